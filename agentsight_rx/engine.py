@@ -1,0 +1,398 @@
+"""Batches of events -> steps of event time: the scheduler that every operator of a run lives on, without threads or clocks."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import sys
+import traceback
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextvars import ContextVar
+from datetime import UTC, datetime, timedelta
+from typing import Any, Generic, Protocol, TypeVar
+
+from reactivex import abc, typing
+from reactivex.disposable import Disposable, SingleAssignmentDisposable
+from reactivex.scheduler import CurrentThreadScheduler
+from reactivex.scheduler.periodicscheduler import PeriodicScheduler
+
+from .events import Loss, Tick
+from .loss import Ledger, Meter, Reason
+
+__all__ = ["Engine", "Hub", "Outlet", "Reader", "Site", "Ticker"]
+
+E = TypeVar("E")
+E_co = TypeVar("E_co", covariant=True)
+E_contra = TypeVar("E_contra", contravariant=True)
+S = TypeVar("S")
+
+STEP_NS = 20_000_000  # the finest time that operators see
+SLACK_NS = 100_000_000  # how far idle time stays behind the clock: a reader may be that late
+_LINGER_NS = 60_000_000_000  # how long timers may still run after the last source ended
+
+# (age of the newest event, step): time runs in coarser steps the longer nothing happened, so that a gap of hours, or a
+# recording with a wrong time in it, costs thousands of ticks and not billions
+_PACE = ((10**9, STEP_NS), (10**12, 10**9), (86_400 * 10**9, 60 * 10**9))
+_DAY_NS = 86_400 * 10**9
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Reader(Protocol[E_co]):
+    """Where events come from. `open` emits nothing; `poll` waits at most `timeout` s and gives None at the end of input."""
+
+    def open(self) -> None: ...
+    def poll(self, timeout: float, /) -> Sequence[E_co] | None: ...
+    def lost(self) -> Sequence[E_co]: ...  # what the source could not deliver since the last call, as events
+    def close(self) -> Sequence[E_co]: ...  # stop, then what was still on its way
+
+
+class Outlet(Protocol[E_contra]):
+    """Who takes batches."""
+
+    def on_batch(self, batch: Sequence[E_contra], /) -> None: ...
+    def on_completed(self) -> None: ...
+    def on_error(self, error: Exception, /) -> None: ...
+
+
+class Ticker(Protocol):
+    """Who wants to know that time went on."""
+
+    def tick(self, now_ns: int, /) -> None: ...
+
+
+class Hub(Generic[E]):
+    """One source in one run: hands each batch to all who subscribed to it."""
+
+    def __init__(self, name: str, reader: Reader[E], time_of: Callable[[E], int] | None, *, live: bool = False) -> None:
+        self.live = live  # its events happen now: when none comes, the clock tells the time
+        self.meter = Meter(name)
+        self.name = name
+        self.reader = reader
+        self.time_of = time_of
+        self.ended = False
+        self._outlets: list[Outlet[E]] = []
+
+    @property
+    def wanted(self) -> bool:
+        return bool(self._outlets)
+
+    def join(self, outlet: Outlet[E]) -> abc.DisposableBase:
+        if self.ended:
+            outlet.on_completed()
+            return Disposable()
+        self._outlets.append(outlet)
+        return Disposable(lambda: self._leave(outlet))
+
+    def _leave(self, outlet: Outlet[E]) -> None:
+        if outlet in self._outlets:
+            self._outlets.remove(outlet)
+
+    def on_batch(self, batch: Sequence[E]) -> None:
+        for outlet in tuple(self._outlets):
+            outlet.on_batch(batch)
+
+    def on_completed(self) -> None:
+        self.ended = True
+        outlets, self._outlets = self._outlets, []
+        for outlet in outlets:
+            outlet.on_completed()
+
+
+class Site:
+    """Where a stage stands in a run: its path, its meter, and what to do about a bug in it."""
+
+    __slots__ = ("_engine", "_told", "meter", "path")
+
+    def __init__(self, engine: Engine, path: str) -> None:
+        self._engine = engine
+        self._told = False
+        self.path = path
+        self.meter: Meter = engine.ledger.meter(path)
+
+    def bug(self, error: Exception, count: int = 1, size: int = 0) -> None:
+        """An exception nobody foresaw: raised where the engine is strict, else counted and told once a stage."""
+        if self._engine.strict:
+            raise error
+        self.meter.lose(Reason.BUG, count, size)
+        if not self._told:
+            self._told = True
+            print(f"agentsight-rx: bug in {self.path}, counted and passed over:", file=sys.stderr)
+            traceback.print_exception(error, file=sys.stderr)
+
+
+class Engine(PeriodicScheduler):
+    """
+    The scheduler of one run. Everything in it happens on the thread that calls `push`, `idle` and `end`.
+
+    Time is event time and advances in steps: before the first event at or past a step, and when idle up to a slack behind
+    the clock. At a step first the timers of stock RxPY operators run, then every chain ticks, upstream before downstream.
+    """
+
+    def __init__(self, *, ledger: Ledger | None = None, strict: bool = True) -> None:
+        super().__init__()
+        self.ledger = ledger or Ledger()
+        self.strict = strict
+        self.attached: Callable[[Hub[Any]], None] | None = None
+        self._hubs: dict[object, Hub[Any]] = {}
+        self._states: dict[object, Any] = {}
+        self._tickers: list[Ticker] = []
+        self._timers: list[tuple[int, int, Callable[[], None]]] = []
+        self._numbers = itertools.count()
+        self._ready: deque[Callable[[], None]] = deque()
+        self._later: deque[Callable[[], None]] = deque()
+        self._acting = False
+        self._stepping = False
+        self._now_ns = 0
+        self._newest_ns = 0
+        self._next_ns: int | None = None
+
+    # -- finding the run -------------------------------------------------------------------------------------------
+
+    @classmethod
+    def of(cls, scheduler: abc.SchedulerBase | None) -> Engine:
+        """The run that a subscription belongs to: its scheduler, else the run of this thread, else a private one."""
+        if isinstance(scheduler, Engine):
+            return scheduler
+        current = _current.get()
+        if current is not None:
+            return current
+        engine = cls()
+        token = _current.set(engine)
+
+        def run_privately(_: abc.SchedulerBase, __: object = None) -> None:
+            _current.reset(token)
+            engine.run_inline()
+
+        CurrentThreadScheduler.singleton().schedule(run_privately)
+        return engine
+
+    def __enter__(self) -> Engine:
+        self._token = _current.set(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        _current.reset(self._token)
+
+    def hub(self, key: object, make: Callable[[], Hub[E]]) -> Hub[E]:
+        """The hub of a source in this run, made and announced at the first call."""
+        found: Hub[E] | None = self._hubs.get(key)
+        if found is None:
+            found = self._hubs[key] = make()
+            found.meter = self.ledger.shared(found.name)
+            if self.attached is not None:
+                self.attached(found)
+        return found
+
+    @property
+    def hubs(self) -> list[Hub[Any]]:
+        return list(self._hubs.values())
+
+    def state(self, key: object, make: Callable[[], S]) -> S:
+        """What belongs to `key` in this run, made at the first call."""
+        if key not in self._states:
+            self._states[key] = make()
+        found: S = self._states[key]
+        return found
+
+    # -- events and time -------------------------------------------------------------------------------------------
+
+    @property
+    def now_ns(self) -> int:
+        return self._now_ns
+
+    @property
+    def now(self) -> datetime:
+        return _EPOCH + timedelta(microseconds=self._now_ns / 1000)
+
+    def start(self, clock_ns: int) -> None:
+        """Let time begin at the clock, before any event came."""
+        if self._next_ns is None:
+            self._now_ns = self._newest_ns = clock_ns // STEP_NS * STEP_NS
+            self._next_ns = self._now_ns + STEP_NS
+
+    def push(self, hub: Hub[E], batch: Sequence[E]) -> None:
+        """Take one batch of a source: cut at the steps it crosses, tick, deliver."""
+        if not batch:
+            return
+        hub.meter.seen += len(batch)
+        for event in batch:
+            if isinstance(event, Loss):
+                self.ledger.shared(event.stage).lose(event.reason, event.count, event.size)
+        if hub.time_of is None:
+            self._deliver(hub, batch)
+            return
+        times = list(map(hub.time_of, batch))
+        if self._next_ns is None:
+            self.start(times[0])
+        top = max(times)
+        if self._next_ns is not None and top >= self._next_ns:
+            batch = self._cut(hub, batch, times)
+        elif top > self._newest_ns:
+            self._newest_ns = top
+        if isinstance(batch[-1], Tick):
+            batch = batch[:-1]
+        if batch:
+            self._deliver(hub, batch)
+
+    def _cut(self, hub: Hub[E], batch: Sequence[E], times: list[int]) -> Sequence[E]:
+        start = 0
+        for index, time_ns in enumerate(times):
+            if self._next_ns is not None and time_ns >= self._next_ns:
+                if index > start:
+                    self._deliver(hub, batch[start:index])
+                    start = index
+                self._advance(time_ns)
+            if time_ns > self._newest_ns:
+                self._newest_ns = time_ns
+        return batch[start:]
+
+    def idle(self, clock_ns: int) -> None:
+        """Nothing came: let time go on to a slack behind the clock."""
+        if self._next_ns is not None and clock_ns - SLACK_NS >= self._next_ns:
+            self._advance(clock_ns - SLACK_NS)
+
+    def _advance(self, until_ns: int) -> None:
+        while self._next_ns is not None and self._next_ns <= until_ns:
+            now_ns = self._next_ns
+            age = now_ns - self._newest_ns
+            step = next((step for limit, step in _PACE if age < limit), _DAY_NS)
+            self._next_ns = (now_ns // step + 1) * step
+            self._tick(now_ns)
+
+    def _tick(self, now_ns: int) -> None:
+        while self._timers and self._timers[0][0] <= now_ns:
+            due_ns, _, action = heapq.heappop(self._timers)
+            self._now_ns = max(self._now_ns, due_ns)
+            action()
+        self._now_ns = now_ns
+        self._settle()
+        for ticker in tuple(self._tickers):
+            self._stepping = True
+            ticker.tick(now_ns)
+            self._stepping = False
+            self._settle()
+
+    def _deliver(self, hub: Hub[E], batch: Sequence[E]) -> None:
+        self._stepping = True
+        hub.on_batch(batch)
+        self._stepping = False
+        self._settle()
+
+    def end(self, hub: Hub[Any]) -> None:
+        """The source has no more: its subscribers complete."""
+        self._stepping = True
+        hub.on_completed()
+        self._stepping = False
+        self._settle()
+
+    def linger(self, done: Callable[[], bool] = lambda: False) -> None:
+        """All sources ended: let the timers of stock operators run out, for at most 60 s of event time."""
+        last_ns = self._now_ns + _LINGER_NS
+        while self._timers and not done() and self._timers[0][0] <= last_ns:
+            if self._next_ns is None:
+                self.start(self._now_ns)
+            self._advance(max(self._timers[0][0], self._next_ns or 0))
+
+    def after_step(self, action: Callable[[], None]) -> None:
+        """Run `action` once what is being delivered now went through; at once if nothing is."""
+        if self._stepping or self._acting:
+            self._later.append(action)
+        else:
+            action()
+
+    def _settle(self) -> None:
+        while self._later:
+            self._stepping = True
+            self._later.popleft()()
+            self._stepping = False
+
+    def add(self, ticker: Ticker) -> abc.DisposableBase:
+        """Tick `ticker` from now on, after those that were added before it."""
+        self._tickers.append(ticker)
+        return Disposable(lambda: self._tickers.remove(ticker) if ticker in self._tickers else None)
+
+    # -- running without threads -----------------------------------------------------------------------------------
+
+    def run_inline(self) -> None:
+        """Read every source to its end on this thread, always the one whose next event is the oldest."""
+        waiting: dict[Hub[Any], Sequence[Any]] = {}
+        opened: list[Hub[Any]] = []
+        with self:
+            try:
+                while True:
+                    for hub in self.hubs:
+                        if hub not in opened:
+                            opened.append(hub)
+                            hub.reader.open()
+                    live = [hub for hub in opened if not hub.ended and hub.wanted]
+                    if not live:
+                        break
+                    for hub in live:
+                        if hub not in waiting:
+                            batch = hub.reader.poll(0.05)
+                            if batch is None:
+                                waiting.pop(hub, None)
+                                self.push(hub, hub.reader.lost())
+                                self.end(hub)
+                            elif batch:
+                                waiting[hub] = batch
+                    if waiting:
+                        hub = min(waiting, key=lambda hub: hub.time_of(waiting[hub][0]) if hub.time_of else 0)
+                        self.push(hub, waiting.pop(hub))
+                self.linger()
+            finally:
+                for hub in opened:
+                    hub.reader.close()
+
+    # -- the scheduler of stock RxPY operators ---------------------------------------------------------------------
+
+    def schedule(self, action: abc.ScheduledAction[S], state: S | None = None) -> abc.DisposableBase:
+        """Run `action` now; inside another action, right behind it."""
+        disposable = SingleAssignmentDisposable()
+
+        def act() -> None:
+            if not disposable.is_disposed:
+                disposable.disposable = self.invoke_action(action, state)
+
+        self._act(act)
+        return disposable
+
+    def _act(self, act: Callable[[], None]) -> None:
+        self._ready.append(act)
+        if self._acting:
+            return
+        self._acting = True
+        try:
+            while self._ready:
+                self._ready.popleft()()
+        finally:
+            self._acting = False
+        if not self._stepping:
+            self._settle()
+
+    def schedule_relative(
+        self, duetime: typing.RelativeTime, action: abc.ScheduledAction[S], state: S | None = None
+    ) -> abc.DisposableBase:
+        """Run `action` at the step at which `duetime` (seconds or timedelta) has passed."""
+        delay_ns = round(self.to_seconds(duetime) * 1e9)
+        if delay_ns <= 0:
+            return self.schedule(action, state)
+        disposable = SingleAssignmentDisposable()
+
+        def act() -> None:
+            if not disposable.is_disposed:
+                disposable.disposable = self.invoke_action(action, state)
+
+        heapq.heappush(self._timers, (self._now_ns + delay_ns, next(self._numbers), lambda: self._act(act)))
+        return disposable
+
+    def schedule_absolute(
+        self, duetime: typing.AbsoluteTime, action: abc.ScheduledAction[S], state: S | None = None
+    ) -> abc.DisposableBase:
+        """Run `action` at the step that reaches `duetime`, on the scale of `now`."""
+        return self.schedule_relative(self.to_datetime(duetime) - self.now, action, state)
+
+
+_current: ContextVar[Engine | None] = ContextVar("engine", default=None)

@@ -1,0 +1,396 @@
+"""Event <-> the JSON envelope in which events leave the program and come back: {timestamp, source, pid, comm, data}."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple, TypeVar
+
+import msgspec
+
+from .events import (
+    BodyPart,
+    Connection,
+    Event,
+    Headers,
+    HttpRequest,
+    HttpResponse,
+    Loss,
+    Origin,
+    ProcessExec,
+    ProcessExit,
+    ProcessFork,
+    SseMessage,
+    Tick,
+    TlsChunk,
+    TlsClose,
+    TlsHandshake,
+)
+
+__all__ = ["decode_envelope", "encode_envelope", "encode_line"]
+
+E = TypeVar("E")
+Data = dict[str, Any]
+
+_encoder = msgspec.json.Encoder()
+
+
+def encode_line(event: Event) -> bytes:
+    """One compact line of JSON, without the line end."""
+    return _encoder.encode(encode_envelope(event))
+
+
+def encode_envelope(event: Event) -> Data:
+    """The envelope as a value of plain JSON types. `timestamp` is Unix time in ms, 0 before normalize()."""
+    kind = _BY_TYPE[type(event)]
+    origin = event.origin
+    return {
+        "timestamp": origin.wall_ns // 1_000_000,
+        "source": kind.source,
+        "pid": origin.pid,
+        "comm": origin.comm,
+        "data": {"event_type": kind.name, **_origin(origin), **kind.encode(event)},
+    }
+
+
+def decode_envelope(envelope: Data) -> Event:
+    """
+    The event that `encode_envelope` was given. Raises msgspec.ValidationError, KeyError or ValueError where it is not one
+    of our envelopes.
+    """
+    data = envelope["data"]
+    kind = _BY_NAME.get(data.get("event_type"))
+    if kind is None:
+        raise ValueError(f"unknown event type {data.get('event_type')!r}")
+    return kind.decode(_origin_back(envelope, data), data)
+
+
+# -- pieces ------------------------------------------------------------------------------------------------------------
+
+
+def _origin(origin: Origin) -> Data:
+    data: Data = {"timestamp_ns": origin.time_ns, "time_unix_ns": origin.wall_ns, "tid": origin.tid, "uid": origin.uid}
+    if origin.connection is not None:
+        connection = origin.connection
+        data |= {
+            "connection_id": connection.id,
+            "process_start_ns": connection.start_ns,
+            "tls_library": connection.library,
+            "transport_handle": f"{connection.handle:#x}",
+        }
+        if connection.pid != origin.pid:
+            data["connection_pid"] = connection.pid
+    if origin.direction is not None:
+        data["direction"] = origin.direction
+    return data
+
+
+def _origin_back(envelope: Data, data: Data) -> Origin:
+    connection = None
+    if "transport_handle" in data:
+        connection = Connection(
+            data["connection_pid"] if "connection_pid" in data else envelope["pid"],
+            data["process_start_ns"],
+            data["tls_library"],
+            int(data["transport_handle"], 16),
+        )
+    return msgspec.convert(
+        {
+            "time_ns": data["timestamp_ns"],
+            "pid": envelope["pid"],
+            "tid": data["tid"],
+            "uid": data["uid"],
+            "comm": envelope["comm"],
+            "wall_ns": data["time_unix_ns"],
+            "connection": connection,
+            "direction": data.get("direction"),
+        },
+        Origin,
+    )
+
+
+def _bytes(name: str, value: bytes) -> Data:
+    """Text as text; what is not UTF-8 as hex beside it, and only there."""
+    try:
+        return {name: value.decode()}
+    except UnicodeDecodeError:
+        return {name: None, f"{name}_hex": value.hex()}
+
+
+def _bytes_back(name: str, data: Data) -> bytes:
+    found = data.get(f"{name}_hex")
+    if found is not None:
+        return bytes.fromhex(found)
+    text: str | None = data[name]
+    return text.encode() if text is not None else b""
+
+
+def _fields(event: msgspec.Struct, skip: tuple[str, ...]) -> Data:
+    """The fields of an event that have no name of their own outside, under the name they have inside."""
+    names = (name for name in event.__struct_fields__ if name != "origin" and name not in skip)
+    return {name: msgspec.to_builtins(getattr(event, name)) for name in names}
+
+
+def _convert(kind: type[E], origin: Origin, data: Data, /, **given: Any) -> E:
+    return msgspec.convert({**data, **given, "type": data["event_type"], "origin": origin}, kind)
+
+
+# -- kinds -------------------------------------------------------------------------------------------------------------
+
+
+def _tls_chunk(event: TlsChunk) -> Data:
+    return {
+        "function": "WRITE/SEND" if event.origin.direction == "out" else "READ/RECV",
+        "len": len(event.data) + event.lost,
+        "latency_ms": round(event.latency_ns / 1e6, 3),
+        "latency_ns": event.latency_ns,
+        "is_handshake": False,
+        "truncated": event.lost > 0,
+        **({"bytes_lost": event.lost} if event.lost else {}),
+        **({"filtered": True} if event.marked else {}),
+        **_bytes("data", event.data),
+        "offset": event.offset,
+        "capture_seq": event.seq,
+    }
+
+
+def _tls_chunk_back(origin: Origin, data: Data) -> TlsChunk:
+    return TlsChunk(
+        origin,
+        _bytes_back("data", data),
+        data["offset"],
+        data["capture_seq"],
+        data.get("bytes_lost", 0),
+        data["latency_ns"],
+        data.get("filtered", False),
+    )
+
+
+def _tls_handshake(event: TlsHandshake) -> Data:
+    return {
+        "function": "HANDSHAKE",
+        "len": 1,
+        "latency_ms": round(event.latency_ns / 1e6, 3),
+        "latency_ns": event.latency_ns,
+        "is_handshake": True,
+        "truncated": False,
+        "data": None,
+    }
+
+
+def _tls_close(event: TlsClose) -> Data:
+    return {"function": "CLOSE", "connection_closed": True, "in_offset": event.in_offset, "out_offset": event.out_offset}
+
+
+def _headers(headers: Headers) -> Data:
+    """By name for reading; in wire order with duplicates for coming back."""
+    return {"headers": dict(headers), "header_list": [list(header) for header in headers]}
+
+
+def _headers_back(data: Data) -> Headers:
+    return tuple((name, value) for name, value in data["header_list"])
+
+
+def _message(event: HttpRequest | HttpResponse, kind: str, first_line: str) -> Data:
+    length = next((value for name, value in event.headers if name == "content-length"), "")
+    coding = next((value for name, value in event.headers if name == "transfer-encoding"), "")
+    heads = sum(len(name) + len(value) + 4 for name, value in event.headers)
+    return {
+        "message_type": kind,
+        "first_line": first_line,
+        "protocol": event.version,
+        **_headers(event.headers),
+        **_bytes("body", event.body),
+        "has_body": bool(event.body),
+        "total_size": len(first_line) + heads + len(event.body) + 4,
+        "is_chunked": "chunked" in coding.lower(),
+        "content_length": int(length) if length.isdigit() else None,
+        "original_source": "ssl",
+        "raw_data": None,
+        "http_exchange_id": event.exchange,
+        "complete": event.complete,
+        "completion_reason": event.reason,
+        "end_timestamp_ns": event.end_ns,
+        "body_bytes_lost": event.body_lost,
+        "wire_size": event.size,
+    }
+
+
+def _request(event: HttpRequest) -> Data:
+    return {
+        **_message(event, "request", f"{event.method} {event.target} {event.version}"),
+        "method": event.method,
+        "path": event.target,
+        "status_code": None,
+        "status_text": None,
+    }
+
+
+def _request_back(origin: Origin, data: Data) -> HttpRequest:
+    return HttpRequest(
+        origin,
+        data["http_exchange_id"],
+        data["method"],
+        data["path"],
+        data["protocol"],
+        _headers_back(data),
+        _bytes_back("body", data),
+        data["complete"],
+        data["completion_reason"],
+        data["end_timestamp_ns"],
+        data["body_bytes_lost"],
+        data["wire_size"],
+    )
+
+
+def _response(event: HttpResponse) -> Data:
+    first_line = f"{event.version} {event.status} {event.phrase}"
+    return {
+        **_message(event, "informational_response" if event.status < 200 else "response", first_line),
+        "method": None,
+        "path": None,
+        "status_code": event.status,
+        "status_text": event.phrase,
+        "streaming": event.streaming,
+        "request_method": event.method,
+        "request_path": event.target,
+        "request_host": event.host,
+    }
+
+
+def _response_back(origin: Origin, data: Data) -> HttpResponse:
+    return HttpResponse(
+        origin,
+        data["http_exchange_id"],
+        data["status_code"],
+        data["status_text"],
+        data["protocol"],
+        _headers_back(data),
+        _bytes_back("body", data),
+        data["streaming"],
+        data["complete"],
+        data["completion_reason"],
+        data["end_timestamp_ns"],
+        data["body_bytes_lost"],
+        data["wire_size"],
+        data["request_method"],
+        data["request_path"],
+        data["request_host"],
+    )
+
+
+def _body_part(event: BodyPart) -> Data:
+    return {**_fields(event, ("data",)), **_bytes("data", event.data)}
+
+
+def _body_part_back(origin: Origin, data: Data) -> BodyPart:
+    return _convert(BodyPart, origin, data, data=_bytes_back("data", data))
+
+
+def _sse(event: SseMessage) -> Data:
+    reply, start_ns = event.reply, event.origin.time_ns
+    return {
+        "message_id": reply.id or None,
+        "start_time": start_ns,
+        "end_time": event.end_ns,
+        "duration_ns": event.end_ns - start_ns,
+        "duration_ms": (event.end_ns - start_ns) / 1e6,
+        "original_source": "ssl",
+        "function": "READ/RECV",
+        "text_content": reply.text,
+        "thinking_content": reply.thinking,
+        "json_content": _json_content(event),
+        "total_size": len(reply.text) + len(_json_content(event)),
+        "event_count": len(event.events),
+        "has_message_start": any(each.event == "message_start" for each in event.events),
+        "sse_events": [{"event": each.event, "data": each.data, "id": each.id} for each in event.events],
+        "http_exchange_id": event.exchange,
+        "host": event.host,
+        "method": event.method,
+        "path": event.target,
+        "status_code": event.status,
+        "completion_reason": event.reason,
+        **_fields(event, ("events", "exchange", "host", "method", "target", "status", "reason", "end_ns")),
+    }
+
+
+def _json_content(event: SseMessage) -> str:
+    """What the tools were asked for: the input of a single one as the original shows it, several as a list."""
+    calls = event.reply.tool_calls
+    if not calls:
+        return ""
+    if len(calls) == 1:
+        return calls[0].input
+    return _encoder.encode([{"id": call.id, "name": call.name, "input": call.input} for call in calls]).decode()
+
+
+def _sse_back(origin: Origin, data: Data) -> SseMessage:
+    return _convert(
+        SseMessage,
+        origin,
+        data,
+        exchange=data["http_exchange_id"],
+        events=[{"event": each["event"], "data": each["data"], "id": each["id"]} for each in data["sse_events"]],
+        host=data["host"],
+        method=data["method"],
+        target=data["path"],
+        status=data["status_code"],
+        reason=data["completion_reason"],
+        end_ns=data["end_time"],
+    )
+
+
+def _fork(event: ProcessFork) -> Data:
+    return {"event": "FORK", **_fields(event, ())}
+
+
+def _exec(event: ProcessExec) -> Data:
+    return {"event": "EXEC", "full_command": " ".join(event.argv), **_fields(event, ())}
+
+
+def _exit(event: ProcessExit) -> Data:
+    return {"event": "EXIT", "duration_ms": event.duration_ns // 1_000_000, **_fields(event, ())}
+
+
+def _loss(event: Loss) -> Data:
+    return {"type": "loss", **_fields(event, ())}
+
+
+class _Kind(NamedTuple):
+    name: str
+    source: str
+    encode: Callable[[Any], Data]
+    decode: Callable[[Origin, Data], Event]
+
+
+def _handshake_back(origin: Origin, data: Data) -> TlsHandshake:
+    return TlsHandshake(origin, data["latency_ns"])
+
+
+def _close_back(origin: Origin, data: Data) -> TlsClose:
+    return TlsClose(origin, data["in_offset"], data["out_offset"])
+
+
+def _tick(_: Tick) -> Data:
+    return {}
+
+
+def _tick_back(origin: Origin, _: Data) -> Tick:
+    return Tick(origin)
+
+
+_BY_TYPE: dict[type[Event], _Kind] = {
+    TlsChunk: _Kind("tls_chunk", "ssl", _tls_chunk, _tls_chunk_back),
+    TlsHandshake: _Kind("tls_handshake", "ssl", _tls_handshake, _handshake_back),
+    TlsClose: _Kind("tls_close", "ssl", _tls_close, _close_back),
+    HttpRequest: _Kind("http_request", "http_parser", _request, _request_back),
+    HttpResponse: _Kind("http_response", "http_parser", _response, _response_back),
+    BodyPart: _Kind("body_part", "http_body", _body_part, _body_part_back),
+    SseMessage: _Kind("sse_message", "sse_processor", _sse, _sse_back),
+    ProcessFork: _Kind("process_fork", "process", _fork, partial(_convert, ProcessFork)),
+    ProcessExec: _Kind("process_exec", "process", _exec, partial(_convert, ProcessExec)),
+    ProcessExit: _Kind("process_exit", "process", _exit, partial(_convert, ProcessExit)),
+    Loss: _Kind("loss", "diagnostic", _loss, partial(_convert, Loss)),
+    Tick: _Kind("tick", "engine", _tick, _tick_back),
+}
+_BY_NAME = {kind.name: kind for kind in _BY_TYPE.values()}

@@ -1,0 +1,27 @@
+"""Every error a person can meet, named for who must act. The message says what was seen, what was expected, what to do."""
+
+__all__ = ["AgentsightError", "CaptureError", "SinkError", "StoreError", "UsageError"]
+
+
+class AgentsightError(Exception):
+    """An error that is shown as one sentence, never as a traceback. `exit_status` is what the program ends with."""
+
+    exit_status = 1
+
+
+class UsageError(AgentsightError):
+    """The command line, a filter text or an argument is not usable: the person typing must change it."""
+
+    exit_status = 2
+
+
+class CaptureError(AgentsightError):
+    """This machine, or this process, cannot be captured as asked: whoever runs the machine must act."""
+
+
+class StoreError(AgentsightError):
+    """A store cannot be opened, read or written."""
+
+
+class SinkError(AgentsightError):
+    """A destination (file, terminal, collector) cannot take the events."""

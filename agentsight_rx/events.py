@@ -1,0 +1,281 @@
+"""The typed events: what the kernel saw and what it means. Frozen, one kind a meaning, bytes stay bytes."""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+from msgspec import Struct
+
+from .loss import Reason
+
+__all__ = [
+    "BodyPart",
+    "Connection",
+    "Direction",
+    "Event",
+    "HttpEvent",
+    "HttpRequest",
+    "HttpResponse",
+    "Loss",
+    "Origin",
+    "ProcessEvent",
+    "ProcessExec",
+    "ProcessExit",
+    "ProcessFork",
+    "Reply",
+    "SseEvent",
+    "SseMessage",
+    "Tick",
+    "TlsChunk",
+    "TlsClose",
+    "TlsEvent",
+    "TlsHandshake",
+    "ToolCall",
+    "Usage",
+    "time_of",
+]
+
+Direction: TypeAlias = Literal["in", "out"]  # seen from the process: "out" is what it wrote
+
+
+class Connection(Struct, frozen=True, gc=False, cache_hash=True):
+    """One TLS connection of one process: (pid, process start, library, handle) is unique while it lives."""
+
+    pid: int
+    start_ns: int  # start of the process, nanoseconds of CLOCK_BOOTTIME
+    library: str  # path of the TLS library or program that was probed
+    handle: int  # address of the SSL object
+
+    @property
+    def id(self) -> str:
+        """A short text that names this connection in rows and exports."""
+        return f"{self.pid}-{self.start_ns:x}-{self.handle:x}"
+
+
+class Origin(Struct, frozen=True, gc=False):
+    """Where and when an event happened. `time_ns` is CLOCK_MONOTONIC, as the kernel stamped it."""
+
+    time_ns: int
+    pid: int
+    tid: int = 0
+    uid: int = 0
+    comm: str = ""
+    wall_ns: int = 0  # Unix time in ns, set once by normalize(); 0 = not yet
+    connection: Connection | None = None
+    direction: Direction | None = None
+
+
+class TlsChunk(Struct, frozen=True, gc=False, tag="tls_chunk"):
+    """
+    Plaintext of one TLS read or write, or a part of a long one.
+
+    `offset` is the position of its first byte in all that this direction of the connection carried, `seq` its number there:
+    a hole in either is a loss on this connection. `lost` bytes behind `data` were not captured. A `marked` chunk was dropped
+    by a filter: it still takes part in reassembly, and goes no further by itself.
+    """
+
+    origin: Origin
+    data: bytes
+    offset: int
+    seq: int
+    lost: int = 0
+    latency_ns: int = 0
+    marked: bool = False
+
+
+class TlsHandshake(Struct, frozen=True, gc=False, tag="tls_handshake"):
+    """A handshake that succeeded, and how long the call took."""
+
+    origin: Origin
+    latency_ns: int = 0
+
+
+class TlsClose(Struct, frozen=True, gc=False, tag="tls_close"):
+    """The connection object is gone. The offsets say how many bytes each direction carried in all (-1: unknown)."""
+
+    origin: Origin
+    in_offset: int = -1
+    out_offset: int = -1
+
+
+Headers: TypeAlias = tuple[tuple[str, str], ...]  # (lower-case name, value) in wire order, duplicates kept
+
+
+class HttpRequest(Struct, frozen=True, tag="http_request"):
+    """One request. `complete` is False if any of its bytes is missing, and `reason` says why."""
+
+    origin: Origin
+    exchange: int  # number of the exchange on its connection, from 1; 0 = its other side was not seen
+    method: str
+    target: str  # as sent: path and query, or host:port of CONNECT
+    version: str  # "HTTP/1.1"
+    headers: Headers
+    body: bytes = b""
+    complete: bool = True
+    reason: str | None = None
+    end_ns: int = 0  # time of its last byte
+    body_lost: int = 0  # bytes of the body that were not captured or not kept
+    size: int = 0  # bytes on the wire that this event stands for
+
+
+class HttpResponse(Struct, frozen=True, tag="http_response"):
+    """One response. Where `streaming`, the body follows as `BodyPart`s and this is the head alone."""
+
+    origin: Origin
+    exchange: int
+    status: int
+    phrase: str
+    version: str
+    headers: Headers
+    body: bytes = b""
+    streaming: bool = False
+    complete: bool = True
+    reason: str | None = None
+    end_ns: int = 0
+    body_lost: int = 0
+    size: int = 0
+    method: str | None = None  # of its request, where that was seen
+    target: str | None = None
+    host: str | None = None
+
+
+class BodyPart(Struct, frozen=True, gc=False, tag="body_part"):
+    """Decoded bytes of a streamed response body, as they arrive. The part with `last` ends it and may be empty."""
+
+    origin: Origin
+    exchange: int
+    data: bytes
+    last: bool = False
+    complete: bool = True
+    reason: str | None = None
+    lost: int = 0  # bytes that are missing in front of `data`
+    size: int = 0  # bytes on the wire that this part stands for
+
+
+class Usage(Struct, frozen=True, gc=False):
+    """Tokens of one call. `input` excludes what came from or went to a cache; `output` includes reasoning."""
+
+    input: int = 0
+    output: int = 0
+    cache_creation: int = 0
+    cache_read: int = 0
+    reasoning: int = 0
+
+    @property
+    def total(self) -> int:
+        return self.input + self.output + self.cache_creation + self.cache_read
+
+
+class ToolCall(Struct, frozen=True):
+    """A model asked for a tool. `input` is the JSON text of its arguments, as sent."""
+
+    id: str
+    name: str
+    input: str = ""
+
+
+class Reply(Struct, frozen=True):
+    """What a model answered, whole or streamed, in one shape for every provider."""
+
+    id: str = ""
+    model: str = ""
+    text: str = ""
+    thinking: str = ""
+    tool_calls: tuple[ToolCall, ...] = ()
+    usage: Usage | None = None
+    finish_reason: str | None = None
+    error: str | None = None
+
+
+class SseEvent(Struct, frozen=True, gc=False):
+    """One event of an event stream (WHATWG HTML 9.2): its type, data and last id."""
+
+    event: str
+    data: str
+    id: str | None = None
+
+
+class SseMessage(Struct, frozen=True, tag="sse_message"):
+    """
+    Everything one event stream said. `complete` only if the stream's own end mark was seen and no byte was missing.
+
+    `revision` counts up where a stream went on after it was emitted as partial; a later one says all that the earlier said.
+    """
+
+    origin: Origin  # of the first byte of the response
+    exchange: int
+    dialect: str  # "anthropic", "openai", … or "" where no provider's stream was recognised
+    reply: Reply
+    events: tuple[SseEvent, ...]
+    end_ns: int
+    first_chunk_ns: int = 0  # time of the first event with content; 0 = none
+    chunks: int = 0  # events with content
+    complete: bool = True
+    reason: str | None = None
+    revision: int = 0
+    size: int = 0  # bytes of the body that came since the revision before
+    method: str | None = None
+    target: str | None = None
+    host: str | None = None
+    status: int = 0
+
+
+class ProcessFork(Struct, frozen=True, gc=False, tag="process_fork"):
+    """A process began as a copy of `ppid`. `origin.pid` is the new one."""
+
+    origin: Origin
+    ppid: int
+    start_ns: int
+
+
+class ProcessExec(Struct, frozen=True, tag="process_exec"):
+    """A process became another program."""
+
+    origin: Origin
+    ppid: int
+    start_ns: int
+    filename: str  # as given to execve
+    argv: tuple[str, ...]
+    cwd: str
+    sid: int = 0
+    argv_lost: int = 0  # bytes of argv beyond what is kept
+
+
+class ProcessExit(Struct, frozen=True, gc=False, tag="process_exit"):
+    """A process ended: by itself with `exit_code`, or killed by `signal` (then exit_code is None)."""
+
+    origin: Origin
+    ppid: int
+    start_ns: int
+    exit_code: int | None
+    signal: int = 0
+    core_dumped: bool = False
+    duration_ns: int = 0
+
+
+class Loss(Struct, frozen=True, gc=False, tag="loss"):
+    """Something was lost at `stage`: `count` things, `size` bytes where known, on one connection where known."""
+
+    origin: Origin
+    stage: str
+    reason: Reason
+    count: int
+    size: int = 0
+    note: str = ""
+
+
+class Tick(Struct, frozen=True, gc=False, tag="tick"):
+    """Time reached `origin.time_ns` and nothing happened: lets a recording be replayed with the same timeouts."""
+
+    origin: Origin
+
+
+TlsEvent: TypeAlias = TlsChunk | TlsHandshake | TlsClose | Loss | Tick
+HttpEvent: TypeAlias = TlsEvent | HttpRequest | HttpResponse | BodyPart | SseMessage
+ProcessEvent: TypeAlias = ProcessFork | ProcessExec | ProcessExit | Loss | Tick
+Event: TypeAlias = HttpEvent | ProcessEvent
+
+
+def time_of(event: Event, /) -> int:
+    """The kernel's time of an event, in ns."""
+    return event.origin.time_ns

@@ -1,0 +1,91 @@
+"""Options -> the product's graphs: trace, record and replay. Start reading here."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from . import operators as op
+from . import sources
+from .errors import UsageError
+from .events import Event, HttpEvent, TlsEvent
+from .merge import merge
+from .sink import Output
+from .sources import ProcessOptions, ReplayOptions, TlsOptions
+from .stream import Node, Stream
+
+__all__ = ["RECORD_HTTP_FILTERS", "TraceOptions", "explain", "read_http", "replay", "trace", "unredacted"]
+
+NO_SOURCE = "At least one monitoring type must be enabled (--ssl, --process, --stdio, or --system)"
+
+# What a recording of an agent leaves out: its telemetry, accepted uploads, connection warm-ups
+RECORD_HTTP_FILTERS = ("request.path_prefix=/v1/rgstr | response.status_code=202 | request.method=HEAD",)
+
+
+class TraceOptions(Struct, frozen=True):
+    """What `trace` listens to: a source that is None is off."""
+
+    tls: TlsOptions | None = None
+    process: ProcessOptions | None = None
+    http: bool = True
+    tls_filters: tuple[str, ...] = ()
+    http_filters: tuple[str, ...] = ()
+    remove_auth: bool = True
+    sse_timeout: float = 30.0
+
+
+def trace(options: TraceOptions) -> Stream[Output]:
+    """What an agent said to models and what it ran. Raises UsageError where nothing is asked for or a filter is wrong."""
+    inputs: list[Stream[Event]] = []
+    if options.tls is not None:
+        inputs.append(_tls(sources.tls(options.tls), options))
+    if options.process is not None:
+        inputs.append(sources.process(options.process).pipe(op.normalize()))
+    if not inputs:
+        raise UsageError(NO_SOURCE)
+    return merge(*inputs).pipe(op.materialize())
+
+
+def replay(paths: ReplayOptions, options: TraceOptions) -> Stream[Output]:
+    """The same picture from recorded events: raw records go through the whole chain, what was parsed already goes by."""
+    return _any_tls(sources.replay(paths), options).pipe(op.materialize())
+
+
+def _tls(source: Stream[TlsEvent], options: TraceOptions) -> Stream[Event]:
+    marked = source.pipe(op.normalize(), op.filter_tls(*options.tls_filters))
+    calls: Stream[HttpEvent] = read_http(marked, options) if options.http else marked.pipe(op.drop_marked())
+    return calls.pipe(op.remove_auth()) if options.remove_auth else calls
+
+
+def read_http(source: Stream[TlsEvent], options: TraceOptions) -> Stream[HttpEvent]:
+    """Reassemble, drop the marked raw records, merge event streams, drop what the HTTP rules match."""
+    return source.pipe(
+        op.parse_http(),
+        op.drop_marked(),
+        op.merge_sse(timeout=options.sse_timeout),
+        op.filter_http(*options.http_filters),
+    )
+
+
+def _any_tls(source: Stream[Event], options: TraceOptions) -> Stream[Event]:
+    """The operators of the TLS chain let every other kind of event go by, so a mixed recording can take the same way."""
+    return _tls(source, options)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+def explain(graph: Stream[Output]) -> str:
+    """The graph as text: one stage a line, its inputs indented below it."""
+    return "\n".join(_lines(graph.node(), 0))
+
+
+def _lines(node: Node, depth: int) -> list[str]:
+    name = node.name if node.ours else f"{node.name} (RxPY)"
+    line = f"{'  ' * depth}{name}{f'  {node.options}' if node.options else ''}"
+    return [line, *(text for source in node.inputs for text in _lines(source, depth + 1))]
+
+
+def unredacted(node: Node, *, safe: bool = False) -> list[str]:
+    """The sources of captured content from which a path leads to the end of the graph without passing remove_auth."""
+    safe = safe or node.name == "remove_auth"
+    if not node.inputs:
+        carries_content = node.name in ("tls", "stdio", "replay") or not node.ours
+        return [node.name] if carries_content and not safe else []
+    return [name for source in node.inputs for name in unredacted(source, safe=safe)]

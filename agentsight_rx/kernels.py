@@ -1,0 +1,269 @@
+"""Functions and machines -> operators: change, keep, each (one machine for all) and per_key (one machine a key)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from functools import partial
+from typing import Any, Generic, TypeVar, cast
+
+import msgspec
+
+from .engine import Site
+from .events import Loss
+from .loss import Reason
+from .stream import Kernel, Machine, Malformed, Operator, State
+
+__all__ = ["change", "each", "keep", "per_key"]
+
+A = TypeVar("A")
+B = TypeVar("B")
+K = TypeVar("K", bound=Hashable)
+
+
+def change(function: Callable[[A], B], *, name: str = "change") -> Operator[A, B]:
+    """Replace each event by `function(event)`."""
+    return Operator(name, lambda site: _Change(site, function))
+
+
+def keep(predicate: Callable[[A], object], *, name: str = "keep", options: str = "") -> Operator[A, A]:
+    """Let through the events for which `predicate` is true; the others are counted as filtered."""
+    return Operator(name, lambda site: _Keep(site, predicate), options)
+
+
+def each(machine: Callable[[], Machine[A, B]], *, name: str, options: str = "") -> Operator[A, B]:
+    """One machine sees every event."""
+    return Operator(name, lambda site: _Each(site, machine), options)
+
+
+def per_key(
+    key: Callable[[A], K | None],
+    machine: Callable[[], Machine[A, B]],
+    *,
+    name: str,
+    key_type: type[K],
+    limit: int = 8192,
+    options: str = "",
+) -> Operator[A, B]:
+    """
+    One machine a key, at most `limit` of them: the ones not used for longest are finished and, if they held bytes, counted.
+
+    Events whose key is None are not ours and go by unchanged.
+    """
+    return Operator(name, lambda site: _PerKey(site, key, machine, key_type, limit), options)
+
+
+class _Change(Kernel[A, B]):
+    def __init__(self, site: Site, function: Callable[[A], B]) -> None:
+        self._site = site
+        self._function = function
+
+    def feed(self, batch: Sequence[A], /) -> Sequence[B]:
+        out: list[B] = []
+        events = iter(batch)
+        while True:
+            try:
+                out.extend(map(self._function, events))
+                return out
+            except Exception as error:
+                self._site.bug(error)
+
+
+class _Keep(Kernel[A, A]):
+    def __init__(self, site: Site, predicate: Callable[[A], object]) -> None:
+        self._site = site
+        self._predicate = predicate
+
+    def feed(self, batch: Sequence[A], /) -> Sequence[A]:
+        out: list[A] = []
+        events = iter(batch)
+        bugs = 0
+        while True:
+            try:
+                out.extend(filter(self._predicate, events))
+                break
+            except Exception as error:
+                bugs += 1
+                self._site.bug(error)
+        if len(out) + bugs < len(batch):
+            self._site.meter.lose(Reason.FILTERED, len(batch) - len(out) - bugs)
+        return out
+
+
+class _Each(Kernel[A, B]):
+    def __init__(self, site: Site, machine: Callable[[], Machine[A, B]]) -> None:
+        self._site = site
+        self._make = machine
+        self._machine = machine()
+
+    def feed(self, batch: Sequence[A], /) -> Sequence[B]:
+        out: list[B] = []
+        for event in batch:
+            before = len(out)
+            try:
+                out.extend(self._machine.feed(event))
+            except Malformed as broken:
+                self._restart(broken, out)
+            except Exception as error:
+                self._site.bug(error, 1, self._machine.held())
+                self._machine = self._make()
+            if len(out) > before:
+                _count(self._site, out, before, event)
+        return out
+
+    def _restart(self, broken: Malformed, out: list[B]) -> None:
+        out.extend(broken.after)
+        self._site.meter.lose(Reason.MALFORMED, 1, broken.lost)
+        self._machine = self._make()
+
+    def tick(self, now_ns: int, /) -> Sequence[B]:
+        return self._guarded(lambda: self._machine.tick(now_ns))
+
+    def finish(self) -> Sequence[B]:
+        return self._guarded(self._machine.finish)
+
+    def _guarded(self, act: Callable[[], Any]) -> list[B]:
+        out: list[B] = []
+        try:
+            out.extend(act())
+        except Malformed as broken:
+            self._restart(broken, out)
+        except Exception as error:
+            self._site.bug(error, 1, self._machine.held())
+            self._machine = self._make()
+        _count(self._site, out, 0, None)
+        return out
+
+    def snapshot(self) -> State:
+        return self._machine.snapshot()
+
+    def restore(self, state: State, /) -> None:
+        self._machine.restore(state)
+
+    def held(self) -> int:
+        return self._machine.held()
+
+
+class _PerKey(Kernel[A, B], Generic[A, B, K]):
+    """Two tables: a hit in `young` costs one look-up; once it holds half the limit it becomes `old`, whose machines end."""
+
+    def __init__(
+        self,
+        site: Site,
+        key: Callable[[A], K | None],
+        machine: Callable[[], Machine[A, B]],
+        key_type: type[K],
+        limit: int,
+    ) -> None:
+        self._site = site
+        self._key = key
+        self._make = machine
+        self._key_type = key_type
+        self._half = max(1, limit // 2)
+        self._young: dict[K, Machine[A, B]] = {}
+        self._old: dict[K, Machine[A, B]] = {}
+        self._ticks = "tick" in type(machine()).__dict__
+
+    def feed(self, batch: Sequence[A], /) -> Sequence[B]:
+        out: list[B] = []
+        key_of, young, site = self._key, self._young, self._site
+        for event in batch:
+            key = key_of(event)
+            if key is None:
+                out.append(cast(B, event))
+                continue
+            machine = young.get(key)
+            if machine is None:
+                machine = self._miss(key, out)
+                young = self._young
+            before = len(out)
+            try:
+                out.extend(machine.feed(event))
+            except Malformed as broken:
+                self._drop(key, broken, out)
+            except Exception as error:
+                held = machine.held()
+                self._young.pop(key, None)
+                site.bug(error, 1, held)
+            if len(out) > before:
+                _count(site, out, before, event)
+        return out
+
+    def _miss(self, key: K, out: list[B]) -> Machine[A, B]:
+        machine = self._old.pop(key, None) or self._make()
+        if len(self._young) >= self._half:
+            ending, self._old, self._young = self._old, self._young, {}
+            for machine_left in ending.values():
+                self._end(machine_left, out)
+        self._young[key] = machine
+        return machine
+
+    def _end(self, machine: Machine[A, B], out: list[B]) -> None:
+        held = machine.held()
+        if held:
+            self._site.meter.lose(Reason.EVICTED, 1, held)
+        before = len(out)
+        try:
+            out.extend(machine.finish())
+        except Exception as error:
+            self._site.bug(error, 1, held)
+        _count(self._site, out, before, None)
+
+    def _drop(self, key: K, broken: Malformed, out: list[B]) -> None:
+        out.extend(broken.after)
+        self._site.meter.lose(Reason.MALFORMED, 1, broken.lost)
+        self._young.pop(key, None)
+        self._old.pop(key, None)
+
+    def tick(self, now_ns: int, /) -> Sequence[B]:
+        out: list[B] = []
+        if self._ticks:
+            for table in (self._old, self._young):
+                for key, machine in list(table.items()):
+                    self._guarded(key, machine, partial(machine.tick, now_ns), out)
+        return out
+
+    def finish(self) -> Sequence[B]:
+        out: list[B] = []
+        for table in (self._old, self._young):
+            for key, machine in list(table.items()):
+                self._guarded(key, machine, machine.finish, out)
+        self._young, self._old = {}, {}
+        return out
+
+    def _guarded(self, key: K, machine: Machine[A, B], act: Callable[[], Any], out: list[B]) -> None:
+        before = len(out)
+        try:
+            out.extend(act())
+        except Malformed as broken:
+            self._drop(key, broken, out)
+        except Exception as error:
+            held = machine.held()
+            self._young.pop(key, None)
+            self._old.pop(key, None)
+            self._site.bug(error, 1, held)
+        if len(out) > before:
+            _count(self._site, out, before, None)
+
+    def snapshot(self) -> State:
+        return [[[key, machine.snapshot()] for key, machine in table.items()] for table in (self._old, self._young)]
+
+    def restore(self, state: State, /) -> None:
+        self._old, self._young = (self._restored(table) for table in state)
+
+    def _restored(self, table: State) -> dict[K, Machine[A, B]]:
+        made: dict[K, Machine[A, B]] = {}
+        for key, inner in table:
+            machine = self._make()
+            machine.restore(inner)
+            made[msgspec.convert(key, self._key_type)] = machine
+        return made
+
+    def held(self) -> int:
+        return sum(machine.held() for table in (self._old, self._young) for machine in table.values())
+
+
+def _count(site: Site, out: Sequence[Any], start: int, fed: object) -> None:
+    """Enter the losses that a machine reported into the ledger; one that it was fed was counted where it arose."""
+    for event in out[start:]:
+        if type(event) is Loss and event is not fed:
+            site.meter.lose(event.reason, event.count, event.size)

@@ -1,0 +1,264 @@
+"""argv -> a running command: held at a barrier until it may start, then run as whoever asked for it, on their terminal."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import pwd
+import select
+import shutil
+import signal
+import termios
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from types import FrameType
+from typing import NoReturn
+
+from .errors import CaptureError, UsageError
+
+__all__ = ["Launch", "exit_status", "forwarding", "invoking_user"]
+
+_NEVER_RAN, _NOT_EXECUTABLE, _NOT_FOUND = 125, 126, 127  # the exit statuses of env(1), nohup(1) and timeout(1)
+_SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER, linux/prctl.h
+_IGNORED_BY_PYTHON = {signal.SIGPIPE, signal.SIGXFSZ}  # at its start, so it says nothing about the invoker
+_NOT_OURS_TO_SET = {signal.SIGKILL, signal.SIGSTOP}
+
+# What a signal to us becomes for the command. 0 sends nothing: the terminal has given it to the whole group already.
+_AS_IT_IS = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+_PASSED_ON: dict[int, int] = {signal.SIGINT: 0, signal.SIGQUIT: 0, **{number: number for number in _AS_IT_IS}}
+
+
+def invoking_user() -> tuple[int, int]:
+    """(uid, gid) of the person who started us: under sudo theirs, not root's."""
+    if os.geteuid() != 0 or not {"SUDO_UID", "SUDO_GID"} <= os.environ.keys():
+        return os.getuid(), os.getgid()
+    uid, gid = os.environ["SUDO_UID"], os.environ["SUDO_GID"]
+    if not (uid.isdecimal() and gid.isdecimal()):
+        raise UsageError(f"SUDO_UID={uid!r} and SUDO_GID={gid!r} must be numbers, as sudo sets them: unset both")
+    return int(uid), int(gid)
+
+
+def exit_status(wait_status: int) -> int:
+    """What a shell would say: the exit code, or 128 + the number of the signal that ended it."""
+    code = os.waitstatus_to_exitcode(wait_status)
+    return code if code >= 0 else 128 - code
+
+
+class Launch:
+    """
+    A command that was forked and waits for `release()`. It is in our process group, so Ctrl-C, Ctrl-Z and a pipeline
+    around us work without code. We become the reaper of everything it leaves behind: use one in the life of a program.
+    """
+
+    def __init__(self, pid: int, barrier: int, errors: int) -> None:
+        self.pid = pid
+        self.hurry = False  # someone wants this run to end now
+        self._pidfd = os.pidfd_open(pid)
+        self._barrier = open(barrier, "wb", buffering=0)  # noqa: SIM115 - closed by release() or abandon()
+        self._errors = open(errors, "rb")  # noqa: SIM115 - as above
+        self._wait_status: int | None = None
+        self._woken, self._wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+
+    @classmethod
+    def fork(cls, argv: Sequence[str], *, env: Mapping[str, str] | None = None) -> Launch:
+        """
+        Fork a child that waits. Call it before any thread exists and before bcc is imported (then a fork is slower).
+
+        Under sudo the command runs as the invoking user. It is looked up in PATH of `env`, by default our environment.
+        """
+        command = _command(tuple(argv), os.environ if env is None else env)
+        if ctypes.CDLL(None).prctl(_SUBREAPER, *map(ctypes.c_ulong, (1, 0, 0, 0))):
+            raise CaptureError("cannot adopt what the command leaves behind: prctl(PR_SET_CHILD_SUBREAPER) was refused")
+        if signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # else the kernel reaps, and the wait status is gone
+        (barrier, opener), (errors, reporter) = os.pipe(), os.pipe()
+        # All blocked across the fork: none of our handlers may run in the child.
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        try:
+            pid = os.fork()
+            if pid == 0:
+                os.close(opener)  # else the child keeps its own barrier open and never sees our end
+                _run(command, barrier, reporter)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        os.close(barrier)
+        os.close(reporter)
+        return cls(pid, opener, errors)
+
+    def release(self) -> None:
+        """
+        Let the command start; on return the exec has happened. If it failed: `UsageError` (not found, not executable) or
+        `CaptureError`, with the `exit_status` to end with. A command that a signal killed before: `reap()` tells.
+        """
+        with suppress(BrokenPipeError), self._barrier:
+            self._barrier.write(b"!")
+        with self._errors:  # close-on-exec in the child: the end of this file is the exec
+            said = self._errors.read().decode()
+        if said:
+            status, _, sentence = said.partition(" ")
+            error = CaptureError(sentence) if int(status) == _NEVER_RAN else UsageError(sentence)
+            error.exit_status = int(status)
+            raise error
+
+    def abandon(self) -> None:
+        """Give up: a command not yet released never runs (our death means the same), its process exits 125."""
+        self._barrier.close()
+        self._errors.close()
+
+    def fileno(self) -> int:
+        """A pidfd: readable once the command has ended."""
+        return self._pidfd
+
+    def send(self, number: int) -> bool:
+        """Send it a signal, never one that reused its pid. False: it is gone, or runs as someone we may not signal."""
+        try:
+            signal.pidfd_send_signal(self._pidfd, number)
+        except (ProcessLookupError, PermissionError):
+            return False
+        return True
+
+    def reap(self) -> int | None:
+        """
+        Collect every dead child, also adopted ones; the command's wait status once it has ended. Does not block.
+
+        Takes the exit status of any other child too, so no `subprocess` may run beside it.
+        """
+        with suppress(ChildProcessError):
+            while (dead := os.waitpid(-1, os.WNOHANG))[0]:
+                if dead[0] == self.pid:
+                    self._wait_status = dead[1]
+        return self._wait_status
+
+    def wait(self, timeout_s: float | None = None) -> int | None:
+        """
+        `reap()`, after a sleep that the command's end, a signal that `forwarding` handled, or the time-out cuts short.
+
+        Without this a signal that comes just before a system call blocks is handled only when the call returns.
+        """
+        poll = select.poll()
+        poll.register(self._woken, select.POLLIN)
+        if self._wait_status is None:
+            poll.register(self, select.POLLIN)
+        poll.poll(None if timeout_s is None else timeout_s * 1000)
+        with suppress(BlockingIOError):
+            os.read(self._woken, select.PIPE_BUF)
+        return self.reap()
+
+
+@contextmanager
+def forwarding(launch: Launch) -> Generator[None]:
+    """
+    While the command runs, signals to us are meant for it: pass them on, keep the terminal as it was. Main thread only.
+
+    A second SIGTERM, or any signal once the command is gone, sets `launch.hurry`. What the invoker ignored stays ignored.
+    """
+    asked_to_end = False
+
+    def pass_on(number: int, _frame: FrameType | None) -> None:
+        nonlocal asked_to_end
+        reached = launch.send(_PASSED_ON[number])
+        launch.hurry = launch.hurry or not reached or (number == signal.SIGTERM and asked_to_end)
+        asked_to_end = asked_to_end or number == signal.SIGTERM
+
+    wanted = dict.fromkeys(_PASSED_ON, pass_on) | {signal.SIGTTOU: signal.SIG_IGN}  # our last lines must not stop us
+    kept = (signal.SIG_IGN, None)  # None: a handler that is not Python's, which we could not put back
+    woke_before = signal.set_wakeup_fd(launch._wake, warn_on_full_buffer=False)
+    before = {n: signal.signal(n, handler) for n, handler in wanted.items() if signal.getsignal(n) not in kept}
+    try:
+        with _terminal_restored(launch):
+            yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        signal.set_wakeup_fd(woke_before)
+
+
+@contextmanager
+def _terminal_restored(launch: Launch) -> Generator[None]:
+    """A command killed in raw mode leaves the terminal unusable. In the background the terminal is someone else's."""
+    settings = termios.tcgetattr(0) if os.isatty(0) else None
+    try:
+        yield
+    finally:
+        status = launch.reap()
+        if settings and status is not None and os.WIFSIGNALED(status):
+            with suppress(OSError, termios.error):  # the terminal is gone, or not the one that controls us
+                if os.tcgetpgrp(0) == os.getpgrp():
+                    termios.tcsetattr(0, termios.TCSANOW, settings)
+
+
+@dataclass(frozen=True)
+class _Command:
+    """All that the child needs to know, settled before the fork."""
+
+    argv: tuple[str, ...]
+    env: Mapping[str, str]
+    ignored: frozenset[int]  # signals that the invoker ignored, as nohup does
+    user: pwd.struct_passwd | None  # become this one; None: stay who we are
+    gid: int
+
+
+def _command(argv: tuple[str, ...], env: Mapping[str, str]) -> _Command:
+    if not argv or not argv[0]:
+        raise UsageError("no command to run: give one, with its arguments, after --")
+    ignored = frozenset(n for n in signal.valid_signals() if signal.getsignal(n) is signal.SIG_IGN) - _IGNORED_BY_PYTHON
+    uid, gid = invoking_user()
+    if os.geteuid() != 0 or uid == 0:
+        return _Command(argv, env, ignored, None, gid)
+    try:
+        user = pwd.getpwuid(uid)
+    except KeyError:
+        message = f"the command should run as uid {uid}, who has no passwd entry here: unset SUDO_UID to run it as root"
+        raise CaptureError(message) from None
+    shell = user.pw_shell or "/bin/sh"  # an empty field means that, passwd(5)
+    theirs = {"HOME": user.pw_dir, "SHELL": shell, "MAIL": f"/var/mail/{user.pw_name}"}
+    theirs |= {"USER": user.pw_name, "LOGNAME": user.pw_name}
+    env = {name: value for name, value in env.items() if not name.startswith("SUDO_")} | theirs
+    return _Command(argv, env, ignored, user, gid)
+
+
+def _run(command: _Command, barrier: int, reporter: int) -> NoReturn:
+    """The child, from fork to exec. Whatever happens, it never goes back into the parent's code."""
+    status = _NEVER_RAN
+    try:
+        for number in signal.valid_signals() - _NOT_OURS_TO_SET:
+            signal.signal(number, signal.SIG_IGN if number in command.ignored else signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
+        if command.user:
+            _become(command.user, command.gid)
+        if os.read(barrier, 1):
+            status, sentence = _exec(command)
+            os.write(reporter, f"{status} {sentence}".encode())
+    except Exception as error:  # the parent says it, in one sentence
+        user = f" as {command.user.pw_name}" if command.user else ""
+        os.write(reporter, f"{status} cannot start {command.argv[0]!r}{user}: {error}".encode())
+    finally:
+        os._exit(status)
+
+
+def _become(user: pwd.struct_passwd, gid: int) -> None:
+    """Turn from root into this user, for good."""
+    os.initgroups(user.pw_name, gid)
+    os.setresgid(gid, gid, gid)
+    os.setresuid(user.pw_uid, user.pw_uid, user.pw_uid)
+    with suppress(PermissionError):
+        os.setuid(0)
+        raise RuntimeError("it could become root again")
+
+
+def _exec(command: _Command) -> tuple[int, str]:
+    """Returns only if it failed: the exit status and why."""
+    name, path = command.argv[0], command.env.get("PATH", os.defpath)
+    try:
+        os.execvpe(name, command.argv, command.env)
+    except OSError as error:
+        number, reason = error.errno, error.strerror
+    # EACCES also comes from a directory in PATH that this user may not enter; then nothing was found.
+    hidden = number == errno.EACCES and "/" not in name and not shutil.which(name, os.F_OK, path)
+    if hidden or number in (errno.ENOENT, errno.ENOTDIR):
+        where = "no such file, or no such interpreter in its #! line" if "/" in name else f"it is not in PATH, {path!r}"
+        return _NOT_FOUND, f"command not found: {name!r} ({where})"
+    hint = ": it has no #! line, or is for another machine" if number == errno.ENOEXEC else ""
+    return _NOT_EXECUTABLE, f"cannot execute {name!r}: {reason}{hint}"

@@ -1,0 +1,194 @@
+"""The Chat Completions API of OpenAI and of all who copied it (platform.openai.com/docs/api-reference/chat)."""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from ..events import Reply, SseEvent, Usage
+from .decode import Count, Failure, decoded, failure_text
+from .openai_chat_prompt import request
+from .provider import Provider
+from .reader import Draft, largest
+
+__all__ = ["OPENAI_CHAT"]
+
+
+class _Details(Struct):
+    cached_tokens: Count | None = None
+    reasoning_tokens: Count | None = None
+
+
+class _Usage(Struct):
+    prompt_tokens: Count | None = None
+    completion_tokens: Count | None = None
+    prompt_tokens_details: _Details | None = None
+    completion_tokens_details: _Details | None = None
+
+    def as_sent(self) -> Usage | None:
+        """The counts; here `input` still includes what came from the cache."""
+        if self.prompt_tokens is None and self.completion_tokens is None:
+            return None
+        return Usage(
+            input=self.prompt_tokens or 0,
+            output=self.completion_tokens or 0,
+            cache_read=(self.prompt_tokens_details and self.prompt_tokens_details.cached_tokens) or 0,
+            reasoning=(self.completion_tokens_details and self.completion_tokens_details.reasoning_tokens) or 0,
+        )
+
+
+class _Part(Struct):
+    text: str | None = None
+
+
+class _Function(Struct, gc=False):
+    name: str | None = None
+    arguments: str | None = None
+    input: str | None = None  # of a custom tool
+
+
+class _Call(Struct, gc=False):
+    index: Count | None = None
+    id: str | None = None
+    function: _Function | None = None
+    custom: _Function | None = None
+
+
+class _Message(Struct, gc=False):
+    """The message of an answer, or what a chunk adds to it. Vendors name the thinking differently."""
+
+    content: str | list[_Part] | None = None
+    refusal: str | None = None
+    reasoning_content: object = None
+    reasoning: object = None
+    reasoning_text: object = None
+    thinking: object = None
+    tool_calls: list[_Call] | None = None
+    function_call: _Function | None = None
+
+
+class _Choice(Struct, gc=False):
+    index: Count | None = None
+    delta: _Message | None = None
+    message: _Message | None = None
+    text: str | None = None  # of the older /v1/completions
+    finish_reason: str | None = None
+
+
+class _Answer(Struct, gc=False):
+    """A whole answer or a chunk of a streamed one."""
+
+    id: str | None = None
+    model: str | None = None
+    choices: list[_Choice] | None = None
+    usage: _Usage | None = None
+    error: Failure | str | None = None
+
+
+_ANSWER = msgspec.json.Decoder(_Answer)
+
+
+def _take(draft: Draft, event: SseEvent) -> bool | None:
+    try:
+        answer = _ANSWER.decode(event.data)
+    except (ValueError, RecursionError):
+        if event.data == "[DONE]":
+            draft.ended = True
+            return False
+        mended = decoded(_ANSWER, event.data)
+        if mended is None:
+            return None
+        answer = mended
+    return _take_answer(draft, answer)
+
+
+def _take_answer(draft: Draft, answer: _Answer) -> bool | None:
+    if answer.choices is None and answer.usage is None and answer.error is None:
+        return None
+    if not draft.id:
+        draft.id = answer.id or ""
+    if not draft.model:
+        draft.model = answer.model or ""
+    content = False
+    for position, choice in enumerate(answer.choices or ()):
+        if _take_choice(draft, position if choice.index is None else choice.index, choice):
+            content = True
+    if answer.usage:
+        draft.usage = _counted(draft.usage, answer.usage.as_sent())
+    if answer.error:
+        draft.error = failure_text(answer.error)
+        draft.ended = True
+    return content
+
+
+def _take_choice(draft: Draft, index: int, choice: _Choice) -> bool:
+    """Only the first of several choices is told; of the others we note that they are there and how they end."""
+    if choice.finish_reason or index not in draft.choices:
+        draft.choices[index] = choice.finish_reason or None
+    said = choice.delta or choice.message or _Message(choice.text)
+    if index:
+        draft = Draft()
+    content = False
+    text = said.content or said.refusal
+    if text:
+        draft.text.append(text if isinstance(text, str) else "".join(part.text or "" for part in text))
+        content = True
+    thought = said.reasoning_content or said.reasoning or said.reasoning_text or said.thinking
+    if thought and isinstance(thought, str):
+        draft.thinking.append(thought)
+        content = True
+    if said.tool_calls:
+        for position, call in enumerate(said.tool_calls):
+            content |= _take_call(draft, position if call.index is None else call.index, call)
+    if said.function_call:
+        content |= _take_call(draft, 0, _Call(function=said.function_call))
+    return content
+
+
+def _take_call(draft: Draft, index: int, part: _Call) -> bool:
+    call, function = draft.call(index), part.function or part.custom or _Function()
+    call.id = part.id or call.id
+    call.name = function.name or call.name
+    arguments = function.arguments or function.input
+    if arguments:
+        call.parts.append(arguments)
+    return bool(arguments)
+
+
+def _counted(old: Usage | None, sent: Usage | None) -> Usage | None:
+    """The larger of both, field by field as sent, then without what the cache gave."""
+    if sent is None:
+        return old
+    if old:
+        sent = largest(replace(old, input=old.input + old.cache_read), sent)
+    return replace(sent, input=max(0, sent.input - sent.cache_read))
+
+
+def _response(body: bytes) -> Reply:
+    draft = Draft()
+    answer = decoded(_ANSWER, body)
+    if answer:
+        _take_answer(draft, answer)
+    return draft.reply()
+
+
+def _speaks(event: SseEvent) -> bool:
+    answer = decoded(_ANSWER, event.data)
+    if answer is None:
+        return False
+    error = answer.error
+    return answer.choices is not None or (isinstance(error, Failure) and bool(error.type and error.message))
+
+
+OPENAI_CHAT = Provider(
+    name="openai",
+    hosts=(("openai.azure.com", "azure.ai.openai"), ("openai", "openai")),
+    path=re.compile(r"/(?:chat|v1|deployments/[^/]+)/completions/?$"),
+    speaks=_speaks,
+    request=request,
+    response=_response,
+    take=_take,
+)

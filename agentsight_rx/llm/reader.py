@@ -1,0 +1,126 @@
+"""SseEvents -> Reply: put one streamed answer together. What the events mean is the provider's part."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+import msgspec
+from msgspec import Struct
+
+from ..events import Reply, SseEvent, ToolCall, Usage
+
+__all__ = ["Call", "Draft", "StreamReader", "Take", "largest"]
+
+
+class Call(Struct, array_like=True):
+    """A tool call in the making. `whole` is its input where that came in one piece; `parts` go before it."""
+
+    id: str = ""
+    name: str = ""
+    whole: str = ""
+    parts: list[str] = []
+
+    def done(self) -> ToolCall:
+        return ToolCall(self.id, self.name, "".join(self.parts) or self.whole)
+
+
+class Draft(Struct, array_like=True):
+    """An answer in the making. Parts are joined once, when the reply is asked for."""
+
+    id: str = ""
+    model: str = ""
+    text: list[str] = []
+    thinking: list[str] = []
+    calls: dict[int, Call] = {}  # by the index the provider gives them
+    choices: dict[int, str | None] = {}  # finish reason of each choice that was seen; 0 is the one we tell
+    usage: Usage | None = None
+    error: str | None = None
+    ended: bool = False
+    unknown: int = 0
+
+    def call(self, index: int) -> Call:
+        """The call of that index, begun here if it is new."""
+        call = self.calls.get(index)
+        if call is None:
+            call = self.calls[index] = Call()
+        return call
+
+    def reply(self) -> Reply:
+        return Reply(
+            id=self.id,
+            model=self.model,
+            text="".join(self.text),
+            thinking="".join(self.thinking),
+            tool_calls=tuple(self.calls[index].done() for index in sorted(self.calls)),
+            usage=self.usage,
+            finish_reason=self.choices.get(0),
+            error=self.error,
+        )
+
+
+# Puts what an event says into the draft. True if it carried content, None if the provider does not know such an event.
+Take: TypeAlias = Callable[[Draft, SseEvent], bool | None]
+
+
+class StreamReader:
+    """Reads the events of one answer. It never raises, whatever it is fed."""
+
+    __slots__ = ("_draft", "_take")
+
+    def __init__(self, take: Take) -> None:
+        self._take = take
+        self._draft = Draft()
+
+    @property
+    def ended(self) -> bool:
+        """True once the stream has said that it is over: its own end mark, or an error."""
+        return self._draft.ended
+
+    @property
+    def finished_choices(self) -> bool:
+        """
+        True if every choice seen so far has its finish reason.
+
+        Where a stream has no end mark but its HTTP body ended properly, the answer is whole if this is True.
+        """
+        reasons = self._draft.choices.values()
+        return bool(reasons) and None not in reasons
+
+    @property
+    def unknown(self) -> int:
+        """How many events were ignored: broken JSON, or nothing this provider is known to send."""
+        return self._draft.unknown
+
+    def feed(self, event: SseEvent, /) -> bool:
+        """Take one event. True if it carried content: text, thinking or a tool's input."""
+        content = self._take(self._draft, event)
+        if content is not None:
+            return content
+        if event.event == "error":  # a proxy's own words
+            self._draft.error = event.data
+            self._draft.ended = True
+        else:
+            self._draft.unknown += 1
+        return False
+
+    def reply(self) -> Reply:
+        """What was said so far."""
+        return self._draft.reply()
+
+    def snapshot(self) -> bytes:
+        return msgspec.msgpack.encode(self._draft)
+
+    def restore(self, state: bytes, /) -> None:
+        self._draft = msgspec.msgpack.decode(state, type=Draft)
+
+
+def largest(first: Usage, second: Usage) -> Usage:
+    """Field by field: counts only grow in a stream, but later events may leave some out or repeat them as 0."""
+    return Usage(
+        input=max(first.input, second.input),
+        output=max(first.output, second.output),
+        cache_creation=max(first.cache_creation, second.cache_creation),
+        cache_read=max(first.cache_read, second.cache_read),
+        reasoning=max(first.reasoning, second.reasoning),
+    )

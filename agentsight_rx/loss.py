@@ -1,0 +1,106 @@
+"""What was not delivered, and why: a closed list of reasons and the ledger that counts them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from enum import StrEnum
+
+from msgspec import Struct
+
+__all__ = ["Entry", "Ledger", "Meter", "Reason"]
+
+
+class Reason(StrEnum):
+    """Why something seen by one stage did not reach the next."""
+
+    # asked for
+    FILTERED = "filtered"
+    SAMPLED = "sampled"
+    REPEATED = "repeated"
+    # not asked for: each of these makes a capture incomplete
+    KERNEL_LOST = "kernel_lost"
+    QUEUE_FULL = "queue_full"
+    TRUNCATED = "truncated"
+    MALFORMED = "malformed"
+    EVICTED = "evicted"
+    SINK_FAILED = "sink_failed"
+    BUG = "bug"
+
+    @property
+    def intended(self) -> bool:
+        """True where a person asked for it: filters, sampling, folding of repeats."""
+        return self in _INTENDED
+
+
+_INTENDED = frozenset({Reason.FILTERED, Reason.SAMPLED, Reason.REPEATED})
+
+
+class Entry(Struct, frozen=True):
+    """One line of the ledger: `count` things (and `size` bytes, where known) that `stage` did not hand on."""
+
+    stage: str
+    reason: Reason
+    count: int
+    size: int = 0
+
+
+class Meter:
+    """The counts of one stage. Exactly one thread writes it; any thread may read it."""
+
+    __slots__ = ("_lost", "passed", "seen", "stage")
+
+    def __init__(self, stage: str) -> None:
+        self.stage = stage
+        self.seen = 0
+        self.passed = 0
+        self._lost: dict[Reason, tuple[int, int]] = {}
+
+    def lose(self, reason: Reason, count: int, size: int = 0) -> None:
+        """Count `count` things of `size` bytes in all as not handed on."""
+        if count or size:
+            old_count, old_size = self._lost.get(reason, (0, 0))
+            self._lost[reason] = (old_count + count, old_size + size)
+
+    def lost(self, reason: Reason | None = None) -> int:
+        """How many were not handed on: for one reason, or in all."""
+        if reason is not None:
+            return self._lost.get(reason, (0, 0))[0]
+        return sum(count for count, _ in list(self._lost.values()))
+
+    def entries(self) -> list[Entry]:
+        return [Entry(self.stage, reason, count, size) for reason, (count, size) in list(self._lost.items())]
+
+
+class Ledger:
+    """The run's account of loss: one `Meter` a stage, made when the stage starts."""
+
+    def __init__(self) -> None:
+        self._meters: dict[str, Meter] = {}
+
+    def meter(self, stage: str) -> Meter:
+        """The meter of `stage`; a second stage of the same name gets a meter of its own, named `stage#2`."""
+        name, number = stage, 1
+        while name in self._meters:
+            number += 1
+            name = f"{stage}#{number}"
+        return self._meters.setdefault(name, Meter(name))
+
+    def shared(self, stage: str) -> Meter:
+        """The meter of `stage`, the same object for every caller; all of them must be on one thread."""
+        return self._meters.setdefault(stage, Meter(stage))
+
+    def __iter__(self) -> Iterator[Meter]:
+        return iter(list(self._meters.values()))
+
+    def entries(self) -> list[Entry]:
+        """Every (stage, reason) that has a count, in the order in which the stages started."""
+        return [entry for meter in self for entry in meter.entries()]
+
+    def unintended(self) -> list[Entry]:
+        """What makes the picture incomplete."""
+        return [entry for entry in self.entries() if not entry.reason.intended]
+
+    @property
+    def complete(self) -> bool:
+        """True if nothing was lost that nobody asked to lose."""
+        return not self.unintended()

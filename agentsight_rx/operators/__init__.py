@@ -1,0 +1,25 @@
+"""Every analysis as an Rx operator: a function that returns an `Operator`, to be used in `.pipe()`."""
+
+from ..kernels import change, each, keep, per_key
+from .filter_http import filter_http
+from .filter_tls import drop_marked, filter_tls
+from .materialize import materialize
+from .merge_sse import merge_sse
+from .normalize import normalize
+from .parse_http import parse_http
+from .remove_auth import remove_auth
+
+__all__ = [
+    "change",
+    "drop_marked",
+    "each",
+    "filter_http",
+    "filter_tls",
+    "keep",
+    "materialize",
+    "merge_sse",
+    "normalize",
+    "parse_http",
+    "per_key",
+    "remove_auth",
+]

@@ -1,0 +1,154 @@
+"""HttpRequest, HttpResponse -> the same without those that a rule matches."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+from urllib.parse import parse_qsl, urlsplit
+
+from ..events import HttpEvent, HttpRequest, HttpResponse
+from ..kernels import keep
+from ..stream import Operator
+from ..wire.http1 import field
+from .rules import Condition, Fields, compile_rule
+
+__all__ = ["filter_http"]
+
+Message: TypeAlias = HttpRequest | HttpResponse
+Test: TypeAlias = Callable[[Message], bool]
+
+_COMPARE: dict[str, Callable[[int, int], bool]] = {
+    "=": operator.eq,
+    "!=": operator.ne,
+    ">": operator.gt,
+    "<": operator.lt,
+    ">=": operator.ge,
+    "<=": operator.le,
+}
+
+
+def filter_http(*rules: str) -> Operator[HttpEvent, HttpEvent]:
+    """
+    Drop the messages that one of `rules` matches; they are counted as filtered. Everything else goes by.
+
+    Fields: `request.` method path path_prefix path_contains host body, or any query parameter; `response.` status_code
+    status_text content_type server body, or any header. An empty value means that there is none. A condition without an
+    operator is text that the path contains. Raises UsageError.
+    """
+    tests = [compile_rule(_with_paths(rule), _FIELDS, other=_other) for rule in rules]
+    return keep(lambda event: not _dropped(event, tests), name="filter_http", options=" | ".join(rules))
+
+
+def _dropped(event: HttpEvent, tests: Sequence[Test]) -> bool:
+    return isinstance(event, HttpRequest | HttpResponse) and any(test(event) for test in tests)
+
+
+def _with_paths(rule: str) -> str:
+    """The short form: a condition that is only text means `request.path_contains=text`."""
+    parts = rule.split("|")
+    if any(mark in rule for mark in "()\\"):
+        return rule
+    return "|".join("&".join(_with_path(part) for part in all_of.split("&")) for all_of in parts)
+
+
+def _with_path(condition: str) -> str:
+    plain = condition.strip() and not any(op in condition for op in "=~<>")
+    return f"request.path_contains={condition.strip()}" if plain else condition
+
+
+def _side(kind: type[Message], value_of: Callable[[Message], str | None], equals: str) -> Condition[Message]:
+    """`equals`: how `=` compares: exact, exact without case, the start, or a part."""
+
+    def condition(op: str, value: str) -> Test:
+        if op not in ("=", "!=", "~"):
+            raise ValueError(f"text is compared by = != or ~, not by {op}")
+        wanted = value.lower()
+
+        def same(message: Message) -> bool:
+            found = value_of(message) or ""
+            if not value:
+                return not found
+            if equals == "exact":
+                return found == value
+            found = found.lower()
+            if equals == "start":
+                return found.startswith(wanted)
+            return found == wanted if equals == "any case" else wanted in found
+
+        if op == "~":
+            return lambda message: type(message) is kind and wanted in (value_of(message) or "").lower()
+        if op == "!=":
+            return lambda message: type(message) is kind and not same(message)
+        return lambda message: type(message) is kind and same(message)
+
+    return condition
+
+
+def _status(op: str, value: str) -> Test:
+    compare = _COMPARE.get(op)
+    if compare is None:
+        raise ValueError(f"a status is compared by = != > < >= or <=, not by {op}")
+    if len(value) == 3 and value[0].isdigit() and value[1:].lower() == "xx":
+        if op not in ("=", "!="):
+            raise ValueError(f"{value} is a class of status codes: compare it by = or !=")
+        wanted = int(value[0])
+        return lambda message: isinstance(message, HttpResponse) and compare(message.status // 100, wanted)
+    if not value.isdigit():
+        return lambda _: False
+    return lambda message: isinstance(message, HttpResponse) and compare(message.status, int(value))
+
+
+def _target(message: Message) -> str:
+    return message.target if isinstance(message, HttpRequest) else ""
+
+
+def _query(name: str) -> Condition[Message]:
+    def value_of(message: Message) -> str | None:
+        pairs = parse_qsl(urlsplit(_target(message)).query, keep_blank_values=True)
+        return next((value for key, value in pairs if key == name), None)
+
+    return _side(HttpRequest, value_of, "exact")
+
+
+def _header(kind: type[Message], name: str, equals: str) -> Condition[Message]:
+    return _side(kind, lambda message: field(message.headers, name.lower().replace("_", "-")), equals)
+
+
+def _body(message: Message) -> str:
+    return message.body.decode("utf-8", "surrogateescape")
+
+
+def _other(name: str) -> Condition[Message] | None:
+    side, dot, rest = name.partition(".")
+    if dot and side in ("response", "resp", "res") and rest:
+        return _header(HttpResponse, rest.removeprefix("header."), "part")
+    if dot and side in ("request", "req") and rest.startswith("header."):
+        return _header(HttpRequest, rest.removeprefix("header."), "part")
+    wanted = rest if dot else name
+    return _query(wanted) if wanted and not any(char.isspace() for char in wanted) else None
+
+
+def _table() -> Fields[Message]:
+    request: dict[str, Condition[Message]] = {}
+    method = _side(HttpRequest, lambda message: message.method if isinstance(message, HttpRequest) else "", "any case")
+    request |= dict.fromkeys(("method", "verb"), method)
+    request |= dict.fromkeys(("path", "path_exact"), _side(HttpRequest, _target, "exact"))
+    request |= dict.fromkeys(("path_prefix", "path_starts_with"), _side(HttpRequest, _target, "start"))
+    request |= dict.fromkeys(("path_contains", "path_includes"), _side(HttpRequest, _target, "part"))
+    request |= dict.fromkeys(("host", "hostname"), _header(HttpRequest, "host", "any case"))
+    request |= dict.fromkeys(("body", "body_contains"), _side(HttpRequest, _body, "part"))
+    response: dict[str, Condition[Message]] = dict.fromkeys(("status_code", "status", "code"), _status)
+    phrase = _side(HttpResponse, lambda message: message.phrase if isinstance(message, HttpResponse) else "", "part")
+    response |= dict.fromkeys(("status_text", "status_message"), phrase)
+    response |= dict.fromkeys(("content_type", "content-type"), _header(HttpResponse, "content-type", "part"))
+    response["server"] = _header(HttpResponse, "server", "part")
+    response |= dict.fromkeys(("body", "body_contains"), _side(HttpResponse, _body, "part"))
+    return {
+        **request,
+        **{f"{side}.{name}": test for side in ("request", "req") for name, test in request.items()},
+        **{f"{side}.{name}": test for side in ("response", "resp", "res") for name, test in response.items()},
+    }
+
+
+_FIELDS = _table()

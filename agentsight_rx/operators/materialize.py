@@ -1,0 +1,34 @@
+"""Event -> the event itself and, behind it, the rows it adds to the view."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ..events import Event
+from ..kernels import each
+from ..stream import Machine, Operator, State
+from ..view import Fold, Row
+
+__all__ = ["materialize"]
+
+
+def materialize() -> Operator[Event, Event | Row]:
+    """Fold the merged events into rows: calls, tokens, tools tied to processes, process nodes, the audit trail, losses."""
+    return each(_Materializer, name="materialize")
+
+
+class _Materializer(Machine[Event, Event | Row]):
+    def __init__(self) -> None:
+        self._fold = Fold()
+
+    def feed(self, event: Event, /) -> Iterable[Event | Row]:
+        return [event, *self._fold.add(event)]
+
+    def finish(self) -> Iterable[Event | Row]:
+        return self._fold.finish()
+
+    def snapshot(self) -> State:
+        return self._fold.snapshot()
+
+    def restore(self, state: State, /) -> None:
+        self._fold.restore(state)

@@ -1,0 +1,70 @@
+"""Event -> the same event with its wall-clock time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from typing import TypeVar, cast
+
+from msgspec.structs import replace
+
+from ..events import Event, TlsChunk
+from ..kernels import each
+from ..stream import Machine, Operator, State
+
+__all__ = ["normalize", "wall_offset"]
+
+E = TypeVar("E", bound=Event)
+
+_RESAMPLE_NS = 1_000_000_000
+
+
+def wall_offset() -> int:
+    """CLOCK_REALTIME - CLOCK_MONOTONIC in ns: the middle of the tightest of three samples."""
+    samples: list[tuple[int, int]] = []
+    for _ in range(3):
+        before = time.monotonic_ns()
+        wall = time.time_ns()
+        after = time.monotonic_ns()
+        samples.append((after - before, wall - (before + after) // 2))
+    return min(samples)[1]
+
+
+def normalize(*, offset: Callable[[], int] = wall_offset) -> Operator[E, E]:
+    """
+    Set `origin.wall_ns` (Unix time, ns) from the kernel's time. What has it already stays as it is.
+
+    `offset` is asked at the first event and again each second of event time, so that a step of the clock is followed.
+    """
+    return cast("Operator[E, E]", each(lambda: _Normalizer(offset), name="normalize"))
+
+
+class _Normalizer(Machine[Event, Event]):
+    def __init__(self, offset: Callable[[], int]) -> None:
+        self._sample = offset
+        self._offset_ns: int | None = None
+        self._sampled_ns = 0
+
+    def feed(self, event: Event, /) -> Iterable[Event]:
+        origin = event.origin
+        if origin.wall_ns:
+            return (event,)
+        if self._offset_ns is None:
+            self._offset_ns = self._sample()
+            self._sampled_ns = origin.time_ns
+        origin = replace(origin, wall_ns=origin.time_ns + self._offset_ns)
+        if type(event) is TlsChunk:
+            return (TlsChunk(origin, event.data, event.offset, event.seq, event.lost, event.latency_ns, event.marked),)
+        return (replace(event, origin=origin),)
+
+    def tick(self, now_ns: int, /) -> Iterable[Event]:
+        if self._offset_ns is not None and now_ns - self._sampled_ns >= _RESAMPLE_NS:
+            self._offset_ns = self._sample()
+            self._sampled_ns = now_ns
+        return ()
+
+    def snapshot(self) -> State:
+        return [self._offset_ns, self._sampled_ns]
+
+    def restore(self, state: State, /) -> None:
+        self._offset_ns, self._sampled_ns = state

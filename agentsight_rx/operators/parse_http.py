@@ -1,0 +1,322 @@
+"""TlsChunk -> HttpRequest, HttpResponse, BodyPart: messages reassembled per connection and paired with each other."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from ..events import (
+    BodyPart,
+    Connection,
+    Direction,
+    HttpEvent,
+    HttpRequest,
+    HttpResponse,
+    Origin,
+    TlsChunk,
+    TlsClose,
+    TlsEvent,
+)
+from ..kernels import per_key
+from ..stream import Machine, Operator, State
+from ..wire.http1 import Body, End, Foreign, Http1Decoder, Item, RequestHead, ResponseHead, field
+
+__all__ = ["parse_http"]
+
+_PENDING_MOST = 1024  # requests without an answer on one connection; pipelining clients send tens
+
+
+def parse_http(*, body_limit: int = 8 << 20) -> Operator[TlsEvent, HttpEvent]:
+    """
+    Reassemble HTTP/1.1 over any cutting and pair each response with its request. What is not HTTP/1.1 goes by unchanged.
+
+        out --POST /v1--|-rest of body-----------------------|
+        in  -------------------------200 OK, event stream----|
+        [                  parse_http()                      ]
+        ------------------Request----Response--BodyPart--…---|
+
+    A message with a hole in it is emitted with `complete=False` and the next one on the connection parses again. Of a body
+    the first `body_limit` bytes are kept, the rest is counted in `body_lost`. The body of an event stream is emitted as it
+    arrives.
+    """
+    return per_key(
+        _connection,
+        lambda: _Conversation(body_limit),
+        name="parse_http",
+        key_type=Connection,
+        options=f"body_limit={body_limit}",
+    )
+
+
+def _connection(event: TlsEvent) -> Connection | None:
+    return event.origin.connection if isinstance(event, TlsChunk | TlsClose) else None
+
+
+class _Asked(Struct):
+    """A request whose answer has not begun."""
+
+    exchange: int
+    method: str
+    target: str
+    host: str | None
+
+
+class _Message(Struct):
+    """What is known of the message that a side is in the middle of."""
+
+    origin: Origin
+    exchange: int
+    head: RequestHead | ResponseHead
+    parts: list[bytes]
+    kept: int = 0
+    lost: int = 0
+    streaming: bool = False
+    asked: _Asked | None = None
+
+
+class _Side:
+    """One direction: where it stands in the bytes of the connection, its decoder, its unfinished message."""
+
+    def __init__(self, decoder: Http1Decoder) -> None:
+        self.decoder = decoder
+        self.offset = 0
+        self.seq = 0
+        self.first: Origin | None = None  # of the first byte held by the decoder
+        self.last: Origin | None = None
+        self.message: _Message | None = None
+        self.accounted = 0  # of decoder.consumed
+
+    def size(self) -> int:
+        """Bytes on the wire since the last call that went into messages."""
+        size = self.decoder.consumed - self.accounted
+        self.accounted = self.decoder.consumed
+        return size
+
+
+class _Conversation(Machine[TlsEvent, HttpEvent]):
+    """Both directions of one connection."""
+
+    def __init__(self, body_limit: int) -> None:
+        self._limit = body_limit
+        self._begin()
+
+    def _begin(self) -> None:
+        self._asked: deque[_Asked] = deque()
+        self._exchange = 0
+        self._unsure = False  # a hole may have swallowed whole responses
+        self._sides: dict[Direction, _Side] = {
+            "in": _Side(Http1Decoder(self._next_method)),
+            "out": _Side(Http1Decoder(self._next_method)),
+        }
+
+    def _next_method(self) -> str | None:
+        return self._asked[0].method if self._asked else None
+
+    def feed(self, event: TlsEvent, /) -> Iterable[HttpEvent]:
+        if isinstance(event, TlsChunk):
+            return self._chunk(event)
+        if isinstance(event, TlsClose):
+            return self._close(event)
+        return (event,)
+
+    def _chunk(self, chunk: TlsChunk) -> list[HttpEvent]:
+        direction = chunk.origin.direction or "in"
+        side = self._sides[direction]
+        out: list[HttpEvent] = []
+        if chunk.seq == 0 and side.seq:  # the address was given to a new connection and nobody saw the old one close
+            out += self._finish("closed")
+            self._begin()
+            side = self._sides[direction]
+        if chunk.offset > side.offset:
+            self._hole(side, chunk.offset - side.offset, "lost", chunk.origin, out)
+        if not side.decoder.held():
+            side.first = chunk.origin
+        self._take(side, side.decoder.feed(chunk.data), chunk, out)
+        side.last = chunk.origin
+        side.offset = chunk.offset + len(chunk.data)
+        side.seq = chunk.seq + 1
+        if chunk.lost:
+            self._hole(side, chunk.lost, "truncated", chunk.origin, out)
+            side.offset += chunk.lost
+        return out
+
+    def _hole(self, side: _Side, size: int, reason: str, origin: Origin, out: list[HttpEvent]) -> None:
+        self._take(side, side.decoder.gap(size, reason), origin, out)
+        if side.decoder.dark and side.message is None:
+            self._unsure = True
+
+    def _close(self, close: TlsClose) -> list[HttpEvent]:
+        out: list[HttpEvent] = []
+        ends: tuple[tuple[Direction, int], ...] = (("in", close.in_offset), ("out", close.out_offset))
+        for direction, end in ends:
+            side = self._sides[direction]
+            if end > side.offset:
+                self._hole(side, end - side.offset, "lost", close.origin, out)
+        out += self._finish(None if close.in_offset >= 0 else "process_ended")
+        self._begin()
+        out.append(close)
+        return out
+
+    def _finish(self, reason: str | None) -> list[HttpEvent]:
+        out: list[HttpEvent] = []
+        for side in self._sides.values():
+            if side.last is not None:
+                self._take(side, side.decoder.finish(reason), side.last, out)
+        return out
+
+    def finish(self) -> list[HttpEvent]:
+        return self._finish("capture_end")
+
+    # -- decoded items -> events -----------------------------------------------------------------------------------
+
+    def _take(self, side: _Side, items: list[Item], source: TlsChunk | Origin, out: list[HttpEvent]) -> None:
+        origin = source.origin if isinstance(source, TlsChunk) else source
+        for item in items:
+            match item:
+                case Body():
+                    self._body(side, item, origin, out)
+                case End():
+                    self._end(side, item, origin, out)
+                case Foreign():
+                    out.append(_raw(item, source, side))
+                case RequestHead():
+                    self._request(side, item)
+                    side.first = origin
+                case ResponseHead():
+                    self._response(side, item, out)
+                    side.first = origin
+
+    def _request(self, side: _Side, head: RequestHead) -> None:
+        assert side.first is not None
+        self._exchange += 1
+        asked = _Asked(self._exchange, head.method, head.target, field(head.headers, "host"))
+        if len(self._asked) >= _PENDING_MOST:
+            self._asked.popleft()
+        self._asked.append(asked)
+        side.message = _Message(side.first, self._exchange, head, [], asked=asked)
+
+    def _response(self, side: _Side, head: ResponseHead, out: list[HttpEvent]) -> None:
+        assert side.first is not None
+        if self._unsure:  # without pipelining an answer belongs to the last request before it
+            while len(self._asked) > 1:
+                self._asked.popleft()
+            self._unsure = False
+        interim = head.status < 200 and head.status != 101
+        asked: _Asked | None = None
+        if self._asked:
+            asked = self._asked[0] if interim else self._asked.popleft()
+        exchange = asked.exchange if asked else self._new_exchange()
+        message = _Message(side.first, exchange, head, [], asked=asked)
+        kind = (field(head.headers, "content-type") or "").partition(";")[0].strip().lower()
+        if kind == "text/event-stream" and side.decoder.inside:
+            message.streaming = True
+            out.append(self._made(side, message, None, side.first))
+        side.message = message
+
+    def _new_exchange(self) -> int:
+        self._exchange += 1
+        return self._exchange
+
+    def _body(self, side: _Side, body: Body, origin: Origin, out: list[HttpEvent]) -> None:
+        message = side.message
+        if message is None:
+            return
+        if message.streaming:
+            out.append(BodyPart(origin, message.exchange, body.data, lost=body.lost, size=side.size()))
+            return
+        message.lost += body.lost
+        room = self._limit - message.kept
+        part = body.data if len(body.data) <= room else body.data[:room]
+        message.parts.append(part)
+        message.kept += len(part)
+        message.lost += len(body.data) - len(part)
+
+    def _end(self, side: _Side, end: End, origin: Origin, out: list[HttpEvent]) -> None:
+        message, side.message = side.message, None
+        if message is None:
+            return
+        if message.streaming:
+            out.append(BodyPart(origin, message.exchange, b"", True, end.reason is None, end.reason, size=side.size()))
+            return
+        reason = end.reason or ("body_limit" if message.lost else None)
+        out.append(self._made(side, message, reason, origin))
+
+    def _made(self, side: _Side, message: _Message, reason: str | None, last: Origin) -> HttpRequest | HttpResponse:
+        head, body = message.head, b"".join(message.parts)
+        if isinstance(head, RequestHead):
+            return HttpRequest(
+                message.origin,
+                message.exchange,
+                head.method,
+                head.target,
+                head.version,
+                head.headers,
+                body,
+                reason is None,
+                reason,
+                last.time_ns,
+                message.lost,
+                side.size(),
+            )
+        asked = message.asked
+        return HttpResponse(
+            message.origin,
+            message.exchange,
+            head.status,
+            head.phrase,
+            head.version,
+            head.headers,
+            body,
+            message.streaming,
+            reason is None,
+            reason,
+            last.time_ns,
+            message.lost,
+            side.size(),
+            asked.method if asked else None,
+            asked.target if asked else None,
+            asked.host if asked else None,
+        )
+
+    # -- checkpoints -----------------------------------------------------------------------------------------------
+
+    def held(self) -> int:
+        return sum(side.decoder.held() + side.decoder.consumed - side.accounted for side in self._sides.values())
+
+    def snapshot(self) -> State:
+        sides = {
+            name: [side.decoder.snapshot(), side.offset, side.seq, side.first, side.last, side.message, side.accounted]
+            for name, side in self._sides.items()
+        }
+        return [list(self._asked), self._exchange, self._unsure, sides]
+
+    def restore(self, state: State, /) -> None:
+        asked, self._exchange, self._unsure, sides = state
+        self._asked.extend(msgspec.convert(asked, list[_Asked]))
+        for name, saved in sides.items():
+            side = self._sides[name]
+            decoder, side.offset, side.seq, first, last, message, side.accounted = saved
+            side.decoder.restore(decoder)
+            side.first, side.last = _origin(first), _origin(last)
+            side.message = None if message is None else _message(message)
+
+
+def _origin(saved: Any) -> Origin | None:
+    return None if saved is None else msgspec.convert(saved, Origin)
+
+
+def _message(saved: Any) -> _Message:
+    return msgspec.convert(saved, _Message)
+
+
+def _raw(item: Foreign, source: TlsChunk | Origin, side: _Side) -> TlsChunk:
+    """Bytes that are no HTTP, as the chunk they came in where that is possible."""
+    if isinstance(source, TlsChunk):
+        if item.data is source.data:
+            return source
+        return TlsChunk(source.origin, item.data, source.offset + item.at, source.seq, 0, source.latency_ns, source.marked)
+    return TlsChunk(source, item.data, side.offset + item.at, side.seq)

@@ -1,0 +1,365 @@
+"""A graph and its sinks -> a run: threads for readers and writers, the engine between them, an orderly end, a summary."""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Generator, Iterable, Sequence
+from typing import Any
+
+from msgspec import Struct
+
+from .engine import Engine, Hub, Site
+from .errors import AgentsightError
+from .events import Loss, Origin
+from .loss import Ledger, Reason
+from .mailbox import Dropped, Mailbox
+from .sink import Output, Sink, Writer
+from .stream import Stream
+from .view.tally import Tally
+
+__all__ = ["Run", "Summary", "run"]
+
+_POLL_S = 0.05  # how long a reader may wait before it looks whether it shall stop
+_IDLE_S = 0.01  # how long the engine waits for events before it lets time go on
+_FLUSH_S = 0.25
+_DRAIN_S = 10.0  # how long sinks may take to write what they hold at the end
+_ROOM = 0.25  # a source that can wait does so while any box is fuller than this
+
+_END = object()  # in the inbox: this source has no more
+
+
+class Summary(Struct):
+    """What a run saw and what it missed. `ended_by`: end of input, signal, duration, graph, caller."""
+
+    tally: Tally
+    ledger: Ledger
+    seconds: float
+    ended_by: str
+    failures: tuple[str, ...] = ()
+
+    @property
+    def complete(self) -> bool:
+        return self.ledger.complete and not self.failures
+
+
+def run(
+    graph: Stream[Output],
+    sinks: Iterable[Sink] = (),
+    *,
+    duration: float | None = None,
+    ready: Callable[[], None] | None = None,
+    strict: bool = False,
+) -> Summary:
+    """
+    Run `graph` into `sinks` until its sources end, `duration` seconds passed, or SIGINT or SIGTERM comes.
+
+    `ready` is called once everything is attached. `strict` raises bugs in operators instead of counting them. Raises
+    CaptureError, SinkError or StoreError where something cannot be opened; nothing has been captured then.
+    """
+    with Run(graph, sinks, strict=strict) as running:
+        with _signals(running):
+            if ready is not None:
+                ready()
+            running.wait(duration)
+        return running.stop()
+
+
+class Run:
+    """A run in steps, for callers that have more to do than to wait: enter, `wait` or do other things, `stop`."""
+
+    def __init__(self, graph: Stream[Output], sinks: Iterable[Sink] = (), *, strict: bool = False) -> None:
+        self._graph = graph
+        self._engine = Engine(strict=strict)
+        self._engine.attached = self._attached
+        self._ledger = self._engine.ledger
+        self._sinks = [_Box(sink, self._ledger) for sink in sinks]
+        self._tally = Tally()
+        self._inbox: Mailbox[Any] = Mailbox()
+        self._readers: list[_Reading] = []
+        self._stopping = threading.Event()
+        self._reasons: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._graph_done = False
+        self._running = False
+        self._failures: list[str] = []
+        self._engine_thread = threading.Thread(target=self._engine_loop, name="engine", daemon=True)
+        self._summary: Summary | None = None
+        self._started = time.monotonic()
+
+    @property
+    def ledger(self) -> Ledger:
+        return self._ledger
+
+    @property
+    def tally(self) -> Tally:
+        return self._tally
+
+    def __enter__(self) -> Run:
+        opened: list[_Box] = []
+        try:
+            for box in self._sinks:
+                box.open()
+                opened.append(box)
+            with self._engine:
+                self._graph.attach(self._engine, self)
+            for reading in self._readers:
+                reading.hub.reader.open()
+                reading.opened = True
+        except BaseException:
+            for reading in self._readers:
+                if reading.opened:
+                    reading.hub.reader.close()
+            for box in opened:
+                box.abandon()
+            raise
+        self._running = True
+        self._started = time.monotonic()
+        for box in self._sinks:
+            box.thread.start()
+        self._engine_thread.start()
+        for reading in self._readers:
+            reading.thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._running:
+            self.stop()
+
+    def end(self, reason: str) -> None:
+        """Ask for the end; may be called from a signal handler."""
+        self._reasons.put(reason)
+
+    def wait(self, duration: float | None = None) -> str:
+        """Wait for the end of input, of the graph, of `duration` seconds, or for somebody who asked; says which it was."""
+        try:
+            reason = self._reasons.get(timeout=duration)
+        except queue.Empty:
+            reason = "duration"
+        self._reasons.put(reason)
+        return reason
+
+    def stop(self) -> Summary:
+        """Stop the readers, finish what is open as partial, drain the sinks, close. A second call gives the same summary."""
+        if self._summary is not None:
+            return self._summary
+        try:
+            reason = self._reasons.get_nowait()
+        except queue.Empty:
+            reason = "caller"
+        self._stopping.set()
+        for reading in self._readers:
+            reading.thread.join()
+        self._engine_thread.join()
+        deadline = time.monotonic() + _DRAIN_S
+        for box in self._sinks:
+            box.box.close()
+        for box in self._sinks:
+            box.end(max(0.0, deadline - time.monotonic()))
+        self._running = False
+        self._summary = Summary(self._tally, self._ledger, time.monotonic() - self._started, reason, tuple(self._failures))
+        return self._summary
+
+    # -- engine thread ---------------------------------------------------------------------------------------------
+
+    def _attached(self, hub: Hub[Any]) -> None:
+        reading = _Reading(hub, threading.Thread(target=self._read, args=(hub,), name=f"read:{hub.name}", daemon=True))
+        self._readers.append(reading)
+        if self._running:  # an operator subscribed to a source in mid-run
+            hub.reader.open()
+            reading.opened = True
+            reading.thread.start()
+
+    def _engine_loop(self) -> None:
+        engine, inbox = self._engine, self._inbox
+        live = any(reading.hub.live for reading in self._readers)
+        if live:
+            engine.start(time.monotonic_ns())
+        with engine:
+            try:
+                while not self._graph_done and any(not reading.hub.ended for reading in self._readers):
+                    item = inbox.get(_IDLE_S)
+                    if item is None:
+                        if live:
+                            engine.idle(time.monotonic_ns())
+                        continue
+                    sender, batch = item
+                    hub: Hub[Any] = sender  # type: ignore[assignment]
+                    if batch[-1] is _END:
+                        engine.push(hub, batch[:-1])
+                        engine.end(hub)
+                    else:
+                        engine.push(hub, batch)
+                engine.linger(lambda: self._graph_done)
+            except Exception as error:
+                Site(engine, "engine").meter.lose(Reason.BUG, 1)
+                self._failures.append(f"the engine stopped: {error!r}")
+                if engine.strict:
+                    raise
+            finally:
+                self._reasons.put("graph" if self._graph_done else "end of input")
+
+    def on_batch(self, batch: Sequence[Output], /) -> None:
+        """The end of the graph: every sink gets every batch."""
+        self._tally.add(batch)
+        for box in self._sinks:
+            box.put(batch)
+
+    def on_completed(self) -> None:
+        self._graph_done = True
+
+    def on_error(self, error: Exception, /) -> None:
+        self._failures.append(f"the graph ended by an error: {error!r}")
+        self._graph_done = True
+
+    # -- reader threads --------------------------------------------------------------------------------------------
+
+    def _read(self, hub: Hub[Any]) -> None:
+        dropped = Dropped()
+        reader = hub.reader
+        try:
+            while not self._stopping.is_set() and hub.wanted:
+                if not hub.live and self._crowded():
+                    time.sleep(_IDLE_S)
+                    continue
+                batch = reader.poll(_POLL_S)
+                if batch is None:
+                    break
+                dropped = self._hand_over(hub, batch, dropped)
+                dropped = self._hand_over(hub, reader.lost(), dropped)
+        except AgentsightError as error:
+            self._failures.append(f"{hub.name}: {error}")
+        except Exception as error:
+            self._failures.append(f"{hub.name}: the reader stopped: {error!r}")
+        finally:
+            rest: list[Any] = []
+            try:
+                rest += reader.close()
+            except Exception as error:
+                self._failures.append(f"{hub.name}: the reader did not close: {error!r}")
+            if dropped:
+                rest.append(_queue_full(dropped))
+            self._inbox.put_anyway([*rest, _END], sender=hub)
+
+    def _hand_over(self, hub: Hub[Any], batch: Sequence[Any], owed: Dropped) -> Dropped:
+        """Put `batch`, and in front of it what earlier batches lost; gives what is still to be told."""
+        if not batch:
+            return owed
+        if owed:
+            batch = [_queue_full(owed), *batch]
+        now = self._inbox.put(batch, sender=hub)
+        if owed and now.count == len(batch):
+            return Dropped(owed.count + now.count - 1, owed.size + now.size)
+        return now
+
+    def _crowded(self) -> bool:
+        return self._inbox.fill > _ROOM / 4 or any(box.box.fill > _ROOM for box in self._sinks)
+
+
+def _queue_full(dropped: Dropped) -> Loss:
+    return Loss(
+        Origin(time.monotonic_ns(), 0), "inbox", Reason.QUEUE_FULL, dropped.count, dropped.size, "the engine was behind"
+    )
+
+
+class _Reading:
+    """A source and the thread that reads it."""
+
+    def __init__(self, hub: Hub[Any], thread: threading.Thread) -> None:
+        self.hub = hub
+        self.thread = thread
+        self.opened = False
+
+
+class _Box:
+    """A sink, its bounded box and its thread."""
+
+    def __init__(self, sink: Sink, ledger: Ledger) -> None:
+        self.sink = sink
+        self.box: Mailbox[Output] = Mailbox(events=sink.events, size=sink.size)
+        self.put_meter = ledger.meter(f"to {sink.name}")  # written by the engine thread
+        self.meter = ledger.meter(sink.name)  # written by the writer thread
+        self.thread = threading.Thread(target=self._write, name=f"write:{sink.name}", daemon=True)
+        self._ledger = ledger
+        self._writer: Writer | None = None
+        self._in_hand: Sequence[Output] = ()
+        self._told = False
+
+    def open(self) -> None:
+        self._writer = self.sink.open(self._ledger)
+
+    def abandon(self) -> None:
+        if self._writer is not None:
+            with contextlib.suppress(Exception):
+                self._writer.close()
+
+    def put(self, batch: Sequence[Output]) -> None:
+        meter = self.put_meter
+        meter.seen += len(batch)
+        dropped = self.box.put(batch)
+        if dropped:
+            meter.lose(Reason.QUEUE_FULL, dropped.count, dropped.size)
+        meter.passed += len(batch) - dropped.count
+
+    def _write(self) -> None:
+        writer = self._writer
+        assert writer is not None
+        flushed = time.monotonic()
+        while True:
+            item = self.box.get(_FLUSH_S)
+            if item is not None:
+                self._in_hand = item[1]
+                self.meter.seen += len(self._in_hand)
+                if self._try(lambda batch=item[1]: writer.write(batch)):  # type: ignore[misc]
+                    self.meter.passed += len(self._in_hand)
+                self._in_hand = ()
+            elif self.box.closed:
+                break
+            if time.monotonic() - flushed >= _FLUSH_S:
+                self._try(writer.flush)
+                flushed = time.monotonic()
+        self._try(writer.close)
+
+    def _try(self, act: Callable[[], None]) -> bool:
+        try:
+            act()
+        except Exception as error:
+            self.meter.lose(Reason.SINK_FAILED, len(self._in_hand) or 1)
+            if not self._told:
+                self._told = True
+                _say(f"sink {self.sink.name} failed, what it cannot take is counted: {error}")
+            return False
+        return True
+
+    def end(self, timeout: float) -> None:
+        """Wait until everything is written; what a sink still holds at the deadline is counted as lost."""
+        self.thread.join(timeout)
+        if self.thread.is_alive():
+            left = self.box.abandon()
+            self.put_meter.lose(Reason.SINK_FAILED, len(left) + len(self._in_hand))
+            _say(f"sink {self.sink.name} did not finish in {timeout:.0f} s; {len(left) + len(self._in_hand)} events lost")
+
+
+def _say(text: str) -> None:
+    print(f"agentsight-rx: {text}", file=sys.stderr)
+
+
+@contextlib.contextmanager
+def _signals(running: Run) -> Generator[None]:
+    """SIGINT and SIGTERM ask for the end; only the main thread may set handlers, elsewhere nothing changes."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def ask(number: int, _: object) -> None:
+        running.end(signal.Signals(number).name)
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,46 @@
+"""Events -> one compact JSON envelope a line on a text stream."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import BinaryIO
+
+from ..envelope import encode_line
+from ..events import Tick
+from ..loss import Ledger
+from ..sink import Output, Sink
+from ..view import AuditRow, CallRow, ProcessRow, TokenRow, ToolRow
+
+__all__ = ["console"]
+
+
+def console(*, to: BinaryIO | None = None) -> Sink:
+    """Print every event to `to` (standard output), flushed a batch at a time."""
+    return Sink("console", lambda ledger: _ConsoleWriter(ledger, to or sys.stdout.buffer))
+
+
+class _ConsoleWriter:
+    def __init__(self, _: Ledger, to: BinaryIO) -> None:
+        self._to = to
+
+    def write(self, batch: Sequence[Output], /) -> None:
+        lines = lines_of(batch)
+        if lines:
+            self._to.write(lines)
+            self._to.flush()
+
+    def flush(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+def lines_of(batch: Sequence[Output]) -> bytes:
+    """The JSON lines of the events in `batch`; rows and ticks are no events that anybody saw."""
+    return b"".join(
+        encode_line(item) + b"\n"
+        for item in batch
+        if not isinstance(item, CallRow | TokenRow | ToolRow | ProcessRow | AuditRow | Tick)
+    )

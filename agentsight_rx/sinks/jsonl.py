@@ -1,0 +1,36 @@
+"""Events -> a file of JSON envelopes, one a line, that `replay` reads back."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..errors import SinkError
+from ..files import create_private
+from ..sink import Output, Sink
+from .console import lines_of
+
+__all__ = ["jsonl"]
+
+
+def jsonl(path: str | Path, *, owner: tuple[int, int] | None = None) -> Sink:
+    """Write every event to a new file at `path`: readable by its owner only, since it holds prompts and answers."""
+    return Sink("jsonl", lambda _: _JsonlWriter(Path(path), owner))
+
+
+class _JsonlWriter:
+    def __init__(self, path: Path, owner: tuple[int, int] | None) -> None:
+        try:
+            self._file = os.fdopen(create_private(path, owner), "wb")
+        except OSError as error:
+            raise SinkError(f"{path} cannot be written: {error.strerror}") from error
+
+    def write(self, batch: Sequence[Output], /) -> None:
+        self._file.write(lines_of(batch))
+
+    def flush(self) -> None:
+        self._file.flush()
+
+    def close(self) -> None:
+        self._file.close()

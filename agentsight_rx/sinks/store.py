@@ -1,0 +1,78 @@
+"""Events and rows -> an LMDB store: the event log in segments, rows by id, the ledger, in one transaction a flush."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..events import Event
+from ..loss import Ledger
+from ..sink import Output, Sink
+from ..state import LmdbStore, Put, Write
+from ..view import AuditRow, CallRow, ProcessRow, TokenRow, ToolRow
+from ..view.tables import LOSSES, RUNS, SEGMENTS, Run, Segment, put
+
+__all__ = ["store"]
+
+_SEGMENT_MOST = 512  # events in one segment: one LMDB value, one re-acquired GIL
+
+
+def store(path: str | Path, *, owner: tuple[int, int] | None = None) -> Sink:
+    """
+    Keep everything in the LMDB file at `path`. What was flushed survives a kill of this process; a flush comes each 250 ms.
+
+    Raises StoreError on opening where the file is no store of this version.
+    """
+    return Sink("store", lambda ledger: _StoreWriter(LmdbStore.open(path, owner=owner), ledger))
+
+
+class _StoreWriter:
+    def __init__(self, to: LmdbStore, ledger: Ledger) -> None:
+        self._store = to
+        self._ledger = ledger
+        last = to.scan(SEGMENTS, reverse=True, limit=1)
+        self._number = int(last[0][0][0]) + 1 if last else 0
+        runs = to.scan(RUNS, reverse=True, limit=1)
+        self._run = Run(number=runs[0][1].number + 1 if runs else 1, started_ms=time.time_ns() // 1_000_000)
+        self._writes: list[Write] = []
+        self._waiting: list[Event] = []
+        self._commit()
+
+    def write(self, batch: Sequence[Output], /) -> None:
+        for item in batch:
+            if isinstance(item, CallRow | TokenRow | ToolRow | ProcessRow | AuditRow):
+                self._writes.append(put(item))
+            else:
+                self._waiting.append(item)
+                if len(self._waiting) >= _SEGMENT_MOST:
+                    self._seal()
+        if len(self._writes) >= _SEGMENT_MOST:
+            self._commit()
+
+    def _seal(self) -> None:
+        events, self._waiting = self._waiting, []
+        if events:
+            self._writes.append(Put(SEGMENTS, self._number, Segment(tuple(events))))
+            self._number += 1
+
+    def flush(self) -> None:
+        self._seal()
+        if self._writes:
+            self._commit()
+        self._store.sync()
+
+    def _commit(self, *, ended: bool = False) -> None:
+        self._seal()
+        writes, self._writes = self._writes, []
+        now_ms = time.time_ns() // 1_000_000
+        self._run = Run(self._run.number, self._run.started_ms, now_ms, ended)
+        losses: list[Write] = [
+            Put(LOSSES, (self._run.number, entry.stage, entry.reason.value), entry) for entry in self._ledger.entries()
+        ]
+        self._store.commit([*writes, *losses, Put(RUNS, self._run.number, self._run)])
+
+    def close(self) -> None:
+        self._commit(ended=True)
+        self._store.sync()
+        self._store.close()

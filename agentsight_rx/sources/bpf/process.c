@@ -1,0 +1,178 @@
+/* fork, exec and exit of tracked processes -> ring `events`. */
+
+enum { FORK = 1, EXEC = 2, EXIT = 3 };
+
+#define TEXT_MOST 8192 /* filename, argv and cwd together; a power of two */
+#define PART_MOST 4096 /* the longest single part, kept free behind TEXT_MOST */
+
+struct small_t {
+    struct head_t head;
+    u32 ppid;
+    u32 status;     /* wait status, EXIT only */
+    u64 duration_ns; /* EXIT only */
+};
+
+struct exec_t {
+    struct head_t head;
+    u32 ppid;
+    u32 sid;
+    u32 argv_whole; /* bytes of argv as the process has them */
+    u32 filename_size;
+    u32 argv_size;
+    u32 cwd_size; /* names of the directories, innermost first, NUL behind each */
+    char text[TEXT_MOST + PART_MOST];
+};
+
+struct room_t {
+    u32 at;
+    u32 pad;
+    struct exec_t exec;
+};
+
+BPF_RINGBUF_OUTPUT(events, RING_PAGES);
+BPF_PERCPU_ARRAY(room, struct room_t, 1);
+
+static inline u32 parent_of(u64 leader)
+{
+    u64 parent = 0;
+    u32 tgid = 0;
+    FIELD(parent, leader, task_struct_real_parent);
+    FIELD(tgid, parent, task_struct_tgid);
+    return tgid;
+}
+
+static inline void send(void *record, u32 size)
+{
+    count(SEEN);
+    if (events.ringbuf_output(record, size, 0))
+        count(LOST);
+}
+
+RAW_TRACEPOINT_PROBE(sched_process_fork)
+{
+    u64 parent = ctx->args[0], child = ctx->args[1];
+    u32 parent_tgid = 0, tgid = 0;
+    FIELD(parent_tgid, parent, task_struct_tgid);
+    if (!follow_fork(child, parent_tgid) || !uid_fits())
+        return 0;
+    FIELD(tgid, child, task_struct_tgid);
+    struct process_t *process = tracked.lookup(&tgid);
+    if (!process)
+        return 0;
+    struct small_t record = {};
+    fill_head(&record.head, FORK, process, child);
+    record.head.pid = tgid;
+    record.head.tid = tgid;
+    record.ppid = parent_of(child);
+    send(&record, sizeof(record));
+    return 0;
+}
+
+/* Names from the working directory up to the root of the process, across mounts. */
+static inline void walk_cwd(struct room_t *room, u64 task)
+{
+    u64 fs = 0, dentry = 0, mnt = 0, root = 0, root_mnt = 0, top = 0, parent = 0, name = 0, mount = 0;
+    FIELD(fs, task, task_struct_fs);
+    bpf_probe_read_kernel(&dentry, 8, (void *)fs + O_fs_struct_pwd + O_path_dentry);
+    bpf_probe_read_kernel(&mnt, 8, (void *)fs + O_fs_struct_pwd + O_path_mnt);
+    bpf_probe_read_kernel(&root, 8, (void *)fs + O_fs_struct_root + O_path_dentry);
+    bpf_probe_read_kernel(&root_mnt, 8, (void *)fs + O_fs_struct_root + O_path_mnt);
+#pragma clang loop unroll(disable)
+    for (int i = 0; i < 64; i++) {
+        if (dentry == root && mnt == root_mnt)
+            return;
+        FIELD(top, mnt, vfsmount_mnt_root);
+        if (dentry == top) {
+            mount = mnt - O_mount_mnt;
+            FIELD(parent, mount, mount_mnt_parent);
+            if (parent == mount)
+                return;
+            FIELD(dentry, mount, mount_mnt_mountpoint);
+            mnt = parent + O_mount_mnt;
+            continue;
+        }
+        FIELD(name, dentry, dentry_d_name_name);
+        u32 at = *(volatile u32 *)&room->at & (TEXT_MOST - 1);
+        int size = bpf_probe_read_kernel_str(room->exec.text + at, 256, (void *)name);
+        if (size <= 0)
+            return;
+        *(volatile u32 *)&room->at = at + size;
+        FIELD(parent, dentry, dentry_d_parent);
+        if (parent == dentry)
+            return;
+        dentry = parent;
+    }
+}
+
+RAW_TRACEPOINT_PROBE(sched_process_exec)
+{
+    u64 task = ctx->args[0], binprm = ctx->args[2];
+    u64 leader, mm = 0, arg_start = 0, arg_end = 0, filename = 0, signal = 0, session = 0;
+    u32 zero = 0, tgid = bpf_get_current_pid_tgid() >> 32;
+    if (!follow_exec(task) || !uid_fits())
+        return 0;
+    struct process_t *process = tracked.lookup(&tgid);
+    struct room_t *space = room.lookup(&zero);
+    if (!process || !space)
+        return 0;
+    struct exec_t *record = &space->exec;
+    leader = leader_of(task);
+    fill_head(&record->head, EXEC, process, leader);
+    record->ppid = parent_of(leader);
+    FIELD(signal, task, task_struct_signal);
+    bpf_probe_read_kernel(&session, 8, (void *)signal + O_signal_struct_pids + 3 * 8);
+    FIELD(record->sid, session, pid_numbers);
+
+    FIELD(filename, binprm, linux_binprm_filename);
+    int size = bpf_probe_read_kernel_str(record->text, 1024, (void *)filename);
+    if (size < 0)
+        size = 0;
+    size &= 2047;
+    record->filename_size = size;
+
+    FIELD(mm, task, task_struct_mm);
+    FIELD(arg_start, mm, mm_struct_arg_start);
+    FIELD(arg_end, mm, mm_struct_arg_end);
+    u64 whole = arg_end - arg_start;
+    record->argv_whole = whole;
+    u32 part = whole > PART_MOST - 1 ? PART_MOST - 1 : whole;
+    part &= PART_MOST - 1;
+    if (bpf_probe_read_user(record->text + size, part, (void *)arg_start))
+        part = 0;
+    record->argv_size = part;
+
+    *(volatile u32 *)&space->at = size + part;
+    walk_cwd(space, task);
+    u32 at = *(volatile u32 *)&space->at;
+    record->cwd_size = at - size - part;
+    if (at > TEXT_MOST)
+        at = TEXT_MOST;
+    send(record, (sizeof(*record) - sizeof(record->text) + at) & (2 * TEXT_MOST - 1));
+    return 0;
+}
+
+RAW_TRACEPOINT_PROBE(sched_process_exit)
+{
+    u64 task = ctx->args[0];
+    u32 tgid = bpf_get_current_pid_tgid() >> 32;
+    struct process_t *process = tracked.lookup(&tgid);
+    if (!process || !ended(task))
+        return 0;
+    if (uid_fits()) {
+        struct small_t record = {};
+        u64 signal = 0, leader = leader_of(task);
+        u32 flags = 0;
+        fill_head(&record.head, EXIT, process, leader);
+        record.ppid = parent_of(leader);
+        FIELD(signal, task, task_struct_signal);
+        FIELD(flags, signal, signal_struct_flags);
+        if (flags & 4) /* SIGNAL_GROUP_EXIT: one status for all threads */
+            FIELD(record.status, signal, signal_struct_group_exit_code);
+        else
+            FIELD(record.status, leader, task_struct_exit_code);
+        record.duration_ns = bpf_ktime_get_boot_ns() - process->start_ns;
+        send(&record, sizeof(record));
+    }
+    tracked.delete(&tgid);
+    return 0;
+}

@@ -1,0 +1,282 @@
+/* Plaintext of SSL_read and SSL_write of tracked processes -> ring `chunks`.
+ *
+ * A call is known by (thread, stack pointer), so nested calls (TLS inside TLS) do not disturb each other, and a function that
+ * tail-calls another (SSL_write_ex -> SSL_write_ex2) is seen once. */
+
+#include <uapi/linux/ptrace.h>
+
+enum { CHUNK = 1, HANDSHAKE = 2, CLOSE = 3, GONE = 4, STARTED = 5 };
+
+/* The low byte of a probe's cookie; the rest is the number of the library. */
+enum { READ = 1, WRITE = 2, READ_EX = 3, WRITE_EX = 4, WRITE_EX2 = 5, DO_HANDSHAKE = 6, FREE = 7 };
+
+enum { IN = 0, OUT = 1 };
+
+#define SEGMENT 16384
+#define SEGMENTS 32 /* 512 KiB of one call */
+
+struct call_key_t {
+    u64 sp;
+    u32 tid;
+    u32 pad;
+};
+
+struct call_t {
+    u64 ssl;
+    u64 buffer;
+    u64 size_at; /* where the _ex functions store how much they did */
+    u64 time_ns;
+    u32 function;
+    u32 pad;
+};
+
+struct side_key_t {
+    u64 ssl;
+    u32 pid;
+    u32 direction;
+};
+
+struct side_t {
+    u64 offset; /* bytes that this direction carried so far, captured or not */
+    u64 seq;
+};
+
+struct chunk_t {
+    struct head_t head;
+    u64 ssl;
+    u64 offset;
+    u64 seq;
+    u64 latency_ns;
+    u32 size;
+    u32 lost; /* bytes of this call behind the data that were not captured */
+    u32 direction;
+    u32 library;
+    char data[SEGMENT];
+};
+
+BPF_RINGBUF_OUTPUT(chunks, RING_PAGES);
+BPF_TABLE("lru_hash", struct call_key_t, struct call_t, calls, 16384);
+BPF_TABLE("lru_hash", struct side_key_t, struct side_t, sides, 65536);
+
+/* One segment under construction a thread: a uprobe can be preempted, so a buffer per CPU could be overwritten. */
+BPF_HASH(rooms, u32, struct chunk_t, 256);
+BPF_ARRAY(blank, struct chunk_t, 1);
+
+static inline void send(struct chunk_t *chunk, u32 size)
+{
+    count(SEEN);
+    if (chunks.ringbuf_output(chunk, size, 0))
+        count(LOST);
+}
+
+static inline struct process_t *wanted(void)
+{
+    u32 tgid = bpf_get_current_pid_tgid() >> 32;
+    struct process_t *process = tracked.lookup(&tgid);
+    return process && uid_fits() ? process : 0;
+}
+
+static inline struct chunk_t *enter_room(u32 tid)
+{
+    u32 zero = 0;
+    struct chunk_t *empty = blank.lookup(&zero);
+    if (!empty || rooms.update(&tid, empty)) {
+        count(SEEN);
+        count(LOST);
+        return 0;
+    }
+    return rooms.lookup(&tid);
+}
+
+/* A record without data. */
+static inline void send_mark(u32 kind, struct process_t *process, u64 ssl, u32 library, u64 offset, u64 latency_ns)
+{
+    struct {
+        struct head_t head;
+        u64 ssl, offset, seq, latency_ns;
+        u32 size, lost, direction, library;
+    } mark = {};
+    u64 leader = leader_of(bpf_get_current_task());
+    fill_head(&mark.head, kind, process, leader);
+    mark.ssl = ssl;
+    mark.offset = offset;
+    mark.latency_ns = latency_ns;
+    mark.library = library;
+    count(SEEN);
+    if (chunks.ringbuf_output(&mark, sizeof(mark), 0))
+        count(LOST);
+}
+
+static inline u64 leave_side(struct side_key_t *key)
+{
+    struct side_t *side = sides.lookup(key);
+    u64 offset = side ? side->offset : 0;
+    sides.delete(key);
+    return offset;
+}
+
+static inline int enter(struct pt_regs *ctx, u64 cookie)
+{
+    struct process_t *process = wanted();
+    if (!process)
+        return 0;
+    u64 id = bpf_get_current_pid_tgid();
+    u32 function = cookie & 0xff;
+    /* all at once: the verifier allows no computed access to the registers, and a choice between two would become one */
+    u64 ssl = PT_REGS_PARM1(ctx), buffer = PT_REGS_PARM2(ctx), fourth = PT_REGS_PARM4(ctx), fifth = PT_REGS_PARM5(ctx);
+    asm volatile("" : "+r"(fourth), "+r"(fifth));
+    if (function == FREE) {
+        struct side_key_t in = {.ssl = ssl, .pid = id >> 32, .direction = IN};
+        struct side_key_t out = {.ssl = ssl, .pid = id >> 32, .direction = OUT};
+        if (!sides.lookup(&in) && !sides.lookup(&out))
+            return 0;
+        u64 in_offset = leave_side(&in), out_offset = leave_side(&out);
+        send_mark(CLOSE, process, ssl, cookie >> 8, in_offset, out_offset);
+        return 0;
+    }
+    struct call_key_t key = {.sp = PT_REGS_SP(ctx) + 8, .tid = id};
+    struct call_t call = {.ssl = ssl, .buffer = buffer, .time_ns = bpf_ktime_get_ns(), .function = function};
+    if (function == READ_EX || function == WRITE_EX)
+        call.size_at = fourth;
+    else if (function == WRITE_EX2)
+        call.size_at = fifth;
+    if (calls.update(&key, &call))
+        count(UNTRACKED);
+    return 0;
+}
+
+static inline void send_data(struct process_t *process, struct call_t *call, u64 did, u32 direction, u32 library)
+{
+    u64 id = bpf_get_current_pid_tgid();
+    u32 tid = id;
+    struct side_key_t key = {.ssl = call->ssl, .pid = id >> 32, .direction = direction};
+    struct side_t fresh = {}, *side = sides.lookup_or_try_init(&key, &fresh);
+    struct chunk_t *chunk = enter_room(tid);
+    if (!side)
+        count(UNTRACKED);
+    if (side && !chunk) {
+        side->offset += did;
+        side->seq++;
+    }
+    if (!side || !chunk)
+        goto out;
+    fill_head(&chunk->head, CHUNK, process, leader_of(bpf_get_current_task()));
+    chunk->ssl = call->ssl;
+    chunk->latency_ns = chunk->head.time_ns - call->time_ns;
+    chunk->direction = direction;
+    chunk->library = library;
+    u64 left = did, from = call->buffer;
+#pragma clang loop unroll(disable)
+    for (int i = 0; i < SEGMENTS; i++) {
+        if (!left)
+            break;
+        u64 part = left;
+        if (part > SEGMENT)
+            part = SEGMENT;
+        chunk->offset = side->offset;
+        chunk->seq = side->seq;
+        left -= part;
+        u64 lost = i == SEGMENTS - 1 ? left : 0;
+        chunk->lost = lost;
+        chunk->size = part;
+        asm volatile("" : "+r"(part));
+        if (part > SEGMENT)
+            break;
+        if (bpf_probe_read_user(chunk->data, part, (void *)from)) {
+            count(SEEN);
+            count(LOST);
+        } else {
+            send(chunk, sizeof(*chunk) - SEGMENT + part);
+        }
+        from += part;
+        side->offset += part + lost;
+        side->seq++;
+    }
+out:
+    if (chunk)
+        rooms.delete(&tid);
+}
+
+static inline int leave(struct pt_regs *ctx, u64 cookie)
+{
+    u64 id = bpf_get_current_pid_tgid();
+    struct call_key_t key = {.sp = PT_REGS_SP(ctx), .tid = id};
+    struct call_t *found = calls.lookup(&key);
+    u32 function = cookie & 0xff;
+    if (!found || found->function != function)
+        return 0;
+    struct call_t call = *found;
+    calls.delete(&key);
+    struct process_t *process = wanted();
+    int result = PT_REGS_RC(ctx);
+    if (!process || result <= 0)
+        return 0;
+    u32 library = cookie >> 8;
+    if (function == DO_HANDSHAKE) {
+        if (result == 1)
+            send_mark(HANDSHAKE, process, call.ssl, library, 0, bpf_ktime_get_ns() - call.time_ns);
+        return 0;
+    }
+    u64 did = result;
+    if (call.size_at) {
+        did = 0;
+        bpf_probe_read_user(&did, sizeof(did), (void *)call.size_at);
+    }
+    if (did)
+        send_data(process, &call, did, function == READ || function == READ_EX ? IN : OUT, library);
+    return 0;
+}
+
+#ifdef MULTI
+int on_enter(struct pt_regs *ctx) { return enter(ctx, bpf_get_attach_cookie(ctx)); }
+int on_leave(struct pt_regs *ctx) { return leave(ctx, bpf_get_attach_cookie(ctx)); }
+
+#else
+int enter_1(struct pt_regs *ctx) { return enter(ctx, 1); }
+int enter_2(struct pt_regs *ctx) { return enter(ctx, 2); }
+int enter_3(struct pt_regs *ctx) { return enter(ctx, 3); }
+int enter_4(struct pt_regs *ctx) { return enter(ctx, 4); }
+int enter_5(struct pt_regs *ctx) { return enter(ctx, 5); }
+int enter_6(struct pt_regs *ctx) { return enter(ctx, 6); }
+int enter_7(struct pt_regs *ctx) { return enter(ctx, 7); }
+int leave_1(struct pt_regs *ctx) { return leave(ctx, 1); }
+int leave_2(struct pt_regs *ctx) { return leave(ctx, 2); }
+int leave_3(struct pt_regs *ctx) { return leave(ctx, 3); }
+int leave_4(struct pt_regs *ctx) { return leave(ctx, 4); }
+int leave_5(struct pt_regs *ctx) { return leave(ctx, 5); }
+int leave_6(struct pt_regs *ctx) { return leave(ctx, 6); }
+#endif
+
+RAW_TRACEPOINT_PROBE(sched_process_fork)
+{
+    u64 parent = ctx->args[0], child = ctx->args[1];
+    u32 parent_tgid = 0;
+    FIELD(parent_tgid, parent, task_struct_tgid);
+    follow_fork(child, parent_tgid);
+    return 0;
+}
+
+RAW_TRACEPOINT_PROBE(sched_process_exec)
+{
+    u64 task = ctx->args[0];
+    u32 tgid = bpf_get_current_pid_tgid() >> 32;
+    if (!follow_exec(task) || !uid_fits())
+        return 0;
+    struct process_t *process = tracked.lookup(&tgid);
+    if (process)
+        send_mark(STARTED, process, 0, 0, 0, 0);
+    return 0;
+}
+
+RAW_TRACEPOINT_PROBE(sched_process_exit)
+{
+    u64 task = ctx->args[0];
+    u32 tgid = bpf_get_current_pid_tgid() >> 32;
+    struct process_t *process = tracked.lookup(&tgid);
+    if (!process || !ended(task))
+        return 0;
+    if (uid_fits())
+        send_mark(GONE, process, 0, 0, 0, 0);
+    tracked.delete(&tgid);
+    return 0;
+}

@@ -1,0 +1,129 @@
+"""/sys/kernel/btf/vmlinux -> byte offsets of kernel struct fields, so that no kernel header is ever trusted for a layout."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable
+from pathlib import Path
+
+from ..errors import CaptureError
+
+__all__ = ["Btf", "defines"]
+
+_HEADER = struct.Struct("<HBBIIIII")
+_TYPE = struct.Struct("<III")
+_MEMBER = struct.Struct("<III")
+_MAGIC = 0xEB9F
+
+# kind -> bytes behind the 12-byte type record: fixed, or per item of vlen (Documentation/bpf/btf.rst)
+_FIXED = {1: 4, 3: 12, 14: 4, 17: 4}  # INT, ARRAY, VAR, DECL_TAG
+_ITEM = {4: 12, 5: 12, 6: 8, 13: 8, 15: 12, 19: 12}  # STRUCT, UNION, ENUM, FUNC_PROTO, DATASEC, ENUM64
+_STRUCT, _UNION = 4, 5
+
+
+class Btf:
+    """The layouts of one kernel's structs. Reads only the type records; about 30 ms for a distribution kernel."""
+
+    def __init__(self, path: Path = Path("/sys/kernel/btf/vmlinux")) -> None:
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise CaptureError(
+                f"the kernel's type information cannot be read ({path}: {error.strerror}): "
+                "a kernel built with CONFIG_DEBUG_INFO_BTF=y is needed"
+            ) from error
+        magic, _, _, header, type_at, type_size, text_at, text_size = _HEADER.unpack_from(data)
+        if magic != _MAGIC:
+            raise CaptureError(f"{path} is not BTF (magic {magic:#x}, expected {_MAGIC:#x}, little-endian)")
+        self._types = memoryview(data)[header + type_at : header + type_at + type_size]
+        self._text = data[header + text_at : header + text_at + text_size]
+        self._at = [0]
+        self._index()
+
+    def _index(self) -> None:
+        types, at, end = self._types, 0, len(self._types)
+        unpack = _TYPE.unpack_from
+        while at < end:
+            self._at.append(at)
+            _, info, _ = unpack(types, at)
+            kind = info >> 24 & 0x1F
+            at += 12 + _FIXED.get(kind, 0) + _ITEM.get(kind, 0) * (info & 0xFFFF)
+
+    def _structs(self, name: str) -> Iterable[int]:
+        """Positions of the struct or union definitions called `name`."""
+        found = self._text.find(b"\0" + name.encode() + b"\0")
+        if found < 0:
+            return
+        wanted = found + 1
+        for at in self._at[1:]:
+            name_at, info, _ = _TYPE.unpack_from(self._types, at)
+            if name_at == wanted and (info >> 24 & 0x1F) in (_STRUCT, _UNION):
+                yield at
+
+    def offset(self, path: str) -> int | None:
+        """Byte offset of `struct.field` or `struct.field.inner`; None if this kernel has no such field."""
+        name, *fields = path.split(".")
+        for at in self._structs(name):
+            total = self._walk(at, fields)
+            if total is not None:
+                return total
+        return None
+
+    def _walk(self, at: int, fields: list[str]) -> int | None:
+        total = 0
+        for field in fields:
+            step = self._member(at, field)
+            if step is None:
+                return None
+            offset, kind_at = step
+            total += offset
+            at = kind_at
+        return total
+
+    def _member(self, at: int, field: str) -> tuple[int, int] | None:
+        """(byte offset, position of the member's type) of `field`, looking into anonymous structs and unions too."""
+        _, info, _ = _TYPE.unpack_from(self._types, at)
+        if (info >> 24 & 0x1F) not in (_STRUCT, _UNION):
+            return None
+        has_bitfields = info >> 31
+        for index in range(info & 0xFFFF):
+            name_at, type_id, bits = _MEMBER.unpack_from(self._types, at + 12 + 12 * index)
+            if has_bitfields:
+                bits &= 0xFFFFFF
+            inner = self._plain(type_id)
+            if name_at:
+                if self._name(name_at) == field:
+                    return bits // 8, inner
+            else:
+                found = self._member(inner, field)
+                if found is not None:
+                    return bits // 8 + found[0], found[1]
+        return None
+
+    def _plain(self, type_id: int) -> int:
+        """Position of the type behind typedef, const, volatile, restrict and type tags."""
+        while True:
+            at = self._at[type_id]
+            if type_id == 0:
+                return at
+            _, info, following = _TYPE.unpack_from(self._types, at)
+            if (info >> 24 & 0x1F) not in (8, 9, 10, 11, 18):
+                return at
+            type_id = following
+
+    def _name(self, at: int) -> str:
+        return self._text[at : self._text.index(b"\0", at)].decode()
+
+
+def defines(fields: Iterable[str], btf: Btf | None = None) -> list[str]:
+    """
+    Compiler flags `-DO_task_struct_pid=1264` for each "struct.field".
+
+    Raises CaptureError naming the fields that this kernel does not have: a program must not run with a wrong layout.
+    """
+    types = btf or Btf()
+    offsets = {field: types.offset(field) for field in fields}
+    missing = [field for field, offset in offsets.items() if offset is None]
+    if missing:
+        raise CaptureError(f"this kernel has no {', '.join(missing)}: its process events cannot be read with this version")
+    return [f"-DO_{field.replace('.', '_')}={offset}" for field, offset in offsets.items()]

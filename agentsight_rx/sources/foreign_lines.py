@@ -1,0 +1,112 @@
+"""JSON objects that the original's probes print, bare or in its envelope -> our events."""
+
+from __future__ import annotations
+
+import shlex
+from typing import Any
+
+import msgspec
+
+from ..events import (
+    Connection,
+    Direction,
+    Event,
+    Origin,
+    ProcessExec,
+    ProcessExit,
+    TlsChunk,
+    TlsClose,
+    TlsHandshake,
+)
+
+__all__ = ["ForeignLines"]
+
+_DIRECTIONS: dict[str, Direction] = {"READ/RECV": "in", "WRITE/SEND": "out", "READ": "in", "WRITE": "out"}
+
+
+class ForeignLines:
+    """
+    Keeps what these lines leave out: a position for each connection and direction, and a stand-in for the connection
+    where they name none (then it is the thread).
+    """
+
+    def __init__(self) -> None:
+        self._offsets: dict[tuple[Connection, str], tuple[int, int]] = {}
+
+    def events(self, line: dict[str, Any]) -> list[Event]:
+        """Events of one line; none for a kind that is not read. Raises KeyError, ValueError or msgspec.ValidationError."""
+        wall_ns, data = 0, line
+        if isinstance(line.get("data"), dict) and "source" in line:
+            wall_ns, data = int(line["timestamp"]) * 1_000_000, line["data"]
+        if "function" in data:
+            return self._tls(data, wall_ns)
+        if data.get("event") in ("EXEC", "EXIT"):
+            return [_process(data, wall_ns)]
+        if "event" in data or "source" in line or "fd_role" in data:
+            return []
+        raise ValueError("neither an event of ours nor a line of a probe")
+
+    def _tls(self, data: dict[str, Any], wall_ns: int) -> list[Event]:
+        function: str = data["function"]
+        connection = _connection(data)
+        direction = _DIRECTIONS.get(function)
+        origin = msgspec.convert(
+            {
+                "time_ns": data["timestamp_ns"],
+                "pid": data["pid"],
+                "tid": data.get("tid", 0),
+                "uid": data.get("uid", 0),
+                "comm": data["comm"],
+                "wall_ns": wall_ns,
+                "connection": connection,
+                "direction": direction,
+            },
+            Origin,
+        )
+        if function == "HANDSHAKE":
+            return [TlsHandshake(origin, round(data.get("latency_ms", 0) * 1e6))]
+        if function == "CLOSE":
+            for side in ("in", "out"):
+                self._offsets.pop((connection, side), None)
+            return [TlsClose(origin)]
+        if direction is None:
+            raise ValueError(f"unknown function {function!r}")
+        content = _content(data)
+        whole = int(data.get("len", len(content)))
+        lost = int(data.get("bytes_lost", max(0, whole - len(content)) if data.get("truncated") else 0))
+        offset, seq = self._offsets.get((connection, direction), (0, 0))
+        self._offsets[connection, direction] = (offset + len(content) + lost, seq + 1)
+        return [TlsChunk(origin, content, offset, seq, lost, round(data.get("latency_ms", 0) * 1e6))]
+
+
+def _connection(data: dict[str, Any]) -> Connection:
+    handle = data.get("transport_handle") or data.get("connection_id") or data.get("tid", 0)
+    number = int(handle, 16) if isinstance(handle, str) else int(handle)
+    return Connection(int(data["pid"]), int(data.get("process_start_ns", 0)), str(data.get("tls_library", "")), number)
+
+
+def _content(data: dict[str, Any]) -> bytes:
+    """`data_hex` where there is one; else the text, whose characters up to U+00FF stand for one byte each."""
+    if data.get("data_hex"):
+        return bytes.fromhex(data["data_hex"])
+    text: str | None = data.get("data")
+    if not text:
+        return b""
+    return b"".join(bytes([ord(char)]) if ord(char) <= 0xFF else char.encode() for char in text)
+
+
+def _process(data: dict[str, Any], wall_ns: int) -> Event:
+    origin = Origin(int(data["timestamp"]), int(data["pid"]), int(data["pid"]), 0, str(data["comm"]), wall_ns)
+    ppid = int(data.get("ppid", 0))
+    if data["event"] == "EXEC":
+        filename = str(data["filename"])
+        return ProcessExec(origin, ppid, 0, filename, _words(str(data.get("full_command", filename))), "")
+    return ProcessExit(origin, ppid, 0, int(data.get("exit_code", 0)), duration_ns=int(data.get("duration_ms", 0)) * 1_000_000)
+
+
+def _words(command: str) -> tuple[str, ...]:
+    """The probe joined the arguments by spaces: what was one argument cannot always be told."""
+    try:
+        return tuple(shlex.split(command))
+    except ValueError:
+        return tuple(command.split())

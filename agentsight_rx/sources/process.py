@@ -1,0 +1,131 @@
+"""The kernel's process tracepoints -> ProcessFork, ProcessExec, ProcessExit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from struct import Struct as Layout
+
+import msgspec
+
+from ..events import Origin, ProcessEvent, ProcessExec, ProcessExit, ProcessFork, time_of
+from ..stream import Stream, origin
+from .program import Program
+from .target import Target
+
+__all__ = ["ProcessOptions", "process"]
+
+_FIELDS = (
+    "task_struct.real_parent",
+    "task_struct.exit_code",
+    "task_struct.fs",
+    "task_struct.mm",
+    "signal_struct.flags",
+    "signal_struct.group_exit_code",
+    "fs_struct.pwd",
+    "fs_struct.root",
+    "path.mnt",
+    "path.dentry",
+    "vfsmount.mnt_root",
+    "mount.mnt",
+    "mount.mnt_parent",
+    "mount.mnt_mountpoint",
+    "dentry.d_parent",
+    "dentry.d_name.name",
+    "linux_binprm.filename",
+    "mm_struct.arg_start",
+    "mm_struct.arg_end",
+)
+
+# struct head_t, small_t and exec_t of bpf/track.h and bpf/process.c
+_HEAD = Layout("<QQIIII16s")
+_SMALL = Layout("<IIQ").unpack_from
+_EXEC = Layout("<IIIIII").unpack_from
+_FORK_KIND, _EXEC_KIND, _EXIT_KIND = 1, 2, 3
+
+
+class ProcessOptions(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What the process source watches. `ring_size` is in bytes, a power of two."""
+
+    target: Target = Target()
+    ring_size: int = 4 << 20  # 0.5 s of 1,000 execs with full argv
+
+
+def process(options: ProcessOptions = ProcessOptions()) -> Stream[ProcessEvent]:  # noqa: B008 (frozen)
+    """Processes that begin, become another program, and end; exact argv, cwd and wait status, nothing read from /proc."""
+    return origin("process", lambda: _ProcessReader(options), time_of=time_of, live=True, options=str(options))
+
+
+class _ProcessReader:
+    def __init__(self, options: ProcessOptions) -> None:
+        self._options = options
+        self._program: Program[ProcessEvent] | None = None
+
+    def open(self) -> None:
+        options = self._options
+        self._program = Program(
+            "process", options.target, ring="events", ring_size=options.ring_size, decode=decode, fields=_FIELDS
+        )
+        self._program.seed()
+
+    def poll(self, timeout: float, /) -> Sequence[ProcessEvent] | None:
+        assert self._program is not None
+        return self._program.read() if self._program.wait(timeout) else ()
+
+    def lost(self) -> Sequence[ProcessEvent]:
+        return self._program.lost() if self._program else ()
+
+    def close(self) -> Sequence[ProcessEvent]:
+        if self._program is None:
+            return ()
+        program, self._program = self._program, None
+        rest = [*program.read(), *program.lost()]
+        program.close()
+        return rest
+
+
+def decode(view: memoryview, at: int, size: int) -> ProcessEvent | None:
+    """One record of ring `events`."""
+    time_ns, start_ns, kind, pid, tid, uid, comm = _HEAD.unpack_from(view, at)
+    source = Origin(time_ns, pid, tid, uid, _text(comm.partition(b"\0")[0]))
+    body = at + _HEAD.size
+    if kind == _EXEC_KIND:
+        ppid, sid, whole, filename_size, argv_size, cwd_size = _EXEC(view, body)
+        start = body + 24
+        text = bytes(view[start : start + filename_size + argv_size + cwd_size])
+        filename = text[:filename_size].partition(b"\0")[0]
+        argv = text[filename_size : filename_size + argv_size]
+        names = text[filename_size + argv_size :].split(b"\0")[:-1]
+        return ProcessExec(
+            source,
+            ppid,
+            start_ns,
+            _text(filename),
+            _arguments(argv, cut=whole > argv_size),
+            "/" + "/".join(_text(name) for name in reversed(names)),
+            sid,
+            max(0, whole - argv_size),
+        )
+    ppid, status, duration_ns = _SMALL(view, body)
+    if kind == _FORK_KIND:
+        return ProcessFork(source, ppid, start_ns)
+    if kind == _EXIT_KIND:
+        signal = status & 0x7F
+        return ProcessExit(
+            source, ppid, start_ns, None if signal else status >> 8 & 0xFF, signal, bool(status & 0x80), duration_ns
+        )
+    return None
+
+
+def _arguments(argv: bytes, *, cut: bool) -> tuple[str, ...]:
+    """Arguments end with NUL each; an argument may be empty."""
+    if not argv:
+        return ()
+    parts = argv.split(b"\0")
+    if not cut or not parts[-1]:
+        parts = parts[:-1] if not parts[-1] else parts
+    return tuple(_text(part) for part in parts)
+
+
+def _text(raw: bytes) -> str:
+    """Names may be any bytes: what is not UTF-8 is shown as \\xNN."""
+    return raw.decode("utf-8", "backslashreplace")

@@ -1,0 +1,117 @@
+"""Recorded lines -> events: our own envelopes, and the lines that the original's probes print."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+
+from ..envelope import decode_envelope
+from ..errors import CaptureError
+from ..events import Event, Loss, Origin, Tick, time_of
+from ..loss import Reason
+from ..stream import Stream, origin
+from .foreign_lines import ForeignLines
+
+__all__ = ["ReplayOptions", "replay"]
+
+_BATCH = 256
+_LONGEST = 64 << 20  # a line of 16 MiB of text as hex, twice over
+
+
+class ReplayOptions(msgspec.Struct, frozen=True):
+    """Files to read one after the other; `-` is standard input."""
+
+    paths: tuple[str, ...]
+
+
+def replay(options: ReplayOptions) -> Stream[Event]:
+    """
+    Every event of the files in order, time going on by the events alone. A line that is no event is counted as malformed
+    and told with its file and line number.
+    """
+    return origin("replay", lambda: _ReplayReader(options), time_of=time_of, options=" ".join(options.paths))
+
+
+class _ReplayReader:
+    def __init__(self, options: ReplayOptions, say: Callable[[str], None] | None = None) -> None:
+        self._paths = options.paths
+        self._say = say or _say
+        self._lines: Iterator[Event] = iter(())
+        self._files: list[BinaryIO] = []
+        self._told = 0
+
+    def open(self) -> None:
+        files: list[tuple[str, BinaryIO]] = []
+        for path in self._paths:
+            try:
+                files.append((path, sys.stdin.buffer if path == "-" else Path(path).open("rb")))  # noqa: SIM115 (closed in close)
+            except OSError as error:
+                raise CaptureError(f"{path} cannot be read: {error.strerror}") from error
+        self._files = [file for path, file in files if path != "-"]
+        self._lines = self._events(files)
+
+    def poll(self, timeout: float, /) -> Sequence[Event] | None:
+        batch: list[Event] = []
+        for event in self._lines:
+            batch.append(event)
+            if len(batch) >= _BATCH or isinstance(event, Tick):
+                break
+        return batch or None
+
+    def _events(self, files: list[tuple[str, BinaryIO]]) -> Iterator[Event]:
+        last = Origin(0, 0)
+        for name, file in files:
+            foreign = ForeignLines()
+            number = 0
+            while line := file.readline(_LONGEST):
+                number += 1
+                if not line.strip():
+                    continue
+                try:
+                    events = _decoded(line, foreign)
+                except (msgspec.DecodeError, msgspec.ValidationError, KeyError, ValueError, TypeError) as error:
+                    note = f"{name} line {number}: {_short(error)}"
+                    self._tell(note)
+                    events = [Loss(last, "replay", Reason.MALFORMED, 1, len(line), note)]
+                if events:
+                    last = events[-1].origin
+                yield from events
+
+    def _tell(self, note: str) -> None:
+        self._told += 1
+        if self._told <= 10:
+            self._say(f"not an event, passed over: {note}")
+
+    def lost(self) -> Sequence[Event]:
+        return ()
+
+    def close(self) -> Sequence[Event]:
+        if self._told > 10:
+            self._say(f"{self._told - 10} more lines were passed over")
+        for file in self._files:
+            file.close()
+        self._files = []
+        return ()
+
+
+def _decoded(line: bytes, foreign: ForeignLines) -> list[Event]:
+    value = msgspec.json.decode(line)
+    if not isinstance(value, dict):
+        raise ValueError("a JSON object is expected")
+    data: object = value.get("data")  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+    if isinstance(data, dict) and "event_type" in data:
+        return [decode_envelope(value)]  # pyright: ignore[reportUnknownArgumentType]
+    return foreign.events(value)  # pyright: ignore[reportUnknownArgumentType]
+
+
+def _short(error: Exception) -> str:
+    text = f"missing {error}" if isinstance(error, KeyError) else str(error)
+    return text if len(text) < 160 else f"{text[:157]}..."
+
+
+def _say(text: str) -> None:
+    print(f"agentsight-rx: {text}", file=sys.stderr)

@@ -1,0 +1,260 @@
+"""A Store in one LMDB file, `run.lmdb` beside `run.lmdb-lock`, that other processes can read while it is written."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from threading import Condition, Lock
+from typing import TypeVar
+
+import lmdb
+
+from ..errors import StoreError
+from .store import Put, Write, encode_writes
+from .table import KEPT, LONGEST_KEY, Key, Part, Table, shorten
+
+__all__ = ["MAP_SIZE", "META", "PRODUCT", "SCHEMA_VERSION", "LmdbStore"]
+
+SCHEMA_VERSION = 1
+PRODUCT = "agentsight-rx"
+META = Table[int | str]("meta", int | str)  # "product" and "schema_version"
+
+MAP_SIZE = 1 << 36  # bytes of address space; the file grows only as rows come, and the map is doubled if they ever fill it
+
+V = TypeVar("V")
+R = TypeVar("R")
+
+
+class LmdbStore:
+    """
+    All tables in one B-tree: the table's name is the first part of every key.
+
+    A commit costs no disk flush: it survives the death of the process at once, a loss of power from the next `sync()` on.
+    Every read is one short transaction, since a long one keeps the file growing. Threads may share a store; a process
+    opens a file once, and a fork must open it anew.
+    """
+
+    def __init__(self, path: str, *, readonly: bool) -> None:
+        """Use `open`, which looks before it touches."""
+        self._path = path
+        self._readonly = readonly
+        self._closed = False
+        self._users = 0  # transactions that run; the map may move, or go, only when there is none
+        self._idle = Condition()
+        self._gate = Lock()  # closed to new transactions by who waits for that, or steady reading would keep it waiting
+        self._unlocked = readonly and not os.path.exists(_lock_of(path))  # then nobody writes, and we create nothing
+        self._env = _environment(path, readonly=readonly, lock=not self._unlocked)
+        try:
+            self._env.reader_check()  # frees the slots of readers that were killed
+            if self._env.stat()["entries"]:
+                self._check_version()
+            elif not readonly:
+                self.commit([Put(META, "product", PRODUCT), Put(META, "schema_version", SCHEMA_VERSION)])
+        except BaseException:
+            self.close()
+            raise
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str], *, readonly: bool = False, owner: tuple[int, int] | None = None) -> LmdbStore:
+        """
+        Open the store at `path` to append, or only to read. To append makes the files that are missing: 0600, of `owner`
+        (uid, gid) if given.
+
+        Raises StoreError, and changes nothing, for a file that is no store, is of another schema version or is open already.
+        """
+        name = os.fspath(path)
+        if readonly:
+            return cls(name, readonly=True)
+        if _size(name):
+            cls(name, readonly=True).close()  # raises for what we must not touch
+        for file in (name, _lock_of(name)):
+            _create(file, owner)
+        return cls(name, readonly=False)
+
+    def get(self, table: Table[V], key: Key) -> V | None:
+        full = table.key(key)
+        short = shorten(full)
+        raw = self._run(lambda txn: txn.get(short))
+        return None if raw is None else table.value(_restore(short, raw)[1])
+
+    def scan(
+        self,
+        table: Table[V],
+        *,
+        prefix: Key = (),
+        start: Key | None = None,
+        stop: Key | None = None,
+        reverse: bool = False,
+        limit: int | None = None,
+    ) -> list[tuple[tuple[Part, ...], V]]:
+        low, high = table.bounds(prefix, start, stop)
+        walk = _backward if reverse else _forward
+        rows = self._run(lambda txn: _collect(walk(txn.cursor(), low, high), low, high, limit))
+        rows.sort(reverse=reverse)  # long keys that begin alike came in the order of their hashes
+        return [(table.parts(key), table.value(raw)) for key, raw in rows[:limit]]
+
+    def commit(self, writes: Sequence[Write]) -> None:
+        rows = encode_writes(writes)
+        puts = [_fit(key, value) for key, value in rows.items() if value is not None]
+        deletes = [shorten(key) for key, value in rows.items() if value is None]
+
+        def apply(txn: lmdb.Transaction[bytes]) -> None:
+            txn.cursor().putmulti(puts)  # half the cost of a put each
+            for key in deletes:
+                txn.delete(key)
+
+        self._run(apply, write=True)
+
+    def sync(self) -> None:
+        if self._readonly:
+            return
+        try:
+            with self._using():
+                self._env.sync(True)
+        except lmdb.Error as error:
+            raise StoreError(f"{self._path} cannot be brought to disk: {error}") from error
+
+    def close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            self.sync()
+        finally:
+            with self._alone():
+                self._env.close()
+
+    def _run(self, work: Callable[[lmdb.Transaction[bytes]], R], *, write: bool = False) -> R:
+        """Do `work` in one transaction; if the map is too small for it, again from its start in a larger one."""
+        if self._unlocked and os.path.exists(_lock_of(self._path)):
+            raise StoreError(f"{self._path} was opened before something began to write it: open it again.")
+        try:
+            while True:
+                try:
+                    with self._using(), self._env.begin(write=write) as txn:
+                        return work(txn)
+                except lmdb.MapFullError:
+                    self._resize(self._env.info()["map_size"] * 2)
+                except lmdb.MapResizedError:  # another process grew it
+                    self._resize(0)
+        except lmdb.Error as error:
+            raise StoreError(f"{self._path} cannot be {'written' if write else 'read'}: {error}") from error
+
+    @contextmanager
+    def _using(self) -> Generator[None, None, None]:
+        with self._gate, self._idle:
+            self._users += 1
+        try:
+            yield
+        finally:
+            with self._idle:
+                self._users -= 1
+                self._idle.notify_all()
+
+    @contextmanager
+    def _alone(self) -> Generator[None, None, None]:
+        with self._gate, self._idle:
+            self._idle.wait_for(lambda: self._users == 0)
+            yield
+
+    def _resize(self, size: int) -> None:
+        with self._alone():
+            self._env.set_mapsize(size)
+
+    def _check_version(self) -> None:
+        product, version = self.get(META, "product"), self.get(META, "schema_version")
+        if product != PRODUCT:
+            raise StoreError(f"{self._path} is an LMDB file that {PRODUCT} did not write: give the path of a store.")
+        if version != SCHEMA_VERSION:
+            raise StoreError(
+                f"{self._path} has schema version {version} and this {PRODUCT} reads {SCHEMA_VERSION}: "
+                "use the release that recorded it, or record into a new file."
+            )
+
+
+def _lock_of(path: str) -> str:
+    return path + "-lock"
+
+
+def _size(path: str) -> int:
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise StoreError(f"{path} is not a regular file: give the path of a store, or of a new file.")
+    return os.path.getsize(path) if os.path.exists(path) else 0
+
+
+def _environment(path: str, *, readonly: bool, lock: bool) -> lmdb.Environment:
+    if readonly and not _size(path):
+        raise StoreError(f"There is no store at {path}: record one, or give the path of another.")
+    try:
+        return lmdb.open(path, subdir=False, map_size=MAP_SIZE, readonly=readonly, sync=False, mode=0o600, lock=lock)
+    except (lmdb.InvalidError, lmdb.VersionMismatchError) as error:
+        raise StoreError(f"{path} is not a store but some other file: give the path of a store.") from error
+    except lmdb.Error as error:
+        if "already open" in str(error):
+            raise StoreError(f"{path} is already open in this process: share that store.") from error
+        raise StoreError(f"{path} cannot be opened: {error}") from error
+
+
+def _create(path: str, owner: tuple[int, int] | None) -> None:
+    """Make an empty private file unless there is one; never open an existing one, since to close it drops LMDB's locks."""
+    try:
+        with suppress(FileExistsError):
+            file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            try:
+                os.fchmod(file, 0o600)  # whatever the umask took away
+                if owner is not None:
+                    os.fchown(file, *owner)
+            finally:
+                os.close(file)
+    except OSError as error:
+        raise StoreError(f"{path} cannot be created: {error.strerror}") from error
+
+
+def _fit(key: bytes, value: bytes) -> tuple[bytes, bytes]:
+    """A row as LMDB holds it: where the key had to be shortened, the whole key stands in front of the value."""
+    if len(key) < LONGEST_KEY:
+        return key, value
+    return shorten(key), len(key).to_bytes(4, "big") + key + value
+
+
+def _restore(key: bytes, value: bytes) -> tuple[bytes, bytes]:
+    if len(key) < LONGEST_KEY:
+        return key, value
+    end = 4 + int.from_bytes(value[:4], "big")
+    return value[4:end], value[end:]
+
+
+def _forward(cursor: lmdb.Cursor[bytes], low: bytes, high: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Every row from `low` to before `high`, and some around: in a file only the first bytes of a long key tell its place."""
+    behind = _behind(high)
+    if cursor.set_range(low[:KEPT]):
+        for key, value in cursor.iternext():
+            if key >= behind:
+                return
+            yield key, value
+
+
+def _backward(cursor: lmdb.Cursor[bytes], low: bytes, high: bytes) -> Iterator[tuple[bytes, bytes]]:
+    first = low[:KEPT]
+    if cursor.set_range(_behind(high)) or cursor.last():
+        for key, value in cursor.iterprev():
+            if key < first:
+                return
+            yield key, value
+
+
+def _behind(high: bytes) -> bytes:
+    return high if len(high) < KEPT else high[:KEPT].ljust(LONGEST_KEY, b"\xff")
+
+
+def _collect(rows: Iterator[tuple[bytes, bytes]], low: bytes, high: bytes, limit: int | None) -> list[tuple[bytes, bytes]]:
+    """Those within the exact bounds: `limit` of them, and the rest of the keys that begin like the last."""
+    found: list[tuple[bytes, bytes]] = []
+    for short, stored in rows:
+        if found and limit is not None and len(found) >= limit and short[:KEPT] != found[-1][0][:KEPT]:
+            break
+        key, value = _restore(short, stored)
+        if low <= key < high:
+            found.append((key, value))
+    return found

@@ -1,0 +1,63 @@
+"""A Store in memory: for tests, and for a run that keeps nothing."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections.abc import Sequence
+from threading import Lock
+from typing import TypeVar
+
+from .store import Write, encode_writes
+from .table import Key, Part, Table
+
+__all__ = ["MemoryStore"]
+
+V = TypeVar("V")
+
+
+class MemoryStore:
+    """Rows as the same bytes as on disk, so that a value that was read shares nothing with the one that was written."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._keys: list[bytes] = []  # sorted
+        self._values: dict[bytes, bytes] = {}
+
+    def get(self, table: Table[V], key: Key) -> V | None:
+        raw = self._values.get(table.key(key))
+        return None if raw is None else table.value(raw)
+
+    def scan(
+        self,
+        table: Table[V],
+        *,
+        prefix: Key = (),
+        start: Key | None = None,
+        stop: Key | None = None,
+        reverse: bool = False,
+        limit: int | None = None,
+    ) -> list[tuple[tuple[Part, ...], V]]:
+        low, high = table.bounds(prefix, start, stop)
+        with self._lock:
+            places = range(bisect_left(self._keys, low), bisect_left(self._keys, high))
+            keys = [self._keys[place] for place in (places[::-1] if reverse else places)[:limit]]
+            rows = [(key, self._values[key]) for key in keys]
+        return [(table.parts(key), table.value(raw)) for key, raw in rows]
+
+    def commit(self, writes: Sequence[Write]) -> None:
+        rows = encode_writes(writes)
+        with self._lock:
+            for key, value in rows.items():
+                if value is None:
+                    if self._values.pop(key, None) is not None:
+                        del self._keys[bisect_left(self._keys, key)]
+                    continue
+                if key not in self._values:
+                    insort(self._keys, key)
+                self._values[key] = value
+
+    def sync(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass

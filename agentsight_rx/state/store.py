@@ -1,0 +1,82 @@
+"""What outlives a process: typed rows under ordered keys, written in atomic batches."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from .table import Key, Part, Table
+
+__all__ = ["Delete", "Put", "Store", "Write", "encode_writes"]
+
+V = TypeVar("V")
+
+
+class Put(Struct, Generic[V], frozen=True):
+    """Set the row of `key`, whether it is there or not."""
+
+    table: Table[V]
+    key: Key
+    value: V
+
+
+class Delete(Struct, frozen=True):
+    """Remove the row of `key`; nothing happens if there is none."""
+
+    table: Table[Any]  # Any: a delete does not look at the value
+    key: Key
+
+
+Write: TypeAlias = Put[Any] | Delete  # Any: one batch may hold rows of many types, each was checked as a Put
+
+
+class Store(Protocol):
+    """
+    Rows by table and key. One thread writes at a time, any number read; every call sees whole commits only.
+
+    All methods raise StoreError.
+    """
+
+    def get(self, table: Table[V], key: Key) -> V | None:
+        """The row of `key`, as a fresh value."""
+        ...
+
+    def scan(
+        self,
+        table: Table[V],
+        *,
+        prefix: Key = (),
+        start: Key | None = None,
+        stop: Key | None = None,
+        reverse: bool = False,
+        limit: int | None = None,
+    ) -> list[tuple[tuple[Part, ...], V]]:
+        """
+        The rows whose key begins with the parts of `prefix` and lies in `start` <= key < `stop`, sorted, at most `limit`.
+
+        `start` and `stop` are whole keys; `reverse` changes the order, never their meaning. It is a list because it is
+        one moment of the store: page through a long table with `limit` and `start`.
+        """
+        ...
+
+    def commit(self, writes: Sequence[Write]) -> None:
+        """Apply all of `writes` in order, or none of them. What is committed survives the end of the process."""
+        ...
+
+    def sync(self) -> None:
+        """Return when all that was committed would survive a loss of power."""
+        ...
+
+    def close(self) -> None:
+        """Sync and let go. A second call does nothing."""
+        ...
+
+
+def encode_writes(writes: Sequence[Write], /) -> dict[bytes, bytes | None]:
+    """Key -> value as bytes, None where the row goes away; of several writes to a key the last one counts."""
+    return {
+        write.table.key(write.key): msgspec.msgpack.encode(write.value) if isinstance(write, Put) else None for write in writes
+    }

@@ -1,0 +1,120 @@
+"""Rows <-> bytes: what a table is, and how its keys are written so that bytes sort like keys."""
+
+from __future__ import annotations
+
+import builtins
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
+from types import UnionType
+from typing import Generic, TypeAlias, TypeVar, cast
+
+import msgspec
+
+from ..errors import StoreError
+
+__all__ = ["KEPT", "LONGEST_KEY", "Key", "Part", "Table", "decode_key", "encode_key", "shorten"]
+
+Part: TypeAlias = str | int | bytes
+Key: TypeAlias = Part | tuple[Part, ...]  # a single part means a tuple of one
+V = TypeVar("V")
+
+LONGEST_KEY = 511  # bytes, set by LMDB
+KEPT = LONGEST_KEY - sha256().digest_size  # bytes at the front of a long key that stay as they are
+
+# A part is a tag and its bytes. The tags order the kinds, and all are below 0xff: behind the end of a part (0x00) that
+# leaves 0xff free to say "this 0x00 was a byte of the text", and `key + 0xff` is above everything that begins with `key`.
+_INT, _BYTES, _STR = b"\x01", b"\x02", b"\x03"
+_END, _ESCAPED = b"\x00", b"\x00\xff"
+
+
+@dataclass(frozen=True)
+class Table(Generic[V]):
+    """
+    The rows of one kind: `SPANS = Table("spans", Span)`. `name` is unique in a store, `type` anything msgspec can decode.
+
+    For a union the checkers need to be told: `EVENTS = Table[Event]("events", Event)`.
+    """
+
+    name: str
+    type: builtins.type[V] | UnionType
+
+    @cached_property
+    def _front(self) -> bytes:
+        return encode_key(self.name)
+
+    @cached_property
+    def _decoder(self) -> msgspec.msgpack.Decoder[V]:
+        return msgspec.msgpack.Decoder(cast("builtins.type[V]", self.type))
+
+    def key(self, key: Key, /) -> bytes:
+        """`key` as bytes that sort like it and that no key of another table begins with."""
+        return self._front + encode_key(key)
+
+    def parts(self, raw: bytes, /) -> tuple[Part, ...]:
+        """The parts of what `key` returned."""
+        return decode_key(raw[len(self._front) :])
+
+    def value(self, raw: bytes, /) -> V:
+        """The value behind `raw` msgpack. Raises StoreError if it is of another shape than the table's type."""
+        try:
+            return self._decoder.decode(raw)
+        except msgspec.DecodeError as error:
+            raise StoreError(
+                f"A row of table {self.name!r} cannot be read ({error}): use the release that recorded it."
+            ) from error
+
+    def bounds(self, prefix: Key, start: Key | None, stop: Key | None) -> tuple[bytes, bytes]:
+        """Bytes (low, high): a key matches `prefix`, `start` and `stop` (see `Store.scan`) if low <= its bytes < high."""
+        low = self.key(prefix)
+        high = low + b"\xff"
+        if start is not None:
+            low = max(low, self.key(start))
+        if stop is not None:
+            high = min(high, self.key(stop))
+        return low, high
+
+
+def encode_key(key: Key, /) -> bytes:
+    """
+    The order of the bytes is the order of the tuples: shorter before longer, int before bytes before str, text by code point.
+
+    Ints are 0..2**64-1, anything else raises OverflowError. What begins with a tuple has bytes that begin with its bytes.
+    """
+    return b"".join(map(_encode_part, key if isinstance(key, tuple) else (key,)))
+
+
+def decode_key(raw: bytes, /) -> tuple[Part, ...]:
+    """The parts of what `encode_key` returned."""
+    parts: list[Part] = []
+    at = 0
+    while at < len(raw):
+        tag, at = raw[at : at + 1], at + 1
+        if tag == _INT:
+            parts.append(int.from_bytes(raw[at : at + 8], "big"))
+            at += 8
+            continue
+        end = raw.index(_END, at)
+        while raw[end : end + 2] == _ESCAPED:
+            end = raw.index(_END, end + 2)
+        data = raw[at:end].replace(_ESCAPED, _END)
+        parts.append(data.decode("utf-8", "surrogatepass") if tag == _STR else data)
+        at = end + 1
+    return tuple(parts)
+
+
+def shorten(raw: bytes, /) -> bytes:
+    """
+    A key as LMDB can hold it. One of 511 bytes or more becomes its first 479 and the SHA-256 of the whole: exactly 511.
+
+    So the length tells the two apart, and keys that differ in the first 479 bytes keep their order.
+    """
+    return raw if len(raw) < LONGEST_KEY else raw[:KEPT] + sha256(raw).digest()
+
+
+def _encode_part(part: Part) -> bytes:
+    if isinstance(part, int):
+        return _INT + part.to_bytes(8, "big")
+    if isinstance(part, bytes):
+        return _BYTES + part.replace(_END, _ESCAPED) + _END
+    return _STR + part.encode("utf-8", "surrogatepass").replace(_END, _ESCAPED) + _END

@@ -1,0 +1,567 @@
+"""Machines -> Rx operators: a Stream is an Observable of single events that moves batches inside. Joins both, alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar, cast, overload
+
+from msgspec import Struct
+from reactivex import Observable, abc
+from reactivex.disposable import CompositeDisposable, Disposable
+
+from .engine import Engine, Hub, Outlet, Reader, Site
+
+__all__ = [
+    "Chain",
+    "Kernel",
+    "Machine",
+    "Malformed",
+    "Node",
+    "Operator",
+    "Root",
+    "Stage",
+    "State",
+    "Stream",
+    "of",
+    "origin",
+]
+
+A = TypeVar("A")
+B = TypeVar("B")
+C = TypeVar("C")
+D = TypeVar("D")
+E = TypeVar("E")
+F = TypeVar("F")
+G = TypeVar("G")
+H = TypeVar("H")
+J = TypeVar("J")
+A_contra = TypeVar("A_contra", contravariant=True)
+B_co = TypeVar("B_co", covariant=True)
+E_co = TypeVar("E_co", covariant=True)
+
+State: TypeAlias = Any  # of values that msgpack can carry; what comes back is converted by whoever restores it
+
+
+class Malformed(Exception):
+    """A machine cannot go on with its input. `after` is still emitted, `lost` bytes it held are not; the machine is dropped."""
+
+    def __init__(self, why: str, *, after: Sequence[Any] = (), lost: int = 0) -> None:
+        super().__init__(why)
+        self.after = after
+        self.lost = lost
+
+
+class Machine(Generic[A_contra, B_co]):
+    """An analysis without Rx, clock or I/O. Born per subscription; time comes from events and ticks."""
+
+    def feed(self, event: A_contra, /) -> Iterable[B_co]:
+        """Take one event; give what is now known."""
+        raise NotImplementedError
+
+    def tick(self, now_ns: int, /) -> Iterable[B_co]:
+        """Time is `now_ns`. With nothing due this changes nothing."""
+        return ()
+
+    def finish(self) -> Iterable[B_co]:
+        """No more input: give what is left, marked as partial."""
+        return ()
+
+    def snapshot(self) -> State:
+        """All that `restore` needs to go on exactly here."""
+        return None
+
+    def restore(self, state: State, /) -> None:
+        """Go on where `snapshot` was taken."""
+
+    def held(self) -> int:
+        """Bytes taken in and not yet given out."""
+        return 0
+
+
+class Kernel(Generic[A_contra, B_co]):
+    """What fuses: a whole batch in, a whole batch out. Never changes the batch it was given."""
+
+    def feed(self, batch: Sequence[A_contra], /) -> Sequence[B_co]:
+        raise NotImplementedError
+
+    def tick(self, now_ns: int, /) -> Sequence[B_co]:
+        return ()
+
+    def finish(self) -> Sequence[B_co]:
+        return ()
+
+    def snapshot(self) -> State:
+        return None
+
+    def restore(self, state: State, /) -> None:
+        pass
+
+    def held(self) -> int:
+        return 0
+
+
+class Stage(Struct, frozen=True):
+    """One operator of a chain, not yet running: its name, its options as shown by --explain, how to make its kernel."""
+
+    name: str
+    make: Callable[[Site], Kernel[Any, Any]]
+    options: str = ""
+
+
+class Node(Struct, frozen=True):
+    """A graph as a value: what stands here, with which options, fed by what. `stage` is False for stock operators."""
+
+    name: str
+    options: str = ""
+    inputs: tuple[Node, ...] = ()
+    ours: bool = True
+
+
+class Root(Protocol[E_co]):
+    """Where a stream's batches come from."""
+
+    @property
+    def name(self) -> str: ...
+    def attach(self, engine: Engine, outlet: Outlet[Any], /) -> abc.DisposableBase: ...
+    def node(self) -> Node: ...
+
+
+class Operator(Generic[A_contra, B_co]):
+    """A function from Observable[A] to Stream[B]. Neighbours fuse into one loop over each batch."""
+
+    def __init__(self, name: str, make: Callable[[Site], Kernel[A_contra, B_co]], options: str = "") -> None:
+        self.stage = Stage(name, make, options)
+
+    def __call__(self, source: Observable[A_contra], /) -> Stream[B_co]:
+        if isinstance(source, Stream):
+            return source.then(self)
+        return Stream[A_contra](_Gathered(source)).then(self)
+
+    def kernel(self, site: Site) -> Kernel[A_contra, B_co]:
+        """The running part, for tests and for other ways to run it."""
+        made: Kernel[A_contra, B_co] = self.stage.make(site)
+        return made
+
+
+class Stream(Observable[E_co]):
+    """An Observable of events that hands batches to our own operators and single events, in order, to everybody else."""
+
+    def __init__(self, root: Root[Any], stages: tuple[Stage, ...] = ()) -> None:
+        super().__init__()
+        self._root = root
+        self._stages = stages
+
+    @property
+    def name(self) -> str:
+        return self._root.name
+
+    def then(self, operator: Operator[Any, B]) -> Stream[B]:
+        """This stream with one more of our operators behind it."""
+        return Stream[B](self._root, (*self._stages, operator.stage))
+
+    def attach(self, engine: Engine, outlet: Outlet[E_co]) -> abc.DisposableBase:
+        """Subscribe to whole batches."""
+        if not self._stages:
+            return self._root.attach(engine, outlet)
+        chain: Chain[Any] = Chain(engine, self._root.name, self._stages, outlet)
+        upstream = self._root.attach(engine, chain)
+        return CompositeDisposable(upstream, engine.add(chain))
+
+    def _subscribe_core(
+        self, observer: abc.ObserverBase[E_co], scheduler: abc.SchedulerBase | None = None
+    ) -> abc.DisposableBase:
+        engine = Engine.of(scheduler)
+        return self.attach(engine, _Singles(engine, self._root.name, observer))
+
+    def share(self) -> Stream[E_co]:
+        """One run of everything above for all who subscribe to the result, batch by batch."""
+        return Stream[E_co](_Shared(self))
+
+    def node(self) -> Node:
+        """The graph that would run, as a value."""
+        node = self._root.node()
+        for stage in self._stages:
+            node = Node(stage.name, stage.options, (node,))
+        return node
+
+    @overload  # type: ignore[override]
+    def pipe(self, o1: Operator[E_co, A], /) -> Stream[A]: ...
+    @overload
+    def pipe(self, o1: Operator[E_co, A], o2: Operator[A, B], /) -> Stream[B]: ...
+    @overload
+    def pipe(self, o1: Operator[E_co, A], o2: Operator[A, B], o3: Operator[B, C], /) -> Stream[C]: ...
+    @overload
+    def pipe(self, o1: Operator[E_co, A], o2: Operator[A, B], o3: Operator[B, C], o4: Operator[C, D], /) -> Stream[D]: ...
+    @overload
+    def pipe(
+        self,
+        o1: Operator[E_co, A],
+        o2: Operator[A, B],
+        o3: Operator[B, C],
+        o4: Operator[C, D],
+        o5: Operator[D, F],
+        /,
+    ) -> Stream[F]: ...
+    @overload
+    def pipe(
+        self,
+        o1: Operator[E_co, A],
+        o2: Operator[A, B],
+        o3: Operator[B, C],
+        o4: Operator[C, D],
+        o5: Operator[D, F],
+        o6: Operator[F, G],
+        /,
+    ) -> Stream[G]: ...
+    @overload
+    def pipe(
+        self,
+        o1: Operator[E_co, A],
+        o2: Operator[A, B],
+        o3: Operator[B, C],
+        o4: Operator[C, D],
+        o5: Operator[D, F],
+        o6: Operator[F, G],
+        o7: Operator[G, H],
+        /,
+    ) -> Stream[H]: ...
+    @overload
+    def pipe(
+        self,
+        o1: Operator[E_co, A],
+        o2: Operator[A, B],
+        o3: Operator[B, C],
+        o4: Operator[C, D],
+        o5: Operator[D, F],
+        o6: Operator[F, G],
+        o7: Operator[G, H],
+        o8: Operator[H, J],
+        /,
+    ) -> Stream[J]: ...
+    @overload
+    def pipe(self, o1: Callable[[Observable[E_co]], A], /) -> A: ...
+    @overload
+    def pipe(self, o1: Callable[[Observable[E_co]], A], o2: Callable[[A], B], /) -> B: ...
+    @overload
+    def pipe(self, o1: Callable[[Observable[E_co]], A], o2: Callable[[A], B], o3: Callable[[B], C], /) -> C: ...
+    @overload
+    def pipe(
+        self, o1: Callable[[Observable[E_co]], A], o2: Callable[[A], B], o3: Callable[[B], C], o4: Callable[[C], D], /
+    ) -> D: ...
+    @overload
+    def pipe(
+        self,
+        o1: Callable[[Observable[E_co]], A],
+        o2: Callable[[A], B],
+        o3: Callable[[B], C],
+        o4: Callable[[C], D],
+        o5: Callable[[D], F],
+        /,
+    ) -> F: ...
+    @overload
+    def pipe(
+        self,
+        o1: Callable[[Observable[E_co]], A],
+        o2: Callable[[A], B],
+        o3: Callable[[B], C],
+        o4: Callable[[C], D],
+        o5: Callable[[D], F],
+        o6: Callable[[F], G],
+        /,
+    ) -> G: ...
+    @overload
+    def pipe(
+        self,
+        o1: Callable[[Observable[E_co]], A],
+        o2: Callable[[A], B],
+        o3: Callable[[B], C],
+        o4: Callable[[C], D],
+        o5: Callable[[D], F],
+        o6: Callable[[F], G],
+        o7: Callable[[G], H],
+        /,
+    ) -> H: ...
+    @overload
+    def pipe(
+        self,
+        o1: Callable[[Observable[E_co]], A],
+        o2: Callable[[A], B],
+        o3: Callable[[B], C],
+        o4: Callable[[C], D],
+        o5: Callable[[D], F],
+        o6: Callable[[F], G],
+        o7: Callable[[G], H],
+        o8: Callable[[H], J],
+        /,
+    ) -> J: ...
+    def pipe(self, *operators: Callable[[Any], Any]) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Put operators behind this stream, ours and stock ones in any order."""
+        steps: list[Any] = [self]
+        for operator in operators:
+            made = operator(steps[-1])
+            if isinstance(made, Observable) and not isinstance(made, Stream):
+                made = _Named(cast(Any, made), _stock_name(operator), _node_of(steps[-1]))
+            steps.append(made)
+        return steps[-1]
+
+
+def origin(
+    name: str,
+    reader: Callable[[], Reader[E]],
+    *,
+    time_of: Callable[[E], int] | None,
+    live: bool = False,
+    options: str = "",
+) -> Stream[E]:
+    """
+    The Stream of a source: the first subscription in a run makes and attaches its reader, later ones join.
+
+    `live`: its events happen now, so that time goes on by the clock when none comes and a full queue drops.
+    """
+    return Stream[E](_Origin(Node(name, options), lambda: Hub(name, reader(), time_of, live=live)))
+
+
+def of(*batches: Sequence[E], time_of: Callable[[E], int] | None = None, name: str = "of") -> Stream[E]:
+    """A Stream of the given batches, for tests and examples."""
+    return origin(name, lambda: _Given(batches), time_of=time_of)
+
+
+class Chain(Generic[A_contra]):
+    """Neighbouring operators in one run: each batch goes through all their kernels in a plain loop."""
+
+    def __init__(self, engine: Engine, root: str, stages: Sequence[Stage], outlet: Outlet[Any]) -> None:
+        self._outlet = outlet
+        sites = [Site(engine, f"{root}/{stage.name}") for stage in stages]
+        self._steps = [(stage.make(site), site.meter) for stage, site in zip(stages, sites, strict=True)]
+        self._done = False
+
+    def on_batch(self, batch: Sequence[A_contra], /) -> None:
+        self._from(0, batch)
+
+    def _from(self, first: int, batch: Sequence[Any]) -> None:
+        for kernel, meter in self._steps[first:] if first else self._steps:
+            meter.seen += len(batch)
+            batch = kernel.feed(batch)
+            if not batch:
+                return
+            meter.passed += len(batch)
+        self._outlet.on_batch(batch)
+
+    def tick(self, now_ns: int, /) -> None:
+        if self._done:
+            return
+        for index, (kernel, meter) in enumerate(self._steps):
+            batch = kernel.tick(now_ns)
+            if batch:
+                meter.passed += len(batch)
+                self._on(index + 1, batch)
+
+    def _on(self, index: int, batch: Sequence[Any]) -> None:
+        if index < len(self._steps):
+            self._from(index, batch)
+        else:
+            self._outlet.on_batch(batch)
+
+    def on_completed(self) -> None:
+        if self._done:
+            return
+        for index, (kernel, meter) in enumerate(self._steps):
+            batch = kernel.finish()
+            if batch:
+                meter.passed += len(batch)
+                self._on(index + 1, batch)
+        self._done = True
+        self._outlet.on_completed()
+
+    def on_error(self, error: Exception, /) -> None:
+        self._done = True
+        self._outlet.on_error(error)
+
+    def snapshot(self) -> list[State]:
+        """The state of every kernel, in order."""
+        return [kernel.snapshot() for kernel, _ in self._steps]
+
+    def restore(self, states: Sequence[State]) -> None:
+        for (kernel, _), state in zip(self._steps, states, strict=True):
+            kernel.restore(state)
+
+    def held(self) -> int:
+        """Bytes inside the chain."""
+        return sum(kernel.held() for kernel, _ in self._steps)
+
+
+class _Singles(Generic[E]):
+    """The end of the batches: an ordinary Rx observer gets single events."""
+
+    def __init__(self, engine: Engine, root: str, observer: abc.ObserverBase[E]) -> None:
+        self._observer = observer
+        self._engine = engine
+        self._root = root
+        self._site: Site | None = None
+
+    def on_batch(self, batch: Sequence[E], /) -> None:
+        events = iter(batch)
+        following = self._observer.on_next
+        while True:
+            try:
+                for event in events:
+                    following(event)
+                return
+            except Exception as error:
+                if self._site is None:
+                    self._site = Site(self._engine, f"{self._root}/subscriber")
+                self._site.bug(error)
+
+    def on_completed(self) -> None:
+        self._observer.on_completed()
+
+    def on_error(self, error: Exception, /) -> None:
+        self._observer.on_error(error)
+
+
+class _Origin(Generic[E]):
+    def __init__(self, node: Node, hub: Callable[[], Hub[E]]) -> None:
+        self.name = node.name
+        self._node = node
+        self._hub = hub
+
+    def attach(self, engine: Engine, outlet: Outlet[E], /) -> abc.DisposableBase:
+        return engine.hub(self, self._hub).join(outlet)
+
+    def node(self) -> Node:
+        return self._node
+
+
+class _Given(Generic[E]):
+    """A Reader over batches that are there already."""
+
+    def __init__(self, batches: Sequence[Sequence[E]]) -> None:
+        self._batches = iter(batches)
+
+    def open(self) -> None:
+        pass
+
+    def poll(self, timeout: float, /) -> Sequence[E] | None:
+        return next(self._batches, None)
+
+    def lost(self) -> Sequence[E]:
+        return ()
+
+    def close(self) -> Sequence[E]:
+        return ()
+
+
+class _Shared(Generic[E]):
+    def __init__(self, stream: Stream[E]) -> None:
+        self._stream = stream
+        self.name = stream.name
+
+    def attach(self, engine: Engine, outlet: Outlet[E], /) -> abc.DisposableBase:
+        shared = engine.state(self, lambda: _SharedRun[E]())
+        return shared.join(self._stream, engine, outlet)
+
+    def node(self) -> Node:
+        return Node("share", "", (self._stream.node(),))
+
+
+class _SharedRun(Generic[E]):
+    def __init__(self) -> None:
+        self._outlets: list[Outlet[E]] = []
+        self._upstream: abc.DisposableBase | None = None
+        self._ended = False
+
+    def join(self, stream: Stream[E], engine: Engine, outlet: Outlet[E]) -> abc.DisposableBase:
+        if self._ended:
+            outlet.on_completed()
+            return Disposable()
+        self._outlets.append(outlet)
+        if self._upstream is None:
+            self._upstream = stream.attach(engine, self)
+        return Disposable(lambda: self._leave(outlet))
+
+    def _leave(self, outlet: Outlet[E]) -> None:
+        if outlet in self._outlets:
+            self._outlets.remove(outlet)
+        if not self._outlets and self._upstream is not None and not self._ended:
+            self._upstream.dispose()
+            self._upstream = None
+
+    def on_batch(self, batch: Sequence[E], /) -> None:
+        for outlet in tuple(self._outlets):
+            outlet.on_batch(batch)
+
+    def on_completed(self) -> None:
+        self._ended = True
+        for outlet in tuple(self._outlets):
+            outlet.on_completed()
+
+    def on_error(self, error: Exception, /) -> None:
+        self._ended = True
+        for outlet in tuple(self._outlets):
+            outlet.on_error(error)
+
+
+class _Gathered(Generic[E]):
+    """Any Observable as the root of a Stream: what one engine step lets through becomes one batch."""
+
+    def __init__(self, source: Observable[E]) -> None:
+        self._source = source
+        self.name = _node_of(source).name
+
+    def attach(self, engine: Engine, outlet: Outlet[E], /) -> abc.DisposableBase:
+        waiting: list[E] = []
+
+        def flush() -> None:
+            nonlocal waiting
+            batch, waiting = waiting, []
+            if batch:
+                outlet.on_batch(batch)
+
+        def on_next(event: E) -> None:
+            waiting.append(event)
+            if len(waiting) == 1:
+                engine.after_step(flush)
+
+        def on_completed() -> None:
+            flush()
+            outlet.on_completed()
+
+        def on_error(error: Exception) -> None:
+            flush()
+            outlet.on_error(error)
+
+        return self._source.subscribe(on_next, on_error, on_completed, scheduler=engine)
+
+    def node(self) -> Node:
+        return _node_of(self._source)
+
+
+class _Named(Observable[E_co]):
+    """What a stock operator returned, remembering its name and what it stands on. Adds no hop."""
+
+    def __init__(self, inner: Observable[E_co], name: str, source: Node) -> None:
+        super().__init__()
+        self._inner = inner
+        self._node = Node(name, "", (source,), ours=False)
+
+    def _subscribe_core(
+        self, observer: abc.ObserverBase[E_co], scheduler: abc.SchedulerBase | None = None
+    ) -> abc.DisposableBase:
+        return self._inner.subscribe(observer, scheduler=Engine.of(scheduler))
+
+    def node(self) -> Node:
+        return self._node
+
+
+def _stock_name(operator: Callable[[Any], Any]) -> str:
+    """RxPY wraps its operators by a currying function whose closure holds the one with the real name, `map_`."""
+    cells = [cell.cell_contents for cell in getattr(operator, "__closure__", None) or ()]
+    wrapped = next((inner for inner in cells if callable(inner)), operator)
+    name: str = getattr(wrapped, "__qualname__", type(wrapped).__name__)
+    return name.split(".")[0].strip("_")
+
+
+def _node_of(source: object) -> Node:
+    if isinstance(source, Stream | _Named):
+        return source.node()
+    return Node("observable", type(source).__name__, ours=False)

@@ -1,0 +1,239 @@
+"""HttpRequest, HttpResponse, SseMessage of models -> CallRow, TokenRow and AuditRow, paired by connection and exchange."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from ..events import HttpRequest, HttpResponse, Origin, Reply, SseMessage, TlsClose
+from ..llm import PROVIDERS, Prompt, find, provider_label
+from ..wire.http1 import field
+from .processes import ms
+from .rows import AuditRow, CallRow, Row, TokenRow
+
+__all__ = ["Calls", "Outcome"]
+
+_OPEN_MOST = 4096
+_TEXT_MOST = 65_536  # characters of prompt and answer that a row keeps; the event log has all
+
+
+class Outcome(Struct, frozen=True):
+    """What one event meant: rows to emit, and, where it ended a call, the call and the tools it asked for."""
+
+    rows: list[Row]
+    call: CallRow | None = None
+    reply: Reply | None = None
+    prompt: Prompt | None = None
+
+
+_NOTHING = Outcome([])
+
+
+class _Open(Struct):
+    row: CallRow
+    start_ns: int
+    connection: str
+
+
+class Calls:
+    """The calls that have begun and not ended."""
+
+    def __init__(self) -> None:
+        self._open: dict[str, _Open] = {}
+
+    def request(self, event: HttpRequest) -> Outcome:
+        provider = find(field(event.headers, "host") or "", event.target) if event.method == "POST" else None
+        if provider is None:
+            return _NOTHING
+        origin, host = event.origin, field(event.headers, "host")
+        prompt = provider.request(event.body)
+        row = CallRow(
+            _id(origin, event.exchange),
+            ms(origin.wall_ns),
+            pid=origin.pid,
+            comm=origin.comm,
+            provider=provider_label(host or "") or provider.name,
+            model=prompt.model or None,
+            call_kind=provider.name,
+            host=host,
+            path=event.target,
+            complete=event.complete,
+            reason=event.reason,
+            session_id=prompt.session_id,
+            conversation_id=prompt.conversation_id,
+            prompt=prompt.last_user_text[:_TEXT_MOST],
+        )
+        while len(self._open) >= _OPEN_MOST:
+            del self._open[next(iter(self._open))]
+        self._open[row.id] = _Open(row, origin.time_ns, _connection(origin))
+        audit = AuditRow(
+            f"audit-{row.id}-request",
+            row.start_timestamp_ms,
+            "llm",
+            origin.pid,
+            origin.comm,
+            subject=row.model,
+            action="request",
+            target=f"{host}{event.target}",
+            status="observed" if event.complete else "partial",
+            summary="LLM request",
+            details={"prompt": row.prompt, "bytes": len(event.body), "reason": event.reason},
+        )
+        return Outcome([row, audit], prompt=prompt)
+
+    def response(self, event: HttpResponse) -> Outcome:
+        open_call = self._open.get(_id(event.origin, event.exchange))
+        if event.streaming or event.status < 200 or open_call is None:
+            return _NOTHING
+        provider = next((each for each in PROVIDERS if each.name == open_call.row.call_kind), None)
+        reply = provider.response(event.body) if provider else Reply()
+        return self._end(event.origin, event.exchange, reply, event.status, event.complete, event.reason, event.end_ns, 0)
+
+    def stream(self, event: SseMessage) -> Outcome:
+        key = _id(event.origin, event.exchange)
+        if key not in self._open:
+            if not event.dialect:
+                return _NOTHING
+            self._open[key] = _Open(
+                CallRow(
+                    key,
+                    ms(event.origin.wall_ns),
+                    pid=event.origin.pid,
+                    comm=event.origin.comm,
+                    provider=provider_label(event.host) if event.host else event.dialect,
+                    call_kind=event.dialect,
+                    host=event.host,
+                    path=event.target,
+                    complete=False,
+                    reason="request_unseen",
+                    match_method="none",
+                    confidence=0.35,
+                ),
+                event.origin.time_ns,
+                _connection(event.origin),
+            )
+        return self._end(
+            event.origin,
+            event.exchange,
+            event.reply,
+            event.status,
+            event.complete,
+            event.reason,
+            event.end_ns,
+            event.first_chunk_ns,
+            more=event.reason == "timeout",
+        )
+
+    def _end(
+        self,
+        origin: Origin,
+        exchange: int,
+        reply: Reply,
+        status: int,
+        complete: bool,
+        reason: str | None,
+        end_ns: int,
+        first_ns: int,
+        *,
+        more: bool = False,
+    ) -> Outcome:
+        key = _id(origin, exchange)
+        open_call = self._open[key] if more else self._open.pop(key)
+        asked = open_call.row
+        usage = reply.usage
+        failed = status >= 400 or reply.error is not None
+        whole = complete and asked.complete
+        end_ms = ms(end_ns + origin.wall_ns - origin.time_ns)
+        row = replace(
+            asked,
+            end_timestamp_ms=end_ms,
+            model=asked.model or reply.model or None,
+            status_code=status or None,
+            status="error" if failed else "complete" if whole else "partial",
+            complete=whole,
+            reason=asked.reason or reason,
+            error_type=f"http_{status}" if status >= 400 else (reply.error or "").partition(":")[0] or None,
+            finish_reason=reply.finish_reason,
+            input_tokens=usage.input if usage else 0,
+            output_tokens=usage.output if usage else 0,
+            cache_creation_tokens=usage.cache_creation if usage else 0,
+            cache_read_tokens=usage.cache_read if usage else 0,
+            total_tokens=usage.total if usage else 0,
+            time_to_first_chunk_ms=(first_ns - open_call.start_ns) // 1_000_000 if first_ns else None,
+            text=(reply.text or reply.error or "")[:_TEXT_MOST],
+            thinking=reply.thinking[:_TEXT_MOST],
+            response_id=reply.id or None,
+        )
+        rows: list[Row] = [row]
+        if usage is not None and usage.total:
+            rows.append(
+                TokenRow(
+                    f"token-{row.id}",
+                    row.id,
+                    end_ms,
+                    row.pid,
+                    row.comm,
+                    row.provider,
+                    row.model,
+                    usage.input,
+                    usage.output,
+                    usage.cache_creation,
+                    usage.cache_read,
+                    usage.total,
+                    usage.reasoning,
+                )
+            )
+        rows.append(
+            AuditRow(
+                f"audit-{row.id}-call",
+                end_ms,
+                "llm",
+                row.pid,
+                row.comm,
+                subject=row.model,
+                action="call",
+                target=f"{row.host or ''}{row.path or ''}",
+                status="failure" if failed else "success" if whole else "partial",
+                summary="LLM call",
+                details={
+                    "text_content": row.text,
+                    "finish_reason": row.finish_reason,
+                    "total_tokens": row.total_tokens,
+                    "reason": row.reason,
+                },
+            )
+        )
+        return Outcome(rows, row, reply)
+
+    def close(self, event: TlsClose) -> list[Row]:
+        """Calls on a connection that is gone get no answer any more."""
+        gone = _connection(event.origin)
+        keys = [key for key, each in self._open.items() if each.connection == gone]
+        return [self._abort(key, "closed", ms(event.origin.wall_ns)) for key in keys]
+
+    def finish(self) -> list[Row]:
+        """The capture ends: what is still open stays without an answer."""
+        return [self._abort(key, "capture_end", None) for key in list(self._open)]
+
+    def _abort(self, key: str, reason: str, end_ms: int | None) -> CallRow:
+        row = self._open.pop(key).row
+        if row.status != "pending":
+            return row
+        return replace(row, status="aborted", complete=False, reason=row.reason or reason, end_timestamp_ms=end_ms)
+
+    def snapshot(self) -> Any:
+        return [[key, each] for key, each in self._open.items()]
+
+    def restore(self, state: Any) -> None:
+        self._open = {key: msgspec.convert(saved, _Open) for key, saved in state}
+
+
+def _id(origin: Origin, exchange: int) -> str:
+    return f"llm-{_connection(origin)}-{exchange}"
+
+
+def _connection(origin: Origin) -> str:
+    return origin.connection.id if origin.connection else f"{origin.pid}-{origin.tid}"

@@ -1,0 +1,79 @@
+"""Event -> rows: what each event adds to the picture of calls, tools, processes and losses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..events import (
+    Event,
+    HttpRequest,
+    HttpResponse,
+    ProcessExec,
+    ProcessExit,
+    ProcessFork,
+    SseMessage,
+    TlsClose,
+)
+from .calls import Calls, Outcome
+from .processes import Processes
+from .rows import Row
+from .tools import Tools
+
+__all__ = ["Fold"]
+
+
+class Fold:
+    """The state of the view: what is live or unfinished. What is done is in the rows and nowhere else."""
+
+    def __init__(self) -> None:
+        self._processes = Processes()
+        self._tools = Tools(self._processes)
+        self._calls = Calls()
+
+    def add(self, event: Event) -> list[Row]:
+        match event:
+            case HttpRequest():
+                outcome = self._calls.request(event)
+                if outcome.prompt is None:
+                    return outcome.rows
+                time_ms = event.origin.wall_ns // 1_000_000
+                return outcome.rows + self._tools.answered(outcome.prompt.tool_results, event.origin.pid, time_ms)
+            case HttpResponse():
+                return self._with_tools(self._calls.response(event))
+            case SseMessage():
+                return self._with_tools(self._calls.stream(event))
+            case TlsClose():
+                return self._calls.close(event)
+            case ProcessFork():
+                return self._processes.fork(event)
+            case ProcessExec():
+                event_id = _event_id("exec", event)
+                return self._processes.exec(event, event_id) + self._tools.started(event, event_id)
+            case ProcessExit():
+                process, rows = self._processes.exit(event, _event_id("exit", event))
+                return rows + self._tools.ended(process)
+            case _:
+                return []
+
+    def _with_tools(self, outcome: Outcome) -> list[Row]:
+        if outcome.call is None or outcome.reply is None:
+            return outcome.rows
+        time_ms = outcome.call.end_timestamp_ms or outcome.call.start_timestamp_ms
+        return outcome.rows + self._tools.asked(outcome.call, outcome.reply.tool_calls, time_ms)
+
+    def finish(self) -> list[Row]:
+        return self._calls.finish()
+
+    def snapshot(self) -> Any:
+        return [self._processes.snapshot(), self._tools.snapshot(), self._calls.snapshot()]
+
+    def restore(self, state: Any) -> None:
+        processes, tools, calls = state
+        self._processes.restore(processes)
+        self._tools.restore(tools)
+        self._calls.restore(calls)
+
+
+def _event_id(kind: str, event: ProcessExec | ProcessExit) -> str:
+    """The same in every replay: which process, and when by the kernel's clock."""
+    return f"{kind}-{event.origin.pid}-{event.origin.time_ns:x}"

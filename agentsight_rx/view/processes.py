@@ -1,0 +1,149 @@
+"""ProcessFork, ProcessExec, ProcessExit -> ProcessRow and AuditRow, and who descends from whom."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from ..events import ProcessExec, ProcessExit, ProcessFork
+from .rows import AuditRow, ProcessRow, Row
+
+__all__ = ["Processes", "ms"]
+
+_MOST = 65_536  # live processes; a machine has at most 4 million pids and some hundred processes
+
+
+def ms(wall_ns: int) -> int:
+    """Unix time in ns -> ms."""
+    return wall_ns // 1_000_000
+
+
+class Processes:
+    """The live processes. One that ended is forgotten once its row is out."""
+
+    def __init__(self) -> None:
+        self._live: dict[int, ProcessRow] = {}
+
+    def fork(self, event: ProcessFork) -> list[Row]:
+        origin = event.origin
+        parent = self._live.get(event.ppid)
+        row = ProcessRow(
+            _id(origin.pid, event.start_ns),
+            origin.pid,
+            ppid=event.ppid,
+            root_pid=parent.root_pid if parent else event.ppid,
+            start_timestamp_ms=ms(origin.wall_ns),
+            comm=origin.comm,
+            argv=parent.argv if parent else (),
+            command=parent.command if parent else None,
+            cwd=parent.cwd if parent else None,
+        )
+        self._keep(row)
+        return [row]
+
+    def exec(self, event: ProcessExec, event_id: str) -> list[Row]:
+        origin = event.origin
+        known = self._live.get(origin.pid)
+        if known is None or known.id != _id(origin.pid, event.start_ns):
+            parent = self._live.get(event.ppid)
+            known = ProcessRow(
+                _id(origin.pid, event.start_ns),
+                origin.pid,
+                ppid=event.ppid,
+                root_pid=parent.root_pid if parent else origin.pid,
+                start_timestamp_ms=ms(origin.wall_ns),
+            )
+        row = replace(
+            known,
+            ppid=event.ppid,
+            comm=origin.comm,
+            command=event.filename,
+            argv=event.argv,
+            argv_lost=event.argv_lost,
+            cwd=event.cwd,
+        )
+        self._keep(row)
+        audit = AuditRow(
+            f"audit-{event_id}",
+            ms(origin.wall_ns),
+            "process",
+            origin.pid,
+            origin.comm,
+            subject=origin.comm,
+            action="exec",
+            target=event.filename,
+            status="observed",
+            summary=f"exec {' '.join(event.argv) or event.filename}",
+            details={"cwd": event.cwd, "ppid": event.ppid, "argv_lost": event.argv_lost},
+        )
+        return [row, audit]
+
+    def exit(self, event: ProcessExit, event_id: str) -> tuple[ProcessRow, list[Row]]:
+        origin = event.origin
+        known = self._live.pop(origin.pid, None)
+        if known is None or known.id != _id(origin.pid, event.start_ns):
+            known = ProcessRow(_id(origin.pid, event.start_ns), origin.pid, ppid=event.ppid, comm=origin.comm)
+        ended = "killed" if event.signal else "success" if event.exit_code == 0 else "failure"
+        row = replace(
+            known,
+            end_timestamp_ms=ms(origin.wall_ns),
+            exit_code=event.exit_code,
+            signal=event.signal or None,
+            status=ended,
+            duration_ms=ms(event.duration_ns),
+        )
+        how = f"killed by signal {event.signal}" if event.signal else f"exit code {event.exit_code}"
+        audit = AuditRow(
+            f"audit-{event_id}",
+            ms(origin.wall_ns),
+            "process",
+            origin.pid,
+            origin.comm,
+            subject=origin.comm,
+            action="exit",
+            target=row.command,
+            status="success" if ended == "success" else "failure",
+            summary=f"{how} ({row.duration_ms}ms)",
+            details={"exit_code": event.exit_code, "signal": event.signal, "core_dumped": event.core_dumped},
+        )
+        return row, [row, audit]
+
+    def linked(self, pid: int, tool_call_id: str) -> list[Row]:
+        """Remember that this live process runs a tool."""
+        known = self._live.get(pid)
+        if known is None:
+            return []
+        row = replace(known, tool_call_id=tool_call_id)
+        self._keep(row)
+        return [row]
+
+    def get(self, pid: int) -> ProcessRow | None:
+        return self._live.get(pid)
+
+    def descends(self, pid: int, ancestor: int) -> bool:
+        """Is `ancestor` a parent, or a parent's parent, … of `pid`?"""
+        for _ in range(64):
+            row = self._live.get(pid)
+            if row is None or row.ppid is None:
+                return False
+            if row.ppid == ancestor:
+                return True
+            pid = row.ppid
+        return False
+
+    def _keep(self, row: ProcessRow) -> None:
+        if row.pid not in self._live and len(self._live) >= _MOST:
+            del self._live[next(iter(self._live))]
+        self._live[row.pid] = row
+
+    def snapshot(self) -> Any:
+        return list(self._live.values())
+
+    def restore(self, state: Any) -> None:
+        self._live = {row.pid: row for row in msgspec.convert(state, list[ProcessRow])}
+
+
+def _id(pid: int, start_ns: int) -> str:
+    return f"process-{pid}-{start_ns:x}"

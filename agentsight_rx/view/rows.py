@@ -1,0 +1,144 @@
+"""The rows that a capture is read by. A row that comes again under the same id says all that is known by then."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from msgspec import Struct
+
+__all__ = ["AuditRow", "CallRow", "ProcessRow", "Row", "TokenRow", "ToolRow"]
+
+
+class CallRow(Struct, frozen=True, tag="llm_call", omit_defaults=True):
+    """
+    One call of a model. `status`: pending, complete, partial (something is missing, `reason` says what), error, aborted.
+
+    Tokens are in normal form: `input_tokens` excludes what was read from or written to a cache.
+    """
+
+    id: str
+    start_timestamp_ms: int
+    end_timestamp_ms: int | None = None
+    pid: int | None = None
+    comm: str | None = None
+    provider: str | None = None
+    model: str | None = None
+    call_kind: str | None = None
+    host: str | None = None
+    path: str | None = None
+    status_code: int | None = None
+    status: str = "pending"
+    complete: bool = True
+    reason: str | None = None
+    error_type: str | None = None
+    finish_reason: str | None = None
+    session_id: str | None = None
+    conversation_id: str | None = None
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_creation_tokens: int = 0
+    cache_read_tokens: int = 0
+    total_tokens: int = 0
+    time_to_first_chunk_ms: int | None = None
+    prompt: str = ""
+    text: str = ""
+    thinking: str = ""
+    response_id: str | None = None
+    match_method: str = "connection"
+    view_source: str = "view"
+    confidence: float = 1.0
+
+
+class TokenRow(Struct, frozen=True, tag="token_usage", omit_defaults=True):
+    """What one call cost."""
+
+    id: str
+    llm_call_id: str
+    timestamp_ms: int
+    pid: int | None = None
+    comm: str | None = None
+    provider: str | None = None
+    model: str | None = None
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_creation_tokens: int = 0
+    cache_read_tokens: int = 0
+    total_tokens: int = 0
+    reasoning_tokens: int = 0
+    source: str = "response_usage"
+    view_source: str = "view"
+    confidence: float = 1.0
+
+
+class ToolRow(Struct, frozen=True, tag="tool_call", omit_defaults=True):
+    """
+    A tool that a model asked for. `related_*` is the process that ran it; `link` says how that was found out: `argv` (the
+    command stands in its arguments) or `order` (the only program that the agent started in between).
+    """
+
+    id: str
+    timestamp_ms: int
+    llm_call_id: str
+    tool_call_id: str
+    tool_name: str
+    session_id: str | None = None
+    conversation_id: str | None = None
+    start_timestamp_ms: int | None = None
+    end_timestamp_ms: int | None = None
+    duration_ms: int | None = None
+    status: str = "observed"  # then completed or failed, once its result went back to the model
+    input: str = ""
+    output: str = ""
+    pid: int | None = None
+    related_pid: int | None = None
+    related_event_id: str | None = None
+    related_argv: tuple[str, ...] = ()
+    exit_code: int | None = None
+    signal: int | None = None
+    link: str | None = None
+    view_source: str = "view"
+    confidence: float = 1.0
+
+
+class ProcessRow(Struct, frozen=True, tag="process_node", omit_defaults=True):
+    """One process. `status`: running, success, failure, killed."""
+
+    id: str
+    pid: int
+    ppid: int | None = None
+    root_pid: int | None = None
+    start_timestamp_ms: int | None = None
+    end_timestamp_ms: int | None = None
+    comm: str | None = None
+    command: str | None = None
+    argv: tuple[str, ...] = ()
+    argv_lost: int = 0
+    cwd: str | None = None
+    exit_code: int | None = None
+    signal: int | None = None
+    status: str = "running"
+    duration_ms: int | None = None
+    tool_call_id: str | None = None
+    view_source: str = "view"
+    confidence: float = 1.0
+
+
+class AuditRow(Struct, frozen=True, tag="audit_event", omit_defaults=True):
+    """One line of the trail: who did what to which target, and how it ended."""
+
+    id: str
+    timestamp_ms: int
+    audit_type: str  # llm, process
+    pid: int | None = None
+    comm: str | None = None
+    subject: str | None = None
+    action: str | None = None
+    target: str | None = None
+    status: str | None = None
+    summary: str | None = None
+    details: dict[str, str | int | bool | None] = {}
+    view_source: str = "view"
+    confidence: float = 1.0
+
+
+Row: TypeAlias = CallRow | TokenRow | ToolRow | ProcessRow | AuditRow

@@ -1,0 +1,52 @@
+"""The tables of a store."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from ..events import Event
+from ..loss import Entry
+from ..state import Put, Table, Write
+from .rows import AuditRow, CallRow, ProcessRow, Row, TokenRow, ToolRow
+
+__all__ = ["AUDIT", "CALLS", "LOSSES", "PROCESSES", "RUNS", "SEGMENTS", "TOKENS", "TOOLS", "Run", "Segment", "put"]
+
+
+class Segment(Struct, frozen=True):
+    """A stretch of the event log: one value a stretch, since one value an event costs four times as much."""
+
+    events: tuple[Event, ...]
+
+
+class Run(Struct, frozen=True):
+    """One capture into this store. `ended`: it was closed in order, and its losses are all counted."""
+
+    number: int
+    started_ms: int
+    committed_ms: int = 0  # Unix time of the last transaction
+    ended: bool = False
+
+
+SEGMENTS = Table("segments", Segment)  # by number
+CALLS = Table("llm_calls", CallRow)  # by start and id
+TOKENS = Table("token_usage", TokenRow)  # by id
+TOOLS = Table("tool_calls", ToolRow)  # by id
+PROCESSES = Table("process_nodes", ProcessRow)  # by id
+AUDIT = Table("audit_events", AuditRow)  # by time and id
+LOSSES = Table("losses", Entry)  # by run, stage and reason
+RUNS = Table("runs", Run)  # by number
+
+
+def put(row: Row) -> Write:
+    """Where a row goes. A row that comes again under its id replaces the earlier one."""
+    match row:
+        case CallRow():
+            return Put(CALLS, (row.start_timestamp_ms, row.id), row)
+        case TokenRow():
+            return Put(TOKENS, row.id, row)
+        case ToolRow():
+            return Put(TOOLS, row.id, row)
+        case ProcessRow():
+            return Put(PROCESSES, row.id, row)
+        case AuditRow():
+            return Put(AUDIT, (row.timestamp_ms, row.id), row)

@@ -1,0 +1,94 @@
+"""Rows -> the few numbers that a summary shows, without keeping the rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TypeVar
+
+from .rows import CallRow, ProcessRow, TokenRow, ToolRow
+
+__all__ = ["Tally"]
+
+V = TypeVar("V")
+
+_MOST = 100_000  # ids that are remembered so that a row that comes again is not counted again
+
+
+class Tally:
+    """Counts by id: a later row of the same id replaces what the earlier one added."""
+
+    def __init__(self) -> None:
+        self._calls: dict[str, str] = {}
+        self._tokens: dict[str, TokenRow] = {}
+        self._tools: dict[str, bool] = {}
+        self._programs: dict[str, str] = {}
+        self.calls = 0
+        self.calls_incomplete = 0
+        self.input_tokens = 0
+        self.output_tokens = 0
+        self.cached_tokens = 0
+        self.tools = 0
+        self.tools_linked = 0
+        self.processes = 0
+        self.programs = 0
+        self.models: dict[str, int] = {}
+
+    def add(self, items: Iterable[object]) -> None:
+        """Take in the rows among `items`; everything else is passed over."""
+        for item in items:
+            match item:
+                case CallRow():
+                    self._call(item)
+                case TokenRow():
+                    self._token(item)
+                case ToolRow():
+                    self._tool(item)
+                case ProcessRow():
+                    self._process(item)
+                case _:
+                    pass
+
+    @property
+    def total_tokens(self) -> int:
+        return self.input_tokens + self.output_tokens + self.cached_tokens
+
+    def _call(self, row: CallRow) -> None:
+        before = self._calls.get(row.id)
+        if before is None:
+            self.calls += 1
+        else:
+            self.calls_incomplete -= before in ("partial", "aborted", "pending")
+        self.calls_incomplete += row.status in ("partial", "aborted", "pending")
+        _remember(self._calls, row.id, row.status)
+        if before in (None, "pending") and row.status != "pending":
+            model = row.model or "unknown"
+            self.models[model] = self.models.get(model, 0) + 1
+
+    def _token(self, row: TokenRow) -> None:
+        before = self._tokens.get(row.id)
+        for sign, each in ((1, row), (-1, before)):
+            if each is not None:
+                self.input_tokens += sign * each.input_tokens
+                self.output_tokens += sign * each.output_tokens
+                self.cached_tokens += sign * (each.cache_creation_tokens + each.cache_read_tokens)
+        _remember(self._tokens, row.id, row)
+
+    def _tool(self, row: ToolRow) -> None:
+        before = self._tools.get(row.id)
+        linked = row.related_pid is not None
+        self.tools += before is None
+        self.tools_linked += linked - bool(before)
+        _remember(self._tools, row.id, linked)
+
+    def _process(self, row: ProcessRow) -> None:
+        before = self._programs.get(row.id)
+        self.processes += before is None
+        program = row.command or ""
+        self.programs += bool(program) and not before
+        _remember(self._programs, row.id, program)
+
+
+def _remember(table: dict[str, V], key: str, value: V) -> None:
+    if key not in table and len(table) >= _MOST:
+        del table[next(iter(table))]
+    table[key] = value

@@ -1,0 +1,200 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+
+from agentsight_rx.events import Reply, SseEvent, ToolCall, Usage
+from agentsight_rx.llm import Prompt, StreamReader, ToolResult
+from agentsight_rx.llm.anthropic import ANTHROPIC
+
+
+def event(kind: str, **fields: Any) -> SseEvent:
+    return SseEvent(kind, json.dumps({"type": kind, **fields}))
+
+
+def start(**fields: Any) -> SseEvent:
+    return event("message_start", message={"id": "msg_123", "type": "message", "model": "claude-x", **fields})
+
+
+def block(index: int, kind: str, **fields: Any) -> SseEvent:
+    return event("content_block_start", index=index, content_block={"type": kind, **fields})
+
+
+def delta(index: int, kind: str, **fields: Any) -> SseEvent:
+    return event("content_block_delta", index=index, delta={"type": kind, **fields})
+
+
+def tool(index: int, name: str, *parts: str) -> list[SseEvent]:
+    begun = block(index, "tool_use", id=f"toolu_{index}", name=name, input={})
+    return [begun, *(delta(index, "input_json_delta", partial_json=part) for part in parts)]
+
+
+def read(*events: SseEvent) -> StreamReader:
+    reader = ANTHROPIC.reader()
+    for each in events:
+        reader.feed(each)
+    return reader
+
+
+STOP = event("message_stop")
+END = event("message_delta", delta={"stop_reason": "tool_use", "stop_sequence": None}, usage={"output_tokens": 30})
+WHOLE_STREAM = [
+    start(usage={"input_tokens": 10, "cache_creation_input_tokens": 7, "cache_read_input_tokens": 5, "output_tokens": 1}),
+    event("ping"),
+    block(0, "thinking", thinking="", signature=""),
+    delta(0, "thinking_delta", thinking="Let me "),
+    delta(0, "thinking_delta", thinking="think."),
+    delta(0, "signature_delta", signature="EqQB"),
+    event("content_block_stop", index=0),
+    block(1, "text", text=""),
+    delta(1, "text_delta", text="Hello "),
+    delta(1, "text_delta", text="World!"),
+    event("content_block_stop", index=1),
+    *tool(2, "ls", '{"a":', "1}"),
+    *tool(3, "pwd", ""),
+    END,
+    STOP,
+]
+WHOLE_BODY = b"""{"id":"msg_123","type":"message","role":"assistant","model":"claude-x","content":[
+  {"type":"thinking","thinking":"Let me think.","signature":"EqQB"}, {"type":"text","text":"Hello World!"},
+  {"type":"tool_use","id":"toolu_2","name":"ls","input":{"a":1}}, {"type":"tool_use","id":"toolu_3","name":"pwd","input":{}}],
+  "stop_reason":"tool_use","stop_sequence":null,
+  "usage":{"input_tokens":10,"cache_creation_input_tokens":7,"cache_read_input_tokens":5,"output_tokens":30}}"""
+WHOLE = Reply(
+    id="msg_123",
+    model="claude-x",
+    text="Hello World!",
+    thinking="Let me think.",
+    tool_calls=(ToolCall("toolu_2", "ls", '{"a":1}'), ToolCall("toolu_3", "pwd", "{}")),
+    usage=Usage(input=10, output=30, cache_creation=7, cache_read=5),
+    finish_reason="tool_use",
+)
+
+
+def test_a_stream_and_a_plain_body_say_the_same() -> None:
+    reader = read(*WHOLE_STREAM)
+    assert reader.reply() == WHOLE == ANTHROPIC.response(WHOLE_BODY)
+    assert (reader.ended, reader.finished_choices, reader.unknown) == (True, True, 0)
+
+
+def test_only_text_thinking_and_tool_input_are_content() -> None:
+    reader = ANTHROPIC.reader()
+    assert [each.event for each in WHOLE_STREAM if reader.feed(each)] == ["content_block_delta"] * 6
+
+
+def test_interleaved_tool_blocks_do_not_mix() -> None:
+    pairs = zip(tool(1, "a", '{"a"', ":1}"), tool(2, "b", '{"b"', ":2}"), strict=True)
+    calls = read(*(each for pair in pairs for each in pair)).reply().tool_calls
+    assert calls == (ToolCall("toolu_1", "a", '{"a":1}'), ToolCall("toolu_2", "b", '{"b":2}'))
+
+
+def test_a_stream_without_its_start_is_read() -> None:
+    reader = read(delta(0, "text_delta", text="x"), delta(1, "input_json_delta", partial_json="{}"), STOP)
+    assert reader.reply() == Reply(text="x", tool_calls=(ToolCall("", "", "{}"),))
+    assert (reader.ended, reader.finished_choices) == (True, False)
+
+
+@pytest.mark.parametrize("size", range(len(WHOLE_STREAM)))
+def test_a_truncated_stream_gives_what_was_said_and_no_end(size: int) -> None:
+    reader = read(*WHOLE_STREAM[:size])
+    assert not reader.ended
+    assert reader.finished_choices == (END in WHOLE_STREAM[:size])
+    assert WHOLE.text.startswith(reader.reply().text)
+
+
+def test_the_usage_of_a_lone_message_delta_counts_and_zeros_do_not_undo() -> None:
+    last = event("message_delta", delta={}, usage={"input_tokens": 0, "output_tokens": 7, "cache_read_tokens": None})
+    reader = read(start(usage={"input_tokens": 5, "output_tokens": 1, "cache_read_input_tokens": 2}), last)
+    assert reader.reply().usage == Usage(input=5, output=7, cache_read=2)
+    assert read(last).reply().usage == Usage(output=7)
+    assert read(start(usage={}), start(usage=None), start()).reply().usage is None
+
+
+ERROR = {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}
+
+
+def test_an_error_is_told_and_ends_a_stream() -> None:
+    assert ANTHROPIC.response(json.dumps(ERROR).encode()) == Reply(error="overloaded_error: Overloaded")
+    reader = read(SseEvent("error", json.dumps(ERROR)))
+    assert (reader.reply(), reader.ended) == (Reply(error="overloaded_error: Overloaded"), True)
+    assert read(SseEvent("error", "upstream timed out")).reply().error == "upstream timed out"
+
+
+def test_what_is_not_known_is_ignored_and_counted() -> None:
+    broken = SseEvent("content_block_delta", '{"type":"content_block_delta","index":0,"delta":{"te')
+    strange = [broken, event("brand_new"), event("content_block_delta", index="a"), SseEvent("message", "hi")]
+    reader = read(*WHOLE_STREAM[:5], *strange, *WHOLE_STREAM[5:], delta(-1, "text_delta", text="x"))
+    assert reader.reply() == WHOLE
+    assert reader.unknown == 5
+
+
+def test_a_snapshot_anywhere_changes_nothing() -> None:
+    for size in range(len(WHOLE_STREAM)):
+        reader, resumed = read(*WHOLE_STREAM[:size]), ANTHROPIC.reader()
+        resumed.restore(msgspec.msgpack.decode(msgspec.msgpack.encode(reader.snapshot())))
+        for each in WHOLE_STREAM[size:]:
+            assert resumed.feed(each) == reader.feed(each)
+        assert (resumed.reply(), resumed.ended, resumed.unknown) == (WHOLE, True, 0)
+
+
+REQUEST: dict[str, Any] = {
+    "model": "claude-x",
+    "max_tokens": 1024,
+    "temperature": 1,
+    "stream": True,
+    "system": [{"type": "text", "text": "You are Claude.", "cache_control": {"type": "ephemeral"}}],
+    "tools": [{"name": "Bash", "input_schema": {"type": "object"}}, {"type": "web_search_20250305", "name": "web_search"}],
+    "metadata": {"user_id": "user_1f_account_2e_session_6b9a"},
+    "messages": [
+        {"role": "user", "content": [{"type": "text", "text": "List  my\nfiles"}]},
+        {"role": "assistant", "content": [{"type": "tool_use", "id": "toolu_1", "name": "Bash", "input": {"c": "ls"}}]},
+        {
+            "role": "user",
+            "content": [
+                {"type": "tool_result", "tool_use_id": "toolu_1", "content": "a.txt\n", "is_error": False},
+                {"type": "text", "text": "<system-reminder>Be brief.</system-reminder>"},
+            ],
+        },
+        {"role": "assistant", "content": [{"type": "server_tool_use", "id": "s", "name": "web_search", "input": {}}]},
+        {"role": "user", "content": [{"type": "web_search_tool_result", "content": {"type": "web_search_error"}}]},
+    ],
+}
+
+
+def test_a_request_is_a_prompt() -> None:
+    assert ANTHROPIC.request(json.dumps(REQUEST).encode()) == Prompt(
+        model="claude-x",
+        stream=True,
+        system="You are Claude.",
+        last_user_text="List  my\nfiles",
+        text="You are Claude.\nList  my\nfiles\na.txt\n\n<system-reminder>Be brief.</system-reminder>",
+        tools=("Bash", "web_search"),
+        tool_results=(ToolResult("toolu_1", "a.txt\n"),),
+        max_tokens=1024,
+        temperature=1.0,
+        session_id="6b9a",
+    )
+
+
+def test_a_tool_result_of_blocks_keeps_their_texts_and_its_error() -> None:
+    content = [{"type": "text", "text": "a"}, {"type": "image"}, {"type": "search_result", "content": [{"text": "b"}]}]
+    said = {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t", "content": content, "is_error": True}]}
+    assert ANTHROPIC.request(json.dumps({"messages": [said]}).encode()).tool_results == (ToolResult("t", "a\nb", True),)
+
+
+NOTHING = [b"", b"{", b"[]", b"null", b"1", b"\xff", b"<html>", b'{"messages":1,"content":1}', WHOLE_BODY[:-9], b"[" * 9999]
+
+
+@pytest.mark.parametrize("body", NOTHING)
+def test_what_is_no_message_gives_nothing(body: bytes) -> None:
+    assert ANTHROPIC.request(body) == Prompt()
+    assert ANTHROPIC.response(body) == Reply()
+
+
+def test_deep_nesting_is_no_trouble() -> None:
+    deep = b'{"content":[' * 3000 + b"]}" * 3000
+    assert ANTHROPIC.request(b'{"messages":[' + deep + b"]}").text == ""
+    assert ANTHROPIC.response(deep) == Reply()

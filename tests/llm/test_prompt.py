@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from agentsight_rx.llm.prompt import Prompt, Said, prompt_of
+
+
+def prompt(said: list[Said] | None = None, **body: Any) -> Prompt:
+    return prompt_of(json.dumps(body).encode(), said or [], tools=[], max_tokens=None)
+
+
+@pytest.mark.parametrize(
+    ("body", "session"),
+    [
+        ({"session_id": "a", "sessionId": "b"}, "a"),
+        ({"sessionId": "b", "metadata": {"session_id": "c"}}, "b"),
+        ({"metadata": {"sessionId": "d", "user_id": "user_1_session_e"}}, "d"),
+        ({"metadata": {"user_id": "user_1_account_2_session_6b9a-1"}}, "6b9a-1"),
+        ({"metadata": {"user_id": '{"device_id":"x","session_id":"7c"}'}}, "7c"),
+        ({"metadata": {"user_id": "{broken"}}, None),
+        ({"metadata": {"user_id": "me"}, "session_id": 5}, None),
+        ({"metadata": None, "id": "msg_1", "response_id": "r"}, None),
+    ],
+)
+def test_a_session_is_what_the_client_named(body: dict[str, Any], session: str | None) -> None:
+    assert prompt(**body).session_id == session
+
+
+def test_a_conversation_is_never_made_up() -> None:
+    assert prompt(conversation_id="a").conversation_id == "a"
+    assert prompt(metadata={"conversationId": "b"}).conversation_id == "b"
+    assert prompt(id="msg_1", message_id="m", response={"id": "r"}).conversation_id is None
+
+
+@pytest.mark.parametrize(
+    ("texts", "expected"),
+    [
+        (["old", "new"], "new"),
+        (["typed", "<system-reminder>\nnote\n</system-reminder>", " \n"], "typed"),
+        ([" <session>\nName this.\n</session> "], "Name this."),
+        (["  two  spaces\n  kept "], "two  spaces\n  kept"),
+        ([], ""),
+    ],
+)
+def test_the_newest_user_text_is_what_a_person_typed(texts: list[str], expected: str) -> None:
+    said = [Said("system", ["rules"]), *(Said("user", [text]) for text in texts), Said("assistant", ["answer"])]
+    assert prompt(said).last_user_text == expected
