@@ -6,10 +6,12 @@ import heapq
 import itertools
 import sys
 import traceback
+import weakref
 from collections import deque
 from collections.abc import Callable, Sequence
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, Generic, Protocol, TypeVar
 
 from reactivex import abc, typing
@@ -77,6 +79,9 @@ class Hub(Generic[E]):
     @property
     def wanted(self) -> bool:
         return bool(self._outlets)
+
+    def time_at(self, batch: Sequence[E], index: int) -> int:
+        return self.time_of(batch[index]) if self.time_of else 0
 
     def join(self, outlet: Outlet[E]) -> abc.DisposableBase:
         if self.ended:
@@ -147,6 +152,9 @@ class Engine(PeriodicScheduler):
         self._now_ns = 0
         self._newest_ns = 0
         self._next_ns: int | None = None
+        self._last_ns: int | None = None  # no timer runs after this, set when the last source ended
+        self._tokens: list[Token[Engine | None]] = []
+        self._queued: Callable[[], object] = lambda: self  # None once what shall run this engine is gone
 
     # -- finding the run -------------------------------------------------------------------------------------------
 
@@ -156,24 +164,25 @@ class Engine(PeriodicScheduler):
         if isinstance(scheduler, Engine):
             return scheduler
         current = _current.get()
-        if current is not None:
+        if current is not None and current._queued() is not None:
             return current
         engine = cls()
-        token = _current.set(engine)
+        _current.set(engine)
 
         def run_privately(_: abc.SchedulerBase, __: object = None) -> None:
-            _current.reset(token)
+            _current.set(None)
             engine.run_inline()
 
+        engine._queued = weakref.ref(run_privately)  # RxPY forgets its queue when a subscription raises
         CurrentThreadScheduler.singleton().schedule(run_privately)
         return engine
 
     def __enter__(self) -> Engine:
-        self._token = _current.set(self)
+        self._tokens.append(_current.set(self))
         return self
 
     def __exit__(self, *_: object) -> None:
-        _current.reset(self._token)
+        _current.reset(self._tokens.pop())
 
     def hub(self, key: object, make: Callable[[], Hub[E]]) -> Hub[E]:
         """The hub of a source in this run, made and announced at the first call."""
@@ -207,46 +216,73 @@ class Engine(PeriodicScheduler):
         return _EPOCH + timedelta(microseconds=self._now_ns / 1000)
 
     def start(self, clock_ns: int) -> None:
-        """Let time begin at the clock, before any event came."""
+        """Let time begin at the clock, before any event came; timers that were set before it count from here."""
         if self._next_ns is None:
-            self._now_ns = self._newest_ns = clock_ns // STEP_NS * STEP_NS
-            self._next_ns = self._now_ns + STEP_NS
+            start_ns = clock_ns // STEP_NS * STEP_NS
+            shift_ns = start_ns - self._now_ns
+            self._timers = [(due_ns + shift_ns, number, action) for due_ns, number, action in self._timers]
+            self._now_ns = self._newest_ns = start_ns
+            self._next_ns = start_ns + STEP_NS
 
     def push(self, hub: Hub[E], batch: Sequence[E]) -> None:
         """Take one batch of a source: cut at the steps it crosses, tick, deliver."""
         if not batch:
             return
         hub.meter.seen += len(batch)
+        ticks = False
         for event in batch:
             if isinstance(event, Loss):
                 self.ledger.shared(event.stage).lose(event.reason, event.count, event.size)
+            elif isinstance(event, Tick):
+                ticks = True
         if hub.time_of is None:
             self._deliver(hub, batch)
             return
         times = list(map(hub.time_of, batch))
-        if self._next_ns is None:
-            self.start(times[0])
+        self.start(times[0])
+        if ticks:
+            self._replay(hub, batch, times)
+        else:
+            self._take(hub, batch, times)
+
+    def _replay(self, hub: Hub[E], batch: Sequence[E], times: list[int]) -> None:
+        """A `Tick` is no event: it lets time go on as it did when nothing came."""
+        start = 0
+        for index, (event, time_ns) in enumerate(zip(batch, times, strict=True)):
+            if isinstance(event, Tick):
+                if index > start:
+                    self._take(hub, batch[start:index], times[start:index])
+                self._advance(time_ns)
+                start = index + 1
+        if start < len(batch):
+            self._take(hub, batch[start:], times[start:])
+
+    def _take(self, hub: Hub[E], batch: Sequence[E], times: list[int]) -> None:
         top = max(times)
-        if self._next_ns is not None and top >= self._next_ns:
+        if top >= self._now_ns + STEP_NS:
             batch = self._cut(hub, batch, times)
         elif top > self._newest_ns:
-            self._newest_ns = top
-        if isinstance(batch[-1], Tick):
-            batch = batch[:-1]
-        if batch:
-            self._deliver(hub, batch)
+            self._see(top)
+        self._deliver(hub, batch)
 
     def _cut(self, hub: Hub[E], batch: Sequence[E], times: list[int]) -> Sequence[E]:
         start = 0
         for index, time_ns in enumerate(times):
-            if self._next_ns is not None and time_ns >= self._next_ns:
+            if time_ns >= self._now_ns + STEP_NS:
                 if index > start:
                     self._deliver(hub, batch[start:index])
                     start = index
                 self._advance(time_ns)
+                if time_ns >= self._now_ns + STEP_NS:  # the steps were coarse
+                    self._tick(time_ns // STEP_NS * STEP_NS)
             if time_ns > self._newest_ns:
-                self._newest_ns = time_ns
+                self._see(time_ns)
         return batch[start:]
+
+    def _see(self, time_ns: int) -> None:
+        """The newest event so far: from here steps are fine again."""
+        self._newest_ns = time_ns
+        self._next_ns = self._now_ns + STEP_NS
 
     def idle(self, clock_ns: int) -> None:
         """Nothing came: let time go on to a slack behind the clock."""
@@ -265,32 +301,35 @@ class Engine(PeriodicScheduler):
         while self._timers and self._timers[0][0] <= now_ns:
             due_ns, _, action = heapq.heappop(self._timers)
             self._now_ns = max(self._now_ns, due_ns)
-            action()
+            try:
+                action()
+            except Exception as error:
+                self.state("timers", lambda: Site(self, "timers")).bug(error)
         self._now_ns = now_ns
         self._settle()
         for ticker in tuple(self._tickers):
-            self._stepping = True
-            ticker.tick(now_ns)
-            self._stepping = False
-            self._settle()
+            self._step(partial(ticker.tick, now_ns))
 
     def _deliver(self, hub: Hub[E], batch: Sequence[E]) -> None:
-        self._stepping = True
-        hub.on_batch(batch)
-        self._stepping = False
-        self._settle()
+        self._step(partial(hub.on_batch, batch))
 
     def end(self, hub: Hub[Any]) -> None:
         """The source has no more: its subscribers complete."""
+        self._step(hub.on_completed)
+
+    def _step(self, act: Callable[[], None]) -> None:
         self._stepping = True
-        hub.on_completed()
-        self._stepping = False
+        try:
+            act()
+        finally:
+            self._stepping = False
         self._settle()
 
     def linger(self, done: Callable[[], bool] = lambda: False) -> None:
         """All sources ended: let the timers of stock operators run out, for at most 60 s of event time."""
-        last_ns = self._now_ns + _LINGER_NS
-        while self._timers and not done() and self._timers[0][0] <= last_ns:
+        if self._last_ns is None:
+            self._last_ns = self._now_ns + _LINGER_NS
+        while self._timers and not done() and self._timers[0][0] <= self._last_ns:
             if self._next_ns is None:
                 self.start(self._now_ns)
             self._advance(max(self._timers[0][0], self._next_ns or 0))
@@ -305,8 +344,10 @@ class Engine(PeriodicScheduler):
     def _settle(self) -> None:
         while self._later:
             self._stepping = True
-            self._later.popleft()()
-            self._stepping = False
+            try:
+                self._later.popleft()()
+            finally:
+                self._stepping = False
 
     def add(self, ticker: Ticker) -> abc.DisposableBase:
         """Tick `ticker` from now on, after those that were added before it."""
@@ -316,35 +357,55 @@ class Engine(PeriodicScheduler):
     # -- running without threads -----------------------------------------------------------------------------------
 
     def run_inline(self) -> None:
-        """Read every source to its end on this thread, always the one whose next event is the oldest."""
-        waiting: dict[Hub[Any], Sequence[Any]] = {}
-        opened: list[Hub[Any]] = []
+        """Read every source to its end on this thread, always on from the one whose next event is the oldest."""
+        opened: dict[Hub[Any], None] = {}
+        waiting: dict[Hub[Any], tuple[Sequence[Any], int]] = {}
         with self:
             try:
                 while True:
-                    for hub in self.hubs:
-                        if hub not in opened:
-                            opened.append(hub)
-                            hub.reader.open()
+                    for hub in self.hubs[len(opened) :]:
+                        opened[hub] = None
+                        hub.reader.open()
                     live = [hub for hub in opened if not hub.ended and hub.wanted]
-                    if not live:
-                        break
-                    for hub in live:
-                        if hub not in waiting:
-                            batch = hub.reader.poll(0.05)
-                            if batch is None:
-                                waiting.pop(hub, None)
-                                self.push(hub, hub.reader.lost())
-                                self.end(hub)
-                            elif batch:
-                                waiting[hub] = batch
-                    if waiting:
-                        hub = min(waiting, key=lambda hub: hub.time_of(waiting[hub][0]) if hub.time_of else 0)
-                        self.push(hub, waiting.pop(hub))
-                self.linger()
+                    if live:
+                        self._read(live, waiting)
+                        self._push_oldest(live, waiting)
+                        continue
+                    self.linger(self._wanted)
+                    if not self._wanted():
+                        return
             finally:
                 for hub in opened:
-                    hub.reader.close()
+                    if not hub.ended:
+                        hub.reader.close()
+
+    def _wanted(self) -> bool:
+        return any(hub.wanted for hub in self.hubs)
+
+    def _read(self, live: Sequence[Hub[Any]], waiting: dict[Hub[Any], tuple[Sequence[Any], int]]) -> None:
+        for hub in live:
+            if hub not in waiting:
+                batch = hub.reader.poll(0.05)
+                if batch is None:
+                    self.push(hub, [*hub.reader.lost(), *hub.reader.close()])
+                    self.end(hub)
+                elif batch:
+                    waiting[hub] = batch, 0
+
+    def _push_oldest(self, live: Sequence[Hub[Any]], waiting: dict[Hub[Any], tuple[Sequence[Any], int]]) -> None:
+        """Push what one source has in front of the next event of any other: so the order is the same for any cutting."""
+        heads = sorted((hub.time_at(*waiting[hub]), place) for place, hub in enumerate(live) if hub in waiting)
+        if not heads:
+            return
+        place = heads[0][1]
+        hub = live[place]
+        batch, start = waiting.pop(hub)
+        stop = len(batch)
+        if len(heads) > 1:
+            stop = next((at for at in range(start + 1, stop) if (hub.time_at(batch, at), place) > heads[1]), stop)
+        if stop < len(batch):
+            waiting[hub] = batch, stop
+        self.push(hub, batch[start:stop])
 
     # -- the scheduler of stock RxPY operators ---------------------------------------------------------------------
 

@@ -105,7 +105,7 @@ class HttpRequest(Struct, frozen=True, tag="http_request"):
     """One request. `complete` is False if any of its bytes is missing, and `reason` says why."""
 
     origin: Origin
-    exchange: int  # number of the exchange on its connection, from 1; 0 = its other side was not seen
+    exchange: int  # number of the exchange on its connection, from 1; counts on where the connection's address is used again
     method: str
     target: str  # as sent: path and query, or host:port of CONNECT
     version: str  # "HTTP/1.1"

@@ -161,35 +161,37 @@ class _PerKey(Kernel[A, B], Generic[A, B, K]):
         self._half = max(1, limit // 2)
         self._young: dict[K, Machine[A, B]] = {}
         self._old: dict[K, Machine[A, B]] = {}
-        self._ticks = "tick" in type(machine()).__dict__
+        self._ticks = type(machine()).tick is not Machine[Any, Any].tick
 
     def feed(self, batch: Sequence[A], /) -> Sequence[B]:
         out: list[B] = []
         key_of, young, site = self._key, self._young, self._site
         for event in batch:
-            key = key_of(event)
-            if key is None:
-                out.append(cast(B, event))
-                continue
-            machine = young.get(key)
-            if machine is None:
-                machine = self._miss(key, out)
-                young = self._young
+            key = None
             before = len(out)
             try:
+                key = key_of(event)
+                if key is None:
+                    out.append(cast(B, event))
+                    continue
+                machine = young.get(key)
+                if machine is None:
+                    machine = self._miss(key, out)
+                    young = self._young
+                    before = len(out)
                 out.extend(machine.feed(event))
             except Malformed as broken:
                 self._drop(key, broken, out)
             except Exception as error:
-                held = machine.held()
-                self._young.pop(key, None)
-                site.bug(error, 1, held)
+                self._fail(key, error)
             if len(out) > before:
                 _count(site, out, before, event)
         return out
 
     def _miss(self, key: K, out: list[B]) -> Machine[A, B]:
-        machine = self._old.pop(key, None) or self._make()
+        machine = self._old.pop(key, None)
+        if machine is None:
+            machine = self._make()
         if len(self._young) >= self._half:
             ending, self._old, self._young = self._old, self._young, {}
             for machine_left in ending.values():
@@ -198,49 +200,58 @@ class _PerKey(Kernel[A, B], Generic[A, B, K]):
         return machine
 
     def _end(self, machine: Machine[A, B], out: list[B]) -> None:
+        """Finish a machine that has to go: what it gives is partial, so it counts; what it keeps is lost."""
         held = machine.held()
-        if held:
-            self._site.meter.lose(Reason.EVICTED, 1, held)
         before = len(out)
         try:
             out.extend(machine.finish())
+            if held:
+                self._site.meter.lose(Reason.EVICTED, 1, machine.held())
+        except Malformed as broken:
+            self._drop(None, broken, out)
         except Exception as error:
             self._site.bug(error, 1, held)
         _count(self._site, out, before, None)
 
-    def _drop(self, key: K, broken: Malformed, out: list[B]) -> None:
+    def _fail(self, key: K | None, error: Exception) -> None:
+        machine = self._pop(key)
+        self._site.bug(error, 1, 0 if machine is None else machine.held())
+
+    def _pop(self, key: K | None) -> Machine[A, B] | None:
+        if key is None:
+            return None
+        young, old = self._young.pop(key, None), self._old.pop(key, None)
+        return old if young is None else young
+
+    def _drop(self, key: K | None, broken: Malformed, out: list[B]) -> None:
         out.extend(broken.after)
         self._site.meter.lose(Reason.MALFORMED, 1, broken.lost)
-        self._young.pop(key, None)
-        self._old.pop(key, None)
+        self._pop(key)
 
     def tick(self, now_ns: int, /) -> Sequence[B]:
         out: list[B] = []
         if self._ticks:
             for table in (self._old, self._young):
                 for key, machine in list(table.items()):
-                    self._guarded(key, machine, partial(machine.tick, now_ns), out)
+                    self._guarded(key, partial(machine.tick, now_ns), out)
         return out
 
     def finish(self) -> Sequence[B]:
         out: list[B] = []
         for table in (self._old, self._young):
             for key, machine in list(table.items()):
-                self._guarded(key, machine, machine.finish, out)
+                self._guarded(key, machine.finish, out)
         self._young, self._old = {}, {}
         return out
 
-    def _guarded(self, key: K, machine: Machine[A, B], act: Callable[[], Any], out: list[B]) -> None:
+    def _guarded(self, key: K, act: Callable[[], Any], out: list[B]) -> None:
         before = len(out)
         try:
             out.extend(act())
         except Malformed as broken:
             self._drop(key, broken, out)
         except Exception as error:
-            held = machine.held()
-            self._young.pop(key, None)
-            self._old.pop(key, None)
-            self._site.bug(error, 1, held)
+            self._fail(key, error)
         if len(out) > before:
             _count(self._site, out, before, None)
 
@@ -265,5 +276,10 @@ class _PerKey(Kernel[A, B], Generic[A, B, K]):
 def _count(site: Site, out: Sequence[Any], start: int, fed: object) -> None:
     """Enter the losses that a machine reported into the ledger; one that it was fed was counted where it arose."""
     for event in out[start:]:
-        if type(event) is Loss and event is not fed:
+        if type(event) is Loss and not (type(fed) is Loss and _same(event, fed)):
             site.meter.lose(event.reason, event.count, event.size)
+
+
+def _same(one: Loss, other: Loss) -> bool:
+    """The same loss, perhaps with another origin: `normalize` gives it the time of day."""
+    return (one.stage, one.reason, one.count, one.size) == (other.stage, other.reason, other.count, other.size)

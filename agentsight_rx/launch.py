@@ -59,7 +59,7 @@ class Launch:
         self._barrier = open(barrier, "wb", buffering=0)  # noqa: SIM115 - closed by release() or abandon()
         self._errors = open(errors, "rb")  # noqa: SIM115 - as above
         self._wait_status: int | None = None
-        self._woken, self._wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._woken, self.waker = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)  # a byte into `waker` ends `wait()`
 
     @classmethod
     def fork(cls, argv: Sequence[str], *, env: Mapping[str, str] | None = None) -> Launch:
@@ -133,14 +133,13 @@ class Launch:
 
     def wait(self, timeout_s: float | None = None) -> int | None:
         """
-        `reap()`, after a sleep that the command's end, a signal that `forwarding` handled, or the time-out cuts short.
+        Sleep until the command has ended, `forwarding` has handled a signal or the time is up; then `reap()`.
 
-        Without this a signal that comes just before a system call blocks is handled only when the call returns.
+        With another system call a signal that comes just before it blocks would be handled only when it returns.
         """
         poll = select.poll()
+        poll.register(self, select.POLLIN)
         poll.register(self._woken, select.POLLIN)
-        if self._wait_status is None:
-            poll.register(self, select.POLLIN)
         poll.poll(None if timeout_s is None else timeout_s * 1000)
         with suppress(BlockingIOError):
             os.read(self._woken, select.PIPE_BUF)
@@ -164,7 +163,7 @@ def forwarding(launch: Launch) -> Generator[None]:
 
     wanted = dict.fromkeys(_PASSED_ON, pass_on) | {signal.SIGTTOU: signal.SIG_IGN}  # our last lines must not stop us
     kept = (signal.SIG_IGN, None)  # None: a handler that is not Python's, which we could not put back
-    woke_before = signal.set_wakeup_fd(launch._wake, warn_on_full_buffer=False)
+    woke_before = signal.set_wakeup_fd(launch.waker, warn_on_full_buffer=False)
     before = {n: signal.signal(n, handler) for n, handler in wanted.items() if signal.getsignal(n) not in kept}
     try:
         with _terminal_restored(launch):

@@ -9,6 +9,8 @@ from typing import Generic, TypeVar
 
 from msgspec import Struct
 
+from .events import SseMessage
+
 __all__ = ["Dropped", "Mailbox", "weight"]
 
 E = TypeVar("E")
@@ -18,7 +20,7 @@ _METADATA_SHARE = 0.1  # of the room: stays free for events without content, so 
 
 def weight(event: object, /) -> int:
     """Bytes of content that an event carries; 0 for metadata, which is dropped last."""
-    size = 0
+    size = event.size if isinstance(event, SseMessage) else 0
     for name in ("data", "body"):
         value = getattr(event, name, None)
         if isinstance(value, bytes):
@@ -44,7 +46,7 @@ class Mailbox(Generic[E]):
     Batches from one or more threads for one thread, bounded in events and in bytes.
 
     When it is full, what comes is dropped, content before metadata, newest first, and `put` says how much: whoever puts
-    counts it, so that each count has one writing thread.
+    counts it, so that each count has one writing thread. Content never takes the last tenth of the room.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class Mailbox(Generic[E]):
         weigh: Callable[[E], int] = weight,
     ) -> None:
         self._most_events = events
+        self._reserve = int(events * _METADATA_SHARE)
         self._most_size = size
         self._weigh = weigh
         self._boxes: deque[tuple[object, Sequence[E], int]] = deque()
@@ -73,7 +76,7 @@ class Mailbox(Generic[E]):
             if self._closed:
                 return Dropped(len(batch), size)
             dropped = NOTHING
-            if self._events + len(batch) > self._most_events or self._size + size > self._most_size:
+            if self._events + len(batch) > self._most_events - self._reserve or self._size + size > self._most_size:
                 kept = self._fit(batch, weights)
                 left = sum(map(self._weigh, kept))
                 dropped = Dropped(len(batch) - len(kept), size - left)
@@ -86,15 +89,23 @@ class Mailbox(Generic[E]):
             return dropped
 
     def _fit(self, batch: Sequence[E], weights: list[int]) -> list[E]:
+        """The oldest metadata that fits, and then the oldest content, in order."""
         room = self._most_events - self._events
-        reserve = int(self._most_events * _METADATA_SHARE)
+        light = min(room, weights.count(0))
+        heavy = min(room - light, room - self._reserve)
         size = self._most_size - self._size
         kept: list[E] = []
-        for event, heavy in zip(batch, weights, strict=True):
-            if room > (reserve if heavy else 0) and heavy <= size:
+        for event, weighs in zip(batch, weights, strict=True):
+            if not weighs:
+                light -= 1
+                if light >= 0:
+                    kept.append(event)
+            elif heavy > 0 and weighs <= size:
+                heavy -= 1
+                size -= weighs
                 kept.append(event)
-                room -= 1
-                size -= heavy
+            else:
+                heavy = 0  # newest first: what comes behind is newer
         return kept
 
     def get(self, timeout: float | None = None) -> tuple[object, Sequence[E]] | None:

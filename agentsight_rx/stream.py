@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar, cast, overload
 
 from msgspec import Struct
-from reactivex import Observable, abc
+from reactivex import ConnectableObservable, Observable, abc
 from reactivex.disposable import CompositeDisposable, Disposable
 
 from .engine import Engine, Hub, Outlet, Reader, Site
+from .loss import Reason
 
 __all__ = [
     "Chain",
@@ -299,7 +300,7 @@ class Stream(Observable[E_co]):
         steps: list[Any] = [self]
         for operator in operators:
             made = operator(steps[-1])
-            if isinstance(made, Observable) and not isinstance(made, Stream):
+            if isinstance(made, Observable) and not isinstance(made, Stream | ConnectableObservable):
                 made = _Named(cast(Any, made), _stock_name(operator), _node_of(steps[-1]))
             steps.append(made)
         return steps[-1]
@@ -374,7 +375,14 @@ class Chain(Generic[A_contra]):
         self._outlet.on_completed()
 
     def on_error(self, error: Exception, /) -> None:
+        """Stop now: what the kernels hold goes nowhere, so it is counted."""
+        if self._done:
+            return
         self._done = True
+        for kernel, meter in self._steps:
+            held = kernel.held()
+            if held:
+                meter.lose(Reason.BUG, 1, held)
         self._outlet.on_error(error)
 
     def snapshot(self) -> list[State]:
@@ -436,7 +444,7 @@ class _Given(Generic[E]):
     """A Reader over batches that are there already."""
 
     def __init__(self, batches: Sequence[Sequence[E]]) -> None:
-        self._batches = iter(batches)
+        self._batches = iter([batch for batch in batches if batch])
 
     def open(self) -> None:
         pass

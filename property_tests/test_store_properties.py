@@ -160,7 +160,7 @@ class StoresAgree(RuleBasedStateMachine):
 
 
 TestStoresAgree = StoresAgree.TestCase
-TestStoresAgree.settings = settings(max_examples=150, stateful_step_count=30, deadline=None)
+TestStoresAgree.settings = settings(max_examples=100, stateful_step_count=25, deadline=None)
 
 
 def as_parts(key: Key) -> Parts:
@@ -188,7 +188,7 @@ def write_until_killed(path: str, seed: int) -> None:
     sys.stdin.read()
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=7, deadline=None)
 @given(seed=st.integers(0, 2**32), said=st.integers(1, 499))
 def test_a_killed_writer_leaves_a_whole_number_of_commits_and_no_fewer_than_it_said(seed: int, said: int) -> None:
     child = f"from property_tests.test_store_properties import write_until_killed as w; import sys; w(sys.argv[1], {seed})"

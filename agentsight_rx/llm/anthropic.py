@@ -10,7 +10,7 @@ from msgspec import Raw, Struct
 
 from ..events import Reply, SseEvent, Usage
 from .anthropic_prompt import request
-from .decode import Count, Failure, decoded, failure_text
+from .decode import BROKEN, Count, Failure, decoded, failure_text
 from .provider import Provider
 from .reader import Draft, largest
 
@@ -78,7 +78,7 @@ _MESSAGE = msgspec.json.Decoder(_Message)
 def _take(draft: Draft, event: SseEvent) -> bool | None:
     try:
         said = _EVENT.decode(event.data)
-    except (ValueError, RecursionError):
+    except BROKEN:
         mended = decoded(_EVENT, event.data)
         if mended is None:
             return None

@@ -8,11 +8,14 @@ from typing import Annotated, TypeVar
 import msgspec
 from msgspec import Meta, Struct
 
-__all__ = ["Count", "Failure", "decoded", "failure_text"]
+__all__ = ["BROKEN", "Count", "Failure", "decoded", "failure_text"]
 
 T = TypeVar("T")
 
 Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]  # msgpack, and so a snapshot, holds no more
+
+# All that decoding may raise; broken UTF-8 is a UnicodeError, and endless nesting a RecursionError.
+BROKEN = (msgspec.DecodeError, UnicodeError, RecursionError)
 
 
 class Failure(Struct):
@@ -37,11 +40,11 @@ def decoded(decoder: msgspec.json.Decoder[T], body: bytes | str, /) -> T | None:
         return decoder.decode(body)
     except msgspec.ValidationError:
         return None
-    except (ValueError, RecursionError):  # msgspec's errors and those of UTF-8 are ValueErrors
+    except BROKEN:
         text = body if isinstance(body, str) else body.decode("utf-8", "replace")
     try:
         return decoder.decode(_ESCAPE.sub(_without_half_pair, text))
-    except (ValueError, RecursionError):
+    except BROKEN:
         return None
 
 

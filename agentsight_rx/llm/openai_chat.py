@@ -9,7 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ..events import Reply, SseEvent, Usage
-from .decode import Count, Failure, decoded, failure_text
+from .decode import BROKEN, Count, Failure, decoded, failure_text
 from .openai_chat_prompt import request
 from .provider import Provider
 from .reader import Draft, largest
@@ -94,7 +94,7 @@ _ANSWER = msgspec.json.Decoder(_Answer)
 def _take(draft: Draft, event: SseEvent) -> bool | None:
     try:
         answer = _ANSWER.decode(event.data)
-    except (ValueError, RecursionError):
+    except BROKEN:
         if event.data == "[DONE]":
             draft.ended = True
             return False

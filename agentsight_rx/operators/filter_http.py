@@ -36,7 +36,7 @@ def filter_http(*rules: str) -> Operator[HttpEvent, HttpEvent]:
     status_text content_type server body, or any header. An empty value means that there is none. A condition without an
     operator is text that the path contains. Raises UsageError.
     """
-    tests = [compile_rule(_with_paths(rule), _FIELDS, other=_other) for rule in rules]
+    tests = [compile_rule(rule, _FIELDS, other=_other, bare=_path_contains) for rule in rules]
     return keep(lambda event: not _dropped(event, tests), name="filter_http", options=" | ".join(rules))
 
 
@@ -44,21 +44,15 @@ def _dropped(event: HttpEvent, tests: Sequence[Test]) -> bool:
     return isinstance(event, HttpRequest | HttpResponse) and any(test(event) for test in tests)
 
 
-def _with_paths(rule: str) -> str:
-    """The short form: a condition that is only text means `request.path_contains=text`."""
-    parts = rule.split("|")
-    if any(mark in rule for mark in "()\\"):
-        return rule
-    return "|".join("&".join(_with_path(part) for part in all_of.split("&")) for all_of in parts)
+def _path_contains(text: str) -> Test:
+    """The short form: a condition that is only text."""
+    return _FIELDS["request.path_contains"]("=", text)
 
 
-def _with_path(condition: str) -> str:
-    plain = condition.strip() and not any(op in condition for op in "=~<>")
-    return f"request.path_contains={condition.strip()}" if plain else condition
-
-
-def _side(kind: type[Message], value_of: Callable[[Message], str | None], equals: str) -> Condition[Message]:
-    """`equals`: how `=` compares: exact, exact without case, the start, or a part."""
+def _side(
+    kind: type[Message], value_of: Callable[[Message], str | None], equals: Callable[[str, str], bool]
+) -> Condition[Message]:
+    """`equals(found, value)` is what `=` means."""
 
     def condition(op: str, value: str) -> Test:
         if op not in ("=", "!=", "~"):
@@ -67,14 +61,7 @@ def _side(kind: type[Message], value_of: Callable[[Message], str | None], equals
 
         def same(message: Message) -> bool:
             found = value_of(message) or ""
-            if not value:
-                return not found
-            if equals == "exact":
-                return found == value
-            found = found.lower()
-            if equals == "start":
-                return found.startswith(wanted)
-            return found == wanted if equals == "any case" else wanted in found
+            return equals(found, value) if value else not found
 
         if op == "~":
             return lambda message: type(message) is kind and wanted in (value_of(message) or "").lower()

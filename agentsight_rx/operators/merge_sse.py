@@ -69,9 +69,11 @@ class _Stream:
         self.revision = 0
         self.damage: str | None = None
         self.told = False  # emitted as it stands
+        self.whole = False  # and complete
 
     def take(self, part: BodyPart) -> None:
-        self.told = False
+        if part.data or part.lost:
+            self.told = False
         self.last_ns = part.origin.time_ns
         self.size += len(part.data)
         if part.lost:
@@ -84,6 +86,8 @@ class _Stream:
             if self.reader is not None and self.reader.feed(event):
                 self.chunks += 1
                 self.first_chunk_ns = self.first_chunk_ns or self.last_ns
+        if self.decoder.lost:
+            self.damage = self.damage or "event_limit"
 
     def _recognise(self, event: SseEvent) -> None:
         self.provider = dialect_of(event)
@@ -115,7 +119,12 @@ class _Stream:
         self.revision += 1
         self.size = 0
         self.told = True
+        self.whole = made.complete
         return made
+
+    def reason_in_silence(self) -> str | None:
+        """Clients need not read on behind the end mark: then all was said although the body has not ended."""
+        return None if self.reader is not None and self.reader.ended and not self.damage else "timeout"
 
     def reason_at_end(self, last: BodyPart) -> str | None:
         """Why the message is not complete, if it is not: the body's own reason, a hole, or no end mark."""
@@ -153,6 +162,8 @@ class _Streams(Machine[HttpEvent, HttpEvent]):
         if not event.last:
             return ()
         del self._open[event.exchange]
+        if stream.told and stream.whole:
+            return ()
         out: list[HttpEvent] = []
         message = stream.message(stream.reason_at_end(event))
         if stream.decoder.lost:
@@ -165,7 +176,7 @@ class _Streams(Machine[HttpEvent, HttpEvent]):
         if not self._open:
             return ()
         return [
-            stream.message("timeout")
+            stream.message(stream.reason_in_silence())
             for stream in self._open.values()
             if not stream.told and now_ns - stream.last_ns > self._silence_ns
         ]
@@ -184,7 +195,7 @@ class _Streams(Machine[HttpEvent, HttpEvent]):
                 stream.provider.name if stream.provider else None,
                 stream.reader.snapshot() if stream.reader else None,
                 stream.size, stream.last_ns, stream.first_chunk_ns, stream.chunks, stream.revision, stream.damage,
-                stream.told,
+                stream.told, stream.whole,
             ]
             for stream in self._open.values()
         ]  # fmt: skip
@@ -206,5 +217,6 @@ def _restored(saved: Any) -> _Stream:
         stream.reader.restore(reader)
     (
         stream.size, stream.last_ns, stream.first_chunk_ns, stream.chunks, stream.revision, stream.damage, stream.told,
+        stream.whole,
     ) = rest  # fmt: skip
     return stream

@@ -76,6 +76,7 @@ class _Message(Struct):
     lost: int = 0
     streaming: bool = False
     asked: _Asked | None = None
+    size: int = 0  # bytes on the wire that are not part of anything given out
 
 
 class _Side:
@@ -88,13 +89,9 @@ class _Side:
         self.first: Origin | None = None  # of the first byte held by the decoder
         self.last: Origin | None = None
         self.message: _Message | None = None
-        self.accounted = 0  # of decoder.consumed
 
-    def size(self) -> int:
-        """Bytes on the wire since the last call that went into messages."""
-        size = self.decoder.consumed - self.accounted
-        self.accounted = self.decoder.consumed
-        return size
+    def held(self) -> int:
+        return self.decoder.held() + (self.message.size if self.message else 0)
 
 
 class _Conversation(Machine[TlsEvent, HttpEvent]):
@@ -102,19 +99,29 @@ class _Conversation(Machine[TlsEvent, HttpEvent]):
 
     def __init__(self, body_limit: int) -> None:
         self._limit = body_limit
+        self._exchange = 0  # counts on where the address is used again: two exchanges under one number would become one
         self._begin()
 
     def _begin(self) -> None:
         self._asked: deque[_Asked] = deque()
-        self._exchange = 0
+        self._answered: deque[_Asked | None] = deque()  # by the responses of the record at hand
         self._unsure = False  # a hole may have swallowed whole responses
         self._sides: dict[Direction, _Side] = {
-            "in": _Side(Http1Decoder(self._next_method)),
-            "out": _Side(Http1Decoder(self._next_method)),
+            "in": _Side(Http1Decoder(self._answer)),
+            "out": _Side(Http1Decoder(self._answer)),
         }
 
-    def _next_method(self) -> str | None:
-        return self._asked[0].method if self._asked else None
+    def _answer(self, status: int) -> str | None:
+        """The method of the request that the next response answers."""
+        if self._unsure:  # without pipelining an answer belongs to the last request before it
+            while len(self._asked) > 1:
+                self._asked.popleft()
+            self._unsure = False
+        asked: _Asked | None = None
+        if self._asked:
+            asked = self._asked[0] if status < 200 and status != 101 else self._asked.popleft()
+        self._answered.append(asked)
+        return asked.method if asked else None
 
     def feed(self, event: TlsEvent, /) -> Iterable[HttpEvent]:
         if isinstance(event, TlsChunk):
@@ -127,26 +134,31 @@ class _Conversation(Machine[TlsEvent, HttpEvent]):
         direction = chunk.origin.direction or "in"
         side = self._sides[direction]
         out: list[HttpEvent] = []
-        if chunk.seq == 0 and side.seq:  # the address was given to a new connection and nobody saw the old one close
+        if chunk.seq < side.seq or chunk.offset < side.offset:  # a new connection here, and nobody saw the old one close
             out += self._finish("closed")
             self._begin()
             side = self._sides[direction]
         if chunk.offset > side.offset:
-            self._hole(side, chunk.offset - side.offset, "lost", chunk.origin, out)
+            self._hole(side, chunk.offset - side.offset, "lost", out)
         if not side.decoder.held():
             side.first = chunk.origin
         self._take(side, side.decoder.feed(chunk.data), chunk, out)
         side.last = chunk.origin
         side.offset = chunk.offset + len(chunk.data)
         side.seq = chunk.seq + 1
-        if chunk.lost:
-            self._hole(side, chunk.lost, "truncated", chunk.origin, out)
+        if chunk.lost > 0:
+            self._hole(side, chunk.lost, "truncated", out)
             side.offset += chunk.lost
+        if side.decoder.tunnelled:
+            other = self._sides["in" if direction == "out" else "out"]
+            self._take(other, other.decoder.tunnel(), other.last or chunk.origin, out)
         return out
 
-    def _hole(self, side: _Side, size: int, reason: str, origin: Origin, out: list[HttpEvent]) -> None:
-        self._take(side, side.decoder.gap(size, reason), origin, out)
-        if side.decoder.dark and side.message is None:
+    def _hole(self, side: _Side, size: int, reason: str, out: list[HttpEvent]) -> None:
+        items = side.decoder.gap(size, reason)
+        if side.last is not None:
+            self._take(side, items, side.last, out)
+        if side.decoder.dark:
             self._unsure = True
 
     def _close(self, close: TlsClose) -> list[HttpEvent]:
@@ -155,7 +167,7 @@ class _Conversation(Machine[TlsEvent, HttpEvent]):
         for direction, end in ends:
             side = self._sides[direction]
             if end > side.offset:
-                self._hole(side, end - side.offset, "lost", close.origin, out)
+                self._hole(side, end - side.offset, "lost", out)
         out += self._finish(None if close.in_offset >= 0 else "process_ended")
         self._begin()
         out.append(close)
@@ -181,41 +193,33 @@ class _Conversation(Machine[TlsEvent, HttpEvent]):
                     self._body(side, item, origin, out)
                 case End():
                     self._end(side, item, origin, out)
+                    side.first = origin
                 case Foreign():
                     out.append(_raw(item, source, side))
+                    side.first = origin
                 case RequestHead():
                     self._request(side, item)
-                    side.first = origin
                 case ResponseHead():
                     self._response(side, item, out)
-                    side.first = origin
 
     def _request(self, side: _Side, head: RequestHead) -> None:
         assert side.first is not None
-        self._exchange += 1
-        asked = _Asked(self._exchange, head.method, head.target, field(head.headers, "host"))
+        asked = _Asked(self._new_exchange(), head.method, head.target, field(head.headers, "host"))
         if len(self._asked) >= _PENDING_MOST:
             self._asked.popleft()
         self._asked.append(asked)
-        side.message = _Message(side.first, self._exchange, head, [], asked=asked)
+        side.message = _Message(side.first, asked.exchange, head, [], asked=asked, size=head.size)
 
     def _response(self, side: _Side, head: ResponseHead, out: list[HttpEvent]) -> None:
         assert side.first is not None
-        if self._unsure:  # without pipelining an answer belongs to the last request before it
-            while len(self._asked) > 1:
-                self._asked.popleft()
-            self._unsure = False
-        interim = head.status < 200 and head.status != 101
-        asked: _Asked | None = None
-        if self._asked:
-            asked = self._asked[0] if interim else self._asked.popleft()
+        asked = self._answered.popleft()
         exchange = asked.exchange if asked else self._new_exchange()
-        message = _Message(side.first, exchange, head, [], asked=asked)
+        message = side.message = _Message(side.first, exchange, head, [], asked=asked, size=head.size)
         kind = (field(head.headers, "content-type") or "").partition(";")[0].strip().lower()
-        if kind == "text/event-stream" and side.decoder.inside:
+        if kind == "text/event-stream" and head.body:
             message.streaming = True
-            out.append(self._made(side, message, None, side.first))
-        side.message = message
+            out.append(self._made(message, None, side.first))
+            message.size = 0
 
     def _new_exchange(self) -> int:
         self._exchange += 1
@@ -226,12 +230,14 @@ class _Conversation(Machine[TlsEvent, HttpEvent]):
         if message is None:
             return
         if message.streaming:
-            out.append(BodyPart(origin, message.exchange, body.data, lost=body.lost, size=side.size()))
+            out.append(BodyPart(origin, message.exchange, body.data, lost=body.lost, size=body.size))
             return
+        message.size += body.size
         message.lost += body.lost
         room = self._limit - message.kept
         part = body.data if len(body.data) <= room else body.data[:room]
-        message.parts.append(part)
+        if part:
+            message.parts.append(part)
         message.kept += len(part)
         message.lost += len(body.data) - len(part)
 
@@ -240,12 +246,13 @@ class _Conversation(Machine[TlsEvent, HttpEvent]):
         if message is None:
             return
         if message.streaming:
-            out.append(BodyPart(origin, message.exchange, b"", True, end.reason is None, end.reason, size=side.size()))
+            out.append(BodyPart(origin, message.exchange, b"", True, end.reason is None, end.reason, size=end.size))
             return
+        message.size += end.size
         reason = end.reason or ("body_limit" if message.lost else None)
-        out.append(self._made(side, message, reason, origin))
+        out.append(self._made(message, reason, origin))
 
-    def _made(self, side: _Side, message: _Message, reason: str | None, last: Origin) -> HttpRequest | HttpResponse:
+    def _made(self, message: _Message, reason: str | None, last: Origin) -> HttpRequest | HttpResponse:
         head, body = message.head, b"".join(message.parts)
         if isinstance(head, RequestHead):
             return HttpRequest(
@@ -260,7 +267,7 @@ class _Conversation(Machine[TlsEvent, HttpEvent]):
                 reason,
                 last.time_ns,
                 message.lost,
-                side.size(),
+                message.size,
             )
         asked = message.asked
         return HttpResponse(
@@ -276,7 +283,7 @@ class _Conversation(Machine[TlsEvent, HttpEvent]):
             reason,
             last.time_ns,
             message.lost,
-            side.size(),
+            message.size,
             asked.method if asked else None,
             asked.target if asked else None,
             asked.host if asked else None,
@@ -285,11 +292,11 @@ class _Conversation(Machine[TlsEvent, HttpEvent]):
     # -- checkpoints -----------------------------------------------------------------------------------------------
 
     def held(self) -> int:
-        return sum(side.decoder.held() + side.decoder.consumed - side.accounted for side in self._sides.values())
+        return sum(side.held() for side in self._sides.values())
 
     def snapshot(self) -> State:
         sides = {
-            name: [side.decoder.snapshot(), side.offset, side.seq, side.first, side.last, side.message, side.accounted]
+            name: [side.decoder.snapshot(), side.offset, side.seq, side.first, side.last, side.message]
             for name, side in self._sides.items()
         }
         return [list(self._asked), self._exchange, self._unsure, sides]
@@ -299,7 +306,7 @@ class _Conversation(Machine[TlsEvent, HttpEvent]):
         self._asked.extend(msgspec.convert(asked, list[_Asked]))
         for name, saved in sides.items():
             side = self._sides[name]
-            decoder, side.offset, side.seq, first, last, message, side.accounted = saved
+            decoder, side.offset, side.seq, first, last, message = saved
             side.decoder.restore(decoder)
             side.first, side.last = _origin(first), _origin(last)
             side.message = None if message is None else _message(message)
@@ -318,5 +325,6 @@ def _raw(item: Foreign, source: TlsChunk | Origin, side: _Side) -> TlsChunk:
     if isinstance(source, TlsChunk):
         if item.data is source.data:
             return source
-        return TlsChunk(source.origin, item.data, source.offset + item.at, source.seq, 0, source.latency_ns, source.marked)
-    return TlsChunk(source, item.data, side.offset + item.at, side.seq)
+        origin = side.first if item.at < 0 and side.first else source.origin
+        return TlsChunk(origin, item.data, source.offset + item.at, source.seq, 0, source.latency_ns, source.marked)
+    return TlsChunk(side.first or source, item.data, side.offset + item.at, side.seq)

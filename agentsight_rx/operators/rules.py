@@ -22,7 +22,13 @@ _OPERATORS = (">=", "<=", "!=", "=", ">", "<", "~")
 _ESCAPES = {"r": "\r", "n": "\n", "t": "\t", "\\": "\\", '"': '"', "|": "|", "&": "&", "(": "(", ")": ")"}
 
 
-def compile_rule(text: str, fields: Fields[E], *, other: Callable[[str], Condition[E] | None] | None = None) -> Predicate[E]:
+def compile_rule(
+    text: str,
+    fields: Fields[E],
+    *,
+    other: Callable[[str], Condition[E] | None] = lambda _: None,
+    bare: Callable[[str], Predicate[E]] | None = None,
+) -> Predicate[E]:
     """
     Compile `text` once; the result is called for each event.
 
@@ -30,16 +36,24 @@ def compile_rule(text: str, fields: Fields[E], *, other: Callable[[str], Conditi
 
     OP is one of `= != ~ > < >= <=` (`~`: contains), found from the left. A value runs up to the next `|`, `&` or closing
     parenthesis, is trimmed, and may contain `\\r \\n \\t \\\\ \\" \\| \\& \\( \\)`. Nothing never matches. `other` may know
-    fields that are not in the table. Raises UsageError with the place marked.
+    fields that are not in the table, `bare` what text without an operator means (else it must be a field, and never
+    matches). Raises UsageError with the place marked.
     """
-    return _Parser(text, fields, other).rule()
+    return _Parser(text, fields, other, bare).rule()
 
 
 class _Parser(Generic[E]):
-    def __init__(self, text: str, fields: Fields[E], other: Callable[[str], Condition[E] | None] | None) -> None:
+    def __init__(
+        self,
+        text: str,
+        fields: Fields[E],
+        other: Callable[[str], Condition[E] | None],
+        bare: Callable[[str], Predicate[E]] | None,
+    ) -> None:
         self._text = text
         self._fields = fields
         self._other = other
+        self._bare = bare
         self._at = 0
 
     def rule(self) -> Predicate[E]:
@@ -89,7 +103,9 @@ class _Parser(Generic[E]):
             default=(-1, ""),
         )  # fmt: skip
         name = (text if place < 0 else text[:place]).strip()
-        condition = self._fields.get(name) or (self._other(name) if self._other else None)
+        if place < 0 and self._bare:
+            return self._bare(_unescape(name))
+        condition = self._fields.get(name) or self._other(name)
         at = start + len(text) - len(text.lstrip())
         if condition is None:
             near = difflib.get_close_matches(name, self._fields, 1)

@@ -52,8 +52,8 @@ class Probes:
     def _load_multi(self) -> bool:
         kind = bcc().BPF.KPROBE
         try:
-            self._enter = self._bpf.load_func("on_enter", kind, None, _TRACE_UPROBE_MULTI)
-            self._leave = self._bpf.load_func("on_leave", kind, None, _TRACE_UPROBE_MULTI)
+            self._enter = self._bpf.load_func(b"on_enter", kind, None, _TRACE_UPROBE_MULTI)
+            self._leave = self._bpf.load_func(b"on_leave", kind, None, _TRACE_UPROBE_MULTI)
         except Exception:
             return False
         return True
@@ -76,7 +76,7 @@ class Probes:
                 raise CaptureError(f"the kernel refused a probe in {path} at {offset:#x}: {error}") from error
 
     def _perf(self, path: str, offset: int, name: str, kind: str) -> None:
-        function = self._bpf.load_func(name, bcc().BPF.KPROBE)
+        function = self._bpf.load_func(name.encode(), bcc().BPF.KPROBE)
         event = f"{kind}_agentsight_{os.getpid()}_{name}_{offset:x}".encode()
         fd = bcc().lib.bpf_attach_uprobe(
             function.fd, 0 if kind == "p" else 1, event, path.encode(), ctypes.c_uint64(offset), -1, 0

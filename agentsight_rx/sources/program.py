@@ -64,21 +64,21 @@ class Program(Generic[E]):
         text = (texts / "track.h").read_text() + (texts / f"{stage}.c").read_text()
         with kernel_source():
             try:
-                self.bpf: Any = bcc().BPF(text=text, cflags=[*flags, "-Wno-everything"])
+                self.bpf: Any = bcc().BPF(text=text.encode(), cflags=[*flags, "-Wno-everything"])
             except Exception as error:
                 raise CaptureError(
-                    f"the kernel did not take the {stage} program ({error}); `agentsight-rx doctor` shows what is missing"
+                    f"the kernel did not take the {stage} program ({str(error)[:200]}); `agentsight-rx doctor` shows what is missing"
                 ) from error
         for comm in target.comms:
-            key = self.bpf["comms"].Key()
+            key = self.bpf[b"comms"].Key()
             key.text = comm.encode()[:15]
-            self.bpf["comms"][key] = ctypes.c_uint8(1)
-        self._ring: Ring[E] = Ring(self.bpf[ring].map_fd, ring_size, decode)
+            self.bpf[b"comms"][key] = ctypes.c_uint8(1)
+        self._ring: Ring[E] = Ring(self.bpf[ring.encode()].map_fd, ring_size, decode)
         self._final: tuple[int, int, int] | None = None
 
     def seed(self) -> None:
         """Watch what fits already. Called once everything is attached; ends when a pass over /proc adds nothing."""
-        table = self.bpf["tracked"]
+        table = self.bpf[b"tracked"]
         known: set[int] = set()
         while True:
             new = [pid for pid in seeds(self._target) if pid not in known]
@@ -103,7 +103,7 @@ class Program(Generic[E]):
         """(records tried, records lost, processes or calls that did not fit in a table) since the start."""
         if self._final is not None:
             return self._final
-        table = self.bpf["counts"]
+        table = self.bpf[b"counts"]
         seen, lost, untracked = (table.sum(index).value for index in (_SEEN, _LOST, _UNTRACKED))
         return int(seen), int(lost), int(untracked)
 

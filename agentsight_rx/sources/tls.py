@@ -29,13 +29,15 @@ _NO_RETURN = frozenset({"SSL_free"})
 
 class TlsOptions(msgspec.Struct, frozen=True, omit_defaults=True):
     """
-    What the TLS source watches. `binaries` are looked into besides the system's libssl and what the target has mapped.
+    What the TLS source watches. Besides the system's libssl and what the target has mapped it looks into `binaries`, which
+    must have TLS, and `candidates`, which may.
 
     `ring_size` is in bytes, a power of two; `multi=False` attaches as kernels before 6.6 need it.
     """
 
     target: Target = Target()
     binaries: tuple[str, ...] = ()
+    candidates: tuple[str, ...] = ()
     handshakes: bool = False
     ring_size: int = 32 << 20  # 0.3 s of 100 MB/s: how long a reader may be held up
     multi: bool = True
@@ -65,7 +67,7 @@ class TlsReader:
     def open(self) -> None:
         options = self._options
         self._load(multi=options.multi)
-        for path in (*system_libraries(), *options.binaries):
+        for path in (*system_libraries(), *options.candidates, *options.binaries):
             self._look_into(str(path), wanted=str(path) in options.binaries)
         if not options.target.everything:
             for path in executables_of(seeds(options.target)):

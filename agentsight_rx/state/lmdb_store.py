@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import takewhile
 from threading import Condition, Lock
 from typing import TypeVar
 
@@ -89,8 +90,7 @@ class LmdbStore:
         limit: int | None = None,
     ) -> list[tuple[tuple[Part, ...], V]]:
         low, high = table.bounds(prefix, start, stop)
-        walk = _backward if reverse else _forward
-        rows = self._run(lambda txn: _collect(walk(txn.cursor(), low, high), low, high, limit))
+        rows = self._run(lambda txn: _collect(_walk(txn.cursor(), low, high, reverse), low, high, limit))
         rows.sort(reverse=reverse)  # long keys that begin alike came in the order of their hashes
         return [(table.parts(key), table.value(raw)) for key, raw in rows[:limit]]
 
@@ -225,27 +225,14 @@ def _restore(key: bytes, value: bytes) -> tuple[bytes, bytes]:
     return value[4:end], value[end:]
 
 
-def _forward(cursor: lmdb.Cursor[bytes], low: bytes, high: bytes) -> Iterator[tuple[bytes, bytes]]:
+def _walk(cursor: lmdb.Cursor[bytes], low: bytes, high: bytes, reverse: bool) -> Iterator[tuple[bytes, bytes]]:
     """Every row from `low` to before `high`, and some around: in a file only the first bytes of a long key tell its place."""
-    behind = _behind(high)
-    if cursor.set_range(low[:KEPT]):
-        for key, value in cursor.iternext():
-            if key >= behind:
-                return
-            yield key, value
-
-
-def _backward(cursor: lmdb.Cursor[bytes], low: bytes, high: bytes) -> Iterator[tuple[bytes, bytes]]:
     first = low[:KEPT]
-    if cursor.set_range(_behind(high)) or cursor.last():
-        for key, value in cursor.iterprev():
-            if key < first:
-                return
-            yield key, value
-
-
-def _behind(high: bytes) -> bytes:
-    return high if len(high) < KEPT else high[:KEPT].ljust(LONGEST_KEY, b"\xff")
+    behind = high if len(high) < KEPT else high[:KEPT].ljust(LONGEST_KEY, b"\xff")
+    if reverse:
+        found = cursor.set_range(behind) or cursor.last()
+        return takewhile(lambda row: row[0] >= first, cursor.iterprev()) if found else iter(())
+    return takewhile(lambda row: row[0] < behind, cursor.iternext()) if cursor.set_range(first) else iter(())
 
 
 def _collect(rows: Iterator[tuple[bytes, bytes]], low: bytes, high: bytes, limit: int | None) -> list[tuple[bytes, bytes]]:

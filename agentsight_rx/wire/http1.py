@@ -8,10 +8,14 @@ from typing import Any, TypeAlias
 
 import h11
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ..events import Headers
 
 __all__ = ["Body", "End", "Foreign", "Http1Decoder", "Item", "RequestHead", "ResponseHead", "field"]
+
+
+# `size` of an item: the bytes on the wire, framing included, that it stands for
 
 
 class RequestHead(Struct, frozen=True, tag="request"):
@@ -19,13 +23,18 @@ class RequestHead(Struct, frozen=True, tag="request"):
     target: str
     version: str
     headers: Headers
+    size: int = 0
 
 
 class ResponseHead(Struct, frozen=True, tag="response"):
+    """`body`: by its framing, a body follows."""
+
     status: int
     phrase: str
     version: str
     headers: Headers
+    size: int = 0
+    body: bool = False
 
 
 class Body(Struct, frozen=True):
@@ -33,12 +42,14 @@ class Body(Struct, frozen=True):
 
     data: bytes
     lost: int = 0
+    size: int = 0
 
 
 class End(Struct, frozen=True):
     """The message ends. `reason` says why it is not complete."""
 
     reason: str | None = None
+    size: int = 0
 
 
 class Foreign(Struct, frozen=True):
@@ -54,15 +65,22 @@ Item: TypeAlias = RequestHead | ResponseHead | Body | End | Foreign
 #   START  nothing of a message was seen; bytes gather until they are a head, or cannot become one
 #   LENGTH, CHUNK, CLOSE   inside a body: so many bytes more, so many bytes of this chunk, until the connection closes
 #   SIZE, CHUNK_END, TRAILER   between the chunks of a chunked body
-#   SEARCH  in the dark: a record that begins with a start line ends it, everything else is foreign
 #   TUNNEL  another protocol took over (101, CONNECT, HTTP/2): foreign for ever
-_START, _LENGTH, _SIZE, _CHUNK, _CHUNK_END, _TRAILER, _CLOSE, _SEARCH, _TUNNEL = range(9)
+# START is in the dark where the framing does not say that a message begins here: at first, behind a hole, behind what was no
+# HTTP. There only the beginning of a record can begin a message, and a record that cannot is foreign as a whole.
+_START, _LENGTH, _SIZE, _CHUNK, _CHUNK_END, _TRAILER, _CLOSE, _TUNNEL = range(8)
+_UNKNOWN = -1  # bytes left of a body whose length cannot be told
 
 _HEAD_MOST = 256 << 10  # a head of claude-code has 2 KiB; servers refuse 64 KiB and more
 _LINE_MOST = 4096  # of a chunk size with extensions
 _HEAD_END = re.compile(rb"\r?\n\r?\n")
+_EMPTY_LINES = re.compile(rb"[\r\n]*")
 _TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]"
-_START_LINE = re.compile(rb"(?:HTTP/1\.[01] \d{3}(?: [^\r\n]*)?|" + _TOKEN + rb"{1,32} [^ \r\n]+ HTTP/1\.[01])\r?\n")
+_STATUS_LINE = re.compile(rb"HTTP/1\.[01] \d{3}(?: [^\r\n]*)?\r?\n")
+_START_LINE = re.compile(_STATUS_LINE.pattern + rb"|" + _TOKEN + rb"{1,32} [^ \r\n]+ HTTP/1\.[01]\r?\n")
+_COMMON_LINE = re.compile(
+    _STATUS_LINE.pattern + rb"|(?:GET|HEAD|POST|PUT|DELETE|CONNECT|OPTIONS|TRACE|(?:PROP)?PATCH) [^ \r\n]+ HTTP/1\.[01]\r?\n"
+)
 _BEGINNING = re.compile(
     rb"(?:H(?:T(?:T(?:P(?:/(?:1(?:\.(?:[01](?: [^\n]*)?)?)?)?)?)?)?)?|" + _TOKEN + rb"{1,32}(?: [^\r\n]*\r?)?)\Z"
 )
@@ -75,53 +93,61 @@ class Http1Decoder:
     """
     Requests or responses, told apart by their own bytes.
 
-    `method_of_request()` gives the method of the request that the next response answers (None: unknown), since HEAD and
-    CONNECT change how a response is framed.
+    `method_of_request(status)` is called once for each response, in order: it gives the method of the request that this
+    response answers (None: unknown), since HEAD and CONNECT change how a response is framed.
     """
 
-    def __init__(self, method_of_request: Callable[[], str | None] = lambda: None) -> None:
+    def __init__(self, method_of_request: Callable[[int], str | None] = lambda _: None) -> None:
         self._method = method_of_request
         self._state = _START
         self._buffer = bytearray()
+        self._certain = False  # not in the dark: where nothing is held, the next byte begins a message
         self._sure = False  # what is held begins with a whole start line
+        self._guessed = False  # a body should begin here, but nobody saw whether HEAD was asked
         self._left = 0
         self._lost = 0
         self._damage: str | None = None
-        self.consumed = 0  # bytes that went into messages
+        self._spent = 0  # bytes of framing since the last item
 
     def held(self) -> int:
         """Bytes taken in that are not yet part of anything given out."""
-        return len(self._buffer)
+        return len(self._buffer) + self._spent
 
     @property
     def inside(self) -> bool:
         """True between a head and its end."""
-        return self._state not in (_START, _SEARCH, _TUNNEL)
+        return self._state not in (_START, _TUNNEL)
 
     @property
     def dark(self) -> bool:
         """True while nobody can tell where the next message begins."""
-        return self._state in (_SEARCH, _TUNNEL)
+        return self._state == _TUNNEL or (self._state == _START and not self._certain)
+
+    @property
+    def tunnelled(self) -> bool:
+        """True once another protocol took over."""
+        return self._state == _TUNNEL
 
     def feed(self, data: bytes) -> list[Item]:
         """Take the bytes of one record."""
         out: list[Item] = []
-        if self._state == _SEARCH:
-            if not _START_LINE.match(data):
-                return [Foreign(0, data)] if data else []
-            self._state = _START
         at, end = 0, len(data)
         while at < end:
             at = self._step(data, at, out)
         return out
 
     def _step(self, data: bytes, at: int, out: list[Item]) -> int:
+        if self._guessed:
+            self._guessed = False
+            if _STATUS_LINE.match(data, at):
+                self._end(None, out)
+                return at
         state = self._state
         if state in (_LENGTH, _CHUNK, _CLOSE):
             return self._body(data, at, out)
         if state == _START:
-            return self._head(data, at, out)
-        if state in (_SEARCH, _TUNNEL):
+            return self._head_on(data, out) if self._buffer else self._head(data, at, out)
+        if state == _TUNNEL:
             out.append(Foreign(at, data[at:]))
             return len(data)
         return self._framing(data, at, out)
@@ -129,42 +155,64 @@ class Http1Decoder:
     # -- heads -----------------------------------------------------------------------------------------------------
 
     def _head(self, data: bytes, at: int, out: list[Item]) -> int:
-        buffer = self._buffer
-        before = len(buffer)
-        if not before:
-            while at < len(data) and data[at] in b"\r\n":  # empty lines in front of a start line (RFC 9112 2.2)
-                at += 1
-                self.consumed += 1
-            if at == len(data):
-                return at
-        buffer += data[at:] if at else data
-        found = _HEAD_END.search(buffer, max(0, before - 3))
-        if found is None:
-            if len(buffer) > _HEAD_MOST or not self._plausible(before):
-                self._give_up(at - before, out)
+        """A head that begins here, if one does."""
+        match = _EMPTY_LINES.match(data, at)  # in front of a start line (RFC 9112 2.2)
+        start = match.end() if match else at
+        size = None if at and not self._certain else self._head_size(data, start)
+        if size is None:
+            self._certain = False
+            self._state = _TUNNEL if data.startswith(_PREFACE, start) else _START
+            out.append(Foreign(at, data[at:]))
             return len(data)
-        if not _START_LINE.match(buffer) or buffer.startswith(_PREFACE):
-            self._give_up(at - before, out)
+        if start > at:
+            out.append(Foreign(at, data[at:start]))
+        if not size:
+            self._buffer += data[start:]
             return len(data)
-        head = bytes(buffer[: found.end()])
-        buffer.clear()
-        self._sure = False
-        self.consumed += len(head)
-        self._begin(head, out)
-        return at + found.end() - before
+        self._begin(data[start : start + size], out)
+        return start + size
 
-    def _plausible(self, before: int) -> bool:
-        """Can what is held still become a head? Looks at each byte once: at the beginning, then at the whole first line."""
-        if self._sure:
-            return True
-        if self._buffer.find(b"\n", before) < 0:
-            return before > _BEGINNING_MOST or _BEGINNING.match(self._buffer) is not None
-        self._sure = _START_LINE.match(self._buffer) is not None and not self._buffer.startswith(_PREFACE)
-        return self._sure
+    def _head_on(self, data: bytes, out: list[Item]) -> int:
+        """Go on with the head that is held; where it can be none, this record alone may still begin one."""
+        before = len(self._buffer)
+        if self._certain or self._sure or not self._begins_anew(data):
+            self._buffer += data
+            size = self._head_size(self._buffer, 0, before)
+            if size == 0:
+                return len(data)
+            if size:
+                head = bytes(self._buffer[:size])
+                self._buffer.clear()
+                self._begin(head, out)
+                return size - before
+            self._state = _TUNNEL if self._buffer.startswith(_PREFACE) else _START
+            del self._buffer[before:]
+        self._certain = False
+        self._flush(-before, out)
+        return 0
 
-    def _give_up(self, at: int, out: list[Item]) -> None:
-        self._state = _TUNNEL if self._buffer.startswith(_PREFACE) else _SEARCH
-        self._flush(at, out)
+    def _begins_anew(self, data: bytes) -> bool:
+        """In the dark: the tail of a body is held, which could be read as the beginning of a method nobody knows."""
+        return _COMMON_LINE.match(data) is not None and not _COMMON_LINE.match(self._buffer + data)
+
+    def _head_size(self, text: bytes | bytearray, start: int, before: int = 0) -> int | None:
+        """Size of the head at `start`, 0 where more must come, None where it can be none. Up to `before` all was looked at."""
+        if start == len(text):
+            return 0
+        if not self._sure:
+            if text.find(b"\n", max(start, before)) < 0:
+                if len(text) - start > _HEAD_MOST:
+                    return None
+                return 0 if before > _BEGINNING_MOST or _BEGINNING.match(text, start) else None
+            if not _START_LINE.match(text, start):
+                return None
+            self._sure = True
+        found = _HEAD_END.search(text, max(start, before - 3))
+        end = found.end() if found else len(text)
+        if end - start > _HEAD_MOST:
+            self._sure = False
+            return None
+        return end - start if found else 0
 
     def _flush(self, at: int, out: list[Item], rest: bytes = b"") -> None:
         """Hand out what is held, and `rest`, as bytes that nobody understood."""
@@ -175,58 +223,40 @@ class Http1Decoder:
             out.append(Foreign(at, held))
 
     def _begin(self, raw: bytes, out: list[Item]) -> None:
+        self._sure = False
+        self._certain = True
         self._damage = None
         self._lost = 0
         if raw.startswith(b"HTTP/"):
             response = _response_head(raw)
-            out.append(response)
-            self._frame_response(response, out)
+            self._state, self._left = self._framing_of_response(response)
+            out.append(replace(response, body=self.inside))
         else:
             request = _request_head(raw)
+            self._state, self._left = _framing_of_body(request.headers, (_START, 0), (_START, _UNKNOWN))
             out.append(request)
-            self._frame_request(request, out)
+        if not self.inside:
+            self._certain = self._left != _UNKNOWN
+            out.append(End(None if self._certain else "malformed"))
 
-    def _frame_request(self, head: RequestHead, out: list[Item]) -> None:
-        if _chunked(head.headers):
-            self._state = _SIZE
-        else:
-            self._frame_length(head.headers, out, unbounded=False)
-
-    def _frame_response(self, head: ResponseHead, out: list[Item]) -> None:
-        """The order of RFC 9112 6.3."""
-        method = self._method()
+    def _framing_of_response(self, head: ResponseHead) -> tuple[int, int]:
+        """What to wait for, and how many bytes of it: in the order of RFC 9112 6.3."""
+        method = self._method(head.status)
         if head.status == 101 or (method == "CONNECT" and 200 <= head.status < 300):
-            out.append(End())
-            self._state = _TUNNEL
-        elif method == "HEAD" or head.status < 200 or head.status in (204, 304):
-            out.append(End())
-            self._state = _START
-        elif _chunked(head.headers):
-            self._state = _SIZE
-        elif field(head.headers, "transfer-encoding"):
-            self._state = _CLOSE
-        else:
-            self._frame_length(head.headers, out, unbounded=True)
-
-    def _frame_length(self, headers: Headers, out: list[Item], *, unbounded: bool) -> None:
-        length = _content_length(headers)
-        if length is None and unbounded:
-            self._state = _CLOSE
-        elif length:
-            self._left = length
-            self._state = _LENGTH
-        else:
-            out.append(End())
-            self._state = _START
+            return _TUNNEL, 0
+        if method == "HEAD" or head.status < 200 or head.status in (204, 304):
+            return _START, 0
+        framing = _framing_of_body(head.headers, (_CLOSE, 0), (_CLOSE, 0))
+        self._guessed = method is None and framing[0] != _START
+        return framing
 
     # -- bodies ----------------------------------------------------------------------------------------------------
 
     def _body(self, data: bytes, at: int, out: list[Item]) -> int:
         end = len(data) if self._state == _CLOSE else min(len(data), at + self._left)
         part = data if at == 0 and end == len(data) else data[at:end]
-        out.append(Body(part, self._lost))
-        self._lost = 0
-        self.consumed += len(part)
+        out.append(Body(part, self._lost, self._spent + len(part)))
+        self._lost = self._spent = 0
         if self._state == _CLOSE:
             return end
         self._left -= len(part)
@@ -244,31 +274,31 @@ class Http1Decoder:
         if self._lost:
             out.append(Body(b"", self._lost))
             self._lost = 0
-        out.append(End(reason))
+        out.append(End(reason, self._spent))
+        self._spent = 0
         self._state = _START
+        self._certain = True
         self._damage = None
 
     def _framing(self, data: bytes, at: int, out: list[Item]) -> int:
         """One line of a chunked body's framing: a size, the end of a chunk, or a trailer field."""
         end = data.find(b"\n", at)
         stop = len(data) if end < 0 else end + 1
-        if end < 0 or self._buffer:
-            before = len(self._buffer)
-            self._buffer += data[at:stop]
-            if len(self._buffer) > _LINE_MOST:
-                self._broken(at - before, data[stop:], out)
-                return len(data)
-            if end < 0:
-                return stop
-            line = bytes(self._buffer)
-            self._buffer.clear()
-        else:
-            line = data[at:stop]
-        if self._line(line.strip(b"\r\n"), out):
-            self.consumed += len(line)
+        before = len(self._buffer)
+        if before + stop - at > _LINE_MOST:
+            self._broken(at - before, data[at:], out)
+            return len(data)
+        if end < 0:
+            self._buffer += data[at:]
             return stop
-        self._broken(stop - len(line), line + data[stop:], out)
-        return len(data)
+        line = bytes(self._buffer) + data[at:stop]
+        self._spent += len(line)
+        if not self._line(line.strip(b"\r\n"), out):
+            self._spent -= len(line)
+            self._broken(at - before, data[at:], out)
+            return len(data)
+        self._buffer.clear()
+        return stop
 
     def _line(self, line: bytes, out: list[Item]) -> bool:
         """Take one line of framing; False if it cannot be one."""
@@ -279,7 +309,7 @@ class Http1Decoder:
             if not line:
                 self._end(self._damage, out)
             return True
-        size = line.partition(b";")[0].strip()
+        size = line.partition(b";")[0].strip(b" \t")
         if not _CHUNK_SIZE.match(size):
             return False
         self._left = int(size, 16)
@@ -288,7 +318,7 @@ class Http1Decoder:
 
     def _broken(self, at: int, rest: bytes, out: list[Item]) -> None:
         self._end("malformed", out)
-        self._state = _SEARCH
+        self._certain = False
         self._flush(at, out, rest)
 
     # -- holes and ends --------------------------------------------------------------------------------------------
@@ -296,6 +326,7 @@ class Http1Decoder:
     def gap(self, size: int, reason: str) -> list[Item]:
         """`size` bytes are missing here. Where the framing allows, go on exactly; else end the message and search."""
         out: list[Item] = []
+        self._guessed = False
         if self._state == _TUNNEL:
             return out
         if self._state == _CLOSE or (self._state in (_LENGTH, _CHUNK) and size <= self._left):
@@ -308,8 +339,18 @@ class Http1Decoder:
             return out
         self._flush(-len(self._buffer), out)
         if self.inside:
+            if self._state in (_LENGTH, _CHUNK):
+                self._lost += self._left
             self._end(reason, out)
-        self._state = _SEARCH
+        self._certain = False
+        return out
+
+    def tunnel(self) -> list[Item]:
+        """The other direction says that another protocol took over."""
+        out: list[Item] = []
+        if not self.inside:
+            self._flush(-len(self._buffer), out)
+            self._state = _TUNNEL
         return out
 
     def finish(self, reason: str | None) -> list[Item]:
@@ -323,15 +364,22 @@ class Http1Decoder:
             orderly = self._state == _CLOSE
             self._end(self._damage or reason or (None if orderly else "closed"), out)
         self._state = _START
+        self._certain = self._guessed = False
         return out
 
     # -- checkpoints -----------------------------------------------------------------------------------------------
 
     def snapshot(self) -> Any:
-        return [self._state, bytes(self._buffer), self._sure, self._left, self._lost, self._damage, self.consumed]
+        return [
+            self._state, bytes(self._buffer), self._certain, self._sure, self._guessed, self._left, self._lost,
+            self._damage, self._spent,
+        ]  # fmt: skip
 
     def restore(self, state: Any) -> None:
-        self._state, buffer, self._sure, self._left, self._lost, self._damage, self.consumed = state
+        (
+            self._state, buffer, self._certain, self._sure, self._guessed, self._left, self._lost,
+            self._damage, self._spent,
+        ) = state  # fmt: skip
         self._buffer = bytearray(buffer)
 
 
@@ -341,73 +389,73 @@ def field(headers: Headers, name: str) -> str | None:
     return ", ".join(values) if values else None
 
 
-def _chunked(headers: Headers) -> bool:
+def _framing_of_body(headers: Headers, without: tuple[int, int], otherwise: tuple[int, int]) -> tuple[int, int]:
+    """What to wait for, and how many bytes: `without` a length, or in a coding `otherwise` than chunked (RFC 9112 6.3)."""
     coding = field(headers, "transfer-encoding")
-    return coding is not None and coding.rpartition(",")[2].strip().lower() == "chunked"
-
-
-def _content_length(headers: Headers) -> int | None:
-    values = {part.strip() for key, value in headers if key == "content-length" for part in value.split(",")}
-    if len(values) == 1:
-        (value,) = values
-        if value.isascii() and value.isdigit() and len(value) <= 18:
-            return int(value)
-    return None
+    if coding is not None:
+        return (_SIZE, 0) if coding.rpartition(",")[2].strip(" \t").lower() == "chunked" else otherwise
+    values = {part.strip(" \t") for key, value in headers if key == "content-length" for part in value.split(",")}
+    if not values:
+        return without
+    value = values.pop()
+    if values or not (value.isascii() and value.isdigit() and len(value) <= 18):
+        return _START, _UNKNOWN
+    left = int(value)
+    return (_LENGTH if left else _START), left
 
 
 def _request_head(raw: bytes) -> RequestHead:
-    try:
-        event = _by_h11(h11.SERVER, raw)
-    except h11.RemoteProtocolError:
-        event = None
+    event = _by_h11(h11.SERVER, raw)
     if isinstance(event, h11.Request):
-        return RequestHead(
-            event.method.decode("ascii"),
-            event.target.decode("latin-1"),
-            f"HTTP/{event.http_version.decode('ascii')}",
-            _headers(event.headers),
-        )
-    line, headers = _by_hand(raw)
-    method, target, version = line.split(" ", 2)
-    return RequestHead(method, target, version, headers)
+        method, target, version = event.method, event.target, b"HTTP/" + event.http_version
+        headers = event.headers.raw_items()
+    else:
+        line, headers = _by_hand(raw)
+        method, target, version = line.split(b" ", 2)
+    return RequestHead(_text(method), _text(target), _text(version), _headers(headers), len(raw))
 
 
 def _response_head(raw: bytes) -> ResponseHead:
-    try:
-        event = _by_h11(h11.CLIENT, raw)
-    except h11.RemoteProtocolError:
-        event = None
+    event = _by_h11(h11.CLIENT, raw)
     if isinstance(event, h11.Response | h11.InformationalResponse):
-        return ResponseHead(
-            event.status_code,
-            event.reason.decode("latin-1"),
-            f"HTTP/{event.http_version.decode('ascii')}",
-            _headers(event.headers),
-        )
-    line, headers = _by_hand(raw)
-    version, status, *phrase = line.split(" ", 2)
-    return ResponseHead(int(status), phrase[0] if phrase else "", version, headers)
+        status, phrase, version = event.status_code, event.reason, b"HTTP/" + event.http_version
+        headers = event.headers.raw_items()
+    else:
+        line, headers = _by_hand(raw)
+        version, number, *rest = line.split(b" ", 2)
+        status, phrase = int(number), rest[0] if rest else b""
+    return ResponseHead(status, _text(phrase), _text(version), _headers(headers), len(raw))
+
+
+# h11 makes one Content-Length out of several equal ones, and writes codings in lower case
+_REWRITTEN = re.compile(rb"\n(?:transfer-encoding:|content-length:(?:[^\n]*,|.*\ncontent-length:))", re.IGNORECASE | re.DOTALL)
 
 
 def _by_h11(role: type[h11.CLIENT] | type[h11.SERVER], raw: bytes) -> object:
+    """The head as h11 reads it; None where it refuses, or would not tell what was sent."""
+    if _REWRITTEN.search(raw):
+        return None
     connection = h11.Connection(role, max_incomplete_event_size=2 * _HEAD_MOST)
     connection.receive_data(raw)
-    return connection.next_event()
+    try:
+        return connection.next_event()
+    except h11.RemoteProtocolError:
+        return None
+
+
+_FOLD = re.compile(rb"\n[ \t]+")  # a line that goes on (RFC 9112 5.2)
+
+
+def _by_hand(raw: bytes) -> tuple[bytes, list[tuple[bytes, bytes]]]:
+    """What h11 refuses because a server must, an observer still wants to see: no Host, several codings, 101 unasked for."""
+    first, _, rest = raw.replace(b"\r\n", b"\n").partition(b"\n")
+    fields = (line.partition(b":") for line in _FOLD.sub(b" ", rest).split(b"\n") if line.strip(b" \t"))
+    return first, [(name.strip(b" \t"), value.strip(b" \t")) for name, _, value in fields]
 
 
 def _headers(items: Iterable[tuple[bytes, bytes]]) -> Headers:
-    return tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in items)
+    return tuple((_text(name.lower()), _text(value)) for name, value in items)
 
 
-def _by_hand(raw: bytes) -> tuple[str, Headers]:
-    """What h11 refuses because a server must, an observer still wants to see: no Host, folded lines, 101 unasked for."""
-    first, *lines = raw.decode("latin-1").replace("\r\n", "\n").rstrip("\n").split("\n")
-    headers: list[tuple[str, str]] = []
-    for line in lines:
-        if line[:1] in (" ", "\t") and headers:
-            name, value = headers[-1]
-            headers[-1] = (name, f"{value} {line.strip()}")
-        else:
-            name, _, value = line.partition(":")
-            headers.append((name.strip().lower(), value.strip()))
-    return first, tuple(headers)
+def _text(raw: bytes) -> str:
+    return raw.decode("latin-1")

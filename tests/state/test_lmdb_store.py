@@ -223,9 +223,11 @@ def test_a_thread_reads_while_the_map_grows(path: Path, monkeypatch: pytest.Monk
 
     with ThreadPoolExecutor(1) as thread:  # with two that never pause, LMDB's binding can take seconds to abort a commit
         reader = thread.submit(read)
-        for step in range(41):
-            store.commit([Put(ROWS, (step, part), b"x" * 5000) for part in range(7)])
-        done.set()
+        try:
+            for step in range(41):
+                store.commit([Put(ROWS, (step, part), b"x" * 5000) for part in range(7)])
+        finally:
+            done.set()
         assert reader.result() <= 7 * 41
     assert len(store.scan(ROWS)) == 7 * 41
     store.close()

@@ -1,0 +1,74 @@
+"""agentsight-rx demo: a small agent and a fake model, recorded for real and told as a story."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from ..errors import CaptureError
+from ..graphs import RECORD_HTTP_FILTERS
+from ..launch import Launch, invoking_user
+from ..sources import Target
+from ..state import LmdbStore
+from ..view.report import read_report
+from .options import trace_options
+from .record import record_command
+from .text import report_lines
+
+__all__ = ["demo"]
+
+_PROMPT = "Please count the lines of /etc/hostname with one shell command."
+_TOOL = "wc -l < /etc/hostname"
+
+
+def demo() -> int:
+    """Record a small real agent that talks TLS to a fake model on this machine; nothing leaves it."""
+    with tempfile.TemporaryDirectory(prefix="agentsight-rx-demo-") as name:
+        folder = Path(name)
+        os.chown(folder, *invoking_user())
+        server = subprocess.Popen(
+            [sys.executable, "-m", "agentsight_rx.demo.fake_llm", "--dir", str(folder), "--tool-command", _TOOL],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            return _record(folder, _port(server))
+        finally:
+            server.terminate()
+            if server.stdout is not None:
+                server.stdout.close()
+
+
+def _port(server: subprocess.Popen[str]) -> int:
+    line = server.stdout.readline().strip() if server.stdout else ""
+    if not line.isdigit():
+        raise CaptureError("the demo's own server did not start on 127.0.0.1; is the loopback interface up?")
+    return int(line)
+
+
+def _record(folder: Path, port: int) -> int:
+    environment = {
+        **os.environ,
+        "ANTHROPIC_BASE_URL": f"https://127.0.0.1:{port}",
+        "ANTHROPIC_API_KEY": "no-key-needed",
+        "SSL_CERT_FILE": str(folder / "ca.pem"),
+    }
+    launch = Launch.fork([sys.executable, "-m", "agentsight_rx.demo.agent", _PROMPT], env=environment)
+    options = trace_options(Target(launch.pid), ssl=True, process=True, http_filters=list(RECORD_HTTP_FILTERS))
+    path = folder / "demo.lmdb"
+    try:
+        status, summary = record_command(launch, options, path)
+    except BaseException:
+        launch.abandon()
+        raise
+    store = LmdbStore.open(path, readonly=True)
+    try:
+        report = read_report(store)
+    finally:
+        store.close()
+    print("\n".join(report_lines(report, "demo")))
+    as_planned = summary.complete and report.tally.calls == 2 and report.tally.tools_linked == 1
+    return status if status or as_planned else 1

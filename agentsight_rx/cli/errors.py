@@ -1,0 +1,48 @@
+"""Errors -> one sentence on standard error and an exit status, never a traceback."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+
+import typer
+
+from ..errors import AgentsightError
+
+__all__ = ["shown"]
+
+# typer has brought its own click since 0.26; by its public BadParameter both are the same to us
+_WrongUse = typer.BadParameter.__mro__[1]
+_Failure = typer.BadParameter.__mro__[2]
+
+
+def shown(run: Callable[[], int | None], argv: Sequence[str]) -> int:
+    """Run the command line program; what went wrong is told in one line, a wrong option with its place marked."""
+    try:
+        return run() or 0
+    except typer.Exit as ended:
+        return int(ended.exit_code)
+    except typer.Abort:
+        return 130
+    except AgentsightError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        return error.exit_status
+    except BrokenPipeError:
+        return 0
+    except KeyboardInterrupt:
+        return 130
+    except Exception as error:
+        if not isinstance(error, _Failure):
+            raise
+        print(_told(error, argv), file=sys.stderr)
+        return 2 if isinstance(error, _WrongUse) else 1
+
+
+def _told(error: Exception, argv: Sequence[str]) -> str:
+    text = f"Error: {getattr(error, 'format_message', error.__str__)()}"
+    name: object = getattr(error, "option_name", None)
+    place = next((index for index, word in enumerate(argv) if word.partition("=")[0] == name), None)
+    if place is None:
+        return text
+    before = " ".join(("agentsight-rx", *argv[:place]))
+    return f"{text}\n  {' '.join(('agentsight-rx', *argv))}\n  {' ' * (len(before) + 1)}{'^' * len(str(name))}"

@@ -1,0 +1,49 @@
+"""agentsight-rx replay: the same picture from recorded events."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from .. import sinks
+from ..graphs import TraceOptions
+from ..graphs import replay as replay_graph
+from ..launch import invoking_user
+from ..runtime import run
+from ..sink import Sink
+from ..sources import ReplayOptions
+from .capture import print_graph, tell_summary
+from .options import Db, Explain, HttpFilters, KeepAuth, TlsFilters
+
+__all__ = ["replay"]
+
+
+def replay(
+    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="JSONL of ours or of the original; - reads stdin.")],
+    ssl_http: Annotated[bool, typer.Option("--ssl-http/--no-ssl-http", help="Parse HTTP, or print raw TLS records.")] = True,
+    ssl_filter: TlsFilters = None,
+    http_filter: HttpFilters = None,
+    disable_auth_removal: KeepAuth = False,
+    db: Db = None,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Do not print events.")] = False,
+    explain: Explain = False,
+) -> None:
+    """Run recorded events through the same graph; needs no rights at all."""
+    options = TraceOptions(
+        http=ssl_http,
+        tls_filters=tuple(ssl_filter or ()),
+        http_filters=tuple(http_filter or ()),
+        remove_auth=not disable_auth_removal,
+    )
+    graph = replay_graph(ReplayOptions(tuple(files)), options)
+    if explain:
+        print_graph(graph)
+        return
+    destinations: list[Sink] = [] if quiet else [sinks.console()]
+    if db is not None:
+        destinations.append(sinks.store(db, owner=invoking_user()))
+    summary = run(graph, destinations)
+    sys.stdout.flush()
+    tell_summary(summary, verb="Replayed", store=db)

@@ -1,0 +1,57 @@
+"""Which store a command means: the one that was named, else one in the invoking user's data directory."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import time
+from pathlib import Path
+
+from ..errors import StoreError
+from ..launch import invoking_user
+
+__all__ = ["new_store", "newest_store"]
+
+_VARIABLE = "AGENTSIGHT_DB_PATH"
+
+
+def new_store(given: Path | None) -> Path:
+    """Where a new recording goes: `given`, $AGENTSIGHT_DB_PATH, or a file named by the time."""
+    if given is not None:
+        return given
+    if named := os.environ.get(_VARIABLE):
+        return Path(named)
+    folder = _folder()
+    _make_private(folder)
+    return folder / time.strftime("agentsight-%Y%m%d-%H%M%S.lmdb")
+
+
+def newest_store(given: Path | None) -> Path:
+    """The store to report on. Raises StoreError where there is none."""
+    if given is not None:
+        return given
+    if named := os.environ.get(_VARIABLE):
+        return Path(named)
+    found = sorted(_folder().glob("agentsight-*.lmdb"), key=lambda path: path.stat().st_mtime)
+    if not found:
+        raise StoreError(f"no recording found in {_folder()}; make one with `agentsight-rx record -- COMMAND`, or give --db")
+    return found[-1]
+
+
+def _folder() -> Path:
+    uid, _ = invoking_user()
+    base = os.environ.get("XDG_DATA_HOME") if uid == os.getuid() else None
+    home = Path(base) if base else Path(pwd.getpwuid(uid).pw_dir) / ".local" / "share"
+    return home / "agentsight-rx"
+
+
+def _make_private(folder: Path) -> None:
+    """Make the folder, owned by the invoking user as are the folders above it that are missing."""
+    uid, gid = invoking_user()
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    try:
+        folder.mkdir(parents=True, mode=0o700, exist_ok=True)
+        for made in missing:
+            os.chown(made, uid, gid)
+    except OSError as error:
+        raise StoreError(f"{folder} cannot be made: {error.strerror}; give another place with --db") from error

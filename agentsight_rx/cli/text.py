@@ -1,0 +1,159 @@
+"""Summary, Report -> the lines that people read."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+
+from ..loss import Entry
+from ..runtime import Summary
+from ..view import ProcessRow, ToolRow
+from ..view.report import Report, Turn
+from ..view.tally import Tally
+
+__all__ = ["completeness", "report_lines", "story", "summary_lines", "totals"]
+
+_WIDE = 96
+
+
+def summary_lines(summary: Summary, *, verb: str, store: str | None, hint: str | None) -> list[str]:
+    """The end of a run: how long, how much, and whether anything is missing."""
+    where = f" to {store}" if store else ""
+    lines = [f"{verb} {_seconds(summary.seconds)}{where}", totals(summary.tally), *_nothing(summary)]
+    lines += completeness(summary.ledger.unintended(), summary.failures)
+    if hint:
+        lines.append(f"Run: {hint}")
+    return lines
+
+
+def _nothing(summary: Summary) -> list[str]:
+    """Why there is nothing to see, where there is nothing."""
+    seen = {meter.stage: meter.seen for meter in summary.ledger}
+    lines: list[str] = []
+    if seen.get("tls") == 0:
+        lines.append("no TLS traffic seen: no watched process used an OpenSSL that can be read (see `agentsight-rx doctor`)")
+    elif "tls" in seen and not summary.tally.calls:
+        lines.append("TLS traffic was seen, but no call of a model that is known in it")
+    if seen.get("process") == 0:
+        lines.append("no process seen: none of the watched ones started, became a program or ended")
+    return lines
+
+
+def totals(tally: Tally) -> str:
+    """Calls, tokens, tools, processes in one line."""
+    tokens = f"{_count(tally.input_tokens)} in, {_count(tally.output_tokens)} out"
+    if tally.cached_tokens:
+        tokens += f", {_count(tally.cached_tokens)} cached"
+    parts = [
+        f"{_plural(tally.calls, 'API call')}{f' ({tally.calls_incomplete} incomplete)' if tally.calls_incomplete else ''}",
+        f"{_count(tally.total_tokens)} tokens ({tokens})",
+        f"{_plural(tally.tools, 'tool call')}{f' ({tally.tools_linked} tied to a process)' if tally.tools else ''}",
+        f"{_plural(tally.programs, 'program')} in {_plural(tally.processes, 'process', 'processes')}",
+    ]
+    return " · ".join(parts)
+
+
+def completeness(losses: Sequence[Entry], failures: Iterable[str] = (), *, cut_off: Sequence[int] = ()) -> list[str]:
+    """`complete: nothing lost`, or what is missing and where."""
+    lines = [f"  {failure}" for failure in failures]
+    for entry in losses:
+        size = f", {entry.size} bytes" if entry.size else ""
+        lines.append(f"  {entry.stage}: {entry.count} {entry.reason.value}{size}")
+    lines += [f"  no orderly end: nothing is known after {_clock(moment)} (killed, or still running)" for moment in cut_off]
+    return ["incomplete:", *lines] if lines else ["complete: nothing lost"]
+
+
+def report_lines(report: Report, path: str) -> list[str]:
+    """The summary of a store."""
+    first = min((run.started_ms for run in report.runs), default=0)
+    last = max((run.committed_ms for run in report.runs), default=0)
+    lines = [f"{path} · {_clock(first)} · {_seconds((last - first) / 1000)}", totals(report.tally)]
+    if report.tally.models:
+        models = ", ".join(f"{model} ({count})" for model, count in sorted(report.tally.models.items()))
+        lines.append(f"Models: {models}")
+    if report.filtered:
+        lines.append(f"Left out by filters: {report.filtered}")
+    lines += completeness(report.losses, cut_off=[run.committed_ms for run in report.cut_off])
+    if report.turns:
+        lines += ["", *story(report.turns)]
+    others = _other_programs(report)
+    if others:
+        lines += ["", "Other programs", *others]
+    return lines
+
+
+def story(turns: Iterable[Turn]) -> list[str]:
+    """prompt -> answer -> tool -> process, call by call."""
+    lines: list[str] = []
+    for number, turn in enumerate(turns, 1):
+        call = turn.call
+        state = call.status if call.status == "complete" else f"{call.status}: {call.reason or call.error_type or ''}"
+        took = f"{call.end_timestamp_ms - call.start_timestamp_ms} ms" if call.end_timestamp_ms else "no end"
+        lines.append(
+            f"{number}. {call.model or 'unknown model'} · {call.provider} · {call.comm}({call.pid}) · "
+            f"{call.input_tokens} in, {call.output_tokens} out"
+            f"{f', {call.cache_read_tokens + call.cache_creation_tokens} cached' if call.cache_read_tokens else ''}"
+            f" · {took} · {state}"
+        )
+        if call.prompt:
+            lines.append(f"   prompt   {_short(call.prompt)}")
+        if call.thinking:
+            lines.append(f"   thinking {_short(call.thinking)}")
+        if call.text:
+            lines.append(f"   answer   {_short(call.text)}")
+        for tool in turn.tools:
+            lines += _tool(tool)
+    return lines
+
+
+def _tool(tool: ToolRow) -> list[str]:
+    lines = [f"   tool     {tool.tool_name} {_short(tool.input)}"]
+    if tool.related_pid is not None:
+        ended = f"killed by signal {tool.signal}" if tool.signal else f"exit code {tool.exit_code}"
+        lines.append(f"   process  {tool.related_pid}: {_command(tool.related_argv)} -> {ended} (tied by {tool.link})")
+    if tool.end_timestamp_ms is not None:
+        lines.append(f"   result   {tool.status}: {_short(tool.output)}")
+    return lines
+
+
+def _other_programs(report: Report) -> list[str]:
+    told = {tool.related_pid for turn in report.turns for tool in turn.tools}
+    programs = [row for row in report.processes if row.command and row.pid not in told]
+    lines = [f"   {row.pid}: {_command(row.argv) or row.command} -> {_ended(row)}" for row in programs[:20]]
+    return lines + ([f"   and {len(programs) - 20} more"] if len(programs) > 20 else [])
+
+
+def _ended(row: ProcessRow) -> str:
+    if row.status == "running":
+        return "no end seen"
+    return f"killed by signal {row.signal}" if row.signal else f"exit code {row.exit_code}"
+
+
+def _command(argv: tuple[str, ...]) -> str:
+    return _short(" ".join(argument if argument and " " not in argument else repr(argument) for argument in argv))
+
+
+def _short(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _WIDE else f"{line[: _WIDE - 1]}…"
+
+
+def _plural(count: int, name: str, many: str | None = None) -> str:
+    return f"{_count(count)} {name if count == 1 else many or name + 's'}"
+
+
+def _count(number: int) -> str:
+    if number < 10_000:
+        return str(number)
+    return f"{number / 1000:.1f}k" if number < 1_000_000 else f"{number / 1_000_000:.1f}M"
+
+
+def _seconds(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.1f}s"
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{minutes}m{rest:02d}s" if minutes < 60 else f"{minutes // 60}h{minutes % 60:02d}m"
+
+
+def _clock(ms: int) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(ms / 1000))

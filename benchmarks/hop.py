@@ -1,0 +1,149 @@
+"""A batch through 1, 6 and 12 operators of ours, against a plain loop over the same functions and against stock RxPY."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from reactivex import operators as ops
+from reactivex.subject import Subject
+
+from agentsight_rx.engine import Engine
+from agentsight_rx.operators import change, keep
+from agentsight_rx.stream import Chain
+
+from .recording import cut
+from .timing import Case, Row, Work, measure
+
+__all__ = ["rows"]
+
+_EVENTS = 20_480
+_BATCHES = (1, 16, 64, 256, 1024)
+
+
+def rows(rounds: int, scale: float = 1.0, /) -> list[Row]:
+    """`change` and `keep` in turn, with counters and exception safety on; every event comes out at the end."""
+    events = list(range(max(_BATCHES[-1], int(_EVENTS * scale))))
+    cases = [Case(_floor(count), partial(_plain, loop, events), len(events)) for count, loop in _PLAIN.items()]
+    cases += [_ours(count, batch, events) for count in _PLAIN for batch in _BATCHES]
+    cases.append(Case("6 stock RxPY operators, single events", partial(_stock, events), len(events), floor=_name(6, 256)))
+    return measure("hop", cases, rounds)
+
+
+def _floor(count: int) -> str:
+    return f"plain loop, {count} function{'s' if count > 1 else ''}"
+
+
+def _name(count: int, batch: int) -> str:
+    return f"{count} operator{'s' if count > 1 else ''}, batch {batch}"
+
+
+def _ours(count: int, batch: int, events: Sequence[int]) -> Case:
+    batches = cut(events, batch)
+    target = 1.5 if batch == 256 else None
+    return Case(_name(count, batch), partial(_chain, count, batches), len(events), floor=_floor(count), target=target)
+
+
+class _Taken:
+    """The end of a chain."""
+
+    def __init__(self) -> None:
+        self.events: list[int] = []
+
+    def on_batch(self, batch: Sequence[int], /) -> None:
+        self.events += batch
+
+    def on_completed(self) -> None:
+        pass
+
+    def on_error(self, error: Exception, /) -> None:
+        raise error
+
+
+def _chain(count: int, batches: Sequence[Sequence[int]]) -> Work:
+    taken = _Taken()
+    operators = [change(_next) if place % 2 == 0 else keep(_counts) for place in range(count)]
+    chain: Chain[int] = Chain(Engine(), "hop", [operator.stage for operator in operators], taken)
+
+    def work() -> int:
+        for batch in batches:
+            chain.on_batch(batch)
+        return len(taken.events)
+
+    return work
+
+
+def _stock(events: Sequence[int]) -> Work:
+    source = Subject[int]()
+    taken: list[int] = []
+    source.pipe(
+        ops.map(_next), ops.filter(_counts), ops.map(_next), ops.filter(_counts), ops.map(_next), ops.filter(_counts)
+    ).subscribe(taken.append)
+
+    def work() -> int:
+        for event in events:
+            source.on_next(event)
+        return len(taken)
+
+    return work
+
+
+def _next(number: int) -> int:
+    return number + 1
+
+
+def _counts(number: int) -> bool:
+    return number >= 0
+
+
+def _plain(loop: Callable[[Sequence[int]], list[int]], events: Sequence[int]) -> Work:
+    return lambda: loop(events)
+
+
+def _plain_1(events: Sequence[int]) -> list[int]:
+    out: list[int] = []
+    for event in events:
+        out.append(_next(event))  # noqa: PERF401 (what is measured is a loop)
+    return out
+
+
+def _plain_6(events: Sequence[int]) -> list[int]:
+    out: list[int] = []
+    for event in events:
+        number = _next(event)
+        if not _counts(number):
+            continue
+        number = _next(number)
+        if not _counts(number):
+            continue
+        number = _next(number)
+        if _counts(number):
+            out.append(number)
+    return out
+
+
+def _plain_12(events: Sequence[int]) -> list[int]:
+    out: list[int] = []
+    for event in events:
+        number = _next(event)
+        if not _counts(number):
+            continue
+        number = _next(number)
+        if not _counts(number):
+            continue
+        number = _next(number)
+        if not _counts(number):
+            continue
+        number = _next(number)
+        if not _counts(number):
+            continue
+        number = _next(number)
+        if not _counts(number):
+            continue
+        number = _next(number)
+        if _counts(number):
+            out.append(number)
+    return out
+
+
+_PLAIN: dict[int, Callable[[Sequence[int]], list[int]]] = {1: _plain_1, 6: _plain_6, 12: _plain_12}

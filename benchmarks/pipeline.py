@@ -1,0 +1,177 @@
+"""A recording of 64 interleaved model calls through the whole graph, against only parsing it and against plain RxPY."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from itertools import count
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, cast
+
+from agentsight_rx import operators as op
+from agentsight_rx.engine import Engine
+from agentsight_rx.events import TlsChunk, TlsEvent, time_of
+from agentsight_rx.graphs import RECORD_HTTP_FILTERS, TraceOptions, read_http
+from agentsight_rx.merge import merge
+from agentsight_rx.runtime import Run
+from agentsight_rx.sink import Output, Writer
+from agentsight_rx.sinks.store import store
+from agentsight_rx.stream import Operator, Stream, of
+from agentsight_rx.view import CallRow
+
+from . import naive
+from .recording import cut, traffic
+from .sse import SAID
+from .timing import Case, Row, Work, measure
+
+__all__ = ["rows", "stages"]
+
+_FLOWS = 64
+_BATCH = 256
+_OPTIONS = TraceOptions(http_filters=RECORD_HTTP_FILTERS)
+
+
+def rows(rounds: int, scale: float = 1.0, /) -> list[Row]:
+    chunks = traffic(max(1, int(_FLOWS * scale)))
+    batches = cut(chunks, _BATCH)
+    assert _calls(batches) == sorted(naive.run(chunks)), "the two do not do the same work"
+    events, size = len(chunks), sum(len(chunk.data) for chunk in chunks)
+    floor, whole = "parse only", "graph without sinks"
+    with TemporaryDirectory() as folder:
+        fresh = (Path(folder) / f"{number}.lmdb" for number in count())
+        cases = [
+            Case(floor, partial(_parse_only, chunks), events, size),
+            Case(whole, partial(_graph, batches), events, size, floor, 8.0),
+            Case("graph and LMDB store on one thread", lambda: _stored(batches, next(fresh)), events, size, floor),
+            Case(
+                "graph and LMDB store in a Run, with its start and end", lambda: _run(batches, next(fresh)), events, size, floor
+            ),
+            Case("stock RxPY, an item an event", lambda: lambda: naive.run(chunks), events, size, whole, 3.0, at_least=True),
+        ]
+        return measure("pipeline", cases, rounds)
+
+
+def stages(rounds: int, scale: float = 1.0, /) -> list[Row]:
+    """The graph cut off behind each of its operators: what each adds is the time over the row above."""
+    chunks = traffic(max(1, int(_FLOWS * scale)))
+    batches = cut(chunks, _BATCH)
+    operators: list[Operator[Any, Any]] = [
+        op.normalize(),
+        op.filter_tls(),
+        op.parse_http(),
+        op.drop_marked(),
+        op.merge_sse(),
+        op.filter_http(*RECORD_HTTP_FILTERS),
+        op.remove_auth(),
+    ]
+    stream: Stream[Any] = _source(batches)
+    graphs = [stream]
+    for operator in operators:
+        graphs.append(graphs[-1].then(operator))
+    graphs.append(merge(graphs[-1]))
+    graphs.append(graphs[-1].then(op.materialize()))
+    names = ["the source alone", *(f"+ {operator.stage.name}" for operator in operators), "+ merge", "+ materialize"]
+    cases = [
+        Case(name, partial(_started, graph), len(chunks), floor=above)
+        for name, graph, above in zip(names, graphs, ["", *names], strict=False)
+    ]
+    return measure("stages", cases, rounds)
+
+
+def _source(batches: Sequence[Sequence[TlsEvent]]) -> Stream[TlsEvent]:
+    return of(*batches, time_of=time_of, name="tls")
+
+
+def _pipeline(batches: Sequence[Sequence[TlsEvent]]) -> Stream[Output]:
+    marked = _source(batches).pipe(op.normalize(), op.filter_tls(*_OPTIONS.tls_filters))
+    return merge(read_http(marked, _OPTIONS).pipe(op.remove_auth())).pipe(op.materialize())
+
+
+class _Counted:
+    """The end of a graph: counts what arrives."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def on_batch(self, batch: Sequence[object], /) -> None:
+        self.count += len(batch)
+
+    def on_completed(self) -> None:
+        pass
+
+    def on_error(self, error: Exception, /) -> None:
+        raise error
+
+
+class _Written(_Counted):
+    """The end of a graph: writes what arrives into a store, on this thread."""
+
+    def __init__(self, writer: Writer) -> None:
+        super().__init__()
+        self._writer = writer
+
+    def on_batch(self, batch: Sequence[object], /) -> None:
+        self._writer.write(cast("Sequence[Output]", batch))
+
+    def on_completed(self) -> None:
+        self._writer.close()
+
+
+def _started(graph: Stream[Any]) -> Work:
+    engine = Engine()
+    graph.attach(engine, _Counted())
+    return engine.run_inline
+
+
+def _graph(batches: Sequence[Sequence[TlsEvent]]) -> Work:
+    return _started(_pipeline(batches))
+
+
+def _stored(batches: Sequence[Sequence[TlsEvent]], path: Path) -> Work:
+    engine = Engine()
+    _pipeline(batches).attach(engine, _Written(store(path).open(engine.ledger)))
+    return engine.run_inline
+
+
+def _run(batches: Sequence[Sequence[TlsEvent]], path: Path) -> Work:
+    graph, sink = _pipeline(batches), store(path)
+
+    def work() -> None:
+        with Run(graph, [sink], strict=True) as run:
+            run.wait()
+            summary = run.stop()
+        assert summary.complete, summary.ledger.unintended()
+
+    return work
+
+
+def _parse_only(chunks: Sequence[TlsChunk]) -> Work:
+    """Find the border of each chunk, find the data of its event, decode that: what nobody can do without."""
+
+    def work() -> None:
+        for chunk in chunks:
+            data = chunk.data
+            line = data.find(b"\r\n", 0, 10)
+            if line < 1 or chunk.origin.direction != "in":
+                continue
+            size = int(data[:line], 16)
+            event = data[line + 2 : line + 2 + size]
+            if event:
+                SAID.decode(event[event.find(b"data: ") + 6 : -2])
+
+    return work
+
+
+def _calls(batches: Sequence[Sequence[TlsEvent]]) -> list[naive.Call]:
+    """The calls that the graph finds, for comparison."""
+    rows: list[CallRow] = []
+
+    class Taken(_Counted):
+        def on_batch(self, batch: Sequence[object], /) -> None:
+            rows.extend(row for row in batch if isinstance(row, CallRow) and row.status == "complete")
+
+    engine = Engine()
+    _pipeline(batches).attach(engine, Taken())
+    engine.run_inline()
+    return sorted((row.text, row.prompt, row.output_tokens) for row in rows)

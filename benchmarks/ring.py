@@ -1,0 +1,130 @@
+"""Records of a BPF ring -> events: what decoding one costs, without a kernel that made it."""
+
+from __future__ import annotations
+
+import mmap
+import os
+from collections.abc import Callable
+from functools import partial
+from struct import Struct as Layout
+
+from agentsight_rx.sources.libraries import Library
+from agentsight_rx.sources.process import decode as decode_process
+from agentsight_rx.sources.ring import Ring
+from agentsight_rx.sources.tls import TlsOptions, TlsReader
+
+from .timing import Case, Row, Work, measure
+
+__all__ = ["rows"]
+
+Decode = Callable[[memoryview, int, int], object]
+
+_RECORDS = 10_000
+_BATCH = 256
+_SMALL_DATA, _LARGE_DATA = 150, 4096
+_PAGE = mmap.PAGESIZE
+
+# struct chunk_t of bpf/tls.c; head_t, small_t and exec_t of bpf/track.h and bpf/process.c
+_CHUNK = Layout("<QQIIII16sQQQQIIII")
+_HEAD = Layout("<QQIIII16s")
+_SMALL = Layout("<IIQ")
+_EXEC = Layout("<IIIIII")
+_LENGTH = Layout("<II")  # Documentation/bpf/ringbuf.rst: in front of each record
+_POSITION = Layout("<Q")
+
+
+def rows(rounds: int, scale: float = 1.0, /) -> list[Row]:
+    count = max(16, int(_RECORDS * scale))
+    small, large = _chunk(_SMALL_DATA), _chunk(_LARGE_DATA)
+    tls = _tls_decode()
+    with _Memory(small, count) as memory:
+        ring = Ring(memory.fd, memory.size, tls)
+        floor, large_floor = "unpack a TLS record of 150 bytes", "unpack a TLS record of 4 KiB"
+        cases = [
+            Case(floor, partial(_decoding, _unpack, small, count), count, _SMALL_DATA * count),
+            Case("TLS record of 150 bytes", partial(_decoding, tls, small, count), count, _SMALL_DATA * count, floor),
+            Case("the same out of a ring", partial(_reading, ring, memory, count), count, _SMALL_DATA * count, floor),
+            Case(large_floor, partial(_decoding, _unpack, large, count), count, _LARGE_DATA * count),
+            Case("TLS record of 4 KiB", partial(_decoding, tls, large, count), count, _LARGE_DATA * count, large_floor),
+            Case("fork", partial(_decoding, decode_process, _small(1), count), count),
+            Case("exec of 5 arguments", partial(_decoding, decode_process, _exec(), count), count),
+            Case("exit", partial(_decoding, decode_process, _small(3), count), count),
+        ]
+        made = measure("ring", cases, rounds)
+        ring.close()
+        return made
+
+
+def _chunk(size: int) -> bytes:
+    return _CHUNK.pack(*_head_of(1), 0x7F00_0000, 0, 0, 5000, size, 0, 0, 0) + b"x" * size
+
+
+def _small(kind: int) -> bytes:
+    return _HEAD.pack(*_head_of(kind)) + _SMALL.pack(3999, 0, 12_000_000)
+
+
+def _exec() -> bytes:
+    filename, argv, cwd = b"/usr/bin/git\0", b"git\0log\0--oneline\0-n\0" + b"20\0", b"project\0user\0home\0"
+    sizes = _EXEC.pack(3999, 3999, len(argv), len(filename), len(argv), len(cwd))
+    return _HEAD.pack(*_head_of(2)) + sizes + filename + argv + cwd
+
+
+def _head_of(kind: int) -> tuple[int, int, int, int, int, int, bytes]:
+    return 3_600_000_000_000, 360_000, kind, 4000, 4000, 1000, b"claude".ljust(16, b"\0")
+
+
+def _tls_decode() -> Decode:
+    reader = TlsReader(TlsOptions())
+    # What it knows of libraries comes from attaching to them, and its decode is the ring's alone
+    reader._libraries.append(Library("/usr/lib/libssl.so.3", (0, 0, 0), {}))  # pyright: ignore[reportPrivateUsage]
+    return reader._decode  # pyright: ignore[reportPrivateUsage]
+
+
+def _unpack(view: memoryview, at: int, size: int) -> bytes:
+    """The least that a record takes: its fields, and a copy of its data."""
+    _CHUNK.unpack_from(view, at)
+    return bytes(view[at + _CHUNK.size : at + size])
+
+
+def _decoding(decode: Decode, record: bytes, count: int) -> Work:
+    view, size = memoryview(record), len(record)
+
+    def work() -> None:
+        for _ in range(count):
+            decode(view, 0, size)
+
+    return work
+
+
+class _Memory:
+    """A file in memory, laid out like a BPF ring that holds `count` records: consumer page, producer page, data."""
+
+    def __init__(self, record: bytes, count: int) -> None:
+        slot = _LENGTH.pack(len(record), 0) + record
+        slot += bytes(-len(slot) % 8)
+        self.size = max(_PAGE, 1 << (len(slot) * count).bit_length())
+        self.fd = os.memfd_create("ring")
+        os.truncate(self.fd, 2 * _PAGE + 2 * self.size)
+        os.pwrite(self.fd, _POSITION.pack(len(slot) * count), _PAGE)
+        os.pwrite(self.fd, slot * count, 2 * _PAGE)
+
+    def rewind(self) -> None:
+        os.pwrite(self.fd, _POSITION.pack(0), 0)
+
+    def __enter__(self) -> _Memory:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self.fd)
+
+
+def _reading(ring: Ring[object], memory: _Memory, count: int) -> Work:
+    memory.rewind()
+
+    def work() -> None:
+        found = 0
+        while batch := ring.read(_BATCH):
+            found += len(batch)
+        assert found == count
+
+    return work

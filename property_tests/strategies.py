@@ -1,0 +1,446 @@
+"""
+Strategies for our events: conversations of several connections, cut and damaged on their way; processes; losses.
+
+Longer than a file should be: what makes the input of one operator is small parts of the input of the operator before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, TypeAlias, TypeVar
+
+from hypothesis import strategies as st
+from msgspec import Struct
+from msgspec.structs import replace
+
+from agentsight_rx.events import (
+    BodyPart,
+    Connection,
+    Direction,
+    Event,
+    Headers,
+    HttpEvent,
+    HttpRequest,
+    HttpResponse,
+    Loss,
+    Origin,
+    ProcessEvent,
+    ProcessExec,
+    ProcessExit,
+    ProcessFork,
+    Reply,
+    SseEvent,
+    SseMessage,
+    TlsChunk,
+    TlsClose,
+    TlsEvent,
+    TlsHandshake,
+    ToolCall,
+    Usage,
+)
+from agentsight_rx.loss import Reason
+
+__all__ = [
+    "batches_of",
+    "connections",
+    "exchanges",
+    "http_events",
+    "losses",
+    "model_events",
+    "origins",
+    "pieces_of",
+    "process_events",
+    "sse_bodies",
+    "streamed_events",
+    "tls_events",
+]
+
+E = TypeVar("E")
+
+MS = 1_000_000
+START_NS = 5_000_000_000_000  # a machine that has been up for a while: time never begins at 0
+
+Segment: TypeAlias = tuple[Direction, bytes]  # what one side said before the other one answered
+
+connections = st.builds(Connection, st.integers(1, 3), st.just(7), st.just("/usr/lib/libssl.so.3"), st.integers(1, 3))
+
+# Mostly well within a step of time, sometimes over one, seldom a silence that makes steps coarse or a stream time out
+_waits_ms = st.sampled_from([0, 1, 7, 0, 1, 7, 0, 1, 7, 21, 45, 130, 1_450, 31_000])
+
+
+@st.composite
+def origins(draw: st.DrawFn, time_ns: int = START_NS) -> Origin:
+    connection = draw(st.none() | connections)
+    pid = connection.pid if connection else draw(st.integers(1, 3))
+    direction: Direction | None = draw(st.sampled_from(["in", "out"])) if connection else None
+    return Origin(time_ns, pid, pid, 1000, draw(st.sampled_from(["claude", "node", ""])), 0, connection, direction)
+
+
+def losses(origin: Origin) -> st.SearchStrategy[Loss]:
+    """Loss that a source reports."""
+    return st.builds(
+        Loss,
+        st.just(origin),
+        st.sampled_from(["tls", "process", "inbox"]),
+        st.sampled_from([Reason.KERNEL_LOST, Reason.QUEUE_FULL, Reason.TRUNCATED]),
+        st.integers(1, 3),
+        st.integers(0, 100),
+    )
+
+
+@st.composite
+def pieces_of(draw: st.DrawFn, whole: bytes, most: int = 4) -> list[bytes]:
+    """`whole` cut at random places into pieces that are not empty."""
+    cuts = sorted(draw(st.lists(st.integers(1, max(1, len(whole) - 1)), max_size=most, unique=True)))
+    return [piece for start, end in zip([0, *cuts], [*cuts, len(whole)], strict=True) if (piece := whole[start:end])]
+
+
+@st.composite
+def batches_of(draw: st.DrawFn, events: Sequence[E]) -> list[Sequence[E]]:
+    """`events` cut at random places; some batches are empty."""
+    cuts = sorted(draw(st.lists(st.integers(0, len(events)), max_size=6)))
+    return [events[start:end] for start, end in zip([0, *cuts], [*cuts, len(events)], strict=True)]
+
+
+def _in_order(timed: list[tuple[int, E]]) -> list[E]:
+    return [event for _, event in sorted(timed, key=lambda pair: pair[0])]
+
+
+# -- HTTP/1.1 on the wire ----------------------------------------------------------------------------------------------
+
+_HOSTS = ["api.anthropic.com", "api.openai.com", "localhost:8080"]
+_TARGETS = ["/", "/v1/messages", "/v1/chat/completions", "/v1/messages?beta=true&api_key=geheim", "/files/a%20b"]
+_MORE_HEADERS = ["Accept: */*", "Authorization: Bearer geheim", "X-Api-Key: geheim", "Cookie: a=b", "Server: nginx"]
+_bodies = st.one_of(
+    st.binary(max_size=30),
+    st.sampled_from([b"\r\n", b"HTTP/1.1 200 OK\r\n\r\n", b"0\r\n\r\n", b'{"model":"m","messages":[]}']),
+)
+
+_ANTHROPIC = [
+    '{"type":"message_start","message":{"id":"msg_1","model":"claude","content":[],"usage":{"input_tokens":3,"output_tokens":1}}}',
+    '{"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}',
+    '{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"Grüße"}}',
+    '{"type":"ping"}',
+    '{"type":"content_block_stop","index":0}',
+    '{"type":"content_block_start","index":1,"content_block":{"type":"tool_use","id":"t1","name":"Bash","input":{}}}',
+    '{"type":"content_block_delta","index":1,"delta":{"type":"input_json_delta","partial_json":"{\\"command\\":\\"ls -l\\"}"}}',
+    '{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":9}}',
+    '{"type":"message_stop"}',
+]
+_OPENAI = [
+    '{"id":"c1","object":"chat.completion.chunk","model":"gpt","choices":[{"index":0,"delta":{"role":"assistant","content":""}}]}',
+    '{"id":"c1","object":"chat.completion.chunk","model":"gpt","choices":[{"index":0,"delta":{"content":"Hallo"}}]}',
+    '{"id":"c1","object":"chat.completion.chunk","model":"gpt","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}',
+    '{"id":"c1","object":"chat.completion.chunk","model":"gpt","choices":[],"usage":{"prompt_tokens":3,"completion_tokens":2}}',
+    "[DONE]",
+]
+
+
+@st.composite
+def sse_bodies(draw: st.DrawFn) -> bytes:
+    """An event stream of a provider we know or of nobody, whole or broken off."""
+    dialect = draw(st.sampled_from(["anthropic", "openai", "nobody"]))
+    end = draw(st.sampled_from(["\n", "\n", "\r\n"]))
+    datas = {"anthropic": _ANTHROPIC, "openai": _OPENAI, "nobody": ["eins", "zwei\ndrei", ""]}[dialect]
+    left_out = draw(st.sets(st.integers(1, len(datas)), max_size=3))
+    lines: list[str] = []
+    for index, data in enumerate(datas):
+        if index in left_out:
+            continue
+        if dialect == "anthropic":
+            lines.append(f"event: {data.split(':')[1].partition(',')[0].strip(chr(34) + '}')}")
+        lines += [f"data: {line}" for line in data.split("\n")]
+        lines.append("")
+    body = "".join(line + end for line in lines).encode()
+    return body[: draw(st.integers(0, len(body)))] if draw(st.integers(0, 3)) == 3 else body
+
+
+def _head(*lines: str) -> bytes:
+    return "".join(f"{line}\r\n" for line in lines).encode() + b"\r\n"
+
+
+@st.composite
+def _chunked(draw: st.DrawFn, body: bytes) -> bytes:
+    extension = draw(st.sampled_from([b"", b"", b";name=value"]))
+    trailer = draw(st.sampled_from([b"", b"", b"Digest: x\r\n"]))
+    parts = draw(pieces_of(body))
+    return b"".join(b"%x%b\r\n%b\r\n" % (len(part), extension, part) for part in parts) + b"0\r\n" + trailer + b"\r\n"
+
+
+@st.composite
+def _message(draw: st.DrawFn, first: str, headers: list[str], body: bytes) -> bytes:
+    """A head and a body in one of the two framings that say where the body ends."""
+    if draw(st.booleans()):
+        return _head(first, *headers, "Transfer-Encoding: chunked") + draw(_chunked(body))
+    return _head(first, *headers, f"Content-Length: {len(body)}") + body
+
+
+@st.composite
+def _request(draw: st.DrawFn, method: str) -> bytes:
+    headers = [f"Host: {draw(st.sampled_from(_HOSTS))}", *draw(st.lists(st.sampled_from(_MORE_HEADERS), max_size=2))]
+    first = f"{method} {draw(st.sampled_from(_TARGETS))} HTTP/1.1"
+    return draw(_message(first, headers, draw(_bodies))) if method == "POST" else _head(first, *headers)
+
+
+@st.composite
+def _response(draw: st.DrawFn, method: str, kind: str) -> bytes:
+    if method == "HEAD":
+        return _head("HTTP/1.1 200 OK", "Content-Length: 1000")
+    if kind == "empty":
+        return _head(draw(st.sampled_from(["HTTP/1.1 204 No Content", "HTTP/1.1 304 Not Modified"])))
+    if kind == "continue":
+        return _head("HTTP/1.1 100 Continue") + draw(_message("HTTP/1.1 201 Created", [], draw(_bodies)))
+    if kind == "until close":
+        return _head("HTTP/1.1 200 OK", "Content-Type: text/event-stream") + draw(sse_bodies())
+    if kind == "event stream":
+        return draw(_message("HTTP/1.1 200 OK", ["Content-Type: text/event-stream; charset=utf-8"], draw(sse_bodies())))
+    first = draw(st.sampled_from(["HTTP/1.1 200 OK", "HTTP/1.1 404 Not Found", "HTTP/1.0 500"]))
+    return draw(_message(first, draw(st.lists(st.sampled_from(_MORE_HEADERS), max_size=2)), draw(_bodies)))
+
+
+@st.composite
+def exchanges(draw: st.DrawFn) -> list[Segment]:
+    """Valid HTTP/1.1: up to three requests and their responses, in order."""
+    said: list[Segment] = []
+    for _ in range(draw(st.integers(1, 3))):
+        method = draw(st.sampled_from(["POST", "POST", "GET", "HEAD"]))
+        kind = draw(st.sampled_from(["plain", "event stream", "event stream", "empty", "continue", "until close"]))
+        said.append(("out", draw(_request(method))))
+        said.append(("in", draw(_response(method, kind))))
+        if kind == "until close" and method != "HEAD":
+            break
+    return said
+
+
+_directions: st.SearchStrategy[Direction] = st.sampled_from(["in", "out"])
+_UPGRADED: list[Segment] = [
+    ("out", _head("GET /chat HTTP/1.1", "Host: localhost", "Connection: Upgrade", "Upgrade: websocket")),
+    ("in", _head("HTTP/1.1 101 Switching Protocols", "Upgrade: websocket")),
+]
+
+
+@st.composite
+def _foreign(draw: st.DrawFn) -> list[Segment]:
+    """Not HTTP/1.1 at all, or no longer."""
+    said = st.tuples(_directions, st.binary(min_size=1, max_size=12))
+    beginnings: list[list[Segment]] = [[], _UPGRADED, [("out", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")], [("in", b"\x16\x03\x01")]]
+    return draw(st.sampled_from(beginnings)) + draw(st.lists(said, max_size=4))
+
+
+# -- what the probe sees of it -----------------------------------------------------------------------------------------
+
+
+class _Record(Struct, frozen=True):
+    """One TLS record of one life of a connection, and what became of it."""
+
+    connection: Connection
+    direction: Direction
+    data: bytes
+    offset: int
+    seq: int
+    wait_ms: int
+    fate: Literal["seen", "lost", "truncated"]
+
+
+@st.composite
+def _life(draw: st.DrawFn, connection: Connection) -> list[_Record | TlsClose]:
+    """One connection from its first byte to its end, if that is seen."""
+    said = draw(exchanges() if draw(st.integers(0, 3)) else _foreign())
+    fates = st.just("seen") if draw(st.booleans()) else st.sampled_from(["seen", "seen", "seen", "seen", "lost", "truncated"])
+    offsets, seqs = {"in": 0, "out": 0}, {"in": 0, "out": 0}
+    records: list[_Record | TlsClose] = []
+    for direction, words in said:
+        for data in draw(pieces_of(words)):
+            fate = draw(fates)
+            records.append(
+                _Record(connection, direction, data, offsets[direction], seqs[direction], draw(_waits_ms), fate)  # type: ignore[arg-type]
+            )
+            offsets[direction] += len(data)
+            seqs[direction] += 1
+    origin = Origin(0, connection.pid, connection=connection)
+    end = draw(st.sampled_from(["orderly", "orderly", "killed", "unseen"]))
+    if end == "orderly":
+        records.append(TlsClose(origin, offsets["in"], offsets["out"]))
+    elif end == "killed":
+        records.append(TlsClose(origin))
+    return records
+
+
+@st.composite
+def tls_events(draw: st.DrawFn) -> list[TlsEvent]:
+    """What a TLS source gives: several connections at once, some used again after their end, some records out of order."""
+    timed: list[tuple[int, TlsEvent]] = []
+    for connection in draw(st.lists(connections, max_size=3, unique=True)):
+        time_ns = START_NS + draw(_waits_ms) * MS
+        if draw(st.booleans()):
+            timed.append((time_ns, TlsHandshake(Origin(time_ns, connection.pid, connection=connection))))
+        lives = [record for _ in range(draw(st.sampled_from([1, 1, 2]))) for record in draw(_life(connection))]
+        for record in lives:
+            wait_ms = 1 if isinstance(record, TlsClose) else record.wait_ms
+            time_ns += wait_ms * MS
+            timed += [(time_ns, event) for event in draw(_seen(record, time_ns))]
+    events = _in_order(timed)
+    for place in draw(st.lists(st.integers(0, len(events)), max_size=2)):
+        time_ns = events[place].origin.time_ns if place < len(events) else START_NS
+        events.insert(place, draw(losses(Origin(time_ns, 0))))
+    for place in draw(st.sets(st.integers(0, 30), max_size=2)) if events else ():
+        events[place % len(events)] = _earlier(events[place % len(events)])
+    return events
+
+
+@st.composite
+def _seen(draw: st.DrawFn, record: _Record | TlsClose, time_ns: int) -> list[TlsEvent]:
+    if isinstance(record, TlsClose):
+        return [replace(record, origin=replace(record.origin, time_ns=time_ns))]
+    if record.fate == "lost":
+        return []
+    pid = record.connection.pid
+    origin = Origin(time_ns, pid, pid + 1, 1000, "claude", 0, record.connection, record.direction)
+    kept = draw(st.integers(0, len(record.data))) if record.fate == "truncated" else len(record.data)
+    marked = draw(st.sampled_from([False, False, False, True]))
+    return [TlsChunk(origin, record.data[:kept], record.offset, record.seq, len(record.data) - kept, 10, marked)]
+
+
+def _earlier(event: TlsEvent) -> TlsEvent:
+    """The same event, stamped some time before it arrives."""
+    return replace(event, origin=replace(event.origin, time_ns=event.origin.time_ns - 30 * MS))
+
+
+# -- parsed HTTP -------------------------------------------------------------------------------------------------------
+
+_headers: st.SearchStrategy[Headers] = st.lists(
+    st.sampled_from([("host", "api.openai.com"), ("authorization", "geheim"), ("server", "nginx"), ("x-api-key", "geheim")]),
+    max_size=3,
+).map(tuple[tuple[str, str], ...])
+_targets = st.sampled_from(_TARGETS)
+_http_1 = st.just("HTTP/1.1")
+_raw = st.sampled_from([b"\x00\x01", b"Authorization: Bearer geheim\r\n", b"cookie: a"])
+
+
+def _http_event(origin: Origin) -> st.SearchStrategy[HttpEvent]:
+    at, exchange = st.just(origin), st.integers(0, 3)
+    methods, statuses, said = (
+        st.sampled_from(["GET", "POST"]),
+        st.sampled_from([200, 404]),
+        st.just((SseEvent("message", "a"),)),
+    )
+    return st.one_of(
+        st.builds(HttpRequest, at, exchange, methods, _targets, _http_1, _headers, _bodies),
+        st.builds(HttpResponse, at, exchange, statuses, st.just(""), _http_1, _headers, _bodies, target=_targets),
+        st.builds(BodyPart, at, exchange, _bodies, st.booleans()),
+        st.builds(SseMessage, at, exchange, st.just(""), st.just(Reply()), said, st.just(origin.time_ns), target=_targets),
+        st.builds(TlsChunk, at, _raw, st.just(0), st.just(0), marked=st.booleans()),
+        st.builds(TlsClose, at),
+        losses(origin),
+    )
+
+
+@st.composite
+def http_events(draw: st.DrawFn) -> list[HttpEvent]:
+    """Messages, parts and raw records in no particular relation: what filters and maps see."""
+    events: list[HttpEvent] = []
+    time_ns = START_NS
+    for wait_ms in draw(st.lists(_waits_ms, max_size=12)):
+        time_ns += wait_ms * MS
+        events.append(draw(_http_event(draw(origins(time_ns)))))
+    return events
+
+
+@st.composite
+def streamed_events(draw: st.DrawFn) -> list[HttpEvent]:
+    """Event streams as the parser hands them on: a head, its parts as they arrive, holes, silence, an end or none."""
+    timed: list[tuple[int, HttpEvent]] = []
+    for connection in draw(st.lists(connections, max_size=2, unique=True)):
+        time_ns = START_NS
+        for exchange in range(1, draw(st.integers(1, 2)) + 1):
+            parts = draw(pieces_of(draw(sse_bodies()), most=5))
+            target, host = draw(st.sampled_from([(None, None), ("/v1/messages", "api.anthropic.com"), ("/x", "localhost")]))
+            origin = Origin(time_ns, connection.pid, connection=connection, direction="in")
+            head = HttpResponse(origin, exchange, 200, "OK", "HTTP/1.1", (), streaming=True, target=target, host=host)
+            if draw(st.integers(0, 4)):
+                timed.append((time_ns, head))
+            for data in parts:
+                time_ns += draw(_waits_ms) * MS
+                lost = draw(st.sampled_from([0, 0, 0, 0, 0, 5]))
+                part = BodyPart(replace(origin, time_ns=time_ns), exchange, data, lost=lost, size=len(data) + 7)
+                timed.append((time_ns, part))
+            if draw(st.integers(0, 4)):
+                reason = draw(st.sampled_from([None, None, None, "closed", "lost"]))
+                last = BodyPart(replace(origin, time_ns=time_ns), exchange, b"", True, reason is None, reason)
+                timed.append((time_ns, last))
+    others = [event for event in draw(http_events()) if not isinstance(event, BodyPart)]
+    return _in_order(timed + [(event.origin.time_ns, event) for event in others])
+
+
+# -- processes and calls of models -------------------------------------------------------------------------------------
+
+_COMMANDS = [("ls", "-l"), ("bash", "-c", "ls -l"), ("true",)]
+
+
+def _process_event(origin: Origin) -> st.SearchStrategy[ProcessEvent]:
+    at, ppid, start_ns = st.just(origin), st.integers(1, 4), st.sampled_from([7, 8])
+    run = st.sampled_from(_COMMANDS)
+    executed = st.builds(ProcessExec, at, ppid, start_ns, run.map(lambda argv: f"/usr/bin/{argv[0]}"), run, st.just("/tmp"))
+    return st.one_of(
+        st.builds(ProcessFork, at, ppid, start_ns),
+        executed,
+        executed,
+        st.builds(ProcessExit, at, ppid, start_ns, st.integers(0, 1)),
+        st.builds(ProcessExit, at, ppid, start_ns, st.none(), st.just(9)),
+        losses(origin),
+    )
+
+
+@st.composite
+def process_events(draw: st.DrawFn) -> list[ProcessEvent]:
+    """Forks, execs and exits of a few processes; some beginnings and ends are not seen."""
+    events: list[ProcessEvent] = []
+    time_ns = START_NS
+    for wait_ms in draw(st.lists(_waits_ms, max_size=10)):
+        time_ns += wait_ms * MS
+        pid = draw(st.integers(2, 5))
+        events.append(draw(_process_event(Origin(time_ns, pid, pid, 1000, "bash", time_ns))))
+    return events
+
+
+_ASKED = b'{"model":"claude","messages":[{"role":"user","content":"list"}]}'
+_TOLD = (
+    b'{"model":"claude","messages":[{"role":"assistant","content":[{"type":"tool_use","id":"t1","name":"Bash","input":{}}]},'
+    b'{"role":"user","content":[{"type":"tool_result","tool_use_id":"t1","content":"total 0"}]}]}'
+)
+_ANSWER = b'{"id":"msg_1","type":"message","model":"claude","content":[{"type":"text","text":"a"}],"usage":{"input_tokens":1}}'
+
+
+def _answer(origin: Origin, exchange: int) -> st.SearchStrategy[Event]:
+    end_ns = origin.time_ns + MS
+    tools = st.sampled_from([(), (ToolCall("t1", "Bash", '{"command":"ls -l"}'),)])
+    replies = st.builds(Reply, model=st.just("claude"), tool_calls=tools, usage=st.sampled_from([None, Usage(3, 4)]))
+
+    def message(reply: Reply, reason: str | None) -> SseMessage:
+        host, complete = "api.anthropic.com", reason is None
+        return SseMessage(origin, exchange, "anthropic", reply, (), end_ns, complete=complete, reason=reason, host=host)
+
+    return st.one_of(
+        st.builds(message, replies, st.sampled_from([None, None, "timeout", "closed"])),
+        st.just(HttpResponse(origin, exchange, 200, "OK", "HTTP/1.1", (), _ANSWER, end_ns=end_ns)),
+        st.just(TlsClose(origin)),
+    )
+
+
+@st.composite
+def model_events(draw: st.DrawFn) -> list[Event]:
+    """Calls of models with tools, and the processes around them."""
+    timed: list[tuple[int, Event]] = [(event.origin.time_ns, event) for event in draw(process_events())]
+    seen = st.sampled_from([True, True, True, False])
+    for connection in draw(st.lists(connections, max_size=2, unique=True)):
+        time_ns = START_NS
+        for exchange in range(1, draw(st.integers(1, 3)) + 1):
+            time_ns += draw(_waits_ms) * MS
+            origin = Origin(time_ns, connection.pid, 0, 0, "claude", time_ns, connection)
+            body = draw(st.sampled_from([_ASKED, _TOLD, b"", b"\xff"]))
+            head = (("host", "api.anthropic.com"),)
+            if draw(seen):
+                timed.append((time_ns, HttpRequest(origin, exchange, "POST", "/v1/messages", "HTTP/1.1", head, body)))
+            if draw(seen):
+                timed.append((time_ns, draw(_answer(origin, exchange))))
+    return _in_order(timed)

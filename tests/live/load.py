@@ -1,0 +1,57 @@
+"""MESSAGES, GATE -> HTTP requests through a TLS connection in memory: exactly one SSL_write for each, a known load."""
+
+from __future__ import annotations
+
+import ssl
+import sys
+import time
+from pathlib import Path
+
+import trustme
+
+
+def connected() -> tuple[ssl.SSLObject, ssl.SSLObject]:
+    """A client and a server end that have shaken hands; what one writes the other reads, without a socket."""
+    authority = trustme.CA()
+    inside, outside = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
+    authority.issue_cert("localhost").configure_cert(inside)
+    authority.configure_trust(outside)
+    there, back = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = outside.wrap_bio(back, there, server_hostname="localhost")
+    server = inside.wrap_bio(there, back, server_side=True)
+    done: set[ssl.SSLObject] = set()
+    while len(done) < 2:
+        for end in (client, server):
+            try:
+                end.do_handshake()
+                done.add(end)
+            except ssl.SSLWantReadError:
+                pass
+    return client, server
+
+
+def message(number: int, size: int) -> bytes:
+    body = f"{number}:".encode() + b"x" * size
+    return b"POST /%d HTTP/1.1\r\nhost: load\r\ncontent-length: %d\r\n\r\n%b" % (number, len(body), body)
+
+
+def main() -> None:
+    before, behind, size, gate = int(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), Path(sys.argv[4])
+    client, server = connected()
+    wait_for(gate / "go")
+    for number in range(before + behind):
+        if number == before:
+            (gate / "before").touch()
+            wait_for(gate / "on")
+        data = message(number, size)
+        client.write(data)
+        server.read(len(data) + 1)
+
+
+def wait_for(path: Path) -> None:
+    while not path.exists():
+        time.sleep(0.005)
+
+
+if __name__ == "__main__":
+    main()

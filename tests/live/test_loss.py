@@ -1,0 +1,83 @@
+"""A ring that is too small and a reader that does not come: what was lost is counted to the last record, and told."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from threading import Event as Flag
+
+import pytest
+
+from agentsight_rx import operators as op
+from agentsight_rx.cli.text import summary_lines
+from agentsight_rx.events import HttpEvent, HttpRequest, Loss, TlsEvent, time_of
+from agentsight_rx.loss import Reason
+from agentsight_rx.sources import Target, TlsOptions
+from agentsight_rx.sources.tls import TlsReader
+from agentsight_rx.stream import Stream, origin
+
+from .capture import needs_root, running, started, until
+from .load import message
+
+pytestmark = [pytest.mark.live, needs_root]
+
+BEFORE, BEHIND, SIZE = 211, 13, 1500
+CALLS_EACH = 2  # a message is written once and read once
+
+
+class _Stalled:
+    """A reader that looks away until it is told to go on."""
+
+    def __init__(self, reader: TlsReader) -> None:
+        self.reader = reader
+        self.go_on = Flag()
+
+    def open(self) -> None:
+        self.reader.open()
+
+    def poll(self, timeout: float, /) -> Sequence[TlsEvent] | None:
+        return self.reader.poll(timeout) if self.go_on.wait(timeout) else ()
+
+    def lost(self) -> Sequence[TlsEvent]:
+        return self.reader.lost() if self.go_on.is_set() else ()
+
+    def close(self) -> Sequence[TlsEvent]:
+        return self.reader.close()
+
+
+def test_seen_and_lost_are_what_was_sent(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tests.live.load", str(BEFORE), str(BEHIND), str(SIZE), str(tmp_path)]
+    with started(command) as load:
+        stalled = _Stalled(TlsReader(TlsOptions(Target(load.pid), ring_size=64 << 10)))
+        source: Stream[TlsEvent] = origin("tls", lambda: stalled, time_of=time_of, live=True)
+        graph: Stream[HttpEvent] = source.pipe(op.normalize(), op.parse_http())
+        with running(graph) as (run, kept):
+            (tmp_path / "go").touch()
+            until((tmp_path / "before").exists)
+            stalled.go_on.set()
+            until(lambda: kept.of(Loss))
+            (tmp_path / "on").touch()
+            assert load.wait(60) == 0
+            summary = run.stop()
+
+    records = next(meter for meter in summary.ledger if meter.stage == "tls")
+    lost = records.lost(Reason.KERNEL_LOST)
+    marks = 2 + 1  # both ends of the connection close, the process ends
+    chunks = records.seen - len(kept.of(Loss))
+    assert lost > BEFORE / 2
+    assert chunks + lost == (BEFORE + BEHIND) * CALLS_EACH + marks - 1  # the end of the process is used up in the reader
+    _check_messages(kept.of(HttpRequest))
+    assert not summary.complete
+    assert "incomplete:" in summary_lines(summary, verb="Traced", store=None, hint=None)
+
+
+def _check_messages(requests: list[HttpRequest]) -> None:
+    """What is called complete is what was sent; after the loss everything parses again, at both ends of the connection."""
+    sent = {number: message(number, SIZE).partition(b"\r\n\r\n")[2] for number in range(BEFORE + BEHIND)}
+    whole = [request for request in requests if request.complete]
+    assert all(request.body == sent[int(request.target[1:])] for request in whole)
+    for direction in ("out", "in"):
+        numbers = [int(request.target[1:]) for request in whole if request.origin.direction == direction]
+        assert numbers[-BEHIND:] == list(range(BEFORE, BEFORE + BEHIND))
+        assert len(numbers) < BEFORE + BEHIND
