@@ -10,7 +10,6 @@ import msgspec
 
 from .events import (
     BodyPart,
-    Connection,
     Event,
     Headers,
     HttpRequest,
@@ -58,8 +57,8 @@ def decode_envelope(envelope: Data) -> Event:
     The event that `encode_envelope` was given. Raises msgspec.ValidationError, KeyError or ValueError where it is not one
     of our envelopes.
     """
-    data = envelope["data"]
-    kind = _BY_NAME.get(data.get("event_type"))
+    data = msgspec.convert(envelope["data"], Data)
+    kind = _BY_NAME.get(str(data.get("event_type")))
     if kind is None:
         raise ValueError(f"unknown event type {data.get('event_type')!r}")
     return kind.decode(_origin_back(envelope, data), data)
@@ -88,12 +87,12 @@ def _origin(origin: Origin) -> Data:
 def _origin_back(envelope: Data, data: Data) -> Origin:
     connection = None
     if "transport_handle" in data:
-        connection = Connection(
-            data["connection_pid"] if "connection_pid" in data else envelope["pid"],
-            data["process_start_ns"],
-            data["tls_library"],
-            int(data["transport_handle"], 16),
-        )
+        connection = {
+            "pid": data["connection_pid"] if "connection_pid" in data else envelope["pid"],
+            "start_ns": data["process_start_ns"],
+            "library": data["tls_library"],
+            "handle": int(str(data["transport_handle"]), 16),
+        }
     return msgspec.convert(
         {
             "time_ns": data["timestamp_ns"],
@@ -120,9 +119,8 @@ def _bytes(name: str, value: bytes) -> Data:
 def _bytes_back(name: str, data: Data) -> bytes:
     found = data.get(f"{name}_hex")
     if found is not None:
-        return bytes.fromhex(found)
-    text: str | None = data[name]
-    return text.encode() if text is not None else b""
+        return bytes.fromhex(str(found))
+    return (msgspec.convert(data[name], str | None) or "").encode()
 
 
 def _fields(event: msgspec.Struct, skip: tuple[str, ...]) -> Data:
@@ -155,14 +153,14 @@ def _tls_chunk(event: TlsChunk) -> Data:
 
 
 def _tls_chunk_back(origin: Origin, data: Data) -> TlsChunk:
-    return TlsChunk(
+    return _convert(
+        TlsChunk,
         origin,
-        _bytes_back("data", data),
-        data["offset"],
-        data["capture_seq"],
-        data.get("bytes_lost", 0),
-        data["latency_ns"],
-        data.get("filtered", False),
+        data,
+        data=_bytes_back("data", data),
+        seq=data["capture_seq"],
+        lost=data.get("bytes_lost", 0),
+        marked=data.get("filtered", False),
     )
 
 
@@ -187,10 +185,6 @@ def _headers(headers: Headers) -> Data:
     return {"headers": dict(headers), "header_list": [list(header) for header in headers]}
 
 
-def _headers_back(data: Data) -> Headers:
-    return tuple((name, value) for name, value in data["header_list"])
-
-
 def _message(event: HttpRequest | HttpResponse, kind: str, first_line: str) -> Data:
     length = next((value for name, value in event.headers if name == "content-length"), "")
     coding = next((value for name, value in event.headers if name == "transfer-encoding"), "")
@@ -204,7 +198,7 @@ def _message(event: HttpRequest | HttpResponse, kind: str, first_line: str) -> D
         "has_body": bool(event.body),
         "total_size": len(first_line) + heads + len(event.body) + 4,
         "is_chunked": "chunked" in coding.lower(),
-        "content_length": int(length) if length.isdigit() else None,
+        "content_length": int(length) if length.isascii() and length.isdigit() and len(length) <= 18 else None,
         "original_source": "ssl",
         "raw_data": None,
         "http_exchange_id": event.exchange,
@@ -226,21 +220,25 @@ def _request(event: HttpRequest) -> Data:
     }
 
 
-def _request_back(origin: Origin, data: Data) -> HttpRequest:
-    return HttpRequest(
+def _message_back(kind: type[E], origin: Origin, data: Data, /, **given: Any) -> E:
+    return _convert(
+        kind,
         origin,
-        data["http_exchange_id"],
-        data["method"],
-        data["path"],
-        data["protocol"],
-        _headers_back(data),
-        _bytes_back("body", data),
-        data["complete"],
-        data["completion_reason"],
-        data["end_timestamp_ns"],
-        data["body_bytes_lost"],
-        data["wire_size"],
+        data,
+        exchange=data["http_exchange_id"],
+        version=data["protocol"],
+        headers=data["header_list"],
+        body=_bytes_back("body", data),
+        reason=data["completion_reason"],
+        end_ns=data["end_timestamp_ns"],
+        body_lost=data["body_bytes_lost"],
+        size=data["wire_size"],
+        **given,
     )
+
+
+def _request_back(origin: Origin, data: Data) -> HttpRequest:
+    return _message_back(HttpRequest, origin, data, target=data["path"])
 
 
 def _response(event: HttpResponse) -> Data:
@@ -259,23 +257,15 @@ def _response(event: HttpResponse) -> Data:
 
 
 def _response_back(origin: Origin, data: Data) -> HttpResponse:
-    return HttpResponse(
+    return _message_back(
+        HttpResponse,
         origin,
-        data["http_exchange_id"],
-        data["status_code"],
-        data["status_text"],
-        data["protocol"],
-        _headers_back(data),
-        _bytes_back("body", data),
-        data["streaming"],
-        data["complete"],
-        data["completion_reason"],
-        data["end_timestamp_ns"],
-        data["body_bytes_lost"],
-        data["wire_size"],
-        data["request_method"],
-        data["request_path"],
-        data["request_host"],
+        data,
+        status=data["status_code"],
+        phrase=data["status_text"],
+        method=data["request_method"],
+        target=data["request_path"],
+        host=data["request_host"],
     )
 
 
@@ -330,7 +320,7 @@ def _sse_back(origin: Origin, data: Data) -> SseMessage:
         origin,
         data,
         exchange=data["http_exchange_id"],
-        events=[{"event": each["event"], "data": each["data"], "id": each["id"]} for each in data["sse_events"]],
+        events=data["sse_events"],
         host=data["host"],
         method=data["method"],
         target=data["path"],
@@ -363,26 +353,14 @@ class _Kind(NamedTuple):
     decode: Callable[[Origin, Data], Event]
 
 
-def _handshake_back(origin: Origin, data: Data) -> TlsHandshake:
-    return TlsHandshake(origin, data["latency_ns"])
-
-
-def _close_back(origin: Origin, data: Data) -> TlsClose:
-    return TlsClose(origin, data["in_offset"], data["out_offset"])
-
-
 def _tick(_: Tick) -> Data:
     return {}
 
 
-def _tick_back(origin: Origin, _: Data) -> Tick:
-    return Tick(origin)
-
-
 _BY_TYPE: dict[type[Event], _Kind] = {
     TlsChunk: _Kind("tls_chunk", "ssl", _tls_chunk, _tls_chunk_back),
-    TlsHandshake: _Kind("tls_handshake", "ssl", _tls_handshake, _handshake_back),
-    TlsClose: _Kind("tls_close", "ssl", _tls_close, _close_back),
+    TlsHandshake: _Kind("tls_handshake", "ssl", _tls_handshake, partial(_convert, TlsHandshake)),
+    TlsClose: _Kind("tls_close", "ssl", _tls_close, partial(_convert, TlsClose)),
     HttpRequest: _Kind("http_request", "http_parser", _request, _request_back),
     HttpResponse: _Kind("http_response", "http_parser", _response, _response_back),
     BodyPart: _Kind("body_part", "http_body", _body_part, _body_part_back),
@@ -391,6 +369,6 @@ _BY_TYPE: dict[type[Event], _Kind] = {
     ProcessExec: _Kind("process_exec", "process", _exec, partial(_convert, ProcessExec)),
     ProcessExit: _Kind("process_exit", "process", _exit, partial(_convert, ProcessExit)),
     Loss: _Kind("loss", "diagnostic", _loss, partial(_convert, Loss)),
-    Tick: _Kind("tick", "engine", _tick, _tick_back),
+    Tick: _Kind("tick", "engine", _tick, partial(_convert, Tick)),
 }
 _BY_NAME = {kind.name: kind for kind in _BY_TYPE.values()}

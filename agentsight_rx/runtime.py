@@ -12,6 +12,7 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from typing import Any
 
 from msgspec import Struct
+from reactivex import Observable
 
 from .engine import Engine, Hub, Site
 from .errors import AgentsightError
@@ -19,7 +20,7 @@ from .events import Loss, Origin
 from .loss import Ledger, Reason
 from .mailbox import Dropped, Mailbox
 from .sink import Output, Sink, Writer
-from .stream import Stream
+from .stream import as_stream
 from .view.tally import Tally
 
 __all__ = ["Run", "Summary", "run"]
@@ -48,7 +49,7 @@ class Summary(Struct):
 
 
 def run(
-    graph: Stream[Output],
+    graph: Observable[Output],
     sinks: Iterable[Sink] = (),
     *,
     duration: float | None = None,
@@ -72,8 +73,8 @@ def run(
 class Run:
     """A run in steps, for callers that have more to do than to wait: enter, `wait` or do other things, `stop`."""
 
-    def __init__(self, graph: Stream[Output], sinks: Iterable[Sink] = (), *, strict: bool = False) -> None:
-        self._graph = graph
+    def __init__(self, graph: Observable[Output], sinks: Iterable[Sink] = (), *, strict: bool = False) -> None:
+        self._graph = as_stream(graph)
         self._engine = Engine(strict=strict)
         self._engine.attached = self._attached
         self._ledger = self._engine.ledger

@@ -23,6 +23,7 @@ __all__ = [
     "Stage",
     "State",
     "Stream",
+    "as_stream",
     "of",
     "origin",
 ]
@@ -134,9 +135,7 @@ class Operator(Generic[A_contra, B_co]):
         self.stage = Stage(name, make, options)
 
     def __call__(self, source: Observable[A_contra], /) -> Stream[B_co]:
-        if isinstance(source, Stream):
-            return source.then(self)
-        return Stream[A_contra](_Gathered(source)).then(self)
+        return as_stream(source).then(self)
 
     def kernel(self, site: Site) -> Kernel[A_contra, B_co]:
         """The running part, for tests and for other ways to run it."""
@@ -320,6 +319,11 @@ def origin(
     `live`: its events happen now, so that time goes on by the clock when none comes and a full queue drops.
     """
     return Stream[E](_Origin(Node(name, options), lambda: Hub(name, reader(), time_of, live=live)))
+
+
+def as_stream(source: Observable[E]) -> Stream[E]:
+    """Any Observable as a Stream; a Stream is one already."""
+    return source if isinstance(source, Stream) else Stream[E](_Gathered(source))
 
 
 def of(*batches: Sequence[E], time_of: Callable[[E], int] | None = None, name: str = "of") -> Stream[E]:

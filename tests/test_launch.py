@@ -297,6 +297,7 @@ _LISTENER = """
 import signal, sys
 awaited = [signal.Signals[name] for name in sys.argv[2:]]
 signal.pthread_sigmask(signal.SIG_BLOCK, awaited)
+signal.alarm(10)  # if a broken launch loses it, nobody else ends it
 print("ready", flush=True)
 for _ in range(int(sys.argv[1])):
     sys.stdout.write(signal.sigwait(awaited).name + "\\n")  # one write: two processes share this pipe

@@ -70,7 +70,7 @@ def _number(value_of: Callable[[TlsChunk], float]) -> Condition[TlsChunk]:
         if compare is None:
             raise ValueError(f"a number is compared by = != > < >= or <=, not by {op}")
         try:
-            wanted = float(value)
+            wanted = int(value) if value.isdecimal() else float(value)
         except ValueError:
             return lambda _: False
         return lambda chunk: compare(value_of(chunk), wanted)

@@ -39,7 +39,7 @@ def merge_sse(*, timeout: float = 30.0) -> Operator[HttpEvent, HttpEvent]:
 
 
 def _connection(event: HttpEvent) -> Connection | None:
-    if isinstance(event, BodyPart) or (isinstance(event, HttpResponse) and event.streaming):
+    if isinstance(event, BodyPart | SseMessage) or (isinstance(event, HttpResponse) and event.streaming):
         return event.origin.connection
     return None
 
@@ -62,7 +62,7 @@ class _Stream:
         self.events: list[SseEvent] = []
         self.provider: Provider | None = find(about.host or "", about.target) if about.target else None
         self.reader: StreamReader | None = self.provider.reader() if self.provider else None
-        self.size = 0  # bytes of the body since the last revision
+        self.size = 0  # bytes of the body that no message and no loss stands for yet
         self.last_ns = about.origin.time_ns
         self.first_chunk_ns = 0
         self.chunks = 0
@@ -98,6 +98,7 @@ class _Stream:
 
     def message(self, reason: str | None) -> SseMessage:
         about = self.about
+        size = self.size - self.decoder.held() - self.decoder.lost
         made = SseMessage(
             about.origin,
             about.exchange,
@@ -110,14 +111,14 @@ class _Stream:
             reason is None,
             reason,
             self.revision,
-            self.size,
+            size,
             about.method,
             about.target,
             about.host,
             about.status,
         )
         self.revision += 1
-        self.size = 0
+        self.size -= size
         self.told = True
         self.whole = made.complete
         return made
@@ -125,6 +126,13 @@ class _Stream:
     def reason_in_silence(self) -> str | None:
         """Clients need not read on behind the end mark: then all was said although the body has not ended."""
         return None if self.reader is not None and self.reader.ended and not self.damage else "timeout"
+
+    def loss(self) -> list[HttpEvent]:
+        """What the decoder dropped, once nothing more comes."""
+        if not self.decoder.lost:
+            return []
+        note = "an event was cut or too long"
+        return [Loss(self.about.origin, "merge_sse", Reason.MALFORMED, 1, self.decoder.lost, note)]
 
     def reason_at_end(self, last: BodyPart) -> str | None:
         """Why the message is not complete, if it is not: the body's own reason, a hole, or no end mark."""
@@ -152,6 +160,8 @@ class _Streams(Machine[HttpEvent, HttpEvent]):
             about = _About(event.origin, event.exchange, event.status, event.method, event.target, event.host)
             self._open[event.exchange] = _Stream(about)
             return (event,)
+        if isinstance(event, SseMessage):  # a recording of what was merged already: nothing to wait for
+            self._open.pop(event.exchange, None)
         if not isinstance(event, BodyPart):
             return (event,)
         stream = self._open.get(event.exchange)
@@ -164,13 +174,7 @@ class _Streams(Machine[HttpEvent, HttpEvent]):
         del self._open[event.exchange]
         if stream.told and stream.whole:
             return ()
-        out: list[HttpEvent] = []
-        message = stream.message(stream.reason_at_end(event))
-        if stream.decoder.lost:
-            out.append(
-                Loss(message.origin, "merge_sse", Reason.MALFORMED, 1, stream.decoder.lost, "an event was cut or too long")
-            )
-        return [message, *out]
+        return [stream.message(stream.reason_at_end(event)), *stream.loss()]
 
     def tick(self, now_ns: int, /) -> Iterable[HttpEvent]:
         if not self._open:
@@ -183,7 +187,13 @@ class _Streams(Machine[HttpEvent, HttpEvent]):
 
     def finish(self) -> Iterable[HttpEvent]:
         open_streams, self._open = self._open, {}
-        return [stream.message("capture_end") for stream in open_streams.values() if not stream.told]
+        out: list[HttpEvent] = []
+        for stream in open_streams.values():
+            stream.decoder.finish()
+            if not stream.told:
+                out.append(stream.message("capture_end"))
+            out += stream.loss()
+        return out
 
     def held(self) -> int:
         return sum(stream.size for stream in self._open.values())

@@ -31,20 +31,24 @@ SECRET_HEADERS = frozenset(
     }
 )
 
-_QUERY = re.compile(r"([?&](?:key|api[-_]?key|access[-_]?token|token|sig|signature|secret|password)=)[^&#]+", re.IGNORECASE)
+# `key=`, and also `x-goog-signature=` or `client_secret=`
+_PARAMETER = r"[?&](?:[\w.-]*[_.-])?(?:api|access)?(?:key|token|sig|signature|secret|password|credential)="
+_QUERY = re.compile(rf"({_PARAMETER})[^&#]+", re.IGNORECASE)
 _REDACTED = r"\1[redacted]"
 
-# In bytes that were not parsed: the value of such a header line, up to its end or the end of the record
+# In bytes that were not parsed: the value of such a header line, up to its end or the end of the record, or of a parameter
 _RAW = re.compile(
-    rb"(?i)(?:^|\n)(?:" + b"|".join(re.escape(name.encode()) for name in sorted(SECRET_HEADERS)) + rb")[ \t]*:([^\r\n]*)"
+    rb"(?i)(?:(?:^|\n)(?:" + b"|".join(re.escape(name.encode()) for name in sorted(SECRET_HEADERS)) + rb")[ \t]*:"
+    rb"(?P<field>[^\r\n]*(?:\r?\n[ \t][^\r\n]*)*)|" + _PARAMETER.encode() + rb"(?P<parameter>[^&#\s\"]+))"
 )
-_RAW_HINT = re.compile(rb"(?i)auth|key|token|cookie|bearer|protocol")
+_RAW_HINT = re.compile(rb"(?i)auth|key|token|cookie|bearer|protocol|sig|secret|password|credential")
+_SEEN = re.compile(rb"[^\r\n]")
 
 
 def remove_auth() -> Operator[HttpEvent, HttpEvent]:
     """
     Remove headers that carry credentials and mask secret query parameters. In raw records the values of such header
-    lines are overwritten by `*`, so that lengths and offsets stay true.
+    lines and parameters are overwritten by `*`, so that lengths and offsets stay true.
     """
     return change(_clean, name="remove_auth")
 
@@ -76,5 +80,5 @@ def _masked(target: str) -> str:
 
 
 def _starred(found: re.Match[bytes]) -> bytes:
-    start = found.start(1) - found.start()
-    return found[0][:start] + b"*" * (len(found[0]) - start)
+    value = found[found.lastgroup or 0]
+    return found[0].removesuffix(value) + _SEEN.sub(b"*", value)

@@ -26,12 +26,13 @@ _DIRECTIONS: dict[str, Direction] = {"READ/RECV": "in", "WRITE/SEND": "out", "RE
 
 class ForeignLines:
     """
-    Keeps what these lines leave out: a position for each connection and direction, and a stand-in for the connection
-    where they name none (then it is the thread).
+    Keeps what these lines leave out: a position for each connection and direction, a stand-in for the connection where
+    they name none (then it is the thread), and for the start of a process (then it is its first EXEC).
     """
 
     def __init__(self) -> None:
         self._offsets: dict[tuple[Connection, str], tuple[int, int]] = {}
+        self._starts: dict[int, int] = {}
 
     def events(self, line: dict[str, Any]) -> list[Event]:
         """Events of one line; none for a kind that is not read. Raises KeyError, ValueError or msgspec.ValidationError."""
@@ -41,7 +42,7 @@ class ForeignLines:
         if "function" in data:
             return self._tls(data, wall_ns)
         if data.get("event") in ("EXEC", "EXIT"):
-            return [_process(data, wall_ns)]
+            return [self._process(data, wall_ns)]
         if "event" in data or "source" in line or "fd_role" in data:
             return []
         raise ValueError("neither an event of ours nor a line of a probe")
@@ -66,17 +67,26 @@ class ForeignLines:
         if function == "HANDSHAKE":
             return [TlsHandshake(origin, round(data.get("latency_ms", 0) * 1e6))]
         if function == "CLOSE":
-            for side in ("in", "out"):
-                self._offsets.pop((connection, side), None)
-            return [TlsClose(origin)]
+            ends = (self._offsets.pop((connection, side), (0, 0))[0] for side in ("in", "out"))
+            return [TlsClose(origin, *ends)]
         if direction is None:
             raise ValueError(f"unknown function {function!r}")
         content = _content(data)
         whole = int(data.get("len", len(content)))
-        lost = int(data.get("bytes_lost", max(0, whole - len(content)) if data.get("truncated") else 0))
+        lost = max(0, int(data.get("bytes_lost", whole - len(content) if data.get("truncated") else 0)))
         offset, seq = self._offsets.get((connection, direction), (0, 0))
         self._offsets[connection, direction] = (offset + len(content) + lost, seq + 1)
         return [TlsChunk(origin, content, offset, seq, lost, round(data.get("latency_ms", 0) * 1e6))]
+
+    def _process(self, data: dict[str, Any], wall_ns: int) -> Event:
+        time_ns, pid, ppid = int(data["timestamp"]), int(data["pid"]), int(data.get("ppid", 0))
+        origin = Origin(time_ns, pid, pid, 0, str(data["comm"]), wall_ns)
+        if data["event"] == "EXEC":
+            filename = str(data["filename"])
+            start_ns = self._starts.setdefault(pid, time_ns)
+            return ProcessExec(origin, ppid, start_ns, filename, _words(str(data.get("full_command", filename))), "")
+        start_ns, duration_ns = self._starts.pop(pid, 0), int(data.get("duration_ms", 0)) * 1_000_000
+        return ProcessExit(origin, ppid, start_ns, int(data.get("exit_code", 0)), duration_ns=duration_ns)
 
 
 def _connection(data: dict[str, Any]) -> Connection:
@@ -93,15 +103,6 @@ def _content(data: dict[str, Any]) -> bytes:
     if not text:
         return b""
     return b"".join(bytes([ord(char)]) if ord(char) <= 0xFF else char.encode() for char in text)
-
-
-def _process(data: dict[str, Any], wall_ns: int) -> Event:
-    origin = Origin(int(data["timestamp"]), int(data["pid"]), int(data["pid"]), 0, str(data["comm"]), wall_ns)
-    ppid = int(data.get("ppid", 0))
-    if data["event"] == "EXEC":
-        filename = str(data["filename"])
-        return ProcessExec(origin, ppid, 0, filename, _words(str(data.get("full_command", filename))), "")
-    return ProcessExit(origin, ppid, 0, int(data.get("exit_code", 0)), duration_ns=int(data.get("duration_ms", 0)) * 1_000_000)
 
 
 def _words(command: str) -> tuple[str, ...]:

@@ -66,8 +66,9 @@ class Program(Generic[E]):
             try:
                 self.bpf: Any = bcc().BPF(text=text.encode(), cflags=[*flags, "-Wno-everything"])
             except Exception as error:
+                said = str(error)[:200]
                 raise CaptureError(
-                    f"the kernel did not take the {stage} program ({str(error)[:200]}); `agentsight-rx doctor` shows what is missing"
+                    f"the kernel did not take the {stage} program ({said}); `agentsight-rx doctor` shows what is missing"
                 ) from error
         for comm in target.comms:
             key = self.bpf[b"comms"].Key()

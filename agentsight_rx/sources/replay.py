@@ -20,6 +20,7 @@ __all__ = ["ReplayOptions", "replay"]
 
 _BATCH = 256
 _LONGEST = 64 << 20  # a line of 16 MiB of text as hex, twice over
+_BROKEN = (msgspec.MsgspecError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
 
 
 class ReplayOptions(msgspec.Struct, frozen=True):
@@ -48,10 +49,13 @@ class _ReplayReader:
         files: list[tuple[str, BinaryIO]] = []
         for path in self._paths:
             try:
-                files.append((path, sys.stdin.buffer if path == "-" else Path(path).open("rb")))  # noqa: SIM115 (closed in close)
+                file = sys.stdin.buffer if path == "-" else Path(path).open("rb")  # noqa: SIM115 (closed in close)
             except OSError as error:
+                self.close()
                 raise CaptureError(f"{path} cannot be read: {error.strerror}") from error
-        self._files = [file for path, file in files if path != "-"]
+            files.append((path, file))
+            if path != "-":
+                self._files.append(file)
         self._lines = self._events(files)
 
     def poll(self, timeout: float, /) -> Sequence[Event] | None:
@@ -73,7 +77,7 @@ class _ReplayReader:
                     continue
                 try:
                     events = _decoded(line, foreign)
-                except (msgspec.DecodeError, msgspec.ValidationError, KeyError, ValueError, TypeError) as error:
+                except _BROKEN as error:
                     note = f"{name} line {number}: {_short(error)}"
                     self._tell(note)
                     events = [Loss(last, "replay", Reason.MALFORMED, 1, len(line), note)]

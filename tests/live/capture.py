@@ -66,8 +66,6 @@ def started(command: Sequence[str], env: dict[str, str] | None = None) -> Genera
 
 def until(condition: Callable[[], object], *, seconds: float = 30.0) -> None:
     """Wait for `condition`; the test fails if it does not come true in time."""
-    import time
-
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"

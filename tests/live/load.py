@@ -14,8 +14,8 @@ def connected() -> tuple[ssl.SSLObject, ssl.SSLObject]:
     """A client and a server end that have shaken hands; what one writes the other reads, without a socket."""
     authority = trustme.CA()
     inside, outside = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
-    authority.issue_cert("localhost").configure_cert(inside)
-    authority.configure_trust(outside)
+    authority.issue_cert("localhost").configure_cert(inside)  # pyright: ignore[reportUnknownMemberType]
+    authority.configure_trust(outside)  # pyright: ignore[reportUnknownMemberType]
     there, back = ssl.MemoryBIO(), ssl.MemoryBIO()
     client = outside.wrap_bio(back, there, server_hostname="localhost")
     server = inside.wrap_bio(there, back, server_side=True)

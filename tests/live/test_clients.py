@@ -9,7 +9,7 @@ import pytest
 
 from agentsight_rx import operators as op
 from agentsight_rx import sources
-from agentsight_rx.events import BodyPart, Event, HttpRequest, HttpResponse, time_of
+from agentsight_rx.events import BodyPart, HttpEvent, HttpRequest, HttpResponse, time_of
 from agentsight_rx.graphs import TraceOptions, trace
 from agentsight_rx.sources import ProcessOptions, Target, TlsOptions
 from agentsight_rx.stream import of
@@ -109,7 +109,7 @@ def test_what_was_captured_gives_the_same_rows_again(tmp_path: Path) -> None:
     client = next(client for client in CLIENTS if client.name == "curl")
     with fake_llm(tmp_path) as peer:
         kept = _capture(client, peer, tmp_path, multi=True)
-    events: list[Event] = kept.items
+    events: list[HttpEvent] = kept.items
     again: list[object] = []
-    of(events, time_of=time_of).pipe(op.merge_sse(), op.materialize()).subscribe(again.append)
+    of(events, time_of=time_of).pipe(op.merge_sse()).pipe(op.materialize()).subscribe(again.append)
     assert len({row.id for row in again if isinstance(row, CallRow)}) == CALLS

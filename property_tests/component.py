@@ -1,0 +1,281 @@
+"""
+The shared test of operators: whatever the author gave as input, an operator must keep the promises that all of them make.
+
+    check(Case(parse_http, tls_events(), weigh_in=..., weigh_out=..., unit="bytes", poison=...))
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, Literal, TypeVar
+
+import msgspec
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from msgspec import Struct
+from reactivex import operators as ops
+
+from agentsight_rx.engine import Engine, Site
+from agentsight_rx.events import time_of
+from agentsight_rx.loss import Entry, Reason
+from agentsight_rx.stream import Kernel, Operator, State, of
+
+from .strategies import START_NS, batches_of
+
+__all__ = ["Case", "check"]
+
+A = TypeVar("A")
+B = TypeVar("B")
+
+
+class Case(Struct, Generic[A, B], frozen=True):
+    """
+    One operator and what its author knows about it.
+
+    The law is `weight in == weight out + lost + held`, in `unit`s: where that is events, a loss weighs its count, in bytes
+    its size. `poison(time_ns)` is an event at which the operator raises, of a key that no other event has; `forgets` says
+    that such a bug costs the operator what it knows of other events too, since it has one machine for all.
+    """
+
+    operator: Callable[[], Operator[A, B]]
+    events: st.SearchStrategy[list[A]]
+    weigh_in: Callable[[A], int]
+    weigh_out: Callable[[B], int]
+    unit: Literal["events", "bytes"]
+    poison: Callable[[int], A]
+    forgets: bool = False
+    time_of: Callable[[Any], int] = time_of
+
+
+def check(case: Case[A, B], *, examples: int = 25, shrink: bool = True) -> None:
+    """Raise an AssertionError that shows a small input for which `case.operator` breaks a promise."""
+    phases = [Phase.explicit, Phase.reuse, Phase.generate, *([Phase.shrink] if shrink else [])]
+
+    @settings(
+        max_examples=examples,
+        deadline=None,
+        database=None,
+        phases=phases,
+        report_multiple_bugs=False,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+    )
+    @given(case.events, st.data())
+    def all_promises(events: list[A], data: st.DataObject) -> None:
+        trial = _Trial(case, events)
+        batches = data.draw(batches_of(events), "batches")
+        trial.any_cutting_gives_the_same_output(batches)
+        trial.it_goes_on_from_a_snapshot_anywhere(batches)
+        trial.nothing_vanishes(batches)
+        trial.it_touches_nothing_but_its_own_state(batches)
+        trial.two_subscriptions_share_nothing()
+        trial.it_goes_on_behind_a_bug(data.draw(st.integers(0, len(events)), "place of the bug"))
+
+    all_promises()
+
+
+class _Outcome(Struct):
+    out: list[Any]
+    losses: list[Entry]
+
+
+class _Trial(Generic[A, B]):
+    """One operator and one input."""
+
+    def __init__(self, case: Case[A, B], events: list[A]) -> None:
+        self.case = case
+        self.events = events
+        self.operator = case.operator()
+        self.whole = self.outcome([events])
+        self.singles = [[event] for event in events]
+
+    def outcome(
+        self,
+        batches: Sequence[Sequence[A]],
+        around: Callable[[Site], Kernel[A, B]] | None = None,
+        *,
+        strict: bool = True,
+    ) -> _Outcome:
+        engine = Engine(strict=strict)
+        out: list[B] = []
+        operator = self.operator if around is None else Operator(self.operator.stage.name, around)
+        of(*batches, time_of=self.case.time_of).pipe(operator).subscribe(out.append, scheduler=engine)
+        engine.run_inline()
+        return _Outcome(out, engine.ledger.entries())
+
+    def any_cutting_gives_the_same_output(self, batches: Sequence[Sequence[A]]) -> None:
+        assert self.whole == self.outcome(self.singles), "one event a batch"
+        assert self.whole == self.outcome(batches), "cut anywhere"
+        engine, out = Engine(), list[B]()
+        behind = of(*batches, time_of=self.case.time_of).pipe(ops.map(_unchanged)).pipe(self.operator)
+        behind.subscribe(out.append, scheduler=engine)
+        engine.run_inline()
+        assert self.whole.out == out, "behind a stock operator"
+
+    def it_goes_on_from_a_snapshot_anywhere(self, batches: Sequence[Sequence[A]]) -> None:
+        for cut in (self.singles, batches):
+            resumed = self.outcome(cut, lambda site: _Resumed(lambda: self.operator.kernel(site)))
+            assert self.whole == resumed, "restored from a snapshot before every batch and tick"
+
+    def nothing_vanishes(self, batches: Sequence[Sequence[A]]) -> None:
+        assert self.whole == self.outcome(batches, lambda site: _Weighed(self.operator.kernel(site), site, self.case))
+
+    def it_touches_nothing_but_its_own_state(self, batches: Sequence[Sequence[A]]) -> None:
+        watched: list[_Watched[A, B]] = []
+
+        def around(site: Site) -> Kernel[A, B]:
+            watched.append(_Watched(self.operator.kernel(site)))
+            return watched[-1]
+
+        assert self.whole == self.outcome(batches, around), "looked at and ticked twice"
+        watched[0].batches_are_as_they_were()
+
+    def two_subscriptions_share_nothing(self) -> None:
+        engine, one, other = Engine(), list[B](), list[B]()
+        stream = of(*self.singles, time_of=self.case.time_of).pipe(self.operator)
+        stream.subscribe(one.append, scheduler=engine)
+        stream.subscribe(other.append, scheduler=engine)
+        engine.run_inline()
+        assert self.whole.out == one, "the first of two subscriptions"
+        assert self.whole.out == other, "the second of two subscriptions"
+
+    def it_goes_on_behind_a_bug(self, place: int) -> None:
+        place = 0 if self.case.forgets else place
+        events, time_of = self.events, self.case.time_of
+        poison = self.case.poison(time_of(events[min(place, len(events) - 1)]) if events else START_NS)
+        poisoned = [*events[:place], poison, *events[place:]]
+        with contextlib.redirect_stderr(io.StringIO()):
+            after = self.outcome([poisoned], strict=False)
+        assert self.whole.out == after.out, "the events around one at which it raises"
+        bugs = [entry.count for entry in after.losses if entry.reason is Reason.BUG]
+        assert bugs == [1], "a bug is counted"
+        try:
+            self.outcome([poisoned])
+        except Exception:
+            return
+        raise AssertionError("where the engine is strict a bug is raised")
+
+
+class _Around(Kernel[A, B]):
+    """A kernel that looks at another one."""
+
+    def __init__(self, inner: Kernel[A, B]) -> None:
+        self.inner = inner
+
+    def feed(self, batch: Sequence[A], /) -> Sequence[B]:
+        return self.inner.feed(batch)
+
+    def tick(self, now_ns: int, /) -> Sequence[B]:
+        return self.inner.tick(now_ns)
+
+    def finish(self) -> Sequence[B]:
+        return self.inner.finish()
+
+    def snapshot(self) -> State:
+        return self.inner.snapshot()
+
+    def restore(self, state: State, /) -> None:
+        self.inner.restore(state)
+
+    def held(self) -> int:
+        return self.inner.held()
+
+
+class _Resumed(_Around[A, B]):
+    """Before whatever comes, what was there so far is written down and a new kernel goes on from that."""
+
+    def __init__(self, make: Callable[[], Kernel[A, B]]) -> None:
+        super().__init__(make())
+        self._make = make
+
+    def _resume(self) -> None:
+        held = self.inner.held()
+        state = msgspec.msgpack.decode(_packed(self.inner))
+        self.inner = self._make()
+        self.inner.restore(state)
+        assert held == self.inner.held(), "what it holds after a restore"
+
+    def feed(self, batch: Sequence[A], /) -> Sequence[B]:
+        self._resume()
+        return super().feed(batch)
+
+    def tick(self, now_ns: int, /) -> Sequence[B]:
+        self._resume()
+        return super().tick(now_ns)
+
+    def finish(self) -> Sequence[B]:
+        self._resume()
+        return super().finish()
+
+
+class _Weighed(_Around[A, B]):
+    """After every step: what came in went out, was counted as lost, or is still inside."""
+
+    def __init__(self, inner: Kernel[A, B], site: Site, case: Case[A, B]) -> None:
+        super().__init__(inner)
+        self._site = site
+        self._case = case
+        self._weight = 0
+
+    def feed(self, batch: Sequence[A], /) -> Sequence[B]:
+        self._weight += sum(map(self._case.weigh_in, batch))
+        return self._balanced(super().feed(batch), "a batch")
+
+    def tick(self, now_ns: int, /) -> Sequence[B]:
+        return self._balanced(super().tick(now_ns), "a tick")
+
+    def finish(self) -> Sequence[B]:
+        out = self._balanced(super().finish(), "its end")
+        assert self.held() == 0, "nothing is held after the end"
+        return out
+
+    def _balanced(self, out: Sequence[B], step: str) -> Sequence[B]:
+        self._weight -= sum(map(self._case.weigh_out, out))
+        entries = self._site.meter.entries()
+        lost = sum(entry.count if self._case.unit == "events" else entry.size for entry in entries)
+        assert self._weight == lost + self.held(), f"{self._case.unit}: in - out == lost + held, after {step}"
+        return out
+
+
+class _Watched(_Around[A, B]):
+    """Looks at it all the time, ticks twice, and remembers every batch."""
+
+    def __init__(self, inner: Kernel[A, B]) -> None:
+        super().__init__(inner)
+        self._seen: list[tuple[Sequence[Any], list[Any]]] = []
+
+    def feed(self, batch: Sequence[A], /) -> Sequence[B]:
+        given = list(batch)
+        self._remember(given)
+        return self._looked_at(super().feed(given))
+
+    def tick(self, now_ns: int, /) -> Sequence[B]:
+        out = self._looked_at(super().tick(now_ns))
+        before = _packed(self.inner)
+        assert not super().tick(now_ns), "a second tick at the same time gives nothing"
+        assert before == _packed(self.inner), "a tick with nothing due changes nothing"
+        return out
+
+    def finish(self) -> Sequence[B]:
+        return self._looked_at(super().finish())
+
+    def _looked_at(self, out: Sequence[B]) -> Sequence[B]:
+        self._remember(out)
+        assert _packed(self.inner) == _packed(self.inner), "a snapshot changes nothing"
+        return out
+
+    def _remember(self, batch: Sequence[Any]) -> None:
+        self._seen.append((batch, list(batch)))
+
+    def batches_are_as_they_were(self) -> None:
+        for batch, copy in self._seen:
+            assert copy == list(batch), "nobody changes a batch that was handed over"
+
+
+def _packed(kernel: Kernel[Any, Any]) -> bytes:
+    return msgspec.msgpack.encode(kernel.snapshot())
+
+
+def _unchanged(event: A) -> A:
+    return event

@@ -1,0 +1,215 @@
+"""Every operator keeps the promises that all of them make: see component.py."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import pytest
+from hypothesis import strategies as st
+from msgspec import Struct
+from msgspec.structs import replace
+
+from agentsight_rx import operators as op
+from agentsight_rx.events import (
+    BodyPart,
+    Connection,
+    Event,
+    HttpEvent,
+    HttpRequest,
+    HttpResponse,
+    Origin,
+    SseMessage,
+    TlsChunk,
+)
+from agentsight_rx.stream import Machine, Operator, State
+from agentsight_rx.view import Row
+
+from .component import Case, check
+from .strategies import START_NS, http_events, model_events, process_events, streamed_events, tls_events
+
+
+class Item(Struct, frozen=True):
+    """The input of the operators that take anything."""
+
+    time_ns: int
+    key: int | None
+    data: bytes
+
+
+Bundle: TypeAlias = tuple[int | None, bytes]
+
+items = st.lists(
+    st.builds(
+        Item,
+        st.integers(0, 40).map(lambda step: START_NS + step * 7_000_000),
+        st.none() | st.integers(0, 3),
+        st.binary(max_size=5),
+    ),
+    max_size=20,
+).map(lambda some: sorted(some, key=lambda item: item.time_ns))
+
+
+class Pairs(Machine[Item, Item]):
+    """Puts two and two together; one alone goes out after 50 ms."""
+
+    def __init__(self) -> None:
+        self._one: Item | None = None
+
+    def feed(self, item: Item, /) -> list[Item]:
+        if self._one is not None:
+            item = replace(self._one, data=self._one.data + item.data)
+            self._one = None
+            return [item]
+        self._one = replace(item, data=b"" + item.data)
+        return []
+
+    def tick(self, now_ns: int, /) -> list[Item]:
+        return self.finish() if self._one and now_ns - self._one.time_ns > 50_000_000 else []
+
+    def finish(self) -> list[Item]:
+        one, self._one = self._one, None
+        return [one] if one else []
+
+    def held(self) -> int:
+        return len(self._one.data) if self._one else 0
+
+    def snapshot(self) -> State:
+        return self._one and [self._one.time_ns, self._one.key, self._one.data]
+
+    def restore(self, state: State, /) -> None:
+        self._one = state and Item(*state)
+
+
+class Trap:
+    """A value at which everything that looks at it raises."""
+
+    def __bool__(self) -> bool:
+        raise ArithmeticError("a trap")
+
+    def __len__(self) -> int:
+        raise ArithmeticError("a trap")
+
+    def __getattr__(self, name: str) -> Any:
+        raise ArithmeticError("a trap")
+
+
+TRAP: Any = Trap()
+
+
+def item_trap(time_ns: int) -> Item:
+    return Item(time_ns, 9, TRAP)
+
+
+def origin(time_ns: int) -> Origin:
+    return Origin(time_ns, 9, connection=Connection(9, 9, "", 9), direction="in")
+
+
+def chunk_trap(time_ns: int) -> TlsChunk:
+    return TlsChunk(origin(time_ns), TRAP, 0, 0)
+
+
+def request_trap(time_ns: int) -> HttpRequest:
+    return HttpRequest(origin(time_ns), 1, "POST", TRAP, "HTTP/1.1", TRAP)
+
+
+def part_trap(time_ns: int) -> BodyPart:
+    return BodyPart(origin(time_ns), 1, TRAP)
+
+
+def one(_: object) -> int:
+    return 1
+
+
+def event_not_row(out: Event | Row) -> int:
+    return int(hasattr(out, "origin"))
+
+
+def wire_bytes(event: HttpEvent) -> int:
+    if isinstance(event, TlsChunk):
+        return len(event.data)
+    return event.size if isinstance(event, HttpRequest | HttpResponse | BodyPart) else 0
+
+
+def body_bytes(event: HttpEvent) -> int:
+    if isinstance(event, SseMessage):
+        return event.size if event.origin.connection else 0
+    return len(event.data) if isinstance(event, BodyPart) else 0
+
+
+def marked_trap(time_ns: int) -> TlsChunk:
+    return TlsChunk(origin(time_ns), b"", 0, 0, marked=TRAP)
+
+
+def wall_trap(time_ns: int) -> TlsChunk:
+    return TlsChunk(replace(origin(time_ns), wall_ns=TRAP), b"", 0, 0)
+
+
+def item_time(item: Item) -> int:
+    return item.time_ns
+
+
+def item_size(item: Item) -> int:
+    return len(item.data)
+
+
+def clock_offset() -> int:
+    return 1_700_000_000_000_000_000
+
+
+def normalize() -> Operator[Event, Event]:
+    return op.normalize(offset=clock_offset)
+
+
+def anything() -> st.SearchStrategy[list[Event]]:
+    some: st.SearchStrategy[list[Any]] = st.one_of(tls_events(), http_events(), process_events())
+    return some
+
+
+CASES: dict[str, Case[Any, Any]] = {
+    "change": Case(
+        lambda: op.change(lambda item: replace(item, data=item.data[::-1])),
+        items, weigh_in=one, weigh_out=one, unit="events", poison=item_trap, time_of=item_time,
+    ),
+    "keep": Case(
+        lambda: op.keep(lambda item: item.data[:1] > b"a"),
+        items, weigh_in=one, weigh_out=one, unit="events", poison=item_trap, time_of=item_time,
+    ),
+    "each": Case(
+        lambda: op.each(Pairs, name="pairs"),
+        items, weigh_in=item_size, weigh_out=item_size, unit="bytes", poison=item_trap, forgets=True, time_of=item_time,
+    ),
+    "per_key": Case(
+        lambda: op.per_key(lambda item: item.key, Pairs, name="pairs", key_type=int, limit=4),
+        items, weigh_in=item_size, weigh_out=item_size, unit="bytes", poison=item_trap, forgets=True, time_of=item_time,
+    ),
+    "normalize": Case(normalize, anything(), weigh_in=one, weigh_out=one, unit="events", poison=wall_trap),
+    "filter_tls": Case(
+        lambda: op.filter_tls("len>10 | data~HTTP", "pid=1 & function=READ/RECV"),
+        tls_events(), weigh_in=one, weigh_out=one, unit="events", poison=chunk_trap,
+    ),
+    "parse_http": Case(
+        lambda: op.parse_http(body_limit=20),
+        tls_events(), weigh_in=wire_bytes, weigh_out=wire_bytes, unit="bytes", poison=chunk_trap,
+    ),
+    "drop_marked": Case(op.drop_marked, http_events(), weigh_in=one, weigh_out=one, unit="events", poison=marked_trap),
+    "merge_sse": Case(
+        op.merge_sse, streamed_events(), weigh_in=body_bytes, weigh_out=body_bytes, unit="bytes", poison=part_trap,
+    ),
+    "filter_http": Case(
+        lambda: op.filter_http("request.method=GET", "response.status_code=4xx | /files"),
+        http_events(), weigh_in=one, weigh_out=one, unit="events", poison=request_trap,
+    ),
+    "remove_auth": Case(op.remove_auth, http_events(), weigh_in=one, weigh_out=one, unit="events", poison=request_trap),
+    "materialize": Case(
+        op.materialize, model_events(), weigh_in=one, weigh_out=event_not_row, unit="events", poison=request_trap, forgets=True,
+    ),
+}  # fmt: skip
+
+
+def test_no_operator_is_missing() -> None:
+    assert set(op.__all__) == set(CASES)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_operator(name: str) -> None:
+    check(CASES[name])

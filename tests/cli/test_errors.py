@@ -1,0 +1,91 @@
+"""Wrong use is one clear answer and an exit status, without rights and without a traceback."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from agentsight_rx.state import LmdbStore, Put
+from agentsight_rx.state.lmdb_store import META
+
+PROGRAM = [sys.executable, "-m", "agentsight_rx"]
+
+
+def run(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*PROGRAM, *words], capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_an_unknown_flag_is_marked() -> None:
+    done = run("trace", "--ssl", "--proces")
+    assert done.returncode == 2
+    error, line, marks = done.stderr.splitlines()
+    assert error.startswith("Error: No such option: --proces")
+    assert line[marks.index("^") : marks.rindex("^") + 1] == "--proces"
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "said"),
+    [
+        (["trace"], 2, "At least one monitoring type must be enabled (--ssl, --process, --stdio, or --system)"),
+        (["trace", "--stdio"], 2, "--stdio is not there yet"),
+        (["trace", "--ssl", "--comm", ", "], 2, "names no process"),
+        (["trace", "--ssl", "--pid", "many"], 2, "--pid"),
+        (["record"], 2, "nothing to record"),
+        (["record", "--pid", "1", "--", "true"], 2, "do not go together"),
+        (["replay", "/no/such/file"], 1, "/no/such/file cannot be read"),
+        (["report", "--db", "/no/such/store"], 1, "/no/such/store does not exist"),
+        (["nonsense"], 2, "nonsense"),
+    ],
+    ids=str,
+)
+def test_wrong_use_is_one_line(words: list[str], status: int, said: str) -> None:
+    done = run(*words)
+    assert done.returncode == status
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("Error: ")
+    assert said in line
+
+
+@pytest.mark.parametrize("flag", ["--ssl-filter", "--http-filter"])
+def test_a_wrong_filter_is_marked_at_its_place(flag: str) -> None:
+    done = run("trace", "--ssl", flag, "(len<10")
+    assert done.returncode == 2
+    error, line, mark = done.stderr.splitlines()
+    assert error.startswith("Error: filter: ")
+    assert line == "  (len<10"
+    assert mark.strip() == "^"
+
+
+def test_a_broken_line_is_told_with_its_number_and_the_rest_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "run.jsonl"
+    good = '{"timestamp":1,"event":"EXIT","comm":"sh","pid":%d,"ppid":1,"exit_code":0}'
+    path.write_text("\n".join([good % 1, "{not json", good % 2]) + "\n")
+    done = run("replay", str(path))
+    assert done.returncode == 0
+    assert len(done.stdout.splitlines()) == 3  # two exits and the loss
+    assert f"{path} line 2" in done.stderr
+    assert "incomplete:" in done.stderr
+    assert "replay: 1 malformed" in done.stderr
+
+
+@pytest.mark.parametrize("command", ["replay", "report"])
+def test_a_store_of_another_version_is_refused_and_stays_as_it_is(command: str, tmp_path: Path) -> None:
+    path, lines = tmp_path / "run.lmdb", tmp_path / "empty.jsonl"
+    store = LmdbStore.open(path)
+    store.commit([Put(META, "schema_version", 99)])
+    store.close()
+    lines.write_text("")
+    before = path.read_bytes()
+    done = run(command, *([str(lines)] if command == "replay" else []), "--db", str(path))
+    assert done.returncode == 1
+    assert "schema version 99" in done.stderr
+    assert path.read_bytes() == before
+
+
+def test_graphs_are_printed_without_rights() -> None:
+    done = run("trace", "--ssl", "--process", "--pid", "1", "--explain")
+    assert done.returncode == 0
+    assert "parse_http" in done.stdout

@@ -1,0 +1,157 @@
+"""The program itself, as a person runs it: demo, record, trace, a kill in the middle, report."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from agentsight_rx.events import SseMessage
+from agentsight_rx.state import LmdbStore
+from agentsight_rx.view.report import Report, read_events, read_report
+
+from .capture import needs_root, until
+from .peers import CLIENTS, fake_llm, read_calls
+
+pytestmark = [pytest.mark.live, needs_root]
+
+ROOT = Path(__file__).parents[2]
+PROGRAM = [sys.executable, "-m", "agentsight_rx"]
+
+
+def test_the_demo_tells_the_whole_story() -> None:
+    done = subprocess.run([*PROGRAM, "demo"], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    for said in ("2 API calls", "claude-sonnet-4-5", " in, ", " out", "1 tool call (1 tied to a process)", "nothing lost"):
+        assert said in done.stdout
+    assert "/bin/sh -c 'wc -l < /etc/hostname' -> exit code 0" in done.stdout
+
+
+@pytest.mark.parametrize(("script", "status"), [("exit 7", 7), ("kill -TERM $$", 143), ("exit 0", 0)])
+def test_record_ends_as_the_command_ended(script: str, status: int, tmp_path: Path) -> None:
+    path = tmp_path / "run.lmdb"
+    done = subprocess.run(
+        [*PROGRAM, "record", "--db", str(path), "--", "/bin/sh", "-c", script], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == status, done.stderr
+    assert path.stat().st_mode & 0o777 == 0o600
+    report = _report(path)
+    assert report.complete
+    assert [row.exit_code for row in report.processes] == [status if status < 128 else None]
+
+
+def test_a_command_that_is_not_there_leaves_no_store(tmp_path: Path) -> None:
+    path = tmp_path / "run.lmdb"
+    done = subprocess.run(
+        [*PROGRAM, "record", "--db", str(path), "--", "no-such-command"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 127
+    assert "command not found: 'no-such-command'" in done.stderr
+    assert not path.exists()
+
+
+def test_trace_prints_stores_and_ends_in_order(tmp_path: Path) -> None:
+    client = next(client for client in CLIENTS if client.name == "curl")
+    gate, path, lines = tmp_path / "go", tmp_path / "run.lmdb", tmp_path / "run.jsonl"
+    with fake_llm(tmp_path) as peer:
+        watched = subprocess.Popen(client.command(peer, 3, 100), env=client.env(peer, tmp_path) | {"WAIT_FOR": str(gate)})
+        command = ["trace", "--ssl", "--process", "-p", str(watched.pid), "--db", str(path), "--jsonl", str(lines)]
+        tracer = _start(command)
+        gate.touch()
+        assert watched.wait(60) == 0
+        time.sleep(0.5)  # a person presses Ctrl-C a moment later
+        tracer.send_signal(signal.SIGINT)
+        out, err = tracer.communicate(timeout=30)
+    assert tracer.returncode == 0
+    assert "3 API calls" in err
+    assert "complete: nothing lost" in err
+    assert out.encode() == lines.read_bytes()
+    assert lines.stat().st_mode & 0o777 == 0o600
+    assert all({"timestamp", "source", "pid", "comm", "data"} == json.loads(line).keys() for line in out.splitlines())
+    assert not [line for line in out.splitlines() if "dummy" in line and json.loads(line)["source"] != "process"]
+    assert _report(path).tally.calls == 3
+    again = subprocess.run([*PROGRAM, "replay", str(lines)], capture_output=True, text=True, check=True)
+    assert again.stdout == out
+    assert "3 API calls" in again.stderr
+
+
+def test_a_killed_tracer_leaves_all_but_the_last_second(tmp_path: Path) -> None:
+    client = next(client for client in CLIENTS if client.name == "node")
+    if reason := client.available():
+        pytest.skip(reason)
+    gate, path = tmp_path / "go", tmp_path / "run.lmdb"
+    log = tmp_path / "calls.jsonl"
+    with fake_llm(tmp_path) as peer:
+        watched = subprocess.Popen(client.command(peer, 100_000, 100), env=client.env(peer, tmp_path) | {"WAIT_FOR": str(gate)})
+        try:
+            tracer = _start(["trace", "--ssl", "--process", "-p", str(watched.pid), "-q", "--db", str(path)])
+            gate.touch()
+            until(lambda: log.exists() and len(read_calls(log)) >= 11)
+            early = len(read_calls(log))
+            time.sleep(1.0)
+            tracer.kill()
+            tracer.communicate()
+        finally:
+            watched.kill()
+            watched.wait()
+    shown = subprocess.run([*PROGRAM, "report", "--db", str(path)], capture_output=True, text=True, check=True)
+    report = _report(path)
+    assert sum(turn.call.status == "complete" for turn in report.turns) >= early
+    assert "no orderly end" in shown.stdout
+    store = LmdbStore.open(path, readonly=True)
+    assert sum(isinstance(event, SseMessage) for event in read_events(store)) >= early // 2 - 1
+    store.close()
+
+
+def test_the_ten_lines_of_the_readme_run(tmp_path: Path) -> None:
+    (block,) = re.findall(r"^```python\n(.*?)^```$", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+    script, gate = tmp_path / "graph.py", tmp_path / "go"
+    script.write_text(block)
+    client = next(client for client in CLIENTS if client.name == "curl")
+    with fake_llm(tmp_path) as peer:
+        watched = subprocess.Popen(client.command(peer, 5, 100), env=client.env(peer, tmp_path) | {"WAIT_FOR": str(gate)})
+        graph = subprocess.Popen(
+            [sys.executable, str(script), str(watched.pid)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        assert graph.stderr is not None
+        assert "reading TLS in" in graph.stderr.readline()
+        time.sleep(1.0)  # the program has no line that says that it is ready
+        gate.touch()
+        assert watched.wait(60) == 0
+        time.sleep(0.5)
+        graph.send_signal(signal.SIGINT)
+        out, err = graph.communicate(timeout=30)
+    assert graph.returncode == 0
+    assert [json.loads(line)["source"] for line in out.splitlines()] == ["sse_processor"] * 2
+    assert err.strip() == "nothing lost"
+
+
+def test_a_wrong_pid_is_one_line(tmp_path: Path) -> None:
+    gone = subprocess.Popen(["/bin/true"])
+    gone.wait()
+    done = subprocess.run([*PROGRAM, "trace", "--ssl", "-p", str(gone.pid)], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith(f"Error: there is no process {gone.pid}")
+
+
+def _start(arguments: list[str]) -> subprocess.Popen[str]:
+    """Start the program and wait until it says that it captures."""
+    tracer = subprocess.Popen([*PROGRAM, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert tracer.stderr is not None
+    while "capturing" not in (line := tracer.stderr.readline()):
+        assert line, f"the tracer ended with {tracer.wait()}"
+    return tracer
+
+
+def _report(path: Path) -> Report:
+    store = LmdbStore.open(path, readonly=True)
+    try:
+        return read_report(store)
+    finally:
+        store.close()

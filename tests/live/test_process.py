@@ -1,0 +1,104 @@
+"""Processes of every kind: what the kernel told us is what waitpid said, for each of them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from agentsight_rx import operators as op
+from agentsight_rx import sources
+from agentsight_rx.events import ProcessExec, ProcessExit, ProcessFork
+from agentsight_rx.sources import ProcessOptions, Target
+
+from .capture import needs_root, running, started
+
+pytestmark = [pytest.mark.live, needs_root]
+
+PROCESSES = 101
+
+
+def test_fork_exec_and_exit_of_each_process_are_exact(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tests.live.workload", str(tmp_path / "go")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as workload:
+        try:
+            graph = sources.process(ProcessOptions(Target(workload.pid))).pipe(op.normalize())
+            with running(graph) as (run, kept):
+                (tmp_path / "go").touch()
+                truth = [json.loads(line) for line in workload.communicate(timeout=60)[0].splitlines()]
+                summary = run.stop()
+        finally:
+            workload.kill()
+    assert summary.complete
+    assert len(truth) == PROCESSES
+    forks = {event.origin.pid: event for event in kept.of(ProcessFork)}
+    execs = {event.origin.pid: event for event in kept.of(ProcessExec)}
+    exits = {event.origin.pid: event for event in kept.of(ProcessExit)}
+    for pid, status, argv in truth:
+        assert forks[pid].ppid == workload.pid
+        assert exits[pid].exit_code == (os.waitstatus_to_exitcode(status) if os.WIFEXITED(status) else None)
+        assert exits[pid].signal == (os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0)
+        if argv is not None:
+            assert list(execs[pid].argv) == argv
+            assert execs[pid].filename == argv[0]
+            assert execs[pid].cwd == os.getcwd()
+            assert execs[pid].start_ns == forks[pid].start_ns == exits[pid].start_ns
+    assert exits[workload.pid].exit_code == 0
+
+
+def test_arguments_beyond_4_kib_are_counted(tmp_path: Path) -> None:
+    script = f"until [ -e {tmp_path}/go ]; do sleep 0.01; done; /bin/true {'y' * 6000}"
+    with started(["/bin/sh", "-c", script]) as shell:
+        with running(sources.process(ProcessOptions(Target(shell.pid)))) as (run, kept):
+            (tmp_path / "go").touch()
+            shell.wait(30)
+            run.stop()
+        (event,) = [event for event in kept.of(ProcessExec) if event.filename == "/bin/true"]
+    assert event.argv[0] == "/bin/true"
+    assert len("/bin/true") + 1 + len(event.argv[1]) + event.argv_lost == len("/bin/true") + 1 + 6000 + 1
+
+
+def test_without_children_only_the_process_itself_is_seen(tmp_path: Path) -> None:
+    script = f"until [ -e {tmp_path}/go ]; do sleep 0.01; done; /bin/true; exit 3"
+    with (
+        started(["/bin/sh", "-c", script]) as shell,
+        running(sources.process(ProcessOptions(Target(shell.pid, children=False)))) as (run, kept),
+    ):
+        (tmp_path / "go").touch()
+        shell.wait(30)
+        run.stop()
+    assert {event.origin.pid for event in kept.items} == {shell.pid}
+
+
+def test_a_name_a_session_and_a_user_choose_the_same_way(tmp_path: Path) -> None:
+    script = f"until [ -e {tmp_path}/go ]; do sleep 0.01; done; exit 5"
+    name = Path(f"{tmp_path}/agent-{os.getpid() % 10_000}")
+    name.symlink_to("/bin/sh")
+    shell = subprocess.Popen([str(name), "-c", script], start_new_session=True)
+    try:
+        for target in (
+            Target(comms=(name.name, "nobody-is-called-this")),
+            Target(session=shell.pid),
+            Target(pid=shell.pid, uid=os.getuid()),
+        ):
+            with running(sources.process(ProcessOptions(target))):
+                pass
+        none = Target(pid=shell.pid, uid=os.getuid() + 1)
+        with (
+            running(sources.process(ProcessOptions(Target(comms=(name.name,))))) as (by_name, named),
+            running(sources.process(ProcessOptions(Target(session=shell.pid)))) as (by_session, in_session),
+            running(sources.process(ProcessOptions(none))) as (by_user, of_user),
+        ):
+            (tmp_path / "go").touch()
+            shell.wait(30)
+            for run in (by_name, by_session, by_user):
+                run.stop()
+    finally:
+        shell.kill()
+    assert [event.exit_code for event in named.of(ProcessExit) if event.origin.pid == shell.pid] == [5]
+    assert [event.exit_code for event in in_session.of(ProcessExit) if event.origin.pid == shell.pid] == [5]
+    assert of_user.items == []
