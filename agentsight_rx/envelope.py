@@ -11,15 +11,22 @@ import msgspec
 from .events import (
     BodyPart,
     Event,
+    FileEvent,
     Headers,
     HttpRequest,
     HttpResponse,
     Loss,
+    NetEvent,
     Origin,
     ProcessExec,
     ProcessExit,
     ProcessFork,
+    Readline,
+    RpcMessage,
     SseMessage,
+    StdioChunk,
+    SystemSample,
+    SystemWide,
     Tick,
     TlsChunk,
     TlsClose,
@@ -346,6 +353,76 @@ def _loss(event: Loss) -> Data:
     return {"type": "loss", **_fields(event, ())}
 
 
+def _stdio(event: StdioChunk) -> Data:
+    return {
+        "len": len(event.data) + event.lost,
+        "fd_role": {0: "stdin", 1: "stdout", 2: "stderr"}.get(event.fd, f"fd{event.fd}"),
+        "fd_target": f"{event.channel.kind}:[{event.channel.inode}]",
+        "truncated": event.lost > 0,
+        **_fields(event, ("data",)),
+        **_bytes("data", event.data),
+    }
+
+
+def _stdio_back(origin: Origin, data: Data) -> StdioChunk:
+    return _convert(StdioChunk, origin, data, data=_bytes_back("data", data))
+
+
+def _file(event: FileEvent) -> Data:
+    return {"event": f"FILE_{event.action.upper()}", "filepath": event.path, **_fields(event, ())}
+
+
+def _net(event: NetEvent) -> Data:
+    detail = f"{event.peer or event.local}:{event.port}" if event.port else event.peer or event.local
+    return {"event": f"NET_{event.action.upper()}", "detail": detail, **_fields(event, ())}
+
+
+def _readline(event: Readline) -> Data:
+    return {"event": "BASH_READLINE", **_fields(event, ())}
+
+
+def _rpc(event: RpcMessage) -> Data:
+    return {"rpc_kind": event.kind, "rpc_method": event.method, "rpc_tool_name": event.tool, **_fields(event, ())}
+
+
+def _system(event: SystemSample) -> Data:
+    return {
+        "type": "system_metrics",
+        "cpu": {"percent": event.cpu_percent, "cores": event.cores},
+        "memory": {
+            "rss_kb": event.rss_bytes >> 10,
+            "rss_mb": event.rss_bytes >> 20,
+            "vsz_kb": event.vsz_bytes >> 10,
+            "vsz_mb": event.vsz_bytes >> 20,
+        },
+        "process": {"threads": event.threads, "children": event.processes - 1},
+        **_fields(event, ()),
+    }
+
+
+def _wide(event: SystemWide) -> Data:
+    used = event.total_bytes - event.available_bytes
+    return {
+        "type": "system_wide",
+        "cpu": {
+            "cores": event.cores,
+            "load_avg_1min": event.load_1,
+            "load_avg_5min": event.load_5,
+            "load_avg_15min": event.load_15,
+        },
+        "memory": {
+            "total_kb": event.total_bytes >> 10,
+            "total_mb": event.total_bytes >> 20,
+            "used_kb": used >> 10,
+            "used_mb": used >> 20,
+            "free_kb": event.free_bytes >> 10,
+            "available_kb": event.available_bytes >> 10,
+            "used_percent": round(100 * used / event.total_bytes, 2) if event.total_bytes else None,
+        },
+        **_fields(event, ()),
+    }
+
+
 class _Kind(NamedTuple):
     name: str
     source: str
@@ -368,6 +445,13 @@ _BY_TYPE: dict[type[Event], _Kind] = {
     ProcessFork: _Kind("process_fork", "process", _fork, partial(_convert, ProcessFork)),
     ProcessExec: _Kind("process_exec", "process", _exec, partial(_convert, ProcessExec)),
     ProcessExit: _Kind("process_exit", "process", _exit, partial(_convert, ProcessExit)),
+    FileEvent: _Kind("file", "process", _file, partial(_convert, FileEvent)),
+    NetEvent: _Kind("net", "process", _net, partial(_convert, NetEvent)),
+    Readline: _Kind("readline", "process", _readline, partial(_convert, Readline)),
+    StdioChunk: _Kind("stdio_chunk", "stdio", _stdio, _stdio_back),
+    RpcMessage: _Kind("rpc_message", "stdio", _rpc, partial(_convert, RpcMessage)),
+    SystemSample: _Kind("system_sample", "system", _system, partial(_convert, SystemSample)),
+    SystemWide: _Kind("system_wide", "system", _wide, partial(_convert, SystemWide)),
     Loss: _Kind("loss", "diagnostic", _loss, partial(_convert, Loss)),
     Tick: _Kind("tick", "engine", _tick, partial(_convert, Tick)),
 }

@@ -10,21 +10,31 @@ from .loss import Reason
 
 __all__ = [
     "BodyPart",
+    "Channel",
     "Connection",
     "Direction",
     "Event",
+    "FileEvent",
     "HttpEvent",
     "HttpRequest",
     "HttpResponse",
     "Loss",
+    "NetEvent",
     "Origin",
     "ProcessEvent",
     "ProcessExec",
     "ProcessExit",
     "ProcessFork",
+    "Readline",
     "Reply",
+    "RpcMessage",
     "SseEvent",
     "SseMessage",
+    "StdioChunk",
+    "StdioEvent",
+    "SystemEvent",
+    "SystemSample",
+    "SystemWide",
     "Tick",
     "TlsChunk",
     "TlsClose",
@@ -253,6 +263,127 @@ class ProcessExit(Struct, frozen=True, gc=False, tag="process_exit"):
     duration_ns: int = 0
 
 
+class FileEvent(Struct, frozen=True, gc=False, tag="file"):
+    """
+    An operation on a file and how it ended. `path` is absolute as the process sees it; `lexical`: joined from text, symbolic
+    links in the middle unresolved. A `close` carries the bytes that went through the open file.
+    """
+
+    origin: Origin
+    start_ns: int  # of the process
+    action: str  # open, close, rename, unlink, mkdir, rmdir, truncate, chdir
+    path: str
+    target: str = ""  # the new name of a rename
+    flags: int = 0  # of an open: O_* of fcntl.h
+    error: int = 0  # errno; 0 = it succeeded
+    count: int = 1  # so many equal ones
+    read_bytes: int = 0
+    written_bytes: int = 0
+    lexical: bool = False
+
+
+class NetEvent(Struct, frozen=True, gc=False, tag="net"):
+    """An operation on a socket and how it ended; of a TCP connect this is the outcome, not the attempt."""
+
+    origin: Origin
+    start_ns: int
+    action: str  # connect, bind, listen, accept, send
+    family: str  # ipv4, ipv6, unix
+    protocol: str  # tcp, udp, or stream, dgram, seqpacket of a unix socket
+    local: str = ""
+    peer: str = ""  # address without the port, or path
+    port: int = 0  # of the peer; of bind and listen the local one
+    error: int = 0
+    latency_ns: int = 0
+    count: int = 1
+    size: int = 0  # bytes, where the operation moves some
+
+
+class Readline(Struct, frozen=True, gc=False, tag="readline"):
+    """A line that a person typed into an interactive bash."""
+
+    origin: Origin
+    command: str
+
+
+class Channel(Struct, frozen=True, gc=False, cache_hash=True):
+    """One direction of a pipe or a unix socket: the inode of the pipe, or of the receiving end of the socket."""
+
+    kind: Literal["pipe", "unix", "tty"]
+    inode: int
+
+
+class StdioChunk(Struct, frozen=True, gc=False, tag="stdio_chunk"):
+    """
+    Bytes of one read or write on a channel; `origin.direction` says which: "in" it was read, "out" it was written.
+
+    `offset` and `seq` count per channel and side, as of a TlsChunk; `lost` bytes behind `data` were not captured.
+    """
+
+    origin: Origin
+    channel: Channel
+    fd: int
+    data: bytes
+    offset: int
+    seq: int
+    lost: int = 0
+    latency_ns: int = 0
+
+
+class RpcMessage(Struct, frozen=True, tag="rpc_message"):
+    """
+    One JSON-RPC request with its answer, or a notification, or a line that is none; seen once, whoever was watched.
+
+    `outcome`: ok, tool_error (MCP `isError`), rpc_error, cancelled, no_answer, or sent for what wants no answer.
+    """
+
+    origin: Origin  # of the first byte, at the end that was read where that is known
+    channel: Channel
+    kind: str  # request, notification, text
+    method: str = ""
+    id: str = ""  # as JSON text: 1 and "1" differ
+    tool: str = ""
+    params: str = ""  # JSON text; of a text line the line
+    result: str = ""  # JSON text of result or error
+    outcome: str = "sent"
+    writer_pid: int = 0
+    reader_pid: int = 0
+    server: str = ""  # name and version, once known
+    end_ns: int = 0  # when the answer was read
+    complete: bool = True
+    reason: str | None = None
+
+
+class SystemSample(Struct, frozen=True, gc=False, tag="system_sample"):
+    """What a process and, where asked, its descendants used. `cpu_percent` is None in the first sample: 100 = one core."""
+
+    origin: Origin
+    cpu_percent: float | None
+    cores: int
+    cpu_seconds: float
+    rss_bytes: int
+    vsz_bytes: int
+    threads: int
+    fds: int
+    read_bytes: int
+    written_bytes: int
+    processes: int
+    alert: bool = False
+
+
+class SystemWide(Struct, frozen=True, gc=False, tag="system_wide"):
+    """The whole machine: load averages, and memory in bytes."""
+
+    origin: Origin
+    cores: int
+    load_1: float
+    load_5: float
+    load_15: float
+    total_bytes: int
+    free_bytes: int
+    available_bytes: int
+
+
 class Loss(Struct, frozen=True, gc=False, tag="loss"):
     """Something was lost at `stage`: `count` things, `size` bytes where known, on one connection where known."""
 
@@ -272,8 +403,10 @@ class Tick(Struct, frozen=True, gc=False, tag="tick"):
 
 TlsEvent: TypeAlias = TlsChunk | TlsHandshake | TlsClose | Loss | Tick
 HttpEvent: TypeAlias = TlsEvent | HttpRequest | HttpResponse | BodyPart | SseMessage
-ProcessEvent: TypeAlias = ProcessFork | ProcessExec | ProcessExit | Loss | Tick
-Event: TypeAlias = HttpEvent | ProcessEvent
+ProcessEvent: TypeAlias = ProcessFork | ProcessExec | ProcessExit | FileEvent | NetEvent | Readline | Loss | Tick
+StdioEvent: TypeAlias = StdioChunk | RpcMessage | Loss | Tick
+SystemEvent: TypeAlias = SystemSample | SystemWide | Loss | Tick
+Event: TypeAlias = HttpEvent | ProcessEvent | StdioEvent | SystemEvent
 
 
 def time_of(event: Event, /) -> int:
