@@ -10,7 +10,7 @@ from ..envelope import encode_line
 from ..events import Tick
 from ..loss import Ledger
 from ..sink import Output, Sink
-from ..view import AuditRow, CallRow, ProcessRow, TokenRow, ToolRow
+from ..view import AnyRow
 
 __all__ = ["console"]
 
@@ -39,8 +39,4 @@ class _ConsoleWriter:
 
 def lines_of(batch: Sequence[Output]) -> bytes:
     """The JSON lines of the events in `batch`; rows and ticks are no events that anybody saw."""
-    return b"".join(
-        encode_line(item) + b"\n"
-        for item in batch
-        if not isinstance(item, CallRow | TokenRow | ToolRow | ProcessRow | AuditRow | Tick)
-    )
+    return b"".join(encode_line(item) + b"\n" for item in batch if not isinstance(item, AnyRow | Tick))

@@ -10,7 +10,7 @@ from ..events import Event
 from ..loss import Ledger
 from ..sink import Output, Sink
 from ..state import LmdbStore, Put, Write
-from ..view import AuditRow, CallRow, ProcessRow, TokenRow, ToolRow
+from ..view import AnyRow
 from ..view.tables import LOSSES, RUNS, SEGMENTS, Run, Segment, put
 
 __all__ = ["store"]
@@ -41,7 +41,7 @@ class _StoreWriter:
 
     def write(self, batch: Sequence[Output], /) -> None:
         for item in batch:
-            if isinstance(item, CallRow | TokenRow | ToolRow | ProcessRow | AuditRow):
+            if isinstance(item, AnyRow):
                 self._writes.append(put(item))
             else:
                 self._waiting.append(item)

@@ -2,7 +2,8 @@
 
 from .process import ProcessOptions, process
 from .replay import ReplayOptions, replay
+from .system import SystemOptions, system
 from .target import Target
 from .tls import TlsOptions, tls
 
-__all__ = ["ProcessOptions", "ReplayOptions", "Target", "TlsOptions", "process", "replay", "tls"]
+__all__ = ["ProcessOptions", "ReplayOptions", "SystemOptions", "Target", "TlsOptions", "process", "replay", "system", "tls"]

@@ -6,15 +6,21 @@ from typing import Any
 
 from ..events import (
     Event,
+    FileEvent,
     HttpRequest,
     HttpResponse,
+    NetEvent,
     ProcessExec,
     ProcessExit,
     ProcessFork,
+    Readline,
+    RpcMessage,
     SseMessage,
+    SystemSample,
     TlsClose,
 )
 from .calls import Calls, Outcome
+from .effects import Effects
 from .processes import Processes
 from .rows import Row
 from .tools import Tools
@@ -29,6 +35,7 @@ class Fold:
         self._processes = Processes()
         self._tools = Tools(self._processes)
         self._calls = Calls()
+        self._effects = Effects()
 
     def add(self, event: Event) -> list[Row]:
         match event:
@@ -39,7 +46,7 @@ class Fold:
                 time_ms = event.origin.wall_ns // 1_000_000
                 return outcome.rows + self._tools.answered(outcome.prompt.tool_results, event.origin.pid, time_ms)
             case HttpResponse():
-                return self._with_tools(self._calls.response(event))
+                return self._with_tools(self._calls.response(event)) + self._effects.exchange(event)
             case SseMessage():
                 return self._with_tools(self._calls.stream(event))
             case TlsClose():
@@ -52,6 +59,16 @@ class Fold:
             case ProcessExit():
                 process, rows = self._processes.exit(event, _event_id("exit", event))
                 return rows + self._tools.ended(process)
+            case FileEvent():
+                return self._effects.file(event)
+            case NetEvent():
+                return self._effects.net(event)
+            case RpcMessage():
+                return self._effects.rpc(event)
+            case Readline():
+                return self._effects.readline(event)
+            case SystemSample():
+                return self._effects.sample(event)
             case _:
                 return []
 
@@ -65,13 +82,14 @@ class Fold:
         return self._calls.finish()
 
     def snapshot(self) -> Any:
-        return [self._processes.snapshot(), self._tools.snapshot(), self._calls.snapshot()]
+        return [self._processes.snapshot(), self._tools.snapshot(), self._calls.snapshot(), self._effects.snapshot()]
 
     def restore(self, state: Any) -> None:
-        processes, tools, calls = state
+        processes, tools, calls, effects = state
         self._processes.restore(processes)
         self._tools.restore(tools)
         self._calls.restore(calls)
+        self._effects.restore(effects)
 
 
 def _event_id(kind: str, event: ProcessExec | ProcessExit) -> str:

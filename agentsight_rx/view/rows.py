@@ -6,10 +6,24 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
-__all__ = ["AuditRow", "CallRow", "ProcessRow", "Row", "TokenRow", "ToolRow"]
+__all__ = [
+    "AnyRow",
+    "AuditRow",
+    "CallRow",
+    "NetworkRow",
+    "ProcessRow",
+    "ResourceRow",
+    "Row",
+    "TokenRow",
+    "ToolRow",
+]
 
 
-class CallRow(Struct, frozen=True, tag="llm_call", omit_defaults=True):
+class AnyRow(Struct, frozen=True):
+    """What all rows have in common: that they are rows."""
+
+
+class CallRow(AnyRow, frozen=True, tag="llm_call", omit_defaults=True):
     """
     One call of a model. `status`: pending, complete, partial (something is missing, `reason` says what), error, aborted.
 
@@ -49,7 +63,7 @@ class CallRow(Struct, frozen=True, tag="llm_call", omit_defaults=True):
     confidence: float = 1.0
 
 
-class TokenRow(Struct, frozen=True, tag="token_usage", omit_defaults=True):
+class TokenRow(AnyRow, frozen=True, tag="token_usage", omit_defaults=True):
     """What one call cost."""
 
     id: str
@@ -70,7 +84,7 @@ class TokenRow(Struct, frozen=True, tag="token_usage", omit_defaults=True):
     confidence: float = 1.0
 
 
-class ToolRow(Struct, frozen=True, tag="tool_call", omit_defaults=True):
+class ToolRow(AnyRow, frozen=True, tag="tool_call", omit_defaults=True):
     """
     A tool that a model asked for. `related_*` is the process that ran it; `link` says how that was found out: `argv` (the
     command stands in its arguments) or `order` (the only program that the agent started in between).
@@ -100,7 +114,7 @@ class ToolRow(Struct, frozen=True, tag="tool_call", omit_defaults=True):
     confidence: float = 1.0
 
 
-class ProcessRow(Struct, frozen=True, tag="process_node", omit_defaults=True):
+class ProcessRow(AnyRow, frozen=True, tag="process_node", omit_defaults=True):
     """One process. `status`: running, success, failure, killed."""
 
     id: str
@@ -123,12 +137,12 @@ class ProcessRow(Struct, frozen=True, tag="process_node", omit_defaults=True):
     confidence: float = 1.0
 
 
-class AuditRow(Struct, frozen=True, tag="audit_event", omit_defaults=True):
+class AuditRow(AnyRow, frozen=True, tag="audit_event", omit_defaults=True):
     """One line of the trail: who did what to which target, and how it ended."""
 
     id: str
     timestamp_ms: int
-    audit_type: str  # llm, process
+    audit_type: str  # llm, process, file, network, mcp
     pid: int | None = None
     comm: str | None = None
     subject: str | None = None
@@ -141,4 +155,32 @@ class AuditRow(Struct, frozen=True, tag="audit_event", omit_defaults=True):
     confidence: float = 1.0
 
 
-Row: TypeAlias = CallRow | TokenRow | ToolRow | ProcessRow | AuditRow
+class NetworkRow(AnyRow, frozen=True, tag="network_target", omit_defaults=True):
+    """What one process said to one host and path, so far. The row comes again with each exchange or connection."""
+
+    id: str
+    pid: int
+    host: str
+    path: str = ""
+    comm: str | None = None
+    count: int = 0
+    error_count: int = 0
+    first_timestamp_ms: int | None = None
+    last_timestamp_ms: int | None = None
+    view_source: str = "view"
+
+
+class ResourceRow(AnyRow, frozen=True, tag="resource_sample", omit_defaults=True):
+    """What a process and its descendants used at one time. `cpu_percent`: 100 = one core."""
+
+    id: str
+    timestamp_ms: int
+    pid: int
+    comm: str | None = None
+    cpu_percent: float | None = None
+    rss_mb: int = 0
+    processes: int = 1
+    alert: bool = False
+
+
+Row: TypeAlias = CallRow | TokenRow | ToolRow | ProcessRow | AuditRow | NetworkRow | ResourceRow

@@ -7,9 +7,23 @@ from msgspec import Struct
 from ..events import Event
 from ..loss import Entry
 from ..state import Put, Table, Write
-from .rows import AuditRow, CallRow, ProcessRow, Row, TokenRow, ToolRow
+from .rows import AuditRow, CallRow, NetworkRow, ProcessRow, ResourceRow, Row, TokenRow, ToolRow
 
-__all__ = ["AUDIT", "CALLS", "LOSSES", "PROCESSES", "RUNS", "SEGMENTS", "TOKENS", "TOOLS", "Run", "Segment", "put"]
+__all__ = [
+    "AUDIT",
+    "CALLS",
+    "LOSSES",
+    "NETWORK",
+    "PROCESSES",
+    "RESOURCES",
+    "RUNS",
+    "SEGMENTS",
+    "TOKENS",
+    "TOOLS",
+    "Run",
+    "Segment",
+    "put",
+]
 
 
 class Segment(Struct, frozen=True):
@@ -33,6 +47,8 @@ TOKENS = Table("token_usage", TokenRow)  # by id
 TOOLS = Table("tool_calls", ToolRow)  # by id
 PROCESSES = Table("process_nodes", ProcessRow)  # by id
 AUDIT = Table("audit_events", AuditRow)  # by time and id
+NETWORK = Table("network_targets", NetworkRow)  # by id
+RESOURCES = Table("resource_samples", ResourceRow)  # by time and id
 LOSSES = Table("losses", Entry)  # by run, stage and reason
 RUNS = Table("runs", Run)  # by number
 
@@ -50,3 +66,7 @@ def put(row: Row) -> Write:
             return Put(PROCESSES, row.id, row)
         case AuditRow():
             return Put(AUDIT, (row.timestamp_ms, row.id), row)
+        case NetworkRow():
+            return Put(NETWORK, row.id, row)
+        case ResourceRow():
+            return Put(RESOURCES, (row.timestamp_ms, row.id), row)

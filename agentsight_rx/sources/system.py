@@ -1,0 +1,234 @@
+"""/proc -> SystemSample, SystemWide: what processes and the machine use, every few seconds."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from ..errors import UsageError
+from ..events import Origin, SystemEvent, SystemSample, SystemWide, time_of
+from ..stream import Stream, origin
+from .target import Target, seeds
+
+__all__ = ["SystemOptions", "system"]
+
+_TICK = os.sysconf("SC_CLK_TCK")
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+_CORES = os.cpu_count() or 1
+
+
+class SystemOptions(msgspec.Struct, frozen=True, omit_defaults=True):
+    """
+    Whom to measure, every `interval` s. A sample has `alert` at `cpu_threshold` percent of a core or `memory_threshold` MB.
+
+    Without a target it is the whole machine.
+    """
+
+    target: Target = Target()
+    interval: float = 2.0
+    cpu_threshold: float | None = None
+    memory_threshold: int | None = None
+
+
+def system(options: SystemOptions = SystemOptions()) -> Stream[SystemEvent]:  # noqa: B008 (frozen)
+    """One sample a chosen process and its descendants, as one sum; the first has no CPU percentage."""
+    return origin("system", lambda: _SystemReader(options), time_of=time_of, live=True, options=str(options))
+
+
+class _SystemReader:
+    def __init__(self, options: SystemOptions, proc: Path = Path("/proc")) -> None:
+        if options.interval <= 0:
+            raise UsageError(f"an interval of {options.interval} s: more than 0 is needed")
+        self._options = options
+        self._proc = proc
+        self._due_ns = 0
+        self._families: dict[tuple[int, int], _Family] = {}
+
+    def open(self) -> None:
+        self._options.target.check()
+        self._due_ns = time.monotonic_ns()
+
+    def poll(self, timeout: float, /) -> Sequence[SystemEvent] | None:
+        wait_s = (self._due_ns - time.monotonic_ns()) / 1e9
+        if wait_s > timeout:
+            time.sleep(timeout)
+            return ()
+        time.sleep(max(0.0, wait_s))
+        now_ns = time.monotonic_ns()
+        self._due_ns = max(self._due_ns + round(self._options.interval * 1e9), now_ns)
+        if self._options.target.everything:
+            return [_machine(self._proc, now_ns)]
+        samples = self._sample(now_ns)
+        return samples if samples or self._options.target.pid is None else None
+
+    def _sample(self, now_ns: int) -> list[SystemEvent]:
+        options = self._options
+        if options.target.pid is None or not self._families:
+            for pid in seeds(msgspec.structs.replace(options.target, children=False)):
+                stat = _stat(self._proc, pid)
+                if stat is not None and not any(stat.key in family for family in self._families.values()):
+                    self._families.setdefault(stat.key, _Family(stat, children=options.target.children))
+        samples: list[SystemEvent] = []
+        for key, family in list(self._families.items()):
+            sample = family.sample(self._proc, now_ns, options)
+            if sample is None:
+                del self._families[key]
+            else:
+                samples.append(sample)
+        return samples
+
+    def lost(self) -> Sequence[SystemEvent]:
+        return ()
+
+    def close(self) -> Sequence[SystemEvent]:
+        return ()
+
+
+class _Stat(NamedTuple):
+    pid: int
+    start_ticks: int
+    comm: str
+    cpu_ticks: int  # with those of its children that ended and were waited for
+    threads: int
+    vsz: int
+    rss: int
+
+    @property
+    def key(self) -> tuple[int, int]:
+        """A pid that comes back is another process: its start is later."""
+        return self.pid, self.start_ticks
+
+
+class _Family:
+    """A process and its descendants; one that was adopted by init stays a member."""
+
+    def __init__(self, root: _Stat, *, children: bool) -> None:
+        self._root = root
+        self._children = children
+        self._members = {root.key}
+        self._before: tuple[int, float] | None = None  # time in ns, CPU seconds
+
+    def __contains__(self, key: tuple[int, int]) -> bool:
+        return key in self._members
+
+    def sample(self, proc: Path, now_ns: int, options: SystemOptions) -> SystemSample | None:
+        stats = self._alive(proc)
+        if not stats:
+            return None
+        self._members = {stat.key for stat in stats}
+        cpu_seconds = sum(stat.cpu_ticks for stat in stats) / _TICK
+        percent = None
+        if self._before is not None and now_ns > self._before[0]:
+            percent = round(max(0.0, cpu_seconds - self._before[1]) / (now_ns - self._before[0]) * 1e11, 2)
+        self._before = (now_ns, cpu_seconds)
+        rss = sum(stat.rss for stat in stats)
+        moved = [_io(proc, stat.pid) for stat in stats]
+        hot = options.cpu_threshold is not None and percent is not None and percent >= options.cpu_threshold
+        big = options.memory_threshold is not None and rss >= options.memory_threshold << 20
+        return SystemSample(
+            Origin(now_ns, self._root.pid, self._root.pid, 0, self._root.comm),
+            percent,
+            _CORES,
+            cpu_seconds,
+            rss,
+            sum(stat.vsz for stat in stats),
+            sum(stat.threads for stat in stats),
+            sum(_open_files(proc, stat.pid) for stat in stats),
+            sum(read for read, _ in moved),
+            sum(written for _, written in moved),
+            len(stats),
+            hot or big,
+        )
+
+    def _alive(self, proc: Path) -> list[_Stat]:
+        found: dict[int, _Stat] = {}
+        waiting = [pid for pid, _ in self._members]
+        known = dict(self._members)
+        while waiting:
+            pid = waiting.pop()
+            stat = _stat(proc, pid) if pid not in found else None
+            if stat is None or (pid in known and known[pid] != stat.start_ticks):
+                continue
+            found[pid] = stat
+            if self._children:
+                waiting += _children(proc, pid, stat.threads)
+        return list(found.values())
+
+
+def _stat(proc: Path, pid: int) -> _Stat | None:
+    """proc_pid_stat(5); the name stands in parentheses and may contain any character."""
+    text = _read(f"{proc}/{pid}/stat")
+    if not text:
+        return None
+    opened, closed = text.index("("), text.rindex(")")
+    fields = text[closed + 2 :].split()
+    if fields[0] == "Z":
+        return None
+    ticks = sum(int(fields[index]) for index in (11, 12, 13, 14))
+    return _Stat(
+        pid, int(fields[19]), text[opened + 1 : closed], ticks, int(fields[17]), int(fields[20]), int(fields[21]) * _PAGE
+    )
+
+
+def _children(proc: Path, pid: int, threads: int) -> Iterable[int]:
+    """Each thread has its own list of the processes it started."""
+    if threads == 1:
+        tasks = [str(pid)]
+    else:
+        try:
+            tasks = os.listdir(f"{proc}/{pid}/task")
+        except OSError:
+            return []
+    return [int(child) for task in tasks for child in _read(f"{proc}/{pid}/task/{task}/children").split()]
+
+
+def _io(proc: Path, pid: int) -> tuple[int, int]:
+    """Bytes that the process read and wrote, by whatever call (rchar, wchar)."""
+    lines = dict(line.split(": ", 1) for line in _read(f"{proc}/{pid}/io").splitlines())
+    return int(lines.get("rchar", 0)), int(lines.get("wchar", 0))
+
+
+def _open_files(proc: Path, pid: int) -> int:
+    folder = f"{proc}/{pid}/fd"
+    try:
+        return os.stat(folder).st_size or len(os.listdir(folder))  # the size is the number since Linux 6.2
+    except OSError:
+        return 0
+
+
+def _read(path: str) -> str:
+    """The text of a file of /proc; empty where the process is gone."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return ""
+    try:
+        return os.read(fd, 65_536).decode(errors="replace")
+    except OSError:
+        return ""
+    finally:
+        os.close(fd)
+
+
+def _machine(proc: Path, now_ns: int) -> SystemWide:
+    one, five, fifteen = (float(number) for number in (_read(f"{proc}/loadavg").split() or "000")[:3])
+    memory = {
+        name: int(value.split()[0]) << 10
+        for name, _, value in (line.partition(":") for line in _read(f"{proc}/meminfo").splitlines())
+        if value.split()
+    }
+    return SystemWide(
+        Origin(now_ns, 0, 0, 0, "system"),
+        _CORES,
+        one,
+        five,
+        fifteen,
+        memory.get("MemTotal", 0),
+        memory.get("MemFree", 0),
+        memory.get("MemAvailable", 0),
+    )

@@ -1,0 +1,162 @@
+"""Files, network, JSON-RPC, typed lines, resources, HTTP exchanges -> audit trail, network targets, resource samples."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from ..events import FileEvent, HttpResponse, NetEvent, Origin, Readline, RpcMessage, SystemSample
+from .processes import ms
+from .rows import AuditRow, NetworkRow, ResourceRow, Row
+
+__all__ = ["Effects"]
+
+_TARGETS_MOST = 4096  # (process, host, path) triples that are still counted up; an older one starts a new count
+
+
+class Effects:
+    """What processes did to the world. Keeps only the counts per network target."""
+
+    def __init__(self) -> None:
+        self._targets: dict[str, NetworkRow] = {}
+
+    def file(self, event: FileEvent) -> list[Row]:
+        moved = [event.target] if event.target else []
+        return [
+            _audit(
+                event.origin,
+                "file",
+                event.action,
+                event.path,
+                event.error,
+                " ".join((event.action, event.path, *moved)),
+                {
+                    "target": event.target or None,
+                    "flags": event.flags,
+                    "count": event.count,
+                    "read_bytes": event.read_bytes,
+                    "written_bytes": event.written_bytes,
+                    "lexical": event.lexical,
+                },
+            )
+        ]
+
+    def net(self, event: NetEvent) -> list[Row]:
+        where = event.peer or event.local
+        endpoint = f"[{where}]:{event.port}" if ":" in where else f"{where}:{event.port}" if event.port else where
+        rows: list[Row] = [
+            _audit(
+                event.origin,
+                "network",
+                event.action,
+                endpoint,
+                event.error,
+                f"{event.action} {event.protocol} {endpoint}",
+                {"family": event.family, "protocol": event.protocol, "local": event.local, "count": event.count},
+            )
+        ]
+        if event.action in ("connect", "send"):
+            rows.append(self._target(event.origin, endpoint, "", event.count, failed=event.error != 0))
+        return rows
+
+    def exchange(self, event: HttpResponse) -> list[Row]:
+        """A response, where its request was seen: that names the host and the path."""
+        if event.host is None or event.target is None or event.status < 200:
+            return []
+        path = event.target.partition("?")[0]
+        return [self._target(event.origin, event.host, path, 1, failed=event.status >= 400)]
+
+    def _target(self, origin: Origin, host: str, path: str, count: int, *, failed: bool) -> NetworkRow:
+        key = f"net-{origin.pid}-{len(host)}-{host}-{path}"
+        now_ms = ms(origin.wall_ns)
+        known = self._targets.get(key)
+        if known is None:
+            if len(self._targets) >= _TARGETS_MOST:
+                del self._targets[next(iter(self._targets))]
+            known = NetworkRow(key, origin.pid, host, path, origin.comm, first_timestamp_ms=now_ms)
+        row = replace(
+            known,
+            count=known.count + count,
+            error_count=known.error_count + (count if failed else 0),
+            last_timestamp_ms=now_ms,
+        )
+        self._targets[key] = row
+        return row
+
+    def rpc(self, event: RpcMessage) -> list[Row]:
+        if event.kind != "request":
+            return []
+        origin = event.origin
+        what = f"{event.method} {event.tool}".strip()
+        return [
+            AuditRow(
+                f"audit-rpc-{event.channel.inode}-{origin.time_ns:x}-{event.id}",
+                ms(origin.wall_ns),
+                "mcp",
+                origin.pid,
+                origin.comm,
+                subject=event.server or None,
+                action=event.method,
+                target=event.tool or None,
+                status={"ok": "success", "no_answer": "partial"}.get(event.outcome, "failure"),
+                summary=f"{what}: {event.outcome}",
+                details={
+                    "params": event.params[:4096],
+                    "outcome": event.outcome,
+                    "duration_ms": (event.end_ns - origin.time_ns) // 1_000_000 if event.end_ns else None,
+                    "client_pid": event.writer_pid,
+                    "server_pid": event.reader_pid,
+                },
+            )
+        ]
+
+    def readline(self, event: Readline) -> list[Row]:
+        return [_audit(event.origin, "process", "readline", event.command, 0, f"typed {event.command}", {})]
+
+    def sample(self, event: SystemSample) -> list[Row]:
+        origin = event.origin
+        return [
+            ResourceRow(
+                f"resource-{origin.pid}-{origin.time_ns:x}",
+                ms(origin.wall_ns),
+                origin.pid,
+                origin.comm,
+                event.cpu_percent,
+                event.rss_bytes >> 20,
+                event.processes,
+                event.alert,
+            )
+        ]
+
+    def snapshot(self) -> Any:
+        return list(self._targets.values())
+
+    def restore(self, state: Any) -> None:
+        self._targets = {row.id: row for row in msgspec.convert(state, list[NetworkRow])}
+
+
+def _audit(
+    origin: Origin,
+    kind: str,
+    action: str,
+    target: str,
+    error: int,
+    summary: str,
+    details: dict[str, str | int | bool | None],
+) -> AuditRow:
+    return AuditRow(
+        f"audit-{kind}-{action}-{origin.pid}-{origin.time_ns:x}-{target[-64:]}",
+        ms(origin.wall_ns),
+        kind,
+        origin.pid,
+        origin.comm,
+        subject=origin.comm,
+        action=action,
+        target=target,
+        status="failure" if error else "success",
+        summary=f"{summary}: {os.strerror(error)}" if error else summary,
+        details={**details, "errno": error} if error else details,
+    )
