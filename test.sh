@@ -3,7 +3,7 @@
 set -euo pipefail
 
 source "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/scripts/setup.sh"
-set_up test --group "$ROOT/pyproject.toml:dev" -- curl
+set_up test --group "$ROOT/pyproject.toml:dev" -- curl chromium fonts-dejavu-core
 
 chosen=()
 if [[ ${1-} == --fast ]]; then

@@ -2,6 +2,7 @@
 
 from .console import console
 from .jsonl import jsonl
+from .otel import OtelOptions, otel
 from .store import store
 
-__all__ = ["console", "jsonl", "store"]
+__all__ = ["OtelOptions", "console", "jsonl", "otel", "store"]

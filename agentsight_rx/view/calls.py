@@ -14,10 +14,11 @@ from ..wire.http1 import field
 from .processes import ms
 from .rows import AuditRow, CallRow, Row, TokenRow
 
-__all__ = ["Calls", "Outcome"]
+__all__ = ["Calls", "Outcome", "call_id"]
 
 _OPEN_MOST = 4096
 _TEXT_MOST = 65_536  # characters of prompt and answer that a row keeps; the event log has all
+_COUNT_MOST = 2**63 - 1  # a store and a collector hold no more
 
 
 class Outcome(Struct, frozen=True):
@@ -36,6 +37,7 @@ class _Open(Struct):
     row: CallRow
     start_ns: int
     connection: str
+    said: CallRow | None = None  # what a silent stream has answered so far
 
 
 class Calls:
@@ -51,7 +53,7 @@ class Calls:
         origin, host = event.origin, field(event.headers, "host")
         prompt = provider.request(event.body)
         row = CallRow(
-            _id(origin, event.exchange),
+            call_id(origin, event.exchange),
             ms(origin.wall_ns),
             pid=origin.pid,
             comm=origin.comm,
@@ -65,6 +67,12 @@ class Calls:
             session_id=prompt.session_id,
             conversation_id=prompt.conversation_id,
             prompt=prompt.last_user_text[:_TEXT_MOST],
+            process_id=_process(origin),
+            stream=prompt.stream,
+            max_tokens=prompt.max_tokens if 0 <= (prompt.max_tokens or 0) <= _COUNT_MOST else None,
+            temperature=prompt.temperature,
+            top_p=prompt.top_p,
+            start_ns=origin.wall_ns,
         )
         while len(self._open) >= _OPEN_MOST:
             del self._open[next(iter(self._open))]
@@ -85,7 +93,7 @@ class Calls:
         return Outcome([row, audit], prompt=prompt)
 
     def response(self, event: HttpResponse) -> Outcome:
-        open_call = self._open.get(_id(event.origin, event.exchange))
+        open_call = self._open.get(call_id(event.origin, event.exchange))
         if event.streaming or event.status < 200 or open_call is None:
             return _NOTHING
         provider = next((each for each in PROVIDERS if each.name == open_call.row.call_kind), None)
@@ -93,7 +101,7 @@ class Calls:
         return self._end(event.origin, event.exchange, reply, event.status, event.complete, event.reason, event.end_ns, 0)
 
     def stream(self, event: SseMessage) -> Outcome:
-        key = _id(event.origin, event.exchange)
+        key = call_id(event.origin, event.exchange)
         if key not in self._open:
             if not event.dialect:
                 return _NOTHING
@@ -111,6 +119,9 @@ class Calls:
                     reason="request_unseen",
                     match_method="none",
                     confidence=0.35,
+                    process_id=_process(event.origin),
+                    stream=True,
+                    start_ns=event.origin.wall_ns,
                 ),
                 event.origin.time_ns,
                 _connection(event.origin),
@@ -140,13 +151,14 @@ class Calls:
         *,
         more: bool = False,
     ) -> Outcome:
-        key = _id(origin, exchange)
+        key = call_id(origin, exchange)
         open_call = self._open[key] if more else self._open.pop(key)
         asked = open_call.row
         usage = reply.usage
         failed = status >= 400 or reply.error is not None
         whole = complete and asked.complete
-        end_ms = ms(end_ns + origin.wall_ns - origin.time_ns)
+        to_wall = origin.wall_ns - origin.time_ns
+        end_ms = ms(end_ns + to_wall)
         row = replace(
             asked,
             end_timestamp_ms=end_ms,
@@ -166,7 +178,13 @@ class Calls:
             text=(reply.text or reply.error or "")[:_TEXT_MOST],
             thinking=reply.thinking[:_TEXT_MOST],
             response_id=reply.id or None,
+            response_model=reply.model or None,
+            reasoning_tokens=usage.reasoning if usage else 0,
+            first_chunk_ns=first_ns + to_wall if first_ns else 0,
+            end_ns=end_ns + to_wall,
+            more=more,
         )
+        open_call.said = row if more else None
         rows: list[Row] = [row]
         if usage is not None and usage.total:
             rows.append(
@@ -212,17 +230,19 @@ class Calls:
         """Calls on a connection that is gone get no answer any more."""
         gone = _connection(event.origin)
         keys = [key for key, each in self._open.items() if each.connection == gone]
-        return [self._abort(key, "closed", ms(event.origin.wall_ns)) for key in keys]
+        return [self._abort(key, "closed", event.origin.wall_ns) for key in keys]
 
     def finish(self) -> list[Row]:
         """The capture ends: what is still open stays without an answer."""
         return [self._abort(key, "capture_end", None) for key in list(self._open)]
 
-    def _abort(self, key: str, reason: str, end_ms: int | None) -> CallRow:
-        row = self._open.pop(key).row
-        if row.status != "pending":
-            return row
-        return replace(row, status="aborted", complete=False, reason=row.reason or reason, end_timestamp_ms=end_ms)
+    def _abort(self, key: str, reason: str, end_ns: int | None) -> CallRow:
+        open_call = self._open.pop(key)
+        if open_call.said:
+            return replace(open_call.said, more=False)
+        row, end_ms = open_call.row, None if end_ns is None else ms(end_ns)
+        reason = row.reason or reason
+        return replace(row, status="aborted", complete=False, reason=reason, end_timestamp_ms=end_ms, end_ns=end_ns or 0)
 
     def snapshot(self) -> Any:
         return [[key, each] for key, each in self._open.items()]
@@ -231,8 +251,14 @@ class Calls:
         self._open = {key: msgspec.convert(saved, _Open) for key, saved in state}
 
 
-def _id(origin: Origin, exchange: int) -> str:
+def call_id(origin: Origin, exchange: int) -> str:
+    """The id of the CallRow that this request or response belongs to."""
     return f"llm-{_connection(origin)}-{exchange}"
+
+
+def _process(origin: Origin) -> str | None:
+    connection = origin.connection
+    return f"process-{connection.pid}-{connection.start_ns:x}" if connection else None
 
 
 def _connection(origin: Origin) -> str:

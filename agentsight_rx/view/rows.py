@@ -27,7 +27,8 @@ class CallRow(AnyRow, frozen=True, tag="llm_call", omit_defaults=True):
     """
     One call of a model. `status`: pending, complete, partial (something is missing, `reason` says what), error, aborted.
 
-    Tokens are in normal form: `input_tokens` excludes what was read from or written to a cache.
+    Tokens are in normal form: `input_tokens` excludes what was read from or written to a cache. `more`: the answer fell
+    silent in the middle and may still go on; then a later row of the same id follows.
     """
 
     id: str
@@ -61,6 +62,17 @@ class CallRow(AnyRow, frozen=True, tag="llm_call", omit_defaults=True):
     match_method: str = "connection"
     view_source: str = "view"
     confidence: float = 1.0
+    process_id: str | None = None  # of its ProcessRow
+    response_model: str | None = None
+    reasoning_tokens: int = 0  # part of output_tokens
+    stream: bool = False
+    max_tokens: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    start_ns: int = 0  # Unix time, as are the two below; 0: not known
+    first_chunk_ns: int = 0
+    end_ns: int = 0
+    more: bool = False
 
 
 class TokenRow(AnyRow, frozen=True, tag="token_usage", omit_defaults=True):

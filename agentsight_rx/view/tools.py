@@ -121,7 +121,7 @@ def _strings(text: str) -> list[str]:
     """The string values inside a tool's JSON input that could stand in an argument list."""
     try:
         value = msgspec.json.decode(text) if text else None
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return []
     found: list[str] = []
     waiting: deque[Any] = deque([value])

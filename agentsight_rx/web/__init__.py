@@ -1,1 +1,5 @@
-"""."""
+"""The web page: a sink that serves what it gets, to whoever knows the token of the run."""
+
+from .server import WebOptions, WebSink, web
+
+__all__ = ["WebOptions", "WebSink", "web"]

@@ -1,0 +1,111 @@
+"""Events and rows -> what a page asks for: a bounded picture of the capture, and the newest rows by number."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Sequence
+from itertools import islice
+from threading import Lock
+from typing import TypeAlias
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from ..loss import Ledger
+from ..sink import Output
+from ..view import CallRow, ProcessRow, ResourceRow, ToolRow
+from ..view.snapshot import AUDIT_DEFAULT, Completeness, Snapshot, View, completeness, weight_of
+
+__all__ = ["Feed", "LiveRow", "Stretch"]
+
+# What comes live. The trail, tokens and network targets come with a snapshot: a build touches thousands of files a second
+LiveRow: TypeAlias = CallRow | ToolRow | ProcessRow | ResourceRow
+_LIVE = (CallRow, ToolRow, ProcessRow, ResourceRow)
+
+_RING_MOST = 20_000  # 3 s of what an agent does that starts 2,000 processes a second: a row each for fork, exec, exit
+_RING_TEXT_MOST = 16_000_000  # characters
+_STRETCH_MOST = 500  # rows: 2 ms to encode
+_STRETCH_TEXT_MOST = 1_000_000
+
+
+class Stretch(Struct, frozen=True):
+    """Rows in order; `last` is the number of the last one, `gone` of how many in front of them nobody knows any more."""
+
+    rows: tuple[LiveRow, ...]
+    last: int
+    gone: int = 0
+
+
+class Feed:
+    """
+    A Writer for one thread, read by any number of others. Rows are numbered from 1.
+
+    `write` does no more than to put rows into bounded tables under a lock that readers hold for about a millisecond.
+    """
+
+    def __init__(self, ledger: Ledger, *, most: int = _RING_MOST) -> None:
+        self._ledger = ledger
+        self._most = most
+        self._lock = Lock()
+        self._view = View()
+        self._ring: deque[LiveRow] = deque()
+        self._text = 0
+        self._last = 0
+        self._ended = False
+
+    def write(self, batch: Sequence[Output], /) -> None:
+        live = [item for item in batch if isinstance(item, _LIVE)]
+        with self._lock:
+            self._view.add(batch)
+            self._ring.extend(live)
+            self._last += len(live)
+            self._text += sum(map(weight_of, live))
+            while len(self._ring) > self._most or (self._text > _RING_TEXT_MOST and len(self._ring) > 1):
+                self._text -= weight_of(self._ring.popleft())
+
+    def flush(self) -> None:
+        pass
+
+    def close(self) -> None:
+        """The capture has ended: what is here stays readable."""
+        self._ended = True
+
+    @property
+    def ended(self) -> bool:
+        return self._ended
+
+    @property
+    def last(self) -> int:
+        """The number of the newest row, 0 before the first one."""
+        return self._last
+
+    def completeness(self) -> Completeness:
+        """What the ledger of the run says by now."""
+        return completeness(self._ledger.entries())
+
+    def snapshot(self, *, audit_limit: int = AUDIT_DEFAULT) -> Snapshot:
+        with self._lock:
+            view, last = self._view.copy(), self._last
+        made = view.snapshot(self.completeness(), now_ms=time.time_ns() // 1_000_000, audit_limit=audit_limit)
+        return replace(made, last_event_id=last)
+
+    def after(self, number: int) -> Stretch:
+        """The oldest rows behind row `number` that are still here, a message full at most."""
+        with self._lock:
+            behind = self._last - number
+            found = list(islice(reversed(self._ring), behind))
+        found.reverse()
+        rows = found[: _fitting(found[:_STRETCH_MOST])]
+        gone = behind - len(found)
+        return Stretch(tuple(rows), number + gone + len(rows), gone)
+
+
+def _fitting(rows: Sequence[LiveRow]) -> int:
+    """How many of `rows` a message takes: one at least."""
+    text = 0
+    for count, row in enumerate(rows):
+        text += weight_of(row)
+        if text > _STRETCH_TEXT_MOST:
+            return max(count, 1)
+    return len(rows)

@@ -1,0 +1,417 @@
+"""Rows -> the snapshot (schema version 1): what a page or an export shows of a capture, as one value for JSON."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from copy import copy
+from datetime import UTC, datetime
+from typing import Any, Generic, TypeAlias, TypeVar
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import asdict
+
+from ..events import Event
+from ..loss import Entry, Reason
+from ..state import Store, Table
+from .rows import AnyRow, AuditRow, CallRow, NetworkRow, ProcessRow, ResourceRow, Row, TokenRow, ToolRow
+from .tables import AUDIT, CALLS, LOSSES, NETWORK, PROCESSES, RESOURCES, RUNS, SEGMENTS, TOKENS, TOOLS
+
+__all__ = [
+    "AUDIT_DEFAULT",
+    "AUDIT_MOST",
+    "Bounds",
+    "Completeness",
+    "Snapshot",
+    "View",
+    "completeness",
+    "read_snapshot",
+    "value_of",
+    "weight_of",
+]
+
+AUDIT_DEFAULT = 10_000
+AUDIT_MOST = 100_000  # what anybody may ask for
+_MODELS_MOST = 1000  # model names are captured text; what is beyond is summed up as "other"
+_PAGE = 1000  # rows of a store that are read at once
+
+V = TypeVar("V")
+R = TypeVar("R", bound=Row)
+Value: TypeAlias = dict[str, object]
+
+
+class Bounds(Struct, frozen=True):
+    """How many rows of each kind a view keeps, and how many characters of text of each kind. The oldest go, counted."""
+
+    calls: int = 5_000
+    tools: int = 10_000
+    processes: int = 20_000
+    targets: int = 5_000
+    audit: int = 20_000
+    samples: int = 10_000
+    text: int = 16_000_000  # a call has at most 0.2 M, most have some thousand
+
+
+# An export has every row, and of the trail as much as can be asked for
+_WHOLE = Bounds(calls=1 << 40, tools=1 << 40, processes=1 << 40, targets=1 << 40, audit=AUDIT_MOST, text=1 << 60)
+
+
+class Summary(Struct, frozen=True):
+    source: str
+    view_events: int
+    llm_calls: int
+    token_usage_rows: int
+    audit_events: int
+    sessions: int
+    input_tokens: int
+    output_tokens: int
+    total_tokens: int
+    start_timestamp_ms: int | None
+    end_timestamp_ms: int | None
+    audit_limit: int
+
+
+class TokenGroup(Struct):
+    group: str
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_creation_tokens: int = 0
+    cache_read_tokens: int = 0
+    total_tokens: int = 0
+    calls: int = 0
+    sessions: int = 0
+
+    def add(self, row: TokenRow, sign: int = 1) -> None:
+        self.input_tokens += sign * row.input_tokens
+        self.output_tokens += sign * row.output_tokens
+        self.cache_creation_tokens += sign * row.cache_creation_tokens
+        self.cache_read_tokens += sign * row.cache_read_tokens
+        self.total_tokens += sign * row.total_tokens
+        self.calls += sign
+
+
+class Session(Struct):
+    id: str
+    agent_type: str | None
+    start_timestamp_ms: int
+    end_timestamp_ms: int | None = None
+    status: str = "observed"
+    model: str | None = None
+    input_tokens: int = 0
+    output_tokens: int = 0
+    total_tokens: int = 0
+    view_source: str = "view"
+    confidence: float | None = 1.0
+    attributes: Value = {}
+
+
+class LossEntry(Struct, frozen=True):
+    stage: str
+    reason: Reason
+    count: int
+    size: int
+    intended: bool
+
+
+class Completeness(Struct, frozen=True):
+    """Whether anything is missing. `cut_off` counts the runs without an orderly end, of which nobody knows what is missing."""
+
+    complete: bool
+    entries: tuple[LossEntry, ...]
+    cut_off: int = 0
+
+
+class Snapshot(Struct, frozen=True):
+    """
+    Schema version 1; what is behind `tool_calls` is ours, and additive. Every list is there, what is unknown is null.
+
+    `not_kept` counts the rows of each kind that were here and are too old for the bounds; a store has them.
+    `last_event_id` is the number of the newest row that is in here, from which a stream of rows goes on.
+    """
+
+    schema_version: int
+    generated_at: str
+    summary: Summary
+    token_summary: list[TokenGroup]
+    network_targets: list[Value]
+    process_nodes: list[Value]
+    audit_events: list[Value]
+    resource_samples: list[Value]
+    sessions: list[Session]
+    tool_calls: list[Value]
+    llm_calls: list[Value]
+    completeness: Completeness
+    not_kept: dict[str, int]
+    last_event_id: int = 0
+
+
+def completeness(entries: Iterable[Entry], *, cut_off: int = 0) -> Completeness:
+    """Entries of one or more ledgers -> whether anything is missing that nobody asked to lose."""
+    sums: dict[tuple[str, Reason], tuple[int, int]] = {}
+    for entry in entries:
+        count, size = sums.get((entry.stage, entry.reason), (0, 0))
+        sums[entry.stage, entry.reason] = (count + entry.count, size + entry.size)
+    told = tuple(LossEntry(stage, reason, *sums[stage, reason], reason.intended) for stage, reason in sums)
+    return Completeness(not cut_off and all(entry.intended for entry in told), told, cut_off)
+
+
+def read_snapshot(store: Store, *, now_ms: int, audit_limit: int = AUDIT_DEFAULT) -> Snapshot:
+    """Everything that a store has, also while it is being written. `now_ms` is Unix time."""
+    view = View(source="lmdb", bounds=_WHOLE)
+    for table in _TABLES:
+        view.add(row for _, row in _rows(store, table))
+    ends = [store.scan(SEGMENTS, reverse=reverse, limit=1) for reverse in (False, True)]  # for their times
+    view.add(event for found in ends for _, segment in found for event in segment.events)
+    view.events = sum(len(segment.events) for _, segment in _rows(store, _LENGTHS))
+    runs = [run for _, run in store.scan(RUNS)]
+    losses = completeness(
+        (entry for _, entry in store.scan(LOSSES)),
+        cut_off=sum(not run.ended for run in runs),
+    )
+    return view.snapshot(losses, now_ms=now_ms, audit_limit=audit_limit)
+
+
+class _Length(Struct):
+    """A segment of the event log whose events are counted and not decoded."""
+
+    events: tuple[msgspec.Raw, ...]
+
+
+_LENGTHS = Table(SEGMENTS.name, _Length)
+_TABLES: tuple[Table[Any], ...] = (CALLS, TOKENS, TOOLS, PROCESSES, AUDIT, NETWORK, RESOURCES)  # Any: of any kind of row
+
+
+def _rows(store: Store, table: Table[V]) -> Iterator[tuple[object, V]]:
+    """A table, a page at a time."""
+    page = store.scan(table, limit=_PAGE)
+    while page:
+        yield from page
+        last, _ = page[-1]
+        page = store.scan(table, start=(*last, 0), limit=_PAGE)
+
+
+class View:
+    """The rows of a capture, the newest of each id, bounded. One thread at a time may use it."""
+
+    def __init__(self, *, source: str = "live_capture", bounds: Bounds | None = None) -> None:
+        bounds = bounds or Bounds()
+        self.events = 0  # that were seen besides the rows
+        self._source = source
+        self._calls = _Kept[CallRow](bounds.calls, bounds.text)
+        self._tokens = _Kept[TokenRow](bounds.calls, bounds.text)
+        self._tools = _Kept[ToolRow](bounds.tools, bounds.text)
+        self._processes = _Kept[ProcessRow](bounds.processes, bounds.text)
+        self._targets = _Kept[NetworkRow](bounds.targets, bounds.text)
+        self._audit = _Kept[AuditRow](bounds.audit, bounds.text)
+        self._samples = _Kept[ResourceRow](bounds.samples, bounds.text)
+        self._models: dict[str, TokenGroup] = {}
+        self._start_ms: int | None = None
+        self._end_ms: int | None = None
+
+    def add(self, items: Iterable[Row | Event]) -> None:
+        """Take in rows; a row replaces the earlier one of its id. Events are only counted and timed."""
+        for item in items:
+            if not isinstance(item, AnyRow):
+                self.events += 1
+                self._saw(item.origin.wall_ns // 1_000_000 or None)
+                continue
+            match item:
+                case CallRow():
+                    self._calls.put(item)
+                    self._saw(item.start_timestamp_ms, item.end_timestamp_ms)
+                case TokenRow():
+                    self._count(item)
+                    self._saw(item.timestamp_ms)
+                case ToolRow():
+                    self._tools.put(item)
+                    self._saw(item.timestamp_ms, item.end_timestamp_ms)
+                case ProcessRow():
+                    self._processes.put(item)
+                    self._saw(item.start_timestamp_ms, item.end_timestamp_ms)
+                case AuditRow():
+                    self._audit.put(item)
+                    self._saw(item.timestamp_ms)
+                case NetworkRow():
+                    self._targets.put(item)
+                    self._saw(item.first_timestamp_ms, item.last_timestamp_ms)
+                case ResourceRow():
+                    self._samples.put(item)
+                    self._saw(item.timestamp_ms)
+
+    def _saw(self, *times_ms: int | None) -> None:
+        for time_ms in times_ms:
+            if time_ms is not None:
+                self._start_ms = time_ms if self._start_ms is None else min(time_ms, self._start_ms)
+                self._end_ms = time_ms if self._end_ms is None else max(time_ms, self._end_ms)
+
+    def _count(self, row: TokenRow) -> None:
+        before = self._tokens.put(row)
+        if before is not None:
+            self._group(before).add(before, -1)
+        self._group(row).add(row)
+
+    def _group(self, row: TokenRow) -> TokenGroup:
+        name = row.model or "unknown"
+        if name not in self._models and len(self._models) >= _MODELS_MOST:
+            name = "other"
+        return self._models.setdefault(name, TokenGroup(name))
+
+    def copy(self) -> View:
+        """
+        For reading alone: later rows do not change it, so what is copied under a lock can become a snapshot outside it.
+        2 ms where everything is full.
+        """
+        twin = copy(self)
+        twin._calls, twin._tokens, twin._tools = self._calls.copy(), self._tokens.copy(), self._tools.copy()
+        twin._processes, twin._targets = self._processes.copy(), self._targets.copy()
+        twin._audit, twin._samples = self._audit.copy(), self._samples.copy()
+        twin._models = {name: copy(group) for name, group in self._models.items()}
+        return twin
+
+    def snapshot(self, losses: Completeness, *, now_ms: int, audit_limit: int = AUDIT_DEFAULT) -> Snapshot:
+        """The snapshot as of `now_ms` (Unix time) with the newest `audit_limit` rows of the trail."""
+        limit = max(0, min(audit_limit, AUDIT_MOST))
+        calls = list(self._calls)
+        sessions = _sessions(calls)
+        return Snapshot(
+            1,
+            datetime.fromtimestamp(now_ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            self._summary(len(sessions), limit),
+            self._token_summary(calls),
+            _values(self._targets, lambda row: (-row.count, row.host, row.path)),
+            _values(self._processes, lambda row: (row.start_timestamp_ms or 0, row.pid, row.id)),
+            _values(self._audit, lambda row: (row.timestamp_ms, row.id), newest=limit),
+            _values(self._samples, lambda row: (row.timestamp_ms, row.pid, row.comm or "")),
+            sessions,
+            _values(self._tools, lambda row: (row.timestamp_ms, row.id)),
+            _values(calls, lambda row: (row.start_timestamp_ms, row.id)),
+            losses,
+            {
+                "llm_calls": self._calls.gone,
+                "tool_calls": self._tools.gone,
+                "process_nodes": self._processes.gone,
+                "network_targets": self._targets.gone,
+                "audit_events": self._audit.gone,
+                "resource_samples": self._samples.gone,
+            },
+        )
+
+    def _summary(self, sessions: int, audit_limit: int) -> Summary:
+        groups = self._models.values()
+        return Summary(
+            self._source,
+            self.events,
+            self._calls.seen,
+            self._tokens.seen,
+            self._audit.seen,
+            sessions,
+            sum(group.input_tokens for group in groups),
+            sum(group.output_tokens for group in groups),
+            sum(group.total_tokens for group in groups),
+            self._start_ms,
+            self._end_ms,
+            audit_limit,
+        )
+
+    def _token_summary(self, calls: list[CallRow]) -> list[TokenGroup]:
+        sessions: dict[str, set[str]] = {}
+        for call in calls:
+            if call.session_id is not None:
+                sessions.setdefault(call.model or "unknown", set()).add(call.session_id)
+        groups = [copy(group) for group in self._models.values() if group.calls]
+        for group in groups:
+            group.sessions = len(sessions.get(group.group, ()))
+        return sorted(groups, key=lambda group: (-group.total_tokens, group.group))
+
+
+class _Kept(Generic[R]):
+    """The rows of one kind by id, at most `most` and at most `text` characters; the id that came first goes first."""
+
+    def __init__(self, most: int, text: int) -> None:
+        self._most = most
+        self._text = text
+        self._rows: dict[str, R] = {}
+        self._order: deque[str] = deque()  # a dict finds its first key by walking over all that were deleted before it
+        self._held = 0  # characters
+        self.seen = 0
+        self.gone = 0
+
+    def put(self, row: R) -> R | None:
+        """Keep `row`; gives the row that it replaces."""
+        before = self._rows.get(row.id)
+        self._rows[row.id] = row
+        self._held += weight_of(row)
+        if before is None:
+            self._order.append(row.id)
+            self.seen += 1
+        else:
+            self._held -= weight_of(before)
+        while len(self._rows) > 1 and (len(self._rows) > self._most or self._held > self._text):
+            self._held -= weight_of(self._rows.pop(self._order.popleft()))
+            self.gone += 1
+        return before
+
+    def copy(self) -> _Kept[R]:
+        """For reading alone."""
+        twin = copy(self)
+        twin._rows = self._rows.copy()
+        return twin
+
+    def __iter__(self) -> Iterator[R]:
+        return iter(self._rows.values())
+
+
+def weight_of(row: Row) -> int:
+    """Characters of captured text in a row, where there may be many."""
+    match row:
+        case CallRow():
+            return len(row.prompt) + len(row.text) + len(row.thinking)
+        case ToolRow():
+            return len(row.input) + len(row.output) + sum(map(len, row.related_argv))
+        case ProcessRow():
+            return sum(map(len, row.argv))
+        case AuditRow():
+            return len(row.summary or "") + sum(len(value) for value in row.details.values() if isinstance(value, str))
+        case _:
+            return 0
+
+
+def value_of(row: AnyRow) -> Value:
+    """A row with every field, also those that are unknown. What a tool was given is JSON where it is that, else text."""
+    value: Value = asdict(row)
+    if isinstance(row, ToolRow):
+        value["input"] = _json(row.input)
+        value["output"] = row.output or None
+    return value
+
+
+def _values(rows: Iterable[R], by: Callable[[R], tuple[int | str, ...]], *, newest: int | None = None) -> list[Value]:
+    """The rows in the order of `by`, or the last `newest` of them."""
+    ordered = sorted(rows, key=by)
+    skipped = 0 if newest is None else max(0, len(ordered) - newest)
+    return [value_of(row) for row in ordered[skipped:]]
+
+
+def _json(text: str) -> object:
+    """`text` as it stands if it is JSON: it goes into the snapshot unread, however deep it is."""
+    try:
+        return msgspec.json.decode(text, type=msgspec.Raw) if text else {}
+    except (msgspec.DecodeError, RecursionError):
+        return text
+
+
+def _sessions(calls: Iterable[CallRow]) -> list[Session]:
+    """What the clients themselves call a session, as far as its calls are kept."""
+    sessions: dict[str, Session] = {}
+    for call in sorted(calls, key=lambda call: (call.start_timestamp_ms, call.id)):
+        if call.session_id is None:
+            continue
+        session = sessions.setdefault(call.session_id, Session(call.session_id, call.comm, call.start_timestamp_ms))
+        session.model = call.model or session.model
+        session.input_tokens += call.input_tokens
+        session.output_tokens += call.output_tokens
+        session.total_tokens += call.total_tokens
+        if call.end_timestamp_ms is not None:
+            session.end_timestamp_ms = max(call.end_timestamp_ms, session.end_timestamp_ms or 0)
+    return sorted(sessions.values(), key=lambda session: (session.start_timestamp_ms, session.id))

@@ -1,0 +1,181 @@
+"""The sink over a real port: it is there before anything is captured, and gone in time whoever still looks."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+import time
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx2
+import pytest
+
+from agentsight_rx.errors import SinkError, UsageError
+from agentsight_rx.events import Origin, ProcessExec
+from agentsight_rx.loss import Ledger
+from agentsight_rx.operators import materialize
+from agentsight_rx.runtime import Run
+from agentsight_rx.sink import Writer
+from agentsight_rx.stream import of
+from agentsight_rx.view import CallRow
+from agentsight_rx.web import WebOptions, WebSink, web
+
+ANY = WebOptions(port=0)
+EXEC = ProcessExec(Origin(10, 7, wall_ns=5_000_000, comm="sh"), 1, 3, "/bin/sh", ("sh", "-c", "true"), "/")
+
+
+@contextmanager
+def opened(options: WebOptions = ANY) -> Generator[tuple[WebSink, Writer]]:
+    sink = web(options)
+    writer = sink.open(Ledger())
+    try:
+        yield sink, writer
+    finally:
+        writer.close()
+
+
+def browser(sink: WebSink) -> httpx2.Client:
+    address, _, token = sink.url.partition("#token=")
+    return httpx2.Client(base_url=address, headers={"Authorization": f"Bearer {token}"}, timeout=10, trust_env=False)
+
+
+def _place(sink: WebSink) -> tuple[str, int]:
+    address = httpx2.URL(sink.url)
+    return address.host, address.port or 0
+
+
+def messages(lines: Iterator[str]) -> Iterator[tuple[str, Any]]:
+    event = ""
+    for line in lines:
+        name, _, value = line.partition(": ")
+        if name == "event":
+            event = value
+        elif name == "data":
+            yield event, json.loads(value)
+
+
+def test_it_answers_over_http() -> None:
+    with opened() as (sink, writer), browser(sink) as http:
+        assert sink.url.startswith("http://127.0.0.1:")
+        assert not sink.url.startswith("http://127.0.0.1:0/")
+        writer.write([CallRow("llm-1", 1)])
+        assert ["llm-1"] == [row["id"] for row in http.get("/api/v1/snapshot").json()["llm_calls"]]
+        assert "text/html; charset=utf-8" == http.get("/").headers["content-type"]
+        assert "server" not in http.get("/").headers
+        assert 401 == http.get("/api/v1/snapshot", headers={"Authorization": "Bearer x"}).status_code
+        assert 403 == http.get("/", headers={"Host": "evil.example"}).status_code
+
+
+def test_rows_come_while_they_are_written_and_the_end_is_told() -> None:
+    with opened() as (sink, writer), browser(sink) as http, http.stream("GET", "/api/v1/events") as answer:
+        told = messages(answer.iter_lines())
+        assert "completeness" == next(told)[0]
+        writer.write([CallRow("llm-1", 1)])
+        name, rows = next(told)
+        assert ("rows", ["llm-1"]) == (name, [row["id"] for row in rows])
+        writer.write([CallRow("llm-1", 1, 2, status="complete")])
+        name, rows = next(told)
+        assert ("rows", ["complete"]) == (name, [row["status"] for row in rows])
+        closing = threading.Thread(target=writer.close)
+        closing.start()
+        assert [("end", {})] == list(told)
+        closing.join()
+
+
+def test_each_run_has_a_token_of_its_own() -> None:
+    with opened() as (one, _), opened() as (other, _):
+        assert one.url.partition("#")[2] != other.url.partition("#")[2]
+        assert 43 == len(one.url.partition("#token=")[2])
+
+
+@pytest.mark.parametrize("listen", ["127.0.0.1", "::1"])
+def test_a_taken_port_is_one_clear_sentence_before_anything_is_captured(listen: str) -> None:
+    with socket.socket(socket.AF_INET6 if ":" in listen else socket.AF_INET) as taken:
+        taken.bind((listen, 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        captured: list[object] = []
+        run = Run(of([EXEC]).pipe(materialize()), [web(WebOptions(listen, port))])
+        with pytest.raises(SinkError, match=rf"^port {port} on {listen} is taken; give another with --server-port"), run:
+            captured.append(1)
+        assert not captured
+
+
+def test_an_address_that_this_machine_does_not_have_is_told() -> None:
+    with pytest.raises(SinkError, match=r"port 0 on 192\.0\.2\.1 cannot be listened on"):
+        web(WebOptions("192.0.2.1", 0, allow_remote=True)).open(Ledger())
+
+
+@pytest.mark.parametrize("listen", ["0.0.0.0", "::", "192.0.2.1", "2001:db8::1"])
+def test_other_machines_only_where_somebody_allows_it(listen: str) -> None:
+    with pytest.raises(UsageError, match="add --allow-remote"):
+        web(WebOptions(listen))
+
+
+def test_every_address_is_shown_as_one_that_can_be_opened() -> None:
+    with opened(WebOptions("0.0.0.0", 0, allow_remote=True)) as (sink, _), browser(sink) as http:
+        assert sink.url.startswith("http://127.0.0.1:")
+        assert 200 == http.get("/api/v1/snapshot").status_code
+
+
+@pytest.mark.parametrize("options", [WebOptions("box.example"), WebOptions(port=65_536), WebOptions(port=-1)])
+def test_what_is_no_address_is_told(options: WebOptions) -> None:
+    with pytest.raises(UsageError, match=r"^--"):
+        web(options)
+
+
+@pytest.mark.parametrize("listen", ["", "localhost", "127.0.0.1"])
+def test_this_machine_has_several_names(listen: str) -> None:
+    with opened(WebOptions(listen, 0)) as (sink, _):
+        assert sink.url.startswith("http://127.0.0.1:")
+
+
+def test_the_address_is_known_only_once_it_is_open() -> None:
+    with pytest.raises(SinkError, match="open its sink first"):
+        _ = web(ANY).url
+
+
+def test_it_ends_in_time_with_open_streams_and_idle_connections() -> None:
+    with opened() as (sink, writer):
+        clients = [browser(sink) for _ in range(3)]
+        streams = [client.stream("GET", "/api/v1/events") for client in clients]
+        answers = [stream.__enter__() for stream in streams]
+        idle = browser(sink)
+        idle.get("/")
+        silent = socket.create_connection(_place(sink))
+        writer.close()
+        assert not [thread for thread in threading.enumerate() if thread.name == "web"]
+        assert ["end"] * 3 == [list(messages(answer.iter_lines()))[-1][0] for answer in answers]
+        for stream in streams:
+            stream.__exit__(None, None, None)
+        for client in (*clients, idle):
+            client.close()
+        silent.close()
+        with pytest.raises(OSError, match="refused"):
+            socket.create_connection(_place(sink))
+
+
+def test_it_ends_in_time_with_a_reader_that_does_not_read() -> None:
+    with opened() as (sink, writer), socket.create_connection(_place(sink)) as stuck:
+        token = sink.url.partition("#token=")[2]
+        stuck.sendall(f"GET /api/v1/events HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\r\n".encode())
+        assert stuck.recv(12) == b"HTTP/1.1 200"
+        writer.write([CallRow(f"llm-{number}", number, text="x" * 900_000) for number in range(16)])
+        time.sleep(0.3)  # the server fills the socket and waits
+        writer.close()
+        assert not [thread for thread in threading.enumerate() if thread.name == "web"]
+
+
+def test_a_run_shows_what_its_graph_makes() -> None:
+    sink = web(ANY)
+    with Run(of([EXEC]).pipe(materialize()), [sink], strict=True) as run:
+        assert "graph" == run.wait(10)
+        with browser(sink) as http:
+            deadline = time.monotonic() + 10
+            while not (rows := http.get("/api/v1/snapshot").json()["process_nodes"]) and time.monotonic() < deadline:
+                time.sleep(0.02)
+        assert [("/bin/sh", ["sh", "-c", "true"])] == [(row["command"], row["argv"]) for row in rows]
+        assert run.stop().complete
