@@ -229,18 +229,18 @@ class Engine(PeriodicScheduler):
         if not batch:
             return
         hub.meter.seen += len(batch)
-        ticks = False
-        for event in batch:
-            if isinstance(event, Loss):
-                self.ledger.shared(event.stage).lose(event.reason, event.count, event.size)
-            elif isinstance(event, Tick):
-                ticks = True
+        hub.meter.passed += len(batch)
+        kinds = set(map(type, batch))  # asking each event with isinstance takes three times as long
+        if Loss in kinds:
+            for event in batch:
+                if isinstance(event, Loss):
+                    self.ledger.shared(event.stage).lose(event.reason, event.count, event.size)
         if hub.time_of is None:
             self._deliver(hub, batch)
             return
         times = list(map(hub.time_of, batch))
         self.start(times[0])
-        if ticks:
+        if Tick in kinds:
             self._replay(hub, batch, times)
         else:
             self._take(hub, batch, times)
@@ -357,23 +357,29 @@ class Engine(PeriodicScheduler):
     # -- running without threads -----------------------------------------------------------------------------------
 
     def run_inline(self) -> None:
-        """Read every source to its end on this thread, always on from the one whose next event is the oldest."""
+        """
+        Read every source to its end on this thread: event by event in order of time, then of sources. A source to which an
+        operator subscribes on the way is opened between two steps of time. So no cutting into batches changes anything.
+        """
         opened: dict[Hub[Any], None] = {}
         waiting: dict[Hub[Any], tuple[Sequence[Any], int]] = {}
         with self:
             try:
                 while True:
-                    for hub in self.hubs[len(opened) :]:
-                        opened[hub] = None
-                        hub.reader.open()
                     live = [hub for hub in opened if not hub.ended and hub.wanted]
-                    if live:
-                        self._read(live, waiting)
-                        self._push_oldest(live, waiting)
-                        continue
-                    self.linger(self._wanted)
-                    if not self._wanted():
-                        return
+                    self._read(live, waiting)
+                    heads = sorted((hub.time_at(*waiting[hub]), place) for place, hub in enumerate(live) if hub in waiting)
+                    new = self.hubs[len(opened) :]
+                    if new and not (heads and heads[0][0] < self._now_ns + STEP_NS):
+                        for hub in new:
+                            opened[hub] = None
+                            hub.reader.open()
+                    elif heads:
+                        self._push_oldest(live, waiting, heads)
+                    elif not live:
+                        self.linger(self._wanted)
+                        if not self._wanted():
+                            return
             finally:
                 for hub in opened:
                     if not hub.ended:
@@ -392,17 +398,18 @@ class Engine(PeriodicScheduler):
                 elif batch:
                     waiting[hub] = batch, 0
 
-    def _push_oldest(self, live: Sequence[Hub[Any]], waiting: dict[Hub[Any], tuple[Sequence[Any], int]]) -> None:
-        """Push what one source has in front of the next event of any other: so the order is the same for any cutting."""
-        heads = sorted((hub.time_at(*waiting[hub]), place) for place, hub in enumerate(live) if hub in waiting)
-        if not heads:
-            return
-        place = heads[0][1]
+    def _push_oldest(
+        self,
+        live: Sequence[Hub[Any]],
+        waiting: dict[Hub[Any], tuple[Sequence[Any], int]],
+        heads: Sequence[tuple[int, int]],
+    ) -> None:
+        """Push what one source has within this step and in front of the next event of any other."""
+        time_ns, place = heads[0]
+        border = min([*heads[1:2], ((time_ns // STEP_NS + 1) * STEP_NS, -1)])
         hub = live[place]
         batch, start = waiting.pop(hub)
-        stop = len(batch)
-        if len(heads) > 1:
-            stop = next((at for at in range(start + 1, stop) if (hub.time_at(batch, at), place) > heads[1]), stop)
+        stop = next((at for at in range(start + 1, len(batch)) if (hub.time_at(batch, at), place) > border), len(batch))
         if stop < len(batch):
             waiting[hub] = batch, stop
         self.push(hub, batch[start:stop])

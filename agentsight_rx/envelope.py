@@ -25,6 +25,7 @@ from .events import (
     RpcMessage,
     SseMessage,
     StdioChunk,
+    StdioClose,
     SystemSample,
     SystemWide,
     Tick,
@@ -285,7 +286,7 @@ def _body_part_back(origin: Origin, data: Data) -> BodyPart:
 
 
 def _sse(event: SseMessage) -> Data:
-    reply, start_ns = event.reply, event.origin.time_ns
+    reply, start_ns, json_content = event.reply, event.origin.time_ns, _json_content(event)
     return {
         "message_id": reply.id or None,
         "start_time": start_ns,
@@ -296,8 +297,8 @@ def _sse(event: SseMessage) -> Data:
         "function": "READ/RECV",
         "text_content": reply.text,
         "thinking_content": reply.thinking,
-        "json_content": _json_content(event),
-        "total_size": len(reply.text) + len(_json_content(event)),
+        "json_content": json_content,
+        "total_size": len(reply.text) + len(json_content),
         "event_count": len(event.events),
         "has_message_start": any(each.event == "message_start" for each in event.events),
         "sse_events": [{"event": each.event, "data": each.data, "id": each.id} for each in event.events],
@@ -317,7 +318,10 @@ def _json_content(event: SseMessage) -> str:
     if not calls:
         return ""
     if len(calls) == 1:
-        return calls[0].input
+        try:
+            return msgspec.json.format(calls[0].input, indent=2)
+        except (msgspec.DecodeError, RecursionError):
+            return calls[0].input
     return _encoder.encode([{"id": call.id, "name": call.name, "input": call.input} for call in calls]).decode()
 
 
@@ -366,6 +370,10 @@ def _stdio(event: StdioChunk) -> Data:
 
 def _stdio_back(origin: Origin, data: Data) -> StdioChunk:
     return _convert(StdioChunk, origin, data, data=_bytes_back("data", data))
+
+
+def _stdio_close(event: StdioClose) -> Data:
+    return {"closed": True, **_fields(event, ())}
 
 
 def _file(event: FileEvent) -> Data:
@@ -449,6 +457,7 @@ _BY_TYPE: dict[type[Event], _Kind] = {
     NetEvent: _Kind("net", "process", _net, partial(_convert, NetEvent)),
     Readline: _Kind("readline", "process", _readline, partial(_convert, Readline)),
     StdioChunk: _Kind("stdio_chunk", "stdio", _stdio, _stdio_back),
+    StdioClose: _Kind("stdio_close", "stdio", _stdio_close, partial(_convert, StdioClose)),
     RpcMessage: _Kind("rpc_message", "stdio", _rpc, partial(_convert, RpcMessage)),
     SystemSample: _Kind("system_sample", "system", _system, partial(_convert, SystemSample)),
     SystemWide: _Kind("system_wide", "system", _wide, partial(_convert, SystemWide)),

@@ -31,6 +31,7 @@ __all__ = [
     "SseEvent",
     "SseMessage",
     "StdioChunk",
+    "StdioClose",
     "StdioEvent",
     "SystemEvent",
     "SystemSample",
@@ -297,6 +298,7 @@ class NetEvent(Struct, frozen=True, gc=False, tag="net"):
     latency_ns: int = 0
     count: int = 1
     size: int = 0  # bytes, where the operation moves some
+    local_port: int = 0  # of an accept
 
 
 class Readline(Struct, frozen=True, gc=False, tag="readline"):
@@ -330,16 +332,28 @@ class StdioChunk(Struct, frozen=True, gc=False, tag="stdio_chunk"):
     latency_ns: int = 0
 
 
+class StdioClose(Struct, frozen=True, gc=False, tag="stdio_close"):
+    """
+    A reader came to the end of `channel`, behind `offset` bytes; or, where there is no channel, a process ended that had used
+    some.
+    """
+
+    origin: Origin
+    channel: Channel | None = None
+    offset: int = -1
+
+
 class RpcMessage(Struct, frozen=True, tag="rpc_message"):
     """
     One JSON-RPC request with its answer, or a notification, or a line that is none; seen once, whoever was watched.
 
-    `outcome`: ok, tool_error (MCP `isError`), rpc_error, cancelled, no_answer, or sent for what wants no answer.
+    `outcome`: ok, tool_error (MCP `isError`), rpc_error, unknown (it came, and the part that would say is missing), cancelled,
+    no_answer, or sent for what wants no answer.
     """
 
     origin: Origin  # of the first byte, at the end that was read where that is known
     channel: Channel
-    kind: str  # request, notification, text
+    kind: str  # request, notification, text; response where its request was not seen
     method: str = ""
     id: str = ""  # as JSON text: 1 and "1" differ
     tool: str = ""
@@ -352,6 +366,9 @@ class RpcMessage(Struct, frozen=True, tag="rpc_message"):
     end_ns: int = 0  # when the answer was read
     complete: bool = True
     reason: str | None = None
+    latency_ns: int = 0  # from the request's being written to the answer's being read, as far as both ends were seen
+    lost: int = 0  # bytes of it that were not captured or not kept
+    size: int = 0  # captured bytes that this event stands for, of one end of each channel
 
 
 class SystemSample(Struct, frozen=True, gc=False, tag="system_sample"):
@@ -404,7 +421,7 @@ class Tick(Struct, frozen=True, gc=False, tag="tick"):
 TlsEvent: TypeAlias = TlsChunk | TlsHandshake | TlsClose | Loss | Tick
 HttpEvent: TypeAlias = TlsEvent | HttpRequest | HttpResponse | BodyPart | SseMessage
 ProcessEvent: TypeAlias = ProcessFork | ProcessExec | ProcessExit | FileEvent | NetEvent | Readline | Loss | Tick
-StdioEvent: TypeAlias = StdioChunk | RpcMessage | Loss | Tick
+StdioEvent: TypeAlias = StdioChunk | StdioClose | RpcMessage | Loss | Tick
 SystemEvent: TypeAlias = SystemSample | SystemWide | Loss | Tick
 Event: TypeAlias = HttpEvent | ProcessEvent | StdioEvent | SystemEvent
 

@@ -2,15 +2,39 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from msgspec import Struct
 
 from . import operators as op
 from . import sources
 from .errors import UsageError
-from .events import Event, HttpEvent, TlsEvent
+from .events import (
+    Event,
+    HttpEvent,
+    Loss,
+    ProcessEvent,
+    ProcessExec,
+    ProcessExit,
+    ProcessFork,
+    Tick,
+    TlsChunk,
+    TlsClose,
+    TlsEvent,
+    TlsHandshake,
+)
 from .merge import merge
 from .sink import Output
-from .sources import ProcessOptions, ReplayOptions, TlsOptions
+from .sources import (
+    FileOptions,
+    NetOptions,
+    ProcessOptions,
+    ReadlineOptions,
+    ReplayOptions,
+    StdioOptions,
+    SystemOptions,
+    TlsOptions,
+)
 from .stream import Node, Stream
 
 __all__ = ["RECORD_HTTP_FILTERS", "TraceOptions", "explain", "read_http", "replay", "trace", "unredacted"]
@@ -22,27 +46,62 @@ RECORD_HTTP_FILTERS = ("request.path_prefix=/v1/rgstr | response.status_code=202
 
 
 class TraceOptions(Struct, frozen=True):
-    """What `trace` listens to: a source that is None is off."""
+    """What `trace` listens to: a source that is None is off. `shortest_ms`: only ends of processes that lived that long."""
 
     tls: TlsOptions | None = None
     process: ProcessOptions | None = None
+    files: FileOptions | None = None
+    net: NetOptions | None = None
+    readline: ReadlineOptions | None = None
+    stdio: StdioOptions | None = None
+    system: SystemOptions | None = None
     http: bool = True
+    raw: bool = False  # the TLS records too, beside the messages made of them
     tls_filters: tuple[str, ...] = ()
     http_filters: tuple[str, ...] = ()
     remove_auth: bool = True
     sse_timeout: float = 30.0
+    shortest_ms: int | None = None
 
 
 def trace(options: TraceOptions) -> Stream[Output]:
-    """What an agent said to models and what it ran. Raises UsageError where nothing is asked for or a filter is wrong."""
+    """
+    What an agent said to models and tools, what it ran, read, wrote, reached and used.
+
+    Raises UsageError where nothing is asked for or a filter is wrong.
+    """
     inputs: list[Stream[Event]] = []
     if options.tls is not None:
         inputs.append(_tls(sources.tls(options.tls), options))
     if options.process is not None:
-        inputs.append(sources.process(options.process).pipe(op.normalize()))
+        inputs.append(_process(options.process, options.shortest_ms))
+    if options.files is not None:
+        inputs.append(sources.files(options.files).pipe(op.normalize()))
+    if options.net is not None:
+        inputs.append(sources.net(options.net).pipe(op.normalize()))
+    if options.readline is not None:
+        inputs.append(sources.readline(options.readline).pipe(op.normalize()))
+    if options.stdio is not None:
+        said = sources.stdio(options.stdio).pipe(op.normalize(), op.parse_jsonrpc())
+        inputs.append(said.pipe(op.remove_auth()) if options.remove_auth else said)
+    if options.system is not None:
+        inputs.append(sources.system(options.system).pipe(op.normalize()))
     if not inputs:
         raise UsageError(NO_SOURCE)
     return merge(*inputs).pipe(op.materialize())
+
+
+def _process(options: ProcessOptions, shortest_ms: int | None) -> Stream[Event]:
+    ran = sources.process(options).pipe(op.normalize())
+    if shortest_ms is None:
+        return ran
+    return ran.pipe(op.keep(partial(_lived, shortest_ms), name="keep_long_lived", options=f"shortest_ms={shortest_ms}"))
+
+
+def _lived(shortest_ms: int, event: ProcessEvent) -> bool:
+    if isinstance(event, ProcessExit):
+        return event.duration_ns >= shortest_ms * 1_000_000
+    return not isinstance(event, ProcessFork | ProcessExec)
 
 
 def replay(paths: ReplayOptions, options: TraceOptions) -> Stream[Output]:
@@ -52,8 +111,17 @@ def replay(paths: ReplayOptions, options: TraceOptions) -> Stream[Output]:
 
 def _tls(source: Stream[TlsEvent], options: TraceOptions) -> Stream[Event]:
     marked = source.pipe(op.normalize(), op.filter_tls(*options.tls_filters))
-    calls: Stream[HttpEvent] = read_http(marked, options) if options.http else marked.pipe(op.drop_marked())
+    if options.http and options.raw:
+        marked = marked.share()
+        messages = read_http(marked, options).pipe(op.keep(_parsed, name="keep_parsed"))
+        calls: Stream[HttpEvent] = merge(messages, marked.pipe(op.drop_marked()))
+    else:
+        calls = read_http(marked, options) if options.http else marked.pipe(op.drop_marked())
     return calls.pipe(op.remove_auth()) if options.remove_auth else calls
+
+
+def _parsed(event: HttpEvent) -> bool:
+    return not isinstance(event, TlsChunk | TlsHandshake | TlsClose | Loss | Tick)
 
 
 def read_http(source: Stream[TlsEvent], options: TraceOptions) -> Stream[HttpEvent]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Generic, Protocol, TypeAlias, TypeVar, cast, overload
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar, overload
 
 from msgspec import Struct
 from reactivex import ConnectableObservable, Observable, abc
@@ -296,13 +296,7 @@ class Stream(Observable[E_co]):
     ) -> J: ...
     def pipe(self, *operators: Callable[[Any], Any]) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Put operators behind this stream, ours and stock ones in any order."""
-        steps: list[Any] = [self]
-        for operator in operators:
-            made = operator(steps[-1])
-            if isinstance(made, Observable) and not isinstance(made, Stream | ConnectableObservable):
-                made = _Named(cast(Any, made), _stock_name(operator), _node_of(steps[-1]))
-            steps.append(made)
-        return steps[-1]
+        return _piped(self, operators)
 
 
 def origin(
@@ -337,16 +331,21 @@ class Chain(Generic[A_contra]):
     def __init__(self, engine: Engine, root: str, stages: Sequence[Stage], outlet: Outlet[Any]) -> None:
         self._outlet = outlet
         sites = [Site(engine, f"{root}/{stage.name}") for stage in stages]
-        self._steps = [(stage.make(site), site.meter) for stage, site in zip(stages, sites, strict=True)]
+        self._steps = [(stage.make(site), site) for stage, site in zip(stages, sites, strict=True)]
         self._done = False
 
     def on_batch(self, batch: Sequence[A_contra], /) -> None:
         self._from(0, batch)
 
     def _from(self, first: int, batch: Sequence[Any]) -> None:
-        for kernel, meter in self._steps[first:] if first else self._steps:
+        for kernel, site in self._steps[first:] if first else self._steps:
+            meter = site.meter
             meter.seen += len(batch)
-            batch = kernel.feed(batch)
+            try:
+                batch = kernel.feed(batch)
+            except Exception as error:  # of a kernel written by hand: those of kernels.py go on behind the failing event
+                site.bug(error, len(batch))
+                return
             if not batch:
                 return
             meter.passed += len(batch)
@@ -355,13 +354,17 @@ class Chain(Generic[A_contra]):
     def tick(self, now_ns: int, /) -> None:
         if self._done:
             return
-        for index, (kernel, meter) in enumerate(self._steps):
-            batch = kernel.tick(now_ns)
+        for index, (kernel, site) in enumerate(self._steps):
+            try:
+                batch = kernel.tick(now_ns)
+            except Exception as error:
+                site.bug(error)
+                continue
             if batch:
-                meter.passed += len(batch)
-                self._on(index + 1, batch)
+                self._on(index + 1, site, batch)
 
-    def _on(self, index: int, batch: Sequence[Any]) -> None:
+    def _on(self, index: int, site: Site, batch: Sequence[Any]) -> None:
+        site.meter.passed += len(batch)
         if index < len(self._steps):
             self._from(index, batch)
         else:
@@ -370,11 +373,14 @@ class Chain(Generic[A_contra]):
     def on_completed(self) -> None:
         if self._done:
             return
-        for index, (kernel, meter) in enumerate(self._steps):
-            batch = kernel.finish()
+        for index, (kernel, site) in enumerate(self._steps):
+            try:
+                batch = kernel.finish()
+            except Exception as error:
+                site.bug(error)
+                continue
             if batch:
-                meter.passed += len(batch)
-                self._on(index + 1, batch)
+                self._on(index + 1, site, batch)
         self._done = True
         self._outlet.on_completed()
 
@@ -383,10 +389,10 @@ class Chain(Generic[A_contra]):
         if self._done:
             return
         self._done = True
-        for kernel, meter in self._steps:
+        for kernel, site in self._steps:
             held = kernel.held()
             if held:
-                meter.lose(Reason.BUG, 1, held)
+                site.meter.lose(Reason.BUG, 1, held)
         self._outlet.on_error(error)
 
     def snapshot(self) -> list[State]:
@@ -549,12 +555,15 @@ class _Gathered(Generic[E]):
 
 
 class _Named(Observable[E_co]):
-    """What a stock operator returned, remembering its name and what it stands on. Adds no hop."""
+    """What a stock operator returned, remembering its name and what it stands on: it stays in the run. Adds no hop."""
 
-    def __init__(self, inner: Observable[E_co], name: str, source: Node) -> None:
+    def __init__(self, inner: Observable[E_co], node: Node) -> None:
         super().__init__()
         self._inner = inner
-        self._node = Node(name, "", (source,), ours=False)
+        self._node = node
+
+    def pipe(self, *operators: Callable[[Any], Any]) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
+        return _piped(self, operators)
 
     def _subscribe_core(
         self, observer: abc.ObserverBase[E_co], scheduler: abc.SchedulerBase | None = None
@@ -565,12 +574,33 @@ class _Named(Observable[E_co]):
         return self._node
 
 
-def _stock_name(operator: Callable[[Any], Any]) -> str:
-    """RxPY wraps its operators by a currying function whose closure holds the one with the real name, `map_`."""
-    cells = [cell.cell_contents for cell in getattr(operator, "__closure__", None) or ()]
+def _piped(source: Stream[Any] | _Named[Any], operators: Sequence[Callable[[Any], Any]]) -> Any:
+    last: Any = source
+    node = source.node()
+    for operator in operators:
+        made: Any = operator(last)
+        known = _is(made, Stream, _Named)
+        node = _node_of(made) if known else _stock_node(operator, node)
+        # who gets a ConnectableObservable wants to call its `connect`
+        plain = not known and _is(made, Observable) and not _is(made, ConnectableObservable)
+        last = _Named[Any](made, node) if plain else made
+    return last
+
+
+def _is(made: object, *kinds: type) -> bool:
+    return isinstance(made, kinds)
+
+
+def _stock_node(operator: Callable[[Any], Any], source: Node) -> Node:
+    """
+    RxPY wraps its operators by a currying function whose closure holds the one with the real name, `map_`, and its
+    arguments: streams among those are inputs too.
+    """
+    cells: list[Any] = [cell.cell_contents for cell in getattr(operator, "__closure__", None) or ()]
     wrapped = next((inner for inner in cells if callable(inner)), operator)
     name: str = getattr(wrapped, "__qualname__", type(wrapped).__name__)
-    return name.split(".")[0].strip("_")
+    others = [_node_of(each) for cell in cells if _is(cell, tuple) for each in cell if _is(each, Observable)]
+    return Node(name.split(".")[0].strip("_"), "", (source, *others), ours=False)
 
 
 def _node_of(source: object) -> Node:

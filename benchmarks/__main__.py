@@ -66,7 +66,8 @@ def _count(text: str) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
-        description="Each row is the fastest of some rounds; its ratio is to a floor measured in between, in the same run.",
+        description="Each row is the fastest of some rounds: time of the processor, or of the clock where it waits for a disk "
+        "or for threads. Its ratio is to a floor that was measured in between, in the same run.",
     )
     names = ", ".join(BENCHMARKS)
     parser.add_argument("names", nargs="*", type=_name, metavar="NAME", help=f"which to run, of {names} (default: all)")

@@ -33,20 +33,22 @@ _OPTIONS = TraceOptions(http_filters=RECORD_HTTP_FILTERS)
 
 
 def rows(rounds: int, scale: float = 1.0, /) -> list[Row]:
-    chunks = traffic(max(1, int(_FLOWS * scale)))
+    flows = max(1, int(_FLOWS * scale))
+    chunks = traffic(flows)
     batches = cut(chunks, _BATCH)
-    assert _calls(batches) == sorted(naive.run(chunks)), "the two do not do the same work"
+    calls = _calls(batches)
+    assert len(calls) == flows, "not every call was found"
+    assert calls == sorted(naive.run(chunks)), "the two do not do the same work"
     events, size = len(chunks), sum(len(chunk.data) for chunk in chunks)
-    floor, whole = "parse only", "graph without sinks"
+    floor, whole, inline = "parse only", "graph without sinks", "graph and LMDB store on one thread"
+    threads = "graph and LMDB store in a Run, with its start and end"
     with TemporaryDirectory() as folder:
         fresh = (Path(folder) / f"{number}.lmdb" for number in count())
         cases = [
             Case(floor, partial(_parse_only, chunks), events, size),
             Case(whole, partial(_graph, batches), events, size, floor, 8.0),
-            Case("graph and LMDB store on one thread", lambda: _stored(batches, next(fresh)), events, size, floor),
-            Case(
-                "graph and LMDB store in a Run, with its start and end", lambda: _run(batches, next(fresh)), events, size, floor
-            ),
+            Case(inline, lambda: _stored(batches, next(fresh)), events, size, floor),
+            Case(threads, lambda: _run(batches, next(fresh)), events, size, floor, waits=True),
             Case("stock RxPY, an item an event", lambda: lambda: naive.run(chunks), events, size, whole, 3.0, at_least=True),
         ]
         return measure("pipeline", cases, rounds)
@@ -147,7 +149,7 @@ def _run(batches: Sequence[Sequence[TlsEvent]], path: Path) -> Work:
 
 
 def _parse_only(chunks: Sequence[TlsChunk]) -> Work:
-    """Find the border of each chunk, find the data of its event, decode that: what nobody can do without."""
+    """Find the border of each chunk, find the data of its event, decode that. Requests and heads are passed over."""
 
     def work() -> None:
         for chunk in chunks:

@@ -53,7 +53,7 @@ def _records(flow: int) -> Iterator[tuple[Connection, Direction, bytes, int, int
     connection = Connection(4000 + flow // 8, 360_000 + flow // 8, "/usr/lib/x86_64-linux-gnu/libssl.so.3", 0x7F00_0000 + flow)
     body = request_body(flow)
     sides: tuple[tuple[Direction, list[bytes]], ...] = (
-        ("out", [_request_head(len(body)), *cut_bytes(body)]),
+        ("out", [_request_head(len(body)), *_in_records(body)]),
         ("in", [_RESPONSE_HEAD, *map(chunked, answer(_DELTAS, flow)), b"0\r\n\r\n"]),
     )
     for direction, records in sides:
@@ -63,7 +63,7 @@ def _records(flow: int) -> Iterator[tuple[Connection, Direction, bytes, int, int
             offset += len(data)
 
 
-def cut_bytes(data: bytes) -> list[bytes]:
+def _in_records(data: bytes) -> list[bytes]:
     return [data[start : start + _RECORD] for start in range(0, len(data), _RECORD)]
 
 

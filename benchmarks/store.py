@@ -40,26 +40,13 @@ def rows(rounds: int, scale: float = 1.0, /) -> list[Row]:
             for each in (single, segments, sink):
                 stack.callback(each.close)
             floor, synced = f"a row an event, transactions of {size}", f"a row an event, transactions of {size}, synced"
-            target = None if size == 1 else 1.0
+            target, total = None if size == 1 else 1.0, size * commits
+            segmented, written = partial(_segments, segments, batch, number, commits), partial(_sink, sink, batch, commits)
             cases += [
-                Case(floor, partial(_singly, single, batch, number, commits), size * commits),
-                Case(
-                    f"a segment of {size}",
-                    partial(_segments, segments, batch, number, commits),
-                    size * commits,
-                    0,
-                    floor,
-                    target,
-                ),
-                Case(synced, partial(_singly_synced, single, batch, number, commits), size * commits),
-                Case(
-                    f"store sink, flushed each {size}, synced",
-                    partial(_sink, sink, batch, commits),
-                    size * commits,
-                    0,
-                    synced,
-                    target,
-                ),
+                Case(floor, partial(_singly, single, batch, number, commits), total),
+                Case(f"a segment of {size}", segmented, total, floor=floor, target=target),
+                Case(synced, partial(_singly_synced, single, batch, number, commits), total, waits=True),
+                Case(f"store sink, flushed each {size}, synced", written, total, floor=synced, target=target, waits=True),
             ]
         return measure("store", cases, rounds)
 

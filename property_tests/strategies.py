@@ -15,22 +15,31 @@ from msgspec.structs import replace
 
 from agentsight_rx.events import (
     BodyPart,
+    Channel,
     Connection,
     Direction,
     Event,
+    FileEvent,
     Headers,
     HttpEvent,
     HttpRequest,
     HttpResponse,
     Loss,
+    NetEvent,
     Origin,
     ProcessEvent,
     ProcessExec,
     ProcessExit,
     ProcessFork,
+    Readline,
     Reply,
+    RpcMessage,
     SseEvent,
     SseMessage,
+    StdioChunk,
+    StdioClose,
+    StdioEvent,
+    SystemSample,
     TlsChunk,
     TlsClose,
     TlsEvent,
@@ -51,6 +60,7 @@ __all__ = [
     "pieces_of",
     "process_events",
     "sse_bodies",
+    "stdio_events",
     "streamed_events",
     "tls_events",
 ]
@@ -60,12 +70,14 @@ E = TypeVar("E")
 MS = 1_000_000
 START_NS = 5_000_000_000_000  # a machine that has been up for a while: time never begins at 0
 
+Fate: TypeAlias = Literal["seen", "lost", "truncated"]
 Segment: TypeAlias = tuple[Direction, bytes]  # what one side said before the other one answered
 
 connections = st.builds(Connection, st.integers(1, 3), st.just(7), st.just("/usr/lib/libssl.so.3"), st.integers(1, 3))
 
 # Mostly well within a step of time, sometimes over one, seldom a silence that makes steps coarse or a stream time out
 _waits_ms = st.sampled_from([0, 1, 7, 0, 1, 7, 0, 1, 7, 21, 45, 130, 1_450, 31_000])
+_mostly = st.sampled_from([True, True, True, True, False])
 
 
 @st.composite
@@ -152,7 +164,7 @@ def sse_bodies(draw: st.DrawFn) -> bytes:
         lines += [f"data: {line}" for line in data.split("\n")]
         lines.append("")
     body = "".join(line + end for line in lines).encode()
-    return body[: draw(st.integers(0, len(body)))] if draw(st.integers(0, 3)) == 3 else body
+    return body if draw(_mostly) else body[: draw(st.integers(0, len(body)))]
 
 
 def _head(*lines: str) -> bytes:
@@ -198,18 +210,22 @@ def _response(draw: st.DrawFn, method: str, kind: str) -> bytes:
     return draw(_message(first, draw(st.lists(st.sampled_from(_MORE_HEADERS), max_size=2)), draw(_bodies)))
 
 
+_empty_lines = st.sampled_from([b"", b"", b"", b"\r\n"])  # RFC 9112 2.2 allows them in front of a request
+_junk = st.sampled_from([b"", b"", b"", b"\r\n", b"HTTP/1.1 2", b"\x00"])
+
+
 @st.composite
 def exchanges(draw: st.DrawFn) -> list[Segment]:
-    """Valid HTTP/1.1: up to three requests and their responses, in order."""
+    """Valid HTTP/1.1: up to three requests and their responses, in order; at the end perhaps bytes that nobody asked for."""
     said: list[Segment] = []
     for _ in range(draw(st.integers(1, 3))):
         method = draw(st.sampled_from(["POST", "POST", "GET", "HEAD"]))
         kind = draw(st.sampled_from(["plain", "event stream", "event stream", "empty", "continue", "until close"]))
-        said.append(("out", draw(_request(method))))
+        said.append(("out", draw(_empty_lines) + draw(_request(method))))
         said.append(("in", draw(_response(method, kind))))
         if kind == "until close" and method != "HEAD":
-            break
-    return said
+            return said
+    return [*said, ("out", draw(_empty_lines)), ("in", draw(_junk))]
 
 
 _directions: st.SearchStrategy[Direction] = st.sampled_from(["in", "out"])
@@ -239,22 +255,24 @@ class _Record(Struct, frozen=True):
     offset: int
     seq: int
     wait_ms: int
-    fate: Literal["seen", "lost", "truncated"]
+    fate: Fate
+
+
+_all_seen: st.SearchStrategy[Fate] = st.just("seen")
+_some_lost: st.SearchStrategy[Fate] = st.sampled_from(["seen", "seen", "seen", "seen", "lost", "truncated"])
 
 
 @st.composite
 def _life(draw: st.DrawFn, connection: Connection) -> list[_Record | TlsClose]:
     """One connection from its first byte to its end, if that is seen."""
-    said = draw(exchanges() if draw(st.integers(0, 3)) else _foreign())
-    fates = st.just("seen") if draw(st.booleans()) else st.sampled_from(["seen", "seen", "seen", "seen", "lost", "truncated"])
+    said = draw(exchanges() if draw(_mostly) else _foreign())
+    fates = draw(st.sampled_from([_all_seen, _some_lost]))
     offsets, seqs = {"in": 0, "out": 0}, {"in": 0, "out": 0}
     records: list[_Record | TlsClose] = []
     for direction, words in said:
         for data in draw(pieces_of(words)):
-            fate = draw(fates)
-            records.append(
-                _Record(connection, direction, data, offsets[direction], seqs[direction], draw(_waits_ms), fate)  # type: ignore[arg-type]
-            )
+            wait_ms, fate = draw(_waits_ms), draw(fates)
+            records.append(_Record(connection, direction, data, offsets[direction], seqs[direction], wait_ms, fate))
             offsets[direction] += len(data)
             seqs[direction] += 1
     origin = Origin(0, connection.pid, connection=connection)
@@ -347,34 +365,104 @@ def http_events(draw: st.DrawFn) -> list[HttpEvent]:
 
 
 @st.composite
+def _streamed(draw: st.DrawFn, origin: Origin, exchange: int) -> list[HttpEvent]:
+    """One event stream: its head and its parts as they arrive, holes, silence, an end or none; or a recording of it."""
+    body = draw(sse_bodies())
+    target, host = draw(st.sampled_from([(None, None), ("/v1/messages", "api.anthropic.com"), ("/x", "localhost")]))
+    head = HttpResponse(origin, exchange, 200, "OK", "HTTP/1.1", (), streaming=True, target=target, host=host)
+    events: list[HttpEvent] = [head] if draw(_mostly) else []
+    if not draw(_mostly):
+        return [*events, SseMessage(origin, exchange, "", Reply(), (), origin.time_ns, size=len(body))]
+    time_ns = origin.time_ns
+    for data in draw(pieces_of(body, most=5)):
+        time_ns += draw(_waits_ms) * MS
+        lost = 0 if draw(_mostly) else 5
+        events.append(BodyPart(replace(origin, time_ns=time_ns), exchange, data, lost=lost, size=len(data) + 7))
+    if draw(_mostly):
+        reason = draw(st.sampled_from([None, None, None, "closed", "lost"]))
+        time_ns += draw(_waits_ms) * MS
+        events.append(BodyPart(replace(origin, time_ns=time_ns), exchange, b"", True, reason is None, reason))
+    return events
+
+
+@st.composite
 def streamed_events(draw: st.DrawFn) -> list[HttpEvent]:
-    """Event streams as the parser hands them on: a head, its parts as they arrive, holes, silence, an end or none."""
+    """Event streams as the parser hands them on, on some connections, and other events between."""
     timed: list[tuple[int, HttpEvent]] = []
     for connection in draw(st.lists(connections, max_size=2, unique=True)):
         time_ns = START_NS
-        for exchange in range(1, draw(st.integers(1, 2)) + 1):
-            parts = draw(pieces_of(draw(sse_bodies()), most=5))
-            target, host = draw(st.sampled_from([(None, None), ("/v1/messages", "api.anthropic.com"), ("/x", "localhost")]))
+        for exchange in draw(st.lists(st.integers(1, 2), min_size=1, max_size=2)):
             origin = Origin(time_ns, connection.pid, connection=connection, direction="in")
-            head = HttpResponse(origin, exchange, 200, "OK", "HTTP/1.1", (), streaming=True, target=target, host=host)
-            if draw(st.integers(0, 4)):
-                timed.append((time_ns, head))
-            for data in parts:
-                time_ns += draw(_waits_ms) * MS
-                lost = draw(st.sampled_from([0, 0, 0, 0, 0, 5]))
-                part = BodyPart(replace(origin, time_ns=time_ns), exchange, data, lost=lost, size=len(data) + 7)
-                timed.append((time_ns, part))
-            if draw(st.integers(0, 4)):
-                reason = draw(st.sampled_from([None, None, None, "closed", "lost"]))
-                last = BodyPart(replace(origin, time_ns=time_ns), exchange, b"", True, reason is None, reason)
-                timed.append((time_ns, last))
-    others = [event for event in draw(http_events()) if not isinstance(event, BodyPart)]
+            for event in draw(_streamed(origin, exchange)):
+                time_ns = event.origin.time_ns
+                timed.append((time_ns, event))
+    others = [event for event in draw(http_events()) if not isinstance(event, BodyPart | SseMessage)]
     return _in_order(timed + [(event.origin.time_ns, event) for event in others])
+
+
+# -- JSON-RPC on pipes -------------------------------------------------------------------------------------------------
+
+_RPC = [
+    b'{"jsonrpc":"2.0","id":1,"method":"initialize","params":{}}',
+    b'{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"ls"}}',
+    b'{"jsonrpc":"2.0","id":1,"result":{"serverInfo":{"name":"files","version":"1"}}}',
+    b'{"jsonrpc":"2.0","id":2,"result":{"isError":true}}',
+    b'{"jsonrpc":"2.0","id":2,"error":{"code":-1,"message":"no"}}',
+    b'{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":2}}',
+    b'[{"jsonrpc":"2.0","id":1,"method":"ping"}]',
+    b"plain text",
+    b'{"jsonrpc":',
+    b"",
+    b"\x00\x01\x02",
+]
+_ENDS: list[list[Direction]] = [["in", "out"], ["in", "out"], ["in"], ["out"]]
+_ways = st.sampled_from([(Channel("pipe", 1), 2, 3), (Channel("pipe", 2), 3, 2), (Channel("tty", 3), 4, 5)])
+
+
+@st.composite
+def _end(draw: st.DrawFn, way: tuple[Channel, int, int], direction: Direction, words: bytes) -> list[tuple[int, StdioEvent]]:
+    """What one end of a channel shows of it."""
+    channel, writer, reader = way
+    time_ns, pid = START_NS, writer if direction == "out" else reader
+    fates = draw(st.sampled_from([_all_seen, _some_lost]))
+    timed: list[tuple[int, StdioEvent]] = []
+    offset = 0
+    for seq, data in enumerate(draw(pieces_of(words))):
+        time_ns += draw(_waits_ms) * MS
+        fate = draw(fates)
+        if fate != "lost":
+            kept = len(data) if fate == "seen" else draw(st.integers(0, len(data)))
+            origin = Origin(time_ns, pid, pid, direction=direction)
+            timed.append((time_ns, StdioChunk(origin, channel, 1, data[:kept], offset, seq, len(data) - kept)))
+        offset += len(data)
+    if direction == "in" and draw(st.booleans()):
+        timed.append((time_ns, StdioClose(Origin(time_ns, pid), channel, offset)))
+    elif not draw(_mostly):
+        timed.append((time_ns, StdioClose(Origin(time_ns, pid))))
+    return timed
+
+
+@st.composite
+def stdio_events(draw: st.DrawFn) -> list[StdioEvent]:
+    """A client and a server of JSON-RPC, seen at one end of their pipes or at both; text, bytes, and losses."""
+    timed: list[tuple[int, StdioEvent]] = []
+    for way in draw(st.lists(_ways, max_size=3, unique=True)):
+        lines = draw(st.lists(st.sampled_from(_RPC), min_size=1, max_size=4))
+        words = b"\n".join(lines) + (b"\n" if draw(_mostly) else b"")
+        for direction in draw(st.sampled_from(_ENDS)):
+            timed += draw(_end(way, direction, words))
+    if timed and not draw(_mostly):
+        timed.append((START_NS, draw(losses(Origin(START_NS, 0)))))
+    return _in_order(timed)
 
 
 # -- processes and calls of models -------------------------------------------------------------------------------------
 
 _COMMANDS = [("ls", "-l"), ("bash", "-c", "ls -l"), ("true",)]
+
+
+_paths = st.sampled_from(["/tmp/a", "/tmp/b", ""])
+_peers = st.sampled_from(["10.0.0.1", "::1"])
 
 
 def _process_event(origin: Origin) -> st.SearchStrategy[ProcessEvent]:
@@ -387,13 +475,16 @@ def _process_event(origin: Origin) -> st.SearchStrategy[ProcessEvent]:
         executed,
         st.builds(ProcessExit, at, ppid, start_ns, st.integers(0, 1)),
         st.builds(ProcessExit, at, ppid, start_ns, st.none(), st.just(9)),
+        st.builds(FileEvent, at, start_ns, st.sampled_from(["open", "rename"]), _paths, _paths, error=st.sampled_from([0, 2])),
+        st.builds(NetEvent, at, start_ns, st.sampled_from(["connect", "bind"]), st.just("ipv4"), st.just("tcp"), peer=_peers),
+        st.builds(Readline, at, _paths),
         losses(origin),
     )
 
 
 @st.composite
 def process_events(draw: st.DrawFn) -> list[ProcessEvent]:
-    """Forks, execs and exits of a few processes; some beginnings and ends are not seen."""
+    """What a few processes did; some beginnings and ends are not seen."""
     events: list[ProcessEvent] = []
     time_ns = START_NS
     for wait_ms in draw(st.lists(_waits_ms, max_size=10)):
@@ -422,7 +513,9 @@ def _answer(origin: Origin, exchange: int) -> st.SearchStrategy[Event]:
 
     return st.one_of(
         st.builds(message, replies, st.sampled_from([None, None, "timeout", "closed"])),
-        st.just(HttpResponse(origin, exchange, 200, "OK", "HTTP/1.1", (), _ANSWER, end_ns=end_ns)),
+        st.just(HttpResponse(origin, exchange, 200, "OK", "HTTP/1.1", (), _ANSWER, end_ns=end_ns, target="/v1?x", host="h")),
+        st.builds(RpcMessage, st.just(origin), st.just(Channel("pipe", 3)), st.just("request"), st.just("tools/call")),
+        st.just(SystemSample(origin, 1.5, 2, 0.1, 1 << 20, 1 << 21, 3, 4, 5, 6, 1)),
         st.just(TlsClose(origin)),
     )
 
@@ -431,7 +524,6 @@ def _answer(origin: Origin, exchange: int) -> st.SearchStrategy[Event]:
 def model_events(draw: st.DrawFn) -> list[Event]:
     """Calls of models with tools, and the processes around them."""
     timed: list[tuple[int, Event]] = [(event.origin.time_ns, event) for event in draw(process_events())]
-    seen = st.sampled_from([True, True, True, False])
     for connection in draw(st.lists(connections, max_size=2, unique=True)):
         time_ns = START_NS
         for exchange in range(1, draw(st.integers(1, 3)) + 1):
@@ -439,8 +531,8 @@ def model_events(draw: st.DrawFn) -> list[Event]:
             origin = Origin(time_ns, connection.pid, 0, 0, "claude", time_ns, connection)
             body = draw(st.sampled_from([_ASKED, _TOLD, b"", b"\xff"]))
             head = (("host", "api.anthropic.com"),)
-            if draw(seen):
+            if draw(_mostly):
                 timed.append((time_ns, HttpRequest(origin, exchange, "POST", "/v1/messages", "HTTP/1.1", head, body)))
-            if draw(seen):
+            if draw(_mostly):
                 timed.append((time_ns, draw(_answer(origin, exchange))))
     return _in_order(timed)

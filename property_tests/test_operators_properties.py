@@ -12,20 +12,25 @@ from msgspec.structs import replace
 from agentsight_rx import operators as op
 from agentsight_rx.events import (
     BodyPart,
+    Channel,
     Connection,
     Event,
     HttpEvent,
     HttpRequest,
     HttpResponse,
     Origin,
+    RpcMessage,
     SseMessage,
+    StdioChunk,
+    StdioEvent,
     TlsChunk,
 )
+from agentsight_rx.loss import Reason
 from agentsight_rx.stream import Machine, Operator, State
 from agentsight_rx.view import Row
 
 from .component import Case, check
-from .strategies import START_NS, http_events, model_events, process_events, streamed_events, tls_events
+from .strategies import START_NS, http_events, model_events, process_events, stdio_events, streamed_events, tls_events
 
 
 class Item(Struct, frozen=True):
@@ -132,8 +137,18 @@ def wire_bytes(event: HttpEvent) -> int:
 
 def body_bytes(event: HttpEvent) -> int:
     if isinstance(event, SseMessage):
-        return event.size if event.origin.connection else 0
+        return event.size
     return len(event.data) if isinstance(event, BodyPart) else 0
+
+
+def stdio_bytes(event: StdioEvent) -> int:
+    if isinstance(event, StdioChunk):
+        return len(event.data)
+    return event.size if isinstance(event, RpcMessage) else 0
+
+
+def stdio_trap(time_ns: int) -> StdioChunk:
+    return StdioChunk(origin(time_ns), Channel("pipe", 9), 1, TRAP, 0, 0)
 
 
 def marked_trap(time_ns: int) -> TlsChunk:
@@ -161,7 +176,7 @@ def normalize() -> Operator[Event, Event]:
 
 
 def anything() -> st.SearchStrategy[list[Event]]:
-    some: st.SearchStrategy[list[Any]] = st.one_of(tls_events(), http_events(), process_events())
+    some: st.SearchStrategy[list[Any]] = st.one_of(tls_events(), http_events(), process_events(), stdio_events())
     return some
 
 
@@ -190,6 +205,11 @@ CASES: dict[str, Case[Any, Any]] = {
     "parse_http": Case(
         lambda: op.parse_http(body_limit=20),
         tls_events(), weigh_in=wire_bytes, weigh_out=wire_bytes, unit="bytes", poison=chunk_trap,
+    ),
+    "parse_jsonrpc": Case(
+        op.parse_jsonrpc, stdio_events(),
+        weigh_in=stdio_bytes, weigh_out=stdio_bytes, unit="bytes", poison=stdio_trap, forgets=True,
+        unseen=frozenset({Reason.TRUNCATED}),
     ),
     "drop_marked": Case(op.drop_marked, http_events(), weigh_in=one, weigh_out=one, unit="events", poison=marked_trap),
     "merge_sse": Case(

@@ -12,21 +12,24 @@ import subprocess
 import sys
 import threading
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
-import agentsight_rx
+from agentsight_rx import launch
 from agentsight_rx.errors import UsageError
 from agentsight_rx.launch import exit_status, invoking_user
 
-_PACKAGE_HOME = Path(agentsight_rx.__file__).parent.parent
+_PACKAGE = str(Path(launch.__file__).parent)
 
 _DEADLINE_S = 10  # only a broken launch comes near it
 
-_PRELUDE = """
-import fcntl, os, select, signal, sys, termios
+# The package is bare here: the real one imports every part, which takes longer than the tests.
+_PRELUDE = f"""
+import fcntl, os, select, signal, sys, termios, types
+sys.modules["agentsight_rx"] = bare = types.ModuleType("agentsight_rx")
+bare.__path__ = [{_PACKAGE!r}]
 from agentsight_rx.errors import AgentsightError
 from agentsight_rx.launch import Launch, exit_status, forwarding
 
@@ -56,13 +59,13 @@ def _started(program: str, *argv: str, before: str = "", stdin: int = subprocess
     plain = {name: value for name, value in os.environ.items() if not name.startswith("SUDO_")}
     process = subprocess.Popen(
         ["/bin/sh", "-c", f"{before}\nexec {command}"],
-        env=plain | {"PYTHONPATH": str(_PACKAGE_HOME)},
+        env=plain,
         stdin=stdin,
         stdout=subprocess.PIPE,
         text=True,
         start_new_session=True,
     )
-    watchdog = threading.Timer(_DEADLINE_S, os.killpg, (process.pid, signal.SIGKILL))
+    watchdog = threading.Timer(_DEADLINE_S, _kill, (process.pid,))
     watchdog.start()
     try:
         with process:
@@ -70,6 +73,13 @@ def _started(program: str, *argv: str, before: str = "", stdin: int = subprocess
     finally:
         watchdog.cancel()
         watchdog.join()
+
+
+def _kill(pid: int) -> None:
+    """A program and its command, also one that a broken launch put into another process group."""
+    subprocess.run(["pkill", "-KILL", "-P", str(pid)], check=False)
+    with suppress(ProcessLookupError):
+        os.killpg(pid, signal.SIGKILL)
 
 
 def _said(process: subprocess.Popen[str]) -> str:
@@ -297,7 +307,6 @@ _LISTENER = """
 import signal, sys
 awaited = [signal.Signals[name] for name in sys.argv[2:]]
 signal.pthread_sigmask(signal.SIG_BLOCK, awaited)
-signal.alarm(10)  # if a broken launch loses it, nobody else ends it
 print("ready", flush=True)
 for _ in range(int(sys.argv[1])):
     sys.stdout.write(signal.sigwait(awaited).name + "\\n")  # one write: two processes share this pipe

@@ -6,6 +6,7 @@ import sys
 
 import typer
 
+from .debug import debug
 from .demo import demo
 from .doctor import doctor
 from .errors import shown
@@ -30,6 +31,7 @@ app.command()(replay)
 app.command()(report)
 app.command()(doctor)
 app.command()(demo)
+app.add_typer(debug, name="debug")
 
 
 def main() -> None:

@@ -14,7 +14,7 @@ from ..launch import Launch, invoking_user
 from ..sources import Target
 from ..state import LmdbStore
 from ..view.report import read_report
-from .options import trace_options
+from .flags import Listening
 from .record import record_command
 from .text import report_lines
 
@@ -57,7 +57,7 @@ def _record(folder: Path, port: int) -> int:
         "SSL_CERT_FILE": str(folder / "ca.pem"),
     }
     launch = Launch.fork([sys.executable, "-m", "agentsight_rx.demo.agent", _PROMPT], env=environment)
-    options = trace_options(Target(launch.pid), ssl=True, process=True, http_filters=list(RECORD_HTTP_FILTERS))
+    options = Listening(Target(launch.pid), ssl=True, process=True, http_filters=RECORD_HTTP_FILTERS).options()
     path = folder / "demo.lmdb"
     try:
         status, summary = record_command(launch, options, path)

@@ -1,4 +1,4 @@
-"""Flags that several commands share, and what they become."""
+"""The flags that several commands share."""
 
 from __future__ import annotations
 
@@ -7,27 +7,35 @@ from typing import Annotated
 
 import typer
 
-from ..errors import UsageError
-from ..graphs import TraceOptions
-from ..sources import ProcessOptions, Target, TlsOptions
-
 __all__ = [
+    "AllowRemote",
     "Binaries",
+    "Cgroup",
     "Comm",
     "Db",
     "Explain",
+    "For",
     "HttpFilters",
     "KeepAuth",
+    "Listen",
+    "Otel",
+    "OtelContent",
+    "OtelEndpoint",
     "Pid",
+    "Quiet",
+    "ServerPort",
+    "StdioMaxBytes",
     "TlsFilters",
-    "comms_of",
-    "trace_options",
 ]
 
 Pid = Annotated[int | None, typer.Option("-p", "--pid", min=1, metavar="PID", help="Watch this process and its descendants.")]
 Comm = Annotated[
     str | None,
     typer.Option("-c", "--comm", metavar="NAMES", help="Watch processes of exactly these names (comma list) and descendants."),
+]
+Cgroup = Annotated[
+    str | None,
+    typer.Option("--cgroup", metavar="PATH", help="Only what is in this control group (v2) or below; with everything else."),
 ]
 Db = Annotated[Path | None, typer.Option("--db", metavar="PATH", help="The store (LMDB) to write or read.")]
 TlsFilters = Annotated[
@@ -41,41 +49,23 @@ KeepAuth = Annotated[
 ]
 Binaries = Annotated[
     list[str] | None,
-    typer.Option("--binary-path", metavar="PATH", help="Also read TLS in this program or library; repeatable."),
+    typer.Option(
+        "--binary-path",
+        metavar="PATH",
+        help="Also read TLS in this program, library or container (docker://NAME, k8s://NS/POD); repeatable.",
+    ),
+]
+StdioMaxBytes = Annotated[
+    int, typer.Option("--stdio-max-bytes", min=1, max=262_144, metavar="N", help="Bytes to keep of one stdio call.")
 ]
 Explain = Annotated[bool, typer.Option("--explain", help="Print the graph that would run, and do not run it.")]
-
-
-def comms_of(text: str | None) -> tuple[str, ...]:
-    """A comma list of names. Raises UsageError where it holds nothing."""
-    if text is None:
-        return ()
-    names = tuple(name.strip() for name in text.split(",") if name.strip())
-    if not names:
-        raise UsageError(f"--comm {text!r} names no process; give one or more names, separated by commas")
-    return names
-
-
-def trace_options(
-    target: Target,
-    *,
-    ssl: bool,
-    process: bool,
-    http: bool = True,
-    handshakes: bool = False,
-    binaries: list[str] | None = None,
-    candidates: tuple[str, ...] = (),
-    tls_filters: list[str] | None = None,
-    http_filters: list[str] | None = None,
-    keep_auth: bool = False,
-) -> TraceOptions:
-    """The options of a graph from the flags of a command."""
-    tls = TlsOptions(target, tuple(binaries or ()), candidates, handshakes)
-    return TraceOptions(
-        tls=tls if ssl else None,
-        process=ProcessOptions(target) if process else None,
-        http=http,
-        tls_filters=tuple(tls_filters or ()),
-        http_filters=tuple(http_filters or ()),
-        remove_auth=not keep_auth,
-    )
+Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Do not print events.")]
+For = Annotated[str | None, typer.Option("--for", metavar="TIME", help="Stop after this time, such as 10s or 2m.")]
+Otel = Annotated[bool, typer.Option("--otel", help="Send a span for each model call to an OpenTelemetry collector.")]
+OtelEndpoint = Annotated[
+    str | None, typer.Option("--otel-endpoint", metavar="URL", help="The collector; else OTEL_EXPORTER_OTLP_*, else localhost.")
+]
+OtelContent = Annotated[bool, typer.Option("--otel-capture-content", help="Send prompts and answers in the spans, too.")]
+Listen = Annotated[str, typer.Option("--listen", metavar="ADDRESS", help="Where the page is served.")]
+ServerPort = Annotated[int, typer.Option("--server-port", metavar="PORT", help="The port of the page; 0 takes a free one.")]
+AllowRemote = Annotated[bool, typer.Option("--allow-remote", help="Let other machines reach the page, over plain HTTP.")]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,14 +19,32 @@ from ..graphs import RECORD_HTTP_FILTERS, TraceOptions
 from ..graphs import trace as trace_graph
 from ..launch import Launch, exit_status, forwarding, invoking_user
 from ..runtime import Run, Summary
+from ..sink import Sink
 from ..sources import Target
-from .capture import capture, print_graph, tell, tell_summary
-from .options import Binaries, Comm, Db, Explain, HttpFilters, KeepAuth, Pid, TlsFilters, comms_of, trace_options
+from ..web import WebOptions, web
+from .capture import capture, print_graph, tell, tell_places, tell_summary
+from .flags import Listening, comms_of
+from .options import (
+    AllowRemote,
+    Binaries,
+    Cgroup,
+    Comm,
+    Db,
+    Explain,
+    HttpFilters,
+    KeepAuth,
+    Listen,
+    Pid,
+    ServerPort,
+    StdioMaxBytes,
+    TlsFilters,
+)
 from .stores import new_store
 
 __all__ = ["record", "record_command"]
 
 _LINGER_S = 2.0  # how long what the command left running is still watched
+_PORT = 7395
 
 
 def record(
@@ -34,14 +53,30 @@ def record(
     ] = None,
     pid: Pid = None,
     comm: Comm = None,
+    cgroup: Cgroup = None,
+    ssl: Annotated[bool, typer.Option("--ssl/--no-ssl", help="TLS, and the calls of models in it.")] = True,
+    process: Annotated[bool, typer.Option("--process/--no-process", help="Processes.")] = True,
+    files: Annotated[bool, typer.Option("--files/--no-files", help="Files.")] = True,
+    net: Annotated[bool, typer.Option("--net/--no-net", help="Connections.")] = True,
+    stdio: Annotated[bool, typer.Option("--stdio/--no-stdio", help="Pipes and unix sockets (MCP).")] = True,
+    system: Annotated[bool, typer.Option("--system/--no-system", help="Processor and memory use.")] = True,
+    system_interval: Annotated[float, typer.Option("--system-interval", metavar="S", help="Seconds between samples.")] = 2.0,
+    stdio_max_bytes: StdioMaxBytes = 65_536,
     binary_path: Binaries = None,
     ssl_filter: TlsFilters = None,
     http_filter: HttpFilters = None,
-    no_default_filters: Annotated[
-        bool, typer.Option("--no-default-filters", help=f"Keep what is left out otherwise: {RECORD_HTTP_FILTERS[0]}")
-    ] = False,
+    default_filters: Annotated[
+        bool,
+        typer.Option(
+            "--default-filters/--no-default-filters", help=f"Leave out what an audit needs not: {RECORD_HTTP_FILTERS[0]}"
+        ),
+    ] = True,
     disable_auth_removal: KeepAuth = False,
     db: Db = None,
+    server: Annotated[bool, typer.Option("--server/--no-server", help="Serve a page that shows the recording live.")] = True,
+    listen: Listen = "127.0.0.1",
+    server_port: ServerPort = _PORT,
+    allow_remote: AllowRemote = False,
     wait_all: Annotated[
         bool, typer.Option("--wait-all", help="Go on until every process that the command left behind has ended.")
     ] = False,
@@ -57,33 +92,42 @@ def record(
         raise UsageError("nothing to record: give a command behind --, or --pid PID, or --comm NAME")
     if command and len(ways) > 1:
         raise UsageError(f"{' and '.join(ways)} do not go together: give one of them")
-    defaults = [] if no_default_filters else list(RECORD_HTTP_FILTERS)
 
     def options(target: Target, candidates: tuple[str, ...] = ()) -> TraceOptions:
-        return trace_options(
+        return Listening(
             target,
-            ssl=True,
-            process=True,
-            binaries=binary_path,
+            ssl=ssl,
+            process=process,
+            files=files,
+            net=net,
+            stdio=stdio and target.pid is not None,
+            system=system,
+            binaries=tuple(binary_path or ()),
             candidates=candidates,
-            tls_filters=ssl_filter,
-            http_filters=[*defaults, *(http_filter or [])],
-            keep_auth=disable_auth_removal,
-        )
+            tls_filters=tuple(ssl_filter or ()),
+            http_filters=(*(RECORD_HTTP_FILTERS if default_filters else ()), *(http_filter or ())),
+            remove_auth=not disable_auth_removal,
+            stdio_max_bytes=stdio_max_bytes,
+            system_interval=system_interval,
+        ).options()
 
+    attached = Target(pid, comms_of(comm), cgroup=cgroup)
     if explain:
-        print_graph(trace_graph(options(Target(pid, comms_of(comm)))))
+        print_graph(trace_graph(options(attached)))
         return 0
-    trace_graph(options(Target()))  # a wrong filter is told before anything starts
+    trace_graph(options(attached))  # a wrong filter is told before anything starts
+    page = [_page(listen, server_port, allow_remote=allow_remote)] if server else []
     if not command:
         store = new_store(db)
-        capture(trace_graph(options(Target(pid, comms_of(comm)))), [sinks.store(store, owner=invoking_user())], store=store)
+        destinations = [sinks.store(store, owner=invoking_user()), *page]
+        capture(trace_graph(options(attached)), destinations, store=store, keeps_auth=disable_auth_removal)
         return 0
     launch = Launch.fork(command)
     store = new_store(db)
     fresh = not store.exists()
     try:
-        status, summary = record_command(launch, options(Target(launch.pid), _program_of(command)), store, wait_all=wait_all)
+        target = Target(launch.pid, cgroup=cgroup)
+        status, summary = record_command(launch, options(target, _program_of(command)), store, *page, wait_all=wait_all)
     except BaseException:
         launch.abandon()
         if fresh:  # the command never ran: leave no empty recording behind
@@ -94,11 +138,15 @@ def record(
     return status
 
 
-def record_command(launch: Launch, options: TraceOptions, store: Path, *, wait_all: bool = False) -> tuple[int, Summary]:
+def record_command(
+    launch: Launch, options: TraceOptions, store: Path, *others: Sink, wait_all: bool = False
+) -> tuple[int, Summary]:
     """Attach everything, let the command start, wait for its end; gives its exit status and what was seen."""
     require_capture()
-    with Run(trace_graph(options), [sinks.store(store, owner=invoking_user())]) as running, forwarding(launch):
+    destinations = [sinks.store(store, owner=invoking_user()), *others]
+    with Run(trace_graph(options), destinations) as running, forwarding(launch):
         tell(f"recording to {store}")
+        tell_places(destinations)
         launch.release()
         while (wait_status := launch.wait()) is None and not launch.hurry:
             pass
@@ -123,3 +171,16 @@ def _program_of(command: Sequence[str]) -> tuple[str, ...]:
     """The file that will run, so that its own TLS code is probed before it starts."""
     found = shutil.which(command[0])
     return (os.path.realpath(found),) if found else ()
+
+
+def _page(listen: str, port: int, *, allow_remote: bool) -> Sink:
+    """The page; where nobody asked for a port and ours is taken, another recording runs: take a free one."""
+    return web(WebOptions(listen, port if port != _PORT or _is_free(listen, port) else 0, allow_remote))
+
+
+def _is_free(listen: str, port: int) -> bool:
+    try:
+        with socket.create_server((listen, port), reuse_port=False):
+            return True
+    except OSError:
+        return False

@@ -1,4 +1,4 @@
-"""agentsight-rx trace: watch what is running, print each event, keep it where asked."""
+"""agentsight-rx trace: watch what is running, print each event, keep and show it where asked."""
 
 from __future__ import annotations
 
@@ -7,71 +7,145 @@ from typing import Annotated
 
 import typer
 
-from .. import sinks
-from ..errors import UsageError
 from ..graphs import trace as trace_graph
-from ..launch import invoking_user
-from ..sink import Sink
 from ..sources import Target
 from .capture import capture, print_graph
-from .options import Binaries, Comm, Db, Explain, HttpFilters, KeepAuth, Pid, TlsFilters, comms_of, trace_options
+from .config import Config, SaveConfig, save_config
+from .flags import Destinations, Listening, comms_of, numbers_of, seconds_of
+from .options import (
+    AllowRemote,
+    Binaries,
+    Cgroup,
+    Comm,
+    Db,
+    Explain,
+    For,
+    HttpFilters,
+    KeepAuth,
+    Listen,
+    Otel,
+    OtelContent,
+    OtelEndpoint,
+    Pid,
+    Quiet,
+    ServerPort,
+    StdioMaxBytes,
+    TlsFilters,
+)
 
 __all__ = ["trace"]
 
 
 def trace(
+    context: typer.Context,
     ssl: Annotated[bool, typer.Option("--ssl", help="Read what processes send and receive over TLS.")] = False,
     process: Annotated[bool, typer.Option("--process", help="See processes start, become programs, and end.")] = False,
-    stdio: Annotated[bool, typer.Option("--stdio", help="Not yet.")] = False,
-    system: Annotated[bool, typer.Option("--system", help="Not yet.")] = False,
+    stdio: Annotated[
+        bool, typer.Option("--stdio", help="Read pipes and unix sockets, and the JSON-RPC in them (MCP).")
+    ] = False,
+    system: Annotated[bool, typer.Option("--system", help="Sample processor and memory use.")] = False,
+    files: Annotated[bool, typer.Option("--files", help="See files opened, written, renamed, removed.")] = False,
+    net: Annotated[bool, typer.Option("--net", help="See connections, and how they ended.")] = False,
     pid: Pid = None,
     comm: Comm = None,
     session: Annotated[
         int | None, typer.Option("--session", min=1, metavar="SID", help="Watch the processes of this session.")
     ] = None,
-    uid: Annotated[
-        int | None, typer.Option("--uid", "--ssl-uid", min=0, metavar="UID", help="Only what runs as this user.")
-    ] = None,
+    cgroup: Cgroup = None,
+    uid: Annotated[int | None, typer.Option("--uid", min=0, metavar="UID", help="Only what runs as this user.")] = None,
     children: Annotated[bool, typer.Option("--children/--no-children", help="Follow descendants.")] = True,
+    mode: Annotated[
+        int | None,
+        typer.Option("--mode", min=0, max=2, help="Processes: 0 all, 1 all but files of chosen ones only, 2 chosen ones only."),
+    ] = None,
+    duration: Annotated[
+        int | None, typer.Option("--duration", min=0, metavar="MS", help="Only ends of processes that lived this long.")
+    ] = None,
+    ssl_uid: Annotated[int | None, typer.Option("--ssl-uid", min=0, metavar="UID", help="TLS of this user only.")] = None,
     ssl_http: Annotated[bool, typer.Option("--ssl-http/--no-ssl-http", help="Parse HTTP, or print raw TLS records.")] = True,
+    ssl_raw_data: Annotated[bool, typer.Option("--ssl-raw-data", help="Print the TLS records beside the messages.")] = False,
     ssl_handshake: Annotated[bool, typer.Option("--ssl-handshake", help="Also report TLS handshakes.")] = False,
     ssl_filter: TlsFilters = None,
     http_filter: HttpFilters = None,
     disable_auth_removal: KeepAuth = False,
     binary_path: Binaries = None,
+    stdio_uid: Annotated[int | None, typer.Option("--stdio-uid", min=0, metavar="UID", help="Stdio of this user only.")] = None,
+    stdio_fds: Annotated[
+        str | None, typer.Option("--stdio-fds", metavar="LIST", help="Only these descriptors, such as 0,1,2.")
+    ] = None,
+    stdio_tty: Annotated[bool, typer.Option("--stdio-tty", help="Also what is written to terminals.")] = False,
+    stdio_max_bytes: StdioMaxBytes = 8192,
+    system_interval: Annotated[float, typer.Option("--system-interval", metavar="S", help="Seconds between samples.")] = 2.0,
+    cpu_threshold: Annotated[
+        float | None, typer.Option("--cpu-threshold", metavar="PERCENT", help="Samples from here on are alerts.")
+    ] = None,
+    memory_threshold: Annotated[
+        int | None, typer.Option("--memory-threshold", metavar="MB", help="Samples from here on are alerts.")
+    ] = None,
     db: Db = None,
     jsonl: Annotated[Path | None, typer.Option("--jsonl", metavar="PATH", help="Write every event to this file.")] = None,
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Do not print events.")] = False,
+    otel: Otel = False,
+    otel_endpoint: OtelEndpoint = None,
+    otel_capture_content: OtelContent = False,
+    server: Annotated[bool, typer.Option("--server", help="Serve a page that shows the capture live.")] = False,
+    listen: Listen = "127.0.0.1",
+    server_port: ServerPort = 7395,
+    allow_remote: AllowRemote = False,
+    for_time: For = None,
+    quiet: Quiet = False,
+    config: Config = None,
+    save_to: SaveConfig = None,
     explain: Explain = False,
 ) -> None:
     """
     Watch processes that run, print one JSON line an event.
 
-    Without --pid, --comm and --session it watches every process of the machine.
+    Without --pid, --comm, --session and --cgroup it watches every process of the machine.
     """
-    for name, asked in (("--stdio", stdio), ("--system", system)):
-        if asked:
-            raise UsageError(f"{name} is not there yet: `agentsight-rx doctor` lists what is; use --ssl and --process")
-    graph = trace_graph(
-        trace_options(
-            Target(pid, comms_of(comm), session, uid, children),
-            ssl=ssl,
-            process=process,
-            http=ssl_http,
-            handshakes=ssl_handshake,
-            binaries=binary_path,
-            tls_filters=ssl_filter,
-            http_filters=http_filter,
-            keep_auth=disable_auth_removal,
-        )
+    listening = Listening(
+        Target(pid, comms_of(comm), session, uid, children, cgroup),
+        ssl=ssl,
+        process=process,
+        files=files,
+        net=net,
+        stdio=stdio,
+        system=system,
+        mode=mode,
+        shortest_ms=duration,
+        ssl_uid=ssl_uid,
+        stdio_uid=stdio_uid,
+        ssl_http=ssl_http,
+        ssl_raw_data=ssl_raw_data,
+        ssl_handshake=ssl_handshake,
+        binaries=tuple(binary_path or ()),
+        tls_filters=tuple(ssl_filter or ()),
+        http_filters=tuple(http_filter or ()),
+        remove_auth=not disable_auth_removal,
+        stdio_fds=numbers_of(stdio_fds, "--stdio-fds"),
+        stdio_tty=stdio_tty,
+        stdio_max_bytes=stdio_max_bytes,
+        system_interval=system_interval,
+        cpu_threshold=cpu_threshold,
+        memory_threshold=memory_threshold,
     )
+    graph = trace_graph(listening.options())
+    limit = seconds_of(for_time, "--for")
+    if save_to is not None:
+        save_config(context, save_to)
+        return
     if explain:
         print_graph(graph)
         return
-    owner = invoking_user()
-    destinations: list[Sink] = [] if quiet else [sinks.console()]
-    if db is not None:
-        destinations.append(sinks.store(db, owner=owner))
-    if jsonl is not None:
-        destinations.append(sinks.jsonl(jsonl, owner=owner))
-    capture(graph, destinations, store=db)
+    destinations = Destinations(
+        quiet=quiet,
+        db=db,
+        jsonl=jsonl,
+        otel=otel,
+        otel_endpoint=otel_endpoint,
+        otel_capture_content=otel_capture_content,
+        server=server,
+        listen=listen,
+        server_port=server_port,
+        allow_remote=allow_remote,
+    )
+    capture(graph, destinations.sinks(), store=db, duration=limit, keeps_auth=disable_auth_removal)

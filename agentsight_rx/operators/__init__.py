@@ -7,6 +7,7 @@ from .materialize import materialize
 from .merge_sse import merge_sse
 from .normalize import normalize
 from .parse_http import parse_http
+from .parse_jsonrpc import parse_jsonrpc
 from .remove_auth import remove_auth
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "merge_sse",
     "normalize",
     "parse_http",
+    "parse_jsonrpc",
     "per_key",
     "remove_auth",
 ]

@@ -128,11 +128,17 @@ class _Stream:
         return None if self.reader is not None and self.reader.ended and not self.damage else "timeout"
 
     def loss(self) -> list[HttpEvent]:
-        """What the decoder dropped, once nothing more comes."""
-        if not self.decoder.lost:
+        """What the decoder dropped, once nothing more comes: the bytes that no message stands for."""
+        if not self.size:
             return []
         note = "an event was cut or too long"
-        return [Loss(self.about.origin, "merge_sse", Reason.MALFORMED, 1, self.decoder.lost, note)]
+        return [Loss(self.about.origin, "merge_sse", Reason.MALFORMED, 1, self.size, note)]
+
+    def cut(self, reason: str) -> list[HttpEvent]:
+        """All that is left to say where its end was not seen."""
+        self.decoder.finish()
+        told: list[HttpEvent] = [] if self.told else [self.message(reason)]
+        return told + self.loss()
 
     def reason_at_end(self, last: BodyPart) -> str | None:
         """Why the message is not complete, if it is not: the body's own reason, a hole, or no end mark."""
@@ -158,8 +164,9 @@ class _Streams(Machine[HttpEvent, HttpEvent]):
     def feed(self, event: HttpEvent, /) -> Iterable[HttpEvent]:
         if isinstance(event, HttpResponse):
             about = _About(event.origin, event.exchange, event.status, event.method, event.target, event.host)
+            before = self._open.pop(event.exchange, None)
             self._open[event.exchange] = _Stream(about)
-            return (event,)
+            return [*before.cut("lost"), event] if before else (event,)
         if isinstance(event, SseMessage):  # a recording of what was merged already: nothing to wait for
             self._open.pop(event.exchange, None)
         if not isinstance(event, BodyPart):
@@ -173,7 +180,7 @@ class _Streams(Machine[HttpEvent, HttpEvent]):
             return ()
         del self._open[event.exchange]
         if stream.told and stream.whole:
-            return ()
+            return stream.cut("closed")
         return [stream.message(stream.reason_at_end(event)), *stream.loss()]
 
     def tick(self, now_ns: int, /) -> Iterable[HttpEvent]:
@@ -187,13 +194,7 @@ class _Streams(Machine[HttpEvent, HttpEvent]):
 
     def finish(self) -> Iterable[HttpEvent]:
         open_streams, self._open = self._open, {}
-        out: list[HttpEvent] = []
-        for stream in open_streams.values():
-            stream.decoder.finish()
-            if not stream.told:
-                out.append(stream.message("capture_end"))
-            out += stream.loss()
-        return out
+        return [event for stream in open_streams.values() for event in stream.cut("capture_end")]
 
     def held(self) -> int:
         return sum(stream.size for stream in self._open.values())

@@ -104,6 +104,7 @@ class _Conversation(Machine[TlsEvent, HttpEvent]):
 
     def _begin(self) -> None:
         self._asked: deque[_Asked] = deque()
+        self._unkept = 0  # requests behind those in `_asked` that there was no room for
         self._answered: deque[_Asked | None] = deque()  # by the responses of the record at hand
         self._unsure = False  # a hole may have swallowed whole responses
         self._sides: dict[Direction, _Side] = {
@@ -112,16 +113,21 @@ class _Conversation(Machine[TlsEvent, HttpEvent]):
         }
 
     def _answer(self, status: int) -> str | None:
-        """The method of the request that the next response answers."""
-        if self._unsure:  # without pipelining an answer belongs to the last request before it
-            while len(self._asked) > 1:
+        """The method of the request that the next response answers; None where the framing should not rely on it."""
+        unsure = self._unsure
+        if unsure:  # without pipelining an answer belongs to the last request before it
+            while self._asked and len(self._asked) + self._unkept > 1:
                 self._asked.popleft()
+            self._unkept = min(self._unkept, 1)
+        asked = self._asked[0] if self._asked else None
+        if status >= 200 or status == 101:
             self._unsure = False
-        asked: _Asked | None = None
-        if self._asked:
-            asked = self._asked[0] if status < 200 and status != 101 else self._asked.popleft()
+            if asked:
+                self._asked.popleft()
+            else:
+                self._unkept = max(0, self._unkept - 1)
         self._answered.append(asked)
-        return asked.method if asked else None
+        return asked.method if asked and not unsure else None
 
     def feed(self, event: TlsEvent, /) -> Iterable[HttpEvent]:
         if isinstance(event, TlsChunk):
@@ -140,16 +146,17 @@ class _Conversation(Machine[TlsEvent, HttpEvent]):
             side = self._sides[direction]
         if chunk.offset > side.offset:
             self._hole(side, chunk.offset - side.offset, "lost", out)
-        if not side.decoder.held():
+        decoder = side.decoder
+        if not decoder.held():
             side.first = chunk.origin
-        self._take(side, side.decoder.feed(chunk.data), chunk, out)
+        self._take(side, decoder.feed(chunk.data), chunk, out)
         side.last = chunk.origin
         side.offset = chunk.offset + len(chunk.data)
         side.seq = chunk.seq + 1
         if chunk.lost > 0:
             self._hole(side, chunk.lost, "truncated", out)
             side.offset += chunk.lost
-        if side.decoder.tunnelled:
+        if decoder.tunnelled:
             other = self._sides["in" if direction == "out" else "out"]
             self._take(other, other.decoder.tunnel(), other.last or chunk.origin, out)
         return out
@@ -205,9 +212,10 @@ class _Conversation(Machine[TlsEvent, HttpEvent]):
     def _request(self, side: _Side, head: RequestHead) -> None:
         assert side.first is not None
         asked = _Asked(self._new_exchange(), head.method, head.target, field(head.headers, "host"))
-        if len(self._asked) >= _PENDING_MOST:
-            self._asked.popleft()
-        self._asked.append(asked)
+        if len(self._asked) < _PENDING_MOST and not self._unkept:
+            self._asked.append(asked)
+        else:
+            self._unkept += 1
         side.message = _Message(side.first, asked.exchange, head, [], asked=asked, size=head.size)
 
     def _response(self, side: _Side, head: ResponseHead, out: list[HttpEvent]) -> None:
@@ -299,10 +307,10 @@ class _Conversation(Machine[TlsEvent, HttpEvent]):
             name: [side.decoder.snapshot(), side.offset, side.seq, side.first, side.last, side.message]
             for name, side in self._sides.items()
         }
-        return [list(self._asked), self._exchange, self._unsure, sides]
+        return [list(self._asked), self._unkept, self._exchange, self._unsure, sides]
 
     def restore(self, state: State, /) -> None:
-        asked, self._exchange, self._unsure, sides = state
+        asked, self._unkept, self._exchange, self._unsure, sides = state
         self._asked.extend(msgspec.convert(asked, list[_Asked]))
         for name, saved in sides.items():
             side = self._sides[name]
@@ -322,9 +330,10 @@ def _message(saved: Any) -> _Message:
 
 def _raw(item: Foreign, source: TlsChunk | Origin, side: _Side) -> TlsChunk:
     """Bytes that are no HTTP, as the chunk they came in where that is possible."""
-    if isinstance(source, TlsChunk):
-        if item.data is source.data:
-            return source
-        origin = side.first if item.at < 0 and side.first else source.origin
-        return TlsChunk(origin, item.data, source.offset + item.at, source.seq, 0, source.latency_ns, source.marked)
-    return TlsChunk(side.first or source, item.data, side.offset + item.at, side.seq)
+    if not isinstance(source, TlsChunk):
+        return TlsChunk(side.first or source, item.data, side.offset + item.at, side.seq)
+    if item.data is source.data:
+        return source
+    if item.at < 0:  # held from before
+        return TlsChunk(side.first or source.origin, item.data, source.offset + item.at, source.seq)
+    return TlsChunk(source.origin, item.data, source.offset + item.at, source.seq, 0, source.latency_ns, source.marked)

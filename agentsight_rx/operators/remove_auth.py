@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+from typing import TypeVar, cast
 
 from msgspec.structs import replace
 
-from ..events import Headers, HttpEvent, HttpRequest, HttpResponse, SseMessage, TlsChunk
+from ..events import Event, Headers, HttpRequest, HttpResponse, SseMessage, StdioChunk, TlsChunk
 from ..kernels import change
 from ..stream import Operator
 
 __all__ = ["SECRET_HEADERS", "remove_auth"]
+
+E = TypeVar("E", bound=Event)
 
 SECRET_HEADERS = frozenset(
     {
@@ -45,15 +48,15 @@ _RAW_HINT = re.compile(rb"(?i)auth|key|token|cookie|bearer|protocol|sig|secret|p
 _SEEN = re.compile(rb"[^\r\n]")
 
 
-def remove_auth() -> Operator[HttpEvent, HttpEvent]:
+def remove_auth() -> Operator[E, E]:
     """
     Remove headers that carry credentials and mask secret query parameters. In raw records the values of such header
     lines and parameters are overwritten by `*`, so that lengths and offsets stay true.
     """
-    return change(_clean, name="remove_auth")
+    return cast("Operator[E, E]", change(_clean, name="remove_auth"))
 
 
-def _clean(event: HttpEvent) -> HttpEvent:
+def _clean(event: Event) -> Event:
     if isinstance(event, HttpRequest | HttpResponse):
         headers = _without_secrets(event.headers)
         target = _masked(event.target) if event.target else event.target
@@ -65,7 +68,7 @@ def _clean(event: HttpEvent) -> HttpEvent:
     if isinstance(event, SseMessage):
         target = _masked(event.target) if event.target else event.target
         return event if target == event.target else replace(event, target=target)
-    if isinstance(event, TlsChunk) and _RAW_HINT.search(event.data):
+    if isinstance(event, TlsChunk | StdioChunk) and _RAW_HINT.search(event.data):
         return replace(event, data=_RAW.sub(_starred, event.data))
     return event
 

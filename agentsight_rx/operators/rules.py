@@ -39,7 +39,10 @@ def compile_rule(
     fields that are not in the table, `bare` what text without an operator means (else it must be a field, and never
     matches). Raises UsageError with the place marked.
     """
-    return _Parser(text, fields, other, bare).rule()
+    try:
+        return _Parser(text, fields, other, bare).rule()
+    except RecursionError:
+        raise UsageError(f"filter: too many parentheses inside each other\n  {text}\n  ^") from None
 
 
 class _Parser(Generic[E]):

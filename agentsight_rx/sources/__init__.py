@@ -1,9 +1,31 @@
 """Where events come from: each a noun, a function of its options that gives a Stream."""
 
+from .files import FileOptions, files
+from .net import NetOptions, net
 from .process import ProcessOptions, process
+from .readline import ReadlineOptions, readline
 from .replay import ReplayOptions, replay
+from .stdio import StdioOptions, stdio
 from .system import SystemOptions, system
 from .target import Target
 from .tls import TlsOptions, tls
 
-__all__ = ["ProcessOptions", "ReplayOptions", "SystemOptions", "Target", "TlsOptions", "process", "replay", "system", "tls"]
+__all__ = [
+    "FileOptions",
+    "NetOptions",
+    "ProcessOptions",
+    "ReadlineOptions",
+    "ReplayOptions",
+    "StdioOptions",
+    "SystemOptions",
+    "Target",
+    "TlsOptions",
+    "files",
+    "net",
+    "process",
+    "readline",
+    "replay",
+    "stdio",
+    "system",
+    "tls",
+]

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import os
+import posixpath
+import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from importlib.resources import files
 from pathlib import Path
+from threading import Thread
 from typing import Any, Generic, TypeVar
 
 from ..errors import CaptureError, UsageError
@@ -19,7 +23,7 @@ from .ring import Ring
 from .shim import kernel_source
 from .target import Target, seeds
 
-__all__ = ["Program"]
+__all__ = ["CALL_FIELDS", "Program", "Repeats", "lexical_path", "text_of", "walked_path"]
 
 E = TypeVar("E")
 
@@ -34,6 +38,28 @@ _TRACK_FIELDS = (
     "signal_struct.pids",
     "pid.numbers",
 )
+# What a source that looks at system calls asks for, with the switch -DCALLS
+CALL_FIELDS = (
+    "task_struct.files",
+    "task_struct.fs",
+    "files_struct.fdt",
+    "fdtable.max_fds",
+    "fdtable.fd",
+    "file.f_path",
+    "file.f_inode",
+    "inode.i_mode",
+    "fs_struct.pwd",
+    "fs_struct.root",
+    "path.mnt",
+    "path.dentry",
+    "vfsmount.mnt_root",
+    "mount.mnt",
+    "mount.mnt_parent",
+    "mount.mnt_mountpoint",
+    "dentry.d_parent",
+    "dentry.d_name.name",
+)
+_TRACEPOINTS = Path("/sys/kernel/tracing/events")
 _SEEN, _LOST, _UNTRACKED = 0, 1, 2
 _PAGE = 4096
 _SMALLEST_RING = 2 * _PAGE
@@ -66,16 +92,28 @@ class Program(Generic[E]):
             try:
                 self.bpf: Any = bcc().BPF(text=text.encode(), cflags=[*flags, "-Wno-everything"])
             except Exception as error:
-                said = str(error)[:200]
-                raise CaptureError(
-                    f"the kernel did not take the {stage} program ({said}); `agentsight-rx doctor` shows what is missing"
-                ) from error
+                raise _refused(f"the {stage} program", error) from error
         for comm in target.comms:
             key = self.bpf[b"comms"].Key()
             key.text = comm.encode()[:15]
             self.bpf[b"comms"][key] = ctypes.c_uint8(1)
         self._ring: Ring[E] = Ring(self.bpf[ring.encode()].map_fd, ring_size, decode)
         self._final: tuple[int, int, int] | None = None
+        self._attached: list[int] = []
+
+    def attach(self, function: str, tracepoints: Iterable[str]) -> None:
+        """Run `function` at each of `tracepoints` ("category:name") that this kernel has."""
+        try:
+            loaded = self.bpf.load_func(function.encode(), bcc().BPF.TRACEPOINT)
+        except Exception as error:
+            raise _refused(f"{function} of the {self._stage} program", error) from error
+        for tracepoint in tracepoints:
+            category, name = tracepoint.encode().split(b":")
+            fd = bcc().lib.bpf_attach_tracepoint(loaded.fd, category, name)
+            if fd >= 0:
+                self._attached.append(fd)
+            elif (_TRACEPOINTS / category.decode() / name.decode()).exists():
+                raise _refused(f"{function} at {tracepoint}", OSError(ctypes.get_errno(), "bpf_attach_tracepoint failed"))
 
     def seed(self) -> None:
         """Watch what fits already. Called once everything is attached; ends when a pass over /proc adds nothing."""
@@ -125,5 +163,92 @@ class Program(Generic[E]):
     def close(self) -> None:
         """Detach and free. The counts stay readable."""
         self._final = self.counts()
+        attached, self._attached = self._attached, []
+        _let_go(attached)
         self._ring.close()
         self.bpf.cleanup()
+
+
+def _refused(what: str, error: Exception) -> CaptureError:
+    return CaptureError(f"the kernel did not take {what} ({str(error)[:200]}); `agentsight-rx doctor` shows what is missing")
+
+
+def _let_go(attached: Sequence[int]) -> None:
+    """
+    Close what is attached. The kernel takes about 90 ms for each, one after the other: a child that holds them too and ends
+    behind us has that to itself, and nobody waits.
+    """
+    if not attached:
+        return
+    child = None
+    with contextlib.suppress(OSError):  # without a child it only takes longer
+        child = subprocess.Popen(["/bin/cat"], pass_fds=attached, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+    for fd in attached:
+        os.close(fd)
+    if child is not None:
+        assert child.stdin is not None
+        child.stdin.close()  # its end of input
+        Thread(target=child.wait, name="detach", daemon=True).start()
+
+
+class Repeats(Generic[E]):
+    """
+    Folds equal events: the first goes out at once, those that follow are joined into one until `flush`.
+
+    Nothing is dropped to stay within `most` keys: then everything goes out earlier.
+    """
+
+    def __init__(self, join: Callable[[E, E], E], *, most: int = 65_536) -> None:
+        self._join = join
+        self._most = most
+        self._count = 0
+        self._by_process: dict[Hashable, dict[Hashable, E | None]] = {}
+
+    def add(self, process: Hashable, key: Hashable, event: E) -> list[E]:
+        """What goes out now: `event` itself where `process` had none of this `key` since the last flush."""
+        seen = self._by_process.setdefault(process, {})
+        if key in seen:
+            before = seen[key]
+            seen[key] = event if before is None else self._join(before, event)
+            return []
+        early = self.flush() if self._count >= self._most else []
+        self._by_process.setdefault(process, {})[key] = None
+        self._count += 1
+        return [*early, event]
+
+    def flush(self) -> list[E]:
+        """Everything that was held back."""
+        held = [event for seen in self._by_process.values() for event in seen.values() if event is not None]
+        self._by_process.clear()
+        self._count = 0
+        return held
+
+    def end(self, process: Hashable) -> list[E]:
+        """What was held back of a process that ended."""
+        seen = self._by_process.pop(process, {})
+        self._count -= len(seen)
+        return [event for event in seen.values() if event is not None]
+
+
+def walked_path(names: bytes, *, cut: bool) -> str:
+    """What walk() of bpf/track.h wrote, innermost first, as a path; "…" stands for what is above the deepest 128 names."""
+    parts = [text_of(name) for name in names.split(b"\0")[:-1]]
+    if cut:
+        parts.append("…")
+    return "/" + "/".join(reversed(parts))
+
+
+def lexical_path(given: bytes, directory: str | None) -> str:
+    """
+    The path that a process gave, joined by its text with the directory it starts at. As it was given where that is not known;
+    empty where nothing was given.
+    """
+    name = text_of(given)
+    if not name or not (directory or name.startswith("/")):
+        return name
+    return "/" + posixpath.normpath(posixpath.join(directory or "/", name)).lstrip("/")
+
+
+def text_of(raw: bytes) -> str:
+    """Names may be any bytes: what is not UTF-8 is shown as \\xNN."""
+    return raw.decode("utf-8", "backslashreplace")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,12 +15,14 @@ __all__ = ["Target", "seeds"]
 
 _PROC = Path("/proc")
 _COMM_MOST = 15  # characters that the kernel keeps of a name
+_TOP_GROUP = 1  # the inode of the control group that all others are in
 
 
 class Target(Struct, frozen=True, omit_defaults=True):
     """
     A process is watched if it is `pid`, or its name is exactly one of `comms`, or its session is `session`, or, with
-    `children`, one of its ancestors was. Nothing given: every process. `uid`, where given, must fit besides.
+    `children`, one of its ancestors was. Nothing given: every process. `uid` and `cgroup`, where given, must fit besides:
+    the user of the process, and the directory of a control group (v2) that it is in, or that a group above its own has.
     """
 
     pid: int | None = None
@@ -26,6 +30,7 @@ class Target(Struct, frozen=True, omit_defaults=True):
     session: int | None = None
     uid: int | None = None
     children: bool = True
+    cgroup: str | None = None
 
     @property
     def everything(self) -> bool:
@@ -40,12 +45,53 @@ class Target(Struct, frozen=True, omit_defaults=True):
             flags.append(f"-DBY_SESSION={self.session}")
         if self.uid is not None:
             flags.append(f"-DBY_UID={self.uid}")
+        if self.cgroup is not None:
+            group, level = _control_group(self.cgroup)
+            flags += [f"-DBY_CGROUP={group}ULL", f"-DCGROUP_LEVEL={level}"]
         return flags
 
     def check(self) -> None:
-        """Raises CaptureError where the pid that was asked for is not there."""
+        """Raises CaptureError where the pid or the control group that was asked for is not there."""
         if self.pid is not None and not (_PROC / str(self.pid)).exists():
             raise CaptureError(f"there is no process {self.pid}; look up its number again, for example with: pgrep -a NAME")
+        if self.cgroup is not None:
+            _control_group(self.cgroup)
+
+
+def _control_group(path: str) -> tuple[int, int]:
+    """(id, depth below the top) of a control group; a path that is not there is looked for below the mount of cgroup2."""
+    mounts = _mounts_of_cgroup2()
+    if not mounts:
+        raise CaptureError(f"{path} is no control group: nothing of type cgroup2 is mounted here")
+    directory = next((each for each in (path, *(mount + "/" + path for mount in mounts.values())) if Path(each).is_dir()), path)
+    try:
+        stat = os.stat(directory)
+    except OSError as error:
+        raise CaptureError(f"there is no control group {path}: {error.strerror}; look below {min(mounts.values())}") from error
+    if stat.st_dev not in mounts or not Path(directory).is_dir():
+        raise CaptureError(f"{path} is no control group of version 2; look below {min(mounts.values())}")
+    group, level = stat.st_ino, 0
+    while stat.st_ino != _TOP_GROUP:
+        directory, level = directory + "/..", level + 1
+        above = os.stat(directory)
+        if above.st_dev != stat.st_dev or above.st_ino == stat.st_ino:
+            raise CaptureError(
+                f"{path} is seen from inside another control group: its place cannot be told; trace from outside"
+            )
+        stat = above
+    return group, level
+
+
+def _mounts_of_cgroup2() -> dict[int, str]:
+    """Device number -> where it is mounted (proc_pid_mountinfo(5))."""
+    mounts: dict[int, str] = {}
+    for line in (_PROC / "self" / "mountinfo").read_text().splitlines():
+        mount, _, filesystem = line.partition(" - ")
+        if filesystem.startswith("cgroup2 "):
+            _, _, device, _, place, *_ = mount.split()
+            major, minor = device.split(":")
+            mounts[os.makedev(int(major), int(minor))] = re.sub(r"\\([0-7]{3})", lambda code: chr(int(code[1], 8)), place)
+    return mounts
 
 
 def seeds(target: Target) -> Iterator[int]:

@@ -66,9 +66,13 @@ Item: TypeAlias = RequestHead | ResponseHead | Body | End | Foreign
 #   LENGTH, CHUNK, CLOSE   inside a body: so many bytes more, so many bytes of this chunk, until the connection closes
 #   SIZE, CHUNK_END, TRAILER   between the chunks of a chunked body
 #   TUNNEL  another protocol took over (101, CONNECT, HTTP/2): foreign for ever
-# START is in the dark where the framing does not say that a message begins here: at first, behind a hole, behind what was no
-# HTTP. There only the beginning of a record can begin a message, and a record that cannot is foreign as a whole.
+# In START it matters how sure it is that a message begins here:
+#   CERTAIN  another one just ended
+#   FRESH  nothing was seen at all: the connection begins, or the capture does so in the middle of it
+#   DARK  behind a hole, or behind what was no HTTP. Only the beginning of a record can begin a message, with a method that is
+#         known (what follows a hole may be the rest of `GET`); a record that cannot is foreign as a whole
 _START, _LENGTH, _SIZE, _CHUNK, _CHUNK_END, _TRAILER, _CLOSE, _TUNNEL = range(8)
+_CERTAIN, _FRESH, _DARK = range(3)
 _UNKNOWN = -1  # bytes left of a body whose length cannot be told
 
 _HEAD_MOST = 256 << 10  # a head of claude-code has 2 KiB; servers refuse 64 KiB and more
@@ -77,13 +81,12 @@ _HEAD_END = re.compile(rb"\r?\n\r?\n")
 _EMPTY_LINES = re.compile(rb"[\r\n]*")
 _TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]"
 _STATUS_LINE = re.compile(rb"HTTP/1\.[01] \d{3}(?: [^\r\n]*)?\r?\n")
+_STATUS_BEGINNING = re.compile(rb"H(?:T(?:T(?:P(?:/(?:1(?:\.(?:[01](?: [^\n]*)?)?)?)?)?)?)?)?\Z")
 _START_LINE = re.compile(_STATUS_LINE.pattern + rb"|" + _TOKEN + rb"{1,32} [^ \r\n]+ HTTP/1\.[01]\r?\n")
-_COMMON_LINE = re.compile(
-    _STATUS_LINE.pattern + rb"|(?:GET|HEAD|POST|PUT|DELETE|CONNECT|OPTIONS|TRACE|(?:PROP)?PATCH) [^ \r\n]+ HTTP/1\.[01]\r?\n"
-)
-_BEGINNING = re.compile(
-    rb"(?:H(?:T(?:T(?:P(?:/(?:1(?:\.(?:[01](?: [^\n]*)?)?)?)?)?)?)?)?|" + _TOKEN + rb"{1,32}(?: [^\r\n]*\r?)?)\Z"
-)
+# Of the registry (RFC 9110 16.1) those in use; none is the end of another, but PATCH
+_METHODS = rb"GET|HEAD|POST|PUT|DELETE|CONNECT|OPTIONS|TRACE|PATCH|PROPFIND|PROPPATCH|MKCOL|MKCALENDAR|COPY|MOVE|REPORT|QUERY"
+_COMMON_LINE = re.compile(_STATUS_LINE.pattern + rb"|(?:" + _METHODS + rb") [^ \r\n]+ HTTP/1\.[01]\r?\n")
+_BEGINNING = re.compile(_STATUS_BEGINNING.pattern + rb"|" + _TOKEN + rb"{1,32}(?: [^\r\n]*\r?)?\Z")
 _BEGINNING_MOST = 64  # longer than any method and version: what passed up to here is only waiting for its line to end
 _PREFACE = b"PRI * HTTP/2.0\r\n"
 _CHUNK_SIZE = re.compile(rb"[0-9A-Fa-f]{1,16}\Z")
@@ -101,9 +104,9 @@ class Http1Decoder:
         self._method = method_of_request
         self._state = _START
         self._buffer = bytearray()
-        self._certain = False  # not in the dark: where nothing is held, the next byte begins a message
+        self._place = _FRESH
         self._sure = False  # what is held begins with a whole start line
-        self._guessed = False  # a body should begin here, but nobody saw whether HEAD was asked
+        self._guessed = False  # a body should begin here, but nobody saw whether HEAD was asked; what is held may be either
         self._left = 0
         self._lost = 0
         self._damage: str | None = None
@@ -121,7 +124,7 @@ class Http1Decoder:
     @property
     def dark(self) -> bool:
         """True while nobody can tell where the next message begins."""
-        return self._state == _TUNNEL or (self._state == _START and not self._certain)
+        return self._state == _TUNNEL or (self._state == _START and self._place == _DARK)
 
     @property
     def tunnelled(self) -> bool:
@@ -138,10 +141,7 @@ class Http1Decoder:
 
     def _step(self, data: bytes, at: int, out: list[Item]) -> int:
         if self._guessed:
-            self._guessed = False
-            if _STATUS_LINE.match(data, at):
-                self._end(None, out)
-                return at
+            return self._guess(data, at, out)
         state = self._state
         if state in (_LENGTH, _CHUNK, _CLOSE):
             return self._body(data, at, out)
@@ -158,9 +158,9 @@ class Http1Decoder:
         """A head that begins here, if one does."""
         match = _EMPTY_LINES.match(data, at)  # in front of a start line (RFC 9112 2.2)
         start = match.end() if match else at
-        size = None if at and not self._certain else self._head_size(data, start)
+        size = None if at and self._place == _DARK else self._head_size(data, start)
         if size is None:
-            self._certain = False
+            self._place = _DARK
             self._state = _TUNNEL if data.startswith(_PREFACE, start) else _START
             out.append(Foreign(at, data[at:]))
             return len(data)
@@ -175,7 +175,7 @@ class Http1Decoder:
     def _head_on(self, data: bytes, out: list[Item]) -> int:
         """Go on with the head that is held; where it can be none, this record alone may still begin one."""
         before = len(self._buffer)
-        if self._certain or self._sure or not self._begins_anew(data):
+        if self._place != _FRESH or self._sure or not self._begins_anew(data):
             self._buffer += data
             size = self._head_size(self._buffer, 0, before)
             if size == 0:
@@ -187,12 +187,12 @@ class Http1Decoder:
                 return size - before
             self._state = _TUNNEL if self._buffer.startswith(_PREFACE) else _START
             del self._buffer[before:]
-        self._certain = False
+        self._place = _DARK
         self._flush(-before, out)
         return 0
 
     def _begins_anew(self, data: bytes) -> bool:
-        """In the dark: the tail of a body is held, which could be read as the beginning of a method nobody knows."""
+        """Does it look as if the tail of a body is held? It could be read as the beginning of a method that nobody knows."""
         return _COMMON_LINE.match(data) is not None and not _COMMON_LINE.match(self._buffer + data)
 
     def _head_size(self, text: bytes | bytearray, start: int, before: int = 0) -> int | None:
@@ -204,7 +204,7 @@ class Http1Decoder:
                 if len(text) - start > _HEAD_MOST:
                     return None
                 return 0 if before > _BEGINNING_MOST or _BEGINNING.match(text, start) else None
-            if not _START_LINE.match(text, start):
+            if not (_COMMON_LINE if self._place == _DARK else _START_LINE).match(text, start):
                 return None
             self._sure = True
         found = _HEAD_END.search(text, max(start, before - 3))
@@ -224,7 +224,7 @@ class Http1Decoder:
 
     def _begin(self, raw: bytes, out: list[Item]) -> None:
         self._sure = False
-        self._certain = True
+        self._place = _CERTAIN
         self._damage = None
         self._lost = 0
         if raw.startswith(b"HTTP/"):
@@ -236,8 +236,8 @@ class Http1Decoder:
             self._state, self._left = _framing_of_body(request.headers, (_START, 0), (_START, _UNKNOWN))
             out.append(request)
         if not self.inside:
-            self._certain = self._left != _UNKNOWN
-            out.append(End(None if self._certain else "malformed"))
+            self._place = _DARK if self._left == _UNKNOWN else _CERTAIN
+            out.append(End("malformed" if self._left == _UNKNOWN else None))
 
     def _framing_of_response(self, head: ResponseHead) -> tuple[int, int]:
         """What to wait for, and how many bytes of it: in the order of RFC 9112 6.3."""
@@ -264,6 +264,27 @@ class Http1Decoder:
             self._full(out)
         return end
 
+    def _guess(self, data: bytes, at: int, out: list[Item]) -> int:
+        """Nobody saw what was asked: if the next response stands where the body should begin, it was HEAD."""
+        text, start = (self._buffer + data, 0) if self._buffer else (data, at)
+        if _STATUS_BEGINNING.match(text, start) and len(text) - start <= _LINE_MOST:
+            self._buffer += data[at:]
+            return len(data)
+        if _STATUS_LINE.match(text, start):
+            self._guessed = False
+            self._end(None, out)
+        else:
+            self._have_body(out)
+        return at
+
+    def _have_body(self, out: list[Item]) -> None:
+        """What is held, if it is held for a guess, is body after all; or what follows a body shorter than that."""
+        if self._guessed and self._buffer and self._state != _SIZE:
+            held = bytes(self._buffer)
+            self._buffer.clear()
+            self._buffer += held[self._body(held, 0, out) :]
+        self._guessed = False
+
     def _full(self, out: list[Item]) -> None:
         if self._state == _CHUNK:
             self._state = _CHUNK_END
@@ -277,7 +298,7 @@ class Http1Decoder:
         out.append(End(reason, self._spent))
         self._spent = 0
         self._state = _START
-        self._certain = True
+        self._place = _CERTAIN
         self._damage = None
 
     def _framing(self, data: bytes, at: int, out: list[Item]) -> int:
@@ -318,7 +339,7 @@ class Http1Decoder:
 
     def _broken(self, at: int, rest: bytes, out: list[Item]) -> None:
         self._end("malformed", out)
-        self._certain = False
+        self._place = _DARK
         self._flush(at, out, rest)
 
     # -- holes and ends --------------------------------------------------------------------------------------------
@@ -326,10 +347,10 @@ class Http1Decoder:
     def gap(self, size: int, reason: str) -> list[Item]:
         """`size` bytes are missing here. Where the framing allows, go on exactly; else end the message and search."""
         out: list[Item] = []
-        self._guessed = False
+        exact, self._guessed = not self._guessed, False
         if self._state == _TUNNEL:
             return out
-        if self._state == _CLOSE or (self._state in (_LENGTH, _CHUNK) and size <= self._left):
+        if exact and (self._state == _CLOSE or (self._state in (_LENGTH, _CHUNK) and size <= self._left)):
             self._damage = reason
             self._lost += size
             if self._state != _CLOSE:
@@ -342,7 +363,7 @@ class Http1Decoder:
             if self._state in (_LENGTH, _CHUNK):
                 self._lost += self._left
             self._end(reason, out)
-        self._certain = False
+        self._place = _DARK
         return out
 
     def tunnel(self) -> list[Item]:
@@ -359,25 +380,28 @@ class Http1Decoder:
         otherwise why nothing more comes.
         """
         out: list[Item] = []
+        if reason is None:
+            self._have_body(out)
         self._flush(-len(self._buffer), out)
         if self.inside:
             orderly = self._state == _CLOSE
             self._end(self._damage or reason or (None if orderly else "closed"), out)
         self._state = _START
-        self._certain = self._guessed = False
+        self._place = _FRESH
+        self._guessed = False
         return out
 
     # -- checkpoints -----------------------------------------------------------------------------------------------
 
     def snapshot(self) -> Any:
         return [
-            self._state, bytes(self._buffer), self._certain, self._sure, self._guessed, self._left, self._lost,
+            self._state, bytes(self._buffer), self._place, self._sure, self._guessed, self._left, self._lost,
             self._damage, self._spent,
         ]  # fmt: skip
 
     def restore(self, state: Any) -> None:
         (
-            self._state, buffer, self._certain, self._sure, self._guessed, self._left, self._lost,
+            self._state, buffer, self._place, self._sure, self._guessed, self._left, self._lost,
             self._damage, self._spent,
         ) = state  # fmt: skip
         self._buffer = bytearray(buffer)

@@ -17,7 +17,7 @@ from agentsight_rx.events import (
     TlsChunk,
     TlsClose,
 )
-from agentsight_rx.stream import Operator
+from agentsight_rx.stream import Operator, State
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -80,6 +80,12 @@ class Running(Generic[A, B]):
 
     def held(self) -> int:
         return self._kernel.held()
+
+    def snapshot(self) -> State:
+        return self._kernel.snapshot()
+
+    def restore(self, state: State) -> None:
+        self._kernel.restore(state)
 
 
 def run(operator: Operator[A, B], events: Iterable[A]) -> list[B]:

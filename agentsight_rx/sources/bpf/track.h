@@ -1,7 +1,8 @@
 /* Which processes are of interest: one set of tgids, decided at fork and exec, read by every other probe.
  *
- * Compile-time switches: ALL (every process), TREE (children follow), BY_SESSION=SID, BY_UID=UID (a further condition).
- * O_struct_field are byte offsets of this kernel, from its BTF. */
+ * Compile-time switches: ALL (every process), TREE (children follow), BY_SESSION=SID; as further conditions BY_UID=UID and
+ * BY_CGROUP=ID with CGROUP_LEVEL=DEPTH; CALLS (the source looks at system calls). O_struct_field are byte offsets of this
+ * kernel, from its BTF. */
 
 #include <linux/types.h>
 
@@ -39,13 +40,18 @@ static inline void count(int which)
         __sync_fetch_and_add(found, 1); /* a uprobe may be preempted by another on its CPU */
 }
 
+/* What must fit besides, asked at each event: the user of the current process, and its control group or one above it. */
 static inline int uid_fits(void)
 {
 #ifdef BY_UID
-    return (u32)bpf_get_current_uid_gid() == BY_UID;
-#else
-    return 1;
+    if ((u32)bpf_get_current_uid_gid() != BY_UID)
+        return 0;
 #endif
+#ifdef BY_CGROUP
+    if (bpf_get_current_ancestor_cgroup_id(CGROUP_LEVEL) != BY_CGROUP)
+        return 0;
+#endif
+    return 1;
 }
 
 static inline u64 leader_of(u64 task)
@@ -142,3 +148,94 @@ static inline void fill_head(struct head_t *head, u32 kind, struct process_t *pr
     head->uid = bpf_get_current_uid_gid();
     bpf_probe_read_kernel(&head->comm, sizeof(head->comm), (void *)leader + O_task_struct_comm);
 }
+
+#ifdef CALLS
+
+#include <uapi/linux/ptrace.h>
+
+/* What the tracepoints at the begin and at the end of a system call hand over. */
+struct call_t {
+    u64 common;
+    u32 number;
+    u32 pad;
+    s64 result; /* only at the end */
+};
+
+/* An argument of the system call that the current thread is in, also at its end: so nothing is kept from its begin. */
+#define ARGUMENT(registers, name) (*(u64 *)((registers) + offsetof(struct pt_regs, name)))
+
+#define RESTARTED(result) ((result) <= -512 && (result) >= -516) /* ERESTARTSYS and its like: the call comes again */
+
+#define TEXT_MOST 16384 /* all names of a record; a power of two */
+#define PART_MOST 4096  /* PATH_MAX: the longest single part, kept free behind TEXT_MOST */
+#define NAME_MOST 256   /* the longest name of a directory with its NUL */
+#define DEPTH_MOST 128  /* directories and mounts; deeper ones are cut at the top */
+
+struct place_t {
+    u64 dentry;
+    u64 mnt;
+};
+
+static inline struct place_t place_at(u64 path)
+{
+    struct place_t place = {};
+    FIELD(place.dentry, path, path_dentry);
+    FIELD(place.mnt, path, path_mnt);
+    return place;
+}
+
+/* Names from `place` up to the root of the current process, across mounts: innermost first, NUL behind each, written behind
+ * `*at` bytes of `text`. Returns 0 where they are too many. The position is read from memory at each turn, or the verifier
+ * would follow every value that it can have. */
+static inline int walk(u32 *at, char *text, struct place_t place, u64 task)
+{
+    u64 fs = 0, top = 0, parent = 0, name = 0, mount = 0;
+    FIELD(fs, task, task_struct_fs);
+    struct place_t root = place_at(fs + O_fs_struct_root);
+#pragma clang loop unroll(disable)
+    for (int i = 0; i < DEPTH_MOST; i++) {
+        if (place.dentry == root.dentry && place.mnt == root.mnt)
+            return 1;
+        FIELD(top, place.mnt, vfsmount_mnt_root);
+        if (place.dentry == top) {
+            mount = place.mnt - O_mount_mnt;
+            FIELD(parent, mount, mount_mnt_parent);
+            if (parent == mount)
+                return 1;
+            FIELD(place.dentry, mount, mount_mnt_mountpoint);
+            place.mnt = parent + O_mount_mnt;
+            continue;
+        }
+        FIELD(name, place.dentry, dentry_d_name_name);
+        u32 to = *(volatile u32 *)at;
+        if (to > TEXT_MOST - NAME_MOST)
+            return 0;
+        to &= TEXT_MOST - 1;
+        int size = bpf_probe_read_kernel_str(text + to, NAME_MOST, (void *)name);
+        if (size <= 0)
+            return 0;
+        *(volatile u32 *)at = to + size;
+        FIELD(parent, place.dentry, dentry_d_parent);
+        if (parent == place.dentry)
+            return 1;
+        place.dentry = parent;
+    }
+    return 0;
+}
+
+/* The open file behind a number of the current process; 0 if there is none. */
+static inline u64 file_of(u64 task, u32 fd)
+{
+    u64 files = 0, table = 0, slots = 0, file = 0;
+    u32 most = 0;
+    FIELD(files, task, task_struct_files);
+    FIELD(table, files, files_struct_fdt);
+    FIELD(most, table, fdtable_max_fds);
+    if (fd >= most)
+        return 0;
+    FIELD(slots, table, fdtable_fd);
+    bpf_probe_read_kernel(&file, sizeof(file), (void *)slots + 8 * (u64)fd);
+    return file;
+}
+
+#endif

@@ -1,0 +1,453 @@
+/* What tracked processes do with files -> ring `events`.
+ *
+ * Almost everything is seen at the end of the system call: its outcome is known, its strings are in memory, and a number can be
+ * followed to the file that it now stands for. Bytes are counted here, per process and open file, and leave at the last close;
+ * what is still open when a process ends is counted by the reader, who was told of every open file. */
+
+enum {
+    OPEN = 1,
+    CLOSE = 2, /* `read` and `written` are what went through `file` */
+    RENAME = 3,
+    UNLINK = 4,
+    MKDIR = 5,
+    RMDIR = 6,
+    TRUNCATE = 7,
+    CHDIR = 8,
+    FOUND = 9, /* an open file that was inherited, received, or open before the trace began */
+    GONE = 10, /* the process ended */
+};
+
+/* Of the two paths: the names above it are here; those at the top are not. */
+enum { WALKED = 1, CUT = 2, SECOND_WALKED = 4, SECOND_CUT = 8 };
+
+#define CURRENT_DIRECTORY -100 /* AT_FDCWD */
+#define OPEN_MOST 65536
+#define SLOTS 64 /* numbers of files that are compared at once */
+#define SLOTS_MOST 1024
+
+/* An open file of one process. The address alone is used again, so the file itself is named besides. */
+struct file_t {
+    u64 start_ns;
+    u64 address;
+    u64 inode;
+    u32 device;
+    u32 generation;
+};
+
+struct bytes_t {
+    u64 read;
+    u64 written;
+    u32 told; /* the reader knows it */
+    u32 pad;
+};
+
+struct record_t {
+    struct head_t head;
+    struct file_t file; /* its address is 0 where no bytes are counted */
+    u64 read;
+    u64 written;
+    s32 error;
+    u32 flags;
+    u32 marks;
+    u32 given; /* sizes of the parts of the text: what the process gave, if it did, then the names above it */
+    u32 above;
+    u32 second_given;
+    u32 second_above;
+    u32 pad;
+    char text[TEXT_MOST + PART_MOST];
+};
+
+struct room_t {
+    u32 at; /* bytes of text so far */
+    u32 hits;
+    u64 slots[SLOTS];
+    struct record_t record;
+};
+
+BPF_RINGBUF_OUTPUT(events, RING_PAGES);
+BPF_HASH(open_files, struct file_t, struct bytes_t, OPEN_MOST);
+BPF_PERCPU_ARRAY(room, struct room_t, 1);
+
+static inline struct process_t *wanted(void)
+{
+    u32 tgid = bpf_get_current_pid_tgid() >> 32;
+    struct process_t *process = tracked.lookup(&tgid);
+    return process && uid_fits() ? process : 0;
+}
+
+static inline int send(void *record, u32 size)
+{
+    count(SEEN);
+    if (!events.ringbuf_output(record, size, 0))
+        return 1;
+    count(LOST);
+    return 0;
+}
+
+static inline struct record_t *begin(struct room_t *space, u32 kind, struct process_t *process, u64 task)
+{
+    struct record_t *record = &space->record;
+    fill_head(&record->head, kind, process, leader_of(task));
+    __builtin_memset((char *)record + sizeof(record->head), 0, offsetof(struct record_t, text) - sizeof(record->head));
+    *(volatile u32 *)&space->at = 0;
+    return record;
+}
+
+static inline int finish(struct room_t *space)
+{
+    u32 at = *(volatile u32 *)&space->at;
+    if (at > TEXT_MOST)
+        at = TEXT_MOST;
+    return send(&space->record, offsetof(struct record_t, text) + at);
+}
+
+static inline u32 mode_of(u64 file)
+{
+    u64 inode = 0;
+    u16 mode = 0;
+    FIELD(inode, file, file_f_inode);
+    FIELD(mode, inode, inode_i_mode);
+    return mode & 0170000;
+}
+
+#define REGULAR 0100000
+#define DIRECTORY 0040000
+#define CHARACTERS 0020000
+#define BLOCKS 0060000
+
+static inline void identify(struct file_t *key, u64 file, struct process_t *process, u64 task)
+{
+    u64 inode = 0, super = 0;
+    if (!process->start_ns)
+        FIELD(process->start_ns, leader_of(task), task_struct_start_boottime);
+    key->start_ns = process->start_ns;
+    key->address = file;
+    FIELD(inode, file, file_f_inode);
+    FIELD(key->inode, inode, inode_i_ino);
+    FIELD(key->generation, inode, inode_i_generation);
+    FIELD(super, inode, inode_i_sb);
+    FIELD(key->device, super, super_block_s_dev);
+}
+
+static inline void walk_file(struct room_t *space, u64 file, u64 task)
+{
+    struct record_t *record = &space->record;
+    record->marks = WALKED;
+    if (!walk(&space->at, record->text, place_at(file + O_file_f_path), task))
+        record->marks |= CUT;
+    record->above = *(volatile u32 *)&space->at;
+}
+
+/* The bytes of an open file leave, and it is forgotten. */
+static inline void tell_closed(struct room_t *space, struct file_t *key, struct process_t *process, u64 task)
+{
+    struct bytes_t *bytes = open_files.lookup(key);
+    if (!bytes)
+        return;
+    struct record_t *record = begin(space, CLOSE, process, task);
+    record->file = *key;
+    record->read = bytes->read;
+    record->written = bytes->written;
+    if (finish(space))
+        open_files.delete(key);
+}
+
+/* -- system calls with names -- */
+
+static inline s32 errno_of(s64 result)
+{
+    return result < 0 ? -result : 0;
+}
+
+/* What the process gave, if anything, and the directory that it starts at. Returns the size of the former. */
+static inline u32 read_name(struct room_t *space, u64 name, struct place_t *from, s32 directory, u64 task)
+{
+    char *text = space->record.text;
+    u32 at = *(volatile u32 *)&space->at;
+    if (at > TEXT_MOST - NAME_MOST)
+        return 0;
+    at &= TEXT_MOST - 1;
+    int size = bpf_probe_read_user_str(text + at, PART_MOST, (void *)name);
+    if (size <= 0)
+        return 0;
+    *(volatile u32 *)&space->at = at + size;
+    if (text[at] == '/')
+        return size;
+    if (directory == CURRENT_DIRECTORY) {
+        u64 fs = 0;
+        FIELD(fs, task, task_struct_fs);
+        *from = place_at(fs + O_fs_struct_pwd);
+    } else {
+        u64 file = file_of(task, directory);
+        if (file)
+            *from = place_at(file + O_file_f_path);
+    }
+    return size;
+}
+
+int on_names(struct call_t *call)
+{
+    s64 result = call->result;
+    struct process_t *process = wanted();
+    if (!process || RESTARTED(result))
+        return 0;
+    u32 zero = 0, number = call->number;
+    struct room_t *space = room.lookup(&zero);
+    if (!space)
+        return 0;
+    u64 task = (u64)bpf_get_current_task_btf(), registers = bpf_task_pt_regs((void *)task);
+    u64 a = ARGUMENT(registers, di), b = ARGUMENT(registers, si), c = ARGUMENT(registers, dx), d = ARGUMENT(registers, r10);
+    u64 name = a, second_name = 0, file = 0, flags = 0;
+    s32 directory = CURRENT_DIRECTORY, second_directory = CURRENT_DIRECTORY;
+    u32 kind = OPEN, has_second = 0;
+    switch (number) {
+    case 2: /* open */
+        flags = b;
+        break;
+    case 85: /* creat */
+        flags = 01 | 0100 | 01000; /* O_WRONLY, O_CREAT, O_TRUNC */
+        break;
+    case 257: /* openat */
+        directory = a, name = b, flags = c;
+        break;
+    case 437: /* openat2: the flags stand first in struct open_how */
+        directory = a, name = b;
+        bpf_probe_read_user(&flags, sizeof(flags), (void *)c);
+        break;
+    case 82: /* rename */
+        kind = RENAME, second_name = b, has_second = 1;
+        break;
+    case 264: /* renameat */
+    case 316: /* renameat2 */
+        kind = RENAME, directory = a, name = b, second_directory = c, second_name = d, has_second = 1;
+        break;
+    case 87: /* unlink */
+        kind = UNLINK;
+        break;
+    case 263: /* unlinkat: AT_REMOVEDIR */
+        kind = c & 0x200 ? RMDIR : UNLINK, directory = a, name = b;
+        break;
+    case 84: /* rmdir */
+        kind = RMDIR;
+        break;
+    case 83: /* mkdir */
+        kind = MKDIR;
+        break;
+    case 258: /* mkdirat */
+        kind = MKDIR, directory = a, name = b;
+        break;
+    case 76: /* truncate */
+        kind = TRUNCATE;
+        break;
+    case 77: /* ftruncate */
+        kind = TRUNCATE, file = file_of(task, a), name = 0;
+        break;
+    case 80: /* chdir */
+        kind = CHDIR;
+        break;
+    case 81: /* fchdir */
+        kind = CHDIR, file = file_of(task, a), name = 0;
+        break;
+    default:
+        return 0;
+    }
+    u32 mode = 0;
+    if (kind == OPEN && result >= 0) {
+        file = file_of(task, result);
+        mode = mode_of(file);
+        if (mode != REGULAR && mode != DIRECTORY && mode != CHARACTERS && mode != BLOCKS)
+            return 0;
+    }
+    struct file_t key = {};
+    if (mode == REGULAR) {
+        identify(&key, file, process, task);
+        tell_closed(space, &key, process, task); /* it was closed in a way that we do not watch, and opened again */
+    }
+    struct record_t *record = begin(space, kind, process, task);
+    record->error = errno_of(result);
+    record->flags = flags;
+    record->file = key;
+
+    struct place_t from = {};
+    if (file) {
+        from = place_at(file + O_file_f_path);
+    } else if (kind == CHDIR && result >= 0) {
+        u64 fs = 0;
+        FIELD(fs, task, task_struct_fs);
+        from = place_at(fs + O_fs_struct_pwd);
+    } else if (name) {
+        record->given = read_name(space, name, &from, directory, task);
+    }
+    u32 begun = *(volatile u32 *)&space->at;
+    if (from.dentry)
+        record->marks |= walk(&space->at, record->text, from, task) ? WALKED : WALKED | CUT;
+    u32 at = *(volatile u32 *)&space->at;
+    record->above = at - begun;
+    if (has_second) {
+        struct place_t second = {};
+        u32 size = read_name(space, second_name, &second, second_directory, task);
+        begun = at + size;
+        record->second_given = size;
+        if (second.dentry)
+            record->marks |= walk(&space->at, record->text, second, task) ? SECOND_WALKED : SECOND_WALKED | SECOND_CUT;
+        at = *(volatile u32 *)&space->at;
+        record->second_above = at - begun;
+    }
+    struct bytes_t bytes = {.told = finish(space)};
+    if (mode == REGULAR && open_files.update(&key, &bytes))
+        count(UNTRACKED);
+    return 0;
+}
+
+/* -- bytes -- */
+
+static inline struct bytes_t *found(struct file_t *key, u64 file, struct process_t *process, u64 task)
+{
+    u32 zero = 0;
+    struct bytes_t fresh = {}, *bytes = open_files.lookup(key);
+    struct room_t *space = room.lookup(&zero);
+    if (!space || (bytes && bytes->told))
+        return bytes;
+    if (!bytes) {
+        open_files.update(key, &fresh);
+        bytes = open_files.lookup(key);
+        if (!bytes) {
+            count(UNTRACKED);
+            return 0;
+        }
+    }
+    struct record_t *record = begin(space, FOUND, process, task);
+    record->file = *key;
+    walk_file(space, file, task);
+    bytes->told = finish(space);
+    return bytes;
+}
+
+int on_bytes(struct call_t *call)
+{
+    s64 result = call->result;
+    if (result <= 0)
+        return 0;
+    struct process_t *process = wanted();
+    if (!process)
+        return 0;
+    u64 task = (u64)bpf_get_current_task_btf(), registers = bpf_task_pt_regs((void *)task);
+    s32 source = -1, drain = -1;
+    switch (call->number) {
+    case 0:   /* read */
+    case 17:  /* pread64 */
+    case 19:  /* readv */
+    case 295: /* preadv */
+    case 327: /* preadv2 */
+        source = ARGUMENT(registers, di);
+        break;
+    case 40: /* sendfile */
+        drain = ARGUMENT(registers, di);
+        source = ARGUMENT(registers, si);
+        break;
+    case 326: /* copy_file_range */
+        source = ARGUMENT(registers, di);
+        drain = ARGUMENT(registers, dx);
+        break;
+    default: /* write, pwrite64, writev, pwritev, pwritev2 */
+        drain = ARGUMENT(registers, di);
+    }
+#pragma clang loop unroll(disable)
+    for (int turn = 0; turn < 2; turn++) {
+        s32 number = turn ? drain : source;
+        if (number < 0)
+            continue;
+        u64 file = file_of(task, number);
+        if (!file || mode_of(file) != REGULAR)
+            continue;
+        struct file_t key = {};
+        identify(&key, file, process, task);
+        struct bytes_t *bytes = found(&key, file, process, task);
+        if (bytes)
+            __sync_fetch_and_add(turn ? &bytes->written : &bytes->read, result);
+    }
+    return 0;
+}
+
+/* -- close -- */
+
+/* How many numbers of this process, of the first SLOTS_MOST, stand for `file`. */
+static inline u32 numbers_of(struct room_t *space, u64 file, u64 task)
+{
+    u64 files = 0, table = 0, slots = 0;
+    u32 most = 0;
+    *(volatile u32 *)&space->hits = 0;
+    FIELD(files, task, task_struct_files);
+    FIELD(table, files, files_struct_fdt);
+    FIELD(most, table, fdtable_max_fds);
+    FIELD(slots, table, fdtable_fd);
+#pragma clang loop unroll(disable)
+    for (u32 first = 0; first < SLOTS_MOST; first += SLOTS) {
+        if (first >= most)
+            break;
+        if (bpf_probe_read_kernel(space->slots, sizeof(space->slots), (void *)slots + 8 * (u64)first))
+            break;
+#pragma clang loop unroll(disable)
+        for (u32 slot = 0; slot < SLOTS; slot++)
+            if (*(volatile u64 *)&space->slots[slot & (SLOTS - 1)] == file)
+                *(volatile u32 *)&space->hits += 1; /* in memory, or the verifier would follow every number */
+    }
+    return *(volatile u32 *)&space->hits;
+}
+
+/* close, and dup2 and dup3 onto a number that is in use: at the begin, while the number still stands for the file. */
+int on_close(struct call_t *call)
+{
+    struct process_t *process = wanted();
+    if (!process)
+        return 0;
+    u64 task = (u64)bpf_get_current_task_btf(), registers = bpf_task_pt_regs((void *)task);
+    u32 zero = 0, number = ARGUMENT(registers, di);
+    if (call->number != 3) {
+        u32 onto = ARGUMENT(registers, si);
+        if (onto == number)
+            return 0;
+        number = onto;
+    }
+    u64 file = file_of(task, number);
+    if (!file)
+        return 0;
+    struct file_t key = {};
+    identify(&key, file, process, task);
+    struct room_t *space = room.lookup(&zero);
+    if (!space || !open_files.lookup(&key) || numbers_of(space, file, task) > 1)
+        return 0;
+    tell_closed(space, &key, process, task);
+    return 0;
+}
+
+/* -- processes -- */
+
+RAW_TRACEPOINT_PROBE(sched_process_fork)
+{
+    u64 parent = ctx->args[0], child = ctx->args[1];
+    u32 parent_tgid = 0;
+    FIELD(parent_tgid, parent, task_struct_tgid);
+    follow_fork(child, parent_tgid);
+    return 0;
+}
+
+RAW_TRACEPOINT_PROBE(sched_process_exec)
+{
+    follow_exec(ctx->args[0]);
+    return 0;
+}
+
+RAW_TRACEPOINT_PROBE(sched_process_exit)
+{
+    u64 task = ctx->args[0];
+    u32 tgid = bpf_get_current_pid_tgid() >> 32;
+    struct process_t *process = tracked.lookup(&tgid);
+    if (!process || !ended(task))
+        return 0;
+    struct head_t head = {};
+    fill_head(&head, GONE, process, leader_of(task));
+    send(&head, sizeof(head));
+    tracked.delete(&tgid);
+    return 0;
+}

@@ -1,0 +1,91 @@
+/* What `readline` of bash returns in tracked processes -> ring `lines`. A library that others use too is probed where bash has
+ * the function from there, so the name of the process is asked for. */
+
+#include <uapi/linux/ptrace.h>
+
+enum { LINE = 1, STARTED = 2 };
+
+#define LINE_MOST 8192
+
+struct line_t {
+    struct head_t head;
+    u32 size; /* with its NUL */
+    u32 pad;
+    char text[LINE_MOST];
+};
+
+BPF_RINGBUF_OUTPUT(lines, RING_PAGES);
+
+static inline int is_bash(u64 leader)
+{
+    char comm[16] = {};
+    bpf_probe_read_kernel(&comm, sizeof(comm), (void *)leader + O_task_struct_comm);
+    return comm[0] == 'b' && comm[1] == 'a' && comm[2] == 's' && comm[3] == 'h' && !comm[4];
+}
+
+static inline int leave(struct pt_regs *ctx)
+{
+    u32 tgid = bpf_get_current_pid_tgid() >> 32;
+    u64 leader = leader_of(bpf_get_current_task()), text = PT_REGS_RC(ctx);
+    struct process_t *process = tracked.lookup(&tgid);
+    if (!process || !uid_fits() || !text || !is_bash(leader))
+        return 0;
+    count(SEEN);
+    struct line_t *line = lines.ringbuf_reserve(sizeof(struct line_t)); /* a user probe may be preempted: no buffer per CPU */
+    if (!line) {
+        count(LOST);
+        return 0;
+    }
+    fill_head(&line->head, LINE, process, leader);
+    int size = bpf_probe_read_user_str(line->text, LINE_MOST, (void *)text);
+    line->size = size > 0 ? size : 0;
+    line->pad = 0;
+    lines.ringbuf_submit(line, 0);
+    return 0;
+}
+
+#ifdef MULTI
+int on_enter(struct pt_regs *ctx) { return 0; }
+int on_leave(struct pt_regs *ctx) { return leave(ctx); }
+#else
+int enter_1(struct pt_regs *ctx) { return 0; }
+int leave_1(struct pt_regs *ctx) { return leave(ctx); }
+#endif
+
+RAW_TRACEPOINT_PROBE(sched_process_fork)
+{
+    u64 parent = ctx->args[0], child = ctx->args[1];
+    u32 parent_tgid = 0;
+    FIELD(parent_tgid, parent, task_struct_tgid);
+    follow_fork(child, parent_tgid);
+    return 0;
+}
+
+RAW_TRACEPOINT_PROBE(sched_process_exec)
+{
+    u64 task = ctx->args[0], leader = leader_of(task);
+    u32 tgid = bpf_get_current_pid_tgid() >> 32;
+    if (!follow_exec(task) || !uid_fits() || !is_bash(leader))
+        return 0;
+    struct process_t *process = tracked.lookup(&tgid);
+    if (!process)
+        return 0;
+    struct {
+        struct head_t head;
+        u32 size, pad;
+    } record = {};
+    fill_head(&record.head, STARTED, process, leader);
+    count(SEEN);
+    if (lines.ringbuf_output(&record, sizeof(record), 0))
+        count(LOST);
+    return 0;
+}
+
+RAW_TRACEPOINT_PROBE(sched_process_exit)
+{
+    u64 task = ctx->args[0];
+    u32 tgid = bpf_get_current_pid_tgid() >> 32;
+    if (tracked.lookup(&tgid) && ended(task))
+        tracked.delete(&tgid);
+    return 0;
+}

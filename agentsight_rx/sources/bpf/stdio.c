@@ -1,0 +1,457 @@
+/* Reads and writes of tracked processes on pipes and unix sockets, and what they write to terminals -> ring `chunks`.
+ *
+ * A file is known by its inode, looked up while the call begins: a number of a descriptor says nothing once it is closed, and
+ * short processes are gone before anybody could ask. One program runs behind every system call of a kind, so the layout of
+ * their tracepoints (arguments in slots of 8 bytes, the result in the first) is written down here once.
+ *
+ * Switches: MOST (bytes of one call), STEPS (turns of the copying loop), TTY, FDS (`ONLY(0) ONLY(1)`), OWN (our own pid), CPUS
+ * (one more than the highest number of one). */
+
+enum { CHUNK = 1, END = 2, GONE = 3, SELF = 4 };
+
+/* EARLY: written to a socket that nobody has accepted yet, known by the inode of the end that wrote. */
+enum { PIPE = 0, UNIX = 1, TERMINAL = 2, EARLY = 3 };
+
+enum { IN = 0, OUT = 1 };
+
+/* Where the bytes of a call lie: in one buffer, in an array of them, in the array of a message. */
+enum { PLAIN, VECTOR, MESSAGE };
+
+#define SEGMENT 16384
+#define PEEK 2 /* MSG_PEEK: the bytes stay and will be read again */
+
+#define MODE_TYPE 0xf000
+#define MODE_FIFO 0x1000
+#define MODE_CHAR 0x2000
+#define MODE_SOCKET 0xc000
+#define FAMILY_UNIX 1
+#define DATAGRAM 2
+
+struct enter_t {
+    u64 common;
+    u64 number;
+    u64 arguments[6];
+};
+
+struct leave_t {
+    u64 common;
+    u64 number;
+    s64 result;
+};
+
+struct buffer_t { /* struct iovec */
+    u64 at;
+    u64 size;
+};
+
+struct message_t { /* struct user_msghdr, up to what is read */
+    u64 name;
+    u64 name_size;
+    u64 buffers;
+    u64 buffers_count;
+};
+
+struct call_t {
+    u64 inode;
+    u64 back; /* inode of the other end of the socket */
+    u64 at;
+    u64 size; /* of the buffer; how many of them there are */
+    u64 time_ns;
+    u32 fd;
+    u8 kind;
+    u8 form;
+    u8 datagram;
+    u8 pad;
+};
+
+struct key_t {
+    u64 inode;
+    u64 kind;
+};
+
+struct side_t {
+    u64 offset; /* bytes that passed at this side so far, captured or not */
+    u64 seq;
+};
+
+struct channel_t {
+    struct side_t in, out;
+    u32 reader; /* the last process that read, that wrote */
+    u32 writer;
+    u32 crossed; /* it connects two processes */
+    u32 self;    /* told that it connects a process with itself */
+    u64 ended;   /* told that it is at its end */
+};
+
+struct chunk_t {
+    struct head_t head;
+    u64 inode;
+    u64 back;
+    u64 offset;
+    u64 seq;
+    u64 latency_ns;
+    u32 size;
+    u32 lost; /* bytes of this call behind the data that were not captured */
+    u32 fd;
+    u8 kind;
+    u8 direction;
+    u8 alone; /* nobody has been seen reading here */
+    u8 pad;
+    char data[2 * SEGMENT]; /* the second half is never sent: room for what the verifier thinks possible */
+};
+
+#define EMPTY (sizeof(struct chunk_t) - 2 * SEGMENT)
+
+struct room_t {
+    u64 left;  /* bytes still to be copied */
+    u64 from;  /* in the buffer at hand */
+    u64 space; /* bytes left in it */
+    u64 next;  /* its successor in the array */
+    u64 more;  /* so many successors */
+    u32 fill;
+    u32 pad;
+    struct chunk_t chunk;
+};
+
+BPF_RINGBUF_OUTPUT(chunks, RING_PAGES);
+BPF_HASH(calls, u32, struct call_t, 16384); /* by thread; 16384 threads may wait at once */
+BPF_TABLE("lru_hash", struct key_t, struct channel_t, channels, 16384);
+
+/* One a CPU: the kernel runs these programs with preemption off. A map of the per-CPU kind takes 32 KiB at most. */
+BPF_ARRAY(rooms, struct room_t, CPUS);
+
+static inline struct process_t *wanted(void)
+{
+    u32 tgid = bpf_get_current_pid_tgid() >> 32;
+    if (tgid == OWN)
+        return 0;
+    struct process_t *process = tracked.lookup(&tgid);
+    return process && uid_fits() ? process : 0;
+}
+
+static inline int fd_fits(u32 fd)
+{
+#ifdef FDS
+#define ONLY(number) case number:
+    switch (fd) {
+        FDS return 1;
+    }
+    return 0;
+#else
+    return 1;
+#endif
+}
+
+static inline u64 inode_of_socket(u64 socket)
+{
+    u64 inode = 0;
+    if (socket)
+        bpf_probe_read_kernel(&inode, 8, (void *)socket + O_socket_alloc_vfs_inode + O_inode_i_ino);
+    return inode;
+}
+
+static inline int identify_socket(struct call_t *call, u64 file, int direction)
+{
+    u64 socket = 0, sock = 0, peer = 0, other = 0;
+    u16 family = 0, type = 0;
+    FIELD(socket, file, file_private_data);
+    FIELD(sock, socket, socket_sk);
+    FIELD(family, sock, sock___sk_common_skc_family);
+    if (!sock || family != FAMILY_UNIX)
+        return 0;
+    FIELD(type, socket, socket_type);
+    FIELD(peer, sock, unix_sock_peer);
+    if (peer)
+        FIELD(other, peer, sock_sk_socket);
+    u64 mine = inode_of_socket(socket), theirs = inode_of_socket(other);
+    call->kind = UNIX;
+    call->datagram = type == DATAGRAM;
+    call->inode = direction == IN ? mine : theirs;
+    call->back = direction == IN ? theirs : mine;
+    if (call->inode)
+        return 1;
+    call->kind = EARLY;
+    return peer && !call->datagram;
+}
+
+/* Fills in which channel the call is on; 0 if it is on none. */
+static inline int identify(struct call_t *call, u32 fd, int direction)
+{
+    u64 task = bpf_get_current_task(), files = 0, table = 0, all = 0, file = 0, inode = 0;
+    u32 most = 0, device = 0;
+    u16 mode = 0;
+    FIELD(files, task, task_struct_files);
+    FIELD(table, files, files_struct_fdt);
+    FIELD(most, table, fdtable_max_fds);
+    if (fd >= most)
+        return 0;
+    FIELD(all, table, fdtable_fd);
+    bpf_probe_read_kernel(&file, 8, (void *)all + 8 * (u64)fd);
+    FIELD(inode, file, file_f_inode);
+    FIELD(mode, inode, inode_i_mode);
+    mode &= MODE_TYPE;
+    if (mode == MODE_FIFO) {
+        call->kind = PIPE;
+        FIELD(call->inode, inode, inode_i_ino);
+        return 1;
+    }
+    if (mode == MODE_SOCKET)
+        return identify_socket(call, file, direction);
+#ifdef TTY
+    if (mode == MODE_CHAR && direction == OUT) {
+        FIELD(device, inode, inode_i_rdev);
+        u32 major = device >> 20; /* Documentation/admin-guide/devices.txt: consoles, /dev/tty, pseudo-terminals */
+        call->kind = TERMINAL;
+        FIELD(call->inode, inode, inode_i_ino);
+        return major == 4 || major == 5 || (major >= 136 && major <= 143);
+    }
+#endif
+    return 0;
+}
+
+static inline int enter(struct enter_t *args, int direction, int form, u64 flags)
+{
+    if (!wanted() || flags & PEEK)
+        return 0;
+    u32 fd = args->arguments[0], tid = bpf_get_current_pid_tgid();
+    struct call_t call = {};
+    if (!fd_fits(fd) || !identify(&call, fd, direction))
+        return 0;
+    call.at = args->arguments[1];
+    call.size = form == MESSAGE ? 0 : args->arguments[2];
+    call.form = form;
+    call.fd = fd;
+    call.time_ns = bpf_ktime_get_ns();
+    if (calls.update(&tid, &call))
+        count(UNTRACKED);
+    return 0;
+}
+
+int enter_read(struct enter_t *args) { return enter(args, IN, PLAIN, 0); }
+int enter_write(struct enter_t *args) { return enter(args, OUT, PLAIN, 0); }
+int enter_readv(struct enter_t *args) { return enter(args, IN, VECTOR, 0); }
+int enter_writev(struct enter_t *args) { return enter(args, OUT, VECTOR, 0); }
+int enter_recvfrom(struct enter_t *args) { return enter(args, IN, PLAIN, args->arguments[3]); }
+int enter_sendto(struct enter_t *args) { return enter(args, OUT, PLAIN, 0); }
+int enter_recvmsg(struct enter_t *args) { return enter(args, IN, MESSAGE, args->arguments[2]); }
+int enter_sendmsg(struct enter_t *args) { return enter(args, OUT, MESSAGE, 0); }
+
+static inline void send(struct chunk_t *chunk, u32 size)
+{
+    count(SEEN);
+    if (chunks.ringbuf_output(chunk, size, 0))
+        count(LOST);
+}
+
+static inline void begin(struct chunk_t *chunk, u32 kind, struct process_t *process, struct call_t *call, int direction)
+{
+    fill_head(&chunk->head, kind, process, leader_of(bpf_get_current_task()));
+    chunk->inode = call->kind == EARLY ? 0 : call->inode;
+    chunk->back = call->back;
+    chunk->fd = call->fd;
+    chunk->kind = call->kind == EARLY ? UNIX : call->kind;
+    chunk->direction = direction;
+    chunk->latency_ns = chunk->head.time_ns - call->time_ns;
+    chunk->size = chunk->lost = 0;
+    chunk->offset = chunk->seq = 0;
+    chunk->alone = chunk->pad = 0;
+}
+
+/* What was written before the socket was accepted comes first in what is written behind that. */
+static inline void adopt_early(struct channel_t *channel, struct call_t *call)
+{
+    struct key_t key = {.inode = call->back, .kind = EARLY};
+    struct channel_t *early = channels.lookup(&key);
+    if (early && !channel->out.seq) {
+        channel->out = early->out;
+        channels.delete(&key);
+    }
+}
+
+static inline struct channel_t *channel_of(struct call_t *call, int direction)
+{
+    struct key_t key = {.inode = call->kind == EARLY ? call->back : call->inode, .kind = call->kind};
+    struct channel_t fresh = {};
+    struct channel_t *channel = channels.lookup_or_try_init(&key, &fresh);
+    if (!channel)
+        count(UNTRACKED);
+    else if (call->kind == UNIX && direction == OUT && !channel->out.seq)
+        adopt_early(channel, call);
+    return channel;
+}
+
+/* True where a process talks to itself and nobody else was ever seen here: to wake up its own event loop. */
+static inline int talks_to_itself(struct channel_t *channel, int direction)
+{
+    u32 tgid = bpf_get_current_pid_tgid() >> 32;
+    u32 before = direction == IN ? channel->reader : channel->writer;
+    u32 other = direction == IN ? channel->writer : channel->reader;
+    if (direction == IN)
+        channel->reader = tgid;
+    else
+        channel->writer = tgid;
+    if ((other && other != tgid) || (before && before != tgid))
+        channel->crossed = 1;
+    return other == tgid && !channel->crossed;
+}
+
+/* The bytes that the call moved, out of as many buffers as they lie in, into as few segments as they fit. */
+static inline void send_data(struct room_t *room, struct call_t *call, struct side_t *side, u64 did)
+{
+    struct chunk_t *chunk = &room->chunk;
+    u64 over = did > MOST ? did - MOST : 0;
+    room->left = did - over;
+    room->fill = 0;
+    room->from = call->at;
+    room->space = call->form == PLAIN ? call->size : 0;
+    room->next = call->at;
+    room->more = call->form == PLAIN ? 0 : call->size;
+    chunk->offset = __sync_fetch_and_add(&side->offset, did);
+    if (call->form == MESSAGE) {
+        struct message_t message = {};
+        bpf_probe_read_user(&message, sizeof(message), (void *)call->at);
+        room->next = message.buffers;
+        room->more = message.buffers_count;
+    }
+#pragma clang loop unroll(disable)
+    for (int i = 0; i < STEPS; i++) {
+        /* kept in memory and read again: the verifier would follow every value that they can have together */
+        u64 left = *(volatile u64 *)&room->left, space = *(volatile u64 *)&room->space;
+        u32 fill = *(volatile u32 *)&room->fill;
+        if (!left)
+            break;
+        if (fill >= SEGMENT) {
+            chunk->size = fill;
+            chunk->lost = 0;
+            chunk->seq = __sync_fetch_and_add(&side->seq, 1);
+            send(chunk, EMPTY + SEGMENT);
+            chunk->offset += SEGMENT;
+            *(volatile u32 *)&room->fill = 0;
+            continue;
+        }
+        if (!space) {
+            struct buffer_t buffer = {};
+            if (!room->more || bpf_probe_read_user(&buffer, sizeof(buffer), (void *)room->next))
+                break;
+            room->more--;
+            room->next += sizeof(buffer);
+            room->from = buffer.at;
+            *(volatile u64 *)&room->space = buffer.size;
+            continue;
+        }
+        u64 part = left < space ? left : space;
+        if (part > SEGMENT - fill)
+            part = SEGMENT - fill;
+        asm volatile("" : "+r"(part), "+r"(fill));
+        if (part > SEGMENT || fill >= SEGMENT)
+            break;
+        if (bpf_probe_read_user(chunk->data + fill, part, (void *)room->from))
+            break;
+        room->from += part;
+        *(volatile u64 *)&room->left = left - part;
+        *(volatile u64 *)&room->space = space - part;
+        *(volatile u32 *)&room->fill = fill + part;
+    }
+    u32 fill = *(volatile u32 *)&room->fill;
+    if (fill > SEGMENT)
+        return;
+    if (call->datagram && !room->more && !room->space) { /* MSG_TRUNC again: there was no room for the rest */
+        __sync_fetch_and_add(&side->offset, -room->left);
+        room->left = 0;
+    }
+    chunk->size = fill;
+    chunk->lost = room->left + over;
+    chunk->seq = __sync_fetch_and_add(&side->seq, 1);
+    send(chunk, EMPTY + fill);
+}
+
+static inline int leave(struct leave_t *args, int direction)
+{
+    u32 tid = bpf_get_current_pid_tgid(), cpu = bpf_get_smp_processor_id();
+    struct call_t *found = calls.lookup(&tid);
+    if (!found)
+        return 0;
+    struct call_t call = *found;
+    calls.delete(&tid);
+    s64 result = args->result;
+    int at_end = direction == IN && !result && !call.datagram && (call.size || call.form == MESSAGE);
+    struct process_t *process = wanted();
+    struct room_t *room = rooms.lookup(&cpu);
+    if (!process || !room || (result <= 0 && !at_end))
+        return 0;
+    if (call.form == PLAIN && (u64)result > call.size) /* MSG_TRUNC tells the size of a datagram that did not fit */
+        result = call.size;
+    struct channel_t *channel = channel_of(&call, direction);
+    if (!channel)
+        return 0;
+    struct chunk_t *chunk = &room->chunk;
+    struct side_t *side = direction == IN ? &channel->in : &channel->out;
+    if (at_end) {
+        if (channel->ended || (!channel->crossed && channel->writer == channel->reader))
+            return 0;
+        channel->ended = 1;
+        begin(chunk, END, process, &call, direction);
+        chunk->offset = side->offset;
+        send(chunk, EMPTY);
+        return 0;
+    }
+    channel->ended = 0;
+    if (talks_to_itself(channel, direction)) {
+        __sync_fetch_and_add(&side->offset, result);
+        if (channel->self)
+            return 0;
+        channel->self = 1;
+        begin(chunk, SELF, process, &call, direction);
+        send(chunk, EMPTY);
+        return 0;
+    }
+    begin(chunk, CHUNK, process, &call, direction);
+    if (direction == OUT) {
+        chunk->head.time_ns = call.time_ns;
+        chunk->alone = !channel->reader;
+    }
+    send_data(room, &call, side, result);
+    return 0;
+}
+
+int leave_in(struct leave_t *args) { return leave(args, IN); }
+int leave_out(struct leave_t *args) { return leave(args, OUT); }
+
+RAW_TRACEPOINT_PROBE(sched_process_fork)
+{
+    u64 parent = ctx->args[0], child = ctx->args[1];
+    u32 parent_tgid = 0;
+    FIELD(parent_tgid, parent, task_struct_tgid);
+    follow_fork(child, parent_tgid);
+    return 0;
+}
+
+RAW_TRACEPOINT_PROBE(sched_process_exec)
+{
+    follow_exec(ctx->args[0]);
+    return 0;
+}
+
+RAW_TRACEPOINT_PROBE(sched_process_exit)
+{
+    u64 task = ctx->args[0];
+    u32 tid = bpf_get_current_pid_tgid(), tgid = bpf_get_current_pid_tgid() >> 32;
+    struct process_t *process = tracked.lookup(&tgid);
+    if (!process)
+        return 0;
+    calls.delete(&tid);
+    if (!ended(task))
+        return 0;
+    if (uid_fits() && tgid != OWN) {
+        struct {
+            struct head_t head;
+            u64 nothing[(EMPTY - sizeof(struct head_t)) / 8];
+        } mark = {};
+        fill_head(&mark.head, GONE, process, leader_of(task));
+        count(SEEN);
+        if (chunks.ringbuf_output(&mark, sizeof(mark), 0))
+            count(LOST);
+    }
+    tracked.delete(&tgid);
+    return 0;
+}

@@ -1,0 +1,269 @@
+"""The kernel's system calls on files -> FileEvent: which paths were opened, changed or removed, with which outcome."""
+
+from __future__ import annotations
+
+import ctypes
+import time
+from collections.abc import Callable, Hashable, Sequence
+from struct import Struct as Layout
+from typing import TypeAlias
+
+import msgspec
+from msgspec.structs import replace
+
+from ..events import FileEvent, Loss, Origin, Tick, time_of
+from ..stream import Stream, origin
+from .program import CALL_FIELDS, Program, Repeats, lexical_path, text_of, walked_path
+from .target import Target
+
+__all__ = ["FileOptions", "files"]
+
+_FIELDS = (*CALL_FIELDS, "inode.i_ino", "inode.i_generation", "inode.i_sb", "super_block.s_dev")
+
+_BY_NAME = (
+    *("open", "creat", "openat", "openat2", "rename", "renameat", "renameat2", "unlink", "unlinkat", "rmdir"),
+    *("mkdir", "mkdirat", "truncate", "ftruncate", "chdir", "fchdir"),
+)
+_BY_BYTES = (
+    *("read", "pread64", "readv", "preadv", "preadv2", "write", "pwrite64", "writev", "pwritev", "pwritev2"),
+    *("sendfile64", "copy_file_range"),
+)
+_BY_CLOSE = ("close", "dup2", "dup3")
+
+# struct record_t of bpf/files.c up to its text, of which GONE has the head alone
+_HEAD = Layout("<QQIIII16s")
+_BODY = Layout("<32sQQiIIIIII4x")
+_ACTIONS = {1: "open", 2: "close", 3: "rename", 4: "unlink", 5: "mkdir", 6: "rmdir", 7: "truncate", 8: "chdir", 9: "found"}
+_GONE_KIND = 10
+_WALKED, _CUT, _SECOND_SHIFT = 1, 2, 2
+_NO_FILE = bytes(32)
+
+_FLUSH_S = 0.5  # how long repeats are held back
+
+_FileReading: TypeAlias = FileEvent | Loss | Tick
+
+
+class FileOptions(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What the file source watches. `ring_size` is in bytes, a power of two."""
+
+    target: Target = Target()
+    ring_size: int = 8 << 20  # 0.4 s of 100,000 records a second
+
+
+def files(options: FileOptions = FileOptions()) -> Stream[FileEvent | Loss | Tick]:  # noqa: B008 (frozen)
+    """
+    Files and directories that processes open, rename, remove, make, truncate or enter, and with `close` the bytes that went
+    through an open file; each with its outcome. Nothing is read from /proc and nothing is left out for being too much.
+
+    Opens are of regular files, directories and devices; bytes are of regular files. A `close` is told where bytes went
+    through, when the process has no more number for the file, ends, or the trace does; under the name that it was opened by.
+    What is mapped into memory moves no bytes. Equal events of one process within 0.5 s come as the first and one for the rest.
+    """
+    return origin("files", lambda: _FileReader(options), time_of=time_of, live=True, options=str(options))
+
+
+class _FileReader:
+    def __init__(self, options: FileOptions) -> None:
+        self._options = options
+        self._program: Program[Operation] | None = None
+        self._account = Account(self._take_bytes)
+        self._flushed = time.monotonic()
+
+    def open(self) -> None:
+        options = self._options
+        program = self._program = Program(
+            "files",
+            options.target,
+            ring="events",
+            ring_size=options.ring_size,
+            decode=decode,
+            fields=_FIELDS,
+            switches=["-DCALLS"],
+        )
+        program.attach("on_names", [f"syscalls:sys_exit_{name}" for name in _BY_NAME])
+        program.attach("on_bytes", [f"syscalls:sys_exit_{name}" for name in _BY_BYTES])
+        program.attach("on_close", [f"syscalls:sys_enter_{name}" for name in _BY_CLOSE])
+        program.seed()
+
+    def poll(self, timeout: float, /) -> Sequence[_FileReading] | None:
+        assert self._program is not None
+        events: list[_FileReading] = []
+        if self._program.wait(timeout):
+            events += self._account.take(self._program.read())
+        if time.monotonic() - self._flushed >= _FLUSH_S:
+            events += self._account.flush()
+            self._flushed = time.monotonic()
+        return events
+
+    def lost(self) -> Sequence[_FileReading]:
+        if self._program is None:
+            return ()
+        lost = self._program.lost()
+        if lost:  # among it may be the end of a process
+            tracked = self._program.bpf[b"tracked"]
+            return [*self._account.sweep(lambda pid: ctypes.c_uint32(pid) in tracked), *lost]
+        return lost
+
+    def close(self) -> Sequence[_FileReading]:
+        if self._program is None:
+            return ()
+        program = self._program
+        rest = [*self._account.take(program.read()), *self._account.finish(time.monotonic_ns()), *program.lost()]
+        self._program = None
+        program.close()
+        return rest
+
+    def _take_bytes(self, file: bytes) -> tuple[int, int]:
+        """(bytes read, bytes written) of an open file that the kernel counts no more."""
+        assert self._program is not None
+        table = self._program.bpf[b"open_files"]
+        key = table.Key.from_buffer_copy(file)
+        try:
+            found = table[key]
+            del table[key]
+        except KeyError:
+            return 0, 0
+        return int(found.read), int(found.written)
+
+
+class Operation(msgspec.Struct, frozen=True, gc=False):
+    """One record of ring `events`. `file` is the kernel's key of an open file, `names` the text of the record."""
+
+    origin: Origin
+    start_ns: int
+    action: str  # of a FileEvent; or found: an open file that was not seen being opened; or gone: the end of the process
+    file: bytes = _NO_FILE
+    read: int = 0
+    written: int = 0
+    error: int = 0
+    flags: int = 0
+    marks: int = 0
+    sizes: tuple[int, int, int, int] = (0, 0, 0, 0)
+    names: bytes = b""
+
+
+def decode(view: memoryview, at: int, size: int) -> Operation | None:
+    """One record of ring `events`."""
+    time_ns, start_ns, kind, pid, tid, uid, comm = _HEAD.unpack_from(view, at)
+    source = Origin(time_ns, pid, tid, uid, text_of(comm.partition(b"\0")[0]))
+    if kind == _GONE_KIND:
+        return Operation(source, start_ns, "gone")
+    file, read, written, error, flags, marks, *sizes = _BODY.unpack_from(view, at + _HEAD.size)
+    names = bytes(view[at + _HEAD.size + _BODY.size : at + size])
+    given, above, second_given, second_above = sizes
+    return Operation(
+        source,
+        start_ns,
+        _ACTIONS[kind],
+        file,
+        read,
+        written,
+        error,
+        flags,
+        marks,
+        (given, above, second_given, second_above),
+        names[: given + above + second_given + second_above],
+    )
+
+
+class Account:
+    """
+    Operations -> FileEvents: puts paths together, knows which files are open, folds repeats.
+
+    `take_bytes` gives, once, what the kernel counted for an open file whose close it could not see.
+    """
+
+    def __init__(self, take_bytes: Callable[[bytes], tuple[int, int]]) -> None:
+        self._take_bytes = take_bytes
+        self._repeats: Repeats[FileEvent] = Repeats(_join)
+        self._open: dict[tuple[int, int], dict[bytes, str]] = {}  # (pid, start) -> file -> path
+        self._last: dict[tuple[int, int], Origin] = {}
+
+    def take(self, operations: Sequence[Operation]) -> list[FileEvent]:
+        events: list[FileEvent] = []
+        for operation in operations:
+            events += self._take(operation)
+        return events
+
+    def _take(self, operation: Operation) -> list[FileEvent]:
+        process = operation.origin.pid, operation.start_ns
+        if operation.action == "gone":
+            return self._end(process, operation.origin)
+        if operation.action == "close":
+            path = self._open.get(process, {}).pop(operation.file, "")
+            return self._closed(process, operation.origin, path, operation.read, operation.written)
+        path, lexical = _path(operation, 0)
+        if operation.file != _NO_FILE:
+            self._open.setdefault(process, {})[operation.file] = path
+            self._last[process] = operation.origin
+        if operation.action == "found":
+            return []
+        target = _path(operation, 1)[0] if operation.action == "rename" else ""
+        return self._add(
+            FileEvent(
+                operation.origin,
+                operation.start_ns,
+                operation.action,
+                path,
+                target,
+                operation.flags,
+                operation.error,
+                lexical=lexical,
+            )
+        )
+
+    def _closed(self, process: tuple[int, int], source: Origin, path: str, read: int, written: int) -> list[FileEvent]:
+        if not read and not written:
+            return []
+        return self._add(FileEvent(source, process[1], "close", path, read_bytes=read, written_bytes=written))
+
+    def _add(self, event: FileEvent) -> list[FileEvent]:
+        process = event.origin.pid, event.start_ns
+        key: Hashable = (event.action, event.path, event.target, event.flags, event.error, event.lexical, event.origin.comm)
+        return self._repeats.add(process, key, event)
+
+    def _end(self, process: tuple[int, int], source: Origin) -> list[FileEvent]:
+        events: list[FileEvent] = []
+        for file, path in self._open.pop(process, {}).items():
+            events += self._closed(process, source, path, *self._take_bytes(file))
+        self._last.pop(process, None)
+        return [*events, *self._repeats.end(process)]
+
+    def flush(self) -> list[FileEvent]:
+        """The repeats that were held back."""
+        return self._repeats.flush()
+
+    def sweep(self, lives: Callable[[int], bool]) -> list[FileEvent]:
+        """Forget the processes that ended unseen."""
+        ended = [process for process in self._open if not lives(process[0])]
+        return [event for process in ended for event in self._end(process, self._last[process])]
+
+    def finish(self, time_ns: int) -> list[FileEvent]:
+        """Everything that is still open, and the repeats."""
+        processes = [(process, replace(self._last[process], time_ns=time_ns)) for process in self._open]
+        events = [event for process, source in processes for event in self._end(process, source)]
+        return [*events, *self.flush()]
+
+
+def _join(first: FileEvent, second: FileEvent) -> FileEvent:
+    return replace(
+        second,
+        count=first.count + second.count,
+        read_bytes=first.read_bytes + second.read_bytes,
+        written_bytes=first.written_bytes + second.written_bytes,
+    )
+
+
+def _path(operation: Operation, which: int) -> tuple[str, bool]:
+    """The first or second path of a record, and whether it is joined from text."""
+    given_size, above_size, second_given, second_above = operation.sizes
+    start, marks = 0, operation.marks
+    if which:
+        start, marks = given_size + above_size, marks >> _SECOND_SHIFT
+        given_size, above_size = second_given, second_above
+    given = operation.names[start : start + given_size].partition(b"\0")[0]
+    above = operation.names[start + given_size : start + given_size + above_size]
+    directory = walked_path(above, cut=bool(marks & _CUT)) if marks & _WALKED else None
+    if given_size or directory is None:
+        return lexical_path(given, directory), True
+    return directory, False

@@ -1,0 +1,220 @@
+"""The kernel's system calls on sockets -> NetEvent: whom processes connect to, listen for, accept, write to; and the outcome."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Hashable, Sequence
+from struct import Struct as Layout
+from typing import TypeAlias
+
+import msgspec
+from msgspec.structs import replace
+
+from ..events import Loss, NetEvent, Origin, Tick, time_of
+from ..stream import Stream, origin
+from .program import CALL_FIELDS, Program, Repeats, lexical_path, text_of, walked_path
+from .target import Target
+
+__all__ = ["NetOptions", "net"]
+
+_FIELDS = (
+    *CALL_FIELDS,
+    "file.private_data",
+    "socket.state",
+    "socket.sk",
+    "sock.sk_type",
+    "sock.sk_protocol",
+    "sock.sk_err",
+    "sock_common.skc_family",
+    "sock_common.skc_daddr",
+    "sock_common.skc_rcv_saddr",
+    "sock_common.skc_dport",
+    "sock_common.skc_num",
+    "sock_common.skc_v6_daddr",
+    "sock_common.skc_v6_rcv_saddr",
+    "unix_sock.addr",
+    "unix_sock.path",
+    "unix_address.len",
+    "unix_address.name",
+)
+
+_BEGINS = ("connect",)
+_ENDS = ("connect", "bind", "listen", "accept", "accept4", "sendto", "sendmsg")
+_BATCHES = ("sendmmsg",)
+
+# struct net_t of bpf/net.c up to its text, of which GONE has the head alone
+_HEAD = Layout("<QQIIII16s")
+_BODY = Layout("<QqiHHIIII16sHH16sHH")
+_ACTIONS = {1: "connect", 2: "bind", 3: "listen", 4: "accept", 5: "send"}
+_GONE_KIND = 6
+_WALKED, _CUT = 1, 2
+
+_UNIX = 1  # AF_UNIX
+_UNIX_TYPES = {1: "stream", 2: "dgram", 5: "seqpacket"}
+_PROTOCOLS = {1: "icmp", 6: "tcp", 17: "udp", 58: "icmp", 132: "sctp", 136: "udplite", 262: "mptcp"}  # include/uapi/linux/in.h
+_MAPPED = bytes(10) + b"\xff\xff"  # RFC 4291 2.5.5.2: an IPv4 address in IPv6 form
+_ANY = ("0.0.0.0", "::")
+
+_FLUSH_S = 0.5  # how long repeats are held back
+
+_NetReading: TypeAlias = NetEvent | Loss | Tick
+
+
+class NetOptions(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What the network source watches. `ring_size` is in bytes, a power of two."""
+
+    target: Target = Target()
+    ring_size: int = 4 << 20  # 0.3 s of 100,000 records a second
+
+
+def net(options: NetOptions = NetOptions()) -> Stream[NetEvent | Loss | Tick]:  # noqa: B008 (frozen)
+    """
+    What processes do with sockets of IPv4, IPv6 and unix: connect, bind, listen, accept, and send to an address.
+
+    The connect of a TCP socket that does not wait is told when its outcome is known: 0 or the errno, ECANCELED where it was
+    given up, EINPROGRESS where the trace ended before. Equal events of one process within 0.5 s come as the first and one
+    for the rest; `latency_ns` of these is the mean.
+    """
+    return origin("net", lambda: _NetReader(options), time_of=time_of, live=True, options=str(options))
+
+
+class _NetReader:
+    def __init__(self, options: NetOptions) -> None:
+        self._options = options
+        self._program: Program[NetEvent | int] | None = None
+        self._repeats: Repeats[NetEvent] = Repeats(_join)
+        self._flushed = time.monotonic()
+
+    def open(self) -> None:
+        options = self._options
+        program = self._program = Program(
+            "net",
+            options.target,
+            ring="events",
+            ring_size=options.ring_size,
+            decode=decode,
+            fields=_FIELDS,
+            switches=["-DCALLS"],
+        )
+        program.attach("on_begin", [f"syscalls:sys_enter_{name}" for name in _BEGINS])
+        program.attach("on_end", [f"syscalls:sys_exit_{name}" for name in _ENDS])
+        program.attach("on_batch", [f"syscalls:sys_exit_{name}" for name in _BATCHES])
+        program.seed()
+
+    def poll(self, timeout: float, /) -> Sequence[_NetReading] | None:
+        assert self._program is not None
+        events: list[_NetReading] = []
+        if self._program.wait(timeout):
+            events += self._fold(self._program.read())
+        if time.monotonic() - self._flushed >= _FLUSH_S:
+            events += self._repeats.flush()
+            self._flushed = time.monotonic()
+        return events
+
+    def _fold(self, read: Sequence[NetEvent | int]) -> list[NetEvent]:
+        events: list[NetEvent] = []
+        for each in read:
+            if isinstance(each, NetEvent):
+                events += self._repeats.add(each.start_ns, _key(each), each)
+            else:  # the start of a process that ended
+                events += self._repeats.end(each)
+        return events
+
+    def lost(self) -> Sequence[_NetReading]:
+        return self._program.lost() if self._program else ()
+
+    def close(self) -> Sequence[_NetReading]:
+        if self._program is None:
+            return ()
+        program, self._program = self._program, None
+        rest = [*self._fold([*program.read(), *_undecided(program)]), *self._repeats.flush(), *program.lost()]
+        program.close()
+        return rest
+
+
+def _undecided(program: Program[NetEvent | int]) -> list[NetEvent | int]:
+    """The connects whose outcome is still open."""
+    waiting = program.bpf[b"waiting"]
+    events: list[NetEvent | int] = []
+    for _, each in list(waiting.items()):
+        if each.returned:
+            raw = bytes(each)[: _HEAD.size + _BODY.size]
+            event = decode(memoryview(raw), 0, len(raw))
+            if event is not None:
+                events.append(event)
+    return events
+
+
+def _key(event: NetEvent) -> Hashable:
+    peer = event.peer, event.port, event.local, event.local_port
+    return event.action, event.family, event.protocol, peer, event.error, event.origin.comm
+
+
+def _join(first: NetEvent, second: NetEvent) -> NetEvent:
+    count = first.count + second.count
+    latency_ns = (first.latency_ns * first.count + second.latency_ns * second.count) // count
+    return replace(second, count=count, latency_ns=latency_ns, size=first.size + second.size)
+
+
+def decode(view: memoryview, at: int, size: int) -> NetEvent | int | None:
+    """One record of ring `events`; of a process that ended its start."""
+    time_ns, start_ns, kind, pid, tid, uid, comm = _HEAD.unpack_from(view, at)
+    if kind == _GONE_KIND:
+        return int(start_ns)
+    (
+        latency_ns, moved, error, family, type_, protocol, name, above, marks,
+        local_address, local_port, local_known, peer_address, peer_port, peer_known,
+    ) = _BODY.unpack_from(view, at + _HEAD.size)  # fmt: skip
+    source = Origin(time_ns, pid, tid, uid, text_of(comm.partition(b"\0")[0]))
+    action = _ACTIONS[kind]
+    own = action in ("bind", "listen") or (family == _UNIX and action == "accept")
+    if family == _UNIX:
+        text = bytes(view[at + _HEAD.size + _BODY.size : at + size])
+        directory = walked_path(text[name : name + above], cut=bool(marks & _CUT)) if marks & _WALKED else None
+        path = _unix_name(text[:name], directory)
+        return NetEvent(
+            source,
+            start_ns,
+            action,
+            "unix",
+            _UNIX_TYPES.get(type_, str(type_)),
+            path if own else "",
+            "" if own else path,
+            error=error,
+            latency_ns=latency_ns,
+            size=moved,
+        )
+    local, peer = _address(local_address, local_known), _address(peer_address, peer_known)
+    if not own and (local in _ANY or (action == "connect" and error)):
+        local = ""  # it had none, or the kernel has taken it back already
+    decisive = local if own else peer or local
+    return NetEvent(
+        source,
+        start_ns,
+        action,
+        ("ipv6" if ":" in decisive else "ipv4") if decisive else ("ipv6" if family == socket.AF_INET6 else "ipv4"),
+        _PROTOCOLS.get(protocol, f"ip{protocol}"),
+        local,
+        "" if own else peer,
+        local_port if own else peer_port,
+        error,
+        latency_ns,
+        size=moved,
+        local_port=local_port if action == "accept" else 0,
+    )
+
+
+def _address(raw: bytes, known: int) -> str:
+    if not known:
+        return ""
+    if raw.startswith(_MAPPED):
+        return socket.inet_ntop(socket.AF_INET, raw[12:])
+    return socket.inet_ntop(socket.AF_INET6, raw)
+
+
+def _unix_name(name: bytes, directory: str | None) -> str:
+    """A path, joined with the working directory where it was relative, or `@` and the name of an abstract socket (unix(7))."""
+    if name.startswith(b"\0"):
+        return "@" + text_of(name[1:]).replace("\0", "@")
+    return lexical_path(name.partition(b"\0")[0], directory) if name else directory or ""

@@ -1,0 +1,223 @@
+"""A user probe in bash's `readline` -> Readline: what a person types into an interactive shell."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from struct import Struct as Layout
+from typing import TypeAlias
+
+import msgspec
+from elftools.common.exceptions import ELFError
+from elftools.elf.dynamic import DynamicSection
+from elftools.elf.elffile import ELFFile
+from elftools.elf.hash import ELFHashSection, GNUHashSection
+
+from ..errors import CaptureError
+from ..events import Loss, Origin, Readline, Tick, time_of
+from ..loss import Reason
+from ..stream import Stream, origin
+from .libraries import FileId, executables_of
+from .probes import Probes
+from .program import Program, text_of
+from .target import Target, seeds
+
+__all__ = ["ReadlineOptions", "readline"]
+
+_FUNCTION = "readline"
+_SYSTEM = ("/bin/bash", "/usr/bin/bash", "/usr/local/bin/bash")
+
+# struct line_t of bpf/readline.c, up to its text
+_RECORD = Layout("<QQIIII16sII")
+_STARTED_KIND = 2
+_LINE_MOST = 8192
+
+_LOAD_S = 2.0  # how long a bash that started is looked into again, until its libraries are there
+
+_Line: TypeAlias = Readline | Loss | Tick
+
+
+class ReadlineOptions(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Whose lines are read. `ring_size` is in bytes, a power of two; `multi=False` attaches as kernels before 6.6 need it."""
+
+    target: Target = Target()
+    ring_size: int = 1 << 20
+    multi: bool = True
+
+
+def readline(options: ReadlineOptions = ReadlineOptions()) -> Stream[Readline | Loss | Tick]:  # noqa: B008 (frozen)
+    """
+    The lines typed into every bash of the target, empty ones left out. A bash that waits for a line when the trace begins shows
+    the one after it first. Where no bash has the function there are no events, and one sentence says so.
+    """
+    return origin("readline", lambda: ReadlineReader(options), time_of=time_of, live=True, options=str(options))
+
+
+class ReadlineReader:
+    """A Reader. `say` is told, in one sentence each, where lines are read, or that there is no such place."""
+
+    def __init__(self, options: ReadlineOptions, say: Callable[[str], None] | None = None) -> None:
+        self._options = options
+        self._say = say or _say
+        self._program: Program[_Line | int] | None = None
+        self._probes: Probes | None = None
+        self._looked_at: set[FileId] = set()
+        self._attached = 0
+        self._young: dict[int, float] = {}  # a bash that started -> until when its libraries are looked for
+
+    def open(self) -> None:
+        self._load(multi=self._options.multi)
+        for path in (*_SYSTEM, *_shared(_SYSTEM)):
+            self._look_into(path)
+        if not self._options.target.everything:
+            self._look_into_processes(seeds(self._options.target))
+        if not self._attached:
+            self._say("no bash with a readline function found; lines typed into a shell are not seen")
+        assert self._program is not None
+        self._program.seed()
+
+    def _load(self, *, multi: bool) -> None:
+        program: Program[_Line | int] = Program(
+            "readline",
+            self._options.target,
+            ring="lines",
+            ring_size=self._options.ring_size,
+            decode=decode,
+            switches=["-DMULTI"] if multi else [],
+        )
+        probes = Probes(program.bpf, multi=multi)
+        if multi and not probes.multi:  # a kernel before 6.6
+            program.close()
+            self._load(multi=False)
+            return
+        self._program, self._probes = program, probes
+
+    def _look_into_processes(self, pids: Iterable[int]) -> bool:
+        before = self._attached
+        for path in executables_of(pid for pid in pids if _is_bash(pid)):
+            if Path(path).name == "bash" or Path(path).name.startswith("libreadline.so"):
+                self._look_into(path)
+        return self._attached > before
+
+    def _look_into(self, path: str) -> None:
+        try:
+            stat = os.stat(path)
+            identity = (stat.st_dev, stat.st_ino, stat.st_mtime_ns)
+            if identity in self._looked_at:
+                return
+            self._looked_at.add(identity)
+            offset = function_offset(path, _FUNCTION)
+        except OSError:
+            return
+        if offset is None:
+            return
+        assert self._probes is not None
+        try:
+            self._probes.attach(path, [(offset, 1, True)])
+        except CaptureError as error:
+            self._say(str(error))
+            return
+        self._attached += 1
+        self._say(f"reading lines typed into {path}")
+
+    def poll(self, timeout: float, /) -> Sequence[_Line] | None:
+        assert self._program is not None
+        ready = self._program.wait(timeout)
+        lines = self._lines(self._program.read()) if ready else []
+        for pid, until in list(self._young.items()):
+            if self._look_into_processes([pid]) or time.monotonic() > until:
+                del self._young[pid]
+        return lines
+
+    def _lines(self, read: Sequence[_Line | int]) -> list[_Line]:
+        lines: list[_Line] = []
+        for each in read:
+            if isinstance(each, int):
+                self._young[each] = time.monotonic() + _LOAD_S
+                continue
+            lines.append(each)
+            if isinstance(each, Readline) and len(each.command.encode()) >= _LINE_MOST - 1:
+                note = "a line of more than 8 KiB"
+                lines.append(Loss(each.origin, "readline", Reason.TRUNCATED, 1, note=note))
+        return lines
+
+    def lost(self) -> Sequence[_Line]:
+        return self._program.lost() if self._program else ()
+
+    def close(self) -> Sequence[_Line]:
+        if self._program is None:
+            return ()
+        program, self._program = self._program, None
+        if self._probes is not None:
+            self._probes.close()
+        rest = [*self._lines(program.read()), *program.lost()]
+        program.close()
+        return rest
+
+
+def decode(view: memoryview, at: int, size: int) -> Readline | int | None:
+    """One record of ring `lines`; of a bash that started its pid."""
+    time_ns, _, kind, pid, tid, uid, comm, length, _ = _RECORD.unpack_from(view, at)
+    if kind == _STARTED_KIND:
+        return int(pid)
+    body = at + _RECORD.size
+    line = bytes(view[body : body + length]).partition(b"\0")[0]
+    if not line:
+        return None
+    return Readline(Origin(time_ns, pid, tid, uid, text_of(comm.partition(b"\0")[0])), text_of(line))
+
+
+def _is_bash(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text() == "bash\n"
+    except OSError:
+        return False
+
+
+def function_offset(path: str, name: str) -> int | None:
+    """Where in the file `path` its exported function `name` begins; None if it has none or is no ELF file."""
+    try:
+        with Path(path).open("rb") as file:
+            elf = ELFFile(file)
+            table = elf.get_section_by_name(".gnu.hash") or elf.get_section_by_name(".hash")
+            symbol = table.get_symbol(name) if isinstance(table, GNUHashSection | ELFHashSection) else None
+            address = 0 if symbol is None or symbol["st_shndx"] == "SHN_UNDEF" else symbol["st_value"]
+            for segment in elf.iter_segments() if address else ():
+                start = segment["p_vaddr"]
+                if segment["p_type"] == "PT_LOAD" and start <= address < start + segment["p_filesz"]:
+                    return int(address - start + segment["p_offset"])
+    except ELFError:
+        pass
+    return None
+
+
+def _shared(programs: Sequence[str]) -> list[str]:
+    """The libreadline of those of `programs` that have it as a shared library."""
+    wanted = {name for path in programs for name in _needed(path) if name.startswith("libreadline.so")}
+    if not wanted:
+        return []
+    try:
+        listing = subprocess.run(["/sbin/ldconfig", "-p"], capture_output=True, text=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return []
+    pairs = [line.strip().partition(" (")[::2] for line in listing.splitlines()]
+    return [rest.rpartition("=> ")[2] for name, rest in pairs if name in wanted]
+
+
+def _needed(path: str) -> list[str]:
+    try:
+        with Path(path).open("rb") as file:
+            section = ELFFile(file).get_section_by_name(".dynamic")
+            if isinstance(section, DynamicSection):
+                return [tag.needed for tag in section.iter_tags("DT_NEEDED")]
+    except (OSError, ELFError):
+        pass
+    return []
+
+
+def _say(text: str) -> None:
+    print(f"agentsight-rx: {text}", file=sys.stderr)

@@ -1,0 +1,294 @@
+"""System calls on pipes, unix sockets and terminals -> StdioChunk, StdioClose: what tracked processes say to each other."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from struct import Struct as Layout
+from typing import Literal, NamedTuple, TypeAlias
+
+import msgspec
+
+from ..errors import CaptureError, UsageError
+from ..events import Channel, Loss, Origin, StdioChunk, StdioClose, StdioEvent, time_of
+from ..loss import Reason
+from ..stream import Stream, origin
+from .program import Program
+from .target import Target
+
+__all__ = ["StdioOptions", "stdio"]
+
+_FIELDS = (
+    "task_struct.files",
+    "files_struct.fdt",
+    "fdtable.max_fds",
+    "fdtable.fd",
+    "file.f_inode",
+    "file.private_data",
+    "inode.i_mode",
+    "inode.i_ino",
+    "inode.i_rdev",
+    "socket.sk",
+    "socket.type",
+    "sock.__sk_common.skc_family",
+    "sock.sk_socket",
+    "unix_sock.peer",
+    "socket_alloc.vfs_inode",
+)
+
+_READS = ("read", "readv", "recvfrom", "recvmsg")
+_WRITES = ("write", "writev", "sendto", "sendmsg")
+
+# struct chunk_t of bpf/stdio.c, up to its data
+_RECORD = Layout("<QQIIII16sQQQQQIIIBBBB")
+_CHUNK, _END, _GONE, _SELF = 1, 2, 3, 4
+_KINDS: tuple[Literal["pipe", "unix", "tty"], ...] = ("pipe", "unix", "tty")
+
+_SEGMENT = 16384
+_BUFFERS = 16  # of one vectored call; programs pass two or three, what more of them hold is counted as lost
+_MOST = 256 << 10  # the verifier takes so many segments of one call; a pipe is read in pieces of at most 64 KiB
+_HOLD_NS = 10_000_000  # for so long a first write waits for the first read: who wakes itself up does so at once
+_EARLY_MOST = 256  # chunks written to sockets that nobody accepted yet
+_KNOWN_MOST = 65_536  # channels; more inodes than a program may have open files
+
+
+class StdioOptions(msgspec.Struct, frozen=True, omit_defaults=True):
+    """
+    What the stdio source watches: of each call the first `max_bytes`, the rest is counted. `fds` narrows it to descriptors of
+    these numbers (a program may have moved its standard input elsewhere). `tty`: what is written to a terminal too; what is
+    typed there is never read. `ring_size` is in bytes, a power of two.
+    """
+
+    target: Target
+    max_bytes: int = 8192
+    fds: tuple[int, ...] = ()
+    tty: bool = False
+    ring_size: int = 16 << 20  # 0.15 s of 100 MB/s: how long a reader may be held up
+
+
+def stdio(options: StdioOptions) -> Stream[StdioEvent]:
+    """
+    What goes through every pipe and unix socket of the target, once for each end that is watched; holes are marked.
+
+    A pipe by which a process only talks to itself is left out. Raises UsageError where an option is out of its range.
+    """
+    if not 0 < options.max_bytes <= _MOST:
+        raise UsageError(f"{options.max_bytes} bytes of each call: from 1 to {_MOST} can be captured")
+    if any(number < 0 for number in options.fds):
+        raise UsageError(f"file descriptors {options.fds}: none is negative")
+    return origin("stdio", lambda: _StdioReader(options), time_of=time_of, live=True, options=str(options))
+
+
+class _Open(NamedTuple):
+    """A chunk of which the kernel could not say all: nobody was seen reading, or nobody has accepted the socket."""
+
+    chunk: StdioChunk
+    mine: int  # inode of the end that wrote, where nobody accepted
+
+
+class _Pair(NamedTuple):
+    """A chunk on a socket, while it matters which other end it has."""
+
+    chunk: StdioChunk
+    back: int
+
+
+class _Self(NamedTuple):
+    """It turned out that a process talks to itself on this channel."""
+
+    channel: Channel
+
+
+_Seen: TypeAlias = StdioEvent | _Open | _Pair | _Self
+
+
+class _StdioReader:
+    def __init__(self, options: StdioOptions) -> None:
+        self._options = options
+        self._program: Program[_Seen] | None = None
+        self._comms: dict[bytes, str] = {}
+        self._pids: set[int] = set()  # that used a channel and have not ended
+        self._held: dict[Channel, list[StdioChunk]] = {}
+        self._known: dict[Channel, None] = {}  # nothing is held back any more
+        self._early: dict[int, list[StdioChunk]] = {}  # by the inode of the end that wrote
+        self._early_lost: list[StdioChunk] = []
+
+    def open(self) -> None:
+        options = self._options
+        program: Program[_Seen] = Program(
+            "stdio",
+            options.target,
+            ring="chunks",
+            ring_size=options.ring_size,
+            decode=self._decode,
+            fields=_FIELDS,
+            switches=_switches(options),
+        )
+        self._program = program
+        for names, direction in ((_READS, "in"), (_WRITES, "out")):
+            for name in names:
+                _attach(program, f"sys_enter_{name}", f"enter_{name}")
+                _attach(program, f"sys_exit_{name}", f"leave_{direction}")
+        program.seed()
+
+    def poll(self, timeout: float, /) -> Sequence[StdioEvent] | None:
+        assert self._program is not None
+        if self._held:
+            timeout = min(timeout, _HOLD_NS / 1e9)
+        if not self._program.wait(timeout):
+            return self._overdue() if self._held else ()
+        events = self._settled(self._program.read())
+        return self._overdue() + events if self._held else events
+
+    def lost(self) -> Sequence[StdioEvent]:
+        if self._program is None:
+            return ()
+        losses: list[StdioEvent] = [*self._program.lost()]
+        if self._early_lost:
+            gone, self._early_lost = self._early_lost, []
+            size = sum(len(chunk.data) + chunk.lost for chunk in gone)
+            note = "written to a socket that nobody was seen accepting"
+            losses.append(Loss(gone[0].origin, "stdio", Reason.KERNEL_LOST, len(gone), size, note))
+        return losses
+
+    def close(self) -> Sequence[StdioEvent]:
+        if self._program is None:
+            return ()
+        _detach(self._program)
+        rest: list[StdioEvent] = []
+        while seen := self._program.read():
+            rest += self._settled(seen)
+        for chunks in self._held.values():
+            rest += chunks
+        self._held.clear()
+        for chunks in self._early.values():
+            self._early_lost += chunks
+        self._early.clear()
+        rest += self.lost()
+        program, self._program = self._program, None
+        program.close()
+        return rest
+
+    # -- records -> events -----------------------------------------------------------------------------------------
+
+    def _decode(self, view: memoryview, at: int, size: int) -> _Seen | None:
+        (
+            time_ns, _, kind, pid, tid, uid, comm,
+            inode, back, offset, seq, latency_ns, length, lost, fd, of_kind, direction, alone, _,
+        ) = _RECORD.unpack_from(view, at)  # fmt: skip
+        name = self._comms.get(comm)
+        if name is None:
+            if len(self._comms) > 1024:
+                self._comms.clear()
+            name = self._comms[comm] = comm.partition(b"\0")[0].decode(errors="replace")
+        if kind == _GONE:
+            if pid not in self._pids:
+                return None
+            self._pids.remove(pid)
+            return StdioClose(Origin(time_ns, pid, tid, uid, name))
+        source = Origin(time_ns, pid, tid, uid, name, 0, None, "out" if direction else "in")
+        channel = Channel(_KINDS[int(of_kind)], inode)
+        if kind == _CHUNK:
+            self._pids.add(pid)
+            body = at + _RECORD.size
+            chunk = StdioChunk(source, channel, fd, bytes(view[body : body + length]), offset, seq, lost, latency_ns)
+            if alone and (not inode or channel not in self._known) and channel.kind != "tty":
+                return _Open(chunk, 0 if inode else back)
+            return _Pair(chunk, back) if back and self._early else chunk
+        if kind == _END:
+            return StdioClose(source, channel, offset)
+        return _Self(channel) if kind == _SELF else None
+
+    def _settled(self, seen: Iterable[_Seen]) -> list[StdioEvent]:
+        """What is known now, in order; what is not is held back."""
+        out: list[StdioEvent] = []
+        for item in seen:
+            match item:
+                case _Open():
+                    self._hold(item)
+                case _Self():
+                    self._held.pop(item.channel, None)
+                case _Pair():
+                    self._accepted(item, out)
+                    self._release(item.chunk.channel, out)
+                    out.append(item.chunk)
+                case StdioChunk():
+                    if self._held:
+                        self._release(item.channel, out)
+                    out.append(item)
+                case _:
+                    if self._held and isinstance(item, StdioClose):
+                        self._release_all(out)
+                    out.append(item)
+        return out
+
+    def _hold(self, item: _Open) -> None:
+        chunk = item.chunk
+        if not item.mine:
+            self._held.setdefault(chunk.channel, []).append(chunk)
+            return
+        self._early.setdefault(item.mine, []).append(chunk)
+        while sum(map(len, self._early.values())) > _EARLY_MOST:
+            self._early_lost += self._early.pop(next(iter(self._early)))
+
+    def _accepted(self, pair: _Pair, out: list[StdioEvent]) -> None:
+        """Both ends of a socket are known: what was written before goes to the end that did not write it."""
+        inode = pair.chunk.channel.inode
+        for mine, other in ((inode, pair.back), (pair.back, inode)):
+            channel = Channel("unix", other)
+            out += [msgspec.structs.replace(chunk, channel=channel) for chunk in self._early.pop(mine, ())]
+
+    def _release(self, channel: Channel, out: list[StdioEvent]) -> None:
+        held = self._held.pop(channel, None)
+        if held is not None:
+            out += held
+            if len(self._known) >= _KNOWN_MOST:
+                self._known.clear()
+            self._known[channel] = None
+
+    def _release_all(self, out: list[StdioEvent]) -> None:
+        for channel in list(self._held):
+            self._release(channel, out)
+
+    def _overdue(self) -> list[StdioEvent]:
+        """First writes that nobody has read for so long that it is not the writer who will."""
+        out: list[StdioEvent] = []
+        before_ns = time.monotonic_ns() - _HOLD_NS
+        for channel, chunks in list(self._held.items()):
+            first = chunks[0]
+            if first.origin.time_ns + first.latency_ns <= before_ns:
+                self._release(channel, out)
+        return out
+
+
+def _switches(options: StdioOptions) -> list[str]:
+    segments = -(-options.max_bytes // _SEGMENT)
+    possible = Path("/sys/devices/system/cpu/possible").read_text()
+    cpus = int(possible.replace(",", "-").split("-")[-1]) + 1
+    switches = [
+        f"-DMOST={options.max_bytes}",
+        f"-DSTEPS={2 * (segments + _BUFFERS) + 1}",
+        f"-DCPUS={cpus}",
+        f"-DOWN={os.getpid()}",
+    ]
+    if options.fds:
+        switches.append("-DFDS=" + " ".join(f"ONLY({number})" for number in sorted(set(options.fds))))
+    return [*switches, "-DTTY"] if options.tty else switches
+
+
+def _attach(program: Program[_Seen], tracepoint: str, function: str) -> None:
+    try:
+        program.bpf.attach_tracepoint(tp=f"syscalls:{tracepoint}".encode(), fn_name=function.encode())
+    except Exception as error:
+        program.close()
+        raise CaptureError(
+            f"the tracepoint syscalls:{tracepoint} cannot be used ({error}); `agentsight-rx doctor` shows what is missing"
+        ) from error
+
+
+def _detach(program: Program[_Seen]) -> None:
+    """Before what is left is read, so that the last account of loss is the last."""
+    for name in list(program.bpf.tracepoint_fds):
+        program.bpf.detach_tracepoint(name)

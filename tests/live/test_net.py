@@ -1,0 +1,73 @@
+"""A program does a known list of things with sockets: what the kernel told us is that list, entry by entry."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agentsight_rx import operators as op
+from agentsight_rx import sources
+from agentsight_rx.events import NetEvent
+from agentsight_rx.sources import NetOptions, Target
+
+from .capture import needs_root, running
+from .net_workload import REFUSED
+
+pytestmark = [pytest.mark.live, needs_root]
+
+
+def test_every_operation_comes_out_with_both_sides_and_its_outcome(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tests.live.net_workload", str(tmp_path / "go"), str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as workload:
+        try:
+            graph = sources.net(NetOptions(Target(workload.pid))).pipe(op.normalize())
+            with running(graph) as (run, kept):
+                (tmp_path / "go").touch()
+                truth = [json.loads(line) for line in workload.communicate(timeout=60)[0].splitlines()]
+                summary = run.stop()
+        finally:
+            workload.kill()
+    assert workload.returncode == 0
+    assert summary.complete, summary.failures
+    events = kept.of(NetEvent)
+    expected = _summed((tuple(line[:8]), 1, line[8]) for line in truth)
+    seen = _summed(
+        (
+            (
+                each.action,
+                each.family,
+                each.protocol,
+                each.local,
+                each.peer,
+                -1 if each.action == "accept" and each.family != "unix" else each.port,
+                each.error,
+                each.local_port,
+            ),
+            each.count,
+            each.size,
+        )
+        for each in events
+    )
+    assert list(expected) == list(seen)
+    assert expected == seen
+    assert {each.origin.pid for each in events} == {workload.pid}
+    assert len({each.start_ns for each in events}) == 1
+    assert all((each.latency_ns > 0) == (each.action == "connect") for each in events)
+    again = [each for each in events if each.port == events[-1].port and each.action == "connect"]
+    assert sum(each.count for each in again) == REFUSED
+    assert len(again) < REFUSED / 10
+
+
+def _summed(entries: Iterable[tuple[Any, int, int]]) -> dict[Any, tuple[int, int]]:
+    """What happened -> how often, and with how many bytes."""
+    sums: dict[Any, tuple[int, int]] = {}
+    for key, count, size in entries:
+        before = sums.get(key, (0, 0))
+        sums[key] = before[0] + count, before[1] + size
+    return sums

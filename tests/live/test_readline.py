@@ -1,0 +1,153 @@
+"""A person types into bash: what the kernel told us are these lines, and nothing else that the shell reads."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from agentsight_rx import operators as op
+from agentsight_rx import sources
+from agentsight_rx.events import Readline
+from agentsight_rx.sources import ReadlineOptions, Target
+from agentsight_rx.sources.readline import ReadlineReader
+
+from .capture import needs_root, running, until
+
+_BASH = shutil.which("bash", path=os.defpath) or ""
+
+pytestmark = [pytest.mark.live, needs_root, pytest.mark.skipif(not _BASH, reason="there is no bash")]
+
+LINES = ("echo one", "true && echo 'two  words' # and more", "printf %s äöü", ": " + "x" * 3000, "(exit 3)")
+
+
+class _Person:
+    """A keyboard and a screen, with a bash between them that begins once `begin` is called."""
+
+    def __init__(self, directory: Path, bash: str) -> None:
+        self._gate, self._prompts = directory / "go", directory / "prompts"
+        self._seen = 0
+        self._keyboard, terminal = os.openpty()
+        script = f"until [ -e {self._gate} ]; do sleep 0.01; done; exec {bash} --norc -i"
+        env = {"HOME": str(directory), "TERM": "dumb", "LC_ALL": "C.UTF-8", "PROMPT_COMMAND": f"echo >> {self._prompts}"}
+        self.shell = subprocess.Popen(
+            ["/bin/sh", "-c", script], stdin=terminal, stdout=terminal, stderr=terminal, env=env, start_new_session=True
+        )
+        os.close(terminal)
+        self._screen = Thread(target=self._look)
+        self._screen.start()
+
+    def _look(self) -> None:
+        with suppress(OSError):  # the shell is gone
+            while os.read(self._keyboard, 65_536):
+                pass
+
+    def begin(self) -> None:
+        self._gate.touch()
+        self.wait_for_prompt()
+
+    def wait_for_prompt(self) -> None:
+        until(lambda: self._prompts.exists() and self._prompts.stat().st_size > self._seen)
+        self._seen = self._prompts.stat().st_size
+
+    def type(self, line: str, *, prompt: bool = True) -> None:
+        os.write(self._keyboard, line.encode() + b"\n")
+        if prompt:
+            self.wait_for_prompt()
+
+    def leave(self) -> None:
+        self.type("exit 7", prompt=False)
+        assert self.shell.wait(30) == 7
+
+    def close(self) -> None:
+        self.shell.kill()
+        self.shell.wait()
+        self._screen.join()
+        os.close(self._keyboard)
+
+
+@contextmanager
+def _person(directory: Path, bash: str = _BASH) -> Generator[_Person]:
+    person = _Person(directory, bash)
+    try:
+        yield person
+    finally:
+        person.close()
+
+
+def test_each_line_is_seen_and_what_a_program_reads_is_not(tmp_path: Path) -> None:
+    with _person(tmp_path) as person:
+        graph = sources.readline(ReadlineOptions(Target(person.shell.pid))).pipe(op.normalize())
+        with running(graph) as (run, kept):
+            person.begin()
+            for line in LINES:
+                person.type(line)
+            person.type("")
+            person.type("read secret", prompt=False)
+            person.type("not for the shell")
+            person.leave()
+            summary = run.stop()
+    assert summary.complete, summary.failures
+    lines = kept.of(Readline)
+    assert [*LINES, "read secret", "exit 7"] == [each.command for each in lines]
+    assert {(person.shell.pid, "bash")} == {(each.origin.pid, each.origin.comm) for each in lines}
+
+
+def test_a_bash_that_waits_already_shows_the_line_after_the_next(tmp_path: Path) -> None:
+    with _person(tmp_path) as person:
+        person.begin()
+        with running(sources.readline(ReadlineOptions(Target(person.shell.pid)))) as (run, kept):
+            person.type("true first")
+            person.type("true second")
+            person.leave()
+            run.stop()
+    assert ["true second", "exit 7"] == [each.command for each in kept.of(Readline)]
+
+
+def test_a_bash_that_nobody_knew_is_looked_into_when_it_starts(tmp_path: Path) -> None:
+    bash = tmp_path / "elsewhere" / "bash"
+    bash.parent.mkdir()
+    shutil.copy(_BASH, bash)
+    said: list[str] = []
+    with _person(tmp_path, str(bash)) as person:
+        reader = ReadlineReader(ReadlineOptions(Target(person.shell.pid)), said.append)
+        reader.open()
+        try:
+            person.begin()
+            until(lambda: reader.poll(0.01) is not None and f"reading lines typed into {bash}" in said)
+            person.type("true first")  # it may have been waiting for this one already
+            person.type("true second")
+            person.leave()
+            lines = [*(reader.poll(0.1) or ()), *reader.lost()]
+        finally:
+            lines += reader.close()
+    assert ["true second", "exit 7"] == [each.command for each in lines if isinstance(each, Readline)][-2:]
+
+
+def test_without_the_function_one_sentence_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bash = tmp_path / "bash"
+    shutil.copy("/bin/true", bash)
+    monkeypatch.setattr("agentsight_rx.sources.readline._SYSTEM", (str(bash), str(tmp_path / "nowhere")))
+    said: list[str] = []
+    reader = ReadlineReader(ReadlineOptions(Target(os.getpid())), said.append)
+    reader.open()
+    events = [*(reader.poll(0.01) or ()), *reader.close()]
+    assert ["no bash with a readline function found; lines typed into a shell are not seen"] == said
+    assert [] == events
+
+
+def test_kernels_before_6_6_are_attached_to_another_way(tmp_path: Path) -> None:
+    with _person(tmp_path) as person:
+        graph = sources.readline(ReadlineOptions(Target(person.shell.pid), multi=False))
+        with running(graph) as (run, kept):
+            person.begin()
+            person.type("true")
+            person.leave()
+            run.stop()
+    assert ["true", "exit 7"] == [each.command for each in kept.of(Readline)]

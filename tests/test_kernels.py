@@ -1,0 +1,396 @@
+"""Functions and machines as operators: what each lets through, counts, keeps and forgets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import msgspec
+import pytest
+from msgspec import Struct
+from msgspec.structs import replace
+
+from agentsight_rx.engine import Engine, Site
+from agentsight_rx.events import Loss, Origin
+from agentsight_rx.kernels import change, each, keep, per_key
+from agentsight_rx.loss import Entry, Reason
+from agentsight_rx.stream import Kernel, Machine, Malformed, Operator, State
+
+
+class Word(Struct, frozen=True):
+    key: str | None
+    text: str
+
+
+class Joined(Machine[Word, str]):
+    """Joins words up to a full stop. `!` is malformed, `?` a bug; after 10 ticks it says what it has."""
+
+    def __init__(self) -> None:
+        self.words: list[str] = []
+        self.ticks = 0
+
+    def feed(self, word: Word, /) -> Iterable[str]:
+        if word.text == "?":
+            raise ArithmeticError("a bug")
+        if word.text == "!":
+            raise Malformed("a mark", after=[" ".join([*self.words, "!"])], lost=self.held())
+        self.words.append(word.text)
+        return self.finish() if word.text == "." else ()
+
+    def tick(self, now_ns: int, /) -> Iterable[str]:
+        if now_ns == 666:
+            raise ArithmeticError("a bug in a tick")
+        if now_ns == 13:
+            raise Malformed("late", after=["late"], lost=self.held())
+        return self.finish() if now_ns >= 10 else ()
+
+    def finish(self) -> Iterable[str]:
+        if "bad end" in self.words:
+            raise Malformed("bad end", after=["bad"], lost=3)
+        words, self.words = self.words, []
+        return [" ".join(words)] if words else []
+
+    def held(self) -> int:
+        return sum(map(len, self.words))
+
+    def snapshot(self) -> State:
+        return self.words
+
+    def restore(self, state: State, /) -> None:
+        self.words = state
+
+
+def words(text: str) -> list[Word]:
+    """`a:one b:two -:three`: words with their keys, `-` for none."""
+    pairs = (part.partition(":") for part in text.split())
+    return [Word(None if key == "-" else key, word) for key, _, word in pairs]
+
+
+def running(operator: Operator[Any, Any], *, strict: bool = True) -> tuple[Kernel[Any, Any], Site]:
+    site = Site(Engine(strict=strict), "stage")
+    return operator.kernel(site), site
+
+
+def by_key(machine: Callable[[], Machine[Word, str]] = Joined, *, limit: int = 8192) -> Operator[Word, str]:
+    return per_key(lambda word: word.key, machine, name="joined", key_type=str, limit=limit)
+
+
+def lost(site: Site) -> list[tuple[str, int, int]]:
+    return [(entry.reason.value, entry.count, entry.size) for entry in site.meter.entries()]
+
+
+def share(people: int) -> int:
+    return 12 // people
+
+
+# -- change and keep ---------------------------------------------------------------------------------------------------
+
+
+def test_change_replaces_each_event() -> None:
+    kernel, site = running(change(str.upper))
+    assert kernel.feed(("a", "b")) == ["A", "B"]
+    assert lost(site) == []
+
+
+def test_keep_lets_through_what_is_asked_for_and_counts_the_rest_as_filtered() -> None:
+    kernel, site = running(keep(str.isalpha))
+    assert kernel.feed(["a", "1", "b", "2", "3"]) == ["a", "b"]
+    assert lost(site) == [("filtered", 3, 0)]
+
+
+@pytest.mark.parametrize("operator", [change(share), keep(share)])
+def test_a_bug_costs_one_event_and_those_behind_it_come_through(operator: Operator[int, int]) -> None:
+    kernel, site = running(operator, strict=False)
+    assert len(kernel.feed([1, 0, 2, 0, 3])) == 3
+    assert lost(site) == [("bug", 2, 0)]
+
+
+@pytest.mark.parametrize("operator", [change(share), keep(share)])
+def test_a_bug_is_raised_where_the_engine_is_strict(operator: Operator[int, int]) -> None:
+    kernel, _ = running(operator)
+    with pytest.raises(ZeroDivisionError):
+        kernel.feed([1, 0])
+
+
+def test_what_a_filter_drops_and_a_bug_costs_is_not_counted_twice() -> None:
+    kernel, site = running(keep(lambda number: share(number) > 4), strict=False)
+    assert kernel.feed([1, 0, 12, 2]) == [1, 2]
+    assert lost(site) == [("bug", 1, 0), ("filtered", 1, 0)]
+
+
+# -- each --------------------------------------------------------------------------------------------------------------
+
+
+def test_one_machine_sees_every_event() -> None:
+    kernel, _ = running(each(Joined, name="joined"))
+    assert kernel.feed(words("a:one b:two c:.")) == ["one two ."]
+
+
+def test_a_machine_gives_more_at_a_tick_and_at_the_end() -> None:
+    kernel, _ = running(each(Joined, name="joined"))
+    kernel.feed(words("a:one"))
+    assert kernel.tick(9) == []
+    assert kernel.tick(10) == ["one"]
+    kernel.feed(words("a:two"))
+    assert kernel.finish() == ["two"]
+
+
+def test_a_malformed_event_emits_what_is_known_counts_the_rest_and_starts_afresh() -> None:
+    kernel, site = running(each(Joined, name="joined"))
+    assert kernel.feed(words("a:one a:! a:two a:.")) == ["one !", "two ."]
+    assert lost(site) == [("malformed", 1, 3)]
+
+
+def test_a_bug_costs_the_machine_what_it_held() -> None:
+    kernel, site = running(each(Joined, name="joined"), strict=False)
+    assert kernel.feed(words("a:one a:? a:two a:.")) == ["two ."]
+    assert lost(site) == [("bug", 1, 3)]
+    kernel.feed(words("a:four"))
+    assert kernel.tick(666) == []
+    assert kernel.held() == 0
+    assert lost(site) == [("bug", 2, 7)]
+
+
+def test_a_machine_is_made_anew_for_each_subscription() -> None:
+    operator = each(Joined, name="joined")
+    one, other = running(operator)[0], running(operator)[0]
+    one.feed(words("a:one"))
+    assert (one.held(), other.held()) == (3, 0)
+
+
+# -- per_key -----------------------------------------------------------------------------------------------------------
+
+
+def test_keys_do_not_mix() -> None:
+    kernel, _ = running(by_key())
+    assert kernel.feed(words("a:one b:two a:. b:.")) == ["one .", "two ."]
+
+
+def test_what_has_no_key_goes_by_in_its_place() -> None:
+    kernel, _ = running(by_key())
+    assert kernel.feed(words("a:one -:x a:. -:y")) == [Word(None, "x"), "one .", Word(None, "y")]
+
+
+def test_the_end_finishes_every_machine_those_not_used_for_longest_first() -> None:
+    kernel, site = running(by_key(limit=4))
+    kernel.feed(words("a:1 b:2 c:3 b:4"))
+    assert kernel.finish() == ["1", "3", "2 4"]
+    assert kernel.held() == 0
+    assert lost(site) == []
+
+
+def test_the_keys_not_used_for_longest_make_room_and_count_if_they_held_something() -> None:
+    kernel, site = running(by_key(limit=4))
+    assert kernel.feed(words("a:1 b:2 c:3 d:4")) == []
+    assert kernel.feed(words("e:5")) == ["1", "2"]
+    assert lost(site) == [("evicted", 2, 0)]
+    assert kernel.finish() == ["3", "4", "5"]
+
+
+def test_a_key_that_was_used_again_stays() -> None:
+    kernel, _ = running(by_key(limit=4))
+    kernel.feed(words("a:1 b:2 c:3 a:4"))
+    assert kernel.feed(words("d:5")) == ["2"]
+    assert kernel.finish() == ["3", "1 4", "5"]
+
+
+def test_never_more_than_the_limit_are_alive() -> None:
+    alive: set[str] = set()
+
+    class Counted(Joined):
+        def feed(self, word: Word, /) -> Iterable[str]:
+            alive.add(word.text)
+            assert len(alive) <= 6
+            return super().feed(word)
+
+        def finish(self) -> Iterable[str]:
+            alive.difference_update(self.words)
+            return super().finish()
+
+    kernel, _ = running(by_key(Counted, limit=6))
+    for number in range(50):
+        kernel.feed([Word(str(number), str(number))])
+    assert len(alive) > 3
+
+
+def test_evicting_what_holds_nothing_is_no_loss() -> None:
+    kernel, site = running(by_key(limit=2))
+    assert kernel.feed(words("a:1 a:. b:2 b:. c:3 c:. d:4")) == ["1 .", "2 .", "3 ."]
+    assert lost(site) == []
+
+
+def test_what_an_evicted_machine_does_not_give_is_counted_in_bytes() -> None:
+    class Keeps(Joined):
+        def finish(self) -> Iterable[str]:
+            return ()
+
+    kernel, site = running(by_key(Keeps, limit=2))
+    kernel.feed(words("a:one b:two c:three"))
+    assert lost(site) == [("evicted", 1, 3)]
+
+
+def test_a_machine_that_is_malformed_when_it_has_to_go_still_says_what_it_knows() -> None:
+    kernel, site = running(by_key(limit=2))
+    assert kernel.feed([Word("a", "bad end"), Word("b", "2"), Word("c", "3")]) == ["bad"]
+    assert lost(site) == [("malformed", 1, 3)]
+
+
+def test_a_malformed_key_starts_afresh_and_others_do_not_notice() -> None:
+    kernel, site = running(by_key())
+    assert kernel.feed(words("a:one b:two a:! a:x b:. a:.")) == ["one !", "two .", "x ."]
+    assert lost(site) == [("malformed", 1, 3)]
+
+
+@pytest.mark.parametrize("limit", [2, 100])
+def test_a_malformed_tick_drops_only_its_key(limit: int) -> None:
+    kernel, site = running(by_key(limit=limit))
+    kernel.feed(words("a:one b:three"))
+    assert kernel.tick(13) == ["late", "late"]
+    assert kernel.held() == 0
+    assert lost(site) == [("malformed", 2, 8)]
+
+
+def test_a_bug_drops_its_key_and_what_it_held_and_others_do_not_notice() -> None:
+    kernel, site = running(by_key(), strict=False)
+    assert kernel.feed(words("a:one b:two a:? a:x b:. a:.")) == ["two .", "x ."]
+    assert lost(site) == [("bug", 1, 3)]
+
+
+def test_a_bug_in_a_tick_drops_its_keys_and_what_they_held() -> None:
+    kernel, site = running(by_key(limit=2), strict=False)
+    kernel.feed(words("a:one b:three"))
+    assert kernel.tick(666) == []
+    assert kernel.held() == 0
+    assert lost(site) == [("bug", 2, 8)]
+
+
+def test_a_bug_in_the_key_function_costs_one_event() -> None:
+    def key(word: Word) -> str | None:
+        return word.text if word.key is None else {"a": "a"}[word.key]
+
+    kernel, site = running(per_key(key, Joined, name="joined", key_type=str), strict=False)
+    assert kernel.feed(words("a:one x:two a:.")) == ["one ."]
+    assert lost(site) == [("bug", 1, 0)]
+
+
+def test_a_bug_in_making_a_machine_costs_one_event() -> None:
+    made: list[Joined] = []
+
+    def make() -> Joined:
+        made.append(Joined())
+        if len(made) == 2:
+            raise ArithmeticError("a bug in the second")
+        return made[-1]
+
+    kernel, site = running(by_key(make), strict=False)  # the first shows whether such machines tick
+    assert kernel.feed(words("a:one a:two a:.")) == ["two ."]
+    assert lost(site) == [("bug", 1, 0)]
+
+
+@pytest.mark.parametrize("text", ["a:?", "a:one b:? c:."])
+def test_a_bug_of_a_key_is_raised_where_the_engine_is_strict(text: str) -> None:
+    kernel, _ = running(by_key())
+    with pytest.raises(ArithmeticError):
+        kernel.feed(words(text))
+
+
+def test_a_bug_is_told_once_a_stage(capsys: pytest.CaptureFixture[str]) -> None:
+    kernel, _ = running(by_key(), strict=False)
+    kernel.feed(words("a:? b:? c:?"))
+    said = capsys.readouterr().err
+    assert said.count("bug in stage") == 1
+    assert "ArithmeticError: a bug" in said
+
+
+def test_a_tick_reaches_every_key_old_and_young() -> None:
+    kernel, _ = running(by_key(limit=4))
+    kernel.feed(words("a:1 b:2 c:3"))
+    assert kernel.tick(10) == ["1", "2", "3"]
+
+
+def test_a_machine_may_inherit_its_tick() -> None:
+    class Child(Joined):
+        pass
+
+    kernel, _ = running(by_key(Child))
+    kernel.feed(words("a:1"))
+    assert kernel.tick(10) == ["1"]
+
+
+def test_machines_that_do_not_tick_are_not_asked() -> None:
+    class Silent(Machine[Word, str]):
+        def feed(self, word: Word, /) -> Iterable[str]:
+            return [word.text]
+
+    kernel, _ = running(by_key(Silent))
+    kernel.feed(words("a:1"))
+    assert kernel.tick(10) == []
+
+
+def test_held_is_the_sum_over_all_keys() -> None:
+    kernel, _ = running(by_key(limit=4))
+    kernel.feed(words("a:1 b:22 c:333"))
+    assert kernel.held() == 6
+
+
+def test_a_restored_kernel_evicts_the_same_keys() -> None:
+    kernel, _ = running(by_key(limit=4))
+    kernel.feed(words("a:1 b:2 c:3 a:4"))
+    resumed, site = running(by_key(limit=4))
+    resumed.restore(msgspec.msgpack.decode(msgspec.msgpack.encode(kernel.snapshot())))
+    assert resumed.feed(words("d:5")) == ["2"]
+    assert resumed.finish() == ["3", "1 4", "5"]
+    assert lost(site) == [("evicted", 1, 0)]
+
+
+def test_keys_that_are_tuples_come_back_as_tuples() -> None:
+    def pair(word: Word) -> tuple[str, int]:
+        return word.text, 1
+
+    def operator() -> Operator[Word, str]:
+        return per_key(pair, Joined, name="joined", key_type=tuple[str, int])
+
+    kernel, _ = running(operator())
+    kernel.feed(words("a:1 b:2"))
+    resumed, _ = running(operator())
+    resumed.restore(msgspec.msgpack.decode(msgspec.msgpack.encode(kernel.snapshot())))
+    resumed.feed(words("c:1"))
+    assert resumed.finish() == ["1 1", "2"]
+
+
+# -- losses that machines report ---------------------------------------------------------------------------------------
+
+ORIGIN = Origin(1, 1)
+GAP = Loss(ORIGIN, "tls", Reason.KERNEL_LOST, 2, 30)
+
+
+class Passes(Machine[Loss, Loss]):
+    """Lets losses by, and tells one of its own at the end of the day."""
+
+    def feed(self, loss: Loss, /) -> Iterable[Loss]:
+        return [replace(loss, origin=replace(loss.origin, wall_ns=5))]
+
+    def tick(self, now_ns: int, /) -> Iterable[Loss]:
+        return [Loss(ORIGIN, "passes", Reason.TRUNCATED, 1, 7)]
+
+
+PASSES: list[Operator[Loss, Loss]] = [
+    each(Passes, name="passes"),
+    per_key(lambda loss: loss.stage, Passes, name="passes", key_type=str),
+]
+
+
+@pytest.mark.parametrize("operator", PASSES)
+def test_a_loss_that_a_machine_reports_goes_on_and_into_the_ledger(operator: Operator[Loss, Loss]) -> None:
+    kernel, site = running(operator)
+    kernel.feed([GAP])
+    assert [loss.stage for loss in kernel.tick(10)] == ["passes"]
+    assert site.meter.entries() == [Entry("stage", Reason.TRUNCATED, 1, 7)]
+
+
+@pytest.mark.parametrize("operator", PASSES)
+def test_a_loss_from_upstream_was_counted_where_it_arose(operator: Operator[Loss, Loss]) -> None:
+    kernel, site = running(operator)
+    out: Sequence[Loss] = kernel.feed([GAP, GAP])
+    assert [loss.count for loss in out] == [2, 2]
+    assert site.meter.entries() == []

@@ -1,0 +1,258 @@
+"""Several streams in one order: by time, then by place among the arguments, then by arrival, however batches are cut."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+import pytest
+from hypothesis import given as for_all
+from hypothesis import settings
+from hypothesis import strategies as st
+from reactivex import operators as ops
+
+from agentsight_rx.engine import Engine
+from agentsight_rx.events import Loss, Origin, TlsClose
+from agentsight_rx.kernels import change, keep
+from agentsight_rx.loss import Reason
+from agentsight_rx.merge import merge
+from agentsight_rx.stream import Kernel, Node, Operator, Stream, of
+
+MS = 1_000_000
+Timed: TypeAlias = tuple[int, str]  # ms, name
+
+
+def at(event: Timed) -> int:
+    return event[0] * MS
+
+
+def given(*batches: Sequence[Timed]) -> Stream[Timed]:
+    return of(*batches, time_of=at)
+
+
+def merged(*streams: Stream[Timed]) -> Stream[Timed]:
+    return merge(*streams, time_of=at)
+
+
+def names(stream: Stream[Timed], engine: Engine | None = None) -> str:
+    """The names of all events, `|` where the stream completes."""
+    out: list[str] = []
+    engine = engine or Engine()
+    stream.subscribe(lambda event: out.append(event[1]), on_completed=lambda: out.append("|"), scheduler=engine)
+    engine.run_inline()
+    return "".join(out)
+
+
+class Steps:
+    """A run of `merge` over some live inputs; `at_tick` is what comes out at each step."""
+
+    def __init__(self, inputs: int) -> None:
+        self.engine = Engine()
+        self.out: list[tuple[int, str]] = []
+        sources = [given() for _ in range(inputs)]
+        merged(*sources).subscribe(self._take, scheduler=self.engine)
+        self.engine.start(0)
+
+    def _take(self, event: Timed) -> None:
+        self.out.append((self.engine.now_ns // MS, event[1]))
+
+    def push(self, source: int, *events: Timed) -> None:
+        self.engine.push(self.engine.hubs[source], events)
+
+    def end(self, source: int) -> None:
+        self.engine.end(self.engine.hubs[source])
+
+
+def test_events_come_in_order_of_time() -> None:
+    assert names(merged(given([(0, "a"), (50, "d")], [(60, "e")]), given([(10, "b"), (30, "c"), (90, "f")]))) == "abcdef|"
+
+
+def test_of_one_time_the_order_is_that_of_the_arguments_and_then_of_arrival() -> None:
+    one, other = given([(5, "c"), (5, "d")]), given([(5, "a"), (5, "b")])
+    assert names(merged(one, other)) == "cdab|"
+    assert names(merged(other, one)) == "abcd|"
+
+
+def test_an_event_waits_until_time_is_20_ms_past_it() -> None:
+    steps = Steps(2)
+    steps.push(0, (0, "a"), (15, "c"))
+    steps.push(1, (10, "b"))
+    steps.push(0, (21, "d"))
+    assert steps.out == [(20, "a")]
+    steps.push(0, (40, "e"))
+    assert steps.out == [(20, "a"), (40, "b"), (40, "c")]
+
+
+def test_a_slower_source_is_waited_for_within_those_20_ms() -> None:
+    steps = Steps(2)
+    steps.push(0, (1, "a"), (19, "c"), (39, "e"))
+    steps.push(1, (18, "b"), (38, "d"))
+    steps.push(0, (60, "f"))
+    assert "".join(name for _, name in steps.out) == "abcde"
+
+
+def test_what_comes_later_than_that_goes_out_at_the_next_tick() -> None:
+    steps = Steps(2)
+    steps.push(0, (0, "a"), (50, "c"), (100, "d"))
+    steps.push(1, (10, "b"))
+    assert steps.out[-1] == (80, "c")
+    steps.push(0, (120, "e"))
+    assert steps.out[-2:] == [(120, "b"), (120, "d")]
+
+
+def test_the_end_of_one_input_keeps_the_others_going() -> None:
+    steps = Steps(2)
+    steps.push(0, (0, "a"))
+    steps.end(0)
+    steps.push(1, (30, "b"), (60, "c"))
+    assert [name for _, name in steps.out] == ["a", "b"]
+    steps.end(1)
+    assert [name for _, name in steps.out] == ["a", "b", "c"]
+
+
+def test_what_still_waits_at_the_end_comes_out_in_order() -> None:
+    assert names(merged(given([(3, "c"), (1, "a")]), given([(2, "b")]))) == "abc|"
+
+
+def test_nothing_and_one_stream_may_be_merged() -> None:
+    assert names(merged()) == "|"
+    assert names(merged(given([(2, "a"), (1, "b")]))) == "ba|"
+
+
+def test_a_merge_of_merges_is_a_merge() -> None:
+    inner = merged(given([(0, "a"), (30, "d")]), given([(10, "b")]))
+    assert names(merged(inner, given([(20, "c"), (90, "e")]))) == "abcde|"
+
+
+def test_machines_before_a_merge_tick_before_it_and_those_behind_it_after_it() -> None:
+    ticked: list[str] = []
+
+    class Says(Kernel[Timed, Timed]):
+        def __init__(self, name: str) -> None:
+            self._name = name
+
+        def feed(self, batch: Sequence[Timed], /) -> Sequence[Timed]:
+            return batch
+
+        def tick(self, now_ns: int, /) -> Sequence[Timed]:
+            ticked.append(self._name)
+            return [(0, self._name)] if self._name != "behind" else ()
+
+    def says(name: str) -> Operator[Timed, Timed]:
+        return Operator(name, lambda _: Says(name))
+
+    both = merged(given([(0, "a"), (21, "b")]).pipe(says("one")), given([(0, "c"), (22, "d")]).pipe(says("other")))
+    assert names(both.pipe(says("behind"))).startswith("a")
+    assert ticked == ["one", "other", "behind"]
+
+
+def test_who_unsubscribes_from_a_merge_unsubscribes_from_every_source() -> None:
+    engine = Engine()
+    merged(given([(0, "a")]), given([(0, "b")])).subscribe(scheduler=engine).dispose()
+    assert not any(hub.wanted for hub in engine.hubs)
+
+
+def test_every_event_is_counted_in_and_out() -> None:
+    engine = Engine()
+    names(merged(given([(0, "a"), (50, "b")]), given([(0, "c")])), engine)
+    (meter,) = [meter for meter in engine.ledger if meter.stage == "merge"]
+    assert (meter.seen, meter.passed, meter.lost()) == (3, 3, 0)
+
+
+def test_events_have_their_own_time_if_no_other_is_given() -> None:
+    def event(time_ns: int) -> TlsClose:
+        return TlsClose(Origin(time_ns, 1))
+
+    out: list[TlsClose] = []
+    one, other = of([event(2)]), of([event(1), event(3)])
+    merge(one, other).subscribe(out.append)
+    assert [each.origin.time_ns for each in out] == [1, 2, 3]
+
+
+def test_losses_flow_beside_the_data() -> None:
+    lost = Loss(Origin(1, 1), "tls", Reason.KERNEL_LOST, 1)
+    out: list[TlsClose | Loss] = []
+    inputs: list[Stream[TlsClose | Loss]] = [of([TlsClose(Origin(2, 1))]), of([lost])]
+    merge(*inputs).subscribe(out.append)
+    assert out == [lost, TlsClose(Origin(2, 1))]
+
+
+def test_the_graph_shows_what_is_merged() -> None:
+    node = merged(given().pipe(keep(bool)), given()).node()
+    assert node == Node("merge", "", (Node("keep", "", (Node("of"),)), Node("of")))
+
+
+def _same(event: Timed) -> Timed:
+    return event
+
+
+def _louder(event: Timed) -> Timed:
+    return event[0], event[1].upper()
+
+
+# -- a branch that fails -----------------------------------------------------------------------------------------------
+
+
+def broken(event: Timed) -> Timed:
+    if event[1] == "x":
+        raise ValueError("a bug in a stock operator")
+    return event
+
+
+def with_a_broken_branch(batch: Sequence[Timed]) -> Stream[Timed]:
+    branch = given(batch).pipe(ops.map(broken)).pipe(change(_same))
+    return merged(branch, given([(5, "b"), (30, "d"), (90, "e")]))
+
+
+def test_a_branch_that_fails_is_counted_as_a_bug_and_the_others_go_on(capsys: pytest.CaptureFixture[str]) -> None:
+    engine = Engine(strict=False)
+    assert names(with_a_broken_branch([(0, "a"), (10, "c"), (20, "x"), (40, "y")]), engine) == "abcde|"
+    assert [(entry.stage, entry.reason, entry.count) for entry in engine.ledger.entries()] == [("merge", Reason.BUG, 1)]
+    assert "a bug in a stock operator" in capsys.readouterr().err
+
+
+def test_a_branch_that_fails_raises_where_the_engine_is_strict() -> None:
+    with pytest.raises(ValueError, match="a bug in a stock operator"):
+        names(with_a_broken_branch([(0, "x")]))
+
+
+# -- any cutting -------------------------------------------------------------------------------------------------------
+
+events = st.lists(st.tuples(st.sampled_from([0, 5, 15, 20, 35, 60, 61, 300, 1800]), st.sampled_from("abc")), max_size=8)
+
+
+@st.composite
+def cut(draw: st.DrawFn, whole: list[Timed]) -> list[list[Timed]]:
+    cuts = sorted(draw(st.lists(st.integers(0, len(whole)), max_size=4)))
+    return [whole[start:end] for start, end in zip([0, *cuts], [*cuts, len(whole)], strict=True)]
+
+
+def graph(one: Stream[Timed], other: Stream[Timed], third: Stream[Timed]) -> Stream[Timed]:
+    """Two branches of one source, one of them with a stock operator, and two more sources."""
+    shared = one.pipe(keep(lambda event: event[1] != "c")).share()
+    named = change(_louder)
+    late = third.pipe(ops.delay(0.03)).pipe(change(_same))
+    branches = merged(shared, shared.pipe(ops.map(_same)).pipe(named), other)
+    return merged(branches, late)
+
+
+@settings(max_examples=60, deadline=None)
+@for_all(st.tuples(events, events, events), st.data())
+def test_the_order_does_not_depend_on_how_any_source_is_cut(
+    inputs: tuple[list[Timed], list[Timed], list[Timed]], data: st.DataObject
+) -> None:
+    one, other, third = [sorted(some) for some in inputs] if data.draw(st.booleans()) else inputs
+    whole = names(graph(given(one), given(other), given(third)))
+    again: list[Any] = [given(*data.draw(cut(some))) for some in (one, other, third)]
+    assert names(graph(*again)) == whole
+    singles = [given(*[[event] for event in some]) for some in (one, other, third)]
+    assert names(graph(*singles)) == whole
+
+
+@settings(max_examples=60, deadline=None)
+@for_all(events, events)
+def test_what_is_never_late_comes_out_sorted(one: list[Timed], other: list[Timed]) -> None:
+    out: list[Timed] = []
+    one, other = sorted(one), sorted(other)
+    merged(given(one), given(other)).subscribe(out.append)
+    assert out == sorted([*one, *other], key=at)
