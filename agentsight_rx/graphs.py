@@ -110,7 +110,9 @@ def replay(paths: ReplayOptions, options: TraceOptions) -> Stream[Output]:
 
 
 def _tls(source: Stream[TlsEvent], options: TraceOptions) -> Stream[Event]:
-    marked = source.pipe(op.normalize(), op.filter_tls(*options.tls_filters))
+    marked = source.pipe(op.normalize())
+    if options.tls_filters:
+        marked = marked.pipe(op.filter_tls(*options.tls_filters))
     if options.http and options.raw:
         marked = marked.share()
         messages = read_http(marked, options).pipe(op.keep(_parsed, name="keep_parsed"))
@@ -126,12 +128,11 @@ def _parsed(event: HttpEvent) -> bool:
 
 def read_http(source: Stream[TlsEvent], options: TraceOptions) -> Stream[HttpEvent]:
     """Reassemble, drop the marked raw records, merge event streams, drop what the HTTP rules match."""
-    return source.pipe(
-        op.parse_http(),
-        op.drop_marked(),
-        op.merge_sse(timeout=options.sse_timeout),
-        op.filter_http(*options.http_filters),
-    )
+    read = source.pipe(op.parse_http())
+    if options.tls_filters:
+        read = read.pipe(op.drop_marked())
+    read = read.pipe(op.merge_sse(timeout=options.sse_timeout))
+    return read.pipe(op.filter_http(*options.http_filters)) if options.http_filters else read
 
 
 def _any_tls(source: Stream[Event], options: TraceOptions) -> Stream[Event]:

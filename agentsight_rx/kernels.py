@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from functools import partial
 from typing import Any, Generic, TypeVar, cast
 
 import msgspec
@@ -98,16 +97,14 @@ class _Each(Kernel[A, B]):
     def feed(self, batch: Sequence[A], /) -> Sequence[B]:
         out: list[B] = []
         for event in batch:
-            before = len(out)
             try:
-                out.extend(self._machine.feed(event))
+                out += self._machine.feed(event)
             except Malformed as broken:
                 self._restart(broken, out)
             except Exception as error:
                 self._site.bug(error, 1, self._machine.held())
                 self._machine = self._make()
-            if len(out) > before:
-                _count(self._site, out, before, event)
+        _count(self._site, out, batch)
         return out
 
     def _restart(self, broken: Malformed, out: list[B]) -> None:
@@ -130,7 +127,7 @@ class _Each(Kernel[A, B]):
         except Exception as error:
             self._site.bug(error, 1, self._machine.held())
             self._machine = self._make()
-        _count(self._site, out, 0, None)
+        _count(self._site, out)
         return out
 
     def snapshot(self) -> State:
@@ -165,10 +162,9 @@ class _PerKey(Kernel[A, B], Generic[A, B, K]):
 
     def feed(self, batch: Sequence[A], /) -> Sequence[B]:
         out: list[B] = []
-        key_of, young, site = self._key, self._young, self._site
+        key_of, young = self._key, self._young
         for event in batch:
             key = None
-            before = len(out)
             try:
                 key = key_of(event)
                 if key is None:
@@ -178,14 +174,12 @@ class _PerKey(Kernel[A, B], Generic[A, B, K]):
                 if machine is None:
                     machine = self._miss(key, out)
                     young = self._young
-                    before = len(out)
-                out.extend(machine.feed(event))
+                out += machine.feed(event)
             except Malformed as broken:
                 self._drop(key, broken, out)
             except Exception as error:
                 self._fail(key, error)
-            if len(out) > before:
-                _count(site, out, before, event)
+        _count(self._site, out, batch)
         return out
 
     def _miss(self, key: K, out: list[B]) -> Machine[A, B]:
@@ -202,7 +196,6 @@ class _PerKey(Kernel[A, B], Generic[A, B, K]):
     def _end(self, machine: Machine[A, B], out: list[B]) -> None:
         """Finish a machine that has to go: what it gives is partial, so it counts; what it keeps is lost."""
         held = machine.held()
-        before = len(out)
         try:
             out.extend(machine.finish())
             if held:
@@ -211,7 +204,6 @@ class _PerKey(Kernel[A, B], Generic[A, B, K]):
             self._drop(None, broken, out)
         except Exception as error:
             self._site.bug(error, 1, held)
-        _count(self._site, out, before, None)
 
     def _fail(self, key: K | None, error: Exception) -> None:
         machine = self._pop(key)
@@ -232,28 +224,34 @@ class _PerKey(Kernel[A, B], Generic[A, B, K]):
         out: list[B] = []
         if self._ticks:
             for table in (self._old, self._young):
-                for key, machine in list(table.items()):
-                    self._guarded(key, partial(machine.tick, now_ns), out)
+                broken: list[tuple[K, Exception]] = []
+                for key, machine in table.items():
+                    try:
+                        out += machine.tick(now_ns)
+                    except Exception as error:
+                        broken.append((key, error))
+                for key, fault in broken:
+                    self._ended(key, fault, out)
+            _count(self._site, out)
         return out
 
     def finish(self) -> Sequence[B]:
         out: list[B] = []
         for table in (self._old, self._young):
             for key, machine in list(table.items()):
-                self._guarded(key, machine.finish, out)
+                try:
+                    out += machine.finish()
+                except Exception as error:
+                    self._ended(key, error, out)
         self._young, self._old = {}, {}
+        _count(self._site, out)
         return out
 
-    def _guarded(self, key: K, act: Callable[[], Any], out: list[B]) -> None:
-        before = len(out)
-        try:
-            out.extend(act())
-        except Malformed as broken:
-            self._drop(key, broken, out)
-        except Exception as error:
+    def _ended(self, key: K, error: Exception, out: list[B]) -> None:
+        if isinstance(error, Malformed):
+            self._drop(key, error, out)
+        else:
             self._fail(key, error)
-        if len(out) > before:
-            _count(self._site, out, before, None)
 
     def snapshot(self) -> State:
         return [[[key, machine.snapshot()] for key, machine in table.items()] for table in (self._old, self._young)]
@@ -273,11 +271,14 @@ class _PerKey(Kernel[A, B], Generic[A, B, K]):
         return sum(machine.held() for table in (self._old, self._young) for machine in table.values())
 
 
-def _count(site: Site, out: Sequence[Any], start: int, fed: object) -> None:
-    """Enter the losses that a machine reported into the ledger; one that it was fed was counted where it arose."""
-    for event in out[start:]:
-        if type(event) is Loss and not (type(fed) is Loss and _same(event, fed)):
-            site.meter.lose(event.reason, event.count, event.size)
+def _count(site: Site, out: Sequence[Any], fed: Sequence[Any] = ()) -> None:
+    """Enter the losses that machines reported into the ledger; one that they were fed was counted where it arose."""
+    losses = [event for event in out if type(event) is Loss]
+    if losses:
+        known = [event for event in fed if type(event) is Loss]
+        for loss in losses:
+            if not any(_same(loss, each) for each in known):
+                site.meter.lose(loss.reason, loss.count, loss.size)
 
 
 def _same(one: Loss, other: Loss) -> bool:

@@ -86,8 +86,8 @@ def _source(batches: Sequence[Sequence[TlsEvent]]) -> Stream[TlsEvent]:
 
 
 def _pipeline(batches: Sequence[Sequence[TlsEvent]]) -> Stream[Output]:
-    marked = _source(batches).pipe(op.normalize(), op.filter_tls(*_OPTIONS.tls_filters))
-    return merge(read_http(marked, _OPTIONS).pipe(op.remove_auth())).pipe(op.materialize())
+    records = _source(batches).pipe(op.normalize())
+    return merge(read_http(records, _OPTIONS).pipe(op.remove_auth())).pipe(op.materialize())
 
 
 class _Counted:

@@ -39,7 +39,8 @@ def merge_sse(*, timeout: float = 30.0) -> Operator[HttpEvent, HttpEvent]:
 
 
 def _connection(event: HttpEvent) -> Connection | None:
-    if isinstance(event, BodyPart | SseMessage) or (isinstance(event, HttpResponse) and event.streaming):
+    kind = type(event)
+    if kind is BodyPart or kind is SseMessage or (isinstance(event, HttpResponse) and event.streaming):
         return event.origin.connection
     return None
 
@@ -162,15 +163,8 @@ class _Streams(Machine[HttpEvent, HttpEvent]):
         self._open: dict[int, _Stream] = {}
 
     def feed(self, event: HttpEvent, /) -> Iterable[HttpEvent]:
-        if isinstance(event, HttpResponse):
-            about = _About(event.origin, event.exchange, event.status, event.method, event.target, event.host)
-            before = self._open.pop(event.exchange, None)
-            self._open[event.exchange] = _Stream(about)
-            return [*before.cut("lost"), event] if before else (event,)
-        if isinstance(event, SseMessage):  # a recording of what was merged already: nothing to wait for
-            self._open.pop(event.exchange, None)
         if not isinstance(event, BodyPart):
-            return (event,)
+            return self._other(event)
         stream = self._open.get(event.exchange)
         if stream is None:  # its head was dropped by a filter before us
             about = _About(event.origin, event.exchange, 0, None, None, None)
@@ -182,6 +176,16 @@ class _Streams(Machine[HttpEvent, HttpEvent]):
         if stream.told and stream.whole:
             return stream.cut("closed")
         return [stream.message(stream.reason_at_end(event)), *stream.loss()]
+
+    def _other(self, event: HttpEvent) -> Iterable[HttpEvent]:
+        if isinstance(event, HttpResponse):
+            about = _About(event.origin, event.exchange, event.status, event.method, event.target, event.host)
+            before = self._open.pop(event.exchange, None)
+            self._open[event.exchange] = _Stream(about)
+            return [*before.cut("lost"), event] if before else (event,)
+        if isinstance(event, SseMessage):  # a recording of what was merged already: nothing to wait for
+            self._open.pop(event.exchange, None)
+        return (event,)
 
     def tick(self, now_ns: int, /) -> Iterable[HttpEvent]:
         if not self._open:

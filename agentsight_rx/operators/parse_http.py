@@ -53,7 +53,7 @@ def parse_http(*, body_limit: int = 8 << 20) -> Operator[TlsEvent, HttpEvent]:
 
 
 def _connection(event: TlsEvent) -> Connection | None:
-    return event.origin.connection if isinstance(event, TlsChunk | TlsClose) else None
+    return event.origin.connection if type(event) is TlsChunk or type(event) is TlsClose else None
 
 
 class _Asked(Struct):
@@ -131,10 +131,25 @@ class _Conversation(Machine[TlsEvent, HttpEvent]):
 
     def feed(self, event: TlsEvent, /) -> Iterable[HttpEvent]:
         if isinstance(event, TlsChunk):
-            return self._chunk(event)
+            side = self._sides[event.origin.direction or "in"]
+            streaming = side.message is not None and side.message.streaming
+            part = self._whole_part(side, event) if streaming else None
+            return self._chunk(event) if part is None else (part,)
         if isinstance(event, TlsClose):
             return self._close(event)
         return (event,)
+
+    def _whole_part(self, side: _Side, chunk: TlsChunk) -> BodyPart | None:
+        """The common case of a streamed answer: the record is exactly one chunk, and nothing is missing around it."""
+        if chunk.offset != side.offset or chunk.seq != side.seq or chunk.lost or side.message is None:
+            return None
+        body = side.decoder.whole_chunk(chunk.data)
+        if body is None:
+            return None
+        side.last = chunk.origin
+        side.offset += len(chunk.data)
+        side.seq += 1
+        return BodyPart(chunk.origin, side.message.exchange, body.data, lost=body.lost, size=body.size)
 
     def _chunk(self, chunk: TlsChunk) -> list[HttpEvent]:
         direction = chunk.origin.direction or "in"
@@ -195,19 +210,18 @@ class _Conversation(Machine[TlsEvent, HttpEvent]):
     def _take(self, side: _Side, items: list[Item], source: TlsChunk | Origin, out: list[HttpEvent]) -> None:
         origin = source.origin if isinstance(source, TlsChunk) else source
         for item in items:
-            match item:
-                case Body():
-                    self._body(side, item, origin, out)
-                case End():
-                    self._end(side, item, origin, out)
-                    side.first = origin
-                case Foreign():
-                    out.append(_raw(item, source, side))
-                    side.first = origin
-                case RequestHead():
-                    self._request(side, item)
-                case ResponseHead():
-                    self._response(side, item, out)
+            if isinstance(item, Body):
+                self._body(side, item, origin, out)
+            elif isinstance(item, End):
+                self._end(side, item, origin, out)
+                side.first = origin
+            elif isinstance(item, Foreign):
+                out.append(_raw(item, source, side))
+                side.first = origin
+            elif isinstance(item, RequestHead):
+                self._request(side, item)
+            else:
+                self._response(side, item, out)
 
     def _request(self, side: _Side, head: RequestHead) -> None:
         assert side.first is not None

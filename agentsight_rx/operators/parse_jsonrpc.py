@@ -105,16 +105,15 @@ class _Side(Struct, array_like=True):
 
     def drop(self, start: int, stop: int) -> tuple[int, int]:
         """The stream went on from `start` to `stop` without these: (chunks, bytes) that were there."""
-        count = size = used = 0
-        for chunk in self.chunks:
+        count = size = at = 0
+        for at, chunk in enumerate(self.chunks, 1):
             if chunk.offset >= stop:
+                at -= 1
                 break
             here = min(stop, chunk.offset + len(chunk.data)) - max(start, chunk.offset)
             if here > 0:
                 count, size = count + 1, size + here
-            if _stop(chunk) <= stop:
-                used += 1
-        del self.chunks[:used]
+        self.chunks[:at] = [chunk for chunk in self.chunks[:at] if _stop(chunk) > stop]
         return count, size
 
 
@@ -157,9 +156,12 @@ class _Pipe(Struct):
 class _State(Struct):
     now_ns: int = 0  # time of the newest event
     held: int = 0
+    repeated_count: int = 0
+    repeated_size: int = 0
     pipes: list[_Pipe] = []
     asked: dict[str, list[_Asked]] = {}
     ending: dict[int, int] = {}
+    stuck: list[Channel] = []
 
 
 class _Conversations(Machine[StdioEvent, StdioEvent]):
@@ -169,6 +171,8 @@ class _Conversations(Machine[StdioEvent, StdioEvent]):
         self._count_repeated = repeated
         self._now_ns = 0
         self._held = 0
+        self._repeated_count = 0  # that were not told yet
+        self._repeated_size = 0
         self._pipes: dict[Channel, _Pipe] = {}  # the one used last is the last
         self._asked: dict[str, list[_Asked]] = {}  # by id, the oldest first
         self._ending: dict[int, int] = {}  # processes that ended, and when
@@ -214,6 +218,7 @@ class _Conversations(Machine[StdioEvent, StdioEvent]):
 
     def tick(self, now_ns: int, /) -> list[StdioEvent]:
         out: list[StdioEvent] = []
+        self._tell_repeated()
         for channel in list(self._stuck):
             pipe = self._pipes[channel]
             if now_ns - pipe.stuck_ns >= _PATIENCE_NS:
@@ -242,6 +247,7 @@ class _Conversations(Machine[StdioEvent, StdioEvent]):
             self._take_rest(pipe, "capture_end", out)
         for asked in self._open(lambda _: True):
             self._no_answer(asked, "capture_end", out)
+        self._tell_repeated()
         return out
 
     # -- channels --------------------------------------------------------------------------------------------------
@@ -301,10 +307,10 @@ class _Conversations(Machine[StdioEvent, StdioEvent]):
     def _go_on(self, pipe: _Pipe, now_ns: int, out: list[StdioEvent], *, give_up: int = 0) -> None:
         """Take what is there; so many holes that nobody filled in time are given up."""
         reader, writer = pipe.sides["in"], pipe.sides["out"]
-        if reader.seq and not pipe.same:  # several write at once, or some of it was there before we looked
-            self._repeat(*writer.drop(pipe.at, _EVERY))
         while not pipe.raw:
             at = pipe.at
+            if reader.seq and not pipe.same:  # several write at once, or some of it was there before we looked
+                self._repeat(*writer.drop(at, _EVERY))
             chunk = reader.data_at(at)
             if chunk is not None:
                 self._advance(pipe, chunk, _EVERY, out)
@@ -346,7 +352,8 @@ class _Conversations(Machine[StdioEvent, StdioEvent]):
             if each_other.offset >= stop:
                 break
             pipe.same &= _equal(at, data, each_other)
-        pipe.sides[end].drop(at, stop)
+        count, size = pipe.sides[end].drop(at, stop)
+        self._repeat(count - 1, size - len(data))
         self._repeat(*other.drop(at, stop))
         pipe.at, pipe.stuck_ns = stop, 0
         pipe.sample = (pipe.sample + data[-_SAMPLE:])[-_SAMPLE:]
@@ -367,14 +374,20 @@ class _Conversations(Machine[StdioEvent, StdioEvent]):
             if size > 0:
                 out.append(Loss(chunk.origin, "stdio", Reason.TRUNCATED, 1, size, "a call carried more than is kept of one"))
         for each_side in pipe.sides.values():
-            each_side.drop(at, stop)
+            self._repeat(*each_side.drop(at, stop))
         pipe.lines.gap(stop - at)
         pipe.at, pipe.stuck_ns, pipe.sample = stop, 0, b""
 
     def _repeat(self, count: int, size: int) -> None:
         if size:
             self._held -= size
-            self._count_repeated(count, size)
+            self._repeated_count += count
+            self._repeated_size += size
+
+    def _tell_repeated(self) -> None:
+        """At the steps of time, so that the account of loss does not depend on how the batches are cut."""
+        self._count_repeated(self._repeated_count, self._repeated_size)
+        self._repeated_count = self._repeated_size = 0
 
     def _go_by(self, pipe: _Pipe, out: list[StdioEvent]) -> None:
         """It is no text, perhaps no longer: hand on the chunks, or what is left of them."""
@@ -579,14 +592,15 @@ class _Conversations(Machine[StdioEvent, StdioEvent]):
         return self._held
 
     def snapshot(self) -> State:
-        state = _State(self._now_ns, self._held, list(self._pipes.values()), self._asked, self._ending)
+        state = _State(self._now_ns, self._held, list(self._pipes.values()), self._asked, self._ending, list(self._stuck))
         return msgspec.msgpack.encode(state)
 
     def restore(self, state: State, /) -> None:
         saved = msgspec.msgpack.decode(state, type=_State)
         self._now_ns, self._held, self._asked, self._ending = saved.now_ns, saved.held, saved.asked, saved.ending
+        self._repeated_count, self._repeated_size = saved.repeated_count, saved.repeated_size
         self._pipes = {pipe.channel: pipe for pipe in saved.pipes}
-        self._stuck = {pipe.channel: None for pipe in saved.pipes if pipe.stuck_ns}
+        self._stuck = dict.fromkeys(saved.stuck)
 
 
 def _end_of(chunk: StdioChunk) -> _End:

@@ -89,6 +89,7 @@ _COMMON_LINE = re.compile(_STATUS_LINE.pattern + rb"|(?:" + _METHODS + rb") [^ \
 _BEGINNING = re.compile(_STATUS_BEGINNING.pattern + rb"|" + _TOKEN + rb"{1,32}(?: [^\r\n]*\r?)?\Z")
 _BEGINNING_MOST = 64  # longer than any method and version: what passed up to here is only waiting for its line to end
 _PREFACE = b"PRI * HTTP/2.0\r\n"
+_CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,8})\r\n")
 _CHUNK_SIZE = re.compile(rb"[0-9A-Fa-f]{1,16}\Z")
 
 
@@ -133,11 +134,32 @@ class Http1Decoder:
 
     def feed(self, data: bytes) -> list[Item]:
         """Take the bytes of one record."""
+        whole = self.whole_chunk(data)
+        if whole is not None:
+            return [whole]
         out: list[Item] = []
         at, end = 0, len(data)
         while at < end:
             at = self._step(data, at, out)
         return out
+
+    def whole_chunk(self, data: bytes) -> Body | None:
+        """
+        Where a chunk may begin and `data` is exactly one, take it in one step; otherwise do nothing and give None.
+
+        That is the common shape of a streamed answer; step by step it took a third of the time of the whole pipeline.
+        """
+        if self._state != _SIZE or self._buffer or self._guessed:
+            return None
+        line = _CHUNK_LINE.match(data)
+        if line is None:
+            return None
+        start, size = line.end(), int(line[1], 16)
+        if not size or len(data) != start + size + 2 or not data.endswith(b"\r\n"):
+            return None
+        body = Body(data[start:-2], self._lost, self._spent + len(data))
+        self._lost = self._spent = 0
+        return body
 
     def _step(self, data: bytes, at: int, out: list[Item]) -> int:
         if self._guessed:
