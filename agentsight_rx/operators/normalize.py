@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar, cast
 
 from msgspec.structs import replace
 
+from ..engine import Site
 from ..events import Event, Origin, TlsChunk
 from ..stream import Kernel, Operator, State
 
@@ -35,20 +36,30 @@ def normalize(*, offset: Callable[[], int] = wall_offset) -> Operator[E, E]:
 
     `offset` is asked at the first event and again each second of event time, so that a step of the clock is followed.
     """
-    return cast("Operator[E, E]", Operator[Event, Event]("normalize", lambda _: _Normalize(offset)))
+    return cast("Operator[E, E]", Operator[Event, Event]("normalize", lambda site: _Normalize(site, offset)))
 
 
 class _Normalize(Kernel[Event, Event]):
     """A kernel, not a machine: it sees every record of every source, and a call an event was half of its cost."""
 
-    def __init__(self, offset: Callable[[], int]) -> None:
+    def __init__(self, site: Site, offset: Callable[[], int]) -> None:
+        self._site = site
         self._sample = offset
         self._offset_ns: int | None = None
         self._sampled_ns = 0
 
     def feed(self, batch: Sequence[Event], /) -> Sequence[Event]:
         out: list[Event] = []
-        for event in batch:
+        events = iter(batch)
+        while True:
+            try:
+                self._stamp(events, out)
+                return out
+            except Exception as error:
+                self._site.bug(error)
+
+    def _stamp(self, events: Iterator[Event], out: list[Event]) -> None:
+        for event in events:
             old = event.origin
             if old.wall_ns:
                 out.append(event)
@@ -64,7 +75,6 @@ class _Normalize(Kernel[Event, Event]):
                 out.append(TlsChunk(origin, event.data, event.offset, event.seq, event.lost, event.latency_ns, event.marked))
             else:
                 out.append(replace(event, origin=origin))
-        return out
 
     def tick(self, now_ns: int, /) -> Sequence[Event]:
         if self._offset_ns is not None and now_ns - self._sampled_ns >= _RESAMPLE_NS:
