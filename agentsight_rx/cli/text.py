@@ -50,6 +50,9 @@ def totals(tally: Tally) -> str:
         f"{_plural(tally.tools, 'tool call')}{f' ({tally.tools_linked} tied to a process)' if tally.tools else ''}",
         f"{_plural(tally.programs, 'program')} in {_plural(tally.processes, 'process', 'processes')}",
     ]
+    for kind, name in (("file", "file event"), ("network", "network event"), ("mcp", "MCP request")):
+        if tally.audits.get(kind):
+            parts.append(_plural(tally.audits[kind], name))
     return " · ".join(parts)
 
 

@@ -10,7 +10,7 @@ from ..events import Event
 from ..loss import Entry
 from ..state import Store
 from .rows import CallRow, ProcessRow, ToolRow
-from .tables import CALLS, LOSSES, PROCESSES, RUNS, SEGMENTS, TOKENS, TOOLS, Run
+from .tables import AUDIT, CALLS, LOSSES, PROCESSES, RUNS, SEGMENTS, TOKENS, TOOLS, Run
 from .tally import Tally
 
 __all__ = ["Report", "Turn", "read_events", "read_report"]
@@ -49,7 +49,7 @@ def read_report(store: Store) -> Report:
     calls = [row for _, row in store.scan(CALLS)]
     tools = [row for _, row in store.scan(TOOLS)]
     processes = [row for _, row in store.scan(PROCESSES)]
-    for rows in (calls, [row for _, row in store.scan(TOKENS)], tools, processes):
+    for rows in (calls, [row for _, row in store.scan(TOKENS)], tools, processes, [row for _, row in store.scan(AUDIT)]):
         tally.add(rows)
     asked: dict[str, list[ToolRow]] = {}
     for tool in tools:

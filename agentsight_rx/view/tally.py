@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TypeVar
 
-from .rows import CallRow, ProcessRow, TokenRow, ToolRow
+from .rows import AuditRow, CallRow, ProcessRow, TokenRow, ToolRow
 
 __all__ = ["Tally"]
 
@@ -32,6 +32,7 @@ class Tally:
         self.processes = 0
         self.programs = 0
         self.models: dict[str, int] = {}
+        self.audits: dict[str, int] = {}  # by type: llm, process, file, network, mcp
 
     def add(self, items: Iterable[object]) -> None:
         """Take in the rows among `items`; everything else is passed over."""
@@ -45,6 +46,8 @@ class Tally:
                     self._tool(item)
                 case ProcessRow():
                     self._process(item)
+                case AuditRow():
+                    self.audits[item.audit_type] = self.audits.get(item.audit_type, 0) + 1
                 case _:
                     pass
 
