@@ -16,7 +16,7 @@ from ..files import create_private
 
 __all__ = ["Config", "SaveConfig", "save_config"]
 
-_NOT_KEPT = frozenset({"config", "save_config", "explain", "help"})
+_NOT_KEPT = frozenset({"config", "save_to", "explain", "help"})
 
 
 def _load(context: typer.Context, path: Path | None) -> Path | None:
@@ -49,7 +49,7 @@ def _names(context: typer.Context) -> Iterator[tuple[str, str]]:
 
 def save_config(context: typer.Context, path: Path) -> None:
     """Write the flags that were given, so that `--config` gives the same run again."""
-    lines = []
+    lines: list[str] = []
     for name, parameter in _names(context):
         value = context.params.get(parameter)
         if value not in (None, False, [], ()) and context.get_parameter_source(parameter).name != "DEFAULT":  # type: ignore[union-attr]

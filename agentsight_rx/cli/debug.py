@@ -20,7 +20,8 @@ _SOURCES = ("ssl", "process", "stdio", "system")
 def _only(source: str) -> Callable[..., None]:
     @wraps(trace)
     def command(**flags: Any) -> None:
-        trace(**{**flags, **{name: name == source for name in _SOURCES}})
+        flags.update({name: name == source for name in _SOURCES})
+        trace(**flags)
 
     command.__doc__ = f"The {source} source alone; the flags are those of trace."
     return command

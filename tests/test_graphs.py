@@ -1,0 +1,71 @@
+"""The product's graphs: what stands in them, and that nothing captured leaves without redaction."""
+
+from __future__ import annotations
+
+import pytest
+
+from agentsight_rx.errors import UsageError
+from agentsight_rx.events import Origin, ProcessEvent, ProcessExec, ProcessExit, ProcessFork
+from agentsight_rx.graphs import TraceOptions, explain, replay, trace, unredacted
+from agentsight_rx.graphs import _lived as lived  # pyright: ignore[reportPrivateUsage]
+from agentsight_rx.sources import (
+    FileOptions,
+    NetOptions,
+    ProcessOptions,
+    ReadlineOptions,
+    ReplayOptions,
+    StdioOptions,
+    SystemOptions,
+    Target,
+    TlsOptions,
+)
+
+TARGET = Target(1)
+EVERYTHING = TraceOptions(
+    tls=TlsOptions(TARGET),
+    process=ProcessOptions(TARGET),
+    files=FileOptions(TARGET),
+    net=NetOptions(TARGET),
+    readline=ReadlineOptions(TARGET),
+    stdio=StdioOptions(TARGET),
+    system=SystemOptions(TARGET),
+    tls_filters=("len<10",),
+    http_filters=("request.method=HEAD",),
+)
+
+
+@pytest.mark.parametrize("raw", [False, True])
+@pytest.mark.parametrize("http", [False, True])
+def test_every_path_from_captured_content_passes_redaction(raw: bool, http: bool) -> None:
+    options = TraceOptions(
+        tls=EVERYTHING.tls, stdio=EVERYTHING.stdio, process=EVERYTHING.process, raw=raw, http=http, tls_filters=("len<10",)
+    )
+    assert [] == unredacted(trace(options).node())
+    assert [] == unredacted(replay(ReplayOptions(("x",)), options).node())
+
+
+def test_without_redaction_the_sources_are_named() -> None:
+    graph = trace(TraceOptions(tls=EVERYTHING.tls, stdio=EVERYTHING.stdio, remove_auth=False))
+    assert ["tls", "stdio"] == unredacted(graph.node())
+
+
+def test_nothing_asked_for_is_an_error() -> None:
+    with pytest.raises(UsageError, match="At least one monitoring type must be enabled"):
+        trace(TraceOptions())
+
+
+def test_every_source_stands_in_the_graph() -> None:
+    names = {line.split()[0] for line in explain(trace(EVERYTHING)).splitlines()}
+    assert {"tls", "process", "files", "net", "readline", "stdio", "system"} <= names
+    assert {"parse_http", "merge_sse", "filter_tls", "filter_http", "remove_auth", "parse_jsonrpc", "merge"} <= names
+
+
+def test_only_ends_of_long_lived_processes_are_kept() -> None:
+    origin = Origin(1, 1)
+    events: list[tuple[ProcessEvent, bool]] = [
+        (ProcessFork(origin, 1, 1), False),
+        (ProcessExec(origin, 1, 1, "x", (), "/"), False),
+        (ProcessExit(origin, 1, 1, 0, duration_ns=4_999_999), False),
+        (ProcessExit(origin, 1, 1, 0, duration_ns=5_000_000), True),
+    ]
+    assert [kept for _, kept in events] == [lived(5, event) for event, _ in events]
