@@ -52,7 +52,8 @@ def save_config(context: typer.Context, path: Path) -> None:
     lines: list[str] = []
     for name, parameter in _names(context):
         value = context.params.get(parameter)
-        if value not in (None, False, [], ()) and context.get_parameter_source(parameter).name != "DEFAULT":  # type: ignore[union-attr]
+        source = context.get_parameter_source(parameter)
+        if value is not None and source is not None and source.name != "DEFAULT":
             lines.append(f"{name} = {_toml(value)}\n")
     with open(create_private(path), "w") as file:
         file.writelines(lines)
