@@ -185,10 +185,6 @@ def _named_probes(uprobe_events: str) -> list[tuple[str, str]]:
     return re.findall(r"^[pr]\d*:(\S+_bcc_(\d+)) ", uprobe_events, re.MULTILINE)
 
 
-def _not_yet(name: str, what: str) -> _Probe:
-    return lambda: Check(name, False, "not yet", "wait for a later version", what)
-
-
 _Probe: TypeAlias = Callable[[], Check]
 _NEEDED: tuple[_Probe, ...] = (_system, _rights, _btf, _tracefs, _bcc, _load)
 _GOOD_TO_HAVE: tuple[_Probe, ...] = (
@@ -196,9 +192,6 @@ _GOOD_TO_HAVE: tuple[_Probe, ...] = (
     _many_probes,
     _openssl,
     _leftovers,
-    _not_yet("stdio source", "what programs write to each other by pipes"),
-    _not_yet("system source", "processor and memory use"),
-    _not_yet("files, network", "the files and connections of a process"),
 )
 
 
