@@ -250,6 +250,9 @@ class ProcessExec(Struct, frozen=True, tag="process_exec"):
     cwd: str
     sid: int = 0
     argv_lost: int = 0  # bytes of argv beyond what is kept
+    container_id: str = ""  # "" for a process of the machine itself
+    ns_pid: int = 0  # its number in the container; 0: unknown, or none
+    pod: str = ""  # UID of the Kubernetes pod
 
 
 class ProcessExit(Struct, frozen=True, gc=False, tag="process_exit"):

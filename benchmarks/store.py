@@ -27,7 +27,7 @@ _EVENTS = Table[Event]("events", Event)
 
 
 def rows(rounds: int, scale: float = 1.0, /) -> list[Row]:
-    """Records of an answer, about 170 bytes of content each. `synced`: brought to disk behind each transaction."""
+    """Records of an answer, about 170 bytes of content each. `synced`: to disk behind each transaction, by the clock."""
     events: list[Event] = [chunk for chunk in traffic(8) if len(chunk.data) < 1000]
     commits = max(1, int(_COMMITS * scale))
     cases: list[Case] = []
@@ -46,7 +46,7 @@ def rows(rounds: int, scale: float = 1.0, /) -> list[Row]:
                 Case(floor, partial(_singly, single, batch, number, commits), total),
                 Case(f"a segment of {size}", segmented, total, floor=floor, target=target),
                 Case(synced, partial(_singly_synced, single, batch, number, commits), total, waits=True),
-                Case(f"store sink, flushed each {size}, synced", written, total, floor=synced, target=target, waits=True),
+                Case(f"store sink, flushed each {size}, synced", written, total, floor=synced, waits=True),
             ]
         return measure("store", cases, rounds)
 

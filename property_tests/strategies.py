@@ -368,10 +368,12 @@ def http_events(draw: st.DrawFn) -> list[HttpEvent]:
 def _streamed(draw: st.DrawFn, origin: Origin, exchange: int) -> list[HttpEvent]:
     """One event stream: its head and its parts as they arrive, holes, silence, an end or none; or a recording of it."""
     body = draw(sse_bodies())
+    recorded = not draw(_mostly)
+    exchange += 10 * recorded  # of those no recording has the parts
     target, host = draw(st.sampled_from([(None, None), ("/v1/messages", "api.anthropic.com"), ("/x", "localhost")]))
     head = HttpResponse(origin, exchange, 200, "OK", "HTTP/1.1", (), streaming=True, target=target, host=host)
     events: list[HttpEvent] = [head] if draw(_mostly) else []
-    if not draw(_mostly):
+    if recorded:
         return [*events, SseMessage(origin, exchange, "", Reply(), (), origin.time_ns, size=len(body))]
     time_ns = origin.time_ns
     for data in draw(pieces_of(body, most=5)):

@@ -205,7 +205,7 @@ def test_what_tools_were_asked_for(calls: tuple[ToolCall, ...], expected: str) -
 
 
 def test_processes() -> None:
-    started = ProcessExec(PLAIN, 1, 2, "/bin/ls", ("ls", "-l"), "/work")
+    started = ProcessExec(PLAIN, 1, 2, "/bin/ls", ("ls", "-l"), "/src")
     assert (data(started)["event"], data(started)["full_command"], data(started)["filename"]) == ("EXEC", "ls -l", "/bin/ls")
     ended = ProcessExit(PLAIN, 1, 2, None, 9, core_dumped=True, duration_ns=5_500_000)
     assert (data(ended)["event"], data(ended)["exit_code"], data(ended)["signal"], data(ended)["duration_ms"]) == (

@@ -177,6 +177,7 @@ class _Conversations(Machine[StdioEvent, StdioEvent]):
         self._asked: dict[str, list[_Asked]] = {}  # by id, the oldest first
         self._ending: dict[int, int] = {}  # processes that ended, and when
         self._stuck: dict[Channel, None] = {}
+        self._hurrying = False  # never between two events
 
     def feed(self, event: StdioEvent, /) -> Iterable[StdioEvent]:
         if isinstance(event, StdioChunk):
@@ -218,7 +219,6 @@ class _Conversations(Machine[StdioEvent, StdioEvent]):
 
     def tick(self, now_ns: int, /) -> list[StdioEvent]:
         out: list[StdioEvent] = []
-        self._tell_repeated()
         for channel in list(self._stuck):
             pipe = self._pipes[channel]
             if now_ns - pipe.stuck_ns >= _PATIENCE_NS:
@@ -230,6 +230,7 @@ class _Conversations(Machine[StdioEvent, StdioEvent]):
             if now_ns - since_ns >= _PATIENCE_NS:
                 del self._ending[pid]
                 self._process_ended(pid, now_ns, out)
+        self._tell_repeated()
         return out
 
     def _process_ended(self, pid: int, now_ns: int, out: list[StdioEvent]) -> None:
@@ -238,7 +239,7 @@ class _Conversations(Machine[StdioEvent, StdioEvent]):
             if pipe.sides["out"].pid == pid and pipe.sides["out"].chunks:
                 pipe.lead = "out"
                 self._go_on(pipe, now_ns, out, give_up=_EVERY)
-        for asked in self._open(lambda asked: pid == (asked.reader or asked.writer)):
+        for asked in self._open(lambda asked: pid == self._waits_for(asked)):
             self._no_answer(asked, "process_ended", out)
 
     def finish(self) -> list[StdioEvent]:
@@ -472,7 +473,7 @@ class _Conversations(Machine[StdioEvent, StdioEvent]):
         writer, reader, _ = _ends(pipe)
         asked = self._asked_by(pipe, message.id, writer, reader)
         if asked is None:
-            self._hurry(writer, reader, out)
+            self._hurry(pipe, writer, reader, out)
             asked = self._asked_by(pipe, message.id, writer, reader)
         method = asked.message.method if asked else ""
         if message.reason is None and (not pipe.server or method in ("initialize", "server/discover")):
@@ -492,16 +493,20 @@ class _Conversations(Machine[StdioEvent, StdioEvent]):
             )
         )  # fmt: skip
 
-    def _hurry(self, writer: int, reader: int, out: list[StdioEvent]) -> None:
+    def _hurry(self, answers: _Pipe, writer: int, reader: int, out: list[StdioEvent]) -> None:
         """There is an answer, so what these two asked before was read: whoever did, and whatever of it nobody has."""
+        if self._hurrying:
+            return
+        self._hurrying = True
         for pipe in list(self._pipes.values()):
             written, read = pipe.sides["out"], pipe.sides["in"]
             theirs = (reader and written.pid == reader) or (writer and read.pid == writer)
-            if theirs and (written.chunks or read.chunks):
+            if pipe is not answers and theirs and (written.chunks or read.chunks):
                 pipe.lead, pipe.stuck_ns = "out", 0
                 self._go_on(pipe, self._now_ns, out, give_up=_EVERY)
                 if pipe.lines.in_hole:
                     self._end_line(pipe, "lost", out)
+        self._hurrying = False
 
     def _asked_by(self, pipe: _Pipe, id: str, writer: int, reader: int) -> _Asked | None:
         """
@@ -510,7 +515,8 @@ class _Conversations(Machine[StdioEvent, StdioEvent]):
         """
         fitting: list[tuple[int, _Asked]] = []
         for asked in self._asked.get(id, ()):
-            direct = (reader != 0 and reader == asked.writer) + (writer != 0 and writer == asked.reader)
+            asker, responder = self._ends_of(asked)
+            direct = (reader != 0 and reader == asker) + (writer != 0 and writer == responder)
             answers = self._answers_to(asked)
             if asked.channel != pipe.channel and (answers == pipe.channel or (direct and (direct == 2 or answers is None))):
                 fitting.append((direct + 4 * (answers == pipe.channel), asked))
@@ -518,14 +524,25 @@ class _Conversations(Machine[StdioEvent, StdioEvent]):
             return None
         best = max(score for score, _ in fitting)
         asked = next(asked for score, asked in fitting if score == best)
-        asker = self._pipes.get(asked.channel)
-        if asker is not None and asker.answers is None and (best == 2 or len(fitting) == 1):
-            asker.answers = pipe.channel
+        there = self._pipes.get(asked.channel)
+        if there is not None and there.answers is None and (best == 2 or len(fitting) == 1):
+            there.answers = pipe.channel
         return asked
+
+    def _ends_of(self, asked: _Asked) -> tuple[int, int]:
+        """Who asked and who was asked; where that was not seen, who else used the channel."""
+        pipe = self._pipes.get(asked.channel)
+        if pipe is None:
+            return asked.writer, asked.reader
+        return asked.writer or pipe.sides["out"].pid, asked.reader or pipe.sides["in"].pid
 
     def _answers_to(self, asked: _Asked) -> Channel | None:
         pipe = self._pipes.get(asked.channel)
         return pipe.answers if pipe else None
+
+    def _waits_for(self, asked: _Asked) -> int:
+        asker, responder = self._ends_of(asked)
+        return responder or asker
 
     def _cancel(self, pipe: _Pipe, message: Message, last: Origin, out: list[StdioEvent]) -> None:
         cancelled = read_cancelled(message.body)
@@ -574,8 +591,7 @@ class _Conversations(Machine[StdioEvent, StdioEvent]):
                 message.body,
                 answer.body if answer else "",
                 outcome,
-                asked.writer,
-                asked.reader,
+                *self._ends_of(asked),
                 pipe.server if pipe else "",
                 end_ns,
                 reason is None,
@@ -589,10 +605,19 @@ class _Conversations(Machine[StdioEvent, StdioEvent]):
     # -- checkpoints -----------------------------------------------------------------------------------------------
 
     def held(self) -> int:
-        return self._held
+        return self._held + self._repeated_size
 
     def snapshot(self) -> State:
-        state = _State(self._now_ns, self._held, list(self._pipes.values()), self._asked, self._ending, list(self._stuck))
+        state = _State(
+            self._now_ns,
+            self._held,
+            self._repeated_count,
+            self._repeated_size,
+            list(self._pipes.values()),
+            self._asked,
+            self._ending,
+            list(self._stuck),
+        )
         return msgspec.msgpack.encode(state)
 
     def restore(self, state: State, /) -> None:

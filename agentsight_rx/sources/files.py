@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import ctypes
+import os
 import time
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence, Set
 from struct import Struct as Layout
 from typing import TypeAlias
 
@@ -12,6 +12,7 @@ import msgspec
 from msgspec.structs import replace
 
 from ..events import FileEvent, Loss, Origin, Tick, time_of
+from ..loss import Reason
 from ..stream import Stream, origin
 from .program import CALL_FIELDS, Program, Repeats, lexical_path, text_of, walked_path
 from .target import Target
@@ -26,7 +27,7 @@ _BY_NAME = (
 )
 _BY_BYTES = (
     *("read", "pread64", "readv", "preadv", "preadv2", "write", "pwrite64", "writev", "pwritev", "pwritev2"),
-    *("sendfile64", "copy_file_range"),
+    *("sendfile64", "copy_file_range", "splice"),
 )
 _BY_CLOSE = ("close", "dup2", "dup3")
 
@@ -39,6 +40,7 @@ _WALKED, _CUT, _SECOND_SHIFT = 1, 2, 2
 _NO_FILE = bytes(32)
 
 _FLUSH_S = 0.5  # how long repeats are held back
+_SWEEP_S = 5.0  # after a loss: how often what it left behind is looked for
 
 _FileReading: TypeAlias = FileEvent | Loss | Tick
 
@@ -58,6 +60,7 @@ def files(options: FileOptions = FileOptions()) -> Stream[FileEvent | Loss | Tic
     Opens are of regular files, directories and devices; bytes are of regular files. A `close` is told where bytes went
     through, when the process has no more number for the file, ends, or the trace does; under the name that it was opened by.
     What is mapped into memory moves no bytes. Equal events of one process within 0.5 s come as the first and one for the rest.
+    Where every process is watched, this one is not.
     """
     return origin("files", lambda: _FileReader(options), time_of=time_of, live=True, options=str(options))
 
@@ -68,6 +71,8 @@ class _FileReader:
         self._program: Program[Operation] | None = None
         self._account = Account(self._take_bytes)
         self._flushed = time.monotonic()
+        self._swept = 0.0
+        self._behind = False  # records were lost, and among them may be ends of processes
 
     def open(self) -> None:
         options = self._options
@@ -78,7 +83,7 @@ class _FileReader:
             ring_size=options.ring_size,
             decode=decode,
             fields=_FIELDS,
-            switches=["-DCALLS"],
+            switches=["-DCALLS", f"-DOWN={os.getpid()}"],
         )
         program.attach("on_names", [f"syscalls:sys_exit_{name}" for name in _BY_NAME])
         program.attach("on_bytes", [f"syscalls:sys_exit_{name}" for name in _BY_BYTES])
@@ -98,20 +103,38 @@ class _FileReader:
     def lost(self) -> Sequence[_FileReading]:
         if self._program is None:
             return ()
-        lost = self._program.lost()
-        if lost:  # among it may be the end of a process
-            tracked = self._program.bpf[b"tracked"]
-            return [*self._account.sweep(lambda pid: ctypes.c_uint32(pid) in tracked), *lost]
-        return lost
+        losses = self._program.lost()
+        if losses:
+            self._behind = True
+        if not self._behind or time.monotonic() - self._swept < _SWEEP_S:
+            return losses
+        self._behind = False
+        self._swept = time.monotonic()
+        living = {int(process.start_ns) for process in self._program.bpf[b"tracked"].values()}
+        return [*losses, *self._account.sweep(living), *self._unnamed(living)]
 
     def close(self) -> Sequence[_FileReading]:
         if self._program is None:
             return ()
         program = self._program
-        rest = [*self._account.take(program.read()), *self._account.finish(time.monotonic_ns()), *program.lost()]
+        rest: list[_FileReading] = [*self._account.take(program.rest()), *self._account.finish(time.monotonic_ns())]
+        rest += [*self._unnamed(set()), *program.lost()]
         self._program = None
         program.close()
         return rest
+
+    def _unnamed(self, living: Set[int]) -> list[Loss]:
+        """The bytes of files that nobody could tell us the path of, of processes that ended."""
+        assert self._program is not None
+        losses: list[Loss] = []
+        for key in list(self._program.bpf[b"open_files"].keys()):
+            if key.start_ns in living:
+                continue
+            size = sum(self._take_bytes(bytes(key)))
+            if size:
+                source = Origin(time.monotonic_ns(), 0)
+                losses.append(Loss(source, "files", Reason.KERNEL_LOST, 1, size, "the path of an open file was lost"))
+        return losses
 
     def _take_bytes(self, file: bytes) -> tuple[int, int]:
         """(bytes read, bytes written) of an open file that the kernel counts no more."""
@@ -233,9 +256,9 @@ class Account:
         """The repeats that were held back."""
         return self._repeats.flush()
 
-    def sweep(self, lives: Callable[[int], bool]) -> list[FileEvent]:
-        """Forget the processes that ended unseen."""
-        ended = [process for process in self._open if not lives(process[0])]
+    def sweep(self, living: Set[int]) -> list[FileEvent]:
+        """Forget the processes that ended unseen: all that started at none of the times in `living`."""
+        ended = [process for process in self._open if process[1] not in living]
         return [event for process in ended for event in self._end(process, self._last[process])]
 
     def finish(self, time_ns: int) -> list[FileEvent]:

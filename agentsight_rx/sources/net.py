@@ -1,4 +1,4 @@
-"""The kernel's system calls on sockets -> NetEvent: whom processes connect to, listen for, accept, write to; and the outcome."""
+"""The kernel's system calls on sockets -> NetEvent: whom processes connect to, listen for, accept, write to; how it ended."""
 
 from __future__ import annotations
 
@@ -128,7 +128,8 @@ class _NetReader:
         if self._program is None:
             return ()
         program, self._program = self._program, None
-        rest = [*self._fold([*program.read(), *_undecided(program)]), *self._repeats.flush(), *program.lost()]
+        rest: list[_NetReading] = [*self._fold([*program.rest(), *_undecided(program)])]
+        rest += [*self._repeats.flush(), *program.lost()]
         program.close()
         return rest
 

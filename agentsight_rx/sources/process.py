@@ -9,6 +9,7 @@ import msgspec
 
 from ..events import Origin, ProcessEvent, ProcessExec, ProcessExit, ProcessFork, time_of
 from ..stream import Stream, origin
+from .containers import Memory
 from .program import Program
 from .target import Target
 
@@ -51,7 +52,7 @@ class ProcessOptions(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 def process(options: ProcessOptions = ProcessOptions()) -> Stream[ProcessEvent]:  # noqa: B008 (frozen)
-    """Processes that begin, become another program, and end; exact argv, cwd and wait status, nothing read from /proc."""
+    """Processes that begin, become another program, and end; only which container one is in comes from /proc."""
     return origin("process", lambda: _ProcessReader(options), time_of=time_of, live=True, options=str(options))
 
 
@@ -59,11 +60,12 @@ class _ProcessReader:
     def __init__(self, options: ProcessOptions) -> None:
         self._options = options
         self._program: Program[ProcessEvent] | None = None
+        self._containers = Memory()
 
     def open(self) -> None:
         options = self._options
         self._program = Program(
-            "process", options.target, ring="events", ring_size=options.ring_size, decode=decode, fields=_FIELDS
+            "process", options.target, ring="events", ring_size=options.ring_size, decode=self._decode, fields=_FIELDS
         )
         self._program.seed()
 
@@ -78,9 +80,17 @@ class _ProcessReader:
         if self._program is None:
             return ()
         program, self._program = self._program, None
-        rest = [*program.read(), *program.lost()]
+        rest = [*program.rest(), *program.lost()]
         program.close()
         return rest
+
+    def _decode(self, view: memoryview, at: int, size: int) -> ProcessEvent | None:
+        event = decode(view, at, size)
+        if isinstance(event, ProcessExec):
+            found = self._containers.of(event.origin.pid, event.start_ns, event.ppid)
+            if found is not None:
+                return msgspec.structs.replace(event, container_id=found.container_id, ns_pid=found.ns_pid, pod=found.pod)
+        return event
 
 
 def decode(view: memoryview, at: int, size: int) -> ProcessEvent | None:

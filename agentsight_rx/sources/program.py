@@ -59,8 +59,9 @@ CALL_FIELDS = (
     "dentry.d_parent",
     "dentry.d_name.name",
 )
-_TRACEPOINTS = Path("/sys/kernel/tracing/events")
+_TRACEPOINTS = (Path("/sys/kernel/tracing/events"), Path("/sys/kernel/debug/tracing/events"))
 _SEEN, _LOST, _UNTRACKED = 0, 1, 2
+_MOST_READS = 16  # 8,192 records each: the small ones of a ring of 8 MiB
 _PAGE = 4096
 _SMALLEST_RING = 2 * _PAGE
 
@@ -103,17 +104,22 @@ class Program(Generic[E]):
 
     def attach(self, function: str, tracepoints: Iterable[str]) -> None:
         """Run `function` at each of `tracepoints` ("category:name") that this kernel has."""
+        places = [place for place in _TRACEPOINTS if place.exists()]
+        if not places:
+            raise CaptureError(f"{_TRACEPOINTS[0]} is not there: mount tracefs, or give a container the host's /sys/kernel")
         try:
             loaded = self.bpf.load_func(function.encode(), bcc().BPF.TRACEPOINT)
         except Exception as error:
             raise _refused(f"{function} of the {self._stage} program", error) from error
         for tracepoint in tracepoints:
-            category, name = tracepoint.encode().split(b":")
-            fd = bcc().lib.bpf_attach_tracepoint(loaded.fd, category, name)
-            if fd >= 0:
-                self._attached.append(fd)
-            elif (_TRACEPOINTS / category.decode() / name.decode()).exists():
-                raise _refused(f"{function} at {tracepoint}", OSError(ctypes.get_errno(), "bpf_attach_tracepoint failed"))
+            category, name = tracepoint.split(":")
+            if not any((place / category / name).exists() for place in places):
+                continue
+            fd = bcc().lib.bpf_attach_tracepoint(loaded.fd, category.encode(), name.encode())
+            if fd < 0:
+                number = ctypes.get_errno()
+                raise _refused(f"{function} at {tracepoint}", OSError(number, os.strerror(number)))
+            self._attached.append(fd)
 
     def seed(self) -> None:
         """Watch what fits already. Called once everything is attached; ends when a pass over /proc adds nothing."""
@@ -137,6 +143,15 @@ class Program(Generic[E]):
 
     def read(self) -> list[E]:
         return self._ring.read()
+
+    def rest(self) -> list[E]:
+        """What is in the ring now, also if that is more than one `read`; what comes meanwhile does not hold it up for long."""
+        out = self.read()
+        for _ in range(_MOST_READS):
+            if not self.wait(0):
+                break
+            out += self.read()
+        return out
 
     def counts(self) -> tuple[int, int, int]:
         """(records tried, records lost, processes or calls that did not fit in a table) since the start."""
@@ -182,7 +197,8 @@ def _let_go(attached: Sequence[int]) -> None:
         return
     child = None
     with contextlib.suppress(OSError):  # without a child it only takes longer
-        child = subprocess.Popen(["/bin/cat"], pass_fds=attached, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+        nowhere = subprocess.DEVNULL
+        child = subprocess.Popen(["/bin/cat"], pass_fds=attached, stdin=subprocess.PIPE, stdout=nowhere, stderr=nowhere)
     for fd in attached:
         os.close(fd)
     if child is not None:

@@ -16,6 +16,7 @@ from elftools.common.exceptions import ELFError
 from elftools.elf.dynamic import DynamicSection
 from elftools.elf.elffile import ELFFile
 from elftools.elf.hash import ELFHashSection, GNUHashSection
+from elftools.elf.sections import StringTableSection
 
 from ..errors import CaptureError
 from ..events import Loss, Origin, Readline, Tick, time_of
@@ -154,7 +155,7 @@ class ReadlineReader:
         program, self._program = self._program, None
         if self._probes is not None:
             self._probes.close()
-        rest = [*self._lines(program.read()), *program.lost()]
+        rest = [*self._lines(program.rest()), *program.lost()]
         program.close()
         return rest
 
@@ -211,9 +212,10 @@ def _shared(programs: Sequence[str]) -> list[str]:
 def _needed(path: str) -> list[str]:
     try:
         with Path(path).open("rb") as file:
-            section = ELFFile(file).get_section_by_name(".dynamic")
-            if isinstance(section, DynamicSection):
-                return [tag.needed for tag in section.iter_tags("DT_NEEDED")]
+            elf = ELFFile(file)
+            section, names = elf.get_section_by_name(".dynamic"), elf.get_section_by_name(".dynstr")
+            if isinstance(section, DynamicSection) and isinstance(names, StringTableSection):
+                return [names.get_string(tag["d_val"]) for tag in section.iter_tags("DT_NEEDED")]
     except (OSError, ELFError):
         pass
     return []

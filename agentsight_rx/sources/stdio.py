@@ -78,7 +78,7 @@ def stdio(options: StdioOptions) -> Stream[StdioEvent]:
         raise UsageError(f"{options.max_bytes} bytes of each call: from 1 to {_MOST} can be captured")
     if any(number < 0 for number in options.fds):
         raise UsageError(f"file descriptors {options.fds}: none is negative")
-    return origin("stdio", lambda: _StdioReader(options), time_of=time_of, live=True, options=str(options))
+    return origin("stdio", lambda: StdioReader(options), time_of=time_of, live=True, options=str(options))
 
 
 class _Open(NamedTuple):
@@ -104,7 +104,7 @@ class _Self(NamedTuple):
 _Seen: TypeAlias = StdioEvent | _Open | _Pair | _Self
 
 
-class _StdioReader:
+class StdioReader:
     def __init__(self, options: StdioOptions) -> None:
         self._options = options
         self._program: Program[_Seen] | None = None

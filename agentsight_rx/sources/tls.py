@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import ctypes
+import mmap
+import os
 import sys
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 from struct import Struct as Layout
+from typing import NamedTuple
 
 import msgspec
 
@@ -13,24 +20,58 @@ from ..errors import CaptureError
 from ..events import Connection, Loss, Origin, TlsChunk, TlsClose, TlsEvent, TlsHandshake, time_of
 from ..loss import Reason
 from ..stream import Stream, origin
-from .libraries import FUNCTIONS, FileId, Library, executables_of, inspect, system_libraries
+from .containers import Container, control_groups, inside, is_reference, libraries_in, members, resolve_reference
+from .libraries import (
+    FUNCTIONS,
+    Finder,
+    Library,
+    looks_like,
+    mapped_files,
+    open_file,
+    system_libraries,
+    unreadable,
+    users_of,
+)
 from .probes import Probes
-from .program import Program
+from .program import CALL_FIELDS, Program
 from .target import Target, seeds
 
 __all__ = ["TlsOptions", "tls"]
 
 # struct chunk_t of bpf/tls.c, up to its data
 _RECORD = Layout("<QQIIII16sQQQQIIII")
-_CHUNK, _HANDSHAKE, _CLOSE, _GONE, _STARTED = 1, 2, 3, 4, 5
+_CHUNK, _HANDSHAKE, _CLOSE, _GONE, _STARTED, _MAPPED = 1, 2, 3, 4, 5, 6
 
 _NO_RETURN = frozenset({"SSL_free"})
+
+_FIELDS = (
+    *CALL_FIELDS,
+    "linux_binprm.file",
+    "inode.i_ino",
+    "inode.i_size",
+    "inode.i_generation",
+    "inode.i_sb",
+    "super_block.s_dev",
+)
+
+
+class _File(NamedTuple):
+    """struct file_t of bpf/tls.c."""
+
+    inode: int
+    size: int
+    device: int
+    generation: int
 
 
 class TlsOptions(msgspec.Struct, frozen=True, omit_defaults=True):
     """
     What the TLS source watches. Besides the system's libssl and what the target has mapped it looks into `binaries`, which
-    must have TLS, and `candidates`, which may.
+    must have TLS, and `candidates`, which may. A binary is a file or a container, as docker://NAME[/PATH] (containers.py).
+
+    Where the target has neither a pid nor a session, binaries say who is watched: the processes that run or map one of the
+    files or are in one of the containers, and with `children` what descends from them. `comms` does not count then. A container
+    is watched besides what a pid or a session says.
 
     `ring_size` is in bytes, a power of two; `multi=False` attaches as kernels before 6.6 need it.
     """
@@ -54,91 +95,137 @@ class TlsReader:
     def __init__(self, options: TlsOptions, say: Callable[[str], None] | None = None) -> None:
         self._options = options
         self._say = say or _say
+        self._scope = _Scope(options.target)
         self._program: Program[TlsEvent] | None = None
         self._probes: Probes | None = None
         self._libraries: list[Library] = []
-        self._known: set[FileId] = set()
-        self._looked_at: set[FileId] = set()
+        self._finder = Finder(self._attach)
         self._open: dict[tuple[int, int], Connection] = {}
         self._more: list[TlsEvent] = []
-        self._started: list[int] = []
+        self._in_use: dict[int, set[_File]] = {}  # by pid: files that we have not looked into
         self._comms: dict[bytes, str] = {}
 
     def open(self) -> None:
-        options = self._options
-        self._load(multi=options.multi)
-        for path in (*system_libraries(), *options.candidates, *options.binaries):
-            self._look_into(str(path), wanted=str(path) in options.binaries)
-        if not options.target.everything:
-            for path in executables_of(seeds(options.target)):
-                self._look_into(path)
+        self._scope = _scope_of(self._options)
+        self._load(multi=self._options.multi)
+        try:
+            self._look_around()
+        except BaseException:
+            self.close()
+            raise
+
+    def _look_around(self) -> None:
+        assert self._program is not None
+        scope = msgspec.structs.replace(self._scope, files=self._look_into_named(self._scope.files))
+        if self._options.target.comms and scope.target.comms == ():
+            self._say("a name of processes does not count where a file or a container is given: who uses it is watched")
+        for container in scope.containers:
+            self._look_into_container(container)
+        for path in (*map(str, system_libraries()), *self._options.candidates):
+            self._finder.attempt(path)
+        self._look_at(scope.watched())
+        scope.choose(self._program)
+        self._look_at(scope.watched())  # at what they mapped meanwhile
         if not self._libraries:
             self._say("no OpenSSL library found yet; programs that bring their own are looked at when they start")
-        assert self._program is not None
-        self._program.seed()
 
     def _load(self, *, multi: bool) -> None:
         program: Program[TlsEvent] = Program(
             "tls",
-            self._options.target,
+            self._scope.target,
             ring="chunks",
             ring_size=self._options.ring_size,
             decode=self._decode,
-            switches=["-DMULTI"] if multi else [],
+            fields=_FIELDS,
+            switches=["-DCALLS", *self._scope.switches, *(["-DMULTI"] if multi else [])],
         )
         probes = Probes(program.bpf, multi=multi)
         if multi and not probes.multi:  # a kernel before 6.6
             program.close()
             self._load(multi=False)
             return
+        program.attach("on_mapped", ["syscalls:sys_exit_mmap"])
         self._program, self._probes = program, probes
 
-    def _look_into(self, path: str, *, wanted: bool = False) -> None:
-        try:
-            stat = Path(path).stat()
-            identity = (stat.st_dev, stat.st_ino, stat.st_mtime_ns)
-            if identity in self._looked_at:
-                return
-            self._looked_at.add(identity)
-            library = inspect(path)
-        except (CaptureError, OSError) as error:
-            if wanted:
-                raise CaptureError(str(error)) from error
-            return
-        if library is None:
-            if wanted:
-                raise CaptureError(f"{path} has no SSL_read and SSL_write that could be probed: its TLS cannot be read")
-            return
-        if library.id not in self._known:
-            self._attach(library)
+    # -- which files -----------------------------------------------------------------------------------------------
 
-    def _attach(self, library: Library) -> None:
+    def _look_into_named(self, paths: Sequence[str]) -> tuple[str, ...]:
+        """Those that are probed now. What is wrong with one is said; CaptureError where something is with each of them."""
+        probed: list[str] = []
+        refusals: list[str] = []
+        for path in paths:
+            try:
+                with open_file(path) as file:
+                    if not self._finder.look_into(file, path):
+                        raise CaptureError(unreadable(path))
+                probed.append(path)
+            except CaptureError as error:
+                refusals.append(str(error))
+        if refusals and not probed:
+            raise CaptureError("; ".join(refusals))
+        for refusal in refusals:
+            self._say(refusal)
+        return tuple(probed)
+
+    def _look_into_container(self, container: Container) -> None:
+        path = str(inside(container, container.path)) if container.path else ""
+        told = path or f"container {container.id[:12]}"
+        self._say(f"{container.reference} is {told} ({container.runtime}, process {container.init_pid} here)")
+        if path:
+            self._look_into_named((path,))
+            return
+        found = [self._finder.attempt(str(library)) for library in libraries_in(container)]
+        found += self._look_at(members([container]))
+        if not any(found):
+            seems = looks_like(f"/proc/{container.init_pid}/exe")
+            what = f"its first program looks like {seems}" if seems else "name a file in it: docker://NAME/PATH"
+            raise CaptureError(f"{container.reference}: nothing with TLS that could be probed is in there; {what}")
+
+    def _look_at(self, pids: Iterable[int]) -> list[bool | None]:
+        """Whatever these processes have mapped as code; says of each file whether it is probed."""
+        return [self._finder.attempt(mapped.place, mapped) for mapped in mapped_files(pids)]
+
+    def _look_at_use(self, program: Program[TlsEvent], pid: int, files: set[_File]) -> None:
+        """The kernel saw this process use files that we do not know: after this look it does not tell of them again."""
+        places = {(file.device, file.inode) for file in files}
+        mapped = list(mapped_files((pid,)))
+        told = [one for one in mapped if (one.device, one.inode) in places]
+        # none of them: an older kernel, where overlayfs has other numbers in the maps of a process
+        seen = {(one.device, one.inode) for one in told or mapped if self._finder.attempt(one.place, one) is not None}
+        known = program.bpf[b"known"]
+        for file in files:
+            if (file.device, file.inode) in seen:
+                known[known.Key(*file)] = known.Leaf(1)
+
+    def _attach(self, library: Library, place: str) -> None:
         assert self._probes is not None
         number = len(self._libraries)
         self._probes.attach(
-            library.path,
+            place,
             [
                 (offset, number << 8 | FUNCTIONS[name], name not in _NO_RETURN)
                 for name, offset in library.offsets.items()
                 if name != "SSL_do_handshake" or self._options.handshakes
             ],
         )
-        self._known.add(library.id)
         self._libraries.append(library)
         self._say(f"reading TLS in {library.path}")
+
+    # -- what the kernel says --------------------------------------------------------------------------------------
 
     def poll(self, timeout: float, /) -> Sequence[TlsEvent] | None:
         assert self._program is not None
         if not self._program.wait(timeout):
             return ()
-        return self._with_more(self._program.read())
+        events = self._with_more(self._program.read())
+        if self._in_use:
+            in_use, self._in_use = self._in_use, {}
+            for pid, files in in_use.items():
+                self._look_at_use(self._program, pid, files)
+        return events
 
     def _with_more(self, events: list[TlsEvent]) -> list[TlsEvent]:
-        """What a record meant besides itself: closed connections of a process that ended, programs to look into."""
-        if self._started:
-            started, self._started = self._started, []
-            for path in executables_of(started):
-                self._look_into(path)
+        """What a record meant besides itself: closed connections of a process that ended."""
         if self._more:
             events += self._more
             self._more = []
@@ -153,7 +240,7 @@ class TlsReader:
         program, self._program = self._program, None
         if self._probes is not None:
             self._probes.close()
-        rest = self._with_more(program.read())
+        rest = self._with_more(program.rest())
         rest += program.lost()
         program.close()
         return rest
@@ -168,8 +255,8 @@ class TlsReader:
             if len(self._comms) > 1024:
                 self._comms.clear()
             name = self._comms[comm] = comm.partition(b"\0")[0].decode(errors="replace")
-        if kind == _STARTED:
-            self._started.append(pid)
+        if kind in (_STARTED, _MAPPED):  # tell_file() of bpf/tls.c has put the parts of a file in these places
+            self._in_use.setdefault(pid, set()).add(_File(ssl, offset, latency_ns >> 32, latency_ns & 0xFFFFFFFF))
             return None
         if kind == _GONE:
             for key in [key for key in self._open if key[0] == pid]:
@@ -192,6 +279,90 @@ class TlsReader:
             del self._open[pid, ssl]
             return TlsClose(source, offset, latency_ns)
         return None
+
+
+# -- whom to watch -----------------------------------------------------------------------------------------------------
+
+
+class _Nobody(Target, frozen=True):
+    """A target that no process fits: the kernel side follows those that are put in one by one."""
+
+    @property
+    def everything(self) -> bool:
+        return False
+
+
+class _Scope(msgspec.Struct, frozen=True):
+    """The processes of `target`, of `containers` and, with `by_file`, those that use one of `files`."""
+
+    target: Target
+    files: tuple[str, ...] = ()
+    by_file: bool = False
+    containers: tuple[Container, ...] = ()
+
+    @property
+    def switches(self) -> list[str]:
+        """For bpf/tls.c."""
+        return [*(["-DBY_FILE"] if self.by_file else []), *(["-DBY_GROUP"] if self.containers else [])]
+
+    def watched(self) -> set[int]:
+        """The pids that fit now."""
+        return {*seeds(self.target), *self._chosen()}
+
+    def _chosen(self) -> set[int]:
+        users = users_of(self.files) if self.by_file else set[int]()
+        roots = users | {container.init_pid for container in self.containers}
+        below = (seeds(Target(pid, children=self.target.children)) for pid in roots)
+        return {*roots, *members(self.containers), *chain.from_iterable(below)}
+
+    def choose(self, program: Program[TlsEvent]) -> None:
+        """Make the kernel side follow: what comes first, then what is there already."""
+        for group in chain.from_iterable(control_groups(container) for container in self.containers):
+            program.bpf[b"groups"][ctypes.c_uint64(group)] = ctypes.c_uint8(1)
+        if self.by_file:
+            for path in self.files:
+                _teach(program, path)
+        program.seed()
+        tracked, known = program.bpf[b"tracked"], set[int]()
+        while new := self._chosen() - known:
+            known |= new
+            for pid in new:
+                key = ctypes.c_uint32(pid)
+                if key not in tracked:
+                    tracked[key] = tracked.Leaf(0)
+                if not Path(f"/proc/{pid}").exists():
+                    with suppress(KeyError):
+                        del tracked[key]
+
+
+def _scope_of(options: TlsOptions) -> _Scope:
+    target = options.target
+    files = tuple(os.path.abspath(path) for path in options.binaries if not is_reference(path))
+    containers = tuple(resolve_reference(text) for text in options.binaries if is_reference(text))
+    by_binaries = bool(options.binaries) and target.pid is None and target.session is None
+    if by_binaries:
+        target = _Nobody(uid=target.uid, children=target.children, cgroup=target.cgroup)
+    return _Scope(target, files, by_binaries and bool(files), containers)
+
+
+def _teach(program: Program[TlsEvent], path: str) -> None:
+    """
+    Map the file, so that the kernel side sees it as it will see it of others: no file system is asked what it calls it, and
+    some tell a device number that is not the one in the kernel.
+    """
+    teacher, here = program.bpf[b"teacher"], ctypes.c_int(0)
+    teacher[here] = ctypes.c_uint32(threading.get_native_id())
+    try:
+        with open_file(path) as file:
+            mmap.mmap(file.fileno(), 1, mmap.MAP_PRIVATE, mmap.PROT_READ | mmap.PROT_EXEC).close()
+    except OSError as error:
+        raise CaptureError(f"{path} cannot be mapped as a program ({error.strerror}): nobody can run it") from error
+    finally:
+        teacher[here] = ctypes.c_uint32(0)
+    if not len(program.bpf[b"chosen"]):
+        raise CaptureError(
+            f"the kernel did not see us map {path}: we run in a pid namespace; start this in that of the machine (--pid=host)"
+        )
 
 
 def _say(text: str) -> None:

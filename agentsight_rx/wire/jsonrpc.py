@@ -9,6 +9,7 @@ import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType, field
 
 __all__ = [
+    "Kind",
     "Line",
     "LineDecoder",
     "Message",
@@ -222,7 +223,9 @@ def _id_text(raw: Raw | bytes) -> str | None:
         return None
     try:
         return msgspec.json.encode(_any.decode(text)).decode()
-    except msgspec.DecodeError:
+    except UnicodeDecodeError:
+        return None
+    except msgspec.DecodeError:  # half of a surrogate pair, a number of 400 digits
         return text.decode()
 
 
@@ -267,14 +270,21 @@ def _damaged(line: Line) -> Message | None:
         return None
     spelled = members.get(b"id") or (end["id"] if end else b"")
     known = _id_text(spelled) if spelled else None
-    method = members.get(b"method", b"")
+    method = _string(members.get(b"method", b""))
     kind: Kind = "request" if method else "error" if b"error" in members else "result"
     if known is None or not (method or b"error" in members or b"result" in members):
         return None
-    seen = _IS_ERROR.search(head) or _IS_ERROR.search(tail)
     text = _text(line)
-    name = _any.decode(method) if method else ""
-    return Message(kind, text.body, str(name), known, text.lost, "lost", None if seen is None else seen[1] == b"true")
+    seen = _IS_ERROR.search(head) or _IS_ERROR.search(tail)
+    failed = seen[1] == b"true" if seen else None
+    return Message(kind, text.body, method, known, text.lost, "lost", failed)
+
+
+def _string(text: bytes) -> str:
+    try:
+        return str(_any.decode(text)) if text.startswith(b'"') else ""
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return ""
 
 
 def _members(head: bytes) -> dict[bytes, bytes]:

@@ -161,10 +161,11 @@ def bytes_of_every_call(top: str) -> None:
     drain = opened(f"{top}/copy", f"{top}/copy", os.O_CREAT | os.O_WRONLY)
     assert os.sendfile(drain, source, 0, 60) == 60
     assert os.copy_file_range(source, drain, 40, 0) == 40
-    closed(source, f"{top}/one", read=100)
-    closed(drain, f"{top}/copy", written=100)
-
     reading, writing = os.pipe()
+    assert os.splice(source, writing, 17, offset_src=0) == 17
+    assert os.splice(reading, drain, 17) == 17
+    closed(source, f"{top}/one", read=117)
+    closed(drain, f"{top}/copy", written=117)
     os.write(writing, b"nothing of a pipe is told")
     os.read(reading, 100)
     os.close(reading)

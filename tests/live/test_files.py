@@ -13,11 +13,14 @@ import pytest
 
 from agentsight_rx import operators as op
 from agentsight_rx import sources
-from agentsight_rx.events import FileEvent
+from agentsight_rx.events import FileEvent, Loss
+from agentsight_rx.loss import Reason
 from agentsight_rx.sources import FileOptions, Target
 
-from .capture import needs_root, running
+from .capture import needs_root, running, started
 from .file_workload import REPEATS
+
+ROUNDS = 4999  # each two records, of which 8 KiB hold fewer than 40
 
 pytestmark = [pytest.mark.live, needs_root]
 
@@ -53,6 +56,48 @@ def test_every_operation_comes_out_with_its_path_its_outcome_and_its_bytes(tmp_p
     assert len({each.start_ns for each in events if each.origin.pid == workload.pid}) == 1
     again = [each for each in events if each.path == str(tmp_path / "files/many")]
     assert len(again) < REPEATS / 10
+
+
+def test_what_was_open_before_is_seen_too_and_what_still_is_comes_at_the_end(tmp_path: Path) -> None:
+    script = f"exec 3>{tmp_path}/log; until [ -e {tmp_path}/go ]; do sleep 0.01; done; echo 12345 >&3; echo; read line"
+    with subprocess.Popen(["/bin/sh", "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as shell:
+        assert shell.stdout is not None
+        try:
+            with running(sources.files(FileOptions(Target(shell.pid)))) as (run, kept):
+                (tmp_path / "go").touch()
+                shell.stdout.readline()
+                summary = run.stop()
+        finally:
+            shell.kill()
+    assert summary.complete, summary.failures
+    closes = [each for each in kept.of(FileEvent) if each.path == str(tmp_path / "log")]
+    assert [("close", 6, shell.pid, "sh")] == [
+        (each.action, each.written_bytes, each.origin.pid, each.origin.comm) for each in closes
+    ]
+
+
+def test_a_full_ring_is_counted_and_no_byte_vanishes(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"x" * 7)
+    script = f"""\
+import os, time
+while not os.path.exists("{tmp_path}/go"): time.sleep(0.01)
+for number in range({ROUNDS}):
+    file = os.open("{tmp_path}/file", os.O_RDONLY)
+    os.read(file, 100)
+    os.close(file)
+"""
+    with (
+        started([sys.executable, "-c", script]) as workload,
+        running(sources.files(FileOptions(Target(workload.pid), ring_size=8192))) as (run, kept),
+    ):
+        (tmp_path / "go").touch()
+        assert workload.wait(60) == 0
+        summary = run.stop()
+    losses = kept.of(Loss)
+    assert {Reason.KERNEL_LOST} == {each.reason for each in losses}
+    assert not summary.complete
+    named = sum(each.read_bytes for each in kept.of(FileEvent))
+    assert ROUNDS * 7 == named + sum(each.size for each in losses)
 
 
 def _of_the_list(event: FileEvent, directory: Path) -> bool:

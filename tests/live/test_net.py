@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import subprocess
 import sys
@@ -62,6 +63,31 @@ def test_every_operation_comes_out_with_both_sides_and_its_outcome(tmp_path: Pat
     again = [each for each in events if each.port == events[-1].port and each.action == "connect"]
     assert sum(each.count for each in again) == REFUSED
     assert len(again) < REFUSED / 10
+
+
+def test_a_connect_that_is_still_open_at_the_end_is_told_as_in_progress(tmp_path: Path) -> None:
+    script = f"""\
+import os, socket, time
+while not os.path.exists("{tmp_path}/go"): time.sleep(0.01)
+server = socket.create_server(("127.0.0.1", 0), backlog=0)
+waits = socket.create_connection(server.getsockname())
+client = socket.socket()
+client.setblocking(False)
+client.connect_ex(server.getsockname())
+print(server.getsockname()[1], flush=True)
+time.sleep(60)
+"""
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as workload:
+        assert workload.stdout is not None
+        try:
+            with running(sources.net(NetOptions(Target(workload.pid)))) as (run, kept):
+                (tmp_path / "go").touch()
+                port = int(workload.stdout.readline())
+                run.stop()
+        finally:
+            workload.kill()
+    connects = [(each.peer, each.port, each.error) for each in kept.of(NetEvent) if each.action == "connect"]
+    assert [("127.0.0.1", port, 0), ("127.0.0.1", port, errno.EINPROGRESS)] == connects
 
 
 def _summed(entries: Iterable[tuple[Any, int, int]]) -> dict[Any, tuple[int, int]]:

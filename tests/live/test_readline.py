@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -118,13 +119,14 @@ def test_a_bash_that_nobody_knew_is_looked_into_when_it_starts(tmp_path: Path) -
     with _person(tmp_path, str(bash)) as person:
         reader = ReadlineReader(ReadlineOptions(Target(person.shell.pid)), said.append)
         reader.open()
+        lines: list[object] = []
         try:
             person.begin()
             until(lambda: reader.poll(0.01) is not None and f"reading lines typed into {bash}" in said)
             person.type("true first")  # it may have been waiting for this one already
             person.type("true second")
             person.leave()
-            lines = [*(reader.poll(0.1) or ()), *reader.lost()]
+            lines += [*(reader.poll(0.1) or ()), *reader.lost()]
         finally:
             lines += reader.close()
     assert ["true second", "exit 7"] == [each.command for each in lines if isinstance(each, Readline)][-2:]
@@ -133,7 +135,8 @@ def test_a_bash_that_nobody_knew_is_looked_into_when_it_starts(tmp_path: Path) -
 def test_without_the_function_one_sentence_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     bash = tmp_path / "bash"
     shutil.copy("/bin/true", bash)
-    monkeypatch.setattr("agentsight_rx.sources.readline._SYSTEM", (str(bash), str(tmp_path / "nowhere")))
+    module = sys.modules[ReadlineReader.__module__]
+    monkeypatch.setattr(module, "_SYSTEM", (str(bash), str(tmp_path / "nowhere")))
     said: list[str] = []
     reader = ReadlineReader(ReadlineOptions(Target(os.getpid())), said.append)
     reader.open()

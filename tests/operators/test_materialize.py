@@ -83,7 +83,7 @@ def forks(ms: int, pid: int, ppid: int = AGENT) -> ProcessFork:
 
 
 def execs(ms: int, pid: int, *argv: str, ppid: int = AGENT, start: int = 0, filename: str = "/bin/sh") -> ProcessExec:
-    return ProcessExec(origin(ms, pid, None), ppid, start, filename, argv, "/work")
+    return ProcessExec(origin(ms, pid, None), ppid, start, filename, argv, "/src")
 
 
 def exits(ms: int, pid: int, code: int | None = 0, *, ppid: int = AGENT, start: int = 0, signal: int = 0) -> ProcessExit:
@@ -276,7 +276,7 @@ def test_a_tool_call_is_tied_to_its_process_its_exit_code_and_its_result() -> No
 
 
 def test_a_wrapped_command_and_one_that_is_the_whole_argv_are_found() -> None:
-    for argv in (("bash", "-lc", "cd /work && npm test 2>&1"), ("npm", "test")):
+    for argv in (("bash", "-lc", "cd /src && npm test 2>&1"), ("npm", "test")):
         assert [tool.related_pid for tool in last(ToolRow, told(*called(BASH), execs(1600, 42, *argv)))] == [42]
 
 

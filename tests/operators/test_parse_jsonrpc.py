@@ -313,6 +313,7 @@ def test_the_end_that_reads_is_waited_for_and_then_what_was_written_is_taken() -
     assert [] == trial.feed([there.reads(notification("a") + notification("b"))])  # it was only slow
     made = rpc(trial.feed([there.writes(notification("c")), there.reads(notification("c"))]))
     assert [("c", "in")] == [(message.method, message.origin.direction) for message in made]
+    trial.tick(2 * SECOND)
     assert len(notification("a")) * 3 == trial.repeated
 
 

@@ -71,6 +71,10 @@ BPF_PERCPU_ARRAY(room, struct room_t, 1);
 static inline struct process_t *wanted(void)
 {
     u32 tgid = bpf_get_current_pid_tgid() >> 32;
+#ifdef ALL
+    if (tgid == OWN)
+        return 0;
+#endif
     struct process_t *process = tracked.lookup(&tgid);
     return process && uid_fits() ? process : 0;
 }
@@ -293,8 +297,13 @@ int on_names(struct call_t *call)
         at = *(volatile u32 *)&space->at;
         record->second_above = at - begun;
     }
-    struct bytes_t bytes = {.told = finish(space)};
-    if (mode == REGULAR && open_files.update(&key, &bytes))
+    struct bytes_t fresh = {.told = finish(space)};
+    if (mode != REGULAR)
+        return 0;
+    struct bytes_t *bytes = open_files.lookup(&key); /* only where its last close could not be told */
+    if (bytes)
+        bytes->told = fresh.told;
+    else if (open_files.update(&key, &fresh))
         count(UNTRACKED);
     return 0;
 }
@@ -345,6 +354,7 @@ int on_bytes(struct call_t *call)
         drain = ARGUMENT(registers, di);
         source = ARGUMENT(registers, si);
         break;
+    case 275: /* splice */
     case 326: /* copy_file_range */
         source = ARGUMENT(registers, di);
         drain = ARGUMENT(registers, dx);

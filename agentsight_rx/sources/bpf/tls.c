@@ -1,16 +1,22 @@
 /* Plaintext of SSL_read and SSL_write of tracked processes -> ring `chunks`.
  *
  * A call is known by (thread, stack pointer), so nested calls (TLS inside TLS) do not disturb each other, and a function that
- * tail-calls another (SSL_write_ex -> SSL_write_ex2) is seen once. */
+ * tail-calls another (SSL_write_ex -> SSL_write_ex2) is seen once.
+ *
+ * Two more switches than track.h has, for whom to track: BY_FILE, who runs or maps a file of `chosen`; BY_GROUP, who becomes a
+ * program inside a control group of `groups`. */
 
 #include <uapi/linux/ptrace.h>
 
-enum { CHUNK = 1, HANDSHAKE = 2, CLOSE = 3, GONE = 4, STARTED = 5 };
+enum { CHUNK = 1, HANDSHAKE = 2, CLOSE = 3, GONE = 4, STARTED = 5, MAPPED = 6 };
 
 /* The low byte of a probe's cookie; the rest is the number of the library. */
 enum { READ = 1, WRITE = 2, READ_EX = 3, WRITE_EX = 4, WRITE_EX2 = 5, DO_HANDSHAKE = 6, FREE = 7 };
 
 enum { IN = 0, OUT = 1 };
+
+#define PROT_EXEC 4
+#define MAP_ANONYMOUS 32
 
 #define SEGMENT 16384
 #define SEGMENTS 32 /* 512 KiB of one call */
@@ -21,7 +27,7 @@ struct call_key_t {
     u32 pad;
 };
 
-struct call_t {
+struct ssl_call_t {
     u64 ssl;
     u64 buffer;
     u64 size_at; /* where the _ex functions store how much they did */
@@ -54,9 +60,28 @@ struct chunk_t {
     char data[SEGMENT];
 };
 
+/* A file as the kernel knows it, whatever its path. The size tells when one was overwritten in place. */
+struct file_t {
+    u64 inode;
+    u64 size;
+    u32 device;
+    u32 generation;
+};
+
 BPF_RINGBUF_OUTPUT(chunks, RING_PAGES);
-BPF_TABLE("lru_hash", struct call_key_t, struct call_t, calls, 16384);
+BPF_TABLE("lru_hash", struct call_key_t, struct ssl_call_t, calls, 16384);
 BPF_TABLE("lru_hash", struct side_key_t, struct side_t, sides, 65536);
+
+/* Files that user space has looked into: it is not told again who uses them. */
+BPF_TABLE("lru_hash", struct file_t, u8, known, 16384);
+
+#ifdef BY_FILE
+BPF_HASH(chosen, struct file_t, u8, 256);
+BPF_ARRAY(teacher, u32, 1); /* a thread of ours: what it maps as code is chosen */
+#endif
+#ifdef BY_GROUP
+BPF_HASH(groups, u64, u8, 1024);
+#endif
 
 /* One segment under construction a thread: a uprobe can be preempted, so a buffer per CPU could be overwritten. */
 BPF_HASH(rooms, u32, struct chunk_t, 256);
@@ -135,7 +160,7 @@ static inline int enter(struct pt_regs *ctx, u64 cookie)
         return 0;
     }
     struct call_key_t key = {.sp = PT_REGS_SP(ctx) + 8, .tid = id};
-    struct call_t call = {.ssl = ssl, .buffer = buffer, .time_ns = bpf_ktime_get_ns(), .function = function};
+    struct ssl_call_t call = {.ssl = ssl, .buffer = buffer, .time_ns = bpf_ktime_get_ns(), .function = function};
     if (function == READ_EX || function == WRITE_EX)
         call.size_at = fourth;
     else if (function == WRITE_EX2)
@@ -145,7 +170,7 @@ static inline int enter(struct pt_regs *ctx, u64 cookie)
     return 0;
 }
 
-static inline void send_data(struct process_t *process, struct call_t *call, u64 did, u32 direction, u32 library)
+static inline void send_data(struct process_t *process, struct ssl_call_t *call, u64 did, u32 direction, u32 library)
 {
     u64 id = bpf_get_current_pid_tgid();
     u32 tid = id;
@@ -201,11 +226,11 @@ static inline int leave(struct pt_regs *ctx, u64 cookie)
 {
     u64 id = bpf_get_current_pid_tgid();
     struct call_key_t key = {.sp = PT_REGS_SP(ctx), .tid = id};
-    struct call_t *found = calls.lookup(&key);
+    struct ssl_call_t *found = calls.lookup(&key);
     u32 function = cookie & 0xff;
     if (!found || found->function != function)
         return 0;
-    struct call_t call = *found;
+    struct ssl_call_t call = *found;
     calls.delete(&key);
     struct process_t *process = wanted();
     int result = PT_REGS_RC(ctx);
@@ -256,15 +281,92 @@ RAW_TRACEPOINT_PROBE(sched_process_fork)
     return 0;
 }
 
+static inline int identify(u64 file, struct file_t *into)
+{
+    u64 inode = 0, super = 0;
+    FIELD(inode, file, file_f_inode);
+    if (!inode)
+        return 0;
+    FIELD(into->inode, inode, inode_i_ino);
+    FIELD(into->size, inode, inode_i_size);
+    FIELD(into->generation, inode, inode_i_generation);
+    FIELD(super, inode, inode_i_sb);
+    FIELD(into->device, super, super_block_s_dev);
+    return 1;
+}
+
+static inline int is_chosen(struct file_t *file)
+{
+#ifdef BY_FILE
+    return chosen.lookup(file) != 0;
+#else
+    return 0;
+#endif
+}
+
+static inline int group_is_chosen(void)
+{
+#ifdef BY_GROUP
+    u64 group = bpf_get_current_cgroup_id();
+    return groups.lookup(&group) != 0;
+#else
+    return 0;
+#endif
+}
+
+static inline void choose(void)
+{
+    u32 tgid = bpf_get_current_pid_tgid() >> 32;
+    if (!tracked.lookup(&tgid))
+        track(tgid, leader_of(bpf_get_current_task()));
+}
+
+/* This process uses code of a file that user space has not looked into. */
+static inline void tell_file(u32 kind, struct file_t *file)
+{
+    struct process_t *process = wanted();
+    if (process && !known.lookup(file))
+        send_mark(kind, process, file->inode, 0, file->size, (u64)file->device << 32 | file->generation);
+}
+
 RAW_TRACEPOINT_PROBE(sched_process_exec)
 {
-    u64 task = ctx->args[0];
-    u32 tgid = bpf_get_current_pid_tgid() >> 32;
-    if (!follow_exec(task) || !uid_fits())
+    u64 task = ctx->args[0], binprm = ctx->args[2], opened = 0;
+    struct file_t file = {};
+    FIELD(opened, binprm, linux_binprm_file);
+    identify(opened, &file);
+    if (is_chosen(&file) || group_is_chosen())
+        choose();
+    if (follow_exec(task))
+        tell_file(STARTED, &file);
+    return 0;
+}
+
+/* At the end of mmap: now the file shows in the maps of the process. */
+int on_mapped(struct call_t *call)
+{
+    u64 task = (u64)bpf_get_current_task_btf(), registers = bpf_task_pt_regs((void *)task);
+    u64 protection = ARGUMENT(registers, dx), flags = ARGUMENT(registers, r10), number = ARGUMENT(registers, r8);
+    struct file_t file = {};
+    if (!(protection & PROT_EXEC) || flags & MAP_ANONYMOUS || (call->result < 0 && call->result > -4096))
         return 0;
-    struct process_t *process = tracked.lookup(&tgid);
-    if (process)
-        send_mark(STARTED, process, 0, 0, 0, 0);
+#ifndef BY_FILE
+    if (!wanted())
+        return 0;
+#endif
+    if (!identify(file_of(task, number), &file))
+        return 0;
+#ifdef BY_FILE
+    u32 zero = 0, tid = bpf_get_current_pid_tgid(), *who = teacher.lookup(&zero);
+    u8 one = 1;
+    if (who && *who == tid) {
+        chosen.update(&file, &one);
+        return 0;
+    }
+#endif
+    if (is_chosen(&file))
+        choose();
+    tell_file(MAPPED, &file);
     return 0;
 }
 

@@ -1,0 +1,95 @@
+"""A process moves between control groups: what the kernel told us is what it did inside the one that was asked for."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Generator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from agentsight_rx import sources
+from agentsight_rx.errors import CaptureError
+from agentsight_rx.events import FileEvent, ProcessExec, ProcessExit
+from agentsight_rx.sources import FileOptions, ProcessOptions, Target
+
+from .capture import needs_root, running, started
+
+pytestmark = [pytest.mark.live, needs_root]
+
+
+@pytest.fixture
+def group() -> Generator[Path]:
+    """A control group with one inside it, `inner`; both go away."""
+    mounts = re.findall(r"^\S+ (\S+) cgroup2 ", Path("/proc/self/mounts").read_text(), re.MULTILINE)
+    if not mounts:
+        pytest.skip("nothing of type cgroup2 is mounted")
+    directory = Path(mounts[0], f"agentsight-rx-test-{os.getpid()}")
+    try:
+        (directory / "inner").mkdir(parents=True)
+    except OSError as error:
+        pytest.skip(f"no control group can be made: {error}")
+    yield directory
+    for each in (directory / "inner", directory):
+        with suppress(OSError):
+            each.rmdir()
+
+
+def test_only_what_happens_inside_the_group_is_seen(tmp_path: Path, group: Path) -> None:
+    script = f"""\
+until [ -e {tmp_path}/go ]; do sleep 0.01; done
+: < {tmp_path}/before; /bin/echo before
+echo $$ > {group}/cgroup.procs
+: < {tmp_path}/inside; /bin/echo inside
+echo $$ > {group}/inner/cgroup.procs
+: < {tmp_path}/deeper; /bin/echo deeper
+echo $$ > {group.parent}/cgroup.procs
+: < {tmp_path}/after; /bin/echo after
+"""
+    for name in ("before", "inside", "deeper", "after"):
+        (tmp_path / name).touch()
+    with started(["/bin/sh", "-c", script]) as shell:
+        target = Target(shell.pid, cgroup=str(group))
+        deeper = Target(shell.pid, cgroup=f"/{group.name}/inner")  # as /proc/PID/cgroup shows it
+        with (
+            running(sources.process(ProcessOptions(target))) as (programs, ran),
+            running(sources.files(FileOptions(target))) as (opens, opened),
+            running(sources.process(ProcessOptions(deeper))) as (inner, ran_deeper),
+        ):
+            (tmp_path / "go").touch()
+            shell.wait(30)
+            for run in (programs, opens, inner):
+                run.stop()
+    assert [("/bin/echo", "inside"), ("/bin/echo", "deeper")] == [each.argv for each in ran.of(ProcessExec)]
+    assert [("/bin/echo", "deeper")] == [each.argv for each in ran_deeper.of(ProcessExec)]
+    assert shell.pid not in {each.origin.pid for each in ran.of(ProcessExit)}  # it ended outside
+    mine = [each.path for each in opened.of(FileEvent) if each.action == "open" and str(tmp_path) in each.path]
+    assert [str(tmp_path / "inside"), str(tmp_path / "deeper")] == mine
+
+
+def test_a_process_may_be_there_before_the_trace_begins(tmp_path: Path, group: Path) -> None:
+    script = f"until [ -e {tmp_path}/go ]; do sleep 0.01; done; exit 5"
+    with started(["/bin/sh", "-c", script]) as shell, started(["/bin/sh", "-c", script]) as other:
+        (group / "cgroup.procs").write_text(str(shell.pid))
+        with (
+            running(sources.process(ProcessOptions(Target(shell.pid, cgroup=str(group))))) as (one, inside),
+            running(sources.process(ProcessOptions(Target(other.pid, cgroup=str(group))))) as (two, outside),
+        ):
+            (tmp_path / "go").touch()
+            shell.wait(30)
+            other.wait(30)
+            one.stop()
+            two.stop()
+    assert [5] == [each.exit_code for each in inside.of(ProcessExit) if each.origin.pid == shell.pid]
+    assert [] == outside.items
+
+
+@pytest.mark.parametrize(
+    ("path", "why"),
+    [("/no/such/group", "there is no control group /no/such/group"), ("/tmp", "/tmp is no control group of version 2")],
+)
+def test_a_path_that_is_no_group_is_named(path: str, why: str, group: Path) -> None:
+    with pytest.raises(CaptureError, match=f"^{re.escape(why)}.*look below {re.escape(str(group.parent))}"):
+        Target(os.getpid(), cgroup=path).check()

@@ -1,0 +1,519 @@
+"""Programs that talk over pipes and sockets: every byte as they sent it, and every MCP message as `tee` logged it."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import shutil
+import subprocess
+import sys
+import time
+from collections import Counter, defaultdict
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
+
+import pytest
+
+from agentsight_rx import operators as op
+from agentsight_rx import sources
+from agentsight_rx.errors import UsageError
+from agentsight_rx.events import Channel, Loss, RpcMessage, StdioChunk, StdioClose, StdioEvent
+from agentsight_rx.loss import Reason
+from agentsight_rx.sources import StdioOptions, Target
+from agentsight_rx.sources.stdio import StdioReader
+from agentsight_rx.stream import Stream
+
+from .capture import Kept, needs_root, running, started, until
+
+pytestmark = [pytest.mark.live, needs_root]
+
+MOST = 256 << 10
+# What every Python program here begins with: it waits until it is watched.
+WAIT = "import os, sys, time\nwhile not os.path.exists(sys.argv[1]): time.sleep(0.005)\n"
+
+
+class _Held:
+    """A program that waits for `go`."""
+
+    def __init__(self, process: subprocess.Popen[bytes], gate: Path) -> None:
+        self.pid = process.pid
+        self._process = process
+        self._gate = gate
+
+    def run(self) -> None:
+        self._gate.touch()
+        assert self._process.wait(40) == 0
+
+
+@contextmanager
+def held(directory: Path, *, python: str = "", shell: str = "", env: dict[str, str] | None = None) -> Generator[_Held]:
+    gate = directory / "go"
+    if python:
+        program = directory / "program.py"
+        program.write_text(WAIT + dedent(python))
+        command = [sys.executable, str(program), str(gate)]
+    else:
+        command = ["/bin/bash", "-c", f"until [ -e {gate} ]; do sleep 0.01; done; {shell}"]
+    with started(command, env) as process:
+        yield _Held(process, gate)
+    gate.unlink(missing_ok=True)
+
+
+def captured(program: _Held, *, messages: bool = False, max_bytes: int = MOST, **options: Any) -> Kept:
+    """All that the source gives while the program runs, or what parse_jsonrpc makes of it."""
+    source = sources.stdio(StdioOptions(Target(program.pid), max_bytes=max_bytes, **options))
+    graph: Stream[StdioEvent] = source.pipe(op.normalize(), op.parse_jsonrpc()) if messages else source.pipe(op.normalize())
+    with running(graph) as (run, kept):
+        program.run()
+        summary = run.stop()
+    assert summary.complete
+    return kept
+
+
+@dataclass
+class End:
+    """One end of a channel: what passed there, put together by the places that the events name."""
+
+    pids: set[int]
+    data: bytes
+    lost: int
+    calls: int
+
+
+def ends(kept: Kept) -> dict[tuple[Channel, str], End]:
+    rows: defaultdict[tuple[Channel, str], list[StdioChunk]] = defaultdict(list)
+    for chunk in kept.of(StdioChunk):
+        rows[chunk.channel, chunk.origin.direction].append(chunk)
+    found: dict[tuple[Channel, str], End] = {}
+    for key, row in rows.items():
+        row.sort(key=lambda chunk: chunk.seq)
+        assert list(range(len(row))) == [chunk.seq for chunk in row]
+        at = 0
+        for chunk in row:
+            assert chunk.offset == at
+            at += len(chunk.data) + chunk.lost
+        data = b"".join(chunk.data for chunk in row)
+        found[key] = End({chunk.origin.pid for chunk in row}, data, sum(chunk.lost for chunk in row), len(row))
+    return found
+
+
+def streams(kept: Kept, end: str) -> list[bytes]:
+    return sorted(found.data for (_, which), found in ends(kept).items() if which == end)
+
+
+# -- pipes and shells --------------------------------------------------------------------------------------------------
+
+LINES = 1009
+
+
+def test_every_hop_of_a_pipeline_is_seen_at_both_ends(tmp_path: Path) -> None:
+    with held(
+        tmp_path, shell=f"seq 1 {LINES} | sed s/^/x/ | tac | cat >{tmp_path}/out; echo -n hello | cat >/dev/null"
+    ) as program:
+        kept = captured(program)
+    plain = "".join(f"{number}\n" for number in range(1, LINES + 1)).encode()
+    marked = "".join(f"x{number}\n" for number in range(1, LINES + 1)).encode()
+    turned = b"".join(reversed(marked.splitlines(keepends=True)))
+    assert turned == (tmp_path / "out").read_bytes()
+    assert sorted([plain, marked, turned, b"hello"]) == streams(kept, "out") == streams(kept, "in")
+    found = ends(kept)
+    closed = {event.channel: event.offset for event in kept.of(StdioClose) if event.channel}
+    assert {channel: len(end.data) for (channel, way), end in found.items() if way == "in"} == closed
+    gone = {event.origin.pid for event in kept.of(StdioClose) if event.channel is None}
+    assert {pid for end in found.values() for pid in end.pids} <= gone
+    assert {0, 1} == {chunk.fd for chunk in kept.of(StdioChunk)}
+    assert {"seq", "sed", "tac", "cat", "bash"} == {chunk.origin.comm for chunk in kept.of(StdioChunk)}
+
+
+def test_short_processes_are_not_missed(tmp_path: Path) -> None:
+    with held(tmp_path, shell="for i in $(seq 1 53); do /bin/sh -c 'echo $0' $i | cat; done | wc -l") as program:
+        kept = captured(program)
+    expected = Counter(f"{number}\n".encode() for number in range(1, 54))
+    for end in ("out", "in"):
+        said = Counter(streams(kept, end))
+        assert not expected - said
+        assert said[b"".join(f"{number}\n".encode() for number in range(1, 54))] == 1 + (end == "out") * 0
+
+
+def test_only_the_descriptors_that_were_asked_for(tmp_path: Path) -> None:
+    with held(tmp_path, shell="seq 1 53 | cat | wc -l") as program:
+        kept = captured(program, fds=(0,))
+    assert {("in", 0)} == {(chunk.origin.direction, chunk.fd) for chunk in kept.of(StdioChunk)}
+    assert len(streams(kept, "in")) == 2
+
+
+def test_what_is_over_the_limit_is_counted(tmp_path: Path) -> None:
+    code = """
+    reader, writer = os.pipe()
+    if os.fork() == 0:
+        left = 600_011
+        while left:
+            left -= len(os.read(reader, 65536))
+        os._exit(0)
+    os.write(writer, b"x" * 600_011)
+    os.wait()
+    """
+    for most in (8192, 65_536, MOST):
+        with held(tmp_path, python=code) as program:
+            found = ends(captured(program, max_bytes=most))
+        (written,) = [end for (_, way), end in found.items() if way == "out"]
+        (read,) = [end for (_, way), end in found.items() if way == "in"]
+        assert (b"x" * most, 600_011 - most) == (written.data, written.lost)
+        assert len(read.data) + read.lost == 600_011
+        if most >= 65_536:
+            assert read.lost == 0
+
+
+# -- processes of Python -----------------------------------------------------------------------------------------------
+
+SENT = 211
+
+
+@pytest.mark.parametrize("duplex", [False, True], ids=["pipe", "socket pair"])
+def test_multiprocessing(tmp_path: Path, duplex: bool) -> None:
+    code = f"""
+    import multiprocessing, struct
+    def child(end):
+        for number in range({SENT}):
+            end.send_bytes(bytes([number % 251]) * (number * 97 + 1))
+    multiprocessing.set_start_method("fork")
+    there, here = multiprocessing.Pipe(duplex={duplex})
+    process = multiprocessing.Process(target=child, args=(here,))
+    process.start()
+    with open({str(tmp_path / "log")!r}, "wb") as log:
+        for number in range({SENT}):
+            data = there.recv_bytes()
+            log.write(struct.pack("!i", len(data)) + data)
+    process.join()
+    """
+    with held(tmp_path, python=code) as program:
+        kept = captured(program)
+    truth = (tmp_path / "log").read_bytes()
+    assert len(truth) == sum(4 + number * 97 + 1 for number in range(SENT))
+    assert [truth] == streams(kept, "out") == streams(kept, "in")
+    assert {"unix" if duplex else "pipe"} == {chunk.channel.kind for chunk in kept.of(StdioChunk)}
+
+
+def test_vectored_calls_and_calls_of_sockets(tmp_path: Path) -> None:
+    code = """
+    import socket
+    left, right = socket.socketpair()
+    reader, writer = os.pipe()
+    if os.fork() == 0:
+        assert right.recv(5, socket.MSG_PEEK) == b"hello"
+        assert right.recvmsg(5, 0, socket.MSG_PEEK)[0] == b"hello"
+        assert right.recv(5) == b"hello"
+        assert right.recvmsg_into([bytearray(2), bytearray(0), bytearray(50)])[0] == 20
+        right.sendmsg([b"fine", b"", b", thank", b" you"])
+        right.send(b"!")
+        assert os.readv(reader, [bytearray(3), bytearray(100)]) == 31
+        assert os.readv(reader, [bytearray(100)]) == 40
+        os._exit(0)
+    left.send(b"hello")
+    time.sleep(0.1)
+    left.sendmsg([b"how", b"", b" ", b"are you", b" today???"])
+    assert left.recv(15, socket.MSG_WAITALL) == b"fine, thank you"
+    assert os.read(left.fileno(), 9) == b"!"
+    os.writev(writer, [b"abc", b"", b"d" * 28])
+    time.sleep(0.1)
+    os.writev(writer, [b"%x" % (number % 16) for number in range(40)])
+    os.wait()
+    """
+    with held(tmp_path, python=code) as program:
+        kept = captured(program)
+    over = "".join(f"{number % 16:x}" for number in range(40)).encode()
+    assert sorted([b"hellohow are you today???", b"fine, thank you!", b"abc" + b"d" * 28 + over]) == streams(kept, "in")
+    assert sorted([b"hellohow are you today???", b"fine, thank you!", b"abc" + b"d" * 28 + over[:16]]) == streams(kept, "out")
+    assert [24] == [chunk.lost for chunk in kept.of(StdioChunk) if chunk.lost]  # of 40 buffers 16 are looked at
+    sockets = {key[0].inode for key in ends(kept) if key[0].kind == "unix"}
+    assert len(sockets) == 2
+
+
+def test_datagrams_that_do_not_fit_are_what_was_given_out(tmp_path: Path) -> None:
+    code = """
+    import socket
+    left, right = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    if os.fork() == 0:
+        buffer = bytearray(10)
+        assert right.recv_into(buffer, 10, socket.MSG_TRUNC) == 97
+        assert right.recvmsg_into([buffer], 0, socket.MSG_TRUNC)[0] == 97
+        os._exit(0)
+    left.send(b"a" * 97)
+    left.send(b"b" * 97)
+    os.wait()
+    """
+    with held(tmp_path, python=code) as program:
+        kept = captured(program)
+    assert [b"a" * 10 + b"b" * 10] == streams(kept, "in")
+    assert [b"a" * 97 + b"b" * 97] == streams(kept, "out")
+
+
+def test_who_talks_to_himself_is_left_out(tmp_path: Path) -> None:
+    code = """
+    import asyncio, socket, threading
+    async def main():
+        loop = asyncio.get_running_loop()
+        for _ in range(53):
+            await asyncio.to_thread(time.sleep, 0.001)
+        reader, writer = os.pipe()
+        left, right = socket.socketpair()
+        for _ in range(53):
+            os.write(writer, b"!"), os.read(reader, 1)
+            left.send(b"!"), right.recv(1)
+    asyncio.run(main())
+    """
+    with held(tmp_path, python=code) as program:
+        kept = captured(program)
+    assert [] == kept.of(StdioChunk)
+
+
+def test_what_was_written_before_a_socket_was_accepted_is_on_its_channel(tmp_path: Path) -> None:
+    code = f"""
+    import socket
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind({str(tmp_path / "socket")!r})
+    listener.listen()
+    if os.fork() == 0:
+        end = socket.socket(socket.AF_UNIX)
+        end.connect({str(tmp_path / "socket")!r})
+        end.send(b"early ")
+        end.send(b"words, ")
+        assert end.recv(100) == b"welcome"
+        end.send(b"late words")
+        os._exit(0)
+    time.sleep(0.2)
+    end, _ = listener.accept()
+    while not (said := end.recv(100)).endswith(b"words, "):
+        pass
+    end.send(b"welcome")
+    while end.recv(100):
+        pass
+    os.wait()
+    """
+    with held(tmp_path, python=code) as program:
+        kept = captured(program)
+    assert [b"early words, late words", b"welcome"] == streams(kept, "out") == streams(kept, "in")
+    assert len({channel for channel, _ in ends(kept)}) == 2
+
+
+def test_a_terminal_is_read_by_nobody_and_its_output_only_on_request(tmp_path: Path) -> None:
+    code = "import pty\npty.spawn(['/bin/sh', '-c', 'read word; echo heard $word'])\n"
+    for tty in (False, True):
+        gate = tmp_path / "go"
+        gate.unlink(missing_ok=True)
+        master, slave = pty.openpty()
+        script = f"until [ -e {gate} ]; do sleep 0.01; done; read word; echo heard $word >/dev/stderr"
+        process = subprocess.Popen(["/bin/sh", "-c", script], stdin=slave, stdout=slave, stderr=slave, start_new_session=True)
+        try:
+            with running(sources.stdio(StdioOptions(Target(process.pid), tty=tty))) as (run, kept):
+                gate.touch()
+                os.write(master, b"secret\n")
+                assert process.wait(20) == 0
+                run.stop()
+        finally:
+            process.kill()
+            os.close(master)
+            os.close(slave)
+        chunks = kept.of(StdioChunk)
+        assert [("tty", "out", b"heard secret\n")] * tty == [
+            (each.channel.kind, each.origin.direction, each.data) for each in chunks
+        ]
+    assert code
+
+
+def test_options_out_of_range_are_refused() -> None:
+    for options in (
+        StdioOptions(Target(1), max_bytes=0),
+        StdioOptions(Target(1), max_bytes=MOST + 1),
+        StdioOptions(Target(1), fds=(-1,)),
+    ):
+        with pytest.raises(UsageError):
+            sources.stdio(options)
+
+
+def test_a_ring_that_is_too_small_counts_what_it_lost(tmp_path: Path) -> None:
+    code = """
+    reader, writer = os.pipe()
+    if os.fork() == 0:
+        while len(os.read(reader, 1000)) == 1000:
+            pass
+        os._exit(0)
+    for _ in range(307):
+        os.write(writer, b"x" * 1000)
+    os.close(writer)
+    os.wait()
+    """
+    with held(tmp_path, python=code) as program:
+        reader = StdioReader(StdioOptions(Target(program.pid), ring_size=64 << 10))
+        reader.open()
+        try:
+            program.run()
+        finally:
+            events = [*reader.lost(), *reader.close()]
+    lost = sum(event.count for event in events if isinstance(event, Loss) and event.reason is Reason.KERNEL_LOST)
+    seen = [event for event in events if isinstance(event, StdioChunk)]
+    assert lost > 307
+    marks = [event for event in events if isinstance(event, StdioClose)]
+    assert 307 * 2 + 3 == len(seen) + len(marks) + lost or 307 * 2 + 2 <= len(seen) + len(marks) + lost <= 307 * 2 + 3
+
+
+# -- MCP ---------------------------------------------------------------------------------------------------------------
+
+
+def test_many_threads_writing_lines_come_out_in_the_order_in_which_they_were_read(tmp_path: Path) -> None:
+    code = f"""
+    import json, threading
+    reader, writer = os.pipe()
+    if os.fork() == 0:
+        os.close(writer)
+        with open({str(tmp_path / "log")!r}, "wb") as log:
+            while data := os.read(reader, 65536):
+                log.write(data)
+        os._exit(0)
+    os.close(reader)
+    def write(thread):
+        for number in range(101):
+            params = {{"thread": thread, "number": number, "text": "x" * (number * 29)}}
+            os.write(writer, json.dumps({{"jsonrpc": "2.0", "method": "told", "params": params}}).encode() + b"\\n")
+    threads = [threading.Thread(target=write, args=(thread,)) for thread in range(7)]
+    for thread in threads: thread.start()
+    for thread in threads: thread.join()
+    os.close(writer)
+    os.wait()
+    """
+    with held(tmp_path, python=code) as program:
+        kept = captured(program, messages=True)
+    truth = [json.loads(line)["params"] for line in (tmp_path / "log").read_bytes().splitlines()]
+    assert len(truth) == 707
+    assert truth == [json.loads(message.params) for message in kept.of(RpcMessage)]
+
+
+PYTHON_SERVER = """
+from mcp.server.mcpserver import MCPServer
+server = MCPServer("demo", version="1.2.3")
+@server.tool()
+def add(a: int, b: int) -> int:
+    return a + b
+@server.tool()
+def fail(text: str) -> str:
+    raise ValueError(text)
+@server.tool()
+def big(size: int) -> str:
+    return "x" * size
+server.run()
+"""
+PYTHON_CLIENT = """
+import asyncio
+from mcp import Client
+from mcp.client.stdio import StdioServerParameters
+async def main():
+    async with Client(StdioServerParameters(command="/bin/sh", args=["-c", sys.argv[2]]), mode=sys.argv[3]) as client:
+        for number in range(7):
+            assert not (await client.call_tool("add", {"a": number, "b": 1})).is_error
+        assert (await client.call_tool("fail", {"text": "no"})).is_error
+        assert not (await client.call_tool("big", {"size": 300_007})).is_error
+        try:
+            await client.get_prompt("nothing")
+        except Exception as error:
+            assert "nothing" in str(error), error
+        else:
+            raise AssertionError
+asyncio.run(main())
+"""
+NODE_SERVER = """
+import { McpServer } from "@modelcontextprotocol/sdk/server/mcp.js";
+import { StdioServerTransport } from "@modelcontextprotocol/sdk/server/stdio.js";
+import { z } from "zod";
+const server = new McpServer({ name: "demo", version: "1.2.3" });
+const text = (text, isError = false) => ({ content: [{ type: "text", text }], isError });
+server.registerTool("add", { inputSchema: { a: z.number(), b: z.number() } }, ({ a, b }) => text(String(a + b)));
+server.registerTool("fail", { inputSchema: { text: z.string() } }, (args) => text(args.text, true));
+server.registerTool("big", { inputSchema: { size: z.number() } }, ({ size }) => text("x".repeat(size)));
+await server.connect(new StdioServerTransport());
+"""
+NODE_CLIENT = """
+import { existsSync } from "node:fs";
+import { setTimeout } from "node:timers/promises";
+import { Client } from "@modelcontextprotocol/sdk/client/index.js";
+import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js";
+while (!existsSync(process.argv[2])) await setTimeout(5);
+const client = new Client({ name: "test", version: "0" });
+await client.connect(new StdioClientTransport({ command: "/bin/sh", args: ["-c", process.argv[3]] }));
+const call = async (name, args) => (await client.callTool({ name, arguments: args })).isError ?? false;
+for (let number = 0; number < 7; number++) if (await call("add", { a: number, b: 1 })) process.exit(1);
+if (!(await call("fail", { text: "no" }))) process.exit(2);
+if (await call("big", { size: 300_007 })) process.exit(3);
+const refused = await client.getPrompt({ name: "nothing" }).then(() => false, () => true);
+await client.close();
+process.exit(refused ? 0 : 4);
+"""
+
+
+def check_mcp(kept: Kept, directory: Path) -> None:
+    """What we saw is what `tee` logged on both sides of the server, message for message; and what became of it."""
+    asked = [json.loads(line) for line in (directory / "in.log").read_bytes().splitlines()]
+    answered = [json.loads(line) for line in (directory / "out.log").read_bytes().splitlines()]
+    messages = [message for message in kept.of(RpcMessage) if message.kind != "text"]
+    hops = {message.channel for message in messages if message.kind == "request"}
+    assert len(hops) == 2  # from the client to tee, and from there to the server
+    for hop in hops:
+        here = [message for message in messages if message.channel == hop]
+        assert all(message.complete for message in here)
+        assert sorted(map(key, asked)) == sorted(
+            key({"method": each.method} | ({"id": json.loads(each.id)} if each.id else {}) | params_of(each)) for each in here
+        )
+        results = {json.loads(message.id): json.loads(message.result) for message in here if message.kind == "request"}
+        assert {each["id"]: each.get("result", each.get("error")) for each in answered if "id" in each} == results
+        requests = [message for message in here if message.kind == "request"]
+        calls = [message for message in requests if message.method == "tools/call"]
+        outcomes = [("add", "ok")] * 7 + [("fail", "tool_error"), ("big", "ok")]
+        assert outcomes == [(call.tool, call.outcome) for call in sorted(calls, key=lambda call: json.loads(call.id))]
+        assert ["rpc_error"] == [message.outcome for message in requests if message.method == "prompts/get"]
+        assert all(0 < message.latency_ns < 30_000_000_000 for message in requests)
+        assert {"demo 1.2.3"} == {message.server for message in requests}
+        assert len({(message.writer_pid, message.reader_pid) for message in here}) == 1
+    clients = {message.writer_pid for message in messages if message.kind == "request"}
+    servers = {message.reader_pid for message in messages if message.kind == "request"}
+    assert len(clients & servers) == 1  # tee
+
+
+def key(message: dict[str, Any]) -> str:
+    return json.dumps([message.get("method"), message.get("id"), message.get("params")], sort_keys=True)
+
+
+def params_of(message: RpcMessage) -> dict[str, Any]:
+    return {"params": json.loads(message.params)} if message.params else {}
+
+
+@pytest.mark.parametrize("era", ["legacy", "2026-07-28"])
+def test_a_client_and_a_server_of_the_python_sdk(tmp_path: Path, era: str) -> None:
+    pytest.importorskip("mcp")
+    (tmp_path / "server.py").write_text(PYTHON_SERVER)
+    server = f"tee {tmp_path}/in.log | {sys.executable} {tmp_path}/server.py 2>/dev/null | tee {tmp_path}/out.log"
+    client = f"sys.argv[2:] = [{server!r}, {era!r}]\n{PYTHON_CLIENT}"
+    with held(tmp_path, python=client) as program:
+        kept = captured(program, messages=True)
+    check_mcp(kept, tmp_path)
+    assert (era == "legacy") == any(message.method == "initialize" for message in kept.of(RpcMessage))
+
+
+def test_a_client_and_a_server_of_the_node_sdk(tmp_path: Path) -> None:
+    node, npm = shutil.which("node"), shutil.which("npm")
+    if node is None or npm is None:
+        pytest.skip("node or npm is not installed")
+    install = [npm, "install", "--no-audit", "--no-fund", "--silent", "@modelcontextprotocol/sdk@1"]
+    if subprocess.run(install, cwd=tmp_path, capture_output=True, timeout=50, check=False).returncode:
+        pytest.skip("npm could not install the MCP SDK")
+    (tmp_path / "server.mjs").write_text(NODE_SERVER)
+    (tmp_path / "client.mjs").write_text(NODE_CLIENT)
+    server = f"tee {tmp_path}/in.log | {node} {tmp_path}/server.mjs 2>/dev/null | tee {tmp_path}/out.log"
+    gate = tmp_path / "go"
+    with started([node, str(tmp_path / "client.mjs"), str(gate), server]) as process:
+        kept = captured(_Held(process, gate), messages=True)
+    check_mcp(kept, tmp_path)
+    assert "unix" in {message.channel.kind for message in kept.of(RpcMessage)}

@@ -1,0 +1,131 @@
+"""Records of ring `events` -> FileEvents, without a kernel."""
+
+import struct
+
+import pytest
+
+from agentsight_rx.events import FileEvent, Origin
+from agentsight_rx.sources.files import Account, Operation, decode
+from agentsight_rx.sources.program import Repeats, lexical_path, walked_path
+
+FILE, OTHER = b"f" * 32, b"o" * 32
+WALKED, CUT = 1, 2
+
+
+def _nothing_left(_: bytes) -> tuple[int, int]:
+    return 0, 0
+
+
+def _operation(
+    action: str, path: str = "", file: bytes = bytes(32), *, pid: int = 7, time_ns: int = 1, read: int = 0
+) -> Operation:
+    names = b"".join(name.encode() + b"\0" for name in reversed(path.split("/")[1:]))
+    origin = Origin(time_ns, pid, pid, 0, "agent")
+    return Operation(origin, 5, action, file, read, 0, 0, 0, WALKED, (0, len(names), 0, 0), names)
+
+
+def test_a_record_is_decoded_field_by_field() -> None:
+    text = b"new\0" + b"two\0one\0" + b"/x\0"
+    head = struct.pack("<QQIIII16s", 10, 20, 3, 30, 31, 1000, b"agent")
+    body = struct.pack("<32sQQiIIIIIII", FILE, 40, 50, 2, 60, WALKED, 4, 8, 3, 0, 0)
+    record = head + body + text
+    expected = Operation(
+        Origin(10, 30, 31, 1000, "agent"), 20, "rename", FILE, 40, 50, 2, 60, WALKED, (4, 8, 3, 0), text
+    )  # fmt: skip
+    assert expected == decode(memoryview(b"....." + record + b"...."), 5, len(record) + 4)
+    (event,) = Account(_nothing_left).take([expected])
+    assert ("/one/two/new", "/x", True) == (event.path, event.target, event.lexical)
+
+
+@pytest.mark.parametrize(
+    ("given", "directory", "path"),
+    [
+        (b"/a/./b//c", None, "/a/b/c"),
+        (b"//a", "/x", "/a"),
+        (b"/../a/..", "/x", "/"),
+        (b"a/../b/", "/", "/b"),
+        (b"../a", "/one/two", "/one/a"),
+        (b"a/../b", None, "a/../b"),
+        (b"", "/one", ""),
+        (b'\xff"', "/", '/\\xff"'),
+    ],
+)
+def test_a_path_is_joined_by_its_text(given: bytes, directory: str | None, path: str) -> None:
+    assert path == lexical_path(given, directory)
+
+
+def test_names_are_put_together_from_the_innermost_on() -> None:
+    assert "/a/b" == walked_path(b"b\0a\0", cut=False)
+    assert "/" == walked_path(b"", cut=False)
+    assert "/…/a/b" == walked_path(b"b\0a\0", cut=True)
+
+
+def test_a_close_has_the_path_that_the_file_was_opened_by() -> None:
+    account = Account(_nothing_left)
+    events = account.take([_operation("open", "/a/b", FILE), _operation("close", file=FILE, read=9)])
+    assert [("open", "/a/b", 0), ("close", "/a/b", 9)] == [(each.action, each.path, each.read_bytes) for each in events]
+
+
+def test_a_close_without_bytes_and_a_file_that_was_found_are_not_told() -> None:
+    account = Account(_nothing_left)
+    assert [] == account.take([_operation("found", "/a", FILE), _operation("close", file=FILE)])
+
+
+def test_what_a_process_leaves_open_comes_when_it_ends() -> None:
+    left = {FILE: (3, 4), OTHER: (0, 0)}
+    account = Account(left.__getitem__)
+    account.take([_operation("open", "/a", FILE), _operation("found", "/b", OTHER)])
+    (event,) = account.take([_operation("gone", time_ns=99)])
+    assert ("close", "/a", 3, 4, 99) == (event.action, event.path, event.read_bytes, event.written_bytes, event.origin.time_ns)
+    assert [] == account.finish(100)
+
+
+def test_a_process_that_ended_unseen_is_swept_out() -> None:
+    account = Account(lambda _: (1, 0))
+    account.take([_operation("open", "/a", FILE)])
+    assert [] == account.sweep({5})
+    assert ["/a"] == [each.path for each in account.sweep(set())]
+    assert [] == account.sweep(set())
+
+
+def test_repeats_are_counted_per_process_and_outcome() -> None:
+    account = Account(_nothing_left)
+    again = [_operation("open", "/a", time_ns=time_ns) for time_ns in range(1, 6)]
+    other = [_operation("open", "/a", pid=8), _operation("open", "/b")]
+    first = account.take([*again, *other])
+    assert [(7, "/a", 1), (8, "/a", 1), (7, "/b", 1)] == [(each.origin.pid, each.path, each.count) for each in first]
+    (rest,) = account.flush()
+    assert (4, "/a", 5) == (rest.count, rest.path, rest.origin.time_ns)
+    assert [1] == [each.count for each in account.take(again[:1])]
+
+
+def test_repeats_of_a_process_come_with_its_end() -> None:
+    account = Account(_nothing_left)
+    events = account.take([*[_operation("open", "/a")] * 3, _operation("gone")])
+    assert [1, 2] == [each.count for each in events]
+
+
+def test_bytes_of_repeats_are_summed() -> None:
+    account = Account(_nothing_left)
+    account.take([_operation("open", "/a", FILE), _operation("close", file=FILE, read=1)])
+    account.take([_operation("open", "/a", FILE), _operation("close", file=FILE, read=20)])
+    account.take([_operation("open", "/a", FILE), _operation("close", file=FILE, read=300)])
+    closes = [each for each in account.flush() if each.action == "close"]
+    assert [(2, 320)] == [(each.count, each.read_bytes) for each in closes]
+
+
+def test_more_keys_than_fit_go_out_early_and_none_is_forgotten() -> None:
+    repeats: Repeats[int] = Repeats(lambda one, other: one + other, most=3)
+    out = [event for key in (1, 1, 2, 3, 1, 4, 1) for event in repeats.add("process", key, 1)]
+    assert 7 == sum(out) + sum(repeats.flush())
+    assert [] == repeats.flush()
+
+
+def test_the_end_of_one_process_leaves_the_others_alone() -> None:
+    repeats: Repeats[FileEvent] = Repeats(lambda _, second: second)
+    event = FileEvent(Origin(1, 1), 1, "open", "/")
+    for process in ("one", "other", "one", "other"):
+        repeats.add(process, "key", event)
+    assert [event] == repeats.end("one")
+    assert [] == repeats.end("one")
+    assert [event] == repeats.flush()
