@@ -17,7 +17,7 @@ from agentsight_rx.envelope import decode_envelope, encode_envelope, encode_line
 from agentsight_rx.events import Channel, Origin, RpcMessage, StdioChunk, StdioClose, StdioEvent, time_of
 from agentsight_rx.loss import Reason
 from agentsight_rx.stream import of
-from agentsight_rx.wire.jsonrpc import Kind, LineDecoder, Message, decode_line
+from agentsight_rx.wire.jsonrpc import Kind, Line, LineDecoder, Message, decode_line
 
 from .component import Case, check
 from .strategies import MS, START_NS, losses, pieces_of
@@ -101,7 +101,12 @@ def test_what_was_encoded_is_decoded_however_it_is_cut(said: list[Said], data: s
 @settings(max_examples=100, deadline=None)
 def test_nothing_vanishes_and_nothing_breaks_it(parts: list[bytes | int]) -> None:
     decoder = LineDecoder(longest=40)
-    found = [line for part in parts for line in (decoder.feed(part) if isinstance(part, bytes) else decoder.gap(part) or [])]
+    found: list[Line] = []
+    for part in parts:
+        if isinstance(part, bytes):
+            found += decoder.feed(part)
+        else:
+            decoder.gap(part)
     found += decoder.finish()
     assert sum(len(part) for part in parts if isinstance(part, bytes)) == sum(line.size for line in found)
     holes = sum(part for part in parts if isinstance(part, int))

@@ -8,9 +8,8 @@ import pty
 import shutil
 import subprocess
 import sys
-import time
 from collections import Counter, defaultdict
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +27,7 @@ from agentsight_rx.sources import StdioOptions, Target
 from agentsight_rx.sources.stdio import StdioReader
 from agentsight_rx.stream import Stream
 
-from .capture import Kept, needs_root, running, started, until
+from .capture import Kept, needs_root, running, started
 
 pytestmark = [pytest.mark.live, needs_root]
 
@@ -51,7 +50,7 @@ class _Held:
 
 
 @contextmanager
-def held(directory: Path, *, python: str = "", shell: str = "", env: dict[str, str] | None = None) -> Generator[_Held]:
+def held(directory: Path, *, python: str = "", shell: str = "", terminal: int | None = None) -> Generator[_Held]:
     gate = directory / "go"
     if python:
         program = directory / "program.py"
@@ -59,9 +58,12 @@ def held(directory: Path, *, python: str = "", shell: str = "", env: dict[str, s
         command = [sys.executable, str(program), str(gate)]
     else:
         command = ["/bin/bash", "-c", f"until [ -e {gate} ]; do sleep 0.01; done; {shell}"]
-    with started(command, env) as process:
-        yield _Held(process, gate)
-    gate.unlink(missing_ok=True)
+    with subprocess.Popen(command, stdin=terminal, stdout=terminal, stderr=terminal) as process:
+        try:
+            yield _Held(process, gate)
+        finally:
+            process.kill()
+            gate.unlink(missing_ok=True)
 
 
 def captured(program: _Held, *, messages: bool = False, max_bytes: int = MOST, **options: Any) -> Kept:
@@ -108,43 +110,38 @@ def streams(kept: Kept, end: str) -> list[bytes]:
 
 # -- pipes and shells --------------------------------------------------------------------------------------------------
 
-LINES = 1009
+LINES, RUNS = 1009, 53
+
+
+def numbers(last: int, mark: str = "") -> bytes:
+    return "".join(f"{mark}{number}\n" for number in range(1, last + 1)).encode()
 
 
 def test_every_hop_of_a_pipeline_is_seen_at_both_ends(tmp_path: Path) -> None:
+    short = f"for i in $(seq 1 {RUNS}); do /bin/sh -c 'echo $0' $i | cat; done | wc -l >/dev/null"
     with held(
-        tmp_path, shell=f"seq 1 {LINES} | sed s/^/x/ | tac | cat >{tmp_path}/out; echo -n hello | cat >/dev/null"
+        tmp_path, shell=f"seq 1 {LINES} | sed s/^/x/ | tac | cat >{tmp_path}/out; echo -n hello | cat; {short}"
     ) as program:
         kept = captured(program)
-    plain = "".join(f"{number}\n" for number in range(1, LINES + 1)).encode()
-    marked = "".join(f"x{number}\n" for number in range(1, LINES + 1)).encode()
-    turned = b"".join(reversed(marked.splitlines(keepends=True)))
+    turned = b"".join(reversed(numbers(LINES, "x").splitlines(keepends=True)))
     assert turned == (tmp_path / "out").read_bytes()
-    assert sorted([plain, marked, turned, b"hello"]) == streams(kept, "out") == streams(kept, "in")
+    singles = [f"{number}\n".encode() for number in range(1, RUNS + 1)]
+    said = sorted([numbers(LINES), numbers(LINES, "x"), turned, b"hello", *singles, numbers(RUNS), numbers(RUNS)])
+    assert said == streams(kept, "in")
+    assert said == streams(kept, "out")
     found = ends(kept)
     closed = {event.channel: event.offset for event in kept.of(StdioClose) if event.channel}
     assert {channel: len(end.data) for (channel, way), end in found.items() if way == "in"} == closed
     gone = {event.origin.pid for event in kept.of(StdioClose) if event.channel is None}
-    assert {pid for end in found.values() for pid in end.pids} <= gone
-    assert {0, 1} == {chunk.fd for chunk in kept.of(StdioChunk)}
-    assert {"seq", "sed", "tac", "cat", "bash"} == {chunk.origin.comm for chunk in kept.of(StdioChunk)}
-
-
-def test_short_processes_are_not_missed(tmp_path: Path) -> None:
-    with held(tmp_path, shell="for i in $(seq 1 53); do /bin/sh -c 'echo $0' $i | cat; done | wc -l") as program:
-        kept = captured(program)
-    expected = Counter(f"{number}\n".encode() for number in range(1, 54))
-    for end in ("out", "in"):
-        said = Counter(streams(kept, end))
-        assert not expected - said
-        assert said[b"".join(f"{number}\n".encode() for number in range(1, 54))] == 1 + (end == "out") * 0
+    assert {pid for end in found.values() for pid in end.pids} == gone
+    assert {"seq", "sed", "tac", "cat", "bash", "sh", "wc"} == {chunk.origin.comm for chunk in kept.of(StdioChunk)}
 
 
 def test_only_the_descriptors_that_were_asked_for(tmp_path: Path) -> None:
     with held(tmp_path, shell="seq 1 53 | cat | wc -l") as program:
         kept = captured(program, fds=(0,))
     assert {("in", 0)} == {(chunk.origin.direction, chunk.fd) for chunk in kept.of(StdioChunk)}
-    assert len(streams(kept, "in")) == 2
+    assert [numbers(53)] * 2 == streams(kept, "in")
 
 
 def test_what_is_over_the_limit_is_counted(tmp_path: Path) -> None:
@@ -158,15 +155,40 @@ def test_what_is_over_the_limit_is_counted(tmp_path: Path) -> None:
     os.write(writer, b"x" * 600_011)
     os.wait()
     """
-    for most in (8192, 65_536, MOST):
+    for most in (8192, MOST):
         with held(tmp_path, python=code) as program:
             found = ends(captured(program, max_bytes=most))
         (written,) = [end for (_, way), end in found.items() if way == "out"]
         (read,) = [end for (_, way), end in found.items() if way == "in"]
         assert (b"x" * most, 600_011 - most) == (written.data, written.lost)
         assert len(read.data) + read.lost == 600_011
-        if most >= 65_536:
-            assert read.lost == 0
+        assert (read.lost == 0) == (most == MOST)  # it reads in smaller pieces than the other one writes
+
+
+def test_a_ring_that_is_too_small_counts_what_it_lost(tmp_path: Path) -> None:
+    code = """
+    reader, writer = os.pipe()
+    if os.fork() == 0:
+        os.close(writer)
+        for _ in range(307):
+            assert len(os.read(reader, 1000)) == 1000
+        os._exit(0)
+    for _ in range(307):
+        os.write(writer, b"x" * 1000)
+        time.sleep(0.0001)
+    os.wait()
+    """
+    with held(tmp_path, python=code) as program:
+        reader = StdioReader(StdioOptions(Target(program.pid), ring_size=64 << 10))
+        reader.open()
+        try:
+            program.run()
+        finally:
+            events = [*reader.lost(), *reader.close()]
+    lost = sum(event.count for event in events if isinstance(event, Loss) and event.reason is Reason.KERNEL_LOST)
+    seen = sum(isinstance(event, StdioChunk) for event in events)
+    assert seen > 30
+    assert 307 * 2 + 2 == seen + lost  # and that two processes ended, for which there was no room
 
 
 # -- processes of Python -----------------------------------------------------------------------------------------------
@@ -174,107 +196,88 @@ def test_what_is_over_the_limit_is_counted(tmp_path: Path) -> None:
 SENT = 211
 
 
-@pytest.mark.parametrize("duplex", [False, True], ids=["pipe", "socket pair"])
-def test_multiprocessing(tmp_path: Path, duplex: bool) -> None:
+def test_multiprocessing(tmp_path: Path) -> None:
     code = f"""
     import multiprocessing, struct
     def child(end):
         for number in range({SENT}):
             end.send_bytes(bytes([number % 251]) * (number * 97 + 1))
     multiprocessing.set_start_method("fork")
-    there, here = multiprocessing.Pipe(duplex={duplex})
-    process = multiprocessing.Process(target=child, args=(here,))
-    process.start()
     with open({str(tmp_path / "log")!r}, "wb") as log:
-        for number in range({SENT}):
-            data = there.recv_bytes()
-            log.write(struct.pack("!i", len(data)) + data)
-    process.join()
+        for duplex in (False, True):
+            there, here = multiprocessing.Pipe(duplex=duplex)
+            process = multiprocessing.Process(target=child, args=(here,))
+            process.start()
+            for number in range({SENT}):
+                data = there.recv_bytes()
+                log.write(struct.pack("!i", len(data)) + data)
+            process.join()
     """
     with held(tmp_path, python=code) as program:
         kept = captured(program)
     truth = (tmp_path / "log").read_bytes()
-    assert len(truth) == sum(4 + number * 97 + 1 for number in range(SENT))
-    assert [truth] == streams(kept, "out") == streams(kept, "in")
-    assert {"unix" if duplex else "pipe"} == {chunk.channel.kind for chunk in kept.of(StdioChunk)}
+    assert len(truth) == 2 * sum(4 + number * 97 + 1 for number in range(SENT))
+    assert [truth[: len(truth) // 2]] * 2 == streams(kept, "out") == streams(kept, "in")
+    assert {"pipe", "unix"} == {chunk.channel.kind for chunk in kept.of(StdioChunk)}
 
 
 def test_vectored_calls_and_calls_of_sockets(tmp_path: Path) -> None:
     code = """
     import socket
     left, right = socket.socketpair()
+    here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
     reader, writer = os.pipe()
     if os.fork() == 0:
         assert right.recv(5, socket.MSG_PEEK) == b"hello"
         assert right.recvmsg(5, 0, socket.MSG_PEEK)[0] == b"hello"
         assert right.recv(5) == b"hello"
-        assert right.recvmsg_into([bytearray(2), bytearray(0), bytearray(50)])[0] == 20
+        left.close()
+        assert right.recvmsg_into([bytearray(2), bytearray(0), bytearray(50)])[0] == 19
         right.sendmsg([b"fine", b"", b", thank", b" you"])
         right.send(b"!")
         assert os.readv(reader, [bytearray(3), bytearray(100)]) == 31
+        right.send(b"?")
         assert os.readv(reader, [bytearray(100)]) == 40
+        buffer = bytearray(10)
+        assert there.recv_into(buffer, 10, socket.MSG_TRUNC) == 97
+        assert there.recvmsg_into([buffer], 0, socket.MSG_TRUNC)[0] == 97
         os._exit(0)
     left.send(b"hello")
-    time.sleep(0.1)
-    left.sendmsg([b"how", b"", b" ", b"are you", b" today???"])
+    time.sleep(0.2)
+    left.sendmsg([b"how", b"", b" ", b"are you", b" today??"])
     assert left.recv(15, socket.MSG_WAITALL) == b"fine, thank you"
     assert os.read(left.fileno(), 9) == b"!"
     os.writev(writer, [b"abc", b"", b"d" * 28])
-    time.sleep(0.1)
+    assert left.recv(1) == b"?"
     os.writev(writer, [b"%x" % (number % 16) for number in range(40)])
-    os.wait()
+    here.send(b"a" * 97)
+    here.send(b"b" * 97)
+    assert os.wait()[1] == 0
     """
     with held(tmp_path, python=code) as program:
         kept = captured(program)
     over = "".join(f"{number % 16:x}" for number in range(40)).encode()
-    assert sorted([b"hellohow are you today???", b"fine, thank you!", b"abc" + b"d" * 28 + over]) == streams(kept, "in")
-    assert sorted([b"hellohow are you today???", b"fine, thank you!", b"abc" + b"d" * 28 + over[:16]]) == streams(kept, "out")
+    there, back, vectors = b"hellohow are you today??", b"fine, thank you!?", b"abc" + b"d" * 28
+    assert sorted([there, back, vectors + over, b"a" * 10 + b"b" * 10]) == streams(kept, "in")
+    assert sorted([there, back, vectors + over[:16], b"a" * 97 + b"b" * 97]) == streams(kept, "out")
     assert [24] == [chunk.lost for chunk in kept.of(StdioChunk) if chunk.lost]  # of 40 buffers 16 are looked at
-    sockets = {key[0].inode for key in ends(kept) if key[0].kind == "unix"}
-    assert len(sockets) == 2
+    kinds = Counter(channel.kind for channel, way in ends(kept) if way == "in")
+    assert Counter(unix=3, pipe=1) == kinds
 
 
-def test_datagrams_that_do_not_fit_are_what_was_given_out(tmp_path: Path) -> None:
-    code = """
-    import socket
-    left, right = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
-    if os.fork() == 0:
-        buffer = bytearray(10)
-        assert right.recv_into(buffer, 10, socket.MSG_TRUNC) == 97
-        assert right.recvmsg_into([buffer], 0, socket.MSG_TRUNC)[0] == 97
-        os._exit(0)
-    left.send(b"a" * 97)
-    left.send(b"b" * 97)
-    os.wait()
-    """
-    with held(tmp_path, python=code) as program:
-        kept = captured(program)
-    assert [b"a" * 10 + b"b" * 10] == streams(kept, "in")
-    assert [b"a" * 97 + b"b" * 97] == streams(kept, "out")
-
-
-def test_who_talks_to_himself_is_left_out(tmp_path: Path) -> None:
-    code = """
-    import asyncio, socket, threading
-    async def main():
-        loop = asyncio.get_running_loop()
-        for _ in range(53):
-            await asyncio.to_thread(time.sleep, 0.001)
-        reader, writer = os.pipe()
-        left, right = socket.socketpair()
-        for _ in range(53):
-            os.write(writer, b"!"), os.read(reader, 1)
-            left.send(b"!"), right.recv(1)
-    asyncio.run(main())
-    """
-    with held(tmp_path, python=code) as program:
-        kept = captured(program)
-    assert [] == kept.of(StdioChunk)
-
-
-def test_what_was_written_before_a_socket_was_accepted_is_on_its_channel(tmp_path: Path) -> None:
+def test_who_talks_to_himself_is_left_out_and_what_was_written_before_it_was_accepted_is_not(tmp_path: Path) -> None:
     code = f"""
-    import socket
+    import asyncio, socket
+    async def main():
+        for _ in range(53):
+            await asyncio.to_thread(time.sleep, 0.0001)
+    asyncio.run(main())
+    reader, writer = os.pipe()
+    left, right = socket.socketpair()
+    for _ in range(53):
+        os.write(writer, b"!"), os.read(reader, 1)
+        left.send(b"!"), right.recv(1)
+
     listener = socket.socket(socket.AF_UNIX)
     listener.bind({str(tmp_path / "socket")!r})
     listener.listen()
@@ -288,78 +291,37 @@ def test_what_was_written_before_a_socket_was_accepted_is_on_its_channel(tmp_pat
         os._exit(0)
     time.sleep(0.2)
     end, _ = listener.accept()
-    while not (said := end.recv(100)).endswith(b"words, "):
-        pass
+    said = b""
+    while not said.endswith(b"words, "):
+        said = end.recv(100)
     end.send(b"welcome")
     while end.recv(100):
         pass
-    os.wait()
+    assert os.wait()[1] == 0
     """
     with held(tmp_path, python=code) as program:
         kept = captured(program)
-    assert [b"early words, late words", b"welcome"] == streams(kept, "out") == streams(kept, "in")
+    assert [b"early words, late words", b"welcome"] == streams(kept, "out")
+    assert [b"early words, late words", b"welcome"] == streams(kept, "in")
     assert len({channel for channel, _ in ends(kept)}) == 2
 
 
-def test_a_terminal_is_read_by_nobody_and_its_output_only_on_request(tmp_path: Path) -> None:
-    code = "import pty\npty.spawn(['/bin/sh', '-c', 'read word; echo heard $word'])\n"
+def test_a_terminal_is_never_read_and_its_output_only_on_request(tmp_path: Path) -> None:
     for tty in (False, True):
-        gate = tmp_path / "go"
-        gate.unlink(missing_ok=True)
         master, slave = pty.openpty()
-        script = f"until [ -e {gate} ]; do sleep 0.01; done; read word; echo heard $word >/dev/stderr"
-        process = subprocess.Popen(["/bin/sh", "-c", script], stdin=slave, stdout=slave, stderr=slave, start_new_session=True)
-        try:
-            with running(sources.stdio(StdioOptions(Target(process.pid), tty=tty))) as (run, kept):
-                gate.touch()
-                os.write(master, b"secret\n")
-                assert process.wait(20) == 0
-                run.stop()
-        finally:
-            process.kill()
-            os.close(master)
-            os.close(slave)
-        chunks = kept.of(StdioChunk)
-        assert [("tty", "out", b"heard secret\n")] * tty == [
-            (each.channel.kind, each.origin.direction, each.data) for each in chunks
-        ]
-    assert code
+        with held(tmp_path, shell="read word; echo heard $word", terminal=slave) as program:
+            os.write(master, b"secret\n")
+            kept = captured(program, tty=tty)
+        os.close(master)
+        os.close(slave)
+        said = [(chunk.channel.kind, chunk.origin.direction, chunk.data) for chunk in kept.of(StdioChunk)]
+        assert [("tty", "out", b"heard secret\n")] * tty == said
 
 
 def test_options_out_of_range_are_refused() -> None:
-    for options in (
-        StdioOptions(Target(1), max_bytes=0),
-        StdioOptions(Target(1), max_bytes=MOST + 1),
-        StdioOptions(Target(1), fds=(-1,)),
-    ):
+    for options in ({"max_bytes": 0}, {"max_bytes": MOST + 1}, {"fds": (-1,)}):
         with pytest.raises(UsageError):
-            sources.stdio(options)
-
-
-def test_a_ring_that_is_too_small_counts_what_it_lost(tmp_path: Path) -> None:
-    code = """
-    reader, writer = os.pipe()
-    if os.fork() == 0:
-        while len(os.read(reader, 1000)) == 1000:
-            pass
-        os._exit(0)
-    for _ in range(307):
-        os.write(writer, b"x" * 1000)
-    os.close(writer)
-    os.wait()
-    """
-    with held(tmp_path, python=code) as program:
-        reader = StdioReader(StdioOptions(Target(program.pid), ring_size=64 << 10))
-        reader.open()
-        try:
-            program.run()
-        finally:
-            events = [*reader.lost(), *reader.close()]
-    lost = sum(event.count for event in events if isinstance(event, Loss) and event.reason is Reason.KERNEL_LOST)
-    seen = [event for event in events if isinstance(event, StdioChunk)]
-    assert lost > 307
-    marks = [event for event in events if isinstance(event, StdioClose)]
-    assert 307 * 2 + 3 == len(seen) + len(marks) + lost or 307 * 2 + 2 <= len(seen) + len(marks) + lost <= 307 * 2 + 3
+            sources.stdio(StdioOptions(Target(1), **options))  # type: ignore[arg-type]
 
 
 # -- MCP ---------------------------------------------------------------------------------------------------------------
@@ -419,10 +381,9 @@ async def main():
         assert not (await client.call_tool("big", {"size": 300_007})).is_error
         try:
             await client.get_prompt("nothing")
-        except Exception as error:
-            assert "nothing" in str(error), error
-        else:
-            raise AssertionError
+        except Exception:
+            return
+        raise AssertionError
 asyncio.run(main())
 """
 NODE_SERVER = """

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from agentsight_rx.wire.jsonrpc import (
+    Line,
     LineDecoder,
     Message,
     decode_line,
@@ -27,7 +28,12 @@ TOLD = Message("notification", "", "notifications/initialized")
 def decode(*parts: bytes | int, longest: int = 16 << 20) -> list[Message]:
     """What pieces of a stream say; a number is a hole of that size. All bytes are part of some line."""
     decoder = LineDecoder(longest)
-    lines = [line for part in parts for line in (decoder.feed(part) if isinstance(part, bytes) else decoder.gap(part) or ())]
+    lines: list[Line] = []
+    for part in parts:
+        if isinstance(part, bytes):
+            lines += decoder.feed(part)
+        else:
+            decoder.gap(part)
     held = decoder.held()
     rest = decoder.finish()
     assert sum(len(part) for part in parts if isinstance(part, bytes)) == sum(line.size for line in lines) + held
