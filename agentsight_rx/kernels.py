@@ -277,8 +277,11 @@ def _count(site: Site, out: Sequence[Any], fed: Sequence[Any] = ()) -> None:
     if losses:
         known = [event for event in fed if type(event) is Loss]
         for loss in losses:
-            if not any(_same(loss, each) for each in known):
+            place = next((place for place, each in enumerate(known) if _same(loss, each)), None)
+            if place is None:
                 site.meter.lose(loss.reason, loss.count, loss.size)
+            else:
+                del known[place]
 
 
 def _same(one: Loss, other: Loss) -> bool:

@@ -388,6 +388,21 @@ def test_a_loss_that_a_machine_reports_goes_on_and_into_the_ledger(operator: Ope
     assert site.meter.entries() == [Entry("stage", Reason.TRUNCATED, 1, 7)]
 
 
+class Adds(Passes):
+    """Lets losses by, and each time tells one of its own that looks the same."""
+
+    def feed(self, loss: Loss, /) -> Iterable[Loss]:
+        return [*super().feed(loss), loss]
+
+
+@pytest.mark.parametrize("batches", [[[GAP, GAP]], [[GAP], [GAP]]])
+def test_a_loss_of_its_own_counts_even_where_one_from_upstream_looks_the_same(batches: list[list[Loss]]) -> None:
+    kernel, site = running(each(Adds, name="adds"))
+    for batch in batches:
+        kernel.feed(batch)
+    assert site.meter.entries() == [Entry("stage", Reason.KERNEL_LOST, 4, 60)]
+
+
 @pytest.mark.parametrize("operator", PASSES)
 def test_a_loss_from_upstream_was_counted_where_it_arose(operator: Operator[Loss, Loss]) -> None:
     kernel, site = running(operator)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 import time
 from collections.abc import Sequence
@@ -14,13 +13,14 @@ import typer
 
 from .. import sinks
 from ..doctor import require_capture
-from ..errors import UsageError
+from ..errors import AgentsightError, UsageError
 from ..graphs import RECORD_HTTP_FILTERS, TraceOptions
 from ..graphs import trace as trace_graph
 from ..launch import Launch, exit_status, forwarding, invoking_user
 from ..runtime import Run, Summary
 from ..sink import Sink
 from ..sources import Target
+from ..sources.discovery import describe, resolve, search_path, tls_candidates
 from ..web import WebOptions, web
 from .capture import capture, print_graph, tell, tell_places, tell_summary
 from .flags import Listening, comms_of
@@ -122,12 +122,12 @@ def record(
         destinations = [sinks.store(store, owner=invoking_user()), *page]
         capture(trace_graph(options(attached)), destinations, store=store, keeps_auth=disable_auth_removal)
         return 0
-    launch = Launch.fork(command)
+    launch = Launch.fork(command, env={**os.environ, "PATH": search_path(os.environ)})
     store = new_store(db)
     fresh = not store.exists()
     try:
         target = Target(launch.pid, cgroup=cgroup)
-        status, summary = record_command(launch, options(target, _program_of(command)), store, *page, wait_all=wait_all)
+        status, summary = record_command(launch, options(target, _candidates_of(command)), store, *page, wait_all=wait_all)
     except BaseException:
         launch.abandon()
         if fresh:  # the command never ran: leave no empty recording behind
@@ -167,10 +167,15 @@ def _watch_the_rest(launch: Launch, limit: float | None) -> None:
         time.sleep(0.02)
 
 
-def _program_of(command: Sequence[str]) -> tuple[str, ...]:
-    """The file that will run, so that its own TLS code is probed before it starts."""
-    found = shutil.which(command[0])
-    return (os.path.realpath(found),) if found else ()
+def _candidates_of(command: Sequence[str]) -> tuple[str, ...]:
+    """The files whose TLS code is probed before the command starts: its program, its interpreter, what they bring along."""
+    try:
+        resolved = resolve(command[0])
+    except AgentsightError:
+        return ()  # the launch says what is wrong with the command
+    candidates = tls_candidates(*resolved.chain, *resolved.others)
+    tell(describe(resolved, candidates))
+    return tuple(candidates)
 
 
 def _page(listen: str, port: int, *, allow_remote: bool) -> Sink:

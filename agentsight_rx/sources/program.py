@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from importlib.resources import files
 from pathlib import Path
-from threading import Thread
+from threading import Lock, Thread
 from typing import Any, Generic, TypeVar
 
 from ..errors import CaptureError, UsageError
@@ -64,6 +64,9 @@ _SEEN, _LOST, _UNTRACKED = 0, 1, 2
 _MOST_READS = 16  # 8,192 records each: the small ones of a ring of 8 MiB
 _PAGE = 4096
 _SMALLEST_RING = 2 * _PAGE
+
+
+_ONE_AT_A_TIME = Lock()  # BCC frees its modules without a lock of its own: two threads at once crash the process
 
 
 class Program(Generic[E]):
@@ -181,7 +184,8 @@ class Program(Generic[E]):
         attached, self._attached = self._attached, []
         _let_go(attached)
         self._ring.close()
-        self.bpf.cleanup()
+        with _ONE_AT_A_TIME:
+            self.bpf.cleanup()
 
 
 def _refused(what: str, error: Exception) -> CaptureError:

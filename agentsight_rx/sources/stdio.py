@@ -47,7 +47,7 @@ _CHUNK, _END, _GONE, _SELF = 1, 2, 3, 4
 _KINDS: tuple[Literal["pipe", "unix", "tty"], ...] = ("pipe", "unix", "tty")
 
 _SEGMENT = 16384
-_BUFFERS = 16  # of one vectored call; programs pass two or three, what more of them hold is counted as lost
+_BUFFERS = 64  # of one vectored call; programs pass a few, what more of them hold is counted as lost
 _MOST = 256 << 10  # the verifier takes so many segments of one call; a pipe is read in pieces of at most 64 KiB
 _HOLD_NS = 10_000_000  # for so long a first write waits for the first read: who wakes itself up does so at once
 _EARLY_MOST = 256  # chunks written to sockets that nobody accepted yet
@@ -268,6 +268,7 @@ def _switches(options: StdioOptions) -> list[str]:
     possible = Path("/sys/devices/system/cpu/possible").read_text()
     cpus = int(possible.replace(",", "-").split("-")[-1]) + 1
     switches = [
+        f"-DBUFFERS={_BUFFERS}",
         f"-DMOST={options.max_bytes}",
         f"-DSTEPS={2 * (segments + _BUFFERS) + 1}",
         f"-DCPUS={cpus}",

@@ -133,7 +133,9 @@ def _strings(text: str) -> list[str]:
             waiting.extend(item.values())  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
         elif isinstance(item, list):
             words = [part for part in item if isinstance(part, str)]  # pyright: ignore[reportUnknownVariableType]
-            found.append(" ".join(words))
+            if words:
+                found.append(" ".join(words))
+            waiting.extend(part for part in item if not isinstance(part, str))  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
     return found
 
 

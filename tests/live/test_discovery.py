@@ -204,7 +204,7 @@ def test_a_program_with_tls_of_its_own_is_found_when_it_starts(tmp_path: Path) -
 
 def test_a_named_file_without_symbols_is_refused_in_one_line(tmp_path: Path) -> None:
     named = tmp_path / "agent"
-    named.write_bytes(Path("/bin/true").read_bytes() + b"\0/work/vendor/boringssl/ssl/ssl_lib.cc\0")
+    named.write_bytes(Path("/bin/true").read_bytes() + b"\0/build/vendor/boringssl/ssl/ssl_lib.cc\0")
     done = subprocess.run(
         [sys.executable, "-m", "agentsight_rx", "trace", "--ssl", "--binary-path", str(named)],
         capture_output=True,

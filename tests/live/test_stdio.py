@@ -77,6 +77,16 @@ def captured(program: _Held, *, messages: bool = False, max_bytes: int = MOST, *
     return kept
 
 
+@contextmanager
+def terminal() -> Generator[tuple[int, int]]:
+    master, slave = pty.openpty()
+    try:
+        yield master, slave
+    finally:
+        os.close(master)
+        os.close(slave)
+
+
 @dataclass
 class End:
     """One end of a channel: what passed there, put together by the places that the events name."""
@@ -137,11 +147,19 @@ def test_every_hop_of_a_pipeline_is_seen_at_both_ends(tmp_path: Path) -> None:
     assert {"seq", "sed", "tac", "cat", "bash", "sh", "wc"} == {chunk.origin.comm for chunk in kept.of(StdioChunk)}
 
 
-def test_only_the_descriptors_that_were_asked_for(tmp_path: Path) -> None:
-    with held(tmp_path, shell="seq 1 53 | cat | wc -l") as program:
+def test_only_the_descriptors_that_were_asked_for_and_no_terminal(tmp_path: Path) -> None:
+    with terminal() as (_, slave), held(tmp_path, shell="seq 1 53 | cat | wc -l", terminal=slave) as program:
         kept = captured(program, fds=(0,))
     assert {("in", 0)} == {(chunk.origin.direction, chunk.fd) for chunk in kept.of(StdioChunk)}
     assert [numbers(53)] * 2 == streams(kept, "in")
+
+
+def test_a_terminal_is_never_read_and_its_output_only_on_request(tmp_path: Path) -> None:
+    with terminal() as (master, slave), held(tmp_path, shell="read word; echo heard $word", terminal=slave) as program:
+        os.write(master, b"secret\n")
+        kept = captured(program, tty=True)
+    said = [(chunk.channel.kind, chunk.origin.direction, chunk.data) for chunk in kept.of(StdioChunk)]
+    assert [("tty", "out", b"heard secret\n")] == said
 
 
 def test_what_is_over_the_limit_is_counted(tmp_path: Path) -> None:
@@ -155,14 +173,12 @@ def test_what_is_over_the_limit_is_counted(tmp_path: Path) -> None:
     os.write(writer, b"x" * 600_011)
     os.wait()
     """
-    for most in (8192, MOST):
-        with held(tmp_path, python=code) as program:
-            found = ends(captured(program, max_bytes=most))
-        (written,) = [end for (_, way), end in found.items() if way == "out"]
-        (read,) = [end for (_, way), end in found.items() if way == "in"]
-        assert (b"x" * most, 600_011 - most) == (written.data, written.lost)
-        assert len(read.data) + read.lost == 600_011
-        assert (read.lost == 0) == (most == MOST)  # it reads in smaller pieces than the other one writes
+    with held(tmp_path, python=code) as program:
+        found = ends(captured(program, max_bytes=8191))
+    (written,) = [end for (_, way), end in found.items() if way == "out"]
+    (read,) = [end for (_, way), end in found.items() if way == "in"]
+    assert (b"x" * 8191, 600_011 - 8191) == (written.data, written.lost)
+    assert (b"x" * 8191 * read.calls, 600_011) == (read.data, len(read.data) + read.lost)
 
 
 def test_a_ring_that_is_too_small_counts_what_it_lost(tmp_path: Path) -> None:
@@ -186,9 +202,10 @@ def test_a_ring_that_is_too_small_counts_what_it_lost(tmp_path: Path) -> None:
         finally:
             events = [*reader.lost(), *reader.close()]
     lost = sum(event.count for event in events if isinstance(event, Loss) and event.reason is Reason.KERNEL_LOST)
-    seen = sum(isinstance(event, StdioChunk) for event in events)
+    seen = sum(isinstance(event, StdioChunk | StdioClose) for event in events)
     assert seen > 30
-    assert 307 * 2 + 2 == seen + lost  # and that two processes ended, for which there was no room
+    assert lost > 307
+    assert 307 * 2 + 2 == seen + lost  # two processes ended as well
 
 
 # -- processes of Python -----------------------------------------------------------------------------------------------
@@ -237,7 +254,7 @@ def test_vectored_calls_and_calls_of_sockets(tmp_path: Path) -> None:
         right.send(b"!")
         assert os.readv(reader, [bytearray(3), bytearray(100)]) == 31
         right.send(b"?")
-        assert os.readv(reader, [bytearray(100)]) == 40
+        assert os.readv(reader, [bytearray(100)]) == 73
         buffer = bytearray(10)
         assert there.recv_into(buffer, 10, socket.MSG_TRUNC) == 97
         assert there.recvmsg_into([buffer], 0, socket.MSG_TRUNC)[0] == 97
@@ -249,18 +266,18 @@ def test_vectored_calls_and_calls_of_sockets(tmp_path: Path) -> None:
     assert os.read(left.fileno(), 9) == b"!"
     os.writev(writer, [b"abc", b"", b"d" * 28])
     assert left.recv(1) == b"?"
-    os.writev(writer, [b"%x" % (number % 16) for number in range(40)])
+    os.writev(writer, [b"%x" % (number % 16) for number in range(73)])
     here.send(b"a" * 97)
     here.send(b"b" * 97)
     assert os.wait()[1] == 0
     """
     with held(tmp_path, python=code) as program:
         kept = captured(program)
-    over = "".join(f"{number % 16:x}" for number in range(40)).encode()
+    over = "".join(f"{number % 16:x}" for number in range(73)).encode()
     there, back, vectors = b"hellohow are you today??", b"fine, thank you!?", b"abc" + b"d" * 28
     assert sorted([there, back, vectors + over, b"a" * 10 + b"b" * 10]) == streams(kept, "in")
-    assert sorted([there, back, vectors + over[:16], b"a" * 97 + b"b" * 97]) == streams(kept, "out")
-    assert [24] == [chunk.lost for chunk in kept.of(StdioChunk) if chunk.lost]  # of 40 buffers 16 are looked at
+    assert sorted([there, back, vectors + over[:64], b"a" * 97 + b"b" * 97]) == streams(kept, "out")
+    assert [9] == [chunk.lost for chunk in kept.of(StdioChunk) if chunk.lost]  # of 73 buffers 64 are looked at
     kinds = Counter(channel.kind for channel, way in ends(kept) if way == "in")
     assert Counter(unix=3, pipe=1) == kinds
 
@@ -306,22 +323,10 @@ def test_who_talks_to_himself_is_left_out_and_what_was_written_before_it_was_acc
     assert len({channel for channel, _ in ends(kept)}) == 2
 
 
-def test_a_terminal_is_never_read_and_its_output_only_on_request(tmp_path: Path) -> None:
-    for tty in (False, True):
-        master, slave = pty.openpty()
-        with held(tmp_path, shell="read word; echo heard $word", terminal=slave) as program:
-            os.write(master, b"secret\n")
-            kept = captured(program, tty=tty)
-        os.close(master)
-        os.close(slave)
-        said = [(chunk.channel.kind, chunk.origin.direction, chunk.data) for chunk in kept.of(StdioChunk)]
-        assert [("tty", "out", b"heard secret\n")] * tty == said
-
-
 def test_options_out_of_range_are_refused() -> None:
     for options in ({"max_bytes": 0}, {"max_bytes": MOST + 1}, {"fds": (-1,)}):
         with pytest.raises(UsageError):
-            sources.stdio(StdioOptions(Target(1), **options))  # type: ignore[arg-type]
+            sources.stdio(StdioOptions(Target(1), **options))  # pyright: ignore[reportArgumentType]
 
 
 # -- MCP ---------------------------------------------------------------------------------------------------------------

@@ -4,8 +4,8 @@
  * short processes are gone before anybody could ask. One program runs behind every system call of a kind, so the layout of
  * their tracepoints (arguments in slots of 8 bytes, the result in the first) is written down here once.
  *
- * Switches: MOST (bytes of one call), STEPS (turns of the copying loop), TTY, FDS (`ONLY(0) ONLY(1)`), OWN (our own pid), CPUS
- * (one more than the highest number of one). */
+ * Switches: MOST (bytes of one call), BUFFERS (of one call), STEPS (turns of the copying loop), TTY, FDS (`ONLY(0) ONLY(1)`),
+ * OWN (our own pid), CPUS (one more than the highest number of one). */
 
 enum { CHUNK = 1, END = 2, GONE = 3, SELF = 4 };
 
@@ -109,7 +109,7 @@ struct room_t {
     u64 next;  /* its successor in the array */
     u64 more;  /* so many successors */
     u32 fill;
-    u32 pad;
+    u32 taken; /* so many buffers of the array */
     struct chunk_t chunk;
 };
 
@@ -301,7 +301,7 @@ static inline void send_data(struct room_t *room, struct call_t *call, struct si
     struct chunk_t *chunk = &room->chunk;
     u64 over = did > MOST ? did - MOST : 0;
     room->left = did - over;
-    room->fill = 0;
+    room->fill = room->taken = 0;
     room->from = call->at;
     room->space = call->form == PLAIN ? call->size : 0;
     room->next = call->at;
@@ -331,9 +331,10 @@ static inline void send_data(struct room_t *room, struct call_t *call, struct si
         }
         if (!space) {
             struct buffer_t buffer = {};
-            if (!room->more || bpf_probe_read_user(&buffer, sizeof(buffer), (void *)room->next))
+            if (!room->more || room->taken == BUFFERS || bpf_probe_read_user(&buffer, sizeof(buffer), (void *)room->next))
                 break;
             room->more--;
+            room->taken++;
             room->next += sizeof(buffer);
             room->from = buffer.at;
             *(volatile u64 *)&room->space = buffer.size;
