@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from .decode import decoded
-from .prompt import Prompt, Said, ToolResult, prompt_of
+from .prompt import Frame, Prompt, Said, ToolResult, prompt_of
 
 __all__ = ["request"]
 
@@ -33,9 +33,9 @@ class _Tool(Struct):
     name: str = ""
 
 
-class _Request(Struct):
+class _Request(Frame):
     system: str | list[_Block] | None = None
-    messages: list[_Message] = []
+    messages: list[_Message] = msgspec.field(default_factory=list[_Message])
     tools: list[_Tool] | None = None
     max_tokens: int | None = None
 
@@ -50,7 +50,7 @@ def request(body: bytes, /) -> Prompt:
         return Prompt()
     messages = [_Message("system", asked.system or ""), *asked.messages]
     tools = [tool.name for tool in asked.tools or []]
-    return prompt_of(body, [_said(message) for message in messages], tools=tools, max_tokens=asked.max_tokens)
+    return prompt_of(asked, [_said(message) for message in messages], tools=tools, max_tokens=asked.max_tokens)
 
 
 def _said(message: _Message) -> Said:

@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Struct
 
 from .decode import decoded
-from .prompt import Prompt, Said, ToolResult, prompt_of
+from .prompt import Frame, Prompt, Said, ToolResult, prompt_of
 
 __all__ = ["request"]
 
@@ -30,8 +30,8 @@ class _Tool(Struct):
     custom: _Named | None = None
 
 
-class _Request(Struct):
-    messages: list[_Message] = []
+class _Request(Frame):
+    messages: list[_Message] = msgspec.field(default_factory=list[_Message])
     prompt: str | list[str] | None = None
     tools: list[_Tool] | None = None
     functions: list[_Named] | None = None
@@ -52,7 +52,7 @@ def request(body: bytes, /) -> Prompt:
         said.append(Said("user", [asked.prompt] if isinstance(asked.prompt, str) else asked.prompt))
     named = [tool.function or tool.custom or _Named() for tool in asked.tools or []] + (asked.functions or [])
     most = asked.max_tokens if asked.max_completion_tokens is None else asked.max_completion_tokens
-    return prompt_of(body, said, tools=[tool.name for tool in named], max_tokens=most)
+    return prompt_of(asked, said, tools=[tool.name for tool in named], max_tokens=most)
 
 
 def _said(message: _Message) -> Said:

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from .decode import decoded
 
-__all__ = ["Prompt", "Said", "ToolResult", "prompt_of"]
+__all__ = ["Frame", "Prompt", "Said", "ToolResult", "prompt_of"]
 
 
 class ToolResult(Struct, frozen=True):
@@ -65,7 +65,7 @@ class _Ids(Struct, rename={"session_camel": "sessionId", "conversation_camel": "
         return _text(self.conversation_id) or _text(self.conversation_camel)
 
 
-class _Frame(_Ids):
+class Frame(_Ids):
     """What the requests of all providers have in common."""
 
     model: str = ""
@@ -76,14 +76,10 @@ class _Frame(_Ids):
 
 
 _IDS = msgspec.json.Decoder(_Ids)
-_FRAME = msgspec.json.Decoder(_Frame)
 
 
-def prompt_of(body: bytes, said: list[Said], *, tools: Iterable[str], max_tokens: int | None) -> Prompt:
-    """The prompt made of what was said, and of what every provider names alike in `body`."""
-    frame = decoded(_FRAME, body)
-    if frame is None:
-        return Prompt()
+def prompt_of(frame: Frame, said: list[Said], *, tools: Iterable[str], max_tokens: int | None) -> Prompt:
+    """The prompt made of what was said, and of what every provider names alike in its request."""
     metadata = frame.metadata or _Ids()
     texts = [text for one in said for text in (*(result.output for result in one.results), *one.texts) if text]
     return Prompt(

@@ -80,22 +80,24 @@ class _Stream:
         if part.lost:
             self.damage = self.damage or "lost"
             self.decoder.finish()
+        reader = self.reader
         for event in self.decoder.feed(part.data):
             self.events.append(event)
-            if self.reader is None:
-                self._recognise(event)
-            if self.reader is not None and self.reader.feed(event):
+            if reader is None:
+                reader = self._recognise(event)
+            if reader is not None and reader.feed(event):
                 self.chunks += 1
                 self.first_chunk_ns = self.first_chunk_ns or self.last_ns
         if self.decoder.lost:
             self.damage = self.damage or "event_limit"
 
-    def _recognise(self, event: SseEvent) -> None:
+    def _recognise(self, event: SseEvent) -> StreamReader | None:
         self.provider = dialect_of(event)
         if self.provider is not None:
             self.reader = self.provider.reader()
             for earlier in self.events[:-1]:
                 self.reader.feed(earlier)
+        return self.reader
 
     def message(self, reason: str | None) -> SseMessage:
         about = self.about

@@ -1,15 +1,15 @@
 from __future__ import annotations
 
-import json
 from typing import Any
 
+import msgspec
 import pytest
 
-from agentsight_rx.llm.prompt import Prompt, Said, prompt_of
+from agentsight_rx.llm.prompt import Frame, Prompt, Said, prompt_of
 
 
 def prompt(said: list[Said] | None = None, **body: Any) -> Prompt:
-    return prompt_of(json.dumps(body).encode(), said or [], tools=[], max_tokens=None)
+    return prompt_of(msgspec.convert(body, Frame), said or [], tools=[], max_tokens=None)
 
 
 @pytest.mark.parametrize(
