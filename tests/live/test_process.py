@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -102,3 +103,21 @@ def test_a_name_a_session_and_a_user_choose_the_same_way(tmp_path: Path) -> None
     assert [event.exit_code for event in named.of(ProcessExit) if event.origin.pid == shell.pid] == [5]
     assert [event.exit_code for event in in_session.of(ProcessExit) if event.origin.pid == shell.pid] == [5]
     assert of_user.items == []
+
+
+def test_two_thousand_short_processes_are_seen_once_each(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tests.live.bursts", str(tmp_path / "go")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as workload:
+        try:
+            with running(sources.process(ProcessOptions(Target(workload.pid)))) as (run, kept):
+                (tmp_path / "go").touch()
+                pids = [int(line) for line in workload.communicate(timeout=120)[0].split()]
+                summary = run.stop()
+        finally:
+            workload.kill()
+    assert summary.complete
+    assert len(pids) == 2010
+    for kind, seen in ((ProcessFork, pids), (ProcessExit, [*pids, workload.pid])):
+        assert Counter(event.origin.pid for event in kept.of(kind)) == Counter(seen)
+    programs = [event.argv for event in kept.of(ProcessExec)]
+    assert Counter(programs) == Counter(("/bin/true", str(number)) for number in range(50) for _ in range(40))
