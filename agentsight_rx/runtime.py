@@ -62,12 +62,11 @@ def run(
     `ready` is called once everything is attached. `strict` raises bugs in operators instead of counting them. Raises
     CaptureError, SinkError or StoreError where something cannot be opened; nothing has been captured then.
     """
-    with Run(graph, sinks, strict=strict) as running:
-        with _signals(running):
-            if ready is not None:
-                ready()
-            running.wait(duration)
-        return running.stop()
+    with Run(graph, sinks, strict=strict) as running, _signals(running):
+        if ready is not None:
+            ready()
+        running.wait(duration)
+        return running.stop()  # a second signal changes nothing: each step has its deadline
 
 
 class Run:

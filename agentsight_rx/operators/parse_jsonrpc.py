@@ -40,8 +40,7 @@ _ASKED_MOST = 1024  # requests without an answer on one channel; clients have te
 _AHEAD_MOST = 4 << 20  # of what one end has and the other has not: four times what the biggest pipe takes
 _HELD_MOST = 64 << 20  # in all: four lines of the longest kind
 _PASSED_MOST = 64  # calls on each side of which it is still known when they were: a line is made of a few
-_SAMPLE = 8192  # bytes by which a late chunk shows that both ends say the same: what is kept of a call unless more is asked for
-_SURE = 16  # bytes that are found only where they belong: the beginning of a message with its id
+_SAMPLE = 256  # bytes by which a late chunk shows that both ends say the same
 _EVERY = 1 << 62
 
 
@@ -85,7 +84,6 @@ class _Side(Struct, array_like=True):
     end: int = 0  # all before this was seen, or known to be missing
     seq: int = 0
     begun: bool = False  # its very first chunk was seen
-    shift: int = 0  # its offsets count from so many bytes behind where the other side's do
     pid: int = 0  # who used it last
     chunks: list[StdioChunk] = []  # with something behind the place where the stream stands
     passed: list[_Passed] = []
@@ -146,6 +144,7 @@ class _Pipe(Struct):
     sample: bytes = b""  # the last bytes in front of `at`
     lines: LineDecoder = field(default_factory=LineDecoder)
     first: Origin | None = None  # of the line that has not ended
+    last: Origin | None = None  # of the last bytes that were taken
     line_at: int = 0
     spoken: bool = False  # JSON-RPC was seen
     answers: Channel | None = None  # where what is asked here is answered
@@ -195,8 +194,6 @@ class _Conversations(Machine[StdioEvent, StdioEvent]):
         self._held += len(chunk.data)
         if pipe.raw is None and chunk.data:
             pipe.raw = is_binary(chunk.data)
-        if not pipe.raw:
-            chunk = _aligned(pipe, chunk)
         self._take(pipe, chunk)
         if pipe.raw:
             self._go_by(pipe, out)
@@ -213,7 +210,7 @@ class _Conversations(Machine[StdioEvent, StdioEvent]):
             self._ending[close.origin.pid] = self._now_ns
         elif (pipe := self._pipes.get(close.channel)) is not None and not pipe.raw:
             pipe.lead = "in"
-            pipe.sides["in"].end = max(pipe.sides["in"].end, close.offset + pipe.sides["in"].shift)
+            pipe.sides["in"].end = max(pipe.sides["in"].end, close.offset)
             self._go_on(pipe, self._now_ns, out, give_up=_EVERY)
             self._end_line(pipe, None, out)
             for asked in self._open(lambda asked: self._answers_to(asked) == close.channel):
@@ -360,7 +357,7 @@ class _Conversations(Machine[StdioEvent, StdioEvent]):
         count, size = pipe.sides[end].drop(at, stop)
         self._repeat(count - 1, size - len(data))
         self._repeat(*other.drop(at, stop))
-        pipe.at, pipe.stuck_ns = stop, 0
+        pipe.at, pipe.stuck_ns, pipe.last = stop, 0, chunk.origin
         pipe.sample = (pipe.sample + data[-_SAMPLE:])[-_SAMPLE:]
         start = 0
         for line in pipe.lines.feed(data):
@@ -411,7 +408,7 @@ class _Conversations(Machine[StdioEvent, StdioEvent]):
 
     def _end_line(self, pipe: _Pipe, reason: str | None, out: list[StdioEvent]) -> None:
         """No more comes: what there is of a line is one, and is whole where the stream came to its end."""
-        last = pipe.first or Origin(self._now_ns, pipe.sides["in"].pid or pipe.sides["out"].pid)
+        last = pipe.last or Origin(self._now_ns, pipe.sides["in"].pid or pipe.sides["out"].pid)
         for line in pipe.lines.finish():
             self._line(pipe, line, last, reason, out)
             pipe.line_at = pipe.at
@@ -656,25 +653,6 @@ def _equal(at: int, data: bytes, chunk: StdioChunk) -> bool:
     """Does `chunk` say the same as `data`, which lies at `at`, where it says anything?"""
     start, stop = max(at, chunk.offset), min(at + len(data), chunk.offset + len(chunk.data))
     return start >= stop or data[start - at : stop - at] == chunk.data[start - chunk.offset : stop - chunk.offset]
-
-
-def _aligned(pipe: _Pipe, chunk: StdioChunk) -> StdioChunk:
-    """
-    Who was in the middle of reading when the capture began has the first call missing, and counts from behind it. Where the
-    first of its bytes stand in what was written tells how far.
-    """
-    end = _end_of(chunk)
-    side, writer = pipe.sides[end], pipe.sides["out"]
-    if end == "in" and not side.seq and writer.seq:
-        known, start = pipe.sample, pipe.at - len(pipe.sample)
-        for written in writer.chunks:
-            if written.offset + len(written.data) > start + len(known) >= written.offset:
-                known += written.data[start + len(known) - written.offset :]
-        first, here = chunk.data[:_SAMPLE], chunk.offset - start
-        there = known[here : here + len(first)] if here >= 0 else first
-        found = known.find(first) if len(first) >= _SURE and not first.startswith(there) else -1
-        side.shift = found + start - chunk.offset if found >= 0 else 0
-    return replace(chunk, offset=chunk.offset + side.shift) if side.shift else chunk
 
 
 def _agrees(pipe: _Pipe, chunk: StdioChunk) -> bool:

@@ -93,12 +93,14 @@ class _FileReader:
     def poll(self, timeout: float, /) -> Sequence[_FileReading] | None:
         assert self._program is not None
         events: list[_FileReading] = []
+        over = self._program.over()
         if self._program.wait(timeout):
+            over = False
             events += self._account.take(self._program.read())
         if time.monotonic() - self._flushed >= _FLUSH_S:
             events += self._account.flush()
             self._flushed = time.monotonic()
-        return events
+        return None if over and not events else events
 
     def lost(self) -> Sequence[_FileReading]:
         if self._program is None:

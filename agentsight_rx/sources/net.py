@@ -105,12 +105,14 @@ class _NetReader:
     def poll(self, timeout: float, /) -> Sequence[_NetReading] | None:
         assert self._program is not None
         events: list[_NetReading] = []
+        over = self._program.over()
         if self._program.wait(timeout):
+            over = False
             events += self._fold(self._program.read())
         if time.monotonic() - self._flushed >= _FLUSH_S:
             events += self._repeats.flush()
             self._flushed = time.monotonic()
-        return events
+        return None if over and not events else events
 
     def _fold(self, read: Sequence[NetEvent | int]) -> list[NetEvent]:
         events: list[NetEvent] = []

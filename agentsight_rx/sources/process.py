@@ -71,7 +71,10 @@ class _ProcessReader:
 
     def poll(self, timeout: float, /) -> Sequence[ProcessEvent] | None:
         assert self._program is not None
-        return self._program.read() if self._program.wait(timeout) else ()
+        over = self._program.over()
+        if self._program.wait(timeout):
+            return self._program.read()
+        return None if over else ()
 
     def lost(self) -> Sequence[ProcessEvent]:
         return self._program.lost() if self._program else ()

@@ -103,6 +103,8 @@ class Program(Generic[E]):
             self.bpf[b"comms"][key] = ctypes.c_uint8(1)
         self._ring: Ring[E] = Ring(self.bpf[ring.encode()].map_fd, ring_size, decode)
         self._final: tuple[int, int, int] | None = None
+        self._over = False
+        self._looked = time.monotonic()
         self._attached: list[int] = []
 
     def attach(self, function: str, tracepoints: Iterable[str]) -> None:
@@ -143,6 +145,20 @@ class Program(Generic[E]):
 
     def wait(self, timeout: float) -> bool:
         return self._ring.wait(timeout)
+
+    def over(self) -> bool:
+        """
+        True once the process that was asked for has ended, and all that it left behind: what is in the ring now is the rest.
+        Looked at four times a second.
+        """
+        target = self._target
+        if target.pid is None or target.comms or target.session is not None:
+            return False
+        now = time.monotonic()
+        if not self._over and now - self._looked >= 0.25:
+            self._looked = now
+            self._over = next(iter(self.bpf[b"tracked"].keys()), None) is None
+        return self._over
 
     def read(self) -> list[E]:
         return self._ring.read()

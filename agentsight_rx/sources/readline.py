@@ -127,12 +127,13 @@ class ReadlineReader:
 
     def poll(self, timeout: float, /) -> Sequence[_Line] | None:
         assert self._program is not None
+        over = self._program.over()
         ready = self._program.wait(timeout)
         lines = self._lines(self._program.read()) if ready else []
         for pid, until in list(self._young.items()):
             if self._look_into_processes([pid]) or time.monotonic() > until:
                 del self._young[pid]
-        return lines
+        return None if over and not ready else lines
 
     def _lines(self, read: Sequence[_Line | int]) -> list[_Line]:
         lines: list[_Line] = []

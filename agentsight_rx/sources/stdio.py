@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import time
 from collections.abc import Iterable, Sequence
@@ -15,8 +16,9 @@ from ..errors import CaptureError, UsageError
 from ..events import Channel, Loss, Origin, StdioChunk, StdioClose, StdioEvent, time_of
 from ..loss import Reason
 from ..stream import Stream, origin
+from .bcc_module import bcc
 from .program import Program
-from .target import Target
+from .target import Target, seeds
 
 __all__ = ["StdioOptions", "stdio"]
 
@@ -45,6 +47,9 @@ _WRITES = ("write", "writev", "sendto", "sendmsg")
 _RECORD = Layout("<QQIIII16sQQQQQIIIBBBB")
 _CHUNK, _END, _GONE, _SELF = 1, 2, 3, 4
 _KINDS: tuple[Literal["pipe", "unix", "tty"], ...] = ("pipe", "unix", "tty")
+
+_UNSEEN = 3
+_IF_MISSING = 1  # BPF_NOEXIST
 
 _SEGMENT = 16384
 _BUFFERS = 64  # of one vectored call; programs pass a few, what more of them hold is counted as lost
@@ -132,13 +137,15 @@ class StdioReader:
                 _attach(program, f"sys_enter_{name}", f"enter_{name}")
                 _attach(program, f"sys_exit_{name}", f"leave_{direction}")
         program.seed()
+        _look_for_calls(program, options.target)
 
     def poll(self, timeout: float, /) -> Sequence[StdioEvent] | None:
         assert self._program is not None
         if self._held:
             timeout = min(timeout, _HOLD_NS / 1e9)
+        over = self._program.over()
         if not self._program.wait(timeout):
-            return self._overdue() if self._held else ()
+            return self._overdue() if self._held else None if over else ()
         events = self._settled(self._program.read())
         return self._overdue() + events if self._held else events
 
@@ -287,6 +294,20 @@ def _attach(program: Program[_Seen], tracepoint: str, function: str) -> None:
         raise CaptureError(
             f"the tracepoint syscalls:{tracepoint} cannot be used ({error}); `agentsight-rx doctor` shows what is missing"
         ) from error
+
+
+def _look_for_calls(program: Program[_Seen], target: Target) -> None:
+    """Every thread that is there may be in the middle of a call of which the kernel's program did not see the beginning."""
+    table = program.bpf[b"calls"]
+    call = table.Leaf(form=_UNSEEN)
+    for pid in seeds(target):
+        try:
+            threads = os.listdir(f"/proc/{pid}/task")
+        except OSError:
+            continue  # it ended while we looked
+        for thread in threads:
+            key = table.Key(int(thread))
+            bcc().lib.bpf_update_elem(table.map_fd, ctypes.byref(key), ctypes.byref(call), _IF_MISSING)
 
 
 def _detach(program: Program[_Seen]) -> None:

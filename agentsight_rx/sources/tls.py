@@ -215,8 +215,9 @@ class TlsReader:
 
     def poll(self, timeout: float, /) -> Sequence[TlsEvent] | None:
         assert self._program is not None
+        over = self._program.over()
         if not self._program.wait(timeout):
-            return ()
+            return None if over else ()
         events = self._with_more(self._program.read())
         if self._in_use:
             in_use, self._in_use = self._in_use, {}

@@ -16,7 +16,7 @@ from agentsight_rx.events import SseMessage
 from agentsight_rx.state import LmdbStore
 from agentsight_rx.view.report import Report, read_events, read_report
 
-from .capture import needs_root, until
+from .capture import needs_root, started, until
 from .peers import CLIENTS, fake_llm, read_calls
 
 pytestmark = [pytest.mark.live, needs_root]
@@ -56,7 +56,7 @@ def test_a_command_that_is_not_there_leaves_no_store(tmp_path: Path) -> None:
     assert not path.exists()
 
 
-def test_trace_prints_stores_and_ends_in_order(tmp_path: Path) -> None:
+def test_trace_prints_and_stores_until_its_target_ends(tmp_path: Path) -> None:
     client = next(client for client in CLIENTS if client.name == "curl")
     gate, path, lines = tmp_path / "go", tmp_path / "run.lmdb", tmp_path / "run.jsonl"
     with fake_llm(tmp_path) as peer:
@@ -65,8 +65,6 @@ def test_trace_prints_stores_and_ends_in_order(tmp_path: Path) -> None:
         tracer = _start(command)
         gate.touch()
         assert watched.wait(60) == 0
-        time.sleep(0.5)  # a person presses Ctrl-C a moment later
-        tracer.send_signal(signal.SIGINT)
         out, err = tracer.communicate(timeout=30)
     assert tracer.returncode == 0
     assert "3 API calls" in err
@@ -79,6 +77,24 @@ def test_trace_prints_stores_and_ends_in_order(tmp_path: Path) -> None:
     again = subprocess.run([*PROGRAM, "replay", str(lines)], capture_output=True, text=True, check=True)
     assert again.stdout == out
     assert "3 API calls" in again.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_a_trace_with_its_summary(number: signal.Signals) -> None:
+    with started(["/bin/sleep", "60"]) as watched:
+        tracer = _start(["trace", "--ssl", "--process", "-p", str(watched.pid)])
+        tracer.send_signal(number)
+        _, err = tracer.communicate(timeout=30)
+    assert tracer.returncode == 0
+    assert "complete: nothing lost" in err
+
+
+def test_a_time_ends_a_trace_with_its_summary() -> None:
+    with started(["/bin/sleep", "60"]) as watched:
+        words = ["trace", "--process", "--system", "-p", str(watched.pid), "--for", "300ms"]
+        done = subprocess.run([*PROGRAM, *words], capture_output=True, text=True, timeout=60, check=True)
+    assert "capturing for 0.3 s" in done.stderr
+    assert "system_metrics" in done.stdout
 
 
 def test_a_killed_tracer_leaves_all_but_the_last_second(tmp_path: Path) -> None:
@@ -124,9 +140,7 @@ def test_the_ten_lines_of_the_readme_run(tmp_path: Path) -> None:
         time.sleep(1.0)  # the program has no line that says that it is ready
         gate.touch()
         assert watched.wait(60) == 0
-        time.sleep(0.5)
-        graph.send_signal(signal.SIGINT)
-        out, err = graph.communicate(timeout=30)
+        out, err = graph.communicate(timeout=30)  # it ends with the process that it watches
     assert graph.returncode == 0
     assert [json.loads(line)["source"] for line in out.splitlines()] == ["sse_processor"] * 2
     assert err.strip() == "nothing lost"

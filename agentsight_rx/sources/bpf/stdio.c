@@ -7,6 +7,8 @@
  * Switches: MOST (bytes of one call), BUFFERS (of one call), STEPS (turns of the copying loop), TTY, FDS (`ONLY(0) ONLY(1)`),
  * OWN (our own pid), CPUS (one more than the highest number of one). */
 
+#include <uapi/linux/ptrace.h>
+
 enum { CHUNK = 1, END = 2, GONE = 3, SELF = 4 };
 
 /* EARLY: written to a socket that nobody has accepted yet, known by the inode of the end that wrote. */
@@ -14,8 +16,9 @@ enum { PIPE = 0, UNIX = 1, TERMINAL = 2, EARLY = 3 };
 
 enum { IN = 0, OUT = 1 };
 
-/* Where the bytes of a call lie: in one buffer, in an array of them, in the array of a message. */
-enum { PLAIN, VECTOR, MESSAGE };
+/* Where the bytes of a call lie: in one buffer, in an array of them, in the array of a message. UNSEEN: nobody saw the call
+ * begin, so it is looked for in the registers once it ends. */
+enum { PLAIN, VECTOR, MESSAGE, UNSEEN };
 
 #define SEGMENT 16384
 #define PEEK 2 /* MSG_PEEK: the bytes stay and will be read again */
@@ -236,6 +239,31 @@ int enter_sendto(struct enter_t *args) { return enter(args, OUT, PLAIN, 0); }
 int enter_recvmsg(struct enter_t *args) { return enter(args, IN, MESSAGE, args->arguments[2]); }
 int enter_sendmsg(struct enter_t *args) { return enter(args, OUT, MESSAGE, 0); }
 
+/* A process that waits for input when it is first watched is in the middle of a call, and that is how it will get its first
+ * message. The numbers are those of arch/x86/entry/syscalls/syscall_64.tbl. */
+static inline int look_up(struct call_t *call, u64 number, int direction)
+{
+    struct pt_regs registers = {};
+    bpf_probe_read_kernel(&registers, sizeof(registers), (void *)bpf_task_pt_regs(bpf_get_current_task_btf()));
+    u32 fd = registers.di;
+    u64 flags = 0;
+    call->form = PLAIN;
+    call->at = registers.si;
+    call->size = registers.dx;
+    if (number == 19 || number == 20) /* readv, writev */
+        call->form = VECTOR;
+    if (number == 45) /* recvfrom */
+        flags = registers.r10;
+    if (number == 46 || number == 47) { /* sendmsg, recvmsg */
+        call->form = MESSAGE;
+        call->size = 0;
+        flags = registers.dx;
+    }
+    call->fd = fd;
+    call->time_ns = bpf_ktime_get_ns();
+    return !(flags & PEEK) && fd_fits(fd) && identify(call, fd, direction);
+}
+
 static inline void send(struct chunk_t *chunk, u32 size)
 {
     count(SEEN);
@@ -372,6 +400,16 @@ static inline int leave(struct leave_t *args, int direction)
     struct call_t *found = calls.lookup(&tid);
     if (!found)
         return 0;
+    if (found->form == UNSEEN) {
+        struct call_t looked_up = {};
+        if (look_up(&looked_up, (u32)args->number, direction))
+            calls.update(&tid, &looked_up); /* and back: what comes from a map is one state to the verifier, whatever it is */
+        else
+            calls.delete(&tid);
+        found = calls.lookup(&tid);
+        if (!found)
+            return 0;
+    }
     struct call_t call = *found;
     calls.delete(&tid);
     s64 result = args->result;
