@@ -1,0 +1,111 @@
+"""Every source and every destination at once, on an agent that asks a model, runs its tool and uses an MCP server."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import urllib.request
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from agentsight_rx.state import LmdbStore
+from agentsight_rx.view.report import read_report
+
+from .capture import needs_root, started
+from .peers import CLIENTS, fake_llm
+from .test_otel import collecting, program
+
+pytestmark = [
+    pytest.mark.live,
+    needs_root,
+    pytest.mark.skipif(program() is None or find_spec("mcp") is None, reason="rotel or mcp is not installed"),
+]
+
+SERVER = """
+from mcp.server.mcpserver import MCPServer
+server = MCPServer("demo", version="1.2.3")
+@server.tool()
+def add(a: int, b: int) -> int:
+    return a + b
+server.run()
+"""
+AGENT = """
+import asyncio, subprocess, sys, time
+from pathlib import Path
+while not Path(sys.argv[1]).exists():
+    time.sleep(0.01)
+from mcp import Client
+from mcp.client.stdio import StdioServerParameters
+async def tools():
+    async with Client(StdioServerParameters(command=sys.executable, args=[sys.argv[2]])) as client:
+        for number in range(5):
+            await client.call_tool("add", {"a": number, "b": 1})
+asyncio.run(tools())
+sys.exit(subprocess.run([sys.executable, "-m", "agentsight_rx.demo.agent", "Run one shell command"]).returncode)
+"""
+
+
+def test_one_command_shows_it_all(tmp_path: Path) -> None:
+    agent, server, gate = tmp_path / "agent.py", tmp_path / "server.py", tmp_path / "go"
+    agent.write_text(AGENT)
+    server.write_text(SERVER)
+    path, spans = tmp_path / "run.lmdb", tmp_path / "spans"
+    with fake_llm(tmp_path) as peer, collecting(spans) as collector:
+        env = CLIENTS[0].env(peer, tmp_path)
+        command = [sys.executable, str(agent), str(gate), str(server)]
+        with started(command, env) as watched, (tmp_path / "out").open("wb") as out:
+            sources = ["--ssl", "--process", "--stdio", "--system", "--system-interval", "0.2", "--files", "--net"]
+            sinks = ["--server", "--server-port", "0", "--otel", "--otel-endpoint", collector, "--db", str(path)]
+            words = [*sources, "-p", str(watched.pid), *sinks, "--for", "100s"]
+            tracer = subprocess.Popen(
+                [sys.executable, "-m", "agentsight_rx", "trace", *words],
+                stdout=out,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+            url = _page(tracer)
+            _check_page(url)
+            gate.touch()
+            assert watched.wait(60) == 0
+            _, err = tracer.communicate(timeout=60)  # it ends with its target
+    assert tracer.returncode == 0
+    assert "complete: nothing lost" in err
+    seen = {json.loads(line)["source"] for line in (tmp_path / "out").read_text().splitlines()}
+    assert {"ssl", "http_parser", "sse_processor", "process", "stdio", "system"} <= seen
+    assert spans.read_text().count("Name           : chat") == 2
+    _check_store(path)
+
+
+def _page(tracer: subprocess.Popen[str]) -> str:
+    assert tracer.stderr is not None
+    url = ""
+    while "capturing" not in (line := tracer.stderr.readline()):
+        assert line, f"the tracer ended with {tracer.wait()}"
+        found = re.search(r"live page: (\S+)", line)
+        url = found[1] if found else url
+    return url
+
+
+def _check_page(url: str) -> None:
+    place, _, token = url.partition("#token=")
+    with urllib.request.urlopen(place) as page:
+        assert b"<html" in page.read()
+    request = urllib.request.Request(f"{place}api/v1/snapshot", headers={"Authorization": f"Bearer {token}"})
+    with urllib.request.urlopen(request) as answer:
+        assert json.load(answer)["schema_version"] == 1
+
+
+def _check_store(path: Path) -> None:
+    store = LmdbStore.open(path, readonly=True)
+    report = read_report(store)
+    store.close()
+    assert report.complete
+    assert report.tally.calls == 2
+    assert report.tally.tools_linked == 1
+    assert report.tally.audits["mcp"] >= 5
+    assert report.tally.audits["file"] > 100
+    assert report.tally.audits["network"] >= 1
