@@ -23,6 +23,7 @@ from ..sources import (
     Target,
     TlsOptions,
 )
+from ..sources.containers import is_reference, resolve_reference
 from ..web import WebOptions, web
 
 __all__ = ["Destinations", "Listening", "comms_of", "numbers_of", "seconds_of"]
@@ -67,7 +68,7 @@ class Listening(Struct, frozen=True):
         Modes of the process source: 0 and 1 see every process start and end (of the control group, where one is given), 2
         only the chosen ones; in mode 1 files and connections are those of the chosen ones.
         """
-        target = self.target
+        target = self._scope()
         if self.mode == 2 and target.everything:
             raise UsageError("mode 2 shows chosen processes only: choose some by --pid, --comm or --session")
         everyone = Target(uid=target.uid, cgroup=target.cgroup)
@@ -88,6 +89,14 @@ class Listening(Struct, frozen=True):
             remove_auth=self.remove_auth,
             shortest_ms=self.shortest_ms,
         )
+
+    def _scope(self) -> Target:
+        """A container that is named instead of a process is the choice for every source."""
+        named = next((each for each in self.binaries if is_reference(each)), None)
+        if named is None or not self.target.everything:
+            return self.target
+        target = self.target
+        return Target(resolve_reference(named).init_pid, (), None, target.uid, target.children, target.cgroup)
 
     def _tls(self) -> TlsOptions:
         target = self.target if self.ssl_uid is None else _of_user(self.target, self.ssl_uid)

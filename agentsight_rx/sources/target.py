@@ -20,7 +20,7 @@ _TOP_GROUP = 1  # the inode of the control group that all others are in
 
 class Target(Struct, frozen=True, omit_defaults=True):
     """
-    A process is watched if it is `pid`, or its name is exactly one of `comms`, or its session is `session`, or, with
+    A process is watched if it is `pid`, it or its program is called exactly one of `comms`, its session is `session`, or, with
     `children`, one of its ancestors was. Nothing given: every process. `uid` and `cgroup`, where given, must fit besides:
     the user of the process, and the directory of a control group (v2) that it is in, or that a group above its own has.
     """
@@ -100,15 +100,24 @@ def seeds(target: Target) -> Iterator[int]:
     roots: set[int] = set()
     for pid, comm, parent, session in _processes():
         parents[pid] = parent
-        if target.everything or pid == target.pid or comm in _cut(target.comms) or session == target.session:
+        named = bool(target.comms) and _is_called(pid, comm, target.comms)
+        if target.everything or pid == target.pid or named or session == target.session:
             roots.add(pid)
     for pid in sorted(parents):
         if pid in roots or (target.children and _descends(pid, roots, parents)):
             yield pid
 
 
-def _cut(comms: tuple[str, ...]) -> set[str]:
-    return {comm[:_COMM_MOST] for comm in comms}
+def _is_called(pid: int, comm: str, names: tuple[str, ...]) -> bool:
+    """By its name, or by that of its program or of the word that started it: node renames itself to MainThread."""
+    if comm in {name[:_COMM_MOST] for name in names}:
+        return True
+    try:
+        program = os.readlink(_PROC / str(pid) / "exe")
+        word = (_PROC / str(pid) / "cmdline").read_bytes().partition(b"\0")[0]
+    except OSError:
+        return False  # a kernel thread, or it ended while we looked
+    return os.path.basename(program) in names or os.path.basename(os.fsdecode(word)) in names
 
 
 def _descends(pid: int, roots: set[int], parents: dict[int, int]) -> bool:

@@ -101,7 +101,7 @@ class Effects:
                 subject=event.server or None,
                 action=event.method,
                 target=event.tool or None,
-                status={"ok": "success", "no_answer": "partial"}.get(event.outcome, "failure"),
+                status={"ok": "success", "no_answer": "partial", "unknown": "partial"}.get(event.outcome, "failure"),
                 summary=f"{what}: {event.outcome}",
                 details={
                     "params": event.params[:4096],

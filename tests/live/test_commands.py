@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -17,7 +19,7 @@ from agentsight_rx.state import LmdbStore
 from agentsight_rx.view.report import Report, read_events, read_report
 
 from .capture import needs_root, started, until
-from .peers import CLIENTS, fake_llm, read_calls
+from .peers import CLIENTS, Client, fake_llm, read_calls
 
 pytestmark = [pytest.mark.live, needs_root]
 
@@ -44,6 +46,54 @@ def test_record_ends_as_the_command_ended(script: str, status: int, tmp_path: Pa
     report = _report(path)
     assert report.complete
     assert [row.exit_code for row in report.processes] == [status if status < 128 else None]
+
+
+def test_record_sees_the_calls_of_a_node_program(tmp_path: Path) -> None:
+    client = _node()
+    with fake_llm(tmp_path) as peer:
+        words = ["record", "--no-server", "--db", str(tmp_path / "run.lmdb"), "--", *client.command(peer, 3, 100)]
+        done = subprocess.run([*PROGRAM, *words], env=client.env(peer, tmp_path), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "3 API calls" in done.stderr
+    assert "complete: nothing lost" in done.stderr
+    assert _report(tmp_path / "run.lmdb").tally.calls == 3
+
+
+def test_record_finds_a_running_program_by_its_name(tmp_path: Path) -> None:
+    client = _node()
+    gate, path = tmp_path / "go", tmp_path / "run.lmdb"
+    with fake_llm(tmp_path) as peer:
+        runner, *rest = client.command(peer, 3, 100)
+        name = tmp_path / f"agent-{os.getpid() % 100_000}"
+        name.symlink_to(runner)
+        with started([str(name), *rest], client.env(peer, tmp_path) | {"WAIT_FOR": str(gate)}) as watched:
+            recorder = _start(["record", "--no-server", "--db", str(path), "-c", name.name])
+            gate.touch()
+            assert watched.wait(60) == 0
+            time.sleep(1.0)  # a recording by name goes on: another of that name may start
+            recorder.send_signal(signal.SIGINT)
+            _, err = recorder.communicate(timeout=30)
+    assert recorder.returncode == 0
+    assert "3 API calls" in err
+
+
+def test_what_cannot_be_captured_is_one_line(tmp_path: Path) -> None:
+    text = tmp_path / "text"
+    text.write_text("no program")
+    with socket.create_server(("127.0.0.1", 0)) as taken, started(["/bin/sleep", "60"]) as watched:
+        port = taken.getsockname()[1]
+        for words, said in (
+            (["--ssl", "--binary-path", str(text)], "no ELF file"),
+            (["--process", "--server", "--server-port", str(port)], f"port {port} on 127.0.0.1 is taken"),
+            (["--process", "--cgroup", "/no/such/group"], "/no/such/group"),
+            (["--ssl", "--binary-path", "docker://no-such-container"], "no-such-container"),
+        ):
+            done = subprocess.run(
+                [*PROGRAM, "trace", "-p", str(watched.pid), *words], capture_output=True, text=True, timeout=60, check=False
+            )
+            assert done.returncode == 1, done.stderr
+            assert done.stderr.splitlines()[-1].startswith("Error: ")
+            assert said in done.stderr.splitlines()[-1]
 
 
 def test_a_command_that_is_not_there_leaves_no_store(tmp_path: Path) -> None:
@@ -152,6 +202,13 @@ def test_a_wrong_pid_is_one_line(tmp_path: Path) -> None:
     done = subprocess.run([*PROGRAM, "trace", "--ssl", "-p", str(gone.pid)], capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith(f"Error: there is no process {gone.pid}")
+
+
+def _node() -> Client:
+    client = next(client for client in CLIENTS if client.name == "node")
+    if reason := client.available():
+        pytest.skip(reason)
+    return client
 
 
 def _start(arguments: list[str]) -> subprocess.Popen[str]:

@@ -8,10 +8,12 @@ import pty
 import shutil
 import subprocess
 import sys
+import time
 from collections import Counter, defaultdict
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -32,8 +34,13 @@ from .capture import Kept, needs_root, running, started
 pytestmark = [pytest.mark.live, needs_root]
 
 MOST = 256 << 10
-# What every Python program here begins with: it waits until it is watched.
-WAIT = "import os, sys, time\nwhile not os.path.exists(sys.argv[1]): time.sleep(0.005)\n"
+# What every Python program here begins with. It waits until it is watched, at once where it does not say when.
+WAIT = """
+import os, sys, time
+def watched():
+    while not os.path.exists(sys.argv[1]):
+        time.sleep(0.005)
+"""
 
 
 class _Held:
@@ -54,7 +61,7 @@ def held(directory: Path, *, python: str = "", shell: str = "", terminal: int | 
     gate = directory / "go"
     if python:
         program = directory / "program.py"
-        program.write_text(WAIT + dedent(python))
+        program.write_text(WAIT + ("" if "watched()" in python else "watched()\n") + dedent(python))
         command = [sys.executable, str(program), str(gate)]
     else:
         command = ["/bin/bash", "-c", f"until [ -e {gate} ]; do sleep 0.01; done; {shell}"]
@@ -181,8 +188,14 @@ def test_what_is_over_the_limit_is_counted(tmp_path: Path) -> None:
     assert (b"x" * 8191 * read.calls, 600_011) == (read.data, len(read.data) + read.lost)
 
 
-def test_a_ring_that_is_too_small_counts_what_it_lost(tmp_path: Path) -> None:
-    code = """
+def test_what_did_not_fit_into_the_ring_or_was_never_accepted_is_counted(tmp_path: Path) -> None:
+    code = f"""
+    import socket
+    listener, end = socket.socket(socket.AF_UNIX), socket.socket(socket.AF_UNIX)
+    listener.bind({str(tmp_path / "socket")!r})
+    listener.listen()
+    end.connect({str(tmp_path / "socket")!r})
+    end.send(b"early words")
     reader, writer = os.pipe()
     if os.fork() == 0:
         os.close(writer)
@@ -201,11 +214,12 @@ def test_a_ring_that_is_too_small_counts_what_it_lost(tmp_path: Path) -> None:
             program.run()
         finally:
             events = [*reader.lost(), *reader.close()]
-    lost = sum(event.count for event in events if isinstance(event, Loss) and event.reason is Reason.KERNEL_LOST)
+    full, early = (event for event in events if isinstance(event, Loss))
+    assert (Reason.KERNEL_LOST, 1, len("early words")) == (early.reason, early.count, early.size)
     seen = sum(isinstance(event, StdioChunk | StdioClose) for event in events)
     assert seen > 30
-    assert lost > 307
-    assert 307 * 2 + 2 == seen + lost  # two processes ended as well
+    assert full.count > 307
+    assert 307 * 2 + 2 == seen + full.count  # two processes ended as well
 
 
 # -- processes of Python -----------------------------------------------------------------------------------------------
@@ -330,6 +344,45 @@ def test_options_out_of_range_are_refused() -> None:
 
 
 # -- MCP ---------------------------------------------------------------------------------------------------------------
+
+
+def test_who_waits_for_a_message_when_the_capture_begins_gets_it(tmp_path: Path) -> None:
+    code = """
+    import json, socket, threading
+    def serve(read, write):
+        for _ in range(3):
+            asked = json.loads(read())
+            write(json.dumps({"jsonrpc": "2.0", "id": asked["id"], "result": {}}).encode() + b"\\n")
+    here, there = os.pipe(), os.pipe()
+    left, right = socket.socketpair()
+    if os.fork() == 0:
+        left.close()
+        other = threading.Thread(target=serve, args=(lambda: right.recvmsg(1000)[0], right.send))
+        other.start()
+        def read():
+            size = os.readv(here[0], [start := bytearray(9), rest := bytearray(999)])
+            return (start + rest)[:size]
+        serve(read, lambda data: os.write(there[1], data))
+        other.join()
+        os._exit(0)
+    right.close()
+    time.sleep(0.2)
+    watched()
+    for number in range(3):
+        asked = json.dumps({"jsonrpc": "2.0", "id": number, "method": "ping"}).encode() + b"\\n"
+        os.write(here[1], asked)
+        os.read(there[0], 1000)
+        left.send(asked)
+        left.recv(1000)
+    os.wait()
+    """
+    with held(tmp_path, python=code) as program:
+        time.sleep(0.5)
+        kept = captured(program, messages=True)
+    messages = sorted(kept.of(RpcMessage), key=lambda message: (message.channel.kind, message.id))
+    expected = [(kind, number, "ok") for kind in ("pipe", "unix") for number in ("0", "1", "2")]
+    assert expected == [(message.channel.kind, message.id, message.outcome) for message in messages]
+    assert {(0, True)} == {(message.lost, message.reader_pid != message.writer_pid) for message in messages}
 
 
 def test_many_threads_writing_lines_come_out_in_the_order_in_which_they_were_read(tmp_path: Path) -> None:
@@ -458,7 +511,8 @@ def params_of(message: RpcMessage) -> dict[str, Any]:
 
 @pytest.mark.parametrize("era", ["legacy", "2026-07-28"])
 def test_a_client_and_a_server_of_the_python_sdk(tmp_path: Path, era: str) -> None:
-    pytest.importorskip("mcp")
+    if find_spec("mcp") is None:
+        pytest.skip("the Python SDK of MCP is not installed")
     (tmp_path / "server.py").write_text(PYTHON_SERVER)
     server = f"tee {tmp_path}/in.log | {sys.executable} {tmp_path}/server.py 2>/dev/null | tee {tmp_path}/out.log"
     client = f"sys.argv[2:] = [{server!r}, {era!r}]\n{PYTHON_CLIENT}"
