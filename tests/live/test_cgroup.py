@@ -93,3 +93,17 @@ def test_a_process_may_be_there_before_the_trace_begins(tmp_path: Path, group: P
 def test_a_path_that_is_no_group_is_named(path: str, why: str, group: Path) -> None:
     with pytest.raises(CaptureError, match=f"^{re.escape(why)}.*look below {re.escape(str(group.parent))}"):
         Target(os.getpid(), cgroup=path).check()
+
+
+def test_every_process_of_a_group_and_none_outside(tmp_path: Path, group: Path) -> None:
+    script = f"until [ -e {tmp_path}/go ]; do sleep 0.01; done; /bin/true x; exit 7"
+    with started(["/bin/sh", "-c", script]) as inside, started(["/bin/sh", "-c", script]) as outside:
+        (group / "cgroup.procs").write_text(str(inside.pid))
+        with running(sources.process(ProcessOptions(Target(cgroup=str(group))))) as (run, kept):
+            (tmp_path / "go").touch()
+            assert [7, 7] == [inside.wait(30), outside.wait(30)]
+            run.stop()
+    ends = [(event.origin.pid, event.exit_code) for event in kept.of(ProcessExit)]
+    assert (inside.pid, 7) in ends
+    assert outside.pid not in {event.origin.pid for event in kept.items}
+    assert {event.ppid for event in kept.of(ProcessExec)} == {inside.pid}

@@ -16,7 +16,7 @@ from agentsight_rx import sources
 from agentsight_rx.events import ProcessExec, ProcessExit, ProcessFork
 from agentsight_rx.sources import ProcessOptions, Target
 
-from .capture import needs_root, running, started
+from .capture import needs_root, running, started, until
 
 pytestmark = [pytest.mark.live, needs_root]
 
@@ -121,3 +121,38 @@ def test_two_thousand_short_processes_are_seen_once_each(tmp_path: Path) -> None
         assert Counter(event.origin.pid for event in kept.of(kind)) == Counter(seen)
     programs = [event.argv for event in kept.of(ProcessExec)]
     assert Counter(programs) == Counter(("/bin/true", str(number)) for number in range(50) for _ in range(40))
+
+
+def test_a_capture_that_begins_among_forks_has_no_hole_and_no_double(tmp_path: Path) -> None:
+    log, stop = tmp_path / "pids", tmp_path / "stop"
+    script = f"while [ ! -e {stop} ]; do /bin/true & echo $! >> {log}; wait; done"
+    with started(["/bin/sh", "-c", script]) as shell:
+        until(lambda: log.exists() and len(log.read_text().split()) > 10)
+        with running(sources.process(ProcessOptions(Target(shell.pid)))) as (run, kept):
+            before = len(log.read_text().splitlines())
+            until(lambda: len(log.read_text().splitlines()) > before + 211)
+            stop.touch()
+            shell.wait(30)
+            summary = run.stop()
+    pids = [int(line) for line in log.read_text().split()][before + 1 :]
+    assert summary.complete
+    for kind in (ProcessFork, ProcessExit):
+        seen = Counter(event.origin.pid for event in kept.of(kind))
+        assert [1] * len(pids) == [seen[pid] for pid in pids]
+        assert set(seen.values()) == {1}
+
+
+def test_a_tree_survives_its_dead_parents(tmp_path: Path) -> None:
+    script = (
+        f"until [ -e {tmp_path}/go ]; do sleep 0.01; done; (sh -c '(sleep 0.3; /bin/true last; touch {tmp_path}/done) &') &"
+    )
+    with (
+        started(["/bin/sh", "-c", script]) as shell,
+        running(sources.process(ProcessOptions(Target(shell.pid)))) as (run, kept),
+    ):
+        (tmp_path / "go").touch()
+        shell.wait(30)
+        until((tmp_path / "done").exists)
+        run.wait()  # the last of them ends, and with it the source
+        run.stop()
+    assert [event.argv for event in kept.of(ProcessExec) if "last" in event.argv] == [("/bin/true", "last")]
