@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import sysconfig
 import tarfile
+import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -236,3 +239,30 @@ def test_a_container_is_found_with_its_tool_and_without(image: str, tmp_path: Pa
         for host in (Host(), without):
             with pytest.raises(CaptureError, match="does not run here"):
                 resolve_reference(f"podman://{name}", host)
+
+
+def test_the_program_takes_a_container_for_every_source(image: str, tmp_path: Path) -> None:
+    log = tmp_path / "program"
+    with _container(image, log, *_talk("e")) as name:
+        until(lambda: resolve_reference(f"podman://{name}").init_pid)
+        words = ["trace", "--ssl", "--process", "--binary-path", f"podman://{name}"]
+        tracer = subprocess.Popen(
+            [sys.executable, "-m", "agentsight_rx", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        assert tracer.stderr is not None
+        said = ""
+        while "capturing" not in said:
+            line = tracer.stderr.readline()
+            assert line, said
+            said += line
+        (log / "go").touch()
+        until(lambda: _done(log, "e"))
+        time.sleep(0.5)
+        tracer.send_signal(signal.SIGINT)
+        out, err = tracer.communicate(timeout=30)
+    assert tracer.returncode == 0
+    assert "complete: nothing lost" in err
+    assert f"podman://{name} is container " in said
+    events = [json.loads(line) for line in out.splitlines()]
+    carried = sum(event["data"]["len"] for event in events if event["data"].get("function") in ("READ/RECV", "WRITE/SEND"))
+    assert carried == sum(len(sent) + len(got) for sent, got in _said(log, "e"))
