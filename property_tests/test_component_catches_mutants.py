@@ -306,7 +306,8 @@ class Upper(Kernel[Piece, Piece]):
 
 class DropsTheTailOfABatch(Upper):
     def feed(self, batch: Sequence[Piece], /) -> Sequence[Piece]:
-        return super().feed(batch[:-1] if len(batch) > 2 else batch)
+        out = super().feed(batch)  # all of it, so that a bug in the tail is still counted: this breaks one promise only
+        return out[:-1] if len(batch) > 2 else out
 
 
 class NumbersWithinTheBatch(Upper):
