@@ -21,6 +21,7 @@ from reactivex.scheduler.periodicscheduler import PeriodicScheduler
 
 from .events import Loss, Tick
 from .loss import Ledger, Meter, Reason
+from .say import say
 
 __all__ = ["Engine", "Hub", "Outlet", "Reader", "Site", "Ticker"]
 
@@ -123,7 +124,7 @@ class Site:
         self.meter.lose(Reason.BUG, count, size)
         if not self._told:
             self._told = True
-            print(f"agentsight-rx: bug in {self.path}, counted and passed over:", file=sys.stderr)
+            say(f"bug in {self.path}, counted and passed over:")
             traceback.print_exception(error, file=sys.stderr)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import queue
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Sequence
@@ -19,6 +18,7 @@ from .errors import AgentsightError
 from .events import Loss, Origin
 from .loss import Ledger, Reason
 from .mailbox import Dropped, Mailbox
+from .say import say
 from .sink import Output, Sink, Writer
 from .stream import as_stream
 from .view.tally import Tally
@@ -330,7 +330,7 @@ class _Box:
             self.meter.lose(Reason.SINK_FAILED, len(self._in_hand) or 1)
             if not self._told:
                 self._told = True
-                _say(f"sink {self.sink.name} failed, what it cannot take is counted: {error}")
+                say(f"sink {self.sink.name} failed, what it cannot take is counted: {error}")
             return False
         return True
 
@@ -340,11 +340,7 @@ class _Box:
         if self.thread.is_alive():
             left = self.box.abandon()
             self.put_meter.lose(Reason.SINK_FAILED, len(left) + len(self._in_hand))
-            _say(f"sink {self.sink.name} did not finish in {timeout:.0f} s; {len(left) + len(self._in_hand)} events lost")
-
-
-def _say(text: str) -> None:
-    print(f"agentsight-rx: {text}", file=sys.stderr)
+            say(f"sink {self.sink.name} did not finish in {timeout:.0f} s; {len(left) + len(self._in_hand)} events lost")
 
 
 @contextlib.contextmanager

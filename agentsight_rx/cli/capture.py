@@ -9,12 +9,13 @@ from pathlib import Path
 from ..doctor import require_capture
 from ..graphs import explain
 from ..runtime import Summary, run
+from ..say import say
 from ..sink import Output, Sink
 from ..stream import Stream
 from ..web import WebSink
 from .text import summary_lines
 
-__all__ = ["capture", "print_graph", "tell", "tell_places", "tell_summary"]
+__all__ = ["capture", "print_graph", "tell_places", "tell_summary"]
 
 
 def capture(
@@ -28,28 +29,23 @@ def capture(
     """Capture from the kernel until SIGINT, SIGTERM or `duration` s; the summary goes to standard error."""
     require_capture()
     if keeps_auth:
-        tell("credentials are NOT removed: they go to every sink")
+        say("credentials are NOT removed: they go to every sink")
     destinations = list(sinks)
 
     def ready() -> None:
         tell_places(destinations)
-        tell("capturing; stop with Ctrl-C" if duration is None else f"capturing for {duration:g} s; stop with Ctrl-C")
+        say("capturing; stop with Ctrl-C" if duration is None else f"capturing for {duration:g} s; stop with Ctrl-C")
 
     summary = run(graph, destinations, duration=duration, ready=ready)
     tell_summary(summary, verb="Traced", store=store)
     return summary
 
 
-def tell(text: str) -> None:
-    """One line for people, on standard error."""
-    print(f"agentsight-rx: {text}", file=sys.stderr, flush=True)
-
-
 def tell_places(sinks: Iterable[Sink]) -> None:
     """Where the page is, once its port is bound."""
     for sink in sinks:
         if isinstance(sink, WebSink):
-            tell(f"live page: {sink.url}")
+            say(f"live page: {sink.url}")
 
 
 def tell_summary(summary: Summary, *, verb: str, store: Path | None) -> None:

@@ -18,11 +18,12 @@ from ..graphs import RECORD_HTTP_FILTERS, TraceOptions
 from ..graphs import trace as trace_graph
 from ..launch import Launch, exit_status, forwarding, invoking_user
 from ..runtime import Run, Summary
+from ..say import say
 from ..sink import Sink
 from ..sources import Target
 from ..sources.discovery import describe, resolve, search_path, tls_candidates
 from ..web import WebOptions, web
-from .capture import capture, print_graph, tell, tell_places, tell_summary
+from .capture import capture, print_graph, tell_places, tell_summary
 from .flags import Listening, comms_of
 from .options import (
     AllowRemote,
@@ -145,7 +146,7 @@ def record_command(
     require_capture()
     destinations = [sinks.store(store, owner=invoking_user()), *others]
     with Run(trace_graph(options), destinations) as running, forwarding(launch):
-        tell(f"recording to {store}")
+        say(f"recording to {store}")
         tell_places(destinations)
         launch.release()
         while (wait_status := launch.wait()) is None and not launch.hurry:
@@ -174,7 +175,7 @@ def _candidates_of(command: Sequence[str]) -> tuple[str, ...]:
     except AgentsightError:
         return ()  # the launch says what is wrong with the command
     candidates = tls_candidates(*resolved.chain, *resolved.others)
-    tell(describe(resolved, candidates))
+    say(describe(resolved, candidates))
     return tuple(candidates)
 
 

@@ -6,7 +6,6 @@ import logging
 import os
 import re
 import socket
-import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -25,6 +24,7 @@ from ..llm import PROVIDERS
 from ..llm.decode import decoded
 from ..loss import Ledger, Meter, Reason
 from ..mailbox import Mailbox
+from ..say import say
 from ..sink import Output, Sink
 from ..view import CallRow
 from ..view.calls import call_id
@@ -139,7 +139,7 @@ class _OtelWriter:
         if not self._told:
             self._told = True
             where = re.sub(r"//[^/@]*@", "//", self._endpoint)
-            print(f"agentsight-rx: OpenTelemetry: {where}: {why}; spans that it does not take are counted", file=sys.stderr)
+            say(f"OpenTelemetry: {where}: {why}; spans that it does not take are counted")
 
 
 # -- where to --------------------------------------------------------------------------------------------------------

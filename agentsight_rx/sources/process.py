@@ -10,7 +10,7 @@ import msgspec
 from ..events import Origin, ProcessEvent, ProcessExec, ProcessExit, ProcessFork, time_of
 from ..stream import Stream, origin
 from .containers import Memory
-from .program import Program
+from .program import Program, text_of, walked_path
 from .target import Target
 
 __all__ = ["ProcessOptions", "process"]
@@ -99,7 +99,7 @@ class _ProcessReader:
 def decode(view: memoryview, at: int, size: int) -> ProcessEvent | None:
     """One record of ring `events`."""
     time_ns, start_ns, kind, pid, tid, uid, comm = _HEAD.unpack_from(view, at)
-    source = Origin(time_ns, pid, tid, uid, _text(comm.partition(b"\0")[0]))
+    source = Origin(time_ns, pid, tid, uid, text_of(comm.partition(b"\0")[0]))
     body = at + _HEAD.size
     if kind == _EXEC_KIND:
         ppid, sid, whole, filename_size, argv_size, cwd_size = _EXEC(view, body)
@@ -107,14 +107,14 @@ def decode(view: memoryview, at: int, size: int) -> ProcessEvent | None:
         text = bytes(view[start : start + filename_size + argv_size + cwd_size])
         filename = text[:filename_size].partition(b"\0")[0]
         argv = text[filename_size : filename_size + argv_size]
-        names = text[filename_size + argv_size :].split(b"\0")[:-1]
+        names = text[filename_size + argv_size :]
         return ProcessExec(
             source,
             ppid,
             start_ns,
-            _text(filename),
+            text_of(filename),
             _arguments(argv, cut=whole > argv_size),
-            "/" + "/".join(_text(name) for name in reversed(names)),
+            walked_path(names, cut=False),
             sid,
             max(0, whole - argv_size),
         )
@@ -136,9 +136,4 @@ def _arguments(argv: bytes, *, cut: bool) -> tuple[str, ...]:
     parts = argv.split(b"\0")
     if not cut or not parts[-1]:
         parts = parts[:-1] if not parts[-1] else parts
-    return tuple(_text(part) for part in parts)
-
-
-def _text(raw: bytes) -> str:
-    """Names may be any bytes: what is not UTF-8 is shown as \\xNN."""
-    return raw.decode("utf-8", "backslashreplace")
+    return tuple(text_of(part) for part in parts)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -21,6 +20,7 @@ from elftools.elf.sections import StringTableSection
 from ..errors import CaptureError
 from ..events import Loss, Origin, Readline, Tick, time_of
 from ..loss import Reason
+from ..say import say as tell
 from ..stream import Stream, origin
 from .libraries import FileId, executables_of
 from .probes import Probes
@@ -63,7 +63,7 @@ class ReadlineReader:
 
     def __init__(self, options: ReadlineOptions, say: Callable[[str], None] | None = None) -> None:
         self._options = options
-        self._say = say or _say
+        self._say = say or tell
         self._program: Program[_Line | int] | None = None
         self._probes: Probes | None = None
         self._looked_at: set[FileId] = set()
@@ -220,7 +220,3 @@ def _needed(path: str) -> list[str]:
     except (OSError, ELFError):
         pass
     return []
-
-
-def _say(text: str) -> None:
-    print(f"agentsight-rx: {text}", file=sys.stderr)

@@ -13,6 +13,7 @@ from ..envelope import decode_envelope
 from ..errors import CaptureError
 from ..events import Event, Loss, Origin, Tick, time_of
 from ..loss import Reason
+from ..say import say as tell
 from ..stream import Stream, origin
 from .foreign_lines import ForeignLines
 
@@ -40,7 +41,7 @@ def replay(options: ReplayOptions) -> Stream[Event]:
 class _ReplayReader:
     def __init__(self, options: ReplayOptions, say: Callable[[str], None] | None = None) -> None:
         self._paths = options.paths
-        self._say = say or _say
+        self._say = say or tell
         self._lines: Iterator[Event] = iter(())
         self._files: list[BinaryIO] = []
         self._told = 0
@@ -115,7 +116,3 @@ def _decoded(line: bytes, foreign: ForeignLines) -> list[Event]:
 def _short(error: Exception) -> str:
     text = f"missing {error}" if isinstance(error, KeyError) else str(error)
     return text if len(text) < 160 else f"{text[:157]}..."
-
-
-def _say(text: str) -> None:
-    print(f"agentsight-rx: {text}", file=sys.stderr)

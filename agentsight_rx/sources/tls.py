@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import mmap
 import os
-import sys
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
@@ -19,6 +18,7 @@ import msgspec
 from ..errors import CaptureError
 from ..events import Connection, Loss, Origin, TlsChunk, TlsClose, TlsEvent, TlsHandshake, time_of
 from ..loss import Reason
+from ..say import say as tell
 from ..stream import Stream, origin
 from .containers import Container, control_groups, inside, is_reference, libraries_in, members, resolve_reference
 from .libraries import (
@@ -94,7 +94,7 @@ class TlsReader:
 
     def __init__(self, options: TlsOptions, say: Callable[[str], None] | None = None) -> None:
         self._options = options
-        self._say = say or _say
+        self._say = say or tell
         self._scope = _Scope(options.target)
         self._program: Program[TlsEvent] | None = None
         self._probes: Probes | None = None
@@ -364,7 +364,3 @@ def _teach(program: Program[TlsEvent], path: str) -> None:
         raise CaptureError(
             f"the kernel did not see us map {path}: we run in a pid namespace; start this in that of the machine (--pid=host)"
         )
-
-
-def _say(text: str) -> None:
-    print(f"agentsight-rx: {text}", file=sys.stderr)

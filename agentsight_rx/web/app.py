@@ -6,7 +6,6 @@ import asyncio
 import hashlib
 import hmac
 import re
-import sys
 from base64 import b64encode
 from collections.abc import AsyncIterator
 from ipaddress import ip_address
@@ -24,6 +23,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..loss import Meter, Reason
+from ..say import say
 from ..sinks.web import Feed
 from ..view.snapshot import AUDIT_DEFAULT, Completeness, value_of
 
@@ -178,7 +178,7 @@ class _Guard:
             await (self._refusal(scope) or self._app)(scope, receive, sealed)
         except Exception as error:  # a bug of ours, and answered by now
             if not self._meter.lost(Reason.BUG):
-                print(f"agentsight-rx: the web page has a bug, what it cannot answer is counted: {error!r}", file=sys.stderr)
+                say(f"the web page has a bug, what it cannot answer is counted: {error!r}")
             self._meter.lose(Reason.BUG, 1)
 
     def _refusal(self, scope: Scope) -> Response | None:

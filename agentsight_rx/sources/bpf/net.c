@@ -445,10 +445,7 @@ int on_batch(struct call_t *call)
 
 RAW_TRACEPOINT_PROBE(sched_process_fork)
 {
-    u64 parent = ctx->args[0], child = ctx->args[1];
-    u32 parent_tgid = 0;
-    FIELD(parent_tgid, parent, task_struct_tgid);
-    follow_fork(child, parent_tgid);
+    follow_fork(ctx->args[0], ctx->args[1]);
     return 0;
 }
 

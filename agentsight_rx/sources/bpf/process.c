@@ -50,10 +50,9 @@ static inline void send(void *record, u32 size)
 
 RAW_TRACEPOINT_PROBE(sched_process_fork)
 {
-    u64 parent = ctx->args[0], child = ctx->args[1];
-    u32 parent_tgid = 0, tgid = 0;
-    FIELD(parent_tgid, parent, task_struct_tgid);
-    if (!follow_fork(child, parent_tgid) || !uid_fits())
+    u64 child = ctx->args[1];
+    u32 tgid = 0;
+    if (!follow_fork(ctx->args[0], child) || !uid_fits())
         return 0;
     FIELD(tgid, child, task_struct_tgid);
     struct process_t *process = tracked.lookup(&tgid);

@@ -54,10 +54,7 @@ int leave_1(struct pt_regs *ctx) { return leave(ctx); }
 
 RAW_TRACEPOINT_PROBE(sched_process_fork)
 {
-    u64 parent = ctx->args[0], child = ctx->args[1];
-    u32 parent_tgid = 0;
-    FIELD(parent_tgid, parent, task_struct_tgid);
-    follow_fork(child, parent_tgid);
+    follow_fork(ctx->args[0], ctx->args[1]);
     return 0;
 }
 

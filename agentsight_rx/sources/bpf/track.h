@@ -84,9 +84,9 @@ static inline void track(u32 tgid, u64 leader)
 }
 
 /* In the parent, before the child can run. */
-static inline int follow_fork(u64 child, u32 parent_tgid)
+static inline int follow_fork(u64 parent, u64 child)
 {
-    u32 tgid = 0, tid = 0;
+    u32 tgid = 0, tid = 0, parent_tgid = 0;
     FIELD(tgid, child, task_struct_tgid);
     FIELD(tid, child, task_struct_pid);
     if (tgid != tid)
@@ -100,6 +100,7 @@ static inline int follow_fork(u64 child, u32 parent_tgid)
         return 1;
     }
 #ifdef TREE
+    FIELD(parent_tgid, parent, task_struct_tgid);
     if (tracked.lookup(&parent_tgid)) {
         track(tgid, child);
         return 1;

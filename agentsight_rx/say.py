@@ -1,0 +1,12 @@
+"""A sentence -> standard error: what the program tells the person who runs it, beside the events."""
+
+from __future__ import annotations
+
+import sys
+
+__all__ = ["say"]
+
+
+def say(text: str) -> None:
+    """One line for people; standard output belongs to the events."""
+    print(f"agentsight-rx: {text}", file=sys.stderr, flush=True)
