@@ -32,6 +32,7 @@ from .events import (
     TlsChunk,
     TlsClose,
     TlsHandshake,
+    WebSocketMessage,
 )
 
 __all__ = ["decode_envelope", "encode_envelope", "encode_line"]
@@ -207,7 +208,7 @@ def _message(event: HttpRequest | HttpResponse, kind: str, first_line: str) -> D
         "total_size": len(first_line) + heads + len(event.body) + 4,
         "is_chunked": "chunked" in coding.lower(),
         "content_length": int(length) if length.isascii() and length.isdigit() and len(length) <= 18 else None,
-        "original_source": "ssl",
+        "original_source": "ssl.http2" if event.stream else "ssl",
         "raw_data": None,
         "http_exchange_id": event.exchange,
         "complete": event.complete,
@@ -215,7 +216,18 @@ def _message(event: HttpRequest | HttpResponse, kind: str, first_line: str) -> D
         "end_timestamp_ns": event.end_ns,
         "body_bytes_lost": event.body_lost,
         "wire_size": event.size,
+        **({"body_tail": event.tail} if event.tail else {}),
+        **({"stream_id": event.stream} if event.stream else {}),
+        **({} if event.headers_complete else {"headers_complete": False}),
+        **({"trailer_list": [list(header) for header in event.trailers]} if event.trailers else {}),
+        **_decompressed(event),
     }
+
+
+def _decompressed(event: HttpRequest | HttpResponse) -> Data:
+    if not event.encoding:
+        return {}
+    return {"decompressed": True, "original_content_encoding": event.encoding, "decompressed_body_size": len(event.body)}
 
 
 def _request(event: HttpRequest) -> Data:
@@ -241,6 +253,11 @@ def _message_back(kind: type[E], origin: Origin, data: Data, /, **given: Any) ->
         end_ns=data["end_timestamp_ns"],
         body_lost=data["body_bytes_lost"],
         size=data["wire_size"],
+        tail=data.get("body_tail", 0),
+        stream=data.get("stream_id", 0),
+        headers_complete=data.get("headers_complete", True),
+        trailers=data.get("trailer_list", ()),
+        encoding=data.get("original_content_encoding", ""),
         **given,
     )
 
@@ -283,6 +300,14 @@ def _body_part(event: BodyPart) -> Data:
 
 def _body_part_back(origin: Origin, data: Data) -> BodyPart:
     return _convert(BodyPart, origin, data, data=_bytes_back("data", data))
+
+
+def _websocket(event: WebSocketMessage) -> Data:
+    return {"original_source": "ssl.websocket", **_fields(event, ("data",)), **_bytes("data", event.data)}
+
+
+def _websocket_back(origin: Origin, data: Data) -> WebSocketMessage:
+    return _convert(WebSocketMessage, origin, data, data=_bytes_back("data", data))
 
 
 def _sse(event: SseMessage) -> Data:
@@ -449,6 +474,7 @@ _BY_TYPE: dict[type[Event], _Kind] = {
     HttpRequest: _Kind("http_request", "http_parser", _request, _request_back),
     HttpResponse: _Kind("http_response", "http_parser", _response, _response_back),
     BodyPart: _Kind("body_part", "http_body", _body_part, _body_part_back),
+    WebSocketMessage: _Kind("websocket_message", "websocket", _websocket, _websocket_back),
     SseMessage: _Kind("sse_message", "sse_processor", _sse, _sse_back),
     ProcessFork: _Kind("process_fork", "process", _fork, partial(_convert, ProcessFork)),
     ProcessExec: _Kind("process_exec", "process", _exec, partial(_convert, ProcessExec)),

@@ -43,6 +43,8 @@ __all__ = [
     "TlsHandshake",
     "ToolCall",
     "Usage",
+    "WebSocketKind",
+    "WebSocketMessage",
     "time_of",
 ]
 
@@ -109,6 +111,7 @@ class TlsClose(Struct, frozen=True, gc=False, tag="tls_close"):
     out_offset: int = -1
 
 
+WebSocketKind: TypeAlias = Literal["text", "binary", "ping", "pong", "close"]
 Headers: TypeAlias = tuple[tuple[str, str], ...]  # (lower-case name, value) in wire order, duplicates kept
 
 
@@ -127,6 +130,11 @@ class HttpRequest(Struct, frozen=True, tag="http_request"):
     end_ns: int = 0  # time of its last byte
     body_lost: int = 0  # bytes of the body that were not captured or not kept
     size: int = 0  # bytes on the wire that this event stands for
+    stream: int = 0  # its HTTP/2 stream; 0 with HTTP/1
+    headers_complete: bool = True  # False: some fields could not be known, since earlier ones were not captured
+    trailers: Headers = ()
+    encoding: str = ""  # the content coding that was removed from `body`, as the head named it
+    tail: int = 0  # where the middle of the body was not kept: the bytes of `body` that stand behind it
 
 
 class HttpResponse(Struct, frozen=True, tag="http_response"):
@@ -148,10 +156,19 @@ class HttpResponse(Struct, frozen=True, tag="http_response"):
     method: str | None = None  # of its request, where that was seen
     target: str | None = None
     host: str | None = None
+    stream: int = 0
+    headers_complete: bool = True
+    trailers: Headers = ()
+    encoding: str = ""
+    tail: int = 0
 
 
 class BodyPart(Struct, frozen=True, gc=False, tag="body_part"):
-    """Decoded bytes of a streamed response body, as they arrive. The part with `last` ends it and may be empty."""
+    """
+    Bytes of a streamed response body, as they arrive, transfer coding removed. The part with `last` ends it and may be empty.
+
+    `encoding` is the content coding that `data` still has, as the head named it; `decode_content` removes it.
+    """
 
     origin: Origin
     exchange: int
@@ -161,6 +178,30 @@ class BodyPart(Struct, frozen=True, gc=False, tag="body_part"):
     reason: str | None = None
     lost: int = 0  # bytes that are missing in front of `data`
     size: int = 0  # bytes on the wire that this part stands for
+    encoding: str = ""
+
+
+class WebSocketMessage(Struct, frozen=True, tag="websocket_message"):
+    """
+    One message of a WebSocket (RFC 6455), its fragments joined, unmasked and decompressed; or one control frame.
+
+    `exchange` is a number of its own on the connection, as requests have one; `upgrade` that of the request that opened the
+    WebSocket, 0 where it was not seen. `data` of a text is UTF-8; of a close it is the reason and `code` the status code.
+    """
+
+    origin: Origin  # of its first byte
+    exchange: int
+    upgrade: int
+    kind: WebSocketKind
+    data: bytes = b""
+    code: int = 0
+    complete: bool = True
+    reason: str | None = None
+    end_ns: int = 0
+    lost: int = 0  # bytes of the payload that were not captured, not kept or could not be decompressed
+    size: int = 0  # bytes on the wire that this event stands for
+    target: str | None = None  # of the request that opened the WebSocket
+    host: str | None = None
 
 
 class Usage(Struct, frozen=True, gc=False):
@@ -229,6 +270,7 @@ class SseMessage(Struct, frozen=True, tag="sse_message"):
     target: str | None = None
     host: str | None = None
     status: int = 0
+    events_lost: int = 0  # events of a very long stream that are not in `events`; `reply` has what they said
 
 
 class ProcessFork(Struct, frozen=True, gc=False, tag="process_fork"):
@@ -422,7 +464,7 @@ class Tick(Struct, frozen=True, gc=False, tag="tick"):
 
 
 TlsEvent: TypeAlias = TlsChunk | TlsHandshake | TlsClose | Loss | Tick
-HttpEvent: TypeAlias = TlsEvent | HttpRequest | HttpResponse | BodyPart | SseMessage
+HttpEvent: TypeAlias = TlsEvent | HttpRequest | HttpResponse | BodyPart | SseMessage | WebSocketMessage
 ProcessEvent: TypeAlias = ProcessFork | ProcessExec | ProcessExit | FileEvent | NetEvent | Readline | Loss | Tick
 StdioEvent: TypeAlias = StdioChunk | StdioClose | RpcMessage | Loss | Tick
 SystemEvent: TypeAlias = SystemSample | SystemWide | Loss | Tick
