@@ -42,13 +42,16 @@ def per_key(
     key_type: type[K],
     limit: int = 8192,
     options: str = "",
+    budget: int = 0,
+    weigh: Callable[[A], int] | None = None,
 ) -> Operator[A, B]:
     """
     One machine a key, at most `limit` of them: the ones not used for longest are finished and, if they held bytes, counted.
 
-    Events whose key is None are not ours and go by unchanged.
+    Events whose key is None are not ours and go by unchanged. Where all machines together hold more than `budget` bytes, of
+    those that `weigh` finds in the events, the ones not used for longest are told to finish, are counted and go on empty.
     """
-    return Operator(name, lambda site: _PerKey(site, key, machine, key_type, limit), options)
+    return Operator(name, lambda site: _PerKey(site, key, machine, key_type, limit, budget, weigh), options)
 
 
 class _Change(Kernel[A, B]):
@@ -150,6 +153,8 @@ class _PerKey(Kernel[A, B], Generic[A, B, K]):
         machine: Callable[[], Machine[A, B]],
         key_type: type[K],
         limit: int,
+        budget: int = 0,
+        weigh: Callable[[A], int] | None = None,
     ) -> None:
         self._site = site
         self._key = key
@@ -159,9 +164,33 @@ class _PerKey(Kernel[A, B], Generic[A, B, K]):
         self._young: dict[K, Machine[A, B]] = {}
         self._old: dict[K, Machine[A, B]] = {}
         self._ticks = type(machine()).tick is not Machine[Any, Any].tick
+        self._budget = budget
+        self._weigh = weigh
+        self._room = budget  # so many bytes may still come before the machines could hold more than the budget
 
     def feed(self, batch: Sequence[A], /) -> Sequence[B]:
         out: list[B] = []
+        if self._weigh is None:
+            self._take(batch, out)
+        else:
+            self._take_weighed(batch, self._weigh, out)
+        _count(self._site, out, batch)
+        return out
+
+    def _take_weighed(self, batch: Sequence[A], weigh: Callable[[A], int], out: list[B]) -> None:
+        """Machines hold no more than they were fed, so they need not be asked before that could be the whole budget."""
+        size = _total(weigh, batch)
+        if size is not None and size <= self._room:
+            self._room -= size
+            self._take(batch, out)
+            return
+        for event in batch:
+            self._take((event,), out)
+            self._room -= _total(weigh, (event,)) or 0
+            if self._room < 0:
+                self._save_memory(out)
+
+    def _take(self, batch: Sequence[A], out: list[B]) -> None:
         key_of, young = self._key, self._young
         for event in batch:
             key = None
@@ -179,8 +208,18 @@ class _PerKey(Kernel[A, B], Generic[A, B, K]):
                 self._drop(key, broken, out)
             except Exception as error:
                 self._fail(key, error)
-        _count(self._site, out, batch)
-        return out
+
+    def _save_memory(self, out: list[B]) -> None:
+        held = self.held()
+        if held > self._budget:
+            machines = [machine for table in (self._old, self._young) for machine in table.values()]
+            for machine in sorted(machines, key=lambda machine: machine.used_ns()):
+                before = machine.held()
+                self._end(machine, out)
+                held += machine.held() - before
+                if held <= self._budget // 2:
+                    break
+        self._room = self._budget - held
 
     def _miss(self, key: K, out: list[B]) -> Machine[A, B]:
         machine = self._old.pop(key, None)
@@ -194,7 +233,7 @@ class _PerKey(Kernel[A, B], Generic[A, B, K]):
         return machine
 
     def _end(self, machine: Machine[A, B], out: list[B]) -> None:
-        """Finish a machine that has to go: what it gives is partial, so it counts; what it keeps is lost."""
+        """Finish a machine for want of room: what it gives is partial, so it counts; what it keeps is lost."""
         held = machine.held()
         try:
             out.extend(machine.finish())
@@ -254,10 +293,12 @@ class _PerKey(Kernel[A, B], Generic[A, B, K]):
             self._fail(key, error)
 
     def snapshot(self) -> State:
-        return [[[key, machine.snapshot()] for key, machine in table.items()] for table in (self._old, self._young)]
+        tables = [[[key, machine.snapshot()] for key, machine in table.items()] for table in (self._old, self._young)]
+        return [tables, self._room]
 
     def restore(self, state: State, /) -> None:
-        self._old, self._young = (self._restored(table) for table in state)
+        tables, self._room = state
+        self._old, self._young = (self._restored(table) for table in tables)
 
     def _restored(self, table: State) -> dict[K, Machine[A, B]]:
         made: dict[K, Machine[A, B]] = {}
@@ -269,6 +310,14 @@ class _PerKey(Kernel[A, B], Generic[A, B, K]):
 
     def held(self) -> int:
         return sum(machine.held() for table in (self._old, self._young) for machine in table.values())
+
+
+def _total(weigh: Callable[[A], int], batch: Sequence[A]) -> int | None:
+    """What a batch weighs; None where an event cannot be weighed, which is for the machine to find out."""
+    try:
+        return sum(map(weigh, batch))
+    except Exception:
+        return None
 
 
 def _count(site: Site, out: Sequence[Any], fed: Sequence[Any] = ()) -> None:

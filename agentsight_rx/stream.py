@@ -79,6 +79,10 @@ class Machine(Generic[A_contra, B_co]):
         """Bytes taken in and not yet given out."""
         return 0
 
+    def used_ns(self) -> int:
+        """When an event came last. Where memory runs short, machines not used for longest give theirs up first."""
+        return 0
+
 
 class Kernel(Generic[A_contra, B_co]):
     """What fuses: a whole batch in, a whole batch out. Never changes the batch it was given."""

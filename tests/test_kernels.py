@@ -25,6 +25,8 @@ class Word(Struct, frozen=True):
 class Joined(Machine[Word, str]):
     """Joins words up to a full stop. `!` is malformed, `?` a bug; after 10 ticks it says what it has."""
 
+    clock = 0  # counts the words of all
+
     def __init__(self) -> None:
         self.words: list[str] = []
         self.ticks = 0
@@ -35,6 +37,8 @@ class Joined(Machine[Word, str]):
         if word.text == "!":
             raise Malformed("a mark", after=[" ".join([*self.words, "!"])], lost=self.held())
         self.words.append(word.text)
+        Joined.clock += 1
+        self.ticks = Joined.clock
         return self.finish() if word.text == "." else ()
 
     def tick(self, now_ns: int, /) -> Iterable[str]:
@@ -53,11 +57,14 @@ class Joined(Machine[Word, str]):
     def held(self) -> int:
         return sum(map(len, self.words))
 
+    def used_ns(self) -> int:
+        return self.ticks
+
     def snapshot(self) -> State:
-        return self.words
+        return [self.words, self.ticks]
 
     def restore(self, state: State, /) -> None:
-        self.words = state
+        self.words, self.ticks = state
 
 
 def words(text: str) -> list[Word]:
@@ -71,8 +78,15 @@ def running(operator: Operator[Any, Any], *, strict: bool = True) -> tuple[Kerne
     return operator.kernel(site), site
 
 
-def by_key(machine: Callable[[], Machine[Word, str]] = Joined, *, limit: int = 8192) -> Operator[Word, str]:
-    return per_key(lambda word: word.key, machine, name="joined", key_type=str, limit=limit)
+def by_key(machine: Callable[[], Machine[Word, str]] = Joined, *, limit: int = 8192, budget: int = 0) -> Operator[Word, str]:
+    weigh = size_of if budget else None
+    return per_key(lambda word: word.key, machine, name="joined", key_type=str, limit=limit, budget=budget, weigh=weigh)
+
+
+def size_of(word: Word) -> int:
+    if word.text == "?":
+        raise ArithmeticError("a bug")
+    return len(word.text)
 
 
 def lost(site: Site) -> list[tuple[str, int, int]]:
@@ -341,6 +355,37 @@ def test_a_restored_kernel_evicts_the_same_keys() -> None:
     assert resumed.feed(words("d:5")) == ["2"]
     assert resumed.finish() == ["3", "1 4", "5"]
     assert lost(site) == [("evicted", 1, 0)]
+
+
+def test_over_the_budget_those_not_used_for_longest_say_what_they_have_until_half_is_free() -> None:
+    kernel, site = running(by_key(budget=10))
+    assert kernel.feed(words("a:111 b:2222 a:11")) == []
+    assert kernel.feed(words("c:33")) == ["2222", "111 11"]
+    assert (kernel.held(), lost(site)) == (2, [("evicted", 2, 0)])
+    assert kernel.feed(words("b:22222222")) == []
+    assert kernel.feed(words("a:1")) == ["33", "22222222"]
+    assert kernel.finish() == ["1"]
+
+
+def test_under_the_budget_nothing_is_asked_for_however_much_has_passed() -> None:
+    kernel, site = running(by_key(budget=10))
+    assert kernel.feed(words("a:1234567 a:. b:1234567 b:. c:1234567 c:.")) == ["1234567 ."] * 3
+    assert lost(site) == []
+
+
+@pytest.mark.parametrize("cut", range(1, 8))
+def test_the_budget_is_kept_wherever_batches_are_cut(cut: int) -> None:
+    said = words("a:111 b:2222 c:333 a:44 d:5555 b:6 c:77 a:8888")
+    whole, pieces = running(by_key(budget=10))[0], running(by_key(budget=10))[0]
+    expected = [*whole.feed(said), *whole.finish()]
+    assert len(expected) > 4
+    assert [*pieces.feed(said[:cut]), *pieces.feed(said[cut:]), *pieces.finish()] == expected
+
+
+def test_an_event_that_cannot_be_weighed_is_a_bug_of_its_own_only() -> None:
+    kernel, site = running(by_key(budget=10), strict=False)
+    assert kernel.feed(words("a:1 b:? a:2 a:.")) == ["1 2 ."]
+    assert lost(site) == [("bug", 1, 0)]
 
 
 def test_keys_that_are_tuples_come_back_as_tuples() -> None:

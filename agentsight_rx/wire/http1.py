@@ -3,38 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, TypeAlias
 
-import h11
 from msgspec import Struct
 from msgspec.structs import replace
 
 from ..events import Headers
+from .http1_head import LONGEST_HEAD, RequestHead, ResponseHead, by_hand, field, headers_of, request_head, response_head
 
 __all__ = ["Body", "End", "Foreign", "Http1Decoder", "Item", "RequestHead", "ResponseHead", "field"]
 
 
 # `size` of an item: the bytes on the wire, framing included, that it stands for
-
-
-class RequestHead(Struct, frozen=True, tag="request"):
-    method: str
-    target: str
-    version: str
-    headers: Headers
-    size: int = 0
-
-
-class ResponseHead(Struct, frozen=True, tag="response"):
-    """`body`: by its framing, a body follows."""
-
-    status: int
-    phrase: str
-    version: str
-    headers: Headers
-    size: int = 0
-    body: bool = False
 
 
 class Body(Struct, frozen=True):
@@ -50,6 +31,7 @@ class End(Struct, frozen=True):
 
     reason: str | None = None
     size: int = 0
+    trailers: Headers = ()
 
 
 class Foreign(Struct, frozen=True):
@@ -75,7 +57,6 @@ _START, _LENGTH, _SIZE, _CHUNK, _CHUNK_END, _TRAILER, _CLOSE, _TUNNEL = range(8)
 _CERTAIN, _FRESH, _DARK = range(3)
 _UNKNOWN = -1  # bytes left of a body whose length cannot be told
 
-_HEAD_MOST = 256 << 10  # a head of claude-code has 2 KiB; servers refuse 64 KiB and more
 _LINE_MOST = 4096  # of a chunk size with extensions
 _HEAD_END = re.compile(rb"\r?\n\r?\n")
 _EMPTY_LINES = re.compile(rb"[\r\n]*")
@@ -112,6 +93,8 @@ class Http1Decoder:
         self._lost = 0
         self._damage: str | None = None
         self._spent = 0  # bytes of framing since the last item
+        self._trailer = bytearray()  # the lines behind the last chunk
+        self._http2 = False
 
     def held(self) -> int:
         """Bytes taken in that are not yet part of anything given out."""
@@ -131,6 +114,11 @@ class Http1Decoder:
     def tunnelled(self) -> bool:
         """True once another protocol took over."""
         return self._state == _TUNNEL
+
+    @property
+    def http2(self) -> bool:
+        """True once the preface of HTTP/2 was seen: it begins the first of the foreign bytes behind the last head."""
+        return self._http2
 
     def feed(self, data: bytes) -> list[Item]:
         """Take the bytes of one record."""
@@ -183,7 +171,8 @@ class Http1Decoder:
         size = None if at and self._place == _DARK else self._head_size(data, start)
         if size is None:
             self._place = _DARK
-            self._state = _TUNNEL if data.startswith(_PREFACE, start) else _START
+            if start == at and data.startswith(_PREFACE, at):
+                self._state, self._http2 = _TUNNEL, True
             out.append(Foreign(at, data[at:]))
             return len(data)
         if start > at:
@@ -207,7 +196,8 @@ class Http1Decoder:
                 self._buffer.clear()
                 self._begin(head, out)
                 return size - before
-            self._state = _TUNNEL if self._buffer.startswith(_PREFACE) else _START
+            if self._buffer.startswith(_PREFACE):
+                self._state, self._http2 = _TUNNEL, True
             del self._buffer[before:]
         self._place = _DARK
         self._flush(-before, out)
@@ -223,7 +213,7 @@ class Http1Decoder:
             return 0
         if not self._sure:
             if text.find(b"\n", max(start, before)) < 0:
-                if len(text) - start > _HEAD_MOST:
+                if len(text) - start > LONGEST_HEAD:
                     return None
                 return 0 if before > _BEGINNING_MOST or _BEGINNING.match(text, start) else None
             if not (_COMMON_LINE if self._place == _DARK else _START_LINE).match(text, start):
@@ -231,7 +221,7 @@ class Http1Decoder:
             self._sure = True
         found = _HEAD_END.search(text, max(start, before - 3))
         end = found.end() if found else len(text)
-        if end - start > _HEAD_MOST:
+        if end - start > LONGEST_HEAD:
             self._sure = False
             return None
         return end - start if found else 0
@@ -250,11 +240,11 @@ class Http1Decoder:
         self._damage = None
         self._lost = 0
         if raw.startswith(b"HTTP/"):
-            response = _response_head(raw)
+            response = response_head(raw)
             self._state, self._left = self._framing_of_response(response)
             out.append(replace(response, body=self.inside))
         else:
-            request = _request_head(raw)
+            request = request_head(raw)
             self._state, self._left = _framing_of_body(request.headers, (_START, 0), (_START, _UNKNOWN))
             out.append(request)
         if not self.inside:
@@ -317,8 +307,9 @@ class Http1Decoder:
         if self._lost:
             out.append(Body(b"", self._lost))
             self._lost = 0
-        out.append(End(reason, self._spent))
+        out.append(End(reason, self._spent, headers_of(by_hand(b"\n" + bytes(self._trailer))[1]) if self._trailer else ()))
         self._spent = 0
+        self._trailer = bytearray()
         self._state = _START
         self._place = _CERTAIN
         self._damage = None
@@ -351,6 +342,8 @@ class Http1Decoder:
         if self._state == _TRAILER:
             if not line:
                 self._end(self._damage, out)
+            elif len(self._trailer) + len(line) < LONGEST_HEAD:
+                self._trailer += line + b"\n"
             return True
         size = line.partition(b";")[0].strip(b" \t")
         if not _CHUNK_SIZE.match(size):
@@ -410,7 +403,7 @@ class Http1Decoder:
             self._end(self._damage or reason or (None if orderly else "closed"), out)
         self._state = _START
         self._place = _FRESH
-        self._guessed = False
+        self._guessed = self._http2 = False
         return out
 
     # -- checkpoints -----------------------------------------------------------------------------------------------
@@ -418,21 +411,16 @@ class Http1Decoder:
     def snapshot(self) -> Any:
         return [
             self._state, bytes(self._buffer), self._place, self._sure, self._guessed, self._left, self._lost,
-            self._damage, self._spent,
+            self._damage, self._spent, bytes(self._trailer), self._http2,
         ]  # fmt: skip
 
     def restore(self, state: Any) -> None:
         (
             self._state, buffer, self._place, self._sure, self._guessed, self._left, self._lost,
-            self._damage, self._spent,
+            self._damage, self._spent, trailer, self._http2,
         ) = state  # fmt: skip
         self._buffer = bytearray(buffer)
-
-
-def field(headers: Headers, name: str) -> str | None:
-    """The value of header `name` (lower case); several are joined by commas (RFC 9110 5.3)."""
-    values = [value for key, value in headers if key == name]
-    return ", ".join(values) if values else None
+        self._trailer = bytearray(trailer)
 
 
 def _framing_of_body(headers: Headers, without: tuple[int, int], otherwise: tuple[int, int]) -> tuple[int, int]:
@@ -448,60 +436,3 @@ def _framing_of_body(headers: Headers, without: tuple[int, int], otherwise: tupl
         return _START, _UNKNOWN
     left = int(value)
     return (_LENGTH if left else _START), left
-
-
-def _request_head(raw: bytes) -> RequestHead:
-    event = _by_h11(h11.SERVER, raw)
-    if isinstance(event, h11.Request):
-        method, target, version = event.method, event.target, b"HTTP/" + event.http_version
-        headers = event.headers.raw_items()
-    else:
-        line, headers = _by_hand(raw)
-        method, target, version = line.split(b" ", 2)
-    return RequestHead(_text(method), _text(target), _text(version), _headers(headers), len(raw))
-
-
-def _response_head(raw: bytes) -> ResponseHead:
-    event = _by_h11(h11.CLIENT, raw)
-    if isinstance(event, h11.Response | h11.InformationalResponse):
-        status, phrase, version = event.status_code, event.reason, b"HTTP/" + event.http_version
-        headers = event.headers.raw_items()
-    else:
-        line, headers = _by_hand(raw)
-        version, number, *rest = line.split(b" ", 2)
-        status, phrase = int(number), rest[0] if rest else b""
-    return ResponseHead(status, _text(phrase), _text(version), _headers(headers), len(raw))
-
-
-# h11 makes one Content-Length out of several equal ones, and writes codings in lower case
-_REWRITTEN = re.compile(rb"\n(?:transfer-encoding:|content-length:(?:[^\n]*,|.*\ncontent-length:))", re.IGNORECASE | re.DOTALL)
-
-
-def _by_h11(role: type[h11.CLIENT] | type[h11.SERVER], raw: bytes) -> object:
-    """The head as h11 reads it; None where it refuses, or would not tell what was sent."""
-    if _REWRITTEN.search(raw):
-        return None
-    connection = h11.Connection(role, max_incomplete_event_size=2 * _HEAD_MOST)
-    connection.receive_data(raw)
-    try:
-        return connection.next_event()
-    except h11.RemoteProtocolError:
-        return None
-
-
-_FOLD = re.compile(rb"\n[ \t]+")  # a line that goes on (RFC 9112 5.2)
-
-
-def _by_hand(raw: bytes) -> tuple[bytes, list[tuple[bytes, bytes]]]:
-    """What h11 refuses because a server must, an observer still wants to see: no Host, several codings, 101 unasked for."""
-    first, _, rest = raw.replace(b"\r\n", b"\n").partition(b"\n")
-    fields = (line.partition(b":") for line in _FOLD.sub(b" ", rest).split(b"\n") if line.strip(b" \t"))
-    return first, [(name.strip(b" \t"), value.strip(b" \t")) for name, _, value in fields]
-
-
-def _headers(items: Iterable[tuple[bytes, bytes]]) -> Headers:
-    return tuple((_text(name.lower()), _text(value)) for name, value in items)
-
-
-def _text(raw: bytes) -> str:
-    return raw.decode("latin-1")

@@ -1,0 +1,97 @@
+"""The bytes of a head -> RequestHead or ResponseHead (RFC 9112 2 to 5)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+import h11
+from msgspec import Struct
+
+from ..events import Headers
+
+__all__ = ["LONGEST_HEAD", "RequestHead", "ResponseHead", "by_hand", "field", "headers_of", "request_head", "response_head"]
+
+LONGEST_HEAD = 256 << 10  # a head of claude-code has 2 KiB; servers refuse 64 KiB and more
+
+
+class RequestHead(Struct, frozen=True, tag="request"):
+    method: str
+    target: str
+    version: str
+    headers: Headers
+    size: int = 0
+
+
+class ResponseHead(Struct, frozen=True, tag="response"):
+    """`body`: by its framing, a body follows."""
+
+    status: int
+    phrase: str
+    version: str
+    headers: Headers
+    size: int = 0
+    body: bool = False
+
+
+def field(headers: Headers, name: str) -> str | None:
+    """The value of header `name` (lower case); several are joined by commas (RFC 9110 5.3)."""
+    values = [value for key, value in headers if key == name]
+    return ", ".join(values) if values else None
+
+
+def request_head(raw: bytes) -> RequestHead:
+    event = _by_h11(h11.SERVER, raw)
+    if isinstance(event, h11.Request):
+        method, target, version = event.method, event.target, b"HTTP/" + event.http_version
+        headers = event.headers.raw_items()
+    else:
+        line, headers = by_hand(raw)
+        method, target, version = line.split(b" ", 2)
+    return RequestHead(_text(method), _text(target), _text(version), headers_of(headers), len(raw))
+
+
+def response_head(raw: bytes) -> ResponseHead:
+    event = _by_h11(h11.CLIENT, raw)
+    if isinstance(event, h11.Response | h11.InformationalResponse):
+        status, phrase, version = event.status_code, event.reason, b"HTTP/" + event.http_version
+        headers = event.headers.raw_items()
+    else:
+        line, headers = by_hand(raw)
+        version, number, *rest = line.split(b" ", 2)
+        status, phrase = int(number), rest[0] if rest else b""
+    return ResponseHead(status, _text(phrase), _text(version), headers_of(headers), len(raw))
+
+
+# h11 makes one Content-Length out of several equal ones, and writes codings in lower case
+_REWRITTEN = re.compile(rb"\n(?:transfer-encoding:|content-length:(?:[^\n]*,|.*\ncontent-length:))", re.IGNORECASE | re.DOTALL)
+
+
+def _by_h11(role: type[h11.CLIENT] | type[h11.SERVER], raw: bytes) -> object:
+    """The head as h11 reads it; None where it refuses, or would not tell what was sent."""
+    if _REWRITTEN.search(raw):
+        return None
+    connection = h11.Connection(role, max_incomplete_event_size=2 * LONGEST_HEAD)
+    connection.receive_data(raw)
+    try:
+        return connection.next_event()
+    except h11.RemoteProtocolError:
+        return None
+
+
+_FOLD = re.compile(rb"\n[ \t]+")  # a line that goes on (RFC 9112 5.2)
+
+
+def by_hand(raw: bytes) -> tuple[bytes, list[tuple[bytes, bytes]]]:
+    """What h11 refuses because a server must, an observer still wants to see: no Host, several codings, 101 unasked for."""
+    first, _, rest = raw.replace(b"\r\n", b"\n").partition(b"\n")
+    fields = (line.partition(b":") for line in _FOLD.sub(b" ", rest).split(b"\n") if line.strip(b" \t"))
+    return first, [(name.strip(b" \t"), value.strip(b" \t")) for name, _, value in fields]
+
+
+def headers_of(items: Iterable[tuple[bytes, bytes]]) -> Headers:
+    return tuple((_text(name.lower()), _text(value)) for name, value in items)
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode("latin-1")
