@@ -202,6 +202,7 @@ class WebSocketMessage(Struct, frozen=True, tag="websocket_message"):
     size: int = 0  # bytes on the wire that this event stands for
     target: str | None = None  # of the request that opened the WebSocket
     host: str | None = None
+    missed: int = 0  # bytes of this direction that were not captured since the message before: others may be missing
 
 
 class Usage(Struct, frozen=True, gc=False):

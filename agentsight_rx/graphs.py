@@ -59,6 +59,7 @@ class TraceOptions(Struct, frozen=True):
     raw: bool = False  # the TLS records too, beside the messages made of them
     tls_filters: tuple[str, ...] = ()
     http_filters: tuple[str, ...] = ()
+    compat_filters: bool = False  # rules mean exactly what they mean to the original
     remove_auth: bool = True
     sse_timeout: float = 30.0
     shortest_ms: int | None = None
@@ -112,7 +113,7 @@ def replay(paths: ReplayOptions, options: TraceOptions) -> Stream[Output]:
 def _tls(source: Stream[TlsEvent], options: TraceOptions) -> Stream[Event]:
     marked = source.pipe(op.normalize())
     if options.tls_filters:
-        marked = marked.pipe(op.filter_tls(*options.tls_filters))
+        marked = marked.pipe(op.filter_tls(*options.tls_filters, compat=options.compat_filters))
     if options.http and options.raw:
         marked = marked.share()
         messages = read_http(marked, options).pipe(op.keep(_parsed, name="keep_parsed"))
@@ -127,12 +128,18 @@ def _parsed(event: HttpEvent) -> bool:
 
 
 def read_http(source: Stream[TlsEvent], options: TraceOptions) -> Stream[HttpEvent]:
-    """Reassemble, drop the marked raw records, merge event streams, drop what the HTTP rules match."""
+    """Reassemble, drop the marked raw records, decompress, merge event streams, drop what the HTTP rules match."""
     read = source.pipe(op.parse_http())
     if options.tls_filters:
         read = read.pipe(op.drop_marked())
-    read = read.pipe(op.merge_sse(timeout=options.sse_timeout))
-    return read.pipe(op.filter_http(*options.http_filters)) if options.http_filters else read
+    read = read.pipe(
+        op.decode_content(),
+        op.merge_sse(timeout=options.sse_timeout),
+        op.merge_websocket(timeout=options.sse_timeout),
+    )
+    if options.http_filters:
+        read = read.pipe(op.filter_http(*options.http_filters, compat=options.compat_filters))
+    return read
 
 
 def _any_tls(source: Stream[Event], options: TraceOptions) -> Stream[Event]:

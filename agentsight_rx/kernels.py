@@ -217,7 +217,7 @@ class _PerKey(Kernel[A, B], Generic[A, B, K]):
                 before = machine.held()
                 self._end(machine, out)
                 held += machine.held() - before
-                if held <= self._budget // 2:
+                if held <= self._budget - self._budget // 4:
                     break
         self._room = self._budget - held
 
@@ -236,7 +236,7 @@ class _PerKey(Kernel[A, B], Generic[A, B, K]):
         """Finish a machine for want of room: what it gives is partial, so it counts; what it keeps is lost."""
         held = machine.held()
         try:
-            out.extend(machine.finish())
+            out.extend(machine.evict())
             if held:
                 self._site.meter.lose(Reason.EVICTED, 1, machine.held())
         except Malformed as broken:

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-__all__ = ["Entry", "Ledger", "Meter", "Reason"]
+__all__ = ["Entry", "Ledger", "Meter", "Reason", "RuleCounts"]
 
 
 class Reason(StrEnum):
@@ -44,15 +44,28 @@ class Entry(Struct, frozen=True):
     size: int = 0
 
 
+class RuleCounts(Struct):
+    """One filter in one run. `seen` are the events that its rules are about, `dropped` those that one of them matched."""
+
+    name: str  # SSLFilter, HTTPFilter
+    seen: int = 0
+    dropped: int = 0
+
+    @property
+    def passed(self) -> int:
+        return self.seen - self.dropped
+
+
 class Meter:
     """The counts of one stage. Exactly one thread writes it; any thread may read it."""
 
-    __slots__ = ("_lost", "passed", "seen", "stage")
+    __slots__ = ("_lost", "passed", "rules", "seen", "stage")
 
     def __init__(self, stage: str) -> None:
         self.stage = stage
         self.seen = 0
         self.passed = 0
+        self.rules: RuleCounts | None = None  # of a filter
         self._lost: dict[Reason, tuple[int, int]] = {}
 
     def lose(self, reason: Reason, count: int, size: int = 0) -> None:
@@ -99,6 +112,10 @@ class Ledger:
     def unintended(self) -> list[Entry]:
         """What makes the picture incomplete."""
         return [entry for entry in self.entries() if not entry.reason.intended]
+
+    def rules(self) -> list[RuleCounts]:
+        """The counts of each filter that has rules."""
+        return [meter.rules for meter in self if meter.rules is not None]
 
     @property
     def complete(self) -> bool:

@@ -16,7 +16,7 @@ from reactivex import Observable
 from .engine import Engine, Hub, Site
 from .errors import AgentsightError
 from .events import Loss, Origin
-from .loss import Ledger, Reason
+from .loss import Ledger, Reason, RuleCounts
 from .mailbox import Dropped, Mailbox
 from .say import say
 from .sink import Output, Sink, Writer
@@ -42,6 +42,11 @@ class Summary(Struct):
     seconds: float
     ended_by: str
     failures: tuple[str, ...] = ()
+
+    @property
+    def filters(self) -> list[RuleCounts]:
+        """How many events each filter with rules saw and dropped."""
+        return self.ledger.rules()
 
     @property
     def complete(self) -> bool:

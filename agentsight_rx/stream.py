@@ -68,6 +68,10 @@ class Machine(Generic[A_contra, B_co]):
         """No more input: give what is left, marked as partial."""
         return ()
 
+    def evict(self) -> Iterable[B_co]:
+        """Give up what is held, for want of room: as at the end, but say so."""
+        return self.finish()
+
     def snapshot(self) -> State:
         """All that `restore` needs to go on exactly here."""
         return None

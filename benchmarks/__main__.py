@@ -10,7 +10,7 @@ from typing import Protocol
 
 import msgspec
 
-from . import hop, keyed, pipeline, ring, sse, store
+from . import filters, hop, keyed, pipeline, redaction, ring, sse, store
 from .timing import Row, table
 
 __all__ = ["BENCHMARKS", "Benchmark", "main"]
@@ -26,8 +26,10 @@ BENCHMARKS: dict[str, Benchmark] = {
     "hop": hop.rows,
     "pipeline": pipeline.rows,
     "stages": pipeline.stages,
+    "redaction": redaction.rows,
     "keyed": keyed.rows,
     "sse": sse.rows,
+    "filters": filters.rows,
     "store": store.rows,
     "ring": ring.rows,
 }

@@ -6,7 +6,6 @@ Longer than a file should be: what makes the input of one operator is small part
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Literal, TypeAlias, TypeVar
 
 from hypothesis import strategies as st
@@ -48,6 +47,9 @@ from agentsight_rx.events import (
     Usage,
 )
 from agentsight_rx.loss import Reason
+
+from . import http2_strategies, websocket_strategies
+from .cuts import batches_of, pieces_of
 
 __all__ = [
     "batches_of",
@@ -98,20 +100,6 @@ def losses(origin: Origin) -> st.SearchStrategy[Loss]:
         st.integers(1, 3),
         st.integers(0, 100),
     )
-
-
-@st.composite
-def pieces_of(draw: st.DrawFn, whole: bytes, most: int = 4) -> list[bytes]:
-    """`whole` cut at random places into pieces that are not empty."""
-    cuts = sorted(draw(st.lists(st.integers(1, max(1, len(whole) - 1)), max_size=most, unique=True)))
-    return [piece for start, end in zip([0, *cuts], [*cuts, len(whole)], strict=True) if (piece := whole[start:end])]
-
-
-@st.composite
-def batches_of(draw: st.DrawFn, events: Sequence[E]) -> list[Sequence[E]]:
-    """`events` cut at random places; some batches are empty."""
-    cuts = sorted(draw(st.lists(st.integers(0, len(events)), max_size=6)))
-    return [events[start:end] for start, end in zip([0, *cuts], [*cuts, len(events)], strict=True)]
 
 
 def _in_order(timed: list[tuple[int, E]]) -> list[E]:
@@ -243,6 +231,24 @@ def _foreign(draw: st.DrawFn) -> list[Segment]:
     return draw(st.sampled_from(beginnings)) + draw(st.lists(said, max_size=4))
 
 
+@st.composite
+def _two(draw: st.DrawFn) -> list[Segment]:
+    """HTTP/2: several streams at once."""
+    return draw(http2_strategies.conversations(most=2)).segments
+
+
+@st.composite
+def _upgraded(draw: st.DrawFn) -> list[Segment]:
+    """A WebSocket from its handshake on, plain or compressed."""
+    talk = draw(websocket_strategies.conversations(most=2))
+    accepted = [f"Sec-WebSocket-Extensions: {talk.extensions}"] if talk.extensions else []
+    target = draw(st.sampled_from(["/v1/responses", "/chat"]))
+    asked = _head(f"GET {target} HTTP/1.1", "Host: localhost", "Connection: Upgrade", "Upgrade: websocket")
+    answered = _head("HTTP/1.1 101 Switching Protocols", "Upgrade: websocket", *accepted)
+    server: Direction = "in" if talk.client == "out" else "out"
+    return [(talk.client, asked), (server, answered), *talk.records]
+
+
 # -- what the probe sees of it -----------------------------------------------------------------------------------------
 
 
@@ -265,7 +271,7 @@ _some_lost: st.SearchStrategy[Fate] = st.sampled_from(["seen", "seen", "seen", "
 @st.composite
 def _life(draw: st.DrawFn, connection: Connection) -> list[_Record | TlsClose]:
     """One connection from its first byte to its end, if that is seen."""
-    said = draw(exchanges() if draw(_mostly) else _foreign())
+    said = draw(draw(st.sampled_from([exchanges(), exchanges(), _two(), _upgraded(), _foreign()])))
     fates = draw(st.sampled_from([_all_seen, _some_lost]))
     offsets, seqs = {"in": 0, "out": 0}, {"in": 0, "out": 0}
     records: list[_Record | TlsClose] = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import h11
 import msgspec
@@ -12,7 +12,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agentsight_rx.engine import Engine, Site
-from agentsight_rx.errors import UsageError
 from agentsight_rx.events import (
     BodyPart,
     Connection,
@@ -25,7 +24,7 @@ from agentsight_rx.events import (
     TlsClose,
     TlsEvent,
 )
-from agentsight_rx.operators import filter_http, filter_tls, parse_http
+from agentsight_rx.operators import parse_http
 from agentsight_rx.wire.http1 import Body, End, Foreign, Http1Decoder, Item, RequestHead, ResponseHead
 
 Headers = tuple[tuple[str, str], ...]
@@ -490,184 +489,3 @@ ODD_EVENTS = st.one_of(
 @settings(max_examples=300, deadline=None)
 def test_records_with_numbers_that_make_no_sense_are_accounted_for(events: list[TlsEvent]) -> None:
     parsed(events)
-
-
-# -- filter rules -----------------------------------------------------------------------------------------------------------
-
-
-class Condition(NamedTuple):
-    field: str
-    operator: str
-    value: str
-
-
-class AllOf(NamedTuple):
-    parts: list[Rule]
-
-
-class AnyOf(NamedTuple):
-    parts: list[Rule]
-
-
-Rule: TypeAlias = "Condition | AllOf | AnyOf | None"
-Truth: TypeAlias = Callable[[Condition, Any], bool]
-
-WORDS = st.one_of(
-    st.sampled_from(["a", "GET", "/v1", "0\r\n\r\n", "|", "&", "(", ")", "\\", '"', "=", "~x", "!", "\t|\t", "é", "模", "\\n"]),
-    st.text(st.characters(exclude_categories=["Cs"]), max_size=4),
-).filter(lambda text: text == text.strip() or not text.strip("\r\n\t"))
-TEXTS = st.sampled_from(["=", "!=", "~"])
-NUMBERS = st.sampled_from(["=", "!=", "<", ">", "<=", ">="])
-
-
-def rules_of(conditions: st.SearchStrategy[Condition]) -> st.SearchStrategy[Rule]:
-    return st.recursive(
-        st.one_of(conditions, st.none()),
-        lambda inner: st.one_of(st.lists(inner, max_size=3).map(AllOf), st.lists(inner, max_size=3).map(AnyOf)),
-        max_leaves=6,
-    )
-
-
-ESCAPES = str.maketrans({char: f"\\{char}" for char in '\\|&()"'} | {"\r": "\\r", "\n": "\\n", "\t": "\\t"})
-
-
-def spelled(rule: Rule, space: str) -> str:
-    match rule:
-        case None:
-            return space
-        case Condition(field, operator, value):
-            return f"{space}{field}{space}{operator}{space}{value.translate(ESCAPES)}{space}"
-        case AllOf(parts):
-            return f"({'&'.join(spelled(part, space) for part in parts)})"
-        case AnyOf(parts):
-            return f"({'|'.join(spelled(part, space) for part in parts)})"
-
-
-def holds(rule: Rule, event: Any, truth: Truth) -> bool:
-    """What the rule means, word by word. Nothing never matches, also where it is one of several that must."""
-    match rule:
-        case None:
-            return False
-        case Condition():
-            return truth(rule, event)
-        case AllOf(parts):
-            return bool(parts) and all(holds(part, event, truth) for part in parts)
-        case AnyOf(parts):
-            return any(holds(part, event, truth) for part in parts)
-
-
-def compare(operator: str, found: Any, value: Any) -> bool:
-    match operator:
-        case "=":
-            return bool(found == value)
-        case "!=":
-            return bool(found != value)
-        case "~":
-            return value in found
-        case "<":
-            return bool(found < value)
-        case ">":
-            return bool(found > value)
-        case "<=":
-            return bool(found <= value)
-        case _:
-            return bool(found >= value)
-
-
-def of_chunk(condition: Condition, chunk: TlsChunk) -> bool:
-    field, operator, value = condition
-    numbers = {"len": len(chunk.data) + chunk.lost, "pid": chunk.origin.pid, "latency_ms": chunk.latency_ns / 1e6}
-    if field in numbers:
-        return compare(operator, numbers[field], float(value))
-    if field == "truncated":
-        return compare(operator, chunk.lost > 0, value == "true")
-    texts = {"data": chunk.data, "comm": chunk.origin.comm.encode(), "function": b"READ/RECV"}
-    return compare(operator, texts[field], value.encode())
-
-
-TLS_CONDITIONS = st.one_of(
-    st.builds(Condition, st.sampled_from(["data", "comm", "function"]), TEXTS, WORDS),
-    st.builds(Condition, st.sampled_from(["len", "pid", "latency_ms"]), NUMBERS, st.integers(0, 5).map(str)),
-    st.builds(Condition, st.just("truncated"), st.sampled_from(["=", "!="]), st.sampled_from(["true", "false"])),
-)
-
-
-def a_chunk(text: str, lost: int, pid: int, half_ms: int) -> TlsChunk:
-    return TlsChunk(Origin(1, pid, comm="a", direction="in"), text.encode(), 0, 0, lost, half_ms * 500_000)
-
-
-CHUNKS = st.builds(a_chunk, WORDS, st.integers(0, 2), st.integers(0, 5), st.integers(0, 10))
-
-
-@given(rules_of(TLS_CONDITIONS), st.sampled_from(["", " ", " \t "]), st.lists(CHUNKS, max_size=5))
-@settings(max_examples=300, deadline=None)
-def test_a_rule_for_records_means_what_it_says(rule: Rule, space: str, chunks: list[TlsChunk]) -> None:
-    made = filter_tls(spelled(rule, space)).kernel(Site(Engine(), "filter_tls")).feed(chunks)
-    assert [event.marked for event in made if isinstance(event, TlsChunk)] == [holds(rule, chunk, of_chunk) for chunk in chunks]
-
-
-def of_message(condition: Condition, message: HttpRequest | HttpResponse) -> bool:
-    field, operator, value = condition
-    side, _, name = field.partition(".")
-    if (side == "request") != isinstance(message, HttpRequest):
-        return False
-    if isinstance(message, HttpResponse) and name == "status":
-        return compare(operator, message.status, int(value))
-    target = message.target or ""
-    found = {
-        "method": (message.method or "").lower(),
-        "path": target,
-        "path_prefix": target[: len(value)],
-        "path_contains": value if value in target else "",
-        "body": value if value in message.body.decode() else "",
-        "x-a": value if value.lower() in dict(message.headers).get("x-a", "").lower() else "",
-    }[name]
-    whole = {"body": message.body.decode(), "x-a": dict(message.headers).get("x-a", "")}.get(name, target)
-    if not value:
-        empty = not (message.method if name == "method" else whole)
-        return empty if operator == "=" else not empty
-    return compare(operator, found, value.lower() if name == "method" else value)
-
-
-HTTP_CONDITIONS = st.one_of(
-    st.builds(
-        Condition,
-        st.sampled_from([f"request.{name}" for name in ("method", "path", "path_prefix", "path_contains", "body")]),
-        st.sampled_from(["=", "!="]),
-        WORDS,
-    ),
-    st.builds(Condition, st.sampled_from(["response.body", "response.x-a"]), st.sampled_from(["=", "!="]), WORDS),
-    st.builds(Condition, st.just("response.status"), NUMBERS, st.sampled_from(["200", "404", "500"])),
-)
-
-
-def a_request(method: str, target: str, body: str) -> HttpRequest:
-    return HttpRequest(Origin(1, 1), 1, method, target, "HTTP/1.1", (), body.encode())
-
-
-def a_response(status: int, value: str, body: str) -> HttpResponse:
-    return HttpResponse(Origin(1, 1), 1, status, "", "HTTP/1.1", (("x-a", value),), body.encode())
-
-
-MESSAGES = st.one_of(
-    st.builds(a_request, METHODS, WORDS, WORDS), st.builds(a_response, st.sampled_from([200, 404, 500]), WORDS, WORDS)
-)
-
-
-@given(rules_of(HTTP_CONDITIONS), st.sampled_from(["", " "]), st.lists(MESSAGES, max_size=5))
-@settings(max_examples=300, deadline=None)
-def test_a_rule_for_messages_means_what_it_says(rule: Rule, space: str, messages: list[HttpRequest | HttpResponse]) -> None:
-    kept = filter_http(spelled(rule, space)).kernel(Site(Engine(), "filter_http")).feed(messages)
-    assert kept == [message for message in messages if not holds(rule, message, of_message)]
-
-
-@given(st.text(st.sampled_from('len=5|&()~<>!\\ data"x'), max_size=20))
-@settings(max_examples=400, deadline=None)
-def test_any_text_is_a_rule_or_an_error_that_points_into_it(text: str) -> None:
-    for operator in (filter_tls, filter_http):
-        try:
-            operator(text).kernel(Site(Engine(), "filter")).feed([])
-        except UsageError as error:
-            _, shown, caret = str(error).split("\n")
-            assert shown == f"  {text}"
-            assert 2 <= caret.index("^") <= len(shown)

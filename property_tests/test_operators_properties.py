@@ -24,6 +24,7 @@ from agentsight_rx.events import (
     StdioChunk,
     StdioEvent,
     TlsChunk,
+    WebSocketMessage,
 )
 from agentsight_rx.loss import Reason
 from agentsight_rx.stream import Machine, Operator, State
@@ -132,7 +133,7 @@ def event_not_row(out: Event | Row) -> int:
 def wire_bytes(event: HttpEvent) -> int:
     if isinstance(event, TlsChunk):
         return len(event.data)
-    return event.size if isinstance(event, HttpRequest | HttpResponse | BodyPart) else 0
+    return event.size if isinstance(event, HttpRequest | HttpResponse | BodyPart | WebSocketMessage) else 0
 
 
 def body_bytes(event: HttpEvent) -> int:

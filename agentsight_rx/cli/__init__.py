@@ -10,6 +10,7 @@ from .debug import debug
 from .demo import demo
 from .doctor import doctor
 from .errors import shown
+from .filter import filter_command
 from .record import record
 from .replay import replay
 from .report import report
@@ -29,6 +30,7 @@ app.command()(trace)
 app.command(context_settings={"ignore_unknown_options": False})(record)
 app.command()(replay)
 app.command()(report)
+app.command("filter")(filter_command)
 app.command()(doctor)
 app.command()(demo)
 app.add_typer(debug, name="debug")

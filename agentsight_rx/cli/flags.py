@@ -53,6 +53,7 @@ class Listening(Struct, frozen=True):
     candidates: tuple[str, ...] = ()
     tls_filters: tuple[str, ...] = ()
     http_filters: tuple[str, ...] = ()
+    compat_filters: bool = False
     remove_auth: bool = True
     stdio_fds: tuple[int, ...] = ()
     stdio_tty: bool = False
@@ -86,6 +87,7 @@ class Listening(Struct, frozen=True):
             raw=self.ssl_raw_data,
             tls_filters=self.tls_filters,
             http_filters=self.http_filters,
+            compat_filters=self.compat_filters,
             remove_auth=self.remove_auth,
             shortest_ms=self.shortest_ms,
         )

@@ -12,6 +12,7 @@ __all__ = [
     "Binaries",
     "Cgroup",
     "Comm",
+    "CompatFilters",
     "Db",
     "Explain",
     "For",
@@ -43,6 +44,9 @@ TlsFilters = Annotated[
 ]
 HttpFilters = Annotated[
     list[str] | None, typer.Option("--http-filter", metavar="RULE", help="Drop HTTP messages that match; repeatable.")
+]
+CompatFilters = Annotated[
+    bool, typer.Option("--compat-filters", help="Read the rules exactly as the original does, with all its oddities.")
 ]
 KeepAuth = Annotated[
     bool, typer.Option("--disable-auth-removal", help="Keep credentials in heads and targets. They end up in every sink.")

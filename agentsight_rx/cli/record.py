@@ -30,6 +30,7 @@ from .options import (
     Binaries,
     Cgroup,
     Comm,
+    CompatFilters,
     Db,
     Explain,
     HttpFilters,
@@ -66,6 +67,7 @@ def record(
     binary_path: Binaries = None,
     ssl_filter: TlsFilters = None,
     http_filter: HttpFilters = None,
+    compat_filters: CompatFilters = False,
     default_filters: Annotated[
         bool,
         typer.Option(
@@ -107,6 +109,7 @@ def record(
             candidates=candidates,
             tls_filters=tuple(ssl_filter or ()),
             http_filters=(*(RECORD_HTTP_FILTERS if default_filters else ()), *(http_filter or ())),
+            compat_filters=compat_filters,
             remove_auth=not disable_auth_removal,
             stdio_max_bytes=stdio_max_bytes,
             system_interval=system_interval,

@@ -15,7 +15,7 @@ from ..runtime import run
 from ..sink import Sink
 from ..sources import ReplayOptions
 from .capture import print_graph, tell_summary
-from .options import Db, Explain, HttpFilters, KeepAuth, TlsFilters
+from .options import CompatFilters, Db, Explain, HttpFilters, KeepAuth, TlsFilters
 
 __all__ = ["replay"]
 
@@ -25,6 +25,7 @@ def replay(
     ssl_http: Annotated[bool, typer.Option("--ssl-http/--no-ssl-http", help="Parse HTTP, or print raw TLS records.")] = True,
     ssl_filter: TlsFilters = None,
     http_filter: HttpFilters = None,
+    compat_filters: CompatFilters = False,
     disable_auth_removal: KeepAuth = False,
     db: Db = None,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Do not print events.")] = False,
@@ -35,6 +36,7 @@ def replay(
         http=ssl_http,
         tls_filters=tuple(ssl_filter or ()),
         http_filters=tuple(http_filter or ()),
+        compat_filters=compat_filters,
         remove_auth=not disable_auth_removal,
     )
     graph = replay_graph(ReplayOptions(tuple(files)), options)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Sequence
 
-from ..loss import Entry
+from ..loss import Entry, RuleCounts
 from ..runtime import Summary
 from ..view import ProcessRow, ToolRow
 from ..view.report import Report, Turn
 from ..view.tally import Tally
 
-__all__ = ["completeness", "report_lines", "story", "summary_lines", "totals"]
+__all__ = ["completeness", "filter_line", "report_lines", "story", "summary_lines", "totals"]
 
 _WIDE = 96
 
@@ -19,11 +19,17 @@ _WIDE = 96
 def summary_lines(summary: Summary, *, verb: str, store: str | None, hint: str | None) -> list[str]:
     """The end of a run: how long, how much, and whether anything is missing."""
     where = f" to {store}" if store else ""
-    lines = [f"{verb} {_seconds(summary.seconds)}{where}", totals(summary.tally), *_nothing(summary)]
+    lines = [*map(filter_line, summary.filters), f"{verb} {_seconds(summary.seconds)}{where}", totals(summary.tally)]
+    lines += _nothing(summary)
     lines += completeness(summary.ledger.unintended(), summary.failures)
     if hint:
         lines.append(f"Run: {hint}")
     return lines
+
+
+def filter_line(counts: RuleCounts) -> str:
+    """How much a filter saw, in the original's words."""
+    return f"[{counts.name} Global Metrics] Total: {counts.seen}, Filtered: {counts.dropped}, Passed: {counts.passed}"
 
 
 def _nothing(summary: Summary) -> list[str]:

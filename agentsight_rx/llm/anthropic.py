@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from typing import Literal, TypeAlias
+from collections.abc import Sequence
+from typing import Literal, TypeAlias, get_args
 
 import msgspec
 from msgspec import Raw, Struct
 
 from ..events import Reply, SseEvent, Usage
 from .anthropic_prompt import request
-from .decode import BROKEN, Count, Failure, decoded, failure_text
-from .provider import Provider
+from .decode import BROKEN, Count, Failure, decoded, decoded_all, failure_text
+from .provider import Marks, Provider
 from .reader import Draft, largest
 
 __all__ = ["ANTHROPIC"]
@@ -83,6 +84,15 @@ def _take(draft: Draft, event: SseEvent) -> bool | None:
         if mended is None:
             return None
         said = mended
+    return _take_event(draft, said)
+
+
+def _take_all(draft: Draft, events: Sequence[SseEvent]) -> int | None:
+    said = decoded_all(_EVENT, [event.data for event in events])
+    return None if said is None else sum([_take_event(draft, one) for one in said])
+
+
+def _take_event(draft: Draft, said: _Event) -> bool:
     if said.type == "content_block_delta" and said.delta:
         return _take_delta(draft, said.index, said.delta)
     if said.type == "content_block_start" and said.content_block:
@@ -140,17 +150,23 @@ def _response(body: bytes) -> Reply:
     return draft.reply()
 
 
-def _speaks(event: SseEvent) -> bool:
-    said = decoded(_EVENT, event.data)
-    return said is not None and said.type != "ping" and (said.type != "error" or isinstance(said.error, Failure))
+_TYPES = frozenset[str](get_args(_OfMessage) + get_args(_OfBlock))
+
+
+def _speaks(marks: Marks) -> bool:
+    if marks.type == "error":  # OpenAI's has a code or a status
+        return isinstance(marks.error, Failure) and marks.error.code is None and marks.status is None
+    return marks.type in _TYPES
 
 
 ANTHROPIC = Provider(
     name="anthropic",
+    label="anthropic",
     hosts=(("anthropic", "anthropic"),),
-    path=re.compile(r"/v1/messages/?$|/publishers/anthropic/models/[^/]+:(?:r|streamR)awPredict$"),
+    path=re.compile(r"/v1/messages/?$|/publishers/anthropic/models/(?P<model>[^/]+):(?:r|(?P<stream>streamR))awPredict$"),
     speaks=_speaks,
     request=request,
     response=_response,
     take=_take,
+    take_all=_take_all,
 )

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 import msgspec
 from msgspec import Struct
-from msgspec.structs import replace
 
 from ..events import Reply, SseEvent, Usage
-from .decode import BROKEN, Count, Failure, decoded, failure_text
+from .decode import BROKEN, Count, Failure, decoded, decoded_all, failure_text
 from .openai_chat_prompt import request
-from .provider import Provider
-from .reader import Draft, largest
+from .provider import Marks, Provider
+from .reader import Draft, counted
 
 __all__ = ["OPENAI_CHAT"]
 
@@ -105,8 +105,19 @@ def _take(draft: Draft, event: SseEvent) -> bool | None:
     return _take_answer(draft, answer)
 
 
+def _take_all(draft: Draft, events: Sequence[SseEvent]) -> int | None:
+    answers = decoded_all(_ANSWER, [event.data for event in events])
+    if answers is None or not all(map(_is_known, answers)):
+        return None
+    return sum([_take_answer(draft, answer) or False for answer in answers])
+
+
+def _is_known(answer: _Answer) -> bool:
+    return answer.choices is not None or answer.usage is not None or answer.error is not None
+
+
 def _take_answer(draft: Draft, answer: _Answer) -> bool | None:
-    if answer.choices is None and answer.usage is None and answer.error is None:
+    if not _is_known(answer):
         return None
     if not draft.id:
         draft.id = answer.id or ""
@@ -117,7 +128,7 @@ def _take_answer(draft: Draft, answer: _Answer) -> bool | None:
         if _take_choice(draft, position if choice.index is None else choice.index, choice):
             content = True
     if answer.usage:
-        draft.usage = _counted(draft.usage, answer.usage.as_sent())
+        draft.usage = counted(draft.usage, answer.usage.as_sent())
     if answer.error:
         draft.error = failure_text(answer.error)
         draft.ended = True
@@ -158,15 +169,6 @@ def _take_call(draft: Draft, index: int, part: _Call) -> bool:
     return bool(arguments)
 
 
-def _counted(old: Usage | None, sent: Usage | None) -> Usage | None:
-    """The larger of both, field by field as sent, then without what the cache gave."""
-    if sent is None:
-        return old
-    if old:
-        sent = largest(replace(old, input=old.input + old.cache_read), sent)
-    return replace(sent, input=max(0, sent.input - sent.cache_read))
-
-
 def _response(body: bytes) -> Reply:
     draft = Draft()
     answer = decoded(_ANSWER, body)
@@ -175,20 +177,19 @@ def _response(body: bytes) -> Reply:
     return draft.reply()
 
 
-def _speaks(event: SseEvent) -> bool:
-    answer = decoded(_ANSWER, event.data)
-    if answer is None:
-        return False
-    error = answer.error
-    return answer.choices is not None or (isinstance(error, Failure) and bool(error.type and error.message))
+def _speaks(marks: Marks) -> bool:
+    error = marks.error
+    return marks.choices is not None or (isinstance(error, Failure) and bool(error.type and error.message))
 
 
 OPENAI_CHAT = Provider(
     name="openai",
+    label="openai",
     hosts=(("openai.azure.com", "azure.ai.openai"), ("openai", "openai")),
-    path=re.compile(r"/(?:chat|v1|deployments/[^/]+)/completions/?$"),
+    path=re.compile(r"(?:/deployments/(?P<model>[^/]+)(?:/chat)?|/chat|/v1)/completions/?$"),
     speaks=_speaks,
     request=request,
     response=_response,
     take=_take,
+    take_all=_take_all,
 )

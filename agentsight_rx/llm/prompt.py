@@ -117,10 +117,15 @@ def _newest(messages: Iterable[list[str]]) -> str:
     return ""
 
 
+# What Claude Code, Codex and Gemini CLI put beside the words of their users
+_NOTES = ("system-reminder", "environment_context", "user_instructions", "turn_aborted", "session_context")
+
+
 def _is_note(text: str) -> bool:
-    """True for what Claude Code puts beside the words of its user."""
     inner = text.strip()
-    return not inner or (inner.startswith("<system-reminder>") and inner.endswith("</system-reminder>"))
+    if not inner or inner.startswith("# AGENTS.md instructions"):
+        return True
+    return inner.startswith("<") and any(inner.startswith(f"<{tag}>") and inner.endswith(f"</{tag}>") for tag in _NOTES)
 
 
 def _text(value: object) -> str | None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ..events import Reply, SseEvent, ToolCall, Usage
 
-__all__ = ["Call", "Draft", "StreamReader", "Take", "largest"]
+__all__ = ["Call", "Draft", "Place", "StreamReader", "Take", "TakeAll", "counted", "largest"]
+
+Place: TypeAlias = tuple[int, int, int]  # (output, kind, part): where a piece of text belongs; the order of the answer
 
 
 class Call(Struct, array_like=True):
@@ -38,6 +41,9 @@ class Draft(Struct, array_like=True):
     error: str | None = None
     ended: bool = False
     unknown: int = 0
+    texts: dict[Place, list[str]] = {}  # instead of `text` and `thinking` where a later event may replace what was said
+    thoughts: dict[Place, list[str]] = {}
+    items: dict[str, int] = {}  # the output of each item that does not say it with every event
 
     def call(self, index: int) -> Call:
         """The call of that index, begun here if it is new."""
@@ -50,8 +56,8 @@ class Draft(Struct, array_like=True):
         return Reply(
             id=self.id,
             model=self.model,
-            text="".join(self.text),
-            thinking="".join(self.thinking),
+            text="".join(self.text) + "".join(_in_order(self.texts)),
+            thinking="".join(self.thinking) + "\n\n".join(_in_order(self.thoughts)),
             tool_calls=tuple(self.calls[index].done() for index in sorted(self.calls)),
             usage=self.usage,
             finish_reason=self.choices.get(0),
@@ -59,17 +65,25 @@ class Draft(Struct, array_like=True):
         )
 
 
+def _in_order(texts: dict[Place, list[str]]) -> list[str]:
+    return [said for place in sorted(texts) if (said := "".join(texts[place]))]
+
+
 # Puts what an event says into the draft. True if it carried content, None if the provider does not know such an event.
 Take: TypeAlias = Callable[[Draft, SseEvent], bool | None]
+# The same for many events at once, which is faster. How many carried content; None, and nothing is done, where they have to be
+# looked at one by one.
+TakeAll: TypeAlias = Callable[[Draft, Sequence[SseEvent]], int | None]
 
 
 class StreamReader:
     """Reads the events of one answer. It never raises, whatever it is fed."""
 
-    __slots__ = ("_draft", "_take")
+    __slots__ = ("_draft", "_take", "_take_all")
 
-    def __init__(self, take: Take) -> None:
+    def __init__(self, take: Take, take_all: TakeAll | None = None) -> None:
         self._take = take
+        self._take_all = take_all
         self._draft = Draft()
 
     @property
@@ -104,6 +118,14 @@ class StreamReader:
             self._draft.unknown += 1
         return False
 
+    def feed_all(self, events: Sequence[SseEvent], /) -> int:
+        """Take many events. How many of them carried content."""
+        if self._take_all is not None and len(events) > 1:
+            content = self._take_all(self._draft, events)
+            if content is not None:
+                return content
+        return sum(map(self.feed, events))
+
     def reply(self) -> Reply:
         """What was said so far."""
         return self._draft.reply()
@@ -124,3 +146,12 @@ def largest(first: Usage, second: Usage) -> Usage:
         cache_read=max(first.cache_read, second.cache_read),
         reasoning=max(first.reasoning, second.reasoning),
     )
+
+
+def counted(old: Usage | None, sent: Usage | None) -> Usage | None:
+    """The larger of both, field by field as `sent`, where `input` includes the cached; then without what the cache gave."""
+    if sent is None:
+        return old
+    if old:
+        sent = largest(replace(old, input=old.input + old.cache_read), sent)
+    return replace(sent, input=max(0, sent.input - sent.cache_read))

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from ..events import SseEvent
 from .anthropic import ANTHROPIC
+from .decode import decoded
+from .gemini import GEMINI
+from .mcp import MCP
 from .openai_chat import OPENAI_CHAT
-from .provider import Provider
+from .openai_responses import OPENAI_RESPONSES
+from .provider import Marks, Provider
 
 __all__ = ["PROVIDERS", "dialect_of", "find", "provider_label"]
 
-PROVIDERS: tuple[Provider, ...] = (ANTHROPIC, OPENAI_CHAT)
+PROVIDERS: tuple[Provider, ...] = (ANTHROPIC, OPENAI_RESPONSES, OPENAI_CHAT, GEMINI, MCP)
 
 _HOSTS = (
     *(host for provider in PROVIDERS for host in provider.hosts),
-    # Labels of hosts whose dialects have no file yet. Most of googleapis.com is no model.
-    ("generativelanguage", "gcp.gen_ai"),
-    ("aiplatform.googleapis", "gcp.gen_ai"),
-    ("cloudcode-pa.googleapis", "gcp.gen_ai"),
-    ("bedrock", "aws.bedrock"),
+    ("bedrock", "aws.bedrock"),  # its dialect has no file yet
 )
+
+_MARKS = msgspec.json.Decoder(Marks)
 
 
 def provider_label(host: str, /) -> str:
@@ -41,4 +45,5 @@ def find(host: str, target: str, /) -> Provider | None:
 
 def dialect_of(event: SseEvent, /) -> Provider | None:
     """The provider that sends such an event; None where it could be anybody's, so ask again with the next one."""
-    return next((provider for provider in PROVIDERS if provider.speaks(event)), None)
+    marks = decoded(_MARKS, event.data) if event.data.lstrip(" \t\r\n").startswith("{") else None
+    return next((provider for provider in PROVIDERS if provider.speaks(marks)), None) if marks else None

@@ -1,10 +1,12 @@
 """Every analysis as an Rx operator: a function that returns an `Operator`, to be used in `.pipe()`."""
 
 from ..kernels import change, each, keep, per_key
+from .decode_content import decode_content
 from .filter_http import filter_http
 from .filter_tls import drop_marked, filter_tls
 from .materialize import materialize
 from .merge_sse import merge_sse
+from .merge_websocket import merge_websocket
 from .normalize import normalize
 from .parse_http import parse_http
 from .parse_jsonrpc import parse_jsonrpc
@@ -12,6 +14,7 @@ from .remove_auth import remove_auth
 
 __all__ = [
     "change",
+    "decode_content",
     "drop_marked",
     "each",
     "filter_http",
@@ -19,6 +22,7 @@ __all__ = [
     "keep",
     "materialize",
     "merge_sse",
+    "merge_websocket",
     "normalize",
     "parse_http",
     "parse_jsonrpc",

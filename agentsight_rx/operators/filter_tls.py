@@ -2,43 +2,28 @@
 
 from __future__ import annotations
 
-import operator
-import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import cast
 
-from msgspec.structs import replace
-
-from ..events import HttpEvent, TlsChunk, TlsEvent
-from ..kernels import change, keep
-from ..stream import Operator
-from .rules import Condition, Fields, compile_rule
+from ..engine import Site
+from ..events import HttpEvent, TlsChunk, TlsEvent, TlsHandshake
+from ..kernels import keep
+from ..loss import Reason, RuleCounts
+from ..stream import Kernel, Operator
+from .tls_rules import TlsRules, compile_tls
 
 __all__ = ["drop_marked", "filter_tls"]
 
-_COMPARE: dict[str, Callable[[float, float], bool]] = {
-    "=": operator.eq,
-    "!=": operator.ne,
-    ">": operator.gt,
-    "<": operator.lt,
-    ">=": operator.ge,
-    "<=": operator.le,
-}
 
-
-def filter_tls(*rules: str) -> Operator[TlsEvent, TlsEvent]:
+def filter_tls(*rules: str, compat: bool = False) -> Operator[TlsEvent, TlsEvent]:
     """
     Mark the TLS records that one of `rules` matches; `drop_marked` drops them behind the reassembly, which needs them all.
+    Handshakes that match are dropped and counted as filtered here, since nothing needs them.
 
-    Fields: data function comm len pid tid uid timestamp_ns latency_ms truncated data.type. Raises UsageError.
+    The language is that of docs/filters.md, with `compat` exactly that of the original. Raises UsageError.
     """
-    tests = [compile_rule(rule, _FIELDS) for rule in rules]
-
-    def mark(event: TlsEvent) -> TlsEvent:
-        if isinstance(event, TlsChunk) and any(test(event) for test in tests):
-            return replace(event, marked=True)
-        return event
-
-    return Operator("filter_tls", change(mark).stage.make, " | ".join(rules))
+    compiled = compile_tls(rules, compat=compat)
+    return Operator("filter_tls", lambda site: _Mark(site, compiled), " | ".join(rules))
 
 
 def drop_marked() -> Operator[HttpEvent, HttpEvent]:
@@ -50,63 +35,44 @@ def _unmarked(event: HttpEvent) -> bool:
     return type(event) is not TlsChunk or not event.marked
 
 
-def _text(value_of: Callable[[TlsChunk], bytes]) -> Condition[TlsChunk]:
-    def condition(op: str, value: str) -> Callable[[TlsChunk], bool]:
-        wanted = value.encode("utf-8", "surrogateescape")
-        if op == "=":
-            return lambda chunk: value_of(chunk) == wanted
-        if op == "!=":
-            return lambda chunk: value_of(chunk) != wanted
-        if op == "~":
-            return lambda chunk: wanted in value_of(chunk)
-        raise ValueError(f"text is compared by = != or ~, not by {op}")
+class _Mark(Kernel[TlsEvent, TlsEvent]):
+    """One call an event: what does not match costs no other."""
 
-    return condition
+    def __init__(self, site: Site, rules: TlsRules) -> None:
+        self._site = site
+        self._counts = site.meter.rules = RuleCounts("SSLFilter")
+        self._foreign = 0  # events of this batch that are no records
+        self._dropped = 0  # handshakes of this batch
+        self._handshake = rules.handshake
+        self._mark: Callable[[TlsEvent], TlsEvent | None] = rules.marker(self._hit, self._other)
 
+    def feed(self, batch: Sequence[TlsEvent], /) -> Sequence[TlsEvent]:
+        self._foreign = self._dropped = 0
+        out: list[TlsEvent | None] = []
+        events = iter(batch)
+        while True:
+            try:
+                out.extend(map(self._mark, events))
+                break
+            except Exception as error:
+                self._site.bug(error)
+        counts = self._counts
+        counts.seen += len(batch) - self._foreign
+        if not self._dropped:
+            return cast("list[TlsEvent]", out)  # None stands for what is dropped
+        counts.dropped += self._dropped
+        self._site.meter.lose(Reason.FILTERED, self._dropped)
+        return [event for event in out if event is not None]
 
-def _number(value_of: Callable[[TlsChunk], float]) -> Condition[TlsChunk]:
-    def condition(op: str, value: str) -> Callable[[TlsChunk], bool]:
-        compare = _COMPARE.get(op)
-        if compare is None:
-            raise ValueError(f"a number is compared by = != > < >= or <=, not by {op}")
-        try:
-            wanted = int(value) if value.isdecimal() else float(value)
-        except ValueError:
-            return lambda _: False
-        return lambda chunk: compare(value_of(chunk), wanted)
+    def _hit(self, chunk: TlsChunk) -> TlsChunk:
+        self._counts.dropped += 1
+        return TlsChunk(chunk.origin, chunk.data, chunk.offset, chunk.seq, chunk.lost, chunk.latency_ns, True)
 
-    return condition
-
-
-def _truth(value_of: Callable[[TlsChunk], bool]) -> Condition[TlsChunk]:
-    def condition(op: str, value: str) -> Callable[[TlsChunk], bool]:
-        if value not in ("true", "false") or op not in ("=", "!="):
-            raise ValueError("write =true, =false, !=true or !=false")
-        wanted = (value == "true") == (op == "=")
-        return lambda chunk: value_of(chunk) == wanted
-
-    return condition
-
-
-def _kind(chunk: TlsChunk) -> bytes:
-    """`text` unless there is a control character besides CR, LF and TAB."""
-    text = chunk.data.decode("utf-8", "surrogateescape")
-    for char in text:
-        if char not in "\r\n\t" and (unicodedata.category(char) == "Cc" or "\udc80" <= char <= "\udc9f"):
-            return b"binary"
-    return b"text"
-
-
-_FIELDS: Fields[TlsChunk] = {
-    "data": _text(lambda chunk: chunk.data),
-    "data.type": _text(_kind),
-    "function": _text(lambda chunk: b"WRITE/SEND" if chunk.origin.direction == "out" else b"READ/RECV"),
-    "comm": _text(lambda chunk: chunk.origin.comm.encode("utf-8", "surrogateescape")),
-    "len": _number(lambda chunk: len(chunk.data) + chunk.lost),
-    "pid": _number(lambda chunk: chunk.origin.pid),
-    "tid": _number(lambda chunk: chunk.origin.tid),
-    "uid": _number(lambda chunk: chunk.origin.uid),
-    "timestamp_ns": _number(lambda chunk: chunk.origin.time_ns),
-    "latency_ms": _number(lambda chunk: chunk.latency_ns / 1e6),
-    "truncated": _truth(lambda chunk: chunk.lost > 0),
-}
+    def _other(self, event: TlsEvent) -> TlsEvent | None:
+        if type(event) is not TlsHandshake:
+            self._foreign += 1
+            return event
+        if not self._handshake(event):
+            return event
+        self._dropped += 1
+        return None

@@ -3,23 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
-import msgspec
-from msgspec import Struct
-
-from ..events import BodyPart, Connection, HttpEvent, HttpResponse, Loss, Origin, Reply, SseEvent, SseMessage
+from ..events import BodyPart, Connection, HttpEvent, HttpResponse, SseMessage
 from ..kernels import per_key
-from ..llm import PROVIDERS, Provider, StreamReader, dialect_of, find
-from ..loss import Reason
 from ..stream import Machine, Operator, State
-from ..wire.sse import SseDecoder
+from ..wire.http1_head import field
+from .event_stream import About, EventStream, restored
 
 __all__ = ["merge_sse"]
-
-
-# Clients hang up at the stream's own end mark, before the last chunk of the body: all was said
-_UNREAD = frozenset({"closed", "capture_end", "process_ended"})
 
 
 def merge_sse(*, timeout: float = 30.0) -> Operator[HttpEvent, HttpEvent]:
@@ -30,7 +21,8 @@ def merge_sse(*, timeout: float = 30.0) -> Operator[HttpEvent, HttpEvent]:
         [            merge_sse()              ]
         --Response--------------SseMessage----|
 
-    A stream that is silent for `timeout` seconds is emitted as partial, and once more if it goes on.
+    A stream that is silent for `timeout` seconds is emitted as partial, and once more if it goes on. A streamed body that is
+    JSON values (an array, or one a line) is read in the same way: each value is an event.
     """
     silence_ns = round(timeout * 1e9)
     return per_key(
@@ -45,132 +37,20 @@ def _connection(event: HttpEvent) -> Connection | None:
     return None
 
 
-class _About(Struct, frozen=True):
-    """What the head of the response said."""
-
-    origin: Origin
-    exchange: int
-    status: int
-    method: str | None
-    target: str | None
-    host: str | None
-
-
-class _Stream:
-    def __init__(self, about: _About) -> None:
-        self.about = about
-        self.decoder = SseDecoder()
-        self.events: list[SseEvent] = []
-        self.provider: Provider | None = find(about.host or "", about.target) if about.target else None
-        self.reader: StreamReader | None = self.provider.reader() if self.provider else None
-        self.size = 0  # bytes of the body that no message and no loss stands for yet
-        self.last_ns = about.origin.time_ns
-        self.first_chunk_ns = 0
-        self.chunks = 0
-        self.revision = 0
-        self.damage: str | None = None
-        self.told = False  # emitted as it stands
-        self.whole = False  # and complete
-
-    def take(self, part: BodyPart) -> None:
-        if part.data or part.lost:
-            self.told = False
-        self.last_ns = part.origin.time_ns
-        self.size += len(part.data)
-        if part.lost:
-            self.damage = self.damage or "lost"
-            self.decoder.finish()
-        reader = self.reader
-        for event in self.decoder.feed(part.data):
-            self.events.append(event)
-            if reader is None:
-                reader = self._recognise(event)
-            if reader is not None and reader.feed(event):
-                self.chunks += 1
-                self.first_chunk_ns = self.first_chunk_ns or self.last_ns
-        if self.decoder.lost:
-            self.damage = self.damage or "event_limit"
-
-    def _recognise(self, event: SseEvent) -> StreamReader | None:
-        self.provider = dialect_of(event)
-        if self.provider is not None:
-            self.reader = self.provider.reader()
-            for earlier in self.events[:-1]:
-                self.reader.feed(earlier)
-        return self.reader
-
-    def message(self, reason: str | None) -> SseMessage:
-        about = self.about
-        size = self.size - self.decoder.held() - self.decoder.lost
-        made = SseMessage(
-            about.origin,
-            about.exchange,
-            self.provider.name if self.provider else "",
-            self.reader.reply() if self.reader else Reply(),
-            tuple(self.events),
-            self.last_ns,
-            self.first_chunk_ns,
-            self.chunks,
-            reason is None,
-            reason,
-            self.revision,
-            size,
-            about.method,
-            about.target,
-            about.host,
-            about.status,
-        )
-        self.revision += 1
-        self.size -= size
-        self.told = True
-        self.whole = made.complete
-        return made
-
-    def reason_in_silence(self) -> str | None:
-        """Clients need not read on behind the end mark: then all was said although the body has not ended."""
-        return None if self.reader is not None and self.reader.ended and not self.damage else "timeout"
-
-    def loss(self) -> list[HttpEvent]:
-        """What the decoder dropped, once nothing more comes: the bytes that no message stands for."""
-        if not self.size:
-            return []
-        note = "an event was cut or too long"
-        return [Loss(self.about.origin, "merge_sse", Reason.MALFORMED, 1, self.size, note)]
-
-    def cut(self, reason: str) -> list[HttpEvent]:
-        """All that is left to say where its end was not seen."""
-        self.decoder.finish()
-        told: list[HttpEvent] = [] if self.told else [self.message(reason)]
-        return told + self.loss()
-
-    def reason_at_end(self, last: BodyPart) -> str | None:
-        """Why the message is not complete, if it is not: the body's own reason, a hole, or no end mark."""
-        cut = self.decoder.finish()
-        if self.damage:
-            return self.damage
-        if self.reader is not None and self.reader.ended and last.reason in _UNREAD:
-            return None
-        if last.reason:
-            return last.reason
-        if self.reader is not None and not (self.reader.ended or self.reader.finished_choices):
-            return "no_end_mark"
-        return "no_end_mark" if cut and self.reader is None else None
-
-
 class _Streams(Machine[HttpEvent, HttpEvent]):
     """The event streams of one connection: with HTTP/1.1 one at a time."""
 
     def __init__(self, silence_ns: int) -> None:
         self._silence_ns = silence_ns
-        self._open: dict[int, _Stream] = {}
+        self._open: dict[int, EventStream] = {}
 
     def feed(self, event: HttpEvent, /) -> Iterable[HttpEvent]:
-        if not isinstance(event, BodyPart):
+        if type(event) is not BodyPart:
             return self._other(event)
         stream = self._open.get(event.exchange)
         if stream is None:  # its head was dropped by a filter before us
-            about = _About(event.origin, event.exchange, 0, None, None, None)
-            stream = self._open[event.exchange] = _Stream(about)
+            about = About(event.origin, event.exchange, 0, None, None, None)
+            stream = self._open[event.exchange] = EventStream(about)
         stream.take(event)
         if not event.last:
             return ()
@@ -180,12 +60,11 @@ class _Streams(Machine[HttpEvent, HttpEvent]):
         return [stream.message(stream.reason_at_end(event)), *stream.loss()]
 
     def _other(self, event: HttpEvent) -> Iterable[HttpEvent]:
-        if isinstance(event, HttpResponse):
-            about = _About(event.origin, event.exchange, event.status, event.method, event.target, event.host)
+        if type(event) is HttpResponse:
             before = self._open.pop(event.exchange, None)
-            self._open[event.exchange] = _Stream(about)
+            self._open[event.exchange] = EventStream(_about(event))
             return [*before.cut("lost"), event] if before else (event,)
-        if isinstance(event, SseMessage):  # a recording of what was merged already: nothing to wait for
+        if type(event) is SseMessage:  # a recording of what was merged already: nothing to wait for
             self._open.pop(event.exchange, None)
         return (event,)
 
@@ -199,41 +78,27 @@ class _Streams(Machine[HttpEvent, HttpEvent]):
         ]
 
     def finish(self) -> Iterable[HttpEvent]:
+        return self._stop("capture_end")
+
+    def evict(self) -> Iterable[HttpEvent]:
+        return self._stop("evicted")
+
+    def _stop(self, reason: str) -> list[HttpEvent]:
         open_streams, self._open = self._open, {}
-        return [event for stream in open_streams.values() for event in stream.cut("capture_end")]
+        return [event for stream in open_streams.values() for event in stream.cut(reason)]
 
     def held(self) -> int:
         return sum(stream.size for stream in self._open.values())
 
     def snapshot(self) -> State:
-        return [
-            [
-                stream.about, stream.decoder.snapshot(), stream.events,
-                stream.provider.name if stream.provider else None,
-                stream.reader.snapshot() if stream.reader else None,
-                stream.size, stream.last_ns, stream.first_chunk_ns, stream.chunks, stream.revision, stream.damage,
-                stream.told, stream.whole,
-            ]
-            for stream in self._open.values()
-        ]  # fmt: skip
+        return [stream.snapshot() for stream in self._open.values()]
 
     def restore(self, state: State, /) -> None:
         for saved in state:
-            stream = _restored(saved)
+            stream = restored(saved)
             self._open[stream.about.exchange] = stream
 
 
-def _restored(saved: Any) -> _Stream:
-    about, decoder, events, provider, reader, *rest = saved
-    stream = _Stream(msgspec.convert(about, _About))
-    stream.decoder.restore(decoder)
-    stream.events = msgspec.convert(events, list[SseEvent])
-    stream.provider = next((each for each in PROVIDERS if each.name == provider), None)
-    stream.reader = stream.provider.reader() if stream.provider else None
-    if stream.reader is not None:
-        stream.reader.restore(reader)
-    (
-        stream.size, stream.last_ns, stream.first_chunk_ns, stream.chunks, stream.revision, stream.damage, stream.told,
-        stream.whole,
-    ) = rest  # fmt: skip
-    return stream
+def _about(head: HttpResponse) -> About:
+    is_json = "json" in (field(head.headers, "content-type") or "").partition(";")[0]
+    return About(head.origin, head.exchange, head.status, head.method, head.target, head.host, is_json)

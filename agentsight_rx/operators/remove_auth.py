@@ -1,87 +1,334 @@
-"""HTTP events -> the same without credentials in heads and request targets."""
+"""Any event -> the same without credentials: labels in the place of secrets, wherever an event carries text or bytes."""
 
 from __future__ import annotations
 
-import re
-from typing import TypeVar, cast
+import os
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any, Generic, TypeVar, cast
 
+import msgspec
 from msgspec.structs import replace
 
-from ..events import Event, Headers, HttpRequest, HttpResponse, SseMessage, StdioChunk, TlsChunk
-from ..kernels import change
-from ..stream import Operator
+from ..engine import Site
+from ..events import (
+    BodyPart,
+    Channel,
+    Connection,
+    Event,
+    FileEvent,
+    Headers,
+    HttpRequest,
+    HttpResponse,
+    ProcessExec,
+    Readline,
+    Reply,
+    RpcMessage,
+    SseMessage,
+    StdioChunk,
+    StdioClose,
+    TlsChunk,
+    TlsClose,
+    ToolCall,
+    WebSocketMessage,
+)
+from ..stream import Kernel, Operator, State
+from ..wire.secret_events import mask_events
+from ..wire.secret_names import SECRET_HEADERS, is_secret_header, mask_command, mask_field, mask_words
+from ..wire.secret_stream import SecretStream
+from ..wire.secrets import Redactor, find_parameters, find_secrets
 
 __all__ = ["SECRET_HEADERS", "remove_auth"]
 
 E = TypeVar("E", bound=Event)
+S = TypeVar("S", bound=msgspec.Struct)
+K = TypeVar("K", bound=Hashable)
 
-SECRET_HEADERS = frozenset(
-    {
-        "api-key",
-        "authorization",
-        "bearer",
-        "cookie",
-        "proxy-authorization",
-        "sec-websocket-protocol",
-        "set-cookie",
-        "token",
-        "x-access-token",
-        "x-amz-security-token",
-        "x-api-key",
-        "x-auth-token",
-        "x-goog-api-key",
-        "x-session-token",
-    }
-)
+_STREAMS_MOST = 8192  # of each kind, as per_key has; each keeps 64 bytes
 
-# `key=`, and also `x-goog-signature=` or `client_secret=`
-_PARAMETER = r"[?&](?:[\w.-]*[_.-])?(?:api|access)?(?:key|token|sig|signature|secret|password|credential)="
-_QUERY = re.compile(rf"({_PARAMETER})[^&#]+", re.IGNORECASE)
-_REDACTED = r"\1[redacted]"
-
-# In bytes that were not parsed: the value of such a header line, up to its end or the end of the record, or of a parameter
-_RAW = re.compile(
-    rb"(?i)(?:(?:^|\n)(?:" + b"|".join(re.escape(name.encode()) for name in sorted(SECRET_HEADERS)) + rb")[ \t]*:"
-    rb"(?P<field>[^\r\n]*(?:\r?\n[ \t][^\r\n]*)*)|" + _PARAMETER.encode() + rb"(?P<parameter>[^&#\s\"]+))"
-)
-_RAW_HINT = re.compile(rb"(?i)auth|key|token|cookie|bearer|protocol|sig|secret|password|credential")
-_SEEN = re.compile(rb"[^\r\n]")
+_TlsKey = tuple[Connection | None, int, str]
+_StdioKey = tuple[Channel, int, str]
+_BodyKey = tuple[Connection | None, int, int]
 
 
-def remove_auth() -> Operator[E, E]:
+def remove_auth(*, key: bytes | None = None) -> Operator[E, E]:
     """
-    Remove headers that carry credentials and mask secret query parameters. In raw records the values of such header
-    lines and parameters are overwritten by `*`, so that lengths and offsets stay true.
+    Put `[redacted:KIND:HMAC]` into the place of every secret: fields of heads, cookies, parameters and passwords of URLs,
+    arguments of commands, and what has the shape of a known key, wherever it stands and also where it is cut.
+
+    The HMAC is made with `key`, so that equal secrets have equal labels; without a key it is another one each time. Raw
+    records and what is cut are overwritten by `*`, so that lengths and offsets stay true.
+
+    An event at which this fails goes no further: it is counted as a bug and not shown with what it may hold.
     """
-    return cast("Operator[E, E]", change(_clean, name="remove_auth"))
+    secret = os.urandom(32) if key is None else key
+    return cast("Operator[E, E]", Operator("remove_auth", lambda site: _RemoveAuth(site, Redactor(secret))))
 
 
-def _clean(event: Event) -> Event:
-    if isinstance(event, HttpRequest | HttpResponse):
-        headers = _without_secrets(event.headers)
-        target = _masked(event.target) if event.target else event.target
-        if headers is event.headers and target == event.target:
-            return event
-        if isinstance(event, HttpRequest):
-            return replace(event, headers=headers, target=target or "")
-        return replace(event, headers=headers, target=target)
-    if isinstance(event, SseMessage):
-        target = _masked(event.target) if event.target else event.target
-        return event if target == event.target else replace(event, target=target)
-    if isinstance(event, TlsChunk | StdioChunk) and _RAW_HINT.search(event.data):
-        return replace(event, data=_RAW.sub(_starred, event.data))
-    return event
+class _Streams(Generic[K]):
+    """A SecretStream a key, at most so many: those not used for longest are forgotten."""
+
+    def __init__(self, key_type: Any) -> None:
+        self._key_type = key_type
+        self._young: dict[K, SecretStream] = {}
+        self._old: dict[K, SecretStream] = {}
+
+    def of(self, key: K) -> SecretStream:
+        stream = self._young.get(key)
+        if stream is None:
+            stream = self._old.pop(key, None) or SecretStream()
+            if len(self._young) >= _STREAMS_MOST // 2:
+                self._old, self._young = self._young, {}
+            self._young[key] = stream
+        return stream
+
+    def drop(self, gone: Callable[[K], bool]) -> None:
+        for table in (self._old, self._young):
+            for key in [key for key in table if gone(key)]:
+                del table[key]
+
+    def discard(self, key: K) -> None:
+        self._old.pop(key, None)
+        self._young.pop(key, None)
+
+    def snapshot(self) -> State:
+        return [[[key, stream.snapshot()] for key, stream in table.items()] for table in (self._old, self._young)]
+
+    def restore(self, state: State, /) -> None:
+        self._old, self._young = (self._restored(table) for table in state)
+
+    def _restored(self, table: State) -> dict[K, SecretStream]:
+        made: dict[K, SecretStream] = {}
+        for key, saved in table:
+            stream = SecretStream()
+            stream.restore(*saved)
+            made[msgspec.convert(key, self._key_type)] = stream
+        return made
 
 
-def _without_secrets(headers: Headers) -> Headers:
-    kept = tuple(header for header in headers if header[0] not in SECRET_HEADERS)
-    return headers if len(kept) == len(headers) else kept
+class _RemoveAuth(Kernel[Event, Event]):
+    def __init__(self, site: Site, redactor: Redactor) -> None:
+        self._site = site
+        self._redactor = redactor
+        self._tls = _Streams[_TlsKey](_TlsKey)
+        self._stdio = _Streams[_StdioKey](_StdioKey)
+        self._bodies = _Streams[_BodyKey](_BodyKey)
+        self._cleaners: dict[type, Callable[[Any], Event]] = {
+            HttpRequest: self._request,
+            HttpResponse: self._response,
+            BodyPart: self._part,
+            SseMessage: self._sse,
+            WebSocketMessage: self._websocket,
+            TlsChunk: self._record,
+            TlsClose: self._close,
+            StdioChunk: self._chunk,
+            StdioClose: self._stdio_close,
+            RpcMessage: self._rpc,
+            ProcessExec: self._exec,
+            FileEvent: self._file,
+            Readline: self._readline,
+        }
+
+    def feed(self, batch: Sequence[Event], /) -> Sequence[Event]:
+        out: list[Event] = []
+        for event in batch:
+            clean = self._cleaners.get(type(event))
+            if clean is None:
+                out.append(event)
+                continue
+            try:
+                out.append(clean(event))
+            except Exception as error:
+                self._site.bug(error)
+        return out
+
+    def snapshot(self) -> State:
+        return [self._tls.snapshot(), self._stdio.snapshot(), self._bodies.snapshot()]
+
+    def restore(self, state: State, /) -> None:
+        tls, stdio, bodies = state
+        self._tls.restore(tls)
+        self._stdio.restore(stdio)
+        self._bodies.restore(bodies)
+
+    # -- HTTP ----------------------------------------------------------------------------------------------------------
+
+    def _request(self, event: HttpRequest) -> HttpRequest:
+        body, tail = self._body(event)
+        return _with(
+            event,
+            headers=self._headers(event.headers),
+            trailers=self._headers(event.trailers),
+            target=self._text(event.target),
+            method=self._text(event.method),
+            body=body,
+            tail=tail,
+        )
+
+    def _response(self, event: HttpResponse) -> HttpResponse:
+        body, tail = self._body(event)
+        return _with(
+            event,
+            headers=self._headers(event.headers),
+            trailers=self._headers(event.trailers),
+            target=self._optional(event.target),
+            phrase=self._text(event.phrase),
+            body=body,
+            tail=tail,
+        )
+
+    def _headers(self, headers: Headers) -> Headers:
+        if not headers:
+            return headers
+        changed: dict[int, str] = {}
+        others: list[str] = []
+        for index, (name, value) in enumerate(headers):
+            if is_secret_header(name) or name == "sec-websocket-protocol":
+                masked = mask_field(name, value, self._redactor)
+                if masked is not value:
+                    changed[index] = masked
+            else:
+                others.append(value)
+        text = "\n".join(others)
+        if self._text(text) is not text:
+            for index, (name, value) in enumerate(headers):
+                if not is_secret_header(name) and index not in changed:
+                    masked = self._text(value)
+                    if masked is not value:
+                        changed[index] = masked
+        if not changed:
+            return headers
+        return tuple((name, changed.get(index, value)) for index, (name, value) in enumerate(headers))
+
+    def _body(self, event: HttpRequest | HttpResponse) -> tuple[bytes, int]:
+        """The body, and how much of it stands behind its hole."""
+        body, tail = event.body, event.tail
+        if not body:
+            return body, tail
+        if tail:
+            stream = SecretStream()
+            head = stream.feed(body[:-tail], labels=self._redactor)
+            stream.gap()
+            rest = stream.feed(body[-tail:], labels=self._redactor, last=event.complete)
+            made = head + rest
+            return (body, tail) if made == body else (made, len(rest))
+        cut = not event.complete or event.body_lost > 0
+        if any(name == "content-type" and value.startswith(_FORM) for name, value in event.headers):
+            return self._redactor.replaced(body, [*find_secrets(body, cut=cut), *find_parameters(body, cut=cut)]), tail
+        return self._redactor.data(body, cut=cut), tail
+
+    def _part(self, event: BodyPart) -> BodyPart:
+        origin = event.origin
+        key = (origin.connection, 0 if origin.connection else origin.pid, event.exchange)
+        stream = self._bodies.of(key)
+        if event.lost:
+            stream.gap()
+        data = stream.feed(event.data, labels=self._redactor, last=event.last and event.complete)
+        if event.last:
+            self._bodies.discard(key)
+        return _with(event, data=data)
+
+    def _websocket(self, event: WebSocketMessage) -> WebSocketMessage:
+        data = self._redactor.data(event.data, cut=not event.complete)
+        return _with(event, data=data, target=self._optional(event.target))
+
+    def _sse(self, event: SseMessage) -> SseMessage:
+        cut = not event.complete or event.events_lost > 0
+        reply, events = event.reply, event.events
+        datas = [each.data for each in events]
+        names = {each.event for each in events} | {each.id or "" for each in events}
+        said = (reply.id, reply.model, reply.text, reply.thinking, reply.finish_reason or "", reply.error or "")
+        called = [text for call in reply.tool_calls for text in (call.id, call.name, call.input)]
+        unknown = not event.dialect and len(events) > 1
+        if cut or unknown or self._redactor.finds("\n".join((*names, *said, *called, *datas))):
+            reply = self._reply(reply, cut)
+            masked = mask_events(datas, self._redactor, cut=cut)
+            made = tuple(
+                _with(each, data=data, event=self._text(each.event), id=self._optional(each.id))
+                for each, data in zip(events, masked, strict=True)
+            )
+            events = events if all(new is old for new, old in zip(made, events, strict=True)) else made
+        return _with(event, reply=reply, events=events, target=self._optional(event.target))
+
+    def _reply(self, reply: Reply, cut: bool) -> Reply:
+        calls = tuple(self._call(call, cut) for call in reply.tool_calls)
+        return _with(
+            reply,
+            id=self._text(reply.id),
+            model=self._text(reply.model),
+            text=self._redactor.text(reply.text, cut=cut),
+            thinking=self._redactor.text(reply.thinking, cut=cut),
+            tool_calls=reply.tool_calls if calls == reply.tool_calls else calls,
+            finish_reason=self._optional(reply.finish_reason),
+            error=self._optional(reply.error),
+        )
+
+    def _call(self, call: ToolCall, cut: bool) -> ToolCall:
+        return ToolCall(self._text(call.id), self._text(call.name), self._redactor.text(call.input, cut=cut))
+
+    # -- raw records ---------------------------------------------------------------------------------------------------
+
+    def _record(self, event: TlsChunk) -> TlsChunk:
+        origin = event.origin
+        stream = self._tls.of((origin.connection, 0 if origin.connection else origin.pid, origin.direction or ""))
+        return _with(event, data=_fed(stream, event))
+
+    def _close(self, event: TlsClose) -> TlsClose:
+        origin = event.origin
+        for direction in ("in", "out"):
+            self._tls.discard((origin.connection, 0 if origin.connection else origin.pid, direction))
+        return event
+
+    def _chunk(self, event: StdioChunk) -> StdioChunk:
+        stream = self._stdio.of((event.channel, event.origin.pid, event.origin.direction or ""))
+        return _with(event, data=_fed(stream, event))
+
+    def _stdio_close(self, event: StdioClose) -> StdioClose:
+        channel, pid = event.channel, event.origin.pid
+        self._stdio.drop(lambda key: key[0] == channel if channel else key[1] == pid)
+        return event
+
+    # -- processes -----------------------------------------------------------------------------------------------------
+
+    def _rpc(self, event: RpcMessage) -> RpcMessage:
+        cut = not event.complete or event.lost > 0
+        made = {name: self._text(getattr(event, name)) for name in ("method", "id", "tool", "server")}
+        made |= {name: self._redactor.text(getattr(event, name), cut=cut) for name in ("params", "result")}
+        return _with(event, **made)
+
+    def _exec(self, event: ProcessExec) -> ProcessExec:
+        argv = mask_words(event.argv, self._redactor, cut=event.argv_lost > 0)
+        return _with(event, argv=argv, filename=self._text(event.filename), cwd=self._text(event.cwd))
+
+    def _file(self, event: FileEvent) -> FileEvent:
+        return _with(event, path=self._text(event.path), target=self._text(event.target))
+
+    def _readline(self, event: Readline) -> Readline:
+        return _with(event, command=mask_command(event.command, self._redactor))
+
+    def _text(self, text: str) -> str:
+        return self._redactor.text(text) if len(text) > _SHORTEST else text
+
+    def _optional(self, text: str | None) -> str | None:
+        return self._text(text) if text else text
 
 
-def _masked(target: str) -> str:
-    return _QUERY.sub(_REDACTED, target) if "?" in target else target
+_FORM = "application/x-www-form-urlencoded"
+_SHORTEST = 5  # `?key=x` is the shortest text with a secret
 
 
-def _starred(found: re.Match[bytes]) -> bytes:
-    value = found[found.lastgroup or 0]
-    return found[0].removesuffix(value) + _SEEN.sub(b"*", value)
+def _with(value: S, /, **fields: Any) -> S:
+    """The value with these fields; itself where each is what it has."""
+    for name, field in fields.items():
+        if field is not getattr(value, name):
+            return replace(value, **fields)
+    return value
+
+
+def _fed(stream: SecretStream, event: TlsChunk | StdioChunk) -> bytes:
+    if stream.offset not in (-1, event.offset):
+        stream.gap()
+    stream.offset = event.offset + len(event.data) + event.lost
+    data = stream.feed(event.data, heads=True)
+    if event.lost:
+        stream.gap()
+    return data

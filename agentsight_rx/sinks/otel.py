@@ -294,7 +294,8 @@ def _attributes(row: CallRow) -> dict[str, AttributeValue]:
 
 def _provider(row: CallRow) -> str | None:
     """A host that nobody knows speaks somebody's dialect, and that is what the conventions ask for then."""
-    return row.call_kind if row.provider == row.host else row.provider
+    label = next((each.label for each in PROVIDERS if each.name == row.call_kind), row.call_kind)
+    return label if row.provider == row.host else row.provider
 
 
 def _server(host: str | None) -> tuple[str | None, int | None]:
@@ -384,6 +385,10 @@ _FINISHED = {
     "tool_calls": "tool_call",
     "function_call": "tool_call",
     "refusal": "content_filter",
+    "max_output_tokens": "length",
+    "STOP": "stop",
+    "MAX_TOKENS": "length",
+    "SAFETY": "content_filter",
 }
 
 

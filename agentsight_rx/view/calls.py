@@ -17,6 +17,8 @@ from .rows import AuditRow, CallRow, Row, TokenRow
 __all__ = ["Calls", "Outcome", "call_id"]
 
 _OPEN_MOST = 4096
+_EARLY_MOST = 256
+_LABELS = {provider.name: provider.label for provider in PROVIDERS if provider.path is not None}
 _TEXT_MOST = 65_536  # characters of prompt and answer that a row keeps; the event log has all
 _COUNT_MOST = 2**63 - 1  # a store and a collector hold no more
 
@@ -45,19 +47,20 @@ class Calls:
 
     def __init__(self) -> None:
         self._open: dict[str, _Open] = {}
+        self._early: dict[str, HttpResponse | SseMessage] = {}  # answers that came before their requests had ended
 
     def request(self, event: HttpRequest) -> Outcome:
         provider = find(field(event.headers, "host") or "", event.target) if event.method == "POST" else None
         if provider is None:
             return _NOTHING
         origin, host = event.origin, field(event.headers, "host")
-        prompt = provider.request(event.body)
+        prompt = provider.prompt(event.body, event.target)
         row = CallRow(
             call_id(origin, event.exchange),
             ms(origin.wall_ns),
             pid=origin.pid,
             comm=origin.comm,
-            provider=provider_label(host or "") or provider.name,
+            provider=provider_label(host or "") or provider.label,
             model=prompt.model or None,
             call_kind=provider.name,
             host=host,
@@ -90,42 +93,65 @@ class Calls:
             summary="LLM request",
             details={"prompt": row.prompt, "bytes": len(event.body), "reason": event.reason},
         )
-        return Outcome([row, audit], prompt=prompt)
+        early = self._early.pop(row.id, None)
+        if early is None:
+            return Outcome([row, audit], prompt=prompt)
+        ended = self.stream(early) if isinstance(early, SseMessage) else self.response(early)
+        return Outcome([row, audit, *ended.rows], ended.call, ended.reply, prompt)
 
     def response(self, event: HttpResponse) -> Outcome:
-        open_call = self._open.get(call_id(event.origin, event.exchange))
-        if event.streaming or event.status < 200 or open_call is None:
+        key = call_id(event.origin, event.exchange)
+        open_call = self._open.get(key)
+        if event.streaming or event.status < 200:
+            return _NOTHING
+        if open_call is None:
+            self._keep_early(key, event)
             return _NOTHING
         provider = next((each for each in PROVIDERS if each.name == open_call.row.call_kind), None)
         reply = provider.response(event.body) if provider else Reply()
         return self._end(event.origin, event.exchange, reply, event.status, event.complete, event.reason, event.end_ns, 0)
 
+    def _keep_early(self, key: str, event: HttpResponse | SseMessage) -> bool:
+        """A server may answer a request that it has not read to its end (RFC 9112 9.3): that one is told once it has ended."""
+        if event.method != "POST" or event.target is None or find(event.host or "", event.target) is None:
+            return False
+        while len(self._early) >= _EARLY_MOST:
+            del self._early[next(iter(self._early))]
+        self._early[key] = event
+        return True
+
     def stream(self, event: SseMessage) -> Outcome:
         key = call_id(event.origin, event.exchange)
         if key not in self._open:
-            if not event.dialect:
+            if event.dialect not in _LABELS or self._keep_early(key, event):
                 return _NOTHING
-            self._open[key] = _Open(
-                CallRow(
-                    key,
-                    ms(event.origin.wall_ns),
-                    pid=event.origin.pid,
-                    comm=event.origin.comm,
-                    provider=provider_label(event.host) if event.host else event.dialect,
-                    call_kind=event.dialect,
-                    host=event.host,
-                    path=event.target,
-                    complete=False,
-                    reason="request_unseen",
-                    match_method="none",
-                    confidence=0.35,
-                    process_id=_process(event.origin),
-                    stream=True,
-                    start_ns=event.origin.wall_ns,
-                ),
-                event.origin.time_ns,
-                _connection(event.origin),
-            )
+            return self._unasked(event)
+        return self._streamed(event)
+
+    def _unasked(self, event: SseMessage) -> Outcome:
+        """An answer whose request was not seen."""
+        origin, key = event.origin, call_id(event.origin, event.exchange)
+        row = CallRow(
+            key,
+            ms(origin.wall_ns),
+            pid=origin.pid,
+            comm=origin.comm,
+            provider=provider_label(event.host) if event.host else _LABELS[event.dialect],
+            call_kind=event.dialect,
+            host=event.host,
+            path=event.target,
+            complete=False,
+            reason="request_unseen",
+            match_method="none",
+            confidence=0.35,
+            process_id=_process(origin),
+            stream=True,
+            start_ns=origin.wall_ns,
+        )
+        self._open[key] = _Open(row, origin.time_ns, _connection(origin))
+        return self._streamed(event)
+
+    def _streamed(self, event: SseMessage) -> Outcome:
         return self._end(
             event.origin,
             event.exchange,
@@ -229,12 +255,19 @@ class Calls:
     def close(self, event: TlsClose) -> list[Row]:
         """Calls on a connection that is gone get no answer any more."""
         gone = _connection(event.origin)
+        rows = self._unasked_rows([key for key, each in self._early.items() if _connection(each.origin) == gone])
         keys = [key for key, each in self._open.items() if each.connection == gone]
-        return [self._abort(key, "closed", event.origin.wall_ns) for key in keys]
+        return [*rows, *(self._abort(key, "closed", event.origin.wall_ns) for key in keys)]
 
     def finish(self) -> list[Row]:
         """The capture ends: what is still open stays without an answer."""
-        return [self._abort(key, "capture_end", None) for key in list(self._open)]
+        rows = self._unasked_rows(list(self._early))
+        return [*rows, *(self._abort(key, "capture_end", None) for key in list(self._open))]
+
+    def _unasked_rows(self, keys: list[str]) -> list[Row]:
+        """Answers that were kept for their requests, which never came."""
+        early = [self._early.pop(key) for key in keys]
+        return [row for event in early if isinstance(event, SseMessage) for row in self._unasked(event).rows]
 
     def _abort(self, key: str, reason: str, end_ns: int | None) -> CallRow:
         open_call = self._open.pop(key)
@@ -245,10 +278,12 @@ class Calls:
         return replace(row, status="aborted", complete=False, reason=reason, end_timestamp_ms=end_ms, end_ns=end_ns or 0)
 
     def snapshot(self) -> Any:
-        return [[key, each] for key, each in self._open.items()]
+        return [list(self._open.items()), list(self._early.items())]
 
     def restore(self, state: Any) -> None:
-        self._open = {key: msgspec.convert(saved, _Open) for key, saved in state}
+        calls, early = state
+        self._open = {key: msgspec.convert(saved, _Open) for key, saved in calls}
+        self._early = {key: msgspec.convert(saved, HttpResponse | SseMessage) for key, saved in early}
 
 
 def call_id(origin: Origin, exchange: int) -> str:

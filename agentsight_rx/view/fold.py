@@ -44,7 +44,8 @@ class Fold:
                 if outcome.prompt is None:
                     return outcome.rows
                 time_ms = event.origin.wall_ns // 1_000_000
-                return outcome.rows + self._tools.answered(outcome.prompt.tool_results, event.origin.pid, time_ms)
+                rows = self._with_tools(outcome)
+                return rows + self._tools.answered(outcome.prompt.tool_results, event.origin.pid, time_ms)
             case HttpResponse():
                 return self._with_tools(self._calls.response(event)) + self._effects.exchange(event)
             case SseMessage():

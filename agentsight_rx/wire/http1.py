@@ -70,7 +70,7 @@ _COMMON_LINE = re.compile(_STATUS_LINE.pattern + rb"|(?:" + _METHODS + rb") [^ \
 _BEGINNING = re.compile(_STATUS_BEGINNING.pattern + rb"|" + _TOKEN + rb"{1,32}(?: [^\r\n]*\r?)?\Z")
 _BEGINNING_MOST = 64  # longer than any method and version: what passed up to here is only waiting for its line to end
 _PREFACE = b"PRI * HTTP/2.0\r\n"
-_CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,8})\r\n")
+_SIZES = {b"%x" % size: size for size in range(1, 4096)}  # as most write them; looking up is faster than reading
 _CHUNK_SIZE = re.compile(rb"[0-9A-Fa-f]{1,16}\Z")
 
 
@@ -124,30 +124,26 @@ class Http1Decoder:
         """Take the bytes of one record."""
         whole = self.whole_chunk(data)
         if whole is not None:
-            return [whole]
+            return [Body(whole, 0, len(data))]
         out: list[Item] = []
         at, end = 0, len(data)
         while at < end:
             at = self._step(data, at, out)
         return out
 
-    def whole_chunk(self, data: bytes) -> Body | None:
+    def whole_chunk(self, data: bytes) -> bytes | None:
         """
-        Where a chunk may begin and `data` is exactly one, take it in one step; otherwise do nothing and give None.
+        Where a chunk may begin and `data` is exactly one, what is in it; otherwise do nothing and give None.
 
         That is the common shape of a streamed answer; step by step it took a third of the time of the whole pipeline.
         """
-        if self._state != _SIZE or self._buffer or self._guessed:
+        if self._state != _SIZE or self._buffer or self._guessed or self._lost or self._spent:
             return None
-        line = _CHUNK_LINE.match(data)
-        if line is None:
+        line = data.find(b"\r\n", 1, 9)
+        size = _SIZES.get(data[:line])
+        if size is None or len(data) != line + 4 + size or not data.endswith(b"\r\n"):
             return None
-        start, size = line.end(), int(line[1], 16)
-        if not size or len(data) != start + size + 2 or not data.endswith(b"\r\n"):
-            return None
-        body = Body(data[start:-2], self._lost, self._spent + len(data))
-        self._lost = self._spent = 0
-        return body
+        return data[line + 2 : -2]
 
     def _step(self, data: bytes, at: int, out: list[Item]) -> int:
         if self._guessed:

@@ -1,4 +1,4 @@
-"""A directory -> a fake LLM server that runs; and real clients -> the command lines that call it."""
+"""A directory -> a fake LLM server that runs, plain or of all wires; and real clients -> the commands that call it."""
 
 from __future__ import annotations
 
@@ -6,17 +6,32 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import msgspec
 
-__all__ = ["CLIENTS", "Bodies", "Client", "Exchange", "Peer", "fake_llm", "read_calls"]
+__all__ = [
+    "CLIENTS",
+    "WIRE_CLIENTS",
+    "Bodies",
+    "Client",
+    "Exchange",
+    "Message",
+    "Peer",
+    "SocketBytes",
+    "WireExchange",
+    "WirePeer",
+    "fake_llm",
+    "read_calls",
+    "read_messages",
+    "wire_server",
+]
 
 _T = TypeVar("_T")
 _ROOT = Path(__file__).parents[2]
@@ -50,6 +65,48 @@ class Exchange(Bodies, frozen=True, kw_only=True):
     response_headers: dict[str, str]
 
 
+class WireExchange(Exchange, frozen=True, kw_only=True):
+    """One exchange of `wire_server`. Its bodies are what is meant, without content codings."""
+
+    protocol: str  # h2 or http/1.1
+    stream: int  # HTTP/2's number; 0 over HTTP/1.1
+    frames: tuple[int, int]  # the first and last DATA frame of the answer among those of the connection, from 1; (0, 0) = none
+    coding: str  # the answer's content-encoding, "" = none
+    coded_hex: str  # the answer's body as it went over the wire
+    request_headers: dict[str, str]
+    trailers: dict[str, str]
+    complete: bool  # the answer was sent to its end
+
+    @property
+    def coded(self) -> bytes:
+        return bytes.fromhex(self.coded_hex)
+
+
+class Message(msgspec.Struct, frozen=True):
+    """One WebSocket message, or a control frame; `direction` is the client's."""
+
+    websocket: str  # the path
+    direction: Literal["in", "out"]
+    kind: Literal["text", "binary", "ping", "pong", "close"]
+    data_hex: str
+    n: int  # how many texts and binaries went this way so far, this one included
+    connection: int = 0  # the server's number; the client knows none
+
+    @property
+    def data(self) -> bytes:
+        return bytes.fromhex(self.data_hex)
+
+
+class SocketBytes(msgspec.Struct, frozen=True):
+    """All bytes of one WebSocket behind its handshake, as they went over the wire."""
+
+    websocket_wire: str  # the path
+    connection: int
+    extensions: str  # as agreed, "" = none
+    in_hex: str  # to the client
+    out_hex: str
+
+
 @dataclass(frozen=True)
 class Peer:
     """A fake LLM server that runs."""
@@ -59,7 +116,7 @@ class Peer:
     pid: int
     log: Path
 
-    def exchanges(self) -> list[Exchange]:
+    def exchanges(self) -> Sequence[Exchange]:
         """
         Every exchange so far, in the order in which the requests arrived.
 
@@ -68,10 +125,42 @@ class Peer:
         return sorted(_read_lines(self.log, Exchange), key=lambda exchange: exchange.n)
 
 
+class WirePeer(Peer):
+    """A `wire_server` that runs."""
+
+    def exchanges(self) -> Sequence[WireExchange]:
+        return sorted(self._read("protocol", WireExchange), key=lambda exchange: exchange.n)
+
+    def messages(self) -> list[Message]:
+        """Every WebSocket message and control frame so far; those of one direction in their order."""
+        return self._read("websocket", Message)
+
+    def sockets(self) -> list[SocketBytes]:
+        """Every WebSocket that has ended."""
+        return self._read("websocket_wire", SocketBytes)
+
+    def _read(self, field: str, kind: type[_T]) -> list[_T]:
+        mark = f'"{field}": '.encode()  # fields that only lines of this kind have
+        return _read_lines(self.log, kind, lambda line: mark in line)
+
+
 @contextmanager
 def fake_llm(directory: Path, *extra_args: str) -> Generator[Peer]:
     """Run the server as a process of its own. It finishes what it is answering before the block is left."""
-    argv = [sys.executable, "-m", "agentsight_rx.demo.fake_llm", "--dir", str(directory), "--until-eof", *extra_args]
+    with _served("agentsight_rx.demo.fake_llm", directory, extra_args) as (url, pid):
+        yield Peer(url, directory / "ca.pem", pid, directory / "exchanges.jsonl")
+
+
+@contextmanager
+def wire_server(directory: Path, *extra_args: str) -> Generator[WirePeer]:
+    """The same with HTTP/2, content codings, WebSockets and more APIs: see `tests/live/wire_server.py`."""
+    with _served("tests.live.wire_server", directory, extra_args) as (url, pid):
+        yield WirePeer(url, directory / "ca.pem", pid, directory / "exchanges.jsonl")
+
+
+@contextmanager
+def _served(module: str, directory: Path, extra_args: Sequence[str]) -> Generator[tuple[str, int]]:
+    argv = [sys.executable, "-m", module, "--dir", str(directory), "--until-eof", *extra_args]
     with subprocess.Popen(argv, cwd=_ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdin is not None
         assert server.stdout is not None
@@ -79,7 +168,7 @@ def fake_llm(directory: Path, *extra_args: str) -> Generator[Peer]:
         if not port:
             raise RuntimeError(f"the fake LLM server ended with status {server.wait()} before it listened")
         try:
-            yield Peer(f"https://127.0.0.1:{port}", directory / "ca.pem", server.pid, directory / "exchanges.jsonl")
+            yield f"https://127.0.0.1:{port}", server.pid
         finally:
             server.stdin.close()
             try:
@@ -96,17 +185,22 @@ def read_calls(path: Path) -> list[Bodies]:
     return _read_lines(path, Bodies)
 
 
-def _read_lines(path: Path, kind: type[_T]) -> list[_T]:
+def read_messages(path: Path) -> list[Message]:
+    """What a WebSocket client says that it sent and received, each in its order."""
+    return _read_lines(path, Message)
+
+
+def _read_lines(path: Path, kind: type[_T], wanted: Callable[[bytes], bool] = bool) -> list[_T]:
     whole, _, _ = path.read_bytes().rpartition(b"\n")  # the line behind it is still being written
-    return [msgspec.json.decode(line, type=kind) for line in whole.splitlines()]
+    return [msgspec.json.decode(line, type=kind) for line in whole.splitlines() if wanted(line)]
 
 
 @dataclass(frozen=True)
 class Client:
     """
-    A real client. It makes `calls` calls, one after the other: whole or streamed, with or without a tool, and with a short
-    prompt, one of `size` bytes or one that asks for an answer of `size` bytes. Six calls show each of these three both whole
-    and streamed.
+    A real client. It makes `calls` calls, one after the other unless it says otherwise: whole or streamed, with or without a
+    tool, and with a short prompt, one of `size` bytes or one that asks for an answer of `size` bytes. Six calls show each of
+    these three both whole and streamed.
 
     Before the first it waits for the file named by WAIT_FOR, if that is set. In CLIENT_LOG it writes what `read_calls` reads.
     """
@@ -114,6 +208,7 @@ class Client:
     name: str
     script: str
     find_runner: Callable[[], str | None]  # the path of the program that runs the script
+    arguments: tuple[str, ...] = ()  # of the script, behind the URL, the number of calls and the size
 
     def available(self) -> str | None:
         """None, or the reason why this client cannot run here."""
@@ -123,7 +218,7 @@ class Client:
         runner = self.find_runner()
         if runner is None:
             raise FileNotFoundError(f"{self.name} is not installed")
-        return [runner, str(_PROGRAMS / self.script), peer.base_url, str(calls), str(size)]
+        return [runner, str(_PROGRAMS / self.script), peer.base_url, str(calls), str(size), *self.arguments]
 
     def env(self, peer: Peer, home: Path) -> dict[str, str]:
         """All that the client is to have as its environment; CLIENT_LOG is in `home`. It also suits the demo agent."""
@@ -136,6 +231,7 @@ class Client:
             "ANTHROPIC_BASE_URL": peer.base_url,
             "OPENAI_API_KEY": "dummy",
             "OPENAI_BASE_URL": f"{peer.base_url}/v1",
+            "GEMINI_API_KEY": "dummy",
             "SSL_CERT_FILE": ca_file,
             "NODE_EXTRA_CA_CERTS": ca_file,
             "CLIENT_LOG": str(home / "calls.jsonl"),
@@ -154,9 +250,33 @@ def _node() -> str | None:
     return shutil.which("node", path=os.defpath)
 
 
+def _curl() -> str | None:
+    return "/bin/sh" if shutil.which("curl", path=os.defpath) else None
+
+
 CLIENTS = (
     Client("anthropic", "anthropic_client.py", partial(_python_with, "anthropic")),
     Client("openai", "openai_client.py", partial(_python_with, "openai")),
     Client("node", "node_client.mjs", _node),
-    Client("curl", "curl_client.sh", lambda: "/bin/sh" if shutil.which("curl", path=os.defpath) else None),
+    Client("curl", "curl_client.sh", _curl),
+)
+
+# Clients of `wire_server`. Call N asks for coding N % 7 of: gzip, br, zstd, deflate, raw-deflate, "gzip,br", none. The names
+# say what is spoken: "h2" is HTTP/2 with all calls at once, but one after the other where it is an SDK's; "socket" is
+# WebSocket, whose log is for `read_messages`; all others speak HTTP/1.1.
+WIRE_CLIENTS = (
+    Client("curl-h2", "curl_h2_client.sh", _curl),
+    Client("python-h2", "h2_client.py", partial(_python_with, "h2")),
+    Client("node-h2", "node_h2_client.mjs", _node),
+    Client("anthropic-h2", "sdk_client.py", partial(_python_with, "anthropic"), ("anthropic", "h2")),
+    Client("anthropic", "sdk_client.py", partial(_python_with, "anthropic"), ("anthropic",)),
+    Client("openai", "sdk_client.py", partial(_python_with, "openai"), ("openai",)),
+    Client("responses", "sdk_client.py", partial(_python_with, "openai"), ("responses",)),
+    Client("gemini", "sdk_client.py", partial(_python_with, "google.genai"), ("gemini",)),
+    Client("node-fetch", "node_fetch_client.mjs", _node),
+    Client("mcp", "mcp_client.py", partial(_python_with, "mcp")),
+    Client("socket-deflate", "websockets_client.py", partial(_python_with, "websockets"), ("deflate",)),
+    Client("socket-plain", "websockets_client.py", partial(_python_with, "websockets"), ("plain",)),
+    Client("socket-openai", "openai_socket_client.py", partial(_python_with, "openai")),
+    Client("socket-node", "node_socket_client.mjs", _node),
 )

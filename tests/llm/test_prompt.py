@@ -40,6 +40,11 @@ def test_a_conversation_is_never_made_up() -> None:
     [
         (["old", "new"], "new"),
         (["typed", "<system-reminder>\nnote\n</system-reminder>", " \n"], "typed"),
+        (["typed", "<environment_context>\n<cwd>/</cwd>\n</environment_context>"], "typed"),
+        (["typed", "# AGENTS.md instructions for /work\n\n<INSTRUCTIONS>\nBe brief.\n</INSTRUCTIONS>"], "typed"),
+        (["typed", "<session_context>x</session_context>", "<user_instructions>x</user_instructions>"], "typed"),
+        (["old", "<environment_context> what is that?"], "<environment_context> what is that?"),
+        (["old", "<b>new</b>"], "<b>new</b>"),
         ([" <session>\nName this.\n</session> "], "Name this."),
         (["  two  spaces\n  kept "], "two  spaces\n  kept"),
         ([], ""),

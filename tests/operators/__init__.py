@@ -13,9 +13,11 @@ from agentsight_rx.events import (
     HttpEvent,
     HttpRequest,
     HttpResponse,
+    Loss,
     Origin,
     TlsChunk,
     TlsClose,
+    WebSocketMessage,
 )
 from agentsight_rx.stream import Operator, State
 
@@ -99,5 +101,5 @@ def size_of(events: Sequence[HttpEvent]) -> int:
     return sum(
         len(event.data) if isinstance(event, TlsChunk) else event.size
         for event in events
-        if isinstance(event, TlsChunk | HttpRequest | HttpResponse | BodyPart)
+        if isinstance(event, TlsChunk | HttpRequest | HttpResponse | BodyPart | WebSocketMessage | Loss)
     )

@@ -1,11 +1,23 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from agentsight_rx.errors import UsageError
-from agentsight_rx.events import HttpEvent, HttpRequest, HttpResponse, Origin, Reply, SseMessage, TlsChunk
+from agentsight_rx.events import (
+    HttpEvent,
+    HttpRequest,
+    HttpResponse,
+    Origin,
+    Reply,
+    SseMessage,
+    TlsChunk,
+    WebSocketKind,
+    WebSocketMessage,
+)
 from agentsight_rx.graphs import RECORD_HTTP_FILTERS
-from agentsight_rx.loss import Reason
+from agentsight_rx.loss import Reason, RuleCounts
 from agentsight_rx.operators import filter_http
 
 from . import CONNECTION, Running, run
@@ -175,9 +187,210 @@ def test_what_was_dropped_is_counted_a_run() -> None:
     assert other.lost() == 0
 
 
+# -- what the original cannot say -------------------------------------------------------------------------------------------
+
+
+def websocket(kind: WebSocketKind = "text", data: bytes = b"", **fields: Any) -> WebSocketMessage:
+    return WebSocketMessage(ORIGIN, 5, 1, kind, data, **fields)
+
+
+@pytest.mark.parametrize(
+    ("rule", "event", "expected"),
+    [
+        ("!method=GET", request(method="POST"), True),
+        ("!method=GET", request(), False),
+        ("!method=GET", response(), True),
+        ("!request.path=/a & request.pid=2", request("/b"), True),
+        ('request.path="/a|b"', request("/a|b"), True),
+        ('"/a|b=c"', request("/x/a|b=c"), True),
+        (r'request.header.x="\xe9"', request(headers=(("x", "\xe9"),)), True),
+        ("path=~/^.v1.messages$/", request("/v1/messages"), True),
+        ("path=~/^.v1.MESSAGES$/i", request("/v1/messages"), True),
+        ("path~=/v1/*", request("/v1/messages"), True),
+        ("path~=/v1", request("/v1/messages"), False),
+        ("request.header.x~=a*", request(), False),
+        ("request.body=~/sk-[a-z]+/", request(body=b"key sk-abc"), True),
+        ("request.body~=*abc", request(body=b"key sk-abc"), True),
+        ("response.body~QUOTA", response(body=b"over quota"), True),
+        ("response.body~Über", response(body="ÜBER".encode()), True),
+        (r'response.body="\xff\x00"', response(body=b"a\xff\0"), True),
+        ("pid=2", request(), True),
+        ("pid=2", response(), True),
+        ("pid=2", websocket(), True),
+        ("request.pid=2", response(), False),
+        ("comm=agent", response(), False),
+        ("query.pid=7", request("/?pid=7"), True),
+        ("request.query.id=7", request("/?id=7"), True),
+        ("request.foo.bar=7", request("/?foo.bar=7"), True),
+        ("header.user-agent=x", request(headers=(("user-agent", "xyz"),)), True),
+        ("request.content_type=json", request(headers=(("content-type", "application/json"),)), True),
+        ("request.body.empty=true", request(), True),
+        ("request.body.empty=true", response(), False),
+        ("response.body.empty=false", response(streaming=True), True),
+        ("response.body.empty!=true", response(), False),
+        ("request.complete=true", request(), True),
+        ("response.headers_complete=false", response(), False),
+        ("request.size=0", request(), True),
+        ("request.body_size>2", request(body=b"abc"), True),
+        ("response.body_size>2", response(body=b"ab"), False),
+        ("request.protocol=http/1.1", request(), True),
+        ("response.protocol=HTTP/2", response(), False),
+        ("websocket.kind=text", websocket(), True),
+        ("websocket.kind=ping", websocket(), False),
+        ("websocket.kind=text", request(), False),
+        ("websocket.body=abc", websocket(data=b"xabcx"), True),
+        ("websocket.body!=abc", websocket(data=b"xabcx"), False),
+        ("websocket.body=ABC", websocket(data=b"xabcx"), False),
+        ("websocket.body~ABC", websocket(data=b"xabcx"), True),
+        ("websocket.body=", websocket(), True),
+        ("websocket.body!=", websocket(), False),
+        ("websocket.body=~/^x/", websocket(data=b"xabcx"), True),
+        ("websocket.target=/ws", websocket(target="/ws"), True),
+        ("websocket.path=/ws", websocket(), False),
+        ("websocket.host=A.b", websocket(host="a.B"), True),
+        ("websocket.code=1000", websocket("close", code=1000), True),
+        ("websocket.complete=false & websocket.size>5", websocket(complete=False, size=9), True),
+    ],
+)
+def test_more_than_the_original(rule: str, event: HttpEvent, expected: bool) -> None:
+    assert drops(rule, event) is expected
+
+
+def test_what_a_filter_saw_and_dropped_is_counted() -> None:
+    running: Running[HttpEvent, HttpEvent] = Running(filter_http("method=GET"))
+    running.feed(request(), response(), TlsChunk(ORIGIN, b"", 0, 0), request(method="POST"), websocket())
+    running.feed(request())
+    assert running.engine.ledger.rules() == [RuleCounts("HTTPFilter", 5, 2)]
+
+
+# -- the vectors of the specification, by our meaning and by the original's -------------------------------------------------
+
+
+def both(rule: str, event: HttpEvent) -> tuple[bool, bool]:
+    return drops(rule, event), run(filter_http(rule, compat=True), [event]) == []
+
+
+def test_vector_5_1_a_path() -> None:
+    assert both("request.path=/health", request("/health")) == (True, True)
+    assert both("request.path=/health", request("/health?x=1")) == (False, False)
+
+
+def test_vector_5_2_a_method() -> None:
+    assert both("request.method=get", request()) == (True, True)
+
+
+def test_vector_5_3_either_side() -> None:
+    rule = "request.method=GET | response.status_code=404"
+    assert [both(rule, event) for event in (request(), response(404), response())] == [
+        (True, True),
+        (True, True),
+        (False, False),
+    ]
+
+
+def test_vector_5_4_the_rule_of_a_recording() -> None:
+    rule = "request.path_prefix=/v1/rgstr | response.status_code=202 | request.method=HEAD | response.body="
+    dropped: list[HttpEvent] = [
+        request("/v1/rgstr?k"),
+        response(202, body=b"x"),
+        request(method="HEAD"),
+        response(),
+        response(body=b"{}"),
+    ]
+    assert [both(rule, event) for event in dropped] == [(True, True)] * 4 + [(False, True)]
+    assert both(rule, request("/v1/messages")) == (False, False)
+
+
+def test_vector_5_5_text_alone() -> None:
+    assert both("/health", request("/api/health")) == (True, True)
+
+
+def test_vector_5_6_a_parameter_is_no_part_of_another() -> None:
+    assert both("id=1", request("/p?grid=10")) == (False, True)
+    assert both("id=1", request("/p?id=1")) == (True, True)
+
+
+def test_vector_5_7_not_equal() -> None:
+    assert both("request.method!=GET", request(method="POST")) == (True, False)
+    assert both("request.method!=GET", request()) == (False, False)
+
+
+def test_vector_5_8_a_class_of_status_codes() -> None:
+    assert both("response.status_code=4xx", response(404)) == (True, False)
+
+
+def test_vector_5_9_a_host() -> None:
+    assert both("request.host=API.x", request()) == (True, False)
+    assert both("request.host=api.x", request()) == (True, True)
+
+
+def test_vector_5_10_two_conditions() -> None:
+    assert both("request.path_contains=a|b", request("/b")) == (True, True)
+
+
+def test_vector_5_11_another_name_for_the_side() -> None:
+    assert both("resp.code=200", response()) == (True, True)
+
+
+def test_vector_5_12_an_unknown_side_is_the_request() -> None:
+    assert both("foo.bar=1", request("/?bar=1")) == (True, True)
+
+
+def test_vector_5_13_a_header_in_another_case() -> None:
+    event = response(headers=(("server", "nginx"),))
+    assert both("response.Server=nginx", event) == (True, False)
+    assert both("response.server=nginx", event) == (True, True)
+
+
+@pytest.mark.parametrize(
+    ("rule", "event", "expected"),
+    [
+        ("", request(), True),
+        ("", response(), False),
+        ("/never |", request("/x"), True),
+        ("/never | ", response(), False),
+        ("request.body=", request(body=b"x"), True),
+        ("response.x-foo=", response(), True),
+        ("response.x-foo=1", response(headers=(("x-foo", "1"), ("x-foo", "2"))), False),  # the last one is kept
+        ("response.x-foo=2", response(headers=(("x-foo", "1"), ("x-foo", "2"))), True),
+        ("request.path=", request(""), True),
+        ("response.status=abc", response(), False),
+        ("response.status=+200", response(), True),
+        ("response.status_text=NOT", response(404, phrase="Not found"), True),
+        ("response.content_type=JSON", response(headers=(("content-type", "application/json"),)), False),
+        ("response.content-type=json", response(headers=(("content-type", "application/json"),)), True),
+        ("response.body=é", response(body="é".encode()), True),
+        ("response.body=é", response(body=b"\xe9"), True),
+        ("request.host=", request(host="x"), False),
+        ("request.path_starts_with=/v1&request.verb=post", request("/v1/x", method="POST"), True),
+        ("request.path_includes=b&request.body_contains=c", request("/abc", body=b"abc"), True),
+        ("(/a | /b)", request("/a"), False),  # parentheses are text
+        ("!method=GET", request(method="POST"), False),
+        ('request.path="/a"', request("/a"), False),
+        ("a=b=c", request("/?a=b=c"), True),
+        ("a=1", request("/a=1"), False),
+        ("method=GET", websocket(), False),
+        ("exchange.status=200", request("/?status=200"), True),
+    ],
+)
+def test_other_oddities_of_the_original(rule: str, event: HttpEvent, expected: bool) -> None:
+    assert (run(filter_http(rule, compat=True), [event]) == []) is expected
+
+
+# -- errors -----------------------------------------------------------------------------------------------------------------
+
+
 @pytest.mark.parametrize(
     ("rule", "marked", "says"),
     [
+        ("websocket.knd=text", "websocket.knd=text", "did you mean websocket.kind?"),
+        ("exchange.staus=200", "exchange.staus=200", "did you mean exchange.status?"),
+        ("exchange.foo=1", "exchange.foo=1", "unknown field 'exchange.foo'"),
+        ("exchange.body=1", "exchange.body=1", "unknown field 'exchange.body'"),
+        ("exchange.websocket.kind=text", "exchange.websocket.kind=text", "unknown field"),
+        ("response.status=~/4../", "=~/4../", "a status is compared by"),
+        ("request.size~5", "~5", "a number is compared by"),
+        ("path =~ /(a+)+b/", "(a+)+b/", "a repeat of what has a repeat"),
         ("/health | response.status~5", "~5", "a status is compared by"),
         ("response.status>4xx", ">4xx", "4xx is a class of status codes"),
         ("path=/x&request.method<5", "<5", "text is compared by = != or ~"),

@@ -187,6 +187,33 @@ def test_a_call_without_an_answer_is_aborted_at_the_end_of_the_capture() -> None
     assert [(call.status, call.complete, call.reason) for call in last(CallRow, made)] == [("aborted", False, "capture_end")]
 
 
+def test_an_answer_that_comes_before_its_request_has_ended_ends_the_call_all_the_same() -> None:
+    wire = Wire()
+    head = b"POST /v1/messages HTTP/1.1\r\nHost: api.anthropic.com\r\nContent-Length: 9000\r\n\r\n"
+    refused = b'{"type":"error","error":{"type":"rate_limit_error","message":"slow down"}}'
+    answer = b"HTTP/1.1 429 Too Many Requests\r\nContent-Length: %d\r\n\r\n%b" % (len(refused), refused)
+    for rest in ([wire.writes(b"x" * 8000)], []):
+        wire = Wire()
+        events: list[Any] = [wire.writes(head + b"x" * 1000), wire.reads(answer), *rest, wire.closes()]
+        made = run(as_any(materialize()), run(merge_sse(), run(parse_http(), events)))
+        (call,) = last(CallRow, made)
+        assert (call.status, call.status_code, call.error_type) == ("error", 429, "http_429")
+
+
+def test_an_answer_that_was_streamed_before_the_request_had_ended_is_its_answer() -> None:
+    asked = asks(1000)
+    early = streams(1100, Reply(text="no", usage=Usage(1, 2)), end_ms=1200, method="POST", target=asked.target, host="h")
+    made = told(early, asked)
+    (call,) = last(CallRow, made)
+    assert (call.text, call.status, call.reason) == ("no", "complete", None)
+    (unasked,) = last(CallRow, [*told(early), *run(as_any(materialize()), [early])])
+    assert (unasked.text, unasked.reason) == ("no", "request_unseen")
+
+
+def test_what_a_tool_server_streams_is_no_call() -> None:
+    assert last(CallRow, told(msgspec.structs.replace(streams(1000, Reply()), dialect="mcp"))) == []
+
+
 def test_two_connections_at_one_address_are_two_calls() -> None:
     events: list[Any] = []
     for start in (0, 100):

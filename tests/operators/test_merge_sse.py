@@ -190,8 +190,13 @@ def test_a_long_text_is_one_message() -> None:
 
 
 def test_what_no_provider_says_is_kept_as_events() -> None:
-    message = merged(Answer("/mcp"), b'event: message\ndata: {"jsonrpc":"2.0","id":1,"result":{}}\n\n')
+    message = merged(Answer("/events"), b'event: note\ndata: {"n":1,"result":{}}\n\n')
     assert (message.dialect, message.complete, message.reply) == ("", True, Reply())
+
+
+def test_what_a_tool_server_says_is_known_and_is_no_answer_of_a_model() -> None:
+    message = merged(Answer("/mcp"), b'event: message\ndata: {"jsonrpc":"2.0","id":1,"result":{}}\n\n')
+    assert (message.dialect, message.complete, message.reply) == ("mcp", True, Reply())
     assert message.events == (SseEvent("message", '{"jsonrpc":"2.0","id":1,"result":{}}'),)
 
 

@@ -203,8 +203,10 @@ def test_a_hole_in_an_event_stream_is_told_by_the_part_behind_it() -> None:
 # -- limits -----------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("limit", "kept", "reason"), [(5, b"hello", None), (4, b"hell", "body_limit"), (0, b"", "body_limit")])
-def test_of_a_long_body_the_beginning_is_kept_and_the_rest_counted(limit: int, kept: bytes, reason: str | None) -> None:
+@pytest.mark.parametrize(("limit", "kept", "reason"), [(5, b"hello", None), (4, b"helo", "body_limit"), (0, b"", "body_limit")])
+def test_of_a_long_body_the_beginning_and_the_end_are_kept_and_the_rest_counted(
+    limit: int, kept: bytes, reason: str | None
+) -> None:
     wire = Wire()
     response, following = parsed(*split(wire, "in", HELLO, 3), wire.reads(ALL_CLEAR), body_limit=limit)
     assert isinstance(response, HttpResponse)
@@ -212,6 +214,43 @@ def test_of_a_long_body_the_beginning_is_kept_and_the_rest_counted(limit: int, k
     assert response.complete is (reason is None)
     assert isinstance(following, HttpResponse)
     assert following.status == 204
+
+
+@pytest.mark.parametrize("size", [1, 7, 1000])
+def test_where_the_end_begins_behind_the_cut_is_told(size: int) -> None:
+    body = bytes(range(200))
+    for limit in (0, 1, 3, 4, 8, 100, 199, 200, 201):
+        wire, head = Wire(), b"HTTP/1.1 200 OK\r\nContent-Length: 200\r\n\r\n"
+        (response,) = parsed(*split(wire, "in", head + body, size), body_limit=limit)
+        assert isinstance(response, HttpResponse)
+        begun, end = response.body[: len(response.body) - response.tail], response.body[len(response.body) - response.tail :]
+        assert len(response.body) <= limit
+        assert len(response.body) + response.body_lost == 200
+        assert body.startswith(begun)
+        assert body.endswith(end)
+        assert (response.tail > 0) == (4 <= limit < 200)
+        assert response.complete is (limit >= 200)
+
+
+def test_the_trailers_of_a_chunked_body_are_told() -> None:
+    wire = Wire()
+    answer = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\nDigest: a\r\nSet-Cookie: b\r\n\r\n"
+    for at in range(1, len(answer)):
+        response = only(HttpResponse, parsed(wire.reads(answer[:at]), wire.reads(answer[at:])))[0]
+        assert (response.body, response.trailers) == (b"hi", (("digest", "a"), ("set-cookie", "b")))
+
+
+def test_over_the_budget_the_connection_not_used_for_longest_is_told_as_partial() -> None:
+    first, second = Wire(), Wire(Connection(7, 700, "/lib/libssl.so.3", 0x7F01), start_ns=10 * MS)
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\n"
+    events = [first.reads(head), first.reads(b"a" * 400), second.reads(head), second.reads(b"b" * 600)]
+    made = run(parse_http(budget=1000), [*events, second.reads(b"b" * 300), first.reads(b"a" * 500), first.reads(HELLO)])
+    assert [(event.body[:1], len(event.body), event.reason) for event in only(HttpResponse, made)] == [
+        (b"a", 400, "evicted"),
+        (b"b", 900, None),
+        (b"h", 5, None),
+    ]
+    assert [event.exchange for event in only(HttpResponse, made)] == [1, 1, 2]
 
 
 def test_requests_without_an_answer_are_bounded_and_the_answers_stay_theirs() -> None:
@@ -383,14 +422,6 @@ def test_a_tunnel_is_raw_in_both_directions() -> None:
     asked = [wire.writes(b"CONNECT a:443 HTTP/1.1\r\nHost: a\r\n\r\n"), wire.reads(b"HTTP/1.1 200 OK\r\n\r\n")]
     tunnel = [wire.reads(HELLO), wire.writes(GET), wire.reads(HELLO)]
     assert parsed(*asked, *tunnel)[2:] == tunnel
-
-
-def test_http_2_is_raw_in_both_directions_until_the_connection_closes() -> None:
-    first, second = Wire(), Wire(start_ns=10 * MS)
-    tunnel = [first.writes(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4"), first.reads(HELLO), first.writes(GET)]
-    made = parsed(*tunnel, first.closes(), second.writes(GET), second.reads(HELLO))
-    assert made[:3] == tunnel
-    assert [type(event) for event in made[4:]] == [HttpRequest, HttpResponse]
 
 
 # -- checkpoints ------------------------------------------------------------------------------------------------------------

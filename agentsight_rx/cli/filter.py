@@ -1,0 +1,129 @@
+"""agentsight-rx filter: try a rule on a recording, and see what it would drop and why."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any, TypeAlias, cast
+
+import typer
+from msgspec import Struct
+
+from .. import sources
+from ..engine import Engine
+from ..events import (
+    BodyPart,
+    Event,
+    HttpEvent,
+    HttpRequest,
+    HttpResponse,
+    Loss,
+    SseMessage,
+    TlsChunk,
+    TlsEvent,
+    TlsHandshake,
+    WebSocketMessage,
+)
+from ..graphs import TraceOptions, read_http
+from ..loss import Reason, RuleCounts
+from ..operators.filter_exchanges import Dropped, Message, judge_http
+from ..operators.http_rules import HttpRules, compile_http
+from ..operators.tls_rules import TlsRules, compile_tls
+from ..sources import ReplayOptions
+from ..stream import Stream
+from .options import CompatFilters
+from .text import filter_line
+
+__all__ = ["filter_command"]
+
+Seen: TypeAlias = Message | TlsChunk | TlsHandshake
+_MESSAGES = (HttpRequest, HttpResponse, BodyPart, SseMessage, WebSocketMessage)
+
+
+def filter_command(
+    rule: Annotated[str, typer.Argument(metavar="RULE", help="The rule, as for --http-filter or --ssl-filter.")],
+    file: Annotated[str, typer.Argument(metavar="FILE", help="JSONL of ours or of the original; - reads stdin.")],
+    tls: Annotated[bool, typer.Option("--tls", help="The rule is about TLS records, not about HTTP messages.")] = False,
+    compat_filters: CompatFilters = False,
+) -> None:
+    """Try a filter rule on a recording: prints what it would drop, by which conditions, and the totals."""
+    recorded = sources.replay(ReplayOptions((file,)))
+    tried = _Tried(RuleCounts("SSLFilter" if tls else "HTTPFilter"))
+    if tls:
+        records = compile_tls([rule], compat=compat_filters)
+        _tell_rule(records.shown)
+        _run(recorded, lambda event: tried.record(event, records))
+    else:
+        messages = compile_http([rule], compat=compat_filters)
+        _tell_rule(messages.shown)
+        # what is no TLS goes by, as in a replay
+        parsed = read_http(cast("Stream[TlsEvent]", recorded), TraceOptions())
+        _run(parsed.pipe(judge_http(messages)), lambda event: tried.message(event, messages))
+    print(filter_line(tried.counts))
+    if tried.damaged:
+        print(f"{tried.damaged} {'line is' if tried.damaged == 1 else 'lines are'} no event and could not be tried")
+
+
+def _tell_rule(alternatives: tuple[str, ...]) -> None:
+    for place, alternative in enumerate(alternatives):
+        print(f"{'drops' if not place else '   or'} {alternative}")
+
+
+def _run(graph: Stream[Any], take: Callable[[Any], None]) -> None:
+    engine = Engine(strict=False)
+    graph.subscribe(take, scheduler=engine)
+    engine.run_inline()
+
+
+class _Tried(Struct):
+    """What the rule did so far. Each event that it matches is printed."""
+
+    counts: RuleCounts
+    damaged: int = 0
+
+    def record(self, event: Event, rules: TlsRules) -> None:
+        if isinstance(event, TlsChunk | TlsHandshake):
+            self.counts.seen += 1
+            why = rules.why(event)
+            if why is not None:
+                self._matched(event, why)
+        else:
+            self._other(event)
+
+    def message(self, judged: HttpEvent | Dropped, rules: HttpRules) -> None:
+        if isinstance(judged, Dropped):
+            self.counts.seen += 1
+            self._matched(judged.event, rules.why(judged.cause) or "its exchange is dropped")
+        elif isinstance(judged, _MESSAGES):
+            self.counts.seen += 1
+        else:
+            self._other(judged)
+
+    def _other(self, event: Event) -> None:
+        if isinstance(event, Loss) and event.stage == "replay" and event.reason is Reason.MALFORMED:
+            self.damaged += event.count
+
+    def _matched(self, event: Seen, why: str) -> None:
+        self.counts.dropped += 1
+        origin = event.origin
+        print(f"{self.counts.seen}. {origin.comm}({origin.pid}) {_told(event)}  <- {why}")
+
+
+def _told(event: Seen) -> str:
+    """Which event this is, in a few words. The query of a target may hold a secret, and is left out."""
+    match event:
+        case HttpRequest():
+            path, query, _ = event.target.partition("?")
+            return f"request {event.exchange}: {event.method} {path}{'?...' if query else ''}"
+        case HttpResponse():
+            return f"response {event.exchange}: {event.status} {event.phrase}, {len(event.body) + event.body_lost} bytes"
+        case BodyPart():
+            return f"response {event.exchange}: {len(event.data)} bytes more"
+        case SseMessage():
+            return f"stream {event.exchange}: {len(event.events)} events"
+        case WebSocketMessage():
+            return f"websocket {event.kind}, {len(event.data)} bytes"
+        case TlsHandshake():
+            return "HANDSHAKE"
+        case TlsChunk():
+            function = "WRITE/SEND" if event.origin.direction == "out" else "READ/RECV"
+            return f"{function} record {event.seq}, {len(event.data) + event.lost} bytes"

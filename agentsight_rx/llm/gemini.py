@@ -1,0 +1,181 @@
+"""generateContent of Google's Gemini API, Vertex AI and Code Assist (ai.google.dev/api/generate-content)."""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+from msgspec import Raw, Struct
+
+from ..events import Reply, SseEvent, Usage
+from ..wire.json_stream import JsonStreamDecoder
+from .decode import BROKEN, Count, Failure, decoded, failure_text
+from .gemini_prompt import made_up_id, request
+from .provider import Marks, Provider
+from .reader import Draft, counted
+
+__all__ = ["GEMINI"]
+
+
+class _Usage(Struct, rename="camel"):
+    prompt_token_count: Count | None = None
+    candidates_token_count: Count | None = None
+    thoughts_token_count: Count | None = None
+    tool_use_prompt_token_count: Count | None = None
+    cached_content_token_count: Count | None = None
+
+    def as_sent(self) -> Usage | None:
+        """The counts; here `input` still includes what came from the cache."""
+        said, thoughts = self.candidates_token_count, self.thoughts_token_count
+        if self.prompt_token_count is None and said is None and thoughts is None:
+            return None
+        return Usage(
+            input=(self.prompt_token_count or 0) + (self.tool_use_prompt_token_count or 0),
+            output=(said or 0) + (thoughts or 0),
+            cache_read=self.cached_content_token_count or 0,
+            reasoning=thoughts or 0,
+        )
+
+
+class _Call(Struct, gc=False):
+    id: str | None = None
+    name: str | None = None
+    args: Raw = Raw()
+
+
+class _Part(Struct, gc=False, rename="camel"):
+    text: str | None = None
+    thought: bool | None = None
+    function_call: _Call | None = None
+
+
+class _Content(Struct, gc=False):
+    parts: list[_Part] | None = None
+
+
+class _Candidate(Struct, gc=False, rename="camel"):
+    index: Count | None = None
+    content: _Content | None = None
+    finish_reason: str | None = None
+
+
+class _Feedback(Struct, gc=False, rename="camel"):
+    block_reason: str | None = None
+    block_reason_message: str | None = None
+
+
+class _Failure(Struct, gc=False):
+    code: int | None = None
+    message: str | None = None
+    status: str | None = None
+
+
+class _Answer(Struct, gc=False, rename="camel"):
+    """A whole answer or a chunk of a streamed one."""
+
+    response_id: str | None = None
+    model_version: str | None = None
+    candidates: list[_Candidate] | None = None
+    usage_metadata: _Usage | None = None
+    prompt_feedback: _Feedback | None = None
+    error: _Failure | str | None = None
+    response: _Answer | None = None  # Code Assist wraps each
+
+
+_ANSWER = msgspec.json.Decoder(_Answer)
+
+
+def _take(draft: Draft, event: SseEvent) -> bool | None:
+    try:
+        answer = _ANSWER.decode(event.data)
+    except BROKEN:
+        mended = decoded(_ANSWER, event.data)
+        if mended is None:
+            return None
+        answer = mended
+    return _take_answer(draft, answer.response or answer)
+
+
+def _take_answer(draft: Draft, answer: _Answer) -> bool | None:
+    known = (answer.candidates, answer.usage_metadata, answer.prompt_feedback, answer.error, answer.model_version)
+    if known == (None,) * len(known):
+        return None
+    draft.id = draft.id or answer.response_id or ""
+    draft.model = draft.model or answer.model_version or ""
+    if answer.usage_metadata:
+        draft.usage = counted(draft.usage, answer.usage_metadata.as_sent())
+    if answer.error:
+        draft.error = _error(answer.error)
+        draft.ended = True
+    if answer.prompt_feedback and answer.prompt_feedback.block_reason:  # then there are no candidates
+        blocked = answer.prompt_feedback
+        draft.choices[0] = blocked.block_reason
+        draft.error = failure_text(Failure(blocked.block_reason, blocked.block_reason_message))
+    content = False
+    for position, candidate in enumerate(answer.candidates or ()):
+        content |= _take_candidate(draft, position if candidate.index is None else candidate.index, candidate)
+    return content
+
+
+def _take_candidate(draft: Draft, index: int, candidate: _Candidate) -> bool:
+    """Only the first of several candidates is told; of the others we note that they are there and how they end."""
+    if candidate.finish_reason or index not in draft.choices:
+        draft.choices[index] = candidate.finish_reason or None
+    if index:
+        draft = Draft()
+    content = False
+    for part in (candidate.content and candidate.content.parts) or ():
+        if part.text:
+            (draft.thinking if part.thought else draft.text).append(part.text)
+        elif part.function_call:
+            _take_call(draft, part.function_call)
+        else:
+            continue
+        content = True
+    return content
+
+
+def _take_call(draft: Draft, call: _Call) -> None:
+    position, name = len(draft.calls), call.name or ""
+    made = draft.call(position)
+    made.id, made.name, made.whole = call.id or made_up_id(name, position), name, str(bytes(call.args), "utf-8", "replace")
+
+
+def _error(failure: _Failure | str) -> str | None:
+    if isinstance(failure, str):
+        return failure
+    return failure_text(Failure(failure.status, failure.message, failure.code))
+
+
+def _response(body: bytes) -> Reply:
+    """One answer, or an array of the chunks of one, which may have been cut."""
+    draft = Draft()
+    decoder = JsonStreamDecoder(longest=len(body))
+    for chunk in decoder.feed(body):
+        _take(draft, chunk)
+    return draft.reply()
+
+
+def _speaks(marks: Marks) -> bool:
+    wrapped = marks.response
+    if wrapped is not None and (wrapped.candidates is not None or wrapped.usage_metadata):
+        return True
+    return marks.candidates is not None or bool(marks.usage_metadata or marks.prompt_feedback)
+
+
+GEMINI = Provider(
+    name="gemini",
+    label="gcp.gen_ai",
+    hosts=(
+        ("generativelanguage", "gcp.gen_ai"),  # most of googleapis.com is no model
+        ("aiplatform.googleapis", "gcp.gen_ai"),
+        ("cloudcode-pa.googleapis", "gcp.gen_ai"),
+    ),
+    path=re.compile(
+        r"(?:/(?:models|tunedModels|endpoints)/(?P<model>[^/]+?))?(?::|%3[aA])(?:generate|(?P<stream>stream)Generate)Content$"
+    ),
+    speaks=_speaks,
+    request=request,
+    response=_response,
+    take=_take,
+)

@@ -1,0 +1,277 @@
+"""The Responses API of OpenAI (platform.openai.com/docs/api-reference/responses), over SSE and WebSocket."""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+from msgspec import Raw, Struct
+
+from ..events import Reply, SseEvent, Usage
+from .decode import BROKEN, Count, Failure, decoded, failure_text
+from .openai_responses_prompt import request
+from .provider import Marks, Provider
+from .reader import Draft, Place
+
+__all__ = ["OPENAI_RESPONSES"]
+
+
+class _Details(Struct):
+    cached_tokens: Count | None = None
+    cache_write_tokens: Count | None = None
+    reasoning_tokens: Count | None = None
+
+
+class _Usage(Struct):
+    input_tokens: Count | None = None
+    output_tokens: Count | None = None
+    input_tokens_details: _Details | None = None
+    output_tokens_details: _Details | None = None
+
+    def normal(self) -> Usage | None:
+        if self.input_tokens is None and self.output_tokens is None:
+            return None
+        into, out = self.input_tokens_details or _Details(), self.output_tokens_details or _Details()
+        created, read = into.cache_write_tokens or 0, into.cached_tokens or 0
+        return Usage(
+            input=max(0, (self.input_tokens or 0) - created - read),
+            output=self.output_tokens or 0,
+            cache_creation=created,
+            cache_read=read,
+            reasoning=out.reasoning_tokens or 0,
+        )
+
+
+class _Part(Struct, gc=False):
+    text: str | None = None
+    refusal: str | None = None
+
+
+class _Item(Struct, gc=False):
+    """One output: a message, a reasoning, or a call of a tool. Each kind of tool has its own name for its input."""
+
+    type: str = ""
+    id: str | None = None
+    call_id: str | None = None
+    name: str | None = None
+    content: list[_Part] | None = None
+    summary: list[_Part] | None = None
+    arguments: Raw = Raw()
+    input: Raw = Raw()
+    code: Raw = Raw()
+    action: Raw = Raw()
+    operation: Raw = Raw()
+    queries: Raw = Raw()
+
+    def call_input(self) -> str:
+        sent = (self.arguments, self.input, self.code, self.action, self.operation, self.queries)
+        return next((text for raw in sent if raw and (text := _spelled(raw))), "")
+
+
+class _Incomplete(Struct, gc=False):
+    reason: str | None = None
+
+
+class _Response(Struct, gc=False):
+    id: str | None = None
+    model: str | None = None
+    status: str | None = None
+    output: list[_Item] | None = None
+    usage: _Usage | None = None
+    incomplete_details: _Incomplete | None = None
+    error: Failure | str | None = None
+
+
+class _Event(Struct, gc=False):
+    type: str
+    output_index: Count | None = None
+    content_index: Count | None = None
+    summary_index: Count | None = None
+    item_id: str | None = None
+    delta: str = ""
+    text: str | None = None
+    refusal: str | None = None
+    arguments: str | None = None
+    input: str | None = None
+    code: str | int | None = None  # of an interpreter, or of an error
+    message: str | None = None
+    item: _Item | None = None
+    response: _Response | None = None
+    error: Failure | str | None = None
+
+
+_EVENT = msgspec.json.Decoder(_Event)
+_RESPONSE = msgspec.json.Decoder(_Response)
+_STRING = msgspec.json.Decoder(str)
+
+# What a delta adds to, by the first part of its type; `.done` has the whole of it
+_TEXTS = frozenset({"response.output_text", "response.refusal"})
+_THOUGHTS = frozenset({"response.reasoning_text", "response.reasoning_summary_text"})
+_INPUTS = frozenset(
+    {
+        "response.function_call_arguments",
+        "response.custom_tool_call_input",
+        "response.mcp_call_arguments",
+        "response.code_interpreter_call_code",
+    }
+)
+_ENDS = frozenset({"response.completed", "response.incomplete", "response.failed", "response.cancelled"})
+_REASONS = {"completed": "stop", "incomplete": "incomplete", "failed": "error", "cancelled": "cancelled"}
+_SUMMARY, _CONTENT = 0, 1
+
+
+def _take(draft: Draft, event: SseEvent) -> bool | None:
+    try:
+        said = _EVENT.decode(event.data)
+    except BROKEN:
+        if event.data == "[DONE]":  # servers of other vendors say it behind the end
+            draft.ended = True
+            return False
+        mended = decoded(_EVENT, event.data)
+        if mended is None:
+            return None
+        said = mended
+    if said.type == "error":
+        draft.error = failure_text(said.error or Failure(code=said.code, message=said.message))
+        draft.ended = True
+        return False
+    return _take_said(draft, said) if said.type.startswith("response.") else None
+
+
+def _take_said(draft: Draft, said: _Event) -> bool:
+    family, _, verb = said.type.rpartition(".")
+    if verb == "delta":
+        return _take_delta(draft, family, said)
+    if family == "response.output_item" and said.item:
+        return _take_item(draft, _output(draft, said), said.item)
+    if verb == "done":
+        return _take_whole(draft, family, said)
+    at_end = said.type in _ENDS
+    draft.ended |= at_end
+    return said.response is not None and _take_response(draft, said.response, verb if at_end else None)
+
+
+def _take_delta(draft: Draft, family: str, said: _Event) -> bool:
+    parts = _parts(draft, family, said)
+    if parts is None or not said.delta:
+        return False
+    parts.append(said.delta)
+    return True
+
+
+def _take_whole(draft: Draft, family: str, said: _Event) -> bool:
+    sent = (said.text, said.refusal, said.arguments, said.input, said.code)
+    whole = next((text for text in sent if text and isinstance(text, str)), "")
+    parts = _parts(draft, family, said) if whole else None
+    return parts is not None and _replace(parts, whole)
+
+
+def _replace(parts: list[str], whole: str) -> bool:
+    """`whole` instead of the pieces that came before it. True if there were none, so that it says something new."""
+    new = not parts
+    parts[:] = [whole]
+    return new
+
+
+def _parts(draft: Draft, family: str, said: _Event) -> list[str] | None:
+    """The pieces that such an event belongs to."""
+    if family in _TEXTS:
+        return draft.texts.setdefault((_output(draft, said), _CONTENT, said.content_index or 0), [])
+    if family in _INPUTS:
+        return draft.call(_output(draft, said)).parts
+    if family in _THOUGHTS:
+        index, kind = (said.content_index, _CONTENT) if said.summary_index is None else (said.summary_index, _SUMMARY)
+        return draft.thoughts.setdefault((_output(draft, said), kind, index or 0), [])
+    return None
+
+
+def _output(draft: Draft, said: _Event) -> int:
+    """The index of the output that an event is about. Where it has none: by the item's id, else the newest item."""
+    if said.output_index is not None:
+        return said.output_index
+    item = said.item
+    key = said.item_id or (item and (item.id or item.call_id or str(len(draft.items))))
+    return draft.items.setdefault(key, len(draft.items)) if key else max(0, len(draft.items) - 1)
+
+
+def _take_item(draft: Draft, output: int, item: _Item) -> bool:
+    """An item as it stands in an answer, or as it begins or ends in a stream."""
+    if item.type.endswith("_call"):  # also what the server itself runs: web_search_call, mcp_call
+        call = draft.call(output)
+        call.id = item.call_id or item.id or call.id
+        call.name = item.name or call.name or item.type.removesuffix("_call")
+        sent = item.call_input()
+        return bool(sent) and _replace(call.parts, sent)
+    new = False
+    for kind, parts in ((_SUMMARY, item.summary), (_CONTENT, item.content)):
+        for index, part in enumerate(parts or ()):
+            text, place = part.text or part.refusal, (output, kind, index)
+            if text:
+                new |= _replace(_texts(draft, item, place), text)
+    return new
+
+
+def _texts(draft: Draft, item: _Item, place: Place) -> list[str]:
+    return (draft.thoughts if item.type == "reasoning" else draft.texts).setdefault(place, [])
+
+
+def _take_response(draft: Draft, response: _Response, status: str | None) -> bool:
+    """A response as it stands, or as it is at the beginning or, with a `status`, at the end of a stream."""
+    draft.id = response.id or draft.id
+    draft.model = response.model or draft.model
+    draft.error = failure_text(response.error) or draft.error
+    if response.usage:
+        draft.usage = response.usage.normal() or draft.usage
+    details = response.incomplete_details or _Incomplete()
+    reason = (status == "incomplete" and details.reason) or _REASONS.get(status or "")
+    draft.choices[0] = reason or draft.choices.get(0)
+    if status is None:
+        return False
+    whole = Draft()
+    for output, item in enumerate(response.output or ()):
+        _take_item(whole, output, item)
+    new = bool(whole.texts or whole.thoughts or whole.calls) and not (draft.texts or draft.thoughts or draft.calls)
+    if status == "completed":  # then it has all; servers that count outputs differently here must not double them
+        draft.texts = whole.texts or draft.texts
+        draft.thoughts = whole.thoughts or draft.thoughts
+        draft.calls = whole.calls or draft.calls
+    else:
+        draft.texts = draft.texts or whole.texts
+        draft.thoughts = draft.thoughts or whole.thoughts
+        draft.calls = draft.calls or whole.calls
+    return new
+
+
+def _spelled(raw: Raw) -> str:
+    """Arguments are text with JSON in it; some tools have the JSON itself."""
+    text = str(bytes(raw), "utf-8", "replace")
+    if text.startswith('"'):
+        return decoded(_STRING, text) or ""
+    return "" if text == "null" else text
+
+
+def _response(body: bytes) -> Reply:
+    draft = Draft()
+    response = decoded(_RESPONSE, body)
+    if response:
+        _take_response(draft, response, response.status or "")
+    return draft.reply()
+
+
+def _speaks(marks: Marks) -> bool:
+    if marks.type == "error":
+        coded = isinstance(marks.error, Failure) and marks.error.code is not None
+        return coded or marks.status is not None or marks.sequence_number is not None
+    return marks.type.startswith("response.")
+
+
+OPENAI_RESPONSES = Provider(
+    name="openai_responses",
+    label="openai",
+    hosts=(("openai.azure.com", "azure.ai.openai"), ("openai", "openai"), ("chatgpt.com", "openai")),
+    path=re.compile(r"(?:/deployments/(?P<model>[^/]+)|/v\d+|/openai|/codex|^)/responses(?:/compact)?/?$"),
+    speaks=_speaks,
+    request=request,
+    response=_response,
+    take=_take,
+)

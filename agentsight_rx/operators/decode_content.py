@@ -1,0 +1,151 @@
+"""HttpRequest, HttpResponse, BodyPart -> the same with the content coding of their bodies removed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TypeVar
+
+from msgspec.structs import replace
+
+from ..events import BodyPart, Connection, Headers, HttpEvent, HttpRequest, HttpResponse, TlsClose
+from ..kernels import per_key
+from ..stream import Machine, Operator, State
+from ..wire.coding import ContentDecoder, codings_of
+
+__all__ = ["decode_content"]
+
+M = TypeVar("M", HttpRequest, HttpResponse)
+
+_OPEN_MOST = 1024  # streamed bodies on one connection at a time; HTTP/2 servers allow 100 to 250
+_FIELD = "content-encoding"
+_GONE = frozenset({_FIELD, "content-length"})
+
+
+def decode_content(*, limit: int = 64 << 20, ratio: int = 1000) -> Operator[HttpEvent, HttpEvent]:
+    """
+    Remove gzip, deflate, br and zstd from bodies, whole ones and streamed ones as their parts arrive.
+
+        --Response(gzip)--Part(gzip)--Part(gzip, last)--Request(br)----|
+        [                     decode_content()                         ]
+        --Response--------Part--------Part(last)--------Request--------|
+
+    A body that is cut or corrupt keeps what could be decoded, is not complete, and counts as lost the coded bytes that were
+    not. Of a body with a hole only what stands before the hole can be decoded. No body becomes larger than `limit` bytes or,
+    beyond 1 MiB, than `ratio` times its coded size. A coding that we do not know stays, and so does its header.
+    """
+    return per_key(
+        _connection,
+        lambda: _Bodies(limit, ratio),
+        name="decode_content",
+        key_type=Connection,
+        options=f"limit={limit}, ratio={ratio}",
+    )
+
+
+def _connection(event: HttpEvent) -> Connection | None:
+    if type(event) is BodyPart:
+        return event.origin.connection if event.encoding else None
+    if type(event) is HttpRequest or type(event) is HttpResponse:
+        for name, _ in event.headers:
+            if name == _FIELD:
+                return event.origin.connection
+        return None
+    return event.origin.connection if type(event) is TlsClose else None
+
+
+class _Bodies(Machine[HttpEvent, HttpEvent]):
+    """The streamed bodies of one connection that have not ended. It holds back nothing."""
+
+    def __init__(self, limit: int, ratio: int) -> None:
+        self._limit = limit
+        self._ratio = ratio
+        self._open: dict[int, ContentDecoder] = {}
+
+    def feed(self, event: HttpEvent, /) -> Iterable[HttpEvent]:
+        if type(event) is BodyPart:
+            return self._part(event)
+        if type(event) is HttpResponse:
+            return (self._head(event) if event.streaming else self._whole(event),)
+        if type(event) is HttpRequest:
+            return (self._whole(event),)
+        self._open.clear()  # the connection was closed
+        return (event,)
+
+    def _whole(self, message: M) -> M:
+        decoder = self._decoder(codings_of(message.headers))
+        if not (message.body and decoder.codings and decoder.known):
+            return message
+        body = decoder.feed(message.body[: len(message.body) - message.tail])
+        decoder.finish()
+        return replace(
+            message,
+            headers=_decoded(message.headers),
+            body=body,
+            complete=message.complete and decoder.reason is None,
+            reason=message.reason or decoder.reason,
+            body_lost=message.body_lost + message.tail + decoder.lost,
+            encoding=_as_named(message.headers),
+            tail=0,
+        )
+
+    def _head(self, head: HttpResponse) -> HttpResponse:
+        decoder = self._decoder(codings_of(head.headers))
+        if not (decoder.codings and decoder.known):
+            return head
+        self._keep(head.exchange, decoder)
+        return replace(head, headers=_decoded(head.headers), encoding=_as_named(head.headers))
+
+    def _part(self, part: BodyPart) -> list[BodyPart]:
+        decoder = self._open.get(part.exchange)
+        if decoder is None:  # its head was dropped by a filter before us
+            decoder = self._decoder(part.encoding)
+            self._keep(part.exchange, decoder)
+        if part.last:
+            del self._open[part.exchange]
+        if not decoder.known:
+            return [part]
+        lost_before = decoder.lost
+        if part.lost:
+            decoder.gap()
+        data = decoder.feed(part.data)
+        if part.last:
+            decoder.finish()
+        lost = decoder.lost - lost_before
+        complete, reason, size = part.complete, part.reason, part.size
+        if part.last:
+            complete = complete and decoder.reason is None
+            reason = reason or decoder.reason
+        if not (data and lost):
+            return [BodyPart(part.origin, part.exchange, data, part.last, complete, reason, part.lost + lost, size)]
+        return [  # what is lost stands in front of the data of a part, and here it is behind
+            BodyPart(part.origin, part.exchange, data, size=size),
+            BodyPart(part.origin, part.exchange, b"", part.last, complete, reason, lost),
+        ]
+
+    def _decoder(self, codings: str) -> ContentDecoder:
+        return ContentDecoder(codings, limit=self._limit, ratio=self._ratio)
+
+    def _keep(self, exchange: int, decoder: ContentDecoder) -> None:
+        if len(self._open) >= _OPEN_MOST:
+            del self._open[next(iter(self._open))]  # open for longest: most likely nobody saw it end
+        self._open[exchange] = decoder
+
+    def finish(self) -> Iterable[HttpEvent]:
+        self._open.clear()
+        return ()
+
+    def snapshot(self) -> State:
+        return [[exchange, decoder.codings, decoder.snapshot()] for exchange, decoder in self._open.items()]
+
+    def restore(self, state: State, /) -> None:
+        for exchange, codings, saved in state:
+            self._open[exchange] = decoder = self._decoder(codings)
+            decoder.restore(saved)
+
+
+def _as_named(headers: Headers) -> str:
+    return ", ".join(value for name, value in headers if name == _FIELD)
+
+
+def _decoded(headers: Headers) -> Headers:
+    return tuple(header for header in headers if header[0] not in _GONE)

@@ -1,0 +1,225 @@
+"""The events of one streamed answer -> SseMessage: what it said so far, whether that is all, and why not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from ..events import BodyPart, HttpEvent, Loss, Origin, Reply, SseEvent, SseMessage
+from ..llm import PROVIDERS, Provider, StreamReader, dialect_of, find
+from ..loss import Reason
+from ..wire.json_stream import JsonStreamDecoder
+from ..wire.sse import SseDecoder
+
+__all__ = ["About", "EventStream", "restored"]
+
+_PENDING_MOST = 16 << 10
+_EVENTS_MOST = 8 << 20  # bytes of events that a message keeps; a long answer with a big tool input has 1 MiB
+_READ_MOST = 64 << 20  # bytes of events that are read; what is longer is no answer of a model
+
+# Clients hang up at the stream's own end mark, before the last chunk of the body: all was said
+_UNREAD = frozenset({"closed", "capture_end", "process_ended", "reset", "cancelled"})
+
+
+class About(Struct, frozen=True):
+    """What the head of the response said. `json`: the body is JSON values, not an event stream."""
+
+    origin: Origin
+    exchange: int
+    status: int
+    method: str | None
+    target: str | None
+    host: str | None
+    json: bool = False
+
+
+class EventStream:
+    """One streamed answer. Bytes go in by `take`, events that somebody else decoded by `hear`."""
+
+    def __init__(self, about: About) -> None:
+        self.about = about
+        self.decoder: SseDecoder | JsonStreamDecoder = JsonStreamDecoder() if about.json else SseDecoder()
+        self.events: list[SseEvent] = []
+        self._pending: list[bytes] = []  # bytes that were not read yet
+        self._pending_size = 0
+        self.events_lost = 0
+        self.heard = 0  # bytes of all events
+        self.provider: Provider | None = find(about.host or "", about.target) if about.target else None
+        self.reader: StreamReader | None = self.provider.reader() if self.provider else None
+        self.status = 0  # where an event said it
+        self.size = 0  # bytes of the body that no message and no loss stands for yet
+        self.last_ns = about.origin.time_ns
+        self.first_chunk_ns = 0
+        self.chunks = 0
+        self.revision = 0
+        self.damage: str | None = None
+        self.told = False  # emitted as it stands
+        self.whole = False  # and complete
+
+    def take(self, part: BodyPart) -> None:
+        """
+        Take bytes of the body. Until the first content, whose time counts, they are read at once; then many at a time, which
+        takes half as long.
+        """
+        data = part.data
+        if data:
+            self.told = False
+            self._pending.append(data)
+            self._pending_size += len(data)
+            self.size += len(data)
+        self.last_ns = part.origin.time_ns
+        if not self.first_chunk_ns or self._pending_size >= _PENDING_MOST or part.lost:
+            if part.lost:
+                self._gap(data)
+            self.drain()
+
+    def _gap(self, behind: bytes) -> None:
+        """Bytes are missing in front of `behind`."""
+        if behind:
+            self._pending.pop()
+        self.drain()
+        self.told = False
+        self.damage = self.damage or "lost"
+        self.decoder.finish()
+        self._pending.append(behind)
+
+    def drain(self) -> None:
+        """Read what has come in."""
+        if not self._pending:
+            return
+        data = self._pending[0] if len(self._pending) == 1 else b"".join(self._pending)
+        self._pending.clear()
+        self._pending_size = 0
+        events = self.decoder.feed(data)
+        if events:
+            self._hear(events)
+        if self.decoder.lost:
+            self.damage = self.damage or "event_limit"
+
+    def hear(self, event: SseEvent, now_ns: int) -> None:
+        """Take one event."""
+        self.told = False
+        self.last_ns = now_ns
+        self._hear([event])
+
+    def _hear(self, events: list[SseEvent]) -> None:
+        before = self.heard
+        self.heard += sum([len(event.data) for event in events])
+        kept = events if self.heard <= _EVENTS_MOST else _first(events, _EVENTS_MOST - before)
+        self.events += kept
+        self.events_lost += len(events) - len(kept)
+        if self.heard > _READ_MOST:
+            self.damage = self.damage or "stream_limit"
+            events = _first(events, _READ_MOST - before)
+        reader = self.reader or self._recognise(events, kept)
+        if reader is not None:
+            self.chunks += reader.feed_all(events)
+            if self.chunks and not self.first_chunk_ns:
+                self.first_chunk_ns = self.last_ns
+
+    def _recognise(self, events: list[SseEvent], kept: list[SseEvent]) -> StreamReader | None:
+        """The reader of the provider that says such things, told what was said before them."""
+        self.provider = next((provider for event in events if (provider := dialect_of(event))), None)
+        if self.provider is not None:
+            self.reader = self.provider.reader()
+            self.reader.feed_all(self.events[: len(self.events) - len(kept)])
+        return self.reader
+
+    def message(self, reason: str | None) -> SseMessage:
+        """All that was said so far."""
+        self.drain()
+        about = self.about
+        size = self.size - self.decoder.held() - self.decoder.lost
+        made = SseMessage(
+            about.origin,
+            about.exchange,
+            self.provider.name if self.provider else "",
+            self.reader.reply() if self.reader else Reply(),
+            tuple(self.events),
+            self.last_ns,
+            self.first_chunk_ns,
+            self.chunks,
+            reason is None,
+            reason,
+            self.revision,
+            size,
+            about.method,
+            about.target,
+            about.host,
+            self.status or about.status,
+            self.events_lost,
+        )
+        self.revision += 1
+        self.size -= size
+        self.told = True
+        self.whole = made.complete
+        return made
+
+    def reason_in_silence(self) -> str | None:
+        """Clients need not read on behind the end mark: then all was said although the body has not ended."""
+        self.drain()
+        return None if self.reader is not None and self.reader.ended and not self.damage else "timeout"
+
+    def loss(self) -> list[HttpEvent]:
+        """What the decoder dropped, once nothing more comes: the bytes that no message stands for."""
+        if not self.size:
+            return []
+        note = "an event was cut or too long"
+        return [Loss(self.about.origin, "merge_sse", Reason.MALFORMED, 1, self.size, note)]
+
+    def cut(self, reason: str) -> list[HttpEvent]:
+        """All that is left to say where its end was not seen."""
+        self.drain()
+        self.decoder.finish()
+        told: list[HttpEvent] = [] if self.told else [self.message(reason)]
+        return told + self.loss()
+
+    def reason_at_end(self, last: BodyPart) -> str | None:
+        """Why the message is not complete, if it is not: the body's own reason, a hole, or no end mark."""
+        self.drain()
+        cut = self.decoder.finish()
+        if self.damage:
+            return self.damage
+        if self.reader is not None and self.reader.ended and last.reason in _UNREAD:
+            return None
+        if last.reason:
+            return last.reason
+        if self.reader is not None and not (self.reader.ended or self.reader.finished_choices):
+            return "no_end_mark"
+        return "no_end_mark" if cut and self.reader is None else None
+
+    def snapshot(self) -> Any:
+        self.drain()
+        return [
+            self.about, self.decoder.snapshot(), self.events, self.provider.name if self.provider else None,
+            self.reader.snapshot() if self.reader else None, self.size, self.last_ns, self.first_chunk_ns, self.chunks,
+            self.revision, self.damage, self.told, self.whole, self.status, self.events_lost, self.heard,
+        ]  # fmt: skip
+
+
+def restored(saved: Any) -> EventStream:
+    """The stream that a snapshot holds."""
+    about, decoder, events, provider, reader, *rest = saved
+    stream = EventStream(msgspec.convert(about, About))
+    stream.decoder.restore(decoder)
+    stream.events = msgspec.convert(events, list[SseEvent])
+    stream.provider = next((each for each in PROVIDERS if each.name == provider), None)
+    stream.reader = stream.provider.reader() if stream.provider else None
+    if stream.reader is not None:
+        stream.reader.restore(reader)
+    (
+        stream.size, stream.last_ns, stream.first_chunk_ns, stream.chunks, stream.revision, stream.damage, stream.told,
+        stream.whole, stream.status, stream.events_lost, stream.heard,
+    ) = rest  # fmt: skip
+    return stream
+
+
+def _first(events: list[SseEvent], room: int) -> list[SseEvent]:
+    """Those at the beginning whose data is no longer than `room` in all."""
+    for place, event in enumerate(events):
+        room -= len(event.data)
+        if room < 0:
+            return events[:place]
+    return events

@@ -1,0 +1,227 @@
+"""HttpRequest, HttpResponse and what follows them -> the same, or Dropped: rules about an exchange decide on all of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TypeAlias
+
+import msgspec
+from msgspec import Struct
+
+from ..events import (
+    BodyPart,
+    Connection,
+    HttpEvent,
+    HttpRequest,
+    HttpResponse,
+    SseMessage,
+    TlsClose,
+    WebSocketMessage,
+)
+from ..kernels import per_key
+from ..stream import Machine, Operator, State
+from .http_rules import ExchangeRules, HttpRules, Judged
+
+__all__ = ["Dropped", "Message", "judge_http"]
+
+Message: TypeAlias = HttpRequest | HttpResponse | BodyPart | SseMessage | WebSocketMessage
+
+_HELD_MOST = 1024  # events of one connection that wait; pipelining clients send tens of requests
+_HELD_BYTES_MOST = 64 << 20  # of their bodies: eight of the longest that are kept
+_VERDICTS_MOST = 1024  # exchanges of one connection whose fate is remembered
+_PATIENCE_NS = 30_000_000_000
+
+_NOWHERE = Connection(0, 0, "", 0)  # messages of no known connection: nothing ties them to each other
+_KINDS = frozenset({HttpRequest, HttpResponse, BodyPart, SseMessage, WebSocketMessage, TlsClose})
+
+
+class Dropped(Struct, frozen=True):
+    """A rule matched. `cause` is the message that it looked at, or the request and its answer; empty: decided before."""
+
+    event: Message
+    cause: tuple[Judged, ...] = ()
+
+
+def judge_http(rules: HttpRules) -> Operator[HttpEvent, HttpEvent | Dropped]:
+    """
+    Every event as it came, or as Dropped. Where a rule about exchanges needs the answer, the request waits for its head, until
+    the connection closes, for 30 s of event time, or until more than 1,024 events or 64 MiB wait on its connection; then it is
+    decided without. A request always comes before its answer.
+    """
+    return per_key(_connection, lambda: _Exchanges(rules), name="filter_http", key_type=Connection)
+
+
+def _connection(event: HttpEvent) -> Connection | None:
+    return (event.origin.connection or _NOWHERE) if type(event) in _KINDS else None
+
+
+class _Verdict(Struct, frozen=True, array_like=True):
+    drop: bool
+    request_seen: bool
+
+
+class _Exchanges(Machine[HttpEvent, HttpEvent | Dropped]):
+    """The exchanges of one connection."""
+
+    def __init__(self, rules: HttpRules) -> None:
+        self._keeps = rules.keeps
+        self._rules = rules.exchanges
+        self._held: dict[int, list[HttpRequest | HttpResponse]] = {}  # a request, and interim answers to it
+        self._verdicts: dict[int, _Verdict] = {}
+        self._count = 0  # of what is held
+        self._size = 0
+        self._bytes = 0
+
+    def feed(self, event: HttpEvent, /) -> Iterable[HttpEvent | Dropped]:
+        if type(event) is TlsClose:
+            out = self.finish()
+            self._verdicts.clear()
+            return [*out, event]
+        if not self._keeps(event):
+            return (Dropped(event, (event,)),)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # only messages match
+        rules = self._rules
+        if rules is None or event.origin.connection is None:
+            return (event,)
+        if type(event) is HttpRequest:
+            return self._request(event, rules)
+        if type(event) is HttpResponse:
+            return self._response(event, rules)
+        if type(event) is WebSocketMessage:
+            return self._more(event, event.upgrade)
+        if type(event) is BodyPart or type(event) is SseMessage:
+            return self._more(event, event.exchange)
+        return (event,)
+
+    def _request(self, request: HttpRequest, rules: ExchangeRules) -> list[HttpEvent | Dropped]:
+        exchange = request.exchange
+        out = self._release(exchange)  # two requests under one number: the first gets no answer
+        verdict = self._verdicts.pop(exchange, None)
+        if verdict is not None and not verdict.request_seen:  # its answer came before its last byte
+            return self._decided(exchange, verdict.drop, [request], (request,), both=True)
+        drop = rules.asked(request)
+        if drop is not None:
+            return [*out, *self._decided(exchange, drop, [request], (request,))]
+        self._hold(exchange, request)
+        while self._count > _HELD_MOST or self._bytes > _HELD_BYTES_MOST:
+            out += self._release(next(iter(self._held)))
+        return out
+
+    def _response(self, response: HttpResponse, rules: ExchangeRules) -> list[HttpEvent | Dropped]:
+        exchange = response.exchange
+        if response.status < 200 and response.status != 101:
+            if exchange not in self._held:
+                return self._more(response, exchange)
+            self._hold(exchange, response)
+            return []
+        held = self._take(exchange)
+        if held:
+            request = held[0]
+            assert type(request) is HttpRequest
+            drop = rules.whole(request, response)
+            return self._decided(exchange, drop, [*held, response], (request, response), both=True)
+        verdict = self._verdicts.get(exchange)
+        if verdict is None:
+            asked = _asked(response)
+            drop = rules.answered(response) if asked is None else rules.whole(asked, response)
+            self._remember(exchange, _Verdict(drop, False))
+            cause = (response,) if asked is None else (asked, response)
+            return [Dropped(response, cause)] if drop else [response]
+        if verdict.drop:
+            return [Dropped(response)]
+        if verdict.request_seen:
+            del self._verdicts[exchange]
+        return [response]
+
+    def _more(self, event: HttpResponse | BodyPart | SseMessage | WebSocketMessage, exchange: int) -> list[HttpEvent | Dropped]:
+        """What belongs to an exchange and decides nothing; a request that still waits gets no head of an answer any more."""
+        out = self._release(exchange)
+        verdict = self._verdicts.get(exchange)
+        return [*out, Dropped(event) if verdict is not None and verdict.drop else event]
+
+    def _decided(
+        self,
+        exchange: int,
+        drop: bool,
+        events: list[HttpRequest | HttpResponse],
+        cause: tuple[HttpRequest | HttpResponse, ...],
+        *,
+        both: bool = False,
+    ) -> list[HttpEvent | Dropped]:
+        """`both`: request and answer are known, so that what is kept need not be remembered."""
+        if drop or not both:
+            self._remember(exchange, _Verdict(drop, True))
+        return [Dropped(event, cause) for event in events] if drop else [*events]
+
+    def _remember(self, exchange: int, verdict: _Verdict) -> None:
+        self._verdicts.pop(exchange, None)
+        self._verdicts[exchange] = verdict
+        if len(self._verdicts) > _VERDICTS_MOST:
+            del self._verdicts[next(iter(self._verdicts))]
+
+    def _hold(self, exchange: int, event: HttpRequest | HttpResponse) -> None:
+        self._held.setdefault(exchange, []).append(event)
+        self._weigh(event, 1)
+
+    def _take(self, exchange: int) -> list[HttpRequest | HttpResponse]:
+        held = self._held.pop(exchange, [])
+        for event in held:
+            self._weigh(event, -1)
+        return held
+
+    def _weigh(self, event: HttpRequest | HttpResponse, sign: int) -> None:
+        self._count += sign
+        self._size += sign * event.size
+        self._bytes += sign * len(event.body)
+
+    def _release(self, exchange: int) -> list[HttpEvent | Dropped]:
+        """A request that waits no longer is decided without an answer."""
+        held = self._take(exchange)
+        if not held or self._rules is None:
+            return []
+        request = held[0]
+        assert type(request) is HttpRequest
+        return self._decided(exchange, self._rules.alone(request), held, (request,))
+
+    def tick(self, now_ns: int, /) -> Iterable[HttpEvent | Dropped]:
+        if not self._held:
+            return ()
+        late = [exchange for exchange, held in self._held.items() if now_ns - _asked_ns(held[0]) >= _PATIENCE_NS]
+        return [event for exchange in late for event in self._release(exchange)]
+
+    def finish(self) -> list[HttpEvent | Dropped]:
+        return [event for exchange in list(self._held) for event in self._release(exchange)]
+
+    def held(self) -> int:
+        return self._size
+
+    def snapshot(self) -> State:
+        return [[[exchange, held] for exchange, held in self._held.items()], list(self._verdicts.items())]
+
+    def restore(self, state: State, /) -> None:
+        held, verdicts = state
+        for exchange, events in held:
+            for event in msgspec.convert(events, list[HttpRequest | HttpResponse]):
+                self._hold(exchange, event)
+        self._verdicts = {exchange: msgspec.convert(verdict, _Verdict) for exchange, verdict in verdicts}
+
+
+def _asked_ns(request: HttpRequest | HttpResponse) -> int:
+    return max(request.origin.time_ns, request.end_ns)
+
+
+def _asked(response: HttpResponse) -> HttpRequest | None:
+    """What a response says of its request; of the rest nothing is known."""
+    if response.method is None or response.target is None:
+        return None
+    host = () if response.host is None else (("host", response.host),)
+    return HttpRequest(
+        response.origin,
+        response.exchange,
+        response.method,
+        response.target,
+        "",
+        host,
+        complete=False,
+        body_lost=1,
+        headers_complete=False,
+    )

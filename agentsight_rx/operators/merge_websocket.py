@@ -1,0 +1,179 @@
+"""WebSocketMessage -> the same, and HttpRequest and SseMessage where what is said is a call of a model."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+
+import msgspec
+from msgspec import Struct
+
+from ..events import Connection, Headers, HttpEvent, HttpRequest, SseEvent, SseMessage, TlsClose, WebSocketMessage
+from ..kernels import per_key
+from ..llm import find
+from ..stream import Machine, Operator, State
+from .event_stream import About, EventStream, restored
+
+__all__ = ["merge_websocket"]
+
+_VERSION = "WebSocket"  # where HTTP has its version
+_OPEN_MOST = 64  # calls without an answer on one WebSocket; the API takes one at a time
+
+
+def merge_websocket(*, timeout: float = 30.0) -> Operator[HttpEvent, HttpEvent]:
+    """
+    Emit the calls that are made over a WebSocket as they come over HTTP: each `response.create` is a request, the events
+    behind it one message (platform.openai.com/docs/guides/websocket-mode). The messages themselves go by.
+
+        --create--event--event--completed-----------------|
+        [               merge_websocket()                 ]
+        --create,Request--event--event--completed,Message-|
+
+    A call that gets no more events for `timeout` seconds is emitted as partial, and once more if it goes on. In a recording
+    that has both, the messages and what was made of them, that is not made a second time.
+    """
+    silence_ns = round(timeout * 1e9)
+    return per_key(
+        _connection, lambda: _Calls(silence_ns), name="merge_websocket", key_type=Connection, options=f"timeout={timeout}"
+    )
+
+
+def _connection(event: HttpEvent) -> Connection | None:
+    kind = type(event)
+    if kind is WebSocketMessage or kind is TlsClose or kind is HttpRequest or kind is SseMessage:
+        return event.origin.connection
+    return None
+
+
+class _Said(Struct):
+    """What a message begins with. Anybody may put anything there."""
+
+    type: object = None
+    status: object = None
+
+
+_SAID = msgspec.json.Decoder(_Said)
+
+
+class _Calls(Machine[HttpEvent, HttpEvent]):
+    """The calls on one WebSocket. They are answered in order, one at a time."""
+
+    def __init__(self, silence_ns: int) -> None:
+        self._silence_ns = silence_ns
+        self._headers: Headers = ()
+        self._upgrade = 0
+        self._open: dict[int, EventStream] = {}
+        self._made: deque[int] = deque(maxlen=2 * _OPEN_MOST)  # exchanges of the calls that began here
+
+    def feed(self, event: HttpEvent, /) -> Iterable[HttpEvent]:
+        if type(event) is WebSocketMessage:
+            return [event, *self._message(event)]
+        if type(event) is TlsClose:
+            return [*self._stop("closed"), event]
+        if isinstance(event, HttpRequest | SseMessage):
+            return self._known(event)
+        return (event,)
+
+    def _known(self, event: HttpRequest | SseMessage) -> Iterable[HttpEvent]:
+        """The request of an upgrade; or, in a recording, what was made of messages before."""
+        made = type(event) is SseMessage
+        if type(event) is HttpRequest:
+            made = event.version == _VERSION
+            if any(name == "upgrade" for name, _ in event.headers):
+                self._headers, self._upgrade = event.headers, event.exchange
+        return () if made and event.exchange in self._made else (event,)
+
+    def _message(self, message: WebSocketMessage) -> list[HttpEvent]:
+        if message.kind == "close":
+            return self._stop("closed")
+        if message.kind != "text" or message.target is None or find(message.host or "", message.target) is None:
+            return []
+        if message.missed:
+            for stream in self._open.values():
+                stream.damage = stream.damage or "lost"
+        try:
+            said = _SAID.decode(message.data)
+        except (msgspec.DecodeError, UnicodeError, RecursionError):
+            said = _Said()
+        if said.type == "response.create":
+            return [*self._make_room(), self._request(message)]
+        if not message.complete:
+            for stream in self._first():
+                stream.damage = stream.damage or message.reason
+        elif isinstance(said.type, str):
+            return self._event(message, said.type, said.status)
+        return []
+
+    def _request(self, message: WebSocketMessage) -> HttpRequest:
+        origin, target = message.origin, message.target or ""
+        self._begin(message)
+        return HttpRequest(
+            origin,
+            message.exchange,
+            "POST",
+            target,
+            _VERSION,
+            self._headers if message.upgrade == self._upgrade else (("host", message.host or ""),),
+            message.data,
+            message.complete,
+            message.reason,
+            message.end_ns,
+            message.lost,
+        )
+
+    def _begin(self, message: WebSocketMessage) -> None:
+        about = About(message.origin, message.exchange, 0, "POST", message.target, message.host)
+        self._open[message.exchange] = EventStream(about)
+        self._made.append(message.exchange)
+
+    def _make_room(self) -> list[HttpEvent]:
+        if len(self._open) < _OPEN_MOST:
+            return []
+        return self._open.pop(next(iter(self._open))).cut("evicted")
+
+    def _first(self) -> list[EventStream]:
+        """The call whose turn it is."""
+        return [next(iter(self._open.values()))] if self._open else []
+
+    def _event(self, message: WebSocketMessage, kind: str, status: object) -> list[HttpEvent]:
+        if not self._open:  # the beginning was not seen
+            self._begin(message)
+        exchange, stream = next(iter(self._open.items()))
+        if not stream.events and not stream.told:
+            stream.about = msgspec.structs.replace(stream.about, origin=message.origin)
+        if isinstance(status, int) and 100 <= status < 1000:
+            stream.status = status
+        stream.hear(SseEvent(kind, message.data.decode("utf-8", "replace")), message.end_ns or message.origin.time_ns)
+        if stream.reader is None or not stream.reader.ended:
+            return []
+        del self._open[exchange]
+        return [stream.message(stream.damage)]
+
+    def tick(self, now_ns: int, /) -> Iterable[HttpEvent]:
+        if not self._open:
+            return ()
+        return [
+            stream.message("timeout")
+            for stream in self._open.values()
+            if stream.heard and not stream.told and now_ns - stream.last_ns > self._silence_ns
+        ]
+
+    def finish(self) -> Iterable[HttpEvent]:
+        return self._stop("capture_end")
+
+    def evict(self) -> Iterable[HttpEvent]:
+        return self._stop("evicted")
+
+    def _stop(self, reason: str) -> list[HttpEvent]:
+        """Calls that were answered in part are told; one without a word stays a request without an answer."""
+        open_calls, self._open = self._open, {}
+        return [event for stream in open_calls.values() if stream.heard for event in stream.cut(reason)]
+
+    def snapshot(self) -> State:
+        return [self._headers, self._upgrade, list(self._made), [stream.snapshot() for stream in self._open.values()]]
+
+    def restore(self, state: State, /) -> None:
+        headers, self._upgrade, made, streams = state
+        self._made.extend(made)
+        self._headers = msgspec.convert(headers, Headers)
+        self._open = {stream.about.exchange: stream for stream in map(restored, streams)}

@@ -1,0 +1,177 @@
+"""HTTP/1.1 on a connection: messages put together, each response paired with its request (RFC 9112 9.3.2)."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+import msgspec
+
+from ...events import BodyPart, Direction, HttpEvent, Origin, TlsChunk
+from ...wire.http1 import Body, End, Foreign, Http1Decoder, Item
+from ...wire.http1_head import RequestHead, ResponseHead, field
+from .http2 import Http2Session
+from .message import Asked, Message, is_streamed, restored
+from .session import Context, Session, Side
+from .websocket import WebSocketSession
+
+__all__ = ["Http1Session"]
+
+_PENDING_MOST = 1024  # requests without an answer on one connection; pipelining clients send tens
+
+
+class Http1Session(Session):
+    name = "http1"
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._asked: deque[Asked] = deque()  # requests whose answers have not begun
+        self._unkept = 0  # requests behind those in `_asked` that there was no room for
+        self._answered: deque[Asked | None] = deque()  # by the responses of the record at hand
+        self._unsure = False  # a hole may have swallowed whole responses
+        self._decoders: dict[Direction, Http1Decoder] = {"in": Http1Decoder(self._answer), "out": Http1Decoder(self._answer)}
+        self._messages: dict[Direction, Message | None] = {"in": None, "out": None}
+        self.used = False  # a message was seen
+
+    def _answer(self, status: int) -> str | None:
+        """The method of the request that the next response answers; None where the framing should not rely on it."""
+        unsure = self._unsure
+        if unsure:  # without pipelining an answer belongs to the last request before it
+            while self._asked and len(self._asked) + self._unkept > 1:
+                self._asked.popleft()
+            self._unkept = min(self._unkept, 1)
+        asked = self._asked[0] if self._asked else None
+        if status >= 200 or status == 101:
+            self._unsure = False
+            if asked:
+                self._asked.popleft()
+            else:
+                self._unkept = max(0, self._unkept - 1)
+        self._answered.append(asked)
+        return asked.method if asked and not unsure else None
+
+    def whole_part(self, side: Side, chunk: TlsChunk) -> BodyPart | None:
+        """The common case of a streamed answer: the record is exactly one chunk."""
+        message = self._messages[side.direction]
+        if message is None or not message.streaming:
+            return None
+        data = self._decoders[side.direction].whole_chunk(chunk.data)
+        if data is None:
+            return None
+        return BodyPart(chunk.origin, message.exchange, data, size=len(chunk.data), encoding=message.encoding)
+
+    def feed(self, side: Side, chunk: TlsChunk, out: list[HttpEvent]) -> None:
+        decoder = self._decoders[side.direction]
+        if not decoder.held():
+            side.first = chunk.origin
+        items = decoder.feed(chunk.data)
+        if decoder.http2:
+            self.successor = Http2Session(self.context, fresh=True)
+        self._take(side, items, chunk, out)
+        if decoder.tunnelled:
+            self._tunnel(self.context.sides["in" if side.direction == "out" else "out"], chunk.origin, out)
+
+    def _tunnel(self, side: Side, now: Origin, out: list[HttpEvent]) -> None:
+        self._take(side, self._decoders[side.direction].tunnel(), side.last or now, out)
+
+    def begin_http2(self, side: Side, *, fresh: bool, out: list[HttpEvent]) -> None:
+        """`side` goes on with frames of HTTP/2, from its next byte on."""
+        self.successor = Http2Session(self.context, fresh=fresh)
+        for each in self.context.sides.values():
+            if each.last is not None:
+                self._tunnel(each, each.last, out)
+
+    def awaits_head(self, side: Side) -> bool:
+        """True while no message was seen on this connection, and nothing is held here that may begin one."""
+        return not self.used and not self._decoders[side.direction].held()
+
+    def gap(self, side: Side, size: int, reason: str, out: list[HttpEvent]) -> None:
+        decoder = self._decoders[side.direction]
+        items = decoder.gap(size, reason)
+        if side.last is not None:
+            self._take(side, items, side.last, out)
+        if decoder.dark:
+            self._unsure = True
+
+    def finish(self, reason: str | None, out: list[HttpEvent]) -> None:
+        for side in self.context.sides.values():
+            if side.last is not None:
+                self._take(side, self._decoders[side.direction].finish(reason), side.last, out)
+
+    # -- decoded items -> events -----------------------------------------------------------------------------------
+
+    def _take(self, side: Side, items: list[Item], source: TlsChunk | Origin, out: list[HttpEvent]) -> None:
+        origin = source.origin if type(source) is TlsChunk else source
+        assert type(origin) is Origin
+        for item in items:
+            kind = type(item)
+            if kind is Body:
+                assert type(item) is Body
+                self._body(side, item, origin, out)
+            elif kind is End:
+                assert type(item) is End
+                self._end(side, item, origin, out)
+                side.first = origin
+            elif kind is Foreign:
+                assert type(item) is Foreign
+                self.foreign(item, source, side, out)
+                side.first = origin
+            elif kind is RequestHead:
+                assert type(item) is RequestHead
+                self._request(side, item)
+            else:
+                assert type(item) is ResponseHead
+                self._response(side, item, out)
+
+    def _request(self, side: Side, head: RequestHead) -> None:
+        assert side.first is not None
+        self.used = True
+        asked = Asked(self.context.new_exchange(), head.method, head.target, field(head.headers, "host"))
+        if len(self._asked) < _PENDING_MOST and not self._unkept:
+            self._asked.append(asked)
+        else:
+            self._unkept += 1
+        limit = self.context.body_limit
+        self._messages[side.direction] = Message(side.first, asked.exchange, head, limit, size=head.size)
+
+    def _response(self, side: Side, head: ResponseHead, out: list[HttpEvent]) -> None:
+        assert side.first is not None
+        self.used = True
+        asked = self._answered.popleft()
+        exchange = asked.exchange if asked else self.context.new_exchange()
+        message = Message(side.first, exchange, head, self.context.body_limit, asked, size=head.size)
+        self._messages[side.direction] = message
+        if head.body and is_streamed(head.headers, asked.target if asked else ""):
+            out.append(message.begin_streaming())
+        if head.status == 101 and "websocket" in (field(head.headers, "upgrade") or "").lower():
+            self.successor = WebSocketSession.upgraded(self.context, side.direction, head.headers, asked)
+
+    def _body(self, side: Side, body: Body, origin: Origin, out: list[HttpEvent]) -> None:
+        message = self._messages[side.direction]
+        if message is not None:
+            part = message.body(body.data, body.lost, body.size, origin)
+            if part is not None:
+                out.append(part)
+
+    def _end(self, side: Side, end: End, origin: Origin, out: list[HttpEvent]) -> None:
+        message, self._messages[side.direction] = self._messages[side.direction], None
+        if message is not None:
+            out.append(message.end(end.reason, origin, end.size, end.trailers))
+
+    # -- checkpoints -----------------------------------------------------------------------------------------------
+
+    def held(self) -> int:
+        return sum(decoder.held() for decoder in self._decoders.values()) + sum(
+            message.held() for message in self._messages.values() if message
+        )
+
+    def snapshot(self) -> Any:
+        decoders = {name: decoder.snapshot() for name, decoder in self._decoders.items()}
+        return [list(self._asked), self._unkept, self._unsure, self.used, decoders, self._messages]
+
+    def restore(self, state: Any, /) -> None:
+        asked, self._unkept, self._unsure, self.used, decoders, messages = state
+        self._asked.extend(msgspec.convert(asked, list[Asked]))
+        for name, decoder in self._decoders.items():
+            decoder.restore(decoders[name])
+            self._messages[name] = restored(messages[name])

@@ -1,0 +1,293 @@
+"""HTTP/2 on a connection: the messages of its streams, each response with its request (RFC 9113 8)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from ...events import Direction, Headers, HttpEvent, Loss, Origin, TlsChunk
+from ...loss import Reason
+from ...wire.http1_head import RequestHead, ResponseHead, field
+from ...wire.http2 import Control, Data, Fields, Foreign, GoAway, Http2Decoder, Item, Lost, Reset
+from .message import Asked, Message, is_streamed
+from .session import Context, Session, Side
+
+__all__ = ["Http2Session"]
+
+_STREAMS_MOST = 1024  # open at once; servers allow 100 or 128
+_ENDED_MOST = 4096  # streams whose late frames are known as such
+_STREAM_WANTED = (b'"stream":true', b'"stream": true')
+_CANCEL = 8  # RFC 9113 7
+
+
+class _Stream(Struct):
+    """One stream: a request and its response, as far as they have come."""
+
+    exchange: int
+    asked: Asked | None = None
+    messages: dict[Direction, Message] = {}
+    ended: set[Direction] = set()
+    streamed: bool = False  # the client asked for an event stream
+
+
+class Http2Session(Session):
+    name = "http2"
+
+    def __init__(self, context: Context, *, fresh: bool) -> None:
+        super().__init__(context)
+        self._decoders: dict[Direction, Http2Decoder] = {"in": Http2Decoder(fresh=fresh), "out": Http2Decoder(fresh=fresh)}
+        self._streams: dict[int, _Stream] = {}
+        self._ended: dict[int, None] = {}
+        self._client: Direction | None = None  # which side asks, once its bytes said so
+        self._spent = 0  # bytes of frames that belong to no message
+        self._hole: str | None = None  # why bytes are missing, of the hole that was seen last
+
+    def feed(self, side: Side, chunk: TlsChunk, out: list[HttpEvent]) -> None:
+        decoder = self._decoders[side.direction]
+        if not decoder.held():
+            side.first = chunk.origin
+        items = decoder.feed(chunk.data)
+        if self._client is None and decoder.preface:
+            self._client = side.direction
+        self._take(side, items, chunk, out)
+
+    def gap(self, side: Side, size: int, reason: str, out: list[HttpEvent]) -> None:
+        self._hole = reason
+        items = self._decoders[side.direction].gap(size, reason)
+        if side.last is not None:
+            self._take(side, items, side.last, out)
+
+    def finish(self, reason: str | None, out: list[HttpEvent]) -> None:
+        last = None
+        for side in self.context.sides.values():
+            if side.last is not None:
+                last = side.last
+                self._take(side, self._decoders[side.direction].finish(), side.last, out)
+        for number, stream in list(self._streams.items()):
+            for way in list(stream.messages):
+                end = self.context.sides[way].last or last
+                assert end is not None
+                self._end(stream, way, reason or "closed", end, out, number)
+        self._streams.clear()
+        if self._spent and last is not None:
+            note = "frames of HTTP/2 that belong to no message"
+            out.append(Loss(last, "parse_http", Reason.FILTERED, 1, self._spent, note))
+            self._spent = 0
+
+    # -- decoded items -> events -----------------------------------------------------------------------------------
+
+    def _take(self, side: Side, items: list[Item], source: TlsChunk | Origin, out: list[HttpEvent]) -> None:
+        origin = source.origin if type(source) is TlsChunk else source
+        assert type(origin) is Origin
+        for item in items:
+            match item:
+                case Data():
+                    self._data(side, item, origin, out)
+                case Fields():
+                    self._fields(side, item, origin, out)
+                case Control():
+                    self._spent += item.size
+                case Reset():
+                    self._spent += item.size
+                    self._reset(item, origin, out)
+                case GoAway():
+                    self._spent += item.size
+                    self._go_away(side, item, origin, out)
+                case Lost():
+                    self._lost(side, item)
+                case Foreign():
+                    self.foreign(item, source, side, out)
+            side.first = origin
+
+    def _data(self, side: Side, data: Data, origin: Origin, out: list[HttpEvent]) -> None:
+        way, size = side.direction, self._with_spent(data.size)
+        stream = self._streams.get(data.stream)
+        message = stream.messages.get(way) if stream else None
+        if stream is None or message is None:
+            if data.stream in self._ended or (stream is not None and way in stream.ended):
+                self._spent += size
+                return
+            stream = stream or self._open(data.stream, origin, out)
+            message = self._begin(side, data.stream, stream, self._unseen_head(way), 0, known=False, unseen=True)
+        part = message.body(data.data, data.lost, size, origin)
+        if data.lost:
+            message.damage = message.damage or self._hole
+        if part is not None and (part.data or part.lost or not data.end):
+            out.append(part)
+            part = None
+        if data.end:
+            message.size += part.size if part else 0
+            self._end(stream, way, None, origin, out, data.stream)
+
+    def _fields(self, side: Side, fields: Fields, origin: Origin, out: list[HttpEvent]) -> None:
+        way, size = side.direction, self._with_spent(fields.size)
+        number = fields.promised or fields.stream
+        pseudo = {name: value for name, value in fields.headers if name.startswith(":")}
+        if not fields.promised and (":method" in pseudo or ":status" in pseudo):
+            self._client = way if ":method" in pseudo else "in" if way == "out" else "out"
+        stream = self._streams.get(number)
+        message = stream.messages.get(way) if stream else None
+        if message is not None and not pseudo:
+            message.size += size
+            message.headers_complete = message.headers_complete and fields.known
+            if fields.end and stream is not None:
+                self._end(stream, way, None, origin, out, number, fields.headers)
+            return
+        if stream is None and number in self._ended:
+            self._spent += size
+            return
+        stream = stream or self._open(number, origin, out)
+        if message is not None:  # a second head where none can be
+            self._end(stream, way, "malformed", origin, out, number)
+            stream = self._streams.get(number) or self._open(number, origin, out)
+        if fields.promised or self._asks(way):
+            self._request(side, number, stream, fields, pseudo, size, origin, out)
+        else:
+            self._response(side, number, stream, fields, pseudo, size, origin, out)
+
+    def _asks(self, way: Direction) -> bool:
+        """Where neither preface nor pseudo-header said it, the process that writes is taken for the client."""
+        return way == (self._client or "out")
+
+    def _request(
+        self, side: Side, number: int, stream: _Stream, fields: Fields, pseudo: dict[str, str], size: int, origin: Origin,
+        out: list[HttpEvent],
+    ) -> None:  # fmt: skip
+        headers, host = fields.headers, pseudo.get(":authority")
+        if host is not None and field(headers, "host") is None:
+            headers = (("host", host), *headers)
+        head = RequestHead(pseudo.get(":method", ""), pseudo.get(":path") or host or "", "HTTP/2", headers)
+        stream.asked = Asked(stream.exchange, head.method, head.target, field(headers, "host"))
+        stream.streamed = "text/event-stream" in (field(headers, "accept") or "")
+        self._begin(side, number, stream, head, size, known=fields.known, unseen=not head.method)
+        if fields.end or fields.promised:
+            self._end(stream, side.direction, None, origin, out, number)
+
+    def _response(
+        self, side: Side, number: int, stream: _Stream, fields: Fields, pseudo: dict[str, str], size: int, origin: Origin,
+        out: list[HttpEvent],
+    ) -> None:  # fmt: skip
+        status = pseudo.get(":status", "")
+        head = ResponseHead(int(status) if status.isdecimal() and len(status) == 3 else 0, "", "HTTP/2", fields.headers)
+        message = self._begin(side, number, stream, head, size, known=fields.known, unseen=not head.status)
+        if 100 <= head.status < 200:
+            del stream.messages[side.direction]
+            out.append(message.end(None, origin, 0))
+            return
+        if fields.end:
+            self._end(stream, side.direction, None, origin, out, number)
+        elif self._is_streamed(stream, fields):
+            out.append(message.begin_streaming())
+
+    def _is_streamed(self, stream: _Stream, fields: Fields) -> bool:
+        if is_streamed(fields.headers, stream.asked.target if stream.asked else ""):
+            return True
+        return not fields.known and field(fields.headers, "content-type") is None and stream.streamed
+
+    def _begin(
+        self,
+        side: Side,
+        number: int,
+        stream: _Stream,
+        head: RequestHead | ResponseHead,
+        size: int,
+        *,
+        known: bool,
+        unseen: bool,
+    ) -> Message:
+        """`unseen`: what came first on this stream may be its trailers, or the middle of its body."""
+        assert side.first is not None
+        asked = stream.asked if type(head) is ResponseHead else None
+        message = Message(
+            side.first, stream.exchange, head, self.context.body_limit, asked, stream=number, size=size,
+            headers_complete=known and not unseen, damage="head_unseen" if unseen else None,
+        )  # fmt: skip
+        stream.messages[side.direction] = message
+        return message
+
+    def _unseen_head(self, way: Direction) -> RequestHead | ResponseHead:
+        return RequestHead("", "", "HTTP/2", ()) if self._asks(way) else ResponseHead(0, "", "HTTP/2", ())
+
+    def _open(self, number: int, origin: Origin, out: list[HttpEvent]) -> _Stream:
+        if len(self._streams) >= _STREAMS_MOST:
+            oldest, stream = next(iter(self._streams.items()))
+            for way in list(stream.messages):
+                self._end(stream, way, "evicted", origin, out, oldest)
+            self._forget(oldest)
+            out.append(Loss(origin, "parse_http", Reason.EVICTED, 1, 0, "too many streams on a connection"))
+        stream = self._streams[number] = _Stream(self.context.new_exchange())
+        return stream
+
+    def _end(
+        self,
+        stream: _Stream,
+        way: Direction,
+        reason: str | None,
+        origin: Origin,
+        out: list[HttpEvent],
+        number: int,
+        trailers: Headers = (),
+    ) -> None:
+        """The message of this side is over; the stream is, once both are."""
+        message = stream.messages.pop(way)
+        if type(message.head) is RequestHead and any(mark in message.begun for mark in _STREAM_WANTED):
+            stream.streamed = True
+        out.append(message.end(reason, origin, 0, trailers))
+        stream.ended.add(way)
+        if len(stream.ended) == 2:
+            self._forget(number)
+
+    def _forget(self, number: int) -> None:
+        self._streams.pop(number, None)
+        self._ended[number] = None
+        if len(self._ended) > _ENDED_MOST:
+            del self._ended[next(iter(self._ended))]
+
+    def _reset(self, reset: Reset, origin: Origin, out: list[HttpEvent]) -> None:
+        stream = self._streams.get(reset.stream)
+        if stream is not None:
+            for way in list(stream.messages):
+                self._end(stream, way, "cancelled" if reset.code == _CANCEL else "reset", origin, out, reset.stream)
+            self._forget(reset.stream)
+
+    def _go_away(self, side: Side, away: GoAway, origin: Origin, out: list[HttpEvent]) -> None:
+        """The other end's streams above `last` were not looked at and get no answer."""
+        if self._asks(side.direction):
+            return
+        for number in [number for number in self._streams if number > away.last and number % 2]:
+            stream = self._streams[number]
+            for way in list(stream.messages):
+                self._end(stream, way, "goaway", origin, out, number)
+            self._forget(number)
+
+    def _lost(self, side: Side, lost: Lost) -> None:
+        for stream in self._streams.values():
+            message = stream.messages.get(side.direction)
+            if message is not None:
+                message.damage = message.damage or lost.reason
+
+    def _with_spent(self, size: int) -> int:
+        size += self._spent
+        self._spent = 0
+        return size
+
+    # -- checkpoints -----------------------------------------------------------------------------------------------
+
+    def held(self) -> int:
+        messages = (message for stream in self._streams.values() for message in stream.messages.values())
+        return self._spent + sum(map(Message.held, messages)) + sum(each.held() for each in self._decoders.values())
+
+    def snapshot(self) -> Any:
+        decoders = {name: decoder.snapshot() for name, decoder in self._decoders.items()}
+        streams = [[number, replace(stream)] for number, stream in self._streams.items()]
+        return [decoders, streams, list(self._ended), self._client, self._spent, self._hole]
+
+    def restore(self, state: Any, /) -> None:
+        decoders, streams, ended, self._client, self._spent, self._hole = state
+        for name, decoder in self._decoders.items():
+            decoder.restore(decoders[name])
+        self._streams = {number: msgspec.convert(stream, _Stream) for number, stream in streams}
+        self._ended = dict.fromkeys(ended)

@@ -1,0 +1,172 @@
+"""What is known of one HTTP message while its bytes come in -> HttpRequest, HttpResponse and BodyPart."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from ...events import BodyPart, Headers, HttpEvent, HttpRequest, HttpResponse, Origin
+from ...wire.http1_head import RequestHead, ResponseHead, field
+
+__all__ = ["Asked", "Message", "is_streamed", "restored"]
+
+
+class Asked(Struct):
+    """A request, as far as its answer needs it."""
+
+    exchange: int
+    method: str
+    target: str
+    host: str | None
+
+
+def is_streamed(headers: Headers, target: str) -> bool:
+    """
+    True for a body that is a sequence of events: an event stream, JSON a line, or the JSON array that a method of Google's
+    with `:stream…` in its name gives (google.aip.dev/127; `alt=sse` asks for an event stream instead).
+    """
+    kind = (field(headers, "content-type") or "").partition(";")[0].strip().lower()
+    if kind == "text/event-stream" or kind == "application/x-ndjson":
+        return True
+    return kind == "application/json" and ":stream" in target.partition("?")[0]
+
+
+class Message(Struct):
+    """
+    A message that has begun. Of a body longer than `limit` the first three quarters of that and the last quarter are kept.
+
+    A streamed body is not kept at all: it goes out as it comes in.
+    """
+
+    origin: Origin
+    exchange: int
+    head: RequestHead | ResponseHead
+    limit: int
+    asked: Asked | None = None
+    streaming: bool = False
+    encoding: str = ""  # the content coding of a streamed body
+    stream: int = 0
+    headers_complete: bool = True
+    damage: str | None = None  # why it cannot be complete any more
+    begun: bytearray = msgspec.field(default_factory=bytearray)
+    ending: bytearray = msgspec.field(default_factory=bytearray)  # the end of a body whose beginning has filled its room
+    cut: int = 0  # bytes between the two that were let go
+    lost: int = 0
+    size: int = 0  # bytes on the wire that are not part of anything given out
+
+    def begin_streaming(self) -> HttpResponse:
+        """The head alone; the body follows in parts."""
+        self.streaming = True
+        headers = self.head.headers
+        self.encoding = field(headers, "content-encoding") or ""
+        made = self._response(None, self.origin.time_ns, ())
+        self.size = 0
+        return made
+
+    def body(self, data: bytes, lost: int, size: int, origin: Origin) -> BodyPart | None:
+        """Take bytes of the body, behind `lost` that are missing; `size` is what they were on the wire."""
+        if self.streaming:
+            size += self.size
+            self.size = 0
+            return BodyPart(origin, self.exchange, data, lost=lost, size=size, encoding=self.encoding)
+        self.size += size
+        self.lost += lost
+        if data:
+            self._keep(data)
+        return None
+
+    def _keep(self, data: bytes) -> None:
+        most = self.limit // 4
+        room = self.limit - most - len(self.begun)
+        if len(data) <= room:
+            self.begun += data
+            return
+        if room > 0:
+            self.begun += data[:room]
+            data = data[room:]
+        self.ending += data
+        if len(self.ending) > 2 * most:  # not each time, so that each byte is moved once
+            self._trim(most)
+
+    def _trim(self, most: int) -> None:
+        over = len(self.ending) - most
+        if over > 0:
+            del self.ending[:over]
+            self.cut += over
+
+    def end(self, reason: str | None, origin: Origin, size: int, trailers: Headers = ()) -> HttpEvent:
+        """The message ends here, complete if `reason` is None and nothing was missing."""
+        reason = reason or self.damage
+        size += self.size
+        self.size = 0
+        if self.streaming:
+            return BodyPart(origin, self.exchange, b"", True, reason is None, reason, size=size, encoding=self.encoding)
+        self.size = size
+        if isinstance(self.head, RequestHead):
+            return self._request(self.head, reason, origin.time_ns, trailers)
+        return self._response(reason, origin.time_ns, trailers)
+
+    def _request(self, head: RequestHead, reason: str | None, end_ns: int, trailers: Headers) -> HttpRequest:
+        body, tail, reason = self._whole(reason)
+        return HttpRequest(
+            self.origin,
+            self.exchange,
+            head.method,
+            head.target,
+            head.version,
+            head.headers,
+            body,
+            reason is None,
+            reason,
+            end_ns,
+            self.lost + self.cut,
+            self.size,
+            self.stream,
+            self.headers_complete,
+            trailers,
+            tail=tail,
+        )
+
+    def _response(self, reason: str | None, end_ns: int, trailers: Headers) -> HttpResponse:
+        head, asked = self.head, self.asked
+        assert isinstance(head, ResponseHead)
+        body, tail, reason = self._whole(reason)
+        return HttpResponse(
+            self.origin,
+            self.exchange,
+            head.status,
+            head.phrase,
+            head.version,
+            head.headers,
+            body,
+            self.streaming,
+            reason is None,
+            reason,
+            end_ns,
+            self.lost + self.cut,
+            self.size,
+            asked.method if asked else None,
+            asked.target if asked else None,
+            asked.host if asked else None,
+            self.stream,
+            self.headers_complete,
+            trailers,
+            tail=tail,
+        )
+
+    def _whole(self, reason: str | None) -> tuple[bytes, int, str | None]:
+        """The body, how much of it is its end behind what was let go, and why it is not complete."""
+        self._trim(self.limit // 4)
+        tail = len(self.ending) if self.cut else 0
+        return bytes(self.begun + self.ending), tail, reason or ("body_limit" if self.cut or self.lost else None)
+
+    def held(self) -> int:
+        """Bytes on the wire that are not part of anything given out."""
+        return self.size
+
+
+def restored(saved: Any) -> Message | None:
+    """The message that a snapshot holds."""
+    return None if saved is None else msgspec.convert(saved, Message)

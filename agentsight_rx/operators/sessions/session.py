@@ -1,0 +1,92 @@
+"""What parse_http needs from a protocol that is spoken on a connection."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from msgspec import Struct
+
+from ...events import BodyPart, Direction, HttpEvent, Origin, TlsChunk
+from ...wire.http1 import Foreign
+
+__all__ = ["Context", "Session", "Side"]
+
+
+class Side(Struct):
+    """One direction of a connection: where the capture stands in its bytes."""
+
+    direction: Direction
+    offset: int = 0
+    seq: int = 0
+    first: Origin | None = None  # of the first byte that is held
+    last: Origin | None = None
+
+
+class Context(Struct, frozen=True):
+    """What the protocols of one connection share."""
+
+    body_limit: int
+    new_exchange: Callable[[], int]
+    sides: dict[Direction, Side]
+
+
+class Session:
+    """
+    One protocol on one connection. What it makes of its bytes goes to the end of `out`.
+
+    Where another protocol takes over, `successor` is that, and `handed` are the bytes that belong to it already.
+    """
+
+    name: str
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self.successor: Session | None = None
+        self.handed: list[TlsChunk] = []
+
+    def whole_part(self, side: Side, chunk: TlsChunk) -> BodyPart | None:
+        """The shortest way: `chunk`, behind which nothing is missing, is a part of a streamed body and nothing else."""
+        return None
+
+    def feed(self, side: Side, chunk: TlsChunk, out: list[HttpEvent]) -> None:
+        """Take the bytes of one record."""
+        raise NotImplementedError
+
+    def gap(self, side: Side, size: int, reason: str, out: list[HttpEvent]) -> None:
+        """`size` bytes are missing here."""
+        raise NotImplementedError
+
+    def finish(self, reason: str | None, out: list[HttpEvent]) -> None:
+        """Nothing more comes; `reason` says why, None: the connection was closed in order."""
+        raise NotImplementedError
+
+    def held(self) -> int:
+        """Bytes taken in that no event stands for yet."""
+        raise NotImplementedError
+
+    def snapshot(self) -> Any:
+        raise NotImplementedError
+
+    def restore(self, state: Any, /) -> None:
+        raise NotImplementedError
+
+    def foreign(self, item: Foreign, source: TlsChunk | Origin, side: Side, out: list[HttpEvent]) -> None:
+        """Bytes that this protocol does not know."""
+        chunk = raw(item, source, side)
+        if self.successor is None:
+            out.append(chunk)
+        else:
+            self.handed.append(chunk)
+
+
+def raw(item: Foreign, source: TlsChunk | Origin, side: Side) -> TlsChunk:
+    """Bytes that nobody understood, as the chunk they came in where that is possible."""
+    if type(source) is not TlsChunk:
+        assert type(source) is Origin
+        return TlsChunk(side.first or source, item.data, side.offset + item.at, side.seq)
+    if item.data is source.data:
+        return source
+    if item.at < 0:  # held from before
+        return TlsChunk(side.first or source.origin, item.data, source.offset + item.at, source.seq)
+    return TlsChunk(source.origin, item.data, source.offset + item.at, source.seq, 0, source.latency_ns, source.marked)

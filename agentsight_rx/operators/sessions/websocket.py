@@ -1,0 +1,115 @@
+"""A WebSocket on a connection: its frames put together to messages (RFC 6455)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from ...events import Direction, Headers, HttpEvent, Origin, TlsChunk, WebSocketMessage
+from ...wire.http1_head import field
+from ...wire.websocket import Deflate, Foreign, Message, WebSocketDecoder, agreed
+from .message import Asked
+from .session import Context, Session, Side
+
+__all__ = ["WebSocketSession"]
+
+
+class _Opening(Struct, frozen=True):
+    """What the handshake said."""
+
+    client: Direction
+    upgrade: int
+    target: str | None
+    host: str | None
+    deflate: dict[Direction, Deflate | None]
+
+
+class WebSocketSession(Session):
+    name = "websocket"
+
+    def __init__(self, context: Context, opening: _Opening) -> None:
+        super().__init__(context)
+        self._opening = opening
+        self._decoders: dict[Direction, WebSocketDecoder] = {
+            way: WebSocketDecoder(deflate, masked=way == opening.client, limit=context.body_limit)
+            for way, deflate in opening.deflate.items()
+        }
+        self._missed: dict[Direction, int] = {"in": 0, "out": 0}
+
+    @classmethod
+    def upgraded(cls, context: Context, server: Direction, headers: Headers, asked: Asked | None) -> WebSocketSession:
+        """Behind a 101 that `server` sent with `headers`, in answer to `asked`."""
+        client: Direction = "in" if server == "out" else "out"
+        extensions = field(headers, "sec-websocket-extensions") or ""
+        deflate: dict[Direction, Deflate | None] = {client: agreed(extensions, "client"), server: agreed(extensions, "server")}
+        upgrade, target, host = (asked.exchange, asked.target, asked.host) if asked else (0, None, None)
+        return cls(context, _Opening(client, upgrade, target, host, deflate))
+
+    def feed(self, side: Side, chunk: TlsChunk, out: list[HttpEvent]) -> None:
+        decoder = self._decoders[side.direction]
+        if not decoder.begun:
+            side.first = chunk.origin
+        self._take(side, decoder.feed(chunk.data), chunk, out)
+
+    def gap(self, side: Side, size: int, reason: str, out: list[HttpEvent]) -> None:
+        self._missed[side.direction] += size
+        items = self._decoders[side.direction].gap(size, reason)
+        if side.last is not None:
+            self._take(side, items, side.last, out)
+
+    def finish(self, reason: str | None, out: list[HttpEvent]) -> None:
+        for side in self.context.sides.values():
+            if side.last is not None:
+                self._take(side, self._decoders[side.direction].finish(reason), side.last, out)
+
+    def _take(self, side: Side, items: list[Message | Foreign], source: TlsChunk | Origin, out: list[HttpEvent]) -> None:
+        origin = source.origin if type(source) is TlsChunk else source
+        assert type(origin) is Origin
+        opening = self._opening
+        for item in items:
+            if type(item) is Foreign:
+                self.foreign(item, source, side, out)
+                side.first = origin
+                continue
+            assert type(item) is Message
+            begun = origin
+            if item.kind in ("text", "binary"):  # a control frame may stand between the frames of a message
+                begun, side.first = side.first or origin, origin
+            out.append(
+                WebSocketMessage(
+                    begun,
+                    self.context.new_exchange(),
+                    opening.upgrade,
+                    item.kind,
+                    item.data,
+                    item.code,
+                    item.reason is None,
+                    item.reason,
+                    origin.time_ns,
+                    item.lost,
+                    item.size,
+                    opening.target,
+                    opening.host,
+                    self._missed[side.direction],
+                )
+            )
+            self._missed[side.direction] = 0
+
+    def held(self) -> int:
+        return sum(decoder.held() for decoder in self._decoders.values())
+
+    def snapshot(self) -> Any:
+        decoders = {name: decoder.snapshot() for name, decoder in self._decoders.items()}
+        return [self._opening, decoders, dict(self._missed)]
+
+    @classmethod
+    def restored(cls, context: Context, state: Any) -> WebSocketSession:
+        """The session that a snapshot holds."""
+        opening, decoders, missed = state
+        made = cls(context, msgspec.convert(opening, _Opening))
+        for name, decoder in made._decoders.items():
+            decoder.restore(decoders[name])
+            made._missed[name] = missed[name]
+        return made

@@ -1,0 +1,442 @@
+"""bytes -> bytes: remove content codings (RFC 9110 8.4) from a body, however its bytes are cut."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterator, Set
+from typing import Any, Protocol, TypeAlias, cast
+
+import brotli  # type: ignore[import-untyped]  # it has no types
+import zstandard
+
+from ..events import Headers
+
+__all__ = ["ContentDecoder", "codings_of"]
+
+_CODINGS_MOST = 5  # as curl has it; no server is known to use more than two
+_KEPT_MOST = 1 << 20  # coded bytes kept for a snapshot: the event stream of a long answer has less
+_FLOOR = 1 << 20  # so much a body may always decode to: only beyond it says the ratio anything
+_RATIO_BETWEEN = 32  # at most, between the codings of a chain: what one gives to the next is itself compressed
+_SLICE = 1024  # coded bytes that are decoded at a time: what one call of a library expands at most
+_CHUNK = 65_536  # about so many bytes come out of one call of a library
+_WINDOW_MOST = 8 << 20  # of zstd as a content coding, RFC 9659
+
+
+class ContentDecoder:
+    """
+    Decodes one body: `gzip`, `deflate`, `br`, `zstd`, their other names and chains of them, as `codings` lists them.
+
+    Every byte comes out as soon as the coded bytes allow: a server that flushes shows each of its events. What is corrupt
+    ends the decoding. Everything before the first corrupt byte was given out, whatever the cutting; to find that byte the
+    coded bytes are decoded once more. A stream of more than 1 MiB that came in pieces is not kept so far: there, up to 1 KiB
+    of coded bytes in front of the corrupt one can stay undecoded.
+
+    The output ends at `limit` bytes, and behind the first MiB also at `ratio` times the input, counted in whole KiB. What
+    one coding of a chain gives to the next is bounded too, and closer. A body without a single byte is whole, as browsers
+    have it. Zero bytes behind the end of the coding are padding; anything else there is corrupt.
+    """
+
+    __slots__ = ("_chain", "_kept", "_limit", "_names", "_ratio", "codings", "known", "lost", "reason")
+
+    def __init__(self, codings: str, *, limit: int = 64 << 20, ratio: int = 1000) -> None:
+        self.codings = codings
+        self.reason: str | None = None  # why decoding ended early: coding_malformed, _limit, _truncated, _unrestorable; lost
+        self.lost = 0  # coded bytes that were fed and not decoded: the one at which it ended, and all behind it
+        self._names = _names(codings)
+        self.known = len(self._names) <= _CODINGS_MOST and all(name in _STEPS for name in self._names)  # else do not feed
+        self._limit = limit
+        self._ratio = ratio
+        self._kept: bytearray | None = bytearray()  # all coded bytes so far, while they are few
+        self._chain = self._begin()
+
+    def feed(self, data: bytes, /) -> bytes:
+        """What these coded bytes add to the body."""
+        if self.reason is not None:
+            self.lost += len(data)
+            return b""
+        if not self._chain.steps:
+            return data
+        end = self._chain.taken[0] + len(data)
+        out: list[bytes] = []
+        try:
+            self._chain.push(data, out)
+        except _Stop as stop:
+            last = stop if self._kept is None else self._decode_again(data, out)
+            if last is not None:
+                self._stop(last.reason, end - self._chain.taken[0])
+        if self._kept is not None:
+            if end > _KEPT_MOST:
+                self._kept = None
+            else:
+                self._kept += data
+        return b"".join(out)
+
+    def finish(self) -> None:
+        """The body is at its end: say in `reason` if the coding is not."""
+        chain = self._chain
+        if self.reason is None and any(chain.taken[:1]) and not all(step.ended for step in chain.steps):
+            self._stop("coding_truncated", 0)
+
+    def gap(self) -> None:
+        """Bytes are missing here: nothing behind them can be decoded."""
+        if self.reason is None and self._chain.steps:
+            self._stop("lost", 0)
+
+    def snapshot(self) -> Any:
+        """
+        The coded bytes so far, since no decoder can be written down; `restore` decodes them once more.
+
+        There are at most 1 MiB of them. Of a longer stream there is nothing to go on from: a restored decoder has the
+        reason `coding_unrestorable` and counts what it is fed as lost.
+        """
+        return [None if self._kept is None else bytes(self._kept), self.reason, self.lost]
+
+    def restore(self, state: Any, /) -> None:
+        kept, reason, lost = state
+        if reason is not None or kept is None:
+            self._stop(reason or "coding_unrestorable", lost)
+        else:
+            self._kept = bytearray(kept)
+            self._decode_again(b"", [])
+
+    def _begin(self, careful: Set[_Place] = frozenset()) -> _Chain:
+        steps = [_STEPS[name]() for name in reversed(self._names)] if self.known else []
+        return _Chain(steps, self._limit, self._ratio, careful)
+
+    def _stop(self, reason: str, lost: int) -> None:
+        self.reason = reason
+        self.lost = lost
+        self._kept = None
+        self._chain.drop()
+
+    def _decode_again(self, data: bytes, out: list[bytes]) -> _Stop | None:
+        """
+        Decode what was kept and then `data`, byte by byte in slices with a fault: a library that fails gives nothing.
+
+        Byte by byte a step can give more to the next one, and a fault can turn out to be none: brotli refuses padding only
+        where it comes in one piece with the end. So each round knows one more slice, at most two of each step.
+        """
+        kept = bytes(self._kept or b"")
+        careful: set[_Place] = set()
+        while True:
+            chain = self._chain = self._begin(careful)
+            try:
+                for at in range(0, len(kept), _SLICE):
+                    chain.push(kept[at : at + _SLICE], [])
+                out.clear()
+                chain.push(data, out)
+                return None
+            except _Stop as stop:
+                places = [(level, chain.taken[level] // _SLICE) for level in range(stop.level + 1)]
+                if places[-1] in careful:
+                    return stop
+                careful.update(places)
+
+
+def codings_of(headers: Headers) -> str:
+    """What all content-encoding fields say, in lower case and without identity: "gzip, br"; "" if there is nothing to do."""
+    return ", ".join(_names(",".join(value for name, value in headers if name == "content-encoding")))
+
+
+def _names(codings: str) -> list[str]:
+    names = [name.strip() for name in codings.lower().split(",")]
+    return [name for name in names if name not in ("", "identity")]
+
+
+# -- the codings of one body, one behind the other -------------------------------------------------------------------------
+
+
+_Place: TypeAlias = tuple[int, int]  # level of a step, number of a slice of its input
+
+
+class _Corrupt(Exception):
+    """Not what the coding allows here."""
+
+
+class _Stop(Exception):
+    """The step at `level` ended early."""
+
+    def __init__(self, level: int, reason: str) -> None:
+        self.level = level
+        self.reason = reason
+
+
+class _Step(Protocol):
+    """One coding. `decode` gives chunks of about 64 KiB, so that a caller can stop before there are too many."""
+
+    @property
+    def ended(self) -> bool: ...
+
+    def decode(self, piece: bytes, /) -> Iterator[bytes]: ...
+
+
+class _Chain:
+    """
+    Each step takes what the one before it gives.
+
+    Slices begin at multiples of `_SLICE`, and what may come out is the same all over a slice: the cutting of the input
+    changes nothing. The slices in `careful` go through byte by byte.
+    """
+
+    __slots__ = ("careful", "limit", "made", "ratio", "steps", "taken")
+
+    def __init__(self, steps: list[_Step], limit: int, ratio: int, careful: Set[_Place]) -> None:
+        self.steps = steps
+        self.limit = limit
+        self.ratio = ratio
+        self.careful = careful
+        self.taken = [0] * len(steps)  # bytes that went through a step and all steps behind it
+        self.made = [0] * len(steps)  # bytes that came out of it
+
+    def push(self, data: bytes, out: list[bytes], level: int = 0) -> None:
+        """Append to `out` what comes out at the end. Raises _Stop."""
+        if level == len(self.steps):
+            out.append(data)
+            return
+        step, at = self.steps[level], 0
+        while at < len(data):
+            number, within = divmod(self.taken[level], _SLICE)
+            piece = data[at : at + (1 if (level, number) in self.careful else _SLICE - within)]
+            try:
+                for chunk in step.decode(piece):
+                    self._pass_on(chunk, out, level)
+            except _Corrupt:
+                raise _Stop(level, "coding_malformed") from None
+            self.taken[level] += len(piece)
+            at += len(piece)
+
+    def _pass_on(self, chunk: bytes, out: list[bytes], level: int) -> None:
+        slices = self.taken[0] // _SLICE + 1
+        ratio = self.ratio if level == len(self.steps) - 1 else min(self.ratio, _RATIO_BETWEEN)
+        room = min(self.limit, max(_FLOOR, ratio * slices * _SLICE)) - self.made[level]
+        self.made[level] += len(chunk)
+        if len(chunk) <= room:
+            self.push(chunk, out, level + 1)
+            return
+        self.push(chunk[:room], out, level + 1)
+        raise _Stop(level, "coding_limit")
+
+    def drop(self) -> None:
+        """Free the memory of the libraries: nothing more comes."""
+        self.steps = []
+
+
+# -- the codings -----------------------------------------------------------------------------------------------------------
+
+
+class _Inflater(Protocol):
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def unconsumed_tail(self) -> bytes: ...
+    @property
+    def unused_data(self) -> bytes: ...
+    def decompress(self, data: bytes, max_length: int, /) -> bytes: ...
+
+
+class _Gzip:
+    """Members (RFC 1952), one behind the other."""
+
+    def __init__(self) -> None:
+        self.ended = False
+        self._inflater = zlib.decompressobj(31)
+
+    def decode(self, piece: bytes, /) -> Iterator[bytes]:
+        while piece:
+            if self.ended:
+                piece = piece.lstrip(b"\0")
+                if not piece:
+                    return
+                if piece[0] != 0x1F:
+                    raise _Corrupt
+                self._inflater = zlib.decompressobj(31)
+            yield from _inflated(self._inflater, piece)
+            self.ended = self._inflater.eof
+            piece = self._inflater.unused_data
+
+
+class _Deflate:
+    """zlib (RFC 1950), or the deflate stream alone (RFC 1951) as some servers send it."""
+
+    def __init__(self) -> None:
+        self.ended = False
+        self._inflater: _Inflater | None = None
+        self._head = b""
+
+    def decode(self, piece: bytes, /) -> Iterator[bytes]:
+        if self._inflater is None:
+            piece = self._head = self._head + piece
+            if len(piece) < 2:
+                return
+            self._inflater = zlib.decompressobj(15 if _is_zlib(piece) else -15)
+        if not self.ended:
+            yield from _inflated(self._inflater, piece)
+            self.ended = self._inflater.eof
+            piece = self._inflater.unused_data
+        _refuse_garbage(piece)
+
+
+def _is_zlib(head: bytes) -> bool:
+    """Deflate alone cannot begin so: it would be a stored block, with padding bits that are not zero."""
+    return head[0] & 0x8F == 8 and int.from_bytes(head[:2]) % 31 == 0
+
+
+def _refuse_garbage(rest: bytes) -> None:
+    if rest.strip(b"\0"):
+        raise _Corrupt
+
+
+def _inflated(inflater: _Inflater, piece: bytes) -> Iterator[bytes]:
+    while True:
+        try:
+            data = inflater.decompress(piece, _CHUNK)
+        except zlib.error:
+            raise _Corrupt from None
+        if data:
+            yield data
+        piece = inflater.unconsumed_tail
+        if inflater.eof or not (piece or len(data) == _CHUNK):
+            return
+
+
+class _BrotliDecoder(Protocol):
+    def process(self, data: bytes, /, *, output_buffer_limit: int) -> bytes: ...
+    def can_accept_more_data(self) -> bool: ...
+    def is_finished(self) -> bool: ...
+
+
+_brotli_decoder = cast("Callable[[], _BrotliDecoder]", brotli.Decompressor)  # pyright: ignore[reportUnknownMemberType]
+_BrotliError = cast("type[Exception]", brotli.error)  # pyright: ignore[reportUnknownMemberType]
+
+
+class _Brotli:
+    """One stream (RFC 7932)."""
+
+    def __init__(self) -> None:
+        self.ended = False
+        self._decoder = _brotli_decoder()
+
+    def decode(self, piece: bytes, /) -> Iterator[bytes]:
+        if self.ended:
+            _refuse_garbage(piece)
+            return
+        more = True
+        while more:
+            try:
+                data = self._decoder.process(piece, output_buffer_limit=_CHUNK)
+            except _BrotliError:
+                raise _Corrupt from None
+            if data:
+                yield data
+            piece = b""
+            more = bool(data) or not self._decoder.can_accept_more_data()  # it can say yes while there is output left
+        self.ended = self._decoder.is_finished()
+
+
+_ZSTD = b"\x28\xb5\x2f\xfd"
+_SKIPPABLE = b"\x2a\x4d\x18"  # behind 0x50 to 0x5f
+_BLOCK_MOST = 128 << 10
+
+
+class _Zstd:
+    """
+    Frames (RFC 8878), one behind the other. The library is fed no more than one block at a time: each gives at most
+    128 KiB, where four bytes are enough for one; and a corrupt block costs nothing of those before it.
+    """
+
+    def __init__(self) -> None:
+        self._library = zstandard.ZstdDecompressor(max_window_size=_WINDOW_MOST)
+        self._frame: zstandard.ZstdDecompressionObj | None = None  # None: between frames, or in one to be skipped
+        self._head = b""  # of a frame or a block, as far as it came
+        self._left = 0  # bytes up to the end of the block, the checksum or the frame to be skipped
+        self._blocks = False  # blocks are still to come
+        self._checksum = 0  # size of what stands behind them
+        self._any = False  # a frame has ended
+
+    @property
+    def ended(self) -> bool:
+        return self._any and self._frame is None and not self._left and not self._head
+
+    def decode(self, piece: bytes, /) -> Iterator[bytes]:
+        data, at = self._head + piece, 0
+        self._head = b""
+        while at < len(data):
+            if self.ended and data[at] == 0:
+                at = len(data) - len(data[at:].lstrip(b"\0"))
+                continue
+            if not self._left:
+                size = self._size_of_head(data[at : at + 18])
+                if len(data) - at < size:
+                    break
+                self._read_head(data[at : at + size])
+            else:
+                size = min(self._left, len(data) - at)
+                self._left -= size
+                if self._frame is not None and (chunk := self._decompressed(data[at : at + size])):
+                    yield chunk
+            at += size
+            if not self._left:
+                self._end()
+        self._head = data[at:]
+
+    def _size_of_head(self, head: bytes) -> int:
+        """How many bytes of a head to wait for: if they are all here, it is its size. Raises _Corrupt if it is no head."""
+        if self._frame is not None:
+            return 3
+        if head[0] & 0xF0 == 0x50 and _SKIPPABLE.startswith(head[1:4]):
+            return 8
+        if not _ZSTD.startswith(head[:4]):
+            raise _Corrupt
+        if len(head) < 5:
+            return 5
+        flags = head[4]
+        single = flags >> 5 & 1
+        return 5 + (1 - single) + (0, 1, 2, 4)[flags & 3] + (single, 2, 4, 8)[flags >> 6]
+
+    def _read_head(self, head: bytes) -> None:
+        if self._frame is not None:
+            self._read_block_head(head)
+        elif head[0] != _ZSTD[0]:
+            self._left = int.from_bytes(head[4:], "little")
+        else:
+            self._frame = self._library.decompressobj(write_size=_CHUNK)
+            self._checksum = head[4] & 4
+            self._blocks = True
+            self._decompressed(head)
+
+    def _read_block_head(self, head: bytes) -> None:
+        value = int.from_bytes(head, "little")
+        kind, size = value >> 1 & 3, value >> 3
+        if size > _BLOCK_MOST:
+            raise _Corrupt
+        self._blocks = not value & 1
+        self._left = 1 if kind == 1 else size  # of a repeated byte the size says how often
+        self._decompressed(head)
+
+    def _decompressed(self, piece: bytes) -> bytes:
+        assert self._frame is not None
+        try:
+            return self._frame.decompress(piece)
+        except zstandard.ZstdError:
+            raise _Corrupt from None
+
+    def _end(self) -> None:
+        """What began with the last head is done."""
+        if self._frame is None:
+            self._any = True
+        elif not self._blocks:
+            self._left, self._checksum = self._checksum, 0
+            if not self._left:
+                self._frame = None
+                self._any = True
+
+
+_STEPS: dict[str, Callable[[], _Step]] = {
+    "br": _Brotli,
+    "brotli": _Brotli,
+    "deflate": _Deflate,
+    "gzip": _Gzip,
+    "x-gzip": _Gzip,
+    "zstd": _Zstd,
+    "zstandard": _Zstd,
+}

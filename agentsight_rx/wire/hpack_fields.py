@@ -1,0 +1,146 @@
+"""Header blocks of one direction of HTTP/2 -> fields (HPACK, RFC 7541), also where earlier blocks were not seen."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hpack.exceptions import HPACKDecodingError, InvalidTableIndexError
+from hpack.huffman_table import decode_huffman
+from hpack.table import HeaderTable
+
+from ..events import Headers
+
+__all__ = ["FieldDecoder"]
+
+_TABLE_MOST = 1 << 20  # browsers and proxies use 4 to 64 KiB
+_TABLE_UNSEEN = 64 << 10  # room behind a hole: the size that is in use may have changed in it
+_LIST_MOST = (
+    256 << 10
+)  # as for a head of HTTP/1. A block of one octet a field could name 256 KiB of table a thousand times over
+_FIELD_COST = 32  # of a field in the list and in the table, on top of its bytes (RFC 7541 4.1)
+_INTEGER_BITS = 35  # seven an octet; no integer of HPACK needs more than 32
+_STATIC = HeaderTable.STATIC_TABLE
+_FIRST_DYNAMIC = len(_STATIC) + 1
+_UNSEEN = (b"", b"")  # no field has an empty name (RFC 9110 5.1)
+
+
+class FieldDecoder:
+    """
+    Blocks come whole and in the order of the wire; where one may be missing, `lose` must be called.
+
+    Entries of the table are counted from the newest one. So what was added behind a hole has its exact index, whatever older
+    entries there are, and an index behind it is an entry that nobody saw. For the same reason a table that is larger than
+    the peer's does no harm: an entry that the peer has evicted is never referred to.
+    """
+
+    def __init__(self, *, known: bool = True) -> None:
+        self._table = HeaderTable()
+        self._partial = False  # older than those in the table there may be entries that nobody saw
+        if not known:
+            self.lose()
+
+    def decode(self, block: bytes) -> tuple[Headers, bool]:
+        """
+        The fields of a block, names in lower case, as Latin-1; and whether these are all.
+
+        Left out are fields whose name or value was not seen, those behind an error, and those for which the list has no
+        room. After an error the table is lost.
+        """
+        fields: list[tuple[str, str]] = []
+        complete, begun = True, False
+        room = _LIST_MOST
+        at, end = 0, len(block)
+        try:
+            while at < end:
+                first = block[at]
+                if first >= 0x80:
+                    index, at = _integer(block, at, 0x7F)
+                    name, value = self._entry(index)
+                elif first >= 0x40:
+                    name, value, at = self._literal(block, at, 0x3F)
+                    self._table.add(name, value)
+                elif first < 0x20:
+                    name, value, at = self._literal(block, at, 0x0F)
+                else:
+                    if begun:
+                        raise HPACKDecodingError("a change of the table's size behind a field (RFC 7541 4.2)")
+                    size, at = _integer(block, at, 0x1F)
+                    self._resize(size)
+                    continue
+                begun = True
+                room -= len(name) + len(value) + _FIELD_COST
+                if name and room >= 0:
+                    fields.append((name.decode("latin-1").lower(), value.decode("latin-1")))
+                else:
+                    complete = False
+        except (HPACKDecodingError, IndexError):  # IndexError: the block ends within a field
+            self.lose()
+            complete = False
+        return tuple(fields), complete
+
+    def lose(self) -> None:
+        """Blocks may be missing here: forget the table."""
+        size = max(self._table.maxsize, _TABLE_UNSEEN)
+        self._table = HeaderTable()
+        self._table.maxsize = size
+        self._partial = True
+
+    def _entry(self, index: int) -> tuple[bytes, bytes]:
+        if index >= _FIRST_DYNAMIC:
+            entries = self._table.dynamic_entries
+            if index - _FIRST_DYNAMIC < len(entries):
+                return entries[index - _FIRST_DYNAMIC]
+            if self._partial:
+                return _UNSEEN
+        elif index:
+            return _STATIC[index - 1]
+        raise InvalidTableIndexError(f"index {index}")
+
+    def _literal(self, block: bytes, at: int, mask: int) -> tuple[bytes, bytes, int]:
+        index, at = _integer(block, at, mask)
+        if index:
+            name = self._entry(index)[0]
+        else:
+            name, at = _string(block, at)
+        value, at = _string(block, at)
+        return name, value, at
+
+    def _resize(self, size: int) -> None:
+        """The peer's table has at most `size` bytes from here on; 0 empties it, so that nothing unseen is left."""
+        self._table.maxsize = min(size, _TABLE_MOST)
+        self._partial = size > _TABLE_MOST or (self._partial and size > 0)
+
+    def snapshot(self) -> Any:
+        return self._partial, self._table.maxsize, list(self._table.dynamic_entries)
+
+    def restore(self, state: Any) -> None:
+        self._partial, size, entries = state
+        self._table = HeaderTable()
+        self._table.maxsize = size
+        for name, value in reversed(entries):
+            self._table.add(name, value)
+
+
+def _integer(block: bytes, at: int, mask: int) -> tuple[int, int]:
+    """The integer at `at`, in the bits of `mask` and perhaps the octets behind (RFC 7541 5.1); and where it ends."""
+    value = block[at] & mask
+    at += 1
+    if value < mask:
+        return value, at
+    for shift in range(0, _INTEGER_BITS, 7):
+        octet = block[at]
+        at += 1
+        value += (octet & 0x7F) << shift
+        if octet < 0x80:
+            return value, at
+    raise HPACKDecodingError("an integer without an end")
+
+
+def _string(block: bytes, at: int) -> tuple[bytes, int]:
+    """The string at `at` (RFC 7541 5.2), and where it ends."""
+    length, start = _integer(block, at, 0x7F)
+    end = start + length
+    if end > len(block):
+        raise HPACKDecodingError("a string longer than its block")
+    text = block[start:end]
+    return (decode_huffman(text) if block[at] & 0x80 else text), end

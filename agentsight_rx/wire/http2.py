@@ -1,0 +1,459 @@
+"""Bytes of one direction of an HTTP/2 connection -> fields, data and resets of its streams (RFC 9113), over any cut or hole."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+from msgspec import Struct, field
+
+from ..events import Headers
+from .hpack_fields import FieldDecoder
+from .http1 import Foreign
+from .http2_frames import (
+    CONTINUATION,
+    DATA,
+    END_HEADERS,
+    END_STREAM,
+    GOAWAY,
+    HEAD_SIZE,
+    HEADERS,
+    LONGEST_BLOCK,
+    PADDED,
+    PRIORITISED,
+    PUSH_PROMISE,
+    RST_STREAM,
+    STREAM_BITS,
+    FrameHead,
+    frame_head,
+    looks_like_http2,
+    plausible,
+)
+
+__all__ = ["Control", "Data", "Fields", "Foreign", "GoAway", "Http2Decoder", "Item", "Lost", "Reset", "looks_like_http2"]
+
+
+# `size` of an item: the bytes on the wire, framing and padding included, that it stands for
+
+
+class Fields(Struct, frozen=True):
+    """
+    One header block: the head of a request or of a response, an interim head, or trailers; pseudo-fields included.
+
+    `known` False: some fields could not be decoded and are left out. `end`: the message ends here. `promised`: the stream
+    that a PUSH_PROMISE on `stream` announces.
+    """
+
+    stream: int
+    headers: Headers
+    known: bool
+    end: bool
+    size: int
+    promised: int = 0
+
+
+class Data(Struct, frozen=True, gc=False):
+    """Payload of a DATA frame, or a part of it. `lost` bytes are missing in front of it. `end`: the message ends behind it."""
+
+    stream: int
+    data: bytes
+    end: bool = False
+    lost: int = 0
+    size: int = 0
+
+
+class Reset(Struct, frozen=True, gc=False):
+    stream: int
+    code: int
+    size: int
+
+
+class GoAway(Struct, frozen=True, gc=False):
+    """The sender takes no streams above `last`."""
+
+    last: int
+    code: int
+    size: int
+
+
+class Control(Struct, frozen=True, gc=False):
+    """Frames that say nothing about a message, and the client's preface."""
+
+    size: int
+
+
+class Lost(Struct, frozen=True, gc=False):
+    """Frames may be missing here, of any stream: the messages that are open in this direction are damaged."""
+
+    reason: str
+
+
+Item: TypeAlias = Fields | Data | Reset | GoAway | Control | Lost | Foreign
+
+# What the decoder waits for. The rules:
+#   START  nothing was seen yet: the client's preface, or the SETTINGS that a server begins with
+#   FRAME  a frame begins here, or did in what is held; inside a header block it must be a CONTINUATION
+#   DATA  inside a DATA frame: what comes is given out at once
+#   SEARCH  nobody knows where frames begin: behind a hole, behind an error, or where the capture began in the middle. A record
+#         whose bytes are plausible frames leads out of it; any other is foreign as a whole
+_START, _FRAME, _DATA, _SEARCH = range(4)
+
+_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+_LONGEST_AT_FIRST = 16384  # frame, where the peers agreed upon nothing else (RFC 9113 4.2)
+_OPEN_MOST = 1024  # streams that are remembered as open; servers allow 100 to 250
+
+
+class _Block(Struct):
+    """A header block. `raw`: its frames so far, as they came, since they are handed out where it breaks off."""
+
+    stream: int
+    end: bool
+    promised: int
+    raw: bytearray = field(default_factory=bytearray)
+    fragments: bytearray = field(default_factory=bytearray)
+    given: bool = False  # it is longer than a block may be, and was given out: what is left of it means nothing
+
+
+class Http2Decoder:
+    """
+    One direction, client's or server's. `fresh`: the first byte fed is the first one of the connection.
+
+    Not fresh, the fields that refer to earlier ones are left out until the sender spells them again. The same holds behind
+    a hole that may have swallowed a header block.
+    """
+
+    def __init__(self, fresh: bool = True) -> None:
+        self._state = _START
+        self._fresh = fresh
+        self._preface = False
+        self._fields = FieldDecoder(known=fresh)
+        self._buffer = bytearray()  # of a preface or of a frame
+        self._need = HEAD_SIZE  # bytes of the frame that must be there before the next look at it
+        self._block: _Block | None = None
+        self._largest = 0  # of the streams seen
+        self._longest = _LONGEST_AT_FIRST  # of the frames seen
+        self._open: dict[int, None] = {}  # streams with an unfinished message, oldest first
+        # of the DATA frame that the decoder is inside of
+        self._stream = 0
+        self._left = 0
+        self._padding = 0
+        self._end = False
+        self._lost = 0
+        self._spent = 0  # bytes of framing and padding since the last item
+
+    @property
+    def preface(self) -> bool:
+        """True once the client's preface was seen in this direction."""
+        return self._preface
+
+    def held(self) -> int:
+        """Bytes taken in that are not yet part of anything given out."""
+        return len(self._buffer) + self._spent + (len(self._block.raw) if self._block else 0)
+
+    def feed(self, data: bytes) -> list[Item]:
+        """Take the bytes of one record."""
+        # A record that is one DATA frame without padding: nearly all of a streamed answer, so in one step. Type 0 is DATA.
+        if (
+            self._state == _FRAME
+            and int.from_bytes(data[:4], "big") == (len(data) - HEAD_SIZE) << 8
+            and not data[4] & PADDED
+            and not self._buffer
+            and self._block is None
+        ):
+            stream = int.from_bytes(data[5:HEAD_SIZE], "big") & STREAM_BITS
+            if stream:
+                end = data[4] & END_STREAM == END_STREAM
+                if end:
+                    self._open.pop(stream, None)
+                return [Data(stream, data[HEAD_SIZE:], end, 0, len(data))]
+        out: list[Item] = []
+        at, size = 0, len(data)
+        while at < size:
+            at = self._step(data, at, out)
+        return out
+
+    def _step(self, data: bytes, at: int, out: list[Item]) -> int:
+        if self._state == _FRAME:
+            return self._frame(data, at, out)
+        if self._state == _DATA:
+            return self._payload(data, at, out)
+        return self._begin(data, out) if self._state == _START else self._search(data, out)
+
+    # -- where frames begin ----------------------------------------------------------------------------------------
+
+    def _begin(self, data: bytes, out: list[Item]) -> int:
+        """The beginning of a connection, if that is what is held and comes here."""
+        before = len(self._buffer)
+        text = bytes(self._buffer) + data[: len(_PREFACE) - before]
+        if text == _PREFACE:
+            self._buffer.clear()
+            self._state = _FRAME
+            self._preface = True
+            _control(len(_PREFACE), out)
+            return len(_PREFACE) - before
+        if _PREFACE.startswith(text):
+            self._buffer += data
+            return len(data)
+        if self._fresh and _begins_settings(text):
+            if len(text) < HEAD_SIZE:
+                self._buffer += data
+                return len(data)
+            self._state = _FRAME
+            return 0
+        self._flush(-before, out)
+        self._dark()
+        return 0
+
+    def _search(self, data: bytes, out: list[Item]) -> int:
+        if plausible(data, self._largest, self._open, self._longest):
+            self._state = _FRAME
+            return 0
+        out.append(Foreign(0, data))
+        return len(data)
+
+    def _dark(self) -> None:
+        """From here on nobody knows where frames begin, nor which header blocks there were."""
+        self._state = _SEARCH
+        self._need = HEAD_SIZE
+        self._fields.lose()
+
+    def _flush(self, at: int, out: list[Item], rest: bytes = b"") -> None:
+        """Hand out what is held, and `rest`, as bytes that nobody understood."""
+        held = (bytes(self._block.raw) if self._block else b"") + self._buffer + rest
+        self._block = None
+        self._buffer.clear()
+        if held:
+            out.append(Foreign(at, held))
+
+    def _broken(self, start: int, data: bytes, out: list[Item]) -> int:
+        """What begins at `start` in `data` is no frame that may stand here."""
+        out.append(Lost("malformed"))
+        before = len(self._block.raw) if self._block else 0
+        self._flush(start - before, out, data[start + len(self._buffer) :])
+        self._dark()
+        return len(data)
+
+    # -- frames ----------------------------------------------------------------------------------------------------
+
+    def _frame(self, data: bytes, at: int, out: list[Item]) -> int:
+        """The frame that begins at `at`, or in what is held: its head, then the rest; of DATA the payload is not waited for."""
+        held = self._buffer
+        start = at - len(held)
+        if not self._gather(data, start):
+            return len(data)
+        head = self._head_at(data, start)
+        if self._need == HEAD_SIZE:
+            if not self._expected(head):
+                return self._broken(start, data, out)
+            self._need += head.length if head.kind != DATA else 1 if head.flags & PADDED else 0
+            if not self._gather(data, start):
+                return len(data)
+        stop = start + self._need
+        raw = bytes(held) if held else data[start:stop]
+        good = self._open_data(head, raw) if head.kind == DATA else self._take(head, raw, out)
+        if not good:
+            return self._broken(start, data, out)
+        held.clear()
+        self._need = HEAD_SIZE
+        return self._payload(data, stop, out) if head.kind == DATA else stop
+
+    def _gather(self, data: bytes, start: int) -> bool:
+        """Are the bytes there that are needed of the frame at `start`? What does not lie in `data` as a whole is held."""
+        held = self._buffer
+        if not held and len(data) - start >= self._need:
+            return True
+        held += data[start + len(held) : start + self._need]
+        return len(held) == self._need
+
+    def _head_at(self, data: bytes, start: int) -> FrameHead:
+        return frame_head(self._buffer, 0) if self._buffer else frame_head(data, start)
+
+    def _expected(self, head: FrameHead) -> bool:
+        """May a frame with this head stand here?"""
+        if (head.kind == CONTINUATION) != (self._block is not None):
+            return False
+        return head.fits() and (self._block is None or head.stream == self._block.stream)
+
+    def _take(self, head: FrameHead, raw: bytes, out: list[Item]) -> bool:
+        """A whole frame that is not DATA; False if it cannot be one."""
+        if head.kind in (HEADERS, PUSH_PROMISE):
+            return self._begin_block(head, raw, out)
+        if self._block:
+            self._go_on(self._block, head.flags, raw, out)
+        elif head.kind == RST_STREAM:
+            self._open.pop(head.stream, None)
+            out.append(Reset(head.stream, int.from_bytes(raw[HEAD_SIZE:], "big"), len(raw)))
+        elif head.kind == GOAWAY:
+            last, code = int.from_bytes(raw[9:13], "big") & STREAM_BITS, int.from_bytes(raw[13:17], "big")
+            out.append(GoAway(last, code, len(raw)))
+        else:
+            _control(len(raw), out)
+        return True
+
+    # -- header blocks ---------------------------------------------------------------------------------------------
+
+    def _begin_block(self, head: FrameHead, raw: bytes, out: list[Item]) -> bool:
+        promise, padded = head.kind == PUSH_PROMISE, head.flags & PADDED > 0
+        start = HEAD_SIZE + padded + (4 if promise else 5 if head.flags & PRIORITISED else 0)
+        stop = len(raw) - (raw[HEAD_SIZE] if padded and head.length else 0)
+        if start > stop:
+            return False
+        promised = int.from_bytes(raw[start - 4 : start], "big") & STREAM_BITS if promise else 0
+        if promise and not promised:
+            return False
+        block = _Block(head.stream, not promise and head.flags & END_STREAM > 0, promised)
+        if head.flags & END_HEADERS:
+            self._give_block(block, raw[start:stop], len(raw), out)
+        else:
+            block.raw += raw
+            block.fragments += raw[start:stop]
+            self._block = block
+        return True
+
+    def _go_on(self, block: _Block, flags: int, raw: bytes, out: list[Item]) -> None:
+        """A CONTINUATION frame of `block`."""
+        size = len(block.raw) + len(raw)
+        whole = flags & END_HEADERS > 0
+        if block.given:
+            _control(size, out)
+        elif size > LONGEST_BLOCK:
+            out.append(Fields(block.stream, (), False, block.end, size, block.promised))
+            self._note(block)
+            self._fields.lose()
+            self._block = _Block(block.stream, block.end, block.promised, given=True)
+        elif whole:
+            self._give_block(block, bytes(block.fragments) + raw[HEAD_SIZE:], size, out)
+        else:
+            block.raw += raw
+            block.fragments += raw[HEAD_SIZE:]
+        if whole:
+            self._block = None
+
+    def _give_block(self, block: _Block, fragments: bytes, size: int, out: list[Item]) -> None:
+        headers, known = self._fields.decode(fragments)
+        out.append(Fields(block.stream, headers, known, block.end, size, block.promised))
+        self._note(block)
+
+    def _note(self, block: _Block) -> None:
+        """Remember which streams are open."""
+        self._largest = max(self._largest, block.stream)
+        if block.end:
+            self._open.pop(block.stream, None)
+        else:
+            self._opened(block.promised or block.stream)
+
+    def _opened(self, stream: int) -> None:
+        if stream not in self._open:
+            if len(self._open) >= _OPEN_MOST:
+                del self._open[next(iter(self._open))]
+            self._open[stream] = None
+
+    # -- data ------------------------------------------------------------------------------------------------------
+
+    def _open_data(self, head: FrameHead, raw: bytes) -> bool:
+        """The beginning of a DATA frame: its head, and the size of its padding if there is any. False if it cannot be one."""
+        padding = raw[HEAD_SIZE] if head.flags & PADDED else 0
+        left = head.length - (len(raw) - HEAD_SIZE) - padding
+        if left < 0:
+            return False
+        self._state = _DATA
+        self._stream, self._left, self._padding, self._end = head.stream, left, padding, head.flags & END_STREAM > 0
+        self._spent = len(raw)
+        self._longest = max(self._longest, head.length)
+        self._largest = max(self._largest, head.stream)
+        self._opened(head.stream)
+        return True
+
+    def _payload(self, data: bytes, at: int, out: list[Item]) -> int:
+        stop = min(len(data), at + self._left)
+        part = data[at:stop]
+        self._left -= stop - at
+        if not self._left:
+            padding = min(self._padding, len(data) - stop)
+            self._padding -= padding
+            self._spent += padding
+            stop += padding
+        if not self._left and not self._padding:
+            self._state = _FRAME
+            self._give(part, self._end, out)
+        elif part:
+            self._give(part, False, out)
+        return stop
+
+    def _give(self, part: bytes, end: bool, out: list[Item]) -> None:
+        if part or end or self._lost or self._spent:
+            out.append(Data(self._stream, part, end, self._lost, self._spent + len(part)))
+        self._lost = self._spent = 0
+        if end:
+            self._open.pop(self._stream, None)
+
+    # -- holes and ends --------------------------------------------------------------------------------------------
+
+    def gap(self, size: int, reason: str) -> list[Item]:
+        """`size` bytes are missing here. Inside a DATA frame that is as long, go on exactly; else search."""
+        out: list[Item] = []
+        if self._state == _DATA:
+            lost = min(size, self._left)
+            self._lost += lost
+            self._left -= lost
+            beyond = size - lost - self._padding
+            self._padding = max(0, -beyond)
+            if self._left or self._padding:
+                return out
+            self._state = _FRAME
+            self._give(b"", self._end, out)
+            if beyond <= 0:
+                return out
+        if self._state != _SEARCH:
+            self._flush(-self.held(), out)
+            out.append(Lost(reason))
+            self._dark()
+        return out
+
+    def finish(self) -> list[Item]:
+        """No more bytes. What is held is given out, understood or not."""
+        out: list[Item] = []
+        if self._state == _DATA:
+            self._give(b"", False, out)
+        self._flush(-self.held(), out)
+        self._dark()
+        return out
+
+    # -- checkpoints -----------------------------------------------------------------------------------------------
+
+    def snapshot(self) -> Any:
+        block = self._block
+        return [
+            self._state, self._fresh, self._preface, self._fields.snapshot(), bytes(self._buffer), self._need,
+            block and [block.stream, block.end, block.promised, bytes(block.raw), bytes(block.fragments), block.given],
+            self._largest, self._longest, list(self._open),
+            self._stream, self._left, self._padding, self._end, self._lost, self._spent,
+        ]  # fmt: skip
+
+    def restore(self, state: Any) -> None:
+        (
+            self._state, self._fresh, self._preface, fields, buffer, self._need,
+            block,
+            self._largest, self._longest, streams,
+            self._stream, self._left, self._padding, self._end, self._lost, self._spent,
+        ) = state  # fmt: skip
+        self._fields.restore(fields)
+        self._buffer = bytearray(buffer)
+        self._block = None
+        if block:
+            stream, end, promised, raw, fragments, given = block
+            self._block = _Block(stream, end, promised, bytearray(raw), bytearray(fragments), given)
+        self._open = dict.fromkeys(streams)
+
+
+def _control(size: int, out: list[Item]) -> None:
+    """Frames without a meaning follow each other often; they become one item."""
+    last = out[-1] if out else None
+    if type(last) is Control:
+        out[-1] = Control(last.size + size)
+    else:
+        out.append(Control(size))
+
+
+def _begins_settings(text: bytes) -> bool:
+    """Could this be, up to its end, the head of the SETTINGS that a server begins with (RFC 9113 3.4)?"""
+    return not text[0] and b"\4\0\0\0\0\0".startswith(text[3:HEAD_SIZE])

@@ -1,0 +1,155 @@
+"""Bytes -> the heads of HTTP/2 frames (RFC 9113 4.1, 6), and whether bytes from an unknown place are frames at all."""
+
+from __future__ import annotations
+
+from collections.abc import Container
+from typing import NamedTuple
+
+__all__ = [
+    "ACK",
+    "ALTSVC",
+    "CONTINUATION",
+    "DATA",
+    "END_HEADERS",
+    "END_STREAM",
+    "GOAWAY",
+    "HEADERS",
+    "HEAD_SIZE",
+    "LONGEST_BLOCK",
+    "LONGEST_DATA",
+    "ORIGIN",
+    "PADDED",
+    "PING",
+    "PRIORITISED",
+    "PRIORITY",
+    "PRIORITY_UPDATE",
+    "PUSH_PROMISE",
+    "RST_STREAM",
+    "SETTINGS",
+    "STREAM_BITS",
+    "WINDOW_UPDATE",
+    "FrameHead",
+    "frame_head",
+    "looks_like_http2",
+    "plausible",
+]
+
+DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PUSH_PROMISE, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = range(10)
+ALTSVC, ORIGIN, PRIORITY_UPDATE = 10, 12, 16  # RFC 7838 4, RFC 8336 2.1, RFC 9218 7.1
+
+END_STREAM = ACK = 1
+END_HEADERS = 4
+PADDED = 8
+PRIORITISED = 32
+
+HEAD_SIZE = 9
+STREAM_BITS = 0x7FFFFFFF  # the highest bit of the four octets is reserved
+LONGEST_DATA = (1 << 24) - 1  # all that a length can say: DATA is not held
+LONGEST_BLOCK = 256 << 10  # of a header block, its framing included: as for a head of HTTP/1
+_LONGEST = 64 << 10  # of any other frame: four times what a peer must accept
+_STREAM_JUMP = 20_000  # no hole swallows 10,000 streams; much more would let other numbers pass for a stream
+_FIRST_DATA_LEAST = 8  # bytes of DATA, where it is all that speaks for a record: an event of a stream has more
+_FIRST_PART_LEAST = 256  # and of a frame that goes on: then the record is mostly full
+_STREAM_MOST = 1 << 24  # no connection whose beginning was not seen had as many before
+
+
+class FrameHead(NamedTuple):
+    length: int  # of the payload
+    kind: int
+    flags: int
+    stream: int
+
+    def fits(self) -> bool:
+        """Does RFC 9113 allow a frame of this type this length and this stream? A type that is not known may be anywhere."""
+        rule = _RULES.get(self.kind, _ANY)
+        if rule.streamed is not None and rule.streamed != (self.stream > 0):
+            return False
+        if self.kind == DATA and self.flags & PADDED and not self.length:
+            return False
+        return rule.least <= self.length <= rule.most and self.length % rule.step == 0
+
+
+class _Rule(NamedTuple):
+    """Of one type of frame: the flags that are defined, whether it has a stream (None: it may), its lengths."""
+
+    flags: int
+    streamed: bool | None
+    least: int
+    most: int
+    step: int = 1
+
+
+_RULES = {
+    DATA: _Rule(END_STREAM | PADDED, True, 0, LONGEST_DATA),
+    HEADERS: _Rule(END_STREAM | END_HEADERS | PADDED | PRIORITISED, True, 0, LONGEST_BLOCK),
+    PRIORITY: _Rule(0, True, 5, 5),
+    RST_STREAM: _Rule(0, True, 4, 4),
+    SETTINGS: _Rule(ACK, False, 0, _LONGEST, 6),
+    PUSH_PROMISE: _Rule(END_HEADERS | PADDED, True, 4, LONGEST_BLOCK),
+    PING: _Rule(ACK, False, 8, 8),
+    GOAWAY: _Rule(0, False, 8, _LONGEST),
+    WINDOW_UPDATE: _Rule(0, None, 4, 4),
+    CONTINUATION: _Rule(END_HEADERS, True, 0, LONGEST_BLOCK),
+    ALTSVC: _Rule(0, None, 2, _LONGEST),
+    ORIGIN: _Rule(0, False, 0, _LONGEST),
+    PRIORITY_UPDATE: _Rule(0, False, 4, _LONGEST),
+}
+_ANY = _Rule(0xFF, None, 0, _LONGEST)
+
+
+def frame_head(text: bytes | bytearray, at: int) -> FrameHead:
+    head = int.from_bytes(text[at : at + HEAD_SIZE], "big")
+    return FrameHead(head >> 48, head >> 40 & 0xFF, head >> 32 & 0xFF, head & STREAM_BITS)
+
+
+def looks_like_http2(data: bytes) -> bool:
+    """Is this record, from the middle of a connection of which nothing was seen, nothing but whole and plausible frames?"""
+    return plausible(data, 0, (), -1)
+
+
+def plausible(data: bytes, largest: int, streams: Container[int], longest: int) -> bool:
+    """
+    Are these, from the first byte to the last, frames as a sender spells them who keeps to RFC 9113 and extends it nowhere?
+
+    `largest` (0: unknown) and `streams` are what was seen of its streams before. The last frame may go on behind `data` if it
+    is DATA or HEADERS of up to `longest` bytes. Frames are full of zeros and small numbers, so that what begins in the middle
+    of one can have the form of another; therefore the first frame must have more to show than a head.
+    """
+    at, end, block = 0, len(data), 0
+    limit = largest + _STREAM_JUMP if largest else _STREAM_MOST
+    while end - at >= HEAD_SIZE:
+        head = frame_head(data, at)
+        length, kind, flags, stream = head
+        rule = _RULES.get(kind)
+        if rule is None or flags & ~rule.flags or not head.fits():
+            return False
+        if stream > limit or data[at + 5] >= 0x80:
+            return False
+        if stream and not stream & 1 and stream not in streams:
+            return False  # a stream of the server, and nobody saw its promise
+        if (kind == CONTINUATION) != (block > 0) or (block and stream != block):
+            return False
+        start = at + HEAD_SIZE
+        stop = start + length
+        if stop > end:
+            if kind not in (DATA, HEADERS) or length > longest:
+                return False
+            return at > 0 or (stream in streams and end - start >= _FIRST_PART_LEAST)
+        if not at and length < (_FIRST_DATA_LEAST if kind == DATA else 1):
+            return False
+        if not _plausible_payload(kind, flags, data[start:stop]):
+            return False
+        if kind in (HEADERS, PUSH_PROMISE, CONTINUATION):
+            block = 0 if flags & END_HEADERS else stream
+        at = stop
+    return 0 < at == end and not block
+
+
+def _plausible_payload(kind: int, flags: int, payload: bytes) -> bool:
+    if kind == SETTINGS:
+        return not (flags & ACK and payload)
+    if kind == WINDOW_UPDATE:
+        return 0 < int.from_bytes(payload, "big") <= STREAM_BITS
+    if kind in (DATA, HEADERS, PUSH_PROMISE) and flags & PADDED:
+        return payload[0] < len(payload) if payload else False
+    return kind != HEADERS or len(payload) > 0

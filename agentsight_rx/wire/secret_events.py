@@ -1,0 +1,118 @@
+"""Data of the events of one stream -> the same without secrets, also those that are cut into the texts of several events."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any, TypeAlias, cast
+
+from msgspec import Struct
+
+from .secrets import Redactor, find_secrets, settled
+
+__all__ = ["mask_events"]
+
+_Path: TypeAlias = tuple[Any, ...]
+
+# What tells apart texts at the same place of different events: which block, choice, item or tool call they go on with
+_WHICH = ("type", "index", "output_index", "content_index", "item_id")
+
+
+class _Text(Struct):
+    """`holder[key]`, in the event of this number; and what of its bytes is to go: (start, end, what comes into its place)."""
+
+    event: int
+    holder: Any
+    key: Any
+    data: bytes
+    names: _Path
+    exact: _Path
+    marks: list[tuple[int, int, bytes]] = []
+
+
+def mask_events(datas: Sequence[str], redactor: Redactor, /, *, cut: bool = False) -> list[str]:
+    """
+    The data of each event, JSON or not. Texts at the same place of several events are looked at as one, those of one block and
+    those of all blocks, since a reader may join these too; then each event by itself.
+
+    A label stands where its secret begins; the rest of it is gone from the later events. JSON is encoded anew only where it
+    held such a secret. `cut`: events are missing behind these, or between them.
+    """
+    made = list(datas)
+    values = [_decoded(data) for data in datas]
+    texts = [text for index, value in enumerate(values) for text in _texts(index, value, made)]
+    groups: dict[tuple[bool, _Path], list[_Text]] = {}
+    for text in texts:
+        groups.setdefault((True, text.exact), []).append(text)
+        groups.setdefault((False, text.names), []).append(text)
+    for group in groups.values():
+        _mark(group, redactor, cut)
+    for text in texts:
+        if text.marks:
+            text.holder[text.key] = _without(text).decode("utf-8", "surrogatepass")
+    for index in {text.event for text in texts if text.marks and text.holder is not made}:
+        made[index] = json.dumps(values[index], separators=(",", ":"))
+    return [redactor.text(data) for data in made]
+
+
+def _decoded(data: str) -> Any:
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _texts(event: int, value: Any, datas: list[str]) -> Iterator[_Text]:
+    """Every text of a JSON value, with the names that lead to it; or the whole of what is none."""
+    if not isinstance(value, dict | list):
+        yield _Text(event, datas, event, _bytes(datas[event]), (), ())
+        return
+    todo: list[tuple[_Path, _Path, object]] = [((), (), cast("object", value))]
+    while todo:
+        names, exact, holder = todo.pop()
+        inside: list[tuple[Any, object]] = list(enumerate(cast("list[object]", holder))) if isinstance(holder, list) else []
+        if isinstance(holder, dict):
+            inside = list(cast("dict[Any, object]", holder).items())
+            exact += tuple(str(inner) for key, inner in inside if key in _WHICH and isinstance(inner, str | int))
+        below: list[tuple[_Path, _Path, object]] = []
+        for key, inner in inside:
+            named = (*names, key) if isinstance(key, str) else (*names, 0)
+            if isinstance(inner, str):
+                yield _Text(event, holder, key, _bytes(inner), named, (*exact, key))
+            elif isinstance(inner, dict | list):
+                below.append((named, (*exact, key), cast("object", inner)))
+        todo += reversed(below)
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _mark(texts: Sequence[_Text], redactor: Redactor, cut: bool) -> None:
+    """Mark the secrets of what the texts are together."""
+    joined = b"".join([text.data for text in texts])
+    found = find_secrets(joined, cut=cut)
+    at, start = 0, 0
+    for secret in settled(joined, found) if found else ():
+        while start + len(texts[at].data) <= secret.start < len(joined):
+            start += len(texts[at].data)
+            at += 1
+        label = redactor.label(secret.kind, joined[secret.start : secret.end])
+        part, begin = at, start
+        while begin < secret.end:
+            text = texts[part]
+            first, last = max(0, secret.start - begin), min(len(text.data), secret.end - begin)
+            if first < last:
+                text.marks.append((first, last, label if secret.start >= begin else b""))
+            begin += len(text.data)
+            part += 1
+
+
+def _without(text: _Text) -> bytes:
+    parts: list[bytes] = []
+    done = 0
+    for start, end, label in sorted(text.marks, key=lambda mark: (mark[0], -mark[1])):
+        if start >= done:
+            parts += text.data[done:start], label
+        done = max(done, end)
+    return b"".join([*parts, text.data[done:]])

@@ -1,0 +1,521 @@
+"""
+Bytes of one direction of a WebSocket -> its messages (RFC 6455), decompressed (RFC 7692), over any cutting and any hole.
+
+Longer than a file should be: what a hole costs is decided by the frames and the compression together.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from codecs import IncrementalDecoder, getincrementaldecoder
+from typing import Literal
+
+import msgspec
+from msgspec import Struct, field
+
+from ..events import WebSocketKind
+from .http1 import Foreign
+
+__all__ = ["Deflate", "Foreign", "Message", "WebSocketDecoder", "agreed"]
+
+
+class Deflate(Struct, frozen=True):
+    """
+    How the messages of one direction are compressed (RFC 7692 7.1).
+
+    `takeover`: a message may refer to those before it. `window_bits`: how far back, as the base-2 logarithm of bytes.
+    """
+
+    takeover: bool = True
+    window_bits: int = 15
+
+
+class Message(Struct, frozen=True):
+    """
+    One message or control frame: unmasked, its fragments joined, decompressed. A text is not validated.
+
+    `code`, of a close alone, is its status code (0: none); `data` is then its reason. `lost` counts bytes of the payload that
+    were not captured or not kept, or could not be decompressed; of a compressed message over the limit, bytes that were
+    inflated and not kept, and those of the payload that were not inflated. `reason` says why it is not complete:
+
+        the gap's ("lost", "truncated")   bytes are missing; what is there stands together, of a compressed one what came before
+        "limit"      longer than the limit; `data` is its beginning
+        "malformed"  its compressed data is damaged, or what follows it is no frame that may follow
+        "inflate"    far longer than the limit, and nobody inflates so much to know the context of the next
+        "context"    it may refer to messages that were not seen, so nothing of it can be known
+        another      what `finish` was told
+
+    `size`: the bytes on the wire of all its frames, heads and masks included.
+    """
+
+    kind: WebSocketKind
+    data: bytes
+    code: int = 0
+    lost: int = 0
+    reason: str | None = None
+    size: int = 0
+
+
+# The first byte of a frame: FIN, RSV1 (compressed), RSV2, RSV3, opcode. Those that RFC 6455 5.2 and RFC 7692 6 allow:
+_KINDS: dict[int, WebSocketKind] = {1: "text", 2: "binary", 8: "close", 9: "ping", 10: "pong"}
+_CONTROL = frozenset((0x88, 0x89, 0x8A))  # never in fragments
+_BEGINNING = frozenset((0x01, 0x02, 0x81, 0x82))
+_COMPRESSED = frozenset((0x41, 0x42, 0xC1, 0xC2))
+_CONTINUED = frozenset((0x00, 0x80))
+
+_HEAD_MOST = 14  # two bytes, eight of length, four of mask
+_SEARCH_MOST = 16 << 20  # behind a hole, a frame of more bytes is taken for a misreading
+_WINDOW = 32 << 10  # what deflate can refer to at most
+_STEP = 4096  # bytes inflated at once; where that cannot be, they are looked at again one by one
+_SLICE = 64 << 10  # most bytes that one step gives at once
+_BEYOND = 4  # so many times the limit are inflated, and kept compressed for a checkpoint, before it is called a bomb
+_FINALS_MOST = 1000  # final blocks in a message: each costs as much as 4 KiB of data
+
+
+class _Part(Struct, array_like=True):
+    """What was seen of a message that has not ended."""
+
+    kind: WebSocketKind
+    packed: bool = False
+    data: bytearray = field(default_factory=bytearray)
+    lost: int = 0
+    reason: str | None = None
+    size: int = 0
+
+
+class _Head(Struct, frozen=True, gc=False):
+    """Head of a frame: its first byte, its own size, and the length and the mask of its payload."""
+
+    first: int
+    size: int
+    length: int
+    key: bytes
+
+
+_NO_HEAD = _Head(0, 0, 0, b"")
+
+
+class _State(Struct, array_like=True):
+    head: bytes
+    left: int
+    key: bytes
+    final: bool
+    dark: bool
+    context: bytes | None
+    control: _Part | None
+    message: _Part | None
+    raw: bytearray | None
+
+
+class WebSocketDecoder:
+    """
+    The frames of one direction, from the first byte behind the handshake.
+
+    `masked`: whether its frames must be masked (the client's are); None: nobody knows. Of a message the first `limit` bytes are
+    kept. Behind a hole whose end is in no known frame, or behind what is no frame, it is dark: only the beginning of a record
+    can begin a frame, and the whole record must read as frames; what cannot is foreign.
+    """
+
+    def __init__(self, deflate: Deflate | None, *, masked: bool | None, limit: int = 8 << 20) -> None:
+        self._takeover = deflate is not None and deflate.takeover
+        self._beginning = _BEGINNING | _COMPRESSED if deflate else _BEGINNING
+        self._masked = masked
+        self._limit = limit
+        self._head = b""  # of the frame that comes, as far as it came
+        self._left = 0  # bytes that the payload of this frame still has
+        self._key = b""  # its mask, turned to the next of them
+        self._final = True
+        self._dark = False
+        self._context: bytes | None = b""  # what the next compressed message may refer to; None: nobody knows
+        self._control: _Part | None = None
+        self._message: _Part | None = None
+        self._inflater: _Inflater | None = None  # of `_message`, if it is compressed and nothing of it is damaged yet
+
+    @property
+    def begun(self) -> bool:
+        """True while bytes of a text or binary message are held."""
+        return self._message is not None or (self._head != b"" and not self._head[0] & 8)
+
+    def held(self) -> int:
+        """Bytes taken in that are not yet part of anything given out."""
+        return len(self._head) + sum(part.size for part in (self._message, self._control) if part is not None)
+
+    def feed(self, data: bytes) -> list[Message | Foreign]:
+        """Take the bytes of one record."""
+        if self._dark and data:
+            if not self._plausible(data):
+                return [Foreign(0, data)]
+            self._dark = False
+        out: list[Message | Foreign] = []
+        at, end = 0, len(data)
+        while at < end:
+            at = self._payload(data, at, out) if self._left else self._frame(data, at, out)
+        return out
+
+    # -- frames ----------------------------------------------------------------------------------------------------
+
+    def _frame(self, data: bytes, at: int, out: list[Message | Foreign]) -> int:
+        """The head that begins at `at`, or goes on there."""
+        before = len(self._head)
+        text, start = (self._head + data[at : at + _HEAD_MOST], 0) if before else (data, at)
+        head = self._head_at(text, start, self._message is not None)
+        if head is None:
+            self._head += data[at:]
+            return len(data)
+        if not head.size:
+            rest, self._head = self._head + data[at:], b""
+            self._break("malformed", out)
+            out.append(Foreign(at - before, rest))
+            return len(data)
+        self._head = b""
+        self._begin(head)
+        if not self._left:
+            self._end_frame(out)
+        return at + head.size - before
+
+    def _head_at(self, text: bytes, at: int, opened: bool) -> _Head | None:
+        """The head of a frame at `at`; None: more must come; one of size 0: it can be none. `opened`: inside a message."""
+        if len(text) - at < 2:
+            return None
+        first, second = text[at], text[at + 1]
+        length, size, least = second & 127, 2, 0
+        if first in _CONTROL:
+            fits = length < 126 and not (first == 0x88 and length == 1)  # half a status code
+        else:
+            fits = first in (_CONTINUED if opened else self._beginning)
+        if not fits or (self._masked is not None and (second >= 128) != self._masked):
+            return _NO_HEAD
+        if length > 125:
+            size, least = (4, 126) if length == 126 else (10, 1 << 16)
+            if len(text) - at < size:
+                return None
+            length = int.from_bytes(text[at + 2 : at + size], "big")
+            if not least <= length < 1 << 63:
+                return _NO_HEAD
+        if second < 128:
+            return _Head(first, size, length, b"")
+        key = text[at + size : at + size + 4]
+        return _Head(first, size + 4, length, key) if len(key) == 4 else None
+
+    def _begin(self, head: _Head) -> None:
+        self._final = head.first >= 128
+        self._left = head.length
+        self._key = head.key
+        opcode = head.first & 15
+        if opcode & 8:
+            self._control = _Part(_KINDS[opcode], size=head.size)
+        elif opcode:
+            packed = head.first & 0x40 != 0
+            self._message = _Part(_KINDS[opcode], packed, size=head.size)
+            if packed and self._context is None:
+                self._message.reason = "context"
+            elif packed:
+                self._inflater = self._new_inflater(self._message)
+        elif self._message is not None:
+            self._message.size += head.size
+
+    def _payload(self, data: bytes, at: int, out: list[Message | Foreign]) -> int:
+        end = min(len(data), at + self._left)
+        piece = data[at:end]
+        size = end - at
+        self._left -= size
+        if self._key:
+            piece = _unmask(piece, self._key)
+            self._turn(size)
+        if self._control is not None:
+            self._control.size += size
+            self._keep(self._control, piece)
+        elif self._message is not None:
+            self._message.size += size
+            if self._inflater is not None:
+                self._inflater.feed(piece)
+                if not self._inflater.alive:
+                    self._lose_context()
+            else:
+                self._keep(self._message, piece)
+        if not self._left:
+            self._end_frame(out)
+        return end
+
+    def _turn(self, size: int) -> None:
+        """The mask goes on behind `size` bytes of payload."""
+        turn = size & 3
+        self._key = self._key[turn:] + self._key[:turn]
+
+    def _keep(self, part: _Part, piece: bytes) -> None:
+        if part.packed or (part.kind == "close" and part.reason):  # what stands behind a hole there means nothing
+            part.lost += len(piece)
+            return
+        room = self._limit - len(part.data) if part is self._message else len(piece)
+        if room < len(piece):
+            part.lost += len(piece) - room
+            part.reason = part.reason or "limit"
+            piece = piece[:room]
+        part.data += piece
+
+    def _end_frame(self, out: list[Message | Foreign]) -> None:
+        if self._control is not None:
+            out.append(_message(self._control))
+            self._control = None
+        elif self._message is not None and self._final:
+            if self._inflater is not None:
+                self._inflater.end()
+                if self._takeover:
+                    self._context = self._inflater.window() if self._inflater.alive else None
+            out.append(_message(self._message))
+            self._message = self._inflater = None
+
+    # -- compression -----------------------------------------------------------------------------------------------
+
+    def _new_inflater(self, part: _Part) -> _Inflater:
+        return _Inflater(part, self._context or b"", self._limit, _BEYOND * self._limit if self._takeover else self._limit)
+
+    def _lose_context(self) -> None:
+        self._inflater = None
+        if self._takeover:
+            self._context = None
+
+    # -- holes and ends --------------------------------------------------------------------------------------------
+
+    def gap(self, size: int, reason: str) -> list[Message | Foreign]:
+        """`size` bytes are missing here. Inside a payload as long as that go on exactly; else end what is open and search."""
+        out: list[Message | Foreign] = []
+        part = self._control or self._message
+        if part is None or not 0 < size <= self._left:
+            if part is not None:
+                part.lost += self._left
+            self._break(reason, out)
+            return out
+        part.lost += size
+        part.reason = part.reason or reason
+        if part is self._message and self._inflater is not None:
+            self._lose_context()
+        self._turn(size)
+        self._left -= size
+        if not self._left:
+            self._end_frame(out)
+        return out
+
+    def finish(self, reason: str | None) -> list[Message | Foreign]:
+        """No more bytes. `reason`: why nothing more comes; None: the connection was closed in order."""
+        out: list[Message | Foreign] = []
+        self._break(reason or "closed", out)
+        return out
+
+    def _break(self, reason: str, out: list[Message | Foreign]) -> None:
+        """Give out what is open, incomplete; nobody knows where the next frame begins, nor what came before it."""
+        for part in (self._control, self._message):
+            if part is not None:
+                part.reason = part.reason or reason
+                out.append(_message(part))
+        if self._head:
+            out.append(Foreign(-len(self._head), self._head))
+        self._head = b""
+        self._left = 0
+        self._control = self._message = None
+        self._lose_context()
+        self._dark = True
+
+    def _plausible(self, record: bytes) -> bool:
+        """Does `record` read as frames from its first byte to its last, or to one that goes on, its plain texts as UTF-8?"""
+        at, end, opened = 0, len(record), False
+        text: IncrementalDecoder | None = None
+        while at < end:
+            head = self._head_at(record, at, opened)
+            if head is None or not head.size:
+                return False
+            at += head.size
+            stop = at + head.length
+            if stop > end and head.length > _SEARCH_MOST:
+                return False
+            if head.first not in _CONTROL:
+                opened = head.first < 128
+                if head.first not in _CONTINUED:
+                    text = _UTF8() if head.first in (0x01, 0x81) else None
+                if text is not None and not _decodes(text, _unmask(record[at:stop], head.key), not opened and stop <= end):
+                    return False
+            at = stop
+        return True
+
+    # -- checkpoints -----------------------------------------------------------------------------------------------
+
+    def snapshot(self) -> bytes:
+        """All that a decoder made with the same arguments needs to go on. zlib's state has no form: it is inflated again."""
+        raw = self._inflater.raw if self._inflater is not None else None
+        return msgspec.msgpack.encode(
+            _State(self._head, self._left, self._key, self._final, self._dark, self._context, self._control, self._message, raw)
+        )
+
+    def restore(self, state: bytes) -> None:
+        was = msgspec.msgpack.decode(state, type=_State)
+        self._head, self._left, self._key, self._final, self._dark = was.head, was.left, was.key, was.final, was.dark
+        self._context, self._control, self._message, self._inflater = was.context, was.control, was.message, None
+        if was.raw is not None and was.message is not None:
+            self._inflater = self._new_inflater(was.message)
+            self._inflater.begin_again(was.raw)
+
+
+_UTF8 = getincrementaldecoder("utf-8")
+
+
+def _decodes(decoder: IncrementalDecoder, data: bytes, final: bool) -> bool:
+    try:
+        decoder.decode(data, final)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _message(part: _Part) -> Message:
+    data = bytes(part.data)
+    if part.kind != "close":
+        return Message(part.kind, data, 0, part.lost, part.reason, part.size)
+    if len(data) < 2:  # none, or half of the code
+        return Message("close", b"", 0, part.lost + len(data), part.reason, part.size)
+    return Message("close", data[2:], int.from_bytes(data[:2], "big"), part.lost, part.reason, part.size)
+
+
+def _unmask(data: bytes, key: bytes) -> bytes:
+    """RFC 6455 5.3: byte i with byte i % 4 of the key, all at once."""
+    if not key:
+        return data
+    size = len(data)
+    mask = key * (size // 4) + key[: size % 4]
+    return (int.from_bytes(data, "little") ^ int.from_bytes(mask, "little")).to_bytes(size, "little")
+
+
+class _Inflater:
+    """
+    The payload of one compressed message, piece by piece -> the data of `part` (RFC 7692 7.2.2).
+
+    What stands behind `limit` bytes is inflated but not kept, up to `most` bytes in all, to know the window that the next
+    message refers to. It is not `alive` once it cannot go on. The window is always deflate's largest: that reads what any
+    smaller one wrote, and what it makes of a sender that cheats does not depend on how the bytes are cut.
+    """
+
+    def __init__(self, part: _Part, context: bytes, limit: int, most: int) -> None:
+        self._part = part
+        self._context = context
+        self._limit = limit
+        self._most = most
+        self._raw_most = _BEYOND * limit + _STEP  # stored blocks and flushes make short messages longer
+        self.raw = bytearray()  # the payload so far: to begin again from a checkpoint, or in front of damage
+        self._start()
+
+    def _start(self) -> None:
+        self.alive = True
+        self._zlib = zlib.decompressobj(-zlib.MAX_WBITS, zdict=self._context)
+        self._total = 0
+        self._finals = 0
+        self._behind = bytearray()  # the last bytes that were not kept
+
+    def begin_again(self, raw: bytes | bytearray) -> None:
+        """As if only `raw` had come."""
+        self._part.data.clear()
+        self._part.lost, self._part.reason = 0, None
+        self.raw = bytearray()
+        self._start()
+        self.feed(bytes(raw))
+
+    def feed(self, payload: bytes) -> None:
+        at, end = 0, len(payload)
+        while at < end and self.alive:
+            piece = payload[at : at + min(_STEP, self._raw_most - len(self.raw))]
+            at += len(piece)
+            reason = self._inflate(piece) if piece else "inflate"
+            if reason is None:
+                self.raw += piece
+            elif len(piece) > 1:
+                self._approach(piece)
+            else:
+                self._give_up(reason, len(piece))
+        self._part.lost += end - at
+
+    def _inflate(self, piece: bytes) -> str | None:
+        """Inflate all of `piece`; why that cannot be, if it cannot."""
+        while True:
+            if self._zlib.eof:  # a final block, and more behind it
+                self._finals += 1
+                if self._finals > _FINALS_MOST:
+                    return "inflate"
+                self._zlib = zlib.decompressobj(-zlib.MAX_WBITS, zdict=self.window())
+            most = min(_SLICE, 1 + (self._limit if self._total <= self._limit else self._most) - self._total)
+            try:
+                data = self._zlib.decompress(piece, most)
+            except zlib.error:
+                return "malformed"
+            self._keep(data)
+            if self._total > self._most:
+                return "inflate" if self._most > self._limit else "limit"
+            piece = self._zlib.unused_data or self._zlib.unconsumed_tail
+            if not piece and (self._zlib.eof or len(data) < most):
+                return None
+
+    def _approach(self, piece: bytes) -> None:
+        """
+        Begin again, and come to the place in `piece` that cannot be inflated byte by byte.
+
+        For zlib keeps to itself what it inflated in front of damage, and takes more than it needs to give what it is asked for.
+        """
+        self.begin_again(self.raw)
+        for at in range(len(piece)):
+            self.feed(piece[at : at + 1])
+
+    def _keep(self, data: bytes) -> None:
+        room = self._limit - len(self._part.data)
+        self._total += len(data)
+        self._part.data += data[:room]
+        if room < len(data):
+            self._part.reason = "limit"
+            self._part.lost += len(data) - room
+            self._behind += data[room:]
+            if len(self._behind) > 2 * _WINDOW:
+                del self._behind[:-_WINDOW]
+
+    def _give_up(self, reason: str, lost: int) -> None:
+        self.alive = False
+        self._part.reason = reason
+        self._part.lost += lost
+
+    def end(self) -> None:
+        """The message ends: with the tail that its sender took away, and nothing open in front of it."""
+        if not self.raw or self._zlib.eof:  # some send nothing at all for an empty message, or leave out the tail's beginning
+            return
+        try:
+            sound = not self._zlib.decompress(_END, 1) and self._zlib.eof and not self._zlib.unused_data
+        except zlib.error:
+            sound = False
+        if not sound:
+            self._give_up("malformed", 0)
+
+    def window(self) -> bytes:
+        """The last bytes that were inflated, in this message or before it."""
+        return b"".join((self._context, self._part.data[-_WINDOW:], self._behind))[-_WINDOW:]
+
+
+_END = b"\0\0\xff\xff" + b"\x03\0"  # the tail (RFC 7692 7.2.1), and an empty final block, which zlib tells where it stands
+
+
+# -- the handshake -----------------------------------------------------------------------------------------------------------
+
+_WINDOW_BITS = re.compile(r"(?:[89]|1[0-5])\Z")
+
+
+def agreed(extensions: str, sender: Literal["client", "server"]) -> Deflate | None:
+    """
+    What the Sec-WebSocket-Extensions of a 101 response say about the messages of `sender`; None: not compressed.
+
+    Several headers are joined by commas. A quoted value is a token too (RFC 6455 9.1), so no separator stands in it. Other
+    extensions, and parameters that RFC 7692 7.1 does not know, are ignored.
+    """
+    for extension in extensions.split(","):
+        name, *rest = (part.strip(" \t") for part in extension.split(";"))
+        if name.lower() == "permessage-deflate":
+            pairs = (part.partition("=") for part in rest)
+            parameters = {
+                key.rstrip(" \t").lower(): value.lstrip(" \t").strip('"').replace("\\", "") for key, _, value in pairs
+            }
+            bits = parameters.get(f"{sender}_max_window_bits", "")
+            return Deflate(f"{sender}_no_context_takeover" not in parameters, int(bits) if _WINDOW_BITS.match(bits) else 15)
+    return None

@@ -1,0 +1,59 @@
+#!/bin/sh
+# BASE_URL, CALLS and SIZE -> that many OpenAI calls by curl, all at once over one HTTP/2 connection; CLIENT_LOG says what each
+# sent and received.
+set -eu
+base_url=$1 calls=$2 size=$3
+
+coding() { # NUMBER
+    case $(($1 % 7)) in
+        0) echo gzip ;; 1) echo br ;; 2) echo zstd ;; 3) echo deflate ;; 4) echo raw-deflate ;; 5) echo gzip,br ;; 6) echo none ;;
+    esac
+}
+
+request() { # NUMBER
+    stream=false tools='' extra=''
+    [ $(($1 % 2)) -eq 0 ] || stream=true
+    [ $(($1 / 2 % 2)) -eq 1 ] || tools=',"tools":[{"type":"function","function":{"name":"bash","parameters":{"type":"object"}}}]'
+    [ $(($1 % 3)) -ne 1 ] || extra=$(head -c "$size" /dev/zero | tr '\0' x)
+    [ $(($1 % 3)) -ne 2 ] || extra="size=$size"
+    printf '{"model":"demo","stream":%s,"messages":[{"role":"user","content":"Call %d é 模 🙂 %s"}]%s}' \
+        "$stream" "$1" "$extra" "$tools"
+}
+
+transfer() { # NUMBER; prints what curl is to do
+    cat <<TRANSFER
+next
+fail
+no-buffer
+http2
+compressed
+cacert = "$SSL_CERT_FILE"
+header = "Content-Type: application/json"
+header = "Authorization: Bearer $OPENAI_API_KEY"
+header = "X-Want-Coding: $(coding "$1")"
+data-binary = "@$work/request-$1"
+output = "$work/response-$1"
+url = "$base_url/v1/chat/completions"
+TRANSFER
+}
+
+hex() { # FILE
+    od -An -v -tx1 "$1" | tr -d ' \n'
+}
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+number=0
+while [ "$number" -lt "$calls" ]; do
+    request "$number" >"$work/request-$number"
+    transfer "$number"
+    number=$((number + 1))
+done >"$work/transfers"
+sed -i 1d "$work/transfers" # "next" stands between transfers
+while [ -n "${WAIT_FOR:-}" ] && [ ! -e "$WAIT_FOR" ]; do sleep 0.01; done
+curl --parallel --silent --show-error --config "$work/transfers"
+number=0
+while [ "$number" -lt "$calls" ]; do
+    printf '{"request_body_hex":"%s","response_body_hex":"%s"}\n' "$(hex "$work/request-$number")" "$(hex "$work/response-$number")"
+    number=$((number + 1))
+done >"$CLIENT_LOG"

@@ -1,0 +1,147 @@
+"""
+BASE_URL, CALLS, SIZE, API and maybe "h2" -> that many calls through the API's own SDK, which takes the codings that it can.
+
+CLIENT_LOG says what each call sent and, without its coding, received. API is anthropic, openai, responses or gemini.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+
+_CODINGS = ("gzip", "br", "zstd", "deflate", "raw-deflate", "gzip,br", "none")
+_SCHEMA: dict[str, object] = {"type": "object", "properties": {"command": {"type": "string"}}}
+_BASH: dict[str, object] = {"name": "bash", "description": "Run a command."}
+_Call = Callable[[str, bool, bool], None]  # the prompt, with a tool, streamed
+
+
+def main(base_url: str, calls: int, size: int, api: str, *, http2: bool) -> None:
+    tap = _Tap()
+    with httpx2.Client(http2=http2, event_hooks={"request": [tap.ask], "response": [tap.watch]}, timeout=60) as client:
+        call = _APIS[api](base_url, client)
+        _wait()
+        with open(os.environ["CLIENT_LOG"], "w") as log:
+            for number in range(calls):
+                tap.wanted = _CODINGS[number % 7]
+                extra = ("", "x" * size, f"size={size}")[number % 3]
+                call(f"Call {number} é 模 🙂 {extra}", number // 2 % 2 == 0, number % 2 == 1)
+                line = {"request_body_hex": tap.request.hex(), "response_body_hex": tap.response.hex()}
+                print(json.dumps(line), file=log, flush=True)
+
+
+def _anthropic(base_url: str, http_client: httpx2.Client) -> _Call:
+    import anthropic
+
+    client = anthropic.Anthropic(base_url=base_url, max_retries=0, http_client=http_client)
+
+    def call(prompt: str, tool: bool, stream: bool) -> None:
+        tools: Any = [_BASH | {"input_schema": _SCHEMA}] if tool else anthropic.omit
+        ask: dict[str, Any] = {"model": "demo", "max_tokens": 4096, "tools": tools}
+        if stream:
+            with client.messages.stream(messages=[{"role": "user", "content": prompt}], **ask) as events:
+                events.until_done()
+        else:
+            client.messages.create(messages=[{"role": "user", "content": prompt}], **ask)
+
+    return call
+
+
+def _openai(base_url: str, http_client: httpx2.Client) -> _Call:
+    import openai
+
+    client = openai.OpenAI(base_url=f"{base_url}/v1", max_retries=0, http_client=http_client)
+
+    def call(prompt: str, tool: bool, stream: bool) -> None:
+        tools: Any = [{"type": "function", "function": _BASH | {"parameters": _SCHEMA}}] if tool else openai.omit
+        ask: dict[str, Any] = {"model": "demo", "messages": [{"role": "user", "content": prompt}], "tools": tools}
+        if stream:
+            _read_all(client.chat.completions.create(stream=True, stream_options={"include_usage": True}, **ask))
+        else:
+            client.chat.completions.create(**ask)
+
+    return call
+
+
+def _responses(base_url: str, http_client: httpx2.Client) -> _Call:
+    import openai
+
+    client = openai.OpenAI(base_url=f"{base_url}/v1", max_retries=0, http_client=http_client)
+
+    def call(prompt: str, tool: bool, stream: bool) -> None:
+        tools: Any = [_BASH | {"type": "function", "parameters": _SCHEMA, "strict": False}] if tool else openai.omit
+        ask: dict[str, Any] = {"model": "demo", "input": prompt, "tools": tools}
+        if stream:
+            _read_all(client.responses.create(stream=True, **ask))
+        else:
+            client.responses.create(**ask)
+
+    return call
+
+
+def _gemini(base_url: str, http_client: httpx2.Client) -> _Call:
+    from google import genai
+
+    options: Any = {"base_url": base_url, "httpx_client": http_client}
+    client: Any = genai.Client(http_options=options)
+
+    def call(prompt: str, tool: bool, stream: bool) -> None:
+        declaration = _BASH | {"parameters_json_schema": _SCHEMA}
+        config = {"tools": [{"function_declarations": [declaration]}]} if tool else None
+        if stream:
+            _read_all(client.models.generate_content_stream(model="demo", contents=prompt, config=config))
+        else:
+            client.models.generate_content(model="demo", contents=prompt, config=config)
+
+    return call
+
+
+_APIS: dict[str, Callable[[str, httpx2.Client], _Call]] = {
+    "anthropic": _anthropic,
+    "openai": _openai,
+    "responses": _responses,
+    "gemini": _gemini,
+}
+
+
+def _read_all(events: Any) -> None:
+    for _ in events:
+        pass
+
+
+class _Tap:
+    """What goes between the SDK and its HTTP library."""
+
+    def __init__(self) -> None:
+        self.wanted = ""
+        self.request = b""
+        self.response = b""
+
+    def ask(self, request: httpx2.Request) -> None:
+        request.headers["x-want-coding"] = self.wanted
+
+    def watch(self, response: Any) -> None:
+        self.request, self.response = response.request.content, b""
+        iter_bytes = response.iter_bytes
+
+        def watched(chunk_size: int | None = None) -> Iterator[bytes]:
+            for part in iter_bytes(chunk_size):
+                self.response += part
+                yield part
+
+        response.iter_bytes = watched
+
+
+def _wait() -> None:
+    while (path := os.environ.get("WAIT_FOR")) and not Path(path).exists():
+        time.sleep(0.01)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4], http2="h2" in sys.argv[5:])

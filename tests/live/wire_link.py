@@ -1,0 +1,58 @@
+"""One TLS connection: bytes in, until the client leaves or the server is to stop; bytes out."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from asyncio import StreamReader, StreamWriter
+
+__all__ = ["Link"]
+
+_PIECE = 65_536
+
+
+class Link:
+    def __init__(self, reader: StreamReader, writer: StreamWriter, number: int, stopping: asyncio.Event) -> None:
+        self.number = number
+        self._stopping = stopping
+        self._reader = reader
+        self._writer = writer
+        self._stopped = asyncio.ensure_future(stopping.wait())
+
+    @property
+    def stopping(self) -> bool:
+        return self._stopping.is_set()
+
+    async def receive(self) -> bytes:
+        """What came; b"" once the client has left or the server is to stop."""
+        reading = asyncio.ensure_future(self._reader.read(_PIECE))
+        await asyncio.wait((reading, self._stopped), return_when=asyncio.FIRST_COMPLETED)
+        if reading.done():
+            return reading.result()
+        reading.cancel()
+        return b""
+
+    async def receive_always(self) -> bytes:
+        """What came, though the server is to stop; b"" once the client has left."""
+        return await self._reader.read(_PIECE)
+
+    async def until_stop_or(self, task: asyncio.Task[None]) -> None:
+        await asyncio.wait((task, self._stopped), return_when=asyncio.FIRST_COMPLETED)
+
+    def write(self, data: bytes) -> None:
+        self._writer.write(data)
+
+    async def send(self, data: bytes) -> None:
+        self._writer.write(data)
+        await self._writer.drain()
+
+    def abort(self) -> None:
+        """End the connection without saying so."""
+        self._writer.transport.abort()
+
+    async def close(self) -> None:
+        """Send what is still to be sent, and end."""
+        self._stopped.cancel()
+        self._writer.close()
+        with contextlib.suppress(OSError):  # and ssl.SSLError, which is one: the client does not say goodbye in time
+            await self._writer.wait_closed()

@@ -1,0 +1,380 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from agentsight_rx.events import Reply, SseEvent, ToolCall, Usage
+from agentsight_rx.llm import Prompt, StreamReader, ToolResult
+from agentsight_rx.llm.gemini import GEMINI
+from agentsight_rx.wire.json_stream import JsonStreamDecoder
+
+HEAD = {"modelVersion": "gemini-x", "responseId": "r1"}
+
+
+def chunk(*parts: dict[str, Any], reason: str | None = None, index: int | None = 0, **fields: Any) -> dict[str, Any]:
+    candidate: dict[str, Any] = {"content": {"parts": parts, "role": "model"}, "index": index, "finishReason": reason}
+    candidate = {name: value for name, value in candidate.items() if value is not None}
+    return {"candidates": [candidate], **HEAD, **fields}
+
+
+def text(said: str, **fields: Any) -> dict[str, Any]:
+    return {"text": said, **fields}
+
+
+def call(name: str, args: dict[str, Any] | None = None, **fields: Any) -> dict[str, Any]:
+    return {"functionCall": {"name": name, "args": args or {}, **fields}}
+
+
+def usage(
+    prompt: int, said: int | None = None, thoughts: int | None = None, cached: int | None = None, **more: int
+) -> dict[str, Any]:
+    counts = {
+        "promptTokenCount": prompt,
+        "candidatesTokenCount": said,
+        "thoughtsTokenCount": thoughts,
+        "cachedContentTokenCount": cached,
+        "totalTokenCount": prompt + (said or 0) + (thoughts or 0),
+        **more,
+    }
+    return {"usageMetadata": {name: count for name, count in counts.items() if count is not None}}
+
+
+def event(value: dict[str, Any]) -> SseEvent:
+    return SseEvent("message", json.dumps(value))
+
+
+def read(*chunks: dict[str, Any]) -> StreamReader:
+    reader = GEMINI.reader()
+    for each in chunks:
+        reader.feed(event(each))
+    return reader
+
+
+END = chunk(text(""), reason="STOP", **usage(100, 12, 7, 80))
+CHUNKS = [
+    chunk(text("Let me ", thought=True), **usage(100)),
+    chunk(text("think.", thought=True), **usage(100, None, 7)),
+    chunk(text("Hello "), **usage(100, 3, 7)),
+    chunk(text("World!"), call("ls", {"a": 1}), **usage(100, 9, 7)),
+    chunk(call("ls", {"b": 2}, id="given"), call("pwd"), **usage(100, 11, 7)),
+    END,
+]
+WHOLE = Reply(
+    id="r1",
+    model="gemini-x",
+    text="Hello World!",
+    thinking="Let me think.",
+    tool_calls=(ToolCall("ls-0", "ls", '{"a": 1}'), ToolCall("given", "ls", '{"b": 2}'), ToolCall("pwd-2", "pwd", "{}")),
+    usage=Usage(input=20, output=19, cache_read=80, reasoning=7),
+    finish_reason="STOP",
+)
+ALL_PARTS = [part for each in CHUNKS for part in each["candidates"][0]["content"]["parts"]]
+WHOLE_BODY = json.dumps(chunk(*ALL_PARTS, reason="STOP", **usage(100, 12, 7, 80))).encode()
+ARRAY = b"[" + b"\n,\r\n".join(json.dumps(each).encode() for each in CHUNKS) + b"\n]\n"
+
+
+def test_a_stream_and_a_plain_body_say_the_same() -> None:
+    reader = read(*CHUNKS)
+    assert reader.reply() == WHOLE == GEMINI.response(WHOLE_BODY)
+    assert (reader.ended, reader.finished_choices, reader.unknown) == (False, True, 0)
+
+
+def test_only_text_thinking_and_calls_are_content() -> None:
+    reader = GEMINI.reader()
+    assert [reader.feed(event(each)) for each in CHUNKS] == [True, True, True, True, True, False]
+
+
+@pytest.mark.parametrize("size", range(len(CHUNKS)))
+def test_a_stream_without_an_end_mark_is_whole_once_every_candidate_has_a_reason(size: int) -> None:
+    reader = read(*CHUNKS[:size])
+    assert (reader.ended, reader.finished_choices) == (False, False)
+    assert WHOLE.text.startswith(reader.reply().text)
+    assert read(*CHUNKS[:size], END).finished_choices
+
+
+def test_e5_a_json_array_says_what_events_say() -> None:
+    assert GEMINI.response(ARRAY) == WHOLE
+    decoder, reader = JsonStreamDecoder(), GEMINI.reader()
+    for start in range(0, len(ARRAY), 7):
+        for each in decoder.feed(ARRAY[start : start + 7]):
+            reader.feed(each)
+    assert (reader.reply(), reader.finished_choices, decoder.finish(), decoder.lost) == (WHOLE, True, False, 0)
+
+
+def test_the_arguments_of_a_call_stay_as_they_were_sent() -> None:
+    pretty = json.dumps([chunk(call("f", {"a": 1}))], indent=2)
+    assert json.loads(GEMINI.response(pretty.encode()).tool_calls[0].input) == {"a": 1}
+    assert GEMINI.response(pretty.encode()).tool_calls[0].input in pretty
+
+
+def test_an_array_that_is_cut_gives_what_is_whole_of_it() -> None:
+    cut = ARRAY[: ARRAY.index(b"World!")]
+    reply = GEMINI.response(cut)
+    assert (reply.text, reply.thinking, reply.finish_reason) == ("Hello ", "Let me think.", None)
+
+
+def test_vector_6_18_gemini_chunks_with_usage_are_one_answer_with_the_last_usage() -> None:
+    chunks = [chunk(text(each), **usage(11, count)) for count, each in enumerate("abc", start=2)]
+    assert read(*chunks).reply() == Reply(id="r1", model="gemini-x", text="abc", usage=Usage(input=11, output=4))
+
+
+def test_vector_6_13_a_long_text_is_one_text() -> None:
+    assert read(*[chunk(text("x" * 1000))] * 60).reply().text == "x" * 60_000
+
+
+@pytest.mark.parametrize(
+    ("counts", "expected"),
+    [
+        (usage(11, 4), Usage(11, 4)),
+        (usage(11, 4, 5), Usage(11, 9, reasoning=5)),
+        (usage(11, 4, None, 10), Usage(1, 4, cache_read=10)),
+        (usage(11, 4, toolUsePromptTokenCount=3), Usage(14, 4)),
+        (usage(11), Usage(11, 0)),
+        ({"usageMetadata": {"trafficType": "ON_DEMAND"}}, None),
+        ({"usageMetadata": None}, None),
+    ],
+)
+def test_usage_has_the_normal_form(counts: dict[str, Any], expected: Usage | None) -> None:
+    assert GEMINI.response(json.dumps(chunk(text("x"), **counts)).encode()).usage == expected
+
+
+def test_the_last_usage_wins_and_what_it_leaves_out_does_not_undo() -> None:
+    reader = read(chunk(text("x"), **usage(100, 1, 5, 80)), chunk(text("y"), **usage(100, 3)), {"usageMetadata": {}, **HEAD})
+    assert reader.reply().usage == Usage(input=20, output=6, cache_read=80, reasoning=5)
+    late = read(chunk(text("x"), **usage(100)), chunk(text("y"), **usage(100, 3, None, 80)))
+    assert late.reply().usage == Usage(input=20, output=3, cache_read=80)
+
+
+def test_several_candidates_do_not_mix() -> None:
+    first, second = chunk(text("A"), reason="STOP")["candidates"], chunk(text("B"), call("f"), index=1)["candidates"]
+    reader = read({"candidates": [*first, *second]})
+    assert (reader.reply().text, reader.reply().tool_calls, reader.reply().finish_reason) == ("A", (), "STOP")
+    assert not reader.finished_choices
+    reader.feed(event(chunk(reason="MAX_TOKENS", index=1)))
+    assert reader.finished_choices
+    assert reader.reply().finish_reason == "STOP"
+
+
+def test_candidates_without_an_index_go_by_their_position() -> None:
+    both = [candidate for said in "AB" for candidate in chunk(text(said), index=None)["candidates"]]
+    assert read({"candidates": both}).reply().text == "A"
+
+
+def test_code_assist_wraps_each_answer() -> None:
+    reader = read(*({"response": each, "traceId": "t"} for each in CHUNKS))
+    assert (reader.reply(), reader.finished_choices) == (WHOLE, True)
+    assert GEMINI.response(b'{"response":' + WHOLE_BODY + b"}") == WHOLE
+
+
+ERROR = {"error": {"code": 429, "message": "Slow down", "status": "RESOURCE_EXHAUSTED"}}
+
+
+def test_an_error_is_told_and_ends_a_stream() -> None:
+    reader = read(*CHUNKS[:3], ERROR)
+    assert (reader.reply().error, reader.reply().text, reader.ended) == ("RESOURCE_EXHAUSTED: Slow down", "Hello ", True)
+    for body in (ERROR, [ERROR]):
+        assert GEMINI.response(json.dumps(body).encode()) == Reply(error="RESOURCE_EXHAUSTED: Slow down")
+    assert GEMINI.response(b'{"error":{"code":500}}').error == "500"
+    assert GEMINI.response(b'{"error":"gone"}').error == "gone"
+
+
+def test_a_prompt_that_is_blocked_is_an_error_and_a_whole_answer() -> None:
+    reader = read({"promptFeedback": {"blockReason": "SAFETY", "blockReasonMessage": "No."}, **usage(11), **HEAD})
+    assert reader.finished_choices
+    assert reader.reply() == Reply("r1", "gemini-x", usage=Usage(11), finish_reason="SAFETY", error="SAFETY: No.")
+    assert not read({"promptFeedback": {"safetyRatings": []}}).finished_choices
+
+
+def test_what_is_not_known_is_ignored_and_counted() -> None:
+    strange = ["", "{", "[]", "{}", "[DONE]", '{"candidates":1}', '{"choices":[]}', '{"candidates":[{"index":"0"}]}']
+    reader = read(*CHUNKS[:3])
+    assert not any(reader.feed(SseEvent("message", data)) for data in strange)
+    for each in CHUNKS[3:]:
+        reader.feed(event(each))
+    assert (reader.reply(), reader.unknown) == (WHOLE, len(strange))
+
+
+def test_a_snapshot_anywhere_changes_nothing() -> None:
+    for size in range(len(CHUNKS)):
+        reader, resumed = read(*CHUNKS[:size]), GEMINI.reader()
+        resumed.restore(msgspec.msgpack.decode(msgspec.msgpack.encode(reader.snapshot())))
+        for each in CHUNKS[size:]:
+            assert resumed.feed(event(each)) == reader.feed(event(each))
+        assert (resumed.reply(), resumed.unknown) == (WHOLE, 0)
+
+
+# -- requests ----------------------------------------------------------------------------------------------------------
+
+
+def user(*parts: dict[str, Any], role: str | None = "user") -> dict[str, Any]:
+    return {"role": role, "parts": list(parts)}
+
+
+def result(name: str, response: Any, **fields: Any) -> dict[str, Any]:
+    return {"functionResponse": {"name": name, "response": response, **fields}}
+
+
+REQUEST: dict[str, Any] = {
+    "contents": [
+        user(text("List  my\nfiles"), {"inlineData": {"mimeType": "image/png", "data": "aGk="}}),
+        user(text("hm", thought=True), text("Sure."), call("ls"), role="model"),
+        user(result("ls", {"output": "a.txt\n"})),
+    ],
+    "systemInstruction": {"parts": [text("You are Gemini.")]},
+    "tools": [{"functionDeclarations": [{"name": "ls"}, {"name": "pwd"}]}, {"googleSearch": {}}],
+    "generationConfig": {"temperature": 0.5, "topP": 0.9, "maxOutputTokens": 99, "thinkingConfig": {"thinkingBudget": 1}},
+}
+ASKED = Prompt(
+    system="You are Gemini.",
+    last_user_text="List  my\nfiles",
+    text="You are Gemini.\nList  my\nfiles\nSure.\na.txt\n",
+    tools=("ls", "pwd", "googleSearch"),
+    tool_results=(ToolResult("ls-0", "a.txt\n"),),
+    max_tokens=99,
+    temperature=0.5,
+    top_p=0.9,
+)
+
+
+def ask(body: dict[str, Any], target: str = "") -> Prompt:
+    return GEMINI.prompt(json.dumps(body).encode(), target)
+
+
+def test_a_request_is_a_prompt() -> None:
+    assert ask(REQUEST) == ASKED == GEMINI.request(json.dumps(REQUEST).encode())
+
+
+@pytest.mark.parametrize(
+    ("target", "model", "stream"),
+    [
+        ("/v1beta/models/gemini-2.5-flash:streamGenerateContent?alt=sse", "gemini-2.5-flash", True),
+        ("/v1beta/models/gemini-2.5-flash:generateContent", "gemini-2.5-flash", False),
+        ("/v1/projects/p/locations/l/publishers/google/models/gemini-x:streamGenerateContent", "gemini-x", True),
+        ("/v1/projects/p/locations/l/endpoints/123:generateContent", "123", False),
+        ("/v1beta/tunedModels/mine:generateContent", "mine", False),
+        ("/v1beta/models/a%2Fb%3AstreamGenerateContent", "a/b", True),
+        ("/v1internal:streamGenerateContent?alt=sse", "", True),
+        ("/v1beta/models/x:countTokens", "", False),
+    ],
+)
+def test_the_path_says_what_the_body_leaves_out(target: str, model: str, stream: bool) -> None:
+    assert ask(REQUEST, target) == msgspec.structs.replace(ASKED, model=model, stream=stream)
+
+
+def test_the_body_knows_its_model_better_than_the_path() -> None:
+    assert ask({"model": "models/gemini-y", **REQUEST}, "/v1beta/models/gemini-x:generateContent").model == "gemini-y"
+
+
+def test_code_assist_wraps_its_request() -> None:
+    wrapped = {"model": "gemini-x", "project": "p", "user_prompt_id": "u", "request": {**REQUEST, "session_id": "s"}}
+    expected = msgspec.structs.replace(ASKED, model="gemini-x", stream=True, session_id="s")
+    assert ask(wrapped, "/v1internal:streamGenerateContent?alt=sse") == expected
+
+
+def test_names_with_underscores_and_the_shortest_forms_are_read() -> None:
+    snake = {
+        "contents": {"parts": {"text": "Hi"}},
+        "system_instruction": "Be brief.",
+        "tools": [{"function_declarations": [{"name": "ls"}]}],
+        "generation_config": {"temperature": 1},
+    }
+    assert ask(snake) == Prompt(system="Be brief.", last_user_text="Hi", text="Be brief.\nHi", tools=("ls",), temperature=1.0)
+    assert ask({"contents": "Hi"}).last_user_text == "Hi"
+    asked = [user({"function_call": {"name": "f", "id": "x"}}, role="model"), user({"function_response": {"name": "f"}})]
+    assert ask({"contents": asked}).tool_results == (ToolResult("x", ""),)
+
+
+def ids(*contents: dict[str, Any]) -> list[str]:
+    return [each.id for each in ask({"contents": contents}).tool_results]
+
+
+def test_a_result_has_the_id_of_the_call_it_answers() -> None:
+    """The ids that are made up for calls of a reply are made up in the same way for the results of the next request."""
+    reply = read(chunk(call("ls"), call("ls", id="given"), call("pwd"), reason="STOP")).reply()
+    asked = user(text("So."), call("ls"), call("ls", id="given"), call("pwd"), role="model")
+    results = [result("ls", {}), result("ls", {}, id="given"), result("pwd", {}, id="clients-own")]
+    assert ids(user(text("Hi")), asked, user(*results)) == [each.id for each in reply.tool_calls]
+    assert ids(user(text("Hi")), asked, *(user(each, role="function") for each in results)) == ["ls-0", "given", "pwd-2"]
+
+
+def test_results_of_older_answers_do_not_answer_the_newest_calls() -> None:
+    turn = [user(call("ls"), role="model"), user(result("ls", {}))]
+    given = [user(call("ls", id="a"), role="model"), user(result("ls", {}, id="a"))]
+    assert ids(*turn, *given, *turn) == ["", "a", "ls-0"]
+    assert ids(*turn, user(text("Thanks."), role="model")) == [""]
+
+
+@pytest.mark.parametrize(
+    ("response", "expected"),
+    [
+        ({"output": "ok"}, ("ok", False)),
+        ({"error": "no such file"}, ("no such file", True)),
+        ({"output": "ok", "error": "warned"}, ("ok", False)),
+        ({"result": [1]}, ('{"result": [1]}', False)),
+        ({"output": {"a": 1}}, ('{"output": {"a": 1}}', False)),
+        ([], ("[]", False)),
+    ],
+)
+def test_a_result_is_its_output_or_its_error_or_json(response: Any, expected: tuple[str, bool]) -> None:
+    (given,) = ask({"contents": [user(result("f", response, id="x"))]}).tool_results
+    assert given == ToolResult("x", *expected)
+
+
+# -- anything ----------------------------------------------------------------------------------------------------------
+
+NOTHING = [b"", b"{", b"[]", b"null", b"1", b"\xff", b"<html>", b'{"contents":1,"candidates":1}', WHOLE_BODY[:-9], b"[" * 9999]
+
+
+@pytest.mark.parametrize("body", NOTHING)
+def test_what_is_no_answer_gives_nothing(body: bytes) -> None:
+    assert GEMINI.request(body) == Prompt()
+    assert GEMINI.response(body) == Reply()
+
+
+def test_deep_nesting_is_no_trouble() -> None:
+    deep = b'{"response":' * 3000 + b"{}" + b"}" * 3000
+    assert GEMINI.response(deep) == Reply()
+    assert GEMINI.request(deep.replace(b"response", b"request")) == Prompt()
+
+
+_NAMES = [
+    "candidates", "content", "parts", "text", "thought", "functionCall", "functionResponse", "name", "args", "id", "response",
+    "finishReason", "index", "usageMetadata", "promptTokenCount", "cachedContentTokenCount", "thoughtsTokenCount", "error",
+    "code", "message", "status", "promptFeedback", "blockReason", "modelVersion", "contents", "role", "systemInstruction",
+    "tools", "functionDeclarations", "generationConfig", "maxOutputTokens", "request", "model", "output",
+]  # fmt: skip
+_LEAVES = st.one_of(
+    st.none(), st.booleans(), st.integers(-5, 2**70), st.floats(), st.sampled_from(["", "model", "STOP", "\ud83d"])
+)
+_JSON = st.recursive(
+    _LEAVES,
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.sampled_from(_NAMES), inner, max_size=5)),
+    max_leaves=20,
+)
+_PARTS = st.lists(st.dictionaries(st.sampled_from(_NAMES[3:7]), _JSON, max_size=3), max_size=3)
+_CONTENTS = st.lists(st.fixed_dictionaries({"role": st.sampled_from(["user", "model"]), "parts": _PARTS}), max_size=4)
+
+
+@given(
+    st.lists(
+        st.one_of(_JSON, st.fixed_dictionaries({"contents": _CONTENTS}), st.fixed_dictionaries({"candidates": _JSON})),
+        max_size=6,
+    )
+)
+@settings(max_examples=150, deadline=None)
+def test_nothing_of_such_shapes_ever_raises(values: list[Any]) -> None:
+    reader = GEMINI.reader()
+    for each in values:
+        body = json.dumps(each)
+        reader.feed(SseEvent("message", body))
+        GEMINI.prompt(body.encode(), "/v1beta/models/x:generateContent")
+        GEMINI.response(body.encode())
+        resumed = GEMINI.reader()
+        resumed.restore(reader.snapshot())
+        assert resumed.reply() == reader.reply()
+    GEMINI.response(json.dumps(values).encode())
