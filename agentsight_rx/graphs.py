@@ -61,6 +61,7 @@ class TraceOptions(Struct, frozen=True):
     http_filters: tuple[str, ...] = ()
     compat_filters: bool = False  # rules mean exactly what they mean to the original
     remove_auth: bool = True
+    redaction_key: bytes | None = None  # equal secrets get equal labels under one key; None: one for this graph alone
     sse_timeout: float = 30.0
     shortest_ms: int | None = None
 
@@ -83,13 +84,16 @@ def trace(options: TraceOptions) -> Stream[Output]:
     if options.readline is not None:
         inputs.append(sources.readline(options.readline).pipe(op.normalize()))
     if options.stdio is not None:
-        said = sources.stdio(options.stdio).pipe(op.normalize(), op.parse_jsonrpc())
-        inputs.append(said.pipe(op.remove_auth()) if options.remove_auth else said)
+        inputs.append(sources.stdio(options.stdio).pipe(op.normalize(), op.parse_jsonrpc()))
     if options.system is not None:
         inputs.append(sources.system(options.system).pipe(op.normalize()))
     if not inputs:
         raise UsageError(NO_SOURCE)
-    return merge(*inputs).pipe(op.materialize())
+    return _redacted(merge(*inputs), options).pipe(op.materialize())
+
+
+def _redacted(events: Stream[Event], options: TraceOptions) -> Stream[Event]:
+    return events.pipe(op.remove_auth(key=options.redaction_key)) if options.remove_auth else events
 
 
 def _process(options: ProcessOptions, shortest_ms: int | None) -> Stream[Event]:
@@ -107,7 +111,7 @@ def _lived(shortest_ms: int, event: ProcessEvent) -> bool:
 
 def replay(paths: ReplayOptions, options: TraceOptions) -> Stream[Output]:
     """The same picture from recorded events: raw records go through the whole chain, what was parsed already goes by."""
-    return _any_tls(sources.replay(paths), options).pipe(op.materialize())
+    return _redacted(_any_tls(sources.replay(paths), options), options).pipe(op.materialize())
 
 
 def _tls(source: Stream[TlsEvent], options: TraceOptions) -> Stream[Event]:
@@ -120,7 +124,7 @@ def _tls(source: Stream[TlsEvent], options: TraceOptions) -> Stream[Event]:
         calls: Stream[HttpEvent] = merge(messages, marked.pipe(op.drop_marked()))
     else:
         calls = read_http(marked, options) if options.http else marked.pipe(op.drop_marked())
-    return calls.pipe(op.remove_auth()) if options.remove_auth else calls
+    return calls
 
 
 def _parsed(event: HttpEvent) -> bool:
@@ -162,6 +166,6 @@ def unredacted(node: Node, *, safe: bool = False) -> list[str]:
     """The sources of captured content from which a path leads to the end of the graph without passing remove_auth."""
     safe = safe or node.name == "remove_auth"
     if not node.inputs:
-        carries_content = node.name in ("tls", "stdio", "replay") or not node.ours
+        carries_content = node.name not in ("net", "system") or not node.ours
         return [node.name] if carries_content and not safe else []
     return [name for source in node.inputs for name in unredacted(source, safe=safe)]

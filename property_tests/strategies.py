@@ -45,6 +45,8 @@ from agentsight_rx.events import (
     TlsHandshake,
     ToolCall,
     Usage,
+    WebSocketKind,
+    WebSocketMessage,
 )
 from agentsight_rx.loss import Reason
 
@@ -61,6 +63,7 @@ __all__ = [
     "origins",
     "pieces_of",
     "process_events",
+    "socket_events",
     "sse_bodies",
     "stdio_events",
     "streamed_events",
@@ -406,6 +409,43 @@ def streamed_events(draw: st.DrawFn) -> list[HttpEvent]:
                 timed.append((time_ns, event))
     others = [event for event in draw(http_events()) if not isinstance(event, BodyPart | SseMessage)]
     return _in_order(timed + [(event.origin.time_ns, event) for event in others])
+
+
+_CALLED = [
+    ("out", '{"type":"response.create","model":"gpt-5","input":"hi"}'),
+    ("in", '{"type":"response.created","response":{"id":"resp_1","model":"gpt-5"}}'),
+    ("in", '{"type":"response.output_text.delta","output_index":0,"delta":"Hallo"}'),
+    ("in", '{"type":"response.completed","response":{"id":"resp_1","usage":{"input_tokens":3,"output_tokens":2}}}'),
+    ("in", '{"type":"error","status":429,"error":{"type":"rate_limit","message":"slow down"}}'),
+    ("in", "{"),
+]
+
+
+@st.composite
+def _socket(draw: st.DrawFn, connection: Connection) -> list[tuple[int, HttpEvent]]:
+    """The messages of one WebSocket that is used to call a model, or for something else."""
+    time_ns, target = START_NS, draw(st.sampled_from(["/v1/responses", "/v1/responses", "/chat", None]))
+    timed: list[tuple[int, HttpEvent]] = []
+    for number in range(2, draw(st.integers(2, 9))):
+        time_ns += draw(_waits_ms) * MS
+        direction, text = draw(st.sampled_from(_CALLED))
+        origin = Origin(time_ns, connection.pid, connection=connection, direction="out" if direction == "out" else "in")
+        kind: WebSocketKind = draw(st.sampled_from(["text", "text", "text", "text", "binary", "close"]))
+        reason, missed = draw(st.sampled_from([(None, 0), (None, 0), (None, 7), ("lost", 0)]))
+        message = WebSocketMessage(
+            origin, number, 1, kind, text.encode(), 0, reason is None, reason, time_ns, 0, len(text) + 2, target, "h", missed
+        )
+        timed.append((time_ns, message))
+    return timed
+
+
+@st.composite
+def socket_events(draw: st.DrawFn) -> list[HttpEvent]:
+    """Messages of a few WebSockets, and other events between."""
+    timed: list[tuple[int, HttpEvent]] = [(event.origin.time_ns, event) for event in draw(http_events())]
+    for connection in draw(st.lists(connections, max_size=2, unique=True)):
+        timed += draw(_socket(connection))
+    return _in_order(timed)
 
 
 # -- JSON-RPC on pipes -------------------------------------------------------------------------------------------------

@@ -30,8 +30,18 @@ from agentsight_rx.loss import Reason
 from agentsight_rx.stream import Machine, Operator, State
 from agentsight_rx.view import Row
 
+from .coding_strategies import coded_events
 from .component import Case, check
-from .strategies import START_NS, http_events, model_events, process_events, stdio_events, streamed_events, tls_events
+from .strategies import (
+    START_NS,
+    http_events,
+    model_events,
+    process_events,
+    socket_events,
+    stdio_events,
+    streamed_events,
+    tls_events,
+)
 
 
 class Item(Struct, frozen=True):
@@ -120,6 +130,14 @@ def request_trap(time_ns: int) -> HttpRequest:
 
 def part_trap(time_ns: int) -> BodyPart:
     return BodyPart(origin(time_ns), 1, TRAP)
+
+
+def coded_trap(time_ns: int) -> BodyPart:
+    return BodyPart(origin(time_ns), 1, TRAP, encoding=TRAP)
+
+
+def message_trap(time_ns: int) -> WebSocketMessage:
+    return WebSocketMessage(origin(time_ns), 9, 9, "text", b"", target=TRAP)
 
 
 def one(_: object) -> int:
@@ -220,7 +238,17 @@ CASES: dict[str, Case[Any, Any]] = {
         lambda: op.filter_http("request.method=GET", "response.status_code=4xx | /files"),
         http_events(), weigh_in=one, weigh_out=one, unit="events", poison=request_trap,
     ),
-    "remove_auth": Case(op.remove_auth, http_events(), weigh_in=one, weigh_out=one, unit="events", poison=request_trap),
+    "remove_auth": Case(
+        lambda: op.remove_auth(key=b"k"), anything(), weigh_in=one, weigh_out=one, unit="events", poison=request_trap,
+    ),
+    "decode_content": Case(
+        op.decode_content, coded_events(),
+        weigh_in=wire_bytes, weigh_out=wire_bytes, unit="bytes", poison=coded_trap, forgets=True,
+    ),
+    "merge_websocket": Case(
+        op.merge_websocket, socket_events(),
+        weigh_in=wire_bytes, weigh_out=wire_bytes, unit="bytes", poison=message_trap, forgets=True,
+    ),
     "materialize": Case(
         op.materialize, model_events(), weigh_in=one, weigh_out=event_not_row, unit="events", poison=request_trap, forgets=True,
     ),

@@ -49,6 +49,14 @@ def test_without_redaction_the_sources_are_named() -> None:
     assert ["tls", "stdio"] == unredacted(graph.node())
 
 
+def test_the_key_of_the_labels_is_shown_nowhere() -> None:
+    key = b"0123456789abcdef"
+    shown = explain(trace(TraceOptions(tls=EVERYTHING.tls, redaction_key=key)))
+    assert "remove_auth" in shown
+    assert key.decode() not in shown
+    assert key.hex() not in shown
+
+
 def test_nothing_asked_for_is_an_error() -> None:
     with pytest.raises(UsageError, match="At least one monitoring type must be enabled"):
         trace(TraceOptions())

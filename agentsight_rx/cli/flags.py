@@ -55,6 +55,7 @@ class Listening(Struct, frozen=True):
     http_filters: tuple[str, ...] = ()
     compat_filters: bool = False
     remove_auth: bool = True
+    redaction_key: bytes | None = None
     stdio_fds: tuple[int, ...] = ()
     stdio_tty: bool = False
     stdio_max_bytes: int = 8192
@@ -89,6 +90,7 @@ class Listening(Struct, frozen=True):
             http_filters=self.http_filters,
             compat_filters=self.compat_filters,
             remove_auth=self.remove_auth,
+            redaction_key=self.redaction_key,
             shortest_ms=self.shortest_ms,
         )
 
@@ -123,6 +125,7 @@ class Destinations(Struct, frozen=True):
 
     quiet: bool = False
     db: Path | None = None
+    redaction_key: bytes | None = None
     jsonl: Path | None = None
     otel: bool = False
     otel_endpoint: str | None = None
@@ -136,7 +139,7 @@ class Destinations(Struct, frozen=True):
         owner = invoking_user()
         chosen: list[Sink] = [] if self.quiet else [sinks.console()]
         if self.db is not None:
-            chosen.append(sinks.store(self.db, owner=owner))
+            chosen.append(sinks.store(self.db, owner=owner, key=self.redaction_key))
         if self.jsonl is not None:
             chosen.append(sinks.jsonl(self.jsonl, owner=owner))
         if self.otel or self.otel_endpoint:

@@ -49,7 +49,7 @@ CompatFilters = Annotated[
     bool, typer.Option("--compat-filters", help="Read the rules exactly as the original does, with all its oddities.")
 ]
 KeepAuth = Annotated[
-    bool, typer.Option("--disable-auth-removal", help="Keep credentials in heads and targets. They end up in every sink.")
+    bool, typer.Option("--disable-auth-removal", help="Keep credentials and keys as they are. They end up in every sink.")
 ]
 Binaries = Annotated[
     list[str] | None,

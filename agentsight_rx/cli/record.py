@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from msgspec.structs import replace
 
 from .. import sinks
 from ..doctor import require_capture
@@ -123,8 +124,14 @@ def record(
     page = [_page(listen, server_port, allow_remote=allow_remote)] if server else []
     if not command:
         store = new_store(db)
-        destinations = [sinks.store(store, owner=invoking_user()), *page]
-        capture(trace_graph(options(attached)), destinations, store=store, keeps_auth=disable_auth_removal)
+        key = sinks.redaction_key(store)
+        destinations = [sinks.store(store, owner=invoking_user(), key=key), *page]
+        capture(
+            trace_graph(replace(options(attached), redaction_key=key)),
+            destinations,
+            store=store,
+            keeps_auth=disable_auth_removal,
+        )
         return 0
     launch = Launch.fork(command, env={**os.environ, "PATH": search_path(os.environ)})
     store = new_store(db)
@@ -147,8 +154,9 @@ def record_command(
 ) -> tuple[int, Summary]:
     """Attach everything, let the command start, wait for its end; gives its exit status and what was seen."""
     require_capture()
-    destinations = [sinks.store(store, owner=invoking_user()), *others]
-    with Run(trace_graph(options), destinations) as running, forwarding(launch):
+    key = sinks.redaction_key(store)
+    destinations = [sinks.store(store, owner=invoking_user(), key=key), *others]
+    with Run(trace_graph(replace(options, redaction_key=key)), destinations) as running, forwarding(launch):
         say(f"recording to {store}")
         tell_places(destinations)
         launch.release()

@@ -32,12 +32,14 @@ def replay(
     explain: Explain = False,
 ) -> None:
     """Run recorded events through the same graph; needs no rights at all."""
+    key = sinks.redaction_key(db)
     options = TraceOptions(
         http=ssl_http,
         tls_filters=tuple(ssl_filter or ()),
         http_filters=tuple(http_filter or ()),
         compat_filters=compat_filters,
         remove_auth=not disable_auth_removal,
+        redaction_key=key,
     )
     graph = replay_graph(ReplayOptions(tuple(files)), options)
     if explain:
@@ -45,7 +47,7 @@ def replay(
         return
     destinations: list[Sink] = [] if quiet else [sinks.console()]
     if db is not None:
-        destinations.append(sinks.store(db, owner=invoking_user()))
+        destinations.append(sinks.store(db, owner=invoking_user(), key=key))
     summary = run(graph, destinations)
     sys.stdout.flush()
     tell_summary(summary, verb="Replayed", store=db)

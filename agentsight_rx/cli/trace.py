@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from .. import sinks
 from ..graphs import trace as trace_graph
 from ..sources import Target
 from .capture import capture, print_graph
@@ -104,6 +105,7 @@ def trace(
 
     Without --pid, --comm, --session and --cgroup it watches every process of the machine.
     """
+    key = sinks.redaction_key(db)
     listening = Listening(
         Target(pid, comms_of(comm), session, uid, children, cgroup),
         ssl=ssl,
@@ -124,6 +126,7 @@ def trace(
         http_filters=tuple(http_filter or ()),
         compat_filters=compat_filters,
         remove_auth=not disable_auth_removal,
+        redaction_key=key,
         stdio_fds=numbers_of(stdio_fds, "--stdio-fds"),
         stdio_tty=stdio_tty,
         stdio_max_bytes=stdio_max_bytes,
@@ -142,6 +145,7 @@ def trace(
     destinations = Destinations(
         quiet=quiet,
         db=db,
+        redaction_key=key,
         jsonl=jsonl,
         otel=otel,
         otel_endpoint=otel_endpoint,

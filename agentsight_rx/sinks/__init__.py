@@ -3,6 +3,6 @@
 from .console import console
 from .jsonl import jsonl
 from .otel import OtelOptions, otel
-from .store import store
+from .store import redaction_key, store
 
-__all__ = ["OtelOptions", "console", "jsonl", "otel", "store"]
+__all__ = ["OtelOptions", "console", "jsonl", "otel", "redaction_key", "store"]

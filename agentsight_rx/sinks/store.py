@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,26 +10,45 @@ from pathlib import Path
 from ..events import Event
 from ..loss import Ledger
 from ..sink import Output, Sink
-from ..state import LmdbStore, Put, Write
+from ..state import META, LmdbStore, Put, Write
 from ..view import AnyRow
 from ..view.tables import LOSSES, RUNS, SEGMENTS, Run, Segment, put
 
-__all__ = ["store"]
+__all__ = ["redaction_key", "store"]
 
+_KEY = "redaction_key"  # of the meta table
 _SEGMENT_MOST = 512  # events in one segment: one LMDB value, one re-acquired GIL
 
 
-def store(path: str | Path, *, owner: tuple[int, int] | None = None) -> Sink:
+def store(path: str | Path, *, owner: tuple[int, int] | None = None, key: bytes | None = None) -> Sink:
     """
     Keep everything in the LMDB file at `path`. What was flushed survives a kill of this process; a flush comes each 250 ms.
 
-    Raises StoreError on opening where the file is no store of this version.
+    `key` is kept there too, for `redaction_key`. Raises StoreError on opening where the file is no store of this version.
     """
-    return Sink("store", lambda ledger: _StoreWriter(LmdbStore.open(path, owner=owner), ledger))
+    return Sink("store", lambda ledger: _StoreWriter(LmdbStore.open(path, owner=owner), ledger, key))
+
+
+def redaction_key(path: str | Path | None) -> bytes:
+    """
+    The key for the labels of secrets in the store at `path`: the one it has, so that equal secrets of all its runs have equal
+    labels, else 32 random bytes. Raises StoreError where the file is no store.
+    """
+    if path is not None and os.path.isfile(path) and os.path.getsize(path):
+        kept = LmdbStore.open(path, readonly=True)
+        try:
+            found = kept.get(META, _KEY)
+        finally:
+            kept.close()
+        if isinstance(found, str):
+            return bytes.fromhex(found)
+    return os.urandom(32)
 
 
 class _StoreWriter:
-    def __init__(self, to: LmdbStore, ledger: Ledger) -> None:
+    def __init__(self, to: LmdbStore, ledger: Ledger, key: bytes | None) -> None:
+        if key is not None and to.get(META, _KEY) is None:
+            to.commit([Put(META, _KEY, key.hex())])
         self._store = to
         self._ledger = ledger
         last = to.scan(SEGMENTS, reverse=True, limit=1)

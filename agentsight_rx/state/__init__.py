@@ -1,11 +1,12 @@
 """What outlives the process: typed tables, and two stores that behave the same."""
 
-from .lmdb_store import SCHEMA_VERSION, LmdbStore
+from .lmdb_store import META, SCHEMA_VERSION, LmdbStore
 from .memory import MemoryStore
 from .store import Delete, Put, Store, Write
 from .table import Key, Part, Table
 
 __all__ = [
+    "META",
     "SCHEMA_VERSION",
     "Delete",
     "Key",
