@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
@@ -43,13 +43,13 @@ def per_key(
     limit: int = 8192,
     options: str = "",
     budget: int = 0,
-    weigh: Callable[[A], int] | None = None,
+    weigh: Callable[[Sequence[A]], int] | None = None,
 ) -> Operator[A, B]:
     """
     One machine a key, at most `limit` of them: the ones not used for longest are finished and, if they held bytes, counted.
 
     Events whose key is None are not ours and go by unchanged. Where all machines together hold more than `budget` bytes, of
-    those that `weigh` finds in the events, the ones not used for longest are told to finish, are counted and go on empty.
+    those that `weigh` finds in a batch, the ones not used for longest are told to finish, are counted and go on empty.
     """
     return Operator(name, lambda site: _PerKey(site, key, machine, key_type, limit, budget, weigh), options)
 
@@ -154,7 +154,7 @@ class _PerKey(Kernel[A, B], Generic[A, B, K]):
         key_type: type[K],
         limit: int,
         budget: int = 0,
-        weigh: Callable[[A], int] | None = None,
+        weigh: Callable[[Sequence[A]], int] | None = None,
     ) -> None:
         self._site = site
         self._key = key
@@ -177,7 +177,7 @@ class _PerKey(Kernel[A, B], Generic[A, B, K]):
         _count(self._site, out, batch)
         return out
 
-    def _take_weighed(self, batch: Sequence[A], weigh: Callable[[A], int], out: list[B]) -> None:
+    def _take_weighed(self, batch: Sequence[A], weigh: Callable[[Sequence[A]], int], out: list[B]) -> None:
         """Machines hold no more than they were fed, so they need not be asked before that could be the whole budget."""
         size = _total(weigh, batch)
         if size is not None and size <= self._room:
@@ -192,12 +192,13 @@ class _PerKey(Kernel[A, B], Generic[A, B, K]):
 
     def _take(self, batch: Sequence[A], out: list[B]) -> None:
         key_of, young = self._key, self._young
+        pass_on: Callable[[Any], None] = out.append
         for event in batch:
             key = None
             try:
                 key = key_of(event)
                 if key is None:
-                    out.append(cast(B, event))
+                    pass_on(event)
                     continue
                 machine = young.get(key)
                 if machine is None:
@@ -312,10 +313,10 @@ class _PerKey(Kernel[A, B], Generic[A, B, K]):
         return sum(machine.held() for table in (self._old, self._young) for machine in table.values())
 
 
-def _total(weigh: Callable[[A], int], batch: Sequence[A]) -> int | None:
+def _total(weigh: Callable[[Sequence[A]], int], batch: Sequence[A]) -> int | None:
     """What a batch weighs; None where an event cannot be weighed, which is for the machine to find out."""
     try:
-        return sum(map(weigh, batch))
+        return weigh(batch)
     except Exception:
         return None
 

@@ -10,7 +10,7 @@ from typing import Protocol
 
 import msgspec
 
-from . import filters, hop, keyed, pipeline, redaction, ring, sse, store
+from . import filters, hop, keyed, pipeline, redaction, ring, sse, store, wire
 from .timing import Row, table
 
 __all__ = ["BENCHMARKS", "Benchmark", "main"]
@@ -29,6 +29,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "redaction": redaction.rows,
     "keyed": keyed.rows,
     "sse": sse.rows,
+    "wire": wire.rows,
     "filters": filters.rows,
     "store": store.rows,
     "ring": ring.rows,

@@ -193,7 +193,7 @@ def _whole(draw: st.DrawFn, origin: Origin, exchange: int) -> HttpEvent:
     lost, tail = draw(st.sampled_from([(0, 0), (0, 0), (0, 0), (7, 0), (7, len(body) // 3)]))
     whole = lost == 0
     if draw(st.booleans()):
-        headers = (("Content-Length".lower(), str(len(body))), ("content-encoding", made.codings))
+        headers = (("content-length", str(len(body))), ("content-encoding", made.codings))
         return HttpRequest(
             origin, exchange, "POST", "/v1", "HTTP/1.1", headers, body, whole, None if whole else "lost",
             body_lost=lost, size=len(body) + 50, tail=tail,

@@ -83,10 +83,10 @@ def by_key(machine: Callable[[], Machine[Word, str]] = Joined, *, limit: int = 8
     return per_key(lambda word: word.key, machine, name="joined", key_type=str, limit=limit, budget=budget, weigh=weigh)
 
 
-def size_of(word: Word) -> int:
-    if word.text == "?":
+def size_of(batch: Sequence[Word]) -> int:
+    if any(word.text == "?" for word in batch):
         raise ArithmeticError("a bug")
-    return len(word.text)
+    return sum(len(word.text) for word in batch)
 
 
 def lost(site: Site) -> list[tuple[str, int, int]]:

@@ -89,7 +89,17 @@ def _take(draft: Draft, event: SseEvent) -> bool | None:
 
 def _take_all(draft: Draft, events: Sequence[SseEvent]) -> int | None:
     said = decoded_all(_EVENT, [event.data for event in events])
-    return None if said is None else sum([_take_event(draft, one) for one in said])
+    if said is None:
+        return None
+    content, text = 0, draft.text
+    for one in said:
+        delta = one.delta
+        if delta is not None and delta.text and one.type == "content_block_delta":  # nearly all of them
+            text.append(delta.text)
+            content += 1
+        elif _take_event(draft, one):
+            content += 1
+    return content
 
 
 def _take_event(draft: Draft, said: _Event) -> bool:

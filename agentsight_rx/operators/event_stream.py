@@ -43,7 +43,7 @@ class EventStream:
         self.decoder: SseDecoder | JsonStreamDecoder = JsonStreamDecoder() if about.json else SseDecoder()
         self.events: list[SseEvent] = []
         self._pending: list[bytes] = []  # bytes that were not read yet
-        self._pending_size = 0
+        self._drained = 0  # `size` when they were last
         self.events_lost = 0
         self.heard = 0  # bytes of all events
         self.provider: Provider | None = find(about.host or "", about.target) if about.target else None
@@ -67,10 +67,9 @@ class EventStream:
         if data:
             self.told = False
             self._pending.append(data)
-            self._pending_size += len(data)
             self.size += len(data)
         self.last_ns = part.origin.time_ns
-        if not self.first_chunk_ns or self._pending_size >= _PENDING_MOST or part.lost:
+        if not self.first_chunk_ns or self.size - self._drained >= _PENDING_MOST or part.lost:
             if part.lost:
                 self._gap(data)
             self.drain()
@@ -91,7 +90,7 @@ class EventStream:
             return
         data = self._pending[0] if len(self._pending) == 1 else b"".join(self._pending)
         self._pending.clear()
-        self._pending_size = 0
+        self._drained = self.size
         events = self.decoder.feed(data)
         if events:
             self._hear(events)
@@ -153,6 +152,7 @@ class EventStream:
         )
         self.revision += 1
         self.size -= size
+        self._drained = self.size
         self.told = True
         self.whole = made.complete
         return made

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -50,8 +50,8 @@ def _connection(event: TlsEvent) -> Connection | None:
     return event.origin.connection if type(event) is TlsChunk or type(event) is TlsClose else None
 
 
-def _size(event: TlsEvent) -> int:
-    return len(event.data) if type(event) is TlsChunk else 0
+def _size(events: Sequence[TlsEvent]) -> int:
+    return sum([len(event.data) for event in events if type(event) is TlsChunk])
 
 
 class _Wire(Machine[TlsEvent, HttpEvent]):

@@ -114,16 +114,16 @@ class ContentDecoder:
         Decode what was kept and then `data`, byte by byte in slices with a fault: a library that fails gives nothing.
 
         Byte by byte a step can give more to the next one, and a fault can turn out to be none: brotli refuses padding only
-        where it comes in one piece with the end. So each round knows one more slice, at most two of each step.
+        where it comes in one piece with the end. So each round knows one more slice.
         """
         kept = bytes(self._kept or b"")
         careful: set[_Place] = set()
         while True:
             chain = self._chain = self._begin(careful)
+            out.clear()
             try:
                 for at in range(0, len(kept), _SLICE):
                     chain.push(kept[at : at + _SLICE], [])
-                out.clear()
                 chain.push(data, out)
                 return None
             except _Stop as stop:
@@ -261,24 +261,15 @@ class _Deflate:
     def __init__(self) -> None:
         self.ended = False
         self._inflater: _Inflater | None = None
-        self._head = b""
 
     def decode(self, piece: bytes, /) -> Iterator[bytes]:
-        if self._inflater is None:
-            piece = self._head = self._head + piece
-            if len(piece) < 2:
-                return
-            self._inflater = zlib.decompressobj(15 if _is_zlib(piece) else -15)
+        if self._inflater is None:  # deflate alone begins so only for a stored block whose padding bits are not all zero
+            self._inflater = zlib.decompressobj(15 if piece[0] & 15 == 8 else -15)
         if not self.ended:
             yield from _inflated(self._inflater, piece)
             self.ended = self._inflater.eof
             piece = self._inflater.unused_data
         _refuse_garbage(piece)
-
-
-def _is_zlib(head: bytes) -> bool:
-    """Deflate alone cannot begin so: it would be a stored block, with padding bits that are not zero."""
-    return head[0] & 0x8F == 8 and int.from_bytes(head[:2]) % 31 == 0
 
 
 def _refuse_garbage(rest: bytes) -> None:

@@ -13,6 +13,7 @@ __all__ = ["LONGEST_EVENT", "SseDecoder"]
 
 LONGEST_EVENT = 16 * 1024 * 1024  # a whole answer with an image in base64 fits; what is longer, no model sends
 _HEAD = b"data: "
+_MARK = "\n\ndata: "  # what stands between one event and the data of the next
 _BOM = b"\xef\xbb\xbf"
 _BLOCKS = re.compile(r"(?:event: ?+(.*+)\n)?data: ?+(.*+)\n\n|((?:.++\n)*+\n)").findall  # (type, data, any other block)
 
@@ -40,11 +41,11 @@ class SseDecoder:
     An event longer than `longest` (all its lines, comments too) is dropped and counted in `lost`.
     """
 
-    __slots__ = ("_head", "_kind", "_longest", "_state")
+    __slots__ = ("_head", "_kind", "_longest", "_mark", "_state")
 
     def __init__(self, *, longest: int = LONGEST_EVENT) -> None:
         self._longest = longest
-        self._kind, self._head = "message", _HEAD  # how the last event began: most often the next one does so too
+        self._kind, self._head, self._mark = "message", _HEAD, _MARK  # how events began: most often the next one does so too
         self._state = _State()
 
     @property
@@ -78,9 +79,10 @@ class SseDecoder:
             self._read_blocks(whole + mark, events)
         if rest:
             self._read_lines(rest, events)
-        if events and events[-1].event != self._kind:
-            self._kind = events[-1].event
-            self._head = b"event: %b\ndata: " % self._kind.encode() if self._kind != "message" else _HEAD
+        if events and (begun := events[len(events) // 2].event) != self._kind:
+            self._kind = begun
+            self._head = b"event: %b\ndata: " % begun.encode() if begun != "message" else _HEAD
+            self._mark = f"\n\nevent: {begun}\ndata: " if begun != "message" else _MARK
         return events
 
     def finish(self) -> bool:
@@ -119,11 +121,28 @@ class SseDecoder:
             text = ""
         if not text:
             self._read_lines(data, events)
-        for kind, value, other in _BLOCKS(text):
+            return
+        kind, mark = self._kind, self._mark
+        begun, *datas = f"\n\n{text[:-2]}".split(mark)
+        if begun:
+            self._read_mixed(begun[2:], events)
+        append, last_id = events.append, self._state.id
+        for data_of_one in datas:
+            if "\n" in data_of_one:  # of several lines, or events of other kinds are behind it
+                self._read_mixed(mark[2:] + data_of_one, events)
+                last_id = self._state.id
+            else:
+                append(SseEvent(kind, data_of_one, last_id))
+
+    def _read_mixed(self, text: str, events: list[SseEvent]) -> None:
+        """Read whole events, without the empty line behind the last."""
+        append, last_id = events.append, self._state.id
+        for kind, value, other in _BLOCKS(f"{text}\n\n"):
             if other:
                 self._read_lines(other.encode(), events)
+                last_id = self._state.id
             else:
-                events.append(SseEvent(kind or "message", value, self._state.id))
+                append(SseEvent(kind or "message", value, last_id))
 
     def _read_lines(self, data: bytes, events: list[SseEvent]) -> None:
         state, start, size = self._state, 0, len(data)

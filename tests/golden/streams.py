@@ -14,8 +14,6 @@ __all__ = [
     "CHAT_END",
     "GEMINI_CHUNKS",
     "GEMINI_REPLY",
-    "RESPONSES",
-    "RESPONSES_REPLY",
     "START",
     "STOP",
     "anthropic",
@@ -25,7 +23,10 @@ __all__ = [
     "delta",
     "event",
     "partial_json",
+    "responses",
+    "responses_reply",
     "says",
+    "sse",
     "thinks",
 ]
 
@@ -37,7 +38,12 @@ def data(value: Any) -> bytes:
 
 def event(kind: str, **fields: Any) -> bytes:
     """An event as Anthropic and OpenAI's Responses send it: its type stands twice."""
-    return f"event: {kind}\n".encode() + data({"type": kind, **fields})
+    return sse({"type": kind, **fields})
+
+
+def sse(value: dict[str, Any]) -> bytes:
+    """The same of a whole value."""
+    return f"event: {value['type']}\n".encode() + data(value)
 
 
 # -- Anthropic -------------------------------------------------------------------------------------------------------------
@@ -118,33 +124,42 @@ def chat(choices: Sequence[Any], identity: str = "chatcmpl-a", **fields: Any) ->
     return data({"id": identity, "object": "chat.completion.chunk", "model": "gpt-x", "choices": choices, **fields})
 
 
-def _response(status: str, **fields: Any) -> dict[str, Any]:
-    return {"id": "resp_1", "object": "response", "model": "gpt-x", "status": status, **fields}
+def _response(status: str, number: int, **fields: Any) -> dict[str, Any]:
+    return {"id": f"resp_{number}", "object": "response", "model": "gpt-x", "status": status, **fields}
 
 
-_CALL = {"type": "function_call", "id": "fc_1", "call_id": "call_1", "name": "lookup"}
 _COUNTS = {"input_tokens": 30, "input_tokens_details": {"cached_tokens": 20}, "output_tokens": 4}
 
-# (type, what else it says): one event each, or one message of a WebSocket
-RESPONSES: list[tuple[str, dict[str, Any]]] = [
-    ("response.created", {"response": _response("in_progress")}),
-    ("response.output_item.added", {"output_index": 0, "item": {"type": "message", "id": "m_1"}}),
-    ("response.output_text.delta", {"output_index": 0, "content_index": 0, "item_id": "m_1", "delta": "Hello "}),
-    ("response.output_text.delta", {"output_index": 0, "content_index": 0, "item_id": "m_1", "delta": "模型!"}),
-    ("response.output_item.added", {"output_index": 1, "item": {**_CALL, "arguments": ""}}),
-    ("response.function_call_arguments.delta", {"output_index": 1, "item_id": "fc_1", "delta": '{"q":'}),
-    ("response.function_call_arguments.delta", {"output_index": 1, "item_id": "fc_1", "delta": '"x"}'}),
-    ("response.output_item.done", {"output_index": 1, "item": {**_CALL, "arguments": '{"q":"x"}'}}),
-    ("response.completed", {"response": _response("completed", usage=_COUNTS)}),
-]
-RESPONSES_REPLY = Reply(
-    id="resp_1",
-    model="gpt-x",
-    text="Hello 模型!",
-    tool_calls=(ToolCall("call_1", "lookup", '{"q":"x"}'),),
-    usage=Usage(input=10, output=4, cache_read=20),
-    finish_reason="stop",
-)
+
+def responses(number: int = 1) -> list[dict[str, Any]]:
+    """What is said, one event or one message of a WebSocket each; `number` makes a second answer another one."""
+    item = f"m_{number}"
+    text = {"type": "response.output_text.delta", "output_index": 0, "content_index": 0, "item_id": item}
+    call = {"type": "function_call", "id": f"fc_{number}", "call_id": f"call_{number}", "name": "lookup"}
+    arguments = {"type": "response.function_call_arguments.delta", "output_index": 1, "item_id": f"fc_{number}"}
+    return [
+        {"type": "response.created", "response": _response("in_progress", number)},
+        {"type": "response.output_item.added", "output_index": 0, "item": {"type": "message", "id": item}},
+        {**text, "delta": "Hello "},
+        {**text, "delta": f"模型 {number}"},
+        {"type": "response.output_item.added", "output_index": 1, "item": {**call, "arguments": ""}},
+        {**arguments, "delta": '{"q":'},
+        {**arguments, "delta": '"x"}'},
+        {"type": "response.output_item.done", "output_index": 1, "item": {**call, "arguments": '{"q":"x"}'}},
+        {"type": "response.completed", "response": _response("completed", number, usage=_COUNTS)},
+    ]
+
+
+def responses_reply(number: int = 1) -> Reply:
+    return Reply(
+        id=f"resp_{number}",
+        model="gpt-x",
+        text=f"Hello 模型 {number}",
+        tool_calls=(ToolCall(f"call_{number}", "lookup", '{"q":"x"}'),),
+        usage=Usage(input=10, output=4, cache_read=20),
+        finish_reason="stop",
+    )
+
 
 # -- Gemini ----------------------------------------------------------------------------------------------------------------
 
@@ -158,6 +173,4 @@ def _gemini(text: str, prompt: int, said: int, reason: str | None = None) -> dic
 
 
 GEMINI_CHUNKS = [_gemini("One ", 8, 1), _gemini("two ", 8, 2), _gemini("three", 8, 3, "STOP")]
-GEMINI_REPLY = Reply(
-    id="r1", model="gemini-x", text="One two three", usage=Usage(input=8, output=3), finish_reason="STOP"
-)
+GEMINI_REPLY = Reply(id="r1", model="gemini-x", text="One two three", usage=Usage(input=8, output=3), finish_reason="STOP")

@@ -174,15 +174,24 @@ def test_sizes_around_those_of_our_buffers(codings: str, size: int) -> None:
         assert outcome(codings, coded[:30], coded[30:33], coded[33:]) == (body, None, 0)
 
 
-def test_brotli_gives_all_it_has_before_it_is_fed_again() -> None:
-    """Its library says that it can take more while half a window of output is still inside, and loses that if it is fed."""
-    for size in range(60_000, 180_000, 9_973):
-        body = b"abcdefg" * (size // 7)
-        for middle in (size // 2, size - 5):
-            first, second, end = flushed("br", body[:middle], body[middle:])
-            coded = first + second + end
-            for cut in range(len(first) - 3, len(coded)):
-                assert outcome("br", coded[:cut], coded[cut:]) == (body, None, 0)
+def test_output_that_waits_for_room_needs_no_more_input() -> None:
+    for size in range(65_500, 67_500, 41):
+        body = bytes(size)  # a byte of it stands for up to a thousand of these
+        assert outcome("deflate", raw_deflate(body)) == (body, None, 0)
+
+
+@pytest.mark.parametrize("codings", ["gzip", "br", "zstd"])
+def test_a_few_coded_bytes_give_all_that_they_stand_for_at_once(codings: str) -> None:
+    """The library of brotli gives 32 KiB of it, says that it can take more, and loses the rest if it is given more."""
+    said = [b"abcdefg" * (size // 7) for size in (40_000, 131_755, 36_061, 300_000)]
+    pieces = flushed(codings, *said)
+    decoder = ContentDecoder(codings)
+    assert [decoder.feed(piece) for piece in pieces] == [*said, b""]
+    decoder.finish()
+    assert decoder.reason is None
+    coded = b"".join(pieces)
+    for cut in range(1, len(coded), 7):
+        assert outcome(codings, coded[:cut], coded[cut:]) == (b"".join(said), None, 0)
 
 
 # -- what is not ------------------------------------------------------------------------------------------------------------
@@ -317,9 +326,11 @@ def test_behind_it_the_ratio_counts(codings: str) -> None:
 
 
 def test_what_one_coding_gives_to_the_next_is_bounded_closer() -> None:
-    coded = br(gzip.compress(b"") * 100_000)
-    assert len(coded) < 1000
-    assert outcome("gzip, br", coded)[:2] == (b"", "coding_limit")
+    start, many = gzip.compress(NOISE[:4000]), gzip.compress(b"") * 100_000
+    coded = br(start + many)
+    assert len(start) < len(coded) < 8000
+    assert outcome("gzip, br", coded)[:2] == (NOISE[:4000], "coding_limit")
+    assert outcome("gzip", start + many) == (NOISE[:4000], None, 0)
 
 
 def test_a_block_of_four_bytes_cannot_fill_the_memory() -> None:

@@ -1,0 +1,118 @@
+"""Fuzz input -> a payload, and small choices about it: how it is cut, where it has holes, which options there are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Protocol, TypeVar
+
+import msgspec
+
+__all__ = ["Input", "Step", "again", "spelled", "walked"]
+
+T = TypeVar("T")
+
+Step = bytes | int  # a piece of the payload, or a hole of so many bytes
+
+_CHOICES_MOST = 32
+_PIECES_MOST = 256  # what is left behind them is one piece, so that a run stays short
+_CHECKPOINTS_MOST = 32
+
+
+class Input:
+    """
+    The last byte says how many bytes in front of it are choices; all before them is the payload. So a mutation of the one
+    leaves the other as it is. A choice that is not there is 0.
+    """
+
+    def __init__(self, data: bytes) -> None:
+        end = max(0, len(data) - 1)
+        start = end - min(end, data[-1] % (_CHOICES_MOST + 1)) if data else 0
+        self.payload = data[:start]
+        self._choices = data[start:end]
+        self._at = 0
+
+    def byte(self) -> int:
+        at, self._at = self._at, self._at + 1
+        return self._choices[at] if at < len(self._choices) else 0
+
+    def pick(self, options: Sequence[T]) -> T:
+        return options[self.byte() % len(options)]
+
+    def pieces(self, whole: bytes) -> list[bytes]:
+        """`whole` cut into pieces of up to seven sizes, again and again; some may be empty. Without a choice it is one piece."""
+        sizes = [self.byte() for _ in range(self.byte() % 8)]
+        made: list[bytes] = []
+        at = 0
+        while any(sizes) and at < len(whole) and len(made) < _PIECES_MOST:
+            size = sizes[len(made) % len(sizes)]
+            made.append(whole[at : at + size])
+            at += size
+        return [*made, whole[at:]] if at < len(whole) or not made else made
+
+    def steps(self, whole: bytes) -> list[Step]:
+        """The same, with holes in the place of some pieces."""
+        pieces = self.pieces(whole)
+        holes = self.byte() | self.byte() << 8
+        return [len(piece) if piece and holes >> place % 16 & 1 else piece for place, piece in enumerate(pieces)]
+
+
+def spelled(payload: bytes, *choices: int) -> bytes:
+    """The fuzz input that says this."""
+    return payload + bytes([*choices, len(choices)])
+
+
+class _Decoder(Protocol):
+    def feed(self, data: bytes, /) -> list[Any]: ...
+    def held(self) -> int: ...
+    def snapshot(self) -> Any: ...
+    def restore(self, state: Any, /) -> None: ...
+
+
+D = TypeVar("D", bound=_Decoder)
+
+
+def again(decoder: D, fresh: D) -> D:
+    """`fresh`, where `decoder` stands: the snapshot goes over msgpack, as into a store."""
+    fresh.restore(msgspec.msgpack.decode(msgspec.msgpack.encode(decoder.snapshot())))
+    return fresh
+
+
+def walked(
+    make: Callable[[], D],
+    steps: Sequence[Step],
+    weigh: Callable[[Any], int],
+    *,
+    gap: Callable[[D, int], list[Any]],
+    finish: Callable[[D], list[Any]],
+) -> list[Any]:
+    """
+    What the decoder gives for these steps and its end. Checked on the way: every byte is in an item or held, and one that is
+    restored from a snapshot again and again says the same.
+    """
+    one, other = make(), make()
+    items: list[Any] = []
+    fed = given = 0
+    for step, checkpoint in _with_checkpoints(steps):
+        if checkpoint:
+            other = again(other, make())
+            assert other.held() == one.held(), "what it holds behind a restore"
+        if isinstance(step, bytes):
+            fed += len(step)
+            made, same = one.feed(step), other.feed(step)
+        else:
+            made, same = gap(one, step), gap(other, step)
+        assert made == same, "a checkpoint changes nothing"
+        items += made
+        given += sum(map(weigh, made))
+        assert given + one.held() == fed, "every byte is given out or held"
+    other = again(other, make())
+    made = finish(one)
+    assert made == finish(other), "a checkpoint in front of the end changes nothing"
+    assert given + sum(map(weigh, made)) == fed, "every byte is given out at the end"
+    assert one.held() == 0, "nothing is held behind the end"
+    return items + made
+
+
+def _with_checkpoints(steps: Sequence[T]) -> Iterator[tuple[T, bool]]:
+    every = len(steps) // _CHECKPOINTS_MOST + 1
+    return ((step, place % every == 0) for place, step in enumerate(steps))

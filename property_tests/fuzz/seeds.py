@@ -1,0 +1,272 @@
+"""What fuzzing begins with: for each target some inputs that say what it is about, made by encoders."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+from hpack import Encoder
+
+from agentsight_rx.envelope import encode_line
+from agentsight_rx.events import (
+    BodyPart,
+    Channel,
+    Connection,
+    Event,
+    FileEvent,
+    HttpRequest,
+    HttpResponse,
+    Loss,
+    NetEvent,
+    Origin,
+    ProcessExec,
+    ProcessExit,
+    ProcessFork,
+    Readline,
+    Reply,
+    RpcMessage,
+    SseEvent,
+    SseMessage,
+    StdioChunk,
+    StdioClose,
+    SystemSample,
+    SystemWide,
+    Tick,
+    TlsChunk,
+    TlsClose,
+    TlsHandshake,
+    ToolCall,
+    Usage,
+    WebSocketMessage,
+)
+from agentsight_rx.loss import Reason
+from agentsight_rx.wire.websocket import Deflate
+
+from ..http2_strategies import PREFACE
+from ..http2_strategies import frame as http2_frame
+from ..websocket_strategies import Packer
+from ..websocket_strategies import frame as websocket_frame
+from .choices import spelled
+from .llm_seeds import LLM_SEEDS
+from .operators import TURN
+
+__all__ = ["SEEDS"]
+
+
+# -- HTTP ------------------------------------------------------------------------------------------------------------------
+
+_BODY = b'{"model":"claude","stream":true,"messages":[{"role":"user","content":"list"}]}'
+_STREAM = b'event: message_start\ndata: {"type":"message_start","message":{"id":"m","model":"c"}}\n\ndata: {"type":"message_stop"}\n\n'
+
+
+def _chunked(body: bytes, size: int, trailer: bytes = b"") -> bytes:
+    parts = (body[at : at + size] for at in range(0, len(body), size))
+    return b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in parts) + b"0\r\n" + trailer + b"\r\n"
+
+
+def _head(first: bytes, *lines: bytes) -> bytes:
+    return b"\r\n".join((first, *lines, b"", b""))
+
+
+_ASKED = _head(b"POST /v1/messages HTTP/1.1", b"Host: api.anthropic.com", b"Content-Length: %d" % len(_BODY)) + _BODY
+_GZIPPED = zlib.compress(_STREAM, wbits=31)
+_EVENT_STREAM = b"Content-Type: text/event-stream"
+_IN_CHUNKS = b"Transfer-Encoding: chunked"
+_STREAMED = _head(b"HTTP/1.1 200 OK", _EVENT_STREAM, _IN_CHUNKS) + _chunked(_STREAM, 40, b"X-Sum: 1\r\n")
+_CODED = _head(b"HTTP/1.1 200 OK", _EVENT_STREAM, _IN_CHUNKS, b"Content-Encoding: gzip") + _chunked(_GZIPPED, 30)
+_TOLD = _head(b"HTTP/1.1 404 Not Found", b"Content-Length: 3", b"Set-Cookie: a=b") + b"no\n"
+_UNTIL_CLOSE = _head(b"HTTP/1.0 200 OK", b"Content-Type: application/json") + b'{"type":"message"}'
+_UPGRADE = _head(b"GET /v1/responses HTTP/1.1", b"Host: api.openai.com", b"Upgrade: websocket", b"Connection: Upgrade")
+_UPGRADED = _head(b"HTTP/1.1 101 Switching Protocols", b"Upgrade: websocket", b"Sec-WebSocket-Extensions: permessage-deflate")
+_CUTS = ((), (0, 0, 0), (0, 0, 0, 1, 1), (1, 1, 0, 3, 5, 0, 40), (0, 0, 1, 1, 30, 4, 0))
+
+_ENCODER = Encoder()
+
+
+def _block(*fields: tuple[str, str]) -> bytes:
+    return _ENCODER.encode([(name.encode(), value.encode()) for name, value in fields])
+
+
+_HTTP2_OUT = b"".join(
+    (
+        PREFACE,
+        http2_frame(4, 0, 0, bytes([0, 3, 0, 0, 0, 100])),
+        http2_frame(1, 4, 1, _block((":method", "POST"), (":path", "/v1/messages"), (":authority", "a"), ("x-a", "b"))),
+        http2_frame(0, 9, 1, bytes([2]) + _BODY + bytes(2)),
+        http2_frame(1, 1, 3, _block((":method", "GET"), (":path", "/"))),
+        http2_frame(9, 4, 3, _block(("x-b", "c"))),
+        http2_frame(8, 0, 0, bytes([0, 0, 1, 0])),
+        http2_frame(3, 0, 3, bytes([0, 0, 0, 8])),
+        http2_frame(7, 0, 0, bytes(8)),
+    )
+)
+_HTTP2_IN = b"".join(
+    (
+        http2_frame(4, 0, 0),
+        http2_frame(4, 1, 0),
+        http2_frame(5, 4, 1, bytes([0, 0, 0, 2]) + Encoder().encode([(b":path", b"/p")])),
+        http2_frame(1, 4, 1, Encoder().encode([(b":status", b"200"), (b"content-type", b"text/event-stream")])),
+        http2_frame(0, 0, 1, _STREAM[:50]),
+        http2_frame(0, 1, 1, _STREAM[50:]),
+        http2_frame(6, 0, 0, b"12345678"),
+    )
+)
+
+# -- WebSocket -------------------------------------------------------------------------------------------------------------
+
+_PACKER = Packer(Deflate())
+_KEY = b"\x37\xfa\x21\x3d"
+_CREATE = b'{"type":"response.create","model":"gpt-5"}'
+_SPOKEN = (
+    websocket_frame(0x81, _CREATE, _KEY) + websocket_frame(0x89, b"ping", _KEY) + websocket_frame(0x88, b"\x03\xe8bye", _KEY),
+    websocket_frame(0x01, b"Hel") + websocket_frame(0x80, b"lo") + websocket_frame(0x82, bytes(200)),
+    websocket_frame(0xC1, _PACKER.pack(b"Hello")) + websocket_frame(0xC1, _PACKER.pack(b"Hello Hello", pieces=2, final=True)),
+    websocket_frame(0x41, _PACKER.pack(b"abc")[:3]) + websocket_frame(0x80, b""),
+)
+_COMPLETED = websocket_frame(0x81, b'{"type":"response.completed","response":{"id":"r","status":"completed"}}')
+
+_CONNECTIONS = (
+    _ASKED + TURN + _STREAMED,
+    _ASKED + TURN + _CODED,
+    _ASKED + TURN + _TOLD + TURN + _ASKED + TURN + _UNTIL_CLOSE,
+    _HTTP2_OUT + TURN + _HTTP2_IN,
+    _UPGRADE + TURN + _UPGRADED + TURN + _SPOKEN[0] + TURN + _COMPLETED,
+    _UPGRADE + TURN + _UPGRADED + _SPOKEN[2],
+)
+_WALKS = ((), (0, 0, 1, 0, 0, 2, 50, 7, 0, 0), (1, 0, 3, 2, 1, 3, 9, 90, 30, 4, 0, 2, 200, 1, 16, 0))
+
+# -- texts -----------------------------------------------------------------------------------------------------------------
+
+_RPC = (
+    b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"ls"}}\n{"jsonrpc":"2.0","id":1,"result":{"isError":true}}\n',
+    b'[{"jsonrpc":"2.0","id":"\\u0031","method":"ping"}]\r\nplain text\n{"jsonrpc":"2.0","id":1,"error":{"code":-1,"message":"no"}}',
+    b'{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":2}}\n\x00\x01',
+)
+_TALK = (
+    b'{"jsonrpc":"2.0","id":1,"method":"initialize","params":{}}\n' + TURN
+    + b'{"jsonrpc":"2.0","id":1,"result":{"serverInfo":{"name":"files","version":"1"}}}\n' + TURN + _RPC[0]
+)  # fmt: skip
+_SECRETS = (
+    b'key=sk-proj-Zq7Wv9Xk2Jy4Zq7Wv9Xk2Jy4 {"token":"ghp_abcdefghij0123456789abcdefghij012345"} AKIAIOSFODNN7EXAMPLE',
+    b"GET /?api_key=abc&b=c HTTP/1.1\r\nAuthorization: Bearer eyJhbGciOi.eyJzdWIiOi.sig-nature_1\r\nCookie: a=b\r\n folded\r\n\r\n",
+    b"-----BEGIN RSA PRIVATE KEY-----\nMIIEpAIBAAKCAQEA7bq1\n-----END RSA PRIVATE KEY-----\n",
+    b"https://me:secret7word@host/a?access_token=xyz#f [redacted:openai:12345678] aws_secret_access_key = " + b"aB3/" * 10,
+)
+_RULES = (
+    b'len>=10 & (data~"HTTP\\x20" | !function=READ/RECV) | comm =~ /cl.*e/i',
+    b"request.method=POST & request.path ~= /v1/* | response.status_code=4xx | query.a=b | websocket.kind=text",
+    b"exchange.response.status=200 & !(exchange.request.host~openai) | /files",
+    b'data.type=binary | latency_ms>2.5 | handshake | request.body=~/(a|b)[0-9]{1,3}$/ | x-a="\\""',
+)
+_ORIGIN = Origin(5, 6, 7, 8, "claude", 9_000_000, Connection(6, 1, "/lib/libssl.so.3", 0x7F00), "in")
+_PIPE = Channel("pipe", 3)
+_EVENTS: tuple[Event, ...] = (
+    TlsChunk(_ORIGIN, b"\xff\x00", 0, 0, 1, 2, True),
+    TlsHandshake(_ORIGIN, 1),
+    TlsClose(_ORIGIN, 1, 2),
+    HttpRequest(_ORIGIN, 1, "POST", "/v1", "HTTP/1.1", (("host", "a"),), b'{"a":1}', trailers=(("x", "y"),)),
+    HttpResponse(_ORIGIN, 1, 200, "OK", "HTTP/1.1", (), b"\xff", complete=False, reason="lost"),
+    BodyPart(_ORIGIN, 1, b"data: a\n\n", True),
+    WebSocketMessage(_ORIGIN, 2, 1, "text", b"Hello", target="/a"),
+    SseMessage(_ORIGIN, 1, "x", Reply(usage=Usage(1, 2), tool_calls=(ToolCall("t", "Bash", "{}"),)), (SseEvent("a", "b"),), 9),
+    ProcessFork(_ORIGIN, 1, 2),
+    ProcessExec(_ORIGIN, 1, 2, "/bin/ls", ("ls", "-l"), "/"),
+    ProcessExit(_ORIGIN, 1, 2, None, 9),
+    FileEvent(_ORIGIN, 1, "open", "/a"),
+    NetEvent(_ORIGIN, 1, "connect", "ipv4", "tcp", peer="10.0.0.1", port=443),
+    Readline(_ORIGIN, "ls"),
+    StdioChunk(_ORIGIN, _PIPE, 1, b"{}\n", 0, 0),
+    StdioClose(_ORIGIN, _PIPE, 3),
+    RpcMessage(_ORIGIN, _PIPE, "request", "tools/call", "1"),
+    SystemSample(_ORIGIN, 1.5, 2, 0.5, 1, 2, 3, 4, 5, 6, 7),
+    SystemWide(_ORIGIN, 2, 0.1, 0.2, 0.3, 1, 2, 3),
+    Loss(_ORIGIN, "read:tls", Reason.KERNEL_LOST, 3),
+    Tick(_ORIGIN),
+)
+_LINES = tuple(map(encode_line, _EVENTS))
+_FOREIGN: tuple[Mapping[str, Any], ...] = (
+    {"function": "WRITE/SEND", "timestamp_ns": 1, "pid": 2, "comm": "a", "data": "GET \u00ff", "len": 9, "truncated": True},
+    {"function": "READ/RECV", "timestamp_ns": 1, "pid": 2, "comm": "a", "data_hex": "00ff", "transport_handle": "0x7f"},
+    {"function": "HANDSHAKE", "timestamp_ns": 1, "pid": 2, "tid": 3, "comm": "a", "latency_ms": 1.5},
+    {"function": "CLOSE", "timestamp_ns": 1, "pid": 2, "comm": "a"},
+    {"event": "EXEC", "timestamp": 1, "pid": 2, "ppid": 1, "comm": "a", "filename": "/bin/a", "full_command": "a 'b c'"},
+    {"event": "EXIT", "timestamp": 1, "pid": 2, "comm": "a", "exit_code": 1, "duration_ms": 5},
+)
+_WRAPPED = {"timestamp": 7, "source": "ssl", "pid": 2, "comm": "a", "data": _FOREIGN[0]}
+_FOREIGN_LINES = b"\n".join(map(msgspec.json.encode, (*_FOREIGN, _WRAPPED)))
+
+# -- files of other programs -----------------------------------------------------------------------------------------------
+
+_ID = b"0123456789abcdef" * 4
+_GROUPS = (
+    b"0::/system.slice/docker-%b.scope\n\nName:\ta\nNSpid:\t7\t1\n" % _ID,
+    b"12:pids:/kubepods/burstable/pod1234abcd-12ab-34cd-56ef-0123456789ab/%b\n0::/\n\nNSpid:\t7\n" % _ID,
+    b"0::/user.slice/libpod-%b.scope/container:cri-containerd:%b\n\n" % (_ID, _ID),
+)
+_REFERENCES = (
+    b'docker://agent/usr/lib/x.so\n\n{"Name":"/agent"}',
+    b'podman:0123456789ab\n\n[{"id":"%b","names":["agent"]}]' % _ID,
+    b'k8s://default/pod/agent\n\n{"init_process_pid":7,"init_process_start":5}',
+)
+_SCRIPTS = (
+    b'/usr/bin/env -S PATH=/bin sh -e\nexec "/bin/true" "$@"\n',
+    b'/usr/bin/env node\n//\f{"name":"@a/b","optionalDependencies":{"@a/b-linux-x64":"1"}}',
+    b"/bin/sh\nexec -a name run --flag # 'x\n",
+)
+
+
+def _btf() -> bytes:
+    """task_struct { int pid; struct { typedef int a; }; } and a constant that points at it."""
+    text = b"\0int\0task_struct\0pid\0a\0"
+    types = b"".join(
+        (
+            struct.pack("<IIII", 1, 1 << 24, 4, 32),
+            struct.pack("<III", 21, 8 << 24, 1),
+            struct.pack("<III", 0, 4 << 24 | 1, 4) + struct.pack("<III", 21, 2, 0),
+            struct.pack("<III", 5, 4 << 24 | 2, 8) + struct.pack("<III", 17, 1, 0) + struct.pack("<III", 0, 3, 32),
+            struct.pack("<III", 0, 10 << 24, 4),
+        )
+    )
+    return struct.pack("<HBBIIIII", 0xEB9F, 1, 0, 24, 0, len(types), len(types), len(text)) + types + text
+
+
+def _library() -> bytes:
+    """The rest of the head of a 64-bit shared object with one section of nothing."""
+    return struct.pack("<HHIQQQIHHHHHH", 3, 62, 1, 0, 0, 64, 0, 64, 56, 0, 64, 1, 0) + bytes(64)
+
+
+def _cut(payloads: Sequence[bytes], cuts: Sequence[Sequence[int]] = _CUTS) -> list[bytes]:
+    return [spelled(payload, *cut) for payload in payloads for cut in cuts]
+
+
+SEEDS: dict[str, list[bytes]] = {
+    "http1": _cut((_ASKED + _ASKED, _STREAMED + _TOLD + _UNTIL_CLOSE, _CODED, _UPGRADE, b"A: b\r\n\r\n" + _STREAMED)),
+    "http2": _cut((_HTTP2_OUT, _HTTP2_IN, _HTTP2_OUT[24:]), ((), (0, 1, 9), (1,), (0, 2, 5, 40, 4))),
+    "websocket": _cut(_SPOKEN, ((0, 0, 0, 0), (0, 1), (1, 1, 1, 0, 1, 2), (2, 2, 3, 1, 2, 7, 1, 2, 0))),
+    "sse": _cut((_STREAM, b"\xef\xbb\xbfid: 1\r\nretry: 5\r\ndata:a\rdata: b\n\n: x\n\n"), ((), (0, 1, 1), (2, 2, 3, 9))),
+    "json_stream": _cut(
+        (b'[{"a":"}\\""},\n[1,2] , -1.5e3,true]\n', b'\x1e{"a":1}\n{"b":2}\nx\n{}'), ((), (0, 1, 1), (2, 1, 3))
+    ),
+    "coding": [
+        spelled(b"so far so good " * 4, coding, 0, 0, 1, 3, change, 20, 0, 1, 7) for coding in range(15) for change in (0, 9)
+    ]
+    + [spelled(_GZIPPED, 0, 0, 0, 0, 1, 9)],
+    "jsonrpc": _cut(_RPC, ((), (0, 1, 9), (1, 1, 7, 2, 0), (2,))),
+    "secrets": _cut(_SECRETS, ((), (1,))),
+    "connection": _cut(_CONNECTIONS, _WALKS),
+    "pipes": _cut((_TALK, _RPC[1] + TURN + _RPC[2]), ((), (0, 1, 0, 0, 1, 9), (1, 3, 1, 5, 2, 30, 6, 5, 0))),
+    "redaction": _cut(_SECRETS, ((), (0, 9, 0, 1, 5), (1, 40, 0, 2, 3, 50), (2, 0, 0, 1, 11))),
+    "rules": _cut(_RULES, ((),)),
+    "envelope": _cut(_LINES, ((),)),
+    "foreign_lines": _cut((_FOREIGN_LINES,), ((),)),
+    "recording": _cut((b"\n".join((*_LINES[:6], _FOREIGN_LINES, b"{}", b"x")),), ((),)),
+    "cgroup": _cut(_GROUPS, ((),)),
+    "reference": _cut(_REFERENCES, ((),)),
+    "script": _cut(_SCRIPTS, ((),)),
+    "library": _cut((_library(),), ((0,), (1,))),
+    "btf": _cut((_btf(),), ((),)),
+    **LLM_SEEDS,
+}
