@@ -134,7 +134,7 @@ class HttpRequest(Struct, frozen=True, tag="http_request"):
     headers_complete: bool = True  # False: some fields could not be known, since earlier ones were not captured
     trailers: Headers = ()
     encoding: str = ""  # the content coding that was removed from `body`, as the head named it
-    tail: int = 0  # where the middle of the body was not kept: the bytes of `body` that stand behind it
+    tail: int = 0  # where bytes inside the body are missing: those of `body` that stand behind the first of them
 
 
 class HttpResponse(Struct, frozen=True, tag="http_response"):

@@ -16,7 +16,7 @@ __all__ = ["decode_content"]
 
 M = TypeVar("M", HttpRequest, HttpResponse)
 
-_OPEN_MOST = 1024  # streamed bodies on one connection at a time; HTTP/2 servers allow 100 to 250
+_OPEN_MOST = 256  # streamed bodies on one connection at a time; HTTP/2 servers allow 100 to 250
 _FIELD = "content-encoding"
 _GONE = frozenset({_FIELD, "content-length"})
 

@@ -14,7 +14,7 @@ from ..events import Headers
 __all__ = ["ContentDecoder", "codings_of"]
 
 _CODINGS_MOST = 5  # as curl has it; no server is known to use more than two
-_KEPT_MOST = 1 << 20  # coded bytes kept for a snapshot: the event stream of a long answer has less
+_KEPT_MOST = 256 << 10  # coded bytes kept for a snapshot: the event stream of a long answer has less
 _FLOOR = 1 << 20  # so much a body may always decode to: only beyond it says the ratio anything
 _RATIO_BETWEEN = 32  # at most, between the codings of a chain: what one gives to the next is itself compressed
 _SLICE = 1024  # coded bytes that are decoded at a time: what one call of a library expands at most

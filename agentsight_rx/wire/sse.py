@@ -79,10 +79,10 @@ class SseDecoder:
             self._read_blocks(whole + mark, events)
         if rest:
             self._read_lines(rest, events)
-        if events and (begun := events[len(events) // 2].event) != self._kind:
-            self._kind = begun
-            self._head = b"event: %b\ndata: " % begun.encode() if begun != "message" else _HEAD
-            self._mark = f"\n\nevent: {begun}\ndata: " if begun != "message" else _MARK
+        if events and (usual := events[len(events) // 2].event) != self._kind:
+            self._kind = usual
+            self._head = b"event: %b\ndata: " % usual.encode() if usual != "message" else _HEAD
+            self._mark = f"\n\nevent: {usual}\ndata: " if usual != "message" else _MARK
         return events
 
     def finish(self) -> bool:

@@ -1,34 +1,17 @@
-"""
-Bytes of one direction of a WebSocket -> its messages (RFC 6455), decompressed (RFC 7692), over any cutting and any hole.
-
-Longer than a file should be: what a hole costs is decided by the frames and the compression together.
-"""
+"""Bytes of one direction of a WebSocket -> its messages (RFC 6455), decompressed (RFC 7692), over any cutting and any hole."""
 
 from __future__ import annotations
 
-import re
-import zlib
 from codecs import IncrementalDecoder, getincrementaldecoder
-from typing import Literal
 
 import msgspec
-from msgspec import Struct, field
+from msgspec import Struct
 
 from ..events import WebSocketKind
 from .http1 import Foreign
+from .permessage_deflate import Deflate, Inflater, Part, agreed
 
 __all__ = ["Deflate", "Foreign", "Message", "WebSocketDecoder", "agreed"]
-
-
-class Deflate(Struct, frozen=True):
-    """
-    How the messages of one direction are compressed (RFC 7692 7.1).
-
-    `takeover`: a message may refer to those before it. `window_bits`: how far back, as the base-2 logarithm of bytes.
-    """
-
-    takeover: bool = True
-    window_bits: int = 15
 
 
 class Message(Struct, frozen=True):
@@ -66,22 +49,6 @@ _CONTINUED = frozenset((0x00, 0x80))
 
 _HEAD_MOST = 14  # two bytes, eight of length, four of mask
 _SEARCH_MOST = 16 << 20  # behind a hole, a frame of more bytes is taken for a misreading
-_WINDOW = 32 << 10  # what deflate can refer to at most
-_STEP = 4096  # bytes inflated at once; where that cannot be, they are looked at again one by one
-_SLICE = 64 << 10  # most bytes that one step gives at once
-_BEYOND = 4  # so many times the limit are inflated, and kept compressed for a checkpoint, before it is called a bomb
-_FINALS_MOST = 1000  # final blocks in a message: each costs as much as 4 KiB of data
-
-
-class _Part(Struct, array_like=True):
-    """What was seen of a message that has not ended."""
-
-    kind: WebSocketKind
-    packed: bool = False
-    data: bytearray = field(default_factory=bytearray)
-    lost: int = 0
-    reason: str | None = None
-    size: int = 0
 
 
 class _Head(Struct, frozen=True, gc=False):
@@ -103,8 +70,8 @@ class _State(Struct, array_like=True):
     final: bool
     dark: bool
     context: bytes | None
-    control: _Part | None
-    message: _Part | None
+    control: Part | None
+    message: Part | None
     raw: bytearray | None
 
 
@@ -128,9 +95,9 @@ class WebSocketDecoder:
         self._final = True
         self._dark = False
         self._context: bytes | None = b""  # what the next compressed message may refer to; None: nobody knows
-        self._control: _Part | None = None
-        self._message: _Part | None = None
-        self._inflater: _Inflater | None = None  # of `_message`, if it is compressed and nothing of it is damaged yet
+        self._control: Part | None = None
+        self._message: Part | None = None
+        self._inflater: Inflater | None = None  # of `_message`, if it is compressed and nothing of it is damaged yet
 
     @property
     def begun(self) -> bool:
@@ -204,10 +171,10 @@ class WebSocketDecoder:
         self._key = head.key
         opcode = head.first & 15
         if opcode & 8:
-            self._control = _Part(_KINDS[opcode], size=head.size)
+            self._control = Part(_KINDS[opcode], size=head.size)
         elif opcode:
             packed = head.first & 0x40 != 0
-            self._message = _Part(_KINDS[opcode], packed, size=head.size)
+            self._message = Part(_KINDS[opcode], packed, size=head.size)
             if packed and self._context is None:
                 self._message.reason = "context"
             elif packed:
@@ -243,7 +210,7 @@ class WebSocketDecoder:
         turn = size & 3
         self._key = self._key[turn:] + self._key[:turn]
 
-    def _keep(self, part: _Part, piece: bytes) -> None:
+    def _keep(self, part: Part, piece: bytes) -> None:
         if part.packed or (part.kind == "close" and part.reason):  # what stands behind a hole there means nothing
             part.lost += len(piece)
             return
@@ -268,8 +235,8 @@ class WebSocketDecoder:
 
     # -- compression -----------------------------------------------------------------------------------------------
 
-    def _new_inflater(self, part: _Part) -> _Inflater:
-        return _Inflater(part, self._context or b"", self._limit, _BEYOND * self._limit if self._takeover else self._limit)
+    def _new_inflater(self, part: Part) -> Inflater:
+        return Inflater(part, self._context or b"", self._limit, takeover=self._takeover)
 
     def _lose_context(self) -> None:
         self._inflater = None
@@ -367,7 +334,7 @@ def _decodes(decoder: IncrementalDecoder, data: bytes, final: bool) -> bool:
     return True
 
 
-def _message(part: _Part) -> Message:
+def _message(part: Part) -> Message:
     data = bytes(part.data)
     if part.kind != "close":
         return Message(part.kind, data, 0, part.lost, part.reason, part.size)
@@ -383,139 +350,3 @@ def _unmask(data: bytes, key: bytes) -> bytes:
     size = len(data)
     mask = key * (size // 4) + key[: size % 4]
     return (int.from_bytes(data, "little") ^ int.from_bytes(mask, "little")).to_bytes(size, "little")
-
-
-class _Inflater:
-    """
-    The payload of one compressed message, piece by piece -> the data of `part` (RFC 7692 7.2.2).
-
-    What stands behind `limit` bytes is inflated but not kept, up to `most` bytes in all, to know the window that the next
-    message refers to. It is not `alive` once it cannot go on. The window is always deflate's largest: that reads what any
-    smaller one wrote, and what it makes of a sender that cheats does not depend on how the bytes are cut.
-    """
-
-    def __init__(self, part: _Part, context: bytes, limit: int, most: int) -> None:
-        self._part = part
-        self._context = context
-        self._limit = limit
-        self._most = most
-        self._raw_most = _BEYOND * limit + _STEP  # stored blocks and flushes make short messages longer
-        self.raw = bytearray()  # the payload so far: to begin again from a checkpoint, or in front of damage
-        self._start()
-
-    def _start(self) -> None:
-        self.alive = True
-        self._zlib = zlib.decompressobj(-zlib.MAX_WBITS, zdict=self._context)
-        self._total = 0
-        self._finals = 0
-        self._behind = bytearray()  # the last bytes that were not kept
-
-    def begin_again(self, raw: bytes | bytearray) -> None:
-        """As if only `raw` had come."""
-        self._part.data.clear()
-        self._part.lost, self._part.reason = 0, None
-        self.raw = bytearray()
-        self._start()
-        self.feed(bytes(raw))
-
-    def feed(self, payload: bytes) -> None:
-        at, end = 0, len(payload)
-        while at < end and self.alive:
-            piece = payload[at : at + min(_STEP, self._raw_most - len(self.raw))]
-            at += len(piece)
-            reason = self._inflate(piece) if piece else "inflate"
-            if reason is None:
-                self.raw += piece
-            elif len(piece) > 1:
-                self._approach(piece)
-            else:
-                self._give_up(reason, len(piece))
-        self._part.lost += end - at
-
-    def _inflate(self, piece: bytes) -> str | None:
-        """Inflate all of `piece`; why that cannot be, if it cannot."""
-        while True:
-            if self._zlib.eof:  # a final block, and more behind it
-                self._finals += 1
-                if self._finals > _FINALS_MOST:
-                    return "inflate"
-                self._zlib = zlib.decompressobj(-zlib.MAX_WBITS, zdict=self.window())
-            most = min(_SLICE, 1 + (self._limit if self._total <= self._limit else self._most) - self._total)
-            try:
-                data = self._zlib.decompress(piece, most)
-            except zlib.error:
-                return "malformed"
-            self._keep(data)
-            if self._total > self._most:
-                return "inflate" if self._most > self._limit else "limit"
-            piece = self._zlib.unused_data or self._zlib.unconsumed_tail
-            if not piece and (self._zlib.eof or len(data) < most):
-                return None
-
-    def _approach(self, piece: bytes) -> None:
-        """
-        Begin again, and come to the place in `piece` that cannot be inflated byte by byte.
-
-        For zlib keeps to itself what it inflated in front of damage, and takes more than it needs to give what it is asked for.
-        """
-        self.begin_again(self.raw)
-        for at in range(len(piece)):
-            self.feed(piece[at : at + 1])
-
-    def _keep(self, data: bytes) -> None:
-        room = self._limit - len(self._part.data)
-        self._total += len(data)
-        self._part.data += data[:room]
-        if room < len(data):
-            self._part.reason = "limit"
-            self._part.lost += len(data) - room
-            self._behind += data[room:]
-            if len(self._behind) > 2 * _WINDOW:
-                del self._behind[:-_WINDOW]
-
-    def _give_up(self, reason: str, lost: int) -> None:
-        self.alive = False
-        self._part.reason = reason
-        self._part.lost += lost
-
-    def end(self) -> None:
-        """The message ends: with the tail that its sender took away, and nothing open in front of it."""
-        if not self.raw or self._zlib.eof:  # some send nothing at all for an empty message, or leave out the tail's beginning
-            return
-        try:
-            sound = not self._zlib.decompress(_END, 1) and self._zlib.eof and not self._zlib.unused_data
-        except zlib.error:
-            sound = False
-        if not sound:
-            self._give_up("malformed", 0)
-
-    def window(self) -> bytes:
-        """The last bytes that were inflated, in this message or before it."""
-        return b"".join((self._context, self._part.data[-_WINDOW:], self._behind))[-_WINDOW:]
-
-
-_END = b"\0\0\xff\xff" + b"\x03\0"  # the tail (RFC 7692 7.2.1), and an empty final block, which zlib tells where it stands
-
-
-# -- the handshake -----------------------------------------------------------------------------------------------------------
-
-_WINDOW_BITS = re.compile(r"(?:[89]|1[0-5])\Z")
-
-
-def agreed(extensions: str, sender: Literal["client", "server"]) -> Deflate | None:
-    """
-    What the Sec-WebSocket-Extensions of a 101 response say about the messages of `sender`; None: not compressed.
-
-    Several headers are joined by commas. A quoted value is a token too (RFC 6455 9.1), so no separator stands in it. Other
-    extensions, and parameters that RFC 7692 7.1 does not know, are ignored.
-    """
-    for extension in extensions.split(","):
-        name, *rest = (part.strip(" \t") for part in extension.split(";"))
-        if name.lower() == "permessage-deflate":
-            pairs = (part.partition("=") for part in rest)
-            parameters = {
-                key.rstrip(" \t").lower(): value.lstrip(" \t").strip('"').replace("\\", "") for key, _, value in pairs
-            }
-            bits = parameters.get(f"{sender}_max_window_bits", "")
-            return Deflate(f"{sender}_no_context_takeover" not in parameters, int(bits) if _WINDOW_BITS.match(bits) else 15)
-    return None

@@ -285,12 +285,12 @@ def test_behind_the_end_the_number_may_be_used_again(ending: HttpEvent) -> None:
     assert (again.data, again.lost) == (JSON, 0)
 
 
-def test_at_most_1024_streams_of_a_connection_are_open() -> None:
+def test_at_most_256_streams_of_a_connection_are_open() -> None:
     one, two, _ = flushed(*EVENTS)
     running = Running(decode_content())
-    for number in range(1, 1101):
+    for number in range(1, 333):
         running.feed(head(exchange=number), part(one, exchange=number))
-    made = parts_of(running.feed(part(two, exchange=77), part(two, exchange=1100), part(two, exchange=76)))
+    made = parts_of(running.feed(part(two, exchange=77), part(two, exchange=332), part(two, exchange=76)))
     assert [each.data for each in made] == [EVENTS[1], EVENTS[1], b""]
     assert made[-1].lost >= len(two) - 1
 

@@ -232,6 +232,16 @@ def test_where_the_end_begins_behind_the_cut_is_told(size: int) -> None:
         assert response.complete is (limit >= 200)
 
 
+@pytest.mark.parametrize(("limit", "behind"), [(1000, b"abcdef"), (16, b"abcdef"), (8, b"aef")])
+def test_where_bytes_of_a_body_are_missing_is_told(limit: int, behind: bytes) -> None:
+    wire = Wire()
+    records = [wire.reads(b"HTTP/1.1 200 OK\r\nContent-Length: 15\r\n\r\n12345")]
+    wire.misses("in", 4)
+    response = only(HttpResponse, parsed(*records, wire.reads(b"abcdef"), body_limit=limit))[0]
+    assert (response.body, response.tail) == (b"12345" + behind, len(behind))
+    assert len(response.body) + response.body_lost == 15
+
+
 def test_the_trailers_of_a_chunked_body_are_told() -> None:
     wire = Wire()
     answer = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\nDigest: a\r\nSet-Cookie: b\r\n\r\n"

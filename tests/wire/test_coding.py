@@ -15,6 +15,7 @@ import zstandard
 from agentsight_rx.wire.coding import ContentDecoder, codings_of
 
 MIB = 1 << 20
+KEPT = 256 << 10  # of a snapshot
 TEXT = b'data: {"delta":{"text":"Hello"}}\n\n' * 3
 UNTYPED = cast("Any", brotli)
 NOISE = random.Random(1).randbytes(3 * MIB)
@@ -374,15 +375,15 @@ def test_padding_in_one_piece_with_the_end_survives_a_snapshot() -> None:
 def test_a_snapshot_is_bounded_and_beyond_that_there_is_no_going_on() -> None:
     coded = gzip.compress(NOISE)
     decoder = ContentDecoder("gzip")
-    assert decoder.feed(coded[:MIB])
-    assert len(msgspec.msgpack.encode(decoder.snapshot())) < MIB + 100
+    assert decoder.feed(coded[:KEPT])
+    assert len(msgspec.msgpack.encode(decoder.snapshot())) < KEPT + 100
     assert restored(decoder).reason is None
-    assert decoder.feed(coded[MIB : MIB + 100])
+    assert decoder.feed(coded[KEPT : KEPT + 100])
     assert len(msgspec.msgpack.encode(decoder.snapshot())) < 100
     other = restored(decoder)
     assert other.feed(b"more") == b""
     assert (other.reason, other.lost) == ("coding_unrestorable", 4)
-    assert NOISE.endswith(decoder.feed(coded[MIB + 100 :])), "the first one goes on"
+    assert NOISE.endswith(decoder.feed(coded[KEPT + 100 :])), "the first one goes on"
     decoder.finish()
     assert decoder.reason is None
 

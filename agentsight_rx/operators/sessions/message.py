@@ -54,6 +54,7 @@ class Message(Struct):
     ending: bytearray = msgspec.field(default_factory=bytearray)  # the end of a body whose beginning has filled its room
     cut: int = 0  # bytes between the two that were let go
     lost: int = 0
+    hole: int = -1  # so many bytes of the body stand before the first that were not captured; -1: all were
     size: int = 0  # bytes on the wire that are not part of anything given out
 
     def begin_streaming(self) -> HttpResponse:
@@ -72,7 +73,10 @@ class Message(Struct):
             self.size = 0
             return BodyPart(origin, self.exchange, data, lost=lost, size=size, encoding=self.encoding)
         self.size += size
-        self.lost += lost
+        if lost:
+            self.lost += lost
+            if self.hole < 0:
+                self.hole = len(self.begun) + (0 if self.cut else len(self.ending))
         if data:
             self._keep(data)
         return None
@@ -157,10 +161,13 @@ class Message(Struct):
         )
 
     def _whole(self, reason: str | None) -> tuple[bytes, int, str | None]:
-        """The body, how much of it is its end behind what was let go, and why it is not complete."""
+        """The body, how much of it stands behind what is missing inside, and why it is not complete."""
         self._trim(self.limit // 4)
-        tail = len(self.ending) if self.cut else 0
-        return bytes(self.begun + self.ending), tail, reason or ("body_limit" if self.cut or self.lost else None)
+        body = bytes(self.begun + self.ending)
+        whole = len(self.begun) if self.cut else len(body)
+        if self.hole >= 0:
+            whole = min(whole, self.hole)
+        return body, len(body) - whole, reason or ("body_limit" if self.cut or self.lost else None)
 
     def held(self) -> int:
         """Bytes on the wire that are not part of anything given out."""
