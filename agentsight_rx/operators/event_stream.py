@@ -17,7 +17,7 @@ __all__ = ["About", "EventStream", "restored"]
 
 _PENDING_MOST = 16 << 10
 _EVENTS_MOST = 8 << 20  # bytes of events that a message keeps; a long answer with a big tool input has 1 MiB
-_READ_MOST = 64 << 20  # bytes of events that are read; what is longer is no answer of a model
+_READ_MOST = 32 << 20  # bytes of events that are read; what is longer is no answer of a model
 
 # Clients hang up at the stream's own end mark, before the last chunk of the body: all was said
 _UNREAD = frozenset({"closed", "capture_end", "process_ended", "reset", "cancelled"})

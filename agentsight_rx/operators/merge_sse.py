@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from ..events import BodyPart, Connection, HttpEvent, HttpResponse, SseMessage
+from ..events import BodyPart, Connection, HttpEvent, HttpResponse, Loss, SseMessage
 from ..kernels import per_key
+from ..loss import Reason
 from ..stream import Machine, Operator, State
 from ..wire.http1_head import field
 from .event_stream import About, EventStream, restored
@@ -13,7 +14,7 @@ from .event_stream import About, EventStream, restored
 __all__ = ["merge_sse"]
 
 
-def merge_sse(*, timeout: float = 30.0) -> Operator[HttpEvent, HttpEvent]:
+def merge_sse(*, timeout: float = 30.0, budget: int = 256 << 20) -> Operator[HttpEvent, HttpEvent]:
     """
     Decode each event stream as it arrives and emit one SseMessage at its end; the head goes by, the parts are used up.
 
@@ -22,11 +23,18 @@ def merge_sse(*, timeout: float = 30.0) -> Operator[HttpEvent, HttpEvent]:
         --Response--------------SseMessage----|
 
     A stream that is silent for `timeout` seconds is emitted as partial, and once more if it goes on. A streamed body that is
-    JSON values (an array, or one a line) is read in the same way: each value is an event.
+    JSON values (an array, or one a line) is read in the same way: each value is an event. All open streams together hold at
+    most `budget` bytes: over that, those that had nothing to say for longest are emitted as partial, and counted.
     """
     silence_ns = round(timeout * 1e9)
     return per_key(
-        _connection, lambda: _Streams(silence_ns), name="merge_sse", key_type=Connection, options=f"timeout={timeout}"
+        _connection,
+        lambda: _Streams(silence_ns),
+        name="merge_sse",
+        key_type=Connection,
+        options=f"timeout={timeout}",
+        budget=budget,
+        weigh=_size,
     )
 
 
@@ -37,17 +45,24 @@ def _connection(event: HttpEvent) -> Connection | None:
     return None
 
 
+def _size(events: Sequence[HttpEvent]) -> int:
+    return sum([len(event.data) for event in events if type(event) is BodyPart])
+
+
 class _Streams(Machine[HttpEvent, HttpEvent]):
     """The event streams of one connection: with HTTP/1.1 one at a time."""
 
     def __init__(self, silence_ns: int) -> None:
         self._silence_ns = silence_ns
         self._open: dict[int, EventStream] = {}
+        self._evicted: dict[int, int] = {}  # streams that were told for want of room: bytes that came since
 
     def feed(self, event: HttpEvent, /) -> Iterable[HttpEvent]:
         if type(event) is not BodyPart:
             return self._other(event)
         stream = self._open.get(event.exchange)
+        if stream is None and event.exchange in self._evicted:
+            return self._pass_over(event)
         if stream is None:  # its head was dropped by a filter before us
             about = About(event.origin, event.exchange, 0, None, None, None)
             stream = self._open[event.exchange] = EventStream(about)
@@ -59,9 +74,18 @@ class _Streams(Machine[HttpEvent, HttpEvent]):
             return stream.cut("closed")
         return [stream.message(stream.reason_at_end(event)), *stream.loss()]
 
+    def _pass_over(self, part: BodyPart) -> Iterable[HttpEvent]:
+        """What comes behind a message that said that it is not complete would make another one that says less."""
+        size = self._evicted[part.exchange] = self._evicted[part.exchange] + len(part.data)
+        if not part.last:
+            return ()
+        del self._evicted[part.exchange]
+        return [Loss(part.origin, "merge_sse", Reason.EVICTED, 1, size, "the rest of a stream that had been told")]
+
     def _other(self, event: HttpEvent) -> Iterable[HttpEvent]:
         if type(event) is HttpResponse:
             before = self._open.pop(event.exchange, None)
+            self._evicted.pop(event.exchange, None)
             self._open[event.exchange] = EventStream(_about(event))
             return [*before.cut("lost"), event] if before else (event,)
         if type(event) is SseMessage:  # a recording of what was merged already: nothing to wait for
@@ -81,20 +105,26 @@ class _Streams(Machine[HttpEvent, HttpEvent]):
         return self._stop("capture_end")
 
     def evict(self) -> Iterable[HttpEvent]:
+        self._evicted |= dict.fromkeys(self._open, 0)
         return self._stop("evicted")
 
     def _stop(self, reason: str) -> list[HttpEvent]:
         open_streams, self._open = self._open, {}
         return [event for stream in open_streams.values() for event in stream.cut(reason)]
 
+    def used_ns(self) -> int:
+        return max((stream.last_ns for stream in self._open.values()), default=0)
+
     def held(self) -> int:
-        return sum(stream.size for stream in self._open.values())
+        return sum(stream.size for stream in self._open.values()) + sum(self._evicted.values())
 
     def snapshot(self) -> State:
-        return [stream.snapshot() for stream in self._open.values()]
+        return [[stream.snapshot() for stream in self._open.values()], list(self._evicted.items())]
 
     def restore(self, state: State, /) -> None:
-        for saved in state:
+        streams, evicted = state
+        self._evicted = dict(evicted)
+        for saved in streams:
             stream = restored(saved)
             self._open[stream.about.exchange] = stream
 

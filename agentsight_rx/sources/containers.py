@@ -9,7 +9,7 @@ import subprocess
 from collections.abc import Callable, Iterable, Iterator
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import msgspec
 from msgspec import Struct
@@ -281,14 +281,16 @@ def _ask(host: Host, command: list[str]) -> str:
 
 def _docker_state(host: Host) -> Iterator[tuple[str, list[str]]]:
     for file in host.root.glob("var/lib/docker/containers/*/config.v2.json"):
-        yield file.parent.name, [str(_json(file).get("Name", "")).lstrip("/")]
+        yield file.parent.name, [str(_json(file, dict).get("Name", "")).lstrip("/")]
 
 
 def _podman_state(host: Host) -> Iterator[tuple[str, list[str]]]:
     for place in ("var/lib/containers", "home/*/.local/share/containers", "root/.local/share/containers"):
         for file in host.root.glob(f"{place}/storage/*-containers/containers.json"):
-            for entry in _json(file) or ():
-                yield str(entry.get("id")), [str(name) for name in entry.get("names") or ()]
+            for entry in _json(file, list) or ():
+                if isinstance(entry, dict):
+                    known = cast("dict[str, Any]", entry)
+                    yield str(known.get("id")), [str(name) for name in known.get("names") or ()]
 
 
 _STATES: dict[str, Callable[[Host], Iterator[tuple[str, list[str]]]]] = {"docker": _docker_state, "podman": _podman_state}
@@ -308,19 +310,20 @@ def _noted_pid(host: Host, id: str) -> int:
     """For a container whose control groups do not tell its id. Not if the number was given to somebody else since; then 0."""
     for pattern, key in _NOTES:
         for file in host.root.glob(pattern.format(id=id)):
-            noted = _json(file)
+            noted = _json(file, dict if key else int)
             pid, start = (noted.get(key), noted.get("init_process_start")) if key else (noted, None)
             if isinstance(pid, int) and _is_first(host.proc, pid) and start in (None, _started(host.proc, pid)):
                 return pid
     return 0
 
 
-def _json(file: Path) -> Any:
-    """Of a file that another program keeps; an empty object where it cannot be read."""
+def _json(file: Path, kind: type) -> Any:
+    """Of a file that another program keeps; an empty value where it cannot be read, or holds no such value."""
     try:
-        return msgspec.json.decode(file.read_bytes())
-    except (OSError, msgspec.DecodeError):
-        return {}
+        value: object = msgspec.json.decode(file.read_bytes())
+    except (OSError, msgspec.DecodeError, UnicodeError, RecursionError):
+        return kind()
+    return value if isinstance(value, kind) else kind()
 
 
 def _of_pod(rest: str, text: str, running: _Running) -> str:

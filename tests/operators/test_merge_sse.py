@@ -386,6 +386,23 @@ def test_behind_its_end_mark_a_stream_may_be_silent(reason: str | None) -> None:
     assert running.tick(90 * S) == running.feed(answer.end(reason, 91)) == running.finish() == []
 
 
+def test_over_the_budget_the_stream_that_was_silent_for_longest_is_told_and_the_rest_of_it_counted() -> None:
+    one, other = Answer(), Answer(connection=Connection(7, 700, "/lib/libssl.so.3", 0x7F01))
+    text = "x" * 200
+    running = Running(merge_sse(budget=900))
+    assert only(SseMessage, running.feed(one.head, one.part(says(text), 1), other.head, other.part(says(text), 2))) == []
+    told = only(SseMessage, running.feed(other.part(says(text), 3)))
+    assert [(message.origin.connection, message.reason, message.reply.text) for message in told] == [
+        (CONNECTION, "evicted", text)
+    ]
+    made = running.feed(one.part(says("more"), 4), one.end(at=5), other.part(STOP, 6), other.end(at=7))
+    (loss,) = only(Loss, made)
+    assert (loss.reason, loss.count, loss.size) == (Reason.EVICTED, 1, len(says("more")))
+    (message,) = only(SseMessage, made)
+    assert (message.reply.text, message.complete) == (text * 2, True)
+    assert running.held() == 0
+
+
 def test_time_in_a_run_tells_of_silence() -> None:
     answer, engine = Answer(), Engine()
     made: list[HttpEvent] = []
