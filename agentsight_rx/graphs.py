@@ -17,6 +17,7 @@ from .events import (
     ProcessExec,
     ProcessExit,
     ProcessFork,
+    RpcMessage,
     Tick,
     TlsChunk,
     TlsClose,
@@ -118,21 +119,21 @@ def _tls(source: Stream[TlsEvent], options: TraceOptions) -> Stream[Event]:
     marked = source.pipe(op.normalize())
     if options.tls_filters:
         marked = marked.pipe(op.filter_tls(*options.tls_filters, compat=options.compat_filters))
-    if options.http and options.raw:
-        marked = marked.share()
-        messages = read_http(marked, options).pipe(op.keep(_parsed, name="keep_parsed"))
-        calls: Stream[HttpEvent] = merge(messages, marked.pipe(op.drop_marked()))
-    else:
-        calls = read_http(marked, options) if options.http else marked.pipe(op.drop_marked())
-    return calls
+    if not options.http:
+        return marked.pipe(op.drop_marked())
+    marked = marked.share() if options.raw else marked
+    messages = read_http(marked, options).pipe(op.merge_mcp())
+    if not options.raw:
+        return messages
+    return merge(messages.pipe(op.keep(_parsed, name="keep_parsed")), marked.pipe(op.drop_marked()))
 
 
-def _parsed(event: HttpEvent) -> bool:
+def _parsed(event: HttpEvent | RpcMessage) -> bool:
     return not isinstance(event, TlsChunk | TlsHandshake | TlsClose | Loss | Tick)
 
 
 def read_http(source: Stream[TlsEvent], options: TraceOptions) -> Stream[HttpEvent]:
-    """Reassemble, drop the marked raw records, decompress, merge event streams, drop what the HTTP rules match."""
+    """Reassemble, drop the marked raw records, decompress, merge what belongs together, drop what the HTTP rules match."""
     read = source.pipe(op.parse_http())
     if options.tls_filters:
         read = read.pipe(op.drop_marked())

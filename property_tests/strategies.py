@@ -63,6 +63,7 @@ __all__ = [
     "origins",
     "pieces_of",
     "process_events",
+    "rpc_events",
     "socket_events",
     "sse_bodies",
     "stdio_events",
@@ -501,6 +502,30 @@ def stdio_events(draw: st.DrawFn) -> list[StdioEvent]:
             timed += draw(_end(way, direction, words))
     if timed and not draw(_mostly):
         timed.append((START_NS, draw(losses(Origin(START_NS, 0)))))
+    return _in_order(timed)
+
+
+def _rpc_body(draw: st.DrawFn) -> bytes:
+    return draw(st.sampled_from(_RPC))
+
+
+@st.composite
+def rpc_events(draw: st.DrawFn) -> list[HttpEvent]:
+    """JSON-RPC over HTTP on a few connections: requests, plain and streamed answers, in no particular relation."""
+    timed: list[tuple[int, HttpEvent]] = [(event.origin.time_ns, event) for event in draw(http_events())]
+    for connection in draw(st.lists(connections, max_size=2, unique=True)):
+        time_ns = START_NS
+        for exchange in draw(st.lists(st.integers(1, 3), max_size=6)):
+            time_ns += draw(_waits_ms) * MS
+            at, body = Origin(time_ns, connection.pid, connection=connection, direction="out"), _rpc_body(draw)
+            told = (SseEvent("message", body.decode()), SseEvent("message", _rpc_body(draw).decode()))
+            reason = draw(st.sampled_from([None, None, "timeout", "closed"]))
+            said: list[HttpEvent] = [
+                HttpRequest(at, exchange, "POST", "/mcp", "HTTP/1.1", (), body, size=len(body)),
+                HttpResponse(at, exchange, 200, "", "HTTP/1.1", (), body, size=len(body)),
+                SseMessage(at, exchange, "mcp", Reply(), told, time_ns, complete=reason is None, reason=reason),
+            ]
+            timed.append((time_ns, draw(st.sampled_from(said))))
     return _in_order(timed)
 
 

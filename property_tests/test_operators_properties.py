@@ -37,6 +37,7 @@ from .strategies import (
     http_events,
     model_events,
     process_events,
+    rpc_events,
     socket_events,
     stdio_events,
     streamed_events,
@@ -134,6 +135,10 @@ def part_trap(time_ns: int) -> BodyPart:
 
 def coded_trap(time_ns: int) -> BodyPart:
     return BodyPart(origin(time_ns), 1, TRAP, encoding="gzip")
+
+
+def rpc_trap(time_ns: int) -> HttpRequest:
+    return HttpRequest(origin(time_ns), 1, "POST", "/", "HTTP/1.1", (), TRAP)
 
 
 def message_trap(time_ns: int) -> WebSocketMessage:
@@ -245,6 +250,7 @@ CASES: dict[str, Case[Any, Any]] = {
         lambda: op.decode_content(limit=20_000), coded_events(),
         weigh_in=wire_bytes, weigh_out=wire_bytes, unit="bytes", poison=coded_trap,
     ),
+    "merge_mcp": Case(op.merge_mcp, rpc_events(), weigh_in=wire_bytes, weigh_out=wire_bytes, unit="bytes", poison=rpc_trap),
     "merge_websocket": Case(
         op.merge_websocket, socket_events(),
         weigh_in=wire_bytes, weigh_out=wire_bytes, unit="bytes", poison=message_trap, forgets=True,

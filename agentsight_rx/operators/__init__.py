@@ -5,6 +5,7 @@ from .decode_content import decode_content
 from .filter_http import filter_http
 from .filter_tls import drop_marked, filter_tls
 from .materialize import materialize
+from .merge_mcp import merge_mcp
 from .merge_sse import merge_sse
 from .merge_websocket import merge_websocket
 from .normalize import normalize
@@ -21,6 +22,7 @@ __all__ = [
     "filter_tls",
     "keep",
     "materialize",
+    "merge_mcp",
     "merge_sse",
     "merge_websocket",
     "normalize",

@@ -22,8 +22,8 @@ from ..wire.jsonrpc import (
     Message,
     decode_line,
     is_binary,
+    outcome_of,
     read_cancelled,
-    read_failed,
     read_server,
     read_tool,
 )
@@ -483,13 +483,13 @@ class _Conversations(Machine[StdioEvent, StdioEvent]):
             asker = self._pipes.get(asked.channel)
             if asker is not None:
                 asker.server = pipe.server = pipe.server or asker.server
-            self._end_request(asked, _outcome(method, message), out, message, size, last.time_ns)
+            self._end_request(asked, outcome_of(method, message), out, message, size, last.time_ns)
             return
         self._held -= size
         out.append(
             RpcMessage(
                 pipe.first or last, pipe.channel, "response", id=message.id, result=message.body,
-                outcome=_outcome("", message), writer_pid=writer, reader_pid=reader, server=pipe.server, end_ns=last.time_ns,
+                outcome=outcome_of("", message), writer_pid=writer, reader_pid=reader, server=pipe.server, end_ns=last.time_ns,
                 complete=False, reason="no_request", lost=message.lost, size=size,
             )
         )  # fmt: skip
@@ -668,13 +668,3 @@ def _ends(pipe: _Pipe) -> tuple[int, int, int]:
         read.pid if read else pipe.sides["in"].pid,
         written.time_ns if written else 0,
     )
-
-
-def _outcome(method: str, answer: Message) -> str:
-    if answer.kind == "error":
-        return "rpc_error"
-    if method != "tools/call":
-        return "ok"
-    if answer.reason is None:
-        return "tool_error" if read_failed(answer.body) else "ok"
-    return {True: "tool_error", False: "ok", None: "unknown"}[answer.failed]

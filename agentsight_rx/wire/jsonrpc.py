@@ -15,6 +15,7 @@ __all__ = [
     "Message",
     "decode_line",
     "is_binary",
+    "outcome_of",
     "read_cancelled",
     "read_failed",
     "read_server",
@@ -350,6 +351,17 @@ def read_cancelled(params: str) -> str | None:
 def read_failed(result: str) -> bool:
     """Does the result of a `tools/call` say that the tool failed? That is no error of JSON-RPC."""
     return bool(_read(result, _Result).is_error)
+
+
+def outcome_of(method: str, answer: Message) -> str:
+    """How a request for `method` ended: ok, tool_error, rpc_error, or unknown where the part that would say is missing."""
+    if answer.kind == "error":
+        return "rpc_error"
+    if method != "tools/call":
+        return "ok"
+    if answer.reason is None:
+        return "tool_error" if read_failed(answer.body) else "ok"
+    return {True: "tool_error", False: "ok", None: "unknown"}[answer.failed]
 
 
 def read_server(result: str) -> str:
