@@ -1,8 +1,22 @@
 #!/usr/bin/env bash
 # ./test.sh [--fast] [PYTEST-ARGS…]: every check, up to the first that fails. --fast leaves out what traces real programs.
+# ./test.sh --fuzz [SECONDS] [TARGET…]: fuzz every parser, or those, instead; each for so long (60).
 set -euo pipefail
 
 source "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/scripts/setup.sh"
+
+if [[ ${1-} == --fuzz ]]; then
+  shift
+  seconds=60
+  if [[ ${1-} =~ ^[0-9]+$ ]]; then
+    seconds=$1
+    shift
+  fi
+  set_up fuzz --group "$ROOT/pyproject.toml:test" --group "$ROOT/pyproject.toml:fuzz"
+  cd "$ROOT"
+  exec "$VENV/bin/python" -m property_tests.fuzz --seconds "$seconds" "$@"
+fi
+
 set_up test --group "$ROOT/pyproject.toml:dev" -- curl chromium fonts-dejavu-core
 
 chosen=()

@@ -267,7 +267,7 @@ def _request_back(origin: Origin, data: Data) -> HttpRequest:
 
 
 def _response(event: HttpResponse) -> Data:
-    first_line = f"{event.version} {event.status} {event.phrase}"
+    first_line = f"{event.version} {event.status} {event.phrase}".rstrip(" ")
     return {
         **_message(event, "informational_response" if event.status < 200 else "response", first_line),
         "method": None,

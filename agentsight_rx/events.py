@@ -176,9 +176,10 @@ class BodyPart(Struct, frozen=True, gc=False, tag="body_part"):
     last: bool = False
     complete: bool = True
     reason: str | None = None
-    lost: int = 0  # bytes that are missing in front of `data`
+    lost: int = 0  # bytes that are missing in front of `data`; -1: perhaps some, nobody knows how many
     size: int = 0  # bytes on the wire that this part stands for
     encoding: str = ""
+    trailers: Headers = ()  # of the last part
 
 
 class WebSocketMessage(Struct, frozen=True, tag="websocket_message"):
@@ -203,6 +204,7 @@ class WebSocketMessage(Struct, frozen=True, tag="websocket_message"):
     target: str | None = None  # of the request that opened the WebSocket
     host: str | None = None
     missed: int = 0  # bytes of this direction that were not captured since the message before: others may be missing
+    sender: Literal["client", "server"] = "client"  # who opened the WebSocket is the client
 
 
 class Usage(Struct, frozen=True, gc=False):
@@ -272,6 +274,7 @@ class SseMessage(Struct, frozen=True, tag="sse_message"):
     host: str | None = None
     status: int = 0
     events_lost: int = 0  # events of a very long stream that are not in `events`; `reply` has what they said
+    trailers: Headers = ()
 
 
 class ProcessFork(Struct, frozen=True, gc=False, tag="process_fork"):

@@ -14,6 +14,8 @@ from .stream import Kernel, Machine, Malformed, Operator, State
 
 __all__ = ["change", "each", "keep", "per_key"]
 
+_LEGACIES_MOST = 65_536  # keys whose machines had to go and left something to know
+
 A = TypeVar("A")
 B = TypeVar("B")
 K = TypeVar("K", bound=Hashable)
@@ -166,6 +168,7 @@ class _PerKey(Kernel[A, B], Generic[A, B, K]):
         self._ticks = type(machine()).tick is not Machine[Any, Any].tick
         self._budget = budget
         self._weigh = weigh
+        self._legacies: dict[K, State] = {}
         self._room = budget  # so many bytes may still come before the machines could hold more than the budget
 
     def feed(self, batch: Sequence[A], /) -> Sequence[B]:
@@ -211,27 +214,40 @@ class _PerKey(Kernel[A, B], Generic[A, B, K]):
                 self._fail(key, error)
 
     def _save_memory(self, out: list[B]) -> None:
-        held = self.held()
-        if held > self._budget:
-            machines = [machine for table in (self._old, self._young) for machine in table.values()]
-            for machine in sorted(machines, key=lambda machine: machine.used_ns()):
-                before = machine.held()
+        machines = [machine for table in (self._old, self._young) for machine in table.values()]
+        kept = {machine: size for machine in machines if (size := machine.kept())}
+        total = sum(kept.values())
+        if total > self._budget:
+            for machine in sorted(kept, key=lambda machine: machine.used_ns()):
                 self._end(machine, out)
-                held += machine.held() - before
-                if held <= self._budget - self._budget // 4:
+                total += machine.kept() - kept[machine]
+                if total <= self._budget - self._budget // 4:
                     break
-        self._room = self._budget - held
+        self._room = self._budget - total
 
     def _miss(self, key: K, out: list[B]) -> Machine[A, B]:
         machine = self._old.pop(key, None)
         if machine is None:
             machine = self._make()
+            legacy = self._legacies.pop(key, None)
+            if legacy is not None:
+                machine.inherit(legacy)
         if len(self._young) >= self._half:
             ending, self._old, self._young = self._old, self._young, {}
-            for machine_left in ending.values():
+            for ended, machine_left in ending.items():
                 self._end(machine_left, out)
+                self._bequeath(ended, machine_left)
         self._young[key] = machine
         return machine
+
+    def _bequeath(self, key: K, machine: Machine[A, B]) -> None:
+        legacy = machine.legacy()
+        if legacy is None:
+            return
+        self._legacies.pop(key, None)
+        self._legacies[key] = legacy
+        if len(self._legacies) > _LEGACIES_MOST:
+            del self._legacies[next(iter(self._legacies))]
 
     def _end(self, machine: Machine[A, B], out: list[B]) -> None:
         """Finish a machine for want of room: what it gives is partial, so it counts; what it keeps is lost."""
@@ -253,7 +269,10 @@ class _PerKey(Kernel[A, B], Generic[A, B, K]):
         if key is None:
             return None
         young, old = self._young.pop(key, None), self._old.pop(key, None)
-        return old if young is None else young
+        machine = old if young is None else young
+        if machine is not None:
+            self._bequeath(key, machine)
+        return machine
 
     def _drop(self, key: K | None, broken: Malformed, out: list[B]) -> None:
         out.extend(broken.after)
@@ -295,10 +314,11 @@ class _PerKey(Kernel[A, B], Generic[A, B, K]):
 
     def snapshot(self) -> State:
         tables = [[[key, machine.snapshot()] for key, machine in table.items()] for table in (self._old, self._young)]
-        return [tables, self._room]
+        return [tables, self._room, list(self._legacies.items())]
 
     def restore(self, state: State, /) -> None:
-        tables, self._room = state
+        tables, self._room, legacies = state
+        self._legacies = {msgspec.convert(key, self._key_type): legacy for key, legacy in legacies}
         self._old, self._young = (self._restored(table) for table in tables)
 
     def _restored(self, table: State) -> dict[K, Machine[A, B]]:

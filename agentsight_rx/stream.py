@@ -72,6 +72,13 @@ class Machine(Generic[A_contra, B_co]):
         """Give up what is held, for want of room: as at the end, but say so."""
         return self.finish()
 
+    def legacy(self) -> State:
+        """What a later machine of the same key has to know once this one had to go for want of room; None: nothing."""
+        return None
+
+    def inherit(self, legacy: State, /) -> None:
+        """Take what an earlier machine of the same key left."""
+
     def snapshot(self) -> State:
         """All that `restore` needs to go on exactly here."""
         return None
@@ -82,6 +89,10 @@ class Machine(Generic[A_contra, B_co]):
     def held(self) -> int:
         """Bytes taken in and not yet given out."""
         return 0
+
+    def kept(self) -> int:
+        """Bytes of memory that would be free behind `evict`."""
+        return self.held()
 
     def used_ns(self) -> int:
         """When an event came last. Where memory runs short, machines not used for longest give theirs up first."""

@@ -433,9 +433,11 @@ def _socket(draw: st.DrawFn, connection: Connection) -> list[tuple[int, HttpEven
         origin = Origin(time_ns, connection.pid, connection=connection, direction="out" if direction == "out" else "in")
         kind: WebSocketKind = draw(st.sampled_from(["text", "text", "text", "text", "binary", "close"]))
         reason, missed = draw(st.sampled_from([(None, 0), (None, 0), (None, 7), ("lost", 0)]))
+        sender: Literal["client", "server"] = "client" if direction == "out" else "server"
         message = WebSocketMessage(
-            origin, number, 1, kind, text.encode(), 0, reason is None, reason, time_ns, 0, len(text) + 2, target, "h", missed
-        )
+            origin, number, 1, kind, text.encode(), 0, reason is None, reason, time_ns, 0, len(text) + 2, target, "h", missed,
+            sender,
+        )  # fmt: skip
         timed.append((time_ns, message))
     return timed
 

@@ -159,6 +159,10 @@ def wire_bytes(event: HttpEvent) -> int:
     return event.size if isinstance(event, HttpRequest | HttpResponse | BodyPart | WebSocketMessage) else 0
 
 
+def told_bytes(event: HttpEvent) -> int:
+    return event.size if isinstance(event, SseMessage) else wire_bytes(event)
+
+
 def body_bytes(event: HttpEvent) -> int:
     if isinstance(event, SseMessage):
         return event.size
@@ -253,7 +257,7 @@ CASES: dict[str, Case[Any, Any]] = {
     "merge_mcp": Case(op.merge_mcp, rpc_events(), weigh_in=wire_bytes, weigh_out=wire_bytes, unit="bytes", poison=rpc_trap),
     "merge_websocket": Case(
         op.merge_websocket, socket_events(),
-        weigh_in=wire_bytes, weigh_out=wire_bytes, unit="bytes", poison=message_trap, forgets=True,
+        weigh_in=wire_bytes, weigh_out=told_bytes, unit="bytes", poison=message_trap, forgets=True,
     ),
     "materialize": Case(
         op.materialize, model_events(), weigh_in=one, weigh_out=event_not_row, unit="events", poison=request_trap, forgets=True,

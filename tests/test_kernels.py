@@ -367,6 +367,50 @@ def test_over_the_budget_those_not_used_for_longest_say_what_they_have_until_a_q
     assert kernel.finish() == []
 
 
+class Heir(Joined):
+    """Numbers what it says, and goes on where an earlier one of its key had to stop."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.number = 0
+
+    def finish(self) -> Iterable[str]:
+        words = list(super().finish())
+        self.number += len(words)
+        return [f"{self.number} {said}" for said in words]
+
+    def legacy(self) -> State:
+        return self.number or None
+
+    def inherit(self, legacy: State, /) -> None:
+        self.number = legacy
+
+
+def test_a_machine_knows_what_an_earlier_one_of_its_key_left() -> None:
+    kernel, _ = running(by_key(Heir, limit=4))
+    assert kernel.feed(words("a:x a:.")) == ["1 x ."]
+    kernel.feed(words("b:1 c:1 d:1 e:1 f:1"))
+    resumed, _ = running(by_key(Heir, limit=4))
+    resumed.restore(msgspec.msgpack.decode(msgspec.msgpack.encode(kernel.snapshot())))
+    for one in (kernel, resumed):
+        assert list(one.feed(words("a:y a:.")))[-1] == "2 y ."
+
+
+def test_a_machine_that_keeps_nothing_is_left_alone_when_memory_is_short() -> None:
+    kernel, _ = running(by_key(budget=10))
+    assert kernel.feed(words("a:111 a:. b:123456")) == ["111 ."]
+    asked: list[str] = []
+
+    class Silent(Joined):
+        def evict(self) -> Iterable[str]:
+            asked.append("evicted")
+            return super().evict()
+
+    kernel, _ = running(by_key(Silent, budget=10))
+    kernel.feed(words("a:111 a:. b:123456 c:12345"))
+    assert asked == ["evicted"]
+
+
 def test_under_the_budget_nothing_is_asked_for_however_much_has_passed() -> None:
     kernel, site = running(by_key(budget=10))
     assert kernel.feed(words("a:1234567 a:. b:1234567 b:. c:1234567 c:.")) == ["1234567 ."] * 3

@@ -42,7 +42,7 @@ def decoded(decoder: msgspec.json.Decoder[T], body: bytes | str, /) -> T | None:
     except msgspec.ValidationError:
         return None
     except BROKEN:
-        text = body if isinstance(body, str) else body.decode("utf-8", "replace")
+        text = body if isinstance(body, str) else bytes(body).decode("utf-8", "replace")  # Raw has no decode
     try:
         return decoder.decode(_ESCAPE.sub(_without_half_pair, text))
     except BROKEN:

@@ -116,10 +116,11 @@ class _Bodies(Machine[HttpEvent, HttpEvent]):
             complete = complete and decoder.reason is None
             reason = reason or decoder.reason
         if not (data and lost):
-            return [BodyPart(part.origin, part.exchange, data, part.last, complete, reason, part.lost + lost, size)]
+            lost = max(part.lost, 0) + lost or part.lost
+            return [BodyPart(part.origin, part.exchange, data, part.last, complete, reason, lost, size, "", part.trailers)]
         return [  # what is lost stands in front of the data of a part, and here it is behind
             BodyPart(part.origin, part.exchange, data, size=size),
-            BodyPart(part.origin, part.exchange, b"", part.last, complete, reason, lost),
+            BodyPart(part.origin, part.exchange, b"", part.last, complete, reason, lost, 0, "", part.trailers),
         ]
 
     def _decoder(self, codings: str) -> ContentDecoder:

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from ..events import BodyPart, HttpEvent, Loss, Origin, Reply, SseEvent, SseMessage
+from ..events import BodyPart, Headers, HttpEvent, Loss, Origin, Reply, SseEvent, SseMessage
 from ..llm import PROVIDERS, Provider, StreamReader, dialect_of, find
 from ..loss import Reason
 from ..wire.json_stream import JsonStreamDecoder
@@ -16,7 +16,8 @@ from ..wire.sse import SseDecoder
 __all__ = ["About", "EventStream", "restored"]
 
 _PENDING_MOST = 16 << 10
-_EVENTS_MOST = 8 << 20  # bytes of events that a message keeps; a long answer with a big tool input has 1 MiB
+_EVENTS_MOST = 16 << 20  # bytes of events that a message keeps; a long answer with a big tool input has 1 MiB
+_EVENT_COSTS = 100  # bytes of memory, whatever is in it
 _READ_MOST = 32 << 20  # bytes of events that are read; what is longer is no answer of a model
 
 # Clients hang up at the stream's own end mark, before the last chunk of the body: all was said
@@ -45,10 +46,11 @@ class EventStream:
         self._pending: list[bytes] = []  # bytes that were not read yet
         self._drained = 0  # `size` when they were last
         self.events_lost = 0
-        self.heard = 0  # bytes of all events
+        self.heard = 0  # bytes of memory that all events take
         self.provider: Provider | None = find(about.host or "", about.target) if about.target else None
         self.reader: StreamReader | None = self.provider.reader() if self.provider else None
         self.status = 0  # where an event said it
+        self.trailers: Headers = ()
         self.size = 0  # bytes of the body that no message and no loss stands for yet
         self.last_ns = about.origin.time_ns
         self.first_chunk_ns = 0
@@ -69,6 +71,8 @@ class EventStream:
             self._pending.append(data)
             self.size += len(data)
         self.last_ns = part.origin.time_ns
+        if part.trailers:
+            self.trailers = part.trailers
         if not self.first_chunk_ns or self.size - self._drained >= _PENDING_MOST or part.lost:
             if part.lost:
                 self._gap(data)
@@ -97,15 +101,16 @@ class EventStream:
         if self.decoder.lost:
             self.damage = self.damage or "event_limit"
 
-    def hear(self, event: SseEvent, now_ns: int) -> None:
-        """Take one event."""
+    def hear(self, event: SseEvent, now_ns: int, size: int) -> None:
+        """Take one event, which was `size` bytes on the wire."""
         self.told = False
+        self.size += size
         self.last_ns = now_ns
         self._hear([event])
 
     def _hear(self, events: list[SseEvent]) -> None:
         before = self.heard
-        self.heard += sum([len(event.data) for event in events])
+        self.heard += _EVENT_COSTS * len(events) + sum([len(event.data) + len(event.event) for event in events])
         kept = events if self.heard <= _EVENTS_MOST else _first(events, _EVENTS_MOST - before)
         self.events += kept
         self.events_lost += len(events) - len(kept)
@@ -149,6 +154,7 @@ class EventStream:
             about.host,
             self.status or about.status,
             self.events_lost,
+            self.trailers,
         )
         self.revision += 1
         self.size -= size
@@ -180,22 +186,26 @@ class EventStream:
         """Why the message is not complete, if it is not: the body's own reason, a hole, or no end mark."""
         self.drain()
         cut = self.decoder.finish()
-        if self.damage:
-            return self.damage
+        if self.damage:  # what a coding could not give is missing too, and that says more
+            return last.reason if (last.reason or "").startswith("coding_") else self.damage
         if self.reader is not None and self.reader.ended and last.reason in _UNREAD:
             return None
         if last.reason:
             return last.reason
         if self.reader is not None and not (self.reader.ended or self.reader.finished_choices):
             return "no_end_mark"
-        return "no_end_mark" if cut and self.reader is None else None
+        return "no_end_mark" if cut and not (self.reader is not None and self.reader.ended) else None
+
+    def kept(self) -> int:
+        """Bytes of memory, about: events are kept as they came and as what they said."""
+        return min(self.heard, _EVENTS_MOST) + min(self.heard, _READ_MOST) + self.size
 
     def snapshot(self) -> Any:
         self.drain()
         return [
             self.about, self.decoder.snapshot(), self.events, self.provider.name if self.provider else None,
             self.reader.snapshot() if self.reader else None, self.size, self.last_ns, self.first_chunk_ns, self.chunks,
-            self.revision, self.damage, self.told, self.whole, self.status, self.events_lost, self.heard,
+            self.revision, self.damage, self.told, self.whole, self.status, self.events_lost, self.heard, self.trailers,
         ]  # fmt: skip
 
 
@@ -211,15 +221,16 @@ def restored(saved: Any) -> EventStream:
         stream.reader.restore(reader)
     (
         stream.size, stream.last_ns, stream.first_chunk_ns, stream.chunks, stream.revision, stream.damage, stream.told,
-        stream.whole, stream.status, stream.events_lost, stream.heard,
+        stream.whole, stream.status, stream.events_lost, stream.heard, trailers,
     ) = rest  # fmt: skip
+    stream.trailers = msgspec.convert(trailers, Headers)
     return stream
 
 
 def _first(events: list[SseEvent], room: int) -> list[SseEvent]:
     """Those at the beginning whose data is no longer than `room` in all."""
     for place, event in enumerate(events):
-        room -= len(event.data)
+        room -= _EVENT_COSTS + len(event.data) + len(event.event)
         if room < 0:
             return events[:place]
     return events

@@ -13,6 +13,8 @@ from .event_stream import About, EventStream, restored
 
 __all__ = ["merge_sse"]
 
+_MEMORY = 36  # bytes of it that a byte of the body can take at most: an event that says nothing has 6
+
 
 def merge_sse(*, timeout: float = 30.0, budget: int = 256 << 20) -> Operator[HttpEvent, HttpEvent]:
     """
@@ -46,7 +48,7 @@ def _connection(event: HttpEvent) -> Connection | None:
 
 
 def _size(events: Sequence[HttpEvent]) -> int:
-    return sum([len(event.data) for event in events if type(event) is BodyPart])
+    return _MEMORY * sum([len(event.data) for event in events if type(event) is BodyPart])
 
 
 class _Streams(Machine[HttpEvent, HttpEvent]):
@@ -112,6 +114,9 @@ class _Streams(Machine[HttpEvent, HttpEvent]):
         open_streams, self._open = self._open, {}
         return [event for stream in open_streams.values() for event in stream.cut(reason)]
 
+    def kept(self) -> int:
+        return sum(stream.kept() for stream in self._open.values())
+
     def used_ns(self) -> int:
         return max((stream.last_ns for stream in self._open.values()), default=0)
 
@@ -130,5 +135,5 @@ class _Streams(Machine[HttpEvent, HttpEvent]):
 
 
 def _about(head: HttpResponse) -> About:
-    is_json = "json" in (field(head.headers, "content-type") or "").partition(";")[0]
+    is_json = "json" in (field(head.headers, "content-type") or "").partition(";")[0].lower()
     return About(head.origin, head.exchange, head.status, head.method, head.target, head.host, is_json)

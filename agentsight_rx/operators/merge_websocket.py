@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable
 
 import msgspec
 from msgspec import Struct
 
-from ..events import Connection, Headers, HttpEvent, HttpRequest, SseEvent, SseMessage, TlsClose, WebSocketMessage
+from ..events import Connection, Headers, HttpEvent, HttpRequest, SseEvent, TlsClose, WebSocketMessage
 from ..kernels import per_key
 from ..llm import find
 from ..stream import Machine, Operator, State
@@ -23,14 +22,14 @@ _OPEN_MOST = 64  # calls without an answer on one WebSocket; the API takes one a
 def merge_websocket(*, timeout: float = 30.0) -> Operator[HttpEvent, HttpEvent]:
     """
     Emit the calls that are made over a WebSocket as they come over HTTP: each `response.create` is a request, the events
-    behind it one message (platform.openai.com/docs/guides/websocket-mode). The messages themselves go by.
+    behind it one message (platform.openai.com/docs/guides/websocket-mode). What they are made of is used up, like the parts
+    of an event stream; all other messages go by.
 
-        --create--event--event--completed-----------------|
-        [               merge_websocket()                 ]
-        --create,Request--event--event--completed,Message-|
+        --create---event--event--completed--ping--|
+        [            merge_websocket()            ]
+        --Request----------------Message----ping--|
 
-    A call that gets no more events for `timeout` seconds is emitted as partial, and once more if it goes on. In a recording
-    that has both, the messages and what was made of them, that is not made a second time.
+    A call that gets no more events for `timeout` seconds is emitted as partial, and once more if it goes on.
     """
     silence_ns = round(timeout * 1e9)
     return per_key(
@@ -40,7 +39,7 @@ def merge_websocket(*, timeout: float = 30.0) -> Operator[HttpEvent, HttpEvent]:
 
 def _connection(event: HttpEvent) -> Connection | None:
     kind = type(event)
-    if kind is WebSocketMessage or kind is TlsClose or kind is HttpRequest or kind is SseMessage:
+    if kind is WebSocketMessage or kind is TlsClose or kind is HttpRequest:
         return event.origin.connection
     return None
 
@@ -62,47 +61,59 @@ class _Calls(Machine[HttpEvent, HttpEvent]):
         self._silence_ns = silence_ns
         self._headers: Headers = ()
         self._upgrade = 0
+        self._missed = False  # of what the server said something may be missing since its message before
         self._open: dict[int, EventStream] = {}
-        self._made: deque[int] = deque(maxlen=2 * _OPEN_MOST)  # exchanges of the calls that began here
 
     def feed(self, event: HttpEvent, /) -> Iterable[HttpEvent]:
         if type(event) is WebSocketMessage:
-            return [event, *self._message(event)]
+            return self._message(event)
         if type(event) is TlsClose:
             return [*self._stop("closed"), event]
-        if isinstance(event, HttpRequest | SseMessage):
-            return self._known(event)
+        if type(event) is HttpRequest and event.version != _VERSION and any(name == "upgrade" for name, _ in event.headers):
+            self._headers, self._upgrade = event.headers, event.exchange
+            return [*self._stop("closed"), event]  # nobody saw the WebSocket before it close
         return (event,)
 
-    def _known(self, event: HttpRequest | SseMessage) -> Iterable[HttpEvent]:
-        """The request of an upgrade; or, in a recording, what was made of messages before."""
-        made = type(event) is SseMessage
-        if type(event) is HttpRequest:
-            made = event.version == _VERSION
-            if any(name == "upgrade" for name, _ in event.headers):
-                self._headers, self._upgrade = event.headers, event.exchange
-        return () if made and event.exchange in self._made else (event,)
-
     def _message(self, message: WebSocketMessage) -> list[HttpEvent]:
+        from_server = message.sender == "server"
+        self._missed = self._missed or (from_server and message.missed > 0)
         if message.kind == "close":
-            return self._stop("closed")
+            return [*self._stop("closed"), message]
         if message.kind != "text" or message.target is None or find(message.host or "", message.target) is None:
-            return []
-        if message.missed:
-            for stream in self._open.values():
-                stream.damage = stream.damage or "lost"
+            return [message]
         try:
             said = _SAID.decode(message.data)
         except (msgspec.DecodeError, UnicodeError, RecursionError):
             said = _Said()
-        if said.type == "response.create":
-            return [*self._make_room(), self._request(message)]
-        if not message.complete:
-            for stream in self._first():
-                stream.damage = stream.damage or message.reason
-        elif isinstance(said.type, str):
-            return self._event(message, said.type, said.status)
-        return []
+        if not from_server:
+            return [*self._make_room(), self._request(message)] if said.type == "response.create" else [message]
+        made = self._next(message, said) if message.complete else []
+        for stream in self._first():
+            if self._missed or not message.complete:
+                stream.damage = stream.damage or message.reason or "lost"
+                self._missed = False
+        if message.complete and isinstance(said.type, str) and self._open:
+            return [*made, *self._event(message, said.type, said.status)]
+        return [*made, message]
+
+    def _next(self, message: WebSocketMessage, said: _Said) -> list[HttpEvent]:
+        """Calls are answered in order: where the next answer begins, the one before is over, whatever of it was seen."""
+        made: list[HttpEvent] = []
+        while said.type == "response.created" and self._open:
+            exchange, stream = next(iter(self._open.items()))
+            unsure = len(self._open) > 1 and (self._missed or stream.damage)
+            if not stream.heard and not unsure:
+                break
+            del self._open[exchange]
+            if stream.heard:
+                made += stream.cut(stream.damage or ("lost" if self._missed else "no_end_mark"))
+            else:  # nobody knows which of the calls is answered
+                for later in self._open.values():
+                    later.damage = later.damage or "lost"
+        known = isinstance(said.type, str) and (said.type == "error" or said.type.startswith("response."))
+        if known and not self._open:  # the beginning was not seen
+            self._begin(message)
+        return made
 
     def _request(self, message: WebSocketMessage) -> HttpRequest:
         origin, target = message.origin, message.target or ""
@@ -119,12 +130,12 @@ class _Calls(Machine[HttpEvent, HttpEvent]):
             message.reason,
             message.end_ns,
             message.lost,
+            message.size,
         )
 
     def _begin(self, message: WebSocketMessage) -> None:
         about = About(message.origin, message.exchange, 0, "POST", message.target, message.host)
         self._open[message.exchange] = EventStream(about)
-        self._made.append(message.exchange)
 
     def _make_room(self) -> list[HttpEvent]:
         if len(self._open) < _OPEN_MOST:
@@ -136,14 +147,14 @@ class _Calls(Machine[HttpEvent, HttpEvent]):
         return [next(iter(self._open.values()))] if self._open else []
 
     def _event(self, message: WebSocketMessage, kind: str, status: object) -> list[HttpEvent]:
-        if not self._open:  # the beginning was not seen
-            self._begin(message)
         exchange, stream = next(iter(self._open.items()))
         if not stream.events and not stream.told:
             stream.about = msgspec.structs.replace(stream.about, origin=message.origin)
         if isinstance(status, int) and 100 <= status < 1000:
             stream.status = status
-        stream.hear(SseEvent(kind, message.data.decode("utf-8", "replace")), message.end_ns or message.origin.time_ns)
+        stream.hear(
+            SseEvent(kind, message.data.decode("utf-8", "replace")), message.end_ns or message.origin.time_ns, message.size
+        )
         if stream.reader is None or not stream.reader.ended:
             return []
         del self._open[exchange]
@@ -167,13 +178,24 @@ class _Calls(Machine[HttpEvent, HttpEvent]):
     def _stop(self, reason: str) -> list[HttpEvent]:
         """Calls that were answered in part are told; one without a word stays a request without an answer."""
         open_calls, self._open = self._open, {}
+        self._missed = False
         return [event for stream in open_calls.values() if stream.heard for event in stream.cut(reason)]
 
+    def kept(self) -> int:
+        return sum(stream.kept() for stream in self._open.values())
+
+    def held(self) -> int:
+        return sum(stream.size for stream in self._open.values())
+
     def snapshot(self) -> State:
-        return [self._headers, self._upgrade, list(self._made), [stream.snapshot() for stream in self._open.values()]]
+        return [
+            self._headers,
+            self._upgrade,
+            self._missed,
+            [stream.snapshot() for stream in self._open.values()],
+        ]
 
     def restore(self, state: State, /) -> None:
-        headers, self._upgrade, made, streams = state
-        self._made.extend(made)
+        headers, self._upgrade, self._missed, streams = state
         self._headers = msgspec.convert(headers, Headers)
         self._open = {stream.about.exchange: stream for stream in map(restored, streams)}

@@ -111,7 +111,7 @@ class _Wire(Machine[TlsEvent, HttpEvent]):
 
     def _find_http2(self, session: Http1Session, side: Side, chunk: TlsChunk, out: list[HttpEvent]) -> None:
         """A server may speak first, with its settings (RFC 9113 3.4); or the capture begins where frames go on."""
-        begins = not chunk.offset and chunk.data[3:9] == b"\x04\0\0\0\0\0" and chunk.data[:3] != b"\0\0\0"
+        begins = not chunk.offset and chunk.data[3:9] == b"\x04\0\0\0\0\0"
         if begins or looks_like_http2(chunk.data):
             session.begin_http2(side, fresh=begins, out=out)
             self._succeed(out)
@@ -155,6 +155,15 @@ class _Wire(Machine[TlsEvent, HttpEvent]):
 
     def held(self) -> int:
         return self._session.held()
+
+    def kept(self) -> int:
+        return self._session.kept()
+
+    def legacy(self) -> State:
+        return self._exchange or None
+
+    def inherit(self, legacy: State, /) -> None:
+        self._exchange = legacy
 
     def snapshot(self) -> State:
         return [self._exchange, self._sides, self._session.name, self._session.snapshot()]

@@ -111,6 +111,7 @@ class _RemoveAuth(Kernel[Event, Event]):
         self._redactor = redactor
         self._tls = _Streams[_TlsKey](_TlsKey)
         self._stdio = _Streams[_StdioKey](_StdioKey)
+        self._lines = _Streams[_StdioKey](_StdioKey)
         self._bodies = _Streams[_BodyKey](_BodyKey)
         self._cleaners: dict[type, Callable[[Any], Event]] = {
             HttpRequest: self._request,
@@ -142,12 +143,13 @@ class _RemoveAuth(Kernel[Event, Event]):
         return out
 
     def snapshot(self) -> State:
-        return [self._tls.snapshot(), self._stdio.snapshot(), self._bodies.snapshot()]
+        return [each.snapshot() for each in (self._tls, self._stdio, self._lines, self._bodies)]
 
     def restore(self, state: State, /) -> None:
-        tls, stdio, bodies = state
+        tls, stdio, lines, bodies = state
         self._tls.restore(tls)
         self._stdio.restore(stdio)
+        self._lines.restore(lines)
         self._bodies.restore(bodies)
 
     # -- HTTP ----------------------------------------------------------------------------------------------------------
@@ -284,7 +286,8 @@ class _RemoveAuth(Kernel[Event, Event]):
 
     def _stdio_close(self, event: StdioClose) -> StdioClose:
         channel, pid = event.channel, event.origin.pid
-        self._stdio.drop(lambda key: key[0] == channel if channel else key[1] == pid)
+        for streams in (self._stdio, self._lines):
+            streams.drop(lambda key: key[0] == channel if channel else key[1] == pid)
         return event
 
     # -- processes -----------------------------------------------------------------------------------------------------
@@ -293,7 +296,18 @@ class _RemoveAuth(Kernel[Event, Event]):
         cut = not event.complete or event.lost > 0
         made = {name: self._text(getattr(event, name)) for name in ("method", "id", "tool", "server")}
         made |= {name: self._redactor.text(getattr(event, name), cut=cut) for name in ("params", "result")}
+        if event.kind == "text":
+            made["params"] = self._line(event)
         return _with(event, **made)
+
+    def _line(self, event: RpcMessage) -> str:
+        """A key may go over several lines, such as a private key that is printed."""
+        stream = self._lines.of((event.channel, event.writer_pid, ""))
+        line = event.params.encode("utf-8", "surrogatepass") + b"\n"
+        made = stream.feed(line, labels=self._redactor)
+        if event.lost:
+            stream.gap()
+        return event.params if made is line else made.decode("utf-8", "replace").removesuffix("\n")
 
     def _exec(self, event: ProcessExec) -> ProcessExec:
         argv = mask_words(event.argv, self._redactor, cut=event.argv_lost > 0)

@@ -19,6 +19,7 @@ _MAGIC = 0xEB9F
 _FIXED = {1: 4, 3: 12, 14: 4, 17: 4}  # INT, ARRAY, VAR, DECL_TAG
 _ITEM = {4: 12, 5: 12, 6: 8, 13: 8, 15: 12, 19: 12}  # STRUCT, UNION, ENUM, FUNC_PROTO, DATASEC, ENUM64
 _STRUCT, _UNION = 4, 5
+_DEEPEST = 64  # typedefs of typedefs; the kernel has a few
 
 
 class Btf:
@@ -32,13 +33,22 @@ class Btf:
                 f"the kernel's type information cannot be read ({path}: {error.strerror}): "
                 "a kernel built with CONFIG_DEBUG_INFO_BTF=y is needed"
             ) from error
+        if len(data) < _HEADER.size:
+            raise CaptureError(f"{path} is not BTF ({len(data)} bytes)")
         magic, _, _, header, type_at, type_size, text_at, text_size = _HEADER.unpack_from(data)
         if magic != _MAGIC:
             raise CaptureError(f"{path} is not BTF (magic {magic:#x}, expected {_MAGIC:#x}, little-endian)")
         self._types = memoryview(data)[header + type_at : header + type_at + type_size]
         self._text = data[header + text_at : header + text_at + text_size]
+        self._path = path
         self._at = [0]
-        self._index()
+        try:
+            self._index()
+        except struct.error as error:
+            raise self._broken(error) from error
+
+    def _broken(self, error: Exception) -> CaptureError:
+        return CaptureError(f"{self._path} is cut or broken: {error}")
 
     def _index(self) -> None:
         types, at, end = self._types, 0, len(self._types)
@@ -63,11 +73,11 @@ class Btf:
     def offset(self, path: str) -> int | None:
         """Byte offset of `struct.field` or `struct.field.inner`; None if this kernel has no such field."""
         name, *fields = path.split(".")
-        for at in self._structs(name):
-            total = self._walk(at, fields)
-            if total is not None:
-                return total
-        return None
+        try:
+            found = (self._walk(at, fields) for at in self._structs(name))
+            return next((total for total in found if total is not None), None)
+        except (struct.error, IndexError, ValueError, RecursionError) as error:
+            raise self._broken(error) from error
 
     def _walk(self, at: int, fields: list[str]) -> int | None:
         total = 0
@@ -102,7 +112,7 @@ class Btf:
 
     def _plain(self, type_id: int) -> int:
         """Position of the type behind typedef, const, volatile, restrict and type tags."""
-        while True:
+        for _ in range(_DEEPEST):
             at = self._at[type_id]
             if type_id == 0:
                 return at
@@ -110,6 +120,7 @@ class Btf:
             if (info >> 24 & 0x1F) not in (8, 9, 10, 11, 18):
                 return at
             type_id = following
+        raise ValueError("a type that is made of itself")
 
     def _name(self, at: int) -> str:
         return self._text[at : self._text.index(b"\0", at)].decode()

@@ -161,7 +161,7 @@ def _find(command: str, path: str) -> str | None:
     for place in places:
         try:
             mode = os.stat(place).st_mode
-        except OSError:
+        except (OSError, ValueError):  # ValueError: a NUL in it
             continue
         if stat.S_ISREG(mode) and mode & 0o111:
             return os.path.abspath(place)
@@ -256,7 +256,7 @@ def _native_programs(script: Path) -> list[str]:
 def _package(file: Path) -> _Package:
     try:
         return msgspec.json.decode(file.read_bytes(), type=_Package)
-    except (OSError, msgspec.DecodeError):
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return _Package()
 
 

@@ -47,6 +47,7 @@ class Calls:
 
     def __init__(self) -> None:
         self._open: dict[str, _Open] = {}
+        self._done: dict[str, None] = {}  # calls that were answered whole
         self._early: dict[str, HttpResponse | SseMessage] = {}  # answers that came before their requests had ended
 
     def request(self, event: HttpRequest) -> Outcome:
@@ -107,6 +108,8 @@ class Calls:
         if open_call is None:
             self._keep_early(key, event)
             return _NOTHING
+        if not event.status:  # the stream was broken off before an answer
+            return Outcome([self._abort(key, event.reason or "reset", event.origin.wall_ns)])
         provider = next((each for each in PROVIDERS if each.name == open_call.row.call_kind), None)
         reply = provider.response(event.body) if provider else Reply()
         return self._end(event.origin, event.exchange, reply, event.status, event.complete, event.reason, event.end_ns, 0)
@@ -122,6 +125,8 @@ class Calls:
 
     def stream(self, event: SseMessage) -> Outcome:
         key = call_id(event.origin, event.exchange)
+        if key in self._done:  # what comes behind the end mark of an answer says nothing new
+            return _NOTHING
         if key not in self._open:
             if event.dialect not in _LABELS or self._keep_early(key, event):
                 return _NOTHING
@@ -179,6 +184,10 @@ class Calls:
     ) -> Outcome:
         key = call_id(origin, exchange)
         open_call = self._open[key] if more else self._open.pop(key)
+        if complete and not more:
+            self._done[key] = None
+            if len(self._done) > _OPEN_MOST:
+                del self._done[next(iter(self._done))]
         asked = open_call.row
         usage = reply.usage
         failed = status >= 400 or reply.error is not None
@@ -278,10 +287,11 @@ class Calls:
         return replace(row, status="aborted", complete=False, reason=reason, end_timestamp_ms=end_ms, end_ns=end_ns or 0)
 
     def snapshot(self) -> Any:
-        return [list(self._open.items()), list(self._early.items())]
+        return [list(self._open.items()), list(self._early.items()), list(self._done)]
 
     def restore(self, state: Any) -> None:
-        calls, early = state
+        calls, early, done = state
+        self._done = dict.fromkeys(done)
         self._open = {key: msgspec.convert(saved, _Open) for key, saved in calls}
         self._early = {key: msgspec.convert(saved, HttpResponse | SseMessage) for key, saved in early}
 

@@ -343,6 +343,8 @@ class _Zstd:
         self._blocks = False  # blocks are still to come
         self._checksum = 0  # size of what stands behind them
         self._any = False  # a frame has ended
+        self._size = -1  # of what the frame holds, if it says so; the library does not look where the last block is empty
+        self._made = 0
 
     @property
     def ended(self) -> bool:
@@ -393,6 +395,8 @@ class _Zstd:
             self._frame = self._library.decompressobj(write_size=_CHUNK)
             self._checksum = head[4] & 4
             self._blocks = True
+            self._size = _content_size(head)
+            self._made = 0
             self._decompressed(head)
 
     def _read_block_head(self, head: bytes) -> None:
@@ -407,19 +411,31 @@ class _Zstd:
     def _decompressed(self, piece: bytes) -> bytes:
         assert self._frame is not None
         try:
-            return self._frame.decompress(piece)
+            data = self._frame.decompress(piece)
         except zstandard.ZstdError:
             raise _Corrupt from None
+        self._made += len(data)
+        return data
 
     def _end(self) -> None:
         """What began with the last head is done."""
         if self._frame is None:
             self._any = True
         elif not self._blocks:
+            if self._size not in (-1, self._made):
+                raise _Corrupt
             self._left, self._checksum = self._checksum, 0
             if not self._left:
                 self._frame = None
                 self._any = True
+
+
+def _content_size(head: bytes) -> int:
+    """What the head of a frame says of its content; -1: nothing."""
+    try:
+        return zstandard.frame_content_size(head)
+    except zstandard.ZstdError:
+        raise _Corrupt from None
 
 
 _STEPS: dict[str, Callable[[], _Step]] = {

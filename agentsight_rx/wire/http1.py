@@ -322,7 +322,7 @@ class Http1Decoder:
         end = data.find(b"\n", at)
         stop = len(data) if end < 0 else end + 1
         before = len(self._buffer)
-        if before + stop - at > _LINE_MOST:
+        if before + stop - at > (LONGEST_HEAD if self._state == _TRAILER else _LINE_MOST):
             self._broken(at - before, data[at:], out)
             return len(data)
         if end < 0:
@@ -347,6 +347,8 @@ class Http1Decoder:
                 self._end(self._damage, out)
             elif len(self._trailer) + len(line) < LONGEST_HEAD:
                 self._trailer += line + b"\n"
+            else:
+                self._damage = self._damage or "trailer_limit"
             return True
         size = line.partition(b";")[0].strip(b" \t")
         if not _CHUNK_SIZE.match(size):

@@ -97,8 +97,8 @@ class LineDecoder(Struct):
         self._cr = part.endswith(b"\r") if part else self._cr
         if self._tail is None:
             self._head += part
-            if self._text is None:
-                self._text = _is_text(self._head)
+            if self._text is None:  # what is held is blank
+                self._text = _is_text(part)
         else:
             self._tail += part
         most = TEXT_MOST if self._text and self._tail is None else self.longest
@@ -223,11 +223,12 @@ def _id_text(raw: Raw | bytes) -> str | None:
     if text[:1] not in b'"-0123456789n':
         return None
     try:
-        return msgspec.json.encode(_any.decode(text)).decode()
+        spelled = text.decode()
+        return msgspec.json.encode(_any.decode(spelled)).decode()
     except UnicodeDecodeError:
         return None
     except msgspec.DecodeError:  # half of a surrogate pair, a number of 400 digits
-        return text.decode()
+        return spelled
 
 
 def _text(line: Line) -> Message:

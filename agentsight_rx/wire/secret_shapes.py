@@ -32,7 +32,7 @@ RUNS = {
         "capitals": rb"[A-Z0-9]*",
         "dotted": rb"[A-Za-z0-9_.-]*",
         "token": rb"[A-Za-z0-9._~+/-]*=*",
-        "base64": rb"[A-Za-z0-9+/]*=*",
+        "base64": rb"[A-Za-z0-9+/_-]*=*",  # with what other keys consist of: cut, `…_key = sk` may begin one
         "password": rb"[^\s/\"'<>\\?#@]*",
         "parameter": rb"[^&#\s\"'<>\\]*",
         "pem": rb"[A-Za-z0-9+/=\s:,.()@_<>\\-]*",
@@ -205,15 +205,15 @@ def _next(data: bytes, text: bytes, start: int) -> int:
 def find_shapes(data: bytes, cut: bool, found: list[Secret], /) -> None:
     """Add the shapes in `data` to `found`; with `cut` also one that has only begun at its end."""
     tried: dict[bytes, int] = {}  # by beginning: up to where its last run goes, of a dotted one its first part
-    ends: dict[str, int] = {}  # by run: where the last one ends
+    ends: dict[bytes, int] = {}  # by beginning, since only those of one kind come in order: where the last run ends
     for begin in _begins(data):
         at, behind = begin.span()
         shape, rest = _SHAPES[(begin.lastindex or 1) - 1], _RESTS[(begin.lastindex or 1) - 1]
         if at < tried.get(begin[0], 0) or not (shape.named or _BOUNDARY.match(data, at)):
             continue
-        if behind > ends.get(shape.run, -1):
-            ends[shape.run] = _end_of(shape.run, data, behind)
-        end = ends[shape.run]
+        if behind > ends.get(begin[0], -1):
+            ends[begin[0]] = _end_of(shape.run, data, behind)
+        end = ends[begin[0]]
         tried[begin[0]] = _end_of("key", data, behind) if shape.run == "dotted" else end
         start = behind if shape.named else at
         if cut and end == len(data):

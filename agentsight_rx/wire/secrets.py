@@ -14,6 +14,7 @@ __all__ = ["PEM_MOST", "Redactor", "find_parameters", "find_secrets", "is_secret
 _PEM_FIND = b"-----BEGIN"
 _PEM_BEGIN = re.compile(rb"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
 _PEM_BODY = re.compile(rb"(?:\s|\\[nrt]|\\){0,16}(?:[A-Za-z0-9+/=]{16}|[A-Z][A-Za-z-]{2,40}: )")
+_PEM_BODY_MOST = 80  # bytes that it looks at
 _PEM_END = re.compile(rb"-----END[A-Z0-9 ]{0,50}(?:-----)?")
 PEM_MOST = 65_536
 
@@ -21,7 +22,7 @@ _USERINFO = re.compile(rb"://[^\s/:@\"'<>\\?#]{0,256}:([^\s/\"'<>\\?#]{1,512})@"
 _USERINFO_CUT = re.compile(rb"://[^\s/:@\"'<>\\?#]{1,256}:(?![0-9]{1,5}\Z)([^\s/@\"'<>\\?#]{0,512})\Z")
 
 _QUERY_END = re.compile(rb"[^\s\"'<>]*")
-_PARAMETER = re.compile(rb"(?:[?&]|\\u0026)([A-Za-z0-9_.-]{1,64})=([^&#\s\"'<>\\]*)")
+_PARAMETER = re.compile(rb"(?:[?&]|\\u0026)([A-Za-z0-9_.-]{1,64})=")
 _PARAMETER_NAME = re.compile(
     rb"(?i)(?:[\w.-]*[_.-])?(?:api|access|auth|refresh|client|session|id)?"
     rb"(?:key|token|sig|signature|secret|password|passwd|pwd|credential|jwt|assertion)"
@@ -123,7 +124,7 @@ def settled(data: bytes, found: Iterable[Secret], /) -> list[Secret]:
         inside = place < len(labels) and labels[place][0] <= secret.start and secret.end <= labels[place][1]
         if inside or (secret.start == secret.end and not secret.run):
             continue
-        if kept and secret.start < kept[-1].end:
+        if kept and secret.start < kept[-1].end + bool(kept[-1].run):  # an open one ends where the data does
             if secret.end > kept[-1].end:
                 kept[-1] = kept[-1]._replace(end=secret.end, run=secret.run)
             elif secret.end == kept[-1].end and secret.run and not kept[-1].run:
@@ -143,6 +144,9 @@ def _find_pem(data: bytes, cut: bool, found: list[Secret]) -> None:
         begin = _PEM_BEGIN.match(data, place) if place >= done else None
         if begin is None:
             continue
+        body = _PEM_BODY.match(data, begin.end())
+        if body is None and not (cut and len(data) - begin.end() < _PEM_BODY_MOST):
+            continue  # a mention, and a key may stand right behind it
         most = begin.end() + PEM_MOST
         matched = RUNS["pem"].match(data, begin.end(), most)
         done = matched.end() if matched else begin.end()
@@ -152,7 +156,7 @@ def _find_pem(data: bytes, cut: bool, found: list[Secret]) -> None:
         elif cut and done == len(data):
             found.append(Secret(begin.start(), done, "private-key", "pem"))
             continue
-        if _PEM_BODY.match(data, begin.end()):
+        if body:
             found.append(Secret(begin.start(), done, "private-key"))
 
 
@@ -193,9 +197,12 @@ _NO_QUERY = (b"", b" ", b"\n", b"\r", b'"', b"'", b"\\", b"?", b")", b"<")
 
 def _parameters(data: bytes, start: int, end: int, cut: bool) -> list[Secret]:
     found: list[Secret] = []
-    for hit in _PARAMETER.finditer(data, start, end):
-        if is_secret_parameter(hit[1]):
-            run = "parameter" if cut and hit.end() == len(data) else ""
-            if hit[2] or run:
-                found.append(Secret(hit.start(2), hit.end(), kind_of(hit[2]) or "parameter", run))
+    done = start
+    for name in _PARAMETER.finditer(data, start, end):
+        if name.start() >= done and is_secret_parameter(name[1]):
+            value = RUNS["parameter"].match(data, name.end(), end)
+            done = value.end() if value else name.end()
+            run = "parameter" if cut and done == len(data) else ""
+            if done > name.end() or run:
+                found.append(Secret(name.end(), done, kind_of(data[name.end() : done]) or "parameter", run))
     return found

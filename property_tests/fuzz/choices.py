@@ -39,7 +39,7 @@ class Input:
         return options[self.byte() % len(options)]
 
     def pieces(self, whole: bytes) -> list[bytes]:
-        """`whole` cut into pieces of up to seven sizes, again and again; some may be empty. Without a choice it is one piece."""
+        """`whole` cut into pieces of up to seven sizes, again and again; some may be empty. By default it is one piece."""
         sizes = [self.byte() for _ in range(self.byte() % 8)]
         made: list[bytes] = []
         at = 0

@@ -68,9 +68,9 @@ _RESPONSES_STREAM = (
     b'{"type":"response.completed","response":%b}' % _RESPONSES_RESPONSE,
 )
 _GEMINI_REQUEST = (
-    b'{"systemInstruction":{"parts":[{"text":"Be brief."}]},"contents":[{"role":"user","parts":[{"text":"list"}]},{"role":"user",'
-    b'"parts":[{"functionResponse":{"name":"ls","response":{"output":"a"}}}]}],"tools":[{"functionDeclarations":[{"name":"ls"}]}],'
-    b'"generationConfig":{"maxOutputTokens":5,"temperature":1,"topP":0.5}}'
+    b'{"systemInstruction":{"parts":[{"text":"Be brief."}]},"contents":[{"role":"user","parts":[{"text":"list"}]},'
+    b'{"role":"user","parts":[{"functionResponse":{"name":"ls","response":{"output":"a"}}}]}],'
+    b'"tools":[{"functionDeclarations":[{"name":"ls"}]}],"generationConfig":{"maxOutputTokens":5,"temperature":1,"topP":0.5}}'
 )
 _GEMINI_RESPONSE = (
     b'{"candidates":[{"content":{"parts":[{"text":"Hm","thought":true},{"text":"Hi"},{"functionCall":{"name":"ls","args":{"a":1}}}],'

@@ -1,4 +1,4 @@
-"""bytes -> records of a connection or of pipes -> operators: conservation, checkpoints, and nothing that only looks complete."""
+"""bytes -> records of a connection or of pipes -> operators: conservation, checkpoints, nothing that only looks complete."""
 
 from __future__ import annotations
 
@@ -40,6 +40,8 @@ TURN = b"\n<>\n"  # in a payload: from here on the other side speaks
 PLANTED = b"sk-ant-api03-Zq7Wv9Xk2Jy4Zq7Wv9Xk2Jy4Zq7Wv9Xk2Jy4-AA"
 _CONNECTION = Connection(1, 7, "/usr/lib/libssl.so.3", 1)
 _KEY = b"k" * 32
+_WAYS: tuple[tuple[Direction, Direction], ...] = (("out", "in"), ("in", "out"))  # who speaks first
+_ENDS: tuple[tuple[Direction, ...], ...] = (("out", "in"), ("out",), ("in",))
 _MS = 1_000_000
 _CHECKPOINTS_MOST = 24
 _WAITS = (1, 1, 1, 40, 1_500, 31_000)  # ms between records, so that every patience runs out sometimes
@@ -47,7 +49,7 @@ _WAITS = (1, 1, 1, 40, 1_500, 31_000)  # ms between records, so that every patie
 
 def _records(given: Input) -> list[TlsEvent]:
     """What a TLS source gives of a conversation: some records lost, some cut short, the connection closed or not."""
-    ways: tuple[Direction, Direction] = given.pick((("out", "in"), ("in", "out")))
+    ways = given.pick(_WAYS)
     wait_ms, cut, close = given.pick(_WAITS), given.byte(), given.pick(("orderly", "killed", "unseen"))
     offsets, seqs = {"in": 0, "out": 0}, {"in": 0, "out": 0}
     events: list[TlsEvent] = []
@@ -182,7 +184,7 @@ _CHANNELS = (Channel("pipe", 1), Channel("pipe", 2))
 def pipes(data: bytes) -> None:
     """A client and a server on two pipes, seen at both ends or at one; the ends lag behind each other and lose records."""
     given = Input(data)
-    ends: tuple[Direction, ...] = given.pick((("out", "in"), ("out",), ("in",)))
+    ends = given.pick(_ENDS)
     wait_ms, close = given.pick(_WAITS), given.pick((True, False))
     timed: list[tuple[int, StdioEvent]] = []
     turns = given.payload.split(TURN)

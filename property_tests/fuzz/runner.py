@@ -63,12 +63,12 @@ def available() -> bool:
 
 
 def fuzz(names: Sequence[str], seconds: int, jobs: int) -> list[Found]:
-    """Fuzz each for so long, `jobs` at a time; print a line for each as it ends."""
+    """Fuzz each for so long, `jobs` at a time; print a line for each as it ends, and what failed."""
 
     def one(name: str) -> Found:
         with tempfile.TemporaryDirectory(prefix=f"fuzz-{name}-") as directory:
             found = _fuzzed(name, seconds, Path(directory))
-        print(found.line(), flush=True)
+        print("\n".join([found.line(), *([found.told(), ""] if found.failed else [])]), flush=True)
         return found
 
     with ThreadPoolExecutor(jobs) as pool:

@@ -4,45 +4,10 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-import msgspec
 from hpack import Encoder
 
-from agentsight_rx.envelope import encode_line
-from agentsight_rx.events import (
-    BodyPart,
-    Channel,
-    Connection,
-    Event,
-    FileEvent,
-    HttpRequest,
-    HttpResponse,
-    Loss,
-    NetEvent,
-    Origin,
-    ProcessExec,
-    ProcessExit,
-    ProcessFork,
-    Readline,
-    Reply,
-    RpcMessage,
-    SseEvent,
-    SseMessage,
-    StdioChunk,
-    StdioClose,
-    SystemSample,
-    SystemWide,
-    Tick,
-    TlsChunk,
-    TlsClose,
-    TlsHandshake,
-    ToolCall,
-    Usage,
-    WebSocketMessage,
-)
-from agentsight_rx.loss import Reason
 from agentsight_rx.wire.websocket import Deflate
 
 from ..http2_strategies import PREFACE
@@ -52,6 +17,7 @@ from ..websocket_strategies import frame as websocket_frame
 from .choices import spelled
 from .llm_seeds import LLM_SEEDS
 from .operators import TURN
+from .samples import FOREIGN_LINES, LINES
 
 __all__ = ["SEEDS"]
 
@@ -59,7 +25,10 @@ __all__ = ["SEEDS"]
 # -- HTTP ------------------------------------------------------------------------------------------------------------------
 
 _BODY = b'{"model":"claude","stream":true,"messages":[{"role":"user","content":"list"}]}'
-_STREAM = b'event: message_start\ndata: {"type":"message_start","message":{"id":"m","model":"c"}}\n\ndata: {"type":"message_stop"}\n\n'
+_STREAM = (
+    b'event: message_start\ndata: {"type":"message_start","message":{"id":"m","model":"c"}}\n\n'
+    b'data: {"type":"message_stop"}\n\n'
+)
 
 
 def _chunked(body: bytes, size: int, trailer: bytes = b"") -> bytes:
@@ -81,7 +50,11 @@ _TOLD = _head(b"HTTP/1.1 404 Not Found", b"Content-Length: 3", b"Set-Cookie: a=b
 _UNTIL_CLOSE = _head(b"HTTP/1.0 200 OK", b"Content-Type: application/json") + b'{"type":"message"}'
 _UPGRADE = _head(b"GET /v1/responses HTTP/1.1", b"Host: api.openai.com", b"Upgrade: websocket", b"Connection: Upgrade")
 _UPGRADED = _head(b"HTTP/1.1 101 Switching Protocols", b"Upgrade: websocket", b"Sec-WebSocket-Extensions: permessage-deflate")
-_CUTS = ((), (0, 0, 0), (0, 0, 0, 1, 1), (1, 1, 0, 3, 5, 0, 40), (0, 0, 1, 1, 30, 4, 0))
+_BROKEN = _head(b"HTTP/1.1 200 OK", _IN_CHUNKS) + b"3\r\nabc\r\nno size\r\n"
+_CUTS = (
+    (), (0, 0, 0), (0, 0, 0, 1, 1), (1, 1, 0, 3, 5, 0, 40),
+    (0, 0, 1, 1, 30, 4, 0), (0, 0, 1, 1, 30, 0x20, 0x09), (0, 0, 0, 2, 40, 3, 0x48, 0x22), (0, 0, 1, 1, 9, 0, 0x12),
+)  # fmt: skip
 
 _ENCODER = Encoder()
 
@@ -142,7 +115,7 @@ _WALKS = ((), (0, 0, 1, 0, 0, 2, 50, 7, 0, 0), (1, 0, 3, 2, 1, 3, 9, 90, 30, 4, 
 
 _RPC = (
     b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"ls"}}\n{"jsonrpc":"2.0","id":1,"result":{"isError":true}}\n',
-    b'[{"jsonrpc":"2.0","id":"\\u0031","method":"ping"}]\r\nplain text\n{"jsonrpc":"2.0","id":1,"error":{"code":-1,"message":"no"}}',
+    b'[{"jsonrpc":"2.0","id":"\\u0031","method":"ping"}]\r\ntext\n{"jsonrpc":"2.0","id":1,"error":{"code":-1,"message":"no"}}',
     b'{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":2}}\n\x00\x01',
 )
 _TALK = (
@@ -151,9 +124,13 @@ _TALK = (
 )  # fmt: skip
 _SECRETS = (
     b'key=sk-proj-Zq7Wv9Xk2Jy4Zq7Wv9Xk2Jy4 {"token":"ghp_abcdefghij0123456789abcdefghij012345"} AKIAIOSFODNN7EXAMPLE',
-    b"GET /?api_key=abc&b=c HTTP/1.1\r\nAuthorization: Bearer eyJhbGciOi.eyJzdWIiOi.sig-nature_1\r\nCookie: a=b\r\n folded\r\n\r\n",
+    b"GET /?api_key=abc&b HTTP/1.1\r\nAuthorization: Bearer eyJhbGciOi.eyJzdWIiOi.sig-nature_1\r\nCookie: a=b\r\n more\r\n\r\n",
     b"-----BEGIN RSA PRIVATE KEY-----\nMIIEpAIBAAKCAQEA7bq1\n-----END RSA PRIVATE KEY-----\n",
     b"https://me:secret7word@host/a?access_token=xyz#f [redacted:openai:12345678] aws_secret_access_key = " + b"aB3/" * 10,
+)
+_COMMANDS = (
+    b"curl -u me:word7 -H 'X-Api-Key: abc' -b a=b https://h/?key=a",
+    b"docker run -e API_KEY=geheim --token $TOKEN --password geheim",
 )
 _RULES = (
     b'len>=10 & (data~"HTTP\\x20" | !function=READ/RECV) | comm =~ /cl.*e/i',
@@ -161,43 +138,6 @@ _RULES = (
     b"exchange.response.status=200 & !(exchange.request.host~openai) | /files",
     b'data.type=binary | latency_ms>2.5 | handshake | request.body=~/(a|b)[0-9]{1,3}$/ | x-a="\\""',
 )
-_ORIGIN = Origin(5, 6, 7, 8, "claude", 9_000_000, Connection(6, 1, "/lib/libssl.so.3", 0x7F00), "in")
-_PIPE = Channel("pipe", 3)
-_EVENTS: tuple[Event, ...] = (
-    TlsChunk(_ORIGIN, b"\xff\x00", 0, 0, 1, 2, True),
-    TlsHandshake(_ORIGIN, 1),
-    TlsClose(_ORIGIN, 1, 2),
-    HttpRequest(_ORIGIN, 1, "POST", "/v1", "HTTP/1.1", (("host", "a"),), b'{"a":1}', trailers=(("x", "y"),)),
-    HttpResponse(_ORIGIN, 1, 200, "OK", "HTTP/1.1", (), b"\xff", complete=False, reason="lost"),
-    BodyPart(_ORIGIN, 1, b"data: a\n\n", True),
-    WebSocketMessage(_ORIGIN, 2, 1, "text", b"Hello", target="/a"),
-    SseMessage(_ORIGIN, 1, "x", Reply(usage=Usage(1, 2), tool_calls=(ToolCall("t", "Bash", "{}"),)), (SseEvent("a", "b"),), 9),
-    ProcessFork(_ORIGIN, 1, 2),
-    ProcessExec(_ORIGIN, 1, 2, "/bin/ls", ("ls", "-l"), "/"),
-    ProcessExit(_ORIGIN, 1, 2, None, 9),
-    FileEvent(_ORIGIN, 1, "open", "/a"),
-    NetEvent(_ORIGIN, 1, "connect", "ipv4", "tcp", peer="10.0.0.1", port=443),
-    Readline(_ORIGIN, "ls"),
-    StdioChunk(_ORIGIN, _PIPE, 1, b"{}\n", 0, 0),
-    StdioClose(_ORIGIN, _PIPE, 3),
-    RpcMessage(_ORIGIN, _PIPE, "request", "tools/call", "1"),
-    SystemSample(_ORIGIN, 1.5, 2, 0.5, 1, 2, 3, 4, 5, 6, 7),
-    SystemWide(_ORIGIN, 2, 0.1, 0.2, 0.3, 1, 2, 3),
-    Loss(_ORIGIN, "read:tls", Reason.KERNEL_LOST, 3),
-    Tick(_ORIGIN),
-)
-_LINES = tuple(map(encode_line, _EVENTS))
-_FOREIGN: tuple[Mapping[str, Any], ...] = (
-    {"function": "WRITE/SEND", "timestamp_ns": 1, "pid": 2, "comm": "a", "data": "GET \u00ff", "len": 9, "truncated": True},
-    {"function": "READ/RECV", "timestamp_ns": 1, "pid": 2, "comm": "a", "data_hex": "00ff", "transport_handle": "0x7f"},
-    {"function": "HANDSHAKE", "timestamp_ns": 1, "pid": 2, "tid": 3, "comm": "a", "latency_ms": 1.5},
-    {"function": "CLOSE", "timestamp_ns": 1, "pid": 2, "comm": "a"},
-    {"event": "EXEC", "timestamp": 1, "pid": 2, "ppid": 1, "comm": "a", "filename": "/bin/a", "full_command": "a 'b c'"},
-    {"event": "EXIT", "timestamp": 1, "pid": 2, "comm": "a", "exit_code": 1, "duration_ms": 5},
-)
-_WRAPPED = {"timestamp": 7, "source": "ssl", "pid": 2, "comm": "a", "data": _FOREIGN[0]}
-_FOREIGN_LINES = b"\n".join(map(msgspec.json.encode, (*_FOREIGN, _WRAPPED)))
-
 # -- files of other programs -----------------------------------------------------------------------------------------------
 
 _ID = b"0123456789abcdef" * 4
@@ -243,10 +183,20 @@ def _cut(payloads: Sequence[bytes], cuts: Sequence[Sequence[int]] = _CUTS) -> li
 
 
 SEEDS: dict[str, list[bytes]] = {
-    "http1": _cut((_ASKED + _ASKED, _STREAMED + _TOLD + _UNTIL_CLOSE, _CODED, _UPGRADE, b"A: b\r\n\r\n" + _STREAMED)),
-    "http2": _cut((_HTTP2_OUT, _HTTP2_IN, _HTTP2_OUT[24:]), ((), (0, 1, 9), (1,), (0, 2, 5, 40, 4))),
-    "websocket": _cut(_SPOKEN, ((0, 0, 0, 0), (0, 1), (1, 1, 1, 0, 1, 2), (2, 2, 3, 1, 2, 7, 1, 2, 0))),
-    "sse": _cut((_STREAM, b"\xef\xbb\xbfid: 1\r\nretry: 5\r\ndata:a\rdata: b\n\n: x\n\n"), ((), (0, 1, 1), (2, 2, 3, 9))),
+    "http1": _cut((_ASKED + _ASKED, _STREAMED + _TOLD + _UNTIL_CLOSE, _CODED, _UPGRADE, _BROKEN, b"A: b\r\n\r\n" + _STREAMED)),
+    "http2": _cut((_HTTP2_OUT, _HTTP2_IN, _HTTP2_OUT[24:]), ((), (0, 1, 1, 9), (1,), (0, 2, 2, 5, 40, 4))),
+    "websocket": _cut(
+        _SPOKEN,
+        (
+            (0, 0, 0, 0),
+            (0, 1),
+            (1, 1, 1, 0, 1, 2),
+            (2, 2, 3, 1, 2, 7, 1, 2, 0),
+            (0, 0, 0, 0, 1, 1, 0x80, 1),
+            (0, 1, 0, 0, 1, 1, 0x10, 2),
+        ),
+    ),
+    "sse": _cut((_STREAM, b"\xef\xbb\xbfid: 1\r\nretry: 5\r\ndata:a\r\ndata: b\r\n\r\n: x\n\n"), ((), (0, 1, 1), (2, 2, 3, 9))),
     "json_stream": _cut(
         (b'[{"a":"}\\""},\n[1,2] , -1.5e3,true]\n', b'\x1e{"a":1}\n{"b":2}\nx\n{}'), ((), (0, 1, 1), (2, 1, 3))
     ),
@@ -256,13 +206,18 @@ SEEDS: dict[str, list[bytes]] = {
     + [spelled(_GZIPPED, 0, 0, 0, 0, 1, 9)],
     "jsonrpc": _cut(_RPC, ((), (0, 1, 9), (1, 1, 7, 2, 0), (2,))),
     "secrets": _cut(_SECRETS, ((), (1,))),
+    "commands": _cut((*_SECRETS, *_COMMANDS), ((0, 0, 1, 9, 1), (1, 1, 2, 20, 3), (3, 0), (2, 1))),
     "connection": _cut(_CONNECTIONS, _WALKS),
     "pipes": _cut((_TALK, _RPC[1] + TURN + _RPC[2]), ((), (0, 1, 0, 0, 1, 9), (1, 3, 1, 5, 2, 30, 6, 5, 0))),
-    "redaction": _cut(_SECRETS, ((), (0, 9, 0, 1, 5), (1, 40, 0, 2, 3, 50), (2, 0, 0, 1, 11))),
+    "redaction": _cut(_SECRETS, ((), (0, 9, 0, 1, 5), (1, 40, 0, 2, 3, 50), (2, 0, 0, 1, 11), (0, 9, 0, 1, 1))),
     "rules": _cut(_RULES, ((),)),
-    "envelope": _cut(_LINES, ((),)),
-    "foreign_lines": _cut((_FOREIGN_LINES,), ((),)),
-    "recording": _cut((b"\n".join((*_LINES[:6], _FOREIGN_LINES, b"{}", b"x")),), ((),)),
+    "envelope": _cut(LINES, ((),))
+    + [spelled(b"[1]", kind, 2, 1, place, 7, 0, 200, kind) for kind in range(1, 22) for place in (0, 9, 255)],
+    "foreign_lines": [
+        spelled(b"\n".join(FOREIGN_LINES)),
+        *(spelled(b"[1]", kind, 2, 0, 0, place, 1, 3, kind) for kind in range(1, 8) for place in (0, 9, 255)),
+    ],
+    "recording": _cut((b"\n".join((*LINES[:6], *FOREIGN_LINES, b"{}", b"x")),), ((),)),
     "cgroup": _cut(_GROUPS, ((),)),
     "reference": _cut(_REFERENCES, ((),)),
     "script": _cut(_SCRIPTS, ((),)),

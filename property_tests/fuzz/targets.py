@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias
 
-from . import operators, texts, wire
+from . import files, operators, recorded, rules, streams, wire
 from .llm import llm_targets
 
 __all__ = ["TARGETS", "Target"]
@@ -16,22 +16,23 @@ TARGETS: dict[str, Target] = {
     "http1": wire.http1,
     "http2": wire.http2,
     "websocket": wire.websocket,
-    "sse": wire.sse,
-    "json_stream": wire.json_stream,
-    "coding": wire.coding,
-    "jsonrpc": wire.jsonrpc,
-    "secrets": wire.secrets,
+    "sse": streams.sse,
+    "json_stream": streams.json_stream,
+    "coding": streams.coding,
+    "jsonrpc": streams.jsonrpc,
+    "secrets": streams.secrets,
+    "commands": streams.commands,
     "connection": operators.connection,
     "pipes": operators.pipes,
     "redaction": operators.redaction,
-    "rules": texts.rules,
-    "envelope": texts.envelope,
-    "foreign_lines": texts.foreign_lines,
-    "recording": texts.recording,
-    "cgroup": texts.cgroup,
-    "reference": texts.reference,
-    "script": texts.script,
-    "library": texts.library,
-    "btf": texts.btf,
+    "rules": rules.rules,
+    "envelope": recorded.envelope,
+    "foreign_lines": recorded.foreign_lines,
+    "recording": recorded.recording,
+    "cgroup": files.cgroup,
+    "reference": files.reference,
+    "script": files.script,
+    "library": files.library,
+    "btf": files.btf,
     **llm_targets(),
 }

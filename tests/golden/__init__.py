@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -16,6 +16,7 @@ from agentsight_rx.events import (
     HttpRequest,
     HttpResponse,
     Origin,
+    Reply,
     SseMessage,
     TlsChunk,
     TlsClose,
@@ -31,7 +32,13 @@ from agentsight_rx.view import Row
 from ..operators import CONNECTION, Wire
 
 __all__ = [
+    "ANSWER",
+    "ASKED",
+    "CREATE",
+    "DEFLATE",
     "EPOCH_NS",
+    "JSON",
+    "PLAIN",
     "PRODUCT",
     "SIZES",
     "SSE",
@@ -41,8 +48,10 @@ __all__ = [
     "chunked",
     "events_of",
     "last_rows",
+    "messages",
     "only",
     "request",
+    "said",
     "streamed",
     "timeless",
     "told",
@@ -56,6 +65,13 @@ EPOCH_NS = 1_700_000_000_000_000_000  # Unix time when the monotonic clock of th
 PRODUCT = TraceOptions()
 SIZES = [1, 7, 512, 16_384]
 SSE = b"Content-Type: text/event-stream"
+JSON = b"Content-Type: application/json"
+
+PLAIN = '{"model":"claude-x","messages":[{"role":"user","content":"hello 模"}]}'.encode()
+ASKED = PLAIN.replace(b'"messages"', b'"stream":true,"messages"')
+ANSWER = b'{"id":"msg_9","type":"message","model":"claude-x","content":[{"type":"text","text":"hi"}]}'
+CREATE: dict[str, Any] = {"model": "gpt-x", "input": [{"role": "user", "content": "look"}]}
+DEFLATE = ["", "permessage-deflate", "permessage-deflate; client_no_context_takeover; server_no_context_takeover"]
 
 
 class Threads(Wire):
@@ -133,6 +149,15 @@ def told(records: Iterable[TlsEvent], options: TraceOptions = PRODUCT) -> list[O
 
 def only(kind: type[E], made: Iterable[object]) -> list[E]:
     return [each for each in made if isinstance(each, kind)]
+
+
+def messages(made: Iterable[object]) -> list[HttpRequest | HttpResponse]:
+    return [each for each in made if isinstance(each, HttpRequest | HttpResponse)]
+
+
+def said(made: Iterable[object]) -> list[tuple[Reply, bool]]:
+    """What the streamed answers say, and whether that is all."""
+    return [(message.reply, message.complete) for message in only(SseMessage, made)]
 
 
 def events_of(made: Iterable[Output]) -> list[Event]:

@@ -291,7 +291,7 @@ def _said(message: WebSocketMessage) -> tuple[str, bytes]:
 # -- recordings ------------------------------------------------------------------------------------------------------------
 
 _PROGRAM = [sys.executable, "-m", "agentsight_rx"]
-# Ports; and labels, whose key is another one in each run, as is what they stand for: raw records of HTTP/1.1 have it overwritten
+# Ports; and labels: each run has its own key, and raw records of HTTP/1.1 have stars where those of HTTP/2 are in Huffman code
 _NOT_SAID = re.compile(r"(?<=127\.0\.0\.1:)\d+|(?:Bearer )?\[redacted:[a-z-]+:[0-9a-f]{8}\]")
 # When and where; and how HTTP carried it, which is what the recordings differ in
 _MASKED = {

@@ -152,6 +152,33 @@ def parsed_with_a_hole(records: Sequence[TlsChunk], missing: TlsChunk) -> list[H
     return made
 
 
+def test_behind_a_hole_between_frames_a_stream_says_that_something_may_be_missing() -> None:
+    peers = Peers(Wire())
+    stream = peers.asks("POST", "/v1/messages")
+    peers.answers(stream, [SSE], b"data: do NOT run\n\n", end=False)
+    peers.goes_on(stream, b"data: anything like this\n\n")
+    missing = peers.records[-1] if peers.records[-1].origin.direction == "in" else peers.records[-2]
+    peers.goes_on(stream, b"data: rm -rf\n\n", end=True)
+    assert b"anything" in missing.data
+    made = parsed_with_a_hole(peers.records, missing)
+    assert [(part.data[:9], part.lost, part.last) for part in only(BodyPart, made)] == [
+        (b"data: do ", 0, False),
+        (b"data: rm ", -1, False),
+        (b"", 0, True),
+    ]
+    assert only(BodyPart, made)[-1].reason == "lost"
+
+
+def test_where_a_body_may_have_a_hole_what_stands_behind_it_is_told() -> None:
+    peers = Peers(Wire())
+    stream = peers.asks("POST", "/a", body=b"a" * 20_000)
+    holes = [record for record in peers.records if b"a" * 200 in record.data]
+    peers.answers(stream, [JSON], b"[]")
+    (request, *_) = only(HttpRequest, parsed_with_a_hole(peers.records, holes[0]))
+    assert request.complete is False
+    assert len(request.body) == request.tail
+
+
 def test_behind_a_hole_that_took_a_head_the_streams_go_on() -> None:
     peers = Peers(Wire())
     before = len(peers.records)

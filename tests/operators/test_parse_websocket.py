@@ -180,7 +180,8 @@ def test_a_call_over_a_websocket_is_a_request_and_a_message(deflate: str, pieces
     assert all(message.complete for message in messages)
     assert messages[0].reply.usage is not None
     assert (messages[0].reply.usage.input, messages[0].reply.usage.output) == (9, 3)
-    assert len(only(WebSocketMessage, made)) == 10
+    assert not only(WebSocketMessage, made)
+    assert size_of(made) + sum(message.size for message in messages) == sum(len(record.data) for record in sockets.records)
 
 
 def test_an_error_ends_the_call_and_gives_its_status() -> None:
@@ -211,6 +212,56 @@ def test_an_answer_with_a_hole_is_not_complete() -> None:
     assert message.complete is False
 
 
+@pytest.mark.parametrize("kind", ["ping", "binary", "text"])
+def test_a_hole_that_the_next_message_tells_of_damages_the_answer_whatever_it_is(kind: str) -> None:
+    sockets = Sockets(Wire())
+    sockets.asks(CREATE)
+    for event in TOLD[:2]:
+        sockets.tells(json.dumps(event))
+    if kind == "ping":
+        sockets.pings(b"")
+    for event in TOLD[2:]:
+        sockets.tells(json.dumps(event))
+    made = run(parse_http(), [record for record in sockets.records if b'"Here "' not in record.data])
+    made = [msgspec.structs.replace(event, kind=kind) if event in made[6:7] and kind == "binary" else event for event in made]
+    (message,) = only(SseMessage, run(merge_websocket(), made))
+    assert message.complete is False
+
+
+def test_what_the_client_says_is_no_answer() -> None:
+    sockets = Sockets(Wire())
+    for event in TOLD:
+        sockets.asks(json.dumps(event))
+    assert not only(SseMessage, read(sockets))
+
+
+def test_where_the_end_of_an_answer_is_missing_the_next_one_is_not_taken_for_it() -> None:
+    sockets = Sockets(Wire())
+    for _ in range(2):
+        sockets.asks(CREATE)
+        for event in TOLD:
+            sockets.tells(json.dumps(event))
+    ends = [record for record in sockets.records if b"response.completed" in record.data]
+    made = run(parse_http(), [record for record in sockets.records if record is not ends[0]])
+    made = run(merge_websocket(), made)
+    first, second = only(SseMessage, made)
+    assert (first.complete, first.reason, first.reply.text) == (False, "lost", "Here they are")
+    assert second.reply.text == "Here they are"
+    assert [first.exchange, second.exchange] == [call.exchange for call in only(HttpRequest, made)[1:]]
+
+
+def test_a_new_websocket_at_an_address_whose_old_one_nobody_saw_close_gets_its_own_answers() -> None:
+    first, second = Sockets(Wire()), Sockets(Wire(start_ns=100 * MS))
+    first.asks(CREATE)
+    second.asks(CREATE)
+    for event in TOLD:
+        second.tells(json.dumps(event))
+    made = run(merge_websocket(), run(parse_http(), [*first.records, *second.records]))
+    (message,) = only(SseMessage, made)
+    assert message.exchange == only(HttpRequest, made)[-1].exchange
+    assert message.complete
+
+
 def test_a_call_in_silence_is_told_as_partial_and_again_when_it_goes_on() -> None:
     sockets = Sockets(Wire())
     sockets.asks(CREATE)
@@ -231,7 +282,19 @@ def test_other_websockets_are_messages_only() -> None:
     assert [type(event) for event in read(sockets)][2:] == [WebSocketMessage, WebSocketMessage]
 
 
-def test_a_recording_that_has_both_is_not_read_twice() -> None:
+def test_what_is_no_part_of_a_call_goes_by() -> None:
+    sockets = Sockets(Wire())
+    sockets.asks('{"type":"session.update"}')
+    sockets.tells('{"type":"session.updated"}')
+    sockets.pings(b"")
+    assert [event.data for event in only(WebSocketMessage, read(sockets))] == [
+        b'{"type":"session.update"}',
+        b'{"type":"session.updated"}',
+        b"",
+    ]
+
+
+def test_a_recording_gives_the_same_again() -> None:
     sockets = Sockets(Wire())
     sockets.asks(CREATE)
     for event in TOLD:

@@ -64,15 +64,21 @@ class Http1Session(Session):
         decoder = self._decoders[side.direction]
         if not decoder.held():
             side.first = chunk.origin
+            side.marked = True
         items = decoder.feed(chunk.data)
         if decoder.http2:
             self.successor = Http2Session(self.context, fresh=True)
         self._take(side, items, chunk, out)
+        side.marked = side.marked and chunk.marked
         if decoder.tunnelled:
             self._tunnel(self.context.sides["in" if side.direction == "out" else "out"], chunk.origin, out)
 
     def _tunnel(self, side: Side, now: Origin, out: list[HttpEvent]) -> None:
-        self._take(side, self._decoders[side.direction].tunnel(), side.last or now, out)
+        decoder = self._decoders[side.direction]
+        items = decoder.tunnel()
+        if self.successor is not None and decoder.inside:  # a request that was answered before its end
+            items += decoder.finish("upgraded")
+        self._take(side, items, side.last or now, out)
 
     def begin_http2(self, side: Side, *, fresh: bool, out: list[HttpEvent]) -> None:
         """`side` goes on with frames of HTTP/2, from its next byte on."""
@@ -163,6 +169,11 @@ class Http1Session(Session):
     def held(self) -> int:
         return sum(decoder.held() for decoder in self._decoders.values()) + sum(
             message.held() for message in self._messages.values() if message
+        )
+
+    def kept(self) -> int:
+        return sum(decoder.held() for decoder in self._decoders.values()) + sum(
+            message.kept() for message in self._messages.values() if message
         )
 
     def snapshot(self) -> Any:

@@ -31,6 +31,7 @@ class _Stream(Struct):
     messages: dict[Direction, Message] = {}
     ended: set[Direction] = set()
     streamed: bool = False  # the client asked for an event stream
+    answered: bool = False  # the answer has begun
 
 
 class Http2Session(Session):
@@ -49,10 +50,12 @@ class Http2Session(Session):
         decoder = self._decoders[side.direction]
         if not decoder.held():
             side.first = chunk.origin
+            side.marked = True
         items = decoder.feed(chunk.data)
         if self._client is None and decoder.preface:
             self._client = side.direction
         self._take(side, items, chunk, out)
+        side.marked = side.marked and chunk.marked
 
     def gap(self, side: Side, size: int, reason: str, out: list[HttpEvent]) -> None:
         self._hole = reason
@@ -133,11 +136,13 @@ class Http2Session(Session):
         if message is not None and not pseudo:
             message.size += size
             message.headers_complete = message.headers_complete and fields.known
-            if fields.end and stream is not None:
+            if not fields.end:
+                message.damage = message.damage or "malformed"  # trailers end a message (RFC 9113 8.1)
+            elif stream is not None:
                 self._end(stream, way, None, origin, out, number, fields.headers)
             return
-        if stream is None and number in self._ended:
-            self._spent += size
+        if (stream is None and number in self._ended) or (stream is not None and way in stream.ended):
+            self._spent += size  # nothing can come behind an end
             return
         stream = stream or self._open(number, origin, out)
         if message is not None:  # a second head where none can be
@@ -163,7 +168,10 @@ class Http2Session(Session):
         stream.asked = Asked(stream.exchange, head.method, head.target, field(headers, "host"))
         stream.streamed = "text/event-stream" in (field(headers, "accept") or "")
         self._begin(side, number, stream, head, size, known=fields.known, unseen=not head.method)
-        if fields.end or fields.promised:
+        if fields.promised:  # the answer comes from the same side, and nothing from the other
+            out.append(stream.messages.pop(side.direction).end(None, origin, 0))
+            stream.ended.add("in" if side.direction == "out" else "out")
+        elif fields.end:
             self._end(stream, side.direction, None, origin, out, number)
 
     def _response(
@@ -173,19 +181,20 @@ class Http2Session(Session):
         status = pseudo.get(":status", "")
         head = ResponseHead(int(status) if status.isdecimal() and len(status) == 3 else 0, "", "HTTP/2", fields.headers)
         message = self._begin(side, number, stream, head, size, known=fields.known, unseen=not head.status)
+        stream.answered = stream.answered or not 100 <= head.status < 200
         if 100 <= head.status < 200:
             del stream.messages[side.direction]
             out.append(message.end(None, origin, 0))
             return
         if fields.end:
             self._end(stream, side.direction, None, origin, out, number)
-        elif self._is_streamed(stream, fields):
+        elif self._is_streamed(stream, fields, head.status):
             out.append(message.begin_streaming())
 
-    def _is_streamed(self, stream: _Stream, fields: Fields) -> bool:
+    def _is_streamed(self, stream: _Stream, fields: Fields, status: int) -> bool:
         if is_streamed(fields.headers, stream.asked.target if stream.asked else ""):
             return True
-        return not fields.known and field(fields.headers, "content-type") is None and stream.streamed
+        return status == 200 and not fields.known and field(fields.headers, "content-type") is None and stream.streamed
 
     def _begin(
         self,
@@ -249,25 +258,31 @@ class Http2Session(Session):
     def _reset(self, reset: Reset, origin: Origin, out: list[HttpEvent]) -> None:
         stream = self._streams.get(reset.stream)
         if stream is not None:
-            for way in list(stream.messages):
-                self._end(stream, way, "cancelled" if reset.code == _CANCEL else "reset", origin, out, reset.stream)
-            self._forget(reset.stream)
+            self._break(reset.stream, stream, "cancelled" if reset.code == _CANCEL else "reset", origin, out)
+
+    def _break(self, number: int, stream: _Stream, reason: str, origin: Origin, out: list[HttpEvent]) -> None:
+        """Nothing more comes on this stream: what is open ends, and a request without any answer gets one that says so."""
+        for way in list(stream.messages):
+            self._end(stream, way, reason, origin, out, number)
+        if stream.asked is not None and not stream.answered:
+            head = ResponseHead(0, "", "HTTP/2", ())
+            at = replace(origin, direction="out" if self._client == "in" else "in")
+            message = Message(at, stream.exchange, head, 0, stream.asked, stream=number, headers_complete=False)
+            out.append(message.end(reason, at, 0))
+        self._forget(number)
 
     def _go_away(self, side: Side, away: GoAway, origin: Origin, out: list[HttpEvent]) -> None:
         """The other end's streams above `last` were not looked at and get no answer."""
         if self._asks(side.direction):
             return
         for number in [number for number in self._streams if number > away.last and number % 2]:
-            stream = self._streams[number]
-            for way in list(stream.messages):
-                self._end(stream, way, "goaway", origin, out, number)
-            self._forget(number)
+            self._break(number, self._streams[number], "goaway", origin, out)
 
     def _lost(self, side: Side, lost: Lost) -> None:
         for stream in self._streams.values():
             message = stream.messages.get(side.direction)
             if message is not None:
-                message.damage = message.damage or lost.reason
+                message.break_off(lost.reason)
 
     def _with_spent(self, size: int) -> int:
         size += self._spent
@@ -279,6 +294,10 @@ class Http2Session(Session):
     def held(self) -> int:
         messages = (message for stream in self._streams.values() for message in stream.messages.values())
         return self._spent + sum(map(Message.held, messages)) + sum(each.held() for each in self._decoders.values())
+
+    def kept(self) -> int:
+        messages = (message for stream in self._streams.values() for message in stream.messages.values())
+        return sum(map(Message.kept, messages)) + sum(each.held() for each in self._decoders.values())
 
     def snapshot(self) -> Any:
         decoders = {name: decoder.snapshot() for name, decoder in self._decoders.items()}

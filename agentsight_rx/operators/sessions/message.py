@@ -50,6 +50,7 @@ class Message(Struct):
     stream: int = 0
     headers_complete: bool = True
     damage: str | None = None  # why it cannot be complete any more
+    gap: bool = False  # of a streamed body bytes may be missing behind the last part
     begun: bytearray = msgspec.field(default_factory=bytearray)
     ending: bytearray = msgspec.field(default_factory=bytearray)  # the end of a body whose beginning has filled its room
     cut: int = 0  # bytes between the two that were let go
@@ -70,16 +71,26 @@ class Message(Struct):
         """Take bytes of the body, behind `lost` that are missing; `size` is what they were on the wire."""
         if self.streaming:
             size += self.size
-            self.size = 0
+            lost = lost or -self.gap
+            self.size, self.gap = 0, False
             return BodyPart(origin, self.exchange, data, lost=lost, size=size, encoding=self.encoding)
         self.size += size
         if lost:
             self.lost += lost
-            if self.hole < 0:
-                self.hole = len(self.begun) + (0 if self.cut else len(self.ending))
+            self._note_hole()
         if data:
             self._keep(data)
         return None
+
+    def break_off(self, reason: str) -> None:
+        """Bytes may be missing here, and nobody knows how many."""
+        self.damage = self.damage or reason
+        self.gap = self.streaming
+        self._note_hole()
+
+    def _note_hole(self) -> None:
+        if self.hole < 0:
+            self.hole = len(self.begun) + (0 if self.cut else len(self.ending))
 
     def _keep(self, data: bytes) -> None:
         most = self.limit // 4
@@ -106,7 +117,8 @@ class Message(Struct):
         size += self.size
         self.size = 0
         if self.streaming:
-            return BodyPart(origin, self.exchange, b"", True, reason is None, reason, size=size, encoding=self.encoding)
+            lost, encoding = -self.gap, self.encoding
+            return BodyPart(origin, self.exchange, b"", True, reason is None, reason, lost, size, encoding, trailers)
         self.size = size
         if isinstance(self.head, RequestHead):
             return self._request(self.head, reason, origin.time_ns, trailers)
@@ -172,6 +184,10 @@ class Message(Struct):
     def held(self) -> int:
         """Bytes on the wire that are not part of anything given out."""
         return self.size
+
+    def kept(self) -> int:
+        """Bytes of memory."""
+        return len(self.begun) + len(self.ending)
 
 
 def restored(saved: Any) -> Message | None:

@@ -21,6 +21,7 @@ class Side(Struct):
     seq: int = 0
     first: Origin | None = None  # of the first byte that is held
     last: Origin | None = None
+    marked: bool = False  # by a filter: all records that what is held came in
 
 
 class Context(Struct, frozen=True):
@@ -65,6 +66,10 @@ class Session:
         """Bytes taken in that no event stands for yet."""
         raise NotImplementedError
 
+    def kept(self) -> int:
+        """Bytes of memory that are held."""
+        return self.held()
+
     def snapshot(self) -> Any:
         raise NotImplementedError
 
@@ -84,9 +89,10 @@ def raw(item: Foreign, source: TlsChunk | Origin, side: Side) -> TlsChunk:
     """Bytes that nobody understood, as the chunk they came in where that is possible."""
     if type(source) is not TlsChunk:
         assert type(source) is Origin
-        return TlsChunk(side.first or source, item.data, side.offset + item.at, side.seq)
+        return TlsChunk(side.first or source, item.data, side.offset + item.at, side.seq, marked=side.marked)
     if item.data is source.data:
         return source
     if item.at < 0:  # held from before
-        return TlsChunk(side.first or source.origin, item.data, source.offset + item.at, source.seq)
+        first = side.first or source.origin
+        return TlsChunk(first, item.data, source.offset + item.at, source.seq, marked=side.marked)
     return TlsChunk(source.origin, item.data, source.offset + item.at, source.seq, 0, source.latency_ns, source.marked)

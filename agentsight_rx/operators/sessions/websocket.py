@@ -51,7 +51,10 @@ class WebSocketSession(Session):
         decoder = self._decoders[side.direction]
         if not decoder.begun:
             side.first = chunk.origin
+        if not decoder.held():
+            side.marked = True
         self._take(side, decoder.feed(chunk.data), chunk, out)
+        side.marked = side.marked and chunk.marked
 
     def gap(self, side: Side, size: int, reason: str, out: list[HttpEvent]) -> None:
         self._missed[side.direction] += size
@@ -93,6 +96,7 @@ class WebSocketSession(Session):
                     opening.target,
                     opening.host,
                     self._missed[side.direction],
+                    "client" if side.direction == opening.client else "server",
                 )
             )
             self._missed[side.direction] = 0

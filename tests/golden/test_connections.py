@@ -1,0 +1,157 @@
+"""E10, E11: what makes a connection, and what the rules of a recording leave out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pytest
+from msgspec.structs import replace
+
+from agentsight_rx.events import (
+    HttpRequest,
+    HttpResponse,
+    SseMessage,
+    TlsChunk,
+    TlsEvent,
+)
+from agentsight_rx.graphs import RECORD_HTTP_FILTERS, TraceOptions
+from agentsight_rx.view import CallRow
+
+from ..operators import CONNECTION, MS, Wire
+from . import (
+    ANSWER,
+    ASKED,
+    JSON,
+    Talk,
+    Threads,
+    answer,
+    last_rows,
+    messages,
+    only,
+    request,
+    said,
+    streamed,
+    told,
+)
+from .streams import (
+    ANTHROPIC,
+    ANTHROPIC_REPLY,
+    START,
+    STOP,
+    says,
+)
+
+# -- E10: what a connection is -----------------------------------------------------------------------------------------
+
+
+def half_a_call(wire: Wire, word: str) -> tuple[list[TlsEvent], list[TlsEvent]]:
+    """A call whose answer names `word`, and the halves of its records."""
+    talk = Talk(wire, record=40)
+    talk.asks(request(f"/v1/messages?{word}", ASKED))
+    talk.tells(streamed(START, says(word), STOP))
+    middle = len(talk.records) - 5
+    return talk.records[:middle], talk.records[middle:]
+
+
+def words(made: Iterable[object]) -> list[tuple[str, str | None, bool]]:
+    return [(message.reply.text, message.target, message.complete) for message in only(SseMessage, made)]
+
+
+def test_e10_a_pid_that_is_used_again_is_another_process() -> None:
+    """The first one was killed in the middle and nobody saw its connection close."""
+    first, _ = half_a_call(Wire(CONNECTION), "one")
+    begun, ended = half_a_call(Wire(replace(CONNECTION, start_ns=900), start_ns=1000 * MS), "two")
+    made = told([*first, *begun, *ended])
+    assert words(made) == [("two", "/v1/messages?two", True), ("", "/v1/messages?one", False)]
+    assert len({row.process_id for row in last_rows(CallRow, made)}) == 2
+
+
+@pytest.mark.parametrize("close_is_seen", [True, False])
+def test_e10_a_handle_that_is_used_again_is_another_connection(close_is_seen: bool) -> None:
+    wire = Wire(CONNECTION)
+    first, _ = half_a_call(wire, "one")
+    begun, ended = half_a_call(Wire(CONNECTION, start_ns=1000 * MS), "two")
+    made = told([*first, *([wire.closes()] if close_is_seen else []), *begun, *ended])
+    assert words(made) == [("", "/v1/messages?one", False), ("two", "/v1/messages?two", True)]
+    assert [row.status for row in last_rows(CallRow, made)] == ["partial", "complete"]
+    one, two = only(HttpRequest, made)
+    assert one.exchange != two.exchange
+
+
+def test_e10_a_thread_that_takes_turns_at_its_connections() -> None:
+    wires = [Threads(replace(CONNECTION, handle=handle), tids={"in": 9, "out": 9}) for handle in (1, 2, 3)]
+    calls = [[*begun, *ended] for begun, ended in (half_a_call(wire, f"{number}") for number, wire in enumerate(wires))]
+    made = told([record for turn in zip(*calls, strict=True) for record in turn])
+    assert sorted(words(made)) == [(f"{number}", f"/v1/messages?{number}", True) for number in range(3)]
+    assert {each.origin.tid for each in only(HttpRequest, made)} == {9}
+
+
+def test_e10_a_connection_that_threads_take_turns_at() -> None:
+    begun, ended = half_a_call(Wire(), "one")
+    records = [replace(each, origin=replace(each.origin, tid=number % 4)) for number, each in enumerate([*begun, *ended])]
+    made = told(records)
+    assert words(made) == [("one", "/v1/messages?one", True)]
+    assert len(last_rows(CallRow, made)) == 1
+
+
+# -- E11: the rules of a recording -------------------------------------------------------------------------------------
+
+_TERMINATOR = r"data=0\r\n\r\n"  # the original's default for records
+
+
+def recorded() -> list[TlsEvent]:
+    talk = Talk()
+    for target, method, reply in [
+        ("/v1/messages", "POST", answer(ANSWER, JSON)),
+        ("/v1/rgstr?k", "POST", answer(b"{}", JSON)),
+        ("/api/event_logging", "POST", answer(b"", status="202 Accepted")),
+        ("/v1/messages", "HEAD", b"HTTP/1.1 200 OK\r\n\r\n"),
+    ]:
+        talk.asks(request(target, ASKED if method == "POST" else b"", method=method))
+        talk.tells(reply)
+    talk.asks(request("/v1/messages?2", ASKED))
+    whole = streamed(*ANTHROPIC)
+    talk.tells(whole[:-5])
+    talk.tells(whole[-5:])
+    talk.asks(request("/v1/messages?3", ASKED))
+    talk.tells(answer(ANSWER, JSON))
+    return talk.records
+
+
+def test_e11_the_rules_of_a_recording_keep_what_models_say() -> None:
+    made = told(recorded(), TraceOptions(http_filters=RECORD_HTTP_FILTERS))
+    assert [(each.method, each.target) for each in only(HttpRequest, made)] == [
+        ("POST", "/v1/messages"),
+        ("POST", "/api/event_logging"),
+        ("POST", "/v1/messages?2"),
+        ("POST", "/v1/messages?3"),
+    ]
+    assert [(each.status, each.target, each.body) for each in only(HttpResponse, made)] == [
+        (200, "/v1/messages", ANSWER),
+        (200, "/v1/rgstr?k", b"{}"),
+        (200, "/v1/messages", b""),  # of the HEAD: the rule is about requests
+        (200, "/v1/messages?2", b""),
+        (200, "/v1/messages?3", ANSWER),
+    ]
+
+
+def test_e11_the_original_throws_away_every_plain_response() -> None:
+    """Its default has `response.body=` too, which it takes for always; to us it is an empty body."""
+    rules = (f"{RECORD_HTTP_FILTERS[0]} | response.body=",)
+    ours, originals = (told(recorded(), TraceOptions(http_filters=rules, compat_filters=compat)) for compat in (False, True))
+    assert [each.target for each in only(HttpResponse, ours) if not each.streaming] == [
+        "/v1/messages", "/v1/rgstr?k", "/v1/messages?3",
+    ]  # fmt: skip
+    assert [each.target for each in only(HttpResponse, originals) if not each.streaming] == []
+
+
+def test_e11_a_record_that_is_dropped_still_ends_the_body_it_belongs_to() -> None:
+    """The original drops the record with the last chunk before it parses, so that the answer never ends."""
+    made = told(recorded(), TraceOptions(tls_filters=(_TERMINATOR,)))
+    assert said(made) == [(ANTHROPIC_REPLY, True)]
+    assert [each.status for each in only(HttpResponse, made)] == [200, 200, 202, 200, 200, 200]
+    assert all(each.complete for each in messages(made))
+    raw = told(recorded(), TraceOptions(tls_filters=(_TERMINATOR,), http=False))
+    assert [each.data for each in only(TlsChunk, raw)] == [
+        each.data for each in recorded() if isinstance(each, TlsChunk) and each.data != b"0\r\n\r\n"
+    ]
