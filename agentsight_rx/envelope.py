@@ -275,6 +275,7 @@ def _response(event: HttpResponse) -> Data:
         "status_code": event.status,
         "status_text": event.phrase,
         "streaming": event.streaming,
+        "correlation_status": "inferred" if event.inferred else "unlinked" if event.target is None else "exact",
         "request_method": event.method,
         "request_path": event.target,
         "request_host": event.host,
@@ -291,6 +292,7 @@ def _response_back(origin: Origin, data: Data) -> HttpResponse:
         method=data["request_method"],
         target=data["request_path"],
         host=data["request_host"],
+        inferred=data.get("correlation_status") == "inferred",
     )
 
 

@@ -161,6 +161,7 @@ class HttpResponse(Struct, frozen=True, tag="http_response"):
     trailers: Headers = ()
     encoding: str = ""
     tail: int = 0
+    inferred: bool = False  # which request it answers: others may have been in a hole
 
 
 class BodyPart(Struct, frozen=True, gc=False, tag="body_part"):
@@ -275,6 +276,7 @@ class SseMessage(Struct, frozen=True, tag="sse_message"):
     status: int = 0
     events_lost: int = 0  # events of a very long stream that are not in `events`; `reply` has what they said
     trailers: Headers = ()
+    inferred: bool = False  # which request it answers: others may have been in a hole
 
 
 class ProcessFork(Struct, frozen=True, gc=False, tag="process_fork"):

@@ -217,11 +217,12 @@ class _PerKey(Kernel[A, B], Generic[A, B, K]):
         machines = [machine for table in (self._old, self._young) for machine in table.values()]
         kept = {machine: size for machine in machines if (size := machine.kept())}
         total = sum(kept.values())
-        if total > self._budget:
+        most = self._budget - self._budget // 4  # so that it is not looked at again with each event
+        if total > most:
             for machine in sorted(kept, key=lambda machine: machine.used_ns()):
                 self._end(machine, out)
                 total += machine.kept() - kept[machine]
-                if total <= self._budget - self._budget // 4:
+                if total <= most:
                     break
         self._room = self._budget - total
 

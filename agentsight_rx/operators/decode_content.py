@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
 from msgspec.structs import replace
@@ -16,6 +16,10 @@ __all__ = ["decode_content"]
 
 M = TypeVar("M", HttpRequest, HttpResponse)
 
+_BUDGET = 512 << 20  # of all decoders together
+# Bytes of memory that the decoder of a streamed body takes with the windows that servers use, and with what a snapshot needs
+_COSTS = {"br": 2 << 20, "brotli": 2 << 20, "zstd": 3 << 20, "zstandard": 3 << 20}
+_COST, _COST_MOST = 320 << 10, 3 << 20
 _OPEN_MOST = 256  # streamed bodies on one connection at a time; HTTP/2 servers allow 100 to 250
 _FIELD = "content-encoding"
 _GONE = frozenset({_FIELD, "content-length"})
@@ -39,7 +43,14 @@ def decode_content(*, limit: int = 64 << 20, ratio: int = 1000) -> Operator[Http
         name="decode_content",
         key_type=Connection,
         options=f"limit={limit}, ratio={ratio}",
+        budget=_BUDGET,
+        weigh=_size,
     )
+
+
+def _size(events: Sequence[HttpEvent]) -> int:
+    """Bytes of memory that decoders of streamed bodies may take which begin here."""
+    return _COST_MOST * sum([type(event) is HttpResponse and event.streaming for event in events])
 
 
 def _connection(event: HttpEvent) -> Connection | None:
@@ -51,6 +62,10 @@ def _connection(event: HttpEvent) -> Connection | None:
                 return event.origin.connection
         return None
     return event.origin.connection if type(event) is TlsClose else None
+
+
+def _cost(decoder: ContentDecoder) -> int:
+    return sum(_COSTS.get(coding.strip(), _COST) for coding in decoder.codings.split(","))
 
 
 class _Bodies(Machine[HttpEvent, HttpEvent]):
@@ -134,6 +149,16 @@ class _Bodies(Machine[HttpEvent, HttpEvent]):
     def finish(self) -> Iterable[HttpEvent]:
         self._open.clear()
         return ()
+
+    def evict(self) -> Iterable[HttpEvent]:
+        """What comes of these bodies from now on cannot be decoded, and says so."""
+        for exchange, decoder in self._open.items():
+            self._open[exchange] = self._decoder(decoder.codings)
+            self._open[exchange].gap()
+        return ()
+
+    def kept(self) -> int:
+        return sum(_cost(decoder) for decoder in self._open.values() if decoder.reason is None)
 
     def snapshot(self) -> State:
         return [[exchange, decoder.codings, decoder.snapshot()] for exchange, decoder in self._open.items()]

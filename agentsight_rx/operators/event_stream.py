@@ -34,6 +34,7 @@ class About(Struct, frozen=True):
     target: str | None
     host: str | None
     json: bool = False
+    inferred: bool = False
 
 
 class EventStream:
@@ -155,6 +156,7 @@ class EventStream:
             self.status or about.status,
             self.events_lost,
             self.trailers,
+            about.inferred,
         )
         self.revision += 1
         self.size -= size

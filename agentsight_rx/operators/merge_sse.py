@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from ..events import BodyPart, Connection, HttpEvent, HttpResponse, Loss, SseMessage
+import msgspec
+from msgspec import Struct
+
+from ..events import BodyPart, Connection, HttpEvent, HttpResponse, Loss, Origin, SseMessage
 from ..kernels import per_key
 from ..loss import Reason
 from ..stream import Machine, Operator, State
@@ -13,6 +16,7 @@ from .event_stream import About, EventStream, restored
 
 __all__ = ["merge_sse"]
 
+_EVICTED_MOST = 64  # streams of a connection
 _MEMORY = 36  # bytes of it that a byte of the body can take at most: an event that says nothing has 6
 
 
@@ -51,13 +55,25 @@ def _size(events: Sequence[HttpEvent]) -> int:
     return _MEMORY * sum([len(event.data) for event in events if type(event) is BodyPart])
 
 
+class _Rest(Struct):
+    """What came of a stream behind the message that was told."""
+
+    origin: Origin
+    size: int = 0
+
+    def loss(self) -> list[HttpEvent]:
+        if not self.size:
+            return []
+        return [Loss(self.origin, "merge_sse", Reason.EVICTED, 1, self.size, "the rest of a stream that had been told")]
+
+
 class _Streams(Machine[HttpEvent, HttpEvent]):
     """The event streams of one connection: with HTTP/1.1 one at a time."""
 
     def __init__(self, silence_ns: int) -> None:
         self._silence_ns = silence_ns
         self._open: dict[int, EventStream] = {}
-        self._evicted: dict[int, int] = {}  # streams that were told for want of room: bytes that came since
+        self._evicted: dict[int, _Rest] = {}  # of streams that were told for want of room
 
     def feed(self, event: HttpEvent, /) -> Iterable[HttpEvent]:
         if type(event) is not BodyPart:
@@ -78,16 +94,19 @@ class _Streams(Machine[HttpEvent, HttpEvent]):
 
     def _pass_over(self, part: BodyPart) -> Iterable[HttpEvent]:
         """What comes behind a message that said that it is not complete would make another one that says less."""
-        size = self._evicted[part.exchange] = self._evicted[part.exchange] + len(part.data)
+        rest = self._evicted[part.exchange]
+        rest.origin, rest.size = part.origin, rest.size + len(part.data)
         if not part.last:
             return ()
         del self._evicted[part.exchange]
-        return [Loss(part.origin, "merge_sse", Reason.EVICTED, 1, size, "the rest of a stream that had been told")]
+        return rest.loss()
 
     def _other(self, event: HttpEvent) -> Iterable[HttpEvent]:
         if type(event) is HttpResponse:
             before = self._open.pop(event.exchange, None)
-            self._evicted.pop(event.exchange, None)
+            rest = self._evicted.pop(event.exchange, None)
+            if rest is not None and rest.size:
+                return [*rest.loss(), event]
             self._open[event.exchange] = EventStream(_about(event))
             return [*before.cut("lost"), event] if before else (event,)
         if type(event) is SseMessage:  # a recording of what was merged already: nothing to wait for
@@ -107,12 +126,17 @@ class _Streams(Machine[HttpEvent, HttpEvent]):
         return self._stop("capture_end")
 
     def evict(self) -> Iterable[HttpEvent]:
-        self._evicted |= dict.fromkeys(self._open, 0)
-        return self._stop("evicted")
+        gone = [(number, rest.origin) for number, rest in self._evicted.items()]
+        gone += [(number, stream.about.origin) for number, stream in self._open.items()]
+        out = self._stop("evicted")
+        self._evicted = {number: _Rest(origin) for number, origin in gone[-_EVICTED_MOST:]}
+        return out
 
     def _stop(self, reason: str) -> list[HttpEvent]:
         open_streams, self._open = self._open, {}
-        return [event for stream in open_streams.values() for event in stream.cut(reason)]
+        evicted, self._evicted = self._evicted, {}
+        lost = [loss for rest in evicted.values() for loss in rest.loss()]
+        return lost + [event for stream in open_streams.values() for event in stream.cut(reason)]
 
     def kept(self) -> int:
         return sum(stream.kept() for stream in self._open.values())
@@ -121,14 +145,14 @@ class _Streams(Machine[HttpEvent, HttpEvent]):
         return max((stream.last_ns for stream in self._open.values()), default=0)
 
     def held(self) -> int:
-        return sum(stream.size for stream in self._open.values()) + sum(self._evicted.values())
+        return sum(stream.size for stream in self._open.values()) + sum(rest.size for rest in self._evicted.values())
 
     def snapshot(self) -> State:
         return [[stream.snapshot() for stream in self._open.values()], list(self._evicted.items())]
 
     def restore(self, state: State, /) -> None:
         streams, evicted = state
-        self._evicted = dict(evicted)
+        self._evicted = {number: msgspec.convert(rest, _Rest) for number, rest in evicted}
         for saved in streams:
             stream = restored(saved)
             self._open[stream.about.exchange] = stream
@@ -136,4 +160,4 @@ class _Streams(Machine[HttpEvent, HttpEvent]):
 
 def _about(head: HttpResponse) -> About:
     is_json = "json" in (field(head.headers, "content-type") or "").partition(";")[0].lower()
-    return About(head.origin, head.exchange, head.status, head.method, head.target, head.host, is_json)
+    return About(head.origin, head.exchange, head.status, head.method, head.target, head.host, is_json, head.inferred)

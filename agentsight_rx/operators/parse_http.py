@@ -140,7 +140,11 @@ class _Wire(Machine[TlsEvent, HttpEvent]):
         return self._stop("capture_end")
 
     def evict(self) -> list[HttpEvent]:
-        return self._stop("evicted")
+        out = self._stop("evicted")
+        session = Http1Session(self._context)
+        session.enter_unseen()
+        self._session = session
+        return out
 
     def _stop(self, reason: str) -> list[HttpEvent]:
         out: list[HttpEvent] = []

@@ -78,8 +78,9 @@ class Calls:
             top_p=prompt.top_p,
             start_ns=origin.wall_ns,
         )
+        evicted: list[Row] = []
         while len(self._open) >= _OPEN_MOST:
-            del self._open[next(iter(self._open))]
+            evicted.append(self._abort(next(iter(self._open)), "evicted", None))
         self._open[row.id] = _Open(row, origin.time_ns, _connection(origin))
         audit = AuditRow(
             f"audit-{row.id}-request",
@@ -96,14 +97,14 @@ class Calls:
         )
         early = self._early.pop(row.id, None)
         if early is None:
-            return Outcome([row, audit], prompt=prompt)
+            return Outcome([*evicted, row, audit], prompt=prompt)
         ended = self.stream(early) if isinstance(early, SseMessage) else self.response(early)
-        return Outcome([row, audit, *ended.rows], ended.call, ended.reply, prompt)
+        return Outcome([*evicted, row, audit, *ended.rows], ended.call, ended.reply, prompt)
 
     def response(self, event: HttpResponse) -> Outcome:
         key = call_id(event.origin, event.exchange)
         open_call = self._open.get(key)
-        if event.streaming or event.status < 200:
+        if event.streaming or 100 <= event.status < 200 or key in self._done:
             return _NOTHING
         if open_call is None:
             self._keep_early(key, event)
@@ -112,7 +113,17 @@ class Calls:
             return Outcome([self._abort(key, event.reason or "reset", event.origin.wall_ns)])
         provider = next((each for each in PROVIDERS if each.name == open_call.row.call_kind), None)
         reply = provider.response(event.body) if provider else Reply()
-        return self._end(event.origin, event.exchange, reply, event.status, event.complete, event.reason, event.end_ns, 0)
+        return self._end(
+            event.origin,
+            event.exchange,
+            reply,
+            event.status,
+            event.complete,
+            event.reason,
+            event.end_ns,
+            0,
+            inferred=event.inferred,
+        )
 
     def _keep_early(self, key: str, event: HttpResponse | SseMessage) -> bool:
         """A server may answer a request that it has not read to its end (RFC 9112 9.3): that one is told once it has ended."""
@@ -167,6 +178,7 @@ class Calls:
             event.end_ns,
             event.first_chunk_ns,
             more=event.reason == "timeout",
+            inferred=event.inferred,
         )
 
     def _end(
@@ -181,6 +193,7 @@ class Calls:
         first_ns: int,
         *,
         more: bool = False,
+        inferred: bool = False,
     ) -> Outcome:
         key = call_id(origin, exchange)
         open_call = self._open[key] if more else self._open.pop(key)
@@ -218,6 +231,8 @@ class Calls:
             first_chunk_ns=first_ns + to_wall if first_ns else 0,
             end_ns=end_ns + to_wall,
             more=more,
+            match_method="inferred" if inferred and asked.match_method == "connection" else asked.match_method,
+            confidence=min(asked.confidence, 0.75) if inferred else asked.confidence,
         )
         open_call.said = row if more else None
         rows: list[Row] = [row]

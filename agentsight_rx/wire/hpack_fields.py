@@ -12,7 +12,7 @@ from ..events import Headers
 
 __all__ = ["FieldDecoder"]
 
-_TABLE_MOST = 1 << 20  # browsers and proxies use 4 to 64 KiB
+_TABLE_MOST = 128 << 10  # browsers and proxies use 4 to 64 KiB
 _TABLE_UNSEEN = 64 << 10  # room behind a hole: the size that is in use may have changed in it
 _LIST_MOST = (
     256 << 10
@@ -38,6 +38,10 @@ class FieldDecoder:
         self._partial = False  # older than those in the table there may be entries that nobody saw
         if not known:
             self.lose()
+
+    def kept(self) -> int:
+        """Bytes of memory that the table takes, about."""
+        return sum([160 + len(name) + len(value) for name, value in self._table.dynamic_entries])
 
     def decode(self, block: bytes) -> tuple[Headers, bool]:
         """

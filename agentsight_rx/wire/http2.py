@@ -149,6 +149,10 @@ class Http2Decoder:
         """Bytes taken in that are not yet part of anything given out."""
         return len(self._buffer) + self._spent + (len(self._block.raw) if self._block else 0)
 
+    def kept(self) -> int:
+        """Bytes of memory that are held, about: with the table of header fields."""
+        return self.held() + self._fields.kept()
+
     def feed(self, data: bytes) -> list[Item]:
         """Take the bytes of one record."""
         # A record that is one DATA frame without padding: nearly all of a streamed answer, so in one step. Type 0 is DATA.

@@ -108,6 +108,11 @@ class WebSocketDecoder:
         """Bytes taken in that are not yet part of anything given out."""
         return len(self._head) + sum(part.size for part in (self._message, self._control) if part is not None)
 
+    def kept(self) -> int:
+        """Bytes of memory that are held, about."""
+        inflated = len(self._message.data) if self._message else 0
+        return self.held() + inflated + len(self._context or b"")
+
     def feed(self, data: bytes) -> list[Message | Foreign]:
         """Take the bytes of one record."""
         if self._dark and data:

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import msgspec
 import pytest
+import zstandard
 from msgspec.structs import replace
 
 from agentsight_rx.events import (
@@ -343,3 +344,18 @@ def test_of_a_corrupt_event_stream_what_came_before_is_kept() -> None:
     pieces = flushed(*EVENTS)[:-1]
     message = merged(head(), part(pieces[0] + pieces[1] + b"\x07 and more"), last())
     assert (message.complete, len(message.events)) == (False, 2)
+
+
+def test_over_the_budget_the_oldest_decoders_go_and_their_bodies_say_so() -> None:
+    running = Running(decode_content())
+    coder = zstandard.ZstdCompressor().compressobj()
+    one = coder.compress(EVENTS[0]) + coder.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK)
+    two = coder.compress(EVENTS[1]) + coder.flush()
+    connections = [Connection(7, 700, "/lib/libssl.so.3", number) for number in range(200)]
+    for connection in connections:
+        running.feed(head("zstd", connection=connection), part(one, "zstd", connection=connection))
+    made = [parts_of(running.feed(part(two, "zstd", connection=connection)))[0] for connection in connections]
+    told = [each.data == EVENTS[1] for each in made]
+    assert 100 < sum(told) < 200
+    assert told == sorted(told)
+    assert all(each.lost == len(two) for each, whole in zip(made, told, strict=True) if not whole)

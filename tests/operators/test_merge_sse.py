@@ -389,7 +389,7 @@ def test_behind_its_end_mark_a_stream_may_be_silent(reason: str | None) -> None:
 def test_over_the_budget_the_stream_that_was_silent_for_longest_is_told_and_the_rest_of_it_counted() -> None:
     one, other = Answer(), Answer(connection=Connection(7, 700, "/lib/libssl.so.3", 0x7F01))
     text = "x" * 2000
-    running = Running(merge_sse(budget=14_000))
+    running = Running(merge_sse(budget=18_700))
     assert only(SseMessage, running.feed(one.head, one.part(says(text), 1), other.head, other.part(says(text), 2))) == []
     told = only(SseMessage, running.feed(other.part(says(text), 3)))
     assert [(message.origin.connection, message.reason, message.reply.text) for message in told] == [

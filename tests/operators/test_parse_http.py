@@ -252,15 +252,36 @@ def test_the_trailers_of_a_chunked_body_are_told() -> None:
 
 def test_over_the_budget_the_connection_not_used_for_longest_is_told_as_partial() -> None:
     first, second = Wire(), Wire(Connection(7, 700, "/lib/libssl.so.3", 0x7F01), start_ns=10 * MS)
-    head = b"HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\n"
-    events = [first.reads(head), first.reads(b"a" * 400), second.reads(head), second.reads(b"b" * 600)]
-    made = run(parse_http(budget=990), [*events, second.reads(b"b" * 300), first.reads(b"a" * 500), first.reads(HELLO)])
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 9000\r\n\r\n"
+    events = [first.reads(head), first.reads(b"a" * 4000), second.reads(head), second.reads(b"b" * 6000)]
+    made = run(parse_http(budget=9900), [*events, second.reads(b"b" * 3000), first.reads(b"a" * 5000), first.reads(HELLO)])
     assert [(event.body[:1], len(event.body), event.reason) for event in only(HttpResponse, made)] == [
-        (b"a", 400, "evicted"),
-        (b"b", 900, None),
+        (b"a", 4000, "evicted"),
+        (b"b", 9000, None),
         (b"h", 5, None),
     ]
     assert [event.exchange for event in only(HttpResponse, made)] == [1, 1, 2]
+
+
+def test_what_pairs_a_hole_leaves_are_inferred() -> None:
+    wire = Wire()
+    records = [wire.writes(GET), wire.reads(HELLO), wire.writes(GET)]
+    wire.misses("out", len(POST))
+    made = parsed(*records, wire.writes(GET), wire.reads(HELLO), wire.reads(HELLO))
+    assert [event.inferred for event in only(HttpResponse, made) if event.method] == [False, True]
+
+
+def test_after_an_eviction_no_piece_of_a_body_begins_a_message() -> None:
+    first, second = Wire(), Wire(Connection(7, 700, "/lib/libssl.so.3", 0x7F01), start_ns=10 * MS)
+    head = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9000\r\n\r\n"
+    trap = b"FOO /evil HTTP/1.1\r\nHost: b\r\n\r\n"
+    events = [first.writes(head + b"a" * 4000), second.writes(head + b"b" * 6000), first.writes(trap)]
+    made = run(parse_http(budget=9900), [*events, first.writes(POST)])
+    assert [(event.method, event.reason) for event in only(HttpRequest, made)] == [
+        ("POST", "evicted"),
+        ("POST", None),
+        ("POST", "capture_end"),
+    ]
 
 
 def test_requests_without_an_answer_are_bounded_and_the_answers_stay_theirs() -> None:

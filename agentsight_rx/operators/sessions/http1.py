@@ -31,6 +31,7 @@ class Http1Session(Session):
         self._unsure = False  # a hole may have swallowed whole responses
         self._decoders: dict[Direction, Http1Decoder] = {"in": Http1Decoder(self._answer), "out": Http1Decoder(self._answer)}
         self._messages: dict[Direction, Message | None] = {"in": None, "out": None}
+        self._inferred = False  # a hole may have swallowed whole messages of either direction, so pairs are not sure any more
         self.used = False  # a message was seen
 
     def _answer(self, status: int) -> str | None:
@@ -97,7 +98,7 @@ class Http1Session(Session):
         if side.last is not None:
             self._take(side, items, side.last, out)
         if decoder.dark:
-            self._unsure = True
+            self._unsure = self._inferred = True
 
     def finish(self, reason: str | None, out: list[HttpEvent]) -> None:
         for side in self.context.sides.values():
@@ -145,7 +146,8 @@ class Http1Session(Session):
         self.used = True
         asked = self._answered.popleft()
         exchange = asked.exchange if asked else self.context.new_exchange()
-        message = Message(side.first, exchange, head, self.context.body_limit, asked, size=head.size)
+        inferred = asked is not None and self._inferred
+        message = Message(side.first, exchange, head, self.context.body_limit, asked, size=head.size, inferred=inferred)
         self._messages[side.direction] = message
         if head.body and is_streamed(head.headers, asked.target if asked else ""):
             out.append(message.begin_streaming())
@@ -172,16 +174,22 @@ class Http1Session(Session):
         )
 
     def kept(self) -> int:
-        return sum(decoder.held() for decoder in self._decoders.values()) + sum(
-            message.kept() for message in self._messages.values() if message
-        )
+        held = sum(decoder.held() for decoder in self._decoders.values())
+        asked = sum(len(each.method) + len(each.target) + len(each.host or "") for each in self._asked)
+        return held + asked + sum(message.kept() for message in self._messages.values() if message)
+
+    def enter_unseen(self) -> None:
+        """Begin in the middle of messages that nobody sees any more."""
+        self._unsure = self._inferred = True
+        for decoder in self._decoders.values():
+            decoder.gap(1, "evicted")
 
     def snapshot(self) -> Any:
         decoders = {name: decoder.snapshot() for name, decoder in self._decoders.items()}
-        return [list(self._asked), self._unkept, self._unsure, self.used, decoders, self._messages]
+        return [list(self._asked), self._unkept, self._unsure, self._inferred, self.used, decoders, self._messages]
 
     def restore(self, state: Any, /) -> None:
-        asked, self._unkept, self._unsure, self.used, decoders, messages = state
+        asked, self._unkept, self._unsure, self._inferred, self.used, decoders, messages = state
         self._asked.extend(msgspec.convert(asked, list[Asked]))
         for name, decoder in self._decoders.items():
             decoder.restore(decoders[name])

@@ -297,7 +297,7 @@ class Http2Session(Session):
 
     def kept(self) -> int:
         messages = (message for stream in self._streams.values() for message in stream.messages.values())
-        return sum(map(Message.kept, messages)) + sum(each.held() for each in self._decoders.values())
+        return sum(map(Message.kept, messages)) + sum(each.kept() for each in self._decoders.values())
 
     def snapshot(self) -> Any:
         decoders = {name: decoder.snapshot() for name, decoder in self._decoders.items()}

@@ -13,6 +13,9 @@ from ...wire.http1_head import RequestHead, ResponseHead, field
 __all__ = ["Asked", "Message", "is_streamed", "restored"]
 
 
+_FIELD_COSTS = 160  # bytes of memory of a header field, whatever is in it
+
+
 class Asked(Struct):
     """A request, as far as its answer needs it."""
 
@@ -50,6 +53,7 @@ class Message(Struct):
     stream: int = 0
     headers_complete: bool = True
     damage: str | None = None  # why it cannot be complete any more
+    inferred: bool = False  # which request it answers
     gap: bool = False  # of a streamed body bytes may be missing behind the last part
     begun: bytearray = msgspec.field(default_factory=bytearray)
     ending: bytearray = msgspec.field(default_factory=bytearray)  # the end of a body whose beginning has filled its room
@@ -170,6 +174,7 @@ class Message(Struct):
             self.headers_complete,
             trailers,
             tail=tail,
+            inferred=self.inferred,
         )
 
     def _whole(self, reason: str | None) -> tuple[bytes, int, str | None]:
@@ -187,7 +192,8 @@ class Message(Struct):
 
     def kept(self) -> int:
         """Bytes of memory."""
-        return len(self.begun) + len(self.ending)
+        headers = sum(_FIELD_COSTS + len(name) + len(value) for name, value in self.head.headers)
+        return len(self.begun) + len(self.ending) + headers
 
 
 def restored(saved: Any) -> Message | None:

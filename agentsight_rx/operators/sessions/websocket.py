@@ -104,6 +104,9 @@ class WebSocketSession(Session):
     def held(self) -> int:
         return sum(decoder.held() for decoder in self._decoders.values())
 
+    def kept(self) -> int:
+        return sum(decoder.kept() for decoder in self._decoders.values())
+
     def snapshot(self) -> Any:
         decoders = {name: decoder.snapshot() for name, decoder in self._decoders.items()}
         return [self._opening, decoders, dict(self._missed)]
