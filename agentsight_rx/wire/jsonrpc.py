@@ -224,9 +224,10 @@ def _id_text(raw: Raw | bytes) -> str | None:
         return None
     try:
         spelled = text.decode()
-        return msgspec.json.encode(_any.decode(spelled)).decode()
     except UnicodeDecodeError:
         return None
+    try:
+        return msgspec.json.encode(_any.decode(spelled)).decode()
     except msgspec.DecodeError:  # half of a surrogate pair, a number of 400 digits
         return spelled
 
