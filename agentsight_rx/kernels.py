@@ -169,6 +169,7 @@ class _PerKey(Kernel[A, B], Generic[A, B, K]):
         self._budget = budget
         self._weigh = weigh
         self._legacies: dict[K, State] = {}
+        self._looked_ns = 0  # when memory was looked at last
         self._room = budget  # so many bytes may still come before the machines could hold more than the budget
 
     def feed(self, batch: Sequence[A], /) -> Sequence[B]:
@@ -181,7 +182,10 @@ class _PerKey(Kernel[A, B], Generic[A, B, K]):
         return out
 
     def _take_weighed(self, batch: Sequence[A], weigh: Callable[[Sequence[A]], int], out: list[B]) -> None:
-        """Machines hold no more than they were fed, so they need not be asked before that could be the whole budget."""
+        """
+        As a rule machines hold no more than they were fed, so they are not asked before that could be the whole budget; but
+        once a second they are all the same, since what is packed becomes more.
+        """
         size = _total(weigh, batch)
         if size is not None and size <= self._room:
             self._room -= size
@@ -292,7 +296,10 @@ class _PerKey(Kernel[A, B], Generic[A, B, K]):
                         broken.append((key, error))
                 for key, fault in broken:
                     self._ended(key, fault, out)
-            _count(self._site, out)
+        if self._weigh is not None and now_ns - self._looked_ns >= 1_000_000_000:
+            self._looked_ns = now_ns
+            self._save_memory(out)
+        _count(self._site, out)
         return out
 
     def finish(self) -> Sequence[B]:
@@ -315,10 +322,10 @@ class _PerKey(Kernel[A, B], Generic[A, B, K]):
 
     def snapshot(self) -> State:
         tables = [[[key, machine.snapshot()] for key, machine in table.items()] for table in (self._old, self._young)]
-        return [tables, self._room, list(self._legacies.items())]
+        return [tables, self._room, self._looked_ns, list(self._legacies.items())]
 
     def restore(self, state: State, /) -> None:
-        tables, self._room, legacies = state
+        tables, self._room, self._looked_ns, legacies = state
         self._legacies = {msgspec.convert(key, self._key_type): legacy for key, legacy in legacies}
         self._old, self._young = (self._restored(table) for table in tables)
 

@@ -147,6 +147,12 @@ class _Streams(Machine[HttpEvent, HttpEvent]):
     def held(self) -> int:
         return sum(stream.size for stream in self._open.values()) + sum(rest.size for rest in self._evicted.values())
 
+    def legacy(self) -> State:
+        return [[number, rest.origin] for number, rest in self._evicted.items()] or None
+
+    def inherit(self, legacy: State, /) -> None:
+        self._evicted = {number: _Rest(msgspec.convert(origin, Origin)) for number, origin in legacy}
+
     def snapshot(self) -> State:
         return [[stream.snapshot() for stream in self._open.values()], list(self._evicted.items())]
 

@@ -147,16 +147,14 @@ def _find_pem(data: bytes, cut: bool, found: list[Secret]) -> None:
         body = _PEM_BODY.match(data, begin.end())
         if body is None and not (cut and len(data) - begin.end() < _PEM_BODY_MOST):
             continue  # a mention, and a key may stand right behind it
-        most = begin.end() + PEM_MOST
-        matched = RUNS["pem"].match(data, begin.end(), most)
-        done = matched.end() if matched else begin.end()
-        end = _PEM_END.search(data, begin.end(), done)
-        if end is not None:
-            done = end.end()
-        elif cut and done == len(data):
+        matched = RUNS["pem"].match(data, begin.end(), begin.end() + PEM_MOST)
+        stop = matched.end() if matched else begin.end()
+        end = _PEM_END.search(data, begin.end(), stop)
+        if end is None and cut and stop == len(data):
+            done = stop
             found.append(Secret(begin.start(), done, "private-key", "pem"))
-            continue
-        if body:
+        elif body:  # a backslash behind an unfinished one escapes the quote that follows
+            done = end.end() if end else begin.start() + len(data[begin.start() : stop].rstrip(b"\\"))
             found.append(Secret(begin.start(), done, "private-key"))
 
 

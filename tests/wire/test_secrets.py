@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from agentsight_rx.wire.secret_events import mask_events
@@ -388,3 +390,48 @@ def test_work_grows_as_the_data_does(data: bytes, monkeypatch: pytest.MonkeyPatc
         found = find_secrets(data * 20, cut=cut)
         assert sum(tries) <= 4 * len(data) * 20
         assert len(found) <= len(data) * 20 // 5
+
+
+# -- places where one thing hid another ---------------------------------------------------------------------------------
+
+BLOCK = "-----BEGIN RSA PRIVATE KEY-----\nMIIEowIBAAKCAQEAzK3v9yQ2Xb7LwPq1\n-----END RSA PRIVATE KEY-----\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "secret"),
+    [
+        ("GET /login?next=/cb?token=Zx81Kd0aQq&x=1", "Zx81Kd0aQq"),
+        ("a=1&next=/cb?token=Zx81Kd0aQq", "Zx81Kd0aQq"),
+        (f"It begins with -----BEGIN RSA PRIVATE KEY----- as you see:\n{BLOCK}", "MIIEowIBAAKCAQEA"),
+        (f"-----BEGIN RSA PRIVATE KEY-----\n{BLOCK}", "MIIEowIBAAKCAQEA"),
+        ("AIzaSyA1234567890abcdefghijklmnopqrstu sk-proj-A1b2C3d4E5f6G7h8I9j0 " * 2, "1234567890abcdefghijklmnopqrstu"),
+    ],
+)
+def test_what_stands_in_front_hides_no_secret(text: str, secret: str) -> None:
+    redactor = Redactor(b"k")
+    for made in (redactor.text(text), redactor.text(text, cut=True), redactor.text("x " * 3000 + text)):
+        assert secret not in made
+    stream = SecretStream()
+    assert secret.encode() not in stream.feed(text.encode())
+
+
+@pytest.mark.parametrize(
+    ("pieces", "secret"),
+    [
+        ([b"secret_access_key = sk", b"-ant-api03-A1b2C3d4E5f6G7h8I9j0 and"], b"api03-A1b2C3"),
+        ([b"\nAuthorization: Bearer ", b"A1b2C3d4 E5f6G7h8I9j0\r\nHost: a"], b"E5f6G7h8"),
+        ([b"-----BEGIN RSA PRIVATE KEY----- ", BLOCK.encode()], b"MIIEowIBAAKCAQEA"),
+    ],
+)
+def test_a_cut_behind_a_beginning_hides_all_of_what_follows(pieces: list[bytes], secret: bytes) -> None:
+    stream = SecretStream()
+    made = [stream.feed(piece, heads=True) for piece in pieces]
+    assert list(map(len, made)) == list(map(len, pieces))
+    assert secret not in b"".join(made)
+
+
+def test_a_key_without_its_end_in_a_json_text_leaves_the_json_whole() -> None:
+    body = json.dumps({"text": 'he said "-----BEGIN RSA PRIVATE KEY-----\nMIIEowIBAAKCAQEAzK3v9yQ2Xb7L" and left'})
+    made = Redactor(b"k").text(body)
+    assert "MIIEowIB" not in made
+    assert json.loads(made)["text"].endswith('" and left')

@@ -11,7 +11,7 @@ from ...events import BodyPart, Direction, HttpEvent, Origin, TlsChunk
 from ...wire.http1 import Body, End, Foreign, Http1Decoder, Item
 from ...wire.http1_head import RequestHead, ResponseHead, field
 from .http2 import Http2Session
-from .message import Asked, Message, is_streamed, restored
+from .message import Asked, Message, is_streamed, restored, weight_of
 from .session import Context, Session, Side
 from .websocket import WebSocketSession
 
@@ -139,7 +139,8 @@ class Http1Session(Session):
         else:
             self._unkept += 1
         limit = self.context.body_limit
-        self._messages[side.direction] = Message(side.first, asked.exchange, head, limit, size=head.size)
+        message = Message(side.first, asked.exchange, head, limit, size=head.size, weight=weight_of(head.headers))
+        self._messages[side.direction] = message
 
     def _response(self, side: Side, head: ResponseHead, out: list[HttpEvent]) -> None:
         assert side.first is not None
@@ -147,7 +148,10 @@ class Http1Session(Session):
         asked = self._answered.popleft()
         exchange = asked.exchange if asked else self.context.new_exchange()
         inferred = asked is not None and self._inferred
-        message = Message(side.first, exchange, head, self.context.body_limit, asked, size=head.size, inferred=inferred)
+        message = Message(
+            side.first, exchange, head, self.context.body_limit, asked, size=head.size, inferred=inferred,
+            weight=weight_of(head.headers),
+        )  # fmt: skip
         self._messages[side.direction] = message
         if head.body and is_streamed(head.headers, asked.target if asked else ""):
             out.append(message.begin_streaming())

@@ -12,11 +12,12 @@ from ...events import Direction, Headers, HttpEvent, Loss, Origin, TlsChunk
 from ...loss import Reason
 from ...wire.http1_head import RequestHead, ResponseHead, field
 from ...wire.http2 import Control, Data, Fields, Foreign, GoAway, Http2Decoder, Item, Lost, Reset
-from .message import Asked, Message, is_streamed
+from .message import Asked, Message, is_streamed, weight_of
 from .session import Context, Session, Side
 
 __all__ = ["Http2Session"]
 
+_HEADS_MOST = 16 << 20  # bytes of memory of the heads of open streams: packed they are a thousandth of that
 _STREAMS_MOST = 1024  # open at once; servers allow 100 or 128
 _ENDED_MOST = 4096  # streams whose late frames are known as such
 _STREAM_WANTED = (b'"stream":true', b'"stream": true')
@@ -43,6 +44,7 @@ class Http2Session(Session):
         self._streams: dict[int, _Stream] = {}
         self._ended: dict[int, None] = {}
         self._client: Direction | None = None  # which side asks, once its bytes said so
+        self._heads = 0
         self._spent = 0  # bytes of frames that belong to no message
         self._hole: str | None = None  # why bytes are missing, of the hole that was seen last
 
@@ -169,7 +171,9 @@ class Http2Session(Session):
         stream.streamed = "text/event-stream" in (field(headers, "accept") or "")
         self._begin(side, number, stream, head, size, known=fields.known, unseen=not head.method)
         if fields.promised:  # the answer comes from the same side, and nothing from the other
-            out.append(stream.messages.pop(side.direction).end(None, origin, 0))
+            message = stream.messages.pop(side.direction)
+            self._heads -= message.weight
+            out.append(message.end(None, origin, 0))
             stream.ended.add("in" if side.direction == "out" else "out")
         elif fields.end:
             self._end(stream, side.direction, None, origin, out, number)
@@ -184,6 +188,7 @@ class Http2Session(Session):
         stream.answered = stream.answered or not 100 <= head.status < 200
         if 100 <= head.status < 200:
             del stream.messages[side.direction]
+            self._heads -= message.weight
             out.append(message.end(None, origin, 0))
             return
         if fields.end:
@@ -215,13 +220,15 @@ class Http2Session(Session):
             headers_complete=known and not unseen, damage="head_unseen" if unseen else None,
         )  # fmt: skip
         stream.messages[side.direction] = message
+        message.weight = weight_of(head.headers)
+        self._heads += message.weight
         return message
 
     def _unseen_head(self, way: Direction) -> RequestHead | ResponseHead:
         return RequestHead("", "", "HTTP/2", ()) if self._asks(way) else ResponseHead(0, "", "HTTP/2", ())
 
     def _open(self, number: int, origin: Origin, out: list[HttpEvent]) -> _Stream:
-        if len(self._streams) >= _STREAMS_MOST:
+        if len(self._streams) >= _STREAMS_MOST or self._heads > _HEADS_MOST:
             oldest, stream = next(iter(self._streams.items()))
             for way in list(stream.messages):
                 self._end(stream, way, "evicted", origin, out, oldest)
@@ -242,6 +249,7 @@ class Http2Session(Session):
     ) -> None:
         """The message of this side is over; the stream is, once both are."""
         message = stream.messages.pop(way)
+        self._heads -= message.weight
         if type(message.head) is RequestHead and any(mark in message.begun for mark in _STREAM_WANTED):
             stream.streamed = True
         out.append(message.end(reason, origin, 0, trailers))
@@ -309,4 +317,5 @@ class Http2Session(Session):
         for name, decoder in self._decoders.items():
             decoder.restore(decoders[name])
         self._streams = {number: msgspec.convert(stream, _Stream) for number, stream in streams}
+        self._heads = sum(message.weight for stream in self._streams.values() for message in stream.messages.values())
         self._ended = dict.fromkeys(ended)

@@ -10,10 +10,7 @@ from msgspec import Struct
 from ...events import BodyPart, Headers, HttpEvent, HttpRequest, HttpResponse, Origin
 from ...wire.http1_head import RequestHead, ResponseHead, field
 
-__all__ = ["Asked", "Message", "is_streamed", "restored"]
-
-
-_FIELD_COSTS = 160  # bytes of memory of a header field, whatever is in it
+__all__ = ["Asked", "Message", "is_streamed", "restored", "weight_of"]
 
 
 class Asked(Struct):
@@ -36,6 +33,11 @@ def is_streamed(headers: Headers, target: str) -> bool:
     return kind == "application/json" and ":stream" in target.partition("?")[0]
 
 
+def weight_of(headers: Headers) -> int:
+    """Bytes of memory, about."""
+    return sum([160 + len(name) + len(value) for name, value in headers])
+
+
 class Message(Struct):
     """
     A message that has begun. Of a body longer than `limit` the first three quarters of that and the last quarter are kept.
@@ -54,6 +56,7 @@ class Message(Struct):
     headers_complete: bool = True
     damage: str | None = None  # why it cannot be complete any more
     inferred: bool = False  # which request it answers
+    weight: int = 0  # bytes of memory that its head takes
     gap: bool = False  # of a streamed body bytes may be missing behind the last part
     begun: bytearray = msgspec.field(default_factory=bytearray)
     ending: bytearray = msgspec.field(default_factory=bytearray)  # the end of a body whose beginning has filled its room
@@ -192,8 +195,7 @@ class Message(Struct):
 
     def kept(self) -> int:
         """Bytes of memory."""
-        headers = sum(_FIELD_COSTS + len(name) + len(value) for name, value in self.head.headers)
-        return len(self.begun) + len(self.ending) + headers
+        return len(self.begun) + len(self.ending) + self.weight
 
 
 def restored(saved: Any) -> Message | None:
