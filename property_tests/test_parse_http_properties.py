@@ -168,7 +168,8 @@ def test_what_is_called_complete_behind_holes_in_a_websocket_was_sent(data: st.D
     }
     asked = b"GET /chat HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
     said: list[Segment] = [("out", asked), ("in", b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n")]
-    said += [("out", ways["out"].raw), ("in", ways["in"].raw)]
+    said.append(("out", ways["out"].raw))
+    said.append(("in", ways["in"].raw))
     records = data.draw(records_of(said, most=8))
     begin = next(place for place, each in enumerate(records) if each.data in ways["out"].raw and place > 1)
     lost = data.draw(st.sets(st.integers(begin, len(records) - 1), min_size=1, max_size=4))
