@@ -111,7 +111,7 @@ class _Wire(Machine[TlsEvent, HttpEvent]):
 
     def _find_http2(self, session: Http1Session, side: Side, chunk: TlsChunk, out: list[HttpEvent]) -> None:
         """A server may speak first, with its settings (RFC 9113 3.4); or the capture begins where frames go on."""
-        begins = not chunk.offset and chunk.data[3:9] == b"\x04\0\0\0\0\0"
+        begins = not chunk.offset and len(chunk.data) > 3 and b"\x04\0\0\0\0\0".startswith(chunk.data[3:9])
         if begins or looks_like_http2(chunk.data):
             session.begin_http2(side, fresh=begins, out=out)
             self._succeed(out)

@@ -263,12 +263,25 @@ def test_over_the_budget_the_connection_not_used_for_longest_is_told_as_partial(
     assert [event.exchange for event in only(HttpResponse, made)] == [1, 1, 2]
 
 
-def test_what_pairs_a_hole_leaves_are_inferred() -> None:
+def test_pairs_behind_a_hole_are_inferred_and_those_before_it_are_not() -> None:
     wire = Wire()
-    records = [wire.writes(GET), wire.reads(HELLO), wire.writes(GET)]
+    records = [wire.writes(GET), wire.reads(HELLO), wire.writes(POST + GET)]
     wire.misses("out", len(POST))
-    made = parsed(*records, wire.writes(GET), wire.reads(HELLO), wire.reads(HELLO))
-    assert [event.inferred for event in only(HttpResponse, made) if event.method] == [False, True]
+    made = parsed(*records, wire.writes(GET), *(wire.reads(HELLO) for _ in range(4)))
+    assert [(event.method, event.exchange, event.inferred) for event in only(HttpResponse, made)[:4]] == [
+        ("GET", 1, False),
+        ("POST", 2, False),
+        ("GET", 3, False),
+        ("GET", 4, True),
+    ]
+
+
+def test_an_answer_behind_a_hole_in_the_answers_is_inferred() -> None:
+    wire = Wire()
+    records = [wire.writes(GET)]
+    wire.misses("in", len(HELLO) + 7)
+    made = parsed(*records, wire.writes(GET), wire.reads(HELLO), wire.writes(GET), wire.reads(HELLO))
+    assert [(event.exchange, event.inferred) for event in only(HttpResponse, made)] == [(2, True), (3, True)]
 
 
 def test_after_an_eviction_no_piece_of_a_body_begins_a_message() -> None:

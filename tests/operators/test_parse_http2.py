@@ -109,6 +109,16 @@ def test_a_server_that_speaks_first_is_http_2_all_the_same() -> None:
     assert [type(event) for event in made if not isinstance(event, Loss)] == [HttpRequest, HttpResponse]
 
 
+@pytest.mark.parametrize("record", range(4, 12))
+def test_the_settings_of_a_server_that_speaks_first_may_be_cut_behind_its_type(record: int) -> None:
+    peers = Peers(Wire(), record=record)
+    peers.answers(peers.asks("GET", "/a"), [JSON], b"[]")
+    back = [each for each in peers.records if each.origin.direction == "in"]
+    out = [each for each in peers.records if each.origin.direction == "out"]
+    made = parsed([*back[:1], *out, *back[1:]])
+    assert [type(event) for event in made if not isinstance(event, Loss)] == [HttpRequest, HttpResponse]
+
+
 def test_the_preface_may_be_cut_by_the_settings_of_the_server() -> None:
     peers = Peers(Wire(), record=10)
     peers.answers(peers.asks("GET", "/a"), [JSON], b"[]")

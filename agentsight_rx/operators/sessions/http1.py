@@ -27,11 +27,13 @@ class Http1Session(Session):
         super().__init__(context)
         self._asked: deque[Asked] = deque()  # requests whose answers have not begun
         self._unkept = 0  # requests behind those in `_asked` that there was no room for
-        self._answered: deque[Asked | None] = deque()  # by the responses of the record at hand
+        self._answered: deque[tuple[Asked | None, bool]] = deque()  # by the responses of the record at hand; is that sure?
         self._unsure = False  # a hole may have swallowed whole responses
         self._decoders: dict[Direction, Http1Decoder] = {"in": Http1Decoder(self._answer), "out": Http1Decoder(self._answer)}
         self._messages: dict[Direction, Message | None] = {"in": None, "out": None}
+        self._asking: Direction | None = None  # the side that sends requests
         self._inferred = False  # a hole may have swallowed whole messages of either direction, so pairs are not sure any more
+        self._sure = 0  # but so many of the requests in `_asked` were there before, and no answer is missing
         self.used = False  # a message was seen
 
     def _answer(self, status: int) -> str | None:
@@ -42,14 +44,16 @@ class Http1Session(Session):
                 self._asked.popleft()
             self._unkept = min(self._unkept, 1)
         asked = self._asked[0] if self._asked else None
+        sure = not self._inferred or self._sure > 0
         if status >= 200 or status == 101:
             self._unsure = False
+            self._sure = max(0, self._sure - 1)
             if asked:
                 self._asked.popleft()
             else:
                 self._unkept = max(0, self._unkept - 1)
-        self._answered.append(asked)
-        return asked.method if asked and not unsure else None
+        self._answered.append((asked, sure))
+        return asked.method if asked and sure else None
 
     def whole_part(self, side: Side, chunk: TlsChunk) -> BodyPart | None:
         """The common case of a streamed answer: the record is exactly one chunk."""
@@ -98,7 +102,11 @@ class Http1Session(Session):
         if side.last is not None:
             self._take(side, items, side.last, out)
         if decoder.dark:
-            self._unsure = self._inferred = True
+            if side.direction == self._asking:  # requests from here on may answer to others; those before keep their answers
+                self._sure = self._sure if self._inferred else len(self._asked)
+            else:
+                self._unsure, self._sure = True, 0
+            self._inferred = True
 
     def finish(self, reason: str | None, out: list[HttpEvent]) -> None:
         for side in self.context.sides.values():
@@ -133,6 +141,7 @@ class Http1Session(Session):
     def _request(self, side: Side, head: RequestHead) -> None:
         assert side.first is not None
         self.used = True
+        self._asking = side.direction
         asked = Asked(self.context.new_exchange(), head.method, head.target, field(head.headers, "host"))
         if len(self._asked) < _PENDING_MOST and not self._unkept:
             self._asked.append(asked)
@@ -145,9 +154,9 @@ class Http1Session(Session):
     def _response(self, side: Side, head: ResponseHead, out: list[HttpEvent]) -> None:
         assert side.first is not None
         self.used = True
-        asked = self._answered.popleft()
+        asked, sure = self._answered.popleft()
         exchange = asked.exchange if asked else self.context.new_exchange()
-        inferred = asked is not None and self._inferred
+        inferred = asked is not None and not sure
         message = Message(
             side.first, exchange, head, self.context.body_limit, asked, size=head.size, inferred=inferred,
             weight=weight_of(head.headers),
@@ -190,10 +199,12 @@ class Http1Session(Session):
 
     def snapshot(self) -> Any:
         decoders = {name: decoder.snapshot() for name, decoder in self._decoders.items()}
-        return [list(self._asked), self._unkept, self._unsure, self._inferred, self.used, decoders, self._messages]
+        pairing = [list(self._asked), self._unkept, self._unsure, self._asking, self._inferred, self._sure]
+        return [pairing, self.used, decoders, self._messages]
 
     def restore(self, state: Any, /) -> None:
-        asked, self._unkept, self._unsure, self._inferred, self.used, decoders, messages = state
+        pairing, self.used, decoders, messages = state
+        asked, self._unkept, self._unsure, self._asking, self._inferred, self._sure = pairing
         self._asked.extend(msgspec.convert(asked, list[Asked]))
         for name, decoder in self._decoders.items():
             decoder.restore(decoders[name])
