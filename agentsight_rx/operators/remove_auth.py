@@ -237,7 +237,8 @@ class _RemoveAuth(Kernel[Event, Event]):
         cut = not event.complete or event.events_lost > 0
         reply, events = event.reply, event.events
         datas = [each.data for each in events]
-        names = {each.event for each in events} | {each.id or "" for each in events}
+        names = {each.event for each in events}
+        names |= {name for name in {each.id for each in events} if name}
         said = (reply.id, reply.model, reply.text, reply.thinking, reply.finish_reason or "", reply.error or "")
         called = [text for call in reply.tool_calls for text in (call.id, call.name, call.input)]
         unknown = not event.dialect and len(events) > 1
