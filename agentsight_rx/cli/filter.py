@@ -115,7 +115,8 @@ def _told(event: Seen) -> str:
             path, query, _ = event.target.partition("?")
             return f"request {event.exchange}: {event.method} {path}{'?...' if query else ''}"
         case HttpResponse():
-            return f"response {event.exchange}: {event.status} {event.phrase}, {len(event.body) + event.body_lost} bytes"
+            said = f"{event.status} {event.phrase}".rstrip(" ")
+            return f"response {event.exchange}: {said}, {len(event.body) + event.body_lost} bytes"
         case BodyPart():
             return f"response {event.exchange}: {len(event.data)} bytes more"
         case SseMessage():
