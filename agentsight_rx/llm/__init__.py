@@ -3,6 +3,16 @@
 from .prompt import Prompt, ToolResult
 from .provider import Provider
 from .reader import StreamReader
-from .table import PROVIDERS, dialect_of, find, provider_label
+from .table import PROVIDERS, dialect_of, find, provider_label, provider_named
 
-__all__ = ["PROVIDERS", "Prompt", "Provider", "StreamReader", "ToolResult", "dialect_of", "find", "provider_label"]
+__all__ = [
+    "PROVIDERS",
+    "Prompt",
+    "Provider",
+    "StreamReader",
+    "ToolResult",
+    "dialect_of",
+    "find",
+    "provider_label",
+    "provider_named",
+]

@@ -11,7 +11,7 @@ from msgspec import Raw, Struct
 
 from ..events import Reply, SseEvent, Usage
 from .anthropic_prompt import request
-from .decode import BROKEN, Count, Failure, decoded, decoded_all, failure_text
+from .decode import Count, Failure, decoded, decoded_all, failure_text
 from .provider import Marks, Provider
 from .reader import Draft, largest
 
@@ -77,14 +77,8 @@ _MESSAGE = msgspec.json.Decoder(_Message)
 
 
 def _take(draft: Draft, event: SseEvent) -> bool | None:
-    try:
-        said = _EVENT.decode(event.data)
-    except BROKEN:
-        mended = decoded(_EVENT, event.data)
-        if mended is None:
-            return None
-        said = mended
-    return _take_event(draft, said)
+    said = decoded(_EVENT, event.data)
+    return None if said is None else _take_event(draft, said)
 
 
 def _take_all(draft: Draft, events: Sequence[SseEvent]) -> int | None:

@@ -9,7 +9,7 @@ from msgspec import Raw, Struct
 
 from ..events import Reply, SseEvent, Usage
 from ..wire.json_stream import JsonStreamDecoder
-from .decode import BROKEN, Count, Failure, decoded, failure_text
+from .decode import Count, Failure, decoded, failure_text
 from .gemini_prompt import made_up_id, request
 from .provider import Marks, Provider
 from .reader import Draft, counted
@@ -86,14 +86,8 @@ _ANSWER = msgspec.json.Decoder(_Answer)
 
 
 def _take(draft: Draft, event: SseEvent) -> bool | None:
-    try:
-        answer = _ANSWER.decode(event.data)
-    except BROKEN:
-        mended = decoded(_ANSWER, event.data)
-        if mended is None:
-            return None
-        answer = mended
-    return _take_answer(draft, answer.response or answer)
+    answer = decoded(_ANSWER, event.data)
+    return None if answer is None else _take_answer(draft, answer.response or answer)
 
 
 def _take_answer(draft: Draft, answer: _Answer) -> bool | None:

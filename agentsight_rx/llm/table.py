@@ -13,7 +13,7 @@ from .openai_chat import OPENAI_CHAT
 from .openai_responses import OPENAI_RESPONSES
 from .provider import Marks, Provider
 
-__all__ = ["PROVIDERS", "dialect_of", "find", "provider_label"]
+__all__ = ["PROVIDERS", "dialect_of", "find", "provider_label", "provider_named"]
 
 PROVIDERS: tuple[Provider, ...] = (ANTHROPIC, OPENAI_RESPONSES, OPENAI_CHAT, GEMINI, MCP)
 
@@ -23,6 +23,14 @@ _HOSTS = (
 )
 
 _MARKS = msgspec.json.Decoder(Marks)
+
+
+_BY_NAME = {provider.name: provider for provider in PROVIDERS}
+
+
+def provider_named(name: str | None, /) -> Provider | None:
+    """The provider of that dialect; None where there is none."""
+    return _BY_NAME.get(name) if name else None
 
 
 def provider_label(host: str, /) -> str:

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from ..events import BodyPart, Headers, HttpEvent, Loss, Origin, Reply, SseEvent, SseMessage
-from ..llm import PROVIDERS, Provider, StreamReader, dialect_of, find
+from ..llm import Provider, StreamReader, dialect_of, find, provider_named
 from ..loss import Reason
 from ..wire.json_stream import JsonStreamDecoder
 from ..wire.sse import SseDecoder
@@ -217,7 +217,7 @@ def restored(saved: Any) -> EventStream:
     stream = EventStream(msgspec.convert(about, About))
     stream.decoder.restore(decoder)
     stream.events = msgspec.convert(events, list[SseEvent])
-    stream.provider = next((each for each in PROVIDERS if each.name == provider), None)
+    stream.provider = provider_named(provider)
     stream.reader = stream.provider.reader() if stream.provider else None
     if stream.reader is not None:
         stream.reader.restore(reader)

@@ -20,7 +20,7 @@ from msgspec import Raw, Struct
 
 from ..errors import SinkError
 from ..events import HttpRequest, HttpResponse, Reply, SseMessage
-from ..llm import PROVIDERS
+from ..llm import provider_named
 from ..llm.decode import decoded
 from ..loss import Ledger, Meter, Reason
 from ..mailbox import Mailbox
@@ -294,7 +294,8 @@ def _attributes(row: CallRow) -> dict[str, AttributeValue]:
 
 def _provider(row: CallRow) -> str | None:
     """A host that nobody knows speaks somebody's dialect, and that is what the conventions ask for then."""
-    label = next((each.label for each in PROVIDERS if each.name == row.call_kind), row.call_kind)
+    provider = provider_named(row.call_kind)
+    label = provider.label if provider else row.call_kind
     return label if row.provider == row.host else row.provider
 
 
@@ -436,7 +437,7 @@ class _Content:
         if event is not None and call_id(event.origin, event.exchange) == row.id:
             if isinstance(event, SseMessage):
                 return event.reply
-            provider = next((each for each in PROVIDERS if each.name == row.call_kind), None)
+            provider = provider_named(row.call_kind)
             if isinstance(event, HttpResponse) and provider is not None:
                 return provider.response(event.body)
         failed = (row.status_code or 0) >= 400  # then the text is what the provider said about that

@@ -9,7 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ..events import HttpRequest, HttpResponse, Origin, Reply, SseMessage, TlsClose
-from ..llm import PROVIDERS, Prompt, find, provider_label
+from ..llm import PROVIDERS, Prompt, find, provider_label, provider_named
 from ..wire.http1 import field
 from .processes import ms
 from .rows import AuditRow, CallRow, Row, TokenRow
@@ -111,19 +111,8 @@ class Calls:
             return _NOTHING
         if not event.status:  # the stream was broken off before an answer
             return Outcome([self._abort(key, event.reason or "reset", event.origin.wall_ns)])
-        provider = next((each for each in PROVIDERS if each.name == open_call.row.call_kind), None)
-        reply = provider.response(event.body) if provider else Reply()
-        return self._end(
-            event.origin,
-            event.exchange,
-            reply,
-            event.status,
-            event.complete,
-            event.reason,
-            event.end_ns,
-            0,
-            inferred=event.inferred,
-        )
+        provider = provider_named(open_call.row.call_kind)
+        return self._end(event, provider.response(event.body) if provider else Reply())
 
     def _keep_early(self, key: str, event: HttpResponse | SseMessage) -> bool:
         """A server may answer a request that it has not read to its end (RFC 9112 9.3): that one is told once it has ended."""
@@ -142,7 +131,7 @@ class Calls:
             if event.dialect not in _LABELS or self._keep_early(key, event):
                 return _NOTHING
             return self._unasked(event)
-        return self._streamed(event)
+        return self._end(event, event.reply)
 
     def _unasked(self, event: SseMessage) -> Outcome:
         """An answer whose request was not seen."""
@@ -165,46 +154,23 @@ class Calls:
             start_ns=origin.wall_ns,
         )
         self._open[key] = _Open(row, origin.time_ns, _connection(origin))
-        return self._streamed(event)
+        return self._end(event, event.reply)
 
-    def _streamed(self, event: SseMessage) -> Outcome:
-        return self._end(
-            event.origin,
-            event.exchange,
-            event.reply,
-            event.status,
-            event.complete,
-            event.reason,
-            event.end_ns,
-            event.first_chunk_ns,
-            more=event.reason == "timeout",
-            inferred=event.inferred,
-        )
-
-    def _end(
-        self,
-        origin: Origin,
-        exchange: int,
-        reply: Reply,
-        status: int,
-        complete: bool,
-        reason: str | None,
-        end_ns: int,
-        first_ns: int,
-        *,
-        more: bool = False,
-        inferred: bool = False,
-    ) -> Outcome:
-        key = call_id(origin, exchange)
+    def _end(self, event: HttpResponse | SseMessage, reply: Reply) -> Outcome:
+        """The call is answered, or, where a stream fell silent, in part."""
+        origin, status, end_ns = event.origin, event.status, event.end_ns
+        key = call_id(origin, event.exchange)
+        first_ns = event.first_chunk_ns if isinstance(event, SseMessage) else 0
+        more = isinstance(event, SseMessage) and event.reason == "timeout"
         open_call = self._open[key] if more else self._open.pop(key)
-        if complete and not more:
+        if event.complete and not more:
             self._done[key] = None
             if len(self._done) > _OPEN_MOST:
                 del self._done[next(iter(self._done))]
         asked = open_call.row
         usage = reply.usage
         failed = status >= 400 or reply.error is not None
-        whole = complete and asked.complete
+        whole = event.complete and asked.complete
         to_wall = origin.wall_ns - origin.time_ns
         end_ms = ms(end_ns + to_wall)
         row = replace(
@@ -214,7 +180,7 @@ class Calls:
             status_code=status or None,
             status="error" if failed else "complete" if whole else "partial",
             complete=whole,
-            reason=asked.reason or reason,
+            reason=asked.reason or event.reason,
             error_type=f"http_{status}" if status >= 400 else (reply.error or "").partition(":")[0] or None,
             finish_reason=reply.finish_reason,
             input_tokens=usage.input if usage else 0,
@@ -231,8 +197,8 @@ class Calls:
             first_chunk_ns=first_ns + to_wall if first_ns else 0,
             end_ns=end_ns + to_wall,
             more=more,
-            match_method="inferred" if inferred and asked.match_method == "connection" else asked.match_method,
-            confidence=min(asked.confidence, 0.75) if inferred else asked.confidence,
+            match_method="inferred" if event.inferred and asked.match_method == "connection" else asked.match_method,
+            confidence=min(asked.confidence, 0.75) if event.inferred else asked.confidence,
         )
         open_call.said = row if more else None
         rows: list[Row] = [row]

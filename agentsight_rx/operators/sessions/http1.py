@@ -12,7 +12,7 @@ from ...wire.http1 import Body, End, Foreign, Http1Decoder, Item
 from ...wire.http1_head import RequestHead, ResponseHead, field
 from .http2 import Http2Session
 from .message import Asked, Message, is_streamed, restored, weight_of
-from .session import Context, Session, Side
+from .session import Context, Session, Side, origin_of
 from .websocket import WebSocketSession
 
 __all__ = ["Http1Session"]
@@ -116,27 +116,21 @@ class Http1Session(Session):
     # -- decoded items -> events -----------------------------------------------------------------------------------
 
     def _take(self, side: Side, items: list[Item], source: TlsChunk | Origin, out: list[HttpEvent]) -> None:
-        origin = source.origin if type(source) is TlsChunk else source
-        assert type(origin) is Origin
+        origin = origin_of(source)
         for item in items:
-            kind = type(item)
-            if kind is Body:
-                assert type(item) is Body
-                self._body(side, item, origin, out)
-            elif kind is End:
-                assert type(item) is End
-                self._end(side, item, origin, out)
-                side.first = origin
-            elif kind is Foreign:
-                assert type(item) is Foreign
-                self.foreign(item, source, side, out)
-                side.first = origin
-            elif kind is RequestHead:
-                assert type(item) is RequestHead
-                self._request(side, item)
-            else:
-                assert type(item) is ResponseHead
-                self._response(side, item, out)
+            match item:
+                case Body():
+                    self._body(side, item, origin, out)
+                case End():
+                    self._end(side, item, origin, out)
+                    side.first = origin
+                case RequestHead():
+                    self._request(side, item)
+                case ResponseHead():
+                    self._response(side, item, out)
+                case Foreign():
+                    self.foreign(item, source, side, out)
+                    side.first = origin
 
     def _request(self, side: Side, head: RequestHead) -> None:
         assert side.first is not None

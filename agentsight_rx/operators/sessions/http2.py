@@ -13,7 +13,7 @@ from ...loss import Reason
 from ...wire.http1_head import RequestHead, ResponseHead, field
 from ...wire.http2 import Control, Data, Fields, Foreign, GoAway, Http2Decoder, Item, Lost, Reset
 from .message import Asked, Message, is_streamed, weight_of
-from .session import Context, Session, Side
+from .session import Context, Session, Side, origin_of
 
 __all__ = ["Http2Session"]
 
@@ -85,8 +85,7 @@ class Http2Session(Session):
     # -- decoded items -> events -----------------------------------------------------------------------------------
 
     def _take(self, side: Side, items: list[Item], source: TlsChunk | Origin, out: list[HttpEvent]) -> None:
-        origin = source.origin if type(source) is TlsChunk else source
-        assert type(origin) is Origin
+        origin = origin_of(source)
         for item in items:
             match item:
                 case Data():

@@ -10,7 +10,7 @@ from msgspec import Struct
 from ...events import BodyPart, Direction, HttpEvent, Origin, TlsChunk
 from ...wire.http1 import Foreign
 
-__all__ = ["Context", "Session", "Side"]
+__all__ = ["Context", "Session", "Side", "origin_of"]
 
 
 class Side(Struct):
@@ -85,10 +85,14 @@ class Session:
             self.handed.append(chunk)
 
 
+def origin_of(source: TlsChunk | Origin) -> Origin:
+    """When and where: of a record, or where none came, of the last one."""
+    return source.origin if isinstance(source, TlsChunk) else source
+
+
 def raw(item: Foreign, source: TlsChunk | Origin, side: Side) -> TlsChunk:
     """Bytes that nobody understood, as the chunk they came in where that is possible."""
-    if type(source) is not TlsChunk:
-        assert type(source) is Origin
+    if isinstance(source, Origin):
         return TlsChunk(side.first or source, item.data, side.offset + item.at, side.seq, marked=side.marked)
     if item.data is source.data:
         return source

@@ -11,7 +11,7 @@ from ...events import Direction, Headers, HttpEvent, Origin, TlsChunk, WebSocket
 from ...wire.http1_head import field
 from ...wire.websocket import Deflate, Foreign, Message, WebSocketDecoder, agreed
 from .message import Asked
-from .session import Context, Session, Side
+from .session import Context, Session, Side, origin_of
 
 __all__ = ["WebSocketSession"]
 
@@ -68,8 +68,7 @@ class WebSocketSession(Session):
                 self._take(side, self._decoders[side.direction].finish(reason), side.last, out)
 
     def _take(self, side: Side, items: list[Message | Foreign], source: TlsChunk | Origin, out: list[HttpEvent]) -> None:
-        origin = source.origin if type(source) is TlsChunk else source
-        assert type(origin) is Origin
+        origin = origin_of(source)
         opening = self._opening
         for item in items:
             if type(item) is Foreign:
