@@ -55,7 +55,6 @@ class Listening(Struct, frozen=True):
     http_filters: tuple[str, ...] = ()
     compat_filters: bool = False
     remove_auth: bool = True
-    redaction_key: bytes | None = None
     stdio_fds: tuple[int, ...] = ()
     stdio_tty: bool = False
     stdio_max_bytes: int = 8192
@@ -90,7 +89,6 @@ class Listening(Struct, frozen=True):
             http_filters=self.http_filters,
             compat_filters=self.compat_filters,
             remove_auth=self.remove_auth,
-            redaction_key=self.redaction_key,
             shortest_ms=self.shortest_ms,
         )
 
@@ -125,7 +123,6 @@ class Destinations(Struct, frozen=True):
 
     quiet: bool = False
     db: Path | None = None
-    redaction_key: bytes | None = None
     jsonl: Path | None = None
     otel: bool = False
     otel_endpoint: str | None = None
@@ -135,11 +132,12 @@ class Destinations(Struct, frozen=True):
     server_port: int = 7395
     allow_remote: bool = False
 
-    def sinks(self) -> list[Sink]:
+    def sinks(self, key: bytes | None) -> list[Sink]:
+        """`key`: of the labels that stand for secrets in what is written."""
         owner = invoking_user()
         chosen: list[Sink] = [] if self.quiet else [sinks.console()]
         if self.db is not None:
-            chosen.append(sinks.store(self.db, owner=owner, key=self.redaction_key))
+            chosen.append(sinks.store(self.db, owner=owner, key=key))
         if self.jsonl is not None:
             chosen.append(sinks.jsonl(self.jsonl, owner=owner))
         if self.otel or self.otel_endpoint:

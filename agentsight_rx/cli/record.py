@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from msgspec.structs import replace
 
 from .. import sinks
 from ..doctor import require_capture
@@ -42,7 +41,7 @@ from .options import (
     StdioMaxBytes,
     TlsFilters,
 )
-from .stores import new_store
+from .stores import keyed, new_store
 
 __all__ = ["record", "record_command"]
 
@@ -124,10 +123,10 @@ def record(
     page = [_page(listen, server_port, allow_remote=allow_remote)] if server else []
     if not command:
         store = new_store(db)
-        key = sinks.redaction_key(store)
-        destinations = [sinks.store(store, owner=invoking_user(), key=key), *page]
+        chosen = keyed(options(attached), store)
+        destinations = [sinks.store(store, owner=invoking_user(), key=chosen.redaction_key), *page]
         capture(
-            trace_graph(replace(options(attached), redaction_key=key)),
+            trace_graph(chosen),
             destinations,
             store=store,
             keeps_auth=disable_auth_removal,
@@ -154,9 +153,9 @@ def record_command(
 ) -> tuple[int, Summary]:
     """Attach everything, let the command start, wait for its end; gives its exit status and what was seen."""
     require_capture()
-    key = sinks.redaction_key(store)
-    destinations = [sinks.store(store, owner=invoking_user(), key=key), *others]
-    with Run(trace_graph(replace(options, redaction_key=key)), destinations) as running, forwarding(launch):
+    options = keyed(options, store)
+    destinations = [sinks.store(store, owner=invoking_user(), key=options.redaction_key), *others]
+    with Run(trace_graph(options), destinations) as running, forwarding(launch):
         say(f"recording to {store}")
         tell_places(destinations)
         launch.release()

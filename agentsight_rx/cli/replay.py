@@ -16,6 +16,7 @@ from ..sink import Sink
 from ..sources import ReplayOptions
 from .capture import print_graph, tell_summary
 from .options import CompatFilters, Db, Explain, HttpFilters, KeepAuth, TlsFilters
+from .stores import keyed
 
 __all__ = ["replay"]
 
@@ -32,22 +33,22 @@ def replay(
     explain: Explain = False,
 ) -> None:
     """Run recorded events through the same graph; needs no rights at all."""
-    key = sinks.redaction_key(db)
     options = TraceOptions(
         http=ssl_http,
         tls_filters=tuple(ssl_filter or ()),
         http_filters=tuple(http_filter or ()),
         compat_filters=compat_filters,
         remove_auth=not disable_auth_removal,
-        redaction_key=key,
     )
-    graph = replay_graph(ReplayOptions(tuple(files)), options)
+    recorded = ReplayOptions(tuple(files))
+    graph = replay_graph(recorded, options)  # a wrong filter is told before anything is opened
     if explain:
         print_graph(graph)
         return
+    options = keyed(options, db)
     destinations: list[Sink] = [] if quiet else [sinks.console()]
     if db is not None:
-        destinations.append(sinks.store(db, owner=invoking_user(), key=key))
-    summary = run(graph, destinations)
+        destinations.append(sinks.store(db, owner=invoking_user(), key=options.redaction_key))
+    summary = run(replay_graph(recorded, options), destinations)
     sys.stdout.flush()
     tell_summary(summary, verb="Replayed", store=db)

@@ -7,10 +7,14 @@ import pwd
 import time
 from pathlib import Path
 
-from ..errors import StoreError
-from ..launch import invoking_user
+from msgspec.structs import replace
 
-__all__ = ["new_store", "newest_store"]
+from ..errors import StoreError
+from ..graphs import TraceOptions
+from ..launch import invoking_user
+from ..sinks import redaction_key
+
+__all__ = ["keyed", "new_store", "newest_store"]
 
 _VARIABLE = "AGENTSIGHT_DB_PATH"
 
@@ -24,6 +28,11 @@ def new_store(given: Path | None) -> Path:
     folder = _folder()
     _make_private(folder)
     return folder / time.strftime("agentsight-%Y%m%d-%H%M%S.lmdb")
+
+
+def keyed(options: TraceOptions, store: Path | None) -> TraceOptions:
+    """The options with the key of `store`, under which equal secrets get equal labels. Raises StoreError where it is none."""
+    return replace(options, redaction_key=redaction_key(store))
 
 
 def newest_store(given: Path | None) -> Path:

@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from .. import sinks
 from ..graphs import trace as trace_graph
 from ..sources import Target
 from .capture import capture, print_graph
@@ -34,6 +33,7 @@ from .options import (
     StdioMaxBytes,
     TlsFilters,
 )
+from .stores import keyed
 
 __all__ = ["trace"]
 
@@ -105,7 +105,6 @@ def trace(
 
     Without --pid, --comm, --session and --cgroup it watches every process of the machine.
     """
-    key = sinks.redaction_key(db)
     listening = Listening(
         Target(pid, comms_of(comm), session, uid, children, cgroup),
         ssl=ssl,
@@ -126,7 +125,6 @@ def trace(
         http_filters=tuple(http_filter or ()),
         compat_filters=compat_filters,
         remove_auth=not disable_auth_removal,
-        redaction_key=key,
         stdio_fds=numbers_of(stdio_fds, "--stdio-fds"),
         stdio_tty=stdio_tty,
         stdio_max_bytes=stdio_max_bytes,
@@ -134,7 +132,8 @@ def trace(
         cpu_threshold=cpu_threshold,
         memory_threshold=memory_threshold,
     )
-    graph = trace_graph(listening.options())
+    options = listening.options()
+    graph = trace_graph(options)  # a wrong filter is told before anything is opened
     limit = seconds_of(for_time, "--for")
     if save_to is not None:
         save_config(context, save_to)
@@ -145,7 +144,6 @@ def trace(
     destinations = Destinations(
         quiet=quiet,
         db=db,
-        redaction_key=key,
         jsonl=jsonl,
         otel=otel,
         otel_endpoint=otel_endpoint,
@@ -155,4 +153,6 @@ def trace(
         server_port=server_port,
         allow_remote=allow_remote,
     )
-    capture(graph, destinations.sinks(), store=db, duration=limit, keeps_auth=disable_auth_removal)
+    options = keyed(options, db)
+    chosen = destinations.sinks(options.redaction_key)
+    capture(trace_graph(options), chosen, store=db, duration=limit, keeps_auth=disable_auth_removal)
