@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from ..events import Reply, SseEvent, Usage
-from .decode import BROKEN, Count, Failure, decoded, decoded_all, failure_text
+from .decode import Count, Failure, decoded, decoded_all, failure_text
 from .openai_chat_prompt import request
 from .provider import Marks, Provider
 from .reader import Draft, counted
@@ -92,17 +92,11 @@ _ANSWER = msgspec.json.Decoder(_Answer)
 
 
 def _take(draft: Draft, event: SseEvent) -> bool | None:
-    try:
-        answer = _ANSWER.decode(event.data)
-    except BROKEN:
-        if event.data == "[DONE]":
-            draft.ended = True
-            return False
-        mended = decoded(_ANSWER, event.data)
-        if mended is None:
-            return None
-        answer = mended
-    return _take_answer(draft, answer)
+    if event.data == "[DONE]":
+        draft.ended = True
+        return False
+    answer = decoded(_ANSWER, event.data)
+    return None if answer is None else _take_answer(draft, answer)
 
 
 def _take_all(draft: Draft, events: Sequence[SseEvent]) -> int | None:

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from ..events import Reply, SseEvent, Usage
-from .decode import BROKEN, Count, Failure, decoded, failure_text
+from .decode import Count, Failure, decoded, failure_text
 from .openai_responses_prompt import request
 from .provider import Marks, Provider
 from .reader import Draft, Place
@@ -121,16 +121,12 @@ _SUMMARY, _CONTENT = 0, 1
 
 
 def _take(draft: Draft, event: SseEvent) -> bool | None:
-    try:
-        said = _EVENT.decode(event.data)
-    except BROKEN:
-        if event.data == "[DONE]":  # servers of other vendors say it behind the end
-            draft.ended = True
-            return False
-        mended = decoded(_EVENT, event.data)
-        if mended is None:
-            return None
-        said = mended
+    if event.data == "[DONE]":  # servers of other vendors say it behind the end
+        draft.ended = True
+        return False
+    said = decoded(_EVENT, event.data)
+    if said is None:
+        return None
     if said.type == "error":
         draft.error = failure_text(said.error or Failure(code=said.code, message=said.message))
         draft.ended = True

@@ -88,23 +88,22 @@ class _Calls(Machine[HttpEvent, HttpEvent]):
         if not from_server:
             return [*self._make_room(), self._request(message)] if said.type == "response.create" else [message]
         made = self._next(message, said) if message.complete else []
-        for stream in self._first():
-            if self._missed or not message.complete:
-                stream.damage = stream.damage or message.reason or "lost"
-                self._missed = False
-        if message.complete and isinstance(said.type, str) and self._open:
-            return [*made, *self._event(message, said.type, said.status)]
+        stream = self._first()
+        if stream is not None and (self._missed or not message.complete):
+            stream.damage = stream.damage or message.reason or "lost"
+            self._missed = False
+        if message.complete and isinstance(said.type, str) and stream is not None:
+            return [*made, *self._event(stream, message, said.type, said.status)]
         return [*made, message]
 
     def _next(self, message: WebSocketMessage, said: _Said) -> list[HttpEvent]:
         """Calls are answered in order: where the next answer begins, the one before is over, whatever of it was seen."""
         made: list[HttpEvent] = []
-        while said.type == "response.created" and self._open:
-            exchange, stream = next(iter(self._open.items()))
+        while said.type == "response.created" and (stream := self._first()) is not None:
             unsure = len(self._open) > 1 and (self._missed or stream.damage)
             if not stream.heard and not unsure:
                 break
-            del self._open[exchange]
+            del self._open[stream.about.exchange]
             if stream.heard:
                 made += stream.cut(stream.damage or ("lost" if self._missed else "no_end_mark"))
             else:  # nobody knows which of the calls is answered
@@ -142,12 +141,11 @@ class _Calls(Machine[HttpEvent, HttpEvent]):
             return []
         return self._open.pop(next(iter(self._open))).cut("evicted")
 
-    def _first(self) -> list[EventStream]:
+    def _first(self) -> EventStream | None:
         """The call whose turn it is."""
-        return [next(iter(self._open.values()))] if self._open else []
+        return next(iter(self._open.values()), None)
 
-    def _event(self, message: WebSocketMessage, kind: str, status: object) -> list[HttpEvent]:
-        exchange, stream = next(iter(self._open.items()))
+    def _event(self, stream: EventStream, message: WebSocketMessage, kind: str, status: object) -> list[HttpEvent]:
         if not stream.events and not stream.told:
             stream.about = msgspec.structs.replace(stream.about, origin=message.origin)
         if isinstance(status, int) and 100 <= status < 1000:
@@ -157,7 +155,7 @@ class _Calls(Machine[HttpEvent, HttpEvent]):
         )
         if stream.reader is None or not stream.reader.ended:
             return []
-        del self._open[exchange]
+        del self._open[stream.about.exchange]
         return [stream.message(stream.damage)]
 
     def tick(self, now_ns: int, /) -> Iterable[HttpEvent]:
