@@ -9,14 +9,14 @@ from typing import Annotated, TypeVar
 import msgspec
 from msgspec import Meta, Struct
 
-__all__ = ["BROKEN", "Count", "Failure", "decoded", "decoded_all", "failure_text"]
+__all__ = ["Count", "Failure", "decoded", "decoded_all", "failure_text"]
 
 T = TypeVar("T")
 
 Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]  # msgpack, and so a snapshot, holds no more
 
 # All that decoding may raise; broken UTF-8 is a UnicodeError, and endless nesting a RecursionError.
-BROKEN = (msgspec.DecodeError, UnicodeError, RecursionError)
+_BROKEN = (msgspec.DecodeError, UnicodeError, RecursionError)
 
 
 class Failure(Struct):
@@ -41,11 +41,11 @@ def decoded(decoder: msgspec.json.Decoder[T], body: bytes | str, /) -> T | None:
         return decoder.decode(body)
     except msgspec.ValidationError:
         return None
-    except BROKEN:
+    except _BROKEN:
         text = body if isinstance(body, str) else bytes(body).decode("utf-8", "replace")  # Raw has no decode
     try:
         return decoder.decode(_ESCAPE.sub(_without_half_pair, text))
-    except BROKEN:
+    except _BROKEN:
         return None
 
 
@@ -56,7 +56,7 @@ def decoded_all(decoder: msgspec.json.Decoder[T], texts: Sequence[str], /) -> li
         return None
     try:
         values = decoder.decode_lines(lines)
-    except BROKEN:
+    except _BROKEN:
         return None
     return values if len(values) == len(texts) else None
 
