@@ -2,12 +2,12 @@
 
 from . import events, operators, sinks, sources
 from . import operators as op
+from .core.merge import merge
+from .core.stream import Kernel, Machine, Malformed, Operator, Stream
 from .graphs import TraceOptions, explain, replay, trace
 from .loss import Ledger, Reason
-from .merge import merge
 from .runtime import Run, Summary, run
 from .sink import Sink, Writer
-from .stream import Kernel, Machine, Malformed, Operator, Stream
 
 __all__ = [
     "Kernel",

@@ -8,6 +8,8 @@ from msgspec import Struct
 
 from . import operators as op
 from . import sources
+from .core.merge import merge
+from .core.stream import Node, Stream
 from .errors import UsageError
 from .events import (
     Event,
@@ -24,7 +26,6 @@ from .events import (
     TlsEvent,
     TlsHandshake,
 )
-from .merge import merge
 from .sink import Output
 from .sources import (
     FileOptions,
@@ -36,7 +37,6 @@ from .sources import (
     SystemOptions,
     TlsOptions,
 )
-from .stream import Node, Stream
 
 __all__ = ["RECORD_HTTP_FILTERS", "TraceOptions", "explain", "read_http", "replay", "trace", "unredacted"]
 

@@ -13,14 +13,14 @@ from typing import Any
 from msgspec import Struct
 from reactivex import Observable
 
-from .engine import Engine, Hub, Site
+from .core.engine import Engine, Hub, Site
+from .core.mailbox import Dropped, Mailbox
+from .core.stream import as_stream
 from .errors import AgentsightError
 from .events import Loss, Origin
 from .loss import Ledger, Reason, RuleCounts
-from .mailbox import Dropped, Mailbox
 from .say import say
 from .sink import Output, Sink, Writer
-from .stream import as_stream
 from .view.tally import Tally
 
 __all__ = ["Run", "Summary", "run"]

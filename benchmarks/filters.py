@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from agentsight_rx.engine import Engine, Site
+from agentsight_rx.core.engine import Engine, Site
+from agentsight_rx.core.stream import Operator
 from agentsight_rx.events import Connection, HttpEvent, HttpRequest, Origin, TlsChunk, TlsEvent
 from agentsight_rx.operators import filter_http, filter_tls
-from agentsight_rx.stream import Operator
 
 from .recording import cut, traffic
 from .timing import Case, Row, Work, measure

@@ -8,9 +8,9 @@ from functools import partial
 from reactivex import operators as ops
 from reactivex.subject import Subject
 
-from agentsight_rx.engine import Engine
+from agentsight_rx.core.engine import Engine
+from agentsight_rx.core.stream import Chain
 from agentsight_rx.operators import change, keep
-from agentsight_rx.stream import Chain
 
 from .recording import cut
 from .timing import Case, Row, Work, measure

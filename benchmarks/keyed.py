@@ -7,10 +7,10 @@ from functools import partial
 
 from msgspec import Struct
 
-from agentsight_rx.engine import Engine, Site
-from agentsight_rx.merge import merge
+from agentsight_rx.core.engine import Engine, Site
+from agentsight_rx.core.merge import merge
+from agentsight_rx.core.stream import Kernel, Machine, Stream, of
 from agentsight_rx.operators import per_key
-from agentsight_rx.stream import Kernel, Machine, Stream, of
 
 from .recording import cut
 from .timing import Case, Row, Work, measure

@@ -10,14 +10,14 @@ from tempfile import TemporaryDirectory
 from typing import Any, cast
 
 from agentsight_rx import operators as op
-from agentsight_rx.engine import Engine
+from agentsight_rx.core.engine import Engine
+from agentsight_rx.core.merge import merge
+from agentsight_rx.core.stream import Operator, Stream, of
 from agentsight_rx.events import TlsChunk, TlsEvent, time_of
 from agentsight_rx.graphs import RECORD_HTTP_FILTERS, TraceOptions, read_http
-from agentsight_rx.merge import merge
 from agentsight_rx.runtime import Run
 from agentsight_rx.sink import Output, Writer
 from agentsight_rx.sinks.store import store
-from agentsight_rx.stream import Operator, Stream, of
 from agentsight_rx.view import CallRow
 
 from . import naive

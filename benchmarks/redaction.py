@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from agentsight_rx import operators as op
-from agentsight_rx.engine import Engine
+from agentsight_rx.core.engine import Engine
+from agentsight_rx.core.merge import merge
+from agentsight_rx.core.stream import Stream, of
 from agentsight_rx.events import TlsEvent, time_of
 from agentsight_rx.graphs import RECORD_HTTP_FILTERS, TraceOptions, read_http
-from agentsight_rx.merge import merge
 from agentsight_rx.sink import Output
-from agentsight_rx.stream import Stream, of
 from agentsight_rx.wire.secrets import Redactor
 
 from .recording import answer, cut, request_body, traffic

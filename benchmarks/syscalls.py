@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from typing import Any
 
 from agentsight_rx import sources
+from agentsight_rx.core.stream import Stream
 from agentsight_rx.runtime import Run
 from agentsight_rx.sources import FileOptions, NetOptions, StdioOptions, Target
-from agentsight_rx.stream import Stream
 
 __all__ = ["main"]
 

@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 from msgspec import Struct
 from reactivex import operators as ops
 
-from agentsight_rx.engine import Engine, Site
+from agentsight_rx.core.engine import Engine, Site
+from agentsight_rx.core.stream import Kernel, Operator, State, of
 from agentsight_rx.events import time_of
 from agentsight_rx.loss import Entry, Reason
-from agentsight_rx.stream import Kernel, Operator, State, of
 
 from .strategies import START_NS, batches_of
 

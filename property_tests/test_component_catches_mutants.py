@@ -9,11 +9,11 @@ import pytest
 from hypothesis import strategies as st
 from msgspec import Struct
 
-from agentsight_rx.engine import Site
+from agentsight_rx.core.engine import Site
+from agentsight_rx.core.kernels import each, keep, per_key
+from agentsight_rx.core.stream import Kernel, Machine, Operator, State
 from agentsight_rx.events import Loss, Origin
-from agentsight_rx.kernels import each, keep, per_key
 from agentsight_rx.loss import Reason
-from agentsight_rx.stream import Kernel, Machine, Operator, State
 
 from .component import Case, check
 from .strategies import START_NS

@@ -11,7 +11,7 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agentsight_rx.engine import Engine, Site
+from agentsight_rx.core.engine import Engine, Site
 from agentsight_rx.events import (
     BodyPart,
     Connection,

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from agentsight_rx import operators as op
-from agentsight_rx.engine import Engine
+from agentsight_rx.core.engine import Engine
+from agentsight_rx.core.stream import of
 from agentsight_rx.envelope import decode_envelope, encode_envelope, encode_line
 from agentsight_rx.events import Channel, Origin, RpcMessage, StdioChunk, StdioClose, StdioEvent, time_of
 from agentsight_rx.loss import Reason
-from agentsight_rx.stream import of
 from agentsight_rx.wire.jsonrpc import Kind, Line, LineDecoder, Message, decode_line
 
 from .component import Case, check

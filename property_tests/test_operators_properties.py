@@ -10,6 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from agentsight_rx import operators as op
+from agentsight_rx.core.stream import Machine, Operator, State
 from agentsight_rx.events import (
     BodyPart,
     Channel,
@@ -27,7 +28,6 @@ from agentsight_rx.events import (
     WebSocketMessage,
 )
 from agentsight_rx.loss import Reason
-from agentsight_rx.stream import Machine, Operator, State
 from agentsight_rx.view import Row
 
 from .coding_strategies import coded_events

@@ -8,7 +8,8 @@ from typing import TypeVar
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agentsight_rx.engine import Engine
+from agentsight_rx.core.engine import Engine
+from agentsight_rx.core.stream import of
 from agentsight_rx.events import (
     BodyPart,
     Connection,
@@ -25,7 +26,6 @@ from agentsight_rx.events import (
     time_of,
 )
 from agentsight_rx.operators import parse_http
-from agentsight_rx.stream import of
 
 from . import http2_strategies, websocket_strategies
 from .cuts import pieces_of

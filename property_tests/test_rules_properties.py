@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from agentsight_rx.engine import Engine, Site
+from agentsight_rx.core.engine import Engine, Site
 from agentsight_rx.errors import UsageError
 from agentsight_rx.events import (
     BodyPart,

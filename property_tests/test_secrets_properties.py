@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import Struct
 
-from agentsight_rx.engine import Engine, Site
+from agentsight_rx.core.engine import Engine, Site
+from agentsight_rx.core.stream import Operator
 from agentsight_rx.envelope import encode_line
 from agentsight_rx.events import (
     BodyPart,
@@ -34,7 +35,6 @@ from agentsight_rx.events import (
     WebSocketMessage,
 )
 from agentsight_rx.operators import remove_auth
-from agentsight_rx.stream import Operator
 from agentsight_rx.wire.secret_stream import SecretStream
 from agentsight_rx.wire.secrets import Redactor
 

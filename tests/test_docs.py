@@ -46,8 +46,8 @@ def test_the_scripts_of_the_readme_are_there() -> None:
 
 
 def test_the_operator_of_adding_md_works() -> None:
+    from agentsight_rx.core.stream import of
     from agentsight_rx.events import Origin, Reply, SseMessage
-    from agentsight_rx.stream import of
 
     space: dict[str, object] = {}
     (block,) = blocks((ROOT / "docs" / "adding.md").read_text(), "python")

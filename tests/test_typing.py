@@ -25,8 +25,8 @@ from reactivex import operators as ops
 from agentsight_rx import operators as op
 from agentsight_rx import sources
 from agentsight_rx.events import Event, HttpEvent, ProcessEvent, TlsEvent
-from agentsight_rx.merge import merge
-from agentsight_rx.stream import Operator, Stream
+from agentsight_rx.core.merge import merge
+from agentsight_rx.core.stream import Operator, Stream
 from agentsight_rx.view import Row
 
 

@@ -6,12 +6,12 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+from ..core.stream import Stream
 from ..doctor import require_capture
 from ..graphs import explain
 from ..runtime import Summary, run
 from ..say import say
 from ..sink import Output, Sink
-from ..stream import Stream
 from ..web import WebSink
 from .text import summary_lines
 

@@ -9,7 +9,8 @@ import typer
 from msgspec import Struct
 
 from .. import sources
-from ..engine import Engine
+from ..core.engine import Engine
+from ..core.stream import Stream
 from ..events import (
     BodyPart,
     Event,
@@ -29,7 +30,6 @@ from ..operators.filter_exchanges import Dropped, Message, judge_http
 from ..operators.http_rules import HttpRules, compile_http
 from ..operators.tls_rules import TlsRules, compile_tls
 from ..sources import ReplayOptions
-from ..stream import Stream
 from .options import CompatFilters
 from .text import filter_line
 

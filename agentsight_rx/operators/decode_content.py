@@ -7,9 +7,9 @@ from typing import TypeVar
 
 from msgspec.structs import replace
 
+from ..core.kernels import per_key
+from ..core.stream import Machine, Operator, State
 from ..events import BodyPart, Connection, Headers, HttpEvent, HttpRequest, HttpResponse, TlsClose
-from ..kernels import per_key
-from ..stream import Machine, Operator, State
 from ..wire.coding import ContentDecoder, codings_of
 
 __all__ = ["decode_content"]

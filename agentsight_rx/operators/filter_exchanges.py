@@ -8,6 +8,8 @@ from typing import TypeAlias
 import msgspec
 from msgspec import Struct
 
+from ..core.kernels import per_key
+from ..core.stream import Machine, Operator, State
 from ..events import (
     BodyPart,
     Connection,
@@ -18,8 +20,6 @@ from ..events import (
     TlsClose,
     WebSocketMessage,
 )
-from ..kernels import per_key
-from ..stream import Machine, Operator, State
 from .http_rules import ExchangeRules, HttpRules, Judged
 
 __all__ = ["Dropped", "Message", "judge_http"]

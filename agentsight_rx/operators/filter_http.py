@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..engine import Site
+from ..core.engine import Site
+from ..core.kernels import keep
+from ..core.stream import Kernel, Operator, State
 from ..events import BodyPart, HttpEvent, HttpRequest, HttpResponse, SseMessage, WebSocketMessage
-from ..kernels import keep
 from ..loss import Reason, RuleCounts
-from ..stream import Kernel, Operator, State
 from .filter_exchanges import Dropped, judge_http
 from .http_rules import compile_http
 

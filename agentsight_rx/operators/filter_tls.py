@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import cast
 
-from ..engine import Site
+from ..core.engine import Site
+from ..core.kernels import keep
+from ..core.stream import Kernel, Operator
 from ..events import HttpEvent, TlsChunk, TlsEvent, TlsHandshake
-from ..kernels import keep
 from ..loss import Reason, RuleCounts
-from ..stream import Kernel, Operator
 from .tls_rules import TlsRules, compile_tls
 
 __all__ = ["drop_marked", "filter_tls"]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from ..core.kernels import each
+from ..core.stream import Machine, Operator, State
 from ..events import Event
-from ..kernels import each
-from ..stream import Machine, Operator, State
 from ..view import Fold, Row
 
 __all__ = ["materialize"]

@@ -8,9 +8,9 @@ from collections.abc import Iterable
 import msgspec
 from msgspec import Struct
 
+from ..core.kernels import per_key
+from ..core.stream import Machine, Operator, State
 from ..events import Channel, Connection, HttpEvent, HttpRequest, HttpResponse, Origin, RpcMessage, SseMessage, TlsClose
-from ..kernels import per_key
-from ..stream import Machine, Operator, State
 from ..wire.jsonrpc import Line, Message, decode_line, outcome_of, read_server, read_tool
 
 __all__ = ["merge_mcp"]

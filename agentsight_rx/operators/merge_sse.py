@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 import msgspec
 from msgspec import Struct
 
+from ..core.kernels import per_key
+from ..core.stream import Machine, Operator, State
 from ..events import BodyPart, Connection, HttpEvent, HttpResponse, Loss, Origin, SseMessage
-from ..kernels import per_key
 from ..loss import Reason
-from ..stream import Machine, Operator, State
 from ..wire.http1_head import field
 from .event_stream import About, EventStream, restored
 

@@ -7,10 +7,10 @@ from collections.abc import Iterable
 import msgspec
 from msgspec import Struct
 
+from ..core.kernels import per_key
+from ..core.stream import Machine, Operator, State
 from ..events import Connection, Headers, HttpEvent, HttpRequest, SseEvent, TlsClose, WebSocketMessage
-from ..kernels import per_key
 from ..llm import find
-from ..stream import Machine, Operator, State
 from .event_stream import About, EventStream, restored
 
 __all__ = ["merge_websocket"]

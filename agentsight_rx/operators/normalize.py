@@ -8,9 +8,9 @@ from typing import TypeVar, cast
 
 from msgspec.structs import replace
 
-from ..engine import Site
+from ..core.engine import Site
+from ..core.stream import Kernel, Operator, State
 from ..events import Event, Origin, TlsChunk
-from ..stream import Kernel, Operator, State
 
 __all__ = ["normalize", "wall_offset"]
 

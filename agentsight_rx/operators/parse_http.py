@@ -7,9 +7,9 @@ from typing import Any
 
 import msgspec
 
+from ..core.kernels import per_key
+from ..core.stream import Machine, Operator, State
 from ..events import Connection, Direction, HttpEvent, TlsChunk, TlsClose, TlsEvent
-from ..kernels import per_key
-from ..stream import Machine, Operator, State
 from ..wire.http2 import looks_like_http2
 from .sessions.http1 import Http1Session
 from .sessions.http2 import Http2Session

@@ -11,11 +11,11 @@ import msgspec
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from ..engine import Site
+from ..core.engine import Site
+from ..core.kernels import each
+from ..core.stream import Kernel, Machine, Operator, State
 from ..events import Channel, Loss, Origin, RpcMessage, StdioChunk, StdioClose, StdioEvent
-from ..kernels import each
 from ..loss import Reason
-from ..stream import Kernel, Machine, Operator, State
 from ..wire.jsonrpc import (
     Line,
     LineDecoder,

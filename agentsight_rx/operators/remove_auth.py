@@ -9,7 +9,8 @@ from typing import Any, Generic, TypeVar, cast
 import msgspec
 from msgspec.structs import replace
 
-from ..engine import Site
+from ..core.engine import Site
+from ..core.stream import Kernel, Operator, State
 from ..events import (
     BodyPart,
     Channel,
@@ -31,7 +32,6 @@ from ..events import (
     ToolCall,
     WebSocketMessage,
 )
-from ..stream import Kernel, Operator, State
 from ..wire.secret_events import mask_events
 from ..wire.secret_names import SECRET_HEADERS, is_secret_header, mask_command, mask_field, mask_words
 from ..wire.secret_stream import SecretStream

@@ -18,12 +18,12 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Raw, Struct
 
+from ..core.mailbox import Mailbox
 from ..errors import SinkError
 from ..events import HttpRequest, HttpResponse, Reply, SseMessage
 from ..llm import provider_named
 from ..llm.decode import decoded
 from ..loss import Ledger, Meter, Reason
-from ..mailbox import Mailbox
 from ..say import say
 from ..sink import Output, Sink
 from ..view import CallRow

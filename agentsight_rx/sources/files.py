@@ -11,9 +11,9 @@ from typing import TypeAlias
 import msgspec
 from msgspec.structs import replace
 
+from ..core.stream import Stream, origin
 from ..events import FileEvent, Loss, Origin, Tick, time_of
 from ..loss import Reason
-from ..stream import Stream, origin
 from .program import CALL_FIELDS, Program, Repeats, lexical_path, text_of, walked_path
 from .target import Target
 

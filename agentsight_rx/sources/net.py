@@ -11,8 +11,8 @@ from typing import TypeAlias
 import msgspec
 from msgspec.structs import replace
 
+from ..core.stream import Stream, origin
 from ..events import Loss, NetEvent, Origin, Tick, time_of
-from ..stream import Stream, origin
 from .program import CALL_FIELDS, Program, Repeats, lexical_path, text_of, walked_path
 from .target import Target
 

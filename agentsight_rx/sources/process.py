@@ -7,8 +7,8 @@ from struct import Struct as Layout
 
 import msgspec
 
+from ..core.stream import Stream, origin
 from ..events import Origin, ProcessEvent, ProcessExec, ProcessExit, ProcessFork, time_of
-from ..stream import Stream, origin
 from .containers import Memory
 from .program import Program, text_of, walked_path
 from .target import Target

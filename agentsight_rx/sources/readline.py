@@ -17,11 +17,11 @@ from elftools.elf.elffile import ELFFile
 from elftools.elf.hash import ELFHashSection, GNUHashSection
 from elftools.elf.sections import StringTableSection
 
+from ..core.stream import Stream, origin
 from ..errors import CaptureError
 from ..events import Loss, Origin, Readline, Tick, time_of
 from ..loss import Reason
 from ..say import say as tell
-from ..stream import Stream, origin
 from .libraries import FileId, executables_of
 from .probes import Probes
 from .program import Program, text_of

@@ -9,12 +9,12 @@ from typing import BinaryIO
 
 import msgspec
 
+from ..core.stream import Stream, origin
 from ..envelope import decode_envelope
 from ..errors import CaptureError
 from ..events import Event, Loss, Origin, Tick, time_of
 from ..loss import Reason
 from ..say import say as tell
-from ..stream import Stream, origin
 from .foreign_lines import ForeignLines
 
 __all__ = ["ReplayOptions", "replay"]

@@ -12,10 +12,10 @@ from typing import Literal, NamedTuple, TypeAlias
 
 import msgspec
 
+from ..core.stream import Stream, origin
 from ..errors import CaptureError, UsageError
 from ..events import Channel, Loss, Origin, StdioChunk, StdioClose, StdioEvent, time_of
 from ..loss import Reason
-from ..stream import Stream, origin
 from .bcc_module import bcc
 from .program import Program
 from .target import Target, seeds

@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 import msgspec
 
+from ..core.stream import Stream, origin
 from ..errors import UsageError
 from ..events import Origin, SystemEvent, SystemSample, SystemWide, time_of
-from ..stream import Stream, origin
 from .target import Target, seeds
 
 __all__ = ["SystemOptions", "system"]

@@ -15,11 +15,11 @@ from typing import NamedTuple
 
 import msgspec
 
+from ..core.stream import Stream, origin
 from ..errors import CaptureError
 from ..events import Connection, Loss, Origin, TlsChunk, TlsClose, TlsEvent, TlsHandshake, time_of
 from ..loss import Reason
 from ..say import say as tell
-from ..stream import Stream, origin
 from .containers import Container, control_groups, inside, is_reference, libraries_in, members, resolve_reference
 from .libraries import (
     FUNCTIONS,

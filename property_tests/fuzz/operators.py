@@ -7,7 +7,8 @@ from typing import Any
 
 import msgspec
 
-from agentsight_rx.engine import Engine, Site
+from agentsight_rx.core.engine import Engine, Site
+from agentsight_rx.core.stream import Operator
 from agentsight_rx.envelope import decode_envelope, encode_line
 from agentsight_rx.events import (
     BodyPart,
@@ -30,7 +31,6 @@ from agentsight_rx.events import (
 )
 from agentsight_rx.loss import Entry, Reason
 from agentsight_rx.operators import decode_content, merge_sse, merge_websocket, parse_http, parse_jsonrpc, remove_auth
-from agentsight_rx.stream import Operator
 
 from .choices import Input
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from agentsight_rx.engine import Engine
+from agentsight_rx.core.engine import Engine
 from agentsight_rx.envelope import decode_envelope, encode_envelope, encode_line
 from agentsight_rx.events import Loss
 from agentsight_rx.sources.foreign_lines import ForeignLines

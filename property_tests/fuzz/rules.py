@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agentsight_rx.engine import Engine, Site
+from agentsight_rx.core.engine import Engine, Site
 from agentsight_rx.errors import UsageError
 from agentsight_rx.events import (
     Connection,

@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 from msgspec import Struct
 from msgspec.structs import replace
 
-from agentsight_rx.engine import Engine
+from agentsight_rx.core.engine import Engine
+from agentsight_rx.core.stream import of
 from agentsight_rx.events import (
     Connection,
     Direction,
@@ -26,7 +27,6 @@ from agentsight_rx.events import (
 from agentsight_rx.graphs import TraceOptions, read_http
 from agentsight_rx.operators import drop_marked, filter_tls, materialize, normalize, remove_auth
 from agentsight_rx.sink import Output
-from agentsight_rx.stream import of
 from agentsight_rx.view import Row
 
 from ..operators import CONNECTION, Wire

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from agentsight_rx.engine import Engine
+from agentsight_rx.core.engine import Engine
+from agentsight_rx.core.stream import of
 from agentsight_rx.events import Connection, SseMessage, TlsEvent, time_of
 from agentsight_rx.graphs import TraceOptions, read_http
 from agentsight_rx.operators import materialize, normalize, remove_auth
 from agentsight_rx.sink import Output
-from agentsight_rx.stream import of
 from agentsight_rx.view import CallRow, TokenRow
 
 from ..operators import Wire

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
+from agentsight_rx.core.stream import Stream
 from agentsight_rx.loss import Ledger
 from agentsight_rx.runtime import Run
 from agentsight_rx.sink import Output, Sink
-from agentsight_rx.stream import Stream
 
 __all__ = ["Kept", "needs_root", "running", "started", "until"]
 

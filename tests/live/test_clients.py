@@ -9,10 +9,10 @@ import pytest
 
 from agentsight_rx import operators as op
 from agentsight_rx import sources
+from agentsight_rx.core.stream import of
 from agentsight_rx.events import BodyPart, HttpEvent, HttpRequest, HttpResponse, time_of
 from agentsight_rx.graphs import TraceOptions, trace
 from agentsight_rx.sources import ProcessOptions, Target, TlsOptions
-from agentsight_rx.stream import of
 from agentsight_rx.view import CallRow, ProcessRow, TokenRow
 
 from .capture import Kept, needs_root, running, started

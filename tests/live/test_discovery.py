@@ -14,11 +14,11 @@ import pytest
 
 from agentsight_rx import operators as op
 from agentsight_rx import sources
+from agentsight_rx.core.stream import origin
 from agentsight_rx.events import HttpRequest, TlsChunk, time_of
 from agentsight_rx.sources import Target, TlsOptions
 from agentsight_rx.sources.libraries import system_libraries
 from agentsight_rx.sources.tls import TlsReader
-from agentsight_rx.stream import origin
 
 from .capture import Kept, needs_root, running, started, until
 from .peers import CLIENTS, fake_llm

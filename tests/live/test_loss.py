@@ -11,11 +11,11 @@ import pytest
 
 from agentsight_rx import operators as op
 from agentsight_rx.cli.text import summary_lines
+from agentsight_rx.core.stream import Stream, origin
 from agentsight_rx.events import HttpEvent, HttpRequest, Loss, TlsEvent, time_of
 from agentsight_rx.loss import Reason
 from agentsight_rx.sources import Target, TlsOptions
 from agentsight_rx.sources.tls import TlsReader
-from agentsight_rx.stream import Stream, origin
 
 from .capture import needs_root, running, started, until
 from .load import message

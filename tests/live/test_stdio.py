@@ -22,12 +22,12 @@ import pytest
 
 from agentsight_rx import operators as op
 from agentsight_rx import sources
+from agentsight_rx.core.stream import Stream
 from agentsight_rx.errors import UsageError
 from agentsight_rx.events import Channel, Loss, RpcMessage, StdioChunk, StdioClose, StdioEvent
 from agentsight_rx.loss import Reason
 from agentsight_rx.sources import StdioOptions, Target
 from agentsight_rx.sources.stdio import StdioReader
-from agentsight_rx.stream import Stream
 
 from .capture import Kept, needs_root, running, started
 

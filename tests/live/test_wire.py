@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from agentsight_rx import operators as op
+from agentsight_rx.core.stream import of
 from agentsight_rx.events import (
     BodyPart,
     HttpEvent,
@@ -30,7 +31,6 @@ from agentsight_rx.events import (
 from agentsight_rx.graphs import TraceOptions, trace
 from agentsight_rx.runtime import Summary
 from agentsight_rx.sources import Target, TlsOptions
-from agentsight_rx.stream import of
 from agentsight_rx.view import CallRow, TokenRow
 
 from .capture import Kept, needs_root, running, started

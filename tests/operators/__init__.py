@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Generic, TypeVar
 
-from agentsight_rx.engine import Engine, Site
+from agentsight_rx.core.engine import Engine, Site
+from agentsight_rx.core.stream import Operator, State
 from agentsight_rx.events import (
     BodyPart,
     Connection,
@@ -19,7 +20,6 @@ from agentsight_rx.events import (
     TlsClose,
     WebSocketMessage,
 )
-from agentsight_rx.stream import Operator, State
 
 A = TypeVar("A")
 B = TypeVar("B")

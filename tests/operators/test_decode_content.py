@@ -10,6 +10,7 @@ import pytest
 import zstandard
 from msgspec.structs import replace
 
+from agentsight_rx.core.stream import Operator
 from agentsight_rx.events import (
     BodyPart,
     Connection,
@@ -26,7 +27,6 @@ from agentsight_rx.events import (
 from agentsight_rx.loss import Reason
 from agentsight_rx.operators import merge_sse
 from agentsight_rx.operators.decode_content import decode_content
-from agentsight_rx.stream import Operator
 
 from . import CONNECTION, Running, run
 

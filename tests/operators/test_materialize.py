@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import msgspec
 import pytest
 
+from agentsight_rx.core.stream import Operator
 from agentsight_rx.events import (
     Connection,
     Event,
@@ -24,7 +25,6 @@ from agentsight_rx.events import (
     Usage,
 )
 from agentsight_rx.operators import materialize, merge_sse, parse_http
-from agentsight_rx.stream import Operator
 from agentsight_rx.view import AuditRow, CallRow, ProcessRow, Row, TokenRow, ToolRow
 
 from . import CONNECTION, MS, Running, Wire, run

@@ -8,7 +8,8 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from agentsight_rx.engine import Engine
+from agentsight_rx.core.engine import Engine
+from agentsight_rx.core.stream import of
 from agentsight_rx.envelope import encode_envelope
 from agentsight_rx.events import (
     BodyPart,
@@ -29,7 +30,6 @@ from agentsight_rx.events import (
 )
 from agentsight_rx.loss import Reason
 from agentsight_rx.operators import merge_sse, parse_http
-from agentsight_rx.stream import of
 
 from . import CONNECTION, Running, Wire, run
 

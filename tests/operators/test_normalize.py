@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator
 import msgspec
 from msgspec.structs import replace
 
+from agentsight_rx.core.stream import Operator
 from agentsight_rx.events import Event, Origin, ProcessExit, Tick, TlsChunk
 from agentsight_rx.operators import normalize
 from agentsight_rx.operators.normalize import wall_offset
-from agentsight_rx.stream import Operator
 
 from . import CONNECTION, Running, run
 

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
+from agentsight_rx.core.stream import Operator
 from agentsight_rx.envelope import encode_line
 from agentsight_rx.events import (
     BodyPart,
@@ -34,7 +35,6 @@ from agentsight_rx.events import (
 )
 from agentsight_rx.operators import parse_http, remove_auth
 from agentsight_rx.operators.remove_auth import SECRET_HEADERS
-from agentsight_rx.stream import Operator
 from agentsight_rx.wire.secrets import Redactor
 
 from . import CONNECTION, Running, Wire, run

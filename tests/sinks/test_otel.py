@@ -20,6 +20,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import ScopeSpans, Span, Status
 
+from agentsight_rx.core.stream import of
 from agentsight_rx.errors import SinkError
 from agentsight_rx.events import (
     Connection,
@@ -38,7 +39,6 @@ from agentsight_rx.loss import Entry, Ledger, Meter, Reason
 from agentsight_rx.runtime import run
 from agentsight_rx.sink import Output
 from agentsight_rx.sinks import OtelOptions, otel
-from agentsight_rx.stream import of
 from agentsight_rx.view import CallRow, Fold, ProcessRow
 
 SECOND = 1_000_000_000
@@ -614,7 +614,7 @@ PROGRAM = """
 import sys
 from agentsight_rx.loss import Ledger
 from agentsight_rx.sinks import OtelOptions, otel
-from agentsight_rx.stream import of
+from agentsight_rx.core.stream import of
 from agentsight_rx.view import CallRow
 writer = otel(OtelOptions(sys.argv[1])).open(Ledger())
 writer.write([CallRow("llm-1", 1000, 2000, status="complete")])

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from agentsight_rx.engine import Engine
+from agentsight_rx.core.engine import Engine
+from agentsight_rx.core.stream import of
 from agentsight_rx.errors import StoreError
 from agentsight_rx.events import HttpRequest, Origin
 from agentsight_rx.loss import Ledger
 from agentsight_rx.operators import remove_auth
 from agentsight_rx.sinks import redaction_key, store
-from agentsight_rx.stream import of
 
 SECRET = "sk-ant-api03-Zk3uV9qLr7XwT2mB8nC4dF6gH1jK5pQs"
 

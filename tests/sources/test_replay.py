@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from agentsight_rx.engine import Engine
+from agentsight_rx.core.engine import Engine
 from agentsight_rx.envelope import encode_line
 from agentsight_rx.errors import CaptureError
 from agentsight_rx.events import (

@@ -13,13 +13,13 @@ from typing import Any
 import httpx2
 import pytest
 
+from agentsight_rx.core.stream import of
 from agentsight_rx.errors import SinkError, UsageError
 from agentsight_rx.events import Origin, ProcessExec
 from agentsight_rx.loss import Ledger
 from agentsight_rx.operators import materialize
 from agentsight_rx.runtime import Run
 from agentsight_rx.sink import Writer
-from agentsight_rx.stream import of
 from agentsight_rx.view import CallRow
 from agentsight_rx.web import WebOptions, WebSink, web
 

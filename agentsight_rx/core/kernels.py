@@ -7,9 +7,9 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
+from ..events import Loss
+from ..loss import Reason
 from .engine import Site
-from .events import Loss
-from .loss import Reason
 from .stream import Kernel, Machine, Malformed, Operator, State
 
 __all__ = ["change", "each", "keep", "per_key"]

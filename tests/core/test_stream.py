@@ -13,10 +13,10 @@ from reactivex import ConnectableObservable, Observable
 from reactivex import operators as ops
 from reactivex.subject import Subject
 
-from agentsight_rx.engine import Engine, Site
-from agentsight_rx.kernels import change, each, keep
+from agentsight_rx.core.engine import Engine, Site
+from agentsight_rx.core.kernels import change, each, keep
+from agentsight_rx.core.stream import Chain, Kernel, Machine, Node, Operator, State, Stream, of, origin
 from agentsight_rx.loss import Entry, Reason
-from agentsight_rx.stream import Chain, Kernel, Machine, Node, Operator, State, Stream, of, origin
 
 MS = 1_000_000
 Timed: TypeAlias = tuple[int, str]  # ms, name

@@ -19,9 +19,9 @@ from reactivex.disposable import Disposable, SingleAssignmentDisposable
 from reactivex.scheduler import CurrentThreadScheduler
 from reactivex.scheduler.periodicscheduler import PeriodicScheduler
 
-from .events import Loss, Tick
-from .loss import Ledger, Meter, Reason
-from .say import say
+from ..events import Loss, Tick
+from ..loss import Ledger, Meter, Reason
+from ..say import say
 
 __all__ = ["Engine", "Hub", "Outlet", "Reader", "Site", "Ticker"]
 

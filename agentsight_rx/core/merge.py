@@ -8,8 +8,8 @@ from typing import Any, Generic, TypeVar
 from reactivex import abc
 from reactivex.disposable import CompositeDisposable
 
+from ..events import time_of as event_time
 from .engine import STEP_NS, Engine, Outlet, Site
-from .events import time_of as event_time
 from .stream import Node, Stream
 
 __all__ = ["merge"]

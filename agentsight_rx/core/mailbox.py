@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 
 from msgspec import Struct
 
-from .events import SseMessage
+from ..events import SseMessage
 
 __all__ = ["Dropped", "Mailbox", "weight"]
 

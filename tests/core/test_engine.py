@@ -17,10 +17,10 @@ from reactivex import abc
 from reactivex import operators as ops
 from reactivex.scheduler import CurrentThreadScheduler, ImmediateScheduler
 
-from agentsight_rx.engine import Engine, Hub, Site
+from agentsight_rx.core.engine import Engine, Hub, Site
+from agentsight_rx.core.stream import Kernel, Operator, Stream, of, origin
 from agentsight_rx.events import Event, Loss, Origin, Tick, TlsHandshake, time_of
 from agentsight_rx.loss import Entry, Reason
-from agentsight_rx.stream import Kernel, Operator, Stream, of, origin
 
 MS = 1_000_000
 Timed: TypeAlias = tuple[int, str]  # ms, name

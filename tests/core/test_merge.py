@@ -11,12 +11,12 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from reactivex import operators as ops
 
-from agentsight_rx.engine import Engine
+from agentsight_rx.core.engine import Engine
+from agentsight_rx.core.kernels import change, keep
+from agentsight_rx.core.merge import merge
+from agentsight_rx.core.stream import Kernel, Node, Operator, Stream, of
 from agentsight_rx.events import Loss, Origin, TlsClose
-from agentsight_rx.kernels import change, keep
 from agentsight_rx.loss import Reason
-from agentsight_rx.merge import merge
-from agentsight_rx.stream import Kernel, Node, Operator, Stream, of
 
 MS = 1_000_000
 Timed: TypeAlias = tuple[int, str]  # ms, name

@@ -10,11 +10,11 @@ import pytest
 from msgspec import Struct
 from msgspec.structs import replace
 
-from agentsight_rx.engine import Engine, Site
+from agentsight_rx.core.engine import Engine, Site
+from agentsight_rx.core.kernels import change, each, keep, per_key
+from agentsight_rx.core.stream import Kernel, Machine, Malformed, Operator, State
 from agentsight_rx.events import Loss, Origin
-from agentsight_rx.kernels import change, each, keep, per_key
 from agentsight_rx.loss import Entry, Reason
-from agentsight_rx.stream import Kernel, Machine, Malformed, Operator, State
 
 
 class Word(Struct, frozen=True):

@@ -9,8 +9,8 @@ from msgspec import Struct
 from reactivex import ConnectableObservable, Observable, abc
 from reactivex.disposable import CompositeDisposable, Disposable
 
+from ..loss import Reason
 from .engine import Engine, Hub, Outlet, Reader, Site
-from .loss import Reason
 
 __all__ = [
     "Chain",

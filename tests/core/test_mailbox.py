@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from agentsight_rx.core.mailbox import Dropped, Mailbox, weight
 from agentsight_rx.events import BodyPart, HttpRequest, Loss, Origin, Reply, SseMessage, TlsChunk, TlsClose
 from agentsight_rx.loss import Reason
-from agentsight_rx.mailbox import Dropped, Mailbox, weight
 
 ORIGIN = Origin(1, 1)
 

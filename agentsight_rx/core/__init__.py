@@ -1,0 +1,1 @@
+"""The engine: time, streams, operators, and how batches move between threads."""
