@@ -11,8 +11,8 @@ from ..core.kernels import per_key
 from ..core.stream import Machine, Operator, State
 from ..events import BodyPart, Connection, HttpEvent, HttpResponse, Loss, Origin, SseMessage
 from ..loss import Reason
+from ..sessions.event_stream import About, EventStream, restored
 from ..wire.http1_head import field
-from .event_stream import About, EventStream, restored
 
 __all__ = ["merge_sse"]
 

@@ -11,7 +11,7 @@ from ..core.kernels import per_key
 from ..core.stream import Machine, Operator, State
 from ..events import Connection, Headers, HttpEvent, HttpRequest, SseEvent, TlsClose, WebSocketMessage
 from ..llm import find
-from .event_stream import About, EventStream, restored
+from ..sessions.event_stream import About, EventStream, restored
 
 __all__ = ["merge_websocket"]
 

@@ -10,11 +10,11 @@ import msgspec
 from ..core.kernels import per_key
 from ..core.stream import Machine, Operator, State
 from ..events import Connection, Direction, HttpEvent, TlsChunk, TlsClose, TlsEvent
+from ..sessions.http1 import Http1Session
+from ..sessions.http2 import Http2Session
+from ..sessions.session import Context, Session, Side
+from ..sessions.websocket import WebSocketSession
 from ..wire.http2 import looks_like_http2
-from .sessions.http1 import Http1Session
-from .sessions.http2 import Http2Session
-from .sessions.session import Context, Session, Side
-from .sessions.websocket import WebSocketSession
 
 __all__ = ["parse_http"]
 

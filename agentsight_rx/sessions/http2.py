@@ -8,10 +8,10 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ...events import Direction, Headers, HttpEvent, Loss, Origin, TlsChunk
-from ...loss import Reason
-from ...wire.http1_head import RequestHead, ResponseHead, field
-from ...wire.http2 import Control, Data, Fields, Foreign, GoAway, Http2Decoder, Item, Lost, Reset
+from ..events import Direction, Headers, HttpEvent, Loss, Origin, TlsChunk
+from ..loss import Reason
+from ..wire.http1_head import RequestHead, ResponseHead, field
+from ..wire.http2 import Control, Data, Fields, Foreign, GoAway, Http2Decoder, Item, Lost, Reset
 from .message import Asked, Message, is_streamed, weight_of
 from .session import Context, Session, Side, origin_of
 

@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from ...events import BodyPart, Headers, HttpEvent, HttpRequest, HttpResponse, Origin
-from ...wire.http1_head import RequestHead, ResponseHead, field
+from ..events import BodyPart, Headers, HttpEvent, HttpRequest, HttpResponse, Origin
+from ..wire.http1_head import RequestHead, ResponseHead, field
 
 __all__ = ["Asked", "Message", "is_streamed", "restored", "weight_of"]
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from msgspec import Struct
 
-from ...events import BodyPart, Direction, HttpEvent, Origin, TlsChunk
-from ...wire.http1 import Foreign
+from ..events import BodyPart, Direction, HttpEvent, Origin, TlsChunk
+from ..wire.http1 import Foreign
 
 __all__ = ["Context", "Session", "Side", "origin_of"]
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import msgspec
 
-from ...events import BodyPart, Direction, HttpEvent, Origin, TlsChunk
-from ...wire.http1 import Body, End, Foreign, Http1Decoder, Item
-from ...wire.http1_head import RequestHead, ResponseHead, field
+from ..events import BodyPart, Direction, HttpEvent, Origin, TlsChunk
+from ..wire.http1 import Body, End, Foreign, Http1Decoder, Item
+from ..wire.http1_head import RequestHead, ResponseHead, field
 from .http2 import Http2Session
 from .message import Asked, Message, is_streamed, restored, weight_of
 from .session import Context, Session, Side, origin_of

@@ -7,9 +7,9 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from ...events import Direction, Headers, HttpEvent, Origin, TlsChunk, WebSocketMessage
-from ...wire.http1_head import field
-from ...wire.websocket import Deflate, Foreign, Message, WebSocketDecoder, agreed
+from ..events import Direction, Headers, HttpEvent, Origin, TlsChunk, WebSocketMessage
+from ..wire.http1_head import field
+from ..wire.websocket import Deflate, Foreign, Message, WebSocketDecoder, agreed
 from .message import Asked
 from .session import Context, Session, Side, origin_of
 
