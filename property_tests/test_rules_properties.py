@@ -28,7 +28,7 @@ from agentsight_rx.events import (
     WebSocketMessage,
 )
 from agentsight_rx.operators import filter_http, filter_tls
-from agentsight_rx.operators.rule_text import All, Condition, Not, Nothing, Rule, Some, parse_rule, spell
+from agentsight_rx.rules.syntax import All, Condition, Not, Nothing, Rule, Some, parse_rule, spell
 
 from .component import Case, check
 from .strategies import START_NS

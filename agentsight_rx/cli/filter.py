@@ -27,8 +27,8 @@ from ..events import (
 from ..graphs import TraceOptions, read_http
 from ..loss import Reason, RuleCounts
 from ..operators.filter_exchanges import Dropped, Message, judge_http
-from ..operators.http_rules import HttpRules, compile_http
-from ..operators.tls_rules import TlsRules, compile_tls
+from ..rules.http import HttpRules, compile_http
+from ..rules.tls import TlsRules, compile_tls
 from ..sources import ReplayOptions
 from .options import CompatFilters
 from .text import filter_line

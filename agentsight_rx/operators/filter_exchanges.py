@@ -20,7 +20,7 @@ from ..events import (
     TlsClose,
     WebSocketMessage,
 )
-from .http_rules import ExchangeRules, HttpRules, Judged
+from ..rules.http import ExchangeRules, HttpRules, Judged
 
 __all__ = ["Dropped", "Message", "judge_http"]
 

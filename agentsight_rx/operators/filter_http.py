@@ -10,8 +10,8 @@ from ..core.kernels import keep
 from ..core.stream import Kernel, Operator, State
 from ..events import BodyPart, HttpEvent, HttpRequest, HttpResponse, SseMessage, WebSocketMessage
 from ..loss import Reason, RuleCounts
+from ..rules.http import compile_http
 from .filter_exchanges import Dropped, judge_http
-from .http_rules import compile_http
 
 __all__ = ["filter_http"]
 

@@ -10,7 +10,7 @@ from ..core.kernels import keep
 from ..core.stream import Kernel, Operator
 from ..events import HttpEvent, TlsChunk, TlsEvent, TlsHandshake
 from ..loss import Reason, RuleCounts
-from .tls_rules import TlsRules, compile_tls
+from ..rules.tls import TlsRules, compile_tls
 
 __all__ = ["drop_marked", "filter_tls"]
 

@@ -16,9 +16,9 @@ from agentsight_rx.events import (
     WebSocketMessage,
 )
 from agentsight_rx.operators import filter_http, filter_tls
-from agentsight_rx.operators.http_rules import compile_http
-from agentsight_rx.operators.rule_text import All, Condition, Not, Rule, Some, parse_rule, spell
-from agentsight_rx.operators.tls_rules import compile_tls
+from agentsight_rx.rules.http import compile_http
+from agentsight_rx.rules.syntax import All, Condition, Not, Rule, Some, parse_rule, spell
+from agentsight_rx.rules.tls import compile_tls
 
 from .choices import Input
 

@@ -198,8 +198,8 @@ def test_an_example_about_messages_compiles(rule: str) -> None:
 
 
 def test_every_field_is_documented() -> None:
-    from agentsight_rx.operators.http_fields import HTTP_FIELDS
-    from agentsight_rx.operators.tls_rules import TLS_FIELDS
+    from agentsight_rx.rules.http_fields import HTTP_FIELDS
+    from agentsight_rx.rules.tls import TLS_FIELDS
 
     said = set(re.findall(r"`([\w.-]+)`", (ROOT / "docs" / "filters.md").read_text()))
     names = {re.sub(r"^(exchange\.)?((req|request|resp|response|res|websocket)\.)?", "", name) for name in HTTP_FIELDS}

@@ -23,7 +23,7 @@ from agentsight_rx.events import (
 from agentsight_rx.loss import Reason, RuleCounts
 from agentsight_rx.operators import filter_http
 from agentsight_rx.operators.filter_exchanges import Dropped, judge_http
-from agentsight_rx.operators.http_rules import compile_http
+from agentsight_rx.rules.http import compile_http
 
 from . import CONNECTION, Running, run
 

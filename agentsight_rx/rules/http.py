@@ -9,9 +9,9 @@ from typing import Any, TypeAlias
 from msgspec import Struct
 
 from ..events import HttpEvent, HttpRequest, HttpResponse, WebSocketMessage
-from .compat_rules import http_parts
+from .compat import http_parts
+from .compiler import Language, Leaf, Resolved, expression, hoisted, joined, negation, of_exchange, resolve, shown, witness
 from .http_fields import HTTP_FIELDS, http_code, http_field, path_contains
-from .rule_code import Language, Leaf, Resolved, expression, hoisted, joined, negation, of_exchange, resolve, shown, witness
 
 __all__ = ["ExchangeRules", "HttpRules", "Judged", "compile_http"]
 

@@ -9,8 +9,8 @@ from typing import Any, TypeAlias
 from msgspec import Struct
 
 from ..events import TlsChunk, TlsEvent, TlsHandshake
-from .compat_rules import tls_parts
-from .rule_code import (
+from .compat import tls_parts
+from .compiler import (
     Code,
     Field,
     Language,

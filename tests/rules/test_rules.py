@@ -6,9 +6,9 @@ import pytest
 
 from agentsight_rx.errors import UsageError
 from agentsight_rx.operators import filter_tls
-from agentsight_rx.operators.rule_code import Code, hoisted, joined
-from agentsight_rx.operators.rule_patterns import BadPattern, compile_glob, compile_regex
-from agentsight_rx.operators.rule_text import All, Condition, Not, Nothing, Rule, Some, parse_rule, spell
+from agentsight_rx.rules.compiler import Code, hoisted, joined
+from agentsight_rx.rules.patterns import BadPattern, compile_glob, compile_regex
+from agentsight_rx.rules.syntax import All, Condition, Not, Nothing, Rule, Some, parse_rule, spell
 
 
 def bare(rule: Rule) -> Rule:

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 
 from ..events import HttpRequest, HttpResponse, WebSocketMessage
 from ..wire.http1 import field as header_of
-from .rule_code import Asked, Code, Field, Found, each, negation, number, pattern_test, truth
+from .compiler import Asked, Code, Field, Found, each, negation, number, pattern_test, truth
 
 __all__ = ["HTTP_FIELDS", "http_code", "http_field", "path_contains"]
 

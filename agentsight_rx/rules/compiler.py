@@ -9,8 +9,8 @@ from typing import Any, TypeAlias
 
 from msgspec import Struct
 
-from .rule_patterns import BadPattern, compile_glob, compile_regex
-from .rule_text import All, Condition, Not, Nothing, Rule, Some, fail, parse_rule, spell
+from .patterns import BadPattern, compile_glob, compile_regex
+from .syntax import All, Condition, Not, Nothing, Rule, Some, fail, parse_rule, spell
 
 __all__ = [
     "Asked",

@@ -1,0 +1,1 @@
+"""The filter language: text of rules -> functions that decide on one event."""
