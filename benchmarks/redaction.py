@@ -11,8 +11,8 @@ from agentsight_rx.core.merge import merge
 from agentsight_rx.core.stream import Stream, of
 from agentsight_rx.events import TlsEvent, time_of
 from agentsight_rx.graphs import RECORD_HTTP_FILTERS, TraceOptions, read_http
+from agentsight_rx.redaction.redactor import Redactor
 from agentsight_rx.sink import Output
-from agentsight_rx.wire.secrets import Redactor
 
 from .recording import answer, cut, request_body, traffic
 from .timing import Case, Row, Work, measure

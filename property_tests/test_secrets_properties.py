@@ -35,8 +35,8 @@ from agentsight_rx.events import (
     WebSocketMessage,
 )
 from agentsight_rx.operators import remove_auth
-from agentsight_rx.wire.secret_stream import SecretStream
-from agentsight_rx.wire.secrets import Redactor
+from agentsight_rx.redaction.redactor import Redactor
+from agentsight_rx.redaction.stream import SecretStream
 
 from .strategies import batches_of, http_events, model_events, pieces_of, process_events, stdio_events, tls_events
 

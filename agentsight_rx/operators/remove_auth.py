@@ -32,10 +32,10 @@ from ..events import (
     ToolCall,
     WebSocketMessage,
 )
-from ..wire.secret_events import mask_events
-from ..wire.secret_names import SECRET_HEADERS, is_secret_header, mask_command, mask_field, mask_words
-from ..wire.secret_stream import SecretStream
-from ..wire.secrets import Redactor, find_parameters, find_secrets
+from ..redaction.event_data import mask_events
+from ..redaction.names import SECRET_HEADERS, is_secret_header, mask_command, mask_field, mask_words
+from ..redaction.redactor import Redactor, find_parameters, find_secrets
+from ..redaction.stream import SecretStream
 
 __all__ = ["SECRET_HEADERS", "remove_auth"]
 

@@ -10,6 +10,9 @@ from typing import Any
 import msgspec
 import zstandard
 
+from agentsight_rx.redaction.event_data import mask_events
+from agentsight_rx.redaction.names import mask_command, mask_field, mask_words
+from agentsight_rx.redaction.redactor import Redactor, find_secrets, settled
 from agentsight_rx.wire.coding import ContentDecoder
 from agentsight_rx.wire.json_stream import JsonStreamDecoder
 from agentsight_rx.wire.jsonrpc import (
@@ -22,9 +25,6 @@ from agentsight_rx.wire.jsonrpc import (
     read_server,
     read_tool,
 )
-from agentsight_rx.wire.secret_events import mask_events
-from agentsight_rx.wire.secret_names import mask_command, mask_field, mask_words
-from agentsight_rx.wire.secrets import Redactor, find_secrets, settled
 from agentsight_rx.wire.sse import SseDecoder
 
 from ..coding_strategies import CHAINS, CODINGS, Coder

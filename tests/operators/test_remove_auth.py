@@ -35,7 +35,7 @@ from agentsight_rx.events import (
 )
 from agentsight_rx.operators import parse_http, remove_auth
 from agentsight_rx.operators.remove_auth import SECRET_HEADERS
-from agentsight_rx.wire.secrets import Redactor
+from agentsight_rx.redaction.redactor import Redactor
 
 from . import CONNECTION, Running, Wire, run
 

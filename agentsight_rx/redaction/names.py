@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from .secret_shapes import RUNS, Secret, kind_of
-from .secrets import Redactor, find_secrets
+from .redactor import Redactor, find_secrets
+from .shapes import RUNS, Secret, kind_of
 
 __all__ = ["SECRET_HEADERS", "find_fields", "is_secret_header", "mask_command", "mask_field", "mask_words"]
 

@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from agentsight_rx.wire.secret_events import mask_events
-from agentsight_rx.wire.secret_names import SECRET_HEADERS, find_fields, is_secret_header, mask_command, mask_field, mask_words
-from agentsight_rx.wire.secret_stream import SecretStream
-from agentsight_rx.wire.secrets import Redactor, find_parameters, find_secrets
+from agentsight_rx.redaction.event_data import mask_events
+from agentsight_rx.redaction.names import SECRET_HEADERS, find_fields, is_secret_header, mask_command, mask_field, mask_words
+from agentsight_rx.redaction.redactor import Redactor, find_parameters, find_secrets
+from agentsight_rx.redaction.stream import SecretStream
 
 REDACTOR = Redactor(bytes(32))
 PEM = b"-----BEGIN RSA PRIVATE KEY-----\nMIIEowIBAAKCAQEA7777\nabcdEFGH1234+/=\n-----END RSA PRIVATE KEY-----"
@@ -374,17 +374,17 @@ HOSTILE = {
 @pytest.mark.parametrize("data", HOSTILE.values(), ids=HOSTILE)
 def test_work_grows_as_the_data_does(data: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     """Counted in tries of a run and in secrets found, not in seconds."""
-    from agentsight_rx.wire import secret_shapes
+    from agentsight_rx.redaction import shapes
 
     tries: list[int] = []
-    end_of = secret_shapes._end_of  # pyright: ignore[reportPrivateUsage]
+    end_of = shapes._end_of  # pyright: ignore[reportPrivateUsage]
 
     def counted(run: str, data: bytes, start: int) -> int:
         end = end_of(run, data, start)
         tries.append(end - start)
         return end
 
-    monkeypatch.setattr(secret_shapes, "_end_of", counted)
+    monkeypatch.setattr(shapes, "_end_of", counted)
     for cut in (False, True):
         tries.clear()
         found = find_secrets(data * 20, cut=cut)

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias, cast
 
 from msgspec import Struct
 
-from .secrets import Redactor, find_secrets, settled
+from .redactor import Redactor, find_secrets, settled
 
 __all__ = ["mask_events"]
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from .secret_names import find_fields
-from .secret_shapes import RUNS, Secret
-from .secrets import PEM_MOST, Redactor, find_secrets, settled
+from .names import find_fields
+from .redactor import PEM_MOST, Redactor, find_secrets, settled
+from .shapes import RUNS, Secret
 
 __all__ = ["SecretStream"]
 

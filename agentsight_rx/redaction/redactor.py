@@ -6,7 +6,7 @@ import hmac
 import re
 from collections.abc import Iterable, Sequence
 
-from .secret_shapes import RUNS, SMALL, SPECIAL, Secret, find_shapes, hinted, kind_of, places, places_by_letter
+from .shapes import RUNS, SMALL, SPECIAL, Secret, find_shapes, hinted, kind_of, places, places_by_letter
 
 __all__ = ["PEM_MOST", "Redactor", "find_parameters", "find_secrets", "is_secret_parameter", "settled"]
 

@@ -1,0 +1,1 @@
+"""What a secret is, and how it becomes a label."""
