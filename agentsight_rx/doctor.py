@@ -16,9 +16,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from .errors import CaptureError
-from .sources.bcc_module import bcc
+from .sources.kernel.bcc import bcc
+from .sources.kernel.shim import kernel_source
 from .sources.libraries import system_libraries
-from .sources.shim import kernel_source
 
 __all__ = ["Check", "checks", "render", "require_capture"]
 

@@ -8,7 +8,7 @@ VENV=$ROOT/.venv
 LOG=$ROOT/.setup/log
 PYTHON=/usr/bin/python3 # by path: another python3 may come first on PATH
 TRACEFS=/sys/kernel/tracing
-PACKAGES=(python3 python3-venv ca-certificates python3-bpfcc) # no kernel headers: sources/shim.py is enough for BCC
+PACKAGES=(python3 python3-venv ca-certificates python3-bpfcc) # no kernel headers: sources/kernel/shim.py is enough for BCC
 
 # set_up NAME [PIP-ARGUMENT…] [-- PACKAGE…]
 # NAME says which set of Python packages is wanted; each set has its stamp, so that a warm start only compares two hashes.

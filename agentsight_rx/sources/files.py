@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from ..core.stream import Stream, origin
 from ..events import FileEvent, Loss, Origin, Tick, time_of
 from ..loss import Reason
-from .program import CALL_FIELDS, Program, Repeats, lexical_path, text_of, walked_path
+from .kernel.program import CALL_FIELDS, Program, Repeats, lexical_path, text_of, walked_path
 from .target import Target
 
 __all__ = ["FileOptions", "files"]

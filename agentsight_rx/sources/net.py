@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from ..core.stream import Stream, origin
 from ..events import Loss, NetEvent, Origin, Tick, time_of
-from .program import CALL_FIELDS, Program, Repeats, lexical_path, text_of, walked_path
+from .kernel.program import CALL_FIELDS, Program, Repeats, lexical_path, text_of, walked_path
 from .target import Target
 
 __all__ = ["NetOptions", "net"]

@@ -10,7 +10,7 @@ import msgspec
 from ..core.stream import Stream, origin
 from ..events import Origin, ProcessEvent, ProcessExec, ProcessExit, ProcessFork, time_of
 from .containers import Memory
-from .program import Program, text_of, walked_path
+from .kernel.program import Program, text_of, walked_path
 from .target import Target
 
 __all__ = ["ProcessOptions", "process"]

@@ -22,9 +22,9 @@ from ..errors import CaptureError
 from ..events import Loss, Origin, Readline, Tick, time_of
 from ..loss import Reason
 from ..say import say as tell
+from .kernel.probes import Probes
+from .kernel.program import Program, text_of
 from .libraries import FileId, executables_of
-from .probes import Probes
-from .program import Program, text_of
 from .target import Target, seeds
 
 __all__ = ["ReadlineOptions", "readline"]

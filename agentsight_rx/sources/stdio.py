@@ -16,8 +16,8 @@ from ..core.stream import Stream, origin
 from ..errors import CaptureError, UsageError
 from ..events import Channel, Loss, Origin, StdioChunk, StdioClose, StdioEvent, time_of
 from ..loss import Reason
-from .bcc_module import bcc
-from .program import Program
+from .kernel.bcc import bcc
+from .kernel.program import Program
 from .target import Target, seeds
 
 __all__ = ["StdioOptions", "stdio"]

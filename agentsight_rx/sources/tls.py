@@ -21,6 +21,8 @@ from ..events import Connection, Loss, Origin, TlsChunk, TlsClose, TlsEvent, Tls
 from ..loss import Reason
 from ..say import say as tell
 from .containers import Container, control_groups, inside, is_reference, libraries_in, members, resolve_reference
+from .kernel.probes import Probes
+from .kernel.program import CALL_FIELDS, Program
 from .libraries import (
     FUNCTIONS,
     Finder,
@@ -32,8 +34,6 @@ from .libraries import (
     unreadable,
     users_of,
 )
-from .probes import Probes
-from .program import CALL_FIELDS, Program
 from .target import Target, seeds
 
 __all__ = ["TlsOptions", "tls"]

@@ -7,9 +7,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from agentsight_rx.errors import CaptureError, UsageError
-from agentsight_rx.sources.btf import Btf
 from agentsight_rx.sources.containers import Host, container_of, resolve_reference
 from agentsight_rx.sources.discovery import resolve
+from agentsight_rx.sources.kernel.btf import Btf
 from agentsight_rx.sources.libraries import inspect
 
 from .choices import Input

@@ -6,7 +6,7 @@ import pytest
 
 from agentsight_rx.events import FileEvent, Origin
 from agentsight_rx.sources.files import Account, Operation, decode
-from agentsight_rx.sources.program import Repeats, lexical_path, walked_path
+from agentsight_rx.sources.kernel.program import Repeats, lexical_path, walked_path
 
 FILE, OTHER = b"f" * 32, b"o" * 32
 WALKED, CUT = 1, 2

@@ -7,8 +7,8 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from ..errors import CaptureError
-from .bcc_module import bcc
+from ...errors import CaptureError
+from .bcc import bcc
 
 __all__ = ["Probes"]
 

@@ -11,8 +11,8 @@ import pytest
 
 from agentsight_rx.doctor import require_capture
 from agentsight_rx.errors import CaptureError
-from agentsight_rx.sources.bcc_module import bcc
-from agentsight_rx.sources.shim import kernel_source, shim_tree
+from agentsight_rx.sources.kernel.bcc import bcc
+from agentsight_rx.sources.kernel.shim import kernel_source, shim_tree
 
 
 def test_the_tree_is_private_and_goes_away() -> None:

@@ -14,14 +14,14 @@ from pathlib import Path
 from threading import Lock, Thread
 from typing import Any, Generic, TypeVar
 
-from ..errors import CaptureError, UsageError
-from ..events import Loss, Origin
-from ..loss import Reason
-from .bcc_module import bcc
+from ...errors import CaptureError, UsageError
+from ...events import Loss, Origin
+from ...loss import Reason
+from ..target import Target, seeds
+from .bcc import bcc
 from .btf import defines
 from .ring import Ring
 from .shim import kernel_source
-from .target import Target, seeds
 
 __all__ = ["CALL_FIELDS", "Program", "Repeats", "lexical_path", "text_of", "walked_path"]
 

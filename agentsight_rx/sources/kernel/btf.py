@@ -6,7 +6,7 @@ import struct
 from collections.abc import Iterable
 from pathlib import Path
 
-from ..errors import CaptureError
+from ...errors import CaptureError
 
 __all__ = ["Btf", "defines"]
 

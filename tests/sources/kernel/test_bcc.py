@@ -5,9 +5,9 @@ from types import ModuleType
 import pytest
 
 from agentsight_rx.errors import CaptureError
-from agentsight_rx.sources.bcc_module import bcc
+from agentsight_rx.sources.kernel.bcc import bcc
 
-_PLACE = "agentsight_rx.sources.bcc_module._DEBIAN"
+_PLACE = "agentsight_rx.sources.kernel.bcc._DEBIAN"
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""How a BPF program gets into the kernel, and its records out."""
