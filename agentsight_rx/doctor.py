@@ -18,7 +18,7 @@ from rich.table import Table
 from .errors import CaptureError
 from .sources.kernel.bcc import bcc
 from .sources.kernel.shim import kernel_source
-from .sources.libraries import system_libraries
+from .sources.tls.libraries import system_libraries
 
 __all__ = ["Check", "checks", "render", "require_capture"]
 

@@ -9,9 +9,9 @@ from functools import partial
 from struct import Struct as Layout
 
 from agentsight_rx.sources.kernel.ring import Ring
-from agentsight_rx.sources.libraries import Library
 from agentsight_rx.sources.process import decode as decode_process
-from agentsight_rx.sources.tls import TlsOptions, TlsReader
+from agentsight_rx.sources.tls.libraries import Library
+from agentsight_rx.sources.tls.source import TlsOptions, TlsReader
 
 from .timing import Case, Row, Work, measure
 

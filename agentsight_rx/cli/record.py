@@ -21,7 +21,7 @@ from ..runtime import Run, Summary
 from ..say import say
 from ..sink import Sink
 from ..sources import Target
-from ..sources.discovery import describe, resolve, search_path, tls_candidates
+from ..sources.tls.discovery import describe, resolve, search_path, tls_candidates
 from ..web import WebOptions, web
 from .capture import capture, print_graph, tell_places, tell_summary
 from .flags import Listening, comms_of

@@ -8,7 +8,7 @@ from .replay import ReplayOptions, replay
 from .stdio import StdioOptions, stdio
 from .system import SystemOptions, system
 from .target import Target
-from .tls import TlsOptions, tls
+from .tls.source import TlsOptions, tls
 
 __all__ = [
     "FileOptions",

@@ -24,8 +24,8 @@ from ..loss import Reason
 from ..say import say as tell
 from .kernel.probes import Probes
 from .kernel.program import Program, text_of
-from .libraries import FileId, executables_of
 from .target import Target, seeds
+from .tls.libraries import FileId, executables_of
 
 __all__ = ["ReadlineOptions", "readline"]
 

@@ -8,9 +8,9 @@ from tempfile import TemporaryDirectory
 
 from agentsight_rx.errors import CaptureError, UsageError
 from agentsight_rx.sources.containers import Host, container_of, resolve_reference
-from agentsight_rx.sources.discovery import resolve
 from agentsight_rx.sources.kernel.btf import Btf
-from agentsight_rx.sources.libraries import inspect
+from agentsight_rx.sources.tls.discovery import resolve
+from agentsight_rx.sources.tls.libraries import inspect
 
 from .choices import Input
 

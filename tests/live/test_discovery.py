@@ -17,8 +17,8 @@ from agentsight_rx import sources
 from agentsight_rx.core.stream import origin
 from agentsight_rx.events import HttpRequest, TlsChunk, time_of
 from agentsight_rx.sources import Target, TlsOptions
-from agentsight_rx.sources.libraries import system_libraries
-from agentsight_rx.sources.tls import TlsReader
+from agentsight_rx.sources.tls.libraries import system_libraries
+from agentsight_rx.sources.tls.source import TlsReader
 
 from .capture import Kept, needs_root, running, started, until
 from .peers import CLIENTS, fake_llm

@@ -15,7 +15,7 @@ from agentsight_rx.core.stream import Stream, origin
 from agentsight_rx.events import HttpEvent, HttpRequest, Loss, TlsEvent, time_of
 from agentsight_rx.loss import Reason
 from agentsight_rx.sources import Target, TlsOptions
-from agentsight_rx.sources.tls import TlsReader
+from agentsight_rx.sources.tls.source import TlsReader
 
 from .capture import needs_root, running, started, until
 from .load import message

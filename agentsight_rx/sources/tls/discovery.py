@@ -21,7 +21,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from ..errors import CaptureError, UsageError
+from ...errors import CaptureError, UsageError
 from .libraries import inspect, looks_like, system_libraries
 
 __all__ = ["Resolved", "describe", "resolve", "search_path", "tls_candidates"]

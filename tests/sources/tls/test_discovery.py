@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from agentsight_rx.errors import CaptureError, UsageError
-from agentsight_rx.sources.discovery import Resolved, describe, resolve, search_path, tls_candidates
-from agentsight_rx.sources.libraries import (
+from agentsight_rx.sources.tls.discovery import Resolved, describe, resolve, search_path, tls_candidates
+from agentsight_rx.sources.tls.libraries import (
     Finder,
     Library,
     file_id,

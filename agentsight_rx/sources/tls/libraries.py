@@ -18,7 +18,7 @@ from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
 from msgspec import Struct
 
-from ..errors import CaptureError
+from ...errors import CaptureError
 
 __all__ = [
     "FileId",

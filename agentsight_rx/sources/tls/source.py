@@ -15,14 +15,15 @@ from typing import NamedTuple
 
 import msgspec
 
-from ..core.stream import Stream, origin
-from ..errors import CaptureError
-from ..events import Connection, Loss, Origin, TlsChunk, TlsClose, TlsEvent, TlsHandshake, time_of
-from ..loss import Reason
-from ..say import say as tell
-from .containers import Container, control_groups, inside, is_reference, libraries_in, members, resolve_reference
-from .kernel.probes import Probes
-from .kernel.program import CALL_FIELDS, Program
+from ...core.stream import Stream, origin
+from ...errors import CaptureError
+from ...events import Connection, Loss, Origin, TlsChunk, TlsClose, TlsEvent, TlsHandshake, time_of
+from ...loss import Reason
+from ...say import say as tell
+from ..containers import Container, control_groups, inside, is_reference, libraries_in, members, resolve_reference
+from ..kernel.probes import Probes
+from ..kernel.program import CALL_FIELDS, Program
+from ..target import Target, seeds
 from .libraries import (
     FUNCTIONS,
     Finder,
@@ -34,7 +35,6 @@ from .libraries import (
     unreadable,
     users_of,
 )
-from .target import Target, seeds
 
 __all__ = ["TlsOptions", "tls"]
 
