@@ -5,12 +5,12 @@ from __future__ import annotations
 import msgspec
 
 from ..events import SseEvent
-from .anthropic import ANTHROPIC
+from .anthropic.answer import ANTHROPIC
 from .decode import decoded
-from .gemini import GEMINI
-from .mcp import MCP
-from .openai_chat import OPENAI_CHAT
-from .openai_responses import OPENAI_RESPONSES
+from .gemini.answer import GEMINI
+from .mcp.answer import MCP
+from .openai_chat.answer import OPENAI_CHAT
+from .openai_responses.answer import OPENAI_RESPONSES
 from .provider import Marks, Provider
 
 __all__ = ["PROVIDERS", "dialect_of", "find", "provider_label", "provider_named"]

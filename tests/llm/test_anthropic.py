@@ -8,7 +8,7 @@ import pytest
 
 from agentsight_rx.events import Reply, SseEvent, ToolCall, Usage
 from agentsight_rx.llm import Prompt, StreamReader, ToolResult
-from agentsight_rx.llm.anthropic import ANTHROPIC
+from agentsight_rx.llm.anthropic.answer import ANTHROPIC
 
 
 def event(kind: str, **fields: Any) -> SseEvent:

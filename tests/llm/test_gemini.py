@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from agentsight_rx.events import Reply, SseEvent, ToolCall, Usage
 from agentsight_rx.llm import Prompt, StreamReader, ToolResult
-from agentsight_rx.llm.gemini import GEMINI
+from agentsight_rx.llm.gemini.answer import GEMINI
 from agentsight_rx.wire.json_stream import JsonStreamDecoder
 
 HEAD = {"modelVersion": "gemini-x", "responseId": "r1"}

@@ -8,7 +8,7 @@ import pytest
 
 from agentsight_rx.events import Reply, SseEvent, ToolCall, Usage
 from agentsight_rx.llm import Prompt, StreamReader, ToolResult
-from agentsight_rx.llm.openai_chat import OPENAI_CHAT
+from agentsight_rx.llm.openai_chat.answer import OPENAI_CHAT
 
 
 def chunk(*choices: dict[str, Any], **fields: Any) -> SseEvent:

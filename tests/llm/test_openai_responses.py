@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from agentsight_rx.events import Reply, SseEvent, ToolCall, Usage
 from agentsight_rx.llm import Prompt, StreamReader, ToolResult
-from agentsight_rx.llm.openai_responses import OPENAI_RESPONSES
+from agentsight_rx.llm.openai_responses.answer import OPENAI_RESPONSES
 
 
 def event(kind: str, **fields: Any) -> SseEvent:

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 import msgspec
 from msgspec import Raw, Struct, field
 
-from .decode import decoded
-from .prompt import Frame, Prompt, Said, ToolResult, prompt_of
+from ..decode import decoded
+from ..prompt import Frame, Prompt, Said, ToolResult, prompt_of
 
 __all__ = ["made_up_id", "request"]
 

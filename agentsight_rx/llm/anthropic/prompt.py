@@ -7,8 +7,8 @@ from typing import TypeAlias
 import msgspec
 from msgspec import Struct
 
-from .decode import decoded
-from .prompt import Frame, Prompt, Said, ToolResult, prompt_of
+from ..decode import decoded
+from ..prompt import Frame, Prompt, Said, ToolResult, prompt_of
 
 __all__ = ["request"]
 

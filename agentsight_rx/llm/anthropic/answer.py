@@ -9,11 +9,11 @@ from typing import Literal, TypeAlias, get_args
 import msgspec
 from msgspec import Raw, Struct
 
-from ..events import Reply, SseEvent, Usage
-from .anthropic_prompt import request
-from .decode import Count, Failure, decoded, decoded_all, failure_text
-from .provider import Marks, Provider
-from .reader import Draft, largest
+from ...events import Reply, SseEvent, Usage
+from ..decode import Count, Failure, decoded, decoded_all, failure_text
+from ..provider import Marks, Provider
+from ..reader import Draft, largest
+from .prompt import request
 
 __all__ = ["ANTHROPIC"]
 

@@ -7,11 +7,11 @@ import re
 import msgspec
 from msgspec import Raw, Struct
 
-from ..events import Reply, SseEvent, Usage
-from .decode import Count, Failure, decoded, failure_text
-from .openai_responses_prompt import request
-from .provider import Marks, Provider
-from .reader import Draft, Place
+from ...events import Reply, SseEvent, Usage
+from ..decode import Count, Failure, decoded, failure_text
+from ..provider import Marks, Provider
+from ..reader import Draft, Place
+from .prompt import request
 
 __all__ = ["OPENAI_RESPONSES"]
 

@@ -7,11 +7,11 @@ from typing import Literal
 import msgspec
 from msgspec import Raw, Struct, field
 
-from ..events import Reply, SseEvent
-from .decode import Failure, decoded, failure_text
-from .prompt import Prompt
-from .provider import Marks, Provider
-from .reader import Draft
+from ...events import Reply, SseEvent
+from ..decode import Failure, decoded, failure_text
+from ..prompt import Prompt
+from ..provider import Marks, Provider
+from ..reader import Draft
 
 __all__ = ["MCP"]
 

@@ -7,12 +7,12 @@ import re
 import msgspec
 from msgspec import Raw, Struct
 
-from ..events import Reply, SseEvent, Usage
-from ..wire.json_stream import JsonStreamDecoder
-from .decode import Count, Failure, decoded, failure_text
-from .gemini_prompt import made_up_id, request
-from .provider import Marks, Provider
-from .reader import Draft, counted
+from ...events import Reply, SseEvent, Usage
+from ...wire.json_stream import JsonStreamDecoder
+from ..decode import Count, Failure, decoded, failure_text
+from ..provider import Marks, Provider
+from ..reader import Draft, counted
+from .prompt import made_up_id, request
 
 __all__ = ["GEMINI"]
 

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 import msgspec
 from msgspec import Struct
 
-from ..events import Reply, SseEvent, Usage
-from .decode import Count, Failure, decoded, decoded_all, failure_text
-from .openai_chat_prompt import request
-from .provider import Marks, Provider
-from .reader import Draft, counted
+from ...events import Reply, SseEvent, Usage
+from ..decode import Count, Failure, decoded, decoded_all, failure_text
+from ..provider import Marks, Provider
+from ..reader import Draft, counted
+from .prompt import request
 
 __all__ = ["OPENAI_CHAT"]
 

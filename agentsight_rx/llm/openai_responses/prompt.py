@@ -8,8 +8,8 @@ import msgspec
 from msgspec import Raw, Struct, field
 from msgspec.structs import replace
 
-from .decode import decoded
-from .prompt import Frame, Prompt, Said, ToolResult, prompt_of
+from ..decode import decoded
+from ..prompt import Frame, Prompt, Said, ToolResult, prompt_of
 
 __all__ = ["request"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 from msgspec import Struct
 
-from .decode import decoded
-from .prompt import Frame, Prompt, Said, ToolResult, prompt_of
+from ..decode import decoded
+from ..prompt import Frame, Prompt, Said, ToolResult, prompt_of
 
 __all__ = ["request"]
 

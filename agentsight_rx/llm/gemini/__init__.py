@@ -1,0 +1,1 @@
+"""generateContent of Google's Gemini API, Vertex AI and Code Assist."""
