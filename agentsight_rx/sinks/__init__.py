@@ -2,7 +2,7 @@
 
 from .console import console
 from .jsonl import jsonl
-from .otel import OtelOptions, otel
+from .otel.sink import OtelOptions, otel
 from .store import redaction_key, store
 
 __all__ = ["OtelOptions", "console", "jsonl", "otel", "redaction_key", "store"]
