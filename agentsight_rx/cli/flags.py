@@ -23,7 +23,7 @@ from ..sources import (
     Target,
     TlsOptions,
 )
-from ..sources.containers import is_reference, resolve_reference
+from ..sources.containers.references import is_reference, resolve_reference
 from ..web import WebOptions, web
 
 __all__ = ["Destinations", "Listening", "comms_of", "numbers_of", "seconds_of"]

@@ -9,7 +9,7 @@ import msgspec
 
 from ..core.stream import Stream, origin
 from ..events import Origin, ProcessEvent, ProcessExec, ProcessExit, ProcessFork, time_of
-from .containers import Memory
+from .containers.control_groups import Memory
 from .kernel.program import Program, text_of, walked_path
 from .target import Target
 

@@ -23,7 +23,8 @@ from agentsight_rx import sources
 from agentsight_rx.errors import CaptureError
 from agentsight_rx.events import ProcessExec, TlsChunk
 from agentsight_rx.sources import ProcessOptions, Target, TlsOptions
-from agentsight_rx.sources.containers import Host, control_groups, libraries_in, resolve_reference
+from agentsight_rx.sources.containers.contents import control_groups, libraries_in
+from agentsight_rx.sources.containers.references import Host, resolve_reference
 
 from .capture import Kept, needs_root, running, until
 

@@ -7,18 +7,9 @@ from pathlib import Path
 import pytest
 
 from agentsight_rx.errors import CaptureError, UsageError
-from agentsight_rx.sources.containers import (
-    Container,
-    Host,
-    Inside,
-    Memory,
-    container_of,
-    control_groups,
-    inside,
-    libraries_in,
-    members,
-    resolve_reference,
-)
+from agentsight_rx.sources.containers.contents import control_groups, inside, libraries_in, members
+from agentsight_rx.sources.containers.control_groups import Inside, Memory, container_of
+from agentsight_rx.sources.containers.references import Container, Host, resolve_reference
 
 A, B, C = "a1" * 32, "b2" * 32, "c3" * 32
 POD = "0a1b2c3d-1111-2222-3333-444455556666"

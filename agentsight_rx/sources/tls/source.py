@@ -20,7 +20,8 @@ from ...errors import CaptureError
 from ...events import Connection, Loss, Origin, TlsChunk, TlsClose, TlsEvent, TlsHandshake, time_of
 from ...loss import Reason
 from ...say import say as tell
-from ..containers import Container, control_groups, inside, is_reference, libraries_in, members, resolve_reference
+from ..containers.contents import control_groups, inside, libraries_in, members
+from ..containers.references import Container, is_reference, resolve_reference
 from ..kernel.probes import Probes
 from ..kernel.program import CALL_FIELDS, Program
 from ..target import Target, seeds

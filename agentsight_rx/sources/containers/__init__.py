@@ -1,0 +1,1 @@
+"""Containers: how they are named, which processes are in one, and what it holds."""
