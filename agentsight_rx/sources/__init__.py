@@ -4,7 +4,7 @@ from .files import FileOptions, files
 from .net import NetOptions, net
 from .process import ProcessOptions, process
 from .readline import ReadlineOptions, readline
-from .replay import ReplayOptions, replay
+from .replay.source import ReplayOptions, replay
 from .stdio import StdioOptions, stdio
 from .system import SystemOptions, system
 from .target import Target

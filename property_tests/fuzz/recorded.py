@@ -13,8 +13,8 @@ import msgspec
 from agentsight_rx.core.engine import Engine
 from agentsight_rx.envelope import decode_envelope, encode_envelope, encode_line
 from agentsight_rx.events import Loss
-from agentsight_rx.sources.foreign_lines import ForeignLines
-from agentsight_rx.sources.replay import ReplayOptions, replay
+from agentsight_rx.sources.replay.original_lines import ForeignLines
+from agentsight_rx.sources.replay.source import ReplayOptions, replay
 
 from .choices import Input
 from .samples import FOREIGN_LINES, LINES

@@ -28,7 +28,7 @@ from agentsight_rx.events import (
 )
 from agentsight_rx.loss import Reason
 from agentsight_rx.operators import materialize, parse_http
-from agentsight_rx.sources.replay import ReplayOptions, replay
+from agentsight_rx.sources.replay.source import ReplayOptions, replay
 from agentsight_rx.view import ProcessRow
 
 S = 1_000_000_000

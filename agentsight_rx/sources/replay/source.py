@@ -9,13 +9,13 @@ from typing import BinaryIO
 
 import msgspec
 
-from ..core.stream import Stream, origin
-from ..envelope import decode_envelope
-from ..errors import CaptureError
-from ..events import Event, Loss, Origin, Tick, time_of
-from ..loss import Reason
-from ..say import say as tell
-from .foreign_lines import ForeignLines
+from ...core.stream import Stream, origin
+from ...envelope import decode_envelope
+from ...errors import CaptureError
+from ...events import Event, Loss, Origin, Tick, time_of
+from ...loss import Reason
+from ...say import say as tell
+from .original_lines import ForeignLines
 
 __all__ = ["ReplayOptions", "replay"]
 

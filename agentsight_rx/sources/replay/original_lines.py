@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from ..events import (
+from ...events import (
     Connection,
     Direction,
     Event,

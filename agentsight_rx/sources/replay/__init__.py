@@ -1,0 +1,1 @@
+"""Recorded lines: our own, and those that the original prints."""
