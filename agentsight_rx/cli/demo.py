@@ -14,7 +14,7 @@ from ..launch import Launch, invoking_user
 from ..sources import Target
 from ..state import LmdbStore
 from ..view.report import read_report
-from .flags import Listening
+from .listening import Listening
 from .record import record_command
 from .text import report_lines
 

@@ -30,7 +30,7 @@ from ..operators.filter_exchanges import Dropped, Message, judge_http
 from ..rules.http import HttpRules, compile_http
 from ..rules.tls import TlsRules, compile_tls
 from ..sources import ReplayOptions
-from .options import CompatFilters
+from .flags import CompatFilters
 from .text import filter_line
 
 __all__ = ["filter_command"]

@@ -24,8 +24,7 @@ from ..sources import Target
 from ..sources.tls.discovery import describe, resolve, search_path, tls_candidates
 from ..web import WebOptions, web
 from .capture import capture, print_graph, tell_places, tell_summary
-from .flags import Listening, comms_of
-from .options import (
+from .flags import (
     AllowRemote,
     Binaries,
     Cgroup,
@@ -41,7 +40,9 @@ from .options import (
     StdioMaxBytes,
     TlsFilters,
 )
+from .listening import Listening
 from .stores import keyed, new_store
+from .values import comms_of
 
 __all__ = ["record", "record_command"]
 

@@ -15,7 +15,7 @@ from ..runtime import run
 from ..sink import Sink
 from ..sources import ReplayOptions
 from .capture import print_graph, tell_summary
-from .options import CompatFilters, Db, Explain, HttpFilters, KeepAuth, TlsFilters
+from .flags import CompatFilters, Db, Explain, HttpFilters, KeepAuth, TlsFilters
 from .stores import keyed
 
 __all__ = ["replay"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..errors import StoreError
 from ..state import LmdbStore
 from ..view.report import read_report
-from .options import Db
+from .flags import Db
 from .stores import newest_store
 from .text import report_lines
 

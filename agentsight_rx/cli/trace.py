@@ -11,8 +11,8 @@ from ..graphs import trace as trace_graph
 from ..sources import Target
 from .capture import capture, print_graph
 from .config import Config, SaveConfig, save_config
-from .flags import Destinations, Listening, comms_of, numbers_of, seconds_of
-from .options import (
+from .destinations import Destinations
+from .flags import (
     AllowRemote,
     Binaries,
     Cgroup,
@@ -33,7 +33,9 @@ from .options import (
     StdioMaxBytes,
     TlsFilters,
 )
+from .listening import Listening
 from .stores import keyed
+from .values import comms_of, numbers_of, seconds_of
 
 __all__ = ["trace"]
 

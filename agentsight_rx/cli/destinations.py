@@ -1,0 +1,44 @@
+"""Flags of trace, record and debug -> the sinks that they ask for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from msgspec import Struct
+
+from .. import sinks
+from ..launch import invoking_user
+from ..sink import Sink
+from ..sinks import OtelOptions
+from ..web import WebOptions, web
+
+__all__ = ["Destinations"]
+
+
+class Destinations(Struct, frozen=True):
+    """Where events and rows go."""
+
+    quiet: bool = False
+    db: Path | None = None
+    jsonl: Path | None = None
+    otel: bool = False
+    otel_endpoint: str | None = None
+    otel_capture_content: bool = False
+    server: bool = False
+    listen: str = "127.0.0.1"
+    server_port: int = 7395
+    allow_remote: bool = False
+
+    def sinks(self, key: bytes | None) -> list[Sink]:
+        """`key`: of the labels that stand for secrets in what is written."""
+        owner = invoking_user()
+        chosen: list[Sink] = [] if self.quiet else [sinks.console()]
+        if self.db is not None:
+            chosen.append(sinks.store(self.db, owner=owner, key=key))
+        if self.jsonl is not None:
+            chosen.append(sinks.jsonl(self.jsonl, owner=owner))
+        if self.otel or self.otel_endpoint:
+            chosen.append(sinks.otel(OtelOptions(self.otel_endpoint, capture_content=self.otel_capture_content)))
+        if self.server:
+            chosen.append(web(WebOptions(self.listen, self.server_port, self.allow_remote)))
+        return chosen

@@ -1,0 +1,107 @@
+"""Flags of trace, record and debug -> the options of the graph: which sources are on, and what each of them watches."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from ..errors import UsageError
+from ..graphs import TraceOptions
+from ..sources import (
+    FileOptions,
+    NetOptions,
+    ProcessOptions,
+    ReadlineOptions,
+    StdioOptions,
+    SystemOptions,
+    Target,
+    TlsOptions,
+)
+from ..sources.containers.references import is_reference, resolve_reference
+
+__all__ = ["Listening"]
+
+
+class Listening(Struct, frozen=True):
+    """Which sources are on, and what each is told."""
+
+    target: Target
+    ssl: bool = False
+    process: bool = False
+    files: bool = False
+    net: bool = False
+    stdio: bool = False
+    system: bool = False
+    mode: int | None = None
+    shortest_ms: int | None = None
+    ssl_uid: int | None = None
+    stdio_uid: int | None = None
+    ssl_http: bool = True
+    ssl_raw_data: bool = False
+    ssl_handshake: bool = False
+    binaries: tuple[str, ...] = ()
+    candidates: tuple[str, ...] = ()
+    tls_filters: tuple[str, ...] = ()
+    http_filters: tuple[str, ...] = ()
+    compat_filters: bool = False
+    remove_auth: bool = True
+    stdio_fds: tuple[int, ...] = ()
+    stdio_tty: bool = False
+    stdio_max_bytes: int = 8192
+    system_interval: float = 2.0
+    cpu_threshold: float | None = None
+    memory_threshold: int | None = None
+
+    def options(self) -> TraceOptions:
+        """
+        The options of the graph. Raises UsageError.
+
+        Modes of the process source: 0 and 1 see every process start and end (of the control group, where one is given), 2
+        only the chosen ones; in mode 1 files and connections are those of the chosen ones.
+        """
+        target = self._scope()
+        if self.mode == 2 and target.everything:
+            raise UsageError("mode 2 shows chosen processes only: choose some by --pid, --comm or --session")
+        everyone = Target(uid=target.uid, cgroup=target.cgroup)
+        seen = everyone if self.mode in (0, 1) else target
+        touched = everyone if self.mode == 0 else target
+        return TraceOptions(
+            tls=self._tls() if self.ssl else None,
+            process=ProcessOptions(seen) if self.process else None,
+            files=FileOptions(touched) if self.files else None,
+            net=NetOptions(touched) if self.net else None,
+            readline=ReadlineOptions(seen) if self.process else None,
+            stdio=self._stdio() if self.stdio else None,
+            system=self._system() if self.system else None,
+            http=self.ssl_http,
+            raw=self.ssl_raw_data,
+            tls_filters=self.tls_filters,
+            http_filters=self.http_filters,
+            compat_filters=self.compat_filters,
+            remove_auth=self.remove_auth,
+            shortest_ms=self.shortest_ms,
+        )
+
+    def _scope(self) -> Target:
+        """A container that is named instead of a process is the choice for every source."""
+        named = next((each for each in self.binaries if is_reference(each)), None)
+        if named is None or not self.target.everything:
+            return self.target
+        target = self.target
+        return Target(resolve_reference(named).init_pid, (), None, target.uid, target.children, target.cgroup)
+
+    def _tls(self) -> TlsOptions:
+        target = self.target if self.ssl_uid is None else _of_user(self.target, self.ssl_uid)
+        return TlsOptions(target, self.binaries, self.candidates, self.ssl_handshake)
+
+    def _stdio(self) -> StdioOptions:
+        if self.target.pid is None:
+            raise UsageError("stdio capture currently requires --pid")
+        target = self.target if self.stdio_uid is None else _of_user(self.target, self.stdio_uid)
+        return StdioOptions(target, self.stdio_max_bytes, self.stdio_fds, self.stdio_tty)
+
+    def _system(self) -> SystemOptions:
+        return SystemOptions(self.target, self.system_interval, self.cpu_threshold, self.memory_threshold)
+
+
+def _of_user(target: Target, uid: int) -> Target:
+    return Target(target.pid, target.comms, target.session, uid, target.children, target.cgroup)
