@@ -205,7 +205,7 @@ def _command(argv: tuple[str, ...], env: Mapping[str, str]) -> _Command:
     ignored = frozenset(n for n in signal.valid_signals() if signal.getsignal(n) is signal.SIG_IGN) - _IGNORED_BY_PYTHON
     uid, gid = invoking_user()
     if os.geteuid() != 0 or uid == 0:
-        return _Command(argv, env, ignored, None, gid)
+        return _Command(argv, env, ignored=ignored, user=None, gid=gid)
     try:
         user = pwd.getpwuid(uid)
     except KeyError:
@@ -215,7 +215,7 @@ def _command(argv: tuple[str, ...], env: Mapping[str, str]) -> _Command:
     theirs = {"HOME": user.pw_dir, "SHELL": shell, "MAIL": f"/var/mail/{user.pw_name}"}
     theirs |= {"USER": user.pw_name, "LOGNAME": user.pw_name}
     env = {name: value for name, value in env.items() if not name.startswith("SUDO_")} | theirs
-    return _Command(argv, env, ignored, user, gid)
+    return _Command(argv, env, ignored=ignored, user=user, gid=gid)
 
 
 def _run(command: _Command, barrier: int, reporter: int) -> NoReturn:

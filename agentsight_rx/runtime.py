@@ -165,7 +165,9 @@ class Run:
         for box in self._sinks:
             box.end(max(0.0, deadline - time.monotonic()))
         self._running = False
-        self._summary = Summary(self._tally, self._ledger, time.monotonic() - self._started, reason, tuple(self._failures))
+        self._summary = Summary(
+            self._tally, self._ledger, seconds=time.monotonic() - self._started, ended_by=reason, failures=tuple(self._failures)
+        )
         return self._summary
 
     # -- engine thread ---------------------------------------------------------------------------------------------
@@ -266,7 +268,12 @@ class Run:
 
 def _queue_full(dropped: Dropped) -> Loss:
     return Loss(
-        Origin(time.monotonic_ns(), 0), "inbox", Reason.QUEUE_FULL, dropped.count, dropped.size, "the engine was behind"
+        Origin(time.monotonic_ns(), 0),
+        "inbox",
+        reason=Reason.QUEUE_FULL,
+        count=dropped.count,
+        size=dropped.size,
+        note="the engine was behind",
     )
 
 

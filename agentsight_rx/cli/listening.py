@@ -87,7 +87,9 @@ class Listening(Struct, frozen=True):
         if named is None or not self.target.everything:
             return self.target
         target = self.target
-        return Target(resolve_reference(named).init_pid, (), None, target.uid, target.children, target.cgroup)
+        return Target(
+            resolve_reference(named).init_pid, (), session=None, uid=target.uid, children=target.children, cgroup=target.cgroup
+        )
 
     def _tls(self) -> TlsOptions:
         target = self.target if self.ssl_uid is None else _of_user(self.target, self.ssl_uid)
@@ -104,4 +106,4 @@ class Listening(Struct, frozen=True):
 
 
 def _of_user(target: Target, uid: int) -> Target:
-    return Target(target.pid, target.comms, target.session, uid, target.children, target.cgroup)
+    return Target(target.pid, target.comms, session=target.session, uid=uid, children=target.children, cgroup=target.cgroup)

@@ -108,7 +108,7 @@ def trace(
     Without --pid, --comm, --session and --cgroup it watches every process of the machine.
     """
     listening = Listening(
-        Target(pid, comms_of(comm), session, uid, children, cgroup),
+        Target(pid, comms_of(comm), session=session, uid=uid, children=children, cgroup=cgroup),
         ssl=ssl,
         process=process,
         files=files,

@@ -53,7 +53,11 @@ def per_key(
     Events whose key is None are not ours and go by unchanged. Where all machines together hold more than `budget` bytes, of
     those that `weigh` finds in a batch, the ones not used for longest are told to finish, are counted and go on empty.
     """
-    return Operator(name, lambda site: _PerKey(site, key, machine, key_type, limit, budget, weigh), options)
+    return Operator(
+        name,
+        lambda site: _PerKey(site, key, machine=machine, key_type=key_type, limit=limit, budget=budget, weigh=weigh),
+        options,
+    )
 
 
 class _Change(Kernel[A, B]):

@@ -222,7 +222,7 @@ class _Model:
             return Reply(200, {})
         if method != "POST" or path not in DIALECTS:
             return error_reply(404, "not_found_error", f"{method} {path} is not served here")
-        return reply_to(DIALECTS[path], path, body, number, self._command)
+        return reply_to(DIALECTS[path], path, body=body, number=number, command=self._command)
 
     def record(self, exchange: Mapping[str, object]) -> None:
         with self._lock:

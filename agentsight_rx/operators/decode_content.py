@@ -132,10 +132,34 @@ class _Bodies(Machine[HttpEvent, HttpEvent]):
             reason = reason or decoder.reason
         if not (data and lost):
             lost = max(part.lost, 0) + lost or part.lost
-            return [BodyPart(part.origin, part.exchange, data, part.last, complete, reason, lost, size, "", part.trailers)]
+            return [
+                BodyPart(
+                    part.origin,
+                    part.exchange,
+                    data=data,
+                    last=part.last,
+                    complete=complete,
+                    reason=reason,
+                    lost=lost,
+                    size=size,
+                    encoding="",
+                    trailers=part.trailers,
+                )
+            ]
         return [  # what is lost stands in front of the data of a part, and here it is behind
             BodyPart(part.origin, part.exchange, data, size=size),
-            BodyPart(part.origin, part.exchange, b"", part.last, complete, reason, lost, 0, "", part.trailers),
+            BodyPart(
+                part.origin,
+                part.exchange,
+                data=b"",
+                last=part.last,
+                complete=complete,
+                reason=reason,
+                lost=lost,
+                size=0,
+                encoding="",
+                trailers=part.trailers,
+            ),
         ]
 
     def _decoder(self, codings: str) -> ContentDecoder:

@@ -66,7 +66,15 @@ class _Mark(Kernel[TlsEvent, TlsEvent]):
 
     def _hit(self, chunk: TlsChunk) -> TlsChunk:
         self._counts.dropped += 1
-        return TlsChunk(chunk.origin, chunk.data, chunk.offset, chunk.seq, chunk.lost, chunk.latency_ns, True)
+        return TlsChunk(
+            chunk.origin,
+            chunk.data,
+            offset=chunk.offset,
+            seq=chunk.seq,
+            lost=chunk.lost,
+            latency_ns=chunk.latency_ns,
+            marked=True,
+        )
 
     def _other(self, event: TlsEvent) -> TlsEvent | None:
         if type(event) is not TlsHandshake:

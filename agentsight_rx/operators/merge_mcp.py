@@ -84,7 +84,7 @@ class _Calls(Machine[HttpEvent, HttpEvent | RpcMessage]):
             elif message.kind == "notification":
                 made.append(self._told(event.origin, message, event.complete, event.reason))
         while len(self._asked) > _ASKED_MOST:
-            made.append(self._end(self._asked.pop(0), None, "no_answer", 0, "pending_limit"))
+            made.append(self._end(self._asked.pop(0), None, outcome="no_answer", end_ns=0, reason="pending_limit"))
         return made
 
     def _answer(
@@ -104,11 +104,15 @@ class _Calls(Machine[HttpEvent, HttpEvent | RpcMessage]):
                 waiting.remove(asked)
                 self._asked.remove(asked)
                 outcome = outcome_of(asked.message.method, message)
-                made.append(self._end(asked, message, outcome, event.end_ns, None))
+                made.append(self._end(asked, message, outcome=outcome, end_ns=event.end_ns, reason=None))
         for asked in waiting:
             self._asked.remove(asked)
             reason = event.reason or (f"http_{status}" if status >= 400 else "no_answer")
-            made.append(self._end(asked, None, "rpc_error" if status >= 400 else "no_answer", event.end_ns, reason))
+            made.append(
+                self._end(
+                    asked, None, outcome="rpc_error" if status >= 400 else "no_answer", end_ns=event.end_ns, reason=reason
+                )
+            )
         return made
 
     def _told(self, origin: Origin, message: Message, complete: bool, reason: str | None) -> RpcMessage:
@@ -116,9 +120,9 @@ class _Calls(Machine[HttpEvent, HttpEvent | RpcMessage]):
             RpcMessage(
                 origin,
                 _channel(origin),
-                message.kind,
-                message.method,
-                message.id,
+                kind=message.kind,
+                method=message.method,
+                id=message.id,
                 params=message.body[: self._most],
                 server=self._server,
                 complete=complete,
@@ -136,13 +140,13 @@ class _Calls(Machine[HttpEvent, HttpEvent | RpcMessage]):
             RpcMessage(
                 origin,
                 _channel(origin),
-                "request",
-                message.method,
-                message.id,
-                read_tool(message.body) if message.method == "tools/call" else "",
-                message.body[: self._most],
-                result[: self._most],
-                outcome,
+                kind="request",
+                method=message.method,
+                id=message.id,
+                tool=read_tool(message.body) if message.method == "tools/call" else "",
+                params=message.body[: self._most],
+                result=result[: self._most],
+                outcome=outcome,
                 writer_pid=origin.pid if origin.direction == "out" else 0,
                 reader_pid=origin.pid if origin.direction == "in" else 0,
                 server=self._server,
@@ -160,7 +164,7 @@ class _Calls(Machine[HttpEvent, HttpEvent | RpcMessage]):
 
     def _stop(self, reason: str) -> list[RpcMessage]:
         asked, self._asked = self._asked, []
-        return [self._end(each, None, "no_answer", 0, reason) for each in asked]
+        return [self._end(each, None, outcome="no_answer", end_ns=0, reason=reason) for each in asked]
 
     def finish(self) -> Iterable[HttpEvent | RpcMessage]:
         return self._stop("capture_end")

@@ -64,7 +64,16 @@ class _Rest(Struct):
     def loss(self) -> list[HttpEvent]:
         if not self.size:
             return []
-        return [Loss(self.origin, "merge_sse", Reason.EVICTED, 1, self.size, "the rest of a stream that had been told")]
+        return [
+            Loss(
+                self.origin,
+                "merge_sse",
+                reason=Reason.EVICTED,
+                count=1,
+                size=self.size,
+                note="the rest of a stream that had been told",
+            )
+        ]
 
 
 class _Streams(Machine[HttpEvent, HttpEvent]):
@@ -82,7 +91,7 @@ class _Streams(Machine[HttpEvent, HttpEvent]):
         if stream is None and event.exchange in self._evicted:
             return self._pass_over(event)
         if stream is None:  # its head was dropped by a filter before us
-            about = About(event.origin, event.exchange, 0, None, None, None)
+            about = About(event.origin, event.exchange, status=0, method=None, target=None, host=None)
             stream = self._open[event.exchange] = EventStream(about)
         stream.take(event)
         if not event.last:
@@ -166,4 +175,13 @@ class _Streams(Machine[HttpEvent, HttpEvent]):
 
 def _about(head: HttpResponse) -> About:
     is_json = "json" in (field(head.headers, "content-type") or "").partition(";")[0].lower()
-    return About(head.origin, head.exchange, head.status, head.method, head.target, head.host, is_json, head.inferred)
+    return About(
+        head.origin,
+        head.exchange,
+        status=head.status,
+        method=head.method,
+        target=head.target,
+        host=head.host,
+        json=is_json,
+        inferred=head.inferred,
+    )

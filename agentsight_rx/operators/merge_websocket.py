@@ -120,20 +120,20 @@ class _Calls(Machine[HttpEvent, HttpEvent]):
         return HttpRequest(
             origin,
             message.exchange,
-            "POST",
-            target,
-            _VERSION,
-            self._headers if message.upgrade == self._upgrade else (("host", message.host or ""),),
-            message.data,
-            message.complete,
-            message.reason,
-            message.end_ns,
-            message.lost,
-            message.size,
+            method="POST",
+            target=target,
+            version=_VERSION,
+            headers=self._headers if message.upgrade == self._upgrade else (("host", message.host or ""),),
+            body=message.data,
+            complete=message.complete,
+            reason=message.reason,
+            end_ns=message.end_ns,
+            body_lost=message.lost,
+            size=message.size,
         )
 
     def _begin(self, message: WebSocketMessage) -> None:
-        about = About(message.origin, message.exchange, 0, "POST", message.target, message.host)
+        about = About(message.origin, message.exchange, status=0, method="POST", target=message.target, host=message.host)
         self._open[message.exchange] = EventStream(about)
 
     def _make_room(self) -> list[HttpEvent]:

@@ -69,10 +69,27 @@ class _Normalize(Kernel[Event, Event]):
                 self._sampled_ns = old.time_ns
             time_ns = old.time_ns
             origin = Origin(
-                time_ns, old.pid, old.tid, old.uid, old.comm, time_ns + self._offset_ns, old.connection, old.direction
+                time_ns,
+                old.pid,
+                tid=old.tid,
+                uid=old.uid,
+                comm=old.comm,
+                wall_ns=time_ns + self._offset_ns,
+                connection=old.connection,
+                direction=old.direction,
             )
             if type(event) is TlsChunk:
-                out.append(TlsChunk(origin, event.data, event.offset, event.seq, event.lost, event.latency_ns, event.marked))
+                out.append(
+                    TlsChunk(
+                        origin,
+                        event.data,
+                        offset=event.offset,
+                        seq=event.seq,
+                        lost=event.lost,
+                        latency_ns=event.latency_ns,
+                        marked=event.marked,
+                    )
+                )
             else:
                 out.append(replace(event, origin=origin))
 

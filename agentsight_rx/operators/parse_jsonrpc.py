@@ -361,7 +361,7 @@ class _Conversations(Machine[StdioEvent, StdioEvent]):
         pipe.sample = (pipe.sample + data[-_SAMPLE:])[-_SAMPLE:]
         start = 0
         for line in pipe.lines.feed(data):
-            self._line(pipe, line, chunk.origin, None, out)
+            self._line(pipe, line, last=chunk.origin, reason=None, out=out)
             start = data.index(b"\n", start) + 1
             pipe.line_at = at + start
         if pipe.first is None and pipe.lines.held():
@@ -374,7 +374,16 @@ class _Conversations(Machine[StdioEvent, StdioEvent]):
         for chunk in side.chunks:
             size = min(stop, _stop(chunk)) - max(at, chunk.offset + len(chunk.data))
             if size > 0:
-                out.append(Loss(chunk.origin, "stdio", Reason.TRUNCATED, 1, size, "a call carried more than is kept of one"))
+                out.append(
+                    Loss(
+                        chunk.origin,
+                        "stdio",
+                        reason=Reason.TRUNCATED,
+                        count=1,
+                        size=size,
+                        note="a call carried more than is kept of one",
+                    )
+                )
         for each_side in pipe.sides.values():
             self._repeat(*each_side.drop(at, stop))
         pipe.lines.gap(stop - at)
@@ -410,7 +419,7 @@ class _Conversations(Machine[StdioEvent, StdioEvent]):
         """No more comes: what there is of a line is one, and is whole where the stream came to its end."""
         last = pipe.last or Origin(self._now_ns, pipe.sides["in"].pid or pipe.sides["out"].pid)
         for line in pipe.lines.finish():
-            self._line(pipe, line, last, reason, out)
+            self._line(pipe, line, last=last, reason=reason, out=out)
             pipe.line_at = pipe.at
 
     def _line(self, pipe: _Pipe, line: Line, last: Origin, reason: str | None, out: list[StdioEvent]) -> None:
@@ -419,7 +428,7 @@ class _Conversations(Machine[StdioEvent, StdioEvent]):
         for message in messages:
             if message.kind == "text" and reason and not message.reason:
                 message = replace(message, reason=reason)
-            self._message(pipe, message, size, last, out)
+            self._message(pipe, message, size=size, last=last, out=out)
             size = 0
         if any(message.kind != "text" for message in messages):
             pipe.spoken = True
@@ -430,9 +439,9 @@ class _Conversations(Machine[StdioEvent, StdioEvent]):
     def _message(self, pipe: _Pipe, message: Message, size: int, last: Origin, out: list[StdioEvent]) -> None:
         match message.kind:
             case "request":
-                self._ask(pipe, message, size, last, out)
+                self._ask(pipe, message, size=size, last=last, out=out)
             case "result" | "error":
-                self._answer(pipe, message, size, last, out)
+                self._answer(pipe, message, size=size, last=last, out=out)
             case kind:
                 writer, reader, _ = _ends(pipe)
                 whole, reason = message.reason is None, message.reason
@@ -451,7 +460,17 @@ class _Conversations(Machine[StdioEvent, StdioEvent]):
     def _ask(self, pipe: _Pipe, message: Message, size: int, last: Origin, out: list[StdioEvent]) -> None:
         writer, reader, sent_ns = _ends(pipe)
         tool = read_tool(message.body) if message.method == "tools/call" and not message.reason else ""
-        asked = _Asked(pipe.channel, pipe.line_at, pipe.first or last, message, tool, size, writer, reader, sent_ns)
+        asked = _Asked(
+            pipe.channel,
+            pipe.line_at,
+            origin=pipe.first or last,
+            message=message,
+            tool=tool,
+            size=size,
+            writer=writer,
+            reader=reader,
+            sent_ns=sent_ns,
+        )
         if pipe.asking >= _ASKED_MOST:
             oldest = self._open(lambda other: other.channel == pipe.channel)[0]
             self._no_answer(oldest, "pending_limit", out)
@@ -483,7 +502,7 @@ class _Conversations(Machine[StdioEvent, StdioEvent]):
             asker = self._pipes.get(asked.channel)
             if asker is not None:
                 asker.server = pipe.server = pipe.server or asker.server
-            self._end_request(asked, outcome_of(method, message), out, message, size, last.time_ns)
+            self._end_request(asked, outcome_of(method, message), out=out, answer=message, size=size, end_ns=last.time_ns)
             return
         self._held -= size
         out.append(
@@ -549,11 +568,11 @@ class _Conversations(Machine[StdioEvent, StdioEvent]):
         cancelled = read_cancelled(message.body)
         for asked in self._asked.get(cancelled or "", ()):
             if asked.channel == pipe.channel:
-                self._end_request(asked, "cancelled", out, None, 0, last.time_ns)
+                self._end_request(asked, "cancelled", out=out, answer=None, size=0, end_ns=last.time_ns)
                 return
 
     def _no_answer(self, asked: _Asked, reason: str, out: list[StdioEvent]) -> None:
-        self._end_request(asked, "no_answer", out, None, 0, 0, reason)
+        self._end_request(asked, "no_answer", out=out, answer=None, size=0, end_ns=0, reason=reason)
 
     def _open(self, wanted: Callable[[_Asked], bool]) -> list[_Asked]:
         found = [asked for some in self._asked.values() for asked in some if wanted(asked)]
@@ -580,26 +599,28 @@ class _Conversations(Machine[StdioEvent, StdioEvent]):
             pipe.unwritten -= not asked.sent_ns
         message, size = asked.message, asked.size + size
         reason = message.reason or (answer.reason if answer else reason)
+        writer, reader = self._ends_of(asked)
         self._held -= size
         out.append(
             RpcMessage(
                 asked.origin,
                 asked.channel,
-                "request",
-                message.method,
-                message.id,
-                asked.tool,
-                message.body,
-                answer.body if answer else "",
-                outcome,
-                *self._ends_of(asked),
-                pipe.server if pipe else "",
-                end_ns,
-                reason is None,
-                reason,
-                max(0, end_ns - (asked.sent_ns or asked.origin.time_ns)) if answer else 0,
-                message.lost + (answer.lost if answer else 0),
-                size,
+                kind="request",
+                method=message.method,
+                id=message.id,
+                tool=asked.tool,
+                params=message.body,
+                result=answer.body if answer else "",
+                outcome=outcome,
+                writer_pid=writer,
+                reader_pid=reader,
+                server=pipe.server if pipe else "",
+                end_ns=end_ns,
+                complete=reason is None,
+                reason=reason,
+                latency_ns=max(0, end_ns - (asked.sent_ns or asked.origin.time_ns)) if answer else 0,
+                lost=message.lost + (answer.lost if answer else 0),
+                size=size,
             )
         )
 
@@ -612,12 +633,12 @@ class _Conversations(Machine[StdioEvent, StdioEvent]):
         state = _State(
             self._now_ns,
             self._held,
-            self._repeated_count,
-            self._repeated_size,
-            list(self._pipes.values()),
-            self._asked,
-            self._ending,
-            list(self._stuck),
+            repeated_count=self._repeated_count,
+            repeated_size=self._repeated_size,
+            pipes=list(self._pipes.values()),
+            asked=self._asked,
+            ending=self._ending,
+            stuck=list(self._stuck),
         )
         return msgspec.msgpack.encode(state)
 

@@ -65,7 +65,7 @@ def _decoded(data: str) -> Any:
 def _texts(event: int, value: Any, datas: list[str]) -> Iterator[_Text]:
     """Every text of a JSON value, with the names that lead to it; or the whole of what is none."""
     if not isinstance(value, dict | list):
-        yield _Text(event, datas, event, _bytes(datas[event]), (), ())
+        yield _Text(event, datas, key=event, data=_bytes(datas[event]), names=(), exact=())
         return
     todo: list[tuple[_Path, _Path, object]] = [((), (), cast("object", value))]
     while todo:
@@ -78,7 +78,7 @@ def _texts(event: int, value: Any, datas: list[str]) -> Iterator[_Text]:
         for key, inner in inside:
             named = (*names, key) if isinstance(key, str) else (*names, 0)
             if isinstance(inner, str):
-                yield _Text(event, holder, key, _bytes(inner), named, (*exact, key))
+                yield _Text(event, holder, key=key, data=_bytes(inner), names=named, exact=(*exact, key))
             elif isinstance(inner, dict | list):
                 below.append((named, (*exact, key), cast("object", inner)))
         todo += reversed(below)

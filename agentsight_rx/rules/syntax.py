@@ -193,18 +193,18 @@ class _Parser:
         if quoted:
             self._at = quoted.end()
             value = _unescaped(quoted[1], quoted=True)
-            return Condition(value, "", value, start, start, start + 1)
+            return Condition(value, "", value=value, at=start, op_at=start, value_at=start + 1)
         place = _end(_FIELD.match(text, start))
         name = text[start:place].strip()
         operator = self._operator(place)
         if operator is None:
             self._at = place
             value = _unescaped(name, quoted=False)
-            return Condition(value, "", value, start, start, start) if name else Nothing()
+            return Condition(value, "", value=value, at=start, op_at=start, value_at=start) if name else Nothing()
         if isinstance(operator, Condition):
-            return Condition(name, operator.op, operator.value, start, place, operator.value_at)
+            return Condition(name, operator.op, value=operator.value, at=start, op_at=place, value_at=operator.value_at)
         value, value_at = self._value(place + len(operator))
-        return Condition(name, operator, value, start, place, value_at)
+        return Condition(name, operator, value=value, at=start, op_at=place, value_at=value_at)
 
     def _operator(self, at: int) -> str | Condition | None:
         """The operator at `at`; with a regular expression all that stands there."""

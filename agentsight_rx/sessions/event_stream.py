@@ -140,23 +140,23 @@ class EventStream:
         made = SseMessage(
             about.origin,
             about.exchange,
-            self.provider.name if self.provider else "",
-            self.reader.reply() if self.reader else Reply(),
-            tuple(self.events),
-            self.last_ns,
-            self.first_chunk_ns,
-            self.chunks,
-            reason is None,
-            reason,
-            self.revision,
-            size,
-            about.method,
-            about.target,
-            about.host,
-            self.status or about.status,
-            self.events_lost,
-            self.trailers,
-            about.inferred,
+            dialect=self.provider.name if self.provider else "",
+            reply=self.reader.reply() if self.reader else Reply(),
+            events=tuple(self.events),
+            end_ns=self.last_ns,
+            first_chunk_ns=self.first_chunk_ns,
+            chunks=self.chunks,
+            complete=reason is None,
+            reason=reason,
+            revision=self.revision,
+            size=size,
+            method=about.method,
+            target=about.target,
+            host=about.host,
+            status=self.status or about.status,
+            events_lost=self.events_lost,
+            trailers=self.trailers,
+            inferred=about.inferred,
         )
         self.revision += 1
         self.size -= size
@@ -175,7 +175,7 @@ class EventStream:
         if not self.size:
             return []
         note = "an event was cut or too long"
-        return [Loss(self.about.origin, "merge_sse", Reason.MALFORMED, 1, self.size, note)]
+        return [Loss(self.about.origin, "merge_sse", reason=Reason.MALFORMED, count=1, size=self.size, note=note)]
 
     def cut(self, reason: str) -> list[HttpEvent]:
         """All that is left to say where its end was not seen."""

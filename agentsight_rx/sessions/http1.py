@@ -152,7 +152,7 @@ class Http1Session(Session):
         exchange = asked.exchange if asked else self.context.new_exchange()
         inferred = asked is not None and not sure
         message = Message(
-            side.first, exchange, head, self.context.body_limit, asked, size=head.size, inferred=inferred,
+            side.first, exchange, head=head, limit=self.context.body_limit, asked=asked, size=head.size, inferred=inferred,
             weight=weight_of(head.headers),
         )  # fmt: skip
         self._messages[side.direction] = message

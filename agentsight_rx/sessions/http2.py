@@ -75,11 +75,11 @@ class Http2Session(Session):
             for way in list(stream.messages):
                 end = self.context.sides[way].last or last
                 assert end is not None
-                self._end(stream, way, reason or "closed", end, out, number)
+                self._end(stream, way, reason=reason or "closed", origin=end, out=out, number=number)
         self._streams.clear()
         if self._spent and last is not None:
             note = "frames of HTTP/2 that belong to no message"
-            out.append(Loss(last, "parse_http", Reason.FILTERED, 1, self._spent, note))
+            out.append(Loss(last, "parse_http", reason=Reason.FILTERED, count=1, size=self._spent, note=note))
             self._spent = 0
 
     # -- decoded items -> events -----------------------------------------------------------------------------------
@@ -115,7 +115,9 @@ class Http2Session(Session):
                 self._spent += size
                 return
             stream = stream or self._open(data.stream, origin, out)
-            message = self._begin(side, data.stream, stream, self._unseen_head(way), 0, known=False, unseen=True)
+            message = self._begin(
+                side, data.stream, stream=stream, head=self._unseen_head(way), size=0, known=False, unseen=True
+            )
         part = message.body(data.data, data.lost, size, origin)
         if data.lost:
             message.damage = message.damage or self._hole
@@ -124,7 +126,7 @@ class Http2Session(Session):
             part = None
         if data.end:
             message.size += part.size if part else 0
-            self._end(stream, way, None, origin, out, data.stream)
+            self._end(stream, way, reason=None, origin=origin, out=out, number=data.stream)
 
     def _fields(self, side: Side, fields: Fields, origin: Origin, out: list[HttpEvent]) -> None:
         way, size = side.direction, self._with_spent(fields.size)
@@ -140,19 +142,19 @@ class Http2Session(Session):
             if not fields.end:
                 message.damage = message.damage or "malformed"  # trailers end a message (RFC 9113 8.1)
             elif stream is not None:
-                self._end(stream, way, None, origin, out, number, fields.headers)
+                self._end(stream, way, reason=None, origin=origin, out=out, number=number, trailers=fields.headers)
             return
         if (stream is None and number in self._ended) or (stream is not None and way in stream.ended):
             self._spent += size  # nothing can come behind an end
             return
         stream = stream or self._open(number, origin, out)
         if message is not None:  # a second head where none can be
-            self._end(stream, way, "malformed", origin, out, number)
+            self._end(stream, way, reason="malformed", origin=origin, out=out, number=number)
             stream = self._streams.get(number) or self._open(number, origin, out)
         if fields.promised or self._asks(way):
-            self._request(side, number, stream, fields, pseudo, size, origin, out)
+            self._request(side, number, stream=stream, fields=fields, pseudo=pseudo, size=size, origin=origin, out=out)
         else:
-            self._response(side, number, stream, fields, pseudo, size, origin, out)
+            self._response(side, number, stream=stream, fields=fields, pseudo=pseudo, size=size, origin=origin, out=out)
 
     def _asks(self, way: Direction) -> bool:
         """Where neither preface nor pseudo-header said it, the process that writes is taken for the client."""
@@ -168,14 +170,14 @@ class Http2Session(Session):
         head = RequestHead(pseudo.get(":method", ""), pseudo.get(":path") or host or "", "HTTP/2", headers)
         stream.asked = Asked(stream.exchange, head.method, head.target, field(headers, "host"))
         stream.streamed = "text/event-stream" in (field(headers, "accept") or "")
-        self._begin(side, number, stream, head, size, known=fields.known, unseen=not head.method)
+        self._begin(side, number, stream=stream, head=head, size=size, known=fields.known, unseen=not head.method)
         if fields.promised:  # the answer comes from the same side, and nothing from the other
             message = stream.messages.pop(side.direction)
             self._heads -= message.weight
             out.append(message.end(None, origin, 0))
             stream.ended.add("in" if side.direction == "out" else "out")
         elif fields.end:
-            self._end(stream, side.direction, None, origin, out, number)
+            self._end(stream, side.direction, reason=None, origin=origin, out=out, number=number)
 
     def _response(
         self, side: Side, number: int, stream: _Stream, fields: Fields, pseudo: dict[str, str], size: int, origin: Origin,
@@ -183,7 +185,7 @@ class Http2Session(Session):
     ) -> None:  # fmt: skip
         status = pseudo.get(":status", "")
         head = ResponseHead(int(status) if status.isdecimal() and len(status) == 3 else 0, "", "HTTP/2", fields.headers)
-        message = self._begin(side, number, stream, head, size, known=fields.known, unseen=not head.status)
+        message = self._begin(side, number, stream=stream, head=head, size=size, known=fields.known, unseen=not head.status)
         stream.answered = stream.answered or not 100 <= head.status < 200
         if 100 <= head.status < 200:
             del stream.messages[side.direction]
@@ -191,7 +193,7 @@ class Http2Session(Session):
             out.append(message.end(None, origin, 0))
             return
         if fields.end:
-            self._end(stream, side.direction, None, origin, out, number)
+            self._end(stream, side.direction, reason=None, origin=origin, out=out, number=number)
         elif self._is_streamed(stream, fields, head.status):
             out.append(message.begin_streaming())
 
@@ -215,7 +217,7 @@ class Http2Session(Session):
         assert side.first is not None
         asked = stream.asked if type(head) is ResponseHead else None
         message = Message(
-            side.first, stream.exchange, head, self.context.body_limit, asked, stream=number, size=size,
+            side.first, stream.exchange, head=head, limit=self.context.body_limit, asked=asked, stream=number, size=size,
             headers_complete=known and not unseen, damage="head_unseen" if unseen else None,
         )  # fmt: skip
         stream.messages[side.direction] = message
@@ -230,9 +232,11 @@ class Http2Session(Session):
         if len(self._streams) >= _STREAMS_MOST or self._heads > _HEADS_MOST:
             oldest, stream = next(iter(self._streams.items()))
             for way in list(stream.messages):
-                self._end(stream, way, "evicted", origin, out, oldest)
+                self._end(stream, way, reason="evicted", origin=origin, out=out, number=oldest)
             self._forget(oldest)
-            out.append(Loss(origin, "parse_http", Reason.EVICTED, 1, 0, "too many streams on a connection"))
+            out.append(
+                Loss(origin, "parse_http", reason=Reason.EVICTED, count=1, size=0, note="too many streams on a connection")
+            )
         stream = self._streams[number] = _Stream(self.context.new_exchange())
         return stream
 
@@ -265,16 +269,18 @@ class Http2Session(Session):
     def _reset(self, reset: Reset, origin: Origin, out: list[HttpEvent]) -> None:
         stream = self._streams.get(reset.stream)
         if stream is not None:
-            self._break(reset.stream, stream, "cancelled" if reset.code == _CANCEL else "reset", origin, out)
+            self._break(reset.stream, stream, reason="cancelled" if reset.code == _CANCEL else "reset", origin=origin, out=out)
 
     def _break(self, number: int, stream: _Stream, reason: str, origin: Origin, out: list[HttpEvent]) -> None:
         """Nothing more comes on this stream: what is open ends, and a request without any answer gets one that says so."""
         for way in list(stream.messages):
-            self._end(stream, way, reason, origin, out, number)
+            self._end(stream, way, reason=reason, origin=origin, out=out, number=number)
         if stream.asked is not None and not stream.answered:
             head = ResponseHead(0, "", "HTTP/2", ())
             at = replace(origin, direction="out" if self._client == "in" else "in")
-            message = Message(at, stream.exchange, head, 0, stream.asked, stream=number, headers_complete=False)
+            message = Message(
+                at, stream.exchange, head=head, limit=0, asked=stream.asked, stream=number, headers_complete=False
+            )
             out.append(message.end(reason, at, 0))
         self._forget(number)
 
@@ -283,7 +289,7 @@ class Http2Session(Session):
         if self._asks(side.direction):
             return
         for number in [number for number in self._streams if number > away.last and number % 2]:
-            self._break(number, self._streams[number], "goaway", origin, out)
+            self._break(number, self._streams[number], reason="goaway", origin=origin, out=out)
 
     def _lost(self, side: Side, lost: Lost) -> None:
         for stream in self._streams.values():

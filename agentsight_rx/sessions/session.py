@@ -99,4 +99,12 @@ def raw(item: Foreign, source: TlsChunk | Origin, side: Side) -> TlsChunk:
     if item.at < 0:  # held from before
         first = side.first or source.origin
         return TlsChunk(first, item.data, source.offset + item.at, source.seq, marked=side.marked)
-    return TlsChunk(source.origin, item.data, source.offset + item.at, source.seq, 0, source.latency_ns, source.marked)
+    return TlsChunk(
+        source.origin,
+        item.data,
+        offset=source.offset + item.at,
+        seq=source.seq,
+        lost=0,
+        latency_ns=source.latency_ns,
+        marked=source.marked,
+    )

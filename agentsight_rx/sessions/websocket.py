@@ -45,7 +45,7 @@ class WebSocketSession(Session):
         extensions = field(headers, "sec-websocket-extensions") or ""
         deflate: dict[Direction, Deflate | None] = {client: agreed(extensions, "client"), server: agreed(extensions, "server")}
         upgrade, target, host = (asked.exchange, asked.target, asked.host) if asked else (0, None, None)
-        return cls(context, _Opening(client, upgrade, target, host, deflate))
+        return cls(context, _Opening(client, upgrade, target=target, host=host, deflate=deflate))
 
     def feed(self, side: Side, chunk: TlsChunk, out: list[HttpEvent]) -> None:
         decoder = self._decoders[side.direction]
@@ -83,19 +83,19 @@ class WebSocketSession(Session):
                 WebSocketMessage(
                     begun,
                     self.context.new_exchange(),
-                    opening.upgrade,
-                    item.kind,
-                    item.data,
-                    item.code,
-                    item.reason is None,
-                    item.reason,
-                    origin.time_ns,
-                    item.lost,
-                    item.size,
-                    opening.target,
-                    opening.host,
-                    self._missed[side.direction],
-                    "client" if side.direction == opening.client else "server",
+                    upgrade=opening.upgrade,
+                    kind=item.kind,
+                    data=item.data,
+                    code=item.code,
+                    complete=item.reason is None,
+                    reason=item.reason,
+                    end_ns=origin.time_ns,
+                    lost=item.lost,
+                    size=item.size,
+                    target=opening.target,
+                    host=opening.host,
+                    missed=self._missed[side.direction],
+                    sender="client" if side.direction == opening.client else "server",
                 )
             )
             self._missed[side.direction] = 0

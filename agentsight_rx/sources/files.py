@@ -135,7 +135,11 @@ class _FileReader:
             size = sum(self._take_bytes(bytes(key)))
             if size:
                 source = Origin(time.monotonic_ns(), 0)
-                losses.append(Loss(source, "files", Reason.KERNEL_LOST, 1, size, "the path of an open file was lost"))
+                losses.append(
+                    Loss(
+                        source, "files", reason=Reason.KERNEL_LOST, count=1, size=size, note="the path of an open file was lost"
+                    )
+                )
         return losses
 
     def _take_bytes(self, file: bytes) -> tuple[int, int]:
@@ -170,7 +174,7 @@ class Operation(msgspec.Struct, frozen=True, gc=False):
 def decode(view: memoryview, at: int, size: int) -> Operation | None:
     """One record of ring `events`."""
     time_ns, start_ns, kind, pid, tid, uid, comm = _HEAD.unpack_from(view, at)
-    source = Origin(time_ns, pid, tid, uid, text_of(comm.partition(b"\0")[0]))
+    source = Origin(time_ns, pid, tid=tid, uid=uid, comm=text_of(comm.partition(b"\0")[0]))
     if kind == _GONE_KIND:
         return Operation(source, start_ns, "gone")
     file, read, written, error, flags, marks, *sizes = _BODY.unpack_from(view, at + _HEAD.size)
@@ -179,15 +183,15 @@ def decode(view: memoryview, at: int, size: int) -> Operation | None:
     return Operation(
         source,
         start_ns,
-        _ACTIONS[kind],
-        file,
-        read,
-        written,
-        error,
-        flags,
-        marks,
-        (given, above, second_given, second_above),
-        names[: given + above + second_given + second_above],
+        action=_ACTIONS[kind],
+        file=file,
+        read=read,
+        written=written,
+        error=error,
+        flags=flags,
+        marks=marks,
+        sizes=(given, above, second_given, second_above),
+        names=names[: given + above + second_given + second_above],
     )
 
 
@@ -216,7 +220,7 @@ class Account:
             return self._end(process, operation.origin)
         if operation.action == "close":
             path = self._open.get(process, {}).pop(operation.file, "")
-            return self._closed(process, operation.origin, path, operation.read, operation.written)
+            return self._closed(process, operation.origin, path=path, read=operation.read, written=operation.written)
         path, lexical = _path(operation, 0)
         if operation.file != _NO_FILE:
             self._open.setdefault(process, {})[operation.file] = path
@@ -228,11 +232,11 @@ class Account:
             FileEvent(
                 operation.origin,
                 operation.start_ns,
-                operation.action,
-                path,
-                target,
-                operation.flags,
-                operation.error,
+                action=operation.action,
+                path=path,
+                target=target,
+                flags=operation.flags,
+                error=operation.error,
                 lexical=lexical,
             )
         )

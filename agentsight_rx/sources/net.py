@@ -169,7 +169,7 @@ def decode(view: memoryview, at: int, size: int) -> NetEvent | int | None:
         latency_ns, moved, error, family, type_, protocol, name, above, marks,
         local_address, local_port, local_known, peer_address, peer_port, peer_known,
     ) = _BODY.unpack_from(view, at + _HEAD.size)  # fmt: skip
-    source = Origin(time_ns, pid, tid, uid, text_of(comm.partition(b"\0")[0]))
+    source = Origin(time_ns, pid, tid=tid, uid=uid, comm=text_of(comm.partition(b"\0")[0]))
     action = _ACTIONS[kind]
     own = action in ("bind", "listen") or (family == _UNIX and action == "accept")
     if family == _UNIX:
@@ -179,11 +179,11 @@ def decode(view: memoryview, at: int, size: int) -> NetEvent | int | None:
         return NetEvent(
             source,
             start_ns,
-            action,
-            "unix",
-            _UNIX_TYPES.get(type_, str(type_)),
-            path if own else "",
-            "" if own else path,
+            action=action,
+            family="unix",
+            protocol=_UNIX_TYPES.get(type_, str(type_)),
+            local=path if own else "",
+            peer="" if own else path,
             error=error,
             latency_ns=latency_ns,
             size=moved,
@@ -195,14 +195,14 @@ def decode(view: memoryview, at: int, size: int) -> NetEvent | int | None:
     return NetEvent(
         source,
         start_ns,
-        action,
-        ("ipv6" if ":" in decisive else "ipv4") if decisive else ("ipv6" if family == socket.AF_INET6 else "ipv4"),
-        _PROTOCOLS.get(protocol, f"ip{protocol}"),
-        local,
-        "" if own else peer,
-        local_port if own else peer_port,
-        error,
-        latency_ns,
+        action=action,
+        family=("ipv6" if ":" in decisive else "ipv4") if decisive else ("ipv6" if family == socket.AF_INET6 else "ipv4"),
+        protocol=_PROTOCOLS.get(protocol, f"ip{protocol}"),
+        local=local,
+        peer="" if own else peer,
+        port=local_port if own else peer_port,
+        error=error,
+        latency_ns=latency_ns,
         size=moved,
         local_port=local_port if action == "accept" else 0,
     )

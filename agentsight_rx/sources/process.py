@@ -99,7 +99,7 @@ class _ProcessReader:
 def decode(view: memoryview, at: int, size: int) -> ProcessEvent | None:
     """One record of ring `events`."""
     time_ns, start_ns, kind, pid, tid, uid, comm = _HEAD.unpack_from(view, at)
-    source = Origin(time_ns, pid, tid, uid, text_of(comm.partition(b"\0")[0]))
+    source = Origin(time_ns, pid, tid=tid, uid=uid, comm=text_of(comm.partition(b"\0")[0]))
     body = at + _HEAD.size
     if kind == _EXEC_KIND:
         ppid, sid, whole, filename_size, argv_size, cwd_size = _EXEC(view, body)
@@ -111,12 +111,12 @@ def decode(view: memoryview, at: int, size: int) -> ProcessEvent | None:
         return ProcessExec(
             source,
             ppid,
-            start_ns,
-            text_of(filename),
-            _arguments(argv, cut=whole > argv_size),
-            walked_path(names, cut=False),
-            sid,
-            max(0, whole - argv_size),
+            start_ns=start_ns,
+            filename=text_of(filename),
+            argv=_arguments(argv, cut=whole > argv_size),
+            cwd=walked_path(names, cut=False),
+            sid=sid,
+            argv_lost=max(0, whole - argv_size),
         )
     ppid, status, duration_ns = _SMALL(view, body)
     if kind == _FORK_KIND:
@@ -124,7 +124,13 @@ def decode(view: memoryview, at: int, size: int) -> ProcessEvent | None:
     if kind == _EXIT_KIND:
         signal = status & 0x7F
         return ProcessExit(
-            source, ppid, start_ns, None if signal else status >> 8 & 0xFF, signal, bool(status & 0x80), duration_ns
+            source,
+            ppid,
+            start_ns=start_ns,
+            exit_code=None if signal else status >> 8 & 0xFF,
+            signal=signal,
+            core_dumped=bool(status & 0x80),
+            duration_ns=duration_ns,
         )
     return None
 

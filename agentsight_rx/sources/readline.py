@@ -170,7 +170,7 @@ def decode(view: memoryview, at: int, size: int) -> Readline | int | None:
     line = bytes(view[body : body + length]).partition(b"\0")[0]
     if not line:
         return None
-    return Readline(Origin(time_ns, pid, tid, uid, text_of(comm.partition(b"\0")[0])), text_of(line))
+    return Readline(Origin(time_ns, pid, tid=tid, uid=uid, comm=text_of(comm.partition(b"\0")[0])), text_of(line))
 
 
 def _is_bash(pid: int) -> bool:

@@ -157,7 +157,7 @@ class StdioReader:
             gone, self._early_lost = self._early_lost, []
             size = sum(len(chunk.data) + chunk.lost for chunk in gone)
             note = "written to a socket that nobody was seen accepting"
-            losses.append(Loss(gone[0].origin, "stdio", Reason.KERNEL_LOST, len(gone), size, note))
+            losses.append(Loss(gone[0].origin, "stdio", reason=Reason.KERNEL_LOST, count=len(gone), size=size, note=note))
         return losses
 
     def close(self) -> Sequence[StdioEvent]:
@@ -194,13 +194,24 @@ class StdioReader:
             if pid not in self._pids:
                 return None
             self._pids.remove(pid)
-            return StdioClose(Origin(time_ns, pid, tid, uid, name))
-        source = Origin(time_ns, pid, tid, uid, name, 0, None, "out" if direction else "in")
+            return StdioClose(Origin(time_ns, pid, tid=tid, uid=uid, comm=name))
+        source = Origin(
+            time_ns, pid, tid=tid, uid=uid, comm=name, wall_ns=0, connection=None, direction="out" if direction else "in"
+        )
         channel = Channel(_KINDS[int(of_kind)], inode)
         if kind == _CHUNK:
             self._pids.add(pid)
             body = at + _RECORD.size
-            chunk = StdioChunk(source, channel, fd, bytes(view[body : body + length]), offset, seq, lost, latency_ns)
+            chunk = StdioChunk(
+                source,
+                channel,
+                fd=fd,
+                data=bytes(view[body : body + length]),
+                offset=offset,
+                seq=seq,
+                lost=lost,
+                latency_ns=latency_ns,
+            )
             if alone and (not inode or channel not in self._known) and channel.kind != "tty":
                 return _Open(chunk, 0 if inode else back)
             return _Pair(chunk, back) if back and self._early else chunk

@@ -131,18 +131,18 @@ class _Family:
         hot = options.cpu_threshold is not None and percent is not None and percent >= options.cpu_threshold
         big = options.memory_threshold is not None and rss >= options.memory_threshold << 20
         return SystemSample(
-            Origin(now_ns, self._root.pid, self._root.pid, 0, self._root.comm),
+            Origin(now_ns, self._root.pid, tid=self._root.pid, uid=0, comm=self._root.comm),
             percent,
-            _CORES,
-            cpu_seconds,
-            rss,
-            sum(stat.vsz for stat in stats),
-            sum(stat.threads for stat in stats),
-            sum(_open_files(proc, stat.pid) for stat in stats),
-            sum(read for read, _ in moved),
-            sum(written for _, written in moved),
-            len(stats),
-            hot or big,
+            cores=_CORES,
+            cpu_seconds=cpu_seconds,
+            rss_bytes=rss,
+            vsz_bytes=sum(stat.vsz for stat in stats),
+            threads=sum(stat.threads for stat in stats),
+            fds=sum(_open_files(proc, stat.pid) for stat in stats),
+            read_bytes=sum(read for read, _ in moved),
+            written_bytes=sum(written for _, written in moved),
+            processes=len(stats),
+            alert=hot or big,
         )
 
     def _alive(self, proc: Path) -> list[_Stat]:
@@ -171,7 +171,13 @@ def _stat(proc: Path, pid: int) -> _Stat | None:
         return None
     ticks = sum(int(fields[index]) for index in (11, 12, 13, 14))
     return _Stat(
-        pid, int(fields[19]), text[opened + 1 : closed], ticks, int(fields[17]), int(fields[20]), int(fields[21]) * _PAGE
+        pid,
+        int(fields[19]),
+        comm=text[opened + 1 : closed],
+        cpu_ticks=ticks,
+        threads=int(fields[17]),
+        vsz=int(fields[20]),
+        rss=int(fields[21]) * _PAGE,
     )
 
 
@@ -223,12 +229,12 @@ def _machine(proc: Path, now_ns: int) -> SystemWide:
         if value.split()
     }
     return SystemWide(
-        Origin(now_ns, 0, 0, 0, "system"),
+        Origin(now_ns, 0, tid=0, uid=0, comm="system"),
         _CORES,
-        one,
-        five,
-        fifteen,
-        memory.get("MemTotal", 0),
-        memory.get("MemFree", 0),
-        memory.get("MemAvailable", 0),
+        load_1=one,
+        load_5=five,
+        load_15=fifteen,
+        total_bytes=memory.get("MemTotal", 0),
+        free_bytes=memory.get("MemFree", 0),
+        available_bytes=memory.get("MemAvailable", 0),
     )

@@ -29,11 +29,11 @@ class Effects:
             _audit(
                 event.origin,
                 "file",
-                event.action,
-                event.path,
-                event.error,
-                " ".join((event.action, event.path, *moved)),
-                {
+                action=event.action,
+                target=event.path,
+                error=event.error,
+                summary=" ".join((event.action, event.path, *moved)),
+                details={
                     "target": event.target or None,
                     "flags": event.flags,
                     "count": event.count,
@@ -51,11 +51,11 @@ class Effects:
             _audit(
                 event.origin,
                 "network",
-                event.action,
-                endpoint,
-                event.error,
-                f"{event.action} {event.protocol} {endpoint}",
-                {"family": event.family, "protocol": event.protocol, "local": event.local, "count": event.count},
+                action=event.action,
+                target=endpoint,
+                error=event.error,
+                summary=f"{event.action} {event.protocol} {endpoint}",
+                details={"family": event.family, "protocol": event.protocol, "local": event.local, "count": event.count},
             )
         ]
         if event.action in ("connect", "send"):
@@ -76,7 +76,7 @@ class Effects:
         if known is None:
             if len(self._targets) >= _TARGETS_MOST:
                 del self._targets[next(iter(self._targets))]
-            known = NetworkRow(key, origin.pid, host, path, origin.comm, first_timestamp_ms=now_ms)
+            known = NetworkRow(key, origin.pid, host=host, path=path, comm=origin.comm, first_timestamp_ms=now_ms)
         row = replace(
             known,
             count=known.count + count,
@@ -95,9 +95,9 @@ class Effects:
             AuditRow(
                 f"audit-rpc-{event.channel.inode}-{origin.time_ns:x}-{event.id}",
                 ms(origin.wall_ns),
-                "mcp",
-                origin.pid,
-                origin.comm,
+                audit_type="mcp",
+                pid=origin.pid,
+                comm=origin.comm,
                 subject=event.server or None,
                 action=event.method,
                 target=event.tool or None,
@@ -114,7 +114,17 @@ class Effects:
         ]
 
     def readline(self, event: Readline) -> list[Row]:
-        return [_audit(event.origin, "process", "readline", event.command, 0, f"typed {event.command}", {})]
+        return [
+            _audit(
+                event.origin,
+                "process",
+                action="readline",
+                target=event.command,
+                error=0,
+                summary=f"typed {event.command}",
+                details={},
+            )
+        ]
 
     def sample(self, event: SystemSample) -> list[Row]:
         origin = event.origin
@@ -122,12 +132,12 @@ class Effects:
             ResourceRow(
                 f"resource-{origin.pid}-{origin.time_ns:x}",
                 ms(origin.wall_ns),
-                origin.pid,
-                origin.comm,
-                event.cpu_percent,
-                event.rss_bytes >> 20,
-                event.processes,
-                event.alert,
+                pid=origin.pid,
+                comm=origin.comm,
+                cpu_percent=event.cpu_percent,
+                rss_mb=event.rss_bytes >> 20,
+                processes=event.processes,
+                alert=event.alert,
             )
         ]
 
@@ -150,9 +160,9 @@ def _audit(
     return AuditRow(
         f"audit-{kind}-{action}-{origin.pid}-{origin.time_ns:x}-{target[-64:]}",
         ms(origin.wall_ns),
-        kind,
-        origin.pid,
-        origin.comm,
+        audit_type=kind,
+        pid=origin.pid,
+        comm=origin.comm,
         subject=origin.comm,
         action=action,
         target=target,

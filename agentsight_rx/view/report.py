@@ -58,10 +58,10 @@ def read_report(store: Store) -> Report:
     return Report(
         tuple(run for _, run in store.scan(RUNS)),
         tally,
-        tuple(Turn(call, tuple(asked.get(call.id, ()))) for call in calls),
-        tuple(sorted(processes, key=lambda row: (row.start_timestamp_ms or 0, row.pid))),
-        tuple(entry for entry in losses if not entry.reason.intended),
-        sum(entry.count for entry in losses if entry.reason.intended),
+        turns=tuple(Turn(call, tuple(asked.get(call.id, ()))) for call in calls),
+        processes=tuple(sorted(processes, key=lambda row: (row.start_timestamp_ms or 0, row.pid))),
+        losses=tuple(entry for entry in losses if not entry.reason.intended),
+        filtered=sum(entry.count for entry in losses if entry.reason.intended),
     )
 
 

@@ -43,9 +43,9 @@ class Tools:
             row = ToolRow(
                 f"tool-{call.id}-{tool.id or index}",
                 time_ms,
-                call.id,
-                tool.id,
-                tool.name,
+                llm_call_id=call.id,
+                tool_call_id=tool.id,
+                tool_name=tool.name,
                 session_id=call.session_id,
                 conversation_id=call.conversation_id,
                 start_timestamp_ms=time_ms,

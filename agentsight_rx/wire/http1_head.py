@@ -48,7 +48,7 @@ def request_head(raw: bytes) -> RequestHead:
     else:
         line, headers = by_hand(raw)
         method, target, version = line.split(b" ", 2)
-    return RequestHead(_text(method), _text(target), _text(version), headers_of(headers), len(raw))
+    return RequestHead(_text(method), _text(target), version=_text(version), headers=headers_of(headers), size=len(raw))
 
 
 def response_head(raw: bytes) -> ResponseHead:
@@ -60,7 +60,7 @@ def response_head(raw: bytes) -> ResponseHead:
         line, headers = by_hand(raw)
         version, number, *rest = line.split(b" ", 2)
         status, phrase = int(number), rest[0] if rest else b""
-    return ResponseHead(status, _text(phrase), _text(version), headers_of(headers), len(raw))
+    return ResponseHead(status, _text(phrase), version=_text(version), headers=headers_of(headers), size=len(raw))
 
 
 # h11 makes one Content-Length out of several equal ones, and writes codings in lower case

@@ -168,7 +168,7 @@ class Http2Decoder:
                 end = data[4] & END_STREAM == END_STREAM
                 if end:
                     self._open.pop(stream, None)
-                return [Data(stream, data[HEAD_SIZE:], end, 0, len(data))]
+                return [Data(stream, data[HEAD_SIZE:], end=end, lost=0, size=len(data))]
         out: list[Item] = []
         at, size = 0, len(data)
         while at < size:
@@ -320,7 +320,7 @@ class Http2Decoder:
         if block.given:
             _control(size, out)
         elif size > LONGEST_BLOCK:
-            out.append(Fields(block.stream, (), False, block.end, size, block.promised))
+            out.append(Fields(block.stream, (), known=False, end=block.end, size=size, promised=block.promised))
             self._note(block)
             self._fields.lose()
             self._block = _Block(block.stream, block.end, block.promised, given=True)
@@ -334,7 +334,7 @@ class Http2Decoder:
 
     def _give_block(self, block: _Block, fragments: bytes, size: int, out: list[Item]) -> None:
         headers, known = self._fields.decode(fragments)
-        out.append(Fields(block.stream, headers, known, block.end, size, block.promised))
+        out.append(Fields(block.stream, headers, known=known, end=block.end, size=size, promised=block.promised))
         self._note(block)
 
     def _note(self, block: _Block) -> None:
@@ -385,7 +385,7 @@ class Http2Decoder:
 
     def _give(self, part: bytes, end: bool, out: list[Item]) -> None:
         if part or end or self._lost or self._spent:
-            out.append(Data(self._stream, part, end, self._lost, self._spent + len(part)))
+            out.append(Data(self._stream, part, end=end, lost=self._lost, size=self._spent + len(part)))
         self._lost = self._spent = 0
         if end:
             self._open.pop(self._stream, None)
@@ -445,7 +445,9 @@ class Http2Decoder:
         self._block = None
         if block:
             stream, end, promised, raw, fragments, given = block
-            self._block = _Block(stream, end, promised, bytearray(raw), bytearray(fragments), given)
+            self._block = _Block(
+                stream, end, promised=promised, raw=bytearray(raw), fragments=bytearray(fragments), given=given
+            )
         self._open = dict.fromkeys(streams)
 
 

@@ -122,7 +122,7 @@ class LineDecoder(Struct):
                 lost -= 1
             else:
                 head = head.removesuffix(b"\r")
-        line = Line(head, tail, self._size + ended, lost, ended)
+        line = Line(head, tail, size=self._size + ended, lost=lost, ended=ended)
         self._head.clear()
         self._tail, self._size, self._lost, self._text, self._cr = None, 0, 0, None, False
         return line
@@ -280,7 +280,7 @@ def _damaged(line: Line) -> Message | None:
     text = _text(line)
     seen = _IS_ERROR.search(head) or _IS_ERROR.search(tail)
     failed = seen[1] == b"true" if seen else None
-    return Message(kind, text.body, method, known, text.lost, "lost", failed)
+    return Message(kind, text.body, method=method, id=known, lost=text.lost, reason="lost", failed=failed)
 
 
 def _string(text: bytes) -> str:

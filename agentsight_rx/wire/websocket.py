@@ -316,7 +316,17 @@ class WebSocketDecoder:
         """All that a decoder made with the same arguments needs to go on. zlib's state has no form: it is inflated again."""
         raw = self._inflater.raw if self._inflater is not None else None
         return msgspec.msgpack.encode(
-            _State(self._head, self._left, self._key, self._final, self._dark, self._context, self._control, self._message, raw)
+            _State(
+                self._head,
+                self._left,
+                key=self._key,
+                final=self._final,
+                dark=self._dark,
+                context=self._context,
+                control=self._control,
+                message=self._message,
+                raw=raw,
+            )
         )
 
     def restore(self, state: bytes) -> None:
@@ -342,10 +352,10 @@ def _decodes(decoder: IncrementalDecoder, data: bytes, final: bool) -> bool:
 def _message(part: Part) -> Message:
     data = bytes(part.data)
     if part.kind != "close":
-        return Message(part.kind, data, 0, part.lost, part.reason, part.size)
+        return Message(part.kind, data, code=0, lost=part.lost, reason=part.reason, size=part.size)
     if len(data) < 2:  # none, or half of the code
-        return Message("close", b"", 0, part.lost + len(data), part.reason, part.size)
-    return Message("close", data[2:], int.from_bytes(data[:2], "big"), part.lost, part.reason, part.size)
+        return Message("close", b"", code=0, lost=part.lost + len(data), reason=part.reason, size=part.size)
+    return Message("close", data[2:], code=int.from_bytes(data[:2], "big"), lost=part.lost, reason=part.reason, size=part.size)
 
 
 def _unmask(data: bytes, key: bytes) -> bytes:

@@ -76,7 +76,7 @@ def resolve_reference(text: str, host: Host = HERE) -> Container:
     if not init_pid:
         raise CaptureError(f"{text}: this container does not run here; start it, or run this on the machine where it runs")
     group = running.groups.get(id)
-    return Container(text, id, (group.runtime if group else "") or scheme, init_pid, path)
+    return Container(text, id, runtime=(group.runtime if group else "") or scheme, init_pid=init_pid, path=path)
 
 
 def _check(pattern: re.Pattern[str], part: str, text: str, expected: str) -> None:

@@ -76,15 +76,17 @@ class ForeignLines:
         lost = max(0, int(data.get("bytes_lost", whole - len(content) if data.get("truncated") else 0)))
         offset, seq = self._offsets.get((connection, direction), (0, 0))
         self._offsets[connection, direction] = (offset + len(content) + lost, seq + 1)
-        return [TlsChunk(origin, content, offset, seq, lost, round(data.get("latency_ms", 0) * 1e6))]
+        return [TlsChunk(origin, content, offset=offset, seq=seq, lost=lost, latency_ns=round(data.get("latency_ms", 0) * 1e6))]
 
     def _process(self, data: dict[str, Any], wall_ns: int) -> Event:
         time_ns, pid, ppid = int(data["timestamp"]), int(data["pid"]), int(data.get("ppid", 0))
-        origin = Origin(time_ns, pid, pid, 0, str(data["comm"]), wall_ns)
+        origin = Origin(time_ns, pid, tid=pid, uid=0, comm=str(data["comm"]), wall_ns=wall_ns)
         if data["event"] == "EXEC":
             filename = str(data["filename"])
             start_ns = self._starts.setdefault(pid, time_ns)
-            return ProcessExec(origin, ppid, start_ns, filename, _words(str(data.get("full_command", filename))), "")
+            return ProcessExec(
+                origin, ppid, start_ns=start_ns, filename=filename, argv=_words(str(data.get("full_command", filename))), cwd=""
+            )
         start_ns, duration_ns = self._starts.pop(pid, 0), int(data.get("duration_ms", 0)) * 1_000_000
         return ProcessExit(origin, ppid, start_ns, int(data.get("exit_code", 0)), duration_ns=duration_ns)
 

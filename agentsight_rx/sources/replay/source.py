@@ -81,7 +81,7 @@ class _ReplayReader:
                 except _BROKEN as error:
                     note = f"{name} line {number}: {_short(error)}"
                     self._tell(note)
-                    events = [Loss(last, "replay", Reason.MALFORMED, 1, len(line), note)]
+                    events = [Loss(last, "replay", reason=Reason.MALFORMED, count=1, size=len(line), note=note)]
                 if events:
                     last = events[-1].origin
                 yield from events

@@ -262,7 +262,7 @@ def mapped_files(pids: Iterable[int]) -> Iterator[Mapped]:
             if (major, minor, inode) not in seen:
                 seen.add((major, minor, inode))
                 device = int(major, 16) << _MINOR_BITS | int(minor, 16)
-                yield Mapped(pid, path, f"/proc/{pid}/map_files/{start}{end}", device, int(inode))
+                yield Mapped(pid, path, place=f"/proc/{pid}/map_files/{start}{end}", device=device, inode=int(inode))
 
 
 def executables_of(pids: Iterable[int]) -> Iterator[str]:

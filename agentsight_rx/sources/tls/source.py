@@ -262,19 +262,37 @@ class TlsReader:
             return None
         if kind == _GONE:
             for key in [key for key in self._open if key[0] == pid]:
-                gone = Origin(time_ns, pid, tid, uid, name, 0, self._open.pop(key))
+                gone = Origin(time_ns, pid, tid=tid, uid=uid, comm=name, wall_ns=0, connection=self._open.pop(key))
                 self._more.append(TlsClose(gone))
             return None
         connection = self._open.get((pid, ssl))
         if connection is None or connection.start_ns != start_ns:
             connection = self._open[pid, ssl] = Connection(pid, start_ns, self._libraries[int(number)].path, ssl)
         if kind == _CHUNK:
-            source = Origin(time_ns, pid, tid, uid, name, 0, connection, "out" if direction else "in")
+            source = Origin(
+                time_ns,
+                pid,
+                tid=tid,
+                uid=uid,
+                comm=name,
+                wall_ns=0,
+                connection=connection,
+                direction="out" if direction else "in",
+            )
             body = at + _RECORD.size
             if lost:
-                self._more.append(Loss(source, "tls", Reason.TRUNCATED, 1, lost, "a single TLS call carried more than 512 KiB"))
-            return TlsChunk(source, bytes(view[body : body + length]), offset, seq, lost, latency_ns)
-        source = Origin(time_ns, pid, tid, uid, name, 0, connection)
+                self._more.append(
+                    Loss(
+                        source,
+                        "tls",
+                        reason=Reason.TRUNCATED,
+                        count=1,
+                        size=lost,
+                        note="a single TLS call carried more than 512 KiB",
+                    )
+                )
+            return TlsChunk(source, bytes(view[body : body + length]), offset=offset, seq=seq, lost=lost, latency_ns=latency_ns)
+        source = Origin(time_ns, pid, tid=tid, uid=uid, comm=name, wall_ns=0, connection=connection)
         if kind == _HANDSHAKE:
             return TlsHandshake(source, latency_ns)
         if kind == _CLOSE:
