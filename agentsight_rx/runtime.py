@@ -14,7 +14,7 @@ from msgspec import Struct
 from reactivex import Observable
 
 from .core.engine import Engine, Hub, Site
-from .core.mailbox import Dropped, Mailbox
+from .core.mailbox import Mailbox, Overflow
 from .core.stream import as_stream
 from .errors import AgentsightError
 from .events import Loss, Origin
@@ -225,7 +225,7 @@ class Run:
     # -- reader threads --------------------------------------------------------------------------------------------
 
     def _read(self, hub: Hub[Any]) -> None:
-        dropped = Dropped()
+        dropped = Overflow()
         reader = hub.reader
         try:
             while not self._stopping.is_set() and hub.wanted:
@@ -251,7 +251,7 @@ class Run:
                 rest.append(_queue_full(dropped))
             self._inbox.put_anyway([*rest, _END], sender=hub)
 
-    def _hand_over(self, hub: Hub[Any], batch: Sequence[Any], owed: Dropped) -> Dropped:
+    def _hand_over(self, hub: Hub[Any], batch: Sequence[Any], owed: Overflow) -> Overflow:
         """Put `batch`, and in front of it what earlier batches lost; gives what is still to be told."""
         if not batch:
             return owed
@@ -259,14 +259,14 @@ class Run:
             batch = [_queue_full(owed), *batch]
         now = self._inbox.put(batch, sender=hub)
         if owed and now.count == len(batch):
-            return Dropped(owed.count + now.count - 1, owed.size + now.size)
+            return Overflow(owed.count + now.count - 1, owed.size + now.size)
         return now
 
     def _crowded(self) -> bool:
         return self._inbox.fill > _ROOM / 4 or any(box.box.fill > _ROOM for box in self._sinks)
 
 
-def _queue_full(dropped: Dropped) -> Loss:
+def _queue_full(dropped: Overflow) -> Loss:
     return Loss(
         Origin(time.monotonic_ns(), 0),
         "inbox",

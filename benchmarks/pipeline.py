@@ -73,7 +73,7 @@ def stages(rounds: int, scale: float = 1.0, /) -> list[Row]:
         graphs.append(graphs[-1].then(operator))
     graphs.append(merge(graphs[-1]))
     graphs.append(graphs[-1].then(op.materialize()))
-    names = ["the source alone", *(f"+ {operator.stage.name}" for operator in operators), "+ merge", "+ materialize"]
+    names = ["the source alone", *(f"+ {operator.name}" for operator in operators), "+ merge", "+ materialize"]
     cases = [
         Case(name, partial(_started, graph), len(chunks), floor=above)
         for name, graph, above in zip(names, graphs, ["", *names], strict=False)

@@ -19,7 +19,7 @@ from agentsight_rx.events import Channel, Origin, RpcMessage, StdioChunk, StdioC
 from agentsight_rx.loss import Reason
 from agentsight_rx.wire.jsonrpc import Kind, Line, LineDecoder, Message, decode_line
 
-from .component import Case, check
+from .component import Case, Law, check
 from .strategies import MS, START_NS, losses, pieces_of
 
 CLIENT, SERVER = 11, 22
@@ -314,8 +314,8 @@ def trap(time_ns: int) -> StdioChunk:
 
 
 CASE: Case[StdioEvent, StdioEvent] = Case(
-    op.parse_jsonrpc, stdio_events(), weigh_in=weight, weigh_out=weight, unit="bytes", poison=trap, forgets=True,
-    unseen=frozenset({Reason.TRUNCATED}),
+    op.parse_jsonrpc, stdio_events(), law=Law("bytes", weight, weight, frozenset({Reason.TRUNCATED})), poison=trap,
+    forgets=True,
 )  # fmt: skip
 
 

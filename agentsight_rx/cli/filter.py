@@ -26,7 +26,7 @@ from ..events import (
 )
 from ..graphs import TraceOptions, read_http
 from ..loss import Reason, RuleCounts
-from ..operators.filter_exchanges import Dropped, Message, judge_http
+from ..operators.filter_exchanges import HttpMessage, Rejected, judge_http
 from ..rules.http import HttpRules, compile_http
 from ..rules.tls import TlsRules, compile_tls
 from ..sources import ReplayOptions
@@ -35,7 +35,7 @@ from .text import filter_line
 
 __all__ = ["filter_command"]
 
-Seen: TypeAlias = Message | TlsChunk | TlsHandshake
+Seen: TypeAlias = HttpMessage | TlsChunk | TlsHandshake
 _MESSAGES = (HttpRequest, HttpResponse, BodyPart, SseMessage, WebSocketMessage)
 
 
@@ -89,8 +89,8 @@ class _Tried(Struct):
         else:
             self._other(event)
 
-    def message(self, judged: HttpEvent | Dropped, rules: HttpRules) -> None:
-        if isinstance(judged, Dropped):
+    def message(self, judged: HttpEvent | Rejected, rules: HttpRules) -> None:
+        if isinstance(judged, Rejected):
             self.counts.seen += 1
             self._matched(judged.event, rules.why(judged.cause) or "its exchange is dropped")
         elif isinstance(judged, _MESSAGES):

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 import msgspec
+from msgspec import Struct
 
 from ..events import Loss
 from ..loss import Reason
+from .bounded import Recent
 from .engine import Site
-from .stream import Kernel, Machine, Malformed, Operator, State
+from .machine import Bounded, Checkpointed, Kernel, Machine, Malformed, encode_state
+from .stream import Operator
 
 __all__ = ["change", "each", "keep", "per_key"]
 
-_LEGACIES_MOST = 65_536  # keys whose machines had to go and left something to know
+_LEGACIES_MOST = 65_536  # keys whose dropped machines left something to know
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -48,10 +51,10 @@ def per_key(
     weigh: Callable[[Sequence[A]], int] | None = None,
 ) -> Operator[A, B]:
     """
-    One machine a key, at most `limit` of them: the ones not used for longest are finished and, if they held bytes, counted.
+    One machine a key, at most `limit` of them: the one not used for longest is evicted and, if it held bytes, counted.
 
-    Events whose key is None are not ours and go by unchanged. Where all machines together hold more than `budget` bytes, of
-    those that `weigh` finds in a batch, the ones not used for longest are told to finish, are counted and go on empty.
+    Events whose key is None pass unchanged. Where all machines together keep more than `budget` bytes, of those that `weigh`
+    finds in a batch, the ones not used for longest are evicted, are counted and go on empty.
     """
     return Operator(
         name,
@@ -111,7 +114,7 @@ class _Each(Kernel[A, B]):
             except Malformed as broken:
                 self._restart(broken, out)
             except Exception as error:
-                self._site.bug(error, 1, self._machine.held())
+                self._site.bug(error, 1, _held(self._machine))
                 self._machine = self._make()
         _count(self._site, out, batch)
         return out
@@ -134,23 +137,35 @@ class _Each(Kernel[A, B]):
         except Malformed as broken:
             self._restart(broken, out)
         except Exception as error:
-            self._site.bug(error, 1, self._machine.held())
+            self._site.bug(error, 1, _held(self._machine))
             self._machine = self._make()
         _count(self._site, out)
         return out
 
-    def snapshot(self) -> State:
-        return self._machine.snapshot()
+    def snapshot(self) -> bytes:
+        return _saved(self._machine, self._make)
 
-    def restore(self, state: State, /) -> None:
-        self._machine.restore(state)
+    def restore(self, state: bytes, /) -> None:
+        _restore(self._machine, state)
 
     def held(self) -> int:
-        return self._machine.held()
+        return _held(self._machine)
+
+
+class _KeyedState(Struct, array_like=True):
+    """Keys and the states of machines are msgpack in msgpack, since their types are the operator's."""
+
+    machines: list[tuple[bytes, bytes]]  # the one not used for longest first
+    legacies: list[tuple[bytes, bytes]]
+    room: int
+    looked_ns: int
 
 
 class _PerKey(Kernel[A, B], Generic[A, B, K]):
-    """Two tables: a hit in `young` costs one look-up; once it holds half the limit it becomes `old`, whose machines end."""
+    """
+    The order of use counts only once the table is more than half full: until then a hit costs one look-up, and whatever is
+    used at all between half and full moves behind what is not.
+    """
 
     def __init__(
         self,
@@ -166,15 +181,15 @@ class _PerKey(Kernel[A, B], Generic[A, B, K]):
         self._key = key
         self._make = machine
         self._key_type = key_type
-        self._half = max(1, limit // 2)
-        self._young: dict[K, Machine[A, B]] = {}
-        self._old: dict[K, Machine[A, B]] = {}
+        self._machines: Recent[K, Machine[A, B]] = Recent(max(1, limit))
+        self._half = limit // 2
+        self._order: list[Machine[A, B]] | None = None  # the machines of the table, made anew when that changed
         self._ticks = type(machine()).tick is not Machine[Any, Any].tick
         self._budget = budget
         self._weigh = weigh
-        self._legacies: dict[K, State] = {}
-        self._looked_ns = 0  # when memory was looked at last
-        self._room = budget  # so many bytes may still come before the machines could hold more than the budget
+        self._legacies: Recent[K, bytes] = Recent(_LEGACIES_MOST)
+        self._looked_ns = 0  # when memory was measured last
+        self._room = budget  # bytes that may still come before the machines could keep more than the budget
 
     def feed(self, batch: Sequence[A], /) -> Sequence[B]:
         out: list[B] = []
@@ -187,8 +202,8 @@ class _PerKey(Kernel[A, B], Generic[A, B, K]):
 
     def _take_weighed(self, batch: Sequence[A], weigh: Callable[[Sequence[A]], int], out: list[B]) -> None:
         """
-        As a rule machines hold no more than they were fed, so they are not asked before that could be the whole budget; but
-        once a second they are all the same, since what is packed becomes more.
+        As a rule machines keep no more than they were fed, so their memory is not measured before that could be the whole
+        budget; but once a second it is, since compressed data becomes more.
         """
         size = _total(weigh, batch)
         if size is not None and size <= self._room:
@@ -202,7 +217,9 @@ class _PerKey(Kernel[A, B], Generic[A, B, K]):
                 self._save_memory(out)
 
     def _take(self, batch: Sequence[A], out: list[B]) -> None:
-        key_of, young = self._key, self._young
+        key_of, table, half = self._key, self._machines, self._half
+        find, use = table.get, table.move_to_end
+        crowded = len(table) > half
         pass_on: Callable[[Any], None] = out.append
         for event in batch:
             key = None
@@ -211,60 +228,58 @@ class _PerKey(Kernel[A, B], Generic[A, B, K]):
                 if key is None:
                     pass_on(event)
                     continue
-                machine = young.get(key)
+                machine = find(key)
                 if machine is None:
-                    machine = self._miss(key, out)
-                    young = self._young
+                    machine = self._new(key, out)
+                    crowded = len(table) > half
+                elif crowded:
+                    use(key)
+                    self._order = None
                 out += machine.feed(event)
             except Malformed as broken:
                 self._drop(key, broken, out)
+                crowded = len(table) > half
             except Exception as error:
                 self._fail(key, error)
+                crowded = len(table) > half
 
     def _save_memory(self, out: list[B]) -> None:
-        machines = [machine for table in (self._old, self._young) for machine in table.values()]
-        kept = {machine: size for machine in machines if (size := machine.kept())}
+        bounded = [machine for machine in self._machines.values() if isinstance(machine, Bounded)]
+        kept = {machine: size for machine in bounded if (size := machine.kept())}
         total = sum(kept.values())
-        most = self._budget - self._budget // 4  # so that it is not looked at again with each event
+        most = self._budget - self._budget // 4  # so that memory is not measured again at the next event
         if total > most:
             for machine in sorted(kept, key=lambda machine: machine.used_ns()):
-                self._end(machine, out)
+                self._evict(machine, out)
                 total += machine.kept() - kept[machine]
                 if total <= most:
                     break
         self._room = self._budget - total
 
-    def _miss(self, key: K, out: list[B]) -> Machine[A, B]:
-        machine = self._old.pop(key, None)
-        if machine is None:
-            machine = self._make()
-            legacy = self._legacies.pop(key, None)
-            if legacy is not None:
-                machine.inherit(legacy)
-        if len(self._young) >= self._half:
-            ending, self._old, self._young = self._old, self._young, {}
-            for ended, machine_left in ending.items():
-                self._end(machine_left, out)
-                self._bequeath(ended, machine_left)
-        self._young[key] = machine
+    def _new(self, key: K, out: list[B]) -> Machine[A, B]:
+        machine = self._make()
+        legacy = self._legacies.pop(key, b"")
+        if legacy and isinstance(machine, Bounded):
+            machine.inherit(legacy)
+        dropped = self._machines.put(key, machine)
+        self._order = None
+        if dropped is not None:
+            self._evict(dropped[1], out)
+            self._bequeath(*dropped)
         return machine
 
     def _bequeath(self, key: K, machine: Machine[A, B]) -> None:
-        legacy = machine.legacy()
-        if legacy is None:
-            return
-        self._legacies.pop(key, None)
-        self._legacies[key] = legacy
-        if len(self._legacies) > _LEGACIES_MOST:
-            del self._legacies[next(iter(self._legacies))]
+        legacy = machine.legacy() if isinstance(machine, Bounded) else b""
+        if legacy:
+            self._legacies.put(key, legacy)
 
-    def _end(self, machine: Machine[A, B], out: list[B]) -> None:
-        """Finish a machine for want of room: what it gives is partial, so it counts; what it keeps is lost."""
-        held = machine.held()
+    def _evict(self, machine: Machine[A, B], out: list[B]) -> None:
+        """What the machine emits now is partial, so it counts; what it keeps to itself is lost."""
+        held = _held(machine)
         try:
-            out.extend(machine.evict())
+            out.extend(machine.evict() if isinstance(machine, Bounded) else machine.finish())
             if held:
-                self._site.meter.lose(Reason.EVICTED, 1, machine.held())
+                self._site.meter.lose(Reason.EVICTED, 1, _held(machine))
         except Malformed as broken:
             self._drop(None, broken, out)
         except Exception as error:
@@ -272,14 +287,12 @@ class _PerKey(Kernel[A, B], Generic[A, B, K]):
 
     def _fail(self, key: K | None, error: Exception) -> None:
         machine = self._pop(key)
-        self._site.bug(error, 1, 0 if machine is None else machine.held())
+        self._site.bug(error, 1, 0 if machine is None else _held(machine))
 
     def _pop(self, key: K | None) -> Machine[A, B] | None:
-        if key is None:
-            return None
-        young, old = self._young.pop(key, None), self._old.pop(key, None)
-        machine = old if young is None else young
-        if machine is not None:
+        machine = None if key is None else self._machines.pop(key, None)
+        self._order = None
+        if key is not None and machine is not None:
             self._bequeath(key, machine)
         return machine
 
@@ -291,15 +304,18 @@ class _PerKey(Kernel[A, B], Generic[A, B, K]):
     def tick(self, now_ns: int, /) -> Sequence[B]:
         out: list[B] = []
         if self._ticks:
-            for table in (self._old, self._young):
-                broken: list[tuple[K, Exception]] = []
-                for key, machine in table.items():
-                    try:
-                        out += machine.tick(now_ns)
-                    except Exception as error:
-                        broken.append((key, error))
-                for key, fault in broken:
-                    self._ended(key, fault, out)
+            if self._order is None:  # a walk over the table takes three times as long as one over a list
+                self._order = list(self._machines.values())
+            broken: dict[Machine[A, B], Exception] = {}
+            for machine in self._order:
+                try:
+                    out += machine.tick(now_ns)
+                except Exception as error:
+                    broken[machine] = error
+            if broken:
+                for key, machine in list(self._machines.items()):
+                    if machine in broken:
+                        self._ended(key, broken[machine], out)
         if self._weigh is not None and now_ns - self._looked_ns >= 1_000_000_000:
             self._looked_ns = now_ns
             self._save_memory(out)
@@ -308,13 +324,13 @@ class _PerKey(Kernel[A, B], Generic[A, B, K]):
 
     def finish(self) -> Sequence[B]:
         out: list[B] = []
-        for table in (self._old, self._young):
-            for key, machine in list(table.items()):
-                try:
-                    out += machine.finish()
-                except Exception as error:
-                    self._ended(key, error, out)
-        self._young, self._old = {}, {}
+        for key, machine in list(self._machines.items()):
+            try:
+                out += machine.finish()
+            except Exception as error:
+                self._ended(key, error, out)
+        self._machines.clear()
+        self._order = None
         _count(self._site, out)
         return out
 
@@ -324,29 +340,49 @@ class _PerKey(Kernel[A, B], Generic[A, B, K]):
         else:
             self._fail(key, error)
 
-    def snapshot(self) -> State:
-        tables = [[[key, machine.snapshot()] for key, machine in table.items()] for table in (self._old, self._young)]
-        return [tables, self._room, self._looked_ns, list(self._legacies.items())]
+    def snapshot(self) -> bytes:
+        machines = [(encode_state(key), _saved(machine, self._make)) for key, machine in self._machines.items()]
+        legacies = [(encode_state(key), legacy) for key, legacy in self._legacies.items()]
+        return encode_state(_KeyedState(machines, legacies, self._room, self._looked_ns))
 
-    def restore(self, state: State, /) -> None:
-        tables, self._room, self._looked_ns, legacies = state
-        self._legacies = {msgspec.convert(key, self._key_type): legacy for key, legacy in legacies}
-        self._old, self._young = (self._restored(table) for table in tables)
-
-    def _restored(self, table: State) -> dict[K, Machine[A, B]]:
-        made: dict[K, Machine[A, B]] = {}
-        for key, inner in table:
+    def restore(self, state: bytes, /) -> None:
+        saved = msgspec.msgpack.decode(state, type=_KeyedState)
+        key_of = msgspec.msgpack.Decoder(self._key_type).decode
+        self._room, self._looked_ns = saved.room, saved.looked_ns
+        self._machines.clear()
+        self._legacies.clear()
+        self._order = None
+        for key, inner in saved.machines:
             machine = self._make()
-            machine.restore(inner)
-            made[msgspec.convert(key, self._key_type)] = machine
-        return made
+            _restore(machine, inner)
+            self._machines[key_of(key)] = machine
+        for key, legacy in saved.legacies:
+            self._legacies[key_of(key)] = legacy
 
     def held(self) -> int:
-        return sum(machine.held() for table in (self._old, self._young) for machine in table.values())
+        return sum(map(_held, self._machines.values()))
+
+
+def _held(machine: Machine[Any, Any]) -> int:
+    return machine.held() if isinstance(machine, Bounded) else 0
+
+
+def _saved(machine: Machine[Any, Any], make: Callable[[], Machine[Any, Any]]) -> bytes:
+    """The state of a machine. One that is not Checkpointed must be as it was born."""
+    if isinstance(machine, Checkpointed):
+        return encode_state(cast("Checkpointed[Any]", machine).snapshot())
+    if vars(machine) != vars(make()):
+        raise TypeError(f"{type(machine).__name__} has a state and is not Checkpointed, so that it cannot be resumed")
+    return b""
+
+
+def _restore(machine: Machine[Any, Any], state: bytes) -> None:
+    if isinstance(machine, Checkpointed):
+        cast("Checkpointed[Any]", machine).restore(msgspec.msgpack.decode(state, type=machine.state_type))
 
 
 def _total(weigh: Callable[[Sequence[A]], int], batch: Sequence[A]) -> int | None:
-    """What a batch weighs; None where an event cannot be weighed, which is for the machine to find out."""
+    """What a batch weighs; None where an event cannot be weighed: feeding it to its machine raises, and counts, the error."""
     try:
         return weigh(batch)
     except Exception:
@@ -354,7 +390,7 @@ def _total(weigh: Callable[[Sequence[A]], int], batch: Sequence[A]) -> int | Non
 
 
 def _count(site: Site, out: Sequence[Any], fed: Sequence[Any] = ()) -> None:
-    """Enter the losses that machines reported into the ledger; one that they were fed was counted where it arose."""
+    """Enter the losses that machines emit into the ledger. One that they were fed was counted where it arose."""
     losses = [event for event in out if type(event) is Loss]
     if losses:
         known = [event for event in fed if type(event) is Loss]

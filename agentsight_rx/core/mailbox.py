@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from ..events import SseMessage
 
-__all__ = ["Dropped", "Mailbox", "weight"]
+__all__ = ["Mailbox", "Overflow", "weight"]
 
 E = TypeVar("E")
 
@@ -28,7 +28,7 @@ def weight(event: object, /) -> int:
     return size
 
 
-class Dropped(Struct, frozen=True):
+class Overflow(Struct, frozen=True):
     """What one `put` could not take."""
 
     count: int = 0
@@ -38,7 +38,7 @@ class Dropped(Struct, frozen=True):
         return bool(self.count)
 
 
-NOTHING = Dropped()
+NOTHING = Overflow()
 
 
 class Mailbox(Generic[E]):
@@ -66,7 +66,7 @@ class Mailbox(Generic[E]):
         self._closed = False
         self._changed = Condition()
 
-    def put(self, batch: Sequence[E], *, sender: object = None) -> Dropped:
+    def put(self, batch: Sequence[E], *, sender: object = None) -> Overflow:
         """Hand over `batch`; returns what of it did not fit."""
         if not batch:
             return NOTHING
@@ -74,12 +74,12 @@ class Mailbox(Generic[E]):
         size = sum(weights)
         with self._changed:
             if self._closed:
-                return Dropped(len(batch), size)
+                return Overflow(len(batch), size)
             dropped = NOTHING
             if self._events + len(batch) > self._most_events - self._reserve or self._size + size > self._most_size:
                 kept = self._fit(batch, weights)
                 left = sum(map(self._weigh, kept))
-                dropped = Dropped(len(batch) - len(kept), size - left)
+                dropped = Overflow(len(batch) - len(kept), size - left)
                 batch, size = kept, left
             if batch:
                 self._boxes.append((sender, batch, size))

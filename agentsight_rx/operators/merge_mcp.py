@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 
-import msgspec
 from msgspec import Struct
 
 from ..core.kernels import per_key
-from ..core.stream import Machine, Operator, State
+from ..core.machine import Bounded, Checkpointed
+from ..core.stream import Operator
 from ..events import Channel, Connection, HttpEvent, HttpRequest, HttpResponse, Origin, RpcMessage, SseMessage, TlsClose
 from ..wire.jsonrpc import Line, Message, decode_line, outcome_of, read_server, read_tool
 
@@ -51,7 +51,13 @@ class _Asked(Struct):
     message: Message
 
 
-class _Calls(Machine[HttpEvent, HttpEvent | RpcMessage]):
+class _State(Struct, array_like=True):
+    server: str
+    asked: list[_Asked]
+    made: list[str]
+
+
+class _Calls(Bounded[HttpEvent, HttpEvent | RpcMessage], Checkpointed[_State]):
     """What was asked on one connection. The server is known by what it answered to `initialize` there."""
 
     def __init__(self, text_limit: int) -> None:
@@ -172,13 +178,12 @@ class _Calls(Machine[HttpEvent, HttpEvent | RpcMessage]):
     def evict(self) -> Iterable[HttpEvent | RpcMessage]:
         return self._stop("evicted")
 
-    def snapshot(self) -> State:
-        return [self._server, self._asked, list(self._made)]
+    def snapshot(self) -> _State:
+        return _State(self._server, self._asked, list(self._made))
 
-    def restore(self, state: State, /) -> None:
-        self._server, asked, made = state
-        self._asked = msgspec.convert(asked, list[_Asked])
-        self._made.extend(made)
+    def restore(self, state: _State, /) -> None:
+        self._server, self._asked = state.server, state.asked
+        self._made.extend(state.made)
 
 
 def _messages(body: bytes) -> list[Message]:

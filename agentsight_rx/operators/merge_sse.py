@@ -8,10 +8,11 @@ import msgspec
 from msgspec import Struct
 
 from ..core.kernels import per_key
-from ..core.stream import Machine, Operator, State
+from ..core.machine import Bounded, Checkpointed, encode_state
+from ..core.stream import Operator
 from ..events import BodyPart, Connection, HttpEvent, HttpResponse, Loss, Origin, SseMessage
 from ..loss import Reason
-from ..sessions.event_stream import About, EventStream, restored
+from ..sessions.event_stream import About, EventStream, EventStreamState, restored
 from ..wire.http1_head import field
 
 __all__ = ["merge_sse"]
@@ -35,7 +36,7 @@ def merge_sse(*, timeout: float = 30.0, budget: int = 256 << 20) -> Operator[Htt
     silence_ns = round(timeout * 1e9)
     return per_key(
         _connection,
-        lambda: _Streams(silence_ns),
+        lambda: _EventStreams(silence_ns),
         name="merge_sse",
         key_type=Connection,
         options=f"timeout={timeout}",
@@ -76,7 +77,12 @@ class _Rest(Struct):
         ]
 
 
-class _Streams(Machine[HttpEvent, HttpEvent]):
+class _State(Struct, array_like=True):
+    streams: list[EventStreamState]
+    evicted: list[tuple[int, _Rest]]
+
+
+class _EventStreams(Bounded[HttpEvent, HttpEvent], Checkpointed[_State]):
     """The event streams of one connection: with HTTP/1.1 one at a time."""
 
     def __init__(self, silence_ns: int) -> None:
@@ -89,7 +95,7 @@ class _Streams(Machine[HttpEvent, HttpEvent]):
             return self._other(event)
         stream = self._open.get(event.exchange)
         if stream is None and event.exchange in self._evicted:
-            return self._pass_over(event)
+            return self._skip(event)
         if stream is None:  # its head was dropped by a filter before us
             about = About(event.origin, event.exchange, status=0, method=None, target=None, host=None)
             stream = self._open[event.exchange] = EventStream(about)
@@ -97,11 +103,11 @@ class _Streams(Machine[HttpEvent, HttpEvent]):
         if not event.last:
             return ()
         del self._open[event.exchange]
-        if stream.told and stream.whole:
+        if stream.emitted and stream.whole:
             return stream.cut("closed")
         return [stream.message(stream.reason_at_end(event)), *stream.loss()]
 
-    def _pass_over(self, part: BodyPart) -> Iterable[HttpEvent]:
+    def _skip(self, part: BodyPart) -> Iterable[HttpEvent]:
         """What comes behind a message that said that it is not complete would make another one that says less."""
         rest = self._evicted[part.exchange]
         rest.origin, rest.size = part.origin, rest.size + len(part.data)
@@ -128,7 +134,7 @@ class _Streams(Machine[HttpEvent, HttpEvent]):
         return [
             stream.message(stream.reason_in_silence())
             for stream in self._open.values()
-            if not stream.told and now_ns - stream.last_ns > self._silence_ns
+            if not stream.emitted and now_ns - stream.last_ns > self._silence_ns
         ]
 
     def finish(self) -> Iterable[HttpEvent]:
@@ -156,21 +162,19 @@ class _Streams(Machine[HttpEvent, HttpEvent]):
     def held(self) -> int:
         return sum(stream.size for stream in self._open.values()) + sum(rest.size for rest in self._evicted.values())
 
-    def legacy(self) -> State:
-        return [[number, rest.origin] for number, rest in self._evicted.items()] or None
+    def legacy(self) -> bytes:
+        return encode_state([(number, rest.origin) for number, rest in self._evicted.items()]) if self._evicted else b""
 
-    def inherit(self, legacy: State, /) -> None:
-        self._evicted = {number: _Rest(msgspec.convert(origin, Origin)) for number, origin in legacy}
+    def inherit(self, legacy: bytes, /) -> None:
+        evicted = msgspec.msgpack.decode(legacy, type=list[tuple[int, Origin]])
+        self._evicted = {number: _Rest(origin) for number, origin in evicted}
 
-    def snapshot(self) -> State:
-        return [[stream.snapshot() for stream in self._open.values()], list(self._evicted.items())]
+    def snapshot(self) -> _State:
+        return _State([stream.snapshot() for stream in self._open.values()], list(self._evicted.items()))
 
-    def restore(self, state: State, /) -> None:
-        streams, evicted = state
-        self._evicted = {number: msgspec.convert(rest, _Rest) for number, rest in evicted}
-        for saved in streams:
-            stream = restored(saved)
-            self._open[stream.about.exchange] = stream
+    def restore(self, state: _State, /) -> None:
+        self._evicted = dict(state.evicted)
+        self._open = {stream.about.exchange: stream for stream in map(restored, state.streams)}
 
 
 def _about(head: HttpResponse) -> About:

@@ -7,11 +7,13 @@ from collections.abc import Iterable
 import msgspec
 from msgspec import Struct
 
+from ..core.bounded import Recent
 from ..core.kernels import per_key
-from ..core.stream import Machine, Operator, State
+from ..core.machine import Bounded, Checkpointed
+from ..core.stream import Operator
 from ..events import Connection, Headers, HttpEvent, HttpRequest, SseEvent, TlsClose, WebSocketMessage
 from ..llm import find
-from ..sessions.event_stream import About, EventStream, restored
+from ..sessions.event_stream import About, EventStream, EventStreamState, restored
 
 __all__ = ["merge_websocket"]
 
@@ -54,7 +56,14 @@ class _Said(Struct):
 _SAID = msgspec.json.Decoder(_Said)
 
 
-class _Calls(Machine[HttpEvent, HttpEvent]):
+class _State(Struct, array_like=True):
+    headers: Headers
+    upgrade: int
+    missed: bool
+    streams: list[EventStreamState]
+
+
+class _Calls(Bounded[HttpEvent, HttpEvent], Checkpointed[_State]):
     """The calls on one WebSocket. They are answered in order, one at a time."""
 
     def __init__(self, silence_ns: int) -> None:
@@ -62,7 +71,7 @@ class _Calls(Machine[HttpEvent, HttpEvent]):
         self._headers: Headers = ()
         self._upgrade = 0
         self._missed = False  # of what the server said something may be missing since its message before
-        self._open: dict[int, EventStream] = {}
+        self._open: Recent[int, EventStream] = Recent(_OPEN_MOST)
 
     def feed(self, event: HttpEvent, /) -> Iterable[HttpEvent]:
         if type(event) is WebSocketMessage:
@@ -139,14 +148,14 @@ class _Calls(Machine[HttpEvent, HttpEvent]):
     def _make_room(self) -> list[HttpEvent]:
         if len(self._open) < _OPEN_MOST:
             return []
-        return self._open.pop(next(iter(self._open))).cut("evicted")
+        return self._open.pop_oldest()[1].cut("evicted")
 
     def _first(self) -> EventStream | None:
-        """The call whose turn it is."""
-        return next(iter(self._open.values()), None)
+        """The call that is answered next."""
+        return self._open.oldest
 
     def _event(self, stream: EventStream, message: WebSocketMessage, kind: str, status: object) -> list[HttpEvent]:
-        if not stream.events and not stream.told:
+        if not stream.events and not stream.emitted:
             stream.about = msgspec.structs.replace(stream.about, origin=message.origin)
         if isinstance(status, int) and 100 <= status < 1000:
             stream.status = status
@@ -164,7 +173,7 @@ class _Calls(Machine[HttpEvent, HttpEvent]):
         return [
             stream.message("timeout")
             for stream in self._open.values()
-            if stream.heard and not stream.told and now_ns - stream.last_ns > self._silence_ns
+            if stream.heard and not stream.emitted and now_ns - stream.last_ns > self._silence_ns
         ]
 
     def finish(self) -> Iterable[HttpEvent]:
@@ -175,9 +184,10 @@ class _Calls(Machine[HttpEvent, HttpEvent]):
 
     def _stop(self, reason: str) -> list[HttpEvent]:
         """Calls that were answered in part are told; one without a word stays a request without an answer."""
-        open_calls, self._open = self._open, {}
+        open_calls = list(self._open.values())
+        self._open.clear()
         self._missed = False
-        return [event for stream in open_calls.values() if stream.heard for event in stream.cut(reason)]
+        return [event for stream in open_calls if stream.heard for event in stream.cut(reason)]
 
     def kept(self) -> int:
         return sum(stream.kept() for stream in self._open.values())
@@ -185,15 +195,10 @@ class _Calls(Machine[HttpEvent, HttpEvent]):
     def held(self) -> int:
         return sum(stream.size for stream in self._open.values())
 
-    def snapshot(self) -> State:
-        return [
-            self._headers,
-            self._upgrade,
-            self._missed,
-            [stream.snapshot() for stream in self._open.values()],
-        ]
+    def snapshot(self) -> _State:
+        return _State(self._headers, self._upgrade, self._missed, [stream.snapshot() for stream in self._open.values()])
 
-    def restore(self, state: State, /) -> None:
-        headers, self._upgrade, self._missed, streams = state
-        self._headers = msgspec.convert(headers, Headers)
-        self._open = {stream.about.exchange: stream for stream in map(restored, streams)}
+    def restore(self, state: _State, /) -> None:
+        self._headers, self._upgrade, self._missed = state.headers, state.upgrade, state.missed
+        for stream in map(restored, state.streams):
+            self._open[stream.about.exchange] = stream

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
+from msgspec import Struct
 
 from ..core.kernels import per_key
-from ..core.stream import Machine, Operator, State
+from ..core.machine import Bounded, Checkpointed, encode_state
+from ..core.stream import Operator
 from ..events import Connection, Direction, HttpEvent, TlsChunk, TlsClose, TlsEvent
 from ..sessions.http1 import Http1Session
 from ..sessions.http2 import Http2Session
@@ -54,7 +55,14 @@ def _size(events: Sequence[TlsEvent]) -> int:
     return sum([len(event.data) for event in events if type(event) is TlsChunk])
 
 
-class _Wire(Machine[TlsEvent, HttpEvent]):
+class _State(Struct, array_like=True):
+    exchange: int
+    sides: dict[Direction, Side]
+    protocol: str
+    session: bytes
+
+
+class _Wire(Bounded[TlsEvent, HttpEvent], Checkpointed[_State]):
     """Both directions of one connection: where each stands, and the protocol that is spoken."""
 
     def __init__(self, body_limit: int) -> None:
@@ -163,24 +171,21 @@ class _Wire(Machine[TlsEvent, HttpEvent]):
     def kept(self) -> int:
         return self._session.kept()
 
-    def legacy(self) -> State:
-        return self._exchange or None
+    def legacy(self) -> bytes:
+        return encode_state(self._exchange) if self._exchange else b""
 
-    def inherit(self, legacy: State, /) -> None:
-        self._exchange = legacy
+    def inherit(self, legacy: bytes, /) -> None:
+        self._exchange = msgspec.msgpack.decode(legacy, type=int)
 
-    def snapshot(self) -> State:
-        return [self._exchange, self._sides, self._session.name, self._session.snapshot()]
+    def snapshot(self) -> _State:
+        return _State(self._exchange, self._sides, self._session.name, self._session.snapshot())
 
-    def restore(self, state: State, /) -> None:
-        self._exchange, sides, name, session = state
-        self._sides.update(msgspec.convert(sides, dict[Direction, Side]))
-        self._session = _restored(name, self._context, session)
+    def restore(self, state: _State, /) -> None:
+        self._exchange = state.exchange
+        self._sides.update(state.sides)
+        self._session = _SESSIONS[state.protocol](self._context, state.session)
 
 
-def _restored(name: str, context: Context, state: Any) -> Session:
-    if name == WebSocketSession.name:
-        return WebSocketSession.restored(context, state)
-    session: Session = Http2Session(context, fresh=True) if name == Http2Session.name else Http1Session(context)
-    session.restore(state)
-    return session
+_SESSIONS: dict[str, Callable[[Context, bytes], Session]] = {
+    kind.name: kind.restored for kind in (Http1Session, Http2Session, WebSocketSession)
+}

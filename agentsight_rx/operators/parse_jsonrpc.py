@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Literal, TypeAlias
 
-import msgspec
 from msgspec import Struct, field
 from msgspec.structs import replace
 
 from ..core.engine import Site
 from ..core.kernels import each
-from ..core.stream import Kernel, Machine, Operator, State
+from ..core.machine import Bounded, Checkpointed, Kernel
+from ..core.stream import Operator
 from ..events import Channel, Loss, Origin, RpcMessage, StdioChunk, StdioClose, StdioEvent
 from ..loss import Reason
 from ..wire.jsonrpc import (
@@ -165,7 +165,7 @@ class _State(Struct):
     stuck: list[Channel] = []
 
 
-class _Conversations(Machine[StdioEvent, StdioEvent]):
+class _Conversations(Bounded[StdioEvent, StdioEvent], Checkpointed[_State]):
     """All channels: a request and its answer go over two of them."""
 
     def __init__(self, repeated: Callable[[int, int], None]) -> None:
@@ -629,8 +629,8 @@ class _Conversations(Machine[StdioEvent, StdioEvent]):
     def held(self) -> int:
         return self._held + self._repeated_size
 
-    def snapshot(self) -> State:
-        state = _State(
+    def snapshot(self) -> _State:
+        return _State(
             self._now_ns,
             self._held,
             repeated_count=self._repeated_count,
@@ -640,10 +640,8 @@ class _Conversations(Machine[StdioEvent, StdioEvent]):
             ending=self._ending,
             stuck=list(self._stuck),
         )
-        return msgspec.msgpack.encode(state)
 
-    def restore(self, state: State, /) -> None:
-        saved = msgspec.msgpack.decode(state, type=_State)
+    def restore(self, saved: _State, /) -> None:
         self._now_ns, self._held, self._asked, self._ending = saved.now_ns, saved.held, saved.asked, saved.ending
         self._repeated_count, self._repeated_size = saved.repeated_count, saved.repeated_size
         self._pipes = {pipe.channel: pipe for pipe in saved.pipes}

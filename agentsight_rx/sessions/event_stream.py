@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 from msgspec import Struct
 
@@ -13,7 +11,7 @@ from ..loss import Reason
 from ..wire.json_stream import JsonStreamDecoder
 from ..wire.sse import SseDecoder
 
-__all__ = ["About", "EventStream", "restored"]
+__all__ = ["About", "EventStream", "EventStreamState", "restored"]
 
 _PENDING_MOST = 16 << 10
 _EVENTS_MOST = 16 << 20  # bytes of events that a message keeps; a long answer with a big tool input has 1 MiB
@@ -37,6 +35,28 @@ class About(Struct, frozen=True):
     inferred: bool = False
 
 
+class EventStreamState(Struct, array_like=True):
+    """What `EventStream.snapshot` keeps; the names are those of its attributes, decoder and reader are msgpack."""
+
+    about: About
+    decoder: bytes
+    events: list[SseEvent]
+    provider: str | None
+    reader: bytes
+    size: int
+    last_ns: int
+    first_chunk_ns: int
+    chunks: int
+    revision: int
+    damage: str | None
+    emitted: bool
+    whole: bool
+    status: int
+    events_lost: int
+    heard: int
+    trailers: Headers
+
+
 class EventStream:
     """One streamed answer. Bytes go in by `take`, events that somebody else decoded by `hear`."""
 
@@ -58,7 +78,7 @@ class EventStream:
         self.chunks = 0
         self.revision = 0
         self.damage: str | None = None
-        self.told = False  # emitted as it stands
+        self.emitted = False  # all that came so far was emitted
         self.whole = False  # and complete
 
     def take(self, part: BodyPart) -> None:
@@ -68,7 +88,7 @@ class EventStream:
         """
         data = part.data
         if data:
-            self.told = False
+            self.emitted = False
             self._pending.append(data)
             self.size += len(data)
         self.last_ns = part.origin.time_ns
@@ -84,7 +104,7 @@ class EventStream:
         if behind:
             self._pending.pop()
         self.drain()
-        self.told = False
+        self.emitted = False
         self.damage = self.damage or "lost"
         self.decoder.finish()
         self._pending.append(behind)
@@ -104,7 +124,7 @@ class EventStream:
 
     def hear(self, event: SseEvent, now_ns: int, size: int) -> None:
         """Take one event, which was `size` bytes on the wire."""
-        self.told = False
+        self.emitted = False
         self.size += size
         self.last_ns = now_ns
         self._hear([event])
@@ -161,7 +181,7 @@ class EventStream:
         self.revision += 1
         self.size -= size
         self._drained = self.size
-        self.told = True
+        self.emitted = True
         self.whole = made.complete
         return made
 
@@ -181,7 +201,7 @@ class EventStream:
         """All that is left to say where its end was not seen."""
         self.drain()
         self.decoder.finish()
-        told: list[HttpEvent] = [] if self.told else [self.message(reason)]
+        told: list[HttpEvent] = [] if self.emitted else [self.message(reason)]
         return told + self.loss()
 
     def reason_at_end(self, last: BodyPart) -> str | None:
@@ -202,30 +222,50 @@ class EventStream:
         """Bytes of memory, about: events are kept as they came and as what they said."""
         return min(self.heard, _EVENTS_MOST) + min(self.heard, _READ_MOST) + self.size
 
-    def snapshot(self) -> Any:
+    def snapshot(self) -> EventStreamState:
         self.drain()
-        return [
-            self.about, self.decoder.snapshot(), self.events, self.provider.name if self.provider else None,
-            self.reader.snapshot() if self.reader else None, self.size, self.last_ns, self.first_chunk_ns, self.chunks,
-            self.revision, self.damage, self.told, self.whole, self.status, self.events_lost, self.heard, self.trailers,
-        ]  # fmt: skip
+        return EventStreamState(
+            about=self.about,
+            decoder=msgspec.msgpack.encode(self.decoder.snapshot()),
+            events=self.events,
+            provider=self.provider.name if self.provider else None,
+            reader=self.reader.snapshot() if self.reader else b"",
+            size=self.size,
+            last_ns=self.last_ns,
+            first_chunk_ns=self.first_chunk_ns,
+            chunks=self.chunks,
+            revision=self.revision,
+            damage=self.damage,
+            emitted=self.emitted,
+            whole=self.whole,
+            status=self.status,
+            events_lost=self.events_lost,
+            heard=self.heard,
+            trailers=self.trailers,
+        )
 
 
-def restored(saved: Any) -> EventStream:
+def restored(state: EventStreamState) -> EventStream:
     """The stream that a snapshot holds."""
-    about, decoder, events, provider, reader, *rest = saved
-    stream = EventStream(msgspec.convert(about, About))
-    stream.decoder.restore(decoder)
-    stream.events = msgspec.convert(events, list[SseEvent])
-    stream.provider = provider_named(provider)
+    stream = EventStream(state.about)
+    stream.decoder.restore(msgspec.msgpack.decode(state.decoder))
+    stream.events = state.events
+    stream.provider = provider_named(state.provider)
     stream.reader = stream.provider.reader() if stream.provider else None
     if stream.reader is not None:
-        stream.reader.restore(reader)
-    (
-        stream.size, stream.last_ns, stream.first_chunk_ns, stream.chunks, stream.revision, stream.damage, stream.told,
-        stream.whole, stream.status, stream.events_lost, stream.heard, trailers,
-    ) = rest  # fmt: skip
-    stream.trailers = msgspec.convert(trailers, Headers)
+        stream.reader.restore(state.reader)
+    stream.size = state.size
+    stream.last_ns = state.last_ns
+    stream.first_chunk_ns = state.first_chunk_ns
+    stream.chunks = state.chunks
+    stream.revision = state.revision
+    stream.damage = state.damage
+    stream.emitted = state.emitted
+    stream.whole = state.whole
+    stream.status = state.status
+    stream.events_lost = state.events_lost
+    stream.heard = state.heard
+    stream.trailers = state.trailers
     return stream
 
 

@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from ..events import BodyPart, Direction, HttpEvent, Origin, TlsChunk
 from ..wire.http1 import Body, End, Foreign, Http1Decoder, Item
 from ..wire.http1_head import RequestHead, ResponseHead, field
 from .http2 import Http2Session
-from .message import Asked, Message, is_streamed, restored, weight_of
+from .message import Asked, OpenMessage, is_streamed, weight_of
 from .session import Context, Session, Side, origin_of
 from .websocket import WebSocketSession
 
 __all__ = ["Http1Session"]
 
 _PENDING_MOST = 1024  # requests without an answer on one connection; pipelining clients send tens
+
+
+class _State(Struct, array_like=True):
+    asked: list[Asked]
+    unkept: int
+    unsure: bool
+    asking: Direction | None
+    inferred: bool
+    sure: int
+    used: bool
+    decoders: dict[Direction, bytes]
+    messages: dict[Direction, OpenMessage | None]
 
 
 class Http1Session(Session):
@@ -30,7 +42,7 @@ class Http1Session(Session):
         self._answered: deque[tuple[Asked | None, bool]] = deque()  # by the responses of the record at hand; is that sure?
         self._unsure = False  # a hole may have swallowed whole responses
         self._decoders: dict[Direction, Http1Decoder] = {"in": Http1Decoder(self._answer), "out": Http1Decoder(self._answer)}
-        self._messages: dict[Direction, Message | None] = {"in": None, "out": None}
+        self._messages: dict[Direction, OpenMessage | None] = {"in": None, "out": None}
         self._asking: Direction | None = None  # the side that sends requests
         self._inferred = False  # a hole may have swallowed whole messages of either direction, so pairs are not sure any more
         self._sure = 0  # but so many of the requests in `_asked` were there before, and no answer is missing
@@ -142,7 +154,7 @@ class Http1Session(Session):
         else:
             self._unkept += 1
         limit = self.context.body_limit
-        message = Message(side.first, asked.exchange, head, limit, size=head.size, weight=weight_of(head.headers))
+        message = OpenMessage(side.first, asked.exchange, head, limit, size=head.size, weight=weight_of(head.headers))
         self._messages[side.direction] = message
 
     def _response(self, side: Side, head: ResponseHead, out: list[HttpEvent]) -> None:
@@ -151,7 +163,7 @@ class Http1Session(Session):
         asked, sure = self._answered.popleft()
         exchange = asked.exchange if asked else self.context.new_exchange()
         inferred = asked is not None and not sure
-        message = Message(
+        message = OpenMessage(
             side.first, exchange, head=head, limit=self.context.body_limit, asked=asked, size=head.size, inferred=inferred,
             weight=weight_of(head.headers),
         )  # fmt: skip
@@ -191,15 +203,29 @@ class Http1Session(Session):
         for decoder in self._decoders.values():
             decoder.gap(1, "evicted")
 
-    def snapshot(self) -> Any:
-        decoders = {name: decoder.snapshot() for name, decoder in self._decoders.items()}
-        pairing = [list(self._asked), self._unkept, self._unsure, self._asking, self._inferred, self._sure]
-        return [pairing, self.used, decoders, self._messages]
+    def snapshot(self) -> bytes:
+        state = _State(
+            asked=list(self._asked),
+            unkept=self._unkept,
+            unsure=self._unsure,
+            asking=self._asking,
+            inferred=self._inferred,
+            sure=self._sure,
+            used=self.used,
+            decoders={name: msgspec.msgpack.encode(decoder.snapshot()) for name, decoder in self._decoders.items()},
+            messages=self._messages,
+        )
+        return msgspec.msgpack.encode(state)
 
-    def restore(self, state: Any, /) -> None:
-        pairing, self.used, decoders, messages = state
-        asked, self._unkept, self._unsure, self._asking, self._inferred, self._sure = pairing
-        self._asked.extend(msgspec.convert(asked, list[Asked]))
-        for name, decoder in self._decoders.items():
-            decoder.restore(decoders[name])
-            self._messages[name] = restored(messages[name])
+    @classmethod
+    def restored(cls, context: Context, state: bytes) -> Http1Session:
+        """The session that a snapshot holds."""
+        saved = msgspec.msgpack.decode(state, type=_State)
+        made = cls(context)
+        made._asked.extend(saved.asked)
+        made._unkept, made._unsure, made._asking = saved.unkept, saved.unsure, saved.asking
+        made._inferred, made._sure, made.used = saved.inferred, saved.sure, saved.used
+        for name, decoder in made._decoders.items():
+            decoder.restore(msgspec.msgpack.decode(saved.decoders[name]))
+        made._messages = saved.messages
+        return made

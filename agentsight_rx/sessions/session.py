@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from msgspec import Struct
 
@@ -70,10 +69,8 @@ class Session:
         """Bytes of memory that are held."""
         return self.held()
 
-    def snapshot(self) -> Any:
-        raise NotImplementedError
-
-    def restore(self, state: Any, /) -> None:
+    def snapshot(self) -> bytes:
+        """All that `restored` needs, as msgpack."""
         raise NotImplementedError
 
     def foreign(self, item: Foreign, source: TlsChunk | Origin, side: Side, out: list[HttpEvent]) -> None:
