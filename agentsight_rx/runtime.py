@@ -8,22 +8,24 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from msgspec import Struct
 from reactivex import Observable
 
 from .core.engine import Engine, Hub, Site
 from .core.mailbox import Mailbox, Overflow
+from .core.sink import Sink, Writer
 from .core.stream import as_stream
 from .errors import AgentsightError
 from .events import Loss, Origin
 from .loss import Ledger, Reason, RuleCounts
 from .say import say
-from .sink import Output, Sink, Writer
 from .view.tally import Tally
 
 __all__ = ["Run", "Summary", "run"]
+
+E = TypeVar("E")
 
 _POLL_S = 0.05  # how long a reader may wait before it looks whether it shall stop
 _IDLE_S = 0.01  # how long the engine waits for events before it lets time go on
@@ -54,8 +56,8 @@ class Summary(Struct):
 
 
 def run(
-    graph: Observable[Output],
-    sinks: Iterable[Sink] = (),
+    graph: Observable[E],
+    sinks: Iterable[Sink[E]] = (),
     *,
     duration: float | None = None,
     ready: Callable[[], None] | None = None,
@@ -77,7 +79,7 @@ def run(
 class Run:
     """A run in steps, for callers that have more to do than to wait: enter, `wait` or do other things, `stop`."""
 
-    def __init__(self, graph: Observable[Output], sinks: Iterable[Sink] = (), *, strict: bool = False) -> None:
+    def __init__(self, graph: Observable[E], sinks: Iterable[Sink[E]] = (), *, strict: bool = False) -> None:
         self._graph = as_stream(graph)
         self._engine = Engine(strict=strict)
         self._engine.attached = self._attached
@@ -209,7 +211,7 @@ class Run:
             finally:
                 self._reasons.put("graph" if self._graph_done else "end of input")
 
-    def on_batch(self, batch: Sequence[Output], /) -> None:
+    def on_batch(self, batch: Sequence[Any], /) -> None:
         """The end of the graph: every sink gets every batch."""
         self._tally.add(batch)
         for box in self._sinks:
@@ -289,15 +291,15 @@ class _Reading:
 class _Box:
     """A sink, its bounded box and its thread."""
 
-    def __init__(self, sink: Sink, ledger: Ledger) -> None:
+    def __init__(self, sink: Sink[Any], ledger: Ledger) -> None:
         self.sink = sink
-        self.box: Mailbox[Output] = Mailbox(events=sink.events, size=sink.size)
+        self.box: Mailbox[Any] = Mailbox(events=sink.events, size=sink.size)
         self.put_meter = ledger.meter(f"to {sink.name}")  # written by the engine thread
         self.meter = ledger.meter(sink.name)  # written by the writer thread
         self.thread = threading.Thread(target=self._write, name=f"write:{sink.name}", daemon=True)
         self._ledger = ledger
-        self._writer: Writer | None = None
-        self._in_hand: Sequence[Output] = ()
+        self._writer: Writer[Any] | None = None
+        self._in_hand: Sequence[Any] = ()
         self._told = False
 
     def open(self) -> None:
@@ -308,7 +310,7 @@ class _Box:
             with contextlib.suppress(Exception):
                 self._writer.close()
 
-    def put(self, batch: Sequence[Output]) -> None:
+    def put(self, batch: Sequence[Any]) -> None:
         meter = self.put_meter
         meter.seen += len(batch)
         dropped = self.box.put(batch)

@@ -229,6 +229,7 @@ CASES: dict[str, Case[Any, Any]] = {
         lambda: op.parse_http(body_limit=20),
         tls_events(), law=Law("bytes", wire_bytes, wire_bytes), poison=chunk_trap,
     ),
+    "read_http": Case(lambda: op.read_http(body_limit=20), tls_events(), poison=chunk_trap),
     "parse_jsonrpc": Case(
         op.parse_jsonrpc, stdio_events(),
         law=Law("bytes", stdio_bytes, stdio_bytes, frozenset({Reason.TRUNCATED})), poison=stdio_trap, forgets=True,

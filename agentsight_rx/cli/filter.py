@@ -24,7 +24,7 @@ from ..events import (
     TlsHandshake,
     WebSocketMessage,
 )
-from ..graphs import TraceOptions, read_http
+from ..graphs import TraceOptions, http_messages
 from ..loss import Reason, RuleCounts
 from ..operators.filter_exchanges import HttpMessage, Rejected, judge_http
 from ..rules.http import HttpRules, compile_http
@@ -56,7 +56,7 @@ def filter_command(
         messages = compile_http([rule], compat=compat_filters)
         _tell_rule(messages.shown)
         # what is no TLS goes by, as in a replay
-        parsed = read_http(cast("Stream[TlsEvent]", recorded), TraceOptions())
+        parsed = http_messages(cast("Stream[TlsEvent]", recorded), TraceOptions())
         _run(parsed.pipe(judge_http(messages)), lambda event: tried.message(event, messages))
     print(filter_line(tried.counts))
     if tried.damaged:

@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from .. import sinks
+from ..core.sink import Sink
 from ..doctor import require_capture
 from ..errors import AgentsightError, UsageError
 from ..graphs import RECORD_HTTP_FILTERS, TraceOptions
@@ -19,9 +20,9 @@ from ..graphs import trace as trace_graph
 from ..launch import Launch, exit_status, forwarding, invoking_user
 from ..runtime import Run, Summary
 from ..say import say
-from ..sink import Sink
 from ..sources import Target
 from ..sources.tls.discovery import describe, resolve, search_path, tls_candidates
+from ..view import Output
 from ..web import WebOptions, web
 from .capture import capture, print_graph, tell_places, tell_summary
 from .flags import (
@@ -150,7 +151,7 @@ def record(
 
 
 def record_command(
-    launch: Launch, options: TraceOptions, store: Path, *others: Sink, wait_all: bool = False
+    launch: Launch, options: TraceOptions, store: Path, *others: Sink[Output], wait_all: bool = False
 ) -> tuple[int, Summary]:
     """Attach everything, let the command start, wait for its end; gives its exit status and what was seen."""
     require_capture()
@@ -190,7 +191,7 @@ def _candidates_of(command: Sequence[str]) -> tuple[str, ...]:
     return tuple(candidates)
 
 
-def _page(listen: str, port: int, *, allow_remote: bool) -> Sink:
+def _page(listen: str, port: int, *, allow_remote: bool) -> Sink[Output]:
     """The page; where nobody asked for a port and ours is taken, another recording runs: take a free one."""
     return web(WebOptions(listen, port if port != _PORT or _is_free(listen, port) else 0, allow_remote))
 

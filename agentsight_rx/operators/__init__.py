@@ -11,6 +11,7 @@ from .merge_websocket import merge_websocket
 from .normalize import normalize
 from .parse_http import parse_http
 from .parse_jsonrpc import parse_jsonrpc
+from .read_http import read_http
 from .remove_auth import remove_auth
 
 __all__ = [
@@ -29,5 +30,6 @@ __all__ = [
     "parse_http",
     "parse_jsonrpc",
     "per_key",
+    "read_http",
     "remove_auth",
 ]

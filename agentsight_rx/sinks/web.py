@@ -13,8 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ..loss import Ledger
-from ..sink import Output
-from ..view import CallRow, ProcessRow, ResourceRow, ToolRow
+from ..view import CallRow, Output, ProcessRow, ResourceRow, ToolRow
 from ..view.snapshot import AUDIT_DEFAULT, Completeness, Snapshot, View, completeness, weight_of
 
 __all__ = ["Feed", "LiveRow", "Stretch"]

@@ -10,6 +10,8 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -19,7 +21,7 @@ from agentsight_rx.state import LmdbStore
 from agentsight_rx.view.report import Report, read_events, read_report
 
 from .capture import needs_root, started, until
-from .peers import CLIENTS, Client, fake_llm, read_calls
+from .peers import CLIENTS, WIRE_CLIENTS, Client, Peer, fake_llm, read_calls, wire_server
 
 pytestmark = [pytest.mark.live, needs_root]
 
@@ -175,13 +177,20 @@ def test_a_killed_tracer_leaves_all_but_the_last_second(tmp_path: Path) -> None:
     store.close()
 
 
-def test_the_ten_lines_of_the_readme_run(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "serve", "calls", "streams"),
+    [("curl", fake_llm, 5, 2), ("curl-h2", wire_server, 8, 4)],
+    ids=["plain", "over HTTP/2, in gzip, br and deflate"],
+)
+def test_the_ten_lines_of_the_readme_run(
+    name: str, serve: Callable[[Path], AbstractContextManager[Peer]], calls: int, streams: int, tmp_path: Path
+) -> None:
     (block,) = re.findall(r"^```python\n(.*?)^```$", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
     script, gate = tmp_path / "graph.py", tmp_path / "go"
     script.write_text(block)
-    client = next(client for client in CLIENTS if client.name == "curl")
-    with fake_llm(tmp_path) as peer:
-        watched = subprocess.Popen(client.command(peer, 5, 100), env=client.env(peer, tmp_path) | {"WAIT_FOR": str(gate)})
+    client = next(client for client in (*CLIENTS, *WIRE_CLIENTS) if client.name == name)
+    with serve(tmp_path) as peer:
+        watched = subprocess.Popen(client.command(peer, calls, 100), env=client.env(peer, tmp_path) | {"WAIT_FOR": str(gate)})
         graph = subprocess.Popen(
             [sys.executable, str(script), str(watched.pid)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
@@ -192,7 +201,9 @@ def test_the_ten_lines_of_the_readme_run(tmp_path: Path) -> None:
         assert watched.wait(60) == 0
         out, err = graph.communicate(timeout=30)  # it ends with the process that it watches
     assert graph.returncode == 0
-    assert [json.loads(line)["source"] for line in out.splitlines()] == ["sse_processor"] * 2
+    answers = [json.loads(line) for line in out.splitlines()]
+    assert [answer["source"] for answer in answers] == ["sse_processor"] * streams
+    assert all(answer["data"]["complete"] for answer in answers)
     assert err.strip() == "nothing lost"
 
 

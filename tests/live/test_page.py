@@ -9,9 +9,9 @@ from contextlib import contextmanager
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
+from agentsight_rx.core.sink import Writer
 from agentsight_rx.loss import Ledger, Reason
-from agentsight_rx.sink import Writer
-from agentsight_rx.view import CallRow, ProcessRow, ToolRow
+from agentsight_rx.view import CallRow, Output, ProcessRow, ToolRow
 from agentsight_rx.web import WebOptions, web
 
 CHROMIUM = shutil.which("chromium")
@@ -32,7 +32,7 @@ def browser() -> Generator[Browser]:
 class Shown:
     """A page that shows what is written, and what went wrong in it."""
 
-    def __init__(self, page: Page, writer: Writer, ledger: Ledger) -> None:
+    def __init__(self, page: Page, writer: Writer[Output], ledger: Ledger) -> None:
         self.page = page
         self.write = writer.write
         self.ledger = ledger

@@ -11,8 +11,7 @@ from ...core.bounded import Recent
 from ...events import HttpRequest, HttpResponse, Reply, SseMessage
 from ...llm import provider_named
 from ...llm.decode import decoded
-from ...sink import Output
-from ...view import CallRow
+from ...view import CallRow, Output
 from ...view.calls import call_id
 
 if TYPE_CHECKING:
