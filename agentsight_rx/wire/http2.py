@@ -8,7 +8,6 @@ from msgspec import Struct, field
 
 from ..events import Headers
 from .hpack_fields import FieldDecoder
-from .http1 import Foreign
 from .http2_frames import (
     CONTINUATION,
     DATA,
@@ -28,8 +27,9 @@ from .http2_frames import (
     looks_like_http2,
     plausible,
 )
+from .unparsed import Unparsed
 
-__all__ = ["Control", "Data", "Fields", "Foreign", "GoAway", "Http2Decoder", "Item", "Lost", "Reset", "looks_like_http2"]
+__all__ = ["Control", "Data", "Fields", "GoAway", "Http2Decoder", "Item", "Lost", "Reset", "Unparsed", "looks_like_http2"]
 
 
 # `size` of an item: the bytes on the wire, framing and padding included, that it stands for
@@ -87,7 +87,7 @@ class Lost(Struct, frozen=True, gc=False):
     reason: str
 
 
-Item: TypeAlias = Fields | Data | Reset | GoAway | Control | Lost | Foreign
+Item: TypeAlias = Fields | Data | Reset | GoAway | Control | Lost | Unparsed
 
 # What the decoder waits for. The rules:
 #   START  nothing was seen yet: the client's preface, or the SETTINGS that a server begins with
@@ -102,7 +102,7 @@ _LONGEST_AT_FIRST = 16384  # frame, where the peers agreed upon nothing else (RF
 _OPEN_MOST = 1024  # streams that are remembered as open; servers allow 100 to 250
 
 
-class _Block(Struct):
+class _HeaderBlock(Struct):
     """A header block. `raw`: its frames so far, as they came, since they are handed out where it breaks off."""
 
     stream: int
@@ -128,7 +128,7 @@ class Http2Decoder:
         self._fields = FieldDecoder(known=fresh)
         self._buffer = bytearray()  # of a preface or of a frame
         self._need = HEAD_SIZE  # bytes of the frame that must be there before the next look at it
-        self._block: _Block | None = None
+        self._block: _HeaderBlock | None = None
         self._largest = 0  # of the streams seen
         self._longest = _LONGEST_AT_FIRST  # of the frames seen
         self._open: dict[int, None] = {}  # streams with an unfinished message, oldest first
@@ -211,7 +211,7 @@ class Http2Decoder:
         if plausible(data, self._largest, self._open, self._longest):
             self._state = _FRAME
             return 0
-        out.append(Foreign(0, data))
+        out.append(Unparsed(0, data))
         return len(data)
 
     def _dark(self) -> None:
@@ -226,7 +226,7 @@ class Http2Decoder:
         self._block = None
         self._buffer.clear()
         if held:
-            out.append(Foreign(at, held))
+            out.append(Unparsed(at, held))
 
     def _broken(self, start: int, data: bytes, out: list[Item]) -> int:
         """What begins at `start` in `data` is no frame that may stand here."""
@@ -304,7 +304,7 @@ class Http2Decoder:
         promised = int.from_bytes(raw[start - 4 : start], "big") & STREAM_BITS if promise else 0
         if promise and not promised:
             return False
-        block = _Block(head.stream, not promise and head.flags & END_STREAM > 0, promised)
+        block = _HeaderBlock(head.stream, not promise and head.flags & END_STREAM > 0, promised)
         if head.flags & END_HEADERS:
             self._give_block(block, raw[start:stop], len(raw), out)
         else:
@@ -313,7 +313,7 @@ class Http2Decoder:
             self._block = block
         return True
 
-    def _go_on(self, block: _Block, flags: int, raw: bytes, out: list[Item]) -> None:
+    def _go_on(self, block: _HeaderBlock, flags: int, raw: bytes, out: list[Item]) -> None:
         """A CONTINUATION frame of `block`."""
         size = len(block.raw) + len(raw)
         whole = flags & END_HEADERS > 0
@@ -323,7 +323,7 @@ class Http2Decoder:
             out.append(Fields(block.stream, (), known=False, end=block.end, size=size, promised=block.promised))
             self._note(block)
             self._fields.lose()
-            self._block = _Block(block.stream, block.end, block.promised, given=True)
+            self._block = _HeaderBlock(block.stream, block.end, block.promised, given=True)
         elif whole:
             self._give_block(block, bytes(block.fragments) + raw[HEAD_SIZE:], size, out)
         else:
@@ -332,12 +332,12 @@ class Http2Decoder:
         if whole:
             self._block = None
 
-    def _give_block(self, block: _Block, fragments: bytes, size: int, out: list[Item]) -> None:
+    def _give_block(self, block: _HeaderBlock, fragments: bytes, size: int, out: list[Item]) -> None:
         headers, known = self._fields.decode(fragments)
         out.append(Fields(block.stream, headers, known=known, end=block.end, size=size, promised=block.promised))
         self._note(block)
 
-    def _note(self, block: _Block) -> None:
+    def _note(self, block: _HeaderBlock) -> None:
         """Remember which streams are open."""
         self._largest = max(self._largest, block.stream)
         if block.end:
@@ -445,7 +445,7 @@ class Http2Decoder:
         self._block = None
         if block:
             stream, end, promised, raw, fragments, given = block
-            self._block = _Block(
+            self._block = _HeaderBlock(
                 stream, end, promised=promised, raw=bytearray(raw), fragments=bytearray(fragments), given=given
             )
         self._open = dict.fromkeys(streams)
