@@ -7,7 +7,7 @@ Longer than 300 lines because heads, bodies, gaps and ends all move one table of
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar, Literal, TypeAlias
+from typing import ClassVar, Literal, TypeAlias
 
 import msgspec
 from msgspec import Struct
@@ -28,7 +28,7 @@ from .http1_head import RequestHead, ResponseHead, field, request_head, response
 from .http1_start import after_empty_lines, begins_message, begins_only_alone, begins_status_line, size_of_head
 from .unparsed import Unparsed
 
-__all__ = ["Body", "End", "Http1Decoder", "Item", "RequestHead", "ResponseHead", "Unparsed", "field"]
+__all__ = ["Body", "End", "Http1Decoder", "Http1State", "Item", "RequestHead", "ResponseHead", "Unparsed", "field"]
 
 Item: TypeAlias = RequestHead | ResponseHead | Body | End | Unparsed
 
@@ -340,8 +340,8 @@ class Http1Decoder:
         body = self._body.copy() if self._body else None
         return Http1State(self._state, bytes(self._buffer), sure=self._sure, body=body, http2=self._http2)
 
-    def restore(self, state: Http1State | Any) -> None:
-        """`state`: what `snapshot` returned, or what msgpack made of it."""
+    def restore(self, state: Http1State) -> None:
+        """`state` may also be what msgpack returns for it."""
         saved = msgspec.convert(state, Http1State)
         self._state, self._buffer, self._sure, self._http2 = saved.state, bytearray(saved.buffer), saved.sure, saved.http2
         self._body = saved.body.copy() if saved.body else None

@@ -55,7 +55,7 @@ class _Bodies(Protocol):
     def append(self, body: Body, /) -> None: ...
 
 
-class _Reader(Struct):
+class _Reader(Struct, array_like=True):
     """Reads one body, from the first byte after its head."""
 
     lost: int = 0  # bytes missing since the last Body

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
+import msgspec
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from ..events import Headers
-from .hpack_fields import FieldDecoder
+from .hpack_fields import FieldDecoder, FieldState
 from .http2_frames import (
     CONTINUATION,
     DATA,
@@ -29,7 +31,19 @@ from .http2_frames import (
 )
 from .unparsed import Unparsed
 
-__all__ = ["Control", "Data", "Fields", "GoAway", "Http2Decoder", "Item", "Lost", "Reset", "Unparsed", "looks_like_http2"]
+__all__ = [
+    "Control",
+    "Data",
+    "Fields",
+    "GoAway",
+    "Http2Decoder",
+    "Http2State",
+    "Item",
+    "Lost",
+    "Reset",
+    "Unparsed",
+    "looks_like_http2",
+]
 
 
 # `size` of an item: the bytes on the wire, framing and padding included, that it stands for
@@ -102,7 +116,7 @@ _LONGEST_AT_FIRST = 16384  # frame, where the peers agreed upon nothing else (RF
 _OPEN_MOST = 1024  # streams that are remembered as open; servers allow 100 to 250
 
 
-class _HeaderBlock(Struct):
+class _HeaderBlock(Struct, array_like=True):
     """A header block. `raw`: its frames so far, as they came, since they are handed out where it breaks off."""
 
     stream: int
@@ -111,6 +125,30 @@ class _HeaderBlock(Struct):
     raw: bytearray = field(default_factory=bytearray)
     fragments: bytearray = field(default_factory=bytearray)
     given: bool = False  # it is longer than a block may be, and was given out: what is left of it means nothing
+
+    def copy(self) -> _HeaderBlock:
+        return replace(self, raw=bytearray(self.raw), fragments=bytearray(self.fragments))
+
+
+class Http2State(Struct, array_like=True):
+    """What a decoder needs to go on from a checkpoint: its attributes, which say what they are."""
+
+    state: int
+    fresh: bool
+    preface: bool
+    fields: FieldState
+    buffer: bytes
+    need: int
+    block: _HeaderBlock | None
+    largest: int
+    longest: int
+    open: list[int]
+    stream: int
+    left: int
+    padding: int
+    end: bool
+    lost: int
+    spent: int
 
 
 class Http2Decoder:
@@ -424,31 +462,36 @@ class Http2Decoder:
 
     # -- checkpoints -----------------------------------------------------------------------------------------------
 
-    def snapshot(self) -> Any:
-        block = self._block
-        return [
-            self._state, self._fresh, self._preface, self._fields.snapshot(), bytes(self._buffer), self._need,
-            block and [block.stream, block.end, block.promised, bytes(block.raw), bytes(block.fragments), block.given],
-            self._largest, self._longest, list(self._open),
-            self._stream, self._left, self._padding, self._end, self._lost, self._spent,
-        ]  # fmt: skip
+    def snapshot(self) -> Http2State:
+        return Http2State(
+            self._state,
+            self._fresh,
+            preface=self._preface,
+            fields=self._fields.snapshot(),
+            buffer=bytes(self._buffer),
+            need=self._need,
+            block=self._block.copy() if self._block else None,
+            largest=self._largest,
+            longest=self._longest,
+            open=list(self._open),
+            stream=self._stream,
+            left=self._left,
+            padding=self._padding,
+            end=self._end,
+            lost=self._lost,
+            spent=self._spent,
+        )
 
-    def restore(self, state: Any) -> None:
-        (
-            self._state, self._fresh, self._preface, fields, buffer, self._need,
-            block,
-            self._largest, self._longest, streams,
-            self._stream, self._left, self._padding, self._end, self._lost, self._spent,
-        ) = state  # fmt: skip
-        self._fields.restore(fields)
-        self._buffer = bytearray(buffer)
-        self._block = None
-        if block:
-            stream, end, promised, raw, fragments, given = block
-            self._block = _HeaderBlock(
-                stream, end, promised=promised, raw=bytearray(raw), fragments=bytearray(fragments), given=given
-            )
-        self._open = dict.fromkeys(streams)
+    def restore(self, state: Http2State) -> None:
+        """`state` may also be what msgpack returns for it."""
+        saved = msgspec.convert(state, Http2State)
+        self._state, self._fresh, self._preface = saved.state, saved.fresh, saved.preface
+        self._fields.restore(saved.fields)
+        self._buffer, self._need = bytearray(saved.buffer), saved.need
+        self._block = saved.block.copy() if saved.block else None
+        self._largest, self._longest, self._open = saved.largest, saved.longest, dict.fromkeys(saved.open)
+        self._stream, self._left, self._padding, self._end = saved.stream, saved.left, saved.padding, saved.end
+        self._lost, self._spent = saved.lost, saved.spent
 
 
 def _control(size: int, out: list[Item]) -> None:

@@ -11,7 +11,7 @@ from ..events import WebSocketKind
 from .permessage_deflate import Deflate, Inflater, Part, agreed
 from .unparsed import Unparsed
 
-__all__ = ["Deflate", "SocketMessage", "Unparsed", "WebSocketDecoder", "agreed"]
+__all__ = ["Deflate", "SocketMessage", "Unparsed", "WebSocketDecoder", "WebSocketState", "agreed"]
 
 
 class SocketMessage(Struct, frozen=True):
@@ -63,7 +63,9 @@ class _Head(Struct, frozen=True, gc=False):
 _NO_HEAD = _Head(0, 0, 0, b"")
 
 
-class _State(Struct, array_like=True):
+class WebSocketState(Struct, array_like=True):
+    """What a decoder made with the same arguments needs to go on from a checkpoint."""
+
     head: bytes
     left: int
     key: bytes
@@ -72,7 +74,7 @@ class _State(Struct, array_like=True):
     context: bytes | None
     control: Part | None
     message: Part | None
-    raw: bytearray | None
+    raw: bytes | None  # compressed payload of `message` so far
 
 
 class WebSocketDecoder:
@@ -312,30 +314,30 @@ class WebSocketDecoder:
 
     # -- checkpoints -----------------------------------------------------------------------------------------------
 
-    def snapshot(self) -> bytes:
-        """All that a decoder made with the same arguments needs to go on. zlib's state has no form: it is inflated again."""
-        raw = self._inflater.raw if self._inflater is not None else None
-        return msgspec.msgpack.encode(
-            _State(
-                self._head,
-                self._left,
-                key=self._key,
-                final=self._final,
-                dark=self._dark,
-                context=self._context,
-                control=self._control,
-                message=self._message,
-                raw=raw,
-            )
+    def snapshot(self) -> WebSocketState:
+        """The state of zlib cannot be stored: `restore` inflates the payload of an open message again."""
+        return WebSocketState(
+            self._head,
+            self._left,
+            key=self._key,
+            final=self._final,
+            dark=self._dark,
+            context=self._context,
+            control=self._control.copy() if self._control else None,
+            message=self._message.copy() if self._message else None,
+            raw=bytes(self._inflater.raw) if self._inflater else None,
         )
 
-    def restore(self, state: bytes) -> None:
-        was = msgspec.msgpack.decode(state, type=_State)
-        self._head, self._left, self._key, self._final, self._dark = was.head, was.left, was.key, was.final, was.dark
-        self._context, self._control, self._message, self._inflater = was.context, was.control, was.message, None
-        if was.raw is not None and was.message is not None:
-            self._inflater = self._new_inflater(was.message)
-            self._inflater.begin_again(was.raw)
+    def restore(self, state: WebSocketState) -> None:
+        """`state` may also be what msgpack returns for it."""
+        saved = msgspec.convert(state, WebSocketState)
+        self._head, self._left, self._key, self._final, self._dark = saved.head, saved.left, saved.key, saved.final, saved.dark
+        self._context, self._inflater = saved.context, None
+        self._control = saved.control.copy() if saved.control else None
+        self._message = saved.message.copy() if saved.message else None
+        if saved.raw is not None and self._message is not None:
+            self._inflater = self._new_inflater(self._message)
+            self._inflater.begin_again(saved.raw)
 
 
 _UTF8 = getincrementaldecoder("utf-8")
