@@ -25,7 +25,7 @@ from agentsight_rx.events import (
     TlsEvent,
 )
 from agentsight_rx.operators import parse_http
-from agentsight_rx.wire.http1 import Body, End, Foreign, Http1Decoder, Item, RequestHead, ResponseHead
+from agentsight_rx.wire.http1 import Body, End, Http1Decoder, Item, RequestHead, ResponseHead, Unparsed
 
 Headers = tuple[tuple[str, str], ...]
 
@@ -162,7 +162,7 @@ def received(items: Sequence[Item]) -> tuple[list[Sent], list[str | None], bytes
                 found[-1] = found[-1]._replace(body=found[-1].body + item.data)
             case End():
                 reasons.append(item.reason)
-            case Foreign():
+            case Unparsed():
                 foreign += item.data
     return found, reasons, foreign
 
@@ -182,7 +182,7 @@ def test_what_was_sent_is_received_however_it_is_cut(conversation: list[Exchange
         items = [item for part in data.draw(pieces(b"".join(message.raw for message in sent))) for item in decoder.feed(part)]
         assert received(items) == ([message.sent for message in sent], [None] * len(sent), b"")
         assert decoder.held() == 0
-        sizes = [item.size for item in items if not isinstance(item, Foreign)]
+        sizes = [item.size for item in items if not isinstance(item, Unparsed)]
         assert sum(sizes) == sum(len(message.raw) for message in sent)
 
 
@@ -279,10 +279,10 @@ def test_any_bytes_and_holes_are_accounted_for_and_a_checkpoint_changes_nothing(
         else:
             items, again = decoder.gap(step, "lost"), other.gap(step, "lost")
         assert again == items
-        given_out += sum(len(item.data) if isinstance(item, Foreign) else item.size for item in items)
+        given_out += sum(len(item.data) if isinstance(item, Unparsed) else item.size for item in items)
         assert given_out + decoder.held() == fed
     items = decoder.finish("capture_end")
-    assert given_out + sum(len(item.data) if isinstance(item, Foreign) else item.size for item in items) == fed
+    assert given_out + sum(len(item.data) if isinstance(item, Unparsed) else item.size for item in items) == fed
 
 
 @given(NOISE, METHOD_OR_NONE, st.data())

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from agentsight_rx.events import Direction, Headers
 from agentsight_rx.wire.hpack_fields import FieldDecoder
-from agentsight_rx.wire.http2 import Control, Data, Fields, Foreign, Http2Decoder, Item, Lost, looks_like_http2
+from agentsight_rx.wire.http2 import Control, Data, Fields, Http2Decoder, Item, Lost, Unparsed, looks_like_http2
 
 from .http2_strategies import PREFACE, Conversation, conversations, field_lists, frame, joined
 from .strategies import pieces_of
@@ -31,7 +31,7 @@ class Seen(NamedTuple):
 
 
 def size_of(item: Item) -> int:
-    if isinstance(item, Foreign):
+    if isinstance(item, Unparsed):
         return len(item.data)
     return 0 if isinstance(item, Lost) else item.size
 
@@ -51,7 +51,7 @@ def decoded(records: Iterable[bytes | int], *, fresh: bool = True, resumed: bool
         else:
             new = decoder.feed(record)
             for item in new:
-                if isinstance(item, Foreign) and item.at >= 0:
+                if isinstance(item, Unparsed) and item.at >= 0:
                     assert record[item.at :].startswith(item.data)
             fed += len(record)
         items += new
@@ -163,7 +163,7 @@ def check_against(sent: list[Item], raw: bytes, records: list[bytes | int], seen
             assert isinstance(frames[0], Data)
             assert item.stream == frames[0].stream
             assert not item.end or frames[0].end
-        elif not isinstance(item, Control | Foreign | Lost):
+        elif not isinstance(item, Control | Unparsed | Lost):
             assert item == one
 
 
@@ -176,7 +176,7 @@ def test_with_holes_every_item_was_sent_where_it_stands(conversation: Conversati
         seen = decoded(records, finished=True)
         check_against(conversation.items(direction), raw, records, seen)
         if not any(isinstance(record, int) for record in records):
-            assert not any(isinstance(item, Lost | Foreign) for item in seen.items)
+            assert not any(isinstance(item, Lost | Unparsed) for item in seen.items)
 
 
 @given(conversations(), st.data())
@@ -342,7 +342,7 @@ def test_what_h2_says_is_understood(talk: Talk, data: st.DataObject) -> None:
             seen = decoded(records)
             assert seen.left == 0
             assert told(seen.items) == talk.told[direction]
-            assert not any(isinstance(item, Lost | Foreign) for item in seen.items)
+            assert not any(isinstance(item, Lost | Unparsed) for item in seen.items)
 
 
 # -- no HTTP/2, or hardly -------------------------------------------------------------------------------------------------

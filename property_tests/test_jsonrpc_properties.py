@@ -17,7 +17,7 @@ from agentsight_rx.core.stream import of
 from agentsight_rx.envelope import decode_envelope, encode_envelope, encode_line
 from agentsight_rx.events import Channel, Origin, RpcMessage, StdioChunk, StdioClose, StdioEvent, time_of
 from agentsight_rx.loss import Reason
-from agentsight_rx.wire.jsonrpc import Kind, Line, LineDecoder, Message, decode_line
+from agentsight_rx.wire.jsonrpc import Kind, Line, LineDecoder, RpcText, decode_line
 
 from .component import Case, Law, check
 from .strategies import MS, START_NS, losses, pieces_of
@@ -41,7 +41,7 @@ _ends = st.sampled_from([b"\n", b"\n", b"\n", b"\r\n"])
 class Said(NamedTuple):
     """A line as its writer meant it, and as it is on the wire."""
 
-    messages: tuple[Message, ...]
+    messages: tuple[RpcText, ...]
     raw: bytes
 
 
@@ -50,7 +50,7 @@ def _spelled_id(id: int | str) -> str:
 
 
 @st.composite
-def _members(draw: st.DrawFn) -> tuple[Message, str]:
+def _members(draw: st.DrawFn) -> tuple[RpcText, str]:
     """One message and its JSON, its members in any order."""
     kind = draw(_kinds)
     id, method = draw(_ids), draw(_methods)
@@ -66,7 +66,7 @@ def _members(draw: st.DrawFn) -> tuple[Message, str]:
     order = draw(st.permutations(sorted(members)))
     space = draw(st.sampled_from(["", " "]))
     text = "{" + f",{space}".join(f'"{name}":{space}{members[name]}' for name in order) + "}"
-    return Message(kind, body, method if "method" in members else "", _spelled_id(id) if "id" in members else ""), text
+    return RpcText(kind, body, method if "method" in members else "", _spelled_id(id) if "id" in members else ""), text
 
 
 @st.composite
@@ -76,7 +76,7 @@ def lines(draw: st.DrawFn) -> Said:
     if form == "text":
         text = draw(_texts)
         lost = len(text) - len(text[:4096])
-        return Said((Message("text", text[:4096], lost=lost, reason="text_limit" if lost else None),), text.encode() + end)
+        return Said((RpcText("text", text[:4096], lost=lost, reason="text_limit" if lost else None),), text.encode() + end)
     members = draw(st.lists(_members(), min_size=1, max_size=3 if form == "batch" else 1))
     text = ",".join(text for _, text in members)
     return Said(tuple(message for message, _ in members), (f"[{text}]" if form == "batch" else text).encode() + end)

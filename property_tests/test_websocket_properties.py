@@ -12,7 +12,7 @@ from wsproto.connection import Connection, ConnectionType
 from wsproto.events import BytesMessage, CloseConnection, Ping, Pong, TextMessage
 from wsproto.extensions import PerMessageDeflate
 
-from agentsight_rx.wire.websocket import Deflate, Foreign, Message, WebSocketDecoder, agreed
+from agentsight_rx.wire.websocket import Deflate, SocketMessage, Unparsed, WebSocketDecoder, agreed
 
 from .websocket_strategies import (
     DEFLATES,
@@ -28,11 +28,11 @@ from .websocket_strategies import (
     ways,
 )
 
-Item: TypeAlias = Message | Foreign
+Item: TypeAlias = SocketMessage | Unparsed
 
 
-def messages(items: Iterable[Item]) -> list[Message]:
-    return [item for item in items if isinstance(item, Message)]
+def messages(items: Iterable[Item]) -> list[SocketMessage]:
+    return [item for item in items if isinstance(item, SocketMessage)]
 
 
 def complete(items: Iterable[Item]) -> list[Sent]:
@@ -40,7 +40,7 @@ def complete(items: Iterable[Item]) -> list[Sent]:
 
 
 def weight(items: Iterable[Item]) -> int:
-    return sum(len(item.data) if isinstance(item, Foreign) else item.size for item in items)
+    return sum(len(item.data) if isinstance(item, Unparsed) else item.size for item in items)
 
 
 def all_of(decoder: WebSocketDecoder, parts: Iterable[bytes]) -> list[Item]:
@@ -398,10 +398,10 @@ def test_any_bytes_and_holes_are_accounted_for(
         assert given_out + decoder.held() == fed
         assert decoder.held() >= decoder.begun
         for item in items:
-            if isinstance(item, Foreign) and item.at >= 0:
+            if isinstance(item, Unparsed) and item.at >= 0:
                 assert isinstance(step, bytes)
                 assert step[item.at :].startswith(item.data)
-            elif isinstance(item, Message):
+            elif isinstance(item, SocketMessage):
                 assert len(item.data) <= max(limit, 125)
                 assert item.lost == 0 or item.reason is not None
     assert given_out + weight(decoder.finish("capture_end")) == fed
@@ -416,7 +416,7 @@ def test_up_to_what_is_no_frame_noise_reads_the_same_however_it_is_cut(
     whole, cut = (WebSocketDecoder(deflate, masked=masked, limit=50) for _ in range(2))
     expected = [*whole.feed(noise), *whole.finish(None)]
     found = [*all_of(cut, data.draw(cuts_of(noise))), *cut.finish(None)]
-    foreign = [index for index, item in enumerate(expected) if isinstance(item, Foreign)]
+    foreign = [index for index, item in enumerate(expected) if isinstance(item, Unparsed)]
     end = foreign[0] if foreign else len(expected)
     assert found[:end] == expected[:end]
     assert foreign or len(found) == end

@@ -14,7 +14,7 @@ from .decode import Failure
 from .prompt import Prompt
 from .reader import StreamReader, Take, TakeAll
 
-__all__ = ["Marks", "Provider"]
+__all__ = ["IdentifyingFields", "Provider"]
 
 
 class _Wrapped(Struct, gc=False):
@@ -22,7 +22,7 @@ class _Wrapped(Struct, gc=False):
     usage_metadata: Raw = field(default=Raw(), name="usageMetadata")
 
 
-class Marks(Struct, gc=False):
+class IdentifyingFields(Struct, gc=False):
     """What shows whose event it is. It is decoded once, whoever asks; what is deeper inside stays undecoded."""
 
     type: str = ""
@@ -46,7 +46,7 @@ class Provider(Struct, frozen=True):
     # Found in the path, without its query, of a request for an answer. What the groups `model` and `stream` find there
     # need not be in the body. None: no model is asked in this dialect.
     path: re.Pattern[str] | None
-    speaks: Callable[[Marks], bool]  # does only this provider send such an event?
+    speaks: Callable[[IdentifyingFields], bool]  # does only this provider send such an event?
     request: Callable[[bytes], Prompt]  # never raises: what is no request gives an empty Prompt
     response: Callable[[bytes], Reply]  # of a body that is not streamed; never raises
     take: Take

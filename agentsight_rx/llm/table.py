@@ -11,7 +11,7 @@ from .gemini.answer import GEMINI
 from .mcp.answer import MCP
 from .openai_chat.answer import OPENAI_CHAT
 from .openai_responses.answer import OPENAI_RESPONSES
-from .provider import Marks, Provider
+from .provider import IdentifyingFields, Provider
 
 __all__ = ["PROVIDERS", "dialect_of", "find", "provider_label", "provider_named"]
 
@@ -22,7 +22,7 @@ _HOSTS = (
     ("bedrock", "aws.bedrock"),  # its dialect has no file yet
 )
 
-_MARKS = msgspec.json.Decoder(Marks)
+_FIELDS = msgspec.json.Decoder(IdentifyingFields)
 
 
 _BY_NAME = {provider.name: provider for provider in PROVIDERS}
@@ -53,5 +53,5 @@ def find(host: str, target: str, /) -> Provider | None:
 
 def dialect_of(event: SseEvent, /) -> Provider | None:
     """The provider that sends such an event; None where it could be anybody's, so ask again with the next one."""
-    marks = decoded(_MARKS, event.data) if event.data.lstrip(" \t\r\n").startswith("{") else None
-    return next((provider for provider in PROVIDERS if provider.speaks(marks)), None) if marks else None
+    fields = decoded(_FIELDS, event.data) if event.data.lstrip(" \t\r\n").startswith("{") else None
+    return next((provider for provider in PROVIDERS if provider.speaks(fields)), None) if fields else None

@@ -11,7 +11,7 @@ from ..core.kernels import per_key
 from ..core.machine import Bounded, Checkpointed
 from ..core.stream import Operator
 from ..events import Channel, Connection, HttpEvent, HttpRequest, HttpResponse, Origin, RpcMessage, SseMessage, TlsClose
-from ..wire.jsonrpc import Line, Message, decode_line, outcome_of, read_server, read_tool
+from ..wire.jsonrpc import Line, RpcText, decode_line, outcome_of, read_server, read_tool
 
 __all__ = ["merge_mcp"]
 
@@ -48,7 +48,7 @@ class _Asked(Struct):
 
     exchange: int
     origin: Origin
-    message: Message
+    message: RpcText
 
 
 class _State(Struct, array_like=True):
@@ -121,7 +121,7 @@ class _Calls(Bounded[HttpEvent, HttpEvent | RpcMessage], Checkpointed[_State]):
             )
         return made
 
-    def _told(self, origin: Origin, message: Message, complete: bool, reason: str | None) -> RpcMessage:
+    def _told(self, origin: Origin, message: RpcText, complete: bool, reason: str | None) -> RpcMessage:
         return self._noted(
             RpcMessage(
                 origin,
@@ -137,7 +137,7 @@ class _Calls(Bounded[HttpEvent, HttpEvent | RpcMessage], Checkpointed[_State]):
             )
         )
 
-    def _end(self, asked: _Asked, answer: Message | None, outcome: str, end_ns: int, reason: str | None) -> RpcMessage:
+    def _end(self, asked: _Asked, answer: RpcText | None, outcome: str, end_ns: int, reason: str | None) -> RpcMessage:
         message, origin = asked.message, asked.origin
         result = answer.body if answer else ""
         if message.method == "initialize":
@@ -186,7 +186,7 @@ class _Calls(Bounded[HttpEvent, HttpEvent | RpcMessage], Checkpointed[_State]):
         self._made.extend(state.made)
 
 
-def _messages(body: bytes) -> list[Message]:
+def _messages(body: bytes) -> list[RpcText]:
     """What a body says in JSON-RPC; nothing where it is something else."""
     return [message for message in decode_line(Line(body)) if message.kind != "text" and message.reason is None]
 

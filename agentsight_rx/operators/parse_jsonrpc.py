@@ -19,7 +19,7 @@ from ..loss import Reason
 from ..wire.jsonrpc import (
     Line,
     LineDecoder,
-    Message,
+    RpcText,
     decode_line,
     is_binary,
     outcome_of,
@@ -123,7 +123,7 @@ class _Asked(Struct, array_like=True):
     channel: Channel
     offset: int
     origin: Origin
-    message: Message
+    message: RpcText
     tool: str
     size: int
     writer: int
@@ -436,7 +436,7 @@ class _Conversations(Bounded[StdioEvent, StdioEvent], Checkpointed[_State]):
             pipe.raw = True
         pipe.first = None
 
-    def _message(self, pipe: _Pipe, message: Message, size: int, last: Origin, out: list[StdioEvent]) -> None:
+    def _message(self, pipe: _Pipe, message: RpcText, size: int, last: Origin, out: list[StdioEvent]) -> None:
         match message.kind:
             case "request":
                 self._ask(pipe, message, size=size, last=last, out=out)
@@ -457,7 +457,7 @@ class _Conversations(Bounded[StdioEvent, StdioEvent], Checkpointed[_State]):
 
     # -- requests and their answers --------------------------------------------------------------------------------
 
-    def _ask(self, pipe: _Pipe, message: Message, size: int, last: Origin, out: list[StdioEvent]) -> None:
+    def _ask(self, pipe: _Pipe, message: RpcText, size: int, last: Origin, out: list[StdioEvent]) -> None:
         writer, reader, sent_ns = _ends(pipe)
         tool = read_tool(message.body) if message.method == "tools/call" and not message.reason else ""
         asked = _Asked(
@@ -489,7 +489,7 @@ class _Conversations(Bounded[StdioEvent, StdioEvent], Checkpointed[_State]):
                 asked.sent_ns, asked.writer = chunk.origin.time_ns, chunk.origin.pid
                 pipe.unwritten -= 1
 
-    def _answer(self, pipe: _Pipe, message: Message, size: int, last: Origin, out: list[StdioEvent]) -> None:
+    def _answer(self, pipe: _Pipe, message: RpcText, size: int, last: Origin, out: list[StdioEvent]) -> None:
         writer, reader, _ = _ends(pipe)
         asked = self._asked_by(pipe, message.id, writer, reader)
         if asked is None:
@@ -564,7 +564,7 @@ class _Conversations(Bounded[StdioEvent, StdioEvent], Checkpointed[_State]):
         asker, responder = self._ends_of(asked)
         return responder or asker
 
-    def _cancel(self, pipe: _Pipe, message: Message, last: Origin, out: list[StdioEvent]) -> None:
+    def _cancel(self, pipe: _Pipe, message: RpcText, last: Origin, out: list[StdioEvent]) -> None:
         cancelled = read_cancelled(message.body)
         for asked in self._asked.get(cancelled or "", ()):
             if asked.channel == pipe.channel:
@@ -583,7 +583,7 @@ class _Conversations(Bounded[StdioEvent, StdioEvent], Checkpointed[_State]):
         asked: _Asked,
         outcome: str,
         out: list[StdioEvent],
-        answer: Message | None,
+        answer: RpcText | None,
         size: int,
         end_ns: int,
         reason: str | None = None,

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from ..events import BodyPart, Direction, HttpEvent, Origin, TlsChunk
-from ..wire.http1 import Body, End, Foreign, Http1Decoder, Item
+from ..wire.http1 import Body, End, Http1Decoder, Item, Unparsed
 from ..wire.http1_head import RequestHead, ResponseHead, field
 from .http2 import Http2Session
 from .message import Asked, OpenMessage, is_streamed, weight_of
@@ -140,7 +140,7 @@ class Http1Session(Session):
                     self._request(side, item)
                 case ResponseHead():
                     self._response(side, item, out)
-                case Foreign():
+                case Unparsed():
                     self.foreign(item, source, side, out)
                     side.first = origin
 

@@ -10,7 +10,7 @@ from ..core.bounded import Recent
 from ..events import Direction, Headers, HttpEvent, Loss, Origin, TlsChunk
 from ..loss import Reason
 from ..wire.http1_head import RequestHead, ResponseHead, field
-from ..wire.http2 import Control, Data, Fields, Foreign, GoAway, Http2Decoder, Item, Lost, Reset
+from ..wire.http2 import Control, Data, Fields, GoAway, Http2Decoder, Item, Lost, Reset, Unparsed
 from .message import Asked, OpenMessage, is_streamed, weight_of
 from .session import Context, Session, Side, origin_of
 
@@ -110,7 +110,7 @@ class Http2Session(Session):
                     self._go_away(side, item, origin, out)
                 case Lost():
                     self._lost(side, item)
-                case Foreign():
+                case Unparsed():
                     self.foreign(item, source, side, out)
             side.first = origin
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from msgspec import Struct
 
 from ..events import BodyPart, Direction, HttpEvent, Origin, TlsChunk
-from ..wire.http1 import Foreign
+from ..wire.unparsed import Unparsed
 
 __all__ = ["Context", "Session", "Side", "origin_of"]
 
@@ -73,7 +73,7 @@ class Session:
         """All that `restored` needs, as msgpack."""
         raise NotImplementedError
 
-    def foreign(self, item: Foreign, source: TlsChunk | Origin, side: Side, out: list[HttpEvent]) -> None:
+    def foreign(self, item: Unparsed, source: TlsChunk | Origin, side: Side, out: list[HttpEvent]) -> None:
         """Bytes that this protocol does not know."""
         chunk = raw(item, source, side)
         if self.successor is None:
@@ -87,7 +87,7 @@ def origin_of(source: TlsChunk | Origin) -> Origin:
     return source.origin if isinstance(source, TlsChunk) else source
 
 
-def raw(item: Foreign, source: TlsChunk | Origin, side: Side) -> TlsChunk:
+def raw(item: Unparsed, source: TlsChunk | Origin, side: Side) -> TlsChunk:
     """Bytes that nobody understood, as the chunk they came in where that is possible."""
     if isinstance(source, Origin):
         return TlsChunk(side.first or source, item.data, side.offset + item.at, side.seq, marked=side.marked)

@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from ..events import Direction, Headers, HttpEvent, Origin, TlsChunk, WebSocketMessage
 from ..wire.http1_head import field
-from ..wire.websocket import Deflate, Foreign, Message, WebSocketDecoder, agreed
+from ..wire.websocket import Deflate, SocketMessage, Unparsed, WebSocketDecoder, agreed
 from .message import Asked
 from .session import Context, Session, Side, origin_of
 
@@ -71,15 +71,15 @@ class WebSocketSession(Session):
             if side.last is not None:
                 self._take(side, self._decoders[side.direction].finish(reason), side.last, out)
 
-    def _take(self, side: Side, items: list[Message | Foreign], source: TlsChunk | Origin, out: list[HttpEvent]) -> None:
+    def _take(self, side: Side, items: list[SocketMessage | Unparsed], source: TlsChunk | Origin, out: list[HttpEvent]) -> None:
         origin = origin_of(source)
         opening = self._opening
         for item in items:
-            if type(item) is Foreign:
+            if type(item) is Unparsed:
                 self.foreign(item, source, side, out)
                 side.first = origin
                 continue
-            assert type(item) is Message
+            assert type(item) is SocketMessage
             begun = origin
             if item.kind in ("text", "binary"):  # a control frame may stand between the frames of a message
                 begun, side.first = side.first or origin, origin

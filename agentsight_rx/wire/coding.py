@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterator, Set
-from typing import Any, Protocol, TypeAlias, cast
+from typing import Protocol, TypeAlias, cast
 
 import brotli  # type: ignore[import-untyped]  # it has no types
+import msgspec
 import zstandard
+from msgspec import Struct
 
 from ..events import Headers
 
-__all__ = ["ContentDecoder", "codings_of"]
+__all__ = ["CodingState", "ContentDecoder", "codings_of"]
 
 _CODINGS_MOST = 5  # as curl has it; no server is known to use more than two
 _KEPT_MOST = 256 << 10  # coded bytes kept for a snapshot: the event stream of a long answer has less
@@ -20,6 +22,14 @@ _RATIO_BETWEEN = 32  # at most, between the codings of a chain: what one gives t
 _SLICE = 1024  # coded bytes that are decoded at a time: what one call of a library expands at most
 _CHUNK = 65_536  # about so many bytes come out of one call of a library
 _WINDOW_MOST = 8 << 20  # of zstd as a content coding, RFC 9659
+
+
+class CodingState(Struct, array_like=True):
+    """What a decoder needs to go on from a checkpoint: its input so far (None: too long to keep), and how it ended."""
+
+    kept: bytes | None
+    reason: str | None
+    lost: int
 
 
 class ContentDecoder:
@@ -82,21 +92,22 @@ class ContentDecoder:
         if self.reason is None and self._chain.steps:
             self._stop("lost", 0)
 
-    def snapshot(self) -> Any:
+    def snapshot(self) -> CodingState:
         """
         The coded bytes so far, since no decoder can be written down; `restore` decodes them once more.
 
         There are at most 1 MiB of them. Of a longer stream there is nothing to go on from: a restored decoder has the
         reason `coding_unrestorable` and counts what it is fed as lost.
         """
-        return [None if self._kept is None else bytes(self._kept), self.reason, self.lost]
+        return CodingState(None if self._kept is None else bytes(self._kept), self.reason, self.lost)
 
-    def restore(self, state: Any, /) -> None:
-        kept, reason, lost = state
-        if reason is not None or kept is None:
-            self._stop(reason or "coding_unrestorable", lost)
+    def restore(self, state: CodingState, /) -> None:
+        """`state` may also be what msgpack returns for it."""
+        saved = msgspec.convert(state, CodingState)
+        if saved.reason is not None or saved.kept is None:
+            self._stop(saved.reason or "coding_unrestorable", saved.lost)
         else:
-            self._kept = bytearray(kept)
+            self._kept = bytearray(saved.kept)
             self._decode_again(b"", [])
 
     def _begin(self, careful: Set[_Place] = frozenset()) -> _Chain:

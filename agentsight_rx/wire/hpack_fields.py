@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from hpack.exceptions import HPACKDecodingError, InvalidTableIndexError
 from hpack.huffman_table import decode_huffman
 from hpack.table import HeaderTable
+from msgspec import Struct
 
 from ..events import Headers
 
-__all__ = ["FieldDecoder"]
+__all__ = ["FieldDecoder", "FieldState"]
 
 _TABLE_MOST = 128 << 10  # browsers and proxies use 4 to 64 KiB
 _TABLE_UNSEEN = 64 << 10  # room behind a hole: the size that is in use may have changed in it
@@ -22,6 +21,14 @@ _INTEGER_BITS = 35  # seven an octet; no integer of HPACK needs more than 32
 _STATIC = HeaderTable.STATIC_TABLE
 _FIRST_DYNAMIC = len(_STATIC) + 1
 _UNSEEN = (b"", b"")  # no field has an empty name (RFC 9110 5.1)
+
+
+class FieldState(Struct, array_like=True):
+    """What a decoder needs to go on from a checkpoint: its table, newest entry first."""
+
+    partial: bool
+    table_size: int
+    entries: list[tuple[bytes, bytes]]
 
 
 class FieldDecoder:
@@ -114,14 +121,14 @@ class FieldDecoder:
         self._table.maxsize = min(size, _TABLE_MOST)
         self._partial = size > _TABLE_MOST or (self._partial and size > 0)
 
-    def snapshot(self) -> Any:
-        return self._partial, self._table.maxsize, list(self._table.dynamic_entries)
+    def snapshot(self) -> FieldState:
+        return FieldState(self._partial, self._table.maxsize, entries=list(self._table.dynamic_entries))
 
-    def restore(self, state: Any) -> None:
-        self._partial, size, entries = state
+    def restore(self, state: FieldState) -> None:
+        self._partial = state.partial
         self._table = HeaderTable()
-        self._table.maxsize = size
-        for name, value in reversed(entries):
+        self._table.maxsize = state.table_size
+        for name, value in reversed(state.entries):
             self._table.add(name, value)
 
 

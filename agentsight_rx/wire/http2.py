@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
+import msgspec
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from ..events import Headers
-from .hpack_fields import FieldDecoder
-from .http1 import Foreign
+from .hpack_fields import FieldDecoder, FieldState
 from .http2_frames import (
     CONTINUATION,
     DATA,
@@ -28,8 +29,21 @@ from .http2_frames import (
     looks_like_http2,
     plausible,
 )
+from .unparsed import Unparsed
 
-__all__ = ["Control", "Data", "Fields", "Foreign", "GoAway", "Http2Decoder", "Item", "Lost", "Reset", "looks_like_http2"]
+__all__ = [
+    "Control",
+    "Data",
+    "Fields",
+    "GoAway",
+    "Http2Decoder",
+    "Http2State",
+    "Item",
+    "Lost",
+    "Reset",
+    "Unparsed",
+    "looks_like_http2",
+]
 
 
 # `size` of an item: the bytes on the wire, framing and padding included, that it stands for
@@ -87,7 +101,7 @@ class Lost(Struct, frozen=True, gc=False):
     reason: str
 
 
-Item: TypeAlias = Fields | Data | Reset | GoAway | Control | Lost | Foreign
+Item: TypeAlias = Fields | Data | Reset | GoAway | Control | Lost | Unparsed
 
 # What the decoder waits for. The rules:
 #   START  nothing was seen yet: the client's preface, or the SETTINGS that a server begins with
@@ -102,7 +116,7 @@ _LONGEST_AT_FIRST = 16384  # frame, where the peers agreed upon nothing else (RF
 _OPEN_MOST = 1024  # streams that are remembered as open; servers allow 100 to 250
 
 
-class _Block(Struct):
+class _HeaderBlock(Struct, array_like=True):
     """A header block. `raw`: its frames so far, as they came, since they are handed out where it breaks off."""
 
     stream: int
@@ -111,6 +125,30 @@ class _Block(Struct):
     raw: bytearray = field(default_factory=bytearray)
     fragments: bytearray = field(default_factory=bytearray)
     given: bool = False  # it is longer than a block may be, and was given out: what is left of it means nothing
+
+    def copy(self) -> _HeaderBlock:
+        return replace(self, raw=bytearray(self.raw), fragments=bytearray(self.fragments))
+
+
+class Http2State(Struct, array_like=True):
+    """What a decoder needs to go on from a checkpoint: its attributes, which say what they are."""
+
+    state: int
+    fresh: bool
+    preface: bool
+    fields: FieldState
+    buffer: bytes
+    need: int
+    block: _HeaderBlock | None
+    largest: int
+    longest: int
+    open: list[int]
+    stream: int
+    left: int
+    padding: int
+    end: bool
+    lost: int
+    spent: int
 
 
 class Http2Decoder:
@@ -128,7 +166,7 @@ class Http2Decoder:
         self._fields = FieldDecoder(known=fresh)
         self._buffer = bytearray()  # of a preface or of a frame
         self._need = HEAD_SIZE  # bytes of the frame that must be there before the next look at it
-        self._block: _Block | None = None
+        self._block: _HeaderBlock | None = None
         self._largest = 0  # of the streams seen
         self._longest = _LONGEST_AT_FIRST  # of the frames seen
         self._open: dict[int, None] = {}  # streams with an unfinished message, oldest first
@@ -211,7 +249,7 @@ class Http2Decoder:
         if plausible(data, self._largest, self._open, self._longest):
             self._state = _FRAME
             return 0
-        out.append(Foreign(0, data))
+        out.append(Unparsed(0, data))
         return len(data)
 
     def _dark(self) -> None:
@@ -226,7 +264,7 @@ class Http2Decoder:
         self._block = None
         self._buffer.clear()
         if held:
-            out.append(Foreign(at, held))
+            out.append(Unparsed(at, held))
 
     def _broken(self, start: int, data: bytes, out: list[Item]) -> int:
         """What begins at `start` in `data` is no frame that may stand here."""
@@ -304,7 +342,7 @@ class Http2Decoder:
         promised = int.from_bytes(raw[start - 4 : start], "big") & STREAM_BITS if promise else 0
         if promise and not promised:
             return False
-        block = _Block(head.stream, not promise and head.flags & END_STREAM > 0, promised)
+        block = _HeaderBlock(head.stream, not promise and head.flags & END_STREAM > 0, promised)
         if head.flags & END_HEADERS:
             self._give_block(block, raw[start:stop], len(raw), out)
         else:
@@ -313,7 +351,7 @@ class Http2Decoder:
             self._block = block
         return True
 
-    def _go_on(self, block: _Block, flags: int, raw: bytes, out: list[Item]) -> None:
+    def _go_on(self, block: _HeaderBlock, flags: int, raw: bytes, out: list[Item]) -> None:
         """A CONTINUATION frame of `block`."""
         size = len(block.raw) + len(raw)
         whole = flags & END_HEADERS > 0
@@ -323,7 +361,7 @@ class Http2Decoder:
             out.append(Fields(block.stream, (), known=False, end=block.end, size=size, promised=block.promised))
             self._note(block)
             self._fields.lose()
-            self._block = _Block(block.stream, block.end, block.promised, given=True)
+            self._block = _HeaderBlock(block.stream, block.end, block.promised, given=True)
         elif whole:
             self._give_block(block, bytes(block.fragments) + raw[HEAD_SIZE:], size, out)
         else:
@@ -332,12 +370,12 @@ class Http2Decoder:
         if whole:
             self._block = None
 
-    def _give_block(self, block: _Block, fragments: bytes, size: int, out: list[Item]) -> None:
+    def _give_block(self, block: _HeaderBlock, fragments: bytes, size: int, out: list[Item]) -> None:
         headers, known = self._fields.decode(fragments)
         out.append(Fields(block.stream, headers, known=known, end=block.end, size=size, promised=block.promised))
         self._note(block)
 
-    def _note(self, block: _Block) -> None:
+    def _note(self, block: _HeaderBlock) -> None:
         """Remember which streams are open."""
         self._largest = max(self._largest, block.stream)
         if block.end:
@@ -424,31 +462,36 @@ class Http2Decoder:
 
     # -- checkpoints -----------------------------------------------------------------------------------------------
 
-    def snapshot(self) -> Any:
-        block = self._block
-        return [
-            self._state, self._fresh, self._preface, self._fields.snapshot(), bytes(self._buffer), self._need,
-            block and [block.stream, block.end, block.promised, bytes(block.raw), bytes(block.fragments), block.given],
-            self._largest, self._longest, list(self._open),
-            self._stream, self._left, self._padding, self._end, self._lost, self._spent,
-        ]  # fmt: skip
+    def snapshot(self) -> Http2State:
+        return Http2State(
+            self._state,
+            self._fresh,
+            preface=self._preface,
+            fields=self._fields.snapshot(),
+            buffer=bytes(self._buffer),
+            need=self._need,
+            block=self._block.copy() if self._block else None,
+            largest=self._largest,
+            longest=self._longest,
+            open=list(self._open),
+            stream=self._stream,
+            left=self._left,
+            padding=self._padding,
+            end=self._end,
+            lost=self._lost,
+            spent=self._spent,
+        )
 
-    def restore(self, state: Any) -> None:
-        (
-            self._state, self._fresh, self._preface, fields, buffer, self._need,
-            block,
-            self._largest, self._longest, streams,
-            self._stream, self._left, self._padding, self._end, self._lost, self._spent,
-        ) = state  # fmt: skip
-        self._fields.restore(fields)
-        self._buffer = bytearray(buffer)
-        self._block = None
-        if block:
-            stream, end, promised, raw, fragments, given = block
-            self._block = _Block(
-                stream, end, promised=promised, raw=bytearray(raw), fragments=bytearray(fragments), given=given
-            )
-        self._open = dict.fromkeys(streams)
+    def restore(self, state: Http2State) -> None:
+        """`state` may also be what msgpack returns for it."""
+        saved = msgspec.convert(state, Http2State)
+        self._state, self._fresh, self._preface = saved.state, saved.fresh, saved.preface
+        self._fields.restore(saved.fields)
+        self._buffer, self._need = bytearray(saved.buffer), saved.need
+        self._block = saved.block.copy() if saved.block else None
+        self._largest, self._longest, self._open = saved.largest, saved.longest, dict.fromkeys(saved.open)
+        self._stream, self._left, self._padding, self._end = saved.stream, saved.left, saved.padding, saved.end
+        self._lost, self._spent = saved.lost, saved.spent
 
 
 def _control(size: int, out: list[Item]) -> None:

@@ -7,10 +7,11 @@ from typing import Literal, TypeAlias
 
 import msgspec
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from ..events import SseEvent
 
-__all__ = ["LONGEST_VALUE", "JsonStreamDecoder"]
+__all__ = ["LONGEST_VALUE", "JsonStreamDecoder", "JsonStreamState"]
 
 LONGEST_VALUE = 16 * 1024 * 1024  # as of an SSE event: a whole answer with an image in base64 fits
 
@@ -37,7 +38,9 @@ _AGAIN = re.compile(rb"\n[{\[]").search  # no string has a raw LF in it, and wha
 _Where: TypeAlias = Literal["between", "value", "string", "word", "garbage"]
 
 
-class _State(Struct, array_like=True):
+class JsonStreamState(Struct, array_like=True):
+    """What a decoder knows of its stream, and what it needs to go on from a checkpoint."""
+
     where: _Where = "between"
     started: bool = False  # the first bytes were no BOM, or it is done
     in_array: bool = False  # whose elements are the values
@@ -47,6 +50,9 @@ class _State(Struct, array_like=True):
     escape: bool = False  # the string was cut behind a backslash
     after_lf: bool = False  # the garbage was cut behind a line end
     lost: int = 0
+
+    def copy(self) -> JsonStreamState:
+        return replace(self, kept=bytearray(self.kept))
 
 
 class JsonStreamDecoder:
@@ -61,7 +67,7 @@ class JsonStreamDecoder:
 
     def __init__(self, *, longest: int = LONGEST_VALUE) -> None:
         self._longest = longest
-        self._state = _State()
+        self._state = JsonStreamState()
 
     @property
     def lost(self) -> int:
@@ -94,18 +100,19 @@ class JsonStreamDecoder:
         """
         state = self._state
         cut = state.in_array or state.where in ("value", "string", "word")
-        self._state = _State("garbage", started=True, lost=state.lost + self.held())
+        self._state = JsonStreamState("garbage", started=True, lost=state.lost + self.held())
         return cut
 
     def held(self) -> int:
         """Bytes of the value that has not ended."""
         return len(self._state.kept)
 
-    def snapshot(self) -> bytes:
-        return msgspec.msgpack.encode(self._state)
+    def snapshot(self) -> JsonStreamState:
+        return self._state.copy()
 
-    def restore(self, state: bytes, /) -> None:
-        self._state = msgspec.msgpack.decode(state, type=_State)
+    def restore(self, state: JsonStreamState, /) -> None:
+        """`state` may also be what msgpack returns for it."""
+        self._state = msgspec.convert(state, JsonStreamState).copy()
 
     def _without_bom(self, data: bytes) -> bytes:
         """The beginning, once it shows whether there is a byte order mark."""

@@ -12,7 +12,7 @@ __all__ = [
     "Kind",
     "Line",
     "LineDecoder",
-    "Message",
+    "RpcText",
     "decode_line",
     "is_binary",
     "outcome_of",
@@ -140,7 +140,7 @@ def _is_text(line: bytes | bytearray) -> bool | None:
 Kind: TypeAlias = Literal["request", "notification", "result", "error", "text"]
 
 
-class Message(Struct, frozen=True):
+class RpcText(Struct, frozen=True):
     """
     One message, or a line that is none. `body`: JSON text of params, result or error as it was sent, or the line.
 
@@ -171,7 +171,7 @@ _batch = msgspec.json.Decoder(list[_Spelled])  # of the version of 2025-03-26 on
 _any = msgspec.json.Decoder()
 
 
-def decode_line(line: Line) -> list[Message]:
+def decode_line(line: Line) -> list[RpcText]:
     """The messages of one line; never none."""
     before, behind = _messages(line.head), _messages(line.tail or b"")
     if line.tail is None and before:
@@ -185,7 +185,7 @@ def decode_line(line: Line) -> list[Message]:
     return [*(before or ()), _damaged(broken) or _text(broken), *(behind or ())]
 
 
-def _messages(text: bytes) -> list[Message] | None:
+def _messages(text: bytes) -> list[RpcText] | None:
     """What `text` says in JSON-RPC; None where it is something else."""
     begin = _BEGIN.match(text)
     if not begin or begin[1] not in b"{[":
@@ -199,18 +199,18 @@ def _messages(text: bytes) -> list[Message] | None:
     return whole if whole and len(whole) == len(messages) else None
 
 
-def _message(spelled: _Spelled) -> Message | None:
+def _message(spelled: _Spelled) -> RpcText | None:
     known = None if spelled.id is UNSET else _id_text(spelled.id)
     if spelled.method is not UNSET:
         body = _json_text(spelled.params)
         if spelled.id is UNSET:
-            return Message("notification", body, spelled.method)
-        return None if known is None else Message("request", body, spelled.method, known)
+            return RpcText("notification", body, spelled.method)
+        return None if known is None else RpcText("request", body, spelled.method, known)
     if known is None:
         return None
     if spelled.error is not UNSET:
-        return Message("error", _json_text(spelled.error), "", known)
-    return None if spelled.result is UNSET else Message("result", _json_text(spelled.result), "", known)
+        return RpcText("error", _json_text(spelled.error), "", known)
+    return None if spelled.result is UNSET else RpcText("result", _json_text(spelled.result), "", known)
 
 
 def _json_text(raw: Raw | UnsetType) -> str:
@@ -232,14 +232,14 @@ def _id_text(raw: Raw | bytes) -> str | None:
         return spelled
 
 
-def _text(line: Line) -> Message:
+def _text(line: Line) -> RpcText:
     lost = line.lost + len(line.head[TEXT_MOST:]) + len(line.tail or b"")
     reason = "text_limit" if lost else None
     if line.tail is not None:
         reason = "lost"
     elif line.lost and not _is_text(line.head):
         reason = "line_limit"
-    return Message("text", _shown(line.head), lost=lost, reason=reason)
+    return RpcText("text", _shown(line.head), lost=lost, reason=reason)
 
 
 def _shown(text: bytes) -> str:
@@ -264,7 +264,7 @@ _END = re.compile(
 _IS_ERROR = re.compile(rb'(?<!\\)"isError"\s*:\s*(true|false)')
 
 
-def _damaged(line: Line) -> Message | None:
+def _damaged(line: Line) -> RpcText | None:
     """What a message was, if its beginning and its end still say so: an answer to a request, or a request with an id."""
     head, tail = line.head[:_HEAD_MOST], (line.tail or b"")[-_HEAD_MOST:]
     members = _members(head)
@@ -280,7 +280,7 @@ def _damaged(line: Line) -> Message | None:
     text = _text(line)
     seen = _IS_ERROR.search(head) or _IS_ERROR.search(tail)
     failed = seen[1] == b"true" if seen else None
-    return Message(kind, text.body, method=method, id=known, lost=text.lost, reason="lost", failed=failed)
+    return RpcText(kind, text.body, method=method, id=known, lost=text.lost, reason="lost", failed=failed)
 
 
 def _string(text: bytes) -> str:
@@ -355,7 +355,7 @@ def read_failed(result: str) -> bool:
     return bool(_read(result, _Result).is_error)
 
 
-def outcome_of(method: str, answer: Message) -> str:
+def outcome_of(method: str, answer: RpcText) -> str:
     """How a request for `method` ended: ok, tool_error, rpc_error, or unknown where the part that would say is missing."""
     if answer.kind == "error":
         return "rpc_error"

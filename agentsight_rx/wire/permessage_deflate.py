@@ -7,6 +7,7 @@ import zlib
 from typing import Literal
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from ..events import WebSocketKind
 
@@ -39,6 +40,9 @@ class Part(Struct, array_like=True):
     lost: int = 0
     reason: str | None = None
     size: int = 0
+
+    def copy(self) -> Part:
+        return replace(self, data=bytearray(self.data))
 
 
 class Inflater:

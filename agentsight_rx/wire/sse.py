@@ -6,10 +6,11 @@ import re
 
 import msgspec
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from ..events import SseEvent
 
-__all__ = ["LONGEST_EVENT", "SseDecoder"]
+__all__ = ["LONGEST_EVENT", "SseDecoder", "SseState"]
 
 LONGEST_EVENT = 16 * 1024 * 1024  # a whole answer with an image in base64 fits; what is longer, no model sends
 _HEAD = b"data: "
@@ -18,7 +19,9 @@ _BOM = b"\xef\xbb\xbf"
 _BLOCKS = re.compile(r"(?:event: ?+(.*+)\n)?data: ?+(.*+)\n\n|((?:.++\n)*+\n)").findall  # (type, data, any other block)
 
 
-class _State(Struct, array_like=True):
+class SseState(Struct, array_like=True):
+    """What a decoder knows of its stream, and what it needs to go on from a checkpoint."""
+
     after_cr: bool = False  # the last byte was a CR: an LF that follows belongs to it
     started: bool = False  # the first line is done, so no BOM can come any more
     between: bool = False  # nothing is held, and the next byte begins an event
@@ -30,6 +33,9 @@ class _State(Struct, array_like=True):
     id: str | None = None
     retry_ms: int | None = None
     lost: int = 0
+
+    def copy(self) -> SseState:
+        return replace(self, line=bytearray(self.line), data=bytearray(self.data))
 
 
 class SseDecoder:
@@ -46,7 +52,7 @@ class SseDecoder:
     def __init__(self, *, longest: int = LONGEST_EVENT) -> None:
         self._longest = longest
         self._kind, self._head, self._mark = "message", _HEAD, _MARK  # how events began: most often the next one does so too
-        self._state = _State()
+        self._state = SseState()
 
     @property
     def lost(self) -> int:
@@ -99,11 +105,12 @@ class SseDecoder:
         """Bytes of the event that has not ended."""
         return self._state.kept + len(self._state.line)
 
-    def snapshot(self) -> bytes:
-        return msgspec.msgpack.encode(self._state)
+    def snapshot(self) -> SseState:
+        return self._state.copy()
 
-    def restore(self, state: bytes, /) -> None:
-        self._state = msgspec.msgpack.decode(state, type=_State)
+    def restore(self, state: SseState, /) -> None:
+        """`state` may also be what msgpack returns for it."""
+        self._state = msgspec.convert(state, SseState).copy()
 
     def _with_lf(self, data: bytes) -> bytes:
         if not data:

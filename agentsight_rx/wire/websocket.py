@@ -8,13 +8,13 @@ import msgspec
 from msgspec import Struct
 
 from ..events import WebSocketKind
-from .http1 import Foreign
 from .permessage_deflate import Deflate, Inflater, Part, agreed
+from .unparsed import Unparsed
 
-__all__ = ["Deflate", "Foreign", "Message", "WebSocketDecoder", "agreed"]
+__all__ = ["Deflate", "SocketMessage", "Unparsed", "WebSocketDecoder", "WebSocketState", "agreed"]
 
 
-class Message(Struct, frozen=True):
+class SocketMessage(Struct, frozen=True):
     """
     One message or control frame: unmasked, its fragments joined, decompressed. A text is not validated.
 
@@ -63,7 +63,9 @@ class _Head(Struct, frozen=True, gc=False):
 _NO_HEAD = _Head(0, 0, 0, b"")
 
 
-class _State(Struct, array_like=True):
+class WebSocketState(Struct, array_like=True):
+    """What a decoder made with the same arguments needs to go on from a checkpoint."""
+
     head: bytes
     left: int
     key: bytes
@@ -72,7 +74,7 @@ class _State(Struct, array_like=True):
     context: bytes | None
     control: Part | None
     message: Part | None
-    raw: bytearray | None
+    raw: bytes | None  # compressed payload of `message` so far
 
 
 class WebSocketDecoder:
@@ -113,13 +115,13 @@ class WebSocketDecoder:
         inflated = len(self._message.data) if self._message else 0
         return self.held() + inflated + len(self._context or b"")
 
-    def feed(self, data: bytes) -> list[Message | Foreign]:
+    def feed(self, data: bytes) -> list[SocketMessage | Unparsed]:
         """Take the bytes of one record."""
         if self._dark and data:
             if not self._plausible(data):
-                return [Foreign(0, data)]
+                return [Unparsed(0, data)]
             self._dark = False
-        out: list[Message | Foreign] = []
+        out: list[SocketMessage | Unparsed] = []
         at, end = 0, len(data)
         while at < end:
             at = self._payload(data, at, out) if self._left else self._frame(data, at, out)
@@ -127,7 +129,7 @@ class WebSocketDecoder:
 
     # -- frames ----------------------------------------------------------------------------------------------------
 
-    def _frame(self, data: bytes, at: int, out: list[Message | Foreign]) -> int:
+    def _frame(self, data: bytes, at: int, out: list[SocketMessage | Unparsed]) -> int:
         """The head that begins at `at`, or goes on there."""
         before = len(self._head)
         text, start = (self._head + data[at : at + _HEAD_MOST], 0) if before else (data, at)
@@ -138,7 +140,7 @@ class WebSocketDecoder:
         if not head.size:
             rest, self._head = self._head + data[at:], b""
             self._break("malformed", out)
-            out.append(Foreign(at - before, rest))
+            out.append(Unparsed(at - before, rest))
             return len(data)
         self._head = b""
         self._begin(head)
@@ -187,7 +189,7 @@ class WebSocketDecoder:
         elif self._message is not None:
             self._message.size += head.size
 
-    def _payload(self, data: bytes, at: int, out: list[Message | Foreign]) -> int:
+    def _payload(self, data: bytes, at: int, out: list[SocketMessage | Unparsed]) -> int:
         end = min(len(data), at + self._left)
         piece = data[at:end]
         size = end - at
@@ -226,7 +228,7 @@ class WebSocketDecoder:
             piece = piece[:room]
         part.data += piece
 
-    def _end_frame(self, out: list[Message | Foreign]) -> None:
+    def _end_frame(self, out: list[SocketMessage | Unparsed]) -> None:
         if self._control is not None:
             out.append(_message(self._control))
             self._control = None
@@ -250,9 +252,9 @@ class WebSocketDecoder:
 
     # -- holes and ends --------------------------------------------------------------------------------------------
 
-    def gap(self, size: int, reason: str) -> list[Message | Foreign]:
+    def gap(self, size: int, reason: str) -> list[SocketMessage | Unparsed]:
         """`size` bytes are missing here. Inside a payload as long as that go on exactly; else end what is open and search."""
-        out: list[Message | Foreign] = []
+        out: list[SocketMessage | Unparsed] = []
         part = self._control or self._message
         if part is None or not 0 < size <= self._left:
             if part is not None:
@@ -269,20 +271,20 @@ class WebSocketDecoder:
             self._end_frame(out)
         return out
 
-    def finish(self, reason: str | None) -> list[Message | Foreign]:
+    def finish(self, reason: str | None) -> list[SocketMessage | Unparsed]:
         """No more bytes. `reason`: why nothing more comes; None: the connection was closed in order."""
-        out: list[Message | Foreign] = []
+        out: list[SocketMessage | Unparsed] = []
         self._break(reason or "closed", out)
         return out
 
-    def _break(self, reason: str, out: list[Message | Foreign]) -> None:
+    def _break(self, reason: str, out: list[SocketMessage | Unparsed]) -> None:
         """Give out what is open, incomplete; nobody knows where the next frame begins, nor what came before it."""
         for part in (self._control, self._message):
             if part is not None:
                 part.reason = part.reason or reason
                 out.append(_message(part))
         if self._head:
-            out.append(Foreign(-len(self._head), self._head))
+            out.append(Unparsed(-len(self._head), self._head))
         self._head = b""
         self._left = 0
         self._control = self._message = None
@@ -312,30 +314,30 @@ class WebSocketDecoder:
 
     # -- checkpoints -----------------------------------------------------------------------------------------------
 
-    def snapshot(self) -> bytes:
-        """All that a decoder made with the same arguments needs to go on. zlib's state has no form: it is inflated again."""
-        raw = self._inflater.raw if self._inflater is not None else None
-        return msgspec.msgpack.encode(
-            _State(
-                self._head,
-                self._left,
-                key=self._key,
-                final=self._final,
-                dark=self._dark,
-                context=self._context,
-                control=self._control,
-                message=self._message,
-                raw=raw,
-            )
+    def snapshot(self) -> WebSocketState:
+        """The state of zlib cannot be stored: `restore` inflates the payload of an open message again."""
+        return WebSocketState(
+            self._head,
+            self._left,
+            key=self._key,
+            final=self._final,
+            dark=self._dark,
+            context=self._context,
+            control=self._control.copy() if self._control else None,
+            message=self._message.copy() if self._message else None,
+            raw=bytes(self._inflater.raw) if self._inflater else None,
         )
 
-    def restore(self, state: bytes) -> None:
-        was = msgspec.msgpack.decode(state, type=_State)
-        self._head, self._left, self._key, self._final, self._dark = was.head, was.left, was.key, was.final, was.dark
-        self._context, self._control, self._message, self._inflater = was.context, was.control, was.message, None
-        if was.raw is not None and was.message is not None:
-            self._inflater = self._new_inflater(was.message)
-            self._inflater.begin_again(was.raw)
+    def restore(self, state: WebSocketState) -> None:
+        """`state` may also be what msgpack returns for it."""
+        saved = msgspec.convert(state, WebSocketState)
+        self._head, self._left, self._key, self._final, self._dark = saved.head, saved.left, saved.key, saved.final, saved.dark
+        self._context, self._inflater = saved.context, None
+        self._control = saved.control.copy() if saved.control else None
+        self._message = saved.message.copy() if saved.message else None
+        if saved.raw is not None and self._message is not None:
+            self._inflater = self._new_inflater(self._message)
+            self._inflater.begin_again(saved.raw)
 
 
 _UTF8 = getincrementaldecoder("utf-8")
@@ -349,13 +351,15 @@ def _decodes(decoder: IncrementalDecoder, data: bytes, final: bool) -> bool:
     return True
 
 
-def _message(part: Part) -> Message:
+def _message(part: Part) -> SocketMessage:
     data = bytes(part.data)
     if part.kind != "close":
-        return Message(part.kind, data, code=0, lost=part.lost, reason=part.reason, size=part.size)
+        return SocketMessage(part.kind, data, code=0, lost=part.lost, reason=part.reason, size=part.size)
     if len(data) < 2:  # none, or half of the code
-        return Message("close", b"", code=0, lost=part.lost + len(data), reason=part.reason, size=part.size)
-    return Message("close", data[2:], code=int.from_bytes(data[:2], "big"), lost=part.lost, reason=part.reason, size=part.size)
+        return SocketMessage("close", b"", code=0, lost=part.lost + len(data), reason=part.reason, size=part.size)
+    return SocketMessage(
+        "close", data[2:], code=int.from_bytes(data[:2], "big"), lost=part.lost, reason=part.reason, size=part.size
+    )
 
 
 def _unmask(data: bytes, key: bytes) -> bytes:

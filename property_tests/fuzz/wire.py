@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from agentsight_rx.wire.hpack_fields import FieldDecoder
-from agentsight_rx.wire.http1 import Body, End, Foreign, Http1Decoder, Item, RequestHead, ResponseHead, field
+from agentsight_rx.wire.http1 import Body, End, Http1Decoder, Item, RequestHead, ResponseHead, Unparsed, field
 from agentsight_rx.wire.http2 import Data, Fields, Http2Decoder, Lost, looks_like_http2
-from agentsight_rx.wire.websocket import Deflate, Message, WebSocketDecoder, agreed
+from agentsight_rx.wire.websocket import Deflate, SocketMessage, WebSocketDecoder, agreed
 
 from ..http2_strategies import PREFACE as HTTP2_PREFACE
 from ..http2_strategies import frame as http2_frame
@@ -19,7 +19,7 @@ __all__ = ["http1", "http2", "websocket"]
 
 
 def _size(item: Any) -> int:
-    if isinstance(item, Foreign):
+    if isinstance(item, Unparsed):
         return len(item.data)
     return 0 if isinstance(item, Lost) else int(item.size)
 
@@ -115,7 +115,7 @@ def http2(data: bytes) -> None:
     if fresh and begun:  # else each record begins a search of its own
         whole = make()
         expected, found = joined([*whole.feed(stream), *whole.finish()]), joined(items)
-        known = next((place for place, item in enumerate(expected) if isinstance(item, Lost | Foreign)), len(expected))
+        known = next((place for place, item in enumerate(expected) if isinstance(item, Lost | Unparsed)), len(expected))
         assert found[:known] == expected[:known], "any cutting gives the same up to the first error"
 
 
@@ -155,9 +155,9 @@ def websocket(data: bytes) -> None:
     def finish(decoder: WebSocketDecoder) -> list[Any]:
         return decoder.finish(reason)
 
-    items: list[Message | Foreign] = walked(make, steps, _size, gap=gap, finish=finish)
+    items: list[SocketMessage | Unparsed] = walked(make, steps, _size, gap=gap, finish=finish)
     for item in items:
-        if isinstance(item, Message):
+        if isinstance(item, SocketMessage):
             assert len(item.data) <= max(limit, 125), "over the limit"
             assert not item.lost or item.reason is not None, "complete, and bytes are missing"
     agreed(given.payload.decode("latin-1"), "client")
@@ -166,5 +166,5 @@ def websocket(data: bytes) -> None:
     # cutting moves the place where the search for a next frame begins
     whole = make()
     expected = [*whole.feed(given.payload), *whole.finish(reason)]
-    known = next((place for place, item in enumerate(expected) if isinstance(item, Foreign)), len(expected))
+    known = next((place for place, item in enumerate(expected) if isinstance(item, Unparsed)), len(expected))
     assert items[:known] == expected[:known], "any cutting gives the same up to what is no frame"

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, SupportsIndex
 import msgspec
 import pytest
 
-from agentsight_rx.wire.http1 import Body, End, Foreign, Http1Decoder, Item, RequestHead, ResponseHead, field
+from agentsight_rx.wire.http1 import Body, End, Http1Decoder, Item, RequestHead, ResponseHead, Unparsed, field
 
 
 class Message(NamedTuple):
@@ -56,10 +56,10 @@ class Peer:
     def _take(self, items: Iterable[Item], record: bytes = b"") -> Peer:
         self.items += items
         self._fed += len(record)
-        given = sum(len(item.data) if isinstance(item, Foreign) else item.size for item in self.items)
+        given = sum(len(item.data) if isinstance(item, Unparsed) else item.size for item in self.items)
         assert given + self.decoder.held() == self._fed
         for item in items:
-            if isinstance(item, Foreign) and item.at >= 0:
+            if isinstance(item, Unparsed) and item.at >= 0:
                 assert record[item.at :].startswith(item.data)
         return self
 
@@ -78,13 +78,13 @@ class Peer:
                 case End():
                     assert not found[-1].ended
                     found[-1] = found[-1]._replace(reason=item.reason, ended=True)
-                case Foreign():
+                case Unparsed():
                     pass
         return found
 
     @property
     def foreign(self) -> bytes:
-        return b"".join(item.data for item in self.items if isinstance(item, Foreign))
+        return b"".join(item.data for item in self.items if isinstance(item, Unparsed))
 
 
 class Case(NamedTuple):
@@ -284,7 +284,7 @@ def test_the_place_of_the_cut_does_not_matter_nor_does_a_checkpoint_there(case: 
 
 def test_an_item_stands_for_its_bytes_on_the_wire() -> None:
     items = Peer().feed(CHUNKED_HEAD + b"3\r\nabc\r\n0\r\n\r\n").items
-    assert [(type(item), item.size) for item in items if not isinstance(item, Foreign)] == [
+    assert [(type(item), item.size) for item in items if not isinstance(item, Unparsed)] == [
         (ResponseHead, len(CHUNKED_HEAD)),
         (Body, len(b"3\r\nabc")),
         (End, len(b"\r\n0\r\n\r\n")),
@@ -571,8 +571,8 @@ def test_a_hole_in_a_tunnel_changes_nothing() -> None:
 
 def test_a_decoder_can_be_told_of_a_tunnel() -> None:
     peer = Peer().feed(GET, b"GET")
-    assert peer.decoder.tunnel() == [Foreign(-3, b"GET")]
-    assert peer.decoder.feed(GET) == [Foreign(0, GET)]
+    assert peer.decoder.tunnel() == [Unparsed(-3, b"GET")]
+    assert peer.decoder.feed(GET) == [Unparsed(0, GET)]
     peer = Peer().feed(HELLO[:-1])
     assert peer.decoder.tunnel() == []
     assert peer.feed(b"o", HELLO).messages == [SAID_HELLO] * 2

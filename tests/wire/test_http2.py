@@ -12,12 +12,12 @@ from agentsight_rx.wire.http2 import (
     Control,
     Data,
     Fields,
-    Foreign,
     GoAway,
     Http2Decoder,
     Item,
     Lost,
     Reset,
+    Unparsed,
     looks_like_http2,
 )
 
@@ -87,7 +87,7 @@ class Peer:
 
 
 def size_of(item: Item) -> int:
-    if isinstance(item, Foreign):
+    if isinstance(item, Unparsed):
         return len(item.data)
     return 0 if isinstance(item, Lost) else item.size
 
@@ -125,12 +125,12 @@ def test_a_server_begins_with_its_settings_and_shows_no_preface() -> None:
 
 
 def test_a_preface_that_breaks_off_is_handed_out() -> None:
-    assert Peer(b"PRI * HT", b"TP/2").finish().items == [Foreign(-12, b"PRI * HTTP/2")]
-    assert Peer(b"PRI * HT", b"XX", PING_FRAME).items == [Foreign(-8, b"PRI * HT"), Foreign(0, b"XX"), Control(17)]
+    assert Peer(b"PRI * HT", b"TP/2").finish().items == [Unparsed(-12, b"PRI * HTTP/2")]
+    assert Peer(b"PRI * HT", b"XX", PING_FRAME).items == [Unparsed(-8, b"PRI * HT"), Unparsed(0, b"XX"), Control(17)]
 
 
 def test_settings_that_are_none_are_handed_out() -> None:
-    assert Peer(b"\0\0\0\4", b"\1").finish().items == [Foreign(-4, b"\0\0\0\4"), Foreign(0, b"\1")]
+    assert Peer(b"\0\0\0\4", b"\1").finish().items == [Unparsed(-4, b"\0\0\0\4"), Unparsed(0, b"\1")]
 
 
 def test_entered_in_the_middle_only_what_refers_to_the_time_before_is_missing() -> None:
@@ -138,7 +138,7 @@ def test_entered_in_the_middle_only_what_refers_to_the_time_before_is_missing() 
     block = OK + NEWEST + literal("a", "b", indexed=True) + NEWEST + b"\xbf"
     peer.feed(frame(HEADERS, END_HEADERS, 7, block))
     headers = ((":status", "200"), ("a", "b"), ("a", "b"))
-    assert peer.items == [Foreign(0, b"the end of some frame"), Fields(7, headers, False, False, 18)]
+    assert peer.items == [Unparsed(0, b"the end of some frame"), Fields(7, headers, False, False, 18)]
 
 
 def test_entered_in_the_middle_a_preface_still_begins_a_connection() -> None:
@@ -423,7 +423,7 @@ def test_what_may_not_be_is_foreign_and_the_next_record_is_understood(raw: bytes
     peer = client(old, raw + PING_FRAME, new)
     assert peer.items[1:] == [
         Lost("malformed"),
-        Foreign(0, raw + PING_FRAME),
+        Unparsed(0, raw + PING_FRAME),
         Fields(3, ((":status", "200"),), False, False, 11),
     ]
 
@@ -434,8 +434,8 @@ def test_what_may_not_be_is_foreign_over_any_cut(raw: bytes) -> None:
         peer = client(raw[:cut], raw[cut:])
         lost, *foreign = peer.items
         assert lost == Lost("malformed")
-        assert raw == b"".join(item.data for item in foreign if isinstance(item, Foreign))
-        assert isinstance(foreign[0], Foreign)
+        assert raw == b"".join(item.data for item in foreign if isinstance(item, Unparsed))
+        assert isinstance(foreign[0], Unparsed)
         assert foreign[0].at in (0, -cut)
 
 
@@ -473,24 +473,24 @@ def test_a_hole_inside_the_head_of_data_is_a_hole_between_frames() -> None:
     raw = frame(DATA, PADDED, 1, b"\x02abc\0\0")
     for cut in range(1, 10):
         assert client(raw[:cut]).gap(1).feed(raw[cut + 1 :]).items == [
-            Foreign(-cut, raw[:cut]),
+            Unparsed(-cut, raw[:cut]),
             Lost("lost"),
-            Foreign(0, raw[cut + 1 :]),
+            Unparsed(0, raw[cut + 1 :]),
         ]
 
 
 def test_a_hole_in_a_block_hands_out_what_is_held_of_it() -> None:
     held = OPEN_BLOCK + frame(CONTINUATION, 0, 1, b"ab") + b"\0\0"
-    assert client(held).gap(3).items == [Foreign(-len(held), held), Lost("lost")]
+    assert client(held).gap(3).items == [Unparsed(-len(held), held), Lost("lost")]
 
 
 def test_a_hole_at_the_very_beginning_is_one() -> None:
-    assert Peer().gap(3).feed(PREFACE[3:], PING_FRAME).items == [Lost("lost"), Foreign(0, PREFACE[3:]), Control(17)]
-    assert Peer(PREFACE[:5]).gap(3).items == [Foreign(-5, PREFACE[:5]), Lost("lost")]
+    assert Peer().gap(3).feed(PREFACE[3:], PING_FRAME).items == [Lost("lost"), Unparsed(0, PREFACE[3:]), Control(17)]
+    assert Peer(PREFACE[:5]).gap(3).items == [Unparsed(-5, PREFACE[:5]), Lost("lost")]
 
 
 def test_one_hole_after_the_other_is_told_once() -> None:
-    assert in_the_dark(b"???").gap(9).items == [POSTED, Lost("lost"), Foreign(0, b"???")]
+    assert in_the_dark(b"???").gap(9).items == [POSTED, Lost("lost"), Unparsed(0, b"???")]
 
 
 PLAUSIBLE = {
@@ -552,20 +552,20 @@ IMPLAUSIBLE = {
 def test_behind_a_hole_a_record_of_plausible_frames_is_understood(raw: bytes) -> None:
     peer = in_the_dark(raw)
     assert peer.items[:2] == [POSTED, Lost("lost")]
-    assert not any(isinstance(item, Foreign | Lost) for item in peer.items[2:])
+    assert not any(isinstance(item, Unparsed | Lost) for item in peer.items[2:])
 
 
 @pytest.mark.parametrize("raw", IMPLAUSIBLE.values(), ids=IMPLAUSIBLE)
 def test_behind_a_hole_any_other_record_is_foreign_as_a_whole(raw: bytes) -> None:
     peer = in_the_dark(raw, PING_FRAME)
-    assert peer.items == [POSTED, Lost("lost"), Foreign(0, raw), Control(17)]
+    assert peer.items == [POSTED, Lost("lost"), Unparsed(0, raw), Control(17)]
 
 
 def test_a_stream_that_has_ended_does_not_speak_for_a_frame() -> None:
     goes_on = frame(DATA, 0, 1, bytes(257))[:-1]
     ends = [frame(DATA, END_STREAM, 1), frame(RST_STREAM, 0, 1, bytes(4)), frame(HEADERS, END_HEADERS | END_STREAM, 1, GET)]
     for end in [*ends, *(end + PING_FRAME for end in ends)]:
-        assert client(POST_FRAME, end).gap(1).feed(goes_on).last == Foreign(0, goes_on)
+        assert client(POST_FRAME, end).gap(1).feed(goes_on).last == Unparsed(0, goes_on)
 
 
 def test_the_frames_of_a_sender_that_agreed_upon_longer_ones_may_go_on() -> None:
@@ -583,7 +583,7 @@ def test_promised_streams_are_known() -> None:
 def test_only_so_many_streams_are_remembered() -> None:
     peer = client(b"".join(frame(HEADERS, END_HEADERS, stream, GET) for stream in range(1, 4099, 2))).gap(1)
     first, last = frame(DATA, 0, 1, bytes(257))[:-1], frame(DATA, 0, 4097, bytes(257))[:-1]
-    assert peer.feed(first).last == Foreign(0, first)
+    assert peer.feed(first).last == Unparsed(0, first)
     assert peer.feed(last).last == Data(4097, bytes(256), False, 0, 265)
 
 
@@ -591,7 +591,7 @@ def test_only_so_many_streams_are_remembered() -> None:
 
 
 def test_at_the_end_what_is_held_is_handed_out() -> None:
-    assert client(OPEN_BLOCK + b"\0\0").finish().items == [Foreign(-14, OPEN_BLOCK + b"\0\0")]
+    assert client(OPEN_BLOCK + b"\0\0").finish().items == [Unparsed(-14, OPEN_BLOCK + b"\0\0")]
     assert client(frame(DATA, 0, 1, b"abc")[:9]).finish().items == [Data(1, b"", False, 0, 9)]
     assert client(frame(DATA, 0, 1, b"abc")[:10]).gap(1).finish().items[1:] == [Data(1, b"", False, 1, 0)]
     assert client(frame(DATA, 0, 1, b"abc")[:10]).finish().items[1:] == []

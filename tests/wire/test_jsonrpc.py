@@ -8,7 +8,7 @@ import pytest
 from agentsight_rx.wire.jsonrpc import (
     Line,
     LineDecoder,
-    Message,
+    RpcText,
     decode_line,
     is_binary,
     read_cancelled,
@@ -20,12 +20,12 @@ from agentsight_rx.wire.jsonrpc import (
 REQUEST = b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"add"}}'
 RESULT = b'{"jsonrpc":"2.0","id":1,"result":{"content":[]}}'
 NOTIFICATION = b'{"method":"notifications/initialized","jsonrpc":"2.0"}'
-ASKED = Message("request", '{"name":"add"}', "tools/call", "1")
-ANSWERED = Message("result", '{"content":[]}', "", "1")
-TOLD = Message("notification", "", "notifications/initialized")
+ASKED = RpcText("request", '{"name":"add"}', "tools/call", "1")
+ANSWERED = RpcText("result", '{"content":[]}', "", "1")
+TOLD = RpcText("notification", "", "notifications/initialized")
 
 
-def decode(*parts: bytes | int, longest: int = 16 << 20) -> list[Message]:
+def decode(*parts: bytes | int, longest: int = 16 << 20) -> list[RpcText]:
     """What pieces of a stream say; a number is a hole of that size. All bytes are part of some line."""
     decoder = LineDecoder(longest)
     lines: list[Line] = []
@@ -42,8 +42,8 @@ def decode(*parts: bytes | int, longest: int = 16 << 20) -> list[Message]:
     return [message for line in lines + rest for message in decode_line(line)]
 
 
-def text(line: str, lost: int = 0, reason: str | None = None) -> Message:
-    return Message("text", line, lost=lost, reason=reason)
+def text(line: str, lost: int = 0, reason: str | None = None) -> RpcText:
+    return RpcText("text", line, lost=lost, reason=reason)
 
 
 CASES = [
@@ -53,18 +53,18 @@ CASES = [
     pytest.param(b" \t" + REQUEST + b" \n", [ASKED], id="blanks around it"),
     pytest.param(b"[" + REQUEST + b"," + NOTIFICATION + b"]\n", [ASKED, TOLD], id="batch"),
     pytest.param(
-        REQUEST.replace(b":1,", b':"1",') + b"\n", [Message("request", ASKED.body, ASKED.method, '"1"')], id="text id"
+        REQUEST.replace(b":1,", b':"1",') + b"\n", [RpcText("request", ASKED.body, ASKED.method, '"1"')], id="text id"
     ),
     pytest.param(
-        RESULT.replace(b":1,", rb':"\u0031",') + b"\n", [Message("result", ANSWERED.body, "", '"1"')], id="escaped id"
+        RESULT.replace(b":1,", rb':"\u0031",') + b"\n", [RpcText("result", ANSWERED.body, "", '"1"')], id="escaped id"
     ),
     pytest.param(
-        b'{"jsonrpc":"2.0","id":null,"error":{"code":-32700}}\n', [Message("error", '{"code":-32700}', "", "null")], id="e"
+        b'{"jsonrpc":"2.0","id":null,"error":{"code":-32700}}\n', [RpcText("error", '{"code":-32700}', "", "null")], id="e"
     ),
-    pytest.param(b'{"jsonrpc":"2.0","id":2,"result":null}\n', [Message("result", "null", "", "2")], id="null result"),
+    pytest.param(b'{"jsonrpc":"2.0","id":2,"result":null}\n', [RpcText("result", "null", "", "2")], id="null result"),
     pytest.param(
         '{"jsonrpc":"2.0","method":"x","params":["a\u2028b\x85c\\n"]}\n'.encode(),
-        [Message("notification", '["a\u2028b\x85c\\n"]', "x")],
+        [RpcText("notification", '["a\u2028b\x85c\\n"]', "x")],
         id="other line ends are text",
     ),
     pytest.param(b"hello\r\n\n", [text("hello"), text("")], id="text and an empty line"),
@@ -87,7 +87,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("stream", "expected"), CASES)
-def test_a_stream_comes_out_as_its_messages_however_it_is_cut(stream: bytes, expected: list[Message]) -> None:
+def test_a_stream_comes_out_as_its_messages_however_it_is_cut(stream: bytes, expected: list[RpcText]) -> None:
     assert expected == decode(stream)
     assert expected == decode(*(stream[at : at + 1] for at in range(len(stream))))
     assert [*expected, ASKED] == decode(stream, b"" if stream.endswith(b"\n") else b"\n", REQUEST + b"\n")
@@ -128,7 +128,7 @@ def test_a_line_over_the_limit_is_counted_and_the_next_one_is_read() -> None:
         pytest.param([b"hel", 9], [text("hel", 9, "lost")], id="at the end"),
     ],
 )
-def test_a_hole_is_where_it_is(parts: list[bytes | int], expected: list[Message]) -> None:
+def test_a_hole_is_where_it_is(parts: list[bytes | int], expected: list[RpcText]) -> None:
     assert expected == decode(*parts)
 
 

@@ -11,7 +11,7 @@ from msgspec import Raw, Struct
 
 from ...events import Reply, SseEvent, Usage
 from ..decode import Count, Failure, decoded, decoded_all, failure_text
-from ..provider import Marks, Provider
+from ..provider import IdentifyingFields, Provider
 from ..reader import Draft, largest
 from .prompt import request
 
@@ -157,10 +157,10 @@ def _response(body: bytes) -> Reply:
 _TYPES = frozenset[str](get_args(_OfMessage) + get_args(_OfBlock))
 
 
-def _speaks(marks: Marks) -> bool:
-    if marks.type == "error":  # OpenAI's has a code or a status
-        return isinstance(marks.error, Failure) and marks.error.code is None and marks.status is None
-    return marks.type in _TYPES
+def _speaks(fields: IdentifyingFields) -> bool:
+    if fields.type == "error":  # OpenAI's has a code or a status
+        return isinstance(fields.error, Failure) and fields.error.code is None and fields.status is None
+    return fields.type in _TYPES
 
 
 ANTHROPIC = Provider(

@@ -10,7 +10,7 @@ from msgspec import Raw, Struct
 from ...events import Reply, SseEvent, Usage
 from ...wire.json_stream import JsonStreamDecoder
 from ..decode import Count, Failure, decoded, failure_text
-from ..provider import Marks, Provider
+from ..provider import IdentifyingFields, Provider
 from ..reader import Draft, counted
 from .prompt import made_up_id, request
 
@@ -150,11 +150,11 @@ def _response(body: bytes) -> Reply:
     return draft.reply()
 
 
-def _speaks(marks: Marks) -> bool:
-    wrapped = marks.response
+def _speaks(fields: IdentifyingFields) -> bool:
+    wrapped = fields.response
     if wrapped is not None and (wrapped.candidates is not None or wrapped.usage_metadata):
         return True
-    return marks.candidates is not None or bool(marks.usage_metadata or marks.prompt_feedback)
+    return fields.candidates is not None or bool(fields.usage_metadata or fields.prompt_feedback)
 
 
 GEMINI = Provider(

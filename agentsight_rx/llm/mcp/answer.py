@@ -10,7 +10,7 @@ from msgspec import Raw, Struct, field
 from ...events import Reply, SseEvent
 from ..decode import Failure, decoded, failure_text
 from ..prompt import Prompt
-from ..provider import Marks, Provider
+from ..provider import IdentifyingFields, Provider
 from ..reader import Draft
 
 __all__ = ["MCP"]
@@ -69,8 +69,8 @@ def _request(_: bytes) -> Prompt:
     return Prompt()
 
 
-def _speaks(marks: Marks) -> bool:
-    return marks.jsonrpc == "2.0"
+def _speaks(fields: IdentifyingFields) -> bool:
+    return fields.jsonrpc == "2.0"
 
 
 MCP = Provider(

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from ...events import Reply, SseEvent, Usage
 from ..decode import Count, Failure, decoded, decoded_all, failure_text
-from ..provider import Marks, Provider
+from ..provider import IdentifyingFields, Provider
 from ..reader import Draft, counted
 from .prompt import request
 
@@ -171,9 +171,9 @@ def _response(body: bytes) -> Reply:
     return draft.reply()
 
 
-def _speaks(marks: Marks) -> bool:
-    error = marks.error
-    return marks.choices is not None or (isinstance(error, Failure) and bool(error.type and error.message))
+def _speaks(fields: IdentifyingFields) -> bool:
+    error = fields.error
+    return fields.choices is not None or (isinstance(error, Failure) and bool(error.type and error.message))
 
 
 OPENAI_CHAT = Provider(

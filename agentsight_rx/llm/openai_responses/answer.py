@@ -9,7 +9,7 @@ from msgspec import Raw, Struct
 
 from ...events import Reply, SseEvent, Usage
 from ..decode import Count, Failure, decoded, failure_text
-from ..provider import Marks, Provider
+from ..provider import IdentifyingFields, Provider
 from ..reader import Draft, Place
 from .prompt import request
 
@@ -254,11 +254,11 @@ def _response(body: bytes) -> Reply:
     return draft.reply()
 
 
-def _speaks(marks: Marks) -> bool:
-    if marks.type == "error":
-        coded = isinstance(marks.error, Failure) and marks.error.code is not None
-        return coded or marks.status is not None or marks.sequence_number is not None
-    return marks.type.startswith("response.")
+def _speaks(fields: IdentifyingFields) -> bool:
+    if fields.type == "error":
+        coded = isinstance(fields.error, Failure) and fields.error.code is not None
+        return coded or fields.status is not None or fields.sequence_number is not None
+    return fields.type.startswith("response.")
 
 
 OPENAI_RESPONSES = Provider(
