@@ -8,8 +8,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from ..events import FileEvent, HttpResponse, NetEvent, Origin, Readline, RpcMessage, SystemSample
-from .processes import ms
+from ..events import FileEvent, HttpResponse, NetEvent, Origin, Readline, RpcMessage, SystemSample, milliseconds
 from .rows import AuditRow, NetworkRow, ResourceRow, Row
 
 __all__ = ["Effects"]
@@ -71,7 +70,7 @@ class Effects:
 
     def _target(self, origin: Origin, host: str, path: str, count: int, *, failed: bool) -> NetworkRow:
         key = f"net-{origin.pid}-{len(host)}-{host}-{path}"
-        now_ms = ms(origin.wall_ns)
+        now_ms = milliseconds(origin.wall_ns)
         known = self._targets.get(key)
         if known is None:
             if len(self._targets) >= _TARGETS_MOST:
@@ -94,7 +93,7 @@ class Effects:
         return [
             AuditRow(
                 f"audit-rpc-{event.channel.inode}-{origin.time_ns:x}-{event.id}",
-                ms(origin.wall_ns),
+                milliseconds(origin.wall_ns),
                 audit_type="mcp",
                 pid=origin.pid,
                 comm=origin.comm,
@@ -106,7 +105,7 @@ class Effects:
                 details={
                     "params": event.params[:4096],
                     "outcome": event.outcome,
-                    "duration_ms": (event.end_ns - origin.time_ns) // 1_000_000 if event.end_ns else None,
+                    "duration_ms": milliseconds(event.end_ns - origin.time_ns) if event.end_ns else None,
                     "client_pid": event.writer_pid,
                     "server_pid": event.reader_pid,
                 },
@@ -131,7 +130,7 @@ class Effects:
         return [
             ResourceRow(
                 f"resource-{origin.pid}-{origin.time_ns:x}",
-                ms(origin.wall_ns),
+                milliseconds(origin.wall_ns),
                 pid=origin.pid,
                 comm=origin.comm,
                 cpu_percent=event.cpu_percent,
@@ -159,7 +158,7 @@ def _audit(
 ) -> AuditRow:
     return AuditRow(
         f"audit-{kind}-{action}-{origin.pid}-{origin.time_ns:x}-{target[-64:]}",
-        ms(origin.wall_ns),
+        milliseconds(origin.wall_ns),
         audit_type=kind,
         pid=origin.pid,
         comm=origin.comm,

@@ -16,6 +16,7 @@ __all__ = [
     "Row",
     "TokenRow",
     "ToolRow",
+    "process_id",
 ]
 
 
@@ -196,3 +197,8 @@ class ResourceRow(AnyRow, frozen=True, tag="resource_sample", omit_defaults=True
 
 
 Row: TypeAlias = CallRow | TokenRow | ToolRow | ProcessRow | AuditRow | NetworkRow | ResourceRow
+
+
+def process_id(pid: int, start_ns: int, /) -> str:
+    """The id of the ProcessRow of a process: a pid is used again, a pid with its start is not."""
+    return f"process-{pid}-{start_ns:x}"
