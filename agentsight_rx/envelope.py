@@ -33,6 +33,7 @@ from .events import (
     TlsClose,
     TlsHandshake,
     WebSocketMessage,
+    milliseconds,
 )
 
 __all__ = ["decode_envelope", "encode_envelope", "encode_line"]
@@ -53,7 +54,7 @@ def encode_envelope(event: Event) -> Data:
     kind = _BY_TYPE[type(event)]
     origin = event.origin
     return {
-        "timestamp": origin.wall_ns // 1_000_000,
+        "timestamp": milliseconds(origin.wall_ns),
         "source": kind.source,
         "pid": origin.pid,
         "comm": origin.comm,
@@ -377,7 +378,7 @@ def _exec(event: ProcessExec) -> Data:
 
 
 def _exit(event: ProcessExit) -> Data:
-    return {"event": "EXIT", "duration_ms": event.duration_ns // 1_000_000, **_fields(event, ())}
+    return {"event": "EXIT", "duration_ms": milliseconds(event.duration_ns), **_fields(event, ())}
 
 
 def _loss(event: Loss) -> Data:

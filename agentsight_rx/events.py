@@ -45,6 +45,7 @@ __all__ = [
     "Usage",
     "WebSocketKind",
     "WebSocketMessage",
+    "milliseconds",
     "time_of",
 ]
 
@@ -483,3 +484,8 @@ Event: TypeAlias = HttpEvent | ProcessEvent | StdioEvent | SystemEvent
 def time_of(event: Event, /) -> int:
     """The kernel's time of an event, in ns."""
     return event.origin.time_ns
+
+
+def milliseconds(ns: int, /) -> int:
+    """Whole milliseconds of a time or a duration in ns."""
+    return ns // 1_000_000

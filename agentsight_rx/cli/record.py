@@ -21,7 +21,8 @@ from ..launch import Launch, exit_status, forwarding, invoking_user
 from ..runtime import Run, Summary
 from ..say import say
 from ..sources import Target
-from ..sources.tls.discovery import describe, resolve, search_path, tls_candidates
+from ..sources.tls.candidates import describe, tls_candidates
+from ..sources.tls.commands import resolve, search_path
 from ..view import Output
 from ..web import WebOptions, web
 from .capture import capture, print_graph, tell_places, tell_summary

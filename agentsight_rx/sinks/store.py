@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..core.sink import Sink
-from ..events import Event
+from ..events import Event, milliseconds
 from ..loss import Ledger
 from ..state import META, LmdbStore, Put, Write
 from ..view import AnyRow, Output
-from ..view.tables import LOSSES, RUNS, SEGMENTS, Run, Segment, put
+from ..view.tables import LOSSES, RUNS, SEGMENTS, Recording, Segment, put
 
 __all__ = ["redaction_key", "store"]
 
@@ -54,7 +54,7 @@ class _StoreWriter:
         last = to.scan(SEGMENTS, reverse=True, limit=1)
         self._number = int(last[0][0][0]) + 1 if last else 0
         runs = to.scan(RUNS, reverse=True, limit=1)
-        self._run = Run(number=runs[0][1].number + 1 if runs else 1, started_ms=time.time_ns() // 1_000_000)
+        self._recording = Recording(number=runs[0][1].number + 1 if runs else 1, started_ms=milliseconds(time.time_ns()))
         self._writes: list[Write] = []
         self._waiting: list[Event] = []
         self._commit()
@@ -85,12 +85,12 @@ class _StoreWriter:
     def _commit(self, *, ended: bool = False) -> None:
         self._seal()
         writes, self._writes = self._writes, []
-        now_ms = time.time_ns() // 1_000_000
-        self._run = Run(self._run.number, self._run.started_ms, now_ms, ended)
+        now_ms = milliseconds(time.time_ns())
+        self._recording = Recording(self._recording.number, self._recording.started_ms, now_ms, ended)
         losses: list[Write] = [
-            Put(LOSSES, (self._run.number, entry.stage, entry.reason.value), entry) for entry in self._ledger.entries()
+            Put(LOSSES, (self._recording.number, entry.stage, entry.reason.value), entry) for entry in self._ledger.entries()
         ]
-        self._store.commit([*writes, *losses, Put(RUNS, self._run.number, self._run)])
+        self._store.commit([*writes, *losses, Put(RUNS, self._recording.number, self._recording)])
 
     def close(self) -> None:
         self._commit(ended=True)

@@ -12,9 +12,11 @@ from typing import TypeAlias
 from msgspec import Struct
 from msgspec.structs import replace
 
+from ..events import milliseconds
 from ..loss import Ledger
 from ..view import CallRow, Output, ProcessRow, ResourceRow, ToolRow
-from ..view.snapshot import AUDIT_DEFAULT, Completeness, Snapshot, View, completeness, weight_of
+from ..view.snapshot import AUDIT_DEFAULT, View, weight_of
+from ..view.snapshot_schema import Completeness, Snapshot, completeness
 
 __all__ = ["Feed", "LiveRow", "Stretch"]
 
@@ -86,7 +88,7 @@ class Feed:
     def snapshot(self, *, audit_limit: int = AUDIT_DEFAULT) -> Snapshot:
         with self._lock:
             view, last = self._view.copy(), self._last
-        made = view.snapshot(self.completeness(), now_ms=time.time_ns() // 1_000_000, audit_limit=audit_limit)
+        made = view.snapshot(self.completeness(), now_ms=milliseconds(time.time_ns()), audit_limit=audit_limit)
         return replace(made, last_event_id=last)
 
     def after(self, number: int) -> Stretch:

@@ -25,7 +25,8 @@ from ..say import say as tell
 from .kernel.probes import Probes
 from .kernel.program import Program, text_of
 from .target import Target, seeds
-from .tls.libraries import FileId, executables_of
+from .tls.libraries import FileId
+from .tls.mapped import executables_of
 
 __all__ = ["ReadlineOptions", "readline"]
 

@@ -6,11 +6,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ..core.bounded import Recent
-from ..events import HttpRequest, HttpResponse, Origin, Reply, SseMessage, TlsClose
+from ..events import HttpRequest, HttpResponse, Origin, Reply, SseMessage, TlsClose, milliseconds
 from ..llm import PROVIDERS, Prompt, find, provider_label, provider_named
 from ..wire.http1 import field
-from .processes import ms
-from .rows import AuditRow, CallRow, Row, TokenRow
+from .rows import AuditRow, CallRow, Row, TokenRow, process_id
 
 __all__ = ["Calls", "Outcome", "call_id"]
 
@@ -66,7 +65,7 @@ class Calls:
         prompt = provider.prompt(event.body, event.target)
         row = CallRow(
             call_id(origin, event.exchange),
-            ms(origin.wall_ns),
+            milliseconds(origin.wall_ns),
             pid=origin.pid,
             comm=origin.comm,
             provider=provider_label(host or "") or provider.label,
@@ -144,7 +143,7 @@ class Calls:
         origin, key = event.origin, call_id(event.origin, event.exchange)
         row = CallRow(
             key,
-            ms(origin.wall_ns),
+            milliseconds(origin.wall_ns),
             pid=origin.pid,
             comm=origin.comm,
             provider=provider_label(event.host) if event.host else _LABELS[event.dialect],
@@ -176,7 +175,7 @@ class Calls:
         failed = status >= 400 or reply.error is not None
         whole = event.complete and asked.complete
         to_wall = origin.wall_ns - origin.time_ns
-        end_ms = ms(end_ns + to_wall)
+        end_ms = milliseconds(end_ns + to_wall)
         row = replace(
             asked,
             end_timestamp_ms=end_ms,
@@ -192,7 +191,7 @@ class Calls:
             cache_creation_tokens=usage.cache_creation if usage else 0,
             cache_read_tokens=usage.cache_read if usage else 0,
             total_tokens=usage.total if usage else 0,
-            time_to_first_chunk_ms=(first_ns - open_call.start_ns) // 1_000_000 if first_ns else None,
+            time_to_first_chunk_ms=milliseconds(first_ns - open_call.start_ns) if first_ns else None,
             text=(reply.text or reply.error or "")[:_TEXT_MOST],
             thinking=reply.thinking[:_TEXT_MOST],
             response_id=reply.id or None,
@@ -267,7 +266,7 @@ class Calls:
         open_call = self._open.pop(key)
         if open_call.said:
             return replace(open_call.said, more=False)
-        row, end_ms = open_call.row, None if end_ns is None else ms(end_ns)
+        row, end_ms = open_call.row, None if end_ns is None else milliseconds(end_ns)
         reason = row.reason or reason
         return replace(row, status="aborted", complete=False, reason=reason, end_timestamp_ms=end_ms, end_ns=end_ns or 0)
 
@@ -287,7 +286,7 @@ def call_id(origin: Origin, exchange: int) -> str:
 
 def _process(origin: Origin) -> str | None:
     connection = origin.connection
-    return f"process-{connection.pid}-{connection.start_ns:x}" if connection else None
+    return process_id(connection.pid, connection.start_ns) if connection else None
 
 
 def _connection(origin: Origin) -> str:

@@ -7,8 +7,7 @@ import os
 from msgspec.structs import replace
 
 from ..core.bounded import Recent
-from ..events import FileEvent, HttpResponse, NetEvent, Origin, Readline, RpcMessage, SystemSample
-from .processes import ms
+from ..events import FileEvent, HttpResponse, NetEvent, Origin, Readline, RpcMessage, SystemSample, milliseconds
 from .rows import AuditRow, NetworkRow, ResourceRow, Row
 
 __all__ = ["Effects"]
@@ -70,7 +69,7 @@ class Effects:
 
     def _target(self, origin: Origin, host: str, path: str, count: int, *, failed: bool) -> NetworkRow:
         key = f"net-{origin.pid}-{len(host)}-{host}-{path}"
-        now_ms = ms(origin.wall_ns)
+        now_ms = milliseconds(origin.wall_ns)
         known = self._targets.get(key)
         if known is None:
             known = NetworkRow(key, origin.pid, host=host, path=path, comm=origin.comm, first_timestamp_ms=now_ms)
@@ -91,7 +90,7 @@ class Effects:
         return [
             AuditRow(
                 f"audit-rpc-{event.channel.inode}-{origin.time_ns:x}-{event.id}",
-                ms(origin.wall_ns),
+                milliseconds(origin.wall_ns),
                 audit_type="mcp",
                 pid=origin.pid,
                 comm=origin.comm,
@@ -103,7 +102,7 @@ class Effects:
                 details={
                     "params": event.params[:4096],
                     "outcome": event.outcome,
-                    "duration_ms": (event.end_ns - origin.time_ns) // 1_000_000 if event.end_ns else None,
+                    "duration_ms": milliseconds(event.end_ns - origin.time_ns) if event.end_ns else None,
                     "client_pid": event.writer_pid,
                     "server_pid": event.reader_pid,
                 },
@@ -128,7 +127,7 @@ class Effects:
         return [
             ResourceRow(
                 f"resource-{origin.pid}-{origin.time_ns:x}",
-                ms(origin.wall_ns),
+                milliseconds(origin.wall_ns),
                 pid=origin.pid,
                 comm=origin.comm,
                 cpu_percent=event.cpu_percent,
@@ -156,7 +155,7 @@ def _audit(
 ) -> AuditRow:
     return AuditRow(
         f"audit-{kind}-{action}-{origin.pid}-{origin.time_ns:x}-{target[-64:]}",
-        ms(origin.wall_ns),
+        milliseconds(origin.wall_ns),
         audit_type=kind,
         pid=origin.pid,
         comm=origin.comm,

@@ -18,6 +18,7 @@ from ..events import (
     SseMessage,
     SystemSample,
     TlsClose,
+    milliseconds,
 )
 from .calls import Calls, CallsState, Outcome
 from .effects import Effects
@@ -52,7 +53,7 @@ class Fold:
                 outcome = self._calls.request(event)
                 if outcome.prompt is None:
                     return outcome.rows
-                time_ms = event.origin.wall_ns // 1_000_000
+                time_ms = milliseconds(event.origin.wall_ns)
                 rows = self._with_tools(outcome)
                 return rows + self._tools.answered(outcome.prompt.tool_results, event.origin.pid, time_ms)
             case HttpResponse():

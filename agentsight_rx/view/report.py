@@ -10,7 +10,7 @@ from ..events import Event
 from ..loss import Entry
 from ..state import Store
 from .rows import CallRow, ProcessRow, ToolRow
-from .tables import AUDIT, CALLS, LOSSES, PROCESSES, RUNS, SEGMENTS, TOKENS, TOOLS, Run
+from .tables import AUDIT, CALLS, LOSSES, PROCESSES, RUNS, SEGMENTS, TOKENS, TOOLS, Recording
 from .tally import Tally
 
 __all__ = ["Report", "Turn", "read_events", "read_report"]
@@ -26,7 +26,7 @@ class Turn(Struct, frozen=True):
 class Report(Struct, frozen=True):
     """Everything that `report` shows. `losses` are the unintended ones, `filtered` what somebody asked to leave out."""
 
-    runs: tuple[Run, ...]
+    runs: tuple[Recording, ...]
     tally: Tally
     turns: tuple[Turn, ...]
     processes: tuple[ProcessRow, ...]
@@ -34,7 +34,7 @@ class Report(Struct, frozen=True):
     filtered: int
 
     @property
-    def cut_off(self) -> tuple[Run, ...]:
+    def cut_off(self) -> tuple[Recording, ...]:
         """Runs without an orderly end: still running, or killed."""
         return tuple(run for run in self.runs if not run.ended)
 

@@ -19,6 +19,7 @@ __all__ = [
     "Row",
     "TokenRow",
     "ToolRow",
+    "process_id",
 ]
 
 
@@ -202,3 +203,8 @@ Row: TypeAlias = CallRow | TokenRow | ToolRow | ProcessRow | AuditRow | NetworkR
 
 # What the graphs of the product emit
 Output: TypeAlias = Event | Row
+
+
+def process_id(pid: int, start_ns: int, /) -> str:
+    """The id of the ProcessRow of a process: a pid is used again, a pid with its start is not."""
+    return f"process-{pid}-{start_ns:x}"

@@ -1,4 +1,4 @@
-"""Rows -> the snapshot (schema version 1): what a page or an export shows of a capture, as one value for JSON."""
+"""Rows, as they come or from a store -> a bounded picture of the capture, from which snapshots are made."""
 
 from __future__ import annotations
 
@@ -6,28 +6,23 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from copy import copy
 from datetime import UTC, datetime
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import Any, Generic, TypeVar
 
 import msgspec
 from msgspec import Struct
-from msgspec.structs import asdict
 
-from ..events import Event
-from ..loss import Entry, Reason
+from ..events import Event, milliseconds
 from ..state import Store, Table
 from .rows import AnyRow, AuditRow, CallRow, NetworkRow, ProcessRow, ResourceRow, Row, TokenRow, ToolRow
+from .snapshot_schema import Completeness, Session, Snapshot, Summary, TokenGroup, Value, completeness, value_of
 from .tables import AUDIT, CALLS, LOSSES, NETWORK, PROCESSES, RESOURCES, RUNS, SEGMENTS, TOKENS, TOOLS
 
 __all__ = [
     "AUDIT_DEFAULT",
     "AUDIT_MOST",
     "Bounds",
-    "Completeness",
-    "Snapshot",
     "View",
-    "completeness",
     "read_snapshot",
-    "value_of",
     "weight_of",
 ]
 
@@ -38,7 +33,6 @@ _PAGE = 1000  # rows of a store that are read at once
 
 V = TypeVar("V")
 R = TypeVar("R", bound=Row)
-Value: TypeAlias = dict[str, object]
 
 
 class Bounds(Struct, frozen=True):
@@ -55,105 +49,6 @@ class Bounds(Struct, frozen=True):
 
 # An export has every row, and of the trail as much as can be asked for
 _WHOLE = Bounds(calls=1 << 40, tools=1 << 40, processes=1 << 40, targets=1 << 40, audit=AUDIT_MOST, text=1 << 60)
-
-
-class Summary(Struct, frozen=True):
-    source: str
-    view_events: int
-    llm_calls: int
-    token_usage_rows: int
-    audit_events: int
-    sessions: int
-    input_tokens: int
-    output_tokens: int
-    total_tokens: int
-    start_timestamp_ms: int | None
-    end_timestamp_ms: int | None
-    audit_limit: int
-
-
-class TokenGroup(Struct):
-    group: str
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cache_creation_tokens: int = 0
-    cache_read_tokens: int = 0
-    total_tokens: int = 0
-    calls: int = 0
-    sessions: int = 0
-
-    def add(self, row: TokenRow, sign: int = 1) -> None:
-        self.input_tokens += sign * row.input_tokens
-        self.output_tokens += sign * row.output_tokens
-        self.cache_creation_tokens += sign * row.cache_creation_tokens
-        self.cache_read_tokens += sign * row.cache_read_tokens
-        self.total_tokens += sign * row.total_tokens
-        self.calls += sign
-
-
-class Session(Struct):
-    id: str
-    agent_type: str | None
-    start_timestamp_ms: int
-    end_timestamp_ms: int | None = None
-    status: str = "observed"
-    model: str | None = None
-    input_tokens: int = 0
-    output_tokens: int = 0
-    total_tokens: int = 0
-    view_source: str = "view"
-    confidence: float | None = 1.0
-    attributes: Value = {}
-
-
-class LossEntry(Struct, frozen=True):
-    stage: str
-    reason: Reason
-    count: int
-    size: int
-    intended: bool
-
-
-class Completeness(Struct, frozen=True):
-    """Whether anything is missing. `cut_off` counts the runs without an orderly end, of which nobody knows what is missing."""
-
-    complete: bool
-    entries: tuple[LossEntry, ...]
-    cut_off: int = 0
-
-
-class Snapshot(Struct, frozen=True):
-    """
-    Schema version 1; what is behind `tool_calls` is ours, and additive. Every list is there, what is unknown is null.
-
-    `not_kept` counts the rows of each kind that were here and are too old for the bounds; a store has them.
-    `last_event_id` is the number of the newest row that is in here, from which a stream of rows goes on.
-    """
-
-    schema_version: int
-    generated_at: str
-    summary: Summary
-    token_summary: list[TokenGroup]
-    network_targets: list[Value]
-    process_nodes: list[Value]
-    audit_events: list[Value]
-    resource_samples: list[Value]
-    sessions: list[Session]
-    tool_calls: list[Value]
-    llm_calls: list[Value]
-    completeness: Completeness
-    not_kept: dict[str, int]
-    last_event_id: int = 0
-
-
-def completeness(entries: Iterable[Entry], *, cut_off: int = 0) -> Completeness:
-    """Entries of one or more ledgers -> whether anything is missing that nobody asked to lose."""
-    sums: dict[tuple[str, Reason], tuple[int, int]] = {}
-    for entry in entries:
-        count, size = sums.get((entry.stage, entry.reason), (0, 0))
-        sums[entry.stage, entry.reason] = (count + entry.count, size + entry.size)
-    told = tuple(LossEntry(stage, reason, *sums[stage, reason], reason.intended) for stage, reason in sums)
-    return Completeness(not cut_off and all(entry.intended for entry in told), told, cut_off)
 
 
 def read_snapshot(store: Store, *, now_ms: int, audit_limit: int = AUDIT_DEFAULT) -> Snapshot:
@@ -214,7 +109,7 @@ class View:
         for item in items:
             if not isinstance(item, AnyRow):
                 self.events += 1
-                self._saw(item.origin.wall_ns // 1_000_000 or None)
+                self._saw(milliseconds(item.origin.wall_ns) or None)
                 continue
             match item:
                 case CallRow():
@@ -377,28 +272,11 @@ def weight_of(row: Row) -> int:
             return 0
 
 
-def value_of(row: AnyRow) -> Value:
-    """A row with every field, also those that are unknown. What a tool was given is JSON where it is that, else text."""
-    value: Value = asdict(row)
-    if isinstance(row, ToolRow):
-        value["input"] = _json(row.input)
-        value["output"] = row.output or None
-    return value
-
-
 def _values(rows: Iterable[R], by: Callable[[R], tuple[int | str, ...]], *, newest: int | None = None) -> list[Value]:
     """The rows in the order of `by`, or the last `newest` of them."""
     ordered = sorted(rows, key=by)
     skipped = 0 if newest is None else max(0, len(ordered) - newest)
     return [value_of(row) for row in ordered[skipped:]]
-
-
-def _json(text: str) -> object:
-    """`text` as it stands if it is JSON: it goes into the snapshot unread, however deep it is."""
-    try:
-        return msgspec.json.decode(text, type=msgspec.Raw) if text else {}
-    except (msgspec.DecodeError, RecursionError):
-        return text
 
 
 def _sessions(calls: Iterable[CallRow]) -> list[Session]:

@@ -20,7 +20,7 @@ __all__ = [
     "SEGMENTS",
     "TOKENS",
     "TOOLS",
-    "Run",
+    "Recording",
     "Segment",
     "put",
 ]
@@ -32,7 +32,7 @@ class Segment(Struct, frozen=True):
     events: tuple[Event, ...]
 
 
-class Run(Struct, frozen=True):
+class Recording(Struct, frozen=True):
     """One capture into this store. `ended`: it was closed in order, and its losses are all counted."""
 
     number: int
@@ -50,7 +50,7 @@ AUDIT = Table("audit_events", AuditRow)  # by time and id
 NETWORK = Table("network_targets", NetworkRow)  # by id
 RESOURCES = Table("resource_samples", ResourceRow)  # by time and id
 LOSSES = Table("losses", Entry)  # by run, stage and reason
-RUNS = Table("runs", Run)  # by number
+RUNS = Table("runs", Recording)  # by number
 
 
 def put(row: Row) -> Write:

@@ -11,9 +11,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ..core.bounded import Recent
-from ..events import ProcessExec, ToolCall
+from ..events import ProcessExec, ToolCall, milliseconds
 from ..llm import ToolResult
-from .processes import Processes, ms
+from .processes import Processes
 from .rows import CallRow, ProcessRow, Row, ToolRow
 
 __all__ = ["Tools"]
@@ -73,7 +73,7 @@ class Tools:
                     related_event_id=event_id,
                     related_argv=event.argv,
                     link="argv",
-                    start_timestamp_ms=ms(event.origin.wall_ns),
+                    start_timestamp_ms=milliseconds(event.origin.wall_ns),
                 )
                 return [open_call.row, *self._processes.linked(pid, row.id)]
             process = self._processes.get(pid)

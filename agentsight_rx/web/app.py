@@ -25,7 +25,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ..loss import Meter, Reason
 from ..say import say
 from ..sinks.web import Feed
-from ..view.snapshot import AUDIT_DEFAULT, Completeness, value_of
+from ..view.snapshot import AUDIT_DEFAULT
+from ..view.snapshot_schema import Completeness, value_of
 
 __all__ = ["Access", "application"]
 

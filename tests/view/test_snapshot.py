@@ -12,8 +12,9 @@ from agentsight_rx.events import Origin, Readline
 from agentsight_rx.loss import Entry, Reason
 from agentsight_rx.state import MemoryStore, Put
 from agentsight_rx.view import AuditRow, CallRow, NetworkRow, Output, ProcessRow, ResourceRow, Row, TokenRow, ToolRow
-from agentsight_rx.view.snapshot import Bounds, View, completeness, read_snapshot
-from agentsight_rx.view.tables import LOSSES, RUNS, SEGMENTS, Run, Segment, put
+from agentsight_rx.view.snapshot import Bounds, View, read_snapshot
+from agentsight_rx.view.snapshot_schema import completeness
+from agentsight_rx.view.tables import LOSSES, RUNS, SEGMENTS, Recording, Segment, put
 
 NOW_MS = 1_782_295_200_000
 EVENT = Readline(Origin(1, 7, wall_ns=900_000_000), "ls")
@@ -226,7 +227,7 @@ def test_completeness_tells_what_was_lost_from_what_was_asked_for() -> None:
 
 def test_a_store_says_the_same_as_the_live_view() -> None:
     store = MemoryStore()
-    store.commit([*map(put, ROWS), Put(SEGMENTS, 1, Segment((EVENT, EVENT))), Put(RUNS, 1, Run(1, 0, ended=True))])
+    store.commit([*map(put, ROWS), Put(SEGMENTS, 1, Segment((EVENT, EVENT))), Put(RUNS, 1, Recording(1, 0, ended=True))])
     stored = json.loads(msgspec.json.encode(read_snapshot(store, now_ms=NOW_MS)))
     live = encoded(filled([EVENT, EVENT, *ROWS]))
     assert ("lmdb", "live_capture") == (stored["summary"].pop("source"), live["summary"].pop("source"))
@@ -240,8 +241,8 @@ def test_a_store_of_several_pages_and_runs_is_read_whole() -> None:
         [
             *(put(ProcessRow(f"p{number}", number, start_timestamp_ms=number)) for number in range(2500)),
             *(Put(LOSSES, (number, "tls", "kernel_lost"), lost) for number in (1, 2)),
-            Put(RUNS, 1, Run(1, 0, ended=True)),
-            Put(RUNS, 2, Run(2, 0)),
+            Put(RUNS, 1, Recording(1, 0, ended=True)),
+            Put(RUNS, 2, Recording(2, 0)),
         ]
     )
     made = read_snapshot(store, now_ms=NOW_MS)

@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 from agentsight_rx.loss import Ledger, Meter, Reason
 from agentsight_rx.sinks.web import Feed
 from agentsight_rx.view import AuditRow, CallRow, ProcessRow, ToolRow
-from agentsight_rx.view.snapshot import Snapshot
+from agentsight_rx.view.snapshot_schema import Snapshot
 from agentsight_rx.web.app import Access, application
 
 TOKEN = "the-token-of-this-run"

@@ -19,12 +19,12 @@ from ...events import (
     TlsHandshake,
 )
 
-__all__ = ["ForeignLines"]
+__all__ = ["OriginalLines"]
 
 _DIRECTIONS: dict[str, Direction] = {"READ/RECV": "in", "WRITE/SEND": "out", "READ": "in", "WRITE": "out"}
 
 
-class ForeignLines:
+class OriginalLines:
     """
     Keeps what these lines leave out: a position for each connection and direction, a stand-in for the connection where
     they name none (then it is the thread), and for the start of a process (then it is its first EXEC).

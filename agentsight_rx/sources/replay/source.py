@@ -15,7 +15,7 @@ from ...errors import CaptureError
 from ...events import Event, Loss, Origin, Tick, time_of
 from ...loss import Reason
 from ...say import say as tell
-from .original_lines import ForeignLines
+from .original_lines import OriginalLines
 
 __all__ = ["ReplayOptions", "replay"]
 
@@ -70,14 +70,14 @@ class _ReplayReader:
     def _events(self, files: list[tuple[str, BinaryIO]]) -> Iterator[Event]:
         last = Origin(0, 0)
         for name, file in files:
-            foreign = ForeignLines()
+            original = OriginalLines()
             number = 0
             while line := file.readline(_LONGEST):
                 number += 1
                 if not line.strip():
                     continue
                 try:
-                    events = _decoded(line, foreign)
+                    events = _decoded(line, original)
                 except _BROKEN as error:
                     note = f"{name} line {number}: {_short(error)}"
                     self._tell(note)
@@ -103,14 +103,14 @@ class _ReplayReader:
         return ()
 
 
-def _decoded(line: bytes, foreign: ForeignLines) -> list[Event]:
+def _decoded(line: bytes, original: OriginalLines) -> list[Event]:
     value = msgspec.json.decode(line)
     if not isinstance(value, dict):
         raise ValueError("a JSON object is expected")
     data: object = value.get("data")  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
     if isinstance(data, dict) and "event_type" in data:
         return [decode_envelope(value)]  # pyright: ignore[reportUnknownArgumentType]
-    return foreign.events(value)  # pyright: ignore[reportUnknownArgumentType]
+    return original.events(value)  # pyright: ignore[reportUnknownArgumentType]
 
 
 def _short(error: Exception) -> str:

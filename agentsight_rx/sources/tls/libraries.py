@@ -1,4 +1,4 @@
-"""Files -> those with OpenSSL functions that can be probed, the offsets of these functions, and who maps them."""
+"""A file -> the offsets of its OpenSSL functions, or what else it looks like."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ import ctypes
 import io
 import mmap
 import os
-import re
 import stat
 import subprocess
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from struct import Struct as Layout
 from typing import BinaryIO
@@ -22,19 +21,14 @@ from ...errors import CaptureError
 
 __all__ = [
     "FileId",
-    "Finder",
     "Library",
-    "Mapped",
-    "executables_of",
     "file_id",
     "inspect",
     "inspect_open",
     "looks_like",
-    "mapped_files",
     "open_file",
     "system_libraries",
     "unreadable",
-    "users_of",
 ]
 
 FileId = tuple[int, int, int]  # device, inode, modification time: one file, whatever its path
@@ -224,107 +218,3 @@ def system_libraries() -> list[Path]:
         listing = ""
     paths = [line.rpartition("=> ")[2].strip() for line in listing.splitlines() if line.strip().startswith("libssl.so")]
     return [Path(path) for path in dict.fromkeys(os.path.realpath(path) for path in paths)]
-
-
-class Mapped(Struct, frozen=True):
-    """
-    A file with code, as a process has it mapped. `device` and `inode` are the kernel's; `place` opens the very file from here,
-    whatever is at its path by now.
-    """
-
-    pid: int
-    path: str
-    place: str
-    device: int
-    inode: int
-
-    @property
-    def name(self) -> str:
-        """A path for people: as it is seen from here where that is the same file."""
-        inside = f"/proc/{self.pid}/root{self.path}"
-        return self.path if _same(self.path, self.place) else inside
-
-
-# 00420000-0073e000 r-xp 00020000 fd:01 705628      /usr/bin/python3.13; in map_files it is 420000-73e000
-_MAPS_LINE = re.compile(r"^0*([0-9a-f]+-)0*([0-9a-f]+) ..x. \S+ ([0-9a-f]+):([0-9a-f]+) (\d+) +(/.*)$", re.MULTILINE)
-_MINOR_BITS = 20  # of a device number inside the kernel
-
-
-def mapped_files(pids: Iterable[int]) -> Iterator[Mapped]:
-    """The program and the mapped files with code of each process; a file that several of them use comes once."""
-    seen: set[tuple[str, ...]] = set()
-    for pid in pids:
-        try:
-            text = Path(f"/proc/{pid}/maps").read_text(errors="replace")
-        except OSError:
-            continue
-        for start, end, major, minor, inode, path in _MAPS_LINE.findall(text):
-            if (major, minor, inode) not in seen:
-                seen.add((major, minor, inode))
-                device = int(major, 16) << _MINOR_BITS | int(minor, 16)
-                yield Mapped(pid, path, place=f"/proc/{pid}/map_files/{start}{end}", device=device, inode=int(inode))
-
-
-def executables_of(pids: Iterable[int]) -> Iterator[str]:
-    """The same as paths that can be opened from here."""
-    return (mapped.name for mapped in mapped_files(pids))
-
-
-def users_of(paths: Iterable[str]) -> set[int]:
-    """The processes that run one of these files, or have it mapped as code, now."""
-    wanted = {os.stat(path).st_ino: path for path in paths if Path(path).is_file()}
-
-    def uses(pid: int) -> bool:
-        found = (mapped for mapped in mapped_files((pid,)) if mapped.inode in wanted)
-        return any(_same(wanted[mapped.inode], mapped.place) for mapped in found)
-
-    return {int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit() and uses(int(entry.name))}
-
-
-def _same(path: str, place: str) -> bool:
-    try:
-        return os.path.samefile(path, place)
-    except OSError:
-        return False
-
-
-_OTHERS_MOST = 65_536  # files without TLS that are remembered; a build makes new programs all the time
-
-
-class Finder:
-    """
-    Looks into each file once, by its identity, whatever its path and however many processes map it. `attach` gets what was
-    found, and a path that opens the very file while the call lasts.
-    """
-
-    def __init__(self, attach: Callable[[Library, str], None]) -> None:
-        self._attach = attach
-        self._probed: set[FileId] = set()
-        self._others: set[FileId] = set()
-
-    def look_into(self, file: BinaryIO, name: str | Mapped) -> bool:
-        """Whether it is probed, by now. Raises CaptureError where it cannot be read or probed."""
-        identity = file_id(file)
-        if identity in self._probed or identity in self._others:
-            return identity in self._probed
-        if len(self._others) >= _OTHERS_MOST:
-            self._others.clear()
-        self._others.add(identity)
-        library = inspect_open(file, name if isinstance(name, str) else name.name)
-        if library is None:
-            return False
-        self._attach(library, f"/proc/self/fd/{file.fileno()}")
-        self._probed.add(identity)
-        return True
-
-    def attempt(self, path: str, name: str | Mapped = "") -> bool | None:
-        """The same for what may be any file; None where it cannot be opened, because its process is gone for example."""
-        try:
-            file = open_file(path)
-        except CaptureError:
-            return None
-        with file:
-            try:
-                return self.look_into(file, name or path)
-            except CaptureError:
-                return False

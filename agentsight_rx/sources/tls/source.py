@@ -2,14 +2,7 @@
 
 from __future__ import annotations
 
-import ctypes
-import mmap
-import os
-import threading
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
-from itertools import chain
-from pathlib import Path
 from struct import Struct as Layout
 from typing import NamedTuple
 
@@ -20,22 +13,15 @@ from ...errors import CaptureError
 from ...events import Connection, Loss, Origin, TlsChunk, TlsClose, TlsEvent, TlsHandshake, time_of
 from ...loss import Reason
 from ...say import say as tell
-from ..containers.contents import control_groups, inside, libraries_in, members
-from ..containers.references import Container, is_reference, resolve_reference
+from ..containers.contents import inside, libraries_in, members
+from ..containers.references import Container
 from ..kernel.probes import Probes
 from ..kernel.program import CALL_FIELDS, Program
-from ..target import Target, seeds
-from .libraries import (
-    FUNCTIONS,
-    Finder,
-    Library,
-    looks_like,
-    mapped_files,
-    open_file,
-    system_libraries,
-    unreadable,
-    users_of,
-)
+from ..target import Target
+from .finder import Finder
+from .libraries import FUNCTIONS, Library, looks_like, open_file, system_libraries, unreadable
+from .mapped import mapped_files
+from .scope import Scope, scope_of
 
 __all__ = ["TlsOptions", "tls"]
 
@@ -96,7 +82,7 @@ class TlsReader:
     def __init__(self, options: TlsOptions, say: Callable[[str], None] | None = None) -> None:
         self._options = options
         self._say = say or tell
-        self._scope = _Scope(options.target)
+        self._scope = Scope(options.target)
         self._program: Program[TlsEvent] | None = None
         self._probes: Probes | None = None
         self._libraries: list[Library] = []
@@ -107,7 +93,7 @@ class TlsReader:
         self._comms: dict[bytes, str] = {}
 
     def open(self) -> None:
-        self._scope = _scope_of(self._options)
+        self._scope = scope_of(self._options.target, self._options.binaries)
         self._load(multi=self._options.multi)
         try:
             self._look_around()
@@ -299,87 +285,3 @@ class TlsReader:
             del self._open[pid, ssl]
             return TlsClose(source, offset, latency_ns)
         return None
-
-
-# -- whom to watch -----------------------------------------------------------------------------------------------------
-
-
-class _Nobody(Target, frozen=True):
-    """A target that no process fits: the kernel side follows those that are put in one by one."""
-
-    @property
-    def everything(self) -> bool:
-        return False
-
-
-class _Scope(msgspec.Struct, frozen=True):
-    """The processes of `target`, of `containers` and, with `by_file`, those that use one of `files`."""
-
-    target: Target
-    files: tuple[str, ...] = ()
-    by_file: bool = False
-    containers: tuple[Container, ...] = ()
-
-    @property
-    def switches(self) -> list[str]:
-        """For bpf/tls.c."""
-        return [*(["-DBY_FILE"] if self.by_file else []), *(["-DBY_GROUP"] if self.containers else [])]
-
-    def watched(self) -> set[int]:
-        """The pids that fit now."""
-        return {*seeds(self.target), *self._chosen()}
-
-    def _chosen(self) -> set[int]:
-        users = users_of(self.files) if self.by_file else set[int]()
-        roots = users | {container.init_pid for container in self.containers}
-        below = (seeds(Target(pid, children=self.target.children)) for pid in roots)
-        return {*roots, *members(self.containers), *chain.from_iterable(below)}
-
-    def choose(self, program: Program[TlsEvent]) -> None:
-        """Make the kernel side follow: what comes first, then what is there already."""
-        for group in chain.from_iterable(control_groups(container) for container in self.containers):
-            program.bpf[b"groups"][ctypes.c_uint64(group)] = ctypes.c_uint8(1)
-        if self.by_file:
-            for path in self.files:
-                _teach(program, path)
-        program.seed()
-        tracked, known = program.bpf[b"tracked"], set[int]()
-        while new := self._chosen() - known:
-            known |= new
-            for pid in new:
-                key = ctypes.c_uint32(pid)
-                if key not in tracked:
-                    tracked[key] = tracked.Leaf(0)
-                if not Path(f"/proc/{pid}").exists():
-                    with suppress(KeyError):
-                        del tracked[key]
-
-
-def _scope_of(options: TlsOptions) -> _Scope:
-    target = options.target
-    files = tuple(os.path.abspath(path) for path in options.binaries if not is_reference(path))
-    containers = tuple(resolve_reference(text) for text in options.binaries if is_reference(text))
-    by_binaries = bool(options.binaries) and target.pid is None and target.session is None
-    if by_binaries:
-        target = _Nobody(uid=target.uid, children=target.children, cgroup=target.cgroup)
-    return _Scope(target, files, by_binaries and bool(files), containers)
-
-
-def _teach(program: Program[TlsEvent], path: str) -> None:
-    """
-    Map the file, so that the kernel side sees it as it will see it of others: no file system is asked what it calls it, and
-    some tell a device number that is not the one in the kernel.
-    """
-    teacher, here = program.bpf[b"teacher"], ctypes.c_int(0)
-    teacher[here] = ctypes.c_uint32(threading.get_native_id())
-    try:
-        with open_file(path) as file:
-            mmap.mmap(file.fileno(), 1, mmap.MAP_PRIVATE, mmap.PROT_READ | mmap.PROT_EXEC).close()
-    except OSError as error:
-        raise CaptureError(f"{path} cannot be mapped as a program ({error.strerror}): nobody can run it") from error
-    finally:
-        teacher[here] = ctypes.c_uint32(0)
-    if not len(program.bpf[b"chosen"]):
-        raise CaptureError(
-            f"the kernel did not see us map {path}: we run in a pid namespace; start this in that of the machine (--pid=host)"
-        )
