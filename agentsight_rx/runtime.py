@@ -13,7 +13,8 @@ from typing import Any, TypeVar
 from msgspec import Struct
 from reactivex import Observable
 
-from .core.engine import Engine, Hub, Site
+from .core.engine import Engine, Site
+from .core.hub import Hub
 from .core.mailbox import Mailbox, Overflow
 from .core.sink import Sink, Writer
 from .core.stream import as_stream

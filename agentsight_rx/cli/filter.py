@@ -26,7 +26,7 @@ from ..events import (
 )
 from ..graphs import TraceOptions, http_messages
 from ..loss import Reason, RuleCounts
-from ..operators.filter_exchanges import HttpMessage, Rejected, judge_http
+from ..operators.judge_http import HttpMessage, Rejected, judge_http
 from ..rules.http import HttpRules, compile_http
 from ..rules.tls import TlsRules, compile_tls
 from ..sources import ReplayOptions

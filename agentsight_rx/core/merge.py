@@ -9,7 +9,9 @@ from reactivex import abc
 from reactivex.disposable import CompositeDisposable
 
 from ..events import time_of as event_time
-from .engine import STEP_NS, Engine, Outlet, Site
+from .engine import Engine, Site
+from .hub import Outlet
+from .pace import STEP_NS
 from .stream import Node, Stream
 
 __all__ = ["merge"]

@@ -10,7 +10,8 @@ from reactivex import ConnectableObservable, Observable, abc
 from reactivex.disposable import CompositeDisposable, Disposable
 
 from ..loss import Reason
-from .engine import Engine, Hub, Outlet, Reader, Site
+from .engine import Engine, Site
+from .hub import Hub, Outlet, Reader
 from .machine import Kernel
 
 __all__ = [

@@ -12,7 +12,7 @@ from ..core.stream import Operator
 from ..events import BodyPart, HttpEvent, HttpRequest, HttpResponse, SseMessage, WebSocketMessage
 from ..loss import Reason, RuleCounts
 from ..rules.http import compile_http
-from .filter_exchanges import Rejected, judge_http
+from .judge_http import Rejected, judge_http
 
 __all__ = ["filter_http"]
 

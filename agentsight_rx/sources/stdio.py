@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import time
+from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from struct import Struct as Layout
@@ -117,7 +118,7 @@ class StdioReader:
         self._pids: set[int] = set()  # that used a channel and have not ended
         self._held: dict[Channel, list[StdioChunk]] = {}
         self._known: dict[Channel, None] = {}  # nothing is held back any more
-        self._early: dict[int, list[StdioChunk]] = {}  # by the inode of the end that wrote
+        self._early: OrderedDict[int, list[StdioChunk]] = OrderedDict()  # by the inode of the end that wrote
         self._early_lost: list[StdioChunk] = []
 
     def open(self) -> None:
@@ -249,7 +250,7 @@ class StdioReader:
             return
         self._early.setdefault(item.mine, []).append(chunk)
         while sum(map(len, self._early.values())) > _EARLY_MOST:
-            self._early_lost += self._early.pop(next(iter(self._early)))
+            self._early_lost += self._early.popitem(last=False)[1]
 
     def _accepted(self, pair: _Pair, out: list[StdioEvent]) -> None:
         """Both ends of a socket are known: what was written before goes to the end that did not write it."""

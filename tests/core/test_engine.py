@@ -17,7 +17,8 @@ from reactivex import abc
 from reactivex import operators as ops
 from reactivex.scheduler import CurrentThreadScheduler, ImmediateScheduler
 
-from agentsight_rx.core.engine import Engine, Hub, Site
+from agentsight_rx.core.engine import Engine, Site
+from agentsight_rx.core.hub import Hub
 from agentsight_rx.core.machine import Kernel
 from agentsight_rx.core.stream import Operator, Stream, of, origin
 from agentsight_rx.events import Event, Loss, Origin, Tick, TlsHandshake, time_of

@@ -22,7 +22,7 @@ from agentsight_rx.events import (
 )
 from agentsight_rx.loss import Reason, RuleCounts
 from agentsight_rx.operators import filter_http
-from agentsight_rx.operators.filter_exchanges import Rejected, judge_http
+from agentsight_rx.operators.judge_http import Rejected, judge_http
 from agentsight_rx.rules.http import compile_http
 
 from . import CONNECTION, Running, run
