@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from msgspec import Struct
 
 from agentsight_rx.core.engine import Site
-from agentsight_rx.core.kernels import each, keep, per_key
+from agentsight_rx.core.kernels import each, keep
+from agentsight_rx.core.per_key import per_key
 from agentsight_rx.core.machine import Bounded, Checkpointed, Kernel, Machine
 from agentsight_rx.core.stream import Operator
 from agentsight_rx.events import Loss, Origin

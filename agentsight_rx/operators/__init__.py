@@ -1,6 +1,7 @@
 """Every analysis as an Rx operator: a function that returns an `Operator`, to be used in `.pipe()`."""
 
-from ..core.kernels import change, each, keep, per_key
+from ..core.kernels import change, each, keep
+from ..core.per_key import per_key
 from .decode_content import decode_content
 from .filter_http import filter_http
 from .filter_tls import drop_marked, filter_tls

@@ -10,7 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ..core.bounded import Recent
-from ..core.kernels import per_key
+from ..core.per_key import per_key
 from ..core.machine import Bounded, Checkpointed, encode_state
 from ..core.stream import Operator
 from ..events import BodyPart, Connection, Headers, HttpEvent, HttpRequest, HttpResponse, TlsClose

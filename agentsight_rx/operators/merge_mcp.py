@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
-from ..core.kernels import per_key
+from ..core.per_key import per_key
 from ..core.machine import Bounded, Checkpointed
 from ..core.stream import Operator
 from ..events import Channel, Connection, HttpEvent, HttpRequest, HttpResponse, Origin, RpcMessage, SseMessage, TlsClose

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from ..core.bounded import Recent
-from ..core.kernels import per_key
+from ..core.per_key import per_key
 from ..core.machine import Bounded, Checkpointed
 from ..core.stream import Operator
 from ..events import Connection, Headers, HttpEvent, HttpRequest, SseEvent, TlsClose, WebSocketMessage

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 import msgspec
 from msgspec import Struct
 
-from ..core.kernels import per_key
+from ..core.per_key import per_key
 from ..core.machine import Bounded, Checkpointed, encode_state
 from ..core.stream import Operator
 from ..events import Connection, Direction, HttpEvent, TlsChunk, TlsClose, TlsEvent

@@ -11,7 +11,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from agentsight_rx.core.engine import Engine, Site
-from agentsight_rx.core.kernels import change, each, keep, per_key
+from agentsight_rx.core.kernels import change, each, keep
+from agentsight_rx.core.per_key import per_key
 from agentsight_rx.core.machine import Bounded, Checkpointed, Kernel, Machine, Malformed
 from agentsight_rx.core.stream import Operator
 from agentsight_rx.events import Loss, Origin
