@@ -111,7 +111,7 @@ def _lived(shortest_ms: int, event: ProcessEvent) -> bool:
 
 
 def replay(paths: ReplayOptions, options: TraceOptions) -> Stream[Output]:
-    """The same picture from recorded events: raw records go through the whole chain, what was parsed already goes by."""
+    """The same graph over recorded events: raw records take the whole chain, parsed events pass unchanged."""
     return _redacted(_any_tls(sources.replay(paths), options), options).pipe(op.materialize())
 
 
@@ -143,7 +143,7 @@ def http_messages(source: Stream[TlsEvent], options: TraceOptions) -> Stream[Htt
 
 
 def _any_tls(source: Stream[Event], options: TraceOptions) -> Stream[Event]:
-    """The operators of the TLS chain let every other kind of event go by, so a mixed recording can take the same way."""
+    """The operators of the TLS chain pass every other kind of event unchanged, so a mixed recording can take the same path."""
     return _tls(source, options)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 

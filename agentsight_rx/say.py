@@ -1,4 +1,4 @@
-"""A sentence -> standard error: what the program tells the person who runs it, beside the events."""
+"""A sentence -> standard error: messages of the program to the user, apart from the events."""
 
 from __future__ import annotations
 

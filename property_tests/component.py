@@ -282,7 +282,7 @@ class _Watched(_Around[A, B]):
 
     def batches_are_as_they_were(self) -> None:
         for batch, copy in self._seen:
-            assert copy == list(batch), "nobody changes a batch that was handed over"
+            assert copy == list(batch), "a batch that was handed over does not change"
 
 
 def _totals(entries: Sequence[Entry]) -> dict[Reason, tuple[int, int]]:

@@ -11,8 +11,8 @@ from msgspec import Struct
 
 from agentsight_rx.core.engine import Site
 from agentsight_rx.core.kernels import each, keep
-from agentsight_rx.core.per_key import per_key
 from agentsight_rx.core.machine import Bounded, Checkpointed, Kernel, Machine
+from agentsight_rx.core.per_key import per_key
 from agentsight_rx.core.stream import Operator
 from agentsight_rx.events import Loss, Origin
 from agentsight_rx.loss import Reason
@@ -375,8 +375,8 @@ class CountsWhatItPassesOn(Upper):
 KERNELS: dict[type[Upper], str] = {
     DropsTheTailOfABatch: "one event a batch|the events around",
     NumbersWithinTheBatch: "one event a batch",
-    SortsItsInput: "nobody changes a batch",
-    UsesOneListForAllBatches: "nobody changes a batch",
+    SortsItsInput: "a batch that was handed over",
+    UsesOneListForAllBatches: "a batch that was handed over",
     DropsTheBatchBehindABug: "the events around",
     NeverRaises: "where the engine is strict a bug is raised",
     FiltersWithoutCounting: "in - out == lost",

@@ -1,4 +1,4 @@
-"""Several operators -> one: what always stands together can be given a name, and costs nothing."""
+"""Several operators -> one, under a name of its own. It costs nothing at run time."""
 
 from __future__ import annotations
 
@@ -34,8 +34,7 @@ def compose(
 ) -> Operator[A, F]: ...
 def compose(name: str, *operators: Operator[Any, Any]) -> Operator[Any, Any]:
     """
-    One operator that does what `operators` do one behind the other. In a run, in the ledger and in --explain each of them
-    stands by itself.
+    One operator that applies `operators` in order. In a run, in the ledger and in --explain each of them has its own line.
     """
     return _Composed(name, operators)
 
@@ -51,7 +50,7 @@ class _Composed(Operator[A_contra, B_co]):
 
 
 class _Sequence(Kernel[A_contra, B_co]):
-    """Kernels one behind the other, as one. A `Stream` runs them apart; this is for other ways to run an operator."""
+    """Several kernels as one. A `Stream` runs them apart; this is for other ways to run an operator."""
 
     def __init__(self, kernels: Sequence[Kernel[Any, Any]]) -> None:
         self._kernels = kernels

@@ -1,4 +1,8 @@
-"""Batches of events -> steps of event time: the scheduler that every operator of a run lives on, without threads or clocks."""
+"""
+Batches of events -> steps of event time: the scheduler of every operator in a run, without threads or clocks.
+
+Longer than 300 lines because a scheduler of RxPY is one class, and events and timers share its time.
+"""
 
 from __future__ import annotations
 
@@ -87,7 +91,7 @@ class Engine(PeriodicScheduler):
         self._next_ns: int | None = None
         self._last_ns: int | None = None  # no timer runs after this, set when the last source ended
         self._tokens: list[Token[Engine | None]] = []
-        self._queued: Callable[[], object] = lambda: self  # None once what shall run this engine is gone
+        self._queued: Callable[[], object] = lambda: self  # returns None once the function that runs this engine is gone
 
     # -- finding the run -------------------------------------------------------------------------------------------
 
@@ -118,7 +122,7 @@ class Engine(PeriodicScheduler):
         _current.reset(self._tokens.pop())
 
     def hub(self, key: object, make: Callable[[], Hub[E]]) -> Hub[E]:
-        """The hub of a source in this run, made and announced at the first call."""
+        """The hub of a source in this run, made and attached at the first call."""
         found: Hub[E] | None = self._hubs.get(key)
         if found is None:
             found = self._hubs[key] = make()
@@ -149,7 +153,7 @@ class Engine(PeriodicScheduler):
         return _EPOCH + timedelta(microseconds=self._now_ns / 1000)
 
     def start(self, clock_ns: int) -> None:
-        """Let time begin at the clock, before any event came; timers that were set before it count from here."""
+        """Begin event time at the clock, before any event came; timers that were set before count from here."""
         if self._next_ns is None:
             start_ns = clock_ns // STEP_NS * STEP_NS
             shift_ns = start_ns - self._now_ns
@@ -179,7 +183,7 @@ class Engine(PeriodicScheduler):
             self._take(hub, batch, times)
 
     def _replay(self, hub: Hub[E], batch: Sequence[E], times: list[int]) -> None:
-        """A `Tick` is no event: it lets time go on as it did when nothing came."""
+        """A `Tick` is no event: it advances time as it advanced in the recorded run when no event came."""
         start = 0
         for index, (event, time_ns) in enumerate(zip(batch, times, strict=True)):
             if isinstance(event, Tick):
@@ -213,12 +217,12 @@ class Engine(PeriodicScheduler):
         return batch[start:]
 
     def _see(self, time_ns: int) -> None:
-        """The newest event so far: from here steps are fine again."""
+        """The newest event so far: from here on steps are fine again."""
         self._newest_ns = time_ns
         self._next_ns = self._now_ns + STEP_NS
 
     def idle(self, clock_ns: int) -> None:
-        """Nothing came: let time go on to a slack behind the clock."""
+        """No event came: advance time to a slack behind the clock."""
         if self._next_ns is not None and clock_ns - SLACK_NS >= self._next_ns:
             self._advance(clock_ns - SLACK_NS)
 
@@ -245,7 +249,7 @@ class Engine(PeriodicScheduler):
         self._step(partial(hub.on_batch, batch))
 
     def end(self, hub: Hub[Any]) -> None:
-        """The source has no more: its subscribers complete."""
+        """The source has ended: complete its subscribers."""
         self._step(hub.on_completed)
 
     def _step(self, act: Callable[[], None]) -> None:
@@ -266,7 +270,7 @@ class Engine(PeriodicScheduler):
             self._advance(max(self._timers[0][0], self._next_ns or 0))
 
     def after_step(self, action: Callable[[], None]) -> None:
-        """Run `action` once what is being delivered now went through; at once if nothing is."""
+        """Run `action` after the current delivery; at once if there is none."""
         if self._stepping or self._acting:
             self._later.append(action)
         else:
@@ -281,7 +285,7 @@ class Engine(PeriodicScheduler):
                 self._stepping = False
 
     def add(self, ticker: Ticker) -> abc.DisposableBase:
-        """Tick `ticker` from now on, after those that were added before it."""
+        """Tick `ticker` from now on, after those added before it."""
         self._tickers.append(ticker)
         return Disposable(lambda: self._tickers.remove(ticker) if ticker in self._tickers else None)
 
@@ -292,7 +296,7 @@ class Engine(PeriodicScheduler):
     # -- the scheduler of stock RxPY operators ---------------------------------------------------------------------
 
     def schedule(self, action: abc.ScheduledAction[S], state: S | None = None) -> abc.DisposableBase:
-        """Run `action` now; inside another action, right behind it."""
+        """Run `action` now; inside another action, right after it."""
         disposable = SingleAssignmentDisposable()
 
         def act() -> None:

@@ -18,16 +18,16 @@ E_contra = TypeVar("E_contra", contravariant=True)
 
 
 class Reader(Protocol[E_co]):
-    """Where events come from. `open` emits nothing; `poll` waits at most `timeout` s and gives None at the end of input."""
+    """What reads a source. `open` emits nothing; `poll` waits at most `timeout` s and returns None at the end of input."""
 
     def open(self) -> None: ...
     def poll(self, timeout: float, /) -> Sequence[E_co] | None: ...
-    def lost(self) -> Sequence[E_co]: ...  # what the source could not deliver since the last call, as events
-    def close(self) -> Sequence[E_co]: ...  # stop, then what was still on its way
+    def lost(self) -> Sequence[E_co]: ...  # `Loss` events since the last call
+    def close(self) -> Sequence[E_co]: ...  # detach, then return the events that were still under way
 
 
 class Outlet(Protocol[E_contra]):
-    """Who takes batches."""
+    """A subscriber to batches."""
 
     def on_batch(self, batch: Sequence[E_contra], /) -> None: ...
     def on_completed(self) -> None: ...
@@ -35,16 +35,16 @@ class Outlet(Protocol[E_contra]):
 
 
 class Ticker(Protocol):
-    """Who wants to know that time went on."""
+    """A subscriber to the steps of time."""
 
     def tick(self, now_ns: int, /) -> None: ...
 
 
 class Hub(Generic[E]):
-    """One source in one run: hands each batch to all who subscribed to it."""
+    """One source in one run: hands each batch to all subscribers."""
 
     def __init__(self, name: str, reader: Reader[E], time_of: Callable[[E], int] | None, *, live: bool = False) -> None:
-        self.live = live  # its events happen now: when none comes, the clock tells the time
+        self.live = live  # its events happen now: while none comes, time follows the clock
         self.meter = Meter(name)
         self.name = name
         self.reader = reader

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import msgspec
-from msgspec import Struct
 
 from ..events import Loss
 from ..loss import Reason
-from .bounded import Recent
 from .engine import Site
 from .machine import Bounded, Checkpointed, Kernel, Machine, Malformed, encode_state
 from .stream import Operator
@@ -28,7 +26,7 @@ def change(function: Callable[[A], B], *, name: str = "change") -> Operator[A, B
 
 
 def keep(predicate: Callable[[A], object], *, name: str = "keep", options: str = "") -> Operator[A, A]:
-    """Let through the events for which `predicate` is true; the others are counted as filtered."""
+    """Emit the events for which `predicate` is true; the others are counted as filtered."""
     return Operator(name, lambda site: _Keep(site, predicate), options)
 
 
@@ -131,7 +129,7 @@ def held_of(machine: Machine[Any, Any]) -> int:
 
 
 def state_of(machine: Machine[Any, Any], make: Callable[[], Machine[Any, Any]]) -> bytes:
-    """The state of a machine. One that is not Checkpointed must be as it was born."""
+    """The state of a machine as msgpack. One that is not Checkpointed must have none."""
     if isinstance(machine, Checkpointed):
         return encode_state(cast("Checkpointed[Any]", machine).snapshot())
     if vars(machine) != vars(make()):

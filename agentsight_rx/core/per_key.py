@@ -1,4 +1,4 @@
-"""A key of each event and a machine -> an operator with one machine a key: connections, channels, processes."""
+"""The key of an event and a machine -> an operator with one machine for each key: a connection, a channel, a process."""
 
 from __future__ import annotations
 
@@ -59,8 +59,8 @@ class _KeyedState(Struct, array_like=True):
 
 class _PerKey(Kernel[A, B], Generic[A, B, K]):
     """
-    The order of use counts only once the table is more than half full: until then a hit costs one look-up, and whatever is
-    used at all between half and full moves behind what is not.
+    The order of use is kept only while the table is more than half full: until then a hit costs one look-up, and every key
+    used between half full and full moves behind those that are not.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class _PerKey(Kernel[A, B], Generic[A, B, K]):
         self._key_type = key_type
         self._machines: Recent[K, Machine[A, B]] = Recent(max(1, limit))
         self._half = limit // 2
-        self._order: list[Machine[A, B]] | None = None  # the machines of the table, made anew when that changed
+        self._order: list[Machine[A, B]] | None = None  # the machines of the table; None after a change
         self._ticks = type(machine()).tick is not Machine[Any, Any].tick
         self._budget = budget
         self._weigh = weigh
@@ -170,7 +170,7 @@ class _PerKey(Kernel[A, B], Generic[A, B, K]):
             self._legacies.put(key, legacy)
 
     def _evict(self, machine: Machine[A, B], out: list[B]) -> None:
-        """What the machine emits now is partial, so it counts; what it keeps to itself is lost."""
+        """What the machine emits now is partial, so it is counted; what it still holds is lost."""
         held = held_of(machine)
         try:
             out.extend(machine.evict() if isinstance(machine, Bounded) else machine.finish())

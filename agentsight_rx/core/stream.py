@@ -1,4 +1,8 @@
-"""Machines -> Rx operators: a Stream is an Observable of single events that moves batches inside. Joins both, alone."""
+"""
+Kernels -> Rx operators: a Stream is an Observable of single events that moves batches inside. Only this file joins the two.
+
+Longer than 300 lines because `pipe` needs an overload for each number of operators to have types.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +44,7 @@ E_co = TypeVar("E_co", covariant=True)
 
 
 class Node(Struct, frozen=True):
-    """A graph as a value: what stands here, with which options, fed by what. `ours` is False for stock operators."""
+    """A graph as a value: a name, its options, its inputs. `ours` is False for stock RxPY operators."""
 
     name: str
     options: str = ""
@@ -73,16 +77,16 @@ class Operator(Generic[A_contra, B_co]):
 
     @property
     def stages(self) -> tuple[Operator[Any, Any], ...]:
-        """What it is made of, each with a place of its own in the ledger and in --explain: itself, unless it is a chain."""
+        """Its parts, each with its own line in the ledger and in --explain: itself alone, unless it was composed."""
         return (self,)
 
     def kernel(self, site: Site) -> Kernel[A_contra, B_co]:
-        """The running part, for tests and for other ways to run it."""
+        """The running part: for a chain, for tests and for other ways to run it."""
         return self._make(site)
 
 
 class Stream(Observable[E_co]):
-    """An Observable of events that hands batches to our own operators and single events, in order, to everybody else."""
+    """An Observable of events: hands batches to operators of this package, and single events, in order, to any other subscriber."""
 
     def __init__(self, root: Root[Any], stages: tuple[Operator[Any, Any], ...] = ()) -> None:
         super().__init__()
@@ -94,7 +98,7 @@ class Stream(Observable[E_co]):
         return self._root.name
 
     def then(self, operator: Operator[Any, B]) -> Stream[B]:
-        """This stream with one more of our operators behind it."""
+        """This stream, continued by an operator of this package."""
         return Stream[B](self._root, (*self._stages, *operator.stages))
 
     def attach(self, engine: Engine, outlet: Outlet[E_co]) -> abc.DisposableBase:
@@ -112,7 +116,7 @@ class Stream(Observable[E_co]):
         return self.attach(engine, _Singles(engine, self._root.name, observer))
 
     def share(self) -> Stream[E_co]:
-        """One run of everything above for all who subscribe to the result, batch by batch."""
+        """One run of everything upstream for all subscribers of the result, batch by batch."""
         return Stream[E_co](_Shared(self))
 
     def node(self) -> Node:
@@ -233,7 +237,7 @@ class Stream(Observable[E_co]):
         /,
     ) -> J: ...
     def pipe(self, *operators: Callable[[Any], Any]) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """Put operators behind this stream, ours and stock ones in any order."""
+        """Continue this stream by operators, of this package and stock ones in any order."""
         return _piped(self, operators)
 
 
@@ -248,7 +252,7 @@ def origin(
     """
     The Stream of a source: the first subscription in a run makes and attaches its reader, later ones join.
 
-    `live`: its events happen now, so that time goes on by the clock when none comes and a full queue drops.
+    `live`: its events happen now. Time then follows the clock while none comes, and a full queue drops events.
     """
     return Stream[E](_Origin(Node(name, options), lambda: Hub(name, reader(), time_of, live=live)))
 
@@ -281,7 +285,7 @@ class Chain(Generic[A_contra]):
             meter.seen += len(batch)
             try:
                 batch = kernel.feed(batch)
-            except Exception as error:  # of a kernel written by hand: those of kernels.py go on behind the failing event
+            except Exception as error:  # of a kernel written by hand: those of kernels.py resume after the failing event
                 site.bug(error, len(batch))
                 return
             if not batch:
@@ -323,7 +327,7 @@ class Chain(Generic[A_contra]):
         self._outlet.on_completed()
 
     def on_error(self, error: Exception, /) -> None:
-        """Stop now: what the kernels hold goes nowhere, so it is counted."""
+        """Stop now: what the kernels hold is not emitted, so it is counted."""
         if self._done:
             return
         self._done = True
@@ -347,7 +351,7 @@ class Chain(Generic[A_contra]):
 
 
 class _Singles(Generic[E]):
-    """The end of the batches: an ordinary Rx observer gets single events."""
+    """Hands single events to an ordinary Rx observer."""
 
     def __init__(self, engine: Engine, root: str, observer: abc.ObserverBase[E]) -> None:
         self._observer = observer

@@ -10,8 +10,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ..core.bounded import Recent
-from ..core.per_key import per_key
 from ..core.machine import Bounded, Checkpointed, encode_state
+from ..core.per_key import per_key
 from ..core.stream import Operator
 from ..events import BodyPart, Connection, Headers, HttpEvent, HttpRequest, HttpResponse, TlsClose
 from ..wire.coding import ContentDecoder, codings_of

@@ -8,8 +8,8 @@ from typing import TypeAlias
 from msgspec import Struct
 
 from ..core.bounded import Recent
-from ..core.per_key import per_key
 from ..core.machine import Bounded, Checkpointed
+from ..core.per_key import per_key
 from ..core.stream import Operator
 from ..events import (
     BodyPart,

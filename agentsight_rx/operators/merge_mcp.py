@@ -7,8 +7,8 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
-from ..core.per_key import per_key
 from ..core.machine import Bounded, Checkpointed
+from ..core.per_key import per_key
 from ..core.stream import Operator
 from ..events import Channel, Connection, HttpEvent, HttpRequest, HttpResponse, Origin, RpcMessage, SseMessage, TlsClose
 from ..wire.jsonrpc import Line, RpcText, decode_line, outcome_of, read_server, read_tool
@@ -22,7 +22,7 @@ _MARK = b'"jsonrpc"'
 def merge_mcp(*, text_limit: int = 1 << 20) -> Operator[HttpEvent, HttpEvent | RpcMessage]:
     """
     Emit what is said in JSON-RPC over HTTP as it comes over pipes: each request with its answer, each notification
-    (modelcontextprotocol.io, transports). The HTTP messages themselves go by.
+    (modelcontextprotocol.io, transports). The HTTP messages themselves pass unchanged.
 
         --Request(tools/call)--Response or SseMessage--------------|
         [                   merge_mcp()                            ]
@@ -88,7 +88,7 @@ class _Calls(Bounded[HttpEvent, HttpEvent | RpcMessage], Checkpointed[_State]):
             if message.kind == "request":
                 self._asked.append(_Asked(event.exchange, event.origin, message))
             elif message.kind == "notification":
-                made.append(self._told(event.origin, message, event.complete, event.reason))
+                made.append(self._notification(event.origin, message, event.complete, event.reason))
         while len(self._asked) > _ASKED_MOST:
             made.append(self._end(self._asked.pop(0), None, outcome="no_answer", end_ns=0, reason="pending_limit"))
         return made
@@ -103,7 +103,7 @@ class _Calls(Bounded[HttpEvent, HttpEvent | RpcMessage], Checkpointed[_State]):
         made: list[RpcMessage] = []
         for message in (message for body in bodies if _MARK in body for message in _messages(body)):
             if message.kind in ("request", "notification"):
-                made.append(self._told(event.origin, message, complete=True, reason=None))
+                made.append(self._notification(event.origin, message, complete=True, reason=None))
                 continue
             asked = next((asked for asked in waiting if asked.message.id == message.id), None)
             if asked is not None:
@@ -121,7 +121,7 @@ class _Calls(Bounded[HttpEvent, HttpEvent | RpcMessage], Checkpointed[_State]):
             )
         return made
 
-    def _told(self, origin: Origin, message: RpcText, complete: bool, reason: str | None) -> RpcMessage:
+    def _notification(self, origin: Origin, message: RpcText, complete: bool, reason: str | None) -> RpcMessage:
         return self._noted(
             RpcMessage(
                 origin,

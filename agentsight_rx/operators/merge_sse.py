@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 import msgspec
 from msgspec import Struct
 
-from ..core.per_key import per_key
 from ..core.machine import Bounded, Checkpointed, encode_state
+from ..core.per_key import per_key
 from ..core.stream import Operator
 from ..events import BodyPart, Connection, HttpEvent, HttpResponse, Loss, Origin, SseMessage
 from ..loss import Reason
@@ -18,20 +18,20 @@ from ..wire.http1_head import field
 __all__ = ["merge_sse"]
 
 _EVICTED_MOST = 64  # streams of a connection
-_MEMORY = 36  # bytes of it that a byte of the body can take at most: an event that says nothing has 6
+_MEMORY = 36  # bytes of memory for a byte of the body, at most: an empty event has 6 bytes
 
 
 def merge_sse(*, timeout: float = 30.0, budget: int = 256 << 20) -> Operator[HttpEvent, HttpEvent]:
     """
-    Decode each event stream as it arrives and emit one SseMessage at its end; the head goes by, the parts are used up.
+    Decode each event stream as it arrives and emit one SseMessage at its end; the head passes unchanged, the parts are consumed.
 
         --Response--Part--Part--Part(last)----|
         [            merge_sse()              ]
         --Response--------------SseMessage----|
 
-    A stream that is silent for `timeout` seconds is emitted as partial, and once more if it goes on. A streamed body that is
-    JSON values (an array, or one a line) is read in the same way: each value is an event. All open streams together hold at
-    most `budget` bytes: over that, those that had nothing to say for longest are emitted as partial, and counted.
+    A stream that is silent for `timeout` seconds is emitted as partial, and once more if it goes on. A streamed body of JSON
+    values (an array, or one a line) is read in the same way: each value is an event. All open streams together keep at most
+    `budget` bytes: over that, those silent for longest are emitted as partial, and counted.
     """
     silence_ns = round(timeout * 1e9)
     return per_key(
@@ -57,7 +57,7 @@ def _size(events: Sequence[HttpEvent]) -> int:
 
 
 class _Rest(Struct):
-    """What came of a stream behind the message that was told."""
+    """Bytes received after the stream's message was emitted."""
 
     origin: Origin
     size: int = 0
@@ -72,7 +72,7 @@ class _Rest(Struct):
                 reason=Reason.EVICTED,
                 count=1,
                 size=self.size,
-                note="the rest of a stream that had been told",
+                note="bytes after a message that was emitted early",
             )
         ]
 
@@ -88,7 +88,7 @@ class _EventStreams(Bounded[HttpEvent, HttpEvent], Checkpointed[_State]):
     def __init__(self, silence_ns: int) -> None:
         self._silence_ns = silence_ns
         self._open: dict[int, EventStream] = {}
-        self._evicted: dict[int, _Rest] = {}  # of streams that were told for want of room
+        self._evicted: dict[int, _Rest] = {}  # streams emitted early because memory was short
 
     def feed(self, event: HttpEvent, /) -> Iterable[HttpEvent]:
         if type(event) is not BodyPart:
@@ -108,7 +108,7 @@ class _EventStreams(Bounded[HttpEvent, HttpEvent], Checkpointed[_State]):
         return [stream.message(stream.reason_at_end(event)), *stream.loss()]
 
     def _skip(self, part: BodyPart) -> Iterable[HttpEvent]:
-        """What comes behind a message that said that it is not complete would make another one that says less."""
+        """The message was emitted as incomplete; a second one would hold less than the first."""
         rest = self._evicted[part.exchange]
         rest.origin, rest.size = part.origin, rest.size + len(part.data)
         if not part.last:

@@ -8,8 +8,8 @@ import msgspec
 from msgspec import Struct
 
 from ..core.bounded import Recent
-from ..core.per_key import per_key
 from ..core.machine import Bounded, Checkpointed
+from ..core.per_key import per_key
 from ..core.stream import Operator
 from ..events import Connection, Headers, HttpEvent, HttpRequest, SseEvent, TlsClose, WebSocketMessage
 from ..llm import find
@@ -24,8 +24,8 @@ _OPEN_MOST = 64  # calls without an answer on one WebSocket; the API takes one a
 def merge_websocket(*, timeout: float = 30.0) -> Operator[HttpEvent, HttpEvent]:
     """
     Emit the calls that are made over a WebSocket as they come over HTTP: each `response.create` is a request, the events
-    behind it one message (platform.openai.com/docs/guides/websocket-mode). What they are made of is used up, like the parts
-    of an event stream; all other messages go by.
+    behind it one message (platform.openai.com/docs/guides/websocket-mode). The messages they are made of are consumed, like the parts
+    of an event stream; all other messages pass unchanged.
 
         --create---event--event--completed--ping--|
         [            merge_websocket()            ]
@@ -47,7 +47,7 @@ def _connection(event: HttpEvent) -> Connection | None:
 
 
 class _Said(Struct):
-    """What a message begins with. Anybody may put anything there."""
+    """The fields that identify a message. A peer may send any value in them."""
 
     type: object = None
     status: object = None
@@ -80,7 +80,7 @@ class _Calls(Bounded[HttpEvent, HttpEvent], Checkpointed[_State]):
             return [*self._stop("closed"), event]
         if type(event) is HttpRequest and event.version != _VERSION and any(name == "upgrade" for name, _ in event.headers):
             self._headers, self._upgrade = event.headers, event.exchange
-            return [*self._stop("closed"), event]  # nobody saw the WebSocket before it close
+            return [*self._stop("closed"), event]  # the close of the earlier WebSocket was not captured
         return (event,)
 
     def _message(self, message: WebSocketMessage) -> list[HttpEvent]:
@@ -115,7 +115,7 @@ class _Calls(Bounded[HttpEvent, HttpEvent], Checkpointed[_State]):
             del self._open[stream.about.exchange]
             if stream.heard:
                 made += stream.cut(stream.damage or ("lost" if self._missed else "no_end_mark"))
-            else:  # nobody knows which of the calls is answered
+            else:  # unknown which of the calls is answered
                 for later in self._open.values():
                     later.damage = later.damage or "lost"
         known = isinstance(said.type, str) and (said.type == "error" or said.type.startswith("response."))
@@ -183,7 +183,7 @@ class _Calls(Bounded[HttpEvent, HttpEvent], Checkpointed[_State]):
         return self._stop("evicted")
 
     def _stop(self, reason: str) -> list[HttpEvent]:
-        """Calls that were answered in part are told; one without a word stays a request without an answer."""
+        """Emit calls that were answered in part; one without any answer stays a request alone."""
         open_calls = list(self._open.values())
         self._open.clear()
         self._missed = False

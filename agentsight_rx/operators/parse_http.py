@@ -1,4 +1,4 @@
-"""TlsChunk -> HttpRequest, HttpResponse, BodyPart, WebSocketMessage: what each connection said, put together and paired."""
+"""TlsChunk -> HttpRequest, HttpResponse, BodyPart, WebSocketMessage: reassemble each connection and pair its messages."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 import msgspec
 from msgspec import Struct
 
-from ..core.per_key import per_key
 from ..core.machine import Bounded, Checkpointed, encode_state
+from ..core.per_key import per_key
 from ..core.stream import Operator
 from ..events import Connection, Direction, HttpEvent, TlsChunk, TlsClose, TlsEvent
 from ..sessions.http1 import Http1Session
@@ -24,7 +24,7 @@ _BUDGET = 256 << 20
 
 def parse_http(*, body_limit: int = 8 << 20, budget: int = _BUDGET) -> Operator[TlsEvent, HttpEvent]:
     """
-    Reassemble HTTP/1.1, HTTP/2 and WebSockets over any cutting. What is none of these goes by unchanged.
+    Reassemble HTTP/1.1, HTTP/2 and WebSockets over any cutting. Everything else passes unchanged.
 
         out --POST /v1--|-rest of body-----------------------|
         in  -------------------------200 OK, event stream----|
@@ -33,7 +33,7 @@ def parse_http(*, body_limit: int = 8 << 20, budget: int = _BUDGET) -> Operator[
 
     A message with a hole in it is emitted with `complete=False` and the next one on the connection parses again. Of a body
     of more than `body_limit` bytes the beginning and the end are kept, what was between is counted in `body_lost`. The body
-    of an event stream is emitted as it arrives. All connections together hold at most `budget` bytes: over that, those not
+    of an event stream is emitted as it arrives. All connections together keep at most `budget` bytes: over that, those not
     used for longest end as partial, and are counted.
     """
     return per_key(
@@ -63,11 +63,11 @@ class _State(Struct, array_like=True):
 
 
 class _Wire(Bounded[TlsEvent, HttpEvent], Checkpointed[_State]):
-    """Both directions of one connection: where each stands, and the protocol that is spoken."""
+    """Both directions of one connection: the position in each, and the protocol."""
 
     def __init__(self, body_limit: int) -> None:
         self._limit = body_limit
-        self._exchange = 0  # counts on where the address is used again: two exchanges under one number would become one
+        self._exchange = 0  # goes on where the address is used again, so that no number occurs twice
         self._begin()
 
     def _begin(self) -> None:
@@ -95,7 +95,7 @@ class _Wire(Bounded[TlsEvent, HttpEvent], Checkpointed[_State]):
     def _chunk(self, chunk: TlsChunk) -> list[HttpEvent]:
         side = self._sides[chunk.origin.direction or "in"]
         out: list[HttpEvent] = []
-        if chunk.seq < side.seq or chunk.offset < side.offset:  # a new connection here, and nobody saw the old one close
+        if chunk.seq < side.seq or chunk.offset < side.offset:  # a new connection; the close of the old one was not captured
             self._session.finish("closed", out)
             self._begin()
             side = self._sides[side.direction]
@@ -125,7 +125,7 @@ class _Wire(Bounded[TlsEvent, HttpEvent], Checkpointed[_State]):
             self._succeed(out)
 
     def _succeed(self, out: list[HttpEvent]) -> None:
-        """Hand over to the protocol that was agreed on, with the bytes that are in it already."""
+        """Switch to the protocol that was agreed on, with its bytes that came in this record."""
         before = self._session
         if before.successor is not None:
             self._session = before.successor

@@ -1,4 +1,4 @@
-"""The events of one streamed answer -> SseMessage: what it said so far, whether that is all, and why not."""
+"""The events of one streamed answer -> SseMessage: its content so far, whether that is complete, and why not."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ __all__ = ["About", "EventStream", "EventStreamState", "restored"]
 _PENDING_MOST = 16 << 10
 _EVENTS_MOST = 16 << 20  # bytes of events that a message keeps; a long answer with a big tool input has 1 MiB
 _EVENT_COSTS = 100  # bytes of memory, whatever is in it
-_READ_MOST = 32 << 20  # bytes of events that are read; what is longer is no answer of a model
+_READ_MOST = 32 << 20  # bytes of events that are read; no answer of a model is longer
 
-# Clients hang up at the stream's own end mark, before the last chunk of the body: all was said
+# Clients hang up at the stream's own end mark, before the last chunk of the body: the message is complete
 _UNREAD = frozenset({"closed", "capture_end", "process_ended", "reset", "cancelled"})
 
 
@@ -58,27 +58,27 @@ class EventStreamState(Struct, array_like=True):
 
 
 class EventStream:
-    """One streamed answer. Bytes go in by `take`, events that somebody else decoded by `hear`."""
+    """One streamed answer. `take` reads bytes, `hear` takes an event that was decoded elsewhere."""
 
     def __init__(self, about: About) -> None:
         self.about = about
         self.decoder: SseDecoder | JsonStreamDecoder = JsonStreamDecoder() if about.json else SseDecoder()
         self.events: list[SseEvent] = []
-        self._pending: list[bytes] = []  # bytes that were not read yet
-        self._drained = 0  # `size` when they were last
+        self._pending: list[bytes] = []  # bytes not read yet
+        self._drained = 0  # `size` when they were last read
         self.events_lost = 0
         self.heard = 0  # bytes of memory that all events take
         self.provider: Provider | None = find(about.host or "", about.target) if about.target else None
         self.reader: StreamReader | None = self.provider.reader() if self.provider else None
-        self.status = 0  # where an event said it
+        self.status = 0  # where an event carries one
         self.trailers: Headers = ()
-        self.size = 0  # bytes of the body that no message and no loss stands for yet
+        self.size = 0  # bytes of the body that no message and no loss accounts for yet
         self.last_ns = about.origin.time_ns
         self.first_chunk_ns = 0
         self.chunks = 0
         self.revision = 0
         self.damage: str | None = None
-        self.emitted = False  # all that came so far was emitted
+        self.emitted = False  # everything so far was emitted
         self.whole = False  # and complete
 
     def take(self, part: BodyPart) -> None:
@@ -110,7 +110,7 @@ class EventStream:
         self._pending.append(behind)
 
     def drain(self) -> None:
-        """Read what has come in."""
+        """Read the pending bytes."""
         if not self._pending:
             return
         data = self._pending[0] if len(self._pending) == 1 else b"".join(self._pending)
@@ -145,7 +145,7 @@ class EventStream:
                 self.first_chunk_ns = self.last_ns
 
     def _recognise(self, events: list[SseEvent], kept: list[SseEvent]) -> StreamReader | None:
-        """The reader of the provider that says such things, told what was said before them."""
+        """The reader of the provider that sends such events, fed the earlier events of the stream."""
         self.provider = next((provider for event in events if (provider := dialect_of(event))), None)
         if self.provider is not None:
             self.reader = self.provider.reader()
@@ -153,7 +153,7 @@ class EventStream:
         return self.reader
 
     def message(self, reason: str | None) -> SseMessage:
-        """All that was said so far."""
+        """Everything so far, as one message."""
         self.drain()
         about = self.about
         size = self.size - self.decoder.held() - self.decoder.lost
@@ -186,29 +186,29 @@ class EventStream:
         return made
 
     def reason_in_silence(self) -> str | None:
-        """Clients need not read on behind the end mark: then all was said although the body has not ended."""
+        """Clients need not read past the end mark: then the message is complete although the body has not ended."""
         self.drain()
         return None if self.reader is not None and self.reader.ended and not self.damage else "timeout"
 
     def loss(self) -> list[HttpEvent]:
-        """What the decoder dropped, once nothing more comes: the bytes that no message stands for."""
+        """The bytes that the decoder dropped, once the stream has ended: no message accounts for them."""
         if not self.size:
             return []
         note = "an event was cut or too long"
         return [Loss(self.about.origin, "merge_sse", reason=Reason.MALFORMED, count=1, size=self.size, note=note)]
 
     def cut(self, reason: str) -> list[HttpEvent]:
-        """All that is left to say where its end was not seen."""
+        """The rest of a stream whose end was not captured."""
         self.drain()
         self.decoder.finish()
-        told: list[HttpEvent] = [] if self.emitted else [self.message(reason)]
-        return told + self.loss()
+        rest: list[HttpEvent] = [] if self.emitted else [self.message(reason)]
+        return rest + self.loss()
 
     def reason_at_end(self, last: BodyPart) -> str | None:
         """Why the message is not complete, if it is not: the body's own reason, a hole, or no end mark."""
         self.drain()
         cut = self.decoder.finish()
-        if self.damage:  # what a coding could not give is missing too, and that says more
+        if self.damage:  # bytes that could not be decompressed are missing too, and that reason says more
             return last.reason if (last.reason or "").startswith("coding_") else self.damage
         if self.reader is not None and self.reader.ended and last.reason in _UNREAD:
             return None
@@ -219,7 +219,7 @@ class EventStream:
         return "no_end_mark" if cut and not (self.reader is not None and self.reader.ended) else None
 
     def kept(self) -> int:
-        """Bytes of memory, about: events are kept as they came and as what they said."""
+        """About how many bytes of memory: events are kept as they came and as their content."""
         return min(self.heard, _EVENTS_MOST) + min(self.heard, _READ_MOST) + self.size
 
     def snapshot(self) -> EventStreamState:
@@ -270,7 +270,7 @@ def restored(state: EventStreamState) -> EventStream:
 
 
 def _first(events: list[SseEvent], room: int) -> list[SseEvent]:
-    """Those at the beginning whose data is no longer than `room` in all."""
+    """The first events, up to `room` bytes of data in all."""
     for place, event in enumerate(events):
         room -= _EVENT_COSTS + len(event.data) + len(event.event)
         if room < 0:

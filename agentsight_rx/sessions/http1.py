@@ -38,14 +38,16 @@ class Http1Session(Session):
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self._asked: deque[Asked] = deque()  # requests whose answers have not begun
-        self._unkept = 0  # requests behind those in `_asked` that there was no room for
-        self._answered: deque[tuple[Asked | None, bool]] = deque()  # by the responses of the record at hand; is that sure?
-        self._unsure = False  # a hole may have swallowed whole responses
+        self._unkept = 0  # later requests, for which `_asked` had no room
+        self._answered: deque[tuple[Asked | None, bool]] = (
+            deque()
+        )  # answered by the responses of this record; is the pair certain?
+        self._unsure = False  # a gap may hide whole responses
         self._decoders: dict[Direction, Http1Decoder] = {"in": Http1Decoder(self._answer), "out": Http1Decoder(self._answer)}
         self._messages: dict[Direction, OpenMessage | None] = {"in": None, "out": None}
         self._asking: Direction | None = None  # the side that sends requests
-        self._inferred = False  # a hole may have swallowed whole messages of either direction, so pairs are not sure any more
-        self._sure = 0  # but so many of the requests in `_asked` were there before, and no answer is missing
+        self._inferred = False  # a gap may hide whole messages of either direction, so pairs are not certain
+        self._sure = 0  # requests in `_asked` from before the gap, to which no answer is missing
         self.used = False  # a message was seen
 
     def _answer(self, status: int) -> str | None:
@@ -114,7 +116,7 @@ class Http1Session(Session):
         if side.last is not None:
             self._take(side, items, side.last, out)
         if decoder.dark:
-            if side.direction == self._asking:  # requests from here on may answer to others; those before keep their answers
+            if side.direction == self._asking:  # pairs from here on are uncertain; those before are not
                 self._sure = self._sure if self._inferred else len(self._asked)
             else:
                 self._unsure, self._sure = True, 0
@@ -141,7 +143,7 @@ class Http1Session(Session):
                 case ResponseHead():
                     self._response(side, item, out)
                 case Unparsed():
-                    self.foreign(item, source, side, out)
+                    self.unparsed(item, source, side, out)
                     side.first = origin
 
     def _request(self, side: Side, head: RequestHead) -> None:
@@ -198,7 +200,7 @@ class Http1Session(Session):
         return held + asked + sum(message.kept() for message in self._messages.values() if message)
 
     def enter_unseen(self) -> None:
-        """Begin in the middle of messages that nobody sees any more."""
+        """Begin in the middle of messages whose state was evicted."""
         self._unsure = self._inferred = True
         for decoder in self._decoders.values():
             decoder.gap(1, "evicted")

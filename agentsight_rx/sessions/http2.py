@@ -18,7 +18,7 @@ __all__ = ["Http2Session"]
 
 _HEADS_MOST = 16 << 20  # bytes of memory of the heads of open streams: packed they are a thousandth of that
 _STREAMS_MOST = 1024  # open at once; servers allow 100 or 128
-_ENDED_MOST = 4096  # streams whose late frames are known as such
+_ENDED_MOST = 4096  # streams whose late frames are recognised
 _STREAM_WANTED = (b'"stream":true', b'"stream": true')
 _CANCEL = 8  # RFC 9113 7
 
@@ -51,10 +51,10 @@ class Http2Session(Session):
         self._decoders: dict[Direction, Http2Decoder] = {"in": Http2Decoder(fresh=fresh), "out": Http2Decoder(fresh=fresh)}
         self._streams: Recent[int, _Stream] = Recent(_STREAMS_MOST)
         self._ended: Recent[int, None] = Recent(_ENDED_MOST)
-        self._client: Direction | None = None  # which side asks, once its bytes said so
+        self._client: Direction | None = None  # the side that sends requests, once that is known
         self._heads = 0
         self._spent = 0  # bytes of frames that belong to no message
-        self._hole: str | None = None  # why bytes are missing, of the hole that was seen last
+        self._hole: str | None = None  # the reason of the newest gap
 
     def feed(self, side: Side, chunk: TlsChunk, out: list[HttpEvent]) -> None:
         decoder = self._decoders[side.direction]
@@ -111,7 +111,7 @@ class Http2Session(Session):
                 case Lost():
                     self._lost(side, item)
                 case Unparsed():
-                    self.foreign(item, source, side, out)
+                    self.unparsed(item, source, side, out)
             side.first = origin
 
     def _data(self, side: Side, data: Data, origin: Origin, out: list[HttpEvent]) -> None:
@@ -153,10 +153,10 @@ class Http2Session(Session):
                 self._end(stream, way, reason=None, origin=origin, out=out, number=number, trailers=fields.headers)
             return
         if (stream is None and number in self._ended) or (stream is not None and way in stream.ended):
-            self._spent += size  # nothing can come behind an end
+            self._spent += size  # no frame may follow the end of a message
             return
         stream = stream or self._open(number, origin, out)
-        if message is not None:  # a second head where none can be
+        if message is not None:  # a second head is malformed
             self._end(stream, way, reason="malformed", origin=origin, out=out, number=number)
             stream = self._streams.get(number) or self._open(number, origin, out)
         if fields.promised or self._asks(way):

@@ -76,7 +76,7 @@ class WebSocketSession(Session):
         opening = self._opening
         for item in items:
             if type(item) is Unparsed:
-                self.foreign(item, source, side, out)
+                self.unparsed(item, source, side, out)
                 side.first = origin
                 continue
             assert type(item) is SocketMessage

@@ -555,14 +555,14 @@ def test_a_source_that_comes_up_after_the_others_ended_is_read_too() -> None:
 
 def test_a_run_is_told_of_each_source_once() -> None:
     engine = Engine()
-    told: list[Hub[Any]] = []
-    engine.attached = told.append
+    attached: list[Hub[Any]] = []
+    engine.attached = attached.append
     source = given([(0, "a")])
     for _ in range(2):
         source.subscribe(scheduler=engine)
     given().subscribe(scheduler=engine)
-    assert [hub.name for hub in told] == ["of", "of"]
-    assert told == engine.hubs
+    assert [hub.name for hub in attached] == ["of", "of"]
+    assert attached == engine.hubs
 
 
 def test_a_hub_knows_whether_anybody_wants_it() -> None:

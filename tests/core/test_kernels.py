@@ -12,8 +12,8 @@ from msgspec.structs import replace
 
 from agentsight_rx.core.engine import Engine, Site
 from agentsight_rx.core.kernels import change, each, keep
-from agentsight_rx.core.per_key import per_key
 from agentsight_rx.core.machine import Bounded, Checkpointed, Kernel, Machine, Malformed
+from agentsight_rx.core.per_key import per_key
 from agentsight_rx.core.stream import Operator
 from agentsight_rx.events import Loss, Origin
 from agentsight_rx.loss import Entry, Reason
@@ -461,7 +461,7 @@ GAP = Loss(ORIGIN, "tls", Reason.KERNEL_LOST, 2, 30)
 
 
 class Passes(Machine[Loss, Loss]):
-    """Lets losses by, and tells one of its own at the end of the day."""
+    """Passes losses unchanged, and reports one of its own at each tick."""
 
     def feed(self, loss: Loss, /) -> Iterable[Loss]:
         return [replace(loss, origin=replace(loss.origin, wall_ns=5))]
@@ -485,7 +485,7 @@ def test_a_loss_that_a_machine_reports_goes_on_and_into_the_ledger(operator: Ope
 
 
 class Adds(Passes):
-    """Lets losses by, and each time tells one of its own that looks the same."""
+    """Passes losses unchanged, and each time reports an equal one of its own."""
 
     def feed(self, loss: Loss, /) -> Iterable[Loss]:
         return [*super().feed(loss), loss]

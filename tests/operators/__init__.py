@@ -46,7 +46,7 @@ class Wire:
         return self._record(direction, data, 0)
 
     def misses(self, direction: Direction, size: int) -> None:
-        """A record of `size` bytes that nobody captured."""
+        """A record of `size` bytes that was not captured."""
         self._record(direction, bytes(size), 0)
 
     def closes(self) -> TlsClose:
