@@ -19,15 +19,14 @@ from .core.stream import as_stream
 from .errors import AgentsightError
 from .events import Loss, Origin
 from .loss import Ledger, Reason, RuleCounts
-from .say import say
-from .sink import Output, Sink, Writer
+from .sink import Output, Sink
+from .sink_thread import SinkThread
 from .view.tally import Tally
 
 __all__ = ["Run", "Summary", "run"]
 
 _POLL_S = 0.05  # how long a reader may wait before it looks whether it shall stop
 _IDLE_S = 0.01  # how long the engine waits for events before it lets time go on
-_FLUSH_S = 0.25
 _DRAIN_S = 10.0  # how long sinks may take to write what they hold at the end
 _ROOM = 0.25  # a source that can wait does so while any box is fuller than this
 
@@ -82,7 +81,7 @@ class Run:
         self._engine = Engine(strict=strict)
         self._engine.attached = self._attached
         self._ledger = self._engine.ledger
-        self._sinks = [_Box(sink, self._ledger) for sink in sinks]
+        self._sinks = [SinkThread(sink, self._ledger) for sink in sinks]
         self._tally = Tally()
         self._inbox: Mailbox[Any] = Mailbox()
         self._readers: list[_Reading] = []
@@ -104,11 +103,11 @@ class Run:
         return self._tally
 
     def __enter__(self) -> Run:
-        opened: list[_Box] = []
+        opened: list[SinkThread] = []
         try:
-            for box in self._sinks:
-                box.open()
-                opened.append(box)
+            for sink in self._sinks:
+                sink.open()
+                opened.append(sink)
             with self._engine:
                 self._graph.attach(self._engine, self)
             for reading in self._readers:
@@ -118,13 +117,13 @@ class Run:
             for reading in self._readers:
                 if reading.opened:
                     reading.hub.reader.close()
-            for box in opened:
-                box.abandon()
+            for sink in opened:
+                sink.abandon()
             raise
         self._running = True
         self._started = time.monotonic()
-        for box in self._sinks:
-            box.thread.start()
+        for sink in self._sinks:
+            sink.start()
         self._engine_thread.start()
         for reading in self._readers:
             reading.thread.start()
@@ -160,10 +159,10 @@ class Run:
             reading.thread.join()
         self._engine_thread.join()
         deadline = time.monotonic() + _DRAIN_S
-        for box in self._sinks:
-            box.box.close()
-        for box in self._sinks:
-            box.end(max(0.0, deadline - time.monotonic()))
+        for sink in self._sinks:
+            sink.close()
+        for sink in self._sinks:
+            sink.end(max(0.0, deadline - time.monotonic()))
         self._running = False
         self._summary = Summary(
             self._tally, self._ledger, seconds=time.monotonic() - self._started, ended_by=reason, failures=tuple(self._failures)
@@ -212,8 +211,8 @@ class Run:
     def on_batch(self, batch: Sequence[Output], /) -> None:
         """The end of the graph: every sink gets every batch."""
         self._tally.add(batch)
-        for box in self._sinks:
-            box.put(batch)
+        for sink in self._sinks:
+            sink.put(batch)
 
     def on_completed(self) -> None:
         self._graph_done = True
@@ -263,7 +262,7 @@ class Run:
         return now
 
     def _crowded(self) -> bool:
-        return self._inbox.fill > _ROOM / 4 or any(box.box.fill > _ROOM for box in self._sinks)
+        return self._inbox.fill > _ROOM / 4 or any(sink.fill > _ROOM for sink in self._sinks)
 
 
 def _queue_full(dropped: Dropped) -> Loss:
@@ -284,75 +283,6 @@ class _Reading:
         self.hub = hub
         self.thread = thread
         self.opened = False
-
-
-class _Box:
-    """A sink, its bounded box and its thread."""
-
-    def __init__(self, sink: Sink, ledger: Ledger) -> None:
-        self.sink = sink
-        self.box: Mailbox[Output] = Mailbox(events=sink.events, size=sink.size)
-        self.put_meter = ledger.meter(f"to {sink.name}")  # written by the engine thread
-        self.meter = ledger.meter(sink.name)  # written by the writer thread
-        self.thread = threading.Thread(target=self._write, name=f"write:{sink.name}", daemon=True)
-        self._ledger = ledger
-        self._writer: Writer | None = None
-        self._in_hand: Sequence[Output] = ()
-        self._told = False
-
-    def open(self) -> None:
-        self._writer = self.sink.open(self._ledger)
-
-    def abandon(self) -> None:
-        if self._writer is not None:
-            with contextlib.suppress(Exception):
-                self._writer.close()
-
-    def put(self, batch: Sequence[Output]) -> None:
-        meter = self.put_meter
-        meter.seen += len(batch)
-        dropped = self.box.put(batch)
-        if dropped:
-            meter.lose(Reason.QUEUE_FULL, dropped.count, dropped.size)
-        meter.passed += len(batch) - dropped.count
-
-    def _write(self) -> None:
-        writer = self._writer
-        assert writer is not None
-        flushed = time.monotonic()
-        while True:
-            item = self.box.get(_FLUSH_S)
-            if item is not None:
-                self._in_hand = item[1]
-                self.meter.seen += len(self._in_hand)
-                if self._try(lambda batch=item[1]: writer.write(batch)):  # type: ignore[misc]
-                    self.meter.passed += len(self._in_hand)
-                self._in_hand = ()
-            elif self.box.closed:
-                break
-            if time.monotonic() - flushed >= _FLUSH_S:
-                self._try(writer.flush)
-                flushed = time.monotonic()
-        self._try(writer.close)
-
-    def _try(self, act: Callable[[], None]) -> bool:
-        try:
-            act()
-        except Exception as error:
-            self.meter.lose(Reason.SINK_FAILED, len(self._in_hand) or 1)
-            if not self._told:
-                self._told = True
-                say(f"sink {self.sink.name} failed, what it cannot take is counted: {error}")
-            return False
-        return True
-
-    def end(self, timeout: float) -> None:
-        """Wait until everything is written; what a sink still holds at the deadline is counted as lost."""
-        self.thread.join(timeout)
-        if self.thread.is_alive():
-            left = self.box.abandon()
-            self.put_meter.lose(Reason.SINK_FAILED, len(left) + len(self._in_hand))
-            say(f"sink {self.sink.name} did not finish in {timeout:.0f} s; {len(left) + len(self._in_hand)} events lost")
 
 
 @contextlib.contextmanager
