@@ -25,16 +25,16 @@ from .view.tally import Tally
 
 __all__ = ["Run", "Summary", "run"]
 
-_POLL_S = 0.05  # how long a reader may wait before it looks whether it shall stop
-_IDLE_S = 0.01  # how long the engine waits for events before it lets time go on
+_POLL_S = 0.05  # how long a reader may wait before it checks whether to stop
+_IDLE_S = 0.01  # how long the engine waits for events before it advances time
 _DRAIN_S = 10.0  # how long sinks may take to write what they hold at the end
-_ROOM = 0.25  # a source that can wait does so while any box is fuller than this
+_ROOM = 0.25  # a recorded source waits while the box of any sink is fuller than this
 
 _END = object()  # in the inbox: this source has no more
 
 
 class Summary(Struct):
-    """What a run saw and what it missed. `ended_by`: end of input, signal, duration, graph, caller."""
+    """What a run saw and what it lost. `ended_by`: end of input, signal, duration, graph, caller."""
 
     tally: Tally
     ledger: Ledger
@@ -64,7 +64,7 @@ def run(
     Run `graph` into `sinks` until its sources end, `duration` seconds passed, or SIGINT or SIGTERM comes.
 
     `ready` is called once everything is attached. `strict` raises bugs in operators instead of counting them. Raises
-    CaptureError, SinkError or StoreError where something cannot be opened; nothing has been captured then.
+    CaptureError, SinkError or StoreError where something cannot be opened, before anything is captured.
     """
     with Run(graph, sinks, strict=strict) as running, _signals(running):
         if ready is not None:
@@ -74,7 +74,7 @@ def run(
 
 
 class Run:
-    """A run in steps, for callers that have more to do than to wait: enter, `wait` or do other things, `stop`."""
+    """A run in steps, for callers that do more than wait: enter, `wait` or do other things, `stop`."""
 
     def __init__(self, graph: Observable[Output], sinks: Iterable[Sink] = (), *, strict: bool = False) -> None:
         self._graph = as_stream(graph)
@@ -134,11 +134,11 @@ class Run:
             self.stop()
 
     def end(self, reason: str) -> None:
-        """Ask for the end; may be called from a signal handler."""
+        """Request the end; may be called from a signal handler."""
         self._reasons.put(reason)
 
     def wait(self, duration: float | None = None) -> str:
-        """Wait for the end of input, of the graph, of `duration` seconds, or for somebody who asked; says which it was."""
+        """Wait for the end of the input, of the graph or of `duration` seconds, or for `end`; returns the reason."""
         try:
             reason = self._reasons.get(timeout=duration)
         except queue.Empty:
@@ -147,7 +147,7 @@ class Run:
         return reason
 
     def stop(self) -> Summary:
-        """Stop the readers, finish what is open as partial, drain the sinks, close. A second call gives the same summary."""
+        """Stop the readers, finish what is open as partial, drain the sinks, close. A second call returns the same summary."""
         if self._summary is not None:
             return self._summary
         try:
@@ -174,7 +174,7 @@ class Run:
     def _attached(self, hub: Hub[Any]) -> None:
         reading = _Reading(hub, threading.Thread(target=self._read, args=(hub,), name=f"read:{hub.name}", daemon=True))
         self._readers.append(reading)
-        if self._running:  # an operator subscribed to a source in mid-run
+        if self._running:  # an operator subscribed to a source during the run
             hub.reader.open()
             reading.opened = True
             reading.thread.start()
@@ -251,7 +251,7 @@ class Run:
             self._inbox.put_anyway([*rest, _END], sender=hub)
 
     def _hand_over(self, hub: Hub[Any], batch: Sequence[Any], owed: Dropped) -> Dropped:
-        """Put `batch`, and in front of it what earlier batches lost; gives what is still to be told."""
+        """Put `batch` after a Loss for what was dropped before; returns the drops that are not reported yet."""
         if not batch:
             return owed
         if owed:

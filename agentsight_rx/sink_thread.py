@@ -1,4 +1,4 @@
-"""Batches -> one sink, on a thread of its own: a slow or failing sink hurts only itself, and what it loses is counted."""
+"""Batches -> one sink, on a thread of its own. A slow or failing sink affects no other, and what it loses is counted."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class SinkThread:
     def __init__(self, sink: Sink, ledger: Ledger) -> None:
         self._sink = sink
         self._box: Mailbox[Output] = Mailbox(events=sink.events, size=sink.size)
-        self._put_meter = ledger.meter(f"to {sink.name}")  # written by the engine thread
-        self._meter = ledger.meter(sink.name)  # written by the writer thread
+        self._put_meter = ledger.meter(f"to {sink.name}")  # used by the engine thread
+        self._meter = ledger.meter(sink.name)  # used by the writer thread
         self._thread = threading.Thread(target=self._write, name=f"write:{sink.name}", daemon=True)
         self._ledger = ledger
         self._writer: Writer | None = None
@@ -87,7 +87,7 @@ class SinkThread:
         return True
 
     def close(self) -> None:
-        """No more comes: the thread writes what is in the box and ends."""
+        """No more batches: the thread writes what is in the box and ends."""
         self._box.close()
 
     def end(self, timeout: float) -> None:

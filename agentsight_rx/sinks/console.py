@@ -16,7 +16,7 @@ __all__ = ["console"]
 
 
 def console(*, to: BinaryIO | None = None) -> Sink:
-    """Print every event to `to` (standard output), flushed a batch at a time."""
+    """Write every event to `to` (by default standard output), flushed after each batch."""
     return Sink("console", lambda ledger: _ConsoleWriter(ledger, to or sys.stdout.buffer))
 
 
@@ -38,5 +38,5 @@ class _ConsoleWriter:
 
 
 def lines_of(batch: Sequence[Output]) -> bytes:
-    """The JSON lines of the events in `batch`; rows and ticks are no events that anybody saw."""
+    """The JSON lines of the events in `batch`; rows and ticks are left out, as they were not captured."""
     return b"".join(encode_line(item) + b"\n" for item in batch if not isinstance(item, AnyRow | Tick))
