@@ -1,4 +1,4 @@
-"""What a destination is: a writer that gets batches on a thread of its own, behind a bounded box."""
+"""The interface of a destination: a writer that gets batches from a bounded box, on a thread of its own."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ E_contra = TypeVar("E_contra", contravariant=True)
 
 class Writer(Protocol[E_contra]):
     """
-    Used by one thread. `write` may raise: the batch is then counted as lost and the next one is tried. `flush` comes at
-    least each 250 ms, `close` once.
+    Used by one thread. `write` may raise: the batch is then counted as lost, and the next one is tried. `flush` is called
+    at least every 250 ms, `close` once.
     """
 
     def write(self, batch: Sequence[E_contra], /) -> None: ...

@@ -86,7 +86,7 @@ class Operator(Generic[A_contra, B_co]):
 
 
 class Stream(Observable[E_co]):
-    """An Observable of events: hands batches to operators of this package, and single events, in order, to any other subscriber."""
+    """An Observable of events: operators of this package get batches, any other subscriber single events, in order."""
 
     def __init__(self, root: Root[Any], stages: tuple[Operator[Any, Any], ...] = ()) -> None:
         super().__init__()

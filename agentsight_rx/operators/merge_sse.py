@@ -23,7 +23,7 @@ _MEMORY = 36  # bytes of memory for a byte of the body, at most: an empty event 
 
 def merge_sse(*, timeout: float = 30.0, budget: int = 256 << 20) -> Operator[HttpEvent, HttpEvent]:
     """
-    Decode each event stream as it arrives and emit one SseMessage at its end; the head passes unchanged, the parts are consumed.
+    Decode each event stream as it arrives and emit one SseMessage at its end. The head passes unchanged, the parts do not.
 
         --Response--Part--Part--Part(last)----|
         [            merge_sse()              ]

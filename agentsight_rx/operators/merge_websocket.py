@@ -24,8 +24,8 @@ _OPEN_MOST = 64  # calls without an answer on one WebSocket; the API takes one a
 def merge_websocket(*, timeout: float = 30.0) -> Operator[HttpEvent, HttpEvent]:
     """
     Emit the calls that are made over a WebSocket as they come over HTTP: each `response.create` is a request, the events
-    behind it one message (platform.openai.com/docs/guides/websocket-mode). The messages they are made of are consumed, like the parts
-    of an event stream; all other messages pass unchanged.
+    after it one message (platform.openai.com/docs/guides/websocket-mode). The messages they are made of do not pass, like the
+    parts of an event stream; all others pass unchanged.
 
         --create---event--event--completed--ping--|
         [            merge_websocket()            ]

@@ -17,22 +17,22 @@ from ..view.tables import LOSSES, RUNS, SEGMENTS, Recording, Segment, put
 __all__ = ["redaction_key", "store"]
 
 _KEY = "redaction_key"  # of the meta table
-_SEGMENT_MOST = 512  # events in one segment: one LMDB value, one re-acquired GIL
+_SEGMENT_MOST = 512  # events in one segment: one LMDB value, which takes the GIL once
 
 
 def store(path: str | Path, *, owner: tuple[int, int] | None = None, key: bytes | None = None) -> Sink[Output]:
     """
-    Keep everything in the LMDB file at `path`. What was flushed survives a kill of this process; a flush comes each 250 ms.
+    Keep everything in the LMDB file at `path`. What was flushed survives a kill of this process; a flush comes every 250 ms.
 
-    `key` is kept there too, for `redaction_key`. Raises StoreError on opening where the file is no store of this version.
+    `key` is stored too, for `redaction_key`. Raises StoreError on opening where the file is not a store of this version.
     """
     return Sink("store", lambda ledger: _StoreWriter(LmdbStore.open(path, owner=owner), ledger, key))
 
 
 def redaction_key(path: str | Path | None) -> bytes:
     """
-    The key for the labels of secrets in the store at `path`: the one it has, so that equal secrets of all its runs have equal
-    labels, else 32 random bytes. Raises StoreError where the file is no store.
+    The key for the labels of secrets in the store at `path`. It is the stored one, so that equal secrets have equal labels in
+    all recordings of a store, else 32 random bytes. Raises StoreError where the file is not a store.
     """
     if path is not None and os.path.isfile(path) and os.path.getsize(path):
         kept = LmdbStore.open(path, readonly=True)

@@ -5,7 +5,7 @@ from .net import NetOptions, net
 from .process import ProcessOptions, process
 from .readline import ReadlineOptions, readline
 from .replay.source import ReplayOptions, replay
-from .stdio import StdioOptions, stdio
+from .stdio.source import StdioOptions, stdio
 from .system import SystemOptions, system
 from .target import Target
 from .tls.source import TlsOptions, tls

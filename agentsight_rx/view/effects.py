@@ -12,11 +12,11 @@ from .rows import AuditRow, NetworkRow, ResourceRow, Row
 
 __all__ = ["Effects"]
 
-_TARGETS_MOST = 4096  # (process, host, path) triples that are still counted up; an older one starts a new count
+_TARGETS_MOST = 4096  # (process, host, path) triples with a running count; an older one starts a new count
 
 
 class Effects:
-    """What processes did to the world. Keeps only the counts per network target."""
+    """What processes did outside themselves. Keeps only the counts of each network target."""
 
     def __init__(self) -> None:
         self._targets: Recent[str, NetworkRow] = Recent(_TARGETS_MOST)
@@ -61,7 +61,7 @@ class Effects:
         return rows
 
     def exchange(self, event: HttpResponse) -> list[Row]:
-        """A response, where its request was seen: that names the host and the path."""
+        """A response whose request was seen: the request has the host and the path."""
         if event.host is None or event.target is None or event.status < 200:
             return []
         path = event.target.partition("?")[0]

@@ -1,4 +1,4 @@
-"""Event -> rows: what each event adds to the picture of calls, tools, processes and losses."""
+"""Event -> rows: calls, tools, processes, effects."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class FoldState(Struct, array_like=True):
 
 
 class Fold:
-    """The state of the view: what is live or unfinished. What is done is in the rows and nowhere else."""
+    """Keeps what is live or unfinished. What has ended is only in the rows."""
 
     def __init__(self) -> None:
         self._processes = Processes()
@@ -108,5 +108,5 @@ class Fold:
 
 
 def _event_id(kind: str, event: ProcessExec | ProcessExit) -> str:
-    """The same in every replay: which process, and when by the kernel's clock."""
+    """The same in every replay: made of the pid and the kernel's time."""
     return f"{kind}-{event.origin.pid}-{event.origin.time_ns:x}"

@@ -1,4 +1,4 @@
-"""ProcessFork, ProcessExec, ProcessExit -> ProcessRow and AuditRow, and who descends from whom."""
+"""ProcessFork, ProcessExec, ProcessExit -> ProcessRow and AuditRow, and which process descends from which."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _MOST = 65_536  # live processes; a machine has at most 4 million pids and some 
 
 
 class Processes:
-    """The live processes. One that ended is forgotten once its row is out."""
+    """The live processes. One that has ended is forgotten once its row is emitted."""
 
     def __init__(self) -> None:
         self._live: Recent[int, ProcessRow] = Recent(_MOST)

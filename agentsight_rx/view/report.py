@@ -1,4 +1,4 @@
-"""A store -> what a person wants to know of a capture: calls with their tools and processes, totals, what is missing."""
+"""A store -> what `report` shows of a capture: calls with their tools and processes, totals, losses."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Turn(Struct, frozen=True):
 
 
 class Report(Struct, frozen=True):
-    """Everything that `report` shows. `losses` are the unintended ones, `filtered` what somebody asked to leave out."""
+    """Everything that `report` shows. `losses` are the unintended ones; `filtered` counts the events left out on purpose."""
 
     runs: tuple[Recording, ...]
     tally: Tally
@@ -35,7 +35,7 @@ class Report(Struct, frozen=True):
 
     @property
     def cut_off(self) -> tuple[Recording, ...]:
-        """Runs without an orderly end: still running, or killed."""
+        """Recordings without an orderly end: still running, or killed."""
         return tuple(run for run in self.runs if not run.ended)
 
     @property
@@ -44,7 +44,7 @@ class Report(Struct, frozen=True):
 
 
 def read_report(store: Store) -> Report:
-    """Read a store, whether it is being written or not."""
+    """Read a store, also while it is being written."""
     tally = Tally()
     calls = [row for _, row in store.scan(CALLS)]
     tools = [row for _, row in store.scan(TOOLS)]

@@ -1,4 +1,4 @@
-"""Rows, as they come or from a store -> a bounded picture of the capture, from which snapshots are made."""
+"""Rows, live or from a store -> a bounded view of the capture, from which snapshots are made."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ __all__ = [
 ]
 
 AUDIT_DEFAULT = 10_000
-AUDIT_MOST = 100_000  # what anybody may ask for
-_MODELS_MOST = 1000  # model names are captured text; what is beyond is summed up as "other"
+AUDIT_MOST = 100_000  # rows that one snapshot may have
+_MODELS_MOST = 1000  # model names are captured text, so their number is bounded; the rest is summed up as "other"
 _PAGE = 1000  # rows of a store that are read at once
 
 V = TypeVar("V")
@@ -36,7 +36,7 @@ R = TypeVar("R", bound=Row)
 
 
 class Bounds(Struct, frozen=True):
-    """How many rows of each kind a view keeps, and how many characters of text of each kind. The oldest go, counted."""
+    """The most rows of each kind that a view keeps, and the most characters of text. The oldest are evicted and counted."""
 
     calls: int = 5_000
     tools: int = 10_000
@@ -47,16 +47,16 @@ class Bounds(Struct, frozen=True):
     text: int = 16_000_000  # a call has at most 0.2 M, most have some thousand
 
 
-# An export has every row, and of the trail as much as can be asked for
+# An export has every row, except that the audit trail has its limit
 _WHOLE = Bounds(calls=1 << 40, tools=1 << 40, processes=1 << 40, targets=1 << 40, audit=AUDIT_MOST, text=1 << 60)
 
 
 def read_snapshot(store: Store, *, now_ms: int, audit_limit: int = AUDIT_DEFAULT) -> Snapshot:
-    """Everything that a store has, also while it is being written. `now_ms` is Unix time."""
+    """The snapshot of a whole store, also while it is being written. `now_ms` is Unix time."""
     view = View(source="lmdb", bounds=_WHOLE)
     for table in _TABLES:
         view.add(row for _, row in _rows(store, table))
-    ends = [store.scan(SEGMENTS, reverse=reverse, limit=1) for reverse in (False, True)]  # for their times
+    ends = [store.scan(SEGMENTS, reverse=reverse, limit=1) for reverse in (False, True)]  # for start and end
     view.add(event for found in ends for _, segment in found for event in segment.events)
     view.events = sum(len(segment.events) for _, segment in _rows(store, _LENGTHS))
     runs = [run for _, run in store.scan(RUNS)]
@@ -68,7 +68,7 @@ def read_snapshot(store: Store, *, now_ms: int, audit_limit: int = AUDIT_DEFAULT
 
 
 class _Length(Struct):
-    """A segment of the event log whose events are counted and not decoded."""
+    """A Segment whose events are counted and not decoded."""
 
     events: tuple[msgspec.Raw, ...]
 
@@ -91,7 +91,7 @@ class View:
 
     def __init__(self, *, source: str = "live_capture", bounds: Bounds | None = None) -> None:
         bounds = bounds or Bounds()
-        self.events = 0  # that were seen besides the rows
+        self.events = 0  # seen, without the rows
         self._source = source
         self._calls = _Kept[CallRow](bounds.calls, bounds.text)
         self._tokens = _Kept[TokenRow](bounds.calls, bounds.text)
@@ -105,7 +105,7 @@ class View:
         self._end_ms: int | None = None
 
     def add(self, items: Iterable[Row | Event]) -> None:
-        """Take in rows; a row replaces the earlier one of its id. Events are only counted and timed."""
+        """Add rows; a row replaces the earlier one of its id. Events are only counted, and set the start and the end."""
         for item in items:
             if not isinstance(item, AnyRow):
                 self.events += 1
@@ -154,7 +154,7 @@ class View:
 
     def copy(self) -> View:
         """
-        For reading alone: later rows do not change it, so what is copied under a lock can become a snapshot outside it.
+        A copy that later rows do not change: copied under a lock, it can become a snapshot outside it. It is only read.
         2 ms where everything is full.
         """
         twin = copy(self)
@@ -165,7 +165,7 @@ class View:
         return twin
 
     def snapshot(self, losses: Completeness, *, now_ms: int, audit_limit: int = AUDIT_DEFAULT) -> Snapshot:
-        """The snapshot as of `now_ms` (Unix time) with the newest `audit_limit` rows of the trail."""
+        """The snapshot as of `now_ms` (Unix time) with the newest `audit_limit` rows of the audit trail."""
         limit = max(0, min(audit_limit, AUDIT_MOST))
         calls = list(self._calls)
         sessions = _sessions(calls)
@@ -221,19 +221,19 @@ class View:
 
 
 class _Kept(Generic[R]):
-    """The rows of one kind by id, at most `most` and at most `text` characters; the id that came first goes first."""
+    """The rows of one kind by id, at most `most` and at most `text` characters; the id that came first is evicted first."""
 
     def __init__(self, most: int, text: int) -> None:
         self._most = most
         self._text = text
         self._rows: dict[str, R] = {}
-        self._order: deque[str] = deque()  # a dict finds its first key by walking over all that were deleted before it
+        self._order: deque[str] = deque()  # a dict finds its first key only by walking over all deleted ones
         self._held = 0  # characters
         self.seen = 0
         self.gone = 0
 
     def put(self, row: R) -> R | None:
-        """Keep `row`; gives the row that it replaces."""
+        """Keep `row`; returns the row that it replaces."""
         before = self._rows.get(row.id)
         self._rows[row.id] = row
         self._held += weight_of(row)
@@ -248,7 +248,7 @@ class _Kept(Generic[R]):
         return before
 
     def copy(self) -> _Kept[R]:
-        """For reading alone."""
+        """A copy that is only read."""
         twin = copy(self)
         twin._rows = self._rows.copy()
         return twin
@@ -258,7 +258,7 @@ class _Kept(Generic[R]):
 
 
 def weight_of(row: Row) -> int:
-    """Characters of captured text in a row, where there may be many."""
+    """Characters of captured text in a row; 0 for kinds that have little."""
     match row:
         case CallRow():
             return len(row.prompt) + len(row.text) + len(row.thinking)
@@ -280,7 +280,7 @@ def _values(rows: Iterable[R], by: Callable[[R], tuple[int | str, ...]], *, newe
 
 
 def _sessions(calls: Iterable[CallRow]) -> list[Session]:
-    """What the clients themselves call a session, as far as its calls are kept."""
+    """The sessions that clients name in their requests, made of the calls that are kept."""
     sessions: dict[str, Session] = {}
     for call in sorted(calls, key=lambda call: (call.start_timestamp_ms, call.id)):
         if call.session_id is None:

@@ -1,4 +1,4 @@
-"""The snapshot (schema version 1) as values that become JSON: what a page or an export shows of a capture."""
+"""The snapshot (schema version 1): the values that become the JSON of a page or an export."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class LossEntry(Struct, frozen=True):
 
 
 class Completeness(Struct, frozen=True):
-    """Whether anything is missing. `cut_off` counts the runs without an orderly end, of which nobody knows what is missing."""
+    """Whether anything is missing. `cut_off` counts the recordings without an orderly end: what they miss is unknown."""
 
     complete: bool
     entries: tuple[LossEntry, ...]
@@ -94,10 +94,10 @@ class Completeness(Struct, frozen=True):
 
 class Snapshot(Struct, frozen=True):
     """
-    Schema version 1; what is behind `tool_calls` is ours, and additive. Every list is there, what is unknown is null.
+    Schema version 1; the fields after `tool_calls` are additions of ours. No field is left out; what is unknown is null.
 
-    `not_kept` counts the rows of each kind that were here and are too old for the bounds; a store has them.
-    `last_event_id` is the number of the newest row that is in here, from which a stream of rows goes on.
+    `not_kept` counts the rows of each kind that were evicted from the view; a store has them. `last_event_id` is the number
+    of the newest row in here, after which a stream of rows goes on.
     """
 
     schema_version: int
@@ -117,17 +117,17 @@ class Snapshot(Struct, frozen=True):
 
 
 def completeness(entries: Iterable[Entry], *, cut_off: int = 0) -> Completeness:
-    """Entries of one or more ledgers -> whether anything is missing that nobody asked to lose."""
+    """Entries of one or more ledgers -> whether anything is missing that was not left out on purpose."""
     sums: dict[tuple[str, Reason], tuple[int, int]] = {}
     for entry in entries:
         count, size = sums.get((entry.stage, entry.reason), (0, 0))
         sums[entry.stage, entry.reason] = (count + entry.count, size + entry.size)
-    told = tuple(LossEntry(stage, reason, *sums[stage, reason], reason.intended) for stage, reason in sums)
-    return Completeness(not cut_off and all(entry.intended for entry in told), told, cut_off)
+    losses = tuple(LossEntry(stage, reason, *sums[stage, reason], reason.intended) for stage, reason in sums)
+    return Completeness(not cut_off and all(entry.intended for entry in losses), losses, cut_off)
 
 
 def value_of(row: AnyRow) -> Value:
-    """A row with every field, also those that are unknown. What a tool was given is JSON where it is that, else text."""
+    """A row with every field; unknown ones are null. The input of a tool is JSON where it can be, else text."""
     value: Value = asdict(row)
     if isinstance(row, ToolRow):
         value["input"] = _json(row.input)
@@ -136,7 +136,7 @@ def value_of(row: AnyRow) -> Value:
 
 
 def _json(text: str) -> object:
-    """`text` as it stands if it is JSON: it goes into the snapshot unread, however deep it is."""
+    """`text` unchanged if it is JSON, so that its depth does not matter."""
     try:
         return msgspec.json.decode(text, type=msgspec.Raw) if text else {}
     except (msgspec.DecodeError, RecursionError):

@@ -27,7 +27,7 @@ __all__ = [
 
 
 class Segment(Struct, frozen=True):
-    """A stretch of the event log: one value a stretch, since one value an event costs four times as much."""
+    """Consecutive events of the event log in one value; one value an event costs four times as much."""
 
     events: tuple[Event, ...]
 
@@ -54,7 +54,7 @@ RUNS = Table("runs", Recording)  # by number
 
 
 def put(row: Row) -> Write:
-    """Where a row goes. A row that comes again under its id replaces the earlier one."""
+    """The write that stores a row. A row that comes again under its id replaces the earlier one."""
     match row:
         case CallRow():
             return Put(CALLS, (row.start_timestamp_ms, row.id), row)

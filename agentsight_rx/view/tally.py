@@ -1,4 +1,4 @@
-"""Rows -> the few numbers that a summary shows, without keeping the rows."""
+"""Rows -> the totals of a summary, without keeping the rows."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["Tally"]
 
 V = TypeVar("V")
 
-_MOST = 100_000  # ids that are remembered so that a row that comes again is not counted again
+_MOST = 100_000  # ids that are remembered, so that a row that comes again counts once
 
 
 class Tally:
@@ -36,7 +36,7 @@ class Tally:
         self.audits: dict[str, int] = {}  # by type: llm, process, file, network, mcp
 
     def add(self, items: Iterable[object]) -> None:
-        """Take in the rows among `items`; everything else is passed over."""
+        """Add the rows among `items`; the rest is skipped."""
         for item in items:
             match item:
                 case CallRow():

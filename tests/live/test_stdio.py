@@ -27,7 +27,7 @@ from agentsight_rx.errors import UsageError
 from agentsight_rx.events import Channel, Loss, RpcMessage, StdioChunk, StdioClose, StdioEvent
 from agentsight_rx.loss import Reason
 from agentsight_rx.sources import StdioOptions, Target
-from agentsight_rx.sources.stdio import StdioReader
+from agentsight_rx.sources.stdio.source import StdioReader
 
 from .capture import Kept, needs_root, running, started
 

@@ -122,7 +122,7 @@ def test_an_lmdb_file_of_another_program_is_refused_and_not_touched(path: Path) 
 @pytest.mark.parametrize("content", [b"x", b"SQLite format 3\0" * 1000, bytes(8192)])
 def test_a_file_that_is_no_store_is_refused_and_not_touched(path: Path, content: bytes) -> None:
     path.write_bytes(content)
-    assert_refused(path, "is not a store but some other file")
+    assert_refused(path, "is not a store: give the path of a store")
 
 
 def test_a_directory_is_refused(path: Path) -> None:

@@ -5,21 +5,21 @@ from __future__ import annotations
 import ctypes
 import os
 import time
-from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from struct import Struct as Layout
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal
 
 import msgspec
 
-from ..core.stream import Stream, origin
-from ..errors import CaptureError, UsageError
-from ..events import Channel, Loss, Origin, StdioChunk, StdioClose, StdioEvent, time_of
-from ..loss import Reason
-from .kernel.bcc import bcc
-from .kernel.program import Program
-from .target import Target, seeds
+from ...core.stream import Stream, origin
+from ...errors import CaptureError, UsageError
+from ...events import Channel, Loss, Origin, StdioChunk, StdioClose, StdioEvent, time_of
+from ...loss import Reason
+from ..kernel.bcc import bcc
+from ..kernel.program import Program
+from ..target import Target, seeds
+from .unmatched import HOLD_NS, NoReader, OwnChannel, Pair, Seen, Unmatched
 
 __all__ = ["StdioOptions", "stdio"]
 
@@ -55,9 +55,6 @@ _IF_MISSING = 1  # BPF_NOEXIST
 _SEGMENT = 16384
 _BUFFERS = 64  # of one vectored call; programs pass a few, what more of them hold is counted as lost
 _MOST = 256 << 10  # the verifier takes so many segments of one call; a pipe is read in pieces of at most 64 KiB
-_HOLD_NS = 10_000_000  # for so long a first write waits for the first read: who wakes itself up does so at once
-_EARLY_MOST = 256  # chunks written to sockets that nobody accepted yet
-_KNOWN_MOST = 65_536  # channels; more inodes than a program may have open files
 
 
 class StdioOptions(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -87,43 +84,17 @@ def stdio(options: StdioOptions) -> Stream[StdioEvent]:
     return origin("stdio", lambda: StdioReader(options), time_of=time_of, live=True, options=str(options))
 
 
-class _Open(NamedTuple):
-    """A chunk of which the kernel could not say all: nobody was seen reading, or nobody has accepted the socket."""
-
-    chunk: StdioChunk
-    mine: int  # inode of the end that wrote, where nobody accepted
-
-
-class _Pair(NamedTuple):
-    """A chunk on a socket, while it matters which other end it has."""
-
-    chunk: StdioChunk
-    back: int
-
-
-class _Self(NamedTuple):
-    """It turned out that a process talks to itself on this channel."""
-
-    channel: Channel
-
-
-_Seen: TypeAlias = StdioEvent | _Open | _Pair | _Self
-
-
 class StdioReader:
     def __init__(self, options: StdioOptions) -> None:
         self._options = options
-        self._program: Program[_Seen] | None = None
+        self._program: Program[Seen] | None = None
         self._comms: dict[bytes, str] = {}
         self._pids: set[int] = set()  # that used a channel and have not ended
-        self._held: dict[Channel, list[StdioChunk]] = {}
-        self._known: dict[Channel, None] = {}  # nothing is held back any more
-        self._early: OrderedDict[int, list[StdioChunk]] = OrderedDict()  # by the inode of the end that wrote
-        self._early_lost: list[StdioChunk] = []
+        self._unmatched = Unmatched()
 
     def open(self) -> None:
         options = self._options
-        program: Program[_Seen] = Program(
+        program: Program[Seen] = Program(
             "stdio",
             options.target,
             ring="chunks",
@@ -142,20 +113,20 @@ class StdioReader:
 
     def poll(self, timeout: float, /) -> Sequence[StdioEvent] | None:
         assert self._program is not None
-        if self._held:
-            timeout = min(timeout, _HOLD_NS / 1e9)
+        unmatched = self._unmatched
+        if unmatched.waits:
+            timeout = min(timeout, HOLD_NS / 1e9)
         over = self._program.over()
         if not self._program.wait(timeout):
-            return self._overdue() if self._held else None if over else ()
-        events = self._settled(self._program.read())
-        return self._overdue() + events if self._held else events
+            return unmatched.overdue(time.monotonic_ns()) if unmatched.waits else None if over else ()
+        events = unmatched.settle(self._program.read())
+        return unmatched.overdue(time.monotonic_ns()) + events if unmatched.waits else events
 
     def lost(self) -> Sequence[StdioEvent]:
         if self._program is None:
             return ()
         losses: list[StdioEvent] = [*self._program.lost()]
-        if self._early_lost:
-            gone, self._early_lost = self._early_lost, []
+        if gone := self._unmatched.take_lost():
             size = sum(len(chunk.data) + chunk.lost for chunk in gone)
             note = "written to a socket that nobody was seen accepting"
             losses.append(Loss(gone[0].origin, "stdio", reason=Reason.KERNEL_LOST, count=len(gone), size=size, note=note))
@@ -167,13 +138,8 @@ class StdioReader:
         _detach(self._program)
         rest: list[StdioEvent] = []
         while seen := self._program.read():
-            rest += self._settled(seen)
-        for chunks in self._held.values():
-            rest += chunks
-        self._held.clear()
-        for chunks in self._early.values():
-            self._early_lost += chunks
-        self._early.clear()
+            rest += self._unmatched.settle(seen)
+        rest += self._unmatched.finish()
         rest += self.lost()
         program, self._program = self._program, None
         program.close()
@@ -181,7 +147,7 @@ class StdioReader:
 
     # -- records -> events -----------------------------------------------------------------------------------------
 
-    def _decode(self, view: memoryview, at: int, size: int) -> _Seen | None:
+    def _decode(self, view: memoryview, at: int, size: int) -> Seen | None:
         (
             time_ns, _, kind, pid, tid, uid, comm,
             inode, back, offset, seq, latency_ns, length, lost, fd, of_kind, direction, alone, _,
@@ -213,73 +179,12 @@ class StdioReader:
                 lost=lost,
                 latency_ns=latency_ns,
             )
-            if alone and (not inode or channel not in self._known) and channel.kind != "tty":
-                return _Open(chunk, 0 if inode else back)
-            return _Pair(chunk, back) if back and self._early else chunk
+            if alone and (not inode or not self._unmatched.knows(channel)) and channel.kind != "tty":
+                return NoReader(chunk, 0 if inode else back)
+            return Pair(chunk, back) if back and self._unmatched.wants_pairs else chunk
         if kind == _END:
             return StdioClose(source, channel, offset)
-        return _Self(channel) if kind == _SELF else None
-
-    def _settled(self, seen: Iterable[_Seen]) -> list[StdioEvent]:
-        """What is known now, in order; what is not is held back."""
-        out: list[StdioEvent] = []
-        for item in seen:
-            match item:
-                case _Open():
-                    self._hold(item)
-                case _Self():
-                    self._held.pop(item.channel, None)
-                case _Pair():
-                    self._accepted(item, out)
-                    self._release(item.chunk.channel, out)
-                    out.append(item.chunk)
-                case StdioChunk():
-                    if self._held:
-                        self._release(item.channel, out)
-                    out.append(item)
-                case _:
-                    if self._held and isinstance(item, StdioClose):
-                        self._release_all(out)
-                    out.append(item)
-        return out
-
-    def _hold(self, item: _Open) -> None:
-        chunk = item.chunk
-        if not item.mine:
-            self._held.setdefault(chunk.channel, []).append(chunk)
-            return
-        self._early.setdefault(item.mine, []).append(chunk)
-        while sum(map(len, self._early.values())) > _EARLY_MOST:
-            self._early_lost += self._early.popitem(last=False)[1]
-
-    def _accepted(self, pair: _Pair, out: list[StdioEvent]) -> None:
-        """Both ends of a socket are known: what was written before goes to the end that did not write it."""
-        inode = pair.chunk.channel.inode
-        for mine, other in ((inode, pair.back), (pair.back, inode)):
-            channel = Channel("unix", other)
-            out += [msgspec.structs.replace(chunk, channel=channel) for chunk in self._early.pop(mine, ())]
-
-    def _release(self, channel: Channel, out: list[StdioEvent]) -> None:
-        held = self._held.pop(channel, None)
-        if held is not None:
-            out += held
-            if len(self._known) >= _KNOWN_MOST:
-                self._known.clear()
-            self._known[channel] = None
-
-    def _release_all(self, out: list[StdioEvent]) -> None:
-        for channel in list(self._held):
-            self._release(channel, out)
-
-    def _overdue(self) -> list[StdioEvent]:
-        """First writes that nobody has read for so long that it is not the writer who will."""
-        out: list[StdioEvent] = []
-        before_ns = time.monotonic_ns() - _HOLD_NS
-        for channel, chunks in list(self._held.items()):
-            first = chunks[0]
-            if first.origin.time_ns + first.latency_ns <= before_ns:
-                self._release(channel, out)
-        return out
+        return OwnChannel(channel) if kind == _SELF else None
 
 
 def _switches(options: StdioOptions) -> list[str]:
@@ -298,7 +203,7 @@ def _switches(options: StdioOptions) -> list[str]:
     return [*switches, "-DTTY"] if options.tty else switches
 
 
-def _attach(program: Program[_Seen], tracepoint: str, function: str) -> None:
+def _attach(program: Program[Seen], tracepoint: str, function: str) -> None:
     try:
         program.bpf.attach_tracepoint(tp=f"syscalls:{tracepoint}".encode(), fn_name=function.encode())
     except Exception as error:
@@ -308,7 +213,7 @@ def _attach(program: Program[_Seen], tracepoint: str, function: str) -> None:
         ) from error
 
 
-def _look_for_calls(program: Program[_Seen], target: Target) -> None:
+def _look_for_calls(program: Program[Seen], target: Target) -> None:
     """Every thread that is there may be in the middle of a call of which the kernel's program did not see the beginning."""
     table = program.bpf[b"calls"]
     call = table.Leaf(form=_UNSEEN)
@@ -322,7 +227,7 @@ def _look_for_calls(program: Program[_Seen], target: Target) -> None:
             bcc().lib.bpf_update_elem(table.map_fd, ctypes.byref(key), ctypes.byref(call), _IF_MISSING)
 
 
-def _detach(program: Program[_Seen]) -> None:
+def _detach(program: Program[Seen]) -> None:
     """Before what is left is read, so that the last account of loss is the last."""
     for name in list(program.bpf.tracepoint_fds):
         program.bpf.detach_tracepoint(name)
