@@ -16,17 +16,9 @@ from ..core.kernels import each
 from ..core.stream import Kernel, Machine, Operator, State
 from ..events import Channel, Loss, Origin, RpcMessage, StdioChunk, StdioClose, StdioEvent
 from ..loss import Reason
-from ..wire.jsonrpc import (
-    Line,
-    LineDecoder,
-    RpcText,
-    decode_line,
-    is_binary,
-    outcome_of,
-    read_cancelled,
-    read_server,
-    read_tool,
-)
+from ..wire.jsonrpc import RpcText, decode_line
+from ..wire.lines import Line, LineDecoder, is_binary
+from ..wire.mcp import outcome_of, read_cancelled, read_server, read_tool
 
 __all__ = ["parse_jsonrpc"]
 

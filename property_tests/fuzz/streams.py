@@ -15,16 +15,9 @@ from agentsight_rx.redaction.names import mask_command, mask_field, mask_words
 from agentsight_rx.redaction.redactor import Redactor, find_secrets, settled
 from agentsight_rx.wire.coding import ContentDecoder
 from agentsight_rx.wire.json_stream import JsonStreamDecoder
-from agentsight_rx.wire.jsonrpc import (
-    Line,
-    LineDecoder,
-    decode_line,
-    is_binary,
-    read_cancelled,
-    read_failed,
-    read_server,
-    read_tool,
-)
+from agentsight_rx.wire.jsonrpc import decode_line
+from agentsight_rx.wire.lines import Line, LineDecoder, is_binary
+from agentsight_rx.wire.mcp import read_cancelled, read_failed, read_server, read_tool
 from agentsight_rx.wire.sse import SseDecoder
 
 from ..coding_strategies import CHAINS, CODINGS, Coder

@@ -5,17 +5,9 @@ import json
 import msgspec
 import pytest
 
-from agentsight_rx.wire.jsonrpc import (
-    Line,
-    LineDecoder,
-    RpcText,
-    decode_line,
-    is_binary,
-    read_cancelled,
-    read_failed,
-    read_server,
-    read_tool,
-)
+from agentsight_rx.wire.jsonrpc import RpcText, decode_line
+from agentsight_rx.wire.lines import Line, LineDecoder, is_binary
+from agentsight_rx.wire.mcp import read_cancelled, read_failed, read_server, read_tool
 
 REQUEST = b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"add"}}'
 RESULT = b'{"jsonrpc":"2.0","id":1,"result":{"content":[]}}'
