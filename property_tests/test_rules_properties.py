@@ -366,7 +366,7 @@ def dropped(rule: Rule, pair: _Pair) -> bool:
 
 
 def interleaved(pairs: Sequence[_Pair], data: st.DataObject) -> list[HttpEvent]:
-    """Requests in order, each answer somewhere behind its request."""
+    """Requests in order, each answer somewhere after its request."""
     events: list[HttpEvent] = [pair.request for pair in pairs]
     for pair in pairs:
         if pair.response is not None:
@@ -446,7 +446,7 @@ def test_the_filter_of_exchanges_keeps_the_promises_of_all_operators() -> None:
 
 @given(exchange_events())
 @settings(max_examples=150, deadline=None)
-def test_a_request_is_never_behind_its_answer_and_never_without_it(events: list[HttpEvent]) -> None:
+def test_a_request_is_never_after_its_answer_and_never_without_it(events: list[HttpEvent]) -> None:
     kernel = filter_http("exchange.status=404").kernel(Site(Engine(), "filter_http"))
     made = [*(event for each in events for event in kernel.feed([each])), *kernel.finish()]
     assert all(event in events for event in made)

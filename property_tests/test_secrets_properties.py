@@ -52,11 +52,11 @@ class Planted(Struct, frozen=True):
     secret: str
     public: int
     before: str = ""
-    behind: str = ""
+    after: str = ""
 
     @property
     def text(self) -> str:
-        return self.before + self.secret + self.behind
+        return self.before + self.secret + self.after
 
 
 @st.composite
@@ -153,8 +153,8 @@ PLACES: dict[str, Place] = {
 
 @settings(max_examples=150, deadline=None)
 @given(planted, st.sampled_from(sorted(PLACES)), surroundings, st.sampled_from(["", " b", '"}', "\n", ". "]), longer)
-def test_a_whole_secret_survives_nowhere(one: Planted, place: str, before: str, behind: str, more: str) -> None:
-    event = PLACES[place](f"{more}{before}{one.text}{behind}")
+def test_a_whole_secret_survives_nowhere(one: Planted, place: str, before: str, after: str, more: str) -> None:
+    event = PLACES[place](f"{more}{before}{one.text}{after}")
     made = passed([event])
     assert not shows(made, one)
     assert made == passed(made)

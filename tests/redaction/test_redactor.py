@@ -47,10 +47,10 @@ def label(kind: str, secret: str) -> str:
 
 @pytest.mark.parametrize(("kind", "key"), [*KEYS.items(), *MORE.items(), *(("github", key) for key in GITHUB)])
 def test_a_key_is_found_by_its_shape_wherever_it_stands(kind: str, key: str) -> None:
-    for before, behind in AROUND:
+    for before, after in AROUND:
         for more in ("", LONG):
-            text = f"{more}{before}{key}{behind} {more}"
-            assert f"{more}{before}{label(kind, key)}{behind} {more}" == REDACTOR.text(text)
+            text = f"{more}{before}{key}{after} {more}"
+            assert f"{more}{before}{label(kind, key)}{after} {more}" == REDACTOR.text(text)
             assert REDACTOR.finds(text)
 
 
@@ -92,10 +92,10 @@ def test_what_is_no_secret_stays(text: str) -> None:
 )  # fmt: skip
 def test_a_value_is_found_by_its_name_or_place(text: str, expected: str) -> None:
     head, _, rest = expected.partition("{")
-    named, _, behind = rest.partition("}")
+    named, _, after = rest.partition("}")
     kind, _, secret = named.partition(":")
     for more in ("", "\n" + LONG + "\n"):
-        assert more + head + label(kind, secret) + behind + more == REDACTOR.text(more + text + more)
+        assert more + head + label(kind, secret) + after + more == REDACTOR.text(more + text + more)
 
 
 def test_a_private_key_is_one_label_however_its_lines_are_broken() -> None:
@@ -157,7 +157,7 @@ PROTOCOL = "sec-websocket-protocol"
 )  # fmt: skip
 def test_a_field_keeps_its_form_and_loses_its_secrets(name: str, value: str, expected: str) -> None:
     parts = [part.partition("}") for part in expected.split("{")]
-    told = parts[0][0] + "".join(label(*named.split(":", 1)) + behind for named, _, behind in parts[1:])
+    told = parts[0][0] + "".join(label(*named.split(":", 1)) + after for named, _, after in parts[1:])
     once = mask_field(name, value, REDACTOR)
     assert told == once
     assert mask_field(name, once, REDACTOR) is once
@@ -268,13 +268,13 @@ def test_a_secret_that_is_cut_anywhere_is_overwritten_and_lengths_stay(data: byt
         assert made == [again.feed(piece, heads=True) for piece in made]
 
 
-def test_behind_a_cut_secret_the_text_goes_on() -> None:
+def test_after_a_cut_secret_the_text_goes_on() -> None:
     stream = SecretStream()
     pieces = [b"use sk-Ab1Cd2", b"Ef3Gh4Ij5Kl6Mn7 and", b" more sk-learn\n"]
     assert [b"use *********", b"*************** and", b" more sk-learn\n"] == [stream.feed(piece) for piece in pieces]
 
 
-def test_behind_a_hole_an_open_secret_stays_masked_to_its_end() -> None:
+def test_after_a_gap_an_open_secret_stays_masked_to_its_end() -> None:
     stream = SecretStream()
     assert stream.feed(b"a sk-Ab1") == b"a ******"
     stream.gap()
@@ -423,7 +423,7 @@ def test_what_stands_in_front_hides_no_secret(text: str, secret: str) -> None:
         ([b"-----BEGIN RSA PRIVATE KEY----- ", BLOCK.encode()], b"MIIEowIBAAKCAQEA"),
     ],
 )
-def test_a_cut_behind_a_beginning_hides_all_of_what_follows(pieces: list[bytes], secret: bytes) -> None:
+def test_a_cut_after_a_beginning_hides_all_of_what_follows(pieces: list[bytes], secret: bytes) -> None:
     stream = SecretStream()
     made = [stream.feed(piece, heads=True) for piece in pieces]
     assert list(map(len, made)) == list(map(len, pieces))

@@ -100,9 +100,9 @@ def test_nothing_is_no_pattern(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "marked", "says"),
     [
-        ("a=1 | !", "!", "nothing behind it"),
-        ("!|a=1", "!|a=1", "nothing behind it"),
-        ("(!)", "!)", "nothing behind it"),
+        ("a=1 | !", "!", "nothing after it"),
+        ("!|a=1", "!|a=1", "nothing after it"),
+        ("(!)", "!)", "nothing after it"),
         ("(a=1", "(a=1", "nothing closes"),
         ("a=1)", ")", "nothing opened"),
         ("(a=1) b", "b", "write '&' or '|'"),
