@@ -97,7 +97,7 @@ class Coder:
 
 
 class Coded(Struct, frozen=True):
-    """A body, and the same behind the coding that the header names."""
+    """A body, and the same after the coding that the header names."""
 
     codings: str
     body: bytes
@@ -125,7 +125,7 @@ _any_codings = st.sampled_from(CODINGS + CHAINS)
 
 @st.composite
 def coded_bodies(draw: st.DrawFn, codings: st.SearchStrategy[str] = _any_codings) -> Coded:
-    """Flushed in places or not; of a coding that allows it sometimes several members or frames, and padding behind them."""
+    """Flushed in places or not; of a coding that allows it sometimes several members or frames, and padding after them."""
     names = draw(codings)
     members = draw(st.integers(1, 3)) if names in ("gzip", "x-gzip", "zstd", "zstandard") else 1
     whole, coded = b"", b""

@@ -202,7 +202,7 @@ def _response(draw: st.DrawFn, method: str, kind: str) -> bytes:
     return draw(_message(first, draw(st.lists(st.sampled_from(_MORE_HEADERS), max_size=2)), draw(_bodies)))
 
 
-_empty_lines = st.sampled_from([b"", b"", b"", b"\r\n"])  # RFC 9112 2.2 allows them in front of a request
+_empty_lines = st.sampled_from([b"", b"", b"", b"\r\n"])  # RFC 9112 2.2 allows them before a request
 _junk = st.sampled_from([b"", b"", b"", b"\r\n", b"HTTP/1.1 2", b"\x00"])
 
 
@@ -376,7 +376,7 @@ def http_events(draw: st.DrawFn) -> list[HttpEvent]:
 
 @st.composite
 def _streamed(draw: st.DrawFn, origin: Origin, exchange: int) -> list[HttpEvent]:
-    """One event stream: its head and its parts as they arrive, holes, silence, an end or none; or a recording of it."""
+    """One event stream: its head and its parts as they arrive, gaps, silence, an end or none; or a recording of it."""
     body = draw(sse_bodies())
     recorded = not draw(_mostly)
     exchange += 10 * recorded  # of those no recording has the parts

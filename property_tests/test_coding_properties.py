@@ -164,7 +164,7 @@ def test_a_bomb_stops_where_it_is_told_to(codings: str) -> None:
 
 @given(st.integers(0, 3000), st.data())
 @settings(max_examples=15, deadline=None)
-def test_a_bomb_behind_what_is_none_stops_at_the_same_byte_however_it_is_cut(size: int, data: st.DataObject) -> None:
+def test_a_bomb_after_what_is_none_stops_at_the_same_byte_however_it_is_cut(size: int, data: st.DataObject) -> None:
     codings = data.draw(st.sampled_from(["gzip", "br", "zstd", "br, gzip", "zstd, br"]))
     coder = Coder(codings)
     coded = coder.flushed(random.Random(size).randbytes(size)) + coder.write(bytes(3 * MIB)) + coder.end()

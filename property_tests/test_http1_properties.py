@@ -151,7 +151,7 @@ def received(items: Sequence[Item]) -> tuple[list[Sent], list[str | None], bytes
     """Messages, for each why it is not complete, and the bytes that are none."""
     found: list[Sent] = []
     reasons: list[str | None] = []
-    foreign = b""
+    unparsed = b""
     for item in items:
         match item:
             case RequestHead():
@@ -163,8 +163,8 @@ def received(items: Sequence[Item]) -> tuple[list[Sent], list[str | None], bytes
             case End():
                 reasons.append(item.reason)
             case Unparsed():
-                foreign += item.data
-    return found, reasons, foreign
+                unparsed += item.data
+    return found, reasons, unparsed
 
 
 def answering(methods: list[str]) -> Callable[[int], str]:
@@ -262,7 +262,7 @@ METHOD_OR_NONE = st.sampled_from([None, "GET", "HEAD", "CONNECT"])
 
 @given(st.lists(st.one_of(NOISE, st.integers(1, 9), st.none()), max_size=8), METHOD_OR_NONE)
 @settings(max_examples=400, deadline=None)
-def test_any_bytes_and_holes_are_accounted_for_and_a_checkpoint_changes_nothing(
+def test_any_bytes_and_gaps_are_accounted_for_and_a_checkpoint_changes_nothing(
     steps: list[bytes | int | None], method: str | None
 ) -> None:
     decoder, other = Http1Decoder(lambda _: method), Http1Decoder(lambda _: method)
@@ -300,7 +300,7 @@ def test_what_begins_as_http_reads_the_same_however_it_is_cut(noise: bytes, meth
     assert found[0][:broken] == expected[0][:broken]
 
 
-# -- connections, holes, pairing --------------------------------------------------------------------------------------------
+# -- connections, gaps, pairing --------------------------------------------------------------------------------------------
 
 
 class Record(NamedTuple):

@@ -1,4 +1,4 @@
-"""Whole HTTP/2 connections, cut anywhere and with holes: what comes out was sent, at its place; every byte is accounted for."""
+"""Whole HTTP/2 connections, cut anywhere and with gaps: what comes out was sent, at its place; every byte is accounted for."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def size_of(item: Item) -> int:
 
 
 def decoded(records: Iterable[bytes | int], *, fresh: bool = True, resumed: bool = False, finished: bool = False) -> Seen:
-    """What a decoder makes of records and of holes (a number: so many bytes); the account of the bytes is kept throughout."""
+    """What a decoder makes of records and of gaps (a number: so many bytes); the account of the bytes is kept throughout."""
     decoder = Http2Decoder(fresh)
     items: list[Item] = []
     fed = given = 0
@@ -110,15 +110,15 @@ def test_bytes_that_end_anywhere_are_a_beginning_and_the_rest_is_handed_out(
 @settings(max_examples=60, deadline=None)
 def test_a_checkpoint_anywhere_changes_nothing(conversation: Conversation, data: st.DataObject) -> None:
     for direction in DIRECTIONS:
-        records = data.draw(with_holes(conversation.raw(direction)))
+        records = data.draw(with_gaps(conversation.raw(direction)))
         assert decoded(records, finished=True) == decoded(records, resumed=True, finished=True)
 
 
-# -- holes ----------------------------------------------------------------------------------------------------------------
+# -- gaps ----------------------------------------------------------------------------------------------------------------
 
 
 @st.composite
-def with_holes(draw: st.DrawFn, raw: bytes) -> list[bytes | int]:
+def with_gaps(draw: st.DrawFn, raw: bytes) -> list[bytes | int]:
     records: list[bytes | int] = []
     for piece in draw(pieces_of(raw, 8)):
         kept = draw(st.sampled_from([len(piece), len(piece), len(piece), 0, draw(st.integers(0, len(piece)))]))
@@ -169,10 +169,10 @@ def check_against(sent: list[Item], raw: bytes, records: list[bytes | int], seen
 
 @given(conversations(), st.data())
 @settings(max_examples=150, deadline=None)
-def test_with_holes_every_item_was_sent_where_it_stands(conversation: Conversation, data: st.DataObject) -> None:
+def test_with_gaps_every_item_was_sent_where_it_stands(conversation: Conversation, data: st.DataObject) -> None:
     for direction in DIRECTIONS:
         raw = conversation.raw(direction)
-        records = data.draw(with_holes(raw))
+        records = data.draw(with_gaps(raw))
         seen = decoded(records, finished=True)
         check_against(conversation.items(direction), raw, records, seen)
         if not any(isinstance(record, int) for record in records):
@@ -193,20 +193,20 @@ def test_entered_in_the_middle_every_item_was_sent_where_it_stands(conversation:
 
 @given(conversations(), st.data())
 @settings(max_examples=100, deadline=None)
-def test_holes_inside_data_are_counted_and_nothing_else_is_damaged(conversation: Conversation, data: st.DataObject) -> None:
+def test_gaps_inside_data_are_counted_and_nothing_else_is_damaged(conversation: Conversation, data: st.DataObject) -> None:
     for direction in DIRECTIONS:
         records: list[bytes | int] = []
         sent: list[Item] = []
         for item, raw in one_by_one(conversation, direction):
-            hole = 0
+            gap = 0
             if isinstance(item, Data) and item.data and data.draw(st.booleans()):
                 start = raw.index(item.data, 9 + (raw[4] >> 3 & 1))
                 first = data.draw(st.integers(0, len(item.data) - 1))
-                hole = data.draw(st.integers(1, len(item.data) - first))
-                rest = raw[start + first + hole :]
-                records += [raw[: start + first], hole, *([rest] if rest else [])]
-                kept = item.data[:first] + item.data[first + hole :]
-                item = Data(item.stream, kept, item.end, hole, item.size - hole)
+                gap = data.draw(st.integers(1, len(item.data) - first))
+                rest = raw[start + first + gap :]
+                records += [raw[: start + first], gap, *([rest] if rest else [])]
+                kept = item.data[:first] + item.data[first + gap :]
+                item = Data(item.stream, kept, item.end, gap, item.size - gap)
             else:
                 records.append(raw)
             sent.append(item)
@@ -224,10 +224,10 @@ def one_by_one(conversation: Conversation, direction: Direction) -> list[tuple[I
 
 @given(conversations(), field_lists, st.data())
 @settings(max_examples=100, deadline=None)
-def test_what_is_asked_behind_a_hole_in_fields_of_its_own_is_known(
+def test_what_is_asked_after_a_gap_in_fields_of_its_own_is_known(
     conversation: Conversation, more: list[tuple[str, str]], data: st.DataObject
 ) -> None:
-    records = data.draw(with_holes(conversation.raw("out")))
+    records = data.draw(with_gaps(conversation.raw("out")))
     headers = ((":method", "POST"), (":path", "/v1/next"), *more, *more)
     block = b"\x3f\xe1\x1f" + Encoder().encode([(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers])
     stream = max(exchange.stream for exchange in conversation.exchanges) + 2
@@ -377,7 +377,7 @@ NOISE = st.builds(concatenated, PREFACES, st.lists(st.one_of(ODD_FRAMES, LIES, s
 @given(NOISE, st.booleans(), st.data())
 @settings(max_examples=150, deadline=None)
 def test_any_bytes_are_accounted_for(raw: bytes, fresh: bool, data: st.DataObject) -> None:
-    records = data.draw(with_holes(raw))
+    records = data.draw(with_gaps(raw))
     seen = decoded(records, fresh=fresh, finished=True)
     assert seen == decoded(records, fresh=fresh, finished=True, resumed=True)
     looks_like_http2(raw)
@@ -450,7 +450,7 @@ def test_any_blocks_are_read_as_hpack_reads_them(blocks: list[bytes]) -> None:
 
 
 @st.composite
-def blocks_with_a_hole(draw: st.DrawFn) -> tuple[list[bytes], list[bytes]]:
+def blocks_with_a_gap(draw: st.DrawFn) -> tuple[list[bytes], list[bytes]]:
     """Blocks of one sender, divided where some were lost (the first of the second list are those)."""
     encoder, blocks = Encoder(), list[bytes]()
     for _ in range(draw(st.integers(2, 8))):
@@ -462,11 +462,9 @@ def blocks_with_a_hole(draw: st.DrawFn) -> tuple[list[bytes], list[bytes]]:
     return blocks[:place], blocks[place:]
 
 
-@given(blocks_with_a_hole(), st.integers(0, 2))
+@given(blocks_with_a_gap(), st.integers(0, 2))
 @settings(max_examples=150, deadline=None)
-def test_behind_a_hole_exactly_the_references_across_it_are_left_out(
-    blocks: tuple[list[bytes], list[bytes]], lost: int
-) -> None:
+def test_after_a_gap_exactly_the_references_across_it_are_left_out(blocks: tuple[list[bytes], list[bytes]], lost: int) -> None:
     ours, theirs = FieldDecoder(), a_decoder()
     for block in blocks[0]:
         ours.decode(block)

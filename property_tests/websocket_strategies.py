@@ -93,7 +93,7 @@ class Packer:
         self._seen = b""
 
     def pack(self, data: bytes, *, level: int = 6, pieces: int = 1, final: bool = False) -> bytes:
-        """`pieces`: flushes in it. `final`: each piece ends with a final block, behind the last an empty one (7.2.3.4)."""
+        """`pieces`: flushes in it. `final`: each piece ends with a final block, after the last an empty one (7.2.3.4)."""
         bits = max(9, self._deflate.window_bits)  # zlib writes no smaller window
         seen, raw = self._seen if self._deflate.takeover else b"", b""
         packer = zlib.compressobj(level, zlib.DEFLATED, -bits, zdict=seen)
@@ -217,7 +217,7 @@ _CLEAR_KEYS = st.lists(st.integers(0x30, 0x3F), min_size=4, max_size=4).map(byte
 
 @st.composite
 def clear_ways(draw: st.DrawFn, masked: bool, most: int = 6) -> Way:
-    """The uncompressed messages of one direction, in which the search behind a hole cannot be led astray."""
+    """The uncompressed messages of one direction, in which the search after a gap cannot be led astray."""
     way = Way([], [], [])
     for number in range(draw(st.integers(1, most))):
         kind: WebSocketKind = draw(st.sampled_from(["text", "binary", "ping"]))

@@ -119,7 +119,7 @@ def envelope(event: Event) -> dict[str, Any]:
 
 
 def test_vector_6_1_the_content_type_makes_an_event_stream() -> None:
-    """Of a head alone the original makes no event and swallows it; ours tells the head, and that nothing came behind it."""
+    """Of a head alone the original makes no event and swallows it; ours tells the head, and that nothing came after it."""
     head, message = raw(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n")
     assert isinstance(head, HttpResponse)
     assert (head.status, head.streaming) == (200, True)

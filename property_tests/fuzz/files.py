@@ -30,7 +30,7 @@ _SOME_ID = "0123456789abcdef" * 4
 
 
 def cgroup(data: bytes) -> None:
-    """/proc/PID/cgroup and status: the payload up to its first blank line, and behind it."""
+    """/proc/PID/cgroup and status: the payload up to its first blank line, and after it."""
     groups, _, status = Input(data).payload.partition(b"\n\n")
     with TemporaryDirectory() as place:
         _written(place, "proc/7/cgroup", groups)
@@ -42,7 +42,7 @@ def cgroup(data: bytes) -> None:
 
 
 def reference(data: bytes) -> None:
-    """A reference to a container, and the files that a runtime keeps: the payload up to its first blank line, and behind it."""
+    """A reference to a container, and the files that a runtime keeps: the payload up to its first blank line, and after it."""
     given = Input(data)
     text, _, kept = given.payload.partition(b"\n\n")
     with TemporaryDirectory() as place:
@@ -60,7 +60,7 @@ def reference(data: bytes) -> None:
 
 
 def script(data: bytes) -> None:
-    """A script that is to be followed to the program that runs it; its package.json behind the first form feed."""
+    """A script that is to be followed to the program that runs it; its package.json after the first form feed."""
     head, _, package = Input(data).payload.partition(b"\f")
     with TemporaryDirectory() as place:
         path = _written(place, "scripts/run", b"#!" + head, 0o700)

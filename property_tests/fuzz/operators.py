@@ -138,7 +138,7 @@ def _run(
     unseen: frozenset[Reason] = frozenset(),
 ) -> list[Any]:
     """
-    What it gives event by event and at the end, with a tick in front of each. It gives the same where it is restored from
+    What it gives event by event and at the end, with a tick before each. It gives the same where it is restored from
     snapshots; and by the law all that came in went out, was counted as lost or is held.
     """
     site = Site(Engine(), "plain")
@@ -152,7 +152,7 @@ def _run(
             assert balance is None or balance == _lost(site, unseen) + kernel.held(), "in == out + lost + held"
     out += kernel.finish()
     assert not law or weight - sum(map(weigh_out, out)) == _lost(site, unseen), "in == out + lost at the end"
-    assert kernel.held() == 0, "nothing is held behind the end"
+    assert kernel.held() == 0, "nothing is held after the end"
     assert _resumed(operator, events) == (out, site.meter.entries()), "a checkpoint changes nothing"
     return out
 

@@ -15,16 +15,9 @@ from agentsight_rx.redaction.names import mask_command, mask_field, mask_words
 from agentsight_rx.redaction.redactor import Redactor, find_secrets, settled
 from agentsight_rx.wire.coding import ContentDecoder
 from agentsight_rx.wire.json_stream import JsonStreamDecoder
-from agentsight_rx.wire.jsonrpc import (
-    Line,
-    LineDecoder,
-    decode_line,
-    is_binary,
-    read_cancelled,
-    read_failed,
-    read_server,
-    read_tool,
-)
+from agentsight_rx.wire.jsonrpc import decode_line
+from agentsight_rx.wire.lines import Line, LineDecoder, is_binary
+from agentsight_rx.wire.mcp import read_cancelled, read_failed, read_server, read_tool
 from agentsight_rx.wire.sse import SseDecoder
 
 from ..coding_strategies import CHAINS, CODINGS, Coder
@@ -130,7 +123,7 @@ def _as_others_read_it(codings: str, coded: bytes, made: bytes) -> None:
         assert gzip.decompress(coded) == made
     elif codings == "deflate" and coded[0] & 0x8F == 8 and int.from_bytes(coded[:2]) % 31 == 0:
         assert zlib.decompressobj().decompress(coded) == made
-    elif codings in ("zstd", "zstandard") and coded[-1]:  # zeros behind the end are padding to us alone
+    elif codings in ("zstd", "zstandard") and coded[-1]:  # zeros after the end are padding to us alone
         assert zstandard.ZstdDecompressor().stream_reader(coded, read_across_frames=True).readall() == made
 
 
@@ -142,18 +135,18 @@ def jsonrpc(data: bytes) -> None:
     longest = given.pick((16 << 20, 40, 5000))
     steps = given.steps(given.payload)
     decoder, lines = LineDecoder(longest), list[Line]()
-    fed = holes = 0
+    fed = gaps = 0
     for step in steps:
         if isinstance(step, bytes):
             lines += decoder.feed(step)
             fed += len(step)
         else:
             decoder.gap(step)
-            holes += step
+            gaps += step
         assert sum(line.size for line in lines) + decoder.held() == fed, "every byte is in a line or held"
     lines += decoder.finish()
     assert sum(line.size for line in lines) == fed
-    assert sum(line.lost for line in lines) >= holes
+    assert sum(line.lost for line in lines) >= gaps
     assert decoder.held() == 0
     messages = [(line, message) for line in lines for message in decode_line(line)]
     for line, message in messages:
@@ -164,7 +157,7 @@ def jsonrpc(data: bytes) -> None:
         read_failed(message.body)
         read_server(message.body)
     is_binary(given.payload)
-    if not holes and longest > len(given.payload):
+    if not gaps and longest > len(given.payload):
         whole = LineDecoder(longest)
         expected = [*whole.feed(given.payload), *whole.finish()]
         assert [each for line in expected for each in decode_line(line)] == [message for _, message in messages]

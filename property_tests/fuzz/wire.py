@@ -26,7 +26,7 @@ def _size(item: Any) -> int:
 
 # -- HTTP/1 ----------------------------------------------------------------------------------------------------------------
 
-HTTP1_BEGINNING = b"GET / HTTP/1.1\r\n\r\nHTTP/1.1 200 OK\r\n"  # behind it the place of a message is certain
+HTTP1_BEGINNING = b"GET / HTTP/1.1\r\n\r\nHTTP/1.1 200 OK\r\n"  # after it the place of a message is certain
 _METHODS = (None, "GET", "HEAD", "CONNECT")
 
 
@@ -111,7 +111,7 @@ def http2(data: bytes) -> None:
             assert all(name for name, _ in item.headers), "a field without a name"
     if any(isinstance(step, int) for step in steps):
         return
-    assert not any(isinstance(item, Data) and item.lost for item in items), "lost, and there was no hole"
+    assert not any(isinstance(item, Data) and item.lost for item in items), "lost, and there was no gap"
     if fresh and begun:  # else each record begins a search of its own
         whole = make()
         expected, found = joined([*whole.feed(stream), *whole.finish()]), joined(items)

@@ -1,4 +1,4 @@
-"""E9: what was not seen is flagged, and what comes behind it is told again."""
+"""E9: what was not seen is flagged, and what comes after it is told again."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def http2(record: int = 200) -> tuple[list[TlsEvent], int, int]:
 
 
 def websocket(deflate: str, record: int = 100) -> tuple[list[TlsEvent], int, int]:
-    """Four calls: where the records behind the upgrade and those of the third call begin."""
+    """Four calls: where the records after the upgrade and those of the third call begin."""
     sockets = Sockets(Wire(), deflate=deflate, record=record)
     first, last = len(sockets.records), 0
     for number in range(4):
@@ -84,7 +84,7 @@ def websocket(deflate: str, record: int = 100) -> tuple[list[TlsEvent], int, int
 
 
 def complete_ones(made: Iterable[object]) -> list[tuple[Any, ...]]:
-    """What is presented as complete, without what a hole elsewhere may change: times, numbers, and headers of HTTP/2."""
+    """What is presented as complete, without what a gap elsewhere may change: times, numbers, and headers of HTTP/2."""
     found: list[tuple[Any, ...]] = []
     for each in made:
         if isinstance(each, HttpRequest) and each.complete:
@@ -139,7 +139,7 @@ def test_e9_attached_anywhere_nothing_false_is_complete_and_the_next_exchange_pa
 
 @pytest.mark.parametrize("deflate", DEFLATE)
 def test_e9_whatever_record_of_a_websocket_is_lost_or_cut_no_false_message_is_complete(deflate: str) -> None:
-    """Where a message needs those before it to be decompressed, what comes behind a loss cannot be read and says so."""
+    """Where a message needs those before it to be decompressed, what comes after a loss cannot be read and says so."""
     records, first, last = websocket(deflate)
     whole = complete_ones(told(records))
     for place in range(first, last):
@@ -193,7 +193,7 @@ def test_e9_what_is_damaged_on_http2_says_why_and_how_much() -> None:
     assert (two.body, two.complete, two.reason, two.body_lost) == (b"b" * 4900, False, "truncated", 600)
 
 
-def test_e9_a_call_with_a_hole_in_its_stream_is_partial_in_the_rows() -> None:
+def test_e9_a_call_with_a_gap_in_its_stream_is_partial_in_the_rows() -> None:
     records, *_ = http1()
     place = next(number for number, each in enumerate(records) if isinstance(each, TlsChunk) and b"Let me" in each.data) + 2
     made = told(damages(records, place)[0])

@@ -1,4 +1,4 @@
-"""E12: no secret that was seeded anywhere in the traffic is found in any sink, under the bytes or behind their decoding."""
+"""E12: no secret that was seeded anywhere in the traffic is found in any sink, under the bytes or after their decoding."""
 
 from __future__ import annotations
 
@@ -183,7 +183,7 @@ def _way(chunk: TlsChunk) -> tuple[Connection | None, Direction | None]:
 
 
 def leaks(text: str, secret: str) -> bool:
-    """Any stretch of what makes the secret one: it begins behind `sk-ant-api03-`."""
+    """Any stretch of what makes the secret one: it begins after `sk-ant-api03-`."""
     return any(secret[at : at + _TAIL_LEAST] in text for at in range(13, len(secret) - _TAIL_LEAST + 1))
 
 
