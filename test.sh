@@ -22,8 +22,9 @@ if [[ ${1-} == --bare ]]; then
   exec "$ROOT/scripts/bare.sh" "${@:2}"
 fi
 
-# The OpenTelemetry collector of the package rotel needs libpython; podman starts containers with crun.
-set_up test --group "$ROOT/pyproject.toml:dev" -- curl chromium fonts-dejavu-core libpython3-dev podman crun
+# The OpenTelemetry collector in the package rotel needs libpython. Of the programs that start podman's containers, runc also
+# knows machines that have both versions of control groups.
+set_up test --group "$ROOT/pyproject.toml:dev" -- curl chromium fonts-dejavu-core libpython3-dev podman runc
 
 chosen=()
 if [[ ${1-} == --fast ]]; then
