@@ -48,7 +48,7 @@ from .golden import (
     request,
     said,
     streamed,
-    told,
+    traced,
 )
 from .golden.streams import (
     CHAT_END,
@@ -75,7 +75,7 @@ OTHER = Connection(7, 700, "/lib/libssl.so.3", 0x7F01)
 
 def raw(data: bytes, direction: Direction = "in") -> list[Event]:
     """What is told of one record, without rows."""
-    return events_of(told([Wire().record(direction, data)]))
+    return events_of(traced([Wire().record(direction, data)]))
 
 
 def passed(data: bytes) -> bool:
@@ -88,8 +88,8 @@ def stream(*parts: bytes, target: str = "/v1/messages") -> Talk:
     """A call and its streamed answer, each part a chunk and a record of its own, whole up to the end of the body."""
     talk = opened(target)
     for part in parts:
-        talk.tells(chunk(part))
-    talk.tells(b"0\r\n\r\n")
+        talk.answers(chunk(part))
+    talk.answers(b"0\r\n\r\n")
     return talk
 
 
@@ -97,7 +97,7 @@ def opened(target: str = "/v1/messages", talk: Talk | None = None) -> Talk:
     """A call and the head of its answer."""
     talk = talk or Talk()
     talk.asks(request(target))
-    talk.tells(b"HTTP/1.1 200 OK\r\n" + SSE + b"\r\nTransfer-Encoding: chunked\r\n\r\n")
+    talk.answers(b"HTTP/1.1 200 OK\r\n" + SSE + b"\r\nTransfer-Encoding: chunked\r\n\r\n")
     return talk
 
 
@@ -107,7 +107,7 @@ def chunk(part: bytes) -> bytes:
 
 def merged(*parts: bytes, target: str = "/v1/messages") -> SseMessage:
     """The one message that a streamed answer gives."""
-    (message,) = only(SseMessage, told(stream(*parts, target=target).records))
+    (message,) = only(SseMessage, traced(stream(*parts, target=target).records))
     return message
 
 
@@ -148,9 +148,9 @@ def test_vector_6_1_the_content_type_may_have_parameters_and_any_case() -> None:
     """The original knows `text/event-stream` in this case only, and chunked with a capital T and E only."""
     talk = Talk()
     talk.asks(request())
-    talk.tells(b"HTTP/1.1 200 OK\r\ncontent-type: Text/Event-Stream; charset=utf-8\r\ntransfer-encoding: Chunked\r\n\r\n")
-    talk.tells(chunk(START + says("x") + STOP) + b"0\r\n\r\n")
-    assert [reply.text for reply, _ in said(told(talk.records))] == ["x"]
+    talk.answers(b"HTTP/1.1 200 OK\r\ncontent-type: Text/Event-Stream; charset=utf-8\r\ntransfer-encoding: Chunked\r\n\r\n")
+    talk.answers(chunk(START + says("x") + STOP) + b"0\r\n\r\n")
+    assert [reply.text for reply, _ in said(traced(talk.records))] == ["x"]
 
 
 # -- 6.2: events -------------------------------------------------------------------------------------------------------
@@ -180,8 +180,8 @@ def test_vector_6_2_a_line_that_looks_like_a_chunk_size_is_none() -> None:
     """The original takes `add` for a size, and has no events at all."""
     talk = Talk()
     talk.asks(request("/events"))
-    talk.tells(answer(b"data: hello\r\nadd\r\nmore\r\n\r\n", SSE))
-    (message,) = only(SseMessage, told(talk.records))
+    talk.answers(answer(b"data: hello\r\nadd\r\nmore\r\n\r\n", SSE))
+    (message,) = only(SseMessage, traced(talk.records))
     assert message.events == (SseEvent("message", "hello"),)
 
 
@@ -203,8 +203,8 @@ def test_vector_6_2_usage_of_gemini_in_a_plain_answer_is_counted() -> None:
     """The original makes up a `message_stop` of a record with `usageMetadata`; ours reads the answer."""
     talk = Talk()
     talk.asks(request("/v1beta/models/gemini-x:generateContent", host="generativelanguage.googleapis.com"))
-    talk.tells(answer(json.dumps(GEMINI_CHUNKS[2]).encode(), JSON))
-    made = told(talk.records)
+    talk.answers(answer(json.dumps(GEMINI_CHUNKS[2]).encode(), JSON))
+    made = traced(talk.records)
     assert only(SseMessage, made) == []
     assert [(row.input_tokens, row.output_tokens) for row in only(TokenRow, made)] == [(8, 3)]
     assert last_rows(CallRow, made)[0].text == "three"
@@ -221,8 +221,8 @@ def test_vector_6_8_1_four_records_are_one_message() -> None:
     head = b"HTTP/1.1 200 OK\r\n" + SSE + b"\r\nTransfer-Encoding: chunked\r\n\r\n"
     for at, piece in enumerate([head + chunk(START), chunk(says("Hello ")), chunk(says("World!")), chunk(STOP) + b"0\r\n\r\n"]):
         wire.now_ns = (1000 + at) * MS
-        talk.tells(piece)
-    (message,) = only(SseMessage, told(talk.records))
+        talk.answers(piece)
+    (message,) = only(SseMessage, traced(talk.records))
     whole = encode_envelope(message)
     told_of = whole["data"]
     assert (whole["source"], whole["pid"], told_of["tid"], told_of["connection_id"]) == ("sse_processor", 5, 9, "5-2bc-7f00")
@@ -287,9 +287,9 @@ def test_vector_6_8_9_an_event_that_is_cut_by_a_record() -> None:
     for cut in range(whole.index(b"Hello"), len(whole)):
         talk = Talk()
         talk.asks(request())
-        talk.tells(whole[:cut])
-        talk.tells(whole[cut:])
-        made = told(talk.records)
+        talk.answers(whole[:cut])
+        talk.answers(whole[cut:])
+        made = traced(talk.records)
         assert said(made) == [(Reply("msg_123", "claude-x", "Hello World!"), True)]
         assert only(TlsChunk, made) == []
 
@@ -299,25 +299,25 @@ def test_vector_6_8_10_streams_of_one_thread_by_their_connections() -> None:
     first, second = (opened(talk=Talk(Threads(each, tids={"in": 9, "out": 9}))) for each in (CONNECTION, OTHER))
     records: list[TlsEvent] = []
     for talk, number in ((first, 1), (second, 2)):
-        talk.tells(chunk(event("message_start", message={"id": f"msg_{number}", "model": "m"})))
+        talk.answers(chunk(event("message_start", message={"id": f"msg_{number}", "model": "m"})))
     for word in "ab":
-        first.tells(chunk(says(word)))
-        second.tells(chunk(says(word.upper())))
+        first.answers(chunk(says(word)))
+        second.answers(chunk(says(word.upper())))
     for talk in (second, first):
-        talk.tells(chunk(STOP) + b"0\r\n\r\n")
+        talk.answers(chunk(STOP) + b"0\r\n\r\n")
     records = [each for pair in zip(first.records, second.records, strict=True) for each in pair]
-    assert sorted((reply.id, reply.text) for reply, _ in said(told(records))) == [("msg_1", "ab"), ("msg_2", "AB")]
+    assert sorted((reply.id, reply.text) for reply, _ in said(traced(records))) == [("msg_1", "ab"), ("msg_2", "AB")]
 
 
 def test_vector_6_8_11_a_gap_of_31_seconds() -> None:
     """The original loses what came before it, and tells the rest without an id."""
     wire = Wire()
     talk = opened(talk=Talk(wire))
-    talk.tells(chunk(START + says("before ")))
+    talk.answers(chunk(START + says("before ")))
     wire.now_ns += 31_500 * MS
-    talk.tells(chunk(says("behind")))
-    talk.tells(chunk(STOP) + b"0\r\n\r\n")
-    partial, whole = only(SseMessage, told(talk.records))
+    talk.answers(chunk(says("behind")))
+    talk.answers(chunk(STOP) + b"0\r\n\r\n")
+    partial, whole = only(SseMessage, traced(talk.records))
     assert (partial.reply.text, partial.complete, partial.reason, partial.revision) == ("before ", False, "timeout", 0)
     assert (whole.reply.text, whole.complete, whole.reason, whole.revision) == ("before behind", True, None, 1)
     assert (partial.reply.id, whole.reply.id) == ("msg_123", "msg_123")
@@ -328,16 +328,16 @@ def test_vector_6_8_11_exactly_30_seconds_are_kept(ms: int, told_twice: bool) ->
     wire = Wire()
     talk = opened(talk=Talk(wire))
     wire.now_ns = 1999 * MS  # a record comes a millisecond later: at a time at which the engine looks
-    talk.tells(chunk(START + says("a")))
+    talk.answers(chunk(START + says("a")))
     wire.now_ns += ms * MS - MS
-    talk.tells(chunk(STOP) + b"0\r\n\r\n")
-    assert len(only(SseMessage, told(talk.records))) == 1 + told_twice
+    talk.answers(chunk(STOP) + b"0\r\n\r\n")
+    assert len(only(SseMessage, traced(talk.records))) == 1 + told_twice
 
 
 def test_vector_6_8_12_an_error_alone() -> None:
     """The original tells nothing."""
     talk = stream(event("error", error={"type": "overloaded_error", "message": "Overloaded"}))
-    made = told(talk.records)
+    made = traced(talk.records)
     (message,) = only(SseMessage, made)
     assert (message.reply.error, message.complete) == ("overloaded_error: Overloaded", True)
     assert [(row.status, row.error_type) for row in last_rows(CallRow, made)] == [("error", "overloaded_error")]
@@ -351,7 +351,7 @@ def test_vector_6_8_13_a_long_text_is_one_message() -> None:
 
 def test_vector_6_8_14_what_is_no_stream_goes_by() -> None:
     ran = ProcessExec(Origin(5 * MS, 7), 1, 2, "/bin/ls", ("ls", "data: x"), "/")
-    (told_of,) = only(ProcessExec, told(cast("list[TlsEvent]", [ran])))
+    (told_of,) = only(ProcessExec, traced(cast("list[TlsEvent]", [ran])))
     assert replace(told_of, origin=ran.origin) == ran
     assert passed(b"\x00\x01\x02 data")
 
@@ -359,8 +359,8 @@ def test_vector_6_8_14_what_is_no_stream_goes_by() -> None:
 def test_vector_6_8_15_a_stream_that_is_open_at_the_end() -> None:
     """The original tells nothing."""
     talk = opened()
-    talk.tells(chunk(START + says("so far")))
-    (message,) = only(SseMessage, told(talk.records))
+    talk.answers(chunk(START + says("so far")))
+    (message,) = only(SseMessage, traced(talk.records))
     assert (message.reply.text, message.complete, message.reason) == ("so far", False, "capture_end")
 
 
@@ -405,7 +405,7 @@ def test_vector_6_8_20_usage_that_is_null_ends_nothing() -> None:
 def test_vector_6_8_20_the_last_usage_ends_once() -> None:
     usage = {"prompt_tokens": 8, "completion_tokens": 2}
     talk = stream(chat([{"index": 0, "delta": {"content": "a"}}]), chat([], usage=usage), CHAT_END, target=CHAT)
-    made = told(talk.records)
+    made = traced(talk.records)
     assert said(made) == [(Reply("chatcmpl-a", "gpt-x", "a", usage=Usage(8, 2)), True)]
     assert len(only(TokenRow, made)) == 1
 
@@ -414,8 +414,8 @@ def test_vector_6_8_20_two_answers_of_one_connection_are_two() -> None:
     talk = Talk()
     for name in ("chatcmpl-a", "chatcmpl-b"):
         talk.asks(request(CHAT))
-        talk.tells(streamed(chat([{"index": 0, "delta": {"content": name[-1]}}], name), CHAT_END))
-    assert [(reply.id, reply.text) for reply, _ in said(told(talk.records))] == [("chatcmpl-a", "a"), ("chatcmpl-b", "b")]
+        talk.answers(streamed(chat([{"index": 0, "delta": {"content": name[-1]}}], name), CHAT_END))
+    assert [(reply.id, reply.text) for reply, _ in said(traced(talk.records))] == [("chatcmpl-a", "a"), ("chatcmpl-b", "b")]
 
 
 def test_vector_6_8_20_arguments_of_a_function_are_joined() -> None:
@@ -430,8 +430,8 @@ def test_vector_6_8_20_arguments_of_a_function_are_joined() -> None:
 def test_vector_6_8_20_the_message_keeps_host_path_and_status() -> None:
     talk = Talk()
     talk.asks(request(CHAT, host="api.openai.com"))
-    talk.tells(answer(data({"usage": {"prompt_tokens": 8, "completion_tokens": 2}}) + CHAT_END, SSE))
-    (message,) = only(SseMessage, told(talk.records))
+    talk.answers(answer(data({"usage": {"prompt_tokens": 8, "completion_tokens": 2}}) + CHAT_END, SSE))
+    (message,) = only(SseMessage, traced(talk.records))
     shown = envelope(message)
     assert (shown["host"], shown["method"], shown["path"], shown["status_code"]) == ("api.openai.com", "POST", CHAT, 200)
     assert (message.reply.usage, message.complete) == (Usage(8, 2), True)
@@ -477,7 +477,7 @@ def test_vector_7_1_d_a_request_in_several_records_is_one() -> None:
     talk = Talk(record=128 * 1024)
     talk.asks(request("/v1/messages", body))
     assert len(talk.records) == 3
-    (asked,) = events_of(told(talk.records))
+    (asked,) = events_of(traced(talk.records))
     assert isinstance(asked, HttpRequest)
     assert (asked.body, asked.complete) == (body, True)
     assert envelope(asked)["content_length"] == len(body)
@@ -540,8 +540,8 @@ def test_vector_7_2_a_request_and_response() -> None:
     talk = Talk()
     body = b'{"candidates":[],"usageMetadata":{"totalTokenCount":3}}'
     talk.asks(PREFACE + frame(HEADERS, END_HEADERS, 1, fields(Encoder())) + frame(DATA, END_STREAM, 1, b'{"contents":[]}'))
-    talk.tells(frame(HEADERS, END_HEADERS, 1, status(Encoder())) + frame(DATA, END_STREAM, 1, body))
-    asked, told_of = (envelope(each) for each in events_of(told(talk.records)))
+    talk.answers(frame(HEADERS, END_HEADERS, 1, status(Encoder())) + frame(DATA, END_STREAM, 1, body))
+    asked, told_of = (envelope(each) for each in events_of(traced(talk.records)))
     assert (asked["first_line"], asked["method"], asked["path"]) == (f"POST {INTERNAL} HTTP/2", "POST", INTERNAL)
     assert (asked["headers"]["host"], asked["body"], asked["protocol"]) == ("h.example", '{"contents":[]}', "HTTP/2")
     assert (asked["original_source"], asked["tid"], asked["stream_id"]) == ("ssl.http2", 8, 1)
@@ -558,7 +558,7 @@ def test_vector_7_2_b_records_need_not_end_where_frames_do() -> None:
         talk = Talk()
         talk.asks(whole[:cut])
         talk.asks(whole[cut:])
-        made = told(talk.records)
+        made = traced(talk.records)
         (asked,) = only(HttpRequest, made)
         assert (asked.target, asked.body, asked.complete) == (INTERNAL, body, True)
         assert only(TlsChunk, made) == []
@@ -573,7 +573,7 @@ def test_vector_7_2_c_connections_have_their_own_header_tables() -> None:
             head = fields(encoders[name], **{"x-name": name})
             talk.asks((PREFACE if number == 1 else b"") + frame(HEADERS, END_HEADERS | END_STREAM, number, head))
     records = [each for pair in zip(*(talk.records for talk in talks.values()), strict=True) for each in pair]
-    asked = only(HttpRequest, told(records))
+    asked = only(HttpRequest, traced(records))
     assert [(each.origin.connection, dict(each.headers)["x-name"]) for each in asked] == [
         (CONNECTION, "one"), (OTHER, "two"),
     ] * 3  # fmt: skip
@@ -584,7 +584,7 @@ def test_vector_7_2_d_the_end_of_a_stream_on_a_head_that_goes_on() -> None:
     block = fields(Encoder())
     talk = Talk()
     talk.asks(PREFACE + frame(HEADERS, END_STREAM, 1, block[:5]) + frame(CONTINUATION, END_HEADERS, 1, block[5:]))
-    (asked,) = events_of(told(talk.records))
+    (asked,) = events_of(traced(talk.records))
     assert isinstance(asked, HttpRequest)
     assert (asked.target, asked.complete) == (INTERNAL, True)
 
@@ -594,7 +594,7 @@ def test_vector_7_2_e_padding_and_priority_are_no_content() -> None:
     talk = Talk()
     talk.asks(PREFACE + frame(HEADERS, END_HEADERS | PADDED | PRIORITY, 1, head))
     talk.asks(frame(DATA, END_STREAM | PADDED, 1, b"\x02" + b"body" + bytes(2)))
-    (asked,) = events_of(told(talk.records))
+    (asked,) = events_of(traced(talk.records))
     assert isinstance(asked, HttpRequest)
     assert (asked.target, asked.body) == (INTERNAL, b"body")
 
@@ -604,7 +604,7 @@ def test_vector_7_2_f_a_stream_that_is_reset_is_partial() -> None:
     talk = Talk()
     talk.asks(PREFACE + frame(HEADERS, END_HEADERS, 1, fields(Encoder())) + frame(DATA, 0, 1, b"half"))
     talk.asks(frame(RESET, 0, 1, (2).to_bytes(4, "big")))
-    asked, unanswered = events_of(told(talk.records))
+    asked, unanswered = events_of(traced(talk.records))
     assert isinstance(asked, HttpRequest)
     assert (asked.body, asked.complete, asked.reason) == (b"half", False, "reset")
     assert isinstance(unanswered, HttpResponse)
@@ -616,7 +616,7 @@ def test_vector_7_2_g_a_body_of_more_than_a_mebibyte_is_whole() -> None:
     peers = Peers(Wire())
     body = b'{"begin":"' + b"x" * (3 << 20) + b'"}'
     peers.asks("POST", "/v1/messages", [], body)
-    (asked,) = only(HttpRequest, told(list(peers.records)))
+    (asked,) = only(HttpRequest, traced(list(peers.records)))
     assert (len(asked.body), asked.body[:10], asked.complete) == (len(body), b'{"begin":"', True)
 
 
@@ -624,8 +624,8 @@ def test_vector_7_2_h_control_frames_and_unknown_ones_tell_nothing_and_are_count
     talk = Talk()
     unknown = frame(0xBE, 0, 0, b"grease")
     talk.asks(PREFACE + frame(SETTINGS, 0, 0, b"") + unknown)
-    talk.tells(frame(SETTINGS, 0, 0, b"") + unknown)
-    made = told(talk.records)
+    talk.answers(frame(SETTINGS, 0, 0, b"") + unknown)
+    made = traced(talk.records)
     assert events_of(made) == []
     assert [(loss.reason.value, loss.size) for loss in only(Loss, made)] == [("filtered", 24 + 2 * (9 + 15))]
 
@@ -635,10 +635,10 @@ def test_vector_7_2_i_a_stream_of_gemini_ends_where_it_ends() -> None:
     talk = Talk()
     talk.asks(PREFACE + frame(HEADERS, END_HEADERS | END_STREAM, 1, fields(Encoder())))
     body = b'{"usageMetadata":{}}'
-    talk.tells(frame(HEADERS, END_HEADERS, 1, status(Encoder(), ("content-type", "application/json"))))
-    talk.tells(frame(DATA, 0, 1, body))
-    talk.tells(frame(DATA, END_STREAM, 1, b"\n"))
-    (response,) = only(HttpResponse, told(talk.records))
+    talk.answers(frame(HEADERS, END_HEADERS, 1, status(Encoder(), ("content-type", "application/json"))))
+    talk.answers(frame(DATA, 0, 1, body))
+    talk.answers(frame(DATA, END_STREAM, 1, b"\n"))
+    (response,) = only(HttpResponse, traced(talk.records))
     assert (response.body, response.complete) == (body + b"\n", True)
 
 
@@ -654,7 +654,7 @@ def test_vector_7_3_a_a_call_over_a_websocket_is_a_request(target: str, pieces: 
     sockets = Sockets(Wire(), target=target, deflate="permessage-deflate", record=30)
     for _ in range(2):
         sockets.asks(_CREATE, pieces)
-    made = told(list(sockets.records))
+    made = traced(list(sockets.records))
     asked = [envelope(each) for each in only(HttpRequest, made) if each.version == "WebSocket"]
     assert [(each["method"], each["first_line"], each["path"], each["body"]) for each in asked] == [
         ("POST", f"POST {target} WebSocket", target, _CREATE)
@@ -671,7 +671,7 @@ def test_vector_7_3_b_two_websockets_of_a_process_are_two() -> None:
             sockets.asks(_CREATE)
             for each in responses(number if sockets is first else number + 2):
                 sockets.tells(json.dumps(each))
-    made = told([each for pair in zip(first.records, second.records, strict=True) for each in pair])
+    made = traced([each for pair in zip(first.records, second.records, strict=True) for each in pair])
     found = sorted((message.host or "", message.target or "", message.reply.id) for message in only(SseMessage, made))
     assert found == [
         ("api.openai.com", "/v1/responses", "resp_1"),
@@ -690,7 +690,7 @@ def test_vector_7_3_c_what_the_server_says_is_the_answer() -> None:
     for each in responses():
         sockets.tells(json.dumps(each), 3)
     sockets.closes(1000, "done")
-    made = told(list(sockets.records))
+    made = traced(list(sockets.records))
     assert said(made) == [(responses_reply(), True)]
     assert [message.kind for message in only(WebSocketMessage, made)] == ["ping", "close"]
     assert {envelope(message)["original_source"] for message in only(WebSocketMessage, made)} == {"ssl.websocket"}
@@ -699,6 +699,6 @@ def test_vector_7_3_c_what_the_server_says_is_the_answer() -> None:
 def test_vector_7_3_d_a_websocket_of_somebody_else_is_no_call() -> None:
     sockets = Sockets(Wire(), target="/chat", host="chat.example")
     sockets.asks(_CREATE)
-    made = told(list(sockets.records))
+    made = traced(list(sockets.records))
     assert [message.data for message in only(WebSocketMessage, made)] == [_CREATE.encode()]
     assert [each.method for each in only(HttpRequest, made)] == ["GET"]
