@@ -1,4 +1,4 @@
-"""Messages spelled by an encoder of our own and by wsproto, cut anywhere, with gaps: what is complete was sent."""
+"""Messages of an encoder of our own and of wsproto, cut anywhere, with gaps: a complete message was sent."""
 
 from __future__ import annotations
 
@@ -48,13 +48,13 @@ def all_of(decoder: WebSocketDecoder, parts: Iterable[bytes]) -> list[Item]:
 
 
 def resumed(decoder: WebSocketDecoder, fresh: WebSocketDecoder) -> WebSocketDecoder:
-    """`fresh`, going on from a checkpoint that was written and read again."""
+    """`fresh`, restored from a checkpoint of `decoder` that went over msgpack."""
     fresh.restore(msgspec.msgpack.decode(msgspec.msgpack.encode(decoder.snapshot())))
     return fresh
 
 
 def is_part_of(found: Sequence[Sent], sent: Sequence[Sent]) -> bool:
-    """In the same order, with others between."""
+    """Is `found` in `sent`, in the same order, perhaps with others between?"""
     rest = iter(sent)
     return all(one in rest for one in found)
 
@@ -66,8 +66,8 @@ def is_part_of(found: Sequence[Sent], sent: Sequence[Sent]) -> bool:
 @settings(max_examples=150, deadline=None)
 def test_what_was_sent_is_received_however_it_is_cut(masked: bool, deflate: Deflate | None, data: st.DataObject) -> None:
     way = data.draw(ways(masked, deflate))
-    told = data.draw(st.sampled_from([masked, None]))
-    decoder = WebSocketDecoder(deflate, masked=told)
+    expected = data.draw(st.sampled_from([masked, None]))
+    decoder = WebSocketDecoder(deflate, masked=expected)
     items = all_of(decoder, data.draw(cuts_of(way.raw)))
     assert [(*sent, 0, None) for sent in way.sent] == [
         (item.kind, item.data, item.code, item.lost, item.reason) for item in messages(items)
@@ -97,13 +97,13 @@ def test_both_directions_of_a_conversation_are_received_as_they_were_agreed(conv
 
 @given(st.booleans(), DEFLATES, st.sampled_from([1, 10, 100, 5000]), st.data())
 @settings(max_examples=150, deadline=None)
-def test_damage_and_limits_do_not_depend_on_the_cutting(
+def test_damage_and_limits_do_not_depend_on_the_cut(
     masked: bool, deflate: Deflate | None, limit: int, data: st.DataObject
 ) -> None:
     way = data.draw(ways(masked, deflate, most=3))
     damaged = bytearray(way.raw)
     start = 0
-    for piece in way.frames:  # damage payloads alone, so that the frames stay where they are
+    for piece in way.frames:  # damage only payloads, so that the frames keep their places
         payload = len(piece.raw) - piece.head
         if payload and data.draw(st.sampled_from([True, False, False])):
             damaged[start + piece.head + data.draw(st.integers(0, payload - 1))] ^= data.draw(st.integers(1, 255))
@@ -123,7 +123,7 @@ def test_damage_and_limits_do_not_depend_on_the_cutting(
 
 @given(st.booleans(), DEFLATES, st.sampled_from([1, 10, 100, 5000]), st.data())
 @settings(max_examples=100, deadline=None)
-def test_a_message_over_the_limit_is_its_beginning_and_the_next_is_whole(
+def test_of_a_message_over_the_limit_the_beginning_is_emitted_and_the_next_is_complete(
     masked: bool, deflate: Deflate | None, limit: int, data: st.DataObject
 ) -> None:
     way = data.draw(ways(masked, deflate, most=3))
@@ -221,7 +221,7 @@ def received_by_wsproto(peer: Connection) -> list[Sent]:
 @given(st.sampled_from(["client", "server"]), DEFLATES, st.data())
 @settings(max_examples=100, deadline=None)
 def test_wsproto_reads_the_same(sender: Sender, deflate: Deflate | None, data: st.DataObject) -> None:
-    """A final block ends wsproto's inflater, and a control frame inside a compressed message makes it forget that it is one."""
+    """Without what wsproto cannot read: final blocks, and control frames inside compressed messages."""
     way = data.draw(ways(sender == "client", deflate, Spelling(final=False, between=deflate is None)))
     peer = wsproto_peer(ConnectionType.SERVER if sender == "client" else ConnectionType.CLIENT, sender, deflate)
     peer.receive_data(way.raw)
@@ -234,7 +234,7 @@ def test_wsproto_reads_the_same(sender: Sender, deflate: Deflate | None, data: s
 
 @given(st.booleans(), st.data())
 @settings(max_examples=150, deadline=None)
-def test_with_records_missing_what_is_complete_was_sent(masked: bool, data: st.DataObject) -> None:
+def test_with_records_missing_a_complete_message_was_sent(masked: bool, data: st.DataObject) -> None:
     way = data.draw(clear_ways(masked))
     decoder = WebSocketDecoder(None, masked=masked)
     items: list[Item] = []
@@ -255,7 +255,7 @@ Fate: TypeAlias = Literal["seen", "lost", "gap"]
 
 
 def travel(decoder: WebSocketDecoder, way: Way, fates: Sequence[Fate], data: st.DataObject) -> list[Item]:
-    """Each frame in a record of its own: seen, lost, or with a gap in its payload."""
+    """The items when each frame is in a record of its own: seen, lost, or with a gap in its payload."""
     items: list[Item] = []
     fed = 0
     for piece, fate in zip(way.frames, fates, strict=True):
@@ -289,7 +289,7 @@ def fates_of(data: st.DataObject, way: Way, *, gaps_after_losses: bool) -> list[
 
 @given(st.booleans(), st.data())
 @settings(max_examples=150, deadline=None)
-def test_after_a_gap_every_message_that_was_seen_whole_comes_out(masked: bool, data: st.DataObject) -> None:
+def test_after_a_gap_every_undamaged_message_is_emitted(masked: bool, data: st.DataObject) -> None:
     way = data.draw(clear_ways(masked))
     fates = fates_of(data, way, gaps_after_losses=True)
     damaged = {piece.number for piece, fate in zip(way.frames, fates, strict=True) if fate != "seen"}
@@ -409,10 +409,10 @@ def test_any_bytes_and_gaps_are_accounted_for(
 
 @given(NOISE, st.sampled_from([True, False, None]), DEFLATES, st.data())
 @settings(max_examples=200, deadline=None)
-def test_up_to_what_is_no_frame_noise_reads_the_same_however_it_is_cut(
+def test_up_to_the_first_invalid_frame_noise_is_read_the_same_however_it_is_cut(
     noise: bytes, masked: bool | None, deflate: Deflate | None, data: st.DataObject
 ) -> None:
-    """Cutting moves the place where the search for a next frame begins."""
+    """A cut moves the place where the search for the next frame begins."""
     whole, cut = (WebSocketDecoder(deflate, masked=masked, limit=50) for _ in range(2))
     expected = [*whole.feed(noise), *whole.finish(None)]
     found = [*all_of(cut, data.draw(cuts_of(noise))), *cut.finish(None)]

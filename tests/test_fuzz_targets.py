@@ -73,7 +73,7 @@ def test_a_failing_input_is_made_shorter(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_what_failed_is_told_with_the_command_that_shows_it_again() -> None:
     found = runner.Found("http1", 5, 6, 7, b"\xff'\"\n", "AssertionError: lost")
-    *_, command = found.told().splitlines()
+    *_, command = found.report_text().splitlines()
     *_, name, option, text = shlex.split(command)
     assert (name, option, ast.literal_eval(text)) == ("http1", "--input", b"\xff'\"\n")
     assert found.line().endswith("FAILED")
