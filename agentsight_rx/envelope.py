@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, TypeVar
 import msgspec
 
 from .events import (
+    BlindSpot,
     BodyPart,
     Event,
     FileEvent,
@@ -32,10 +33,13 @@ from .events import (
     StdioClose,
     SystemSample,
     SystemWide,
+    TcpTraffic,
     Tick,
     TlsChunk,
     TlsClose,
     TlsHandshake,
+    TlsOpen,
+    UnreadTls,
     WebSocketMessage,
     milliseconds,
 )
@@ -463,6 +467,11 @@ def _wide(event: SystemWide) -> Data:
     }
 
 
+def _plain(event: msgspec.Struct) -> Data:
+    """An event whose fields have no other names outside."""
+    return _fields(event, ())
+
+
 class _Kind(NamedTuple):
     name: str
     source: str
@@ -478,6 +487,10 @@ _BY_TYPE: dict[type[Event], _Kind] = {
     TlsChunk: _Kind("tls_chunk", "ssl", _tls_chunk, _tls_chunk_back),
     TlsHandshake: _Kind("tls_handshake", "ssl", _tls_handshake, partial(_convert, TlsHandshake)),
     TlsClose: _Kind("tls_close", "ssl", _tls_close, partial(_convert, TlsClose)),
+    TlsOpen: _Kind("tls_open", "ssl", _plain, partial(_convert, TlsOpen)),
+    TcpTraffic: _Kind("tcp_traffic", "ssl", _plain, partial(_convert, TcpTraffic)),
+    UnreadTls: _Kind("unread_tls", "ssl", _plain, partial(_convert, UnreadTls)),
+    BlindSpot: _Kind("blind_spot", "diagnostic", _plain, partial(_convert, BlindSpot)),
     HttpRequest: _Kind("http_request", "http_parser", _request, _request_back),
     HttpResponse: _Kind("http_response", "http_parser", _response, _response_back),
     BodyPart: _Kind("body_part", "http_body", _body_part, _body_part_back),

@@ -24,6 +24,7 @@ class Reason(StrEnum):
     MALFORMED = "malformed"
     EVICTED = "evicted"
     SINK_FAILED = "sink_failed"
+    UNREADABLE = "unreadable"
     BUG = "bug"
 
     @property

@@ -10,7 +10,7 @@ import msgspec
 
 from ...core.stream import Stream, origin
 from ...errors import CaptureError
-from ...events import Connection, Loss, Origin, TlsChunk, TlsClose, TlsEvent, TlsHandshake, time_of
+from ...events import Connection, Loss, Origin, TlsChunk, TlsClose, TlsEvent, TlsHandshake, TlsOpen, time_of
 from ...loss import Reason
 from ...say import say
 from ..containers.contents import inside, libraries_in, members
@@ -22,12 +22,13 @@ from .finder import Finder
 from .libraries import FUNCTIONS, Library, looks_like, open_file, system_libraries, unreadable
 from .mapped import mapped_files
 from .scope import Scope, scope_of
+from .traffic import Traffic, asker
 
 __all__ = ["TlsOptions", "tls"]
 
 # struct chunk_t of bpf/tls.c, up to its data
 _RECORD = Layout("<QQIIII16sQQQQIIII")
-_CHUNK, _HANDSHAKE, _CLOSE, _GONE, _STARTED, _MAPPED = 1, 2, 3, 4, 5, 6
+_CHUNK, _HANDSHAKE, _CLOSE, _GONE, _STARTED, _MAPPED, _OPENED, _TCP = 1, 2, 3, 4, 5, 6, 7, 8
 
 _NO_RETURN = frozenset({"SSL_free"})
 
@@ -39,6 +40,13 @@ _FIELDS = (
     "inode.i_generation",
     "inode.i_sb",
     "super_block.s_dev",
+    "sock.sk_protocol",
+    "sock_common.skc_family",
+    "sock_common.skc_daddr",
+    "sock_common.skc_dport",
+    "sock_common.skc_v6_daddr",
+    "tcp_sock.bytes_sent",
+    "tcp_sock.bytes_received",
 )
 
 
@@ -91,6 +99,7 @@ class TlsReader:
         self._more: list[TlsEvent] = []
         self._in_use: dict[int, set[_File]] = {}  # by pid: files that were not inspected yet
         self._comms: dict[bytes, str] = {}
+        self._traffic: Traffic | None = None
 
     def open(self) -> None:
         self._scope = scope_of(self._options.target, self._options.binaries)
@@ -134,7 +143,7 @@ class TlsReader:
             self._load(multi=False)
             return
         program.attach("on_mapped", ["syscalls:sys_exit_mmap"])
-        self._program, self._probes = program, probes
+        self._program, self._probes, self._traffic = program, probes, Traffic(asker(program.bpf))
 
     # -- which files -----------------------------------------------------------------------------------------------
 
@@ -191,23 +200,22 @@ class TlsReader:
         number = len(self._libraries)
         self._probes.attach(
             place,
-            [
-                (offset, number << 8 | FUNCTIONS[name], name not in _NO_RETURN)
-                for name, offset in library.offsets.items()
-                if name != "SSL_do_handshake" or self._options.handshakes
-            ],
+            [(offset, number << 8 | FUNCTIONS[name], name not in _NO_RETURN) for name, offset in library.offsets.items()],
         )
         self._libraries.append(library)
-        self._say(f"reading TLS in {library.path}")
+        if self._traffic is not None:
+            self._traffic.readable(library)
+        self._say(f"watching TLS in {library.path}")
 
     # -- records of the kernel --------------------------------------------------------------------------------------
 
     def poll(self, timeout: float, /) -> Sequence[TlsEvent] | None:
         assert self._program is not None
         over = self._program.over()
+        traffic = self._traffic.look() if self._traffic is not None else []
         if not self._program.wait(timeout):
-            return None if over else ()
-        events = self._with_more(self._program.read())
+            return traffic or (None if over else ())
+        events = self._with_more([*traffic, *self._program.read()])
         if self._in_use:
             in_use, self._in_use = self._in_use, {}
             for pid, files in in_use.items():
@@ -231,6 +239,8 @@ class TlsReader:
         if self._probes is not None:
             self._probes.close()
         rest = self._with_more(program.rest())
+        if self._traffic is not None:
+            rest += self._traffic.look(at_end=True)
         rest += program.lost()
         program.close()
         return rest
@@ -240,11 +250,11 @@ class TlsReader:
             time_ns, start_ns, kind, pid, tid, uid, comm,
             ssl, offset, seq, latency_ns, length, lost, direction, number,
         ) = _RECORD.unpack_from(view, at)  # fmt: skip
-        name = self._comms.get(comm)
-        if name is None:
-            if len(self._comms) > 1024:
-                self._comms.clear()
-            name = self._comms[comm] = comm.partition(b"\0")[0].decode(errors="replace")
+        name = self._comms.get(comm) or self._name(comm)
+        if kind == _TCP:
+            if self._traffic is not None:
+                self._more += self._traffic.take(view, at, self._name)
+            return None
         if kind in (_STARTED, _MAPPED):  # tell_file() of bpf/tls.c has put the fields of a file here
             self._in_use.setdefault(pid, set()).add(_File(ssl, offset, latency_ns >> 32, latency_ns & 0xFFFFFFFF))
             return None
@@ -256,6 +266,8 @@ class TlsReader:
         connection = self._open.get((pid, ssl))
         if connection is None or connection.start_ns != start_ns:
             connection = self._open[pid, ssl] = Connection(pid, start_ns, self._libraries[int(number)].path, ssl)
+            if self._traffic is not None:
+                self._traffic.plaintext(pid, start_ns)
         if kind == _CHUNK:
             source = Origin(
                 time_ns,
@@ -281,9 +293,18 @@ class TlsReader:
                 )
             return TlsChunk(source, bytes(view[body : body + length]), offset=offset, seq=seq, lost=lost, latency_ns=latency_ns)
         source = Origin(time_ns, pid, tid=tid, uid=uid, comm=name, wall_ns=0, connection=connection)
+        if kind == _OPENED:
+            return TlsOpen(source)
         if kind == _HANDSHAKE:
-            return TlsHandshake(source, latency_ns)
+            return TlsHandshake(source, latency_ns) if self._options.handshakes else None
         if kind == _CLOSE:
             del self._open[pid, ssl]
             return TlsClose(source, offset, latency_ns)
         return None
+
+    def _name(self, comm: bytes) -> str:
+        """The name of a process, out of a record."""
+        if len(self._comms) > 1024:
+            self._comms.clear()
+        name = self._comms[comm] = comm.partition(b"\0")[0].decode(errors="replace")
+        return name
