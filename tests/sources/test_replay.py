@@ -146,7 +146,7 @@ def test_a_line_that_is_no_event_is_counted_with_its_place_and_the_rest_goes_on(
     assert (loss.stage, loss.reason, loss.count, loss.size) == ("replay", Reason.MALFORMED, 1, len(line) + 1)
     assert loss.note.startswith(f"{path} line 3: ")
     assert len(loss.note) < len(str(path)) + 200
-    assert f"agentsight-rx: not an event, passed over: {path} line 3: " in capsys.readouterr().err
+    assert f"agentsight-rx: not an event, skipped: {path} line 3: " in capsys.readouterr().err
     assert engine.ledger.shared("replay").lost(Reason.MALFORMED) == 1
 
 
@@ -154,7 +154,7 @@ def test_of_many_such_lines_ten_are_told_and_all_counted(tmp_path: Path, capsys:
     engine = Engine()
     assert len(replayed(written(tmp_path / "a.jsonl", *[b"hello"] * 50), engine=engine)) == 50
     said = capsys.readouterr().err.splitlines()
-    assert (len(said), said[-1]) == (11, "agentsight-rx: 40 more lines were passed over")
+    assert (len(said), said[-1]) == (11, "agentsight-rx: 40 more lines were skipped")
     assert engine.ledger.shared("replay").lost() == 50
 
 

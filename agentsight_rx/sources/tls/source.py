@@ -105,7 +105,9 @@ class TlsReader:
         assert self._program is not None
         scope = msgspec.structs.replace(self._scope, files=self._look_into_named(self._scope.files))
         if self._options.target.comms and scope.target.comms == ():
-            self._say("a name of processes does not count where a file or a container is given: the processes that use it are watched")
+            self._say(
+                "a name of processes does not count where a file or a container is given: the processes that use it are watched"
+            )
         for container in scope.containers:
             self._look_into_container(container)
         for path in (*map(str, system_libraries()), *self._options.candidates):
