@@ -178,7 +178,7 @@ class BodyPart(Struct, frozen=True, gc=False, tag="body_part"):
     last: bool = False
     complete: bool = True
     reason: str | None = None
-    lost: int = 0  # bytes that are missing in front of `data`; -1: perhaps some, nobody knows how many
+    lost: int = 0  # bytes missing before `data`; -1: perhaps some, the number is unknown
     size: int = 0  # bytes on the wire that this part stands for
     encoding: str = ""
     trailers: Headers = ()  # of the last part

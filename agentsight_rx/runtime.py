@@ -8,22 +8,25 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from msgspec import Struct
 from reactivex import Observable
 
-from .core.engine import Engine, Hub, Site
-from .core.mailbox import Dropped, Mailbox
+from .core.engine import Engine, Site
+from .core.hub import Hub
+from .core.mailbox import Mailbox, Overflow
+from .core.sink import Sink
+from .core.sink_thread import SinkThread
 from .core.stream import as_stream
 from .errors import AgentsightError
 from .events import Loss, Origin
 from .loss import Ledger, Reason, RuleCounts
-from .sink import Output, Sink
-from .sink_thread import SinkThread
 from .view.tally import Tally
 
 __all__ = ["Run", "Summary", "run"]
+
+E = TypeVar("E")
 
 _POLL_S = 0.05  # how long a reader may wait before it checks whether to stop
 _IDLE_S = 0.01  # how long the engine waits for events before it advances time
@@ -53,8 +56,8 @@ class Summary(Struct):
 
 
 def run(
-    graph: Observable[Output],
-    sinks: Iterable[Sink] = (),
+    graph: Observable[E],
+    sinks: Iterable[Sink[E]] = (),
     *,
     duration: float | None = None,
     ready: Callable[[], None] | None = None,
@@ -76,7 +79,7 @@ def run(
 class Run:
     """A run in steps, for callers that do more than wait: enter, `wait` or do other things, `stop`."""
 
-    def __init__(self, graph: Observable[Output], sinks: Iterable[Sink] = (), *, strict: bool = False) -> None:
+    def __init__(self, graph: Observable[E], sinks: Iterable[Sink[E]] = (), *, strict: bool = False) -> None:
         self._graph = as_stream(graph)
         self._engine = Engine(strict=strict)
         self._engine.attached = self._attached
@@ -208,7 +211,7 @@ class Run:
             finally:
                 self._reasons.put("graph" if self._graph_done else "end of input")
 
-    def on_batch(self, batch: Sequence[Output], /) -> None:
+    def on_batch(self, batch: Sequence[Any], /) -> None:
         """The end of the graph: every sink gets every batch."""
         self._tally.add(batch)
         for sink in self._sinks:
@@ -224,7 +227,7 @@ class Run:
     # -- reader threads --------------------------------------------------------------------------------------------
 
     def _read(self, hub: Hub[Any]) -> None:
-        dropped = Dropped()
+        dropped = Overflow()
         reader = hub.reader
         try:
             while not self._stopping.is_set() and hub.wanted:
@@ -250,7 +253,7 @@ class Run:
                 rest.append(_queue_full(dropped))
             self._inbox.put_anyway([*rest, _END], sender=hub)
 
-    def _hand_over(self, hub: Hub[Any], batch: Sequence[Any], owed: Dropped) -> Dropped:
+    def _hand_over(self, hub: Hub[Any], batch: Sequence[Any], owed: Overflow) -> Overflow:
         """Put `batch` after a Loss for what was dropped before; returns the drops that are not reported yet."""
         if not batch:
             return owed
@@ -258,14 +261,14 @@ class Run:
             batch = [_queue_full(owed), *batch]
         now = self._inbox.put(batch, sender=hub)
         if owed and now.count == len(batch):
-            return Dropped(owed.count + now.count - 1, owed.size + now.size)
+            return Overflow(owed.count + now.count - 1, owed.size + now.size)
         return now
 
     def _crowded(self) -> bool:
         return self._inbox.fill > _ROOM / 4 or any(sink.fill > _ROOM for sink in self._sinks)
 
 
-def _queue_full(dropped: Dropped) -> Loss:
+def _queue_full(dropped: Overflow) -> Loss:
     now, note = Origin(time.monotonic_ns(), 0), "the engine was too slow"
     return Loss(now, "inbox", reason=Reason.QUEUE_FULL, count=dropped.count, size=dropped.size, note=note)
 

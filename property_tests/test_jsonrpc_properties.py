@@ -17,9 +17,10 @@ from agentsight_rx.core.stream import of
 from agentsight_rx.envelope import decode_envelope, encode_envelope, encode_line
 from agentsight_rx.events import Channel, Origin, RpcMessage, StdioChunk, StdioClose, StdioEvent, time_of
 from agentsight_rx.loss import Reason
-from agentsight_rx.wire.jsonrpc import Kind, Line, LineDecoder, Message, decode_line
+from agentsight_rx.wire.jsonrpc import Kind, RpcText, decode_line
+from agentsight_rx.wire.lines import Line, LineDecoder
 
-from .component import Case, check
+from .component import Case, Law, check
 from .strategies import MS, START_NS, losses, pieces_of
 
 CLIENT, SERVER = 11, 22
@@ -41,7 +42,7 @@ _ends = st.sampled_from([b"\n", b"\n", b"\n", b"\r\n"])
 class Said(NamedTuple):
     """A line as its writer meant it, and as it is on the wire."""
 
-    messages: tuple[Message, ...]
+    messages: tuple[RpcText, ...]
     raw: bytes
 
 
@@ -50,7 +51,7 @@ def _spelled_id(id: int | str) -> str:
 
 
 @st.composite
-def _members(draw: st.DrawFn) -> tuple[Message, str]:
+def _members(draw: st.DrawFn) -> tuple[RpcText, str]:
     """One message and its JSON, its members in any order."""
     kind = draw(_kinds)
     id, method = draw(_ids), draw(_methods)
@@ -66,7 +67,7 @@ def _members(draw: st.DrawFn) -> tuple[Message, str]:
     order = draw(st.permutations(sorted(members)))
     space = draw(st.sampled_from(["", " "]))
     text = "{" + f",{space}".join(f'"{name}":{space}{members[name]}' for name in order) + "}"
-    return Message(kind, body, method if "method" in members else "", _spelled_id(id) if "id" in members else ""), text
+    return RpcText(kind, body, method if "method" in members else "", _spelled_id(id) if "id" in members else ""), text
 
 
 @st.composite
@@ -76,7 +77,7 @@ def lines(draw: st.DrawFn) -> Said:
     if form == "text":
         text = draw(_texts)
         lost = len(text) - len(text[:4096])
-        return Said((Message("text", text[:4096], lost=lost, reason="text_limit" if lost else None),), text.encode() + end)
+        return Said((RpcText("text", text[:4096], lost=lost, reason="text_limit" if lost else None),), text.encode() + end)
     members = draw(st.lists(_members(), min_size=1, max_size=3 if form == "batch" else 1))
     text = ",".join(text for _, text in members)
     return Said(tuple(message for message, _ in members), (f"[{text}]" if form == "batch" else text).encode() + end)
@@ -314,8 +315,8 @@ def trap(time_ns: int) -> StdioChunk:
 
 
 CASE: Case[StdioEvent, StdioEvent] = Case(
-    op.parse_jsonrpc, stdio_events(), weigh_in=weight, weigh_out=weight, unit="bytes", poison=trap, forgets=True,
-    unseen=frozenset({Reason.TRUNCATED}),
+    op.parse_jsonrpc, stdio_events(), law=Law("bytes", weight, weight, frozenset({Reason.TRUNCATED})), poison=trap,
+    forgets=True,
 )  # fmt: skip
 
 

@@ -6,12 +6,13 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+from ..core.sink import Sink
 from ..core.stream import Stream
 from ..doctor import require_capture
 from ..graphs import explain
 from ..runtime import Summary, run
 from ..say import say
-from ..sink import Output, Sink
+from ..view import Output
 from ..web import WebSink
 from .text import summary_lines
 
@@ -20,7 +21,7 @@ __all__ = ["capture", "print_graph", "print_places", "print_summary"]
 
 def capture(
     graph: Stream[Output],
-    sinks: Iterable[Sink],
+    sinks: Iterable[Sink[Output]],
     *,
     store: Path | None,
     duration: float | None = None,
@@ -41,7 +42,7 @@ def capture(
     return summary
 
 
-def print_places(sinks: Iterable[Sink]) -> None:
+def print_places(sinks: Iterable[Sink[Output]]) -> None:
     """The address of the page, once its port is bound."""
     for sink in sinks:
         if isinstance(sink, WebSink):

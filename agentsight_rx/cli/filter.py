@@ -24,9 +24,9 @@ from ..events import (
     TlsHandshake,
     WebSocketMessage,
 )
-from ..graphs import TraceOptions, read_http
+from ..graphs import TraceOptions, http_messages
 from ..loss import Reason, RuleCounts
-from ..operators.filter_exchanges import Dropped, Message, judge_http
+from ..operators.judge_http import HttpMessage, Rejected, judge_http
 from ..rules.http import HttpRules, compile_http
 from ..rules.tls import TlsRules, compile_tls
 from ..sources import ReplayOptions
@@ -35,7 +35,7 @@ from .text import filter_line
 
 __all__ = ["filter_command"]
 
-Seen: TypeAlias = Message | TlsChunk | TlsHandshake
+Seen: TypeAlias = HttpMessage | TlsChunk | TlsHandshake
 _MESSAGES = (HttpRequest, HttpResponse, BodyPart, SseMessage, WebSocketMessage)
 
 
@@ -56,7 +56,7 @@ def filter_command(
         messages = compile_http([rule], compat=compat_filters)
         _print_rule(messages.shown)
         # events of other sources pass unchanged, as in a replay
-        parsed = read_http(cast("Stream[TlsEvent]", recorded), TraceOptions())
+        parsed = http_messages(cast("Stream[TlsEvent]", recorded), TraceOptions())
         _run(parsed.pipe(judge_http(messages)), lambda event: tried.message(event, messages))
     print(filter_line(tried.counts))
     if tried.damaged:
@@ -89,8 +89,8 @@ class _Tried(Struct):
         else:
             self._other(event)
 
-    def message(self, judged: HttpEvent | Dropped, rules: HttpRules) -> None:
-        if isinstance(judged, Dropped):
+    def message(self, judged: HttpEvent | Rejected, rules: HttpRules) -> None:
+        if isinstance(judged, Rejected):
             self.counts.seen += 1
             self._matched(judged.event, rules.why(judged.cause) or "its exchange is dropped")
         elif isinstance(judged, _MESSAGES):

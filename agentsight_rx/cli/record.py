@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from .. import sinks
+from ..core.sink import Sink
 from ..doctor import require_capture
 from ..errors import AgentsightError, UsageError
 from ..graphs import RECORD_HTTP_FILTERS, TraceOptions
@@ -19,10 +20,10 @@ from ..graphs import trace as trace_graph
 from ..launch import Launch, exit_status, forwarding, invoking_user
 from ..runtime import Run, Summary
 from ..say import say
-from ..sink import Sink
 from ..sources import Target
 from ..sources.tls.candidates import describe, tls_candidates
 from ..sources.tls.commands import resolve, search_path
+from ..view import Output
 from ..web import WebOptions, web
 from .capture import capture, print_graph, print_places, print_summary
 from .flags import (
@@ -151,7 +152,7 @@ def record(
 
 
 def record_command(
-    launch: Launch, options: TraceOptions, store: Path, *others: Sink, wait_all: bool = False
+    launch: Launch, options: TraceOptions, store: Path, *others: Sink[Output], wait_all: bool = False
 ) -> tuple[int, Summary]:
     """Attach everything, let the command start, wait for its end; returns its exit status and the summary."""
     require_capture()
@@ -191,7 +192,7 @@ def _candidates_of(command: Sequence[str]) -> tuple[str, ...]:
     return tuple(candidates)
 
 
-def _page(listen: str, port: int, *, allow_remote: bool) -> Sink:
+def _page(listen: str, port: int, *, allow_remote: bool) -> Sink[Output]:
     """The page. Where the default port is taken, perhaps by another recording, it takes a free one."""
     return web(WebOptions(listen, port if port != _PORT or _is_free(listen, port) else 0, allow_remote))
 

@@ -8,12 +8,13 @@ from typing import Annotated
 import typer
 
 from .. import sinks
+from ..core.sink import Sink
 from ..graphs import TraceOptions
 from ..graphs import replay as replay_graph
 from ..launch import invoking_user
 from ..runtime import run
-from ..sink import Sink
 from ..sources import ReplayOptions
+from ..view import Output
 from .capture import print_graph, print_summary
 from .flags import CompatFilters, Db, Explain, HttpFilters, KeepAuth, TlsFilters
 from .stores import keyed
@@ -46,7 +47,7 @@ def replay(
         print_graph(graph)
         return
     options = keyed(options, db)
-    destinations: list[Sink] = [] if quiet else [sinks.console()]
+    destinations: list[Sink[Output]] = [] if quiet else [sinks.console()]
     if db is not None:
         destinations.append(sinks.store(db, owner=invoking_user(), key=options.redaction_key))
     summary = run(replay_graph(recorded, options), destinations)

@@ -1,6 +1,7 @@
 """Every analysis as an Rx operator: a function that returns an `Operator`, to be used in `.pipe()`."""
 
-from ..core.kernels import change, each, keep, per_key
+from ..core.kernels import change, each, keep
+from ..core.per_key import per_key
 from .decode_content import decode_content
 from .filter_http import filter_http
 from .filter_tls import drop_marked, filter_tls
@@ -11,6 +12,7 @@ from .merge_websocket import merge_websocket
 from .normalize import normalize
 from .parse_http import parse_http
 from .parse_jsonrpc import parse_jsonrpc
+from .read_http import read_http
 from .remove_auth import remove_auth
 
 __all__ = [
@@ -29,5 +31,6 @@ __all__ = [
     "parse_http",
     "parse_jsonrpc",
     "per_key",
+    "read_http",
     "remove_auth",
 ]

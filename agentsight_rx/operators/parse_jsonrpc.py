@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
-import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from ..core.bounded import Recent
 from ..core.engine import Site
 from ..core.kernels import each
-from ..core.stream import Kernel, Machine, Operator, State
+from ..core.machine import Bounded, Checkpointed, Kernel
+from ..core.stream import Operator
 from ..events import Channel, RpcMessage, StdioChunk, StdioClose, StdioEvent
 from ..loss import Reason
 from ..sessions.channel import EVERY, ChannelLine, JoinedChannel
 from ..sessions.rpc import Conversation, Request, Requests
-from ..wire.jsonrpc import Message, decode_line, is_binary
+from ..wire.jsonrpc import RpcText, decode_line
+from ..wire.lines import is_binary
 
 __all__ = ["parse_jsonrpc"]
 
@@ -62,7 +64,7 @@ class _State(Struct):
     waiting: list[Channel] = []
 
 
-class _Conversations(Machine[StdioEvent, StdioEvent]):
+class _Conversations(Bounded[StdioEvent, StdioEvent], Checkpointed[_State]):
     """All channels: a request and its answer are on two of them."""
 
     def __init__(self, repeated: Callable[[int, int], None]) -> None:
@@ -71,7 +73,7 @@ class _Conversations(Machine[StdioEvent, StdioEvent]):
         self._held = 0
         self._repeated_count = 0  # that are not counted in the ledger yet
         self._repeated_size = 0
-        self._conversations: dict[Channel, Conversation] = {}  # the one used last is the last
+        self._conversations: Recent[Channel, Conversation] = Recent(_CHANNELS_MOST)
         self._requests = Requests(self._conversations)
         self._ending: dict[int, int] = {}  # processes that ended, and when
         self._waiting: dict[Channel, None] = {}
@@ -158,7 +160,7 @@ class _Conversations(Machine[StdioEvent, StdioEvent]):
                 self._end(conversation, "closed", out)
                 conversation = None
         elif len(self._conversations) >= _CHANNELS_MOST:
-            self._end(self._conversations.pop(next(iter(self._conversations))), "evicted", out)
+            self._end(self._conversations.pop_oldest()[1], "evicted", out)
         self._conversations[chunk.channel] = conversation = conversation or Conversation(JoinedChannel(chunk.channel))
         return conversation
 
@@ -211,7 +213,7 @@ class _Conversations(Machine[StdioEvent, StdioEvent]):
         elif not conversation.spoken and is_binary(line.line.head):
             conversation.joined.binary = True
 
-    def _message(self, conversation: Conversation, line: ChannelLine, message: Message, out: list[StdioEvent]) -> None:
+    def _message(self, conversation: Conversation, line: ChannelLine, message: RpcText, out: list[StdioEvent]) -> None:
         match message.kind:
             case "request":
                 made = self._requests.ask(conversation, line, message)
@@ -265,8 +267,8 @@ class _Conversations(Machine[StdioEvent, StdioEvent]):
     def held(self) -> int:
         return self._held + self._repeated_size
 
-    def snapshot(self) -> State:
-        state = _State(
+    def snapshot(self) -> _State:
+        return _State(
             self._now_ns,
             self._held,
             repeated_count=self._repeated_count,
@@ -276,12 +278,10 @@ class _Conversations(Machine[StdioEvent, StdioEvent]):
             ending=self._ending,
             waiting=list(self._waiting),
         )
-        return msgspec.msgpack.encode(state)
 
-    def restore(self, state: State, /) -> None:
-        saved = msgspec.msgpack.decode(state, type=_State)
+    def restore(self, saved: _State, /) -> None:
         self._now_ns, self._held, self._ending = saved.now_ns, saved.held, saved.ending
         self._repeated_count, self._repeated_size = saved.repeated_count, saved.repeated_size
-        self._conversations = {conversation.channel: conversation for conversation in saved.conversations}
+        self._conversations.update({conversation.channel: conversation for conversation in saved.conversations})
         self._requests = Requests(self._conversations, saved.requests)
         self._waiting = dict.fromkeys(saved.waiting)

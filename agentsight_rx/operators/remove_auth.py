@@ -9,8 +9,10 @@ from typing import Any, Generic, TypeVar, cast
 import msgspec
 from msgspec.structs import replace
 
+from ..core.bounded import Recent
 from ..core.engine import Site
-from ..core.stream import Kernel, Operator, State
+from ..core.machine import Kernel, encode_state
+from ..core.stream import Operator
 from ..events import (
     BodyPart,
     Channel,
@@ -64,55 +66,50 @@ def remove_auth(*, key: bytes | None = None) -> Operator[E, E]:
     return cast("Operator[E, E]", Operator("remove_auth", lambda site: _RemoveAuth(site, Redactor(secret))))
 
 
-class _Streams(Generic[K]):
-    """A SecretStream a key, at most so many: those not used for longest are forgotten."""
+class _SecretStreams(Generic[K]):
+    """A SecretStream a key, at most so many: those not used for longest are dropped."""
 
-    def __init__(self, key_type: Any) -> None:
-        self._key_type = key_type
-        self._young: dict[K, SecretStream] = {}
-        self._old: dict[K, SecretStream] = {}
+    def __init__(self) -> None:
+        self.table: Recent[K, SecretStream] = Recent(_STREAMS_MOST)
 
     def of(self, key: K) -> SecretStream:
-        stream = self._young.get(key)
+        stream = self.table.use(key)
         if stream is None:
-            stream = self._old.pop(key, None) or SecretStream()
-            if len(self._young) >= _STREAMS_MOST // 2:
-                self._old, self._young = self._young, {}
-            self._young[key] = stream
+            stream = SecretStream()
+            self.table.put(key, stream)
         return stream
 
     def drop(self, gone: Callable[[K], bool]) -> None:
-        for table in (self._old, self._young):
-            for key in [key for key in table if gone(key)]:
-                del table[key]
+        for key in [key for key in self.table if gone(key)]:
+            del self.table[key]
 
     def discard(self, key: K) -> None:
-        self._old.pop(key, None)
-        self._young.pop(key, None)
+        self.table.pop(key, None)
 
-    def snapshot(self) -> State:
-        return [[[key, stream.snapshot()] for key, stream in table.items()] for table in (self._old, self._young)]
+    def snapshot(self) -> list[tuple[K, bytes]]:
+        return [(key, encode_state(stream.snapshot())) for key, stream in self.table.items()]
 
-    def restore(self, state: State, /) -> None:
-        self._old, self._young = (self._restored(table) for table in state)
+    def restore(self, state: list[tuple[K, bytes]], /) -> None:
+        for key, saved in state:
+            self.table[key] = stream = SecretStream()
+            stream.restore(*msgspec.msgpack.decode(saved))
 
-    def _restored(self, table: State) -> dict[K, SecretStream]:
-        made: dict[K, SecretStream] = {}
-        for key, saved in table:
-            stream = SecretStream()
-            stream.restore(*saved)
-            made[msgspec.convert(key, self._key_type)] = stream
-        return made
+
+class _State(msgspec.Struct, array_like=True):
+    tls: list[tuple[_TlsKey, bytes]]
+    stdio: list[tuple[_StdioKey, bytes]]
+    lines: list[tuple[_StdioKey, bytes]]
+    bodies: list[tuple[_BodyKey, bytes]]
 
 
 class _RemoveAuth(Kernel[Event, Event]):
     def __init__(self, site: Site, redactor: Redactor) -> None:
         self._site = site
         self._redactor = redactor
-        self._tls = _Streams[_TlsKey](_TlsKey)
-        self._stdio = _Streams[_StdioKey](_StdioKey)
-        self._lines = _Streams[_StdioKey](_StdioKey)
-        self._bodies = _Streams[_BodyKey](_BodyKey)
+        self._tls = _SecretStreams[_TlsKey]()
+        self._stdio = _SecretStreams[_StdioKey]()
+        self._lines = _SecretStreams[_StdioKey]()
+        self._bodies = _SecretStreams[_BodyKey]()
         self._cleaners: dict[type, Callable[[Any], Event]] = {
             HttpRequest: self._request,
             HttpResponse: self._response,
@@ -142,15 +139,22 @@ class _RemoveAuth(Kernel[Event, Event]):
                 self._site.bug(error)
         return out
 
-    def snapshot(self) -> State:
-        return [each.snapshot() for each in (self._tls, self._stdio, self._lines, self._bodies)]
+    def snapshot(self) -> bytes:
+        return encode_state(
+            _State(
+                tls=self._tls.snapshot(),
+                stdio=self._stdio.snapshot(),
+                lines=self._lines.snapshot(),
+                bodies=self._bodies.snapshot(),
+            )
+        )
 
-    def restore(self, state: State, /) -> None:
-        tls, stdio, lines, bodies = state
-        self._tls.restore(tls)
-        self._stdio.restore(stdio)
-        self._lines.restore(lines)
-        self._bodies.restore(bodies)
+    def restore(self, state: bytes, /) -> None:
+        saved = msgspec.msgpack.decode(state, type=_State)
+        self._tls.restore(saved.tls)
+        self._stdio.restore(saved.stdio)
+        self._lines.restore(saved.lines)
+        self._bodies.restore(saved.bodies)
 
     # -- HTTP ----------------------------------------------------------------------------------------------------------
 
@@ -202,7 +206,7 @@ class _RemoveAuth(Kernel[Event, Event]):
         return tuple((name, changed.get(index, value)) for index, (name, value) in enumerate(headers))
 
     def _body(self, event: HttpRequest | HttpResponse) -> tuple[bytes, int]:
-        """The body, and how much of it stands behind its hole."""
+        """The body, and its bytes after the first gap."""
         body, tail = event.body, event.tail
         if not body:
             return body, tail

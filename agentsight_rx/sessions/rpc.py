@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from msgspec import Struct
 
 from ..events import Channel, Origin, RpcMessage, StdioChunk
-from ..wire.jsonrpc import Message, outcome_of, read_cancelled, read_server, read_tool
+from ..wire.jsonrpc import RpcText
+from ..wire.mcp import outcome_of, read_cancelled, read_server, read_tool
 from .channel import ChannelLine, JoinedChannel, stop_of
 
 __all__ = ["Conversation", "Request", "Requests"]
@@ -37,7 +38,7 @@ class Request(Struct, array_like=True):
     channel: Channel
     offset: int
     origin: Origin
-    message: Message
+    message: RpcText
     tool: str
     size: int
     writer: int
@@ -52,7 +53,7 @@ class Requests:
         self._conversations = conversations
         self.by_id = requests or {}
 
-    def ask(self, conversation: Conversation, line: ChannelLine, message: Message) -> list[RpcMessage]:
+    def ask(self, conversation: Conversation, line: ChannelLine, message: RpcText) -> list[RpcMessage]:
         """Remember a request. Over the limit the oldest one on its channel ends without an answer."""
         channel = conversation.channel
         request = Request(
@@ -113,7 +114,7 @@ class Requests:
             asking.answers = channel
         return request
 
-    def answer(self, conversation: Conversation, line: ChannelLine, message: Message, request: Request | None) -> RpcMessage:
+    def answer(self, conversation: Conversation, line: ChannelLine, message: RpcText, request: Request | None) -> RpcMessage:
         """The request with its answer, or, where the request was not captured, the answer alone."""
         method = request.message.method if request else ""
         if message.reason is None and (not conversation.server or method in ("initialize", "server/discover")):
@@ -130,7 +131,7 @@ class Requests:
             end_ns=line.last.time_ns, complete=False, reason="no_request", lost=message.lost, size=line.size,
         )  # fmt: skip
 
-    def notify(self, conversation: Conversation, line: ChannelLine, message: Message) -> list[RpcMessage]:
+    def notify(self, conversation: Conversation, line: ChannelLine, message: RpcText) -> list[RpcMessage]:
         """A notification, or a line of text; and the request that the notification cancels."""
         made = [
             RpcMessage(
@@ -188,7 +189,7 @@ class Requests:
         request: Request,
         outcome: str,
         *,
-        answer: Message | None = None,
+        answer: RpcText | None = None,
         size: int = 0,
         end_ns: int = 0,
         reason: str | None = None,

@@ -7,11 +7,11 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..core.sink import Sink
 from ..events import Event, milliseconds
 from ..loss import Ledger
-from ..sink import Output, Sink
 from ..state import META, LmdbStore, Put, Write
-from ..view import AnyRow
+from ..view import AnyRow, Output
 from ..view.tables import LOSSES, RUNS, SEGMENTS, Recording, Segment, put
 
 __all__ = ["redaction_key", "store"]
@@ -20,7 +20,7 @@ _KEY = "redaction_key"  # of the meta table
 _SEGMENT_MOST = 512  # events in one segment: one LMDB value, which takes the GIL once
 
 
-def store(path: str | Path, *, owner: tuple[int, int] | None = None, key: bytes | None = None) -> Sink:
+def store(path: str | Path, *, owner: tuple[int, int] | None = None, key: bytes | None = None) -> Sink[Output]:
     """
     Keep everything in the LMDB file at `path`. What was flushed survives a kill of this process; a flush comes every 250 ms.
 

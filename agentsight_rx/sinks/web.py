@@ -14,8 +14,7 @@ from msgspec.structs import replace
 
 from ..events import milliseconds
 from ..loss import Ledger
-from ..sink import Output
-from ..view import CallRow, ProcessRow, ResourceRow, ToolRow
+from ..view import CallRow, Output, ProcessRow, ResourceRow, ToolRow
 from ..view.snapshot import AUDIT_DEFAULT, View, weight_of
 from ..view.snapshot_schema import Completeness, Snapshot, completeness
 

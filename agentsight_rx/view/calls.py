@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from ..core.bounded import Recent
 from ..events import HttpRequest, HttpResponse, Origin, Reply, SseMessage, TlsClose, milliseconds
 from ..llm import PROVIDERS, Prompt, find, provider_label, provider_named
 from ..wire.http1 import field
@@ -41,13 +39,22 @@ class _Open(Struct):
     partial: CallRow | None = None  # the answer so far of a stream that fell silent
 
 
+class CallsState(Struct, array_like=True):
+    """What `Calls.snapshot` keeps."""
+
+    open: list[tuple[str, _Open]]
+    early: list[tuple[str, HttpResponse | SseMessage]]
+    done: list[str]
+
+
 class Calls:
     """The calls that have not ended."""
 
     def __init__(self) -> None:
-        self._open: dict[str, _Open] = {}
-        self._done: dict[str, None] = {}  # calls whose answer was complete
-        self._early: dict[str, HttpResponse | SseMessage] = {}  # answers that came before their requests had ended
+        self._open: Recent[str, _Open] = Recent(_OPEN_MOST)
+        self._done: Recent[str, None] = Recent(_OPEN_MOST)  # calls whose answer was complete
+        # answers that came before their requests had ended
+        self._early: Recent[str, HttpResponse | SseMessage] = Recent(_EARLY_MOST)
 
     def request(self, event: HttpRequest) -> Outcome:
         provider = find(field(event.headers, "host") or "", event.target) if event.method == "POST" else None
@@ -117,9 +124,7 @@ class Calls:
         """A server may answer before it has read the whole request (RFC 9112 9.3): keep the answer until the request ends."""
         if event.method != "POST" or event.target is None or find(event.host or "", event.target) is None:
             return False
-        while len(self._early) >= _EARLY_MOST:
-            del self._early[next(iter(self._early))]
-        self._early[key] = event
+        self._early.put(key, event)
         return True
 
     def stream(self, event: SseMessage) -> Outcome:
@@ -163,9 +168,7 @@ class Calls:
         more = isinstance(event, SseMessage) and event.reason == "timeout"
         open_call = self._open[key] if more else self._open.pop(key)
         if event.complete and not more:
-            self._done[key] = None
-            if len(self._done) > _OPEN_MOST:
-                del self._done[next(iter(self._done))]
+            self._done.put(key, None)
         asked = open_call.row
         usage = reply.usage
         failed = status >= 400 or reply.error is not None
@@ -266,14 +269,13 @@ class Calls:
         reason = row.reason or reason
         return replace(row, status="aborted", complete=False, reason=reason, end_timestamp_ms=end_ms, end_ns=end_ns or 0)
 
-    def snapshot(self) -> Any:
-        return [list(self._open.items()), list(self._early.items()), list(self._done)]
+    def snapshot(self) -> CallsState:
+        return CallsState(list(self._open.items()), list(self._early.items()), list(self._done))
 
-    def restore(self, state: Any) -> None:
-        calls, early, done = state
-        self._done = dict.fromkeys(done)
-        self._open = {key: msgspec.convert(saved, _Open) for key, saved in calls}
-        self._early = {key: msgspec.convert(saved, HttpResponse | SseMessage) for key, saved in early}
+    def restore(self, state: CallsState) -> None:
+        self._open.update(state.open)
+        self._early.update(state.early)
+        self._done.update(dict.fromkeys(state.done))
 
 
 def call_id(origin: Origin, exchange: int) -> str:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-from typing import Any
 
-import msgspec
 from msgspec.structs import replace
 
+from ..core.bounded import Recent
 from ..events import FileEvent, HttpResponse, NetEvent, Origin, Readline, RpcMessage, SystemSample, milliseconds
 from .rows import AuditRow, NetworkRow, ResourceRow, Row
 
@@ -20,7 +19,7 @@ class Effects:
     """What processes did outside themselves. Keeps only the counts of each network target."""
 
     def __init__(self) -> None:
-        self._targets: dict[str, NetworkRow] = {}
+        self._targets: Recent[str, NetworkRow] = Recent(_TARGETS_MOST)
 
     def file(self, event: FileEvent) -> list[Row]:
         moved = [event.target] if event.target else []
@@ -73,8 +72,6 @@ class Effects:
         now_ms = milliseconds(origin.wall_ns)
         known = self._targets.get(key)
         if known is None:
-            if len(self._targets) >= _TARGETS_MOST:
-                del self._targets[next(iter(self._targets))]
             known = NetworkRow(key, origin.pid, host=host, path=path, comm=origin.comm, first_timestamp_ms=now_ms)
         row = replace(
             known,
@@ -82,7 +79,7 @@ class Effects:
             error_count=known.error_count + (count if failed else 0),
             last_timestamp_ms=now_ms,
         )
-        self._targets[key] = row
+        self._targets.put(key, row)
         return row
 
     def rpc(self, event: RpcMessage) -> list[Row]:
@@ -140,11 +137,11 @@ class Effects:
             )
         ]
 
-    def snapshot(self) -> Any:
+    def snapshot(self) -> list[NetworkRow]:
         return list(self._targets.values())
 
-    def restore(self, state: Any) -> None:
-        self._targets = {row.id: row for row in msgspec.convert(state, list[NetworkRow])}
+    def restore(self, state: list[NetworkRow]) -> None:
+        self._targets.update({row.id: row for row in state})
 
 
 def _audit(

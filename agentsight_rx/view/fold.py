@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from msgspec import Struct
 
 from ..events import (
     Event,
@@ -20,13 +20,22 @@ from ..events import (
     TlsClose,
     milliseconds,
 )
-from .calls import Calls, Outcome
+from .calls import Calls, CallsState, Outcome
 from .effects import Effects
 from .processes import Processes
-from .rows import Row
-from .tools import Tools
+from .rows import NetworkRow, ProcessRow, Row
+from .tools import OpenTool, Tools
 
-__all__ = ["Fold"]
+__all__ = ["Fold", "FoldState"]
+
+
+class FoldState(Struct, array_like=True):
+    """What `Fold.snapshot` keeps."""
+
+    processes: list[ProcessRow]
+    tools: list[tuple[str, OpenTool]]
+    calls: CallsState
+    targets: list[NetworkRow]
 
 
 class Fold:
@@ -83,15 +92,19 @@ class Fold:
     def finish(self) -> list[Row]:
         return self._calls.finish()
 
-    def snapshot(self) -> Any:
-        return [self._processes.snapshot(), self._tools.snapshot(), self._calls.snapshot(), self._effects.snapshot()]
+    def snapshot(self) -> FoldState:
+        return FoldState(
+            processes=self._processes.snapshot(),
+            tools=self._tools.snapshot(),
+            calls=self._calls.snapshot(),
+            targets=self._effects.snapshot(),
+        )
 
-    def restore(self, state: Any) -> None:
-        processes, tools, calls, effects = state
-        self._processes.restore(processes)
-        self._tools.restore(tools)
-        self._calls.restore(calls)
-        self._effects.restore(effects)
+    def restore(self, state: FoldState) -> None:
+        self._processes.restore(state.processes)
+        self._tools.restore(state.tools)
+        self._calls.restore(state.calls)
+        self._effects.restore(state.targets)
 
 
 def _event_id(kind: str, event: ProcessExec | ProcessExit) -> str:

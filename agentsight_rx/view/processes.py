@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import msgspec
 from msgspec.structs import replace
 
+from ..core.bounded import Recent
 from ..events import ProcessExec, ProcessExit, ProcessFork, milliseconds
 from .rows import AuditRow, ProcessRow, Row, process_id
 
@@ -19,7 +17,7 @@ class Processes:
     """The live processes. One that has ended is forgotten once its row is emitted."""
 
     def __init__(self) -> None:
-        self._live: dict[int, ProcessRow] = {}
+        self._live: Recent[int, ProcessRow] = Recent(_MOST)
 
     def fork(self, event: ProcessFork) -> list[Row]:
         origin = event.origin
@@ -129,12 +127,10 @@ class Processes:
         return False
 
     def _keep(self, row: ProcessRow) -> None:
-        if row.pid not in self._live and len(self._live) >= _MOST:
-            del self._live[next(iter(self._live))]
-        self._live[row.pid] = row
+        self._live.put(row.pid, row)
 
-    def snapshot(self) -> Any:
+    def snapshot(self) -> list[ProcessRow]:
         return list(self._live.values())
 
-    def restore(self, state: Any) -> None:
-        self._live = {row.pid: row for row in msgspec.convert(state, list[ProcessRow])}
+    def restore(self, state: list[ProcessRow]) -> None:
+        self._live.update({row.pid: row for row in state})

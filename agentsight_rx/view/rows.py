@@ -6,11 +6,14 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
+from ..events import Event
+
 __all__ = [
     "AnyRow",
     "AuditRow",
     "CallRow",
     "NetworkRow",
+    "Output",
     "ProcessRow",
     "ResourceRow",
     "Row",
@@ -197,6 +200,9 @@ class ResourceRow(AnyRow, frozen=True, tag="resource_sample", omit_defaults=True
 
 
 Row: TypeAlias = CallRow | TokenRow | ToolRow | ProcessRow | AuditRow | NetworkRow | ResourceRow
+
+# What the graphs of the product emit
+Output: TypeAlias = Event | Row
 
 
 def process_id(pid: int, start_ns: int, /) -> str:

@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from ..core.bounded import Recent
 from ..events import ProcessExec, ToolCall, milliseconds
 from ..llm import ToolResult
 from .processes import Processes
@@ -22,7 +23,7 @@ _OUTPUT_MOST = 16_384  # characters of a result that the row keeps; the request 
 _SHORTEST = 3  # characters; a shorter command is found in too many argument lists by chance
 
 
-class _Open(Struct):
+class OpenTool(Struct):
     """A tool call whose result has not been seen."""
 
     row: ToolRow
@@ -35,7 +36,7 @@ class Tools:
 
     def __init__(self, processes: Processes) -> None:
         self._processes = processes
-        self._open: dict[str, _Open] = {}
+        self._open: Recent[str, OpenTool] = Recent(_OPEN_MOST)
 
     def asked(self, call: CallRow, tools: Iterable[ToolCall], time_ms: int) -> list[Row]:
         rows: list[Row] = []
@@ -54,9 +55,7 @@ class Tools:
             )
             if row.id in self._open:  # a later revision of the same stream
                 continue
-            while len(self._open) >= _OPEN_MOST:
-                del self._open[next(iter(self._open))]
-            self._open[row.id] = _Open(row, _strings(tool.input))
+            self._open.put(row.id, OpenTool(row, _strings(tool.input)))
             rows.append(row)
         return rows
 
@@ -110,11 +109,11 @@ class Tools:
             )
         return rows
 
-    def snapshot(self) -> Any:
-        return [[key, each] for key, each in self._open.items()]
+    def snapshot(self) -> list[tuple[str, OpenTool]]:
+        return list(self._open.items())
 
-    def restore(self, state: Any) -> None:
-        self._open = {key: msgspec.convert(saved, _Open) for key, saved in state}
+    def restore(self, state: list[tuple[str, OpenTool]]) -> None:
+        self._open.update(state)
 
 
 def _strings(text: str) -> list[str]:

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from ..core.sink import Sink, Writer
 from ..errors import SinkError, UsageError
 from ..loss import Ledger
-from ..sink import Output, Sink, Writer
 from ..sinks.web import Feed
+from ..view import Output
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -49,7 +50,7 @@ def web(options: WebOptions | None = None) -> WebSink:
     return WebSink(name="web", open=place.open, place=place)
 
 
-class WebSink(Sink, frozen=True, kw_only=True):
+class WebSink(Sink[Output], frozen=True, kw_only=True):
     """The sink, with the address of the page once it is open."""
 
     place: _Place
@@ -79,7 +80,7 @@ class _Place:
             host = "::1" if ":" in host else "127.0.0.1"
         return f"http://{f'[{host}]' if ':' in host else host}:{self._port}/#token={self._token}"
 
-    def open(self, ledger: Ledger) -> Writer:
+    def open(self, ledger: Ledger) -> Writer[Output]:
         from .app import Access, application  # takes 0.1 s, which a run without a page must not pay
 
         listener = _bind(self._listen, self._port)

@@ -1,125 +1,123 @@
-"""Bytes of one direction of a connection -> HTTP/1.1 heads, body bytes and ends (RFC 9112), over any cutting and any hole."""
+"""
+Bytes of one direction of a connection -> HTTP/1.1 heads, body bytes and ends (RFC 9112), over any cut and any gap.
+
+Longer than 300 lines because heads, bodies, gaps and ends all move one table of states.
+"""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import ClassVar, Literal, TypeAlias
 
+import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ..events import Headers
-from .http1_head import LONGEST_HEAD, RequestHead, ResponseHead, by_hand, field, headers_of, request_head, response_head
+from .http1_framing import (
+    CHUNK_LINES,
+    LONGEST_LINE,
+    Body,
+    BodyReader,
+    Chunked,
+    End,
+    UntilClose,
+    request_body,
+    response_body,
+)
+from .http1_head import RequestHead, ResponseHead, field, request_head, response_head
+from .http1_start import after_empty_lines, begins_message, begins_only_alone, begins_status_line, size_of_head
+from .unparsed import Unparsed
 
-__all__ = ["Body", "End", "Foreign", "Http1Decoder", "Item", "RequestHead", "ResponseHead", "field"]
+__all__ = ["Body", "End", "Http1Decoder", "Http1State", "Item", "RequestHead", "ResponseHead", "Unparsed", "field"]
 
+Item: TypeAlias = RequestHead | ResponseHead | Body | End | Unparsed
 
-# `size` of an item: the bytes on the wire, framing included, that it stands for
+# The states of a decoder. Between two messages:
+#
+#   fresh   Nothing was seen: the connection begins, or the capture began in the middle of it.
+#   next    A message just ended, so another one begins here.
+#   search  After a gap, or after bytes that are not HTTP. Only the first byte of a record can begin a message, and only with a
+#           known method, since what follows a gap may be the rest of `GET`. Any other record is unparsed as a whole.
+#
+# In these three, bytes are held until they are a head or can no longer become one. After a head:
+#
+#   body    A BodyReader takes the bytes until the body ends.
+#   guess   A response to an unknown request announces a body. If the next response begins in its place, the request was HEAD.
+#   tunnel  Another protocol took over (101, CONNECT, HTTP/2). Every byte is unparsed.
+#
+# `finish` leads from every state to fresh. An event that is missing in a row cannot occur in that state.
+_State: TypeAlias = Literal["fresh", "next", "search", "body", "guess", "tunnel"]
+_Event: TypeAlias = Literal["no body", "body", "perhaps a body", "switch", "end", "lost track"]
 
+_BETWEEN_MESSAGES: dict[_Event, _State] = {
+    "no body": "next",
+    "body": "body",
+    "perhaps a body": "guess",
+    "switch": "tunnel",
+    "lost track": "search",
+}
+_TRANSITIONS: dict[_State, dict[_Event, _State]] = {
+    "fresh": _BETWEEN_MESSAGES,
+    "next": _BETWEEN_MESSAGES,
+    "search": _BETWEEN_MESSAGES,
+    "guess": {"body": "body", "end": "next", "lost track": "search"},
+    "body": {"end": "next", "lost track": "search"},
+    "tunnel": {},
+}
 
-class Body(Struct, frozen=True):
-    """Body bytes, transfer coding removed. `lost` bytes are missing in front of them."""
-
-    data: bytes
-    lost: int = 0
-    size: int = 0
-
-
-class End(Struct, frozen=True):
-    """The message ends. `reason` says why it is not complete."""
-
-    reason: str | None = None
-    size: int = 0
-    trailers: Headers = ()
-
-
-class Foreign(Struct, frozen=True):
-    """Bytes of no HTTP/1 message, or of an unknown place in one. `at`: where in what was fed; negative: held from before."""
-
-    at: int
-    data: bytes
-
-
-Item: TypeAlias = RequestHead | ResponseHead | Body | End | Foreign
-
-# What the decoder waits for. The rules:
-#   START  nothing of a message was seen; bytes gather until they are a head, or cannot become one
-#   LENGTH, CHUNK, CLOSE   inside a body: so many bytes more, so many bytes of this chunk, until the connection closes
-#   SIZE, CHUNK_END, TRAILER   between the chunks of a chunked body
-#   TUNNEL  another protocol took over (101, CONNECT, HTTP/2): foreign for ever
-# In START it matters how sure it is that a message begins here:
-#   CERTAIN  another one just ended
-#   FRESH  nothing was seen at all: the connection begins, or the capture does so in the middle of it
-#   DARK  behind a hole, or behind what was no HTTP. Only the beginning of a record can begin a message, with a method that is
-#         known (what follows a hole may be the rest of `GET`); a record that cannot is foreign as a whole
-_START, _LENGTH, _SIZE, _CHUNK, _CHUNK_END, _TRAILER, _CLOSE, _TUNNEL = range(8)
-_CERTAIN, _FRESH, _DARK = range(3)
-_UNKNOWN = -1  # bytes left of a body whose length cannot be told
-
-_LINE_MOST = 4096  # of a chunk size with extensions
-_HEAD_END = re.compile(rb"\r?\n\r?\n")
-_EMPTY_LINES = re.compile(rb"[\r\n]*")
-_TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]"
-_STATUS_LINE = re.compile(rb"HTTP/1\.[01] \d{3}(?: [^\r\n]*)?\r?\n")
-_STATUS_BEGINNING = re.compile(rb"H(?:T(?:T(?:P(?:/(?:1(?:\.(?:[01](?: [^\n]*)?)?)?)?)?)?)?)?\Z")
-_START_LINE = re.compile(_STATUS_LINE.pattern + rb"|" + _TOKEN + rb"{1,32} [^ \r\n]+ HTTP/1\.[01]\r?\n")
-# Of the registry (RFC 9110 16.1) those in use; none is the end of another, but PATCH
-_METHODS = rb"GET|HEAD|POST|PUT|DELETE|CONNECT|OPTIONS|TRACE|PATCH|PROPFIND|PROPPATCH|MKCOL|MKCALENDAR|COPY|MOVE|REPORT|QUERY"
-_COMMON_LINE = re.compile(_STATUS_LINE.pattern + rb"|(?:" + _METHODS + rb") [^ \r\n]+ HTTP/1\.[01]\r?\n")
-_BEGINNING = re.compile(_STATUS_BEGINNING.pattern + rb"|" + _TOKEN + rb"{1,32}(?: [^\r\n]*\r?)?\Z")
-_BEGINNING_MOST = 64  # longer than any method and version: what passed up to here is only waiting for its line to end
 _PREFACE = b"PRI * HTTP/2.0\r\n"
-# What a record that is one chunk begins with, by its size: to look it up is faster than to read it
-_LINES = {size + len(line) + 2: line for size in range(1, 4096) for line in (b"%x\r\n" % size,)}
-_CHUNK_SIZE = re.compile(rb"[0-9A-Fa-f]{1,16}\Z")
+
+
+class Http1State(Struct, array_like=True):
+    """What a decoder needs to go on from a checkpoint."""
+
+    state: _State
+    buffer: bytes
+    sure: bool
+    body: BodyReader | None
+    http2: bool
 
 
 class Http1Decoder:
     """
-    Requests or responses, told apart by their own bytes.
+    Requests or responses of one direction; their own bytes say which.
 
-    `method_of_request(status)` is called once for each response, in order: it gives the method of the request that this
+    `method_of_request(status)` is called once for each response, in order. It returns the method of the request that this
     response answers (None: unknown), since HEAD and CONNECT change how a response is framed.
     """
 
     def __init__(self, method_of_request: Callable[[int], str | None] = lambda _: None) -> None:
         self._method = method_of_request
-        self._state = _START
-        self._buffer = bytearray()
-        self._place = _FRESH
-        self._sure = False  # what is held begins with a whole start line
-        self._guessed = False  # a body should begin here, but nobody saw whether HEAD was asked; what is held may be either
-        self._left = 0
-        self._lost = 0
-        self._damage: str | None = None
-        self._spent = 0  # bytes of framing since the last item
-        self._trailer = bytearray()  # the lines behind the last chunk
+        self._state: _State = "fresh"
+        self._buffer = bytearray()  # may become a head; in `guess`, the beginning of the body or of the next response
+        self._sure = False  # the buffer begins with a whole start line
+        self._body: BodyReader | None = None  # in `body` and `guess`
         self._http2 = False
-        self._between = False
+        self._between = False  # a chunk may begin here, and no bytes are held
 
     def held(self) -> int:
-        """Bytes taken in that are not yet part of anything given out."""
-        return len(self._buffer) + self._spent
+        """Bytes taken in that are not yet part of any item."""
+        body = self._body
+        return len(self._buffer) + (body.spent() + len(body.unfinished()) if body else 0)
 
     @property
     def inside(self) -> bool:
         """True between a head and its end."""
-        return self._state not in (_START, _TUNNEL)
+        return self._body is not None
 
     @property
     def dark(self) -> bool:
-        """True while nobody can tell where the next message begins."""
-        return self._state == _TUNNEL or (self._state == _START and self._place == _DARK)
+        """True while it is unknown where the next message begins."""
+        return self._state in ("search", "tunnel")
 
     @property
     def tunnelled(self) -> bool:
         """True once another protocol took over."""
-        return self._state == _TUNNEL
+        return self._state == "tunnel"
 
     @property
     def http2(self) -> bool:
-        """True once the preface of HTTP/2 was seen: it begins the first of the foreign bytes behind the last head."""
+        """True once the preface of HTTP/2 was seen: the first unparsed bytes after the last head begin with it."""
         return self._http2
 
     def feed(self, data: bytes) -> list[Item]:
@@ -130,66 +128,53 @@ class Http1Decoder:
         out: list[Item] = []
         at, end = 0, len(data)
         while at < end:
-            at = self._step(data, at, out)
+            at = self._READERS[self._state](self, data, at, out)
         self._look()
         return out
 
-    def _look(self) -> None:
-        """Is this exactly between two chunks, and nothing is held?"""
-        held = self._buffer or self._guessed or self._lost or self._spent
-        self._between = self._state == _SIZE and not held
-
     def whole_chunk(self, data: bytes) -> bytes | None:
         """
-        Where a chunk may begin and `data` is exactly one, what is in it; otherwise do nothing and give None.
+        Where a chunk may begin and `data` is exactly one, its content; otherwise None, and nothing changes.
 
-        That is the common shape of a streamed answer; step by step it took a third of the time of the whole pipeline.
+        That is the usual record of a streamed answer. Read step by step, it took a third of the time of the whole pipeline.
         """
         if not self._between:
             return None
-        line = _LINES.get(len(data))
+        line = CHUNK_LINES.get(len(data))
         if line is None or not data.startswith(line) or not data.endswith(b"\r\n"):
             return None
         return data[len(line) : -2]
 
-    def _step(self, data: bytes, at: int, out: list[Item]) -> int:
-        if self._guessed:
-            return self._guess(data, at, out)
-        state = self._state
-        if state in (_LENGTH, _CHUNK, _CLOSE):
-            return self._body(data, at, out)
-        if state == _START:
-            return self._head_on(data, out) if self._buffer else self._head(data, at, out)
-        if state == _TUNNEL:
-            out.append(Foreign(at, data[at:]))
-            return len(data)
-        return self._framing(data, at, out)
+    def _look(self) -> None:
+        self._between = self._state == "body" and isinstance(self._body, Chunked) and self._body.between()
+
+    def _on(self, event: _Event) -> None:
+        self._state = _TRANSITIONS[self._state][event]
 
     # -- heads -----------------------------------------------------------------------------------------------------
 
-    def _head(self, data: bytes, at: int, out: list[Item]) -> int:
-        """A head that begins here, if one does."""
-        match = _EMPTY_LINES.match(data, at)  # in front of a start line (RFC 9112 2.2)
-        start = match.end() if match else at
-        size = None if at and self._place == _DARK else self._head_size(data, start)
+    def _read_head(self, data: bytes, at: int, out: list[Item]) -> int:
+        """Read the head that begins at `at` or is held, if there is one."""
+        if self._buffer:
+            return self._continue_head(data, out)
+        start = after_empty_lines(data, at)
+        size = None if at and self._state == "search" else self._head_size(data, start)
         if size is None:
-            self._place = _DARK
-            if start == at and data.startswith(_PREFACE, at):
-                self._state, self._http2 = _TUNNEL, True
-            out.append(Foreign(at, data[at:]))
+            self._lose_track(data, at)
+            out.append(Unparsed(at, data[at:]))
             return len(data)
         if start > at:
-            out.append(Foreign(at, data[at:start]))
+            out.append(Unparsed(at, data[at:start]))
         if not size:
             self._buffer += data[start:]
             return len(data)
         self._begin(data[start : start + size], out)
         return start + size
 
-    def _head_on(self, data: bytes, out: list[Item]) -> int:
-        """Go on with the head that is held; where it can be none, this record alone may still begin one."""
+    def _continue_head(self, data: bytes, out: list[Item]) -> int:
+        """Continue the head that is held. Where that gives no head, this record alone may still begin one."""
         before = len(self._buffer)
-        if self._place != _FRESH or self._sure or not self._begins_anew(data):
+        if self._state != "fresh" or self._sure or not begins_only_alone(data, self._buffer):
             self._buffer += data
             size = self._head_size(self._buffer, 0, before)
             if size == 0:
@@ -199,201 +184,136 @@ class Http1Decoder:
                 self._buffer.clear()
                 self._begin(head, out)
                 return size - before
-            if self._buffer.startswith(_PREFACE):
-                self._state, self._http2 = _TUNNEL, True
-            del self._buffer[before:]
-        self._place = _DARK
-        self._flush(-before, out)
+        self._lose_track(self._buffer, 0)
+        del self._buffer[before:]
+        self._flush(out)
         return 0
 
-    def _begins_anew(self, data: bytes) -> bool:
-        """Does it look as if the tail of a body is held? It could be read as the beginning of a method that nobody knows."""
-        return _COMMON_LINE.match(data) is not None and not _COMMON_LINE.match(self._buffer + data)
-
-    def _head_size(self, text: bytes | bytearray, start: int, before: int = 0) -> int | None:
-        """Size of the head at `start`, 0 where more must come, None where it can be none. Up to `before` all was looked at."""
-        if start == len(text):
-            return 0
+    def _head_size(self, text: bytes | bytearray, start: int, looked_at: int = 0) -> int | None:
+        """Size of the head at `start`; 0: more must come; None: it is no head. Earlier calls saw all up to `looked_at`."""
         if not self._sure:
-            if text.find(b"\n", max(start, before)) < 0:
-                if len(text) - start > LONGEST_HEAD:
-                    return None
-                return 0 if before > _BEGINNING_MOST or _BEGINNING.match(text, start) else None
-            if not (_COMMON_LINE if self._place == _DARK else _START_LINE).match(text, start):
-                return None
+            begins = begins_message(text, start, looked_at, known_only=self._state == "search")
+            if begins is not True:
+                return 0 if begins is None else None
             self._sure = True
-        found = _HEAD_END.search(text, max(start, before - 3))
-        end = found.end() if found else len(text)
-        if end - start > LONGEST_HEAD:
-            self._sure = False
-            return None
-        return end - start if found else 0
+        size = size_of_head(text, start, looked_at)
+        self._sure = size is not None
+        return size
 
-    def _flush(self, at: int, out: list[Item], rest: bytes = b"") -> None:
-        """Hand out what is held, and `rest`, as bytes that nobody understood."""
-        held = bytes(self._buffer) + rest
+    def _lose_track(self, text: bytes | bytearray, at: int) -> None:
+        """No HTTP/1 message begins at `at`; HTTP/2 does, where its preface is there."""
+        self._http2 = text.startswith(_PREFACE, at)
+        self._on("switch" if self._http2 else "lost track")
+
+    def _flush(self, out: list[Item]) -> None:
+        """Emit what is held as unparsed bytes."""
+        held = bytes(self._buffer) + (self._body.unfinished() if self._body else b"")
         self._buffer.clear()
         self._sure = False
         if held:
-            out.append(Foreign(at, held))
+            out.append(Unparsed(-len(held), held))
 
     def _begin(self, raw: bytes, out: list[Item]) -> None:
+        """A message begins with the head `raw`."""
         self._sure = False
-        self._place = _CERTAIN
-        self._damage = None
-        self._lost = 0
+        event: _Event = "body"
         if raw.startswith(b"HTTP/"):
             response = response_head(raw)
-            self._state, self._left = self._framing_of_response(response)
-            out.append(replace(response, body=self.inside))
+            method = self._method(response.status)
+            body = response_body(response, method)
+            out.append(replace(response, body=not isinstance(body, End)))
+            if response.status == 101 or (method == "CONNECT" and 200 <= response.status < 300):
+                event = "switch"
+            elif method is None:
+                event = "perhaps a body"
         else:
             request = request_head(raw)
-            self._state, self._left = _framing_of_body(request.headers, (_START, 0), (_START, _UNKNOWN))
+            body = request_body(request.headers)
             out.append(request)
-        if not self.inside:
-            self._place = _DARK if self._left == _UNKNOWN else _CERTAIN
-            out.append(End("malformed" if self._left == _UNKNOWN else None))
-
-    def _framing_of_response(self, head: ResponseHead) -> tuple[int, int]:
-        """What to wait for, and how many bytes of it: in the order of RFC 9112 6.3."""
-        method = self._method(head.status)
-        if head.status == 101 or (method == "CONNECT" and 200 <= head.status < 300):
-            return _TUNNEL, 0
-        if method == "HEAD" or head.status < 200 or head.status in (204, 304):
-            return _START, 0
-        framing = _framing_of_body(head.headers, (_CLOSE, 0), (_CLOSE, 0))
-        self._guessed = method is None and framing[0] != _START
-        return framing
+        if not isinstance(body, End):
+            self._body = body
+        else:
+            out.append(body)
+            if event != "switch":
+                event = "lost track" if body.reason else "no body"
+        self._on(event)
 
     # -- bodies ----------------------------------------------------------------------------------------------------
 
-    def _body(self, data: bytes, at: int, out: list[Item]) -> int:
-        end = len(data) if self._state == _CLOSE else min(len(data), at + self._left)
-        part = data if at == 0 and end == len(data) else data[at:end]
-        out.append(Body(part, self._lost, self._spent + len(part)))
-        self._lost = self._spent = 0
-        if self._state == _CLOSE:
-            return end
-        self._left -= len(part)
-        if not self._left:
-            self._full(out)
-        return end
-
-    def _guess(self, data: bytes, at: int, out: list[Item]) -> int:
-        """Nobody saw what was asked: if the next response stands where the body should begin, it was HEAD."""
-        text, start = (self._buffer + data, 0) if self._buffer else (data, at)
-        if _STATUS_BEGINNING.match(text, start) and len(text) - start <= _LINE_MOST:
-            self._buffer += data[at:]
+    def _read_body(self, data: bytes, at: int, out: list[Item]) -> int:
+        body = self._body
+        assert body is not None
+        at = body.read(data, at, out)
+        if body.ended:
+            self._end(body.damage, out)
+        elif at < len(data):  # its framing is malformed here
+            line = body.unfinished()
+            self._end("malformed", out)
+            self._on("lost track")
+            out.append(Unparsed(at - len(line), line + data[at:]))
             return len(data)
-        if _STATUS_LINE.match(text, start):
-            self._guessed = False
-            self._end(None, out)
-        else:
-            self._have_body(out)
         return at
 
-    def _have_body(self, out: list[Item]) -> None:
-        """What is held, if it is held for a guess, is body after all; or what follows a body shorter than that."""
-        if self._guessed and self._buffer and self._state != _SIZE:
-            held = bytes(self._buffer)
-            self._buffer.clear()
-            self._buffer += held[self._body(held, 0, out) :]
-        self._guessed = False
-
-    def _full(self, out: list[Item]) -> None:
-        if self._state == _CHUNK:
-            self._state = _CHUNK_END
+    def _read_guess(self, data: bytes, at: int, out: list[Item]) -> int:
+        """Wait until the bytes show whether they are the next response or the body."""
+        text, start = (self._buffer + data, 0) if self._buffer else (data, at)
+        status = begins_status_line(text, start)
+        if status is None and len(text) - start <= LONGEST_LINE:
+            self._buffer += data[at:]
+            return len(data)
+        if status:
+            self._end(None, out)
         else:
-            self._end(self._damage, out)
+            self._begin_body(out)
+        return at
+
+    def _begin_body(self, out: list[Item]) -> None:
+        """It is the body. It begins with what is held, and may end within it."""
+        self._on("body")
+        held = bytes(self._buffer)
+        self._buffer.clear()
+        if held:
+            self._buffer += held[self._read_body(held, 0, out) :]
 
     def _end(self, reason: str | None, out: list[Item]) -> None:
-        if self._lost:
-            out.append(Body(b"", self._lost))
-            self._lost = 0
-        out.append(End(reason, self._spent, headers_of(by_hand(b"\n" + bytes(self._trailer))[1]) if self._trailer else ()))
-        self._spent = 0
-        self._trailer = bytearray()
-        self._state = _START
-        self._place = _CERTAIN
-        self._damage = None
+        body, self._body = self._body, None
+        assert body is not None
+        if body.lost:
+            out.append(Body(b"", body.lost))
+        out.append(End(reason, body.spent(), body.trailers()))
+        self._on("end")
 
-    def _framing(self, data: bytes, at: int, out: list[Item]) -> int:
-        """One line of a chunked body's framing: a size, the end of a chunk, or a trailer field."""
-        end = data.find(b"\n", at)
-        stop = len(data) if end < 0 else end + 1
-        before = len(self._buffer)
-        if before + stop - at > (LONGEST_HEAD if self._state == _TRAILER else _LINE_MOST):
-            self._broken(at - before, data[at:], out)
-            return len(data)
-        if end < 0:
-            self._buffer += data[at:]
-            return stop
-        line = bytes(self._buffer) + data[at:stop]
-        self._spent += len(line)
-        if not self._line(line.strip(b"\r\n"), out):
-            self._spent -= len(line)
-            self._broken(at - before, data[at:], out)
-            return len(data)
-        self._buffer.clear()
-        return stop
+    def _read_tunnel(self, data: bytes, at: int, out: list[Item]) -> int:
+        out.append(Unparsed(at, data[at:]))
+        return len(data)
 
-    def _line(self, line: bytes, out: list[Item]) -> bool:
-        """Take one line of framing; False if it cannot be one."""
-        if self._state == _CHUNK_END:
-            self._state = _SIZE
-            return not line
-        if self._state == _TRAILER:
-            if not line:
-                self._end(self._damage, out)
-            elif len(self._trailer) + len(line) < LONGEST_HEAD:
-                self._trailer += line + b"\n"
-            else:
-                self._damage = self._damage or "trailer_limit"
-            return True
-        size = line.partition(b";")[0].strip(b" \t")
-        if not _CHUNK_SIZE.match(size):
-            return False
-        self._left = int(size, 16)
-        self._state = _CHUNK if self._left else _TRAILER
-        return True
-
-    def _broken(self, at: int, rest: bytes, out: list[Item]) -> None:
-        self._end("malformed", out)
-        self._place = _DARK
-        self._flush(at, out, rest)
-
-    # -- holes and ends --------------------------------------------------------------------------------------------
+    # -- gaps and ends ---------------------------------------------------------------------------------------------
 
     def gap(self, size: int, reason: str) -> list[Item]:
-        """`size` bytes are missing here. Where the framing allows, go on exactly; else end the message and search."""
+        """`size` bytes are missing here. Where the framing allows, go on exactly; otherwise end the message and search."""
         out: list[Item] = []
         self._between = False
-        exact, self._guessed = not self._guessed, False
-        if self._state == _TUNNEL:
+        if self._state == "tunnel":
             return out
-        if exact and (self._state == _CLOSE or (self._state in (_LENGTH, _CHUNK) and size <= self._left)):
-            self._damage = reason
-            self._lost += size
-            if self._state != _CLOSE:
-                self._left -= size
-                if not self._left:
-                    self._full(out)
+        body = self._body
+        if body is not None and self._state == "body" and body.skip(size, reason):
+            if body.ended:
+                self._end(body.damage, out)
             return out
-        self._flush(-len(self._buffer), out)
-        if self.inside:
-            if self._state in (_LENGTH, _CHUNK):
-                self._lost += self._left
+        self._flush(out)
+        if body is not None:
+            body.lost += body.left
             self._end(reason, out)
-        self._place = _DARK
+        self._on("lost track")
         return out
 
     def tunnel(self) -> list[Item]:
-        """The other direction says that another protocol took over."""
+        """The other direction shows that another protocol took over."""
         out: list[Item] = []
         self._between = False
         if not self.inside:
-            self._flush(-len(self._buffer), out)
-            self._state = _TUNNEL
+            self._flush(out)
+            self._state = "tunnel"
         return out
 
     def finish(self, reason: str | None) -> list[Item]:
@@ -403,45 +323,35 @@ class Http1Decoder:
         """
         out: list[Item] = []
         self._between = False
-        if reason is None:
-            self._have_body(out)
-        self._flush(-len(self._buffer), out)
-        if self.inside:
-            orderly = self._state == _CLOSE
-            self._end(self._damage or reason or (None if orderly else "closed"), out)
-        self._state = _START
-        self._place = _FRESH
-        self._guessed = self._http2 = False
+        if reason is None and self._state == "guess":
+            self._begin_body(out)
+        self._flush(out)
+        body = self._body
+        if body is not None:
+            at_close = None if isinstance(body, UntilClose) else "closed"
+            self._end(body.damage or reason or at_close, out)
+        self._state = "fresh"
+        self._http2 = False
         return out
 
     # -- checkpoints -----------------------------------------------------------------------------------------------
 
-    def snapshot(self) -> Any:
-        return [
-            self._state, bytes(self._buffer), self._place, self._sure, self._guessed, self._left, self._lost,
-            self._damage, self._spent, bytes(self._trailer), self._http2,
-        ]  # fmt: skip
+    def snapshot(self) -> Http1State:
+        body = self._body.copy() if self._body else None
+        return Http1State(self._state, bytes(self._buffer), sure=self._sure, body=body, http2=self._http2)
 
-    def restore(self, state: Any) -> None:
-        (
-            self._state, buffer, self._place, self._sure, self._guessed, self._left, self._lost,
-            self._damage, self._spent, trailer, self._http2,
-        ) = state  # fmt: skip
-        self._buffer = bytearray(buffer)
+    def restore(self, state: Http1State) -> None:
+        """`state` may also be what msgpack returns for it."""
+        saved = msgspec.convert(state, Http1State)
+        self._state, self._buffer, self._sure, self._http2 = saved.state, bytearray(saved.buffer), saved.sure, saved.http2
+        self._body = saved.body.copy() if saved.body else None
         self._look()
-        self._trailer = bytearray(trailer)
 
-
-def _framing_of_body(headers: Headers, without: tuple[int, int], otherwise: tuple[int, int]) -> tuple[int, int]:
-    """What to wait for, and how many bytes: `without` a length, or in a coding `otherwise` than chunked (RFC 9112 6.3)."""
-    coding = field(headers, "transfer-encoding")
-    if coding is not None:
-        return (_SIZE, 0) if coding.rpartition(",")[2].strip(" \t").lower() == "chunked" else otherwise
-    values = {part.strip(" \t") for key, value in headers if key == "content-length" for part in value.split(",")}
-    if not values:
-        return without
-    value = values.pop()
-    if values or not (value.isascii() and value.isdigit() and len(value) <= 18):
-        return _START, _UNKNOWN
-    left = int(value)
-    return (_LENGTH if left else _START), left
+    _READERS: ClassVar[dict[_State, Callable[[Http1Decoder, bytes, int, list[Item]], int]]] = {
+        "fresh": _read_head,
+        "next": _read_head,
+        "search": _read_head,
+        "body": _read_body,
+        "guess": _read_guess,
+        "tunnel": _read_tunnel,
+    }

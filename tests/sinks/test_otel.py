@@ -37,9 +37,8 @@ from agentsight_rx.events import (
 )
 from agentsight_rx.loss import Entry, Ledger, Meter, Reason
 from agentsight_rx.runtime import run
-from agentsight_rx.sink import Output
 from agentsight_rx.sinks import OtelOptions, otel
-from agentsight_rx.view import CallRow, Fold, ProcessRow
+from agentsight_rx.view import CallRow, Fold, Output, ProcessRow
 
 SECOND = 1_000_000_000
 CLOCK = 1_800_000_000 * SECOND  # Unix time of the kernel's zero

@@ -10,9 +10,8 @@ import pytest
 
 from agentsight_rx.events import Origin, Readline
 from agentsight_rx.loss import Entry, Reason
-from agentsight_rx.sink import Output
 from agentsight_rx.state import MemoryStore, Put
-from agentsight_rx.view import AuditRow, CallRow, NetworkRow, ProcessRow, ResourceRow, Row, TokenRow, ToolRow
+from agentsight_rx.view import AuditRow, CallRow, NetworkRow, Output, ProcessRow, ResourceRow, Row, TokenRow, ToolRow
 from agentsight_rx.view.snapshot import Bounds, View, read_snapshot
 from agentsight_rx.view.snapshot_schema import completeness
 from agentsight_rx.view.tables import LOSSES, RUNS, SEGMENTS, Recording, Segment, put

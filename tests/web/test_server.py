@@ -13,14 +13,14 @@ from typing import Any
 import httpx2
 import pytest
 
+from agentsight_rx.core.sink import Writer
 from agentsight_rx.core.stream import of
 from agentsight_rx.errors import SinkError, UsageError
 from agentsight_rx.events import Origin, ProcessExec
 from agentsight_rx.loss import Ledger
 from agentsight_rx.operators import materialize
 from agentsight_rx.runtime import Run
-from agentsight_rx.sink import Writer
-from agentsight_rx.view import CallRow
+from agentsight_rx.view import CallRow, Output
 from agentsight_rx.web import WebOptions, WebSink, web
 
 ANY = WebOptions(port=0)
@@ -28,7 +28,7 @@ EXEC = ProcessExec(Origin(10, 7, wall_ns=5_000_000, comm="sh"), 1, 3, "/bin/sh",
 
 
 @contextmanager
-def opened(options: WebOptions = ANY) -> Generator[tuple[WebSink, Writer]]:
+def opened(options: WebOptions = ANY) -> Generator[tuple[WebSink, Writer[Output]]]:
     sink = web(options)
     writer = sink.open(Ledger())
     try:

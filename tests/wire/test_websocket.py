@@ -8,19 +8,19 @@ from typing import Any, NamedTuple, SupportsIndex
 import msgspec
 import pytest
 
-from agentsight_rx.wire.websocket import Deflate, Foreign, Message, WebSocketDecoder, agreed
+from agentsight_rx.wire.websocket import Deflate, SocketMessage, Unparsed, WebSocketDecoder, agreed
 
 KEY = b"\x37\xfa\x21\x3d"
 TAKEOVER, ALONE = Deflate(), Deflate(takeover=False)
 
 
 class Peer:
-    """A decoder, all that it gave out, and the account of the bytes."""
+    """A decoder and its items; checks that no byte is lost."""
 
     def __init__(self, deflate: Deflate | None = None, *, masked: bool | None = False, limit: int = 8 << 20) -> None:
         self._made = (deflate, masked, limit)
         self.decoder = WebSocketDecoder(deflate, masked=masked, limit=limit)
-        self.items: list[Message | Foreign] = []
+        self.items: list[SocketMessage | Unparsed] = []
         self._fed = 0
 
     def feed(self, *records: bytes) -> Peer:
@@ -44,10 +44,10 @@ class Peer:
         self.decoder.restore(state)
         return self
 
-    def _take(self, items: Iterable[Message | Foreign], record: bytes = b"") -> Peer:
+    def _take(self, items: Iterable[SocketMessage | Unparsed], record: bytes = b"") -> Peer:
         self.items += items
         self._fed += len(record)
-        given = sum(len(item.data) if isinstance(item, Foreign) else item.size for item in self.items)
+        given = sum(len(item.data) if isinstance(item, Unparsed) else item.size for item in self.items)
         assert given + self.decoder.held() == self._fed
         return self
 
@@ -66,16 +66,16 @@ def packed(*messages: bytes) -> list[bytes]:
     return [(packer.compress(data) + packer.flush(zlib.Z_SYNC_FLUSH))[:-4] for data in messages]
 
 
-def text(data: bytes, size: int) -> Message:
-    return Message("text", data, size=size)
+def text(data: bytes, size: int) -> SocketMessage:
+    return SocketMessage("text", data, size=size)
 
 
-# -- what is whole ----------------------------------------------------------------------------------------------------------
+# -- whole frames -----------------------------------------------------------------------------------------------------------
 
 
 class Case(NamedTuple):
     raw: bytes
-    messages: list[Message]
+    messages: list[SocketMessage]
     masked: bool | None = False
     deflate: Deflate | None = None
 
@@ -90,15 +90,17 @@ CASES = {
     "5.7 text": Case(HELLO, [text(b"Hello", 7)]),
     "5.7 masked text": Case(MASKED_HELLO, [text(b"Hello", 11)], masked=True),
     "5.7 fragments": Case(bytes.fromhex("010348656c80026c6f"), [text(b"Hello", 9)]),
-    "5.7 ping": Case(bytes.fromhex("890548656c6c6f"), [Message("ping", b"Hello", size=7)]),
-    "5.7 masked pong": Case(bytes.fromhex("8a8537fa213d7f9f4d5158"), [Message("pong", b"Hello", size=11)], masked=True),
-    "5.7 256 bytes": Case(bytes.fromhex("827e0100") + NOISE[:256], [Message("binary", NOISE[:256], size=260)]),
-    "5.7 64 KiB": Case(bytes.fromhex("827f0000000000010000") + NOISE[:65536], [Message("binary", NOISE[:65536], size=65546)]),
-    "125 bytes": Case(frame(0x82, NOISE[:125]), [Message("binary", NOISE[:125], size=127)]),
-    "126 bytes": Case(frame(0x82, NOISE[:126]), [Message("binary", NOISE[:126], size=130)]),
-    "65535 bytes": Case(frame(0x82, NOISE[:65535]), [Message("binary", NOISE[:65535], size=65539)]),
-    "masked 64 KiB": Case(frame(0x82, NOISE[:65537], KEY), [Message("binary", NOISE[:65537], size=65551)], masked=True),
-    "empty": Case(b"\x81\x00\x82\x00", [text(b"", 2), Message("binary", b"", size=2)]),
+    "5.7 ping": Case(bytes.fromhex("890548656c6c6f"), [SocketMessage("ping", b"Hello", size=7)]),
+    "5.7 masked pong": Case(bytes.fromhex("8a8537fa213d7f9f4d5158"), [SocketMessage("pong", b"Hello", size=11)], masked=True),
+    "5.7 256 bytes": Case(bytes.fromhex("827e0100") + NOISE[:256], [SocketMessage("binary", NOISE[:256], size=260)]),
+    "5.7 64 KiB": Case(
+        bytes.fromhex("827f0000000000010000") + NOISE[:65536], [SocketMessage("binary", NOISE[:65536], size=65546)]
+    ),
+    "125 bytes": Case(frame(0x82, NOISE[:125]), [SocketMessage("binary", NOISE[:125], size=127)]),
+    "126 bytes": Case(frame(0x82, NOISE[:126]), [SocketMessage("binary", NOISE[:126], size=130)]),
+    "65535 bytes": Case(frame(0x82, NOISE[:65535]), [SocketMessage("binary", NOISE[:65535], size=65539)]),
+    "masked 64 KiB": Case(frame(0x82, NOISE[:65537], KEY), [SocketMessage("binary", NOISE[:65537], size=65551)], masked=True),
+    "empty": Case(b"\x81\x00\x82\x00", [text(b"", 2), SocketMessage("binary", b"", size=2)]),
     "empty and masked": Case(b"\x81\x80" + KEY, [text(b"", 6)], masked=True),
     "empty fragments": Case(b"\x01\x00\x00\x00\x00\x01x\x80\x00", [text(b"x", 9)]),
     "a key for each frame": Case(
@@ -108,14 +110,14 @@ CASES = {
     ),
     "control frames between fragments": Case(
         b"\x01\x01H" + b"\x89\x01p" + b"\x00\x01i" + b"\x8a\x00" + b"\x80\x01!",
-        [Message("ping", b"p", size=3), Message("pong", b"", size=2), text(b"Hi!", 9)],
+        [SocketMessage("ping", b"p", size=3), SocketMessage("pong", b"", size=2), text(b"Hi!", 9)],
     ),
-    "close": Case(frame(0x88, b"\x03\xe8bye"), [Message("close", b"bye", 1000, size=7)]),
-    "close without a code": Case(b"\x88\x00", [Message("close", b"", size=2)]),
-    "close with a code alone": Case(b"\x88\x02\x03\xf1", [Message("close", b"", 1009, size=4)]),
-    "frames behind a close": Case(b"\x88\x00" + HELLO, [Message("close", b"", size=2), text(b"Hello", 7)]),
+    "close": Case(frame(0x88, b"\x03\xe8bye"), [SocketMessage("close", b"bye", 1000, size=7)]),
+    "close without a code": Case(b"\x88\x00", [SocketMessage("close", b"", size=2)]),
+    "close with a code alone": Case(b"\x88\x02\x03\xf1", [SocketMessage("close", b"", 1009, size=4)]),
+    "frames after a close": Case(b"\x88\x00" + HELLO, [SocketMessage("close", b"", size=2), text(b"Hello", 7)]),
     "text that is no UTF-8": Case(b"\x81\x01\xff", [text(b"\xff", 3)]),
-    "nobody knows who sends": Case(HELLO + MASKED_HELLO, [text(b"Hello", 7), text(b"Hello", 11)], masked=None),
+    "unknown sender": Case(HELLO + MASKED_HELLO, [text(b"Hello", 7), text(b"Hello", 11)], masked=None),
     "7.2.3.1 one block": Case(PACKED_HELLO, [text(b"Hello", 9)], deflate=TAKEOVER),
     "7.2.3.1 fragments": Case(bytes.fromhex("4103f248cd8004c9c90700"), [text(b"Hello", 11)], deflate=ALONE),
     "7.2.3.2 the window taken over": Case(
@@ -124,15 +126,15 @@ CASES = {
     "the window not taken over": Case(PACKED_HELLO * 2, [text(b"Hello", 9)] * 2, deflate=ALONE),
     "7.2.3.3 no compression": Case(bytes.fromhex("c10b000500faff48656c6c6f00"), [text(b"Hello", 13)], deflate=TAKEOVER),
     "7.2.3.4 final block": Case(bytes.fromhex("c108f348cdc9c9070000"), [text(b"Hello", 10)], deflate=TAKEOVER),
-    "final block without what must follow": Case(bytes.fromhex("c107f348cdc9c90700"), [text(b"Hello", 9)], deflate=ALONE),
-    "the window behind a final block": Case(
+    "final block without the empty one after it": Case(bytes.fromhex("c107f348cdc9c90700"), [text(b"Hello", 9)], deflate=ALONE),
+    "the window after a final block": Case(
         bytes.fromhex("c108f348cdc9c9070000") + bytes.fromhex("c105f200110000"),
         [text(b"Hello", 10), text(b"Hello", 7)],
         deflate=TAKEOVER,
     ),
     "7.2.3.5 two blocks": Case(bytes.fromhex("c10df248050000 00ffffcac9c90700"), [text(b"Hello", 15)], deflate=ALONE),
     "7.2.3.6 empty": Case(b"\xc1\x01\x00" + PACKED_HELLO, [text(b"", 3), text(b"Hello", 9)], deflate=TAKEOVER),
-    "nothing at all for an empty one": Case(b"\xc1\x00" + PACKED_HELLO, [text(b"", 2), text(b"Hello", 9)], deflate=TAKEOVER),
+    "empty payload for an empty message": Case(b"\xc1\x00" + PACKED_HELLO, [text(b"", 2), text(b"Hello", 9)], deflate=TAKEOVER),
     "masked and compressed": Case(frame(0xC1, PACKED_HELLO[2:], KEY), [text(b"Hello", 13)], masked=True, deflate=TAKEOVER),
     "not compressed among compressed": Case(
         PACKED_HELLO + HELLO + bytes.fromhex("c105f200110000"),
@@ -141,7 +143,7 @@ CASES = {
     ),
     "a ping between compressed fragments": Case(
         bytes.fromhex("4103f248cd") + b"\x89\x01p" + bytes.fromhex("8004c9c90700"),
-        [Message("ping", b"p", size=3), text(b"Hello", 11)],
+        [SocketMessage("ping", b"p", size=3), text(b"Hello", 11)],
         deflate=TAKEOVER,
     ),
 }
@@ -172,13 +174,13 @@ def test_frames_cut_in_two_anywhere(case: Case) -> None:
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
-def test_bytes_behind_the_frames_are_held(case: Case) -> None:
+def test_bytes_after_the_last_frame_are_held(case: Case) -> None:
     more = b"\x81\xfe" if case.masked else b"\x81\x7e"
     peer = Peer(case.deflate, masked=case.masked).feed(case.raw + more)
     assert case.messages == peer.items
     assert peer.decoder.held() == 2
     assert peer.decoder.begun
-    assert peer.finish().items == [*case.messages, Foreign(-2, more)]
+    assert peer.finish().items == [*case.messages, Unparsed(-2, more)]
 
 
 def test_the_window_of_the_next_message_reaches_32_kib_back() -> None:
@@ -189,7 +191,7 @@ def test_the_window_of_the_next_message_reaches_32_kib_back() -> None:
     for payload in payloads:
         peer.feed(frame(0xC2, payload)).resume()
     assert [item.data for item in peer.items] == sent
-    assert all(isinstance(item, Message) and item.reason is None for item in peer.items)
+    assert all(isinstance(item, SocketMessage) and item.reason is None for item in peer.items)
 
 
 def test_begun_says_whether_bytes_of_a_message_are_held() -> None:
@@ -201,7 +203,7 @@ def test_begun_says_whether_bytes_of_a_message_are_held() -> None:
     assert seen == [True] * 7 + [False] * 4
 
 
-# -- what is no frame -------------------------------------------------------------------------------------------------------
+# -- invalid frames ---------------------------------------------------------------------------------------------------------
 
 OPEN = b"\x01\x01H"
 WRONG = {
@@ -222,54 +224,54 @@ WRONG = {
 
 
 @pytest.mark.parametrize("wrong", WRONG.values(), ids=WRONG)
-def test_what_is_no_frame_is_foreign_and_so_is_the_rest_of_its_record(wrong: bytes) -> None:
-    assert Peer().feed(HELLO + wrong + HELLO).items == [text(b"Hello", 7), Foreign(7, wrong + HELLO)]
+def test_an_invalid_frame_and_the_rest_of_its_record_are_unparsed(wrong: bytes) -> None:
+    assert Peer().feed(HELLO + wrong + HELLO).items == [text(b"Hello", 7), Unparsed(7, wrong + HELLO)]
 
 
 @pytest.mark.parametrize("wrong", WRONG.values(), ids=WRONG)
 def test_the_next_record_can_begin_a_frame(wrong: bytes) -> None:
-    assert Peer().feed(wrong, HELLO).items == [Foreign(0, wrong), text(b"Hello", 7)]
+    assert Peer().feed(wrong, HELLO).items == [Unparsed(0, wrong), text(b"Hello", 7)]
 
 
 @pytest.mark.parametrize("wrong", [*WRONG.values(), HELLO], ids=[*WRONG, "another message"])
-def test_what_is_no_frame_ends_the_open_message(wrong: bytes) -> None:
+def test_an_invalid_frame_ends_the_open_message(wrong: bytes) -> None:
     if wrong[0] == 0x80:
         return
-    broken = Message("text", b"H", reason="malformed", size=3)
-    assert Peer().feed(OPEN + wrong).items == [broken, Foreign(3, wrong)]
+    broken = SocketMessage("text", b"H", reason="malformed", size=3)
+    assert Peer().feed(OPEN + wrong).items == [broken, Unparsed(3, wrong)]
 
 
-def test_what_was_held_of_it_is_foreign_from_before() -> None:
+def test_held_bytes_of_an_invalid_frame_are_unparsed_at_a_negative_place() -> None:
     peer = Peer().feed(OPEN + b"\x80\x7e", b"\x00", b"\x01rest")
-    assert peer.items == [Message("text", b"H", reason="malformed", size=3), Foreign(-3, b"\x80\x7e\x00\x01rest")]
+    assert peer.items == [SocketMessage("text", b"H", reason="malformed", size=3), Unparsed(-3, b"\x80\x7e\x00\x01rest")]
 
 
-def test_a_frame_that_must_be_masked_and_is_not() -> None:
-    assert Peer(masked=True).feed(HELLO).items == [Foreign(0, HELLO)]
+def test_a_frame_that_must_be_masked_and_is_not_is_invalid() -> None:
+    assert Peer(masked=True).feed(HELLO).items == [Unparsed(0, HELLO)]
 
 
 def test_only_the_first_frame_of_a_message_says_that_it_is_compressed() -> None:
     peer = Peer(ALONE).feed(bytes.fromhex("4103f248cd") + bytes.fromhex("c004c9c90700"))
     assert peer.items == [
-        Message("text", b"He", reason="malformed", size=5),
-        Foreign(5, bytes.fromhex("c004c9c90700")),
+        SocketMessage("text", b"He", reason="malformed", size=5),
+        Unparsed(5, bytes.fromhex("c004c9c90700")),
     ]
 
 
 def test_control_frames_are_never_compressed() -> None:
-    assert Peer(ALONE).feed(b"\xc9\x00").items == [Foreign(0, b"\xc9\x00")]
+    assert Peer(ALONE).feed(b"\xc9\x00").items == [Unparsed(0, b"\xc9\x00")]
 
 
 # -- compressed data that is damaged, or too much -----------------------------------------------------------------------------
 
 
-def test_data_in_front_of_damage_is_kept_and_the_frames_go_on() -> None:
+def test_data_before_damage_is_kept_and_the_frames_go_on() -> None:
     data = NOISE[:50] + b"abc" * 3000
     (payload,) = packed(data)
     damaged = payload[:40] + b"\xff\xff\xff" + payload[43:]
     peer = Peer(ALONE).feed(frame(0xC2, damaged) + PACKED_HELLO)
     first, second = peer.items
-    assert isinstance(first, Message)
+    assert isinstance(first, SocketMessage)
     assert first.reason == "malformed"
     assert 0 < first.lost < len(payload)
     assert first.size == len(payload) + 2
@@ -277,59 +279,65 @@ def test_data_in_front_of_damage_is_kept_and_the_frames_go_on() -> None:
 
 
 @pytest.mark.parametrize("raw", [b"\xc1\x02\x07\x00", b"\x41\x01\x07\x80\x01\x00"], ids=["whole", "in fragments"])
-def test_a_block_type_that_does_not_exist(raw: bytes) -> None:
+def test_a_block_type_that_does_not_exist_is_damage(raw: bytes) -> None:
     (item,) = Peer(ALONE).feed(raw).items
-    assert item == Message("text", b"", lost=2, reason="malformed", size=len(raw))
+    assert item == SocketMessage("text", b"", lost=2, reason="malformed", size=len(raw))
 
 
-def test_a_message_that_ends_inside_a_block_is_not_complete() -> None:
+def test_a_message_that_ends_inside_a_block_is_incomplete() -> None:
     stored = b"\x00\x06\x00\xf9\xff" + b"ab"  # says six bytes: the tail of four would fill it
     cut = packed(b"Hello, Hello, World!")[0][:-6]
     for payload in (stored, cut):
         first, second = Peer(ALONE).feed(frame(0xC1, payload) + PACKED_HELLO).items
-        assert isinstance(first, Message)
+        assert isinstance(first, SocketMessage)
         assert first.reason == "malformed"
         assert b"Hello, Hello, World!".startswith(first.data) or first.data == b"ab"
         assert second == text(b"Hello", 9)
         assert Peer(TAKEOVER).feed(frame(0xC1, payload) + PACKED_HELLO).items == [
             first,
-            Message("text", b"", lost=7, reason="context", size=9),
+            SocketMessage("text", b"", lost=7, reason="context", size=9),
         ]
 
 
-def test_nothing_refers_to_a_window_that_damage_made_unknown() -> None:
+def test_after_damage_no_message_can_use_the_window() -> None:
     peer = Peer(TAKEOVER).feed(b"\xc1\x01\x07" + PACKED_HELLO + HELLO).resume().feed(PACKED_HELLO)
     assert peer.items == [
-        Message("text", b"", lost=1, reason="malformed", size=3),
-        Message("text", b"", lost=7, reason="context", size=9),
+        SocketMessage("text", b"", lost=1, reason="malformed", size=3),
+        SocketMessage("text", b"", lost=7, reason="context", size=9),
         text(b"Hello", 7),
-        Message("text", b"", lost=7, reason="context", size=9),
+        SocketMessage("text", b"", lost=7, reason="context", size=9),
     ]
 
 
 def test_a_reference_to_before_the_beginning_is_damage() -> None:
     (item,) = Peer(TAKEOVER).feed(bytes.fromhex("c105f200110000")).items
-    assert item == Message("text", b"H", lost=item.lost if isinstance(item, Message) else 0, reason="malformed", size=7)
+    assert item == SocketMessage(
+        "text", b"H", lost=item.lost if isinstance(item, SocketMessage) else 0, reason="malformed", size=7
+    )
 
 
 @pytest.mark.parametrize("size", [9, 10, 11, 1000])
 def test_of_a_long_message_the_beginning_is_kept(size: int) -> None:
     peer = Peer(limit=10).feed(frame(0x82, NOISE[:size]) + HELLO)
     reason = "limit" if size > 10 else None
-    assert peer.items[0] == Message("binary", NOISE[:10][:size], 0, max(0, size - 10), reason, len(frame(0x82, NOISE[:size])))
+    assert peer.items[0] == SocketMessage(
+        "binary", NOISE[:10][:size], 0, max(0, size - 10), reason, len(frame(0x82, NOISE[:size]))
+    )
     assert peer.items[1] == text(b"Hello", 7)
 
 
 def test_the_limit_is_for_all_fragments_together() -> None:
     (item,) = Peer(limit=4).feed(b"\x01\x03abc\x00\x03def\x80\x03ghi").items
-    assert item == Message("text", b"abcd", lost=5, reason="limit", size=15)
+    assert item == SocketMessage("text", b"abcd", lost=5, reason="limit", size=15)
 
 
-def test_behind_the_limit_the_window_is_still_known() -> None:
+def test_after_the_limit_the_window_is_still_known() -> None:
     sent = [b"x" * 100 + b"Hello" * 20, b"HelloHello"]
     first, second = Peer(TAKEOVER, limit=100).feed(b"".join(frame(0xC1, payload) for payload in packed(*sent))).items
-    assert first == Message("text", b"x" * 100, lost=100, reason="limit", size=first.size if isinstance(first, Message) else 0)
-    assert isinstance(second, Message)
+    assert first == SocketMessage(
+        "text", b"x" * 100, lost=100, reason="limit", size=first.size if isinstance(first, SocketMessage) else 0
+    )
+    assert isinstance(second, SocketMessage)
     assert (second.data, second.reason) == (b"HelloHello", None)
 
 
@@ -337,16 +345,16 @@ def test_a_bomb_is_not_inflated_far_beyond_the_limit() -> None:
     sent = [b"\0" * 500_000, b"\0\0\0\0"]
     payloads = packed(*sent)
     first, second = Peer(TAKEOVER, limit=1000).feed(b"".join(frame(0xC2, payload) for payload in payloads)).items
-    assert isinstance(first, Message)
+    assert isinstance(first, SocketMessage)
     assert (first.data, first.reason) == (b"\0" * 1000, "inflate")
     assert 3000 < first.lost < 10_000
-    assert second == Message("binary", b"", lost=len(payloads[1]), reason="context", size=len(payloads[1]) + 2)
+    assert second == SocketMessage("binary", b"", lost=len(payloads[1]), reason="context", size=len(payloads[1]) + 2)
 
 
-def test_without_a_window_to_know_nothing_behind_the_limit_is_inflated() -> None:
+def test_without_takeover_nothing_after_the_limit_is_inflated() -> None:
     (payload,) = packed(b"\0" * 500_000)
     first, second = Peer(ALONE, limit=1000).feed(frame(0xC2, payload) + PACKED_HELLO).items
-    assert isinstance(first, Message)
+    assert isinstance(first, SocketMessage)
     assert (first.data, first.reason) == (b"\0" * 1000, "limit")
     assert 0 < first.lost < len(payload)
     assert second == text(b"Hello", 9)
@@ -356,85 +364,89 @@ def test_without_a_window_to_know_nothing_behind_the_limit_is_inflated() -> None
 def test_a_message_of_exactly_the_limit_is_complete(deflate: Deflate) -> None:
     (payload,) = packed(b"\0" * 1000)
     (item,) = Peer(deflate, limit=1000).feed(frame(0xC2, payload)).items
-    assert item == Message("binary", b"\0" * 1000, size=len(payload) + 2)
+    assert item == SocketMessage("binary", b"\0" * 1000, size=len(payload) + 2)
 
 
-# -- holes ------------------------------------------------------------------------------------------------------------------
+# -- gaps ------------------------------------------------------------------------------------------------------------------
 
 
-def test_a_hole_inside_a_payload_is_skipped_exactly() -> None:
+def test_a_gap_inside_a_payload_is_skipped_exactly() -> None:
     peer = Peer().feed(HELLO[:4]).gap(2).feed(HELLO[6:] + HELLO)
-    assert peer.items == [Message("text", b"Heo", lost=2, reason="lost", size=5), text(b"Hello", 7)]
+    assert peer.items == [SocketMessage("text", b"Heo", lost=2, reason="lost", size=5), text(b"Hello", 7)]
 
 
-def test_the_mask_goes_on_behind_a_hole() -> None:
+def test_the_mask_goes_on_after_a_gap() -> None:
     for start in range(11, 16):
         for size in range(1, min(6, 17 - start)):
             raw = frame(0x82, b"0123456789", KEY)
             peer = Peer(masked=True).feed(raw[:start]).resume().gap(size).resume().feed(raw[start + size :])
             left = b"0123456789"[: start - 6] + b"0123456789"[start - 6 + size :]
-            assert peer.items == [Message("binary", left, lost=size, reason="lost", size=16 - size)]
+            assert peer.items == [SocketMessage("binary", left, lost=size, reason="lost", size=16 - size)]
 
 
-def test_a_hole_up_to_the_end_of_a_frame_ends_it() -> None:
-    assert Peer().feed(HELLO[:4]).gap(3, "truncated").items == [Message("text", b"He", lost=3, reason="truncated", size=4)]
+def test_a_gap_up_to_the_end_of_a_frame_ends_it() -> None:
+    assert Peer().feed(HELLO[:4]).gap(3, "truncated").items == [
+        SocketMessage("text", b"He", lost=3, reason="truncated", size=4)
+    ]
     peer = Peer().feed(b"\x01\x05He").gap(3).feed(b"\x80\x01!")
-    assert peer.items == [Message("text", b"He!", lost=3, reason="lost", size=7)]
+    assert peer.items == [SocketMessage("text", b"He!", lost=3, reason="lost", size=7)]
 
 
-def test_a_hole_beyond_a_frame_ends_what_is_open_and_the_next_record_can_begin_one() -> None:
+def test_a_gap_beyond_a_frame_ends_what_is_open_and_the_next_record_can_begin_one() -> None:
     peer = Peer().feed(b"\x01\x02Hi" + b"\x89\x04pi").gap(3, "lost").feed(HELLO)
     assert peer.items == [
-        Message("ping", b"pi", lost=2, reason="lost", size=4),
-        Message("text", b"Hi", reason="lost", size=4),
+        SocketMessage("ping", b"pi", lost=2, reason="lost", size=4),
+        SocketMessage("text", b"Hi", reason="lost", size=4),
         text(b"Hello", 7),
     ]
 
 
-def test_a_hole_between_frames_ends_the_open_message() -> None:
-    assert Peer().feed(OPEN).gap(1).items == [Message("text", b"H", reason="lost", size=3)]
+def test_a_gap_between_frames_ends_the_open_message() -> None:
+    assert Peer().feed(OPEN).gap(1).items == [SocketMessage("text", b"H", reason="lost", size=3)]
 
 
 @pytest.mark.parametrize("size", [0, -1])
-def test_a_hole_of_unknown_size_is_never_inside_a_frame(size: int) -> None:
-    assert Peer().feed(HELLO[:4]).gap(size).items == [Message("text", b"He", lost=3, reason="lost", size=4)]
+def test_a_gap_of_unknown_size_is_never_inside_a_frame(size: int) -> None:
+    assert Peer().feed(HELLO[:4]).gap(size).items == [SocketMessage("text", b"He", lost=3, reason="lost", size=4)]
 
 
-def test_a_hole_inside_a_head_makes_it_foreign() -> None:
-    assert Peer().feed(b"\x82\x7e\x01").gap(1).items == [Foreign(-3, b"\x82\x7e\x01")]
+def test_a_gap_inside_a_head_makes_it_unparsed() -> None:
+    assert Peer().feed(b"\x82\x7e\x01").gap(1).items == [Unparsed(-3, b"\x82\x7e\x01")]
     peer = Peer().feed(OPEN + b"\x80").gap(1)
-    assert peer.items == [Message("text", b"H", reason="lost", size=3), Foreign(-1, b"\x80")]
+    assert peer.items == [SocketMessage("text", b"H", reason="lost", size=3), Unparsed(-1, b"\x80")]
 
 
-def test_a_hole_in_a_ping_leaves_the_message_around_it_whole() -> None:
+def test_a_gap_in_a_ping_leaves_the_message_around_it_whole() -> None:
     peer = Peer().feed(OPEN + b"\x89\x03p").gap(2).feed(b"\x80\x01i")
-    assert peer.items == [Message("ping", b"p", lost=2, reason="lost", size=3), text(b"Hi", 6)]
+    assert peer.items == [SocketMessage("ping", b"p", lost=2, reason="lost", size=3), text(b"Hi", 6)]
 
 
-def test_of_a_close_with_a_hole_what_came_before_is_kept() -> None:
+def test_of_a_close_with_a_gap_what_came_before_is_kept() -> None:
     raw = frame(0x88, b"\x03\xe8bye")
-    assert Peer().feed(raw[:5]).gap(1).feed(raw[6:]).items == [Message("close", b"b", 1000, lost=2, reason="lost", size=6)]
-    assert Peer().feed(raw[:3]).gap(1).feed(raw[4:]).items == [Message("close", b"", 0, lost=5, reason="lost", size=6)]
-    assert Peer().feed(raw[:2]).gap(1).feed(raw[3:]).items == [Message("close", b"", 0, lost=5, reason="lost", size=6)]
+    assert Peer().feed(raw[:5]).gap(1).feed(raw[6:]).items == [
+        SocketMessage("close", b"b", 1000, lost=2, reason="lost", size=6)
+    ]
+    assert Peer().feed(raw[:3]).gap(1).feed(raw[4:]).items == [SocketMessage("close", b"", 0, lost=5, reason="lost", size=6)]
+    assert Peer().feed(raw[:2]).gap(1).feed(raw[3:]).items == [SocketMessage("close", b"", 0, lost=5, reason="lost", size=6)]
 
 
-def test_behind_a_hole_a_compressed_message_cannot_be_inflated() -> None:
+def test_after_a_gap_a_compressed_message_cannot_be_inflated() -> None:
     raw = b"\xc1\x07" + PACKED_HELLO[2:]
     peer = Peer(ALONE).feed(raw[:5]).gap(1).feed(raw[6:] + PACKED_HELLO)
-    assert peer.items == [Message("text", b"He", lost=4, reason="lost", size=8), text(b"Hello", 9)]
+    assert peer.items == [SocketMessage("text", b"He", lost=4, reason="lost", size=8), text(b"Hello", 9)]
 
 
-def test_behind_a_hole_in_the_window_no_compressed_message_can_be_known() -> None:
-    unknown = Message("text", b"", lost=7, reason="context", size=9)
+def test_after_a_gap_in_the_window_no_compressed_message_can_be_read() -> None:
+    unknown = SocketMessage("text", b"", lost=7, reason="context", size=9)
     peer = Peer(TAKEOVER).feed(PACKED_HELLO[:5]).gap(1).feed(PACKED_HELLO[6:] + PACKED_HELLO + HELLO)
-    assert peer.items == [Message("text", b"He", lost=4, reason="lost", size=8), unknown, text(b"Hello", 7)]
+    assert peer.items == [SocketMessage("text", b"He", lost=4, reason="lost", size=8), unknown, text(b"Hello", 7)]
     assert Peer(TAKEOVER).gap(9).feed(PACKED_HELLO + b"\x41\x01\xf2\x80\x00").items == [
         unknown,
-        Message("text", b"", lost=1, reason="context", size=5),
+        SocketMessage("text", b"", lost=1, reason="context", size=5),
     ]
 
 
-def test_a_hole_in_what_is_not_compressed_leaves_the_window_known() -> None:
+def test_a_gap_in_what_is_not_compressed_leaves_the_window_known() -> None:
     peer = Peer(TAKEOVER).feed(PACKED_HELLO + HELLO[:4]).gap(2).feed(HELLO[6:] + bytes.fromhex("c105f200110000"))
     assert peer.items[2] == text(b"Hello", 7)
 
@@ -453,11 +465,11 @@ FRAMES = {
 }
 NO_FRAMES = {
     **WRONG,
-    "something behind a frame": HELLO + b"x",
-    "half a head behind a frame": HELLO + b"\x81",
+    "something after a frame": HELLO + b"x",
+    "half a head after a frame": HELLO + b"\x81",
     "half a head": b"\x81",
     "half a length": b"\x81\x7e\x01",
-    "a frame that would go on for ever": b"\x82\x7f\x00\x00\x00\x00\x01\x00\x00\x01x",
+    "a frame that is far too long": b"\x82\x7f\x00\x00\x00\x00\x01\x00\x00\x01x",
     "text that is no UTF-8": b"\x81\x02\xff\xff",
     "text that ends inside a character": b"\x81\x01\xc3",
     "fragments of text that end inside a character": b"\x01\x01\xc3\x80\x00",
@@ -470,57 +482,60 @@ NO_FRAMES = {
 @pytest.mark.parametrize("record", FRAMES.values(), ids=FRAMES)
 def test_a_record_that_reads_as_frames_ends_the_search(record: bytes) -> None:
     peer = Peer().gap(1).feed(b"tail of a frame", record)
-    assert peer.items[0] == Foreign(0, b"tail of a frame")
-    assert not any(isinstance(item, Foreign) for item in peer.items[1:])
+    assert peer.items[0] == Unparsed(0, b"tail of a frame")
+    assert not any(isinstance(item, Unparsed) for item in peer.items[1:])
     assert peer.items[1:] == Peer().feed(record).items
 
 
 @pytest.mark.parametrize("record", NO_FRAMES.values(), ids=NO_FRAMES)
-def test_a_record_that_does_not_is_foreign(record: bytes) -> None:
+def test_a_record_that_does_not_read_as_frames_is_unparsed(record: bytes) -> None:
     peer = Peer().gap(1).feed(record).resume().feed(HELLO)
-    assert peer.items == [Foreign(0, record), text(b"Hello", 7)]
+    assert peer.items == [Unparsed(0, record), text(b"Hello", 7)]
 
 
-def test_behind_a_hole_masks_are_as_they_must_be() -> None:
-    assert Peer(masked=True).gap(1).feed(HELLO, MASKED_HELLO).items == [Foreign(0, HELLO), text(b"Hello", 11)]
+def test_after_a_gap_frames_must_be_masked_as_before() -> None:
+    assert Peer(masked=True).gap(1).feed(HELLO, MASKED_HELLO).items == [Unparsed(0, HELLO), text(b"Hello", 11)]
     bad = frame(0x81, b"\xff\xff", KEY)
-    assert Peer(masked=True).gap(1).feed(bad).items == [Foreign(0, bad)]
+    assert Peer(masked=True).gap(1).feed(bad).items == [Unparsed(0, bad)]
 
 
-def test_behind_a_hole_compressed_text_need_not_be_utf8() -> None:
+def test_after_a_gap_compressed_text_need_not_be_utf8() -> None:
     assert Peer(ALONE).gap(1).feed(PACKED_HELLO).items == [text(b"Hello", 9)]
 
 
-def test_a_record_that_reads_as_frames_ends_the_search_for_good() -> None:
+def test_after_the_search_frames_may_be_cut_again() -> None:
     assert Peer().gap(1).feed(HELLO, HELLO[:1], HELLO[1:]).items == [text(b"Hello", 7)] * 2
 
 
-def test_an_empty_record_ends_no_search() -> None:
-    assert Peer().gap(1).feed(b"", b"\x01", HELLO).items == [Foreign(0, b"\x01"), text(b"Hello", 7)]
+def test_an_empty_record_does_not_end_the_search() -> None:
+    assert Peer().gap(1).feed(b"", b"\x01", HELLO).items == [Unparsed(0, b"\x01"), text(b"Hello", 7)]
 
 
 # -- ends -------------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("told", "reason"), [(None, "closed"), ("capture_end", "capture_end")])
-def test_what_is_open_at_the_end_is_not_complete(told: str | None, reason: str) -> None:
-    peer = Peer().feed(b"\x01\x02Hi" + b"\x89\x02p").finish(told)
-    assert peer.items == [Message("ping", b"p", reason=reason, size=3), Message("text", b"Hi", reason=reason, size=4)]
+@pytest.mark.parametrize(("given", "reason"), [(None, "closed"), ("capture_end", "capture_end")])
+def test_a_message_that_is_open_at_the_end_is_incomplete(given: str | None, reason: str) -> None:
+    peer = Peer().feed(b"\x01\x02Hi" + b"\x89\x02p").finish(given)
+    assert peer.items == [
+        SocketMessage("ping", b"p", reason=reason, size=3),
+        SocketMessage("text", b"Hi", reason=reason, size=4),
+    ]
 
 
-def test_of_an_open_compressed_message_what_came_is_kept() -> None:
-    assert Peer(TAKEOVER).feed(PACKED_HELLO[:5]).finish().items == [Message("text", b"He", reason="closed", size=5)]
+def test_the_data_of_an_open_compressed_message_is_kept() -> None:
+    assert Peer(TAKEOVER).feed(PACKED_HELLO[:5]).finish().items == [SocketMessage("text", b"He", reason="closed", size=5)]
 
 
-def test_what_was_wrong_before_the_end_stays_the_reason() -> None:
-    assert Peer().feed(HELLO[:4]).gap(1).finish().items == [Message("text", b"He", lost=1, reason="lost", size=4)]
+def test_a_reason_from_before_the_end_stays() -> None:
+    assert Peer().feed(HELLO[:4]).gap(1).finish().items == [SocketMessage("text", b"He", lost=1, reason="lost", size=4)]
 
 
-def test_a_close_that_ends_inside_its_code() -> None:
-    assert Peer().feed(b"\x88\x02\x03").finish().items == [Message("close", b"", lost=1, reason="closed", size=3)]
+def test_a_close_that_ends_inside_its_code_has_no_code() -> None:
+    assert Peer().feed(b"\x88\x02\x03").finish().items == [SocketMessage("close", b"", lost=1, reason="closed", size=3)]
 
 
-def test_an_end_between_messages_says_nothing() -> None:
+def test_an_end_between_messages_emits_nothing() -> None:
     assert Peer().feed(HELLO).finish().finish().items == [text(b"Hello", 7)]
 
 
@@ -587,22 +602,22 @@ class Meter:
     ],
     ids=["final blocks", "empty blocks", "damage", "far over the limit", "bomb"],
 )
-def test_payloads_made_to_cost_much_do_not(payload: bytes, reason: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_payloads_built_to_be_slow_are_not(payload: bytes, reason: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
     meter = Meter(monkeypatch)
     (item,) = Peer(TAKEOVER, limit=6 << 20).feed(frame(0xC2, payload)).items
-    assert isinstance(item, Message)
+    assert isinstance(item, SocketMessage)
     assert item.reason == reason
     assert meter.objects <= 2010
     assert meter.most <= 64 << 10
     assert meter.given <= 80 * len(payload) + 100_000
 
 
-def test_a_message_without_output_cannot_be_held_without_end() -> None:
+def test_a_message_without_output_has_a_limit_too() -> None:
     (item,) = Peer(TAKEOVER, limit=1000).feed(frame(0xC2, b"\x00\x00\x00\xff\xff" * 2000)).items
-    assert item == Message("binary", b"", lost=10_000 - 4000 - 4096, reason="inflate", size=10_004)
+    assert item == SocketMessage("binary", b"", lost=10_000 - 4000 - 4096, reason="inflate", size=10_004)
 
 
-# -- what was agreed --------------------------------------------------------------------------------------------------------
+# -- the handshake ----------------------------------------------------------------------------------------------------------
 
 AGREED: dict[str, tuple[Deflate | None, Deflate | None]] = {
     "": (None, None),

@@ -11,7 +11,7 @@ from msgspec import Raw, Struct
 
 from ...events import Reply, SseEvent, Usage
 from ..decode import Count, Failure, decoded, decoded_all, failure_text
-from ..provider import Marks, Provider
+from ..provider import IdentifyingFields, Provider
 from ..reader import Draft, largest
 from .prompt import request
 
@@ -88,7 +88,7 @@ def _take_all(draft: Draft, events: Sequence[SseEvent]) -> int | None:
     content, text = 0, draft.text
     for one in said:
         delta = one.delta
-        if delta is not None and delta.text and one.type == "content_block_delta":  # nearly all of them
+        if delta is not None and delta.text and one.type == "content_block_delta":  # nearly all events
             text.append(delta.text)
             content += 1
         elif _take_event(draft, one):
@@ -125,7 +125,7 @@ def _take_delta(draft: Draft, index: int, delta: _Delta) -> bool:
 
 
 def _take_block(draft: Draft, index: int, block: _Block) -> bool:
-    """A block as it stands in an answer, or as it begins in a stream: then the input of a tool is `{}` and parts follow."""
+    """A block of a whole answer, or the beginning of one in a stream: there the input of a tool is `{}`, and parts follow."""
     if block.type.endswith("tool_use"):  # also server_tool_use, mcp_tool_use
         call = draft.call(index)
         call.id, call.name, call.whole = block.id, block.name, str(bytes(block.input), "utf-8", "replace")
@@ -157,10 +157,10 @@ def _response(body: bytes) -> Reply:
 _TYPES = frozenset[str](get_args(_OfMessage) + get_args(_OfBlock))
 
 
-def _speaks(marks: Marks) -> bool:
-    if marks.type == "error":  # OpenAI's has a code or a status
-        return isinstance(marks.error, Failure) and marks.error.code is None and marks.status is None
-    return marks.type in _TYPES
+def _speaks(fields: IdentifyingFields) -> bool:
+    if fields.type == "error":  # that of OpenAI has a code or a status
+        return isinstance(fields.error, Failure) and fields.error.code is None and fields.status is None
+    return fields.type in _TYPES
 
 
 ANTHROPIC = Provider(

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec import Raw, Struct
 
+from ...core.bounded import Recent
 from ...events import HttpRequest, HttpResponse, Reply, SseMessage
 from ...llm import provider_named
 from ...llm.decode import decoded
-from ...sink import Output
-from ...view import CallRow
+from ...view import CallRow, Output
 from ...view.calls import call_id
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class Content:
 
     def __init__(self) -> None:
         self._event: HttpRequest | HttpResponse | SseMessage | None = None
-        self._asked: dict[str, str] = {}
+        self._asked: Recent[str, str] = Recent(_ASKED_MOST)
 
     def see(self, item: Output) -> None:
         if isinstance(item, HttpRequest | HttpResponse | SseMessage):
@@ -99,9 +99,7 @@ class Content:
             return
         messages = _messages(event.body)
         if messages is not None:
-            while len(self._asked) >= _ASKED_MOST:
-                del self._asked[next(iter(self._asked))]
-            self._asked[row.id] = messages
+            self._asked.put(row.id, messages)
 
     def of(self, row: CallRow) -> dict[str, AttributeValue]:
         """The content of a call that has ended. Where there is only the row, the last user text and the text of the answer."""

@@ -9,11 +9,11 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
+from ...core.sink import Sink
 from ...errors import SinkError
 from ...loss import Ledger, Meter, Reason
 from ...say import say
-from ...sink import Output, Sink
-from ...view import CallRow
+from ...view import CallRow, Output
 from .content import Content
 from .sender import Sender
 from .spans import Spans
@@ -34,7 +34,7 @@ class OtelOptions(Struct, frozen=True):
     deadline_s: float = 5.0  # for which the end of a run waits for the collector
 
 
-def otel(options: OtelOptions) -> Sink:
+def otel(options: OtelOptions) -> Sink[Output]:
     """
     Send a span for each call of a model that has ended. A collector that is slow or gone costs spans, which are counted at
     the stage `otel`, and never delays the run.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterable
 from typing import NamedTuple, TypeAlias
 
@@ -51,7 +52,7 @@ class Unmatched:
     def __init__(self) -> None:
         self._held: dict[Channel, list[StdioChunk]] = {}
         self._known: dict[Channel, None] = {}  # channels of which nothing is held back any more
-        self._early: dict[int, list[StdioChunk]] = {}  # by the inode of the end that wrote
+        self._early: OrderedDict[int, list[StdioChunk]] = OrderedDict()  # by the inode of the end that wrote
         self._lost: list[StdioChunk] = []
 
     @property
@@ -98,7 +99,7 @@ class Unmatched:
             return
         self._early.setdefault(item.writing_end, []).append(chunk)
         while sum(map(len, self._early.values())) > _EARLY_MOST:
-            self._lost += self._early.pop(next(iter(self._early)))
+            self._lost += self._early.popitem(last=False)[1]
 
     def _accepted(self, pair: Pair, out: list[StdioEvent]) -> None:
         """Both ends of a socket are known, so what either wrote before has a channel."""

@@ -6,11 +6,12 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Sequence
+from typing import Any
 
-from .core.mailbox import Mailbox
-from .loss import Ledger, Reason
-from .say import say
-from .sink import Output, Sink, Writer
+from ..loss import Ledger, Reason
+from ..say import say
+from .mailbox import Mailbox
+from .sink import Sink, Writer
 
 __all__ = ["SinkThread"]
 
@@ -20,15 +21,15 @@ _FLUSH_S = 0.25
 class SinkThread:
     """A sink, its bounded box and the thread that writes."""
 
-    def __init__(self, sink: Sink, ledger: Ledger) -> None:
+    def __init__(self, sink: Sink[Any], ledger: Ledger) -> None:
         self._sink = sink
-        self._box: Mailbox[Output] = Mailbox(events=sink.events, size=sink.size)
+        self._box: Mailbox[Any] = Mailbox(events=sink.events, size=sink.size)
         self._put_meter = ledger.meter(f"to {sink.name}")  # used by the engine thread
         self._meter = ledger.meter(sink.name)  # used by the writer thread
         self._thread = threading.Thread(target=self._write, name=f"write:{sink.name}", daemon=True)
         self._ledger = ledger
-        self._writer: Writer | None = None
-        self._in_hand: Sequence[Output] = ()
+        self._writer: Writer[Any] | None = None
+        self._in_hand: Sequence[Any] = ()
         self._reported = False
 
     def open(self) -> None:
@@ -48,7 +49,7 @@ class SinkThread:
         """How full its box is: 1.0 = full."""
         return self._box.fill
 
-    def put(self, batch: Sequence[Output]) -> None:
+    def put(self, batch: Sequence[Any]) -> None:
         meter = self._put_meter
         meter.seen += len(batch)
         dropped = self._box.put(batch)
