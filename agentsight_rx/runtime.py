@@ -269,14 +269,8 @@ class Run:
 
 
 def _queue_full(dropped: Overflow) -> Loss:
-    return Loss(
-        Origin(time.monotonic_ns(), 0),
-        "inbox",
-        reason=Reason.QUEUE_FULL,
-        count=dropped.count,
-        size=dropped.size,
-        note="the engine was behind",
-    )
+    now, note = Origin(time.monotonic_ns(), 0), "the engine was too slow"
+    return Loss(now, "inbox", reason=Reason.QUEUE_FULL, count=dropped.count, size=dropped.size, note=note)
 
 
 class _Reading:
@@ -290,7 +284,7 @@ class _Reading:
 
 @contextlib.contextmanager
 def _signals(running: Run) -> Generator[None]:
-    """SIGINT and SIGTERM ask for the end; only the main thread may set handlers, elsewhere nothing changes."""
+    """SIGINT and SIGTERM request the end. Only the main thread may set handlers; on other threads nothing changes."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
