@@ -172,7 +172,7 @@ class Http1Decoder:
         return start + size
 
     def _continue_head(self, data: bytes, out: list[Item]) -> int:
-        """Continue the head that is held. Where that gives no head, this record alone may still begin one."""
+        """Continue the head that is held. If the two are not a head, this record alone may still begin one."""
         before = len(self._buffer)
         if self._state != "fresh" or self._sure or not begins_only_alone(data, self._buffer):
             self._buffer += data
@@ -268,7 +268,7 @@ class Http1Decoder:
         return at
 
     def _begin_body(self, out: list[Item]) -> None:
-        """It is the body. It begins with what is held, and may end within it."""
+        """The body follows the head. It begins with the held bytes, and may end within them."""
         self._on("body")
         held = bytes(self._buffer)
         self._buffer.clear()

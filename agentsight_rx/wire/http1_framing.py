@@ -109,7 +109,7 @@ class UntilClose(_Reader, tag="close"):
 
 
 class ByLength(_Reader, tag="length"):
-    """A body of as many bytes as its Content-Length says."""
+    """A body whose size is its Content-Length."""
 
     @property
     def ended(self) -> bool:
@@ -132,7 +132,7 @@ class ByLength(_Reader, tag="length"):
         return True
 
 
-# What a chunked body goes on with: the line with the size of a chunk, its data, the line end after the data, or a line of the
+# The next part of a chunked body: the line with the size of a chunk, its data, the line end after the data, or a line of the
 # trailer section, whose empty line ends the body
 _Place: TypeAlias = Literal["size", "data", "data end", "trailer", "ended"]
 
@@ -243,7 +243,7 @@ _UNKNOWN_LENGTH = End("malformed")
 
 
 def request_body(headers: Headers) -> BodyReader | End:
-    """The reader of a request's body; where there is none, or its length is unknown, the End that follows the head at once."""
+    """The reader of a request's body; if there is none, or its length is unknown, the End that follows the head at once."""
     coding = field(headers, "transfer-encoding")
     if coding is not None:
         return Chunked() if _is_chunked(coding) else _UNKNOWN_LENGTH
@@ -267,7 +267,7 @@ def _is_chunked(coding: str) -> bool:
 
 
 def _by_length(headers: Headers) -> ByLength | End | None:
-    """As Content-Length says; None where there is none."""
+    """The body that Content-Length announces; None: there is no Content-Length."""
     values = {part.strip(" \t") for key, value in headers if key == "content-length" for part in value.split(",")}
     if not values:
         return None
