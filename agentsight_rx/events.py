@@ -1,4 +1,8 @@
-"""The typed events: what the kernel saw and what it means. Frozen, one kind a meaning, bytes stay bytes."""
+"""
+The typed events: what the kernel saw and what it means. Frozen, one kind a meaning, bytes stay bytes.
+
+Longer than 300 lines because all kinds of events are read together, and one union names them.
+"""
 
 from __future__ import annotations
 

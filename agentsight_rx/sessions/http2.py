@@ -1,4 +1,8 @@
-"""HTTP/2 on a connection: the messages of its streams, each response with its request (RFC 9113 8)."""
+"""
+HTTP/2 on a connection: the messages of its streams, each response with its request (RFC 9113 8).
+
+Longer than 300 lines because every kind of frame can end a message of either direction of a stream.
+"""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ BPF_RINGBUF_OUTPUT(chunks, RING_PAGES);
 BPF_TABLE("lru_hash", struct call_key_t, struct ssl_call_t, calls, 16384);
 BPF_TABLE("lru_hash", struct side_key_t, struct side_t, sides, 65536);
 
-/* Files that user space has looked into: it is not told again who uses them. */
+/* Files that user space has searched: their users are not reported again. */
 BPF_TABLE("lru_hash", struct file_t, u8, known, 16384);
 
 #ifdef BY_FILE
@@ -354,7 +354,7 @@ static inline void choose(void)
 }
 
 /* This process uses code of a file that user space has not looked into. */
-static inline void tell_file(u32 kind, struct file_t *file)
+static inline void report_file(u32 kind, struct file_t *file)
 {
     struct process_t *process = wanted();
     if (process && !known.lookup(file))
@@ -370,7 +370,7 @@ RAW_TRACEPOINT_PROBE(sched_process_exec)
     if (is_chosen(&file) || group_is_chosen())
         choose();
     if (follow_exec(task))
-        tell_file(STARTED, &file);
+        report_file(STARTED, &file);
     return 0;
 }
 
@@ -465,7 +465,7 @@ int on_mapped(struct call_t *call)
 #endif
     if (is_chosen(&file))
         choose();
-    tell_file(MAPPED, &file);
+    report_file(MAPPED, &file);
     return 0;
 }
 
