@@ -22,6 +22,7 @@ from .core.stream import as_stream
 from .errors import AgentsightError
 from .events import Loss, Origin
 from .loss import Ledger, Reason, RuleCounts
+from .sources.names import Names, Naming
 from .view.tally import Tally
 
 __all__ = ["Run", "Summary", "run"]
@@ -44,6 +45,7 @@ class Summary(Struct):
     seconds: float
     ended_by: str
     failures: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()  # what else the person should know, a sentence each
 
     @property
     def filters(self) -> list[RuleCounts]:
@@ -168,9 +170,22 @@ class Run:
             sink.end(max(0.0, deadline - time.monotonic()))
         self._running = False
         self._summary = Summary(
-            self._tally, self._ledger, seconds=time.monotonic() - self._started, ended_by=reason, failures=tuple(self._failures)
+            self._tally,
+            self._ledger,
+            seconds=time.monotonic() - self._started,
+            ended_by=reason,
+            failures=tuple(self._failures),
+            notes=tuple(self._unseen_names()),
         )
         return self._summary
+
+    def _unseen_names(self) -> list[str]:
+        """The names of processes that were asked for and that no source saw."""
+        names = Names()
+        for reading in self._readers:
+            if isinstance(reader := reading.hub.reader, Naming):
+                names.merge(reader.names)
+        return names.sentences()
 
     # -- engine thread ---------------------------------------------------------------------------------------------
 

@@ -52,7 +52,7 @@ def print_places(sinks: Iterable[Sink[Output]]) -> None:
 def print_summary(summary: Summary, *, verb: str, store: Path | None) -> None:
     hint = f"agentsight-rx report --db {store}" if store else None
     lines = summary_lines(summary, verb=verb, store=str(store) if store else None, hint=hint)
-    print("\n".join(lines), file=sys.stderr, flush=True)
+    print("\n".join([*lines, *summary.notes]), file=sys.stderr, flush=True)
 
 
 def print_graph(graph: Stream[Output]) -> None:

@@ -15,6 +15,7 @@ from ..core.stream import Stream, origin
 from ..events import FileEvent, Loss, Origin, Tick, time_of
 from ..loss import Reason
 from .kernel.program import CALL_FIELDS, Program, Repeats, lexical_path, text_of, walked_path
+from .names import Names
 from .target import Target
 
 __all__ = ["FileOptions", "files"]
@@ -68,6 +69,7 @@ def files(options: FileOptions = FileOptions()) -> Stream[FileEvent | Loss | Tic
 class _FileReader:
     def __init__(self, options: FileOptions) -> None:
         self._options = options
+        self.names = Names(options.target.comms)
         self._program: Program[Operation] | None = None
         self._account = Account(self._take_bytes)
         self._flushed = time.monotonic()
@@ -84,6 +86,7 @@ class _FileReader:
             decode=decode,
             fields=_FIELDS,
             switches=["-DCALLS", f"-DOWN={os.getpid()}"],
+            names=self.names,
         )
         program.attach("on_names", [f"syscalls:sys_exit_{name}" for name in _BY_NAME])
         program.attach("on_bytes", [f"syscalls:sys_exit_{name}" for name in _BY_BYTES])

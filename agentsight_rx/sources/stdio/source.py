@@ -18,6 +18,7 @@ from ...events import Channel, Loss, Origin, StdioChunk, StdioClose, StdioEvent,
 from ...loss import Reason
 from ..kernel.bcc import bcc
 from ..kernel.program import Program
+from ..names import Names
 from ..target import Target, seeds
 from .unmatched import HOLD_NS, NoReader, OwnChannel, Pair, Seen, Unmatched
 
@@ -87,6 +88,7 @@ def stdio(options: StdioOptions) -> Stream[StdioEvent]:
 class StdioReader:
     def __init__(self, options: StdioOptions) -> None:
         self._options = options
+        self.names = Names(options.target.comms)
         self._program: Program[Seen] | None = None
         self._comms: dict[bytes, str] = {}
         self._pids: set[int] = set()  # that used a channel and have not ended
@@ -102,6 +104,7 @@ class StdioReader:
             decode=self._decode,
             fields=_FIELDS,
             switches=_switches(options),
+            names=self.names,
         )
         self._program = program
         for names, direction in ((_READS, "in"), (_WRITES, "out")):
