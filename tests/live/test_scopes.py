@@ -203,7 +203,10 @@ def test_a_name_that_ran_in_between_is_no_missing_one(tmp_path: Path, agent: str
 
 
 def test_a_name_outside_of_the_other_selections_is_said(tmp_path: Path, agent: str) -> None:
-    with started([str(tmp_path / agent), "-c", "import time; time.sleep(60)"]), started(["/bin/sleep", "60"]) as shell:
-        with running(sources.process(ProcessOptions(Target(shell.pid, (agent,))))) as (run, _):
-            notes = run.stop().notes
+    with (
+        started([str(tmp_path / agent), "-c", "import time; time.sleep(60)"]),
+        started(["/bin/sleep", "60"]) as other,
+        running(sources.process(ProcessOptions(Target(other.pid, (agent,))))) as (run, _),
+    ):
+        notes = run.stop().notes
     assert (f"a process is named {agent}, but none that fits the other selections too",) == notes
