@@ -2,14 +2,17 @@
 
 from . import events, operators, sinks, sources
 from . import operators as op
+from .core.machine import Bounded, Checkpointed, Kernel, Machine, Malformed
 from .core.merge import merge
-from .core.stream import Kernel, Machine, Malformed, Operator, Stream
+from .core.sink import Sink, Writer
+from .core.stream import Operator, Stream
 from .graphs import TraceOptions, explain, replay, trace
 from .loss import Ledger, Reason
 from .runtime import Run, Summary, run
-from .sink import Sink, Writer
 
 __all__ = [
+    "Bounded",
+    "Checkpointed",
     "Kernel",
     "Ledger",
     "Machine",

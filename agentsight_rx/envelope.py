@@ -1,4 +1,8 @@
-"""Event <-> the JSON envelope in which events leave the program and come back: {timestamp, source, pid, comm, data}."""
+"""
+Event <-> the JSON envelope of events outside the program: {timestamp, source, pid, comm, data}.
+
+Longer than 300 lines because each kind of event has its own fields there, in both directions.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,7 @@ from typing import Any, NamedTuple, TypeVar
 import msgspec
 
 from .events import (
+    BlindSpot,
     BodyPart,
     Event,
     FileEvent,
@@ -28,11 +33,15 @@ from .events import (
     StdioClose,
     SystemSample,
     SystemWide,
+    TcpTraffic,
     Tick,
     TlsChunk,
     TlsClose,
     TlsHandshake,
+    TlsOpen,
+    UnreadTls,
     WebSocketMessage,
+    milliseconds,
 )
 
 __all__ = ["decode_envelope", "encode_envelope", "encode_line"]
@@ -53,7 +62,7 @@ def encode_envelope(event: Event) -> Data:
     kind = _BY_TYPE[type(event)]
     origin = event.origin
     return {
-        "timestamp": origin.wall_ns // 1_000_000,
+        "timestamp": milliseconds(origin.wall_ns),
         "source": kind.source,
         "pid": origin.pid,
         "comm": origin.comm,
@@ -63,8 +72,8 @@ def encode_envelope(event: Event) -> Data:
 
 def decode_envelope(envelope: Data) -> Event:
     """
-    The event that `encode_envelope` was given. Raises msgspec.ValidationError, KeyError or ValueError where it is not one
-    of our envelopes.
+    The event that `encode_envelope` was given. Raises msgspec.ValidationError, KeyError or ValueError where the envelope is
+    not one of ours.
     """
     data = msgspec.convert(envelope["data"], Data)
     kind = _BY_NAME.get(str(data.get("event_type")))
@@ -118,7 +127,7 @@ def _origin_back(envelope: Data, data: Data) -> Origin:
 
 
 def _bytes(name: str, value: bytes) -> Data:
-    """Text as text; what is not UTF-8 as hex beside it, and only there."""
+    """UTF-8 as text; other bytes as hex, in a field with `_hex` at the end of its name, with null for the text."""
     try:
         return {name: value.decode()}
     except UnicodeDecodeError:
@@ -133,7 +142,7 @@ def _bytes_back(name: str, data: Data) -> bytes:
 
 
 def _fields(event: msgspec.Struct, skip: tuple[str, ...]) -> Data:
-    """The fields of an event that have no name of their own outside, under the name they have inside."""
+    """The fields of an event under their own names."""
     names = (name for name in event.__struct_fields__ if name != "origin" and name not in skip)
     return {name: msgspec.to_builtins(getattr(event, name)) for name in names}
 
@@ -190,7 +199,7 @@ def _tls_close(event: TlsClose) -> Data:
 
 
 def _headers(headers: Headers) -> Data:
-    """By name for reading; in wire order with duplicates for coming back."""
+    """By name for reading; in wire order with duplicates for decoding."""
     return {"headers": dict(headers), "header_list": [list(header) for header in headers]}
 
 
@@ -340,7 +349,7 @@ def _sse(event: SseMessage) -> Data:
 
 
 def _json_content(event: SseMessage) -> str:
-    """What the tools were asked for: the input of a single one as the original shows it, several as a list."""
+    """The input of the tool calls: of a single one as the original shows it, of several as a list."""
     calls = event.reply.tool_calls
     if not calls:
         return ""
@@ -377,7 +386,7 @@ def _exec(event: ProcessExec) -> Data:
 
 
 def _exit(event: ProcessExit) -> Data:
-    return {"event": "EXIT", "duration_ms": event.duration_ns // 1_000_000, **_fields(event, ())}
+    return {"event": "EXIT", "duration_ms": milliseconds(event.duration_ns), **_fields(event, ())}
 
 
 def _loss(event: Loss) -> Data:
@@ -458,6 +467,11 @@ def _wide(event: SystemWide) -> Data:
     }
 
 
+def _plain(event: msgspec.Struct) -> Data:
+    """An event whose fields have no other names outside."""
+    return _fields(event, ())
+
+
 class _Kind(NamedTuple):
     name: str
     source: str
@@ -473,6 +487,10 @@ _BY_TYPE: dict[type[Event], _Kind] = {
     TlsChunk: _Kind("tls_chunk", "ssl", _tls_chunk, _tls_chunk_back),
     TlsHandshake: _Kind("tls_handshake", "ssl", _tls_handshake, partial(_convert, TlsHandshake)),
     TlsClose: _Kind("tls_close", "ssl", _tls_close, partial(_convert, TlsClose)),
+    TlsOpen: _Kind("tls_open", "ssl", _plain, partial(_convert, TlsOpen)),
+    TcpTraffic: _Kind("tcp_traffic", "ssl", _plain, partial(_convert, TcpTraffic)),
+    UnreadTls: _Kind("unread_tls", "ssl", _plain, partial(_convert, UnreadTls)),
+    BlindSpot: _Kind("blind_spot", "diagnostic", _plain, partial(_convert, BlindSpot)),
     HttpRequest: _Kind("http_request", "http_parser", _request, _request_back),
     HttpResponse: _Kind("http_response", "http_parser", _response, _response_back),
     BodyPart: _Kind("body_part", "http_body", _body_part, _body_part_back),

@@ -1,4 +1,4 @@
-"""Files that hold what was captured: private to the person who asked for them."""
+"""Files for captured data: readable by their owner only."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["create_private"]
 
 
 def create_private(path: Path, owner: tuple[int, int] | None = None) -> int:
-    """Create or empty `path` with mode 0600, owned by `owner` (uid, gid) where given; returns the open file descriptor."""
+    """Create or truncate `path` with mode 0600, owned by `owner` (uid, gid) if given; returns the open file descriptor."""
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     os.fchmod(fd, 0o600)
     if owner is not None:

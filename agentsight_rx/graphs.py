@@ -26,7 +26,6 @@ from .events import (
     TlsEvent,
     TlsHandshake,
 )
-from .sink import Output
 from .sources import (
     FileOptions,
     NetOptions,
@@ -37,8 +36,9 @@ from .sources import (
     SystemOptions,
     TlsOptions,
 )
+from .view import Output
 
-__all__ = ["RECORD_HTTP_FILTERS", "TraceOptions", "explain", "read_http", "replay", "trace", "unredacted"]
+__all__ = ["RECORD_HTTP_FILTERS", "TraceOptions", "explain", "http_messages", "replay", "trace", "unredacted"]
 
 NO_SOURCE = "At least one monitoring type must be enabled (--ssl, --process, --stdio, or --system)"
 
@@ -111,18 +111,18 @@ def _lived(shortest_ms: int, event: ProcessEvent) -> bool:
 
 
 def replay(paths: ReplayOptions, options: TraceOptions) -> Stream[Output]:
-    """The same picture from recorded events: raw records go through the whole chain, what was parsed already goes by."""
+    """The same graph over recorded events: raw records take the whole chain, parsed events pass unchanged."""
     return _redacted(_any_tls(sources.replay(paths), options), options).pipe(op.materialize())
 
 
 def _tls(source: Stream[TlsEvent], options: TraceOptions) -> Stream[Event]:
-    marked = source.pipe(op.normalize())
+    marked = source.pipe(op.normalize(), op.find_blind_spots())
     if options.tls_filters:
         marked = marked.pipe(op.filter_tls(*options.tls_filters, compat=options.compat_filters))
     if not options.http:
         return marked.pipe(op.drop_marked())
     marked = marked.share() if options.raw else marked
-    messages = read_http(marked, options).pipe(op.merge_mcp())
+    messages = http_messages(marked, options).pipe(op.merge_mcp())
     if not options.raw:
         return messages
     return merge(messages.pipe(op.keep(_parsed, name="keep_parsed")), marked.pipe(op.drop_marked()))
@@ -132,23 +132,18 @@ def _parsed(event: HttpEvent | RpcMessage) -> bool:
     return not isinstance(event, TlsChunk | TlsHandshake | TlsClose | Loss | Tick)
 
 
-def read_http(source: Stream[TlsEvent], options: TraceOptions) -> Stream[HttpEvent]:
-    """Reassemble, drop the marked raw records, decompress, merge what belongs together, drop what the HTTP rules match."""
-    read = source.pipe(op.parse_http())
+def http_messages(source: Stream[TlsEvent], options: TraceOptions) -> Stream[HttpEvent]:
+    """The HTTP messages that the rules leave, and what is not HTTP."""
+    read = source.pipe(op.read_http(timeout=options.sse_timeout))
     if options.tls_filters:
         read = read.pipe(op.drop_marked())
-    read = read.pipe(
-        op.decode_content(),
-        op.merge_sse(timeout=options.sse_timeout),
-        op.merge_websocket(timeout=options.sse_timeout),
-    )
     if options.http_filters:
         read = read.pipe(op.filter_http(*options.http_filters, compat=options.compat_filters))
     return read
 
 
 def _any_tls(source: Stream[Event], options: TraceOptions) -> Stream[Event]:
-    """The operators of the TLS chain let every other kind of event go by, so a mixed recording can take the same way."""
+    """The operators of the TLS chain pass every other kind of event unchanged, so a mixed recording can take the same path."""
     return _tls(source, options)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 

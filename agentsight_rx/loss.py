@@ -1,4 +1,4 @@
-"""What was not delivered, and why: a closed list of reasons and the ledger that counts them."""
+"""What was lost and why: a closed list of reasons, and the ledger that counts them."""
 
 from __future__ import annotations
 
@@ -13,22 +13,23 @@ __all__ = ["Entry", "Ledger", "Meter", "Reason", "RuleCounts"]
 class Reason(StrEnum):
     """Why something seen by one stage did not reach the next."""
 
-    # asked for
+    # intended
     FILTERED = "filtered"
     SAMPLED = "sampled"
     REPEATED = "repeated"
-    # not asked for: each of these makes a capture incomplete
+    # unintended: each of these makes a capture incomplete
     KERNEL_LOST = "kernel_lost"
     QUEUE_FULL = "queue_full"
     TRUNCATED = "truncated"
     MALFORMED = "malformed"
     EVICTED = "evicted"
     SINK_FAILED = "sink_failed"
+    UNREADABLE = "unreadable"
     BUG = "bug"
 
     @property
     def intended(self) -> bool:
-        """True where a person asked for it: filters, sampling, folding of repeats."""
+        """True for filters, sampling and the folding of repeats."""
         return self in _INTENDED
 
 
@@ -36,7 +37,7 @@ _INTENDED = frozenset({Reason.FILTERED, Reason.SAMPLED, Reason.REPEATED})
 
 
 class Entry(Struct, frozen=True):
-    """One line of the ledger: `count` things (and `size` bytes, where known) that `stage` did not hand on."""
+    """One line of the ledger: `count` things (and `size` bytes, where known) that `stage` did not pass on."""
 
     stage: str
     reason: Reason
@@ -45,7 +46,7 @@ class Entry(Struct, frozen=True):
 
 
 class RuleCounts(Struct):
-    """One filter in one run. `seen` are the events that its rules are about, `dropped` those that one of them matched."""
+    """One filter in one run. `seen` counts the events that its rules apply to, `dropped` those that a rule matched."""
 
     name: str  # SSLFilter, HTTPFilter
     seen: int = 0
@@ -69,13 +70,13 @@ class Meter:
         self._lost: dict[Reason, tuple[int, int]] = {}
 
     def lose(self, reason: Reason, count: int, size: int = 0) -> None:
-        """Count `count` things of `size` bytes in all as not handed on."""
+        """Count `count` things of `size` bytes in all as lost."""
         if count or size:
             old_count, old_size = self._lost.get(reason, (0, 0))
             self._lost[reason] = (old_count + count, old_size + size)
 
     def lost(self, reason: Reason | None = None) -> int:
-        """How many were not handed on: for one reason, or in all."""
+        """How many were lost: for one reason, or in all."""
         if reason is not None:
             return self._lost.get(reason, (0, 0))[0]
         return sum(count for count, _ in list(self._lost.values()))
@@ -85,7 +86,7 @@ class Meter:
 
 
 class Ledger:
-    """The run's account of loss: one `Meter` a stage, made when the stage starts."""
+    """The losses of a run: one `Meter` for each stage, made when the stage starts."""
 
     def __init__(self) -> None:
         self._meters: dict[str, Meter] = {}
@@ -110,7 +111,7 @@ class Ledger:
         return [entry for meter in self for entry in meter.entries()]
 
     def unintended(self) -> list[Entry]:
-        """What makes the picture incomplete."""
+        """The losses that make a capture incomplete."""
         return [entry for entry in self.entries() if not entry.reason.intended]
 
     def rules(self) -> list[RuleCounts]:
@@ -119,5 +120,5 @@ class Ledger:
 
     @property
     def complete(self) -> bool:
-        """True if nothing was lost that nobody asked to lose."""
+        """True if nothing was lost unintentionally."""
         return not self.unintended()

@@ -8,34 +8,36 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from msgspec import Struct
 from reactivex import Observable
 
-from .core.engine import Engine, Hub, Site
-from .core.mailbox import Dropped, Mailbox
+from .core.engine import Engine, Site
+from .core.hub import Hub
+from .core.mailbox import Mailbox, Overflow
+from .core.sink import Sink
+from .core.sink_thread import SinkThread
 from .core.stream import as_stream
 from .errors import AgentsightError
 from .events import Loss, Origin
 from .loss import Ledger, Reason, RuleCounts
-from .say import say
-from .sink import Output, Sink, Writer
 from .view.tally import Tally
 
 __all__ = ["Run", "Summary", "run"]
 
-_POLL_S = 0.05  # how long a reader may wait before it looks whether it shall stop
-_IDLE_S = 0.01  # how long the engine waits for events before it lets time go on
-_FLUSH_S = 0.25
+E = TypeVar("E")
+
+_POLL_S = 0.05  # how long a reader may wait before it checks whether to stop
+_IDLE_S = 0.01  # how long the engine waits for events before it advances time
 _DRAIN_S = 10.0  # how long sinks may take to write what they hold at the end
-_ROOM = 0.25  # a source that can wait does so while any box is fuller than this
+_ROOM = 0.25  # a recorded source waits while the box of any sink is fuller than this
 
 _END = object()  # in the inbox: this source has no more
 
 
 class Summary(Struct):
-    """What a run saw and what it missed. `ended_by`: end of input, signal, duration, graph, caller."""
+    """What a run saw and what it lost. `ended_by`: end of input, signal, duration, graph, caller."""
 
     tally: Tally
     ledger: Ledger
@@ -54,8 +56,8 @@ class Summary(Struct):
 
 
 def run(
-    graph: Observable[Output],
-    sinks: Iterable[Sink] = (),
+    graph: Observable[E],
+    sinks: Iterable[Sink[E]] = (),
     *,
     duration: float | None = None,
     ready: Callable[[], None] | None = None,
@@ -65,7 +67,7 @@ def run(
     Run `graph` into `sinks` until its sources end, `duration` seconds passed, or SIGINT or SIGTERM comes.
 
     `ready` is called once everything is attached. `strict` raises bugs in operators instead of counting them. Raises
-    CaptureError, SinkError or StoreError where something cannot be opened; nothing has been captured then.
+    CaptureError, SinkError or StoreError where something cannot be opened, before anything is captured.
     """
     with Run(graph, sinks, strict=strict) as running, _signals(running):
         if ready is not None:
@@ -75,14 +77,14 @@ def run(
 
 
 class Run:
-    """A run in steps, for callers that have more to do than to wait: enter, `wait` or do other things, `stop`."""
+    """A run in steps, for callers that do more than wait: enter, `wait` or do other things, `stop`."""
 
-    def __init__(self, graph: Observable[Output], sinks: Iterable[Sink] = (), *, strict: bool = False) -> None:
+    def __init__(self, graph: Observable[E], sinks: Iterable[Sink[E]] = (), *, strict: bool = False) -> None:
         self._graph = as_stream(graph)
         self._engine = Engine(strict=strict)
         self._engine.attached = self._attached
         self._ledger = self._engine.ledger
-        self._sinks = [_Box(sink, self._ledger) for sink in sinks]
+        self._sinks = [SinkThread(sink, self._ledger) for sink in sinks]
         self._tally = Tally()
         self._inbox: Mailbox[Any] = Mailbox()
         self._readers: list[_Reading] = []
@@ -104,11 +106,11 @@ class Run:
         return self._tally
 
     def __enter__(self) -> Run:
-        opened: list[_Box] = []
+        opened: list[SinkThread] = []
         try:
-            for box in self._sinks:
-                box.open()
-                opened.append(box)
+            for sink in self._sinks:
+                sink.open()
+                opened.append(sink)
             with self._engine:
                 self._graph.attach(self._engine, self)
             for reading in self._readers:
@@ -118,13 +120,13 @@ class Run:
             for reading in self._readers:
                 if reading.opened:
                     reading.hub.reader.close()
-            for box in opened:
-                box.abandon()
+            for sink in opened:
+                sink.abandon()
             raise
         self._running = True
         self._started = time.monotonic()
-        for box in self._sinks:
-            box.thread.start()
+        for sink in self._sinks:
+            sink.start()
         self._engine_thread.start()
         for reading in self._readers:
             reading.thread.start()
@@ -135,11 +137,11 @@ class Run:
             self.stop()
 
     def end(self, reason: str) -> None:
-        """Ask for the end; may be called from a signal handler."""
+        """Request the end; may be called from a signal handler."""
         self._reasons.put(reason)
 
     def wait(self, duration: float | None = None) -> str:
-        """Wait for the end of input, of the graph, of `duration` seconds, or for somebody who asked; says which it was."""
+        """Wait for the end of the input, of the graph or of `duration` seconds, or for `end`; returns the reason."""
         try:
             reason = self._reasons.get(timeout=duration)
         except queue.Empty:
@@ -148,7 +150,7 @@ class Run:
         return reason
 
     def stop(self) -> Summary:
-        """Stop the readers, finish what is open as partial, drain the sinks, close. A second call gives the same summary."""
+        """Stop the readers, finish what is open as partial, drain the sinks, close. A second call returns the same summary."""
         if self._summary is not None:
             return self._summary
         try:
@@ -160,10 +162,10 @@ class Run:
             reading.thread.join()
         self._engine_thread.join()
         deadline = time.monotonic() + _DRAIN_S
-        for box in self._sinks:
-            box.box.close()
-        for box in self._sinks:
-            box.end(max(0.0, deadline - time.monotonic()))
+        for sink in self._sinks:
+            sink.close()
+        for sink in self._sinks:
+            sink.end(max(0.0, deadline - time.monotonic()))
         self._running = False
         self._summary = Summary(
             self._tally, self._ledger, seconds=time.monotonic() - self._started, ended_by=reason, failures=tuple(self._failures)
@@ -175,7 +177,7 @@ class Run:
     def _attached(self, hub: Hub[Any]) -> None:
         reading = _Reading(hub, threading.Thread(target=self._read, args=(hub,), name=f"read:{hub.name}", daemon=True))
         self._readers.append(reading)
-        if self._running:  # an operator subscribed to a source in mid-run
+        if self._running:  # an operator subscribed to a source during the run
             hub.reader.open()
             reading.opened = True
             reading.thread.start()
@@ -209,11 +211,11 @@ class Run:
             finally:
                 self._reasons.put("graph" if self._graph_done else "end of input")
 
-    def on_batch(self, batch: Sequence[Output], /) -> None:
+    def on_batch(self, batch: Sequence[Any], /) -> None:
         """The end of the graph: every sink gets every batch."""
         self._tally.add(batch)
-        for box in self._sinks:
-            box.put(batch)
+        for sink in self._sinks:
+            sink.put(batch)
 
     def on_completed(self) -> None:
         self._graph_done = True
@@ -225,7 +227,7 @@ class Run:
     # -- reader threads --------------------------------------------------------------------------------------------
 
     def _read(self, hub: Hub[Any]) -> None:
-        dropped = Dropped()
+        dropped = Overflow()
         reader = hub.reader
         try:
             while not self._stopping.is_set() and hub.wanted:
@@ -251,30 +253,24 @@ class Run:
                 rest.append(_queue_full(dropped))
             self._inbox.put_anyway([*rest, _END], sender=hub)
 
-    def _hand_over(self, hub: Hub[Any], batch: Sequence[Any], owed: Dropped) -> Dropped:
-        """Put `batch`, and in front of it what earlier batches lost; gives what is still to be told."""
+    def _hand_over(self, hub: Hub[Any], batch: Sequence[Any], owed: Overflow) -> Overflow:
+        """Put `batch` after a Loss for what was dropped before; returns the drops that are not reported yet."""
         if not batch:
             return owed
         if owed:
             batch = [_queue_full(owed), *batch]
         now = self._inbox.put(batch, sender=hub)
         if owed and now.count == len(batch):
-            return Dropped(owed.count + now.count - 1, owed.size + now.size)
+            return Overflow(owed.count + now.count - 1, owed.size + now.size)
         return now
 
     def _crowded(self) -> bool:
-        return self._inbox.fill > _ROOM / 4 or any(box.box.fill > _ROOM for box in self._sinks)
+        return self._inbox.fill > _ROOM / 4 or any(sink.fill > _ROOM for sink in self._sinks)
 
 
-def _queue_full(dropped: Dropped) -> Loss:
-    return Loss(
-        Origin(time.monotonic_ns(), 0),
-        "inbox",
-        reason=Reason.QUEUE_FULL,
-        count=dropped.count,
-        size=dropped.size,
-        note="the engine was behind",
-    )
+def _queue_full(dropped: Overflow) -> Loss:
+    now, note = Origin(time.monotonic_ns(), 0), "the engine was too slow"
+    return Loss(now, "inbox", reason=Reason.QUEUE_FULL, count=dropped.count, size=dropped.size, note=note)
 
 
 class _Reading:
@@ -286,78 +282,9 @@ class _Reading:
         self.opened = False
 
 
-class _Box:
-    """A sink, its bounded box and its thread."""
-
-    def __init__(self, sink: Sink, ledger: Ledger) -> None:
-        self.sink = sink
-        self.box: Mailbox[Output] = Mailbox(events=sink.events, size=sink.size)
-        self.put_meter = ledger.meter(f"to {sink.name}")  # written by the engine thread
-        self.meter = ledger.meter(sink.name)  # written by the writer thread
-        self.thread = threading.Thread(target=self._write, name=f"write:{sink.name}", daemon=True)
-        self._ledger = ledger
-        self._writer: Writer | None = None
-        self._in_hand: Sequence[Output] = ()
-        self._told = False
-
-    def open(self) -> None:
-        self._writer = self.sink.open(self._ledger)
-
-    def abandon(self) -> None:
-        if self._writer is not None:
-            with contextlib.suppress(Exception):
-                self._writer.close()
-
-    def put(self, batch: Sequence[Output]) -> None:
-        meter = self.put_meter
-        meter.seen += len(batch)
-        dropped = self.box.put(batch)
-        if dropped:
-            meter.lose(Reason.QUEUE_FULL, dropped.count, dropped.size)
-        meter.passed += len(batch) - dropped.count
-
-    def _write(self) -> None:
-        writer = self._writer
-        assert writer is not None
-        flushed = time.monotonic()
-        while True:
-            item = self.box.get(_FLUSH_S)
-            if item is not None:
-                self._in_hand = item[1]
-                self.meter.seen += len(self._in_hand)
-                if self._try(lambda batch=item[1]: writer.write(batch)):  # type: ignore[misc]
-                    self.meter.passed += len(self._in_hand)
-                self._in_hand = ()
-            elif self.box.closed:
-                break
-            if time.monotonic() - flushed >= _FLUSH_S:
-                self._try(writer.flush)
-                flushed = time.monotonic()
-        self._try(writer.close)
-
-    def _try(self, act: Callable[[], None]) -> bool:
-        try:
-            act()
-        except Exception as error:
-            self.meter.lose(Reason.SINK_FAILED, len(self._in_hand) or 1)
-            if not self._told:
-                self._told = True
-                say(f"sink {self.sink.name} failed, what it cannot take is counted: {error}")
-            return False
-        return True
-
-    def end(self, timeout: float) -> None:
-        """Wait until everything is written; what a sink still holds at the deadline is counted as lost."""
-        self.thread.join(timeout)
-        if self.thread.is_alive():
-            left = self.box.abandon()
-            self.put_meter.lose(Reason.SINK_FAILED, len(left) + len(self._in_hand))
-            say(f"sink {self.sink.name} did not finish in {timeout:.0f} s; {len(left) + len(self._in_hand)} events lost")
-
-
 @contextlib.contextmanager
 def _signals(running: Run) -> Generator[None]:
-    """SIGINT and SIGTERM ask for the end; only the main thread may set handlers, elsewhere nothing changes."""
+    """SIGINT and SIGTERM request the end. Only the main thread may set handlers; on other threads nothing changes."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

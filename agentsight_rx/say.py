@@ -1,4 +1,4 @@
-"""A sentence -> standard error: what the program tells the person who runs it, beside the events."""
+"""A sentence -> standard error: messages for the person who runs the program."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ __all__ = ["say"]
 
 
 def say(text: str) -> None:
-    """One line for people; standard output belongs to the events."""
+    """Write one line; standard output is for events."""
     print(f"agentsight-rx: {text}", file=sys.stderr, flush=True)

@@ -78,7 +78,7 @@ def _plain(test: Callable[[Any], bool], events: Sequence[Any]) -> Work:
 
 
 def _fed(operator: Operator[Any, Any], events: Sequence[Any]) -> Work:
-    kernel = operator.kernel(Site(Engine(), operator.stage.name))
+    kernel = operator.kernel(Site(Engine(), operator.name))
     batches = cut(events, _BATCH)
 
     def work() -> None:

@@ -63,7 +63,7 @@ class _Taken:
 def _chain(count: int, batches: Sequence[Sequence[int]]) -> Work:
     taken = _Taken()
     operators = [change(_next) if place % 2 == 0 else keep(_counts) for place in range(count)]
-    chain: Chain[int] = Chain(Engine(), "hop", [operator.stage for operator in operators], taken)
+    chain: Chain[int] = Chain(Engine(), "hop", operators, taken)
 
     def work() -> int:
         for batch in batches:

@@ -8,8 +8,9 @@ from functools import partial
 from msgspec import Struct
 
 from agentsight_rx.core.engine import Engine, Site
+from agentsight_rx.core.machine import Kernel, Machine
 from agentsight_rx.core.merge import merge
-from agentsight_rx.core.stream import Kernel, Machine, Stream, of
+from agentsight_rx.core.stream import Stream, of
 from agentsight_rx.operators import per_key
 
 from .recording import cut

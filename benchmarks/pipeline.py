@@ -12,13 +12,13 @@ from typing import Any, cast
 from agentsight_rx import operators as op
 from agentsight_rx.core.engine import Engine
 from agentsight_rx.core.merge import merge
+from agentsight_rx.core.sink import Writer
 from agentsight_rx.core.stream import Operator, Stream, of
 from agentsight_rx.events import TlsChunk, TlsEvent, time_of
-from agentsight_rx.graphs import RECORD_HTTP_FILTERS, TraceOptions, read_http
+from agentsight_rx.graphs import RECORD_HTTP_FILTERS, TraceOptions, http_messages
 from agentsight_rx.runtime import Run
-from agentsight_rx.sink import Output, Writer
 from agentsight_rx.sinks.store import store
-from agentsight_rx.view import CallRow
+from agentsight_rx.view import CallRow, Output
 
 from . import naive
 from .recording import cut, traffic
@@ -73,7 +73,7 @@ def stages(rounds: int, scale: float = 1.0, /) -> list[Row]:
         graphs.append(graphs[-1].then(operator))
     graphs.append(merge(graphs[-1]))
     graphs.append(graphs[-1].then(op.materialize()))
-    names = ["the source alone", *(f"+ {operator.stage.name}" for operator in operators), "+ merge", "+ materialize"]
+    names = ["the source alone", *(f"+ {operator.name}" for operator in operators), "+ merge", "+ materialize"]
     cases = [
         Case(name, partial(_started, graph), len(chunks), floor=above)
         for name, graph, above in zip(names, graphs, ["", *names], strict=False)
@@ -87,7 +87,7 @@ def _source(batches: Sequence[Sequence[TlsEvent]]) -> Stream[TlsEvent]:
 
 def _pipeline(batches: Sequence[Sequence[TlsEvent]]) -> Stream[Output]:
     records = _source(batches).pipe(op.normalize())
-    return merge(read_http(records, _OPTIONS).pipe(op.remove_auth())).pipe(op.materialize())
+    return merge(http_messages(records, _OPTIONS).pipe(op.remove_auth())).pipe(op.materialize())
 
 
 class _Counted:
@@ -109,7 +109,7 @@ class _Counted:
 class _Written(_Counted):
     """The end of a graph: writes what arrives into a store, on this thread."""
 
-    def __init__(self, writer: Writer) -> None:
+    def __init__(self, writer: Writer[Output]) -> None:
         super().__init__()
         self._writer = writer
 

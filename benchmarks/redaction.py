@@ -10,9 +10,9 @@ from agentsight_rx.core.engine import Engine
 from agentsight_rx.core.merge import merge
 from agentsight_rx.core.stream import Stream, of
 from agentsight_rx.events import TlsEvent, time_of
-from agentsight_rx.graphs import RECORD_HTTP_FILTERS, TraceOptions, read_http
+from agentsight_rx.graphs import RECORD_HTTP_FILTERS, TraceOptions, http_messages
 from agentsight_rx.redaction.redactor import Redactor
-from agentsight_rx.sink import Output
+from agentsight_rx.view import Output
 
 from .recording import answer, cut, request_body, traffic
 from .timing import Case, Row, Work, measure
@@ -58,11 +58,11 @@ class _Counted:
 
 
 def _read(records: Stream[TlsEvent]) -> Stream[Output]:
-    return merge(read_http(records, _OPTIONS)).pipe(op.materialize())
+    return merge(http_messages(records, _OPTIONS)).pipe(op.materialize())
 
 
 def _redacted(records: Stream[TlsEvent]) -> Stream[Output]:
-    return merge(read_http(records, _OPTIONS).pipe(op.remove_auth())).pipe(op.materialize())
+    return merge(http_messages(records, _OPTIONS).pipe(op.remove_auth())).pipe(op.materialize())
 
 
 def _graph(batches: Sequence[Sequence[TlsEvent]], make: Callable[[Stream[TlsEvent]], Stream[Output]]) -> Work:

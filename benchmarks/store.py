@@ -9,9 +9,9 @@ from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from agentsight_rx.core.sink import Writer
 from agentsight_rx.events import Event
 from agentsight_rx.loss import Ledger
-from agentsight_rx.sink import Writer
 from agentsight_rx.sinks.store import store
 from agentsight_rx.state import LmdbStore, Put, Table
 from agentsight_rx.view.tables import SEGMENTS, Segment
@@ -76,7 +76,7 @@ def _segments(to: LmdbStore, batch: Sequence[Event], number: count[int], commits
     return work
 
 
-def _sink(to: Writer, batch: Sequence[Event], commits: int) -> Work:
+def _sink(to: Writer[Event], batch: Sequence[Event], commits: int) -> Work:
     def work() -> None:
         for _ in range(commits):
             to.write(batch)

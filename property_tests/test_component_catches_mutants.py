@@ -10,12 +10,14 @@ from hypothesis import strategies as st
 from msgspec import Struct
 
 from agentsight_rx.core.engine import Site
-from agentsight_rx.core.kernels import each, keep, per_key
-from agentsight_rx.core.stream import Kernel, Machine, Operator, State
+from agentsight_rx.core.kernels import each, keep
+from agentsight_rx.core.machine import Bounded, Checkpointed, Kernel, Machine
+from agentsight_rx.core.per_key import per_key
+from agentsight_rx.core.stream import Operator
 from agentsight_rx.events import Loss, Origin
 from agentsight_rx.loss import Reason
 
-from .component import Case, check
+from .component import Case, Law, check
 from .strategies import START_NS
 
 LONGEST = 4
@@ -52,7 +54,13 @@ def too_long(line: Line) -> bool:
     return len(line.text) > LONGEST
 
 
-class Lines(Machine[Piece, Out]):
+class Open(Struct):
+    key: int
+    rest: str
+    last_ns: int
+
+
+class Lines(Bounded[Piece, Out], Checkpointed[Open]):
     """Text -> lines with their ends; too long ones are counted; what waits for its end for 0.1 s goes out as it is."""
 
     def __init__(self) -> None:
@@ -79,11 +87,11 @@ class Lines(Machine[Piece, Out]):
     def held(self) -> int:
         return len(self.rest)
 
-    def snapshot(self) -> State:
-        return [self.key, self.rest, self.last_ns]
+    def snapshot(self) -> Open:
+        return Open(self.key, self.rest, self.last_ns)
 
-    def restore(self, state: State, /) -> None:
-        self.key, self.rest, self.last_ns = state
+    def restore(self, state: Open, /) -> None:
+        self.key, self.rest, self.last_ns = state.key, state.rest, state.last_ns
 
 
 def loss(size: int) -> Loss:
@@ -103,6 +111,10 @@ def trap(time_ns: int) -> Piece:
     return Piece(time_ns, 9, nothing)
 
 
+def one(_: object) -> int:
+    return 1
+
+
 def weighable(piece: object) -> bool:
     return isinstance(getattr(piece, "text", None), str)
 
@@ -111,9 +123,7 @@ def of_lines(operator: Callable[[], Operator[Piece, Out]], *, forgets: bool = Fa
     return Case(
         operator,
         pieces(),
-        weigh_in=weigh,
-        weigh_out=weigh,
-        unit="bytes",
+        law=Law("bytes", weigh, weigh),
         poison=trap,
         forgets=forgets,
         time_of=lambda piece: piece.time_ns,
@@ -124,9 +134,7 @@ def of_pieces(operator: Callable[[], Operator[Piece, Piece]]) -> Case[Piece, Pie
     return Case(
         operator,
         pieces(),
-        weigh_in=lambda _: 1,
-        weigh_out=lambda _: 1,
-        unit="events",
+        law=Law("events", one, one),
         poison=trap,
         time_of=lambda piece: piece.time_ns,
     )
@@ -157,17 +165,17 @@ class KeepsItsStateInTheClass(Lines):
 
 
 class ForgetsTheTextInItsSnapshot(Lines):
-    def snapshot(self) -> State:
-        return [self.key, "", self.last_ns]
+    def snapshot(self) -> Open:
+        return Open(self.key, "", self.last_ns)
 
 
 class ForgetsTheTimeInItsSnapshot(Lines):
-    def snapshot(self) -> State:
-        return [self.key, self.rest, 0]
+    def snapshot(self) -> Open:
+        return Open(self.key, self.rest, 0)
 
 
 class GivesItsTextAwayWithTheSnapshot(Lines):
-    def snapshot(self) -> State:
+    def snapshot(self) -> Open:
         state = super().snapshot()
         self.rest = ""
         return state
@@ -367,8 +375,8 @@ class CountsWhatItPassesOn(Upper):
 KERNELS: dict[type[Upper], str] = {
     DropsTheTailOfABatch: "one event a batch|the events around",
     NumbersWithinTheBatch: "one event a batch",
-    SortsItsInput: "nobody changes a batch",
-    UsesOneListForAllBatches: "nobody changes a batch",
+    SortsItsInput: "a batch that was handed over",
+    UsesOneListForAllBatches: "a batch that was handed over",
     DropsTheBatchBehindABug: "the events around",
     NeverRaises: "where the engine is strict a bug is raised",
     FiltersWithoutCounting: "in - out == lost",

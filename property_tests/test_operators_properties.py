@@ -10,7 +10,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from agentsight_rx import operators as op
-from agentsight_rx.core.stream import Machine, Operator, State
+from agentsight_rx.core.machine import Bounded, Checkpointed
+from agentsight_rx.core.stream import Operator
 from agentsight_rx.events import (
     BodyPart,
     Channel,
@@ -24,14 +25,19 @@ from agentsight_rx.events import (
     SseMessage,
     StdioChunk,
     StdioEvent,
+    TcpTraffic,
     TlsChunk,
+    TlsClose,
+    TlsEvent,
+    TlsOpen,
+    UnreadTls,
     WebSocketMessage,
 )
 from agentsight_rx.loss import Reason
 from agentsight_rx.view import Row
 
 from .coding_strategies import coded_events
-from .component import Case, check
+from .component import Case, Law, check
 from .strategies import (
     START_NS,
     http_events,
@@ -66,35 +72,29 @@ items = st.lists(
 ).map(lambda some: sorted(some, key=lambda item: item.time_ns))
 
 
-class Pairs(Machine[Item, Item]):
+class Pairs(Bounded[Item, Item], Checkpointed[Item | None]):
     """Puts two and two together; one alone goes out after 50 ms."""
 
     def __init__(self) -> None:
-        self._one: Item | None = None
+        self.state: Item | None = None
 
     def feed(self, item: Item, /) -> list[Item]:
-        if self._one is not None:
-            item = replace(self._one, data=self._one.data + item.data)
-            self._one = None
+        if self.state is not None:
+            item = replace(self.state, data=self.state.data + item.data)
+            self.state = None
             return [item]
-        self._one = replace(item, data=b"" + item.data)
+        self.state = replace(item, data=b"" + item.data)
         return []
 
     def tick(self, now_ns: int, /) -> list[Item]:
-        return self.finish() if self._one and now_ns - self._one.time_ns > 50_000_000 else []
+        return self.finish() if self.state and now_ns - self.state.time_ns > 50_000_000 else []
 
     def finish(self) -> list[Item]:
-        one, self._one = self._one, None
+        one, self.state = self.state, None
         return [one] if one else []
 
     def held(self) -> int:
-        return len(self._one.data) if self._one else 0
-
-    def snapshot(self) -> State:
-        return self._one and [self._one.time_ns, self._one.key, self._one.data]
-
-    def restore(self, state: State, /) -> None:
-        self._one = state and Item(*state)
+        return len(self.state.data) if self.state else 0
 
 
 class Trap:
@@ -143,6 +143,40 @@ def rpc_trap(time_ns: int) -> HttpRequest:
 
 def message_trap(time_ns: int) -> WebSocketMessage:
     return WebSocketMessage(origin(time_ns), 9, 9, "text", b"", target=TRAP)
+
+
+def traffic_trap(time_ns: int) -> TcpTraffic:
+    return TcpTraffic(origin(time_ns), 9, number=9, peer="", port=0, sent=TRAP, received=0)
+
+
+def object_of(pid: int, handle: int) -> Origin:
+    return Origin(START_NS, pid, connection=Connection(pid, 7, "", handle), direction="in")
+
+
+def first_chunk(at: Origin) -> TlsChunk:
+    return TlsChunk(at, b"x", 0, 0)
+
+
+def carried(pid: int, number: int, size: int, ended: bool) -> TcpTraffic:
+    return TcpTraffic(Origin(START_NS, pid), 7, number=number, peer="::1", port=443, sent=size, received=1, ended=ended)
+
+
+def unread(pid: int) -> UnreadTls:
+    return UnreadTls(Origin(START_NS, pid), 7, "/bin/x", "rustls")
+
+
+def traffic_events() -> st.SearchStrategy[list[TlsEvent]]:
+    """TLS objects in use, and connections that carry bytes and end, of two processes, in any order."""
+    pids, small = st.integers(1, 2), st.integers(0, 5)
+    used = st.builds(object_of, pids, small)
+    some: st.SearchStrategy[TlsEvent] = st.one_of(
+        used.map(first_chunk),
+        used.map(TlsOpen),
+        used.map(TlsClose),
+        pids.map(unread),
+        st.builds(carried, pids, small, small, st.booleans()),
+    )
+    return st.lists(some, max_size=20)
 
 
 def one(_: object) -> int:
@@ -211,56 +245,57 @@ def anything() -> st.SearchStrategy[list[Event]]:
 CASES: dict[str, Case[Any, Any]] = {
     "change": Case(
         lambda: op.change(lambda item: replace(item, data=item.data[::-1])),
-        items, weigh_in=one, weigh_out=one, unit="events", poison=item_trap, time_of=item_time,
+        items, law=Law("events", one, one), poison=item_trap, time_of=item_time,
     ),
     "keep": Case(
         lambda: op.keep(lambda item: item.data[:1] > b"a"),
-        items, weigh_in=one, weigh_out=one, unit="events", poison=item_trap, time_of=item_time,
+        items, law=Law("events", one, one), poison=item_trap, time_of=item_time,
     ),
     "each": Case(
         lambda: op.each(Pairs, name="pairs"),
-        items, weigh_in=item_size, weigh_out=item_size, unit="bytes", poison=item_trap, forgets=True, time_of=item_time,
+        items, law=Law("bytes", item_size, item_size), poison=item_trap, forgets=True, time_of=item_time,
     ),
     "per_key": Case(
         lambda: op.per_key(lambda item: item.key, Pairs, name="pairs", key_type=int, limit=4),
-        items, weigh_in=item_size, weigh_out=item_size, unit="bytes", poison=item_trap, forgets=True, time_of=item_time,
+        items, law=Law("bytes", item_size, item_size), poison=item_trap, forgets=True, time_of=item_time,
     ),
-    "normalize": Case(normalize, anything(), weigh_in=one, weigh_out=one, unit="events", poison=wall_trap),
+    "normalize": Case(normalize, anything(), law=Law("events", one, one), poison=wall_trap),
     "filter_tls": Case(
         lambda: op.filter_tls("len>10 | data~HTTP", "pid=1 & function=READ/RECV"),
-        tls_events(), weigh_in=one, weigh_out=one, unit="events", poison=chunk_trap,
+        tls_events(), law=Law("events", one, one), poison=chunk_trap,
     ),
     "parse_http": Case(
         lambda: op.parse_http(body_limit=20),
-        tls_events(), weigh_in=wire_bytes, weigh_out=wire_bytes, unit="bytes", poison=chunk_trap,
+        tls_events(), law=Law("bytes", wire_bytes, wire_bytes), poison=chunk_trap,
     ),
+    "read_http": Case(lambda: op.read_http(body_limit=20), tls_events(), poison=chunk_trap),
     "parse_jsonrpc": Case(
         op.parse_jsonrpc, stdio_events(),
-        weigh_in=stdio_bytes, weigh_out=stdio_bytes, unit="bytes", poison=stdio_trap, forgets=True,
-        unseen=frozenset({Reason.TRUNCATED}),
+        law=Law("bytes", stdio_bytes, stdio_bytes, frozenset({Reason.TRUNCATED})), poison=stdio_trap, forgets=True,
     ),
-    "drop_marked": Case(op.drop_marked, http_events(), weigh_in=one, weigh_out=one, unit="events", poison=marked_trap),
+    "find_blind_spots": Case(op.find_blind_spots, traffic_events(), poison=traffic_trap),
+    "drop_marked": Case(op.drop_marked, http_events(), law=Law("events", one, one), poison=marked_trap),
     "merge_sse": Case(
-        op.merge_sse, streamed_events(), weigh_in=body_bytes, weigh_out=body_bytes, unit="bytes", poison=part_trap,
+        op.merge_sse, streamed_events(), law=Law("bytes", body_bytes, body_bytes), poison=part_trap,
     ),
     "filter_http": Case(
         lambda: op.filter_http("request.method=GET", "response.status_code=4xx | /files"),
-        http_events(), weigh_in=one, weigh_out=one, unit="events", poison=request_trap,
+        http_events(), law=Law("events", one, one), poison=request_trap,
     ),
     "remove_auth": Case(
-        lambda: op.remove_auth(key=b"k"), anything(), weigh_in=one, weigh_out=one, unit="events", poison=request_trap,
+        lambda: op.remove_auth(key=b"k"), anything(), law=Law("events", one, one), poison=request_trap,
     ),
     "decode_content": Case(
         lambda: op.decode_content(limit=20_000), coded_events(),
-        weigh_in=wire_bytes, weigh_out=wire_bytes, unit="bytes", poison=coded_trap,
+        law=Law("bytes", wire_bytes, wire_bytes), poison=coded_trap,
     ),
-    "merge_mcp": Case(op.merge_mcp, rpc_events(), weigh_in=wire_bytes, weigh_out=wire_bytes, unit="bytes", poison=rpc_trap),
+    "merge_mcp": Case(op.merge_mcp, rpc_events(), law=Law("bytes", wire_bytes, wire_bytes), poison=rpc_trap),
     "merge_websocket": Case(
         op.merge_websocket, socket_events(),
-        weigh_in=wire_bytes, weigh_out=told_bytes, unit="bytes", poison=message_trap, forgets=True,
+        law=Law("bytes", wire_bytes, told_bytes), poison=message_trap, forgets=True,
     ),
     "materialize": Case(
-        op.materialize, model_events(), weigh_in=one, weigh_out=event_not_row, unit="events", poison=request_trap, forgets=True,
+        op.materialize, model_events(), law=Law("events", one, event_not_row), poison=request_trap, forgets=True,
     ),
 }  # fmt: skip
 

@@ -30,7 +30,7 @@ from agentsight_rx.events import (
 from agentsight_rx.operators import filter_http, filter_tls
 from agentsight_rx.rules.syntax import All, Condition, Not, Nothing, Rule, Some, parse_rule, spell
 
-from .component import Case, check
+from .component import Case, Law, check
 from .strategies import START_NS
 
 Truth: TypeAlias = Callable[[Condition], bool]
@@ -439,7 +439,7 @@ def test_the_filter_of_exchanges_keeps_the_promises_of_all_operators() -> None:
         "path=/b & request.method=HEAD",
     )
     case: Case[HttpEvent, HttpEvent] = Case(
-        lambda: filter_http(*rules), exchange_events(), weigh_in=wire_size, weigh_out=wire_size, unit="bytes", poison=poison
+        lambda: filter_http(*rules), exchange_events(), law=Law("bytes", wire_size, wire_size), poison=poison
     )
     check(case, examples=60)
 

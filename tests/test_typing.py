@@ -98,7 +98,6 @@ def by_pyright(path: Path) -> tuple[set[int], str]:
 
 
 def _said(checker: str, *arguments: str) -> str:
-    pytest.importorskip(checker)
     environment = {**os.environ, "MYPYPATH": str(ROOT), "PYRIGHT_PYTHON_IGNORE_WARNINGS": "1"}
     command = [sys.executable, "-m", checker, *arguments]
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False).stdout
@@ -112,3 +111,12 @@ def test_a_checker_refuses_the_wrong_wirings_and_no_other(
     path.write_text(WIRINGS)
     refused, said = refused_by(path)
     assert refused == WRONG, said
+
+
+@pytest.mark.parametrize("refused_by", [by_mypy, by_pyright])
+def test_the_ten_lines_of_the_readme_have_types(refused_by: Callable[[Path], tuple[set[int], str]], tmp_path: Path) -> None:
+    (block,) = re.findall(r"^```python\n(.*?)^```$", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+    path = tmp_path / "ten_lines.py"
+    path.write_text(block)
+    refused, said = refused_by(path)
+    assert refused == set(), said

@@ -1,4 +1,4 @@
-"""Flags of trace, record and debug -> the sinks that they ask for."""
+"""Flags of trace and debug -> the sinks."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from pathlib import Path
 from msgspec import Struct
 
 from .. import sinks
+from ..core.sink import Sink
 from ..launch import invoking_user
-from ..sink import Sink
 from ..sinks import OtelOptions
+from ..view import Output
 from ..web import WebOptions, web
 
 __all__ = ["Destinations"]
@@ -29,10 +30,10 @@ class Destinations(Struct, frozen=True):
     server_port: int = 7395
     allow_remote: bool = False
 
-    def sinks(self, key: bytes | None) -> list[Sink]:
-        """`key`: of the labels that stand for secrets in what is written."""
+    def sinks(self, key: bytes | None) -> list[Sink[Output]]:
+        """The sinks that these flags choose. `key` is that of the labels which replace secrets."""
         owner = invoking_user()
-        chosen: list[Sink] = [] if self.quiet else [sinks.console()]
+        chosen: list[Sink[Output]] = [] if self.quiet else [sinks.console()]
         if self.db is not None:
             chosen.append(sinks.store(self.db, owner=owner, key=key))
         if self.jsonl is not None:

@@ -1,4 +1,4 @@
-"""agentsight-rx replay: the same picture from recorded events."""
+"""agentsight-rx replay: recorded events through the same graph."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from typing import Annotated
 import typer
 
 from .. import sinks
+from ..core.sink import Sink
 from ..graphs import TraceOptions
 from ..graphs import replay as replay_graph
 from ..launch import invoking_user
 from ..runtime import run
-from ..sink import Sink
 from ..sources import ReplayOptions
-from .capture import print_graph, tell_summary
+from ..view import Output
+from .capture import print_graph, print_summary
 from .flags import CompatFilters, Db, Explain, HttpFilters, KeepAuth, TlsFilters
 from .stores import keyed
 
@@ -32,7 +33,7 @@ def replay(
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Do not print events.")] = False,
     explain: Explain = False,
 ) -> None:
-    """Run recorded events through the same graph; needs no rights at all."""
+    """Run recorded events through the same graph; needs no privileges."""
     options = TraceOptions(
         http=ssl_http,
         tls_filters=tuple(ssl_filter or ()),
@@ -41,14 +42,14 @@ def replay(
         remove_auth=not disable_auth_removal,
     )
     recorded = ReplayOptions(tuple(files))
-    graph = replay_graph(recorded, options)  # a wrong filter is told before anything is opened
+    graph = replay_graph(recorded, options)  # reports a wrong filter before anything is opened
     if explain:
         print_graph(graph)
         return
     options = keyed(options, db)
-    destinations: list[Sink] = [] if quiet else [sinks.console()]
+    destinations: list[Sink[Output]] = [] if quiet else [sinks.console()]
     if db is not None:
         destinations.append(sinks.store(db, owner=invoking_user(), key=options.redaction_key))
     summary = run(replay_graph(recorded, options), destinations)
     sys.stdout.flush()
-    tell_summary(summary, verb="Replayed", store=db)
+    print_summary(summary, verb="Replayed", store=db)

@@ -1,4 +1,8 @@
-"""Batches of events -> steps of event time: the scheduler that every operator of a run lives on, without threads or clocks."""
+"""
+Batches of events -> steps of event time: the scheduler of every operator in a run, without threads or clocks.
+
+Longer than 300 lines because a scheduler of RxPY is one class, and events and timers share its time.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,7 @@ from collections.abc import Callable, Sequence
 from contextvars import ContextVar, Token
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from reactivex import abc, typing
 from reactivex.disposable import Disposable, SingleAssignmentDisposable
@@ -22,109 +26,41 @@ from reactivex.scheduler.periodicscheduler import PeriodicScheduler
 from ..events import Loss, Tick
 from ..loss import Ledger, Meter, Reason
 from ..say import say
+from .hub import Hub, Ticker
+from .inline import run_inline
+from .pace import SLACK_NS, STEP_NS, next_step
 
-__all__ = ["Engine", "Hub", "Outlet", "Reader", "Site", "Ticker"]
+__all__ = ["Engine", "Site"]
 
 E = TypeVar("E")
 E_co = TypeVar("E_co", covariant=True)
 E_contra = TypeVar("E_contra", contravariant=True)
 S = TypeVar("S")
 
-STEP_NS = 20_000_000  # the finest time that operators see
-SLACK_NS = 100_000_000  # how far idle time stays behind the clock: a reader may be that late
 _LINGER_NS = 60_000_000_000  # how long timers may still run after the last source ended
 
-# (age of the newest event, step): time runs in coarser steps the longer nothing happened, so that a gap of hours, or a
-# recording with a wrong time in it, costs thousands of ticks and not billions
-_PACE = ((10**9, STEP_NS), (10**12, 10**9), (86_400 * 10**9, 60 * 10**9))
-_DAY_NS = 86_400 * 10**9
-
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-class Reader(Protocol[E_co]):
-    """Where events come from. `open` emits nothing; `poll` waits at most `timeout` s and gives None at the end of input."""
-
-    def open(self) -> None: ...
-    def poll(self, timeout: float, /) -> Sequence[E_co] | None: ...
-    def lost(self) -> Sequence[E_co]: ...  # what the source could not deliver since the last call, as events
-    def close(self) -> Sequence[E_co]: ...  # stop, then what was still on its way
-
-
-class Outlet(Protocol[E_contra]):
-    """Who takes batches."""
-
-    def on_batch(self, batch: Sequence[E_contra], /) -> None: ...
-    def on_completed(self) -> None: ...
-    def on_error(self, error: Exception, /) -> None: ...
-
-
-class Ticker(Protocol):
-    """Who wants to know that time went on."""
-
-    def tick(self, now_ns: int, /) -> None: ...
-
-
-class Hub(Generic[E]):
-    """One source in one run: hands each batch to all who subscribed to it."""
-
-    def __init__(self, name: str, reader: Reader[E], time_of: Callable[[E], int] | None, *, live: bool = False) -> None:
-        self.live = live  # its events happen now: when none comes, the clock tells the time
-        self.meter = Meter(name)
-        self.name = name
-        self.reader = reader
-        self.time_of = time_of
-        self.ended = False
-        self._outlets: list[Outlet[E]] = []
-
-    @property
-    def wanted(self) -> bool:
-        return bool(self._outlets)
-
-    def time_at(self, batch: Sequence[E], index: int) -> int:
-        return self.time_of(batch[index]) if self.time_of else 0
-
-    def join(self, outlet: Outlet[E]) -> abc.DisposableBase:
-        if self.ended:
-            outlet.on_completed()
-            return Disposable()
-        self._outlets.append(outlet)
-        return Disposable(lambda: self._leave(outlet))
-
-    def _leave(self, outlet: Outlet[E]) -> None:
-        if outlet in self._outlets:
-            self._outlets.remove(outlet)
-
-    def on_batch(self, batch: Sequence[E]) -> None:
-        for outlet in tuple(self._outlets):
-            outlet.on_batch(batch)
-
-    def on_completed(self) -> None:
-        self.ended = True
-        outlets, self._outlets = self._outlets, []
-        for outlet in outlets:
-            outlet.on_completed()
 
 
 class Site:
     """Where a stage stands in a run: its path, its meter, and what to do about a bug in it."""
 
-    __slots__ = ("_engine", "_told", "meter", "path")
+    __slots__ = ("_engine", "_logged", "meter", "path")
 
     def __init__(self, engine: Engine, path: str) -> None:
         self._engine = engine
-        self._told = False
+        self._logged = False
         self.path = path
         self.meter: Meter = engine.ledger.meter(path)
 
     def bug(self, error: Exception, count: int = 1, size: int = 0) -> None:
-        """An exception nobody foresaw: raised where the engine is strict, else counted and told once a stage."""
+        """An unexpected exception: raised where the engine is strict, else counted, and logged once a stage."""
         if self._engine.strict:
             raise error
         self.meter.lose(Reason.BUG, count, size)
-        if not self._told:
-            self._told = True
-            say(f"bug in {self.path}, counted and passed over:")
+        if not self._logged:
+            self._logged = True
+            say(f"bug in {self.path}, counted and skipped:")
             traceback.print_exception(error, file=sys.stderr)
 
 
@@ -155,7 +91,7 @@ class Engine(PeriodicScheduler):
         self._next_ns: int | None = None
         self._last_ns: int | None = None  # no timer runs after this, set when the last source ended
         self._tokens: list[Token[Engine | None]] = []
-        self._queued: Callable[[], object] = lambda: self  # None once what shall run this engine is gone
+        self._queued: Callable[[], object] = lambda: self  # returns None once the function that runs this engine is gone
 
     # -- finding the run -------------------------------------------------------------------------------------------
 
@@ -186,7 +122,7 @@ class Engine(PeriodicScheduler):
         _current.reset(self._tokens.pop())
 
     def hub(self, key: object, make: Callable[[], Hub[E]]) -> Hub[E]:
-        """The hub of a source in this run, made and announced at the first call."""
+        """The hub of a source in this run, made and attached at the first call."""
         found: Hub[E] | None = self._hubs.get(key)
         if found is None:
             found = self._hubs[key] = make()
@@ -217,7 +153,7 @@ class Engine(PeriodicScheduler):
         return _EPOCH + timedelta(microseconds=self._now_ns / 1000)
 
     def start(self, clock_ns: int) -> None:
-        """Let time begin at the clock, before any event came; timers that were set before it count from here."""
+        """Begin event time at the clock, before any event came; timers that were set before count from here."""
         if self._next_ns is None:
             start_ns = clock_ns // STEP_NS * STEP_NS
             shift_ns = start_ns - self._now_ns
@@ -247,7 +183,7 @@ class Engine(PeriodicScheduler):
             self._take(hub, batch, times)
 
     def _replay(self, hub: Hub[E], batch: Sequence[E], times: list[int]) -> None:
-        """A `Tick` is no event: it lets time go on as it did when nothing came."""
+        """A `Tick` is no event: it advances time as it advanced in the recorded run when no event came."""
         start = 0
         for index, (event, time_ns) in enumerate(zip(batch, times, strict=True)):
             if isinstance(event, Tick):
@@ -281,21 +217,19 @@ class Engine(PeriodicScheduler):
         return batch[start:]
 
     def _see(self, time_ns: int) -> None:
-        """The newest event so far: from here steps are fine again."""
+        """The newest event so far: from here on steps are fine again."""
         self._newest_ns = time_ns
         self._next_ns = self._now_ns + STEP_NS
 
     def idle(self, clock_ns: int) -> None:
-        """Nothing came: let time go on to a slack behind the clock."""
+        """No event came: advance time to a slack behind the clock."""
         if self._next_ns is not None and clock_ns - SLACK_NS >= self._next_ns:
             self._advance(clock_ns - SLACK_NS)
 
     def _advance(self, until_ns: int) -> None:
         while self._next_ns is not None and self._next_ns <= until_ns:
             now_ns = self._next_ns
-            age = now_ns - self._newest_ns
-            step = next((step for limit, step in _PACE if age < limit), _DAY_NS)
-            self._next_ns = (now_ns // step + 1) * step
+            self._next_ns = next_step(now_ns, self._newest_ns)
             self._tick(now_ns)
 
     def _tick(self, now_ns: int) -> None:
@@ -315,7 +249,7 @@ class Engine(PeriodicScheduler):
         self._step(partial(hub.on_batch, batch))
 
     def end(self, hub: Hub[Any]) -> None:
-        """The source has no more: its subscribers complete."""
+        """The source has ended: complete its subscribers."""
         self._step(hub.on_completed)
 
     def _step(self, act: Callable[[], None]) -> None:
@@ -336,7 +270,7 @@ class Engine(PeriodicScheduler):
             self._advance(max(self._timers[0][0], self._next_ns or 0))
 
     def after_step(self, action: Callable[[], None]) -> None:
-        """Run `action` once what is being delivered now went through; at once if nothing is."""
+        """Run `action` after the current delivery; at once if there is none."""
         if self._stepping or self._acting:
             self._later.append(action)
         else:
@@ -351,74 +285,18 @@ class Engine(PeriodicScheduler):
                 self._stepping = False
 
     def add(self, ticker: Ticker) -> abc.DisposableBase:
-        """Tick `ticker` from now on, after those that were added before it."""
+        """Tick `ticker` from now on, after those added before it."""
         self._tickers.append(ticker)
         return Disposable(lambda: self._tickers.remove(ticker) if ticker in self._tickers else None)
 
-    # -- running without threads -----------------------------------------------------------------------------------
-
     def run_inline(self) -> None:
-        """
-        Read every source to its end on this thread: event by event in order of time, then of sources. A source to which an
-        operator subscribes on the way is opened between two steps of time. So no cutting into batches changes anything.
-        """
-        opened: dict[Hub[Any], None] = {}
-        waiting: dict[Hub[Any], tuple[Sequence[Any], int]] = {}
-        with self:
-            try:
-                while True:
-                    live = [hub for hub in opened if not hub.ended and hub.wanted]
-                    self._read(live, waiting)
-                    heads = sorted((hub.time_at(*waiting[hub]), place) for place, hub in enumerate(live) if hub in waiting)
-                    new = self.hubs[len(opened) :]
-                    if new and not (heads and heads[0][0] < self._now_ns + STEP_NS):
-                        for hub in new:
-                            opened[hub] = None
-                            hub.reader.open()
-                    elif heads:
-                        self._push_oldest(live, waiting, heads)
-                    elif not live:
-                        self.linger(self._wanted)
-                        if not self._wanted():
-                            return
-            finally:
-                for hub in opened:
-                    if not hub.ended:
-                        hub.reader.close()
-
-    def _wanted(self) -> bool:
-        return any(hub.wanted for hub in self.hubs)
-
-    def _read(self, live: Sequence[Hub[Any]], waiting: dict[Hub[Any], tuple[Sequence[Any], int]]) -> None:
-        for hub in live:
-            if hub not in waiting:
-                batch = hub.reader.poll(0.05)
-                if batch is None:
-                    self.push(hub, [*hub.reader.lost(), *hub.reader.close()])
-                    self.end(hub)
-                elif batch:
-                    waiting[hub] = batch, 0
-
-    def _push_oldest(
-        self,
-        live: Sequence[Hub[Any]],
-        waiting: dict[Hub[Any], tuple[Sequence[Any], int]],
-        heads: Sequence[tuple[int, int]],
-    ) -> None:
-        """Push what one source has within this step and in front of the next event of any other."""
-        time_ns, place = heads[0]
-        border = min([*heads[1:2], ((time_ns // STEP_NS + 1) * STEP_NS, -1)])
-        hub = live[place]
-        batch, start = waiting.pop(hub)
-        stop = next((at for at in range(start + 1, len(batch)) if (hub.time_at(batch, at), place) > border), len(batch))
-        if stop < len(batch):
-            waiting[hub] = batch, stop
-        self.push(hub, batch[start:stop])
+        """Read every source to its end on this thread: see inline.py."""
+        run_inline(self)
 
     # -- the scheduler of stock RxPY operators ---------------------------------------------------------------------
 
     def schedule(self, action: abc.ScheduledAction[S], state: S | None = None) -> abc.DisposableBase:
-        """Run `action` now; inside another action, right behind it."""
+        """Run `action` now; inside another action, right after it."""
         disposable = SingleAssignmentDisposable()
 
         def act() -> None:

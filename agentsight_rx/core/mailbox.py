@@ -1,4 +1,4 @@
-"""The bounded, counted hand-over of batches between two threads. `put` never waits; what does not fit is counted."""
+"""The bounded hand-over of batches between two threads. `put` never waits; events that do not fit are counted."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from msgspec import Struct
 
 from ..events import SseMessage
 
-__all__ = ["Dropped", "Mailbox", "weight"]
+__all__ = ["Mailbox", "Overflow", "weight"]
 
 E = TypeVar("E")
 
-_METADATA_SHARE = 0.1  # of the room: stays free for events without content, so that exits and losses still get through
+_METADATA_SHARE = 0.1  # of the room, kept for events without content, so that exits and losses still pass
 
 
 def weight(event: object, /) -> int:
@@ -28,8 +28,8 @@ def weight(event: object, /) -> int:
     return size
 
 
-class Dropped(Struct, frozen=True):
-    """What one `put` could not take."""
+class Overflow(Struct, frozen=True):
+    """The events that one `put` dropped, and their bytes."""
 
     count: int = 0
     size: int = 0
@@ -38,15 +38,15 @@ class Dropped(Struct, frozen=True):
         return bool(self.count)
 
 
-NOTHING = Dropped()
+NOTHING = Overflow()
 
 
 class Mailbox(Generic[E]):
     """
     Batches from one or more threads for one thread, bounded in events and in bytes.
 
-    When it is full, what comes is dropped, content before metadata, newest first, and `put` says how much: whoever puts
-    counts it, so that each count has one writing thread. Content never takes the last tenth of the room.
+    When it is full, events are dropped, content before metadata, newest first, and `put` returns how many: the caller counts
+    them, so that each count has one writing thread. Content never takes the last tenth of the room.
     """
 
     def __init__(
@@ -66,20 +66,20 @@ class Mailbox(Generic[E]):
         self._closed = False
         self._changed = Condition()
 
-    def put(self, batch: Sequence[E], *, sender: object = None) -> Dropped:
-        """Hand over `batch`; returns what of it did not fit."""
+    def put(self, batch: Sequence[E], *, sender: object = None) -> Overflow:
+        """Hand over `batch`; return what of it was dropped."""
         if not batch:
             return NOTHING
         weights = list(map(self._weigh, batch))
         size = sum(weights)
         with self._changed:
             if self._closed:
-                return Dropped(len(batch), size)
+                return Overflow(len(batch), size)
             dropped = NOTHING
             if self._events + len(batch) > self._most_events - self._reserve or self._size + size > self._most_size:
                 kept = self._fit(batch, weights)
                 left = sum(map(self._weigh, kept))
-                dropped = Dropped(len(batch) - len(kept), size - left)
+                dropped = Overflow(len(batch) - len(kept), size - left)
                 batch, size = kept, left
             if batch:
                 self._boxes.append((sender, batch, size))
@@ -105,7 +105,7 @@ class Mailbox(Generic[E]):
                 size -= weighs
                 kept.append(event)
             else:
-                heavy = 0  # newest first: what comes behind is newer
+                heavy = 0  # newest first: all that follow are newer
         return kept
 
     def get(self, timeout: float | None = None) -> tuple[object, Sequence[E]] | None:
@@ -121,7 +121,7 @@ class Mailbox(Generic[E]):
             return sender, batch
 
     def put_anyway(self, batch: Sequence[E], *, sender: object = None) -> None:
-        """Hand over what must arrive even when there is no room: the end of a source and its last account of loss."""
+        """Hand over a batch even where there is no room: the end of a source, with its last losses."""
         with self._changed:
             self._boxes.append((sender, batch, 0))
             self._events += len(batch)
@@ -129,17 +129,17 @@ class Mailbox(Generic[E]):
 
     @property
     def fill(self) -> float:
-        """How full the box is: 0 empty, 1 no more room."""
+        """How full the box is: 0 empty, 1 full."""
         return max(self._events / self._most_events, self._size / self._most_size)
 
     def close(self) -> None:
-        """No more is taken; what is inside can still be got."""
+        """Take no more batches; `get` still returns those inside."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
 
     def abandon(self) -> list[E]:
-        """Take out everything that is still inside: the receiver will not come for it."""
+        """Remove and return everything inside: the receiver will not read it."""
         with self._changed:
             left = [event for _, batch, _ in self._boxes for event in batch]
             self._boxes.clear()

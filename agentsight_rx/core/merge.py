@@ -9,7 +9,9 @@ from reactivex import abc
 from reactivex.disposable import CompositeDisposable
 
 from ..events import time_of as event_time
-from .engine import STEP_NS, Engine, Outlet, Site
+from .engine import Engine, Site
+from .hub import Outlet
+from .pace import STEP_NS
 from .stream import Node, Stream
 
 __all__ = ["merge"]
@@ -40,7 +42,7 @@ class _Merge(Generic[E]):
         self._time_of = time_of
 
     def attach(self, engine: Engine, outlet: Outlet[E], /) -> abc.DisposableBase:
-        run: _Run[E] = _Run(engine, outlet, len(self._streams), self._time_of)
+        run: _Merging[E] = _Merging(engine, outlet, len(self._streams), self._time_of)
         upstream = [stream.attach(engine, run.inputs[index]) for index, stream in enumerate(self._streams)]
         run.complete_if_done()
         return CompositeDisposable(*upstream, engine.add(run))
@@ -50,7 +52,7 @@ class _Merge(Generic[E]):
 
 
 class _Input(Generic[E]):
-    def __init__(self, run: _Run[E]) -> None:
+    def __init__(self, run: _Merging[E]) -> None:
         self.waiting: list[E] = []
         self.ended = False
         self._run = run
@@ -68,7 +70,7 @@ class _Input(Generic[E]):
         self.on_completed()
 
 
-class _Run(Generic[E]):
+class _Merging(Generic[E]):
     def __init__(self, engine: Engine, outlet: Outlet[E], inputs: int, time_of: Callable[[Any], int]) -> None:
         self.site = Site(engine, "merge")
         self.meter = self.site.meter

@@ -1,27 +1,28 @@
-"""Machines -> Rx operators: a Stream is an Observable of single events that moves batches inside. Joins both, alone."""
+"""
+Kernels -> Rx operators: a Stream is an Observable of single events that moves batches inside. Only this file joins the two.
+
+Longer than 300 lines because `pipe` needs an overload for each number of operators to have types.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Generic, Protocol, TypeAlias, TypeVar, overload
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, Protocol, TypeVar, overload
 
 from msgspec import Struct
 from reactivex import ConnectableObservable, Observable, abc
 from reactivex.disposable import CompositeDisposable, Disposable
 
 from ..loss import Reason
-from .engine import Engine, Hub, Outlet, Reader, Site
+from .engine import Engine, Site
+from .hub import Hub, Outlet, Reader
+from .machine import Kernel
 
 __all__ = [
     "Chain",
-    "Kernel",
-    "Machine",
-    "Malformed",
     "Node",
     "Operator",
     "Root",
-    "Stage",
-    "State",
     "Stream",
     "as_stream",
     "of",
@@ -41,96 +42,9 @@ A_contra = TypeVar("A_contra", contravariant=True)
 B_co = TypeVar("B_co", covariant=True)
 E_co = TypeVar("E_co", covariant=True)
 
-State: TypeAlias = Any  # of values that msgpack can carry; what comes back is converted by whoever restores it
-
-
-class Malformed(Exception):
-    """A machine cannot go on with its input. `after` is still emitted, `lost` bytes it held are not; the machine is dropped."""
-
-    def __init__(self, why: str, *, after: Sequence[Any] = (), lost: int = 0) -> None:
-        super().__init__(why)
-        self.after = after
-        self.lost = lost
-
-
-class Machine(Generic[A_contra, B_co]):
-    """An analysis without Rx, clock or I/O. Born per subscription; time comes from events and ticks."""
-
-    def feed(self, event: A_contra, /) -> Iterable[B_co]:
-        """Take one event; give what is now known."""
-        raise NotImplementedError
-
-    def tick(self, now_ns: int, /) -> Iterable[B_co]:
-        """Time is `now_ns`. With nothing due this changes nothing."""
-        return ()
-
-    def finish(self) -> Iterable[B_co]:
-        """No more input: give what is left, marked as partial."""
-        return ()
-
-    def evict(self) -> Iterable[B_co]:
-        """Give up what is held, for want of room: as at the end, but say so."""
-        return self.finish()
-
-    def legacy(self) -> State:
-        """What a later machine of the same key has to know once this one had to go for want of room; None: nothing."""
-        return None
-
-    def inherit(self, legacy: State, /) -> None:
-        """Take what an earlier machine of the same key left."""
-
-    def snapshot(self) -> State:
-        """All that `restore` needs to go on exactly here."""
-        return None
-
-    def restore(self, state: State, /) -> None:
-        """Go on where `snapshot` was taken."""
-
-    def held(self) -> int:
-        """Bytes taken in and not yet given out."""
-        return 0
-
-    def kept(self) -> int:
-        """Bytes of memory that would be free behind `evict`."""
-        return self.held()
-
-    def used_ns(self) -> int:
-        """When an event came last. Where memory runs short, machines not used for longest give theirs up first."""
-        return 0
-
-
-class Kernel(Generic[A_contra, B_co]):
-    """What fuses: a whole batch in, a whole batch out. Never changes the batch it was given."""
-
-    def feed(self, batch: Sequence[A_contra], /) -> Sequence[B_co]:
-        raise NotImplementedError
-
-    def tick(self, now_ns: int, /) -> Sequence[B_co]:
-        return ()
-
-    def finish(self) -> Sequence[B_co]:
-        return ()
-
-    def snapshot(self) -> State:
-        return None
-
-    def restore(self, state: State, /) -> None:
-        pass
-
-    def held(self) -> int:
-        return 0
-
-
-class Stage(Struct, frozen=True):
-    """One operator of a chain, not yet running: its name, its options as shown by --explain, how to make its kernel."""
-
-    name: str
-    make: Callable[[Site], Kernel[Any, Any]]
-    options: str = ""
-
 
 class Node(Struct, frozen=True):
-    """A graph as a value: what stands here, with which options, fed by what. `stage` is False for stock operators."""
+    """A graph as a value: a name, its options, its inputs. `ours` is False for stock RxPY operators."""
 
     name: str
     options: str = ""
@@ -148,24 +62,33 @@ class Root(Protocol[E_co]):
 
 
 class Operator(Generic[A_contra, B_co]):
-    """A function from Observable[A] to Stream[B]. Neighbours fuse into one loop over each batch."""
+    """
+    A function from Observable[A] to Stream[B], made of a name, its options as --explain shows them, and what makes its kernel.
+    Neighbours fuse into one loop over each batch.
+    """
 
     def __init__(self, name: str, make: Callable[[Site], Kernel[A_contra, B_co]], options: str = "") -> None:
-        self.stage = Stage(name, make, options)
+        self.name = name
+        self.options = options
+        self._make = make
 
     def __call__(self, source: Observable[A_contra], /) -> Stream[B_co]:
         return as_stream(source).then(self)
 
+    @property
+    def stages(self) -> tuple[Operator[Any, Any], ...]:
+        """Its parts, each with its own line in the ledger and in --explain: itself alone, unless it was composed."""
+        return (self,)
+
     def kernel(self, site: Site) -> Kernel[A_contra, B_co]:
-        """The running part, for tests and for other ways to run it."""
-        made: Kernel[A_contra, B_co] = self.stage.make(site)
-        return made
+        """The running part: for a chain, for tests and for other ways to run it."""
+        return self._make(site)
 
 
 class Stream(Observable[E_co]):
-    """An Observable of events that hands batches to our own operators and single events, in order, to everybody else."""
+    """An Observable of events: operators of this package get batches, any other subscriber single events, in order."""
 
-    def __init__(self, root: Root[Any], stages: tuple[Stage, ...] = ()) -> None:
+    def __init__(self, root: Root[Any], stages: tuple[Operator[Any, Any], ...] = ()) -> None:
         super().__init__()
         self._root = root
         self._stages = stages
@@ -175,8 +98,8 @@ class Stream(Observable[E_co]):
         return self._root.name
 
     def then(self, operator: Operator[Any, B]) -> Stream[B]:
-        """This stream with one more of our operators behind it."""
-        return Stream[B](self._root, (*self._stages, operator.stage))
+        """This stream, continued by an operator of this package."""
+        return Stream[B](self._root, (*self._stages, *operator.stages))
 
     def attach(self, engine: Engine, outlet: Outlet[E_co]) -> abc.DisposableBase:
         """Subscribe to whole batches."""
@@ -193,7 +116,7 @@ class Stream(Observable[E_co]):
         return self.attach(engine, _Singles(engine, self._root.name, observer))
 
     def share(self) -> Stream[E_co]:
-        """One run of everything above for all who subscribe to the result, batch by batch."""
+        """One run of everything upstream for all subscribers of the result, batch by batch."""
         return Stream[E_co](_Shared(self))
 
     def node(self) -> Node:
@@ -314,7 +237,7 @@ class Stream(Observable[E_co]):
         /,
     ) -> J: ...
     def pipe(self, *operators: Callable[[Any], Any]) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """Put operators behind this stream, ours and stock ones in any order."""
+        """Continue this stream by operators, of this package and stock ones in any order."""
         return _piped(self, operators)
 
 
@@ -329,7 +252,7 @@ def origin(
     """
     The Stream of a source: the first subscription in a run makes and attaches its reader, later ones join.
 
-    `live`: its events happen now, so that time goes on by the clock when none comes and a full queue drops.
+    `live`: its events happen now. Time then follows the clock while none comes, and a full queue drops events.
     """
     return Stream[E](_Origin(Node(name, options), lambda: Hub(name, reader(), time_of, live=live)))
 
@@ -347,10 +270,10 @@ def of(*batches: Sequence[E], time_of: Callable[[E], int] | None = None, name: s
 class Chain(Generic[A_contra]):
     """Neighbouring operators in one run: each batch goes through all their kernels in a plain loop."""
 
-    def __init__(self, engine: Engine, root: str, stages: Sequence[Stage], outlet: Outlet[Any]) -> None:
+    def __init__(self, engine: Engine, root: str, stages: Sequence[Operator[Any, Any]], outlet: Outlet[Any]) -> None:
         self._outlet = outlet
         sites = [Site(engine, f"{root}/{stage.name}") for stage in stages]
-        self._steps = [(stage.make(site), site) for stage, site in zip(stages, sites, strict=True)]
+        self._steps = [(stage.kernel(site), site) for stage, site in zip(stages, sites, strict=True)]
         self._done = False
 
     def on_batch(self, batch: Sequence[A_contra], /) -> None:
@@ -362,7 +285,7 @@ class Chain(Generic[A_contra]):
             meter.seen += len(batch)
             try:
                 batch = kernel.feed(batch)
-            except Exception as error:  # of a kernel written by hand: those of kernels.py go on behind the failing event
+            except Exception as error:  # of a kernel written by hand: those of kernels.py resume after the failing event
                 site.bug(error, len(batch))
                 return
             if not batch:
@@ -404,7 +327,7 @@ class Chain(Generic[A_contra]):
         self._outlet.on_completed()
 
     def on_error(self, error: Exception, /) -> None:
-        """Stop now: what the kernels hold goes nowhere, so it is counted."""
+        """Stop now: what the kernels hold is not emitted, so it is counted."""
         if self._done:
             return
         self._done = True
@@ -414,11 +337,11 @@ class Chain(Generic[A_contra]):
                 site.meter.lose(Reason.BUG, 1, held)
         self._outlet.on_error(error)
 
-    def snapshot(self) -> list[State]:
+    def snapshot(self) -> list[bytes]:
         """The state of every kernel, in order."""
         return [kernel.snapshot() for kernel, _ in self._steps]
 
-    def restore(self, states: Sequence[State]) -> None:
+    def restore(self, states: Sequence[bytes]) -> None:
         for (kernel, _), state in zip(self._steps, states, strict=True):
             kernel.restore(state)
 
@@ -428,7 +351,7 @@ class Chain(Generic[A_contra]):
 
 
 class _Singles(Generic[E]):
-    """The end of the batches: an ordinary Rx observer gets single events."""
+    """Hands single events to an ordinary Rx observer."""
 
     def __init__(self, engine: Engine, root: str, observer: abc.ObserverBase[E]) -> None:
         self._observer = observer

@@ -1,9 +1,11 @@
 """Every analysis as an Rx operator: a function that returns an `Operator`, to be used in `.pipe()`."""
 
-from ..core.kernels import change, each, keep, per_key
+from ..core.kernels import change, each, keep
+from ..core.per_key import per_key
 from .decode_content import decode_content
 from .filter_http import filter_http
 from .filter_tls import drop_marked, filter_tls
+from .find_blind_spots import find_blind_spots
 from .materialize import materialize
 from .merge_mcp import merge_mcp
 from .merge_sse import merge_sse
@@ -11,6 +13,7 @@ from .merge_websocket import merge_websocket
 from .normalize import normalize
 from .parse_http import parse_http
 from .parse_jsonrpc import parse_jsonrpc
+from .read_http import read_http
 from .remove_auth import remove_auth
 
 __all__ = [
@@ -20,6 +23,7 @@ __all__ = [
     "each",
     "filter_http",
     "filter_tls",
+    "find_blind_spots",
     "keep",
     "materialize",
     "merge_mcp",
@@ -29,5 +33,6 @@ __all__ = [
     "parse_http",
     "parse_jsonrpc",
     "per_key",
+    "read_http",
     "remove_auth",
 ]

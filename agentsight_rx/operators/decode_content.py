@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
+import msgspec
+from msgspec import Struct
 from msgspec.structs import replace
 
-from ..core.kernels import per_key
-from ..core.stream import Machine, Operator, State
+from ..core.bounded import Recent
+from ..core.machine import Bounded, Checkpointed, encode_state
+from ..core.per_key import per_key
+from ..core.stream import Operator
 from ..events import BodyPart, Connection, Headers, HttpEvent, HttpRequest, HttpResponse, TlsClose
 from ..wire.coding import ContentDecoder, codings_of
 
@@ -68,13 +72,21 @@ def _cost(decoder: ContentDecoder) -> int:
     return sum(_COSTS.get(coding.strip(), _COST) for coding in decoder.codings.split(","))
 
 
-class _Bodies(Machine[HttpEvent, HttpEvent]):
+class _OpenBody(Struct, array_like=True):
+    """A streamed body that has not ended: its exchange, its codings, and the state of its decoder as msgpack."""
+
+    exchange: int
+    codings: str
+    decoder: bytes
+
+
+class _Bodies(Bounded[HttpEvent, HttpEvent], Checkpointed[list[_OpenBody]]):
     """The streamed bodies of one connection that have not ended. It holds back nothing."""
 
     def __init__(self, limit: int, ratio: int) -> None:
         self._limit = limit
         self._ratio = ratio
-        self._open: dict[int, ContentDecoder] = {}
+        self._open: Recent[int, ContentDecoder] = Recent(_OPEN_MOST)
 
     def feed(self, event: HttpEvent, /) -> Iterable[HttpEvent]:
         if type(event) is BodyPart:
@@ -166,9 +178,7 @@ class _Bodies(Machine[HttpEvent, HttpEvent]):
         return ContentDecoder(codings, limit=self._limit, ratio=self._ratio)
 
     def _keep(self, exchange: int, decoder: ContentDecoder) -> None:
-        if len(self._open) >= _OPEN_MOST:
-            del self._open[next(iter(self._open))]  # open for longest: most likely nobody saw it end
-        self._open[exchange] = decoder
+        self._open.put(exchange, decoder)  # the one open for longest makes way: most likely its end was not seen
 
     def finish(self) -> Iterable[HttpEvent]:
         self._open.clear()
@@ -184,13 +194,15 @@ class _Bodies(Machine[HttpEvent, HttpEvent]):
     def kept(self) -> int:
         return sum(_cost(decoder) for decoder in self._open.values() if decoder.reason is None)
 
-    def snapshot(self) -> State:
-        return [[exchange, decoder.codings, decoder.snapshot()] for exchange, decoder in self._open.items()]
+    def snapshot(self) -> list[_OpenBody]:
+        return [
+            _OpenBody(exchange, decoder.codings, encode_state(decoder.snapshot())) for exchange, decoder in self._open.items()
+        ]
 
-    def restore(self, state: State, /) -> None:
-        for exchange, codings, saved in state:
-            self._open[exchange] = decoder = self._decoder(codings)
-            decoder.restore(saved)
+    def restore(self, state: list[_OpenBody], /) -> None:
+        for body in state:
+            self._open[body.exchange] = decoder = self._decoder(body.codings)
+            decoder.restore(msgspec.msgpack.decode(body.decoder))
 
 
 def _as_named(headers: Headers) -> str:

@@ -7,11 +7,12 @@ from typing import Any
 
 from ..core.engine import Site
 from ..core.kernels import keep
-from ..core.stream import Kernel, Operator, State
+from ..core.machine import Kernel
+from ..core.stream import Operator
 from ..events import BodyPart, HttpEvent, HttpRequest, HttpResponse, SseMessage, WebSocketMessage
 from ..loss import Reason, RuleCounts
 from ..rules.http import compile_http
-from .filter_exchanges import Dropped, judge_http
+from .judge_http import Rejected, judge_http
 
 __all__ = ["filter_http"]
 
@@ -20,7 +21,7 @@ _KINDS: tuple[type[Any], ...] = (HttpRequest, HttpResponse, WebSocketMessage, Ss
 
 def filter_http(*rules: str, compat: bool = False) -> Operator[HttpEvent, HttpEvent]:
     """
-    Drop the messages that one of `rules` matches; they are counted as filtered. Everything else goes by.
+    Drop the messages that one of `rules` matches; they are counted as filtered. Everything else passes unchanged.
 
     A rule with a field of `exchange.` drops a request and its answer together, and all that follows; a request then waits for
     its answer where the rule asks about it. The language is that of docs/filters.md, with `compat` exactly that of the
@@ -57,7 +58,7 @@ def _messages(batch: Sequence[HttpEvent]) -> int:
 class _Judged(Kernel[HttpEvent, HttpEvent]):
     """The filter that holds requests: takes out what was dropped, and counts it."""
 
-    def __init__(self, site: Site, judge: Kernel[HttpEvent, HttpEvent | Dropped]) -> None:
+    def __init__(self, site: Site, judge: Kernel[HttpEvent, HttpEvent | Rejected]) -> None:
         self._site = site
         self._judge = judge
         self._counts = site.meter.rules = RuleCounts("HTTPFilter")
@@ -72,20 +73,20 @@ class _Judged(Kernel[HttpEvent, HttpEvent]):
     def finish(self) -> Sequence[HttpEvent]:
         return self._kept(self._judge.finish())
 
-    def _kept(self, judged: Sequence[HttpEvent | Dropped]) -> list[HttpEvent]:
+    def _kept(self, judged: Sequence[HttpEvent | Rejected]) -> list[HttpEvent]:
         out: list[HttpEvent] = []
         for event in judged:
-            if isinstance(event, Dropped):
+            if isinstance(event, Rejected):
                 self._counts.dropped += 1
                 self._site.meter.lose(Reason.FILTERED, 1, event.event.size)
             else:
                 out.append(event)
         return out
 
-    def snapshot(self) -> State:
+    def snapshot(self) -> bytes:
         return self._judge.snapshot()
 
-    def restore(self, state: State, /) -> None:
+    def restore(self, state: bytes, /) -> None:
         self._judge.restore(state)
 
     def held(self) -> int:

@@ -7,7 +7,8 @@ from typing import cast
 
 from ..core.engine import Site
 from ..core.kernels import keep
-from ..core.stream import Kernel, Operator
+from ..core.machine import Kernel
+from ..core.stream import Operator
 from ..events import HttpEvent, TlsChunk, TlsEvent, TlsHandshake
 from ..loss import Reason, RuleCounts
 from ..rules.tls import TlsRules, compile_tls
@@ -41,13 +42,13 @@ class _Mark(Kernel[TlsEvent, TlsEvent]):
     def __init__(self, site: Site, rules: TlsRules) -> None:
         self._site = site
         self._counts = site.meter.rules = RuleCounts("SSLFilter")
-        self._foreign = 0  # events of this batch that are no records
+        self._others = 0  # events of this batch that are no records
         self._dropped = 0  # handshakes of this batch
         self._handshake = rules.handshake
-        self._mark: Callable[[TlsEvent], TlsEvent | None] = rules.marker(self._hit, self._other)
+        self._mark: Callable[[TlsEvent], TlsEvent | None] = rules.marker(self._hit, self._unmatched)
 
     def feed(self, batch: Sequence[TlsEvent], /) -> Sequence[TlsEvent]:
-        self._foreign = self._dropped = 0
+        self._others = self._dropped = 0
         out: list[TlsEvent | None] = []
         events = iter(batch)
         while True:
@@ -57,7 +58,7 @@ class _Mark(Kernel[TlsEvent, TlsEvent]):
             except Exception as error:
                 self._site.bug(error)
         counts = self._counts
-        counts.seen += len(batch) - self._foreign
+        counts.seen += len(batch) - self._others
         if not self._dropped:
             return cast("list[TlsEvent]", out)  # None stands for what is dropped
         counts.dropped += self._dropped
@@ -76,9 +77,9 @@ class _Mark(Kernel[TlsEvent, TlsEvent]):
             marked=True,
         )
 
-    def _other(self, event: TlsEvent) -> TlsEvent | None:
+    def _unmatched(self, event: TlsEvent) -> TlsEvent | None:
         if type(event) is not TlsHandshake:
-            self._foreign += 1
+            self._others += 1
             return event
         if not self._handshake(event):
             return event

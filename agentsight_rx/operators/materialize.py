@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ..core.kernels import each
-from ..core.stream import Machine, Operator, State
+from ..core.machine import Checkpointed, Machine
+from ..core.stream import Operator
 from ..events import Event
 from ..view import Fold, Row
+from ..view.fold import FoldState
 
 __all__ = ["materialize"]
 
@@ -17,7 +19,7 @@ def materialize() -> Operator[Event, Event | Row]:
     return each(_Materializer, name="materialize")
 
 
-class _Materializer(Machine[Event, Event | Row]):
+class _Materializer(Machine[Event, Event | Row], Checkpointed[FoldState]):
     def __init__(self) -> None:
         self._fold = Fold()
 
@@ -27,8 +29,8 @@ class _Materializer(Machine[Event, Event | Row]):
     def finish(self) -> Iterable[Event | Row]:
         return self._fold.finish()
 
-    def snapshot(self) -> State:
+    def snapshot(self) -> FoldState:
         return self._fold.snapshot()
 
-    def restore(self, state: State, /) -> None:
+    def restore(self, state: FoldState, /) -> None:
         self._fold.restore(state)

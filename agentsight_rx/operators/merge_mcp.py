@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 
-import msgspec
 from msgspec import Struct
 
-from ..core.kernels import per_key
-from ..core.stream import Machine, Operator, State
+from ..core.machine import Bounded, Checkpointed
+from ..core.per_key import per_key
+from ..core.stream import Operator
 from ..events import Channel, Connection, HttpEvent, HttpRequest, HttpResponse, Origin, RpcMessage, SseMessage, TlsClose
 from ..wire.jsonrpc import RpcText, decode_line
 from ..wire.lines import Line
@@ -24,7 +24,7 @@ _MARK = b'"jsonrpc"'
 def merge_mcp(*, text_limit: int = 1 << 20) -> Operator[HttpEvent, HttpEvent | RpcMessage]:
     """
     Emit what is said in JSON-RPC over HTTP as it comes over pipes: each request with its answer, each notification
-    (modelcontextprotocol.io, transports). The HTTP messages themselves go by.
+    (modelcontextprotocol.io, transports). The HTTP messages themselves pass unchanged.
 
         --Request(tools/call)--Response or SseMessage--------------|
         [                   merge_mcp()                            ]
@@ -53,7 +53,13 @@ class _Asked(Struct):
     message: RpcText
 
 
-class _Calls(Machine[HttpEvent, HttpEvent | RpcMessage]):
+class _State(Struct, array_like=True):
+    server: str
+    asked: list[_Asked]
+    made: list[str]
+
+
+class _Calls(Bounded[HttpEvent, HttpEvent | RpcMessage], Checkpointed[_State]):
     """What was asked on one connection. The server is known by what it answered to `initialize` there."""
 
     def __init__(self, text_limit: int) -> None:
@@ -84,7 +90,7 @@ class _Calls(Machine[HttpEvent, HttpEvent | RpcMessage]):
             if message.kind == "request":
                 self._asked.append(_Asked(event.exchange, event.origin, message))
             elif message.kind == "notification":
-                made.append(self._told(event.origin, message, event.complete, event.reason))
+                made.append(self._notification(event.origin, message, event.complete, event.reason))
         while len(self._asked) > _ASKED_MOST:
             made.append(self._end(self._asked.pop(0), None, outcome="no_answer", end_ns=0, reason="pending_limit"))
         return made
@@ -99,7 +105,7 @@ class _Calls(Machine[HttpEvent, HttpEvent | RpcMessage]):
         made: list[RpcMessage] = []
         for message in (message for body in bodies if _MARK in body for message in _messages(body)):
             if message.kind in ("request", "notification"):
-                made.append(self._told(event.origin, message, complete=True, reason=None))
+                made.append(self._notification(event.origin, message, complete=True, reason=None))
                 continue
             asked = next((asked for asked in waiting if asked.message.id == message.id), None)
             if asked is not None:
@@ -117,7 +123,7 @@ class _Calls(Machine[HttpEvent, HttpEvent | RpcMessage]):
             )
         return made
 
-    def _told(self, origin: Origin, message: RpcText, complete: bool, reason: str | None) -> RpcMessage:
+    def _notification(self, origin: Origin, message: RpcText, complete: bool, reason: str | None) -> RpcMessage:
         return self._noted(
             RpcMessage(
                 origin,
@@ -174,13 +180,12 @@ class _Calls(Machine[HttpEvent, HttpEvent | RpcMessage]):
     def evict(self) -> Iterable[HttpEvent | RpcMessage]:
         return self._stop("evicted")
 
-    def snapshot(self) -> State:
-        return [self._server, self._asked, list(self._made)]
+    def snapshot(self) -> _State:
+        return _State(self._server, self._asked, list(self._made))
 
-    def restore(self, state: State, /) -> None:
-        self._server, asked, made = state
-        self._asked = msgspec.convert(asked, list[_Asked])
-        self._made.extend(made)
+    def restore(self, state: _State, /) -> None:
+        self._server, self._asked = state.server, state.asked
+        self._made.extend(state.made)
 
 
 def _messages(body: bytes) -> list[RpcText]:

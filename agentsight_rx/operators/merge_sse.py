@@ -7,35 +7,36 @@ from collections.abc import Iterable, Sequence
 import msgspec
 from msgspec import Struct
 
-from ..core.kernels import per_key
-from ..core.stream import Machine, Operator, State
+from ..core.machine import Bounded, Checkpointed, encode_state
+from ..core.per_key import per_key
+from ..core.stream import Operator
 from ..events import BodyPart, Connection, HttpEvent, HttpResponse, Loss, Origin, SseMessage
 from ..loss import Reason
-from ..sessions.event_stream import About, EventStream, restored
+from ..sessions.event_stream import About, EventStream, EventStreamState, restored
 from ..wire.http1_head import field
 
 __all__ = ["merge_sse"]
 
 _EVICTED_MOST = 64  # streams of a connection
-_MEMORY = 36  # bytes of it that a byte of the body can take at most: an event that says nothing has 6
+_MEMORY = 36  # bytes of memory for a byte of the body, at most: an empty event has 6 bytes
 
 
 def merge_sse(*, timeout: float = 30.0, budget: int = 256 << 20) -> Operator[HttpEvent, HttpEvent]:
     """
-    Decode each event stream as it arrives and emit one SseMessage at its end; the head goes by, the parts are used up.
+    Decode each event stream as it arrives and emit one SseMessage at its end. The head passes unchanged, the parts do not.
 
         --Response--Part--Part--Part(last)----|
         [            merge_sse()              ]
         --Response--------------SseMessage----|
 
-    A stream that is silent for `timeout` seconds is emitted as partial, and once more if it goes on. A streamed body that is
-    JSON values (an array, or one a line) is read in the same way: each value is an event. All open streams together hold at
-    most `budget` bytes: over that, those that had nothing to say for longest are emitted as partial, and counted.
+    A stream that is silent for `timeout` seconds is emitted as partial, and once more if it goes on. A streamed body of JSON
+    values (an array, or one a line) is read in the same way: each value is an event. All open streams together keep at most
+    `budget` bytes: over that, those silent for longest are emitted as partial, and counted.
     """
     silence_ns = round(timeout * 1e9)
     return per_key(
         _connection,
-        lambda: _Streams(silence_ns),
+        lambda: _EventStreams(silence_ns),
         name="merge_sse",
         key_type=Connection,
         options=f"timeout={timeout}",
@@ -56,7 +57,7 @@ def _size(events: Sequence[HttpEvent]) -> int:
 
 
 class _Rest(Struct):
-    """What came of a stream behind the message that was told."""
+    """Bytes received after the stream's message was emitted."""
 
     origin: Origin
     size: int = 0
@@ -71,25 +72,30 @@ class _Rest(Struct):
                 reason=Reason.EVICTED,
                 count=1,
                 size=self.size,
-                note="the rest of a stream that had been told",
+                note="bytes after a message that was emitted early",
             )
         ]
 
 
-class _Streams(Machine[HttpEvent, HttpEvent]):
+class _State(Struct, array_like=True):
+    streams: list[EventStreamState]
+    evicted: list[tuple[int, _Rest]]
+
+
+class _EventStreams(Bounded[HttpEvent, HttpEvent], Checkpointed[_State]):
     """The event streams of one connection: with HTTP/1.1 one at a time."""
 
     def __init__(self, silence_ns: int) -> None:
         self._silence_ns = silence_ns
         self._open: dict[int, EventStream] = {}
-        self._evicted: dict[int, _Rest] = {}  # of streams that were told for want of room
+        self._evicted: dict[int, _Rest] = {}  # streams emitted early because memory was short
 
     def feed(self, event: HttpEvent, /) -> Iterable[HttpEvent]:
         if type(event) is not BodyPart:
             return self._other(event)
         stream = self._open.get(event.exchange)
         if stream is None and event.exchange in self._evicted:
-            return self._pass_over(event)
+            return self._skip(event)
         if stream is None:  # its head was dropped by a filter before us
             about = About(event.origin, event.exchange, status=0, method=None, target=None, host=None)
             stream = self._open[event.exchange] = EventStream(about)
@@ -97,12 +103,12 @@ class _Streams(Machine[HttpEvent, HttpEvent]):
         if not event.last:
             return ()
         del self._open[event.exchange]
-        if stream.told and stream.whole:
+        if stream.emitted and stream.whole:
             return stream.cut("closed")
         return [stream.message(stream.reason_at_end(event)), *stream.loss()]
 
-    def _pass_over(self, part: BodyPart) -> Iterable[HttpEvent]:
-        """What comes behind a message that said that it is not complete would make another one that says less."""
+    def _skip(self, part: BodyPart) -> Iterable[HttpEvent]:
+        """The message was emitted as incomplete; a second one would hold less than the first."""
         rest = self._evicted[part.exchange]
         rest.origin, rest.size = part.origin, rest.size + len(part.data)
         if not part.last:
@@ -128,7 +134,7 @@ class _Streams(Machine[HttpEvent, HttpEvent]):
         return [
             stream.message(stream.reason_in_silence())
             for stream in self._open.values()
-            if not stream.told and now_ns - stream.last_ns > self._silence_ns
+            if not stream.emitted and now_ns - stream.last_ns > self._silence_ns
         ]
 
     def finish(self) -> Iterable[HttpEvent]:
@@ -156,21 +162,19 @@ class _Streams(Machine[HttpEvent, HttpEvent]):
     def held(self) -> int:
         return sum(stream.size for stream in self._open.values()) + sum(rest.size for rest in self._evicted.values())
 
-    def legacy(self) -> State:
-        return [[number, rest.origin] for number, rest in self._evicted.items()] or None
+    def legacy(self) -> bytes:
+        return encode_state([(number, rest.origin) for number, rest in self._evicted.items()]) if self._evicted else b""
 
-    def inherit(self, legacy: State, /) -> None:
-        self._evicted = {number: _Rest(msgspec.convert(origin, Origin)) for number, origin in legacy}
+    def inherit(self, legacy: bytes, /) -> None:
+        evicted = msgspec.msgpack.decode(legacy, type=list[tuple[int, Origin]])
+        self._evicted = {number: _Rest(origin) for number, origin in evicted}
 
-    def snapshot(self) -> State:
-        return [[stream.snapshot() for stream in self._open.values()], list(self._evicted.items())]
+    def snapshot(self) -> _State:
+        return _State([stream.snapshot() for stream in self._open.values()], list(self._evicted.items()))
 
-    def restore(self, state: State, /) -> None:
-        streams, evicted = state
-        self._evicted = {number: msgspec.convert(rest, _Rest) for number, rest in evicted}
-        for saved in streams:
-            stream = restored(saved)
-            self._open[stream.about.exchange] = stream
+    def restore(self, state: _State, /) -> None:
+        self._evicted = dict(state.evicted)
+        self._open = {stream.about.exchange: stream for stream in map(restored, state.streams)}
 
 
 def _about(head: HttpResponse) -> About:

@@ -7,11 +7,13 @@ from collections.abc import Iterable
 import msgspec
 from msgspec import Struct
 
-from ..core.kernels import per_key
-from ..core.stream import Machine, Operator, State
+from ..core.bounded import Recent
+from ..core.machine import Bounded, Checkpointed
+from ..core.per_key import per_key
+from ..core.stream import Operator
 from ..events import Connection, Headers, HttpEvent, HttpRequest, SseEvent, TlsClose, WebSocketMessage
 from ..llm import find
-from ..sessions.event_stream import About, EventStream, restored
+from ..sessions.event_stream import About, EventStream, EventStreamState, restored
 
 __all__ = ["merge_websocket"]
 
@@ -22,8 +24,8 @@ _OPEN_MOST = 64  # calls without an answer on one WebSocket; the API takes one a
 def merge_websocket(*, timeout: float = 30.0) -> Operator[HttpEvent, HttpEvent]:
     """
     Emit the calls that are made over a WebSocket as they come over HTTP: each `response.create` is a request, the events
-    behind it one message (platform.openai.com/docs/guides/websocket-mode). What they are made of is used up, like the parts
-    of an event stream; all other messages go by.
+    after it one message (platform.openai.com/docs/guides/websocket-mode). The messages they are made of do not pass, like the
+    parts of an event stream; all others pass unchanged.
 
         --create---event--event--completed--ping--|
         [            merge_websocket()            ]
@@ -45,7 +47,7 @@ def _connection(event: HttpEvent) -> Connection | None:
 
 
 class _Said(Struct):
-    """What a message begins with. Anybody may put anything there."""
+    """The fields that identify a message. A peer may send any value in them."""
 
     type: object = None
     status: object = None
@@ -54,7 +56,14 @@ class _Said(Struct):
 _SAID = msgspec.json.Decoder(_Said)
 
 
-class _Calls(Machine[HttpEvent, HttpEvent]):
+class _State(Struct, array_like=True):
+    headers: Headers
+    upgrade: int
+    missed: bool
+    streams: list[EventStreamState]
+
+
+class _Calls(Bounded[HttpEvent, HttpEvent], Checkpointed[_State]):
     """The calls on one WebSocket. They are answered in order, one at a time."""
 
     def __init__(self, silence_ns: int) -> None:
@@ -62,7 +71,7 @@ class _Calls(Machine[HttpEvent, HttpEvent]):
         self._headers: Headers = ()
         self._upgrade = 0
         self._missed = False  # of what the server said something may be missing since its message before
-        self._open: dict[int, EventStream] = {}
+        self._open: Recent[int, EventStream] = Recent(_OPEN_MOST)
 
     def feed(self, event: HttpEvent, /) -> Iterable[HttpEvent]:
         if type(event) is WebSocketMessage:
@@ -71,7 +80,7 @@ class _Calls(Machine[HttpEvent, HttpEvent]):
             return [*self._stop("closed"), event]
         if type(event) is HttpRequest and event.version != _VERSION and any(name == "upgrade" for name, _ in event.headers):
             self._headers, self._upgrade = event.headers, event.exchange
-            return [*self._stop("closed"), event]  # nobody saw the WebSocket before it close
+            return [*self._stop("closed"), event]  # the close of the earlier WebSocket was not captured
         return (event,)
 
     def _message(self, message: WebSocketMessage) -> list[HttpEvent]:
@@ -106,7 +115,7 @@ class _Calls(Machine[HttpEvent, HttpEvent]):
             del self._open[stream.about.exchange]
             if stream.heard:
                 made += stream.cut(stream.damage or ("lost" if self._missed else "no_end_mark"))
-            else:  # nobody knows which of the calls is answered
+            else:  # unknown which of the calls is answered
                 for later in self._open.values():
                     later.damage = later.damage or "lost"
         known = isinstance(said.type, str) and (said.type == "error" or said.type.startswith("response."))
@@ -139,14 +148,14 @@ class _Calls(Machine[HttpEvent, HttpEvent]):
     def _make_room(self) -> list[HttpEvent]:
         if len(self._open) < _OPEN_MOST:
             return []
-        return self._open.pop(next(iter(self._open))).cut("evicted")
+        return self._open.pop_oldest()[1].cut("evicted")
 
     def _first(self) -> EventStream | None:
-        """The call whose turn it is."""
-        return next(iter(self._open.values()), None)
+        """The call that is answered next."""
+        return self._open.oldest
 
     def _event(self, stream: EventStream, message: WebSocketMessage, kind: str, status: object) -> list[HttpEvent]:
-        if not stream.events and not stream.told:
+        if not stream.events and not stream.emitted:
             stream.about = msgspec.structs.replace(stream.about, origin=message.origin)
         if isinstance(status, int) and 100 <= status < 1000:
             stream.status = status
@@ -164,7 +173,7 @@ class _Calls(Machine[HttpEvent, HttpEvent]):
         return [
             stream.message("timeout")
             for stream in self._open.values()
-            if stream.heard and not stream.told and now_ns - stream.last_ns > self._silence_ns
+            if stream.heard and not stream.emitted and now_ns - stream.last_ns > self._silence_ns
         ]
 
     def finish(self) -> Iterable[HttpEvent]:
@@ -174,10 +183,11 @@ class _Calls(Machine[HttpEvent, HttpEvent]):
         return self._stop("evicted")
 
     def _stop(self, reason: str) -> list[HttpEvent]:
-        """Calls that were answered in part are told; one without a word stays a request without an answer."""
-        open_calls, self._open = self._open, {}
+        """Emit calls that were answered in part; one without any answer stays a request alone."""
+        open_calls = list(self._open.values())
+        self._open.clear()
         self._missed = False
-        return [event for stream in open_calls.values() if stream.heard for event in stream.cut(reason)]
+        return [event for stream in open_calls if stream.heard for event in stream.cut(reason)]
 
     def kept(self) -> int:
         return sum(stream.kept() for stream in self._open.values())
@@ -185,15 +195,10 @@ class _Calls(Machine[HttpEvent, HttpEvent]):
     def held(self) -> int:
         return sum(stream.size for stream in self._open.values())
 
-    def snapshot(self) -> State:
-        return [
-            self._headers,
-            self._upgrade,
-            self._missed,
-            [stream.snapshot() for stream in self._open.values()],
-        ]
+    def snapshot(self) -> _State:
+        return _State(self._headers, self._upgrade, self._missed, [stream.snapshot() for stream in self._open.values()])
 
-    def restore(self, state: State, /) -> None:
-        headers, self._upgrade, self._missed, streams = state
-        self._headers = msgspec.convert(headers, Headers)
-        self._open = {stream.about.exchange: stream for stream in map(restored, streams)}
+    def restore(self, state: _State, /) -> None:
+        self._headers, self._upgrade, self._missed = state.headers, state.upgrade, state.missed
+        for stream in map(restored, state.streams):
+            self._open[stream.about.exchange] = stream

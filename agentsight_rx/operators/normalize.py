@@ -6,10 +6,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar, cast
 
+import msgspec
+from msgspec import Struct
 from msgspec.structs import replace
 
 from ..core.engine import Site
-from ..core.stream import Kernel, Operator, State
+from ..core.machine import Kernel, encode_state
+from ..core.stream import Operator
 from ..events import Event, Origin, TlsChunk
 
 __all__ = ["normalize", "wall_offset"]
@@ -37,6 +40,11 @@ def normalize(*, offset: Callable[[], int] = wall_offset) -> Operator[E, E]:
     `offset` is asked at the first event and again each second of event time, so that a step of the clock is followed.
     """
     return cast("Operator[E, E]", Operator[Event, Event]("normalize", lambda site: _Normalize(site, offset)))
+
+
+class _State(Struct, array_like=True):
+    offset_ns: int | None
+    sampled_ns: int
 
 
 class _Normalize(Kernel[Event, Event]):
@@ -99,8 +107,9 @@ class _Normalize(Kernel[Event, Event]):
             self._sampled_ns = now_ns
         return ()
 
-    def snapshot(self) -> State:
-        return [self._offset_ns, self._sampled_ns]
+    def snapshot(self) -> bytes:
+        return encode_state(_State(self._offset_ns, self._sampled_ns))
 
-    def restore(self, state: State, /) -> None:
-        self._offset_ns, self._sampled_ns = state
+    def restore(self, state: bytes, /) -> None:
+        saved = msgspec.msgpack.decode(state, type=_State)
+        self._offset_ns, self._sampled_ns = saved.offset_ns, saved.sampled_ns

@@ -1,14 +1,15 @@
-"""TlsChunk -> HttpRequest, HttpResponse, BodyPart, WebSocketMessage: what each connection said, put together and paired."""
+"""TlsChunk -> HttpRequest, HttpResponse, BodyPart, WebSocketMessage: reassemble each connection and pair its messages."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
+from msgspec import Struct
 
-from ..core.kernels import per_key
-from ..core.stream import Machine, Operator, State
+from ..core.machine import Bounded, Checkpointed, encode_state
+from ..core.per_key import per_key
+from ..core.stream import Operator
 from ..events import Connection, Direction, HttpEvent, TlsChunk, TlsClose, TlsEvent
 from ..sessions.http1 import Http1Session
 from ..sessions.http2 import Http2Session
@@ -23,7 +24,7 @@ _BUDGET = 256 << 20
 
 def parse_http(*, body_limit: int = 8 << 20, budget: int = _BUDGET) -> Operator[TlsEvent, HttpEvent]:
     """
-    Reassemble HTTP/1.1, HTTP/2 and WebSockets over any cutting. What is none of these goes by unchanged.
+    Reassemble HTTP/1.1, HTTP/2 and WebSockets over any cutting. Everything else passes unchanged.
 
         out --POST /v1--|-rest of body-----------------------|
         in  -------------------------200 OK, event stream----|
@@ -32,7 +33,7 @@ def parse_http(*, body_limit: int = 8 << 20, budget: int = _BUDGET) -> Operator[
 
     A message with a hole in it is emitted with `complete=False` and the next one on the connection parses again. Of a body
     of more than `body_limit` bytes the beginning and the end are kept, what was between is counted in `body_lost`. The body
-    of an event stream is emitted as it arrives. All connections together hold at most `budget` bytes: over that, those not
+    of an event stream is emitted as it arrives. All connections together keep at most `budget` bytes: over that, those not
     used for longest end as partial, and are counted.
     """
     return per_key(
@@ -54,12 +55,19 @@ def _size(events: Sequence[TlsEvent]) -> int:
     return sum([len(event.data) for event in events if type(event) is TlsChunk])
 
 
-class _Wire(Machine[TlsEvent, HttpEvent]):
-    """Both directions of one connection: where each stands, and the protocol that is spoken."""
+class _State(Struct, array_like=True):
+    exchange: int
+    sides: dict[Direction, Side]
+    protocol: str
+    session: bytes
+
+
+class _Wire(Bounded[TlsEvent, HttpEvent], Checkpointed[_State]):
+    """Both directions of one connection: the position in each, and the protocol."""
 
     def __init__(self, body_limit: int) -> None:
         self._limit = body_limit
-        self._exchange = 0  # counts on where the address is used again: two exchanges under one number would become one
+        self._exchange = 0  # goes on where the address is used again, so that no number occurs twice
         self._begin()
 
     def _begin(self) -> None:
@@ -87,7 +95,7 @@ class _Wire(Machine[TlsEvent, HttpEvent]):
     def _chunk(self, chunk: TlsChunk) -> list[HttpEvent]:
         side = self._sides[chunk.origin.direction or "in"]
         out: list[HttpEvent] = []
-        if chunk.seq < side.seq or chunk.offset < side.offset:  # a new connection here, and nobody saw the old one close
+        if chunk.seq < side.seq or chunk.offset < side.offset:  # a new connection; the close of the old one was not captured
             self._session.finish("closed", out)
             self._begin()
             side = self._sides[side.direction]
@@ -117,7 +125,7 @@ class _Wire(Machine[TlsEvent, HttpEvent]):
             self._succeed(out)
 
     def _succeed(self, out: list[HttpEvent]) -> None:
-        """Hand over to the protocol that was agreed on, with the bytes that are in it already."""
+        """Switch to the protocol that was agreed on, with its bytes that came in this record."""
         before = self._session
         if before.successor is not None:
             self._session = before.successor
@@ -163,24 +171,21 @@ class _Wire(Machine[TlsEvent, HttpEvent]):
     def kept(self) -> int:
         return self._session.kept()
 
-    def legacy(self) -> State:
-        return self._exchange or None
+    def legacy(self) -> bytes:
+        return encode_state(self._exchange) if self._exchange else b""
 
-    def inherit(self, legacy: State, /) -> None:
-        self._exchange = legacy
+    def inherit(self, legacy: bytes, /) -> None:
+        self._exchange = msgspec.msgpack.decode(legacy, type=int)
 
-    def snapshot(self) -> State:
-        return [self._exchange, self._sides, self._session.name, self._session.snapshot()]
+    def snapshot(self) -> _State:
+        return _State(self._exchange, self._sides, self._session.name, self._session.snapshot())
 
-    def restore(self, state: State, /) -> None:
-        self._exchange, sides, name, session = state
-        self._sides.update(msgspec.convert(sides, dict[Direction, Side]))
-        self._session = _restored(name, self._context, session)
+    def restore(self, state: _State, /) -> None:
+        self._exchange = state.exchange
+        self._sides.update(state.sides)
+        self._session = _SESSIONS[state.protocol](self._context, state.session)
 
 
-def _restored(name: str, context: Context, state: Any) -> Session:
-    if name == WebSocketSession.name:
-        return WebSocketSession.restored(context, state)
-    session: Session = Http2Session(context, fresh=True) if name == Http2Session.name else Http1Session(context)
-    session.restore(state)
-    return session
+_SESSIONS: dict[str, Callable[[Context, bytes], Session]] = {
+    kind.name: kind.restored for kind in (Http1Session, Http2Session, WebSocketSession)
+}

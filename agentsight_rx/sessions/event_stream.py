@@ -1,8 +1,6 @@
-"""The events of one streamed answer -> SseMessage: what it said so far, whether that is all, and why not."""
+"""The events of one streamed answer -> SseMessage: its content so far, whether that is complete, and why not."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -13,14 +11,14 @@ from ..loss import Reason
 from ..wire.json_stream import JsonStreamDecoder
 from ..wire.sse import SseDecoder
 
-__all__ = ["About", "EventStream", "restored"]
+__all__ = ["About", "EventStream", "EventStreamState", "restored"]
 
 _PENDING_MOST = 16 << 10
 _EVENTS_MOST = 16 << 20  # bytes of events that a message keeps; a long answer with a big tool input has 1 MiB
 _EVENT_COSTS = 100  # bytes of memory, whatever is in it
-_READ_MOST = 32 << 20  # bytes of events that are read; what is longer is no answer of a model
+_READ_MOST = 32 << 20  # bytes of events that are read; no answer of a model is longer
 
-# Clients hang up at the stream's own end mark, before the last chunk of the body: all was said
+# Clients hang up at the stream's own end mark, before the last chunk of the body: the message is complete
 _UNREAD = frozenset({"closed", "capture_end", "process_ended", "reset", "cancelled"})
 
 
@@ -37,28 +35,50 @@ class About(Struct, frozen=True):
     inferred: bool = False
 
 
+class EventStreamState(Struct, array_like=True):
+    """What `EventStream.snapshot` keeps; the names are those of its attributes, decoder and reader are msgpack."""
+
+    about: About
+    decoder: bytes
+    events: list[SseEvent]
+    provider: str | None
+    reader: bytes
+    size: int
+    last_ns: int
+    first_chunk_ns: int
+    chunks: int
+    revision: int
+    damage: str | None
+    emitted: bool
+    whole: bool
+    status: int
+    events_lost: int
+    heard: int
+    trailers: Headers
+
+
 class EventStream:
-    """One streamed answer. Bytes go in by `take`, events that somebody else decoded by `hear`."""
+    """One streamed answer. `take` reads bytes, `hear` takes an event that was decoded elsewhere."""
 
     def __init__(self, about: About) -> None:
         self.about = about
         self.decoder: SseDecoder | JsonStreamDecoder = JsonStreamDecoder() if about.json else SseDecoder()
         self.events: list[SseEvent] = []
-        self._pending: list[bytes] = []  # bytes that were not read yet
-        self._drained = 0  # `size` when they were last
+        self._pending: list[bytes] = []  # bytes not read yet
+        self._drained = 0  # `size` when they were last read
         self.events_lost = 0
         self.heard = 0  # bytes of memory that all events take
         self.provider: Provider | None = find(about.host or "", about.target) if about.target else None
         self.reader: StreamReader | None = self.provider.reader() if self.provider else None
-        self.status = 0  # where an event said it
+        self.status = 0  # where an event carries one
         self.trailers: Headers = ()
-        self.size = 0  # bytes of the body that no message and no loss stands for yet
+        self.size = 0  # bytes of the body that no message and no loss accounts for yet
         self.last_ns = about.origin.time_ns
         self.first_chunk_ns = 0
         self.chunks = 0
         self.revision = 0
         self.damage: str | None = None
-        self.told = False  # emitted as it stands
+        self.emitted = False  # everything so far was emitted
         self.whole = False  # and complete
 
     def take(self, part: BodyPart) -> None:
@@ -68,7 +88,7 @@ class EventStream:
         """
         data = part.data
         if data:
-            self.told = False
+            self.emitted = False
             self._pending.append(data)
             self.size += len(data)
         self.last_ns = part.origin.time_ns
@@ -84,13 +104,13 @@ class EventStream:
         if behind:
             self._pending.pop()
         self.drain()
-        self.told = False
+        self.emitted = False
         self.damage = self.damage or "lost"
         self.decoder.finish()
         self._pending.append(behind)
 
     def drain(self) -> None:
-        """Read what has come in."""
+        """Read the pending bytes."""
         if not self._pending:
             return
         data = self._pending[0] if len(self._pending) == 1 else b"".join(self._pending)
@@ -104,7 +124,7 @@ class EventStream:
 
     def hear(self, event: SseEvent, now_ns: int, size: int) -> None:
         """Take one event, which was `size` bytes on the wire."""
-        self.told = False
+        self.emitted = False
         self.size += size
         self.last_ns = now_ns
         self._hear([event])
@@ -125,7 +145,7 @@ class EventStream:
                 self.first_chunk_ns = self.last_ns
 
     def _recognise(self, events: list[SseEvent], kept: list[SseEvent]) -> StreamReader | None:
-        """The reader of the provider that says such things, told what was said before them."""
+        """The reader of the provider that sends such events, fed the earlier events of the stream."""
         self.provider = next((provider for event in events if (provider := dialect_of(event))), None)
         if self.provider is not None:
             self.reader = self.provider.reader()
@@ -133,7 +153,7 @@ class EventStream:
         return self.reader
 
     def message(self, reason: str | None) -> SseMessage:
-        """All that was said so far."""
+        """Everything so far, as one message."""
         self.drain()
         about = self.about
         size = self.size - self.decoder.held() - self.decoder.lost
@@ -161,34 +181,34 @@ class EventStream:
         self.revision += 1
         self.size -= size
         self._drained = self.size
-        self.told = True
+        self.emitted = True
         self.whole = made.complete
         return made
 
     def reason_in_silence(self) -> str | None:
-        """Clients need not read on behind the end mark: then all was said although the body has not ended."""
+        """Clients need not read past the end mark: then the message is complete although the body has not ended."""
         self.drain()
         return None if self.reader is not None and self.reader.ended and not self.damage else "timeout"
 
     def loss(self) -> list[HttpEvent]:
-        """What the decoder dropped, once nothing more comes: the bytes that no message stands for."""
+        """The bytes that the decoder dropped, once the stream has ended: no message accounts for them."""
         if not self.size:
             return []
         note = "an event was cut or too long"
         return [Loss(self.about.origin, "merge_sse", reason=Reason.MALFORMED, count=1, size=self.size, note=note)]
 
     def cut(self, reason: str) -> list[HttpEvent]:
-        """All that is left to say where its end was not seen."""
+        """The rest of a stream whose end was not captured."""
         self.drain()
         self.decoder.finish()
-        told: list[HttpEvent] = [] if self.told else [self.message(reason)]
-        return told + self.loss()
+        rest: list[HttpEvent] = [] if self.emitted else [self.message(reason)]
+        return rest + self.loss()
 
     def reason_at_end(self, last: BodyPart) -> str | None:
         """Why the message is not complete, if it is not: the body's own reason, a hole, or no end mark."""
         self.drain()
         cut = self.decoder.finish()
-        if self.damage:  # what a coding could not give is missing too, and that says more
+        if self.damage:  # bytes that could not be decompressed are missing too, and that reason says more
             return last.reason if (last.reason or "").startswith("coding_") else self.damage
         if self.reader is not None and self.reader.ended and last.reason in _UNREAD:
             return None
@@ -199,38 +219,58 @@ class EventStream:
         return "no_end_mark" if cut and not (self.reader is not None and self.reader.ended) else None
 
     def kept(self) -> int:
-        """Bytes of memory, about: events are kept as they came and as what they said."""
+        """About how many bytes of memory: events are kept as they came and as their content."""
         return min(self.heard, _EVENTS_MOST) + min(self.heard, _READ_MOST) + self.size
 
-    def snapshot(self) -> Any:
+    def snapshot(self) -> EventStreamState:
         self.drain()
-        return [
-            self.about, self.decoder.snapshot(), self.events, self.provider.name if self.provider else None,
-            self.reader.snapshot() if self.reader else None, self.size, self.last_ns, self.first_chunk_ns, self.chunks,
-            self.revision, self.damage, self.told, self.whole, self.status, self.events_lost, self.heard, self.trailers,
-        ]  # fmt: skip
+        return EventStreamState(
+            about=self.about,
+            decoder=msgspec.msgpack.encode(self.decoder.snapshot()),
+            events=self.events,
+            provider=self.provider.name if self.provider else None,
+            reader=self.reader.snapshot() if self.reader else b"",
+            size=self.size,
+            last_ns=self.last_ns,
+            first_chunk_ns=self.first_chunk_ns,
+            chunks=self.chunks,
+            revision=self.revision,
+            damage=self.damage,
+            emitted=self.emitted,
+            whole=self.whole,
+            status=self.status,
+            events_lost=self.events_lost,
+            heard=self.heard,
+            trailers=self.trailers,
+        )
 
 
-def restored(saved: Any) -> EventStream:
+def restored(state: EventStreamState) -> EventStream:
     """The stream that a snapshot holds."""
-    about, decoder, events, provider, reader, *rest = saved
-    stream = EventStream(msgspec.convert(about, About))
-    stream.decoder.restore(decoder)
-    stream.events = msgspec.convert(events, list[SseEvent])
-    stream.provider = provider_named(provider)
+    stream = EventStream(state.about)
+    stream.decoder.restore(msgspec.msgpack.decode(state.decoder))
+    stream.events = state.events
+    stream.provider = provider_named(state.provider)
     stream.reader = stream.provider.reader() if stream.provider else None
     if stream.reader is not None:
-        stream.reader.restore(reader)
-    (
-        stream.size, stream.last_ns, stream.first_chunk_ns, stream.chunks, stream.revision, stream.damage, stream.told,
-        stream.whole, stream.status, stream.events_lost, stream.heard, trailers,
-    ) = rest  # fmt: skip
-    stream.trailers = msgspec.convert(trailers, Headers)
+        stream.reader.restore(state.reader)
+    stream.size = state.size
+    stream.last_ns = state.last_ns
+    stream.first_chunk_ns = state.first_chunk_ns
+    stream.chunks = state.chunks
+    stream.revision = state.revision
+    stream.damage = state.damage
+    stream.emitted = state.emitted
+    stream.whole = state.whole
+    stream.status = state.status
+    stream.events_lost = state.events_lost
+    stream.heard = state.heard
+    stream.trailers = state.trailers
     return stream
 
 
 def _first(events: list[SseEvent], room: int) -> list[SseEvent]:
-    """Those at the beginning whose data is no longer than `room` in all."""
+    """The first events, up to `room` bytes of data in all."""
     for place, event in enumerate(events):
         room -= _EVENT_COSTS + len(event.data) + len(event.event)
         if room < 0:

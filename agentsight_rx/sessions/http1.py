@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from ..events import BodyPart, Direction, HttpEvent, Origin, TlsChunk
 from ..wire.http1 import Body, End, Http1Decoder, Item, Unparsed
 from ..wire.http1_head import RequestHead, ResponseHead, field
 from .http2 import Http2Session
-from .message import Asked, Message, is_streamed, restored, weight_of
+from .message import Asked, OpenMessage, is_streamed, weight_of
 from .session import Context, Session, Side, origin_of
 from .websocket import WebSocketSession
 
@@ -20,20 +20,34 @@ __all__ = ["Http1Session"]
 _PENDING_MOST = 1024  # requests without an answer on one connection; pipelining clients send tens
 
 
+class _State(Struct, array_like=True):
+    asked: list[Asked]
+    unkept: int
+    unsure: bool
+    asking: Direction | None
+    inferred: bool
+    sure: int
+    used: bool
+    decoders: dict[Direction, bytes]
+    messages: dict[Direction, OpenMessage | None]
+
+
 class Http1Session(Session):
     name = "http1"
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self._asked: deque[Asked] = deque()  # requests whose answers have not begun
-        self._unkept = 0  # requests behind those in `_asked` that there was no room for
-        self._answered: deque[tuple[Asked | None, bool]] = deque()  # by the responses of the record at hand; is that sure?
-        self._unsure = False  # a hole may have swallowed whole responses
+        self._unkept = 0  # later requests, for which `_asked` had no room
+        self._answered: deque[tuple[Asked | None, bool]] = (
+            deque()
+        )  # answered by the responses of this record; is the pair certain?
+        self._unsure = False  # a gap may hide whole responses
         self._decoders: dict[Direction, Http1Decoder] = {"in": Http1Decoder(self._answer), "out": Http1Decoder(self._answer)}
-        self._messages: dict[Direction, Message | None] = {"in": None, "out": None}
+        self._messages: dict[Direction, OpenMessage | None] = {"in": None, "out": None}
         self._asking: Direction | None = None  # the side that sends requests
-        self._inferred = False  # a hole may have swallowed whole messages of either direction, so pairs are not sure any more
-        self._sure = 0  # but so many of the requests in `_asked` were there before, and no answer is missing
+        self._inferred = False  # a gap may hide whole messages of either direction, so pairs are not certain
+        self._sure = 0  # requests in `_asked` from before the gap, to which no answer is missing
         self.used = False  # a message was seen
 
     def _answer(self, status: int) -> str | None:
@@ -102,7 +116,7 @@ class Http1Session(Session):
         if side.last is not None:
             self._take(side, items, side.last, out)
         if decoder.dark:
-            if side.direction == self._asking:  # requests from here on may answer to others; those before keep their answers
+            if side.direction == self._asking:  # pairs from here on are uncertain; those before are not
                 self._sure = self._sure if self._inferred else len(self._asked)
             else:
                 self._unsure, self._sure = True, 0
@@ -129,7 +143,7 @@ class Http1Session(Session):
                 case ResponseHead():
                     self._response(side, item, out)
                 case Unparsed():
-                    self.foreign(item, source, side, out)
+                    self.unparsed(item, source, side, out)
                     side.first = origin
 
     def _request(self, side: Side, head: RequestHead) -> None:
@@ -142,7 +156,7 @@ class Http1Session(Session):
         else:
             self._unkept += 1
         limit = self.context.body_limit
-        message = Message(side.first, asked.exchange, head, limit, size=head.size, weight=weight_of(head.headers))
+        message = OpenMessage(side.first, asked.exchange, head, limit, size=head.size, weight=weight_of(head.headers))
         self._messages[side.direction] = message
 
     def _response(self, side: Side, head: ResponseHead, out: list[HttpEvent]) -> None:
@@ -151,7 +165,7 @@ class Http1Session(Session):
         asked, sure = self._answered.popleft()
         exchange = asked.exchange if asked else self.context.new_exchange()
         inferred = asked is not None and not sure
-        message = Message(
+        message = OpenMessage(
             side.first, exchange, head=head, limit=self.context.body_limit, asked=asked, size=head.size, inferred=inferred,
             weight=weight_of(head.headers),
         )  # fmt: skip
@@ -186,20 +200,34 @@ class Http1Session(Session):
         return held + asked + sum(message.kept() for message in self._messages.values() if message)
 
     def enter_unseen(self) -> None:
-        """Begin in the middle of messages that nobody sees any more."""
+        """Begin in the middle of messages whose state was evicted."""
         self._unsure = self._inferred = True
         for decoder in self._decoders.values():
             decoder.gap(1, "evicted")
 
-    def snapshot(self) -> Any:
-        decoders = {name: decoder.snapshot() for name, decoder in self._decoders.items()}
-        pairing = [list(self._asked), self._unkept, self._unsure, self._asking, self._inferred, self._sure]
-        return [pairing, self.used, decoders, self._messages]
+    def snapshot(self) -> bytes:
+        state = _State(
+            asked=list(self._asked),
+            unkept=self._unkept,
+            unsure=self._unsure,
+            asking=self._asking,
+            inferred=self._inferred,
+            sure=self._sure,
+            used=self.used,
+            decoders={name: msgspec.msgpack.encode(decoder.snapshot()) for name, decoder in self._decoders.items()},
+            messages=self._messages,
+        )
+        return msgspec.msgpack.encode(state)
 
-    def restore(self, state: Any, /) -> None:
-        pairing, self.used, decoders, messages = state
-        asked, self._unkept, self._unsure, self._asking, self._inferred, self._sure = pairing
-        self._asked.extend(msgspec.convert(asked, list[Asked]))
-        for name, decoder in self._decoders.items():
-            decoder.restore(decoders[name])
-            self._messages[name] = restored(messages[name])
+    @classmethod
+    def restored(cls, context: Context, state: bytes) -> Http1Session:
+        """The session that a snapshot holds."""
+        saved = msgspec.msgpack.decode(state, type=_State)
+        made = cls(context)
+        made._asked.extend(saved.asked)
+        made._unkept, made._unsure, made._asking = saved.unkept, saved.unsure, saved.asking
+        made._inferred, made._sure, made.used = saved.inferred, saved.sure, saved.used
+        for name, decoder in made._decoders.items():
+            decoder.restore(msgspec.msgpack.decode(saved.decoders[name]))
+        made._messages = saved.messages
+        return made

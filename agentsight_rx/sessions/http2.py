@@ -1,25 +1,28 @@
-"""HTTP/2 on a connection: the messages of its streams, each response with its request (RFC 9113 8)."""
+"""
+HTTP/2 on a connection: the messages of its streams, each response with its request (RFC 9113 8).
+
+Longer than 300 lines because every kind of frame can end a message of either direction of a stream.
+"""
 
 from __future__ import annotations
-
-from typing import Any
 
 import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from ..core.bounded import Recent
 from ..events import Direction, Headers, HttpEvent, Loss, Origin, TlsChunk
 from ..loss import Reason
 from ..wire.http1_head import RequestHead, ResponseHead, field
 from ..wire.http2 import Control, Data, Fields, GoAway, Http2Decoder, Item, Lost, Reset, Unparsed
-from .message import Asked, Message, is_streamed, weight_of
+from .message import Asked, OpenMessage, is_streamed, weight_of
 from .session import Context, Session, Side, origin_of
 
 __all__ = ["Http2Session"]
 
 _HEADS_MOST = 16 << 20  # bytes of memory of the heads of open streams: packed they are a thousandth of that
 _STREAMS_MOST = 1024  # open at once; servers allow 100 or 128
-_ENDED_MOST = 4096  # streams whose late frames are known as such
+_ENDED_MOST = 4096  # streams whose late frames are recognised
 _STREAM_WANTED = (b'"stream":true', b'"stream": true')
 _CANCEL = 8  # RFC 9113 7
 
@@ -29,10 +32,19 @@ class _Stream(Struct):
 
     exchange: int
     asked: Asked | None = None
-    messages: dict[Direction, Message] = {}
+    messages: dict[Direction, OpenMessage] = {}
     ended: set[Direction] = set()
     streamed: bool = False  # the client asked for an event stream
     answered: bool = False  # the answer has begun
+
+
+class _State(Struct, array_like=True):
+    decoders: dict[Direction, bytes]
+    streams: list[tuple[int, _Stream]]
+    ended: list[int]
+    client: Direction | None
+    spent: int
+    hole: str | None
 
 
 class Http2Session(Session):
@@ -41,12 +53,12 @@ class Http2Session(Session):
     def __init__(self, context: Context, *, fresh: bool) -> None:
         super().__init__(context)
         self._decoders: dict[Direction, Http2Decoder] = {"in": Http2Decoder(fresh=fresh), "out": Http2Decoder(fresh=fresh)}
-        self._streams: dict[int, _Stream] = {}
-        self._ended: dict[int, None] = {}
-        self._client: Direction | None = None  # which side asks, once its bytes said so
+        self._streams: Recent[int, _Stream] = Recent(_STREAMS_MOST)
+        self._ended: Recent[int, None] = Recent(_ENDED_MOST)
+        self._client: Direction | None = None  # the side that sends requests, once that is known
         self._heads = 0
         self._spent = 0  # bytes of frames that belong to no message
-        self._hole: str | None = None  # why bytes are missing, of the hole that was seen last
+        self._hole: str | None = None  # the reason of the newest gap
 
     def feed(self, side: Side, chunk: TlsChunk, out: list[HttpEvent]) -> None:
         decoder = self._decoders[side.direction]
@@ -103,7 +115,7 @@ class Http2Session(Session):
                 case Lost():
                     self._lost(side, item)
                 case Unparsed():
-                    self.foreign(item, source, side, out)
+                    self.unparsed(item, source, side, out)
             side.first = origin
 
     def _data(self, side: Side, data: Data, origin: Origin, out: list[HttpEvent]) -> None:
@@ -145,10 +157,10 @@ class Http2Session(Session):
                 self._end(stream, way, reason=None, origin=origin, out=out, number=number, trailers=fields.headers)
             return
         if (stream is None and number in self._ended) or (stream is not None and way in stream.ended):
-            self._spent += size  # nothing can come behind an end
+            self._spent += size  # no frame may follow the end of a message
             return
         stream = stream or self._open(number, origin, out)
-        if message is not None:  # a second head where none can be
+        if message is not None:  # a second head is malformed
             self._end(stream, way, reason="malformed", origin=origin, out=out, number=number)
             stream = self._streams.get(number) or self._open(number, origin, out)
         if fields.promised or self._asks(way):
@@ -212,11 +224,11 @@ class Http2Session(Session):
         *,
         known: bool,
         unseen: bool,
-    ) -> Message:
+    ) -> OpenMessage:
         """`unseen`: what came first on this stream may be its trailers, or the middle of its body."""
         assert side.first is not None
         asked = stream.asked if type(head) is ResponseHead else None
-        message = Message(
+        message = OpenMessage(
             side.first, stream.exchange, head=head, limit=self.context.body_limit, asked=asked, stream=number, size=size,
             headers_complete=known and not unseen, damage="head_unseen" if unseen else None,
         )  # fmt: skip
@@ -230,7 +242,7 @@ class Http2Session(Session):
 
     def _open(self, number: int, origin: Origin, out: list[HttpEvent]) -> _Stream:
         if len(self._streams) >= _STREAMS_MOST or self._heads > _HEADS_MOST:
-            oldest, stream = next(iter(self._streams.items()))
+            oldest, stream = self._streams.pop_oldest()
             for way in list(stream.messages):
                 self._end(stream, way, reason="evicted", origin=origin, out=out, number=oldest)
             self._forget(oldest)
@@ -262,9 +274,7 @@ class Http2Session(Session):
 
     def _forget(self, number: int) -> None:
         self._streams.pop(number, None)
-        self._ended[number] = None
-        if len(self._ended) > _ENDED_MOST:
-            del self._ended[next(iter(self._ended))]
+        self._ended.put(number, None)
 
     def _reset(self, reset: Reset, origin: Origin, out: list[HttpEvent]) -> None:
         stream = self._streams.get(reset.stream)
@@ -278,7 +288,7 @@ class Http2Session(Session):
         if stream.asked is not None and not stream.answered:
             head = ResponseHead(0, "", "HTTP/2", ())
             at = replace(origin, direction="out" if self._client == "in" else "in")
-            message = Message(
+            message = OpenMessage(
                 at, stream.exchange, head=head, limit=0, asked=stream.asked, stream=number, headers_complete=False
             )
             out.append(message.end(reason, at, 0))
@@ -306,21 +316,32 @@ class Http2Session(Session):
 
     def held(self) -> int:
         messages = (message for stream in self._streams.values() for message in stream.messages.values())
-        return self._spent + sum(map(Message.held, messages)) + sum(each.held() for each in self._decoders.values())
+        return self._spent + sum(map(OpenMessage.held, messages)) + sum(each.held() for each in self._decoders.values())
 
     def kept(self) -> int:
         messages = (message for stream in self._streams.values() for message in stream.messages.values())
-        return sum(map(Message.kept, messages)) + sum(each.kept() for each in self._decoders.values())
+        return sum(map(OpenMessage.kept, messages)) + sum(each.kept() for each in self._decoders.values())
 
-    def snapshot(self) -> Any:
-        decoders = {name: decoder.snapshot() for name, decoder in self._decoders.items()}
-        streams = [[number, replace(stream)] for number, stream in self._streams.items()]
-        return [decoders, streams, list(self._ended), self._client, self._spent, self._hole]
+    def snapshot(self) -> bytes:
+        state = _State(
+            decoders={name: msgspec.msgpack.encode(decoder.snapshot()) for name, decoder in self._decoders.items()},
+            streams=list(self._streams.items()),
+            ended=list(self._ended),
+            client=self._client,
+            spent=self._spent,
+            hole=self._hole,
+        )
+        return msgspec.msgpack.encode(state)
 
-    def restore(self, state: Any, /) -> None:
-        decoders, streams, ended, self._client, self._spent, self._hole = state
-        for name, decoder in self._decoders.items():
-            decoder.restore(decoders[name])
-        self._streams = {number: msgspec.convert(stream, _Stream) for number, stream in streams}
-        self._heads = sum(message.weight for stream in self._streams.values() for message in stream.messages.values())
-        self._ended = dict.fromkeys(ended)
+    @classmethod
+    def restored(cls, context: Context, state: bytes) -> Http2Session:
+        """The session that a snapshot holds."""
+        saved = msgspec.msgpack.decode(state, type=_State)
+        made = cls(context, fresh=True)
+        for name, decoder in made._decoders.items():
+            decoder.restore(msgspec.msgpack.decode(saved.decoders[name]))
+        made._streams.update(saved.streams)
+        made._heads = sum(message.weight for _, stream in saved.streams for message in stream.messages.values())
+        made._ended.update(dict.fromkeys(saved.ended))
+        made._client, made._spent, made._hole = saved.client, saved.spent, saved.hole
+        return made

@@ -1,8 +1,6 @@
-"""What is known of one HTTP message while its bytes come in -> HttpRequest, HttpResponse and BodyPart."""
+"""The bytes of one HTTP message as they come in -> HttpRequest, HttpResponse and BodyPart."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -10,7 +8,7 @@ from msgspec import Struct
 from ..events import BodyPart, Headers, HttpEvent, HttpRequest, HttpResponse, Origin
 from ..wire.http1_head import RequestHead, ResponseHead, field
 
-__all__ = ["Asked", "Message", "is_streamed", "restored", "weight_of"]
+__all__ = ["Asked", "OpenMessage", "is_streamed", "weight_of"]
 
 
 class Asked(Struct):
@@ -38,11 +36,11 @@ def weight_of(headers: Headers) -> int:
     return sum([160 + len(name) + len(value) for name, value in headers])
 
 
-class Message(Struct):
+class OpenMessage(Struct):
     """
     A message that has begun. Of a body longer than `limit` the first three quarters of that and the last quarter are kept.
 
-    A streamed body is not kept at all: it goes out as it comes in.
+    A streamed body is not kept at all: it is emitted as it comes in.
     """
 
     origin: Origin
@@ -60,10 +58,10 @@ class Message(Struct):
     gap: bool = False  # of a streamed body bytes may be missing behind the last part
     begun: bytearray = msgspec.field(default_factory=bytearray)
     ending: bytearray = msgspec.field(default_factory=bytearray)  # the end of a body whose beginning has filled its room
-    cut: int = 0  # bytes between the two that were let go
+    cut: int = 0  # bytes between the two that were dropped
     lost: int = 0
-    hole: int = -1  # so many bytes of the body stand before the first that were not captured; -1: all were
-    size: int = 0  # bytes on the wire that are not part of anything given out
+    hole: int = -1  # bytes of the body before the first gap; -1: there is none
+    size: int = 0  # bytes on the wire that no event stands for yet
 
     def begin_streaming(self) -> HttpResponse:
         """The head alone; the body follows in parts."""
@@ -90,7 +88,7 @@ class Message(Struct):
         return None
 
     def break_off(self, reason: str) -> None:
-        """Bytes may be missing here, and nobody knows how many."""
+        """Bytes may be missing here, an unknown number of them."""
         self.damage = self.damage or reason
         self.gap = self.streaming
         self._note_hole()
@@ -192,7 +190,7 @@ class Message(Struct):
         )
 
     def _whole(self, reason: str | None) -> tuple[bytes, int, str | None]:
-        """The body, how much of it stands behind what is missing inside, and why it is not complete."""
+        """The body, its bytes after the first gap, and why it is not complete."""
         self._trim(self.limit // 4)
         body = bytes(self.begun + self.ending)
         whole = len(self.begun) if self.cut else len(body)
@@ -201,14 +199,9 @@ class Message(Struct):
         return body, len(body) - whole, reason or ("body_limit" if self.cut or self.lost else None)
 
     def held(self) -> int:
-        """Bytes on the wire that are not part of anything given out."""
+        """Bytes on the wire that no event stands for yet."""
         return self.size
 
     def kept(self) -> int:
         """Bytes of memory."""
         return len(self.begun) + len(self.ending) + self.weight
-
-
-def restored(saved: Any) -> Message | None:
-    """The message that a snapshot holds."""
-    return None if saved is None else msgspec.convert(saved, Message)

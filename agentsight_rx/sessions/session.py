@@ -1,9 +1,8 @@
-"""What parse_http needs from a protocol that is spoken on a connection."""
+"""The interface of a protocol on a connection, as parse_http uses it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from msgspec import Struct
 
@@ -21,7 +20,7 @@ class Side(Struct):
     seq: int = 0
     first: Origin | None = None  # of the first byte that is held
     last: Origin | None = None
-    marked: bool = False  # by a filter: all records that what is held came in
+    marked: bool = False  # a filter marked every record of the bytes that are held
 
 
 class Context(Struct, frozen=True):
@@ -34,9 +33,9 @@ class Context(Struct, frozen=True):
 
 class Session:
     """
-    One protocol on one connection. What it makes of its bytes goes to the end of `out`.
+    One protocol on one connection. It appends the events that it makes to `out`.
 
-    Where another protocol takes over, `successor` is that, and `handed` are the bytes that belong to it already.
+    Where another protocol takes over, that is the `successor`, and `handed` are the bytes that already belong to it.
     """
 
     name: str
@@ -47,7 +46,7 @@ class Session:
         self.handed: list[TlsChunk] = []
 
     def whole_part(self, side: Side, chunk: TlsChunk) -> BodyPart | None:
-        """The shortest way: `chunk`, behind which nothing is missing, is a part of a streamed body and nothing else."""
+        """A fast path: the part of a streamed body, where `chunk` holds exactly one and no byte is missing; else None."""
         return None
 
     def feed(self, side: Side, chunk: TlsChunk, out: list[HttpEvent]) -> None:
@@ -59,7 +58,7 @@ class Session:
         raise NotImplementedError
 
     def finish(self, reason: str | None, out: list[HttpEvent]) -> None:
-        """Nothing more comes; `reason` says why, None: the connection was closed in order."""
+        """No more bytes come. `reason` says why; None: the connection was closed in order."""
         raise NotImplementedError
 
     def held(self) -> int:
@@ -70,14 +69,12 @@ class Session:
         """Bytes of memory that are held."""
         return self.held()
 
-    def snapshot(self) -> Any:
+    def snapshot(self) -> bytes:
+        """All that `restored` needs, as msgpack."""
         raise NotImplementedError
 
-    def restore(self, state: Any, /) -> None:
-        raise NotImplementedError
-
-    def foreign(self, item: Unparsed, source: TlsChunk | Origin, side: Side, out: list[HttpEvent]) -> None:
-        """Bytes that this protocol does not know."""
+    def unparsed(self, item: Unparsed, source: TlsChunk | Origin, side: Side, out: list[HttpEvent]) -> None:
+        """Bytes that this protocol cannot parse."""
         chunk = raw(item, source, side)
         if self.successor is None:
             out.append(chunk)
@@ -91,7 +88,7 @@ def origin_of(source: TlsChunk | Origin) -> Origin:
 
 
 def raw(item: Unparsed, source: TlsChunk | Origin, side: Side) -> TlsChunk:
-    """Bytes that nobody understood, as the chunk they came in where that is possible."""
+    """Unparsed bytes, as the chunk they came in where that is possible."""
     if isinstance(source, Origin):
         return TlsChunk(side.first or source, item.data, side.offset + item.at, side.seq, marked=side.marked)
     if item.data is source.data:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 from msgspec import Struct
 
@@ -24,6 +22,12 @@ class _Opening(Struct, frozen=True):
     target: str | None
     host: str | None
     deflate: dict[Direction, Deflate | None]
+
+
+class _State(Struct, array_like=True):
+    opening: _Opening
+    decoders: dict[Direction, bytes]
+    missed: dict[Direction, int]
 
 
 class WebSocketSession(Session):
@@ -72,7 +76,7 @@ class WebSocketSession(Session):
         opening = self._opening
         for item in items:
             if type(item) is Unparsed:
-                self.foreign(item, source, side, out)
+                self.unparsed(item, source, side, out)
                 side.first = origin
                 continue
             assert type(item) is SocketMessage
@@ -106,16 +110,20 @@ class WebSocketSession(Session):
     def kept(self) -> int:
         return sum(decoder.kept() for decoder in self._decoders.values())
 
-    def snapshot(self) -> Any:
-        decoders = {name: decoder.snapshot() for name, decoder in self._decoders.items()}
-        return [self._opening, decoders, dict(self._missed)]
+    def snapshot(self) -> bytes:
+        state = _State(
+            self._opening,
+            decoders={way: msgspec.msgpack.encode(decoder.snapshot()) for way, decoder in self._decoders.items()},
+            missed=self._missed,
+        )
+        return msgspec.msgpack.encode(state)
 
     @classmethod
-    def restored(cls, context: Context, state: Any) -> WebSocketSession:
+    def restored(cls, context: Context, state: bytes) -> WebSocketSession:
         """The session that a snapshot holds."""
-        opening, decoders, missed = state
-        made = cls(context, msgspec.convert(opening, _Opening))
+        saved = msgspec.msgpack.decode(state, type=_State)
+        made = cls(context, saved.opening)
         for name, decoder in made._decoders.items():
-            decoder.restore(decoders[name])
-            made._missed[name] = missed[name]
+            decoder.restore(msgspec.msgpack.decode(saved.decoders[name]))
+        made._missed = saved.missed
         return made

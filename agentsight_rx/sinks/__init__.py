@@ -1,4 +1,4 @@
-"""Destinations: each a noun, made with its options, given to `run`."""
+"""Where events go: each sink is a noun, a function of its options; `run` gets the result."""
 
 from .console import console
 from .jsonl import jsonl

@@ -1,22 +1,27 @@
-"""Events -> one compact JSON envelope a line on a text stream."""
+"""Events and other values -> one line of compact JSON each, on a text stream."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import BinaryIO
+from typing import BinaryIO, cast, get_args
 
+import msgspec
+
+from ..core.sink import Sink
 from ..envelope import encode_line
-from ..events import Tick
+from ..events import Event, Tick
 from ..loss import Ledger
-from ..sink import Output, Sink
 from ..view import AnyRow
 
 __all__ = ["console"]
 
 
-def console(*, to: BinaryIO | None = None) -> Sink:
-    """Print every event to `to` (standard output), flushed a batch at a time."""
+def console(*, to: BinaryIO | None = None) -> Sink[object]:
+    """
+    Print what a graph emits to `to` (standard output), flushed a batch at a time: an event as its envelope, any other value as
+    JSON. Rows of the view and ticks are not printed.
+    """
     return Sink("console", lambda ledger: _ConsoleWriter(ledger, to or sys.stdout.buffer))
 
 
@@ -24,7 +29,7 @@ class _ConsoleWriter:
     def __init__(self, _: Ledger, to: BinaryIO) -> None:
         self._to = to
 
-    def write(self, batch: Sequence[Output], /) -> None:
+    def write(self, batch: Sequence[object], /) -> None:
         lines = lines_of(batch)
         if lines:
             self._to.write(lines)
@@ -37,6 +42,15 @@ class _ConsoleWriter:
         pass
 
 
-def lines_of(batch: Sequence[Output]) -> bytes:
-    """The JSON lines of the events in `batch`; rows and ticks are no events that anybody saw."""
-    return b"".join(encode_line(item) + b"\n" for item in batch if not isinstance(item, AnyRow | Tick))
+def lines_of(batch: Sequence[object]) -> bytes:
+    """The JSON lines of what a graph emitted, but for rows and ticks, which are not events."""
+    return b"".join(_line(item) + b"\n" for item in batch if not isinstance(item, AnyRow | Tick))
+
+
+def _line(item: object) -> bytes:
+    """Values that JSON does not know are written as Python shows them."""
+    return encode_line(cast("Event", item)) if type(item) in _EVENTS else _encoder.encode(item)
+
+
+_EVENTS = frozenset(get_args(Event))
+_encoder = msgspec.json.Encoder(enc_hook=repr)

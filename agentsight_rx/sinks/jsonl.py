@@ -6,15 +6,15 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..core.sink import Sink
 from ..errors import SinkError
 from ..files import create_private
-from ..sink import Output, Sink
 from .console import lines_of
 
 __all__ = ["jsonl"]
 
 
-def jsonl(path: str | Path, *, owner: tuple[int, int] | None = None) -> Sink:
+def jsonl(path: str | Path, *, owner: tuple[int, int] | None = None) -> Sink[object]:
     """Write every event to a new file at `path`: readable by its owner only, since it holds prompts and answers."""
     return Sink("jsonl", lambda _: _JsonlWriter(Path(path), owner))
 
@@ -26,7 +26,7 @@ class _JsonlWriter:
         except OSError as error:
             raise SinkError(f"{path} cannot be written: {error.strerror}") from error
 
-    def write(self, batch: Sequence[Output], /) -> None:
+    def write(self, batch: Sequence[object], /) -> None:
         self._file.write(lines_of(batch))
 
     def flush(self) -> None:

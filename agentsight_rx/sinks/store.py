@@ -7,32 +7,32 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..events import Event
+from ..core.sink import Sink
+from ..events import Event, milliseconds
 from ..loss import Ledger
-from ..sink import Output, Sink
 from ..state import META, LmdbStore, Put, Write
-from ..view import AnyRow
-from ..view.tables import LOSSES, RUNS, SEGMENTS, Run, Segment, put
+from ..view import AnyRow, Output
+from ..view.tables import LOSSES, RUNS, SEGMENTS, Recording, Segment, put
 
 __all__ = ["redaction_key", "store"]
 
 _KEY = "redaction_key"  # of the meta table
-_SEGMENT_MOST = 512  # events in one segment: one LMDB value, one re-acquired GIL
+_SEGMENT_MOST = 512  # events in one segment: one LMDB value, which takes the GIL once
 
 
-def store(path: str | Path, *, owner: tuple[int, int] | None = None, key: bytes | None = None) -> Sink:
+def store(path: str | Path, *, owner: tuple[int, int] | None = None, key: bytes | None = None) -> Sink[Output]:
     """
-    Keep everything in the LMDB file at `path`. What was flushed survives a kill of this process; a flush comes each 250 ms.
+    Keep everything in the LMDB file at `path`. What was flushed survives a kill of this process; a flush comes every 250 ms.
 
-    `key` is kept there too, for `redaction_key`. Raises StoreError on opening where the file is no store of this version.
+    `key` is stored too, for `redaction_key`. Raises StoreError on opening where the file is not a store of this version.
     """
     return Sink("store", lambda ledger: _StoreWriter(LmdbStore.open(path, owner=owner), ledger, key))
 
 
 def redaction_key(path: str | Path | None) -> bytes:
     """
-    The key for the labels of secrets in the store at `path`: the one it has, so that equal secrets of all its runs have equal
-    labels, else 32 random bytes. Raises StoreError where the file is no store.
+    The key for the labels of secrets in the store at `path`. It is the stored one, so that equal secrets have equal labels in
+    all recordings of a store, else 32 random bytes. Raises StoreError where the file is not a store.
     """
     if path is not None and os.path.isfile(path) and os.path.getsize(path):
         kept = LmdbStore.open(path, readonly=True)
@@ -54,7 +54,7 @@ class _StoreWriter:
         last = to.scan(SEGMENTS, reverse=True, limit=1)
         self._number = int(last[0][0][0]) + 1 if last else 0
         runs = to.scan(RUNS, reverse=True, limit=1)
-        self._run = Run(number=runs[0][1].number + 1 if runs else 1, started_ms=time.time_ns() // 1_000_000)
+        self._recording = Recording(number=runs[0][1].number + 1 if runs else 1, started_ms=milliseconds(time.time_ns()))
         self._writes: list[Write] = []
         self._waiting: list[Event] = []
         self._commit()
@@ -85,12 +85,12 @@ class _StoreWriter:
     def _commit(self, *, ended: bool = False) -> None:
         self._seal()
         writes, self._writes = self._writes, []
-        now_ms = time.time_ns() // 1_000_000
-        self._run = Run(self._run.number, self._run.started_ms, now_ms, ended)
+        now_ms = milliseconds(time.time_ns())
+        self._recording = Recording(self._recording.number, self._recording.started_ms, now_ms, ended)
         losses: list[Write] = [
-            Put(LOSSES, (self._run.number, entry.stage, entry.reason.value), entry) for entry in self._ledger.entries()
+            Put(LOSSES, (self._recording.number, entry.stage, entry.reason.value), entry) for entry in self._ledger.entries()
         ]
-        self._store.commit([*writes, *losses, Put(RUNS, self._run.number, self._run)])
+        self._store.commit([*writes, *losses, Put(RUNS, self._recording.number, self._recording)])
 
     def close(self) -> None:
         self._commit(ended=True)

@@ -1,4 +1,4 @@
-"""Events and rows -> what a page asks for: a bounded picture of the capture, and the newest rows by number."""
+"""Events and rows -> what the page requests: snapshots of a bounded view, and the newest rows by number."""
 
 from __future__ import annotations
 
@@ -12,25 +12,26 @@ from typing import TypeAlias
 from msgspec import Struct
 from msgspec.structs import replace
 
+from ..events import milliseconds
 from ..loss import Ledger
-from ..sink import Output
-from ..view import CallRow, ProcessRow, ResourceRow, ToolRow
-from ..view.snapshot import AUDIT_DEFAULT, Completeness, Snapshot, View, completeness, weight_of
+from ..view import CallRow, Output, ProcessRow, ResourceRow, ToolRow
+from ..view.snapshot import AUDIT_DEFAULT, View, weight_of
+from ..view.snapshot_schema import Completeness, Snapshot, completeness
 
 __all__ = ["Feed", "LiveRow", "Stretch"]
 
-# What comes live. The trail, tokens and network targets come with a snapshot: a build touches thousands of files a second
+# Rows sent live. The audit trail, tokens and network targets come with a snapshot: a build touches thousands of files a second
 LiveRow: TypeAlias = CallRow | ToolRow | ProcessRow | ResourceRow
 _LIVE = (CallRow, ToolRow, ProcessRow, ResourceRow)
 
-_RING_MOST = 20_000  # 3 s of what an agent does that starts 2,000 processes a second: a row each for fork, exec, exit
+_RING_MOST = 20_000  # rows: 3 s of an agent that starts 2,000 processes a second, with a row for each fork, exec and exit
 _RING_TEXT_MOST = 16_000_000  # characters
-_STRETCH_MOST = 500  # rows: 2 ms to encode
+_STRETCH_MOST = 500  # rows: 2 ms of encoding
 _STRETCH_TEXT_MOST = 1_000_000
 
 
 class Stretch(Struct, frozen=True):
-    """Rows in order; `last` is the number of the last one, `gone` of how many in front of them nobody knows any more."""
+    """Consecutive rows; `last` is the number of the last one, `gone` how many before them were evicted."""
 
     rows: tuple[LiveRow, ...]
     last: int
@@ -39,9 +40,9 @@ class Stretch(Struct, frozen=True):
 
 class Feed:
     """
-    A Writer for one thread, read by any number of others. Rows are numbered from 1.
+    A Writer for one thread, read by any number of other threads. Rows are numbered from 1.
 
-    `write` does no more than to put rows into bounded tables under a lock that readers hold for about a millisecond.
+    `write` only puts rows into bounded tables, under a lock that readers hold for about a millisecond.
     """
 
     def __init__(self, ledger: Ledger, *, most: int = _RING_MOST) -> None:
@@ -68,7 +69,7 @@ class Feed:
         pass
 
     def close(self) -> None:
-        """The capture has ended: what is here stays readable."""
+        """The capture has ended; the rows stay readable."""
         self._ended = True
 
     @property
@@ -81,28 +82,28 @@ class Feed:
         return self._last
 
     def completeness(self) -> Completeness:
-        """What the ledger of the run says by now."""
+        """The losses so far, from the ledger of the run."""
         return completeness(self._ledger.entries())
 
     def snapshot(self, *, audit_limit: int = AUDIT_DEFAULT) -> Snapshot:
         with self._lock:
             view, last = self._view.copy(), self._last
-        made = view.snapshot(self.completeness(), now_ms=time.time_ns() // 1_000_000, audit_limit=audit_limit)
+        made = view.snapshot(self.completeness(), now_ms=milliseconds(time.time_ns()), audit_limit=audit_limit)
         return replace(made, last_event_id=last)
 
     def after(self, number: int) -> Stretch:
-        """The oldest rows behind row `number` that are still here, a message full at most."""
+        """The oldest rows after row `number` that were not evicted, as many as one message takes."""
         with self._lock:
-            behind = self._last - number
-            found = list(islice(reversed(self._ring), behind))
+            newer = self._last - number
+            found = list(islice(reversed(self._ring), newer))
         found.reverse()
         rows = found[: _fitting(found[:_STRETCH_MOST])]
-        gone = behind - len(found)
+        gone = newer - len(found)
         return Stretch(tuple(rows), number + gone + len(rows), gone)
 
 
 def _fitting(rows: Sequence[LiveRow]) -> int:
-    """How many of `rows` a message takes: one at least."""
+    """How many of `rows` one message takes, at least one."""
     text = 0
     for count, row in enumerate(rows):
         text += weight_of(row)

@@ -1,11 +1,11 @@
-"""Where events come from: each a noun, a function of its options that gives a Stream."""
+"""Where events come from: each source is a noun, a function of its options that returns a Stream."""
 
 from .files import FileOptions, files
 from .net import NetOptions, net
 from .process import ProcessOptions, process
 from .readline import ReadlineOptions, readline
 from .replay.source import ReplayOptions, replay
-from .stdio import StdioOptions, stdio
+from .stdio.source import StdioOptions, stdio
 from .system import SystemOptions, system
 from .target import Target
 from .tls.source import TlsOptions, tls

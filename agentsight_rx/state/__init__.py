@@ -1,4 +1,4 @@
-"""What outlives the process: typed tables, and two stores that behave the same."""
+"""Storage: typed tables, and two stores with the same behaviour, in memory and in LMDB."""
 
 from .lmdb_store import META, SCHEMA_VERSION, LmdbStore
 from .memory import MemoryStore

@@ -1,4 +1,4 @@
-"""A Store in one LMDB file, `run.lmdb` beside `run.lmdb-lock`, that other processes can read while it is written."""
+"""A Store in one LMDB file, `run.lmdb` with `run.lmdb-lock`, which other processes can read while it is written."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SCHEMA_VERSION = 1
 PRODUCT = "agentsight-rx"
 META = Table[int | str]("meta", int | str)  # "product" and "schema_version"
 
-MAP_SIZE = 1 << 36  # bytes of address space; the file grows only as rows come, and the map is doubled if they ever fill it
+MAP_SIZE = 1 << 36  # bytes of address space; the file grows with its rows, and the map is doubled when they fill it
 
 V = TypeVar("V")
 R = TypeVar("R")
@@ -31,20 +31,20 @@ class LmdbStore:
     """
     All tables in one B-tree: the table's name is the first part of every key.
 
-    A commit costs no disk flush: it survives the death of the process at once, a loss of power from the next `sync()` on.
+    A commit does not flush to disk: it survives the death of the process at once, a power failure from the next `sync()` on.
     Every read is one short transaction, since a long one keeps the file growing. Threads may share a store; a process
-    opens a file once, and a fork must open it anew.
+    opens a file once, and after a fork the child must open it again.
     """
 
     def __init__(self, path: str, *, readonly: bool) -> None:
-        """Use `open`, which looks before it touches."""
+        """Use `open`, which checks the file first."""
         self._path = path
         self._readonly = readonly
         self._closed = False
-        self._users = 0  # transactions that run; the map may move, or go, only when there is none
+        self._users = 0  # running transactions; the map may be moved or closed only when there is none
         self._idle = Condition()
-        self._gate = Lock()  # closed to new transactions by who waits for that, or steady reading would keep it waiting
-        self._unlocked = readonly and not os.path.exists(_lock_of(path))  # then nobody writes, and we create nothing
+        self._gate = Lock()  # a resize or close holds it, so that new transactions cannot delay it forever
+        self._unlocked = readonly and not os.path.exists(_lock_of(path))  # no writer has it open, and reading creates no file
         self._env = _environment(path, readonly=readonly, lock=not self._unlocked)
         try:
             self._env.reader_check()  # frees the slots of readers that were killed
@@ -59,16 +59,16 @@ class LmdbStore:
     @classmethod
     def open(cls, path: str | os.PathLike[str], *, readonly: bool = False, owner: tuple[int, int] | None = None) -> LmdbStore:
         """
-        Open the store at `path` to append, or only to read. To append makes the files that are missing: 0600, of `owner`
+        Open the store at `path` to append, or only to read. Opening to append creates missing files: 0600, of `owner`
         (uid, gid) if given.
 
-        Raises StoreError, and changes nothing, for a file that is no store, is of another schema version or is open already.
+        Raises StoreError, and changes nothing, for a file that is not a store, has another schema version or is open already.
         """
         name = os.fspath(path)
         if readonly:
             return cls(name, readonly=True)
         if _size(name):
-            cls(name, readonly=True).close()  # raises for what we must not touch
+            cls(name, readonly=True).close()  # raises for a file that must not be changed
         for file in (name, _lock_of(name)):
             _create(file, owner)
         return cls(name, readonly=False)
@@ -91,7 +91,7 @@ class LmdbStore:
     ) -> list[tuple[tuple[Part, ...], V]]:
         low, high = table.bounds(prefix, start, stop)
         rows = self._run(lambda txn: _collect(_walk(txn.cursor(), low, high, reverse), low, high, limit))
-        rows.sort(reverse=reverse)  # long keys that begin alike came in the order of their hashes
+        rows.sort(reverse=reverse)  # shortened keys with the same beginning came in the order of their hashes
         return [(table.parts(key), table.value(raw)) for key, raw in rows[:limit]]
 
     def commit(self, writes: Sequence[Write]) -> None:
@@ -113,7 +113,7 @@ class LmdbStore:
             with self._using():
                 self._env.sync(True)
         except lmdb.Error as error:
-            raise StoreError(f"{self._path} cannot be brought to disk: {error}") from error
+            raise StoreError(f"{self._path} cannot be synced to disk: {error}") from error
 
     def close(self) -> None:
         if self._closed:
@@ -126,9 +126,9 @@ class LmdbStore:
                 self._env.close()
 
     def _run(self, work: Callable[[lmdb.Transaction[bytes]], R], *, write: bool = False) -> R:
-        """Do `work` in one transaction; if the map is too small for it, again from its start in a larger one."""
+        """Do `work` in one transaction; if the map is too small, again from its start with a larger map."""
         if self._unlocked and os.path.exists(_lock_of(self._path)):
-            raise StoreError(f"{self._path} was opened before something began to write it: open it again.")
+            raise StoreError(f"{self._path} was opened before a writer opened it: open it again.")
         try:
             while True:
                 try:
@@ -189,7 +189,7 @@ def _environment(path: str, *, readonly: bool, lock: bool) -> lmdb.Environment:
     try:
         return lmdb.open(path, subdir=False, map_size=MAP_SIZE, readonly=readonly, sync=False, mode=0o600, lock=lock)
     except (lmdb.InvalidError, lmdb.VersionMismatchError) as error:
-        raise StoreError(f"{path} is not a store but some other file: give the path of a store.") from error
+        raise StoreError(f"{path} is not a store: give the path of a store.") from error
     except lmdb.Error as error:
         if "already open" in str(error):
             raise StoreError(f"{path} is already open in this process: share that store.") from error
@@ -197,12 +197,12 @@ def _environment(path: str, *, readonly: bool, lock: bool) -> lmdb.Environment:
 
 
 def _create(path: str, owner: tuple[int, int] | None) -> None:
-    """Make an empty private file unless there is one; never open an existing one, since to close it drops LMDB's locks."""
+    """Make an empty private file unless there is one; never open an existing one, since closing it would drop LMDB's locks."""
     try:
         with suppress(FileExistsError):
             file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             try:
-                os.fchmod(file, 0o600)  # whatever the umask took away
+                os.fchmod(file, 0o600)  # whatever the umask is
                 if owner is not None:
                     os.fchown(file, *owner)
             finally:
@@ -212,7 +212,7 @@ def _create(path: str, owner: tuple[int, int] | None) -> None:
 
 
 def _fit(key: bytes, value: bytes) -> tuple[bytes, bytes]:
-    """A row as LMDB holds it: where the key had to be shortened, the whole key stands in front of the value."""
+    """A row as LMDB holds it: where the key was shortened, the value begins with the whole key."""
     if len(key) < LONGEST_KEY:
         return key, value
     return shorten(key), len(key).to_bytes(4, "big") + key + value
@@ -226,17 +226,17 @@ def _restore(key: bytes, value: bytes) -> tuple[bytes, bytes]:
 
 
 def _walk(cursor: lmdb.Cursor[bytes], low: bytes, high: bytes, reverse: bool) -> Iterator[tuple[bytes, bytes]]:
-    """Every row from `low` to before `high`, and some around: in a file only the first bytes of a long key tell its place."""
+    """Every row from `low` to before `high`, and some around: a long key is sorted by its first bytes only."""
     first = low[:KEPT]
-    behind = high if len(high) < KEPT else high[:KEPT].ljust(LONGEST_KEY, b"\xff")
+    end = high if len(high) < KEPT else high[:KEPT].ljust(LONGEST_KEY, b"\xff")
     if reverse:
-        found = cursor.set_range(behind) or cursor.last()
+        found = cursor.set_range(end) or cursor.last()
         return takewhile(lambda row: row[0] >= first, cursor.iterprev()) if found else iter(())
-    return takewhile(lambda row: row[0] < behind, cursor.iternext()) if cursor.set_range(first) else iter(())
+    return takewhile(lambda row: row[0] < end, cursor.iternext()) if cursor.set_range(first) else iter(())
 
 
 def _collect(rows: Iterator[tuple[bytes, bytes]], low: bytes, high: bytes, limit: int | None) -> list[tuple[bytes, bytes]]:
-    """Those within the exact bounds: `limit` of them, and the rest of the keys that begin like the last."""
+    """The rows within the exact bounds: `limit` of them, and all other keys with the beginning of the last one."""
     found: list[tuple[bytes, bytes]] = []
     for short, stored in rows:
         if found and limit is not None and len(found) >= limit and short[:KEPT] != found[-1][0][:KEPT]:

@@ -1,4 +1,4 @@
-"""A Store in memory: for tests, and for a run that keeps nothing."""
+"""A Store in memory: for tests, and for runs without a file."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ V = TypeVar("V")
 
 
 class MemoryStore:
-    """Rows as the same bytes as on disk, so that a value that was read shares nothing with the one that was written."""
+    """Rows are kept as the same bytes as on disk, so a value that was read shares nothing with the one that was written."""
 
     def __init__(self) -> None:
         self._lock = Lock()

@@ -1,4 +1,4 @@
-"""What outlives a process: typed rows under ordered keys, written in atomic batches."""
+"""The interface of a store: typed rows under ordered keys, written in atomic batches."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ V = TypeVar("V")
 
 
 class Put(Struct, Generic[V], frozen=True):
-    """Set the row of `key`, whether it is there or not."""
+    """Set the row of `key`, new or not."""
 
     table: Table[V]
     key: Key
@@ -24,7 +24,7 @@ class Put(Struct, Generic[V], frozen=True):
 
 
 class Delete(Struct, frozen=True):
-    """Remove the row of `key`; nothing happens if there is none."""
+    """Remove the row of `key`, if there is one."""
 
     table: Table[Any]  # Any: a delete does not look at the value
     key: Key
@@ -35,13 +35,13 @@ Write: TypeAlias = Put[Any] | Delete  # Any: one batch may hold rows of many typ
 
 class Store(Protocol):
     """
-    Rows by table and key. One thread writes at a time, any number read; every call sees whole commits only.
+    Rows by table and key. One thread writes at a time, any number of threads read; every call sees complete commits only.
 
     All methods raise StoreError.
     """
 
     def get(self, table: Table[V], key: Key) -> V | None:
-        """The row of `key`, as a fresh value."""
+        """The row of `key`, as a new value."""
         ...
 
     def scan(
@@ -57,26 +57,26 @@ class Store(Protocol):
         """
         The rows whose key begins with the parts of `prefix` and lies in `start` <= key < `stop`, sorted, at most `limit`.
 
-        `start` and `stop` are whole keys; `reverse` changes the order, never their meaning. It is a list because it is
-        one moment of the store: page through a long table with `limit` and `start`.
+        `start` and `stop` are whole keys; `reverse` changes the order, never their meaning. The list is one moment of the
+        store: page through a long table with `limit` and `start`.
         """
         ...
 
     def commit(self, writes: Sequence[Write]) -> None:
-        """Apply all of `writes` in order, or none of them. What is committed survives the end of the process."""
+        """Apply all of `writes` in order, or none of them. Committed rows survive the end of the process."""
         ...
 
     def sync(self) -> None:
-        """Return when all that was committed would survive a loss of power."""
+        """Return once everything committed survives a power failure."""
         ...
 
     def close(self) -> None:
-        """Sync and let go. A second call does nothing."""
+        """Sync and release the store. A second call does nothing."""
         ...
 
 
 def encode_writes(writes: Sequence[Write], /) -> dict[bytes, bytes | None]:
-    """Key -> value as bytes, None where the row goes away; of several writes to a key the last one counts."""
+    """Key -> value as bytes, None where the row is removed; of several writes to a key the last one counts."""
     return {
         write.table.key(write.key): msgspec.msgpack.encode(write.value) if isinstance(write, Put) else None for write in writes
     }

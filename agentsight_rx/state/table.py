@@ -1,4 +1,4 @@
-"""Rows <-> bytes: what a table is, and how its keys are written so that bytes sort like keys."""
+"""Rows <-> bytes: typed tables, and an encoding of keys whose bytes sort like the keys."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ Key: TypeAlias = Part | tuple[Part, ...]  # a single part means a tuple of one
 V = TypeVar("V")
 
 LONGEST_KEY = 511  # bytes, set by LMDB
-KEPT = LONGEST_KEY - sha256().digest_size  # bytes at the front of a long key that stay as they are
+KEPT = LONGEST_KEY - sha256().digest_size  # bytes at the front of a long key that are kept
 
-# A part is a tag and its bytes. The tags order the kinds, and all are below 0xff: behind the end of a part (0x00) that
-# leaves 0xff free to say "this 0x00 was a byte of the text", and `key + 0xff` is above everything that begins with `key`.
+# A part is a tag and its bytes, and ends with 0x00. The tags order the kinds. All are below 0xff, so 0x00 0xff can stand for
+# a 0x00 inside a text, and `key + 0xff` sorts after every key that begins with `key`.
 _INT, _BYTES, _STR = b"\x01", b"\x02", b"\x03"
 _END, _ESCAPED = b"\x00", b"\x00\xff"
 
@@ -33,7 +33,7 @@ class Table(Generic[V]):
     """
     The rows of one kind: `SPANS = Table("spans", Span)`. `name` is unique in a store, `type` anything msgspec can decode.
 
-    For a union the checkers need to be told: `EVENTS = Table[Event]("events", Event)`.
+    A union needs its type for the checkers: `EVENTS = Table[Event]("events", Event)`.
     """
 
     name: str
@@ -48,7 +48,7 @@ class Table(Generic[V]):
         return msgspec.msgpack.Decoder(cast("builtins.type[V]", self.type))
 
     def key(self, key: Key, /) -> bytes:
-        """`key` as bytes that sort like it and that no key of another table begins with."""
+        """`key` as bytes that sort like it; no key of another table begins with them."""
         return self._front + encode_key(key)
 
     def parts(self, raw: bytes, /) -> tuple[Part, ...]:
@@ -56,7 +56,7 @@ class Table(Generic[V]):
         return decode_key(raw[len(self._front) :])
 
     def value(self, raw: bytes, /) -> V:
-        """The value behind `raw` msgpack. Raises StoreError if it is of another shape than the table's type."""
+        """The value that `raw` encodes. Raises StoreError if it does not have the table's type."""
         try:
             return self._decoder.decode(raw)
         except msgspec.DecodeError as error:
@@ -79,7 +79,7 @@ def encode_key(key: Key, /) -> bytes:
     """
     The order of the bytes is the order of the tuples: shorter before longer, int before bytes before str, text by code point.
 
-    Ints are 0..2**64-1, anything else raises OverflowError. What begins with a tuple has bytes that begin with its bytes.
+    Ints are 0..2**64-1, others raise OverflowError. The bytes of a tuple begin with the bytes of each of its prefixes.
     """
     return b"".join(map(_encode_part, key if isinstance(key, tuple) else (key,)))
 
@@ -107,7 +107,7 @@ def shorten(raw: bytes, /) -> bytes:
     """
     A key as LMDB can hold it. One of 511 bytes or more becomes its first 479 and the SHA-256 of the whole: exactly 511.
 
-    So the length tells the two apart, and keys that differ in the first 479 bytes keep their order.
+    So the length shows whether a key was shortened, and keys that differ in the first 479 bytes keep their order.
     """
     return raw if len(raw) < LONGEST_KEY else raw[:KEPT] + sha256(raw).digest()
 

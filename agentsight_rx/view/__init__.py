@@ -1,7 +1,7 @@
-"""The picture of a capture: its rows, how events become rows, and the questions asked of them."""
+"""The rows of a capture, how events become rows, and what is read from the rows: reports and snapshots."""
 
 from .fold import Fold
-from .rows import AnyRow, AuditRow, CallRow, NetworkRow, ProcessRow, ResourceRow, Row, TokenRow, ToolRow
+from .rows import AnyRow, AuditRow, CallRow, NetworkRow, Output, ProcessRow, ResourceRow, Row, TokenRow, ToolRow
 
 __all__ = [
     "AnyRow",
@@ -9,6 +9,7 @@ __all__ = [
     "CallRow",
     "Fold",
     "NetworkRow",
+    "Output",
     "ProcessRow",
     "ResourceRow",
     "Row",

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ..events import HttpRequest, HttpResponse, Origin, Reply, SseMessage, TlsClose
+from ..core.bounded import Recent
+from ..events import HttpRequest, HttpResponse, Origin, Reply, SseMessage, TlsClose, milliseconds
 from ..llm import PROVIDERS, Prompt, find, provider_label, provider_named
 from ..wire.http1 import field
-from .processes import ms
-from .rows import AuditRow, CallRow, Row, TokenRow
+from .rows import AuditRow, CallRow, Row, TokenRow, process_id
 
 __all__ = ["Calls", "Outcome", "call_id"]
 
@@ -24,7 +21,7 @@ _COUNT_MOST = 2**63 - 1  # a store and a collector hold no more
 
 
 class Outcome(Struct, frozen=True):
-    """What one event meant: rows to emit, and, where it ended a call, the call and the tools it asked for."""
+    """The rows that one event gives; where it ended a call, also the call and its reply, where it began one, its prompt."""
 
     rows: list[Row]
     call: CallRow | None = None
@@ -39,16 +36,25 @@ class _Open(Struct):
     row: CallRow
     start_ns: int
     connection: str
-    said: CallRow | None = None  # what a silent stream has answered so far
+    partial: CallRow | None = None  # the answer so far of a stream that fell silent
+
+
+class CallsState(Struct, array_like=True):
+    """What `Calls.snapshot` keeps."""
+
+    open: list[tuple[str, _Open]]
+    early: list[tuple[str, HttpResponse | SseMessage]]
+    done: list[str]
 
 
 class Calls:
-    """The calls that have begun and not ended."""
+    """The calls that have not ended."""
 
     def __init__(self) -> None:
-        self._open: dict[str, _Open] = {}
-        self._done: dict[str, None] = {}  # calls that were answered whole
-        self._early: dict[str, HttpResponse | SseMessage] = {}  # answers that came before their requests had ended
+        self._open: Recent[str, _Open] = Recent(_OPEN_MOST)
+        self._done: Recent[str, None] = Recent(_OPEN_MOST)  # calls whose answer was complete
+        # answers that came before their requests had ended
+        self._early: Recent[str, HttpResponse | SseMessage] = Recent(_EARLY_MOST)
 
     def request(self, event: HttpRequest) -> Outcome:
         provider = find(field(event.headers, "host") or "", event.target) if event.method == "POST" else None
@@ -58,7 +64,7 @@ class Calls:
         prompt = provider.prompt(event.body, event.target)
         row = CallRow(
             call_id(origin, event.exchange),
-            ms(origin.wall_ns),
+            milliseconds(origin.wall_ns),
             pid=origin.pid,
             comm=origin.comm,
             provider=provider_label(host or "") or provider.label,
@@ -109,23 +115,21 @@ class Calls:
         if open_call is None:
             self._keep_early(key, event)
             return _NOTHING
-        if not event.status:  # the stream was broken off before an answer
+        if not event.status:  # the stream was reset before an answer
             return Outcome([self._abort(key, event.reason or "reset", event.origin.wall_ns)])
         provider = provider_named(open_call.row.call_kind)
         return self._end(event, provider.response(event.body) if provider else Reply())
 
     def _keep_early(self, key: str, event: HttpResponse | SseMessage) -> bool:
-        """A server may answer a request that it has not read to its end (RFC 9112 9.3): that one is told once it has ended."""
+        """A server may answer before it has read the whole request (RFC 9112 9.3): keep the answer until the request ends."""
         if event.method != "POST" or event.target is None or find(event.host or "", event.target) is None:
             return False
-        while len(self._early) >= _EARLY_MOST:
-            del self._early[next(iter(self._early))]
-        self._early[key] = event
+        self._early.put(key, event)
         return True
 
     def stream(self, event: SseMessage) -> Outcome:
         key = call_id(event.origin, event.exchange)
-        if key in self._done:  # what comes behind the end mark of an answer says nothing new
+        if key in self._done:  # after its end mark an answer has nothing new
             return _NOTHING
         if key not in self._open:
             if event.dialect not in _LABELS or self._keep_early(key, event):
@@ -138,7 +142,7 @@ class Calls:
         origin, key = event.origin, call_id(event.origin, event.exchange)
         row = CallRow(
             key,
-            ms(origin.wall_ns),
+            milliseconds(origin.wall_ns),
             pid=origin.pid,
             comm=origin.comm,
             provider=provider_label(event.host) if event.host else _LABELS[event.dialect],
@@ -157,22 +161,20 @@ class Calls:
         return self._end(event, event.reply)
 
     def _end(self, event: HttpResponse | SseMessage, reply: Reply) -> Outcome:
-        """The call is answered, or, where a stream fell silent, in part."""
+        """The answer of a call, or the part of it that came before the stream fell silent."""
         origin, status, end_ns = event.origin, event.status, event.end_ns
         key = call_id(origin, event.exchange)
         first_ns = event.first_chunk_ns if isinstance(event, SseMessage) else 0
         more = isinstance(event, SseMessage) and event.reason == "timeout"
         open_call = self._open[key] if more else self._open.pop(key)
         if event.complete and not more:
-            self._done[key] = None
-            if len(self._done) > _OPEN_MOST:
-                del self._done[next(iter(self._done))]
+            self._done.put(key, None)
         asked = open_call.row
         usage = reply.usage
         failed = status >= 400 or reply.error is not None
         whole = event.complete and asked.complete
         to_wall = origin.wall_ns - origin.time_ns
-        end_ms = ms(end_ns + to_wall)
+        end_ms = milliseconds(end_ns + to_wall)
         row = replace(
             asked,
             end_timestamp_ms=end_ms,
@@ -188,7 +190,7 @@ class Calls:
             cache_creation_tokens=usage.cache_creation if usage else 0,
             cache_read_tokens=usage.cache_read if usage else 0,
             total_tokens=usage.total if usage else 0,
-            time_to_first_chunk_ms=(first_ns - open_call.start_ns) // 1_000_000 if first_ns else None,
+            time_to_first_chunk_ms=milliseconds(first_ns - open_call.start_ns) if first_ns else None,
             text=(reply.text or reply.error or "")[:_TEXT_MOST],
             thinking=reply.thinking[:_TEXT_MOST],
             response_id=reply.id or None,
@@ -200,7 +202,7 @@ class Calls:
             match_method="inferred" if event.inferred and asked.match_method == "connection" else asked.match_method,
             confidence=min(asked.confidence, 0.75) if event.inferred else asked.confidence,
         )
-        open_call.said = row if more else None
+        open_call.partial = row if more else None
         rows: list[Row] = [row]
         if usage is not None and usage.total:
             rows.append(
@@ -243,38 +245,37 @@ class Calls:
         return Outcome(rows, row, reply)
 
     def close(self, event: TlsClose) -> list[Row]:
-        """Calls on a connection that is gone get no answer any more."""
+        """The connection is closed: the calls on it get no answer."""
         gone = _connection(event.origin)
         rows = self._unasked_rows([key for key, each in self._early.items() if _connection(each.origin) == gone])
         keys = [key for key, each in self._open.items() if each.connection == gone]
         return [*rows, *(self._abort(key, "closed", event.origin.wall_ns) for key in keys)]
 
     def finish(self) -> list[Row]:
-        """The capture ends: what is still open stays without an answer."""
+        """The capture ends: open calls have no answer."""
         rows = self._unasked_rows(list(self._early))
         return [*rows, *(self._abort(key, "capture_end", None) for key in list(self._open))]
 
     def _unasked_rows(self, keys: list[str]) -> list[Row]:
-        """Answers that were kept for their requests, which never came."""
+        """Answers that were kept for requests which never came."""
         early = [self._early.pop(key) for key in keys]
         return [row for event in early if isinstance(event, SseMessage) for row in self._unasked(event).rows]
 
     def _abort(self, key: str, reason: str, end_ns: int | None) -> CallRow:
         open_call = self._open.pop(key)
-        if open_call.said:
-            return replace(open_call.said, more=False)
-        row, end_ms = open_call.row, None if end_ns is None else ms(end_ns)
+        if open_call.partial:
+            return replace(open_call.partial, more=False)
+        row, end_ms = open_call.row, None if end_ns is None else milliseconds(end_ns)
         reason = row.reason or reason
         return replace(row, status="aborted", complete=False, reason=reason, end_timestamp_ms=end_ms, end_ns=end_ns or 0)
 
-    def snapshot(self) -> Any:
-        return [list(self._open.items()), list(self._early.items()), list(self._done)]
+    def snapshot(self) -> CallsState:
+        return CallsState(list(self._open.items()), list(self._early.items()), list(self._done))
 
-    def restore(self, state: Any) -> None:
-        calls, early, done = state
-        self._done = dict.fromkeys(done)
-        self._open = {key: msgspec.convert(saved, _Open) for key, saved in calls}
-        self._early = {key: msgspec.convert(saved, HttpResponse | SseMessage) for key, saved in early}
+    def restore(self, state: CallsState) -> None:
+        self._open.update(state.open)
+        self._early.update(state.early)
+        self._done.update(dict.fromkeys(state.done))
 
 
 def call_id(origin: Origin, exchange: int) -> str:
@@ -284,7 +285,7 @@ def call_id(origin: Origin, exchange: int) -> str:
 
 def _process(origin: Origin) -> str | None:
     connection = origin.connection
-    return f"process-{connection.pid}-{connection.start_ns:x}" if connection else None
+    return process_id(connection.pid, connection.start_ns) if connection else None
 
 
 def _connection(origin: Origin) -> str:

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import os
-from typing import Any
 
-import msgspec
 from msgspec.structs import replace
 
-from ..events import FileEvent, HttpResponse, NetEvent, Origin, Readline, RpcMessage, SystemSample
-from .processes import ms
+from ..core.bounded import Recent
+from ..events import FileEvent, HttpResponse, NetEvent, Origin, Readline, RpcMessage, SystemSample, milliseconds
 from .rows import AuditRow, NetworkRow, ResourceRow, Row
 
 __all__ = ["Effects"]
 
-_TARGETS_MOST = 4096  # (process, host, path) triples that are still counted up; an older one starts a new count
+_TARGETS_MOST = 4096  # (process, host, path) triples with a running count; an older one starts a new count
 
 
 class Effects:
-    """What processes did to the world. Keeps only the counts per network target."""
+    """What processes did outside themselves. Keeps only the counts of each network target."""
 
     def __init__(self) -> None:
-        self._targets: dict[str, NetworkRow] = {}
+        self._targets: Recent[str, NetworkRow] = Recent(_TARGETS_MOST)
 
     def file(self, event: FileEvent) -> list[Row]:
         moved = [event.target] if event.target else []
@@ -63,7 +61,7 @@ class Effects:
         return rows
 
     def exchange(self, event: HttpResponse) -> list[Row]:
-        """A response, where its request was seen: that names the host and the path."""
+        """A response whose request was seen: the request has the host and the path."""
         if event.host is None or event.target is None or event.status < 200:
             return []
         path = event.target.partition("?")[0]
@@ -71,11 +69,9 @@ class Effects:
 
     def _target(self, origin: Origin, host: str, path: str, count: int, *, failed: bool) -> NetworkRow:
         key = f"net-{origin.pid}-{len(host)}-{host}-{path}"
-        now_ms = ms(origin.wall_ns)
+        now_ms = milliseconds(origin.wall_ns)
         known = self._targets.get(key)
         if known is None:
-            if len(self._targets) >= _TARGETS_MOST:
-                del self._targets[next(iter(self._targets))]
             known = NetworkRow(key, origin.pid, host=host, path=path, comm=origin.comm, first_timestamp_ms=now_ms)
         row = replace(
             known,
@@ -83,7 +79,7 @@ class Effects:
             error_count=known.error_count + (count if failed else 0),
             last_timestamp_ms=now_ms,
         )
-        self._targets[key] = row
+        self._targets.put(key, row)
         return row
 
     def rpc(self, event: RpcMessage) -> list[Row]:
@@ -94,7 +90,7 @@ class Effects:
         return [
             AuditRow(
                 f"audit-rpc-{event.channel.inode}-{origin.time_ns:x}-{event.id}",
-                ms(origin.wall_ns),
+                milliseconds(origin.wall_ns),
                 audit_type="mcp",
                 pid=origin.pid,
                 comm=origin.comm,
@@ -106,7 +102,7 @@ class Effects:
                 details={
                     "params": event.params[:4096],
                     "outcome": event.outcome,
-                    "duration_ms": (event.end_ns - origin.time_ns) // 1_000_000 if event.end_ns else None,
+                    "duration_ms": milliseconds(event.end_ns - origin.time_ns) if event.end_ns else None,
                     "client_pid": event.writer_pid,
                     "server_pid": event.reader_pid,
                 },
@@ -131,7 +127,7 @@ class Effects:
         return [
             ResourceRow(
                 f"resource-{origin.pid}-{origin.time_ns:x}",
-                ms(origin.wall_ns),
+                milliseconds(origin.wall_ns),
                 pid=origin.pid,
                 comm=origin.comm,
                 cpu_percent=event.cpu_percent,
@@ -141,11 +137,11 @@ class Effects:
             )
         ]
 
-    def snapshot(self) -> Any:
+    def snapshot(self) -> list[NetworkRow]:
         return list(self._targets.values())
 
-    def restore(self, state: Any) -> None:
-        self._targets = {row.id: row for row in msgspec.convert(state, list[NetworkRow])}
+    def restore(self, state: list[NetworkRow]) -> None:
+        self._targets.update({row.id: row for row in state})
 
 
 def _audit(
@@ -159,7 +155,7 @@ def _audit(
 ) -> AuditRow:
     return AuditRow(
         f"audit-{kind}-{action}-{origin.pid}-{origin.time_ns:x}-{target[-64:]}",
-        ms(origin.wall_ns),
+        milliseconds(origin.wall_ns),
         audit_type=kind,
         pid=origin.pid,
         comm=origin.comm,

@@ -1,8 +1,8 @@
-"""Event -> rows: what each event adds to the picture of calls, tools, processes and losses."""
+"""Event -> rows: calls, tools, processes, effects."""
 
 from __future__ import annotations
 
-from typing import Any
+from msgspec import Struct
 
 from ..events import (
     Event,
@@ -18,18 +18,28 @@ from ..events import (
     SseMessage,
     SystemSample,
     TlsClose,
+    milliseconds,
 )
-from .calls import Calls, Outcome
+from .calls import Calls, CallsState, Outcome
 from .effects import Effects
 from .processes import Processes
-from .rows import Row
-from .tools import Tools
+from .rows import NetworkRow, ProcessRow, Row
+from .tools import OpenTool, Tools
 
-__all__ = ["Fold"]
+__all__ = ["Fold", "FoldState"]
+
+
+class FoldState(Struct, array_like=True):
+    """What `Fold.snapshot` keeps."""
+
+    processes: list[ProcessRow]
+    tools: list[tuple[str, OpenTool]]
+    calls: CallsState
+    targets: list[NetworkRow]
 
 
 class Fold:
-    """The state of the view: what is live or unfinished. What is done is in the rows and nowhere else."""
+    """Keeps what is live or unfinished. What has ended is only in the rows."""
 
     def __init__(self) -> None:
         self._processes = Processes()
@@ -43,7 +53,7 @@ class Fold:
                 outcome = self._calls.request(event)
                 if outcome.prompt is None:
                     return outcome.rows
-                time_ms = event.origin.wall_ns // 1_000_000
+                time_ms = milliseconds(event.origin.wall_ns)
                 rows = self._with_tools(outcome)
                 return rows + self._tools.answered(outcome.prompt.tool_results, event.origin.pid, time_ms)
             case HttpResponse():
@@ -82,17 +92,21 @@ class Fold:
     def finish(self) -> list[Row]:
         return self._calls.finish()
 
-    def snapshot(self) -> Any:
-        return [self._processes.snapshot(), self._tools.snapshot(), self._calls.snapshot(), self._effects.snapshot()]
+    def snapshot(self) -> FoldState:
+        return FoldState(
+            processes=self._processes.snapshot(),
+            tools=self._tools.snapshot(),
+            calls=self._calls.snapshot(),
+            targets=self._effects.snapshot(),
+        )
 
-    def restore(self, state: Any) -> None:
-        processes, tools, calls, effects = state
-        self._processes.restore(processes)
-        self._tools.restore(tools)
-        self._calls.restore(calls)
-        self._effects.restore(effects)
+    def restore(self, state: FoldState) -> None:
+        self._processes.restore(state.processes)
+        self._tools.restore(state.tools)
+        self._calls.restore(state.calls)
+        self._effects.restore(state.targets)
 
 
 def _event_id(kind: str, event: ProcessExec | ProcessExit) -> str:
-    """The same in every replay: which process, and when by the kernel's clock."""
+    """The same in every replay: made of the pid and the kernel's time."""
     return f"{kind}-{event.origin.pid}-{event.origin.time_ns:x}"

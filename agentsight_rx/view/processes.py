@@ -1,40 +1,33 @@
-"""ProcessFork, ProcessExec, ProcessExit -> ProcessRow and AuditRow, and who descends from whom."""
+"""ProcessFork, ProcessExec, ProcessExit -> ProcessRow and AuditRow, and which process descends from which."""
 
 from __future__ import annotations
 
-from typing import Any
-
-import msgspec
 from msgspec.structs import replace
 
-from ..events import ProcessExec, ProcessExit, ProcessFork
-from .rows import AuditRow, ProcessRow, Row
+from ..core.bounded import Recent
+from ..events import ProcessExec, ProcessExit, ProcessFork, milliseconds
+from .rows import AuditRow, ProcessRow, Row, process_id
 
-__all__ = ["Processes", "ms"]
+__all__ = ["Processes"]
 
 _MOST = 65_536  # live processes; a machine has at most 4 million pids and some hundred processes
 
 
-def ms(wall_ns: int) -> int:
-    """Unix time in ns -> ms."""
-    return wall_ns // 1_000_000
-
-
 class Processes:
-    """The live processes. One that ended is forgotten once its row is out."""
+    """The live processes. One that has ended is forgotten once its row is emitted."""
 
     def __init__(self) -> None:
-        self._live: dict[int, ProcessRow] = {}
+        self._live: Recent[int, ProcessRow] = Recent(_MOST)
 
     def fork(self, event: ProcessFork) -> list[Row]:
         origin = event.origin
         parent = self._live.get(event.ppid)
         row = ProcessRow(
-            _id(origin.pid, event.start_ns),
+            process_id(origin.pid, event.start_ns),
             origin.pid,
             ppid=event.ppid,
             root_pid=parent.root_pid if parent else event.ppid,
-            start_timestamp_ms=ms(origin.wall_ns),
+            start_timestamp_ms=milliseconds(origin.wall_ns),
             comm=origin.comm,
             argv=parent.argv if parent else (),
             command=parent.command if parent else None,
@@ -46,14 +39,14 @@ class Processes:
     def exec(self, event: ProcessExec, event_id: str) -> list[Row]:
         origin = event.origin
         known = self._live.get(origin.pid)
-        if known is None or known.id != _id(origin.pid, event.start_ns):
+        if known is None or known.id != process_id(origin.pid, event.start_ns):
             parent = self._live.get(event.ppid)
             known = ProcessRow(
-                _id(origin.pid, event.start_ns),
+                process_id(origin.pid, event.start_ns),
                 origin.pid,
                 ppid=event.ppid,
                 root_pid=parent.root_pid if parent else origin.pid,
-                start_timestamp_ms=ms(origin.wall_ns),
+                start_timestamp_ms=milliseconds(origin.wall_ns),
             )
         row = replace(
             known,
@@ -67,7 +60,7 @@ class Processes:
         self._keep(row)
         audit = AuditRow(
             f"audit-{event_id}",
-            ms(origin.wall_ns),
+            milliseconds(origin.wall_ns),
             audit_type="process",
             pid=origin.pid,
             comm=origin.comm,
@@ -83,21 +76,21 @@ class Processes:
     def exit(self, event: ProcessExit, event_id: str) -> tuple[ProcessRow, list[Row]]:
         origin = event.origin
         known = self._live.pop(origin.pid, None)
-        if known is None or known.id != _id(origin.pid, event.start_ns):
-            known = ProcessRow(_id(origin.pid, event.start_ns), origin.pid, ppid=event.ppid, comm=origin.comm)
+        if known is None or known.id != process_id(origin.pid, event.start_ns):
+            known = ProcessRow(process_id(origin.pid, event.start_ns), origin.pid, ppid=event.ppid, comm=origin.comm)
         ended = "killed" if event.signal else "success" if event.exit_code == 0 else "failure"
         row = replace(
             known,
-            end_timestamp_ms=ms(origin.wall_ns),
+            end_timestamp_ms=milliseconds(origin.wall_ns),
             exit_code=event.exit_code,
             signal=event.signal or None,
             status=ended,
-            duration_ms=ms(event.duration_ns),
+            duration_ms=milliseconds(event.duration_ns),
         )
         how = f"killed by signal {event.signal}" if event.signal else f"exit code {event.exit_code}"
         audit = AuditRow(
             f"audit-{event_id}",
-            ms(origin.wall_ns),
+            milliseconds(origin.wall_ns),
             audit_type="process",
             pid=origin.pid,
             comm=origin.comm,
@@ -134,16 +127,10 @@ class Processes:
         return False
 
     def _keep(self, row: ProcessRow) -> None:
-        if row.pid not in self._live and len(self._live) >= _MOST:
-            del self._live[next(iter(self._live))]
-        self._live[row.pid] = row
+        self._live.put(row.pid, row)
 
-    def snapshot(self) -> Any:
+    def snapshot(self) -> list[ProcessRow]:
         return list(self._live.values())
 
-    def restore(self, state: Any) -> None:
-        self._live = {row.pid: row for row in msgspec.convert(state, list[ProcessRow])}
-
-
-def _id(pid: int, start_ns: int) -> str:
-    return f"process-{pid}-{start_ns:x}"
+    def restore(self, state: list[ProcessRow]) -> None:
+        self._live.update({row.pid: row for row in state})

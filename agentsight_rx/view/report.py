@@ -1,4 +1,4 @@
-"""A store -> what a person wants to know of a capture: calls with their tools and processes, totals, what is missing."""
+"""A store -> what `report` shows of a capture: calls with their tools and processes, totals, losses."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..events import Event
 from ..loss import Entry
 from ..state import Store
 from .rows import CallRow, ProcessRow, ToolRow
-from .tables import AUDIT, CALLS, LOSSES, PROCESSES, RUNS, SEGMENTS, TOKENS, TOOLS, Run
+from .tables import AUDIT, CALLS, LOSSES, PROCESSES, RUNS, SEGMENTS, TOKENS, TOOLS, Recording
 from .tally import Tally
 
 __all__ = ["Report", "Turn", "read_events", "read_report"]
@@ -24,9 +24,9 @@ class Turn(Struct, frozen=True):
 
 
 class Report(Struct, frozen=True):
-    """Everything that `report` shows. `losses` are the unintended ones, `filtered` what somebody asked to leave out."""
+    """Everything that `report` shows. `losses` are the unintended ones; `filtered` counts the events left out on purpose."""
 
-    runs: tuple[Run, ...]
+    runs: tuple[Recording, ...]
     tally: Tally
     turns: tuple[Turn, ...]
     processes: tuple[ProcessRow, ...]
@@ -34,8 +34,8 @@ class Report(Struct, frozen=True):
     filtered: int
 
     @property
-    def cut_off(self) -> tuple[Run, ...]:
-        """Runs without an orderly end: still running, or killed."""
+    def cut_off(self) -> tuple[Recording, ...]:
+        """Recordings without an orderly end: still running, or killed."""
         return tuple(run for run in self.runs if not run.ended)
 
     @property
@@ -44,7 +44,7 @@ class Report(Struct, frozen=True):
 
 
 def read_report(store: Store) -> Report:
-    """Read a store, whether it is being written or not."""
+    """Read a store, also while it is being written."""
     tally = Tally()
     calls = [row for _, row in store.scan(CALLS)]
     tools = [row for _, row in store.scan(TOOLS)]

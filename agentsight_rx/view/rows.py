@@ -1,4 +1,4 @@
-"""The rows that a capture is read by. A row that comes again under the same id says all that is known by then."""
+"""The rows of a capture. A row that comes again under the same id replaces the earlier one."""
 
 from __future__ import annotations
 
@@ -6,29 +6,33 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
+from ..events import Event
+
 __all__ = [
     "AnyRow",
     "AuditRow",
     "CallRow",
     "NetworkRow",
+    "Output",
     "ProcessRow",
     "ResourceRow",
     "Row",
     "TokenRow",
     "ToolRow",
+    "process_id",
 ]
 
 
 class AnyRow(Struct, frozen=True):
-    """What all rows have in common: that they are rows."""
+    """The common type of all rows."""
 
 
 class CallRow(AnyRow, frozen=True, tag="llm_call", omit_defaults=True):
     """
     One call of a model. `status`: pending, complete, partial (something is missing, `reason` says what), error, aborted.
 
-    Tokens are in normal form: `input_tokens` excludes what was read from or written to a cache. `more`: the answer fell
-    silent in the middle and may still go on; then a later row of the same id follows.
+    Tokens are in normal form: `input_tokens` excludes tokens read from or written to a cache. `more`: the answer fell silent
+    in the middle and may go on; then a later row of the same id follows.
     """
 
     id: str
@@ -69,7 +73,7 @@ class CallRow(AnyRow, frozen=True, tag="llm_call", omit_defaults=True):
     max_tokens: int | None = None
     temperature: float | None = None
     top_p: float | None = None
-    start_ns: int = 0  # Unix time, as are the two below; 0: not known
+    start_ns: int = 0  # Unix time, as are the two below; 0: unknown
     first_chunk_ns: int = 0
     end_ns: int = 0
     more: bool = False
@@ -98,8 +102,8 @@ class TokenRow(AnyRow, frozen=True, tag="token_usage", omit_defaults=True):
 
 class ToolRow(AnyRow, frozen=True, tag="tool_call", omit_defaults=True):
     """
-    A tool that a model asked for. `related_*` is the process that ran it; `link` says how that was found out: `argv` (the
-    command stands in its arguments) or `order` (the only program that the agent started in between).
+    A tool that a model asked for. `related_*` is the process that ran it; `link` says how that process was found: `argv` (its
+    arguments contain the command) or `order` (the only program that the agent started in between).
     """
 
     id: str
@@ -150,7 +154,7 @@ class ProcessRow(AnyRow, frozen=True, tag="process_node", omit_defaults=True):
 
 
 class AuditRow(AnyRow, frozen=True, tag="audit_event", omit_defaults=True):
-    """One line of the trail: who did what to which target, and how it ended."""
+    """One line of the audit trail: which process did what to which target, and how it ended."""
 
     id: str
     timestamp_ms: int
@@ -168,7 +172,7 @@ class AuditRow(AnyRow, frozen=True, tag="audit_event", omit_defaults=True):
 
 
 class NetworkRow(AnyRow, frozen=True, tag="network_target", omit_defaults=True):
-    """What one process said to one host and path, so far. The row comes again with each exchange or connection."""
+    """The exchanges and connections of one process with one host and path, so far. The row comes again with each."""
 
     id: str
     pid: int
@@ -196,3 +200,11 @@ class ResourceRow(AnyRow, frozen=True, tag="resource_sample", omit_defaults=True
 
 
 Row: TypeAlias = CallRow | TokenRow | ToolRow | ProcessRow | AuditRow | NetworkRow | ResourceRow
+
+# What the graphs of the product emit
+Output: TypeAlias = Event | Row
+
+
+def process_id(pid: int, start_ns: int, /) -> str:
+    """The id of the ProcessRow of a process: a pid is used again, a pid with its start is not."""
+    return f"process-{pid}-{start_ns:x}"

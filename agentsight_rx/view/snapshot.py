@@ -1,4 +1,4 @@
-"""Rows -> the snapshot (schema version 1): what a page or an export shows of a capture, as one value for JSON."""
+"""Rows, live or from a store -> a bounded view of the capture, from which snapshots are made."""
 
 from __future__ import annotations
 
@@ -6,43 +6,37 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from copy import copy
 from datetime import UTC, datetime
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import Any, Generic, TypeVar
 
 import msgspec
 from msgspec import Struct
-from msgspec.structs import asdict
 
-from ..events import Event
-from ..loss import Entry, Reason
+from ..events import Event, milliseconds
 from ..state import Store, Table
 from .rows import AnyRow, AuditRow, CallRow, NetworkRow, ProcessRow, ResourceRow, Row, TokenRow, ToolRow
+from .snapshot_schema import Completeness, Session, Snapshot, Summary, TokenGroup, Value, completeness, value_of
 from .tables import AUDIT, CALLS, LOSSES, NETWORK, PROCESSES, RESOURCES, RUNS, SEGMENTS, TOKENS, TOOLS
 
 __all__ = [
     "AUDIT_DEFAULT",
     "AUDIT_MOST",
     "Bounds",
-    "Completeness",
-    "Snapshot",
     "View",
-    "completeness",
     "read_snapshot",
-    "value_of",
     "weight_of",
 ]
 
 AUDIT_DEFAULT = 10_000
-AUDIT_MOST = 100_000  # what anybody may ask for
-_MODELS_MOST = 1000  # model names are captured text; what is beyond is summed up as "other"
+AUDIT_MOST = 100_000  # rows that one snapshot may have
+_MODELS_MOST = 1000  # model names are captured text, so their number is bounded; the rest is summed up as "other"
 _PAGE = 1000  # rows of a store that are read at once
 
 V = TypeVar("V")
 R = TypeVar("R", bound=Row)
-Value: TypeAlias = dict[str, object]
 
 
 class Bounds(Struct, frozen=True):
-    """How many rows of each kind a view keeps, and how many characters of text of each kind. The oldest go, counted."""
+    """The most rows of each kind that a view keeps, and the most characters of text. The oldest are evicted and counted."""
 
     calls: int = 5_000
     tools: int = 10_000
@@ -53,115 +47,16 @@ class Bounds(Struct, frozen=True):
     text: int = 16_000_000  # a call has at most 0.2 M, most have some thousand
 
 
-# An export has every row, and of the trail as much as can be asked for
+# An export has every row, except that the audit trail has its limit
 _WHOLE = Bounds(calls=1 << 40, tools=1 << 40, processes=1 << 40, targets=1 << 40, audit=AUDIT_MOST, text=1 << 60)
 
 
-class Summary(Struct, frozen=True):
-    source: str
-    view_events: int
-    llm_calls: int
-    token_usage_rows: int
-    audit_events: int
-    sessions: int
-    input_tokens: int
-    output_tokens: int
-    total_tokens: int
-    start_timestamp_ms: int | None
-    end_timestamp_ms: int | None
-    audit_limit: int
-
-
-class TokenGroup(Struct):
-    group: str
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cache_creation_tokens: int = 0
-    cache_read_tokens: int = 0
-    total_tokens: int = 0
-    calls: int = 0
-    sessions: int = 0
-
-    def add(self, row: TokenRow, sign: int = 1) -> None:
-        self.input_tokens += sign * row.input_tokens
-        self.output_tokens += sign * row.output_tokens
-        self.cache_creation_tokens += sign * row.cache_creation_tokens
-        self.cache_read_tokens += sign * row.cache_read_tokens
-        self.total_tokens += sign * row.total_tokens
-        self.calls += sign
-
-
-class Session(Struct):
-    id: str
-    agent_type: str | None
-    start_timestamp_ms: int
-    end_timestamp_ms: int | None = None
-    status: str = "observed"
-    model: str | None = None
-    input_tokens: int = 0
-    output_tokens: int = 0
-    total_tokens: int = 0
-    view_source: str = "view"
-    confidence: float | None = 1.0
-    attributes: Value = {}
-
-
-class LossEntry(Struct, frozen=True):
-    stage: str
-    reason: Reason
-    count: int
-    size: int
-    intended: bool
-
-
-class Completeness(Struct, frozen=True):
-    """Whether anything is missing. `cut_off` counts the runs without an orderly end, of which nobody knows what is missing."""
-
-    complete: bool
-    entries: tuple[LossEntry, ...]
-    cut_off: int = 0
-
-
-class Snapshot(Struct, frozen=True):
-    """
-    Schema version 1; what is behind `tool_calls` is ours, and additive. Every list is there, what is unknown is null.
-
-    `not_kept` counts the rows of each kind that were here and are too old for the bounds; a store has them.
-    `last_event_id` is the number of the newest row that is in here, from which a stream of rows goes on.
-    """
-
-    schema_version: int
-    generated_at: str
-    summary: Summary
-    token_summary: list[TokenGroup]
-    network_targets: list[Value]
-    process_nodes: list[Value]
-    audit_events: list[Value]
-    resource_samples: list[Value]
-    sessions: list[Session]
-    tool_calls: list[Value]
-    llm_calls: list[Value]
-    completeness: Completeness
-    not_kept: dict[str, int]
-    last_event_id: int = 0
-
-
-def completeness(entries: Iterable[Entry], *, cut_off: int = 0) -> Completeness:
-    """Entries of one or more ledgers -> whether anything is missing that nobody asked to lose."""
-    sums: dict[tuple[str, Reason], tuple[int, int]] = {}
-    for entry in entries:
-        count, size = sums.get((entry.stage, entry.reason), (0, 0))
-        sums[entry.stage, entry.reason] = (count + entry.count, size + entry.size)
-    told = tuple(LossEntry(stage, reason, *sums[stage, reason], reason.intended) for stage, reason in sums)
-    return Completeness(not cut_off and all(entry.intended for entry in told), told, cut_off)
-
-
 def read_snapshot(store: Store, *, now_ms: int, audit_limit: int = AUDIT_DEFAULT) -> Snapshot:
-    """Everything that a store has, also while it is being written. `now_ms` is Unix time."""
+    """The snapshot of a whole store, also while it is being written. `now_ms` is Unix time."""
     view = View(source="lmdb", bounds=_WHOLE)
     for table in _TABLES:
         view.add(row for _, row in _rows(store, table))
-    ends = [store.scan(SEGMENTS, reverse=reverse, limit=1) for reverse in (False, True)]  # for their times
+    ends = [store.scan(SEGMENTS, reverse=reverse, limit=1) for reverse in (False, True)]  # for start and end
     view.add(event for found in ends for _, segment in found for event in segment.events)
     view.events = sum(len(segment.events) for _, segment in _rows(store, _LENGTHS))
     runs = [run for _, run in store.scan(RUNS)]
@@ -173,7 +68,7 @@ def read_snapshot(store: Store, *, now_ms: int, audit_limit: int = AUDIT_DEFAULT
 
 
 class _Length(Struct):
-    """A segment of the event log whose events are counted and not decoded."""
+    """A Segment whose events are counted and not decoded."""
 
     events: tuple[msgspec.Raw, ...]
 
@@ -196,7 +91,7 @@ class View:
 
     def __init__(self, *, source: str = "live_capture", bounds: Bounds | None = None) -> None:
         bounds = bounds or Bounds()
-        self.events = 0  # that were seen besides the rows
+        self.events = 0  # seen, without the rows
         self._source = source
         self._calls = _Kept[CallRow](bounds.calls, bounds.text)
         self._tokens = _Kept[TokenRow](bounds.calls, bounds.text)
@@ -210,11 +105,11 @@ class View:
         self._end_ms: int | None = None
 
     def add(self, items: Iterable[Row | Event]) -> None:
-        """Take in rows; a row replaces the earlier one of its id. Events are only counted and timed."""
+        """Add rows; a row replaces the earlier one of its id. Events are only counted, and set the start and the end."""
         for item in items:
             if not isinstance(item, AnyRow):
                 self.events += 1
-                self._saw(item.origin.wall_ns // 1_000_000 or None)
+                self._saw(milliseconds(item.origin.wall_ns) or None)
                 continue
             match item:
                 case CallRow():
@@ -259,7 +154,7 @@ class View:
 
     def copy(self) -> View:
         """
-        For reading alone: later rows do not change it, so what is copied under a lock can become a snapshot outside it.
+        A copy that later rows do not change: copied under a lock, it can become a snapshot outside it. It is only read.
         2 ms where everything is full.
         """
         twin = copy(self)
@@ -270,7 +165,7 @@ class View:
         return twin
 
     def snapshot(self, losses: Completeness, *, now_ms: int, audit_limit: int = AUDIT_DEFAULT) -> Snapshot:
-        """The snapshot as of `now_ms` (Unix time) with the newest `audit_limit` rows of the trail."""
+        """The snapshot as of `now_ms` (Unix time) with the newest `audit_limit` rows of the audit trail."""
         limit = max(0, min(audit_limit, AUDIT_MOST))
         calls = list(self._calls)
         sessions = _sessions(calls)
@@ -326,19 +221,19 @@ class View:
 
 
 class _Kept(Generic[R]):
-    """The rows of one kind by id, at most `most` and at most `text` characters; the id that came first goes first."""
+    """The rows of one kind by id, at most `most` and at most `text` characters; the id that came first is evicted first."""
 
     def __init__(self, most: int, text: int) -> None:
         self._most = most
         self._text = text
         self._rows: dict[str, R] = {}
-        self._order: deque[str] = deque()  # a dict finds its first key by walking over all that were deleted before it
+        self._order: deque[str] = deque()  # a dict finds its first key only by walking over all deleted ones
         self._held = 0  # characters
         self.seen = 0
         self.gone = 0
 
     def put(self, row: R) -> R | None:
-        """Keep `row`; gives the row that it replaces."""
+        """Keep `row`; returns the row that it replaces."""
         before = self._rows.get(row.id)
         self._rows[row.id] = row
         self._held += weight_of(row)
@@ -353,7 +248,7 @@ class _Kept(Generic[R]):
         return before
 
     def copy(self) -> _Kept[R]:
-        """For reading alone."""
+        """A copy that is only read."""
         twin = copy(self)
         twin._rows = self._rows.copy()
         return twin
@@ -363,7 +258,7 @@ class _Kept(Generic[R]):
 
 
 def weight_of(row: Row) -> int:
-    """Characters of captured text in a row, where there may be many."""
+    """Characters of captured text in a row; 0 for kinds that have little."""
     match row:
         case CallRow():
             return len(row.prompt) + len(row.text) + len(row.thinking)
@@ -377,15 +272,6 @@ def weight_of(row: Row) -> int:
             return 0
 
 
-def value_of(row: AnyRow) -> Value:
-    """A row with every field, also those that are unknown. What a tool was given is JSON where it is that, else text."""
-    value: Value = asdict(row)
-    if isinstance(row, ToolRow):
-        value["input"] = _json(row.input)
-        value["output"] = row.output or None
-    return value
-
-
 def _values(rows: Iterable[R], by: Callable[[R], tuple[int | str, ...]], *, newest: int | None = None) -> list[Value]:
     """The rows in the order of `by`, or the last `newest` of them."""
     ordered = sorted(rows, key=by)
@@ -393,16 +279,8 @@ def _values(rows: Iterable[R], by: Callable[[R], tuple[int | str, ...]], *, newe
     return [value_of(row) for row in ordered[skipped:]]
 
 
-def _json(text: str) -> object:
-    """`text` as it stands if it is JSON: it goes into the snapshot unread, however deep it is."""
-    try:
-        return msgspec.json.decode(text, type=msgspec.Raw) if text else {}
-    except (msgspec.DecodeError, RecursionError):
-        return text
-
-
 def _sessions(calls: Iterable[CallRow]) -> list[Session]:
-    """What the clients themselves call a session, as far as its calls are kept."""
+    """The sessions that clients name in their requests, made of the calls that are kept."""
     sessions: dict[str, Session] = {}
     for call in sorted(calls, key=lambda call: (call.start_timestamp_ms, call.id)):
         if call.session_id is None:

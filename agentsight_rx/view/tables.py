@@ -20,19 +20,19 @@ __all__ = [
     "SEGMENTS",
     "TOKENS",
     "TOOLS",
-    "Run",
+    "Recording",
     "Segment",
     "put",
 ]
 
 
 class Segment(Struct, frozen=True):
-    """A stretch of the event log: one value a stretch, since one value an event costs four times as much."""
+    """Consecutive events of the event log in one value; one value an event costs four times as much."""
 
     events: tuple[Event, ...]
 
 
-class Run(Struct, frozen=True):
+class Recording(Struct, frozen=True):
     """One capture into this store. `ended`: it was closed in order, and its losses are all counted."""
 
     number: int
@@ -50,11 +50,11 @@ AUDIT = Table("audit_events", AuditRow)  # by time and id
 NETWORK = Table("network_targets", NetworkRow)  # by id
 RESOURCES = Table("resource_samples", ResourceRow)  # by time and id
 LOSSES = Table("losses", Entry)  # by run, stage and reason
-RUNS = Table("runs", Run)  # by number
+RUNS = Table("runs", Recording)  # by number
 
 
 def put(row: Row) -> Write:
-    """Where a row goes. A row that comes again under its id replaces the earlier one."""
+    """The write that stores a row. A row that comes again under its id replaces the earlier one."""
     match row:
         case CallRow():
             return Put(CALLS, (row.start_timestamp_ms, row.id), row)

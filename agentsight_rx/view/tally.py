@@ -1,27 +1,28 @@
-"""Rows -> the few numbers that a summary shows, without keeping the rows."""
+"""Rows -> the totals of a summary, without keeping the rows."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import TypeVar
 
+from ..core.bounded import Recent
 from .rows import AuditRow, CallRow, ProcessRow, TokenRow, ToolRow
 
 __all__ = ["Tally"]
 
 V = TypeVar("V")
 
-_MOST = 100_000  # ids that are remembered so that a row that comes again is not counted again
+_MOST = 100_000  # ids that are remembered, so that a row that comes again counts once
 
 
 class Tally:
     """Counts by id: a later row of the same id replaces what the earlier one added."""
 
     def __init__(self) -> None:
-        self._calls: dict[str, str] = {}
-        self._tokens: dict[str, TokenRow] = {}
-        self._tools: dict[str, bool] = {}
-        self._programs: dict[str, str] = {}
+        self._calls: Recent[str, str] = Recent(_MOST)
+        self._tokens: Recent[str, TokenRow] = Recent(_MOST)
+        self._tools: Recent[str, bool] = Recent(_MOST)
+        self._programs: Recent[str, str] = Recent(_MOST)
         self.calls = 0
         self.calls_incomplete = 0
         self.input_tokens = 0
@@ -35,7 +36,7 @@ class Tally:
         self.audits: dict[str, int] = {}  # by type: llm, process, file, network, mcp
 
     def add(self, items: Iterable[object]) -> None:
-        """Take in the rows among `items`; everything else is passed over."""
+        """Add the rows among `items`; the rest is skipped."""
         for item in items:
             match item:
                 case CallRow():
@@ -62,7 +63,7 @@ class Tally:
         else:
             self.calls_incomplete -= before in ("partial", "aborted", "pending")
         self.calls_incomplete += row.status in ("partial", "aborted", "pending")
-        _remember(self._calls, row.id, row.status)
+        self._calls.put(row.id, row.status)
         if before in (None, "pending") and row.status != "pending":
             model = row.model or "unknown"
             self.models[model] = self.models.get(model, 0) + 1
@@ -74,24 +75,18 @@ class Tally:
                 self.input_tokens += sign * each.input_tokens
                 self.output_tokens += sign * each.output_tokens
                 self.cached_tokens += sign * (each.cache_creation_tokens + each.cache_read_tokens)
-        _remember(self._tokens, row.id, row)
+        self._tokens.put(row.id, row)
 
     def _tool(self, row: ToolRow) -> None:
         before = self._tools.get(row.id)
         linked = row.related_pid is not None
         self.tools += before is None
         self.tools_linked += linked - bool(before)
-        _remember(self._tools, row.id, linked)
+        self._tools.put(row.id, linked)
 
     def _process(self, row: ProcessRow) -> None:
         before = self._programs.get(row.id)
         self.processes += before is None
         program = row.command or ""
         self.programs += bool(program) and not before
-        _remember(self._programs, row.id, program)
-
-
-def _remember(table: dict[str, V], key: str, value: V) -> None:
-    if key not in table and len(table) >= _MOST:
-        del table[next(iter(table))]
-    table[key] = value
+        self._programs.put(row.id, program)

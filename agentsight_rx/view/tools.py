@@ -1,4 +1,4 @@
-"""Tool calls of models, programs that start and end, tool results in later requests -> ToolRow, each tied to its process."""
+"""Tool calls of models, programs that start and end, tool results in later requests -> ToolRow, linked to its process."""
 
 from __future__ import annotations
 
@@ -10,19 +10,20 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ..events import ProcessExec, ToolCall
+from ..core.bounded import Recent
+from ..events import ProcessExec, ToolCall, milliseconds
 from ..llm import ToolResult
-from .processes import Processes, ms
+from .processes import Processes
 from .rows import CallRow, ProcessRow, Row, ToolRow
 
 __all__ = ["Tools"]
 
 _OPEN_MOST = 1024  # tool calls without a result; agents run a handful at a time
 _OUTPUT_MOST = 16_384  # characters of a result that the row keeps; the request in the event log has all
-_SHORTEST = 3  # a shorter command is in too many argument lists to prove anything
+_SHORTEST = 3  # characters; a shorter command is found in too many argument lists by chance
 
 
-class _Open(Struct):
+class OpenTool(Struct):
     """A tool call whose result has not been seen."""
 
     row: ToolRow
@@ -31,11 +32,11 @@ class _Open(Struct):
 
 
 class Tools:
-    """The tool calls that may still be tied to a process or get a result."""
+    """The tool calls that may still be linked to a process or get a result."""
 
     def __init__(self, processes: Processes) -> None:
         self._processes = processes
-        self._open: dict[str, _Open] = {}
+        self._open: Recent[str, OpenTool] = Recent(_OPEN_MOST)
 
     def asked(self, call: CallRow, tools: Iterable[ToolCall], time_ms: int) -> list[Row]:
         rows: list[Row] = []
@@ -54,9 +55,7 @@ class Tools:
             )
             if row.id in self._open:  # a later revision of the same stream
                 continue
-            while len(self._open) >= _OPEN_MOST:
-                del self._open[next(iter(self._open))]
-            self._open[row.id] = _Open(row, _strings(tool.input))
+            self._open.put(row.id, OpenTool(row, _strings(tool.input)))
             rows.append(row)
         return rows
 
@@ -67,14 +66,14 @@ class Tools:
             row = open_call.row
             if row.pid is None or row.related_pid is not None or not self._processes.descends(pid, row.pid):
                 continue
-            if any(_says(event.argv, needle) for needle in open_call.needles):
+            if any(_runs(event.argv, needle) for needle in open_call.needles):
                 open_call.row = replace(
                     row,
                     related_pid=pid,
                     related_event_id=event_id,
                     related_argv=event.argv,
                     link="argv",
-                    start_timestamp_ms=ms(event.origin.wall_ns),
+                    start_timestamp_ms=milliseconds(event.origin.wall_ns),
                 )
                 return [open_call.row, *self._processes.linked(pid, row.id)]
             process = self._processes.get(pid)
@@ -83,7 +82,7 @@ class Tools:
         return []
 
     def ended(self, process: ProcessRow) -> list[Row]:
-        """A process ended: the exit code of the tool it ran."""
+        """A process ended: it gives the exit code of the tool that it ran."""
         for open_call in self._open.values():
             if open_call.row.related_pid == process.pid and open_call.row.exit_code is None:
                 open_call.row = replace(open_call.row, exit_code=process.exit_code, signal=process.signal)
@@ -91,7 +90,7 @@ class Tools:
         return []
 
     def answered(self, results: Iterable[ToolResult], pid: int, time_ms: int) -> list[Row]:
-        """Results that a request carries. The whole conversation comes with each request, so most are known already."""
+        """Tool results in a request. Each request carries the whole conversation, so most of them are known already."""
         waiting = {(each.row.pid, each.row.tool_call_id): key for key, each in self._open.items()}
         rows: list[Row] = []
         for result in results:
@@ -110,15 +109,15 @@ class Tools:
             )
         return rows
 
-    def snapshot(self) -> Any:
-        return [[key, each] for key, each in self._open.items()]
+    def snapshot(self) -> list[tuple[str, OpenTool]]:
+        return list(self._open.items())
 
-    def restore(self, state: Any) -> None:
-        self._open = {key: msgspec.convert(saved, _Open) for key, saved in state}
+    def restore(self, state: list[tuple[str, OpenTool]]) -> None:
+        self._open.update(state)
 
 
 def _strings(text: str) -> list[str]:
-    """The string values inside a tool's JSON input that could stand in an argument list."""
+    """The string values in a tool's JSON input that could be in an argument list."""
     try:
         value = msgspec.json.decode(text) if text else None
     except (msgspec.DecodeError, RecursionError):
@@ -139,6 +138,6 @@ def _strings(text: str) -> list[str]:
     return found
 
 
-def _says(argv: tuple[str, ...], command: str) -> bool:
-    """Is `command` what this program was told to do: one of its arguments, part of one (a wrapper), or all of them?"""
+def _runs(argv: tuple[str, ...], command: str) -> bool:
+    """Is `command` in this argument list: one argument, a part of one (a wrapper), or all of them together?"""
     return any(command in argument for argument in argv[1:]) or " ".join(argv) == command

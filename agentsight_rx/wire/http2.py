@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Struct, field
 from msgspec.structs import replace
 
+from ..core.bounded import Recent
 from ..events import Headers
 from .hpack_fields import FieldDecoder, FieldState
 from .http2_frames import (
@@ -174,7 +175,7 @@ class Http2Decoder:
         self._block: _HeaderBlock | None = None
         self._largest = 0  # number of a stream seen
         self._longest = _LONGEST_AT_FIRST  # frame seen
-        self._open: dict[int, None] = {}  # streams with an unfinished message, oldest first
+        self._open: Recent[int, None] = Recent(_OPEN_MOST)  # streams with an unfinished message, oldest first
         # Of the current DATA frame
         self._stream = 0
         self._left = 0
@@ -390,9 +391,7 @@ class Http2Decoder:
 
     def _opened(self, stream: int) -> None:
         if stream not in self._open:
-            if len(self._open) >= _OPEN_MOST:
-                del self._open[next(iter(self._open))]
-            self._open[stream] = None
+            self._open.put(stream, None)
 
     # -- data ------------------------------------------------------------------------------------------------------
 
@@ -494,7 +493,8 @@ class Http2Decoder:
         self._fields.restore(saved.fields)
         self._buffer, self._need = bytearray(saved.buffer), saved.need
         self._block = saved.block.copy() if saved.block else None
-        self._largest, self._longest, self._open = saved.largest, saved.longest, dict.fromkeys(saved.open)
+        self._largest, self._longest = saved.largest, saved.longest
+        self._open.update(dict.fromkeys(saved.open))
         self._stream, self._left, self._padding, self._end = saved.stream, saved.left, saved.padding, saved.end
         self._lost, self._spent = saved.lost, saved.spent
 

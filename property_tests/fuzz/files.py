@@ -10,7 +10,7 @@ from agentsight_rx.errors import CaptureError, UsageError
 from agentsight_rx.sources.containers.control_groups import container_of
 from agentsight_rx.sources.containers.references import Host, resolve_reference
 from agentsight_rx.sources.kernel.btf import Btf
-from agentsight_rx.sources.tls.discovery import resolve
+from agentsight_rx.sources.tls.commands import resolve
 from agentsight_rx.sources.tls.libraries import inspect
 
 from .choices import Input

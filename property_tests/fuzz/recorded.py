@@ -13,7 +13,7 @@ import msgspec
 from agentsight_rx.core.engine import Engine
 from agentsight_rx.envelope import decode_envelope, encode_envelope, encode_line
 from agentsight_rx.events import Loss
-from agentsight_rx.sources.replay.original_lines import ForeignLines
+from agentsight_rx.sources.replay.original_lines import OriginalLines
 from agentsight_rx.sources.replay.source import ReplayOptions, replay
 
 from .choices import Input
@@ -92,10 +92,10 @@ def envelope(data: bytes) -> None:
 
 
 def foreign_lines(data: bytes) -> None:
-    foreign = ForeignLines()
+    original = OriginalLines()
     for value in _lines(Input(data), FOREIGN_LINES):
         try:
-            events = foreign.events(value)
+            events = original.events(value)
         except (*_REFUSED, TypeError, AttributeError, OverflowError):  # as in replay
             continue
         for event in events:

@@ -17,8 +17,10 @@ from reactivex import abc
 from reactivex import operators as ops
 from reactivex.scheduler import CurrentThreadScheduler, ImmediateScheduler
 
-from agentsight_rx.core.engine import Engine, Hub, Site
-from agentsight_rx.core.stream import Kernel, Operator, Stream, of, origin
+from agentsight_rx.core.engine import Engine, Site
+from agentsight_rx.core.hub import Hub
+from agentsight_rx.core.machine import Kernel
+from agentsight_rx.core.stream import Operator, Stream, of, origin
 from agentsight_rx.events import Event, Loss, Origin, Tick, TlsHandshake, time_of
 from agentsight_rx.loss import Entry, Reason
 
@@ -553,14 +555,14 @@ def test_a_source_that_comes_up_after_the_others_ended_is_read_too() -> None:
 
 def test_a_run_is_told_of_each_source_once() -> None:
     engine = Engine()
-    told: list[Hub[Any]] = []
-    engine.attached = told.append
+    attached: list[Hub[Any]] = []
+    engine.attached = attached.append
     source = given([(0, "a")])
     for _ in range(2):
         source.subscribe(scheduler=engine)
     given().subscribe(scheduler=engine)
-    assert [hub.name for hub in told] == ["of", "of"]
-    assert told == engine.hubs
+    assert [hub.name for hub in attached] == ["of", "of"]
+    assert attached == engine.hubs
 
 
 def test_a_hub_knows_whether_anybody_wants_it() -> None:

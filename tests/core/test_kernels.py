@@ -11,8 +11,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from agentsight_rx.core.engine import Engine, Site
-from agentsight_rx.core.kernels import change, each, keep, per_key
-from agentsight_rx.core.stream import Kernel, Machine, Malformed, Operator, State
+from agentsight_rx.core.kernels import change, each, keep
+from agentsight_rx.core.machine import Bounded, Checkpointed, Kernel, Machine, Malformed
+from agentsight_rx.core.per_key import per_key
+from agentsight_rx.core.stream import Operator
 from agentsight_rx.events import Loss, Origin
 from agentsight_rx.loss import Entry, Reason
 
@@ -22,7 +24,12 @@ class Word(Struct, frozen=True):
     text: str
 
 
-class Joined(Machine[Word, str]):
+class Kept(Struct):
+    words: list[str]
+    ticks: int
+
+
+class Joined(Bounded[Word, str], Checkpointed[Kept]):
     """Joins words up to a full stop. `!` is malformed, `?` a bug; after 10 ticks it says what it has."""
 
     clock = 0  # counts the words of all
@@ -60,11 +67,11 @@ class Joined(Machine[Word, str]):
     def used_ns(self) -> int:
         return self.ticks
 
-    def snapshot(self) -> State:
-        return [self.words, self.ticks]
+    def snapshot(self) -> Kept:
+        return Kept(self.words, self.ticks)
 
-    def restore(self, state: State, /) -> None:
-        self.words, self.ticks = state
+    def restore(self, state: Kept, /) -> None:
+        self.words, self.ticks = state.words, state.ticks
 
 
 def words(text: str) -> list[Word]:
@@ -196,16 +203,16 @@ def test_the_end_finishes_every_machine_those_not_used_for_longest_first() -> No
 def test_the_keys_not_used_for_longest_make_room_and_count_if_they_held_something() -> None:
     kernel, site = running(by_key(limit=4))
     assert kernel.feed(words("a:1 b:2 c:3 d:4")) == []
-    assert kernel.feed(words("e:5")) == ["1", "2"]
+    assert kernel.feed(words("e:5 f:6")) == ["1", "2"]
     assert lost(site) == [("evicted", 2, 0)]
-    assert kernel.finish() == ["3", "4", "5"]
+    assert kernel.finish() == ["3", "4", "5", "6"]
 
 
 def test_a_key_that_was_used_again_stays() -> None:
     kernel, _ = running(by_key(limit=4))
     kernel.feed(words("a:1 b:2 c:3 a:4"))
-    assert kernel.feed(words("d:5")) == ["2"]
-    assert kernel.finish() == ["3", "1 4", "5"]
+    assert kernel.feed(words("d:5 e:6")) == ["2"]
+    assert kernel.finish() == ["3", "1 4", "5", "6"]
 
 
 def test_never_more_than_the_limit_are_alive() -> None:
@@ -352,8 +359,8 @@ def test_a_restored_kernel_evicts_the_same_keys() -> None:
     kernel.feed(words("a:1 b:2 c:3 a:4"))
     resumed, site = running(by_key(limit=4))
     resumed.restore(msgspec.msgpack.decode(msgspec.msgpack.encode(kernel.snapshot())))
-    assert resumed.feed(words("d:5")) == ["2"]
-    assert resumed.finish() == ["3", "1 4", "5"]
+    assert resumed.feed(words("d:5 e:6")) == ["2"]
+    assert resumed.finish() == ["3", "1 4", "5", "6"]
     assert lost(site) == [("evicted", 1, 0)]
 
 
@@ -379,11 +386,11 @@ class Heir(Joined):
         self.number += len(words)
         return [f"{self.number} {said}" for said in words]
 
-    def legacy(self) -> State:
-        return self.number or None
+    def legacy(self) -> bytes:
+        return str(self.number or "").encode()
 
-    def inherit(self, legacy: State, /) -> None:
-        self.number = legacy
+    def inherit(self, legacy: bytes, /) -> None:
+        self.number = int(legacy)
 
 
 def test_a_machine_knows_what_an_earlier_one_of_its_key_left() -> None:
@@ -454,7 +461,7 @@ GAP = Loss(ORIGIN, "tls", Reason.KERNEL_LOST, 2, 30)
 
 
 class Passes(Machine[Loss, Loss]):
-    """Lets losses by, and tells one of its own at the end of the day."""
+    """Passes losses unchanged, and reports one of its own at each tick."""
 
     def feed(self, loss: Loss, /) -> Iterable[Loss]:
         return [replace(loss, origin=replace(loss.origin, wall_ns=5))]
@@ -478,7 +485,7 @@ def test_a_loss_that_a_machine_reports_goes_on_and_into_the_ledger(operator: Ope
 
 
 class Adds(Passes):
-    """Lets losses by, and each time tells one of its own that looks the same."""
+    """Passes losses unchanged, and each time reports an equal one of its own."""
 
     def feed(self, loss: Loss, /) -> Iterable[Loss]:
         return [*super().feed(loss), loss]

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agentsight_rx.core.mailbox import Dropped, Mailbox, weight
+from agentsight_rx.core.mailbox import Mailbox, Overflow, weight
 from agentsight_rx.events import BodyPart, HttpRequest, Loss, Origin, Reply, SseMessage, TlsChunk, TlsClose
 from agentsight_rx.loss import Reason
 
@@ -36,7 +36,7 @@ def test_batches_come_out_whole_in_order_and_with_their_sender() -> None:
 
 def test_an_empty_batch_is_no_batch() -> None:
     mailbox = box(10)
-    assert mailbox.put([]) == Dropped()
+    assert mailbox.put([]) == Overflow()
     assert mailbox.get(0) is None
 
 
@@ -48,21 +48,21 @@ def test_a_batch_that_was_put_is_not_changed() -> None:
 
 def test_full_in_events_drops_the_newest_content_and_says_how_much() -> None:
     mailbox = box(3)
-    assert mailbox.put(["AA", "BB"]) == Dropped()
-    assert mailbox.put(["CC", "DDD", "EEEE"]) == Dropped(2, 7)
+    assert mailbox.put(["AA", "BB"]) == Overflow()
+    assert mailbox.put(["CC", "DDD", "EEEE"]) == Overflow(2, 7)
     assert taken(mailbox) == ["AA", "BB", "CC"]
 
 
 def test_full_in_bytes_drops_the_newest_content_and_says_how_much() -> None:
     mailbox = box(100, size=10)
-    assert mailbox.put(["AAAAAA", "BBBBB", "C"]) == Dropped(2, 6)
-    assert mailbox.put(["DDDD"]) == Dropped()
-    assert mailbox.put(["E"]) == Dropped(1, 1)
+    assert mailbox.put(["AAAAAA", "BBBBB", "C"]) == Overflow(2, 6)
+    assert mailbox.put(["DDDD"]) == Overflow()
+    assert mailbox.put(["E"]) == Overflow(1, 1)
 
 
 def test_content_is_dropped_before_metadata_of_the_same_batch() -> None:
     mailbox = box(4)
-    assert mailbox.put(["A", "B", "C", "exit", "D", "loss"]) == Dropped(2, 2)
+    assert mailbox.put(["A", "B", "C", "exit", "D", "loss"]) == Overflow(2, 2)
     assert taken(mailbox) == ["A", "B", "exit", "loss"]
 
 
@@ -70,15 +70,15 @@ def test_the_last_tenth_of_the_room_is_for_metadata() -> None:
     mailbox = box(20)
     dropped = [mailbox.put(["A"]).count for _ in range(20)]
     assert sum(dropped) == 2
-    assert mailbox.put(["exit", "loss"]) == Dropped()
-    assert mailbox.put(["exit"]) == Dropped(1, 0)
+    assert mailbox.put(["exit", "loss"]) == Overflow()
+    assert mailbox.put(["exit"]) == Overflow(1, 0)
     assert len(mailbox) == 20
 
 
 def test_metadata_still_fits_where_bytes_have_no_room() -> None:
     mailbox = box(10, size=4)
     mailbox.put(["AAAA"])
-    assert mailbox.put(["B", "exit"]) == Dropped(1, 1)
+    assert mailbox.put(["B", "exit"]) == Overflow(1, 1)
     assert taken(mailbox) == ["AAAA", "exit"]
 
 
@@ -88,7 +88,7 @@ def test_room_comes_back_when_a_batch_is_taken() -> None:
     assert mailbox.fill == 1.0
     mailbox.get(0)
     assert mailbox.fill == 0.0
-    assert mailbox.put(["CCC"]) == Dropped()
+    assert mailbox.put(["CCC"]) == Overflow()
 
 
 def test_a_closed_box_takes_nothing_and_counts_it_but_gives_what_it_has() -> None:
@@ -96,7 +96,7 @@ def test_a_closed_box_takes_nothing_and_counts_it_but_gives_what_it_has() -> Non
     mailbox.put(["A"])
     mailbox.close()
     assert mailbox.closed
-    assert mailbox.put(["BB", "exit"]) == Dropped(2, 2)
+    assert mailbox.put(["BB", "exit"]) == Overflow(2, 2)
     assert mailbox.get() == (None, ["A"])
     assert mailbox.get() is None
 
@@ -105,10 +105,10 @@ def test_what_must_arrive_arrives_in_a_full_box() -> None:
     mailbox = box(1)
     mailbox.put(["A"])
     mailbox.put_anyway(["LAST"], sender="tls")
-    assert mailbox.put(["exit"]) == Dropped(1, 0)
+    assert mailbox.put(["exit"]) == Overflow(1, 0)
     assert mailbox.get(0) == (None, ["A"])
     assert mailbox.get(0) == ("tls", ["LAST"])
-    assert mailbox.put(["B"]) == Dropped()
+    assert mailbox.put(["B"]) == Overflow()
 
 
 def test_abandoning_gives_all_that_is_left_and_makes_room() -> None:

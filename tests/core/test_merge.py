@@ -13,8 +13,9 @@ from reactivex import operators as ops
 
 from agentsight_rx.core.engine import Engine
 from agentsight_rx.core.kernels import change, keep
+from agentsight_rx.core.machine import Kernel
 from agentsight_rx.core.merge import merge
-from agentsight_rx.core.stream import Kernel, Node, Operator, Stream, of
+from agentsight_rx.core.stream import Node, Operator, Stream, of
 from agentsight_rx.events import Loss, Origin, TlsClose
 from agentsight_rx.loss import Reason
 

@@ -15,7 +15,8 @@ from reactivex.subject import Subject
 
 from agentsight_rx.core.engine import Engine, Site
 from agentsight_rx.core.kernels import change, each, keep
-from agentsight_rx.core.stream import Chain, Kernel, Machine, Node, Operator, State, Stream, of, origin
+from agentsight_rx.core.machine import Bounded, Checkpointed, Kernel
+from agentsight_rx.core.stream import Chain, Node, Operator, Stream, of, origin
 from agentsight_rx.loss import Entry, Reason
 
 MS = 1_000_000
@@ -79,28 +80,22 @@ def batches(seen: list[Sequence[int]]) -> Operator[int, int]:
     return Operator("batches", lambda _: Batches(seen))
 
 
-class Sum(Machine[int, int]):
+class Sum(Bounded[int, int], Checkpointed[int]):
     """Says nothing until the end, and then the sum."""
 
     def __init__(self) -> None:
-        self.sum = 0
+        self.state = 0
 
     def feed(self, number: int, /) -> Iterable[int]:
-        self.sum += number
+        self.state += number
         return ()
 
     def finish(self) -> Iterable[int]:
-        total, self.sum = self.sum, 0
+        total, self.state = self.state, 0
         return [total]
 
     def held(self) -> int:
-        return self.sum
-
-    def snapshot(self) -> State:
-        return self.sum
-
-    def restore(self, state: State, /) -> None:
-        self.sum = state
+        return self.state
 
 
 def total() -> Operator[int, int]:
@@ -563,7 +558,7 @@ class Sink:
 
 
 def chain(sink: Sink) -> Chain[int]:
-    return Chain(Engine(), "of", [change(double).stage, total().stage, total().stage], sink)
+    return Chain(Engine(), "of", [change(double), total(), total()], sink)
 
 
 def test_a_chain_goes_on_from_a_snapshot() -> None:
@@ -587,7 +582,7 @@ def test_a_chain_that_ended_ticks_no_more() -> None:
             return [now_ns]
 
     sink = Sink()
-    ticking_chain: Chain[int] = Chain(Engine(), "of", [Operator("ticks", lambda _: Ticks()).stage], sink)
+    ticking_chain: Chain[int] = Chain(Engine(), "of", [Operator("ticks", lambda _: Ticks())], sink)
     ticking_chain.tick(1)
     ticking_chain.on_completed()
     ticking_chain.on_completed()
@@ -611,7 +606,7 @@ class Bad(Kernel[int, int]):
 
 def test_a_bug_in_a_kernel_written_by_hand_costs_its_batch_and_ends_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     engine, sink = Engine(strict=False), Sink()
-    bad: Chain[int] = Chain(engine, "of", [Operator("bad", lambda _: Bad()).stage, total().stage], sink)
+    bad: Chain[int] = Chain(engine, "of", [Operator("bad", lambda _: Bad()), total()], sink)
     for batch in ([1, 2], [3, 0], [6]):
         bad.on_batch(batch)
     bad.tick(13)
@@ -637,7 +632,7 @@ def test_what_a_tick_gives_reaches_the_operators_behind_before_they_tick() -> No
             log.append(f"{self._name} ticks")
             return [now_ns] if self._name == "one" else ()
 
-    stages = [Operator("says", lambda _, name=name: Says(name)).stage for name in ("one", "two")]  # type: ignore[misc]
+    stages = [Operator("says", lambda _, name=name: Says(name)) for name in ("one", "two")]  # type: ignore[misc]
     Chain(Engine(), "of", stages, Sink()).tick(7)
     assert log == ["one ticks", "two gets [7]", "two ticks"]
 

@@ -24,10 +24,9 @@ from agentsight_rx.events import (
     TlsEvent,
     time_of,
 )
-from agentsight_rx.graphs import TraceOptions, read_http
+from agentsight_rx.graphs import TraceOptions, http_messages
 from agentsight_rx.operators import drop_marked, filter_tls, materialize, normalize, remove_auth
-from agentsight_rx.sink import Output
-from agentsight_rx.view import Row
+from agentsight_rx.view import Output, Row
 
 from ..operators import CONNECTION, Wire
 
@@ -141,7 +140,7 @@ def traced(records: Iterable[TlsEvent], options: TraceOptions = PRODUCT) -> list
     source = of(list(records), time_of=time_of).pipe(normalize(offset=lambda: EPOCH_NS))
     if options.tls_filters:
         source = source.pipe(filter_tls(*options.tls_filters, compat=options.compat_filters))
-    calls = read_http(source, options) if options.http else source.pipe(drop_marked())
+    calls = http_messages(source, options) if options.http else source.pipe(drop_marked())
     calls.pipe(remove_auth(key=bytes(32)), materialize()).subscribe(made.append, scheduler=engine)
     engine.run_inline()
     return made

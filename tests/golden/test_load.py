@@ -14,10 +14,9 @@ import pytest
 from agentsight_rx.core.engine import Engine
 from agentsight_rx.core.stream import of
 from agentsight_rx.events import Connection, SseMessage, TlsEvent, time_of
-from agentsight_rx.graphs import TraceOptions, read_http
+from agentsight_rx.graphs import TraceOptions, http_messages
 from agentsight_rx.operators import materialize, normalize, remove_auth
-from agentsight_rx.sink import Output
-from agentsight_rx.view import CallRow, TokenRow
+from agentsight_rx.view import CallRow, Output, TokenRow
 
 from ..operators import Wire
 from . import EPOCH_NS, SSE, Talk, last_rows, only, request, traced
@@ -112,7 +111,9 @@ def _peak(records: list[TlsEvent]) -> tuple[int, int]:
     """The most bytes that the chain held besides the records, and the number of complete answers it emitted."""
     engine, counted = Engine(), _Counted()
     source = of(records, time_of=time_of).pipe(normalize(offset=lambda: EPOCH_NS))
-    read_http(source, TraceOptions()).pipe(remove_auth(key=bytes(32)), materialize()).subscribe(counted.take, scheduler=engine)
+    http_messages(source, TraceOptions()).pipe(remove_auth(key=bytes(32)), materialize()).subscribe(
+        counted.take, scheduler=engine
+    )
     tracemalloc.start()
     try:
         engine.run_inline()

@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
+from agentsight_rx.core.sink import Sink
 from agentsight_rx.core.stream import Stream
 from agentsight_rx.loss import Ledger
 from agentsight_rx.runtime import Run
-from agentsight_rx.sink import Output, Sink
+from agentsight_rx.view import Output
 
 __all__ = ["Kept", "needs_root", "running", "started", "until"]
 
@@ -27,7 +28,7 @@ class Kept:
     def __init__(self) -> None:
         self.items: list[Any] = []
 
-    def sink(self) -> Sink:
+    def sink(self) -> Sink[Any]:
         return Sink("kept", lambda _: self, events=1 << 20, size=1 << 30)
 
     def open(self, _: Ledger) -> Kept:
@@ -47,7 +48,7 @@ class Kept:
 
 
 @contextmanager
-def running(graph: Stream[Any], *sinks: Sink) -> Generator[tuple[Run, Kept]]:
+def running(graph: Stream[Any], *sinks: Sink[Any]) -> Generator[tuple[Run, Kept]]:
     """Run `graph` while the block runs; leaving the block stops it in order."""
     kept = Kept()
     with Run(graph, [kept.sink(), *sinks], strict=True) as run:

@@ -10,6 +10,8 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -19,7 +21,7 @@ from agentsight_rx.state import LmdbStore
 from agentsight_rx.view.report import Report, read_events, read_report
 
 from .capture import needs_root, started, until
-from .peers import CLIENTS, Client, fake_llm, read_calls
+from .peers import CLIENTS, WIRE_CLIENTS, Peer, client_named, fake_llm, read_calls, wire_server
 
 pytestmark = [pytest.mark.live, needs_root]
 
@@ -49,7 +51,7 @@ def test_record_ends_as_the_command_ended(script: str, status: int, tmp_path: Pa
 
 
 def test_record_sees_the_calls_of_a_node_program(tmp_path: Path) -> None:
-    client = _node()
+    client = client_named("node")
     with fake_llm(tmp_path) as peer:
         words = ["record", "--no-server", "--db", str(tmp_path / "run.lmdb"), "--", *client.command(peer, 3, 100)]
         done = subprocess.run([*PROGRAM, *words], env=client.env(peer, tmp_path), capture_output=True, text=True, check=False)
@@ -60,7 +62,7 @@ def test_record_sees_the_calls_of_a_node_program(tmp_path: Path) -> None:
 
 
 def test_record_finds_a_running_program_by_its_name(tmp_path: Path) -> None:
-    client = _node()
+    client = client_named("node")
     gate, path = tmp_path / "go", tmp_path / "run.lmdb"
     with fake_llm(tmp_path) as peer:
         runner, *rest = client.command(peer, 3, 100)
@@ -107,7 +109,7 @@ def test_a_command_that_is_not_there_leaves_no_store(tmp_path: Path) -> None:
 
 
 def test_trace_prints_and_stores_until_its_target_ends(tmp_path: Path) -> None:
-    client = next(client for client in CLIENTS if client.name == "curl")
+    client = client_named("curl")
     gate, path, lines = tmp_path / "go", tmp_path / "run.lmdb", tmp_path / "run.jsonl"
     with fake_llm(tmp_path) as peer:
         watched = subprocess.Popen(client.command(peer, 3, 100), env=client.env(peer, tmp_path) | {"WAIT_FOR": str(gate)})
@@ -148,9 +150,7 @@ def test_a_time_ends_a_trace_with_its_summary() -> None:
 
 
 def test_a_killed_tracer_leaves_all_but_the_last_second(tmp_path: Path) -> None:
-    client = next(client for client in CLIENTS if client.name == "node")
-    if reason := client.available():
-        pytest.skip(reason)
+    client = client_named("node")
     gate, path = tmp_path / "go", tmp_path / "run.lmdb"
     log = tmp_path / "calls.jsonl"
     with fake_llm(tmp_path) as peer:
@@ -175,24 +175,33 @@ def test_a_killed_tracer_leaves_all_but_the_last_second(tmp_path: Path) -> None:
     store.close()
 
 
-def test_the_ten_lines_of_the_readme_run(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "serve", "calls", "streams"),
+    [("curl", fake_llm, 5, 2), ("curl-h2", wire_server, 8, 4)],
+    ids=["plain", "over HTTP/2, in gzip, br and deflate"],
+)
+def test_the_ten_lines_of_the_readme_run(
+    name: str, serve: Callable[[Path], AbstractContextManager[Peer]], calls: int, streams: int, tmp_path: Path
+) -> None:
     (block,) = re.findall(r"^```python\n(.*?)^```$", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
     script, gate = tmp_path / "graph.py", tmp_path / "go"
     script.write_text(block)
-    client = next(client for client in CLIENTS if client.name == "curl")
-    with fake_llm(tmp_path) as peer:
-        watched = subprocess.Popen(client.command(peer, 5, 100), env=client.env(peer, tmp_path) | {"WAIT_FOR": str(gate)})
+    client = client_named(name, (*CLIENTS, *WIRE_CLIENTS))
+    with serve(tmp_path) as peer:
+        watched = subprocess.Popen(client.command(peer, calls, 100), env=client.env(peer, tmp_path) | {"WAIT_FOR": str(gate)})
         graph = subprocess.Popen(
             [sys.executable, str(script), str(watched.pid)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
         assert graph.stderr is not None
-        assert "reading TLS in" in graph.stderr.readline()
+        assert "watching TLS in" in graph.stderr.readline()
         time.sleep(1.0)  # the program has no line that says that it is ready
         gate.touch()
         assert watched.wait(60) == 0
         out, err = graph.communicate(timeout=30)  # it ends with the process that it watches
     assert graph.returncode == 0
-    assert [json.loads(line)["source"] for line in out.splitlines()] == ["sse_processor"] * 2
+    answers = [json.loads(line) for line in out.splitlines()]
+    assert [answer["source"] for answer in answers] == ["sse_processor"] * streams
+    assert all(answer["data"]["complete"] for answer in answers)
     assert err.strip() == "nothing lost"
 
 
@@ -202,13 +211,6 @@ def test_a_wrong_pid_is_one_line(tmp_path: Path) -> None:
     done = subprocess.run([*PROGRAM, "trace", "--ssl", "-p", str(gone.pid)], capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith(f"Error: there is no process {gone.pid}")
-
-
-def _node() -> Client:
-    client = next(client for client in CLIENTS if client.name == "node")
-    if reason := client.available():
-        pytest.skip(reason)
-    return client
 
 
 def _start(arguments: list[str]) -> subprocess.Popen[str]:

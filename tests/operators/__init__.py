@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Generic, TypeVar
 
 from agentsight_rx.core.engine import Engine, Site
-from agentsight_rx.core.stream import Operator, State
+from agentsight_rx.core.stream import Operator
 from agentsight_rx.events import (
     BodyPart,
     Connection,
@@ -46,7 +46,7 @@ class Wire:
         return self._record(direction, data, 0)
 
     def misses(self, direction: Direction, size: int) -> None:
-        """A record of `size` bytes that nobody captured."""
+        """A record of `size` bytes that was not captured."""
         self._record(direction, bytes(size), 0)
 
     def closes(self) -> TlsClose:
@@ -69,7 +69,7 @@ class Running(Generic[A, B]):
 
     def __init__(self, operator: Operator[A, B]) -> None:
         self.engine = Engine()
-        self._kernel = operator.kernel(Site(self.engine, operator.stage.name))
+        self._kernel = operator.kernel(Site(self.engine, operator.name))
 
     def feed(self, *events: A) -> list[B]:
         return list(self._kernel.feed(events))
@@ -83,10 +83,10 @@ class Running(Generic[A, B]):
     def held(self) -> int:
         return self._kernel.held()
 
-    def snapshot(self) -> State:
+    def snapshot(self) -> bytes:
         return self._kernel.snapshot()
 
-    def restore(self, state: State) -> None:
+    def restore(self, state: bytes) -> None:
         self._kernel.restore(state)
 
 

@@ -34,14 +34,14 @@ class Peers:
         """Carry what each end has to say to the other, client first, until both are silent."""
         server_way: Direction = "out" if self._client_way == "in" else "in"
         while True:
-            asked, told = self.client.data_to_send(), self.server.data_to_send()
+            asked, emitted = self.client.data_to_send(), self.server.data_to_send()
             self._carry(self._client_way, asked)
-            self._carry(server_way, told)
+            self._carry(server_way, emitted)
             if asked:
                 self.server.receive_data(asked)
-            if told:
-                self.client.receive_data(told)
-            if not asked and not told:
+            if emitted:
+                self.client.receive_data(emitted)
+            if not asked and not emitted:
                 return
 
     def _carry(self, direction: Direction, data: bytes) -> None:

@@ -355,7 +355,7 @@ def test_over_the_budget_the_oldest_decoders_go_and_their_bodies_say_so() -> Non
     for connection in connections:
         running.feed(head("zstd", connection=connection), part(one, "zstd", connection=connection))
     made = [parts_of(running.feed(part(two, "zstd", connection=connection)))[0] for connection in connections]
-    told = [each.data == EVENTS[1] for each in made]
-    assert 100 < sum(told) < 200
-    assert told == sorted(told)
-    assert all(each.lost == len(two) for each, whole in zip(made, told, strict=True) if not whole)
+    emitted = [each.data == EVENTS[1] for each in made]
+    assert 100 < sum(emitted) < 200
+    assert emitted == sorted(emitted)
+    assert all(each.lost == len(two) for each, whole in zip(made, emitted, strict=True) if not whole)

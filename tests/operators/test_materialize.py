@@ -36,7 +36,7 @@ HOST = ("host", "api.anthropic.com")
 OTHER = Connection(AGENT, 700, "/lib/libssl.so.3", 0x7F01)
 
 
-def told(*events: Event) -> list[Event | Row]:
+def emitted(*events: Event) -> list[Event | Row]:
     return run(materialize(), events)
 
 
@@ -95,13 +95,13 @@ def exits(ms: int, pid: int, code: int | None = 0, *, ppid: int = AGENT, start: 
 
 def test_events_go_by_in_front_of_their_rows() -> None:
     request, tick = asks(1000), Tick(origin(1))
-    made = told(tick, request)
+    made = emitted(tick, request)
     assert made[:2] == [tick, request]
     assert [type(row) for row in made[2:4]] == [CallRow, AuditRow]
 
 
 def test_a_call_is_pending_and_then_complete_under_one_id() -> None:
-    made = told(asks(1000), answers(2000))
+    made = emitted(asks(1000), answers(2000))
     assert [row.status for row in made if isinstance(row, CallRow)] == ["pending", "complete"]
     (call,) = last(CallRow, made)
     assert (call.start_timestamp_ms, call.end_timestamp_ms, call.status_code) == (1000, 2001, 200)
@@ -112,7 +112,7 @@ def test_a_call_is_pending_and_then_complete_under_one_id() -> None:
 
 
 def test_a_refused_call_is_an_error() -> None:
-    made = told(asks(1000), answers(2000, status=429))
+    made = emitted(asks(1000), answers(2000, status=429))
     (call,) = last(CallRow, made)
     assert (call.status, call.error_type, call.text) == ("error", "http_429", "rate_limit_error: slow down")
     assert last(AuditRow, made)[-1].status == "failure"
@@ -120,7 +120,7 @@ def test_a_refused_call_is_an_error() -> None:
 
 
 def test_an_answer_belongs_to_the_request_of_its_connection_and_exchange() -> None:
-    made = told(
+    made = emitted(
         asks(1000, 1), asks(1001, 2), asks(1002, 1, connection=OTHER),
         answers(1003, 1, connection=OTHER, text="c"), answers(1004, 2, text="b"), answers(1005, 1, text="a"),
     )  # fmt: skip
@@ -128,7 +128,7 @@ def test_an_answer_belongs_to_the_request_of_its_connection_and_exchange() -> No
 
 
 def test_an_interim_answer_and_the_head_of_a_stream_end_nothing() -> None:
-    made = told(
+    made = emitted(
         asks(1000), answers(1001, status=100), answers(1002, streaming=True), streams(1003, Reply(text="hi"), end_ms=1009)
     )
     assert [(call.status, call.end_timestamp_ms) for call in last(CallRow, made)] == [("complete", 1009)]
@@ -136,7 +136,7 @@ def test_an_interim_answer_and_the_head_of_a_stream_end_nothing() -> None:
 
 def test_what_asks_no_model_is_no_call() -> None:
     get = HttpRequest(origin(1), 1, "GET", "/v1/messages", "HTTP/1.1", (HOST,))
-    made = told(get, answers(2), asks(3, 2, target="/v1/messages/count_tokens"), asks(4, 3, target="/login"), answers(5, 3))
+    made = emitted(get, answers(2), asks(3, 2, target="/v1/messages/count_tokens"), asks(4, 3, target="/login"), answers(5, 3))
     assert last(CallRow, made) == []
 
 
@@ -145,37 +145,37 @@ def test_a_message_with_a_hole_makes_the_call_partial() -> None:
         ((asks(1, complete=False, reason="truncated"), answers(2)), "truncated"),
         ((asks(1), answers(2, complete=False, reason="lost")), "lost"),
     ):
-        made = told(*events)
+        made = emitted(*events)
         assert [(call.status, call.complete, call.reason) for call in last(CallRow, made)] == [("partial", False, reason)]
         assert last(AuditRow, made)[-1].status == "partial"
 
 
 def test_a_stream_whose_request_nobody_saw_is_a_call_of_less_confidence() -> None:
     reply = Reply("msg_1", "claude-y", "hi", usage=Usage(10, 5))
-    (call,) = last(CallRow, told(streams(1000, reply, host="api.anthropic.com", target="/v1/messages")))
+    (call,) = last(CallRow, emitted(streams(1000, reply, host="api.anthropic.com", target="/v1/messages")))
     assert (call.status, call.reason, call.confidence, call.match_method) == ("partial", "request_unseen", 0.35, "none")
     assert (call.provider, call.model, call.total_tokens) == ("anthropic", "claude-y", 15)
-    assert last(CallRow, told(answers(1000))) == []
+    assert last(CallRow, emitted(answers(1000))) == []
 
 
 def test_time_to_the_first_chunk_counts_from_the_request() -> None:
-    made = told(asks(1000), streams(1200, Reply(text="hi"), end_ms=1700, first_chunk_ns=1500 * MS))
+    made = emitted(asks(1000), streams(1200, Reply(text="hi"), end_ms=1700, first_chunk_ns=1500 * MS))
     assert [call.time_to_first_chunk_ms for call in last(CallRow, made)] == [500]
 
 
 def test_a_stream_that_goes_on_after_silence_is_one_call_and_counts_its_tokens_once() -> None:
     partial = streams(2, Reply(text="a", usage=Usage(10, 1)), end_ms=3, complete=False, reason="timeout")
     whole = streams(2, Reply(text="ab", usage=Usage(10, 5)), end_ms=9, revision=1)
-    made = told(asks(1), partial, whole)
+    made = emitted(asks(1), partial, whole)
     assert [call.status for call in made if isinstance(call, CallRow)] == ["pending", "partial", "complete"]
     (call,) = last(CallRow, made)
     assert (call.text, call.complete, call.end_timestamp_ms) == ("ab", True, 9)
     assert [row.total_tokens for row in last(TokenRow, made)] == [15]
-    assert [call.status for call in last(CallRow, told(asks(1), partial))] == ["partial"]
+    assert [call.status for call in last(CallRow, emitted(asks(1), partial))] == ["partial"]
 
 
 def test_a_call_without_an_answer_is_aborted_when_its_connection_closes() -> None:
-    made = told(asks(1), asks(2, connection=OTHER), TlsClose(origin(5)), answers(6, connection=OTHER))
+    made = emitted(asks(1), asks(2, connection=OTHER), TlsClose(origin(5)), answers(6, connection=OTHER))
     assert [(call.status, call.reason, call.end_timestamp_ms) for call in last(CallRow, made)] == [
         ("aborted", "closed", 5),
         ("complete", None, 7),
@@ -183,7 +183,7 @@ def test_a_call_without_an_answer_is_aborted_when_its_connection_closes() -> Non
 
 
 def test_a_call_without_an_answer_is_aborted_at_the_end_of_the_capture() -> None:
-    made = told(asks(1))
+    made = emitted(asks(1))
     assert [(call.status, call.complete, call.reason) for call in last(CallRow, made)] == [("aborted", False, "capture_end")]
 
 
@@ -203,15 +203,15 @@ def test_an_answer_that_comes_before_its_request_has_ended_ends_the_call_all_the
 def test_an_answer_that_was_streamed_before_the_request_had_ended_is_its_answer() -> None:
     asked = asks(1000)
     early = streams(1100, Reply(text="no", usage=Usage(1, 2)), end_ms=1200, method="POST", target=asked.target, host="h")
-    made = told(early, asked)
+    made = emitted(early, asked)
     (call,) = last(CallRow, made)
     assert (call.text, call.status, call.reason) == ("no", "complete", None)
-    (unasked,) = last(CallRow, [*told(early), *run(as_any(materialize()), [early])])
+    (unasked,) = last(CallRow, [*emitted(early), *run(as_any(materialize()), [early])])
     assert (unasked.text, unasked.reason) == ("no", "request_unseen")
 
 
 def test_what_a_tool_server_streams_is_no_call() -> None:
-    assert last(CallRow, told(msgspec.structs.replace(streams(1000, Reply()), dialect="mcp"))) == []
+    assert last(CallRow, emitted(msgspec.structs.replace(streams(1000, Reply()), dialect="mcp"))) == []
 
 
 def test_two_connections_at_one_address_are_two_calls() -> None:
@@ -235,7 +235,7 @@ def as_any(operator: Operator[Event, Event | Row]) -> Operator[Any, Event | Row]
 
 
 def test_a_pid_that_is_used_again_is_another_process() -> None:
-    made = told(
+    made = emitted(
         execs(1000, 42, "a"), execs(1500, 42, "b"), exits(2000, 42), execs(3000, 42, "c", start=9), exits(4000, 42, 1, start=9)
     )
     assert [(row.argv, row.status, row.exit_code, row.end_timestamp_ms) for row in last(ProcessRow, made)] == [
@@ -245,14 +245,14 @@ def test_a_pid_that_is_used_again_is_another_process() -> None:
 
 
 def test_another_exec_is_the_same_process_with_another_program() -> None:
-    made = told(forks(1, 42), execs(2, 42, "sh", "-c", "ls", start=1), execs(3, 42, "ls", start=1, filename="/bin/ls"))
+    made = emitted(forks(1, 42), execs(2, 42, "sh", "-c", "ls", start=1), execs(3, 42, "ls", start=1, filename="/bin/ls"))
     (row,) = last(ProcessRow, made)
     assert (row.argv, row.command, row.start_timestamp_ms, row.status) == (("ls",), "/bin/ls", 1, "running")
     assert [audit.action for audit in last(AuditRow, made)] == ["exec", "exec"]
 
 
 def test_a_fork_without_an_exec_is_a_process_that_runs_what_its_parent_ran() -> None:
-    made = told(
+    made = emitted(
         execs(1, 42, "python", "x.py", ppid=1, start=1), forks(2, 43, 42), forks(3, 44, 43), exits(4, 44, ppid=43, start=3)
     )
     assert [(row.pid, row.ppid, row.root_pid, row.argv, row.status) for row in last(ProcessRow, made)] == [
@@ -263,13 +263,13 @@ def test_a_fork_without_an_exec_is_a_process_that_runs_what_its_parent_ran() -> 
 
 
 def test_a_killed_process_has_a_signal_and_no_exit_code() -> None:
-    made = told(forks(1, 42), exits(2, 42, None, start=1, signal=9))
+    made = emitted(forks(1, 42), exits(2, 42, None, start=1, signal=9))
     assert [(row.status, row.exit_code, row.signal) for row in last(ProcessRow, made)] == [("killed", None, 9)]
     assert [audit.summary for audit in last(AuditRow, made)] == ["killed by signal 9 (5ms)"]
 
 
 def test_the_end_of_a_process_that_nobody_saw_begin_is_told() -> None:
-    (row,) = last(ProcessRow, told(exits(2, 42, 3)))
+    (row,) = last(ProcessRow, emitted(exits(2, 42, 3)))
     assert (row.pid, row.status, row.exit_code, row.start_timestamp_ms) == (42, "failure", 3, None)
 
 
@@ -293,7 +293,7 @@ def test_a_tool_call_is_tied_to_its_process_its_exit_code_and_its_result() -> No
         execs(1601, 42, "/bin/sh", "-c", "npm test", start=1600),
         exits(1900, 42, 1, start=1600),
     ]
-    made = told(*called(BASH), *ran, result(2000))
+    made = emitted(*called(BASH), *ran, result(2000))
     (tool,) = last(ToolRow, made)
     assert (tool.tool_name, tool.tool_call_id, tool.input, tool.link) == ("Bash", "toolu_1", BASH.input, "argv")
     assert (tool.related_pid, tool.related_argv, tool.exit_code) == (42, ("/bin/sh", "-c", "npm test"), 1)
@@ -304,11 +304,11 @@ def test_a_tool_call_is_tied_to_its_process_its_exit_code_and_its_result() -> No
 
 def test_a_wrapped_command_and_one_that_is_the_whole_argv_are_found() -> None:
     for argv in (("bash", "-lc", "cd /src && npm test 2>&1"), ("npm", "test")):
-        assert [tool.related_pid for tool in last(ToolRow, told(*called(BASH), execs(1600, 42, *argv)))] == [42]
+        assert [tool.related_pid for tool in last(ToolRow, emitted(*called(BASH), execs(1600, 42, *argv)))] == [42]
 
 
 def test_a_tool_runs_below_the_agent_at_any_depth() -> None:
-    made = told(
+    made = emitted(
         *called(BASH), forks(1600, 42), forks(1601, 43, 42), execs(1602, 43, "sh", "-c", "npm test", ppid=42, start=1601)
     )
     assert [tool.related_pid for tool in last(ToolRow, made)] == [43]
@@ -318,26 +318,26 @@ def test_a_tool_runs_below_the_agent_at_any_depth() -> None:
     "event", [execs(1600, 42, "sh", "-c", "npm test", ppid=1), execs(1600, 42, "sh", "-c", "ls"), execs(1600, 42, "npm")]
 )
 def test_other_programs_are_not_tied_to_it(event: ProcessExec) -> None:
-    assert [tool.related_pid for tool in last(ToolRow, told(*called(BASH), event))] == [None]
+    assert [tool.related_pid for tool in last(ToolRow, emitted(*called(BASH), event))] == [None]
 
 
 def test_a_killed_tool_has_a_signal() -> None:
-    made = told(*called(BASH), execs(1600, 42, "sh", "-c", "npm test"), exits(1700, 42, None, signal=15))
+    made = emitted(*called(BASH), execs(1600, 42, "sh", "-c", "npm test"), exits(1700, 42, None, signal=15))
     assert [(tool.exit_code, tool.signal) for tool in last(ToolRow, made)] == [(None, 15)]
 
 
 def test_a_result_that_is_an_error_is_a_failed_tool() -> None:
-    assert [tool.status for tool in last(ToolRow, told(*called(BASH), result(2000, is_error=True)))] == ["failed"]
+    assert [tool.status for tool in last(ToolRow, emitted(*called(BASH), result(2000, is_error=True)))] == ["failed"]
 
 
 def test_a_result_of_another_tool_ends_nothing() -> None:
-    assert [tool.status for tool in last(ToolRow, told(*called(BASH), result(2000, "toolu_9")))] == ["observed"]
+    assert [tool.status for tool in last(ToolRow, emitted(*called(BASH), result(2000, "toolu_9")))] == ["observed"]
 
 
 def test_two_tools_of_one_answer_are_two_rows_and_a_revision_adds_none() -> None:
     reply = Reply(tool_calls=(BASH, ToolCall("toolu_2", "Read", '{"path":"/x"}')))
     partial = streams(1100, reply, complete=False, reason="timeout")
-    made = told(asks(1000), partial, streams(1100, reply, revision=1))
+    made = emitted(asks(1000), partial, streams(1100, reply, revision=1))
     assert [tool.tool_call_id for tool in made if isinstance(tool, ToolRow)] == ["toolu_1", "toolu_2"]
 
 
@@ -352,7 +352,7 @@ def test_going_on_from_a_checkpoint_changes_nothing() -> None:
         exits(1900, 42, 1, start=1600),
         result(2000),
     ]
-    expected = told(*events)
+    expected = emitted(*events)
     for cut in range(len(events)):
         before, after = Running(materialize()), Running(materialize())
         made = before.feed(*events[:cut])

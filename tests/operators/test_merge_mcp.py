@@ -62,14 +62,14 @@ def only(kind: type[E], events: Sequence[object]) -> list[E]:
     return [event for event in events if isinstance(event, kind)]
 
 
-def told(*events: HttpEvent) -> list[RpcMessage]:
+def emitted(*events: HttpEvent) -> list[RpcMessage]:
     made = run(merge_mcp(), events)
     assert [event for event in made if not isinstance(event, RpcMessage)] == list(events)
     return only(RpcMessage, made)
 
 
 def test_a_request_and_its_answer_are_one_message() -> None:
-    (made,) = told(asks(10, call(1, "tools/call", name="ls", arguments={})), answers(15, result(1, content=[])))
+    (made,) = emitted(asks(10, call(1, "tools/call", name="ls", arguments={})), answers(15, result(1, content=[])))
     assert (made.kind, made.method, made.id, made.tool, made.outcome) == ("request", "tools/call", "1", "ls", "ok")
     assert (made.params, made.result) == ('{"name": "ls", "arguments": {}}', '{"content": []}')
     assert (made.channel.kind, made.channel.inode, made.writer_pid) == ("http", CONNECTION.handle, 7)
@@ -78,7 +78,7 @@ def test_a_request_and_its_answer_are_one_message() -> None:
 
 def test_a_streamed_answer_may_say_more_than_the_result() -> None:
     progress = {"jsonrpc": "2.0", "method": "notifications/progress", "params": {"progress": 1}}
-    made = told(asks(10, call(1, "tools/call", name="ls")), streams(15, progress, result(1, isError=True)))
+    made = emitted(asks(10, call(1, "tools/call", name="ls")), streams(15, progress, result(1, isError=True)))
     assert [(each.kind, each.method, each.outcome) for each in made] == [
         ("notification", "notifications/progress", "sent"),
         ("request", "tools/call", "tool_error"),
@@ -89,7 +89,7 @@ def test_a_streamed_answer_may_say_more_than_the_result() -> None:
 def test_the_server_is_known_from_its_introduction(streamed: bool) -> None:
     hello = result(0, serverInfo={"name": "files", "version": "2"})
     introduced = streams(2, hello) if streamed else answers(2, hello)
-    made = told(
+    made = emitted(
         asks(1, call(0, "initialize")),
         introduced,
         asks(3, {"jsonrpc": "2.0", "method": "notifications/initialized"}, exchange=2),
@@ -105,37 +105,37 @@ def test_the_server_is_known_from_its_introduction(streamed: bool) -> None:
 
 def test_an_error_of_the_protocol_and_one_of_http() -> None:
     refused = {"jsonrpc": "2.0", "id": 1, "error": {"code": -32601, "message": "no such tool"}}
-    assert [each.outcome for each in told(asks(1, call(1, "tools/call")), answers(2, refused))] == ["rpc_error"]
-    (made,) = told(asks(1, call(1, "tools/call")), answers(2, "no", status=403))
+    assert [each.outcome for each in emitted(asks(1, call(1, "tools/call")), answers(2, refused))] == ["rpc_error"]
+    (made,) = emitted(asks(1, call(1, "tools/call")), answers(2, "no", status=403))
     assert (made.outcome, made.complete, made.reason) == ("rpc_error", False, "http_403")
 
 
 def test_members_of_a_batch_are_answered_each() -> None:
-    made = told(asks(1, call(1, "ping"), call(2, "tools/list")), answers(2, [result(2, tools=[]), result(1)]))
+    made = emitted(asks(1, call(1, "ping"), call(2, "tools/list")), answers(2, [result(2, tools=[]), result(1)]))
     assert [(each.id, each.outcome) for each in made] == [("2", "ok"), ("1", "ok")]
 
 
 def test_what_gets_no_answer_says_so() -> None:
-    (accepted,) = told(asks(1, call(1, "ping")), answers(2, "", status=202))
+    (accepted,) = emitted(asks(1, call(1, "ping")), answers(2, "", status=202))
     assert (accepted.outcome, accepted.reason) == ("no_answer", "no_answer")
-    (cut,) = told(asks(1, call(1, "ping")), streams(2, reason="closed"))
+    (cut,) = emitted(asks(1, call(1, "ping")), streams(2, reason="closed"))
     assert (cut.outcome, cut.reason) == ("no_answer", "closed")
-    (closed,) = told(asks(1, call(1, "ping")), TlsClose(at(2)))
+    (closed,) = emitted(asks(1, call(1, "ping")), TlsClose(at(2)))
     assert (closed.outcome, closed.reason) == ("no_answer", "closed")
-    (ended,) = told(asks(1, call(1, "ping")))
+    (ended,) = emitted(asks(1, call(1, "ping")))
     assert (ended.outcome, ended.reason) == ("no_answer", "capture_end")
 
 
 def test_a_stream_in_silence_may_still_answer() -> None:
-    made = told(asks(1, call(1, "ping")), streams(2, reason="timeout"), streams(40, result(1)))
+    made = emitted(asks(1, call(1, "ping")), streams(2, reason="timeout"), streams(40, result(1)))
     assert [each.outcome for each in made] == ["ok"]
 
 
 def test_other_json_is_no_json_rpc() -> None:
     body = {"model": "gpt", "messages": [{"role": "user", "content": '"jsonrpc"'}]}
-    assert told(asks(1, body), answers(2, {"jsonrpc": "1.0", "id": 1, "result": 1})) == []
-    assert told(asks(1, [])) == []
-    assert told(msgspec.structs.replace(asks(1, call(1, "ping")), method="GET")) == []
+    assert emitted(asks(1, body), answers(2, {"jsonrpc": "1.0", "id": 1, "result": 1})) == []
+    assert emitted(asks(1, [])) == []
+    assert emitted(msgspec.structs.replace(asks(1, call(1, "ping")), method="GET")) == []
 
 
 def test_long_texts_are_cut_and_counted() -> None:
@@ -146,7 +146,7 @@ def test_long_texts_are_cut_and_counted() -> None:
 
 
 def test_requests_without_an_answer_are_bounded() -> None:
-    made = told(*(asks(number, call(number, "ping"), exchange=number) for number in range(1, 300)))
+    made = emitted(*(asks(number, call(number, "ping"), exchange=number) for number in range(1, 300)))
     assert [each.reason for each in made] == ["pending_limit"] * 43 + ["capture_end"] * 256
 
 

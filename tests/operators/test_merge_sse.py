@@ -84,14 +84,14 @@ def only(kind: type[E], events: Sequence[HttpEvent]) -> list[E]:
     return [event for event in events if isinstance(event, kind)]
 
 
-def told(*events: HttpEvent) -> list[HttpEvent]:
+def emitted(*events: HttpEvent) -> list[HttpEvent]:
     return run(merge_sse(), events)
 
 
 def merged(answer: Answer, *parts: bytes | BodyPart, end: str | None = None) -> SseMessage:
     """The one message that the answer gives."""
     parts_of_it = [answer.part(part) if isinstance(part, bytes) else part for part in parts]
-    made = told(answer.head, *parts_of_it, answer.end(end))
+    made = emitted(answer.head, *parts_of_it, answer.end(end))
     assert made[0] is answer.head
     (message,) = only(SseMessage, made)
     return message
@@ -109,7 +109,7 @@ def whole(*streams: bytes, target: str = "/v1/messages") -> Reply:
 def test_four_records_are_one_message() -> None:
     answer = Answer()
     parts = [answer.part(START, 1), answer.part(says("Hello "), 2), answer.part(says("World!"), 3), answer.part(STOP, 4)]
-    made = told(answer.head, *parts, answer.end(at=4))
+    made = emitted(answer.head, *parts, answer.end(at=4))
     (message,) = only(SseMessage, made)
     assert made == [answer.head, message]
     assert message.reply == Reply("msg_123", "claude-x", "Hello World!")
@@ -230,13 +230,13 @@ def test_streams_of_two_connections_do_not_mix() -> None:
     events: list[HttpEvent] = [first.head, second.head]
     for text in "ab":
         events += [first.part(says(text)), second.part(says(text.upper()))]
-    made = told(*events, second.end(data=STOP), first.end(data=STOP))
+    made = emitted(*events, second.end(data=STOP), first.end(data=STOP))
     assert [message.reply.text for message in only(SseMessage, made)] == ["AB", "ab"]
 
 
 def test_two_streams_of_one_connection_are_two_messages() -> None:
     first, second = Answer("/v1/chat/completions"), Answer("/v1/chat/completions", 2)
-    made = told(
+    made = emitted(
         *(first.head, first.part(chat_says("a", id="chatcmpl-a")), first.end(data=DONE)),
         *(second.head, second.part(chat_says("b", id="chatcmpl-b")), second.end(data=DONE)),
     )
@@ -260,7 +260,7 @@ def test_what_is_no_stream_goes_by() -> None:
 
 def test_a_stream_whose_head_was_dropped_is_told_without_it() -> None:
     answer = Answer()
-    (message,) = told(answer.part(START + says("x")), answer.end(data=STOP))
+    (message,) = emitted(answer.part(START + says("x")), answer.end(data=STOP))
     assert isinstance(message, SseMessage)
     assert (message.status, message.target, message.reply.text, message.complete) == (0, None, "x", True)
 
@@ -306,14 +306,14 @@ def test_a_hole_inside_is_flagged_and_what_was_cut_by_it_says_nothing(end: str |
 
 def test_bytes_of_an_event_that_was_cut_are_counted() -> None:
     answer = Answer()
-    made = told(answer.head, answer.part(START + STOP + b"data: x"), answer.end())
+    made = emitted(answer.head, answer.part(START + STOP + b"data: x"), answer.end())
     assert [(loss.stage, loss.reason, loss.size) for loss in only(Loss, made)] == [("merge_sse", Reason.MALFORMED, 7)]
 
 
 def test_an_event_that_was_too_long_is_counted_and_the_message_flagged() -> None:
     answer = Answer()
     long = b"data: " + b"x" * (17 << 20) + b"\n\n"
-    made = told(answer.head, answer.part(START + long + says("a")), answer.part(STOP), answer.end())
+    made = emitted(answer.head, answer.part(START + long + says("a")), answer.part(STOP), answer.end())
     (message,) = only(SseMessage, made)
     assert (message.complete, message.reason, message.reply.text) == (False, "event_limit", "a")
     assert [loss.size for loss in only(Loss, made)] == [len(long) - 1]
@@ -321,7 +321,7 @@ def test_an_event_that_was_too_long_is_counted_and_the_message_flagged() -> None
 
 def test_a_stream_that_is_open_at_the_end_is_partial() -> None:
     answer = Answer()
-    made = told(answer.head, answer.part(START))
+    made = emitted(answer.head, answer.part(START))
     assert [(message.complete, message.reason) for message in only(SseMessage, made)] == [(False, "capture_end")]
 
 
@@ -391,8 +391,8 @@ def test_over_the_budget_the_stream_that_was_silent_for_longest_is_told_and_the_
     text = "x" * 2000
     running = Running(merge_sse(budget=18_700))
     assert only(SseMessage, running.feed(one.head, one.part(says(text), 1), other.head, other.part(says(text), 2))) == []
-    told = only(SseMessage, running.feed(other.part(says(text), 3)))
-    assert [(message.origin.connection, message.reason, message.reply.text) for message in told] == [
+    emitted = only(SseMessage, running.feed(other.part(says(text), 3)))
+    assert [(message.origin.connection, message.reason, message.reply.text) for message in emitted] == [
         (CONNECTION, "evicted", text)
     ]
     made = running.feed(one.part(says("more"), 4), one.end(at=5), other.part(STOP, 6), other.end(at=7))
@@ -420,14 +420,14 @@ def test_time_in_a_run_tells_of_silence() -> None:
     ]
 
 
-@pytest.mark.parametrize(("seconds", "told"), [(31.0, 0), (32.0, 1)])
-def test_time_in_a_run_that_is_silent_goes_in_steps_of_a_second(seconds: float, told: int) -> None:
+@pytest.mark.parametrize(("seconds", "emitted"), [(31.0, 0), (32.0, 1)])
+def test_time_in_a_run_that_is_silent_goes_in_steps_of_a_second(seconds: float, emitted: int) -> None:
     answer, engine = Answer(), Engine()
     made: list[HttpEvent] = []
     events: list[HttpEvent] = [answer.head, answer.part(START, 1), Tick(Origin(round(seconds * S), 0))]
     of(events, time_of=time_of).pipe(merge_sse(timeout=30)).subscribe(made.append, scheduler=engine)
     engine.run_inline()
-    assert len([message for message in only(SseMessage, made) if message.reason == "timeout"]) == told
+    assert len([message for message in only(SseMessage, made) if message.reason == "timeout"]) == emitted
 
 
 # -- behind parse_http ------------------------------------------------------------------------------------------------------

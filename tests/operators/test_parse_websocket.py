@@ -30,7 +30,7 @@ DEFLATE = ["", "permessage-deflate", "permessage-deflate; client_no_context_take
 LONG = "模型 🙂 " * 9000
 
 CREATE = json.dumps({"type": "response.create", "model": "gpt-5", "input": [{"role": "user", "content": "list the files"}]})
-TOLD = [
+STREAM = [
     {"type": "response.created", "response": {"id": "resp_1", "model": "gpt-5", "status": "in_progress"}},
     {"type": "response.output_text.delta", "output_index": 0, "item_id": "msg_1", "delta": "Here "},
     {"type": "response.output_text.delta", "output_index": 0, "item_id": "msg_1", "delta": "they are"},
@@ -94,8 +94,8 @@ def test_a_message_has_the_origin_of_its_first_byte_and_the_time_of_its_last() -
 def test_messages_behind_the_answer_to_the_upgrade_in_the_same_record_are_read() -> None:
     sockets = Sockets(Wire())
     sockets.tells("at once")
-    request, answer, told = sockets.records
-    joined = msgspec.structs.replace(answer, data=answer.data + told.data)
+    request, answer, emitted = sockets.records
+    joined = msgspec.structs.replace(answer, data=answer.data + emitted.data)
     assert [event.data for event in only(WebSocketMessage, parsed([request, joined]))] == [b"at once"]
 
 
@@ -164,7 +164,7 @@ def test_a_call_over_a_websocket_is_a_request_and_a_message(deflate: str, pieces
     sockets = Sockets(Wire(), deflate=deflate)
     for _ in range(2):
         sockets.asks(CREATE, pieces)
-        for event in TOLD:
+        for event in STREAM:
             sockets.tells(json.dumps(event), pieces)
     made = read(sockets)
     _, *calls = only(HttpRequest, made)
@@ -195,7 +195,7 @@ def test_an_error_ends_the_call_and_gives_its_status() -> None:
 def test_a_call_that_is_cut_is_partial() -> None:
     sockets = Sockets(Wire())
     sockets.asks(CREATE)
-    for event in TOLD[:2]:
+    for event in STREAM[:2]:
         sockets.tells(json.dumps(event))
     sockets.closes(1011, "")
     (message,) = only(SseMessage, read(sockets))
@@ -205,7 +205,7 @@ def test_a_call_that_is_cut_is_partial() -> None:
 def test_an_answer_with_a_hole_is_not_complete() -> None:
     sockets = Sockets(Wire())
     sockets.asks(CREATE)
-    for event in TOLD:
+    for event in STREAM:
         sockets.tells(json.dumps(event))
     made = run(parse_http(), [record for record in sockets.records if b"they are" not in record.data])
     (message,) = only(SseMessage, run(merge_websocket(), made))
@@ -216,11 +216,11 @@ def test_an_answer_with_a_hole_is_not_complete() -> None:
 def test_a_hole_that_the_next_message_tells_of_damages_the_answer_whatever_it_is(kind: str) -> None:
     sockets = Sockets(Wire())
     sockets.asks(CREATE)
-    for event in TOLD[:2]:
+    for event in STREAM[:2]:
         sockets.tells(json.dumps(event))
     if kind == "ping":
         sockets.pings(b"")
-    for event in TOLD[2:]:
+    for event in STREAM[2:]:
         sockets.tells(json.dumps(event))
     made = run(parse_http(), [record for record in sockets.records if b'"Here "' not in record.data])
     made = [msgspec.structs.replace(event, kind=kind) if event in made[6:7] and kind == "binary" else event for event in made]
@@ -230,7 +230,7 @@ def test_a_hole_that_the_next_message_tells_of_damages_the_answer_whatever_it_is
 
 def test_what_the_client_says_is_no_answer() -> None:
     sockets = Sockets(Wire())
-    for event in TOLD:
+    for event in STREAM:
         sockets.asks(json.dumps(event))
     assert not only(SseMessage, read(sockets))
 
@@ -239,7 +239,7 @@ def test_where_the_end_of_an_answer_is_missing_the_next_one_is_not_taken_for_it(
     sockets = Sockets(Wire())
     for _ in range(2):
         sockets.asks(CREATE)
-        for event in TOLD:
+        for event in STREAM:
             sockets.tells(json.dumps(event))
     ends = [record for record in sockets.records if b"response.completed" in record.data]
     made = run(parse_http(), [record for record in sockets.records if record is not ends[0]])
@@ -254,7 +254,7 @@ def test_a_new_websocket_at_an_address_whose_old_one_nobody_saw_close_gets_its_o
     first, second = Sockets(Wire()), Sockets(Wire(start_ns=100 * MS))
     first.asks(CREATE)
     second.asks(CREATE)
-    for event in TOLD:
+    for event in STREAM:
         second.tells(json.dumps(event))
     made = run(merge_websocket(), run(parse_http(), [*first.records, *second.records]))
     (message,) = only(SseMessage, made)
@@ -265,7 +265,7 @@ def test_a_new_websocket_at_an_address_whose_old_one_nobody_saw_close_gets_its_o
 def test_a_call_in_silence_is_told_as_partial_and_again_when_it_goes_on() -> None:
     sockets = Sockets(Wire())
     sockets.asks(CREATE)
-    sockets.tells(json.dumps(TOLD[1]))
+    sockets.tells(json.dumps(STREAM[1]))
     events = parsed(sockets.records)
     running = Running(merge_websocket(timeout=1.0))
     running.feed(*events)
@@ -278,7 +278,7 @@ def test_a_call_in_silence_is_told_as_partial_and_again_when_it_goes_on() -> Non
 def test_other_websockets_are_messages_only() -> None:
     sockets = Sockets(Wire(), target="/chat", host="localhost")
     sockets.asks(CREATE)
-    sockets.tells(json.dumps(TOLD[3]))
+    sockets.tells(json.dumps(STREAM[3]))
     assert [type(event) for event in read(sockets)][2:] == [WebSocketMessage, WebSocketMessage]
 
 
@@ -297,7 +297,7 @@ def test_what_is_no_part_of_a_call_goes_by() -> None:
 def test_a_recording_gives_the_same_again() -> None:
     sockets = Sockets(Wire())
     sockets.asks(CREATE)
-    for event in TOLD:
+    for event in STREAM:
         sockets.tells(json.dumps(event))
     once = read(sockets)
     assert run(merge_websocket(), once) == once

@@ -20,7 +20,7 @@ from agentsight_rx.state.lmdb_store import META
 ROWS = Table("rows", bytes)
 ROOT = Path(agentsight_rx.state.__file__).parents[2]
 
-# Commits three rows a step and says so, one line a step, until it is killed or told to stop.
+# Commits three rows a step and prints a line for each step, until it is killed or asked to stop.
 WRITER = """
 import sys
 from agentsight_rx.state import LmdbStore, Put, Table
@@ -122,7 +122,7 @@ def test_an_lmdb_file_of_another_program_is_refused_and_not_touched(path: Path) 
 @pytest.mark.parametrize("content", [b"x", b"SQLite format 3\0" * 1000, bytes(8192)])
 def test_a_file_that_is_no_store_is_refused_and_not_touched(path: Path, content: bytes) -> None:
     path.write_bytes(content)
-    assert_refused(path, "is not a store but some other file")
+    assert_refused(path, "is not a store: give the path of a store")
 
 
 def test_a_directory_is_refused(path: Path) -> None:

@@ -1,1 +1,1 @@
-"""Calls of models as OpenTelemetry spans: what a span says, its content, and how it is sent."""
+"""Calls of models as OpenTelemetry spans: the spans, their content, and the sending."""

@@ -1,4 +1,4 @@
-"""Requests, answers and rows -> what was asked and answered, as the attributes of a span."""
+"""Requests, answers and rows -> prompts and answers as the attributes of a span."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec import Raw, Struct
 
+from ...core.bounded import Recent
 from ...events import HttpRequest, HttpResponse, Reply, SseMessage
 from ...llm import provider_named
 from ...llm.decode import decoded
-from ...sink import Output
-from ...view import CallRow
+from ...view import CallRow, Output
 from ...view.calls import call_id
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class _Message(Struct):
 
 
 class _Request(Struct):
-    """A request to Anthropic's Messages or to OpenAI's chat: no name means one thing here and another there."""
+    """A request to Anthropic's Messages or to OpenAI's chat; no field has two meanings in them."""
 
     messages: list[_Message] = []
 
@@ -61,7 +61,7 @@ _REQUEST = msgspec.json.Decoder(_Request)
 
 _Part = dict[str, object]
 
-# `finish_reason` of gen_ai.output.messages for what providers say
+# Finish reason of a provider -> `finish_reason` of gen_ai.output.messages
 _FINISHED = {
     "end_turn": "stop",
     "stop_sequence": "stop",
@@ -81,12 +81,12 @@ class Content:
     """
     gen_ai.input.messages and gen_ai.output.messages, as JSON text in the schema of the conventions.
 
-    A row does not hold all of that, but the event that it was made of comes right before it.
+    A row does not have all of that; the event that it was made of does, and comes right before it.
     """
 
     def __init__(self) -> None:
         self._event: HttpRequest | HttpResponse | SseMessage | None = None
-        self._asked: dict[str, str] = {}
+        self._asked: Recent[str, str] = Recent(_ASKED_MOST)
 
     def see(self, item: Output) -> None:
         if isinstance(item, HttpRequest | HttpResponse | SseMessage):
@@ -99,12 +99,10 @@ class Content:
             return
         messages = _messages(event.body)
         if messages is not None:
-            while len(self._asked) >= _ASKED_MOST:
-                del self._asked[next(iter(self._asked))]
-            self._asked[row.id] = messages
+            self._asked.put(row.id, messages)
 
     def of(self, row: CallRow) -> dict[str, AttributeValue]:
-        """The content of a call that has ended. Where only the row is left, what a person typed last and the text."""
+        """The content of a call that has ended. Where there is only the row, the last user text and the text of the answer."""
         asked = self._asked.pop(row.id, None)
         if asked is None:
             asked = _json([{"role": "user", "parts": [_text(row.prompt)]}] if row.prompt else [])
@@ -124,12 +122,12 @@ class Content:
             provider = provider_named(row.call_kind)
             if isinstance(event, HttpResponse) and provider is not None:
                 return provider.response(event.body)
-        failed = (row.status_code or 0) >= 400  # then the text is what the provider said about that
+        failed = (row.status_code or 0) >= 400  # then the text is an error message
         return Reply(text="" if failed else row.text, thinking=row.thinking)
 
 
 def _messages(body: bytes) -> str | None:
-    """The newest messages of a request, whole ones and at least one; None where it has none."""
+    """The newest messages of a request, as many as fit and at least one; None where it has none."""
     request = decoded(_REQUEST, body)
     kept: list[str] = []
     room = _CONTENT_MOST
@@ -161,7 +159,7 @@ def _part(block: _Block) -> _Part:
         return _text(block.text)
     if block.thinking is not None:
         return _text(block.thinking, kind="reasoning")
-    return {"type": block.type}  # an image, a document: that it was there
+    return {"type": block.type}  # of an image or a document only the type
 
 
 def _text(text: str, *, kind: str = "text") -> _Part:
@@ -184,7 +182,7 @@ def _blocks(content: str | list[_Block] | _Block | None) -> list[_Block]:
 
 
 def _value(text: str) -> object:
-    """The arguments as JSON inside JSON, as they were sent, where they are that, else as a string."""
+    """The arguments as they were sent: embedded where they are JSON, else as a string."""
     if len(text) > _CONTENT_MOST:
         return text[:_CONTENT_MOST]
     try:

@@ -1,4 +1,4 @@
-"""Spans -> a collector: gathered and exported on a thread of its own, with an account of what was taken."""
+"""Spans -> a collector: batched and exported on a thread of its own; what the collector takes is counted."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from msgspec import Struct
 
 from ...core.mailbox import Mailbox
 
-# The SDK and the exporter are imported where they are used: they take 0.1 s, which who exports nothing must not pay.
+# The SDK and the exporter are imported where they are used: they take 0.1 s, which a run without an export must not pay.
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
     from opentelemetry.sdk.trace.export import SpanExporter
 
 __all__ = ["Answer", "Sender"]
 
-# As the SDK's own BatchSpanProcessor, which we do not use because it drops without a count. People watch, so 1 s, not 5.
+# As in the SDK's BatchSpanProcessor, which drops without a count and so is not used. People watch, so 1 s instead of 5.
 _QUEUE_SPANS = 2048
 _QUEUE_SIZE = 16 << 20
 _BATCH_SPANS = 512
@@ -28,7 +28,7 @@ _BATCH_S = 1.0
 
 
 class _Sent(Struct, frozen=True):
-    """What became of one batch."""
+    """The result of one batch."""
 
     taken: int
     lost: int = 0
@@ -36,7 +36,7 @@ class _Sent(Struct, frozen=True):
 
 
 class Answer:
-    """What the collector said to the newest request. `why` is empty where it took all of it."""
+    """The collector's answer to the newest request. `why` is empty where it took everything."""
 
     def __init__(self) -> None:
         self.forget()
@@ -53,13 +53,13 @@ class Answer:
 
 class Sender:
     """
-    Gathers spans and gives them to the exporter, which waits for the collector and tries again, on a thread of its own.
+    Batches spans and gives them to the exporter, which waits for the collector and retries, on a thread of its own.
 
-    `box` is the queue in front of it; what became of the spans is asked for with `done`.
+    `box` is its queue; `done` gives the results.
     """
 
     def __init__(self, endpoint: str) -> None:
-        # The exporter logs each try, which Python prints where nobody handles it. We say it once, in our own words.
+        # The exporter logs each try, and Python prints that where no handler is set. The sink reports a failure once instead.
         log = logging.getLogger("opentelemetry")
         if not log.hasHandlers():
             log.addHandler(logging.NullHandler())
@@ -71,14 +71,14 @@ class Sender:
         self._thread.start()
 
     def done(self) -> _Sent | None:
-        """What became of the next batch; None if there is none yet."""
+        """The result of the next batch; None if there is none yet."""
         try:
             return self._done.get_nowait()
         except Empty:
             return None
 
     def close(self, deadline_s: float) -> Answer:
-        """Send what is in the box, as far as that can be done in `deadline_s`; gives the newest answer."""
+        """Send what is in the box for at most `deadline_s` seconds; returns the newest answer."""
         self.box.close()
         self._thread.join(deadline_s)
         self.box.abandon()
@@ -90,7 +90,7 @@ class Sender:
             self._done.put(self._send(batch))
 
     def _gather(self) -> list[ReadableSpan]:
-        """A full batch, or what came within a second of its first span; nothing once the box is closed and empty."""
+        """A full batch, or the spans of one second from the first on; empty once the box is closed and empty."""
         spans: list[ReadableSpan] = []
         size, until, wait = 0, 0.0, None
         while len(spans) < _BATCH_SPANS and size < _BATCH_SIZE:
@@ -110,7 +110,7 @@ class Sender:
         answer.forget()
         try:
             result = self._exporter.export(batch)
-        except Exception as error:  # older versions of the exporter raise what the network says
+        except Exception as error:  # older versions of the exporter raise network errors
             answer.fail(_cause(error))
             result = SpanExportResult.FAILURE
         if answer.failed or result is not SpanExportResult.SUCCESS:
@@ -126,7 +126,7 @@ def _weight(span: ReadableSpan) -> int:
 
 
 def _exporter(endpoint: str, answer: Answer) -> SpanExporter:
-    """The standard exporter. It keeps what the collector says to itself, so we listen where the requests go out."""
+    """The standard exporter. It does not pass on the collector's answers, so its HTTP session records them."""
     import requests
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
@@ -153,16 +153,16 @@ def _partial_success(body: bytes) -> tuple[int, str]:
 
     try:
         answer: ExportTraceServiceResponse = ExportTraceServiceResponse.FromString(body)
-    except Exception:  # protobuf's own error, which has no types; other servers answer "OK" or "{}", and that is all right
+    except Exception:  # protobuf's own error, which has no types; other servers answer "OK" or "{}", which is fine
         return 0, ""
     partial = answer.partial_success
-    if partial.rejected_spans <= 0:  # then the words are a mere warning
+    if partial.rejected_spans <= 0:  # then the message is only a warning
         return 0, ""
     return partial.rejected_spans, " ".join(partial.error_message.split())[:200] or "spans were rejected"
 
 
 def _cause(error: BaseException) -> str:
-    """`Connection refused`, out of the chain of exceptions that is wrapped around it."""
+    """The system's words, like `Connection refused`, from inside a chain of exceptions."""
     cause = type(error).__name__
     inner: BaseException | None = error
     while inner is not None:

@@ -9,11 +9,11 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
+from ...core.sink import Sink
 from ...errors import SinkError
 from ...loss import Ledger, Meter, Reason
 from ...say import say
-from ...sink import Output, Sink
-from ...view import CallRow
+from ...view import CallRow, Output
 from .content import Content
 from .sender import Sender
 from .spans import Spans
@@ -25,30 +25,30 @@ _PATH = "/v1/traces"
 
 
 class OtelOptions(Struct, frozen=True):
-    """Where spans go. What is None is taken from the OTEL_* variables, and else is what OpenTelemetry says it is."""
+    """Where spans go. What is None comes from the OTEL_* variables, else from the defaults of OpenTelemetry."""
 
     endpoint: str | None = None  # of the collector; /v1/traces is added where it is missing
     service_name: str | None = None
     protocol: str | None = None  # http/protobuf, nothing else
-    capture_content: bool = False  # send what was asked and answered, too
-    deadline_s: float = 5.0  # how long the end of a run may wait for the collector
+    capture_content: bool = False  # send prompts and answers too
+    deadline_s: float = 5.0  # for which the end of a run waits for the collector
 
 
-def otel(options: OtelOptions) -> Sink:
+def otel(options: OtelOptions) -> Sink[Output]:
     """
-    Send a span for each call of a model that has ended. The collector may be slow or gone: that costs spans, which are
-    counted at the stage `otel`, and never time.
+    Send a span for each call of a model that has ended. A collector that is slow or gone costs spans, which are counted at
+    the stage `otel`, and never delays the run.
 
     Replays give the same trace and span ids. A call that is open when the capture ends has no span. OTEL_EXPORTER_OTLP_*,
-    OTEL_RESOURCE_ATTRIBUTES, OTEL_SERVICE_NAME, OTEL_TRACES_SAMPLER and the OTEL_SPAN_* limits mean what they always mean.
-    Raises SinkError on opening where the endpoint or the protocol is none that we speak.
+    OTEL_RESOURCE_ATTRIBUTES, OTEL_SERVICE_NAME, OTEL_TRACES_SAMPLER and the OTEL_SPAN_* limits have their usual meaning.
+    Raises SinkError on opening where the endpoint is not a URL or the protocol is not supported.
     """
-    # The sink is named by its protocol, since `otel` counts spans and the runtime counts events under the name of the sink.
+    # The sink has the name of its protocol: the runtime counts events under the name of the sink, and `otel` counts spans.
     return Sink("otlp", lambda ledger: _OtelWriter(options, ledger))
 
 
 class _OtelWriter:
-    """Makes the spans, on the writer thread, which also is the one that counts; `Sender` sends them on a thread of its own."""
+    """Makes the spans and counts, on the writer thread; `Sender` sends them on a thread of its own."""
 
     def __init__(self, options: OtelOptions, ledger: Ledger) -> None:
         self._endpoint = _endpoint(options)
@@ -56,12 +56,12 @@ class _OtelWriter:
         try:
             self._spans = Spans(options.service_name)
             self._sender = Sender(self._endpoint)
-        except ValueError as error:  # of the SDK, about a variable
+        except ValueError as error:  # the SDK does not accept a variable
             raise SinkError(f"OpenTelemetry cannot be set up from its OTEL_* variables: {error}") from error
         self._content = Content() if options.capture_content else None
         self._deadline_s = options.deadline_s
         self._meter: Meter = ledger.meter("otel")
-        self._told = False
+        self._reported = False
 
     def write(self, batch: Sequence[Output], /) -> None:
         for item in batch:
@@ -88,32 +88,32 @@ class _OtelWriter:
         self._settle()
 
     def close(self) -> None:
-        """Send what is left, until the deadline. What nobody took by then is lost."""
+        """Send what is left, until the deadline. Spans that the collector has not taken by then are lost."""
         answered = self._sender.close(self._deadline_s)
         self._settle()
         missing = self._meter.seen - self._meter.passed - self._meter.lost()
         if missing:
             self._meter.lose(Reason.SINK_FAILED, missing)
-            self._tell(answered.why or f"no answer within {self._deadline_s:g} s")
+            self._report(answered.why or f"no answer within {self._deadline_s:g} s")
 
     def _settle(self) -> None:
-        """Count what the sender has done since the last time."""
+        """Count the results of the sender since the last call."""
         while (sent := self._sender.done()) is not None:
             self._meter.passed += sent.taken
             if sent.lost:
                 self._meter.lose(Reason.SINK_FAILED, sent.lost)
-                self._tell(sent.why)
+                self._report(sent.why)
 
-    def _tell(self, why: str) -> None:
-        """Once, in one line: what comes later is in the summary."""
-        if not self._told:
-            self._told = True
+    def _report(self, why: str) -> None:
+        """The first failure, in one line; the summary counts all of them."""
+        if not self._reported:
+            self._reported = True
             where = re.sub(r"//[^/@]*@", "//", self._endpoint)
             say(f"OpenTelemetry: {where}: {why}; spans that it does not take are counted")
 
 
 def _endpoint(options: OtelOptions) -> str:
-    """The URL to post to. Raises SinkError where it is none."""
+    """The URL to post to. Raises SinkError where it is not one."""
     verbatim = None if options.endpoint else os.environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
     url = verbatim or options.endpoint or os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT") or "http://localhost:4318"
     try:
@@ -122,7 +122,9 @@ def _endpoint(options: OtelOptions) -> str:
     except ValueError:
         usable = False
     if not usable:
-        raise SinkError(f"the OpenTelemetry endpoint {url!r} is no URL of a collector; give one like http://localhost:4318")
+        raise SinkError(
+            f"the OpenTelemetry endpoint {url!r} is not the URL of a collector; give one like http://localhost:4318"
+        )
     return url if verbatim or url.endswith(_PATH) else url.removesuffix("/") + _PATH
 
 
@@ -130,4 +132,4 @@ def _check_protocol(options: OtelOptions) -> None:
     names = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
     protocol = options.protocol or next(filter(None, map(os.environ.get, names)), _PROTOCOL)
     if protocol != _PROTOCOL:
-        raise SinkError(f"OpenTelemetry protocol {protocol!r} is not spoken here; use {_PROTOCOL}, which is on port 4318")
+        raise SinkError(f"OpenTelemetry protocol {protocol!r} is not supported; use {_PROTOCOL}, which is on port 4318")

@@ -1,4 +1,4 @@
-"""CallRow -> the OpenTelemetry span of a call that has ended, in the names of the GenAI conventions."""
+"""CallRow -> the OpenTelemetry span of a call that has ended, with the names of the GenAI conventions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from ...llm import provider_named
 from ...view import CallRow
 
-# The SDK and the exporter are imported where they are used: they take 0.1 s, which who exports nothing must not pay.
+# The SDK and the exporter are imported where they are used: they take 0.1 s, which a run without an export must not pay.
 if TYPE_CHECKING:
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import ReadableSpan
@@ -25,7 +25,7 @@ _INT_MOST = 2**63 - 1
 
 
 class Spans:
-    """CallRow -> span, by the SDK: its sampler, its limits and its resource are those of the environment."""
+    """CallRow -> span, made by the SDK with the sampler, the limits and the resource of the environment."""
 
     def __init__(self, service_name: str | None) -> None:
         from opentelemetry.sdk.trace import TracerProvider
@@ -45,7 +45,7 @@ class Spans:
         self._tracer = provider.get_tracer("agentsight_rx", _version(), schema_url=_SCHEMA)
 
     def span(self, row: CallRow, content: dict[str, AttributeValue]) -> ReadableSpan | None:
-        """The span of a call that has ended; None if the sampler does not want it."""
+        """The span of a call that has ended; None if the sampler drops it."""
         from opentelemetry.context import Context
         from opentelemetry.sdk.trace import ReadableSpan
         from opentelemetry.trace import SpanKind, Status, StatusCode
@@ -65,7 +65,7 @@ class Spans:
 
 
 def _resource(service_name: str | None) -> Resource:
-    """`service_name` before OTEL_SERVICE_NAME before OTEL_RESOURCE_ATTRIBUTES before what we would say ourselves."""
+    """`service_name` before OTEL_SERVICE_NAME before OTEL_RESOURCE_ATTRIBUTES before our own defaults."""
     from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 
     ours = {"service.name": "agentsight-rx", "service.version": _version(), "host.name": socket.gethostname()}
@@ -82,7 +82,7 @@ def _version() -> str:
 
 
 def _trace_id(row: CallRow) -> int:
-    """One trace a conversation, else one a process, so that calls that belong together are found together."""
+    """One trace for each conversation, else for each process, so that related calls are in one trace."""
     conversation = row.conversation_id or row.session_id
     if conversation:
         return _hash(f"conversation {conversation}", 16)
@@ -90,10 +90,10 @@ def _trace_id(row: CallRow) -> int:
 
 
 def _hash(text: str, size: int) -> int:
-    return int.from_bytes(blake2b(text.encode(), digest_size=size).digest()) or 1  # 0 is no id
+    return int.from_bytes(blake2b(text.encode(), digest_size=size).digest()) or 1  # 0 is not an id
 
 
-# What a path says about the operation, and about `openai.api.type` where the provider is OpenAI; the first that matches
+# Path -> the operation, and `openai.api.type` where the provider is OpenAI; the first match counts
 _OPERATIONS: tuple[tuple[re.Pattern[str], str, str | None], ...] = (
     (re.compile(r"/chat/completions"), "chat", "chat_completions"),
     (re.compile(r"/deployments/[^/]+/completions|/v1/completions"), "text_completion", None),
@@ -105,9 +105,9 @@ _OPENAI = ("openai", "azure.ai.openai")
 
 def _attributes(row: CallRow) -> dict[str, AttributeValue]:
     """
-    The attributes of the GenAI conventions, v1.41.1, as far as the row knows them.
+    The attributes of the GenAI conventions, v1.41.1.
 
-    What is not known is left out; the conventions want no zeros for it. Input tokens include the cached ones there.
+    What is unknown is left out, as the conventions want; zero would be a value. Their input tokens include the cached ones.
     """
     path = (row.path or "").partition("?")[0]
     operation, api = next(((name, api) for pattern, name, api in _OPERATIONS if pattern.search(path)), ("chat", None))
@@ -148,14 +148,14 @@ def _attributes(row: CallRow) -> dict[str, AttributeValue]:
 
 
 def _provider(row: CallRow) -> str | None:
-    """A host that nobody knows speaks somebody's dialect, and that is what the conventions ask for then."""
+    """Unknown host: the provider whose dialect it uses, as the conventions say."""
     provider = provider_named(row.call_kind)
     label = provider.label if provider else row.call_kind
     return label if row.provider == row.host else row.provider
 
 
 def _server(host: str | None) -> tuple[str | None, int | None]:
-    """Name and port of a `host` header; 443 where it says none, since only TLS is read."""
+    """Name and port of a `host` header; 443 where it has no port, since only TLS is captured."""
     try:
         parts = urlsplit(f"//{host or ''}")
         address, port = parts.hostname, parts.port
@@ -172,7 +172,7 @@ _CODE = re.compile(r"[\w.-]{1,64}")
 
 
 def _error_type(row: CallRow) -> str | None:
-    """Something that can be counted by: a status, a provider's code. What else a provider says may hold anything."""
+    """A value of few kinds, to count by: a status or a provider's code. The rest of an error message may be any text."""
     if row.status == "aborted":
         return "connection_closed"
     if row.status != "error":
@@ -183,7 +183,7 @@ def _error_type(row: CallRow) -> str | None:
 
 
 def _failure(row: CallRow, words: str) -> str:
-    """The description of a failed call. The provider's `words` are content: they may repeat parts of the request."""
+    """The description of a failed call. The provider's `words` are content, as they may repeat parts of the request."""
     if row.status == "aborted":
         return "the connection was closed before an answer"
     if (row.status_code or 0) < 400:

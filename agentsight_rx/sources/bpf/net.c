@@ -164,7 +164,7 @@ int on_begin(struct call_t *call)
         if (state != 1) /* SS_UNCONNECTED: it asks how an earlier one is going */
             return 0;
         fill_head(&wait.net.head, CONNECT, process, leader_of(task));
-        wait.net.error = 115; /* EINPROGRESS, as long as nobody knows better */
+        wait.net.error = 115; /* EINPROGRESS, until the outcome is known */
         wait.begun_ns = now;
         if (waiting.update(&sock, &wait))
             count(UNTRACKED);
@@ -337,7 +337,7 @@ int on_end(struct call_t *call)
         break;
     case 43:  /* accept */
     case 288: /* accept4 */
-        if (result == -11 || RESTARTED(result)) /* EAGAIN: nobody is there */
+        if (result == -11 || RESTARTED(result)) /* EAGAIN: no connection waits */
             return 0;
         kind = ACCEPT, address = 0;
         if (result >= 0)
@@ -443,28 +443,13 @@ int on_batch(struct call_t *call)
 
 /* -- processes -- */
 
-RAW_TRACEPOINT_PROBE(sched_process_fork)
-{
-    follow_fork(ctx->args[0], ctx->args[1]);
-    return 0;
-}
-
-RAW_TRACEPOINT_PROBE(sched_process_exec)
-{
-    follow_exec(ctx->args[0]);
-    return 0;
-}
+FOLLOW_FORKS
+FOLLOW_EXECS
 
 RAW_TRACEPOINT_PROBE(sched_process_exit)
 {
-    u64 task = ctx->args[0];
-    u32 tgid = bpf_get_current_pid_tgid() >> 32;
-    struct process_t *process = tracked.lookup(&tgid);
-    if (!process || !ended(task))
-        return 0;
     struct head_t head = {};
-    fill_head(&head, GONE, process, leader_of(task));
-    send(&head, sizeof(head));
-    tracked.delete(&tgid);
+    if (gone(&head, GONE, ctx->args[0]))
+        send(&head, sizeof(head));
     return 0;
 }

@@ -38,7 +38,12 @@ static inline int leave(struct pt_regs *ctx)
     }
     fill_head(&line->head, LINE, process, leader);
     int size = bpf_probe_read_user_str(line->text, LINE_MOST, (void *)text);
-    line->size = size > 0 ? size : 0;
+    if (size < 0) { /* its page is not in memory */
+        lines.ringbuf_discard(line, 0);
+        count(LOST);
+        return 0;
+    }
+    line->size = size;
     line->pad = 0;
     lines.ringbuf_submit(line, 0);
     return 0;
@@ -52,11 +57,7 @@ int enter_1(struct pt_regs *ctx) { return 0; }
 int leave_1(struct pt_regs *ctx) { return leave(ctx); }
 #endif
 
-RAW_TRACEPOINT_PROBE(sched_process_fork)
-{
-    follow_fork(ctx->args[0], ctx->args[1]);
-    return 0;
-}
+FOLLOW_FORKS
 
 RAW_TRACEPOINT_PROBE(sched_process_exec)
 {

@@ -1,4 +1,4 @@
-"""Files -> those with OpenSSL functions that can be probed, the offsets of these functions, and who maps them."""
+"""A file -> the offsets of its OpenSSL functions, or the TLS implementation that it seems to have."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ import ctypes
 import io
 import mmap
 import os
-import re
 import stat
 import subprocess
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from struct import Struct as Layout
 from typing import BinaryIO
@@ -22,25 +21,20 @@ from ...errors import CaptureError
 
 __all__ = [
     "FileId",
-    "Finder",
     "Library",
-    "Mapped",
-    "executables_of",
     "file_id",
     "inspect",
     "inspect_open",
     "looks_like",
-    "mapped_files",
     "open_file",
     "system_libraries",
     "unreadable",
-    "users_of",
 ]
 
 FileId = tuple[int, int, int]  # device, inode, modification time: one file, whatever its path
 
-# What tls.c knows, by the number it knows it under. SSL_write_ex2 (OpenSSL 3.3) is what SSL_write_ex becomes: of the two only
-# one is probed, or everything would be seen twice.
+# The functions that tls.c handles, by their numbers there. SSL_write_ex calls SSL_write_ex2 (OpenSSL 3.3), so only one of the
+# two is probed; with both everything would be seen twice.
 FUNCTIONS = {
     "SSL_read": 1,
     "SSL_write": 2,
@@ -52,11 +46,11 @@ FUNCTIONS = {
 }
 
 _MAGIC = b"\x7fELF"
-_SMALL = 8 << 20  # bytes; up to here a search for the name (1 ms) is quicker than taking the file apart (3 ms and more)
+_SMALL = 8 << 20  # bytes; up to this size a search for the name (1 ms) is faster than parsing the file (3 ms and more)
 
 
 class Library(Struct, frozen=True):
-    """A file with TLS code: `offsets` are file offsets by function name."""
+    """A file with TLS code; `offsets` are file offsets by function name."""
 
     path: str
     id: FileId
@@ -65,16 +59,16 @@ class Library(Struct, frozen=True):
 
 def inspect(path: str | Path) -> Library | None:
     """
-    The Library behind `path`, or None if it has no SSL_read and SSL_write to probe. `path` may be /proc/PID/exe.
+    The Library at `path`, or None if it has no SSL_read and SSL_write to probe. `path` may be /proc/PID/exe.
 
-    Raises CaptureError where the file cannot be read or is no ELF file.
+    Raises CaptureError where the file cannot be read or is not an ELF file.
     """
     with open_file(path) as file:
         return inspect_open(file, str(path))
 
 
 def inspect_open(file: BinaryIO, name: str) -> Library | None:
-    """The same for a file that was just opened: it may have lost its path since."""
+    """The same for an open file, whose path may be gone."""
     offsets = _offsets_of(file, name)
     if "SSL_read" not in offsets or "SSL_write" not in offsets:
         return None
@@ -84,10 +78,10 @@ def inspect_open(file: BinaryIO, name: str) -> Library | None:
 
 
 def open_file(path: str | Path) -> io.BufferedReader:
-    """The regular file at `path`. Raises CaptureError: a device is never opened, since that alone may do something."""
+    """Open the regular file at `path`. Raises CaptureError. A device is never opened, as that may have effects."""
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):
-            raise CaptureError(f"{path} is no regular file: a program or a library is needed")
+            raise CaptureError(f"{path} is not a regular file: a program or a library is needed")
         return io.BufferedReader(io.FileIO(path))
     except OSError as error:
         raise CaptureError(f"{path} cannot be read: {error.strerror}") from error
@@ -98,8 +92,8 @@ _OVERLAY = 0x794C7630  # include/uapi/linux/magic.h
 
 def file_id(file: BinaryIO) -> FileId:
     """
-    Which file this is. Every container has a device number of its own for the same file of their image, so on overlayfs the
-    size stands in for it.
+    The identity of an open file. On overlayfs each container has its own device number for the same file of an image, so
+    there the size is used instead.
     """
     seen = os.fstat(file.fileno())
     device = -seen.st_size if _file_system(file.fileno()) == _OVERLAY else seen.st_dev
@@ -107,7 +101,7 @@ def file_id(file: BinaryIO) -> FileId:
 
 
 def _file_system(fd: int) -> int:
-    """f_type of fstatfs(2), which Python does not tell."""
+    """f_type of fstatfs(2), which Python does not offer."""
     buffer = (ctypes.c_long * 32)()  # struct statfs has 120 bytes
     if ctypes.CDLL(None).fstatfs(fd, buffer):
         return 0
@@ -116,13 +110,13 @@ def _file_system(fd: int) -> int:
 
 def _offsets_of(file: BinaryIO, name: str) -> dict[str, int]:
     if file.read(4) != _MAGIC:
-        raise CaptureError(f"{name} is no program or library that can be probed (no ELF file)")
+        raise CaptureError(f"{name} is not a program or library that can be probed (no ELF file)")
     try:
         if os.fstat(file.fileno()).st_size <= _SMALL and not any(_found(file, [b"SSL_write"])):
             return {}
         return _offsets(ELFFile(file))
-    except Exception as error:  # whatever pyelftools trips over in a file that is broken, perhaps on purpose
-        raise CaptureError(f"{name} is no program or library that can be probed (broken ELF file: {error})") from error
+    except Exception as error:  # pyelftools raises anything for a broken file, which may be broken on purpose
+        raise CaptureError(f"{name} is not a program or library that can be probed (broken ELF file: {error})") from error
 
 
 def _found(file: BinaryIO, texts: Iterable[bytes]) -> list[bool]:
@@ -164,8 +158,8 @@ def _symbols(elf: ELFFile) -> Iterator[tuple[str, int]]:
 
 
 def _addresses(name: str, symbols: bytes, names: bytes) -> Iterator[int]:
-    """By looking for the place of the name in the symbols: for 100,000 of them 1 ms, and 1 s if each were read."""
-    for place in _places(name.encode() + b"\0", names):  # also as the end of a longer name: linkers share
+    """Search the symbol table for the offset of the name: 1 ms for 100,000 symbols; decoding each would take 1 s."""
+    for place in _places(name.encode() + b"\0", names):  # also as the end of a longer name, which linkers share
         for at in _places(place.to_bytes(4, "little"), symbols):
             if at % _SYMBOL.size == 0:
                 _, _, _, section, value, _ = _SYMBOL.unpack_from(symbols, at)
@@ -180,8 +174,8 @@ def _places(part: bytes, whole: bytes) -> Iterator[int]:
         at = whole.find(part, at + 1)
 
 
-# What stands in a file that has, or uses, a TLS implementation which is not found by the names of its functions. All of them
-# are texts that its code needs: paths in error messages, names of functions in messages or in tables.
+# Bytes in a file that has or uses a TLS implementation whose functions are not found by name. All of them are texts that its
+# code needs: paths in error messages, names of functions in messages or tables.
 _MARKS = {
     b"vendor/boringssl/ssl/ssl_lib.cc": "BoringSSL as in Bun",
     b"boringssl/ssl/ssl_lib.cc": "BoringSSL",
@@ -197,7 +191,7 @@ _MORE_EXACT = {"BoringSSL": "BoringSSL as in Bun", "OpenSSL without symbols": "O
 
 
 def looks_like(path: str | Path) -> str:
-    """Which TLS implementations that cannot be probed a file seems to have or to use, "" if none; 0.2 s for 100 MB."""
+    """The TLS implementations that a file seems to have or use and that cannot be probed, "" if none; 0.2 s for 100 MB."""
     with open_file(path) as file:
         if not os.fstat(file.fileno()).st_size:
             return ""
@@ -206,12 +200,12 @@ def looks_like(path: str | Path) -> str:
 
 
 def unreadable(path: str | Path) -> str:
-    """One sentence: why the TLS of this file, which has no functions to probe, is not read, and what to do."""
+    """One sentence for a file without functions to probe: why its TLS is not read, and what to do."""
     seems = looks_like(path)
     if seems:
         return f"{path} has no SSL_read and SSL_write that could be probed (it looks like {seems}): its TLS cannot be read"
     return (
-        f"{path} has no SSL_read and SSL_write that could be probed, nor TLS code of another kind that is known: "
+        f"{path} has no SSL_read and SSL_write that could be probed, and no other known TLS code: "
         "its TLS may be in a library that it loads; name that library, or watch the process with --pid or --comm"
     )
 
@@ -224,107 +218,3 @@ def system_libraries() -> list[Path]:
         listing = ""
     paths = [line.rpartition("=> ")[2].strip() for line in listing.splitlines() if line.strip().startswith("libssl.so")]
     return [Path(path) for path in dict.fromkeys(os.path.realpath(path) for path in paths)]
-
-
-class Mapped(Struct, frozen=True):
-    """
-    A file with code, as a process has it mapped. `device` and `inode` are the kernel's; `place` opens the very file from here,
-    whatever is at its path by now.
-    """
-
-    pid: int
-    path: str
-    place: str
-    device: int
-    inode: int
-
-    @property
-    def name(self) -> str:
-        """A path for people: as it is seen from here where that is the same file."""
-        inside = f"/proc/{self.pid}/root{self.path}"
-        return self.path if _same(self.path, self.place) else inside
-
-
-# 00420000-0073e000 r-xp 00020000 fd:01 705628      /usr/bin/python3.13; in map_files it is 420000-73e000
-_MAPS_LINE = re.compile(r"^0*([0-9a-f]+-)0*([0-9a-f]+) ..x. \S+ ([0-9a-f]+):([0-9a-f]+) (\d+) +(/.*)$", re.MULTILINE)
-_MINOR_BITS = 20  # of a device number inside the kernel
-
-
-def mapped_files(pids: Iterable[int]) -> Iterator[Mapped]:
-    """The program and the mapped files with code of each process; a file that several of them use comes once."""
-    seen: set[tuple[str, ...]] = set()
-    for pid in pids:
-        try:
-            text = Path(f"/proc/{pid}/maps").read_text(errors="replace")
-        except OSError:
-            continue
-        for start, end, major, minor, inode, path in _MAPS_LINE.findall(text):
-            if (major, minor, inode) not in seen:
-                seen.add((major, minor, inode))
-                device = int(major, 16) << _MINOR_BITS | int(minor, 16)
-                yield Mapped(pid, path, place=f"/proc/{pid}/map_files/{start}{end}", device=device, inode=int(inode))
-
-
-def executables_of(pids: Iterable[int]) -> Iterator[str]:
-    """The same as paths that can be opened from here."""
-    return (mapped.name for mapped in mapped_files(pids))
-
-
-def users_of(paths: Iterable[str]) -> set[int]:
-    """The processes that run one of these files, or have it mapped as code, now."""
-    wanted = {os.stat(path).st_ino: path for path in paths if Path(path).is_file()}
-
-    def uses(pid: int) -> bool:
-        found = (mapped for mapped in mapped_files((pid,)) if mapped.inode in wanted)
-        return any(_same(wanted[mapped.inode], mapped.place) for mapped in found)
-
-    return {int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit() and uses(int(entry.name))}
-
-
-def _same(path: str, place: str) -> bool:
-    try:
-        return os.path.samefile(path, place)
-    except OSError:
-        return False
-
-
-_OTHERS_MOST = 65_536  # files without TLS that are remembered; a build makes new programs all the time
-
-
-class Finder:
-    """
-    Looks into each file once, by its identity, whatever its path and however many processes map it. `attach` gets what was
-    found, and a path that opens the very file while the call lasts.
-    """
-
-    def __init__(self, attach: Callable[[Library, str], None]) -> None:
-        self._attach = attach
-        self._probed: set[FileId] = set()
-        self._others: set[FileId] = set()
-
-    def look_into(self, file: BinaryIO, name: str | Mapped) -> bool:
-        """Whether it is probed, by now. Raises CaptureError where it cannot be read or probed."""
-        identity = file_id(file)
-        if identity in self._probed or identity in self._others:
-            return identity in self._probed
-        if len(self._others) >= _OTHERS_MOST:
-            self._others.clear()
-        self._others.add(identity)
-        library = inspect_open(file, name if isinstance(name, str) else name.name)
-        if library is None:
-            return False
-        self._attach(library, f"/proc/self/fd/{file.fileno()}")
-        self._probed.add(identity)
-        return True
-
-    def attempt(self, path: str, name: str | Mapped = "") -> bool | None:
-        """The same for what may be any file; None where it cannot be opened, because its process is gone for example."""
-        try:
-            file = open_file(path)
-        except CaptureError:
-            return None
-        with file:
-            try:
-                return self.look_into(file, name or path)
-            except CaptureError:
-                return False

@@ -2,46 +2,27 @@
 
 from __future__ import annotations
 
-import ctypes
-import mmap
-import os
-import threading
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
-from itertools import chain
-from pathlib import Path
-from struct import Struct as Layout
-from typing import NamedTuple
 
 import msgspec
 
 from ...core.stream import Stream, origin
 from ...errors import CaptureError
-from ...events import Connection, Loss, Origin, TlsChunk, TlsClose, TlsEvent, TlsHandshake, time_of
-from ...loss import Reason
-from ...say import say as tell
-from ..containers.contents import control_groups, inside, libraries_in, members
-from ..containers.references import Container, is_reference, resolve_reference
+from ...events import TlsEvent, time_of
+from ...say import say
+from ..containers.contents import inside, libraries_in, members
+from ..containers.references import Container
 from ..kernel.probes import Probes
 from ..kernel.program import CALL_FIELDS, Program
-from ..target import Target, seeds
-from .libraries import (
-    FUNCTIONS,
-    Finder,
-    Library,
-    looks_like,
-    mapped_files,
-    open_file,
-    system_libraries,
-    unreadable,
-    users_of,
-)
+from ..target import Target
+from .finder import Finder
+from .libraries import FUNCTIONS, Library, looks_like, open_file, system_libraries, unreadable
+from .mapped import mapped_files
+from .records import Records, UsedFile
+from .scope import Scope, scope_of
+from .traffic import asker
 
 __all__ = ["TlsOptions", "tls"]
-
-# struct chunk_t of bpf/tls.c, up to its data
-_RECORD = Layout("<QQIIII16sQQQQIIII")
-_CHUNK, _HANDSHAKE, _CLOSE, _GONE, _STARTED, _MAPPED = 1, 2, 3, 4, 5, 6
 
 _NO_RETURN = frozenset({"SSL_free"})
 
@@ -53,26 +34,24 @@ _FIELDS = (
     "inode.i_generation",
     "inode.i_sb",
     "super_block.s_dev",
+    "sock.sk_protocol",
+    "sock_common.skc_family",
+    "sock_common.skc_daddr",
+    "sock_common.skc_dport",
+    "sock_common.skc_v6_daddr",
+    "tcp_sock.bytes_sent",
+    "tcp_sock.bytes_received",
 )
-
-
-class _File(NamedTuple):
-    """struct file_t of bpf/tls.c."""
-
-    inode: int
-    size: int
-    device: int
-    generation: int
 
 
 class TlsOptions(msgspec.Struct, frozen=True, omit_defaults=True):
     """
-    What the TLS source watches. Besides the system's libssl and what the target has mapped it looks into `binaries`, which
-    must have TLS, and `candidates`, which may. A binary is a file or a container, as docker://NAME[/PATH] (containers.py).
+    What the TLS source watches. It probes the system's libssl, files that the target has mapped, `binaries`, which must have
+    TLS, and `candidates`, which may. A binary is a file or a container, as docker://NAME[/PATH] (see containers/).
 
-    Where the target has neither a pid nor a session, binaries say who is watched: the processes that run or map one of the
-    files or are in one of the containers, and with `children` what descends from them. `comms` does not count then. A container
-    is watched besides what a pid or a session says.
+    Where the target has neither a pid nor a session, the binaries choose the processes: those that run or map one of the files
+    or are in one of the containers, and with `children` their descendants. Then `comms` does not count. With a pid or a session
+    containers are watched in addition.
 
     `ring_size` is in bytes, a power of two; `multi=False` attaches as kernels before 6.6 need it.
     """
@@ -81,33 +60,29 @@ class TlsOptions(msgspec.Struct, frozen=True, omit_defaults=True):
     binaries: tuple[str, ...] = ()
     candidates: tuple[str, ...] = ()
     handshakes: bool = False
-    ring_size: int = 32 << 20  # 0.3 s of 100 MB/s: how long a reader may be held up
+    ring_size: int = 32 << 20  # 0.3 s of 100 MB/s: how long a reader may be delayed
     multi: bool = True
 
 
 def tls(options: TlsOptions = TlsOptions()) -> Stream[TlsEvent]:  # noqa: B008 (frozen)
-    """Plaintext as SSL_read and SSL_write hand it over, in order per connection and direction, holes marked."""
+    """Plaintext of SSL_read and SSL_write, in order per connection and direction, with gaps marked."""
     return origin("tls", lambda: TlsReader(options), time_of=time_of, live=True, options=str(options))
 
 
 class TlsReader:
-    """A Reader. `say` is told, in one sentence each, which libraries are probed and why one is not."""
+    """A Reader. `say` gets a sentence for each library that is probed or cannot be."""
 
-    def __init__(self, options: TlsOptions, say: Callable[[str], None] | None = None) -> None:
+    def __init__(self, options: TlsOptions, say: Callable[[str], None] = say) -> None:
         self._options = options
-        self._say = say or tell
-        self._scope = _Scope(options.target)
+        self._say = say
+        self._scope = Scope(options.target)
         self._program: Program[TlsEvent] | None = None
         self._probes: Probes | None = None
-        self._libraries: list[Library] = []
         self._finder = Finder(self._attach)
-        self._open: dict[tuple[int, int], Connection] = {}
-        self._more: list[TlsEvent] = []
-        self._in_use: dict[int, set[_File]] = {}  # by pid: files that we have not looked into
-        self._comms: dict[bytes, str] = {}
+        self._records = Records(handshakes=options.handshakes)
 
     def open(self) -> None:
-        self._scope = _scope_of(self._options)
+        self._scope = scope_of(self._options.target, self._options.binaries)
         self._load(multi=self._options.multi)
         try:
             self._look_around()
@@ -119,16 +94,18 @@ class TlsReader:
         assert self._program is not None
         scope = msgspec.structs.replace(self._scope, files=self._look_into_named(self._scope.files))
         if self._options.target.comms and scope.target.comms == ():
-            self._say("a name of processes does not count where a file or a container is given: who uses it is watched")
+            self._say(
+                "a name of processes does not count where a file or a container is given: the processes that use it are watched"
+            )
         for container in scope.containers:
             self._look_into_container(container)
         for path in (*map(str, system_libraries()), *self._options.candidates):
             self._finder.attempt(path)
         self._look_at(scope.watched())
         scope.choose(self._program)
-        self._look_at(scope.watched())  # at what they mapped meanwhile
-        if not self._libraries:
-            self._say("no OpenSSL library found yet; programs that bring their own are looked at when they start")
+        self._look_at(scope.watched())  # files that they mapped meanwhile
+        if not self._records.libraries:
+            self._say("no OpenSSL library found yet; programs with one of their own are inspected when they start")
 
     def _load(self, *, multi: bool) -> None:
         program: Program[TlsEvent] = Program(
@@ -136,7 +113,7 @@ class TlsReader:
             self._scope.target,
             ring="chunks",
             ring_size=self._options.ring_size,
-            decode=self._decode,
+            decode=self._records.decode,
             fields=_FIELDS,
             switches=["-DCALLS", *self._scope.switches, *(["-DMULTI"] if multi else [])],
         )
@@ -147,11 +124,12 @@ class TlsReader:
             return
         program.attach("on_mapped", ["syscalls:sys_exit_mmap"])
         self._program, self._probes = program, probes
+        self._records.traffic.ask = asker(program.bpf)
 
     # -- which files -----------------------------------------------------------------------------------------------
 
     def _look_into_named(self, paths: Sequence[str]) -> tuple[str, ...]:
-        """Those that are probed now. What is wrong with one is said; CaptureError where something is with each of them."""
+        """The paths that are probed now. A failure is reported; CaptureError where all of them fail."""
         probed: list[str] = []
         refusals: list[str] = []
         for path in paths:
@@ -170,8 +148,8 @@ class TlsReader:
 
     def _look_into_container(self, container: Container) -> None:
         path = str(inside(container, container.path)) if container.path else ""
-        told = path or f"container {container.id[:12]}"
-        self._say(f"{container.reference} is {told} ({container.runtime}, process {container.init_pid} here)")
+        name = path or f"container {container.id[:12]}"
+        self._say(f"{container.reference} is {name} ({container.runtime}, process {container.init_pid} here)")
         if path:
             self._look_into_named((path,))
             return
@@ -180,19 +158,19 @@ class TlsReader:
         if not any(found):
             seems = looks_like(f"/proc/{container.init_pid}/exe")
             what = f"its first program looks like {seems}" if seems else "name a file in it: docker://NAME/PATH"
-            raise CaptureError(f"{container.reference}: nothing with TLS that could be probed is in there; {what}")
+            raise CaptureError(f"{container.reference}: it has no TLS library that could be probed; {what}")
 
     def _look_at(self, pids: Iterable[int]) -> list[bool | None]:
-        """Whatever these processes have mapped as code; says of each file whether it is probed."""
+        """Inspect the files that these processes have mapped as code; returns for each whether it is probed."""
         return [self._finder.attempt(mapped.place, mapped) for mapped in mapped_files(pids)]
 
-    def _look_at_use(self, program: Program[TlsEvent], pid: int, files: set[_File]) -> None:
-        """The kernel saw this process use files that we do not know: after this look it does not tell of them again."""
+    def _look_at_use(self, program: Program[TlsEvent], pid: int, files: set[UsedFile]) -> None:
+        """Inspect files that this process uses and that are new; the kernel's program does not report them again."""
         places = {(file.device, file.inode) for file in files}
         mapped = list(mapped_files((pid,)))
-        told = [one for one in mapped if (one.device, one.inode) in places]
+        used = [one for one in mapped if (one.device, one.inode) in places]
         # none of them: an older kernel, where overlayfs has other numbers in the maps of a process
-        seen = {(one.device, one.inode) for one in told or mapped if self._finder.attempt(one.place, one) is not None}
+        seen = {(one.device, one.inode) for one in used or mapped if self._finder.attempt(one.place, one) is not None}
         known = program.bpf[b"known"]
         for file in files:
             if (file.device, file.inode) in seen:
@@ -200,37 +178,24 @@ class TlsReader:
 
     def _attach(self, library: Library, place: str) -> None:
         assert self._probes is not None
-        number = len(self._libraries)
+        number = self._records.add(library)
         self._probes.attach(
             place,
-            [
-                (offset, number << 8 | FUNCTIONS[name], name not in _NO_RETURN)
-                for name, offset in library.offsets.items()
-                if name != "SSL_do_handshake" or self._options.handshakes
-            ],
+            [(offset, number << 8 | FUNCTIONS[name], name not in _NO_RETURN) for name, offset in library.offsets.items()],
         )
-        self._libraries.append(library)
-        self._say(f"reading TLS in {library.path}")
+        self._say(f"watching TLS in {library.path}")
 
-    # -- what the kernel says --------------------------------------------------------------------------------------
+    # -- records of the kernel --------------------------------------------------------------------------------------
 
     def poll(self, timeout: float, /) -> Sequence[TlsEvent] | None:
         assert self._program is not None
         over = self._program.over()
+        traffic = self._records.traffic.look()
         if not self._program.wait(timeout):
-            return None if over else ()
-        events = self._with_more(self._program.read())
-        if self._in_use:
-            in_use, self._in_use = self._in_use, {}
-            for pid, files in in_use.items():
-                self._look_at_use(self._program, pid, files)
-        return events
-
-    def _with_more(self, events: list[TlsEvent]) -> list[TlsEvent]:
-        """What a record meant besides itself: closed connections of a process that ended."""
-        if self._more:
-            events += self._more
-            self._more = []
+            return traffic or (None if over else ())
+        events = [*traffic, *self._program.read(), *self._records.more()]
+        for pid, files in self._records.new_files().items():
+            self._look_at_use(self._program, pid, files)
         return events
 
     def lost(self) -> Sequence[TlsEvent]:
@@ -242,144 +207,7 @@ class TlsReader:
         program, self._program = self._program, None
         if self._probes is not None:
             self._probes.close()
-        rest = self._with_more(program.rest())
+        rest: list[TlsEvent] = [*program.rest(), *self._records.more(), *self._records.traffic.look(at_end=True)]
         rest += program.lost()
         program.close()
         return rest
-
-    def _decode(self, view: memoryview, at: int, size: int) -> TlsEvent | None:
-        (
-            time_ns, start_ns, kind, pid, tid, uid, comm,
-            ssl, offset, seq, latency_ns, length, lost, direction, number,
-        ) = _RECORD.unpack_from(view, at)  # fmt: skip
-        name = self._comms.get(comm)
-        if name is None:
-            if len(self._comms) > 1024:
-                self._comms.clear()
-            name = self._comms[comm] = comm.partition(b"\0")[0].decode(errors="replace")
-        if kind in (_STARTED, _MAPPED):  # tell_file() of bpf/tls.c has put the parts of a file in these places
-            self._in_use.setdefault(pid, set()).add(_File(ssl, offset, latency_ns >> 32, latency_ns & 0xFFFFFFFF))
-            return None
-        if kind == _GONE:
-            for key in [key for key in self._open if key[0] == pid]:
-                gone = Origin(time_ns, pid, tid=tid, uid=uid, comm=name, wall_ns=0, connection=self._open.pop(key))
-                self._more.append(TlsClose(gone))
-            return None
-        connection = self._open.get((pid, ssl))
-        if connection is None or connection.start_ns != start_ns:
-            connection = self._open[pid, ssl] = Connection(pid, start_ns, self._libraries[int(number)].path, ssl)
-        if kind == _CHUNK:
-            source = Origin(
-                time_ns,
-                pid,
-                tid=tid,
-                uid=uid,
-                comm=name,
-                wall_ns=0,
-                connection=connection,
-                direction="out" if direction else "in",
-            )
-            body = at + _RECORD.size
-            if lost:
-                self._more.append(
-                    Loss(
-                        source,
-                        "tls",
-                        reason=Reason.TRUNCATED,
-                        count=1,
-                        size=lost,
-                        note="a single TLS call carried more than 512 KiB",
-                    )
-                )
-            return TlsChunk(source, bytes(view[body : body + length]), offset=offset, seq=seq, lost=lost, latency_ns=latency_ns)
-        source = Origin(time_ns, pid, tid=tid, uid=uid, comm=name, wall_ns=0, connection=connection)
-        if kind == _HANDSHAKE:
-            return TlsHandshake(source, latency_ns)
-        if kind == _CLOSE:
-            del self._open[pid, ssl]
-            return TlsClose(source, offset, latency_ns)
-        return None
-
-
-# -- whom to watch -----------------------------------------------------------------------------------------------------
-
-
-class _Nobody(Target, frozen=True):
-    """A target that no process fits: the kernel side follows those that are put in one by one."""
-
-    @property
-    def everything(self) -> bool:
-        return False
-
-
-class _Scope(msgspec.Struct, frozen=True):
-    """The processes of `target`, of `containers` and, with `by_file`, those that use one of `files`."""
-
-    target: Target
-    files: tuple[str, ...] = ()
-    by_file: bool = False
-    containers: tuple[Container, ...] = ()
-
-    @property
-    def switches(self) -> list[str]:
-        """For bpf/tls.c."""
-        return [*(["-DBY_FILE"] if self.by_file else []), *(["-DBY_GROUP"] if self.containers else [])]
-
-    def watched(self) -> set[int]:
-        """The pids that fit now."""
-        return {*seeds(self.target), *self._chosen()}
-
-    def _chosen(self) -> set[int]:
-        users = users_of(self.files) if self.by_file else set[int]()
-        roots = users | {container.init_pid for container in self.containers}
-        below = (seeds(Target(pid, children=self.target.children)) for pid in roots)
-        return {*roots, *members(self.containers), *chain.from_iterable(below)}
-
-    def choose(self, program: Program[TlsEvent]) -> None:
-        """Make the kernel side follow: what comes first, then what is there already."""
-        for group in chain.from_iterable(control_groups(container) for container in self.containers):
-            program.bpf[b"groups"][ctypes.c_uint64(group)] = ctypes.c_uint8(1)
-        if self.by_file:
-            for path in self.files:
-                _teach(program, path)
-        program.seed()
-        tracked, known = program.bpf[b"tracked"], set[int]()
-        while new := self._chosen() - known:
-            known |= new
-            for pid in new:
-                key = ctypes.c_uint32(pid)
-                if key not in tracked:
-                    tracked[key] = tracked.Leaf(0)
-                if not Path(f"/proc/{pid}").exists():
-                    with suppress(KeyError):
-                        del tracked[key]
-
-
-def _scope_of(options: TlsOptions) -> _Scope:
-    target = options.target
-    files = tuple(os.path.abspath(path) for path in options.binaries if not is_reference(path))
-    containers = tuple(resolve_reference(text) for text in options.binaries if is_reference(text))
-    by_binaries = bool(options.binaries) and target.pid is None and target.session is None
-    if by_binaries:
-        target = _Nobody(uid=target.uid, children=target.children, cgroup=target.cgroup)
-    return _Scope(target, files, by_binaries and bool(files), containers)
-
-
-def _teach(program: Program[TlsEvent], path: str) -> None:
-    """
-    Map the file, so that the kernel side sees it as it will see it of others: no file system is asked what it calls it, and
-    some tell a device number that is not the one in the kernel.
-    """
-    teacher, here = program.bpf[b"teacher"], ctypes.c_int(0)
-    teacher[here] = ctypes.c_uint32(threading.get_native_id())
-    try:
-        with open_file(path) as file:
-            mmap.mmap(file.fileno(), 1, mmap.MAP_PRIVATE, mmap.PROT_READ | mmap.PROT_EXEC).close()
-    except OSError as error:
-        raise CaptureError(f"{path} cannot be mapped as a program ({error.strerror}): nobody can run it") from error
-    finally:
-        teacher[here] = ctypes.c_uint32(0)
-    if not len(program.bpf[b"chosen"]):
-        raise CaptureError(
-            f"the kernel did not see us map {path}: we run in a pid namespace; start this in that of the machine (--pid=host)"
-        )

@@ -22,7 +22,7 @@ from agentsight_rx.events import (
 )
 from agentsight_rx.loss import Reason, RuleCounts
 from agentsight_rx.operators import filter_http
-from agentsight_rx.operators.filter_exchanges import Dropped, judge_http
+from agentsight_rx.operators.judge_http import Rejected, judge_http
 from agentsight_rx.rules.http import compile_http
 
 from . import CONNECTION, Running, run
@@ -228,6 +228,6 @@ def test_a_judge_says_what_decided() -> None:
     rules = compile_http(["exchange.path=/x & exchange.status=404 | path=/y"])
     events: list[HttpEvent] = [request(), response(1, 404), stream(), request(2, "/y"), request(3)]
     judged = run(judge_http(rules), events)
-    causes = [(each.cause and rules.why(each.cause)) for each in judged if isinstance(each, Dropped)]
+    causes = [(each.cause and rules.why(each.cause)) for each in judged if isinstance(each, Rejected)]
     pair = 'exchange.path = "/x" & exchange.status = "404"'
     assert causes == [pair, pair, (), 'path = "/y"']

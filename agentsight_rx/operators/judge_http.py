@@ -1,15 +1,16 @@
-"""HttpRequest, HttpResponse and what follows them -> the same, or Dropped: rules about an exchange decide on all of it."""
+"""HttpRequest, HttpResponse and what follows them -> the same, or Rejected: rules about an exchange decide on all of it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import TypeAlias
 
-import msgspec
 from msgspec import Struct
 
-from ..core.kernels import per_key
-from ..core.stream import Machine, Operator, State
+from ..core.bounded import Recent
+from ..core.machine import Bounded, Checkpointed
+from ..core.per_key import per_key
+from ..core.stream import Operator
 from ..events import (
     BodyPart,
     Connection,
@@ -22,9 +23,9 @@ from ..events import (
 )
 from ..rules.http import ExchangeRules, HttpRules, Judged
 
-__all__ = ["Dropped", "Message", "judge_http"]
+__all__ = ["HttpMessage", "Rejected", "judge_http"]
 
-Message: TypeAlias = HttpRequest | HttpResponse | BodyPart | SseMessage | WebSocketMessage
+HttpMessage: TypeAlias = HttpRequest | HttpResponse | BodyPart | SseMessage | WebSocketMessage
 
 _HELD_MOST = 1024  # events of one connection that wait; pipelining clients send tens of requests
 _HELD_BYTES_MOST = 64 << 20  # of their bodies: eight of the longest that are kept
@@ -35,16 +36,16 @@ _NOWHERE = Connection(0, 0, "", 0)  # messages of no known connection: nothing t
 _KINDS = frozenset({HttpRequest, HttpResponse, BodyPart, SseMessage, WebSocketMessage, TlsClose})
 
 
-class Dropped(Struct, frozen=True):
-    """A rule matched. `cause` is the message that it looked at, or the request and its answer; empty: decided before."""
+class Rejected(Struct, frozen=True):
+    """A rule matched. `cause`: the message that it looked at, or the request and its answer; empty: an earlier one decided."""
 
-    event: Message
+    event: HttpMessage
     cause: tuple[Judged, ...] = ()
 
 
-def judge_http(rules: HttpRules) -> Operator[HttpEvent, HttpEvent | Dropped]:
+def judge_http(rules: HttpRules) -> Operator[HttpEvent, HttpEvent | Rejected]:
     """
-    Every event as it came, or as Dropped. Where a rule about exchanges needs the answer, the request waits for its head, until
+    Every event as it came, or as Rejected. Where a rule about exchanges needs the answer, the request waits for its head, until
     the connection closes, for 30 s of event time, or until more than 1,024 events or 64 MiB wait on its connection; then it is
     decided without. A request always comes before its answer.
     """
@@ -60,25 +61,30 @@ class _Verdict(Struct, frozen=True, array_like=True):
     request_seen: bool
 
 
-class _Exchanges(Machine[HttpEvent, HttpEvent | Dropped]):
+class _State(Struct, array_like=True):
+    held: list[tuple[int, list[HttpRequest | HttpResponse]]]
+    verdicts: list[tuple[int, _Verdict]]
+
+
+class _Exchanges(Bounded[HttpEvent, HttpEvent | Rejected], Checkpointed[_State]):
     """The exchanges of one connection."""
 
     def __init__(self, rules: HttpRules) -> None:
         self._keeps = rules.keeps
         self._rules = rules.exchanges
-        self._held: dict[int, list[HttpRequest | HttpResponse]] = {}  # a request, and interim answers to it
-        self._verdicts: dict[int, _Verdict] = {}
+        self._held: Recent[int, list[HttpRequest | HttpResponse]] = Recent(_HELD_MOST)  # a request, and interim answers to it
+        self._verdicts: Recent[int, _Verdict] = Recent(_VERDICTS_MOST)
         self._count = 0  # of what is held
         self._size = 0
         self._bytes = 0
 
-    def feed(self, event: HttpEvent, /) -> Iterable[HttpEvent | Dropped]:
+    def feed(self, event: HttpEvent, /) -> Iterable[HttpEvent | Rejected]:
         if type(event) is TlsClose:
             out = self.finish()
             self._verdicts.clear()
             return [*out, event]
         if not self._keeps(event):
-            return (Dropped(event, (event,)),)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # only messages match
+            return (Rejected(event, (event,)),)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # only messages match
         rules = self._rules
         if rules is None or event.origin.connection is None:
             return (event,)
@@ -92,7 +98,7 @@ class _Exchanges(Machine[HttpEvent, HttpEvent | Dropped]):
             return self._more(event, event.exchange)
         return (event,)
 
-    def _request(self, request: HttpRequest, rules: ExchangeRules) -> list[HttpEvent | Dropped]:
+    def _request(self, request: HttpRequest, rules: ExchangeRules) -> list[HttpEvent | Rejected]:
         exchange = request.exchange
         out = self._release(exchange)  # two requests under one number: the first gets no answer
         verdict = self._verdicts.pop(exchange, None)
@@ -106,7 +112,7 @@ class _Exchanges(Machine[HttpEvent, HttpEvent | Dropped]):
             out += self._release(next(iter(self._held)))
         return out
 
-    def _response(self, response: HttpResponse, rules: ExchangeRules) -> list[HttpEvent | Dropped]:
+    def _response(self, response: HttpResponse, rules: ExchangeRules) -> list[HttpEvent | Rejected]:
         exchange = response.exchange
         if response.status < 200 and response.status != 101:
             if exchange not in self._held:
@@ -125,18 +131,20 @@ class _Exchanges(Machine[HttpEvent, HttpEvent | Dropped]):
             drop = rules.answered(response) if asked is None else rules.whole(asked, response)
             self._remember(exchange, _Verdict(drop, False))
             cause = (response,) if asked is None else (asked, response)
-            return [Dropped(response, cause)] if drop else [response]
+            return [Rejected(response, cause)] if drop else [response]
         if verdict.drop:
-            return [Dropped(response)]
+            return [Rejected(response)]
         if verdict.request_seen:
             del self._verdicts[exchange]
         return [response]
 
-    def _more(self, event: HttpResponse | BodyPart | SseMessage | WebSocketMessage, exchange: int) -> list[HttpEvent | Dropped]:
+    def _more(
+        self, event: HttpResponse | BodyPart | SseMessage | WebSocketMessage, exchange: int
+    ) -> list[HttpEvent | Rejected]:
         """What belongs to an exchange and decides nothing; a request that still waits gets no head of an answer any more."""
         out = self._release(exchange)
         verdict = self._verdicts.get(exchange)
-        return [*out, Dropped(event) if verdict is not None and verdict.drop else event]
+        return [*out, Rejected(event) if verdict is not None and verdict.drop else event]
 
     def _decided(
         self,
@@ -146,17 +154,14 @@ class _Exchanges(Machine[HttpEvent, HttpEvent | Dropped]):
         cause: tuple[HttpRequest | HttpResponse, ...],
         *,
         both: bool = False,
-    ) -> list[HttpEvent | Dropped]:
+    ) -> list[HttpEvent | Rejected]:
         """`both`: request and answer are known, so that what is kept need not be remembered."""
         if drop or not both:
             self._remember(exchange, _Verdict(drop, True))
-        return [Dropped(event, cause) for event in events] if drop else [*events]
+        return [Rejected(event, cause) for event in events] if drop else [*events]
 
     def _remember(self, exchange: int, verdict: _Verdict) -> None:
-        self._verdicts.pop(exchange, None)
-        self._verdicts[exchange] = verdict
-        if len(self._verdicts) > _VERDICTS_MOST:
-            del self._verdicts[next(iter(self._verdicts))]
+        self._verdicts.put(exchange, verdict)
 
     def _hold(self, exchange: int, event: HttpRequest | HttpResponse) -> None:
         self._held.setdefault(exchange, []).append(event)
@@ -173,7 +178,7 @@ class _Exchanges(Machine[HttpEvent, HttpEvent | Dropped]):
         self._size += sign * event.size
         self._bytes += sign * len(event.body)
 
-    def _release(self, exchange: int) -> list[HttpEvent | Dropped]:
+    def _release(self, exchange: int) -> list[HttpEvent | Rejected]:
         """A request that waits no longer is decided without an answer."""
         held = self._take(exchange)
         if not held or self._rules is None:
@@ -182,27 +187,26 @@ class _Exchanges(Machine[HttpEvent, HttpEvent | Dropped]):
         assert type(request) is HttpRequest
         return self._decided(exchange, self._rules.alone(request), held, (request,))
 
-    def tick(self, now_ns: int, /) -> Iterable[HttpEvent | Dropped]:
+    def tick(self, now_ns: int, /) -> Iterable[HttpEvent | Rejected]:
         if not self._held:
             return ()
         late = [exchange for exchange, held in self._held.items() if now_ns - _asked_ns(held[0]) >= _PATIENCE_NS]
         return [event for exchange in late for event in self._release(exchange)]
 
-    def finish(self) -> list[HttpEvent | Dropped]:
+    def finish(self) -> list[HttpEvent | Rejected]:
         return [event for exchange in list(self._held) for event in self._release(exchange)]
 
     def held(self) -> int:
         return self._size
 
-    def snapshot(self) -> State:
-        return [[[exchange, held] for exchange, held in self._held.items()], list(self._verdicts.items())]
+    def snapshot(self) -> _State:
+        return _State(list(self._held.items()), list(self._verdicts.items()))
 
-    def restore(self, state: State, /) -> None:
-        held, verdicts = state
-        for exchange, events in held:
-            for event in msgspec.convert(events, list[HttpRequest | HttpResponse]):
+    def restore(self, state: _State, /) -> None:
+        for exchange, events in state.held:
+            for event in events:
                 self._hold(exchange, event)
-        self._verdicts = {exchange: msgspec.convert(verdict, _Verdict) for exchange, verdict in verdicts}
+        self._verdicts.update(state.verdicts)
 
 
 def _asked_ns(request: HttpRequest | HttpResponse) -> int:

@@ -1,0 +1,81 @@
+"""One source in one run: what reads it, and who takes its batches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Generic, Protocol, TypeVar
+
+from reactivex import abc
+from reactivex.disposable import Disposable
+
+from ..loss import Meter
+
+__all__ = ["Hub", "Outlet", "Reader", "Ticker"]
+
+E = TypeVar("E")
+E_co = TypeVar("E_co", covariant=True)
+E_contra = TypeVar("E_contra", contravariant=True)
+
+
+class Reader(Protocol[E_co]):
+    """What reads a source. `open` emits nothing; `poll` waits at most `timeout` s and returns None at the end of input."""
+
+    def open(self) -> None: ...
+    def poll(self, timeout: float, /) -> Sequence[E_co] | None: ...
+    def lost(self) -> Sequence[E_co]: ...  # `Loss` events since the last call
+    def close(self) -> Sequence[E_co]: ...  # detach, then return the events that were still under way
+
+
+class Outlet(Protocol[E_contra]):
+    """A subscriber to batches."""
+
+    def on_batch(self, batch: Sequence[E_contra], /) -> None: ...
+    def on_completed(self) -> None: ...
+    def on_error(self, error: Exception, /) -> None: ...
+
+
+class Ticker(Protocol):
+    """A subscriber to the steps of time."""
+
+    def tick(self, now_ns: int, /) -> None: ...
+
+
+class Hub(Generic[E]):
+    """One source in one run: hands each batch to all subscribers."""
+
+    def __init__(self, name: str, reader: Reader[E], time_of: Callable[[E], int] | None, *, live: bool = False) -> None:
+        self.live = live  # its events happen now: while none comes, time follows the clock
+        self.meter = Meter(name)
+        self.name = name
+        self.reader = reader
+        self.time_of = time_of
+        self.ended = False
+        self._outlets: list[Outlet[E]] = []
+
+    @property
+    def wanted(self) -> bool:
+        return bool(self._outlets)
+
+    def time_at(self, batch: Sequence[E], index: int) -> int:
+        return self.time_of(batch[index]) if self.time_of else 0
+
+    def join(self, outlet: Outlet[E]) -> abc.DisposableBase:
+        if self.ended:
+            outlet.on_completed()
+            return Disposable()
+        self._outlets.append(outlet)
+        return Disposable(lambda: self._leave(outlet))
+
+    def _leave(self, outlet: Outlet[E]) -> None:
+        if outlet in self._outlets:
+            self._outlets.remove(outlet)
+
+    def on_batch(self, batch: Sequence[E]) -> None:
+        for outlet in tuple(self._outlets):
+            outlet.on_batch(batch)
+
+    def on_completed(self) -> None:
+        self.ended = True
+        outlets, self._outlets = self._outlets, []
+        for outlet in outlets:
+            outlet.on_completed()

@@ -1,0 +1,127 @@
+"""What runs inside an operator: a Machine takes event by event, a Kernel batch by batch. No Rx, no clock, no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar, Generic, TypeVar, get_args, get_origin
+
+import msgspec
+
+__all__ = ["Bounded", "Checkpointed", "Kernel", "Machine", "Malformed", "encode_state"]
+
+A_contra = TypeVar("A_contra", contravariant=True)
+B_co = TypeVar("B_co", covariant=True)
+S = TypeVar("S")
+
+
+class Malformed(Exception):
+    """
+    A machine cannot go on with its input. `after` is still emitted, `lost` bytes that it held are counted and not emitted; the
+    machine is dropped, and the next event of its key starts a new one.
+    """
+
+    def __init__(self, why: str, *, after: Sequence[Any] = (), lost: int = 0) -> None:
+        super().__init__(why)
+        self.after = after
+        self.lost = lost
+
+
+class Machine(Generic[A_contra, B_co]):
+    """An analysis. One is born per subscription, or per key of one; time comes from events and ticks alone."""
+
+    def feed(self, event: A_contra, /) -> Iterable[B_co]:
+        """Take one event; return what is known now."""
+        raise NotImplementedError
+
+    def tick(self, now_ns: int, /) -> Iterable[B_co]:
+        """Time is `now_ns`. With nothing due this changes nothing."""
+        return ()
+
+    def finish(self) -> Iterable[B_co]:
+        """No more input: return what is left, marked as partial."""
+        return ()
+
+
+class Bounded(Machine[A_contra, B_co]):
+    """A machine that keeps some of its input, and so memory: it says how much, and can give it up."""
+
+    def held(self) -> int:
+        """Bytes of input that were neither emitted nor counted as lost. Without an override the machine holds none."""
+        return 0
+
+    def kept(self) -> int:
+        """Bytes of memory that `evict` frees."""
+        return self.held()
+
+    def used_ns(self) -> int:
+        """Time of the newest event. Where memory is short, the machines with the oldest give theirs up first."""
+        return 0
+
+    def evict(self) -> Iterable[B_co]:
+        """Give up what is held because memory is short: return it as at the end, and go on empty."""
+        return self.finish()
+
+    def legacy(self) -> bytes:
+        """What a later machine of the same key needs to know once this one is dropped; empty: nothing."""
+        return b""
+
+    def inherit(self, legacy: bytes, /) -> None:
+        """Take the legacy of an earlier machine of the same key."""
+
+
+class Checkpointed(Generic[S]):
+    """
+    A machine that can be stopped and resumed: `class _Splitter(Machine[A, B], Checkpointed[_State])`.
+
+    `S` is a type that msgspec encodes and decodes, such as a Struct. A machine that keeps all its state in `self.state`, of
+    that type, needs no more; any other one overrides both methods.
+    """
+
+    state: S
+    state_type: ClassVar[Any]
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        for base in getattr(cls, "__orig_bases__", ()):
+            if get_origin(base) is Checkpointed:
+                (cls.state_type,) = get_args(base)
+
+    def snapshot(self) -> S:
+        """All that `restore` needs to go on exactly here. It is encoded at once, so it may share parts with the machine."""
+        return self.state
+
+    def restore(self, state: S, /) -> None:
+        """Go on where `state` was taken."""
+        self.state = state
+
+
+class Kernel(Generic[A_contra, B_co]):
+    """What operators fuse: takes a whole batch, returns a whole batch. Never changes the batch that it was given."""
+
+    def feed(self, batch: Sequence[A_contra], /) -> Sequence[B_co]:
+        raise NotImplementedError
+
+    def tick(self, now_ns: int, /) -> Sequence[B_co]:
+        return ()
+
+    def finish(self) -> Sequence[B_co]:
+        return ()
+
+    def snapshot(self) -> bytes:
+        """The state as msgpack. Raises TypeError where a machine has a state and is not Checkpointed."""
+        return b""
+
+    def restore(self, state: bytes, /) -> None:
+        """Go on where `snapshot` was taken."""
+
+    def held(self) -> int:
+        """Bytes of input that were neither emitted nor counted as lost."""
+        return 0
+
+
+def encode_state(state: object, /) -> bytes:
+    """A state as msgpack."""
+    return _encoder.encode(state)
+
+
+_encoder = msgspec.msgpack.Encoder()

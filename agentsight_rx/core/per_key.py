@@ -1,0 +1,267 @@
+"""The key of an event and a machine -> an operator with one machine for each key: a connection, a channel, a process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any, Generic, TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from ..loss import Reason
+from .bounded import Recent
+from .engine import Site
+from .kernels import count_losses, held_of, resume, state_of
+from .machine import Bounded, Kernel, Machine, Malformed, encode_state
+from .stream import Operator
+
+__all__ = ["per_key"]
+
+_LEGACIES_MOST = 65_536  # keys whose dropped machines left something to know
+
+A = TypeVar("A")
+B = TypeVar("B")
+K = TypeVar("K", bound=Hashable)
+
+
+def per_key(
+    key: Callable[[A], K | None],
+    machine: Callable[[], Machine[A, B]],
+    *,
+    name: str,
+    key_type: type[K],
+    limit: int = 8192,
+    options: str = "",
+    budget: int = 0,
+    weigh: Callable[[Sequence[A]], int] | None = None,
+) -> Operator[A, B]:
+    """
+    One machine a key, at most `limit` of them: the one not used for longest is evicted and, if it held bytes, counted.
+
+    Events whose key is None pass unchanged. Where all machines together keep more than `budget` bytes, of those that `weigh`
+    finds in a batch, the ones not used for longest are evicted, are counted and go on empty.
+    """
+    return Operator(
+        name,
+        lambda site: _PerKey(site, key, machine=machine, key_type=key_type, limit=limit, budget=budget, weigh=weigh),
+        options,
+    )
+
+
+class _KeyedState(Struct, array_like=True):
+    """Keys and the states of machines are msgpack in msgpack, since their types are the operator's."""
+
+    machines: list[tuple[bytes, bytes]]  # the one not used for longest first
+    legacies: list[tuple[bytes, bytes]]
+    room: int
+    looked_ns: int
+
+
+class _PerKey(Kernel[A, B], Generic[A, B, K]):
+    """
+    The order of use is kept only while the table is more than half full: until then a hit costs one look-up, and every key
+    used between half full and full moves behind those that are not.
+    """
+
+    def __init__(
+        self,
+        site: Site,
+        key: Callable[[A], K | None],
+        machine: Callable[[], Machine[A, B]],
+        key_type: type[K],
+        limit: int,
+        budget: int = 0,
+        weigh: Callable[[Sequence[A]], int] | None = None,
+    ) -> None:
+        self._site = site
+        self._key = key
+        self._make = machine
+        self._key_type = key_type
+        self._machines: Recent[K, Machine[A, B]] = Recent(max(1, limit))
+        self._half = limit // 2
+        self._order: list[Machine[A, B]] | None = None  # the machines of the table; None after a change
+        self._ticks = type(machine()).tick is not Machine[Any, Any].tick
+        self._budget = budget
+        self._weigh = weigh
+        self._legacies: Recent[K, bytes] = Recent(_LEGACIES_MOST)
+        self._looked_ns = 0  # when memory was measured last
+        self._room = budget  # bytes that may still come before the machines could keep more than the budget
+
+    def feed(self, batch: Sequence[A], /) -> Sequence[B]:
+        out: list[B] = []
+        if self._weigh is None:
+            self._take(batch, out)
+        else:
+            self._take_weighed(batch, self._weigh, out)
+        count_losses(self._site, out, batch)
+        return out
+
+    def _take_weighed(self, batch: Sequence[A], weigh: Callable[[Sequence[A]], int], out: list[B]) -> None:
+        """
+        As a rule machines keep no more than they were fed, so their memory is not measured before that could be the whole
+        budget; but once a second it is, since compressed data becomes more.
+        """
+        size = _total(weigh, batch)
+        if size is not None and size <= self._room:
+            self._room -= size
+            self._take(batch, out)
+            return
+        for event in batch:
+            self._take((event,), out)
+            self._room -= _total(weigh, (event,)) or 0
+            if self._room < 0:
+                self._save_memory(out)
+
+    def _take(self, batch: Sequence[A], out: list[B]) -> None:
+        key_of, table, half = self._key, self._machines, self._half
+        find, use = table.get, table.move_to_end
+        crowded = len(table) > half
+        pass_on: Callable[[Any], None] = out.append
+        for event in batch:
+            key = None
+            try:
+                key = key_of(event)
+                if key is None:
+                    pass_on(event)
+                    continue
+                machine = find(key)
+                if machine is None:
+                    machine = self._new(key, out)
+                    crowded = len(table) > half
+                elif crowded:
+                    use(key)
+                    self._order = None
+                out += machine.feed(event)
+            except Malformed as broken:
+                self._drop(key, broken, out)
+                crowded = len(table) > half
+            except Exception as error:
+                self._fail(key, error)
+                crowded = len(table) > half
+
+    def _save_memory(self, out: list[B]) -> None:
+        bounded = [machine for machine in self._machines.values() if isinstance(machine, Bounded)]
+        kept = {machine: size for machine in bounded if (size := machine.kept())}
+        total = sum(kept.values())
+        most = self._budget - self._budget // 4  # so that memory is not measured again at the next event
+        if total > most:
+            for machine in sorted(kept, key=lambda machine: machine.used_ns()):
+                self._evict(machine, out)
+                total += machine.kept() - kept[machine]
+                if total <= most:
+                    break
+        self._room = self._budget - total
+
+    def _new(self, key: K, out: list[B]) -> Machine[A, B]:
+        machine = self._make()
+        legacy = self._legacies.pop(key, b"")
+        if legacy and isinstance(machine, Bounded):
+            machine.inherit(legacy)
+        dropped = self._machines.put(key, machine)
+        self._order = None
+        if dropped is not None:
+            self._evict(dropped[1], out)
+            self._bequeath(*dropped)
+        return machine
+
+    def _bequeath(self, key: K, machine: Machine[A, B]) -> None:
+        legacy = machine.legacy() if isinstance(machine, Bounded) else b""
+        if legacy:
+            self._legacies.put(key, legacy)
+
+    def _evict(self, machine: Machine[A, B], out: list[B]) -> None:
+        """What the machine emits now is partial, so it is counted; what it still holds is lost."""
+        held = held_of(machine)
+        try:
+            out.extend(machine.evict() if isinstance(machine, Bounded) else machine.finish())
+            if held:
+                self._site.meter.lose(Reason.EVICTED, 1, held_of(machine))
+        except Malformed as broken:
+            self._drop(None, broken, out)
+        except Exception as error:
+            self._site.bug(error, 1, held)
+
+    def _fail(self, key: K | None, error: Exception) -> None:
+        machine = self._pop(key)
+        self._site.bug(error, 1, 0 if machine is None else held_of(machine))
+
+    def _pop(self, key: K | None) -> Machine[A, B] | None:
+        machine = None if key is None else self._machines.pop(key, None)
+        self._order = None
+        if key is not None and machine is not None:
+            self._bequeath(key, machine)
+        return machine
+
+    def _drop(self, key: K | None, broken: Malformed, out: list[B]) -> None:
+        out.extend(broken.after)
+        self._site.meter.lose(Reason.MALFORMED, 1, broken.lost)
+        self._pop(key)
+
+    def tick(self, now_ns: int, /) -> Sequence[B]:
+        out: list[B] = []
+        if self._ticks:
+            if self._order is None:  # a walk over the table takes three times as long as one over a list
+                self._order = list(self._machines.values())
+            broken: dict[Machine[A, B], Exception] = {}
+            for machine in self._order:
+                try:
+                    out += machine.tick(now_ns)
+                except Exception as error:
+                    broken[machine] = error
+            if broken:
+                for key, machine in list(self._machines.items()):
+                    if machine in broken:
+                        self._ended(key, broken[machine], out)
+        if self._weigh is not None and now_ns - self._looked_ns >= 1_000_000_000:
+            self._looked_ns = now_ns
+            self._save_memory(out)
+        count_losses(self._site, out)
+        return out
+
+    def finish(self) -> Sequence[B]:
+        out: list[B] = []
+        for key, machine in list(self._machines.items()):
+            try:
+                out += machine.finish()
+            except Exception as error:
+                self._ended(key, error, out)
+        self._machines.clear()
+        self._order = None
+        count_losses(self._site, out)
+        return out
+
+    def _ended(self, key: K, error: Exception, out: list[B]) -> None:
+        if isinstance(error, Malformed):
+            self._drop(key, error, out)
+        else:
+            self._fail(key, error)
+
+    def snapshot(self) -> bytes:
+        machines = [(encode_state(key), state_of(machine, self._make)) for key, machine in self._machines.items()]
+        legacies = [(encode_state(key), legacy) for key, legacy in self._legacies.items()]
+        return encode_state(_KeyedState(machines, legacies, self._room, self._looked_ns))
+
+    def restore(self, state: bytes, /) -> None:
+        saved = msgspec.msgpack.decode(state, type=_KeyedState)
+        key_of = msgspec.msgpack.Decoder(self._key_type).decode
+        self._room, self._looked_ns = saved.room, saved.looked_ns
+        self._machines.clear()
+        self._legacies.clear()
+        self._order = None
+        for key, inner in saved.machines:
+            machine = self._make()
+            resume(machine, inner)
+            self._machines[key_of(key)] = machine
+        for key, legacy in saved.legacies:
+            self._legacies[key_of(key)] = legacy
+
+    def held(self) -> int:
+        return sum(map(held_of, self._machines.values()))
+
+
+def _total(weigh: Callable[[Sequence[A]], int], batch: Sequence[A]) -> int | None:
+    """What a batch weighs; None where an event cannot be weighed: feeding it to its machine raises, and counts, the error."""
+    try:
+        return weigh(batch)
+    except Exception:
+        return None

@@ -1,0 +1,37 @@
+"""The interface of a destination: a writer that gets batches from a bounded box, on a thread of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Generic, Protocol, TypeVar
+
+from msgspec import Struct
+
+from ..loss import Ledger
+
+__all__ = ["Sink", "Writer"]
+
+E_contra = TypeVar("E_contra", contravariant=True)
+
+
+class Writer(Protocol[E_contra]):
+    """
+    Used by one thread. `write` may raise: the batch is then counted as lost, and the next one is tried. `flush` is called
+    at least every 250 ms, `close` once.
+    """
+
+    def write(self, batch: Sequence[E_contra], /) -> None: ...
+    def flush(self) -> None: ...
+    def close(self) -> None: ...
+
+
+class Sink(Struct, Generic[E_contra], frozen=True):
+    """
+    A destination for what a graph emits, not yet open. `open` is called before capture starts and may raise SinkError or
+    StoreError.
+    """
+
+    name: str
+    open: Callable[[Ledger], Writer[E_contra]]
+    events: int = 65_536  # room in its box
+    size: int = 64 << 20

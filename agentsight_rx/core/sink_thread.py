@@ -1,0 +1,100 @@
+"""Batches -> one sink, on a thread of its own. A slow or failing sink affects no other, and what it loses is counted."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ..loss import Ledger, Reason
+from ..say import say
+from .mailbox import Mailbox
+from .sink import Sink, Writer
+
+__all__ = ["SinkThread"]
+
+_FLUSH_S = 0.25
+
+
+class SinkThread:
+    """A sink, its bounded box and the thread that writes."""
+
+    def __init__(self, sink: Sink[Any], ledger: Ledger) -> None:
+        self._sink = sink
+        self._box: Mailbox[Any] = Mailbox(events=sink.events, size=sink.size)
+        self._put_meter = ledger.meter(f"to {sink.name}")  # used by the engine thread
+        self._meter = ledger.meter(sink.name)  # used by the writer thread
+        self._thread = threading.Thread(target=self._write, name=f"write:{sink.name}", daemon=True)
+        self._ledger = ledger
+        self._writer: Writer[Any] | None = None
+        self._in_hand: Sequence[Any] = ()
+        self._reported = False
+
+    def open(self) -> None:
+        self._writer = self._sink.open(self._ledger)
+
+    def abandon(self) -> None:
+        """Close a sink whose thread was not started."""
+        if self._writer is not None:
+            with contextlib.suppress(Exception):
+                self._writer.close()
+
+    def start(self) -> None:
+        self._thread.start()
+
+    @property
+    def fill(self) -> float:
+        """How full its box is: 1.0 = full."""
+        return self._box.fill
+
+    def put(self, batch: Sequence[Any]) -> None:
+        meter = self._put_meter
+        meter.seen += len(batch)
+        dropped = self._box.put(batch)
+        if dropped:
+            meter.lose(Reason.QUEUE_FULL, dropped.count, dropped.size)
+        meter.passed += len(batch) - dropped.count
+
+    def _write(self) -> None:
+        writer = self._writer
+        assert writer is not None
+        flushed = time.monotonic()
+        while True:
+            item = self._box.get(_FLUSH_S)
+            if item is not None:
+                self._in_hand = item[1]
+                self._meter.seen += len(self._in_hand)
+                if self._try(lambda batch=item[1]: writer.write(batch)):  # type: ignore[misc]
+                    self._meter.passed += len(self._in_hand)
+                self._in_hand = ()
+            elif self._box.closed:
+                break
+            if time.monotonic() - flushed >= _FLUSH_S:
+                self._try(writer.flush)
+                flushed = time.monotonic()
+        self._try(writer.close)
+
+    def _try(self, act: Callable[[], None]) -> bool:
+        try:
+            act()
+        except Exception as error:
+            self._meter.lose(Reason.SINK_FAILED, len(self._in_hand) or 1)
+            if not self._reported:
+                self._reported = True
+                say(f"sink {self._sink.name} failed, what it cannot take is counted: {error}")
+            return False
+        return True
+
+    def close(self) -> None:
+        """No more batches: the thread writes what is in the box and ends."""
+        self._box.close()
+
+    def end(self, timeout: float) -> None:
+        """Wait until everything is written; what a sink still holds at the deadline is counted as lost."""
+        self._thread.join(timeout)
+        if self._thread.is_alive():
+            left = self._box.abandon()
+            self._put_meter.lose(Reason.SINK_FAILED, len(left) + len(self._in_hand))
+            say(f"sink {self._sink.name} did not finish in {timeout:.0f} s; {len(left) + len(self._in_hand)} events lost")

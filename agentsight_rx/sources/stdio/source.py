@@ -1,0 +1,233 @@
+"""System calls on pipes, unix sockets and terminals -> StdioChunk, StdioClose: the bytes that processes exchange."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from struct import Struct as Layout
+from typing import Literal
+
+import msgspec
+
+from ...core.stream import Stream, origin
+from ...errors import CaptureError, UsageError
+from ...events import Channel, Loss, Origin, StdioChunk, StdioClose, StdioEvent, time_of
+from ...loss import Reason
+from ..kernel.bcc import bcc
+from ..kernel.program import Program
+from ..target import Target, seeds
+from .unmatched import HOLD_NS, NoReader, OwnChannel, Pair, Seen, Unmatched
+
+__all__ = ["StdioOptions", "stdio"]
+
+_FIELDS = (
+    "task_struct.files",
+    "files_struct.fdt",
+    "fdtable.max_fds",
+    "fdtable.fd",
+    "file.f_inode",
+    "file.private_data",
+    "inode.i_mode",
+    "inode.i_ino",
+    "inode.i_rdev",
+    "socket.sk",
+    "socket.type",
+    "sock.__sk_common.skc_family",
+    "sock.sk_socket",
+    "unix_sock.peer",
+    "socket_alloc.vfs_inode",
+)
+
+_READS = ("read", "readv", "recvfrom", "recvmsg")
+_WRITES = ("write", "writev", "sendto", "sendmsg")
+
+# struct chunk_t of bpf/stdio.c, up to its data
+_RECORD = Layout("<QQIIII16sQQQQQIIIBBBB")
+_CHUNK, _END, _GONE, _SELF = 1, 2, 3, 4
+_KINDS: tuple[Literal["pipe", "unix", "tty"], ...] = ("pipe", "unix", "tty")
+
+_UNSEEN = 3
+_IF_MISSING = 1  # BPF_NOEXIST
+
+_SEGMENT = 16384
+_BUFFERS = 64  # of one vectored call; programs pass a few, bytes in further ones are counted as lost
+_MOST = 256 << 10  # bytes of one call, a limit of the verifier; pipes are read in pieces of at most 64 KiB
+
+
+class StdioOptions(msgspec.Struct, frozen=True, omit_defaults=True):
+    """
+    What the stdio source watches: of each call the first `max_bytes`; the rest is counted. `fds` limits it to these file
+    descriptors (a program may have moved its standard input to another one). `tty`: also what is written to terminals; what is
+    typed there is never read. `ring_size` is in bytes, a power of two.
+    """
+
+    target: Target
+    max_bytes: int = 8192
+    fds: tuple[int, ...] = ()
+    tty: bool = False
+    ring_size: int = 16 << 20  # 0.15 s of 100 MB/s: how long a reader may be delayed
+
+
+def stdio(options: StdioOptions) -> Stream[StdioEvent]:
+    """
+    The bytes on every pipe and unix socket of the target, once for each end that is watched; gaps are marked.
+
+    A pipe on which a process only writes to itself is left out. Raises UsageError where an option is out of its range.
+    """
+    if not 0 < options.max_bytes <= _MOST:
+        raise UsageError(f"{options.max_bytes} bytes of each call: from 1 to {_MOST} can be captured")
+    if any(number < 0 for number in options.fds):
+        raise UsageError(f"file descriptors {options.fds}: none is negative")
+    return origin("stdio", lambda: StdioReader(options), time_of=time_of, live=True, options=str(options))
+
+
+class StdioReader:
+    def __init__(self, options: StdioOptions) -> None:
+        self._options = options
+        self._program: Program[Seen] | None = None
+        self._comms: dict[bytes, str] = {}
+        self._pids: set[int] = set()  # that used a channel and have not ended
+        self._unmatched = Unmatched()
+
+    def open(self) -> None:
+        options = self._options
+        program: Program[Seen] = Program(
+            "stdio",
+            options.target,
+            ring="chunks",
+            ring_size=options.ring_size,
+            decode=self._decode,
+            fields=_FIELDS,
+            switches=_switches(options),
+        )
+        self._program = program
+        for names, direction in ((_READS, "in"), (_WRITES, "out")):
+            for name in names:
+                _attach(program, f"sys_enter_{name}", f"enter_{name}")
+                _attach(program, f"sys_exit_{name}", f"leave_{direction}")
+        program.seed()
+        _look_for_calls(program, options.target)
+
+    def poll(self, timeout: float, /) -> Sequence[StdioEvent] | None:
+        assert self._program is not None
+        unmatched = self._unmatched
+        if unmatched.waits:
+            timeout = min(timeout, HOLD_NS / 1e9)
+        over = self._program.over()
+        if not self._program.wait(timeout):
+            return unmatched.overdue(time.monotonic_ns()) if unmatched.waits else None if over else ()
+        events = unmatched.settle(self._program.read())
+        return unmatched.overdue(time.monotonic_ns()) + events if unmatched.waits else events
+
+    def lost(self) -> Sequence[StdioEvent]:
+        if self._program is None:
+            return ()
+        losses: list[StdioEvent] = [*self._program.lost()]
+        if gone := self._unmatched.take_lost():
+            size = sum(len(chunk.data) + chunk.lost for chunk in gone)
+            note = "written to a socket that was not seen being accepted"
+            losses.append(Loss(gone[0].origin, "stdio", reason=Reason.KERNEL_LOST, count=len(gone), size=size, note=note))
+        return losses
+
+    def close(self) -> Sequence[StdioEvent]:
+        if self._program is None:
+            return ()
+        _detach(self._program)
+        rest: list[StdioEvent] = []
+        while seen := self._program.read():
+            rest += self._unmatched.settle(seen)
+        rest += self._unmatched.finish()
+        rest += self.lost()
+        program, self._program = self._program, None
+        program.close()
+        return rest
+
+    # -- records -> events -----------------------------------------------------------------------------------------
+
+    def _decode(self, view: memoryview, at: int, size: int) -> Seen | None:
+        (
+            time_ns, _, kind, pid, tid, uid, comm,
+            inode, back, offset, seq, latency_ns, length, lost, fd, of_kind, direction, alone, _,
+        ) = _RECORD.unpack_from(view, at)  # fmt: skip
+        name = self._comms.get(comm)
+        if name is None:
+            if len(self._comms) > 1024:
+                self._comms.clear()
+            name = self._comms[comm] = comm.partition(b"\0")[0].decode(errors="replace")
+        if kind == _GONE:
+            if pid not in self._pids:
+                return None
+            self._pids.remove(pid)
+            return StdioClose(Origin(time_ns, pid, tid=tid, uid=uid, comm=name))
+        source = Origin(
+            time_ns, pid, tid=tid, uid=uid, comm=name, wall_ns=0, connection=None, direction="out" if direction else "in"
+        )
+        channel = Channel(_KINDS[int(of_kind)], inode)
+        if kind == _CHUNK:
+            self._pids.add(pid)
+            body = at + _RECORD.size
+            chunk = StdioChunk(
+                source,
+                channel,
+                fd=fd,
+                data=bytes(view[body : body + length]),
+                offset=offset,
+                seq=seq,
+                lost=lost,
+                latency_ns=latency_ns,
+            )
+            if alone and (not inode or not self._unmatched.knows(channel)) and channel.kind != "tty":
+                return NoReader(chunk, 0 if inode else back)
+            return Pair(chunk, back) if back and self._unmatched.wants_pairs else chunk
+        if kind == _END:
+            return StdioClose(source, channel, offset)
+        return OwnChannel(channel) if kind == _SELF else None
+
+
+def _switches(options: StdioOptions) -> list[str]:
+    segments = -(-options.max_bytes // _SEGMENT)
+    possible = Path("/sys/devices/system/cpu/possible").read_text()
+    cpus = int(possible.replace(",", "-").split("-")[-1]) + 1
+    switches = [
+        f"-DBUFFERS={_BUFFERS}",
+        f"-DMOST={options.max_bytes}",
+        f"-DSTEPS={2 * (segments + _BUFFERS) + 1}",
+        f"-DCPUS={cpus}",
+        f"-DOWN={os.getpid()}",
+    ]
+    if options.fds:
+        switches.append("-DFDS=" + " ".join(f"ONLY({number})" for number in sorted(set(options.fds))))
+    return [*switches, "-DTTY"] if options.tty else switches
+
+
+def _attach(program: Program[Seen], tracepoint: str, function: str) -> None:
+    try:
+        program.bpf.attach_tracepoint(tp=f"syscalls:{tracepoint}".encode(), fn_name=function.encode())
+    except Exception as error:
+        program.close()
+        raise CaptureError(
+            f"the tracepoint syscalls:{tracepoint} cannot be used ({error}); `agentsight-rx doctor` shows what is missing"
+        ) from error
+
+
+def _look_for_calls(program: Program[Seen], target: Target) -> None:
+    """Mark every thread that runs already: it may be in a call whose beginning the kernel's program did not see."""
+    table = program.bpf[b"calls"]
+    call = table.Leaf(form=_UNSEEN)
+    for pid in seeds(target):
+        try:
+            threads = os.listdir(f"/proc/{pid}/task")
+        except OSError:
+            continue  # it ended while we looked
+        for thread in threads:
+            key = table.Key(int(thread))
+            bcc().lib.bpf_update_elem(table.map_fd, ctypes.byref(key), ctypes.byref(call), _IF_MISSING)
+
+
+def _detach(program: Program[Seen]) -> None:
+    """Detach before the rest is read, so that no more losses can follow."""
+    for name in list(program.bpf.tracepoint_fds):
+        program.bpf.detach_tracepoint(name)

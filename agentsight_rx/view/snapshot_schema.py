@@ -1,0 +1,143 @@
+"""The snapshot (schema version 1): the values that become the JSON of a page or an export."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TypeAlias
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import asdict
+
+from ..loss import Entry, Reason
+from .rows import AnyRow, TokenRow, ToolRow
+
+__all__ = [
+    "Completeness",
+    "LossEntry",
+    "Session",
+    "Snapshot",
+    "Summary",
+    "TokenGroup",
+    "Value",
+    "completeness",
+    "value_of",
+]
+
+Value: TypeAlias = dict[str, object]  # a JSON object
+
+
+class Summary(Struct, frozen=True):
+    source: str
+    view_events: int
+    llm_calls: int
+    token_usage_rows: int
+    audit_events: int
+    sessions: int
+    input_tokens: int
+    output_tokens: int
+    total_tokens: int
+    start_timestamp_ms: int | None
+    end_timestamp_ms: int | None
+    audit_limit: int
+
+
+class TokenGroup(Struct):
+    group: str
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_creation_tokens: int = 0
+    cache_read_tokens: int = 0
+    total_tokens: int = 0
+    calls: int = 0
+    sessions: int = 0
+
+    def add(self, row: TokenRow, sign: int = 1) -> None:
+        self.input_tokens += sign * row.input_tokens
+        self.output_tokens += sign * row.output_tokens
+        self.cache_creation_tokens += sign * row.cache_creation_tokens
+        self.cache_read_tokens += sign * row.cache_read_tokens
+        self.total_tokens += sign * row.total_tokens
+        self.calls += sign
+
+
+class Session(Struct):
+    id: str
+    agent_type: str | None
+    start_timestamp_ms: int
+    end_timestamp_ms: int | None = None
+    status: str = "observed"
+    model: str | None = None
+    input_tokens: int = 0
+    output_tokens: int = 0
+    total_tokens: int = 0
+    view_source: str = "view"
+    confidence: float | None = 1.0
+    attributes: Value = {}
+
+
+class LossEntry(Struct, frozen=True):
+    stage: str
+    reason: Reason
+    count: int
+    size: int
+    intended: bool
+
+
+class Completeness(Struct, frozen=True):
+    """Whether anything is missing. `cut_off` counts the recordings without an orderly end: what they miss is unknown."""
+
+    complete: bool
+    entries: tuple[LossEntry, ...]
+    cut_off: int = 0
+
+
+class Snapshot(Struct, frozen=True):
+    """
+    Schema version 1; the fields after `tool_calls` are additions of ours. No field is left out; what is unknown is null.
+
+    `not_kept` counts the rows of each kind that were evicted from the view; a store has them. `last_event_id` is the number
+    of the newest row in here, after which a stream of rows goes on.
+    """
+
+    schema_version: int
+    generated_at: str
+    summary: Summary
+    token_summary: list[TokenGroup]
+    network_targets: list[Value]
+    process_nodes: list[Value]
+    audit_events: list[Value]
+    resource_samples: list[Value]
+    sessions: list[Session]
+    tool_calls: list[Value]
+    llm_calls: list[Value]
+    completeness: Completeness
+    not_kept: dict[str, int]
+    last_event_id: int = 0
+
+
+def completeness(entries: Iterable[Entry], *, cut_off: int = 0) -> Completeness:
+    """Entries of one or more ledgers -> whether anything is missing that was not left out on purpose."""
+    sums: dict[tuple[str, Reason], tuple[int, int]] = {}
+    for entry in entries:
+        count, size = sums.get((entry.stage, entry.reason), (0, 0))
+        sums[entry.stage, entry.reason] = (count + entry.count, size + entry.size)
+    losses = tuple(LossEntry(stage, reason, *sums[stage, reason], reason.intended) for stage, reason in sums)
+    return Completeness(not cut_off and all(entry.intended for entry in losses), losses, cut_off)
+
+
+def value_of(row: AnyRow) -> Value:
+    """A row with every field; unknown ones are null. The input of a tool is JSON where it can be, else text."""
+    value: Value = asdict(row)
+    if isinstance(row, ToolRow):
+        value["input"] = _json(row.input)
+        value["output"] = row.output or None
+    return value
+
+
+def _json(text: str) -> object:
+    """`text` unchanged if it is JSON, so that its depth does not matter."""
+    try:
+        return msgspec.json.decode(text, type=msgspec.Raw) if text else {}
+    except (msgspec.DecodeError, RecursionError):
+        return text

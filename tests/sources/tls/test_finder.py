@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from agentsight_rx.errors import CaptureError
+from agentsight_rx.sources.tls.finder import Finder
+from agentsight_rx.sources.tls.libraries import Library
+
+from . import TRUE
+
+
+def test_a_file_is_inspected_once_whatever_its_path(libssl: Path, tmp_path: Path) -> None:
+    found: list[Library] = []
+    finder = Finder(lambda library, _: found.append(library))
+    copy, link = tmp_path / "libssl-1.so", tmp_path / "libssl-2.so"
+    shutil.copy(libssl, copy)
+    link.hardlink_to(copy)
+    assert [finder.attempt(str(path)) for path in (copy, link, copy)] == [True] * 3
+    assert [library.path for library in found] == [str(copy)]
+    assert finder.attempt(str(TRUE)) is False
+    assert finder.attempt(str(tmp_path / "nothing")) is None
+    shutil.copy(libssl, tmp_path / "other")
+    assert finder.attempt(str(tmp_path / "other"))
+    assert len(found) == 2
+
+
+def test_a_refusal_of_the_kernel_is_not_an_error(libssl: Path) -> None:
+    def refuse(_: Library, __: str) -> None:
+        raise CaptureError("the kernel refused the probes")
+
+    finder = Finder(refuse)
+    assert finder.attempt(str(libssl)) is False
+    assert finder.attempt(str(libssl)) is False
