@@ -17,6 +17,7 @@ class Reason(StrEnum):
     FILTERED = "filtered"
     SAMPLED = "sampled"
     REPEATED = "repeated"
+    OVERHEAD = "overhead"  # frames of a protocol that carry no part of a message
     # unintended: each of these makes a capture incomplete
     KERNEL_LOST = "kernel_lost"
     QUEUE_FULL = "queue_full"
@@ -33,7 +34,10 @@ class Reason(StrEnum):
         return self in _INTENDED
 
 
-_INTENDED = frozenset({Reason.FILTERED, Reason.SAMPLED, Reason.REPEATED})
+_INTENDED = frozenset({Reason.FILTERED, Reason.SAMPLED, Reason.REPEATED, Reason.OVERHEAD})
+
+# Operators that drop what a person does not want to see; others drop events that are there twice
+_FILTERS = frozenset({"filter_http", "filter_tls", "drop_marked", "keep_long_lived"})
 
 
 class Entry(Struct, frozen=True):
@@ -43,6 +47,12 @@ class Entry(Struct, frozen=True):
     reason: Reason
     count: int
     size: int = 0
+
+    @property
+    def by_filter(self) -> bool:
+        """True for events that a filter left out."""
+        name = self.stage.rpartition("/")[2].partition("#")[0]
+        return self.reason is Reason.FILTERED and name in _FILTERS
 
 
 class RuleCounts(Struct):

@@ -7,10 +7,11 @@ from msgspec import Struct
 from ..events import Event
 from ..loss import Entry
 from ..state import Put, Table, Write
-from .rows import AuditRow, CallRow, NetworkRow, ProcessRow, ResourceRow, Row, TokenRow, ToolRow
+from .rows import AuditRow, BlindSpotRow, CallRow, NetworkRow, ProcessRow, ResourceRow, Row, TokenRow, ToolRow
 
 __all__ = [
     "AUDIT",
+    "BLIND_SPOTS",
     "CALLS",
     "LOSSES",
     "NETWORK",
@@ -49,6 +50,7 @@ PROCESSES = Table("process_nodes", ProcessRow)  # by id
 AUDIT = Table("audit_events", AuditRow)  # by time and id
 NETWORK = Table("network_targets", NetworkRow)  # by id
 RESOURCES = Table("resource_samples", ResourceRow)  # by time and id
+BLIND_SPOTS = Table("blind_spots", BlindSpotRow)  # by id
 LOSSES = Table("losses", Entry)  # by run, stage and reason
 RUNS = Table("runs", Recording)  # by number
 
@@ -70,3 +72,5 @@ def put(row: Row) -> Write:
             return Put(NETWORK, row.id, row)
         case ResourceRow():
             return Put(RESOURCES, (row.timestamp_ms, row.id), row)
+        case BlindSpotRow():
+            return Put(BLIND_SPOTS, row.id, row)
