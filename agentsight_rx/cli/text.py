@@ -84,8 +84,8 @@ def completeness(
 def report_lines(report: Report, path: str) -> list[str]:
     """The summary of a store."""
     first = min((run.started_ms for run in report.runs), default=0)
-    last = max((run.committed_ms for run in report.runs), default=0)
-    lines = [f"{path} · {_clock(first)} · {_seconds((last - first) / 1000)}", totals(report.tally)]
+    seconds = sum(run.seconds for run in report.runs)
+    lines = [f"{path} · {_clock(first)} · {_seconds(seconds)}", totals(report.tally)]
     if report.tally.models:
         models = ", ".join(f"{model} ({count})" for model, count in sorted(report.tally.models.items()))
         lines.append(f"Models: {models}")

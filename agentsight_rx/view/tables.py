@@ -34,12 +34,16 @@ class Segment(Struct, frozen=True):
 
 
 class Recording(Struct, frozen=True):
-    """One capture into this store. `ended`: it was closed in order, and its losses are all counted."""
+    """
+    One capture into this store, from the time at which everything was attached. `ended`: it was closed in order, and its losses
+    are all counted.
+    """
 
     number: int
     started_ms: int
     committed_ms: int = 0  # Unix time of the last transaction
     ended: bool = False
+    seconds: float = 0.0  # captured so far
 
 
 SEGMENTS = Table("segments", Segment)  # by number
