@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from hashlib import blake2b
+
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -36,6 +38,7 @@ class _Open(Struct):
     row: CallRow
     start_ns: int
     connection: str
+    asked: bytes = b""  # a digest of what was asked, where a client asked
     partial: CallRow | None = None  # the answer so far of a stream that fell silent
 
 
@@ -87,7 +90,11 @@ class Calls:
         evicted: list[Row] = []
         while len(self._open) >= _OPEN_MOST:
             evicted.append(self._abort(next(iter(self._open)), "evicted", None))
-        self._open[row.id] = _Open(row, origin.time_ns, _connection(origin))
+        asked = blake2b(f"{event.target}\n".encode() + event.body, digest_size=16).digest()
+        if origin.direction == "in":
+            row = replace(row, twin=self._client_of(asked, origin.pid))
+            asked = b""
+        self._open[row.id] = _Open(row, origin.time_ns, _connection(origin), asked)
         audit = AuditRow(
             f"audit-{row.id}-request",
             row.start_timestamp_ms,
@@ -106,6 +113,10 @@ class Calls:
             return Outcome([*evicted, row, audit], prompt=prompt)
         ended = self.stream(early) if isinstance(early, SseMessage) else self.response(early)
         return Outcome([*evicted, row, audit, *ended.rows], ended.call, ended.reply, prompt)
+
+    def _client_of(self, asked: bytes, server: int) -> str | None:
+        """The open call of a client that asked just this of a server in the same tree."""
+        return next((key for key, each in self._open.items() if each.asked == asked and each.row.pid != server), None)
 
     def response(self, event: HttpResponse) -> Outcome:
         key = call_id(event.origin, event.exchange)
@@ -204,7 +215,7 @@ class Calls:
         )
         open_call.partial = row if more else None
         rows: list[Row] = [row]
-        if usage is not None and usage.total:
+        if usage is not None and usage.total and row.twin is None:
             rows.append(
                 TokenRow(
                     f"token-{row.id}",

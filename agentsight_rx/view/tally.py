@@ -63,6 +63,8 @@ class Tally:
         return self.input_tokens + self.output_tokens + self.cached_tokens
 
     def _call(self, row: CallRow) -> None:
+        if row.twin is not None:
+            return
         before = self._calls.get(row.id)
         if before is None:
             self.calls += 1
