@@ -421,10 +421,9 @@ class _Refusing:
 # -- what was read ---------------------------------------------------------------------------------------------------------
 
 
-def _checked(batch: object, by: str) -> list[Any]:
-    assert isinstance(batch, Sequence), f"{by} returns a sequence of events"
-    assert not isinstance(batch, str | bytes), f"{by} returns a sequence of events"
-    return list(batch)
+def _checked(batch: Any, by: str) -> list[Any]:
+    assert isinstance(batch, list | tuple), f"{by} returns a sequence of events"
+    return [*batch]
 
 
 def _running() -> list[str]:
