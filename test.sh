@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # ./test.sh [--fast] [PYTEST-ARGS…]: every check, up to the first that fails. --fast leaves out what traces real programs.
+# ./test.sh --bare [DIRECTORY]: the two commands of the README on a new Debian 13, whose tree is kept in DIRECTORY (.setup/bare).
 # ./test.sh --fuzz [SECONDS] [TARGET…]: fuzz every parser, or those, instead; each for so long (60).
 set -euo pipefail
 
@@ -17,7 +18,13 @@ if [[ ${1-} == --fuzz ]]; then
   exec "$VENV/bin/python" -m property_tests.fuzz --seconds "$seconds" "$@"
 fi
 
-set_up test --group "$ROOT/pyproject.toml:dev" -- curl chromium fonts-dejavu-core
+if [[ ${1-} == --bare ]]; then
+  exec "$ROOT/scripts/bare.sh" "${@:2}"
+fi
+
+# The OpenTelemetry collector in the package rotel needs libpython. Of the programs that start podman's containers, runc also
+# knows machines that have both versions of control groups.
+set_up test --group "$ROOT/pyproject.toml:dev" -- curl chromium fonts-dejavu-core libpython3-dev podman runc
 
 chosen=()
 if [[ ${1-} == --fast ]]; then

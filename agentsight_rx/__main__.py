@@ -1,4 +1,4 @@
-"""python -m agentsight_rx: the same as the program agentsight-rx."""
+"""python -m agentsight_rx: the program agentsight-rx."""
 
 from .cli import main
 

@@ -1,4 +1,4 @@
-"""This machine -> what can be captured here, what cannot, and what to do about it."""
+"""This machine -> what can be captured here, what cannot, and what to do about that."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = ["Check", "checks", "render", "require_capture"]
 
 
 class Check(Struct, frozen=True):
-    """One thing that a capture wants: what was seen, and what to do if that is not `ok`."""
+    """One requirement of a capture: what was found, and what to do if it is not `ok`."""
 
     name: str
     ok: bool
@@ -38,16 +38,16 @@ _EVERY = "every capture"
 
 def checks() -> list[Check]:
     """
-    Everything at once: under a second, and the machine stays as it was.
+    All checks; they take less than a second and leave the machine unchanged.
 
-    On a system that cannot be captured at all the other questions have no meaning, and are not asked.
+    On a system that cannot be captured at all only that check is made.
     """
     system = _system()
     return [system, *(probe() for probe in (*_NEEDED[1:], *_GOOD_TO_HAVE))] if system.ok else [system]
 
 
 def require_capture() -> None:
-    """Raise CaptureError for the first thing that is missing and that no capture can do without."""
+    """Raise CaptureError for the first missing requirement of every capture."""
     for probe in _NEEDED:
         check = probe()
         if not check.ok:
@@ -55,7 +55,7 @@ def require_capture() -> None:
 
 
 def render(found: Iterable[Check]) -> Table:
-    """A table for people: one row a check; what is missing, is wanted for and helps, only where something is missing."""
+    """A table for people: one row a check; its purpose and remedy only where it failed."""
     table = Table(box=None, show_header=False, pad_edge=False)
     for check in found:
         mark, more = ("[green]ok[/]", "") if check.ok else ("[red]--[/]", f"\nfor {check.needed_for}: {check.remedy}")
@@ -63,7 +63,7 @@ def render(found: Iterable[Check]) -> Table:
     return table
 
 
-# --- what no capture can do without ---
+# --- needed for every capture ---
 
 # Ring buffers came with 5.8, bpf_get_attach_cookie() with 5.15.
 _OLDEST_KERNEL = (5, 15)
@@ -110,7 +110,7 @@ def _btf() -> Check:
 
 
 _TRACEFS = Path("/sys/kernel/tracing")
-_TRACEFS_PLACES = (Path("/sys/kernel/debug/tracing"), _TRACEFS)  # in the order in which BCC looks
+_TRACEFS_PLACES = (Path("/sys/kernel/debug/tracing"), _TRACEFS)  # in the order of BCC
 
 
 def _tracefs() -> Check:
@@ -132,19 +132,19 @@ def _load() -> Check:
     try:
         os.close(_load_empty_program())
     except OSError as error:
-        remedy = "start it as root; in a container with --privileged too; the kernel's log may tell more"
+        remedy = "start it as root; in a container with --privileged too; the kernel's log may have more"
         return Check("BPF", False, f"the kernel refuses a kprobe program: {_words(error)}", remedy, _EVERY)
-    return Check("BPF", True, "the kernel takes a kprobe program", "", _EVERY)
+    return Check("BPF", True, "the kernel accepts a kprobe program", "", _EVERY)
 
 
-# --- what makes it better, or is needed for a part ---
+# --- needed for a part, or for more comfort ---
 
 
 def _compiler() -> Check:
     try:
         with kernel_source():
             bcc().BPF(text=b"int nothing(void *ctx) { return 0; }").cleanup()
-    except Exception as error:  # BCC raises plain Exception, whatever happened
+    except Exception as error:  # BCC raises plain Exception for everything
         return Check("compiler", False, str(error), "apt-get install --reinstall python3-bpfcc libbpfcc", _EVERY)
     return Check("compiler", True, "BCC compiles without kernel headers", "", _EVERY)
 
@@ -156,13 +156,13 @@ def _many_probes() -> Check:
     except OSError as error:
         remedy = "works without, but with slower detach: 0.1 s a probe, not 0.05 s in all; Linux 6.6 or newer has them"
         return Check(name, False, f"none could be attached: {_words(error)}", remedy, needed_for)
-    return Check(name, True, "one was attached and taken off", "", needed_for)
+    return Check(name, True, "one was attached and detached", "", needed_for)
 
 
 def _openssl() -> Check:
     files = system_libraries()
     seen = ", ".join(map(str, files)) or "the dynamic linker knows no libssl"
-    remedy = "apt-get install openssl; programs that bring their own TLS do not need it"
+    remedy = "apt-get install openssl; programs with a TLS library of their own do not need it"
     return Check("OpenSSL", bool(files), seen, remedy, "TLS of Python, curl and the like")
 
 
@@ -170,7 +170,7 @@ def _leftovers() -> Check:
     """
     Probes by name that a killed tracer left in tracefs.
 
-    BCC falls back to them where a kernel has no perf uprobes; it names them …_bcc_PID.
+    BCC uses them on kernels without perf uprobes; their names are …_bcc_PID.
     """
     lists = (place / "uprobe_events" for place in _TRACEFS_PLACES)
     text = next((file.read_text() for file in lists if os.access(file, os.R_OK)), "")
@@ -207,7 +207,7 @@ _EMPTY_PROGRAM = pack("<BBhi", 0xB7, 0, 0, 0) + pack("<BBhi", 0x95, 0, 0, 0)
 
 
 def _load_empty_program(attach_type: int = 0) -> int:
-    """Load a program of two instructions; return its file descriptor or raise OSError with what the kernel said."""
+    """Load a program of two instructions; return its file descriptor or raise OSError with the kernel's error."""
     code = ctypes.create_string_buffer(_EMPTY_PROGRAM)
     license_name = ctypes.create_string_buffer(b"GPL")
     kind_and_code = pack("<IIQQ", _PROG_TYPE_KPROBE, 2, ctypes.addressof(code), ctypes.addressof(license_name))
@@ -217,7 +217,7 @@ def _load_empty_program(attach_type: int = 0) -> int:
 
 
 def _attach_to_own_libc() -> None:
-    """Put a uprobe_multi link on a function of libc that nobody calls, for this process only, and take it off."""
+    """Attach a uprobe_multi link to a rarely used function of libc, for this process only, and detach it."""
     path, offset = _place_in_file(ctypes.cast(ctypes.CDLL(None).a64l, ctypes.c_void_p).value or 0)
     file = ctypes.create_string_buffer(os.fsencode(path))
     offsets = (ctypes.c_uint64 * 1)(offset)
@@ -231,7 +231,7 @@ def _attach_to_own_libc() -> None:
 
 
 def _place_in_file(address: int) -> tuple[str, int]:
-    """Path and offset in it of what this process has mapped at `address`."""
+    """Path of the file that this process has mapped at `address`, and the offset in it."""
     for line in Path("/proc/self/maps").read_text().splitlines():
         span, _, offset, _, _, *path = line.split(maxsplit=5)
         start, end = (int(number, 16) for number in span.split("-"))

@@ -1,4 +1,8 @@
-"""Event <-> the JSON envelope in which events leave the program and come back: {timestamp, source, pid, comm, data}."""
+"""
+Event <-> the JSON envelope of events outside the program: {timestamp, source, pid, comm, data}.
+
+Longer than 300 lines because each kind of event has its own fields there, in both directions.
+"""
 
 from __future__ import annotations
 
@@ -63,8 +67,8 @@ def encode_envelope(event: Event) -> Data:
 
 def decode_envelope(envelope: Data) -> Event:
     """
-    The event that `encode_envelope` was given. Raises msgspec.ValidationError, KeyError or ValueError where it is not one
-    of our envelopes.
+    The event that `encode_envelope` was given. Raises msgspec.ValidationError, KeyError or ValueError where the envelope is
+    not one of ours.
     """
     data = msgspec.convert(envelope["data"], Data)
     kind = _BY_NAME.get(str(data.get("event_type")))
@@ -119,7 +123,7 @@ def _origin_back(envelope: Data, data: Data) -> Origin:
 
 
 def _bytes(name: str, value: bytes) -> Data:
-    """Text as text; what is not UTF-8 as hex beside it, and only there."""
+    """UTF-8 as text; other bytes as hex, in a field with `_hex` at the end of its name, with null for the text."""
     try:
         return {name: value.decode()}
     except UnicodeDecodeError:
@@ -134,7 +138,7 @@ def _bytes_back(name: str, data: Data) -> bytes:
 
 
 def _fields(event: msgspec.Struct, skip: tuple[str, ...]) -> Data:
-    """The fields of an event that have no name of their own outside, under the name they have inside."""
+    """The fields of an event under their own names."""
     names = (name for name in event.__struct_fields__ if name != "origin" and name not in skip)
     return {name: msgspec.to_builtins(getattr(event, name)) for name in names}
 
@@ -191,7 +195,7 @@ def _tls_close(event: TlsClose) -> Data:
 
 
 def _headers(headers: Headers) -> Data:
-    """By name for reading; in wire order with duplicates for coming back."""
+    """By name for reading; in wire order with duplicates for decoding."""
     return {"headers": dict(headers), "header_list": [list(header) for header in headers]}
 
 
@@ -341,7 +345,7 @@ def _sse(event: SseMessage) -> Data:
 
 
 def _json_content(event: SseMessage) -> str:
-    """What the tools were asked for: the input of a single one as the original shows it, several as a list."""
+    """The input of the tool calls: of a single one as the original shows it, of several as a list."""
     calls = event.reply.tool_calls
     if not calls:
         return ""

@@ -1,4 +1,4 @@
-"""argv -> a running command: held at a barrier until it may start, then run as whoever asked for it, on their terminal."""
+"""argv -> a running command: held at a barrier until it may start, then run as the invoking user, on their terminal."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ __all__ = ["Launch", "exit_status", "forwarding", "invoking_user"]
 
 _NEVER_RAN, _NOT_EXECUTABLE, _NOT_FOUND = 125, 126, 127  # the exit statuses of env(1), nohup(1) and timeout(1)
 _SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER, linux/prctl.h
-_IGNORED_BY_PYTHON = {signal.SIGPIPE, signal.SIGXFSZ}  # at its start, so it says nothing about the invoker
-_NOT_OURS_TO_SET = {signal.SIGKILL, signal.SIGSTOP}
+_IGNORED_BY_PYTHON = {signal.SIGPIPE, signal.SIGXFSZ}  # from its start, whatever the invoker did
+_CANNOT_BE_SET = {signal.SIGKILL, signal.SIGSTOP}
 
-# What a signal to us becomes for the command. 0 sends nothing: the terminal has given it to the whole group already.
+# Signal to us -> signal for the command. 0: none, since the terminal has sent it to the whole group already.
 _AS_IT_IS = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 _PASSED_ON: dict[int, int] = {signal.SIGINT: 0, signal.SIGQUIT: 0, **{number: number for number in _AS_IT_IS}}
 
 
 def invoking_user() -> tuple[int, int]:
-    """(uid, gid) of the person who started us: under sudo theirs, not root's."""
+    """(uid, gid) of the person who started us; under sudo of the person who ran sudo, not of root."""
     if os.geteuid() != 0 or not {"SUDO_UID", "SUDO_GID"} <= os.environ.keys():
         return os.getuid(), os.getgid()
     uid, gid = os.environ["SUDO_UID"], os.environ["SUDO_GID"]
@@ -41,20 +41,20 @@ def invoking_user() -> tuple[int, int]:
 
 
 def exit_status(wait_status: int) -> int:
-    """What a shell would say: the exit code, or 128 + the number of the signal that ended it."""
+    """As in a shell: the exit code, or 128 + the number of the signal that ended it."""
     code = os.waitstatus_to_exitcode(wait_status)
     return code if code >= 0 else 128 - code
 
 
 class Launch:
     """
-    A command that was forked and waits for `release()`. It is in our process group, so Ctrl-C, Ctrl-Z and a pipeline
-    around us work without code. We become the reaper of everything it leaves behind: use one in the life of a program.
+    A command that was forked and waits for `release()`. It is in our process group, so Ctrl-C, Ctrl-Z and pipelines work
+    without code. We become the reaper of all processes that it leaves behind: use one Launch in the life of a program.
     """
 
     def __init__(self, pid: int, barrier: int, errors: int) -> None:
         self.pid = pid
-        self.hurry = False  # someone wants this run to end now
+        self.hurry = False  # the run shall end now
         self._pidfd = os.pidfd_open(pid)
         self._barrier = open(barrier, "wb", buffering=0)  # noqa: SIM115 - closed by release() or abandon()
         self._errors = open(errors, "rb")  # noqa: SIM115 - as above
@@ -64,22 +64,22 @@ class Launch:
     @classmethod
     def fork(cls, argv: Sequence[str], *, env: Mapping[str, str] | None = None) -> Launch:
         """
-        Fork a child that waits. Call it before any thread exists and before bcc is imported (then a fork is slower).
+        Fork a child that waits. Call it before any thread exists and before bcc is imported, which makes a fork slower.
 
         Under sudo the command runs as the invoking user. It is looked up in PATH of `env`, by default our environment.
         """
         command = _command(tuple(argv), os.environ if env is None else env)
         if ctypes.CDLL(None).prctl(_SUBREAPER, *map(ctypes.c_ulong, (1, 0, 0, 0))):
-            raise CaptureError("cannot adopt what the command leaves behind: prctl(PR_SET_CHILD_SUBREAPER) was refused")
+            raise CaptureError("cannot adopt orphans of the command: the kernel refused prctl(PR_SET_CHILD_SUBREAPER)")
         if signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # else the kernel reaps, and the wait status is gone
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # else the kernel reaps the child and its wait status is lost
         (barrier, opener), (errors, reporter) = os.pipe(), os.pipe()
         # All blocked across the fork: none of our handlers may run in the child.
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         try:
             pid = os.fork()
             if pid == 0:
-                os.close(opener)  # else the child keeps its own barrier open and never sees our end
+                os.close(opener)  # else the child keeps its own barrier open and does not notice our death
                 _run(command, barrier, reporter)
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
@@ -90,20 +90,20 @@ class Launch:
     def release(self) -> None:
         """
         Let the command start; on return the exec has happened. If it failed: `UsageError` (not found, not executable) or
-        `CaptureError`, with the `exit_status` to end with. A command that a signal killed before: `reap()` tells.
+        `CaptureError`, with the `exit_status` to end with. If a signal killed the command before, `reap()` has its status.
         """
         with suppress(BrokenPipeError), self._barrier:
             self._barrier.write(b"!")
-        with self._errors:  # close-on-exec in the child: the end of this file is the exec
-            said = self._errors.read().decode()
-        if said:
-            status, _, sentence = said.partition(" ")
+        with self._errors:  # close-on-exec in the child: the exec ends this file
+            failure = self._errors.read().decode()
+        if failure:
+            status, _, sentence = failure.partition(" ")
             error = CaptureError(sentence) if int(status) == _NEVER_RAN else UsageError(sentence)
             error.exit_status = int(status)
             raise error
 
     def abandon(self) -> None:
-        """Give up: a command not yet released never runs (our death means the same), its process exits 125."""
+        """Give up: a command that was not released never runs, and exits with 125. Our death has the same effect."""
         self._barrier.close()
         self._errors.close()
 
@@ -112,7 +112,7 @@ class Launch:
         return self._pidfd
 
     def send(self, number: int) -> bool:
-        """Send it a signal, never one that reused its pid. False: it is gone, or runs as someone we may not signal."""
+        """Send it a signal, never to a process that reused its pid. False: it is gone, or runs as a user we may not signal."""
         try:
             signal.pidfd_send_signal(self._pidfd, number)
         except (ProcessLookupError, PermissionError):
@@ -121,9 +121,9 @@ class Launch:
 
     def reap(self) -> int | None:
         """
-        Collect every dead child, also adopted ones; the command's wait status once it has ended. Does not block.
+        Reap every dead child, also adopted ones; returns the command's wait status once it has ended. Does not block.
 
-        Takes the exit status of any other child too, so no `subprocess` may run beside it.
+        It takes the exit status of every child, so no `subprocess` may run at the same time.
         """
         with suppress(ChildProcessError):
             while (dead := os.waitpid(-1, os.WNOHANG))[0]:
@@ -135,7 +135,7 @@ class Launch:
         """
         Sleep until the command has ended, `forwarding` has handled a signal or the time is up; then `reap()`.
 
-        With another system call a signal that comes just before it blocks would be handled only when it returns.
+        It polls a wakeup pipe too: a signal just before a blocking call would else be handled only when the call returns.
         """
         poll = select.poll()
         poll.register(self, select.POLLIN)
@@ -149,7 +149,7 @@ class Launch:
 @contextmanager
 def forwarding(launch: Launch) -> Generator[None]:
     """
-    While the command runs, signals to us are meant for it: pass them on, keep the terminal as it was. Main thread only.
+    While the command runs, pass signals to us on to it; afterwards restore the terminal. Main thread only.
 
     A second SIGTERM, or any signal once the command is gone, sets `launch.hurry`. What the invoker ignored stays ignored.
     """
@@ -161,8 +161,8 @@ def forwarding(launch: Launch) -> Generator[None]:
         launch.hurry = launch.hurry or not reached or (number == signal.SIGTERM and asked_to_end)
         asked_to_end = asked_to_end or number == signal.SIGTERM
 
-    wanted = dict.fromkeys(_PASSED_ON, pass_on) | {signal.SIGTTOU: signal.SIG_IGN}  # our last lines must not stop us
-    kept = (signal.SIG_IGN, None)  # None: a handler that is not Python's, which we could not put back
+    wanted = dict.fromkeys(_PASSED_ON, pass_on) | {signal.SIGTTOU: signal.SIG_IGN}  # writing our last lines must not stop us
+    kept = (signal.SIG_IGN, None)  # None: a handler not set by Python, which cannot be restored
     woke_before = signal.set_wakeup_fd(launch.waker, warn_on_full_buffer=False)
     before = {n: signal.signal(n, handler) for n, handler in wanted.items() if signal.getsignal(n) not in kept}
     try:
@@ -176,26 +176,26 @@ def forwarding(launch: Launch) -> Generator[None]:
 
 @contextmanager
 def _terminal_restored(launch: Launch) -> Generator[None]:
-    """A command killed in raw mode leaves the terminal unusable. In the background the terminal is someone else's."""
+    """A command killed in raw mode leaves the terminal unusable. In the background the terminal is not ours to restore."""
     settings = termios.tcgetattr(0) if os.isatty(0) else None
     try:
         yield
     finally:
         status = launch.reap()
         if settings and status is not None and os.WIFSIGNALED(status):
-            with suppress(OSError, termios.error):  # the terminal is gone, or not the one that controls us
+            with suppress(OSError, termios.error):  # the terminal is gone, or not our controlling terminal
                 if os.tcgetpgrp(0) == os.getpgrp():
                     termios.tcsetattr(0, termios.TCSANOW, settings)
 
 
 @dataclass(frozen=True)
 class _Command:
-    """All that the child needs to know, settled before the fork."""
+    """All that the child needs, determined before the fork."""
 
     argv: tuple[str, ...]
     env: Mapping[str, str]
     ignored: frozenset[int]  # signals that the invoker ignored, as nohup does
-    user: pwd.struct_passwd | None  # become this one; None: stay who we are
+    user: pwd.struct_passwd | None  # run as this user; None: as our own
     gid: int
 
 
@@ -211,7 +211,7 @@ def _command(argv: tuple[str, ...], env: Mapping[str, str]) -> _Command:
     except KeyError:
         message = f"the command should run as uid {uid}, who has no passwd entry here: unset SUDO_UID to run it as root"
         raise CaptureError(message) from None
-    shell = user.pw_shell or "/bin/sh"  # an empty field means that, passwd(5)
+    shell = user.pw_shell or "/bin/sh"  # the meaning of an empty field, passwd(5)
     theirs = {"HOME": user.pw_dir, "SHELL": shell, "MAIL": f"/var/mail/{user.pw_name}"}
     theirs |= {"USER": user.pw_name, "LOGNAME": user.pw_name}
     env = {name: value for name, value in env.items() if not name.startswith("SUDO_")} | theirs
@@ -219,10 +219,10 @@ def _command(argv: tuple[str, ...], env: Mapping[str, str]) -> _Command:
 
 
 def _run(command: _Command, barrier: int, reporter: int) -> NoReturn:
-    """The child, from fork to exec. Whatever happens, it never goes back into the parent's code."""
+    """The child, from fork to exec. It never returns into the parent's code."""
     status = _NEVER_RAN
     try:
-        for number in signal.valid_signals() - _NOT_OURS_TO_SET:
+        for number in signal.valid_signals() - _CANNOT_BE_SET:
             signal.signal(number, signal.SIG_IGN if number in command.ignored else signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         if command.user:
@@ -230,7 +230,7 @@ def _run(command: _Command, barrier: int, reporter: int) -> NoReturn:
         if os.read(barrier, 1):
             status, sentence = _exec(command)
             os.write(reporter, f"{status} {sentence}".encode())
-    except Exception as error:  # the parent says it, in one sentence
+    except Exception as error:  # the parent reports it, in one sentence
         user = f" as {command.user.pw_name}" if command.user else ""
         os.write(reporter, f"{status} cannot start {command.argv[0]!r}{user}: {error}".encode())
     finally:
@@ -238,7 +238,7 @@ def _run(command: _Command, barrier: int, reporter: int) -> NoReturn:
 
 
 def _become(user: pwd.struct_passwd, gid: int) -> None:
-    """Turn from root into this user, for good."""
+    """Change from root to this user, irrevocably."""
     os.initgroups(user.pw_name, gid)
     os.setresgid(gid, gid, gid)
     os.setresuid(user.pw_uid, user.pw_uid, user.pw_uid)

@@ -20,7 +20,7 @@ __all__ = ["CHAINS", "CHECKED", "CODINGS", "Coded", "Coder", "bodies", "coded_bo
 
 CODINGS = ["gzip", "x-gzip", "deflate", "raw", "br", "brotli", "zstd", "zstandard"]  # "raw": deflate without its frame
 CHAINS = ["gzip, br", "br, gzip", "zstd, gzip", "deflate, zstd", "raw, br", "gzip, identity, gzip", "br, zstd, gzip"]
-CHECKED = ["gzip", "deflate", "zstd"]  # a checksum says whether all is well
+CHECKED = ["gzip", "deflate", "zstd"]  # codings with a checksum
 
 
 class _Encoder(Protocol):
@@ -35,7 +35,7 @@ class _BrotliEncoder(Protocol):
 
 
 class _Brotli:
-    """A brotli compressor that looks like the others."""
+    """A brotli compressor with the interface of the others."""
 
     def __init__(self, quality: int) -> None:
         made = brotli.Compressor(quality=quality, lgwin=16)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
@@ -49,7 +49,7 @@ class _Brotli:
 
 
 class _Zstd:
-    """A zstd compressor that looks like the others."""
+    """A zstd compressor with the interface of the others."""
 
     def __init__(self, level: int) -> None:
         self._inner = zstandard.ZstdCompressor(level=level, write_checksum=True).compressobj()
@@ -97,7 +97,7 @@ class Coder:
 
 
 class Coded(Struct, frozen=True):
-    """A body, and the same behind the coding that the header names."""
+    """A body, plain and encoded as the header says."""
 
     codings: str
     body: bytes
@@ -125,7 +125,7 @@ _any_codings = st.sampled_from(CODINGS + CHAINS)
 
 @st.composite
 def coded_bodies(draw: st.DrawFn, codings: st.SearchStrategy[str] = _any_codings) -> Coded:
-    """Flushed in places or not; of a coding that allows it sometimes several members or frames, and padding behind them."""
+    """Flushed in places or not; sometimes with several members or frames and padding, if the coding allows them."""
     names = draw(codings)
     members = draw(st.integers(1, 3)) if names in ("gzip", "x-gzip", "zstd", "zstandard") else 1
     whole, coded = b"", b""
@@ -143,7 +143,7 @@ def coded_bodies(draw: st.DrawFn, codings: st.SearchStrategy[str] = _any_codings
 
 @st.composite
 def damaged(draw: st.DrawFn, coded: bytes) -> bytes:
-    """Cut, changed in one place, or followed by something else; sometimes as it was."""
+    """Cut, changed in one place, or followed by other bytes; sometimes unchanged."""
     place = draw(st.integers(0, len(coded)))
     other = draw(st.binary(min_size=1, max_size=3))
     kind = draw(st.sampled_from(["whole", "cut", "changed", "followed"]))
@@ -160,7 +160,7 @@ _sse = ("content-type", "text/event-stream")
 
 @st.composite
 def _named(draw: st.DrawFn) -> Coded:
-    """Mostly a body in a coding we know, sometimes as it is under another name or none."""
+    """Mostly a body in a known coding, sometimes a plain one under another name or none."""
     if draw(_mostly):
         return draw(coded_bodies())
     body = draw(bodies)
@@ -207,7 +207,7 @@ def _whole(draw: st.DrawFn, origin: Origin, exchange: int) -> HttpEvent:
 
 @st.composite
 def coded_events(draw: st.DrawFn) -> list[HttpEvent]:
-    """Coded messages, whole and streamed, on some connections that may close in between, and other events."""
+    """Coded messages, plain and streamed, on some connections that may close in between, and other events."""
     timed: list[tuple[int, HttpEvent]] = []
     for connection in draw(st.lists(connections, max_size=2, unique=True)):
         time_ns = START_NS

@@ -1,7 +1,7 @@
 """
-Strategies for whole HTTP/2 connections, spelled by an encoder of our own: every legal spelling, streams interleaved.
+Strategies for whole HTTP/2 connections, from an encoder of our own: every legal encoding, streams interleaved.
 
-What a decoder should make of them stands beside the bytes: item by item in `Step`, message by message in `Exchange`.
+With the bytes comes the expected output of a decoder: item by item in `Step`, message by message in `Exchange`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Sent(NamedTuple):
 
 
 class Exchange(NamedTuple):
-    """`reset`: who broke it off, if somebody did. A response without a head has no headers."""
+    """`reset`: the side that reset the stream, if one did. A response without a head has no headers."""
 
     stream: int
     request: Sent
@@ -41,7 +41,7 @@ class Exchange(NamedTuple):
 
 
 class Step(NamedTuple):
-    """What one side says in one go: whole frames, header blocks not divided; and the items that stand for them."""
+    """What one side sends at once: whole frames with whole header blocks, and the items for them."""
 
     direction: Direction
     data: bytes
@@ -49,10 +49,10 @@ class Step(NamedTuple):
 
 
 class Conversation(NamedTuple):
-    """A connection from its first byte on. Directions as the client sees them: it says what goes out."""
+    """A connection from its first byte on. Directions are those of the client: its requests go out."""
 
     steps: list[Step]
-    exchanges: list[Exchange]  # in the order of their streams, pushed ones not among them
+    exchanges: list[Exchange]  # in the order of their streams, without pushed ones
 
     @property
     def segments(self) -> list[tuple[Direction, bytes]]:
@@ -66,7 +66,7 @@ class Conversation(NamedTuple):
 
 
 def joined(items: list[Item]) -> list[Item]:
-    """Neighbours that only a cut divides made one: frames without a meaning, and the data of one stream up to its end."""
+    """Joins neighbours that only a cut divides: control frames, and the data of one stream up to its end."""
     made: list[Item] = []
     for item in items:
         last = made[-1] if made else None
@@ -91,7 +91,7 @@ def frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
 
 
 def _padded(draw: st.DrawFn, payload: bytes) -> tuple[int, bytes]:
-    """A flag, and the payload with the padding that it announces."""
+    """A flag, and the payload with the padding that the flag announces."""
     padding = draw(_padding)
     return (0, payload) if padding is None else (8, bytes([padding]) + payload + bytes(padding))
 
@@ -112,7 +112,7 @@ def _header_block(draw: st.DrawFn, block: bytes, stream: int, end: bool, promise
 
 @st.composite
 def _data(draw: st.DrawFn, stream: int, body: bytes, end: bool) -> tuple[bytes, list[Item]]:
-    """DATA frames; the end may come in one of its own."""
+    """DATA frames; the last one may be empty."""
     parts = draw(pieces_of(body, 2))
     if not parts or draw(_mostly_not):
         parts.append(b"")
@@ -157,14 +157,14 @@ _sizes = st.sampled_from([0, 60, 300, 4096, 65_536])
 
 
 class _Sender:
-    """One side: what it said of fields so far decides how it spells the next ones."""
+    """One side; the fields it sent so far decide how it encodes the next ones."""
 
     def __init__(self, direction: Direction) -> None:
         self.direction: Direction = direction
         self._encoder = Encoder()
 
     def fields(self, draw: st.DrawFn, stream: int, headers: Headers, end: bool, promised: int = 0) -> Step:
-        sizes = draw(st.lists(_sizes, max_size=2, unique=True))  # set to one value twice, `Encoder` would not tell the peer
+        sizes = draw(st.lists(_sizes, max_size=2, unique=True))  # if a size is set twice, `Encoder` does not send it
         for size in sizes if draw(_mostly_not) else []:
             self._encoder.header_table_size = size
         spelled = [(name.encode("latin-1"), value.encode("latin-1"), draw(_mostly_not)) for name, value in headers]
@@ -187,7 +187,7 @@ _bodies = st.one_of(st.binary(max_size=40), st.sampled_from([b"", b"{}", b"data:
 
 
 class _Plan(NamedTuple):
-    """One thing to say."""
+    """One step of a message."""
 
     direction: Direction
     kind: Literal["head", "interim", "body", "trailers", "reset", "push"]
@@ -218,7 +218,7 @@ def _request_head(draw: st.DrawFn) -> list[tuple[str, str]]:
 
 @st.composite
 def _exchange(draw: st.DrawFn) -> list[_Plan]:
-    """In the order in which it may be said: what follows the head of the request is interleaved with the response."""
+    """In a legal order: what follows the head of the request is interleaved with the response."""
     first, *request = draw(_message("out", _request_head(draw)))
     response = draw(_message("in", [(":status", draw(st.sampled_from(["200", "404", "529"])))]))
     if draw(_mostly_not):
@@ -240,7 +240,7 @@ def _interleaved(draw: st.DrawFn, rows: list[list[_Plan]]) -> list[_Plan]:
 
 @st.composite
 def conversations(draw: st.DrawFn, most: int = 3) -> Conversation:
-    """A client's preface, the settings of both, up to `most` exchanges at once, frames without a meaning anywhere."""
+    """A client's preface, the settings of both, up to `most` exchanges at once, control frames anywhere."""
     out, into = _Sender("out"), _Sender("in")
     settings = frame(4, 0, 0, b"\0\2\0\0\0\0")
     steps = [out.control(PREFACE + settings), into.control(frame(4, 0, 0))]

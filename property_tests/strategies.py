@@ -1,7 +1,7 @@
 """
 Strategies for our events: conversations of several connections, cut and damaged on their way; processes; losses.
 
-Longer than a file should be: what makes the input of one operator is small parts of the input of the operator before it.
+Longer than 300 lines because the input of each operator is built from parts of the input of the operator before it.
 """
 
 from __future__ import annotations
@@ -77,11 +77,11 @@ MS = 1_000_000
 START_NS = 5_000_000_000_000  # a machine that has been up for a while: time never begins at 0
 
 Fate: TypeAlias = Literal["seen", "lost", "truncated"]
-Segment: TypeAlias = tuple[Direction, bytes]  # what one side said before the other one answered
+Segment: TypeAlias = tuple[Direction, bytes]  # bytes of one side until the other one answers
 
 connections = st.builds(Connection, st.integers(1, 3), st.just(7), st.just("/usr/lib/libssl.so.3"), st.integers(1, 3))
 
-# Mostly well within a step of time, sometimes over one, seldom a silence that makes steps coarse or a stream time out
+# Mostly less than a time step, sometimes more, rarely a silence that makes steps coarse or lets a stream time out
 _waits_ms = st.sampled_from([0, 1, 7, 0, 1, 7, 0, 1, 7, 21, 45, 130, 1_450, 31_000])
 _mostly = st.sampled_from([True, True, True, True, False])
 
@@ -142,10 +142,10 @@ _OPENAI = [
 
 @st.composite
 def sse_bodies(draw: st.DrawFn) -> bytes:
-    """An event stream of a provider we know or of nobody, whole or broken off."""
-    dialect = draw(st.sampled_from(["anthropic", "openai", "nobody"]))
+    """An event stream of a known or unknown provider, complete or broken off."""
+    dialect = draw(st.sampled_from(["anthropic", "openai", "unknown"]))
     end = draw(st.sampled_from(["\n", "\n", "\r\n"]))
-    datas = {"anthropic": _ANTHROPIC, "openai": _OPENAI, "nobody": ["eins", "zwei\ndrei", ""]}[dialect]
+    datas = {"anthropic": _ANTHROPIC, "openai": _OPENAI, "unknown": ["eins", "zwei\ndrei", ""]}[dialect]
     left_out = draw(st.sets(st.integers(1, len(datas)), max_size=3))
     lines: list[str] = []
     for index, data in enumerate(datas):
@@ -173,7 +173,7 @@ def _chunked(draw: st.DrawFn, body: bytes) -> bytes:
 
 @st.composite
 def _message(draw: st.DrawFn, first: str, headers: list[str], body: bytes) -> bytes:
-    """A head and a body in one of the two framings that say where the body ends."""
+    """A head and a body in one of the two framings that define where the body ends."""
     if draw(st.booleans()):
         return _head(first, *headers, "Transfer-Encoding: chunked") + draw(_chunked(body))
     return _head(first, *headers, f"Content-Length: {len(body)}") + body
@@ -202,13 +202,13 @@ def _response(draw: st.DrawFn, method: str, kind: str) -> bytes:
     return draw(_message(first, draw(st.lists(st.sampled_from(_MORE_HEADERS), max_size=2)), draw(_bodies)))
 
 
-_empty_lines = st.sampled_from([b"", b"", b"", b"\r\n"])  # RFC 9112 2.2 allows them in front of a request
+_empty_lines = st.sampled_from([b"", b"", b"", b"\r\n"])  # RFC 9112 2.2 allows them before a request
 _junk = st.sampled_from([b"", b"", b"", b"\r\n", b"HTTP/1.1 2", b"\x00"])
 
 
 @st.composite
 def exchanges(draw: st.DrawFn) -> list[Segment]:
-    """Valid HTTP/1.1: up to three requests and their responses, in order; at the end perhaps bytes that nobody asked for."""
+    """Valid HTTP/1.1: up to three requests and their responses, in order; at the end perhaps extra bytes."""
     said: list[Segment] = []
     for _ in range(draw(st.integers(1, 3))):
         method = draw(st.sampled_from(["POST", "POST", "GET", "HEAD"]))
@@ -229,7 +229,7 @@ _UPGRADED: list[Segment] = [
 
 @st.composite
 def _foreign(draw: st.DrawFn) -> list[Segment]:
-    """Not HTTP/1.1 at all, or no longer."""
+    """Bytes that are not HTTP/1.1, from the beginning or from some point on."""
     said = st.tuples(_directions, st.binary(min_size=1, max_size=12))
     beginnings: list[list[Segment]] = [[], _UPGRADED, [("out", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")], [("in", b"\x16\x03\x01")]]
     return draw(st.sampled_from(beginnings)) + draw(st.lists(said, max_size=4))
@@ -257,7 +257,7 @@ def _upgraded(draw: st.DrawFn) -> list[Segment]:
 
 
 class _Record(Struct, frozen=True):
-    """One TLS record of one life of a connection, and what became of it."""
+    """One TLS record of one life of a connection, and its fate."""
 
     connection: Connection
     direction: Direction
@@ -296,7 +296,7 @@ def _life(draw: st.DrawFn, connection: Connection) -> list[_Record | TlsClose]:
 
 @st.composite
 def tls_events(draw: st.DrawFn) -> list[TlsEvent]:
-    """What a TLS source gives: several connections at once, some used again after their end, some records out of order."""
+    """Events of a TLS source: several connections at once, some reused after their end, some records out of order."""
     timed: list[tuple[int, TlsEvent]] = []
     for connection in draw(st.lists(connections, max_size=3, unique=True)):
         time_ns = START_NS + draw(_waits_ms) * MS
@@ -330,7 +330,7 @@ def _seen(draw: st.DrawFn, record: _Record | TlsClose, time_ns: int) -> list[Tls
 
 
 def _earlier(event: TlsEvent) -> TlsEvent:
-    """The same event, stamped some time before it arrives."""
+    """The same event with a time some time before its arrival."""
     return replace(event, origin=replace(event.origin, time_ns=event.origin.time_ns - 30 * MS))
 
 
@@ -365,7 +365,7 @@ def _http_event(origin: Origin) -> st.SearchStrategy[HttpEvent]:
 
 @st.composite
 def http_events(draw: st.DrawFn) -> list[HttpEvent]:
-    """Messages, parts and raw records in no particular relation: what filters and maps see."""
+    """Unrelated messages, parts and raw records: the input of filters and maps."""
     events: list[HttpEvent] = []
     time_ns = START_NS
     for wait_ms in draw(st.lists(_waits_ms, max_size=12)):
@@ -376,10 +376,10 @@ def http_events(draw: st.DrawFn) -> list[HttpEvent]:
 
 @st.composite
 def _streamed(draw: st.DrawFn, origin: Origin, exchange: int) -> list[HttpEvent]:
-    """One event stream: its head and its parts as they arrive, holes, silence, an end or none; or a recording of it."""
+    """One event stream: its head and its parts as they arrive, gaps, silence, an end or none; or a recording of it."""
     body = draw(sse_bodies())
     recorded = not draw(_mostly)
-    exchange += 10 * recorded  # of those no recording has the parts
+    exchange += 10 * recorded  # a recording has no parts of these
     target, host = draw(st.sampled_from([(None, None), ("/v1/messages", "api.anthropic.com"), ("/x", "localhost")]))
     head = HttpResponse(origin, exchange, 200, "OK", "HTTP/1.1", (), streaming=True, target=target, host=host)
     events: list[HttpEvent] = [head] if draw(_mostly) else []
@@ -399,7 +399,7 @@ def _streamed(draw: st.DrawFn, origin: Origin, exchange: int) -> list[HttpEvent]
 
 @st.composite
 def streamed_events(draw: st.DrawFn) -> list[HttpEvent]:
-    """Event streams as the parser hands them on, on some connections, and other events between."""
+    """Event streams as the parser emits them, on some connections, with other events between."""
     timed: list[tuple[int, HttpEvent]] = []
     for connection in draw(st.lists(connections, max_size=2, unique=True)):
         time_ns = START_NS
@@ -444,7 +444,7 @@ def _socket(draw: st.DrawFn, connection: Connection) -> list[tuple[int, HttpEven
 
 @st.composite
 def socket_events(draw: st.DrawFn) -> list[HttpEvent]:
-    """Messages of a few WebSockets, and other events between."""
+    """Messages of a few WebSockets, with other events between."""
     timed: list[tuple[int, HttpEvent]] = [(event.origin.time_ns, event) for event in draw(http_events())]
     for connection in draw(st.lists(connections, max_size=2, unique=True)):
         timed += draw(_socket(connection))
@@ -472,7 +472,7 @@ _ways = st.sampled_from([(Channel("pipe", 1), 2, 3), (Channel("pipe", 2), 3, 2),
 
 @st.composite
 def _end(draw: st.DrawFn, way: tuple[Channel, int, int], direction: Direction, words: bytes) -> list[tuple[int, StdioEvent]]:
-    """What one end of a channel shows of it."""
+    """The events of one end of a channel."""
     channel, writer, reader = way
     time_ns, pid = START_NS, writer if direction == "out" else reader
     fates = draw(st.sampled_from([_all_seen, _some_lost]))
@@ -513,19 +513,19 @@ def _rpc_body(draw: st.DrawFn) -> bytes:
 
 @st.composite
 def rpc_events(draw: st.DrawFn) -> list[HttpEvent]:
-    """JSON-RPC over HTTP on a few connections: requests, plain and streamed answers, in no particular relation."""
+    """JSON-RPC over HTTP on a few connections: unrelated requests, plain and streamed answers."""
     timed: list[tuple[int, HttpEvent]] = [(event.origin.time_ns, event) for event in draw(http_events())]
     for connection in draw(st.lists(connections, max_size=2, unique=True)):
         time_ns = START_NS
         for exchange in draw(st.lists(st.integers(1, 3), max_size=6)):
             time_ns += draw(_waits_ms) * MS
             at, body = Origin(time_ns, connection.pid, connection=connection, direction="out"), _rpc_body(draw)
-            told = (SseEvent("message", body.decode()), SseEvent("message", _rpc_body(draw).decode()))
+            answers = (SseEvent("message", body.decode()), SseEvent("message", _rpc_body(draw).decode()))
             reason = draw(st.sampled_from([None, None, "timeout", "closed"]))
             said: list[HttpEvent] = [
                 HttpRequest(at, exchange, "POST", "/mcp", "HTTP/1.1", (), body, size=len(body)),
                 HttpResponse(at, exchange, 200, "", "HTTP/1.1", (), body, size=len(body)),
-                SseMessage(at, exchange, "mcp", Reply(), told, time_ns, complete=reason is None, reason=reason),
+                SseMessage(at, exchange, "mcp", Reply(), answers, time_ns, complete=reason is None, reason=reason),
             ]
             timed.append((time_ns, draw(st.sampled_from(said))))
     return _in_order(timed)
@@ -559,7 +559,7 @@ def _process_event(origin: Origin) -> st.SearchStrategy[ProcessEvent]:
 
 @st.composite
 def process_events(draw: st.DrawFn) -> list[ProcessEvent]:
-    """What a few processes did; some beginnings and ends are not seen."""
+    """Events of a few processes; some beginnings and ends are not seen."""
     events: list[ProcessEvent] = []
     time_ns = START_NS
     for wait_ms in draw(st.lists(_waits_ms, max_size=10)):
@@ -597,7 +597,7 @@ def _answer(origin: Origin, exchange: int) -> st.SearchStrategy[Event]:
 
 @st.composite
 def model_events(draw: st.DrawFn) -> list[Event]:
-    """Calls of models with tools, and the processes around them."""
+    """Calls to models with tools, and the processes around them."""
     timed: list[tuple[int, Event]] = [(event.origin.time_ns, event) for event in draw(process_events())]
     for connection in draw(st.lists(connections, max_size=2, unique=True)):
         time_ns = START_NS

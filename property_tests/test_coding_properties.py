@@ -1,4 +1,4 @@
-"""What was encoded comes back, however it is cut; what is damaged is never presented as whole; nothing grows without end."""
+"""Encoded bodies are decoded however they are cut, damaged ones are never complete, and output and memory are bounded."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_what_was_encoded_comes_back_however_it_is_cut(made: Coded, data: st.Dat
 
 @checked
 @given(st.sampled_from(EVERY), st.lists(st.binary(min_size=1, max_size=40), max_size=6), st.data())
-def test_what_was_flushed_is_there_at_once(codings: str, said: list[bytes], data: st.DataObject) -> None:
+def test_flushed_bytes_come_out_at_once(codings: str, said: list[bytes], data: st.DataObject) -> None:
     coder, decoder = Coder(codings), ContentDecoder(header(codings))
     for words in said:
         pieces = data.draw(pieces_of(coder.flushed(words)))
@@ -67,7 +67,7 @@ def test_what_was_flushed_is_there_at_once(codings: str, said: list[bytes], data
 @pytest.mark.parametrize("codings", EVERY)
 @given(body=st.binary(max_size=60), level=st.integers(1, 9))
 @settings(max_examples=15, deadline=None)
-def test_cut_short_at_any_byte_it_is_a_prefix_and_says_so(codings: str, body: bytes, level: int) -> None:
+def test_a_body_cut_off_at_any_byte_is_a_prefix_and_is_reported(codings: str, body: bytes, level: int) -> None:
     coder = Coder(codings, level)
     coded = coder.flushed(body) + coder.end()
     before = b""
@@ -83,7 +83,7 @@ def test_cut_short_at_any_byte_it_is_a_prefix_and_says_so(codings: str, body: by
 @pytest.mark.parametrize("codings", CHECKED)
 @given(made=st.data(), flip=st.integers(1, 255))
 @settings(max_examples=100, deadline=None)
-def test_with_a_checksum_a_changed_byte_is_never_presented_as_whole(codings: str, made: st.DataObject, flip: int) -> None:
+def test_with_a_checksum_a_changed_byte_is_never_complete(codings: str, made: st.DataObject, flip: int) -> None:
     one = made.draw(coded_bodies(st.just(codings)))
     place = made.draw(st.integers(0, len(one.coded) - 1))
     changed = bytearray(one.coded)
@@ -95,7 +95,7 @@ def test_with_a_checksum_a_changed_byte_is_never_presented_as_whole(codings: str
 @checked
 @given(coded_bodies(), st.data(), st.sampled_from([64 * MIB, 64 * MIB, 100, 70_000]))
 @example(Coded("br", b"", b"\x3b\0\0"), None, 100)
-def test_no_cutting_changes_what_damage_leaves(made: Coded, data: st.DataObject | None, limit: int) -> None:
+def test_the_output_of_a_damaged_body_does_not_depend_on_the_cut(made: Coded, data: st.DataObject | None, limit: int) -> None:
     coded = data.draw(damaged(made.coded)) if data else made.coded
     whole = decoded(made.codings, coded, limit=limit)
     assert whole == decoded(made.codings, *bytewise(coded), limit=limit)
@@ -138,7 +138,7 @@ def test_any_bytes_are_decoded_without_an_error(codings: str, noise: bytes, data
 
 
 def peak_of(decoder: ContentDecoder, coded: bytes) -> tuple[int, int]:
-    """How many bytes came out, and how many were held at once for it, in Python's own memory."""
+    """The size of the output, and the peak of Python's own memory for it."""
     tracemalloc.start()
     try:
         made = len(decoder.feed(coded))
@@ -148,7 +148,7 @@ def peak_of(decoder: ContentDecoder, coded: bytes) -> tuple[int, int]:
 
 
 @pytest.mark.parametrize("codings", ["gzip", "deflate", "raw", "br", "zstd", "br, gzip", "gzip, gzip", "zstd, zstd"])
-def test_a_bomb_stops_where_it_is_told_to(codings: str) -> None:
+def test_a_bomb_stops_at_its_limit(codings: str) -> None:
     bomb = Coder(codings).all(bytes(100 * MIB))
     by_limit = ContentDecoder(header(codings), limit=3 * MIB, ratio=10_000_000)
     made, peak = peak_of(by_limit, bomb)
@@ -164,7 +164,7 @@ def test_a_bomb_stops_where_it_is_told_to(codings: str) -> None:
 
 @given(st.integers(0, 3000), st.data())
 @settings(max_examples=15, deadline=None)
-def test_a_bomb_behind_what_is_none_stops_at_the_same_byte_however_it_is_cut(size: int, data: st.DataObject) -> None:
+def test_a_bomb_after_normal_data_stops_at_the_same_byte_however_it_is_cut(size: int, data: st.DataObject) -> None:
     codings = data.draw(st.sampled_from(["gzip", "br", "zstd", "br, gzip", "zstd, br"]))
     coder = Coder(codings)
     coded = coder.flushed(random.Random(size).randbytes(size)) + coder.write(bytes(3 * MIB)) + coder.end()

@@ -1,4 +1,4 @@
-"""Exchanges spelled by an encoder of our own, cut anywhere, interleaved, with records missing: what is complete was sent."""
+"""Exchanges of an encoder of our own, cut anywhere, interleaved, with records missing: a complete message was sent."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def latin(text: str) -> bytes:
 
 @st.composite
 def heads(draw: st.DrawFn, line: str, framing: list[tuple[str, str]]) -> tuple[Headers, bytes, bytes]:
-    """Headers as they should be read, the head, and the line end it uses."""
+    """The expected headers, the head, and its line end."""
     headers: list[tuple[str, str]] = draw(HEADERS)
     for extra in framing:
         headers.insert(draw(st.integers(0, len(headers))), extra)
@@ -100,7 +100,7 @@ def chunked(draw: st.DrawFn, body: bytes, end: bytes) -> bytes:
 
 @st.composite
 def messages(draw: st.DrawFn, line: str, *, bodiless: bool = False, forbidden: bool = False) -> Spelled:
-    """`bodiless`: its head may announce a body, none comes. `forbidden`: a body must not be announced at all."""
+    """`bodiless`: the head may announce a body, but none follows. `forbidden`: the head must not announce a body."""
     body: bytes = draw(BODIES)
     coding = "none" if forbidden else draw(st.sampled_from(["length", "chunked", "none"]))
     if coding == "none":
@@ -121,7 +121,7 @@ def messages(draw: st.DrawFn, line: str, *, bodiless: bool = False, forbidden: b
 
 @st.composite
 def exchanges(draw: st.DrawFn, number: int) -> Exchange:
-    """No two requests are the same, so that a response shows by its pairing which one it belongs to."""
+    """All requests are different, so that a wrong pairing is detected."""
     method = draw(METHODS)
     request = draw(messages(f"{method} {draw(TARGETS)}?{number} HTTP/1.1"))
     interim: list[Spelled] = []
@@ -148,10 +148,10 @@ def pieces(draw: st.DrawFn, stream: bytes) -> list[bytes]:
 
 
 def received(items: Sequence[Item]) -> tuple[list[Sent], list[str | None], bytes]:
-    """Messages, for each why it is not complete, and the bytes that are none."""
+    """The messages, for each why it is incomplete, and the unparsed bytes."""
     found: list[Sent] = []
     reasons: list[str | None] = []
-    foreign = b""
+    unparsed = b""
     for item in items:
         match item:
             case RequestHead():
@@ -163,8 +163,8 @@ def received(items: Sequence[Item]) -> tuple[list[Sent], list[str | None], bytes
             case End():
                 reasons.append(item.reason)
             case Unparsed():
-                foreign += item.data
-    return found, reasons, foreign
+                unparsed += item.data
+    return found, reasons, unparsed
 
 
 def answering(methods: list[str]) -> Callable[[int], str]:
@@ -221,7 +221,7 @@ def test_h11_reads_the_same_where_it_reads_at_all(conversation: list[Exchange]) 
                 body += part.data
         except h11.RemoteProtocolError:
             continue
-        if not isinstance(part, h11.EndOfMessage):  # it waits for ever for the CR of a chunk's line
+        if not isinstance(part, h11.EndOfMessage):  # h11 waits for ever for the CR of a chunk line
             continue
         (message,), _, _ = received(Http1Decoder().feed(exchange.request.raw))
         assert message.body == body
@@ -262,7 +262,7 @@ METHOD_OR_NONE = st.sampled_from([None, "GET", "HEAD", "CONNECT"])
 
 @given(st.lists(st.one_of(NOISE, st.integers(1, 9), st.none()), max_size=8), METHOD_OR_NONE)
 @settings(max_examples=400, deadline=None)
-def test_any_bytes_and_holes_are_accounted_for_and_a_checkpoint_changes_nothing(
+def test_any_bytes_and_gaps_are_accounted_for_and_a_checkpoint_changes_nothing(
     steps: list[bytes | int | None], method: str | None
 ) -> None:
     decoder, other = Http1Decoder(lambda _: method), Http1Decoder(lambda _: method)
@@ -287,8 +287,10 @@ def test_any_bytes_and_holes_are_accounted_for_and_a_checkpoint_changes_nothing(
 
 @given(NOISE, METHOD_OR_NONE, st.data())
 @settings(max_examples=300, deadline=None)
-def test_what_begins_as_http_reads_the_same_however_it_is_cut(noise: bytes, method: str | None, data: st.DataObject) -> None:
-    """Cutting moves the place where the search for a next message begins, so only what comes before that must agree."""
+def test_bytes_after_a_valid_head_are_read_the_same_however_they_are_cut(
+    noise: bytes, method: str | None, data: st.DataObject
+) -> None:
+    """A cut moves the place where the search for the next message begins, so only messages before it must be equal."""
     stream = b"GET / HTTP/1.1\r\n\r\nHTTP/1.1 200 OK\r\n" + noise
     whole, cut = Http1Decoder(lambda _: method), Http1Decoder(lambda _: method)
     expected = received([*whole.feed(stream), *whole.finish(None)])
@@ -300,18 +302,18 @@ def test_what_begins_as_http_reads_the_same_however_it_is_cut(noise: bytes, meth
     assert found[0][:broken] == expected[0][:broken]
 
 
-# -- connections, holes, pairing --------------------------------------------------------------------------------------------
+# -- connections, gaps, pairing --------------------------------------------------------------------------------------------
 
 
 class Record(NamedTuple):
     direction: Direction
     data: bytes
     begins: int  # the message whose first byte is the first of this record, -1 for none
-    ends: int  # how many messages of this direction are whole with it
+    ends: int  # how many messages of this direction are complete with it
 
 
 class Flow:
-    """One connection: its exchanges one after the other, and the records they were cut into."""
+    """One connection: its exchanges in order, and the records they were cut into."""
 
     def __init__(self, draw: st.DrawFn, handle: int) -> None:
         self.connection = Connection(1, 2, "ssl", handle)
@@ -330,7 +332,7 @@ class Flow:
                     self.records.append(Record(direction, part, -1 if index else number, number + last))
 
     def events(self, missing: set[int], *, close: bool) -> list[TlsEvent]:
-        """The records but those that are `missing`, numbered as if none was."""
+        """The records except the `missing` ones, numbered as if none was missing."""
         places: dict[Direction, tuple[int, int]] = {"in": (0, 0), "out": (0, 0)}
         made: list[TlsEvent] = []
         for index, record in enumerate(self.records):
@@ -345,7 +347,7 @@ class Flow:
         return made
 
     def answered(self) -> list[str]:
-        """For each message of direction `in` the line of its request."""
+        """The request line for each message of direction `in`."""
         return [exchange.request.sent.line for exchange in self.exchanges for _ in (*exchange.interim, exchange.response)]
 
     def sent(self, direction: Direction) -> list[Sent]:
@@ -371,7 +373,7 @@ def shuffled(draw: st.DrawFn, rows: list[list[TlsEvent]]) -> list[TlsEvent]:
 
 
 def parsed(events: Sequence[TlsEvent]) -> list[HttpEvent]:
-    """What parse_http makes of them; at each step every byte is in a message, a part, a raw record or held."""
+    """The events of parse_http; at each step every byte is in a message, a part, a raw record or held."""
     kernel = parse_http().kernel(Site(Engine(), "parse_http"))
     made: list[HttpEvent] = []
     fed = 0
@@ -429,9 +431,9 @@ KNOWN = ("GET ", "POST ", "PUT ", "HEAD ", "OPTIONS ", "HTTP/1.1 ")
 
 def spared(flow: Flow, direction: Direction, missing: set[int]) -> Counter[Sent]:
     """
-    Messages that must come out whole: none of their records is missing, and where one is missing earlier in this direction,
-    the first of theirs holds a whole start line of a kind that is known. An answer to HEAD shows that it has no body only
-    by its request or by what follows it, so a body that looks like the beginning of the next answer may be taken for that.
+    Messages that must be complete: none of their records is missing, and if one is missing earlier in this direction, their
+    first record contains a whole start line of a known kind. Only the request, or the bytes after it, show that a response to
+    HEAD has no body; so a body that looks like the beginning of the next response may be taken for that.
     """
     sent = flow.sent(direction)
     hit: set[int] = set()
@@ -455,7 +457,7 @@ def spared(flow: Flow, direction: Direction, missing: set[int]) -> Counter[Sent]
 
 @given(flows(most=2), st.data())
 @settings(max_examples=200, deadline=None)
-def test_with_loss_what_is_complete_was_sent_and_what_was_spared_is_complete(
+def test_with_loss_complete_messages_were_sent_and_undamaged_ones_are_complete(
     all_flows: list[Flow], data: st.DataObject
 ) -> None:
     rows: list[list[TlsEvent]] = []
@@ -487,5 +489,5 @@ ODD_EVENTS = st.one_of(
 
 @given(st.lists(ODD_EVENTS, max_size=8))
 @settings(max_examples=300, deadline=None)
-def test_records_with_numbers_that_make_no_sense_are_accounted_for(events: list[TlsEvent]) -> None:
+def test_records_with_impossible_numbers_are_accounted_for(events: list[TlsEvent]) -> None:
     parsed(events)

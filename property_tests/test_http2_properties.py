@@ -1,4 +1,4 @@
-"""Whole HTTP/2 connections, cut anywhere and with holes: what comes out was sent, at its place; every byte is accounted for."""
+"""Whole HTTP/2 connections, cut anywhere and with gaps: each item was sent, at its place, and every byte is accounted for."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ DIRECTIONS: tuple[Direction, Direction] = ("out", "in")
 
 
 class Seen(NamedTuple):
-    """`fed` and `items` up to the end, `at` the place of each item among the bytes fed."""
+    """All items, and `at` the place of each in the bytes fed."""
 
     items: list[Item]
     at: list[int]
@@ -37,7 +37,7 @@ def size_of(item: Item) -> int:
 
 
 def decoded(records: Iterable[bytes | int], *, fresh: bool = True, resumed: bool = False, finished: bool = False) -> Seen:
-    """What a decoder makes of records and of holes (a number: so many bytes); the account of the bytes is kept throughout."""
+    """The items for records and gaps (a number: so many bytes); checks at each step that no byte is lost."""
     decoder = Http2Decoder(fresh)
     items: list[Item] = []
     fed = given = 0
@@ -73,7 +73,7 @@ def decoded(records: Iterable[bytes | int], *, fresh: bool = True, resumed: bool
 
 @given(conversations(), st.data())
 @settings(max_examples=100, deadline=None)
-def test_any_cutting_gives_what_was_sent(conversation: Conversation, data: st.DataObject) -> None:
+def test_any_cut_gives_what_was_sent(conversation: Conversation, data: st.DataObject) -> None:
     for direction in DIRECTIONS:
         sent, raw = joined(conversation.items(direction)), conversation.raw(direction)
         steps = [step.data for step in conversation.steps if step.direction == direction]
@@ -94,7 +94,7 @@ def test_byte_by_byte_gives_what_was_sent(conversation: Conversation) -> None:
 
 @given(conversations(most=2), st.data())
 @settings(max_examples=60, deadline=None)
-def test_bytes_that_end_anywhere_are_a_beginning_and_the_rest_is_handed_out(
+def test_bytes_that_end_anywhere_give_the_items_so_far_and_the_rest_unparsed(
     conversation: Conversation, data: st.DataObject
 ) -> None:
     raw = conversation.raw("out")
@@ -110,15 +110,15 @@ def test_bytes_that_end_anywhere_are_a_beginning_and_the_rest_is_handed_out(
 @settings(max_examples=60, deadline=None)
 def test_a_checkpoint_anywhere_changes_nothing(conversation: Conversation, data: st.DataObject) -> None:
     for direction in DIRECTIONS:
-        records = data.draw(with_holes(conversation.raw(direction)))
+        records = data.draw(with_gaps(conversation.raw(direction)))
         assert decoded(records, finished=True) == decoded(records, resumed=True, finished=True)
 
 
-# -- holes ----------------------------------------------------------------------------------------------------------------
+# -- gaps ----------------------------------------------------------------------------------------------------------------
 
 
 @st.composite
-def with_holes(draw: st.DrawFn, raw: bytes) -> list[bytes | int]:
+def with_gaps(draw: st.DrawFn, raw: bytes) -> list[bytes | int]:
     records: list[bytes | int] = []
     for piece in draw(pieces_of(raw, 8)):
         kept = draw(st.sampled_from([len(piece), len(piece), len(piece), 0, draw(st.integers(0, len(piece)))]))
@@ -128,7 +128,7 @@ def with_holes(draw: st.DrawFn, raw: bytes) -> list[bytes | int]:
 
 
 def on_the_wire(records: list[bytes | int]) -> list[int]:
-    """For each byte that was fed, its place on the wire; and the end."""
+    """The place on the wire of each byte that was fed, and the end."""
     places, at = list[int](), 0
     for record in records:
         size = record if isinstance(record, int) else len(record)
@@ -143,7 +143,7 @@ def is_part_of(some: Headers, all_of_them: Headers) -> bool:
 
 
 def check_against(sent: list[Item], raw: bytes, records: list[bytes | int], seen: Seen) -> None:
-    """Each item that came out stands where one was sent, and says what that one said."""
+    """Each item is at the place of one that was sent, with the same content."""
     begins, at = dict[int, Item](), 0
     for item in sent:
         begins[at] = item
@@ -169,10 +169,10 @@ def check_against(sent: list[Item], raw: bytes, records: list[bytes | int], seen
 
 @given(conversations(), st.data())
 @settings(max_examples=150, deadline=None)
-def test_with_holes_every_item_was_sent_where_it_stands(conversation: Conversation, data: st.DataObject) -> None:
+def test_with_gaps_every_item_was_sent_at_its_place(conversation: Conversation, data: st.DataObject) -> None:
     for direction in DIRECTIONS:
         raw = conversation.raw(direction)
-        records = data.draw(with_holes(raw))
+        records = data.draw(with_gaps(raw))
         seen = decoded(records, finished=True)
         check_against(conversation.items(direction), raw, records, seen)
         if not any(isinstance(record, int) for record in records):
@@ -181,7 +181,9 @@ def test_with_holes_every_item_was_sent_where_it_stands(conversation: Conversati
 
 @given(conversations(), st.data())
 @settings(max_examples=60, deadline=None)
-def test_entered_in_the_middle_every_item_was_sent_where_it_stands(conversation: Conversation, data: st.DataObject) -> None:
+def test_in_the_middle_of_a_connection_every_item_was_sent_at_its_place(
+    conversation: Conversation, data: st.DataObject
+) -> None:
     for direction in DIRECTIONS:
         first, *steps = [step for step in conversation.steps if step.direction == direction]
         start = data.draw(st.integers(0, len(steps)))
@@ -193,20 +195,20 @@ def test_entered_in_the_middle_every_item_was_sent_where_it_stands(conversation:
 
 @given(conversations(), st.data())
 @settings(max_examples=100, deadline=None)
-def test_holes_inside_data_are_counted_and_nothing_else_is_damaged(conversation: Conversation, data: st.DataObject) -> None:
+def test_gaps_inside_data_are_counted_and_nothing_else_is_damaged(conversation: Conversation, data: st.DataObject) -> None:
     for direction in DIRECTIONS:
         records: list[bytes | int] = []
         sent: list[Item] = []
         for item, raw in one_by_one(conversation, direction):
-            hole = 0
+            gap = 0
             if isinstance(item, Data) and item.data and data.draw(st.booleans()):
                 start = raw.index(item.data, 9 + (raw[4] >> 3 & 1))
                 first = data.draw(st.integers(0, len(item.data) - 1))
-                hole = data.draw(st.integers(1, len(item.data) - first))
-                rest = raw[start + first + hole :]
-                records += [raw[: start + first], hole, *([rest] if rest else [])]
-                kept = item.data[:first] + item.data[first + hole :]
-                item = Data(item.stream, kept, item.end, hole, item.size - hole)
+                gap = data.draw(st.integers(1, len(item.data) - first))
+                rest = raw[start + first + gap :]
+                records += [raw[: start + first], gap, *([rest] if rest else [])]
+                kept = item.data[:first] + item.data[first + gap :]
+                item = Data(item.stream, kept, item.end, gap, item.size - gap)
             else:
                 records.append(raw)
             sent.append(item)
@@ -224,10 +226,10 @@ def one_by_one(conversation: Conversation, direction: Direction) -> list[tuple[I
 
 @given(conversations(), field_lists, st.data())
 @settings(max_examples=100, deadline=None)
-def test_what_is_asked_behind_a_hole_in_fields_of_its_own_is_known(
+def test_after_a_gap_fields_without_references_are_known(
     conversation: Conversation, more: list[tuple[str, str]], data: st.DataObject
 ) -> None:
-    records = data.draw(with_holes(conversation.raw("out")))
+    records = data.draw(with_gaps(conversation.raw("out")))
     headers = ((":method", "POST"), (":path", "/v1/next"), *more, *more)
     block = b"\x3f\xe1\x1f" + Encoder().encode([(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers])
     stream = max(exchange.stream for exchange in conversation.exchanges) + 2
@@ -240,19 +242,19 @@ def test_what_is_asked_behind_a_hole_in_fields_of_its_own_is_known(
 # -- another implementation -----------------------------------------------------------------------------------------------
 
 
-class Told(NamedTuple):
-    """What one side said on one stream."""
+class OnStream(NamedTuple):
+    """The content that one side sent on one stream."""
 
     heads: list[list[tuple[str, str]]]
     body: bytes
     ended: bool
 
 
-def told(items: list[Item]) -> dict[int, Told]:
-    streams: dict[int, Told] = {}
+def by_stream(items: list[Item]) -> dict[int, OnStream]:
+    streams: dict[int, OnStream] = {}
     for item in items:
         if isinstance(item, Fields | Data):
-            so_far = streams.get(item.stream, Told([], b"", False))
+            so_far = streams.get(item.stream, OnStream([], b"", False))
             assert not so_far.ended
             if isinstance(item, Fields):
                 assert item.known
@@ -264,7 +266,7 @@ def told(items: list[Item]) -> dict[int, Told]:
 
 
 class Talk:
-    """A client and a server of h2 that talk to each other, and what each of them was told to say."""
+    """A client and a server of h2 that talk to each other, and the content that each of them sent."""
 
     def __init__(self) -> None:
         ends = {
@@ -273,7 +275,7 @@ class Talk:
         }
         self.ends: dict[Direction, H2Connection] = {"out": ends["out"], "in": ends["in"]}
         self.said: dict[Direction, list[bytes]] = {"out": [], "in": []}
-        self.told: dict[Direction, dict[int, Told]] = {"out": {}, "in": {}}
+        self.sent: dict[Direction, dict[int, OnStream]] = {"out": {}, "in": {}}
         for end in self.ends.values():
             end.initiate_connection()
         self.flush()
@@ -291,13 +293,13 @@ class Talk:
 
     def say(self, direction: Direction, stream: int, headers: list[tuple[str, str]], *, end: bool = False) -> None:
         self.ends[direction].send_headers(stream, headers, end_stream=end)
-        so_far = self.told[direction].get(stream, Told([], b"", False))
-        self.told[direction][stream] = so_far._replace(heads=[*so_far.heads, headers], ended=end)
+        so_far = self.sent[direction].get(stream, OnStream([], b"", False))
+        self.sent[direction][stream] = so_far._replace(heads=[*so_far.heads, headers], ended=end)
 
     def send(self, direction: Direction, stream: int, body: bytes, padding: int | None, *, end: bool) -> None:
         self.ends[direction].send_data(stream, body, end_stream=end, pad_length=padding)
-        so_far = self.told[direction][stream]
-        self.told[direction][stream] = so_far._replace(body=so_far.body + body, ended=end)
+        so_far = self.sent[direction][stream]
+        self.sent[direction][stream] = so_far._replace(body=so_far.body + body, ended=end)
 
 
 PLAIN = st.lists(
@@ -335,17 +337,17 @@ def talks(draw: st.DrawFn) -> Talk:
 
 @given(talks(), st.data())
 @settings(max_examples=80, deadline=None)
-def test_what_h2_says_is_understood(talk: Talk, data: st.DataObject) -> None:
+def test_what_h2_sends_is_received(talk: Talk, data: st.DataObject) -> None:
     for direction in DIRECTIONS:
         raw = b"".join(talk.said[direction])
         for records in (talk.said[direction], data.draw(pieces_of(raw, 8))):
             seen = decoded(records)
             assert seen.left == 0
-            assert told(seen.items) == talk.told[direction]
+            assert by_stream(seen.items) == talk.sent[direction]
             assert not any(isinstance(item, Lost | Unparsed) for item in seen.items)
 
 
-# -- no HTTP/2, or hardly -------------------------------------------------------------------------------------------------
+# -- bytes that are not HTTP/2 --------------------------------------------------------------------------------------------
 
 
 SMALL = st.integers(0, 5)
@@ -377,7 +379,7 @@ NOISE = st.builds(concatenated, PREFACES, st.lists(st.one_of(ODD_FRAMES, LIES, s
 @given(NOISE, st.booleans(), st.data())
 @settings(max_examples=150, deadline=None)
 def test_any_bytes_are_accounted_for(raw: bytes, fresh: bool, data: st.DataObject) -> None:
-    records = data.draw(with_holes(raw))
+    records = data.draw(with_gaps(raw))
     seen = decoded(records, fresh=fresh, finished=True)
     assert seen == decoded(records, fresh=fresh, finished=True, resumed=True)
     looks_like_http2(raw)
@@ -388,7 +390,7 @@ def test_any_bytes_are_accounted_for(raw: bytes, fresh: bool, data: st.DataObjec
 def test_whole_frames_look_like_http2_and_a_byte_more_or_less_does_not(conversation: Conversation, data: st.DataObject) -> None:
     steps = [step.data for step in conversation.steps[2:] if b"\xee" not in step.data and all(map(ordinary, step.items))]
     start = data.draw(st.integers(0, len(steps)))
-    ping = frame(6, 0, 0, b"23456789")  # from its second byte on: 2054 bytes of DATA, on a stream that no client has
+    ping = frame(6, 0, 0, b"23456789")  # from its second byte on: 2054 bytes of DATA, on a stream of no client
     raw = ping + b"".join(steps[start : start + 3])
     assert looks_like_http2(raw)
     for spoilt in (raw + b"\0", raw[:-1], raw[1:]):
@@ -396,7 +398,7 @@ def test_whole_frames_look_like_http2_and_a_byte_more_or_less_does_not(conversat
 
 
 def ordinary(item: Item) -> bool:
-    """On a stream of the client, and no header block without a byte."""
+    """Is the item on a stream of the client, and not an empty header block?"""
     if isinstance(item, Fields):
         return item.stream % 2 == 1 and item.size > 9
     return not isinstance(item, Data) or item.stream % 2 == 1
@@ -436,7 +438,7 @@ OPS = st.one_of(
 
 @given(st.lists(st.lists(OPS, max_size=6).map(b"".join), max_size=6))
 @settings(max_examples=150, deadline=None)
-def test_any_blocks_are_read_as_hpack_reads_them(blocks: list[bytes]) -> None:
+def test_any_blocks_are_decoded_as_by_hpack(blocks: list[bytes]) -> None:
     ours, theirs = FieldDecoder(), a_decoder()
     for block in blocks:
         fields, complete = ours.decode(block)
@@ -450,8 +452,8 @@ def test_any_blocks_are_read_as_hpack_reads_them(blocks: list[bytes]) -> None:
 
 
 @st.composite
-def blocks_with_a_hole(draw: st.DrawFn) -> tuple[list[bytes], list[bytes]]:
-    """Blocks of one sender, divided where some were lost (the first of the second list are those)."""
+def blocks_with_a_gap(draw: st.DrawFn) -> tuple[list[bytes], list[bytes]]:
+    """Blocks of one sender in two lists; the first ones of the second list are lost."""
     encoder, blocks = Encoder(), list[bytes]()
     for _ in range(draw(st.integers(2, 8))):
         if draw(st.sampled_from([False, False, True])):
@@ -462,11 +464,9 @@ def blocks_with_a_hole(draw: st.DrawFn) -> tuple[list[bytes], list[bytes]]:
     return blocks[:place], blocks[place:]
 
 
-@given(blocks_with_a_hole(), st.integers(0, 2))
+@given(blocks_with_a_gap(), st.integers(0, 2))
 @settings(max_examples=150, deadline=None)
-def test_behind_a_hole_exactly_the_references_across_it_are_left_out(
-    blocks: tuple[list[bytes], list[bytes]], lost: int
-) -> None:
+def test_after_a_gap_exactly_the_references_across_it_are_left_out(blocks: tuple[list[bytes], list[bytes]], lost: int) -> None:
     ours, theirs = FieldDecoder(), a_decoder()
     for block in blocks[0]:
         ours.decode(block)
@@ -474,7 +474,7 @@ def test_behind_a_hole_exactly_the_references_across_it_are_left_out(
     for block in blocks[1][:lost]:
         by_hpack(theirs, block)
     ours.lose()
-    entries = theirs.header_table.dynamic_entries  # the same sizes, so that it goes on as before
+    entries = theirs.header_table.dynamic_entries  # the same sizes, so that decoding goes on as before
     marked = [(b"\0" * len(name), value) for name, value in entries]
     entries.clear()
     entries.extend(marked)

@@ -1,4 +1,4 @@
-"""JSON values in any spelling and layout, cut anywhere, come back as they were spelled; any bytes give the same however cut."""
+"""JSON values in any spelling and layout, cut anywhere, come back unchanged; any bytes give the same however they are cut."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _VALUES = st.recursive(
 
 @st.composite
 def _streams(draw: st.DrawFn) -> tuple[list[str], bytes]:
-    """How each value is spelled, and the stream that they make."""
+    """The spelling of each value, and the stream of all of them."""
     values = draw(st.lists(_VALUES, max_size=5))
     spelled = [json.dumps(value, ensure_ascii=draw(st.booleans()), indent=draw(st.sampled_from([None, 2]))) for value in values]
     if draw(st.booleans()):

@@ -17,7 +17,8 @@ from agentsight_rx.core.stream import of
 from agentsight_rx.envelope import decode_envelope, encode_envelope, encode_line
 from agentsight_rx.events import Channel, Origin, RpcMessage, StdioChunk, StdioClose, StdioEvent, time_of
 from agentsight_rx.loss import Reason
-from agentsight_rx.wire.jsonrpc import Kind, Line, LineDecoder, RpcText, decode_line
+from agentsight_rx.wire.jsonrpc import Kind, RpcText, decode_line
+from agentsight_rx.wire.lines import Line, LineDecoder
 
 from .component import Case, Law, check
 from .strategies import MS, START_NS, losses, pieces_of

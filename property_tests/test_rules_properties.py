@@ -1,4 +1,4 @@
-"""A compiled rule says what its words say; a spelled rule reads back as that rule; the original's way never fails."""
+"""A compiled rule matches what its tree says; a spelled rule is parsed as that rule; the original's language never fails."""
 
 from __future__ import annotations
 
@@ -161,7 +161,7 @@ def kind_of(data: bytes) -> str:
 
 @given(tls_rules, st.lists(records, max_size=6))
 @settings(max_examples=150, deadline=None)
-def test_a_rule_for_records_means_what_its_words_mean(rule: Rule, events: list[TlsChunk | TlsHandshake]) -> None:
+def test_a_compiled_rule_for_records_matches_what_its_tree_says(rule: Rule, events: list[TlsChunk | TlsHandshake]) -> None:
     made = filter_tls(spell(rule)).kernel(Site(Engine(), "filter_tls")).feed(events)
     hit = [holds(rule, lambda condition, event=event: of_record(condition, event)) for event in events]  # type: ignore[misc]
     left = [event for event, found in zip(events, hit, strict=True) if isinstance(event, TlsChunk) or not found]
@@ -315,7 +315,7 @@ def same(name: str, text: str, value: str) -> bool:
 
 @given(rules_of(st.one_of(message_conditions(), unprefixed)), st.lists(st.one_of(requests, responses, websockets), max_size=6))
 @settings(max_examples=150, deadline=None)
-def test_a_rule_for_messages_means_what_its_words_mean(rule: Rule, events: list[HttpEvent]) -> None:
+def test_a_compiled_rule_for_messages_matches_what_its_tree_says(rule: Rule, events: list[HttpEvent]) -> None:
     kept = filter_http(spell(rule)).kernel(Site(Engine(), "filter_http")).feed(events)
     assert kept == [event for event in events if not holds(rule, lambda condition, event=event: of_message(condition, event))]  # type: ignore[misc]
 
@@ -340,7 +340,7 @@ class _Pair:
     st.data(),
 )
 @settings(max_examples=150, deadline=None)
-def test_both_sides_of_an_exchange_go_or_stay_as_the_words_say(
+def test_both_sides_of_an_exchange_are_dropped_or_kept_as_its_tree_says(
     rule: Rule, pairs: list[tuple[HttpRequest, HttpResponse | None]], data: st.DataObject
 ) -> None:
     sent: list[_Pair] = []
@@ -359,14 +359,14 @@ def test_both_sides_of_an_exchange_go_or_stay_as_the_words_say(
 
 
 def dropped(rule: Rule, pair: _Pair) -> bool:
-    """An alternative without any condition is about single messages, and each is asked alone: it says the same of both."""
+    """An alternative without a condition is about single messages: each is tested alone, with the same result."""
     if isinstance(rule, Some):
         return any(dropped(part, pair) for part in rule.parts)
     return holds(rule, pair.truth)
 
 
 def interleaved(pairs: Sequence[_Pair], data: st.DataObject) -> list[HttpEvent]:
-    """Requests in order, each answer somewhere behind its request."""
+    """Requests in order, each answer somewhere after its request."""
     events: list[HttpEvent] = [pair.request for pair in pairs]
     for pair in pairs:
         if pair.response is not None:
@@ -376,7 +376,7 @@ def interleaved(pairs: Sequence[_Pair], data: st.DataObject) -> list[HttpEvent]:
 
 @st.composite
 def exchange_events(draw: st.DrawFn) -> list[HttpEvent]:
-    """Messages in no particular relation, some of exchanges; long silences between some."""
+    """Unrelated messages and some exchanges, with long silences between some."""
     events: list[HttpEvent] = []
     time_ns = START_NS
     for wait_ms in draw(st.lists(st.sampled_from([1, 1, 1, 20, 29_000, 31_000]), max_size=12)):
@@ -446,7 +446,7 @@ def test_the_filter_of_exchanges_keeps_the_promises_of_all_operators() -> None:
 
 @given(exchange_events())
 @settings(max_examples=150, deadline=None)
-def test_a_request_is_never_behind_its_answer_and_never_without_it(events: list[HttpEvent]) -> None:
+def test_a_request_is_never_after_its_answer_and_never_without_it(events: list[HttpEvent]) -> None:
     kernel = filter_http("exchange.status=404").kernel(Site(Engine(), "filter_http"))
     made = [*(event for each in events for event in kernel.feed([each])), *kernel.finish()]
     assert all(event in events for event in made)
@@ -489,7 +489,7 @@ def bare(rule: Rule) -> Rule:
 
 @given(rules_of(any_condition))
 @settings(max_examples=150, deadline=None)
-def test_what_is_spelled_reads_back_as_the_same_rule(rule: Rule) -> None:
+def test_a_spelled_rule_is_parsed_as_the_same_rule(rule: Rule) -> None:
     assert bare(parse_rule(spell(rule))) == rule
 
 
@@ -519,7 +519,7 @@ def test_any_text_is_a_rule_or_an_error_that_points_into_it(text: str) -> None:
     st.lists(st.one_of(requests, responses, websockets), max_size=3),
 )
 @settings(max_examples=150, deadline=None)
-def test_no_text_is_an_error_to_the_original(
+def test_no_text_is_an_error_in_the_original_language(
     text: str, some: list[TlsChunk | TlsHandshake], messages: list[HttpRequest | HttpResponse | WebSocketMessage]
 ) -> None:
     marked = filter_tls(text, compat=True).kernel(Site(Engine(), "filter_tls")).feed(some)

@@ -1,4 +1,4 @@
-"""A secret that is planted anywhere is in no field of any event that comes out, however it is cut; all else is as it was."""
+"""A secret planted anywhere is in no field of any emitted event, however it is cut; everything else is unchanged."""
 
 from __future__ import annotations
 
@@ -47,21 +47,21 @@ PIPE = Channel("pipe", 9)
 
 
 class Planted(Struct, frozen=True):
-    """A secret, how many bytes at its beginning everybody knows, and whether it is known by its shape alone."""
+    """A secret, the number of public bytes at its beginning, and the text around it by which it is found."""
 
     secret: str
     public: int
     before: str = ""
-    behind: str = ""
+    after: str = ""
 
     @property
     def text(self) -> str:
-        return self.before + self.secret + self.behind
+        return self.before + self.secret + self.after
 
 
 @st.composite
 def _random(draw: st.DrawFn, alphabet: str, least: int, most: int) -> str:
-    """Letters that no label holds and no text around it, with digits and capitals often enough."""
+    """Letters that are in no label and in no surrounding text, with enough digits and capitals."""
     letters = draw(st.text(alphabet, min_size=least, max_size=most))
     return "".join(letter if place % 5 else "7Q"[place % 2] for place, letter in enumerate(letters))
 
@@ -117,8 +117,8 @@ def passed(events: Sequence[Event], key: bytes = KEY) -> list[Event]:
     return [event for one in events for event in kernel.feed([one])]
 
 
-def shows(events: Sequence[Event], one: Planted) -> list[str]:
-    """The parts of the secret that can be read somewhere: all that are longer than its public beginning and 3 characters."""
+def leaks(events: Sequence[Event], one: Planted) -> list[str]:
+    """The readable parts of the secret: those longer than its public beginning and 3 characters."""
     size = one.public + 4
     parts = {one.secret[start : start + size] for start in range(len(one.secret) - size + 1)}
     text = b"\n".join(map(encode_line, events)).decode() + repr(events)
@@ -153,10 +153,10 @@ PLACES: dict[str, Place] = {
 
 @settings(max_examples=150, deadline=None)
 @given(planted, st.sampled_from(sorted(PLACES)), surroundings, st.sampled_from(["", " b", '"}', "\n", ". "]), longer)
-def test_a_whole_secret_survives_nowhere(one: Planted, place: str, before: str, behind: str, more: str) -> None:
-    event = PLACES[place](f"{more}{before}{one.text}{behind}")
+def test_a_whole_secret_is_in_no_field(one: Planted, place: str, before: str, after: str, more: str) -> None:
+    event = PLACES[place](f"{more}{before}{one.text}{after}")
     made = passed([event])
-    assert not shows(made, one)
+    assert not leaks(made, one)
     assert made == passed(made)
     assert len(made) == 1
     assert msgspec.structs.replace(made[0]) == passed([event])[0]
@@ -170,9 +170,7 @@ def _cut_text(draw: st.DrawFn, text: str, most: int = 5) -> list[str]:
 
 @settings(max_examples=150, deadline=None)
 @given(shapes | named | lines, surroundings, longer, st.sampled_from(["tls", "stdio"]), st.data())
-def test_a_secret_cut_over_records_survives_in_none(
-    one: Planted, before: str, more: str, kind: str, data: st.DataObject
-) -> None:
+def test_a_secret_cut_over_records_is_in_none(one: Planted, before: str, more: str, kind: str, data: st.DataObject) -> None:
     whole = f"{more}{before}{one.text}; behind".encode()
     pieces = data.draw(pieces_of(whole, most=6))
     events: list[Event] = []
@@ -184,26 +182,26 @@ def test_a_secret_cut_over_records_survives_in_none(
     made: list[Any] = list(passed(events))
     assert list(map(len, pieces)) == [len(event.data) for event in made]
     joined = b"".join(event.data for event in made).decode("utf-8", "replace")
-    assert not shows([HttpRequest(ORIGIN, 1, "", "", "", (), joined.encode())], one)
+    assert not leaks([HttpRequest(ORIGIN, 1, "", "", "", (), joined.encode())], one)
     assert joined.endswith("; behind")
     assert made == passed(made)
 
 
 @settings(max_examples=100, deadline=None)
 @given(planted, surroundings, st.booleans(), st.data())
-def test_a_secret_cut_over_parts_of_a_body_survives_in_none(one: Planted, before: str, ends: bool, data: st.DataObject) -> None:
+def test_a_secret_cut_over_parts_of_a_body_is_in_none(one: Planted, before: str, ends: bool, data: st.DataObject) -> None:
     pieces = data.draw(pieces_of(f"{before}{one.text}; behind".encode(), most=6))
     events = [BodyPart(ORIGIN, 1, piece, last=ends and place == len(pieces) - 1) for place, piece in enumerate(pieces)]
     made: list[Any] = list(passed(events))
     joined = b"".join(event.data for event in made)
-    assert not shows([HttpRequest(ORIGIN, 1, "", "", "", (), joined)], one)
+    assert not leaks([HttpRequest(ORIGIN, 1, "", "", "", (), joined)], one)
     assert joined.endswith(b"; behind")
     assert made == passed(made)
 
 
 @settings(max_examples=150, deadline=None)
 @given(planted, st.sampled_from(["", " ", "use it: ", "a\n"]), st.sampled_from(["anthropic", "openai", "", "raw"]), st.data())
-def test_a_secret_cut_over_deltas_survives_in_none(one: Planted, before: str, dialect: str, data: st.DataObject) -> None:
+def test_a_secret_cut_over_deltas_is_in_none(one: Planted, before: str, dialect: str, data: st.DataObject) -> None:
     text = f"{before}{one.text}; behind"
     pieces = data.draw(_cut_text(text))
     blocks = data.draw(st.booleans())
@@ -217,10 +215,10 @@ def test_a_secret_cut_over_deltas_survives_in_none(one: Planted, before: str, di
     message = SseMessage(ORIGIN, 1, dialect if known else "", Reply(text=text if known else ""), tuple(events), 1)
     (made,) = passed([message])
     assert isinstance(made, SseMessage)
-    assert not shows([made], one)
+    assert not leaks([made], one)
     assert "; behind" in made.reply.text or not known
     texts = [_text_of(each.data) for each in made.events]
-    assert not shows([HttpRequest(ORIGIN, 1, "", "", "", (), "".join(texts).encode())], one)
+    assert not leaks([HttpRequest(ORIGIN, 1, "", "", "", (), "".join(texts).encode())], one)
     assert "".join(texts).endswith("; behind")
     assert [made] == passed([made])
 
@@ -239,7 +237,7 @@ def test_clean_text_stays_as_it_is(text: str, place: str) -> None:
     if place in ("secret header", "cookie") or (
         place in ("record", "stdio", "body part", "incomplete body") and text[-1:].strip()
     ):
-        return  # the former are secret whatever they hold, the latter may go on
+        return  # the former are always secret, the latter may continue
     event = PLACES[place](text)
     assert passed([event])[0] is event
 
@@ -262,12 +260,12 @@ def test_clean_text_in_pieces_stays_as_it_is(text: str, data: st.DataObject) -> 
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(planted, min_size=1, max_size=4))
-def test_equal_secrets_have_equal_labels_and_different_ones_have_not(some: list[Planted]) -> None:
+def test_equal_secrets_have_equal_labels_and_different_ones_different_labels(some: list[Planted]) -> None:
     made = REDACTOR.text(" ; ".join(one.text for one in [*some, *some]))
-    told = re.findall(r"\[redacted:([a-z-]+:[0-9a-f]{8})\]", made)
-    assert told[: len(told) // 2] == told[len(told) // 2 :]
-    assert len(told) == 2 * len(some)
-    by_place = {label.partition(":")[2] for label in told}  # a password may be a token elsewhere: another kind, the same HMAC
+    labels = re.findall(r"\[redacted:([a-z-]+:[0-9a-f]{8})\]", made)
+    assert labels[: len(labels) // 2] == labels[len(labels) // 2 :]
+    assert len(labels) == 2 * len(some)
+    by_place = {label.partition(":")[2] for label in labels}  # a password may be a token elsewhere: other kind, same HMAC
     assert len({one.secret for one in some}) == len(by_place)
 
 
@@ -297,7 +295,7 @@ def test_any_events_in_any_batches_and_from_any_snapshot_give_the_same_and_a_sec
 
 @settings(max_examples=100, deadline=None)
 @given(st.binary(max_size=300), st.lists(planted, max_size=2), st.booleans())
-def test_any_bytes_are_taken(noise: bytes, some: list[Planted], cut: bool) -> None:
+def test_any_bytes_are_accepted(noise: bytes, some: list[Planted], cut: bool) -> None:
     data = noise + b" ".join(one.text.encode() for one in some)
     made = REDACTOR.data(data, cut=cut)
     assert REDACTOR.data(made, cut=False) == REDACTOR.data(made, cut=False)

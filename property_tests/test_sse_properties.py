@@ -1,4 +1,4 @@
-"""Any legal spelling of any events, cut anywhere, gives the events back; any bytes give what the standard says."""
+"""Any legal encoding of events, cut anywhere, gives the events back; any bytes give the events of the standard."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def field(draw: st.DrawFn, name: str, value: str) -> str:
 
 
 def spell(draw: st.DrawFn, event: SseEvent, last_id: str | None) -> list[str]:
-    """The lines of one event: data in order, everything else anywhere between."""
+    """The lines of one event: data in order, other fields anywhere between."""
     lines = [field(draw, "data", line) for line in event.data.split("\n")]
     others: list[str] = draw(st.lists(NOISE, max_size=2))
     if event.event != "message" or draw(st.booleans()):
@@ -51,7 +51,7 @@ def spelled(draw: st.DrawFn) -> tuple[list[SseEvent], bytes]:
     line_ends = st.sampled_from(draw(st.sampled_from([["\n"], ["\r\n"], ["\r"], ["\n", "\r\n", "\r"]])))
     for line in lines:
         end = draw(line_ends)
-        cr_lf = not line and text.endswith("\r") and end == "\n"  # would be the second half of the line end before it
+        cr_lf = not line and text.endswith("\r") and end == "\n"  # it would be the second half of the previous line end
         text += line + ("\r\n" if cr_lf else end)
     return events, text.encode()
 
@@ -81,7 +81,7 @@ STREAMS = st.one_of(st.binary(max_size=60), st.lists(st.sampled_from(TOKENS), ma
 
 
 def by_the_book(stream: bytes, longest: int = 1000) -> list[SseEvent]:
-    """The algorithm of WHATWG HTML 9.2.6, word by word, over the whole stream; and our limit."""
+    """The algorithm of WHATWG HTML 9.2.6, word for word, over the whole stream; and our limit."""
     events: list[SseEvent] = []
     data = kind = last_id = ""
     size = 0
@@ -96,7 +96,7 @@ def by_the_book(stream: bytes, longest: int = 1000) -> list[SseEvent]:
             data = kind = ""
             size = -1  # this line end is not part of the next event
         elif size > longest:
-            data = ""  # and what follows up to the empty line comes here too
+            data = ""  # and for the rest of the event up to the empty line
         elif name == "data":
             data += value + "\n"
         elif name == "event":
@@ -109,13 +109,15 @@ def by_the_book(stream: bytes, longest: int = 1000) -> list[SseEvent]:
 
 @given(STREAMS, st.data())
 @settings(max_examples=400)
-def test_any_bytes_cut_anywhere_give_what_the_standard_says(stream: bytes, data: st.DataObject) -> None:
+def test_any_bytes_cut_anywhere_give_the_events_of_the_standard(stream: bytes, data: st.DataObject) -> None:
     assert decode(data.draw(pieces(stream)), SseDecoder()) == by_the_book(stream)
 
 
 @given(STREAMS, st.integers(4, 40), st.data())
 @settings(max_examples=400)
-def test_what_is_too_long_is_dropped_and_counted_however_it_is_cut(stream: bytes, longest: int, data: st.DataObject) -> None:
+def test_events_that_are_too_long_are_dropped_and_counted_however_they_are_cut(
+    stream: bytes, longest: int, data: st.DataObject
+) -> None:
     whole, cut = SseDecoder(longest=longest), SseDecoder(longest=longest)
     expected = by_the_book(stream, longest)
     assert whole.feed(stream) == expected

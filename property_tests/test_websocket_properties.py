@@ -1,4 +1,4 @@
-"""Messages spelled by an encoder of our own and by wsproto, cut anywhere, with holes: what is complete was sent."""
+"""Messages of an encoder of our own and of wsproto, cut anywhere, with gaps: a complete message was sent."""
 
 from __future__ import annotations
 
@@ -48,26 +48,26 @@ def all_of(decoder: WebSocketDecoder, parts: Iterable[bytes]) -> list[Item]:
 
 
 def resumed(decoder: WebSocketDecoder, fresh: WebSocketDecoder) -> WebSocketDecoder:
-    """`fresh`, going on from a checkpoint that was written and read again."""
+    """`fresh`, restored from a checkpoint of `decoder` that went over msgpack."""
     fresh.restore(msgspec.msgpack.decode(msgspec.msgpack.encode(decoder.snapshot())))
     return fresh
 
 
 def is_part_of(found: Sequence[Sent], sent: Sequence[Sent]) -> bool:
-    """In the same order, with others between."""
+    """Is `found` in `sent`, in the same order, perhaps with others between?"""
     rest = iter(sent)
     return all(one in rest for one in found)
 
 
-# -- without holes ----------------------------------------------------------------------------------------------------------
+# -- without gaps ----------------------------------------------------------------------------------------------------------
 
 
 @given(st.booleans(), DEFLATES, st.data())
 @settings(max_examples=150, deadline=None)
 def test_what_was_sent_is_received_however_it_is_cut(masked: bool, deflate: Deflate | None, data: st.DataObject) -> None:
     way = data.draw(ways(masked, deflate))
-    told = data.draw(st.sampled_from([masked, None]))
-    decoder = WebSocketDecoder(deflate, masked=told)
+    expected = data.draw(st.sampled_from([masked, None]))
+    decoder = WebSocketDecoder(deflate, masked=expected)
     items = all_of(decoder, data.draw(cuts_of(way.raw)))
     assert [(*sent, 0, None) for sent in way.sent] == [
         (item.kind, item.data, item.code, item.lost, item.reason) for item in messages(items)
@@ -97,13 +97,13 @@ def test_both_directions_of_a_conversation_are_received_as_they_were_agreed(conv
 
 @given(st.booleans(), DEFLATES, st.sampled_from([1, 10, 100, 5000]), st.data())
 @settings(max_examples=150, deadline=None)
-def test_damage_and_limits_do_not_depend_on_the_cutting(
+def test_damage_and_limits_do_not_depend_on_the_cut(
     masked: bool, deflate: Deflate | None, limit: int, data: st.DataObject
 ) -> None:
     way = data.draw(ways(masked, deflate, most=3))
     damaged = bytearray(way.raw)
     start = 0
-    for piece in way.frames:  # damage payloads alone, so that the frames stay where they are
+    for piece in way.frames:  # damage only payloads, so that the frames keep their places
         payload = len(piece.raw) - piece.head
         if payload and data.draw(st.sampled_from([True, False, False])):
             damaged[start + piece.head + data.draw(st.integers(0, payload - 1))] ^= data.draw(st.integers(1, 255))
@@ -123,7 +123,7 @@ def test_damage_and_limits_do_not_depend_on_the_cutting(
 
 @given(st.booleans(), DEFLATES, st.sampled_from([1, 10, 100, 5000]), st.data())
 @settings(max_examples=100, deadline=None)
-def test_a_message_over_the_limit_is_its_beginning_and_the_next_is_whole(
+def test_of_a_message_over_the_limit_the_beginning_is_emitted_and_the_next_is_complete(
     masked: bool, deflate: Deflate | None, limit: int, data: st.DataObject
 ) -> None:
     way = data.draw(ways(masked, deflate, most=3))
@@ -221,7 +221,7 @@ def received_by_wsproto(peer: Connection) -> list[Sent]:
 @given(st.sampled_from(["client", "server"]), DEFLATES, st.data())
 @settings(max_examples=100, deadline=None)
 def test_wsproto_reads_the_same(sender: Sender, deflate: Deflate | None, data: st.DataObject) -> None:
-    """A final block ends wsproto's inflater, and a control frame inside a compressed message makes it forget that it is one."""
+    """Without what wsproto cannot read: final blocks, and control frames inside compressed messages."""
     way = data.draw(ways(sender == "client", deflate, Spelling(final=False, between=deflate is None)))
     peer = wsproto_peer(ConnectionType.SERVER if sender == "client" else ConnectionType.CLIENT, sender, deflate)
     peer.receive_data(way.raw)
@@ -229,12 +229,12 @@ def test_wsproto_reads_the_same(sender: Sender, deflate: Deflate | None, data: s
     assert found == received_by_wsproto(peer)
 
 
-# -- holes ------------------------------------------------------------------------------------------------------------------
+# -- gaps ------------------------------------------------------------------------------------------------------------------
 
 
 @given(st.booleans(), st.data())
 @settings(max_examples=150, deadline=None)
-def test_with_records_missing_what_is_complete_was_sent(masked: bool, data: st.DataObject) -> None:
+def test_with_records_missing_a_complete_message_was_sent(masked: bool, data: st.DataObject) -> None:
     way = data.draw(clear_ways(masked))
     decoder = WebSocketDecoder(None, masked=masked)
     items: list[Item] = []
@@ -251,11 +251,11 @@ def test_with_records_missing_what_is_complete_was_sent(masked: bool, data: st.D
     assert is_part_of(complete(items), way.sent)
 
 
-Fate: TypeAlias = Literal["seen", "lost", "hole"]
+Fate: TypeAlias = Literal["seen", "lost", "gap"]
 
 
 def travel(decoder: WebSocketDecoder, way: Way, fates: Sequence[Fate], data: st.DataObject) -> list[Item]:
-    """Each frame in a record of its own: seen, lost, or with a hole in its payload."""
+    """The items when each frame is in a record of its own: seen, lost, or with a gap in its payload."""
     items: list[Item] = []
     fed = 0
     for piece, fate in zip(way.frames, fates, strict=True):
@@ -263,7 +263,7 @@ def travel(decoder: WebSocketDecoder, way: Way, fates: Sequence[Fate], data: st.
             items += decoder.gap(len(piece.raw), "lost")
         else:
             start = end = len(piece.raw)
-            if fate == "hole":
+            if fate == "gap":
                 start = data.draw(st.integers(piece.head, len(piece.raw) - 1))
                 end = data.draw(st.integers(start + 1, len(piece.raw)))
             items += decoder.feed(piece.raw[:start])
@@ -277,11 +277,11 @@ def travel(decoder: WebSocketDecoder, way: Way, fates: Sequence[Fate], data: st.
     return items
 
 
-def fates_of(data: st.DataObject, way: Way, *, holes_behind_losses: bool) -> list[Fate]:
+def fates_of(data: st.DataObject, way: Way, *, gaps_after_losses: bool) -> list[Fate]:
     fates: list[Fate] = []
     for piece in way.frames:
-        fate: Fate = data.draw(st.sampled_from(["seen", "seen", "seen", "lost", "hole"]))
-        if fate == "hole" and (len(piece.raw) == piece.head or ("lost" in fates and not holes_behind_losses)):
+        fate: Fate = data.draw(st.sampled_from(["seen", "seen", "seen", "lost", "gap"]))
+        if fate == "gap" and (len(piece.raw) == piece.head or ("lost" in fates and not gaps_after_losses)):
             fate = "seen"
         fates.append(fate)
     return fates
@@ -289,9 +289,9 @@ def fates_of(data: st.DataObject, way: Way, *, holes_behind_losses: bool) -> lis
 
 @given(st.booleans(), st.data())
 @settings(max_examples=150, deadline=None)
-def test_behind_a_hole_every_message_that_was_seen_whole_comes_out(masked: bool, data: st.DataObject) -> None:
+def test_after_a_gap_every_undamaged_message_is_emitted(masked: bool, data: st.DataObject) -> None:
     way = data.draw(clear_ways(masked))
-    fates = fates_of(data, way, holes_behind_losses=True)
+    fates = fates_of(data, way, gaps_after_losses=True)
     damaged = {piece.number for piece, fate in zip(way.frames, fates, strict=True) if fate != "seen"}
     items = travel(WebSocketDecoder(None, masked=masked), way, fates, data)
     assert complete(items) == [sent for sent, number in zip(way.sent, way.numbers, strict=True) if number not in damaged]
@@ -301,11 +301,11 @@ def test_behind_a_hole_every_message_that_was_seen_whole_comes_out(masked: bool,
 
 @given(st.booleans(), st.sampled_from([Deflate(), Deflate(), Deflate(False)]), st.data())
 @settings(max_examples=150, deadline=None)
-def test_a_hole_costs_compressed_messages_no_more_than_their_context(
+def test_a_gap_costs_compressed_messages_no_more_than_their_context(
     masked: bool, deflate: Deflate, data: st.DataObject
 ) -> None:
     way = data.draw(ways(masked, deflate))
-    fates = fates_of(data, way, holes_behind_losses=False)
+    fates = fates_of(data, way, gaps_after_losses=False)
     spans: dict[int, list[int]] = {}
     for index, piece in enumerate(way.frames):
         spans.setdefault(piece.number, []).append(index)
@@ -315,9 +315,9 @@ def test_a_hole_costs_compressed_messages_no_more_than_their_context(
     for index, (piece, fate) in enumerate(zip(way.frames, fates, strict=True)):
         if fate == "lost":
             damaged |= {number for number, span in spans.items() if span[0] <= index <= span[-1]}
-        elif fate == "hole":
+        elif fate == "gap":
             damaged.add(piece.number)
-        if deflate.takeover and (fate == "lost" or (fate == "hole" and piece.number in packed)):
+        if deflate.takeover and (fate == "lost" or (fate == "gap" and piece.number in packed)):
             unknown = min(unknown, index)
     forgotten = {number for number in packed if spans[number][0] > unknown}
     items = travel(WebSocketDecoder(deflate, masked=masked), way, fates, data)
@@ -325,7 +325,7 @@ def test_a_hole_costs_compressed_messages_no_more_than_their_context(
     assert complete(items) == expected
     for item in messages(items):
         assert item.reason != "context" or (item.data == b"" and forgotten)
-        assert any(sent.kind == item.kind and sent.data.startswith(item.data) for sent in way.sent) or "hole" in fates
+        assert any(sent.kind == item.kind and sent.data.startswith(item.data) for sent in way.sent) or "gap" in fates
 
 
 # -- checkpoints, noise -----------------------------------------------------------------------------------------------------
@@ -378,7 +378,7 @@ STEPS = st.lists(st.one_of(NOISE, NOISE, st.integers(-1, 300), st.none()), max_s
 
 @given(STEPS, st.sampled_from([True, False, None]), DEFLATES, st.sampled_from([3, 100]))
 @settings(max_examples=300, deadline=None)
-def test_any_bytes_and_holes_are_accounted_for(
+def test_any_bytes_and_gaps_are_accounted_for(
     steps: list[bytes | int | None], masked: bool | None, deflate: Deflate | None, limit: int
 ) -> None:
     decoder = WebSocketDecoder(deflate, masked=masked, limit=limit)
@@ -409,14 +409,14 @@ def test_any_bytes_and_holes_are_accounted_for(
 
 @given(NOISE, st.sampled_from([True, False, None]), DEFLATES, st.data())
 @settings(max_examples=200, deadline=None)
-def test_up_to_what_is_no_frame_noise_reads_the_same_however_it_is_cut(
+def test_up_to_the_first_invalid_frame_noise_is_read_the_same_however_it_is_cut(
     noise: bytes, masked: bool | None, deflate: Deflate | None, data: st.DataObject
 ) -> None:
-    """Cutting moves the place where the search for a next frame begins."""
+    """A cut moves the place where the search for the next frame begins."""
     whole, cut = (WebSocketDecoder(deflate, masked=masked, limit=50) for _ in range(2))
     expected = [*whole.feed(noise), *whole.finish(None)]
     found = [*all_of(cut, data.draw(cuts_of(noise))), *cut.finish(None)]
-    foreign = [index for index, item in enumerate(expected) if isinstance(item, Unparsed)]
-    end = foreign[0] if foreign else len(expected)
+    unparsed = [index for index, item in enumerate(expected) if isinstance(item, Unparsed)]
+    end = unparsed[0] if unparsed else len(expected)
     assert found[:end] == expected[:end]
-    assert foreign or len(found) == end
+    assert unparsed or len(found) == end

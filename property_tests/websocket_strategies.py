@@ -1,7 +1,7 @@
 """
-Conversations over a WebSocket, spelled by an encoder of our own: frames, fragments, masks, permessage-deflate.
+Conversations over a WebSocket, from an encoder of our own: frames, fragments, masks, permessage-deflate.
 
-`ways` gives one direction frame by frame, `conversations` both directions as records, each with the messages that were meant.
+`ways` gives one direction frame by frame, `conversations` both directions as records, each with the expected messages.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Sent(NamedTuple):
 
 
 class Frame(NamedTuple):
-    """`number`: of the message that this frame is of, by the order in which the messages begin. `head`: its size."""
+    """`number`: that of its message, in the order in which messages begin. `head`: size of the frame's head."""
 
     raw: bytes
     head: int
@@ -65,7 +65,7 @@ class Way(NamedTuple):
 
 
 class Conversation(NamedTuple):
-    """`extensions`: what the 101 response says. `sent`: the messages of each direction; `client`: the one of the client."""
+    """`extensions`: those of the 101 response. `sent`: messages of each direction; `client`: the direction of the client."""
 
     extensions: str
     client: Direction
@@ -86,15 +86,15 @@ def frame(first: int, payload: bytes, key: bytes = b"") -> bytes:
 
 
 class Packer:
-    """One direction's compression (RFC 7692 7.2.1), with any of the block types that its sender may use."""
+    """Compression of one direction (RFC 7692 7.2.1), with any block type that a sender may use."""
 
     def __init__(self, deflate: Deflate) -> None:
         self._deflate = deflate
         self._seen = b""
 
     def pack(self, data: bytes, *, level: int = 6, pieces: int = 1, final: bool = False) -> bytes:
-        """`pieces`: flushes in it. `final`: each piece ends with a final block, behind the last an empty one (7.2.3.4)."""
-        bits = max(9, self._deflate.window_bits)  # zlib writes no smaller window
+        """`pieces`: flushed one by one. `final`: each ends with a final block, and an empty one ends the last (7.2.3.4)."""
+        bits = max(9, self._deflate.window_bits)  # zlib cannot write a smaller window
         seen, raw = self._seen if self._deflate.takeover else b"", b""
         packer = zlib.compressobj(level, zlib.DEFLATED, -bits, zdict=seen)
         step = len(data) // pieces + 1
@@ -116,7 +116,7 @@ DEFLATES: st.SearchStrategy[Deflate | None] = st.sampled_from(
 )
 _MOSTLY = st.sampled_from([True, True, True, False])
 
-_BLOCK = random.Random(1).randbytes(50_000)  # pieces of it refer far back, and do not compress by themselves
+_BLOCK = random.Random(1).randbytes(50_000)  # pieces of it refer far back, and are incompressible alone
 
 
 def _repeated(word: str, times: int) -> str:
@@ -152,7 +152,7 @@ def cuts_of(draw: st.DrawFn, stream: bytes, most: int = 6) -> list[bytes]:
 
 
 class Spelling(NamedTuple):
-    """What an encoder may do: end a message with a final block, put control frames `between` fragments, `close` at the end."""
+    """Options of the encoder: end messages with a final block, put control frames `between` fragments, `close` at the end."""
 
     final: bool = True
     between: bool = True
@@ -210,14 +210,14 @@ def ways(draw: st.DrawFn, masked: bool, deflate: Deflate | None, spelling: Spell
     return way
 
 
-# In these only the first byte of a frame can be taken for one: everything else has RSV2 or RSV3 set
+# In these, only the first byte of a frame is a valid first byte: all others have RSV2 or RSV3 set
 CLEAR = st.text("abcdefghijklmno", min_size=16, max_size=60).map(lambda text: text[:60].encode())
 _CLEAR_KEYS = st.lists(st.integers(0x30, 0x3F), min_size=4, max_size=4).map(bytes)
 
 
 @st.composite
 def clear_ways(draw: st.DrawFn, masked: bool, most: int = 6) -> Way:
-    """The uncompressed messages of one direction, in which the search behind a hole cannot be led astray."""
+    """Uncompressed messages of one direction, in which the search after a gap cannot find a wrong frame."""
     way = Way([], [], [])
     for number in range(draw(st.integers(1, most))):
         kind: WebSocketKind = draw(st.sampled_from(["text", "binary", "ping"]))

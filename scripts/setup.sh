@@ -113,5 +113,8 @@ install_python() {
     "$VENV/bin/python" -I -m pip install --disable-pip-version-check --editable "$ROOT" "$@"
   stamp >"$VENV/$name.stamp"
   # After sudo the files belong to whom the checkout belongs, so that the next change needs no root.
-  ((EUID)) || chown --recursive --no-dereference --reference="$ROOT" "$VENV" "${LOG%/*}"
+  ((EUID)) || {
+    chown --recursive --no-dereference --reference="$ROOT" "$VENV"
+    chown --reference="$ROOT" "${LOG%/*}" "$LOG"
+  }
 }

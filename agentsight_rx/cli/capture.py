@@ -1,4 +1,4 @@
-"""A graph and sinks on the command line: run until told to stop, then say what was seen and what is missing."""
+"""A graph and sinks on the command line: run until the end, then report what was seen and what is missing."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..view import Output
 from ..web import WebSink
 from .text import summary_lines
 
-__all__ = ["capture", "print_graph", "tell_places", "tell_summary"]
+__all__ = ["capture", "print_graph", "print_places", "print_summary"]
 
 
 def capture(
@@ -34,22 +34,22 @@ def capture(
     destinations = list(sinks)
 
     def ready() -> None:
-        tell_places(destinations)
+        print_places(destinations)
         say("capturing; stop with Ctrl-C" if duration is None else f"capturing for {duration:g} s; stop with Ctrl-C")
 
     summary = run(graph, destinations, duration=duration, ready=ready)
-    tell_summary(summary, verb="Traced", store=store)
+    print_summary(summary, verb="Traced", store=store)
     return summary
 
 
-def tell_places(sinks: Iterable[Sink[Output]]) -> None:
-    """Where the page is, once its port is bound."""
+def print_places(sinks: Iterable[Sink[Output]]) -> None:
+    """The address of the page, once its port is bound."""
     for sink in sinks:
         if isinstance(sink, WebSink):
             say(f"live page: {sink.url}")
 
 
-def tell_summary(summary: Summary, *, verb: str, store: Path | None) -> None:
+def print_summary(summary: Summary, *, verb: str, store: Path | None) -> None:
     hint = f"agentsight-rx report --db {store}" if store else None
     lines = summary_lines(summary, verb=verb, store=str(store) if store else None, hint=hint)
     print("\n".join(lines), file=sys.stderr, flush=True)

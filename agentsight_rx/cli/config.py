@@ -1,4 +1,4 @@
-"""A TOML file <-> the flags of a command: --config reads it, --save-config writes it; the names are those of the flags."""
+"""A TOML file <-> the flags of a command, under their names: --config reads it, --save-config writes it."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from ..files import create_private
 
 __all__ = ["Config", "SaveConfig", "save_config"]
 
-_NOT_KEPT = frozenset({"config", "save_to", "explain", "help"})
+_NOT_SAVED = frozenset({"config", "save_to", "explain", "help"})
 
 
 def _load(context: typer.Context, path: Path | None) -> Path | None:
-    """Make what the file says the defaults; a flag on the command line still wins."""
+    """Make the values in the file the defaults; flags on the command line come before them."""
     if path is None:
         return None
     try:
@@ -28,7 +28,7 @@ def _load(context: typer.Context, path: Path | None) -> Path | None:
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from error
     except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{path} is no TOML: {error}") from error
+        raise UsageError(f"{path} is not TOML: {error}") from error
     names = dict(_names(context))
     for key in values:
         if key not in names:
@@ -43,7 +43,7 @@ def _names(context: typer.Context) -> Iterator[tuple[str, str]]:
     """(name in the file, name of the parameter) of each flag: the longest form without its dashes."""
     parameters: list[Any] = context.command.params
     for parameter in parameters:
-        if parameter.name not in _NOT_KEPT and parameter.opts[0].startswith("-"):
+        if parameter.name not in _NOT_SAVED and parameter.opts[0].startswith("-"):
             yield max(parameter.opts, key=len).lstrip("-"), parameter.name
 
 
@@ -74,5 +74,5 @@ Config = Annotated[
     typer.Option("--config", metavar="FILE", callback=_load, is_eager=True, help="Read flags from this TOML file."),
 ]
 SaveConfig = Annotated[
-    Path | None, typer.Option("--save-config", metavar="FILE", help="Write the flags that were given to this file, and end.")
+    Path | None, typer.Option("--save-config", metavar="FILE", help="Write the given flags to this file, and exit.")
 ]

@@ -1,4 +1,4 @@
-"""agentsight-rx demo: a small agent and a fake model, recorded for real and told as a story."""
+"""agentsight-rx demo: record a small agent that uses a fake model, and print the report."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _TOOL = "wc -l < /etc/hostname"
 
 
 def demo() -> int:
-    """Record a small real agent that talks TLS to a fake model on this machine; nothing leaves it."""
+    """Record a small real agent that talks to a fake model over TLS, all on this machine."""
     with tempfile.TemporaryDirectory(prefix="agentsight-rx-demo-") as name:
         folder = Path(name)
         os.chown(folder, *invoking_user())

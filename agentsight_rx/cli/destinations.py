@@ -1,4 +1,4 @@
-"""Flags of trace, record and debug -> the sinks that they ask for."""
+"""Flags of trace and debug -> the sinks."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Destinations(Struct, frozen=True):
     allow_remote: bool = False
 
     def sinks(self, key: bytes | None) -> list[Sink[Output]]:
-        """`key`: of the labels that stand for secrets in what is written."""
+        """The sinks that these flags choose. `key` is that of the labels which replace secrets."""
         owner = invoking_user()
         chosen: list[Sink[Output]] = [] if self.quiet else [sinks.console()]
         if self.db is not None:

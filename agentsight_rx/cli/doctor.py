@@ -10,7 +10,7 @@ __all__ = ["doctor"]
 
 
 def doctor() -> int:
-    """Say what can be captured here, what cannot, and what to do about it; ends with 1 if no capture is possible."""
+    """Show what can be captured here, what cannot, and what to do about it; exits with 1 if no capture is possible."""
     found = checks()
     Console(highlight=False).print(render(found))
     return 0 if all(check.ok for check in found if check.needed_for == "every capture") else 1

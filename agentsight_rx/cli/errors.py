@@ -11,13 +11,13 @@ from ..errors import AgentsightError
 
 __all__ = ["shown"]
 
-# typer has brought its own click since 0.26; by its public BadParameter both are the same to us
+# typer has its own click since 0.26; its public BadParameter leads to the classes of either
 _WrongUse = typer.BadParameter.__mro__[1]
 _Failure = typer.BadParameter.__mro__[2]
 
 
 def shown(run: Callable[[], int | None], argv: Sequence[str]) -> int:
-    """Run the command line program; what went wrong is told in one line, a wrong option with its place marked."""
+    """Run the program and return its exit status; an error becomes one line, a wrong option is marked."""
     try:
         return run() or 0
     except typer.Exit as ended:
@@ -34,11 +34,11 @@ def shown(run: Callable[[], int | None], argv: Sequence[str]) -> int:
     except Exception as error:
         if not isinstance(error, _Failure):
             raise
-        print(_told(error, argv), file=sys.stderr)
+        print(_message(error, argv), file=sys.stderr)
         return 2 if isinstance(error, _WrongUse) else 1
 
 
-def _told(error: Exception, argv: Sequence[str]) -> str:
+def _message(error: Exception, argv: Sequence[str]) -> str:
     text = f"Error: {getattr(error, 'format_message', error.__str__)()}"
     name: object = getattr(error, "option_name", None)
     place = next((index for index, word in enumerate(argv) if word.partition("=")[0] == name), None)

@@ -1,4 +1,4 @@
-"""agentsight-rx filter: try a rule on a recording, and see what it would drop and why."""
+"""agentsight-rx filter: try a rule on a recording, and print what it would drop and why."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _MESSAGES = (HttpRequest, HttpResponse, BodyPart, SseMessage, WebSocketMessage)
 def filter_command(
     rule: Annotated[str, typer.Argument(metavar="RULE", help="The rule, as for --http-filter or --ssl-filter.")],
     file: Annotated[str, typer.Argument(metavar="FILE", help="JSONL of ours or of the original; - reads stdin.")],
-    tls: Annotated[bool, typer.Option("--tls", help="The rule is about TLS records, not about HTTP messages.")] = False,
+    tls: Annotated[bool, typer.Option("--tls", help="The rule is for TLS records, not for HTTP messages.")] = False,
     compat_filters: CompatFilters = False,
 ) -> None:
     """Try a filter rule on a recording: prints what it would drop, by which conditions, and the totals."""
@@ -50,20 +50,20 @@ def filter_command(
     tried = _Tried(RuleCounts("SSLFilter" if tls else "HTTPFilter"))
     if tls:
         records = compile_tls([rule], compat=compat_filters)
-        _tell_rule(records.shown)
+        _print_rule(records.shown)
         _run(recorded, lambda event: tried.record(event, records))
     else:
         messages = compile_http([rule], compat=compat_filters)
-        _tell_rule(messages.shown)
-        # what is no TLS goes by, as in a replay
+        _print_rule(messages.shown)
+        # events of other sources pass unchanged, as in a replay
         parsed = http_messages(cast("Stream[TlsEvent]", recorded), TraceOptions())
         _run(parsed.pipe(judge_http(messages)), lambda event: tried.message(event, messages))
     print(filter_line(tried.counts))
     if tried.damaged:
-        print(f"{tried.damaged} {'line is' if tried.damaged == 1 else 'lines are'} no event and could not be tried")
+        print(f"{tried.damaged} {'line is' if tried.damaged == 1 else 'lines are'} not an event and could not be tried")
 
 
-def _tell_rule(alternatives: tuple[str, ...]) -> None:
+def _print_rule(alternatives: tuple[str, ...]) -> None:
     for place, alternative in enumerate(alternatives):
         print(f"{'drops' if not place else '   or'} {alternative}")
 
@@ -75,7 +75,7 @@ def _run(graph: Stream[Any], take: Callable[[Any], None]) -> None:
 
 
 class _Tried(Struct):
-    """What the rule did so far. Each event that it matches is printed."""
+    """The counts of the rule so far. Prints each event that it matches."""
 
     counts: RuleCounts
     damaged: int = 0
@@ -105,11 +105,11 @@ class _Tried(Struct):
     def _matched(self, event: Seen, why: str) -> None:
         self.counts.dropped += 1
         origin = event.origin
-        print(f"{self.counts.seen}. {origin.comm}({origin.pid}) {_told(event)}  <- {why}")
+        print(f"{self.counts.seen}. {origin.comm}({origin.pid}) {_described(event)}  <- {why}")
 
 
-def _told(event: Seen) -> str:
-    """Which event this is, in a few words. The query of a target may hold a secret, and is left out."""
+def _described(event: Seen) -> str:
+    """The event in a few words. The query of a target is left out, since it may contain a secret."""
     match event:
         case HttpRequest():
             path, query, _ = event.target.partition("?")

@@ -22,7 +22,7 @@ __all__ = ["Listening"]
 
 
 class Listening(Struct, frozen=True):
-    """Which sources are on, and what each is told."""
+    """The sources that are on, and what each of them watches."""
 
     target: Target
     ssl: bool = False
@@ -55,12 +55,12 @@ class Listening(Struct, frozen=True):
         """
         The options of the graph. Raises UsageError.
 
-        Modes of the process source: 0 and 1 see every process start and end (of the control group, where one is given), 2
-        only the chosen ones; in mode 1 files and connections are those of the chosen ones.
+        Modes of the process source: 0 and 1 show the start and end of every process (in the control group, where one is
+        given), 2 only of the chosen ones; mode 1 shows files and connections of the chosen ones only.
         """
         target = self._scope()
         if self.mode == 2 and target.everything:
-            raise UsageError("mode 2 shows chosen processes only: choose some by --pid, --comm or --session")
+            raise UsageError("mode 2 shows chosen processes only: choose some with --pid, --comm or --session")
         everyone = Target(uid=target.uid, cgroup=target.cgroup)
         seen = everyone if self.mode in (0, 1) else target
         touched = everyone if self.mode == 0 else target
@@ -82,7 +82,7 @@ class Listening(Struct, frozen=True):
         )
 
     def _scope(self) -> Target:
-        """A container that is named instead of a process is the choice for every source."""
+        """A container that is named where no process is chosen is chosen for every source."""
         named = next((each for each in self.binaries if is_reference(each)), None)
         if named is None or not self.target.everything:
             return self.target

@@ -1,4 +1,4 @@
-"""agentsight-rx record: run a command, or attach to what runs, and keep everything in a store."""
+"""agentsight-rx record: run a command, or attach to running processes, and keep everything in a store."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from ..sources.tls.candidates import describe, tls_candidates
 from ..sources.tls.commands import resolve, search_path
 from ..view import Output
 from ..web import WebOptions, web
-from .capture import capture, print_graph, tell_places, tell_summary
+from .capture import capture, print_graph, print_places, print_summary
 from .flags import (
     AllowRemote,
     Binaries,
@@ -48,7 +48,7 @@ from .values import comms_of
 
 __all__ = ["record", "record_command"]
 
-_LINGER_S = 2.0  # how long what the command left running is still watched
+_LINGER_S = 2.0  # how long processes that the command left running are still watched
 _PORT = 7395
 
 
@@ -74,7 +74,7 @@ def record(
     default_filters: Annotated[
         bool,
         typer.Option(
-            "--default-filters/--no-default-filters", help=f"Leave out what an audit needs not: {RECORD_HTTP_FILTERS[0]}"
+            "--default-filters/--no-default-filters", help=f"Leave out what an audit does not need: {RECORD_HTTP_FILTERS[0]}"
         ),
     ] = True,
     disable_auth_removal: KeepAuth = False,
@@ -84,18 +84,18 @@ def record(
     server_port: ServerPort = _PORT,
     allow_remote: AllowRemote = False,
     wait_all: Annotated[
-        bool, typer.Option("--wait-all", help="Go on until every process that the command left behind has ended.")
+        bool, typer.Option("--wait-all", help="Go on until all processes that the command left running have ended.")
     ] = False,
     explain: Explain = False,
 ) -> int:
     """
-    Record a command, or with --pid or --comm what runs already.
+    Record a command, or running processes with --pid or --comm.
 
-    The command runs as you, on this terminal, and its exit status becomes ours.
+    The command runs as you, on this terminal; record exits with its exit status.
     """
     ways = [name for name, given in (("a command", command), ("--pid", pid), ("--comm", comm)) if given]
     if not ways:
-        raise UsageError("nothing to record: give a command behind --, or --pid PID, or --comm NAME")
+        raise UsageError("nothing to record: give a command after --, or --pid PID, or --comm NAME")
     if command and len(ways) > 1:
         raise UsageError(f"{' and '.join(ways)} do not go together: give one of them")
 
@@ -122,7 +122,7 @@ def record(
     if explain:
         print_graph(trace_graph(options(attached)))
         return 0
-    trace_graph(options(attached))  # a wrong filter is told before anything starts
+    trace_graph(options(attached))  # reports a wrong filter before anything starts
     page = [_page(listen, server_port, allow_remote=allow_remote)] if server else []
     if not command:
         store = new_store(db)
@@ -143,24 +143,24 @@ def record(
         status, summary = record_command(launch, options(target, _candidates_of(command)), store, *page, wait_all=wait_all)
     except BaseException:
         launch.abandon()
-        if fresh:  # the command never ran: leave no empty recording behind
+        if fresh:  # the command never ran: leave no empty recording
             for path in (store, Path(f"{store}-lock")):
                 path.unlink(missing_ok=True)
         raise
-    tell_summary(summary, verb="Recorded", store=store)
+    print_summary(summary, verb="Recorded", store=store)
     return status
 
 
 def record_command(
     launch: Launch, options: TraceOptions, store: Path, *others: Sink[Output], wait_all: bool = False
 ) -> tuple[int, Summary]:
-    """Attach everything, let the command start, wait for its end; gives its exit status and what was seen."""
+    """Attach everything, let the command start, wait for its end; returns its exit status and the summary."""
     require_capture()
     options = keyed(options, store)
     destinations = [sinks.store(store, owner=invoking_user(), key=options.redaction_key), *others]
     with Run(trace_graph(options), destinations) as running, forwarding(launch):
         say(f"recording to {store}")
-        tell_places(destinations)
+        print_places(destinations)
         launch.release()
         while (wait_status := launch.wait()) is None and not launch.hurry:
             pass
@@ -170,7 +170,7 @@ def record_command(
 
 
 def _watch_the_rest(launch: Launch, limit: float | None) -> None:
-    """What the command left behind became our children: watch until they ended, for `limit` s at most."""
+    """Processes that the command left running became our children: watch them until they end, `limit` s at most."""
     until = None if limit is None else time.monotonic() + limit
     while not launch.hurry and (until is None or time.monotonic() < until):
         launch.reap()
@@ -182,18 +182,18 @@ def _watch_the_rest(launch: Launch, limit: float | None) -> None:
 
 
 def _candidates_of(command: Sequence[str]) -> tuple[str, ...]:
-    """The files whose TLS code is probed before the command starts: its program, its interpreter, what they bring along."""
+    """The files to probe before the command starts: its program, its interpreter, and libraries that come with them."""
     try:
         resolved = resolve(command[0])
     except AgentsightError:
-        return ()  # the launch says what is wrong with the command
+        return ()  # the launch reports what is wrong with the command
     candidates = tls_candidates(*resolved.chain, *resolved.others)
     say(describe(resolved, candidates))
     return tuple(candidates)
 
 
 def _page(listen: str, port: int, *, allow_remote: bool) -> Sink[Output]:
-    """The page; where nobody asked for a port and ours is taken, another recording runs: take a free one."""
+    """The page. Where the default port is taken, perhaps by another recording, it takes a free one."""
     return web(WebOptions(listen, port if port != _PORT or _is_free(listen, port) else 0, allow_remote))
 
 

@@ -1,4 +1,4 @@
-"""agentsight-rx replay: the same picture from recorded events."""
+"""agentsight-rx replay: recorded events through the same graph."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..launch import invoking_user
 from ..runtime import run
 from ..sources import ReplayOptions
 from ..view import Output
-from .capture import print_graph, tell_summary
+from .capture import print_graph, print_summary
 from .flags import CompatFilters, Db, Explain, HttpFilters, KeepAuth, TlsFilters
 from .stores import keyed
 
@@ -33,7 +33,7 @@ def replay(
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Do not print events.")] = False,
     explain: Explain = False,
 ) -> None:
-    """Run recorded events through the same graph; needs no rights at all."""
+    """Run recorded events through the same graph; needs no privileges."""
     options = TraceOptions(
         http=ssl_http,
         tls_filters=tuple(ssl_filter or ()),
@@ -42,7 +42,7 @@ def replay(
         remove_auth=not disable_auth_removal,
     )
     recorded = ReplayOptions(tuple(files))
-    graph = replay_graph(recorded, options)  # a wrong filter is told before anything is opened
+    graph = replay_graph(recorded, options)  # reports a wrong filter before anything is opened
     if explain:
         print_graph(graph)
         return
@@ -52,4 +52,4 @@ def replay(
         destinations.append(sinks.store(db, owner=invoking_user(), key=options.redaction_key))
     summary = run(replay_graph(recorded, options), destinations)
     sys.stdout.flush()
-    tell_summary(summary, verb="Replayed", store=db)
+    print_summary(summary, verb="Replayed", store=db)

@@ -1,4 +1,4 @@
-"""agentsight-rx report: what a store says, and whether anything is missing from it."""
+"""agentsight-rx report: the summary of a store, and whether anything is missing from it."""
 
 from __future__ import annotations
 

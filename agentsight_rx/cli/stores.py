@@ -1,4 +1,4 @@
-"""Which store a command means: the one that was named, else one in the invoking user's data directory."""
+"""The store of a command: the given one, else one in the invoking user's data directory."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _VARIABLE = "AGENTSIGHT_DB_PATH"
 
 
 def new_store(given: Path | None) -> Path:
-    """Where a new recording goes: `given`, $AGENTSIGHT_DB_PATH, or a file named by the time."""
+    """The path of a new recording: `given`, else $AGENTSIGHT_DB_PATH, else a file named by the time."""
     if given is not None:
         return given
     if named := os.environ.get(_VARIABLE):
@@ -31,7 +31,7 @@ def new_store(given: Path | None) -> Path:
 
 
 def keyed(options: TraceOptions, store: Path | None) -> TraceOptions:
-    """The options with the key of `store`, under which equal secrets get equal labels. Raises StoreError where it is none."""
+    """The options with the redaction key of `store`. Raises StoreError where the file is not a store."""
     return replace(options, redaction_key=redaction_key(store))
 
 
@@ -55,7 +55,7 @@ def _folder() -> Path:
 
 
 def _make_private(folder: Path) -> None:
-    """Make the folder, owned by the invoking user as are the folders above it that are missing."""
+    """Make the folder and missing folders above it, owned by the invoking user."""
     uid, gid = invoking_user()
     missing = [each for each in (folder, *folder.parents) if not each.exists()]
     try:
@@ -63,4 +63,4 @@ def _make_private(folder: Path) -> None:
         for made in missing:
             os.chown(made, uid, gid)
     except OSError as error:
-        raise StoreError(f"{folder} cannot be made: {error.strerror}; give another place with --db") from error
+        raise StoreError(f"{folder} cannot be made: {error.strerror}; give another path with --db") from error

@@ -1,4 +1,4 @@
-"""Summary, Report -> the lines that people read."""
+"""Summary, Report -> lines of text for people."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _WIDE = 96
 
 
 def summary_lines(summary: Summary, *, verb: str, store: str | None, hint: str | None) -> list[str]:
-    """The end of a run: how long, how much, and whether anything is missing."""
+    """The end of a run: its duration, the totals, and whether anything is missing."""
     where = f" to {store}" if store else ""
     lines = [*map(filter_line, summary.filters), f"{verb} {_seconds(summary.seconds)}{where}", totals(summary.tally)]
-    lines += _nothing(summary)
+    lines += _empty_sources(summary)
     lines += completeness(summary.ledger.unintended(), summary.failures)
     if hint:
         lines.append(f"Run: {hint}")
@@ -28,20 +28,20 @@ def summary_lines(summary: Summary, *, verb: str, store: str | None, hint: str |
 
 
 def filter_line(counts: RuleCounts) -> str:
-    """How much a filter saw, in the original's words."""
+    """The counts of a filter, in the words of the original."""
     return f"[{counts.name} Global Metrics] Total: {counts.seen}, Filtered: {counts.dropped}, Passed: {counts.passed}"
 
 
-def _nothing(summary: Summary) -> list[str]:
-    """Why there is nothing to see, where there is nothing."""
+def _empty_sources(summary: Summary) -> list[str]:
+    """Reasons why a source saw nothing."""
     seen = {meter.stage: meter.seen for meter in summary.ledger}
     lines: list[str] = []
     if seen.get("tls") == 0:
         lines.append("no TLS traffic seen: no watched process used an OpenSSL that can be read (see `agentsight-rx doctor`)")
     elif "tls" in seen and not summary.tally.calls:
-        lines.append("TLS traffic was seen, but no call of a model that is known in it")
+        lines.append("TLS traffic was seen, but no call of a known model API")
     if seen.get("process") == 0:
-        lines.append("no process seen: none of the watched ones started, became a program or ended")
+        lines.append("no process seen: no watched process started, ran a program or ended")
     return lines
 
 
@@ -92,7 +92,7 @@ def report_lines(report: Report, path: str) -> list[str]:
 
 
 def story(turns: Iterable[Turn]) -> list[str]:
-    """prompt -> answer -> tool -> process, call by call."""
+    """Call by call: prompt -> answer -> tool -> process."""
     lines: list[str] = []
     for number, turn in enumerate(turns, 1):
         call = turn.call
@@ -126,8 +126,8 @@ def _tool(tool: ToolRow) -> list[str]:
 
 
 def _other_programs(report: Report) -> list[str]:
-    told = {tool.related_pid for turn in report.turns for tool in turn.tools}
-    programs = [row for row in report.processes if row.command and row.pid not in told]
+    linked = {tool.related_pid for turn in report.turns for tool in turn.tools}
+    programs = [row for row in report.processes if row.command and row.pid not in linked]
     lines = [f"   {row.pid}: {_command(row.argv) or row.command} -> {_ended(row)}" for row in programs[:20]]
     return lines + ([f"   and {len(programs) - 20} more"] if len(programs) > 20 else [])
 

@@ -1,4 +1,4 @@
-"""agentsight-rx trace: watch what is running, print each event, keep and show it where asked."""
+"""agentsight-rx trace: watch running processes, print each event, and send them to other sinks."""
 
 from __future__ import annotations
 
@@ -43,31 +43,36 @@ __all__ = ["trace"]
 def trace(
     context: typer.Context,
     ssl: Annotated[bool, typer.Option("--ssl", help="Read what processes send and receive over TLS.")] = False,
-    process: Annotated[bool, typer.Option("--process", help="See processes start, become programs, and end.")] = False,
+    process: Annotated[bool, typer.Option("--process", help="Report processes that start, run a program, and end.")] = False,
     stdio: Annotated[
         bool, typer.Option("--stdio", help="Read pipes and unix sockets, and the JSON-RPC in them (MCP).")
     ] = False,
     system: Annotated[bool, typer.Option("--system", help="Sample processor and memory use.")] = False,
-    files: Annotated[bool, typer.Option("--files", help="See files opened, written, renamed, removed.")] = False,
-    net: Annotated[bool, typer.Option("--net", help="See connections, and how they ended.")] = False,
+    files: Annotated[bool, typer.Option("--files", help="Report files opened, written, renamed and removed.")] = False,
+    net: Annotated[bool, typer.Option("--net", help="Report connections, and whether they succeeded.")] = False,
     pid: Pid = None,
     comm: Comm = None,
     session: Annotated[
         int | None, typer.Option("--session", min=1, metavar="SID", help="Watch the processes of this session.")
     ] = None,
     cgroup: Cgroup = None,
-    uid: Annotated[int | None, typer.Option("--uid", min=0, metavar="UID", help="Only what runs as this user.")] = None,
+    uid: Annotated[int | None, typer.Option("--uid", min=0, metavar="UID", help="Only processes of this user.")] = None,
     children: Annotated[bool, typer.Option("--children/--no-children", help="Follow descendants.")] = True,
     mode: Annotated[
         int | None,
-        typer.Option("--mode", min=0, max=2, help="Processes: 0 all, 1 all but files of chosen ones only, 2 chosen ones only."),
+        typer.Option(
+            "--mode",
+            min=0,
+            max=2,
+            help="Processes: 0 all; 1 all, but files and connections only of chosen ones; 2 only chosen ones.",
+        ),
     ] = None,
     duration: Annotated[
-        int | None, typer.Option("--duration", min=0, metavar="MS", help="Only ends of processes that lived this long.")
+        int | None, typer.Option("--duration", min=0, metavar="MS", help="Only ends of processes that ran at least this long.")
     ] = None,
     ssl_uid: Annotated[int | None, typer.Option("--ssl-uid", min=0, metavar="UID", help="TLS of this user only.")] = None,
     ssl_http: Annotated[bool, typer.Option("--ssl-http/--no-ssl-http", help="Parse HTTP, or print raw TLS records.")] = True,
-    ssl_raw_data: Annotated[bool, typer.Option("--ssl-raw-data", help="Print the TLS records beside the messages.")] = False,
+    ssl_raw_data: Annotated[bool, typer.Option("--ssl-raw-data", help="Print the TLS records too.")] = False,
     ssl_handshake: Annotated[bool, typer.Option("--ssl-handshake", help="Also report TLS handshakes.")] = False,
     ssl_filter: TlsFilters = None,
     http_filter: HttpFilters = None,
@@ -78,14 +83,15 @@ def trace(
     stdio_fds: Annotated[
         str | None, typer.Option("--stdio-fds", metavar="LIST", help="Only these descriptors, such as 0,1,2.")
     ] = None,
-    stdio_tty: Annotated[bool, typer.Option("--stdio-tty", help="Also what is written to terminals.")] = False,
+    stdio_tty: Annotated[bool, typer.Option("--stdio-tty", help="Also report what is written to terminals.")] = False,
     stdio_max_bytes: StdioMaxBytes = 8192,
     system_interval: Annotated[float, typer.Option("--system-interval", metavar="S", help="Seconds between samples.")] = 2.0,
     cpu_threshold: Annotated[
-        float | None, typer.Option("--cpu-threshold", metavar="PERCENT", help="Samples from here on are alerts.")
+        float | None,
+        typer.Option("--cpu-threshold", metavar="PERCENT", help="Samples with at least this much CPU use are alerts."),
     ] = None,
     memory_threshold: Annotated[
-        int | None, typer.Option("--memory-threshold", metavar="MB", help="Samples from here on are alerts.")
+        int | None, typer.Option("--memory-threshold", metavar="MB", help="Samples with at least this much memory are alerts.")
     ] = None,
     db: Db = None,
     jsonl: Annotated[Path | None, typer.Option("--jsonl", metavar="PATH", help="Write every event to this file.")] = None,
@@ -103,7 +109,7 @@ def trace(
     explain: Explain = False,
 ) -> None:
     """
-    Watch processes that run, print one JSON line an event.
+    Watch running processes, and print one line of JSON for each event.
 
     Without --pid, --comm, --session and --cgroup it watches every process of the machine.
     """
@@ -135,7 +141,7 @@ def trace(
         memory_threshold=memory_threshold,
     )
     options = listening.options()
-    graph = trace_graph(options)  # a wrong filter is told before anything is opened
+    graph = trace_graph(options)  # reports a wrong filter before anything is opened
     limit = seconds_of(for_time, "--for")
     if save_to is not None:
         save_config(context, save_to)

@@ -1,4 +1,4 @@
-"""Text of one flag -> its value: lists of names, lists of numbers, durations."""
+"""Text of a flag -> its value: lists of names, lists of numbers, durations."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 def comms_of(text: str | None) -> tuple[str, ...]:
-    """A comma list of names. Raises UsageError where it holds nothing."""
+    """A comma list of names. Raises UsageError where it has none."""
     if text is None:
         return ()
     names = tuple(name.strip() for name in text.split(",") if name.strip())

@@ -1,1 +1,1 @@
-"""."""
+"""The demo: a small agent and a fake model for it."""

@@ -1,9 +1,9 @@
 """
-A prompt -> the model's answer, with the tools that it asked for run on the way: a small but real agent, to be watched.
+A prompt -> the model's answer, after running the tools that the model called: a small but real agent to capture.
 
     ANTHROPIC_API_KEY=… python -m agentsight_rx.demo.agent "How much disk space is left?"
 
-ANTHROPIC_BASE_URL, ANTHROPIC_MODEL and SSL_CERT_FILE say which server, model and certificates, as they do for other agents.
+ANTHROPIC_BASE_URL, ANTHROPIC_MODEL and SSL_CERT_FILE set the server, the model and the certificates, as for other agents.
 Protocol: https://docs.claude.com/en/api/messages-streaming.
 """
 
@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 
 __all__ = ["main"]
 
-_MOST_TURNS = 20  # a model that goes on asking for tools is stopped
+_MOST_TURNS = 20  # then a model that keeps calling tools is stopped
 _LONGEST_OUTPUT = 100_000  # characters of one tool result; about what coding agents send
 _TOOL = {
     "name": "bash",
@@ -60,7 +60,7 @@ def _answer(connection: HTTPSConnection, path: str, prompt: str) -> str:
 
 
 def _ask(connection: HTTPSConnection, path: str, history: list[object]) -> Iterator[dict[str, Any]]:
-    """One call; the content blocks of the reply come as soon as each is whole."""
+    """One call; yields each content block of the reply once it is complete."""
     model = os.environ.get("ANTHROPIC_MODEL", "claude-sonnet-4-5")
     body = {"model": model, "max_tokens": 4096, "stream": True, "tools": [_TOOL], "messages": history}
     headers = {

@@ -1,8 +1,8 @@
 """
 A request body of an LLM client -> the answer of a fake model, whole or as server-sent events.
 
-The model asks for the first tool that it is offered, tells what the tool said, and otherwise talks about the prompt. Where the
-prompt says `size=N`, its text has N bytes. The same request always gets the same answer, apart from ids and dates. Shapes:
+The model calls the first tool that it is offered and quotes its result; without tools it answers with the length of the
+prompt. Where the prompt has `size=N`, its text has N bytes. Equal requests get equal answers, apart from ids and dates. Shapes:
 https://docs.claude.com/en/api/messages-streaming, https://platform.openai.com/docs/api-reference/chat-streaming.
 """
 
@@ -32,7 +32,7 @@ __all__ = [
 
 
 def reply_to(dialect: Dialect, path: str, body: bytes, number: int, command: str) -> Reply:
-    """The answer to request `number` at `path`; the tool that it offers is asked to run `command`."""
+    """The answer to request `number` at `path`; the tool that the request offers is called with `command`."""
     try:
         ask = dialect.read(body, number)
     except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
@@ -46,7 +46,7 @@ def reply_to(dialect: Dialect, path: str, body: bytes, number: int, command: str
 
 @dataclass(frozen=True)
 class Dialect:
-    """One of the APIs: how its requests are read, and how an answer looks whole and as parts of a stream."""
+    """One of the APIs: how to read its requests and to write its answers, whole or as parts of a stream."""
 
     read: Callable[[bytes, int], Ask]  # a body, its number; ValueError, KeyError, …: it is not a request
     whole: Callable[[Answer], dict[str, object]]
@@ -72,16 +72,16 @@ def error_reply(status: int, kind: str, message: str, *, close: bool = False) ->
 
 @dataclass(frozen=True)
 class Ask:
-    """What a request asks for, in whichever API."""
+    """A request, whatever its API."""
 
     number: int
     size: int  # bytes of the request's body
     model: str
     stream: bool
     stream_usage: bool
-    prompt: str  # the last text that a user said
+    prompt: str  # the last text of a user
     tool: str | None  # the first tool offered
-    results: tuple[str, ...]  # what tools have said
+    results: tuple[str, ...]  # of tools
 
 
 def _read(body: bytes, number: int) -> Ask:
@@ -152,7 +152,7 @@ def answer_to(ask: Ask, command: str) -> Answer:
 
 
 def _padded(text: str, size: int) -> str:
-    """`text` and then numbers, so that a part that is lost or doubled shows, to `size` bytes in all."""
+    """`text` and then numbers, which show lost or repeated parts, `size` bytes in all."""
     missing = max(0, size - len(text.encode(errors="replace")))
     return text + "".join(f" {number}" for number in range(missing // 2 + 1))[:missing]
 

@@ -3,10 +3,10 @@ HTTPS requests of an LLM client -> answers of a fake model: Anthropic Messages a
 
     python -m agentsight_rx.demo.fake_llm --dir DIR
 
-listens on 127.0.0.1, prints its port and writes DIR/ca.pem, which clients must trust. DIR/exchanges.jsonl says what really went
-over the wire, one line an exchange: the truth that a trace of the client is compared with.
+listens on 127.0.0.1, prints its port and writes DIR/ca.pem, which clients must trust. DIR/exchanges.jsonl has what really went
+over the wire, one line an exchange; a trace of the client is compared with it.
 
-What the model answers is in agentsight_rx/demo/answers.py.
+The answers are made in agentsight_rx/demo/answers.py.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from agentsight_rx.demo.answers import DIALECTS, Reply, error_reply, reply_to
 
 __all__ = ["main"]
 
-_LARGEST_BODY = 64 << 20  # twice what the real APIs take (32 MB)
+_LARGEST_BODY = 64 << 20  # twice as much as the real APIs accept (32 MB)
 _STOP_SIGNALS = {signal.SIGINT, signal.SIGTERM}
 
 
@@ -49,9 +49,9 @@ def main() -> int:
     authority = trustme.CA()
     authority.cert_pem.write_to_path(str(directory / "ca.pem"))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.options |= ssl.OP_IGNORE_UNEXPECTED_EOF  # else stop() and clients that just leave end in a TLS alert
+    context.options |= ssl.OP_IGNORE_UNEXPECTED_EOF  # else stop(), and clients that just disconnect, end in a TLS alert
     certificate = authority.issue_cert("127.0.0.1", "localhost")
-    certificate.configure_cert(context)  # pyright: ignore[reportUnknownMemberType]  # or takes pyOpenSSL's, not installed
+    certificate.configure_cert(context)  # pyright: ignore[reportUnknownMemberType]  # also takes contexts of pyOpenSSL, which is not installed
 
     signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)
     with (directory / "exchanges.jsonl").open("w", encoding="utf-8") as log:
@@ -70,7 +70,9 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="fake_llm", description="A fake LLM server for demonstrations and tests.")
     parser.add_argument("--dir", type=Path, required=True, help="where ca.pem and exchanges.jsonl are written")
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
-    parser.add_argument("--tool-command", default="echo hello from the tool", help="what the model asks the shell to run")
+    parser.add_argument(
+        "--tool-command", default="echo hello from the tool", help="the command that the model has the shell run"
+    )
     parser.add_argument("--close", action="store_true", help="close each connection after its first response")
     parser.add_argument("--until-eof", action="store_true", help="end when stdin does")
     return parser.parse_args()
@@ -100,16 +102,16 @@ class _Server(ThreadingMixIn, TCPServer):
     def shutdown_request(self, request: Any) -> None:
         self._open.discard(request)
         with contextlib.suppress(OSError):
-            request.settimeout(0)  # say close_notify, but do not wait for the client to say it too
+            request.settimeout(0)  # send close_notify, but do not wait for that of the client
             request.unwrap()
         super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        if not isinstance(sys.exception(), OSError):  # that a client goes away or does not trust us is not our error
+        if not isinstance(sys.exception(), OSError):  # a client that disconnects or does not trust us is not our error
             super().handle_error(request, client_address)
 
     def stop(self) -> None:
-        """Take no more requests, finish the responses that are under way, and end."""
+        """Accept no more requests, finish the responses being sent, and end."""
         self.shutdown()
         for connection in tuple(self._open):
             with contextlib.suppress(OSError):
@@ -120,7 +122,7 @@ class _Server(ThreadingMixIn, TCPServer):
 
 class _Connection(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True  # each event of a stream is to leave at once
+    disable_nagle_algorithm = True  # each event of a stream is sent at once
     timeout = 60  # seconds; a client that is silent for longer is gone
 
     def __init__(self, model: _Model, *args: Any) -> None:
@@ -169,14 +171,14 @@ class _Connection(BaseHTTPRequestHandler):
         for part in reply.parts:
             self.wfile.write(b"%x\r\n%b\r\n" % (len(part), part) if reply.streamed else part)
         if reply.streamed:
-            # In a TLS record of its own, as it often is: the openai SDK hangs up at [DONE] and never reads it.
+            # In a TLS record of its own, as often in practice: the openai SDK disconnects at [DONE] and never reads it.
             with contextlib.suppress(ConnectionError):
                 self.wfile.write(b"0\r\n\r\n")
         return headers
 
 
 def _body(wire: BufferedIOBase, headers: Message) -> Iterator[bytes]:
-    """The parts of a request body (RFC 9112, section 6). ValueError: not as the RFC says, or too large."""
+    """The parts of a request body (RFC 9112, section 6). ValueError: malformed, or too large."""
     if "chunked" not in headers.get("transfer-encoding", "").lower():
         yield _exactly(wire, int(headers.get("content-length", "0")), _LARGEST_BODY)
         return

@@ -1,4 +1,4 @@
-"""What a call to a model means: from each provider's JSON and streams to `Prompt` and `Reply`."""
+"""Calls to models: JSON and streams of each provider -> `Prompt` and `Reply`."""
 
 from .prompt import Prompt, ToolResult
 from .provider import Provider

@@ -1,4 +1,4 @@
-"""JSON -> values, softly: what does not fit is None, never an exception."""
+"""JSON -> values; None, and never an exception, for JSON that does not fit."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ __all__ = ["Count", "Failure", "decoded", "decoded_all", "failure_text"]
 
 T = TypeVar("T")
 
-Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]  # msgpack, and so a snapshot, holds no more
+Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]  # msgpack, and so a snapshot, cannot hold more
 
-# All that decoding may raise; broken UTF-8 is a UnicodeError, and endless nesting a RecursionError.
+# All that decoding may raise: invalid UTF-8 a UnicodeError, very deep nesting a RecursionError
 _BROKEN = (msgspec.DecodeError, UnicodeError, RecursionError)
 
 
@@ -28,7 +28,7 @@ class Failure(Struct):
 
 
 def failure_text(failure: Failure | str | None, /) -> str | None:
-    """`overloaded_error: Overloaded`, or what there is of it."""
+    """`overloaded_error: Overloaded`, or the one of both parts that is there."""
     if failure is None or isinstance(failure, str):
         return failure or None
     kind = failure.type or ("" if failure.code is None else str(failure.code))
@@ -36,7 +36,7 @@ def failure_text(failure: Failure | str | None, /) -> str | None:
 
 
 def decoded(decoder: msgspec.json.Decoder[T], body: bytes | str, /) -> T | None:
-    """The body, or None where it is no such JSON. Broken UTF-8 and half a surrogate pair do not spoil the rest."""
+    """The body; None if it does not fit. Invalid UTF-8 and half a surrogate pair are replaced."""
     try:
         return decoder.decode(body)
     except msgspec.ValidationError:
@@ -50,7 +50,7 @@ def decoded(decoder: msgspec.json.Decoder[T], body: bytes | str, /) -> T | None:
 
 
 def decoded_all(decoder: msgspec.json.Decoder[T], texts: Sequence[str], /) -> list[T] | None:
-    """Many bodies at once, in half the time; None where one of them has a line end in it or is no such JSON."""
+    """Many bodies at once, in half the time; None if one of them contains a line end or does not fit."""
     lines = "\n".join(texts)
     if lines.count("\n") >= len(texts):
         return None
@@ -61,7 +61,7 @@ def decoded_all(decoder: msgspec.json.Decoder[T], texts: Sequence[str], /) -> li
     return values if len(values) == len(texts) else None
 
 
-# JavaScript cuts text between the halves of a pair and writes what is left as an escape, which is no JSON to msgspec.
+# JavaScript can cut text between the halves of a pair and write each half as an escape, which msgspec refuses
 _ESCAPE = re.compile(r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u[dD][89a-fA-F][0-9a-fA-F]{2}|.)")
 
 

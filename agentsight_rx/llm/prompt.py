@@ -1,4 +1,4 @@
-"""What was asked of a model, in one shape for every provider."""
+"""The request to a model, in one shape for every provider."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from msgspec import Struct
 
 from .decode import decoded
 
-__all__ = ["Frame", "Prompt", "Said", "ToolResult", "prompt_of"]
+__all__ = ["Prompt", "RequestFields", "ToolResult", "Turn", "prompt_of"]
 
 
 class ToolResult(Struct, frozen=True):
-    """What a tool gave back. `id` is that of the `ToolCall` it answers."""
+    """The output of a tool. `id` is that of its `ToolCall`."""
 
     id: str
     output: str
@@ -22,27 +22,27 @@ class ToolResult(Struct, frozen=True):
 
 class Prompt(Struct, frozen=True):
     """
-    One request to a model. A body that is no request gives an empty one.
+    One request to a model. A body that is not a request gives an empty one.
 
-    Agents send the whole conversation with every request: `text` and `tool_results` hold all of it, in order.
+    Agents send the whole conversation with every request: `text` and `tool_results` contain all of it, in order.
     """
 
     model: str = ""
     stream: bool = False
     system: str = ""
-    last_user_text: str = ""  # what the person typed last: no tool results, none of the notes an agent adds
-    text: str = ""  # everything in words, whitespace kept: system, messages, tool results
-    tools: tuple[str, ...] = ()  # the names of the tools on offer
+    last_user_text: str = ""  # what the user typed last: without tool results and the notes that agents add
+    text: str = ""  # all text with its whitespace: system, messages, tool results
+    tools: tuple[str, ...] = ()  # names of the available tools
     tool_results: tuple[ToolResult, ...] = ()
     max_tokens: int | None = None
     temperature: float | None = None
     top_p: float | None = None
     session_id: str | None = None
-    conversation_id: str | None = None  # as the client named it, never made up from a response
+    conversation_id: str | None = None  # as the client named it, never taken from a response
 
 
-class Said(Struct, frozen=True):
-    """One message of the conversation that a request carries."""
+class Turn(Struct, frozen=True):
+    """One message of the conversation in a request."""
 
     role: str
     texts: list[str]
@@ -50,7 +50,7 @@ class Said(Struct, frozen=True):
 
 
 class _Ids(Struct, rename={"session_camel": "sessionId", "conversation_camel": "conversationId"}):
-    """Anybody may put anything there: only texts are taken."""
+    """Clients may put any JSON here: only strings are used."""
 
     session_id: object = None
     session_camel: object = None
@@ -65,8 +65,8 @@ class _Ids(Struct, rename={"session_camel": "sessionId", "conversation_camel": "
         return _text(self.conversation_id) or _text(self.conversation_camel)
 
 
-class Frame(_Ids):
-    """What the requests of all providers have in common."""
+class RequestFields(_Ids):
+    """Fields that the requests of all providers have in common."""
 
     model: str = ""
     stream: bool | None = None
@@ -78,28 +78,28 @@ class Frame(_Ids):
 _IDS = msgspec.json.Decoder(_Ids)
 
 
-def prompt_of(frame: Frame, said: list[Said], *, tools: Iterable[str], max_tokens: int | None) -> Prompt:
-    """The prompt made of what was said, and of what every provider names alike in its request."""
-    metadata = frame.metadata or _Ids()
-    texts = [text for one in said for text in (*(result.output for result in one.results), *one.texts) if text]
+def prompt_of(fields: RequestFields, turns: list[Turn], *, tools: Iterable[str], max_tokens: int | None) -> Prompt:
+    """The prompt of a request: its turns, and the common fields."""
+    metadata = fields.metadata or _Ids()
+    texts = [text for one in turns for text in (*(result.output for result in one.results), *one.texts) if text]
     return Prompt(
-        model=frame.model,
-        stream=frame.stream or False,
-        system="\n".join(text for one in said if one.role in ("system", "developer") for text in one.texts),
-        last_user_text=_newest(one.texts for one in reversed(said) if one.role == "user"),
+        model=fields.model,
+        stream=fields.stream or False,
+        system="\n".join(text for one in turns if one.role in ("system", "developer") for text in one.texts),
+        last_user_text=_newest(one.texts for one in reversed(turns) if one.role == "user"),
         text="\n".join(texts),
         tools=tuple(name for name in tools if name),
-        tool_results=tuple(result for one in said for result in one.results),
+        tool_results=tuple(result for one in turns for result in one.results),
         max_tokens=max_tokens,
-        temperature=frame.temperature,
-        top_p=frame.top_p,
-        session_id=frame.session() or metadata.session() or _session_of_user(_text(metadata.user_id) or ""),
-        conversation_id=frame.conversation() or metadata.conversation(),
+        temperature=fields.temperature,
+        top_p=fields.top_p,
+        session_id=fields.session() or metadata.session() or _session_of_user(_text(metadata.user_id) or ""),
+        conversation_id=fields.conversation() or metadata.conversation(),
     )
 
 
 def _session_of_user(user: str) -> str | None:
-    """Claude Code puts its session into the user's id: as JSON, before that as `user_…_account_…_session_<id>`."""
+    """The session that Claude Code puts into the user's id: as JSON, or in old versions `user_…_account_…_session_<id>`."""
     if user.startswith("{"):
         ids = decoded(_IDS, user)
         return ids.session() if ids else None
@@ -107,7 +107,7 @@ def _session_of_user(user: str) -> str | None:
 
 
 def _newest(messages: Iterable[list[str]]) -> str:
-    """Of the texts of each message, newest first: the first that a person typed, without an agent's wrapping."""
+    """The first text that the user typed, without an agent's wrapping. `messages`: texts of each, newest first."""
     for texts in messages:
         typed = "\n".join(text for text in texts if not _is_note(text)).strip()
         if typed.startswith("<session>") and typed.endswith("</session>"):
@@ -117,7 +117,7 @@ def _newest(messages: Iterable[list[str]]) -> str:
     return ""
 
 
-# What Claude Code, Codex and Gemini CLI put beside the words of their users
+# Tags of the notes that Claude Code, Codex and Gemini CLI add to the words of their users
 _NOTES = ("system-reminder", "environment_context", "user_instructions", "turn_aborted", "session_context")
 
 

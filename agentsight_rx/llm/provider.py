@@ -1,4 +1,4 @@
-"""What every provider gives: names to recognise it by, and functions from its JSON to `Prompt` and `Reply`."""
+"""The interface of a provider: names to recognise it by, and functions from its JSON to `Prompt` and `Reply`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class _Wrapped(Struct, gc=False):
 
 
 class IdentifyingFields(Struct, gc=False):
-    """What shows whose event it is. It is decoded once, whoever asks; what is deeper inside stays undecoded."""
+    """Fields of an event that identify the provider. They are decoded once for all providers; values inside them are not."""
 
     type: str = ""
     status: object = None
@@ -38,17 +38,17 @@ class IdentifyingFields(Struct, gc=False):
 
 
 class Provider(Struct, frozen=True):
-    """One way of talking to a model. Servers of many vendors speak it: the path decides, `hosts` only gives the label."""
+    """One dialect for talking to a model. Many vendors speak the same, so the path decides; `hosts` only gives the label."""
 
     name: str  # the dialect
-    label: str  # `gen_ai.provider.name` of OpenTelemetry where a host that nobody knows speaks it
+    label: str  # `gen_ai.provider.name` of OpenTelemetry for an unknown host that speaks it
     hosts: tuple[tuple[str, str], ...]  # (part of the lower-case host, its `gen_ai.provider.name`)
-    # Found in the path, without its query, of a request for an answer. What the groups `model` and `stream` find there
-    # need not be in the body. None: no model is asked in this dialect.
+    # Matches the path, without query, of a call to a model. Its groups `model` and `stream` stand in for these fields of the
+    # body. None: the dialect has no calls to a model.
     path: re.Pattern[str] | None
-    speaks: Callable[[IdentifyingFields], bool]  # does only this provider send such an event?
-    request: Callable[[bytes], Prompt]  # never raises: what is no request gives an empty Prompt
-    response: Callable[[bytes], Reply]  # of a body that is not streamed; never raises
+    speaks: Callable[[IdentifyingFields], bool]  # is such an event sent by this provider only?
+    request: Callable[[bytes], Prompt]  # never raises: a body that is not a request gives an empty Prompt
+    response: Callable[[bytes], Reply]  # for a body that is not streamed; never raises
     take: Take
     take_all: TakeAll | None = None
 
@@ -57,11 +57,11 @@ class Provider(Struct, frozen=True):
         return StreamReader(self.take, self.take_all)
 
     def is_call(self, target: str, /) -> bool:
-        """True if a request for `target` (path, perhaps with a query) asks a model for an answer."""
+        """True if a request for `target` (path, perhaps with a query) is a call to a model."""
         return self._found(target) is not None
 
     def prompt(self, body: bytes, target: str, /) -> Prompt:
-        """What a request asks; where its body does not name the model, the path may. Never raises."""
+        """The prompt of a request; the path may name a model that the body does not. Never raises."""
         prompt = self.request(body)
         found = self._found(target)
         named = found.groupdict() if found else {}

@@ -1,4 +1,4 @@
-"""SseEvents -> Reply: put one streamed answer together. What the events mean is the provider's part."""
+"""SseEvents -> Reply: put one streamed answer together. The provider says what the events mean."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from ..events import Reply, SseEvent, ToolCall, Usage
 
 __all__ = ["Call", "Draft", "Place", "StreamReader", "Take", "TakeAll", "counted", "largest"]
 
-Place: TypeAlias = tuple[int, int, int]  # (output, kind, part): where a piece of text belongs; the order of the answer
+Place: TypeAlias = tuple[int, int, int]  # (output, kind, part) of a piece of text; they sort in the order of the answer
 
 
 class Call(Struct, array_like=True):
-    """A tool call in the making. `whole` is its input where that came in one piece; `parts` go before it."""
+    """An unfinished tool call. `whole` is its input if that came in one piece; `parts` override it."""
 
     id: str = ""
     name: str = ""
@@ -29,24 +29,24 @@ class Call(Struct, array_like=True):
 
 
 class Draft(Struct, array_like=True):
-    """An answer in the making. Parts are joined once, when the reply is asked for."""
+    """An unfinished answer. Parts are joined once, in `reply`."""
 
     id: str = ""
     model: str = ""
     text: list[str] = []
     thinking: list[str] = []
     calls: dict[int, Call] = {}  # by the index the provider gives them
-    choices: dict[int, str | None] = {}  # finish reason of each choice that was seen; 0 is the one we tell
+    choices: dict[int, str | None] = {}  # finish reason of each choice that was seen; only choice 0 is in the reply
     usage: Usage | None = None
     error: str | None = None
     ended: bool = False
     unknown: int = 0
-    texts: dict[Place, list[str]] = {}  # instead of `text` and `thinking` where a later event may replace what was said
+    texts: dict[Place, list[str]] = {}  # used instead of `text` and `thinking` if later events may replace earlier text
     thoughts: dict[Place, list[str]] = {}
-    items: dict[str, int] = {}  # the output of each item that does not say it with every event
+    items: dict[str, int] = {}  # output of each item, for events that only have the id of the item
 
     def call(self, index: int) -> Call:
-        """The call of that index, begun here if it is new."""
+        """The call with that index; a new one if there is none."""
         call = self.calls.get(index)
         if call is None:
             call = self.calls[index] = Call()
@@ -66,18 +66,18 @@ class Draft(Struct, array_like=True):
 
 
 def _in_order(texts: dict[Place, list[str]]) -> list[str]:
-    return [said for place in sorted(texts) if (said := "".join(texts[place]))]
+    return [text for place in sorted(texts) if (text := "".join(texts[place]))]
 
 
-# Puts what an event says into the draft. True if it carried content, None if the provider does not know such an event.
+# Adds an event to the draft. True if it carried content; None if it is not an event of this provider.
 Take: TypeAlias = Callable[[Draft, SseEvent], bool | None]
-# The same for many events at once, which is faster. How many carried content; None, and nothing is done, where they have to be
-# looked at one by one.
+# The same for many events at once, which is faster. Returns how many carried content; None, and nothing is done, if they must
+# be taken one by one.
 TakeAll: TypeAlias = Callable[[Draft, Sequence[SseEvent]], int | None]
 
 
 class StreamReader:
-    """Reads the events of one answer. It never raises, whatever it is fed."""
+    """Reads the events of one answer. It never raises."""
 
     __slots__ = ("_draft", "_take", "_take_all")
 
@@ -88,7 +88,7 @@ class StreamReader:
 
     @property
     def ended(self) -> bool:
-        """True once the stream has said that it is over: its own end mark, or an error."""
+        """True once the stream had its own end mark or an error."""
         return self._draft.ended
 
     @property
@@ -96,14 +96,14 @@ class StreamReader:
         """
         True if every choice seen so far has its finish reason.
 
-        Where a stream has no end mark but its HTTP body ended properly, the answer is whole if this is True.
+        If a stream has no end mark but its HTTP body ended properly, the answer is complete if this is True.
         """
         reasons = self._draft.choices.values()
         return bool(reasons) and None not in reasons
 
     @property
     def unknown(self) -> int:
-        """How many events were ignored: broken JSON, or nothing this provider is known to send."""
+        """How many events were ignored: invalid JSON, or unknown for this provider."""
         return self._draft.unknown
 
     def feed(self, event: SseEvent, /) -> bool:
@@ -111,7 +111,7 @@ class StreamReader:
         content = self._take(self._draft, event)
         if content is not None:
             return content
-        if event.event == "error":  # a proxy's own words
+        if event.event == "error":  # sent by a proxy
             self._draft.error = event.data
             self._draft.ended = True
         else:
@@ -119,7 +119,7 @@ class StreamReader:
         return False
 
     def feed_all(self, events: Sequence[SseEvent], /) -> int:
-        """Take many events. How many of them carried content."""
+        """Take many events; return how many carried content."""
         if self._take_all is not None and len(events) > 1:
             content = self._take_all(self._draft, events)
             if content is not None:
@@ -127,7 +127,7 @@ class StreamReader:
         return sum(map(self.feed, events))
 
     def reply(self) -> Reply:
-        """What was said so far."""
+        """The answer so far."""
         return self._draft.reply()
 
     def snapshot(self) -> bytes:
@@ -149,7 +149,7 @@ def largest(first: Usage, second: Usage) -> Usage:
 
 
 def counted(old: Usage | None, sent: Usage | None) -> Usage | None:
-    """The larger of both, field by field as `sent`, where `input` includes the cached; then without what the cache gave."""
+    """The larger of both, field by field. `input` of `sent` includes the cached tokens, `input` of the result does not."""
     if sent is None:
         return old
     if old:

@@ -1,4 +1,4 @@
-"""Every provider, and how to find the one that a request or a stream belongs to."""
+"""All providers, and how to find the one that a request or a stream belongs to."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ _BY_NAME = {provider.name: provider for provider in PROVIDERS}
 
 
 def provider_named(name: str | None, /) -> Provider | None:
-    """The provider of that dialect; None where there is none."""
+    """The provider of that dialect; None if there is none."""
     return _BY_NAME.get(name) if name else None
 
 
 def provider_label(host: str, /) -> str:
-    """`gen_ai.provider.name` of OpenTelemetry for a host; the host itself, port included, where it is nobody we know."""
+    """`gen_ai.provider.name` of OpenTelemetry for a host; for an unknown one the host itself with its port."""
     lower = host.lower()
     return next((label for part, label in _HOSTS if part in lower), host)
 
 
 def find(host: str, target: str, /) -> Provider | None:
     """
-    The provider whose API a request for `target` (path, perhaps with a query) calls; None if it asks no model.
+    The provider whose API a request for `target` (path, perhaps with a query) calls; None if it is not a call to a model.
 
-    The path decides, since many hosts speak the same dialect; the host chooses where two providers know the path.
+    The path decides, since many hosts speak the same dialect. The host decides only if two providers match the path.
     """
     lower = host.lower()
     takers = [provider for provider in PROVIDERS if provider.is_call(target)]
@@ -52,6 +52,6 @@ def find(host: str, target: str, /) -> Provider | None:
 
 
 def dialect_of(event: SseEvent, /) -> Provider | None:
-    """The provider that sends such an event; None where it could be anybody's, so ask again with the next one."""
+    """The provider that sends such an event; None if several could: try again with the next event."""
     fields = decoded(_FIELDS, event.data) if event.data.lstrip(" \t\r\n").startswith("{") else None
     return next((provider for provider in PROVIDERS if provider.speaks(fields)), None) if fields else None

@@ -17,7 +17,8 @@ from ..events import Channel, RpcMessage, StdioChunk, StdioClose, StdioEvent
 from ..loss import Reason
 from ..sessions.channel import EVERY, ChannelLine, JoinedChannel
 from ..sessions.rpc import Conversation, Request, Requests
-from ..wire.jsonrpc import RpcText, decode_line, is_binary
+from ..wire.jsonrpc import RpcText, decode_line
+from ..wire.lines import is_binary
 
 __all__ = ["parse_jsonrpc"]
 

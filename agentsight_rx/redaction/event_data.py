@@ -1,4 +1,4 @@
-"""Data of the events of one stream -> the same without secrets, also those that are cut into the texts of several events."""
+"""Data of the events of one stream -> the same without secrets, even if a secret is split over several events."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ __all__ = ["mask_events"]
 
 _Path: TypeAlias = tuple[Any, ...]
 
-# What tells apart texts at the same place of different events: which block, choice, item or tool call they go on with
+# Members that say which block, choice, item or tool call a text continues: with them, texts at one place belong together
 _WHICH = ("type", "index", "output_index", "content_index", "item_id")
 
 
 class _Text(Struct):
-    """`holder[key]`, in the event of this number; and what of its bytes is to go: (start, end, what comes into its place)."""
+    """The text `holder[key]` in the event of this number. `marks`: its bytes to replace, as (start, end, replacement)."""
 
     event: int
     holder: Any
@@ -32,11 +32,11 @@ class _Text(Struct):
 
 def mask_events(datas: Sequence[str], redactor: Redactor, /, *, cut: bool = False) -> list[str]:
     """
-    The data of each event, JSON or not. Texts at the same place of several events are looked at as one, those of one block and
-    those of all blocks, since a reader may join these too; then each event by itself.
+    The data of each event, JSON or not. Texts at the same place in several events are searched as one: those of one block, and
+    those of all blocks, since a reader may join these too. Then each event is searched alone.
 
-    A label stands where its secret begins; the rest of it is gone from the later events. JSON is encoded anew only where it
-    held such a secret. `cut`: events are missing behind these, or between them.
+    A label replaces a secret where it begins; the rest of the secret is removed from the later events. JSON is encoded again
+    only if it held such a secret. `cut`: events are missing after these or between them.
     """
     made = list(datas)
     values = [_decoded(data) for data in datas]
@@ -63,7 +63,7 @@ def _decoded(data: str) -> Any:
 
 
 def _texts(event: int, value: Any, datas: list[str]) -> Iterator[_Text]:
-    """Every text of a JSON value, with the names that lead to it; or the whole of what is none."""
+    """Every text of a JSON value, with the names that lead to it; or the whole data if it is not JSON."""
     if not isinstance(value, dict | list):
         yield _Text(event, datas, key=event, data=_bytes(datas[event]), names=(), exact=())
         return
@@ -89,7 +89,7 @@ def _bytes(text: str) -> bytes:
 
 
 def _mark(texts: Sequence[_Text], redactor: Redactor, cut: bool) -> None:
-    """Mark the secrets of what the texts are together."""
+    """Mark the secrets in the joined texts."""
     joined = b"".join([text.data for text in texts])
     found = find_secrets(joined, cut=cut)
     at, start = 0, 0

@@ -1,4 +1,4 @@
-"""Names -> whether what they name is a secret: fields of HTTP heads, and the flags and variables of commands."""
+"""Names -> whether their values are secrets: fields of HTTP heads, and flags and variables of commands."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .shapes import RUNS, Secret, kind_of
 
 __all__ = ["SECRET_HEADERS", "find_fields", "is_secret_header", "mask_command", "mask_field", "mask_words"]
 
-# The whole value is a secret: of cookies the values, of credentials what stands behind the name of the scheme
+# Fields whose whole value is a secret; of cookies the values, of credentials the part after the name of the scheme
 SECRET_HEADERS = frozenset(
     {
         "aeg-sas-key",
@@ -60,7 +60,7 @@ SECRET_HEADERS = frozenset(
 )
 _HEADER_ENDS = ("-token", "-api-key", "-apikey", "-secret", "-password", "-authorization", "-accesstoken", "-access-key")
 
-# IANA's HTTP authentication schemes (RFC 9110 16.4.1) and those of clouds. What begins with another word is secret as a whole.
+# IANA's HTTP authentication schemes (RFC 9110 16.4.1) and those of clouds. A value with another first word is secret as a whole
 _SCHEME = re.compile(
     rb"(?i)(?:apikey|aws4-hmac-sha256|basic|bearer|concealed|digest|dpop|gnap|goog4-rsa-sha256|hawk|hoba|key|mac|mutual|negotiate|"
     rb"ntlm|oauth|privatetoken|scram-sha-1|scram-sha-256|sharedkey|sharedkeylite|token|vapid)[ \t]+(?=\S)"
@@ -68,7 +68,7 @@ _SCHEME = re.compile(
 _CREDENTIALS = ("authorization", "authentication", "x-auth")
 _PAIR = re.compile(rb"[ \t]*([^=;]*=)?[ \t]*\"?([^;\"]*)\"?")
 
-# Of sec-websocket-protocol, whose other values are names of protocols: `openai-insecure-api-key.sk-…`
+# Values of sec-websocket-protocol, such as `openai-insecure-api-key.sk-…`; its other values are names of protocols
 _PROTOCOL = re.compile(rb"[^\s,]+")
 _PROTOCOL_NAME = re.compile(
     rb"(?i)base64url\.bearer\.authorization\.k8s\.io\.|[\w.-]{0,80}?(?:api-?key|token|bearer|secret|authorization)[.:_-]"
@@ -79,12 +79,12 @@ _FIELD = re.compile(rb"\n(?:[<>] )?([A-Za-z][A-Za-z0-9-]{2,60})[ \t]{0,16}:")
 
 
 def is_secret_header(name: str, /) -> bool:
-    """Is the value of this field (lower-case name) a secret? `sec-websocket-protocol` may hold one: that is for mask_field."""
+    """Is the value of this field (lower-case name) a secret? `sec-websocket-protocol` may hold one: use mask_field."""
     return name in SECRET_HEADERS or name.endswith(_HEADER_ENDS)
 
 
 def mask_field(name: str, value: str, redactor: Redactor, /) -> str:
-    """The value of a secret field, or of `sec-websocket-protocol`, with labels; its form stays."""
+    """The value of a secret field, or of `sec-websocket-protocol`, with labels; the rest of its syntax stays."""
     data = value.encode("utf-8", "surrogatepass")
     made = redactor.replaced(data, _secrets_of_field(name, data))
     return value if made is data else made.decode("utf-8", "surrogatepass")
@@ -107,7 +107,7 @@ def _secrets_of_field(name: str, data: bytes) -> Iterator[Secret]:
 
 
 def _secrets_of_cookie(data: bytes, *, first_only: bool) -> Iterator[Secret]:
-    """RFC 6265: `name=value` pairs; of Set-Cookie the first is the cookie and the others are its attributes."""
+    """RFC 6265: `name=value` pairs. In Set-Cookie the first is the cookie and the others are its attributes."""
     place = 0
     while place < len(data):
         pair = _PAIR.match(data, place)
@@ -123,14 +123,14 @@ def _secrets_of_cookie(data: bytes, *, first_only: bool) -> Iterator[Secret]:
 
 
 def find_fields(data: bytes, /) -> list[Secret]:
-    """The values of secret fields in raw bytes that may hold HTTP heads, folded lines too; `data` goes on behind its end."""
+    """The values of secret fields in raw bytes that may hold HTTP heads, with folded lines; more may follow `data`."""
     found: list[Secret] = []
     for field in _FIELD.finditer(data):
         name = field[1].decode().lower()
         if is_secret_header(name) or name == "sec-websocket-protocol":
             value = RUNS["line"].match(data, field.end())
             end = value.end() if value else field.end()
-            goes_on = end >= len(data) - 1  # all but the line end at most: the next line may be folded
+            goes_on = end >= len(data) - 1  # nothing but a line end may follow in `data`: the next line may be folded
             found.append(Secret(field.end(), end, name, "line" if goes_on else ""))
     return found
 
@@ -162,7 +162,7 @@ _KIND = "argument"
 
 
 def mask_words(argv: tuple[str, ...], redactor: Redactor, /, *, cut: bool = False) -> tuple[str, ...]:
-    """The words of a command without secrets; `argv` itself if there are none. `cut`: the last one was not seen to its end."""
+    """The words of a command without secrets; `argv` itself if there are none. `cut`: the end of the last one is missing."""
     words = [word.encode("utf-8", "surrogatepass") for word in argv]
     client = bool(words) and words[0].rsplit(b"/", 1)[-1] in _CLIENTS
     made: list[str] = []
@@ -193,7 +193,7 @@ def _secrets_of_word(before: bytes, word: bytes, client: bool, cut: bool) -> Ite
 
 
 def mask_command(command: str, redactor: Redactor, /) -> str:
-    """A line of a shell without secrets; `command` itself if there are none."""
+    """A shell command line without secrets; `command` itself if there are none."""
     data = command.encode("utf-8", "surrogatepass")
     made = redactor.replaced(data, [*_secrets_of_command(data), *find_secrets(data)])
     return command if made is data else made.decode("utf-8", "surrogatepass")

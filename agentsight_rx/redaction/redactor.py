@@ -1,4 +1,4 @@
-"""Bytes -> where secrets stand in them: shapes of known keys, tokens behind their names, passwords and parameters of URLs."""
+"""Bytes -> the secrets in them: known shapes of keys, tokens after their names, passwords and parameters of URLs."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from .shapes import RUNS, SMALL, SPECIAL, Secret, find_shapes, hinted, kind_of, 
 
 __all__ = ["PEM_MOST", "Redactor", "find_parameters", "find_secrets", "is_secret_parameter", "settled"]
 
-# RFC 7468, and the armour of PGP. In JSON its lines end with the two characters \n. A prose mention has no base64 behind it.
+# RFC 7468, and the armour of PGP. In JSON its lines end with the two characters \n. A mention in prose has no base64 after it.
 _PEM_FIND = b"-----BEGIN"
 _PEM_BEGIN = re.compile(rb"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
 _PEM_BODY = re.compile(rb"(?:\s|\\[nrt]|\\){0,16}(?:[A-Za-z0-9+/=]{16}|[A-Z][A-Za-z-]{2,40}: )")
-_PEM_BODY_MOST = 80  # bytes that it looks at
+_PEM_BODY_MOST = 80  # bytes that it matches at most
 _PEM_END = re.compile(rb"-----END[A-Z0-9 ]{0,50}(?:-----)?")
 PEM_MOST = 65_536
 
@@ -39,10 +39,10 @@ def is_secret_parameter(name: bytes, /) -> bool:
 
 def find_secrets(data: bytes, *, cut: bool = False) -> Sequence[Secret]:
     """
-    The secrets of `data`, in no order; some may overlap. With `cut` the data may go on: what began at its end is one too,
-    however short it is, and parameters count although the `?` in front of them was not seen.
+    The secrets of `data`, in no order; some may overlap. `cut`: the data may continue. Then a secret that only begins at its
+    end counts too, however short, and so do parameters whose `?` was not seen.
 
-    Takes time linear in `data`, whatever it holds.
+    Takes time linear in the size of `data`, whatever it contains.
     """
     suspicious = len(data) >= SMALL or hinted(data.decode("latin-1"))
     if not suspicious and not cut:
@@ -67,13 +67,13 @@ def find_parameters(data: bytes, /, *, cut: bool = False) -> list[Secret]:
 
 
 class Redactor:
-    """Puts `[redacted:KIND:HMAC]` into the place of secrets: the same for the same secret, as long as the key is the same."""
+    """Replaces secrets by `[redacted:KIND:HMAC]`. Under one key, equal secrets get equal labels."""
 
     def __init__(self, key: bytes) -> None:
         self._key = key
 
     def label(self, kind: str, secret: bytes, /) -> bytes:
-        """8 hexadecimal digits of HMAC-SHA256 (RFC 2104). A private key is the same however its lines are broken."""
+        """With 8 hexadecimal digits of HMAC-SHA256 (RFC 2104). Line breaks in a private key do not change it."""
         named = "".join(letter for letter in kind if letter == "-" or "a" <= letter <= "z")[:40] or "secret"
         value = _WITHOUT_BREAKS.sub(b"", secret) if kind == "private-key" else secret
         return b"[redacted:%b:%b]" % (named.encode(), hmac.digest(self._key, value, "sha256").hex()[:8].encode())
@@ -84,7 +84,7 @@ class Redactor:
         return self.replaced(data, found) if found else data
 
     def finds(self, text: str, /) -> bool:
-        """Is there a secret in this text? The first look at many texts, joined."""
+        """Is there a secret in this text? A fast check of many texts, joined."""
         if len(text) < SMALL:
             return hinted(text) and bool(find_secrets(text.encode("latin-1", "replace")))
         return bool(find_secrets(text.encode("latin-1", "replace")))
@@ -114,7 +114,7 @@ _WITHOUT_BREAKS = re.compile(rb"\\[nrt]|[\s\\]")
 
 
 def settled(data: bytes, found: Iterable[Secret], /) -> list[Secret]:
-    """In order and without overlaps; what is a label already is none. Of two for the same bytes the more special kind stays."""
+    """In order, without overlaps and without labels. Of two for the same bytes, the one of the more special kind stays."""
     labels = [hit.span() for hit in _LABEL.finditer(data)] if _LABEL_HINT in data else []
     kept: list[Secret] = []
     place = 0
@@ -124,7 +124,7 @@ def settled(data: bytes, found: Iterable[Secret], /) -> list[Secret]:
         inside = place < len(labels) and labels[place][0] <= secret.start and secret.end <= labels[place][1]
         if inside or (secret.start == secret.end and not secret.run):
             continue
-        if kept and secret.start < kept[-1].end + bool(kept[-1].run):  # an open one ends where the data does
+        if kept and secret.start < kept[-1].end + bool(kept[-1].run):  # an open one ends with the data
             if secret.end > kept[-1].end:
                 kept[-1] = kept[-1]._replace(end=secret.end, run=secret.run)
             elif secret.end == kept[-1].end and secret.run and not kept[-1].run:
@@ -146,14 +146,14 @@ def _find_pem(data: bytes, cut: bool, found: list[Secret]) -> None:
             continue
         body = _PEM_BODY.match(data, begin.end())
         if body is None and not (cut and len(data) - begin.end() < _PEM_BODY_MOST):
-            continue  # a mention, and a key may stand right behind it
+            continue  # a mention; a key may follow right after it
         matched = RUNS["pem"].match(data, begin.end(), begin.end() + PEM_MOST)
         stop = matched.end() if matched else begin.end()
         end = _PEM_END.search(data, begin.end(), stop)
         if end is None and cut and stop == len(data):
             done = stop
             found.append(Secret(begin.start(), done, "private-key", "pem"))
-        elif body:  # a backslash behind an unfinished one escapes the quote that follows
+        elif body:  # a backslash after an unfinished key escapes the quote that follows
             done = end.end() if end else begin.start() + len(data[begin.start() : stop].rstrip(b"\\"))
             found.append(Secret(begin.start(), done, "private-key"))
 
@@ -168,7 +168,7 @@ def _find_userinfo(data: bytes, found: list[Secret]) -> None:
 
 
 def _find_open_userinfo(data: bytes, found: list[Secret]) -> None:
-    """At the end of a piece: whether it is a password or a port shows only behind it."""
+    """At the end of a piece, a password cannot be distinguished from a port: more must follow."""
     place = data.rfind(b"://", max(0, len(data) - 800))
     open_end = _USERINFO_CUT.match(data, place) if place >= 0 else None
     if open_end is not None:
@@ -176,7 +176,7 @@ def _find_open_userinfo(data: bytes, found: list[Secret]) -> None:
 
 
 def _parameters_of_urls(data: bytes) -> list[Secret]:
-    """Those behind a `?`."""
+    """Those after a `?`."""
     found: list[Secret] = []
     at = data.find(b"?")
     while at >= 0:
@@ -184,9 +184,9 @@ def _parameters_of_urls(data: bytes) -> list[Secret]:
             at = data.find(b"?", at + 1)
             continue
         end = _QUERY_END.match(data, at)
-        behind = end.end() if end else at + 1
-        found += _parameters(data, at, behind, False)
-        at = data.find(b"?", behind)
+        stop = end.end() if end else at + 1
+        found += _parameters(data, at, stop, False)
+        at = data.find(b"?", stop)
     return found
 
 

@@ -1,4 +1,4 @@
-"""Bytes -> the keys that are known by how they begin: `sk-…`, `ghp_…`, `eyJ…`, and tokens behind `Bearer`."""
+"""Bytes -> the keys that are recognised by their beginning: `sk-…`, `ghp_…`, `eyJ…`, and tokens after `Bearer`."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ __all__ = ["RUNS", "SMALL", "SPECIAL", "Secret", "find_shapes", "hinted", "kind_
 
 class Secret(NamedTuple):
     """
-    `data[start:end]` is a secret. `run` is "" where it has ended, else the name in RUNS of what it consists of: it reached
-    the end of data that goes on, so that what follows may belong to it.
+    `data[start:end]` is a secret. `run` is "" if it has ended. Otherwise it reached the end of data that may continue, and
+    `run` is the name in RUNS of the bytes it may continue with.
     """
 
     start: int
@@ -21,7 +21,7 @@ class Secret(NamedTuple):
     run: str = ""
 
 
-# What a secret consists of: used to go on with one that was cut
+# The bytes a secret may consist of: how far one that was cut continues
 RUNS = {
     name: re.compile(pattern)
     for name, pattern in {
@@ -32,7 +32,7 @@ RUNS = {
         "capitals": rb"[A-Z0-9]*",
         "dotted": rb"[A-Za-z0-9_.-]*",
         "token": rb"[A-Za-z0-9._~+/-]*=*",
-        "base64": rb"[A-Za-z0-9+/_-]*=*",  # with what other keys consist of: cut, `…_key = sk` may begin one
+        "base64": rb"[A-Za-z0-9+/_-]*=*",  # with the bytes of other keys: when cut, `…_key = sk` may begin one
         "password": rb"[^\s/\"'<>\\?#@]*",
         "parameter": rb"[^&#\s\"'<>\\]*",
         "pem": rb"[A-Za-z0-9+/=\s:,.()@_<>\\-]*",
@@ -43,10 +43,10 @@ RUNS = {
 
 class _Shape(NamedTuple):
     """
-    A secret that is known by how it begins. Behind `begin` the whole of it is `rest`, and what it consists of is `run`.
+    A secret that is recognised by its beginning. After `begin` its pattern is `rest`, and `run` the bytes it consists of.
 
-    Where it does not fit, nothing that begins alike later in the same run (of a dotted one: up to its first dot) fits either:
-    so a run is tried once, however often a key seems to begin in it. Of one that is `named`, `begin` is its name and no part.
+    If it does not match, no later beginning in the same run (of a dotted one: up to its first dot) matches either. So each run
+    is tried once, however many keys seem to begin in it. `named`: `begin` is a name before the secret, not a part of it.
     """
 
     kind: str
@@ -56,15 +56,15 @@ class _Shape(NamedTuple):
     named: bool = False
 
 
-# Long and with a digit; and with a capital letter or a long stretch without separators: `sk-learn-v2-contrib-module` stays
+# With a digit, and with a capital letter or 16 characters without separators: so `sk-learn-v2-contrib-module` is no secret
 _RANDOM = r"(?=[A-Za-z_-]*[0-9])(?:(?=[a-z0-9_-]*[A-Z])|(?=(?:[a-z0-9]{0,15}[_-])*[a-z0-9]{16}))"
-# At least 8, and no word: with a digit, a capital behind a small letter, padding, or very long
+# At least 8 characters that are not a word: a digit, a capital after a small letter, padding, or 20 characters and more
 _TOKEN = (
     r"(?=[A-Za-z._~+/-]*[0-9]|[A-Z0-9._~+/-]*[a-z][a-z0-9._~+/-]*[A-Z]|[A-Za-z0-9._~+/-]*=|[A-Za-z0-9._~+/-]{20})"
     r"[A-Za-z0-9._~+/-]{7,}[A-Za-z0-9_~+/-]=*"
 )
 _AWS_SECRET = r"[A-Za-z0-9+/]{40}(?![A-Za-z0-9+/=])"
-_IS = r"[\"'\\]{0,4}[ \t]{0,8}[=:][ \t]{0,8}[\"'\\]{0,4}"  # between a name and its value, JSON in JSON too
+_IS = r"[\"'\\]{0,4}[ \t]{0,8}[=:][ \t]{0,8}[\"'\\]{0,4}"  # between a name and its value, also in JSON in JSON
 
 _SHAPES = (
     _Shape("anthropic", "sk-ant-", rf"{_RANDOM}[A-Za-z0-9_-]{{13,}}", "key"),
@@ -88,12 +88,12 @@ _SHAPES = (
     _Shape("aws-secret", f"SecretAccessKey{_IS}", _AWS_SECRET, "base64", True),
 )
 _BEGINS = re.compile("|".join(f"({shape.begin})" for shape in _SHAPES).encode())
-_ANY_BEGIN = re.compile("|".join(shape.begin for shape in _SHAPES).encode())  # without groups a search is 50 times as fast
+_ANY_BEGIN = re.compile("|".join(shape.begin for shape in _SHAPES).encode())  # a search without groups is 50 times as fast
 _RESTS = [re.compile(shape.rest.encode()) for shape in _SHAPES]
 
-# How the beginnings are found in a long text. A search for several letters branches at each, which costs 8 to 50 µs in 60 KB
-# that the processor has not seen before, according to how common the letters are; `re` for one letter and a look back
-# 17 µs, however many it looks back for; a search for one letter 1 µs, and 0.1 µs a time that it is there.
+# How the beginnings are found in a long text. In 60 KB that are not in the cache, a search for several letters branches at each
+# and takes 8 to 50 µs, depending on how common they are; `re` for one letter with look-behinds takes 17 µs, however many there
+# are; a search for one rare letter takes 1 µs, and 0.1 µs for each hit.
 _LOOK_BACK = (
     re.compile(rb"-(?:(?<=(sk-))|(?<=(xox[a-z]-))|(?<=(glpat-)))"),
     re.compile(
@@ -105,21 +105,21 @@ _BY_LETTER = (
     (b"eyJ", b"J"), (b"AIza", b"z"), (b"AKIA", b"K"), (b"ASIA", b"S"), (b"ya29.", b"9"), (b"Bearer", b"B"),
     (b"ecretAccessKey", b"K"),
 )  # fmt: skip
-_BY_LETTER_MOST = 64  # then the text itself is searched for: in base64 no letter is rare
-SMALL = 2000  # bytes up to which hinted is the faster first look
+_BY_LETTER_MOST = 64  # hits; then the whole text is searched for: in base64 no letter is rare
+SMALL = 2000  # bytes; up to this size `hinted` is the faster first check
 
-# Not inside a word. The last letter of an escape (\n, \u003c, %3D) or of a colour of a terminal is no word.
+# Not inside a word. The last letter of an escape (\n, \u003c, %3D) or of a terminal colour is not part of a word.
 _BOUNDARY = re.compile(
     rb"(?:(?<![A-Za-z0-9])|(?<=\\[abefnrtv])|(?<=\\u[0-9A-Fa-f]{4})|(?<=\\x[0-9A-Fa-f]{2})|(?<=%[0-9A-Fa-f]{2})|(?<=[0-9\[]m))"
 )
 
-_WINDOW = 29_000  # CPython looks for 6 bytes and more up to four times as fast in less than 30,000 bytes
+_WINDOW = 29_000  # bytes; in less than 30,000, CPython finds 6 bytes and more up to four times as fast
 
 SPECIAL = frozenset(shape.kind for shape in _SHAPES)
 
 
 def kind_of(secret: bytes, /) -> str:
-    """The kind of key that this is as a whole, or ""."""
+    """The kind of key that `secret` is as a whole; "": none."""
     begin = _BEGINS.match(secret)
     if begin is None or begin.lastindex is None:
         return ""
@@ -129,9 +129,9 @@ def kind_of(secret: bytes, /) -> str:
 
 def hinted(text: str) -> bool:
     """
-    False: this short text holds nothing that a secret begins with.
+    False: this short text contains no beginning of a secret.
 
-    Each search takes 20 ns, one for a single letter 8: so those go before the others that need them.
+    A search takes 20 ns, one for a single letter 8. So each letter is searched for before the texts that contain it.
     """
     return (
         "@" in text
@@ -150,7 +150,7 @@ def hinted(text: str) -> bool:
 
 
 def _begins(data: bytes) -> Iterator[re.Match[bytes]]:
-    """The places where a shape may begin; those of each beginning in order."""
+    """The places where a shape may begin, in order for each beginning."""
     if len(data) < SMALL:
         for hit in _ANY_BEGIN.finditer(data):
             yield from _begin_at(data, hit.start())
@@ -170,7 +170,7 @@ def _begin_at(data: bytes, place: int) -> Iterator[re.Match[bytes]]:
 
 
 def places_by_letter(data: bytes, text: bytes, letter: bytes, /) -> Iterator[int]:
-    """Where `text` stands in `data`, found by a letter of it that is rare."""
+    """The places of `text` in `data`, found by a rare letter of it."""
     before = text.index(letter)
     at = data.find(letter, before)
     for _ in range(_BY_LETTER_MOST):
@@ -184,7 +184,7 @@ def places_by_letter(data: bytes, text: bytes, letter: bytes, /) -> Iterator[int
 
 
 def places(data: bytes, text: bytes, start: int = 0) -> Iterator[int]:
-    """Where `text` stands in `data`."""
+    """The places of `text` in `data`."""
     at = _next(data, text, start)
     while at >= 0:
         yield at
@@ -203,23 +203,23 @@ def _next(data: bytes, text: bytes, start: int) -> int:
 
 
 def find_shapes(data: bytes, cut: bool, found: list[Secret], /) -> None:
-    """Add the shapes in `data` to `found`; with `cut` also one that has only begun at its end."""
-    tried: dict[bytes, int] = {}  # by beginning: up to where its last run goes, of a dotted one its first part
-    ends: dict[bytes, int] = {}  # by beginning, since only those of one kind come in order: where the last run ends
+    """Add the shapes in `data` to `found`; with `cut` also one that only begins at its end."""
+    tried: dict[bytes, int] = {}  # by beginning: the end of its last run, of a dotted one the end of the first part
+    ends: dict[bytes, int] = {}  # by beginning, since only the places of one are in order: the end of its last run
     for begin in _begins(data):
-        at, behind = begin.span()
+        at, after = begin.span()
         shape, rest = _SHAPES[(begin.lastindex or 1) - 1], _RESTS[(begin.lastindex or 1) - 1]
         if at < tried.get(begin[0], 0) or not (shape.named or _BOUNDARY.match(data, at)):
             continue
-        if behind > ends.get(begin[0], -1):
-            ends[begin[0]] = _end_of(shape.run, data, behind)
+        if after > ends.get(begin[0], -1):
+            ends[begin[0]] = _end_of(shape.run, data, after)
         end = ends[begin[0]]
-        tried[begin[0]] = _end_of("key", data, behind) if shape.run == "dotted" else end
-        start = behind if shape.named else at
+        tried[begin[0]] = _end_of("key", data, after) if shape.run == "dotted" else end
+        start = after if shape.named else at
         if cut and end == len(data):
             found.append(Secret(start, end, shape.kind, shape.run))
             continue
-        whole = rest.match(data, behind)
+        whole = rest.match(data, after)
         if whole is not None:
             kind = kind_of(whole[0]) if shape.named else ""
             found.append(Secret(start, whole.end(), kind or shape.kind))

@@ -1,4 +1,4 @@
-"""Pieces of a byte stream -> the same without secrets, also those that are cut: nothing is held back for it."""
+"""Pieces of a byte stream -> the same without secrets, even cut ones, without holding any bytes back."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from .shapes import RUNS, Secret
 
 __all__ = ["SecretStream"]
 
-_TAIL = 64  # bytes kept of what went out: the longest beginning of a secret, or name of a header with the line end before it
-_LINE_MOST = 65_536  # of a header value
+_TAIL = 64  # last bytes of the output that are kept: the longest beginning of a secret, or a line end and the name of a header
+_LINE_MOST = 65_536  # bytes of a header value
 _PEM_END = b"-----END"
 
 _STARS = bytes(byte if byte in b"\r\n" else b"*"[0] for byte in range(256))
@@ -17,29 +17,28 @@ _STARS = bytes(byte if byte in b"\r\n" else b"*"[0] for byte in range(256))
 
 class SecretStream:
     """
-    What one direction of a connection, a channel or a body has shown so far, as far as secrets go.
+    Masks one direction of a connection, a channel or a body.
 
-    A secret that began in an earlier piece is overwritten by `*`, byte by byte and up to the end of what it may consist of.
-    So is one that has only begun at the end of a piece. Only what already went out is kept, so a snapshot tells no secret.
+    A secret that began in an earlier piece is overwritten by `*`, byte by byte, as far as it may continue. So is one that only
+    begins at the end of a piece. Only masked output is kept, so a snapshot contains no secret.
     """
 
     __slots__ = ("_run", "_spent", "_tail", "offset")
 
     def __init__(self) -> None:
-        self.offset = -1  # where the next piece is expected; for who feeds it
-        self._tail = b"\n"  # the beginning counts as that of a line
-        self._run = ""  # what the secret consists of that has not ended, "" if there is none, "fold" behind the end of its line
-        self._spent = 0  # bytes of it so far
+        self.offset = -1  # where the next piece is expected; only the caller uses it
+        self._tail = b"\n"  # the stream begins at the beginning of a line
+        self._run = ""  # name in RUNS of the unfinished secret; "": there is none; "fold": after the end of its line
+        self._spent = 0  # bytes of that secret so far
 
     def gap(self) -> None:
-        """Something is missing here: what comes next is still masked where a secret was open, and begins anew else."""
+        """Bytes are missing here. A secret that is open goes on after them; otherwise a new line begins."""
         self._tail = b"\n"
 
     def feed(self, data: bytes, /, *, labels: Redactor | None = None, heads: bool = False, last: bool = False) -> bytes:
         """
-        The next piece without secrets; `data` itself where there are none. Its length stays the same, unless `labels` puts
-        labels into the place of the secrets that it holds as a whole. `heads`: it may hold lines of HTTP heads. `last`: nothing
-        comes behind it.
+        The next piece without secrets; `data` itself if there are none. Its length stays the same, unless `labels` is given:
+        then labels replace the secrets that are whole in it. `heads`: it may hold lines of HTTP heads. `last`: nothing follows.
         """
         masked = self._rest(data) if self._run else 0
         if self._run and masked == len(data):
@@ -76,7 +75,7 @@ class SecretStream:
         return b"".join([*parts, buffer[done:]])
 
     def _rest(self, data: bytes) -> int:
-        """How many bytes of `data` belong to the secret that is open. Where it ends, it is closed by the caller."""
+        """How many bytes of `data` belong to the open secret. If it ends, the caller closes it."""
         if self._run == "fold":
             if data and data[:1] not in (b" ", b"\t"):
                 return 0

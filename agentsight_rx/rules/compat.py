@@ -1,4 +1,4 @@
-"""Filter text -> what the original, 0.2.12, makes of it, with all that is odd in that; nothing in it is an error."""
+"""Text of a filter -> tests with exactly the meaning of the original, 0.2.12, oddities included; no text is an error."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ class HttpPart(Struct, frozen=True):
     test: MessageTest
 
 
-_DEEPEST = 100  # parentheses inside each other
-_OPERATORS = (">=", "<=", "!=", "=", ">", "<", "~")  # the original looks for each in turn, in the whole condition
+_DEEPEST = 100  # nested parentheses
+_OPERATORS = (">=", "<=", "!=", "=", ">", "<", "~")  # the original searches the whole condition for each, in this order
 _ESCAPE = re.compile(r'\\([rnt\\"])')
 _ESCAPES = {"r": "\r", "n": "\n", "t": "\t"}
 _U64 = re.compile(r"\+?[0-9]+")
@@ -43,12 +43,12 @@ _LONE_BYTES = {0xDC00 + byte: byte for byte in range(0x80, 0x100)}
 
 
 def tls_parts(rule: str) -> list[TlsPart]:
-    """The alternatives of a rule about TLS records. What is broken never matches."""
+    """The alternatives of a rule about TLS records. An invalid one never matches."""
     return [TlsPart(text.strip(), _tls(text, 0)) for text in _split(rule, "|")]
 
 
 def http_parts(rule: str) -> list[HttpPart]:
-    """The alternatives of a rule about HTTP messages. Empty text is one that every request matches."""
+    """The alternatives of a rule about HTTP messages. Every request matches an empty one."""
     return [HttpPart(text.strip(), _all_of(text)) for text in rule.split("|")]
 
 
@@ -57,10 +57,10 @@ def http_parts(rule: str) -> list[HttpPart]:
 
 def _split(text: str, mark: str) -> list[str]:
     """
-    Cut at each `mark` outside parentheses, which count also inside values.
+    Cut at each `mark` outside parentheses, which also count inside values.
 
-    The original finds the place in characters and cuts at the byte of that number: what is not ASCII in front moves the cut,
-    and where that falls into a character it ends there and then; here nothing of the rule is left.
+    The original counts the place in characters and cuts at the byte of that number, so characters outside ASCII move the cut.
+    If the cut is inside a character the original crashes; here the rule becomes empty.
     """
     parts: list[str] = []
     while (place := _place(text, mark)) >= 0:
@@ -109,7 +109,7 @@ def _tls_condition(text: str) -> RecordTest:
     field, _, value = text.partition(operator)
     field, value = field.strip(), _ESCAPE.sub(lambda found: _ESCAPES.get(found[1], found[1]), value.strip())
     if field == "data" and value.isascii():
-        return _text_test(_bytes, operator, value.encode())  # the same answer, without making characters of each record
+        return _text_test(_bytes, operator, value.encode())  # the same result, without decoding each record
     if field in _TEXTS:
         return _text_test(_TEXTS[field], operator, value)
     if field in _NUMBERS:
@@ -156,7 +156,7 @@ def _number_test(value_of: Callable[[Record], float], operator: str, wanted: flo
 
 
 def _characters(data: bytes) -> str:
-    """A byte that belongs to no character of UTF-8 is the character of its number."""
+    """UTF-8, with each invalid byte as the character of its number."""
     return data.decode("utf-8", "surrogateescape").translate(_LONE_BYTES)
 
 
@@ -276,5 +276,5 @@ def _response_field(field: str, value: str) -> Callable[[HttpResponse], bool]:
 
 
 def _header(message: Message, name: str) -> str:
-    """The last of that name, since the original keeps one."""
+    """The last header of that name, since the original keeps only that one."""
     return next((value for key, value in reversed(message.headers) if key == name), "")

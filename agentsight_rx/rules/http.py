@@ -1,4 +1,4 @@
-"""Rules about HTTP messages and exchanges -> functions that know whether one matches."""
+"""Rules about HTTP messages and exchanges -> functions that test whether one matches."""
 
 from __future__ import annotations
 
@@ -37,8 +37,10 @@ def certain(request): return bool({certain})
 
 class ExchangeRules(Struct, frozen=True):
     """
-    What the rules about exchanges say: of a request and its answer, of a request that gets none, of an answer whose request is
-    not known, and of a request whose answer is still to come (None: that depends on the answer).
+    Tests for exchanges.
+
+    `whole`: a request and its answer; `alone`: a request without an answer; `answered`: an answer to an unknown request;
+    `asked`: a request whose answer is still to come (None: that depends on the answer).
     """
 
     whole: Callable[[HttpRequest, HttpResponse], bool]
@@ -49,9 +51,10 @@ class ExchangeRules(Struct, frozen=True):
 
 class HttpRules(Struct, frozen=True):
     """
-    What some rules say of a message. `keeps` is the function that is called for each event, of any kind; `exchanges` is None
-    where no rule is about an exchange. `why` gives the conditions that match a message, or a request and its answer; `shown`
-    says how each alternative was understood.
+    Compiled rules about messages.
+
+    `keeps` is called for each event of any kind; `exchanges` is None if no rule is about an exchange. `why` returns the
+    conditions that match a message, or a request and its answer. `shown` is each alternative as it was parsed.
     """
 
     keeps: Callable[[HttpEvent], bool]
@@ -118,8 +121,8 @@ def _exchange_rules(made: Mapping[str, Any]) -> ExchangeRules:
 
 def _expression(rules: Sequence[Resolved], given: Mapping[_Kind, str], *, to_come: str | None = None) -> str:
     """
-    Whether any of `rules` matches what is `given`, by kind and name. `to_come` is what every condition on a response counts as
-    that has not come yet; without it there is none, and what is asked of it is false.
+    Does any of `rules` match the `given` events (type -> name)? `to_come`: the value of every condition on a response that is
+    still to come. Without it there is no response, and every condition on it is false.
     """
 
     def leaf(condition: Leaf, negated: bool) -> str:

@@ -1,4 +1,4 @@
-"""Names in rules about HTTP messages -> the fields they mean."""
+"""Names in rules about HTTP messages -> their fields."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from urllib.parse import parse_qsl
 
 from ..events import HttpRequest, HttpResponse, WebSocketMessage
 from ..wire.http1 import field as header_of
-from .compiler import Asked, Code, Field, Found, each, negation, number, pattern_test, truth
+from .compiler import Asked, Code, Field, Found, negation
+from .kinds import each, number, pattern_test, truth
 
 __all__ = ["HTTP_FIELDS", "http_code", "http_field", "path_contains"]
 
@@ -17,36 +18,36 @@ _Kind: TypeAlias = type[Any]
 _RESPONSE_SIDES = ("response", "resp", "res")
 _REQUEST_SIDES = ("request", "req")
 
-# What `=` means, as an expression over the value that is found ({1}) and the one that was asked for ({0})
+# What `=` means, as an expression over the value of the event ({1}) and the value in the rule ({0})
 _EQUAL = "{1} == {0}"
 _BEGINS = "{1}.startswith({0})"
 _CONTAINS = "{0} in {1}"
 _EQUAL_IN_ANY_CASE = "{1}.lower() == {0}"
 _CONTAINS_IN_ANY_CASE = "{0} in {1}.lower()"
 _ANY_CASE = (_EQUAL_IN_ANY_CASE, _CONTAINS_IN_ANY_CASE)
-_LONE_BYTES = {0xDC00 + byte: byte for byte in range(0x80, 0x100)}  # the parser reads heads as Latin-1
+_LONE_BYTES = {0xDC00 + byte: byte for byte in range(0x80, 0x100)}  # heads are decoded as Latin-1
 
 
 def http_code() -> Code:
-    """Where the tests of these fields are compiled."""
+    """The Code in which the tests of these fields are compiled."""
     return Code(header_of=header_of, parameter_of=_parameter_of, folded=_folded)
 
 
 def _parameter_of(target: str, name: str) -> str:
-    """The value of the first query parameter `name` of a request target, "" where there is none."""
+    """The value of the first query parameter `name` of a request target; "" if there is none."""
     query = target.partition("#")[0].partition("?")[2]
     return next((value for key, value in parse_qsl(query, keep_blank_values=True) if key == name), "") if query else ""
 
 
 def _folded(body: bytes) -> bytes:
-    """A body in lower case, also what is not ASCII."""
+    """A body in lower case, with the letters outside ASCII."""
     if body.isascii():
         return body.lower()
     return body.decode("utf-8", "surrogateescape").lower().encode("utf-8", "surrogateescape")
 
 
 def _word(found: Found, equals: str = _EQUAL) -> Field:
-    """Text of a head. An empty value asks whether there is none, `~` for text that it contains in any case."""
+    """Text of a head. `=` with an empty value matches if there is none; `~` is contained in any case."""
 
     def answer(asked: Asked) -> Found:
         pattern = pattern_test(asked)
@@ -66,7 +67,7 @@ def _word(found: Found, equals: str = _EQUAL) -> Field:
 
 
 def _body(kind: _Kind, value: str, empty: str) -> Field:
-    """The bytes of a body: `=` contains, `~` contains in any case; an empty value asks whether there is none."""
+    """The bytes of a body: `=` contains, `~` contains in any case; `=` with an empty value matches if there is none."""
     body = {kind: value}
 
     def answer(asked: Asked) -> Found:
@@ -87,7 +88,7 @@ def _body(kind: _Kind, value: str, empty: str) -> Field:
 
 
 def _is_empty(kind: _Kind) -> str:
-    """A body that was not kept, or follows in parts, is none that is empty."""
+    """A body that was not kept, or that follows in parts, is not empty."""
     streaming = " or event.streaming" if kind is HttpResponse else ""
     return f"(not (event.body or event.body_lost{streaming}))"
 
@@ -126,7 +127,7 @@ path_contains: Field = _word({HttpRequest: "event.target"}, _CONTAINS)
 
 
 def _of_any(kinds: tuple[_Kind, ...], names: tuple[str, ...]) -> dict[str, Field]:
-    """What every message has."""
+    """Fields of every message."""
     fields: dict[str, Field] = {
         "pid": number(dict.fromkeys(kinds, "event.origin.pid")),
         "comm": _word(dict.fromkeys(kinds, "event.origin.comm")),
@@ -182,7 +183,7 @@ def _websocket_fields() -> dict[str, Field]:
 
 _REQUEST = _request_fields()
 _RESPONSE = _response_fields()
-_OF_BOTH = {"pid", "comm", "protocol"}  # the same of a request and its answer
+_OF_BOTH = {"pid", "comm", "protocol"}  # equal for a request and its answer
 _EVERY: tuple[_Kind, ...] = (HttpRequest, HttpResponse, WebSocketMessage)
 
 HTTP_FIELDS: dict[str, Field] = {
@@ -199,8 +200,8 @@ HTTP_FIELDS: dict[str, Field] = {
 
 def http_field(name: str) -> tuple[Field, bool] | None:
     """
-    The field of that name, and whether it is one of an exchange. What is not known is a header of a response or a query
-    parameter of a request, as in the original.
+    The field of that name, and whether it is about an exchange. An unknown name is a header of a response or a query parameter
+    of a request, as in the original.
     """
     field = HTTP_FIELDS.get(name)
     exchange = name.startswith("exchange.")

@@ -1,4 +1,4 @@
-"""The text of a regular expression or a glob -> what tests a value, in a time that no value can make long."""
+"""Text of a regular expression or a glob -> a compiled pattern whose time is bounded for every value."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from msgspec import Struct
 
 __all__ = ["BadPattern", "Window", "compile_glob", "compile_regex"]
 
-_parser: Any = importlib.import_module("re._parser")  # the standard library's own, which has no types
+_parser: Any = importlib.import_module("re._parser")  # internal to the standard library, without types
 
 _LONGEST = 1000  # characters of a pattern
-_WIDEST = 256  # characters that it must at least match
-_WAYS_MOST = 128
-_LOOKS_AT = 65_536
-_STEPS = 1 << 24  # of the matcher for one value: 0.1 s, with groups in repeats 0.6 s
+_WIDEST = 256  # characters of the shortest match
+_WAYS_MOST = 128  # ways in which the pattern can match
+_LOOKS_AT = 65_536  # characters of a value
+_STEPS = 1 << 24  # of the matcher for one value: 0.1 s; 0.6 s with groups in repeats
 
 _ALL = frozenset(range(129))  # the ASCII characters, and 128 for all others
 _DIGITS = frozenset(map(ord, "0123456789")) | {128}
@@ -34,14 +34,14 @@ _CATEGORIES = {
     "CATEGORY_NOT_SPACE": _ALL - _SPACES | {128},
     "CATEGORY_NOT_WORD": _ALL - _WORDS | {128},
 }
-_ITSELF = ("itself", None)  # what stands behind the body of a repeat
+_ITSELF = ("itself", None)  # what follows the body of a repeat
 _REFUSED = {
     "GROUPREF": "a reference to a group",
     "GROUPREF_EXISTS": "a choice by a group",
     "ASSERT": "a look-ahead or look-behind",
     "ASSERT_NOT": "a look-ahead or look-behind",
 }
-_IN_ANY_CASE = re.compile(r"\(\?[a-z]*i")  # also where only a group is
+_IN_ANY_CASE = re.compile(r"\(\?[a-z]*i")  # for the whole pattern or a group
 _REPEATS = ("MAX_REPEAT", "MIN_REPEAT", "POSSESSIVE_REPEAT")
 _ALLOWED = "allowed are characters, classes, groups, '|', anchors, and repeats of what has one length"
 
@@ -55,7 +55,7 @@ class BadPattern(ValueError):
 
 
 class Window(Struct, frozen=True):
-    """A pattern, and how many characters (or bytes) of a value it looks at."""
+    """A pattern, and the number of characters (or bytes) of a value that it searches."""
 
     pattern: re.Pattern[Any]
     size: int
@@ -63,10 +63,10 @@ class Window(Struct, frozen=True):
 
 def compile_regex(text: str, *, raw: bool) -> Window:
     """
-    Compile a regular expression, for bytes if `raw`. Raises BadPattern where a value could keep it busy.
+    Compile a regular expression, for bytes if `raw`. Raises BadPattern if a value could make it slow.
 
-    It looks at the first 65,536 characters. One whose repeat may begin anywhere and run over the next match, such as `a.*b`,
-    needs the square of the length, and looks at the first 4,096.
+    It searches the first 65,536 characters. A pattern with a repeat that may run over the beginning of the next match, such as
+    `a.*b`, takes quadratic time and searches the first 4,096.
     """
     if len(text) > _LONGEST:
         raise BadPattern(f"a regular expression of {len(text)} characters; at most {_LONGEST} are allowed")
@@ -76,16 +76,16 @@ def compile_regex(text: str, *, raw: bool) -> Window:
             tree = _parser.parse(text)
             pattern: re.Pattern[Any] = re.compile(text.encode("utf-8", "surrogateescape") if raw else text)
     except (re.error, OverflowError, ValueError) as error:
-        raise BadPattern(f"no regular expression: {error}", getattr(error, "pos", None) or 0) from None
+        raise BadPattern(f"not a regular expression: {error}", getattr(error, "pos", None) or 0) from None
     except RecursionError:
-        raise BadPattern("too many groups inside each other") from None
+        raise BadPattern("too many nested groups") from None
     if tree.getwidth()[0] > _WIDEST:
         raise BadPattern(f"it needs {tree.getwidth()[0]} characters at least; up to {_WIDEST} are allowed")
     return Window(pattern, _looks_at(_flat(tree), pattern.flags, any_case=bool(_IN_ANY_CASE.search(text))))
 
 
 def compile_glob(pattern: str, *, raw: bool) -> re.Pattern[Any]:
-    """A shell pattern (`*`, `?`, `[a-z]`; `[*]`: a star) that the whole value must match, in linear time. Raises BadPattern."""
+    """A shell pattern (`*`, `?`, `[a-z]`; `[*]`: a star) for the whole value, in linear time. Raises BadPattern."""
     if len(pattern) > _LONGEST:
         raise BadPattern(f"a pattern of {len(pattern)} characters; at most {_LONGEST} are allowed")
     text = fnmatch.translate(pattern)
@@ -101,12 +101,12 @@ def _looks_at(items: Sequence[Any], flags: int, *, any_case: bool) -> int:
         raise BadPattern(f"more than {_WAYS_MOST} ways to match; write fewer '?', '{{m,n}}' and alternatives")
     power = opened + (0 if anchored or not opened else 1)
     if power > 2:
-        raise BadPattern("too many repeats that may share characters: one such as '.*' is allowed, or two behind a '^'")
+        raise BadPattern("too many repeats that may share characters: one such as '.*' is allowed, or two after a '^'")
     return min(_LOOKS_AT, math.isqrt(_STEPS // ways)) if power == 2 else _LOOKS_AT
 
 
 def _first(items: Sequence[Any], *, any_case: bool) -> frozenset[int]:
-    """The characters with which a match may begin."""
+    """The characters a match may begin with."""
     item = items[0] if items else None
     if item is not None and _name(item) in _REPEATS and item[1][0]:
         body = _flat(item[1][2])
@@ -116,16 +116,16 @@ def _first(items: Sequence[Any], *, any_case: bool) -> frozenset[int]:
 
 
 class _Shape:
-    """Counts the ways in which a pattern may match, and the repeats whose length is open."""
+    """Counts the ways in which a pattern may match, and its repeats of open length."""
 
     def __init__(self, first: frozenset[int], any_case: bool) -> None:
-        self._first = first  # characters with which a match may begin; none if it begins at the beginning only
+        self._first = first  # characters a match may begin with; none if it begins only at the beginning of the value
         self._any_case = any_case
 
-    def of(self, items: Sequence[Any], behind: Any) -> tuple[int, int]:
-        """Of `items` in front of the item `behind`, or at the end of the pattern."""
+    def of(self, items: Sequence[Any], after: Any) -> tuple[int, int]:
+        """Both numbers for `items`, which the item `after` follows; None: the pattern ends."""
         ways, opened = 1, 0
-        for item, following in zip(items, [*items[1:], behind], strict=False):
+        for item, following in zip(items, [*items[1:], after], strict=False):
             name, argument = _name(item), item[1]
             if name in _REFUSED:
                 raise BadPattern(f"{_REFUSED[name]} in a regular expression; {_ALLOWED}")
@@ -153,20 +153,20 @@ class _Shape:
         if ways > 1 or opened:
             raise BadPattern(f"a repeat of what has a repeat or a choice in it; {_ALLOWED}")
         if following is None:
-            return 1, 0  # it cannot fail any more
+            return 1, 0  # it cannot fail after this
         if high - low < _WAYS_MOST:
             return high - low + 1, 0
         return 1, int(not self._alone(body, following))
 
     def _alone(self, body: Sequence[Any], following: Any) -> bool:
-        """The repeat ends where it must, and no other match begins inside what it runs over."""
+        """Is there only one place where the repeat can end, and no other match that begins inside it?"""
         over = _characters(body[0], any_case=self._any_case) if len(body) == 1 else None
         if over is None or over & self._first:
             return False
         if _name(following) == "AT":
             return True
-        behind = _characters(following, any_case=self._any_case)
-        return behind is not None and not over & behind
+        after = _characters(following, any_case=self._any_case)
+        return after is not None and not over & after
 
 
 def _name(item: Any) -> str:
@@ -174,7 +174,7 @@ def _name(item: Any) -> str:
 
 
 def _flat(tree: Any) -> list[Any]:
-    """The items of a sequence, those of plain groups in their place."""
+    """The items of a sequence, with plain groups replaced by their items."""
     items: list[Any] = []
     for item in tree:
         if _name(item) == "SUBPATTERN" and not item[1][1] and not item[1][2]:
@@ -185,7 +185,7 @@ def _flat(tree: Any) -> list[Any]:
 
 
 def _characters(item: Any, *, any_case: bool) -> frozenset[int] | None:
-    """Which characters an item may match; None where it is not one character."""
+    """The characters an item may match; None if it does not match exactly one character."""
     name, argument = _name(item), item[1]
     if name == "LITERAL":
         found = _one(argument)
@@ -224,7 +224,7 @@ def _one(code: int) -> frozenset[int]:
 
 
 def _any_case(codes: frozenset[int]) -> frozenset[int]:
-    """With their other case; that of i, k and s may be outside ASCII."""
+    """`codes` and their other case; that of i, k and s may be outside ASCII."""
     letters = {chr(code) for code in codes if code < 128}
     other = {ord(char.swapcase()) for char in letters} | ({128} if letters & set("ikIKsS") else set[int]())
     return codes | other

@@ -1,4 +1,4 @@
-"""Filter text -> what it says as a tree, and back; an error points at the place."""
+"""Text of a filter -> its tree, and back; an error points at its place in the text."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ __all__ = ["All", "Condition", "Not", "Nothing", "Rule", "Some", "fail", "parse_
 
 class Condition(Struct, frozen=True):
     """
-    `field op value`. Where `op` is empty it is bare text, and `field` and `value` both are that text.
+    `field op value`. If `op` is empty it is bare text, and both `field` and `value` are that text.
 
-    `at`, `op_at` and `value_at` are places in the text, for errors.
+    `at`, `op_at` and `value_at` are their places in the text, for errors.
     """
 
     field: str
@@ -32,7 +32,7 @@ class Nothing(Struct, frozen=True):
 
 
 class Not(Struct, frozen=True):
-    """What is behind a `!`."""
+    """The negation of `part`: it follows a `!`."""
 
     part: Rule
 
@@ -51,12 +51,12 @@ class Some(Struct, frozen=True):
 
 Rule: TypeAlias = Condition | Nothing | Not | All | Some
 
-_DEEPEST = 50  # parentheses and `!` inside each other; the interpreter compiles about 190
+_DEEPEST = 50  # nested parentheses and `!`; the interpreter compiles about 190
 
 _FIELD = re.compile(r'(?:[^|&)=~<>!\\]|!(?!=)|\\[\\|&()"]|\\)*')  # up to an operator or the end of the condition
 _UNQUOTED = re.compile(r"(?:[^|&)\\]|\\.?)*", re.DOTALL)
 _END = r"\s*(?=[|&)]|\Z)"
-_QUOTED = re.compile(rf'"((?:[^"\\]|\\.)*)"{_END}', re.DOTALL)  # a quote that goes on behind its end is no quote
+_QUOTED = re.compile(rf'"((?:[^"\\]|\\.)*)"{_END}', re.DOTALL)  # not quoted if more text follows the closing quote
 _REGEX = re.compile(rf"=~\s*/((?:[^/\\]|\\.)+)/(i?){_END}", re.DOTALL)
 _GLOB = re.compile(r"~=\s*(?![\s|&)]|\Z)")
 _COMPARES = re.compile(r"[!<>]=|[=<>~]")
@@ -73,7 +73,7 @@ def parse_rule(text: str) -> Rule:
         one  := '!' one | '(' rule ')' | FIELD OP VALUE | bare text | nothing
 
     A value runs up to the next `|`, `&` or closing parenthesis and is trimmed; the escapes in it are `\\r \\n \\t \\\\ \\"
-    \\| \\& \\( \\)`. In quotes it may hold anything, and `\\xHH` is one byte. A regular expression stands between slashes.
+    \\| \\& \\( \\)`. In quotes it may hold anything, and `\\xHH` is one byte. A regular expression is written between slashes.
     """
     try:
         text.encode("utf-8", "surrogateescape")
@@ -83,7 +83,7 @@ def parse_rule(text: str) -> Rule:
 
 
 def fail(text: str, what: str, at: int) -> NoReturn:
-    """Raise the UsageError that shows `text` and points at character `at`."""
+    """Raise a UsageError that shows `text` and points at character `at`."""
     raise UsageError(f"filter: {what}\n  {text}\n  {' ' * at}^")
 
 
@@ -126,7 +126,7 @@ def _unescaped(text: str, *, quoted: bool) -> str:
         return chr(byte if byte < 0x80 else 0xDC00 + byte)
 
     made = _ESCAPE.sub(meant, text) if "\\" in text else text
-    return made.encode("utf-8", "surrogateescape").decode("utf-8", "surrogateescape")  # bytes that are characters become them
+    return made.encode("utf-8", "surrogateescape").decode("utf-8", "surrogateescape")  # bytes that form characters become these
 
 
 class _Parser:
@@ -163,7 +163,7 @@ class _Parser:
             return self._condition()
         self._depth += 1
         if self._depth > _DEEPEST:
-            fail(self._text, "too many parentheses inside each other", at)
+            fail(self._text, "too many nested parentheses", at)
         self._at += 1
         made = self._negation(at) if negated else self._group(at)
         self._depth -= 1
@@ -174,7 +174,7 @@ class _Parser:
         opens = self._peek() in ("(", "!")
         part = self._one()
         if part == Nothing() and not opens:
-            fail(self._text, "a '!' with nothing behind it", at)
+            fail(self._text, "a '!' with nothing after it", at)
         return Not(part)
 
     def _group(self, opened: int) -> Rule:
@@ -184,7 +184,7 @@ class _Parser:
         self._at += 1
         self._skip_space()
         if self._peek() not in ("", "|", "&", ")"):
-            fail(self._text, "text behind a ')'; write '&' or '|' between two conditions", self._at)
+            fail(self._text, "text after a ')'; write '&' or '|' between two conditions", self._at)
         return inner
 
     def _condition(self) -> Rule:
@@ -207,7 +207,7 @@ class _Parser:
         return Condition(name, operator, value=value, at=start, op_at=place, value_at=value_at)
 
     def _operator(self, at: int) -> str | Condition | None:
-        """The operator at `at`; with a regular expression all that stands there."""
+        """The operator at `at`; for a regular expression, the whole condition."""
         regex = _REGEX.match(self._text, at)
         if regex:
             self._at = regex.end()

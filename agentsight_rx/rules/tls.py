@@ -1,4 +1,4 @@
-"""Rules about TLS records -> functions that know whether one matches."""
+"""Rules about TLS records -> functions that test whether a record matches."""
 
 from __future__ import annotations
 
@@ -20,13 +20,11 @@ from .compiler import (
     hoisted,
     joined,
     negation,
-    number,
     resolve,
     shown,
-    text,
-    truth,
     witness,
 )
+from .kinds import number, text, truth
 
 __all__ = ["TLS_FIELDS", "TlsRules", "compile_tls"]
 
@@ -49,11 +47,11 @@ def handshake(event):
 
 class TlsRules(Struct, frozen=True):
     """
-    What some rules say of a record.
+    Compiled rules about records.
 
-    `marker(hit, other)` makes the function that is called for each event: it gives `hit(chunk)` for a chunk that matches, the
-    chunk itself if not, and `other(event)` for every other event. `handshake` says whether a handshake matches, `why` by which
-    conditions a record does, `shown` how each alternative was understood.
+    `marker(hit, other)` makes the function that is called for each event: it returns `hit(chunk)` for a chunk that matches, the
+    chunk itself if it does not, and `other(event)` for every other event. `handshake` tests a handshake, `why` returns the
+    conditions that match a record, and `shown` is each alternative as it was parsed.
     """
 
     marker: Callable[[Callable[[TlsChunk], TlsChunk], Mark], Mark]
@@ -118,7 +116,7 @@ _CONTROL = re.compile("[\x80-\x9f\udc80-\udc9f]")
 
 
 def _kind(data: bytes) -> str:
-    """`text` unless there is a control character (Unicode Cc) besides CR, LF and TAB."""
+    """`text` unless there is a control character (Unicode Cc) other than CR, LF and TAB."""
     if _ASCII_CONTROL.search(data):
         return "binary"
     return "text" if data.isascii() or not _CONTROL.search(data.decode("utf-8", "surrogateescape")) else "binary"

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from ..events import Channel, Loss, Origin, StdioChunk
 from ..loss import Reason
-from ..wire.jsonrpc import Line, LineDecoder, is_binary
+from ..wire.lines import Line, LineDecoder, is_binary
 
 __all__ = ["EVERY", "ChannelLine", "JoinedChannel"]
 

@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from msgspec import Struct
 
 from ..events import Channel, Origin, RpcMessage, StdioChunk
-from ..wire.jsonrpc import RpcText, outcome_of, read_cancelled, read_server, read_tool
+from ..wire.jsonrpc import RpcText
+from ..wire.mcp import outcome_of, read_cancelled, read_server, read_tool
 from .channel import ChannelLine, JoinedChannel, stop_of
 
 __all__ = ["Conversation", "Request", "Requests"]

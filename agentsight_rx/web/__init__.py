@@ -1,4 +1,4 @@
-"""The web page: a sink that serves what it gets, to whoever knows the token of the run."""
+"""The web page: a sink that serves what it gets to clients with the token of the run."""
 
 from .server import WebOptions, WebSink, web
 

@@ -1,4 +1,4 @@
-"""Requests of a browser -> the page, the snapshot and the stream of rows. Who has no token gets nothing that was captured."""
+"""Requests of a browser -> the page, the snapshot and the stream of rows. Without the token nothing captured is sent."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ from ..view.snapshot_schema import Completeness, value_of
 
 __all__ = ["Access", "application"]
 
-_BEAT_S = 0.075  # how often a stream looks for rows: soon for an eye, and rows come in batches
-_OPEN_TO_ALL = ("/", "/api/v1/info")  # neither shows anything of a capture
+_BEAT_S = 0.075  # how often a stream looks for rows: too short a wait to notice, and long enough for batches
+_OPEN_TO_ALL = ("/", "/api/v1/info")  # neither has anything of a capture
 _HOST = re.compile(r"(?P<name>\[[0-9a-f:.]+\]|[^:/@\[\]\s]+)(:\d{1,5})?", re.IGNORECASE)
 _INFO = {"protocol_version": 1, "product": "agentsight-rx", "authorization_required": True, "node": None}
 _NOTHING_ELSE = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -46,7 +46,7 @@ _HEADERS = {
 
 
 class Access(Struct, frozen=True):
-    """Who may read: those who know `token`, under a name of the address `listen`."""
+    """Who may read: clients that send `token` and use a name of the address `listen`."""
 
     token: str
     listen: str = "127.0.0.1"
@@ -54,9 +54,9 @@ class Access(Struct, frozen=True):
 
 def application(feed: Feed, access: Access, meter: Meter) -> ASGIApp:
     """
-    GET / is the page, /api/v1/info says what this is, /api/v1/snapshot?audit_limit=N and /api/v1/events what was captured.
+    GET / is the page, /api/v1/info describes the server, /api/v1/snapshot?audit_limit=N and /api/v1/events have the capture.
 
-    The events are one SSE stream: `rows` with an id, `completeness` where it changed, `gap` where rows are gone, `end`.
+    The events are one SSE stream: `rows` with an id, `completeness` when it changes, `gap` where rows were evicted, `end`.
     Bugs are counted on `meter`.
     """
     page = Path(__file__).with_name("page.html").read_text("utf-8")
@@ -83,25 +83,25 @@ def application(feed: Feed, access: Access, meter: Meter) -> ASGIApp:
         Route("/api/v1/snapshot", snapshot),
         Route("/api/v1/events", events),
     ]
-    return _Guard(Starlette(routes=routes, exception_handlers={HTTPException: _told, Exception: _told}), access, meter)
+    return _Guard(Starlette(routes=routes, exception_handlers={HTTPException: _answer, Exception: _answer}), access, meter)
 
 
 def _last_seen(request: Request, feed: Feed) -> int:
-    """The number of the row after which to go on: without one, all that is still here comes."""
+    """The number of the row after which to go on; without one, every row that is kept is sent."""
     given = request.headers.get("last-event-id", "0")
     if not re.fullmatch(r"[0-9]{1,18}", given) or int(given) > feed.last:
-        raise HTTPException(400, f"Last-Event-ID {given[:40]!r} is no row of this capture: read the snapshot again")
+        raise HTTPException(400, f"Last-Event-ID {given[:40]!r} is not a row of this capture: read the snapshot again")
     return int(given)
 
 
 async def _stream(feed: Feed, after: int) -> AsyncIterator[ServerSentEvent]:
     """
-    Each reader looks for itself, so that whoever writes wakes nobody and waits for nobody. One that is slower than the
-    rows come falls out of the ring and is told so.
+    Each stream polls the feed, so the writer neither wakes nor waits for readers. A reader that is slower than the rows come
+    misses the evicted ones and gets a `gap`.
     """
-    told: Completeness | None = None
+    sent: Completeness | None = None
     while True:
-        ended = feed.ended  # looked at first: what was written before the end is sent before the end
+        ended = feed.ended  # read first: rows from before the end are sent before the end
         stretch = feed.after(after)
         if stretch.gone:
             yield _event("gap", {"count": stretch.gone}, after + stretch.gone)
@@ -109,8 +109,8 @@ async def _stream(feed: Feed, after: int) -> AsyncIterator[ServerSentEvent]:
             yield _event("rows", [{"type": row.__struct_config__.tag, **value_of(row)} for row in stretch.rows], stretch.last)
         after = stretch.last
         now = feed.completeness()
-        if now != told:
-            told = now
+        if now != sent:
+            sent = now
             yield _event("completeness", now)
         more = after != feed.last
         if ended and not more:
@@ -133,14 +133,14 @@ def _error(status: int, text: str) -> Response:
     return _json({"error": text}, status)
 
 
-async def _told(_: Request, error: Exception) -> Response:
+async def _answer(_: Request, error: Exception) -> Response:
     if isinstance(error, HTTPException):
         return _error(error.status_code, error.detail)
     return _error(500, "this is a bug of agentsight-rx; the capture goes on")
 
 
 def _page_policy(page: str) -> str:
-    """The page may run its own script and style, known by their hashes, and talk to where it came from; nothing else."""
+    """The page may use its own script and style, by their hashes, and connect to its own origin; nothing else."""
     hashes = {
         tag: b64encode(hashlib.sha256(text.encode()).digest()).decode()
         for tag, text in re.findall(r"<(script|style)[^>]*>(.*?)</\1>", page, re.DOTALL)
@@ -153,9 +153,9 @@ def _page_policy(page: str) -> str:
 
 class _Guard:
     """
-    Stands in front of everything: which host was meant, which page asks, who asks, what else the answer says.
+    Checks host, origin, method and token of every request, and adds the security headers to every answer.
 
-    Host, because a foreign name that leads to this machine (DNS rebinding) makes a foreign page one of ours for a browser.
+    The host, because with a foreign name that resolves to this machine (DNS rebinding) a foreign page has our origin.
     """
 
     def __init__(self, app: ASGIApp, access: Access, meter: Meter) -> None:
@@ -177,7 +177,7 @@ class _Guard:
 
         try:
             await (self._refusal(scope) or self._app)(scope, receive, sealed)
-        except Exception as error:  # a bug of ours, and answered by now
+        except Exception as error:  # a bug of ours; the answer was sent already
             if not self._meter.lost(Reason.BUG):
                 say(f"the web page has a bug, what it cannot answer is counted: {error!r}")
             self._meter.lose(Reason.BUG, 1)
@@ -201,7 +201,7 @@ class _Guard:
         return None
 
     def _is_ours(self, host: str) -> bool:
-        """An address cannot be rebound, so where every address is listened on, every address is right."""
+        """An IP address cannot be rebound: a server that listens on every address accepts any of them."""
         found = _HOST.fullmatch(host)
         if found is None:
             return False

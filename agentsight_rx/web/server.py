@@ -27,12 +27,12 @@ __all__ = ["WebOptions", "WebSink", "web"]
 
 _CONNECTIONS_MOST = 64  # at once; a browser opens six
 _START_S = 5.0
-_GRACE_S = 1  # for an answer under way when the run ends; a stream ends by itself within a beat
+_GRACE_S = 1  # for answers being sent when the run ends; a stream ends by itself within 75 ms
 _STOP_S = 5.0  # measured: 0.2 s with open streams, 1.4 s with a reader that does not read
 
 
 class WebOptions(Struct, frozen=True):
-    """Where the page is. Port 0 takes any that is free. `allow_remote`: other machines may reach it, over plain HTTP."""
+    """Where the page is. Port 0: any free port. `allow_remote`: other machines may reach it, over plain HTTP."""
 
     listen: str = "127.0.0.1"
     port: int = 7395
@@ -41,17 +41,17 @@ class WebOptions(Struct, frozen=True):
 
 def web(options: WebOptions | None = None) -> WebSink:
     """
-    Show the capture on a web page as long as it runs.
+    Show the capture on a web page while it runs.
 
-    Raises UsageError where the address is none, or is one that other machines reach and that was not allowed. Opening the
-    sink raises SinkError where the port is taken.
+    Raises UsageError where the address is not valid, or where other machines can reach it and that was not allowed. Opening
+    the sink raises SinkError where the port is taken.
     """
     place = _Place(options or WebOptions())
     return WebSink(name="web", open=place.open, place=place)
 
 
 class WebSink(Sink[Output], frozen=True, kw_only=True):
-    """The sink, and where to look once it is open."""
+    """The sink, with the address of the page once it is open."""
 
     place: _Place
 
@@ -72,7 +72,7 @@ class _Place:
 
     @property
     def url(self) -> str:
-        """The token is in the fragment, which browsers send nowhere."""
+        """The token is in the fragment, which browsers do not send."""
         if not self._bound:
             raise SinkError("the web page has no address yet: open its sink first")
         host = self._listen
@@ -81,7 +81,7 @@ class _Place:
         return f"http://{f'[{host}]' if ':' in host else host}:{self._port}/#token={self._token}"
 
     def open(self, ledger: Ledger) -> Writer[Output]:
-        from .app import Access, application  # 0.1 s that runs without a page need not wait
+        from .app import Access, application  # takes 0.1 s, which a run without a page must not pay
 
         listener = _bind(self._listen, self._port)
         self._port = listener.getsockname()[1]
@@ -98,7 +98,7 @@ def _address(options: WebOptions) -> str:
     except ValueError as error:
         raise UsageError(f"--listen {listen!r} is not an address of this machine: give one like 127.0.0.1 or ::1") from error
     if not 0 <= options.port <= 65_535:
-        raise UsageError(f"--server-port {options.port} is not a port: give 1 to 65535, or 0 for any that is free")
+        raise UsageError(f"--server-port {options.port} is not a port: give 1 to 65535, or 0 for any free one")
     if not address.is_loopback and not options.allow_remote:
         raise UsageError(
             f"--listen {listen} would let other machines read what was captured, over plain HTTP: "
@@ -116,7 +116,7 @@ def _bind(address: str, port: int) -> socket.socket:
     except OSError as error:
         listener.close()
         if error.errno == errno.EADDRINUSE:
-            said = f"port {port} on {address} is taken; give another with --server-port, or 0 for any that is free"
+            said = f"port {port} on {address} is taken; give another with --server-port, or 0 for any free one"
         else:
             said = (
                 f"port {port} on {address} cannot be listened on: {error.strerror}; give others with --listen and --server-port"
@@ -126,7 +126,7 @@ def _bind(address: str, port: int) -> socket.socket:
 
 
 class _Page:
-    """The writer: rows go to the feed, requests are served from it on a thread of its own until the run ends."""
+    """The writer: rows go to the feed, from which requests are answered on a thread of its own until the run ends."""
 
     def __init__(self, feed: Feed, app: ASGIApp, listener: socket.socket) -> None:
         import uvicorn
@@ -158,7 +158,7 @@ class _Page:
     async def _serve(self, listener: socket.socket) -> None:
         await self._server.serve([listener])
         for connection in list(self._server.server_state.connections):
-            connection.transport.abort()  # a reader that does not read
+            connection.transport.abort()  # of a client that does not read
         await asyncio.sleep(0)
 
     def write(self, batch: Sequence[Output], /) -> None:
@@ -169,9 +169,9 @@ class _Page:
 
     def close(self) -> None:
         """
-        Tell open pages that the capture has ended, then end the server.
+        Send open pages the end of the capture, then end the server.
 
-        Uvicorn waits for streams, so they end by themselves once the feed has ended; whoever does not read is cut off.
+        Uvicorn waits for streams; they end by themselves once the feed has ended. Clients that do not read are cut off.
         """
         self._feed.close()
         self._server.should_exit = True

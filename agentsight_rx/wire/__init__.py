@@ -1,1 +1,1 @@
-"""."""
+"""Protocols: bytes in, values out, without I/O, clock or Rx."""

@@ -1,4 +1,9 @@
-"""bytes -> bytes: remove content codings (RFC 9110 8.4) from a body, however its bytes are cut."""
+"""
+bytes -> bytes: remove content codings (RFC 9110 8.4) from a body, however its bytes are cut.
+
+Longer than 300 lines because the four codings share one interface and one chain, with its limits and its search for the first
+corrupt byte.
+"""
 
 from __future__ import annotations
 
@@ -15,17 +20,17 @@ from ..events import Headers
 
 __all__ = ["CodingState", "ContentDecoder", "codings_of"]
 
-_CODINGS_MOST = 5  # as curl has it; no server is known to use more than two
+_CODINGS_MOST = 5  # as in curl; no server is known to use more than two
 _KEPT_MOST = 256 << 10  # coded bytes kept for a snapshot: the event stream of a long answer has less
-_FLOOR = 1 << 20  # so much a body may always decode to: only beyond it says the ratio anything
-_RATIO_BETWEEN = 32  # at most, between the codings of a chain: what one gives to the next is itself compressed
-_SLICE = 1024  # coded bytes that are decoded at a time: what one call of a library expands at most
-_CHUNK = 65_536  # about so many bytes come out of one call of a library
-_WINDOW_MOST = 8 << 20  # of zstd as a content coding, RFC 9659
+_FLOOR = 1 << 20  # bytes that any body may decode to: the ratio limits only what is longer
+_RATIO_BETWEEN = 32  # limit between two codings of a chain: the input of the second is itself compressed
+_SLICE = 1024  # coded bytes decoded at a time: no call of a library expands more
+_CHUNK = 65_536  # approximate output of one call of a library
+_WINDOW_MOST = 8 << 20  # bytes; RFC 9659 allows no more for zstd as a content coding
 
 
 class CodingState(Struct, array_like=True):
-    """What a decoder needs to go on from a checkpoint: its input so far (None: too long to keep), and how it ended."""
+    """What a decoder needs to go on from a checkpoint: its input so far (None: too long to keep), and whether it stopped."""
 
     kept: bytes | None
     reason: str | None
@@ -36,14 +41,14 @@ class ContentDecoder:
     """
     Decodes one body: `gzip`, `deflate`, `br`, `zstd`, their other names and chains of them, as `codings` lists them.
 
-    Every byte comes out as soon as the coded bytes allow: a server that flushes shows each of its events. What is corrupt
-    ends the decoding. Everything before the first corrupt byte was given out, whatever the cutting; to find that byte the
-    coded bytes are decoded once more. A stream of more than 1 MiB that came in pieces is not kept so far: there, up to 1 KiB
-    of coded bytes in front of the corrupt one can stay undecoded.
+    Every byte comes out as soon as the coded bytes allow, so events that a server flushes one by one come out one by one. A
+    corrupt byte ends the decoding. Everything before it is returned, however the input is cut; to find that byte, the coded
+    bytes are decoded again. A stream that came in pieces and is longer than 256 KiB is not kept for that: there, up to 1 KiB of
+    coded bytes before the corrupt one may stay undecoded.
 
-    The output ends at `limit` bytes, and behind the first MiB also at `ratio` times the input, counted in whole KiB. What
-    one coding of a chain gives to the next is bounded too, and closer. A body without a single byte is whole, as browsers
-    have it. Zero bytes behind the end of the coding are padding; anything else there is corrupt.
+    The output ends at `limit` bytes, and after the first MiB also at `ratio` times the input, counted in whole KiB. The limit
+    between two codings of a chain is lower. An empty body is complete, as in browsers. Zero bytes after the end of the coding
+    are padding; anything else there is corrupt.
     """
 
     __slots__ = ("_chain", "_kept", "_limit", "_names", "_ratio", "codings", "known", "lost", "reason")
@@ -51,16 +56,16 @@ class ContentDecoder:
     def __init__(self, codings: str, *, limit: int = 64 << 20, ratio: int = 1000) -> None:
         self.codings = codings
         self.reason: str | None = None  # why decoding ended early: coding_malformed, _limit, _truncated, _unrestorable; lost
-        self.lost = 0  # coded bytes that were fed and not decoded: the one at which it ended, and all behind it
+        self.lost = 0  # coded bytes fed and not decoded: the one at which decoding ended, and all after it
         self._names = _names(codings)
-        self.known = len(self._names) <= _CODINGS_MOST and all(name in _STEPS for name in self._names)  # else do not feed
+        self.known = len(self._names) <= _CODINGS_MOST and all(name in _STEPS for name in self._names)  # if False, do not feed
         self._limit = limit
         self._ratio = ratio
         self._kept: bytearray | None = bytearray()  # all coded bytes so far, while they are few
         self._chain = self._begin()
 
     def feed(self, data: bytes, /) -> bytes:
-        """What these coded bytes add to the body."""
+        """The bytes of the body that these coded bytes add."""
         if self.reason is not None:
             self.lost += len(data)
             return b""
@@ -82,22 +87,22 @@ class ContentDecoder:
         return b"".join(out)
 
     def finish(self) -> None:
-        """The body is at its end: say in `reason` if the coding is not."""
+        """The body has ended; set `reason` if the coding has not."""
         chain = self._chain
         if self.reason is None and any(chain.taken[:1]) and not all(step.ended for step in chain.steps):
             self._stop("coding_truncated", 0)
 
     def gap(self) -> None:
-        """Bytes are missing here: nothing behind them can be decoded."""
+        """Bytes are missing here: nothing after them can be decoded."""
         if self.reason is None and self._chain.steps:
             self._stop("lost", 0)
 
     def snapshot(self) -> CodingState:
         """
-        The coded bytes so far, since no decoder can be written down; `restore` decodes them once more.
+        The coded bytes so far, since the state of the libraries cannot be stored; `restore` decodes them again.
 
-        There are at most 1 MiB of them. Of a longer stream there is nothing to go on from: a restored decoder has the
-        reason `coding_unrestorable` and counts what it is fed as lost.
+        They are not kept if there are more than 256 KiB: then a restored decoder has the reason `coding_unrestorable` and
+        counts its input as lost.
         """
         return CodingState(None if self._kept is None else bytes(self._kept), self.reason, self.lost)
 
@@ -122,10 +127,10 @@ class ContentDecoder:
 
     def _decode_again(self, data: bytes, out: list[bytes]) -> _Stop | None:
         """
-        Decode what was kept and then `data`, byte by byte in slices with a fault: a library that fails gives nothing.
+        Decode what was kept and then `data`; slices that fail go byte by byte, since a library that fails returns nothing.
 
-        Byte by byte a step can give more to the next one, and a fault can turn out to be none: brotli refuses padding only
-        where it comes in one piece with the end. So each round knows one more slice.
+        Byte by byte, a step may pass more to the next one, or may not fail at all: brotli refuses padding only in one piece
+        with the end. So each round adds one slice to those that go byte by byte.
         """
         kept = bytes(self._kept or b"")
         careful: set[_Place] = set()
@@ -145,7 +150,7 @@ class ContentDecoder:
 
 
 def codings_of(headers: Headers) -> str:
-    """What all content-encoding fields say, in lower case and without identity: "gzip, br"; "" if there is nothing to do."""
+    """The codings of all content-encoding fields, in lower case and without identity: "gzip, br"; "" if there are none."""
     return ", ".join(_names(",".join(value for name, value in headers if name == "content-encoding")))
 
 
@@ -154,14 +159,14 @@ def _names(codings: str) -> list[str]:
     return [name for name in names if name not in ("", "identity")]
 
 
-# -- the codings of one body, one behind the other -------------------------------------------------------------------------
+# -- the codings of one body, in a chain -----------------------------------------------------------------------------------
 
 
 _Place: TypeAlias = tuple[int, int]  # level of a step, number of a slice of its input
 
 
 class _Corrupt(Exception):
-    """Not what the coding allows here."""
+    """The coding does not allow these bytes here."""
 
 
 class _Stop(Exception):
@@ -173,7 +178,7 @@ class _Stop(Exception):
 
 
 class _Step(Protocol):
-    """One coding. `decode` gives chunks of about 64 KiB, so that a caller can stop before there are too many."""
+    """One coding. `decode` yields chunks of about 64 KiB, so that a caller can stop at a limit."""
 
     @property
     def ended(self) -> bool: ...
@@ -183,10 +188,10 @@ class _Step(Protocol):
 
 class _Chain:
     """
-    Each step takes what the one before it gives.
+    The output of each step is the input of the next.
 
-    Slices begin at multiples of `_SLICE`, and what may come out is the same all over a slice: the cutting of the input
-    changes nothing. The slices in `careful` go through byte by byte.
+    Slices begin at multiples of `_SLICE`, and the limit is the same for all bytes of a slice, so the result does not depend on
+    how the input is cut. The slices in `careful` are decoded byte by byte.
     """
 
     __slots__ = ("careful", "limit", "made", "ratio", "steps", "taken")
@@ -196,11 +201,11 @@ class _Chain:
         self.limit = limit
         self.ratio = ratio
         self.careful = careful
-        self.taken = [0] * len(steps)  # bytes that went through a step and all steps behind it
-        self.made = [0] * len(steps)  # bytes that came out of it
+        self.taken = [0] * len(steps)  # input bytes of each step that went through it and all later steps
+        self.made = [0] * len(steps)  # its output bytes
 
     def push(self, data: bytes, out: list[bytes], level: int = 0) -> None:
-        """Append to `out` what comes out at the end. Raises _Stop."""
+        """Append the output of the last step to `out`. Raises _Stop."""
         if level == len(self.steps):
             out.append(data)
             return
@@ -246,7 +251,7 @@ class _Inflater(Protocol):
 
 
 class _Gzip:
-    """Members (RFC 1952), one behind the other."""
+    """Members (RFC 1952), one after the other."""
 
     def __init__(self) -> None:
         self.ended = False
@@ -267,14 +272,14 @@ class _Gzip:
 
 
 class _Deflate:
-    """zlib (RFC 1950), or the deflate stream alone (RFC 1951) as some servers send it."""
+    """zlib (RFC 1950), or a deflate stream alone (RFC 1951) as some servers send it."""
 
     def __init__(self) -> None:
         self.ended = False
         self._inflater: _Inflater | None = None
 
     def decode(self, piece: bytes, /) -> Iterator[bytes]:
-        if self._inflater is None:  # deflate alone begins so only for a stored block whose padding bits are not all zero
+        if self._inflater is None:  # deflate alone begins like zlib only if the padding bits of a stored block are not all zero
             self._inflater = zlib.decompressobj(15 if piece[0] & 15 == 8 else -15)
         if not self.ended:
             yield from _inflated(self._inflater, piece)
@@ -331,31 +336,33 @@ class _Brotli:
             if data:
                 yield data
             piece = b""
-            more = bool(data) or not self._decoder.can_accept_more_data()  # it can say yes while there is output left
+            more = bool(data) or not self._decoder.can_accept_more_data()  # it may accept more while it still has output
         self.ended = self._decoder.is_finished()
 
 
 _ZSTD = b"\x28\xb5\x2f\xfd"
-_SKIPPABLE = b"\x2a\x4d\x18"  # behind 0x50 to 0x5f
+_SKIPPABLE = b"\x2a\x4d\x18"  # after 0x50 to 0x5f
 _BLOCK_MOST = 128 << 10
 
 
 class _Zstd:
     """
-    Frames (RFC 8878), one behind the other. The library is fed no more than one block at a time: each gives at most
-    128 KiB, where four bytes are enough for one; and a corrupt block costs nothing of those before it.
+    Frames (RFC 8878), one after the other.
+
+    The library gets at most one block at a time. A block of four bytes can become 128 KiB, so this bounds the output of a call;
+    and a corrupt block does not take the output of those before it with it.
     """
 
     def __init__(self) -> None:
         self._library = zstandard.ZstdDecompressor(max_window_size=_WINDOW_MOST)
         self._frame: zstandard.ZstdDecompressionObj | None = None  # None: between frames, or in one to be skipped
-        self._head = b""  # of a frame or a block, as far as it came
+        self._head = b""  # the part of a frame's or block's head that came
         self._left = 0  # bytes up to the end of the block, the checksum or the frame to be skipped
-        self._blocks = False  # blocks are still to come
-        self._checksum = 0  # size of what stands behind them
+        self._blocks = False  # more blocks follow in this frame
+        self._checksum = 0  # size of the checksum after them
         self._any = False  # a frame has ended
-        self._size = -1  # of what the frame holds, if it says so; the library does not look where the last block is empty
-        self._made = 0
+        self._size = -1  # content size in the frame's head; -1: none. The library does not check it if the last block is empty
+        self._made = 0  # content bytes so far
 
     @property
     def ended(self) -> bool:
@@ -384,7 +391,7 @@ class _Zstd:
         self._head = data[at:]
 
     def _size_of_head(self, head: bytes) -> int:
-        """How many bytes of a head to wait for: if they are all here, it is its size. Raises _Corrupt if it is no head."""
+        """How many bytes of a head to wait for; once they are all here, its size. Raises _Corrupt if it is not a head."""
         if self._frame is not None:
             return 3
         if head[0] & 0xF0 == 0x50 and _SKIPPABLE.startswith(head[1:4]):
@@ -416,7 +423,7 @@ class _Zstd:
         if size > _BLOCK_MOST:
             raise _Corrupt
         self._blocks = not value & 1
-        self._left = 1 if kind == 1 else size  # of a repeated byte the size says how often
+        self._left = 1 if kind == 1 else size  # a block of one repeated byte: `size` says how often
         self._decompressed(head)
 
     def _decompressed(self, piece: bytes) -> bytes:
@@ -429,7 +436,7 @@ class _Zstd:
         return data
 
     def _end(self) -> None:
-        """What began with the last head is done."""
+        """The block, checksum or skipped frame has ended."""
         if self._frame is None:
             self._any = True
         elif not self._blocks:
@@ -442,7 +449,7 @@ class _Zstd:
 
 
 def _content_size(head: bytes) -> int:
-    """What the head of a frame says of its content; -1: nothing."""
+    """The content size in the head of a frame; -1: none."""
     try:
         return zstandard.frame_content_size(head)
     except zstandard.ZstdError:

@@ -1,4 +1,4 @@
-"""Header blocks of one direction of HTTP/2 -> fields (HPACK, RFC 7541), also where earlier blocks were not seen."""
+"""Header blocks of one direction of HTTP/2 -> fields (HPACK, RFC 7541), even if earlier blocks were not seen."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from ..events import Headers
 
 __all__ = ["FieldDecoder", "FieldState"]
 
-_TABLE_MOST = 128 << 10  # browsers and proxies use 4 to 64 KiB
-_TABLE_UNSEEN = 64 << 10  # room behind a hole: the size that is in use may have changed in it
-_LIST_MOST = (
-    256 << 10
-)  # as for a head of HTTP/1. A block of one octet a field could name 256 KiB of table a thousand times over
-_FIELD_COST = 32  # of a field in the list and in the table, on top of its bytes (RFC 7541 4.1)
-_INTEGER_BITS = 35  # seven an octet; no integer of HPACK needs more than 32
+_TABLE_MOST = 128 << 10  # bytes; browsers and proxies use 4 to 64 KiB
+_TABLE_UNSEEN = 64 << 10  # bytes after a gap: the peers may have changed the size in it
+# Bytes of the fields of one block, as for a head of HTTP/1. One octet can name a large entry of the table, so a small block
+# could expand a thousand times
+_LIST_MOST = 256 << 10
+_FIELD_COST = 32  # bytes counted for a field in the list and in the table, besides its own (RFC 7541 4.1)
+_INTEGER_BITS = 35  # seven in each octet; no integer of HPACK needs more than 32
 _STATIC = HeaderTable.STATIC_TABLE
 _FIRST_DYNAMIC = len(_STATIC) + 1
 _UNSEEN = (b"", b"")  # no field has an empty name (RFC 9110 5.1)
@@ -33,29 +33,29 @@ class FieldState(Struct, array_like=True):
 
 class FieldDecoder:
     """
-    Blocks come whole and in the order of the wire; where one may be missing, `lose` must be called.
+    Blocks come whole and in the order of the wire. Where one may be missing, call `lose`.
 
-    Entries of the table are counted from the newest one. So what was added behind a hole has its exact index, whatever older
-    entries there are, and an index behind it is an entry that nobody saw. For the same reason a table that is larger than
-    the peer's does no harm: an entry that the peer has evicted is never referred to.
+    Indexes of the table count from its newest entry. So entries added after a gap have their exact index, whatever older ones
+    exist, and a higher index is an entry that was not seen. For the same reason a table larger than the peer's does no harm:
+    the peer never refers to an entry that it has evicted.
     """
 
     def __init__(self, *, known: bool = True) -> None:
         self._table = HeaderTable()
-        self._partial = False  # older than those in the table there may be entries that nobody saw
+        self._partial = False  # the peer's table may have older entries that were not seen
         if not known:
             self.lose()
 
     def kept(self) -> int:
-        """Bytes of memory that the table takes, about."""
+        """Approximate bytes of memory of the table."""
         return sum([160 + len(name) + len(value) for name, value in self._table.dynamic_entries])
 
     def decode(self, block: bytes) -> tuple[Headers, bool]:
         """
         The fields of a block, names in lower case, as Latin-1; and whether these are all.
 
-        Left out are fields whose name or value was not seen, those behind an error, and those for which the list has no
-        room. After an error the table is lost.
+        Left out are fields whose name or value was not seen, fields after an error, and fields over the limit. An error also
+        clears the table.
         """
         fields: list[tuple[str, str]] = []
         complete, begun = True, False
@@ -74,7 +74,7 @@ class FieldDecoder:
                     name, value, at = self._literal(block, at, 0x0F)
                 else:
                     if begun:
-                        raise HPACKDecodingError("a change of the table's size behind a field (RFC 7541 4.2)")
+                        raise HPACKDecodingError("the size of the table changes after a field (RFC 7541 4.2)")
                     size, at = _integer(block, at, 0x1F)
                     self._resize(size)
                     continue
@@ -90,7 +90,7 @@ class FieldDecoder:
         return tuple(fields), complete
 
     def lose(self) -> None:
-        """Blocks may be missing here: forget the table."""
+        """Blocks may be missing here: clear the table."""
         size = max(self._table.maxsize, _TABLE_UNSEEN)
         self._table = HeaderTable()
         self._table.maxsize = size
@@ -117,7 +117,7 @@ class FieldDecoder:
         return name, value, at
 
     def _resize(self, size: int) -> None:
-        """The peer's table has at most `size` bytes from here on; 0 empties it, so that nothing unseen is left."""
+        """The peer's table has at most `size` bytes from here on. 0 empties it, so that no unseen entry is left."""
         self._table.maxsize = min(size, _TABLE_MOST)
         self._partial = size > _TABLE_MOST or (self._partial and size > 0)
 
@@ -133,7 +133,7 @@ class FieldDecoder:
 
 
 def _integer(block: bytes, at: int, mask: int) -> tuple[int, int]:
-    """The integer at `at`, in the bits of `mask` and perhaps the octets behind (RFC 7541 5.1); and where it ends."""
+    """The integer at `at`, in the bits of `mask` and perhaps in the octets after it (RFC 7541 5.1); and where it ends."""
     value = block[at] & mask
     at += 1
     if value < mask:

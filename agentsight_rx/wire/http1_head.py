@@ -16,6 +16,8 @@ LONGEST_HEAD = 256 << 10  # a head of claude-code has 2 KiB; servers refuse 64 K
 
 
 class RequestHead(Struct, frozen=True, tag="request"):
+    """`size`: its bytes on the wire."""
+
     method: str
     target: str
     version: str
@@ -24,7 +26,7 @@ class RequestHead(Struct, frozen=True, tag="request"):
 
 
 class ResponseHead(Struct, frozen=True, tag="response"):
-    """`body`: by its framing, a body follows."""
+    """`size`: its bytes on the wire. `body`: its framing announces a body."""
 
     status: int
     phrase: str
@@ -63,12 +65,12 @@ def response_head(raw: bytes) -> ResponseHead:
     return ResponseHead(status, _text(phrase), version=_text(version), headers=headers_of(headers), size=len(raw))
 
 
-# h11 makes one Content-Length out of several equal ones, and writes codings in lower case
+# h11 joins several equal Content-Lengths to one, and turns codings to lower case
 _REWRITTEN = re.compile(rb"\n(?:transfer-encoding:|content-length:(?:[^\n]*,|.*\ncontent-length:))", re.IGNORECASE | re.DOTALL)
 
 
 def _by_h11(role: type[h11.CLIENT] | type[h11.SERVER], raw: bytes) -> object:
-    """The head as h11 reads it; None where it refuses, or would not tell what was sent."""
+    """The head as h11 reads it; None where h11 refuses it or would change what was sent."""
     if _REWRITTEN.search(raw):
         return None
     connection = h11.Connection(role, max_incomplete_event_size=2 * LONGEST_HEAD)
@@ -79,11 +81,15 @@ def _by_h11(role: type[h11.CLIENT] | type[h11.SERVER], raw: bytes) -> object:
         return None
 
 
-_FOLD = re.compile(rb"\n[ \t]+")  # a line that goes on (RFC 9112 5.2)
+_FOLD = re.compile(rb"\n[ \t]+")  # a folded line (RFC 9112 5.2)
 
 
 def by_hand(raw: bytes) -> tuple[bytes, list[tuple[bytes, bytes]]]:
-    """What h11 refuses because a server must, an observer still wants to see: no Host, several codings, 101 unasked for."""
+    """
+    The first line and the fields, without the checks of h11.
+
+    A server must refuse some heads that an observer still reports: no Host, several codings, a 101 that no client asked for.
+    """
     first, _, rest = raw.replace(b"\r\n", b"\n").partition(b"\n")
     fields = (line.partition(b":") for line in _FOLD.sub(b" ", rest).split(b"\n") if line.strip(b" \t"))
     return first, [(name.strip(b" \t"), value.strip(b" \t")) for name, _, value in fields]

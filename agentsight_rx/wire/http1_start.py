@@ -48,7 +48,7 @@ def begins_status_line(text: bytes | bytearray, start: int) -> bool | None:
 
 
 def begins_only_alone(record: bytes, held: bytes | bytearray) -> bool:
-    """Does `record` begin a message, but not behind `held`? Then `held`, taken for an unknown method, is the tail of a body."""
+    """Does `record` begin a message, but not after `held`? Then `held`, taken for an unknown method, is the tail of a body."""
     return _KNOWN_LINE.match(record) is not None and not _KNOWN_LINE.match(held + record)
 
 

@@ -1,4 +1,8 @@
-"""Bytes of one direction of an HTTP/2 connection -> fields, data and resets of its streams (RFC 9113), over any cut or hole."""
+"""
+Bytes of one direction of an HTTP/2 connection -> fields, data and resets of its streams (RFC 9113), over any cut and any gap.
+
+Longer than 300 lines because header blocks, data and gaps all depend on where the current frame begins and ends.
+"""
 
 from __future__ import annotations
 
@@ -47,15 +51,15 @@ __all__ = [
 ]
 
 
-# `size` of an item: the bytes on the wire, framing and padding included, that it stands for
+# `size` of an item: its bytes on the wire, framing and padding included
 
 
 class Fields(Struct, frozen=True):
     """
     One header block: the head of a request or of a response, an interim head, or trailers; pseudo-fields included.
 
-    `known` False: some fields could not be decoded and are left out. `end`: the message ends here. `promised`: the stream
-    that a PUSH_PROMISE on `stream` announces.
+    `known` False: some fields could not be decoded and are left out. `end`: the message ends here. `promised`: the stream that
+    a PUSH_PROMISE on `stream` announces.
     """
 
     stream: int
@@ -67,7 +71,7 @@ class Fields(Struct, frozen=True):
 
 
 class Data(Struct, frozen=True, gc=False):
-    """Payload of a DATA frame, or a part of it. `lost` bytes are missing in front of it. `end`: the message ends behind it."""
+    """Payload of a DATA frame, or a part of it. `lost` bytes are missing before it. `end`: the message ends after it."""
 
     stream: int
     data: bytes
@@ -83,7 +87,7 @@ class Reset(Struct, frozen=True, gc=False):
 
 
 class GoAway(Struct, frozen=True, gc=False):
-    """The sender takes no streams above `last`."""
+    """The sender handles no streams above `last`."""
 
     last: int
     code: int
@@ -91,48 +95,49 @@ class GoAway(Struct, frozen=True, gc=False):
 
 
 class Control(Struct, frozen=True, gc=False):
-    """Frames that say nothing about a message, and the client's preface."""
+    """Frames that belong to no message, and the client's preface."""
 
     size: int
 
 
 class Lost(Struct, frozen=True, gc=False):
-    """Frames may be missing here, of any stream: the messages that are open in this direction are damaged."""
+    """Frames of any stream may be missing here: all messages that are open in this direction are incomplete."""
 
     reason: str
 
 
 Item: TypeAlias = Fields | Data | Reset | GoAway | Control | Lost | Unparsed
 
-# What the decoder waits for. The rules:
-#   START  nothing was seen yet: the client's preface, or the SETTINGS that a server begins with
-#   FRAME  a frame begins here, or did in what is held; inside a header block it must be a CONTINUATION
-#   DATA  inside a DATA frame: what comes is given out at once
-#   SEARCH  nobody knows where frames begin: behind a hole, behind an error, or where the capture began in the middle. A record
-#         whose bytes are plausible frames leads out of it; any other is foreign as a whole
+# The states of a decoder:
+#
+#   START   Nothing was seen: the client's preface follows, or the SETTINGS that a server begins with.
+#   FRAME   A frame begins here, or its beginning is held. Inside a header block it must be a CONTINUATION.
+#   DATA    Inside a DATA frame: its bytes are emitted at once.
+#   SEARCH  It is unknown where frames begin: after a gap, after an error, or where the capture began in the middle. A record of
+#           plausible frames leads back to FRAME; any other is unparsed as a whole.
 _START, _FRAME, _DATA, _SEARCH = range(4)
 
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-_LONGEST_AT_FIRST = 16384  # frame, where the peers agreed upon nothing else (RFC 9113 4.2)
-_OPEN_MOST = 1024  # streams that are remembered as open; servers allow 100 to 250
+_LONGEST_AT_FIRST = 16384  # bytes of a frame, unless the peers agreed on more (RFC 9113 4.2)
+_OPEN_MOST = 1024  # streams remembered as open; servers allow 100 to 250
 
 
 class _HeaderBlock(Struct, array_like=True):
-    """A header block. `raw`: its frames so far, as they came, since they are handed out where it breaks off."""
+    """A header block. `raw`: its frames so far, as they came: they are emitted unparsed if the block breaks off."""
 
     stream: int
     end: bool
     promised: int
     raw: bytearray = field(default_factory=bytearray)
     fragments: bytearray = field(default_factory=bytearray)
-    given: bool = False  # it is longer than a block may be, and was given out: what is left of it means nothing
+    given: bool = False  # it exceeded the limit and was emitted; the rest of it is ignored
 
     def copy(self) -> _HeaderBlock:
         return replace(self, raw=bytearray(self.raw), fragments=bytearray(self.fragments))
 
 
 class Http2State(Struct, array_like=True):
-    """What a decoder needs to go on from a checkpoint: its attributes, which say what they are."""
+    """What a decoder needs to go on from a checkpoint. The fields are the attributes of the same names."""
 
     state: int
     fresh: bool
@@ -156,8 +161,8 @@ class Http2Decoder:
     """
     One direction, client's or server's. `fresh`: the first byte fed is the first one of the connection.
 
-    Not fresh, the fields that refer to earlier ones are left out until the sender spells them again. The same holds behind
-    a hole that may have swallowed a header block.
+    If not, header fields that refer to unseen ones are left out until the sender spells them again. The same holds after a gap
+    that may contain a header block.
     """
 
     def __init__(self, fresh: bool = True) -> None:
@@ -166,12 +171,12 @@ class Http2Decoder:
         self._preface = False
         self._fields = FieldDecoder(known=fresh)
         self._buffer = bytearray()  # of a preface or of a frame
-        self._need = HEAD_SIZE  # bytes of the frame that must be there before the next look at it
+        self._need = HEAD_SIZE  # bytes of the frame that must be held before it is read on
         self._block: _HeaderBlock | None = None
-        self._largest = 0  # of the streams seen
-        self._longest = _LONGEST_AT_FIRST  # of the frames seen
+        self._largest = 0  # number of a stream seen
+        self._longest = _LONGEST_AT_FIRST  # frame seen
         self._open: Recent[int, None] = Recent(_OPEN_MOST)  # streams with an unfinished message, oldest first
-        # of the DATA frame that the decoder is inside of
+        # Of the current DATA frame
         self._stream = 0
         self._left = 0
         self._padding = 0
@@ -185,16 +190,16 @@ class Http2Decoder:
         return self._preface
 
     def held(self) -> int:
-        """Bytes taken in that are not yet part of anything given out."""
+        """Bytes taken in that are not yet part of any item."""
         return len(self._buffer) + self._spent + (len(self._block.raw) if self._block else 0)
 
     def kept(self) -> int:
-        """Bytes of memory that are held, about: with the table of header fields."""
+        """Approximate bytes of memory, with the table of header fields."""
         return self.held() + self._fields.kept()
 
     def feed(self, data: bytes) -> list[Item]:
         """Take the bytes of one record."""
-        # A record that is one DATA frame without padding: nearly all of a streamed answer, so in one step. Type 0 is DATA.
+        # A record that is one DATA frame without padding: nearly all records of a streamed answer. Type 0 is DATA.
         if (
             self._state == _FRAME
             and int.from_bytes(data[:4], "big") == (len(data) - HEAD_SIZE) << 8
@@ -224,7 +229,7 @@ class Http2Decoder:
     # -- where frames begin ----------------------------------------------------------------------------------------
 
     def _begin(self, data: bytes, out: list[Item]) -> int:
-        """The beginning of a connection, if that is what is held and comes here."""
+        """Read the beginning of a connection, if these bytes and those held are one."""
         before = len(self._buffer)
         text = bytes(self._buffer) + data[: len(_PREFACE) - before]
         if text == _PREFACE:
@@ -254,13 +259,13 @@ class Http2Decoder:
         return len(data)
 
     def _dark(self) -> None:
-        """From here on nobody knows where frames begin, nor which header blocks there were."""
+        """From here on it is unknown where frames begin, and which header blocks were sent."""
         self._state = _SEARCH
         self._need = HEAD_SIZE
         self._fields.lose()
 
     def _flush(self, at: int, out: list[Item], rest: bytes = b"") -> None:
-        """Hand out what is held, and `rest`, as bytes that nobody understood."""
+        """Emit what is held, and `rest`, as unparsed bytes."""
         held = (bytes(self._block.raw) if self._block else b"") + self._buffer + rest
         self._block = None
         self._buffer.clear()
@@ -268,7 +273,7 @@ class Http2Decoder:
             out.append(Unparsed(at, held))
 
     def _broken(self, start: int, data: bytes, out: list[Item]) -> int:
-        """What begins at `start` in `data` is no frame that may stand here."""
+        """The bytes at `start` are not a frame that is allowed here."""
         out.append(Lost("malformed"))
         before = len(self._block.raw) if self._block else 0
         self._flush(start - before, out, data[start + len(self._buffer) :])
@@ -278,7 +283,7 @@ class Http2Decoder:
     # -- frames ----------------------------------------------------------------------------------------------------
 
     def _frame(self, data: bytes, at: int, out: list[Item]) -> int:
-        """The frame that begins at `at`, or in what is held: its head, then the rest; of DATA the payload is not waited for."""
+        """Read the frame that begins at `at` or is held: its head, then the rest. The payload of DATA is not waited for."""
         held = self._buffer
         start = at - len(held)
         if not self._gather(data, start):
@@ -300,7 +305,7 @@ class Http2Decoder:
         return self._payload(data, stop, out) if head.kind == DATA else stop
 
     def _gather(self, data: bytes, start: int) -> bool:
-        """Are the bytes there that are needed of the frame at `start`? What does not lie in `data` as a whole is held."""
+        """Are all needed bytes of the frame at `start` there? If `data` does not have them all, they gather in the buffer."""
         held = self._buffer
         if not held and len(data) - start >= self._need:
             return True
@@ -311,13 +316,13 @@ class Http2Decoder:
         return frame_head(self._buffer, 0) if self._buffer else frame_head(data, start)
 
     def _expected(self, head: FrameHead) -> bool:
-        """May a frame with this head stand here?"""
+        """Is a frame with this head allowed here?"""
         if (head.kind == CONTINUATION) != (self._block is not None):
             return False
         return head.fits() and (self._block is None or head.stream == self._block.stream)
 
     def _take(self, head: FrameHead, raw: bytes, out: list[Item]) -> bool:
-        """A whole frame that is not DATA; False if it cannot be one."""
+        """Read a whole frame that is not DATA; False if it is malformed."""
         if head.kind in (HEADERS, PUSH_PROMISE):
             return self._begin_block(head, raw, out)
         if self._block:
@@ -377,7 +382,7 @@ class Http2Decoder:
         self._note(block)
 
     def _note(self, block: _HeaderBlock) -> None:
-        """Remember which streams are open."""
+        """Remember which stream the block opens or ends."""
         self._largest = max(self._largest, block.stream)
         if block.end:
             self._open.pop(block.stream, None)
@@ -391,7 +396,7 @@ class Http2Decoder:
     # -- data ------------------------------------------------------------------------------------------------------
 
     def _open_data(self, head: FrameHead, raw: bytes) -> bool:
-        """The beginning of a DATA frame: its head, and the size of its padding if there is any. False if it cannot be one."""
+        """Read the head of a DATA frame, and the size of its padding if it has one; False if it is malformed."""
         padding = raw[HEAD_SIZE] if head.flags & PADDED else 0
         left = head.length - (len(raw) - HEAD_SIZE) - padding
         if left < 0:
@@ -427,10 +432,10 @@ class Http2Decoder:
         if end:
             self._open.pop(self._stream, None)
 
-    # -- holes and ends --------------------------------------------------------------------------------------------
+    # -- gaps and ends ---------------------------------------------------------------------------------------------
 
     def gap(self, size: int, reason: str) -> list[Item]:
-        """`size` bytes are missing here. Inside a DATA frame that is as long, go on exactly; else search."""
+        """`size` bytes are missing here. If the current DATA frame is that long, go on exactly; otherwise search."""
         out: list[Item] = []
         if self._state == _DATA:
             lost = min(size, self._left)
@@ -451,7 +456,7 @@ class Http2Decoder:
         return out
 
     def finish(self) -> list[Item]:
-        """No more bytes. What is held is given out, understood or not."""
+        """No more bytes. What is held is emitted, parsed or not."""
         out: list[Item] = []
         if self._state == _DATA:
             self._give(b"", False, out)
@@ -495,7 +500,7 @@ class Http2Decoder:
 
 
 def _control(size: int, out: list[Item]) -> None:
-    """Frames without a meaning follow each other often; they become one item."""
+    """Such frames often follow each other; they become one item."""
     last = out[-1] if out else None
     if type(last) is Control:
         out[-1] = Control(last.size + size)
@@ -504,5 +509,5 @@ def _control(size: int, out: list[Item]) -> None:
 
 
 def _begins_settings(text: bytes) -> bool:
-    """Could this be, up to its end, the head of the SETTINGS that a server begins with (RFC 9113 3.4)?"""
+    """Is this the head of the SETTINGS that a server begins with (RFC 9113 3.4), or a beginning of it?"""
     return not text[0] and b"\4\0\0\0\0\0".startswith(text[3:HEAD_SIZE])

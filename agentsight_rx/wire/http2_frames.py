@@ -1,4 +1,4 @@
-"""Bytes -> the heads of HTTP/2 frames (RFC 9113 4.1, 6), and whether bytes from an unknown place are frames at all."""
+"""Bytes -> the heads of HTTP/2 frames (RFC 9113 4.1, 6), and whether bytes from an unknown place are frames."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ PRIORITISED = 32
 
 HEAD_SIZE = 9
 STREAM_BITS = 0x7FFFFFFF  # the highest bit of the four octets is reserved
-LONGEST_DATA = (1 << 24) - 1  # all that a length can say: DATA is not held
-LONGEST_BLOCK = 256 << 10  # of a header block, its framing included: as for a head of HTTP/1
-_LONGEST = 64 << 10  # of any other frame: four times what a peer must accept
-_STREAM_JUMP = 20_000  # no hole swallows 10,000 streams; much more would let other numbers pass for a stream
-_FIRST_DATA_LEAST = 8  # bytes of DATA, where it is all that speaks for a record: an event of a stream has more
-_FIRST_PART_LEAST = 256  # and of a frame that goes on: then the record is mostly full
-_STREAM_MOST = 1 << 24  # no connection whose beginning was not seen had as many before
+LONGEST_DATA = (1 << 24) - 1  # the largest length a head can hold: DATA is not held
+LONGEST_BLOCK = 256 << 10  # bytes of a header block with its framing: as for a head of HTTP/1
+_LONGEST = 64 << 10  # bytes of any other frame: four times what a peer must accept
+_STREAM_JUMP = 20_000  # no gap contains 10,000 streams; with a larger limit, other numbers would pass for stream numbers
+_FIRST_DATA_LEAST = 8  # bytes of DATA, where the record shows nothing else: an event of a stream has more
+_FIRST_PART_LEAST = 256  # and of a frame that the record cuts: a record that cuts a frame is usually full
+_STREAM_MOST = 1 << 24  # more streams than any connection had before the capture began
 
 
 class FrameHead(NamedTuple):
@@ -60,7 +60,7 @@ class FrameHead(NamedTuple):
     stream: int
 
     def fits(self) -> bool:
-        """Does RFC 9113 allow a frame of this type this length and this stream? A type that is not known may be anywhere."""
+        """Does RFC 9113 allow this length and this stream for this type? An unknown type may have any."""
         rule = _RULES.get(self.kind, _ANY)
         if rule.streamed is not None and rule.streamed != (self.stream > 0):
             return False
@@ -70,7 +70,7 @@ class FrameHead(NamedTuple):
 
 
 class _Rule(NamedTuple):
-    """Of one type of frame: the flags that are defined, whether it has a stream (None: it may), its lengths."""
+    """For one type of frame: the defined flags, whether it has a stream (None: it may), and the allowed lengths."""
 
     flags: int
     streamed: bool | None
@@ -103,17 +103,17 @@ def frame_head(text: bytes | bytearray, at: int) -> FrameHead:
 
 
 def looks_like_http2(data: bytes) -> bool:
-    """Is this record, from the middle of a connection of which nothing was seen, nothing but whole and plausible frames?"""
+    """Does this record of an unknown connection consist of whole and plausible frames only?"""
     return plausible(data, 0, (), -1)
 
 
 def plausible(data: bytes, largest: int, streams: Container[int], longest: int) -> bool:
     """
-    Are these, from the first byte to the last, frames as a sender spells them who keeps to RFC 9113 and extends it nowhere?
+    Do these bytes, from first to last, consist of frames that RFC 9113 allows, without extensions?
 
-    `largest` (0: unknown) and `streams` are what was seen of its streams before. The last frame may go on behind `data` if it
-    is DATA or HEADERS of up to `longest` bytes. Frames are full of zeros and small numbers, so that what begins in the middle
-    of one can have the form of another; therefore the first frame must have more to show than a head.
+    `largest` (0: unknown) is the highest stream seen before, `streams` are those open. The last frame may continue after `data`
+    if it is DATA or HEADERS of up to `longest` bytes. Frames are full of zeros and small numbers, so the middle of one can look
+    like the beginning of another. Therefore the first frame must have more than a head.
     """
     at, end, block = 0, len(data), 0
     limit = largest + _STREAM_JUMP if largest else _STREAM_MOST
@@ -126,7 +126,7 @@ def plausible(data: bytes, largest: int, streams: Container[int], longest: int) 
         if stream > limit or data[at + 5] >= 0x80:
             return False
         if stream and not stream & 1 and stream not in streams:
-            return False  # a stream of the server, and nobody saw its promise
+            return False  # a stream of the server whose promise was not seen
         if (kind == CONTINUATION) != (block > 0) or (block and stream != block):
             return False
         start = at + HEAD_SIZE

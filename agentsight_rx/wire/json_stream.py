@@ -1,4 +1,4 @@
-"""bytes -> SseEvents, one a JSON value (RFC 8259): elements of an array or values in a row, however they are cut."""
+"""bytes -> one SseEvent for each JSON value (RFC 8259): elements of an array or values in a row, however they are cut."""
 
 from __future__ import annotations
 
@@ -13,42 +13,43 @@ from ..events import SseEvent
 
 __all__ = ["LONGEST_VALUE", "JsonStreamDecoder", "JsonStreamState"]
 
-LONGEST_VALUE = 16 * 1024 * 1024  # as of an SSE event: a whole answer with an image in base64 fits
+LONGEST_VALUE = 16 * 1024 * 1024  # bytes, as for an SSE event: a whole answer with an image in base64 fits
 
 _BOM = b"\xef\xbb\xbf"
-_BETWEEN = re.compile(rb"[ \t\r\n,\x1e]*+")  # RS stands before each value in RFC 7464
+_BETWEEN = re.compile(rb"[ \t\r\n,\x1e]*+")  # RFC 7464 has an RS before each value
 _IN_STRING = rb'[^"\\]*+(?:\\.[^"\\]*+)*+'
 _IN_NONE = rb'[^"{}\[\]]*+'
 
 
-def _passed_over(depth: int) -> bytes:
-    """Whole strings and, up to so many levels deep, whole objects and arrays: most JSON in one step instead of thirty."""
-    inner = rb"|[{\[]" + _passed_over(depth - 1) + rb"[}\]]" if depth else b""
+def _skippable(depth: int) -> bytes:
+    """Pattern of whole strings, and of whole objects and arrays of `depth` levels: most JSON in one step instead of thirty."""
+    inner = rb"|[{\[]" + _skippable(depth - 1) + rb"[}\]]" if depth else b""
     return _IN_NONE + rb'(?:(?:"' + _IN_STRING + rb'"' + inner + rb")" + _IN_NONE + rb")*+"
 
 
-_TO_BRACKET = re.compile(_passed_over(3), re.DOTALL)  # or to a string that is cut
+_TO_BRACKET = re.compile(_skippable(3), re.DOTALL)  # or to the beginning of a string that is cut
 _TO_QUOTE = re.compile(_IN_STRING, re.DOTALL)
 _WORD = re.compile(rb"[-+.0-9A-Za-z]*+")
 _IS_WORD = re.compile(rb"-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?(?:[eE][-+]?[0-9]++)?|true|false|null").fullmatch
 _QUOTE = ord('"')
-_AGAIN = re.compile(rb"\n[{\[]").search  # no string has a raw LF in it, and what lies deeper is indented
+_AGAIN = re.compile(rb"\n[{\[]").search  # a string has no raw LF in it, and inner values are indented
 
-# Where we are: between values, in an object or array, in a string (perhaps within one), in a number or name, or in no JSON
+# Where the stream is: between values, in an object or array, in a string (perhaps inside these), in a number or name, or in
+# bytes that are not JSON
 _Where: TypeAlias = Literal["between", "value", "string", "word", "garbage"]
 
 
 class JsonStreamState(Struct, array_like=True):
-    """What a decoder knows of its stream, and what it needs to go on from a checkpoint."""
+    """State of a decoder: all it needs to go on from a checkpoint."""
 
     where: _Where = "between"
-    started: bool = False  # the first bytes were no BOM, or it is done
-    in_array: bool = False  # whose elements are the values
-    depth: int = 0  # brackets of the value that are open
-    kept: bytearray = field(default_factory=bytearray)  # of the value that has not ended
-    too_long: bool = False  # so it is not kept
-    escape: bool = False  # the string was cut behind a backslash
-    after_lf: bool = False  # the garbage was cut behind a line end
+    started: bool = False  # the first bytes are not part of a BOM
+    in_array: bool = False  # the values are the elements of an array
+    depth: int = 0  # open brackets of the value
+    kept: bytearray = field(default_factory=bytearray)  # the unfinished value
+    too_long: bool = False  # the value exceeded the limit and is not kept
+    escape: bool = False  # the string was cut after a backslash
+    after_lf: bool = False  # the garbage was cut after a line end
     lost: int = 0
 
     def copy(self) -> JsonStreamState:
@@ -57,10 +58,10 @@ class JsonStreamState(Struct, array_like=True):
 
 class JsonStreamDecoder:
     """
-    Decodes one stream. What stands between brackets is not checked: who reads a value sees whether it is JSON.
+    Decodes one stream. The content between brackets is not checked: whoever decodes the value finds out whether it is JSON.
 
-    A value longer than `longest` is dropped. What cannot begin a value is skipped, up to a line that begins with a bracket.
-    Both are counted in `lost`. White space, commas and the brackets of the array are neither values nor lost.
+    A value longer than `longest` is dropped. Bytes that cannot begin a value are skipped, up to a line that begins with a
+    bracket. Both are counted in `lost`. White space, commas and the brackets of the array are neither values nor lost.
     """
 
     __slots__ = ("_longest", "_state")
@@ -71,11 +72,11 @@ class JsonStreamDecoder:
 
     @property
     def lost(self) -> int:
-        """Bytes of what was dropped or skipped."""
+        """Bytes dropped or skipped."""
         return self._state.lost
 
     def feed(self, data: bytes, /) -> list[SseEvent]:
-        """The values that these bytes complete. A number that nothing follows may go on, so it waits."""
+        """The values that these bytes complete. A number at the end waits, since more digits may follow."""
         state = self._state
         if not state.started:
             data = self._without_bom(data)
@@ -96,7 +97,7 @@ class JsonStreamDecoder:
         """
         True if the stream ended inside a value, which is discarded and counted in `lost`, or inside the array.
 
-        It may go on behind a hole: from the next line that begins with a bracket.
+        If more bytes follow, as after a gap, decoding goes on at the next line that begins with a bracket.
         """
         state = self._state
         cut = state.in_array or state.where in ("value", "string", "word")
@@ -104,7 +105,7 @@ class JsonStreamDecoder:
         return cut
 
     def held(self) -> int:
-        """Bytes of the value that has not ended."""
+        """Bytes of the unfinished value."""
         return len(self._state.kept)
 
     def snapshot(self) -> JsonStreamState:
@@ -115,7 +116,7 @@ class JsonStreamDecoder:
         self._state = msgspec.convert(state, JsonStreamState).copy()
 
     def _without_bom(self, data: bytes) -> bytes:
-        """The beginning, once it shows whether there is a byte order mark."""
+        """The first bytes without a byte order mark, once there are enough of them to see one."""
         state = self._state
         data = bytes(state.kept) + data
         state.kept.clear()
@@ -126,7 +127,7 @@ class JsonStreamDecoder:
         return data.removeprefix(_BOM)
 
     def _begin(self, data: bytes, at: int) -> int:
-        """What begins behind white space and commas? Where its reading goes on."""
+        """Begin the value after white space and commas; return where to read on."""
         state = self._state
         at = _end(_BETWEEN, data, at)
         first = data[at : at + 1]
@@ -147,7 +148,7 @@ class JsonStreamDecoder:
         return at
 
     def _go_on(self, data: bytes, start: int, events: list[SseEvent]) -> int:
-        """Read on in an object, an array or a string; where it stops."""
+        """Read on in an object, an array or a string; return where reading stops."""
         state, at, size = self._state, start, len(data)
         while at < size:
             if state.where == "string":
@@ -211,7 +212,7 @@ class JsonStreamDecoder:
         return end
 
     def _skip(self, data: bytes, start: int) -> int:
-        """Drop up to a line that begins with a bracket; where that is."""
+        """Drop bytes up to a line that begins with a bracket; return where that is."""
         state = self._state
         if state.after_lf and data[start] in b"{[":
             end = start
@@ -226,6 +227,6 @@ class JsonStreamDecoder:
 
 
 def _end(pattern: re.Pattern[bytes], data: bytes, at: int) -> int:
-    """Where it ends; each of them matches everywhere."""
+    """Where the match at `at` ends; every pattern here matches anywhere."""
     found = pattern.match(data, at)
     return found.end() if found else at

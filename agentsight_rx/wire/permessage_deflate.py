@@ -1,4 +1,4 @@
-"""The payload of a compressed WebSocket message -> its data (permessage-deflate, RFC 7692); and what the handshake agreed."""
+"""The payload of a compressed WebSocket message -> its data (permessage-deflate, RFC 7692), and what the handshake agreed."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from ..events import WebSocketKind
 
 __all__ = ["Deflate", "Inflater", "Part", "agreed"]
 
-_WINDOW = 32 << 10  # what deflate can refer to at most
-_STEP = 4096  # bytes inflated at once; where that cannot be, they are looked at again one by one
-_SLICE = 64 << 10  # most bytes that one step gives at once
-_BEYOND = 4  # so many times the limit are inflated, and kept compressed for a checkpoint, before it is called a bomb
-_FINALS_MOST = 1000  # final blocks in a message: each costs as much as 4 KiB of data
+_WINDOW = 32 << 10  # bytes that deflate can refer back to at most
+_STEP = 4096  # bytes inflated at once; if that fails, they are inflated again one by one
+_SLICE = 64 << 10  # bytes that one call of zlib returns at most
+_BEYOND = 4  # times the limit: longer data counts as a bomb. Up to there it is inflated, and its payload kept for a checkpoint
+_FINALS_MOST = 1000  # final blocks in a message: each costs as much time as 4 KiB of data
 
 
 class Deflate(Struct, frozen=True):
@@ -32,7 +32,7 @@ class Deflate(Struct, frozen=True):
 
 
 class Part(Struct, array_like=True):
-    """What was seen of a message that has not ended."""
+    """The part of an unfinished message that was seen."""
 
     kind: WebSocketKind
     packed: bool = False
@@ -49,9 +49,9 @@ class Inflater:
     """
     The payload of one compressed message, piece by piece -> the data of `part` (RFC 7692 7.2.2).
 
-    What stands behind `limit` bytes is inflated but not kept, up to four times that in all, to know the window that the next
-    message refers to. It is not `alive` once it cannot go on. The window is always deflate's largest: that reads what any
-    smaller one wrote, and what it makes of a sender that cheats does not depend on how the bytes are cut.
+    Data over `limit` is inflated, up to four times the limit, but not kept: the next message may refer to it. `alive` is False
+    once the rest cannot be inflated. The window is always deflate's largest: it reads what any smaller one wrote, and if a
+    sender uses more than it announced, the result does not depend on how the bytes are cut.
     """
 
     def __init__(self, part: Part, context: bytes, limit: int, *, takeover: bool) -> None:
@@ -60,7 +60,7 @@ class Inflater:
         self._limit = limit
         self._most = _BEYOND * limit if takeover else limit
         self._raw_most = _BEYOND * limit + _STEP  # stored blocks and flushes make short messages longer
-        self.raw = bytearray()  # the payload so far: to begin again from a checkpoint, or in front of damage
+        self.raw = bytearray()  # the payload so far: to begin again from a checkpoint or before damaged bytes
         self._start()
 
     def _start(self) -> None:
@@ -68,10 +68,10 @@ class Inflater:
         self._zlib = zlib.decompressobj(-zlib.MAX_WBITS, zdict=self._context)
         self._total = 0
         self._finals = 0
-        self._behind = bytearray()  # the last bytes that were not kept
+        self._unkept = bytearray()  # the last bytes that were not kept
 
     def begin_again(self, raw: bytes | bytearray) -> None:
-        """As if only `raw` had come."""
+        """Return to the state in which only `raw` had come."""
         self._part.data.clear()
         self._part.lost, self._part.reason = 0, None
         self.raw = bytearray()
@@ -93,9 +93,9 @@ class Inflater:
         self._part.lost += end - at
 
     def _inflate(self, piece: bytes) -> str | None:
-        """Inflate all of `piece`; why that cannot be, if it cannot."""
+        """Inflate all of `piece`; return the reason if that fails."""
         while True:
-            if self._zlib.eof:  # a final block, and more behind it
+            if self._zlib.eof:  # more follows a final block
                 self._finals += 1
                 if self._finals > _FINALS_MOST:
                     return "inflate"
@@ -114,9 +114,10 @@ class Inflater:
 
     def _approach(self, piece: bytes) -> None:
         """
-        Begin again, and come to the place in `piece` that cannot be inflated byte by byte.
+        Begin again, and inflate `piece` byte by byte up to the byte that fails.
 
-        For zlib keeps to itself what it inflated in front of damage, and takes more than it needs to give what it is asked for.
+        This is needed because zlib does not return what it inflated before damaged bytes, and reads more input than the output
+        that was asked for needs.
         """
         self.begin_again(self.raw)
         for at in range(len(piece)):
@@ -129,9 +130,9 @@ class Inflater:
         if room < len(data):
             self._part.reason = "limit"
             self._part.lost += len(data) - room
-            self._behind += data[room:]
-            if len(self._behind) > 2 * _WINDOW:
-                del self._behind[:-_WINDOW]
+            self._unkept += data[room:]
+            if len(self._unkept) > 2 * _WINDOW:
+                del self._unkept[:-_WINDOW]
 
     def _give_up(self, reason: str, lost: int) -> None:
         self.alive = False
@@ -139,8 +140,8 @@ class Inflater:
         self._part.lost += lost
 
     def end(self) -> None:
-        """The message ends: with the tail that its sender took away, and nothing open in front of it."""
-        if not self.raw or self._zlib.eof:  # some send nothing at all for an empty message, or leave out the tail's beginning
+        """The message ends: add the tail that the sender removed, and check that no block is open before it."""
+        if not self.raw or self._zlib.eof:  # some senders send nothing for an empty message, or omit the tail's beginning
             return
         try:
             sound = not self._zlib.decompress(_END, 1) and self._zlib.eof and not self._zlib.unused_data
@@ -151,10 +152,10 @@ class Inflater:
 
     def window(self) -> bytes:
         """The last bytes that were inflated, in this message or before it."""
-        return b"".join((self._context, self._part.data[-_WINDOW:], self._behind))[-_WINDOW:]
+        return b"".join((self._context, self._part.data[-_WINDOW:], self._unkept))[-_WINDOW:]
 
 
-_END = b"\0\0\xff\xff" + b"\x03\0"  # the tail (RFC 7692 7.2.1), and an empty final block, which zlib tells where it stands
+_END = b"\0\0\xff\xff" + b"\x03\0"  # the tail (RFC 7692 7.2.1), and an empty final block by which zlib reports the end
 
 
 # -- the handshake -----------------------------------------------------------------------------------------------------------
@@ -164,10 +165,10 @@ _WINDOW_BITS = re.compile(r"(?:[89]|1[0-5])\Z")
 
 def agreed(extensions: str, sender: Literal["client", "server"]) -> Deflate | None:
     """
-    What the Sec-WebSocket-Extensions of a 101 response say about the messages of `sender`; None: not compressed.
+    How Sec-WebSocket-Extensions of a 101 response compress the messages of `sender`; None: not compressed.
 
-    Several headers are joined by commas. A quoted value is a token too (RFC 6455 9.1), so no separator stands in it. Other
-    extensions, and parameters that RFC 7692 7.1 does not know, are ignored.
+    Several headers are joined by commas. A quoted value must be a token (RFC 6455 9.1), so it contains no separator. Other
+    extensions, and parameters that RFC 7692 7.1 does not define, are ignored.
     """
     for extension in extensions.split(","):
         name, *rest = (part.strip(" \t") for part in extension.split(";"))

@@ -12,24 +12,24 @@ from ..events import SseEvent
 
 __all__ = ["LONGEST_EVENT", "SseDecoder", "SseState"]
 
-LONGEST_EVENT = 16 * 1024 * 1024  # a whole answer with an image in base64 fits; what is longer, no model sends
+LONGEST_EVENT = 16 * 1024 * 1024  # bytes; a whole answer with an image in base64 fits, and no model sends more
 _HEAD = b"data: "
-_MARK = "\n\ndata: "  # what stands between one event and the data of the next
+_MARK = "\n\ndata: "  # between the data of one event and that of the next
 _BOM = b"\xef\xbb\xbf"
 _BLOCKS = re.compile(r"(?:event: ?+(.*+)\n)?data: ?+(.*+)\n\n|((?:.++\n)*+\n)").findall  # (type, data, any other block)
 
 
 class SseState(Struct, array_like=True):
-    """What a decoder knows of its stream, and what it needs to go on from a checkpoint."""
+    """State of a decoder: all it needs to go on from a checkpoint."""
 
     after_cr: bool = False  # the last byte was a CR: an LF that follows belongs to it
-    started: bool = False  # the first line is done, so no BOM can come any more
+    started: bool = False  # the first line has ended, so no BOM can follow
     between: bool = False  # nothing is held, and the next byte begins an event
     kept: int = 0  # bytes of the complete lines of the current event
-    line: bytearray = field(default_factory=bytearray)  # the line that has not ended
+    line: bytearray = field(default_factory=bytearray)  # the unfinished line
     kind: bytes = b""
     data: bytearray = field(default_factory=bytearray)  # every data line of the current event, each with its LF
-    dropped_end: bytes = b""  # inside an event that is too long: its last byte so far
+    dropped_end: bytes = b""  # last byte of the event that is being dropped; b"": none is
     id: str | None = None
     retry_ms: int | None = None
     lost: int = 0
@@ -42,16 +42,16 @@ class SseDecoder:
     """
     Decodes one stream. Line ends become LF first, so every count of bytes here takes CRLF for one byte.
 
-    Three ways through, so that no byte is looked at twice: one event that begins as the last one did; whole events of
-    the shape that every provider sends (`[event: x LF] data: y LF LF`); everything else goes line by line.
-    An event longer than `longest` (all its lines, comments too) is dropped and counted in `lost`.
+    There are three paths, so that no byte is read twice: one event that begins like the last one; whole events of the shape
+    that every provider sends (`[event: x LF] data: y LF LF`); and line by line for everything else. An event longer than
+    `longest` (all its lines, with comments) is dropped and counted in `lost`.
     """
 
     __slots__ = ("_head", "_kind", "_longest", "_mark", "_state")
 
     def __init__(self, *, longest: int = LONGEST_EVENT) -> None:
         self._longest = longest
-        self._kind, self._head, self._mark = "message", _HEAD, _MARK  # how events began: most often the next one does so too
+        self._kind, self._head, self._mark = "message", _HEAD, _MARK  # how the last events began: usually the next one too
         self._state = SseState()
 
     @property
@@ -61,13 +61,13 @@ class SseDecoder:
 
     @property
     def retry_ms(self) -> int | None:
-        """The reconnection time the server asked for last."""
+        """The last reconnection time that the server asked for."""
         return self._state.retry_ms
 
     def feed(self, data: bytes, /) -> list[SseEvent]:
         """The events that these bytes complete."""
         state, head = self._state, self._head
-        if state.after_cr or data.find(b"\r") >= 0:  # `in` takes eight times as long on bytes
+        if state.after_cr or data.find(b"\r") >= 0:  # `in` takes eight times as long for bytes
             data = self._with_lf(data)
         if (
             state.between
@@ -92,7 +92,7 @@ class SseDecoder:
         return events
 
     def finish(self) -> bool:
-        """True if the stream ended inside an event: that is discarded, says the standard, and is counted in `lost`."""
+        """True if the stream ended inside an event. The standard discards that event; it is counted in `lost`."""
         state = self._state
         line = state.line if state.started else state.line.removeprefix(_BOM)
         begun = state.data or state.kind or (line and not line.startswith(b":"))
@@ -102,7 +102,7 @@ class SseDecoder:
         return cut
 
     def held(self) -> int:
-        """Bytes of the event that has not ended."""
+        """Bytes of the unfinished event."""
         return self._state.kept + len(self._state.line)
 
     def snapshot(self) -> SseState:
@@ -121,7 +121,7 @@ class SseDecoder:
         return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
 
     def _read_blocks(self, data: bytes, events: list[SseEvent]) -> None:
-        """Read what stands between two events and ends with an empty line."""
+        """Read `data`, which begins and ends between two events."""
         try:
             text = data.decode() if len(data) <= self._longest else ""
         except UnicodeDecodeError:
@@ -135,14 +135,14 @@ class SseDecoder:
             self._read_mixed(begun[2:], events)
         append, last_id = events.append, self._state.id
         for data_of_one in datas:
-            if "\n" in data_of_one:  # of several lines, or events of other kinds are behind it
+            if "\n" in data_of_one:  # several lines, or events of other kinds follow
                 self._read_mixed(mark[2:] + data_of_one, events)
                 last_id = self._state.id
             else:
                 append(SseEvent(kind, data_of_one, last_id))
 
     def _read_mixed(self, text: str, events: list[SseEvent]) -> None:
-        """Read whole events, without the empty line behind the last."""
+        """Read whole events; the empty line after the last one is missing."""
         append, last_id = events.append, self._state.id
         for kind, value, other in _BLOCKS(f"{text}\n\n"):
             if other:
@@ -162,7 +162,7 @@ class SseDecoder:
             if more and self.held() + more > self._longest:
                 state.lost += self.held()
                 self._end_event()
-                state.dropped_end = b":"  # a line made it too long: anything but LF says we are inside one
+                state.dropped_end = b":"  # any byte except LF: the event became too long within a line
                 continue
             if end < 0:
                 state.line += data[start:]
@@ -190,7 +190,7 @@ class SseDecoder:
         self._end_event()
 
     def _read_field(self, line: bytes) -> None:
-        name, _, value = line.partition(b":")  # a comment has the empty name, which is no field
+        name, _, value = line.partition(b":")  # a comment has an empty name
         value = value.removeprefix(b" ")
         if name == b"data":
             self._state.data += value
@@ -199,7 +199,7 @@ class SseDecoder:
             self._state.kind = value
         elif name == b"id" and b"\0" not in value:
             self._state.id = value.decode("utf-8", "replace") or None
-        elif name == b"retry" and value.isdigit() and len(value) < 16:  # msgpack has no room for more than 19
+        elif name == b"retry" and value.isdigit() and len(value) < 16:  # msgpack cannot hold more than 19 digits
             self._state.retry_ms = int(value)
 
     def _end_event(self) -> None:
@@ -210,7 +210,7 @@ class SseDecoder:
         self._state.dropped_end = b""
 
     def _skip(self, data: bytes, start: int) -> int:
-        """Drop up to the end of the event; where the next one begins."""
+        """Drop bytes up to the end of the event; return where the next one begins."""
         seen = self._state.dropped_end + data[start:]
         end = seen.find(b"\n\n")
         if end < 0:

@@ -1,8 +1,6 @@
-"""Bytes of one direction of a WebSocket -> its messages (RFC 6455), decompressed (RFC 7692), over any cutting and any hole."""
+"""Bytes of one direction of a WebSocket -> its messages (RFC 6455), decompressed (RFC 7692), over any cut and any gap."""
 
 from __future__ import annotations
-
-from codecs import IncrementalDecoder, getincrementaldecoder
 
 import msgspec
 from msgspec import Struct
@@ -10,6 +8,7 @@ from msgspec import Struct
 from ..events import WebSocketKind
 from .permessage_deflate import Deflate, Inflater, Part, agreed
 from .unparsed import Unparsed
+from .websocket_frames import HEAD_MOST, FrameHead, FrameRules, unmask
 
 __all__ = ["Deflate", "SocketMessage", "Unparsed", "WebSocketDecoder", "WebSocketState", "agreed"]
 
@@ -18,18 +17,18 @@ class SocketMessage(Struct, frozen=True):
     """
     One message or control frame: unmasked, its fragments joined, decompressed. A text is not validated.
 
-    `code`, of a close alone, is its status code (0: none); `data` is then its reason. `lost` counts bytes of the payload that
-    were not captured or not kept, or could not be decompressed; of a compressed message over the limit, bytes that were
-    inflated and not kept, and those of the payload that were not inflated. `reason` says why it is not complete:
+    Of a close, `code` is the status code (0: none) and `data` its reason. `lost` counts bytes of the payload that were not
+    captured, not kept or not decompressed; of a compressed message over the limit, the inflated bytes that were not kept and
+    the payload that was not inflated. `reason` says why it is incomplete:
 
-        the gap's ("lost", "truncated")   bytes are missing; what is there stands together, of a compressed one what came before
+        "lost", "truncated"   that of a gap: `data` is what came before and after it, of a compressed message what came before
         "limit"      longer than the limit; `data` is its beginning
-        "malformed"  its compressed data is damaged, or what follows it is no frame that may follow
-        "inflate"    far longer than the limit, and nobody inflates so much to know the context of the next
-        "context"    it may refer to messages that were not seen, so nothing of it can be known
-        another      what `finish` was told
+        "malformed"  its compressed data is damaged, or an invalid frame follows
+        "inflate"    so far over the limit that the rest is not inflated, not even as context of the next message
+        "context"    it may refer to messages that were not seen, so it cannot be decompressed
+        others       the reason given to `finish`
 
-    `size`: the bytes on the wire of all its frames, heads and masks included.
+    `size`: bytes on the wire of all its frames, heads and masks included.
     """
 
     kind: WebSocketKind
@@ -40,27 +39,7 @@ class SocketMessage(Struct, frozen=True):
     size: int = 0
 
 
-# The first byte of a frame: FIN, RSV1 (compressed), RSV2, RSV3, opcode. Those that RFC 6455 5.2 and RFC 7692 6 allow:
-_KINDS: dict[int, WebSocketKind] = {1: "text", 2: "binary", 8: "close", 9: "ping", 10: "pong"}
-_CONTROL = frozenset((0x88, 0x89, 0x8A))  # never in fragments
-_BEGINNING = frozenset((0x01, 0x02, 0x81, 0x82))
-_COMPRESSED = frozenset((0x41, 0x42, 0xC1, 0xC2))
-_CONTINUED = frozenset((0x00, 0x80))
-
-_HEAD_MOST = 14  # two bytes, eight of length, four of mask
-_SEARCH_MOST = 16 << 20  # behind a hole, a frame of more bytes is taken for a misreading
-
-
-class _Head(Struct, frozen=True, gc=False):
-    """Head of a frame: its first byte, its own size, and the length and the mask of its payload."""
-
-    first: int
-    size: int
-    length: int
-    key: bytes
-
-
-_NO_HEAD = _Head(0, 0, 0, b"")
+_KINDS: dict[int, WebSocketKind] = {1: "text", 2: "binary", 8: "close", 9: "ping", 10: "pong"}  # by opcode
 
 
 class WebSocketState(Struct, array_like=True):
@@ -79,27 +58,26 @@ class WebSocketState(Struct, array_like=True):
 
 class WebSocketDecoder:
     """
-    The frames of one direction, from the first byte behind the handshake.
+    The frames of one direction, from the first byte after the handshake.
 
-    `masked`: whether its frames must be masked (the client's are); None: nobody knows. Of a message the first `limit` bytes are
-    kept. Behind a hole whose end is in no known frame, or behind what is no frame, it is dark: only the beginning of a record
-    can begin a frame, and the whole record must read as frames; what cannot is foreign.
+    `masked`: whether its frames must be masked (the client's are); None: unknown. Of a message, the first `limit` bytes are
+    kept. After a gap that does not end in the current frame, and after bytes that are not a frame, it is unknown where frames
+    begin: then only a record that consists of plausible frames is read, and any other is unparsed as a whole.
     """
 
     def __init__(self, deflate: Deflate | None, *, masked: bool | None, limit: int = 8 << 20) -> None:
         self._takeover = deflate is not None and deflate.takeover
-        self._beginning = _BEGINNING | _COMPRESSED if deflate else _BEGINNING
-        self._masked = masked
+        self._frames = FrameRules(compressed=deflate is not None, masked=masked)
         self._limit = limit
-        self._head = b""  # of the frame that comes, as far as it came
-        self._left = 0  # bytes that the payload of this frame still has
-        self._key = b""  # its mask, turned to the next of them
+        self._head = b""  # the part of the next frame's head that came
+        self._left = 0  # bytes of this frame's payload that are still to come
+        self._key = b""  # its mask, rotated to the next of them
         self._final = True
-        self._dark = False
-        self._context: bytes | None = b""  # what the next compressed message may refer to; None: nobody knows
+        self._dark = False  # it is unknown where the next frame begins
+        self._context: bytes | None = b""  # what the next compressed message may refer to; None: unknown
         self._control: Part | None = None
         self._message: Part | None = None
-        self._inflater: Inflater | None = None  # of `_message`, if it is compressed and nothing of it is damaged yet
+        self._inflater: Inflater | None = None  # of `_message`, while it is compressed and undamaged
 
     @property
     def begun(self) -> bool:
@@ -107,18 +85,18 @@ class WebSocketDecoder:
         return self._message is not None or (self._head != b"" and not self._head[0] & 8)
 
     def held(self) -> int:
-        """Bytes taken in that are not yet part of anything given out."""
+        """Bytes taken in that are not yet part of any item."""
         return len(self._head) + sum(part.size for part in (self._message, self._control) if part is not None)
 
     def kept(self) -> int:
-        """Bytes of memory that are held, about."""
+        """Approximate bytes of memory."""
         inflated = len(self._message.data) if self._message else 0
         return self.held() + inflated + len(self._context or b"")
 
     def feed(self, data: bytes) -> list[SocketMessage | Unparsed]:
         """Take the bytes of one record."""
         if self._dark and data:
-            if not self._plausible(data):
+            if not self._frames.plausible(data):
                 return [Unparsed(0, data)]
             self._dark = False
         out: list[SocketMessage | Unparsed] = []
@@ -130,10 +108,10 @@ class WebSocketDecoder:
     # -- frames ----------------------------------------------------------------------------------------------------
 
     def _frame(self, data: bytes, at: int, out: list[SocketMessage | Unparsed]) -> int:
-        """The head that begins at `at`, or goes on there."""
+        """Read the head that begins or continues at `at`."""
         before = len(self._head)
-        text, start = (self._head + data[at : at + _HEAD_MOST], 0) if before else (data, at)
-        head = self._head_at(text, start, self._message is not None)
+        text, start = (self._head + data[at : at + HEAD_MOST], 0) if before else (data, at)
+        head = self._frames.head_at(text, start, self._message is not None)
         if head is None:
             self._head += data[at:]
             return len(data)
@@ -148,31 +126,7 @@ class WebSocketDecoder:
             self._end_frame(out)
         return at + head.size - before
 
-    def _head_at(self, text: bytes, at: int, opened: bool) -> _Head | None:
-        """The head of a frame at `at`; None: more must come; one of size 0: it can be none. `opened`: inside a message."""
-        if len(text) - at < 2:
-            return None
-        first, second = text[at], text[at + 1]
-        length, size, least = second & 127, 2, 0
-        if first in _CONTROL:
-            fits = length < 126 and not (first == 0x88 and length == 1)  # half a status code
-        else:
-            fits = first in (_CONTINUED if opened else self._beginning)
-        if not fits or (self._masked is not None and (second >= 128) != self._masked):
-            return _NO_HEAD
-        if length > 125:
-            size, least = (4, 126) if length == 126 else (10, 1 << 16)
-            if len(text) - at < size:
-                return None
-            length = int.from_bytes(text[at + 2 : at + size], "big")
-            if not least <= length < 1 << 63:
-                return _NO_HEAD
-        if second < 128:
-            return _Head(first, size, length, b"")
-        key = text[at + size : at + size + 4]
-        return _Head(first, size + 4, length, key) if len(key) == 4 else None
-
-    def _begin(self, head: _Head) -> None:
+    def _begin(self, head: FrameHead) -> None:
         self._final = head.first >= 128
         self._left = head.length
         self._key = head.key
@@ -195,7 +149,7 @@ class WebSocketDecoder:
         size = end - at
         self._left -= size
         if self._key:
-            piece = _unmask(piece, self._key)
+            piece = unmask(piece, self._key)
             self._turn(size)
         if self._control is not None:
             self._control.size += size
@@ -213,12 +167,12 @@ class WebSocketDecoder:
         return end
 
     def _turn(self, size: int) -> None:
-        """The mask goes on behind `size` bytes of payload."""
+        """Rotate the mask by `size` bytes of payload."""
         turn = size & 3
         self._key = self._key[turn:] + self._key[:turn]
 
     def _keep(self, part: Part, piece: bytes) -> None:
-        if part.packed or (part.kind == "close" and part.reason):  # what stands behind a hole there means nothing
+        if part.packed or (part.kind == "close" and part.reason):  # bytes after a gap there have no meaning
             part.lost += len(piece)
             return
         room = self._limit - len(part.data) if part is self._message else len(piece)
@@ -250,10 +204,10 @@ class WebSocketDecoder:
         if self._takeover:
             self._context = None
 
-    # -- holes and ends --------------------------------------------------------------------------------------------
+    # -- gaps and ends ---------------------------------------------------------------------------------------------
 
     def gap(self, size: int, reason: str) -> list[SocketMessage | Unparsed]:
-        """`size` bytes are missing here. Inside a payload as long as that go on exactly; else end what is open and search."""
+        """`size` bytes are missing here. If the current payload is that long, go on exactly; otherwise end the message."""
         out: list[SocketMessage | Unparsed] = []
         part = self._control or self._message
         if part is None or not 0 < size <= self._left:
@@ -278,7 +232,7 @@ class WebSocketDecoder:
         return out
 
     def _break(self, reason: str, out: list[SocketMessage | Unparsed]) -> None:
-        """Give out what is open, incomplete; nobody knows where the next frame begins, nor what came before it."""
+        """Emit what is open as incomplete. From here on the place of the next frame and the context are unknown."""
         for part in (self._control, self._message):
             if part is not None:
                 part.reason = part.reason or reason
@@ -290,27 +244,6 @@ class WebSocketDecoder:
         self._control = self._message = None
         self._lose_context()
         self._dark = True
-
-    def _plausible(self, record: bytes) -> bool:
-        """Does `record` read as frames from its first byte to its last, or to one that goes on, its plain texts as UTF-8?"""
-        at, end, opened = 0, len(record), False
-        text: IncrementalDecoder | None = None
-        while at < end:
-            head = self._head_at(record, at, opened)
-            if head is None or not head.size:
-                return False
-            at += head.size
-            stop = at + head.length
-            if stop > end and head.length > _SEARCH_MOST:
-                return False
-            if head.first not in _CONTROL:
-                opened = head.first < 128
-                if head.first not in _CONTINUED:
-                    text = _UTF8() if head.first in (0x01, 0x81) else None
-                if text is not None and not _decodes(text, _unmask(record[at:stop], head.key), not opened and stop <= end):
-                    return False
-            at = stop
-        return True
 
     # -- checkpoints -----------------------------------------------------------------------------------------------
 
@@ -340,17 +273,6 @@ class WebSocketDecoder:
             self._inflater.begin_again(saved.raw)
 
 
-_UTF8 = getincrementaldecoder("utf-8")
-
-
-def _decodes(decoder: IncrementalDecoder, data: bytes, final: bool) -> bool:
-    try:
-        decoder.decode(data, final)
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
 def _message(part: Part) -> SocketMessage:
     data = bytes(part.data)
     if part.kind != "close":
@@ -360,12 +282,3 @@ def _message(part: Part) -> SocketMessage:
     return SocketMessage(
         "close", data[2:], code=int.from_bytes(data[:2], "big"), lost=part.lost, reason=part.reason, size=part.size
     )
-
-
-def _unmask(data: bytes, key: bytes) -> bytes:
-    """RFC 6455 5.3: byte i with byte i % 4 of the key, all at once."""
-    if not key:
-        return data
-    size = len(data)
-    mask = key * (size // 4) + key[: size % 4]
-    return (int.from_bytes(data, "little") ^ int.from_bytes(mask, "little")).to_bytes(size, "little")

@@ -1,4 +1,4 @@
-"""Fuzz input -> a payload, and small choices about it: how it is cut, where it has holes, which options there are."""
+"""Fuzz input -> a payload, and small choices about it: how it is cut, where it has gaps, which options there are."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ __all__ = ["Input", "Step", "again", "spelled", "walked"]
 
 T = TypeVar("T")
 
-Step = bytes | int  # a piece of the payload, or a hole of so many bytes
+Step = bytes | int  # a piece of the payload, or a gap of so many bytes
 
 _CHOICES_MOST = 32
-_PIECES_MOST = 256  # what is left behind them is one piece, so that a run stays short
+_PIECES_MOST = 256  # the rest is one piece, so that a run stays short
 _CHECKPOINTS_MOST = 32
 
 
 class Input:
     """
-    The last byte says how many bytes in front of it are choices; all before them is the payload. So a mutation of the one
-    leaves the other as it is. A choice that is not there is 0.
+    The last byte is the number of choices, the bytes before it are the choices, and the bytes before these the payload. So a
+    mutation of one leaves the other unchanged. A missing choice is 0.
     """
 
     def __init__(self, data: bytes) -> None:
@@ -39,7 +39,7 @@ class Input:
         return options[self.byte() % len(options)]
 
     def pieces(self, whole: bytes) -> list[bytes]:
-        """`whole` cut into pieces of up to seven sizes, again and again; some may be empty. By default it is one piece."""
+        """`whole` cut into pieces of up to seven repeating sizes; some may be empty. By default it is one piece."""
         sizes = [self.byte() for _ in range(self.byte() % 8)]
         made: list[bytes] = []
         at = 0
@@ -50,14 +50,14 @@ class Input:
         return [*made, whole[at:]] if at < len(whole) or not made else made
 
     def steps(self, whole: bytes) -> list[Step]:
-        """The same, with holes in the place of some pieces."""
+        """The same, with gaps instead of some pieces."""
         pieces = self.pieces(whole)
-        holes = self.byte() | self.byte() << 8
-        return [len(piece) if piece and holes >> place % 16 & 1 else piece for place, piece in enumerate(pieces)]
+        gaps = self.byte() | self.byte() << 8
+        return [len(piece) if piece and gaps >> place % 16 & 1 else piece for place, piece in enumerate(pieces)]
 
 
 def spelled(payload: bytes, *choices: int) -> bytes:
-    """The fuzz input that says this."""
+    """The fuzz input with this payload and these choices."""
     return payload + bytes([*choices, len(choices)])
 
 
@@ -72,7 +72,7 @@ D = TypeVar("D", bound=_Decoder)
 
 
 def again(decoder: D, fresh: D) -> D:
-    """`fresh`, where `decoder` stands: the snapshot goes over msgpack, as into a store."""
+    """`fresh` in the state of `decoder`: its snapshot goes over msgpack, as into a store."""
     fresh.restore(msgspec.msgpack.decode(msgspec.msgpack.encode(decoder.snapshot())))
     return fresh
 
@@ -86,8 +86,8 @@ def walked(
     finish: Callable[[D], list[Any]],
 ) -> list[Any]:
     """
-    What the decoder gives for these steps and its end. Checked on the way: every byte is in an item or held, and one that is
-    restored from a snapshot again and again says the same.
+    The items of the decoder for these steps and its end. Checked at each step: every byte is in an item or held, and a decoder
+    that is restored from a snapshot each time returns the same.
     """
     one, other = make(), make()
     items: list[Any] = []
@@ -95,7 +95,7 @@ def walked(
     for step, checkpoint in _with_checkpoints(steps):
         if checkpoint:
             other = again(other, make())
-            assert other.held() == one.held(), "what it holds behind a restore"
+            assert other.held() == one.held(), "what it holds after a restore"
         if isinstance(step, bytes):
             fed += len(step)
             made, same = one.feed(step), other.feed(step)
@@ -107,9 +107,9 @@ def walked(
         assert given + one.held() == fed, "every byte is given out or held"
     other = again(other, make())
     made = finish(one)
-    assert made == finish(other), "a checkpoint in front of the end changes nothing"
+    assert made == finish(other), "a checkpoint before the end changes nothing"
     assert given + sum(map(weigh, made)) == fed, "every byte is given out at the end"
-    assert one.held() == 0, "nothing is held behind the end"
+    assert one.held() == 0, "nothing is held after the end"
     return items + made
 
 

@@ -30,7 +30,7 @@ _SOME_ID = "0123456789abcdef" * 4
 
 
 def cgroup(data: bytes) -> None:
-    """/proc/PID/cgroup and status: the payload up to its first blank line, and behind it."""
+    """/proc/PID/cgroup is the payload up to its first blank line, status the rest."""
     groups, _, status = Input(data).payload.partition(b"\n\n")
     with TemporaryDirectory() as place:
         _written(place, "proc/7/cgroup", groups)
@@ -42,7 +42,7 @@ def cgroup(data: bytes) -> None:
 
 
 def reference(data: bytes) -> None:
-    """A reference to a container, and the files that a runtime keeps: the payload up to its first blank line, and behind it."""
+    """A reference to a container is the payload up to its first blank line, the files of a runtime are the rest."""
     given = Input(data)
     text, _, kept = given.payload.partition(b"\n\n")
     with TemporaryDirectory() as place:
@@ -60,7 +60,7 @@ def reference(data: bytes) -> None:
 
 
 def script(data: bytes) -> None:
-    """A script that is to be followed to the program that runs it; its package.json behind the first form feed."""
+    """A script that is resolved to the program that runs it; after the first form feed, its package.json."""
     head, _, package = Input(data).payload.partition(b"\f")
     with TemporaryDirectory() as place:
         path = _written(place, "scripts/run", b"#!" + head, 0o700)
@@ -77,7 +77,7 @@ _ELF_HEAD = b"\x7fELF\x02\x01\x01" + bytes(9)
 
 
 def library(data: bytes) -> None:
-    """An ELF file whose head may be left out of the payload."""
+    """An ELF file; the payload may omit its head."""
     given = Input(data)
     head = given.pick((_ELF_HEAD, b""))
     with TemporaryDirectory() as place:

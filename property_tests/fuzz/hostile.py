@@ -1,4 +1,4 @@
-"""A size -> inputs of that size that are meant to be slow. Counting calls shows whether the work grows with the size alone."""
+"""A size -> inputs of that size that are built to be slow. The number of calls shows whether the work is linear."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from .operators import TURN
 
 __all__ = ["HOSTILE", "SMALL", "calls"]
 
-SMALL = 400  # bytes of an input, and four times that; so that a square shows and a run takes no second
+SMALL = 400  # bytes of an input, compared with four times that: enough to see quadratic work, in less than a second
 
 Sized = Callable[[int], bytes]
 
 
 def _filled(unit: bytes, before: bytes = b"", *choices: int) -> Sized:
-    """`unit` again and again."""
+    """`unit` repeated."""
     return lambda size: spelled(before + unit * (size // len(unit)), *choices)
 
 
@@ -162,7 +162,7 @@ HOSTILE: dict[str, list[Sized]] = {
 
 
 def calls(function: Callable[[bytes], None], data: bytes) -> int:
-    """How many functions it calls, of Python and of C, for this input."""
+    """The number of calls of Python and C functions for this input."""
     count = 0
 
     def counted(_frame: FrameType, event: str, _argument: object) -> None:

@@ -1,4 +1,4 @@
-"""bytes -> what models are asked and answer: never an exception, and the same however events are grouped or checkpointed."""
+"""bytes -> prompts and replies: never an exception, and the same however events are grouped or checkpointed."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _ORIGIN = Origin(1, 2)
 
 
 def llm_targets() -> dict[str, Callable[[bytes], None]]:
-    """Of each provider its requests, its whole answers and its streams."""
+    """Requests, plain answers and streams of each provider."""
     return {name: check for provider in PROVIDERS for name, check in _of(provider).items()}
 
 
@@ -51,7 +51,7 @@ def _of(provider: Provider) -> dict[str, Callable[[bytes], None]]:
 
 
 def _checked(value: Any, kind: type[Any]) -> Any:
-    """The types are what they are said to be, and every text can be written down."""
+    """Does the value have its declared types, and can every text be encoded?"""
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(value), type=kind, strict=True) == value
     return value
 

@@ -1,4 +1,4 @@
-"""What the fuzzing of each provider begins with: requests, answers and streams in the form of its API."""
+"""First fuzz inputs for each provider: requests, answers and streams in the form of its API."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""bytes -> records of a connection or of pipes -> operators: conservation, checkpoints, nothing that only looks complete."""
+"""bytes -> records of a connection or of pipes -> operators: conservation, checkpoints, nothing wrong is complete."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from .choices import Input
 
 __all__ = ["PLANTED", "TURN", "connection", "pipes", "redaction"]
 
-TURN = b"\n<>\n"  # in a payload: from here on the other side speaks
+TURN = b"\n<>\n"  # in a payload: the other side speaks from here on
 PLANTED = b"sk-ant-api03-Zq7Wv9Xk2Jy4Zq7Wv9Xk2Jy4Zq7Wv9Xk2Jy4-AA"
 _CONNECTION = Connection(1, 7, "/usr/lib/libssl.so.3", 1)
 _KEY = b"k" * 32
@@ -44,11 +44,11 @@ _WAYS: tuple[tuple[Direction, Direction], ...] = (("out", "in"), ("in", "out")) 
 _ENDS: tuple[tuple[Direction, ...], ...] = (("out", "in"), ("out",), ("in",))
 _MS = 1_000_000
 _CHECKPOINTS_MOST = 24
-_WAITS = (1, 1, 1, 40, 1_500, 31_000)  # ms between records, so that every patience runs out sometimes
+_WAITS = (1, 1, 1, 40, 1_500, 31_000)  # ms between records, so that every timeout occurs sometimes
 
 
 def _records(given: Input) -> list[TlsEvent]:
-    """What a TLS source gives of a conversation: some records lost, some cut short, the connection closed or not."""
+    """Events of a TLS source for a conversation: some records lost, some cut short, the connection closed or not."""
     ways = given.pick(_WAYS)
     wait_ms, cut, close = given.pick(_WAITS), given.byte(), given.pick(("orderly", "killed", "unseen"))
     offsets, seqs = {"in": 0, "out": 0}, {"in": 0, "out": 0}
@@ -83,10 +83,10 @@ def connection(data: bytes) -> None:
     decoded = _run(decode_content(), parsed, _one, _one, law=False)
     _are_honest(decoded)
     merged = _run(merge_sse(), decoded, _in_the_body, _in_the_body)
-    told = _run(merge_websocket(), merged, _one, _one, law=False)
-    _are_honest(told)
-    clean = _run(remove_auth(key=_KEY), told, _one, _one)
-    assert [type(event) for event in clean] == [type(event) for event in told]
+    made = _run(merge_websocket(), merged, _one, _one, law=False)
+    _are_honest(made)
+    clean = _run(remove_auth(key=_KEY), made, _one, _one)
+    assert [type(event) for event in clean] == [type(event) for event in made]
     _are_honest(clean)
     for event in clean:
         assert decode_envelope(msgspec.json.decode(encode_line(event))) == event, "an event comes back from its line"
@@ -109,7 +109,7 @@ def _in_the_body(event: Any) -> int:
 
 
 def _are_honest(events: Iterable[Any]) -> None:
-    """What is called complete has no reason against it, nothing missing, and the length that it says."""
+    """A complete event has no reason, nothing missing, and its announced length."""
     damaged: set[int] = set()
     for event in events:
         if isinstance(event, HttpRequest | HttpResponse | BodyPart | WebSocketMessage | SseMessage):
@@ -138,8 +138,8 @@ def _run(
     unseen: frozenset[Reason] = frozenset(),
 ) -> list[Any]:
     """
-    What it gives event by event and at the end, with a tick in front of each. It gives the same where it is restored from
-    snapshots; and by the law all that came in went out, was counted as lost or is held.
+    The output event by event and at the end, with a tick before each. Checked: it is the same when restored from snapshots;
+    with `law`, all input was emitted, counted as lost or is held.
     """
     site = Site(Engine(), "plain")
     kernel, out, weight = operator.kernel(site), list[Any](), 0
@@ -152,7 +152,7 @@ def _run(
             assert balance is None or balance == _lost(site, unseen) + kernel.held(), "in == out + lost + held"
     out += kernel.finish()
     assert not law or weight - sum(map(weigh_out, out)) == _lost(site, unseen), "in == out + lost at the end"
-    assert kernel.held() == 0, "nothing is held behind the end"
+    assert kernel.held() == 0, "nothing is held after the end"
     assert _resumed(operator, events) == (out, site.meter.entries()), "a checkpoint changes nothing"
     return out
 
@@ -206,8 +206,8 @@ def pipes(data: bytes) -> None:
             timed += [(time_ns, StdioClose(Origin(time_ns, 2 + way), _CHANNELS[way], offsets[way])) for way in (0, 1)]
     events = [event for _, event in sorted(timed, key=lambda each: each[0])]
     unseen = frozenset({Reason.TRUNCATED})
-    told = _run(parse_jsonrpc(), events, _on_the_pipe, _on_the_pipe, unseen=unseen)
-    for event in told:
+    made = _run(parse_jsonrpc(), events, _on_the_pipe, _on_the_pipe, unseen=unseen)
+    for event in made:
         if isinstance(event, RpcMessage):
             assert event.complete == (event.reason is None), "complete and the reason do not agree"
             assert not event.complete or event.lost == 0, "complete, and bytes are missing"
@@ -224,7 +224,7 @@ def _on_the_pipe(event: Any) -> int:
 
 
 def redaction(data: bytes) -> None:
-    """Lengths stay, a second pass changes nothing, and a key between blanks that is planted somewhere comes out nowhere."""
+    """Lengths stay, a second pass changes nothing, and a planted key between blanks is not in the output."""
     given = Input(data)
     kind, place = given.pick(("tls", "stdio", "part")), given.byte() | given.byte() << 8
     at = place % (len(given.payload) + 1)

@@ -1,4 +1,4 @@
-"""bytes -> recorded lines: an event that comes back as it is, or refused as the interface says."""
+"""bytes -> recorded lines: each is an event that survives encoding, or is refused with a documented error."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _VALUES: tuple[Any, ...] = (
 
 
 def _lines(given: Input, samples: Sequence[bytes]) -> list[dict[str, Any]]:
-    """The objects among the lines of the payload; or a sample, with other values, such as the payload, in some places."""
+    """The JSON objects in the lines of the payload; or a sample with other values, such as the payload, in some places."""
     choice = given.byte()
     if not choice:
         decoded = map(_json, given.payload.split(b"\n"))
@@ -86,7 +86,7 @@ def envelope(data: bytes) -> None:
         except _REFUSED:
             continue
         same: Any = msgspec.convert(msgspec.to_builtins(made, builtin_types=(bytes,)), type(made))
-        assert same == made, "the types are what they are said to be"
+        assert same == made, "the event has its declared types"
         assert decode_envelope(encode_envelope(made)) == made, "an event comes back from its envelope"
         assert decode_envelope(msgspec.json.decode(encode_line(made))) == made, "an event comes back from its line"
 
@@ -96,7 +96,7 @@ def foreign_lines(data: bytes) -> None:
     for value in _lines(Input(data), FOREIGN_LINES):
         try:
             events = original.events(value)
-        except (*_REFUSED, TypeError, AttributeError, OverflowError):  # as replay has it
+        except (*_REFUSED, TypeError, AttributeError, OverflowError):  # as in replay
             continue
         for event in events:
             assert decode_envelope(encode_envelope(event)) == event, "an event comes back from its envelope"

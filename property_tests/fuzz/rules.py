@@ -1,4 +1,4 @@
-"""bytes -> filter rules: text is a rule or an error; what is spelled reads back; and nothing is dropped without a reason."""
+"""bytes -> filter rules: text is a rule or an error; a spelled rule is parsed again; nothing is dropped without a reason."""
 
 from __future__ import annotations
 
@@ -54,11 +54,11 @@ def _reads_back(text: str) -> None:
         rule = parse_rule(text)
     except UsageError:
         return
-    assert _bare(parse_rule(spell(rule))) == _bare(rule), "what is spelled reads back"
+    assert _bare(parse_rule(spell(rule))) == _bare(rule), "a spelled rule is parsed as the same rule"
 
 
 def _bare(rule: Rule) -> Rule:
-    """Without places in the text."""
+    """The rule without places in the text."""
     match rule:
         case Condition(field, op, value):
             return Condition(field, op, value)

@@ -1,4 +1,4 @@
-"""Names of targets -> each one fuzzed by atheris in a process of its own, and what it found."""
+"""Names of targets -> each is fuzzed by atheris in a process of its own; its result."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ MISSING = (
     "atheris is not installed: fuzzing needs it, and it runs on CPython up to 3.13. Run ./test.sh --fuzz, or "
     "`pip install --group fuzz`"
 )
-_LONGEST = 4096  # of an input
-_ONE_INPUT_S = 20  # one that takes longer is a hang
+_LONGEST = 4096  # bytes of an input
+_ONE_INPUT_S = 20  # an input that takes longer is a hang
 _MEMORY_MB = 2048
 _SHRINKING_S = 20
 _DONE = re.compile(r"cov: (\d+) ft: (\d+)")
@@ -33,7 +33,7 @@ _STAT = re.compile(r"stat::(\w+):\s+(\d+)")
 
 
 class Found(Struct, frozen=True):
-    """What came of one target. `crash` is the input at which it failed, and `report` what it said then."""
+    """The result of one target. `crash` is the input at which it failed, `report` its output."""
 
     name: str
     executions: int = 0
@@ -50,8 +50,8 @@ class Found(Struct, frozen=True):
         counts = f"{self.executions:>9,} executions  {self.features:>6,} features  {self.new:>5,} new inputs"
         return f"{self.name:<26}{counts}  {'FAILED' if self.failed else 'ok'}"
 
-    def told(self) -> str:
-        """How to see it again."""
+    def report_text(self) -> str:
+        """The report, with the command that repeats the failure."""
         if self.crash is None:
             return self.report
         command = f"python -m property_tests.fuzz {self.name} --input {shlex.quote(repr(self.crash))}"
@@ -63,12 +63,12 @@ def available() -> bool:
 
 
 def fuzz(names: Sequence[str], seconds: int, jobs: int) -> list[Found]:
-    """Fuzz each for so long, `jobs` at a time; print a line for each as it ends, and what failed."""
+    """Fuzz each for `seconds`, `jobs` at a time; print a line for each as it ends, and the failures."""
 
     def one(name: str) -> Found:
         with tempfile.TemporaryDirectory(prefix=f"fuzz-{name}-") as directory:
             found = _fuzzed(name, seconds, Path(directory))
-        print("\n".join([found.line(), *([found.told(), ""] if found.failed else [])]), flush=True)
+        print("\n".join([found.line(), *([found.report_text(), ""] if found.failed else [])]), flush=True)
         return found
 
     with ThreadPoolExecutor(jobs) as pool:
@@ -99,14 +99,14 @@ def _is_hang(said: str) -> bool:
 
 
 def _report(said: str) -> str:
-    """From the exception on; of anything else the end."""
+    """The output from the exception on; without one, its end."""
     start = said.find("=== Uncaught Python exception: ===")
     lines = said[start:].splitlines() if start >= 0 else said.splitlines()[-30:]
     return "\n".join(line for line in lines if not line.startswith(("stat::", "MS:", "artifact_prefix", "Base64", "0x", "\\x")))
 
 
 def fuzz_here(name: str, corpus: Path, seconds: int) -> None:
-    """Fuzz in this process, which ends with it. What fails is left beside the corpus."""
+    """Fuzz in this process, and end it. Failing inputs are stored beside the corpus."""
     atheris: Any = importlib.import_module("atheris")
     with atheris.instrument_imports(include=["agentsight_rx"]):
         targets = importlib.import_module(".targets", __package__)
@@ -122,7 +122,7 @@ def fuzz_here(name: str, corpus: Path, seconds: int) -> None:
 
 
 def shrunk(name: str, data: bytes) -> bytes:
-    """A shorter input at which the target fails in the same way, as far as some seconds go."""
+    """A shorter input at which the target fails in the same way, found within some seconds."""
     target = importlib.import_module(".targets", __package__).TARGETS[name]
     known, until = _failure(target, data), time.monotonic() + _SHRINKING_S
     if known is None:
@@ -141,7 +141,7 @@ def shrunk(name: str, data: bytes) -> bytes:
 
 
 def _failure(target: Any, data: bytes) -> tuple[str, str, int] | None:
-    """What is raised, and the innermost place of it."""
+    """The exception, and the innermost place it was raised at."""
     try:
         with contextlib.redirect_stderr(None):
             target(data)

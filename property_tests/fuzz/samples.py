@@ -1,4 +1,4 @@
-"""One event of each kind as a line, and the lines that the original's probes print."""
+"""One event of each kind as a line, and lines of the original's probes."""
 
 from __future__ import annotations
 

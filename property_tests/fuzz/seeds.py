@@ -1,4 +1,4 @@
-"""What fuzzing begins with: for each target some inputs that say what it is about, made by encoders."""
+"""First fuzz inputs: for each target some typical ones, made by encoders."""
 
 from __future__ import annotations
 
@@ -174,7 +174,7 @@ def _btf() -> bytes:
 
 
 def _library() -> bytes:
-    """The rest of the head of a 64-bit shared object with one section of nothing."""
+    """The rest of the head of a 64-bit shared object with one empty section."""
     return struct.pack("<HHIQQQIHHHHHH", 3, 62, 1, 0, 0, 64, 0, 64, 56, 0, 64, 1, 0) + bytes(64)
 
 

@@ -15,16 +15,9 @@ from agentsight_rx.redaction.names import mask_command, mask_field, mask_words
 from agentsight_rx.redaction.redactor import Redactor, find_secrets, settled
 from agentsight_rx.wire.coding import ContentDecoder
 from agentsight_rx.wire.json_stream import JsonStreamDecoder
-from agentsight_rx.wire.jsonrpc import (
-    Line,
-    LineDecoder,
-    decode_line,
-    is_binary,
-    read_cancelled,
-    read_failed,
-    read_server,
-    read_tool,
-)
+from agentsight_rx.wire.jsonrpc import decode_line
+from agentsight_rx.wire.lines import Line, LineDecoder, is_binary
+from agentsight_rx.wire.mcp import read_cancelled, read_failed, read_server, read_tool
 from agentsight_rx.wire.sse import SseDecoder
 
 from ..coding_strategies import CHAINS, CODINGS, Coder
@@ -48,8 +41,8 @@ def sse(data: bytes) -> None:
         if place % 8 == 0:
             cut = again(cut, SseDecoder(longest=longest))
         found += cut.feed(piece)
-    assert found == events, "any cutting gives the same"
-    assert events == by_the_book(stream, longest), "as the standard says"
+    assert found == events, "any cut gives the same"
+    assert events == by_the_book(stream, longest), "the events of the standard"
     assert (cut.held(), cut.lost, cut.retry_ms) == (whole.held(), whole.lost, whole.retry_ms)
     assert whole.held() <= longest + 1, "over the limit"
     assert (cut.finish(), cut.lost) == (whole.finish(), whole.lost)
@@ -68,7 +61,7 @@ def json_stream(data: bytes) -> None:
         if place % 8 == 0:
             cut = again(cut, JsonStreamDecoder(longest=longest))
         found += cut.feed(piece)
-    assert found == events, "any cutting gives the same"
+    assert found == events, "any cut gives the same"
     assert (cut.held(), cut.lost) == (whole.held(), whole.lost)
     assert whole.held() <= max(longest, 2), "over the limit"
     assert (cut.finish(), cut.lost) == (whole.finish(), whole.lost)
@@ -83,7 +76,7 @@ _EVERY_CODING = (*CODINGS, *CHAINS)
 
 
 def coding(data: bytes) -> None:
-    """The payload is the coded body itself, or what a coder is told to encode and choices then damage."""
+    """The payload is the coded body itself, or a body that is encoded and then damaged by choices."""
     given = Input(data)
     codings = given.pick(_EVERY_CODING)
     limit, ratio = given.pick((64 << 20, 100, 70_000)), given.pick((1000, 1))
@@ -112,25 +105,25 @@ def coding(data: bytes) -> None:
         found += cut.feed(piece)
     whole.finish()
     cut.finish()
-    assert (found, cut.reason, cut.lost) == (made, whole.reason, whole.lost), "any cutting gives the same"
+    assert (found, cut.reason, cut.lost) == (made, whole.reason, whole.lost), "any cut gives the same"
     assert len(made) <= limit, "over the limit"
     assert 0 <= whole.lost <= len(coded)
     if whole.reason is None:
         assert whole.lost == 0, "complete, and bytes are missing"
-        assert body is None or made == body, "what was encoded comes back"
+        assert body is None or made == body, "an encoded body is decoded"
         _as_others_read_it(named, coded, made)
-    assert body is None or whole.reason in (None, "coding_limit"), "what a coder made is refused"
+    assert body is None or whole.reason in (None, "coding_limit"), "the output of an encoder is refused"
 
 
 def _as_others_read_it(codings: str, coded: bytes, made: bytes) -> None:
-    """A body that is called complete is one to another reader too."""
+    """Does another reader also find that the body is complete?"""
     if not coded:
         assert made == b""
     elif codings in ("gzip", "x-gzip"):
         assert gzip.decompress(coded) == made
     elif codings == "deflate" and coded[0] & 0x8F == 8 and int.from_bytes(coded[:2]) % 31 == 0:
         assert zlib.decompressobj().decompress(coded) == made
-    elif codings in ("zstd", "zstandard") and coded[-1]:  # zeros behind the end are padding to us alone
+    elif codings in ("zstd", "zstandard") and coded[-1]:  # other readers do not take zeros after the end for padding
         assert zstandard.ZstdDecompressor().stream_reader(coded, read_across_frames=True).readall() == made
 
 
@@ -142,18 +135,18 @@ def jsonrpc(data: bytes) -> None:
     longest = given.pick((16 << 20, 40, 5000))
     steps = given.steps(given.payload)
     decoder, lines = LineDecoder(longest), list[Line]()
-    fed = holes = 0
+    fed = gaps = 0
     for step in steps:
         if isinstance(step, bytes):
             lines += decoder.feed(step)
             fed += len(step)
         else:
             decoder.gap(step)
-            holes += step
+            gaps += step
         assert sum(line.size for line in lines) + decoder.held() == fed, "every byte is in a line or held"
     lines += decoder.finish()
     assert sum(line.size for line in lines) == fed
-    assert sum(line.lost for line in lines) >= holes
+    assert sum(line.lost for line in lines) >= gaps
     assert decoder.held() == 0
     messages = [(line, message) for line in lines for message in decode_line(line)]
     for line, message in messages:
@@ -164,7 +157,7 @@ def jsonrpc(data: bytes) -> None:
         read_failed(message.body)
         read_server(message.body)
     is_binary(given.payload)
-    if not holes and longest > len(given.payload):
+    if not gaps and longest > len(given.payload):
         whole = LineDecoder(longest)
         expected = [*whole.feed(given.payload), *whole.finish()]
         assert [each for line in expected for each in decode_line(line)] == [message for _, message in messages]
@@ -184,14 +177,14 @@ def secrets(data: bytes) -> None:
     text = given.payload.decode("utf-8", "replace")
     shown = redactor.text(text)
     _shows_nothing(shown.encode())
-    assert shown == text or redactor.finds(text) or not text.isascii(), "the first look misses a secret"
+    assert shown == text or redactor.finds(text) or not text.isascii(), "the fast check misses a secret"
 
 
 _LABEL = re.compile(rb"\[redacted:[a-z-]{1,40}:[0-9a-f]{8}\]")
 
 
 def _shows_nothing(made: bytes) -> None:
-    """No secret is left. What holds a part of a label was none before: a password that ran into another secret."""
+    """No secret is left. One that overlaps a label was no secret before: a password that ran into another secret."""
     labels = [label.span() for label in _LABEL.finditer(made)]
     for secret in settled(made, find_secrets(made)):
         assert any(start < secret.end and secret.start < end for start, end in labels), "a secret is left"
@@ -201,7 +194,7 @@ _FIELDS = ("authorization", "cookie", "set-cookie", "sec-websocket-protocol", "x
 
 
 def commands(data: bytes) -> None:
-    """Commands, fields of heads, and the data of events: what holds no secret is the same object, and JSON stays JSON."""
+    """Commands, fields of heads, and the data of events: without a secret the same object is returned; JSON stays JSON."""
     given = Input(data)
     redactor = Redactor(b"k" * 32)
     text = given.payload.decode("utf-8", "replace")
@@ -216,7 +209,7 @@ def commands(data: bytes) -> None:
     values = [msgspec.json.encode({"index": place, "delta": each}).decode() for place, each in enumerate(pieces[:20])]
     made = mask_events([*pieces, *values], redactor, cut=given.byte() % 2 == 1)
     assert len(made) == len(pieces) + len(values)
-    assert all(map(_is_json, made[len(pieces) :])), "an event is JSON no more"
+    assert all(map(_is_json, made[len(pieces) :])), "an event is no longer JSON"
 
 
 def _is_json(text: str) -> bool:

@@ -1,4 +1,4 @@
-"""The table of fuzz targets: name -> a function of bytes that raises where an invariant does not hold."""
+"""The table of fuzz targets: name -> a function of bytes that raises if an invariant does not hold."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""bytes -> the decoders of HTTP/1, HTTP/2 and WebSockets: conservation, any cutting, checkpoints, what is whole is whole."""
+"""bytes -> the decoders of HTTP/1, HTTP/2 and WebSockets: conservation, cuts, checkpoints, complete means complete."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def _size(item: Any) -> int:
 
 # -- HTTP/1 ----------------------------------------------------------------------------------------------------------------
 
-HTTP1_BEGINNING = b"GET / HTTP/1.1\r\n\r\nHTTP/1.1 200 OK\r\n"  # behind it the place of a message is certain
+HTTP1_BEGINNING = b"GET / HTTP/1.1\r\n\r\nHTTP/1.1 200 OK\r\n"  # after it the place of a message is certain
 _METHODS = (None, "GET", "HEAD", "CONNECT")
 
 
@@ -50,12 +50,12 @@ def http1(data: bytes) -> None:
     _whole_is_whole(items, method)
     if not begun or any(isinstance(step, int) for step in steps):
         return
-    # cutting moves the place where the search for a next message begins, so only what comes before that must agree
+    # a cut moves the place where the search for the next message begins, so only messages before it must be equal
     decoder = make()
     expected, found = received([*decoder.feed(stream), *decoder.finish(reason)]), received(items)
     broken = expected[1].index("malformed") + 1 if "malformed" in expected[1] else len(expected[1])
-    assert found[0][:broken] == expected[0][:broken], "any cutting gives the same messages"
-    assert expected[2] or found == expected, "any cutting gives the same"
+    assert found[0][:broken] == expected[0][:broken], "any cut gives the same messages"
+    assert expected[2] or found == expected, "any cut gives the same"
 
 
 def _whole_is_whole(items: list[Item], method: str | None) -> None:
@@ -72,20 +72,20 @@ def _whole_is_whole(items: list[Item], method: str | None) -> None:
             assert head is not None, "an end without a head"
             if item.reason is None:
                 assert lost == 0, "complete, and bytes are missing"
-                assert size in _sizes(head, size, method), "complete, and not as long as it says"
+                assert size in _sizes(head, size, method), "complete, and not as long as announced"
             head = None
     assert head is None, "a message without an end"
 
 
 def _sizes(head: RequestHead | ResponseHead, size: int, method: str | None) -> tuple[int, ...]:
-    """How long the body of a complete message may be."""
+    """The possible lengths of the body of a complete message."""
     if isinstance(head, ResponseHead) and not head.body:
         return (0,)
     length = field(head.headers, "content-length")
     if field(head.headers, "transfer-encoding") is not None or length is None:
         return (size,)
     whole = int(length.partition(",")[0])
-    return (whole, 0) if isinstance(head, ResponseHead) and method is None else (whole,)  # it may have answered HEAD
+    return (whole, 0) if isinstance(head, ResponseHead) and method is None else (whole,)  # the request may have been HEAD
 
 
 # -- HTTP/2 ----------------------------------------------------------------------------------------------------------------
@@ -111,12 +111,12 @@ def http2(data: bytes) -> None:
             assert all(name for name, _ in item.headers), "a field without a name"
     if any(isinstance(step, int) for step in steps):
         return
-    assert not any(isinstance(item, Data) and item.lost for item in items), "lost, and there was no hole"
-    if fresh and begun:  # else each record begins a search of its own
+    assert not any(isinstance(item, Data) and item.lost for item in items), "lost, and there was no gap"
+    if fresh and begun:  # otherwise each record begins a search of its own
         whole = make()
         expected, found = joined([*whole.feed(stream), *whole.finish()]), joined(items)
         known = next((place for place, item in enumerate(expected) if isinstance(item, Lost | Unparsed)), len(expected))
-        assert found[:known] == expected[:known], "any cutting gives the same up to the first error"
+        assert found[:known] == expected[:known], "any cut gives the same up to the first error"
 
 
 def _fields_of_any_block(block: bytes) -> None:
@@ -163,8 +163,8 @@ def websocket(data: bytes) -> None:
     agreed(given.payload.decode("latin-1"), "client")
     if any(isinstance(step, int) for step in steps):
         return
-    # cutting moves the place where the search for a next frame begins
+    # a cut moves the place where the search for the next frame begins
     whole = make()
     expected = [*whole.feed(given.payload), *whole.finish(reason)]
     known = next((place for place, item in enumerate(expected) if isinstance(item, Unparsed)), len(expected))
-    assert items[:known] == expected[:known], "any cutting gives the same up to what is no frame"
+    assert items[:known] == expected[:known], "any cut gives the same up to the first invalid frame"

@@ -42,7 +42,7 @@ def test_what_was_given_can_be_saved_and_used_again(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "said"),
-    [("ssl = ", "is no TOML"), ("sssl = true", "did you mean ssl?"), ("colour = 1", "unknown name 'colour'; known: ")],
+    [("ssl = ", "is not TOML"), ("sssl = true", "did you mean ssl?"), ("colour = 1", "unknown name 'colour'; known: ")],
 )
 def test_a_wrong_file_is_told(text: str, said: str, tmp_path: Path) -> None:
     path = tmp_path / "run.toml"

@@ -70,7 +70,7 @@ def test_each_event_that_matches_is_told_with_the_conditions_that_did_it(raw: st
         '1. agent(7) request 1: GET /health?...  <- path_prefix = "/health" & host = "a"',
         '4. agent(7) response 2: 404 Not Found, 2 bytes  <- response.status = "404"',
         "[HTTPFilter Global Metrics] Total: 4, Filtered: 2, Passed: 2",
-        "1 line is no event and could not be tried",
+        "1 line is not an event and could not be tried",
     ]
 
 
@@ -94,7 +94,7 @@ def test_a_rule_about_records(raw: str) -> None:
         '4. agent(7) READ/RECV record 0, 21 bytes  <- data ~ "No"',
         '6. agent(7) READ/RECV record 1, 47 bytes  <- data ~ "No"',
         "[SSLFilter Global Metrics] Total: 6, Filtered: 3, Passed: 3",
-        "1 line is no event and could not be tried",
+        "1 line is not an event and could not be tried",
     ]
 
 

@@ -50,9 +50,6 @@ def connection(peer: Peer) -> Iterator[HTTPSConnection]:
 
 @every_client
 def test_client_and_server_saw_the_same_bytes(client: Client, tmp_path: Path) -> None:
-    if reason := client.available():
-        pytest.skip(reason)
-
     with fake_llm(tmp_path) as peer:
         env = client.env(peer, tmp_path)
         subprocess.run(client.command(peer, 7, 300_007), env=env, check=True, timeout=20)
@@ -71,8 +68,6 @@ def test_client_and_server_saw_the_same_bytes(client: Client, tmp_path: Path) ->
 
 @every_client
 def test_a_client_waits_until_it_may_begin(client: Client, peer: Peer, tmp_path: Path) -> None:
-    if reason := client.available():
-        pytest.skip(reason)
     env = client.env(peer, tmp_path)
     held = env | {"WAIT_FOR": str(tmp_path / "go"), "CLIENT_LOG": str(tmp_path / "held.jsonl")}
 

@@ -1,4 +1,4 @@
-"""What the golden tests and the vectors share: an agent's connection, the bytes of HTTP, and the product's chain over them."""
+"""Shared by the golden tests and the vectors: an agent's connection, bytes of HTTP, and the product's chain over them."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ __all__ = [
     "said",
     "streamed",
     "timeless",
-    "told",
+    "traced",
 ]
 
 E = TypeVar("E")
@@ -86,7 +86,7 @@ class Threads(Wire):
 
 
 class Talk:
-    """An agent's connection. What it asks and is told is cut into records of `record` bytes."""
+    """An agent's connection. Requests and answers are cut into records of `record` bytes."""
 
     def __init__(self, wire: Wire | None = None, *, record: int = 16_384) -> None:
         self.wire = wire or Wire()
@@ -96,7 +96,7 @@ class Talk:
     def asks(self, data: bytes) -> None:
         self._carry("out", data)
 
-    def tells(self, data: bytes) -> None:
+    def answers(self, data: bytes) -> None:
         self._carry("in", data)
 
     def closes(self) -> None:
@@ -123,18 +123,18 @@ def answer(body: bytes, *headers: bytes, status: str = "200 OK") -> bytes:
 
 
 def chunked(parts: Iterable[bytes], *headers: bytes, trailers: Sequence[bytes] = ()) -> bytes:
-    """One HTTP/1.1 response, each of the parts a chunk (RFC 9112 7.1)."""
+    """One HTTP/1.1 response with each part as a chunk (RFC 9112 7.1)."""
     head = b"\r\n".join([b"HTTP/1.1 200 OK", *headers, b"Transfer-Encoding: chunked", b"", b""])
     return head + b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in parts) + b"\r\n".join([b"0", *trailers, b"", b""])
 
 
 def streamed(*parts: bytes) -> bytes:
-    """The answer that is an event stream, each of the parts a chunk."""
+    """A response that is an event stream, with each part as a chunk."""
     return chunked(parts, SSE)
 
 
-def told(records: Iterable[TlsEvent], options: TraceOptions = PRODUCT) -> list[Output]:
-    """Everything that the product's chain, as in graphs.trace, makes of these records. The clock alone is ours."""
+def traced(records: Iterable[TlsEvent], options: TraceOptions = PRODUCT) -> list[Output]:
+    """The output of the product's chain, as in graphs.trace, for these records. Only the clock is replaced."""
     engine = Engine()
     made: list[Output] = []
     source = of(list(records), time_of=time_of).pipe(normalize(offset=lambda: EPOCH_NS))
@@ -155,17 +155,17 @@ def messages(made: Iterable[object]) -> list[HttpRequest | HttpResponse]:
 
 
 def said(made: Iterable[object]) -> list[tuple[Reply, bool]]:
-    """What the streamed answers say, and whether that is all."""
+    """The replies of streamed answers, and whether each is complete."""
     return [(message.reply, message.complete) for message in only(SseMessage, made)]
 
 
 def events_of(made: Iterable[Output]) -> list[Event]:
-    """The events among them that say something: no rows."""
+    """The events with content, without rows."""
     return [each for each in made if isinstance(each, HttpRequest | HttpResponse | SseMessage | TlsChunk | TlsClose)]
 
 
 def last_rows(kind: type[R], made: Iterable[Output]) -> list[R]:
-    """The rows as they stand at the end, in the order in which their ids came."""
+    """The final rows, in the order of their first appearance."""
     return list({row.id: row for row in made if isinstance(row, kind)}.values())
 
 

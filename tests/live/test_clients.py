@@ -16,7 +16,7 @@ from agentsight_rx.sources import ProcessOptions, Target, TlsOptions
 from agentsight_rx.view import CallRow, ProcessRow, TokenRow
 
 from .capture import Kept, needs_root, running, started
-from .peers import CLIENTS, Client, Peer, fake_llm, read_calls
+from .peers import CLIENTS, Client, Peer, client_named, fake_llm, read_calls
 
 pytestmark = [pytest.mark.live, needs_root]
 
@@ -32,15 +32,13 @@ def test_every_byte_of_every_body_is_seen(client: Client, tmp_path: Path) -> Non
 
 
 def test_every_byte_is_seen_without_uprobe_multi(tmp_path: Path) -> None:
-    client = next(client for client in CLIENTS if client.name == "curl")
+    client = client_named("curl")
     with fake_llm(tmp_path) as peer:
         kept = _capture(client, peer, tmp_path, multi=False)
     _compare(kept, peer, tmp_path)
 
 
 def _capture(client: Client, peer: Peer, home: Path, *, multi: bool) -> Kept:
-    if reason := client.available():
-        pytest.skip(reason)
     gate = home / "go"
     command = client.command(peer, CALLS, SIZE)
     with started(command, client.env(peer, home) | {"WAIT_FOR": str(gate)}) as process:
@@ -85,8 +83,6 @@ def _bodies(kept: Kept) -> list[tuple[bytes, bytes]]:
 
 @pytest.mark.parametrize("client", CLIENTS, ids=lambda client: client.name)
 def test_the_whole_graph_counts_the_calls_and_their_tokens(client: Client, tmp_path: Path) -> None:
-    if reason := client.available():
-        pytest.skip(reason)
     gate = tmp_path / "go"
     with fake_llm(tmp_path) as peer:
         command = client.command(peer, CALLS, 1000)
@@ -106,7 +102,7 @@ def test_the_whole_graph_counts_the_calls_and_their_tokens(client: Client, tmp_p
 
 
 def test_what_was_captured_gives_the_same_rows_again(tmp_path: Path) -> None:
-    client = next(client for client in CLIENTS if client.name == "curl")
+    client = client_named("curl")
     with fake_llm(tmp_path) as peer:
         kept = _capture(client, peer, tmp_path, multi=True)
     events: list[HttpEvent] = kept.items

@@ -21,7 +21,7 @@ from agentsight_rx.state import LmdbStore
 from agentsight_rx.view.report import Report, read_events, read_report
 
 from .capture import needs_root, started, until
-from .peers import CLIENTS, WIRE_CLIENTS, Client, Peer, fake_llm, read_calls, wire_server
+from .peers import CLIENTS, WIRE_CLIENTS, Peer, client_named, fake_llm, read_calls, wire_server
 
 pytestmark = [pytest.mark.live, needs_root]
 
@@ -51,7 +51,7 @@ def test_record_ends_as_the_command_ended(script: str, status: int, tmp_path: Pa
 
 
 def test_record_sees_the_calls_of_a_node_program(tmp_path: Path) -> None:
-    client = _node()
+    client = client_named("node")
     with fake_llm(tmp_path) as peer:
         words = ["record", "--no-server", "--db", str(tmp_path / "run.lmdb"), "--", *client.command(peer, 3, 100)]
         done = subprocess.run([*PROGRAM, *words], env=client.env(peer, tmp_path), capture_output=True, text=True, check=False)
@@ -62,7 +62,7 @@ def test_record_sees_the_calls_of_a_node_program(tmp_path: Path) -> None:
 
 
 def test_record_finds_a_running_program_by_its_name(tmp_path: Path) -> None:
-    client = _node()
+    client = client_named("node")
     gate, path = tmp_path / "go", tmp_path / "run.lmdb"
     with fake_llm(tmp_path) as peer:
         runner, *rest = client.command(peer, 3, 100)
@@ -109,7 +109,7 @@ def test_a_command_that_is_not_there_leaves_no_store(tmp_path: Path) -> None:
 
 
 def test_trace_prints_and_stores_until_its_target_ends(tmp_path: Path) -> None:
-    client = next(client for client in CLIENTS if client.name == "curl")
+    client = client_named("curl")
     gate, path, lines = tmp_path / "go", tmp_path / "run.lmdb", tmp_path / "run.jsonl"
     with fake_llm(tmp_path) as peer:
         watched = subprocess.Popen(client.command(peer, 3, 100), env=client.env(peer, tmp_path) | {"WAIT_FOR": str(gate)})
@@ -150,9 +150,7 @@ def test_a_time_ends_a_trace_with_its_summary() -> None:
 
 
 def test_a_killed_tracer_leaves_all_but_the_last_second(tmp_path: Path) -> None:
-    client = next(client for client in CLIENTS if client.name == "node")
-    if reason := client.available():
-        pytest.skip(reason)
+    client = client_named("node")
     gate, path = tmp_path / "go", tmp_path / "run.lmdb"
     log = tmp_path / "calls.jsonl"
     with fake_llm(tmp_path) as peer:
@@ -188,7 +186,7 @@ def test_the_ten_lines_of_the_readme_run(
     (block,) = re.findall(r"^```python\n(.*?)^```$", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
     script, gate = tmp_path / "graph.py", tmp_path / "go"
     script.write_text(block)
-    client = next(client for client in (*CLIENTS, *WIRE_CLIENTS) if client.name == name)
+    client = client_named(name, (*CLIENTS, *WIRE_CLIENTS))
     with serve(tmp_path) as peer:
         watched = subprocess.Popen(client.command(peer, calls, 100), env=client.env(peer, tmp_path) | {"WAIT_FOR": str(gate)})
         graph = subprocess.Popen(
@@ -213,13 +211,6 @@ def test_a_wrong_pid_is_one_line(tmp_path: Path) -> None:
     done = subprocess.run([*PROGRAM, "trace", "--ssl", "-p", str(gone.pid)], capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith(f"Error: there is no process {gone.pid}")
-
-
-def _node() -> Client:
-    client = next(client for client in CLIENTS if client.name == "node")
-    if reason := client.available():
-        pytest.skip(reason)
-    return client
 
 
 def _start(arguments: list[str]) -> subprocess.Popen[str]:

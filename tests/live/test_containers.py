@@ -28,11 +28,7 @@ from agentsight_rx.sources.containers.references import Host, resolve_reference
 
 from .capture import Kept, needs_root, running, until
 
-pytestmark = [
-    pytest.mark.live,
-    needs_root,
-    pytest.mark.skipif(shutil.which("podman") is None, reason="podman is not installed, so there is no container to look into"),
-]
+pytestmark = [pytest.mark.live, needs_root]
 
 # NAME: over a connection of its own, in turn: a line out, a line of 3,000 bytes back. Says what each end sent, in /log.
 PROGRAM = """

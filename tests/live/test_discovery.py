@@ -21,7 +21,7 @@ from agentsight_rx.sources.tls.libraries import system_libraries
 from agentsight_rx.sources.tls.source import TlsReader
 
 from .capture import Kept, needs_root, running, started, until
-from .peers import CLIENTS, fake_llm
+from .peers import client_named, fake_llm
 
 pytestmark = [pytest.mark.live, needs_root]
 
@@ -51,10 +51,7 @@ for number in range({MESSAGES}):
 
 @pytest.fixture
 def libssl() -> Path:
-    libraries = system_libraries()
-    if not libraries:
-        pytest.skip("there is no libssl that could be copied")
-    return libraries[0]
+    return system_libraries()[0]
 
 
 def _talker(gate: Path, name: str, library: Path) -> list[str]:
@@ -157,9 +154,7 @@ def test_a_named_library_watches_only_those_who_map_it(libssl: Path, tmp_path: P
 
 
 def test_a_named_program_watches_only_those_who_run_it(tmp_path: Path) -> None:
-    client = next(client for client in CLIENTS if client.name == "node")
-    if reason := client.available():
-        pytest.skip(reason)
+    client = client_named("node")
     with fake_llm(tmp_path) as peer:
         runner, *arguments = client.command(peer, 5, 100)
         named = tmp_path / "agent"
@@ -181,9 +176,7 @@ def test_a_named_program_watches_only_those_who_run_it(tmp_path: Path) -> None:
 
 
 def test_a_program_with_tls_of_its_own_is_found_when_it_starts(tmp_path: Path) -> None:
-    client = next(client for client in CLIENTS if client.name == "node")
-    if reason := client.available():
-        pytest.skip(reason)
+    client = client_named("node")
     with fake_llm(tmp_path) as peer:
         runner, *arguments = client.command(peer, 5, 100)
         named = tmp_path / "agent"

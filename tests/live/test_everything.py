@@ -7,7 +7,6 @@ import re
 import subprocess
 import sys
 import urllib.request
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -17,13 +16,9 @@ from agentsight_rx.view.report import read_report
 
 from .capture import needs_root, started
 from .peers import CLIENTS, fake_llm
-from .test_otel import collecting, program
+from .test_otel import collecting
 
-pytestmark = [
-    pytest.mark.live,
-    needs_root,
-    pytest.mark.skipif(program() is None or find_spec("mcp") is None, reason="rotel or mcp is not installed"),
-]
+pytestmark = [pytest.mark.live, needs_root]
 
 SERVER = """
 from mcp.server.mcpserver import MCPServer

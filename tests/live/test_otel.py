@@ -7,7 +7,6 @@ import socket
 import subprocess
 from collections.abc import Generator
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -17,18 +16,12 @@ from agentsight_rx.sinks import OtelOptions, otel
 from agentsight_rx.view import CallRow
 
 from .capture import until
+from .peers import installed
 
 CALLS = 7
 
 
-def program() -> Path | None:
-    """The collector inside the Python package `rotel`."""
-    spec = find_spec("rotel")
-    path = Path(spec.origin).with_name("rotel-agent") if spec and spec.origin else None
-    return path if path and path.exists() else None
-
-
-pytestmark = [pytest.mark.live, pytest.mark.skipif(program() is None, reason="the Python package rotel is not installed")]
+pytestmark = pytest.mark.live
 
 
 @contextmanager
@@ -38,7 +31,7 @@ def collecting(log: Path) -> Generator[str]:
     http, grpc = (f"127.0.0.1:{each.getsockname()[1]}" for each in free)
     for each in free:
         each.close()
-    command = [str(program()), "start", "--exporter", "blackhole", "--debug-log", "traces"]
+    command = [str(installed("rotel") / "rotel-agent"), "start", "--exporter", "blackhole", "--debug-log", "traces"]
     command += ["--debug-log-verbosity", "detailed", "--otlp-http-endpoint", http, "--otlp-grpc-endpoint", grpc]
     with log.open("wb") as out, subprocess.Popen(command, stdout=out, stderr=out, cwd=log.parent) as process:
         try:

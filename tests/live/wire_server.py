@@ -86,7 +86,7 @@ async def _serve(site: Site, context: ssl.SSLContext, port: int, *, until_eof: b
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopping.set)
     if until_eof:
-        threading.Thread(target=_stop_at_eof, daemon=True).start()
+        threading.Thread(target=_stop_at_eof, args=(loop, stopping), daemon=True).start()
     connections: set[asyncio.Task[None]] = set()
 
     async def connected(reader: StreamReader, writer: StreamWriter) -> None:
@@ -107,10 +107,11 @@ async def _serve(site: Site, context: ssl.SSLContext, port: int, *, until_eof: b
     return 1 if failures else 0
 
 
-def _stop_at_eof() -> None:
+def _stop_at_eof(loop: asyncio.AbstractEventLoop, stopping: asyncio.Event) -> None:
     while os.read(0, 65_536):
         pass
-    os.kill(os.getpid(), signal.SIGTERM)
+    with contextlib.suppress(RuntimeError):  # the loop is closed: a signal has already stopped the server
+        loop.call_soon_threadsafe(stopping.set)
 
 
 def _protocol(writer: StreamWriter) -> str:

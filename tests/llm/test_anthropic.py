@@ -74,7 +74,7 @@ WHOLE = Reply(
 )
 
 
-def test_a_stream_and_a_plain_body_say_the_same() -> None:
+def test_a_stream_and_a_plain_body_give_the_same_reply() -> None:
     reader = read(*WHOLE_STREAM)
     assert reader.reply() == WHOLE == ANTHROPIC.response(WHOLE_BODY)
     assert (reader.ended, reader.finished_choices, reader.unknown) == (True, True, 0)
@@ -98,14 +98,14 @@ def test_a_stream_without_its_start_is_read() -> None:
 
 
 @pytest.mark.parametrize("size", range(len(WHOLE_STREAM)))
-def test_a_truncated_stream_gives_what_was_said_and_no_end(size: int) -> None:
+def test_a_truncated_stream_gives_its_text_so_far_and_no_end(size: int) -> None:
     reader = read(*WHOLE_STREAM[:size])
     assert not reader.ended
     assert reader.finished_choices == (END in WHOLE_STREAM[:size])
     assert WHOLE.text.startswith(reader.reply().text)
 
 
-def test_the_usage_of_a_lone_message_delta_counts_and_zeros_do_not_undo() -> None:
+def test_the_usage_of_a_lone_message_delta_counts_and_zeros_do_not_reset_it() -> None:
     last = event("message_delta", delta={}, usage={"input_tokens": 0, "output_tokens": 7, "cache_read_tokens": None})
     reader = read(start(usage={"input_tokens": 5, "output_tokens": 1, "cache_read_input_tokens": 2}), last)
     assert reader.reply().usage == Usage(input=5, output=7, cache_read=2)
@@ -115,14 +115,14 @@ def test_the_usage_of_a_lone_message_delta_counts_and_zeros_do_not_undo() -> Non
 ERROR = {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}
 
 
-def test_an_error_is_told_and_ends_a_stream() -> None:
+def test_an_error_is_reported_and_ends_a_stream() -> None:
     assert ANTHROPIC.response(json.dumps(ERROR).encode()) == Reply(error="overloaded_error: Overloaded")
     reader = read(SseEvent("error", json.dumps(ERROR)))
     assert (reader.reply(), reader.ended) == (Reply(error="overloaded_error: Overloaded"), True)
     assert read(SseEvent("error", "upstream timed out")).reply().error == "upstream timed out"
 
 
-def test_what_is_not_known_is_ignored_and_counted() -> None:
+def test_unknown_events_are_ignored_and_counted() -> None:
     broken = SseEvent("content_block_delta", '{"type":"content_block_delta","index":0,"delta":{"te')
     strange = [broken, event("brand_new"), event("content_block_delta", index="a"), SseEvent("message", "hi")]
     reader = read(*WHOLE_STREAM[:5], *strange, *WHOLE_STREAM[5:], delta(-1, "text_delta", text="x"))
@@ -163,7 +163,7 @@ REQUEST: dict[str, Any] = {
 }
 
 
-def test_a_request_is_a_prompt() -> None:
+def test_a_request_becomes_a_prompt() -> None:
     assert ANTHROPIC.request(json.dumps(REQUEST).encode()) == Prompt(
         model="claude-x",
         stream=True,
@@ -188,12 +188,12 @@ NOTHING = [b"", b"{", b"[]", b"null", b"1", b"\xff", b"<html>", b'{"messages":1,
 
 
 @pytest.mark.parametrize("body", NOTHING)
-def test_what_is_no_message_gives_nothing(body: bytes) -> None:
+def test_a_body_that_is_not_a_message_gives_an_empty_reply_and_prompt(body: bytes) -> None:
     assert ANTHROPIC.request(body) == Prompt()
     assert ANTHROPIC.response(body) == Reply()
 
 
-def test_deep_nesting_is_no_trouble() -> None:
+def test_deep_nesting_is_read() -> None:
     deep = b'{"content":[' * 3000 + b"]}" * 3000
     assert ANTHROPIC.request(b'{"messages":[' + deep + b"]}").text == ""
     assert ANTHROPIC.response(deep) == Reply()

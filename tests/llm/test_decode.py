@@ -22,5 +22,5 @@ TEXTS = msgspec.json.Decoder(list[str])
         (b"[" * 100_000, None),
     ],
 )
-def test_one_broken_letter_does_not_spoil_a_body(body: bytes, expected: list[str] | None) -> None:
+def test_one_invalid_character_does_not_invalidate_a_body(body: bytes, expected: list[str] | None) -> None:
     assert decoded(TEXTS, body) == expected

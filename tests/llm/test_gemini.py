@@ -78,7 +78,7 @@ WHOLE_BODY = json.dumps(chunk(*ALL_PARTS, reason="STOP", **usage(100, 12, 7, 80)
 ARRAY = b"[" + b"\n,\r\n".join(json.dumps(each).encode() for each in CHUNKS) + b"\n]\n"
 
 
-def test_a_stream_and_a_plain_body_say_the_same() -> None:
+def test_a_stream_and_a_plain_body_give_the_same_reply() -> None:
     reader = read(*CHUNKS)
     assert reader.reply() == WHOLE == GEMINI.response(WHOLE_BODY)
     assert (reader.ended, reader.finished_choices, reader.unknown) == (False, True, 0)
@@ -90,14 +90,14 @@ def test_only_text_thinking_and_calls_are_content() -> None:
 
 
 @pytest.mark.parametrize("size", range(len(CHUNKS)))
-def test_a_stream_without_an_end_mark_is_whole_once_every_candidate_has_a_reason(size: int) -> None:
+def test_a_stream_without_an_end_mark_is_complete_once_every_candidate_has_a_reason(size: int) -> None:
     reader = read(*CHUNKS[:size])
     assert (reader.ended, reader.finished_choices) == (False, False)
     assert WHOLE.text.startswith(reader.reply().text)
     assert read(*CHUNKS[:size], END).finished_choices
 
 
-def test_e5_a_json_array_says_what_events_say() -> None:
+def test_e5_a_json_array_gives_the_same_reply_as_events() -> None:
     assert GEMINI.response(ARRAY) == WHOLE
     decoder, reader = JsonStreamDecoder(), GEMINI.reader()
     for start in range(0, len(ARRAY), 7):
@@ -112,7 +112,7 @@ def test_the_arguments_of_a_call_stay_as_they_were_sent() -> None:
     assert GEMINI.response(pretty.encode()).tool_calls[0].input in pretty
 
 
-def test_an_array_that_is_cut_gives_what_is_whole_of_it() -> None:
+def test_a_cut_array_gives_its_whole_elements() -> None:
     cut = ARRAY[: ARRAY.index(b"World!")]
     reply = GEMINI.response(cut)
     assert (reply.text, reply.thinking, reply.finish_reason) == ("Hello ", "Let me think.", None)
@@ -143,7 +143,7 @@ def test_usage_has_the_normal_form(counts: dict[str, Any], expected: Usage | Non
     assert GEMINI.response(json.dumps(chunk(text("x"), **counts)).encode()).usage == expected
 
 
-def test_the_last_usage_wins_and_what_it_leaves_out_does_not_undo() -> None:
+def test_the_last_usage_wins_and_missing_counts_stay() -> None:
     reader = read(chunk(text("x"), **usage(100, 1, 5, 80)), chunk(text("y"), **usage(100, 3)), {"usageMetadata": {}, **HEAD})
     assert reader.reply().usage == Usage(input=20, output=6, cache_read=80, reasoning=5)
     late = read(chunk(text("x"), **usage(100)), chunk(text("y"), **usage(100, 3, None, 80)))
@@ -160,7 +160,7 @@ def test_several_candidates_do_not_mix() -> None:
     assert reader.reply().finish_reason == "STOP"
 
 
-def test_candidates_without_an_index_go_by_their_position() -> None:
+def test_candidates_without_an_index_are_numbered_by_position() -> None:
     both = [candidate for said in "AB" for candidate in chunk(text(said), index=None)["candidates"]]
     assert read({"candidates": both}).reply().text == "A"
 
@@ -174,7 +174,7 @@ def test_code_assist_wraps_each_answer() -> None:
 ERROR = {"error": {"code": 429, "message": "Slow down", "status": "RESOURCE_EXHAUSTED"}}
 
 
-def test_an_error_is_told_and_ends_a_stream() -> None:
+def test_an_error_is_reported_and_ends_a_stream() -> None:
     reader = read(*CHUNKS[:3], ERROR)
     assert (reader.reply().error, reader.reply().text, reader.ended) == ("RESOURCE_EXHAUSTED: Slow down", "Hello ", True)
     for body in (ERROR, [ERROR]):
@@ -183,14 +183,14 @@ def test_an_error_is_told_and_ends_a_stream() -> None:
     assert GEMINI.response(b'{"error":"gone"}').error == "gone"
 
 
-def test_a_prompt_that_is_blocked_is_an_error_and_a_whole_answer() -> None:
+def test_a_blocked_prompt_is_an_error_and_a_complete_answer() -> None:
     reader = read({"promptFeedback": {"blockReason": "SAFETY", "blockReasonMessage": "No."}, **usage(11), **HEAD})
     assert reader.finished_choices
     assert reader.reply() == Reply("r1", "gemini-x", usage=Usage(11), finish_reason="SAFETY", error="SAFETY: No.")
     assert not read({"promptFeedback": {"safetyRatings": []}}).finished_choices
 
 
-def test_what_is_not_known_is_ignored_and_counted() -> None:
+def test_unknown_events_are_ignored_and_counted() -> None:
     strange = ["", "{", "[]", "{}", "[DONE]", '{"candidates":1}', '{"choices":[]}', '{"candidates":[{"index":"0"}]}']
     reader = read(*CHUNKS[:3])
     assert not any(reader.feed(SseEvent("message", data)) for data in strange)
@@ -245,7 +245,7 @@ def ask(body: dict[str, Any], target: str = "") -> Prompt:
     return GEMINI.prompt(json.dumps(body).encode(), target)
 
 
-def test_a_request_is_a_prompt() -> None:
+def test_a_request_becomes_a_prompt() -> None:
     assert ask(REQUEST) == ASKED == GEMINI.request(json.dumps(REQUEST).encode())
 
 
@@ -262,11 +262,11 @@ def test_a_request_is_a_prompt() -> None:
         ("/v1beta/models/x:countTokens", "", False),
     ],
 )
-def test_the_path_says_what_the_body_leaves_out(target: str, model: str, stream: bool) -> None:
+def test_the_path_gives_what_the_body_leaves_out(target: str, model: str, stream: bool) -> None:
     assert ask(REQUEST, target) == msgspec.structs.replace(ASKED, model=model, stream=stream)
 
 
-def test_the_body_knows_its_model_better_than_the_path() -> None:
+def test_the_model_in_the_body_comes_before_that_in_the_path() -> None:
     assert ask({"model": "models/gemini-y", **REQUEST}, "/v1beta/models/gemini-x:generateContent").model == "gemini-y"
 
 
@@ -294,7 +294,7 @@ def ids(*contents: dict[str, Any]) -> list[str]:
 
 
 def test_a_result_has_the_id_of_the_call_it_answers() -> None:
-    """The ids that are made up for calls of a reply are made up in the same way for the results of the next request."""
+    """Calls of a reply and results of the next request get the same ids if they have none."""
     reply = read(chunk(call("ls"), call("ls", id="given"), call("pwd"), reason="STOP")).reply()
     asked = user(text("So."), call("ls"), call("ls", id="given"), call("pwd"), role="model")
     results = [result("ls", {}), result("ls", {}, id="given"), result("pwd", {}, id="clients-own")]
@@ -331,12 +331,12 @@ NOTHING = [b"", b"{", b"[]", b"null", b"1", b"\xff", b"<html>", b'{"contents":1,
 
 
 @pytest.mark.parametrize("body", NOTHING)
-def test_what_is_no_answer_gives_nothing(body: bytes) -> None:
+def test_a_body_that_is_not_an_answer_gives_an_empty_reply_and_prompt(body: bytes) -> None:
     assert GEMINI.request(body) == Prompt()
     assert GEMINI.response(body) == Reply()
 
 
-def test_deep_nesting_is_no_trouble() -> None:
+def test_deep_nesting_is_read() -> None:
     deep = b'{"response":' * 3000 + b"{}" + b"}" * 3000
     assert GEMINI.response(deep) == Reply()
     assert GEMINI.request(deep.replace(b"response", b"request")) == Prompt()
@@ -367,7 +367,7 @@ _CONTENTS = st.lists(st.fixed_dictionaries({"role": st.sampled_from(["user", "mo
     )
 )
 @settings(max_examples=150, deadline=None)
-def test_nothing_of_such_shapes_ever_raises(values: list[Any]) -> None:
+def test_no_value_of_such_shapes_raises(values: list[Any]) -> None:
     reader = GEMINI.reader()
     for each in values:
         body = json.dumps(each)

@@ -71,7 +71,7 @@ WHOLE = Reply(
 )
 
 
-def test_a_stream_and_a_plain_body_say_the_same() -> None:
+def test_a_stream_and_a_plain_body_give_the_same_reply() -> None:
     reader = read(*WHOLE_STREAM)
     assert reader.reply() == WHOLE == OPENAI_CHAT.response(WHOLE_BODY)
     assert (reader.ended, reader.finished_choices, reader.unknown) == (True, True, 0)
@@ -83,7 +83,7 @@ def test_only_text_thinking_and_tool_input_are_content() -> None:
 
 
 @pytest.mark.parametrize("size", range(len(WHOLE_STREAM)))
-def test_a_stream_without_its_end_mark_may_still_be_whole(size: int) -> None:
+def test_a_stream_without_its_end_mark_may_still_be_complete(size: int) -> None:
     reader = read(*WHOLE_STREAM[:size])
     assert not reader.ended
     assert reader.finished_choices == (END in WHOLE_STREAM[:size])
@@ -128,7 +128,7 @@ def test_older_shapes_are_read() -> None:
     )
 
 
-def test_calls_without_an_index_go_by_their_position() -> None:
+def test_calls_without_an_index_are_numbered_by_position() -> None:
     parts = [call(None, id="a", name="f", arguments="{}"), call(None, id="b", name="g", arguments="[]")]
     assert read(chunk(choice(tool_calls=parts))).reply().tool_calls == (ToolCall("a", "f", "{}"), ToolCall("b", "g", "[]"))
 
@@ -136,7 +136,7 @@ def test_calls_without_an_index_go_by_their_position() -> None:
 ERROR = {"error": {"type": "server_error", "message": "Sorry", "param": None, "code": None}}
 
 
-def test_an_error_is_told_and_ends_a_stream() -> None:
+def test_an_error_is_reported_and_ends_a_stream() -> None:
     assert OPENAI_CHAT.response(json.dumps(ERROR).encode()) == Reply(error="server_error: Sorry")
     reader = read(*WHOLE_STREAM[:5], SseEvent("error", json.dumps(ERROR)))
     assert (reader.reply().error, reader.reply().text, reader.ended) == ("server_error: Sorry", "Hello ", True)
@@ -144,7 +144,7 @@ def test_an_error_is_told_and_ends_a_stream() -> None:
     assert OPENAI_CHAT.response(b'{"error":"gone"}').error == "gone"
 
 
-def test_what_is_not_known_is_ignored_and_counted() -> None:
+def test_unknown_events_are_ignored_and_counted() -> None:
     strange = ['{"choices":[{"del', "{}", '{"jsonrpc":"2.0","result":{}}', "[]", '{"choices":[{"index":"0"}]}']
     reader = read(*WHOLE_STREAM[:5], *(SseEvent("message", data) for data in strange), *WHOLE_STREAM[5:])
     assert reader.reply() == WHOLE
@@ -159,7 +159,7 @@ def test_a_snapshot_anywhere_changes_nothing() -> None:
         assert (resumed.reply(), resumed.ended, resumed.unknown) == (WHOLE, True, 0)
 
 
-def test_a_request_is_a_prompt() -> None:
+def test_a_request_becomes_a_prompt() -> None:
     messages = [
         {"role": "developer", "content": "Be brief."},
         {"role": "user", "content": [{"type": "text", "text": "Hi"}, {"type": "image_url", "image_url": {"url": "x"}}]},
@@ -184,6 +184,6 @@ def test_a_request_is_a_prompt() -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"\xff", b"<html>", b'{"messages":1,"choices":1}', b"[" * 9999])
-def test_what_is_no_chat_gives_nothing(body: bytes) -> None:
+def test_a_body_that_is_not_a_chat_gives_an_empty_reply_and_prompt(body: bytes) -> None:
     assert OPENAI_CHAT.request(body) == Prompt()
     assert OPENAI_CHAT.response(body) == Reply()

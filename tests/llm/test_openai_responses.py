@@ -127,30 +127,30 @@ DELTAS = [
     done(3, CUSTOM),
     done(4, SHELL),
 ]
-CONTENT = [4, 5, 7, 8, 13, 14, 19, 20, 24, 25, 28]  # what says something new
+CONTENT = [4, 5, 7, 8, 13, 14, 19, 20, 24, 25, 28]  # the events with new text
 WHOLE_STREAM = [*DELTAS, COMPLETED]
 WHOLE_BODY = json.dumps(response("completed", output=OUTPUT, usage=USAGE)).encode()
 
 
-def test_a_stream_and_a_plain_body_say_the_same() -> None:
+def test_a_stream_and_a_plain_body_give_the_same_reply() -> None:
     reader = read(*WHOLE_STREAM)
     assert reader.reply() == WHOLE == OPENAI_RESPONSES.response(WHOLE_BODY)
     assert (reader.ended, reader.finished_choices, reader.unknown) == (True, True, 0)
 
 
-def test_only_what_says_something_new_is_content() -> None:
+def test_only_events_with_new_text_are_content() -> None:
     reader = OPENAI_RESPONSES.reader()
     assert [number for number, each in enumerate(WHOLE_STREAM) if reader.feed(each)] == CONTENT
 
 
-def test_e4_messages_of_a_websocket_say_what_events_say() -> None:
+def test_e4_messages_of_a_websocket_give_the_same_reply_as_events() -> None:
     messages = [SseEvent("message", each.data) for each in WHOLE_STREAM]
     assert read(*messages).reply() == WHOLE
     assert read(*messages).ended
 
 
 @pytest.mark.parametrize("size", range(len(WHOLE_STREAM)))
-def test_a_truncated_stream_gives_what_was_said_and_no_end(size: int) -> None:
+def test_a_truncated_stream_gives_its_text_so_far_and_no_end(size: int) -> None:
     reader = read(*WHOLE_STREAM[:size])
     assert (reader.ended, reader.finished_choices) == (False, False)
     assert WHOLE.text.startswith(reader.reply().text)
@@ -158,7 +158,7 @@ def test_a_truncated_stream_gives_what_was_said_and_no_end(size: int) -> None:
 
 
 @pytest.mark.parametrize("missing", range(len(DELTAS)))
-def test_one_lost_event_is_made_up_for_by_a_later_one(missing: int) -> None:
+def test_a_later_event_makes_up_for_a_lost_one(missing: int) -> None:
     assert read(*DELTAS[:missing], *WHOLE_STREAM[missing + 1 :]).reply() == WHOLE
 
 
@@ -171,7 +171,7 @@ def test_deltas_alone_are_enough_and_so_is_the_end_alone() -> None:
     assert reader.reply() == WHOLE
 
 
-def test_done_replaces_what_deltas_said() -> None:
+def test_done_replaces_the_text_of_deltas() -> None:
     where = {"item_id": "m", "output_index": 0, "content_index": 0}
     whole = event("output_text.done", **where, text="whole")
     assert read(text_delta("wh", **where), text_delta("le", **where), whole).reply().text == "whole"
@@ -181,7 +181,7 @@ def test_done_replaces_what_deltas_said() -> None:
     assert read(*call, ended).reply().tool_calls == (ToolCall("call_1", "lookup", '{"a":1}'),)
 
 
-def test_parts_and_calls_that_come_interleaved_do_not_mix() -> None:
+def test_interleaved_parts_and_calls_do_not_mix() -> None:
     parts = [text_delta("A", content_index=0), text_delta("X", content_index=1), text_delta("B", content_index=0)]
     assert read(*parts).reply().text == "ABX"
     calls = [added(output, function("", call_id=f"c{output}", name=f"n{output}")) for output in (1, 0)]
@@ -198,8 +198,8 @@ def test_the_index_says_where_text_belongs_and_the_order_of_the_answer() -> None
     assert read(*stream, event("output_text.done", output_index=0, item_id="w", text="A.")).reply().text == "A.B!"
 
 
-def test_items_without_an_index_go_by_their_ids() -> None:
-    """So do the servers in Codex's own tests."""
+def test_items_without_an_index_are_matched_by_id() -> None:
+    """The servers in Codex's own tests send such items."""
     stream = [
         event("created", response={"id": "resp_1"}),
         event("output_item.added", item={**MESSAGE, "content": []}),
@@ -219,7 +219,7 @@ def test_items_without_an_index_go_by_their_ids() -> None:
     )
 
 
-def test_the_end_does_not_double_what_a_server_counted_differently() -> None:
+def test_the_end_does_not_double_outputs_that_a_server_numbers_differently() -> None:
     stream = [text_delta("Hello World!", output_index=0), added(1, function("")), done(1, function('{"q":"x"}'))]
     reply = read(*stream, event("completed", response=response("completed", output=OUTPUT[:3]))).reply()
     assert (reply.text, reply.tool_calls) == ("Hello World!", WHOLE.tool_calls[:1])
@@ -279,7 +279,7 @@ FAILED = {"code": "server_error", "message": "Sorry"}
         ("cancelled", {}, "cancelled", None),
     ],
 )
-def test_every_end_ends_and_says_why(status: str, fields: dict[str, Any], reason: str, error: str | None) -> None:
+def test_every_end_ends_the_stream_with_a_reason(status: str, fields: dict[str, Any], reason: str, error: str | None) -> None:
     reader = read(text_delta("x"), event(status, response=response(status, **fields)))
     assert (reader.ended, reader.finished_choices) == (True, True)
     assert (reader.reply().text, reader.reply().finish_reason, reader.reply().error) == ("x", reason, error)
@@ -287,11 +287,11 @@ def test_every_end_ends_and_says_why(status: str, fields: dict[str, Any], reason
     assert (plain.finish_reason, plain.error) == (reason, error)
 
 
-def test_an_answer_that_is_not_done_has_no_reason() -> None:
+def test_an_unfinished_answer_has_no_reason() -> None:
     assert OPENAI_RESPONSES.response(json.dumps(response("queued")).encode()) == Reply(id="resp_1", model="gpt-x")
 
 
-def test_an_incomplete_end_does_not_take_back_what_was_said() -> None:
+def test_an_incomplete_end_does_not_remove_earlier_text() -> None:
     cut = response("incomplete", output=[{**MESSAGE, "content": [part("Hel")]}])
     assert read(text_delta("Hello"), event("incomplete", response=cut)).reply().text == "Hello"
     assert read(event("incomplete", response=cut)).reply().text == "Hel"
@@ -309,19 +309,19 @@ def test_an_incomplete_end_does_not_take_back_what_was_said() -> None:
         ({}, "error"),
     ],
 )
-def test_an_error_is_told_and_ends_a_stream(data: dict[str, Any], error: str) -> None:
+def test_an_error_is_reported_and_ends_a_stream(data: dict[str, Any], error: str) -> None:
     reader = read(*DELTAS[:14], SseEvent("message", json.dumps({"type": "error", **data})))
     assert (reader.reply().error, reader.reply().text, reader.ended) == (error, "Hello ", True)
     assert reader.unknown == 0
 
 
-def test_the_error_of_a_plain_body_is_told() -> None:
+def test_the_error_of_a_plain_body_is_reported() -> None:
     body = {"error": {"message": "Slow down", "type": "rate_limit_error", "param": None, "code": "rate_limit"}}
     assert OPENAI_RESPONSES.response(json.dumps(body).encode()) == Reply(error="rate_limit_error: Slow down")
     assert read(SseEvent("error", "upstream timed out")).reply().error == "upstream timed out"
 
 
-def test_usage_has_the_normal_form_and_is_taken_from_the_end_only() -> None:
+def test_usage_has_the_normal_form_and_comes_from_the_end_only() -> None:
     few = {"input_tokens": 1, "output_tokens": 1}
     ends = [event("created", response=response(usage=few)), event("completed", response=response("completed", usage=USAGE))]
     assert read(*ends).reply().usage == WHOLE.usage
@@ -339,7 +339,7 @@ def test_vector_6_20_arguments_in_pieces_are_joined_under_their_call_id() -> Non
     assert read(added(0, function("")), *pieces).reply().tool_calls == (ToolCall("call_1", "lookup", '{"q":"x"}'),)
 
 
-def test_what_is_not_known_is_ignored_and_counted() -> None:
+def test_unknown_events_are_ignored_and_counted() -> None:
     strange = [
         "",
         "{",
@@ -425,11 +425,11 @@ def ask(**body: Any) -> Prompt:
     return OPENAI_RESPONSES.request(json.dumps(body).encode())
 
 
-def test_a_request_is_a_prompt() -> None:
+def test_a_request_becomes_a_prompt() -> None:
     assert ask(**REQUEST) == ASKED
 
 
-def test_e4_what_a_client_sends_over_a_websocket_is_a_request() -> None:
+def test_e4_a_response_create_over_a_websocket_is_a_request() -> None:
     quiet = {name: value for name, value in REQUEST.items() if name != "stream"}
     assert ask(type="response.create", **quiet) == ASKED
     assert ask(type="response.create", response=quiet) == ASKED
@@ -487,7 +487,7 @@ def test_every_kind_of_output_is_a_tool_result(item: dict[str, Any], expected: T
     assert ask(input=[{"call_id": "c", **item}]).tool_results == (expected,)
 
 
-def test_tools_that_a_search_found_are_on_offer() -> None:
+def test_tools_that_a_search_found_are_available() -> None:
     found = {"type": "tool_search_output", "call_id": "c", "tools": [{"type": "function", "name": "late"}]}
     assert ask(input=[found], tools=[{"type": "function", "function": {"name": "early"}}]).tools == ("early", "late")
 
@@ -498,12 +498,12 @@ NOTHING = [b"", b"{", b"[]", b"null", b"1", b"\xff", b"<html>", b'{"input":1,"ou
 
 
 @pytest.mark.parametrize("body", NOTHING)
-def test_what_is_no_response_gives_nothing(body: bytes) -> None:
+def test_a_body_that_is_not_a_response_gives_an_empty_reply_and_prompt(body: bytes) -> None:
     assert OPENAI_RESPONSES.request(body) == Prompt()
     assert OPENAI_RESPONSES.response(body) == Reply()
 
 
-def test_deep_nesting_is_no_trouble() -> None:
+def test_deep_nesting_is_read() -> None:
     deep = b'{"response":' * 3000 + b"{}" + b"}" * 3000
     assert OPENAI_RESPONSES.request(deep) == Prompt()
     assert ask(tools=[{"tools": [{"tools": [{"tools": [{"name": "x"}], "name": "y"}]}]}]).tools == ("y",)
@@ -526,7 +526,7 @@ _OBJECTS = st.dictionaries(st.sampled_from(_NAMES), _JSON, max_size=6)
 
 @given(st.lists(st.tuples(st.sampled_from(_TYPES), _OBJECTS), max_size=6))
 @settings(max_examples=150, deadline=None)
-def test_nothing_of_such_shapes_ever_raises(objects: list[tuple[str, dict[str, Any]]]) -> None:
+def test_no_events_of_such_shapes_raise(objects: list[tuple[str, dict[str, Any]]]) -> None:
     reader = OPENAI_RESPONSES.reader()
     for kind, fields in objects:
         text = json.dumps({**fields, "type": kind})

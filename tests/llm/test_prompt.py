@@ -5,11 +5,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from agentsight_rx.llm.prompt import Frame, Prompt, Said, prompt_of
+from agentsight_rx.llm.prompt import Prompt, RequestFields, Turn, prompt_of
 
 
-def prompt(said: list[Said] | None = None, **body: Any) -> Prompt:
-    return prompt_of(msgspec.convert(body, Frame), said or [], tools=[], max_tokens=None)
+def prompt(turns: list[Turn] | None = None, **body: Any) -> Prompt:
+    return prompt_of(msgspec.convert(body, RequestFields), turns or [], tools=[], max_tokens=None)
 
 
 @pytest.mark.parametrize(
@@ -25,11 +25,11 @@ def prompt(said: list[Said] | None = None, **body: Any) -> Prompt:
         ({"metadata": None, "id": "msg_1", "response_id": "r"}, None),
     ],
 )
-def test_a_session_is_what_the_client_named(body: dict[str, Any], session: str | None) -> None:
+def test_the_session_is_the_one_that_the_client_named(body: dict[str, Any], session: str | None) -> None:
     assert prompt(**body).session_id == session
 
 
-def test_a_conversation_is_never_made_up() -> None:
+def test_a_conversation_is_never_invented() -> None:
     assert prompt(conversation_id="a").conversation_id == "a"
     assert prompt(metadata={"conversationId": "b"}).conversation_id == "b"
     assert prompt(id="msg_1", message_id="m", response={"id": "r"}).conversation_id is None
@@ -50,6 +50,6 @@ def test_a_conversation_is_never_made_up() -> None:
         ([], ""),
     ],
 )
-def test_the_newest_user_text_is_what_a_person_typed(texts: list[str], expected: str) -> None:
-    said = [Said("system", ["rules"]), *(Said("user", [text]) for text in texts), Said("assistant", ["answer"])]
-    assert prompt(said).last_user_text == expected
+def test_the_last_user_text_is_the_last_one_a_user_typed(texts: list[str], expected: str) -> None:
+    turns = [Turn("system", ["rules"]), *(Turn("user", [text]) for text in texts), Turn("assistant", ["answer"])]
+    assert prompt(turns).last_user_text == expected

@@ -116,7 +116,7 @@ EVENTS = [
 
 
 @pytest.mark.parametrize(("kind", "data", "name"), EVENTS)
-def test_an_event_tells_its_dialect_where_only_one_provider_sends_it(kind: str, data: str, name: str | None) -> None:
+def test_an_event_that_only_one_provider_sends_identifies_its_dialect(kind: str, data: str, name: str | None) -> None:
     found = dialect_of(SseEvent(kind, data))
     assert (found and found.name) == name
 
@@ -147,7 +147,7 @@ def test_a_path_may_name_the_model_and_say_that_the_answer_streams() -> None:
 
 
 def answer(*data: str) -> StreamReader:
-    """What the provider that recognises the stream reads in it."""
+    """The reply that the provider which recognises the stream reads in it."""
     events = [SseEvent("message", each) for each in data]
     provider = next(found for each in events if (found := dialect_of(each)))
     reader = provider.reader()
@@ -175,7 +175,7 @@ TOTAL = json.dumps({"id": "c", "choices": [], "usage": COUNTS})
     ],
     ids=["include_usage", "without", "null", "in each chunk"],
 )
-def test_e3_usage_of_a_chat_is_known_wherever_it_stands(stream: list[str], usage: Usage | None) -> None:
+def test_e3_usage_of_a_chat_is_read_at_any_place(stream: list[str], usage: Usage | None) -> None:
     reader = answer(*stream)
     assert reader.reply() == Reply(id="c", text="ab", usage=usage, finish_reason="stop")
     assert (reader.ended, reader.unknown) == (True, 0)
@@ -190,7 +190,7 @@ MCP = [
 ]
 
 
-def test_vector_6_16_mcp_over_sse_is_recognised_and_asks_no_model() -> None:
+def test_vector_6_16_mcp_over_sse_is_recognised_and_is_not_a_call_to_a_model() -> None:
     reader = answer(*MCP)
     assert reader.reply() == Reply()
     assert (reader.ended, reader.unknown) == (True, 0)
@@ -217,7 +217,7 @@ def test_e6_a_stream_of_mcp_may_end_after_any_message() -> None:
         ('{"jsonrpc":"2.0","id":1,"result":[1]}', None),
     ],
 )
-def test_e6_an_error_of_mcp_is_told_streamed_or_not(last: str, error: str | None) -> None:
+def test_e6_an_error_of_mcp_is_reported_streamed_or_not(last: str, error: str | None) -> None:
     reader = answer(*MCP[:2], last)
     assert (reader.reply(), reader.ended) == (Reply(error=error), True)
     mcp = dialect_of(SseEvent("message", last))
@@ -242,7 +242,7 @@ def test_e6_an_error_of_mcp_is_told_streamed_or_not(last: str, error: str | None
     )
 )
 @settings(max_examples=150, deadline=None)
-def test_no_event_makes_anybody_raise(value: object) -> None:
+def test_no_event_makes_a_provider_raise(value: object) -> None:
     event = SseEvent("message", json.dumps(value))
     dialect_of(event)
     for provider in PROVIDERS:

@@ -34,7 +34,7 @@ MORE = {
 }
 GITHUB = [f"gh{letter}_Ab1Cd2Ef3Gh4Ij5Kl6Mn7Op8Qr9St0Uv1Wx2" for letter in "pousr"]
 
-# What may stand around a key: in text, in JSON with its escapes, in JSON in JSON, in a terminal with colours
+# What may surround a key: in text, in JSON with its escapes, in JSON in JSON, in a terminal with colours
 AROUND = [("", ""), ("use ", " now"), ('{"k":"', '"}'), ("a\\n", "\\n"), ("\\u003c", "\\u003e"), ("\x1b[32m", "\x1b[0m"),
           ("=", "&"), ("/", "/"), ("'", "',"), ("%3D", ""), ("(", ")."), ("\\\\n", "\\\\n")]  # fmt: skip
 AWS = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
@@ -46,11 +46,11 @@ def label(kind: str, secret: str) -> str:
 
 
 @pytest.mark.parametrize(("kind", "key"), [*KEYS.items(), *MORE.items(), *(("github", key) for key in GITHUB)])
-def test_a_key_is_found_by_its_shape_wherever_it_stands(kind: str, key: str) -> None:
-    for before, behind in AROUND:
+def test_a_key_is_found_by_its_shape_anywhere(kind: str, key: str) -> None:
+    for before, after in AROUND:
         for more in ("", LONG):
-            text = f"{more}{before}{key}{behind} {more}"
-            assert f"{more}{before}{label(kind, key)}{behind} {more}" == REDACTOR.text(text)
+            text = f"{more}{before}{key}{after} {more}"
+            assert f"{more}{before}{label(kind, key)}{after} {more}" == REDACTOR.text(text)
             assert REDACTOR.finds(text)
 
 
@@ -67,7 +67,7 @@ def test_a_key_is_found_by_its_shape_wherever_it_stands(kind: str, key: str) -> 
         "https://example.com/?q=a@b",
     ],
 )  # fmt: skip
-def test_what_is_no_secret_stays(text: str) -> None:
+def test_text_without_secrets_stays(text: str) -> None:
     for whole in (text, f"{LONG}{text} {LONG}"):
         data = whole.encode()
         assert REDACTOR.text(whole) is whole
@@ -92,10 +92,10 @@ def test_what_is_no_secret_stays(text: str) -> None:
 )  # fmt: skip
 def test_a_value_is_found_by_its_name_or_place(text: str, expected: str) -> None:
     head, _, rest = expected.partition("{")
-    named, _, behind = rest.partition("}")
+    named, _, after = rest.partition("}")
     kind, _, secret = named.partition(":")
     for more in ("", "\n" + LONG + "\n"):
-        assert more + head + label(kind, secret) + behind + more == REDACTOR.text(more + text + more)
+        assert more + head + label(kind, secret) + after + more == REDACTOR.text(more + text + more)
 
 
 def test_a_private_key_is_one_label_however_its_lines_are_broken() -> None:
@@ -122,7 +122,7 @@ def test_what_only_looks_like_a_label_hides_no_key() -> None:
     assert "geheim" not in REDACTOR.text("/?key=[redacted:key:12345678]geheim")
 
 
-def test_of_two_kinds_for_the_same_secret_the_special_one_is_told_so_that_labels_are_equal() -> None:
+def test_of_two_kinds_for_one_secret_the_special_one_is_used_so_labels_are_equal() -> None:
     key = KEYS["anthropic"]
     texts = [key, f"Bearer {key}", f"/?key={key}", f"https://u:{key}@h"]
     assert all(label("anthropic", key) in REDACTOR.text(text) for text in texts)
@@ -155,11 +155,11 @@ PROTOCOL = "sec-websocket-protocol"
         ("sec-websocket-protocol", "a1" * 20, f"{{sec-websocket-protocol:{'a1' * 20}}}"),
     ],
 )  # fmt: skip
-def test_a_field_keeps_its_form_and_loses_its_secrets(name: str, value: str, expected: str) -> None:
+def test_a_field_keeps_its_syntax_and_loses_its_secrets(name: str, value: str, expected: str) -> None:
     parts = [part.partition("}") for part in expected.split("{")]
-    told = parts[0][0] + "".join(label(*named.split(":", 1)) + behind for named, _, behind in parts[1:])
+    masked = parts[0][0] + "".join(label(*named.split(":", 1)) + after for named, _, after in parts[1:])
     once = mask_field(name, value, REDACTOR)
-    assert told == once
+    assert masked == once
     assert mask_field(name, once, REDACTOR) is once
 
 
@@ -205,7 +205,7 @@ def test_a_form_is_searched_from_its_beginning() -> None:
         ("bash", "-c", "export A_SECRET=\"GEHEIM\" && curl --user=a:GEHEIM h"),
     ],
 )  # fmt: skip
-def test_arguments_that_are_secrets_are_masked(argv: tuple[str, ...]) -> None:
+def test_secret_arguments_are_masked(argv: tuple[str, ...]) -> None:
     once = mask_words(argv, REDACTOR)
     assert "GEHEIM" not in repr(once)
     assert len(argv) == len(once)
@@ -229,7 +229,7 @@ def test_other_arguments_stay(argv: tuple[str, ...]) -> None:
     assert mask_words(argv, REDACTOR) is argv
 
 
-def test_the_end_of_arguments_that_were_not_kept_may_be_a_key() -> None:
+def test_a_key_may_begin_at_the_end_of_cut_arguments() -> None:
     assert mask_words(("x", "sk-Ab1"), REDACTOR) == ("x", "sk-Ab1")
     assert "Ab1" not in repr(mask_words(("x", "sk-Ab1"), REDACTOR, cut=True))
 
@@ -268,13 +268,13 @@ def test_a_secret_that_is_cut_anywhere_is_overwritten_and_lengths_stay(data: byt
         assert made == [again.feed(piece, heads=True) for piece in made]
 
 
-def test_behind_a_cut_secret_the_text_goes_on() -> None:
+def test_after_a_cut_secret_the_text_goes_on() -> None:
     stream = SecretStream()
     pieces = [b"use sk-Ab1Cd2", b"Ef3Gh4Ij5Kl6Mn7 and", b" more sk-learn\n"]
     assert [b"use *********", b"*************** and", b" more sk-learn\n"] == [stream.feed(piece) for piece in pieces]
 
 
-def test_behind_a_hole_an_open_secret_stays_masked_to_its_end() -> None:
+def test_after_a_gap_an_open_secret_stays_masked_to_its_end() -> None:
     stream = SecretStream()
     assert stream.feed(b"a sk-Ab1") == b"a ******"
     stream.gap()
@@ -290,7 +290,7 @@ def test_a_folded_header_goes_on_in_the_next_piece() -> None:
     assert SecretStream().feed(b"Cookie: a\r\n") == b"Cookie: a\r\n"
 
 
-def test_where_a_header_or_a_private_key_never_ends_it_is_masked_for_64_kib_only() -> None:
+def test_a_header_or_private_key_without_an_end_is_masked_for_64_kib_only() -> None:
     for begin in (b"\nCookie:", b"-----BEGIN PRIVATE KEY-----"):
         stream = SecretStream()
         made = b"".join(stream.feed(piece, heads=True) for piece in [begin, *[b"a" * 5000] * 20])
@@ -298,7 +298,7 @@ def test_where_a_header_or_a_private_key_never_ends_it_is_masked_for_64_kib_only
         assert made.endswith(b"a" * 30_000)
 
 
-def test_labels_stand_for_what_one_piece_holds_as_a_whole() -> None:
+def test_labels_replace_secrets_that_are_whole_in_one_piece() -> None:
     key = KEYS["openai"]
     stream = SecretStream()
     assert f"a {label('openai', key)} b ".encode() == stream.feed(f"a {key} b ".encode(), labels=REDACTOR)
@@ -306,7 +306,7 @@ def test_labels_stand_for_what_one_piece_holds_as_a_whole() -> None:
     assert b"*" * (len(key) - 8) + b" d" == stream.feed(f"{key[8:]} d".encode(), labels=REDACTOR)
 
 
-def test_a_snapshot_of_a_stream_tells_no_secret_and_goes_on() -> None:
+def test_a_snapshot_of_a_stream_contains_no_secret_and_goes_on() -> None:
     stream, other = SecretStream(), SecretStream()
     stream.feed(b"a sk-Ab1Cd2Ef3Gh4")
     state = stream.snapshot()
@@ -318,7 +318,7 @@ def test_a_snapshot_of_a_stream_tells_no_secret_and_goes_on() -> None:
 # -- events ------------------------------------------------------------------------------------------------------------
 
 
-def test_a_key_that_is_cut_over_deltas_is_gone_from_all_of_them() -> None:
+def test_a_key_that_is_split_over_deltas_is_removed_from_all_of_them() -> None:
     key = KEYS["anthropic"]
     for place in range(1, len(key)):
         datas = [f'{{"i":{{"text":"{part}"}},"n":1.0}}' for part in ("a ", f"b {key[:place]}", key[place:] + " c", "d")]
@@ -329,7 +329,7 @@ def test_a_key_that_is_cut_over_deltas_is_gone_from_all_of_them() -> None:
         assert '{"i":{"text":" c"},"n":1.0}' == made[2]
 
 
-def test_texts_of_different_choices_are_no_one_text_and_those_of_blocks_are() -> None:
+def test_texts_of_different_choices_are_not_joined_and_those_of_blocks_are() -> None:
     key = KEYS["openai"]
     one, other = key[:9], key[9:]
     mixed = [f'{{"choices":[{{"index":{index},"d":"{text}"}}]}}' for index, text in ((0, one), (1, "hello "), (0, other))]
@@ -341,14 +341,14 @@ def test_texts_of_different_choices_are_no_one_text_and_those_of_blocks_are() ->
     assert "hello " in "".join(mask_events(mixed, REDACTOR))
 
 
-def test_data_that_is_no_json_is_joined_as_it_is() -> None:
+def test_data_that_is_not_json_is_joined_as_it_is() -> None:
     key = KEYS["github"]
     datas = ["[DONE]", key[:12], key[12:], '{"a":', "[" * 100_000]
     made = mask_events(datas, REDACTOR)
     assert ["[DONE]", label("github", key), "", '{"a":', "[" * 100_000] == made
 
 
-def test_what_began_at_the_end_of_events_that_are_missing_is_masked_too() -> None:
+def test_with_cut_a_secret_that_begins_at_the_end_is_masked() -> None:
     datas = ['{"text":"a sk-Ab1"}']
     assert mask_events(datas, REDACTOR) == datas
     assert "Ab1" not in mask_events(datas, REDACTOR, cut=True)[0]
@@ -372,8 +372,8 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("data", HOSTILE.values(), ids=HOSTILE)
-def test_work_grows_as_the_data_does(data: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Counted in tries of a run and in secrets found, not in seconds."""
+def test_the_work_is_linear_in_the_size_of_the_data(data: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Measured as tried runs and found secrets, not in seconds."""
     from agentsight_rx.redaction import shapes
 
     tries: list[int] = []
@@ -392,7 +392,7 @@ def test_work_grows_as_the_data_does(data: bytes, monkeypatch: pytest.MonkeyPatc
         assert len(found) <= len(data) * 20 // 5
 
 
-# -- places where one thing hid another ---------------------------------------------------------------------------------
+# -- texts that could hide a secret --------------------------------------------------------------------------------------
 
 BLOCK = "-----BEGIN RSA PRIVATE KEY-----\nMIIEowIBAAKCAQEAzK3v9yQ2Xb7LwPq1\n-----END RSA PRIVATE KEY-----\n"
 
@@ -407,7 +407,7 @@ BLOCK = "-----BEGIN RSA PRIVATE KEY-----\nMIIEowIBAAKCAQEAzK3v9yQ2Xb7LwPq1\n----
         ("AIzaSyA1234567890abcdefghijklmnopqrstu sk-proj-A1b2C3d4E5f6G7h8I9j0 " * 2, "1234567890abcdefghijklmnopqrstu"),
     ],
 )
-def test_what_stands_in_front_hides_no_secret(text: str, secret: str) -> None:
+def test_text_before_a_secret_does_not_hide_it(text: str, secret: str) -> None:
     redactor = Redactor(b"k")
     for made in (redactor.text(text), redactor.text(text, cut=True), redactor.text("x " * 3000 + text)):
         assert secret not in made
@@ -423,7 +423,7 @@ def test_what_stands_in_front_hides_no_secret(text: str, secret: str) -> None:
         ([b"-----BEGIN RSA PRIVATE KEY----- ", BLOCK.encode()], b"MIIEowIBAAKCAQEA"),
     ],
 )
-def test_a_cut_behind_a_beginning_hides_all_of_what_follows(pieces: list[bytes], secret: bytes) -> None:
+def test_after_a_cut_the_whole_rest_of_a_secret_is_masked(pieces: list[bytes], secret: bytes) -> None:
     stream = SecretStream()
     made = [stream.feed(piece, heads=True) for piece in pieces]
     assert list(map(len, made)) == list(map(len, pieces))

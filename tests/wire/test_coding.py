@@ -15,7 +15,7 @@ import zstandard
 from agentsight_rx.wire.coding import ContentDecoder, codings_of
 
 MIB = 1 << 20
-KEPT = 256 << 10  # of a snapshot
+KEPT = 256 << 10  # bytes in a snapshot
 TEXT = b'data: {"delta":{"text":"Hello"}}\n\n' * 3
 UNTYPED = cast("Any", brotli)
 NOISE = random.Random(1).randbytes(3 * MIB)
@@ -98,7 +98,7 @@ def restored(decoder: ContentDecoder) -> ContentDecoder:
     return other
 
 
-# -- what is decoded -------------------------------------------------------------------------------------------------------
+# -- decoding -------------------------------------------------------------------------------------------------------------
 
 ZSTD_BIG = zstd(NOISE[:1000], write_checksum=True)
 CASES = [
@@ -128,7 +128,7 @@ def test_a_body_comes_out_however_it_is_cut(codings: str, coded: bytes, body: by
 
 
 @pytest.mark.parametrize(("codings", "coded", "body"), CASES)
-def test_behind_the_end_zeros_are_padding_and_anything_else_is_corrupt(codings: str, coded: bytes, body: bytes) -> None:
+def test_after_the_end_zeros_are_padding_and_other_bytes_are_corrupt(codings: str, coded: bytes, body: bytes) -> None:
     for pieces in every_cut(coded + bytes(5)):
         assert outcome(codings, *pieces) == (body, None, 0)
     for pieces in every_cut(coded + b"\0\0no"):
@@ -136,7 +136,7 @@ def test_behind_the_end_zeros_are_padding_and_anything_else_is_corrupt(codings: 
 
 
 @pytest.mark.parametrize("codings", ENCODERS)
-def test_what_ends_early_is_truncated_and_a_prefix(codings: str) -> None:
+def test_a_coding_that_ends_early_is_truncated_and_gives_a_prefix(codings: str) -> None:
     coded = ENCODERS[codings](TEXT)
     for size in range(1, len(coded)):
         body, reason, lost = outcome(codings, coded[:size])
@@ -148,7 +148,7 @@ def test_what_ends_early_is_truncated_and_a_prefix(codings: str) -> None:
     assert outcome(f"{codings}, gzip", outer)[1] == "coding_truncated", "the outer coding is whole, the inner one is not"
 
 
-def test_a_body_without_bytes_is_whole() -> None:
+def test_an_empty_body_is_complete() -> None:
     assert outcome("gzip") == outcome("br", b"", b"") == (b"", None, 0)
 
 
@@ -158,7 +158,7 @@ def test_identity_changes_nothing(codings: str) -> None:
 
 
 @pytest.mark.parametrize("codings", ["gzip", "br", "zstd", "gzip, br"])
-def test_what_a_server_flushed_is_there_at_once(codings: str) -> None:
+def test_flushed_bytes_come_out_at_once(codings: str) -> None:
     events = [b"data: %d\n\n" % number for number in range(200)]
     decoder = ContentDecoder(codings)
     assert [decoder.feed(piece) for piece in flushed(codings, *events)] == [*events, b""]
@@ -168,22 +168,22 @@ def test_what_a_server_flushed_is_there_at_once(codings: str) -> None:
 
 @pytest.mark.parametrize("codings", ENCODERS)
 @pytest.mark.parametrize("size", [1023, 1024, 1025, 65_535, 65_536, 65_537, 131_072, 300_000])
-def test_sizes_around_those_of_our_buffers(codings: str, size: int) -> None:
+def test_bodies_around_the_sizes_of_buffers_come_out(codings: str, size: int) -> None:
     for body in (bytes(size), b"abcdefg" * (size // 7), NOISE[:size]):
         coded = ENCODERS[codings](body)
         assert outcome(codings, coded) == (body, None, 0)
         assert outcome(codings, coded[:30], coded[30:33], coded[33:]) == (body, None, 0)
 
 
-def test_output_that_waits_for_room_needs_no_more_input() -> None:
+def test_output_that_waits_for_room_comes_out_without_more_input() -> None:
     for size in range(65_500, 67_500, 41):
         body = bytes(size)  # a byte of it stands for up to a thousand of these
         assert outcome("deflate", raw_deflate(body)) == (body, None, 0)
 
 
 @pytest.mark.parametrize("codings", ["gzip", "br", "zstd"])
-def test_a_few_coded_bytes_give_all_that_they_stand_for_at_once(codings: str) -> None:
-    """The library of brotli gives 32 KiB of it, says that it can take more, and loses the rest if it is given more."""
+def test_a_few_coded_bytes_give_all_of_their_output_at_once(codings: str) -> None:
+    """Brotli's library returns 32 KiB, says that it accepts more input, and loses the rest of the output if it gets any."""
     said = [b"abcdefg" * (size // 7) for size in (40_000, 131_755, 36_061, 300_000)]
     pieces = flushed(codings, *said)
     decoder = ContentDecoder(codings)
@@ -195,15 +195,17 @@ def test_a_few_coded_bytes_give_all_that_they_stand_for_at_once(codings: str) ->
         assert outcome(codings, coded[:cut], coded[cut:]) == (b"".join(said), None, 0)
 
 
-# -- what is not ------------------------------------------------------------------------------------------------------------
+# -- errors ----------------------------------------------------------------------------------------------------------------
 
 
-def test_a_head_that_is_none_gives_nothing() -> None:
+def test_an_invalid_head_gives_no_bytes() -> None:
     for codings in ("gzip", "br", "zstd", "deflate"):
         body, reason, lost = outcome(codings, b"<html>this was never encoded</html>")
         assert (body, reason) == (b"", "coding_malformed")
         assert 0 < lost <= 35
-    assert outcome("gzip", b"\0" + gzip.compress(TEXT))[:2] == (b"", "coding_malformed"), "padding stands behind the end"
+    assert outcome("gzip", b"\0" + gzip.compress(TEXT))[:2] == (b"", "coding_malformed"), (
+        "padding is allowed only after the end"
+    )
 
 
 BROKEN = [
@@ -221,7 +223,7 @@ BROKEN = [
 
 
 @pytest.mark.parametrize(("codings", "good", "bad", "lost"), BROKEN)
-def test_everything_before_the_corrupt_byte_is_given_out(codings: str, good: bytes, bad: bytes, lost: int | None) -> None:
+def test_everything_before_the_corrupt_byte_is_returned(codings: str, good: bytes, bad: bytes, lost: int | None) -> None:
     whole = outcome(codings, good + bad)
     assert whole[:2] == (TEXT, "coding_malformed")
     assert whole[2] == lost or lost is None
@@ -272,11 +274,11 @@ def test_zlib_with_a_dictionary_is_refused() -> None:
 
 
 @pytest.mark.parametrize("codings", ["compress", "gzip, aes128gcm", "dcb", "*", ", ".join(["gzip"] * 6)])
-def test_a_coding_that_nobody_knows_is_not_decoded(codings: str) -> None:
+def test_an_unknown_coding_is_not_decoded(codings: str) -> None:
     assert not ContentDecoder(codings).known
 
 
-def test_a_stream_over_1_mib_that_came_in_pieces_loses_at_most_1_kib_in_front_of_the_corrupt_byte() -> None:
+def test_a_long_stream_in_pieces_loses_at_most_1_kib_before_the_corrupt_byte() -> None:
     for codings in ("gzip", "br", "zstd"):
         good, bad = flushed(codings, NOISE)[0], b"\xff\xff\xff\xff\xff"
         body, reason, lost = outcome(codings, *(good[at : at + 5000] for at in range(0, len(good), 5000)), bad)
@@ -289,7 +291,7 @@ def test_a_stream_over_1_mib_that_came_in_pieces_loses_at_most_1_kib_in_front_of
         assert lost < 1024 + len(bad)
 
 
-def test_in_one_piece_a_body_of_any_size_is_given_out_up_to_the_corrupt_byte() -> None:
+def test_in_one_piece_a_body_of_any_size_is_returned_up_to_the_corrupt_byte() -> None:
     for codings in ("gzip", "br", "zstd"):
         assert outcome(codings, flushed(codings, NOISE)[0] + b"\xff\xff\xff\xff\xff")[0] == NOISE
 
@@ -298,7 +300,7 @@ def test_in_one_piece_a_body_of_any_size_is_given_out_up_to_the_corrupt_byte() -
 
 
 @pytest.mark.parametrize("codings", ENCODERS)
-def test_a_body_may_have_exactly_as_many_bytes_as_the_limit_says(codings: str) -> None:
+def test_a_body_of_exactly_the_limit_is_complete(codings: str) -> None:
     for body in (NOISE[:5000], bytes(200_000)):
         coded = ENCODERS[codings](body)
         assert outcome(codings, coded, limit=len(body)) == (body, None, 0)
@@ -309,7 +311,7 @@ def test_a_body_may_have_exactly_as_many_bytes_as_the_limit_says(codings: str) -
 
 
 @pytest.mark.parametrize("codings", ENCODERS)
-def test_the_first_mib_may_come_from_any_number_of_bytes(codings: str) -> None:
+def test_the_ratio_does_not_limit_the_first_mib(codings: str) -> None:
     coded = ENCODERS[codings](bytes(MIB))
     assert outcome(codings, coded, ratio=1) == (bytes(MIB), None, 0)
     coded = ENCODERS[codings](bytes(MIB + 1))
@@ -317,7 +319,7 @@ def test_the_first_mib_may_come_from_any_number_of_bytes(codings: str) -> None:
 
 
 @pytest.mark.parametrize("codings", ENCODERS)
-def test_behind_it_the_ratio_counts(codings: str) -> None:
+def test_after_the_first_mib_the_ratio_limits_the_output(codings: str) -> None:
     coded = ENCODERS[codings](NOISE[: 2 * MIB])
     assert outcome(codings, coded, ratio=2) == (NOISE[: 2 * MIB], None, 0)
     coded += ENCODERS[codings](bytes(8 * MIB)) if codings[0] in "gxz" else b""
@@ -326,7 +328,7 @@ def test_behind_it_the_ratio_counts(codings: str) -> None:
     assert (reason == "coding_limit") == (codings[0] in "gxz")
 
 
-def test_what_one_coding_gives_to_the_next_is_bounded_closer() -> None:
+def test_the_limit_between_two_codings_is_lower() -> None:
     start, many = gzip.compress(NOISE[:4000]), gzip.compress(b"") * 100_000
     coded = br(start + many)
     assert len(start) < len(coded) < 8000
@@ -334,7 +336,7 @@ def test_what_one_coding_gives_to_the_next_is_bounded_closer() -> None:
     assert outcome("gzip", start + many) == (NOISE[:4000], None, 0)
 
 
-def test_a_block_of_four_bytes_cannot_fill_the_memory() -> None:
+def test_blocks_of_four_bytes_cannot_fill_the_memory() -> None:
     head = b"\x28\xb5\x2f\xfd\x00\x58"
     block = ((128 << 10 << 3) | 2).to_bytes(3, "little") + b"a"
     tracemalloc.start()
@@ -372,7 +374,7 @@ def test_padding_in_one_piece_with_the_end_survives_a_snapshot() -> None:
     assert (decoder.reason, decoder.lost) == ("coding_malformed", 2)
 
 
-def test_a_snapshot_is_bounded_and_beyond_that_there_is_no_going_on() -> None:
+def test_a_snapshot_is_bounded_and_a_longer_stream_cannot_be_restored() -> None:
     coded = gzip.compress(NOISE)
     decoder = ContentDecoder("gzip")
     assert decoder.feed(coded[:KEPT])
@@ -404,6 +406,6 @@ def test_a_snapshot_is_bounded_and_beyond_that_there_is_no_going_on() -> None:
         ([" x-gzip ,, foo"], "x-gzip, foo"),
     ],
 )
-def test_what_the_headers_say(values: list[str], expected: str) -> None:
+def test_codings_of_reads_all_headers(values: list[str], expected: str) -> None:
     headers = (("server", "gzip"), *(("content-encoding", value) for value in values), ("transfer-encoding", "gzip"))
     assert codings_of(headers) == expected

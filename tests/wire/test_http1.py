@@ -21,7 +21,7 @@ class Message(NamedTuple):
 
 
 class Peer:
-    """A decoder, all that it gave out, and the account of the bytes."""
+    """A decoder and its items; checks that no byte is lost."""
 
     def __init__(self, *methods: str | None) -> None:
         self._methods = list(methods)
@@ -83,7 +83,7 @@ class Peer:
         return found
 
     @property
-    def foreign(self) -> bytes:
+    def unparsed(self) -> bytes:
         return b"".join(item.data for item in self.items if isinstance(item, Unparsed))
 
 
@@ -91,7 +91,7 @@ class Case(NamedTuple):
     stream: bytes
     expected: list[Message]
     methods: tuple[str | None, ...] = ()
-    foreign: bytes = b""
+    unparsed: bytes = b""
     goes_on: bool = True  # another message can follow
 
 
@@ -129,7 +129,7 @@ REQUESTS = {
         b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 27\r\n\r\n" + GET,
         [request("POST / HTTP/1.1", HOST, ("content-length", "27"), body=GET)],
     ),
-    "method of a token nobody knows": Case(
+    "unknown method": Case(
         b"!#$%&'*+.^_`|~-9aZ * HTTP/1.1\r\nHost: a\r\n\r\n", [request("!#$%&'*+.^_`|~-9aZ * HTTP/1.1", HOST)]
     ),
     "proppatch": Case(b"PROPPATCH /x HTTP/1.1\r\nHost: a\r\n\r\n", [request("PROPPATCH /x HTTP/1.1", HOST)]),
@@ -146,12 +146,12 @@ REQUESTS = {
         b"POST / HTTP/1.1\nHost: a\nTransfer-Encoding: chunked\n\n2\nhi\n0\n\n",
         [request("POST / HTTP/1.1", HOST, *CHUNKED, body=b"hi")],
     ),
-    "lines that go on": Case(
+    "folded lines": Case(
         b"GET / HTTP/1.1\r\nHost: a\r\nX: 1\r\n  2\r\n\t3 \r\n\r\n", [request("GET / HTTP/1.1", HOST, ("x", "1 2 3"))]
     ),
-    "lines that go on, without host": Case(b"GET / HTTP/1.1\r\nX: 1\r\n  2\r\n\r\n", [request("GET / HTTP/1.1", ("x", "1 2"))]),
-    "a first header that goes on": Case(b"GET / HTTP/1.1\r\n X: 1\r\n\r\n", [request("GET / HTTP/1.1", ("x", "1"))]),
-    "space in front of a colon": Case(
+    "folded lines, without host": Case(b"GET / HTTP/1.1\r\nX: 1\r\n  2\r\n\r\n", [request("GET / HTTP/1.1", ("x", "1 2"))]),
+    "a folded first header": Case(b"GET / HTTP/1.1\r\n X: 1\r\n\r\n", [request("GET / HTTP/1.1", ("x", "1"))]),
+    "space before a colon": Case(
         b"GET / HTTP/1.1\r\nHost: a\r\nX : 1\r\nY:\r\n\r\n", [request("GET / HTTP/1.1", HOST, ("x", "1"), ("y", ""))]
     ),
     "header without a colon": Case(b"GET / HTTP/1.1\r\nHost: a\r\nX\r\n\r\n", [request("GET / HTTP/1.1", HOST, ("x", ""))]),
@@ -170,7 +170,7 @@ REQUESTS = {
         b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nContent-Length: 2, 2\r\n\r\nhi",
         [request("POST / HTTP/1.1", HOST, ("content-length", "2"), ("content-length", "2, 2"), body=b"hi")],
     ),
-    "empty lines between": Case(GET + b"\r\n\n" + GET, [GOT, GOT], foreign=b"\r\n\n"),
+    "empty lines between": Case(GET + b"\r\n\n" + GET, [GOT, GOT], unparsed=b"\r\n\n"),
     "long": Case(
         b"GET / HTTP/1.1\r\nHost: a\r\nX: " + LONG + b"\r\n\r\n", [request("GET / HTTP/1.1", HOST, ("x", LONG.decode()))]
     ),
@@ -183,7 +183,7 @@ RESPONSES = {
         CHUNKED_HEAD + b'4;a=b;c="d"\r\nwiki\r\n5 ; x\r\npedia\r\n000;last\r\nX-Sum: 1\r\nSet-Cookie: a=b\r\n\r\n',
         [Message(OK, CHUNKED, b"wikipedia")],
     ),
-    "chunk sizes in either case with zeros in front": Case(
+    "chunk sizes in either case with leading zeros": Case(
         CHUNKED_HEAD + b"0000a\r\n0123456789\r\nA\r\n0123456789\r\n00\r\n\r\n", [Message(OK, CHUNKED, b"0123456789" * 2)]
     ),
     "chunks that hold line ends": Case(CHUNKED_HEAD + b"5\r\n\r\n0\r\n\r\n0\r\n\r\n", [Message(OK, CHUNKED, b"\r\n0\r\n")]),
@@ -213,7 +213,7 @@ RESPONSES = {
     ),
     "no phrase": Case(b"HTTP/1.1 200\r\nContent-Length: 0\r\n\r\n", [Message("HTTP/1.1 200 ", (("content-length", "0"),))]),
     "empty phrase": Case(b"HTTP/1.0 200 \r\nContent-Length: 0\r\n\r\n", [Message("HTTP/1.0 200 ", (("content-length", "0"),))]),
-    "status no server should send": Case(b"HTTP/1.1 099 X\r\n\r\n", [Message("HTTP/1.1 99 X")], methods=("GET",)),
+    "status that no server should send": Case(b"HTTP/1.1 099 X\r\n\r\n", [Message("HTTP/1.1 99 X")], methods=("GET",)),
     "refused connect": Case(
         b"HTTP/1.1 407 Who\r\nContent-Length: 2\r\n\r\nno",
         [Message("HTTP/1.1 407 Who", (("content-length", "2"),), b"no")],
@@ -223,11 +223,11 @@ RESPONSES = {
     "upgrade": Case(
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n\x81\x02hi" + HELLO,
         [Message("HTTP/1.1 101 Switching Protocols", (("upgrade", "websocket"),))],
-        foreign=b"\x81\x02hi" + HELLO,
+        unparsed=b"\x81\x02hi" + HELLO,
         goes_on=False,
     ),
     "until close": Case(b"HTTP/1.1 200 OK\r\n\r\nhello" + HELLO, [Message(OK, (), b"hello" + HELLO)], goes_on=False),
-    "coding but chunked, until close": Case(
+    "coding other than chunked, until close": Case(
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\nContent-Length: 1\r\n\r\nhello",
         [Message(OK, (("transfer-encoding", "gzip"), ("content-length", "1")), b"hello")],
         goes_on=False,
@@ -251,14 +251,14 @@ def one_by_one(stream: bytes) -> Sequence[bytes]:
 def test_messages_come_out_of_one_record(case: Case) -> None:
     peer = Peer(*case.methods).feed(case.stream)
     assert peer.finish().messages == case.expected
-    assert peer.foreign == case.foreign
+    assert peer.unparsed == case.unparsed
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_messages_come_out_byte_by_byte(case: Case) -> None:
     peer = Peer(*case.methods).feed(*one_by_one(case.stream)).finish()
     assert peer.messages == case.expected
-    assert peer.foreign == case.foreign
+    assert peer.unparsed == case.unparsed
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -267,11 +267,11 @@ def test_the_next_message_follows_in_the_same_record_or_in_another(case: Case) -
     for records in ([case.stream + following], [case.stream, following], one_by_one(case.stream + following)):
         peer = Peer(*case.methods).feed(*records).finish()
         assert peer.messages == case.expected + expected
-        assert peer.foreign == case.foreign
+        assert peer.unparsed == case.unparsed
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_the_place_of_the_cut_does_not_matter_nor_does_a_checkpoint_there(case: Case) -> None:
+def test_a_cut_and_a_checkpoint_anywhere_change_nothing(case: Case) -> None:
     following, expected = next_message(case)
     stream = case.stream + following
     for cut in range(0, len(stream), 1 + len(stream) // 400):
@@ -279,10 +279,10 @@ def test_the_place_of_the_cut_does_not_matter_nor_does_a_checkpoint_there(case: 
         peer.resume()
         peer.feed(stream[cut:]).finish()
         assert peer.messages == case.expected + expected
-        assert peer.foreign == case.foreign
+        assert peer.unparsed == case.unparsed
 
 
-def test_an_item_stands_for_its_bytes_on_the_wire() -> None:
+def test_the_size_of_an_item_counts_its_bytes_on_the_wire() -> None:
     items = Peer().feed(CHUNKED_HEAD + b"3\r\nabc\r\n0\r\n\r\n").items
     assert [(type(item), item.size) for item in items if not isinstance(item, Unparsed)] == [
         (ResponseHead, len(CHUNKED_HEAD)),
@@ -310,7 +310,7 @@ def test_headers_of_one_name_are_joined_by_commas() -> None:
 
 
 @pytest.mark.parametrize("reason", [None, "closed"])
-def test_what_lasts_until_close_is_complete_only_if_the_close_was_seen(reason: str | None) -> None:
+def test_a_body_until_close_is_complete_only_if_the_close_was_seen(reason: str | None) -> None:
     peer = Peer().feed(b"HTTP/1.1 200 OK\r\n\r\nhel").finish(reason)
     assert peer.messages == [Message(OK, (), b"hel", reason=reason)]
 
@@ -318,7 +318,7 @@ def test_what_lasts_until_close_is_complete_only_if_the_close_was_seen(reason: s
 @pytest.mark.parametrize(
     "stream", [HELLO[:-1], CHUNKED_HEAD, CHUNKED_HEAD + b"3\r\nab", CHUNKED_HEAD + b"0\r\n", CHUNKED_HEAD + b"0\r\nX"]
 )
-def test_what_ends_too_early_is_not_complete(stream: bytes) -> None:
+def test_a_message_that_ends_too_early_is_incomplete(stream: bytes) -> None:
     (message,) = Peer().feed(stream).finish().messages
     assert message.reason == "closed"
     (message,) = Peer().feed(stream).finish("capture_end").messages
@@ -326,23 +326,23 @@ def test_what_ends_too_early_is_not_complete(stream: bytes) -> None:
 
 
 @pytest.mark.parametrize("part", [GET[:1], GET[:9], GET[:-1], b"\r", HELLO[:4], HELLO[:20]])
-def test_a_head_that_never_ends_comes_out_as_bytes(part: bytes) -> None:
+def test_a_head_that_never_ends_is_unparsed(part: bytes) -> None:
     peer = Peer().feed(part).finish()
-    assert (peer.messages, peer.foreign) == ([], part)
+    assert (peer.messages, peer.unparsed) == ([], part)
 
 
 def test_after_its_end_a_decoder_begins_again() -> None:
     assert Peer().feed(HELLO[:-1]).finish().feed(HELLO).messages[1:] == [SAID_HELLO]
 
 
-# -- what is no HTTP, or broken -----------------------------------------------------------------------------------------------
+# -- bytes that are not HTTP, or malformed ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("cut", [*range(1, 24)])
 def test_the_preface_of_http_2_begins_a_tunnel(cut: int) -> None:
     stream = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04"
     peer = Peer().feed(stream[:cut], stream[cut:], GET).finish()
-    assert (peer.messages, peer.foreign) == ([], stream + GET)
+    assert (peer.messages, peer.unparsed) == ([], stream + GET)
 
 
 @pytest.mark.parametrize(
@@ -359,13 +359,13 @@ def test_the_preface_of_http_2_begins_a_tunnel(cut: int) -> None:
         b"GET  / HTTP/1.1\r\n\r\n",
     ],
 )
-def test_what_is_no_http_is_foreign_and_the_next_record_may_begin_a_message(junk: bytes) -> None:
+def test_bytes_that_are_not_http_are_unparsed_and_the_next_record_may_begin_a_message(junk: bytes) -> None:
     for records in ([junk + GET], [junk], one_by_one(junk)):
         peer = Peer().feed(*records)
         assert peer.messages == []
         peer.feed(GET + GET).finish()
         assert peer.messages == [GOT, GOT]
-        assert peer.foreign == b"".join(records)
+        assert peer.unparsed == b"".join(records)
 
 
 @pytest.mark.parametrize("size", [b"x", b"", b"-1", b"0x5", b"5 5", b"1" * 17, b"\xb2", b";a", b"3\0", b"a" * 4095])
@@ -381,7 +381,7 @@ def test_a_chunk_without_its_end_is_broken(end: bytes) -> None:
     for records in ([CHUNKED_HEAD + b"2\r\nhi" + end], [CHUNKED_HEAD, b"2\r\nhi", end]):
         peer = Peer().feed(*records).finish()
         assert peer.messages == [Message(OK, CHUNKED, b"hi", reason="malformed" if b"\n" in end else "closed")]
-        assert peer.foreign == end
+        assert peer.unparsed == end
 
 
 @pytest.mark.parametrize("at", [0, 1, 2000, 4095, 4096, 4097, 4999])
@@ -394,15 +394,15 @@ def test_a_line_between_chunks_has_a_limit_however_it_is_cut(at: int) -> None:
 
 
 @pytest.mark.parametrize("length", ["5, 6", "x", "-5", "+5", "5.0", "0x5", "", "²", "9" * 19, "5\r\nContent-Length: 6"])
-def test_a_length_that_cannot_be_told_breaks_the_message(length: str) -> None:
+def test_an_unreadable_length_makes_the_message_malformed(length: str) -> None:
     field_lines = f"Content-Length: {length}\r\n\r\n".encode("latin-1")
     for head in (b"POST / HTTP/1.1\r\nHost: a\r\n", b"HTTP/1.1 200 OK\r\n"):
         peer = Peer().feed(head + field_lines + b"hello", GET + HELLO).finish()
         assert [message.reason for message in peer.messages] == ["malformed", None, None]
-        assert peer.foreign == b"hello"
+        assert peer.unparsed == b"hello"
 
 
-def test_a_request_in_a_coding_but_chunked_has_no_end_that_could_be_told() -> None:
+def test_a_request_in_a_coding_other_than_chunked_is_malformed() -> None:
     peer = Peer().feed(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n\x1f\x8b", GET)
     assert [message.reason for message in peer.messages] == ["malformed", None]
 
@@ -418,7 +418,7 @@ def test_a_head_has_a_limit_however_it_is_cut(piece: int) -> None:
         assert peer.feed(GET).finish().messages[fits:] == [GOT]
 
 
-def test_a_line_without_an_end_is_not_held_for_ever() -> None:
+def test_a_line_without_an_end_is_not_held_without_limit() -> None:
     peer = Peer().feed(*[b"GET /" + b"x" * 9995] * 40)
     assert peer.decoder.held() <= 256 << 10
 
@@ -443,20 +443,18 @@ TAILS = [
 
 @pytest.mark.parametrize("tail", TAILS)
 @pytest.mark.parametrize(("stream", "expected"), [(GET + GET, [GOT] * 2), (HELLO + HELLO, [SAID_HELLO] * 2)])
-def test_behind_the_tail_of_a_body_the_next_record_begins_a_message(
-    tail: bytes, stream: bytes, expected: list[Message]
-) -> None:
+def test_after_the_tail_of_a_body_the_next_record_begins_a_message(tail: bytes, stream: bytes, expected: list[Message]) -> None:
     peer = Peer().feed(tail, stream).finish()
-    assert (peer.messages, peer.foreign) == (expected, tail)
+    assert (peer.messages, peer.unparsed) == (expected, tail)
 
 
-def test_a_method_that_ends_like_another_may_be_cut_before_that() -> None:
+def test_a_method_may_be_cut_before_a_part_that_is_a_method_itself() -> None:
     stream = b"PROPPATCH /x HTTP/1.1\r\nHost: a\r\n\r\n"
     assert [message.line for message in Peer().feed(stream[:4], stream[4:]).messages] == ["PROPPATCH /x HTTP/1.1"]
     assert [message.line for message in Peer().feed(GET, b"X", GET).messages] == ["GET / HTTP/1.1", "XGET / HTTP/1.1"]
 
 
-def test_an_answer_to_a_request_that_nobody_saw_has_no_body_if_another_answer_stands_there() -> None:
+def test_a_response_to_an_unseen_request_has_no_body_if_another_response_follows_at_once() -> None:
     for head in (b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n", CHUNKED_HEAD, b"HTTP/1.1 200 OK\r\n\r\n"):
         for records in ([head + HELLO], [head, HELLO]):
             peer = Peer(None, "GET").feed(*records).finish()
@@ -464,48 +462,48 @@ def test_an_answer_to_a_request_that_nobody_saw_has_no_body_if_another_answer_st
             assert peer.messages[1:] == [SAID_HELLO]
 
 
-def test_an_answer_to_a_request_that_nobody_saw_has_a_body_otherwise() -> None:
+def test_a_response_to_an_unseen_request_has_a_body_otherwise() -> None:
     assert Peer(None, "GET").feed(HELLO, HELLO).messages == [SAID_HELLO] * 2
 
 
 @pytest.mark.parametrize("held", [b"H", b"HTTP/1.1 2"])
-def test_what_may_be_body_or_the_next_answer_is_body_only_if_the_connection_closes_behind_it(held: bytes) -> None:
+def test_bytes_that_may_be_the_body_or_the_next_response_are_the_body_if_the_connection_closes_after_them(held: bytes) -> None:
     head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(held)
     closed, cut, lost = (Peer(None, "GET").feed(head, held) for _ in range(3))
     (message,) = closed.finish().messages
     assert (message.body, message.reason) == (held, None)
     (message,) = cut.finish("capture_end").messages
-    assert (message.body, message.reason, cut.foreign) == (b"", "capture_end", held)
+    assert (message.body, message.reason, cut.unparsed) == (b"", "capture_end", held)
     message, following = lost.gap(9).feed(HELLO).messages
     assert (message.body, message.reason, following) == (b"", "lost", SAID_HELLO)
     assert Peer(None, "GET").feed(head, held, HELLO).messages[1:] == [SAID_HELLO]
 
 
-# -- holes ------------------------------------------------------------------------------------------------------------------
+# -- gaps ------------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("seen", "size"), [(0, 1), (0, 4), (2, 2), (4, 1)])
-def test_a_hole_inside_a_counted_body_is_flagged_and_the_framing_goes_on(seen: int, size: int) -> None:
+def test_a_gap_inside_a_counted_body_is_flagged_and_the_framing_goes_on(seen: int, size: int) -> None:
     head, body = HELLO[:-5], HELLO[-5:]
     peer = Peer().feed(head + body[:seen]).gap(size).feed(body[seen + size :] + HELLO)
     left = body[:seen] + body[seen + size :]
     assert peer.messages == [Message(OK, SAID_HELLO.headers, left, size, "lost"), SAID_HELLO]
-    assert peer.foreign == b""
+    assert peer.unparsed == b""
 
 
 @pytest.mark.parametrize("seen", [0, 3])
-def test_a_hole_up_to_the_end_of_a_counted_body_leaves_the_next_message_whole(seen: int) -> None:
+def test_a_gap_up_to_the_end_of_a_counted_body_leaves_the_next_message_whole(seen: int) -> None:
     peer = Peer().feed(HELLO[:-5] + b"hello"[:seen]).gap(5 - seen).feed(HELLO[:3], HELLO[3:])
     assert peer.messages == [Message(OK, SAID_HELLO.headers, b"hello"[:seen], 5 - seen, "lost"), SAID_HELLO]
 
 
-def test_a_hole_beyond_a_counted_body_ends_it_and_the_next_record_begins_a_message() -> None:
+def test_a_gap_beyond_a_counted_body_ends_it_and_the_next_record_begins_a_message() -> None:
     peer = Peer().feed(HELLO[:-3]).gap(20).feed(b"llo", HELLO)
     assert peer.messages == [Message(OK, SAID_HELLO.headers, b"he", 3, "lost"), SAID_HELLO]
-    assert peer.foreign == b"llo"
+    assert peer.unparsed == b"llo"
 
 
-def test_two_holes_in_a_body_add_up() -> None:
+def test_two_gaps_in_a_body_add_up() -> None:
     peer = Peer().feed(HELLO[:-5]).gap(1).gap(1).feed(b"l").gap(2)
     assert peer.messages == [Message(OK, SAID_HELLO.headers, b"l", 4, "lost")]
 
@@ -515,61 +513,61 @@ FIRST = len(CHUNKED_HEAD) + 3
 
 
 @pytest.mark.parametrize("size", [1, 2, 3])
-def test_a_hole_inside_a_chunk_is_flagged_and_the_framing_goes_on(size: int) -> None:
+def test_a_gap_inside_a_chunk_is_flagged_and_the_framing_goes_on(size: int) -> None:
     peer = Peer().feed(CHUNKS[: FIRST + 2]).gap(size).feed(CHUNKS[FIRST + 2 + size :] + HELLO)
     assert peer.messages == [Message(OK, CHUNKED, b"he" + b"llo"[size:] + b"world", size, "lost"), SAID_HELLO]
 
 
 @pytest.mark.parametrize("at", range(len(CHUNKED_HEAD), len(CHUNKS)))
 @pytest.mark.parametrize("size", [1, 3, 6, 14])
-def test_a_hole_anywhere_in_a_chunked_body_is_flagged_and_the_next_message_parses_again(at: int, size: int) -> None:
+def test_a_gap_anywhere_in_a_chunked_body_is_flagged_and_the_next_message_parses_again(at: int, size: int) -> None:
     peer = Peer().feed(CHUNKS[:at]).gap(size).feed(CHUNKS[at + size :], HELLO)
     first, *others = peer.messages
     assert first.reason == "lost"
     assert others == [SAID_HELLO]
 
 
-def test_a_hole_in_a_head_loses_that_message_only() -> None:
+def test_a_gap_in_a_head_loses_that_message_only() -> None:
     for cut in range(1, len(HELLO) - 5):
         peer = Peer().feed(HELLO[:cut]).gap(1).feed(HELLO[cut + 1 :], HELLO)
         assert peer.messages == [SAID_HELLO]
-        assert peer.foreign == HELLO[:cut] + HELLO[cut + 1 :]
+        assert peer.unparsed == HELLO[:cut] + HELLO[cut + 1 :]
 
 
-def test_a_hole_between_messages_loses_nothing_that_was_seen() -> None:
+def test_a_gap_between_messages_loses_nothing_that_was_seen() -> None:
     peer = Peer().feed(HELLO).gap(100).feed(HELLO + HELLO)
     assert peer.messages == [SAID_HELLO] * 3
 
 
-def test_behind_a_hole_only_the_beginning_of_a_record_begins_a_message() -> None:
+def test_after_a_gap_only_the_beginning_of_a_record_begins_a_message() -> None:
     peer = Peer().feed(HELLO).gap(100).feed(b"lo" + HELLO, b"\r\n" + HELLO)
     assert peer.messages == [SAID_HELLO] * 2
-    assert peer.foreign == b"lo" + HELLO + b"\r\n"
+    assert peer.unparsed == b"lo" + HELLO + b"\r\n"
 
 
-def test_behind_a_hole_a_message_may_be_cut_anywhere() -> None:
+def test_after_a_gap_a_message_may_be_cut_anywhere() -> None:
     for cut in range(1, len(HELLO)):
         assert Peer().feed(HELLO).gap(100).feed(HELLO[:cut], HELLO[cut:]).messages == [SAID_HELLO] * 2
     assert Peer().feed(HELLO).gap(100).feed(*one_by_one(HELLO)).messages == [SAID_HELLO] * 2
 
 
-def test_a_hole_in_what_lasts_until_close_is_flagged_at_close() -> None:
+def test_a_gap_in_a_body_until_close_is_flagged_at_close() -> None:
     peer = Peer().feed(b"HTTP/1.1 200 OK\r\n\r\nhe").gap(2).feed(b"o").finish()
     assert peer.messages == [Message(OK, (), b"heo", 2, "lost")]
 
 
-def test_a_hole_at_the_close_is_flagged() -> None:
+def test_a_gap_at_the_close_is_flagged() -> None:
     for stream in (HELLO[:-2], CHUNKS[:-2], CHUNKS[: FIRST + 2], b"HTTP/1.1 200 OK\r\n\r\nhe"):
         (message,) = Peer().feed(stream).gap(2).finish().messages
         assert message.reason == "lost"
 
 
-def test_a_hole_in_a_tunnel_changes_nothing() -> None:
+def test_a_gap_in_a_tunnel_changes_nothing() -> None:
     peer = Peer("CONNECT").feed(b"HTTP/1.1 200 OK\r\n\r\n").gap(10).feed(HELLO)
-    assert (peer.messages, peer.foreign) == ([Message(OK)], HELLO)
+    assert (peer.messages, peer.unparsed) == ([Message(OK)], HELLO)
 
 
-def test_a_decoder_can_be_told_of_a_tunnel() -> None:
+def test_tunnel_makes_the_rest_unparsed_unless_a_message_is_open() -> None:
     peer = Peer().feed(GET, b"GET")
     assert peer.decoder.tunnel() == [Unparsed(-3, b"GET")]
     assert peer.decoder.feed(GET) == [Unparsed(0, GET)]
@@ -609,8 +607,8 @@ def test_each_byte_of_a_record_is_copied_at_most_twice(stream: bytes) -> None:
         b"GET / HTTP/1.1\r\nX:" + b" " * 200_000 + b"a\r\n\r\n",
         b"GET / HTTP/1.1" + b"\r\ncontent-length: 5" * 10_000 + b"\r\n\r\nhello",
     ],
-    ids=["target", "carriage returns", "lines that go on", "spaces", "lengths"],
+    ids=["target", "carriage returns", "folded lines", "spaces", "lengths"],
 )
-def test_heads_made_to_cost_much_do_not(stream: bytes) -> None:
+def test_heads_built_to_be_slow_are_not(stream: bytes) -> None:
     assert len(Peer().feed(stream).messages) == 1
     assert len(Peer().feed(*one_by_one(stream)).messages) == 1

@@ -46,12 +46,12 @@ POSTED = Fields(1, ((":method", "POST"),), True, False, 10)
 
 
 class Peer:
-    """A decoder, all that it gave out, and the account of the bytes."""
+    """A decoder and its items; checks that no byte is lost."""
 
     def __init__(self, *records: bytes, fresh: bool = True) -> None:
         self.decoder = Http2Decoder(fresh)
         self.items: list[Item] = []
-        self._owed = 0  # bytes that were fed and did not come out
+        self._owed = 0  # bytes fed and not yet in an item
         self.feed(*records)
 
     def feed(self, *records: bytes) -> Peer:
@@ -100,7 +100,7 @@ def client(*records: bytes) -> Peer:
 
 
 def in_the_dark(*records: bytes) -> Peer:
-    """A client of which a part was lost, with stream 1 open."""
+    """A client after a gap, with stream 1 open."""
     return client(POST_FRAME).gap(5).feed(*records)
 
 
@@ -108,7 +108,7 @@ def in_the_dark(*records: bytes) -> Peer:
 
 
 @pytest.mark.parametrize("cut", range(1, len(PREFACE) + 9))
-def test_the_preface_is_known_over_any_cut(cut: int) -> None:
+def test_the_preface_is_recognised_over_any_cut(cut: int) -> None:
     raw = PREFACE + frame(SETTINGS, 0, 0) + GET_FRAME
     peer = Peer(raw[:cut], raw[cut:])
     assert peer.decoder.preface
@@ -116,7 +116,7 @@ def test_the_preface_is_known_over_any_cut(cut: int) -> None:
     assert peer.last == Fields(1, GOT, True, True, len(GET_FRAME))
 
 
-def test_a_server_begins_with_its_settings_and_shows_no_preface() -> None:
+def test_a_server_begins_with_its_settings_and_has_no_preface() -> None:
     raw = frame(SETTINGS, 0, 0, bytes(6)) + frame(HEADERS, END_HEADERS, 1, literal("a", "b", indexed=True) + NEWEST)
     for records in ([raw], [raw[:1], raw[1:]], [bytes([byte]) for byte in raw]):
         peer = Peer(*records)
@@ -124,16 +124,16 @@ def test_a_server_begins_with_its_settings_and_shows_no_preface() -> None:
         assert peer.last == Fields(1, (("a", "b"), ("a", "b")), True, False, 15)
 
 
-def test_a_preface_that_breaks_off_is_handed_out() -> None:
+def test_a_preface_that_breaks_off_is_unparsed() -> None:
     assert Peer(b"PRI * HT", b"TP/2").finish().items == [Unparsed(-12, b"PRI * HTTP/2")]
     assert Peer(b"PRI * HT", b"XX", PING_FRAME).items == [Unparsed(-8, b"PRI * HT"), Unparsed(0, b"XX"), Control(17)]
 
 
-def test_settings_that_are_none_are_handed_out() -> None:
+def test_first_bytes_that_break_off_as_settings_are_unparsed() -> None:
     assert Peer(b"\0\0\0\4", b"\1").finish().items == [Unparsed(-4, b"\0\0\0\4"), Unparsed(0, b"\1")]
 
 
-def test_entered_in_the_middle_only_what_refers_to_the_time_before_is_missing() -> None:
+def test_in_the_middle_of_a_connection_only_references_to_unseen_fields_are_missing() -> None:
     peer = Peer(b"the end of some frame", fresh=False)
     block = OK + NEWEST + literal("a", "b", indexed=True) + NEWEST + b"\xbf"
     peer.feed(frame(HEADERS, END_HEADERS, 7, block))
@@ -141,7 +141,7 @@ def test_entered_in_the_middle_only_what_refers_to_the_time_before_is_missing() 
     assert peer.items == [Unparsed(0, b"the end of some frame"), Fields(7, headers, False, False, 18)]
 
 
-def test_entered_in_the_middle_a_preface_still_begins_a_connection() -> None:
+def test_in_the_middle_of_a_connection_a_preface_still_begins_one() -> None:
     peer = Peer(
         PREFACE[:5], PREFACE[5:] + frame(HEADERS, END_HEADERS, 1, literal("a", "b", indexed=True) + NEWEST), fresh=False
     )
@@ -165,7 +165,7 @@ def test_a_request_is_the_same_over_any_cut(cut: int) -> None:
     assert peer.decoder.held() == 0
 
 
-def test_padding_and_priority_are_no_part_of_a_block() -> None:
+def test_padding_and_priority_are_not_part_of_a_block() -> None:
     payload = b"\x02" + b"\x80\0\0\3\x10" + GET + b"\0\0"
     peer = client(frame(HEADERS, END_HEADERS | END_STREAM | PADDED | PRIORITISED, 5, payload))
     assert peer.items == [Fields(5, GOT, True, True, 9 + len(payload))]
@@ -182,7 +182,7 @@ def test_a_block_goes_on_in_continuations_and_the_end_of_the_stream_is_kept() ->
     assert peer.resume().feed(frames[2]).items == [Fields(1, GOT, True, True, 30)]
 
 
-def test_a_block_without_a_field_is_one() -> None:
+def test_a_block_without_fields_is_emitted() -> None:
     assert client(frame(HEADERS, END_HEADERS | END_STREAM, 1)).items == [Fields(1, (), True, True, 9)]
 
 
@@ -227,7 +227,7 @@ def test_the_examples_of_the_rfc_with_eviction_are_read() -> None:
     assert fields.decode(b"\xc2") == ((), False)  # 302 was evicted
 
 
-def test_an_error_in_a_block_leaves_what_stands_before_it() -> None:
+def test_an_error_in_a_block_keeps_the_fields_before_it() -> None:
     peer = client(frame(HEADERS, END_HEADERS, 1, literal("old", "1", indexed=True)))
     peer.feed(frame(HEADERS, END_HEADERS, 3, GET + b"\xff\xff\xff\xff\xff\xff\xff"))
     peer.feed(
@@ -245,22 +245,22 @@ def test_an_error_in_a_block_leaves_what_stands_before_it() -> None:
     "wrong",
     [
         b"\x80",  # there is no entry 0
-        b"\xbe",  # nor one that nobody added
+        b"\xbe",  # nor one that was not added
         b"\x7f\x80\x80\x80\x80\x80\x01",  # an integer without an end
-        b"\x82\x20",  # a change of the size behind a field
-        b"\x00\x05abc",  # a string that is not all there
+        b"\x82\x20",  # a change of the size after a field
+        b"\x00\x05abc",  # a string that is cut
         b"\x00\x01a\x81\x00",  # Huffman code that ends within a symbol
         b"\x40",
         b"\x7f",
     ],
 )
-def test_what_cannot_be_decoded_is_never_said_to_be_all(wrong: bytes) -> None:
+def test_a_block_that_cannot_be_decoded_is_never_complete(wrong: bytes) -> None:
     fields = FieldDecoder()
     assert fields.decode(OK + wrong if wrong != b"\x82\x20" else wrong)[1] is False
     assert fields.decode(OK) == (((":status", "200"),), True)
 
 
-def test_an_emptied_table_is_known_again() -> None:
+def test_a_table_that_was_emptied_is_known_again() -> None:
     fields = FieldDecoder(known=False)
     assert fields.decode(NEWEST) == ((), False)
     assert fields.decode(b"\x20\x3f\xe1\x1f" + literal("a", "b", indexed=True)) == ((("a", "b"),), True)
@@ -268,13 +268,13 @@ def test_an_emptied_table_is_known_again() -> None:
     assert fields.decode(OK + b"\xbf" + OK) == (((":status", "200"),), False)  # an error now, not something unseen
 
 
-def test_a_name_that_was_not_seen_is_not_made_up_later() -> None:
+def test_an_unseen_name_stays_unknown() -> None:
     fields = FieldDecoder(known=False)
     assert fields.decode(OK + b"\x7e\x01v" + NEWEST) == (((":status", "200"),), False)
     assert fields.decode(NEWEST + literal("a", "b", indexed=True) + NEWEST + b"\xbf") == ((("a", "b"), ("a", "b")), False)
 
 
-def test_behind_a_hole_there_is_room_for_a_table_that_grew_in_it() -> None:
+def test_after_a_gap_there_is_room_for_a_table_that_grew_in_it() -> None:
     fields = FieldDecoder(known=False)
     for number in range(200):
         fields.decode(literal(f"n{number}", "v" * 99, indexed=True))
@@ -288,11 +288,11 @@ def test_a_table_larger_than_any_is_kept_in_part() -> None:
     for start in range(0, 9000, 1000):
         assert fields.decode(b"".join(many[start : start + 1000]))[1]
     assert fields.decode(NEWEST) == ((("n8999", "v" * 99),), True)
-    assert fields.decode(OK + b"\xff\xe6\x45") == (((":status", "200"),), False)  # the first one: nothing wrong with it
+    assert fields.decode(OK + b"\xff\xe6\x45") == (((":status", "200"),), False)  # the first entry: not an error
     assert fields.decode(NEWEST) == ((("n8999", "v" * 99),), True)
 
 
-def test_a_small_block_that_means_a_large_list_is_cut_and_the_table_stays() -> None:
+def test_a_small_block_of_a_large_list_is_cut_and_the_table_stays() -> None:
     fields = FieldDecoder()
     big = b"\x40\x01b\x7f\xd9\x15" + b"v" * 2904
     assert fields.decode(big)[1]
@@ -302,7 +302,7 @@ def test_a_small_block_that_means_a_large_list_is_cut_and_the_table_stays() -> N
     assert fields.decode(NEWEST + b"\xbf") == ((("a", "b"), ("b", "v" * 2904)), True)
 
 
-def test_a_block_that_is_too_long_is_given_out_once_and_the_rest_means_nothing() -> None:
+def test_a_block_that_is_too_long_is_emitted_once_and_its_rest_is_ignored() -> None:
     part = frame(CONTINUATION, 0, 3, bytes(16_000))
     peer = client(frame(HEADERS, END_HEADERS, 1, literal("old", "1", indexed=True)))
     peer.feed(frame(HEADERS, END_STREAM, 3, literal("a", "b", indexed=True)), *[part] * 20)
@@ -312,7 +312,7 @@ def test_a_block_that_is_too_long_is_given_out_once_and_the_rest_means_nothing()
     assert peer.last == Fields(5, ((":status", "200"),), False, False, 11)
 
 
-def test_continuations_without_end_do_not_pile_up() -> None:
+def test_endless_continuations_are_not_held() -> None:
     peer = client(frame(HEADERS, 0, 3, GET))
     for _ in range(40):
         peer.feed(frame(CONTINUATION, 0, 3) * 1000)
@@ -331,7 +331,7 @@ def test_data_comes_out_as_it_arrives() -> None:
     assert peer.feed(raw[11:12], raw[12:]).items[1:] == [Data(1, b"c", False, 0, 1), Data(1, b"def", True, 0, 3)]
 
 
-def test_padding_is_no_data_and_the_end_waits_for_it() -> None:
+def test_padding_is_not_data_and_the_end_waits_for_it() -> None:
     raw = frame(DATA, END_STREAM | PADDED, 1, b"\x03ab\0\0\0")
     assert client(raw).items == [Data(1, b"ab", True, 0, 15)]
     assert client(raw[:12], raw[12:14], raw[14:]).items == [Data(1, b"ab", False, 0, 12), Data(1, b"", True, 0, 3)]
@@ -344,12 +344,12 @@ def test_a_frame_without_data_ends_a_stream() -> None:
     assert client(frame(DATA, 0, 1), PING_FRAME + frame(DATA, END_STREAM, 1)).last == Data(1, b"", True, 0, 9)
 
 
-def test_undefined_flags_and_the_reserved_bit_mean_nothing() -> None:
+def test_undefined_flags_and_the_reserved_bit_are_ignored() -> None:
     for raw in (frame(DATA, 0xF6, 1 << 31 | 1, b"a"), frame(DATA, 0xF6, 1 << 31 | 1, b"a") + frame(SETTINGS, 0xFE, 1 << 31)):
         assert client(raw).items[0] == Data(1, b"a", False, 0, 10)
 
 
-def test_streams_are_told_apart() -> None:
+def test_streams_do_not_mix() -> None:
     peer = client(frame(DATA, 0, 1, b"a") + frame(DATA, 0, 3, b"b"), frame(DATA, END_STREAM, 1, b"c"))
     assert peer.items == [Data(1, b"a", False, 0, 10), Data(3, b"b", False, 0, 10), Data(1, b"c", True, 0, 10)]
 
@@ -364,7 +364,7 @@ def test_the_longest_frame_is_not_held() -> None:
 # -- other frames ---------------------------------------------------------------------------------------------------------
 
 
-def test_resets_and_goodbyes_are_told_and_the_rest_becomes_one() -> None:
+def test_resets_and_goodbyes_are_items_and_other_control_frames_become_one() -> None:
     raw = [
         frame(RST_STREAM, 0, 3, b"\0\0\0\x08"),
         frame(SETTINGS, 1, 0),
@@ -418,7 +418,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("raw", WRONG.values(), ids=WRONG)
-def test_what_may_not_be_is_foreign_and_the_next_record_is_understood(raw: bytes) -> None:
+def test_an_invalid_frame_is_unparsed_and_the_next_record_is_read(raw: bytes) -> None:
     old, new = frame(HEADERS, END_HEADERS, 1, literal("a", "b", indexed=True)), frame(HEADERS, END_HEADERS, 3, OK + NEWEST)
     peer = client(old, raw + PING_FRAME, new)
     assert peer.items[1:] == [
@@ -429,26 +429,26 @@ def test_what_may_not_be_is_foreign_and_the_next_record_is_understood(raw: bytes
 
 
 @pytest.mark.parametrize("raw", [raw for raw in WRONG.values() if len(raw) < 100])
-def test_what_may_not_be_is_foreign_over_any_cut(raw: bytes) -> None:
+def test_an_invalid_frame_is_unparsed_over_any_cut(raw: bytes) -> None:
     for cut in range(1, len(raw)):
         peer = client(raw[:cut], raw[cut:])
-        lost, *foreign = peer.items
+        lost, *unparsed = peer.items
         assert lost == Lost("malformed")
-        assert raw == b"".join(item.data for item in foreign if isinstance(item, Unparsed))
-        assert isinstance(foreign[0], Unparsed)
-        assert foreign[0].at in (0, -cut)
+        assert raw == b"".join(item.data for item in unparsed if isinstance(item, Unparsed))
+        assert isinstance(unparsed[0], Unparsed)
+        assert unparsed[0].at in (0, -cut)
 
 
-# -- holes ----------------------------------------------------------------------------------------------------------------
+# -- gaps ----------------------------------------------------------------------------------------------------------------
 
 
-def test_a_hole_inside_data_is_exact() -> None:
+def test_a_gap_inside_data_is_exact() -> None:
     raw = frame(DATA, END_STREAM, 1, b"abcdef")
     peer = client(raw[:11]).gap(2).feed(raw[13:] + frame(HEADERS, END_HEADERS, 3, GET))
     assert peer.items == [Data(1, b"ab", False, 0, 11), Data(1, b"ef", True, 2, 2), Fields(3, GOT, True, False, 12)]
 
 
-def test_a_hole_up_to_the_end_of_data_ends_it() -> None:
+def test_a_gap_up_to_the_end_of_data_ends_it() -> None:
     raw = frame(DATA, END_STREAM, 1, b"abcdef")
     assert client(raw[:9]).gap(6).feed(PING_FRAME).items == [Data(1, b"", True, 6, 9), Control(17)]
     padded = frame(DATA, PADDED, 1, b"\x02abc\0\0")
@@ -457,7 +457,7 @@ def test_a_hole_up_to_the_end_of_data_ends_it() -> None:
     assert client(padded[:13]).gap(1).feed(padded[14:]).items[1:] == [Data(1, b"", False, 0, 1)]
 
 
-def test_a_hole_beyond_data_ends_it_and_may_have_swallowed_anything() -> None:
+def test_a_gap_beyond_data_ends_it_and_may_contain_any_frame() -> None:
     raw = frame(DATA, END_STREAM, 1, b"abcdef")
     peer = client(frame(HEADERS, END_HEADERS, 1, literal("a", "b", indexed=True)), raw[:10]).gap(6)
     peer.feed(frame(HEADERS, END_HEADERS, 3, OK + NEWEST))
@@ -469,7 +469,7 @@ def test_a_hole_beyond_data_ends_it_and_may_have_swallowed_anything() -> None:
     ]
 
 
-def test_a_hole_inside_the_head_of_data_is_a_hole_between_frames() -> None:
+def test_a_gap_inside_the_head_of_data_is_a_gap_between_frames() -> None:
     raw = frame(DATA, PADDED, 1, b"\x02abc\0\0")
     for cut in range(1, 10):
         assert client(raw[:cut]).gap(1).feed(raw[cut + 1 :]).items == [
@@ -479,17 +479,17 @@ def test_a_hole_inside_the_head_of_data_is_a_hole_between_frames() -> None:
         ]
 
 
-def test_a_hole_in_a_block_hands_out_what_is_held_of_it() -> None:
+def test_a_gap_in_a_block_makes_its_held_bytes_unparsed() -> None:
     held = OPEN_BLOCK + frame(CONTINUATION, 0, 1, b"ab") + b"\0\0"
     assert client(held).gap(3).items == [Unparsed(-len(held), held), Lost("lost")]
 
 
-def test_a_hole_at_the_very_beginning_is_one() -> None:
+def test_a_gap_at_the_very_beginning_counts() -> None:
     assert Peer().gap(3).feed(PREFACE[3:], PING_FRAME).items == [Lost("lost"), Unparsed(0, PREFACE[3:]), Control(17)]
     assert Peer(PREFACE[:5]).gap(3).items == [Unparsed(-5, PREFACE[:5]), Lost("lost")]
 
 
-def test_one_hole_after_the_other_is_told_once() -> None:
+def test_several_gaps_in_a_row_are_one_item() -> None:
     assert in_the_dark(b"???").gap(9).items == [POSTED, Lost("lost"), Unparsed(0, b"???")]
 
 
@@ -507,14 +507,14 @@ PLAUSIBLE = {
 GOES_ON = {
     "data of a known stream": frame(DATA, 0, 1, bytes(16_384))[:265],
     "a head on a known stream": frame(HEADERS, END_HEADERS, 1, b"\0\1a\x7f\xa1\1" + bytes(288))[:265],
-    "nothing behind a frame but the head of one": PING_FRAME + frame(DATA, 0, 5, b"abc")[:9],
-    "a head behind a frame": PING_FRAME + frame(HEADERS, END_HEADERS, 5, GET)[:10],
-    "data behind a frame": PING_FRAME + frame(DATA, 0, 5, b"abc")[:10],
+    "nothing after a frame but the head of one": PING_FRAME + frame(DATA, 0, 5, b"abc")[:9],
+    "a head after a frame": PING_FRAME + frame(HEADERS, END_HEADERS, 5, GET)[:10],
+    "data after a frame": PING_FRAME + frame(DATA, 0, 5, b"abc")[:10],
 }
 IMPLAUSIBLE = {
     "text": b"data: {}\n\n",
     "half a head of a frame": PING_FRAME[:8],
-    "half a head behind a frame": PING_FRAME + GET_FRAME[:5],
+    "half a head after a frame": PING_FRAME + GET_FRAME[:5],
     "half a ping": PING_FRAME[:-1],
     "a byte more": PING_FRAME + b"\0",
     "data of an unknown stream that goes on": frame(DATA, 0, 5, bytes(16_384))[:-1],
@@ -549,26 +549,26 @@ IMPLAUSIBLE = {
 
 
 @pytest.mark.parametrize("raw", (PLAUSIBLE | GOES_ON).values(), ids=PLAUSIBLE | GOES_ON)
-def test_behind_a_hole_a_record_of_plausible_frames_is_understood(raw: bytes) -> None:
+def test_after_a_gap_a_record_of_plausible_frames_is_read(raw: bytes) -> None:
     peer = in_the_dark(raw)
     assert peer.items[:2] == [POSTED, Lost("lost")]
     assert not any(isinstance(item, Unparsed | Lost) for item in peer.items[2:])
 
 
 @pytest.mark.parametrize("raw", IMPLAUSIBLE.values(), ids=IMPLAUSIBLE)
-def test_behind_a_hole_any_other_record_is_foreign_as_a_whole(raw: bytes) -> None:
+def test_after_a_gap_any_other_record_is_unparsed_as_a_whole(raw: bytes) -> None:
     peer = in_the_dark(raw, PING_FRAME)
     assert peer.items == [POSTED, Lost("lost"), Unparsed(0, raw), Control(17)]
 
 
-def test_a_stream_that_has_ended_does_not_speak_for_a_frame() -> None:
+def test_an_ended_stream_does_not_make_a_frame_plausible() -> None:
     goes_on = frame(DATA, 0, 1, bytes(257))[:-1]
     ends = [frame(DATA, END_STREAM, 1), frame(RST_STREAM, 0, 1, bytes(4)), frame(HEADERS, END_HEADERS | END_STREAM, 1, GET)]
     for end in [*ends, *(end + PING_FRAME for end in ends)]:
         assert client(POST_FRAME, end).gap(1).feed(goes_on).last == Unparsed(0, goes_on)
 
 
-def test_the_frames_of_a_sender_that_agreed_upon_longer_ones_may_go_on() -> None:
+def test_a_sender_that_agreed_on_longer_frames_may_cut_them() -> None:
     long = frame(DATA, 0, 1, bytes(50_000))
     assert client(POST_FRAME, long[:9], long[9:]).gap(1).feed(long[:-1], b"\0", PING_FRAME).last == Control(17)
 
@@ -580,7 +580,7 @@ def test_promised_streams_are_known() -> None:
     assert peer.last == Fields(2, ((":status", "200"),), True, False, 10)
 
 
-def test_only_so_many_streams_are_remembered() -> None:
+def test_the_number_of_remembered_streams_is_limited() -> None:
     peer = client(b"".join(frame(HEADERS, END_HEADERS, stream, GET) for stream in range(1, 4099, 2))).gap(1)
     first, last = frame(DATA, 0, 1, bytes(257))[:-1], frame(DATA, 0, 4097, bytes(257))[:-1]
     assert peer.feed(first).last == Unparsed(0, first)
@@ -590,7 +590,7 @@ def test_only_so_many_streams_are_remembered() -> None:
 # -- ends and checkpoints -------------------------------------------------------------------------------------------------
 
 
-def test_at_the_end_what_is_held_is_handed_out() -> None:
+def test_at_the_end_held_bytes_are_emitted() -> None:
     assert client(OPEN_BLOCK + b"\0\0").finish().items == [Unparsed(-14, OPEN_BLOCK + b"\0\0")]
     assert client(frame(DATA, 0, 1, b"abc")[:9]).finish().items == [Data(1, b"", False, 0, 9)]
     assert client(frame(DATA, 0, 1, b"abc")[:10]).gap(1).finish().items[1:] == [Data(1, b"", False, 1, 0)]
@@ -608,7 +608,7 @@ def test_a_checkpoint_keeps_the_open_streams() -> None:
     assert in_the_dark().resume().feed(frame(DATA, 0, 1, bytes(257))[:-1]).last == Data(1, bytes(256), False, 0, 265)
 
 
-def test_a_checkpoint_in_the_dark_keeps_what_is_not_known() -> None:
+def test_a_checkpoint_during_the_search_keeps_what_is_unknown() -> None:
     peer = in_the_dark().resume().feed(frame(HEADERS, END_HEADERS, 3, OK + NEWEST)).resume()
     peer.feed(frame(HEADERS, END_HEADERS, 5, b"\xbf" + OK))
     assert [item for item in peer.items[2:] if isinstance(item, Fields) and item.known] == []
@@ -623,10 +623,10 @@ def test_plausible_frames_look_like_http2(raw: bytes) -> None:
 
 
 @pytest.mark.parametrize("raw", [b"", PREFACE, *GOES_ON.values(), *IMPLAUSIBLE.values()])
-def test_nothing_else_does(raw: bytes) -> None:
-    assert looks_like_http2(raw) == (raw == IMPLAUSIBLE["a stream far away"])  # far from what, if nothing was seen?
+def test_other_bytes_do_not_look_like_http2(raw: bytes) -> None:
+    assert looks_like_http2(raw) == (raw == IMPLAUSIBLE["a stream far away"])  # without a known stream, none is far away
 
 
-def test_no_connection_had_as_many_streams() -> None:
+def test_a_stream_number_too_high_is_not_plausible() -> None:
     assert looks_like_http2(frame(DATA, 0, (1 << 24) - 1, b"data: {}"))
     assert not looks_like_http2(frame(DATA, 0, (1 << 24) + 1, b"data: {}"))

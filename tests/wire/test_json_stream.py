@@ -49,7 +49,7 @@ def test_nothing_of_a_whole_stream_is_lost(stream: bytes, expected: list[str]) -
     assert (decoder.held(), decoder.finish(), decoder.lost) == (0, False, 0)
 
 
-def test_a_value_is_an_event_and_is_there_as_soon_as_its_last_byte_is() -> None:
+def test_a_value_is_emitted_as_an_event_with_its_last_byte() -> None:
     decoder = JsonStreamDecoder()
     assert decoder.feed(b'[{"a":{}') == []
     assert decoder.held() == 7
@@ -59,7 +59,7 @@ def test_a_value_is_an_event_and_is_there_as_soon_as_its_last_byte_is() -> None:
 @pytest.mark.parametrize(
     ("stream", "lost"), [(b'[{"a":1', 6), (b'{"a":"}', 7), (b'[{"a":1},', 0), (b'"x\\', 3), (b"12", 2), (b"[", 0)]
 )
-def test_a_stream_that_ends_too_early_says_so(stream: bytes, lost: int) -> None:
+def test_finish_reports_that_the_stream_ended_too_early(stream: bytes, lost: int) -> None:
     decoder = JsonStreamDecoder()
     decoder.feed(stream)
     assert decoder.held() == lost
@@ -80,7 +80,7 @@ def test_a_stream_that_ends_too_early_says_so(stream: bytes, lost: int) -> None:
         (b":", [], 1),
     ],
 )
-def test_what_cannot_be_json_is_skipped_up_to_a_line_that_begins_with_a_bracket(
+def test_bytes_that_are_not_json_are_skipped_up_to_a_line_that_begins_with_a_bracket(
     stream: bytes, expected: list[str], lost: int
 ) -> None:
     for size in (1, 3, len(stream)):
@@ -90,13 +90,13 @@ def test_what_cannot_be_json_is_skipped_up_to_a_line_that_begins_with_a_bracket(
         assert (decoder.lost, decoder.held()) == (lost, 0)
 
 
-def test_behind_a_hole_only_whole_elements_are_taken() -> None:
+def test_after_a_gap_only_whole_elements_are_taken() -> None:
     for cut in range(1, len(GOOGLE)):
         decoder = JsonStreamDecoder()
         decoder.feed(GOOGLE[:1])
         decoder.finish()
-        behind = [event.data for event in decoder.feed(GOOGLE[cut:])]
-        assert behind == (['{\n  "a": "]}"\n}'] if cut < GOOGLE.index(b"\n{") + 1 else [])
+        after = [event.data for event in decoder.feed(GOOGLE[cut:])]
+        assert after == (['{\n  "a": "]}"\n}'] if cut < GOOGLE.index(b"\n{") + 1 else [])
 
 
 @pytest.mark.parametrize("size", [1, 7, 1000])
@@ -122,7 +122,7 @@ def test_an_endless_value_is_not_kept(size: int) -> None:
 
 
 @pytest.mark.parametrize("size", [1, 7, 1000])
-def test_a_number_that_is_too_long_is_no_value(size: int) -> None:
+def test_a_number_that_is_too_long_is_dropped(size: int) -> None:
     decoder = JsonStreamDecoder(longest=20)
     stream = b"1" * 20 + b" " + b"2" * 21 + b" 3\n{}"
     assert [e.data for i in range(0, len(stream), size) for e in decoder.feed(stream[i : i + size])] == ["1" * 20, "{}"]

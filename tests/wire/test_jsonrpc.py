@@ -5,28 +5,19 @@ import json
 import msgspec
 import pytest
 
-from agentsight_rx.wire.jsonrpc import (
-    Line,
-    LineDecoder,
-    RpcText,
-    decode_line,
-    is_binary,
-    read_cancelled,
-    read_failed,
-    read_server,
-    read_tool,
-)
+from agentsight_rx.wire.jsonrpc import RpcText, decode_line
+from agentsight_rx.wire.lines import Line, LineDecoder
 
 REQUEST = b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"add"}}'
 RESULT = b'{"jsonrpc":"2.0","id":1,"result":{"content":[]}}'
 NOTIFICATION = b'{"method":"notifications/initialized","jsonrpc":"2.0"}'
 ASKED = RpcText("request", '{"name":"add"}', "tools/call", "1")
 ANSWERED = RpcText("result", '{"content":[]}', "", "1")
-TOLD = RpcText("notification", "", "notifications/initialized")
+NOTIFIED = RpcText("notification", "", "notifications/initialized")
 
 
 def decode(*parts: bytes | int, longest: int = 16 << 20) -> list[RpcText]:
-    """What pieces of a stream say; a number is a hole of that size. All bytes are part of some line."""
+    """The messages in pieces of a stream; a number is a gap of that size. All bytes are part of some line."""
     decoder = LineDecoder(longest)
     lines: list[Line] = []
     for part in parts:
@@ -48,10 +39,10 @@ def text(line: str, lost: int = 0, reason: str | None = None) -> RpcText:
 
 CASES = [
     pytest.param(REQUEST + b"\n", [ASKED], id="request"),
-    pytest.param(RESULT + b"\n" + NOTIFICATION + b"\n", [ANSWERED, TOLD], id="two lines"),
+    pytest.param(RESULT + b"\n" + NOTIFICATION + b"\n", [ANSWERED, NOTIFIED], id="two lines"),
     pytest.param(REQUEST + b"\r\n" + RESULT + b"\r\n", [ASKED, ANSWERED], id="crlf"),
     pytest.param(b" \t" + REQUEST + b" \n", [ASKED], id="blanks around it"),
-    pytest.param(b"[" + REQUEST + b"," + NOTIFICATION + b"]\n", [ASKED, TOLD], id="batch"),
+    pytest.param(b"[" + REQUEST + b"," + NOTIFICATION + b"]\n", [ASKED, NOTIFIED], id="batch"),
     pytest.param(
         REQUEST.replace(b":1,", b':"1",') + b"\n", [RpcText("request", ASKED.body, ASKED.method, '"1"')], id="text id"
     ),
@@ -72,17 +63,17 @@ CASES = [
     pytest.param(
         b'{"level":"info","method":"GET","id":5}\n', [text('{"level":"info","method":"GET","id":5}')], id="a log in JSON"
     ),
-    pytest.param(b"[]\n[1]\n{\n", [text("[]"), text("[1]"), text("{")], id="JSON that is no message"),
-    pytest.param(b"[" + REQUEST + b",5]\n", [text(f"[{REQUEST.decode()},5]")], id="a batch with something else in it"),
+    pytest.param(b"[]\n[1]\n{\n", [text("[]"), text("[1]"), text("{")], id="JSON that is not a message"),
+    pytest.param(b"[" + REQUEST + b",5]\n", [text(f"[{REQUEST.decode()},5]")], id="a batch with another value in it"),
     pytest.param(b'{"jsonrpc":"2.0","id":[1],"method":"x"}\n', [text('{"jsonrpc":"2.0","id":[1],"method":"x"}')], id="odd id"),
     pytest.param(
-        b'{"jsonrpc":"2.0","id":1,"result":"\xff"}\n', [text(r'{"jsonrpc":"2.0","id":1,"result":"\xff"}')], id="no utf-8"
+        b'{"jsonrpc":"2.0","id":1,"result":"\xff"}\n', [text(r'{"jsonrpc":"2.0","id":1,"result":"\xff"}')], id="not utf-8"
     ),
-    pytest.param(b"a\xffb\n", [text(r"a\xffb")], id="bytes that are no text"),
+    pytest.param(b"a\xffb\n", [text(r"a\xffb")], id="bytes that are not text"),
     pytest.param(b"last", [text("last")], id="without a line end"),
     pytest.param(b"x" * 4099 + b"\r\n", [text("x" * 4096, 3, "text_limit")], id="a long line of text"),
     pytest.param(b"x" * 4096 + b"\r\n", [text("x" * 4096)], id="a line that just fits"),
-    pytest.param(b"{" * 5000 + b"\n", [text("{" * 4096, 904, "text_limit")], id="long JSON that is no message"),
+    pytest.param(b"{" * 5000 + b"\n", [text("{" * 4096, 904, "text_limit")], id="long JSON that is not a message"),
 ]
 
 
@@ -111,24 +102,24 @@ def test_a_line_over_the_limit_is_counted_and_the_next_one_is_read() -> None:
         parts = [(long + b"\n" + REQUEST + b"\n")[at : at + size] for at in range(0, len(long) + len(REQUEST) + 2, size)]
         first, *rest = decode(*parts, longest=8192)
         assert [ASKED] == rest
-        if size < len(long):  # what came in one piece was there already
+        if size < len(long):  # a line in one piece is not cut
             assert (first.kind, len(first.body), first.lost, first.reason) == ("text", 4096, cut, "line_limit")
 
 
 @pytest.mark.parametrize(
     ("parts", "expected"),
     [
-        pytest.param([9, RESULT + b"\n"], [text("", 9, "lost"), ANSWERED], id="in front of a message"),
-        pytest.param([RESULT, 9, b"\n"], [ANSWERED, text("", 9, "lost")], id="behind a message"),
+        pytest.param([9, RESULT + b"\n"], [text("", 9, "lost"), ANSWERED], id="before a message"),
+        pytest.param([RESULT, 9, b"\n"], [ANSWERED, text("", 9, "lost")], id="after a message"),
         pytest.param([RESULT, 9, REQUEST + b"\n"], [ANSWERED, text("", 9, "lost"), ASKED], id="between two"),
-        pytest.param([RESULT, 9, b"7}\n"], [ANSWERED, text("7}", 9, "lost")], id="behind one and into the next"),
+        pytest.param([RESULT, 9, b"7}\n"], [ANSWERED, text("7}", 9, "lost")], id="after one and into the next"),
         pytest.param([RESULT + b"\n", 9, b"}}\n"], [ANSWERED, text("", 11, "lost")], id="the beginning of one"),
         pytest.param([b"hel", 9, b"lo\n" + RESULT + b"\n"], [text("hel", 11, "lost"), ANSWERED], id="in a line of text"),
-        pytest.param([RESULT[:20], 9, b"x", 5, b"yz\n"], [text(RESULT[:20].decode(), 17, "lost")], id="two holes"),
+        pytest.param([RESULT[:20], 9, b"x", 5, b"yz\n"], [text(RESULT[:20].decode(), 17, "lost")], id="two gaps"),
         pytest.param([b"hel", 9], [text("hel", 9, "lost")], id="at the end"),
     ],
 )
-def test_a_hole_is_where_it_is(parts: list[bytes | int], expected: list[RpcText]) -> None:
+def test_a_gap_damages_only_the_message_it_is_in(parts: list[bytes | int], expected: list[RpcText]) -> None:
     assert expected == decode(*parts)
 
 
@@ -138,7 +129,7 @@ NODE = b'{"result":{"content":[{"id":"no","text":"aaaa"}],"isError":%b},"jsonrpc
 
 @pytest.mark.parametrize("spelled", [PYTHON, NODE], ids=["id first", "id last"])
 @pytest.mark.parametrize(("failed", "word"), [(True, b"true"), (False, b"false")])
-def test_an_answer_with_a_hole_is_still_an_answer(spelled: bytes, failed: bool, word: bytes) -> None:
+def test_an_answer_with_a_gap_is_still_an_answer(spelled: bytes, failed: bool, word: bytes) -> None:
     line = spelled % word
     begin, end = line.index(b"aaaa") + 1, line.index(b"aaaa") + 3
     (message,) = decode(line[:begin], end - begin, line[end:])
@@ -147,7 +138,7 @@ def test_an_answer_with_a_hole_is_still_an_answer(spelled: bytes, failed: bool, 
     assert message.lost == len(line) - 1 - begin
 
 
-def test_an_answer_that_ends_in_a_hole_does_not_take_the_next_message_with_it() -> None:
+def test_an_answer_that_ends_in_a_gap_leaves_the_next_message_whole() -> None:
     line = PYTHON % b"true"
     at = line.index(b"aaaa")
     message, following = decode(line[:at], len(line) - at, REQUEST + b"\n")
@@ -155,7 +146,7 @@ def test_an_answer_that_ends_in_a_hole_does_not_take_the_next_message_with_it() 
     assert ASKED == following
 
 
-def test_a_request_with_a_hole_keeps_its_method() -> None:
+def test_a_request_with_a_gap_keeps_its_method() -> None:
     line = b'{"method":"tools/call","params":{"name":"x","arguments":{"text":"aaaa"}},"jsonrpc":"2.0","id":"k"}\n'
     at = line.index(b"aaaa")
     (message,) = decode(line[:at], 4, line[at + 4 :])
@@ -173,40 +164,6 @@ def test_a_request_with_a_hole_keeps_its_method() -> None:
         b'"jsonrpc":"2.0","id":7,"result":{|}}\n',
     ],
 )
-def test_what_cannot_be_told_is_not_guessed(line: bytes) -> None:
+def test_an_answer_is_not_guessed_without_its_id_and_kind(line: bytes) -> None:
     begin, _, end = line.partition(b"|")
     assert ["text"] == [message.kind for message in decode(begin, 5, end[-2:])]
-
-
-def test_what_mcp_says() -> None:
-    assert read_tool('{"name":"add","arguments":{}}') == "add"
-    assert read_cancelled('{"requestId":3,"reason":"late"}') == "3"
-    assert read_cancelled('{"requestId":"3"}') == '"3"'
-    assert read_failed('{"content":[],"isError":true}')
-    assert not read_failed('{"content":[]}')
-    assert read_server('{"serverInfo":{"name":"demo","version":"1.2"}}') == "demo 1.2"
-    assert read_server('{"tools":[],"_meta":{"io.modelcontextprotocol/serverInfo":{"name":"new"}}}') == "new"
-    for odd in ("", "null", "[1]", "7", '{"name":3,"isError":"x","serverInfo":[],"requestId":{}}'):
-        assert read_tool(odd) == ""
-        assert read_cancelled(odd) is None
-        assert not read_failed(odd)
-        assert read_server(odd) == ""
-
-
-@pytest.mark.parametrize(
-    ("data", "binary"),
-    [
-        (b"hello\n", False),
-        (b"\x1b[31mred\x1b[0m\a\b\r\n", False),
-        ("é€😀".encode(), False),
-        ("é".encode()[1:] + b"a", False),
-        ("a€".encode()[:-1], False),
-        (b"\0", True),
-        (b"\x00\x00\x00\x1ehello", True),
-        (b"caf\xe9 ol\xe9", True),
-        (b"\x1f\x8b\x08", True),
-        (b"x" * 5000 + b"\0", False),
-    ],
-)
-def test_text_and_binary_are_told_apart(data: bytes, binary: bool) -> None:
-    assert binary == is_binary(data)

@@ -55,7 +55,7 @@ def test_a_stream_comes_out_as_its_events_however_it_is_cut(stream: bytes, expec
         assert decode(stream[:cut], stream[cut:]) == expected
 
 
-def test_an_event_is_there_as_soon_as_its_last_byte_is() -> None:
+def test_an_event_is_emitted_with_its_last_byte() -> None:
     assert decode(b"data: x\r\n\r") == [message("x")]
     assert decode(b"data: x\r\r") == [message("x")]
 
@@ -71,7 +71,7 @@ def test_the_reconnection_time_is_kept() -> None:
 
 
 @pytest.mark.parametrize("rest", [b"data: x\n", b"data: x", b"event: a\n", b"dat"])
-def test_a_stream_that_ends_inside_an_event_says_so(rest: bytes) -> None:
+def test_finish_reports_that_the_stream_ended_inside_an_event(rest: bytes) -> None:
     decoder = SseDecoder()
     assert decoder.feed(OPENAI + rest) == [message('{"choices":[]}')]
     assert decoder.held() == len(rest)
@@ -80,7 +80,7 @@ def test_a_stream_that_ends_inside_an_event_says_so(rest: bytes) -> None:
 
 
 @pytest.mark.parametrize("rest", [b"", b": bye", b": bye\n", b"\n", b"retry: 1\n", b"\r"])
-def test_nothing_is_discarded_where_no_event_had_begun(rest: bytes) -> None:
+def test_nothing_is_discarded_between_events(rest: bytes) -> None:
     decoder = SseDecoder()
     decoder.feed(OPENAI + rest)
     assert not decoder.finish()
@@ -102,7 +102,7 @@ def test_an_event_that_is_too_long_is_dropped_and_counted_and_the_next_one_is_no
 
 
 @pytest.mark.parametrize("block", [b"data: 0123456789", b"event: ab\ndata: 012", b"data:01234\ndata:678"])
-def test_the_limit_is_the_same_on_every_way_through(block: bytes) -> None:
+def test_the_limit_is_the_same_on_every_path(block: bytes) -> None:
     for longest, expected in ((len(block), 1), (len(block) - 1, 0)):
         for parts in ([block + b"\n\n"], [b"\n", block + b"\n\n"], [bytes([byte]) for byte in block + b"\n\n"]):
             decoder = SseDecoder(longest=longest)

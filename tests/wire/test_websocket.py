@@ -15,7 +15,7 @@ TAKEOVER, ALONE = Deflate(), Deflate(takeover=False)
 
 
 class Peer:
-    """A decoder, all that it gave out, and the account of the bytes."""
+    """A decoder and its items; checks that no byte is lost."""
 
     def __init__(self, deflate: Deflate | None = None, *, masked: bool | None = False, limit: int = 8 << 20) -> None:
         self._made = (deflate, masked, limit)
@@ -70,7 +70,7 @@ def text(data: bytes, size: int) -> SocketMessage:
     return SocketMessage("text", data, size=size)
 
 
-# -- what is whole ----------------------------------------------------------------------------------------------------------
+# -- whole frames -----------------------------------------------------------------------------------------------------------
 
 
 class Case(NamedTuple):
@@ -115,9 +115,9 @@ CASES = {
     "close": Case(frame(0x88, b"\x03\xe8bye"), [SocketMessage("close", b"bye", 1000, size=7)]),
     "close without a code": Case(b"\x88\x00", [SocketMessage("close", b"", size=2)]),
     "close with a code alone": Case(b"\x88\x02\x03\xf1", [SocketMessage("close", b"", 1009, size=4)]),
-    "frames behind a close": Case(b"\x88\x00" + HELLO, [SocketMessage("close", b"", size=2), text(b"Hello", 7)]),
+    "frames after a close": Case(b"\x88\x00" + HELLO, [SocketMessage("close", b"", size=2), text(b"Hello", 7)]),
     "text that is no UTF-8": Case(b"\x81\x01\xff", [text(b"\xff", 3)]),
-    "nobody knows who sends": Case(HELLO + MASKED_HELLO, [text(b"Hello", 7), text(b"Hello", 11)], masked=None),
+    "unknown sender": Case(HELLO + MASKED_HELLO, [text(b"Hello", 7), text(b"Hello", 11)], masked=None),
     "7.2.3.1 one block": Case(PACKED_HELLO, [text(b"Hello", 9)], deflate=TAKEOVER),
     "7.2.3.1 fragments": Case(bytes.fromhex("4103f248cd8004c9c90700"), [text(b"Hello", 11)], deflate=ALONE),
     "7.2.3.2 the window taken over": Case(
@@ -126,15 +126,15 @@ CASES = {
     "the window not taken over": Case(PACKED_HELLO * 2, [text(b"Hello", 9)] * 2, deflate=ALONE),
     "7.2.3.3 no compression": Case(bytes.fromhex("c10b000500faff48656c6c6f00"), [text(b"Hello", 13)], deflate=TAKEOVER),
     "7.2.3.4 final block": Case(bytes.fromhex("c108f348cdc9c9070000"), [text(b"Hello", 10)], deflate=TAKEOVER),
-    "final block without what must follow": Case(bytes.fromhex("c107f348cdc9c90700"), [text(b"Hello", 9)], deflate=ALONE),
-    "the window behind a final block": Case(
+    "final block without the empty one after it": Case(bytes.fromhex("c107f348cdc9c90700"), [text(b"Hello", 9)], deflate=ALONE),
+    "the window after a final block": Case(
         bytes.fromhex("c108f348cdc9c9070000") + bytes.fromhex("c105f200110000"),
         [text(b"Hello", 10), text(b"Hello", 7)],
         deflate=TAKEOVER,
     ),
     "7.2.3.5 two blocks": Case(bytes.fromhex("c10df248050000 00ffffcac9c90700"), [text(b"Hello", 15)], deflate=ALONE),
     "7.2.3.6 empty": Case(b"\xc1\x01\x00" + PACKED_HELLO, [text(b"", 3), text(b"Hello", 9)], deflate=TAKEOVER),
-    "nothing at all for an empty one": Case(b"\xc1\x00" + PACKED_HELLO, [text(b"", 2), text(b"Hello", 9)], deflate=TAKEOVER),
+    "empty payload for an empty message": Case(b"\xc1\x00" + PACKED_HELLO, [text(b"", 2), text(b"Hello", 9)], deflate=TAKEOVER),
     "masked and compressed": Case(frame(0xC1, PACKED_HELLO[2:], KEY), [text(b"Hello", 13)], masked=True, deflate=TAKEOVER),
     "not compressed among compressed": Case(
         PACKED_HELLO + HELLO + bytes.fromhex("c105f200110000"),
@@ -174,7 +174,7 @@ def test_frames_cut_in_two_anywhere(case: Case) -> None:
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
-def test_bytes_behind_the_frames_are_held(case: Case) -> None:
+def test_bytes_after_the_last_frame_are_held(case: Case) -> None:
     more = b"\x81\xfe" if case.masked else b"\x81\x7e"
     peer = Peer(case.deflate, masked=case.masked).feed(case.raw + more)
     assert case.messages == peer.items
@@ -203,7 +203,7 @@ def test_begun_says_whether_bytes_of_a_message_are_held() -> None:
     assert seen == [True] * 7 + [False] * 4
 
 
-# -- what is no frame -------------------------------------------------------------------------------------------------------
+# -- invalid frames ---------------------------------------------------------------------------------------------------------
 
 OPEN = b"\x01\x01H"
 WRONG = {
@@ -224,7 +224,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("wrong", WRONG.values(), ids=WRONG)
-def test_what_is_no_frame_is_foreign_and_so_is_the_rest_of_its_record(wrong: bytes) -> None:
+def test_an_invalid_frame_and_the_rest_of_its_record_are_unparsed(wrong: bytes) -> None:
     assert Peer().feed(HELLO + wrong + HELLO).items == [text(b"Hello", 7), Unparsed(7, wrong + HELLO)]
 
 
@@ -234,19 +234,19 @@ def test_the_next_record_can_begin_a_frame(wrong: bytes) -> None:
 
 
 @pytest.mark.parametrize("wrong", [*WRONG.values(), HELLO], ids=[*WRONG, "another message"])
-def test_what_is_no_frame_ends_the_open_message(wrong: bytes) -> None:
+def test_an_invalid_frame_ends_the_open_message(wrong: bytes) -> None:
     if wrong[0] == 0x80:
         return
     broken = SocketMessage("text", b"H", reason="malformed", size=3)
     assert Peer().feed(OPEN + wrong).items == [broken, Unparsed(3, wrong)]
 
 
-def test_what_was_held_of_it_is_foreign_from_before() -> None:
+def test_held_bytes_of_an_invalid_frame_are_unparsed_at_a_negative_place() -> None:
     peer = Peer().feed(OPEN + b"\x80\x7e", b"\x00", b"\x01rest")
     assert peer.items == [SocketMessage("text", b"H", reason="malformed", size=3), Unparsed(-3, b"\x80\x7e\x00\x01rest")]
 
 
-def test_a_frame_that_must_be_masked_and_is_not() -> None:
+def test_a_frame_that_must_be_masked_and_is_not_is_invalid() -> None:
     assert Peer(masked=True).feed(HELLO).items == [Unparsed(0, HELLO)]
 
 
@@ -265,7 +265,7 @@ def test_control_frames_are_never_compressed() -> None:
 # -- compressed data that is damaged, or too much -----------------------------------------------------------------------------
 
 
-def test_data_in_front_of_damage_is_kept_and_the_frames_go_on() -> None:
+def test_data_before_damage_is_kept_and_the_frames_go_on() -> None:
     data = NOISE[:50] + b"abc" * 3000
     (payload,) = packed(data)
     damaged = payload[:40] + b"\xff\xff\xff" + payload[43:]
@@ -279,12 +279,12 @@ def test_data_in_front_of_damage_is_kept_and_the_frames_go_on() -> None:
 
 
 @pytest.mark.parametrize("raw", [b"\xc1\x02\x07\x00", b"\x41\x01\x07\x80\x01\x00"], ids=["whole", "in fragments"])
-def test_a_block_type_that_does_not_exist(raw: bytes) -> None:
+def test_a_block_type_that_does_not_exist_is_damage(raw: bytes) -> None:
     (item,) = Peer(ALONE).feed(raw).items
     assert item == SocketMessage("text", b"", lost=2, reason="malformed", size=len(raw))
 
 
-def test_a_message_that_ends_inside_a_block_is_not_complete() -> None:
+def test_a_message_that_ends_inside_a_block_is_incomplete() -> None:
     stored = b"\x00\x06\x00\xf9\xff" + b"ab"  # says six bytes: the tail of four would fill it
     cut = packed(b"Hello, Hello, World!")[0][:-6]
     for payload in (stored, cut):
@@ -299,7 +299,7 @@ def test_a_message_that_ends_inside_a_block_is_not_complete() -> None:
         ]
 
 
-def test_nothing_refers_to_a_window_that_damage_made_unknown() -> None:
+def test_after_damage_no_message_can_use_the_window() -> None:
     peer = Peer(TAKEOVER).feed(b"\xc1\x01\x07" + PACKED_HELLO + HELLO).resume().feed(PACKED_HELLO)
     assert peer.items == [
         SocketMessage("text", b"", lost=1, reason="malformed", size=3),
@@ -331,7 +331,7 @@ def test_the_limit_is_for_all_fragments_together() -> None:
     assert item == SocketMessage("text", b"abcd", lost=5, reason="limit", size=15)
 
 
-def test_behind_the_limit_the_window_is_still_known() -> None:
+def test_after_the_limit_the_window_is_still_known() -> None:
     sent = [b"x" * 100 + b"Hello" * 20, b"HelloHello"]
     first, second = Peer(TAKEOVER, limit=100).feed(b"".join(frame(0xC1, payload) for payload in packed(*sent))).items
     assert first == SocketMessage(
@@ -351,7 +351,7 @@ def test_a_bomb_is_not_inflated_far_beyond_the_limit() -> None:
     assert second == SocketMessage("binary", b"", lost=len(payloads[1]), reason="context", size=len(payloads[1]) + 2)
 
 
-def test_without_a_window_to_know_nothing_behind_the_limit_is_inflated() -> None:
+def test_without_takeover_nothing_after_the_limit_is_inflated() -> None:
     (payload,) = packed(b"\0" * 500_000)
     first, second = Peer(ALONE, limit=1000).feed(frame(0xC2, payload) + PACKED_HELLO).items
     assert isinstance(first, SocketMessage)
@@ -367,15 +367,15 @@ def test_a_message_of_exactly_the_limit_is_complete(deflate: Deflate) -> None:
     assert item == SocketMessage("binary", b"\0" * 1000, size=len(payload) + 2)
 
 
-# -- holes ------------------------------------------------------------------------------------------------------------------
+# -- gaps ------------------------------------------------------------------------------------------------------------------
 
 
-def test_a_hole_inside_a_payload_is_skipped_exactly() -> None:
+def test_a_gap_inside_a_payload_is_skipped_exactly() -> None:
     peer = Peer().feed(HELLO[:4]).gap(2).feed(HELLO[6:] + HELLO)
     assert peer.items == [SocketMessage("text", b"Heo", lost=2, reason="lost", size=5), text(b"Hello", 7)]
 
 
-def test_the_mask_goes_on_behind_a_hole() -> None:
+def test_the_mask_goes_on_after_a_gap() -> None:
     for start in range(11, 16):
         for size in range(1, min(6, 17 - start)):
             raw = frame(0x82, b"0123456789", KEY)
@@ -384,7 +384,7 @@ def test_the_mask_goes_on_behind_a_hole() -> None:
             assert peer.items == [SocketMessage("binary", left, lost=size, reason="lost", size=16 - size)]
 
 
-def test_a_hole_up_to_the_end_of_a_frame_ends_it() -> None:
+def test_a_gap_up_to_the_end_of_a_frame_ends_it() -> None:
     assert Peer().feed(HELLO[:4]).gap(3, "truncated").items == [
         SocketMessage("text", b"He", lost=3, reason="truncated", size=4)
     ]
@@ -392,7 +392,7 @@ def test_a_hole_up_to_the_end_of_a_frame_ends_it() -> None:
     assert peer.items == [SocketMessage("text", b"He!", lost=3, reason="lost", size=7)]
 
 
-def test_a_hole_beyond_a_frame_ends_what_is_open_and_the_next_record_can_begin_one() -> None:
+def test_a_gap_beyond_a_frame_ends_what_is_open_and_the_next_record_can_begin_one() -> None:
     peer = Peer().feed(b"\x01\x02Hi" + b"\x89\x04pi").gap(3, "lost").feed(HELLO)
     assert peer.items == [
         SocketMessage("ping", b"pi", lost=2, reason="lost", size=4),
@@ -401,27 +401,27 @@ def test_a_hole_beyond_a_frame_ends_what_is_open_and_the_next_record_can_begin_o
     ]
 
 
-def test_a_hole_between_frames_ends_the_open_message() -> None:
+def test_a_gap_between_frames_ends_the_open_message() -> None:
     assert Peer().feed(OPEN).gap(1).items == [SocketMessage("text", b"H", reason="lost", size=3)]
 
 
 @pytest.mark.parametrize("size", [0, -1])
-def test_a_hole_of_unknown_size_is_never_inside_a_frame(size: int) -> None:
+def test_a_gap_of_unknown_size_is_never_inside_a_frame(size: int) -> None:
     assert Peer().feed(HELLO[:4]).gap(size).items == [SocketMessage("text", b"He", lost=3, reason="lost", size=4)]
 
 
-def test_a_hole_inside_a_head_makes_it_foreign() -> None:
+def test_a_gap_inside_a_head_makes_it_unparsed() -> None:
     assert Peer().feed(b"\x82\x7e\x01").gap(1).items == [Unparsed(-3, b"\x82\x7e\x01")]
     peer = Peer().feed(OPEN + b"\x80").gap(1)
     assert peer.items == [SocketMessage("text", b"H", reason="lost", size=3), Unparsed(-1, b"\x80")]
 
 
-def test_a_hole_in_a_ping_leaves_the_message_around_it_whole() -> None:
+def test_a_gap_in_a_ping_leaves_the_message_around_it_whole() -> None:
     peer = Peer().feed(OPEN + b"\x89\x03p").gap(2).feed(b"\x80\x01i")
     assert peer.items == [SocketMessage("ping", b"p", lost=2, reason="lost", size=3), text(b"Hi", 6)]
 
 
-def test_of_a_close_with_a_hole_what_came_before_is_kept() -> None:
+def test_of_a_close_with_a_gap_what_came_before_is_kept() -> None:
     raw = frame(0x88, b"\x03\xe8bye")
     assert Peer().feed(raw[:5]).gap(1).feed(raw[6:]).items == [
         SocketMessage("close", b"b", 1000, lost=2, reason="lost", size=6)
@@ -430,13 +430,13 @@ def test_of_a_close_with_a_hole_what_came_before_is_kept() -> None:
     assert Peer().feed(raw[:2]).gap(1).feed(raw[3:]).items == [SocketMessage("close", b"", 0, lost=5, reason="lost", size=6)]
 
 
-def test_behind_a_hole_a_compressed_message_cannot_be_inflated() -> None:
+def test_after_a_gap_a_compressed_message_cannot_be_inflated() -> None:
     raw = b"\xc1\x07" + PACKED_HELLO[2:]
     peer = Peer(ALONE).feed(raw[:5]).gap(1).feed(raw[6:] + PACKED_HELLO)
     assert peer.items == [SocketMessage("text", b"He", lost=4, reason="lost", size=8), text(b"Hello", 9)]
 
 
-def test_behind_a_hole_in_the_window_no_compressed_message_can_be_known() -> None:
+def test_after_a_gap_in_the_window_no_compressed_message_can_be_read() -> None:
     unknown = SocketMessage("text", b"", lost=7, reason="context", size=9)
     peer = Peer(TAKEOVER).feed(PACKED_HELLO[:5]).gap(1).feed(PACKED_HELLO[6:] + PACKED_HELLO + HELLO)
     assert peer.items == [SocketMessage("text", b"He", lost=4, reason="lost", size=8), unknown, text(b"Hello", 7)]
@@ -446,7 +446,7 @@ def test_behind_a_hole_in_the_window_no_compressed_message_can_be_known() -> Non
     ]
 
 
-def test_a_hole_in_what_is_not_compressed_leaves_the_window_known() -> None:
+def test_a_gap_in_what_is_not_compressed_leaves_the_window_known() -> None:
     peer = Peer(TAKEOVER).feed(PACKED_HELLO + HELLO[:4]).gap(2).feed(HELLO[6:] + bytes.fromhex("c105f200110000"))
     assert peer.items[2] == text(b"Hello", 7)
 
@@ -465,11 +465,11 @@ FRAMES = {
 }
 NO_FRAMES = {
     **WRONG,
-    "something behind a frame": HELLO + b"x",
-    "half a head behind a frame": HELLO + b"\x81",
+    "something after a frame": HELLO + b"x",
+    "half a head after a frame": HELLO + b"\x81",
     "half a head": b"\x81",
     "half a length": b"\x81\x7e\x01",
-    "a frame that would go on for ever": b"\x82\x7f\x00\x00\x00\x00\x01\x00\x00\x01x",
+    "a frame that is far too long": b"\x82\x7f\x00\x00\x00\x00\x01\x00\x00\x01x",
     "text that is no UTF-8": b"\x81\x02\xff\xff",
     "text that ends inside a character": b"\x81\x01\xc3",
     "fragments of text that end inside a character": b"\x01\x01\xc3\x80\x00",
@@ -488,54 +488,54 @@ def test_a_record_that_reads_as_frames_ends_the_search(record: bytes) -> None:
 
 
 @pytest.mark.parametrize("record", NO_FRAMES.values(), ids=NO_FRAMES)
-def test_a_record_that_does_not_is_foreign(record: bytes) -> None:
+def test_a_record_that_does_not_read_as_frames_is_unparsed(record: bytes) -> None:
     peer = Peer().gap(1).feed(record).resume().feed(HELLO)
     assert peer.items == [Unparsed(0, record), text(b"Hello", 7)]
 
 
-def test_behind_a_hole_masks_are_as_they_must_be() -> None:
+def test_after_a_gap_frames_must_be_masked_as_before() -> None:
     assert Peer(masked=True).gap(1).feed(HELLO, MASKED_HELLO).items == [Unparsed(0, HELLO), text(b"Hello", 11)]
     bad = frame(0x81, b"\xff\xff", KEY)
     assert Peer(masked=True).gap(1).feed(bad).items == [Unparsed(0, bad)]
 
 
-def test_behind_a_hole_compressed_text_need_not_be_utf8() -> None:
+def test_after_a_gap_compressed_text_need_not_be_utf8() -> None:
     assert Peer(ALONE).gap(1).feed(PACKED_HELLO).items == [text(b"Hello", 9)]
 
 
-def test_a_record_that_reads_as_frames_ends_the_search_for_good() -> None:
+def test_after_the_search_frames_may_be_cut_again() -> None:
     assert Peer().gap(1).feed(HELLO, HELLO[:1], HELLO[1:]).items == [text(b"Hello", 7)] * 2
 
 
-def test_an_empty_record_ends_no_search() -> None:
+def test_an_empty_record_does_not_end_the_search() -> None:
     assert Peer().gap(1).feed(b"", b"\x01", HELLO).items == [Unparsed(0, b"\x01"), text(b"Hello", 7)]
 
 
 # -- ends -------------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("told", "reason"), [(None, "closed"), ("capture_end", "capture_end")])
-def test_what_is_open_at_the_end_is_not_complete(told: str | None, reason: str) -> None:
-    peer = Peer().feed(b"\x01\x02Hi" + b"\x89\x02p").finish(told)
+@pytest.mark.parametrize(("given", "reason"), [(None, "closed"), ("capture_end", "capture_end")])
+def test_a_message_that_is_open_at_the_end_is_incomplete(given: str | None, reason: str) -> None:
+    peer = Peer().feed(b"\x01\x02Hi" + b"\x89\x02p").finish(given)
     assert peer.items == [
         SocketMessage("ping", b"p", reason=reason, size=3),
         SocketMessage("text", b"Hi", reason=reason, size=4),
     ]
 
 
-def test_of_an_open_compressed_message_what_came_is_kept() -> None:
+def test_the_data_of_an_open_compressed_message_is_kept() -> None:
     assert Peer(TAKEOVER).feed(PACKED_HELLO[:5]).finish().items == [SocketMessage("text", b"He", reason="closed", size=5)]
 
 
-def test_what_was_wrong_before_the_end_stays_the_reason() -> None:
+def test_a_reason_from_before_the_end_stays() -> None:
     assert Peer().feed(HELLO[:4]).gap(1).finish().items == [SocketMessage("text", b"He", lost=1, reason="lost", size=4)]
 
 
-def test_a_close_that_ends_inside_its_code() -> None:
+def test_a_close_that_ends_inside_its_code_has_no_code() -> None:
     assert Peer().feed(b"\x88\x02\x03").finish().items == [SocketMessage("close", b"", lost=1, reason="closed", size=3)]
 
 
-def test_an_end_between_messages_says_nothing() -> None:
+def test_an_end_between_messages_emits_nothing() -> None:
     assert Peer().feed(HELLO).finish().finish().items == [text(b"Hello", 7)]
 
 
@@ -602,7 +602,7 @@ class Meter:
     ],
     ids=["final blocks", "empty blocks", "damage", "far over the limit", "bomb"],
 )
-def test_payloads_made_to_cost_much_do_not(payload: bytes, reason: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_payloads_built_to_be_slow_are_not(payload: bytes, reason: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
     meter = Meter(monkeypatch)
     (item,) = Peer(TAKEOVER, limit=6 << 20).feed(frame(0xC2, payload)).items
     assert isinstance(item, SocketMessage)
@@ -612,12 +612,12 @@ def test_payloads_made_to_cost_much_do_not(payload: bytes, reason: str | None, m
     assert meter.given <= 80 * len(payload) + 100_000
 
 
-def test_a_message_without_output_cannot_be_held_without_end() -> None:
+def test_a_message_without_output_has_a_limit_too() -> None:
     (item,) = Peer(TAKEOVER, limit=1000).feed(frame(0xC2, b"\x00\x00\x00\xff\xff" * 2000)).items
     assert item == SocketMessage("binary", b"", lost=10_000 - 4000 - 4096, reason="inflate", size=10_004)
 
 
-# -- what was agreed --------------------------------------------------------------------------------------------------------
+# -- the handshake ----------------------------------------------------------------------------------------------------------
 
 AGREED: dict[str, tuple[Deflate | None, Deflate | None]] = {
     "": (None, None),

@@ -88,7 +88,7 @@ def _take_all(draft: Draft, events: Sequence[SseEvent]) -> int | None:
     content, text = 0, draft.text
     for one in said:
         delta = one.delta
-        if delta is not None and delta.text and one.type == "content_block_delta":  # nearly all of them
+        if delta is not None and delta.text and one.type == "content_block_delta":  # nearly all events
             text.append(delta.text)
             content += 1
         elif _take_event(draft, one):
@@ -125,7 +125,7 @@ def _take_delta(draft: Draft, index: int, delta: _Delta) -> bool:
 
 
 def _take_block(draft: Draft, index: int, block: _Block) -> bool:
-    """A block as it stands in an answer, or as it begins in a stream: then the input of a tool is `{}` and parts follow."""
+    """A block of a whole answer, or the beginning of one in a stream: there the input of a tool is `{}`, and parts follow."""
     if block.type.endswith("tool_use"):  # also server_tool_use, mcp_tool_use
         call = draft.call(index)
         call.id, call.name, call.whole = block.id, block.name, str(bytes(block.input), "utf-8", "replace")
@@ -158,7 +158,7 @@ _TYPES = frozenset[str](get_args(_OfMessage) + get_args(_OfBlock))
 
 
 def _speaks(fields: IdentifyingFields) -> bool:
-    if fields.type == "error":  # OpenAI's has a code or a status
+    if fields.type == "error":  # that of OpenAI has a code or a status
         return isinstance(fields.error, Failure) and fields.error.code is None and fields.status is None
     return fields.type in _TYPES
 

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from ..decode import decoded
-from ..prompt import Frame, Prompt, Said, ToolResult, prompt_of
+from ..prompt import Prompt, RequestFields, ToolResult, Turn, prompt_of
 
 __all__ = ["request"]
 
@@ -17,7 +17,7 @@ class _Block(Struct):
     type: str = ""
     text: str = ""
     tool_use_id: str = ""
-    content: str | list[_Block] | _Block | None = None  # of a tool_result; server tools put one block there
+    content: str | list[_Block] | _Block | None = None  # of a tool_result; for server tools a single block
     is_error: bool | None = None
 
 
@@ -33,7 +33,7 @@ class _Tool(Struct):
     name: str = ""
 
 
-class _Request(Frame):
+class _Request(RequestFields):
     system: str | list[_Block] | None = None
     messages: list[_Message] = msgspec.field(default_factory=list[_Message])
     tools: list[_Tool] | None = None
@@ -44,23 +44,23 @@ _REQUEST = msgspec.json.Decoder(_Request)
 
 
 def request(body: bytes, /) -> Prompt:
-    """Never raises: a body that is no such request gives an empty Prompt."""
+    """Never raises: a body that is not such a request gives an empty Prompt."""
     asked = decoded(_REQUEST, body)
     if asked is None:
         return Prompt()
     messages = [_Message("system", asked.system or ""), *asked.messages]
     tools = [tool.name for tool in asked.tools or []]
-    return prompt_of(asked, [_said(message) for message in messages], tools=tools, max_tokens=asked.max_tokens)
+    return prompt_of(asked, [_turn(message) for message in messages], tools=tools, max_tokens=asked.max_tokens)
 
 
-def _said(message: _Message) -> Said:
+def _turn(message: _Message) -> Turn:
     blocks = _blocks(message.content)
     results = [
         ToolResult(block.tool_use_id, "\n".join(_texts(block.content)), block.is_error or False)
         for block in blocks
         if block.type == "tool_result"
     ]
-    return Said(message.role, [block.text for block in blocks if block.text], results)
+    return Turn(message.role, [block.text for block in blocks if block.text], results)
 
 
 def _blocks(content: _Content) -> list[_Block]:
@@ -70,7 +70,7 @@ def _blocks(content: _Content) -> list[_Block]:
 
 
 def _texts(content: _Content, depth: int = 2) -> list[str]:
-    """The texts in what a tool gave back; a search result among it has blocks of its own."""
+    """The texts in the output of a tool; a search result in it has blocks of its own."""
     texts: list[str] = []
     for block in _blocks(content):
         if block.text:

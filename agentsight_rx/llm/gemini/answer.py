@@ -25,7 +25,7 @@ class _Usage(Struct, rename="camel"):
     cached_content_token_count: Count | None = None
 
     def as_sent(self) -> Usage | None:
-        """The counts; here `input` still includes what came from the cache."""
+        """The counts; here `input` still includes the cached tokens."""
         said, thoughts = self.candidates_token_count, self.thoughts_token_count
         if self.prompt_token_count is None and said is None and thoughts is None:
             return None
@@ -79,7 +79,7 @@ class _Answer(Struct, gc=False, rename="camel"):
     usage_metadata: _Usage | None = None
     prompt_feedback: _Feedback | None = None
     error: _Failure | str | None = None
-    response: _Answer | None = None  # Code Assist wraps each
+    response: _Answer | None = None  # Code Assist wraps each answer
 
 
 _ANSWER = msgspec.json.Decoder(_Answer)
@@ -112,7 +112,7 @@ def _take_answer(draft: Draft, answer: _Answer) -> bool | None:
 
 
 def _take_candidate(draft: Draft, index: int, candidate: _Candidate) -> bool:
-    """Only the first of several candidates is told; of the others we note that they are there and how they end."""
+    """Only the first of several candidates is reported; for the others only their finish reasons are noted."""
     if candidate.finish_reason or index not in draft.choices:
         draft.choices[index] = candidate.finish_reason or None
     if index:
@@ -142,7 +142,7 @@ def _error(failure: _Failure | str) -> str | None:
 
 
 def _response(body: bytes) -> Reply:
-    """One answer, or an array of the chunks of one, which may have been cut."""
+    """One answer, or an array with the chunks of one, perhaps cut."""
     draft = Draft()
     decoder = JsonStreamDecoder(longest=len(body))
     for chunk in decoder.feed(body):
@@ -161,7 +161,7 @@ GEMINI = Provider(
     name="gemini",
     label="gcp.gen_ai",
     hosts=(
-        ("generativelanguage", "gcp.gen_ai"),  # most of googleapis.com is no model
+        ("generativelanguage", "gcp.gen_ai"),  # most of googleapis.com are not models
         ("aiplatform.googleapis", "gcp.gen_ai"),
         ("cloudcode-pa.googleapis", "gcp.gen_ai"),
     ),

@@ -8,13 +8,13 @@ import msgspec
 from msgspec import Raw, Struct, field
 
 from ..decode import decoded
-from ..prompt import Frame, Prompt, Said, ToolResult, prompt_of
+from ..prompt import Prompt, RequestFields, ToolResult, Turn, prompt_of
 
 __all__ = ["made_up_id", "request"]
 
 
 class _Function(Struct):
-    """A call, or what it gave back."""
+    """A call or its result."""
 
     id: str | None = None
     name: str | None = None
@@ -22,7 +22,7 @@ class _Function(Struct):
 
 
 class _Part(Struct):
-    """Clients may write the names of fields in camelCase or with underscores; so it is with all of Google's JSON."""
+    """Names of fields may be in camelCase or with underscores, as in all of Google's JSON."""
 
     text: str | None = None
     thought: bool | None = None
@@ -58,14 +58,14 @@ class _Named(Struct):
     name: str = ""
 
 
-class _Request(Frame):
+class _Request(RequestFields):
     contents: list[_Content] | _Content | str | None = None
     camel_system: _Content | str | None = field(default=None, name="systemInstruction")
     system_instruction: _Content | str | None = None
     tools: list[dict[str, Raw]] | None = None
     camel_config: _Config | None = field(default=None, name="generationConfig")
     generation_config: _Config | None = None
-    request: _Request | None = None  # Code Assist wraps what it asks
+    request: _Request | None = None  # Code Assist wraps the request
 
 
 class _Given(Struct):
@@ -79,7 +79,7 @@ _GIVEN = msgspec.json.Decoder(_Given)
 
 
 def request(body: bytes, /) -> Prompt:
-    """Never raises: a body that is no such request gives an empty Prompt."""
+    """Never raises: a body that is not such a request gives an empty Prompt."""
     outer = decoded(_REQUEST, body)
     if outer is None:
         return Prompt()
@@ -90,14 +90,14 @@ def request(body: bytes, /) -> Prompt:
     system = [_content("system", content) for content in _contents(asked.camel_system or asked.system_instruction)]
     return prompt_of(
         asked,
-        _said([*system, *_contents(asked.contents)]),
+        _turns([*system, *_contents(asked.contents)]),
         tools=[name for tool in asked.tools or () for name in _offered(tool)],
         max_tokens=config.max_output_tokens,
     )
 
 
 def made_up_id(name: str, position: int) -> str:
-    """Of a call that has none: Gemini joins calls and results by their order. `position` counts the calls of one answer."""
+    """An id for a call without one: Gemini matches calls and results by order. `position` counts the calls of one answer."""
     return f"{name}-{position}"
 
 
@@ -112,7 +112,7 @@ def _content(role: str, content: _Content) -> _Content:
 
 
 def _offered(tool: dict[str, Raw]) -> Iterable[str]:
-    """The names of declared functions; of what Google runs itself the name of its kind."""
+    """The names of declared functions; for a tool that Google runs itself, the name of its kind."""
     for kind, what in tool.items():
         if kind in ("functionDeclarations", "function_declarations"):
             yield from (function.name for function in decoded(_DECLARED, what) or ())
@@ -120,11 +120,11 @@ def _offered(tool: dict[str, Raw]) -> Iterable[str]:
             yield kind
 
 
-def _said(contents: list[_Content]) -> list[Said]:
+def _turns(contents: list[_Content]) -> list[Turn]:
     asking = [number for number, content in enumerate(contents) if content.role == "model"]
     newest = asking[-1] if asking else -1
     calls = [part.call for part in contents[newest].all_parts() if part.call] if asking else []
-    said: list[Said] = []
+    turns: list[Turn] = []
     answered = 0
     for number, content in enumerate(contents):
         texts = [part.text for part in content.all_parts() if part.text and not part.thought]
@@ -135,16 +135,16 @@ def _said(contents: list[_Content]) -> list[Said]:
             call = calls[answered] if number > newest and answered < len(calls) else None
             results.append(_result(response, _answered_id(response, call, answered)))
             answered += number > newest
-        said.append(Said(content.role or "user", texts, results))
-    return said
+        turns.append(Turn(content.role or "user", texts, results))
+    return turns
 
 
 def _answered_id(response: _Function, call: _Function | None, position: int) -> str:
     """
     The id of the call that a result answers: `call` is the one at its position in the newest answer.
 
-    A client may give its results ids of its own for calls that came without one. Results of older answers that have no id
-    keep none, else they would answer the newest calls.
+    For calls without an id, a client may give the results ids of its own. Results for older answers without an id stay without
+    one; otherwise they would answer the newest calls.
     """
     if call is None:
         return response.id or ""
@@ -152,7 +152,7 @@ def _answered_id(response: _Function, call: _Function | None, position: int) -> 
 
 
 def _result(response: _Function, call: str) -> ToolResult:
-    """`output` and `error` are the names that Google gives to what a tool says; what else one gives stays JSON."""
+    """`output` and `error` are Google's names for the output of a tool; any other result stays JSON."""
     given = decoded(_GIVEN, response.response) if response.response else None
     if given is None or (given.output is None and given.error is None):
         return ToolResult(call, str(bytes(response.response), "utf-8", "replace"))

@@ -1,4 +1,4 @@
-"""The Model Context Protocol over streamable HTTP (modelcontextprotocol.io, transports): JSON-RPC 2.0, and no model asked."""
+"""The Model Context Protocol over streamable HTTP (modelcontextprotocol.io, transports): JSON-RPC 2.0, without a model."""
 
 from __future__ import annotations
 
@@ -33,20 +33,20 @@ class _Message(Struct, gc=False):
 
 _MESSAGE = msgspec.json.Decoder(_Message)
 _RESULT = msgspec.json.Decoder(_Result)
-_NEVER_SAID = 1  # not the choice that is told: a stream has no finish reason, and any message may be its last
+_CHOICE = 1  # not the reported choice 0: a stream has no finish reason, and any message may be its last
 
 
 def _take(draft: Draft, event: SseEvent) -> bool | None:
     message = decoded(_MESSAGE, event.data)
     if message is None:
         return None
-    draft.choices[_NEVER_SAID] = "message"
+    draft.choices[_CHOICE] = "message"
     _take_message(draft, message)
     return False
 
 
 def _take_message(draft: Draft, message: _Message) -> None:
-    """Errors of the protocol, and of tools, which come as results."""
+    """Errors of the protocol and errors of tools, which are results."""
     if message.error is not None:
         draft.error = failure_text(message.error)
         draft.ended = True

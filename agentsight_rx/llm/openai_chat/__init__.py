@@ -1,1 +1,1 @@
-"""The Chat Completions API of OpenAI, and of the services that copied it."""
+"""The Chat Completions API of OpenAI, also used by many others."""

@@ -1,4 +1,4 @@
-"""The Chat Completions API of OpenAI and of all who copied it (platform.openai.com/docs/api-reference/chat)."""
+"""The Chat Completions API of OpenAI, also used by many others (platform.openai.com/docs/api-reference/chat)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class _Usage(Struct):
     completion_tokens_details: _Details | None = None
 
     def as_sent(self) -> Usage | None:
-        """The counts; here `input` still includes what came from the cache."""
+        """The counts; here `input` still includes the cached tokens."""
         if self.prompt_tokens is None and self.completion_tokens is None:
             return None
         return Usage(
@@ -58,7 +58,7 @@ class _Call(Struct, gc=False):
 
 
 class _Message(Struct, gc=False):
-    """The message of an answer, or what a chunk adds to it. Vendors name the thinking differently."""
+    """The message of an answer, or the part of it in a chunk. Vendors have different names for the thinking."""
 
     content: str | list[_Part] | None = None
     refusal: str | None = None
@@ -130,7 +130,7 @@ def _take_answer(draft: Draft, answer: _Answer) -> bool | None:
 
 
 def _take_choice(draft: Draft, index: int, choice: _Choice) -> bool:
-    """Only the first of several choices is told; of the others we note that they are there and how they end."""
+    """Only the first of several choices is reported; for the others only their finish reasons are noted."""
     if choice.finish_reason or index not in draft.choices:
         draft.choices[index] = choice.finish_reason or None
     said = choice.delta or choice.message or _Message(choice.text)

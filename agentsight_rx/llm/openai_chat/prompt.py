@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Struct
 
 from ..decode import decoded
-from ..prompt import Frame, Prompt, Said, ToolResult, prompt_of
+from ..prompt import Prompt, RequestFields, ToolResult, Turn, prompt_of
 
 __all__ = ["request"]
 
@@ -30,7 +30,7 @@ class _Tool(Struct):
     custom: _Named | None = None
 
 
-class _Request(Frame):
+class _Request(RequestFields):
     messages: list[_Message] = msgspec.field(default_factory=list[_Message])
     prompt: str | list[str] | None = None
     tools: list[_Tool] | None = None
@@ -43,21 +43,21 @@ _REQUEST = msgspec.json.Decoder(_Request)
 
 
 def request(body: bytes, /) -> Prompt:
-    """Never raises: a body that is no such request gives an empty Prompt."""
+    """Never raises: a body that is not such a request gives an empty Prompt."""
     asked = decoded(_REQUEST, body)
     if asked is None:
         return Prompt()
-    said = [_said(message) for message in asked.messages]
+    turns = [_turn(message) for message in asked.messages]
     if asked.prompt:
-        said.append(Said("user", [asked.prompt] if isinstance(asked.prompt, str) else asked.prompt))
+        turns.append(Turn("user", [asked.prompt] if isinstance(asked.prompt, str) else asked.prompt))
     named = [tool.function or tool.custom or _Named() for tool in asked.tools or []] + (asked.functions or [])
     most = asked.max_tokens if asked.max_completion_tokens is None else asked.max_completion_tokens
-    return prompt_of(asked, said, tools=[tool.name for tool in named], max_tokens=most)
+    return prompt_of(asked, turns, tools=[tool.name for tool in named], max_tokens=most)
 
 
-def _said(message: _Message) -> Said:
+def _turn(message: _Message) -> Turn:
     content = message.content
     texts = [content] if isinstance(content, str) else [part.text for part in content or [] if part.text]
     if message.role in ("tool", "function"):
-        return Said(message.role, [], [ToolResult(message.tool_call_id or "", "\n".join(texts))])
-    return Said(message.role, [text for text in texts if text])
+        return Turn(message.role, [], [ToolResult(message.tool_call_id or "", "\n".join(texts))])
+    return Turn(message.role, [text for text in texts if text])

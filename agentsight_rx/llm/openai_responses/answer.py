@@ -48,7 +48,7 @@ class _Part(Struct, gc=False):
 
 
 class _Item(Struct, gc=False):
-    """One output: a message, a reasoning, or a call of a tool. Each kind of tool has its own name for its input."""
+    """One output: a message, reasoning, or a tool call. Each kind of tool has its own name for its input."""
 
     type: str = ""
     id: str | None = None
@@ -104,7 +104,7 @@ _EVENT = msgspec.json.Decoder(_Event)
 _RESPONSE = msgspec.json.Decoder(_Response)
 _STRING = msgspec.json.Decoder(str)
 
-# What a delta adds to, by the first part of its type; `.done` has the whole of it
+# Types of events, without their last part: `.delta` adds to the text, `.done` has the whole text
 _TEXTS = frozenset({"response.output_text", "response.refusal"})
 _THOUGHTS = frozenset({"response.reasoning_text", "response.reasoning_summary_text"})
 _INPUTS = frozenset(
@@ -121,7 +121,7 @@ _SUMMARY, _CONTENT = 0, 1
 
 
 def _take(draft: Draft, event: SseEvent) -> bool | None:
-    if event.data == "[DONE]":  # servers of other vendors say it behind the end
+    if event.data == "[DONE]":  # servers of other vendors send it after the end
         draft.ended = True
         return False
     said = decoded(_EVENT, event.data)
@@ -131,10 +131,10 @@ def _take(draft: Draft, event: SseEvent) -> bool | None:
         draft.error = failure_text(said.error or Failure(code=said.code, message=said.message))
         draft.ended = True
         return False
-    return _take_said(draft, said) if said.type.startswith("response.") else None
+    return _take_event(draft, said) if said.type.startswith("response.") else None
 
 
-def _take_said(draft: Draft, said: _Event) -> bool:
+def _take_event(draft: Draft, said: _Event) -> bool:
     family, _, verb = said.type.rpartition(".")
     if verb == "delta":
         return _take_delta(draft, family, said)
@@ -163,14 +163,14 @@ def _take_whole(draft: Draft, family: str, said: _Event) -> bool:
 
 
 def _replace(parts: list[str], whole: str) -> bool:
-    """`whole` instead of the pieces that came before it. True if there were none, so that it says something new."""
+    """Replace the pieces by `whole`. True if there were none, so that it is new content."""
     new = not parts
     parts[:] = [whole]
     return new
 
 
 def _parts(draft: Draft, family: str, said: _Event) -> list[str] | None:
-    """The pieces that such an event belongs to."""
+    """The pieces of the text that such an event belongs to."""
     if family in _TEXTS:
         return draft.texts.setdefault((_output(draft, said), _CONTENT, said.content_index or 0), [])
     if family in _INPUTS:
@@ -182,7 +182,7 @@ def _parts(draft: Draft, family: str, said: _Event) -> list[str] | None:
 
 
 def _output(draft: Draft, said: _Event) -> int:
-    """The index of the output that an event is about. Where it has none: by the item's id, else the newest item."""
+    """The index of the output that an event is about. If it has none: by the id of the item, else the newest item."""
     if said.output_index is not None:
         return said.output_index
     item = said.item
@@ -191,8 +191,8 @@ def _output(draft: Draft, said: _Event) -> int:
 
 
 def _take_item(draft: Draft, output: int, item: _Item) -> bool:
-    """An item as it stands in an answer, or as it begins or ends in a stream."""
-    if item.type.endswith("_call"):  # also what the server itself runs: web_search_call, mcp_call
+    """An item of a whole answer, or the beginning or end of one in a stream."""
+    if item.type.endswith("_call"):  # also tools that the server runs: web_search_call, mcp_call
         call = draft.call(output)
         call.id = item.call_id or item.id or call.id
         call.name = item.name or call.name or item.type.removesuffix("_call")
@@ -212,7 +212,7 @@ def _texts(draft: Draft, item: _Item, place: Place) -> list[str]:
 
 
 def _take_response(draft: Draft, response: _Response, status: str | None) -> bool:
-    """A response as it stands, or as it is at the beginning or, with a `status`, at the end of a stream."""
+    """A whole response, or that at the beginning or, with a `status`, at the end of a stream."""
     draft.id = response.id or draft.id
     draft.model = response.model or draft.model
     draft.error = failure_text(response.error) or draft.error
@@ -227,7 +227,7 @@ def _take_response(draft: Draft, response: _Response, status: str | None) -> boo
     for output, item in enumerate(response.output or ()):
         _take_item(whole, output, item)
     new = bool(whole.texts or whole.thoughts or whole.calls) and not (draft.texts or draft.thoughts or draft.calls)
-    if status == "completed":  # then it has all; servers that count outputs differently here must not double them
+    if status == "completed":  # it has all outputs; some servers number them differently here, which must not double them
         draft.texts = whole.texts or draft.texts
         draft.thoughts = whole.thoughts or draft.thoughts
         draft.calls = whole.calls or draft.calls
@@ -239,7 +239,7 @@ def _take_response(draft: Draft, response: _Response, status: str | None) -> boo
 
 
 def _spelled(raw: Raw) -> str:
-    """Arguments are text with JSON in it; some tools have the JSON itself."""
+    """The input of a tool as text: most have JSON in a string, some the JSON itself."""
     text = str(bytes(raw), "utf-8", "replace")
     if text.startswith('"'):
         return decoded(_STRING, text) or ""

@@ -9,7 +9,7 @@ from msgspec import Raw, Struct, field
 from msgspec.structs import replace
 
 from ..decode import decoded
-from ..prompt import Frame, Prompt, Said, ToolResult, prompt_of
+from ..prompt import Prompt, RequestFields, ToolResult, Turn, prompt_of
 
 __all__ = ["request"]
 
@@ -36,7 +36,7 @@ class _Tool(Struct):
 
 
 class _Item(Struct):
-    """One input: a message, what a tool gave back, tools that come on offer; of what else there is we want nothing."""
+    """One input: a message, the output of a tool, or more tools. Other kinds are ignored."""
 
     type: str = ""
     role: str | None = None
@@ -53,7 +53,7 @@ class _Outcome(Struct):
 
 
 class _Output(Struct):
-    """A piece of what a tool gave back: text, or what a command of the shell printed."""
+    """A piece of a tool's output: text, or the output of a shell command."""
 
     text: str | None = None
     stdout: str | None = None
@@ -61,7 +61,7 @@ class _Output(Struct):
     outcome: _Outcome | None = None
 
 
-class _Request(Frame):
+class _Request(RequestFields):
     type: str | None = None
     input: str | list[_Item] | None = None
     instructions: str | list[_Item] | None = None
@@ -69,7 +69,7 @@ class _Request(Frame):
     max_output_tokens: int | None = None
     named_conversation: str | _Named | None = field(default=None, name="conversation")
     prompt_cache_key: str | None = None
-    response: _Request | None = None  # where a client wraps what it asks
+    response: _Request | None = None  # some clients wrap the request
 
 
 _REQUEST = msgspec.json.Decoder(_Request)
@@ -78,7 +78,7 @@ _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE
 
 
 def request(body: bytes, /) -> Prompt:
-    """Never raises: a body that is no such request gives an empty Prompt."""
+    """Never raises: a body that is not such a request gives an empty Prompt."""
     outer = decoded(_REQUEST, body)
     if outer is None:
         return Prompt()
@@ -87,7 +87,7 @@ def request(body: bytes, /) -> Prompt:
     offered = [*(asked.tools or ()), *(tool for item in items for tool in item.tools or ())]
     prompt = prompt_of(
         asked,
-        [_said(item) for item in (*_items(asked.instructions, "system"), *items)],
+        [_turn(item) for item in (*_items(asked.instructions, "system"), *items)],
         tools=[name for tool in offered for name in tool.names()],
         max_tokens=asked.max_output_tokens,
     )
@@ -101,7 +101,7 @@ def request(body: bytes, /) -> Prompt:
 
 
 def _session(key: str) -> str | None:
-    """Codex puts the id of its session there. Elsewhere the key may be the same for all who use a program."""
+    """Codex puts the id of its session there. For other clients the key may be the same for all users."""
     return key if _UUID.fullmatch(key) else None
 
 
@@ -109,16 +109,16 @@ def _items(items: str | list[_Item] | None, role: str) -> list[_Item]:
     return [_Item("message", role, items)] if isinstance(items, str) else items or []
 
 
-def _said(item: _Item) -> Said:
+def _turn(item: _Item) -> Turn:
     if item.type.endswith("_output"):  # function_call_output, custom_tool_call_output, shell_call_output, …
-        return Said("tool", [], [_result(item)])
+        return Turn("tool", [], [_result(item)])
     content = item.content if item.role else None
     texts = [content] if isinstance(content, str) else [part.text for part in content or [] if part.text]
-    return Said(item.role or "", [text for text in texts if text])
+    return Turn(item.role or "", [text for text in texts if text])
 
 
 def _result(item: _Item) -> ToolResult:
-    """Most tools give back a text or pieces of it; what else one gives stays JSON."""
+    """Most tools return text or pieces of it; any other output stays JSON."""
     call = item.call_id or item.id or ""
     output = decoded(_OUTPUTS, item.output) if item.output else ""
     if isinstance(output, str):

@@ -443,28 +443,13 @@ int on_batch(struct call_t *call)
 
 /* -- processes -- */
 
-RAW_TRACEPOINT_PROBE(sched_process_fork)
-{
-    follow_fork(ctx->args[0], ctx->args[1]);
-    return 0;
-}
-
-RAW_TRACEPOINT_PROBE(sched_process_exec)
-{
-    follow_exec(ctx->args[0]);
-    return 0;
-}
+FOLLOW_FORKS
+FOLLOW_EXECS
 
 RAW_TRACEPOINT_PROBE(sched_process_exit)
 {
-    u64 task = ctx->args[0];
-    u32 tgid = bpf_get_current_pid_tgid() >> 32;
-    struct process_t *process = tracked.lookup(&tgid);
-    if (!process || !ended(task))
-        return 0;
     struct head_t head = {};
-    fill_head(&head, GONE, process, leader_of(task));
-    send(&head, sizeof(head));
-    tracked.delete(&tgid);
+    if (gone(&head, GONE, ctx->args[0]))
+        send(&head, sizeof(head));
     return 0;
 }

@@ -152,26 +152,19 @@ RAW_TRACEPOINT_PROBE(sched_process_exec)
 
 RAW_TRACEPOINT_PROBE(sched_process_exit)
 {
-    u64 task = ctx->args[0];
-    u32 tgid = bpf_get_current_pid_tgid() >> 32;
-    struct process_t *process = tracked.lookup(&tgid);
-    if (!process || !ended(task))
+    u64 task = ctx->args[0], signal = 0;
+    u32 flags = 0;
+    struct small_t record = {};
+    if (!gone(&record.head, EXIT, task) || !uid_fits())
         return 0;
-    if (uid_fits()) {
-        struct small_t record = {};
-        u64 signal = 0, leader = leader_of(task);
-        u32 flags = 0;
-        fill_head(&record.head, EXIT, process, leader);
-        record.ppid = parent_of(leader);
-        FIELD(signal, task, task_struct_signal);
-        FIELD(flags, signal, signal_struct_flags);
-        if (flags & 4) /* SIGNAL_GROUP_EXIT: one status for all threads */
-            FIELD(record.status, signal, signal_struct_group_exit_code);
-        else
-            FIELD(record.status, leader, task_struct_exit_code);
-        record.duration_ns = bpf_ktime_get_boot_ns() - process->start_ns;
-        send(&record, sizeof(record));
-    }
-    tracked.delete(&tgid);
+    record.ppid = parent_of(leader_of(task));
+    FIELD(signal, task, task_struct_signal);
+    FIELD(flags, signal, signal_struct_flags);
+    if (flags & 4) /* SIGNAL_GROUP_EXIT: one status for all threads */
+        FIELD(record.status, signal, signal_struct_group_exit_code);
+    else
+        FIELD(record.status, leader_of(task), task_struct_exit_code);
+    record.duration_ns = bpf_ktime_get_boot_ns() - record.head.start_ns;
+    send(&record, sizeof(record));
     return 0;
 }

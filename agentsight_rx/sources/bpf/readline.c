@@ -52,11 +52,7 @@ int enter_1(struct pt_regs *ctx) { return 0; }
 int leave_1(struct pt_regs *ctx) { return leave(ctx); }
 #endif
 
-RAW_TRACEPOINT_PROBE(sched_process_fork)
-{
-    follow_fork(ctx->args[0], ctx->args[1]);
-    return 0;
-}
+FOLLOW_FORKS
 
 RAW_TRACEPOINT_PROBE(sched_process_exec)
 {

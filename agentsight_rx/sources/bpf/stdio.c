@@ -456,38 +456,22 @@ static inline int leave(struct leave_t *args, int direction)
 int leave_in(struct leave_t *args) { return leave(args, IN); }
 int leave_out(struct leave_t *args) { return leave(args, OUT); }
 
-RAW_TRACEPOINT_PROBE(sched_process_fork)
-{
-    follow_fork(ctx->args[0], ctx->args[1]);
-    return 0;
-}
-
-RAW_TRACEPOINT_PROBE(sched_process_exec)
-{
-    follow_exec(ctx->args[0]);
-    return 0;
-}
+FOLLOW_FORKS
+FOLLOW_EXECS
 
 RAW_TRACEPOINT_PROBE(sched_process_exit)
 {
-    u64 task = ctx->args[0];
     u32 tid = bpf_get_current_pid_tgid(), tgid = bpf_get_current_pid_tgid() >> 32;
-    struct process_t *process = tracked.lookup(&tgid);
-    if (!process)
+    struct {
+        struct head_t head;
+        u64 nothing[(EMPTY - sizeof(struct head_t)) / 8];
+    } mark = {};
+    if (tracked.lookup(&tgid))
+        calls.delete(&tid);
+    if (!gone(&mark.head, GONE, ctx->args[0]) || !uid_fits() || tgid == OWN)
         return 0;
-    calls.delete(&tid);
-    if (!ended(task))
-        return 0;
-    if (uid_fits() && tgid != OWN) {
-        struct {
-            struct head_t head;
-            u64 nothing[(EMPTY - sizeof(struct head_t)) / 8];
-        } mark = {};
-        fill_head(&mark.head, GONE, process, leader_of(task));
-        count(SEEN);
-        if (chunks.ringbuf_output(&mark, sizeof(mark), 0))
-            count(LOST);
-    }
-    tracked.delete(&tgid);
+    count(SEEN);
+    if (chunks.ringbuf_output(&mark, sizeof(mark), 0))
+        count(LOST);
     return 0;
 }

@@ -272,11 +272,7 @@ int leave_5(struct pt_regs *ctx) { return leave(ctx, 5); }
 int leave_6(struct pt_regs *ctx) { return leave(ctx, 6); }
 #endif
 
-RAW_TRACEPOINT_PROBE(sched_process_fork)
-{
-    follow_fork(ctx->args[0], ctx->args[1]);
-    return 0;
-}
+FOLLOW_FORKS
 
 static inline int identify(u64 file, struct file_t *into)
 {

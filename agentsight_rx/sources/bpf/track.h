@@ -150,6 +150,32 @@ static inline void fill_head(struct head_t *head, u32 kind, struct process_t *pr
     bpf_probe_read_kernel(&head->comm, sizeof(head->comm), (void *)leader + O_task_struct_comm);
 }
 
+/* Did the last thread of a tracked process end? Then its head is filled, and it is tracked no more. */
+static inline int gone(struct head_t *head, u32 kind, u64 task)
+{
+    u32 tgid = bpf_get_current_pid_tgid() >> 32;
+    struct process_t *process = tracked.lookup(&tgid);
+    if (!process || !ended(task))
+        return 0;
+    fill_head(head, kind, process, leader_of(task));
+    tracked.delete(&tgid);
+    return 1;
+}
+
+/* The probes of a source that follows its processes without a record for each. */
+#define FOLLOW_FORKS                             \
+    RAW_TRACEPOINT_PROBE(sched_process_fork)     \
+    {                                            \
+        follow_fork(ctx->args[0], ctx->args[1]); \
+        return 0;                                \
+    }
+#define FOLLOW_EXECS                         \
+    RAW_TRACEPOINT_PROBE(sched_process_exec) \
+    {                                        \
+        follow_exec(ctx->args[0]);           \
+        return 0;                            \
+    }
+
 #ifdef CALLS
 
 #include <uapi/linux/ptrace.h>

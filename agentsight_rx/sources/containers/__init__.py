@@ -1,1 +1,1 @@
-"""Containers: how they are named, which processes are in one, and what it holds."""
+"""Containers: references to them, their processes and their files."""

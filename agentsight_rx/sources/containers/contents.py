@@ -1,4 +1,4 @@
-"""Container -> its processes, its files as seen from here, its libraries and its control groups."""
+"""Container -> its processes, the paths of its files on the host, its libraries and its control groups."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["control_groups", "inside", "libraries_in", "members"]
 
 
 def members(containers: Iterable[Container], proc: Path = Path("/proc")) -> set[int]:
-    """The processes of containers, also those that were put into one later and descend from nobody there."""
+    """The processes of containers, also those that entered one later and do not descend from its first process."""
     first = {container.id: container.init_pid for container in containers}
     if not first:
         return set()
@@ -28,8 +28,8 @@ _LINKS_MOST = 40  # as the kernel's MAXSYMLINKS
 
 def inside(container: Container, path: str, proc: Path = Path("/proc")) -> Path:
     """
-    The path from here of a file in a container. Its symbolic links mean places in there: followed from here an absolute one
-    would end in a file of the machine. Raises CaptureError where they go in circles.
+    The path on the host of a file in a container. Symbolic links are followed inside the container: an absolute one followed
+    on the host would end in a file of the host. Raises CaptureError where they form a cycle.
     """
     root = proc / str(container.init_pid) / "root"
     todo, here, links = path.split("/")[::-1], list[str](), 0
@@ -52,14 +52,14 @@ def inside(container: Container, path: str, proc: Path = Path("/proc")) -> Path:
 
 
 def _link(path: Path) -> str | None:
-    """Where a symbolic link points; None for what is none, or not there: who opens it will say so."""
+    """The target of a symbolic link; None for other files and missing ones, which fail when they are opened."""
     try:
         return os.readlink(path)
     except OSError:
         return None
 
 
-# Where the distributions that images are made of, and conda, keep their libraries
+# Library directories of the distributions in images, and of conda
 _LIBRARY_PLACES = (
     "/usr/lib/x86_64-linux-gnu",
     "/lib/x86_64-linux-gnu",
@@ -73,7 +73,7 @@ _LIBRARY_PLACES = (
 
 
 def libraries_in(container: Container, proc: Path = Path("/proc")) -> list[Path]:
-    """Every libssl of a container that lies where libraries lie, whether somebody uses it by now or not."""
+    """Every libssl in the library directories of a container, in use or not."""
     root = proc / str(container.init_pid) / "root"
     places = (inside(container, place, proc) for place in _LIBRARY_PLACES)
     files = (file for place in places for file in sorted(place.glob("libssl*.so*")))
@@ -82,8 +82,8 @@ def libraries_in(container: Container, proc: Path = Path("/proc")) -> list[Path]
 
 def control_groups(container: Container, host: Host = HERE) -> list[int]:
     """
-    The numbers by which the kernel knows the control groups (version 2) of a container. None where its processes are in no
-    such group of their own: then who is put into the container later is not found by it.
+    The kernel's ids of the control groups (version 2) of a container; empty where it has none of its own. Then processes that
+    enter the container later are not found by their control group.
     """
     path = re.search(r"^0::(.*)$", read(host.proc / str(container.init_pid) / "cgroup"), re.MULTILINE)
     mounted = re.search(r"^\S+ (\S+) cgroup2 ", read(host.proc / "self/mounts"), re.MULTILINE)

@@ -12,15 +12,15 @@ __all__ = ["Group", "Inside", "Memory", "container_of", "group_of", "is_first", 
 
 
 class Inside(NamedTuple):
-    """What it means for a process to be in a container. `ns_pid` is its number in there, `pod` the UID of a Kubernetes pod."""
+    """The container of a process. `ns_pid` is the pid inside the container, `pod` the UID of a Kubernetes pod."""
 
     container_id: str
     ns_pid: int
     pod: str
 
 
-# The name of a control group, or what stands behind a colon in it: docker-<id>.scope, libpod-<id>, cri-containerd:<id>, <id>.
-# Those of conmon, the watchman of a container, are none: crio-conmon-<id>.scope.
+# The name of a control group, or its part after a colon: docker-<id>.scope, libpod-<id>, cri-containerd:<id>, <id>.
+# Groups of conmon, the monitor of a container, do not count: crio-conmon-<id>.scope.
 _GROUP = re.compile(r"(?:(docker|cri-containerd|crio|libpod|nerdctl)-)?([0-9a-f]{64})(?:\.scope)?")
 _SOME_ID = re.compile(r"[0-9a-f]{64}")
 _POD = re.compile(r"pod([0-9a-f]{8}(?:[-_][0-9a-f]{4}){3}[-_][0-9a-f]{12}|[0-9a-f]{32})(?![0-9a-f])")
@@ -28,7 +28,7 @@ _RUNTIMES = {"docker": "docker", "nerdctl": "nerdctl", "cri-containerd": "contai
 
 
 class Group(NamedTuple):
-    """What a process's control groups say."""
+    """A container, as the control groups of a process name it."""
 
     id: str
     runtime: str
@@ -36,7 +36,7 @@ class Group(NamedTuple):
 
 
 def _group(text: str) -> Group | None:
-    """The innermost container in /proc/PID/cgroup; with version 1 there are many lines, and not all need to name it."""
+    """The innermost container in /proc/PID/cgroup; version 1 has many lines, not all of which name it."""
     if not _SOME_ID.search(text):
         return None
     for line in text.splitlines():
@@ -51,7 +51,7 @@ def _group(text: str) -> Group | None:
 
 
 def container_of(pid: int, proc: Path = Path("/proc")) -> Inside | None:
-    """The container that a process is in now, None for one of the machine itself (30 us). Raises OSError where it is gone."""
+    """The container of a process, None for a process of the host (30 us). Raises OSError where the process is gone."""
     with open(f"{proc}/{pid}/cgroup", errors="replace") as file:
         group = _group(file.read())
     return Inside(group.id, _numbers(proc, pid)[-1], group.pod) if group else None
@@ -59,14 +59,14 @@ def container_of(pid: int, proc: Path = Path("/proc")) -> Inside | None:
 
 class Memory:
     """
-    `container_of` for processes that may be gone by the time they are asked about: then it is what was known of them, or of
-    their parent, without the number in there.
+    `container_of` for processes that may be gone already. Then the answer is what was known of the process, or the container
+    of its parent, without `ns_pid`.
     """
 
     def __init__(self, proc: Path = Path("/proc"), *, most: int = 16_384) -> None:
         self._proc = proc
         self._most = most
-        self._known: dict[int, tuple[int, Inside | None]] = {}  # by pid: the start of the process, and where it was
+        self._known: dict[int, tuple[int, Inside | None]] = {}  # by pid: the start of the process, and its container
 
     def of(self, pid: int, start_ns: int, ppid: int) -> Inside | None:
         try:
@@ -105,7 +105,7 @@ def group_of(proc: Path, pid: int) -> Group | None:
 
 
 def _numbers(proc: Path, pid: int) -> list[int]:
-    """The numbers of a process in each of its pid namespaces, outermost first."""
+    """The pids of a process in each of its pid namespaces, outermost first."""
     found = re.search(r"^NSpid:((?:\s+\d+)+)$", read(proc / str(pid) / "status"), re.MULTILINE)
     return [int(number) for number in found[1].split()] if found else [pid]
 

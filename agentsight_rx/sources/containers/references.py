@@ -1,4 +1,4 @@
-"""docker://NAME, podman://NAME, k8s://POD -> the container that runs under that name, and its first process."""
+"""docker://NAME, podman://NAME, k8s://POD -> the running container of that name, and its first process."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["HERE", "Container", "Host", "is_reference", "resolve_reference"]
 
 
 class Host(Struct, frozen=True):
-    """Where a machine has its files and the tools of its container runtimes."""
+    """The root directory of a machine, and the tools of its container runtimes."""
 
     root: Path = Path("/")
     tools: str | None = None  # a search path; None: that of the environment
@@ -33,7 +33,7 @@ HERE = Host()
 
 
 class Container(Struct, frozen=True):
-    """A container that runs. `path`, where the reference has one, is of a file in it."""
+    """A running container. `path`, where the reference has one, is of a file in it."""
 
     reference: str
     id: str
@@ -57,12 +57,12 @@ def resolve_reference(text: str, host: Host = HERE) -> Container:
     The container that `text` means: docker://NAME_OR_ID[/PATH], podman://NAME_OR_ID[/PATH] or k8s://[NAMESPACE/]POD[/CONTAINER],
     also without the slashes, and kubernetes: for k8s:.
 
-    The runtime's own tool is asked where there is one; else the files that it keeps, which are readable without its daemon.
-    Raises UsageError for text that is no reference, CaptureError where the container does not run or is not the only one.
+    It asks the runtime's own tool; without one it reads the runtime's state files, for which no daemon is needed. Raises
+    UsageError for text that is not a reference, CaptureError where the container does not run or several fit.
     """
     found = _REFERENCE.fullmatch(text)
     if not found:
-        raise UsageError(f"{text!r} is no container: expected docker://NAME, podman://NAME or k8s://NAMESPACE/POD/CONTAINER")
+        raise UsageError(f"{text!r} is not a container: expected docker://NAME, podman://NAME or k8s://NAMESPACE/POD/CONTAINER")
     scheme, rest = found.groups()
     running, pid, path = _Running(host), 0, ""
     if scheme in _TOOLS:
@@ -80,9 +80,9 @@ def resolve_reference(text: str, host: Host = HERE) -> Container:
 
 
 def _check(pattern: re.Pattern[str], part: str, text: str, expected: str) -> None:
-    """Before any tool sees it."""
+    """Raise UsageError for a name that must not be passed to a tool."""
     if not pattern.fullmatch(part):
-        raise UsageError(f"{text!r} is no valid container reference: {part!r} was seen, expected {expected}")
+        raise UsageError(f"{text!r} is not a valid container reference: {part!r} was seen, expected {expected}")
 
 
 class _Running:
@@ -99,7 +99,7 @@ class _Running:
                 self.pids.setdefault(group.id, []).append(pid)
 
     def first_of(self, id: str) -> int:
-        """Its number 1, or the one that started first where it shares the numbers of the machine or of a pod; 0: none."""
+        """The process with pid 1 in it, or the oldest where it shares a pid namespace with the host or a pod; 0: none."""
         proc, members = self.host.proc, self.pids.get(id, [])
         return min(members, key=lambda pid: (not is_first(proc, pid), started(proc, pid), pid), default=0)
 
@@ -114,7 +114,7 @@ def _named(scheme: str, name: str, text: str, running: _Running) -> tuple[str, i
     for tool in _TOOLS[scheme]:
         answer = _ask(host, [tool, "inspect", "--type", "container", "--format", "{{.Id}} {{.State.Pid}}", "--", name])
         if found := re.fullmatch(r"([0-9a-f]{64}) (\d+)\s*", answer):
-            pid = int(found[2])  # 0: it does not run; a runtime on another machine tells the number of somebody else here
+            pid = int(found[2])  # 0: it does not run; from a runtime on another machine it is an unrelated pid here
             return found[1], pid if is_first(host.proc, pid) else 0
     kept = dict(_STATES[scheme](host))
     ids = [id for id, names in kept.items() if name in names]
@@ -129,7 +129,7 @@ def _named(scheme: str, name: str, text: str, running: _Running) -> tuple[str, i
 
 
 def _ask(host: Host, command: list[str]) -> str:
-    """What a tool prints; nothing where it is not there or does not know."""
+    """The output of a tool; empty where the tool is missing or fails."""
     program = shutil.which(command[0], path=host.tools)
     if program is None:
         return ""
@@ -165,7 +165,7 @@ def _podman_state(host: Host) -> Iterator[tuple[str, list[str]]]:
 
 _STATES: dict[str, Callable[[Host], Iterator[tuple[str, list[str]]]]] = {"docker": _docker_state, "podman": _podman_state}
 
-# Where runtimes note the first process of a container: a file, and the key of the pid in it, "" where the pid is all of it.
+# Files in which runtimes keep the first process of a container, and the key of the pid; "": the file is the pid.
 _NOTES = (
     ("run/containers/storage/*-containers/{id}/userdata/pidfile", ""),
     ("run/user/*/containers/*-containers/{id}/userdata/pidfile", ""),
@@ -177,7 +177,7 @@ _NOTES = (
 
 
 def _noted_pid(host: Host, id: str) -> int:
-    """For a container whose control groups do not tell its id. Not if the number was given to somebody else since; then 0."""
+    """The first process of a container whose control groups lack its id; 0 where unknown, or where the pid was reused."""
     for pattern, key in _NOTES:
         for file in host.root.glob(pattern.format(id=id)):
             noted = _json(file, dict if key else int)
@@ -188,7 +188,7 @@ def _noted_pid(host: Host, id: str) -> int:
 
 
 def _json(file: Path, kind: type) -> Any:
-    """Of a file that another program keeps; an empty value where it cannot be read, or holds no such value."""
+    """The value in a file of another program; an empty one where it cannot be read or has another type."""
     try:
         value: object = msgspec.json.decode(file.read_bytes())
     except (OSError, msgspec.DecodeError, UnicodeError, RecursionError):
@@ -222,16 +222,16 @@ class _CrictlAnswer(Struct):
 
 
 def _containers_of(namespace: str, pod: str, running: _Running) -> Iterator[tuple[str, str]]:
-    """(name, id) of those that run. The pod's own one, that only holds its namespaces, has no name and no log."""
+    """(name, id) of the running ones. The sandbox of the pod, which only holds its namespaces, has no name and no log."""
     labels = ["--label", f"io.kubernetes.pod.name={pod}", "--label", f"io.kubernetes.pod.namespace={namespace}"]
     answer = _ask(running.host, ["crictl", "ps", "--state", "Running", *labels, "-o", "json"])
     try:
-        told = msgspec.json.decode(answer, type=_CrictlAnswer).containers
+        listed = msgspec.json.decode(answer, type=_CrictlAnswer).containers
     except msgspec.DecodeError:
-        told = []
-    for entry in told:
+        listed = []
+    for entry in listed:
         yield str(entry.metadata.get("name")), entry.id
-    if told:
+    if listed:
         return
     # kubelet's own list, without a tool: links POD_NAMESPACE_NAME-ID.log
     for log in (running.host.root / "var/log/containers").glob(f"{pod}_{namespace}_*.log"):

@@ -1,1 +1,1 @@
-"""Plaintext of TLS: which files have its functions, and what processes read and wrote through them."""
+"""Plaintext of TLS: the files with its functions, and what processes read and wrote through them."""

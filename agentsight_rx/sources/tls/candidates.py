@@ -1,9 +1,9 @@
 """
 Programs -> the files with TLS code to probe before one of them starts.
 
-This is the first of two looks: a list made in advance, so that the first byte of a command is not missed. The second is the
-TLS source itself, which looks at whatever its processes start and map. It is later than the program: TLS code that is on no
-list and is used within milliseconds of being mapped may have sent its first bytes unseen.
+These files are probed before a command starts, so that its first byte is not missed. The TLS source also inspects every file
+that its processes start or map, but only after that: code in a file that is not listed here may send its first bytes within
+milliseconds of being mapped, before it is probed.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from .libraries import inspect, looks_like, system_libraries
 
 __all__ = ["describe", "tls_candidates"]
 
-# Below the prefix of an interpreter. What lies in *.libs came with a wheel and has a name of the wheel's own.
+# Below the prefix of an interpreter. Libraries in *.libs come with wheels, under names of their own.
 _BUNDLED = (
     "lib/libssl*.so*",
     "lib64/libssl*.so*",
@@ -28,15 +28,15 @@ _BUNDLED = (
     "lib/python3*/site-packages/*.libs/*.so*",
     "lib64/python3*/site-packages/*.libs/*.so*",
 )
-_LINKS_MOST = 8  # from one to the next
-_BUNDLED_MOST = 500  # files of one prefix that are looked into: 0.3 ms each
+_LINKS_MOST = 8  # in a chain
+_BUNDLED_MOST = 500  # files of one prefix that are inspected, 0.3 ms each
 
 
 def tls_candidates(*paths: str) -> list[str]:
     """
-    Files with OpenSSL functions to probe before one of `paths` runs: itself, what its prefix brings (virtual environment,
-    conda, pyenv, wheels) and the system's libssl. By what they export, not by their names. For a command: `*resolved.chain`
-    and `*resolved.others`.
+    Files with OpenSSL functions to probe before one of `paths` runs: itself, libraries below its prefix (virtual environment,
+    conda, pyenv, wheels) and the system's libssl. Their exports count, not their names. For a command: `*resolved.chain` and
+    `*resolved.others`.
     """
     mentioned = list(dict.fromkeys(chain.from_iterable(_links(path) for path in paths)))
     prefixes = dict.fromkeys(Path(path).parent.parent for path in mentioned)
@@ -46,7 +46,7 @@ def tls_candidates(*paths: str) -> list[str]:
 
 
 def _links(path: str) -> Iterator[str]:
-    """The path, and each one that it leads to: a virtual environment is known by the first, an installation by the last."""
+    """The path and each target of its links: the first is in a virtual environment, the last in the installation."""
     for _ in range(_LINKS_MOST):
         yield path
         try:
@@ -68,7 +68,7 @@ def _can_be_probed(path: str) -> bool:
 
 
 def describe(resolved: Resolved, candidates: Iterable[str]) -> str:
-    """One line for people: what the command is, where its TLS is read, or why it may not be."""
+    """One line for people: the program of a command, where its TLS is read, or why it may not be."""
     way = " -> ".join(resolved.chain)
     system = set(map(str, system_libraries()))
     own = [path for path in candidates if path not in system]

@@ -1,4 +1,4 @@
-"""A command -> the program that it runs: PATH of the invoking user, links, #! lines, launchers, packages of npm."""
+"""A command -> the program that it runs: through PATH of the invoking user, links, #! lines, launchers, npm packages."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["Resolved", "resolve", "search_path"]
 
 class Resolved(Struct, frozen=True):
     """
-    What a command comes down to. `path` is the machine code that runs; `chain` every file on the way to it: links, scripts,
+    The program of a command. `path` is the machine code that runs; `chain` has every file on the way to it: links, scripts,
     launchers. `others` are programs that a script on the way probably starts.
     """
 
@@ -53,8 +53,8 @@ _IN_HOME = (
 
 def search_path(env: Mapping[str, str], home: Path | None = None) -> str:
     """
-    PATH as the invoking user has it: that of `env` and, under sudo, which does not keep theirs, where people have programs of
-    their own. `home` is theirs; by default it is looked up where `env` comes from sudo.
+    PATH of the invoking user: that of `env` and, under sudo, which does not keep theirs, the usual directories in their home.
+    `home` is by default looked up where `env` comes from sudo.
     """
     home = home or _home_behind_sudo(env)
     own = env.get("PATH", os.defpath)
@@ -75,7 +75,7 @@ def _home_behind_sudo(env: Mapping[str, str]) -> Path | None:
 
 
 def _version(directory: Path) -> list[int]:
-    """For order: v9.0 comes before v20.0."""
+    """A sort key: v9.0 comes before v20.0."""
     return [int(number) for number in re.findall(r"\d+", str(directory))]
 
 
@@ -97,7 +97,7 @@ def resolve(command: str, *, env: Mapping[str, str] | None = None, home: Path | 
 
 
 class _Walk:
-    """One walk from a command to its program; it goes in no circles because its steps are counted."""
+    """One walk from a command to its program; the number of its steps is limited, so a cycle ends it."""
 
     def __init__(self, path: str) -> None:
         self._path = path
@@ -128,13 +128,13 @@ class _Walk:
         interpreter, path = _interpreter(line, self._path)
         place = _find(interpreter, path)
         if place is None:
-            raise CaptureError(f"{real} wants {interpreter!r} to run it (its first line is '#!{line}'), which is not there")
+            raise CaptureError(f"{real} wants {interpreter!r} to run it (its first line is '#!{line}'), which was not found")
         if Path(place).name in _SHELLS and (target := _last_exec(text)):
             return self._hint(target, place)
         return self._follow(place)
 
     def _hint(self, target: str, shell: str) -> str:
-        """A shell script that ends by becoming another program: very probably that one, else it stays the shell."""
+        """A shell script whose last command is exec: very probably that program, else the shell."""
         before = list(self._chain)
         found = _find(target, self._path)
         try:
@@ -149,7 +149,7 @@ _ELF = b"\x7fELF"
 
 
 def _find(command: str, path: str) -> str | None:
-    """A file that may be run; a directory never is one, and whether it is ours to run does not matter."""
+    """A file with an execute bit, whoever may use it; never a directory."""
     places = [command] if "/" in command else [f"{directory or '.'}/{command}" for directory in path.split(":")]
     for place in places:
         try:
@@ -175,8 +175,8 @@ _ENV_SPLIT = re.compile(r"(\S+(?:\s+\S+)*?)\s+(?:-[iv]*S ?|--split-string[= ])(.
 
 def _interpreter(line: str, path: str) -> tuple[str, str]:
     """
-    Who runs a script, by what stands behind its #!, and the PATH in which to look for them. env(1) is seen through: its
-    options, -S and VARIABLE=value.
+    The interpreter in the #! line of a script, and the PATH in which to find it. Of env(1) its argument counts; its options,
+    -S and VARIABLE=value are understood.
     """
     words = _words(line)
     if not words:
@@ -203,7 +203,7 @@ def _words(line: str) -> list[str]:
 
 
 def _last_exec(script: str) -> str | None:
-    """What a shell script becomes last, where that is written out: exec /usr/lib/x/x "$@". A guess is not made."""
+    """The program of the last exec in a shell script, where it is literal: exec /usr/lib/x/x "$@". Never a guess."""
     for line in reversed(script.splitlines()):
         if "exec" not in line or (words := _words(line))[:1] != ["exec"]:
             continue
@@ -214,10 +214,10 @@ def _last_exec(script: str) -> str | None:
     return None
 
 
-# -- packages of npm that bring a program of their own -----------------------------------------------------------------
+# -- npm packages with a program of their own -----------------------------------------------------------------
 
-_PROGRAM_LEAST = 1 << 20  # bytes; with a TLS implementation in it none is smaller
-_ENTRIES_MOST = 4_000  # of files that one package is searched for
+_PROGRAM_LEAST = 1 << 20  # bytes; no program with a TLS implementation is smaller
+_ENTRIES_MOST = 4_000  # files of one package that are searched
 _ANCESTORS = 5
 
 
@@ -225,14 +225,14 @@ _PACKAGE_NAME = re.compile(r"(?:@\w[\w.-]*/)?\w[\w.-]*")
 
 
 class _Package(Struct):
-    """What we read of a package.json."""
+    """The fields of a package.json that matter here."""
 
     name: str = ""
     optional: dict[str, Any] = msgspec.field(name="optionalDependencies", default_factory=dict[str, Any])
 
 
 def _native_programs(script: Path) -> list[str]:
-    """Machine code in the package of a script, and in the packages for this platform that are next to it or inside it."""
+    """Machine code in the package of a script, and in the packages for this platform beside it or inside it."""
     root = next((up for up in islice(script.parents, _ANCESTORS) if (up / "package.json").is_file()), None)
     if root is None:
         return []

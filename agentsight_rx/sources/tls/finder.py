@@ -1,4 +1,4 @@
-"""Files, in any order and more than once -> each Library among them, once."""
+"""Files, some of them several times -> each Library among them, once."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from .mapped import Mapped
 
 __all__ = ["Finder"]
 
-_OTHERS_MOST = 65_536  # files without TLS that are remembered; a build makes new programs all the time
+_OTHERS_MOST = 65_536  # files without TLS that are remembered; a build keeps making new programs
 
 
 class Finder:
     """
-    Looks into each file once, by its identity, whatever its path and however many processes map it. `attach` gets what was
-    found, and a path that opens the very file while the call lasts.
+    Inspects each file once, by its identity, whatever its path and however many processes map it. `attach` gets the library
+    and a path that opens exactly this file during the call.
     """
 
     def __init__(self, attach: Callable[[Library, str], None]) -> None:
@@ -26,7 +26,7 @@ class Finder:
         self._others: set[FileId] = set()
 
     def look_into(self, file: BinaryIO, name: str | Mapped) -> bool:
-        """Whether it is probed, by now. Raises CaptureError where it cannot be read or probed."""
+        """Whether it is probed now. Raises CaptureError where it cannot be read or probed."""
         identity = file_id(file)
         if identity in self._probed or identity in self._others:
             return identity in self._probed
@@ -41,7 +41,7 @@ class Finder:
         return True
 
     def attempt(self, path: str, name: str | Mapped = "") -> bool | None:
-        """The same for what may be any file; None where it cannot be opened, because its process is gone for example."""
+        """The same for any path; None where it cannot be opened, because its process is gone for example."""
         try:
             file = open_file(path)
         except CaptureError:

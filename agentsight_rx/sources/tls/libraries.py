@@ -1,4 +1,4 @@
-"""A file -> the offsets of its OpenSSL functions, or what else it looks like."""
+"""A file -> the offsets of its OpenSSL functions, or the TLS implementation that it seems to have."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ __all__ = [
 
 FileId = tuple[int, int, int]  # device, inode, modification time: one file, whatever its path
 
-# What tls.c knows, by the number it knows it under. SSL_write_ex2 (OpenSSL 3.3) is what SSL_write_ex becomes: of the two only
-# one is probed, or everything would be seen twice.
+# The functions that tls.c handles, by their numbers there. SSL_write_ex calls SSL_write_ex2 (OpenSSL 3.3), so only one of the
+# two is probed; with both everything would be seen twice.
 FUNCTIONS = {
     "SSL_read": 1,
     "SSL_write": 2,
@@ -46,11 +46,11 @@ FUNCTIONS = {
 }
 
 _MAGIC = b"\x7fELF"
-_SMALL = 8 << 20  # bytes; up to here a search for the name (1 ms) is quicker than taking the file apart (3 ms and more)
+_SMALL = 8 << 20  # bytes; up to this size a search for the name (1 ms) is faster than parsing the file (3 ms and more)
 
 
 class Library(Struct, frozen=True):
-    """A file with TLS code: `offsets` are file offsets by function name."""
+    """A file with TLS code; `offsets` are file offsets by function name."""
 
     path: str
     id: FileId
@@ -61,14 +61,14 @@ def inspect(path: str | Path) -> Library | None:
     """
     The Library behind `path`, or None if it has no SSL_read and SSL_write to probe. `path` may be /proc/PID/exe.
 
-    Raises CaptureError where the file cannot be read or is no ELF file.
+    Raises CaptureError where the file cannot be read or is not an ELF file.
     """
     with open_file(path) as file:
         return inspect_open(file, str(path))
 
 
 def inspect_open(file: BinaryIO, name: str) -> Library | None:
-    """The same for a file that was just opened: it may have lost its path since."""
+    """The same for an open file, whose path may be gone."""
     offsets = _offsets_of(file, name)
     if "SSL_read" not in offsets or "SSL_write" not in offsets:
         return None
@@ -78,10 +78,10 @@ def inspect_open(file: BinaryIO, name: str) -> Library | None:
 
 
 def open_file(path: str | Path) -> io.BufferedReader:
-    """The regular file at `path`. Raises CaptureError: a device is never opened, since that alone may do something."""
+    """Open the regular file at `path`. Raises CaptureError. A device is never opened, as that may have effects."""
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):
-            raise CaptureError(f"{path} is no regular file: a program or a library is needed")
+            raise CaptureError(f"{path} is not a regular file: a program or a library is needed")
         return io.BufferedReader(io.FileIO(path))
     except OSError as error:
         raise CaptureError(f"{path} cannot be read: {error.strerror}") from error
@@ -92,8 +92,8 @@ _OVERLAY = 0x794C7630  # include/uapi/linux/magic.h
 
 def file_id(file: BinaryIO) -> FileId:
     """
-    Which file this is. Every container has a device number of its own for the same file of their image, so on overlayfs the
-    size stands in for it.
+    The identity of an open file. On overlayfs each container has its own device number for the same file of an image, so
+    there the size is used instead.
     """
     seen = os.fstat(file.fileno())
     device = -seen.st_size if _file_system(file.fileno()) == _OVERLAY else seen.st_dev
@@ -101,7 +101,7 @@ def file_id(file: BinaryIO) -> FileId:
 
 
 def _file_system(fd: int) -> int:
-    """f_type of fstatfs(2), which Python does not tell."""
+    """f_type of fstatfs(2), which Python does not offer."""
     buffer = (ctypes.c_long * 32)()  # struct statfs has 120 bytes
     if ctypes.CDLL(None).fstatfs(fd, buffer):
         return 0
@@ -110,13 +110,13 @@ def _file_system(fd: int) -> int:
 
 def _offsets_of(file: BinaryIO, name: str) -> dict[str, int]:
     if file.read(4) != _MAGIC:
-        raise CaptureError(f"{name} is no program or library that can be probed (no ELF file)")
+        raise CaptureError(f"{name} is not a program or library that can be probed (no ELF file)")
     try:
         if os.fstat(file.fileno()).st_size <= _SMALL and not any(_found(file, [b"SSL_write"])):
             return {}
         return _offsets(ELFFile(file))
-    except Exception as error:  # whatever pyelftools trips over in a file that is broken, perhaps on purpose
-        raise CaptureError(f"{name} is no program or library that can be probed (broken ELF file: {error})") from error
+    except Exception as error:  # pyelftools raises anything for a broken file, which may be broken on purpose
+        raise CaptureError(f"{name} is not a program or library that can be probed (broken ELF file: {error})") from error
 
 
 def _found(file: BinaryIO, texts: Iterable[bytes]) -> list[bool]:
@@ -158,8 +158,8 @@ def _symbols(elf: ELFFile) -> Iterator[tuple[str, int]]:
 
 
 def _addresses(name: str, symbols: bytes, names: bytes) -> Iterator[int]:
-    """By looking for the place of the name in the symbols: for 100,000 of them 1 ms, and 1 s if each were read."""
-    for place in _places(name.encode() + b"\0", names):  # also as the end of a longer name: linkers share
+    """Search the symbol table for the offset of the name: 1 ms for 100,000 symbols; decoding each would take 1 s."""
+    for place in _places(name.encode() + b"\0", names):  # also as the end of a longer name, which linkers share
         for at in _places(place.to_bytes(4, "little"), symbols):
             if at % _SYMBOL.size == 0:
                 _, _, _, section, value, _ = _SYMBOL.unpack_from(symbols, at)
@@ -174,8 +174,8 @@ def _places(part: bytes, whole: bytes) -> Iterator[int]:
         at = whole.find(part, at + 1)
 
 
-# What stands in a file that has, or uses, a TLS implementation which is not found by the names of its functions. All of them
-# are texts that its code needs: paths in error messages, names of functions in messages or in tables.
+# Bytes in a file that has or uses a TLS implementation whose functions are not found by name. All of them are texts that its
+# code needs: paths in error messages, names of functions in messages or tables.
 _MARKS = {
     b"vendor/boringssl/ssl/ssl_lib.cc": "BoringSSL as in Bun",
     b"boringssl/ssl/ssl_lib.cc": "BoringSSL",
@@ -191,7 +191,7 @@ _MORE_EXACT = {"BoringSSL": "BoringSSL as in Bun", "OpenSSL without symbols": "O
 
 
 def looks_like(path: str | Path) -> str:
-    """Which TLS implementations that cannot be probed a file seems to have or to use, "" if none; 0.2 s for 100 MB."""
+    """The TLS implementations that a file seems to have or use and that cannot be probed, "" if none; 0.2 s for 100 MB."""
     with open_file(path) as file:
         if not os.fstat(file.fileno()).st_size:
             return ""
@@ -200,12 +200,12 @@ def looks_like(path: str | Path) -> str:
 
 
 def unreadable(path: str | Path) -> str:
-    """One sentence: why the TLS of this file, which has no functions to probe, is not read, and what to do."""
+    """One sentence for a file without functions to probe: why its TLS is not read, and what to do."""
     seems = looks_like(path)
     if seems:
         return f"{path} has no SSL_read and SSL_write that could be probed (it looks like {seems}): its TLS cannot be read"
     return (
-        f"{path} has no SSL_read and SSL_write that could be probed, nor TLS code of another kind that is known: "
+        f"{path} has no SSL_read and SSL_write that could be probed, and no other known TLS code: "
         "its TLS may be in a library that it loads; name that library, or watch the process with --pid or --comm"
     )
 

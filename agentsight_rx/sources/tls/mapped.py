@@ -14,8 +14,8 @@ __all__ = ["Mapped", "executables_of", "mapped_files", "users_of"]
 
 class Mapped(Struct, frozen=True):
     """
-    A file with code, as a process has it mapped. `device` and `inode` are the kernel's; `place` opens the very file from here,
-    whatever is at its path by now.
+    A file with code that a process has mapped. `device` and `inode` are the kernel's; `place` opens exactly this file,
+    whatever is at its path now.
     """
 
     pid: int
@@ -26,7 +26,7 @@ class Mapped(Struct, frozen=True):
 
     @property
     def name(self) -> str:
-        """A path for people: as it is seen from here where that is the same file."""
+        """A path for people: that on the host where it is the same file."""
         inside = f"/proc/{self.pid}/root{self.path}"
         return self.path if _same(self.path, self.place) else inside
 
@@ -37,7 +37,7 @@ _MINOR_BITS = 20  # of a device number inside the kernel
 
 
 def mapped_files(pids: Iterable[int]) -> Iterator[Mapped]:
-    """The program and the mapped files with code of each process; a file that several of them use comes once."""
+    """The program and the mapped files with code of each process; a file that several processes use comes once."""
     seen: set[tuple[str, ...]] = set()
     for pid in pids:
         try:
@@ -52,12 +52,12 @@ def mapped_files(pids: Iterable[int]) -> Iterator[Mapped]:
 
 
 def executables_of(pids: Iterable[int]) -> Iterator[str]:
-    """The same as paths that can be opened from here."""
+    """The same as paths that can be opened."""
     return (mapped.name for mapped in mapped_files(pids))
 
 
 def users_of(paths: Iterable[str]) -> set[int]:
-    """The processes that run one of these files, or have it mapped as code, now."""
+    """The processes that now run one of these files or have it mapped as code."""
     wanted = {os.stat(path).st_ino: path for path in paths if Path(path).is_file()}
 
     def uses(pid: int) -> bool:

@@ -25,8 +25,8 @@ from .mapped import users_of
 __all__ = ["Scope", "scope_of"]
 
 
-class _Nobody(Target, frozen=True):
-    """A target that no process fits: the kernel side follows those that are put in one by one."""
+class _NoProcess(Target, frozen=True):
+    """A target that matches no process: the kernel's program watches only pids that are added to its table."""
 
     @property
     def everything(self) -> bool:
@@ -43,11 +43,11 @@ class Scope(Struct, frozen=True):
 
     @property
     def switches(self) -> list[str]:
-        """For bpf/tls.c."""
+        """Definitions for bpf/tls.c."""
         return [*(["-DBY_FILE"] if self.by_file else []), *(["-DBY_GROUP"] if self.containers else [])]
 
     def watched(self) -> set[int]:
-        """The pids that fit now."""
+        """The pids that match now."""
         return {*seeds(self.target), *self._chosen()}
 
     def _chosen(self) -> set[int]:
@@ -57,12 +57,12 @@ class Scope(Struct, frozen=True):
         return {*roots, *members(self.containers), *chain.from_iterable(below)}
 
     def choose(self, program: Program[Any]) -> None:
-        """Make the kernel side follow: what comes first, then what is there already."""
+        """Have the kernel's program watch: first processes that start later, then those that run already."""
         for group in chain.from_iterable(control_groups(container) for container in self.containers):
             program.bpf[b"groups"][ctypes.c_uint64(group)] = ctypes.c_uint8(1)
         if self.by_file:
             for path in self.files:
-                _teach(program, path)
+                _show(program, path)
         program.seed()
         tracked, known = program.bpf[b"tracked"], set[int]()
         while new := self._chosen() - known:
@@ -82,14 +82,14 @@ def scope_of(target: Target, binaries: Sequence[str]) -> Scope:
     containers = tuple(resolve_reference(text) for text in binaries if is_reference(text))
     by_binaries = bool(binaries) and target.pid is None and target.session is None
     if by_binaries:
-        target = _Nobody(uid=target.uid, children=target.children, cgroup=target.cgroup)
+        target = _NoProcess(uid=target.uid, children=target.children, cgroup=target.cgroup)
     return Scope(target, files, by_binaries and bool(files), containers)
 
 
-def _teach(program: Program[Any], path: str) -> None:
+def _show(program: Program[Any], path: str) -> None:
     """
-    Map the file, so that the kernel side sees it as it will see it of others: no file system is asked what it calls it, and
-    some tell a device number that is not the one in the kernel.
+    Map the file, so that the kernel's program sees it as it will in other processes. stat(2) is no substitute: some file
+    systems report a device number that is not the one in the kernel.
     """
     teacher, here = program.bpf[b"teacher"], ctypes.c_int(0)
     teacher[here] = ctypes.c_uint32(threading.get_native_id())
@@ -97,10 +97,10 @@ def _teach(program: Program[Any], path: str) -> None:
         with open_file(path) as file:
             mmap.mmap(file.fileno(), 1, mmap.MAP_PRIVATE, mmap.PROT_READ | mmap.PROT_EXEC).close()
     except OSError as error:
-        raise CaptureError(f"{path} cannot be mapped as a program ({error.strerror}): nobody can run it") from error
+        raise CaptureError(f"{path} cannot be mapped as a program ({error.strerror}): it cannot be run") from error
     finally:
         teacher[here] = ctypes.c_uint32(0)
     if not len(program.bpf[b"chosen"]):
         raise CaptureError(
-            f"the kernel did not see us map {path}: we run in a pid namespace; start this in that of the machine (--pid=host)"
+            f"the kernel did not see us map {path}: we run in a pid namespace; start this in that of the host (--pid=host)"
         )

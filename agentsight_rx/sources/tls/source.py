@@ -12,7 +12,7 @@ from ...core.stream import Stream, origin
 from ...errors import CaptureError
 from ...events import Connection, Loss, Origin, TlsChunk, TlsClose, TlsEvent, TlsHandshake, time_of
 from ...loss import Reason
-from ...say import say as tell
+from ...say import say
 from ..containers.contents import inside, libraries_in, members
 from ..containers.references import Container
 from ..kernel.probes import Probes
@@ -53,12 +53,12 @@ class _File(NamedTuple):
 
 class TlsOptions(msgspec.Struct, frozen=True, omit_defaults=True):
     """
-    What the TLS source watches. Besides the system's libssl and what the target has mapped it looks into `binaries`, which
-    must have TLS, and `candidates`, which may. A binary is a file or a container, as docker://NAME[/PATH] (containers.py).
+    What the TLS source watches. It probes the system's libssl, files that the target has mapped, `binaries`, which must have
+    TLS, and `candidates`, which may. A binary is a file or a container, as docker://NAME[/PATH] (see containers/).
 
-    Where the target has neither a pid nor a session, binaries say who is watched: the processes that run or map one of the
-    files or are in one of the containers, and with `children` what descends from them. `comms` does not count then. A container
-    is watched besides what a pid or a session says.
+    Where the target has neither a pid nor a session, the binaries choose the processes: those that run or map one of the files
+    or are in one of the containers, and with `children` their descendants. Then `comms` does not count. With a pid or a session
+    containers are watched in addition.
 
     `ring_size` is in bytes, a power of two; `multi=False` attaches as kernels before 6.6 need it.
     """
@@ -67,21 +67,21 @@ class TlsOptions(msgspec.Struct, frozen=True, omit_defaults=True):
     binaries: tuple[str, ...] = ()
     candidates: tuple[str, ...] = ()
     handshakes: bool = False
-    ring_size: int = 32 << 20  # 0.3 s of 100 MB/s: how long a reader may be held up
+    ring_size: int = 32 << 20  # 0.3 s of 100 MB/s: how long a reader may be delayed
     multi: bool = True
 
 
 def tls(options: TlsOptions = TlsOptions()) -> Stream[TlsEvent]:  # noqa: B008 (frozen)
-    """Plaintext as SSL_read and SSL_write hand it over, in order per connection and direction, holes marked."""
+    """Plaintext of SSL_read and SSL_write, in order per connection and direction, with gaps marked."""
     return origin("tls", lambda: TlsReader(options), time_of=time_of, live=True, options=str(options))
 
 
 class TlsReader:
-    """A Reader. `say` is told, in one sentence each, which libraries are probed and why one is not."""
+    """A Reader. `say` gets a sentence for each library that is probed or cannot be."""
 
-    def __init__(self, options: TlsOptions, say: Callable[[str], None] | None = None) -> None:
+    def __init__(self, options: TlsOptions, say: Callable[[str], None] = say) -> None:
         self._options = options
-        self._say = say or tell
+        self._say = say
         self._scope = Scope(options.target)
         self._program: Program[TlsEvent] | None = None
         self._probes: Probes | None = None
@@ -89,7 +89,7 @@ class TlsReader:
         self._finder = Finder(self._attach)
         self._open: dict[tuple[int, int], Connection] = {}
         self._more: list[TlsEvent] = []
-        self._in_use: dict[int, set[_File]] = {}  # by pid: files that we have not looked into
+        self._in_use: dict[int, set[_File]] = {}  # by pid: files that were not inspected yet
         self._comms: dict[bytes, str] = {}
 
     def open(self) -> None:
@@ -105,16 +105,18 @@ class TlsReader:
         assert self._program is not None
         scope = msgspec.structs.replace(self._scope, files=self._look_into_named(self._scope.files))
         if self._options.target.comms and scope.target.comms == ():
-            self._say("a name of processes does not count where a file or a container is given: who uses it is watched")
+            self._say(
+                "a name of processes does not count where a file or a container is given: the processes that use it are watched"
+            )
         for container in scope.containers:
             self._look_into_container(container)
         for path in (*map(str, system_libraries()), *self._options.candidates):
             self._finder.attempt(path)
         self._look_at(scope.watched())
         scope.choose(self._program)
-        self._look_at(scope.watched())  # at what they mapped meanwhile
+        self._look_at(scope.watched())  # files that they mapped meanwhile
         if not self._libraries:
-            self._say("no OpenSSL library found yet; programs that bring their own are looked at when they start")
+            self._say("no OpenSSL library found yet; programs with one of their own are inspected when they start")
 
     def _load(self, *, multi: bool) -> None:
         program: Program[TlsEvent] = Program(
@@ -137,7 +139,7 @@ class TlsReader:
     # -- which files -----------------------------------------------------------------------------------------------
 
     def _look_into_named(self, paths: Sequence[str]) -> tuple[str, ...]:
-        """Those that are probed now. What is wrong with one is said; CaptureError where something is with each of them."""
+        """The paths that are probed now. A failure is reported; CaptureError where all of them fail."""
         probed: list[str] = []
         refusals: list[str] = []
         for path in paths:
@@ -156,8 +158,8 @@ class TlsReader:
 
     def _look_into_container(self, container: Container) -> None:
         path = str(inside(container, container.path)) if container.path else ""
-        told = path or f"container {container.id[:12]}"
-        self._say(f"{container.reference} is {told} ({container.runtime}, process {container.init_pid} here)")
+        name = path or f"container {container.id[:12]}"
+        self._say(f"{container.reference} is {name} ({container.runtime}, process {container.init_pid} here)")
         if path:
             self._look_into_named((path,))
             return
@@ -166,19 +168,19 @@ class TlsReader:
         if not any(found):
             seems = looks_like(f"/proc/{container.init_pid}/exe")
             what = f"its first program looks like {seems}" if seems else "name a file in it: docker://NAME/PATH"
-            raise CaptureError(f"{container.reference}: nothing with TLS that could be probed is in there; {what}")
+            raise CaptureError(f"{container.reference}: it has no TLS library that could be probed; {what}")
 
     def _look_at(self, pids: Iterable[int]) -> list[bool | None]:
-        """Whatever these processes have mapped as code; says of each file whether it is probed."""
+        """Inspect the files that these processes have mapped as code; returns for each whether it is probed."""
         return [self._finder.attempt(mapped.place, mapped) for mapped in mapped_files(pids)]
 
     def _look_at_use(self, program: Program[TlsEvent], pid: int, files: set[_File]) -> None:
-        """The kernel saw this process use files that we do not know: after this look it does not tell of them again."""
+        """Inspect files that this process uses and that are new; the kernel's program does not report them again."""
         places = {(file.device, file.inode) for file in files}
         mapped = list(mapped_files((pid,)))
-        told = [one for one in mapped if (one.device, one.inode) in places]
+        used = [one for one in mapped if (one.device, one.inode) in places]
         # none of them: an older kernel, where overlayfs has other numbers in the maps of a process
-        seen = {(one.device, one.inode) for one in told or mapped if self._finder.attempt(one.place, one) is not None}
+        seen = {(one.device, one.inode) for one in used or mapped if self._finder.attempt(one.place, one) is not None}
         known = program.bpf[b"known"]
         for file in files:
             if (file.device, file.inode) in seen:
@@ -198,7 +200,7 @@ class TlsReader:
         self._libraries.append(library)
         self._say(f"reading TLS in {library.path}")
 
-    # -- what the kernel says --------------------------------------------------------------------------------------
+    # -- records of the kernel --------------------------------------------------------------------------------------
 
     def poll(self, timeout: float, /) -> Sequence[TlsEvent] | None:
         assert self._program is not None
@@ -213,7 +215,7 @@ class TlsReader:
         return events
 
     def _with_more(self, events: list[TlsEvent]) -> list[TlsEvent]:
-        """What a record meant besides itself: closed connections of a process that ended."""
+        """Add further events of these records: losses, and the connections of processes that ended."""
         if self._more:
             events += self._more
             self._more = []
@@ -243,7 +245,7 @@ class TlsReader:
             if len(self._comms) > 1024:
                 self._comms.clear()
             name = self._comms[comm] = comm.partition(b"\0")[0].decode(errors="replace")
-        if kind in (_STARTED, _MAPPED):  # tell_file() of bpf/tls.c has put the parts of a file in these places
+        if kind in (_STARTED, _MAPPED):  # tell_file() of bpf/tls.c has put the fields of a file here
             self._in_use.setdefault(pid, set()).add(_File(ssl, offset, latency_ns >> 32, latency_ns & 0xFFFFFFFF))
             return None
         if kind == _GONE:

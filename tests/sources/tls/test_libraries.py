@@ -49,7 +49,7 @@ def test_a_file_without_tls_is_told_too(tmp_path: Path) -> None:
 def test_a_file_that_is_no_program_is_refused(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "file"
     file.write_bytes(content)
-    with pytest.raises(CaptureError, match="no program or library that can be probed"):
+    with pytest.raises(CaptureError, match="is not a program or library that can be probed"):
         inspect(file)
 
 

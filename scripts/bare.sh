@@ -1,0 +1,155 @@
+#!/usr/bin/env bash
+# ./test.sh --bare [DIRECTORY]: run the two commands of the README on a new Debian 13, in a fresh clone of HEAD.
+#
+# It fails if a command fails or a test is skipped. DIRECTORY (.setup/bare) keeps the Debian that debootstrap made, and each
+# run works on a copy of it. The copy becomes / of a mount namespace (pivot_root, because containers do not start in a chroot),
+# so its mounts end with its processes. It has the kernel, the network and the control groups of this machine, and how this
+# machine reaches its package mirrors; nothing else.
+set -euo pipefail
+
+source "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/setup.sh"
+
+SUITE=trixie
+DIRECTORY=$(readlink --canonicalize-missing "${1-$ROOT/.setup/bare}")
+BASE=$DIRECTORY/base
+MACHINE=$DIRECTORY/machine
+OUTPUT=$DIRECTORY/output
+NAMESPACE=$DIRECTORY/namespace
+CERTIFICATES=etc/ssl/certs/ca-certificates.crt
+
+main() {
+  ((EUID == 0)) || {
+    say "--bare needs root: it installs a Debian and traces programs in it"
+    exit 1
+  }
+  mkdir -p "$DIRECTORY"
+  exec 8<"$DIRECTORY"
+  flock --nonblock 8 || {
+    say "another run works in $DIRECTORY"
+    exit 1
+  }
+  PACKAGES=(debootstrap git mount util-linux)
+  install_packages
+  [[ -d $BASE ]] || step "making a bare Debian in $BASE (a minute)" make_base
+  trap leave EXIT
+  trap 'exit 130' INT TERM HUP
+  step "copying it to $MACHINE" make_machine
+  run_commands
+  judge
+}
+
+make_base() {
+  local mirror
+  mirror=$(apt-get indextargets --format '$(REPO_URI)' "Release: $SUITE" | grep --max-count 1 '^http')
+  rm -rf --one-file-system "$BASE.new"
+  unshare --mount debootstrap --variant=minbase "$SUITE" "$BASE.new" "$mirror"
+  mv "$BASE.new" "$BASE"
+}
+
+make_machine() {
+  rm -rf --one-file-system "$MACHINE"
+  cp --archive --reflink=auto "$BASE" "$MACHINE"
+  cp --dereference /etc/resolv.conf /etc/hosts "$MACHINE/etc/"
+  [[ ! -e /etc/pip.conf ]] || cp --dereference /etc/pip.conf "$MACHINE/etc/"
+  # How this machine reaches its mirrors: apt's settings, and the authorities that it trusts besides Debian's.
+  apt-config dump | grep -E '^Acquire::(Check-|https?)' >"$MACHINE/etc/apt/apt.conf.d/90machine" || true
+  if [[ -e /$CERTIFICATES ]]; then
+    mkdir -p "$MACHINE/usr/local/share/ca-certificates"
+    cp "/$CERTIFICATES" "$MACHINE/usr/local/share/ca-certificates/machine.crt"
+  fi
+  git clone --quiet --depth 1 "file://$ROOT" "$MACHINE/root/agentsight-rx"
+  declare -f inside >"$MACHINE/root/inside"
+}
+
+# Only settings of pip and npm and of proxies come along; a file of certificates is that of the machine itself.
+environment() {
+  local name
+  for name in {,PIP_,NPM_CONFIG_}{{http,https,no}_proxy,{HTTP,HTTPS,NO}_PROXY} \
+    PIP_{INDEX_URL,EXTRA_INDEX_URL,TRUSTED_HOST,DEFAULT_TIMEOUT} {npm_config_registry,NPM_CONFIG_REGISTRY}; do
+    [[ ! -v $name ]] || printf '%s=%s\n' "$name" "${!name}"
+  done
+  for name in PIP_CERT NODE_EXTRA_CA_CERTS; do
+    [[ ! -v $name ]] || printf '%s=%s\n' "$name" "/$CERTIFICATES"
+  done
+}
+
+# As a job with a process group of its own: it gets Ctrl-C from `leave` only, and `wait` can be interrupted.
+run_commands() {
+  local carried
+  mapfile -t carried < <(environment)
+  set -m
+  unshare --mount --propagation private -- \
+    bash -c "set -euo pipefail; $(declare -f enter); enter \"\$@\"" enter "$MACHINE" "$NAMESPACE" "${carried[@]}" \
+    </dev/null >"$OUTPUT" 2>&1 8<&- &
+  JOB=$!
+  set +m
+  tail --lines=+1 --follow --pid="$JOB" "$OUTPUT" &
+  wait "$JOB" || true
+  wait "$!"
+}
+
+# enter MACHINE NAMESPACE [NAME=VALUE…]: make MACHINE the root of this mount namespace and run `inside` there.
+enter() {
+  readlink /proc/self/ns/mnt >"$2"
+  mount --bind "$1" "$1"
+  cd "$1"
+  mount -t proc proc proc
+  mount -t sysfs sysfs sys
+  mount --rbind /sys/fs/cgroup sys/fs/cgroup
+  mount --rbind /dev dev
+  pivot_root . .
+  umount --lazy .
+  cd /
+  exec env --ignore-environment HOME=/root PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin TERM=dumb \
+    PYTEST_ADDOPTS=-rfEs "${@:3}" bash -c 'source /root/inside; inside'
+}
+
+inside() {
+  local command
+  cd /root/agentsight-rx
+  for command in "./run.sh demo" ./test.sh; do
+    TIMEFORMAT="== $command: %0R s, %0U s of user and %0S s of system time =="
+    time $command || {
+      printf '== failed: %s (exit status %d) ==\n' "$command" "$?"
+      return 1
+    }
+  done
+}
+
+judge() {
+  local outcome
+  outcome=$(grep --extended-regexp '^([0-9]+ [a-z]+(, )?)+ in [0-9.]+s' "$OUTPUT" | tail -n 1) || outcome="no test ran"
+  say "$(grep --extended-regexp --count '^== failed' "$OUTPUT" || true) commands or checks failed; tests: $outcome"
+  grep '^== \./' "$OUTPUT" >&2 || true
+  if grep --quiet '^== failed' "$OUTPUT" || ! [[ $outcome =~ [0-9]\ passed ]] || [[ $outcome =~ skipped ]]; then
+    KEEP=yes
+    say "look into $MACHINE and $OUTPUT"
+    exit 1
+  fi
+}
+
+# Stop what is still running in the namespace, gently first. The mounts end with it.
+leave() {
+  trap '' INT TERM HUP
+  if [[ -v JOB ]] && kill -INT -- "-$JOB" 2>/dev/null; then
+    say "stopping"
+    timeout 60 tail --pid="$JOB" -f /dev/null || true
+  fi
+  local pid
+  for pid in $(processes_inside); do
+    kill -KILL "$pid" 2>/dev/null || true
+  done
+  [[ -v KEEP ]] || rm -rf --one-file-system "$MACHINE"
+  rm -f "$NAMESPACE"
+}
+
+processes_inside() {
+  [[ -s $NAMESPACE ]] || return 0
+  local namespace entry
+  namespace=$(<"$NAMESPACE")
+  for entry in /proc/[0-9]*; do
+    [[ $(readlink "$entry/ns/mnt" 2>/dev/null) != "$namespace" ]] || printf '%s\n' "${entry#/proc/}"
+  done
+}
+
+main
