@@ -26,10 +26,10 @@ _NOTHING = (b"", b"{", b"{}", b"[]", b"null", b"1", b'"a"', b"\xff", b"<html>", 
 
 class ProviderCase(Struct, frozen=True, dict=True):
     """
-    One provider, and one request to it with its answers: bytes as they are on the wire, and what they mean.
+    One provider, and one request to it with its answers: as bytes of the wire, and what they mean.
 
-    `response` and `stream` are two forms of one answer, which means `reply`. `failed` is the body of an answer that is an
-    error, `failed_stream` a stream that ends with the same error; both mean `error`.
+    `response` and `stream` are the plain and the streamed form of one answer, `reply`. `failed` is the body of a failed call,
+    `failed_stream` a stream that ends with the same failure, `error`.
     """
 
     provider: Provider

@@ -1,5 +1,5 @@
 """
-The shared test of sinks: whatever a run gives to a sink, and whatever fails in it, a sink must keep the promises of all sinks.
+The shared test of sinks: for any input and with any failure, a sink must keep the promises that all sinks make.
 
     check_sink(of_file(jsonl), tmp_path)
 """
@@ -41,7 +41,7 @@ _BATCHES = (_ITEMS[::3], _ITEMS[1::3], _ITEMS[2::3])
 
 
 class Place(Struct, frozen=True):
-    """A sink, and what it has written: read once it is closed, without times of day."""
+    """A sink, and how to read what it has written, once it is closed and without times of day."""
 
     sink: Sink[Any]
     read: Callable[[], object]
@@ -98,7 +98,7 @@ class _Trial:
     # -- the writer by itself ------------------------------------------------------------------------------------------
 
     def written(self, batches: Sequence[Sequence[Any]], *, flush: bool = False) -> object:
-        """What is there after the sink was given `batches` and closed."""
+        """What a sink has written after it got `batches` and was closed."""
         with self.case.place(self.directory()) as place:
             writer = place.sink.open(Ledger())
             try:
@@ -216,12 +216,12 @@ class _Ran(Struct, frozen=True):
 
     @property
     def meter(self) -> Meter:
-        """What the sink was given and wrote."""
+        """Counts of the sink."""
         return self._meter(self.name)
 
     @property
     def put_meter(self) -> Meter:
-        """What had room in front of the sink."""
+        """Counts of the box in front of the sink."""
         return self._meter(f"to {self.name}")
 
     @property
@@ -298,7 +298,7 @@ class _Kept:
         self.closed = True
 
 
-# -- writers that go wrong in one way each ---------------------------------------------------------------------------------
+# -- writers, each with one fault -----------------------------------------------------------------------------------------
 
 
 class _Faulty:
@@ -356,7 +356,7 @@ class _RaisesInClose(_Faulty):
 
 
 class _Waits(_Faulty):
-    """Writes nothing before the test lets it."""
+    """Waits in each write until the test continues."""
 
     def write(self, batch: Sequence[Any], /) -> None:
         assert self.gate.wait(_PATIENCE_S)
