@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 import msgspec
 
 from .events import (
+    BlindSpot,
     BodyPart,
     Event,
     FileEvent,
@@ -31,10 +32,13 @@ from .events import (
     StdioClose,
     SystemSample,
     SystemWide,
+    TcpTraffic,
     Tick,
     TlsChunk,
     TlsClose,
     TlsHandshake,
+    TlsOpen,
+    UnreadTls,
     WebSocketMessage,
     milliseconds,
 )
@@ -464,11 +468,12 @@ def _wide(event: SystemWide) -> Data:
 
 
 def _plain(event: msgspec.Struct) -> Data:
+    """An event whose fields have no other names outside."""
     return _fields(event, ())
 
 
 class _Kind(NamedTuple):
-    """How one kind of event is written and read. Without functions: its fields, under their own names."""
+    """How one kind of event is encoded and decoded. Without functions: its fields, under their own names."""
 
     source: str  # of the envelope
     encode: Callable[[Any], Data] = _plain
@@ -479,6 +484,10 @@ _KINDS: dict[type[Event], _Kind] = {
     TlsChunk: _Kind("ssl", _tls_chunk, _tls_chunk_back),
     TlsHandshake: _Kind("ssl", _tls_handshake),
     TlsClose: _Kind("ssl", _tls_close),
+    TlsOpen: _Kind("ssl"),
+    TcpTraffic: _Kind("ssl"),
+    UnreadTls: _Kind("ssl"),
+    BlindSpot: _Kind("diagnostic"),
     HttpRequest: _Kind("http_parser", _request, _request_back),
     HttpResponse: _Kind("http_parser", _response, _response_back),
     BodyPart: _Kind("http_body", _body_part, _body_part_back),

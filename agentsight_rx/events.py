@@ -1,4 +1,8 @@
-"""The typed events: what the kernel saw and what it means. Frozen, one kind a meaning, bytes stay bytes."""
+"""
+The typed events: what the kernel saw and what it means. Frozen, one kind a meaning, bytes stay bytes.
+
+Longer than 300 lines because all kinds of events are read together, and one union names them.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,7 @@ from msgspec import Struct
 from .loss import Reason
 
 __all__ = [
+    "BlindSpot",
     "BodyPart",
     "Channel",
     "Connection",
@@ -36,12 +41,15 @@ __all__ = [
     "SystemEvent",
     "SystemSample",
     "SystemWide",
+    "TcpTraffic",
     "Tick",
     "TlsChunk",
     "TlsClose",
     "TlsEvent",
     "TlsHandshake",
+    "TlsOpen",
     "ToolCall",
+    "UnreadTls",
     "Usage",
     "WebSocketKind",
     "WebSocketMessage",
@@ -110,6 +118,52 @@ class TlsClose(Struct, frozen=True, gc=False, tag="tls_close"):
     origin: Origin
     in_offset: int = -1
     out_offset: int = -1
+
+
+class TlsOpen(Struct, frozen=True, gc=False, tag="tls_open"):
+    """A process uses a TLS object that has carried no byte yet: what it will carry is read."""
+
+    origin: Origin
+
+
+class TcpTraffic(Struct, frozen=True, gc=False, tag="tcp_traffic"):
+    """
+    Bytes that a TCP connection of a watched process has carried, as the kernel counts them: at its end, and before that where
+    no plaintext was seen of the process. `number` is one for each connection of a run.
+    """
+
+    origin: Origin
+    start_ns: int  # of the process
+    number: int
+    peer: str
+    port: int
+    sent: int
+    received: int
+    ended: bool = True
+
+
+class UnreadTls(Struct, frozen=True, gc=False, tag="unread_tls"):
+    """A process has code of a TLS implementation that cannot be read: the file, and what it looks like."""
+
+    origin: Origin
+    start_ns: int
+    path: str
+    looks_like: str
+
+
+class BlindSpot(Struct, frozen=True, tag="blind_spot"):
+    """
+    A process of which traffic was not read: more TCP connections carried bytes than were seen in plaintext. A later one of the
+    same process includes what an earlier one said.
+    """
+
+    origin: Origin
+    start_ns: int
+    connections: int  # that were not read
+    size: int  # bytes that they carried, both ways, encrypted or not
+    peers: tuple[str, ...] = ()  # address:port of each, once
+    files: tuple[str, ...] = ()  # with TLS code that is not read
+    looks_like: tuple[str, ...] = ()  # what it looks like, one for each file
 
 
 WebSocketKind: TypeAlias = Literal["text", "binary", "ping", "pong", "close"]
@@ -473,7 +527,7 @@ class Tick(Struct, frozen=True, gc=False, tag="tick"):
     origin: Origin
 
 
-TlsEvent: TypeAlias = TlsChunk | TlsHandshake | TlsClose | Loss | Tick
+TlsEvent: TypeAlias = TlsChunk | TlsHandshake | TlsClose | TlsOpen | TcpTraffic | UnreadTls | BlindSpot | Loss | Tick
 HttpEvent: TypeAlias = TlsEvent | HttpRequest | HttpResponse | BodyPart | SseMessage | WebSocketMessage
 ProcessEvent: TypeAlias = ProcessFork | ProcessExec | ProcessExit | FileEvent | NetEvent | Readline | Loss | Tick
 StdioEvent: TypeAlias = StdioChunk | StdioClose | RpcMessage | Loss | Tick

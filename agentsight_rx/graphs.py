@@ -116,7 +116,7 @@ def replay(paths: ReplayOptions, options: TraceOptions) -> Stream[Output]:
 
 
 def _tls(source: Stream[TlsEvent], options: TraceOptions) -> Stream[Event]:
-    marked = source.pipe(op.normalize())
+    marked = source.pipe(op.normalize(), op.find_blind_spots())
     if options.tls_filters:
         marked = marked.pipe(op.filter_tls(*options.tls_filters, compat=options.compat_filters))
     if not options.http:

@@ -49,7 +49,7 @@ def exit_status(wait_status: int) -> int:
 class Launch:
     """
     A command that was forked and waits for `release()`. It is in our process group, so Ctrl-C, Ctrl-Z and pipelines work
-    without code. We become the reaper of all processes that it leaves behind: use one Launch in the life of a program.
+    without code. We become the reaper of all processes that it leaves running: use one Launch in the life of a program.
     """
 
     def __init__(self, pid: int, barrier: int, errors: int) -> None:

@@ -95,7 +95,6 @@ class Run:
         self._failures: list[str] = []
         self._engine_thread = threading.Thread(target=self._engine_loop, name="engine", daemon=True)
         self._summary: Summary | None = None
-        self._started = time.monotonic()
 
     @property
     def ledger(self) -> Ledger:
@@ -124,7 +123,7 @@ class Run:
                 sink.abandon()
             raise
         self._running = True
-        self._started = time.monotonic()
+        self._ledger.begin()
         for sink in self._sinks:
             sink.start()
         self._engine_thread.start()
@@ -161,14 +160,17 @@ class Run:
         for reading in self._readers:
             reading.thread.join()
         self._engine_thread.join()
-        deadline = time.monotonic() + _DRAIN_S
-        for sink in self._sinks:
-            sink.close()
-        for sink in self._sinks:
-            sink.end(max(0.0, deadline - time.monotonic()))
+        self._ledger.end()
+        for last in (False, True):  # what keeps the ledger ends last, with the last counts of all the others in it
+            sinks = [sink for sink in self._sinks if sink.keeps_ledger is last]
+            deadline = time.monotonic() + _DRAIN_S
+            for sink in sinks:
+                sink.close()
+            for sink in sinks:
+                sink.end(max(0.0, deadline - time.monotonic()))
         self._running = False
         self._summary = Summary(
-            self._tally, self._ledger, seconds=time.monotonic() - self._started, ended_by=reason, failures=tuple(self._failures)
+            self._tally, self._ledger, seconds=self._ledger.seconds, ended_by=reason, failures=tuple(self._failures)
         )
         return self._summary
 
@@ -269,14 +271,8 @@ class Run:
 
 
 def _queue_full(dropped: Overflow) -> Loss:
-    return Loss(
-        Origin(time.monotonic_ns(), 0),
-        "inbox",
-        reason=Reason.QUEUE_FULL,
-        count=dropped.count,
-        size=dropped.size,
-        note="the engine was behind",
-    )
+    now, note = Origin(time.monotonic_ns(), 0), "the engine was too slow"
+    return Loss(now, "inbox", reason=Reason.QUEUE_FULL, count=dropped.count, size=dropped.size, note=note)
 
 
 class _Reading:
@@ -290,7 +286,7 @@ class _Reading:
 
 @contextlib.contextmanager
 def _signals(running: Run) -> Generator[None]:
-    """SIGINT and SIGTERM ask for the end; only the main thread may set handlers, elsewhere nothing changes."""
+    """SIGINT and SIGTERM request the end. Only the main thread may set handlers; on other threads nothing changes."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -11,7 +11,7 @@ from struct import Struct as Layout
 from agentsight_rx.sources.kernel.ring import Ring
 from agentsight_rx.sources.process import decode as decode_process
 from agentsight_rx.sources.tls.libraries import Library
-from agentsight_rx.sources.tls.source import TlsOptions, TlsReader
+from agentsight_rx.sources.tls.records import Records
 
 from .timing import Case, Row, Work, measure
 
@@ -74,10 +74,9 @@ def _head_of(kind: int) -> tuple[int, int, int, int, int, int, bytes]:
 
 
 def _tls_decode() -> Decode:
-    reader = TlsReader(TlsOptions())
-    # What it knows of libraries comes from attaching to them, and its decode is the ring's alone
-    reader._libraries.append(Library("/usr/lib/libssl.so.3", (0, 0, 0), {}))  # pyright: ignore[reportPrivateUsage]
-    return reader._decode  # pyright: ignore[reportPrivateUsage]
+    records = Records(handshakes=False)
+    records.add(Library("/usr/lib/libssl.so.3", (0, 0, 0), {}))
+    return records.decode
 
 
 def _unpack(view: memoryview, at: int, size: int) -> bytes:

@@ -1,4 +1,4 @@
-"""Conversations of a client and a server, cut anywhere, seen at one end or both, with pieces missing: all is told once."""
+"""Conversations of a client and a server, cut anywhere, captured at one or both ends, with loss: each message comes once."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_what_was_encoded_is_decoded_however_it_is_cut(said: list[Said], data: s
     )
 )
 @settings(max_examples=100, deadline=None)
-def test_nothing_vanishes_and_nothing_breaks_it(parts: list[bytes | int]) -> None:
+def test_every_byte_is_in_a_line_whatever_the_input(parts: list[bytes | int]) -> None:
     decoder = LineDecoder(longest=40)
     found: list[Line] = []
     for part in parts:
@@ -213,16 +213,16 @@ def run(events: list[StdioEvent]) -> list[RpcMessage]:
     return [event for event in out if isinstance(event, RpcMessage)]
 
 
-def told(messages: list[RpcMessage]) -> Counter[tuple[str, str, str, str, str]]:
+def emitted(messages: list[RpcMessage]) -> Counter[tuple[str, str, str, str, str]]:
     return Counter((each.kind, each.method, each.id, each.params, each.result) for each in messages)
 
 
 @given(talks(), st.data(), st.sampled_from([{CLIENT, SERVER}, {CLIENT}, {SERVER}]))
 @settings(max_examples=50, deadline=None)
-def test_whoever_is_watched_everything_is_told_once(talk: Talk, data: st.DataObject, watched: set[int]) -> None:
+def test_whichever_end_is_watched_each_message_is_emitted_once(talk: Talk, data: st.DataObject, watched: set[int]) -> None:
     events = [event for event in events_of(data.draw(calls(talk))) if event.origin.pid in watched]
     messages = run(events)
-    assert Counter(talk.expected) == told(messages)
+    assert Counter(talk.expected) == emitted(messages)
     ends = len(watched)
     assert sum(len(turn.raw) for turn in talk.turns) == sum(message.size for message in messages)
     assert ends * sum(len(turn.raw) for turn in talk.turns) == sum(len(e.data) for e in events if isinstance(e, StdioChunk))
@@ -230,7 +230,7 @@ def test_whoever_is_watched_everything_is_told_once(talk: Talk, data: st.DataObj
 
 @given(talks(), st.data())
 @settings(max_examples=50, deadline=None)
-def test_what_one_end_lost_the_other_one_has(talk: Talk, data: st.DataObject) -> None:
+def test_what_one_end_lost_is_taken_from_the_other(talk: Talk, data: st.DataObject) -> None:
     turns: list[list[Seen]] = []
     for turn in data.draw(calls(talk)):
         damaged = data.draw(st.sampled_from(["in", "out"]))  # one end a turn, so that no byte is missing at both
@@ -244,13 +244,13 @@ def test_what_one_end_lost_the_other_one_has(talk: Talk, data: st.DataObject) ->
             kept += [seen] * (fate != "lost")
         turns.append(kept)
     messages = run(events_of(turns))
-    assert Counter(talk.expected) == told(messages)
+    assert Counter(talk.expected) == emitted(messages)
     assert {None, "text_limit", "capture_end"} >= {message.reason for message in messages}
 
 
 @given(talks(), st.data())
 @settings(max_examples=50, deadline=None)
-def test_with_any_loss_what_is_complete_was_said(talk: Talk, data: st.DataObject) -> None:
+def test_with_any_loss_complete_messages_are_true(talk: Talk, data: st.DataObject) -> None:
     turns = [
         [
             seen if fate == "seen" else seen._replace(data=seen.data[:3], lost=len(seen.data[3:]))
@@ -260,7 +260,7 @@ def test_with_any_loss_what_is_complete_was_said(talk: Talk, data: st.DataObject
         for turn in data.draw(calls(talk))
     ]
     complete = [message for message in run(events_of(turns)) if message.complete]
-    assert not told(complete) - Counter(talk.expected)
+    assert not emitted(complete) - Counter(talk.expected)
 
 
 # -- the promises of every operator ------------------------------------------------------------------------------------

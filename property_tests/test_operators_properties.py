@@ -25,7 +25,12 @@ from agentsight_rx.events import (
     SseMessage,
     StdioChunk,
     StdioEvent,
+    TcpTraffic,
     TlsChunk,
+    TlsClose,
+    TlsEvent,
+    TlsOpen,
+    UnreadTls,
     WebSocketMessage,
 )
 from agentsight_rx.loss import Reason
@@ -140,6 +145,40 @@ def message_trap(time_ns: int) -> WebSocketMessage:
     return WebSocketMessage(origin(time_ns), 9, 9, "text", b"", target=TRAP)
 
 
+def traffic_trap(time_ns: int) -> TcpTraffic:
+    return TcpTraffic(origin(time_ns), 9, number=9, peer="", port=0, sent=TRAP, received=0)
+
+
+def object_of(pid: int, handle: int) -> Origin:
+    return Origin(START_NS, pid, connection=Connection(pid, 7, "", handle), direction="in")
+
+
+def first_chunk(at: Origin) -> TlsChunk:
+    return TlsChunk(at, b"x", 0, 0)
+
+
+def carried(pid: int, number: int, size: int, ended: bool) -> TcpTraffic:
+    return TcpTraffic(Origin(START_NS, pid), 7, number=number, peer="::1", port=443, sent=size, received=1, ended=ended)
+
+
+def unread(pid: int) -> UnreadTls:
+    return UnreadTls(Origin(START_NS, pid), 7, "/bin/x", "rustls")
+
+
+def traffic_events() -> st.SearchStrategy[list[TlsEvent]]:
+    """TLS objects in use, and connections that carry bytes and end, of two processes, in any order."""
+    pids, small = st.integers(1, 2), st.integers(0, 5)
+    used = st.builds(object_of, pids, small)
+    some: st.SearchStrategy[TlsEvent] = st.one_of(
+        used.map(first_chunk),
+        used.map(TlsOpen),
+        used.map(TlsClose),
+        pids.map(unread),
+        st.builds(carried, pids, small, small, st.booleans()),
+    )
+    return st.lists(some, max_size=20)
+
+
 def one(_: object) -> int:
     return 1
 
@@ -234,6 +273,7 @@ CASES: dict[str, Case[Any, Any]] = {
         op.parse_jsonrpc, stdio_events(),
         law=Law("bytes", stdio_bytes, stdio_bytes, frozenset({Reason.TRUNCATED})), poison=stdio_trap, forgets=True,
     ),
+    "find_blind_spots": Case(op.find_blind_spots, traffic_events(), poison=traffic_trap),
     "drop_marked": Case(op.drop_marked, http_events(), law=Law("events", one, one), poison=marked_trap),
     "merge_sse": Case(
         op.merge_sse, streamed_events(), law=Law("bytes", body_bytes, body_bytes), poison=part_trap,

@@ -20,7 +20,7 @@ def _text(found: list[Check]) -> str:
     return out.getvalue()
 
 
-def test_the_table_says_what_was_seen_of_everything_and_the_remedy_only_of_what_is_missing() -> None:
+def test_the_table_has_every_finding_and_remedies_only_for_failures() -> None:
     text = _text([_FINE, _MISSING])
     assert [line.split() for line in text.splitlines()] == [
         ["ok", "one", "seen", "one"],
@@ -35,7 +35,7 @@ def test_the_first_thing_that_a_capture_lacks_is_named_with_its_remedy(monkeypat
         require_capture()
 
 
-def test_a_machine_with_all_of_it_may_capture(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_machine_that_passes_every_check_may_capture(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("agentsight_rx.doctor._NEEDED", (lambda: _FINE,))
     require_capture()
 
@@ -58,7 +58,7 @@ def test_without_tracefs_the_remedy_is_the_command_that_mounts_it(tmp_path: Path
     assert check.remedy.endswith("mount -t tracefs tracefs /sys/kernel/tracing")
 
 
-def test_without_bcc_what_was_seen_and_the_remedy_stand_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_bcc_the_finding_and_the_remedy_are_separate(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "bcc", ModuleType("bcc"))
     check = _check("BCC")
     assert (check.seen[-26:], check.remedy[:17]) == ("other project of that name", "pip uninstall bcc")

@@ -41,7 +41,7 @@ def comes_back(event: Event) -> bool:
     return decode_envelope(json.loads(encode_line(event))) == event
 
 
-def test_the_envelope_names_when_what_and_who() -> None:
+def test_the_envelope_has_time_source_and_process() -> None:
     envelope = encode_envelope(Tick(ORIGIN))
     assert list(envelope) == ["timestamp", "source", "pid", "comm", "data"]
     assert (envelope["timestamp"], envelope["source"], envelope["pid"], envelope["comm"]) == (
@@ -64,7 +64,7 @@ def test_the_envelope_names_when_what_and_who() -> None:
     }
 
 
-def test_before_its_wall_time_is_known_an_event_has_none() -> None:
+def test_without_normalize_the_timestamp_is_0() -> None:
     assert encode_envelope(Tick(PLAIN))["timestamp"] == 0
 
 
@@ -103,7 +103,7 @@ def test_a_record() -> None:
     assert "bytes_lost" not in data(TlsChunk(ORIGIN, b"abc", 0, 0))
 
 
-def test_bytes_that_are_no_text_travel_as_hex() -> None:
+def test_bytes_that_are_not_text_become_hex() -> None:
     chunk = TlsChunk(ORIGIN, b"\xff\x00", 0, 0)
     assert (data(chunk)["data"], data(chunk)["data_hex"]) == (None, "ff00")
     assert "data_hex" not in data(TlsChunk(ORIGIN, "é\0".encode(), 0, 0))
@@ -155,7 +155,7 @@ def test_headers_of_one_name_come_back_in_order() -> None:
 
 
 @pytest.mark.parametrize("length", ["", "x", "-1", "²", "٣", "9" * 19, "9" * 5000, "5, 5", " 5"])
-def test_a_length_that_is_none_is_null(length: str) -> None:
+def test_an_invalid_content_length_is_null(length: str) -> None:
     response = HttpResponse(ORIGIN, 1, 200, "OK", "HTTP/1.1", (("content-length", length),))
     assert data(response)["content_length"] is None
     assert comes_back(response)
@@ -198,7 +198,7 @@ def test_an_event_stream() -> None:
         ),
     ],
 )
-def test_what_tools_were_asked_for(calls: tuple[ToolCall, ...], expected: str) -> None:
+def test_the_input_of_tool_calls(calls: tuple[ToolCall, ...], expected: str) -> None:
     message = SseMessage(ORIGIN, 1, "", Reply(tool_calls=calls), (), 1)
     assert data(message)["json_content"] == expected
     assert comes_back(message)
@@ -235,12 +235,12 @@ def test_a_part_of_a_body() -> None:
         {"pid": "x", "comm": "a", "data": {"event_type": "tick", "timestamp_ns": 1, "tid": 1, "uid": 1, "time_unix_ns": 0}},
     ],
 )
-def test_what_is_no_envelope_of_ours_is_refused(envelope: dict[str, Any]) -> None:
+def test_a_foreign_envelope_is_refused(envelope: dict[str, Any]) -> None:
     with pytest.raises((ValueError, KeyError)):
         decode_envelope(envelope)
 
 
-def test_what_others_added_is_passed_over() -> None:
+def test_unknown_fields_are_ignored() -> None:
     envelope = encode_envelope(Tick(PLAIN))
     envelope["added"] = envelope["data"]["added"] = 1
     assert decode_envelope(envelope) == Tick(PLAIN)

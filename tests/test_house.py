@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import agentsight_rx
 
 PACKAGE = Path(agentsight_rx.__file__).parent
+ROOT = PACKAGE.parent
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 POSITIONAL_MOST = 5
@@ -27,3 +29,34 @@ def test_many_arguments_are_passed_by_name() -> None:
         if isinstance(node, ast.Call) and len(node.args) > POSITIONAL_MOST and not is_foreign(node.func)
     ]
     assert [] == found
+
+
+LINES_MOST = 300
+
+
+def test_a_long_file_says_why() -> None:
+    long = [file for file in FILES if len(file.read_text().splitlines()) > LINES_MOST]
+    silent = [str(file.relative_to(PACKAGE)) for file in long if "Longer than 300 lines because" not in (doc_of(file) or "")]
+    assert [] == silent
+
+
+def doc_of(file: Path) -> str | None:
+    return ast.get_docstring(ast.parse(file.read_text()))
+
+
+RIDDLES = re.compile(r"\b(?:told|nobody|somebody|anybody)\b", re.IGNORECASE)
+
+
+def test_sentences_are_plain() -> None:
+    """These words hide who does what: say emit, report, log, unknown, skip, evict."""
+    pages = [*PACKAGE.rglob("*.py"), *PACKAGE.rglob("*.[ch]"), *(ROOT / "docs").rglob("*.md"), ROOT / "README.md"]
+    found = [f"{page.name}: {line.strip()}" for page in pages for line in page.read_text().splitlines() if RIDDLES.search(line)]
+    assert [] == found
+
+
+def test_every_room_is_in_the_architecture() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    rooms = [each for each in PACKAGE.iterdir() if (each / "__init__.py").exists()]
+    files = [each for each in PACKAGE.glob("*.py") if not each.name.startswith("__")]
+    assert [] == [each.name for each in rooms if f"`{each.name}/`" not in text]
+    assert [] == [each.name for each in files if f"`{each.name}`" not in text]

@@ -247,10 +247,10 @@ with forwarding(launch):
 
 
 def test_argv_and_directory_and_umask_are_passed_as_they_are(tmp_path: Path) -> None:
-    told = "import json, os, sys; print(json.dumps([sys.argv[1:], os.getcwd(), os.umask(0)]))"
+    program = "import json, os, sys; print(json.dumps([sys.argv[1:], os.getcwd(), os.umask(0)]))"
     argv = ["", "a b", "*", "$HOME", "--", "-c", "'\"\\", "é\n", "\udcff"]
     before = f"cd {shlex.quote(str(tmp_path))}; umask 037"
-    status, output = _run(_RECORD, sys.executable, "-c", told, *argv, before=before)
+    status, output = _run(_RECORD, sys.executable, "-c", program, *argv, before=before)
     assert (0, [argv, str(tmp_path), 0o37]) == (status, json.loads(output))
 
 
@@ -265,8 +265,8 @@ end_of(launch)
 
 
 def test_the_command_is_in_our_process_group_and_session() -> None:
-    told = "import os; print(os.getpgid(0), os.getsid(0))"
-    with _started(_RECORD, sys.executable, "-c", told) as process:
+    program = "import os; print(os.getpgid(0), os.getsid(0))"
+    with _started(_RECORD, sys.executable, "-c", program) as process:
         assert (0, f"{process.pid} {process.pid}\n") == _end(process)
 
 
@@ -406,7 +406,7 @@ print(before == {number: signal.getsignal(number) for number in numbers}, mine =
     assert expected == _run(program, before="trap '' HUP")
 
 
-# What the command leaves behind
+# Processes that the command leaves running
 
 
 def test_a_daemonised_grandchild_is_reaped_by_us() -> None:
@@ -441,7 +441,7 @@ except ChildProcessError:
 
 # Who runs it
 
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can change its user")
 
 
 def _under_sudo(user: pwd.struct_passwd) -> str:

@@ -8,8 +8,8 @@ from agentsight_rx.loss import Entry, Ledger, Meter, Reason
 
 
 @pytest.mark.parametrize("reason", Reason)
-def test_a_reason_is_intended_only_where_somebody_asked_for_it(reason: Reason) -> None:
-    assert reason.intended == (reason in ("filtered", "sampled", "repeated"))
+def test_only_filtering_sampling_folding_and_overhead_are_intended(reason: Reason) -> None:
+    assert reason.intended == (reason in ("filtered", "sampled", "repeated", "overhead"))
 
 
 def test_a_meter_adds_up_counts_and_sizes_for_each_reason() -> None:
@@ -29,7 +29,7 @@ def test_losing_nothing_leaves_no_entry() -> None:
     assert meter.entries() == []
 
 
-def test_bytes_may_be_lost_of_things_that_were_not() -> None:
+def test_bytes_may_be_lost_without_a_count() -> None:
     meter = Meter("tls")
     meter.lose(Reason.TRUNCATED, 0, 7)
     assert meter.entries() == [Entry("tls", Reason.TRUNCATED, 0, 7)]
@@ -41,7 +41,7 @@ def test_stages_of_one_name_have_meters_of_their_own() -> None:
     assert names == ["tls/keep", "tls/keep#2", "tls/keep#3"]
 
 
-def test_who_shares_a_meter_gets_the_same_one() -> None:
+def test_a_shared_meter_is_one_object() -> None:
     ledger = Ledger()
     assert ledger.shared("tls") is ledger.shared("tls")
     assert ledger.meter("tls").stage == "tls#2"
@@ -56,7 +56,7 @@ def test_entries_come_in_the_order_in_which_the_stages_started() -> None:
     assert [meter.stage for meter in ledger] == ["b", "a"]
 
 
-def test_a_capture_is_complete_if_only_what_was_asked_for_is_missing() -> None:
+def test_a_capture_with_intended_losses_only_is_complete() -> None:
     ledger = Ledger()
     meter = ledger.meter("keep")
     meter.lose(Reason.FILTERED, 5)

@@ -5,6 +5,7 @@ from ..core.per_key import per_key
 from .decode_content import decode_content
 from .filter_http import filter_http
 from .filter_tls import drop_marked, filter_tls
+from .find_blind_spots import find_blind_spots
 from .materialize import materialize
 from .merge_mcp import merge_mcp
 from .merge_sse import merge_sse
@@ -22,6 +23,7 @@ __all__ = [
     "each",
     "filter_http",
     "filter_tls",
+    "find_blind_spots",
     "keep",
     "materialize",
     "merge_mcp",

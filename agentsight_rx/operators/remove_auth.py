@@ -1,15 +1,18 @@
-"""Any event -> the same without credentials: labels in the place of secrets, wherever an event carries text or bytes."""
+"""
+Any event -> the same without credentials: labels in the place of secrets, wherever an event carries text or bytes.
+
+Longer than 300 lines because each kind of event has a cleaner of its own, and one table names them all.
+"""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Hashable, Sequence
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import msgspec
 from msgspec.structs import replace
 
-from ..core.bounded import Recent
 from ..core.engine import Site
 from ..core.machine import Kernel, encode_state
 from ..core.stream import Operator
@@ -38,14 +41,13 @@ from ..redaction.event_data import mask_events
 from ..redaction.names import SECRET_HEADERS, is_secret_header, mask_command, mask_field, mask_words
 from ..redaction.redactor import Redactor, find_parameters, find_secrets
 from ..redaction.stream import SecretStream
+from ..redaction.streams import SecretStreams, clean_record
 
 __all__ = ["SECRET_HEADERS", "remove_auth"]
 
 E = TypeVar("E", bound=Event)
 S = TypeVar("S", bound=msgspec.Struct)
 K = TypeVar("K", bound=Hashable)
-
-_STREAMS_MOST = 8192  # of each kind, as per_key has; each keeps 64 bytes
 
 _TlsKey = tuple[Connection | None, int, str]
 _StdioKey = tuple[Channel, int, str]
@@ -66,35 +68,6 @@ def remove_auth(*, key: bytes | None = None) -> Operator[E, E]:
     return cast("Operator[E, E]", Operator("remove_auth", lambda site: _RemoveAuth(site, Redactor(secret))))
 
 
-class _SecretStreams(Generic[K]):
-    """A SecretStream a key, at most so many: those not used for longest are dropped."""
-
-    def __init__(self) -> None:
-        self.table: Recent[K, SecretStream] = Recent(_STREAMS_MOST)
-
-    def of(self, key: K) -> SecretStream:
-        stream = self.table.use(key)
-        if stream is None:
-            stream = SecretStream()
-            self.table.put(key, stream)
-        return stream
-
-    def drop(self, gone: Callable[[K], bool]) -> None:
-        for key in [key for key in self.table if gone(key)]:
-            del self.table[key]
-
-    def discard(self, key: K) -> None:
-        self.table.pop(key, None)
-
-    def snapshot(self) -> list[tuple[K, bytes]]:
-        return [(key, encode_state(stream.snapshot())) for key, stream in self.table.items()]
-
-    def restore(self, state: list[tuple[K, bytes]], /) -> None:
-        for key, saved in state:
-            self.table[key] = stream = SecretStream()
-            stream.restore(*msgspec.msgpack.decode(saved))
-
-
 class _State(msgspec.Struct, array_like=True):
     tls: list[tuple[_TlsKey, bytes]]
     stdio: list[tuple[_StdioKey, bytes]]
@@ -106,10 +79,10 @@ class _RemoveAuth(Kernel[Event, Event]):
     def __init__(self, site: Site, redactor: Redactor) -> None:
         self._site = site
         self._redactor = redactor
-        self._tls = _SecretStreams[_TlsKey]()
-        self._stdio = _SecretStreams[_StdioKey]()
-        self._lines = _SecretStreams[_StdioKey]()
-        self._bodies = _SecretStreams[_BodyKey]()
+        self._tls = SecretStreams[_TlsKey]()
+        self._stdio = SecretStreams[_StdioKey]()
+        self._lines = SecretStreams[_StdioKey]()
+        self._bodies = SecretStreams[_BodyKey]()
         self._cleaners: dict[type, Callable[[Any], Event]] = {
             HttpRequest: self._request,
             HttpResponse: self._response,
@@ -277,7 +250,7 @@ class _RemoveAuth(Kernel[Event, Event]):
     def _record(self, event: TlsChunk) -> TlsChunk:
         origin = event.origin
         stream = self._tls.of((origin.connection, 0 if origin.connection else origin.pid, origin.direction or ""))
-        return _with(event, data=_fed(stream, event))
+        return _with(event, data=clean_record(stream, event))
 
     def _close(self, event: TlsClose) -> TlsClose:
         origin = event.origin
@@ -287,7 +260,7 @@ class _RemoveAuth(Kernel[Event, Event]):
 
     def _chunk(self, event: StdioChunk) -> StdioChunk:
         stream = self._stdio.of((event.channel, event.origin.pid, event.origin.direction or ""))
-        return _with(event, data=_fed(stream, event))
+        return _with(event, data=clean_record(stream, event))
 
     def _stdio_close(self, event: StdioClose) -> StdioClose:
         channel, pid = event.channel, event.origin.pid
@@ -342,13 +315,3 @@ def _with(value: S, /, **fields: Any) -> S:
         if field is not getattr(value, name):
             return replace(value, **fields)
     return value
-
-
-def _fed(stream: SecretStream, event: TlsChunk | StdioChunk) -> bytes:
-    if stream.offset not in (-1, event.offset):
-        stream.gap()
-    stream.offset = event.offset + len(event.data) + event.lost
-    data = stream.feed(event.data, heads=True)
-    if event.lost:
-        stream.gap()
-    return data

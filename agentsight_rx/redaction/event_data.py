@@ -14,7 +14,7 @@ __all__ = ["mask_events"]
 
 _Path: TypeAlias = tuple[Any, ...]
 
-# Members that say which block, choice, item or tool call a text continues: with them, texts at one place belong together
+# Members that say which block, choice, item or tool call a text belongs to
 _WHICH = ("type", "index", "output_index", "content_index", "item_id")
 
 

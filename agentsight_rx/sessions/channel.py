@@ -154,7 +154,7 @@ class JoinedChannel(Struct):
         """
         Emit the stream as far as it was captured, across at most `give_up` holes that neither end has filled.
 
-        Between two lines the caller may set `binary`: then the bytes behind them are handed on as chunks.
+        Between two lines the caller may set `binary`: then the rest comes out as chunks.
         """
         reader, writer = self.reader, self.writer
         while not self.binary:
@@ -276,7 +276,7 @@ class JoinedChannel(Struct):
 
 
 def stop_of(chunk: StdioChunk) -> int:
-    """The offset behind a chunk and what is missing of it."""
+    """The offset after a chunk and the bytes that are missing of it."""
     return chunk.offset + len(chunk.data) + chunk.lost
 
 

@@ -1,4 +1,4 @@
-"""Where events come from: each a noun, a function of its options that gives a Stream."""
+"""Where events come from: each source is a noun, a function of its options that returns a Stream."""
 
 from .files import FileOptions, files
 from .net import NetOptions, net

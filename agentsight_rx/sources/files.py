@@ -1,4 +1,4 @@
-"""The kernel's system calls on files -> FileEvent: which paths were opened, changed or removed, with which outcome."""
+"""System calls on files -> FileEvent: the paths that were opened, changed or removed, and the outcome."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _WALKED, _CUT, _SECOND_SHIFT = 1, 2, 2
 _NO_FILE = bytes(32)
 
 _FLUSH_S = 0.5  # how long repeats are held back
-_SWEEP_S = 5.0  # after a loss: how often what it left behind is looked for
+_SWEEP_S = 5.0  # after a loss: how often ended processes that are still in the tables are searched for
 
 _FileReading: TypeAlias = FileEvent | Loss | Tick
 
@@ -54,13 +54,13 @@ class FileOptions(msgspec.Struct, frozen=True, omit_defaults=True):
 
 def files(options: FileOptions = FileOptions()) -> Stream[FileEvent | Loss | Tick]:  # noqa: B008 (frozen)
     """
-    Files and directories that processes open, rename, remove, make, truncate or enter, and with `close` the bytes that went
-    through an open file; each with its outcome. Nothing is read from /proc and nothing is left out for being too much.
+    Files and directories that processes open, rename, remove, make, truncate or enter, and with `close` the bytes read from
+    and written to an open file; each with its outcome. Nothing is read from /proc, and nothing is sampled.
 
-    Opens are of regular files, directories and devices; bytes are of regular files. A `close` is told where bytes went
-    through, when the process has no more number for the file, ends, or the trace does; under the name that it was opened by.
-    What is mapped into memory moves no bytes. Equal events of one process within 0.5 s come as the first and one for the rest.
-    Where every process is watched, this one is not.
+    Opens are of regular files, directories and devices; bytes are of regular files. A `close` is reported where bytes were
+    moved: when the process has no more descriptors for the file, when it ends, or when the trace ends; with the path that was
+    opened. Memory mappings move no bytes. Of equal events of one process within 0.5 s there is the first, and one for the
+    rest. Where every process is watched, this one is left out.
     """
     return origin("files", lambda: _FileReader(options), time_of=time_of, live=True, options=str(options))
 
@@ -72,7 +72,7 @@ class _FileReader:
         self._account = Account(self._take_bytes)
         self._flushed = time.monotonic()
         self._swept = 0.0
-        self._behind = False  # records were lost, and among them may be ends of processes
+        self._behind = False  # records were lost, perhaps of processes that ended
 
     def open(self) -> None:
         options = self._options
@@ -126,7 +126,7 @@ class _FileReader:
         return rest
 
     def _unnamed(self, living: Set[int]) -> list[Loss]:
-        """The bytes of files that nobody could tell us the path of, of processes that ended."""
+        """The bytes of open files whose path is unknown, of processes that ended."""
         assert self._program is not None
         losses: list[Loss] = []
         for key in list(self._program.bpf[b"open_files"].keys()):
@@ -143,7 +143,7 @@ class _FileReader:
         return losses
 
     def _take_bytes(self, file: bytes) -> tuple[int, int]:
-        """(bytes read, bytes written) of an open file that the kernel counts no more."""
+        """(bytes read, bytes written) of an open file, which the kernel stops counting."""
         assert self._program is not None
         table = self._program.bpf[b"open_files"]
         key = table.Key.from_buffer_copy(file)
@@ -160,7 +160,7 @@ class Operation(msgspec.Struct, frozen=True, gc=False):
 
     origin: Origin
     start_ns: int
-    action: str  # of a FileEvent; or found: an open file that was not seen being opened; or gone: the end of the process
+    action: str  # of a FileEvent; or found: an open file whose open was not seen; or gone: the end of the process
     file: bytes = _NO_FILE
     read: int = 0
     written: int = 0
@@ -197,9 +197,9 @@ def decode(view: memoryview, at: int, size: int) -> Operation | None:
 
 class Account:
     """
-    Operations -> FileEvents: puts paths together, knows which files are open, folds repeats.
+    Operations -> FileEvents: joins paths, keeps the open files, folds repeats.
 
-    `take_bytes` gives, once, what the kernel counted for an open file whose close it could not see.
+    `take_bytes` gives, once, the bytes that the kernel counted for an open file whose close it could not see.
     """
 
     def __init__(self, take_bytes: Callable[[bytes], tuple[int, int]]) -> None:
@@ -263,12 +263,12 @@ class Account:
         return self._repeats.flush()
 
     def sweep(self, living: Set[int]) -> list[FileEvent]:
-        """Forget the processes that ended unseen: all that started at none of the times in `living`."""
+        """Close the files of processes whose end was not seen: those that started at none of the times in `living`."""
         ended = [process for process in self._open if process[1] not in living]
         return [event for process in ended for event in self._end(process, self._last[process])]
 
     def finish(self, time_ns: int) -> list[FileEvent]:
-        """Everything that is still open, and the repeats."""
+        """Close everything that is still open, and flush the repeats."""
         processes = [(process, replace(self._last[process], time_ns=time_ns)) for process in self._open]
         events = [event for process, source in processes for event in self._end(process, source)]
         return [*events, *self.flush()]
@@ -284,7 +284,7 @@ def _join(first: FileEvent, second: FileEvent) -> FileEvent:
 
 
 def _path(operation: Operation, which: int) -> tuple[str, bool]:
-    """The first or second path of a record, and whether it is joined from text."""
+    """The first or second path of a record, and whether it was joined from text."""
     given_size, above_size, second_given, second_above = operation.sizes
     start, marks = 0, operation.marks
     if which:

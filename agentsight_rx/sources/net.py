@@ -1,4 +1,4 @@
-"""The kernel's system calls on sockets -> NetEvent: whom processes connect to, listen for, accept, write to; how it ended."""
+"""System calls on sockets -> NetEvent: the peers that processes connect, listen and send to, and the outcome."""
 
 from __future__ import annotations
 
@@ -72,9 +72,9 @@ def net(options: NetOptions = NetOptions()) -> Stream[NetEvent | Loss | Tick]:  
     """
     What processes do with sockets of IPv4, IPv6 and unix: connect, bind, listen, accept, and send to an address.
 
-    The connect of a TCP socket that does not wait is told when its outcome is known: 0 or the errno, ECANCELED where it was
-    given up, EINPROGRESS where the trace ended before. Equal events of one process within 0.5 s come as the first and one
-    for the rest; `latency_ns` of these is the mean.
+    The connect of a non-blocking TCP socket is reported when its outcome is known: 0 or the errno, ECANCELED where it was
+    abandoned, EINPROGRESS where the trace ended before. Of equal events of one process within 0.5 s there is the first, and
+    one for the rest, whose `latency_ns` is the mean.
     """
     return origin("net", lambda: _NetReader(options), time_of=time_of, live=True, options=str(options))
 
@@ -161,7 +161,7 @@ def _join(first: NetEvent, second: NetEvent) -> NetEvent:
 
 
 def decode(view: memoryview, at: int, size: int) -> NetEvent | int | None:
-    """One record of ring `events`; of a process that ended its start."""
+    """One record of ring `events`; for a process that ended the time of its start."""
     time_ns, start_ns, kind, pid, tid, uid, comm = _HEAD.unpack_from(view, at)
     if kind == _GONE_KIND:
         return int(start_ns)
@@ -190,7 +190,7 @@ def decode(view: memoryview, at: int, size: int) -> NetEvent | int | None:
         )
     local, peer = _address(local_address, local_known), _address(peer_address, peer_known)
     if not own and (local in _ANY or (action == "connect" and error)):
-        local = ""  # it had none, or the kernel has taken it back already
+        local = ""  # it had none, or the kernel has released it already
     decisive = local if own else peer or local
     return NetEvent(
         source,

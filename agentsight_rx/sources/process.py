@@ -52,7 +52,7 @@ class ProcessOptions(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 def process(options: ProcessOptions = ProcessOptions()) -> Stream[ProcessEvent]:  # noqa: B008 (frozen)
-    """Processes that begin, become another program, and end; only which container one is in comes from /proc."""
+    """Processes that start, run another program, and end. Only their container comes from /proc."""
     return origin("process", lambda: _ProcessReader(options), time_of=time_of, live=True, options=str(options))
 
 
@@ -136,7 +136,7 @@ def decode(view: memoryview, at: int, size: int) -> ProcessEvent | None:
 
 
 def _arguments(argv: bytes, *, cut: bool) -> tuple[str, ...]:
-    """Arguments end with NUL each; an argument may be empty."""
+    """Each argument ends with NUL, and may be empty."""
     if not argv:
         return ()
     parts = argv.split(b"\0")

@@ -21,7 +21,7 @@ from ..core.stream import Stream, origin
 from ..errors import CaptureError
 from ..events import Loss, Origin, Readline, Tick, time_of
 from ..loss import Reason
-from ..say import say as tell
+from ..say import say
 from .kernel.probes import Probes
 from .kernel.program import Program, text_of
 from .target import Target, seeds
@@ -38,13 +38,13 @@ _RECORD = Layout("<QQIIII16sII")
 _STARTED_KIND = 2
 _LINE_MOST = 8192
 
-_LOAD_S = 2.0  # how long a bash that started is looked into again, until its libraries are there
+_LOAD_S = 2.0  # how long a new bash is inspected again, until its libraries are mapped
 
 _Line: TypeAlias = Readline | Loss | Tick
 
 
 class ReadlineOptions(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Whose lines are read. `ring_size` is in bytes, a power of two; `multi=False` attaches as kernels before 6.6 need it."""
+    """The processes whose lines are read. `ring_size` is in bytes, a power of two; `multi=False` is for kernels before 6.6."""
 
     target: Target = Target()
     ring_size: int = 1 << 20
@@ -53,23 +53,23 @@ class ReadlineOptions(msgspec.Struct, frozen=True, omit_defaults=True):
 
 def readline(options: ReadlineOptions = ReadlineOptions()) -> Stream[Readline | Loss | Tick]:  # noqa: B008 (frozen)
     """
-    The lines typed into every bash of the target, empty ones left out. A bash that waits for a line when the trace begins shows
-    the one after it first. Where no bash has the function there are no events, and one sentence says so.
+    The lines typed into every bash of the target, without empty ones. Of a bash that waits for a line when the trace begins the
+    first line is missed. Where no bash has the function there are no events, and a message says so.
     """
     return origin("readline", lambda: ReadlineReader(options), time_of=time_of, live=True, options=str(options))
 
 
 class ReadlineReader:
-    """A Reader. `say` is told, in one sentence each, where lines are read, or that there is no such place."""
+    """A Reader. `say` gets a sentence for each file in which lines are read, or if there is none."""
 
-    def __init__(self, options: ReadlineOptions, say: Callable[[str], None] | None = None) -> None:
+    def __init__(self, options: ReadlineOptions, say: Callable[[str], None] = say) -> None:
         self._options = options
-        self._say = say or tell
+        self._say = say
         self._program: Program[_Line | int] | None = None
         self._probes: Probes | None = None
         self._looked_at: set[FileId] = set()
         self._attached = 0
-        self._young: dict[int, float] = {}  # a bash that started -> until when its libraries are looked for
+        self._young: dict[int, float] = {}  # pid of a new bash -> until when its libraries are looked for
 
     def open(self) -> None:
         self._load(multi=self._options.multi)
@@ -163,7 +163,7 @@ class ReadlineReader:
 
 
 def decode(view: memoryview, at: int, size: int) -> Readline | int | None:
-    """One record of ring `lines`; of a bash that started its pid."""
+    """One record of ring `lines`; for a new bash its pid."""
     time_ns, _, kind, pid, tid, uid, comm, length, _ = _RECORD.unpack_from(view, at)
     if kind == _STARTED_KIND:
         return int(pid)
@@ -182,7 +182,7 @@ def _is_bash(pid: int) -> bool:
 
 
 def function_offset(path: str, name: str) -> int | None:
-    """Where in the file `path` its exported function `name` begins; None if it has none or is no ELF file."""
+    """The offset in the file `path` of its exported function `name`; None if it has none or is not an ELF file."""
     try:
         with Path(path).open("rb") as file:
             elf = ELFFile(file)
@@ -199,7 +199,7 @@ def function_offset(path: str, name: str) -> int | None:
 
 
 def _shared(programs: Sequence[str]) -> list[str]:
-    """The libreadline of those of `programs` that have it as a shared library."""
+    """The libreadline files that `programs` need as shared libraries."""
     wanted = {name for path in programs for name in _needed(path) if name.startswith("libreadline.so")}
     if not wanted:
         return []

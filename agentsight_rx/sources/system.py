@@ -1,4 +1,4 @@
-"""/proc -> SystemSample, SystemWide: what processes and the machine use, every few seconds."""
+"""/proc -> SystemSample, SystemWide: the resource use of processes and of the machine, every few seconds."""
 
 from __future__ import annotations
 
@@ -24,9 +24,8 @@ _CORES = os.cpu_count() or 1
 
 class SystemOptions(msgspec.Struct, frozen=True, omit_defaults=True):
     """
-    Whom to measure, every `interval` s. A sample has `alert` at `cpu_threshold` percent of a core or `memory_threshold` MB.
-
-    Without a target it is the whole machine.
+    The processes to measure, every `interval` s. A sample has `alert` from `cpu_threshold` percent of a core or
+    `memory_threshold` MB on. Without a target the whole machine is measured.
     """
 
     target: Target = Target()
@@ -36,7 +35,7 @@ class SystemOptions(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 def system(options: SystemOptions = SystemOptions()) -> Stream[SystemEvent]:  # noqa: B008 (frozen)
-    """One sample a chosen process and its descendants, as one sum; the first has no CPU percentage."""
+    """For each chosen process a sample that sums it and its descendants; the first has no CPU percentage."""
     return origin("system", lambda: _SystemReader(options), time_of=time_of, live=True, options=str(options))
 
 
@@ -100,7 +99,7 @@ class _Stat(NamedTuple):
 
     @property
     def key(self) -> tuple[int, int]:
-        """A pid that comes back is another process: its start is later."""
+        """A reused pid is another process, with a later start."""
         return self.pid, self.start_ticks
 
 
@@ -161,7 +160,7 @@ class _Family:
 
 
 def _stat(proc: Path, pid: int) -> _Stat | None:
-    """proc_pid_stat(5); the name stands in parentheses and may contain any character."""
+    """proc_pid_stat(5); the name is in parentheses and may contain any character."""
     text = _read(f"{proc}/{pid}/stat")
     if not text:
         return None
@@ -182,7 +181,7 @@ def _stat(proc: Path, pid: int) -> _Stat | None:
 
 
 def _children(proc: Path, pid: int, threads: int) -> Iterable[int]:
-    """Each thread has its own list of the processes it started."""
+    """The children of a process; each of its threads has a list of its own."""
     if threads == 1:
         tasks = [str(pid)]
     else:
@@ -194,7 +193,7 @@ def _children(proc: Path, pid: int, threads: int) -> Iterable[int]:
 
 
 def _io(proc: Path, pid: int) -> tuple[int, int]:
-    """Bytes that the process read and wrote, by whatever call (rchar, wchar)."""
+    """Bytes that the process read and wrote by any system call (rchar, wchar)."""
     lines = dict(line.split(": ", 1) for line in _read(f"{proc}/{pid}/io").splitlines())
     return int(lines.get("rchar", 0)), int(lines.get("wchar", 0))
 
@@ -202,7 +201,7 @@ def _io(proc: Path, pid: int) -> tuple[int, int]:
 def _open_files(proc: Path, pid: int) -> int:
     folder = f"{proc}/{pid}/fd"
     try:
-        return os.stat(folder).st_size or len(os.listdir(folder))  # the size is the number since Linux 6.2
+        return os.stat(folder).st_size or len(os.listdir(folder))  # since Linux 6.2 the size is the number of entries
     except OSError:
         return 0
 

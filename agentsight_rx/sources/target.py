@@ -1,4 +1,4 @@
-"""Whom to watch: one meaning of pid, comm, session, uid and children for every source, decided in the kernel."""
+"""The processes to watch, chosen in the kernel: pid, comm, session, uid and children mean the same for every source."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ __all__ = ["Target", "seeds"]
 
 _PROC = Path("/proc")
 _COMM_MOST = 15  # characters that the kernel keeps of a name
-_TOP_GROUP = 1  # the inode of the control group that all others are in
+_TOP_GROUP = 1  # the inode of the root control group
 
 
 class Target(Struct, frozen=True, omit_defaults=True):
     """
-    A process is watched if it is `pid`, it or its program is called exactly one of `comms`, its session is `session`, or, with
-    `children`, one of its ancestors was. Nothing given: every process. `uid` and `cgroup`, where given, must fit besides:
-    the user of the process, and the directory of a control group (v2) that it is in, or that a group above its own has.
+    A process is watched if it is `pid`, if it or its program has exactly one of the names `comms`, if its session is `session`,
+    or, with `children`, if one of its ancestors is watched. Without any of these every process is watched. `uid` and `cgroup`
+    are further conditions: the user of the process, and the directory of its control group (v2) or of one above that.
     """
 
     pid: int | None = None
@@ -37,7 +37,7 @@ class Target(Struct, frozen=True, omit_defaults=True):
         return self.pid is None and not self.comms and self.session is None
 
     def flags(self) -> list[str]:
-        """The switches of bpf/track.h."""
+        """Definitions for bpf/track.h."""
         flags = ["-DALL"] if self.everything else []
         if self.children:
             flags.append("-DTREE")
@@ -51,7 +51,7 @@ class Target(Struct, frozen=True, omit_defaults=True):
         return flags
 
     def check(self) -> None:
-        """Raises CaptureError where the pid or the control group that was asked for is not there."""
+        """Raises CaptureError where the chosen pid or control group does not exist."""
         if self.pid is not None and not (_PROC / str(self.pid)).exists():
             raise CaptureError(f"there is no process {self.pid}; look up its number again, for example with: pgrep -a NAME")
         if self.cgroup is not None:
@@ -59,7 +59,7 @@ class Target(Struct, frozen=True, omit_defaults=True):
 
 
 def _control_group(path: str) -> tuple[int, int]:
-    """(id, depth below the top) of a control group; a path that is not there is looked for below the mount of cgroup2."""
+    """(id, depth below the root) of a control group; the path may be relative to the mount of cgroup2."""
     mounts = _mounts_of_cgroup2()
     if not mounts:
         raise CaptureError(f"{path} is no control group: nothing of type cgroup2 is mounted here")
@@ -75,15 +75,13 @@ def _control_group(path: str) -> tuple[int, int]:
         directory, level = directory + "/..", level + 1
         above = os.stat(directory)
         if above.st_dev != stat.st_dev or above.st_ino == stat.st_ino:
-            raise CaptureError(
-                f"{path} is seen from inside another control group: its place cannot be told; trace from outside"
-            )
+            raise CaptureError(f"{path} is seen from inside another control group, so its depth is unknown; trace from outside")
         stat = above
     return group, level
 
 
 def _mounts_of_cgroup2() -> dict[int, str]:
-    """Device number -> where it is mounted (proc_pid_mountinfo(5))."""
+    """Device number -> mount point (proc_pid_mountinfo(5))."""
     mounts: dict[int, str] = {}
     for line in (_PROC / "self" / "mountinfo").read_text().splitlines():
         mount, _, filesystem = line.partition(" - ")
@@ -95,7 +93,7 @@ def _mounts_of_cgroup2() -> dict[int, str]:
 
 
 def seeds(target: Target) -> Iterator[int]:
-    """The pids that fit `target` now, parents before children, from one pass over /proc."""
+    """The pids that match `target` now, in ascending order, from one pass over /proc."""
     parents: dict[int, int] = {}
     roots: set[int] = set()
     for pid, comm, parent, session in _processes():
@@ -109,7 +107,7 @@ def seeds(target: Target) -> Iterator[int]:
 
 
 def _is_called(pid: int, comm: str, names: tuple[str, ...]) -> bool:
-    """By its name, or by that of its program or of the word that started it: node renames itself to MainThread."""
+    """By its own name, its program's name or the name it was started by: node renames itself to MainThread."""
     if comm in {name[:_COMM_MOST] for name in names}:
         return True
     try:
@@ -137,7 +135,7 @@ def _processes() -> Iterator[tuple[int, str, int, int]]:
                 text = (entry / "stat").read_text(errors="replace")
             except OSError:
                 continue  # it ended while we looked
-            # the name stands in parentheses and may contain any character, a ")" too
+            # the name is in parentheses and may contain any character, a ")" too
             opened, closed = text.index("("), text.rindex(")")
             fields = text[closed + 2 :].split()
             yield int(entry.name), text[opened + 1 : closed], int(fields[1]), int(fields[3])

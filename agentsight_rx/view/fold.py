@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from ..events import (
+    BlindSpot,
     Event,
     FileEvent,
     HttpRequest,
@@ -20,6 +21,7 @@ from ..events import (
     TlsClose,
     milliseconds,
 )
+from .blind_spots import row_of
 from .calls import Calls, CallsState, Outcome
 from .effects import Effects
 from .processes import Processes
@@ -60,6 +62,8 @@ class Fold:
                 return self._with_tools(self._calls.response(event)) + self._effects.exchange(event)
             case SseMessage():
                 return self._with_tools(self._calls.stream(event))
+            case BlindSpot():
+                return [row_of(event)]
             case TlsClose():
                 return self._calls.close(event)
             case ProcessFork():

@@ -11,6 +11,7 @@ from ..events import Event
 __all__ = [
     "AnyRow",
     "AuditRow",
+    "BlindSpotRow",
     "CallRow",
     "NetworkRow",
     "Output",
@@ -199,7 +200,26 @@ class ResourceRow(AnyRow, frozen=True, tag="resource_sample", omit_defaults=True
     alert: bool = False
 
 
-Row: TypeAlias = CallRow | TokenRow | ToolRow | ProcessRow | AuditRow | NetworkRow | ResourceRow
+class BlindSpotRow(AnyRow, frozen=True, tag="blind_spot", omit_defaults=True):
+    """
+    A process of which traffic was not read: `connections` TCP connections carried `size` bytes both ways, and no plaintext was
+    seen. `files` have TLS code that is not read, and `looks_like` says which, one for each file.
+    """
+
+    id: str
+    timestamp_ms: int
+    pid: int
+    comm: str
+    process_id: str
+    connections: int
+    size: int
+    peers: tuple[str, ...] = ()  # address:port
+    files: tuple[str, ...] = ()
+    looks_like: tuple[str, ...] = ()
+    view_source: str = "view"
+
+
+Row: TypeAlias = CallRow | TokenRow | ToolRow | ProcessRow | AuditRow | NetworkRow | ResourceRow | BlindSpotRow
 
 # What the graphs of the product emit
 Output: TypeAlias = Event | Row

@@ -11,11 +11,12 @@ from typing import Any, Generic, TypeVar
 import msgspec
 from msgspec import Struct
 
+from ..core.bounded import Recent
 from ..events import Event, milliseconds
 from ..state import Store, Table
-from .rows import AnyRow, AuditRow, CallRow, NetworkRow, ProcessRow, ResourceRow, Row, TokenRow, ToolRow
+from .rows import AnyRow, AuditRow, BlindSpotRow, CallRow, NetworkRow, ProcessRow, ResourceRow, Row, TokenRow, ToolRow
 from .snapshot_schema import Completeness, Session, Snapshot, Summary, TokenGroup, Value, completeness, value_of
-from .tables import AUDIT, CALLS, LOSSES, NETWORK, PROCESSES, RESOURCES, RUNS, SEGMENTS, TOKENS, TOOLS
+from .tables import AUDIT, BLIND_SPOTS, CALLS, LOSSES, NETWORK, PROCESSES, RESOURCES, RUNS, SEGMENTS, TOKENS, TOOLS
 
 __all__ = [
     "AUDIT_DEFAULT",
@@ -29,6 +30,7 @@ __all__ = [
 AUDIT_DEFAULT = 10_000
 AUDIT_MOST = 100_000  # rows that one snapshot may have
 _MODELS_MOST = 1000  # model names are captured text, so their number is bounded; the rest is summed up as "other"
+_BLIND_SPOTS_MOST = 1000  # processes of which traffic was not read
 _PAGE = 1000  # rows of a store that are read at once
 
 V = TypeVar("V")
@@ -63,6 +65,7 @@ def read_snapshot(store: Store, *, now_ms: int, audit_limit: int = AUDIT_DEFAULT
     losses = completeness(
         (entry for _, entry in store.scan(LOSSES)),
         cut_off=sum(not run.ended for run in runs),
+        blind_spots=view.blind_spots.values(),
     )
     return view.snapshot(losses, now_ms=now_ms, audit_limit=audit_limit)
 
@@ -74,7 +77,8 @@ class _Length(Struct):
 
 
 _LENGTHS = Table(SEGMENTS.name, _Length)
-_TABLES: tuple[Table[Any], ...] = (CALLS, TOKENS, TOOLS, PROCESSES, AUDIT, NETWORK, RESOURCES)  # Any: of any kind of row
+# Any: of any kind of row
+_TABLES: tuple[Table[Any], ...] = (CALLS, TOKENS, TOOLS, PROCESSES, AUDIT, NETWORK, RESOURCES, BLIND_SPOTS)
 
 
 def _rows(store: Store, table: Table[V]) -> Iterator[tuple[object, V]]:
@@ -100,6 +104,7 @@ class View:
         self._targets = _Kept[NetworkRow](bounds.targets, bounds.text)
         self._audit = _Kept[AuditRow](bounds.audit, bounds.text)
         self._samples = _Kept[ResourceRow](bounds.samples, bounds.text)
+        self.blind_spots: Recent[str, BlindSpotRow] = Recent(_BLIND_SPOTS_MOST)
         self._models: dict[str, TokenGroup] = {}
         self._start_ms: int | None = None
         self._end_ms: int | None = None
@@ -132,6 +137,9 @@ class View:
                     self._saw(item.first_timestamp_ms, item.last_timestamp_ms)
                 case ResourceRow():
                     self._samples.put(item)
+                    self._saw(item.timestamp_ms)
+                case BlindSpotRow():
+                    self.blind_spots.put(item.id, item)
                     self._saw(item.timestamp_ms)
 
     def _saw(self, *times_ms: int | None) -> None:

@@ -17,7 +17,7 @@ def explained(*words: str) -> str:
     return result.output
 
 
-def test_a_file_gives_the_flags(tmp_path: Path) -> None:
+def test_flags_come_from_a_file(tmp_path: Path) -> None:
     path = tmp_path / "run.toml"
     path.write_text('ssl = true\npid = 1\nssl-filter = ["len<10", "data~x"]\nchildren = false\n')
     assert explained("trace", "--ssl", "-p", "1", "--ssl-filter", "len<10", "--ssl-filter", "data~x", "--no-children") == (
@@ -31,7 +31,7 @@ def test_a_flag_wins_over_the_file(tmp_path: Path) -> None:
     assert "pid=2" in explained("trace", "--config", str(path), "--pid", "2")
 
 
-def test_what_was_given_can_be_saved_and_used_again(tmp_path: Path) -> None:
+def test_given_flags_can_be_saved_and_used_again(tmp_path: Path) -> None:
     path = tmp_path / "run.toml"
     words = ["trace", "--ssl", "--process", "-p", "1", "--http-filter", 'response.body~"a\\\\b"', "--mode", "1", "--uid", "0"]
     saved = CliRunner().invoke(app, [*words, "--save-config", str(path)], catch_exceptions=False)
@@ -44,7 +44,7 @@ def test_what_was_given_can_be_saved_and_used_again(tmp_path: Path) -> None:
     ("text", "said"),
     [("ssl = ", "is not TOML"), ("sssl = true", "did you mean ssl?"), ("colour = 1", "unknown name 'colour'; known: ")],
 )
-def test_a_wrong_file_is_told(text: str, said: str, tmp_path: Path) -> None:
+def test_a_wrong_file_is_an_error(text: str, said: str, tmp_path: Path) -> None:
     path = tmp_path / "run.toml"
     path.write_text(text)
     with pytest.raises(UsageError, match=said.replace("?", r"\?")):
@@ -57,7 +57,7 @@ def test_debug_is_one_source_alone(source: str) -> None:
     assert alone == explained("trace", f"--{source}", "-p", "1")
 
 
-def test_the_modes_choose_whose_processes_and_files() -> None:
+def test_the_modes_choose_processes_and_files() -> None:
     def targets(*words: str) -> dict[str, bool]:
         lines = explained("trace", "--process", "--files", "-p", "1", *words).splitlines()
         return {line.split()[0]: "pid=1" in line for line in lines if "Options(" in line}

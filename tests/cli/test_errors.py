@@ -64,7 +64,7 @@ def test_a_wrong_filter_is_marked_at_its_place(flag: str) -> None:
     assert mark.strip() == "^"
 
 
-def test_a_broken_line_is_told_with_its_number_and_the_rest_goes_on(tmp_path: Path) -> None:
+def test_a_broken_line_is_reported_with_its_number_and_the_rest_is_read(tmp_path: Path) -> None:
     path = tmp_path / "run.jsonl"
     good = '{"timestamp":1,"event":"EXIT","comm":"sh","pid":%d,"ppid":1,"exit_code":0}'
     path.write_text("\n".join([good % 1, "{not json", good % 2]) + "\n")

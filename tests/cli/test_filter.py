@@ -62,7 +62,7 @@ def tried(*words: str) -> list[str]:
     return result.stdout.splitlines()
 
 
-def test_each_event_that_matches_is_told_with_the_conditions_that_did_it(raw: str) -> None:
+def test_each_event_that_matches_is_printed_with_the_conditions_that_matched(raw: str) -> None:
     assert tried("method=HEAD | path_prefix=/health & (host=b | host=a) | response.status=404", raw) == [
         'drops method = "HEAD"',
         '   or (path_prefix = "/health" & (host = "b" | host = "a"))',
@@ -83,7 +83,7 @@ def test_what_was_parsed_already_is_tried_too(parsed: str) -> None:
     ]
 
 
-def test_a_negation_is_told_as_such(parsed: str) -> None:
+def test_a_negation_is_printed_as_such(parsed: str) -> None:
     lines = tried("!(method=POST | path=/y) & request.pid=7", parsed)
     assert lines[1] == '1. agent(7) request 1: GET /x  <- !(method = "POST" | path = "/y") & request.pid = "7"'
 
@@ -125,7 +125,7 @@ def test_what_is_wrong_is_an_error_and_an_exit_status(tmp_path: Path, raw: str) 
 
 
 @pytest.mark.parametrize(("rule", "file", "status"), [("len<", "/no/such/file", 1), ("(len<1", "/no/such/file", 2)])
-def test_the_exit_status_says_whose_fault_it_is(rule: str, file: str, status: int) -> None:
+def test_the_exit_status_depends_on_who_must_act(rule: str, file: str, status: int) -> None:
     program = [sys.executable, "-m", "agentsight_rx", "filter", "--tls", rule, file]
     done = subprocess.run(program, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == status
@@ -135,7 +135,7 @@ def test_the_exit_status_says_whose_fault_it_is(rule: str, file: str, status: in
 # -- the flag and the summary of a run --------------------------------------------------------------------------------------
 
 
-def test_a_run_says_what_each_filter_did(raw: str) -> None:
+def test_a_run_prints_the_counts_of_each_filter(raw: str) -> None:
     options = TraceOptions(tls_filters=("data~Host",), http_filters=("response.status=404",))
     summary = run(replay(ReplayOptions((raw,)), options))
     assert summary.filters == [RuleCounts("SSLFilter", 6, 2), RuleCounts("HTTPFilter", 4, 1)]
@@ -147,7 +147,7 @@ def test_a_run_says_what_each_filter_did(raw: str) -> None:
     assert lines[2].startswith("Replayed ")
 
 
-def test_without_rules_nothing_is_said_of_filters(raw: str) -> None:
+def test_without_rules_no_filter_counts_are_printed(raw: str) -> None:
     assert run(replay(ReplayOptions((raw,)), TraceOptions())).filters == []
 
 
@@ -171,7 +171,7 @@ def test_every_command_with_rules_has_the_flag(command: list[str]) -> None:
         CliRunner().invoke(app, [*command, "--http-filter", "response.bodyx>(", "--explain"], catch_exceptions=False)
 
 
-def test_the_rules_stand_in_the_graph() -> None:
+def test_the_rules_are_shown_in_the_graph() -> None:
     options = TraceOptions(tls_filters=("len<1",), http_filters=("/x",), compat_filters=True)
     text = explain(replay(ReplayOptions(("x",)), options))
     assert "filter_tls  len<1" in text

@@ -106,7 +106,7 @@ def test_the_first_turn_asks_for_the_first_tool(connection: HTTPSConnection, pat
 
 @whole_and_streamed
 @both_apis
-def test_the_second_turn_tells_what_the_tool_said(connection: HTTPSConnection, path: str, stream: bool) -> None:
+def test_the_second_turn_quotes_the_result_of_the_tool(connection: HTTPSConnection, path: str, stream: bool) -> None:
     said = _post(connection, path, stream=stream, tools=_TOOLS[path], then=_RESULTS[path])
 
     assert said.text == "Terminé 🦊 模型: the tool said “done by tool”."
@@ -192,7 +192,7 @@ def test_a_chunked_request_is_answered_like_a_whole_one(connection: HTTPSConnect
     assert usage["input_tokens"] == len(body) // 4
 
 
-def test_a_client_that_asks_may_continue(connection: HTTPSConnection) -> None:
+def test_a_client_that_expects_100_continue_gets_it(connection: HTTPSConnection) -> None:
     connection.connect()
     connection.sock.sendall(b"POST / HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 2\r\n\r\n")
 

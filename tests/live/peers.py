@@ -39,6 +39,7 @@ __all__ = [
 _T = TypeVar("_T")
 _ROOT = Path(__file__).parents[2]
 _PROGRAMS = Path(__file__).parent / "clients"
+_PACKAGE = "tests.live.clients"
 _STOP_SECONDS = 20  # the server finishes its responses first
 
 
@@ -209,12 +210,13 @@ class Client:
     """
 
     name: str
-    script: str
+    script: str  # a file of `clients`, or a module there
     find_runner: Callable[[], str]  # the path of the program that runs the script
     arguments: tuple[str, ...] = ()  # of the script, behind the URL, the number of calls and the size
 
     def command(self, peer: Peer, calls: int, size: int) -> list[str]:
-        return [self.find_runner(), str(_PROGRAMS / self.script), peer.base_url, str(calls), str(size), *self.arguments]
+        program = [str(_PROGRAMS / self.script)] if "." in self.script else ["-m", f"{_PACKAGE}.{self.script}"]
+        return [self.find_runner(), *program, peer.base_url, str(calls), str(size), *self.arguments]
 
     def env(self, peer: Peer, home: Path) -> dict[str, str]:
         """All that the client is to have as its environment; CLIENT_LOG is in `home`. It also suits the demo agent."""
@@ -259,8 +261,8 @@ def _curl() -> str:
 
 
 CLIENTS = (
-    Client("anthropic", "anthropic_client.py", partial(_python_with, "anthropic")),
-    Client("openai", "openai_client.py", partial(_python_with, "openai")),
+    Client("anthropic", "anthropic_client", partial(_python_with, "anthropic")),
+    Client("openai", "openai_client", partial(_python_with, "openai")),
     Client("node", "node_client.mjs", find_node),
     Client("curl", "curl_client.sh", _curl),
 )
@@ -270,18 +272,18 @@ CLIENTS = (
 # WebSocket, whose log is for `read_messages`; all others speak HTTP/1.1.
 WIRE_CLIENTS = (
     Client("curl-h2", "curl_h2_client.sh", _curl),
-    Client("python-h2", "h2_client.py", partial(_python_with, "h2")),
+    Client("python-h2", "h2_client", partial(_python_with, "h2")),
     Client("node-h2", "node_h2_client.mjs", find_node),
-    Client("anthropic-h2", "sdk_client.py", partial(_python_with, "anthropic"), ("anthropic", "h2")),
-    Client("anthropic", "sdk_client.py", partial(_python_with, "anthropic"), ("anthropic",)),
-    Client("openai", "sdk_client.py", partial(_python_with, "openai"), ("openai",)),
-    Client("responses", "sdk_client.py", partial(_python_with, "openai"), ("responses",)),
-    Client("gemini", "sdk_client.py", partial(_python_with, "google.genai"), ("gemini",)),
+    Client("anthropic-h2", "sdk_client", partial(_python_with, "anthropic"), ("anthropic", "h2")),
+    Client("anthropic", "sdk_client", partial(_python_with, "anthropic"), ("anthropic",)),
+    Client("openai", "sdk_client", partial(_python_with, "openai"), ("openai",)),
+    Client("responses", "sdk_client", partial(_python_with, "openai"), ("responses",)),
+    Client("gemini", "sdk_client", partial(_python_with, "google.genai"), ("gemini",)),
     Client("node-fetch", "node_fetch_client.mjs", find_node),
-    Client("mcp", "mcp_client.py", partial(_python_with, "mcp")),
-    Client("socket-deflate", "websockets_client.py", partial(_python_with, "websockets"), ("deflate",)),
-    Client("socket-plain", "websockets_client.py", partial(_python_with, "websockets"), ("plain",)),
-    Client("socket-openai", "openai_socket_client.py", partial(_python_with, "openai")),
+    Client("mcp", "mcp_client", partial(_python_with, "mcp")),
+    Client("socket-deflate", "websockets_client", partial(_python_with, "websockets"), ("deflate",)),
+    Client("socket-plain", "websockets_client", partial(_python_with, "websockets"), ("plain",)),
+    Client("socket-openai", "openai_socket_client", partial(_python_with, "openai")),
     Client("socket-node", "node_socket_client.mjs", find_node),
 )
 

@@ -193,7 +193,7 @@ def test_the_ten_lines_of_the_readme_run(
             [sys.executable, str(script), str(watched.pid)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
         assert graph.stderr is not None
-        assert "reading TLS in" in graph.stderr.readline()
+        assert "watching TLS in" in graph.stderr.readline()
         time.sleep(1.0)  # the program has no line that says that it is ready
         gate.touch()
         assert watched.wait(60) == 0

@@ -158,7 +158,7 @@ def test_every_byte_in_a_container_is_seen_once(image: str, tmp_path: Path, capf
             assert run.stop().complete
     assert sorted(_said(one, "a") + _said(two, "b")) == _connections(kept)
     lines = capfd.readouterr().err.splitlines()
-    assert len([line for line in lines if "/proc/" in line and "reading TLS" in line]) == 1  # the file of their image, once
+    assert len([line for line in lines if "/proc/" in line and "watching TLS" in line]) == 1  # the file of their image, once
     assert len([line for line in lines if "podman" in line and " is container " in line]) == 2
 
 

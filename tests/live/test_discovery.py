@@ -90,7 +90,7 @@ def test_a_library_under_another_name_is_found_when_it_is_loaded_late(libssl: Pa
         _reading(TlsOptions(Target(talker.pid))) as (kept, said),
     ):
         (tmp_path / "go").touch()
-        until(lambda: f"reading TLS in {library}" in said)
+        until(lambda: f"watching TLS in {library}" in said)
         (tmp_path / "on").touch()
         assert talker.wait(30) == 0
     expected = _said("late")
@@ -147,7 +147,7 @@ def test_a_named_library_watches_only_those_who_map_it(libssl: Path, tmp_path: P
             until((tmp_path / "loaded-after").exists)
             (tmp_path / "on").touch()
             assert [process.wait(30) for process in (first, second, third, fourth)] == [0] * 4
-    assert f"reading TLS in {named}" in said
+    assert f"watching TLS in {named}" in said
     assert any("a name of processes does not count" in line for line in said)
     expected = {first.pid: _said("before"), fourth.pid: _said("after")}
     assert _texts(kept) == {(pid, direction, str(named)): text for pid, text in expected.items() for direction in ("in", "out")}
@@ -188,7 +188,7 @@ def test_a_program_with_tls_of_its_own_is_found_when_it_starts(tmp_path: Path) -
             _reading(TlsOptions(Target(shell.pid))) as (kept, said),
         ):
             (tmp_path / "go").touch()
-            until(lambda: f"reading TLS in {named}" in said)
+            until(lambda: f"watching TLS in {named}" in said)
             (tmp_path / "on").touch()
             assert shell.wait(60) == 0
     sent = b"".join(chunk.data for chunk in kept.of(TlsChunk) if chunk.origin.direction == "out")

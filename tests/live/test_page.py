@@ -170,7 +170,7 @@ def test_what_is_lost_is_said_at_once(browser: Browser) -> None:
         page.ledger.meter("tls").lose(Reason.KERNEL_LOST, 3, 4096)
         page.ledger.meter("filter_http").lose(Reason.FILTERED, 5)
         page.see("incomplete: 3 lost")
-        page.see("This picture is not complete")
+        page.see("This capture is not complete")
         has_text(
             page.page.locator("#losses tr"),
             [

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import termios
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -54,16 +55,25 @@ class _Person:
         self.wait_for_prompt()
 
     def wait_for_prompt(self) -> None:
-        until(lambda: self._prompts.exists() and self._prompts.stat().st_size > self._seen)
+        """Wait until bash is inside `readline`: it has prompted once more, and the terminal passes on single characters."""
+        until(lambda: self._prompts.exists() and self._prompts.stat().st_size > self._seen and not self._passes_lines())
         self._seen = self._prompts.stat().st_size
 
-    def type(self, line: str, *, prompt: bool = True) -> None:
+    def _passes_lines(self) -> bool:
+        return bool(termios.tcgetattr(self._keyboard)[3] & termios.ICANON)
+
+    def type(self, line: str) -> None:
         os.write(self._keyboard, line.encode() + b"\n")
-        if prompt:
-            self.wait_for_prompt()
+        self.wait_for_prompt()
+
+    def type_for_program(self, command: str, line: str) -> None:
+        """Type a command, then a line that this command reads."""
+        os.write(self._keyboard, command.encode() + b"\n")
+        until(self._passes_lines)  # bash sets the terminal back before it runs a command
+        self.type(line)
 
     def leave(self) -> None:
-        self.type("exit 7", prompt=False)
+        os.write(self._keyboard, b"exit 7\n")
         assert self.shell.wait(30) == 7
 
     def close(self) -> None:
@@ -90,8 +100,7 @@ def test_each_line_is_seen_and_what_a_program_reads_is_not(tmp_path: Path) -> No
             for line in LINES:
                 person.type(line)
             person.type("")
-            person.type("read secret", prompt=False)
-            person.type("not for the shell")
+            person.type_for_program("read secret", "not for the shell")
             person.leave()
             summary = run.stop()
     assert summary.complete, summary.failures

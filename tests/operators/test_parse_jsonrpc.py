@@ -153,7 +153,7 @@ def test_a_request_and_its_answer_are_one_message() -> None:
 
 
 @pytest.mark.parametrize("size", [1, 7, 40, 4096])
-def test_one_end_and_the_other_and_both_say_the_same(size: int) -> None:
+def test_either_end_and_both_give_the_same_messages(size: int) -> None:
     asked, answered = call(1, "a") + call(2, "b") + notification("x"), result(2) + result(1)
 
     def seen(*pids: int) -> list[RpcMessage]:
@@ -174,7 +174,7 @@ def test_one_end_and_the_other_and_both_say_the_same(size: int) -> None:
     assert both == seen(SERVER)
 
 
-def test_latency_counts_from_the_write_to_the_read_at_whatever_end_it_came_first() -> None:
+def test_latency_counts_from_the_write_to_the_read_in_any_order_of_records() -> None:
     there, back = pair()
     late = there.writes(request(1))  # its record comes after that of the reader
     events = [there.reads(request(1)), late, back.writes(result(1)), back.reads(result(1))]
@@ -182,7 +182,7 @@ def test_latency_counts_from_the_write_to_the_read_at_whatever_end_it_came_first
     assert (message.latency_ns, message.writer_pid, message.reader_pid) == (3 * MS, CLIENT, SERVER)
 
 
-def test_outcomes_are_told_apart() -> None:
+def test_each_outcome_is_recognised() -> None:
     there, back = pair()
     asked = b"".join(call(id, "t") for id in (1, 2, 3, "3", 4)) + notification("notifications/cancelled", '{"requestId":"3"}')
     said = result(1, '{"isError":false}') + result(2, '{"isError":true}')
@@ -216,7 +216,7 @@ def test_two_servers_of_one_client_do_not_mix() -> None:
     assert [("two", "2"), ("one", "{}")] == [(message.method, message.result) for message in made]
 
 
-def test_a_program_in_between_gives_both_hops() -> None:
+def test_with_a_program_in_between_both_hops_are_emitted() -> None:
     hops = [Pipe(1, CLIENT, TEE), Pipe(2, TEE, SERVER)]
     back = [Pipe(3, SERVER, TEE + 1), Pipe(4, TEE + 1, CLIENT)]
     made = parsed([event for id in (1, 2) for pipe in hops for event in pipe.passes(call(id, "t"))],
@@ -248,7 +248,7 @@ def test_the_same_id_twice_is_answered_in_order() -> None:
         ("tools/list", '{"tools":[],"_meta":{"io.modelcontextprotocol/serverInfo":{"name":"demo","version":"1.2"}}}'),
     ],
 )
-def test_the_server_tells_its_name_in_every_era(method: str, said: str) -> None:
+def test_the_name_of_the_server_is_found_in_every_version_of_the_protocol(method: str, said: str) -> None:
     there, back = pair()
     made = parsed(
         there.passes(request(0, method)), back.passes(result(0, said)),
@@ -257,7 +257,7 @@ def test_the_server_tells_its_name_in_every_era(method: str, said: str) -> None:
     assert ["demo 1.2"] * 3 == [message.server for message in made]
 
 
-def test_an_answer_whose_request_nobody_saw_is_not_lost() -> None:
+def test_an_answer_whose_request_was_not_seen_is_emitted() -> None:
     _, back = pair()
     (message,) = parsed(back.passes(result(9, "5")))
     assert ("response", "9", "5", "no_request", False) == (
@@ -275,7 +275,7 @@ def test_text_is_kept_up_to_4_kib_and_the_next_message_is_read() -> None:
     assert (SERVER, CLIENT) == (made[0].writer_pid, made[0].reader_pid)
 
 
-def test_what_is_no_text_goes_by_unchanged() -> None:
+def test_binary_channels_and_terminals_pass_unchanged() -> None:
     pipe, terminal = Pipe(1), StdioChunk(origin(5, "out"), Channel("tty", 9), 1, b"hello\n", 0, 0)
     events = [*pipe.passes(b"\0\0\0\x05hello"), pipe.writes(b"plain text\n"), terminal]
     assert events == Trial().feed(events)
@@ -283,7 +283,7 @@ def test_what_is_no_text_goes_by_unchanged() -> None:
     assert [loss] == Trial().feed([loss])
 
 
-def test_text_that_turns_out_to_be_none_goes_by_from_there() -> None:
+def test_a_channel_that_turns_out_to_be_binary_passes_unchanged_from_there() -> None:
     pipe = Pipe(1)
     trial = Trial()
     begin = [pipe.reads(b"001e# service\n"), pipe.writes(b"001e# service\n\0\0\1\n\0"), pipe.reads(b"\0\0\1\n")]
@@ -294,7 +294,7 @@ def test_text_that_turns_out_to_be_none_goes_by_from_there() -> None:
     assert more == trial.feed(more)
 
 
-def test_a_channel_of_messages_stays_one() -> None:
+def test_a_binary_line_on_a_channel_with_messages_does_not_make_it_binary() -> None:
     there, back = pair()
     made = parsed(there.passes(request(1)), back.passes(notification("a")), back.passes(b"\0\1\n" + result(1)))
     assert ["notification", "text", "request"] == [message.kind for message in made]
@@ -303,7 +303,7 @@ def test_a_channel_of_messages_stays_one() -> None:
 # -- two ends, one stream ----------------------------------------------------------------------------------------------
 
 
-def test_the_end_that_reads_is_waited_for_and_then_what_was_written_is_taken() -> None:
+def test_written_bytes_wait_for_the_reading_end_and_are_taken_when_time_is_up() -> None:
     there, _ = pair()
     trial = Trial()
     assert [] == trial.feed([there.writes(notification("a"))])
@@ -317,7 +317,7 @@ def test_the_end_that_reads_is_waited_for_and_then_what_was_written_is_taken() -
     assert len(notification("a")) * 3 == trial.repeated
 
 
-def test_a_request_taken_from_the_writer_learns_who_read_it() -> None:
+def test_a_request_taken_from_the_writing_end_gets_its_reader_later() -> None:
     there, back = pair()
     trial = Trial()
     trial.feed([there.writes(request(1))])
@@ -328,7 +328,7 @@ def test_a_request_taken_from_the_writer_learns_who_read_it() -> None:
     assert message.latency_ns == 3 * MS
 
 
-def test_a_hole_is_filled_from_the_other_end_before_it_and_after_it() -> None:
+def test_a_hole_is_filled_from_the_other_end_in_either_order() -> None:
     words = notification("a", '"' + "x" * 300 + '"')
     for order in ("before", "after"):
         there, _ = pair()
@@ -352,7 +352,7 @@ def test_records_of_two_threads_may_come_in_the_wrong_order() -> None:
     assert ["a", "b"] == [message.method for message in parsed(two, one)]
 
 
-def test_a_hole_that_nobody_fills_is_given_up_and_counted() -> None:
+def test_a_hole_that_neither_end_fills_is_counted_when_time_is_up() -> None:
     pipe = Pipe(1)
     words = notification("a", '"' + "x" * 300 + '"')
     trial = Trial()
@@ -367,14 +367,14 @@ def test_a_hole_that_nobody_fills_is_given_up_and_counted() -> None:
     assert [] == trial.tick(SECOND + 2 * MS)
 
 
-def test_an_answer_says_that_the_question_was_read() -> None:
+def test_an_answer_ends_the_wait_for_its_request() -> None:
     there, back = pair()
     question = call(1, "a" * 300)
     made = parsed(there.reads(question[:50], lost=len(question) - 50), back.writes(result(1)))
     assert [("tools/call", "1", "ok", "lost")] == [(each.method, each.id, each.outcome, each.reason) for each in made]
 
 
-def test_where_the_ends_differ_only_what_was_read_counts() -> None:
+def test_where_the_ends_differ_the_reading_end_counts() -> None:
     pipe = Pipe(1)
     one, two, three = (notification(name) for name in "abc")
     written = [pipe.writes(two, by=CLIENT), pipe.writes(one, by=TEE), pipe.writes(three, by=TEE)]
@@ -399,7 +399,7 @@ def test_one_end_far_ahead_is_taken_without_waiting() -> None:
 # -- the end -----------------------------------------------------------------------------------------------------------
 
 
-def test_the_end_of_the_answers_ends_the_questions() -> None:
+def test_the_end_of_the_answering_channel_ends_open_requests() -> None:
     there, back = pair()
     trial = Trial()
     made = trial.feed([*there.passes(call(1, "a") + call(2, "b")), *back.passes(result(1)), back.ends()])
@@ -437,7 +437,7 @@ def test_an_answer_that_is_written_and_never_read_counts() -> None:
     assert [("1", "ok")] == outcomes(rpc(trial.tick(2 * SECOND)))
 
 
-def test_who_wrote_the_question_may_go() -> None:
+def test_a_request_stays_open_when_its_writer_ends() -> None:
     there, back = Pipe(1, TEE, SERVER), Pipe(2, SERVER, CLIENT)
     trial = Trial()
     trial.feed([*there.passes(call(1, "a")), exits(TEE)])
@@ -465,7 +465,7 @@ def test_there_are_limits() -> None:
     assert trial.running.held() == len(huge) * 10
 
 
-def test_a_snapshot_goes_on_in_the_middle_of_everything() -> None:
+def test_a_snapshot_may_be_taken_between_any_two_events() -> None:
     there, back = pair()
     events: list[StdioEvent] = [there.writes(call(1, "a")[:20]), there.writes(call(1, "a")[20:] + call(2, "b"))]
     events += [there.reads(call(1, "a")[:30], lost=len(call(1, "a")) - 30), there.reads(call(2, "b"))]

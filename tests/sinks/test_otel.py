@@ -1,4 +1,4 @@
-"""The OpenTelemetry sink against a collector of our own: what a span says, and what becomes of spans that nobody takes."""
+"""The OpenTelemetry sink against a collector of our own: the spans, and the counts of spans that are not taken."""
 
 from __future__ import annotations
 
@@ -54,13 +54,13 @@ TAKEN: Answer = (200, {}, b"")
 
 
 class Collector:
-    """An OTLP/HTTP receiver that answers as it is told, first to last, and then takes everything."""
+    """An OTLP/HTTP receiver that gives the prepared answers in order, and then accepts everything."""
 
     def __init__(self, *answers: Answer) -> None:
         self.answers = list(answers)
         self.requests: list[tuple[str, dict[str, str]]] = []
         self.taken: list[ExportTraceServiceRequest] = []
-        self.open = threading.Event()  # while it is not set, nobody gets an answer
+        self.open = threading.Event()  # until it is set, no request is answered
         self.open.set()
         self.asked = threading.Event()
         self.url = ""
@@ -272,21 +272,21 @@ def test_a_whole_answer_of_openai() -> None:
         ("/v1beta/models/gemini:streamGenerateContent?alt=sse", "generate_content", None),
     ],
 )
-def test_the_path_tells_the_operation(path: str, operation: str, api: str | None) -> None:
+def test_the_operation_comes_from_the_path(path: str, operation: str, api: str | None) -> None:
     span = sent([replace(ROW, path=path, provider="openai")]).span
     attributes = values(span.attributes)
     assert (f"{operation} m", operation) == (span.name, attributes["gen_ai.operation.name"])
     assert api == attributes.get("openai.api.type")
 
 
-def test_an_unknown_host_speaks_the_dialect_it_speaks() -> None:
+def test_an_unknown_host_gets_the_provider_of_its_dialect() -> None:
     batch = folded(request(ASKED, host="127.0.0.1:8080"), stream(REPLY))
     attributes = values(sent(batch).span.attributes)
     assert "anthropic" == attributes["gen_ai.provider.name"]
     assert ("127.0.0.1", 8080) == (attributes["server.address"], attributes["server.port"])
 
 
-def test_nothing_is_made_up_where_the_request_was_not_seen() -> None:
+def test_where_the_request_was_not_seen_its_attributes_are_left_out() -> None:
     span = sent(folded(stream(REPLY, first_chunk_ns=3 * SECOND, host="api.anthropic.com"))).span
     attributes = values(span.attributes)
     assert "chat claude-sonnet-4-5-20250929" == span.name
@@ -294,12 +294,12 @@ def test_nothing_is_made_up_where_the_request_was_not_seen() -> None:
     assert (False, "request_unseen") == (attributes["agentsight.complete"], attributes["agentsight.reason"])
 
 
-def test_tokens_that_nobody_counted_are_left_out() -> None:
+def test_unknown_token_counts_are_left_out() -> None:
     span = sent(folded(request(ASKED), stream(replace(REPLY, usage=None)))).span
     assert not [name for name in values(span.attributes) if name.startswith("gen_ai.usage")]
 
 
-def test_numbers_that_no_collector_holds_do_not_spoil_the_batch() -> None:
+def test_numbers_too_large_for_a_collector_do_not_spoil_the_batch() -> None:
     huge = 2**63 - 1
     rows = folded(request({**ASKED, "max_tokens": 10**30}), stream(replace(REPLY, usage=Usage(huge, 1, huge))))
     collector = sent([*rows, ROW])
@@ -325,7 +325,7 @@ def test_an_error_in_the_middle_of_a_stream_is_an_error() -> None:
     assert (Status.STATUS_CODE_ERROR, "overloaded_error", "overloaded_error") == ended(*batch)
 
 
-def test_free_words_of_a_provider_are_no_error_type() -> None:
+def test_free_text_of_a_provider_is_not_an_error_type() -> None:
     batch = folded(request(ASKED), stream(replace(REPLY, error="I cannot read your secret")))
     assert (Status.STATUS_CODE_ERROR, "_OTHER", "_OTHER") == ended(*batch)
 
@@ -335,7 +335,7 @@ def test_a_call_whose_connection_closed_is_an_error() -> None:
     assert (Status.STATUS_CODE_ERROR, "the connection was closed before an answer", "connection_closed") == ended(*batch)
 
 
-def test_a_call_that_was_not_seen_whole_did_not_fail() -> None:
+def test_a_partial_call_is_not_an_error() -> None:
     batch = folded(request(ASKED), stream(REPLY, complete=False, reason="lost"))
     span = sent(batch).span
     attributes = values(span.attributes)
@@ -356,7 +356,7 @@ def test_a_stream_that_goes_on_after_a_silence_is_one_span() -> None:
 
 
 @pytest.mark.parametrize("last", [[], [TlsClose(origin(9 * SECOND))]], ids=["end", "close"])
-def test_a_stream_that_stays_silent_is_a_span_with_what_it_said(last: list[TlsClose]) -> None:
+def test_a_stream_that_stays_silent_is_a_span_with_its_text_so_far(last: list[TlsClose]) -> None:
     silent = stream(REPLY, complete=False, reason="timeout")
     attributes = values(sent(folded(request(ASKED), silent, *last)).span.attributes)
     assert ("timeout", 20) == (attributes["agentsight.reason"], attributes["gen_ai.usage.output_tokens"])
@@ -405,7 +405,7 @@ def content(*batch: Output) -> tuple[Any, Any]:
     return msgspec.json.decode(asked), msgspec.json.decode(answered)
 
 
-def test_content_stays_here_unless_it_is_asked_for() -> None:
+def test_content_is_not_sent_by_default() -> None:
     refused = {"error": {"message": "You said hi"}}
     for batch in (folded(request(ASKED), stream(REPLY)), folded(request(ASKED), answer(400, refused))):
         (taken,) = sent(batch).taken
@@ -474,7 +474,7 @@ def test_of_a_long_conversation_the_newest_messages_are_sent() -> None:
     assert [f"{number}:" for number in range(23, 30)] == [each["parts"][0]["content"][:3] for each in asked]
 
 
-def test_where_only_the_row_is_left_it_tells_what_it_has() -> None:
+def test_without_the_events_content_comes_from_the_row() -> None:
     asked, answered = content(replace(ROW, prompt="Say hi", text="Hi", finish_reason="max_tokens"))
     assert [{"role": "user", "parts": [{"type": "text", "content": "Say hi"}]}] == asked
     assert [{"role": "assistant", "parts": [{"type": "text", "content": "Hi"}], "finish_reason": "length"}] == answered
@@ -530,7 +530,7 @@ def test_headers_and_compression_come_from_the_environment(monkeypatch: pytest.M
     assert "chat m" == collector.span.name
 
 
-def test_what_the_sampler_does_not_want_is_counted_as_sampled(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_spans_that_the_sampler_drops_are_counted_as_sampled(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OTEL_TRACES_SAMPLER", "always_off")
     with collecting() as collector:
         ledger = send(OtelOptions(collector.url), [ROW])
@@ -539,19 +539,19 @@ def test_what_the_sampler_does_not_want_is_counted_as_sampled(monkeypatch: pytes
 
 
 @pytest.mark.parametrize("url", ["localhost:4318", "ftp://localhost", "http://", "http://[::1", "http://a:b"])
-def test_an_endpoint_that_is_no_url_is_refused(url: str) -> None:
+def test_an_endpoint_that_is_not_a_url_is_refused(url: str) -> None:
     with pytest.raises(SinkError, match="not the URL of a collector"):
         otel(OtelOptions(url)).open(Ledger())
 
 
-def test_a_protocol_we_do_not_speak_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unsupported_protocol_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")
     with pytest.raises(SinkError, match="'grpc' is not supported"):
         otel(OtelOptions()).open(Ledger())
     otel(OtelOptions(protocol="http/protobuf")).open(Ledger()).close()
 
 
-def test_a_variable_that_the_sdk_does_not_understand_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_variable_that_the_sdk_does_not_accept_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "many")
     with pytest.raises(SinkError, match="OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT"):
         otel(OtelOptions()).open(Ledger())
@@ -590,18 +590,16 @@ def test_a_refusal_is_final_and_counted(status: int, phrase: str, capsys: pytest
 
 
 @contextmanager
-def nobody(monkeypatch: pytest.MonkeyPatch) -> Generator[str]:
-    """A URL where nobody listens; the exporter gives up before it tries again."""
+def no_collector(monkeypatch: pytest.MonkeyPatch) -> Generator[str]:
+    """A URL without a listener; the exporter gives up before it retries."""
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "0.5")
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         yield f"http://user:secret@127.0.0.1:{bound.getsockname()[1]}"
 
 
-def test_a_collector_that_is_not_there_is_told_once(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with nobody(monkeypatch) as url:
+def test_a_missing_collector_is_reported_once(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    with no_collector(monkeypatch) as url:
         ledger = send(OtelOptions(url), rows(1000))
     assert [Entry("otel", Reason.SINK_FAILED, 1000)] == ledger.entries()
     (line,) = capsys.readouterr().err.splitlines()
@@ -622,22 +620,22 @@ writer.close()
 
 
 def test_the_exporter_itself_says_nothing_on_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    with nobody(monkeypatch) as url:
+    with no_collector(monkeypatch) as url:
         process = subprocess.run([sys.executable, "-c", PROGRAM, url], capture_output=True, text=True, timeout=60, check=True)
     assert ["agentsight-rx"] == [line.partition(":")[0] for line in process.stderr.splitlines()]
 
 
-def test_in_a_run_what_it_loses_makes_the_picture_incomplete(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_spans_lost_in_a_run_make_the_capture_incomplete(monkeypatch: pytest.MonkeyPatch) -> None:
     batch = folded(request(ASKED), stream(REPLY))
     with collecting() as collector:
         assert run(of(batch), [otel(OtelOptions(collector.url))], strict=True).complete
     assert "chat claude-sonnet-4-5" == collector.span.name
-    with nobody(monkeypatch) as url:
+    with no_collector(monkeypatch) as url:
         summary = run(of(batch), [otel(OtelOptions(url))], strict=True)
     assert [Entry("otel", Reason.SINK_FAILED, 1)] == summary.ledger.unintended()
 
 
-def test_a_collector_that_never_answers_does_not_hold_up_the_end(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_collector_that_never_answers_does_not_delay_the_end(capsys: pytest.CaptureFixture[str]) -> None:
     with collecting() as collector:
         collector.open.clear()
         ledger = send(OtelOptions(collector.url, deadline_s=0.1), rows(3))
@@ -676,7 +674,7 @@ def test_content_is_bounded_in_bytes_too() -> None:
     assert all(len(scope.spans) <= 33 for scope in collector.scopes)  # 4 MiB and one
 
 
-def test_a_sink_that_had_nothing_to_do_asks_nobody() -> None:
+def test_a_sink_without_spans_sends_no_request() -> None:
     assert [] == sent([]).requests
 
 

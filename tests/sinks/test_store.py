@@ -42,9 +42,9 @@ def test_without_a_store_each_run_has_a_key_of_its_own(tmp_path: Path) -> None:
     assert len(redaction_key(tmp_path / "not there yet")) == 32
 
 
-def test_what_is_no_store_is_told(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_store_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "text"
-    path.write_text("no store at all, but a file that somebody needs")
+    path.write_text("no store at all, but a file that is needed")
     with pytest.raises(StoreError, match="not a store"):
         redaction_key(path)
     assert path.read_text().startswith("no store")

@@ -74,7 +74,7 @@ def machine(tmp_path: Path) -> Machine:
         (f"/../{A}", A, "", ""),
     ],
 )
-def test_a_control_group_tells_its_container(machine: Machine, cgroup: str, id: str, runtime: str, pod: str) -> None:
+def test_a_control_group_identifies_its_container(machine: Machine, cgroup: str, id: str, runtime: str, pod: str) -> None:
     machine.process(70, cgroup, 1)
     assert Inside(id, 1, pod) == container_of(70, machine.proc)
     assert resolve_reference(f"docker:{id}", machine.host).runtime == (runtime or "docker")
@@ -91,17 +91,17 @@ def test_a_control_group_tells_its_container(machine: Machine, cgroup: str, id: 
         f"/x:y{A}",
     ],
 )
-def test_what_is_no_container_is_none(machine: Machine, cgroup: str) -> None:
+def test_other_control_groups_are_not_containers(machine: Machine, cgroup: str) -> None:
     machine.process(70, cgroup)
     assert container_of(70, machine.proc) is None
 
 
-def test_any_line_of_version_1_may_tell_it(machine: Machine) -> None:
+def test_any_line_of_version_1_may_have_the_container(machine: Machine) -> None:
     machine.process(70, f"9:name=systemd:/\n4:memory:/docker/{A}\n0::/\n", 1)
     assert Inside(A, 1, "") == container_of(70, machine.proc)
 
 
-def test_a_process_that_is_gone_was_where_its_parent_is(machine: Machine) -> None:
+def test_a_process_that_is_gone_has_the_container_of_its_parent(machine: Machine) -> None:
     memory = Memory(machine.proc)
     machine.process(70, f"/docker/{A}", 1)
     assert Inside(A, 1, "") == memory.of(70, 5, 1)
@@ -109,7 +109,7 @@ def test_a_process_that_is_gone_was_where_its_parent_is(machine: Machine) -> Non
     assert memory.of(72, 7, 2) is None
 
 
-def test_a_process_that_is_gone_was_where_it_was(machine: Machine) -> None:
+def test_a_process_that_is_gone_keeps_its_container(machine: Machine) -> None:
     memory = Memory(machine.proc)
     process = machine.process(70, f"/docker/{A}", 9)
     memory.of(70, 5, 1)
@@ -168,7 +168,7 @@ def test_a_path_in_the_container_is_kept(machine: Machine) -> None:
     assert resolve_reference("docker://box/usr/bin/agent", machine.host).path == "/usr/bin/agent"
 
 
-def test_a_tool_that_does_not_know_is_no_answer(machine: Machine) -> None:
+def test_a_failing_tool_is_ignored(machine: Machine) -> None:
     machine.tool("docker", f"echo {B} 70; exit 1")
     machine.tool("nerdctl", f"echo {A} 70")
     machine.process(70, f"/x/nerdctl-{A}.scope", 1)
@@ -200,7 +200,7 @@ def test_podman_is_found_by_name_in_its_own_files(machine: Machine, place: str) 
         resolve_reference("podman:nobody", machine.host)
 
 
-def test_a_file_of_a_runtime_that_is_broken_is_no_answer(machine: Machine) -> None:
+def test_a_broken_state_file_is_ignored(machine: Machine) -> None:
     machine.write("var/lib/containers/storage/overlay-containers/containers.json", '[{"id": ')
     with pytest.raises(CaptureError, match="no such container here"):
         resolve_reference("podman:box", machine.host)
@@ -232,7 +232,7 @@ def test_the_first_process_has_number_1_or_started_first(machine: Machine) -> No
         ("run/crun/{id}/status", '{"pid": 70}'),
     ],
 )
-def test_a_container_without_a_control_group_of_its_own_is_found_by_what_its_runtime_notes(
+def test_a_container_without_a_control_group_of_its_own_is_found_by_its_state_file(
     machine: Machine, file: str, text: str
 ) -> None:
     machine.process(70, "/", 1)
@@ -241,7 +241,7 @@ def test_a_container_without_a_control_group_of_its_own_is_found_by_what_its_run
     assert Container("podman:box", A, "podman", 70) == resolve_reference("podman:box", machine.host)
 
 
-def test_a_number_that_somebody_else_has_by_now_is_not_believed(machine: Machine) -> None:
+def test_a_reused_pid_is_not_accepted(machine: Machine) -> None:
     machine.process(70, "/", 1, started=101)
     machine.process(71, "/")
     machine.write("var/lib/containers/storage/overlay-containers/containers.json", f'[{{"id": "{A}", "names": ["box"]}}]')

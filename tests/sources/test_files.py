@@ -66,12 +66,12 @@ def test_a_close_has_the_path_that_the_file_was_opened_by() -> None:
     assert [("open", "/a/b", 0), ("close", "/a/b", 9)] == [(each.action, each.path, each.read_bytes) for each in events]
 
 
-def test_a_close_without_bytes_and_a_file_that_was_found_are_not_told() -> None:
+def test_a_close_without_bytes_and_a_found_file_give_no_event() -> None:
     account = Account(_nothing_left)
     assert [] == account.take([_operation("found", "/a", FILE), _operation("close", file=FILE)])
 
 
-def test_what_a_process_leaves_open_comes_when_it_ends() -> None:
+def test_open_files_of_a_process_are_closed_when_it_ends() -> None:
     left = {FILE: (3, 4), OTHER: (0, 0)}
     account = Account(left.__getitem__)
     account.take([_operation("open", "/a", FILE), _operation("found", "/b", OTHER)])
@@ -80,7 +80,7 @@ def test_what_a_process_leaves_open_comes_when_it_ends() -> None:
     assert [] == account.finish(100)
 
 
-def test_a_process_that_ended_unseen_is_swept_out() -> None:
+def test_a_process_whose_end_was_not_seen_is_swept_out() -> None:
     account = Account(lambda _: (1, 0))
     account.take([_operation("open", "/a", FILE)])
     assert [] == account.sweep({5})

@@ -76,7 +76,7 @@ def test_more_events_than_fit_one_batch_keep_their_order(tmp_path: Path) -> None
     assert replayed(written(tmp_path / "a.jsonl", *map(encode_line, events))) == events
 
 
-def test_ticks_move_the_time_and_are_no_events(tmp_path: Path) -> None:
+def test_ticks_advance_the_time_and_are_not_events(tmp_path: Path) -> None:
     engine = Engine()
     lines = [encode_line(OWN[0]), encode_line(Tick(Origin(50 * S, 0))), encode_line(OWN[4])]
     assert replayed(written(tmp_path / "a.jsonl", *lines), engine=engine) == [OWN[0], OWN[4]]
@@ -135,7 +135,7 @@ BROKEN = [
 
 
 @pytest.mark.parametrize("line", BROKEN, ids=lambda line: repr(line[:40]))
-def test_a_line_that_is_no_event_is_counted_with_its_place_and_the_rest_goes_on(
+def test_a_line_that_is_not_an_event_is_counted_with_its_place_and_the_rest_is_read(
     line: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = written(tmp_path / "a.jsonl", encode_line(OWN[0]), b"", line, encode_line(OWN[4]))
@@ -146,21 +146,19 @@ def test_a_line_that_is_no_event_is_counted_with_its_place_and_the_rest_goes_on(
     assert (loss.stage, loss.reason, loss.count, loss.size) == ("replay", Reason.MALFORMED, 1, len(line) + 1)
     assert loss.note.startswith(f"{path} line 3: ")
     assert len(loss.note) < len(str(path)) + 200
-    assert f"agentsight-rx: not an event, passed over: {path} line 3: " in capsys.readouterr().err
+    assert f"agentsight-rx: not an event, skipped: {path} line 3: " in capsys.readouterr().err
     assert engine.ledger.shared("replay").lost(Reason.MALFORMED) == 1
 
 
-def test_of_many_such_lines_ten_are_told_and_all_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_of_many_such_lines_ten_are_reported_and_all_are_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     engine = Engine()
     assert len(replayed(written(tmp_path / "a.jsonl", *[b"hello"] * 50), engine=engine)) == 50
     said = capsys.readouterr().err.splitlines()
-    assert (len(said), said[-1]) == (11, "agentsight-rx: 40 more lines were passed over")
+    assert (len(said), said[-1]) == (11, "agentsight-rx: 40 more lines were skipped")
     assert engine.ledger.shared("replay").lost() == 50
 
 
-def test_what_the_original_s_analyzers_say_is_passed_over_in_silence(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_lines_of_the_original_s_analyzers_are_skipped_silently(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     lines: list[dict[str, Any]] = [
         {"timestamp": 1, "source": "http_parser", "pid": 1, "comm": "a", "data": {"message_type": "request"}},
         {"timestamp": 1, "source": "system", "pid": 1, "comm": "a", "data": {"type": "system_metrics"}},
@@ -261,7 +259,7 @@ def test_processes(tmp_path: Path) -> None:
     assert (ended.start_ns, ended.exit_code, ended.duration_ns) == (1_000_000, 1, 2_000_000)
 
 
-def test_words_that_cannot_be_told_are_split_at_spaces(tmp_path: Path) -> None:
+def test_a_command_with_an_open_quote_is_split_at_spaces(tmp_path: Path) -> None:
     (event,) = replayed(written(tmp_path / "a.jsonl", process("EXEC", 1, full_command="echo it's")))
     assert isinstance(event, ProcessExec)
     assert event.argv == ("echo", "it's")

@@ -20,7 +20,7 @@ from agentsight_rx.state.lmdb_store import META
 ROWS = Table("rows", bytes)
 ROOT = Path(agentsight_rx.state.__file__).parents[2]
 
-# Commits three rows a step and says so, one line a step, until it is killed or told to stop.
+# Commits three rows a step and prints a line for each step, until it is killed or asked to stop.
 WRITER = """
 import sys
 from agentsight_rx.state import LmdbStore, Put, Table

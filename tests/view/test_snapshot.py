@@ -39,7 +39,7 @@ def filled(items: list[Output], bounds: Bounds | None = None) -> View:
     return view
 
 
-def test_the_keys_are_those_of_version_1_and_ours_come_behind() -> None:
+def test_the_keys_are_those_of_version_1_and_then_ours() -> None:
     made = encoded(filled([EVENT, *ROWS]))
     assert [
         "schema_version",
@@ -102,7 +102,7 @@ def test_the_keys_are_those_of_version_1_and_ours_come_behind() -> None:
         ("llm_calls", "id start_timestamp_ms end_timestamp_ms model status"),
     ],
 )
-def test_a_row_has_every_key_also_where_nothing_is_known(kind: str, keys: str) -> None:
+def test_a_row_has_every_key_also_for_unknown_values(kind: str, keys: str) -> None:
     (row,) = encoded(filled(list(ROWS)))[kind]
     assert set(keys.split()) <= row.keys()
 
@@ -111,7 +111,7 @@ def test_without_rows_every_list_is_there_and_empty() -> None:
     made = encoded(View())
     assert 8 == sum(value == [] for value in made.values())
     assert made["summary"]["start_timestamp_ms"] is None
-    assert {"complete": True, "entries": [], "cut_off": 0} == made["completeness"]
+    assert {"complete": True, "entries": [], "cut_off": 0, "blind_spots": []} == made["completeness"]
 
 
 def test_a_row_that_comes_again_replaces_the_earlier_one() -> None:
@@ -152,7 +152,7 @@ def test_the_orders() -> None:
     assert ["c1", "c2"] == [row["id"] for row in made["llm_calls"]]
 
 
-def test_20005_rows_of_the_trail_leave_the_newest_20000_and_count_all() -> None:
+def test_of_20005_audit_rows_the_newest_20000_are_kept_and_all_are_counted() -> None:
     view = filled([AuditRow(f"audit-{number}", number, "process") for number in range(20_005)])
     made = encoded(view, audit_limit=100_000)
     assert (20_005, 0) == (made["summary"]["audit_events"], made["summary"]["start_timestamp_ms"])
@@ -163,7 +163,7 @@ def test_20005_rows_of_the_trail_leave_the_newest_20000_and_count_all() -> None:
 
 
 @pytest.mark.parametrize("kind", ["llm_calls", "tool_calls", "process_nodes", "network_targets", "resource_samples"])
-def test_each_kind_of_row_is_bounded_and_what_went_is_counted(kind: str) -> None:
+def test_each_kind_of_row_is_bounded_and_evicted_rows_are_counted(kind: str) -> None:
     rows: list[Output] = []
     for number in range(5):
         rows += [
@@ -183,7 +183,7 @@ def test_text_is_bounded_too() -> None:
     assert 3 == made["not_kept"]["llm_calls"]
 
 
-def test_tokens_of_calls_that_went_still_count() -> None:
+def test_tokens_of_evicted_calls_still_count() -> None:
     rows: list[Output] = [TokenRow(f"t{number}", f"c{number}", 1, model="m", total_tokens=2) for number in range(5)]
     made = encoded(filled(rows, Bounds(calls=2)))
     assert [("m", 10, 5)] == [(group["group"], group["total_tokens"], group["calls"]) for group in made["token_summary"]]
@@ -200,7 +200,7 @@ def test_tokens_of_calls_that_went_still_count() -> None:
     ],
     ids=["json", "nothing", "broken", "too deep", "a string"],
 )
-def test_the_input_of_a_tool_is_json_where_it_is_that(text: str, value: object) -> None:
+def test_the_input_of_a_tool_is_json_where_it_is_valid_json(text: str, value: object) -> None:
     (tool,) = encoded(filled([ToolRow("t", 1, "c", "", "Bash", input=text)]))["tool_calls"]
     assert (value, None) == (tool["input"], tool["output"])
 
@@ -214,7 +214,7 @@ def test_a_copy_does_not_change_with_the_view() -> None:
     assert 2 == encoded(view)["summary"]["llm_calls"]
 
 
-def test_completeness_tells_what_was_lost_from_what_was_asked_for() -> None:
+def test_completeness_separates_losses_from_intended_ones() -> None:
     filtered, lost = Entry("filter_http", Reason.FILTERED, 3), Entry("tls", Reason.KERNEL_LOST, 2, 100)
     assert completeness([filtered]).complete
     made = completeness([lost, filtered, lost])
@@ -225,7 +225,7 @@ def test_completeness_tells_what_was_lost_from_what_was_asked_for() -> None:
     assert not completeness([], cut_off=1).complete
 
 
-def test_a_store_says_the_same_as_the_live_view() -> None:
+def test_a_store_gives_the_same_snapshot_as_the_live_view() -> None:
     store = MemoryStore()
     store.commit([*map(put, ROWS), Put(SEGMENTS, 1, Segment((EVENT, EVENT))), Put(RUNS, 1, Recording(1, 0, ended=True))])
     stored = json.loads(msgspec.json.encode(read_snapshot(store, now_ms=NOW_MS)))
@@ -234,7 +234,7 @@ def test_a_store_says_the_same_as_the_live_view() -> None:
     assert live == stored
 
 
-def test_a_store_of_several_pages_and_runs_is_read_whole() -> None:
+def test_a_store_of_several_pages_and_recordings_is_read_completely() -> None:
     store = MemoryStore()
     lost = Entry("tls", Reason.KERNEL_LOST, 2)
     store.commit(

@@ -56,7 +56,7 @@ def served() -> Served:
 
 @pytest.mark.parametrize("given", [None, "", "Bearer", "Bearer wrong", f"Basic {TOKEN}", f"bearer {TOKEN}", f"Bearer {TOKEN} "])
 @pytest.mark.parametrize("path", ["/api/v1/snapshot", "/api/v1/events", "/api/v1/", "/nothing"])
-def test_without_the_token_nothing_is_told(served: Served, path: str, given: str | None) -> None:
+def test_without_the_token_nothing_captured_is_sent(served: Served, path: str, given: str | None) -> None:
     served.call(1)
     del served.http.headers["Authorization"]
     answer = served.http.get(path, headers={} if given is None else {"Authorization": given})
@@ -64,7 +64,7 @@ def test_without_the_token_nothing_is_told(served: Served, path: str, given: str
     assert ["error"] == list(answer.json())
 
 
-def test_the_page_and_what_this_is_are_for_all(served: Served) -> None:
+def test_the_page_and_the_info_need_no_token(served: Served) -> None:
     served.call(1)
     del served.http.headers["Authorization"]
     assert "<title>agentsight-rx</title>" in served.http.get("/").text
@@ -83,18 +83,18 @@ def test_names_of_this_machine_are_answered(served: Served, host: str) -> None:
     ["evil.example", "evil.example:7395", "127.0.0.1.evil.example", "10.0.0.1", "localhost@evil", "[::1", "", "a:b", "::1"],
 )
 @pytest.mark.parametrize("path", ["/", "/api/v1/info", "/api/v1/snapshot"])
-def test_a_foreign_name_that_leads_here_is_refused(served: Served, host: str, path: str) -> None:
+def test_a_foreign_host_name_is_refused(served: Served, host: str, path: str) -> None:
     answer = served.http.get(path, headers={"Host": host})
     assert (403, ["error"]) == (answer.status_code, list(answer.json()))
 
 
-def test_where_every_address_is_listened_on_every_address_is_right_and_no_name() -> None:
+def test_a_server_on_every_address_accepts_any_address_and_no_name() -> None:
     served = Served(listen="0.0.0.0")
     assert 200 == served.http.get("/", headers={"Host": "192.0.2.7:7395"}).status_code
     assert 403 == served.http.get("/", headers={"Host": "box.example:7395"}).status_code
 
 
-def test_the_address_that_is_listened_on_is_right() -> None:
+def test_the_address_of_the_server_is_accepted() -> None:
     served = Served(listen="192.0.2.7")
     assert 200 == served.http.get("/", headers={"Host": "192.0.2.7"}).status_code
     assert 403 == served.http.get("/", headers={"Host": "192.0.2.8"}).status_code
@@ -117,7 +117,7 @@ def test_only_get_is_answered(served: Served, method: str) -> None:
 
 @pytest.mark.parametrize("path", ["/", "/api/v1/info", "/api/v1/snapshot", "/api/v1/events", "/nothing"])
 @pytest.mark.parametrize("known", [True, False])
-def test_every_answer_forbids_what_it_does_not_need(served: Served, path: str, known: bool) -> None:
+def test_every_answer_has_the_security_headers(served: Served, path: str, known: bool) -> None:
     served.feed.close()
     headers = served.http.get(path, headers={} if known else {"Authorization": ""}).headers
     assert ("no-store", "nosniff", "no-referrer") == (
@@ -160,13 +160,13 @@ def test_the_snapshot_has_what_was_written_and_says_what_is_missing(served: Serv
 
 
 @pytest.mark.parametrize("limit", ["-1", "many", "", "1.5", "9" * 5000])
-def test_a_limit_that_is_none_is_told(served: Served, limit: str) -> None:
+def test_an_invalid_limit_is_an_error(served: Served, limit: str) -> None:
     answer = served.http.get(f"/api/v1/snapshot?audit_limit={limit}")
     assert 400 == answer.status_code
     assert "audit_limit" in answer.json()["error"]
 
 
-def test_what_is_not_there_is_told(served: Served) -> None:
+def test_an_unknown_path_is_an_error(served: Served) -> None:
     answer = served.http.get("/api/events")
     assert (404, ["error"]) == (answer.status_code, list(answer.json()))
 
@@ -182,11 +182,11 @@ def test_a_stream_brings_rows_completeness_and_the_end(served: Served) -> None:
     assert ("rows", "2") == rows[:2]
     assert [("llm_call", "llm-1"), ("tool_call", "tool-1")] == [(row["type"], row["id"]) for row in rows[2]]
     assert ("two\nlines", {"a": 1}) == (rows[2][0]["prompt"], rows[2][1]["input"])
-    assert ("completeness", None, {"complete": True, "entries": [], "cut_off": 0}) == completeness
+    assert ("completeness", None, {"complete": True, "entries": [], "cut_off": 0, "blind_spots": []}) == completeness
     assert ("end", None, {}) == end
 
 
-def test_a_stream_goes_on_behind_the_last_row_that_was_seen(served: Served) -> None:
+def test_a_stream_continues_after_the_last_row_that_was_seen(served: Served) -> None:
     for number in range(1, 6):
         served.call(number)
     (rows, *_) = served.stream(after=3)
@@ -199,7 +199,7 @@ def test_a_stream_that_has_seen_all_gets_no_rows(served: Served) -> None:
 
 
 @pytest.mark.parametrize(("after", "gone"), [(None, 7), (0, 7), (4, 3), (6, 1)])
-def test_rows_that_nobody_has_any_more_are_a_gap_with_their_number(after: int | None, gone: int) -> None:
+def test_evicted_rows_are_a_gap_with_their_number(after: int | None, gone: int) -> None:
     served = Served(most=3)
     for number in range(1, 11):
         served.call(number)
@@ -208,7 +208,7 @@ def test_rows_that_nobody_has_any_more_are_a_gap_with_their_number(after: int | 
     assert ("10", ["llm-8", "llm-9", "llm-10"]) == (rows[1], [row["id"] for row in rows[2]])
 
 
-def test_without_a_gap_none_is_told() -> None:
+def test_without_evicted_rows_there_is_no_gap() -> None:
     served = Served(most=3)
     for number in range(1, 11):
         served.call(number)
@@ -229,7 +229,7 @@ def test_a_message_holds_no_more_than_a_million_characters_or_one_row(served: Se
 
 
 @pytest.mark.parametrize("given", ["2", "-1", "x", "9" * 400])
-def test_a_row_that_never_was_is_no_place_to_go_on_from(served: Served, given: str) -> None:
+def test_a_row_that_does_not_exist_is_refused_as_last_event_id(served: Served, given: str) -> None:
     served.call(1)
     answer = served.http.get("/api/v1/events", headers={"Last-Event-ID": given})
     assert 400 == answer.status_code
@@ -248,7 +248,7 @@ class _Broken(Feed):
         raise ZeroDivisionError("no")
 
 
-def test_a_bug_is_answered_counted_and_told_once(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_bug_is_answered_counted_and_reported_once(capsys: pytest.CaptureFixture[str]) -> None:
     served = Served(feed=_Broken(Ledger()))
     for _ in range(2):
         answer = served.http.get("/api/v1/snapshot")

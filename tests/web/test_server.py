@@ -69,19 +69,19 @@ def test_it_answers_over_http() -> None:
         assert 403 == http.get("/", headers={"Host": "evil.example"}).status_code
 
 
-def test_rows_come_while_they_are_written_and_the_end_is_told() -> None:
+def test_rows_are_sent_while_they_are_written_and_then_the_end() -> None:
     with opened() as (sink, writer), browser(sink) as http, http.stream("GET", "/api/v1/events") as answer:
-        told = messages(answer.iter_lines())
-        assert "completeness" == next(told)[0]
+        received = messages(answer.iter_lines())
+        assert "completeness" == next(received)[0]
         writer.write([CallRow("llm-1", 1)])
-        name, rows = next(told)
+        name, rows = next(received)
         assert ("rows", ["llm-1"]) == (name, [row["id"] for row in rows])
         writer.write([CallRow("llm-1", 1, 2, status="complete")])
-        name, rows = next(told)
+        name, rows = next(received)
         assert ("rows", ["complete"]) == (name, [row["status"] for row in rows])
         closing = threading.Thread(target=writer.close)
         closing.start()
-        assert [("end", {})] == list(told)
+        assert [("end", {})] == list(received)
         closing.join()
 
 
@@ -104,13 +104,13 @@ def test_a_taken_port_is_one_clear_sentence_before_anything_is_captured(listen: 
         assert not captured
 
 
-def test_an_address_that_this_machine_does_not_have_is_told() -> None:
+def test_an_address_that_this_machine_does_not_have_is_an_error() -> None:
     with pytest.raises(SinkError, match=r"port 0 on 192\.0\.2\.1 cannot be listened on"):
         web(WebOptions("192.0.2.1", 0, allow_remote=True)).open(Ledger())
 
 
 @pytest.mark.parametrize("listen", ["0.0.0.0", "::", "192.0.2.1", "2001:db8::1"])
-def test_other_machines_only_where_somebody_allows_it(listen: str) -> None:
+def test_addresses_for_other_machines_must_be_allowed(listen: str) -> None:
     with pytest.raises(UsageError, match="add --allow-remote"):
         web(WebOptions(listen))
 
@@ -122,7 +122,7 @@ def test_every_address_is_shown_as_one_that_can_be_opened() -> None:
 
 
 @pytest.mark.parametrize("options", [WebOptions("box.example"), WebOptions(port=65_536), WebOptions(port=-1)])
-def test_what_is_no_address_is_told(options: WebOptions) -> None:
+def test_an_invalid_address_is_an_error(options: WebOptions) -> None:
     with pytest.raises(UsageError, match=r"^--"):
         web(options)
 

@@ -2,7 +2,7 @@
  *
  * Almost everything is seen at the end of the system call: its outcome is known, its strings are in memory, and a number can be
  * followed to the file that it now stands for. Bytes are counted here, per process and open file, and leave at the last close;
- * what is still open when a process ends is counted by the reader, who was told of every open file. */
+ * what is still open when a process ends is counted by the reader, which gets a record of every open file. */
 
 enum {
     OPEN = 1,
@@ -37,7 +37,7 @@ struct file_t {
 struct bytes_t {
     u64 read;
     u64 written;
-    u32 told; /* the reader knows it */
+    u32 reported; /* the reader knows it */
     u32 pad;
 };
 
@@ -297,12 +297,12 @@ int on_names(struct call_t *call)
         at = *(volatile u32 *)&space->at;
         record->second_above = at - begun;
     }
-    struct bytes_t fresh = {.told = finish(space)};
+    struct bytes_t fresh = {.reported = finish(space)};
     if (mode != REGULAR)
         return 0;
-    struct bytes_t *bytes = open_files.lookup(&key); /* only where its last close could not be told */
+    struct bytes_t *bytes = open_files.lookup(&key); /* only where its last close was not reported */
     if (bytes)
-        bytes->told = fresh.told;
+        bytes->reported = fresh.reported;
     else if (open_files.update(&key, &fresh))
         count(UNTRACKED);
     return 0;
@@ -315,7 +315,7 @@ static inline struct bytes_t *found(struct file_t *key, u64 file, struct process
     u32 zero = 0;
     struct bytes_t fresh = {}, *bytes = open_files.lookup(key);
     struct room_t *space = room.lookup(&zero);
-    if (!space || (bytes && bytes->told))
+    if (!space || (bytes && bytes->reported))
         return bytes;
     if (!bytes) {
         open_files.update(key, &fresh);
@@ -328,7 +328,7 @@ static inline struct bytes_t *found(struct file_t *key, u64 file, struct process
     struct record_t *record = begin(space, FOUND, process, task);
     record->file = *key;
     walk_file(space, file, task);
-    bytes->told = finish(space);
+    bytes->reported = finish(space);
     return bytes;
 }
 

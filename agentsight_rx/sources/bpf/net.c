@@ -164,7 +164,7 @@ int on_begin(struct call_t *call)
         if (state != 1) /* SS_UNCONNECTED: it asks how an earlier one is going */
             return 0;
         fill_head(&wait.net.head, CONNECT, process, leader_of(task));
-        wait.net.error = 115; /* EINPROGRESS, as long as nobody knows better */
+        wait.net.error = 115; /* EINPROGRESS, until the outcome is known */
         wait.begun_ns = now;
         if (waiting.update(&sock, &wait))
             count(UNTRACKED);
@@ -337,7 +337,7 @@ int on_end(struct call_t *call)
         break;
     case 43:  /* accept */
     case 288: /* accept4 */
-        if (result == -11 || RESTARTED(result)) /* EAGAIN: nobody is there */
+        if (result == -11 || RESTARTED(result)) /* EAGAIN: no connection waits */
             return 0;
         kind = ACCEPT, address = 0;
         if (result >= 0)

@@ -38,7 +38,12 @@ static inline int leave(struct pt_regs *ctx)
     }
     fill_head(&line->head, LINE, process, leader);
     int size = bpf_probe_read_user_str(line->text, LINE_MOST, (void *)text);
-    line->size = size > 0 ? size : 0;
+    if (size < 0) { /* its page is not in memory */
+        lines.ringbuf_discard(line, 0);
+        count(LOST);
+        return 0;
+    }
+    line->size = size;
     line->pad = 0;
     lines.ringbuf_submit(line, 0);
     return 0;

@@ -1,7 +1,7 @@
 /* Reads and writes of tracked processes on pipes and unix sockets, and what they write to terminals -> ring `chunks`.
  *
  * A file is known by its inode, looked up while the call begins: a number of a descriptor says nothing once it is closed, and
- * short processes are gone before anybody could ask. One program runs behind every system call of a kind, so the layout of
+ * short processes are gone before user space could ask. One program runs behind every system call of a kind, so the layout of
  * their tracepoints (arguments in slots of 8 bytes, the result in the first) is written down here once.
  *
  * Switches: MOST (bytes of one call), BUFFERS (of one call), STEPS (turns of the copying loop), TTY, FDS (`ONLY(0) ONLY(1)`),
@@ -11,12 +11,12 @@
 
 enum { CHUNK = 1, END = 2, GONE = 3, SELF = 4 };
 
-/* EARLY: written to a socket that nobody has accepted yet, known by the inode of the end that wrote. */
+/* EARLY: written to a socket that is not accepted yet, known by the inode of the end that wrote. */
 enum { PIPE = 0, UNIX = 1, TERMINAL = 2, EARLY = 3 };
 
 enum { IN = 0, OUT = 1 };
 
-/* Where the bytes of a call lie: in one buffer, in an array of them, in the array of a message. UNSEEN: nobody saw the call
+/* Where the bytes of a call lie: in one buffer, in an array of them, in the array of a message. UNSEEN: the entry of the call was not seen
  * begin, so it is looked for in the registers once it ends. */
 enum { PLAIN, VECTOR, MESSAGE, UNSEEN };
 
@@ -82,8 +82,8 @@ struct channel_t {
     u32 reader; /* the last process that read, that wrote */
     u32 writer;
     u32 crossed; /* it connects two processes */
-    u32 self;    /* told that it connects a process with itself */
-    u64 ended;   /* told that it is at its end */
+    u32 self;    /* reported as a connection of a process with itself */
+    u64 ended;   /* its end was reported */
 };
 
 struct chunk_t {
@@ -98,7 +98,7 @@ struct chunk_t {
     u32 fd;
     u8 kind;
     u8 direction;
-    u8 alone; /* nobody has been seen reading here */
+    u8 alone; /* no reader was seen here */
     u8 pad;
     char data[2 * SEGMENT]; /* the second half is never sent: room for what the verifier thinks possible */
 };
@@ -308,7 +308,7 @@ static inline struct channel_t *channel_of(struct call_t *call, int direction)
     return channel;
 }
 
-/* True where a process talks to itself and nobody else was ever seen here: to wake up its own event loop. */
+/* True where a process talks to itself and no other was ever seen here: to wake up its own event loop. */
 static inline int talks_to_itself(struct channel_t *channel, int direction)
 {
     u32 tgid = bpf_get_current_pid_tgid() >> 32;

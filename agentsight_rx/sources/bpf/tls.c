@@ -8,7 +8,7 @@
 
 #include <uapi/linux/ptrace.h>
 
-enum { CHUNK = 1, HANDSHAKE = 2, CLOSE = 3, GONE = 4, STARTED = 5, MAPPED = 6 };
+enum { CHUNK = 1, HANDSHAKE = 2, CLOSE = 3, GONE = 4, STARTED = 5, MAPPED = 6, OPENED = 7, TCP = 8 };
 
 /* The low byte of a probe's cookie; the rest is the number of the library. */
 enum { READ = 1, WRITE = 2, READ_EX = 3, WRITE_EX = 4, WRITE_EX2 = 5, DO_HANDSHAKE = 6, FREE = 7 };
@@ -17,6 +17,7 @@ enum { IN = 0, OUT = 1 };
 
 #define PROT_EXEC 4
 #define MAP_ANONYMOUS 32
+#define IPPROTO_TCP 6
 
 #define SEGMENT 16384
 #define SEGMENTS 32 /* 512 KiB of one call */
@@ -72,7 +73,7 @@ BPF_RINGBUF_OUTPUT(chunks, RING_PAGES);
 BPF_TABLE("lru_hash", struct call_key_t, struct ssl_call_t, calls, 16384);
 BPF_TABLE("lru_hash", struct side_key_t, struct side_t, sides, 65536);
 
-/* Files that user space has looked into: it is not told again who uses them. */
+/* Files that user space has searched: their users are not reported again. */
 BPF_TABLE("lru_hash", struct file_t, u8, known, 16384);
 
 #ifdef BY_FILE
@@ -82,6 +83,27 @@ BPF_ARRAY(teacher, u32, 1); /* a thread of ours: what it maps as code is chosen 
 #ifdef BY_GROUP
 BPF_HASH(groups, u64, u8, 1024);
 #endif
+
+/* A TCP connection that a tracked process opened. What it carries is compared with the plaintext that was seen: where the one
+ * is there and the other is not, a TLS library was not read. */
+struct tcp_t {
+    struct head_t head;
+    u64 sock;
+    u64 sent, received;
+    u32 ended;
+    u16 family, port;
+    u8 peer[16]; /* IPv4 in its first four bytes */
+};
+
+BPF_HASH(connections, u64, struct tcp_t, 65536);
+
+/* How user space asks what a connection has carried so far: the thread that asks maps memory, and finds the answer here. */
+struct question_t {
+    u64 sock, sent, received;
+    u32 thread, pad;
+};
+
+BPF_ARRAY(question, struct question_t, 1);
 
 /* One segment under construction a thread: a uprobe can be preempted, so a buffer per CPU could be overwritten. */
 BPF_HASH(rooms, u32, struct chunk_t, 256);
@@ -130,6 +152,19 @@ static inline void send_mark(u32 kind, struct process_t *process, u64 ssl, u32 l
     count(SEEN);
     if (chunks.ringbuf_output(&mark, sizeof(mark), 0))
         count(LOST);
+}
+
+/* A TLS object that carries nothing yet is known from its first call on, so that a handshake that fails is not taken for
+ * traffic that was not read. */
+static inline void meet(struct process_t *process, u64 ssl, u32 library)
+{
+    struct side_key_t in = {.ssl = ssl, .pid = bpf_get_current_pid_tgid() >> 32, .direction = IN};
+    struct side_key_t out = {.ssl = ssl, .pid = in.pid, .direction = OUT};
+    struct side_t fresh = {};
+    if (sides.lookup(&in) || sides.lookup(&out))
+        return;
+    sides.update(&in, &fresh);
+    send_mark(OPENED, process, ssl, library, 0, 0);
 }
 
 static inline u64 leave_side(struct side_key_t *key)
@@ -234,9 +269,13 @@ static inline int leave(struct pt_regs *ctx, u64 cookie)
     calls.delete(&key);
     struct process_t *process = wanted();
     int result = PT_REGS_RC(ctx);
-    if (!process || result <= 0)
+    if (!process)
         return 0;
     u32 library = cookie >> 8;
+    if (result <= 0 || function == DO_HANDSHAKE)
+        meet(process, call.ssl, library);
+    if (result <= 0)
+        return 0;
     if (function == DO_HANDSHAKE) {
         if (result == 1)
             send_mark(HANDSHAKE, process, call.ssl, library, 0, bpf_ktime_get_ns() - call.time_ns);
@@ -315,7 +354,7 @@ static inline void choose(void)
 }
 
 /* This process uses code of a file that user space has not looked into. */
-static inline void tell_file(u32 kind, struct file_t *file)
+static inline void report_file(u32 kind, struct file_t *file)
 {
     struct process_t *process = wanted();
     if (process && !known.lookup(file))
@@ -331,13 +370,80 @@ RAW_TRACEPOINT_PROBE(sched_process_exec)
     if (is_chosen(&file) || group_is_chosen())
         choose();
     if (follow_exec(task))
-        tell_file(STARTED, &file);
+        report_file(STARTED, &file);
+    return 0;
+}
+
+/* -- what connections carry -- */
+
+static inline void read_bytes(u64 sock, u64 *sent, u64 *received)
+{
+    u64 out = 0, in = 0;
+    FIELD(out, sock, tcp_sock_bytes_sent);
+    FIELD(in, sock, tcp_sock_bytes_received);
+    *sent = out;
+    *received = in;
+}
+
+static inline void send_traffic(struct tcp_t *traffic)
+{
+    count(SEEN);
+    if (chunks.ringbuf_output(traffic, sizeof(*traffic), 0))
+        count(LOST);
+}
+
+/* In connect() the process is the current one; later it may be any, so the connection is known by the socket. */
+RAW_TRACEPOINT_PROBE(inet_sock_set_state)
+{
+    u64 sock = ctx->args[0];
+    int before = ctx->args[1], after = ctx->args[2];
+    u16 protocol = 0;
+    if (after == 2) { /* TCP_SYN_SENT */
+        struct process_t *process = wanted();
+        FIELD(protocol, sock, sock_sk_protocol);
+        if (!process || protocol != IPPROTO_TCP)
+            return 0;
+        struct tcp_t fresh = {};
+        fill_head(&fresh.head, TCP, process, leader_of(bpf_get_current_task()));
+        fresh.sock = sock;
+        FIELD(fresh.family, sock, sock_common_skc_family);
+        FIELD(fresh.port, sock, sock_common_skc_dport);
+        fresh.port = __builtin_bswap16(fresh.port);
+        if (fresh.family == 10)
+            FIELD(fresh.peer, sock, sock_common_skc_v6_daddr);
+        else
+            bpf_probe_read_kernel(fresh.peer, 4, (void *)sock + O_sock_common_skc_daddr);
+        if (connections.update(&sock, &fresh))
+            count(UNTRACKED);
+        send_traffic(&fresh);
+        return 0;
+    }
+    if (after != 4 && after != 7 && after != 9) /* TCP_FIN_WAIT1, TCP_CLOSE, TCP_LAST_ACK: the process sends no more */
+        return 0;
+    struct tcp_t *known = connections.lookup(&sock), ended;
+    if (!known)
+        return 0;
+    __builtin_memcpy(&ended, known, sizeof(ended));
+    if (connections.delete(&sock))
+        return 0;
+    read_bytes(sock, &ended.sent, &ended.received);
+    if (before == 8 && ended.received) /* TCP_CLOSE_WAIT: the kernel counts the other side's end as one byte */
+        ended.received--;
+    ended.ended = 1;
+    ended.head.time_ns = bpf_ktime_get_ns();
+    send_traffic(&ended);
     return 0;
 }
 
 /* At the end of mmap: now the file shows in the maps of the process. */
 int on_mapped(struct call_t *call)
 {
+    u32 first = 0, asker = bpf_get_current_pid_tgid();
+    struct question_t *asked = question.lookup(&first);
+    if (asked && asked->thread == asker) {
+        read_bytes(asked->sock, &asked->sent, &asked->received);
+        return 0;
+    }
     u64 task = (u64)bpf_get_current_task_btf(), registers = bpf_task_pt_regs((void *)task);
     u64 protection = ARGUMENT(registers, dx), flags = ARGUMENT(registers, r10), number = ARGUMENT(registers, r8);
     struct file_t file = {};
@@ -359,7 +465,7 @@ int on_mapped(struct call_t *call)
 #endif
     if (is_chosen(&file))
         choose();
-    tell_file(MAPPED, &file);
+    report_file(MAPPED, &file);
     return 0;
 }
 

@@ -1,1 +1,1 @@
-"""How a BPF program gets into the kernel, and its records out."""
+"""Loading BPF programs into the kernel, and reading their records."""

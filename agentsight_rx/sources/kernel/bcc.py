@@ -1,4 +1,4 @@
-"""Nothing -> the Python module of BCC, out of Debian's package and into any virtual environment."""
+"""The Python module of BCC, from Debian's package, in any virtual environment."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def bcc() -> ModuleType:
         module = sys.modules.get("bcc") or _from_debian(_DEBIAN) or import_module("bcc")
     except ImportError as error:
         raise CaptureError(f"BCC is not installed ({error}); {_REMEDY}") from error
-    except OSError as error:  # what ctypes raises for a missing libbcc
+    except OSError as error:  # of ctypes, for a missing libbcc
         raise CaptureError(f"BCC does not start ({error}); {_REMEDY}") from error
     if not hasattr(module, "BPF"):
         place = getattr(module, "__file__", None) or "unknown place"

@@ -1,4 +1,4 @@
-"""/sys/kernel/btf/vmlinux -> byte offsets of kernel struct fields, so that no kernel header is ever trusted for a layout."""
+"""/sys/kernel/btf/vmlinux -> byte offsets of kernel struct fields, so that no layout comes from kernel headers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _TYPE = struct.Struct("<III")
 _MEMBER = struct.Struct("<III")
 _MAGIC = 0xEB9F
 
-# kind -> bytes behind the 12-byte type record: fixed, or per item of vlen (Documentation/bpf/btf.rst)
+# kind -> bytes after the 12-byte type record: fixed, or for each of the vlen items (Documentation/bpf/btf.rst)
 _FIXED = {1: 4, 3: 12, 14: 4, 17: 4}  # INT, ARRAY, VAR, DECL_TAG
 _ITEM = {4: 12, 5: 12, 6: 8, 13: 8, 15: 12, 19: 12}  # STRUCT, UNION, ENUM, FUNC_PROTO, DATASEC, ENUM64
 _STRUCT, _UNION = 4, 5
@@ -23,7 +23,7 @@ _DEEPEST = 64  # typedefs of typedefs; the kernel has a few
 
 
 class Btf:
-    """The layouts of one kernel's structs. Reads only the type records; about 30 ms for a distribution kernel."""
+    """The struct layouts of one kernel. Reads only the type records; about 30 ms for a distribution kernel."""
 
     def __init__(self, path: Path = Path("/sys/kernel/btf/vmlinux")) -> None:
         try:
@@ -111,7 +111,7 @@ class Btf:
         return None
 
     def _plain(self, type_id: int) -> int:
-        """Position of the type behind typedef, const, volatile, restrict and type tags."""
+        """Position of a type without typedef, const, volatile, restrict and type tags."""
         for _ in range(_DEEPEST):
             at = self._at[type_id]
             if type_id == 0:
@@ -130,7 +130,7 @@ def defines(fields: Iterable[str], btf: Btf | None = None) -> list[str]:
     """
     Compiler flags `-DO_task_struct_pid=1264` for each "struct.field".
 
-    Raises CaptureError naming the fields that this kernel does not have: a program must not run with a wrong layout.
+    Raises CaptureError with the fields that this kernel does not have: a program must not run with a wrong layout.
     """
     types = btf or Btf()
     offsets = {field: types.offset(field) for field in fields}

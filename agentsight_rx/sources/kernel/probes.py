@@ -38,7 +38,7 @@ class _LinkCreate(ctypes.Structure):
 
 
 class Probes:
-    """The user probes of one BPF object. `multi=False` takes the way of kernels before 6.6."""
+    """The user probes of one BPF object. `multi=False` attaches them one by one, as on kernels before 6.6."""
 
     def __init__(self, bpf: Any, *, multi: bool = True) -> None:
         self._bpf = bpf

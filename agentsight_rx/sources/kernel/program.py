@@ -1,4 +1,4 @@
-"""C texts + a Target -> a loaded BPF program with its ring, its counts and the processes it watches."""
+"""C sources and a Target -> a loaded BPF program with its ring, its counts and the processes that it watches."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _TRACK_FIELDS = (
     "signal_struct.pids",
     "pid.numbers",
 )
-# What a source that looks at system calls asks for, with the switch -DCALLS
+# Fields for sources that watch system calls, with the switch -DCALLS
 CALL_FIELDS = (
     "task_struct.files",
     "task_struct.fs",
@@ -61,16 +61,16 @@ CALL_FIELDS = (
 )
 _TRACEPOINTS = (Path("/sys/kernel/tracing/events"), Path("/sys/kernel/debug/tracing/events"))
 _SEEN, _LOST, _UNTRACKED = 0, 1, 2
-_MOST_READS = 16  # 8,192 records each: the small ones of a ring of 8 MiB
+_MOST_READS = 16  # of 8,192 records each: as many small ones as a ring of 8 MiB holds
 _PAGE = 4096
 _SMALLEST_RING = 2 * _PAGE
 
 
-_ONE_AT_A_TIME = Lock()  # BCC frees its modules without a lock of its own: two threads at once crash the process
+_ONE_AT_A_TIME = Lock()  # BCC frees its modules without a lock: two threads at once crash the process
 
 
 class Program(Generic[E]):
-    """One BPF object: `bpf/track.h` and one source's text, filtering by `target` in the kernel."""
+    """One BPF object: `bpf/track.h` and the C source of one stage. It filters by `target` in the kernel."""
 
     def __init__(
         self,
@@ -88,7 +88,7 @@ class Program(Generic[E]):
         target.check()
         self._stage = stage
         self._target = target
-        self._told = {_LOST: 0, _UNTRACKED: 0}
+        self._reported = {_LOST: 0, _UNTRACKED: 0}
         texts = files("agentsight_rx.sources") / "bpf"
         flags = [*defines([*_TRACK_FIELDS, *fields]), *target.flags(), *switches, f"-DRING_PAGES={ring_size // _PAGE}"]
         text = (texts / "track.h").read_text() + (texts / f"{stage}.c").read_text()
@@ -127,7 +127,7 @@ class Program(Generic[E]):
             self._attached.append(fd)
 
     def seed(self) -> None:
-        """Watch what fits already. Called once everything is attached; ends when a pass over /proc adds nothing."""
+        """Watch the processes that match already. Called once everything is attached; repeats until a pass adds none."""
         table = self.bpf[b"tracked"]
         known: set[int] = set()
         while True:
@@ -148,8 +148,8 @@ class Program(Generic[E]):
 
     def over(self) -> bool:
         """
-        True once the process that was asked for has ended, and all that it left behind: what is in the ring now is the rest.
-        Looked at four times a second.
+        True once the chosen process and all its descendants have ended, so that the ring has the last records. Checked four
+        times a second.
         """
         target = self._target
         if target.pid is None or target.comms or target.session is not None:
@@ -164,7 +164,7 @@ class Program(Generic[E]):
         return self._ring.read()
 
     def rest(self) -> list[E]:
-        """What is in the ring now, also if that is more than one `read`; what comes meanwhile does not hold it up for long."""
+        """The records in the ring now, also if it takes more than one `read`; the number of reads is limited."""
         out = self.read()
         for _ in range(_MOST_READS):
             if not self.wait(0):
@@ -181,17 +181,17 @@ class Program(Generic[E]):
         return int(seen), int(lost), int(untracked)
 
     def lost(self) -> list[Loss]:
-        """What the kernel could not hand over since the last call."""
+        """The records and processes that the kernel lost since the last call."""
         _, lost, untracked = self.counts()
         losses: list[Loss] = []
         for which, total, note in (
             (_LOST, lost, "the ring was full"),
             (_UNTRACKED, untracked, "a table in the kernel was full"),
         ):
-            if total > self._told[which]:
+            if total > self._reported[which]:
                 origin = Origin(time.monotonic_ns(), 0)
-                losses.append(Loss(origin, self._stage, Reason.KERNEL_LOST, total - self._told[which], note=note))
-                self._told[which] = total
+                losses.append(Loss(origin, self._stage, Reason.KERNEL_LOST, total - self._reported[which], note=note))
+                self._reported[which] = total
         return losses
 
     def close(self) -> None:
@@ -210,13 +210,13 @@ def _refused(what: str, error: Exception) -> CaptureError:
 
 def _let_go(attached: Sequence[int]) -> None:
     """
-    Close what is attached. The kernel takes about 90 ms for each, one after the other: a child that holds them too and ends
-    behind us has that to itself, and nobody waits.
+    Detach. The kernel takes about 90 ms for each descriptor, one after the other. A child that holds them too and ends after
+    us spends that time instead of us.
     """
     if not attached:
         return
     child = None
-    with contextlib.suppress(OSError):  # without a child it only takes longer
+    with contextlib.suppress(OSError):  # without a child it takes longer
         nowhere = subprocess.DEVNULL
         child = subprocess.Popen(["/bin/cat"], pass_fds=attached, stdin=subprocess.PIPE, stdout=nowhere, stderr=nowhere)
     for fd in attached:
@@ -229,9 +229,9 @@ def _let_go(attached: Sequence[int]) -> None:
 
 class Repeats(Generic[E]):
     """
-    Folds equal events: the first goes out at once, those that follow are joined into one until `flush`.
+    Folds equal events: the first is emitted at once, those that follow are joined into one until `flush`.
 
-    Nothing is dropped to stay within `most` keys: then everything goes out earlier.
+    With more than `most` keys everything is emitted earlier; nothing is dropped.
     """
 
     def __init__(self, join: Callable[[E, E], E], *, most: int = 65_536) -> None:
@@ -241,7 +241,7 @@ class Repeats(Generic[E]):
         self._by_process: dict[Hashable, dict[Hashable, E | None]] = {}
 
     def add(self, process: Hashable, key: Hashable, event: E) -> list[E]:
-        """What goes out now: `event` itself where `process` had none of this `key` since the last flush."""
+        """The events to emit now: `event` itself if it is the first of its `process` and `key` since the last flush."""
         seen = self._by_process.setdefault(process, {})
         if key in seen:
             before = seen[key]
@@ -253,21 +253,21 @@ class Repeats(Generic[E]):
         return [*early, event]
 
     def flush(self) -> list[E]:
-        """Everything that was held back."""
+        """The joined events of all processes."""
         held = [event for seen in self._by_process.values() for event in seen.values() if event is not None]
         self._by_process.clear()
         self._count = 0
         return held
 
     def end(self, process: Hashable) -> list[E]:
-        """What was held back of a process that ended."""
+        """The joined events of a process that ended."""
         seen = self._by_process.pop(process, {})
         self._count -= len(seen)
         return [event for event in seen.values() if event is not None]
 
 
 def walked_path(names: bytes, *, cut: bool) -> str:
-    """What walk() of bpf/track.h wrote, innermost first, as a path; "…" stands for what is above the deepest 128 names."""
+    """The names that walk() of bpf/track.h wrote, innermost first, as a path; "…" stands for names above the last 128."""
     parts = [text_of(name) for name in names.split(b"\0")[:-1]]
     if cut:
         parts.append("…")
@@ -276,8 +276,8 @@ def walked_path(names: bytes, *, cut: bool) -> str:
 
 def lexical_path(given: bytes, directory: str | None) -> str:
     """
-    The path that a process gave, joined by its text with the directory it starts at. As it was given where that is not known;
-    empty where nothing was given.
+    The path that a process gave, joined as text with the directory that it is relative to. Unchanged where that directory is
+    unknown; empty where no path was given.
     """
     name = text_of(given)
     if not name or not (directory or name.startswith("/")):
@@ -286,5 +286,5 @@ def lexical_path(given: bytes, directory: str | None) -> str:
 
 
 def text_of(raw: bytes) -> str:
-    """Names may be any bytes: what is not UTF-8 is shown as \\xNN."""
+    """Names may be any bytes; what is not UTF-8 becomes \\xNN."""
     return raw.decode("utf-8", "backslashreplace")

@@ -1,4 +1,4 @@
-"""A BPF ring buffer, mapped into this process -> decoded records, without a call or a copy for each."""
+"""A BPF ring buffer, mapped into this process -> decoded records, without a system call or a copy for each."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ E = TypeVar("E")
 _HEADER = Struct("<II").unpack_from
 _BUSY, _DISCARD = 1 << 31, 1 << 30
 _PAGE = mmap.PAGESIZE
-_GATHER_S = 0.004  # after a wake-up: lets a batch gather, so that a busy ring costs 250 wake-ups a second and not 100,000
+_GATHER_S = 0.004  # after a wake-up, while a batch gathers: a busy ring costs 250 wake-ups a second instead of 100,000
 
 
 class Ring(Generic[E]):
     """
     The reading end (Documentation/bpf/ringbuf.rst): data is mapped twice in a row, so no record wraps.
 
-    `decode(view, at, size)` makes an event of the record at `at`, or None. A record is looked at only after its BUSY bit
-    is clear and where it lies; x86-64 keeps the order of these loads, which is why other machines are not supported.
+    `decode(view, at, size)` makes an event of the record at `at`, or None. A record is read in place, and only after its BUSY
+    bit is clear; x86-64 keeps the order of these loads, which is why other machines are not supported.
     """
 
     def __init__(self, fd: int, size: int, decode: Callable[[memoryview, int, int], E | None]) -> None:
@@ -46,7 +46,7 @@ class Ring(Generic[E]):
         return True
 
     def read(self, most: int = 8192) -> list[E]:
-        """What is there now, at most `most` records."""
+        """The records in the ring now, at most `most`."""
         out: list[E] = []
         view, decode, mask = self._view, self._decode, self._mask
         at, end = self._consumer[0], self._producer[0]

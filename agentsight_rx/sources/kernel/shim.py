@@ -1,4 +1,4 @@
-"""Nothing -> a tiny kernel header tree: enough for BCC to compile our programs without a kernel header package."""
+"""A tiny kernel header tree, enough for BCC to compile our programs without a kernel header package."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from threading import Lock
 
 __all__ = ["kernel_source", "shim_tree"]
 
-# BCC works inside the tree (chdir) and reads its place from the environment, both of the whole process.
+# BCC changes into the tree (chdir) and reads its path from the environment; both concern the whole process.
 _ONE_COMPILER = Lock()
 
 
 @contextmanager
 def kernel_source() -> Generator[Path, None, None]:
     """
-    Let BCC find our tree while one `BPF(…)` is made; the tree goes away behind it, a loaded program does not need it.
+    Let BCC find our tree while one `BPF(…)` is made. Then the tree is removed; a loaded program does not need it.
 
-    While it compiles, BCC changes the working directory of the whole process: give absolute paths to the other threads, and
-    start a child either before or with a `cwd=`. One program compiles at a time; a second thread waits here.
+    While it compiles, BCC changes the working directory of the whole process: other threads must use absolute paths and start
+    children with `cwd=`. One program compiles at a time; a second thread waits here.
     """
     with _ONE_COMPILER, shim_tree() as tree:
         before = os.environ.get("BCC_KERNEL_SOURCE")
@@ -39,7 +39,7 @@ def kernel_source() -> Generator[Path, None, None]:
 @contextmanager
 def shim_tree() -> Generator[Path, None, None]:
     """
-    A private directory (0700) that has the headers which BCC itself includes, and nothing of any kernel's insides.
+    A private directory (0700) with the headers that BCC itself includes, and none of any kernel's internals.
 
     So no program can compile against the layout of another kernel: offsets come from BTF, arguments of tracepoints from
     tracefs, the rest from helpers.
@@ -63,8 +63,8 @@ def _version(release: str) -> str:
 """
 
 
-# The names are from <linux/types.h>; the sizes are those of 64 bits. A type that a format file of tracefs names must stand
-# here, or no program can use that tracepoint. Structs and unions need not: the format files only point to them.
+# The names are from <linux/types.h>; the sizes are those of 64 bits. Types in the format files of tracefs must be here, or no
+# program can use the tracepoint. Structs and unions need not be: the format files have only pointers to them.
 _TYPES = """\
 #pragma once
 typedef signed char __s8, s8, int8_t;
@@ -96,7 +96,7 @@ typedef struct fd_set fd_set;
 #define TASK_COMM_LEN 16
 """
 
-# The order in which the kernel lays the registers out: arch/x86/include/asm/ptrace.h.
+# The order of the registers in the kernel: arch/x86/include/asm/ptrace.h.
 _REGISTERS = """\
 #pragma once
 struct pt_regs {
@@ -107,7 +107,7 @@ struct pt_regs {
 _NOTHING = "#pragma once\n"
 _OF_THIS_KERNEL = ""
 
-# What BCC 0.31 includes by itself: kconfig.h always and first, then its own bpf.h and helpers.h with the rest.
+# The headers that BCC 0.31 itself includes: kconfig.h always first, then its own bpf.h and helpers.h with the rest.
 _HEADERS = {
     "linux/kconfig.h": "#pragma once\n#define CONFIG_BPF_SYSCALL 1\n",
     "linux/types.h": _TYPES,
@@ -118,7 +118,7 @@ _HEADERS = {
     "linux/fs.h": _NOTHING,
     "linux/ptrace.h": _REGISTERS,
     "uapi/linux/ptrace.h": "#include <linux/ptrace.h>\n",
-    "uapi/linux/bpf.h": _NOTHING,  # BCC has put its own in front
+    "uapi/linux/bpf.h": _NOTHING,  # BCC includes its own before
     "uapi/linux/if_packet.h": _NOTHING,
     "uapi/linux/if_ether.h": _NOTHING,
     "asm/page.h": "#pragma once\n#define PAGE_SHIFT 12\n#define PAGE_SIZE (1UL << PAGE_SHIFT)\n",

@@ -1,1 +1,1 @@
-"""Recorded lines: our own, and those that the original prints."""
+"""Recorded lines: our own, and those of the original."""

@@ -1,4 +1,4 @@
-"""JSON objects that the original's probes print, bare or in its envelope -> our events."""
+"""JSON objects that the original's probes print, with or without its envelope -> our events."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ _DIRECTIONS: dict[str, Direction] = {"READ/RECV": "in", "WRITE/SEND": "out", "RE
 
 class OriginalLines:
     """
-    Keeps what these lines leave out: a position for each connection and direction, a stand-in for the connection where
-    they name none (then it is the thread), and for the start of a process (then it is its first EXEC).
+    Keeps what these lines lack: the position of each connection and direction, a substitute for the connection where they have
+    none (the thread), and for the start of a process (its first EXEC).
     """
 
     def __init__(self) -> None:
@@ -35,7 +35,7 @@ class OriginalLines:
         self._starts: dict[int, int] = {}
 
     def events(self, line: dict[str, Any]) -> list[Event]:
-        """Events of one line; none for a kind that is not read. Raises KeyError, ValueError or msgspec.ValidationError."""
+        """The events of one line; none for unknown kinds. Raises KeyError, ValueError or msgspec.ValidationError."""
         wall_ns, data = 0, line
         if isinstance(line.get("data"), dict) and "source" in line:
             wall_ns, data = int(line["timestamp"]) * 1_000_000, line["data"]
@@ -98,7 +98,7 @@ def _connection(data: dict[str, Any]) -> Connection:
 
 
 def _content(data: dict[str, Any]) -> bytes:
-    """`data_hex` where there is one; else the text, whose characters up to U+00FF stand for one byte each."""
+    """`data_hex` if there is one, else the text: each character up to U+00FF is one byte."""
     if data.get("data_hex"):
         return bytes.fromhex(data["data_hex"])
     text: str | None = data.get("data")
@@ -108,7 +108,7 @@ def _content(data: dict[str, Any]) -> bytes:
 
 
 def _words(command: str) -> tuple[str, ...]:
-    """The probe joined the arguments by spaces: what was one argument cannot always be told."""
+    """The probe joined the arguments by spaces, so an argument with a space may be split."""
     try:
         return tuple(shlex.split(command))
     except ValueError:

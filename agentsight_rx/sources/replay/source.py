@@ -14,37 +14,37 @@ from ...envelope import decode_envelope
 from ...errors import CaptureError
 from ...events import Event, Loss, Origin, Tick, time_of
 from ...loss import Reason
-from ...say import say as tell
+from ...say import say
 from .original_lines import OriginalLines
 
 __all__ = ["ReplayOptions", "replay"]
 
 _BATCH = 256
-_LONGEST = 64 << 20  # a line of 16 MiB of text as hex, twice over
+_LONGEST = 64 << 20  # bytes: twice a line with 16 MiB as hex
 _BROKEN = (msgspec.MsgspecError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
 
 
 class ReplayOptions(msgspec.Struct, frozen=True):
-    """Files to read one after the other; `-` is standard input."""
+    """The files to read, in order; `-` is standard input."""
 
     paths: tuple[str, ...]
 
 
 def replay(options: ReplayOptions) -> Stream[Event]:
     """
-    Every event of the files in order, time going on by the events alone. A line that is no event is counted as malformed
-    and told with its file and line number.
+    Every event of the files in order; time advances by the events alone. A line that is not an event is counted as malformed
+    and reported with its file and line number.
     """
     return origin("replay", lambda: _ReplayReader(options), time_of=time_of, options=" ".join(options.paths))
 
 
 class _ReplayReader:
-    def __init__(self, options: ReplayOptions, say: Callable[[str], None] | None = None) -> None:
+    def __init__(self, options: ReplayOptions, say: Callable[[str], None] = say) -> None:
         self._paths = options.paths
-        self._say = say or tell
+        self._say = say
         self._lines: Iterator[Event] = iter(())
         self._files: list[BinaryIO] = []
-        self._told = 0
+        self._skipped = 0
 
     def open(self) -> None:
         files: list[tuple[str, BinaryIO]] = []
@@ -80,23 +80,23 @@ class _ReplayReader:
                     events = _decoded(line, original)
                 except _BROKEN as error:
                     note = f"{name} line {number}: {_short(error)}"
-                    self._tell(note)
+                    self._report(note)
                     events = [Loss(last, "replay", reason=Reason.MALFORMED, count=1, size=len(line), note=note)]
                 if events:
                     last = events[-1].origin
                 yield from events
 
-    def _tell(self, note: str) -> None:
-        self._told += 1
-        if self._told <= 10:
-            self._say(f"not an event, passed over: {note}")
+    def _report(self, note: str) -> None:
+        self._skipped += 1
+        if self._skipped <= 10:
+            self._say(f"not an event, skipped: {note}")
 
     def lost(self) -> Sequence[Event]:
         return ()
 
     def close(self) -> Sequence[Event]:
-        if self._told > 10:
-            self._say(f"{self._told - 10} more lines were passed over")
+        if self._skipped > 10:
+            self._say(f"{self._skipped - 10} more lines were skipped")
         for file in self._files:
             file.close()
         self._files = []

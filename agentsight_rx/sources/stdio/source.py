@@ -1,4 +1,4 @@
-"""System calls on pipes, unix sockets and terminals -> StdioChunk, StdioClose: what tracked processes say to each other."""
+"""System calls on pipes, unix sockets and terminals -> StdioChunk, StdioClose: the bytes that processes exchange."""
 
 from __future__ import annotations
 
@@ -53,14 +53,14 @@ _UNSEEN = 3
 _IF_MISSING = 1  # BPF_NOEXIST
 
 _SEGMENT = 16384
-_BUFFERS = 64  # of one vectored call; programs pass a few, what more of them hold is counted as lost
-_MOST = 256 << 10  # the verifier takes so many segments of one call; a pipe is read in pieces of at most 64 KiB
+_BUFFERS = 64  # of one vectored call; programs pass a few, bytes in further ones are counted as lost
+_MOST = 256 << 10  # bytes of one call, a limit of the verifier; pipes are read in pieces of at most 64 KiB
 
 
 class StdioOptions(msgspec.Struct, frozen=True, omit_defaults=True):
     """
-    What the stdio source watches: of each call the first `max_bytes`, the rest is counted. `fds` narrows it to descriptors of
-    these numbers (a program may have moved its standard input elsewhere). `tty`: what is written to a terminal too; what is
+    What the stdio source watches: of each call the first `max_bytes`; the rest is counted. `fds` limits it to these file
+    descriptors (a program may have moved its standard input to another one). `tty`: also what is written to terminals; what is
     typed there is never read. `ring_size` is in bytes, a power of two.
     """
 
@@ -68,14 +68,14 @@ class StdioOptions(msgspec.Struct, frozen=True, omit_defaults=True):
     max_bytes: int = 8192
     fds: tuple[int, ...] = ()
     tty: bool = False
-    ring_size: int = 16 << 20  # 0.15 s of 100 MB/s: how long a reader may be held up
+    ring_size: int = 16 << 20  # 0.15 s of 100 MB/s: how long a reader may be delayed
 
 
 def stdio(options: StdioOptions) -> Stream[StdioEvent]:
     """
-    What goes through every pipe and unix socket of the target, once for each end that is watched; holes are marked.
+    The bytes on every pipe and unix socket of the target, once for each end that is watched; gaps are marked.
 
-    A pipe by which a process only talks to itself is left out. Raises UsageError where an option is out of its range.
+    A pipe on which a process only writes to itself is left out. Raises UsageError where an option is out of its range.
     """
     if not 0 < options.max_bytes <= _MOST:
         raise UsageError(f"{options.max_bytes} bytes of each call: from 1 to {_MOST} can be captured")
@@ -128,7 +128,7 @@ class StdioReader:
         losses: list[StdioEvent] = [*self._program.lost()]
         if gone := self._unmatched.take_lost():
             size = sum(len(chunk.data) + chunk.lost for chunk in gone)
-            note = "written to a socket that nobody was seen accepting"
+            note = "written to a socket that was not seen being accepted"
             losses.append(Loss(gone[0].origin, "stdio", reason=Reason.KERNEL_LOST, count=len(gone), size=size, note=note))
         return losses
 
@@ -214,7 +214,7 @@ def _attach(program: Program[Seen], tracepoint: str, function: str) -> None:
 
 
 def _look_for_calls(program: Program[Seen], target: Target) -> None:
-    """Every thread that is there may be in the middle of a call of which the kernel's program did not see the beginning."""
+    """Mark every thread that runs already: it may be in a call whose beginning the kernel's program did not see."""
     table = program.bpf[b"calls"]
     call = table.Leaf(form=_UNSEEN)
     for pid in seeds(target):
@@ -228,6 +228,6 @@ def _look_for_calls(program: Program[Seen], target: Target) -> None:
 
 
 def _detach(program: Program[Seen]) -> None:
-    """Before what is left is read, so that the last account of loss is the last."""
+    """Detach before the rest is read, so that no more losses can follow."""
     for name in list(program.bpf.tracepoint_fds):
         program.bpf.detach_tracepoint(name)

@@ -59,7 +59,7 @@ class Library(Struct, frozen=True):
 
 def inspect(path: str | Path) -> Library | None:
     """
-    The Library behind `path`, or None if it has no SSL_read and SSL_write to probe. `path` may be /proc/PID/exe.
+    The Library at `path`, or None if it has no SSL_read and SSL_write to probe. `path` may be /proc/PID/exe.
 
     Raises CaptureError where the file cannot be read or is not an ELF file.
     """

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from struct import Struct as Layout
-from typing import NamedTuple
 
 import msgspec
 
 from ...core.stream import Stream, origin
 from ...errors import CaptureError
-from ...events import Connection, Loss, Origin, TlsChunk, TlsClose, TlsEvent, TlsHandshake, time_of
-from ...loss import Reason
+from ...events import TlsEvent, time_of
 from ...say import say
 from ..containers.contents import inside, libraries_in, members
 from ..containers.references import Container
@@ -21,13 +18,11 @@ from ..target import Target
 from .finder import Finder
 from .libraries import FUNCTIONS, Library, looks_like, open_file, system_libraries, unreadable
 from .mapped import mapped_files
+from .records import Records, UsedFile
 from .scope import Scope, scope_of
+from .traffic import asker
 
 __all__ = ["TlsOptions", "tls"]
-
-# struct chunk_t of bpf/tls.c, up to its data
-_RECORD = Layout("<QQIIII16sQQQQIIII")
-_CHUNK, _HANDSHAKE, _CLOSE, _GONE, _STARTED, _MAPPED = 1, 2, 3, 4, 5, 6
 
 _NO_RETURN = frozenset({"SSL_free"})
 
@@ -39,16 +34,14 @@ _FIELDS = (
     "inode.i_generation",
     "inode.i_sb",
     "super_block.s_dev",
+    "sock.sk_protocol",
+    "sock_common.skc_family",
+    "sock_common.skc_daddr",
+    "sock_common.skc_dport",
+    "sock_common.skc_v6_daddr",
+    "tcp_sock.bytes_sent",
+    "tcp_sock.bytes_received",
 )
-
-
-class _File(NamedTuple):
-    """struct file_t of bpf/tls.c."""
-
-    inode: int
-    size: int
-    device: int
-    generation: int
 
 
 class TlsOptions(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -85,12 +78,8 @@ class TlsReader:
         self._scope = Scope(options.target)
         self._program: Program[TlsEvent] | None = None
         self._probes: Probes | None = None
-        self._libraries: list[Library] = []
         self._finder = Finder(self._attach)
-        self._open: dict[tuple[int, int], Connection] = {}
-        self._more: list[TlsEvent] = []
-        self._in_use: dict[int, set[_File]] = {}  # by pid: files that were not inspected yet
-        self._comms: dict[bytes, str] = {}
+        self._records = Records(handshakes=options.handshakes)
 
     def open(self) -> None:
         self._scope = scope_of(self._options.target, self._options.binaries)
@@ -115,7 +104,7 @@ class TlsReader:
         self._look_at(scope.watched())
         scope.choose(self._program)
         self._look_at(scope.watched())  # files that they mapped meanwhile
-        if not self._libraries:
+        if not self._records.libraries:
             self._say("no OpenSSL library found yet; programs with one of their own are inspected when they start")
 
     def _load(self, *, multi: bool) -> None:
@@ -124,7 +113,7 @@ class TlsReader:
             self._scope.target,
             ring="chunks",
             ring_size=self._options.ring_size,
-            decode=self._decode,
+            decode=self._records.decode,
             fields=_FIELDS,
             switches=["-DCALLS", *self._scope.switches, *(["-DMULTI"] if multi else [])],
         )
@@ -135,6 +124,7 @@ class TlsReader:
             return
         program.attach("on_mapped", ["syscalls:sys_exit_mmap"])
         self._program, self._probes = program, probes
+        self._records.traffic.ask = asker(program.bpf)
 
     # -- which files -----------------------------------------------------------------------------------------------
 
@@ -174,7 +164,7 @@ class TlsReader:
         """Inspect the files that these processes have mapped as code; returns for each whether it is probed."""
         return [self._finder.attempt(mapped.place, mapped) for mapped in mapped_files(pids)]
 
-    def _look_at_use(self, program: Program[TlsEvent], pid: int, files: set[_File]) -> None:
+    def _look_at_use(self, program: Program[TlsEvent], pid: int, files: set[UsedFile]) -> None:
         """Inspect files that this process uses and that are new; the kernel's program does not report them again."""
         places = {(file.device, file.inode) for file in files}
         mapped = list(mapped_files((pid,)))
@@ -188,37 +178,24 @@ class TlsReader:
 
     def _attach(self, library: Library, place: str) -> None:
         assert self._probes is not None
-        number = len(self._libraries)
+        number = self._records.add(library)
         self._probes.attach(
             place,
-            [
-                (offset, number << 8 | FUNCTIONS[name], name not in _NO_RETURN)
-                for name, offset in library.offsets.items()
-                if name != "SSL_do_handshake" or self._options.handshakes
-            ],
+            [(offset, number << 8 | FUNCTIONS[name], name not in _NO_RETURN) for name, offset in library.offsets.items()],
         )
-        self._libraries.append(library)
-        self._say(f"reading TLS in {library.path}")
+        self._say(f"watching TLS in {library.path}")
 
     # -- records of the kernel --------------------------------------------------------------------------------------
 
     def poll(self, timeout: float, /) -> Sequence[TlsEvent] | None:
         assert self._program is not None
         over = self._program.over()
+        traffic = self._records.traffic.look()
         if not self._program.wait(timeout):
-            return None if over else ()
-        events = self._with_more(self._program.read())
-        if self._in_use:
-            in_use, self._in_use = self._in_use, {}
-            for pid, files in in_use.items():
-                self._look_at_use(self._program, pid, files)
-        return events
-
-    def _with_more(self, events: list[TlsEvent]) -> list[TlsEvent]:
-        """Add further events of these records: losses, and the connections of processes that ended."""
-        if self._more:
-            events += self._more
-            self._more = []
+            return traffic or (None if over else ())
+        events = [*traffic, *self._program.read(), *self._records.more()]
+        for pid, files in self._records.new_files().items():
+            self._look_at_use(self._program, pid, files)
         return events
 
     def lost(self) -> Sequence[TlsEvent]:
@@ -230,60 +207,7 @@ class TlsReader:
         program, self._program = self._program, None
         if self._probes is not None:
             self._probes.close()
-        rest = self._with_more(program.rest())
+        rest: list[TlsEvent] = [*program.rest(), *self._records.more(), *self._records.traffic.look(at_end=True)]
         rest += program.lost()
         program.close()
         return rest
-
-    def _decode(self, view: memoryview, at: int, size: int) -> TlsEvent | None:
-        (
-            time_ns, start_ns, kind, pid, tid, uid, comm,
-            ssl, offset, seq, latency_ns, length, lost, direction, number,
-        ) = _RECORD.unpack_from(view, at)  # fmt: skip
-        name = self._comms.get(comm)
-        if name is None:
-            if len(self._comms) > 1024:
-                self._comms.clear()
-            name = self._comms[comm] = comm.partition(b"\0")[0].decode(errors="replace")
-        if kind in (_STARTED, _MAPPED):  # tell_file() of bpf/tls.c has put the fields of a file here
-            self._in_use.setdefault(pid, set()).add(_File(ssl, offset, latency_ns >> 32, latency_ns & 0xFFFFFFFF))
-            return None
-        if kind == _GONE:
-            for key in [key for key in self._open if key[0] == pid]:
-                gone = Origin(time_ns, pid, tid=tid, uid=uid, comm=name, wall_ns=0, connection=self._open.pop(key))
-                self._more.append(TlsClose(gone))
-            return None
-        connection = self._open.get((pid, ssl))
-        if connection is None or connection.start_ns != start_ns:
-            connection = self._open[pid, ssl] = Connection(pid, start_ns, self._libraries[int(number)].path, ssl)
-        if kind == _CHUNK:
-            source = Origin(
-                time_ns,
-                pid,
-                tid=tid,
-                uid=uid,
-                comm=name,
-                wall_ns=0,
-                connection=connection,
-                direction="out" if direction else "in",
-            )
-            body = at + _RECORD.size
-            if lost:
-                self._more.append(
-                    Loss(
-                        source,
-                        "tls",
-                        reason=Reason.TRUNCATED,
-                        count=1,
-                        size=lost,
-                        note="a single TLS call carried more than 512 KiB",
-                    )
-                )
-            return TlsChunk(source, bytes(view[body : body + length]), offset=offset, seq=seq, lost=lost, latency_ns=latency_ns)
-        source = Origin(time_ns, pid, tid=tid, uid=uid, comm=name, wall_ns=0, connection=connection)
-        if kind == _HANDSHAKE:
-            return TlsHandshake(source, latency_ns)
-        if kind == _CLOSE:
-            del self._open[pid, ssl]
-            return TlsClose(source, offset, latency_ns)
-        return None

@@ -11,11 +11,9 @@ import os
 import socket
 import ssl
 import sys
-import time
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -25,8 +23,9 @@ from h2 import events
 from h2.config import H2Configuration
 from h2.connection import H2Connection
 
+from .parts import CODINGS, prompt, wait_for_gate
+
 _brotli: Any = brotli
-_CODINGS = ("gzip", "br", "zstd", "deflate", "raw-deflate", "gzip,br", "none")
 _BASH = {"name": "bash", "input_schema": {"type": "object", "properties": {"command": {"type": "string"}}}}
 
 
@@ -43,9 +42,9 @@ class _Call:
 
 
 def main(base_url: str, calls: int, size: int) -> None:
-    asked = [_Call("/v1/messages", _CODINGS[number % 7], _body(number, size)) for number in range(calls)]
+    asked = [_Call("/v1/messages", CODINGS[number % 7], _body(number, size)) for number in range(calls)]
     asked += [_Call("/trailers", "br", b"with trailers"), _Call("/reset", "none", b"broken off")]
-    _wait()
+    wait_for_gate()
     url = urlsplit(base_url)
     context = ssl.create_default_context(cafile=os.environ["SSL_CERT_FILE"])
     context.set_alpn_protocols(["h2"])
@@ -62,8 +61,7 @@ def main(base_url: str, calls: int, size: int) -> None:
 
 
 def _body(number: int, size: int) -> bytes:
-    extra = ("", "x" * size, f"size={size}")[number % 3]
-    messages = [{"role": "user", "content": f"Call {number} é 模 🙂 {extra}"}]
+    messages = [{"role": "user", "content": prompt(number, size)}]
     ask: dict[str, object] = {"model": "demo", "max_tokens": 4096, "stream": number % 2 == 1, "messages": messages}
     return json.dumps(ask | ({"tools": [_BASH]} if number // 2 % 2 == 0 else {}), ensure_ascii=False).encode()
 
@@ -152,11 +150,6 @@ def _decoded(call: _Call) -> bytes:
             case _:
                 pass
     return body
-
-
-def _wait() -> None:
-    while (path := os.environ.get("WAIT_FOR")) and not Path(path).exists():
-        time.sleep(0.01)
 
 
 if __name__ == "__main__":

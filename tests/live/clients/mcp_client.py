@@ -11,7 +11,6 @@ import asyncio
 import json
 import os
 import sys
-import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ import httpx2
 from mcp.client.client import Client
 from mcp.client.streamable_http import streamable_http_client
 
-_CODINGS = ("gzip", "br", "zstd", "deflate", "raw-deflate", "gzip,br", "none")
+from .parts import CODINGS, wait_for_gate
 
 
 async def main(base_url: str, calls: int, size: int) -> list[str]:
@@ -45,7 +44,7 @@ class _Tap:
         self.posts: list[tuple[bytes, bytearray]] = []
 
     async def ask(self, request: httpx2.Request) -> None:
-        request.headers["x-want-coding"] = _CODINGS[len(self.posts) % 7]
+        request.headers["x-want-coding"] = CODINGS[len(self.posts) % 7]
 
     async def watch(self, response: Any) -> None:
         if response.request.method != "POST":
@@ -62,12 +61,7 @@ class _Tap:
         response.aiter_bytes = watched
 
 
-def _wait() -> None:
-    while (path := os.environ.get("WAIT_FOR")) and not Path(path).exists():
-        time.sleep(0.01)
-
-
 if __name__ == "__main__":
-    _wait()
+    wait_for_gate()
     log = asyncio.run(main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3])))
     Path(os.environ["CLIENT_LOG"]).write_text("".join(log))

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
-import time
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import openai
 from openai.types.chat import ChatCompletionFunctionToolParam, ChatCompletionMessageParam
+
+from .parts import Tap, prompt, wait_for_gate
 
 _BASH: ChatCompletionFunctionToolParam = {
     "type": "function",
@@ -24,8 +21,8 @@ _BASH: ChatCompletionFunctionToolParam = {
 
 
 def main(base_url: str, calls: int, size: int) -> None:
-    _wait()
-    tap = _Tap()
+    wait_for_gate()
+    tap = Tap("iter_raw")
     client = openai.OpenAI(
         base_url=f"{base_url}/v1",
         max_retries=0,
@@ -35,13 +32,11 @@ def main(base_url: str, calls: int, size: int) -> None:
     with client, open(os.environ["CLIENT_LOG"], "w") as log:
         for number in range(calls):
             _call(client, number, size)
-            line = {"request_body_hex": tap.request.hex(), "response_body_hex": tap.response.hex()}
-            print(json.dumps(line), file=log, flush=True)
+            print(tap.line(), file=log, flush=True)
 
 
 def _call(client: openai.OpenAI, number: int, size: int) -> None:
-    extra = ("", "x" * size, f"size={size}")[number % 3]
-    messages: list[ChatCompletionMessageParam] = [{"role": "user", "content": f"Call {number} é 模 🙂 {extra}"}]
+    messages: list[ChatCompletionMessageParam] = [{"role": "user", "content": prompt(number, size)}]
     tools = [_BASH] if number // 2 % 2 == 0 else openai.omit
     if number % 2:
         chunks = client.chat.completions.create(
@@ -51,30 +46,6 @@ def _call(client: openai.OpenAI, number: int, size: int) -> None:
             pass
     else:
         client.chat.completions.create(model="demo", messages=messages, tools=tools)
-
-
-class _Tap:
-    """What goes between the SDK and its HTTP library: httpx or httpx2, which depends on the SDK's version, hence `Any`."""
-
-    def __init__(self) -> None:
-        self.request = b""
-        self.response = b""
-
-    def watch(self, response: Any) -> None:
-        self.request, self.response = response.request.content, b""
-        iter_raw = response.iter_raw
-
-        def watched(chunk_size: int | None = None) -> Iterator[bytes]:
-            for part in iter_raw(chunk_size):
-                self.response += part
-                yield part
-
-        response.iter_raw = watched
-
-
-def _wait() -> None:
-    while (path := os.environ.get("WAIT_FOR")) and not Path(path).exists():
-        time.sleep(0.01)
 
 
 if __name__ == "__main__":

@@ -6,11 +6,11 @@ import asyncio
 import json
 import os
 import sys
-import time
-from pathlib import Path
 from typing import Any, TextIO
 
 import openai
+
+from .parts import prompt, wait_for_gate
 
 
 async def main(base_url: str, calls: int, size: int, log: TextIO) -> None:
@@ -19,8 +19,7 @@ async def main(base_url: str, calls: int, size: int, log: TextIO) -> None:
     options: Any = {"compression": "deflate"}
     async with client.responses.connect(websocket_connection_options=options) as connection:
         for number in range(calls):
-            extra = ("", "x" * size, f"size={size}")[number % 3]
-            ask = json.dumps({"type": "response.create", "model": "demo", "input": f"Call {number} é 模 🙂 {extra}"})
+            ask = json.dumps({"type": "response.create", "model": "demo", "input": prompt(number, size)})
             await connection.send_raw(ask)
             print(_line("out", ask.encode(), number + 1), file=log)
             kind = ""
@@ -36,12 +35,7 @@ def _line(direction: str, message: bytes, n: int) -> str:
     return json.dumps(line)
 
 
-def _wait() -> None:
-    while (path := os.environ.get("WAIT_FOR")) and not Path(path).exists():
-        time.sleep(0.01)
-
-
 if __name__ == "__main__":
-    _wait()
+    wait_for_gate()
     with open(os.environ["CLIENT_LOG"], "w") as opened:
         asyncio.run(main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), opened))

@@ -6,34 +6,30 @@ CLIENT_LOG says what each call sent and, without its coding, received. API is an
 
 from __future__ import annotations
 
-import json
 import os
 import sys
-import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import httpx2
 
-_CODINGS = ("gzip", "br", "zstd", "deflate", "raw-deflate", "gzip,br", "none")
+from .parts import CODINGS, Tap, prompt, wait_for_gate
+
 _SCHEMA: dict[str, object] = {"type": "object", "properties": {"command": {"type": "string"}}}
 _BASH: dict[str, object] = {"name": "bash", "description": "Run a command."}
 _Call = Callable[[str, bool, bool], None]  # the prompt, with a tool, streamed
 
 
 def main(base_url: str, calls: int, size: int, api: str, *, http2: bool) -> None:
-    tap = _Tap()
+    tap = Tap("iter_bytes")
     with httpx2.Client(http2=http2, event_hooks={"request": [tap.ask], "response": [tap.watch]}, timeout=60) as client:
         call = _APIS[api](base_url, client)
-        _wait()
+        wait_for_gate()
         with open(os.environ["CLIENT_LOG"], "w") as log:
             for number in range(calls):
-                tap.wanted = _CODINGS[number % 7]
-                extra = ("", "x" * size, f"size={size}")[number % 3]
-                call(f"Call {number} é 模 🙂 {extra}", number // 2 % 2 == 0, number % 2 == 1)
-                line = {"request_body_hex": tap.request.hex(), "response_body_hex": tap.response.hex()}
-                print(json.dumps(line), file=log, flush=True)
+                tap.coding = CODINGS[number % 7]
+                call(prompt(number, size), number // 2 % 2 == 0, number % 2 == 1)
+                print(tap.line(), file=log, flush=True)
 
 
 def _anthropic(base_url: str, http_client: httpx2.Client) -> _Call:
@@ -113,34 +109,6 @@ _APIS: dict[str, Callable[[str, httpx2.Client], _Call]] = {
 def _read_all(events: Any) -> None:
     for _ in events:
         pass
-
-
-class _Tap:
-    """What goes between the SDK and its HTTP library."""
-
-    def __init__(self) -> None:
-        self.wanted = ""
-        self.request = b""
-        self.response = b""
-
-    def ask(self, request: httpx2.Request) -> None:
-        request.headers["x-want-coding"] = self.wanted
-
-    def watch(self, response: Any) -> None:
-        self.request, self.response = response.request.content, b""
-        iter_bytes = response.iter_bytes
-
-        def watched(chunk_size: int | None = None) -> Iterator[bytes]:
-            for part in iter_bytes(chunk_size):
-                self.response += part
-                yield part
-
-        response.iter_bytes = watched
-
-
-def _wait() -> None:
-    while (path := os.environ.get("WAIT_FOR")) and not Path(path).exists():
-        time.sleep(0.01)
 
 
 if __name__ == "__main__":

@@ -13,11 +13,11 @@ import asyncio
 import json
 import os
 import sys
-import time
-from pathlib import Path
 from typing import TextIO
 
 from websockets.asyncio.client import ClientConnection, connect
+
+from .parts import prompt, wait_for_gate
 
 
 async def main(base_url: str, calls: int, size: int, compression: str | None, log: TextIO) -> None:
@@ -40,8 +40,7 @@ def _message(number: int, size: int) -> str | bytes:
 
 
 def _create(number: int, size: int) -> str:
-    extra = ("", "x" * size, f"size={size}")[number % 3]
-    return json.dumps({"type": "response.create", "model": "demo", "input": f"Call {number} é 模 🙂 {extra}"})
+    return json.dumps({"type": "response.create", "model": "demo", "input": prompt(number, size)})
 
 
 class _Talk:
@@ -74,13 +73,8 @@ class _Talk:
         return data
 
 
-def _wait() -> None:
-    while (path := os.environ.get("WAIT_FOR")) and not Path(path).exists():
-        time.sleep(0.01)
-
-
 if __name__ == "__main__":
-    _wait()
+    wait_for_gate()
     with open(os.environ["CLIENT_LOG"], "w") as opened:
         deflate = "deflate" if sys.argv[4] == "deflate" else None
         asyncio.run(main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), deflate, opened))

@@ -46,7 +46,7 @@ _START = """
 struct seen { u64 cookie, first, second; };
 BPF_RINGBUF_OUTPUT(out, 8);
 static inline int is_ours(void) { return bpf_get_current_pid_tgid() >> 32 == OUR_PID; }
-static inline void tell(u64 cookie, u64 first, u64 second) {
+static inline void report(u64 cookie, u64 first, u64 second) {
     struct seen *seen = out.ringbuf_reserve(sizeof(struct seen));
     if (!seen) return;
     seen->cookie = cookie; seen->first = first; seen->second = second;
@@ -56,20 +56,20 @@ static inline void tell(u64 cookie, u64 first, u64 second) {
 
 _UPROBES = """
 #include <uapi/linux/ptrace.h>
-int enter(struct pt_regs *ctx) { tell(bpf_get_attach_cookie(ctx), PT_REGS_PARM1(ctx), PT_REGS_PARM2(ctx)); return 0; }
-int leave(struct pt_regs *ctx) { tell(bpf_get_attach_cookie(ctx), PT_REGS_RC(ctx), 0); return 0; }
+int enter(struct pt_regs *ctx) { report(bpf_get_attach_cookie(ctx), PT_REGS_PARM1(ctx), PT_REGS_PARM2(ctx)); return 0; }
+int leave(struct pt_regs *ctx) { report(bpf_get_attach_cookie(ctx), PT_REGS_RC(ctx), 0); return 0; }
 """
 
 _TRACEPOINT = """
 TRACEPOINT_PROBE(syscalls, sys_enter_truncate) {
-    if (is_ours()) tell(0, args->length, args->path != NULL);
+    if (is_ours()) report(0, args->length, args->path != NULL);
     return 0;
 }
 """
 
 _RAW_TRACEPOINT = """
 RAW_TRACEPOINT_PROBE(sched_process_fork) {
-    if (is_ours()) tell(0, ctx->args[0] != 0, ctx->args[1] != 0);
+    if (is_ours()) report(0, ctx->args[0] != 0, ctx->args[1] != 0);
     return 0;
 }
 """
@@ -149,7 +149,7 @@ _NOT_FOR_BCC = re.compile(r"field:(const )?enum |field:const int ")
 @pytest.mark.live
 @pytest.mark.usefixtures("machine")
 @pytest.mark.parametrize("group", ["syscalls", "sched", "signal", "sock", "io_uring"])
-def test_every_tracepoint_of_a_group_has_the_layout_that_the_kernel_tells(group: str) -> None:
+def test_every_tracepoint_of_a_group_has_the_layout_of_the_kernel(group: str) -> None:
     files = sorted(Path("/sys/kernel/tracing/events", group).glob("*/format"))
     formats = {file.parent.name: file.read_text() for file in files}
     usable = {name: text for name, text in formats.items() if not _NOT_FOR_BCC.search(text)}

@@ -8,10 +8,10 @@ from pathlib import Path
 TRUE = Path(os.path.realpath("/bin/true"))
 
 
-def make_program(path: Path, *, behind: bytes = b"") -> str:
-    """Machine code for this machine, with some bytes behind it."""
+def make_program(path: Path, *, trailing: bytes = b"") -> str:
+    """Machine code for this machine, with some bytes after it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(TRUE.read_bytes() + behind)
+    path.write_bytes(TRUE.read_bytes() + trailing)
     path.chmod(0o755)
     return str(path)
 

@@ -23,7 +23,7 @@ from . import make_program
         "lib/libpython3.12.so.1.0",
     ],
 )
-def test_what_an_interpreter_brings_is_a_candidate(libssl: Path, tmp_path: Path, place: str) -> None:
+def test_libraries_below_the_prefix_of_an_interpreter_are_candidates(libssl: Path, tmp_path: Path, place: str) -> None:
     python = make_program(tmp_path / "env/bin/python3")
     bundled = tmp_path / "env" / place
     bundled.parent.mkdir(parents=True)
@@ -32,7 +32,7 @@ def test_what_an_interpreter_brings_is_a_candidate(libssl: Path, tmp_path: Path,
     assert [str(bundled), *map(str, system_libraries())] == tls_candidates(python)
 
 
-def test_a_virtual_environment_and_what_it_was_made_of_are_both_looked_at(libssl: Path, tmp_path: Path) -> None:
+def test_a_virtual_environment_and_its_installation_are_both_searched(libssl: Path, tmp_path: Path) -> None:
     installed = make_program(tmp_path / "conda/bin/python3.12")
     (tmp_path / "venv/bin").mkdir(parents=True)
     (tmp_path / "venv/bin/python").symlink_to("python3")
@@ -53,11 +53,11 @@ def test_a_program_with_functions_of_its_own_comes_first(libssl: Path, tmp_path:
     assert describe(resolved, tls_candidates(str(program))) == f"{program}: TLS of its own in {program}"
 
 
-def test_one_line_says_what_was_found(tmp_path: Path) -> None:
+def test_the_description_is_one_line(tmp_path: Path) -> None:
     program = make_program(tmp_path / "agent")
     resolved = Resolved(program, (program,))
     assert describe(resolved, []) == f"{program}: no TLS of its own; it is read in the libraries that are loaded"
-    native = make_program(tmp_path / "native", behind=b"/cargo/aws-lc/crypto/fipsmodule/cipher/aead.c")
+    native = make_program(tmp_path / "native", trailing=b"/cargo/aws-lc/crypto/fipsmodule/cipher/aead.c")
     launcher = Resolved(program, ("/x/agent.js", program), (native,))
     assert describe(launcher, []) == (
         f"/x/agent.js -> {program}: {native} looks like rustls with aws-lc, whose TLS cannot be read"

@@ -24,7 +24,7 @@ def _resolve(command: str, bin: Path) -> Resolved:
     return resolve(command, env={"PATH": str(bin)})
 
 
-def test_a_program_is_found_in_path_or_where_it_is_said_to_be(bin: Path) -> None:
+def test_a_program_is_found_in_path_or_at_its_path(bin: Path) -> None:
     node = str(bin / "node")
     assert Resolved(node, (node,)) == _resolve("node", bin) == _resolve(node, bin)
 
@@ -51,12 +51,12 @@ def test_links_are_followed_and_remembered(bin: Path) -> None:
         "#!/usr/bin/env -S 'node' \"--title=a b\"",
     ],
 )
-def test_env_is_seen_through(bin: Path, line: str) -> None:
+def test_of_env_its_argument_counts(bin: Path, line: str) -> None:
     script = make_script(bin / "agent", line + "\nrun()\n")
     assert Resolved(str(bin / "node"), (script, str(bin / "node"))) == _resolve("agent", bin)
 
 
-def test_env_may_say_where_to_look(bin: Path, tmp_path: Path) -> None:
+def test_env_may_set_the_path(bin: Path, tmp_path: Path) -> None:
     other = make_program(tmp_path / "other" / "node")
     make_script(bin / "agent", f"#!/usr/bin/env -S PATH={tmp_path}/other node\n")
     assert _resolve("agent", bin).path == other
@@ -76,12 +76,12 @@ def test_an_interpreter_may_be_a_script_again(bin: Path) -> None:
         'if true; then\n  exec "$HERE/other"\nfi\n  exec "node" "$@"',
     ],
 )
-def test_a_shell_script_is_what_it_becomes_last(bin: Path, text: str) -> None:
+def test_a_shell_script_is_the_program_of_its_last_exec(bin: Path, text: str) -> None:
     script = make_script(bin / "agent", f"#!{bin}/sh\n{text}\n")
     assert _resolve("agent", bin).chain == (script, str(bin / "node"))
 
 
-def test_a_long_path_of_an_interpreter_hides_in_a_shell_script(bin: Path) -> None:
+def test_a_long_interpreter_path_inside_a_shell_script_is_found(bin: Path) -> None:
     make_script(bin / "agent", f"#!{bin}/sh\n'''exec' \"{bin}/node\" \"$0\" \"$@\"\n' '''\nimport agent\n")
     assert _resolve("agent", bin).path == str(bin / "node")
 
@@ -89,7 +89,7 @@ def test_a_long_path_of_an_interpreter_hides_in_a_shell_script(bin: Path) -> Non
 @pytest.mark.parametrize(
     "text", ["node agent.js", 'exec "$HERE/node"', "exec $(which node)", "exec no-such-program", "exec 3>&1"]
 )
-def test_what_a_shell_script_may_become_is_not_guessed(bin: Path, text: str) -> None:
+def test_the_program_of_a_shell_script_is_not_guessed(bin: Path, text: str) -> None:
     make_script(bin / "agent", f"#!{bin}/sh\n{text}\n")
     assert _resolve("agent", bin).path == str(bin / "sh")
 
@@ -103,7 +103,7 @@ def test_scripts_that_run_each_other_end(bin: Path) -> None:
     assert _resolve("self", bin).path == str(bin / "sh")
 
 
-def test_what_is_not_found_is_said(bin: Path) -> None:
+def test_a_missing_command_is_an_error(bin: Path) -> None:
     with pytest.raises(UsageError, match=rf"command not found: 'agent' \(it is not in PATH, '{bin}'\)"):
         _resolve("agent", bin)
     with pytest.raises(UsageError, match="no such file that may be run"):
@@ -113,14 +113,14 @@ def test_what_is_not_found_is_said(bin: Path) -> None:
         _resolve("agent", bin)
 
 
-def test_a_file_that_may_not_be_run_is_passed_over(bin: Path, tmp_path: Path) -> None:
+def test_a_file_without_the_execute_bit_is_skipped(bin: Path, tmp_path: Path) -> None:
     first = tmp_path / "first"
     first.mkdir()
     (first / "node").write_text("")
     assert resolve("node", env={"PATH": f"{first}:{bin}"}).path == str(bin / "node")
 
 
-def test_what_cannot_be_followed_is_said(bin: Path) -> None:
+def test_a_command_that_cannot_be_followed_is_an_error(bin: Path) -> None:
     make_script(bin / "agent", "#!/usr/bin/env deno\n")
     with pytest.raises(CaptureError, match=r"wants 'deno' to run it \(its first line is '#!/usr/bin/env deno'\)"):
         _resolve("agent", bin)
@@ -185,7 +185,7 @@ def test_a_launcher_has_its_program_in_a_package_for_the_platform(bin: Path, tmp
     script = make_script(package / "bin/agent.js", "#!/usr/bin/env node\n")
     (bin / "agent").symlink_to(script)
     around = package / "node_modules" if nested else modules
-    program = make_program(around / platform / "vendor/x86_64/agent", behind=MEGABYTE)
+    program = make_program(around / platform / "vendor/x86_64/agent", trailing=MEGABYTE)
     make_program(around / platform / "vendor/x86_64/small")
     (around / platform / "data").write_bytes(MEGABYTE * 2)
     found = _resolve("agent", bin)
@@ -197,13 +197,13 @@ def test_a_program_in_the_package_itself_is_found(bin: Path, tmp_path: Path) -> 
     package = _package(tmp_path / "lib/node_modules", "agent")
     make_script(bin / "x", "#!/usr/bin/env node\n")
     (bin / "agent").symlink_to(make_script(package / "cli.js", "#!/usr/bin/env node\n"))
-    program = make_program(package / "vendor/agent", behind=MEGABYTE)
-    make_program(package / "node_modules/other/agent", behind=MEGABYTE)
+    program = make_program(package / "vendor/agent", trailing=MEGABYTE)
+    make_program(package / "node_modules/other/agent", trailing=MEGABYTE)
     assert _resolve("agent", bin).others == (program,)
 
 
 @pytest.mark.parametrize("text", ["[", "[]", '{"name": 1}', '{"name": "../..", "optionalDependencies": {"**/linux": "1"}}'])
-def test_a_package_file_that_is_none_is_no_harm(bin: Path, tmp_path: Path, text: str) -> None:
+def test_an_invalid_package_file_is_ignored(bin: Path, tmp_path: Path, text: str) -> None:
     package = _package(tmp_path / "lib/node_modules", "agent")
     (package / "package.json").write_text(text)
     (bin / "agent").symlink_to(make_script(package / "cli.js", "#!/usr/bin/env node\n"))

@@ -10,7 +10,7 @@ from agentsight_rx.sources.tls.libraries import Library
 from . import TRUE
 
 
-def test_a_file_is_looked_into_once_whatever_its_path(libssl: Path, tmp_path: Path) -> None:
+def test_a_file_is_inspected_once_whatever_its_path(libssl: Path, tmp_path: Path) -> None:
     found: list[Library] = []
     finder = Finder(lambda library, _: found.append(library))
     copy, link = tmp_path / "libssl-1.so", tmp_path / "libssl-2.so"
@@ -25,7 +25,7 @@ def test_a_file_is_looked_into_once_whatever_its_path(libssl: Path, tmp_path: Pa
     assert len(found) == 2
 
 
-def test_a_refusal_of_the_kernel_is_no_end(libssl: Path) -> None:
+def test_a_refusal_of_the_kernel_is_not_an_error(libssl: Path) -> None:
     def refuse(_: Library, __: str) -> None:
         raise CaptureError("the kernel refused the probes")
 

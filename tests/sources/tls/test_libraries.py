@@ -28,14 +28,14 @@ from . import TRUE, make_program
         (b"ssl_write_internal\0/rustls-0.23.16/src/crypto/ring/tls13.rs", "rustls with ring and OpenSSL 3 without symbols"),
     ],
 )
-def test_a_file_without_symbols_is_told_by_what_stands_in_it(tmp_path: Path, mark: bytes, name: str) -> None:
-    program = make_program(tmp_path / "agent", behind=b"\0" + mark)
+def test_a_file_without_symbols_is_recognised_by_its_bytes(tmp_path: Path, mark: bytes, name: str) -> None:
+    program = make_program(tmp_path / "agent", trailing=b"\0" + mark)
     assert inspect(program) is None
     assert looks_like(program) == name
     assert f"(it looks like {name}): its TLS cannot be read" in unreadable(program)
 
 
-def test_a_file_without_tls_is_told_too(tmp_path: Path) -> None:
+def test_a_file_without_tls_gets_another_message(tmp_path: Path) -> None:
     program = make_program(tmp_path / "agent")
     assert looks_like(program) == ""
     assert "its TLS may be in a library that it loads; name that library, or watch the process with --pid" in unreadable(
@@ -46,14 +46,14 @@ def test_a_file_without_tls_is_told_too(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "content", [b"", b"#!/bin/sh\n", b"\x7fELF" + b"SSL_write\0" * 20, TRUE.read_bytes()[:99] + b"SSL_write"]
 )
-def test_a_file_that_is_no_program_is_refused(tmp_path: Path, content: bytes) -> None:
+def test_a_file_that_is_not_a_program_is_refused(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "file"
     file.write_bytes(content)
     with pytest.raises(CaptureError, match="is not a program or library that can be probed"):
         inspect(file)
 
 
-def test_what_is_no_regular_file_is_not_opened(tmp_path: Path) -> None:
+def test_only_regular_files_are_opened(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     for path in (tmp_path, tmp_path / "pipe", Path("/dev/null"), tmp_path / "nothing"):
         with pytest.raises(CaptureError):

@@ -1,0 +1,121 @@
+"""TcpTraffic, UnreadTls and TlsChunk -> BlindSpot: processes with more connections than were read in plaintext."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from msgspec import Struct
+
+from ..core.machine import Checkpointed, Machine
+from ..core.per_key import per_key
+from ..core.stream import Operator
+from ..events import BlindSpot, Loss, TcpTraffic, TlsChunk, TlsClose, TlsEvent, TlsOpen, UnreadTls
+from ..loss import Reason
+
+__all__ = ["find_blind_spots"]
+
+_PEERS_MOST = 16  # addresses that one BlindSpot names
+_FILES_MOST = 16
+
+Process = tuple[int, int]  # pid and start, since a pid is used again
+
+
+def find_blind_spots() -> Operator[TlsEvent, TlsEvent]:
+    """
+    Report processes of which traffic was not read. The evidence is consumed, everything else passes unchanged.
+
+        --Chunk--TcpTraffic--UnreadTls-----TcpTraffic--------------|
+        [                find_blind_spots()                        ]
+        --Chunk----------------------------BlindSpot--Loss---------|
+
+    Each TCP connection that carried bytes should have shown a TLS object in use. Where a process has more of the former, the
+    rest was not read: its TLS code is not known, or it does not speak TLS. How many bytes that were counts as `unreadable`,
+    once.
+    """
+    return per_key(_process, _Account, name="find_blind_spots", key_type=tuple[int, int])
+
+
+def _process(event: TlsEvent) -> Process | None:
+    kind = type(event)
+    if kind is TlsChunk or kind is TlsOpen or kind is TlsClose:
+        connection = event.origin.connection
+        return (connection.pid, connection.start_ns) if connection else None
+    if isinstance(event, TcpTraffic | UnreadTls):
+        return event.origin.pid, event.start_ns
+    return None
+
+
+class _State(Struct):
+    """What is known of one process."""
+
+    read: int = 0  # TLS objects that were in use
+    live: set[int] = set()  # of these: the addresses of those that were not freed
+    connections: int = 0  # TCP connections that carried bytes
+    open: set[int] = set()  # of these: the numbers of those that have not ended
+    unread: int = 0  # connections that were reported
+    unread_size: int = 0  # their bytes
+    reported: dict[int, int] = {}  # of these: the bytes of those that have not ended, by number
+    peers: list[str] = []
+    files: list[str] = []
+    looks_like: list[str] = []
+
+
+class _Account(Machine[TlsEvent, TlsEvent], Checkpointed[_State]):
+    """The connections of one process, and what was read of them."""
+
+    def __init__(self) -> None:
+        self.state = _State()
+
+    def feed(self, event: TlsEvent, /) -> Iterable[TlsEvent]:
+        state = self.state
+        if isinstance(event, TcpTraffic):
+            return self._traffic(event)
+        if isinstance(event, UnreadTls):
+            if event.path not in state.files and len(state.files) < _FILES_MOST:
+                state.files.append(event.path)
+                state.looks_like.append(event.looks_like)
+            return ()
+        connection = event.origin.connection
+        assert connection is not None
+        if type(event) is TlsClose:
+            state.live.discard(connection.handle)
+        elif connection.handle not in state.live:
+            state.live.add(connection.handle)
+            state.read += 1
+        return () if type(event) is TlsOpen else (event,)
+
+    def _traffic(self, traffic: TcpTraffic) -> list[TlsEvent]:
+        state, number = self.state, traffic.number
+        size = traffic.sent + traffic.received
+        if number not in state.open:
+            state.connections += 1
+            state.open.add(number)
+        new = number not in state.reported
+        before = state.reported.get(number, 0)
+        unread = not new or state.connections - state.unread > state.read
+        if unread and not traffic.ended:
+            state.reported[number] = size
+        if traffic.ended:
+            state.open.discard(number)
+            state.reported.pop(number, None)
+        if not unread or not (new or size > before):
+            return []
+        state.unread += new
+        state.unread_size += size - before
+        peer = f"[{traffic.peer}]:{traffic.port}" if ":" in traffic.peer else f"{traffic.peer}:{traffic.port}"
+        if peer not in state.peers and len(state.peers) < _PEERS_MOST:
+            state.peers.append(peer)
+        spot = BlindSpot(
+            traffic.origin,
+            traffic.start_ns,
+            connections=state.unread,
+            size=state.unread_size,
+            peers=tuple(state.peers),
+            files=tuple(state.files),
+            looks_like=tuple(state.looks_like),
+        )
+        note = f"traffic of {traffic.origin.comm} ({traffic.origin.pid}) was not read"
+        return [
+            spot,
+            Loss(traffic.origin, "tls", reason=Reason.UNREADABLE, count=int(new), size=size - before, note=note),
+        ]

@@ -1,0 +1,176 @@
+"""TCP connections of watched processes -> TcpTraffic and UnreadTls: what was carried, and by which code it may be encrypted."""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+import socket
+import threading
+import time
+from collections.abc import Callable
+from struct import Struct as Layout
+from typing import Any
+
+from msgspec import Struct
+
+from ...core.bounded import Recent
+from ...errors import CaptureError
+from ...events import Origin, TcpTraffic, UnreadTls
+from .libraries import FileId, Library, file_id, looks_like, open_file
+from .mapped import mapped_files
+
+__all__ = ["RECORD", "Traffic", "asker"]
+
+# struct tcp_t of bpf/tls.c
+RECORD = Layout("<QQIIII16sQQQIHH16s")
+_INET6 = 10
+_PROCESSES_MOST = 16_384
+_OLD_S = 2.0  # a connection this old should have shown plaintext: how much it carried is asked for once a second
+_EVERY_S = 1.0
+
+
+class _Open(Struct):
+    """A connection that has not ended. `sock` is the address of its socket in the kernel."""
+
+    origin: Origin
+    start_ns: int
+    number: int
+    peer: str
+    port: int
+    opened_s: float
+    sent: int = 0
+    received: int = 0
+
+
+class _Process(Struct):
+    """`connections` were opened, `read` TLS objects were seen in use; `files` it had mapped when it first connected."""
+
+    connections: int = 0
+    read: int = 0
+    files: tuple[tuple[str, str], ...] = ()  # (path, a place that opens the file)
+    named: bool = False  # its unread TLS code was reported
+
+
+class Traffic:
+    """
+    A process with more TCP connections than TLS objects spoke in a way that is not read. Only then are its files searched for
+    TLS code, which takes 0.2 s for 100 MB.
+    """
+
+    def __init__(self) -> None:
+        self.ask: Callable[[int], tuple[int, int]] = lambda _: (0, 0)  # the bytes (sent, received) of the socket at an address
+        self._open: dict[int, _Open] = {}  # by the address of the socket
+        self._processes: Recent[tuple[int, int], _Process] = Recent(_PROCESSES_MOST)
+        self._looks: Recent[FileId, str] = Recent(_PROCESSES_MOST)
+        self._number = 0
+        self._asked_s = 0.0
+
+    def plaintext(self, pid: int, start_ns: int) -> None:
+        """A TLS object of this process is in use: its traffic is read."""
+        self._process(pid, start_ns).read += 1
+
+    def take(self, view: memoryview, at: int, comm: Callable[[bytes], str]) -> list[TcpTraffic | UnreadTls]:
+        """Read the record of a connection that begins or ends."""
+        time_ns, start_ns, _, pid, tid, uid, name, sock, sent, received, ended, family, port, raw = RECORD.unpack_from(view, at)
+        origin = Origin(time_ns, pid, tid=tid, uid=uid, comm=comm(name))
+        if not ended:
+            self._begin(origin, start_ns, sock=sock, peer=_address(family, raw), port=port)
+            return []
+        known = self._open.pop(sock, None)
+        if known is None or not (sent or received):
+            return []
+        known.sent, known.received = sent, received
+        return self._report(known, origin, ended=True)
+
+    def _begin(self, origin: Origin, start_ns: int, sock: int, peer: str, port: int) -> None:
+        process = self._process(origin.pid, start_ns)
+        process.connections += 1
+        if not process.files:
+            process.files = tuple((mapped.name, mapped.place) for mapped in mapped_files((origin.pid,)))
+        self._number += 1
+        self._open[sock] = _Open(origin, start_ns, number=self._number, peer=peer, port=port, opened_s=time.monotonic())
+
+    def look(self, *, at_end: bool = False) -> list[TcpTraffic | UnreadTls]:
+        """Open connections of processes whose plaintext was not seen, with what they carried so far."""
+        now_s = time.monotonic()
+        if not self._open or not (at_end or now_s - self._asked_s >= _EVERY_S):
+            return []
+        self._asked_s = now_s
+        out: list[TcpTraffic | UnreadTls] = []
+        for sock, known in self._open.items():
+            process = self._process(known.origin.pid, known.start_ns)
+            if process.connections <= process.read or not (at_end or now_s - known.opened_s >= _OLD_S):
+                continue
+            sent, received = self.ask(sock)
+            if (sent, received) != (known.sent, known.received) and (sent or received):
+                known.sent, known.received = sent, received
+                out += self._report(known, known.origin, ended=False)
+        return out
+
+    def _report(self, known: _Open, origin: Origin, *, ended: bool) -> list[TcpTraffic | UnreadTls]:
+        traffic = TcpTraffic(
+            origin,
+            known.start_ns,
+            number=known.number,
+            peer=known.peer,
+            port=known.port,
+            sent=known.sent,
+            received=known.received,
+            ended=ended,
+        )
+        return [*self._name(known, origin), traffic]
+
+    def _name(self, known: _Open, origin: Origin) -> list[TcpTraffic | UnreadTls]:
+        """The TLS code of a process that was not read, once."""
+        process = self._process(known.origin.pid, known.start_ns)
+        if process.named or process.connections <= process.read:
+            return []
+        process.named = True
+        found = ((path, self._looks_like(place, path)) for path, place in process.files)
+        return [UnreadTls(origin, known.start_ns, path=path, looks_like=seems) for path, seems in found if seems]
+
+    def _looks_like(self, *places: str) -> str:
+        for place in places:
+            try:
+                with open_file(place) as file:
+                    identity = file_id(file)
+                known = self._looks.get(identity)
+                if known is None:
+                    known = looks_like(place)
+                    self._looks.put(identity, known)
+            except CaptureError:
+                continue
+            return known
+        return ""
+
+    def readable(self, library: Library) -> None:
+        """This file is read by its functions, whatever else it looks like."""
+        self._looks.put(library.id, "")
+
+    def _process(self, pid: int, start_ns: int) -> _Process:
+        found = self._processes.use((pid, start_ns))
+        if found is None:
+            found = _Process()
+            self._processes.put((pid, start_ns), found)
+        return found
+
+
+def _address(family: int, raw: bytes) -> str:
+    if family != _INET6:
+        return socket.inet_ntop(socket.AF_INET, raw[:4])
+    address = socket.inet_ntop(socket.AF_INET6, raw)
+    return address.removeprefix("::ffff:") if address.startswith("::ffff:") and "." in address else address
+
+
+def asker(bpf: Any) -> Callable[[int], tuple[int, int]]:
+    """Asks the kernel side how many bytes a socket has (sent, received): it answers when this thread maps memory."""
+    table, first = bpf[b"question"], ctypes.c_int(0)
+
+    def ask(sock: int) -> tuple[int, int]:
+        table[first] = table.Leaf(sock=sock, thread=threading.get_native_id())
+        mmap.mmap(-1, mmap.PAGESIZE).close()
+        answer = table[first]
+        table[first] = table.Leaf()
+        return int(answer.sent), int(answer.received)
+
+    return ask

@@ -1,0 +1,94 @@
+"""Which traffic of a process was not read."""
+
+from __future__ import annotations
+
+from agentsight_rx.events import (
+    BlindSpot,
+    Connection,
+    Loss,
+    Origin,
+    TcpTraffic,
+    TlsChunk,
+    TlsClose,
+    TlsEvent,
+    TlsOpen,
+    UnreadTls,
+)
+from agentsight_rx.loss import Reason
+from agentsight_rx.operators import find_blind_spots
+
+from . import run
+
+START = 7
+
+
+def tls(handle: int, pid: int = 1) -> Origin:
+    return Origin(1, pid, comm="agent", connection=Connection(pid, START, "/lib/libssl.so.3", handle), direction="out")
+
+
+def chunk(handle: int, pid: int = 1) -> TlsChunk:
+    return TlsChunk(tls(handle, pid), b"GET", 0, 0)
+
+
+def tcp(number: int, size: int = 100, *, pid: int = 1, ended: bool = True, peer: str = "10.0.0.1") -> TcpTraffic:
+    return TcpTraffic(
+        Origin(2, pid, comm="agent"), START, number=number, peer=peer, port=443, sent=size, received=0, ended=ended
+    )
+
+
+def found(*events: TlsEvent) -> tuple[list[BlindSpot], int, int]:
+    """The blind spots, and (connections, bytes) in the ledger."""
+    made = run(find_blind_spots(), events)
+    losses = [event for event in made if isinstance(event, Loss)]
+    assert all(loss.reason is Reason.UNREADABLE for loss in losses)
+    spots = [event for event in made if isinstance(event, BlindSpot)]
+    return spots, sum(loss.count for loss in losses), sum(loss.size for loss in losses)
+
+
+def test_a_connection_that_was_read_is_none() -> None:
+    assert found(chunk(1), tcp(1)) == ([], 0, 0)
+
+
+def test_a_handshake_alone_counts_as_read() -> None:
+    assert found(TlsOpen(tls(1)), tcp(1)) == ([], 0, 0)
+
+
+def test_a_connection_without_plaintext_is_one() -> None:
+    spots, connections, size = found(UnreadTls(Origin(1, 1), START, "/bin/codex", "rustls with aws-lc"), tcp(1, 100))
+    assert (connections, size) == (1, 100)
+    (spot,) = spots
+    assert (spot.connections, spot.size, spot.peers) == (1, 100, ("10.0.0.1:443",))
+    assert (spot.files, spot.looks_like) == (("/bin/codex",), ("rustls with aws-lc",))
+
+
+def test_of_two_connections_the_one_that_was_not_read_counts() -> None:
+    spots, connections, size = found(chunk(1), tcp(1, 1000), tcp(2, 30))
+    assert ([spot.connections for spot in spots], connections, size) == ([1], 1, 30)
+
+
+def test_an_address_of_a_tls_object_that_is_used_again_is_another_object() -> None:
+    assert found(chunk(1), TlsClose(tls(1)), tcp(1), chunk(1), tcp(2)) == ([], 0, 0)
+
+
+def test_code_that_is_not_used_is_none() -> None:
+    assert found(UnreadTls(Origin(1, 1), START, "/lib/libgnutls.so.30", "GnuTLS")) == ([], 0, 0)
+
+
+def test_processes_do_not_mix() -> None:
+    spots, *_ = found(chunk(1, pid=1), tcp(1, pid=2), tcp(2, pid=1))
+    assert [spot.origin.pid for spot in spots] == [2]
+
+
+def test_an_open_connection_grows_and_counts_once() -> None:
+    spots, connections, size = found(tcp(1, 10, ended=False), tcp(1, 25, ended=False), tcp(1, 25), tcp(2, 5))
+    assert ([spot.size for spot in spots], connections, size) == ([10, 25, 30], 2, 30)
+
+
+def test_an_ipv6_address_stands_in_brackets() -> None:
+    spots, *_ = found(tcp(1, peer="::1"))
+    assert spots[0].peers == ("[::1]:443",)
+
+
+def test_everything_else_passes() -> None:
+    events: list[TlsEvent] = [chunk(1), TlsClose(tls(1))]
+    assert run(find_blind_spots(), events) == events
