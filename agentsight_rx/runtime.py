@@ -152,10 +152,7 @@ class Run:
         """Stop the readers, finish what is open as partial, drain the sinks, close. A second call returns the same summary."""
         if self._summary is not None:
             return self._summary
-        try:
-            reason = self._reasons.get_nowait()
-        except queue.Empty:
-            reason = "caller"
+        reason = "caller" if self._reasons.empty() else self._reasons.get_nowait()
         self._stopping.set()
         for reading in self._readers:
             reading.thread.join()
@@ -275,13 +272,12 @@ def _queue_full(dropped: Overflow) -> Loss:
     return Loss(now, "inbox", reason=Reason.QUEUE_FULL, count=dropped.count, size=dropped.size, note=note)
 
 
-class _Reading:
+class _Reading(Struct):
     """A source and the thread that reads it."""
 
-    def __init__(self, hub: Hub[Any], thread: threading.Thread) -> None:
-        self.hub = hub
-        self.thread = thread
-        self.opened = False
+    hub: Hub[Any]
+    thread: threading.Thread
+    opened: bool = False
 
 
 @contextlib.contextmanager

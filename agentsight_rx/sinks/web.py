@@ -15,7 +15,8 @@ from msgspec.structs import replace
 from ..events import milliseconds
 from ..loss import Ledger
 from ..view import CallRow, Output, ProcessRow, ResourceRow, ToolRow
-from ..view.snapshot import AUDIT_DEFAULT, View, weight_of
+from ..view.kept import weight_of
+from ..view.snapshot import AUDIT_DEFAULT, View
 from ..view.snapshot_schema import Completeness, Snapshot, completeness
 
 __all__ = ["Feed", "LiveRow", "Stretch"]
