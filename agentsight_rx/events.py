@@ -544,7 +544,12 @@ HttpEvent: TypeAlias = TlsEvent | HttpRequest | HttpResponse | BodyPart | SseMes
 ProcessEvent: TypeAlias = ProcessFork | ProcessExec | ProcessExit | ProcessSeen | FileEvent | NetEvent | Readline | Loss | Tick
 StdioEvent: TypeAlias = StdioChunk | StdioClose | RpcMessage | Loss | Tick
 SystemEvent: TypeAlias = SystemSample | SystemWide | Loss | Tick
-Event: TypeAlias = HttpEvent | ProcessEvent | StdioEvent | SystemEvent
+Event: TypeAlias = (
+    HttpEvent  # connections and what they carried
+    | ProcessEvent  # what processes did
+    | StdioEvent  # pipes
+    | SystemEvent  # what processes used
+)
 
 
 def time_of(event: Event, /) -> int:

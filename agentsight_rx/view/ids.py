@@ -1,4 +1,4 @@
-"""Rows of one time -> the same rows with ids of their own: two closes of a file at one nanosecond are two rows."""
+"""The ids of rows: of calls and connections, and numbers for equal ones at one time."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from collections.abc import Iterable
 from msgspec import Struct
 from msgspec.structs import replace
 
-from .rows import AuditRow, Row
+from ..events import Origin
+from .rows import AuditRow, Row, process_id
 
-__all__ = ["Ids", "IdsState"]
+__all__ = ["Ids", "IdsState", "call_id", "connection_id", "process_of"]
 
 
 class IdsState(Struct, array_like=True):
@@ -34,3 +35,19 @@ class Ids:
         counts = self.state.counts
         count = counts[row.id] = counts.get(row.id, 0) + 1
         return row if count == 1 else replace(row, id=f"{row.id}-{count}")
+
+
+def call_id(origin: Origin, exchange: int) -> str:
+    """The id of the CallRow that this request or response belongs to."""
+    return f"llm-{connection_id(origin)}-{exchange}"
+
+
+def process_of(origin: Origin) -> str | None:
+    """The id of the ProcessRow that owns the connection of an event."""
+    connection = origin.connection
+    return process_id(connection.pid, connection.start_ns) if connection else None
+
+
+def connection_id(origin: Origin) -> str:
+    """The connection of an event; without one, its thread."""
+    return origin.connection.id if origin.connection else f"{origin.pid}-{origin.tid}"
