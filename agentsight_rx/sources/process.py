@@ -11,7 +11,8 @@ from ..core.stream import Stream, origin
 from ..events import Origin, ProcessEvent, ProcessExec, ProcessExit, ProcessFork, time_of
 from .containers.control_groups import Memory
 from .kernel.program import Program, text_of, walked_path
-from .target import Target
+from .running import running
+from .target import Target, fits, seeds
 
 __all__ = ["ProcessOptions", "process"]
 
@@ -52,7 +53,10 @@ class ProcessOptions(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 def process(options: ProcessOptions = ProcessOptions()) -> Stream[ProcessEvent]:  # noqa: B008 (frozen)
-    """Processes that start, run another program, and end. Only their container comes from /proc."""
+    """
+    Processes that start, run another program, and end. Only their container comes from /proc, and what ran already when the
+    capture began.
+    """
     return origin("process", lambda: _ProcessReader(options), time_of=time_of, live=True, options=str(options))
 
 
@@ -61,6 +65,7 @@ class _ProcessReader:
         self._options = options
         self._program: Program[ProcessEvent] | None = None
         self._containers = Memory()
+        self._seen: list[ProcessEvent] = []
 
     def open(self) -> None:
         options = self._options
@@ -68,10 +73,16 @@ class _ProcessReader:
             "process", options.target, ring="events", ring_size=options.ring_size, decode=self._decode, fields=_FIELDS
         )
         self._program.seed()
+        if not options.target.everything:
+            found = running(seeds(options.target))
+            self._seen = [seen for seen in found if fits(options.target, seen.origin.pid, seen.origin.uid)]
 
     def poll(self, timeout: float, /) -> Sequence[ProcessEvent] | None:
         assert self._program is not None
         over = self._program.over()
+        if self._seen:
+            seen, self._seen = self._seen, []
+            return seen
         if self._program.wait(timeout):
             return self._program.read()
         return None if over else ()

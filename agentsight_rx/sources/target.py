@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from ..errors import CaptureError
 
-__all__ = ["Target", "seeds"]
+__all__ = ["Target", "fits", "seeds"]
 
 _PROC = Path("/proc")
 _COMM_MOST = 15  # characters that the kernel keeps of a name
@@ -104,6 +104,26 @@ def seeds(target: Target) -> Iterator[int]:
     for pid in sorted(parents):
         if pid in roots or (target.children and _descends(pid, roots, parents)):
             yield pid
+
+
+def fits(target: Target, pid: int, uid: int) -> bool:
+    """The further conditions of `target`, for a process that runs: its user, its control group."""
+    if target.uid is not None and uid != target.uid:
+        return False
+    return target.cgroup is None or _control_group(target.cgroup)[0] in _groups_of(pid)
+
+
+def _groups_of(pid: int) -> set[int]:
+    """The ids of the control group of a process and of those above it."""
+    found: set[int] = set()
+    try:
+        path = (_PROC / str(pid) / "cgroup").read_text().rpartition("0::")[2].strip()
+        for mount in _mounts_of_cgroup2().values():
+            place = Path(mount + path)
+            found |= {os.stat(each).st_ino for each in (place, *place.parents) if str(each).startswith(mount)}
+    except OSError:
+        pass  # it ended while we looked
+    return found
 
 
 def _is_called(pid: int, comm: str, names: tuple[str, ...]) -> bool:
