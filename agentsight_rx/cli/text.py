@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 
 from ..loss import Entry, RuleCounts
 from ..runtime import Summary
-from ..view import ProcessRow, ToolRow
+from ..view import BlindSpotRow, ProcessRow, ToolRow
+from ..view.blind_spots import advice_of, sentence_of
 from ..view.report import Report, Turn
 from ..view.tally import Tally
 
@@ -21,7 +22,7 @@ def summary_lines(summary: Summary, *, verb: str, store: str | None, hint: str |
     where = f" to {store}" if store else ""
     lines = [*map(filter_line, summary.filters), f"{verb} {_seconds(summary.seconds)}{where}", totals(summary.tally)]
     lines += _empty_sources(summary)
-    lines += completeness(summary.ledger.unintended(), summary.failures)
+    lines += completeness(summary.ledger.unintended(), summary.failures, blind_spots=summary.tally.blind_spots.values())
     if hint:
         lines.append(f"Run: {hint}")
     return lines
@@ -62,9 +63,17 @@ def totals(tally: Tally) -> str:
     return " · ".join(parts)
 
 
-def completeness(losses: Sequence[Entry], failures: Iterable[str] = (), *, cut_off: Sequence[int] = ()) -> list[str]:
+def completeness(
+    losses: Sequence[Entry],
+    failures: Iterable[str] = (),
+    *,
+    cut_off: Sequence[int] = (),
+    blind_spots: Iterable[BlindSpotRow] = (),
+) -> list[str]:
     """`complete: nothing lost`, or what is missing and where."""
     lines = [f"  {failure}" for failure in failures]
+    for spot in blind_spots:
+        lines += [f"  could not be read: {sentence_of(spot)}", f"    {advice_of(spot)}"]
     for entry in losses:
         size = f", {entry.size} bytes" if entry.size else ""
         lines.append(f"  {entry.stage}: {entry.count} {entry.reason.value}{size}")
@@ -75,14 +84,18 @@ def completeness(losses: Sequence[Entry], failures: Iterable[str] = (), *, cut_o
 def report_lines(report: Report, path: str) -> list[str]:
     """The summary of a store."""
     first = min((run.started_ms for run in report.runs), default=0)
-    last = max((run.committed_ms for run in report.runs), default=0)
-    lines = [f"{path} · {_clock(first)} · {_seconds((last - first) / 1000)}", totals(report.tally)]
+    seconds = sum(run.seconds for run in report.runs)
+    lines = [f"{path} · {_clock(first)} · {_seconds(seconds)}", totals(report.tally)]
     if report.tally.models:
         models = ", ".join(f"{model} ({count})" for model, count in sorted(report.tally.models.items()))
         lines.append(f"Models: {models}")
     if report.filtered:
         lines.append(f"Left out by filters: {report.filtered}")
-    lines += completeness(report.losses, cut_off=[run.committed_ms for run in report.cut_off])
+    lines += completeness(
+        report.losses,
+        cut_off=[run.committed_ms for run in report.cut_off],
+        blind_spots=report.tally.blind_spots.values(),
+    )
     if report.turns:
         lines += ["", *story(report.turns)]
     others = _other_programs(report)

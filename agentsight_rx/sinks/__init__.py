@@ -5,4 +5,11 @@ from .jsonl import jsonl
 from .otel.sink import OtelOptions, otel
 from .store import redaction_key, store
 
-__all__ = ["OtelOptions", "console", "jsonl", "otel", "redaction_key", "store"]
+__all__ = [
+    "OtelOptions",
+    "console",
+    "jsonl",
+    "otel",
+    "redaction_key",
+    "store",
+]

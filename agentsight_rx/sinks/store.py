@@ -26,7 +26,7 @@ def store(path: str | Path, *, owner: tuple[int, int] | None = None, key: bytes 
 
     `key` is stored too, for `redaction_key`. Raises StoreError on opening where the file is not a store of this version.
     """
-    return Sink("store", lambda ledger: _StoreWriter(LmdbStore.open(path, owner=owner), ledger, key))
+    return Sink("store", lambda ledger: _StoreWriter(LmdbStore.open(path, owner=owner), ledger, key), keeps_ledger=True)
 
 
 def redaction_key(path: str | Path | None) -> bytes:
@@ -86,7 +86,13 @@ class _StoreWriter:
         self._seal()
         writes, self._writes = self._writes, []
         now_ms = milliseconds(time.time_ns())
-        self._recording = Recording(self._recording.number, self._recording.started_ms, now_ms, ended)
+        self._recording = Recording(
+            self._recording.number,
+            self._ledger.began_ms or self._recording.started_ms,
+            committed_ms=now_ms,
+            ended=ended,
+            seconds=self._ledger.seconds,
+        )
         losses: list[Write] = [
             Put(LOSSES, (self._recording.number, entry.stage, entry.reason.value), entry) for entry in self._ledger.entries()
         ]

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-__all__ = ["Names", "Naming"]
+__all__ = ["Names", "unseen_names"]
 
 _PROC = Path("/proc")
 _NEAR_MOST = 4
@@ -48,10 +48,19 @@ class Names:
 
 
 @runtime_checkable
-class Naming(Protocol):
+class _Naming(Protocol):
     """A reader that was asked for processes by name."""
 
     names: Names
+
+
+def unseen_names(readers: Iterable[object]) -> tuple[str, ...]:
+    """A sentence for each name that was asked for and that none of these readers of a run saw."""
+    names = Names()
+    for reader in readers:
+        if isinstance(reader, _Naming):
+            names.merge(reader.names)
+    return tuple(names.sentences())
 
 
 def _near(name: str, running: set[str]) -> list[str]:

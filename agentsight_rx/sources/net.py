@@ -13,7 +13,8 @@ from msgspec.structs import replace
 
 from ..core.stream import Stream, origin
 from ..events import Loss, NetEvent, Origin, Tick, time_of
-from .kernel.program import CALL_FIELDS, Program, Repeats, lexical_path, text_of, walked_path
+from .kernel.program import CALL_FIELDS, Program, lexical_path, text_of, walked_path
+from .kernel.repeats import Repeats
 from .names import Names
 from .target import Target
 

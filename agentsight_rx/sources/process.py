@@ -12,7 +12,8 @@ from ..events import Origin, ProcessEvent, ProcessExec, ProcessExit, ProcessFork
 from .containers.control_groups import Memory
 from .kernel.program import Program, text_of, walked_path
 from .names import Names
-from .target import Target
+from .running import running
+from .target import Target, fits, seeds
 
 __all__ = ["ProcessOptions", "process"]
 
@@ -53,7 +54,10 @@ class ProcessOptions(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 def process(options: ProcessOptions = ProcessOptions()) -> Stream[ProcessEvent]:  # noqa: B008 (frozen)
-    """Processes that start, run another program, and end. Only their container comes from /proc."""
+    """
+    Processes that start, run another program, and end. Only their container comes from /proc, and what ran already when the
+    capture began.
+    """
     return origin("process", lambda: _ProcessReader(options), time_of=time_of, live=True, options=str(options))
 
 
@@ -63,6 +67,7 @@ class _ProcessReader:
         self.names = Names(options.target.comms)
         self._program: Program[ProcessEvent] | None = None
         self._containers = Memory()
+        self._seen: list[ProcessEvent] = []
 
     def open(self) -> None:
         options = self._options
@@ -76,10 +81,16 @@ class _ProcessReader:
             names=self.names,
         )
         self._program.seed()
+        if not options.target.everything:
+            found = running(seeds(options.target))
+            self._seen = [seen for seen in found if fits(options.target, seen.origin.pid, seen.origin.uid)]
 
     def poll(self, timeout: float, /) -> Sequence[ProcessEvent] | None:
         assert self._program is not None
         over = self._program.over()
+        if self._seen:
+            seen, self._seen = self._seen, []
+            return seen
         if self._program.wait(timeout):
             return self._program.read()
         return None if over else ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,7 +15,7 @@ from ..core.stream import Stream, origin
 from ..errors import UsageError
 from ..events import Origin, SystemEvent, SystemSample, SystemWide, time_of
 from .names import Names
-from .target import Target, found, roots, what_fits_besides
+from .target import Target, fits_now, found, roots
 
 __all__ = ["SystemOptions", "system"]
 
@@ -79,13 +80,12 @@ class _SystemReader:
 
     def _sample(self, now_ns: int) -> list[SystemEvent]:
         options, target = self._options, self._options.target
-        fits = what_fits_besides(target)
         for each in found(target) if target.comms else ():
             self.names.saw(each.name, watched=target.fits(each.met))
         for pid in () if self._families and target.only_pid else roots(target):
             stat = _stat(self._proc, pid)
             if stat is not None and not any(stat.key in family for family in self._families.values()):
-                self._families.setdefault(stat.key, _Family(stat, children=target.children, fits=fits))
+                self._families.setdefault(stat.key, _Family(stat, children=target.children, fits=partial(fits_now, target)))
         samples: list[SystemEvent] = []
         for key, family in list(self._families.items()):
             sample = family.sample(self._proc, now_ns, options)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator, Set
+from collections.abc import Iterator, Set
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ from ..errors import CaptureError
 from .containers.contents import members
 from .containers.references import Container
 
-__all__ = ["MEMBER", "Found", "Target", "found", "roots", "seeds", "what_fits_besides"]
+__all__ = ["MEMBER", "Found", "Target", "fits", "fits_now", "found", "roots", "seeds"]
 
 _PROC = Path("/proc")
 _COMM_MOST = 15  # characters that the kernel keeps of a name
@@ -102,7 +102,7 @@ def _control_group(path: str) -> tuple[int, int]:
     mounts = _mounts_of_cgroup2()
     if not mounts:
         raise CaptureError(f"{path} is no control group: nothing of type cgroup2 is mounted here")
-    directory = _directory_of(path, mounts)
+    directory = next((each for each in (path, *(mount + "/" + path for mount in mounts.values())) if Path(each).is_dir()), path)
     try:
         stat = os.stat(directory)
     except OSError as error:
@@ -117,18 +117,6 @@ def _control_group(path: str) -> tuple[int, int]:
             raise CaptureError(f"{path} is seen from inside another control group, so its depth is unknown; trace from outside")
         stat = above
     return group, level
-
-
-def _directory_of(path: str, mounts: dict[int, str]) -> str:
-    return next((each for each in (path, *(mount + "/" + path for mount in mounts.values())) if Path(each).is_dir()), path)
-
-
-def _path_of_group(path: str) -> str:
-    """As /proc/PID/cgroup shows it, without a slash at the end."""
-    mounts = _mounts_of_cgroup2()
-    directory = os.path.realpath(_directory_of(path, mounts))
-    mount = mounts.get(os.stat(directory).st_dev, "/")
-    return f"/{os.path.relpath(directory, mount)}".removesuffix("/.")
 
 
 def _mounts_of_cgroup2() -> dict[int, str]:
@@ -170,7 +158,7 @@ def found(target: Target, others: Set[int] = frozenset()) -> list[Found]:
             (_SESSION, session == target.session),
             (MEMBER, pid in besides),
         )
-        own[pid] = sum(bit for bit, fits in fitting if fits)
+        own[pid] = sum(bit for bit, is_met in fitting if is_met)
         names[pid] = name
     all_bits = {pid: _with_ancestors(pid, own, parents) for pid in own} if target.children else own
     return [Found(pid, parents[pid], all_bits[pid], names[pid]) for pid in sorted(own) if all_bits[pid] or target.everything]
@@ -192,28 +180,40 @@ def seeds(target: Target, others: Set[int] = frozenset()) -> Iterator[int]:
 
 def roots(target: Target) -> Iterator[int]:
     """The watched processes of which the parent is not watched; without `children` each process stands for itself."""
-    fits = what_fits_besides(target)
-    watched = {each.pid: each.parent for each in found(target) if target.fits(each.met) and fits(each.pid)}
+    watched = {each.pid: each.parent for each in found(target) if target.fits(each.met) and fits_now(target, each.pid)}
     return (pid for pid, parent in watched.items() if not target.children or parent not in watched)
 
 
-def what_fits_besides(target: Target) -> Callable[[int], bool]:
-    """Whether the user and the control group of a process fit now, for a source without a program in the kernel."""
-    group = None if target.cgroup is None else _path_of_group(target.cgroup)
+def fits(target: Target, pid: int, uid: int) -> bool:
+    """The further conditions of `target`, for a process that runs: its user, its control group."""
+    if target.uid is not None and uid != target.uid:
+        return False
+    return target.cgroup is None or _control_group(target.cgroup)[0] in _groups_of(pid)
 
-    def fits(pid: int) -> bool:
-        try:
-            status = (_PROC / str(pid) / "status").read_text(errors="replace") if target.uid is not None else ""
-            groups = (_PROC / str(pid) / "cgroup").read_text(errors="replace") if group is not None else ""
-        except OSError:
-            return False  # it ended while we looked
-        user = re.search(r"^Uid:\s+(\d+)", status, re.MULTILINE)
-        mine = re.search(r"^0::(.*)$", groups, re.MULTILINE)
-        return (target.uid is None or (user is not None and int(user[1]) == target.uid)) and (
-            group is None or (mine is not None and f"{mine[1]}/".startswith(f"{group}/"))
-        )
 
-    return fits
+def _groups_of(pid: int) -> set[int]:
+    """The ids of the control group of a process and of those above it."""
+    found: set[int] = set()
+    try:
+        path = (_PROC / str(pid) / "cgroup").read_text().rpartition("0::")[2].strip()
+        for mount in _mounts_of_cgroup2().values():
+            place = Path(mount + path)
+            found |= {os.stat(each).st_ino for each in (place, *place.parents) if str(each).startswith(mount)}
+    except OSError:
+        pass  # it ended while we looked
+    return found
+
+
+def fits_now(target: Target, pid: int) -> bool:
+    """The further conditions of `target`, for a source without a program in the kernel."""
+    if target.uid is None:
+        return fits(target, pid, 0)
+    try:
+        status = (_PROC / str(pid) / "status").read_text(errors="replace")
+    except OSError:
+        return False  # it ended while we looked
+    user = re.search(r"^Uid:\s+(\d+)", status, re.MULTILINE)
+    return user is not None and fits(target, pid, int(user[1]))
 
 
 def _name_of(pid: int, comm: str, names: tuple[str, ...]) -> str:

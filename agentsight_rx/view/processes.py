@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from ..core.bounded import Recent
-from ..events import ProcessExec, ProcessExit, ProcessFork, milliseconds
+from ..events import ProcessExec, ProcessExit, ProcessFork, ProcessSeen, milliseconds
 from .rows import AuditRow, ProcessRow, Row, process_id
 
 __all__ = ["Processes"]
@@ -29,8 +29,6 @@ class Processes:
             root_pid=parent.root_pid if parent else event.ppid,
             start_timestamp_ms=milliseconds(origin.wall_ns),
             comm=origin.comm,
-            argv=parent.argv if parent else (),
-            command=parent.command if parent else None,
             cwd=parent.cwd if parent else None,
         )
         self._keep(row)
@@ -56,6 +54,7 @@ class Processes:
             argv=event.argv,
             argv_lost=event.argv_lost,
             cwd=event.cwd,
+            exec_ns=known.exec_ns or origin.time_ns,
         )
         self._keep(row)
         audit = AuditRow(
@@ -73,6 +72,25 @@ class Processes:
         )
         return [row, audit]
 
+    def seen(self, event: ProcessSeen) -> list[Row]:
+        """A process that ran already. One whose parent is not watched is the root of what is shown."""
+        origin = event.origin
+        parent = self._live.get(event.ppid)
+        row = ProcessRow(
+            process_id(origin.pid, event.start_ns),
+            origin.pid,
+            ppid=event.ppid,
+            root_pid=parent.root_pid if parent else origin.pid,
+            start_timestamp_ms=milliseconds(origin.wall_ns - origin.time_ns + event.start_ns),
+            comm=origin.comm,
+            command=event.filename or None,
+            argv=event.argv,
+            cwd=event.cwd or None,
+            view_source="seed",
+        )
+        self._keep(row)
+        return [row]
+
     def exit(self, event: ProcessExit, event_id: str) -> tuple[ProcessRow, list[Row]]:
         origin = event.origin
         known = self._live.pop(origin.pid, None)
@@ -85,7 +103,7 @@ class Processes:
             exit_code=event.exit_code,
             signal=event.signal or None,
             status=ended,
-            duration_ms=milliseconds(event.duration_ns),
+            duration_ms=milliseconds(origin.time_ns - known.exec_ns if known.exec_ns else event.duration_ns),
         )
         how = f"killed by signal {event.signal}" if event.signal else f"exit code {event.exit_code}"
         audit = AuditRow(

@@ -10,7 +10,7 @@ from ..events import Event
 from ..loss import Entry
 from ..state import Store
 from .rows import CallRow, ProcessRow, ToolRow
-from .tables import AUDIT, CALLS, LOSSES, PROCESSES, RUNS, SEGMENTS, TOKENS, TOOLS, Recording
+from .tables import AUDIT, BLIND_SPOTS, CALLS, LOSSES, PROCESSES, RUNS, SEGMENTS, TOKENS, TOOLS, Recording
 from .tally import Tally
 
 __all__ = ["Report", "Turn", "read_events", "read_report"]
@@ -24,7 +24,7 @@ class Turn(Struct, frozen=True):
 
 
 class Report(Struct, frozen=True):
-    """Everything that `report` shows. `losses` are the unintended ones; `filtered` counts the events left out on purpose."""
+    """Everything that `report` shows. `losses` are the unintended ones; `filtered` counts the events that filters left out."""
 
     runs: tuple[Recording, ...]
     tally: Tally
@@ -49,7 +49,14 @@ def read_report(store: Store) -> Report:
     calls = [row for _, row in store.scan(CALLS)]
     tools = [row for _, row in store.scan(TOOLS)]
     processes = [row for _, row in store.scan(PROCESSES)]
-    for rows in (calls, [row for _, row in store.scan(TOKENS)], tools, processes, [row for _, row in store.scan(AUDIT)]):
+    for rows in (
+        calls,
+        [row for _, row in store.scan(TOKENS)],
+        tools,
+        processes,
+        [row for _, row in store.scan(AUDIT)],
+        [row for _, row in store.scan(BLIND_SPOTS)],
+    ):
         tally.add(rows)
     asked: dict[str, list[ToolRow]] = {}
     for tool in tools:
@@ -61,7 +68,7 @@ def read_report(store: Store) -> Report:
         turns=tuple(Turn(call, tuple(asked.get(call.id, ()))) for call in calls),
         processes=tuple(sorted(processes, key=lambda row: (row.start_timestamp_ms or 0, row.pid))),
         losses=tuple(entry for entry in losses if not entry.reason.intended),
-        filtered=sum(entry.count for entry in losses if entry.reason.intended),
+        filtered=sum(entry.count for entry in losses if entry.by_filter),
     )
 
 

@@ -6,13 +6,16 @@ from collections.abc import Iterable
 from typing import TypeVar
 
 from ..core.bounded import Recent
-from .rows import AuditRow, CallRow, ProcessRow, TokenRow, ToolRow
+from .rows import AuditRow, BlindSpotRow, CallRow, ProcessRow, TokenRow, ToolRow
 
 __all__ = ["Tally"]
 
 V = TypeVar("V")
 
 _MOST = 100_000  # ids that are remembered, so that a row that comes again counts once
+
+
+_BLIND_SPOTS_MOST = 1000
 
 
 class Tally:
@@ -33,6 +36,7 @@ class Tally:
         self.processes = 0
         self.programs = 0
         self.models: dict[str, int] = {}
+        self.blind_spots: Recent[str, BlindSpotRow] = Recent(_BLIND_SPOTS_MOST)
         self.audits: dict[str, int] = {}  # by type: llm, process, file, network, mcp
 
     def add(self, items: Iterable[object]) -> None:
@@ -49,6 +53,8 @@ class Tally:
                     self._process(item)
                 case AuditRow():
                     self.audits[item.audit_type] = self.audits.get(item.audit_type, 0) + 1
+                case BlindSpotRow():
+                    self.blind_spots.put(item.id, item)
                 case _:
                     pass
 
@@ -57,6 +63,8 @@ class Tally:
         return self.input_tokens + self.output_tokens + self.cached_tokens
 
     def _call(self, row: CallRow) -> None:
+        if row.twin is not None:
+            return
         before = self._calls.get(row.id)
         if before is None:
             self.calls += 1

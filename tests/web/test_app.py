@@ -182,7 +182,7 @@ def test_a_stream_brings_rows_completeness_and_the_end(served: Served) -> None:
     assert ("rows", "2") == rows[:2]
     assert [("llm_call", "llm-1"), ("tool_call", "tool-1")] == [(row["type"], row["id"]) for row in rows[2]]
     assert ("two\nlines", {"a": 1}) == (rows[2][0]["prompt"], rows[2][1]["input"])
-    assert ("completeness", None, {"complete": True, "entries": [], "cut_off": 0}) == completeness
+    assert ("completeness", None, {"complete": True, "entries": [], "cut_off": 0, "blind_spots": []}) == completeness
     assert ("end", None, {}) == end
 
 

@@ -8,7 +8,7 @@ import os
 import posixpath
 import subprocess
 import time
-from collections.abc import Callable, Hashable, Iterable, Sequence, Set
+from collections.abc import Callable, Iterable, Sequence, Set
 from importlib.resources import files
 from pathlib import Path
 from threading import Lock, Thread
@@ -25,7 +25,7 @@ from .btf import defines
 from .ring import Ring
 from .shim import kernel_source
 
-__all__ = ["CALL_FIELDS", "Program", "Repeats", "lexical_path", "text_of", "walked_path"]
+__all__ = ["CALL_FIELDS", "Program", "lexical_path", "text_of", "walked_path"]
 
 E = TypeVar("E")
 
@@ -259,45 +259,6 @@ def _let_go(attached: Sequence[int]) -> None:
         assert child.stdin is not None
         child.stdin.close()  # its end of input
         Thread(target=child.wait, name="detach", daemon=True).start()
-
-
-class Repeats(Generic[E]):
-    """
-    Folds equal events: the first is emitted at once, those that follow are joined into one until `flush`.
-
-    With more than `most` keys everything is emitted earlier; nothing is dropped.
-    """
-
-    def __init__(self, join: Callable[[E, E], E], *, most: int = 65_536) -> None:
-        self._join = join
-        self._most = most
-        self._count = 0
-        self._by_process: dict[Hashable, dict[Hashable, E | None]] = {}
-
-    def add(self, process: Hashable, key: Hashable, event: E) -> list[E]:
-        """The events to emit now: `event` itself if it is the first of its `process` and `key` since the last flush."""
-        seen = self._by_process.setdefault(process, {})
-        if key in seen:
-            before = seen[key]
-            seen[key] = event if before is None else self._join(before, event)
-            return []
-        early = self.flush() if self._count >= self._most else []
-        self._by_process.setdefault(process, {})[key] = None
-        self._count += 1
-        return [*early, event]
-
-    def flush(self) -> list[E]:
-        """The joined events of all processes."""
-        held = [event for seen in self._by_process.values() for event in seen.values() if event is not None]
-        self._by_process.clear()
-        self._count = 0
-        return held
-
-    def end(self, process: Hashable) -> list[E]:
-        """The joined events of a process that ended."""
-        seen = self._by_process.pop(process, {})
-        self._count -= len(seen)
-        return [event for event in seen.values() if event is not None]
 
 
 def walked_path(names: bytes, *, cut: bool) -> str:
