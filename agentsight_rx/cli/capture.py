@@ -44,7 +44,7 @@ def capture(
 def print_places(sinks: Iterable[Sink[Output]]) -> None:
     """The address of the page, once its port is bound."""
     for sink in sinks:
-        if isinstance(sink, WebSink):
+        if isinstance(sink, WebSink) and sink.is_served:
             say(f"live page: {sink.url}")
 
 
