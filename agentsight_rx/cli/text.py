@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Sequence
 
-from ..loss import Entry, RuleCounts
+from ..loss import Entry, Reason, RuleCounts
 from ..runtime import Summary
 from ..view import BlindSpotRow, ProcessRow, ToolRow
 from ..view.blind_spots import advice_of, sentence_of
@@ -17,10 +17,11 @@ __all__ = ["completeness", "filter_line", "program_line", "report_lines", "story
 _WIDE = 96
 
 
-def summary_lines(summary: Summary, *, verb: str, store: str | None, hint: str | None) -> list[str]:
-    """The end of a run: its duration, the totals, and whether anything is missing."""
+def summary_lines(summary: Summary, *, verb: str, store: str | None, hint: str | None, filters: bool = True) -> list[str]:
+    """The end of a run: its duration, the totals, and whether anything is missing. `filters`: the user gave rules."""
     where = f" to {store}" if store else ""
-    lines = [*map(filter_line, summary.filters), f"{verb} {_seconds(summary.seconds)}{where}", totals(summary.tally.totals)]
+    counts = map(filter_line, summary.filters if filters else ())
+    lines = [*counts, f"{verb} {_seconds(summary.seconds)}{where}", totals(summary.tally.totals)]
     lines += _empty_sources(summary)
     lines += completeness(
         summary.ledger.unintended(),
@@ -42,9 +43,12 @@ def _empty_sources(summary: Summary) -> list[str]:
     """Reasons why a source saw nothing."""
     seen = {meter.stage: meter.seen for meter in summary.ledger}
     lines: list[str] = []
-    if seen.get("tls") == 0:
-        lines.append("no TLS traffic seen: no watched process used an OpenSSL that can be read (see `agentsight-rx doctor`)")
-    elif "tls" in seen and not summary.tally.totals.calls:
+    read = seen.get("tls/parse_http", seen.get("tls"))  # the first stage that gets plaintext alone
+    if read == 0:
+        lines.append(
+            "no TLS traffic was read: no watched process used an OpenSSL that can be read (see `agentsight-rx doctor`)"
+        )
+    elif read and not summary.tally.totals.calls:
         lines.append("TLS traffic was seen, but no call of a known model API")
     if seen.get("process") == 0:
         lines.append("no process seen: no watched process started, ran a program or ended")
@@ -84,11 +88,14 @@ def completeness(
 ) -> list[str]:
     """`complete: nothing lost`, or what is missing and where."""
     lines = [f"  {failure}" for failure in failures]
-    for spot in blind_spots:
+    blind = list(blind_spots)
+    for spot in blind:
         lines += [f"  could not be read: {sentence_of(spot)}", f"    {advice_of(spot)}"]
     if calls_cut:
         lines.append(f"  {_plural(calls_cut, 'call')} cut: not all of their bytes are here")
     for entry in losses:
+        if entry.reason is Reason.UNREADABLE and blind:
+            continue  # said above, with names
         size = f", {entry.size} bytes" if entry.size else ""
         lines.append(f"  {entry.stage}: {entry.count} {entry.reason.value}{size}")
     lines += [f"  no orderly end: nothing is known after {_clock(moment)} (killed, or still running)" for moment in cut_off]
