@@ -53,7 +53,7 @@ class Summary(Struct):
 
     @property
     def complete(self) -> bool:
-        return self.ledger.complete and not self.failures
+        return self.ledger.complete and not self.failures and not self.tally.totals.calls_cut
 
 
 def run(

@@ -48,9 +48,9 @@ def print_places(sinks: Iterable[Sink[Output]]) -> None:
             say(f"live page: {sink.url}")
 
 
-def print_summary(summary: Summary, *, verb: str, store: Path | None) -> None:
+def print_summary(summary: Summary, *, verb: str, store: Path | None, filters: bool = True) -> None:
     hint = f"agentsight-rx report --db {store}" if store else None
-    lines = summary_lines(summary, verb=verb, store=str(store) if store else None, hint=hint)
+    lines = summary_lines(summary, verb=verb, store=str(store) if store else None, hint=hint, filters=filters)
     show("\n".join([*lines, *summary.notes]))
 
 

@@ -147,7 +147,7 @@ def record(
             for path in (store, Path(f"{store}-lock")):
                 path.unlink(missing_ok=True)
         raise
-    print_summary(summary, verb="Recorded", store=store)
+    print_summary(summary, verb="Recorded", store=store, filters=bool(ssl_filter or http_filter))
     return status
 
 

@@ -12,7 +12,8 @@ from ..events import Event, milliseconds
 from ..loss import Ledger
 from ..state import META, LmdbStore, Put, Write
 from ..view import AnyRow, Output
-from ..view.tables import LOSSES, RUNS, SEGMENTS, Recording, Segment, put
+from ..view.tables import LOSSES, RUNS, SEGMENTS, TOTALS, Recording, Segment, put
+from ..view.tally import Tally
 
 __all__ = ["redaction_key", "store"]
 
@@ -55,6 +56,7 @@ class _StoreWriter:
         self._number = int(last[0][0][0]) + 1 if last else 0
         runs = to.scan(RUNS, reverse=True, limit=1)
         self._recording = Recording(number=runs[0][1].number + 1 if runs else 1, started_ms=milliseconds(time.time_ns()))
+        self._tally = Tally()
         self._writes: list[Write] = []
         self._waiting: list[Event] = []
         self._commit()
@@ -62,6 +64,7 @@ class _StoreWriter:
     def write(self, batch: Sequence[Output], /) -> None:
         for item in batch:
             if isinstance(item, AnyRow):
+                self._tally.add((item,))
                 self._writes.append(put(item))
             else:
                 self._waiting.append(item)
@@ -96,7 +99,8 @@ class _StoreWriter:
         losses: list[Write] = [
             Put(LOSSES, (self._recording.number, entry.stage, entry.reason.value), entry) for entry in self._ledger.entries()
         ]
-        self._store.commit([*writes, *losses, Put(RUNS, self._recording.number, self._recording)])
+        number = self._recording.number
+        self._store.commit([*writes, *losses, Put(TOTALS, number, self._tally.totals), Put(RUNS, number, self._recording)])
 
     def close(self) -> None:
         self._commit(ended=True)

@@ -8,6 +8,7 @@ from ..events import Event
 from ..loss import Entry
 from ..state import Put, Table, Write
 from .rows import AuditRow, BlindSpotRow, CallRow, NetworkRow, ProcessRow, ResourceRow, Row, TokenRow, ToolRow
+from .tally import Totals
 
 __all__ = [
     "AUDIT",
@@ -21,6 +22,7 @@ __all__ = [
     "SEGMENTS",
     "TOKENS",
     "TOOLS",
+    "TOTALS",
     "Recording",
     "Segment",
     "put",
@@ -57,6 +59,7 @@ RESOURCES = Table("resource_samples", ResourceRow)  # by time and id
 BLIND_SPOTS = Table("blind_spots", BlindSpotRow)  # by id
 LOSSES = Table("losses", Entry)  # by run, stage and reason
 RUNS = Table("runs", Recording)  # by number
+TOTALS = Table("totals", Totals)  # by number of the recording
 
 
 def put(row: Row) -> Write:

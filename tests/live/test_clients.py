@@ -96,7 +96,7 @@ def test_the_whole_graph_counts_the_calls_and_their_tokens(client: Client, tmp_p
     assert summary.complete
     done = {row.id: row for row in kept.of(CallRow)}
     assert [row.status for row in done.values()] == ["complete"] * CALLS
-    assert summary.tally.calls == CALLS
+    assert summary.tally.totals.calls == CALLS
     assert all(row.total_tokens > 0 for row in kept.of(TokenRow))
     assert any(row.pid == process.pid and row.exit_code == 0 for row in kept.of(ProcessRow))
 

@@ -58,7 +58,7 @@ def test_record_sees_the_calls_of_a_node_program(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "3 API calls" in done.stderr
     assert "complete: nothing lost" in done.stderr
-    assert _report(tmp_path / "run.lmdb").tally.calls == 3
+    assert _report(tmp_path / "run.lmdb").totals.calls == 3
 
 
 def test_record_finds_a_running_program_by_its_name(tmp_path: Path) -> None:
@@ -125,7 +125,7 @@ def test_trace_prints_and_stores_until_its_target_ends(tmp_path: Path) -> None:
     assert lines.stat().st_mode & 0o777 == 0o600
     assert all({"timestamp", "source", "pid", "comm", "data"} == json.loads(line).keys() for line in out.splitlines())
     assert not [line for line in out.splitlines() if "dummy" in line and json.loads(line)["source"] != "process"]
-    assert _report(path).tally.calls == 3
+    assert _report(path).totals.calls == 3
     again = subprocess.run([*PROGRAM, "replay", str(lines)], capture_output=True, text=True, check=True)
     assert again.stdout == out
     assert "3 API calls" in again.stderr

@@ -99,8 +99,8 @@ def _check_store(path: Path) -> None:
     report = read_report(store)
     store.close()
     assert report.complete
-    assert report.tally.calls == 2
-    assert report.tally.tools_linked == 1
-    assert report.tally.audits["mcp"] >= 5
-    assert report.tally.audits["file"] > 100
-    assert report.tally.audits["network"] >= 1
+    assert report.totals.calls == 2
+    assert report.totals.tools_linked == 1
+    assert report.totals.audits["mcp"] >= 5
+    assert report.totals.audits["file"] > 100
+    assert report.totals.audits["network"] >= 1

@@ -120,8 +120,11 @@ def ends(kept: Kept) -> dict[tuple[Channel, str], End]:
     return found
 
 
-def streams(kept: Kept, end: str) -> list[bytes]:
-    return sorted(found.data for (_, which), found in ends(kept).items() if which == end)
+def streams(kept: Kept, end: str, *, files: bool = False) -> list[bytes]:
+    """What passed at the reading or the writing ends of pipes and sockets, or of files."""
+    return sorted(
+        found.data for (channel, which), found in ends(kept).items() if which == end and (channel.kind == "file") == files
+    )
 
 
 # -- pipes and shells --------------------------------------------------------------------------------------------------

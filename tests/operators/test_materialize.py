@@ -273,7 +273,7 @@ def test_a_fork_without_an_exec_is_a_process_and_no_program() -> None:
     assert [row.command for row in last(ProcessRow, made)] == ["/bin/sh", None, None]
     tally = Tally()
     tally.add(made)
-    assert (tally.programs, tally.processes) == (1, 3)
+    assert (tally.totals.programs, tally.totals.processes) == (1, 3)
 
 
 def test_a_failed_spawn_is_not_the_end_of_the_agent() -> None:
@@ -314,7 +314,7 @@ def test_a_call_that_a_server_in_the_tree_receives_counts_once() -> None:
     assert {row.llm_call_id for row in made if isinstance(row, TokenRow)} == {rows[AGENT].id}
     tally = Tally()
     tally.add(made)
-    assert tally.calls == 1
+    assert tally.totals.calls == 1
 
 
 def test_a_killed_process_has_a_signal_and_no_exit_code() -> None:
