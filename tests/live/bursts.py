@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from pathlib import Path
 from threading import Thread
+
+from .gate import wait_for
 
 PROCESSES, THREADS, EACH = 10, 4, 50
 
 
 def main() -> None:
     gate = Path(sys.argv[1])
-    while not gate.exists():
-        time.sleep(0.005)
+    wait_for(gate)
     children = [os.fork() or burst() for _ in range(PROCESSES)]
     for child in children:
         os.waitpid(child, 0)

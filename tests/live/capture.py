@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from pathlib import Path
+from typing import IO, Any
 
 import pytest
 
@@ -16,7 +18,9 @@ from agentsight_rx.loss import Ledger
 from agentsight_rx.runtime import Run
 from agentsight_rx.sink import Output, Sink
 
-__all__ = ["Kept", "needs_root", "running", "started", "until"]
+__all__ = ["PROGRAM", "Gated", "Kept", "needs_root", "running", "started", "tracing", "until", "workload"]
+
+PROGRAM = (sys.executable, "-m", "agentsight_rx")
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="loading BPF programs needs root")
 
@@ -55,13 +59,59 @@ def running(graph: Stream[Any], *sinks: Sink) -> Generator[tuple[Run, Kept]]:
 
 
 @contextmanager
-def started(command: Sequence[str], env: dict[str, str] | None = None) -> Generator[subprocess.Popen[bytes]]:
-    """A process that is ended when the block is left, also by a failing test."""
-    with subprocess.Popen(command, env=env) as process:
+def started(
+    command: Sequence[str], env: dict[str, str] | None = None, *, output: int | None = None
+) -> Generator[subprocess.Popen[bytes]]:
+    """A process that is ended when the block is left, also by a failing test. `output` is its stdout and its stderr."""
+    with subprocess.Popen(command, env=env, stdout=output, stderr=output) as process:
         try:
             yield process
         finally:
             process.kill()
+
+
+class Gated:
+    """A program that runs and does nothing before its gate, a file, is there."""
+
+    def __init__(self, process: subprocess.Popen[bytes], gate: Path) -> None:
+        self.pid = process.pid
+        self._process = process
+        self._gate = gate
+
+    def run(self) -> list[bytes]:
+        """Open the gate and wait for the end. The lines that it printed, if its output goes to a pipe."""
+        self._gate.touch()
+        printed, _ = self._process.communicate(timeout=120)
+        assert self._process.returncode == 0
+        return (printed or b"").splitlines()
+
+
+@contextmanager
+def workload(name: str, directory: Path, *arguments: str) -> Generator[Gated]:
+    """A program of this folder: its first argument is the gate."""
+    gate = directory / "go"
+    command = [sys.executable, "-m", f"tests.live.{name}", str(gate), *arguments]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        try:
+            yield Gated(process, gate)
+        finally:
+            process.kill()
+
+
+@contextmanager
+def tracing(*words: str, stdout: int | IO[bytes] = subprocess.PIPE) -> Generator[tuple[subprocess.Popen[str], str]]:
+    """The program with these arguments, once it captures, and what it has printed on stderr by then."""
+    with subprocess.Popen([*PROGRAM, *words], stdout=stdout, stderr=subprocess.PIPE, text=True) as tracer:
+        try:
+            assert tracer.stderr is not None
+            printed = ""
+            while "capturing" not in printed:
+                line = tracer.stderr.readline()
+                assert line, f"the tracer ended with {tracer.wait()}: {printed}"
+                printed += line
+            yield tracer, printed
+        finally:
+            tracer.kill()
 
 
 def until(condition: Callable[[], object], *, seconds: float = 30.0) -> None:

@@ -12,9 +12,10 @@ import json
 import mmap
 import os
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
+
+from .gate import wait_for
 
 REPEATS = 997
 DEEPER_THAN_WE_LOOK = 140
@@ -32,8 +33,7 @@ class _How(ctypes.Structure):
 def main() -> None:
     gate, top = Path(sys.argv[1]), os.path.realpath(sys.argv[2])
     _prepare(top)
-    while not gate.exists():
-        time.sleep(0.005)
+    wait_for(gate)
     for part in (
         by_name,
         failing,

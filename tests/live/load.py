@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import ssl
 import sys
-import time
 from pathlib import Path
 
 import trustme
+
+from .gate import wait_for
 
 
 def connected() -> tuple[ssl.SSLObject, ssl.SSLObject]:
@@ -46,11 +47,6 @@ def main() -> None:
         data = message(number, size)
         client.write(data)
         server.read(len(data) + 1)
-
-
-def wait_for(path: Path) -> None:
-    while not path.exists():
-        time.sleep(0.005)
 
 
 if __name__ == "__main__":

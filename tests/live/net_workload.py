@@ -18,6 +18,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from .gate import wait_for
+
 REFUSED = 53
 
 _SENDMMSG = 307  # x86-64
@@ -28,8 +30,7 @@ _system_call = ctypes.CDLL(None, use_errno=True).syscall
 def main() -> None:
     gate, top = Path(sys.argv[1]), os.path.realpath(sys.argv[2])
     os.chdir(top)
-    while not gate.exists():
-        time.sleep(0.005)
+    wait_for(gate)
     for family, address in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
         _tcp(family, address)
         _udp(family, address)

@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -18,13 +17,12 @@ from agentsight_rx.events import SseMessage
 from agentsight_rx.state import LmdbStore
 from agentsight_rx.view.report import Report, read_events, read_report
 
-from .capture import needs_root, started, until
+from .capture import PROGRAM, needs_root, started, tracing, until
 from .peers import client_named, fake_llm, read_calls
 
 pytestmark = [pytest.mark.live, needs_root]
 
 ROOT = Path(__file__).parents[2]
-PROGRAM = [sys.executable, "-m", "agentsight_rx"]
 
 
 def test_the_demo_tells_the_whole_story() -> None:
@@ -66,11 +64,13 @@ def test_record_finds_a_running_program_by_its_name(tmp_path: Path) -> None:
         runner, *rest = client.command(peer, 3, 100)
         name = tmp_path / f"agent-{os.getpid() % 100_000}"
         name.symlink_to(runner)
-        with started([str(name), *rest], client.env(peer, tmp_path) | {"WAIT_FOR": str(gate)}) as watched:
-            recorder = _start(["record", "--no-server", "--db", str(path), "-c", name.name])
+        with (
+            started([str(name), *rest], client.env(peer, tmp_path) | {"WAIT_FOR": str(gate)}) as watched,
+            tracing("record", "--no-server", "--db", str(path), "-c", name.name) as (recorder, _),
+        ):
             gate.touch()
             assert watched.wait(60) == 0
-            time.sleep(1.0)  # a recording by name goes on: another of that name may start
+            assert recorder.poll() is None  # a recording by name goes on: another of that name may start
             recorder.send_signal(signal.SIGINT)
             _, err = recorder.communicate(timeout=30)
     assert recorder.returncode == 0
@@ -110,12 +110,13 @@ def test_trace_prints_and_stores_until_its_target_ends(tmp_path: Path) -> None:
     client = client_named("curl")
     gate, path, lines = tmp_path / "go", tmp_path / "run.lmdb", tmp_path / "run.jsonl"
     with fake_llm(tmp_path) as peer:
-        watched = subprocess.Popen(client.command(peer, 3, 100), env=client.env(peer, tmp_path) | {"WAIT_FOR": str(gate)})
-        command = ["trace", "--ssl", "--process", "-p", str(watched.pid), "--db", str(path), "--jsonl", str(lines)]
-        tracer = _start(command)
-        gate.touch()
-        assert watched.wait(60) == 0
-        out, err = tracer.communicate(timeout=30)
+        env = client.env(peer, tmp_path) | {"WAIT_FOR": str(gate)}
+        with started(client.command(peer, 3, 100), env) as watched:
+            words = ["--ssl", "--process", "-p", str(watched.pid), "--db", str(path), "--jsonl", str(lines)]
+            with tracing("trace", *words) as (tracer, _):
+                gate.touch()
+                assert watched.wait(60) == 0
+                out, err = tracer.communicate(timeout=30)
     assert tracer.returncode == 0
     assert "3 API calls" in err
     assert "complete: nothing lost" in err
@@ -131,8 +132,10 @@ def test_trace_prints_and_stores_until_its_target_ends(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_a_trace_with_its_summary(number: signal.Signals) -> None:
-    with started(["/bin/sleep", "60"]) as watched:
-        tracer = _start(["trace", "--ssl", "--process", "-p", str(watched.pid)])
+    with (
+        started(["/bin/sleep", "60"]) as watched,
+        tracing("trace", "--ssl", "--process", "-p", str(watched.pid)) as (tracer, _),
+    ):
         tracer.send_signal(number)
         _, err = tracer.communicate(timeout=30)
     assert tracer.returncode == 0
@@ -152,21 +155,20 @@ def test_a_killed_tracer_leaves_all_but_the_last_second(tmp_path: Path) -> None:
     gate, path = tmp_path / "go", tmp_path / "run.lmdb"
     log = tmp_path / "calls.jsonl"
     with fake_llm(tmp_path) as peer:
-        watched = subprocess.Popen(client.command(peer, 100_000, 100), env=client.env(peer, tmp_path) | {"WAIT_FOR": str(gate)})
-        try:
-            tracer = _start(["trace", "--ssl", "--process", "-p", str(watched.pid), "-q", "--db", str(path)])
+        env = client.env(peer, tmp_path) | {"WAIT_FOR": str(gate)}
+        with (
+            started(client.command(peer, 100_000, 100), env) as watched,
+            tracing("trace", "--ssl", "--process", "-p", str(watched.pid), "-q", "--db", str(path)) as (tracer, _),
+        ):
             gate.touch()
             until(lambda: log.exists() and len(read_calls(log)) >= 11)
             early = len(read_calls(log))
-            time.sleep(1.0)
+            until(lambda: _complete(_report(path)) >= early)
             tracer.kill()
             tracer.communicate()
-        finally:
-            watched.kill()
-            watched.wait()
     shown = subprocess.run([*PROGRAM, "report", "--db", str(path)], capture_output=True, text=True, check=True)
     report = _report(path)
-    assert sum(turn.call.status == "complete" for turn in report.turns) >= early
+    assert _complete(report) >= early
     assert "no orderly end" in shown.stdout
     store = LmdbStore.open(path, readonly=True)
     assert sum(isinstance(event, SseMessage) for event in read_events(store)) >= early // 2 - 1
@@ -179,19 +181,21 @@ def test_the_ten_lines_of_the_readme_run(tmp_path: Path) -> None:
     script.write_text(block)
     client = client_named("curl")
     with fake_llm(tmp_path) as peer:
-        watched = subprocess.Popen(client.command(peer, 5, 100), env=client.env(peer, tmp_path) | {"WAIT_FOR": str(gate)})
-        graph = subprocess.Popen(
-            [sys.executable, str(script), str(watched.pid)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
-        assert graph.stderr is not None
-        assert "reading TLS in" in graph.stderr.readline()
-        time.sleep(1.0)  # the program has no line that says that it is ready
-        gate.touch()
-        assert watched.wait(60) == 0
-        out, err = graph.communicate(timeout=30)  # it ends with the process that it watches
+        env = client.env(peer, tmp_path) | {"WAIT_FOR": str(gate)}
+        with (
+            started(client.command(peer, 5, 100), env) as watched,
+            started([sys.executable, str(script), str(watched.pid)], output=subprocess.PIPE) as graph,
+        ):
+            assert graph.stderr is not None
+            assert b"reading TLS in" in graph.stderr.readline()
+            threads = Path(f"/proc/{graph.pid}/task")
+            until(lambda: len(list(threads.iterdir())) >= 4)  # main, engine, reader and writer: now it captures
+            gate.touch()
+            assert watched.wait(60) == 0
+            out, err = graph.communicate(timeout=30)  # it ends with the process that it watches
     assert graph.returncode == 0
     assert [json.loads(line)["source"] for line in out.splitlines()] == ["sse_processor"] * 2
-    assert err.strip() == "nothing lost"
+    assert err.strip() == b"nothing lost"
 
 
 def test_a_wrong_pid_is_one_line(tmp_path: Path) -> None:
@@ -202,18 +206,14 @@ def test_a_wrong_pid_is_one_line(tmp_path: Path) -> None:
     assert done.stderr.splitlines()[-1].startswith(f"Error: there is no process {gone.pid}")
 
 
-def _start(arguments: list[str]) -> subprocess.Popen[str]:
-    """Start the program and wait until it says that it captures."""
-    tracer = subprocess.Popen([*PROGRAM, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert tracer.stderr is not None
-    while "capturing" not in (line := tracer.stderr.readline()):
-        assert line, f"the tracer ended with {tracer.wait()}"
-    return tracer
-
-
 def _report(path: Path) -> Report:
     store = LmdbStore.open(path, readonly=True)
     try:
         return read_report(store)
     finally:
         store.close()
+
+
+def _complete(report: Report) -> int:
+    """How many calls have ended."""
+    return sum(turn.call.status == "complete" for turn in report.turns)

@@ -11,7 +11,6 @@ import subprocess
 import sys
 import sysconfig
 import tarfile
-import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,12 +25,12 @@ from agentsight_rx.sources import ProcessOptions, Target, TlsOptions
 from agentsight_rx.sources.containers.contents import control_groups, libraries_in
 from agentsight_rx.sources.containers.references import Host, resolve_reference
 
-from .capture import Kept, needs_root, running, until
+from .capture import Kept, needs_root, running, tracing, until
 
 pytestmark = [pytest.mark.live, needs_root]
 
 # NAME: over a connection of its own, in turn: a line out, a line of 3,000 bytes back. Says what each end sent, in /log.
-PROGRAM = """
+TALK = """
 import os, socket, ssl, sys, time
 from pathlib import Path
 name, log = sys.argv[1], Path("/log")
@@ -74,7 +73,7 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
     authority = trustme.CA()
     authority.cert_pem.write_to_path(str(directory / "ca.pem"))
     authority.issue_cert("localhost").private_key_and_cert_chain_pem.write_to_path(str(directory / "server.pem"))
-    (directory / "talk.py").write_text(PROGRAM)
+    (directory / "talk.py").write_text(TALK)
     name = f"localhost/agentsight-rx-test-{os.getpid()}"
     _podman("import", "-", name, input=_root_file_system(directory))
     yield name
@@ -242,21 +241,11 @@ def test_the_program_takes_a_container_for_every_source(image: str, tmp_path: Pa
     log = tmp_path / "program"
     with _container(image, log, *_talk("e")) as name:
         until(lambda: resolve_reference(f"podman://{name}").init_pid)
-        words = ["trace", "--ssl", "--process", "--binary-path", f"podman://{name}"]
-        tracer = subprocess.Popen(
-            [sys.executable, "-m", "agentsight_rx", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
-        assert tracer.stderr is not None
-        said = ""
-        while "capturing" not in said:
-            line = tracer.stderr.readline()
-            assert line, said
-            said += line
-        (log / "go").touch()
-        until(lambda: _done(log, "e"))
-        time.sleep(0.5)
-        tracer.send_signal(signal.SIGINT)
-        out, err = tracer.communicate(timeout=30)
+        with tracing("trace", "--ssl", "--process", "--binary-path", f"podman://{name}") as (tracer, said):
+            (log / "go").touch()
+            _podman("wait", name)
+            tracer.send_signal(signal.SIGINT)
+            out, err = tracer.communicate(timeout=30)
     assert tracer.returncode == 0
     assert "complete: nothing lost" in err
     assert f"podman://{name} is container " in said

@@ -20,16 +20,15 @@ from agentsight_rx.sources import Target, TlsOptions
 from agentsight_rx.sources.tls.libraries import system_libraries
 from agentsight_rx.sources.tls.source import TlsReader
 
-from .capture import Kept, needs_root, running, started, until
+from .capture import PROGRAM, Kept, needs_root, running, started, until
 from .peers import client_named, fake_llm
 
 pytestmark = [pytest.mark.live, needs_root]
 
-ROOT = Path(__file__).parents[2]
 MESSAGES = 37
 
 # GATE NAME LIBRARY: load a libssl by its path, then talk through it: the linker takes it for the libssl that `ssl` wants.
-PROGRAM = f"""
+TALKER = f"""
 import ctypes, sys, time
 from pathlib import Path
 gate, name, library = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
@@ -55,7 +54,7 @@ def libssl() -> Path:
 
 
 def _talker(gate: Path, name: str, library: Path) -> list[str]:
-    return [sys.executable, "-c", PROGRAM, str(gate), name, str(library)]
+    return [sys.executable, "-c", TALKER, str(gate), name, str(library)]
 
 
 def _said(name: str) -> bytes:
@@ -199,11 +198,7 @@ def test_a_named_file_without_symbols_is_refused_in_one_line(tmp_path: Path) -> 
     named = tmp_path / "agent"
     named.write_bytes(Path("/bin/true").read_bytes() + b"\0/build/vendor/boringssl/ssl/ssl_lib.cc\0")
     done = subprocess.run(
-        [sys.executable, "-m", "agentsight_rx", "trace", "--ssl", "--binary-path", str(named)],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=ROOT,
+        [*PROGRAM, "trace", "--ssl", "--binary-path", str(named)], capture_output=True, text=True, check=False
     )
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1] == (

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 import sys
 import urllib.request
 from pathlib import Path
@@ -14,7 +13,7 @@ import pytest
 from agentsight_rx.state import LmdbStore
 from agentsight_rx.view.report import read_report
 
-from .capture import needs_root, started
+from .capture import needs_root, started, tracing
 from .peers import CLIENTS, fake_llm
 from .test_otel import collecting
 
@@ -56,17 +55,11 @@ def test_one_command_shows_it_all(tmp_path: Path) -> None:
             sources = ["--ssl", "--process", "--stdio", "--system", "--system-interval", "0.2", "--files", "--net"]
             sinks = ["--server", "--server-port", "0", "--otel", "--otel-endpoint", collector, "--db", str(path)]
             words = [*sources, "-p", str(watched.pid), *sinks, "--for", "100s"]
-            tracer = subprocess.Popen(
-                [sys.executable, "-m", "agentsight_rx", "trace", *words],
-                stdout=out,
-                stderr=subprocess.PIPE,
-                text=True,
-            )
-            url = _page(tracer)
-            _check_page(url)
-            gate.touch()
-            assert watched.wait(60) == 0
-            _, err = tracer.communicate(timeout=60)  # it ends with its target
+            with tracing("trace", *words, stdout=out) as (tracer, said):
+                _check_page(said)
+                gate.touch()
+                assert watched.wait(60) == 0
+                _, err = tracer.communicate(timeout=60)  # it ends with its target
     assert tracer.returncode == 0
     assert "complete: nothing lost" in err
     seen = {json.loads(line)["source"] for line in (tmp_path / "out").read_text().splitlines()}
@@ -75,18 +68,10 @@ def test_one_command_shows_it_all(tmp_path: Path) -> None:
     _check_store(path)
 
 
-def _page(tracer: subprocess.Popen[str]) -> str:
-    assert tracer.stderr is not None
-    url = ""
-    while "capturing" not in (line := tracer.stderr.readline()):
-        assert line, f"the tracer ended with {tracer.wait()}"
-        found = re.search(r"live page: (\S+)", line)
-        url = found[1] if found else url
-    return url
-
-
-def _check_page(url: str) -> None:
-    place, _, token = url.partition("#token=")
+def _check_page(said: str) -> None:
+    found = re.search(r"live page: (\S+)", said)
+    assert found is not None
+    place, _, token = found[1].partition("#token=")
     with urllib.request.urlopen(place) as page:
         assert b"<html" in page.read()
     request = urllib.request.Request(f"{place}api/v1/snapshot", headers={"Authorization": f"Bearer {token}"})

@@ -17,7 +17,7 @@ from agentsight_rx.events import FileEvent, Loss
 from agentsight_rx.loss import Reason
 from agentsight_rx.sources import FileOptions, Target
 
-from .capture import needs_root, running, started
+from .capture import needs_root, running, started, workload
 from .file_workload import REPEATS
 
 ROUNDS = 4999  # each two records, of which 8 KiB hold fewer than 40
@@ -29,17 +29,11 @@ _Sums = tuple[int, int, int]
 
 
 def test_every_operation_comes_out_with_its_path_its_outcome_and_its_bytes(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "tests.live.file_workload", str(tmp_path / "go"), str(tmp_path / "files")]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as workload:
-        try:
-            graph = sources.files(FileOptions(Target(workload.pid))).pipe(op.normalize())
-            with running(graph) as (run, kept):
-                (tmp_path / "go").touch()
-                truth = [json.loads(line) for line in workload.communicate(timeout=60)[0].splitlines()]
-                summary = run.stop()
-        finally:
-            workload.kill()
-    assert workload.returncode == 0
+    with workload("file_workload", tmp_path, str(tmp_path / "files")) as program:
+        graph = sources.files(FileOptions(Target(program.pid))).pipe(op.normalize())
+        with running(graph) as (run, kept):
+            truth = [json.loads(line) for line in program.run()]
+            summary = run.stop()
     assert summary.complete, summary.failures
     events = kept.of(FileEvent)
     expected = _summed((tuple(line[:7]), (1, line[7], line[8])) for line in truth)
@@ -53,7 +47,7 @@ def test_every_operation_comes_out_with_its_path_its_outcome_and_its_bytes(tmp_p
     )
     assert list(expected) == list(seen)
     assert expected == seen
-    assert len({each.start_ns for each in events if each.origin.pid == workload.pid}) == 1
+    assert len({each.start_ns for each in events if each.origin.pid == program.pid}) == 1
     again = [each for each in events if each.path == str(tmp_path / "files/many")]
     assert len(again) < REPEATS / 10
 
@@ -87,11 +81,11 @@ for number in range({ROUNDS}):
     os.close(file)
 """
     with (
-        started([sys.executable, "-c", script]) as workload,
-        running(sources.files(FileOptions(Target(workload.pid), ring_size=8192))) as (run, kept),
+        started([sys.executable, "-c", script]) as reader,
+        running(sources.files(FileOptions(Target(reader.pid), ring_size=8192))) as (run, kept),
     ):
         (tmp_path / "go").touch()
-        assert workload.wait(60) == 0
+        assert reader.wait(60) == 0
         summary = run.stop()
     losses = kept.of(Loss)
     assert {Reason.KERNEL_LOST} == {each.reason for each in losses}

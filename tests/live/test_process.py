@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from agentsight_rx import sources
 from agentsight_rx.events import ProcessExec, ProcessExit, ProcessFork
 from agentsight_rx.sources import ProcessOptions, Target
 
-from .capture import needs_root, running, started, until
+from .capture import needs_root, running, started, until, workload
 
 pytestmark = [pytest.mark.live, needs_root]
 
@@ -24,23 +23,18 @@ PROCESSES = 101
 
 
 def test_fork_exec_and_exit_of_each_process_are_exact(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "tests.live.workload", str(tmp_path / "go")]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as workload:
-        try:
-            graph = sources.process(ProcessOptions(Target(workload.pid))).pipe(op.normalize())
-            with running(graph) as (run, kept):
-                (tmp_path / "go").touch()
-                truth = [json.loads(line) for line in workload.communicate(timeout=60)[0].splitlines()]
-                summary = run.stop()
-        finally:
-            workload.kill()
+    with workload("process_workload", tmp_path) as program:
+        graph = sources.process(ProcessOptions(Target(program.pid))).pipe(op.normalize())
+        with running(graph) as (run, kept):
+            truth = [json.loads(line) for line in program.run()]
+            summary = run.stop()
     assert summary.complete
     assert len(truth) == PROCESSES
     forks = {event.origin.pid: event for event in kept.of(ProcessFork)}
     execs = {event.origin.pid: event for event in kept.of(ProcessExec)}
     exits = {event.origin.pid: event for event in kept.of(ProcessExit)}
     for pid, status, argv in truth:
-        assert forks[pid].ppid == workload.pid
+        assert forks[pid].ppid == program.pid
         assert exits[pid].exit_code == (os.waitstatus_to_exitcode(status) if os.WIFEXITED(status) else None)
         assert exits[pid].signal == (os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0)
         if argv is not None:
@@ -48,7 +42,7 @@ def test_fork_exec_and_exit_of_each_process_are_exact(tmp_path: Path) -> None:
             assert execs[pid].filename == argv[0]
             assert execs[pid].cwd == os.getcwd()
             assert execs[pid].start_ns == forks[pid].start_ns == exits[pid].start_ns
-    assert exits[workload.pid].exit_code == 0
+    assert exits[program.pid].exit_code == 0
 
 
 def test_arguments_beyond_4_kib_are_counted(tmp_path: Path) -> None:
@@ -106,18 +100,15 @@ def test_a_name_a_session_and_a_user_choose_the_same_way(tmp_path: Path) -> None
 
 
 def test_two_thousand_short_processes_are_seen_once_each(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "tests.live.bursts", str(tmp_path / "go")]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as workload:
-        try:
-            with running(sources.process(ProcessOptions(Target(workload.pid)))) as (run, kept):
-                (tmp_path / "go").touch()
-                pids = [int(line) for line in workload.communicate(timeout=120)[0].split()]
-                summary = run.stop()
-        finally:
-            workload.kill()
+    with (
+        workload("bursts", tmp_path) as program,
+        running(sources.process(ProcessOptions(Target(program.pid)))) as (run, kept),
+    ):
+        pids = [int(line) for line in program.run()]
+        summary = run.stop()
     assert summary.complete
     assert len(pids) == 2010
-    for kind, seen in ((ProcessFork, pids), (ProcessExit, [*pids, workload.pid])):
+    for kind, seen in ((ProcessFork, pids), (ProcessExit, [*pids, program.pid])):
         assert Counter(event.origin.pid for event in kept.of(kind)) == Counter(seen)
     programs = [event.argv for event in kept.of(ProcessExec)]
     assert Counter(programs) == Counter(("/bin/true", str(number)) for number in range(50) for _ in range(40))

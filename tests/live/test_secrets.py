@@ -29,12 +29,11 @@ import trustme
 from h2.config import H2Configuration
 from h2.connection import H2Connection
 
-from .capture import needs_root, started, until
+from .capture import PROGRAM, needs_root, started, until
 from .test_otel import collecting
 
 pytestmark = [pytest.mark.live, needs_root]
 
-_PROGRAM = [sys.executable, "-m", "agentsight_rx"]
 _WINDOW = 13  # so many characters of what is random in a secret are a leak
 _Way = Literal["in", "out"]  # as the client sees it
 _Record = tuple[_Way, bytes]
@@ -608,7 +607,7 @@ def _traced(plan: _Plan, directory: Path, *flags: str) -> None:
         words += ["--otel", "--otel-capture-content", "--otel-endpoint", stack.enter_context(collecting(spans))]
         watched = stack.enter_context(started(plan.write(directory, port)))
         with out.open("wb") as stdout, err.open("wb") as stderr:
-            command = [*_PROGRAM, "trace", "-p", str(watched.pid), *words]
+            command = [*PROGRAM, "trace", "-p", str(watched.pid), *words]
             tracer = stack.enter_context(subprocess.Popen(command, stdout=stdout, stderr=stderr))
             until(lambda: tracer.poll() is not None or b"capturing" in err.read_bytes())
             (directory / "go").touch()
@@ -644,7 +643,7 @@ def test_a_recording_holds_no_secret(tmp_path: Path) -> None:
     with _served(plan.tapes) as port, out.open("wb") as said:
         (tmp_path / "go").touch()
         words = ["record", "--no-server", "--stdio-max-bytes", "65536", "--db", str(store), "--", *plan.write(tmp_path, port)]
-        subprocess.run([*_PROGRAM, *words], stdout=said, stderr=said, timeout=90, check=True)
+        subprocess.run([*PROGRAM, *words], stdout=said, stderr=said, timeout=90, check=True)
     assert "complete: nothing lost" in out.read_text()
     plan.check([out, *tmp_path.glob("run.lmdb*")], store.read_bytes())
 

@@ -27,7 +27,7 @@ from agentsight_rx.loss import Reason
 from agentsight_rx.sources import StdioOptions, Target
 from agentsight_rx.sources.stdio import StdioReader
 
-from .capture import Kept, needs_root, running, started
+from .capture import Gated, Kept, needs_root, running, started
 from .peers import find_node, installed
 
 pytestmark = [pytest.mark.live, needs_root]
@@ -42,21 +42,8 @@ def watched():
 """
 
 
-class _Held:
-    """A program that waits for `go`."""
-
-    def __init__(self, process: subprocess.Popen[bytes], gate: Path) -> None:
-        self.pid = process.pid
-        self._process = process
-        self._gate = gate
-
-    def run(self) -> None:
-        self._gate.touch()
-        assert self._process.wait(40) == 0
-
-
 @contextmanager
-def held(directory: Path, *, python: str = "", shell: str = "", terminal: int | None = None) -> Generator[_Held]:
+def held(directory: Path, *, python: str = "", shell: str = "", terminal: int | None = None) -> Generator[Gated]:
     gate = directory / "go"
     if python:
         program = directory / "program.py"
@@ -66,13 +53,13 @@ def held(directory: Path, *, python: str = "", shell: str = "", terminal: int | 
         command = ["/bin/bash", "-c", f"until [ -e {gate} ]; do sleep 0.01; done; {shell}"]
     with subprocess.Popen(command, stdin=terminal, stdout=terminal, stderr=terminal) as process:
         try:
-            yield _Held(process, gate)
+            yield Gated(process, gate)
         finally:
             process.kill()
             gate.unlink(missing_ok=True)
 
 
-def captured(program: _Held, *, messages: bool = False, max_bytes: int = MOST, **options: Any) -> Kept:
+def captured(program: Gated, *, messages: bool = False, max_bytes: int = MOST, **options: Any) -> Kept:
     """All that the source gives while the program runs, or what parse_jsonrpc makes of it."""
     source = sources.stdio(StdioOptions(Target(program.pid), max_bytes=max_bytes, **options))
     graph: Stream[StdioEvent] = source.pipe(op.normalize(), op.parse_jsonrpc()) if messages else source.pipe(op.normalize())
@@ -540,6 +527,6 @@ def test_a_client_and_a_server_of_the_node_sdk(tmp_path: Path, node_modules: Pat
     server = f"tee {tmp_path}/in.log | {node} {tmp_path}/server.mjs 2>/dev/null | tee {tmp_path}/out.log"
     gate = tmp_path / "go"
     with started([node, str(tmp_path / "client.mjs"), str(gate), server]) as process:
-        kept = captured(_Held(process, gate), messages=True)
+        kept = captured(Gated(process, gate), messages=True)
     check_mcp(kept, tmp_path)
     assert "unix" in {message.channel.kind for message in kept.of(RpcMessage)}

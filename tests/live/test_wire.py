@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -33,7 +32,7 @@ from agentsight_rx.runtime import Summary
 from agentsight_rx.sources import Target, TlsOptions
 from agentsight_rx.view import CallRow, TokenRow
 
-from .capture import Kept, needs_root, running, started
+from .capture import PROGRAM, Kept, needs_root, running, started, tracing
 from .peers import WIRE_CLIENTS, Client, Message, WireExchange, WirePeer, client_named, read_calls, read_messages, wire_server
 
 pytestmark = [pytest.mark.live, needs_root]
@@ -289,7 +288,6 @@ def _said(message: WebSocketMessage) -> tuple[str, bytes]:
 
 # -- recordings ------------------------------------------------------------------------------------------------------------
 
-_PROGRAM = [sys.executable, "-m", "agentsight_rx"]
 # Ports; and labels: each run has its own key, and raw records of HTTP/1.1 have stars where those of HTTP/2 are in Huffman code
 _NOT_SAID = re.compile(r"(?<=127\.0\.0\.1:)\d+|(?:Bearer )?\[redacted:[a-z-]+:[0-9a-f]{8}\]")
 # When and where; and how HTTP carried it, which is what the recordings differ in
@@ -336,10 +334,7 @@ def _record(client: Client, home: Path) -> Path:
     gate, path = home / "go", home / "raw.jsonl"
     with wire_server(home) as peer, started(client.command(peer, CALLS, 3001), _held(client, peer, home)) as watched:
         words = ["trace", "--ssl", "--no-ssl-http", "-p", str(watched.pid), "-q", "--jsonl", str(path)]
-        with subprocess.Popen([*_PROGRAM, *words], stderr=subprocess.PIPE, text=True) as tracer:
-            assert tracer.stderr is not None
-            while "capturing" not in (line := tracer.stderr.readline()):
-                assert line, f"the tracer ended with {tracer.wait()}"
+        with tracing(*words) as (tracer, _):
             gate.touch()
             assert watched.wait(60) == 0
             _, err = tracer.communicate(timeout=30)
@@ -354,7 +349,7 @@ def _held(client: Client, peer: WirePeer, home: Path) -> dict[str, str]:
 
 
 def _replay(recording: Path) -> list[Any]:
-    done = subprocess.run([*_PROGRAM, "replay", str(recording)], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run([*PROGRAM, "replay", str(recording)], capture_output=True, text=True, timeout=60, check=True)
     assert f"{CALLS} API calls" in done.stderr
     assert "complete: nothing lost" in done.stderr
     return [json.loads(line) for line in done.stdout.splitlines()]
