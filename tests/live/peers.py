@@ -16,6 +16,8 @@ from typing import Literal, TypeVar
 
 import msgspec
 
+from .capture import PATIENCE_S
+
 __all__ = [
     "CLIENTS",
     "WIRE_CLIENTS",
@@ -40,7 +42,6 @@ _T = TypeVar("_T")
 _ROOT = Path(__file__).parents[2]
 _PROGRAMS = Path(__file__).parent / "clients"
 _PACKAGE = "tests.live.clients"
-_STOP_SECONDS = 20  # the server finishes its responses first
 
 
 class Bodies(msgspec.Struct, frozen=True):
@@ -176,7 +177,7 @@ def _served(module: str, directory: Path, extra_args: Sequence[str]) -> Generato
         finally:
             server.stdin.close()
             try:
-                server.wait(_STOP_SECONDS)
+                server.wait(PATIENCE_S)  # it finishes its responses first
             except subprocess.TimeoutExpired:
                 server.kill()
                 raise

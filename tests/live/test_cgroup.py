@@ -15,7 +15,7 @@ from agentsight_rx.errors import CaptureError
 from agentsight_rx.events import FileEvent, ProcessExec, ProcessExit
 from agentsight_rx.sources import FileOptions, ProcessOptions, Target
 
-from .capture import needs_root, running, started
+from .capture import PATIENCE_S, needs_root, running, started
 
 pytestmark = [pytest.mark.live, needs_root]
 
@@ -59,7 +59,7 @@ echo $$ > {group.parent}/cgroup.procs
             running(sources.process(ProcessOptions(deeper))) as (inner, ran_deeper),
         ):
             (tmp_path / "go").touch()
-            shell.wait(30)
+            shell.wait(PATIENCE_S)
             for run in (programs, opens, inner):
                 run.stop()
     assert [("/bin/echo", "inside"), ("/bin/echo", "deeper")] == [each.argv for each in ran.of(ProcessExec)]
@@ -78,8 +78,8 @@ def test_a_process_may_be_there_before_the_trace_begins(tmp_path: Path, group: P
             running(sources.process(ProcessOptions(Target(other.pid, cgroup=str(group))))) as (two, outside),
         ):
             (tmp_path / "go").touch()
-            shell.wait(30)
-            other.wait(30)
+            shell.wait(PATIENCE_S)
+            other.wait(PATIENCE_S)
             one.stop()
             two.stop()
     assert [5] == [each.exit_code for each in inside.of(ProcessExit) if each.origin.pid == shell.pid]
@@ -101,7 +101,7 @@ def test_every_process_of_a_group_and_none_outside(tmp_path: Path, group: Path) 
         (group / "cgroup.procs").write_text(str(inside.pid))
         with running(sources.process(ProcessOptions(Target(cgroup=str(group))))) as (run, kept):
             (tmp_path / "go").touch()
-            assert [7, 7] == [inside.wait(30), outside.wait(30)]
+            assert [7, 7] == [inside.wait(PATIENCE_S), outside.wait(PATIENCE_S)]
             run.stop()
     ends = [(event.origin.pid, event.exit_code) for event in kept.of(ProcessExit)]
     assert (inside.pid, 7) in ends

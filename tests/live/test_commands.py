@@ -17,7 +17,7 @@ from agentsight_rx.events import SseMessage
 from agentsight_rx.state import LmdbStore
 from agentsight_rx.view.report import Report, read_events, read_report
 
-from .capture import PROGRAM, needs_root, started, tracing, until
+from .capture import PATIENCE_S, PROGRAM, needs_root, started, tracing, until
 from .peers import client_named, fake_llm, read_calls
 
 pytestmark = [pytest.mark.live, needs_root]
@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_the_demo_tells_the_whole_story() -> None:
-    done = subprocess.run([*PROGRAM, "demo"], capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run([*PROGRAM, "demo"], capture_output=True, text=True, timeout=PATIENCE_S, check=False)
     assert done.returncode == 0, done.stderr
     for said in ("2 API calls", "claude-sonnet-4-5", " in, ", " out", "1 tool call (1 tied to a process)", "nothing lost"):
         assert said in done.stdout
@@ -69,10 +69,10 @@ def test_record_finds_a_running_program_by_its_name(tmp_path: Path) -> None:
             tracing("record", "--no-server", "--db", str(path), "-c", name.name) as (recorder, _),
         ):
             gate.touch()
-            assert watched.wait(60) == 0
+            assert watched.wait(PATIENCE_S) == 0
             assert recorder.poll() is None  # a recording by name goes on: another of that name may start
             recorder.send_signal(signal.SIGINT)
-            _, err = recorder.communicate(timeout=30)
+            _, err = recorder.communicate(timeout=PATIENCE_S)
     assert recorder.returncode == 0
     assert "3 API calls" in err
 
@@ -89,7 +89,11 @@ def test_what_cannot_be_captured_is_one_line(tmp_path: Path) -> None:
             (["--ssl", "--binary-path", "docker://no-such-container"], "no-such-container"),
         ):
             done = subprocess.run(
-                [*PROGRAM, "trace", "-p", str(watched.pid), *words], capture_output=True, text=True, timeout=60, check=False
+                [*PROGRAM, "trace", "-p", str(watched.pid), *words],
+                capture_output=True,
+                text=True,
+                timeout=PATIENCE_S,
+                check=False,
             )
             assert done.returncode == 1, done.stderr
             assert done.stderr.splitlines()[-1].startswith("Error: ")
@@ -115,8 +119,8 @@ def test_trace_prints_and_stores_until_its_target_ends(tmp_path: Path) -> None:
             words = ["--ssl", "--process", "-p", str(watched.pid), "--db", str(path), "--jsonl", str(lines)]
             with tracing("trace", *words) as (tracer, _):
                 gate.touch()
-                assert watched.wait(60) == 0
-                out, err = tracer.communicate(timeout=30)
+                assert watched.wait(PATIENCE_S) == 0
+                out, err = tracer.communicate(timeout=PATIENCE_S)
     assert tracer.returncode == 0
     assert "3 API calls" in err
     assert "complete: nothing lost" in err
@@ -137,7 +141,7 @@ def test_a_signal_ends_a_trace_with_its_summary(number: signal.Signals) -> None:
         tracing("trace", "--ssl", "--process", "-p", str(watched.pid)) as (tracer, _),
     ):
         tracer.send_signal(number)
-        _, err = tracer.communicate(timeout=30)
+        _, err = tracer.communicate(timeout=PATIENCE_S)
     assert tracer.returncode == 0
     assert "complete: nothing lost" in err
 
@@ -145,7 +149,7 @@ def test_a_signal_ends_a_trace_with_its_summary(number: signal.Signals) -> None:
 def test_a_time_ends_a_trace_with_its_summary() -> None:
     with started(["/bin/sleep", "60"]) as watched:
         words = ["trace", "--process", "--system", "-p", str(watched.pid), "--for", "300ms"]
-        done = subprocess.run([*PROGRAM, *words], capture_output=True, text=True, timeout=60, check=True)
+        done = subprocess.run([*PROGRAM, *words], capture_output=True, text=True, timeout=PATIENCE_S, check=True)
     assert "capturing for 0.3 s" in done.stderr
     assert "system_metrics" in done.stdout
 
@@ -191,8 +195,8 @@ def test_the_ten_lines_of_the_readme_run(tmp_path: Path) -> None:
             threads = Path(f"/proc/{graph.pid}/task")
             until(lambda: len(list(threads.iterdir())) >= 4)  # main, engine, reader and writer: now it captures
             gate.touch()
-            assert watched.wait(60) == 0
-            out, err = graph.communicate(timeout=30)  # it ends with the process that it watches
+            assert watched.wait(PATIENCE_S) == 0
+            out, err = graph.communicate(timeout=PATIENCE_S)  # it ends with the process that it watches
     assert graph.returncode == 0
     assert [json.loads(line)["source"] for line in out.splitlines()] == ["sse_processor"] * 2
     assert err.strip() == b"nothing lost"

@@ -25,7 +25,7 @@ from agentsight_rx.sources import ProcessOptions, Target, TlsOptions
 from agentsight_rx.sources.containers.contents import control_groups, libraries_in
 from agentsight_rx.sources.containers.references import Host, resolve_reference
 
-from .capture import Kept, needs_root, running, tracing, until
+from .capture import PATIENCE_S, Kept, needs_root, running, tracing, until
 
 pytestmark = [pytest.mark.live, needs_root]
 
@@ -61,7 +61,7 @@ os.wait()
 def _podman(*arguments: str, input: bytes | None = None) -> str:
     runc = ["--runtime", "runc"] if shutil.which("runc") else []
     command = ["podman", *runc, "--cgroup-manager=cgroupfs", *arguments]
-    done = subprocess.run(command, input=input, capture_output=True, timeout=60, check=False)
+    done = subprocess.run(command, input=input, capture_output=True, timeout=PATIENCE_S, check=False)
     assert done.returncode == 0, done.stderr.decode()
     return done.stdout.decode().strip()
 
@@ -119,7 +119,7 @@ def _talk(name: str) -> list[str]:
     return ["/usr/bin/python", "/talk.py", name]
 
 
-_WAIT = ("/usr/bin/python", "-c", "import time; time.sleep(60)")
+_WAIT = ("/usr/bin/python", "-c", "import time; time.sleep(600)")
 
 
 def _connections(kept: Kept) -> list[tuple[bytes, bytes]]:
@@ -183,7 +183,7 @@ def wait(name):
         time.sleep(0.005)
 wait("go")
 if os.fork() == 0:
-    note = "import os, time; open('/log/pid', 'w').write(str(os.getpid())); time.sleep(60)"
+    note = "import os, time; open('/log/pid', 'w').write(str(os.getpid())); time.sleep(600)"
     os.execv("/usr/bin/python", ["python", "-c", note])
 wait("never")
 """
@@ -245,7 +245,7 @@ def test_the_program_takes_a_container_for_every_source(image: str, tmp_path: Pa
             (log / "go").touch()
             _podman("wait", name)
             tracer.send_signal(signal.SIGINT)
-            out, err = tracer.communicate(timeout=30)
+            out, err = tracer.communicate(timeout=PATIENCE_S)
     assert tracer.returncode == 0
     assert "complete: nothing lost" in err
     assert f"podman://{name} is container " in said

@@ -20,7 +20,7 @@ from agentsight_rx.sources import Target, TlsOptions
 from agentsight_rx.sources.tls.libraries import system_libraries
 from agentsight_rx.sources.tls.source import TlsReader
 
-from .capture import PROGRAM, Kept, needs_root, running, started, until
+from .capture import PATIENCE_S, PROGRAM, Kept, needs_root, running, started, until
 from .peers import client_named, fake_llm
 
 pytestmark = [pytest.mark.live, needs_root]
@@ -91,7 +91,7 @@ def test_a_library_under_another_name_is_found_when_it_is_loaded_late(libssl: Pa
         (tmp_path / "go").touch()
         until(lambda: f"reading TLS in {library}" in said)
         (tmp_path / "on").touch()
-        assert talker.wait(30) == 0
+        assert talker.wait(PATIENCE_S) == 0
     expected = _said("late")
     assert _texts(kept) == {(talker.pid, direction, str(library)): expected for direction in ("in", "out")}
 
@@ -105,7 +105,7 @@ def test_a_library_that_is_gone_from_its_path_is_read_all_the_same(libssl: Path,
         library.unlink()
         with _reading(TlsOptions(Target(talker.pid))) as (kept, _):
             (tmp_path / "on").touch()
-            assert talker.wait(30) == 0
+            assert talker.wait(PATIENCE_S) == 0
     assert [_said("gone")] * 2 == list(_texts(kept).values())
 
 
@@ -122,7 +122,7 @@ def test_two_processes_share_the_probes_of_one_file(libssl: Path, tmp_path: Path
         until(lambda: (tmp_path / "loaded-one").exists() and (tmp_path / "loaded-two").exists())
         until(lambda: any(str(tmp_path) in line for line in said))
         (tmp_path / "on").touch()
-        assert shell.wait(30) == 0
+        assert shell.wait(PATIENCE_S) == 0
     assert len([line for line in said if str(tmp_path) in line]) == 1
     assert sorted([_said("one"), _said("two")] * 2) == sorted(_texts(kept).values())
 
@@ -145,7 +145,7 @@ def test_a_named_library_watches_only_those_who_map_it(libssl: Path, tmp_path: P
         ):
             until((tmp_path / "loaded-after").exists)
             (tmp_path / "on").touch()
-            assert [process.wait(30) for process in (first, second, third, fourth)] == [0] * 4
+            assert [process.wait(PATIENCE_S) for process in (first, second, third, fourth)] == [0] * 4
     assert f"reading TLS in {named}" in said
     assert any("a name of processes does not count" in line for line in said)
     expected = {first.pid: _said("before"), fourth.pid: _said("after")}
@@ -167,7 +167,7 @@ def test_a_named_program_watches_only_those_who_run_it(tmp_path: Path) -> None:
                 started([str(named), *arguments], client.env(peer, homes[0])) as watched,
                 started([runner, *arguments], client.env(peer, homes[1])) as other,
             ):
-                assert watched.wait(60) == other.wait(60) == 0
+                assert watched.wait(PATIENCE_S) == other.wait(PATIENCE_S) == 0
             assert run.stop().complete
     requests = kept.of(HttpRequest)
     assert {request.origin.pid for request in requests} == {watched.pid}
@@ -189,7 +189,7 @@ def test_a_program_with_tls_of_its_own_is_found_when_it_starts(tmp_path: Path) -
             (tmp_path / "go").touch()
             until(lambda: f"reading TLS in {named}" in said)
             (tmp_path / "on").touch()
-            assert shell.wait(60) == 0
+            assert shell.wait(PATIENCE_S) == 0
     sent = b"".join(chunk.data for chunk in kept.of(TlsChunk) if chunk.origin.direction == "out")
     assert sent.count(b"POST /v1/messages HTTP/1.1\r\n") == 5
 

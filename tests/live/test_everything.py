@@ -13,7 +13,7 @@ import pytest
 from agentsight_rx.state import LmdbStore
 from agentsight_rx.view.report import read_report
 
-from .capture import needs_root, started, tracing
+from .capture import PATIENCE_S, needs_root, started, tracing
 from .peers import CLIENTS, fake_llm
 from .test_otel import collecting
 
@@ -54,12 +54,12 @@ def test_one_command_shows_it_all(tmp_path: Path) -> None:
         with started(command, env) as watched, (tmp_path / "out").open("wb") as out:
             sources = ["--ssl", "--process", "--stdio", "--system", "--system-interval", "0.2", "--files", "--net"]
             sinks = ["--server", "--server-port", "0", "--otel", "--otel-endpoint", collector, "--db", str(path)]
-            words = [*sources, "-p", str(watched.pid), *sinks, "--for", "100s"]
+            words = [*sources, "-p", str(watched.pid), *sinks, "--for", "600s"]
             with tracing("trace", *words, stdout=out) as (tracer, said):
                 _check_page(said)
                 gate.touch()
-                assert watched.wait(60) == 0
-                _, err = tracer.communicate(timeout=60)  # it ends with its target
+                assert watched.wait(PATIENCE_S) == 0
+                _, err = tracer.communicate(timeout=PATIENCE_S)  # it ends with its target
     assert tracer.returncode == 0
     assert "complete: nothing lost" in err
     seen = {json.loads(line)["source"] for line in (tmp_path / "out").read_text().splitlines()}

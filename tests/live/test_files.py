@@ -17,7 +17,7 @@ from agentsight_rx.events import FileEvent, Loss
 from agentsight_rx.loss import Reason
 from agentsight_rx.sources import FileOptions, Target
 
-from .capture import needs_root, running, started, workload
+from .capture import PATIENCE_S, needs_root, running, started, workload
 from .file_workload import REPEATS
 
 ROUNDS = 4999  # each two records, of which 8 KiB hold fewer than 40
@@ -85,7 +85,7 @@ for number in range({ROUNDS}):
         running(sources.files(FileOptions(Target(reader.pid), ring_size=8192))) as (run, kept),
     ):
         (tmp_path / "go").touch()
-        assert reader.wait(60) == 0
+        assert reader.wait(PATIENCE_S) == 0
         summary = run.stop()
     losses = kept.of(Loss)
     assert {Reason.KERNEL_LOST} == {each.reason for each in losses}

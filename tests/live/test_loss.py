@@ -17,7 +17,7 @@ from agentsight_rx.loss import Reason
 from agentsight_rx.sources import Target, TlsOptions
 from agentsight_rx.sources.tls.source import TlsReader
 
-from .capture import needs_root, running, started, until
+from .capture import PATIENCE_S, needs_root, running, started, until
 from .load import message
 
 pytestmark = [pytest.mark.live, needs_root]
@@ -58,7 +58,7 @@ def test_seen_and_lost_are_what_was_sent(tmp_path: Path) -> None:
             stalled.go_on.set()
             until(lambda: kept.of(Loss))
             (tmp_path / "on").touch()
-            assert load.wait(60) == 0
+            assert load.wait(PATIENCE_S) == 0
             summary = run.stop()
 
     records = next(meter for meter in summary.ledger if meter.stage == "tls")

@@ -14,11 +14,12 @@ from agentsight_rx.sink import Writer
 from agentsight_rx.view import CallRow, ProcessRow, ToolRow
 from agentsight_rx.web import WebOptions, web
 
+from .capture import PATIENCE_S
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator, Page
 
 QUIET = [f"--{flag}" for flag in ("disable-gpu", "no-first-run", "disable-background-networking", "disable-component-update")]
-PATIENCE_MS = 30_000  # a busy machine draws late; so long waits playwright for what is visible, too
 HOSTILE = '<img src=x onerror="window.fooled = 1"><script>window.fooled = 1</script>\'"&lt;'
 
 pytestmark = pytest.mark.live
@@ -43,13 +44,13 @@ def browser() -> Generator[Browser]:
 def has_text(locator: Locator, text: str | list[str]) -> None:
     from playwright.sync_api import expect
 
-    expect(locator).to_have_text(text, timeout=PATIENCE_MS)
+    expect(locator).to_have_text(text, timeout=PATIENCE_S * 1000)
 
 
 def has_count(locator: Locator, count: int) -> None:
     from playwright.sync_api import expect
 
-    expect(locator).to_have_count(count, timeout=PATIENCE_MS)
+    expect(locator).to_have_count(count, timeout=PATIENCE_S * 1000)
 
 
 class Shown:
@@ -65,7 +66,7 @@ class Shown:
 
     def see(self, text: str, *, within: str = "body") -> Locator:
         found = self.page.locator(within).get_by_text(text).first
-        found.wait_for(state="visible")
+        found.wait_for(state="visible", timeout=PATIENCE_S * 1000)
         return found
 
 

@@ -15,7 +15,7 @@ from agentsight_rx import sources
 from agentsight_rx.events import ProcessExec, ProcessExit, ProcessFork
 from agentsight_rx.sources import ProcessOptions, Target
 
-from .capture import needs_root, running, started, until, workload
+from .capture import PATIENCE_S, needs_root, running, started, until, workload
 
 pytestmark = [pytest.mark.live, needs_root]
 
@@ -50,7 +50,7 @@ def test_arguments_beyond_4_kib_are_counted(tmp_path: Path) -> None:
     with started(["/bin/sh", "-c", script]) as shell:
         with running(sources.process(ProcessOptions(Target(shell.pid)))) as (run, kept):
             (tmp_path / "go").touch()
-            shell.wait(30)
+            shell.wait(PATIENCE_S)
             run.stop()
         (event,) = [event for event in kept.of(ProcessExec) if event.filename == "/bin/true"]
     assert event.argv[0] == "/bin/true"
@@ -64,7 +64,7 @@ def test_without_children_only_the_process_itself_is_seen(tmp_path: Path) -> Non
         running(sources.process(ProcessOptions(Target(shell.pid, children=False)))) as (run, kept),
     ):
         (tmp_path / "go").touch()
-        shell.wait(30)
+        shell.wait(PATIENCE_S)
         run.stop()
     assert {event.origin.pid for event in kept.items} == {shell.pid}
 
@@ -89,7 +89,7 @@ def test_a_name_a_session_and_a_user_choose_the_same_way(tmp_path: Path) -> None
             running(sources.process(ProcessOptions(none))) as (by_user, of_user),
         ):
             (tmp_path / "go").touch()
-            shell.wait(30)
+            shell.wait(PATIENCE_S)
             for run in (by_name, by_session, by_user):
                 run.stop()
     finally:
@@ -123,7 +123,7 @@ def test_a_capture_that_begins_among_forks_has_no_hole_and_no_double(tmp_path: P
             before = len(log.read_text().splitlines())
             until(lambda: len(log.read_text().splitlines()) > before + 211)
             stop.touch()
-            shell.wait(30)
+            shell.wait(PATIENCE_S)
             summary = run.stop()
     pids = [int(line) for line in log.read_text().split()][before + 1 :]
     assert summary.complete
@@ -142,7 +142,7 @@ def test_a_tree_survives_its_dead_parents(tmp_path: Path) -> None:
         running(sources.process(ProcessOptions(Target(shell.pid)))) as (run, kept),
     ):
         (tmp_path / "go").touch()
-        shell.wait(30)
+        shell.wait(PATIENCE_S)
         until((tmp_path / "done").exists)
         run.wait()  # the last of them ends, and with it the source
         run.stop()

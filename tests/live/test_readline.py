@@ -20,7 +20,7 @@ from agentsight_rx.events import Readline
 from agentsight_rx.sources import ReadlineOptions, Target
 from agentsight_rx.sources.readline import ReadlineReader
 
-from .capture import needs_root, running, until
+from .capture import PATIENCE_S, needs_root, running, until
 
 _BASH = "/bin/bash"
 
@@ -74,7 +74,7 @@ class _Person:
 
     def leave(self) -> None:
         os.write(self._keyboard, b"exit 7\n")
-        assert self.shell.wait(30) == 7
+        assert self.shell.wait(PATIENCE_S) == 7
 
     def close(self) -> None:
         self.shell.kill()

@@ -29,7 +29,7 @@ import trustme
 from h2.config import H2Configuration
 from h2.connection import H2Connection
 
-from .capture import PROGRAM, needs_root, started, until
+from .capture import PATIENCE_S, PROGRAM, needs_root, started, until
 from .test_otel import collecting
 
 pytestmark = [pytest.mark.live, needs_root]
@@ -611,8 +611,8 @@ def _traced(plan: _Plan, directory: Path, *flags: str) -> None:
             tracer = stack.enter_context(subprocess.Popen(command, stdout=stdout, stderr=stderr))
             until(lambda: tracer.poll() is not None or b"capturing" in err.read_bytes())
             (directory / "go").touch()
-            assert watched.wait(60) == 0
-            assert tracer.wait(60) == 0
+            assert watched.wait(PATIENCE_S) == 0
+            assert tracer.wait(PATIENCE_S) == 0
     assert "complete: nothing lost" in err.read_text()
     assert out.read_bytes() == lines.read_bytes()
     plan.check([lines, err, spans, *directory.glob("run.lmdb*")], lines.read_bytes())
@@ -643,7 +643,7 @@ def test_a_recording_holds_no_secret(tmp_path: Path) -> None:
     with _served(plan.tapes) as port, out.open("wb") as said:
         (tmp_path / "go").touch()
         words = ["record", "--no-server", "--stdio-max-bytes", "65536", "--db", str(store), "--", *plan.write(tmp_path, port)]
-        subprocess.run([*PROGRAM, *words], stdout=said, stderr=said, timeout=90, check=True)
+        subprocess.run([*PROGRAM, *words], stdout=said, stderr=said, timeout=PATIENCE_S, check=True)
     assert "complete: nothing lost" in out.read_text()
     plan.check([out, *tmp_path.glob("run.lmdb*")], store.read_bytes())
 

@@ -32,7 +32,7 @@ from agentsight_rx.runtime import Summary
 from agentsight_rx.sources import Target, TlsOptions
 from agentsight_rx.view import CallRow, TokenRow
 
-from .capture import PROGRAM, Kept, needs_root, running, started, tracing
+from .capture import PATIENCE_S, PROGRAM, Kept, needs_root, running, started, tracing
 from .peers import WIRE_CLIENTS, Client, Message, WireExchange, WirePeer, client_named, read_calls, read_messages, wire_server
 
 pytestmark = [pytest.mark.live, needs_root]
@@ -79,7 +79,7 @@ def _run(client: Client, home: Path) -> _Seen:
             tls = TlsOptions(Target(process.pid), candidates=(command[0],))
             with running(trace(TraceOptions(tls=tls, raw=True, remove_auth=False))) as (run, kept):
                 gate.touch()
-                assert process.wait(60) == 0
+                assert process.wait(PATIENCE_S) == 0
                 summary = run.stop()
     return _Seen(kept, summary, peer, home / "calls.jsonl")
 
@@ -336,8 +336,8 @@ def _record(client: Client, home: Path) -> Path:
         words = ["trace", "--ssl", "--no-ssl-http", "-p", str(watched.pid), "-q", "--jsonl", str(path)]
         with tracing(*words) as (tracer, _):
             gate.touch()
-            assert watched.wait(60) == 0
-            _, err = tracer.communicate(timeout=30)
+            assert watched.wait(PATIENCE_S) == 0
+            _, err = tracer.communicate(timeout=PATIENCE_S)
     assert tracer.returncode == 0
     assert "complete: nothing lost" in err
     assert {json.loads(line)["source"] for line in path.read_bytes().splitlines()} == {"ssl"}
@@ -349,7 +349,7 @@ def _held(client: Client, peer: WirePeer, home: Path) -> dict[str, str]:
 
 
 def _replay(recording: Path) -> list[Any]:
-    done = subprocess.run([*PROGRAM, "replay", str(recording)], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run([*PROGRAM, "replay", str(recording)], capture_output=True, text=True, timeout=PATIENCE_S, check=True)
     assert f"{CALLS} API calls" in done.stderr
     assert "complete: nothing lost" in done.stderr
     return [json.loads(line) for line in done.stdout.splitlines()]

@@ -30,7 +30,7 @@ from hypothesis import strategies as st
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
-from .capture import started, until
+from .capture import PATIENCE_S, started, until
 from .peers import WIRE_CLIENTS, Message, SocketBytes, WireExchange, WirePeer, read_calls, read_messages, wire_server
 from .wire_coding import CODINGS, agreed, content_encoding, decoded, encoded
 
@@ -76,7 +76,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], _Ran]:
                 us.head(f"{peer.base_url}/", headers={"x-next": name})
                 waited = process.poll() is None
                 (homes[name] / "go").touch()
-                outcomes[name] = waited, process.wait(60)
+                outcomes[name] = waited, process.wait(PATIENCE_S)
             us.head(f"{peer.base_url}/", headers={"x-next": "end"})
     exchanges, messages, sockets = peer.exchanges(), peer.messages(), peer.sockets()
     turns = [exchange.connection for exchange in exchanges if "x-next" in exchange.request_headers]
@@ -497,7 +497,7 @@ def _connected(peer: WirePeer, protocol: str) -> ssl.SSLSocket:
     url = urlsplit(peer.base_url)
     context = _trust(peer)
     context.set_alpn_protocols([protocol])
-    plain = socket.create_connection((url.hostname, url.port), timeout=20)
+    plain = socket.create_connection((url.hostname, url.port), timeout=PATIENCE_S)
     tls = context.wrap_socket(plain, server_hostname=url.hostname)
     assert tls.selected_alpn_protocol() == protocol
     return tls
