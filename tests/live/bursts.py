@@ -18,7 +18,7 @@ def main() -> None:
     children = [os.fork() or burst() for _ in range(PROCESSES)]
     for child in children:
         os.waitpid(child, 0)
-        os.write(1, f"{child}\n".encode())  # in one piece: `print` may write the line end by itself
+        os.write(1, f"{child}\n".encode())  # one write for the whole line: `print` may write its end separately
 
 
 def burst() -> int:

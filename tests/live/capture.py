@@ -1,4 +1,4 @@
-"""A graph, run for real in this process -> everything that came out of it."""
+"""A graph -> its events, captured in this process; and programs to capture."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from agentsight_rx.sink import Output, Sink
 
 __all__ = ["PATIENCE_S", "PROGRAM", "Gated", "Kept", "needs_root", "running", "started", "tracing", "until", "workload"]
 
-PATIENCE_S = 120.0  # what takes longer has failed; that long, so that tests pass on a busy machine too
+PATIENCE_S = 120.0  # a wait that takes longer has failed; a busy machine needs much of it
 PROGRAM = (sys.executable, "-m", "agentsight_rx")
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="loading BPF programs needs root")
 
 
 class Kept:
-    """A sink that keeps what it gets."""
+    """A sink that keeps all its events."""
 
     def __init__(self) -> None:
         self.items: list[Any] = []
@@ -53,7 +53,7 @@ class Kept:
 
 @contextmanager
 def running(graph: Stream[Any], *sinks: Sink) -> Generator[tuple[Run, Kept]]:
-    """Run `graph` while the block runs; leaving the block stops it in order."""
+    """Run `graph` while the block runs, then stop it."""
     kept = Kept()
     with Run(graph, [kept.sink(), *sinks], strict=True) as run:
         yield run, kept
@@ -63,7 +63,7 @@ def running(graph: Stream[Any], *sinks: Sink) -> Generator[tuple[Run, Kept]]:
 def started(
     command: Sequence[str], env: dict[str, str] | None = None, *, output: int | None = None
 ) -> Generator[subprocess.Popen[bytes]]:
-    """A process that is ended when the block is left, also by a failing test. `output` is its stdout and its stderr."""
+    """A process that is killed at the end of the block, also when a test fails. `output` is its stdout and its stderr."""
     with subprocess.Popen(command, env=env, stdout=output, stderr=output) as process:
         try:
             yield process
@@ -72,7 +72,7 @@ def started(
 
 
 class Gated:
-    """A program that runs and does nothing before its gate, a file, is there."""
+    """A running program that does nothing until its gate, a file, exists."""
 
     def __init__(self, process: subprocess.Popen[bytes], gate: Path) -> None:
         self.pid = process.pid
@@ -80,7 +80,7 @@ class Gated:
         self._gate = gate
 
     def run(self) -> list[bytes]:
-        """Open the gate and wait for the end. The lines that it printed, if its output goes to a pipe."""
+        """Open the gate and wait for the end. Returns the lines that it printed, if its output goes to a pipe."""
         self._gate.touch()
         printed, _ = self._process.communicate(timeout=PATIENCE_S)
         assert self._process.returncode == 0
@@ -89,7 +89,7 @@ class Gated:
 
 @contextmanager
 def workload(name: str, directory: Path, *arguments: str) -> Generator[Gated]:
-    """A program of this folder: its first argument is the gate."""
+    """A program of this folder, which takes its gate as first argument."""
     gate = directory / "go"
     command = [sys.executable, "-m", f"tests.live.{name}", str(gate), *arguments]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
@@ -101,7 +101,7 @@ def workload(name: str, directory: Path, *arguments: str) -> Generator[Gated]:
 
 @contextmanager
 def tracing(*words: str, stdout: int | IO[bytes] = subprocess.PIPE) -> Generator[tuple[subprocess.Popen[str], str]]:
-    """The program with these arguments, once it captures, and what it has printed on stderr by then."""
+    """Run agentsight-rx with these arguments. Gives the process, once it captures, and what it has printed on stderr so far."""
     with subprocess.Popen([*PROGRAM, *words], stdout=stdout, stderr=subprocess.PIPE, text=True) as tracer:
         try:
             assert tracer.stderr is not None

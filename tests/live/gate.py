@@ -1,4 +1,4 @@
-"""What a workload of this folder begins with: it waits until its gate, a file, is there."""
+"""Every workload of this folder waits for its gate, a file, before it begins."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""GATE -> 101 processes of every kind; prints what waitpid said of each, one JSON line: [pid, wait status, argv or null]."""
+"""GATE -> 101 processes of every kind; prints a JSON line for each: [pid, wait status, argv or null]."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A process moves between control groups: what the kernel told us is what it did inside the one that was asked for."""
+"""A process moves between control groups: only events inside the chosen group are captured."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.live, needs_root]
 
 @pytest.fixture
 def group() -> Generator[Path]:
-    """A control group with one inside it, `inner`; both go away."""
+    """A control group that contains another, `inner`; both are removed at the end."""
     mounts = re.findall(r"^\S+ (\S+) cgroup2 ", Path("/proc/self/mounts").read_text(), re.MULTILINE)
     if not mounts:
         pytest.skip("nothing of type cgroup2 is mounted")
@@ -64,7 +64,7 @@ echo $$ > {group.parent}/cgroup.procs
                 run.stop()
     assert [("/bin/echo", "inside"), ("/bin/echo", "deeper")] == [each.argv for each in ran.of(ProcessExec)]
     assert [("/bin/echo", "deeper")] == [each.argv for each in ran_deeper.of(ProcessExec)]
-    assert shell.pid not in {each.origin.pid for each in ran.of(ProcessExit)}  # it ended outside
+    assert shell.pid not in {each.origin.pid for each in ran.of(ProcessExit)}  # it ended outside the group
     mine = [each.path for each in opened.of(FileEvent) if each.action == "open" and str(tmp_path) in each.path]
     assert [str(tmp_path / "inside"), str(tmp_path / "deeper")] == mine
 
@@ -90,12 +90,12 @@ def test_a_process_may_be_there_before_the_trace_begins(tmp_path: Path, group: P
     ("path", "why"),
     [("/no/such/group", "there is no control group /no/such/group"), ("/tmp", "/tmp is no control group of version 2")],
 )
-def test_a_path_that_is_no_group_is_named(path: str, why: str, group: Path) -> None:
+def test_the_error_names_a_path_that_is_no_control_group(path: str, why: str, group: Path) -> None:
     with pytest.raises(CaptureError, match=f"^{re.escape(why)}.*look below {re.escape(str(group.parent))}"):
         Target(os.getpid(), cgroup=path).check()
 
 
-def test_every_process_of_a_group_and_none_outside(tmp_path: Path, group: Path) -> None:
+def test_without_a_pid_every_process_of_the_group_is_seen_and_none_outside(tmp_path: Path, group: Path) -> None:
     script = f"until [ -e {tmp_path}/go ]; do sleep 0.01; done; /bin/true x; exit 7"
     with started(["/bin/sh", "-c", script]) as inside, started(["/bin/sh", "-c", script]) as outside:
         (group / "cgroup.procs").write_text(str(inside.pid))

@@ -1,4 +1,4 @@
-"""Real clients against the fake model: every byte of every body, as client, server and we saw it."""
+"""Real clients call the fake model: client, server and capture agree on every byte of every body."""
 
 from __future__ import annotations
 
@@ -60,11 +60,13 @@ def _compare(kept: Kept, peer: Peer, home: Path) -> None:
 
 
 def _bodies(kept: Kept) -> list[tuple[bytes, bytes]]:
-    """(request body, response body) of each POST, as we saw them, in the order of the requests."""
+    """The captured (request body, response body) of each POST, in the order of the requests."""
     answers: dict[tuple[object, int], bytes] = defaultdict(bytes)
     requests: list[HttpRequest] = []
     for event in kept.of(HttpRequest, HttpResponse, BodyPart):
-        assert event.complete or (isinstance(event, BodyPart) and event.last)  # a client may hang up before the last chunk
+        assert event.complete or (
+            isinstance(event, BodyPart) and event.last
+        )  # a client may close the connection before the last chunk
         key = (event.origin.connection, event.exchange)
         match event:
             case HttpRequest():

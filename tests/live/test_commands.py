@@ -1,4 +1,4 @@
-"""The program itself, as a person runs it: demo, record, trace, a kill in the middle, report."""
+"""The command line: demo, record, trace, report, and what a killed tracer leaves."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.live, needs_root]
 ROOT = Path(__file__).parents[2]
 
 
-def test_the_demo_tells_the_whole_story() -> None:
+def test_the_demo_reports_calls_tokens_and_tools() -> None:
     done = subprocess.run([*PROGRAM, "demo"], capture_output=True, text=True, timeout=PATIENCE_S, check=False)
     assert done.returncode == 0, done.stderr
     for said in ("2 API calls", "claude-sonnet-4-5", " in, ", " out", "1 tool call (1 tied to a process)", "nothing lost"):
@@ -77,7 +77,7 @@ def test_record_finds_a_running_program_by_its_name(tmp_path: Path) -> None:
     assert "3 API calls" in err
 
 
-def test_what_cannot_be_captured_is_one_line(tmp_path: Path) -> None:
+def test_what_cannot_be_captured_is_an_error_of_one_line(tmp_path: Path) -> None:
     text = tmp_path / "text"
     text.write_text("no program")
     with socket.create_server(("127.0.0.1", 0)) as taken, started(["/bin/sleep", "60"]) as watched:
@@ -154,7 +154,7 @@ def test_a_time_ends_a_trace_with_its_summary() -> None:
     assert "system_metrics" in done.stdout
 
 
-def test_a_killed_tracer_leaves_all_but_the_last_second(tmp_path: Path) -> None:
+def test_a_killed_tracer_leaves_all_that_it_has_stored(tmp_path: Path) -> None:
     client = client_named("node")
     gate, path = tmp_path / "go", tmp_path / "run.lmdb"
     log = tmp_path / "calls.jsonl"
@@ -193,7 +193,7 @@ def test_the_ten_lines_of_the_readme_run(tmp_path: Path) -> None:
             assert graph.stderr is not None
             assert b"reading TLS in" in graph.stderr.readline()
             threads = Path(f"/proc/{graph.pid}/task")
-            until(lambda: len(list(threads.iterdir())) >= 4)  # main, engine, reader and writer: now it captures
+            until(lambda: len(list(threads.iterdir())) >= 4)  # main, engine, reader and writer run: the capture has begun
             gate.touch()
             assert watched.wait(PATIENCE_S) == 0
             out, err = graph.communicate(timeout=PATIENCE_S)  # it ends with the process that it watches
@@ -202,7 +202,7 @@ def test_the_ten_lines_of_the_readme_run(tmp_path: Path) -> None:
     assert err.strip() == b"nothing lost"
 
 
-def test_a_wrong_pid_is_one_line(tmp_path: Path) -> None:
+def test_a_wrong_pid_is_an_error_of_one_line(tmp_path: Path) -> None:
     gone = subprocess.Popen(["/bin/true"])
     gone.wait()
     done = subprocess.run([*PROGRAM, "trace", "--ssl", "-p", str(gone.pid)], capture_output=True, text=True, check=False)
@@ -219,5 +219,5 @@ def _report(path: Path) -> Report:
 
 
 def _complete(report: Report) -> int:
-    """How many calls have ended."""
+    """The number of complete calls."""
     return sum(turn.call.status == "complete" for turn in report.turns)

@@ -1,4 +1,4 @@
-"""TLS libraries that are on no list: found when a process maps them, probed once, and only of those who are to be watched."""
+"""TLS libraries outside the known paths: found when a process maps them, probed once, and only for chosen processes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ pytestmark = [pytest.mark.live, needs_root]
 
 MESSAGES = 37
 
-# GATE NAME LIBRARY: load a libssl by its path, then talk through it: the linker takes it for the libssl that `ssl` wants.
+# GATE NAME LIBRARY -> a TLS connection through that libssl: loaded by path, the linker uses it for the module `ssl`.
 TALKER = f"""
 import ctypes, sys, time
 from pathlib import Path
@@ -63,7 +63,7 @@ def _said(name: str) -> bytes:
 
 @contextmanager
 def _reading(options: TlsOptions) -> Generator[tuple[Kept, list[str]]]:
-    """Run the TLS source: what came out, and what it said."""
+    """Run the TLS source. Gives its events and its messages."""
     said: list[str] = []
     source = origin("tls", lambda: TlsReader(options, said.append), time_of=time_of, live=True)
     with running(source) as (run, kept):
@@ -96,7 +96,7 @@ def test_a_library_under_another_name_is_found_when_it_is_loaded_late(libssl: Pa
     assert _texts(kept) == {(talker.pid, direction, str(library)): expected for direction in ("in", "out")}
 
 
-def test_a_library_that_is_gone_from_its_path_is_read_all_the_same(libssl: Path, tmp_path: Path) -> None:
+def test_a_deleted_library_that_is_still_mapped_is_read(libssl: Path, tmp_path: Path) -> None:
     library = tmp_path / "libssl.so.3"
     shutil.copy(libssl, library)
     with started(_talker(tmp_path, "gone", library)) as talker:
@@ -127,7 +127,7 @@ def test_two_processes_share_the_probes_of_one_file(libssl: Path, tmp_path: Path
     assert sorted([_said("one"), _said("two")] * 2) == sorted(_texts(kept).values())
 
 
-def test_a_named_library_watches_only_those_who_map_it(libssl: Path, tmp_path: Path) -> None:
+def test_a_named_library_selects_the_processes_that_map_it(libssl: Path, tmp_path: Path) -> None:
     named, other = tmp_path / "libnamed.so.3", tmp_path / "libother.so.3"
     for library in (named, other):
         shutil.copy(libssl, library)
@@ -140,7 +140,7 @@ def test_a_named_library_watches_only_those_who_map_it(libssl: Path, tmp_path: P
         (tmp_path / "go").touch()
         until(lambda: all((tmp_path / f"loaded-{name}").exists() for name in ("before", "other", "system")))
         with (
-            _reading(TlsOptions(Target(comms=("nobody-is-called-this",)), binaries=(str(named),))) as (kept, said),
+            _reading(TlsOptions(Target(comms=("no-such-name-at-all",)), binaries=(str(named),))) as (kept, said),
             started(_talker(tmp_path, "after", named)) as fourth,
         ):
             until((tmp_path / "loaded-after").exists)
@@ -152,7 +152,7 @@ def test_a_named_library_watches_only_those_who_map_it(libssl: Path, tmp_path: P
     assert _texts(kept) == {(pid, direction, str(named)): text for pid, text in expected.items() for direction in ("in", "out")}
 
 
-def test_a_named_program_watches_only_those_who_run_it(tmp_path: Path) -> None:
+def test_a_named_program_selects_the_processes_that_run_it(tmp_path: Path) -> None:
     client = client_named("node")
     with fake_llm(tmp_path) as peer:
         runner, *arguments = client.command(peer, 5, 100)
@@ -174,7 +174,7 @@ def test_a_named_program_watches_only_those_who_run_it(tmp_path: Path) -> None:
     assert len(requests) == 5
 
 
-def test_a_program_with_tls_of_its_own_is_found_when_it_starts(tmp_path: Path) -> None:
+def test_a_program_with_built_in_tls_is_found_when_it_starts(tmp_path: Path) -> None:
     client = client_named("node")
     with fake_llm(tmp_path) as peer:
         runner, *arguments = client.command(peer, 5, 100)

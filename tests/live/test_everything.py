@@ -1,4 +1,4 @@
-"""Every source and every destination at once, on an agent that asks a model, runs its tool and uses an MCP server."""
+"""All sources and destinations at once, for an agent that calls a model, runs a tool and uses an MCP server."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ sys.exit(subprocess.run([sys.executable, "-m", "agentsight_rx.demo.agent", "Run 
 """
 
 
-def test_one_command_shows_it_all(tmp_path: Path) -> None:
+def test_one_trace_fills_every_destination(tmp_path: Path) -> None:
     agent, server, gate = tmp_path / "agent.py", tmp_path / "server.py", tmp_path / "go"
     agent.write_text(AGENT)
     server.write_text(SERVER)

@@ -1,4 +1,4 @@
-"""A program does a known list of things with sockets: what the kernel told us is that list, entry by entry."""
+"""A program does a known list of operations on sockets: the events are that list, entry by entry."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from .net_workload import REFUSED
 pytestmark = [pytest.mark.live, needs_root]
 
 
-def test_every_operation_comes_out_with_both_sides_and_its_outcome(tmp_path: Path) -> None:
+def test_every_operation_is_emitted_with_both_addresses_and_outcome(tmp_path: Path) -> None:
     with workload("net_workload", tmp_path, str(tmp_path)) as program:
         graph = sources.net(NetOptions(Target(program.pid))).pipe(op.normalize())
         with running(graph) as (run, kept):
@@ -59,7 +59,7 @@ def test_every_operation_comes_out_with_both_sides_and_its_outcome(tmp_path: Pat
     assert len(again) < REFUSED / 10
 
 
-def test_a_connect_that_is_still_open_at_the_end_is_told_as_in_progress(tmp_path: Path) -> None:
+def test_a_pending_connect_is_reported_as_in_progress_at_the_end(tmp_path: Path) -> None:
     script = f"""\
 import os, socket, time
 while not os.path.exists("{tmp_path}/go"): time.sleep(0.01)
@@ -85,7 +85,7 @@ time.sleep(60)
 
 
 def _summed(entries: Iterable[tuple[Any, int, int]]) -> dict[Any, tuple[int, int]]:
-    """What happened -> how often, and with how many bytes."""
+    """Operation -> its count and its bytes."""
     sums: dict[Any, tuple[int, int]] = {}
     for key, count, size in entries:
         before = sums.get(key, (0, 0))

@@ -1,4 +1,4 @@
-"""Processes of every kind: what the kernel told us is what waitpid said, for each of them."""
+"""Processes of every kind: the events agree with waitpid for each of them."""
 
 from __future__ import annotations
 
@@ -69,14 +69,14 @@ def test_without_children_only_the_process_itself_is_seen(tmp_path: Path) -> Non
     assert {event.origin.pid for event in kept.items} == {shell.pid}
 
 
-def test_a_name_a_session_and_a_user_choose_the_same_way(tmp_path: Path) -> None:
+def test_a_name_a_session_and_a_user_select_processes(tmp_path: Path) -> None:
     script = f"until [ -e {tmp_path}/go ]; do sleep 0.01; done; exit 5"
     name = Path(f"{tmp_path}/agent-{os.getpid() % 10_000}")
     name.symlink_to("/bin/sh")
     shell = subprocess.Popen([str(name), "-c", script], start_new_session=True)
     try:
         for target in (
-            Target(comms=(name.name, "nobody-is-called-this")),
+            Target(comms=(name.name, "no-such-name-at-all")),
             Target(session=shell.pid),
             Target(pid=shell.pid, uid=os.getuid()),
         ):
@@ -114,7 +114,7 @@ def test_two_thousand_short_processes_are_seen_once_each(tmp_path: Path) -> None
     assert Counter(programs) == Counter(("/bin/true", str(number)) for number in range(50) for _ in range(40))
 
 
-def test_a_capture_that_begins_among_forks_has_no_hole_and_no_double(tmp_path: Path) -> None:
+def test_a_capture_that_begins_among_forks_misses_none_and_doubles_none(tmp_path: Path) -> None:
     log, stop = tmp_path / "pids", tmp_path / "stop"
     script = f"while [ ! -e {stop} ]; do /bin/true & echo $! >> {log}; wait; done"
     with started(["/bin/sh", "-c", script]) as shell:
@@ -133,7 +133,7 @@ def test_a_capture_that_begins_among_forks_has_no_hole_and_no_double(tmp_path: P
         assert set(seen.values()) == {1}
 
 
-def test_a_tree_survives_its_dead_parents(tmp_path: Path) -> None:
+def test_a_process_whose_ancestors_have_ended_is_still_followed(tmp_path: Path) -> None:
     script = (
         f"until [ -e {tmp_path}/go ]; do sleep 0.01; done; (sh -c '(sleep 0.3; /bin/true last; touch {tmp_path}/done) &') &"
     )
@@ -144,6 +144,6 @@ def test_a_tree_survives_its_dead_parents(tmp_path: Path) -> None:
         (tmp_path / "go").touch()
         shell.wait(PATIENCE_S)
         until((tmp_path / "done").exists)
-        run.wait()  # the last of them ends, and with it the source
+        run.wait()  # the source ends with the last process
         run.stop()
     assert [event.argv for event in kept.of(ProcessExec) if "last" in event.argv] == [("/bin/true", "last")]
