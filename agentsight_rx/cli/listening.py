@@ -18,8 +18,18 @@ from ..sources import (
     TlsOptions,
 )
 from ..sources.containers.references import is_reference, resolve_reference
+from .values import numbers_of
 
-__all__ = ["Listening"]
+__all__ = ["Listening", "descriptors_of"]
+
+_STANDARD = (0, 1, 2)
+
+
+def descriptors_of(text: str | None, *, every: bool) -> tuple[int, ...]:
+    """The file descriptors that `--stdio-fds` and `--stdio-all-fds` choose; empty: all."""
+    if every and text is not None:
+        raise UsageError("--stdio-fds and --stdio-all-fds do not go together: give one of them")
+    return () if every else numbers_of(text, "--stdio-fds") or _STANDARD
 
 
 class Listening(Struct, frozen=True):
@@ -46,6 +56,7 @@ class Listening(Struct, frozen=True):
     compat_filters: bool = False
     remove_auth: bool = True
     stdio_fds: tuple[int, ...] = ()
+    stdio_raw: bool = False
     stdio_tty: bool = False
     stdio_max_bytes: int = 8192
     system_interval: float = 2.0
@@ -75,6 +86,7 @@ class Listening(Struct, frozen=True):
             system=self._system(target) if self.system else None,
             http=self.ssl_http,
             raw=self.ssl_raw_data,
+            stdio_raw=self.stdio_raw,
             tls_filters=self.tls_filters,
             http_filters=self.http_filters,
             compat_filters=self.compat_filters,

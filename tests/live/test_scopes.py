@@ -115,13 +115,13 @@ def staged(tmp_path: Path, agent: str) -> Generator[Stage]:
     script = f"{command(agent, 'inside')} & {command(f'x{agent}', 'other')} & wait"
     with started(["/bin/sh", "-c", script], env) as shell, started(command(agent, "outside").split(), env):
         stage = Stage(shell.pid, tmp_path, tmp_path)
-        until(lambda: all(stage.pids(who) for who in ("inside", "other", "outside")), seconds=120)
+        until(lambda: all(stage.pids(who) for who in ("inside", "other", "outside")))
         try:
             yield stage
         finally:
             stage.go()
             stage.end()
-            until(stage.is_done, seconds=120)
+            until(stage.is_done)
 
 
 @pytest.mark.parametrize("name", SOURCES)
@@ -132,7 +132,7 @@ def test_a_pid_and_a_name_must_both_fit(name: str, tmp_path: Path, agent: str) -
         (inside,) = stage.pids("inside")
         with running(source(target)) as (run, kept):
             stage.go()
-            until(stage.is_done, seconds=120)
+            until(stage.is_done)
             if name == "system":
                 until(lambda: kept.of(SystemSample))
             stage.end()
