@@ -167,9 +167,9 @@ class Run:
         for sink in self._sinks:
             sink.end(max(0.0, deadline - time.monotonic()))
         self._running = False
-        self._summary = Summary(
-            self._tally, self._ledger, seconds=time.monotonic() - self._started, ended_by=reason, failures=tuple(self._failures)
-        )
+        failures = (*self._failures, *(f"sink {sink.name}: {sink.failure}" for sink in self._sinks if sink.failure))
+        seconds = time.monotonic() - self._started
+        self._summary = Summary(self._tally, self._ledger, seconds=seconds, ended_by=reason, failures=failures)
         return self._summary
 
     # -- engine thread ---------------------------------------------------------------------------------------------
