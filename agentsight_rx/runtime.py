@@ -166,9 +166,9 @@ class Run:
             for sink in sinks:
                 sink.end(max(0.0, deadline - time.monotonic()))
         self._running = False
-        self._summary = Summary(
-            self._tally, self._ledger, seconds=self._ledger.seconds, ended_by=reason, failures=tuple(self._failures)
-        )
+        failures = (*self._failures, *(f"sink {sink.name}: {sink.failure}" for sink in self._sinks if sink.failure))
+        seconds = self._ledger.seconds
+        self._summary = Summary(self._tally, self._ledger, seconds=seconds, ended_by=reason, failures=failures)
         return self._summary
 
     # -- engine thread ---------------------------------------------------------------------------------------------

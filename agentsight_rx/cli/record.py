@@ -83,6 +83,9 @@ def record(
     listen: Listen = "127.0.0.1",
     server_port: ServerPort = _PORT,
     allow_remote: AllowRemote = False,
+    require_store: Annotated[
+        bool, typer.Option("--require-store", help="Do not start where the store cannot be written, as on a full disk.")
+    ] = False,
     wait_all: Annotated[
         bool, typer.Option("--wait-all", help="Go on until all processes that the command left running have ended.")
     ] = False,
@@ -127,7 +130,8 @@ def record(
     if not command:
         store = new_store(db)
         chosen = keyed(options(attached), store)
-        destinations = [sinks.store(store, owner=invoking_user(), key=chosen.redaction_key), *page]
+        kept = sinks.store(store, owner=invoking_user(), key=chosen.redaction_key, required=require_store)
+        destinations = [kept, *page]
         capture(
             trace_graph(chosen),
             destinations,
@@ -137,27 +141,38 @@ def record(
         return 0
     launch = Launch.fork(command, env={**os.environ, "PATH": search_path(os.environ)})
     store = new_store(db)
-    fresh = not store.exists()
+    absent = [path for path in (store, Path(f"{store}-lock")) if not os.path.lexists(path)]
     try:
         target = Target(launch.pid, cgroup=cgroup)
-        status, summary = record_command(launch, options(target, _candidates_of(command)), store, *page, wait_all=wait_all)
+        status, summary = record_command(
+            launch, options(target, _candidates_of(command)), store, *page, wait_all=wait_all, require_store=require_store
+        )
     except BaseException:
         launch.abandon()
-        if fresh:  # the command never ran: leave no empty recording
-            for path in (store, Path(f"{store}-lock")):
-                path.unlink(missing_ok=True)
+        for path in absent:  # the command never ran: leave no empty recording
+            path.unlink(missing_ok=True)
         raise
     print_summary(summary, verb="Recorded", store=store, filters=bool(ssl_filter or http_filter))
     return status
 
 
 def record_command(
-    launch: Launch, options: TraceOptions, store: Path, *others: Sink[Output], wait_all: bool = False
+    launch: Launch,
+    options: TraceOptions,
+    store: Path,
+    *others: Sink[Output],
+    wait_all: bool = False,
+    require_store: bool = True,
 ) -> tuple[int, Summary]:
-    """Attach everything, let the command start, wait for its end; returns its exit status and the summary."""
+    """
+    Attach everything, let the command start, wait for its end; returns its exit status and the summary.
+
+    Without `require_store` the command also runs where the disk of the store is full.
+    """
     require_capture()
     options = keyed(options, store)
-    destinations = [sinks.store(store, owner=invoking_user(), key=options.redaction_key), *others]
+    kept = sinks.store(store, owner=invoking_user(), key=options.redaction_key, required=require_store)
+    destinations = [kept, *others]
     with Run(trace_graph(options), destinations) as running, forwarding(launch):
         say(f"recording to {store}")
         print_places(destinations)

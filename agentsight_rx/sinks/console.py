@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import BinaryIO, cast, get_args
 
 import msgspec
@@ -13,6 +14,7 @@ from ..envelope import encode_line
 from ..events import Event, Tick
 from ..loss import Ledger
 from ..view import AnyRow
+from .lines import LineFile
 
 __all__ = ["console"]
 
@@ -28,12 +30,20 @@ def console(*, to: BinaryIO | None = None) -> Sink[object]:
 class _ConsoleWriter:
     def __init__(self, _: Ledger, to: BinaryIO) -> None:
         self._to = to
+        self._lines: LineFile | None = None
+        to.flush()
+        with suppress(OSError):  # io.UnsupportedOperation: bytes in memory
+            self._lines = LineFile(to.fileno(), "standard output", cut=False)
 
     def write(self, batch: Sequence[object], /) -> None:
         lines = lines_of(batch)
-        if lines:
-            self._to.write(lines)
-            self._to.flush()
+        if not lines:
+            return
+        if self._lines is not None:
+            self._lines.write(lines)
+            return
+        self._to.write(b"".join(lines))
+        self._to.flush()
 
     def flush(self) -> None:
         pass
@@ -42,9 +52,9 @@ class _ConsoleWriter:
         pass
 
 
-def lines_of(batch: Sequence[object]) -> bytes:
+def lines_of(batch: Sequence[object]) -> list[bytes]:
     """The JSON lines of what a graph emitted, but for rows and ticks, which are not events."""
-    return b"".join(_line(item) + b"\n" for item in batch if not isinstance(item, AnyRow | Tick))
+    return [_line(item) + b"\n" for item in batch if not isinstance(item, AnyRow | Tick)]
 
 
 def _line(item: object) -> bytes:
