@@ -83,7 +83,7 @@ class Feed:
         return self._last
 
     def completeness(self) -> Completeness:
-        """The losses so far, from the ledger of the run, the processes of which traffic was not read, and the calls that are cut."""
+        """The losses so far (from the ledger), the processes of which traffic was not read, and the calls that are cut."""
         with self._lock:
             tally = self._view.tally
             blind_spots, cut = list(tally.blind_spots.values()), tally.totals.calls_cut
