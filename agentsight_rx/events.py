@@ -371,7 +371,10 @@ class ProcessSeen(Struct, frozen=True, tag="process_seen"):
 
 
 class ProcessExit(Struct, frozen=True, gc=False, tag="process_exit"):
-    """A process ended: by itself with `exit_code`, or killed by `signal` (then exit_code is None)."""
+    """
+    A process ended: by itself with `exit_code`, or killed by `signal` (then exit_code is None). `duration_ns` counts from its
+    first program, or from its fork where it ran none: the fork of a recorded command waits until everything is attached.
+    """
 
     origin: Origin
     ppid: int

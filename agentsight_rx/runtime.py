@@ -167,12 +167,13 @@ class Run:
             for sink in sinks:
                 sink.end(max(0.0, deadline - time.monotonic()))
         self._running = False
+        failures = (*self._failures, *(f"sink {sink.name}: {sink.failure}" for sink in self._sinks if sink.failure))
         self._summary = Summary(
             self._tally,
             self._ledger,
             seconds=self._ledger.seconds,
             ended_by=reason,
-            failures=tuple(self._failures),
+            failures=failures,
             notes=unseen_names(reading.hub.reader for reading in self._readers),
         )
         return self._summary

@@ -49,6 +49,9 @@ def print_places(sinks: Iterable[Sink[Output]]) -> None:
 
 
 def print_summary(summary: Summary, *, verb: str, store: Path | None, filters: bool = True) -> None:
+    if store is not None and not store.exists():
+        say(f"NOTHING WAS STORED in {store}")
+        store = None
     hint = f"agentsight-rx report --db {store}" if store else None
     lines = summary_lines(summary, verb=verb, store=str(store) if store else None, hint=hint, filters=filters)
     show("\n".join([*lines, *summary.notes]))

@@ -43,6 +43,7 @@ __all__ = [
     "Pid",
     "Process",
     "Quiet",
+    "RequireStore",
     "Server",
     "ServerOrNot",
     "ServerPort",
@@ -135,6 +136,7 @@ Quiet = Annotated[bool, _flag(OUT, "-q --quiet", "Print no events.")]
 Db = Annotated[Path | None, _flag(OUT, "--db", "The store (LMDB) to write or read.", "PATH")]
 Jsonl = Annotated[Path | None, _flag(OUT, "--jsonl", "Every event into this file.", "PATH")]
 Log = Annotated[Path | None, _flag(OUT, "--log", "Messages into this file at once, not at the end.", "FILE")]
+RequireStore = Annotated[bool, _flag(OUT, "--require-store", "Do not start where the store cannot be written.")]
 Otel = Annotated[bool, _flag(OUT, "--otel", "A span for each model call, to OpenTelemetry.")]
 OtelEndpoint = Annotated[str | None, _flag(OUT, "--otel-endpoint", "The collector; without it as OTEL_* say, or local.", "URL")]
 OtelContent = Annotated[bool, _flag(OUT, "--otel-capture-content", "Prompts and answers in the spans too.")]

@@ -42,6 +42,7 @@ from .flags import (
     Listen,
     Log,
     Pid,
+    RequireStore,
     ServerOrNot,
     ServerPort,
     StdioMaxBytes,
@@ -89,6 +90,7 @@ def record(
     disable_auth_removal: KeepAuth = False,
     db: Db = None,
     log: Log = None,
+    require_store: RequireStore = False,
     explain: Explain = False,
     server: ServerOrNot = None,
     listen: Listen = "127.0.0.1",
@@ -136,7 +138,8 @@ def record(
     if not command:
         store = new_store(db)
         chosen = keyed(options(attached), store)
-        destinations = [sinks.store(store, owner=invoking_user(), key=chosen.redaction_key), *page]
+        kept = sinks.store(store, owner=invoking_user(), key=chosen.redaction_key, required=require_store)
+        destinations = [kept, *page]
         capture(
             trace_graph(chosen),
             destinations,
@@ -146,16 +149,15 @@ def record(
         return 0
     launch = Launch.fork(command, env={**os.environ, "PATH": search_path(os.environ)})
     store = new_store(db)
-    fresh = not store.exists()
+    absent = [path for path in (store, Path(f"{store}-lock")) if not os.path.lexists(path)]
     try:
         target = Target(launch.pid, cgroup=cgroup)
         chosen = options(target, _candidates_of(command))
-        status, summary = record_command(launch, chosen, store, *page, wait_all=wait_all, log=log)
+        status, summary = record_command(launch, chosen, store, *page, wait_all=wait_all, log=log, require_store=require_store)
     except BaseException:
         launch.abandon()
-        if fresh:  # the command never ran: leave no empty recording
-            for path in (store, Path(f"{store}-lock")):
-                path.unlink(missing_ok=True)
+        for path in absent:  # the command never ran: leave no empty recording
+            path.unlink(missing_ok=True)
         raise
     print_summary(summary, verb="Recorded", store=store, filters=bool(ssl_filter or http_filter))
     return status
@@ -168,15 +170,18 @@ def record_command(
     *others: Sink[Output],
     wait_all: bool = False,
     log: Path | None = None,
+    require_store: bool = True,
 ) -> tuple[int, Summary]:
     """
     Attach everything, let the command start, wait for its end; returns its exit status and the summary.
 
     From its start to its end nothing is written to the terminal: messages come behind it, or go to `log` at once.
+    Without `require_store` the command also runs where the disk of the store is full.
     """
     require_capture()
     options = keyed(options, store)
-    destinations = [sinks.store(store, owner=invoking_user(), key=options.redaction_key), *others]
+    kept = sinks.store(store, owner=invoking_user(), key=options.redaction_key, required=require_store)
+    destinations = [kept, *others]
     with Run(trace_graph(options), destinations) as running, forwarding(launch):
         say(f"recording to {store}")
         print_places(destinations)

@@ -11,7 +11,7 @@ from typing import Any
 from ..loss import Ledger, Reason
 from ..say import say
 from .mailbox import Mailbox
-from .sink import Sink, Writer
+from .sink import Sink, Unwritten, Writer
 
 __all__ = ["SinkThread"]
 
@@ -30,7 +30,8 @@ class SinkThread:
         self._ledger = ledger
         self._writer: Writer[Any] | None = None
         self._in_hand: Sequence[Any] = ()
-        self._reported = False
+        self.name = sink.name
+        self.failure: str | None = None  # the first one
 
     def open(self) -> None:
         self._writer = self._sink.open(self._ledger)
@@ -70,8 +71,7 @@ class SinkThread:
             if item is not None:
                 self._in_hand = item[1]
                 self._meter.seen += len(self._in_hand)
-                if self._try(lambda batch=item[1]: writer.write(batch)):  # type: ignore[misc]
-                    self._meter.passed += len(self._in_hand)
+                self._try(lambda batch=item[1]: writer.write(batch))  # type: ignore[misc]
                 self._in_hand = ()
             elif self._box.closed:
                 break
@@ -80,16 +80,18 @@ class SinkThread:
                 flushed = time.monotonic()
         self._try(writer.close)
 
-    def _try(self, act: Callable[[], None]) -> bool:
+    def _try(self, act: Callable[[], None]) -> None:
+        """Whether items of earlier batches are lost, and how many, is known only from Unwritten."""
+        lost = 0
         try:
             act()
         except Exception as error:
-            self._meter.lose(Reason.SINK_FAILED, len(self._in_hand) or 1)
-            if not self._reported:
-                self._reported = True
-                say(f"sink {self._sink.name} failed, what it cannot take is counted: {error}")
-            return False
-        return True
+            lost = error.count if isinstance(error, Unwritten) else len(self._in_hand) or 1
+            self._meter.lose(Reason.SINK_FAILED, lost)
+            if self.failure is None:
+                self.failure = str(error)
+                say(f"sink {self.name} failed, what it cannot take is counted: {error}")
+        self._meter.passed += len(self._in_hand) - lost
 
     def close(self) -> None:
         """No more batches: the thread writes what is in the box and ends."""
@@ -101,4 +103,4 @@ class SinkThread:
         if self._thread.is_alive():
             left = self._box.abandon()
             self._put_meter.lose(Reason.SINK_FAILED, len(left) + len(self._in_hand))
-            say(f"sink {self._sink.name} did not finish in {timeout:.0f} s; {len(left) + len(self._in_hand)} events lost")
+            say(f"sink {self.name} did not finish in {timeout:.0f} s; {len(left) + len(self._in_hand)} events lost")

@@ -11,6 +11,8 @@ from typing import BinaryIO, TypeVar
 from rich.cells import cell_len, set_cell_size
 
 from ..core.sink import Sink
+from ..loss import Ledger
+from .console import ConsoleWriter
 from .event_lines import EventLines, Line
 
 __all__ = ["readable"]
@@ -30,28 +32,18 @@ def readable(*, width: int, colour: bool, to: BinaryIO | None = None) -> Sink[ob
     model is two lines, its request and its answer. Text is cut at `width`, and control characters in it do nothing.
     With `colour` what failed is red and what is missing yellow.
     """
-    return Sink("terminal", lambda _: _Writer(to or sys.stdout.buffer, max(width, _NARROWEST), colour=colour))
+    cells = max(width, _NARROWEST)
 
+    def opened(_: Ledger) -> ConsoleWriter:
+        shown = EventLines()
 
-class _Writer:
-    def __init__(self, to: BinaryIO, width: int, *, colour: bool) -> None:
-        self._to = to
-        self._width = width
-        self._colour = colour
-        self._lines = EventLines()
+        def lines_of(batch: Sequence[object]) -> list[bytes]:
+            lines = (line for item in batch if (line := shown.of(item)) is not None)
+            return [f"{layout(line, cells, colour=colour)}\n".encode(errors="replace") for line in lines]
 
-    def write(self, batch: Sequence[object], /) -> None:
-        found = [line for item in batch if (line := self._lines.of(item)) is not None]
-        if found:
-            text = "".join(f"{layout(line, self._width, colour=self._colour)}\n" for line in found)
-            self._to.write(text.encode(errors="replace"))
-            self._to.flush()
+        return ConsoleWriter(to or sys.stdout.buffer, lines_of)
 
-    def flush(self) -> None:
-        pass
-
-    def close(self) -> None:
-        pass
+    return Sink("terminal", opened)
 
 
 def layout(line: Line, width: int, *, colour: bool) -> str:

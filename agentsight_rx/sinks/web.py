@@ -83,10 +83,11 @@ class Feed:
         return self._last
 
     def completeness(self) -> Completeness:
-        """The losses so far, from the ledger of the run, and the processes of which traffic was not read."""
+        """The losses so far (from the ledger), the processes of which traffic was not read, and the calls that are cut."""
         with self._lock:
-            blind_spots = list(self._view.blind_spots.values())
-        return completeness(self._ledger.entries(), blind_spots=blind_spots)
+            tally = self._view.tally
+            blind_spots, cut = list(tally.blind_spots.values()), tally.totals.calls_cut
+        return completeness(self._ledger.entries(), blind_spots=blind_spots, calls_cut=cut)
 
     def snapshot(self, *, audit_limit: int = AUDIT_DEFAULT) -> Snapshot:
         with self._lock:

@@ -7,6 +7,7 @@ from struct import Struct as Layout
 
 import msgspec
 
+from ..core.bounded import Recent
 from ..core.stream import Stream, origin
 from ..events import Origin, ProcessEvent, ProcessExec, ProcessExit, ProcessFork, time_of
 from .containers.control_groups import Memory
@@ -44,6 +45,7 @@ _HEAD = Layout("<QQIIII16s")
 _SMALL = Layout("<IIQ").unpack_from
 _EXEC = Layout("<IIIIII").unpack_from
 _FORK_KIND, _EXEC_KIND, _EXIT_KIND = 1, 2, 3
+_MOST = 65_536  # live processes
 
 
 class ProcessOptions(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -68,6 +70,7 @@ class _ProcessReader:
         self._program: Program[ProcessEvent] | None = None
         self._containers = Memory()
         self._seen: list[ProcessEvent] = []
+        self._began: Recent[tuple[int, int], int] = Recent(_MOST)  # (pid, start) -> when its first program began
 
     def open(self) -> None:
         options = self._options
@@ -108,7 +111,14 @@ class _ProcessReader:
 
     def _decode(self, view: memoryview, at: int, size: int) -> ProcessEvent | None:
         event = decode(view, at, size)
+        if isinstance(event, ProcessExit):
+            began_ns = self._began.pop((event.origin.pid, event.start_ns), None)
+            if began_ns is not None:
+                return msgspec.structs.replace(event, duration_ns=event.origin.time_ns - began_ns)
         if isinstance(event, ProcessExec):
+            self._began.setdefault((event.origin.pid, event.start_ns), event.origin.time_ns)
+            if len(self._began) > _MOST:
+                self._began.pop_oldest()
             found = self._containers.of(event.origin.pid, event.start_ns, event.ppid)
             if found is not None:
                 return msgspec.structs.replace(event, container_id=found.container_id, ns_pid=found.ns_pid, pod=found.pod)

@@ -54,7 +54,6 @@ class Processes:
             argv=event.argv,
             argv_lost=event.argv_lost,
             cwd=event.cwd,
-            exec_ns=known.exec_ns or origin.time_ns,
         )
         self._keep(row)
         audit = AuditRow(
@@ -103,7 +102,7 @@ class Processes:
             exit_code=event.exit_code,
             signal=event.signal or None,
             status=ended,
-            duration_ms=milliseconds(origin.time_ns - known.exec_ns if known.exec_ns else event.duration_ns),
+            duration_ms=milliseconds(event.duration_ns),
         )
         how = f"killed by signal {event.signal}" if event.signal else f"exit code {event.exit_code}"
         audit = AuditRow(

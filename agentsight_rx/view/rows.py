@@ -159,7 +159,6 @@ class ProcessRow(AnyRow, frozen=True, tag="process_node", omit_defaults=True):
     tool_call_id: str | None = None
     view_source: str = "view"
     confidence: float = 1.0
-    exec_ns: int = 0  # kernel time of its first program; 0 = none was started
 
 
 class AuditRow(AnyRow, frozen=True, tag="audit_event", omit_defaults=True):

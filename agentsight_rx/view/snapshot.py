@@ -10,13 +10,13 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import Struct
 
-from ..core.bounded import Recent
 from ..events import Event, milliseconds
 from ..state import Store, Table
 from .kept import Kept
 from .rows import AnyRow, AuditRow, BlindSpotRow, CallRow, NetworkRow, ProcessRow, ResourceRow, Row, TokenRow, ToolRow
 from .snapshot_schema import Completeness, Session, Snapshot, Summary, TokenGroup, Value, completeness, value_of
 from .tables import AUDIT, BLIND_SPOTS, CALLS, LOSSES, NETWORK, PROCESSES, RESOURCES, RUNS, SEGMENTS, TOKENS, TOOLS
+from .tally import Tally
 
 __all__ = [
     "AUDIT_DEFAULT",
@@ -29,7 +29,6 @@ __all__ = [
 AUDIT_DEFAULT = 10_000
 AUDIT_MOST = 100_000  # rows that one snapshot may have
 _MODELS_MOST = 1000  # model names are captured text, so their number is bounded; the rest is summed up as "other"
-_BLIND_SPOTS_MOST = 1000  # processes of which traffic was not read
 _PAGE = 1000  # rows of a store that are read at once
 
 V = TypeVar("V")
@@ -64,7 +63,8 @@ def read_snapshot(store: Store, *, now_ms: int, audit_limit: int = AUDIT_DEFAULT
     losses = completeness(
         (entry for _, entry in store.scan(LOSSES)),
         cut_off=sum(not run.ended for run in runs),
-        blind_spots=view.blind_spots.values(),
+        blind_spots=view.tally.blind_spots.values(),
+        calls_cut=view.tally.totals.calls_cut,
     )
     return view.snapshot(losses, now_ms=now_ms, audit_limit=audit_limit)
 
@@ -103,7 +103,7 @@ class View:
         self._targets = Kept[NetworkRow](bounds.targets, bounds.text)
         self._audit = Kept[AuditRow](bounds.audit, bounds.text)
         self._samples = Kept[ResourceRow](bounds.samples, bounds.text)
-        self.blind_spots: Recent[str, BlindSpotRow] = Recent(_BLIND_SPOTS_MOST)
+        self.tally = Tally()
         self._models: dict[str, TokenGroup] = {}
         self._start_ms: int | None = None
         self._end_ms: int | None = None
@@ -111,6 +111,7 @@ class View:
     def add(self, items: Iterable[Row | Event]) -> None:
         """Add rows; a row replaces the earlier one of its id. Events are only counted, and set the start and the end."""
         for item in items:
+            self.tally.add((item,))
             if not isinstance(item, AnyRow):
                 self.events += 1
                 self._saw(milliseconds(item.origin.wall_ns) or None)
@@ -138,7 +139,6 @@ class View:
                     self._samples.put(item)
                     self._saw(item.timestamp_ms)
                 case BlindSpotRow():
-                    self.blind_spots.put(item.id, item)
                     self._saw(item.timestamp_ms)
 
     def _saw(self, *times_ms: int | None) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from agentsight_rx.events import SseMessage
+from agentsight_rx.events import ProcessExec, ProcessExit, SseMessage
 from agentsight_rx.state import LmdbStore
 from agentsight_rx.view.report import Report, read_events, read_report
 
@@ -46,6 +46,22 @@ def test_record_ends_as_the_command_ended(script: str, status: int, tmp_path: Pa
     report = _report(path)
     assert report.complete
     assert [row.exit_code for row in report.processes] == [status if status < 128 else None]
+
+
+def test_what_we_do_to_start_a_command_is_no_part_of_its_recording(tmp_path: Path) -> None:
+    """The fork of the command waits until everything is attached: the wait, and what ends it, are ours."""
+    path = tmp_path / "run.lmdb"
+    subprocess.run([*PROGRAM, "record", "--no-server", "--db", str(path), "--", "/bin/sh", "-c", "true"], check=True)
+    store = LmdbStore.open(path, readonly=True)
+    try:
+        events = list(read_events(store))
+        (row,) = read_report(store).processes
+    finally:
+        store.close()
+    assert [event for event in events if event.origin.comm not in ("sh", "")] == []
+    (began,) = (event.origin.time_ns for event in events if isinstance(event, ProcessExec))
+    (ended,) = (event for event in events if isinstance(event, ProcessExit))
+    assert (ended.duration_ns, row.duration_ms) == (ended.origin.time_ns - began, (ended.origin.time_ns - began) // 1_000_000)
 
 
 def test_record_sees_the_calls_of_a_node_program(tmp_path: Path) -> None:

@@ -284,12 +284,6 @@ def test_a_failed_spawn_is_not_the_end_of_the_agent() -> None:
     ]
 
 
-def test_a_duration_counts_from_the_first_program() -> None:
-    """The fork of a recorded command waits until everything is attached."""
-    made = emitted(forks(1, 42), execs(19_000, 42, "sleep", "1", start=1), exits(20_002, 42, start=1))
-    assert [row.duration_ms for row in last(ProcessRow, made)] == [1002]
-
-
 def test_a_process_that_ran_already_is_the_root() -> None:
     seen = ProcessSeen(origin(1000, 42, None), 7, 5 * TICK, "/usr/bin/agent", ("agent", "-x"), "/src")
     made = emitted(seen, forks(1001, 43, 42), exits(2000, 42, start=5))
