@@ -50,6 +50,7 @@ E = TypeVar("E")
 Data = dict[str, Any]
 
 _encoder = msgspec.json.Encoder()
+_DIRECTIONS = {"READ": "in", "WRITE": "out"}  # of stdio, in the words of the original
 
 
 def encode_line(event: Event) -> bytes:
@@ -121,7 +122,7 @@ def _origin_back(envelope: Data, data: Data) -> Origin:
             "comm": envelope["comm"],
             "wall_ns": data["time_unix_ns"],
             "connection": connection,
-            "direction": data.get("direction"),
+            "direction": _DIRECTIONS.get(str(data.get("direction")), data.get("direction")),
         },
         Origin,
     )
@@ -395,7 +396,9 @@ def _loss(event: Loss) -> Data:
 
 
 def _stdio(event: StdioChunk) -> Data:
+    direction = event.origin.direction
     return {
+        **({"direction": "WRITE" if direction == "out" else "READ"} if direction else {}),
         "len": len(event.data) + event.lost,
         "fd_role": {0: "stdin", 1: "stdout", 2: "stderr"}.get(event.fd, f"fd{event.fd}"),
         "fd_target": f"{event.channel.kind}:[{event.channel.inode}]",

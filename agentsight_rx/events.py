@@ -431,11 +431,11 @@ class Readline(Struct, frozen=True, gc=False, tag="readline"):
 
 class Channel(Struct, frozen=True, gc=False, cache_hash=True):
     """
-    One direction of a pipe or a unix socket: the inode of the pipe, or of the receiving end of the socket. Of JSON-RPC over
-    HTTP it is the handle of the connection.
+    One direction of a pipe or a unix socket: the inode of the pipe, or of the receiving end of the socket; of a regular file
+    its inode. Of JSON-RPC over HTTP it is the handle of the connection.
     """
 
-    kind: Literal["pipe", "unix", "tty", "http"]
+    kind: Literal["pipe", "unix", "tty", "file", "http"]
     inode: int
 
 

@@ -158,15 +158,17 @@ def forwarding(launch: Launch) -> Generator[None]:
     """
     While the command runs, pass signals to us on to it; afterwards restore the terminal. Main thread only.
 
-    A second SIGTERM, or any signal once the command is gone, sets `launch.hurry`. What the invoker ignored stays ignored.
+    A second SIGTERM or SIGHUP, or any signal once the command is gone, sets `launch.hurry`. What the invoker ignored stays
+    ignored.
     """
     asked_to_end = False
 
     def pass_on(number: int, _frame: FrameType | None) -> None:
         nonlocal asked_to_end
         reached = launch.send(_PASSED_ON[number])
-        launch.hurry = launch.hurry or not reached or (number == signal.SIGTERM and asked_to_end)
-        asked_to_end = asked_to_end or number == signal.SIGTERM
+        asks = number in (signal.SIGTERM, signal.SIGHUP)
+        launch.hurry = launch.hurry or not reached or (asks and asked_to_end)
+        asked_to_end = asked_to_end or asks
 
     wanted = dict.fromkeys(_PASSED_ON, pass_on) | {signal.SIGTTOU: signal.SIG_IGN}  # writing our last lines must not stop us
     kept = (signal.SIG_IGN, None)  # None: a handler not set by Python, which cannot be restored

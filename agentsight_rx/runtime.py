@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import queue
-import signal
 import threading
 import time
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 from msgspec import Struct
@@ -22,6 +20,8 @@ from .core.stream import as_stream
 from .errors import AgentsightError
 from .events import Loss, Origin
 from .loss import Ledger, Reason, RuleCounts
+from .signals import asking_to_end
+from .sources.names import unseen_names
 from .view.tally import Tally
 
 __all__ = ["Run", "Summary", "run"]
@@ -44,6 +44,7 @@ class Summary(Struct):
     seconds: float
     ended_by: str
     failures: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()  # what else the person should know, a sentence each
 
     @property
     def filters(self) -> list[RuleCounts]:
@@ -64,12 +65,12 @@ def run(
     strict: bool = False,
 ) -> Summary:
     """
-    Run `graph` into `sinks` until its sources end, `duration` seconds passed, or SIGINT or SIGTERM comes.
+    Run `graph` into `sinks` until its sources end, `duration` seconds passed, or SIGINT, SIGTERM or SIGHUP comes.
 
     `ready` is called once everything is attached. `strict` raises bugs in operators instead of counting them. Raises
     CaptureError, SinkError or StoreError where something cannot be opened, before anything is captured.
     """
-    with Run(graph, sinks, strict=strict) as running, _signals(running):
+    with Run(graph, sinks, strict=strict) as running, asking_to_end(running.end):
         if ready is not None:
             ready()
         running.wait(duration)
@@ -167,8 +168,14 @@ class Run:
                 sink.end(max(0.0, deadline - time.monotonic()))
         self._running = False
         failures = (*self._failures, *(f"sink {sink.name}: {sink.failure}" for sink in self._sinks if sink.failure))
-        seconds = self._ledger.seconds
-        self._summary = Summary(self._tally, self._ledger, seconds=seconds, ended_by=reason, failures=failures)
+        self._summary = Summary(
+            self._tally,
+            self._ledger,
+            seconds=self._ledger.seconds,
+            ended_by=reason,
+            failures=failures,
+            notes=unseen_names(reading.hub.reader for reading in self._readers),
+        )
         return self._summary
 
     # -- engine thread ---------------------------------------------------------------------------------------------
@@ -278,21 +285,3 @@ class _Reading(Struct):
     hub: Hub[Any]
     thread: threading.Thread
     opened: bool = False
-
-
-@contextlib.contextmanager
-def _signals(running: Run) -> Generator[None]:
-    """SIGINT and SIGTERM request the end. Only the main thread may set handlers; on other threads nothing changes."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def ask(number: int, _: object) -> None:
-        running.end(signal.Signals(number).name)
-
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -3,6 +3,7 @@
 from .console import console
 from .jsonl import jsonl
 from .otel.sink import OtelOptions, otel
+from .readable import readable
 from .store import redaction_key, store
 
 __all__ = [
@@ -10,6 +11,7 @@ __all__ = [
     "console",
     "jsonl",
     "otel",
+    "readable",
     "redaction_key",
     "store",
 ]

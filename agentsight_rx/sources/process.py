@@ -12,6 +12,7 @@ from ..core.stream import Stream, origin
 from ..events import Origin, ProcessEvent, ProcessExec, ProcessExit, ProcessFork, time_of
 from .containers.control_groups import Memory
 from .kernel.program import Program, text_of, walked_path
+from .names import Names
 from .running import running
 from .target import Target, fits, seeds
 
@@ -65,6 +66,7 @@ def process(options: ProcessOptions = ProcessOptions()) -> Stream[ProcessEvent]:
 class _ProcessReader:
     def __init__(self, options: ProcessOptions) -> None:
         self._options = options
+        self.names = Names(options.target.comms)
         self._program: Program[ProcessEvent] | None = None
         self._containers = Memory()
         self._seen: list[ProcessEvent] = []
@@ -73,7 +75,13 @@ class _ProcessReader:
     def open(self) -> None:
         options = self._options
         self._program = Program(
-            "process", options.target, ring="events", ring_size=options.ring_size, decode=self._decode, fields=_FIELDS
+            "process",
+            options.target,
+            ring="events",
+            ring_size=options.ring_size,
+            decode=self._decode,
+            fields=_FIELDS,
+            names=self.names,
         )
         self._program.seed()
         if not options.target.everything:

@@ -175,6 +175,21 @@ def test_a_process_that_enters_a_container_later_is_seen(image: str, tmp_path: P
     assert _said(log, "c") == _connections(kept)
 
 
+def test_a_container_is_watched_beside_a_name_by_every_source(image: str, tmp_path: Path) -> None:
+    log = tmp_path / "besides"
+    with _container(image, log, *_WAIT) as name:
+        container = resolve_reference(f"podman://{name}")
+        if not control_groups(container):
+            pytest.skip("the control groups of this machine do not tell containers apart")
+        target = Target(comms=("no-such-name",), containers=(container,))
+        with running(sources.process(ProcessOptions(target))) as (run, kept):
+            _podman("exec", name, "/usr/bin/python", "-c", "pass")
+            subprocess.run(["/bin/true"], check=True)
+            until(lambda: kept.of(ProcessExec))
+            run.stop()
+    assert ["/usr/bin/python"] == [event.argv[0] for event in kept.of(ProcessExec)]
+
+
 # After the gate opens: start a program that writes down its pid and waits.
 STARTER = """
 import os, time

@@ -27,7 +27,7 @@ from agentsight_rx.loss import Reason
 from agentsight_rx.sources import StdioOptions, Target
 from agentsight_rx.sources.stdio.source import StdioReader
 
-from .capture import Gated, Kept, needs_root, running, started
+from .capture import PATIENCE_S, Gated, Kept, needs_root, running, started, tracing
 from .peers import find_node, installed
 
 pytestmark = [pytest.mark.live, needs_root]
@@ -107,8 +107,11 @@ def ends(kept: Kept) -> dict[tuple[Channel, str], End]:
     return found
 
 
-def streams(kept: Kept, end: str) -> list[bytes]:
-    return sorted(found.data for (_, which), found in ends(kept).items() if which == end)
+def streams(kept: Kept, end: str, *, files: bool = False) -> list[bytes]:
+    """What passed at the reading or the writing ends of pipes and sockets, or of files."""
+    return sorted(
+        found.data for (channel, which), found in ends(kept).items() if which == end and (channel.kind == "file") == files
+    )
 
 
 # -- pipes and shells --------------------------------------------------------------------------------------------------
@@ -530,3 +533,90 @@ def test_a_client_and_a_server_of_the_node_sdk(tmp_path: Path, node_modules: Pat
         kept = captured(Gated(process, gate), messages=True)
     check_mcp(kept, tmp_path)
     assert "unix" in {message.channel.kind for message in kept.of(RpcMessage)}
+
+
+# -- the flags of trace ------------------------------------------------------------------------------------------------
+
+TALKS = """
+import fcntl
+reader, writer = os.pipe()
+copy = fcntl.fcntl(writer, fcntl.F_DUPFD, 20)
+if os.fork() == 0:
+    os.close(writer)
+    os.close(copy)
+    while os.read(reader, 100):
+        pass
+    os._exit(0)
+os.close(reader)
+os.dup2(writer, 1)
+os.close(writer)
+os.write(1, b'{"jsonrpc": "2.0", "method": "one", "params": {"key": "sk-ant-api03-Zk3uV9qLr7XwT2mB8nC4dF6gH1jK5pQs"}}\\n')
+os.write(copy, b'{"jsonrpc": "2.0", "method": "two"}\\n')
+os.close(copy)
+os.close(1)
+os.wait()
+"""
+
+
+def traced(program: Gated, *words: str) -> list[dict[str, Any]]:
+    """The data of what trace --stdio prints while the program runs."""
+    with tracing("trace", "--stdio", "-p", str(program.pid), *words) as (tracer, _):
+        program.run()
+        out, err = tracer.communicate(timeout=PATIENCE_S)
+    assert "complete: nothing lost" in err
+    return [json.loads(line)["data"] for line in out.splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("words", "methods"),
+    [([], ["one"]), (["--stdio-all-fds"], ["one", "two"]), (["--stdio-fds", "20"], ["two"]), (["--stdio-fds", "0,2"], [])],
+    ids=str,
+)
+def test_of_the_descriptors_trace_shows_the_standard_ones_or_those_asked_for(
+    tmp_path: Path, words: list[str], methods: list[str]
+) -> None:
+    with held(tmp_path, python=TALKS) as program:
+        events = traced(program, *words)
+    assert methods == [event["method"] for event in events if event.get("rpc_kind")]
+    assert not [event for event in events if "fd_role" in event]
+
+
+def test_raw_records_have_the_fields_of_the_original(tmp_path: Path) -> None:
+    with held(tmp_path, python=TALKS) as program:
+        events = traced(program, "--stdio-raw")
+    assert ["one"] == [event["method"] for event in events if event.get("rpc_kind")]
+    (written,) = [event for event in events if event.get("fd_role") == "stdout"]
+    assert ("WRITE", 1, False) == (written["direction"], written["fd"], written["truncated"])
+    assert written["fd_target"].startswith("pipe:[")
+    text = written["data"]
+    assert json.loads(text)["method"] == "one"
+    assert len(text) == written["len"]
+    assert "sk-ant-api03" not in json.dumps(events)
+
+
+def test_standard_streams_that_are_files_are_seen(tmp_path: Path) -> None:
+    (tmp_path / "in").write_bytes(numbers(53))
+    shell = f"sed s/^/x/ <{tmp_path}/in >{tmp_path}/out; printf 'oh no' 2>{tmp_path}/err >&2; echo other >{tmp_path}/seven 7>&1"
+    with held(tmp_path, shell=shell) as program:
+        kept = captured(program, fds=(0, 1, 2))
+    assert numbers(53, "x") == (tmp_path / "out").read_bytes()
+    assert sorted([numbers(53, "x"), b"oh no", b"other\n"]) == streams(kept, "out", files=True)
+    assert [numbers(53)] == streams(kept, "in", files=True)
+
+
+def test_a_file_that_is_no_standard_stream_is_not_seen(tmp_path: Path) -> None:
+    code = f"""
+    file = os.open({str(tmp_path / "out")!r}, os.O_CREAT | os.O_WRONLY)
+    os.write(file, b"not this")
+    os.dup2(file, 2)
+    os.write(2, b"but this")
+    """
+    with held(tmp_path, python=code) as program:
+        kept = captured(program)
+    assert [b"but this"] == streams(kept, "out", files=True)
+
+
+def test_lines_in_a_file_are_lines(tmp_path: Path) -> None:
+    with held(tmp_path, shell=f"printf 'one\\ntwo\\n' >{tmp_path}/out") as program:
+        kept = captured(program, messages=True)
+    assert ["one", "two"] == [message.params for message in kept.of(RpcMessage) if message.channel.kind == "file"]

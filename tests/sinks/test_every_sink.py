@@ -33,6 +33,12 @@ def console(directory: Path) -> Generator[Place]:
 
 
 @contextmanager
+def readable(directory: Path) -> Generator[Place]:
+    screen = io.BytesIO()
+    yield Place(sinks.readable(width=100, colour=True, to=screen), screen.getvalue)
+
+
+@contextmanager
 def store(directory: Path) -> Generator[Place]:
     path = directory / "store.lmdb"
 
@@ -72,6 +78,7 @@ def page(directory: Path) -> Generator[Place]:
 
 CASES = {
     "console": SinkCase(console),
+    "readable": SinkCase(readable),
     "jsonl": of_file(sinks.jsonl),
     "otel": SinkCase(otel, refused=lambda _: sinks.otel(OtelOptions("nowhere"))),
     "store": SinkCase(store, refused=lambda directory: sinks.store(directory)),
