@@ -30,6 +30,7 @@ LONGEST_LINE = 4096  # bytes of a chunk size with its extensions
 # First line of a record that is exactly one chunk, by the size of the record: a look-up is faster than to parse the line
 CHUNK_LINES = {size + len(line) + 2: line for size in range(1, 4096) for line in (b"%x\r\n" % size,)}
 
+_EMPTY_LINE = re.compile(rb"\n\r*\n")
 _CHUNK_SIZE = re.compile(rb"[0-9A-Fa-f]{1,16}\Z")
 
 
@@ -166,6 +167,10 @@ class Chunked(_Reader, tag="chunked"):
 
     def _framing(self, data: bytes, at: int) -> int:
         """Read the line that begins or continues at `at`; return where it stops, `at` itself if it is malformed."""
+        if self.damage == "trailer_limit" and not self.line and len(data) <= LONGEST_HEAD:
+            stop = self._skip_trailers(data, at)
+            if stop > at:
+                return stop
         end = data.find(b"\n", at)
         stop = len(data) if end < 0 else end + 1
         if len(self.line) + stop - at > (LONGEST_HEAD if self.place == "trailer" else LONGEST_LINE):
@@ -180,6 +185,13 @@ class Chunked(_Reader, tag="chunked"):
         self.line.clear()
         return stop
 
+    def _skip_trailers(self, data: bytes, at: int) -> int:
+        """Trailers that are not kept, many at a time: up to the empty line, or to the last line that is whole."""
+        found = _EMPTY_LINE.search(data, at)
+        stop = found.start() + 1 if found else data.rfind(b"\n", at) + 1
+        self.framing += max(0, stop - at)
+        return stop
+
     def _take(self, line: bytes) -> bool:
         """Take one whole line of framing; False if it is malformed."""
         if self.place == "data end":
@@ -188,7 +200,7 @@ class Chunked(_Reader, tag="chunked"):
         if self.place == "trailer":
             if not line:
                 self.ended = True
-            elif len(self.fields) + len(line) < LONGEST_HEAD:
+            elif self.damage != "trailer_limit" and len(self.fields) + len(line) < LONGEST_HEAD:
                 self.fields += line + b"\n"
             else:
                 self.damage = self.damage or "trailer_limit"

@@ -19,6 +19,9 @@ _BOM = b"\xef\xbb\xbf"
 _BLOCKS = re.compile(r"(?:event: ?+(.*+)\n)?data: ?+(.*+)\n\n|((?:.++\n)*+\n)").findall  # (type, data, any other block)
 
 
+_EMPTY_LINES = re.compile(rb"\n{3,}")
+
+
 class SseState(Struct, array_like=True):
     """State of a decoder: all it needs to go on from a checkpoint."""
 
@@ -122,6 +125,8 @@ class SseDecoder:
 
     def _read_blocks(self, data: bytes, events: list[SseEvent]) -> None:
         """Read `data`, which begins and ends between two events."""
+        if b"\n\n\n" in data:  # more than one empty line says no more than one
+            data = _EMPTY_LINES.sub(b"\n\n", data)
         try:
             text = data.decode() if len(data) <= self._longest else ""
         except UnicodeDecodeError:
