@@ -34,6 +34,9 @@ def shown(run: Callable[[], int | None], argv: Sequence[str]) -> int:
     except Exception as error:
         if not isinstance(error, _Failure):
             raise
+        if type(error).__name__ == "NoArgsIsHelpError":
+            print(error, file=sys.stderr)
+            return 2
         print(_message(error, argv), file=sys.stderr)
         return 2 if isinstance(error, _WrongUse) else 1
 

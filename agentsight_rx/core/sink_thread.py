@@ -47,6 +47,10 @@ class SinkThread:
         self._thread.start()
 
     @property
+    def keeps_ledger(self) -> bool:
+        return self._sink.keeps_ledger
+
+    @property
     def fill(self) -> float:
         """How full its box is: 1.0 = full."""
         return self._box.fill

@@ -26,6 +26,7 @@ from ..events import (
     HttpRequest,
     HttpResponse,
     ProcessExec,
+    ProcessSeen,
     Readline,
     Reply,
     RpcMessage,
@@ -95,7 +96,8 @@ class _RemoveAuth(Kernel[Event, Event]):
             StdioClose: self._stdio_close,
             RpcMessage: self._rpc,
             ProcessExec: self._exec,
-            FileEvent: self._file,
+            ProcessSeen: self._seen,
+            FileEvent: self._texts("path", "target"),
             Readline: self._readline,
         }
 
@@ -291,8 +293,13 @@ class _RemoveAuth(Kernel[Event, Event]):
         argv = mask_words(event.argv, self._redactor, cut=event.argv_lost > 0)
         return _with(event, argv=argv, filename=self._text(event.filename), cwd=self._text(event.cwd))
 
-    def _file(self, event: FileEvent) -> FileEvent:
-        return _with(event, path=self._text(event.path), target=self._text(event.target))
+    def _seen(self, event: ProcessSeen) -> ProcessSeen:
+        argv = mask_words(event.argv, self._redactor)
+        return _with(event, argv=argv, filename=self._text(event.filename), cwd=self._text(event.cwd))
+
+    def _texts(self, *names: str) -> Callable[[Any], Event]:
+        """Replace secrets in these fields, which hold text that no other event continues."""
+        return lambda event: _with(event, **{name: self._text(getattr(event, name)) for name in names})
 
     def _readline(self, event: Readline) -> Readline:
         return _with(event, command=mask_command(event.command, self._redactor))

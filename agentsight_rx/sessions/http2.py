@@ -96,7 +96,7 @@ class Http2Session(Session):
         self._streams.clear()
         if self._spent and last is not None:
             note = "frames of HTTP/2 that belong to no message"
-            out.append(Loss(last, "parse_http", reason=Reason.FILTERED, count=1, size=self._spent, note=note))
+            out.append(Loss(last, "parse_http", reason=Reason.OVERHEAD, count=1, size=self._spent, note=note))
             self._spent = 0
 
     # -- decoded items -> events -----------------------------------------------------------------------------------

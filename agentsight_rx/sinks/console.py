@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import BinaryIO, cast, get_args
 
@@ -12,11 +12,10 @@ import msgspec
 from ..core.sink import Sink
 from ..envelope import encode_line
 from ..events import Event, Tick
-from ..loss import Ledger
 from ..view import AnyRow
 from .lines import LineFile
 
-__all__ = ["console"]
+__all__ = ["ConsoleWriter", "console"]
 
 
 def console(*, to: BinaryIO | None = None) -> Sink[object]:
@@ -24,19 +23,22 @@ def console(*, to: BinaryIO | None = None) -> Sink[object]:
     Print what a graph emits to `to` (standard output), flushed a batch at a time: an event as its envelope, any other value as
     JSON. Rows of the view and ticks are not printed.
     """
-    return Sink("console", lambda ledger: _ConsoleWriter(ledger, to or sys.stdout.buffer))
+    return Sink("console", lambda _: ConsoleWriter(to or sys.stdout.buffer, lines_of))
 
 
-class _ConsoleWriter:
-    def __init__(self, _: Ledger, to: BinaryIO) -> None:
+class ConsoleWriter:
+    """Writes what `lines_of` makes of each batch, flushed."""
+
+    def __init__(self, to: BinaryIO, lines_of: Callable[[Sequence[object]], list[bytes]]) -> None:
         self._to = to
+        self._lines_of = lines_of
         self._lines: LineFile | None = None
         to.flush()
         with suppress(OSError):  # io.UnsupportedOperation: bytes in memory
             self._lines = LineFile(to.fileno(), "standard output", cut=False)
 
     def write(self, batch: Sequence[object], /) -> None:
-        lines = lines_of(batch)
+        lines = self._lines_of(batch)
         if not lines:
             return
         if self._lines is not None:

@@ -16,7 +16,8 @@ from ..loss import Ledger
 from ..say import say
 from ..state import META, LmdbStore, Put, Write
 from ..view import AnyRow, Output
-from ..view.tables import LOSSES, RUNS, SEGMENTS, Recording, Segment, put
+from ..view.tables import LOSSES, RUNS, SEGMENTS, TOTALS, Recording, Segment, put
+from ..view.tally import Tally
 
 __all__ = ["redaction_key", "store"]
 
@@ -44,7 +45,7 @@ def store(
             say(f"NOTHING IS STORED until there is room: {error}")
         return writer
 
-    return Sink("store", opened)
+    return Sink("store", opened, keeps_ledger=True)
 
 
 def redaction_key(path: str | Path | None) -> bytes:
@@ -69,6 +70,7 @@ class _StoreWriter:
     def __init__(self, opening: Callable[[], LmdbStore], ledger: Ledger, key: bytes | None) -> None:
         self._opening = opening
         self._ledger = ledger
+        self._tally = Tally()
         self._key = key
         self._store: LmdbStore | None = None
         self._number = 0  # of the next segment
@@ -100,6 +102,7 @@ class _StoreWriter:
         self._pending += len(batch)
         for item in batch:
             if isinstance(item, AnyRow):
+                self._tally.add((item,))
                 self._writes.append(put(item))
             else:
                 self._waiting.append(item)
@@ -119,11 +122,18 @@ class _StoreWriter:
             store = self._store or self.begin()
             parts = [tuple(events[at : at + _SEGMENT_MOST]) for at in range(0, len(events), _SEGMENT_MOST)]
             segments = [Put(SEGMENTS, self._number + place, Segment(part)) for place, part in enumerate(parts)]
-            recording = replace(self._recording, committed_ms=milliseconds(time.time_ns()), ended=ended)
+            recording = replace(
+                self._recording,
+                started_ms=self._ledger.began_ms or self._recording.started_ms,
+                committed_ms=milliseconds(time.time_ns()),
+                ended=ended,
+                seconds=self._ledger.seconds,
+            )
             losses = [
                 Put(LOSSES, (recording.number, entry.stage, entry.reason.value), entry) for entry in self._ledger.entries()
             ]
-            store.commit([*segments, *rows, *losses, Put(RUNS, recording.number, recording)])
+            totals = Put(TOTALS, recording.number, self._tally.totals)
+            store.commit([*segments, *rows, *losses, totals, Put(RUNS, recording.number, recording)])
         except Exception as error:
             raise Unwritten(str(error), count=count) from error
         self._number += len(segments)

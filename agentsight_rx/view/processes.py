@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from ..core.bounded import Recent
-from ..events import ProcessExec, ProcessExit, ProcessFork, milliseconds
+from ..events import ProcessExec, ProcessExit, ProcessFork, ProcessSeen, milliseconds
 from .rows import AuditRow, ProcessRow, Row, process_id
 
 __all__ = ["Processes"]
@@ -29,8 +29,6 @@ class Processes:
             root_pid=parent.root_pid if parent else event.ppid,
             start_timestamp_ms=milliseconds(origin.wall_ns),
             comm=origin.comm,
-            argv=parent.argv if parent else (),
-            command=parent.command if parent else None,
             cwd=parent.cwd if parent else None,
         )
         self._keep(row)
@@ -72,6 +70,25 @@ class Processes:
             details={"cwd": event.cwd, "ppid": event.ppid, "argv_lost": event.argv_lost},
         )
         return [row, audit]
+
+    def seen(self, event: ProcessSeen) -> list[Row]:
+        """A process that ran already. One whose parent is not watched is the root of what is shown."""
+        origin = event.origin
+        parent = self._live.get(event.ppid)
+        row = ProcessRow(
+            process_id(origin.pid, event.start_ns),
+            origin.pid,
+            ppid=event.ppid,
+            root_pid=parent.root_pid if parent else origin.pid,
+            start_timestamp_ms=milliseconds(origin.wall_ns - origin.time_ns + event.start_ns),
+            comm=origin.comm,
+            command=event.filename or None,
+            argv=event.argv,
+            cwd=event.cwd or None,
+            view_source="seed",
+        )
+        self._keep(row)
+        return [row]
 
     def exit(self, event: ProcessExit, event_id: str) -> tuple[ProcessRow, list[Row]]:
         origin = event.origin
