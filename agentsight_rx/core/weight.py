@@ -93,7 +93,7 @@ def _weigher(kind: type[Any]) -> Callable[[Any], int]:
 
 def _size(value: Any) -> int:
     """Bytes of the text in a value of any depth."""
-    kind: Any = type(value)  # Any: pyright does not know the type of an Any
+    kind = type(value)  # pyright: ignore[reportUnknownVariableType]  # of an Any
     if kind is str or kind is bytes:
         return len(value)
     if kind is tuple or kind is list:

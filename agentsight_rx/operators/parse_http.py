@@ -104,30 +104,39 @@ class _Wire(Bounded[TlsEvent, HttpEvent], Checkpointed[_State]):
             out += self._flood.loss(side.last)
             self._begin()
             side = self._sides[side.direction]
-        if self._flood.skipping and self._flood.goes_on(chunk.origin.time_ns):
-            self._move(side, chunk)
-            side.offset += max(chunk.lost, 0)
-            return [*out, *self._flood.skip(len(chunk.data), chunk.origin)]
-        out += self._flood.loss(side.last)
+        if self._flood.skipping and self._skip(side, chunk, out):
+            return out
         if chunk.offset > side.offset:
             self._session.gap(side, chunk.offset - side.offset, "lost", out)
-        before = len(out)
         self._feed(side, chunk, out)
-        self._move(side, chunk)
-        if chunk.lost > 0:
-            self._session.gap(side, chunk.lost, "truncated", out)
-            side.offset += chunk.lost
-        work, self._session.work = self._session.work, 0
-        if len(out) - before > 1:  # one event a record costs no more than the record; parts of bodies are counted as frames
-            work += EVENT * (sum([type(event) is not BodyPart for event in out[before:]]) - 1)
-        if self._flood.begins(work, len(chunk.data), chunk.origin.time_ns):
-            out += self._give_up("flood")
-        return out
-
-    def _move(self, side: Side, chunk: TlsChunk) -> None:
         side.last = chunk.origin
         side.offset = chunk.offset + len(chunk.data)
         side.seq = chunk.seq + 1
+        if chunk.lost > 0:
+            self._session.gap(side, chunk.lost, "truncated", out)
+            side.offset += chunk.lost
+        if len(out) > 1 or self._session.work or self._flood.debt:
+            self._pay(chunk, out)
+        return out
+
+    def _skip(self, side: Side, chunk: TlsChunk, out: list[HttpEvent]) -> bool:
+        """Count the chunk and read nothing of it; False where the flood is over."""
+        if not self._flood.goes_on(chunk.origin.time_ns):
+            out += self._flood.loss(side.last)
+            return False
+        side.last = chunk.origin
+        side.offset = chunk.offset + len(chunk.data) + max(chunk.lost, 0)
+        side.seq = chunk.seq + 1
+        out += self._flood.skip(len(chunk.data), chunk.origin)
+        return True
+
+    def _pay(self, chunk: TlsChunk, made: list[HttpEvent]) -> None:
+        """Enter what was made of the chunk. One event a record costs no more than the record; parts of bodies are frames."""
+        work, self._session.work = self._session.work, 0
+        if len(made) > 1:
+            work += EVENT * (sum([type(event) is not BodyPart for event in made]) - 1)
+        if self._flood.begins(work, len(chunk.data), chunk.origin.time_ns):
+            made += self._give_up("flood")
 
     def _feed(self, side: Side, chunk: TlsChunk, out: list[HttpEvent]) -> None:
         session = self._session

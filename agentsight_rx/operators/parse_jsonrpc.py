@@ -218,7 +218,8 @@ class _Conversations(Bounded[StdioEvent, StdioEvent], Checkpointed[_State]):
         elif not conversation.spoken and is_binary(line.line.head):
             conversation.joined.binary = True
         work = _MESSAGE_COSTS if spoken else _TEXT_COSTS
-        if conversation.flood.begins(work, size, line.last.time_ns, most=_FLOOD_MOST):
+        flood = conversation.flood
+        if (work > size or flood.debt) and flood.begins(work, size, line.last.time_ns, most=_FLOOD_MOST):
             conversation.joined.binary = True
 
     def _message(self, conversation: Conversation, line: ChannelLine, message: RpcText, out: list[StdioEvent]) -> None:

@@ -17,8 +17,7 @@ _PENDING_MOST = 16 << 10
 _EVENTS_MOST = 16 << 20  # bytes of events that a message keeps; a long answer with a big tool input has 1 MiB
 _EVENT_COSTS = 100  # bytes of memory, whatever is in it
 _READ_MOST = 32 << 20  # bytes of events that are read; no answer of a model is longer
-_LINE_COSTS = 16  # bytes that a line or event of usual streams has; in shorter ones a stream may be so far behind that:
-_DEBT_MOST = 1 << 20
+_LINE_COSTS, _DEBT_MOST = 16, 1 << 20  # bytes of a usual line, and how many may be missing to that in all
 
 # Clients hang up at the stream's own end mark, before the last chunk of the body: the message is complete
 _UNREAD = frozenset({"closed", "capture_end", "process_ended", "reset", "cancelled"})
@@ -126,15 +125,21 @@ class EventStream:
         data = self._pending[0] if len(self._pending) == 1 else b"".join(self._pending)
         self._pending.clear()
         self._drained = self.size
-        events = self.decoder.feed(data)
+        events, heard = self.decoder.feed(data), self.heard
         if events:
             self._hear(events)
-        lines = max(data.count(b"\n"), data.count(b"\r"), len(events))
+        text = self.heard - heard - _EVENT_COSTS * len(events)
+        if 2 * text < len(data) or len(data) < 4 * _LINE_COSTS * len(events) or self.debt:  # not the usual events
+            self._pay(data, len(events))
+        if self.decoder.lost:
+            self.damage = self.damage or "event_limit"
+
+    def _pay(self, data: bytes, events: int) -> None:
+        """Enter what the lines of `data` cost, against its bytes."""
+        lines = max(data.count(b"\n"), data.count(b"\r"), events)
         self.debt = max(0, self.debt + _LINE_COSTS * lines - len(data))
         if self.debt > _DEBT_MOST:
             self.damage = self.damage or "stream_limit"
-        if self.decoder.lost:
-            self.damage = self.damage or "event_limit"
 
     def hear(self, event: SseEvent, now_ns: int, size: int) -> None:
         """Take one event, which was `size` bytes on the wire."""
@@ -282,8 +287,7 @@ def restored(state: EventStreamState) -> EventStream:
     stream.events_lost = state.events_lost
     stream.heard = state.heard
     stream.trailers = state.trailers
-    stream.debt = state.debt
-    stream.skipped = state.skipped
+    stream.debt, stream.skipped = state.debt, state.skipped
     return stream
 
 

@@ -44,10 +44,9 @@ class Flood(Struct, array_like=True):
 
     def begins(self, work: int, size: int, now_ns: int, *, most: int = _DEBT_MOST) -> bool:
         """Enter `work` for `size` bytes; True if it is too much now."""
-        if work > size or self.debt:
-            self._repay(now_ns)
-            self.debt = max(0, self.debt + work - size)
-            self.skipping = self.debt > most
+        self._repay(now_ns)
+        self.debt = max(0, self.debt + work - size)
+        self.skipping = self.debt > most
         return self.skipping
 
     def goes_on(self, now_ns: int) -> bool:

@@ -133,7 +133,8 @@ class Http1Session(Session):
 
     def _take(self, side: Side, items: list[Item], source: TlsChunk | Origin, out: list[HttpEvent]) -> None:
         origin = origin_of(source)
-        self.work += PART * (len(items) - 1)
+        if len(items) > 1:
+            self.work += PART * (len(items) - 1)
         for item in items:
             match item:
                 case Body():

@@ -69,7 +69,8 @@ class Http2Session(Session):
             side.first = chunk.origin
             side.marked = True
         items = decoder.feed(chunk.data)
-        self.work += FRAME * (decoder.frames - 1)
+        if decoder.frames > 1:
+            self.work += FRAME * (decoder.frames - 1)
         if self._client is None and decoder.preface:
             self._client = side.direction
         self._take(side, items, chunk, out)

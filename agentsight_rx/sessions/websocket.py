@@ -59,7 +59,8 @@ class WebSocketSession(Session):
         if not decoder.held():
             side.marked = True
         self._take(side, decoder.feed(chunk.data), chunk, out)
-        self.work += FRAME * (decoder.frames - 1)
+        if decoder.frames > 1:
+            self.work += FRAME * (decoder.frames - 1)
         side.marked = side.marked and chunk.marked
 
     def gap(self, side: Side, size: int, reason: str, out: list[HttpEvent]) -> None:

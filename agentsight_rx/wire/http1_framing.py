@@ -152,7 +152,7 @@ class Chunked(_Reader, tag="chunked"):
             stop = self._framing(data, at)
             if stop == at:
                 return at
-            at = stop
+            at = self._skip_trailers(data, stop) if self.place == "trailer" and not self.ended else stop
         return at
 
     def _data(self, data: bytes, at: int, out: _Bodies) -> int:
@@ -167,10 +167,6 @@ class Chunked(_Reader, tag="chunked"):
 
     def _framing(self, data: bytes, at: int) -> int:
         """Read the line that begins or continues at `at`; return where it stops, `at` itself if it is malformed."""
-        if self.damage == "trailer_limit" and not self.line and len(data) <= LONGEST_HEAD:
-            stop = self._skip_trailers(data, at)
-            if stop > at:
-                return stop
         end = data.find(b"\n", at)
         stop = len(data) if end < 0 else end + 1
         if len(self.line) + stop - at > (LONGEST_HEAD if self.place == "trailer" else LONGEST_LINE):
@@ -186,10 +182,12 @@ class Chunked(_Reader, tag="chunked"):
         return stop
 
     def _skip_trailers(self, data: bytes, at: int) -> int:
-        """Trailers that are not kept, many at a time: up to the empty line, or to the last line that is whole."""
-        found = _EMPTY_LINE.search(data, at)
-        stop = found.start() + 1 if found else data.rfind(b"\n", at) + 1
-        self.framing += max(0, stop - at)
+        """Trailers that are not kept, many at a time: those before the empty line, or before the end of the last whole line."""
+        if self.damage != "trailer_limit" or self.line or len(data) > LONGEST_HEAD:
+            return at
+        found = _EMPTY_LINE.search(data, at - 1)  # the LF of the line before
+        stop = max(at, found.start() + 1 if found else data.rfind(b"\n", at) + 1)
+        self.framing += stop - at
         return stop
 
     def _take(self, line: bytes) -> bool:

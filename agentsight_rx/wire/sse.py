@@ -19,7 +19,7 @@ _BOM = b"\xef\xbb\xbf"
 _BLOCKS = re.compile(r"(?:event: ?+(.*+)\n)?data: ?+(.*+)\n\n|((?:.++\n)*+\n)").findall  # (type, data, any other block)
 
 
-_EMPTY_LINES = re.compile(rb"\n{3,}")
+_EMPTY_LINES = re.compile(r"\n{3,}")
 
 
 class SseState(Struct, array_like=True):
@@ -125,8 +125,6 @@ class SseDecoder:
 
     def _read_blocks(self, data: bytes, events: list[SseEvent]) -> None:
         """Read `data`, which begins and ends between two events."""
-        if b"\n\n\n" in data:  # more than one empty line says no more than one
-            data = _EMPTY_LINES.sub(b"\n\n", data)
         try:
             text = data.decode() if len(data) <= self._longest else ""
         except UnicodeDecodeError:
@@ -149,6 +147,8 @@ class SseDecoder:
     def _read_mixed(self, text: str, events: list[SseEvent]) -> None:
         """Read whole events; the empty line after the last one is missing."""
         append, last_id = events.append, self._state.id
+        if "\n\n\n" in text:  # several empty lines say no more than one
+            text = _EMPTY_LINES.sub("\n\n", text)
         for kind, value, other in _BLOCKS(f"{text}\n\n"):
             if other:
                 self._read_lines(other.encode(), events)
