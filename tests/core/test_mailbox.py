@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agentsight_rx.core.mailbox import Mailbox, Overflow, weight
+from agentsight_rx.core.mailbox import Mailbox, Overflow
+from agentsight_rx.core.weight import weight
 from agentsight_rx.events import BodyPart, HttpRequest, Loss, Origin, Reply, SseMessage, TlsChunk, TlsClose
 from agentsight_rx.loss import Reason
 
