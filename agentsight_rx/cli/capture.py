@@ -34,7 +34,9 @@ def capture(
 
     def ready() -> None:
         print_places(destinations)
-        say("capturing; stop with Ctrl-C" if duration is None else f"capturing for {duration:g} s; stop with Ctrl-C")
+        limit = "" if duration is None else f" for {duration:g} s"
+        cut = "; lines are cut to fit, --json has all" if any(sink.name == "terminal" for sink in destinations) else ""
+        say(f"capturing{limit}; stop with Ctrl-C{cut}")
 
     summary = run(graph, destinations, duration=duration, ready=ready)
     print_summary(summary, verb="Traced", store=store)
