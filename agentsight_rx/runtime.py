@@ -17,6 +17,7 @@ from .core.mailbox import Mailbox, Overflow
 from .core.sink import Sink
 from .core.sink_thread import SinkThread
 from .core.stream import as_stream
+from .core.weight import weight
 from .errors import AgentsightError
 from .events import Loss, Origin
 from .loss import Ledger, Reason, RuleCounts
@@ -31,6 +32,7 @@ E = TypeVar("E")
 _POLL_S = 0.05  # how long a reader may wait before it checks whether to stop
 _IDLE_S = 0.01  # how long the engine waits for events before it advances time
 _DRAIN_S = 10.0  # how long sinks may take to write what they hold at the end
+_PART = 128 << 10  # bytes of a batch: compressed, they may become 128 MiB
 _ROOM = 0.25  # a recorded source waits while the box of any sink is fuller than this
 
 _END = object()  # in the inbox: this source has no more
@@ -87,7 +89,7 @@ class Run:
         self._ledger = self._engine.ledger
         self._sinks = [SinkThread(sink, self._ledger) for sink in sinks]
         self._tally = Tally()
-        self._inbox: Mailbox[Any] = Mailbox()
+        self._inbox: Mailbox[Any] = Mailbox(part=_PART)
         self._readers: list[_Reading] = []
         self._stopping = threading.Event()
         self._reasons: queue.SimpleQueue[str] = queue.SimpleQueue()
@@ -220,8 +222,9 @@ class Run:
     def on_batch(self, batch: Sequence[Any], /) -> None:
         """The end of the graph: every sink gets every batch."""
         self._tally.add(batch)
+        weights = list(map(weight, batch))
         for sink in self._sinks:
-            sink.put(batch)
+            sink.put(batch, weights)
 
     def on_completed(self) -> None:
         self._graph_done = True

@@ -54,7 +54,7 @@ def print_summary(summary: Summary, *, verb: str, store: Path | None, filters: b
         store = None
     hint = f"agentsight-rx report --db {store}" if store else None
     lines = summary_lines(summary, verb=verb, store=str(store) if store else None, hint=hint, filters=filters)
-    show("\n".join([*lines, *summary.notes]))
+    show("\n".join([*summary.notes, *lines]))
 
 
 def print_graph(graph: Stream[Output]) -> None:

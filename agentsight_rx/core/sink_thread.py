@@ -16,6 +16,7 @@ from .sink import Sink, Unwritten, Writer
 __all__ = ["SinkThread"]
 
 _FLUSH_S = 0.25
+_FLUSH_SIZE = 8 << 20  # bytes of content after which a sink is flushed earlier, so that it holds no more
 
 
 class SinkThread:
@@ -54,10 +55,10 @@ class SinkThread:
         """How full its box is: 1.0 = full."""
         return self._box.fill
 
-    def put(self, batch: Sequence[Any]) -> None:
+    def put(self, batch: Sequence[Any], weights: Sequence[int] | None = None) -> None:
         meter = self._put_meter
         meter.seen += len(batch)
-        dropped = self._box.put(batch)
+        dropped = self._box.put(batch, weights=weights)
         if dropped:
             meter.lose(Reason.QUEUE_FULL, dropped.count, dropped.size)
         meter.passed += len(batch) - dropped.count
@@ -65,19 +66,20 @@ class SinkThread:
     def _write(self) -> None:
         writer = self._writer
         assert writer is not None
-        flushed = time.monotonic()
+        flushed, size = time.monotonic(), 0
         while True:
             item = self._box.get(_FLUSH_S)
             if item is not None:
                 self._in_hand = item[1]
+                size += self._box.taken
                 self._meter.seen += len(self._in_hand)
                 self._try(lambda batch=item[1]: writer.write(batch))  # type: ignore[misc]
                 self._in_hand = ()
             elif self._box.closed:
                 break
-            if time.monotonic() - flushed >= _FLUSH_S:
+            if time.monotonic() - flushed >= _FLUSH_S or size >= _FLUSH_SIZE:
                 self._try(writer.flush)
-                flushed = time.monotonic()
+                flushed, size = time.monotonic(), 0
         self._try(writer.close)
 
     def _try(self, act: Callable[[], None]) -> None:

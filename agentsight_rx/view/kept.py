@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from copy import copy
 from typing import Generic, TypeVar
 
-from .rows import AuditRow, CallRow, ProcessRow, Row, ToolRow
+from .rows import AuditRow, CallRow, NetworkRow, ProcessRow, Row, ToolRow
 
 __all__ = ["Kept", "weight_of"]
 
@@ -59,8 +59,11 @@ def weight_of(row: Row) -> int:
         case ToolRow():
             return len(row.input) + len(row.output) + sum(map(len, row.related_argv))
         case ProcessRow():
-            return sum(map(len, row.argv))
+            return sum(map(len, row.argv)) + len(row.command or "")
+        case NetworkRow():
+            return len(row.host) + len(row.path)  # a target has up to 256 KiB
         case AuditRow():
-            return len(row.summary or "") + sum(len(value) for value in row.details.values() if isinstance(value, str))
+            text = len(row.summary or "") + len(row.target or "") + len(row.subject or "")
+            return text + sum(len(value) for value in row.details.values() if isinstance(value, str))
         case _:
             return 0

@@ -116,8 +116,13 @@ class Tools:
         self._open.update(state)
 
 
+_INPUT_MOST = 1 << 20  # characters: Linux allows 128 KiB for one argument
+
+
 def _strings(text: str) -> list[str]:
     """The string values in a tool's JSON input that could be in an argument list."""
+    if len(text) > _INPUT_MOST:
+        return []
     try:
         value = msgspec.json.decode(text) if text else None
     except (msgspec.DecodeError, RecursionError):

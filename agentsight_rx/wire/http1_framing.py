@@ -30,6 +30,7 @@ LONGEST_LINE = 4096  # bytes of a chunk size with its extensions
 # First line of a record that is exactly one chunk, by the size of the record: a look-up is faster than to parse the line
 CHUNK_LINES = {size + len(line) + 2: line for size in range(1, 4096) for line in (b"%x\r\n" % size,)}
 
+_EMPTY_LINE = re.compile(rb"\n\r*\n")
 _CHUNK_SIZE = re.compile(rb"[0-9A-Fa-f]{1,16}\Z")
 
 
@@ -151,7 +152,7 @@ class Chunked(_Reader, tag="chunked"):
             stop = self._framing(data, at)
             if stop == at:
                 return at
-            at = stop
+            at = self._skip_trailers(data, stop) if self.place == "trailer" and not self.ended else stop
         return at
 
     def _data(self, data: bytes, at: int, out: _Bodies) -> int:
@@ -180,6 +181,15 @@ class Chunked(_Reader, tag="chunked"):
         self.line.clear()
         return stop
 
+    def _skip_trailers(self, data: bytes, at: int) -> int:
+        """Trailers that are not kept, many at a time: those before the empty line, or before the end of the last whole line."""
+        if self.damage != "trailer_limit" or self.line or len(data) > LONGEST_HEAD:
+            return at
+        found = _EMPTY_LINE.search(data, at - 1)  # the LF of the line before
+        stop = max(at, found.start() + 1 if found else data.rfind(b"\n", at) + 1)
+        self.framing += stop - at
+        return stop
+
     def _take(self, line: bytes) -> bool:
         """Take one whole line of framing; False if it is malformed."""
         if self.place == "data end":
@@ -188,7 +198,7 @@ class Chunked(_Reader, tag="chunked"):
         if self.place == "trailer":
             if not line:
                 self.ended = True
-            elif len(self.fields) + len(line) < LONGEST_HEAD:
+            elif self.damage != "trailer_limit" and len(self.fields) + len(line) < LONGEST_HEAD:
                 self.fields += line + b"\n"
             else:
                 self.damage = self.damage or "trailer_limit"
