@@ -11,7 +11,7 @@ import typer
 from .debug import debug
 from .demo import demo
 from .doctor import doctor
-from .errors import shown
+from .errors import flushed, shown
 from .filter import filter_command
 from .help import Command, Group
 from .record import record
@@ -61,4 +61,4 @@ def program(
 def main() -> None:
     """The program `agentsight-rx`."""
     argv = sys.argv[1:]
-    sys.exit(shown(lambda: app(argv, prog_name="agentsight-rx", standalone_mode=False), argv))
+    sys.exit(flushed(shown(lambda: app(argv, prog_name="agentsight-rx", standalone_mode=False), argv)))

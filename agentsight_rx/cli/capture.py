@@ -34,7 +34,9 @@ def capture(
 
     def ready() -> None:
         print_places(destinations)
-        say("capturing; stop with Ctrl-C" if duration is None else f"capturing for {duration:g} s; stop with Ctrl-C")
+        limit = "" if duration is None else f" for {duration:g} s"
+        cut = "; lines are cut to fit, --json has all" if any(sink.name == "terminal" for sink in destinations) else ""
+        say(f"capturing{limit}; stop with Ctrl-C{cut}")
 
     summary = run(graph, destinations, duration=duration, ready=ready)
     print_summary(summary, verb="Traced", store=store)
@@ -54,7 +56,7 @@ def print_summary(summary: Summary, *, verb: str, store: Path | None, filters: b
         store = None
     hint = f"agentsight-rx report --db {store}" if store else None
     lines = summary_lines(summary, verb=verb, store=str(store) if store else None, hint=hint, filters=filters)
-    show("\n".join([*lines, *summary.notes]))
+    show("\n".join([*summary.notes, *lines]))
 
 
 def print_graph(graph: Stream[Output]) -> None:

@@ -106,7 +106,7 @@ Binaries = Annotated[list[str] | None, _flag(TLS, "--binary-path", "This file, d
 
 StdioUid = Annotated[int | None, _flag(STDIO, "--stdio-uid", "Stdio only of this user.", "UID", min=0)]
 StdioFds = Annotated[str | None, _flag(STDIO, "--stdio-fds", "Only these descriptors; without it 0,1,2.", "LIST")]
-StdioAllFds = Annotated[bool, _flag(STDIO, "--stdio-all-fds", "Every descriptor, not only 0, 1 and 2.")]
+StdioAllFds = Annotated[bool, _flag(STDIO, "--stdio-all-fds", "Every descriptor: MCP servers may move theirs.")]
 StdioRaw = Annotated[bool, _flag(STDIO, "--stdio-raw", "Each read and write too, not only lines and MCP.")]
 StdioTty = Annotated[bool, _flag(STDIO, "--stdio-tty", "What is written to terminals too.")]
 StdioMaxBytes = Annotated[

@@ -69,15 +69,18 @@ def _help(command: Any, ctx: Any, *, most_used: bool) -> Iterator[str]:
     if wanted:
         yield ""
         yield f"All flags: {ctx.command_path} --help"
-    elif any(each.name == "session" for each in parameters):
+    elif any(each.name == "comm" for each in parameters):
         yield ""
-        yield from _selections()
+        yield from _selections({spec_of(each).rpartition(", ")[2].partition(" ")[0] for each in parameters})
 
 
-def _selections() -> Iterator[str]:
-    """The table of selections, a paragraph a row."""
+def _selections(flags: set[str]) -> Iterator[str]:
+    """The rows of the table of selections that concern these flags, a paragraph each."""
     yield "which processes are watched"
     for given, who, together in SELECTIONS:
+        named = given.partition(" ")[0] if given.startswith("--") else "--session"
+        if named not in flags:
+            continue
         yield from _wrapped(f"{given}: {who}" + (f"; {together}." if together else "."), indent=2)
 
 
@@ -109,7 +112,7 @@ def meaning_of(parameter: Any) -> str:
     """Its help, and its default where that is not nothing."""
     text = " ".join((getattr(parameter, "help", None) or "").split())
     if parameter.name == "help":
-        return "This. Of a command -h shows the flags that are used most."
+        return "All flags; of a command -h shows the most used."
     default = parameter.default if _is_flag(parameter) else None
     if default is None or default is False or default == "" or default == [] or callable(default):
         return text

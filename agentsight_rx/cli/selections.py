@@ -9,7 +9,7 @@ SELECTIONS = (
     ("--session SID", "it is in this session", "as --pid"),
     (
         "--[no-]children",
-        "what fits an ancestor fits it too, also where it was started before or its parents have ended",
+        "what fits an ancestor fits it too",
         "holds for --pid, --comm and --session, each by itself",
     ),
     (

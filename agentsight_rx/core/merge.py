@@ -13,7 +13,7 @@ from .engine import Engine, Site
 from .hub import Outlet
 from .pace import STEP_NS
 from .stream import Node, Stream
-from .weight import weight
+from .weight import weight_of_all
 
 __all__ = ["merge"]
 
@@ -63,7 +63,7 @@ class _Input(Generic[E]):
     def on_batch(self, batch: Sequence[E], /) -> None:
         self._run.meter.seen += len(batch)
         self.waiting.extend(batch)
-        self._run.held += sum(map(weight, batch))
+        self._run.held += weight_of_all(batch)
         if self._run.held > _HELD_MOST:
             self._run.release()
 
@@ -112,7 +112,7 @@ class _Merging(Generic[E]):
         if not any(source.waiting for source in self.inputs):
             self.held = 0
         elif self.held > _HELD_MOST // 2:
-            self.held = sum(weight(event) for source in self.inputs for event in source.waiting)
+            self.held = sum(weight_of_all(source.waiting) for source in self.inputs)
 
     def _emit(self, ready: list[E]) -> None:
         if ready:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import cache
+from collections.abc import Callable, Iterable
 from operator import attrgetter
 from typing import Any
 
@@ -12,7 +11,7 @@ from msgspec import Struct
 
 from ..events import BodyPart, Headers, HttpRequest, HttpResponse, SseMessage, StdioChunk, TlsChunk
 
-__all__ = ["weight", "weight_of_headers"]
+__all__ = ["weight", "weight_of_all", "weight_of_headers"]
 
 _PLACE = frozenset({"origin", "connection", "channel"})  # who and where: many events share these
 _ITEM = 100  # bytes of memory of an item in a tuple or dict, besides its text
@@ -26,7 +25,13 @@ def weight(event: object, /) -> int:
 
     An event with at most 1 KiB of text, and no bytes, is metadata.
     """
-    return _weigher(type(event))(event)  # type: ignore[arg-type]  # mypy takes a class for unhashable
+    weigher = _weighers[type(event)]
+    return 0 if weigher is None else weigher(event)
+
+
+def weight_of_all(events: Iterable[object], /) -> int:
+    """The sum of their weights. What is metadata by its type costs 20 ns each."""
+    return sum([weigher(event) for event in events if (weigher := _weighers[type(event)]) is not None])
 
 
 def weight_of_headers(headers: Headers) -> int:
@@ -70,7 +75,18 @@ _OWN: dict[type, Callable[[Any], int]] = {
 }
 
 
-@cache
+class _Weighers(dict[type[Any], Callable[[Any], int] | None]):
+    """By type; None for one that never has content."""
+
+    def __missing__(self, kind: type[Any], /) -> Callable[[Any], int] | None:
+        weigher = _weigher(kind)
+        found = self[kind] = None if weigher is _nothing else weigher
+        return found
+
+
+_weighers = _Weighers()
+
+
 def _weigher(kind: type[Any]) -> Callable[[Any], int]:
     own = _OWN.get(kind)
     if own is not None or not issubclass(kind, Struct):

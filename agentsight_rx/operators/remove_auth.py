@@ -266,8 +266,8 @@ class _RemoveAuth(Kernel[Event, Event]):
 
     def _stdio_close(self, event: StdioClose) -> StdioClose:
         channel, pid = event.channel, event.origin.pid
-        for streams in (self._stdio, self._lines):
-            streams.drop(lambda key: key[0] == channel if channel else key[1] == pid)
+        self._stdio.drop(lambda key: key[0] == channel if channel else key[1] == pid)
+        self._lines.drop(lambda key: key[0] == channel)  # what an ended process wrote may still be read
         return event
 
     # -- processes -----------------------------------------------------------------------------------------------------

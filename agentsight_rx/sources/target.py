@@ -14,10 +14,11 @@ from ..errors import CaptureError
 from .containers.contents import members
 from .containers.references import Container
 
-__all__ = ["MEMBER", "Found", "Target", "fits", "fits_now", "found", "roots", "seeds"]
+__all__ = ["MEMBER", "Found", "Target", "fits", "fits_now", "found", "is_alive", "roots", "seeds"]
 
 _PROC = Path("/proc")
 _COMM_MOST = 15  # characters that the kernel keeps of a name
+_DEAD = ("Z", "X")  # states of proc_pid_stat(5)
 _TOP_GROUP = 1  # the inode of the root control group
 
 # What a process fits, as bits; bpf/track.h has the same numbers
@@ -243,4 +244,16 @@ def _processes() -> Iterator[tuple[int, str, int, int]]:
             # the name is in parentheses and may contain any character, a ")" too
             opened, closed = text.index("("), text.rindex(")")
             fields = text[closed + 2 :].split()
-            yield int(entry.name), text[opened + 1 : closed], int(fields[1]), int(fields[3])
+            if fields[0] not in _DEAD or is_alive(int(entry.name)):
+                yield int(entry.name), text[opened + 1 : closed], int(fields[1]), int(fields[3])
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a thread of it runs: a process that ended stays in /proc until its parent has waited for it."""
+    for stat in (_PROC / str(pid) / "task").glob("*/stat"):
+        try:
+            if stat.read_text(errors="replace").rpartition(")")[2].split()[0] not in _DEAD:
+                return True
+        except OSError:
+            continue  # it ended while we looked
+    return False

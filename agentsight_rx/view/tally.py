@@ -123,9 +123,12 @@ class Tally:
 
 
 def _state(row: CallRow) -> str:
-    """`cut` where bytes were lost, `unfinished` where it ended before its answer did."""
+    """
+    `cut` where bytes were lost, `unfinished` where it ended before its answer did. One whose request was not seen has its
+    whole answer: its request was sent before the capture began, or is not one of a model.
+    """
     if row.status == "pending":
         return "pending"
-    if row.status not in ("partial", "aborted"):
+    if row.status not in ("partial", "aborted") or row.reason == "request_unseen":
         return "ended"
     return "unfinished" if row.status == "aborted" or row.reason in _ENDED else "cut"

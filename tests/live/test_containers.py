@@ -23,7 +23,7 @@ from agentsight_rx.errors import CaptureError
 from agentsight_rx.events import ProcessExec, TlsChunk
 from agentsight_rx.sources import ProcessOptions, Target, TlsOptions
 from agentsight_rx.sources.containers.contents import control_groups, libraries_in
-from agentsight_rx.sources.containers.references import Host, resolve_reference
+from agentsight_rx.sources.containers.references import Container, Host, resolve_reference
 
 from .capture import PATIENCE_S, Kept, needs_root, running, tracing, until
 
@@ -115,6 +115,14 @@ def _container(image: str, log: Path, *command: str) -> Generator[str]:
         _podman("rm", "--force", "--time", "0", name)
 
 
+def _identified(name: str) -> Container:
+    """The container of this name. The kernel identifies it if it has control groups of version 2."""
+    container = resolve_reference(f"podman://{name}")
+    if not control_groups(container):
+        pytest.skip("this machine has no control groups of version 2, which identify containers")
+    return container
+
+
 def _talk(name: str) -> list[str]:
     return ["/usr/bin/python", "/talk.py", name]
 
@@ -164,9 +172,7 @@ def test_every_byte_in_a_container_is_seen_once(image: str, tmp_path: Path, capf
 def test_a_process_that_enters_a_container_later_is_seen(image: str, tmp_path: Path) -> None:
     log = tmp_path / "later"
     with _container(image, log, *_WAIT) as name:
-        container = resolve_reference(f"podman://{name}")
-        if not control_groups(container):
-            pytest.skip("this machine has no control groups of version 2, which identify containers")
+        _identified(name)
         with running(sources.tls(TlsOptions(binaries=(f"podman://{name}",)))) as (run, kept):
             (log / "go").touch()
             _podman("exec", name, *_talk("c"))
@@ -178,9 +184,7 @@ def test_a_process_that_enters_a_container_later_is_seen(image: str, tmp_path: P
 def test_a_container_is_watched_beside_a_name_by_every_source(image: str, tmp_path: Path) -> None:
     log = tmp_path / "besides"
     with _container(image, log, *_WAIT) as name:
-        container = resolve_reference(f"podman://{name}")
-        if not control_groups(container):
-            pytest.skip("the control groups of this machine do not tell containers apart")
+        container = _identified(name)
         target = Target(comms=("no-such-name",), containers=(container,))
         with running(sources.process(ProcessOptions(target))) as (run, kept):
             _podman("exec", name, "/usr/bin/python", "-c", "pass")

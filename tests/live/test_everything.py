@@ -52,7 +52,17 @@ def test_one_trace_fills_every_destination(tmp_path: Path) -> None:
         env = CLIENTS[0].env(peer, tmp_path)
         command = [sys.executable, str(agent), str(gate), str(server)]
         with started(command, env) as watched, (tmp_path / "out").open("wb") as out:
-            sources = ["--ssl", "--process", "--stdio", "--system", "--system-interval", "0.2", "--files", "--net"]
+            sources = [
+                "--ssl",
+                "--process",
+                "--stdio",
+                "--stdio-all-fds",
+                "--system",
+                "--system-interval",
+                "0.2",
+                "--files",
+                "--net",
+            ]
             sinks = ["--server", "--server-port", "0", "--otel", "--otel-endpoint", collector, "--db", str(path)]
             words = [*sources, "-p", str(watched.pid), *sinks, "--for", "600s"]
             with tracing("trace", *words, stdout=out) as (tracer, said):

@@ -109,8 +109,17 @@ def test_each_line_is_seen_and_the_input_of_programs_is_not(tmp_path: Path) -> N
     assert {(person.shell.pid, "bash")} == {(each.origin.pid, each.origin.comm) for each in lines}
 
 
-def test_of_a_bash_that_already_waits_for_a_line_the_next_one_is_seen(tmp_path: Path) -> None:
-    with _person(tmp_path) as person:
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """A bash in another place. Unlike /bin/bash it has no probe of another tracer of this machine."""
+    path = tmp_path / "elsewhere" / "bash"
+    path.parent.mkdir()
+    shutil.copy(_BASH, path)
+    return path
+
+
+def test_of_a_bash_that_already_waits_for_a_line_the_next_one_is_seen(tmp_path: Path, copy: Path) -> None:
+    with _person(tmp_path, str(copy)) as person:
         person.begin()
         with running(sources.readline(ReadlineOptions(Target(person.shell.pid)))) as (run, kept):
             person.type("true first")
@@ -120,18 +129,15 @@ def test_of_a_bash_that_already_waits_for_a_line_the_next_one_is_seen(tmp_path: 
     assert ["true second", "exit 7"] == [each.command for each in kept.of(Readline)]
 
 
-def test_a_bash_in_another_place_is_probed_when_it_starts(tmp_path: Path) -> None:
-    bash = tmp_path / "elsewhere" / "bash"
-    bash.parent.mkdir()
-    shutil.copy(_BASH, bash)
+def test_a_bash_in_another_place_is_probed_when_it_starts(tmp_path: Path, copy: Path) -> None:
     said: list[str] = []
-    with _person(tmp_path, str(bash)) as person:
+    with _person(tmp_path, str(copy)) as person:
         reader = ReadlineReader(ReadlineOptions(Target(person.shell.pid)), said.append)
         reader.open()
         lines: list[object] = []
         try:
             person.begin()
-            until(lambda: reader.poll(0.01) is not None and f"reading lines typed into {bash}" in said)
+            until(lambda: reader.poll(0.01) is not None and f"reading lines typed into {copy}" in said)
             person.type("true first")  # bash was already waiting for this one
             person.type("true second")
             person.leave()

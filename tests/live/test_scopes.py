@@ -27,7 +27,7 @@ from agentsight_rx.sources import (
 )
 from agentsight_rx.sources.target import seeds
 
-from .capture import needs_root, running, started, until
+from .capture import PATIENCE_S, needs_root, running, started, until
 
 pytestmark = [pytest.mark.live, needs_root]
 
@@ -170,6 +170,15 @@ def test_without_children_the_process_itself_must_have_the_name(tmp_path: Path, 
         session = os.getsid(stage.shell)
         assert stage.pids("inside") | stage.pids("outside") == set(seeds(Target(comms=(agent,), session=session)))
         assert [] == list(seeds(Target(comms=(agent,), session=inside)))
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_a_process_that_ended_and_was_not_waited_for_is_no_process(name: str) -> None:
+    with subprocess.Popen(["/bin/true"]) as process:
+        until(lambda: Path(f"/proc/{process.pid}/stat").read_text().split()[2] == "Z")
+        source, _ = SOURCES[name]
+        with running(source(Target(process.pid))) as (run, _):
+            assert run.wait(PATIENCE_S) == "graph"
 
 
 def test_samples_are_of_the_user_and_the_group_that_were_asked_for(tmp_path: Path) -> None:

@@ -596,7 +596,7 @@ def _everything() -> _Plan:
     )
 
 
-_SOURCES = ["--ssl", "--process", "--stdio", "--stdio-max-bytes", "65536", "--files", "--net", "--system"]
+_SOURCES = ["--ssl", "--process", "--stdio", "--stdio-all-fds", "--stdio-max-bytes", "65536", "--files", "--net", "--system"]
 
 
 def _traced(plan: _Plan, directory: Path, *flags: str) -> None:
@@ -635,8 +635,9 @@ def test_the_search_finds_any_13_random_characters(form: Callable[[str], str]) -
             assert not planted.leaks(form(window[:12]).encode())
 
 
-def test_a_trace_shows_no_secret_in_any_sink(tmp_path: Path) -> None:
-    _traced(_everything(), tmp_path, *_SOURCES)
+@pytest.mark.parametrize("raw", [(), ("--stdio-raw",)], ids=str)
+def test_a_trace_shows_no_secret_in_any_sink(raw: tuple[str, ...], tmp_path: Path) -> None:
+    _traced(_everything(), tmp_path, *_SOURCES, *raw)
 
 
 def test_a_recording_holds_no_secret(tmp_path: Path) -> None:

@@ -87,6 +87,7 @@ def test_what_a_filter_left_out_is_not_what_a_pipe_repeated() -> None:
         (call(1, status="aborted", reason="closed"), "1 API call (1 unfinished)", True),
         (call(1, status="pending"), "1 API call (1 unfinished)", True),
         (call(1, status="partial", reason="no_end_mark"), "1 API call (1 unfinished)", True),
+        (call(1, status="partial", reason="request_unseen"), "1 API call ·", True),
         (call(1, status="partial", reason="body_limit"), "1 API call (1 cut)", False),
     ],
 )

@@ -429,7 +429,7 @@ static inline int leave(struct leave_t *args, int direction)
     struct room_t *room = rooms.lookup(&cpu);
     if (!process || !room || (result <= 0 && !at_end))
         return 0;
-    if (call.form == PLAIN && (u64)result > call.size) /* MSG_TRUNC tells the size of a datagram that did not fit */
+    if (call.form == PLAIN && (u64)result > call.size) /* MSG_TRUNC returns the size of a datagram that did not fit */
         result = call.size;
     struct channel_t *channel = channel_of(&call, direction);
     if (!channel)

@@ -19,7 +19,7 @@ from ...events import Loss, Origin
 from ...loss import Reason
 from ..containers.contents import control_groups
 from ..names import Names
-from ..target import Target, found
+from ..target import Target, found, is_alive
 from .bcc import bcc
 from .btf import defines
 from .ring import Ring
@@ -166,7 +166,7 @@ class Program(Generic[E]):
         else:
             table = self.bpf[b"partly"]
             table[key] = ctypes.c_uint32(met | (int(table[key].value) if key in table else 0))
-        if not Path(f"/proc/{pid}").exists():
+        if not is_alive(pid):
             with contextlib.suppress(KeyError):
                 del table[key]
 
