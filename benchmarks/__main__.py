@@ -10,7 +10,7 @@ from typing import Protocol
 
 import msgspec
 
-from . import filters, hop, hostile, keyed, pipeline, redaction, ring, sse, store, wire
+from . import churn, filters, hop, hostile, keyed, pipeline, redaction, ring, sse, store, wire
 from .timing import Row, table
 
 __all__ = ["BENCHMARKS", "Benchmark", "main"]
@@ -34,6 +34,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "store": store.rows,
     "ring": ring.rows,
     "hostile": hostile.rows,
+    "churn": churn.rows,
 }
 
 
@@ -71,7 +72,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
         description="Each row is the fastest of some rounds: time of the processor, or of the clock where it waits for a disk "
-        "or for threads. Its ratio is to a floor that was measured in between, in the same run; hostile has absolute targets.",
+        "or for threads. Its ratio is to a floor that was measured in between, in the same run. Targets of hostile and churn "
+        "are absolute.",
     )
     names = ", ".join(BENCHMARKS)
     parser.add_argument("names", nargs="*", type=_name, metavar="NAME", help=f"which to run, of {names} (default: all)")

@@ -32,6 +32,7 @@ from agentsight_rx.sinks.web import Feed
 from agentsight_rx.view import Output
 
 from .hostile_traffic import CONTENT, TRAFFIC, records
+from .memory import memory_of
 from .recording import cut
 from .timing import Row
 
@@ -144,22 +145,15 @@ def _sampled(name: str, size: int) -> Measured:
     os.close(result[1])
     os.close(ready[1])
     os.read(ready[0], 1)
-    idle = peak = _anonymous(child)
+    idle = peak = memory_of(child).anonymous
     os.write(begin[1], b"!")
     while not os.waitpid(child, os.WNOHANG)[0]:
-        peak = max(peak, _anonymous(child))
+        peak = max(peak, memory_of(child).anonymous)
         time.sleep(_SAMPLE_S)
     made = msgspec.json.decode(os.read(result[0], 4096), type=Measured)
     for end in (ready[0], *begin, result[0]):
         os.close(end)
     return replace(made, peak=peak - idle)
-
-
-def _anonymous(pid: int) -> int:
-    """Bytes of memory of a process without a file behind them."""
-    text = Path(f"/proc/{pid}/status").read_text()
-    found = [line.split()[1] for line in text.splitlines() if line.startswith("RssAnon:")]
-    return int(found[0]) * 1024 if found else 0  # none: the process has ended
 
 
 def graph(batches: Sequence[Sequence[TlsEvent]]) -> Stream[Output]:

@@ -110,6 +110,7 @@ class _Bodies(Bounded[HttpEvent, HttpEvent], Checkpointed[_State]):
         if type(event) is HttpRequest:
             return (self._whole(event),)
         self._open.clear()  # the connection was closed
+        self._excess = 0
         return (event,)
 
     def _whole(self, message: M) -> M:
@@ -218,6 +219,9 @@ class _Bodies(Bounded[HttpEvent, HttpEvent], Checkpointed[_State]):
 
     def kept(self) -> int:
         return sum(_cost(decoder) for decoder in self._open.values() if decoder.reason is None)
+
+    def idle(self) -> bool:
+        return not (self._open or self._excess)
 
     def snapshot(self) -> _State:
         bodies = [

@@ -210,6 +210,9 @@ class _Exchanges(Bounded[HttpEvent, HttpEvent | Rejected], Checkpointed[_State])
     def kept(self) -> int:
         return self._bytes
 
+    def idle(self) -> bool:
+        return not (self._held or self._verdicts)
+
     def used_ns(self) -> int:
         newest = next(reversed(self._held.values()), None)
         return _asked_ns(newest[0]) if newest else 0

@@ -180,6 +180,9 @@ class _Calls(Bounded[HttpEvent, HttpEvent | RpcMessage], Checkpointed[_State]):
     def evict(self) -> Iterable[HttpEvent | RpcMessage]:
         return self._stop("evicted")
 
+    def idle(self) -> bool:
+        return not (self._asked or self._made or self._server)
+
     def snapshot(self) -> _State:
         return _State(self._server, self._asked, list(self._made))
 

@@ -78,6 +78,7 @@ class _Wire(Bounded[TlsEvent, HttpEvent], Checkpointed[_State]):
         self._context = Context(self._limit, self._new_exchange, self._sides)
         self._session: Session = Http1Session(self._context)
         self._flood = Flood()
+        self._fresh = True  # nothing came on this connection
 
     def _new_exchange(self) -> int:
         self._exchange += 1
@@ -109,6 +110,7 @@ class _Wire(Bounded[TlsEvent, HttpEvent], Checkpointed[_State]):
         if chunk.offset > side.offset:
             self._session.gap(side, chunk.offset - side.offset, "lost", out)
         self._feed(side, chunk, out)
+        self._fresh = False
         side.last = chunk.origin
         side.offset = chunk.offset + len(chunk.data)
         side.seq = chunk.seq + 1
@@ -205,6 +207,9 @@ class _Wire(Bounded[TlsEvent, HttpEvent], Checkpointed[_State]):
     def kept(self) -> int:
         return self._session.kept()
 
+    def idle(self) -> bool:
+        return self._fresh
+
     def legacy(self) -> bytes:
         return encode_state(self._exchange) if self._exchange else b""
 
@@ -216,6 +221,7 @@ class _Wire(Bounded[TlsEvent, HttpEvent], Checkpointed[_State]):
 
     def restore(self, state: _State, /) -> None:
         self._exchange = state.exchange
+        self._fresh = all(side.last is None for side in state.sides.values())
         self._sides.update(state.sides)
         self._session = _SESSIONS[state.protocol](self._context, state.session)
         self._flood = state.flood

@@ -132,16 +132,16 @@ class Processes:
     def get(self, pid: int) -> ProcessRow | None:
         return self._live.get(pid)
 
-    def descends(self, pid: int, ancestor: int) -> bool:
-        """Is `ancestor` a parent, or a parent's parent, … of `pid`?"""
+    def ancestors(self, pid: int) -> set[int]:
+        """The parent, the parent's parent, … of `pid`, as far as they are known."""
+        found: set[int] = set()
         for _ in range(64):
             row = self._live.get(pid)
             if row is None or row.ppid is None:
-                return False
-            if row.ppid == ancestor:
-                return True
+                break
             pid = row.ppid
-        return False
+            found.add(pid)
+        return found
 
     def _keep(self, row: ProcessRow) -> None:
         self._live.put(row.pid, row)
