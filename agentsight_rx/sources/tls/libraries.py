@@ -18,6 +18,7 @@ from elftools.elf.sections import SymbolTableSection
 from msgspec import Struct
 
 from ...errors import CaptureError
+from .stacks.finding import Finding, Hook
 
 __all__ = [
     "FileId",
@@ -33,28 +34,17 @@ __all__ = [
 
 FileId = tuple[int, int, int]  # device, inode, modification time: one file, whatever its path
 
-# The functions that tls.c handles, by their numbers there. SSL_write_ex calls SSL_write_ex2 (OpenSSL 3.3), so only one of the
-# two is probed; with both everything would be seen twice.
-FUNCTIONS = {
-    "SSL_read": 1,
-    "SSL_write": 2,
-    "SSL_read_ex": 3,
-    "SSL_write_ex": 4,
-    "SSL_write_ex2": 5,
-    "SSL_do_handshake": 6,
-    "SSL_free": 7,
-}
-
+_FUNCTIONS = ("SSL_read", "SSL_write", "SSL_read_ex", "SSL_write_ex", "SSL_write_ex2", "SSL_do_handshake", "SSL_free")
 _MAGIC = b"\x7fELF"
 _SMALL = 8 << 20  # bytes; up to this size a search for the name (1 ms) is faster than parsing the file (3 ms and more)
 
 
 class Library(Struct, frozen=True):
-    """A file with TLS code; `offsets` are file offsets by function name."""
+    """A file with TLS code that can be probed."""
 
     path: str
     id: FileId
-    offsets: dict[str, int]
+    findings: tuple[Finding, ...]
 
 
 def inspect(path: str | Path) -> Library | None:
@@ -74,7 +64,8 @@ def inspect_open(file: BinaryIO, name: str) -> Library | None:
         return None
     if "SSL_write_ex2" in offsets:
         offsets.pop("SSL_write_ex", None)
-    return Library(name, file_id(file), offsets)
+    hooks = tuple(Hook(shape, offset) for shape, offset in offsets.items())
+    return Library(name, file_id(file), (Finding("OpenSSL", "exported symbols", hooks),))
 
 
 def open_file(path: str | Path) -> io.BufferedReader:
@@ -151,7 +142,7 @@ def _symbols(elf: ELFFile) -> Iterator[tuple[str, int]]:
         if not isinstance(table, SymbolTableSection):
             continue
         symbols, names = table.data(), table.stringtable.data()
-        found = [(name, value) for name in FUNCTIONS for value in _addresses(name, symbols, names)]
+        found = [(name, value) for name in _FUNCTIONS for value in _addresses(name, symbols, names)]
         if found:
             yield from found
             return

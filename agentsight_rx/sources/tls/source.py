@@ -17,15 +17,20 @@ from ..kernel.program import CALL_FIELDS, Program
 from ..names import Names
 from ..target import Target
 from .finder import Finder
-from .libraries import FUNCTIONS, Library, looks_like, open_file, system_libraries, unreadable
+from .libraries import Library, looks_like, open_file, system_libraries, unreadable
 from .mapped import mapped_files
+from .proof import Probed
 from .records import Records, UsedFile
 from .scope import Scope, scope_of
+from .shapes import needs_sockets, sites
+from .stacks.finding import Finding
 from .traffic import asker
 
 __all__ = ["TlsOptions", "tls"]
 
-_NO_RETURN = frozenset({"SSL_free"})
+# System calls that carry bytes of a socket; a thread does not send what it encrypted in any other way
+_RECEIVES = ("read", "readv", "recvfrom", "recvmsg")
+_SENDS = ("write", "writev", "sendto", "sendmsg", "sendmmsg")
 
 _FIELDS = (
     *CALL_FIELDS,
@@ -35,6 +40,8 @@ _FIELDS = (
     "inode.i_generation",
     "inode.i_sb",
     "super_block.s_dev",
+    "file.private_data",
+    "socket.sk",
     "sock.sk_protocol",
     "sock_common.skc_family",
     "sock_common.skc_daddr",
@@ -80,6 +87,7 @@ class TlsReader:
         self.names = Names()
         self._program: Program[TlsEvent] | None = None
         self._probes: Probes | None = None
+        self._sockets = False  # socket calls are watched
         self._finder = Finder(self._attach)
         self._records = Records(handshakes=options.handshakes)
 
@@ -107,7 +115,7 @@ class TlsReader:
         self._look_at(scope.watched())
         scope.choose(self._program)
         self._look_at(scope.watched())  # files that they mapped meanwhile
-        if not self._records.libraries:
+        if not self._records.connections.probed:
             self._say("no OpenSSL library found yet; programs with one of their own are inspected when they start")
 
     def _load(self, *, multi: bool) -> None:
@@ -119,9 +127,10 @@ class TlsReader:
             decode=self._records.decode,
             fields=_FIELDS,
             switches=["-DCALLS", *self._scope.switches, *(["-DMULTI"] if multi else [])],
+            parts=("tls_aead.c", "tls_sockets.c", "tls_go.c"),
             names=self.names,
         )
-        probes = Probes(program.bpf, multi=multi)
+        probes = Probes(program.bpf, first="on_enter", multi=multi)
         if multi and not probes.multi:  # a kernel before 6.6
             program.close()
             self._load(multi=False)
@@ -181,12 +190,20 @@ class TlsReader:
                 known[known.Key(*file)] = known.Leaf(1)
 
     def _attach(self, library: Library, place: str) -> None:
+        for finding in library.findings:
+            if finding.hooks:
+                self._probe(library, finding, place)
+
+    def _probe(self, library: Library, finding: Finding, place: str) -> None:
         assert self._probes is not None
-        number = self._records.add(library)
-        self._probes.attach(
-            place,
-            [(offset, number << 8 | FUNCTIONS[name], name not in _NO_RETURN) for name, offset in library.offsets.items()],
-        )
+        assert self._program is not None
+        by_socket = needs_sockets(finding)
+        if by_socket and not self._sockets:
+            self._program.attach("on_received", [f"syscalls:sys_exit_{name}" for name in _RECEIVES])
+            self._program.attach("on_sent", [f"syscalls:sys_exit_{name}" for name in _SENDS])
+            self._sockets = True
+        number = self._records.add(Probed(library, finding, by_socket=by_socket))
+        self._probes.attach(place, [site for hook in finding.hooks for site in sites(hook, number)])
         self._say(f"watching TLS in {library.path}")
 
     # -- records of the kernel --------------------------------------------------------------------------------------
@@ -197,7 +214,7 @@ class TlsReader:
         traffic = self._records.traffic.look()
         if not self._program.wait(timeout):
             return traffic or (None if over else ())
-        events = [*traffic, *self._program.read(), *self._records.more()]
+        events = [*traffic, *self._program.read()]
         for pid, files in self._records.new_files().items():
             self._look_at_use(self._program, pid, files)
         return events
@@ -211,7 +228,7 @@ class TlsReader:
         program, self._program = self._program, None
         if self._probes is not None:
             self._probes.close()
-        rest: list[TlsEvent] = [*program.rest(), *self._records.more(), *self._records.traffic.look(at_end=True)]
+        rest: list[TlsEvent] = [*program.rest(), *self._records.traffic.look(at_end=True)]
         rest += program.lost()
         program.close()
         return rest

@@ -21,8 +21,8 @@ class Hook(Struct, frozen=True):
 
 class Finding(Struct, frozen=True):
     """
-    One TLS implementation in one file. Without hooks, `failure` says why its functions were not found. `evidence` is what in the
-    file led to each function, one sentence each, for `doctor --probe`.
+    One TLS implementation in one file. Without hooks, `failure` says why its functions were not found. `evidence` is what in
+    the file led to each function, one sentence each, for `doctor --probe`.
     """
 
     stack: str
