@@ -37,9 +37,11 @@ from ..events import (
     ToolCall,
     WebSocketMessage,
 )
-from ..redaction.event_data import mask_events
-from ..redaction.names import SECRET_HEADERS, is_secret_header, mask_command, mask_field, mask_words
-from ..redaction.redactor import Redactor, find_parameters, find_secrets
+from ..redaction.event_data import mask_events, without_frames
+from ..redaction.find import find_parameters, find_secrets
+from ..redaction.masking import mask_command, mask_field, mask_words
+from ..redaction.names import HEADER_ENDS, SECRET_HEADERS, is_secret_header
+from ..redaction.redactor import Redactor
 from ..redaction.stream import SecretStream
 from ..redaction.streams import SecretStreams, clean_record
 
@@ -133,6 +135,10 @@ class _RemoveAuth(Kernel[Event, Event]):
 
     def _request(self, event: HttpRequest) -> HttpRequest:
         body, tail = self._body(event)
+        if self._is_clear(event.headers, event.trailers, event.method, event.target):
+            return _with(
+                event, headers=self._fields(event.headers), trailers=self._fields(event.trailers), body=body, tail=tail
+            )
         return _with(
             event,
             headers=self._headers(event.headers),
@@ -145,35 +151,40 @@ class _RemoveAuth(Kernel[Event, Event]):
 
     def _response(self, event: HttpResponse) -> HttpResponse:
         body, tail = self._body(event)
+        if self._is_clear(event.headers, event.trailers, event.target or "", event.phrase, event.host or ""):
+            return _with(
+                event, headers=self._fields(event.headers), trailers=self._fields(event.trailers), body=body, tail=tail
+            )
         return _with(
             event,
             headers=self._headers(event.headers),
             trailers=self._headers(event.trailers),
             target=self._optional(event.target),
             phrase=self._text(event.phrase),
+            host=self._optional(event.host),
             body=body,
             tail=tail,
         )
 
+    def _is_clear(self, fields: Headers, trailers: Headers, *texts: str) -> bool:
+        """Do these hold no secret besides secret fields? One search of all texts is faster than one of each."""
+        values = [value for name, value in fields if name not in SECRET_HEADERS]
+        values += [value for name, value in trailers if name not in SECRET_HEADERS]
+        return not self._redactor.finds("\n".join((*values, *texts)))
+
     def _headers(self, headers: Headers) -> Headers:
-        if not headers:
-            return headers
-        changed: dict[int, str] = {}
-        others: list[str] = []
-        for index, (name, value) in enumerate(headers):
-            if is_secret_header(name) or name == "sec-websocket-protocol":
-                masked = mask_field(name, value, self._redactor)
-                if masked is not value:
-                    changed[index] = masked
-            else:
-                others.append(value)
-        text = "\n".join(others)
-        if self._text(text) is not text:
-            for index, (name, value) in enumerate(headers):
-                if not is_secret_header(name) and index not in changed:
-                    masked = self._text(value)
-                    if masked is not value:
-                        changed[index] = masked
+        """All fields without secrets."""
+        made = tuple((name, value if is_secret_header(name) else self._text(value)) for name, value in self._fields(headers))
+        return headers if all(new[1] is old[1] for new, old in zip(made, headers, strict=True)) else made
+
+    def _fields(self, headers: Headers) -> Headers:
+        """The secret fields without secrets."""
+        changed = {
+            index: masked
+            for index, (name, value) in enumerate(headers)
+            if (name in _FIELDS or name.endswith(HEADER_ENDS))
+            and (masked := mask_field(name, value, self._redactor)) is not value
+        }
         if not changed:
             return headers
         return tuple((name, changed.get(index, value)) for index, (name, value) in enumerate(headers))
@@ -204,30 +215,31 @@ class _RemoveAuth(Kernel[Event, Event]):
         data = stream.feed(event.data, labels=self._redactor, last=event.last and event.complete)
         if event.last:
             self._bodies.discard(key)
-        return _with(event, data=data)
+        return _with(event, data=data, trailers=self._headers(event.trailers))
 
     def _websocket(self, event: WebSocketMessage) -> WebSocketMessage:
         data = self._redactor.data(event.data, cut=not event.complete)
-        return _with(event, data=data, target=self._optional(event.target))
+        return _with(event, data=data, target=self._optional(event.target), host=self._optional(event.host))
 
     def _sse(self, event: SseMessage) -> SseMessage:
         cut = not event.complete or event.events_lost > 0
         reply, events = event.reply, event.events
         datas = [each.data for each in events]
-        names = {each.event for each in events}
-        names |= {name for name in {each.id for each in events} if name}
-        said = (reply.id, reply.model, reply.text, reply.thinking, reply.finish_reason or "", reply.error or "")
-        called = [text for call in reply.tool_calls for text in (call.id, call.name, call.input)]
-        unknown = not event.dialect and len(events) > 1
-        if cut or unknown or self._redactor.finds("\n".join((*names, *said, *called, *datas))):
-            reply = self._reply(reply, cut)
-            masked = mask_events(datas, self._redactor, cut=cut)
-            made = tuple(
-                _with(each, data=data, event=self._text(each.event), id=self._optional(each.id))
-                for each, data in zip(events, masked, strict=True)
-            )
-            events = events if all(new is old for new, old in zip(made, events, strict=True)) else made
-        return _with(event, reply=reply, events=events, target=self._optional(event.target))
+        if not cut and (event.dialect or len(events) < 2) and self._is_clear((), event.trailers, *_texts(event, datas)):
+            return event
+        masked = mask_events(datas, self._redactor, cut=cut)
+        made = tuple(
+            _with(each, data=data, event=self._text(each.event), id=self._optional(each.id))
+            for each, data in zip(events, masked, strict=True)
+        )
+        return _with(
+            event,
+            reply=self._reply(reply, cut),
+            events=events if all(new is old for new, old in zip(made, events, strict=True)) else made,
+            target=self._optional(event.target),
+            host=self._optional(event.host),
+            trailers=self._headers(event.trailers),
+        )
 
     def _reply(self, reply: Reply, cut: bool) -> Reply:
         calls = tuple(self._call(call, cut) for call in reply.tool_calls)
@@ -302,6 +314,19 @@ class _RemoveAuth(Kernel[Event, Event]):
 
     def _optional(self, text: str | None) -> str | None:
         return self._text(text) if text else text
+
+
+_FIELDS = SECRET_HEADERS | {"sec-websocket-protocol"}
+
+
+def _texts(event: SseMessage, datas: Sequence[str]) -> list[str]:
+    """All that an event stream said, to search for secrets."""
+    reply = event.reply
+    texts = [reply.id, reply.model, reply.text, reply.thinking, reply.finish_reason or "", reply.error or ""]
+    texts += [text for call in reply.tool_calls for text in (call.id, call.name, call.input)]
+    texts += {each.event for each in event.events}
+    texts += [name for name in {each.id for each in event.events} if name]
+    return [*texts, event.target or "", event.host or "", without_frames(datas)]
 
 
 _FORM = "application/x-www-form-urlencoded"

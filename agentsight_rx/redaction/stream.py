@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from .names import find_fields
-from .redactor import PEM_MOST, Redactor, find_secrets, settled
-from .shapes import RUNS, Secret
+from .fields import find_fields
+from .find import PEM_MOST, find_secrets
+from .redactor import Redactor, settled
+from .shapes import BESIDE_MOST, RUNS, Secret, find_beside
+from .strings import continued
 
 __all__ = ["SecretStream"]
 
@@ -23,13 +25,14 @@ class SecretStream:
     begins at the end of a piece. Only masked output is kept, so a snapshot contains no secret.
     """
 
-    __slots__ = ("_run", "_spent", "_tail", "offset")
+    __slots__ = ("_beside", "_run", "_spent", "_tail", "offset")
 
     def __init__(self) -> None:
         self.offset = -1  # where the next piece is expected; only the caller uses it
         self._tail = b"\n"  # the stream begins at the beginning of a line
         self._run = ""  # name in RUNS of the unfinished secret; "": there is none; "fold": after the end of its line
         self._spent = 0  # bytes of that secret so far
+        self._beside = 0  # bytes that may still hold the secret of an AWS key, whose id went by
 
     def gap(self) -> None:
         """Bytes are missing here. A secret that is open goes on after them; otherwise a new line begins."""
@@ -40,8 +43,9 @@ class SecretStream:
         The next piece without secrets; `data` itself if there are none. Its length stays the same, unless `labels` is given:
         then labels replace the secrets that are whole in it. `heads`: it may hold lines of HTTP heads. `last`: nothing follows.
         """
-        masked = self._rest(data) if self._run else 0
-        if self._run and masked == len(data):
+        run = self._run
+        masked = self._rest(data) if run else 0
+        if run and masked == len(data):
             made = data.translate(_STARS)
             self._tail = (self._tail + made[-_TAIL:])[-_TAIL:]
             return made
@@ -52,10 +56,20 @@ class SecretStream:
         found = list(find_secrets(buffer, cut=not last))
         if heads:
             found += find_fields(buffer)
+        self._find_beside(buffer, len(tail), run, last, found)
         made = self._masked(buffer, len(tail), found, labels) if found else buffer
         self._tail = made[-_TAIL:]
         out = begun + made[len(tail) :]
         return data if out == data else out
+
+    def _find_beside(self, buffer: bytes, start: int, run: str, last: bool, found: list[Secret]) -> None:
+        """The secret of an AWS key whose id was in an earlier piece."""
+        if run == "capitals":
+            self._beside = BESIDE_MOST
+        if self._beside:
+            find_beside(buffer, not last and self._beside == BESIDE_MOST, [start], found)
+        ids = [secret.end for secret in found if secret.kind == "aws"]
+        self._beside = max(0, BESIDE_MOST - len(buffer) + max(ids) if ids else self._beside - len(buffer) + start)
 
     def _masked(self, buffer: bytes, start: int, found: list[Secret], labels: Redactor | None) -> bytes:
         parts: list[bytes] = []
@@ -80,8 +94,12 @@ class SecretStream:
             if data and data[:1] not in (b" ", b"\t"):
                 return 0
             self._run = "line" if data else "fold"
-        matched = RUNS[self._run].match(data) if data else None
-        end = matched.end() if matched else 0
+        in_string = continued(self._run, data)
+        if in_string is not None:
+            end, self._run = in_string
+        else:
+            matched = RUNS[self._run].match(data) if data else None
+            end = matched.end() if matched else 0
         if self._run in ("pem", "line"):
             end = min(end, max(0, (PEM_MOST if self._run == "pem" else _LINE_MOST) - self._spent))
         if self._run == "pem":
@@ -97,7 +115,7 @@ class SecretStream:
             self._run = "fold"
 
     def snapshot(self) -> list[bytes | str | int]:
-        return [self._tail, self._run, self._spent, self.offset]
+        return [self._tail, self._run, self._spent, self.offset, self._beside]
 
-    def restore(self, tail: bytes, run: str, spent: int, offset: int, /) -> None:
-        self._tail, self._run, self._spent, self.offset = tail, run, spent, offset
+    def restore(self, tail: bytes, run: str, spent: int, offset: int, beside: int, /) -> None:
+        self._tail, self._run, self._spent, self.offset, self._beside = tail, run, spent, offset, beside
