@@ -41,9 +41,10 @@ from ..redaction.event_data import mask_events, without_frames
 from ..redaction.find import find_parameters, find_secrets
 from ..redaction.masking import mask_command, mask_field, mask_words
 from ..redaction.names import HEADER_ENDS, SECRET_HEADERS, is_secret_header
+from ..redaction.records.connection import ConnectionState
 from ..redaction.redactor import Redactor
 from ..redaction.stream import SecretStream
-from ..redaction.streams import SecretStreams, clean_record
+from ..redaction.streams import Connections, SecretStreams, clean_record
 
 __all__ = ["SECRET_HEADERS", "remove_auth"]
 
@@ -51,7 +52,7 @@ E = TypeVar("E", bound=Event)
 S = TypeVar("S", bound=msgspec.Struct)
 K = TypeVar("K", bound=Hashable)
 
-_TlsKey = tuple[Connection | None, int, str]
+_TlsKey = tuple[int, str]  # of records without a connection
 _StdioKey = tuple[Channel, int, str]
 _BodyKey = tuple[Connection | None, int, int]
 
@@ -71,6 +72,7 @@ def remove_auth(*, key: bytes | None = None) -> Operator[E, E]:
 
 
 class _State(msgspec.Struct, array_like=True):
+    connections: list[tuple[Connection, ConnectionState]]
     tls: list[tuple[_TlsKey, bytes]]
     stdio: list[tuple[_StdioKey, bytes]]
     lines: list[tuple[_StdioKey, bytes]]
@@ -81,6 +83,7 @@ class _RemoveAuth(Kernel[Event, Event]):
     def __init__(self, site: Site, redactor: Redactor) -> None:
         self._site = site
         self._redactor = redactor
+        self._connections = Connections()
         self._tls = SecretStreams[_TlsKey]()
         self._stdio = SecretStreams[_StdioKey]()
         self._lines = SecretStreams[_StdioKey]()
@@ -117,6 +120,7 @@ class _RemoveAuth(Kernel[Event, Event]):
     def snapshot(self) -> bytes:
         return encode_state(
             _State(
+                connections=self._connections.snapshot(),
                 tls=self._tls.snapshot(),
                 stdio=self._stdio.snapshot(),
                 lines=self._lines.snapshot(),
@@ -126,6 +130,7 @@ class _RemoveAuth(Kernel[Event, Event]):
 
     def restore(self, state: bytes, /) -> None:
         saved = msgspec.msgpack.decode(state, type=_State)
+        self._connections.restore(saved.connections)
         self._tls.restore(saved.tls)
         self._stdio.restore(saved.stdio)
         self._lines.restore(saved.lines)
@@ -261,13 +266,15 @@ class _RemoveAuth(Kernel[Event, Event]):
 
     def _record(self, event: TlsChunk) -> TlsChunk:
         origin = event.origin
-        stream = self._tls.of((origin.connection, 0 if origin.connection else origin.pid, origin.direction or ""))
-        return _with(event, data=clean_record(stream, event))
+        if origin.connection is not None:
+            return _with(event, data=self._connections.of(origin.connection).masked(event))
+        return _with(event, data=clean_record(self._tls.of((origin.pid, origin.direction or "")), event))
 
     def _close(self, event: TlsClose) -> TlsClose:
-        origin = event.origin
+        if event.origin.connection is not None:
+            self._connections.discard(event.origin.connection)
         for direction in ("in", "out"):
-            self._tls.discard((origin.connection, 0 if origin.connection else origin.pid, direction))
+            self._tls.discard((event.origin.pid, direction))
         return event
 
     def _chunk(self, event: StdioChunk) -> StdioChunk:
