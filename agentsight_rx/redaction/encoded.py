@@ -10,7 +10,8 @@ from typing import TypeAlias
 from .places import matches
 from .scan import OF_TEXT, SHORT_TEXT, Marks
 from .shapes import Secret
-from .views import View, unescaped, unquoted
+from .strings import open_encoded
+from .views import View, unescaped, unquoted, unquoted_form
 
 __all__ = ["find_encoded"]
 
@@ -20,10 +21,12 @@ Finder: TypeAlias = Callable[[bytes, bool], Sequence[Secret]]  # find_secrets, w
 def find_encoded(data: bytes, cut: bool, found: list[Secret], marks: Marks, inner: Finder, /) -> None:
     """Add the secrets that `inner` finds in what these bytes say."""
     if data.find(b"%") >= 0:
-        hits = (hit.start() for hit in matches(data, b"%", _OCTET))
-        _find_decoded(data, cut, found, inner, hits, _OF_URL, unquoted)
+        hits = [hit.start() for hit in matches(data, b"%", _OCTET)]
+        _find_decoded(data, cut, found, inner, hits, _OF_URL, unquoted, _run_of_url)
+        if data.find(b"+") >= 0:
+            _find_decoded(data, cut, found, inner, hits, _OF_URL, unquoted_form, _run_of_url)
     if marks.escapes:
-        _find_decoded(data, cut, found, inner, sorted(marks.escapes), _OF_STRING, unescaped)
+        _find_decoded(data, cut, found, inner, sorted(marks.escapes), _OF_STRING, unescaped, _run_of_string)
     for start, end in marks.runs:
         if end - start >= _RUN_LEAST or end == len(data):
             _find_in_run(data, start, end, cut and end == len(data), found, inner)
@@ -45,11 +48,12 @@ class _Around:
         return at - (len(window) - len(window.rstrip(self._others))), found.end() if found else at
 
 
+_BEGUN = re.compile(rb"(?:%[0-9A-Fa-f]?|\\(?:u[0-9A-Fa-f]{0,3})?)\Z")  # an encoded byte whose end is missing
+_BEGUN_MOST = 5
 _BEFORE_MOST = 256  # bytes before the first encoded one: a name, and the beginning of a key
 _OCTET = re.compile(rb"%[0-9A-Fa-f]{2}")
 _OF_URL = _Around(b" \t\r\n\f\v\"'<>\\`")
 _OF_STRING = _Around(b'\r\n"')
-_PLUS_IS_BLANK = re.compile(rb"(?i)(?:bearer|basic|BEGIN[A-Z+]{0,40}KEY)\+")
 
 
 def _find_decoded(
@@ -60,22 +64,31 @@ def _find_decoded(
     hits: Iterable[int],
     around: _Around,
     decode: Callable[[bytes, int, int], View],
+    open_run: Callable[[bytes, int, str], str],
 ) -> None:
     done = 0
     for at in hits:
         if at < done:
             continue
         start, done = around.span(data, at, done)
-        view = decode(data, start, done)
-        said = view.data.replace(b"+", b" ") if _PLUS_IS_BLANK.search(view.data) else view.data
-        _add(view, said, inner(said, cut and done == len(data)), found)
+        may_go_on = cut and done == len(data)
+        begun = _BEGUN.search(data, max(start, done - _BEGUN_MOST)) if may_go_on else None
+        view = decode(data, start, begun.start() if begun else done)
+        for secret in inner(view.data, may_go_on):
+            value = secret.value or view.data[secret.start : secret.end]
+            first = view.raw(secret.start)
+            if secret.run:
+                found.append(Secret(first, done, secret.kind, open_run(data, first, secret.run), value))
+            else:
+                found.append(Secret(first, view.raw(secret.end), secret.kind, value=value))
 
 
-def _add(view: View, said: bytes, secrets: Iterable[Secret], found: list[Secret]) -> None:
-    for secret in secrets:
-        value = secret.value or said[secret.start : secret.end]
-        run = "encoded" if secret.run else ""
-        found.append(Secret(view.raw(secret.start), view.raw(secret.end), secret.kind, run, value))
+def _run_of_url(data: bytes, start: int, run: str) -> str:
+    return "encoded" if run == "pem" else open_encoded(data, start)
+
+
+def _run_of_string(data: bytes, start: int, run: str) -> str:
+    return "encoded"
 
 
 # -- Base64 ----------------------------------------------------------------------------------------------------------------

@@ -9,13 +9,15 @@ from .names import is_secret_header
 from .scan import scan
 from .shapes import RUNS, Secret, find_shapes, kind_of
 
-__all__ = ["SCHEME", "find_fields", "secrets_of_cookies", "secrets_of_field"]
+__all__ = ["SCHEME", "SCHEMES", "find_fields", "secrets_of_cookies", "secrets_of_field"]
 
-# IANA's HTTP authentication schemes (RFC 9110 16.4.1) and those of clouds. A value with another first word is secret as a whole
-SCHEME = re.compile(
-    rb"(?i)(?:apikey|aws4-hmac-sha256|basic|bearer|concealed|digest|dpop|gnap|goog4-rsa-sha256|hawk|hoba|key|mac|mutual|negotiate|"
-    rb"ntlm|oauth|privatetoken|scram-sha-1|scram-sha-256|sharedkey|sharedkeylite|token|vapid)[ \t]+(?=\S)"
-)
+# IANA's HTTP authentication schemes (RFC 9110 16.4.1) and those of clouds. Another value is secret as a whole
+SCHEMES = (
+    b"apikey", b"aws4-hmac-sha256", b"basic", b"bearer", b"concealed", b"digest", b"dpop", b"gnap", b"goog4-rsa-sha256",
+    b"hawk", b"hoba", b"key", b"mac", b"mutual", b"negotiate", b"ntlm", b"oauth", b"privatetoken", b"scram-sha-1",
+    b"scram-sha-256", b"sharedkey", b"sharedkeylite", b"token", b"vapid",
+)  # fmt: skip
+SCHEME = re.compile(rb"(?i)(?:%b)[ \t]+(?=\S)" % b"|".join(SCHEMES))
 _CREDENTIALS = ("authorization", "authentication", "x-auth")
 _SCHEME_ALONE = re.compile(rb"(?i)(?:basic|bearer|digest|negotiate|ntlm)[ \t]*")
 _PAIR = re.compile(rb"[ \t]*([^=;]*=)?[ \t]*\"?([^;\"]*)\"?")

@@ -15,7 +15,7 @@ import re
 from collections.abc import Callable, Iterator
 
 from .commands import FLAG_KIND
-from .fields import SCHEME
+from .fields import SCHEME, SCHEMES
 from .names import NameKind, is_secret_flag, is_secret_header, name_kind
 from .scan import HYPHENATED, Marks
 from .shapes import TOKEN, Secret, is_basic, kind_of
@@ -140,6 +140,8 @@ class _Text:
             end = max(end, _end(_PARAMETERS, data, start))
         token = data[start:end]
         may_go_on = self._cut and end == len(data)
+        if may_go_on and not scheme and any(name.startswith(token.lower()) for name in SCHEMES):
+            return
         if is_basic(token, may_go_on) or is_random(token) or _TOKEN.fullmatch(token) or (may_go_on and _begins_random(token)):
             self._add([Secret(start, end, kind_of(token) or "authorization")], "token")
 

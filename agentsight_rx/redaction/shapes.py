@@ -41,8 +41,9 @@ RUNS = {
         "parameter": rb"[^&#\s\"'<>\\]*",
         "pem": rb"[A-Za-z0-9+/=\s:,.()@_<>\\-]*",
         "line": rb"[^\n]*(?:\n[ \t][^\n]*)*",
+        "beside": rb"[A-Za-z0-9+/]*",
         "cookies": rb"[^\r\n\"'\\<>`]*",
-        "encoded": rb"[A-Za-z0-9%._~+/=\\-]*",
+        "encoded": rb"[A-Za-z0-9%._~+/=\\-]*",  # a private key, percent-encoded, and what is written with escapes
     }.items()
 }
 
@@ -179,7 +180,7 @@ def find_beside(data: bytes, cut: bool, keys: list[int], found: list[Secret]) ->
         done = max(done, end + BESIDE_MOST)
         begun = _BEGUN_BESIDE.match(data, end) if cut else None
         if begun is not None:
-            found.append(Secret(begun.start(1), len(data), "aws-secret", "base64"))
+            found.append(Secret(begun.start(1), len(data), "aws-secret", "beside"))
 
 
 def _goes_on(data: bytes, end: int) -> bool:

@@ -6,7 +6,7 @@ from .fields import find_fields
 from .find import PEM_MOST, find_secrets
 from .redactor import Redactor, settled
 from .shapes import BESIDE_MOST, RUNS, Secret, find_beside
-from .strings import continued
+from .strings import begun_octet, continued, is_open_string
 
 __all__ = ["SecretStream"]
 
@@ -15,6 +15,13 @@ _LINE_MOST = 65_536  # bytes of a header value
 _PEM_END = b"-----END"
 
 _STARS = bytes(byte if byte in b"\r\n" else b"*"[0] for byte in range(256))
+_STARS_IN_STRING = bytes(byte if byte in b"\r\n\\" else b"*"[0] for byte in range(256))  # so that its end is recognised
+
+
+def _hidden(data: bytes, run: str) -> bytes:
+    """The bytes of a secret that ends in this run, but for those by which its end is recognised."""
+    kept = data[len(data) - begun_octet(run) :]
+    return data[: len(data) - len(kept)].translate(_STARS_IN_STRING if is_open_string(run) else _STARS) + kept
 
 
 class SecretStream:
@@ -25,14 +32,14 @@ class SecretStream:
     begins at the end of a piece. Only masked output is kept, so a snapshot contains no secret.
     """
 
-    __slots__ = ("_beside", "_run", "_spent", "_tail", "offset")
+    __slots__ = ("_after_id", "_run", "_spent", "_tail", "offset")
 
     def __init__(self) -> None:
         self.offset = -1  # where the next piece is expected; only the caller uses it
         self._tail = b"\n"  # the stream begins at the beginning of a line
         self._run = ""  # name in RUNS of the unfinished secret; "": there is none; "fold": after the end of its line
         self._spent = 0  # bytes of that secret so far
-        self._beside = 0  # bytes that may still hold the secret of an AWS key, whose id went by
+        self._after_id = -1  # bytes since the last key id of AWS, whose secret may follow; -1: too many
 
     def gap(self) -> None:
         """Bytes are missing here. A secret that is open goes on after them; otherwise a new line begins."""
@@ -46,11 +53,12 @@ class SecretStream:
         run = self._run
         masked = self._rest(data) if run else 0
         if run and masked == len(data):
-            made = data.translate(_STARS)
+            made = _hidden(data, self._run)
             self._tail = (self._tail + made[-_TAIL:])[-_TAIL:]
+            self._after_id += len(data) if self._after_id >= 0 else 0
             return made
         self._run = ""
-        begun = data[:masked].translate(_STARS)
+        begun = _hidden(data[:masked], run if is_open_string(run) else "")
         tail = (self._tail + begun[-_TAIL:])[-_TAIL:]
         buffer = tail + data[masked:]
         found = list(find_secrets(buffer, cut=not last))
@@ -65,11 +73,12 @@ class SecretStream:
     def _find_beside(self, buffer: bytes, start: int, run: str, last: bool, found: list[Secret]) -> None:
         """The secret of an AWS key whose id was in an earlier piece."""
         if run == "capitals":
-            self._beside = BESIDE_MOST
-        if self._beside:
-            find_beside(buffer, not last and self._beside == BESIDE_MOST, [start], found)
-        ids = [secret.end for secret in found if secret.kind == "aws"]
-        self._beside = max(0, BESIDE_MOST - len(buffer) + max(ids) if ids else self._beside - len(buffer) + start)
+            self._after_id = 0
+        if self._after_id >= 0:
+            find_beside(buffer, not last, [max(0, start - self._after_id)], found)
+        ids = [secret.end for secret in found if secret.kind == "aws" and not secret.run]
+        after = len(buffer) - max(ids) if ids else self._after_id + len(buffer) - start if self._after_id >= 0 else -1
+        self._after_id = after if after <= BESIDE_MOST else -1
 
     def _masked(self, buffer: bytes, start: int, found: list[Secret], labels: Redactor | None) -> bytes:
         parts: list[bytes] = []
@@ -84,7 +93,8 @@ class SecretStream:
             value = buffer[begin : secret.end]
             whole = labels is not None and begin == secret.start and not secret.run
             parts.append(buffer[done:begin])
-            parts.append(labels.label(secret.kind, value) if labels is not None and whole else value.translate(_STARS))
+            stars = _hidden(value, secret.run)
+            parts.append(labels.label(secret.kind, value) if labels is not None and whole else stars)
             done = secret.end
         return b"".join([*parts, buffer[done:]])
 
@@ -115,7 +125,7 @@ class SecretStream:
             self._run = "fold"
 
     def snapshot(self) -> list[bytes | str | int]:
-        return [self._tail, self._run, self._spent, self.offset, self._beside]
+        return [self._tail, self._run, self._spent, self.offset, self._after_id]
 
-    def restore(self, tail: bytes, run: str, spent: int, offset: int, beside: int, /) -> None:
-        self._tail, self._run, self._spent, self.offset, self._beside = tail, run, spent, offset, beside
+    def restore(self, tail: bytes, run: str, spent: int, offset: int, after_id: int, /) -> None:
+        self._tail, self._run, self._spent, self.offset, self._after_id = tail, run, spent, offset, after_id

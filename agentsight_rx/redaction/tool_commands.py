@@ -33,19 +33,21 @@ class Commands:
     def __init__(self, data: bytes, found: list[Secret]) -> None:
         self._data = data
         self._found = found
-        self._searched: set[int] = set()
+        self._searched: dict[int, tuple[int, int]] = {}  # by the place of its name: where a command begins and ends
 
     def cover(self, at: int) -> bool:
         """Does a command cover this place? Then its secrets are added."""
         data, first = self._data, max(0, at - _BEFORE_MOST)
         begin = max(data.rfind(name, first, at) for name in _NAMES)
         if begin in self._searched:
-            return True
+            first, last = self._searched[begin]
+            return first <= at <= last
         member = _MEMBER.match(data, begin) if begin >= 0 else None
         words = self._words(member) if member else []
-        if not words or words[0].start > at or words[-1].end < at:
+        span = (words[0].start, words[-1].end) if words else (-1, -1)
+        if not span[0] <= at <= span[1]:
             return False
-        self._searched.add(begin)
+        self._searched[begin] = span
         self._search(words)
         return True
 

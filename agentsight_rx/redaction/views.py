@@ -6,7 +6,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Callable
 
-__all__ = ["View", "unescaped", "unquoted"]
+__all__ = ["View", "unescaped", "unquoted", "unquoted_form"]
 
 _PERCENT = re.compile(rb"%([0-9A-Fa-f]{2})")
 _ESCAPE = re.compile(rb"\\(?:u([0-9A-Fa-f]{4})|(.))", re.DOTALL)
@@ -29,10 +29,19 @@ class View:
         raw = self._raw[place] + at - self._at[place]
         return self._under.raw(raw) if self._under else raw
 
+    def moved(self, by: int) -> View:
+        """The same, where the text begins `by` bytes later."""
+        return View(self.data, self._at, [raw + by for raw in self._raw], self._under)
+
 
 def unquoted(text: bytes, start: int, end: int) -> View:
     """Percent-encoding removed (RFC 3986 2.1)."""
     return _decoded(text, start, end, _PERCENT, _octet)
+
+
+def unquoted_form(text: bytes, start: int, end: int) -> View:
+    """The same in a form, where `+` is a blank (WHATWG URL 5.1)."""
+    return _decoded(text[start:end].replace(b"+", b" "), 0, end - start, _PERCENT, _octet).moved(start)
 
 
 def unescaped(text: bytes, start: int, end: int, rounds: int = 1) -> View:
