@@ -25,6 +25,7 @@ from ..events import (
     Headers,
     HttpRequest,
     HttpResponse,
+    NetEvent,
     ProcessExec,
     Readline,
     Reply,
@@ -101,6 +102,7 @@ class _RemoveAuth(Kernel[Event, Event]):
             RpcMessage: self._rpc,
             ProcessExec: self._exec,
             FileEvent: self._file,
+            NetEvent: self._net,
             Readline: self._readline,
         }
 
@@ -312,6 +314,11 @@ class _RemoveAuth(Kernel[Event, Event]):
 
     def _file(self, event: FileEvent) -> FileEvent:
         return _with(event, path=self._text(event.path), target=self._text(event.target))
+
+    def _net(self, event: NetEvent) -> NetEvent:
+        if event.family != "unix":
+            return event
+        return _with(event, local=self._text(event.local), peer=self._text(event.peer))
 
     def _readline(self, event: Readline) -> Readline:
         return _with(event, command=mask_command(event.command, self._redactor))

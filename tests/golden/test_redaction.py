@@ -127,6 +127,7 @@ PLACES: dict[str, Traffic] = {
     )
 }  # fmt: skip
 
+
 def recording(record: int) -> tuple[list[TlsEvent], dict[str, str]]:
     """One connection for each placement, and its secret."""
     events: list[TlsEvent] = []

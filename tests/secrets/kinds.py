@@ -85,7 +85,8 @@ def _cookies(parts: Parts) -> str:
 
 def _members(parts: Parts) -> str:
     names = ("password", "secret", "token", "api_key", "client_secret", "accessToken", "x-api-key")
-    return json.dumps({"a": [{name: _new(parts, 24) for name in names}], "Authorization": f"Basic {_encoded(parts, 'me:' + _new(parts, 16))}"})
+    named = {name: _new(parts, 24) for name in names}
+    return json.dumps({"a": [named], "Authorization": f"Basic {_encoded(parts, f'me:{_new(parts, 16)}')}"})
 
 
 def _escaped_members(parts: Parts) -> str:
@@ -98,7 +99,8 @@ def _passwords(parts: Parts) -> str:
 
 
 def _parameters(parts: Parts) -> str:
-    return f"https://host/a?access_token={_new(parts, 24)}&b=c&client_secret={_new(parts, 24)}&X-Amz-Signature={_new(parts, 40)} end"
+    first, second, third = _new(parts, 24), _new(parts, 24), _new(parts, 40)
+    return f"https://host/a?access_token={first}&b=c&client_secret={second}&X-Amz-Signature={third} end"
 
 
 def _percent(parts: Parts) -> str:

@@ -5,19 +5,21 @@ from __future__ import annotations
 import base64
 import binascii
 import io
+import json
 import re
 import tempfile
 import urllib.parse
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from unittest.mock import patch
 
 import msgspec
 from msgspec import Struct, field
 
-from agentsight_rx import graphs
+from agentsight_rx import sources
 from agentsight_rx.cli.text import report_lines, summary_lines
 from agentsight_rx.core.engine import Engine
 from agentsight_rx.core.sink import Sink
@@ -29,7 +31,7 @@ from agentsight_rx.operators import normalize
 from agentsight_rx.runtime import run
 from agentsight_rx.sinks import OtelOptions, console, jsonl, otel, store
 from agentsight_rx.sinks.web import Feed
-from agentsight_rx.sources import FileOptions, ProcessOptions, ReadlineOptions, StdioOptions, Target, TlsOptions
+from agentsight_rx.sources import FileOptions, NetOptions, ProcessOptions, ReadlineOptions, StdioOptions, Target, TlsOptions
 from agentsight_rx.state import LmdbStore
 from agentsight_rx.view.report import read_events, read_report
 from agentsight_rx.view.snapshot import read_snapshot
@@ -44,11 +46,11 @@ Cell = tuple[str, str]  # place, kind
 
 
 class Matrix(Struct):
-    """Of each cell that exists: the parts of its secrets, those that were seen to be captured, and those that leaked."""
+    """Of each cell that exists: the parts of its secrets, those that leaked, and the outputs in which they show."""
 
     parts: dict[Cell, Parts] = field(default_factory=dict[Cell, Parts])
     leaks: dict[Cell, set[str]] = field(default_factory=dict[Cell, set[str]])
-    where: dict[Cell, set[str]] = field(default_factory=dict[Cell, set[str]])  # the outputs in which they show
+    where: dict[Cell, set[str]] = field(default_factory=dict[Cell, set[str]])
 
     def count(self, place: str, kind: str) -> int | None:
         """Secrets that leaked; None: this place cannot hold this kind."""
@@ -85,11 +87,12 @@ def measured(*, remove_auth: bool = True) -> Matrix:
 # -- the run -----------------------------------------------------------------------------------------------------------
 
 _SOURCES = {
-    "tls": ("tls", TlsOptions),
-    "stdio": ("stdio", StdioOptions),
-    "process": ("process", ProcessOptions),
-    "files": ("files", FileOptions),
-    "readline": ("readline", ReadlineOptions),
+    "tls": TlsOptions,
+    "stdio": StdioOptions,
+    "process": ProcessOptions,
+    "files": FileOptions,
+    "net": NetOptions,
+    "readline": ReadlineOptions,
 }
 
 
@@ -101,7 +104,7 @@ def _given(events: Sequence[Any], name: str, _: object) -> Stream[Any]:
 def _outputs(captured: Captured, options: TraceOptions, folder: Path) -> Iterator[tuple[str, bytes]]:
     """Everything that a run makes readable: what it is, and its bytes."""
     given = {name: partial(_given, getattr(captured, name), name) for name in _SOURCES}
-    asked = {name: make(Target(1)) for name, make in _SOURCES.values()}
+    asked = {name: options_of(Target(1)) for name, options_of in _SOURCES.items()}
     shown, feeds = io.BytesIO(), list[Feed]()
     database, lines = folder / "run.lmdb", folder / "run.jsonl"
 
@@ -109,9 +112,12 @@ def _outputs(captured: Captured, options: TraceOptions, folder: Path) -> Iterato
         feeds.append(Feed(ledger))
         return feeds[0]
 
-    with collecting() as collector, patch.multiple(graphs.sources, **given):
+    with ExitStack() as stack:
+        collector = stack.enter_context(collecting())
+        for name, source in given.items():
+            stack.enter_context(patch.object(sources, name, source))
         spans = otel(OtelOptions(collector.url, capture_content=True, deadline_s=60))
-        sinks = [console(to=shown), jsonl(lines), store(database), spans, Sink("web", web)]
+        sinks: list[Sink[Any]] = [console(to=shown), jsonl(lines), store(database), spans, Sink("web", web)]
         summary = run(trace(msgspec.structs.replace(options, **asked)), sinks, strict=True)
     assert summary.failures == ()
     yield "console", shown.getvalue()
@@ -128,20 +134,41 @@ def _outputs(captured: Captured, options: TraceOptions, folder: Path) -> Iterato
     said = [*report_lines(report, "x"), *summary_lines(summary, verb="traced", store=None, hint=None)]
     yield "report", "\n".join(said).encode()
     yield "event log", repr(events).encode()
-    yield "deltas put together", b"\n".join(_put_together(events))
+    yield "put together", b"\n".join(_put_together(events))
     yield "records read again", repr(_read_again(events)).encode()
 
 
-_STRINGS = re.compile(r'"((?:[^"\\]|\\.)*)"')
-
-
 def _put_together(events: Iterable[Event]) -> Iterator[bytes]:
-    """The texts of each event stream as one."""
+    """The texts of each event stream, and the records of each direction of a connection, each as one."""
+    records: dict[object, list[bytes]] = {}
     for event in events:
         if isinstance(event, SseMessage):
             datas = [each.data for each in event.events]
+            texts: dict[tuple[object, ...], list[str]] = {}
+            for data in datas:
+                for path, text in _values(data):
+                    texts.setdefault(path, []).append(text)
             yield "".join(datas).encode()
-            yield "".join(text for data in datas for text in _STRINGS.findall(data) if len(text) < PARTS).encode()
+            yield from ("".join(each).encode() for each in texts.values())
+        elif isinstance(event, TlsChunk):
+            records.setdefault((event.origin.connection, event.origin.direction), []).append(event.data)
+    yield from (b"".join(each) for each in records.values())
+
+
+def _values(data: str) -> Iterator[tuple[tuple[object, ...], str]]:
+    """The texts of a JSON value, and the names that lead to each."""
+    try:
+        todo: list[tuple[tuple[object, ...], Any]] = [((), json.loads(data))]
+    except ValueError:
+        return
+    while todo:
+        path, value = todo.pop()
+        if isinstance(value, str):
+            yield path, value
+        elif isinstance(value, dict):
+            todo += [((*path, name), inner) for name, inner in cast("dict[str, Any]", value).items()]
+        elif isinstance(value, list):
+            todo += [((*path, 0), inner) for inner in value]
 
 
 def _read_again(events: Iterable[Event]) -> list[Event]:

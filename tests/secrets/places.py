@@ -14,6 +14,7 @@ from agentsight_rx.events import (
     Connection,
     Event,
     FileEvent,
+    NetEvent,
     Origin,
     ProcessExec,
     Readline,
@@ -39,6 +40,7 @@ class Captured(Struct):
     stdio: list[Event] = []
     process: list[Event] = []
     files: list[Event] = []
+    net: list[Event] = []
     readline: list[Event] = []
 
     def __iadd__(self, other: Captured) -> Captured:
@@ -50,8 +52,8 @@ class Captured(Struct):
 Place = Callable[[int, str], Captured | None]
 
 
-def _line(text: str) -> str | None:
-    return text if "\n" not in text else None
+def _is_line(text: str) -> bool:
+    return "\n" not in text
 
 
 # -- HTTP/1 ------------------------------------------------------------------------------------------------------------
@@ -70,7 +72,7 @@ class _Caller:
 
 def _http1(make: Callable[[Talk, str], None], *, lines: bool = False, record: int = 16_384) -> Place:
     def place(number: int, text: str) -> Captured | None:
-        if lines and _line(text) is None:
+        if lines and not _is_line(text):
             return None
         caller = _Caller(number, record)
         make(caller.talk, text)
@@ -107,7 +109,9 @@ def _prompt(talk: Talk, text: str) -> None:
     system = [{"type": "text", "text": f"system {text}"}]
     said = {"model": "m", "system": system, "messages": [{"role": "user", "content": f"look at {text}"}]}
     talk.asks(request("/v1/messages", _asked(said), JSON))
-    talk.answers(answer(_asked({"id": "msg", "type": "message", "model": "m", "content": [{"type": "text", "text": "ok"}]}), JSON))
+    talk.answers(
+        answer(_asked({"id": "msg", "type": "message", "model": "m", "content": [{"type": "text", "text": "ok"}]}), JSON)
+    )
 
 
 def _tool_result(talk: Talk, text: str) -> None:
@@ -177,7 +181,9 @@ def _pieces(text: str, size: int) -> list[str]:
 
 
 def _stream(talk: Talk, *parts: bytes) -> None:
-    talk.asks(request("/v1/messages", _asked({"model": "m", "stream": True, "messages": [{"role": "user", "content": "hi"}]}), JSON))
+    talk.asks(
+        request("/v1/messages", _asked({"model": "m", "stream": True, "messages": [{"role": "user", "content": "hi"}]}), JSON)
+    )
     talk.answers(streamed(START, *parts, STOP))
 
 
@@ -214,7 +220,7 @@ def _unknown_objects(talk: Talk, text: str) -> None:
 
 def _http2(make: Callable[[Peers, str], None], *, lines: bool = False) -> Place:
     def place(number: int, text: str) -> Captured | None:
-        if lines and _line(text) is None:
+        if lines and not _is_line(text):
             return None
         caller = _Caller(number, 16_384)
         peers = Peers(caller.wire, record=700)
@@ -272,7 +278,7 @@ def _ws_deltas(sockets: Sockets, text: str) -> None:
     sockets.asks(json.dumps({"type": "response.create", "model": "m", "input": text}))
     for piece in _pieces(f"it is {text} so", _CUT):
         sockets.tells(json.dumps({"type": "response.output_text.delta", "item_id": "m", "delta": piece}))
-    done = {"id": "r", "status": "completed", "model": "m", "output": []}
+    done = {"id": "r", "status": "completed", "model": "m"}
     sockets.tells(json.dumps({"type": "response.completed", "response": done}))
 
 
@@ -314,7 +320,7 @@ class _Pipe:
 
 def _piped(lines: Callable[[str], Sequence[str]], *, one: bool = False, record: int = 4096) -> Place:
     def place(number: int, text: str) -> Captured | None:
-        if one and _line(text) is None:
+        if one and not _is_line(text):
             return None
         pipe = _Pipe(number)
         for line in lines(text):
@@ -343,12 +349,20 @@ def _script(number: int, text: str) -> Captured:
     return Captured(process=[ProcessExec(_origin(number), 1, 1, "/bin/bash", ("bash", "-c", f"echo 1; {text}"), "/")])
 
 
+def _directory(number: int, text: str) -> Captured:
+    return Captured(process=[ProcessExec(_origin(number), 1, 1, f"/bin/{text}", ("x",), f"/tmp/{text}")])
+
+
+def _socket_name(number: int, text: str) -> Captured:
+    return Captured(net=[NetEvent(_origin(number), 1, "connect", "unix", "stream", f"/run/{text}", f"/tmp/{text}")])
+
+
 def _file_name(number: int, text: str) -> Captured:
     return Captured(files=[FileEvent(_origin(number), 1, "rename", f"/tmp/{text}", f"/tmp/{text}.bak")])
 
 
 def _typed(number: int, text: str) -> Captured | None:
-    return Captured(readline=[Readline(_origin(number), f"echo 1; {text}")]) if _line(text) else None
+    return Captured(readline=[Readline(_origin(number), f"echo 1; {text}")]) if _is_line(text) else None
 
 
 # -- raw records -------------------------------------------------------------------------------------------------------
@@ -394,7 +408,9 @@ PLACES: dict[str, Place] = {
     "lines of a pipe": _piped(lambda text: [f"{line}\n" for line in f"it is {text}".split("\n")], record=40),
     "word of a command": _word,
     "script of a command": _script,
+    "directory and program": _directory,
     "name of a file": _file_name,
+    "name of a socket": _socket_name,
     "typed line": _typed,
     "raw: unknown protocol": _raw(16_384),
     "raw: unknown protocol, cut": _raw(11),
@@ -409,7 +425,8 @@ PLACES: dict[str, Place] = {
     "raw: messages of a WebSocket": _socket(_ws_texts),
     "raw: messages that cut an answer": _socket(_ws_deltas, target="/v1/responses"),
     "raw: answer, compressed": _http1(_answer_gzip),
+    "raw: WebSocket, compressed": _socket(_ws_texts, deflate="permessage-deflate"),
 }
 
-# Cells that cannot be 0, and why
-CANNOT: dict[tuple[str, str], str] = {}
+# Rows in which nothing can be hidden: to do so, the bytes would have to be compressed anew, with another length
+CANNOT = frozenset({"raw: answer, compressed", "raw: WebSocket, compressed"})
