@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# ./test.sh [--fast] [PYTEST-ARGS…]: every check, up to the first that fails. --fast leaves out what traces real programs.
+# ./test.sh [--fast] [PYTEST-ARGS…]: every check, up to the first that fails. --fast leaves out the tests that trace programs.
 # ./test.sh --bare [DIRECTORY]: the two commands of the README on a new Debian 13, whose tree is kept in DIRECTORY (.setup/bare).
-# ./test.sh --fuzz [SECONDS] [TARGET…]: fuzz every parser, or those, instead; each for so long (60).
+# ./test.sh --fuzz [SECONDS] [TARGET…]: fuzz these parsers, by default all, for SECONDS (60) each.
 set -euo pipefail
 
 source "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/scripts/setup.sh"

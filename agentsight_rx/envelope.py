@@ -7,7 +7,6 @@ Longer than 300 lines because each kind of event has its own fields there, in bo
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
@@ -26,6 +25,7 @@ from .events import (
     ProcessExec,
     ProcessExit,
     ProcessFork,
+    ProcessSeen,
     Readline,
     RpcMessage,
     SseMessage,
@@ -50,6 +50,7 @@ E = TypeVar("E")
 Data = dict[str, Any]
 
 _encoder = msgspec.json.Encoder()
+_DIRECTIONS = {"READ": "in", "WRITE": "out"}  # of stdio, in the words of the original
 
 
 def encode_line(event: Event) -> bytes:
@@ -59,14 +60,14 @@ def encode_line(event: Event) -> bytes:
 
 def encode_envelope(event: Event) -> Data:
     """The envelope as a value of plain JSON types. `timestamp` is Unix time in ms, 0 before normalize()."""
-    kind = _BY_TYPE[type(event)]
-    origin = event.origin
+    kind, origin = type(event), event.origin
+    how = _KINDS[kind]
     return {
         "timestamp": milliseconds(origin.wall_ns),
-        "source": kind.source,
+        "source": how.source,
         "pid": origin.pid,
         "comm": origin.comm,
-        "data": {"event_type": kind.name, **_origin(origin), **kind.encode(event)},
+        "data": {"event_type": _NAMES[kind], **_origin(origin), **how.encode(event)},
     }
 
 
@@ -79,7 +80,8 @@ def decode_envelope(envelope: Data) -> Event:
     kind = _BY_NAME.get(str(data.get("event_type")))
     if kind is None:
         raise ValueError(f"unknown event type {data.get('event_type')!r}")
-    return kind.decode(_origin_back(envelope, data), data)
+    origin, decode = _origin_back(envelope, data), _KINDS[kind].decode
+    return _convert(kind, origin, data) if decode is None else decode(origin, data)
 
 
 # -- pieces ------------------------------------------------------------------------------------------------------------
@@ -120,7 +122,7 @@ def _origin_back(envelope: Data, data: Data) -> Origin:
             "comm": envelope["comm"],
             "wall_ns": data["time_unix_ns"],
             "connection": connection,
-            "direction": data.get("direction"),
+            "direction": _DIRECTIONS.get(str(data.get("direction")), data.get("direction")),
         },
         Origin,
     )
@@ -394,7 +396,9 @@ def _loss(event: Loss) -> Data:
 
 
 def _stdio(event: StdioChunk) -> Data:
+    direction = event.origin.direction
     return {
+        **({"direction": "WRITE" if direction == "out" else "READ"} if direction else {}),
         "len": len(event.data) + event.lost,
         "fd_role": {0: "stdin", 1: "stdout", 2: "stderr"}.get(event.fd, f"fd{event.fd}"),
         "fd_target": f"{event.channel.kind}:[{event.channel.inode}]",
@@ -473,41 +477,40 @@ def _plain(event: msgspec.Struct) -> Data:
 
 
 class _Kind(NamedTuple):
-    name: str
-    source: str
-    encode: Callable[[Any], Data]
-    decode: Callable[[Origin, Data], Event]
+    """How one kind of event is encoded and decoded. Without functions: its fields, under their own names."""
+
+    source: str  # of the envelope
+    encode: Callable[[Any], Data] = _plain
+    decode: Callable[[Origin, Data], Event] | None = None
 
 
-def _tick(_: Tick) -> Data:
-    return {}
-
-
-_BY_TYPE: dict[type[Event], _Kind] = {
-    TlsChunk: _Kind("tls_chunk", "ssl", _tls_chunk, _tls_chunk_back),
-    TlsHandshake: _Kind("tls_handshake", "ssl", _tls_handshake, partial(_convert, TlsHandshake)),
-    TlsClose: _Kind("tls_close", "ssl", _tls_close, partial(_convert, TlsClose)),
-    TlsOpen: _Kind("tls_open", "ssl", _plain, partial(_convert, TlsOpen)),
-    TcpTraffic: _Kind("tcp_traffic", "ssl", _plain, partial(_convert, TcpTraffic)),
-    UnreadTls: _Kind("unread_tls", "ssl", _plain, partial(_convert, UnreadTls)),
-    BlindSpot: _Kind("blind_spot", "diagnostic", _plain, partial(_convert, BlindSpot)),
-    HttpRequest: _Kind("http_request", "http_parser", _request, _request_back),
-    HttpResponse: _Kind("http_response", "http_parser", _response, _response_back),
-    BodyPart: _Kind("body_part", "http_body", _body_part, _body_part_back),
-    WebSocketMessage: _Kind("websocket_message", "websocket", _websocket, _websocket_back),
-    SseMessage: _Kind("sse_message", "sse_processor", _sse, _sse_back),
-    ProcessFork: _Kind("process_fork", "process", _fork, partial(_convert, ProcessFork)),
-    ProcessExec: _Kind("process_exec", "process", _exec, partial(_convert, ProcessExec)),
-    ProcessExit: _Kind("process_exit", "process", _exit, partial(_convert, ProcessExit)),
-    FileEvent: _Kind("file", "process", _file, partial(_convert, FileEvent)),
-    NetEvent: _Kind("net", "process", _net, partial(_convert, NetEvent)),
-    Readline: _Kind("readline", "process", _readline, partial(_convert, Readline)),
-    StdioChunk: _Kind("stdio_chunk", "stdio", _stdio, _stdio_back),
-    StdioClose: _Kind("stdio_close", "stdio", _stdio_close, partial(_convert, StdioClose)),
-    RpcMessage: _Kind("rpc_message", "stdio", _rpc, partial(_convert, RpcMessage)),
-    SystemSample: _Kind("system_sample", "system", _system, partial(_convert, SystemSample)),
-    SystemWide: _Kind("system_wide", "system", _wide, partial(_convert, SystemWide)),
-    Loss: _Kind("loss", "diagnostic", _loss, partial(_convert, Loss)),
-    Tick: _Kind("tick", "engine", _tick, partial(_convert, Tick)),
+_KINDS: dict[type[Event], _Kind] = {
+    TlsChunk: _Kind("ssl", _tls_chunk, _tls_chunk_back),
+    TlsHandshake: _Kind("ssl", _tls_handshake),
+    TlsClose: _Kind("ssl", _tls_close),
+    TlsOpen: _Kind("ssl"),
+    TcpTraffic: _Kind("ssl"),
+    UnreadTls: _Kind("ssl"),
+    BlindSpot: _Kind("diagnostic"),
+    HttpRequest: _Kind("http_parser", _request, _request_back),
+    HttpResponse: _Kind("http_parser", _response, _response_back),
+    BodyPart: _Kind("http_body", _body_part, _body_part_back),
+    WebSocketMessage: _Kind("websocket", _websocket, _websocket_back),
+    SseMessage: _Kind("sse_processor", _sse, _sse_back),
+    ProcessFork: _Kind("process", _fork),
+    ProcessExec: _Kind("process", _exec),
+    ProcessExit: _Kind("process", _exit),
+    ProcessSeen: _Kind("process"),
+    FileEvent: _Kind("process", _file),
+    NetEvent: _Kind("process", _net),
+    Readline: _Kind("process", _readline),
+    StdioChunk: _Kind("stdio", _stdio, _stdio_back),
+    StdioClose: _Kind("stdio", _stdio_close),
+    RpcMessage: _Kind("stdio", _rpc),
+    SystemSample: _Kind("system", _system),
+    SystemWide: _Kind("system", _wide),
+    Loss: _Kind("diagnostic", _loss),
+    Tick: _Kind("engine"),
 }
-_BY_NAME = {kind.name: kind for kind in _BY_TYPE.values()}
+_NAMES = {kind: str(kind.__struct_config__.tag) for kind in _KINDS}
+_BY_NAME = {name: kind for kind, name in _NAMES.items()}

@@ -1,6 +1,6 @@
 """Every error a person can meet, named for who must act. The message says what was seen, what was expected, what to do."""
 
-__all__ = ["AgentsightError", "CaptureError", "SinkError", "StoreError", "UsageError"]
+__all__ = ["AgentsightError", "CaptureError", "NoSpaceError", "SinkError", "StoreError", "UsageError"]
 
 
 class AgentsightError(Exception):
@@ -21,6 +21,10 @@ class CaptureError(AgentsightError):
 
 class StoreError(AgentsightError):
     """A store cannot be opened, read or written."""
+
+
+class NoSpaceError(StoreError):
+    """A store cannot grow, since its disk or a quota is full: whoever runs the machine must make room."""
 
 
 class SinkError(AgentsightError):

@@ -30,6 +30,7 @@ __all__ = [
     "ProcessExec",
     "ProcessExit",
     "ProcessFork",
+    "ProcessSeen",
     "Readline",
     "Reply",
     "RpcMessage",
@@ -358,8 +359,22 @@ class ProcessExec(Struct, frozen=True, tag="process_exec"):
     pod: str = ""  # UID of the Kubernetes pod
 
 
+class ProcessSeen(Struct, frozen=True, tag="process_seen"):
+    """A process that ran already when the capture began, as /proc shows it: its program was started before."""
+
+    origin: Origin
+    ppid: int
+    start_ns: int  # to 10 ms, since /proc counts in clock ticks
+    filename: str  # of the program; "" where it is not known
+    argv: tuple[str, ...]
+    cwd: str
+
+
 class ProcessExit(Struct, frozen=True, gc=False, tag="process_exit"):
-    """A process ended: by itself with `exit_code`, or killed by `signal` (then exit_code is None)."""
+    """
+    A process ended: by itself with `exit_code`, or killed by `signal` (then exit_code is None). `duration_ns` counts from its
+    first program, or from its fork where it ran none: the fork of a recorded command waits until everything is attached.
+    """
 
     origin: Origin
     ppid: int
@@ -416,11 +431,11 @@ class Readline(Struct, frozen=True, gc=False, tag="readline"):
 
 class Channel(Struct, frozen=True, gc=False, cache_hash=True):
     """
-    One direction of a pipe or a unix socket: the inode of the pipe, or of the receiving end of the socket. Of JSON-RPC over
-    HTTP it is the handle of the connection.
+    One direction of a pipe or a unix socket: the inode of the pipe, or of the receiving end of the socket; of a regular file
+    its inode. Of JSON-RPC over HTTP it is the handle of the connection.
     """
 
-    kind: Literal["pipe", "unix", "tty", "http"]
+    kind: Literal["pipe", "unix", "tty", "file", "http"]
     inode: int
 
 
@@ -529,10 +544,15 @@ class Tick(Struct, frozen=True, gc=False, tag="tick"):
 
 TlsEvent: TypeAlias = TlsChunk | TlsHandshake | TlsClose | TlsOpen | TcpTraffic | UnreadTls | BlindSpot | Loss | Tick
 HttpEvent: TypeAlias = TlsEvent | HttpRequest | HttpResponse | BodyPart | SseMessage | WebSocketMessage
-ProcessEvent: TypeAlias = ProcessFork | ProcessExec | ProcessExit | FileEvent | NetEvent | Readline | Loss | Tick
+ProcessEvent: TypeAlias = ProcessFork | ProcessExec | ProcessExit | ProcessSeen | FileEvent | NetEvent | Readline | Loss | Tick
 StdioEvent: TypeAlias = StdioChunk | StdioClose | RpcMessage | Loss | Tick
 SystemEvent: TypeAlias = SystemSample | SystemWide | Loss | Tick
-Event: TypeAlias = HttpEvent | ProcessEvent | StdioEvent | SystemEvent
+Event: TypeAlias = (
+    HttpEvent  # connections and what they carried
+    | ProcessEvent  # what processes did
+    | StdioEvent  # pipes
+    | SystemEvent  # what processes used
+)
 
 
 def time_of(event: Event, /) -> int:

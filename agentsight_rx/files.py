@@ -1,17 +1,76 @@
-"""Files for captured data: readable by their owner only."""
+"""Files for captured data: readable by their owner only. Files that were there before keep their mode and their owner."""
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
+from contextlib import suppress
 from pathlib import Path
 
-__all__ = ["create_private"]
+__all__ = ["NO_SPACE", "create_new", "create_private", "refusal", "reserve", "why"]
+
+NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
+_NO_FALLOCATE = frozenset({errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL})  # file systems that cannot reserve space
 
 
 def create_private(path: Path, owner: tuple[int, int] | None = None) -> int:
-    """Create or truncate `path` with mode 0600, owned by `owner` (uid, gid) if given; returns the open file descriptor."""
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    """
+    Create `path` with mode 0600, owned by `owner` (uid, gid) if given, or empty the regular file that is there, or open the
+    device or pipe; returns the open file descriptor.
+
+    Only a new file gets a mode and an owner. Raises OSError, also for a symbolic link to anything but a device or a pipe: it
+    may lead to any file of another user.
+    """
+    with suppress(FileExistsError):
+        return create_new(path, owner)
+    link = refusal(path)
+    if link:
+        raise OSError(errno.ELOOP, link)
+    special = not stat.S_ISREG(os.stat(path).st_mode)
+    # O_CREAT although it exists: with it the kernel refuses what another user left in /tmp (sysctl fs.protected_regular)
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | (0 if special else os.O_NOFOLLOW), 0o600)
+    if special == stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise OSError(errno.ELOOP, "it was replaced while it was opened")
+    if not special:
+        os.ftruncate(fd, 0)
+    return fd
+
+
+def create_new(path: str | Path, owner: tuple[int, int] | None = None) -> int:
+    """Create `path`, which must not exist, not even as a dangling link, with mode 0600 whatever the umask is."""
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     os.fchmod(fd, 0o600)
     if owner is not None:
         os.fchown(fd, *owner)
     return fd
+
+
+def refusal(path: str | Path) -> str | None:
+    """Why `path` is not written to: it is a symbolic link that leads to nothing or to a regular file. None: it may be."""
+    if not os.path.islink(path) or (os.path.exists(path) and not os.path.isfile(path)):
+        return None
+    return f"it is a symbolic link to {os.readlink(path)}; give the path of the file itself"
+
+
+def reserve(fd: int, size: int) -> None:
+    """
+    Give the first `size` bytes of a file their space on the disk now. Raises OSError where there is none: a write through a
+    memory map into a hole ends the process by SIGBUS instead.
+    """
+    try:
+        os.posix_fallocate(fd, 0, size)
+    except OSError as error:
+        if error.errno not in _NO_FALLOCATE:
+            raise
+
+
+def why(error: OSError, path: str | Path) -> str:
+    """The reason of an error, with the disk where that is full."""
+    if error.errno not in NO_SPACE:
+        return error.strerror or str(error)
+    disk = os.path.realpath(path)
+    while not os.path.ismount(disk):
+        disk = os.path.dirname(disk)
+    return f"no space left on {disk}" if error.errno == errno.ENOSPC else f"the quota on {disk} is used up"

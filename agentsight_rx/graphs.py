@@ -20,12 +20,14 @@ from .events import (
     ProcessExit,
     ProcessFork,
     RpcMessage,
+    StdioEvent,
     Tick,
     TlsChunk,
     TlsClose,
     TlsEvent,
     TlsHandshake,
 )
+from .loss import Reason
 from .sources import (
     FileOptions,
     NetOptions,
@@ -58,6 +60,7 @@ class TraceOptions(Struct, frozen=True):
     system: SystemOptions | None = None
     http: bool = True
     raw: bool = False  # the TLS records too, beside the messages made of them
+    stdio_raw: bool = False  # the reads and writes too, beside the lines made of them
     tls_filters: tuple[str, ...] = ()
     http_filters: tuple[str, ...] = ()
     compat_filters: bool = False  # rules mean exactly what they mean to the original
@@ -85,12 +88,25 @@ def trace(options: TraceOptions) -> Stream[Output]:
     if options.readline is not None:
         inputs.append(sources.readline(options.readline).pipe(op.normalize()))
     if options.stdio is not None:
-        inputs.append(sources.stdio(options.stdio).pipe(op.normalize(), op.parse_jsonrpc()))
+        inputs.append(_stdio(options.stdio, raw=options.stdio_raw))
     if options.system is not None:
         inputs.append(sources.system(options.system).pipe(op.normalize()))
     if not inputs:
         raise UsageError(NO_SOURCE)
     return _redacted(merge(*inputs), options).pipe(op.materialize())
+
+
+def _stdio(options: StdioOptions, *, raw: bool) -> Stream[Event]:
+    calls = sources.stdio(options).pipe(op.normalize())
+    if not raw:
+        return calls.pipe(op.parse_jsonrpc())
+    calls = calls.share()
+    return merge(calls.pipe(op.parse_jsonrpc(), op.keep(_is_line, name="keep_lines")), calls)
+
+
+def _is_line(event: StdioEvent) -> bool:
+    """The losses of the source come with the calls; of a line that was cut the loss is made with the line."""
+    return isinstance(event, RpcMessage) or (isinstance(event, Loss) and event.reason is Reason.TRUNCATED)
 
 
 def _redacted(events: Stream[Event], options: TraceOptions) -> Stream[Event]:

@@ -52,11 +52,13 @@ class Launch:
     without code. We become the reaper of all processes that it leaves running: use one Launch in the life of a program.
     """
 
-    def __init__(self, pid: int, barrier: int, errors: int) -> None:
+    def __init__(self, pid: int, start: int, barrier: int, errors: int) -> None:
         self.pid = pid
         self.hurry = False  # the run shall end now
         self._pidfd = os.pidfd_open(pid)
-        self._barrier = open(barrier, "wb", buffering=0)  # noqa: SIM115 - closed by release() or abandon()
+        # An eventfd that is only polled: a byte through a pipe would be the first thing that the command is seen to read
+        self._start = start
+        self._barrier = open(barrier, "wb", buffering=0)  # noqa: SIM115 - closed by release() or abandon(), or by our death
         self._errors = open(errors, "rb")  # noqa: SIM115 - as above
         self._wait_status: int | None = None
         self._woken, self.waker = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)  # a byte into `waker` ends `wait()`
@@ -73,27 +75,27 @@ class Launch:
             raise CaptureError("cannot adopt orphans of the command: the kernel refused prctl(PR_SET_CHILD_SUBREAPER)")
         if signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # else the kernel reaps the child and its wait status is lost
-        (barrier, opener), (errors, reporter) = os.pipe(), os.pipe()
+        start, (barrier, opener), (errors, reporter) = os.eventfd(0), os.pipe(), os.pipe()
         # All blocked across the fork: none of our handlers may run in the child.
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         try:
             pid = os.fork()
             if pid == 0:
                 os.close(opener)  # else the child keeps its own barrier open and does not notice our death
-                _run(command, barrier, reporter)
+                _run(command, start, barrier=barrier, reporter=reporter)
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         os.close(barrier)
         os.close(reporter)
-        return cls(pid, opener, errors)
+        return cls(pid, start, opener, errors)
 
     def release(self) -> None:
         """
         Let the command start; on return the exec has happened. If it failed: `UsageError` (not found, not executable) or
         `CaptureError`, with the `exit_status` to end with. If a signal killed the command before, `reap()` has its status.
         """
-        with suppress(BrokenPipeError), self._barrier:
-            self._barrier.write(b"!")
+        os.eventfd_write(self._start, 1)
+        self._close()
         with self._errors:  # close-on-exec in the child: the exec ends this file
             failure = self._errors.read().decode()
         if failure:
@@ -104,8 +106,13 @@ class Launch:
 
     def abandon(self) -> None:
         """Give up: a command that was not released never runs, and exits with 125. Our death has the same effect."""
-        self._barrier.close()
+        self._close()
         self._errors.close()
+
+    def _close(self) -> None:
+        if not self._barrier.closed:
+            self._barrier.close()
+            os.close(self._start)
 
     def fileno(self) -> int:
         """A pidfd: readable once the command has ended."""
@@ -151,15 +158,17 @@ def forwarding(launch: Launch) -> Generator[None]:
     """
     While the command runs, pass signals to us on to it; afterwards restore the terminal. Main thread only.
 
-    A second SIGTERM, or any signal once the command is gone, sets `launch.hurry`. What the invoker ignored stays ignored.
+    A second SIGTERM or SIGHUP, or any signal once the command is gone, sets `launch.hurry`. What the invoker ignored stays
+    ignored.
     """
     asked_to_end = False
 
     def pass_on(number: int, _frame: FrameType | None) -> None:
         nonlocal asked_to_end
         reached = launch.send(_PASSED_ON[number])
-        launch.hurry = launch.hurry or not reached or (number == signal.SIGTERM and asked_to_end)
-        asked_to_end = asked_to_end or number == signal.SIGTERM
+        asks = number in (signal.SIGTERM, signal.SIGHUP)
+        launch.hurry = launch.hurry or not reached or (asks and asked_to_end)
+        asked_to_end = asked_to_end or asks
 
     wanted = dict.fromkeys(_PASSED_ON, pass_on) | {signal.SIGTTOU: signal.SIG_IGN}  # writing our last lines must not stop us
     kept = (signal.SIG_IGN, None)  # None: a handler not set by Python, which cannot be restored
@@ -218,7 +227,7 @@ def _command(argv: tuple[str, ...], env: Mapping[str, str]) -> _Command:
     return _Command(argv, env, ignored=ignored, user=user, gid=gid)
 
 
-def _run(command: _Command, barrier: int, reporter: int) -> NoReturn:
+def _run(command: _Command, start: int, barrier: int, reporter: int) -> NoReturn:
     """The child, from fork to exec. It never returns into the parent's code."""
     status = _NEVER_RAN
     try:
@@ -227,7 +236,7 @@ def _run(command: _Command, barrier: int, reporter: int) -> NoReturn:
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         if command.user:
             _become(command.user, command.gid)
-        if os.read(barrier, 1):
+        if _may_start(start, barrier):
             status, sentence = _exec(command)
             os.write(reporter, f"{status} {sentence}".encode())
     except Exception as error:  # the parent reports it, in one sentence
@@ -235,6 +244,14 @@ def _run(command: _Command, barrier: int, reporter: int) -> NoReturn:
         os.write(reporter, f"{status} cannot start {command.argv[0]!r}{user}: {error}".encode())
     finally:
         os._exit(status)
+
+
+def _may_start(start: int, barrier: int) -> bool:
+    """Wait until the parent says so; False where it gave up or died. It reads nothing, so nothing of this is captured."""
+    poll = select.poll()
+    poll.register(start, select.POLLIN)
+    poll.register(barrier, 0)  # of a pipe without a writer the kernel always reports the hang-up
+    return start in dict(poll.poll())
 
 
 def _become(user: pwd.struct_passwd, gid: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from enum import StrEnum
 
@@ -17,6 +18,7 @@ class Reason(StrEnum):
     FILTERED = "filtered"
     SAMPLED = "sampled"
     REPEATED = "repeated"
+    OVERHEAD = "overhead"  # frames of a protocol that carry no part of a message
     # unintended: each of these makes a capture incomplete
     KERNEL_LOST = "kernel_lost"
     QUEUE_FULL = "queue_full"
@@ -33,7 +35,10 @@ class Reason(StrEnum):
         return self in _INTENDED
 
 
-_INTENDED = frozenset({Reason.FILTERED, Reason.SAMPLED, Reason.REPEATED})
+_INTENDED = frozenset({Reason.FILTERED, Reason.SAMPLED, Reason.REPEATED, Reason.OVERHEAD})
+
+# Operators that drop what a person does not want to see; others drop events that are there twice
+_FILTERS = frozenset({"filter_http", "filter_tls", "drop_marked", "keep_long_lived"})
 
 
 class Entry(Struct, frozen=True):
@@ -43,6 +48,12 @@ class Entry(Struct, frozen=True):
     reason: Reason
     count: int
     size: int = 0
+
+    @property
+    def by_filter(self) -> bool:
+        """True for events that a filter left out."""
+        name = self.stage.rpartition("/")[2].partition("#")[0]
+        return self.reason is Reason.FILTERED and name in _FILTERS
 
 
 class RuleCounts(Struct):
@@ -86,10 +97,29 @@ class Meter:
 
 
 class Ledger:
-    """The losses of a run: one `Meter` for each stage, made when the stage starts."""
+    """The account of a run: one `Meter` for each stage, made when the stage starts, and how long the run captured."""
 
     def __init__(self) -> None:
         self._meters: dict[str, Meter] = {}
+        self.began_ms = 0  # Unix time at which everything was attached; 0 = not yet
+        self._began_s = 0.0
+        self._ended_s: float | None = None
+
+    def begin(self) -> None:
+        """The run captures from now on."""
+        self.began_ms, self._began_s = time.time_ns() // 1_000_000, time.monotonic()
+
+    def end(self) -> None:
+        """The run captures no more."""
+        if self._ended_s is None:
+            self._ended_s = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """How long the run has captured so far, or did in all."""
+        if not self.began_ms:
+            return 0.0
+        return (time.monotonic() if self._ended_s is None else self._ended_s) - self._began_s
 
     def meter(self, stage: str) -> Meter:
         """The meter of `stage`; a second stage of the same name gets a meter of its own, named `stage#2`."""

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import queue
-import signal
 import threading
 import time
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 from msgspec import Struct
@@ -19,9 +17,12 @@ from .core.mailbox import Mailbox, Overflow
 from .core.sink import Sink
 from .core.sink_thread import SinkThread
 from .core.stream import as_stream
+from .core.weight import weight
 from .errors import AgentsightError
 from .events import Loss, Origin
 from .loss import Ledger, Reason, RuleCounts
+from .signals import asking_to_end
+from .sources.names import unseen_names
 from .view.tally import Tally
 
 __all__ = ["Run", "Summary", "run"]
@@ -31,6 +32,7 @@ E = TypeVar("E")
 _POLL_S = 0.05  # how long a reader may wait before it checks whether to stop
 _IDLE_S = 0.01  # how long the engine waits for events before it advances time
 _DRAIN_S = 10.0  # how long sinks may take to write what they hold at the end
+_PART = 128 << 10  # bytes of a batch: compressed, they may become 128 MiB
 _ROOM = 0.25  # a recorded source waits while the box of any sink is fuller than this
 
 _END = object()  # in the inbox: this source has no more
@@ -44,6 +46,7 @@ class Summary(Struct):
     seconds: float
     ended_by: str
     failures: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()  # what else the person should know, a sentence each
 
     @property
     def filters(self) -> list[RuleCounts]:
@@ -52,7 +55,7 @@ class Summary(Struct):
 
     @property
     def complete(self) -> bool:
-        return self.ledger.complete and not self.failures
+        return self.ledger.complete and not self.failures and not self.tally.totals.calls_cut
 
 
 def run(
@@ -64,12 +67,12 @@ def run(
     strict: bool = False,
 ) -> Summary:
     """
-    Run `graph` into `sinks` until its sources end, `duration` seconds passed, or SIGINT or SIGTERM comes.
+    Run `graph` into `sinks` until its sources end, `duration` seconds passed, or SIGINT, SIGTERM or SIGHUP comes.
 
     `ready` is called once everything is attached. `strict` raises bugs in operators instead of counting them. Raises
     CaptureError, SinkError or StoreError where something cannot be opened, before anything is captured.
     """
-    with Run(graph, sinks, strict=strict) as running, _signals(running):
+    with Run(graph, sinks, strict=strict) as running, asking_to_end(running.end):
         if ready is not None:
             ready()
         running.wait(duration)
@@ -86,7 +89,7 @@ class Run:
         self._ledger = self._engine.ledger
         self._sinks = [SinkThread(sink, self._ledger) for sink in sinks]
         self._tally = Tally()
-        self._inbox: Mailbox[Any] = Mailbox()
+        self._inbox: Mailbox[Any] = Mailbox(part=_PART)
         self._readers: list[_Reading] = []
         self._stopping = threading.Event()
         self._reasons: queue.SimpleQueue[str] = queue.SimpleQueue()
@@ -95,7 +98,6 @@ class Run:
         self._failures: list[str] = []
         self._engine_thread = threading.Thread(target=self._engine_loop, name="engine", daemon=True)
         self._summary: Summary | None = None
-        self._started = time.monotonic()
 
     @property
     def ledger(self) -> Ledger:
@@ -124,7 +126,7 @@ class Run:
                 sink.abandon()
             raise
         self._running = True
-        self._started = time.monotonic()
+        self._ledger.begin()
         for sink in self._sinks:
             sink.start()
         self._engine_thread.start()
@@ -153,22 +155,28 @@ class Run:
         """Stop the readers, finish what is open as partial, drain the sinks, close. A second call returns the same summary."""
         if self._summary is not None:
             return self._summary
-        try:
-            reason = self._reasons.get_nowait()
-        except queue.Empty:
-            reason = "caller"
+        reason = "caller" if self._reasons.empty() else self._reasons.get_nowait()
         self._stopping.set()
         for reading in self._readers:
             reading.thread.join()
         self._engine_thread.join()
-        deadline = time.monotonic() + _DRAIN_S
-        for sink in self._sinks:
-            sink.close()
-        for sink in self._sinks:
-            sink.end(max(0.0, deadline - time.monotonic()))
+        self._ledger.end()
+        for last in (False, True):  # what keeps the ledger ends last, with the last counts of all the others in it
+            sinks = [sink for sink in self._sinks if sink.keeps_ledger is last]
+            deadline = time.monotonic() + _DRAIN_S
+            for sink in sinks:
+                sink.close()
+            for sink in sinks:
+                sink.end(max(0.0, deadline - time.monotonic()))
         self._running = False
+        failures = (*self._failures, *(f"sink {sink.name}: {sink.failure}" for sink in self._sinks if sink.failure))
         self._summary = Summary(
-            self._tally, self._ledger, seconds=time.monotonic() - self._started, ended_by=reason, failures=tuple(self._failures)
+            self._tally,
+            self._ledger,
+            seconds=self._ledger.seconds,
+            ended_by=reason,
+            failures=failures,
+            notes=unseen_names(reading.hub.reader for reading in self._readers),
         )
         return self._summary
 
@@ -214,8 +222,9 @@ class Run:
     def on_batch(self, batch: Sequence[Any], /) -> None:
         """The end of the graph: every sink gets every batch."""
         self._tally.add(batch)
+        weights = list(map(weight, batch))
         for sink in self._sinks:
-            sink.put(batch)
+            sink.put(batch, weights)
 
     def on_completed(self) -> None:
         self._graph_done = True
@@ -273,28 +282,9 @@ def _queue_full(dropped: Overflow) -> Loss:
     return Loss(now, "inbox", reason=Reason.QUEUE_FULL, count=dropped.count, size=dropped.size, note=note)
 
 
-class _Reading:
+class _Reading(Struct):
     """A source and the thread that reads it."""
 
-    def __init__(self, hub: Hub[Any], thread: threading.Thread) -> None:
-        self.hub = hub
-        self.thread = thread
-        self.opened = False
-
-
-@contextlib.contextmanager
-def _signals(running: Run) -> Generator[None]:
-    """SIGINT and SIGTERM request the end. Only the main thread may set handlers; on other threads nothing changes."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def ask(number: int, _: object) -> None:
-        running.end(signal.Signals(number).name)
-
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    hub: Hub[Any]
+    thread: threading.Thread
+    opened: bool = False

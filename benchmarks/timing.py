@@ -5,6 +5,8 @@ from __future__ import annotations
 import gc
 import time
 from collections.abc import Callable, Sequence
+from itertools import groupby
+from typing import ClassVar
 
 from msgspec import Struct
 
@@ -62,6 +64,27 @@ class Row(Struct, frozen=True):
             return True
         return self.ratio >= self.target / slack if self.at_least else self.ratio <= self.target * slack
 
+    @property
+    def result(self) -> str:
+        """What came out against the target."""
+        return f"ratio {self.ratio:.2f}, target {self.target:g}"
+
+    columns: ClassVar[tuple[str, ...]] = ("µs/event", "events/s", "MB/s", "ratio", "+ns/event", "target", "met", "ratio to")
+
+    def cells(self) -> tuple[str, ...]:
+        """One text for each column."""
+        target = "" if self.target is None else f"{'>=' if self.at_least else '<='} {self.target:g}"
+        return (
+            f"{self.us_per_event:.3f}",
+            f"{self.events_per_s:,.0f}",
+            "" if self.mb_per_s is None else f"{self.mb_per_s:,.0f}",
+            "" if self.ratio is None else f"{self.ratio:.2f}",
+            "" if self.added_ns is None else f"{self.added_ns:+,.0f}",
+            target,
+            ("yes" if self.met else "no") if target else "",
+            self.floor,
+        )
+
 
 def measure(benchmark: str, cases: Sequence[Case], rounds: int) -> list[Row]:
     """
@@ -108,18 +131,15 @@ def _row(benchmark: str, case: Case, per_event: dict[str, float]) -> Row:
     )
 
 
-_COLUMNS = ("", "µs/event", "events/s", "MB/s", "ratio", "+ns/event", "target", "met", "ratio to")
-
-
 def table(rows: Sequence[Row]) -> str:
     """The rows as text, one benchmark below the other."""
-    lines: list[tuple[str, ...]] = []
-    for index, row in enumerate(rows):
-        if not index or rows[index - 1].benchmark != row.benchmark:
-            lines += [("",) * len(_COLUMNS), (row.benchmark, *_COLUMNS[1:])]
-        lines.append(_cells(row))
-    widths = [max(len(line[column]) for line in lines) for column in range(len(_COLUMNS))]
-    return "\n".join(_line(line, widths) for line in lines[1:])
+    made: list[str] = []
+    for _, each in groupby(rows, key=lambda row: row.benchmark):
+        same = list(each)
+        lines = [(same[0].benchmark, *same[0].columns), *((f"  {row.name}", *row.cells()) for row in same)]
+        widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
+        made.append("\n".join(_line(line, widths) for line in lines))
+    return "\n\n".join(made)
 
 
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
@@ -129,18 +149,3 @@ def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
         for column, (cell, width) in enumerate(zip(cells, widths, strict=True))
     )
     return "  ".join(aligned).rstrip()
-
-
-def _cells(row: Row) -> tuple[str, ...]:
-    target = "" if row.target is None else f"{'>=' if row.at_least else '<='} {row.target:g}"
-    return (
-        f"  {row.name}",
-        f"{row.us_per_event:.3f}",
-        f"{row.events_per_s:,.0f}",
-        "" if row.mb_per_s is None else f"{row.mb_per_s:,.0f}",
-        "" if row.ratio is None else f"{row.ratio:.2f}",
-        "" if row.added_ns is None else f"{row.added_ns:+,.0f}",
-        target,
-        ("yes" if row.met else "no") if target else "",
-        row.floor,
-    )

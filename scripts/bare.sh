@@ -106,6 +106,7 @@ enter() {
 
 inside() {
   local command
+  trap 'exit 130' INT # bash goes on after a command that handles the signal itself
   cd /root/agentsight-rx
   for command in "./run.sh demo" ./test.sh; do
     TIMEFORMAT="== $command: %0R s, %0U s of user and %0S s of system time =="
@@ -128,18 +129,22 @@ judge() {
   fi
 }
 
-# Stop what is still running in the namespace, gently first. The mounts end with it.
+# Stop what is still running in the namespace, first with a signal that lets tests remove their containers. The mounts end with it.
 leave() {
   trap '' INT TERM HUP
+  [[ ! -v JOB ]] || disown "$JOB" 2>/dev/null || true # bash reports no killed job
   if [[ -v JOB ]] && kill -INT -- "-$JOB" 2>/dev/null; then
-    say "stopping"
-    timeout 60 tail --pid="$JOB" -f /dev/null || true
+    say "stopping (20 seconds)"
+    timeout 20 tail --pid="$JOB" --follow /dev/null || true
   fi
   local pid
   for pid in $(processes_inside); do
     kill -KILL "$pid" 2>/dev/null || true
   done
-  [[ -v KEEP ]] || rm -rf --one-file-system "$MACHINE"
+  [[ -v KEEP ]] || {
+    say "removing $MACHINE"
+    rm -rf --one-file-system "$MACHINE"
+  }
   rm -f "$NAMESPACE"
 }
 

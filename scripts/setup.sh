@@ -1,7 +1,7 @@
 # Sourced by run.sh and test.sh: ROOT, VENV and `set_up`, which installs what a bare Debian machine lacks.
 #
-# Everything is said on stderr, one line a step, because stdout belongs to the program. What the steps themselves print goes
-# to .setup/log. A second start at the same time waits for the first one.
+# Messages go to stderr, one line a step, because stdout belongs to the program. The output of the steps goes to .setup/log.
+# A second start at the same time waits for the first one.
 
 ROOT=$(dirname "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")")
 VENV=$ROOT/.venv
@@ -11,7 +11,7 @@ TRACEFS=/sys/kernel/tracing
 PACKAGES=(python3 python3-venv ca-certificates python3-bpfcc) # no kernel headers: sources/kernel/shim.py is enough for BCC
 
 # set_up NAME [PIP-ARGUMENT…] [-- PACKAGE…]
-# NAME says which set of Python packages is wanted; each set has its stamp, so that a warm start only compares two hashes.
+# NAME names a set of Python packages. Each set has its stamp, so that a later start only compares two hashes.
 set_up() {
   local name=$1 pip=()
   shift
@@ -21,7 +21,7 @@ set_up() {
   done
   PACKAGES+=("${@:2}")
   if [[ -n $(missing_packages) ]] || ! has_tracefs || ! has_stamp "$name"; then
-    # The lock is on a file that everybody can read, and ends with the subshell. So does the umask: root's may hide the files.
+    # Lock and umask end with the subshell. The lock is on a file that every user can read; root's own umask may hide files.
     (
       umask 022
       flock --nonblock 9 || {
@@ -74,7 +74,7 @@ install_packages() {
   step "installing ${missing[*]}" apt_install "${missing[@]}"
 }
 
-# The package lists are renewed only if they are not there or too old to find the packages.
+# The package lists are renewed only if they are missing or too old to find the packages.
 apt_install() {
   export DEBIAN_FRONTEND=noninteractive
   local install=(apt-get --yes --option DPkg::Lock::Timeout=300 install --no-install-recommends "$@")
@@ -112,7 +112,7 @@ install_python() {
   step "installing the Python packages ($name)" \
     "$VENV/bin/python" -I -m pip install --disable-pip-version-check --editable "$ROOT" "$@"
   stamp >"$VENV/$name.stamp"
-  # After sudo the files belong to whom the checkout belongs, so that the next change needs no root.
+  # After sudo the files belong to the owner of the checkout, so that the next change needs no root.
   ((EUID)) || {
     chown --recursive --no-dereference --reference="$ROOT" "$VENV"
     chown --reference="$ROOT" "${LOG%/*}" "$LOG"

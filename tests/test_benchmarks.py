@@ -7,6 +7,8 @@ import pytest
 
 from benchmarks import __main__ as command
 from benchmarks.__main__ import BENCHMARKS, main
+from benchmarks.churn import ChurnRow
+from benchmarks.hostile import HostileRow
 from benchmarks.recording import traffic
 from benchmarks.timing import Case, Row, Work, measure, table
 
@@ -61,6 +63,40 @@ def test_the_fastest_round_counts_and_is_divided_by_its_floor() -> None:
 )
 def test_a_target_is_missed_at_once_and_failed_only_by_half_as_much_again(made: Row, met: bool, failed: bool) -> None:
     assert (made.met, made.failed) == (met, failed)
+
+
+@pytest.mark.parametrize(
+    ("cpu", "peak", "met", "failed"),
+    [(0.15, 256, True, False), (0.4, 1, False, False), (0.5, 1, False, True), (0.1, 257, False, True)],
+)
+def test_hostile_traffic_may_be_slower_on_a_busy_machine_but_never_larger(
+    cpu: float, peak: float, met: bool, failed: bool
+) -> None:
+    made = HostileRow("hostile", "floods", 1.0, 1e6, cpu_s_per_mb=cpu, cpu_most=0.15, size=2, peak=peak, cut=1.5)
+    assert (made.met, made.failed) == (met, failed)
+    head, line = table([made]).splitlines()
+    assert head.split() == ["hostile", "MB", "CPU", "s/MB", "target", "peak", "MB", "target", "MB", "cut", "met"]
+    assert line.split() == [
+        "floods",
+        "2.00",
+        f"{cpu:.3f}",
+        "<=",
+        "0.15",
+        f"{peak:.1f}",
+        "<=",
+        "256",
+        "1.50",
+        "yes" if met else "no",
+    ]
+
+
+@pytest.mark.parametrize(("growth", "met"), [(12.0, True), (12.1, False), (-5.0, True)])
+def test_memory_that_grows_with_what_is_over_is_a_failure_and_the_map_of_the_store_is_not(growth: float, met: bool) -> None:
+    made = ChurnRow("churn", "many", 1.0, 1e6, anonymous=50, mapped=900, stored=1000, growth=growth)
+    assert (made.met, made.failed) == (met, not met)
+    assert table([made]).splitlines()[1].split() == [
+        "many", "1.000", "50.0", f"{growth:+.1f}", "<=", "12", "900.0", "1000.0", "yes" if met else "no"
+    ]  # fmt: skip
 
 
 def test_a_table_shows_the_target_and_whether_it_is_met() -> None:

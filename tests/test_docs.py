@@ -45,20 +45,6 @@ def test_the_scripts_of_the_readme_are_there() -> None:
     assert all((ROOT / name).stat().st_mode & 0o111 for name in ("run.sh", "test.sh", ".ci/run"))
 
 
-def test_the_operator_of_adding_md_works() -> None:
-    from agentsight_rx.core.stream import of
-    from agentsight_rx.events import Origin, Reply, SseMessage
-
-    space: dict[str, object] = {}
-    (block,) = blocks((ROOT / "docs" / "adding.md").read_text(), "python")
-    exec(compile(block, "adding.md", "exec"), space)
-    texts = ("short", "long enough")
-    events = [SseMessage(Origin(1, 1), 1, "", Reply(text=text), (), 1) for text in texts]
-    out: list[SseMessage] = []
-    of(events).pipe(space["only_long"](characters=8)).subscribe(out.append)  # type: ignore[operator]
-    assert ["long enough"] == [event.reply.text for event in out]
-
-
 def test_links_lead_somewhere() -> None:
     for page in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
         for link in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):

@@ -632,7 +632,7 @@ def test_vector_7_2_h_control_and_unknown_frames_emit_nothing_and_are_counted() 
     talk.answers(frame(SETTINGS, 0, 0, b"") + unknown)
     made = traced(talk.records)
     assert events_of(made) == []
-    assert [(loss.reason.value, loss.size) for loss in only(Loss, made)] == [("filtered", 24 + 2 * (9 + 15))]
+    assert [(loss.reason.value, loss.size) for loss in only(Loss, made)] == [("overhead", 24 + 2 * (9 + 15))]
 
 
 def test_vector_7_2_i_a_stream_of_gemini_ends_with_its_body() -> None:

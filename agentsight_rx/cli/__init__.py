@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import sys
+from importlib.metadata import version
+from typing import Annotated
 
 import typer
 
 from .debug import debug
 from .demo import demo
 from .doctor import doctor
-from .errors import shown
+from .errors import flushed, shown
 from .filter import filter_command
+from .help import Command, Group
 from .record import record
 from .replay import replay
 from .report import report
@@ -20,23 +23,42 @@ __all__ = ["app", "main"]
 
 app = typer.Typer(
     name="agentsight-rx",
+    cls=Group,
     help="Shows what AI agents really do on this machine, from outside: no SDK, no proxy.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command()(trace)
-app.command(context_settings={"ignore_unknown_options": False})(record)
-app.command()(replay)
-app.command()(report)
-app.command("filter")(filter_command)
-app.command()(doctor)
-app.command()(demo)
+for _name, _command in (
+    ("trace", trace),
+    ("record", record),
+    ("replay", replay),
+    ("report", report),
+    ("filter", filter_command),
+    ("doctor", doctor),
+    ("demo", demo),
+):
+    app.command(_name, cls=Command)(_command)
 app.add_typer(debug, name="debug")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"agentsight-rx {version('agentsight-rx')}")
+        raise typer.Exit
+
+
+@app.callback()
+def program(
+    show_version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """What holds for every command."""
 
 
 def main() -> None:
     """The program `agentsight-rx`."""
     argv = sys.argv[1:]
-    sys.exit(shown(lambda: app(argv, prog_name="agentsight-rx", standalone_mode=False), argv))
+    sys.exit(flushed(shown(lambda: app(argv, prog_name="agentsight-rx", standalone_mode=False), argv)))

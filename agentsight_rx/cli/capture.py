@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from ..core.stream import Stream
 from ..doctor import require_capture
 from ..graphs import explain
 from ..runtime import Summary, run
-from ..say import say
+from ..say import say, show
 from ..view import Output
 from ..web import WebSink
 from .text import summary_lines
@@ -27,7 +26,7 @@ def capture(
     duration: float | None = None,
     keeps_auth: bool = False,
 ) -> Summary:
-    """Capture from the kernel until SIGINT, SIGTERM or `duration` s; the summary goes to standard error."""
+    """Capture from the kernel until SIGINT, SIGTERM, SIGHUP or `duration` s; the summary goes to standard error."""
     require_capture()
     if keeps_auth:
         say("credentials are NOT removed: they go to every sink")
@@ -35,7 +34,9 @@ def capture(
 
     def ready() -> None:
         print_places(destinations)
-        say("capturing; stop with Ctrl-C" if duration is None else f"capturing for {duration:g} s; stop with Ctrl-C")
+        limit = "" if duration is None else f" for {duration:g} s"
+        cut = "; lines are cut to fit, --json has all" if any(sink.name == "terminal" for sink in destinations) else ""
+        say(f"capturing{limit}; stop with Ctrl-C{cut}")
 
     summary = run(graph, destinations, duration=duration, ready=ready)
     print_summary(summary, verb="Traced", store=store)
@@ -45,14 +46,17 @@ def capture(
 def print_places(sinks: Iterable[Sink[Output]]) -> None:
     """The address of the page, once its port is bound."""
     for sink in sinks:
-        if isinstance(sink, WebSink):
+        if isinstance(sink, WebSink) and sink.is_served:
             say(f"live page: {sink.url}")
 
 
-def print_summary(summary: Summary, *, verb: str, store: Path | None) -> None:
+def print_summary(summary: Summary, *, verb: str, store: Path | None, filters: bool = True) -> None:
+    if store is not None and not store.exists():
+        say(f"NOTHING WAS STORED in {store}")
+        store = None
     hint = f"agentsight-rx report --db {store}" if store else None
-    lines = summary_lines(summary, verb=verb, store=str(store) if store else None, hint=hint)
-    print("\n".join(lines), file=sys.stderr, flush=True)
+    lines = summary_lines(summary, verb=verb, store=str(store) if store else None, hint=hint, filters=filters)
+    show("\n".join([*summary.notes, *lines]))
 
 
 def print_graph(graph: Stream[Output]) -> None:

@@ -13,6 +13,7 @@ import typer
 
 from ..errors import UsageError
 from ..files import create_private
+from .flags import OUT
 
 __all__ = ["Config", "SaveConfig", "save_config"]
 
@@ -71,8 +72,16 @@ def _toml(value: Any) -> str:
 
 Config = Annotated[
     Path | None,
-    typer.Option("--config", metavar="FILE", callback=_load, is_eager=True, help="Read flags from this TOML file."),
+    typer.Option(
+        "--config",
+        metavar="FILE",
+        callback=_load,
+        is_eager=True,
+        help="Read flags from this TOML file.",
+        rich_help_panel=OUT,
+    ),
 ]
 SaveConfig = Annotated[
-    Path | None, typer.Option("--save-config", metavar="FILE", help="Write the given flags to this file, and exit.")
+    Path | None,
+    typer.Option("--save-config", metavar="FILE", help="Write the given flags to it, and exit.", rich_help_panel=OUT),
 ]

@@ -70,5 +70,5 @@ def _record(folder: Path, port: int) -> int:
     finally:
         store.close()
     print("\n".join(report_lines(report, "demo")))
-    as_planned = summary.complete and report.tally.calls == 2 and report.tally.tools_linked == 1
+    as_planned = summary.complete and report.totals.calls == 2 and report.totals.tools_linked == 1
     return status if status or as_planned else 1

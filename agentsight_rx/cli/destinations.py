@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from msgspec import Struct
@@ -13,13 +17,26 @@ from ..sinks import OtelOptions
 from ..view import Output
 from ..web import WebOptions, web
 
-__all__ = ["Destinations"]
+__all__ = ["Destinations", "printed"]
+
+
+def printed(*, json_lines: bool) -> Sink[Output]:
+    """Standard output: lines to read on a terminal, JSON elsewhere."""
+    if json_lines or not sys.stdout.isatty():
+        return sinks.console()
+    return sinks.readable(width=shutil.get_terminal_size().columns, colour=has_colour(os.environ))
+
+
+def has_colour(env: Mapping[str, str]) -> bool:
+    """https://no-color.org, and terminals that know no escape sequences."""
+    return not env.get("NO_COLOR") and (env.get("TERM") or "dumb") != "dumb"
 
 
 class Destinations(Struct, frozen=True):
     """Where events and rows go."""
 
     quiet: bool = False
+    json_lines: bool = False
     db: Path | None = None
     jsonl: Path | None = None
     otel: bool = False
@@ -27,13 +44,13 @@ class Destinations(Struct, frozen=True):
     otel_capture_content: bool = False
     server: bool = False
     listen: str = "127.0.0.1"
-    server_port: int = 7395
+    server_port: int | None = None
     allow_remote: bool = False
 
     def sinks(self, key: bytes | None) -> list[Sink[Output]]:
         """The sinks that these flags choose. `key` is that of the labels which replace secrets."""
         owner = invoking_user()
-        chosen: list[Sink[Output]] = [] if self.quiet else [sinks.console()]
+        chosen: list[Sink[Output]] = [] if self.quiet else [printed(json_lines=self.json_lines)]
         if self.db is not None:
             chosen.append(sinks.store(self.db, owner=owner, key=key))
         if self.jsonl is not None:

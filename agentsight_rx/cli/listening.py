@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ..errors import UsageError
 from ..graphs import TraceOptions
@@ -17,8 +18,18 @@ from ..sources import (
     TlsOptions,
 )
 from ..sources.containers.references import is_reference, resolve_reference
+from .values import numbers_of
 
-__all__ = ["Listening"]
+__all__ = ["Listening", "descriptors_of"]
+
+_STANDARD = (0, 1, 2)
+
+
+def descriptors_of(text: str | None, *, every: bool) -> tuple[int, ...]:
+    """The file descriptors that `--stdio-fds` and `--stdio-all-fds` choose; empty: all."""
+    if every and text is not None:
+        raise UsageError("--stdio-fds and --stdio-all-fds do not go together: give one of them")
+    return () if every else numbers_of(text, "--stdio-fds") or _STANDARD
 
 
 class Listening(Struct, frozen=True):
@@ -45,6 +56,7 @@ class Listening(Struct, frozen=True):
     compat_filters: bool = False
     remove_auth: bool = True
     stdio_fds: tuple[int, ...] = ()
+    stdio_raw: bool = False
     stdio_tty: bool = False
     stdio_max_bytes: int = 8192
     system_interval: float = 2.0
@@ -65,15 +77,16 @@ class Listening(Struct, frozen=True):
         seen = everyone if self.mode in (0, 1) else target
         touched = everyone if self.mode == 0 else target
         return TraceOptions(
-            tls=self._tls() if self.ssl else None,
+            tls=self._tls(target) if self.ssl else None,
             process=ProcessOptions(seen) if self.process else None,
             files=FileOptions(touched) if self.files else None,
             net=NetOptions(touched) if self.net else None,
             readline=ReadlineOptions(seen) if self.process else None,
-            stdio=self._stdio() if self.stdio else None,
-            system=self._system() if self.system else None,
+            stdio=self._stdio(target) if self.stdio else None,
+            system=self._system(target) if self.system else None,
             http=self.ssl_http,
             raw=self.ssl_raw_data,
+            stdio_raw=self.stdio_raw,
             tls_filters=self.tls_filters,
             http_filters=self.http_filters,
             compat_filters=self.compat_filters,
@@ -82,28 +95,19 @@ class Listening(Struct, frozen=True):
         )
 
     def _scope(self) -> Target:
-        """A container that is named where no process is chosen is chosen for every source."""
-        named = next((each for each in self.binaries if is_reference(each)), None)
-        if named is None or not self.target.everything:
-            return self.target
-        target = self.target
-        return Target(
-            resolve_reference(named).init_pid, (), session=None, uid=target.uid, children=target.children, cgroup=target.cgroup
-        )
+        """The target, with the containers among the binaries: their processes are watched besides, by every source."""
+        containers = tuple(resolve_reference(each) for each in self.binaries if is_reference(each))
+        return replace(self.target, containers=containers) if containers else self.target
 
-    def _tls(self) -> TlsOptions:
-        target = self.target if self.ssl_uid is None else _of_user(self.target, self.ssl_uid)
+    def _tls(self, target: Target) -> TlsOptions:
+        target = target if self.ssl_uid is None else replace(target, uid=self.ssl_uid)
         return TlsOptions(target, self.binaries, self.candidates, self.ssl_handshake)
 
-    def _stdio(self) -> StdioOptions:
-        if self.target.pid is None:
+    def _stdio(self, target: Target) -> StdioOptions:
+        if target.pid is None:
             raise UsageError("stdio capture currently requires --pid")
-        target = self.target if self.stdio_uid is None else _of_user(self.target, self.stdio_uid)
+        target = target if self.stdio_uid is None else replace(target, uid=self.stdio_uid)
         return StdioOptions(target, self.stdio_max_bytes, self.stdio_fds, self.stdio_tty)
 
-    def _system(self) -> SystemOptions:
-        return SystemOptions(self.target, self.system_interval, self.cpu_threshold, self.memory_threshold)
-
-
-def _of_user(target: Target, uid: int) -> Target:
-    return Target(target.pid, target.comms, session=target.session, uid=uid, children=target.children, cgroup=target.cgroup)
+    def _system(self, target: Target) -> SystemOptions:
+        return SystemOptions(target, self.system_interval, self.cpu_threshold, self.memory_threshold)

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import os
-import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, TextIO
 
 import typer
 
 from .. import sinks
 from ..core.sink import Sink
 from ..doctor import require_capture
-from ..errors import AgentsightError, UsageError
+from ..errors import AgentsightError, SinkError, UsageError
+from ..files import create_private
 from ..graphs import RECORD_HTTP_FILTERS, TraceOptions
 from ..graphs import trace as trace_graph
 from ..launch import Launch, exit_status, forwarding, invoking_user
 from ..runtime import Run, Summary
-from ..say import say
+from ..say import holding, say
 from ..sources import Target
 from ..sources.tls.candidates import describe, tls_candidates
 from ..sources.tls.commands import resolve, search_path
@@ -27,19 +28,25 @@ from ..view import Output
 from ..web import WebOptions, web
 from .capture import capture, print_graph, print_places, print_summary
 from .flags import (
+    WATCH,
     AllowRemote,
     Binaries,
     Cgroup,
     Comm,
     CompatFilters,
     Db,
+    DefaultFilters,
     Explain,
     HttpFilters,
     KeepAuth,
     Listen,
+    Log,
     Pid,
+    RequireStore,
+    ServerOrNot,
     ServerPort,
     StdioMaxBytes,
+    SystemInterval,
     TlsFilters,
 )
 from .listening import Listening
@@ -49,44 +56,46 @@ from .values import comms_of
 __all__ = ["record", "record_command"]
 
 _LINGER_S = 2.0  # how long processes that the command left running are still watched
-_PORT = 7395
+
+
+def _source(name: str, help: str) -> Any:
+    return typer.Option(f"--{name}/--no-{name}", help=help, rich_help_panel=WATCH)
 
 
 def record(
     command: Annotated[
-        list[str] | None, typer.Argument(metavar="-- COMMAND [ARGS]...", help="Run this command and record it.")
+        list[str] | None,
+        typer.Argument(metavar="-- COMMAND [ARGS]...", help="Run this command and record it.", rich_help_panel=WATCH),
     ] = None,
     pid: Pid = None,
     comm: Comm = None,
     cgroup: Cgroup = None,
-    ssl: Annotated[bool, typer.Option("--ssl/--no-ssl", help="TLS, and the calls of models in it.")] = True,
-    process: Annotated[bool, typer.Option("--process/--no-process", help="Processes.")] = True,
-    files: Annotated[bool, typer.Option("--files/--no-files", help="Files.")] = True,
-    net: Annotated[bool, typer.Option("--net/--no-net", help="Connections.")] = True,
-    stdio: Annotated[bool, typer.Option("--stdio/--no-stdio", help="Pipes and unix sockets (MCP).")] = True,
-    system: Annotated[bool, typer.Option("--system/--no-system", help="Processor and memory use.")] = True,
-    system_interval: Annotated[float, typer.Option("--system-interval", metavar="S", help="Seconds between samples.")] = 2.0,
-    stdio_max_bytes: StdioMaxBytes = 65_536,
+    ssl: Annotated[bool, _source("ssl", "TLS, and the calls of models in it.")] = True,
+    process: Annotated[bool, _source("process", "Processes.")] = True,
+    files: Annotated[bool, _source("files", "Files.")] = True,
+    net: Annotated[bool, _source("net", "Connections.")] = True,
+    stdio: Annotated[bool, _source("stdio", "Pipes, sockets and standard streams (MCP).")] = True,
+    system: Annotated[bool, _source("system", "Processor and memory use.")] = True,
+    wait_all: Annotated[
+        bool,
+        typer.Option("--wait-all", help="Go on until all that it left running has ended.", rich_help_panel=WATCH),
+    ] = False,
     binary_path: Binaries = None,
+    stdio_max_bytes: StdioMaxBytes = 65_536,
+    system_interval: SystemInterval = 2.0,
     ssl_filter: TlsFilters = None,
     http_filter: HttpFilters = None,
     compat_filters: CompatFilters = False,
-    default_filters: Annotated[
-        bool,
-        typer.Option(
-            "--default-filters/--no-default-filters", help=f"Leave out what an audit does not need: {RECORD_HTTP_FILTERS[0]}"
-        ),
-    ] = True,
+    default_filters: DefaultFilters = True,
     disable_auth_removal: KeepAuth = False,
     db: Db = None,
-    server: Annotated[bool, typer.Option("--server/--no-server", help="Serve a page that shows the recording live.")] = True,
-    listen: Listen = "127.0.0.1",
-    server_port: ServerPort = _PORT,
-    allow_remote: AllowRemote = False,
-    wait_all: Annotated[
-        bool, typer.Option("--wait-all", help="Go on until all processes that the command left running have ended.")
-    ] = False,
+    log: Log = None,
+    require_store: RequireStore = False,
     explain: Explain = False,
+    server: ServerOrNot = None,
+    listen: Listen = "127.0.0.1",
+    server_port: ServerPort = None,
+    allow_remote: AllowRemote = False,
 ) -> int:
     """
     Record a command, or running processes with --pid or --comm.
@@ -98,6 +107,8 @@ def record(
         raise UsageError("nothing to record: give a command after --, or --pid PID, or --comm NAME")
     if command and len(ways) > 1:
         raise UsageError(f"{' and '.join(ways)} do not go together: give one of them")
+    if log is not None and not command:
+        raise UsageError("--log is for a command that owns the terminal: without one, messages are written at once anyway")
 
     def options(target: Target, candidates: tuple[str, ...] = ()) -> TraceOptions:
         return Listening(
@@ -123,11 +134,12 @@ def record(
         print_graph(trace_graph(options(attached)))
         return 0
     trace_graph(options(attached))  # reports a wrong filter before anything starts
-    page = [_page(listen, server_port, allow_remote=allow_remote)] if server else []
+    page = [] if server is False else [web(WebOptions(listen, server_port, allow_remote, required=bool(server)))]
     if not command:
         store = new_store(db)
         chosen = keyed(options(attached), store)
-        destinations = [sinks.store(store, owner=invoking_user(), key=chosen.redaction_key), *page]
+        kept = sinks.store(store, owner=invoking_user(), key=chosen.redaction_key, required=require_store)
+        destinations = [kept, *page]
         capture(
             trace_graph(chosen),
             destinations,
@@ -137,35 +149,48 @@ def record(
         return 0
     launch = Launch.fork(command, env={**os.environ, "PATH": search_path(os.environ)})
     store = new_store(db)
-    fresh = not store.exists()
+    absent = [path for path in (store, Path(f"{store}-lock")) if not os.path.lexists(path)]
     try:
         target = Target(launch.pid, cgroup=cgroup)
-        status, summary = record_command(launch, options(target, _candidates_of(command)), store, *page, wait_all=wait_all)
+        chosen = options(target, _candidates_of(command))
+        status, summary = record_command(launch, chosen, store, *page, wait_all=wait_all, log=log, require_store=require_store)
     except BaseException:
         launch.abandon()
-        if fresh:  # the command never ran: leave no empty recording
-            for path in (store, Path(f"{store}-lock")):
-                path.unlink(missing_ok=True)
+        for path in absent:  # the command never ran: leave no empty recording
+            path.unlink(missing_ok=True)
         raise
-    print_summary(summary, verb="Recorded", store=store)
+    print_summary(summary, verb="Recorded", store=store, filters=bool(ssl_filter or http_filter))
     return status
 
 
 def record_command(
-    launch: Launch, options: TraceOptions, store: Path, *others: Sink[Output], wait_all: bool = False
+    launch: Launch,
+    options: TraceOptions,
+    store: Path,
+    *others: Sink[Output],
+    wait_all: bool = False,
+    log: Path | None = None,
+    require_store: bool = True,
 ) -> tuple[int, Summary]:
-    """Attach everything, let the command start, wait for its end; returns its exit status and the summary."""
+    """
+    Attach everything, let the command start, wait for its end; returns its exit status and the summary.
+
+    From its start to its end nothing is written to the terminal: messages come behind it, or go to `log` at once.
+    Without `require_store` the command also runs where the disk of the store is full.
+    """
     require_capture()
     options = keyed(options, store)
-    destinations = [sinks.store(store, owner=invoking_user(), key=options.redaction_key), *others]
+    kept = sinks.store(store, owner=invoking_user(), key=options.redaction_key, required=require_store)
+    destinations = [kept, *others]
     with Run(trace_graph(options), destinations) as running, forwarding(launch):
         say(f"recording to {store}")
         print_places(destinations)
-        launch.release()
-        while (wait_status := launch.wait()) is None and not launch.hurry:
-            pass
-        _watch_the_rest(launch, None if wait_all else _LINGER_S)
-        summary = running.stop()
+        with _opened(log) as file, holding(file):
+            launch.release()
+            while (wait_status := launch.wait()) is None and not launch.hurry:
+                pass
+            _watch_the_rest(launch, None if wait_all else _LINGER_S)
+            summary = running.stop()
     return exit_status(wait_status) if wait_status is not None else 143, summary
 
 
@@ -192,14 +217,14 @@ def _candidates_of(command: Sequence[str]) -> tuple[str, ...]:
     return tuple(candidates)
 
 
-def _page(listen: str, port: int, *, allow_remote: bool) -> Sink[Output]:
-    """The page. Where the default port is taken, perhaps by another recording, it takes a free one."""
-    return web(WebOptions(listen, port if port != _PORT or _is_free(listen, port) else 0, allow_remote))
-
-
-def _is_free(listen: str, port: int) -> bool:
+@contextmanager
+def _opened(log: Path | None) -> Generator[TextIO | None]:
+    if log is None:
+        yield None
+        return
     try:
-        with socket.create_server((listen, port), reuse_port=False):
-            return True
-    except OSError:
-        return False
+        file = os.fdopen(create_private(log, invoking_user()), "w")
+    except OSError as error:
+        raise SinkError(f"--log {log} cannot be written: {error.strerror}") from error
+    with file:
+        yield file

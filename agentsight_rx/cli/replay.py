@@ -16,7 +16,8 @@ from ..runtime import run
 from ..sources import ReplayOptions
 from ..view import Output
 from .capture import print_graph, print_summary
-from .flags import CompatFilters, Db, Explain, HttpFilters, KeepAuth, TlsFilters
+from .destinations import printed
+from .flags import CompatFilters, Db, Explain, HttpFilters, Json, KeepAuth, Quiet, TlsFilters, TlsHttp
 from .stores import keyed
 
 __all__ = ["replay"]
@@ -24,13 +25,14 @@ __all__ = ["replay"]
 
 def replay(
     files: Annotated[list[str], typer.Argument(metavar="FILE...", help="JSONL of ours or of the original; - reads stdin.")],
-    ssl_http: Annotated[bool, typer.Option("--ssl-http/--no-ssl-http", help="Parse HTTP, or print raw TLS records.")] = True,
+    ssl_http: TlsHttp = True,
     ssl_filter: TlsFilters = None,
     http_filter: HttpFilters = None,
     compat_filters: CompatFilters = False,
     disable_auth_removal: KeepAuth = False,
     db: Db = None,
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Do not print events.")] = False,
+    json_lines: Json = False,
+    quiet: Quiet = False,
     explain: Explain = False,
 ) -> None:
     """Run recorded events through the same graph; needs no privileges."""
@@ -47,7 +49,7 @@ def replay(
         print_graph(graph)
         return
     options = keyed(options, db)
-    destinations: list[Sink[Output]] = [] if quiet else [sinks.console()]
+    destinations: list[Sink[Output]] = [] if quiet else [printed(json_lines=json_lines)]
     if db is not None:
         destinations.append(sinks.store(db, owner=invoking_user(), key=options.redaction_key))
     summary = run(replay_graph(recorded, options), destinations)

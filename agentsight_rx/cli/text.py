@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
-from ..loss import Entry, RuleCounts
+from ..loss import Entry, Reason, RuleCounts
 from ..runtime import Summary
-from ..view import ProcessRow, ToolRow
+from ..view import BlindSpotRow, ProcessRow, ToolRow
+from ..view.blind_spots import advice_of, sentence_of
 from ..view.report import Report, Turn
-from ..view.tally import Tally
+from ..view.tally import Totals
 
-__all__ = ["completeness", "filter_line", "report_lines", "story", "summary_lines", "totals"]
+__all__ = ["completeness", "filter_line", "program_line", "report_lines", "story", "summary_lines", "totals"]
 
 _WIDE = 96
 
 
-def summary_lines(summary: Summary, *, verb: str, store: str | None, hint: str | None) -> list[str]:
-    """The end of a run: its duration, the totals, and whether anything is missing."""
+def summary_lines(summary: Summary, *, verb: str, store: str | None, hint: str | None, filters: bool = True) -> list[str]:
+    """The end of a run: its duration, the totals, and whether anything is missing. `filters`: the user gave rules."""
     where = f" to {store}" if store else ""
-    lines = [*map(filter_line, summary.filters), f"{verb} {_seconds(summary.seconds)}{where}", totals(summary.tally)]
+    counts = map(filter_line, summary.filters if filters else ())
+    lines = [*counts, f"{verb} {_seconds(summary.seconds)}{where}", totals(summary.tally.totals)]
     lines += _empty_sources(summary)
-    lines += completeness(summary.ledger.unintended(), summary.failures)
+    lines += completeness(
+        summary.ledger.unintended(),
+        summary.failures,
+        blind_spots=summary.tally.blind_spots.values(),
+        calls_cut=summary.tally.totals.calls_cut,
+    )
     if hint:
         lines.append(f"Run: {hint}")
     return lines
@@ -36,22 +43,25 @@ def _empty_sources(summary: Summary) -> list[str]:
     """Reasons why a source saw nothing."""
     seen = {meter.stage: meter.seen for meter in summary.ledger}
     lines: list[str] = []
-    if seen.get("tls") == 0:
-        lines.append("no TLS traffic seen: no watched process used an OpenSSL that can be read (see `agentsight-rx doctor`)")
-    elif "tls" in seen and not summary.tally.calls:
+    read = seen.get("tls/parse_http", seen.get("tls"))  # the first stage that gets plaintext alone
+    if read == 0:
+        lines.append(
+            "no TLS traffic was read: no watched process used an OpenSSL that can be read (see `agentsight-rx doctor`)"
+        )
+    elif read and not summary.tally.totals.calls:
         lines.append("TLS traffic was seen, but no call of a known model API")
     if seen.get("process") == 0:
         lines.append("no process seen: no watched process started, ran a program or ended")
     return lines
 
 
-def totals(tally: Tally) -> str:
+def totals(tally: Totals) -> str:
     """Calls, tokens, tools, processes in one line."""
     tokens = f"{_count(tally.input_tokens)} in, {_count(tally.output_tokens)} out"
     if tally.cached_tokens:
         tokens += f", {_count(tally.cached_tokens)} cached"
     parts = [
-        f"{_plural(tally.calls, 'API call')}{f' ({tally.calls_incomplete} incomplete)' if tally.calls_incomplete else ''}",
+        f"{_plural(tally.calls, 'API call')}{_states(tally)}",
         f"{_count(tally.total_tokens)} tokens ({tokens})",
         f"{_plural(tally.tools, 'tool call')}{f' ({tally.tools_linked} tied to a process)' if tally.tools else ''}",
         f"{_plural(tally.programs, 'program')} in {_plural(tally.processes, 'process', 'processes')}",
@@ -62,10 +72,30 @@ def totals(tally: Tally) -> str:
     return " · ".join(parts)
 
 
-def completeness(losses: Sequence[Entry], failures: Iterable[str] = (), *, cut_off: Sequence[int] = ()) -> list[str]:
+def _states(tally: Totals) -> str:
+    """Calls that are not whole: unfinished ones ended before their answer did, of cut ones bytes were lost."""
+    states = [f"{count} {name}" for count, name in ((tally.calls_unfinished, "unfinished"), (tally.calls_cut, "cut")) if count]
+    return f" ({', '.join(states)})" if states else ""
+
+
+def completeness(
+    losses: Sequence[Entry],
+    failures: Iterable[str] = (),
+    *,
+    cut_off: Sequence[int] = (),
+    blind_spots: Iterable[BlindSpotRow] = (),
+    calls_cut: int = 0,
+) -> list[str]:
     """`complete: nothing lost`, or what is missing and where."""
     lines = [f"  {failure}" for failure in failures]
+    blind = list(blind_spots)
+    for spot in blind:
+        lines += [f"  could not be read: {sentence_of(spot)}", f"    {advice_of(spot)}"]
+    if calls_cut:
+        lines.append(f"  {_plural(calls_cut, 'call')} cut: not all of their bytes are here")
     for entry in losses:
+        if entry.reason is Reason.UNREADABLE and blind:
+            continue  # said above, with names
         size = f", {entry.size} bytes" if entry.size else ""
         lines.append(f"  {entry.stage}: {entry.count} {entry.reason.value}{size}")
     lines += [f"  no orderly end: nothing is known after {_clock(moment)} (killed, or still running)" for moment in cut_off]
@@ -73,45 +103,58 @@ def completeness(losses: Sequence[Entry], failures: Iterable[str] = (), *, cut_o
 
 
 def report_lines(report: Report, path: str) -> list[str]:
-    """The summary of a store."""
+    """The first screen of a store: totals, what is missing, the newest calls, the newest programs that no tool started."""
     first = min((run.started_ms for run in report.runs), default=0)
-    last = max((run.committed_ms for run in report.runs), default=0)
-    lines = [f"{path} · {_clock(first)} · {_seconds((last - first) / 1000)}", totals(report.tally)]
-    if report.tally.models:
-        models = ", ".join(f"{model} ({count})" for model, count in sorted(report.tally.models.items()))
+    seconds = sum(run.seconds for run in report.runs)
+    lines = [f"{path} · {_clock(first)} · {_seconds(seconds)}", totals(report.totals)]
+    if report.totals.models:
+        models = ", ".join(f"{model} ({count})" for model, count in sorted(report.totals.models.items()))
         lines.append(f"Models: {models}")
     if report.filtered:
         lines.append(f"Left out by filters: {report.filtered}")
-    lines += completeness(report.losses, cut_off=[run.committed_ms for run in report.cut_off])
+    lines += completeness(
+        report.losses,
+        cut_off=[run.committed_ms for run in report.cut_off],
+        blind_spots=report.blind_spots,
+        calls_cut=report.totals.calls_cut,
+    )
     if report.turns:
-        lines += ["", *story(report.turns)]
-    others = _other_programs(report)
-    if others:
-        lines += ["", "Other programs", *others]
+        earlier = report.totals.calls - len(report.turns)
+        lines += ["", *([f"   {_plural(earlier, 'earlier call')}: report --all"] if earlier > 0 else [])]
+        lines += story(report.turns, first=max(1, earlier + 1))
+    linked = {tool.related_pid for turn in report.turns for tool in turn.tools}
+    programs = [row for row in report.processes if row.command and row.pid not in linked]
+    if programs:
+        more = report.totals.programs - len(programs) - len(linked - {None})
+        lines += ["", "Other programs", *map(program_line, programs)]
+        lines += [f"   and {more} more: report --all"] if more > 0 else []
     return lines
 
 
-def story(turns: Iterable[Turn]) -> list[str]:
-    """Call by call: prompt -> answer -> tool -> process."""
-    lines: list[str] = []
-    for number, turn in enumerate(turns, 1):
-        call = turn.call
-        state = call.status if call.status == "complete" else f"{call.status}: {call.reason or call.error_type or ''}"
-        took = f"{call.end_timestamp_ms - call.start_timestamp_ms} ms" if call.end_timestamp_ms else "no end"
-        lines.append(
-            f"{number}. {call.model or 'unknown model'} · {call.provider} · {call.comm}({call.pid}) · "
-            f"{call.input_tokens} in, {call.output_tokens} out"
-            f"{f', {call.cache_read_tokens + call.cache_creation_tokens} cached' if call.cache_read_tokens else ''}"
-            f" · {took} · {state}"
-        )
-        if call.prompt:
-            lines.append(f"   prompt   {_short(call.prompt)}")
-        if call.thinking:
-            lines.append(f"   thinking {_short(call.thinking)}")
-        if call.text:
-            lines.append(f"   answer   {_short(call.text)}")
-        for tool in turn.tools:
-            lines += _tool(tool)
+def story(turns: Iterable[Turn], *, first: int = 1) -> Iterator[str]:
+    """Call by call: prompt -> answer -> tool -> process. `first` is the number of the first one."""
+    for number, turn in enumerate(turns, first):
+        yield from _call_lines(number, turn)
+
+
+def _call_lines(number: int, turn: Turn) -> list[str]:
+    call = turn.call
+    state = call.status if call.status == "complete" else f"{call.status}: {call.reason or call.error_type or ''}"
+    took = f"{call.end_timestamp_ms - call.start_timestamp_ms} ms" if call.end_timestamp_ms else "no end"
+    lines = [
+        f"{number}. {call.model or 'unknown model'} · {call.provider} · {call.comm}({call.pid}) · "
+        f"{call.input_tokens} in, {call.output_tokens} out"
+        f"{f', {call.cache_read_tokens + call.cache_creation_tokens} cached' if call.cache_read_tokens else ''}"
+        f" · {took} · {state}"
+    ]
+    if call.prompt:
+        lines.append(f"   prompt   {_short(call.prompt)}")
+    if call.thinking:
+        lines.append(f"   thinking {_short(call.thinking)}")
+    if call.text:
+        lines.append(f"   answer   {_short(call.text)}")
+    for tool in turn.tools:
+        lines += _tool(tool)
     return lines
 
 
@@ -125,11 +168,9 @@ def _tool(tool: ToolRow) -> list[str]:
     return lines
 
 
-def _other_programs(report: Report) -> list[str]:
-    linked = {tool.related_pid for turn in report.turns for tool in turn.tools}
-    programs = [row for row in report.processes if row.command and row.pid not in linked]
-    lines = [f"   {row.pid}: {_command(row.argv) or row.command} -> {_ended(row)}" for row in programs[:20]]
-    return lines + ([f"   and {len(programs) - 20} more"] if len(programs) > 20 else [])
+def program_line(row: ProcessRow) -> str:
+    """One program: its process, its command, how it ended."""
+    return f"   {row.pid}: {_command(row.argv) or row.command} -> {_ended(row)}"
 
 
 def _ended(row: ProcessRow) -> str:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
-
 import typer
 
 from ..graphs import trace as trace_graph
@@ -16,100 +13,108 @@ from .flags import (
     AllowRemote,
     Binaries,
     Cgroup,
+    Children,
     Comm,
     CompatFilters,
+    CpuThreshold,
     Db,
+    Duration,
     Explain,
+    Files,
     For,
     HttpFilters,
+    Json,
+    Jsonl,
     KeepAuth,
     Listen,
+    MemoryThreshold,
+    Mode,
+    Net,
     Otel,
     OtelContent,
     OtelEndpoint,
     Pid,
+    Process,
     Quiet,
+    Server,
     ServerPort,
+    Session,
+    Ssl,
+    Stdio,
+    StdioAllFds,
+    StdioFds,
     StdioMaxBytes,
+    StdioRaw,
+    StdioTty,
+    StdioUid,
+    System,
+    SystemInterval,
     TlsFilters,
+    TlsHandshake,
+    TlsHttp,
+    TlsRaw,
+    TlsUid,
+    Uid,
 )
-from .listening import Listening
+from .listening import Listening, descriptors_of
 from .stores import keyed
-from .values import comms_of, numbers_of, seconds_of
+from .values import comms_of, seconds_of
 
 __all__ = ["trace"]
 
 
 def trace(
     context: typer.Context,
-    ssl: Annotated[bool, typer.Option("--ssl", help="Read what processes send and receive over TLS.")] = False,
-    process: Annotated[bool, typer.Option("--process", help="Report processes that start, run a program, and end.")] = False,
-    stdio: Annotated[
-        bool, typer.Option("--stdio", help="Read pipes and unix sockets, and the JSON-RPC in them (MCP).")
-    ] = False,
-    system: Annotated[bool, typer.Option("--system", help="Sample processor and memory use.")] = False,
-    files: Annotated[bool, typer.Option("--files", help="Report files opened, written, renamed and removed.")] = False,
-    net: Annotated[bool, typer.Option("--net", help="Report connections, and whether they succeeded.")] = False,
+    ssl: Ssl = False,
+    process: Process = False,
+    stdio: Stdio = False,
+    system: System = False,
+    files: Files = False,
+    net: Net = False,
     pid: Pid = None,
     comm: Comm = None,
-    session: Annotated[
-        int | None, typer.Option("--session", min=1, metavar="SID", help="Watch the processes of this session.")
-    ] = None,
+    session: Session = None,
     cgroup: Cgroup = None,
-    uid: Annotated[int | None, typer.Option("--uid", min=0, metavar="UID", help="Only processes of this user.")] = None,
-    children: Annotated[bool, typer.Option("--children/--no-children", help="Follow descendants.")] = True,
-    mode: Annotated[
-        int | None,
-        typer.Option(
-            "--mode",
-            min=0,
-            max=2,
-            help="Processes: 0 all; 1 all, but files and connections only of chosen ones; 2 only chosen ones.",
-        ),
-    ] = None,
-    duration: Annotated[
-        int | None, typer.Option("--duration", min=0, metavar="MS", help="Only ends of processes that ran at least this long.")
-    ] = None,
-    ssl_uid: Annotated[int | None, typer.Option("--ssl-uid", min=0, metavar="UID", help="TLS of this user only.")] = None,
-    ssl_http: Annotated[bool, typer.Option("--ssl-http/--no-ssl-http", help="Parse HTTP, or print raw TLS records.")] = True,
-    ssl_raw_data: Annotated[bool, typer.Option("--ssl-raw-data", help="Print the TLS records too.")] = False,
-    ssl_handshake: Annotated[bool, typer.Option("--ssl-handshake", help="Also report TLS handshakes.")] = False,
+    uid: Uid = None,
+    children: Children = True,
+    mode: Mode = None,
+    duration: Duration = None,
+    ssl_uid: TlsUid = None,
+    ssl_http: TlsHttp = True,
+    ssl_raw_data: TlsRaw = False,
+    ssl_handshake: TlsHandshake = False,
+    binary_path: Binaries = None,
+    stdio_uid: StdioUid = None,
+    stdio_fds: StdioFds = None,
+    stdio_all_fds: StdioAllFds = False,
+    stdio_raw: StdioRaw = False,
+    stdio_tty: StdioTty = False,
+    stdio_max_bytes: StdioMaxBytes = 8192,
+    system_interval: SystemInterval = 2.0,
+    cpu_threshold: CpuThreshold = None,
+    memory_threshold: MemoryThreshold = None,
     ssl_filter: TlsFilters = None,
     http_filter: HttpFilters = None,
     compat_filters: CompatFilters = False,
     disable_auth_removal: KeepAuth = False,
-    binary_path: Binaries = None,
-    stdio_uid: Annotated[int | None, typer.Option("--stdio-uid", min=0, metavar="UID", help="Stdio of this user only.")] = None,
-    stdio_fds: Annotated[
-        str | None, typer.Option("--stdio-fds", metavar="LIST", help="Only these descriptors, such as 0,1,2.")
-    ] = None,
-    stdio_tty: Annotated[bool, typer.Option("--stdio-tty", help="Also report what is written to terminals.")] = False,
-    stdio_max_bytes: StdioMaxBytes = 8192,
-    system_interval: Annotated[float, typer.Option("--system-interval", metavar="S", help="Seconds between samples.")] = 2.0,
-    cpu_threshold: Annotated[
-        float | None,
-        typer.Option("--cpu-threshold", metavar="PERCENT", help="Samples with at least this much CPU use are alerts."),
-    ] = None,
-    memory_threshold: Annotated[
-        int | None, typer.Option("--memory-threshold", metavar="MB", help="Samples with at least this much memory are alerts.")
-    ] = None,
+    json_lines: Json = False,
+    quiet: Quiet = False,
     db: Db = None,
-    jsonl: Annotated[Path | None, typer.Option("--jsonl", metavar="PATH", help="Write every event to this file.")] = None,
+    jsonl: Jsonl = None,
     otel: Otel = False,
     otel_endpoint: OtelEndpoint = None,
     otel_capture_content: OtelContent = False,
-    server: Annotated[bool, typer.Option("--server", help="Serve a page that shows the capture live.")] = False,
-    listen: Listen = "127.0.0.1",
-    server_port: ServerPort = 7395,
-    allow_remote: AllowRemote = False,
     for_time: For = None,
-    quiet: Quiet = False,
     config: Config = None,
     save_to: SaveConfig = None,
     explain: Explain = False,
+    server: Server = False,
+    listen: Listen = "127.0.0.1",
+    server_port: ServerPort = None,
+    allow_remote: AllowRemote = False,
 ) -> None:
     """
-    Watch running processes, and print one line of JSON for each event.
+    Watch running processes, and print a line for each event: readable on a terminal, JSON elsewhere and with --json.
 
     Without --pid, --comm, --session and --cgroup it watches every process of the machine.
     """
@@ -133,7 +138,8 @@ def trace(
         http_filters=tuple(http_filter or ()),
         compat_filters=compat_filters,
         remove_auth=not disable_auth_removal,
-        stdio_fds=numbers_of(stdio_fds, "--stdio-fds"),
+        stdio_fds=descriptors_of(stdio_fds, every=stdio_all_fds),
+        stdio_raw=stdio_raw,
         stdio_tty=stdio_tty,
         stdio_max_bytes=stdio_max_bytes,
         system_interval=system_interval,
@@ -151,6 +157,7 @@ def trace(
         return
     destinations = Destinations(
         quiet=quiet,
+        json_lines=json_lines,
         db=db,
         jsonl=jsonl,
         otel=otel,

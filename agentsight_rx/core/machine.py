@@ -61,6 +61,10 @@ class Bounded(Machine[A_contra, B_co]):
         """Give up what is held because memory is short: return it as at the end, and go on empty."""
         return self.finish()
 
+    def idle(self) -> bool:
+        """True if a new machine that inherits the legacy of this one would do the same from here on."""
+        return False
+
     def legacy(self) -> bytes:
         """What a later machine of the same key needs to know once this one is dropped; empty: nothing."""
         return b""

@@ -3,29 +3,19 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from threading import Condition
 from typing import Generic, TypeVar
 
 from msgspec import Struct
 
-from ..events import SseMessage
+from .weight import weight
 
-__all__ = ["Mailbox", "Overflow", "weight"]
+__all__ = ["Mailbox", "Overflow"]
 
 E = TypeVar("E")
 
 _METADATA_SHARE = 0.1  # of the room, kept for events without content, so that exits and losses still pass
-
-
-def weight(event: object, /) -> int:
-    """Bytes of content that an event carries; 0 for metadata, which is dropped last."""
-    size = event.size if isinstance(event, SseMessage) else 0
-    for name in ("data", "body"):
-        value = getattr(event, name, None)
-        if isinstance(value, bytes):
-            size += len(value)
-    return size
 
 
 class Overflow(Struct, frozen=True):
@@ -47,6 +37,9 @@ class Mailbox(Generic[E]):
 
     When it is full, events are dropped, content before metadata, newest first, and `put` returns how many: the caller counts
     them, so that each count has one writing thread. Content never takes the last tenth of the room.
+
+    A batch of more than `part` bytes comes out in parts of at most so many, or of one event: what the receiver makes of one
+    batch may be a thousand times as large, and is in memory at once.
     """
 
     def __init__(
@@ -55,58 +48,64 @@ class Mailbox(Generic[E]):
         events: int = 65_536,
         size: int = 64 << 20,  # 0.3 s of the 200 MB/s that the pipeline takes at most
         weigh: Callable[[E], int] = weight,
+        part: int = 1 << 20,
     ) -> None:
         self._most_events = events
         self._reserve = int(events * _METADATA_SHARE)
         self._most_size = size
         self._weigh = weigh
+        self._part = part
         self._boxes: deque[tuple[object, Sequence[E], int]] = deque()
         self._events = 0
         self._size = 0
         self._closed = False
         self._changed = Condition()
+        self.taken = 0  # bytes of the batch that `get` returned last
 
-    def put(self, batch: Sequence[E], *, sender: object = None) -> Overflow:
-        """Hand over `batch`; return what of it was dropped."""
+    def put(self, batch: Sequence[E], *, sender: object = None, weights: Sequence[int] | None = None) -> Overflow:
+        """Hand over `batch`; return what of it was dropped. `weights` of its events, where they are known already."""
         if not batch:
             return NOTHING
-        weights = list(map(self._weigh, batch))
+        weights = list(map(self._weigh, batch)) if weights is None else weights
         size = sum(weights)
         with self._changed:
             if self._closed:
                 return Overflow(len(batch), size)
             dropped = NOTHING
             if self._events + len(batch) > self._most_events - self._reserve or self._size + size > self._most_size:
-                kept = self._fit(batch, weights)
-                left = sum(map(self._weigh, kept))
+                kept, weights = self._fit(batch, weights)
+                left = sum(weights)
                 dropped = Overflow(len(batch) - len(kept), size - left)
                 batch, size = kept, left
             if batch:
-                self._boxes.append((sender, batch, size))
+                if size <= self._part or len(batch) == 1:
+                    self._boxes.append((sender, batch, size))
+                else:
+                    self._boxes.extend((sender, *part) for part in _parts(batch, weights, self._part))
                 self._events += len(batch)
                 self._size += size
                 self._changed.notify()
             return dropped
 
-    def _fit(self, batch: Sequence[E], weights: list[int]) -> list[E]:
-        """The oldest metadata that fits, and then the oldest content, in order."""
+    def _fit(self, batch: Sequence[E], weights: Sequence[int]) -> tuple[list[E], list[int]]:
+        """The oldest metadata that fits, and then the oldest content, in order; and their weights."""
         room = self._most_events - self._events
         light = min(room, weights.count(0))
         heavy = min(room - light, room - self._reserve)
         size = self._most_size - self._size
-        kept: list[E] = []
+        kept: list[tuple[E, int]] = []
         for event, weighs in zip(batch, weights, strict=True):
             if not weighs:
                 light -= 1
                 if light >= 0:
-                    kept.append(event)
+                    kept.append((event, weighs))
             elif heavy > 0 and weighs <= size:
                 heavy -= 1
                 size -= weighs
-                kept.append(event)
+                kept.append((event, weighs))
             else:
                 heavy = 0  # newest first: all that follow are newer
-        return kept
+        return [event for event, _ in kept], [weighs for _, weighs in kept]
 
     def get(self, timeout: float | None = None) -> tuple[object, Sequence[E]] | None:
         """The oldest (sender, batch), or None when nothing came within `timeout` seconds or the box is closed and empty."""
@@ -116,6 +115,7 @@ class Mailbox(Generic[E]):
             if not self._boxes:
                 return None
             sender, batch, size = self._boxes.popleft()
+            self.taken = size
             self._events -= len(batch)
             self._size -= size
             return sender, batch
@@ -152,3 +152,14 @@ class Mailbox(Generic[E]):
 
     def __len__(self) -> int:
         return self._events
+
+
+def _parts(batch: Sequence[E], weights: Sequence[int], most: int) -> Iterator[tuple[Sequence[E], int]]:
+    """The batch in parts of at most `most` bytes, or of one event, and the bytes of each."""
+    start = size = 0
+    for place, weighs in enumerate(weights):
+        if size + weighs > most and place > start:
+            yield batch[start:place], size
+            start, size = place, 0
+        size += weighs
+    yield batch[start:], size

@@ -13,10 +13,13 @@ from .engine import Engine, Site
 from .hub import Outlet
 from .pace import STEP_NS
 from .stream import Node, Stream
+from .weight import weight_of_all
 
 __all__ = ["merge"]
 
 E = TypeVar("E")
+
+_HELD_MOST = 32 << 20  # bytes of content: 20 ms of the 200 MB/s that the pipeline takes are 4 MB
 
 
 def merge(*streams: Stream[E], time_of: Callable[[Any], int] = event_time) -> Stream[E]:
@@ -28,8 +31,8 @@ def merge(*streams: Stream[E], time_of: Callable[[Any], int] = event_time) -> St
         [   merge()   ]      20 ms of event time later
         -----a-b-cd---|
 
-    An event waits until time is 20 ms past it; one that comes later than that goes out at the next tick. A stream that
-    fails is counted as a bug and the others go on.
+    An event waits until time is 20 ms past it; one that comes later than that goes out at the next tick. Where what waits has
+    more than 32 MiB of content, all of it goes out at once. A stream that fails is counted as a bug and the others go on.
     """
     return Stream[E](_Merge(streams, time_of))
 
@@ -60,6 +63,9 @@ class _Input(Generic[E]):
     def on_batch(self, batch: Sequence[E], /) -> None:
         self._run.meter.seen += len(batch)
         self.waiting.extend(batch)
+        self._run.held += weight_of_all(batch)
+        if self._run.held > _HELD_MOST:
+            self._run.release()
 
     def on_completed(self) -> None:
         self.ended = True
@@ -78,6 +84,15 @@ class _Merging(Generic[E]):
         self._outlet = outlet
         self._time_of = time_of
         self._done = False
+        self.held = 0  # bytes of content that came since all that waits was lighter than that
+
+    def release(self) -> None:
+        """Emit all that waits."""
+        ready = [event for source in self.inputs for event in source.waiting]
+        for source in self.inputs:
+            source.waiting = []
+        self.held = 0
+        self._emit(ready)
 
     def tick(self, now_ns: int, /) -> None:
         latest_ns = now_ns - STEP_NS
@@ -94,6 +109,10 @@ class _Merging(Generic[E]):
                 ready += [event for time_ns, event in pairs if time_ns <= latest_ns]
                 source.waiting = [event for time_ns, event in pairs if time_ns > latest_ns]
         self._emit(ready)
+        if not any(source.waiting for source in self.inputs):
+            self.held = 0
+        elif self.held > _HELD_MOST // 2:
+            self.held = sum(weight_of_all(source.waiting) for source in self.inputs)
 
     def _emit(self, ready: list[E]) -> None:
         if ready:
@@ -105,8 +124,5 @@ class _Merging(Generic[E]):
         if self._done or not all(source.ended for source in self.inputs):
             return
         self._done = True
-        ready = [event for source in self.inputs for event in source.waiting]
-        for source in self.inputs:
-            source.waiting = []
-        self._emit(ready)
+        self.release()
         self._outlet.on_completed()

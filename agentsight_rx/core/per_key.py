@@ -18,6 +18,7 @@ from .stream import Operator
 __all__ = ["per_key"]
 
 _LEGACIES_MOST = 65_536  # keys whose dropped machines left something to know
+_SWEEP_NS = 1_000_000_000  # between two looks for machines that have nothing to do any more
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -85,6 +86,7 @@ class _PerKey(Kernel[A, B], Generic[A, B, K]):
         self._weigh = weigh
         self._legacies: Recent[K, bytes] = Recent(_LEGACIES_MOST)
         self._looked_ns = 0  # when memory was measured last
+        self._swept_ns = 0
         self._room = budget  # bytes that may still come before the machines could keep more than the budget
 
     def feed(self, batch: Sequence[A], /) -> Sequence[B]:
@@ -212,11 +214,19 @@ class _PerKey(Kernel[A, B], Generic[A, B, K]):
                 for key, machine in list(self._machines.items()):
                     if machine in broken:
                         self._ended(key, broken[machine], out)
+        if now_ns - self._swept_ns >= _SWEEP_NS:
+            self._swept_ns = now_ns
+            self._sweep()
         if self._weigh is not None and now_ns - self._looked_ns >= 1_000_000_000:
             self._looked_ns = now_ns
             self._save_memory(out)
         count_losses(self._site, out)
         return out
+
+    def _sweep(self) -> None:
+        """Drop the machines of keys that are over, such as closed connections: each takes memory and a part of every tick."""
+        for key in [key for key, machine in self._machines.items() if isinstance(machine, Bounded) and machine.idle()]:
+            self._pop(key)
 
     def finish(self) -> Sequence[B]:
         out: list[B] = []

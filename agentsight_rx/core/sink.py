@@ -7,17 +7,27 @@ from typing import Generic, Protocol, TypeVar
 
 from msgspec import Struct
 
+from ..errors import SinkError
 from ..loss import Ledger
 
-__all__ = ["Sink", "Writer"]
+__all__ = ["Sink", "Unwritten", "Writer"]
 
 E_contra = TypeVar("E_contra", contravariant=True)
 
 
+class Unwritten(SinkError):
+    """Of the items that a writer was handed, in this batch or earlier ones, `count` are lost. It wrote or keeps the others."""
+
+    def __init__(self, message: str, *, count: int) -> None:
+        super().__init__(message)
+        self.count = count
+
+
 class Writer(Protocol[E_contra]):
     """
-    Used by one thread. `write` may raise: the batch is then counted as lost, and the next one is tried. `flush` is called
-    at least every 250 ms, `close` once.
+    Used by one thread. `write` may raise: the batch is then counted as lost, and the next one is tried. A writer that keeps
+    items for a later write, or wrote a part of a batch, raises Unwritten from any method, which says how many were lost.
+    `flush` is called at least every 250 ms, `close` once.
     """
 
     def write(self, batch: Sequence[E_contra], /) -> None: ...
@@ -35,3 +45,4 @@ class Sink(Struct, Generic[E_contra], frozen=True):
     open: Callable[[Ledger], Writer[E_contra]]
     events: int = 65_536  # room in its box
     size: int = 64 << 20
+    keeps_ledger: bool = False  # it is closed after all others, so that it writes their last counts

@@ -11,11 +11,12 @@ from typing import Any
 from ..loss import Ledger, Reason
 from ..say import say
 from .mailbox import Mailbox
-from .sink import Sink, Writer
+from .sink import Sink, Unwritten, Writer
 
 __all__ = ["SinkThread"]
 
 _FLUSH_S = 0.25
+_FLUSH_SIZE = 8 << 20  # bytes of content after which a sink is flushed earlier, so that it holds no more
 
 
 class SinkThread:
@@ -30,7 +31,8 @@ class SinkThread:
         self._ledger = ledger
         self._writer: Writer[Any] | None = None
         self._in_hand: Sequence[Any] = ()
-        self._reported = False
+        self.name = sink.name
+        self.failure: str | None = None  # the first one
 
     def open(self) -> None:
         self._writer = self._sink.open(self._ledger)
@@ -45,14 +47,18 @@ class SinkThread:
         self._thread.start()
 
     @property
+    def keeps_ledger(self) -> bool:
+        return self._sink.keeps_ledger
+
+    @property
     def fill(self) -> float:
         """How full its box is: 1.0 = full."""
         return self._box.fill
 
-    def put(self, batch: Sequence[Any]) -> None:
+    def put(self, batch: Sequence[Any], weights: Sequence[int] | None = None) -> None:
         meter = self._put_meter
         meter.seen += len(batch)
-        dropped = self._box.put(batch)
+        dropped = self._box.put(batch, weights=weights)
         if dropped:
             meter.lose(Reason.QUEUE_FULL, dropped.count, dropped.size)
         meter.passed += len(batch) - dropped.count
@@ -60,32 +66,34 @@ class SinkThread:
     def _write(self) -> None:
         writer = self._writer
         assert writer is not None
-        flushed = time.monotonic()
+        flushed, size = time.monotonic(), 0
         while True:
             item = self._box.get(_FLUSH_S)
             if item is not None:
                 self._in_hand = item[1]
+                size += self._box.taken
                 self._meter.seen += len(self._in_hand)
-                if self._try(lambda batch=item[1]: writer.write(batch)):  # type: ignore[misc]
-                    self._meter.passed += len(self._in_hand)
+                self._try(lambda batch=item[1]: writer.write(batch))  # type: ignore[misc]
                 self._in_hand = ()
             elif self._box.closed:
                 break
-            if time.monotonic() - flushed >= _FLUSH_S:
+            if time.monotonic() - flushed >= _FLUSH_S or size >= _FLUSH_SIZE:
                 self._try(writer.flush)
-                flushed = time.monotonic()
+                flushed, size = time.monotonic(), 0
         self._try(writer.close)
 
-    def _try(self, act: Callable[[], None]) -> bool:
+    def _try(self, act: Callable[[], None]) -> None:
+        """Whether items of earlier batches are lost, and how many, is known only from Unwritten."""
+        lost = 0
         try:
             act()
         except Exception as error:
-            self._meter.lose(Reason.SINK_FAILED, len(self._in_hand) or 1)
-            if not self._reported:
-                self._reported = True
-                say(f"sink {self._sink.name} failed, what it cannot take is counted: {error}")
-            return False
-        return True
+            lost = error.count if isinstance(error, Unwritten) else len(self._in_hand) or 1
+            self._meter.lose(Reason.SINK_FAILED, lost)
+            if self.failure is None:
+                self.failure = str(error)
+                say(f"sink {self.name} failed, what it cannot take is counted: {error}")
+        self._meter.passed += len(self._in_hand) - lost
 
     def close(self) -> None:
         """No more batches: the thread writes what is in the box and ends."""
@@ -97,4 +105,4 @@ class SinkThread:
         if self._thread.is_alive():
             left = self._box.abandon()
             self._put_meter.lose(Reason.SINK_FAILED, len(left) + len(self._in_hand))
-            say(f"sink {self._sink.name} did not finish in {timeout:.0f} s; {len(left) + len(self._in_hand)} events lost")
+            say(f"sink {self.name} did not finish in {timeout:.0f} s; {len(left) + len(self._in_hand)} events lost")

@@ -19,6 +19,11 @@ Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]  # msgpack, and so a snapshot, 
 _BROKEN = (msgspec.DecodeError, UnicodeError, RecursionError)
 
 
+_LONG = 256 << 10  # bytes: a body up to here cannot hold enough values to matter
+_VALUES_MOST = 250_000  # objects and arrays of a body: each takes 100 to 200 bytes of memory, and two in the JSON
+_REPAIRED_MOST = 8 << 20  # bytes, as of a body that was not compressed: a repair takes up to eight times as much memory
+
+
 class Failure(Struct):
     """The `error` object of a body or an event."""
 
@@ -36,17 +41,31 @@ def failure_text(failure: Failure | str | None, /) -> str | None:
 
 
 def decoded(decoder: msgspec.json.Decoder[T], body: bytes | str, /) -> T | None:
-    """The body; None if it does not fit. Invalid UTF-8 and half a surrogate pair are replaced."""
+    """
+    The body; None if it does not fit, or has too many values. Invalid UTF-8 and half a surrogate pair are replaced, where it is
+    not very long.
+    """
+    if len(body) > _LONG and _has_too_many_values(body):
+        return None
     try:
         return decoder.decode(body)
     except msgspec.ValidationError:
         return None
     except _BROKEN:
+        if len(body) > _REPAIRED_MOST:
+            return None
         text = body if isinstance(body, str) else bytes(body).decode("utf-8", "replace")  # Raw has no decode
     try:
         return decoder.decode(_ESCAPE.sub(_without_half_pair, text))
     except _BROKEN:
         return None
+
+
+def _has_too_many_values(body: bytes | str) -> bool:
+    if isinstance(body, str):
+        return body.count("{") + body.count("[") > _VALUES_MOST
+    plain = bytes(body)  # Raw has no count
+    return plain.count(b"{") + plain.count(b"[") > _VALUES_MOST
 
 
 def decoded_all(decoder: msgspec.json.Decoder[T], texts: Sequence[str], /) -> list[T] | None:

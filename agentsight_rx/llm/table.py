@@ -15,7 +15,13 @@ from .provider import IdentifyingFields, Provider
 
 __all__ = ["PROVIDERS", "dialect_of", "find", "provider_label", "provider_named"]
 
-PROVIDERS: tuple[Provider, ...] = (ANTHROPIC, OPENAI_RESPONSES, OPENAI_CHAT, GEMINI, MCP)
+PROVIDERS: tuple[Provider, ...] = (
+    ANTHROPIC,
+    OPENAI_RESPONSES,
+    OPENAI_CHAT,
+    GEMINI,
+    MCP,
+)
 
 _HOSTS = (
     *(host for provider in PROVIDERS for host in provider.hosts),

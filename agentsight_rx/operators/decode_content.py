@@ -24,12 +24,17 @@ _BUDGET = 512 << 20  # of all decoders together
 # Bytes of memory that the decoder of a streamed body takes with the windows that servers use, and with what a snapshot needs
 _COSTS = {"br": 2 << 20, "brotli": 2 << 20, "zstd": 3 << 20, "zstandard": 3 << 20}
 _COST, _COST_MOST = 320 << 10, 3 << 20
+# What the bodies of a connection may decode to besides so many times their coded size, at once and a second after that: texts
+# become 5 to 20 times as long
+_USUAL_RATIO = 50
+_EXCESS_MOST = 32 << 20
+_EXCESS_PER_S = 4 << 20
 _OPEN_MOST = 256  # streamed bodies on one connection at a time; HTTP/2 servers allow 100 to 250
 _FIELD = "content-encoding"
 _GONE = frozenset({_FIELD, "content-length"})
 
 
-def decode_content(*, limit: int = 64 << 20, ratio: int = 1000) -> Operator[HttpEvent, HttpEvent]:
+def decode_content(*, limit: int = 16 << 20, ratio: int = 1000) -> Operator[HttpEvent, HttpEvent]:
     """
     Remove gzip, deflate, br and zstd from bodies, whole ones and streamed ones as their parts arrive.
 
@@ -39,7 +44,8 @@ def decode_content(*, limit: int = 64 << 20, ratio: int = 1000) -> Operator[Http
 
     A body that is cut or corrupt keeps what could be decoded, is not complete, and counts as lost the coded bytes that were
     not. Of a body with a hole only what stands before the hole can be decoded. No body becomes larger than `limit` bytes or,
-    beyond 1 MiB, than `ratio` times its coded size. A coding that we do not know stays, and so does its header.
+    beyond 1 MiB, than `ratio` times its coded size; all bodies of a connection together become 50 times as long, and 32 MiB
+    besides, 4 MiB a second. A coding that we do not know stays, and so does its header.
     """
     return per_key(
         _connection,
@@ -80,13 +86,21 @@ class _OpenBody(Struct, array_like=True):
     decoder: bytes
 
 
-class _Bodies(Bounded[HttpEvent, HttpEvent], Checkpointed[list[_OpenBody]]):
+class _State(Struct, array_like=True):
+    open: list[_OpenBody]
+    excess: int
+    at_ns: int
+
+
+class _Bodies(Bounded[HttpEvent, HttpEvent], Checkpointed[_State]):
     """The streamed bodies of one connection that have not ended. It holds back nothing."""
 
     def __init__(self, limit: int, ratio: int) -> None:
         self._limit = limit
         self._ratio = ratio
         self._open: Recent[int, ContentDecoder] = Recent(_OPEN_MOST)
+        self._excess = 0  # bytes decoded beyond the usual ratio, as far as time has not made up for them
+        self._at_ns = 0
 
     def feed(self, event: HttpEvent, /) -> Iterable[HttpEvent]:
         if type(event) is BodyPart:
@@ -96,13 +110,14 @@ class _Bodies(Bounded[HttpEvent, HttpEvent], Checkpointed[list[_OpenBody]]):
         if type(event) is HttpRequest:
             return (self._whole(event),)
         self._open.clear()  # the connection was closed
+        self._excess = 0
         return (event,)
 
     def _whole(self, message: M) -> M:
         decoder = self._decoder(codings_of(message.headers))
         if not (message.body and decoder.codings and decoder.known):
             return message
-        body = decoder.feed(message.body[: len(message.body) - message.tail])
+        body = self._decoded(decoder, message.body[: len(message.body) - message.tail], message.end_ns)
         decoder.finish()
         return replace(
             message,
@@ -134,7 +149,7 @@ class _Bodies(Bounded[HttpEvent, HttpEvent], Checkpointed[list[_OpenBody]]):
         lost_before = decoder.lost
         if part.lost:
             decoder.gap()
-        data = decoder.feed(part.data)
+        data = self._decoded(decoder, part.data, part.origin.time_ns)
         if part.last:
             decoder.finish()
         lost = decoder.lost - lost_before
@@ -177,6 +192,17 @@ class _Bodies(Bounded[HttpEvent, HttpEvent], Checkpointed[list[_OpenBody]]):
     def _decoder(self, codings: str) -> ContentDecoder:
         return ContentDecoder(codings, limit=self._limit, ratio=self._ratio)
 
+    def _decoded(self, decoder: ContentDecoder, data: bytes, now_ns: int) -> bytes:
+        """What `data` becomes; nothing where the connection has had its share, which ends the decoding of this body."""
+        if self._excess:
+            self._excess = max(0, self._excess - max(0, now_ns - self._at_ns) * _EXCESS_PER_S // 1_000_000_000)
+        self._at_ns = max(now_ns, self._at_ns)
+        if self._excess > _EXCESS_MOST:
+            decoder.give_up()
+        made = decoder.feed(data)
+        self._excess = max(0, self._excess + len(made) - _USUAL_RATIO * len(data))
+        return made
+
     def _keep(self, exchange: int, decoder: ContentDecoder) -> None:
         self._open.put(exchange, decoder)  # the one open for longest makes way: most likely its end was not seen
 
@@ -194,13 +220,18 @@ class _Bodies(Bounded[HttpEvent, HttpEvent], Checkpointed[list[_OpenBody]]):
     def kept(self) -> int:
         return sum(_cost(decoder) for decoder in self._open.values() if decoder.reason is None)
 
-    def snapshot(self) -> list[_OpenBody]:
-        return [
+    def idle(self) -> bool:
+        return not (self._open or self._excess)
+
+    def snapshot(self) -> _State:
+        bodies = [
             _OpenBody(exchange, decoder.codings, encode_state(decoder.snapshot())) for exchange, decoder in self._open.items()
         ]
+        return _State(bodies, self._excess, self._at_ns)
 
-    def restore(self, state: list[_OpenBody], /) -> None:
-        for body in state:
+    def restore(self, state: _State, /) -> None:
+        self._excess, self._at_ns = state.excess, state.at_ns
+        for body in state.open:
             self._open[body.exchange] = decoder = self._decoder(body.codings)
             decoder.restore(msgspec.msgpack.decode(body.decoder))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
 from msgspec import Struct
@@ -11,6 +11,7 @@ from ..core.bounded import Recent
 from ..core.machine import Bounded, Checkpointed
 from ..core.per_key import per_key
 from ..core.stream import Operator
+from ..core.weight import weight
 from ..events import (
     BodyPart,
     Connection,
@@ -28,7 +29,8 @@ __all__ = ["HttpMessage", "Rejected", "judge_http"]
 HttpMessage: TypeAlias = HttpRequest | HttpResponse | BodyPart | SseMessage | WebSocketMessage
 
 _HELD_MOST = 1024  # events of one connection that wait; pipelining clients send tens of requests
-_HELD_BYTES_MOST = 64 << 20  # of their bodies: eight of the longest that are kept
+_HELD_BYTES_MOST = 64 << 20  # of their bodies and heads: eight of the longest bodies that are kept
+_BUDGET = 128 << 20  # of all connections together
 _VERDICTS_MOST = 1024  # exchanges of one connection whose fate is remembered
 _PATIENCE_NS = 30_000_000_000
 
@@ -49,7 +51,13 @@ def judge_http(rules: HttpRules) -> Operator[HttpEvent, HttpEvent | Rejected]:
     the connection closes, for 30 s of event time, or until more than 1,024 events or 64 MiB wait on its connection; then it is
     decided without. A request always comes before its answer.
     """
-    return per_key(_connection, lambda: _Exchanges(rules), name="filter_http", key_type=Connection)
+    weigh = _waiting if rules.exchanges else None
+    return per_key(_connection, lambda: _Exchanges(rules), name="filter_http", key_type=Connection, budget=_BUDGET, weigh=weigh)
+
+
+def _waiting(events: Sequence[HttpEvent]) -> int:
+    """Bytes of memory that may wait."""
+    return sum([weight(event) for event in events if type(event) is HttpRequest])
 
 
 def _connection(event: HttpEvent) -> Connection | None:
@@ -176,7 +184,7 @@ class _Exchanges(Bounded[HttpEvent, HttpEvent | Rejected], Checkpointed[_State])
     def _weigh(self, event: HttpRequest | HttpResponse, sign: int) -> None:
         self._count += sign
         self._size += sign * event.size
-        self._bytes += sign * len(event.body)
+        self._bytes += sign * weight(event)
 
     def _release(self, exchange: int) -> list[HttpEvent | Rejected]:
         """A request that waits no longer is decided without an answer."""
@@ -198,6 +206,16 @@ class _Exchanges(Bounded[HttpEvent, HttpEvent | Rejected], Checkpointed[_State])
 
     def held(self) -> int:
         return self._size
+
+    def kept(self) -> int:
+        return self._bytes
+
+    def idle(self) -> bool:
+        return not (self._held or self._verdicts)
+
+    def used_ns(self) -> int:
+        newest = next(reversed(self._held.values()), None)
+        return _asked_ns(newest[0]) if newest else 0
 
     def snapshot(self) -> _State:
         return _State(list(self._held.items()), list(self._verdicts.items()))

@@ -83,7 +83,7 @@ class _Calls(Bounded[HttpEvent, HttpEvent | RpcMessage], Checkpointed[_State]):
         return [*self._stop("closed"), event]
 
     def _request(self, event: HttpRequest) -> list[RpcMessage]:
-        if event.method != "POST" or _MARK not in event.body[:4096]:
+        if event.method != "POST" or _MARK not in event.body:
             return []
         made: list[RpcMessage] = []
         for message in _messages(event.body):
@@ -179,6 +179,9 @@ class _Calls(Bounded[HttpEvent, HttpEvent | RpcMessage], Checkpointed[_State]):
 
     def evict(self) -> Iterable[HttpEvent | RpcMessage]:
         return self._stop("evicted")
+
+    def idle(self) -> bool:
+        return not (self._asked or self._made or self._server)
 
     def snapshot(self) -> _State:
         return _State(self._server, self._asked, list(self._made))

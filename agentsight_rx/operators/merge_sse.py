@@ -153,6 +153,9 @@ class _EventStreams(Bounded[HttpEvent, HttpEvent], Checkpointed[_State]):
         lost = [loss for rest in evicted.values() for loss in rest.loss()]
         return lost + [event for stream in open_streams.values() for event in stream.cut(reason)]
 
+    def idle(self) -> bool:
+        return not (self._open or self._evicted)
+
     def kept(self) -> int:
         return sum(stream.kept() for stream in self._open.values())
 

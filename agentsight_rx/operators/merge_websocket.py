@@ -189,6 +189,9 @@ class _Calls(Bounded[HttpEvent, HttpEvent], Checkpointed[_State]):
         self._missed = False
         return [event for stream in open_calls if stream.heard for event in stream.cut(reason)]
 
+    def idle(self) -> bool:
+        return not (self._open or self._headers or self._missed)
+
     def kept(self) -> int:
         return sum(stream.kept() for stream in self._open.values())
 

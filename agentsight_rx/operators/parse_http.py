@@ -10,7 +10,8 @@ from msgspec import Struct
 from ..core.machine import Bounded, Checkpointed, encode_state
 from ..core.per_key import per_key
 from ..core.stream import Operator
-from ..events import Connection, Direction, HttpEvent, TlsChunk, TlsClose, TlsEvent
+from ..events import BodyPart, Connection, Direction, HttpEvent, TlsChunk, TlsClose, TlsEvent
+from ..sessions.flood import EVENT, Flood
 from ..sessions.http1 import Http1Session
 from ..sessions.http2 import Http2Session
 from ..sessions.session import Context, Session, Side
@@ -34,7 +35,8 @@ def parse_http(*, body_limit: int = 8 << 20, budget: int = _BUDGET) -> Operator[
     A message with a hole in it is emitted with `complete=False` and the next one on the connection parses again. Of a body
     of more than `body_limit` bytes the beginning and the end are kept, what was between is counted in `body_lost`. The body
     of an event stream is emitted as it arrives. All connections together keep at most `budget` bytes: over that, those not
-    used for longest end as partial, and are counted.
+    used for longest end as partial, and are counted. A connection that makes far more work than its bytes allow is skipped for
+    some seconds, and its bytes are counted as malformed.
     """
     return per_key(
         _connection,
@@ -60,6 +62,7 @@ class _State(Struct, array_like=True):
     sides: dict[Direction, Side]
     protocol: str
     session: bytes
+    flood: Flood
 
 
 class _Wire(Bounded[TlsEvent, HttpEvent], Checkpointed[_State]):
@@ -74,6 +77,8 @@ class _Wire(Bounded[TlsEvent, HttpEvent], Checkpointed[_State]):
         self._sides: dict[Direction, Side] = {"in": Side("in"), "out": Side("out")}
         self._context = Context(self._limit, self._new_exchange, self._sides)
         self._session: Session = Http1Session(self._context)
+        self._flood = Flood()
+        self._fresh = True  # nothing came on this connection
 
     def _new_exchange(self) -> int:
         self._exchange += 1
@@ -97,18 +102,43 @@ class _Wire(Bounded[TlsEvent, HttpEvent], Checkpointed[_State]):
         out: list[HttpEvent] = []
         if chunk.seq < side.seq or chunk.offset < side.offset:  # a new connection; the close of the old one was not captured
             self._session.finish("closed", out)
+            out += self._flood.loss(side.last)
             self._begin()
             side = self._sides[side.direction]
+        if self._flood.skipping and self._skip(side, chunk, out):
+            return out
         if chunk.offset > side.offset:
             self._session.gap(side, chunk.offset - side.offset, "lost", out)
         self._feed(side, chunk, out)
+        self._fresh = False
         side.last = chunk.origin
         side.offset = chunk.offset + len(chunk.data)
         side.seq = chunk.seq + 1
         if chunk.lost > 0:
             self._session.gap(side, chunk.lost, "truncated", out)
             side.offset += chunk.lost
+        if len(out) > 1 or self._session.work or self._flood.debt:
+            self._pay(chunk, out)
         return out
+
+    def _skip(self, side: Side, chunk: TlsChunk, out: list[HttpEvent]) -> bool:
+        """Count the chunk and read nothing of it; False where the flood is over."""
+        if not self._flood.goes_on(chunk.origin.time_ns):
+            out += self._flood.loss(side.last)
+            return False
+        side.last = chunk.origin
+        side.offset = chunk.offset + len(chunk.data) + max(chunk.lost, 0)
+        side.seq = chunk.seq + 1
+        out += self._flood.skip(len(chunk.data), chunk.origin)
+        return True
+
+    def _pay(self, chunk: TlsChunk, made: list[HttpEvent]) -> None:
+        """Enter what was made of the chunk. One event a record costs no more than the record; parts of bodies are frames."""
+        work, self._session.work = self._session.work, 0
+        if len(made) > 1:
+            work += EVENT * (sum([type(event) is not BodyPart for event in made]) - 1)
+        if self._flood.begins(work, len(chunk.data), chunk.origin.time_ns):
+            made += self._give_up("flood")
 
     def _feed(self, side: Side, chunk: TlsChunk, out: list[HttpEvent]) -> None:
         session = self._session
@@ -140,6 +170,7 @@ class _Wire(Bounded[TlsEvent, HttpEvent], Checkpointed[_State]):
             if end > side.offset:
                 self._session.gap(side, end - side.offset, "lost", out)
         self._session.finish(None if close.in_offset >= 0 else "process_ended", out)
+        out += self._flood.loss(close.origin)
         self._begin()
         out.append(close)
         return out
@@ -148,7 +179,11 @@ class _Wire(Bounded[TlsEvent, HttpEvent], Checkpointed[_State]):
         return self._stop("capture_end")
 
     def evict(self) -> list[HttpEvent]:
-        out = self._stop("evicted")
+        return self._give_up("evicted")
+
+    def _give_up(self, reason: str) -> list[HttpEvent]:
+        """End what is open, and go on in the middle of messages that are unknown."""
+        out = self._stop(reason)
         session = Http1Session(self._context)
         session.enter_unseen()
         self._session = session
@@ -158,7 +193,8 @@ class _Wire(Bounded[TlsEvent, HttpEvent], Checkpointed[_State]):
         out: list[HttpEvent] = []
         self._session.finish(reason, out)
         self._session = Http1Session(self._context)
-        return out
+        last = self._sides["in"].last or self._sides["out"].last
+        return [*out, *self._flood.loss(last)]
 
     def used_ns(self) -> int:
         return max((side.last.time_ns for side in self._sides.values() if side.last), default=0)
@@ -166,10 +202,13 @@ class _Wire(Bounded[TlsEvent, HttpEvent], Checkpointed[_State]):
     # -- checkpoints -----------------------------------------------------------------------------------------------
 
     def held(self) -> int:
-        return self._session.held()
+        return self._session.held() + self._flood.skipped
 
     def kept(self) -> int:
         return self._session.kept()
+
+    def idle(self) -> bool:
+        return self._fresh
 
     def legacy(self) -> bytes:
         return encode_state(self._exchange) if self._exchange else b""
@@ -178,12 +217,14 @@ class _Wire(Bounded[TlsEvent, HttpEvent], Checkpointed[_State]):
         self._exchange = msgspec.msgpack.decode(legacy, type=int)
 
     def snapshot(self) -> _State:
-        return _State(self._exchange, self._sides, self._session.name, self._session.snapshot())
+        return _State(self._exchange, self._sides, self._session.name, self._session.snapshot(), self._flood)
 
     def restore(self, state: _State, /) -> None:
         self._exchange = state.exchange
+        self._fresh = all(side.last is None for side in state.sides.values())
         self._sides.update(state.sides)
         self._session = _SESSIONS[state.protocol](self._context, state.session)
+        self._flood = state.flood
 
 
 _SESSIONS: dict[str, Callable[[Context, bytes], Session]] = {

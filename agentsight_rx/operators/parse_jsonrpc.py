@@ -28,13 +28,17 @@ __all__ = ["parse_jsonrpc"]
 _PATIENCE_NS = 1_000_000_000
 
 _CHANNELS_MOST = 1024  # an agent with tens of servers has three for each
+# Bytes that a message and a line of text usually have at least, and what may be missing to that at once: 4,000 messages of 40
+# bytes, 75,000 lines of two
+_MESSAGE_COSTS, _TEXT_COSTS = 256, 16
+_FLOOD_MOST = 1 << 20
 _HELD_MOST = 64 << 20  # bytes of all channels: four lines of the longest kind
 
 
 def parse_jsonrpc() -> Operator[StdioEvent, StdioEvent]:
     """
     Requests with their answers, notifications, and lines of text; channels that carry no text pass unchanged, and so do
-    terminals.
+    terminals, and channels from where they have far more lines than their bytes allow.
 
         client writes  --{"id":1,"method"…}------------------------
         server reads   ----{"id":1,"method"…}----------------------
@@ -208,9 +212,14 @@ class _Conversations(Bounded[StdioEvent, StdioEvent], Checkpointed[_State]):
                 message = replace(message, reason=line.reason)
             self._message(conversation, line, message, out)
             line.size = 0  # the first message of a batch stands for its bytes
-        if any(message.kind != "text" for message in messages):
+        size, spoken = line.line.size, any(message.kind != "text" for message in messages)
+        if spoken:
             conversation.spoken = True
         elif not conversation.spoken and is_binary(line.line.head):
+            conversation.joined.binary = True
+        work = _MESSAGE_COSTS if spoken else _TEXT_COSTS
+        flood = conversation.flood
+        if (work > size or flood.debt) and flood.begins(work, size, line.last.time_ns, most=_FLOOD_MOST):
             conversation.joined.binary = True
 
     def _message(self, conversation: Conversation, line: ChannelLine, message: RpcText, out: list[StdioEvent]) -> None:

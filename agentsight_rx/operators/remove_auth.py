@@ -27,6 +27,7 @@ from ..events import (
     HttpResponse,
     NetEvent,
     ProcessExec,
+    ProcessSeen,
     Readline,
     Reply,
     RpcMessage,
@@ -101,7 +102,8 @@ class _RemoveAuth(Kernel[Event, Event]):
             StdioClose: self._stdio_close,
             RpcMessage: self._rpc,
             ProcessExec: self._exec,
-            FileEvent: self._file,
+            ProcessSeen: self._seen,
+            FileEvent: self._texts("path", "target"),
             NetEvent: self._net,
             Readline: self._readline,
         }
@@ -285,8 +287,8 @@ class _RemoveAuth(Kernel[Event, Event]):
 
     def _stdio_close(self, event: StdioClose) -> StdioClose:
         channel, pid = event.channel, event.origin.pid
-        for streams in (self._stdio, self._lines):
-            streams.drop(lambda key: key[0] == channel if channel else key[1] == pid)
+        self._stdio.drop(lambda key: key[0] == channel if channel else key[1] == pid)
+        self._lines.drop(lambda key: key[0] == channel)  # what an ended process wrote may still be read
         return event
 
     # -- processes -----------------------------------------------------------------------------------------------------
@@ -312,8 +314,13 @@ class _RemoveAuth(Kernel[Event, Event]):
         argv = mask_words(event.argv, self._redactor, cut=event.argv_lost > 0)
         return _with(event, argv=argv, filename=self._text(event.filename), cwd=self._text(event.cwd))
 
-    def _file(self, event: FileEvent) -> FileEvent:
-        return _with(event, path=self._text(event.path), target=self._text(event.target))
+    def _seen(self, event: ProcessSeen) -> ProcessSeen:
+        argv = mask_words(event.argv, self._redactor)
+        return _with(event, argv=argv, filename=self._text(event.filename), cwd=self._text(event.cwd))
+
+    def _texts(self, *names: str) -> Callable[[Any], Event]:
+        """Replace secrets in these fields, which hold text that no other event continues."""
+        return lambda event: _with(event, **{name: self._text(getattr(event, name)) for name in names})
 
     def _net(self, event: NetEvent) -> NetEvent:
         if event.family != "unix":

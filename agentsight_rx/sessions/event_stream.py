@@ -17,6 +17,7 @@ _PENDING_MOST = 16 << 10
 _EVENTS_MOST = 16 << 20  # bytes of events that a message keeps; a long answer with a big tool input has 1 MiB
 _EVENT_COSTS = 100  # bytes of memory, whatever is in it
 _READ_MOST = 32 << 20  # bytes of events that are read; no answer of a model is longer
+_LINE_COSTS, _DEBT_MOST = 16, 1 << 20  # bytes of a usual line, and how many may be missing to that in all
 
 # Clients hang up at the stream's own end mark, before the last chunk of the body: the message is complete
 _UNREAD = frozenset({"closed", "capture_end", "process_ended", "reset", "cancelled"})
@@ -55,6 +56,8 @@ class EventStreamState(Struct, array_like=True):
     events_lost: int
     heard: int
     trailers: Headers
+    debt: int
+    skipped: int
 
 
 class EventStream:
@@ -77,6 +80,8 @@ class EventStream:
         self.first_chunk_ns = 0
         self.chunks = 0
         self.revision = 0
+        self.debt = 0  # bytes that are missing to as many lines of usual length
+        self.skipped = 0  # bytes of `size` that were not read, since the stream is a flood of tiny lines
         self.damage: str | None = None
         self.emitted = False  # everything so far was emitted
         self.whole = False  # and complete
@@ -87,13 +92,17 @@ class EventStream:
         takes half as long.
         """
         data = part.data
+        self.last_ns = part.origin.time_ns
+        if part.trailers:
+            self.trailers = part.trailers
+        if self.debt > _DEBT_MOST:
+            self.size += len(data)
+            self.skipped += len(data)
+            return
         if data:
             self.emitted = False
             self._pending.append(data)
             self.size += len(data)
-        self.last_ns = part.origin.time_ns
-        if part.trailers:
-            self.trailers = part.trailers
         if not self.first_chunk_ns or self.size - self._drained >= _PENDING_MOST or part.lost:
             if part.lost:
                 self._gap(data)
@@ -116,11 +125,21 @@ class EventStream:
         data = self._pending[0] if len(self._pending) == 1 else b"".join(self._pending)
         self._pending.clear()
         self._drained = self.size
-        events = self.decoder.feed(data)
+        events, heard = self.decoder.feed(data), self.heard
         if events:
             self._hear(events)
+        text = self.heard - heard - _EVENT_COSTS * len(events)
+        if 2 * text < len(data) or len(data) < 4 * _LINE_COSTS * len(events) or self.debt:  # not the usual events
+            self._pay(data, len(events))
         if self.decoder.lost:
             self.damage = self.damage or "event_limit"
+
+    def _pay(self, data: bytes, events: int) -> None:
+        """Enter what the lines of `data` cost, against its bytes."""
+        lines = max(data.count(b"\n"), data.count(b"\r"), events)
+        self.debt = max(0, self.debt + _LINE_COSTS * lines - len(data))
+        if self.debt > _DEBT_MOST:
+            self.damage = self.damage or "stream_limit"
 
     def hear(self, event: SseEvent, now_ns: int, size: int) -> None:
         """Take one event, which was `size` bytes on the wire."""
@@ -156,7 +175,7 @@ class EventStream:
         """Everything so far, as one message."""
         self.drain()
         about = self.about
-        size = self.size - self.decoder.held() - self.decoder.lost
+        size = self.size - self.decoder.held() - self.decoder.lost - self.skipped
         made = SseMessage(
             about.origin,
             about.exchange,
@@ -194,7 +213,7 @@ class EventStream:
         """The bytes that the decoder dropped, once the stream has ended: no message accounts for them."""
         if not self.size:
             return []
-        note = "an event was cut or too long"
+        note = "a flood of tiny events" if self.skipped else "an event was cut or too long"
         return [Loss(self.about.origin, "merge_sse", reason=Reason.MALFORMED, count=1, size=self.size, note=note)]
 
     def cut(self, reason: str) -> list[HttpEvent]:
@@ -242,6 +261,8 @@ class EventStream:
             events_lost=self.events_lost,
             heard=self.heard,
             trailers=self.trailers,
+            debt=self.debt,
+            skipped=self.skipped,
         )
 
 
@@ -266,6 +287,7 @@ def restored(state: EventStreamState) -> EventStream:
     stream.events_lost = state.events_lost
     stream.heard = state.heard
     stream.trailers = state.trailers
+    stream.debt, stream.skipped = state.debt, state.skipped
     return stream
 
 

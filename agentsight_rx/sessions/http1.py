@@ -7,11 +7,13 @@ from collections import deque
 import msgspec
 from msgspec import Struct
 
+from ..core.weight import weight_of_headers
 from ..events import BodyPart, Direction, HttpEvent, Origin, TlsChunk
 from ..wire.http1 import Body, End, Http1Decoder, Item, Unparsed
 from ..wire.http1_head import RequestHead, ResponseHead, field
+from .flood import PART, work_of_head
 from .http2 import Http2Session
-from .message import Asked, OpenMessage, is_streamed, weight_of
+from .message import Asked, OpenMessage, is_streamed
 from .session import Context, Session, Side, origin_of
 from .websocket import WebSocketSession
 
@@ -131,6 +133,8 @@ class Http1Session(Session):
 
     def _take(self, side: Side, items: list[Item], source: TlsChunk | Origin, out: list[HttpEvent]) -> None:
         origin = origin_of(source)
+        if len(items) > 1:
+            self.work += PART * (len(items) - 1)
         for item in items:
             match item:
                 case Body():
@@ -156,7 +160,9 @@ class Http1Session(Session):
         else:
             self._unkept += 1
         limit = self.context.body_limit
-        message = OpenMessage(side.first, asked.exchange, head, limit, size=head.size, weight=weight_of(head.headers))
+        weight = weight_of_headers(head.headers)
+        self.work += work_of_head(len(head.headers), weight)
+        message = OpenMessage(side.first, asked.exchange, head, limit, size=head.size, weight=weight)
         self._messages[side.direction] = message
 
     def _response(self, side: Side, head: ResponseHead, out: list[HttpEvent]) -> None:
@@ -167,8 +173,9 @@ class Http1Session(Session):
         inferred = asked is not None and not sure
         message = OpenMessage(
             side.first, exchange, head=head, limit=self.context.body_limit, asked=asked, size=head.size, inferred=inferred,
-            weight=weight_of(head.headers),
+            weight=weight_of_headers(head.headers),
         )  # fmt: skip
+        self.work += work_of_head(len(head.headers), message.weight)
         self._messages[side.direction] = message
         if head.body and is_streamed(head.headers, asked.target if asked else ""):
             out.append(message.begin_streaming())

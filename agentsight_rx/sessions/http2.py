@@ -11,11 +11,14 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ..core.bounded import Recent
+from ..core.weight import weight_of_headers
 from ..events import Direction, Headers, HttpEvent, Loss, Origin, TlsChunk
 from ..loss import Reason
 from ..wire.http1_head import RequestHead, ResponseHead, field
 from ..wire.http2 import Control, Data, Fields, GoAway, Http2Decoder, Item, Lost, Reset, Unparsed
-from .message import Asked, OpenMessage, is_streamed, weight_of
+from ..wire.http2_frames import LONGEST_BLOCK
+from .flood import FRAME, work_of_head
+from .message import Asked, OpenMessage, is_streamed
 from .session import Context, Session, Side, origin_of
 
 __all__ = ["Http2Session"]
@@ -66,6 +69,8 @@ class Http2Session(Session):
             side.first = chunk.origin
             side.marked = True
         items = decoder.feed(chunk.data)
+        if decoder.frames > 1:
+            self.work += FRAME * (decoder.frames - 1)
         if self._client is None and decoder.preface:
             self._client = side.direction
         self._take(side, items, chunk, out)
@@ -91,7 +96,7 @@ class Http2Session(Session):
         self._streams.clear()
         if self._spent and last is not None:
             note = "frames of HTTP/2 that belong to no message"
-            out.append(Loss(last, "parse_http", reason=Reason.FILTERED, count=1, size=self._spent, note=note))
+            out.append(Loss(last, "parse_http", reason=Reason.OVERHEAD, count=1, size=self._spent, note=note))
             self._spent = 0
 
     # -- decoded items -> events -----------------------------------------------------------------------------------
@@ -143,6 +148,9 @@ class Http2Session(Session):
     def _fields(self, side: Side, fields: Fields, origin: Origin, out: list[HttpEvent]) -> None:
         way, size = side.direction, self._with_spent(fields.size)
         number = fields.promised or fields.stream
+        if fields.cut or fields.size > LONGEST_BLOCK:
+            note = "fields of a head over its limit of 256 KiB"
+            out.append(Loss(origin, "parse_http", reason=Reason.TRUNCATED, count=max(fields.cut, 1), size=0, note=note))
         pseudo = {name: value for name, value in fields.headers if name.startswith(":")}
         if not fields.promised and (":method" in pseudo or ":status" in pseudo):
             self._client = way if ":method" in pseudo else "in" if way == "out" else "out"
@@ -233,7 +241,8 @@ class Http2Session(Session):
             headers_complete=known and not unseen, damage="head_unseen" if unseen else None,
         )  # fmt: skip
         stream.messages[side.direction] = message
-        message.weight = weight_of(head.headers)
+        message.weight = weight_of_headers(head.headers)
+        self.work += work_of_head(len(head.headers), message.weight)
         self._heads += message.weight
         return message
 

@@ -8,7 +8,7 @@ from msgspec import Struct
 from ..events import BodyPart, Headers, HttpEvent, HttpRequest, HttpResponse, Origin
 from ..wire.http1_head import RequestHead, ResponseHead, field
 
-__all__ = ["Asked", "OpenMessage", "is_streamed", "weight_of"]
+__all__ = ["Asked", "OpenMessage", "is_streamed"]
 
 
 class Asked(Struct):
@@ -29,11 +29,6 @@ def is_streamed(headers: Headers, target: str) -> bool:
     if kind == "text/event-stream" or kind == "application/x-ndjson":
         return True
     return kind == "application/json" and ":stream" in target.partition("?")[0]
-
-
-def weight_of(headers: Headers) -> int:
-    """Bytes of memory, about."""
-    return sum([160 + len(name) + len(value) for name, value in headers])
 
 
 class OpenMessage(Struct):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from ..events import Channel, Origin, RpcMessage, StdioChunk
 from ..wire.jsonrpc import RpcText
 from ..wire.mcp import outcome_of, read_cancelled, read_server, read_tool
 from .channel import ChannelLine, JoinedChannel, stop_of
+from .flood import Flood
 
 __all__ = ["Conversation", "Request", "Requests"]
 
@@ -26,6 +27,7 @@ class Conversation(Struct):
     open: int = 0  # requests without an answer
     unread: int = 0  # of these: requests of which only the writing was seen,
     unwritten: int = 0  # or only the reading
+    flood: Flood = field(default_factory=Flood)
 
     @property
     def channel(self) -> Channel:

@@ -44,6 +44,7 @@ class Session:
         self.context = context
         self.successor: Session | None = None
         self.handed: list[TlsChunk] = []
+        self.work = 0  # of frames and fields, since the caller last set it to 0: see flood.py
 
     def whole_part(self, side: Side, chunk: TlsChunk) -> BodyPart | None:
         """A fast path: the part of a streamed body, where `chunk` holds exactly one and no byte is missing; else None."""

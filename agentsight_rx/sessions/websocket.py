@@ -8,6 +8,7 @@ from msgspec import Struct
 from ..events import Direction, Headers, HttpEvent, Origin, TlsChunk, WebSocketMessage
 from ..wire.http1_head import field
 from ..wire.websocket import Deflate, SocketMessage, Unparsed, WebSocketDecoder, agreed
+from .flood import FRAME
 from .message import Asked
 from .session import Context, Session, Side, origin_of
 
@@ -58,6 +59,8 @@ class WebSocketSession(Session):
         if not decoder.held():
             side.marked = True
         self._take(side, decoder.feed(chunk.data), chunk, out)
+        if decoder.frames > 1:
+            self.work += FRAME * (decoder.frames - 1)
         side.marked = side.marked and chunk.marked
 
     def gap(self, side: Side, size: int, reason: str, out: list[HttpEvent]) -> None:

@@ -3,6 +3,15 @@
 from .console import console
 from .jsonl import jsonl
 from .otel.sink import OtelOptions, otel
+from .readable import readable
 from .store import redaction_key, store
 
-__all__ = ["OtelOptions", "console", "jsonl", "otel", "redaction_key", "store"]
+__all__ = [
+    "OtelOptions",
+    "console",
+    "jsonl",
+    "otel",
+    "readable",
+    "redaction_key",
+    "store",
+]

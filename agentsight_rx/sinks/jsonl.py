@@ -8,8 +8,9 @@ from pathlib import Path
 
 from ..core.sink import Sink
 from ..errors import SinkError
-from ..files import create_private
+from ..files import create_private, why
 from .console import lines_of
+from .lines import LineFile
 
 __all__ = ["jsonl"]
 
@@ -22,15 +23,16 @@ def jsonl(path: str | Path, *, owner: tuple[int, int] | None = None) -> Sink[obj
 class _JsonlWriter:
     def __init__(self, path: Path, owner: tuple[int, int] | None) -> None:
         try:
-            self._file = os.fdopen(create_private(path, owner), "wb")
+            self._fd = create_private(path, owner)
         except OSError as error:
-            raise SinkError(f"{path} cannot be written: {error.strerror}") from error
+            raise SinkError(f"{path} cannot be written: {why(error, path)}") from error
+        self._lines = LineFile(self._fd, str(path), cut=True)
 
     def write(self, batch: Sequence[object], /) -> None:
-        self._file.write(lines_of(batch))
+        self._lines.write(lines_of(batch))
 
     def flush(self) -> None:
-        self._file.flush()
+        pass
 
     def close(self) -> None:
-        self._file.close()
+        os.close(self._fd)

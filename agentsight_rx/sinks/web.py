@@ -15,7 +15,8 @@ from msgspec.structs import replace
 from ..events import milliseconds
 from ..loss import Ledger
 from ..view import CallRow, Output, ProcessRow, ResourceRow, ToolRow
-from ..view.snapshot import AUDIT_DEFAULT, View, weight_of
+from ..view.kept import weight_of
+from ..view.snapshot import AUDIT_DEFAULT, View
 from ..view.snapshot_schema import Completeness, Snapshot, completeness
 
 __all__ = ["Feed", "LiveRow", "Stretch"]
@@ -82,8 +83,11 @@ class Feed:
         return self._last
 
     def completeness(self) -> Completeness:
-        """The losses so far, from the ledger of the run."""
-        return completeness(self._ledger.entries())
+        """The losses so far (from the ledger), the processes of which traffic was not read, and the calls that are cut."""
+        with self._lock:
+            tally = self._view.tally
+            blind_spots, cut = list(tally.blind_spots.values()), tally.totals.calls_cut
+        return completeness(self._ledger.entries(), blind_spots=blind_spots, calls_cut=cut)
 
     def snapshot(self, *, audit_limit: int = AUDIT_DEFAULT) -> Snapshot:
         with self._lock:

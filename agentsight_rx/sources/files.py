@@ -14,7 +14,9 @@ from msgspec.structs import replace
 from ..core.stream import Stream, origin
 from ..events import FileEvent, Loss, Origin, Tick, time_of
 from ..loss import Reason
-from .kernel.program import CALL_FIELDS, Program, Repeats, lexical_path, text_of, walked_path
+from .kernel.program import CALL_FIELDS, Program, lexical_path, text_of, walked_path
+from .kernel.repeats import Repeats
+from .names import Names
 from .target import Target
 
 __all__ = ["FileOptions", "files"]
@@ -68,6 +70,7 @@ def files(options: FileOptions = FileOptions()) -> Stream[FileEvent | Loss | Tic
 class _FileReader:
     def __init__(self, options: FileOptions) -> None:
         self._options = options
+        self.names = Names(options.target.comms)
         self._program: Program[Operation] | None = None
         self._account = Account(self._take_bytes)
         self._flushed = time.monotonic()
@@ -84,6 +87,7 @@ class _FileReader:
             decode=decode,
             fields=_FIELDS,
             switches=["-DCALLS", f"-DOWN={os.getpid()}"],
+            names=self.names,
         )
         program.attach("on_names", [f"syscalls:sys_exit_{name}" for name in _BY_NAME])
         program.attach("on_bytes", [f"syscalls:sys_exit_{name}" for name in _BY_BYTES])
@@ -134,12 +138,8 @@ class _FileReader:
                 continue
             size = sum(self._take_bytes(bytes(key)))
             if size:
-                source = Origin(time.monotonic_ns(), 0)
-                losses.append(
-                    Loss(
-                        source, "files", reason=Reason.KERNEL_LOST, count=1, size=size, note="the path of an open file was lost"
-                    )
-                )
+                now, note = Origin(time.monotonic_ns(), 0), "the path of an open file was lost"
+                losses.append(Loss(now, "files", Reason.KERNEL_LOST, 1, size=size, note=note))
         return losses
 
     def _take_bytes(self, file: bytes) -> tuple[int, int]:

@@ -13,7 +13,9 @@ from msgspec.structs import replace
 
 from ..core.stream import Stream, origin
 from ..events import Loss, NetEvent, Origin, Tick, time_of
-from .kernel.program import CALL_FIELDS, Program, Repeats, lexical_path, text_of, walked_path
+from .kernel.program import CALL_FIELDS, Program, lexical_path, text_of, walked_path
+from .kernel.repeats import Repeats
+from .names import Names
 from .target import Target
 
 __all__ = ["NetOptions", "net"]
@@ -82,6 +84,7 @@ def net(options: NetOptions = NetOptions()) -> Stream[NetEvent | Loss | Tick]:  
 class _NetReader:
     def __init__(self, options: NetOptions) -> None:
         self._options = options
+        self.names = Names(options.target.comms)
         self._program: Program[NetEvent | int] | None = None
         self._repeats: Repeats[NetEvent] = Repeats(_join)
         self._flushed = time.monotonic()
@@ -96,6 +99,7 @@ class _NetReader:
             decode=decode,
             fields=_FIELDS,
             switches=["-DCALLS"],
+            names=self.names,
         )
         program.attach("on_begin", [f"syscalls:sys_enter_{name}" for name in _BEGINS])
         program.attach("on_end", [f"syscalls:sys_exit_{name}" for name in _ENDS])

@@ -7,11 +7,14 @@ from struct import Struct as Layout
 
 import msgspec
 
+from ..core.bounded import Recent
 from ..core.stream import Stream, origin
 from ..events import Origin, ProcessEvent, ProcessExec, ProcessExit, ProcessFork, time_of
 from .containers.control_groups import Memory
 from .kernel.program import Program, text_of, walked_path
-from .target import Target
+from .names import Names
+from .running import running
+from .target import Target, fits, seeds
 
 __all__ = ["ProcessOptions", "process"]
 
@@ -42,6 +45,7 @@ _HEAD = Layout("<QQIIII16s")
 _SMALL = Layout("<IIQ").unpack_from
 _EXEC = Layout("<IIIIII").unpack_from
 _FORK_KIND, _EXEC_KIND, _EXIT_KIND = 1, 2, 3
+_MOST = 65_536  # live processes
 
 
 class ProcessOptions(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -52,26 +56,44 @@ class ProcessOptions(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 def process(options: ProcessOptions = ProcessOptions()) -> Stream[ProcessEvent]:  # noqa: B008 (frozen)
-    """Processes that start, run another program, and end. Only their container comes from /proc."""
+    """
+    Processes that start, run another program, and end. Only their container comes from /proc, and what ran already when the
+    capture began.
+    """
     return origin("process", lambda: _ProcessReader(options), time_of=time_of, live=True, options=str(options))
 
 
 class _ProcessReader:
     def __init__(self, options: ProcessOptions) -> None:
         self._options = options
+        self.names = Names(options.target.comms)
         self._program: Program[ProcessEvent] | None = None
         self._containers = Memory()
+        self._seen: list[ProcessEvent] = []
+        self._began: Recent[tuple[int, int], int] = Recent(_MOST)  # (pid, start) -> when its first program began
 
     def open(self) -> None:
         options = self._options
         self._program = Program(
-            "process", options.target, ring="events", ring_size=options.ring_size, decode=self._decode, fields=_FIELDS
+            "process",
+            options.target,
+            ring="events",
+            ring_size=options.ring_size,
+            decode=self._decode,
+            fields=_FIELDS,
+            names=self.names,
         )
         self._program.seed()
+        if not options.target.everything:
+            found = running(seeds(options.target))
+            self._seen = [seen for seen in found if fits(options.target, seen.origin.pid, seen.origin.uid)]
 
     def poll(self, timeout: float, /) -> Sequence[ProcessEvent] | None:
         assert self._program is not None
         over = self._program.over()
+        if self._seen:
+            seen, self._seen = self._seen, []
+            return seen
         if self._program.wait(timeout):
             return self._program.read()
         return None if over else ()
@@ -89,7 +111,14 @@ class _ProcessReader:
 
     def _decode(self, view: memoryview, at: int, size: int) -> ProcessEvent | None:
         event = decode(view, at, size)
+        if isinstance(event, ProcessExit):
+            began_ns = self._began.pop((event.origin.pid, event.start_ns), None)
+            if began_ns is not None:
+                return msgspec.structs.replace(event, duration_ns=event.origin.time_ns - began_ns)
         if isinstance(event, ProcessExec):
+            self._began.setdefault((event.origin.pid, event.start_ns), event.origin.time_ns)
+            if len(self._began) > _MOST:
+                self._began.pop_oldest()
             found = self._containers.of(event.origin.pid, event.start_ns, event.ppid)
             if found is not None:
                 return msgspec.structs.replace(event, container_id=found.container_id, ns_pid=found.ns_pid, pod=found.pod)

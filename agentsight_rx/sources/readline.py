@@ -24,6 +24,7 @@ from ..loss import Reason
 from ..say import say
 from .kernel.probes import Probes
 from .kernel.program import Program, text_of
+from .names import Names
 from .target import Target, seeds
 from .tls.libraries import FileId
 from .tls.mapped import executables_of
@@ -64,6 +65,7 @@ class ReadlineReader:
 
     def __init__(self, options: ReadlineOptions, say: Callable[[str], None] = say) -> None:
         self._options = options
+        self.names = Names(options.target.comms)
         self._say = say
         self._program: Program[_Line | int] | None = None
         self._probes: Probes | None = None
@@ -90,6 +92,7 @@ class ReadlineReader:
             ring_size=self._options.ring_size,
             decode=decode,
             switches=["-DMULTI"] if multi else [],
+            names=self.names,
         )
         probes = Probes(program.bpf, multi=multi)
         if multi and not probes.multi:  # a kernel before 6.6

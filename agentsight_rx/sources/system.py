@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,7 +14,8 @@ import msgspec
 from ..core.stream import Stream, origin
 from ..errors import UsageError
 from ..events import Origin, SystemEvent, SystemSample, SystemWide, time_of
-from .target import Target, seeds
+from .names import Names
+from .target import Target, fits_now, found, roots
 
 __all__ = ["SystemOptions", "system"]
 
@@ -25,7 +27,7 @@ _CORES = os.cpu_count() or 1
 class SystemOptions(msgspec.Struct, frozen=True, omit_defaults=True):
     """
     The processes to measure, every `interval` s. A sample has `alert` from `cpu_threshold` percent of a core or
-    `memory_threshold` MB on. Without a target the whole machine is measured.
+    `memory_threshold` MB on. Where the target narrows nothing, the whole machine is measured.
     """
 
     target: Target = Target()
@@ -35,7 +37,10 @@ class SystemOptions(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 def system(options: SystemOptions = SystemOptions()) -> Stream[SystemEvent]:  # noqa: B008 (frozen)
-    """For each chosen process a sample that sums it and its descendants; the first has no CPU percentage."""
+    """
+    For each watched process whose parent is not watched a sample that sums it and its descendants; the first has no CPU
+    percentage.
+    """
     return origin("system", lambda: _SystemReader(options), time_of=time_of, live=True, options=str(options))
 
 
@@ -47,6 +52,9 @@ class _SystemReader:
         self._proc = proc
         self._due_ns = 0
         self._families: dict[tuple[int, int], _Family] = {}
+        target = options.target
+        self._whole = target.everything and target.uid is None and target.cgroup is None
+        self.names = Names(target.comms)
 
     def open(self) -> None:
         self._options.target.check()
@@ -60,18 +68,24 @@ class _SystemReader:
         time.sleep(max(0.0, wait_s))
         now_ns = time.monotonic_ns()
         self._due_ns = max(self._due_ns + round(self._options.interval * 1e9), now_ns)
-        if self._options.target.everything:
+        if self._whole:
             return [_machine(self._proc, now_ns)]
         samples = self._sample(now_ns)
-        return samples if samples or self._options.target.pid is None else None
+        return None if not samples and self._is_over() else samples
+
+    def _is_over(self) -> bool:
+        """Nothing that is watched is left, and nothing can come."""
+        target = self._options.target
+        return target.ends and not any(target.may_fit(each.met) and _stat(self._proc, each.pid) for each in found(target))
 
     def _sample(self, now_ns: int) -> list[SystemEvent]:
-        options = self._options
-        if options.target.pid is None or not self._families:
-            for pid in seeds(msgspec.structs.replace(options.target, children=False)):
-                stat = _stat(self._proc, pid)
-                if stat is not None and not any(stat.key in family for family in self._families.values()):
-                    self._families.setdefault(stat.key, _Family(stat, children=options.target.children))
+        options, target = self._options, self._options.target
+        for each in found(target) if target.comms else ():
+            self.names.saw(each.name, watched=target.fits(each.met))
+        for pid in () if self._families and target.only_pid else roots(target):
+            stat = _stat(self._proc, pid)
+            if stat is not None and not any(stat.key in family for family in self._families.values()):
+                self._families.setdefault(stat.key, _Family(stat, children=target.children, fits=partial(fits_now, target)))
         samples: list[SystemEvent] = []
         for key, family in list(self._families.items()):
             sample = family.sample(self._proc, now_ns, options)
@@ -104,11 +118,12 @@ class _Stat(NamedTuple):
 
 
 class _Family:
-    """A process and its descendants; one that was adopted by init stays a member."""
+    """A process and its descendants; one that was adopted by init stays a member. Only members that fit are counted."""
 
-    def __init__(self, root: _Stat, *, children: bool) -> None:
+    def __init__(self, root: _Stat, *, children: bool, fits: Callable[[int], bool] = lambda _: True) -> None:
         self._root = root
         self._children = children
+        self._fits = fits
         self._members = {root.key}
         self._before: tuple[int, float] | None = None  # time in ns, CPU seconds
 
@@ -120,6 +135,7 @@ class _Family:
         if not stats:
             return None
         self._members = {stat.key for stat in stats}
+        stats = [stat for stat in stats if self._fits(stat.pid)]
         cpu_seconds = sum(stat.cpu_ticks for stat in stats) / _TICK
         percent = None
         if self._before is not None and now_ns > self._before[0]:

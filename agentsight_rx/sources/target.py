@@ -1,28 +1,36 @@
-"""The processes to watch, chosen in the kernel: pid, comm, session, uid and children mean the same for every source."""
+"""The processes to watch, chosen in the kernel: every selection means the same for every source."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from pathlib import Path
+from typing import NamedTuple
 
 from msgspec import Struct
 
 from ..errors import CaptureError
+from .containers.contents import members
+from .containers.references import Container
 
-__all__ = ["Target", "seeds"]
+__all__ = ["MEMBER", "Found", "Target", "fits", "fits_now", "found", "is_alive", "roots", "seeds"]
 
 _PROC = Path("/proc")
 _COMM_MOST = 15  # characters that the kernel keeps of a name
+_DEAD = ("Z", "X")  # states of proc_pid_stat(5)
 _TOP_GROUP = 1  # the inode of the root control group
+
+# What a process fits, as bits; bpf/track.h has the same numbers
+_PID, _NAME, _SESSION, MEMBER = 1, 2, 4, 8
 
 
 class Target(Struct, frozen=True, omit_defaults=True):
     """
-    A process is watched if it is `pid`, if it or its program has exactly one of the names `comms`, if its session is `session`,
-    or, with `children`, if one of its ancestors is watched. Without any of these every process is watched. `uid` and `cgroup`
-    are further conditions: the user of the process, and the directory of its control group (v2) or of one above that.
+    Of `pid`, `comms` and `session` all that are given must fit: it is this process, it or its program has exactly one of these
+    names, it is in this session. With `children` each also fits where it fits an ancestor. The processes of `containers` are
+    watched besides. Without any of these every process is watched. `uid` and `cgroup` are further conditions at the time of
+    each event: the user of the process, and the directory of its control group (v2) or of one above that.
     """
 
     pid: int | None = None
@@ -31,14 +39,46 @@ class Target(Struct, frozen=True, omit_defaults=True):
     uid: int | None = None
     children: bool = True
     cgroup: str | None = None
+    containers: tuple[Container, ...] = ()
 
     @property
     def everything(self) -> bool:
-        return self.pid is None and not self.comms and self.session is None
+        return not self.needed and not self.containers
+
+    @property
+    def needed(self) -> int:
+        """The bits that a process must fit."""
+        given = ((_PID, self.pid is not None), (_NAME, bool(self.comms)), (_SESSION, self.session is not None))
+        return sum(bit for bit, is_given in given if is_given)
+
+    @property
+    def only_pid(self) -> bool:
+        """It chooses one process, with its descendants or without."""
+        return self.needed == _PID and not self.containers
+
+    @property
+    def in_parts(self) -> bool:
+        """A process may fit a part of what it must fit."""
+        return self.needed & (self.needed - 1) != 0
+
+    @property
+    def ends(self) -> bool:
+        """No process can be watched any more once none is left: others cannot come to be watched."""
+        return self.pid is not None or (bool(self.containers) and not self.needed)
+
+    def may_fit(self, met: int) -> bool:
+        """Whether a process that fits these bits, or a descendant, may come to be watched: not outside the tree of `pid`."""
+        return self.pid is None or bool(met & (_PID | MEMBER))
+
+    def fits(self, met: int) -> bool:
+        """Whether a process that fits these bits is watched."""
+        return self.everything or bool(met & MEMBER) or (self.needed != 0 and met & self.needed == self.needed)
 
     def flags(self) -> list[str]:
         """Definitions for bpf/track.h."""
-        flags = ["-DALL"] if self.everything else []
+        flags = ["-DALL"] if self.everything else [f"-DNEEDED={self.needed}"]
+        if self.containers:
+            flags.append("-DMEMBERS")
         if self.children:
             flags.append("-DTREE")
         if self.session is not None:
@@ -92,40 +132,106 @@ def _mounts_of_cgroup2() -> dict[int, str]:
     return mounts
 
 
-def seeds(target: Target) -> Iterator[int]:
-    """The pids that match `target` now, in ascending order, from one pass over /proc."""
+class Found(NamedTuple):
+    """A process that fits at least one selection: the bits that it fits, and which of the names it has itself."""
+
+    pid: int
+    parent: int
+    met: int
+    name: str
+
+
+def found(target: Target, others: Set[int] = frozenset()) -> list[Found]:
+    """
+    The processes that fit some of `target` now, by pid, from one pass over /proc. `others` are watched besides. Where every
+    process is watched, all of them.
+    """
     parents: dict[int, int] = {}
-    roots: set[int] = set()
+    own: dict[int, int] = {}
+    names: dict[int, str] = {}
+    besides = members(target.containers) | others
     for pid, comm, parent, session in _processes():
         parents[pid] = parent
-        named = bool(target.comms) and _is_called(pid, comm, target.comms)
-        if target.everything or pid == target.pid or named or session == target.session:
-            roots.add(pid)
-    for pid in sorted(parents):
-        if pid in roots or (target.children and _descends(pid, roots, parents)):
-            yield pid
+        name = _name_of(pid, comm, target.comms) if target.comms else ""
+        fitting = (
+            (_PID, pid == target.pid),
+            (_NAME, bool(name)),
+            (_SESSION, session == target.session),
+            (MEMBER, pid in besides),
+        )
+        own[pid] = sum(bit for bit, is_met in fitting if is_met)
+        names[pid] = name
+    all_bits = {pid: _with_ancestors(pid, own, parents) for pid in own} if target.children else own
+    return [Found(pid, parents[pid], all_bits[pid], names[pid]) for pid in sorted(own) if all_bits[pid] or target.everything]
 
 
-def _is_called(pid: int, comm: str, names: tuple[str, ...]) -> bool:
-    """By its own name, its program's name or the name it was started by: node renames itself to MainThread."""
-    if comm in {name[:_COMM_MOST] for name in names}:
-        return True
+def _with_ancestors(pid: int, own: dict[int, int], parents: dict[int, int]) -> int:
+    met, seen = 0, set[int]()
+    while pid in own and pid not in seen:
+        met |= own[pid]
+        seen.add(pid)
+        pid = parents[pid]
+    return met
+
+
+def seeds(target: Target, others: Set[int] = frozenset()) -> Iterator[int]:
+    """The pids that are watched now, in ascending order; see `found`."""
+    return (each.pid for each in found(target, others) if target.fits(each.met))
+
+
+def roots(target: Target) -> Iterator[int]:
+    """The watched processes of which the parent is not watched; without `children` each process stands for itself."""
+    watched = {each.pid: each.parent for each in found(target) if target.fits(each.met) and fits_now(target, each.pid)}
+    return (pid for pid, parent in watched.items() if not target.children or parent not in watched)
+
+
+def fits(target: Target, pid: int, uid: int) -> bool:
+    """The further conditions of `target`, for a process that runs: its user, its control group."""
+    if target.uid is not None and uid != target.uid:
+        return False
+    return target.cgroup is None or _control_group(target.cgroup)[0] in _groups_of(pid)
+
+
+def _groups_of(pid: int) -> set[int]:
+    """The ids of the control group of a process and of those above it."""
+    found: set[int] = set()
+    try:
+        path = (_PROC / str(pid) / "cgroup").read_text().rpartition("0::")[2].strip()
+        for mount in _mounts_of_cgroup2().values():
+            place = Path(mount + path)
+            found |= {os.stat(each).st_ino for each in (place, *place.parents) if str(each).startswith(mount)}
+    except OSError:
+        pass  # it ended while we looked
+    return found
+
+
+def fits_now(target: Target, pid: int) -> bool:
+    """The further conditions of `target`, for a source without a program in the kernel."""
+    if target.uid is None:
+        return fits(target, pid, 0)
+    try:
+        status = (_PROC / str(pid) / "status").read_text(errors="replace")
+    except OSError:
+        return False  # it ended while we looked
+    user = re.search(r"^Uid:\s+(\d+)", status, re.MULTILINE)
+    return user is not None and fits(target, pid, int(user[1]))
+
+
+def _name_of(pid: int, comm: str, names: tuple[str, ...]) -> str:
+    """
+    Which of `names` it has, "" for none: as its own name, its program's name or the name it was started by. Node renames itself
+    to MainThread.
+    """
+    for name in names:
+        if comm == name[:_COMM_MOST]:
+            return name
     try:
         program = os.readlink(_PROC / str(pid) / "exe")
         word = (_PROC / str(pid) / "cmdline").read_bytes().partition(b"\0")[0]
     except OSError:
-        return False  # a kernel thread, or it ended while we looked
-    return os.path.basename(program) in names or os.path.basename(os.fsdecode(word)) in names
-
-
-def _descends(pid: int, roots: set[int], parents: dict[int, int]) -> bool:
-    seen: set[int] = set()
-    while pid in parents and pid not in seen:
-        if pid in roots:
-            return True
-        seen.add(pid)
-        pid = parents[pid]
-    return False
+        return ""  # a kernel thread, or it ended while we looked
+    called = (os.path.basename(program), os.path.basename(os.fsdecode(word)))
+    return next((name for name in called if name in names), "")
 
 
 def _processes() -> Iterator[tuple[int, str, int, int]]:
@@ -138,4 +244,16 @@ def _processes() -> Iterator[tuple[int, str, int, int]]:
             # the name is in parentheses and may contain any character, a ")" too
             opened, closed = text.index("("), text.rindex(")")
             fields = text[closed + 2 :].split()
-            yield int(entry.name), text[opened + 1 : closed], int(fields[1]), int(fields[3])
+            if fields[0] not in _DEAD or is_alive(int(entry.name)):
+                yield int(entry.name), text[opened + 1 : closed], int(fields[1]), int(fields[3])
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a thread of it runs: a process that ended stays in /proc until its parent has waited for it."""
+    for stat in (_PROC / str(pid) / "task").glob("*/stat"):
+        try:
+            if stat.read_text(errors="replace").rpartition(")")[2].split()[0] not in _DEAD:
+                return True
+        except OSError:
+            continue  # it ended while we looked
+    return False

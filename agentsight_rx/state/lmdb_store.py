@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from itertools import takewhile
 from threading import Condition, Lock
 from typing import TypeVar
@@ -12,6 +12,7 @@ from typing import TypeVar
 import lmdb
 
 from ..errors import StoreError
+from .lmdb_files import create, environment, failed, lock_of, remove, size_of
 from .store import Put, Write, encode_writes
 from .table import KEPT, LONGEST_KEY, Key, Part, Table, shorten
 
@@ -41,11 +42,12 @@ class LmdbStore:
         self._path = path
         self._readonly = readonly
         self._closed = False
+        self._made: list[str] = []  # files that opening created
         self._users = 0  # running transactions; the map may be moved or closed only when there is none
         self._idle = Condition()
         self._gate = Lock()  # a resize or close holds it, so that new transactions cannot delay it forever
-        self._unlocked = readonly and not os.path.exists(_lock_of(path))  # no writer has it open, and reading creates no file
-        self._env = _environment(path, readonly=readonly, lock=not self._unlocked)
+        self._unlocked = readonly and not os.path.exists(lock_of(path))  # no writer has it open, and reading creates no file
+        self._env = environment(path, MAP_SIZE, readonly=readonly, lock=not self._unlocked)
         try:
             self._env.reader_check()  # frees the slots of readers that were killed
             if self._env.stat()["entries"]:
@@ -62,16 +64,23 @@ class LmdbStore:
         Open the store at `path` to append, or only to read. Opening to append creates missing files: 0600, of `owner`
         (uid, gid) if given.
 
-        Raises StoreError, and changes nothing, for a file that is not a store, has another schema version or is open already.
+        Raises StoreError, and changes nothing, for a file that is not a store, has another schema version or is open already,
+        NoSpaceError where the disk is full.
         """
         name = os.fspath(path)
         if readonly:
             return cls(name, readonly=True)
-        if _size(name):
+        if size_of(name):
             cls(name, readonly=True).close()  # raises for a file that must not be changed
-        for file in (name, _lock_of(name)):
-            _create(file, owner)
-        return cls(name, readonly=False)
+        made: list[str] = []
+        try:
+            made.extend(file for file in (name, lock_of(name)) if create(file, owner))
+            store = cls(name, readonly=False)
+        except BaseException:
+            remove(made)  # the next run would refuse a file with half a header
+            raise
+        store._made = made
+        return store
 
     def get(self, table: Table[V], key: Key) -> V | None:
         full = table.key(key)
@@ -113,7 +122,7 @@ class LmdbStore:
             with self._using():
                 self._env.sync(True)
         except lmdb.Error as error:
-            raise StoreError(f"{self._path} cannot be synced to disk: {error}") from error
+            raise failed(error, self._path, "synced to disk") from error
 
     def close(self) -> None:
         if self._closed:
@@ -125,9 +134,16 @@ class LmdbStore:
             with self._alone():
                 self._env.close()
 
+    def discard(self) -> None:
+        """Close, and remove the files that opening created: nothing worth keeping is in them."""
+        try:
+            self.close()
+        finally:
+            remove(self._made)
+
     def _run(self, work: Callable[[lmdb.Transaction[bytes]], R], *, write: bool = False) -> R:
         """Do `work` in one transaction; if the map is too small, again from its start with a larger map."""
-        if self._unlocked and os.path.exists(_lock_of(self._path)):
+        if self._unlocked and os.path.exists(lock_of(self._path)):
             raise StoreError(f"{self._path} was opened before a writer opened it: open it again.")
         try:
             while True:
@@ -139,7 +155,7 @@ class LmdbStore:
                 except lmdb.MapResizedError:  # another process grew it
                     self._resize(0)
         except lmdb.Error as error:
-            raise StoreError(f"{self._path} cannot be {'written' if write else 'read'}: {error}") from error
+            raise failed(error, self._path, "written" if write else "read") from error
 
     @contextmanager
     def _using(self) -> Generator[None, None, None]:
@@ -171,44 +187,6 @@ class LmdbStore:
                 f"{self._path} has schema version {version} and this {PRODUCT} reads {SCHEMA_VERSION}: "
                 "use the release that recorded it, or record into a new file."
             )
-
-
-def _lock_of(path: str) -> str:
-    return path + "-lock"
-
-
-def _size(path: str) -> int:
-    if os.path.exists(path) and not os.path.isfile(path):
-        raise StoreError(f"{path} is not a regular file: give the path of a store, or of a new file.")
-    return os.path.getsize(path) if os.path.exists(path) else 0
-
-
-def _environment(path: str, *, readonly: bool, lock: bool) -> lmdb.Environment:
-    if readonly and not _size(path):
-        raise StoreError(f"There is no store at {path}: record one, or give the path of another.")
-    try:
-        return lmdb.open(path, subdir=False, map_size=MAP_SIZE, readonly=readonly, sync=False, mode=0o600, lock=lock)
-    except (lmdb.InvalidError, lmdb.VersionMismatchError) as error:
-        raise StoreError(f"{path} is not a store: give the path of a store.") from error
-    except lmdb.Error as error:
-        if "already open" in str(error):
-            raise StoreError(f"{path} is already open in this process: share that store.") from error
-        raise StoreError(f"{path} cannot be opened: {error}") from error
-
-
-def _create(path: str, owner: tuple[int, int] | None) -> None:
-    """Make an empty private file unless there is one; never open an existing one, since closing it would drop LMDB's locks."""
-    try:
-        with suppress(FileExistsError):
-            file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-            try:
-                os.fchmod(file, 0o600)  # whatever the umask is
-                if owner is not None:
-                    os.fchown(file, *owner)
-            finally:
-                os.close(file)
-    except OSError as error:
-        raise StoreError(f"{path} cannot be created: {error.strerror}") from error
 
 
 def _fit(key: bytes, value: bytes) -> tuple[bytes, bytes]:

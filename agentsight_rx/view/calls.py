@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from hashlib import blake2b
+
 from msgspec import Struct
 from msgspec.structs import replace
 
 from ..core.bounded import Recent
-from ..events import HttpRequest, HttpResponse, Origin, Reply, SseMessage, TlsClose, milliseconds
+from ..events import HttpRequest, HttpResponse, Reply, SseMessage, TlsClose, milliseconds
 from ..llm import PROVIDERS, Prompt, find, provider_label, provider_named
 from ..wire.http1 import field
-from .rows import AuditRow, CallRow, Row, TokenRow, process_id
+from .ids import call_id, connection_id, process_of
+from .rows import AuditRow, CallRow, Row, TokenRow
 
-__all__ = ["Calls", "Outcome", "call_id"]
+__all__ = ["Calls", "Outcome"]
 
 _OPEN_MOST = 4096
 _EARLY_MOST = 256
@@ -36,6 +39,7 @@ class _Open(Struct):
     row: CallRow
     start_ns: int
     connection: str
+    asked: bytes = b""  # a digest of what was asked, where a client asked
     partial: CallRow | None = None  # the answer so far of a stream that fell silent
 
 
@@ -77,7 +81,7 @@ class Calls:
             session_id=prompt.session_id,
             conversation_id=prompt.conversation_id,
             prompt=prompt.last_user_text[:_TEXT_MOST],
-            process_id=_process(origin),
+            process_id=process_of(origin),
             stream=prompt.stream,
             max_tokens=prompt.max_tokens if 0 <= (prompt.max_tokens or 0) <= _COUNT_MOST else None,
             temperature=prompt.temperature,
@@ -87,7 +91,11 @@ class Calls:
         evicted: list[Row] = []
         while len(self._open) >= _OPEN_MOST:
             evicted.append(self._abort(next(iter(self._open)), "evicted", None))
-        self._open[row.id] = _Open(row, origin.time_ns, _connection(origin))
+        asked = blake2b(f"{event.target}\n".encode() + event.body, digest_size=16).digest()
+        if origin.direction == "in":
+            row = replace(row, twin=self._client_of(asked, origin.pid))
+            asked = b""
+        self._open[row.id] = _Open(row, origin.time_ns, connection_id(origin), asked)
         audit = AuditRow(
             f"audit-{row.id}-request",
             row.start_timestamp_ms,
@@ -106,6 +114,10 @@ class Calls:
             return Outcome([*evicted, row, audit], prompt=prompt)
         ended = self.stream(early) if isinstance(early, SseMessage) else self.response(early)
         return Outcome([*evicted, row, audit, *ended.rows], ended.call, ended.reply, prompt)
+
+    def _client_of(self, asked: bytes, server: int) -> str | None:
+        """The open call of a client that asked just this of a server in the same tree."""
+        return next((key for key, each in self._open.items() if each.asked == asked and each.row.pid != server), None)
 
     def response(self, event: HttpResponse) -> Outcome:
         key = call_id(event.origin, event.exchange)
@@ -153,11 +165,11 @@ class Calls:
             reason="request_unseen",
             match_method="none",
             confidence=0.35,
-            process_id=_process(origin),
+            process_id=process_of(origin),
             stream=True,
             start_ns=origin.wall_ns,
         )
-        self._open[key] = _Open(row, origin.time_ns, _connection(origin))
+        self._open[key] = _Open(row, origin.time_ns, connection_id(origin))
         return self._end(event, event.reply)
 
     def _end(self, event: HttpResponse | SseMessage, reply: Reply) -> Outcome:
@@ -204,7 +216,7 @@ class Calls:
         )
         open_call.partial = row if more else None
         rows: list[Row] = [row]
-        if usage is not None and usage.total:
+        if usage is not None and usage.total and row.twin is None:
             rows.append(
                 TokenRow(
                     f"token-{row.id}",
@@ -246,8 +258,8 @@ class Calls:
 
     def close(self, event: TlsClose) -> list[Row]:
         """The connection is closed: the calls on it get no answer."""
-        gone = _connection(event.origin)
-        rows = self._unasked_rows([key for key, each in self._early.items() if _connection(each.origin) == gone])
+        gone = connection_id(event.origin)
+        rows = self._unasked_rows([key for key, each in self._early.items() if connection_id(each.origin) == gone])
         keys = [key for key, each in self._open.items() if each.connection == gone]
         return [*rows, *(self._abort(key, "closed", event.origin.wall_ns) for key in keys)]
 
@@ -276,17 +288,3 @@ class Calls:
         self._open.update(state.open)
         self._early.update(state.early)
         self._done.update(dict.fromkeys(state.done))
-
-
-def call_id(origin: Origin, exchange: int) -> str:
-    """The id of the CallRow that this request or response belongs to."""
-    return f"llm-{_connection(origin)}-{exchange}"
-
-
-def _process(origin: Origin) -> str | None:
-    connection = origin.connection
-    return process_id(connection.pid, connection.start_ns) if connection else None
-
-
-def _connection(origin: Origin) -> str:
-    return origin.connection.id if origin.connection else f"{origin.pid}-{origin.tid}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from ..events import (
+    BlindSpot,
     Event,
     FileEvent,
     HttpRequest,
@@ -13,6 +14,7 @@ from ..events import (
     ProcessExec,
     ProcessExit,
     ProcessFork,
+    ProcessSeen,
     Readline,
     RpcMessage,
     SseMessage,
@@ -20,8 +22,10 @@ from ..events import (
     TlsClose,
     milliseconds,
 )
+from .blind_spots import row_of
 from .calls import Calls, CallsState, Outcome
 from .effects import Effects
+from .ids import Ids, IdsState
 from .processes import Processes
 from .rows import NetworkRow, ProcessRow, Row
 from .tools import OpenTool, Tools
@@ -36,6 +40,7 @@ class FoldState(Struct, array_like=True):
     tools: list[tuple[str, OpenTool]]
     calls: CallsState
     targets: list[NetworkRow]
+    ids: IdsState
 
 
 class Fold:
@@ -46,6 +51,7 @@ class Fold:
         self._tools = Tools(self._processes)
         self._calls = Calls()
         self._effects = Effects()
+        self._ids = Ids()
 
     def add(self, event: Event) -> list[Row]:
         match event:
@@ -60,10 +66,20 @@ class Fold:
                 return self._with_tools(self._calls.response(event)) + self._effects.exchange(event)
             case SseMessage():
                 return self._with_tools(self._calls.stream(event))
+            case BlindSpot():
+                return [row_of(event)]
             case TlsClose():
                 return self._calls.close(event)
+            case _:
+                return self._ids.unique(self._effect(event), event.origin.time_ns)
+
+    def _effect(self, event: Event) -> list[Row]:
+        """What processes did, apart from calls of models."""
+        match event:
             case ProcessFork():
                 return self._processes.fork(event)
+            case ProcessSeen():
+                return self._processes.seen(event)
             case ProcessExec():
                 event_id = _event_id("exec", event)
                 return self._processes.exec(event, event_id) + self._tools.started(event, event_id)
@@ -84,7 +100,7 @@ class Fold:
                 return []
 
     def _with_tools(self, outcome: Outcome) -> list[Row]:
-        if outcome.call is None or outcome.reply is None:
+        if outcome.call is None or outcome.reply is None or outcome.call.twin is not None:
             return outcome.rows
         time_ms = outcome.call.end_timestamp_ms or outcome.call.start_timestamp_ms
         return outcome.rows + self._tools.asked(outcome.call, outcome.reply.tool_calls, time_ms)
@@ -98,6 +114,7 @@ class Fold:
             tools=self._tools.snapshot(),
             calls=self._calls.snapshot(),
             targets=self._effects.snapshot(),
+            ids=self._ids.state,
         )
 
     def restore(self, state: FoldState) -> None:
@@ -105,6 +122,7 @@ class Fold:
         self._tools.restore(state.tools)
         self._calls.restore(state.calls)
         self._effects.restore(state.targets)
+        self._ids.state = state.ids
 
 
 def _event_id(kind: str, event: ProcessExec | ProcessExit) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from ..core.bounded import Recent
-from ..events import ProcessExec, ProcessExit, ProcessFork, milliseconds
+from ..events import ProcessExec, ProcessExit, ProcessFork, ProcessSeen, milliseconds
 from .rows import AuditRow, ProcessRow, Row, process_id
 
 __all__ = ["Processes"]
@@ -29,8 +29,6 @@ class Processes:
             root_pid=parent.root_pid if parent else event.ppid,
             start_timestamp_ms=milliseconds(origin.wall_ns),
             comm=origin.comm,
-            argv=parent.argv if parent else (),
-            command=parent.command if parent else None,
             cwd=parent.cwd if parent else None,
         )
         self._keep(row)
@@ -72,6 +70,25 @@ class Processes:
             details={"cwd": event.cwd, "ppid": event.ppid, "argv_lost": event.argv_lost},
         )
         return [row, audit]
+
+    def seen(self, event: ProcessSeen) -> list[Row]:
+        """A process that ran already. One whose parent is not watched is the root of what is shown."""
+        origin = event.origin
+        parent = self._live.get(event.ppid)
+        row = ProcessRow(
+            process_id(origin.pid, event.start_ns),
+            origin.pid,
+            ppid=event.ppid,
+            root_pid=parent.root_pid if parent else origin.pid,
+            start_timestamp_ms=milliseconds(origin.wall_ns - origin.time_ns + event.start_ns),
+            comm=origin.comm,
+            command=event.filename or None,
+            argv=event.argv,
+            cwd=event.cwd or None,
+            view_source="seed",
+        )
+        self._keep(row)
+        return [row]
 
     def exit(self, event: ProcessExit, event_id: str) -> tuple[ProcessRow, list[Row]]:
         origin = event.origin
@@ -115,16 +132,16 @@ class Processes:
     def get(self, pid: int) -> ProcessRow | None:
         return self._live.get(pid)
 
-    def descends(self, pid: int, ancestor: int) -> bool:
-        """Is `ancestor` a parent, or a parent's parent, … of `pid`?"""
+    def ancestors(self, pid: int) -> set[int]:
+        """The parent, the parent's parent, … of `pid`, as far as they are known."""
+        found: set[int] = set()
         for _ in range(64):
             row = self._live.get(pid)
             if row is None or row.ppid is None:
-                return False
-            if row.ppid == ancestor:
-                return True
+                break
             pid = row.ppid
-        return False
+            found.add(pid)
+        return found
 
     def _keep(self, row: ProcessRow) -> None:
         self._live.put(row.pid, row)

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from heapq import nlargest
+from itertools import islice
+from typing import Any, TypeVar, cast
 
 from msgspec import Struct
 
 from ..events import Event
 from ..loss import Entry
-from ..state import Store
-from .rows import CallRow, ProcessRow, ToolRow
-from .tables import AUDIT, CALLS, LOSSES, PROCESSES, RUNS, SEGMENTS, TOKENS, TOOLS, Recording
-from .tally import Tally
+from ..state import Store, Table
+from .rows import BlindSpotRow, CallRow, ProcessRow, ToolRow
+from .tables import AUDIT, BLIND_SPOTS, CALLS, LOSSES, PROCESSES, RUNS, SEGMENTS, TOKENS, TOOLS, TOTALS, Recording
+from .tally import Tally, Totals
 
-__all__ = ["Report", "Turn", "read_events", "read_report"]
+__all__ = ["Report", "Turn", "read_events", "read_processes", "read_report", "read_turns"]
+
+V = TypeVar("V")
+
+_PAGE = 1000  # rows that are read at once
 
 
 class Turn(Struct, frozen=True):
@@ -24,12 +31,16 @@ class Turn(Struct, frozen=True):
 
 
 class Report(Struct, frozen=True):
-    """Everything that `report` shows. `losses` are the unintended ones; `filtered` counts the events left out on purpose."""
+    """
+    What `report` shows. `turns` are the newest calls, `programs` the newest programs that no tool started, and `processes` the
+    rows that were looked at for them. `losses` are the unintended ones; `filtered` counts the events that filters left out.
+    """
 
     runs: tuple[Recording, ...]
-    tally: Tally
+    totals: Totals
     turns: tuple[Turn, ...]
     processes: tuple[ProcessRow, ...]
+    blind_spots: tuple[BlindSpotRow, ...]
     losses: tuple[Entry, ...]
     filtered: int
 
@@ -40,29 +51,81 @@ class Report(Struct, frozen=True):
 
     @property
     def complete(self) -> bool:
-        return not self.losses and not self.cut_off
+        return not self.losses and not self.cut_off and not self.totals.calls_cut
 
 
-def read_report(store: Store) -> Report:
-    """Read a store, also while it is being written."""
-    tally = Tally()
-    calls = [row for _, row in store.scan(CALLS)]
-    tools = [row for _, row in store.scan(TOOLS)]
-    processes = [row for _, row in store.scan(PROCESSES)]
-    for rows in (calls, [row for _, row in store.scan(TOKENS)], tools, processes, [row for _, row in store.scan(AUDIT)]):
-        tally.add(rows)
-    asked: dict[str, list[ToolRow]] = {}
-    for tool in tools:
-        asked.setdefault(tool.llm_call_id, []).append(tool)
+def read_report(store: Store, *, newest: int | None = None) -> Report:
+    """
+    Read a store, also while it is being written: of calls and of processes the `newest` ones, or all of them. With a limit it
+    takes the same time and memory for a store of any number of calls.
+    """
+    runs = tuple(run for _, run in store.scan(RUNS))
     losses = [entry for _, entry in store.scan(LOSSES)]
     return Report(
-        tuple(run for _, run in store.scan(RUNS)),
-        tally,
-        turns=tuple(Turn(call, tuple(asked.get(call.id, ()))) for call in calls),
-        processes=tuple(sorted(processes, key=lambda row: (row.start_timestamp_ms or 0, row.pid))),
+        runs,
+        _totals(store, runs),
+        turns=tuple(_turn(store, call) for call in _newest_calls(store, newest)),
+        processes=_newest_processes(store, newest),
+        blind_spots=tuple(row for _, row in store.scan(BLIND_SPOTS)),
         losses=tuple(entry for entry in losses if not entry.reason.intended),
-        filtered=sum(entry.count for entry in losses if entry.reason.intended),
+        filtered=sum(entry.count for entry in losses if entry.by_filter),
     )
+
+
+def read_turns(store: Store) -> Iterator[Turn]:
+    """Every call with its tools, oldest first, a page at a time."""
+    return (_turn(store, call) for call in rows_of(store, CALLS) if call.twin is None)
+
+
+def read_processes(store: Store) -> Iterator[ProcessRow]:
+    """Every process, a page at a time, in the order of their ids."""
+    return rows_of(store, PROCESSES)
+
+
+def rows_of(store: Store, table: Table[V]) -> Iterator[V]:
+    """The rows of a table, a page at a time."""
+    page = store.scan(table, limit=_PAGE)
+    while page:
+        yield from (row for _, row in page)
+        last, _ = page[-1]
+        page = store.scan(table, start=(*last, 0), limit=_PAGE)
+
+
+def _totals(store: Store, runs: Sequence[Recording]) -> Totals:
+    """The sums of all recordings. A store of an earlier release has none, so its rows are counted."""
+    kept = [row for _, row in store.scan(TOTALS)]
+    if len(kept) < len(runs):
+        tally = Tally()
+        for table in (CALLS, TOKENS, TOOLS, PROCESSES, AUDIT):
+            tally.add(rows_of(store, cast("Table[Any]", table)))
+        return tally.totals
+    totals = Totals()
+    for each in kept:
+        totals.include(each)
+    return totals
+
+
+def _newest_calls(store: Store, newest: int | None) -> list[CallRow]:
+    if newest is None:
+        return [call for call in rows_of(store, CALLS) if call.twin is None]
+    found = (call for _, call in store.scan(CALLS, reverse=True, limit=2 * newest) if call.twin is None)
+    return list(islice(found, newest))[::-1]
+
+
+def _turn(store: Store, call: CallRow) -> Turn:
+    """A call and its tools, whose ids begin with its own."""
+    begin = f"tool-{call.id}-"
+    return Turn(call, tuple(row for _, row in store.scan(TOOLS, start=begin, stop=begin[:-1] + ".")))
+
+
+def _newest_processes(store: Store, newest: int | None) -> tuple[ProcessRow, ...]:
+    rows = rows_of(store, PROCESSES)
+    found = list(rows) if newest is None else nlargest(newest, (row for row in rows if row.command), key=_began)
+    return tuple(sorted(found, key=_began))
+
+
+def _began(row: ProcessRow) -> tuple[int, int]:
+    return row.start_timestamp_ms or 0, row.pid
 
 
 def read_events(store: Store) -> Iterator[Event]:

@@ -11,6 +11,7 @@ from ..events import Event
 __all__ = [
     "AnyRow",
     "AuditRow",
+    "BlindSpotRow",
     "CallRow",
     "NetworkRow",
     "Output",
@@ -30,6 +31,9 @@ class AnyRow(Struct, frozen=True):
 class CallRow(AnyRow, frozen=True, tag="llm_call", omit_defaults=True):
     """
     One call of a model. `status`: pending, complete, partial (something is missing, `reason` says what), error, aborted.
+
+    `twin`: a server in the watched tree received this call; the row of the client that made it is named here, and tokens and
+    tools are those of the client's row alone.
 
     Tokens are in normal form: `input_tokens` excludes tokens read from or written to a cache. `more`: the answer fell silent
     in the middle and may go on; then a later row of the same id follows.
@@ -77,6 +81,7 @@ class CallRow(AnyRow, frozen=True, tag="llm_call", omit_defaults=True):
     first_chunk_ns: int = 0
     end_ns: int = 0
     more: bool = False
+    twin: str | None = None
 
 
 class TokenRow(AnyRow, frozen=True, tag="token_usage", omit_defaults=True):
@@ -131,7 +136,10 @@ class ToolRow(AnyRow, frozen=True, tag="tool_call", omit_defaults=True):
 
 
 class ProcessRow(AnyRow, frozen=True, tag="process_node", omit_defaults=True):
-    """One process. `status`: running, success, failure, killed."""
+    """
+    One process. `status`: running, success, failure, killed. A process that only forked has no `command`. `duration_ms` counts
+    from its first program, or from the fork where it ran none; `view_source` is `seed` where it ran before the capture began.
+    """
 
     id: str
     pid: int
@@ -199,12 +207,34 @@ class ResourceRow(AnyRow, frozen=True, tag="resource_sample", omit_defaults=True
     alert: bool = False
 
 
-Row: TypeAlias = CallRow | TokenRow | ToolRow | ProcessRow | AuditRow | NetworkRow | ResourceRow
+class BlindSpotRow(AnyRow, frozen=True, tag="blind_spot", omit_defaults=True):
+    """
+    A process of which traffic was not read: `connections` TCP connections carried `size` bytes both ways, and no plaintext was
+    seen. `files` have TLS code that is not read, and `looks_like` says which, one for each file.
+    """
+
+    id: str
+    timestamp_ms: int
+    pid: int
+    comm: str
+    process_id: str
+    connections: int
+    size: int
+    peers: tuple[str, ...] = ()  # address:port
+    files: tuple[str, ...] = ()
+    looks_like: tuple[str, ...] = ()
+    view_source: str = "view"
+
+
+Row: TypeAlias = CallRow | TokenRow | ToolRow | ProcessRow | AuditRow | NetworkRow | ResourceRow | BlindSpotRow
 
 # What the graphs of the product emit
 Output: TypeAlias = Event | Row
 
 
+_TICK_NS = 10_000_000  # of /proc, in which the start of a process that ran already is known
+
+
 def process_id(pid: int, start_ns: int, /) -> str:
     """The id of the ProcessRow of a process: a pid is used again, a pid with its start is not."""
-    return f"process-{pid}-{start_ns:x}"
+    return f"process-{pid}-{start_ns // _TICK_NS:x}"

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from copy import copy
 from datetime import UTC, datetime
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Struct
 
 from ..events import Event, milliseconds
 from ..state import Store, Table
-from .rows import AnyRow, AuditRow, CallRow, NetworkRow, ProcessRow, ResourceRow, Row, TokenRow, ToolRow
+from .kept import Kept
+from .rows import AnyRow, AuditRow, BlindSpotRow, CallRow, NetworkRow, ProcessRow, ResourceRow, Row, TokenRow, ToolRow
 from .snapshot_schema import Completeness, Session, Snapshot, Summary, TokenGroup, Value, completeness, value_of
-from .tables import AUDIT, CALLS, LOSSES, NETWORK, PROCESSES, RESOURCES, RUNS, SEGMENTS, TOKENS, TOOLS
+from .tables import AUDIT, BLIND_SPOTS, CALLS, LOSSES, NETWORK, PROCESSES, RESOURCES, RUNS, SEGMENTS, TOKENS, TOOLS
+from .tally import Tally
 
 __all__ = [
     "AUDIT_DEFAULT",
@@ -23,7 +24,6 @@ __all__ = [
     "Bounds",
     "View",
     "read_snapshot",
-    "weight_of",
 ]
 
 AUDIT_DEFAULT = 10_000
@@ -63,6 +63,8 @@ def read_snapshot(store: Store, *, now_ms: int, audit_limit: int = AUDIT_DEFAULT
     losses = completeness(
         (entry for _, entry in store.scan(LOSSES)),
         cut_off=sum(not run.ended for run in runs),
+        blind_spots=view.tally.blind_spots.values(),
+        calls_cut=view.tally.totals.calls_cut,
     )
     return view.snapshot(losses, now_ms=now_ms, audit_limit=audit_limit)
 
@@ -74,7 +76,8 @@ class _Length(Struct):
 
 
 _LENGTHS = Table(SEGMENTS.name, _Length)
-_TABLES: tuple[Table[Any], ...] = (CALLS, TOKENS, TOOLS, PROCESSES, AUDIT, NETWORK, RESOURCES)  # Any: of any kind of row
+# Any: of any kind of row
+_TABLES: tuple[Table[Any], ...] = (CALLS, TOKENS, TOOLS, PROCESSES, AUDIT, NETWORK, RESOURCES, BLIND_SPOTS)
 
 
 def _rows(store: Store, table: Table[V]) -> Iterator[tuple[object, V]]:
@@ -93,13 +96,14 @@ class View:
         bounds = bounds or Bounds()
         self.events = 0  # seen, without the rows
         self._source = source
-        self._calls = _Kept[CallRow](bounds.calls, bounds.text)
-        self._tokens = _Kept[TokenRow](bounds.calls, bounds.text)
-        self._tools = _Kept[ToolRow](bounds.tools, bounds.text)
-        self._processes = _Kept[ProcessRow](bounds.processes, bounds.text)
-        self._targets = _Kept[NetworkRow](bounds.targets, bounds.text)
-        self._audit = _Kept[AuditRow](bounds.audit, bounds.text)
-        self._samples = _Kept[ResourceRow](bounds.samples, bounds.text)
+        self._calls = Kept[CallRow](bounds.calls, bounds.text)
+        self._tokens = Kept[TokenRow](bounds.calls, bounds.text)
+        self._tools = Kept[ToolRow](bounds.tools, bounds.text)
+        self._processes = Kept[ProcessRow](bounds.processes, bounds.text)
+        self._targets = Kept[NetworkRow](bounds.targets, bounds.text)
+        self._audit = Kept[AuditRow](bounds.audit, bounds.text)
+        self._samples = Kept[ResourceRow](bounds.samples, bounds.text)
+        self.tally = Tally()
         self._models: dict[str, TokenGroup] = {}
         self._start_ms: int | None = None
         self._end_ms: int | None = None
@@ -107,6 +111,7 @@ class View:
     def add(self, items: Iterable[Row | Event]) -> None:
         """Add rows; a row replaces the earlier one of its id. Events are only counted, and set the start and the end."""
         for item in items:
+            self.tally.add((item,))
             if not isinstance(item, AnyRow):
                 self.events += 1
                 self._saw(milliseconds(item.origin.wall_ns) or None)
@@ -132,6 +137,8 @@ class View:
                     self._saw(item.first_timestamp_ms, item.last_timestamp_ms)
                 case ResourceRow():
                     self._samples.put(item)
+                    self._saw(item.timestamp_ms)
+                case BlindSpotRow():
                     self._saw(item.timestamp_ms)
 
     def _saw(self, *times_ms: int | None) -> None:
@@ -218,58 +225,6 @@ class View:
         for group in groups:
             group.sessions = len(sessions.get(group.group, ()))
         return sorted(groups, key=lambda group: (-group.total_tokens, group.group))
-
-
-class _Kept(Generic[R]):
-    """The rows of one kind by id, at most `most` and at most `text` characters; the id that came first is evicted first."""
-
-    def __init__(self, most: int, text: int) -> None:
-        self._most = most
-        self._text = text
-        self._rows: dict[str, R] = {}
-        self._order: deque[str] = deque()  # a dict finds its first key only by walking over all deleted ones
-        self._held = 0  # characters
-        self.seen = 0
-        self.gone = 0
-
-    def put(self, row: R) -> R | None:
-        """Keep `row`; returns the row that it replaces."""
-        before = self._rows.get(row.id)
-        self._rows[row.id] = row
-        self._held += weight_of(row)
-        if before is None:
-            self._order.append(row.id)
-            self.seen += 1
-        else:
-            self._held -= weight_of(before)
-        while len(self._rows) > 1 and (len(self._rows) > self._most or self._held > self._text):
-            self._held -= weight_of(self._rows.pop(self._order.popleft()))
-            self.gone += 1
-        return before
-
-    def copy(self) -> _Kept[R]:
-        """A copy that is only read."""
-        twin = copy(self)
-        twin._rows = self._rows.copy()
-        return twin
-
-    def __iter__(self) -> Iterator[R]:
-        return iter(self._rows.values())
-
-
-def weight_of(row: Row) -> int:
-    """Characters of captured text in a row; 0 for kinds that have little."""
-    match row:
-        case CallRow():
-            return len(row.prompt) + len(row.text) + len(row.thinking)
-        case ToolRow():
-            return len(row.input) + len(row.output) + sum(map(len, row.related_argv))
-        case ProcessRow():
-            return sum(map(len, row.argv))
-        case AuditRow():
-            return len(row.summary or "") + sum(len(value) for value in row.details.values() if isinstance(value, str))
-        case _:
-            return 0
 
 
 def _values(rows: Iterable[R], by: Callable[[R], tuple[int | str, ...]], *, newest: int | None = None) -> list[Value]:

@@ -10,7 +10,8 @@ from msgspec import Struct
 from msgspec.structs import asdict
 
 from ..loss import Entry, Reason
-from .rows import AnyRow, TokenRow, ToolRow
+from .blind_spots import sentence_of
+from .rows import AnyRow, BlindSpotRow, TokenRow, ToolRow
 
 __all__ = [
     "Completeness",
@@ -85,11 +86,17 @@ class LossEntry(Struct, frozen=True):
 
 
 class Completeness(Struct, frozen=True):
-    """Whether anything is missing. `cut_off` counts the recordings without an orderly end: what they miss is unknown."""
+    """
+    Whether anything is missing. `cut_off` counts the recordings without an orderly end: what they miss is unknown.
+    `blind_spots` has a sentence for each process of which traffic was not read. `calls_cut` counts the calls of which bytes
+    are missing.
+    """
 
     complete: bool
     entries: tuple[LossEntry, ...]
     cut_off: int = 0
+    blind_spots: tuple[str, ...] = ()
+    calls_cut: int = 0
 
 
 class Snapshot(Struct, frozen=True):
@@ -116,14 +123,18 @@ class Snapshot(Struct, frozen=True):
     last_event_id: int = 0
 
 
-def completeness(entries: Iterable[Entry], *, cut_off: int = 0) -> Completeness:
+def completeness(
+    entries: Iterable[Entry], *, cut_off: int = 0, blind_spots: Iterable[BlindSpotRow] = (), calls_cut: int = 0
+) -> Completeness:
     """Entries of one or more ledgers -> whether anything is missing that was not left out on purpose."""
     sums: dict[tuple[str, Reason], tuple[int, int]] = {}
     for entry in entries:
         count, size = sums.get((entry.stage, entry.reason), (0, 0))
         sums[entry.stage, entry.reason] = (count + entry.count, size + entry.size)
     losses = tuple(LossEntry(stage, reason, *sums[stage, reason], reason.intended) for stage, reason in sums)
-    return Completeness(not cut_off and all(entry.intended for entry in losses), losses, cut_off)
+    sentences = tuple(map(sentence_of, blind_spots))
+    complete = not cut_off and not calls_cut and all(entry.intended for entry in losses)
+    return Completeness(complete, losses, cut_off, sentences, calls_cut)
 
 
 def value_of(row: AnyRow) -> Value:

@@ -7,10 +7,12 @@ from msgspec import Struct
 from ..events import Event
 from ..loss import Entry
 from ..state import Put, Table, Write
-from .rows import AuditRow, CallRow, NetworkRow, ProcessRow, ResourceRow, Row, TokenRow, ToolRow
+from .rows import AuditRow, BlindSpotRow, CallRow, NetworkRow, ProcessRow, ResourceRow, Row, TokenRow, ToolRow
+from .tally import Totals
 
 __all__ = [
     "AUDIT",
+    "BLIND_SPOTS",
     "CALLS",
     "LOSSES",
     "NETWORK",
@@ -20,6 +22,7 @@ __all__ = [
     "SEGMENTS",
     "TOKENS",
     "TOOLS",
+    "TOTALS",
     "Recording",
     "Segment",
     "put",
@@ -33,12 +36,16 @@ class Segment(Struct, frozen=True):
 
 
 class Recording(Struct, frozen=True):
-    """One capture into this store. `ended`: it was closed in order, and its losses are all counted."""
+    """
+    One capture into this store, from the time at which everything was attached. `ended`: it was closed in order, and its losses
+    are all counted.
+    """
 
     number: int
     started_ms: int
     committed_ms: int = 0  # Unix time of the last transaction
     ended: bool = False
+    seconds: float = 0.0  # captured so far
 
 
 SEGMENTS = Table("segments", Segment)  # by number
@@ -49,8 +56,10 @@ PROCESSES = Table("process_nodes", ProcessRow)  # by id
 AUDIT = Table("audit_events", AuditRow)  # by time and id
 NETWORK = Table("network_targets", NetworkRow)  # by id
 RESOURCES = Table("resource_samples", ResourceRow)  # by time and id
+BLIND_SPOTS = Table("blind_spots", BlindSpotRow)  # by id
 LOSSES = Table("losses", Entry)  # by run, stage and reason
 RUNS = Table("runs", Recording)  # by number
+TOTALS = Table("totals", Totals)  # by number of the recording
 
 
 def put(row: Row) -> Write:
@@ -70,3 +79,5 @@ def put(row: Row) -> Write:
             return Put(NETWORK, row.id, row)
         case ResourceRow():
             return Put(RESOURCES, (row.timestamp_ms, row.id), row)
+        case BlindSpotRow():
+            return Put(BLIND_SPOTS, row.id, row)

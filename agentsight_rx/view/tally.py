@@ -3,37 +3,67 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TypeVar
+
+from msgspec import Struct
 
 from ..core.bounded import Recent
-from .rows import AuditRow, CallRow, ProcessRow, TokenRow, ToolRow
+from .rows import AuditRow, BlindSpotRow, CallRow, ProcessRow, TokenRow, ToolRow
 
-__all__ = ["Tally"]
-
-V = TypeVar("V")
+__all__ = ["Tally", "Totals"]
 
 _MOST = 100_000  # ids that are remembered, so that a row that comes again counts once
+
+
+_BLIND_SPOTS_MOST = 1000
+
+
+# Why a call is not whole where nothing was lost: a peer, a process or the capture ended it
+_ENDED = frozenset(
+    {"closed", "process_ended", "capture_end", "timeout", "no_end_mark", "reset", "cancelled", "goaway", "upgraded"}
+)
+
+
+class Totals(Struct):
+    """The numbers of a tally."""
+
+    calls: int = 0
+    calls_unfinished: int = 0  # no answer, or not to its end
+    calls_cut: int = 0  # bytes of them were lost
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_tokens: int = 0
+    tools: int = 0
+    tools_linked: int = 0
+    processes: int = 0
+    programs: int = 0
+    models: dict[str, int] = {}
+    audits: dict[str, int] = {}  # by type: llm, process, file, network, mcp
+
+    @property
+    def total_tokens(self) -> int:
+        return self.input_tokens + self.output_tokens + self.cached_tokens
+
+    def include(self, other: Totals) -> None:
+        """Add the numbers of another tally."""
+        for name in self.__struct_fields__:
+            here, there = getattr(self, name), getattr(other, name)
+            if isinstance(here, int):
+                setattr(self, name, here + there)
+            else:
+                for key, count in there.items():
+                    here[key] = here.get(key, 0) + count
 
 
 class Tally:
     """Counts by id: a later row of the same id replaces what the earlier one added."""
 
     def __init__(self) -> None:
+        self.totals = Totals()
+        self.blind_spots: Recent[str, BlindSpotRow] = Recent(_BLIND_SPOTS_MOST)
         self._calls: Recent[str, str] = Recent(_MOST)
         self._tokens: Recent[str, TokenRow] = Recent(_MOST)
         self._tools: Recent[str, bool] = Recent(_MOST)
         self._programs: Recent[str, str] = Recent(_MOST)
-        self.calls = 0
-        self.calls_incomplete = 0
-        self.input_tokens = 0
-        self.output_tokens = 0
-        self.cached_tokens = 0
-        self.tools = 0
-        self.tools_linked = 0
-        self.processes = 0
-        self.programs = 0
-        self.models: dict[str, int] = {}
-        self.audits: dict[str, int] = {}  # by type: llm, process, file, network, mcp
 
     def add(self, items: Iterable[object]) -> None:
         """Add the rows among `items`; the rest is skipped."""
@@ -48,45 +78,57 @@ class Tally:
                 case ProcessRow():
                     self._process(item)
                 case AuditRow():
-                    self.audits[item.audit_type] = self.audits.get(item.audit_type, 0) + 1
+                    audits = self.totals.audits
+                    audits[item.audit_type] = audits.get(item.audit_type, 0) + 1
+                case BlindSpotRow():
+                    self.blind_spots.put(item.id, item)
                 case _:
                     pass
 
-    @property
-    def total_tokens(self) -> int:
-        return self.input_tokens + self.output_tokens + self.cached_tokens
-
     def _call(self, row: CallRow) -> None:
-        before = self._calls.get(row.id)
-        if before is None:
-            self.calls += 1
-        else:
-            self.calls_incomplete -= before in ("partial", "aborted", "pending")
-        self.calls_incomplete += row.status in ("partial", "aborted", "pending")
-        self._calls.put(row.id, row.status)
-        if before in (None, "pending") and row.status != "pending":
+        if row.twin is not None:
+            return
+        totals, before = self.totals, self._calls.get(row.id)
+        state = _state(row)
+        totals.calls += before is None
+        totals.calls_unfinished += (state in ("pending", "unfinished")) - (before in ("pending", "unfinished"))
+        totals.calls_cut += (state == "cut") - (before == "cut")
+        self._calls.put(row.id, state)
+        if before in (None, "pending") and state != "pending":
             model = row.model or "unknown"
-            self.models[model] = self.models.get(model, 0) + 1
+            totals.models[model] = totals.models.get(model, 0) + 1
 
     def _token(self, row: TokenRow) -> None:
-        before = self._tokens.get(row.id)
+        before, totals = self._tokens.get(row.id), self.totals
         for sign, each in ((1, row), (-1, before)):
             if each is not None:
-                self.input_tokens += sign * each.input_tokens
-                self.output_tokens += sign * each.output_tokens
-                self.cached_tokens += sign * (each.cache_creation_tokens + each.cache_read_tokens)
+                totals.input_tokens += sign * each.input_tokens
+                totals.output_tokens += sign * each.output_tokens
+                totals.cached_tokens += sign * (each.cache_creation_tokens + each.cache_read_tokens)
         self._tokens.put(row.id, row)
 
     def _tool(self, row: ToolRow) -> None:
         before = self._tools.get(row.id)
         linked = row.related_pid is not None
-        self.tools += before is None
-        self.tools_linked += linked - bool(before)
+        self.totals.tools += before is None
+        self.totals.tools_linked += linked - bool(before)
         self._tools.put(row.id, linked)
 
     def _process(self, row: ProcessRow) -> None:
         before = self._programs.get(row.id)
-        self.processes += before is None
+        self.totals.processes += before is None
         program = row.command or ""
-        self.programs += bool(program) and not before
+        self.totals.programs += bool(program) and not before
         self._programs.put(row.id, program)
+
+
+def _state(row: CallRow) -> str:
+    """
+    `cut` where bytes were lost, `unfinished` where it ended before its answer did. One whose request was not seen has its
+    whole answer: its request was sent before the capture began, or is not one of a model.
+    """
+    if row.status == "pending":
+        return "pending"
+    if row.status not in ("partial", "aborted") or row.reason == "request_unseen":
+        return "ended"
+    return "unfinished" if row.status == "aborted" or row.reason in _ENDED else "cut"

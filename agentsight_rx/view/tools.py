@@ -62,9 +62,10 @@ class Tools:
     def started(self, event: ProcessExec, event_id: str) -> list[Row]:
         """A program started: is it the command of an open tool call of one of its ancestors?"""
         pid = event.origin.pid
+        ancestors = self._processes.ancestors(pid)
         for open_call in reversed(self._open.values()):
             row = open_call.row
-            if row.pid is None or row.related_pid is not None or not self._processes.descends(pid, row.pid):
+            if row.related_pid is not None or row.pid not in ancestors:
                 continue
             if any(_runs(event.argv, needle) for needle in open_call.needles):
                 open_call.row = replace(
@@ -116,8 +117,13 @@ class Tools:
         self._open.update(state)
 
 
+_INPUT_MOST = 1 << 20  # characters: Linux allows 128 KiB for one argument
+
+
 def _strings(text: str) -> list[str]:
     """The string values in a tool's JSON input that could be in an argument list."""
+    if len(text) > _INPUT_MOST:
+        return []
     try:
         value = msgspec.json.decode(text) if text else None
     except (msgspec.DecodeError, RecursionError):

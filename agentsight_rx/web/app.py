@@ -198,6 +198,9 @@ class _Guard:
             refused = _error(401, "a token is needed: open the address that agentsight-rx printed, or send it as bearer token")
             refused.headers["www-authenticate"] = "Bearer"
             return refused
+        welcome = scope.get("state", {}).get("welcome")  # of web/connections.py
+        if hmac.compare_digest(given, self._bearer) and welcome is not None and not welcome():
+            return _error(503, "too many connections are open already: close some")
         return None
 
     def _is_ours(self, host: str) -> bool:

@@ -53,7 +53,7 @@ class ContentDecoder:
 
     __slots__ = ("_chain", "_kept", "_limit", "_names", "_ratio", "codings", "known", "lost", "reason")
 
-    def __init__(self, codings: str, *, limit: int = 64 << 20, ratio: int = 1000) -> None:
+    def __init__(self, codings: str, *, limit: int = 16 << 20, ratio: int = 1000) -> None:
         self.codings = codings
         self.reason: str | None = None  # why decoding ended early: coding_malformed, _limit, _truncated, _unrestorable; lost
         self.lost = 0  # coded bytes fed and not decoded: the one at which decoding ended, and all after it
@@ -76,9 +76,9 @@ class ContentDecoder:
         try:
             self._chain.push(data, out)
         except _Stop as stop:
-            last = stop if self._kept is None else self._decode_again(data, out)
-            if last is not None:
-                self._stop(last.reason, end - self._chain.taken[0])
+            reason = stop.reason if self._kept is None else self._decode_again(data, out)
+            if reason is not None:
+                self._stop(reason, end - self._chain.taken[0])
         if self._kept is not None:
             if end > _KEPT_MOST:
                 self._kept = None
@@ -96,6 +96,11 @@ class ContentDecoder:
         """Bytes are missing here: nothing after them can be decoded."""
         if self.reason is None and self._chain.steps:
             self._stop("lost", 0)
+
+    def give_up(self) -> None:
+        """Decode no more of this body, as if it had reached its limit."""
+        if self.reason is None and self._chain.steps:
+            self._stop("coding_limit", 0)
 
     def snapshot(self) -> CodingState:
         """
@@ -125,12 +130,14 @@ class ContentDecoder:
         self._kept = None
         self._chain.drop()
 
-    def _decode_again(self, data: bytes, out: list[bytes]) -> _Stop | None:
+    def _decode_again(self, data: bytes, out: list[bytes]) -> str | None:
         """
         Decode what was kept and then `data`; slices that fail go byte by byte, since a library that fails returns nothing.
 
         Byte by byte, a step may pass more to the next one, or may not fail at all: brotli refuses padding only in one piece
         with the end. So each round adds one slice to those that go byte by byte.
+
+        Returns why decoding ended early: a string, since an exception that is kept keeps the output alive by its traceback.
         """
         kept = bytes(self._kept or b"")
         careful: set[_Place] = set()
@@ -145,7 +152,7 @@ class ContentDecoder:
             except _Stop as stop:
                 places = [(level, chain.taken[level] // _SLICE) for level in range(stop.level + 1)]
                 if places[-1] in careful:
-                    return stop
+                    return stop.reason
                 careful.update(places)
 
 

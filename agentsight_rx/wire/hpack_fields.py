@@ -42,13 +42,16 @@ class FieldDecoder:
 
     def __init__(self, *, known: bool = True) -> None:
         self._table = HeaderTable()
+        self._texts: dict[tuple[bytes, bytes], tuple[str, str]] = {}  # of entries: a field that comes again takes no memory
+        self._texts_size = 0
         self._partial = False  # the peer's table may have older entries that were not seen
+        self.cut = 0  # fields of the last block that are left out since they are over the limit
         if not known:
             self.lose()
 
     def kept(self) -> int:
         """Approximate bytes of memory of the table."""
-        return sum([160 + len(name) + len(value) for name, value in self._table.dynamic_entries])
+        return self._texts_size + sum([160 + len(name) + len(value) for name, value in self._table.dynamic_entries])
 
     def decode(self, block: bytes) -> tuple[Headers, bool]:
         """
@@ -59,6 +62,7 @@ class FieldDecoder:
         """
         fields: list[tuple[str, str]] = []
         complete, begun = True, False
+        self.cut = 0
         room = _LIST_MOST
         at, end = 0, len(block)
         try:
@@ -66,12 +70,14 @@ class FieldDecoder:
                 first = block[at]
                 if first >= 0x80:
                     index, at = _integer(block, at, 0x7F)
-                    name, value = self._entry(index)
+                    name, value = entry = self._entry(index)
                 elif first >= 0x40:
                     name, value, at = self._literal(block, at, 0x3F)
                     self._table.add(name, value)
+                    entry = None
                 elif first < 0x20:
                     name, value, at = self._literal(block, at, 0x0F)
+                    entry = None
                 else:
                     if begun:
                         raise HPACKDecodingError("the size of the table changes after a field (RFC 7541 4.2)")
@@ -81,13 +87,24 @@ class FieldDecoder:
                 begun = True
                 room -= len(name) + len(value) + _FIELD_COST
                 if name and room >= 0:
-                    fields.append((name.decode("latin-1").lower(), value.decode("latin-1")))
+                    fields.append(self._text(entry) if entry else _decoded(name, value))
                 else:
                     complete = False
+                    self.cut += room < 0
         except (HPACKDecodingError, IndexError):  # IndexError: the block ends within a field
             self.lose()
             complete = False
         return tuple(fields), complete
+
+    def _text(self, entry: tuple[bytes, bytes]) -> tuple[str, str]:
+        found = self._texts.get(entry)
+        if found is None:
+            self._texts_size += _FIELD_COST + len(entry[0]) + len(entry[1])
+            if self._texts_size > _TABLE_MOST:
+                self._texts.clear()
+                self._texts_size = 0
+            found = self._texts[entry] = _decoded(*entry)
+        return found
 
     def lose(self) -> None:
         """Blocks may be missing here: clear the table."""
@@ -130,6 +147,10 @@ class FieldDecoder:
         self._table.maxsize = state.table_size
         for name, value in reversed(state.entries):
             self._table.add(name, value)
+
+
+def _decoded(name: bytes, value: bytes) -> tuple[str, str]:
+    return name.decode("latin-1").lower(), value.decode("latin-1")
 
 
 def _integer(block: bytes, at: int, mask: int) -> tuple[int, int]:

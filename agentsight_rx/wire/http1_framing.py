@@ -30,6 +30,7 @@ LONGEST_LINE = 4096  # bytes of a chunk size with its extensions
 # First line of a record that is exactly one chunk, by the size of the record: a look-up is faster than to parse the line
 CHUNK_LINES = {size + len(line) + 2: line for size in range(1, 4096) for line in (b"%x\r\n" % size,)}
 
+_EMPTY_LINE = re.compile(rb"\n\r*\n")
 _CHUNK_SIZE = re.compile(rb"[0-9A-Fa-f]{1,16}\Z")
 
 
@@ -61,11 +62,7 @@ class _Reader(Struct, array_like=True):
     lost: int = 0  # bytes missing since the last Body
     damage: str | None = None  # why the body is incomplete: the reason of the last gap, or a limit
     left: int = 0  # bytes of the body, or of this chunk, that are announced and not yet read
-
-    @property
-    def ended(self) -> bool:
-        """True once the whole body, framing included, was read."""
-        return False
+    ended: bool = False  # the whole body, framing included, was read
 
     def read(self, data: bytes, at: int, out: _Bodies) -> int:
         """
@@ -111,22 +108,20 @@ class UntilClose(_Reader, tag="close"):
 class ByLength(_Reader, tag="length"):
     """A body whose size is its Content-Length."""
 
-    @property
-    def ended(self) -> bool:
-        return not self.left
-
     def read(self, data: bytes, at: int, out: _Bodies) -> int:
         end = min(len(data), at + self.left)
         part = data if at == 0 and end == len(data) else data[at:end]
         out.append(Body(part, self.lost, len(part)))
         self.lost = 0
         self.left -= len(part)
+        self.ended = not self.left
         return end
 
     def skip(self, size: int, reason: str) -> bool:
         if size > self.left:
             return False
         self.left -= size
+        self.ended = not self.left
         self.lost += size
         self.damage = reason
         return True
@@ -134,7 +129,7 @@ class ByLength(_Reader, tag="length"):
 
 # The next part of a chunked body: the line with the size of a chunk, its data, the line end after the data, or a line of the
 # trailer section, whose empty line ends the body
-_Place: TypeAlias = Literal["size", "data", "data end", "trailer", "ended"]
+_Place: TypeAlias = Literal["size", "data", "data end", "trailer"]
 
 
 class Chunked(_Reader, tag="chunked"):
@@ -145,23 +140,19 @@ class Chunked(_Reader, tag="chunked"):
     line: bytearray = default(default_factory=bytearray)  # the line that was read in part
     fields: bytearray = default(default_factory=bytearray)  # the trailer section, each line with its LF
 
-    @property
-    def ended(self) -> bool:
-        return self.place == "ended"
-
     def between(self) -> bool:
         """True where a chunk may begin and no bytes are held."""
         return self.place == "size" and not (self.line or self.lost or self.framing)
 
     def read(self, data: bytes, at: int, out: _Bodies) -> int:
-        while at < len(data) and self.place != "ended":
+        while at < len(data) and not self.ended:
             if self.place == "data":
                 at = self._data(data, at, out)
                 continue
             stop = self._framing(data, at)
             if stop == at:
                 return at
-            at = stop
+            at = self._skip_trailers(data, stop) if self.place == "trailer" and not self.ended else stop
         return at
 
     def _data(self, data: bytes, at: int, out: _Bodies) -> int:
@@ -190,6 +181,15 @@ class Chunked(_Reader, tag="chunked"):
         self.line.clear()
         return stop
 
+    def _skip_trailers(self, data: bytes, at: int) -> int:
+        """Trailers that are not kept, many at a time: those before the empty line, or before the end of the last whole line."""
+        if self.damage != "trailer_limit" or self.line or len(data) > LONGEST_HEAD:
+            return at
+        found = _EMPTY_LINE.search(data, at - 1)  # the LF of the line before
+        stop = max(at, found.start() + 1 if found else data.rfind(b"\n", at) + 1)
+        self.framing += stop - at
+        return stop
+
     def _take(self, line: bytes) -> bool:
         """Take one whole line of framing; False if it is malformed."""
         if self.place == "data end":
@@ -197,8 +197,8 @@ class Chunked(_Reader, tag="chunked"):
             return not line
         if self.place == "trailer":
             if not line:
-                self.place = "ended"
-            elif len(self.fields) + len(line) < LONGEST_HEAD:
+                self.ended = True
+            elif self.damage != "trailer_limit" and len(self.fields) + len(line) < LONGEST_HEAD:
                 self.fields += line + b"\n"
             else:
                 self.damage = self.damage or "trailer_limit"

@@ -58,8 +58,8 @@ class Fields(Struct, frozen=True):
     """
     One header block: the head of a request or of a response, an interim head, or trailers; pseudo-fields included.
 
-    `known` False: some fields could not be decoded and are left out. `end`: the message ends here. `promised`: the stream that
-    a PUSH_PROMISE on `stream` announces.
+    `known` False: some fields could not be decoded, or are over a limit, and are left out; `cut` counts the latter. `end`: the
+    message ends here. `promised`: the stream that a PUSH_PROMISE on `stream` announces.
     """
 
     stream: int
@@ -68,6 +68,7 @@ class Fields(Struct, frozen=True):
     end: bool
     size: int
     promised: int = 0
+    cut: int = 0
 
 
 class Data(Struct, frozen=True, gc=False):
@@ -183,6 +184,7 @@ class Http2Decoder:
         self._end = False
         self._lost = 0
         self._spent = 0  # bytes of framing and padding since the last item
+        self.frames = 0  # read by the last `feed`, about
 
     @property
     def preface(self) -> bool:
@@ -212,11 +214,14 @@ class Http2Decoder:
                 end = data[4] & END_STREAM == END_STREAM
                 if end:
                     self._open.pop(stream, None)
+                self.frames = 1
                 return [Data(stream, data[HEAD_SIZE:], end=end, lost=0, size=len(data))]
         out: list[Item] = []
-        at, size = 0, len(data)
+        at, size, frames = 0, len(data), 0
         while at < size:
             at = self._step(data, at, out)
+            frames += 1
+        self.frames = frames
         return out
 
     def _step(self, data: bytes, at: int, out: list[Item]) -> int:
@@ -378,7 +383,8 @@ class Http2Decoder:
 
     def _give_block(self, block: _HeaderBlock, fragments: bytes, size: int, out: list[Item]) -> None:
         headers, known = self._fields.decode(fragments)
-        out.append(Fields(block.stream, headers, known=known, end=block.end, size=size, promised=block.promised))
+        cut, promised = self._fields.cut, block.promised
+        out.append(Fields(block.stream, headers, known=known, end=block.end, size=size, promised=promised, cut=cut))
         self._note(block)
 
     def _note(self, block: _HeaderBlock) -> None:

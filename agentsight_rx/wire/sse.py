@@ -19,6 +19,9 @@ _BOM = b"\xef\xbb\xbf"
 _BLOCKS = re.compile(r"(?:event: ?+(.*+)\n)?data: ?+(.*+)\n\n|((?:.++\n)*+\n)").findall  # (type, data, any other block)
 
 
+_EMPTY_LINES = re.compile(r"\n{3,}")
+
+
 class SseState(Struct, array_like=True):
     """State of a decoder: all it needs to go on from a checkpoint."""
 
@@ -144,6 +147,8 @@ class SseDecoder:
     def _read_mixed(self, text: str, events: list[SseEvent]) -> None:
         """Read whole events; the empty line after the last one is missing."""
         append, last_id = events.append, self._state.id
+        if "\n\n\n" in text:  # several empty lines say no more than one
+            text = _EMPTY_LINES.sub("\n\n", text)
         for kind, value, other in _BLOCKS(f"{text}\n\n"):
             if other:
                 self._read_lines(other.encode(), events)

@@ -78,6 +78,7 @@ class WebSocketDecoder:
         self._control: Part | None = None
         self._message: Part | None = None
         self._inflater: Inflater | None = None  # of `_message`, while it is compressed and undamaged
+        self.frames = 0  # read by the last `feed`, about
 
     @property
     def begun(self) -> bool:
@@ -95,6 +96,7 @@ class WebSocketDecoder:
 
     def feed(self, data: bytes) -> list[SocketMessage | Unparsed]:
         """Take the bytes of one record."""
+        self.frames = 0
         if self._dark and data:
             if not self._frames.plausible(data):
                 return [Unparsed(0, data)]
@@ -102,7 +104,11 @@ class WebSocketDecoder:
         out: list[SocketMessage | Unparsed] = []
         at, end = 0, len(data)
         while at < end:
-            at = self._payload(data, at, out) if self._left else self._frame(data, at, out)
+            if self._left:
+                at = self._payload(data, at, out)
+            else:
+                at = self._frame(data, at, out)
+                self.frames += 1
         return out
 
     # -- frames ----------------------------------------------------------------------------------------------------

@@ -14,16 +14,10 @@ from agentsight_rx.llm.prompt import Prompt
 from agentsight_rx.wire.sse import SseDecoder
 
 from .choices import Input
+from .llm_seeds import LLM_TARGETS
 
 __all__ = ["llm_targets"]
 
-_TARGETS = (
-    "/v1/messages",
-    "/v1/chat/completions",
-    "/v1/responses",
-    "/v1beta/models/gemini-%41:streamGenerateContent?alt=sse",
-    "/openai/deployments/a%zz/chat/completions",
-)
 _ORIGIN = Origin(1, 2)
 
 
@@ -35,7 +29,7 @@ def llm_targets() -> dict[str, Callable[[bytes], None]]:
 def _of(provider: Provider) -> dict[str, Callable[[bytes], None]]:
     def request(data: bytes) -> None:
         given = Input(data)
-        target = given.pick(_TARGETS)
+        target = given.pick(LLM_TARGETS)
         prompt = provider.prompt(given.payload, target)
         assert _checked(provider.request(given.payload), Prompt).model in ("", prompt.model)
         _checked(prompt, Prompt)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import pty
 import subprocess
 import sys
 from pathlib import Path
@@ -94,3 +96,21 @@ def test_graphs_are_printed_without_rights() -> None:
     done = run("trace", "--ssl", "--process", "--pid", "1", "--explain")
     assert done.returncode == 0
     assert "parse_http" in done.stdout
+
+
+_VERSION = "from agentsight_rx.cli import main; import sys; sys.argv[1:] = ['--version']; main()"
+
+
+def test_a_terminal_that_went_away_changes_no_exit_status() -> None:
+    master, slave = pty.openpty()
+    os.close(master)
+    try:
+        assert subprocess.run([sys.executable, "-c", _VERSION], stdout=slave, stderr=slave, check=False).returncode == 0
+    finally:
+        os.close(slave)
+
+
+def test_output_to_a_full_disk_is_an_error_that_says_so() -> None:
+    with Path("/dev/full").open("wb") as full:
+        ran = subprocess.run([sys.executable, "-c", _VERSION], stdout=full, stderr=subprocess.PIPE, check=False)
+    assert (ran.returncode, ran.stderr) == (1, b"Error: cannot write to the standard output: No space left on device\n")

@@ -505,3 +505,39 @@ def test_a_loss_from_upstream_was_counted_where_it_arose(operator: Operator[Loss
     out: Sequence[Loss] = kernel.feed([GAP, GAP])
     assert [loss.count for loss in out] == [2, 2]
     assert site.meter.entries() == []
+
+
+def test_machines_that_have_nothing_left_to_do_are_dropped_once_a_second() -> None:
+    made: list[str] = []
+
+    class Idle(Joined):
+        def __init__(self) -> None:
+            super().__init__()
+            made.append("")
+            self.inherited = b""
+
+        def tick(self, now_ns: int, /) -> Iterable[str]:
+            return ()
+
+        def idle(self) -> bool:
+            return not self.words
+
+        def legacy(self) -> bytes:
+            return self.inherited + b"x"
+
+        def inherit(self, legacy: bytes, /) -> None:
+            self.inherited = legacy
+            made.append(legacy.decode())
+
+    kernel, site = running(by_key(Idle))
+    second = 1_000_000_000
+    kernel.tick(5 * second)
+    kernel.feed(words("a:1 a:. b:2"))
+    kernel.tick(5 * second + second // 2)
+    kernel.feed(words("a:3 a:."))
+    assert made.count("x") == 0
+    kernel.tick(6 * second)
+    kernel.feed(words("a:4 b:5"))
+    assert made.count("x") == 1  # of `a`; `b` still holds a word
+    assert kernel.finish() == ["2 5", "4"]
+    assert lost(site) == []

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agentsight_rx.core.mailbox import Mailbox, Overflow, weight
+from agentsight_rx.core.mailbox import Mailbox, Overflow
+from agentsight_rx.core.weight import weight
 from agentsight_rx.events import BodyPart, HttpRequest, Loss, Origin, Reply, SseMessage, TlsChunk, TlsClose
 from agentsight_rx.loss import Reason
 
@@ -32,6 +33,22 @@ def test_batches_come_out_whole_in_order_and_with_their_sender() -> None:
     assert mailbox.get(0) == ("tls", ["a", "b"])
     assert mailbox.get(0) == ("process", ("c",))
     assert mailbox.get(0) is None
+
+
+def test_a_heavy_batch_comes_out_in_parts_of_a_bounded_size() -> None:
+    mailbox: Mailbox[str] = Mailbox(weigh=len, part=5)
+    assert mailbox.put(["aa", "bb", "cc", "dddddddd", "e"], sender="tls") == Overflow()
+    assert len(mailbox) == 5
+    taken: list[tuple[object, Sequence[str], int]] = []
+    while (item := mailbox.get(0)) is not None:
+        taken.append((*item, mailbox.taken))
+    assert taken == [("tls", ["aa", "bb"], 4), ("tls", ["cc"], 2), ("tls", ["dddddddd"], 8), ("tls", ["e"], 1)]
+
+
+def test_known_weights_are_taken_as_they_are() -> None:
+    mailbox = box(100, size=10)
+    assert mailbox.put(["A", "B", "c"], weights=[9, 2, 0]) == Overflow(1, 2)
+    assert taken(mailbox) == ["A", "c"]
 
 
 def test_an_empty_batch_is_no_batch() -> None:

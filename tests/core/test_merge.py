@@ -16,7 +16,7 @@ from agentsight_rx.core.kernels import change, keep
 from agentsight_rx.core.machine import Kernel
 from agentsight_rx.core.merge import merge
 from agentsight_rx.core.stream import Node, Operator, Stream, of
-from agentsight_rx.events import Loss, Origin, TlsClose
+from agentsight_rx.events import Loss, Origin, TlsChunk, TlsClose
 from agentsight_rx.loss import Reason
 
 MS = 1_000_000
@@ -257,3 +257,21 @@ def test_what_is_never_late_comes_out_sorted(one: list[Timed], other: list[Timed
     one, other = sorted(one), sorted(other)
     merged(given(one), given(other)).subscribe(out.append)
     assert out == sorted([*one, *other], key=at)
+
+
+def test_what_waits_is_bounded_in_bytes() -> None:
+    """20 ms of traffic may become gigabytes: then it goes out early, in order, and nothing is lost."""
+    nothing: list[TlsChunk] = []
+    engine, out = Engine(), list[TlsChunk]()
+    merge(of(nothing, name="one"), of(nothing, name="other")).subscribe(out.append, scheduler=engine)
+    engine.start(0)
+    first, second = engine.hubs
+    body = bytes(1 << 20)
+    for number in range(40):
+        hub = second if number % 2 else first
+        engine.push(hub, [TlsChunk(Origin(10 * MS - number, 1), body, 0, number)])
+    waiting = 40 - len(out)
+    assert (len(out), waiting) == (33, 7)  # more than 32 MiB
+    assert [event.seq for event in out] == sorted((event.seq for event in out), reverse=True)
+    engine.idle(1000 * MS)
+    assert sorted(event.seq for event in out) == list(range(40))

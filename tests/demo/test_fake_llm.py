@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tests.live.capture import PATIENCE_S
 from tests.live.peers import CLIENTS, Client, Peer, fake_llm, read_calls
 
 _ROOT = Path(__file__).parents[2]
@@ -52,7 +53,7 @@ def connection(peer: Peer) -> Iterator[HTTPSConnection]:
 def test_client_and_server_saw_the_same_bytes(client: Client, tmp_path: Path) -> None:
     with fake_llm(tmp_path) as peer:
         env = client.env(peer, tmp_path)
-        subprocess.run(client.command(peer, 7, 300_007), env=env, check=True, timeout=20)
+        subprocess.run(client.command(peer, 7, 300_007), env=env, check=True, timeout=PATIENCE_S)
 
     seen = peer.exchanges()
     calls = read_calls(Path(env["CLIENT_LOG"]))
@@ -72,10 +73,10 @@ def test_a_client_waits_until_it_may_begin(client: Client, peer: Peer, tmp_path:
     held = env | {"WAIT_FOR": str(tmp_path / "go"), "CLIENT_LOG": str(tmp_path / "held.jsonl")}
 
     with subprocess.Popen(client.command(peer, 1, 0), env=held) as waiting:
-        subprocess.run(client.command(peer, 2, 0), env=env, check=True, timeout=20)  # began later and does more
+        subprocess.run(client.command(peer, 2, 0), env=env, check=True, timeout=PATIENCE_S)  # began later and does more
         assert waiting.poll() is None
         (tmp_path / "go").touch()
-        assert waiting.wait(20) == 0
+        assert waiting.wait(PATIENCE_S) == 0
 
     assert len(read_calls(Path(held["CLIENT_LOG"]))) == 1
 
@@ -85,7 +86,7 @@ def test_the_agent_runs_the_tool_and_answers_with_its_result(tmp_path: Path) -> 
         env = {"PATH": "/bin:/usr/bin", "ANTHROPIC_API_KEY": "dummy"}
         env |= {"ANTHROPIC_BASE_URL": peer.base_url, "SSL_CERT_FILE": str(peer.ca_file)}
         argv = [sys.executable, "-m", "agentsight_rx.demo.agent", "What is 6 times 7?"]
-        ran = subprocess.run(argv, cwd=_ROOT, env=env, check=True, capture_output=True, timeout=20)
+        ran = subprocess.run(argv, cwd=_ROOT, env=env, check=True, capture_output=True, timeout=PATIENCE_S)
 
     first, second = peer.exchanges()
     assert ran.stdout.decode() == "Terminé 🦊 模型: the tool said “6 times 7 is 42”.\n"

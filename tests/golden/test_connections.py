@@ -60,7 +60,7 @@ def words(made: Iterable[object]) -> list[tuple[str, str | None, bool]]:
 def test_e10_a_reused_pid_is_another_process() -> None:
     """The first process was killed in the middle, and the close of its connection was not seen."""
     first, _ = half_a_call(Wire(CONNECTION), "one")
-    begun, ended = half_a_call(Wire(replace(CONNECTION, start_ns=900), start_ns=1000 * MS), "two")
+    begun, ended = half_a_call(Wire(replace(CONNECTION, start_ns=900 * MS), start_ns=1000 * MS), "two")
     made = traced([*first, *begun, *ended])
     assert words(made) == [("two", "/v1/messages?two", True), ("", "/v1/messages?one", False)]
     assert len({row.process_id for row in last_rows(CallRow, made)}) == 2

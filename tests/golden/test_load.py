@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import tracemalloc
 from collections.abc import Callable
@@ -13,10 +14,11 @@ import pytest
 
 from agentsight_rx.core.engine import Engine
 from agentsight_rx.core.stream import of
-from agentsight_rx.events import Connection, SseMessage, TlsEvent, time_of
+from agentsight_rx.events import Connection, Origin, ProcessExit, SseMessage, TlsEvent, time_of
 from agentsight_rx.graphs import TraceOptions, http_messages
 from agentsight_rx.operators import materialize, normalize, remove_auth
 from agentsight_rx.view import CallRow, Output, TokenRow
+from benchmarks.churn import churned
 
 from ..operators import Wire
 from . import EPOCH_NS, SSE, Talk, last_rows, only, request, traced
@@ -133,6 +135,42 @@ def test_e14_memory_of_many_connections_grows_only_with_those_open() -> None:
     peak, complete = _peak(many_connections(1000))
     assert complete == 1000
     assert peak < 1000 * 32 * 1024
+
+
+def test_e14_memory_of_connections_that_are_over_is_given_up() -> None:
+    """What stays is what they were called, in tables of limited size. The machines of one take 9 KB."""
+    few, many = (_left(many_connections(count)) for count in (500, 1500))
+    assert many - few < 1000 * 3 * 1024
+
+
+def _left(records: list[TlsEvent]) -> int:
+    """Bytes that the chain holds when all connections have been closed for some seconds."""
+    engine, left = Engine(), 0
+
+    def look(event: object) -> None:
+        nonlocal left
+        if isinstance(event, ProcessExit):
+            gc.collect()
+            left = tracemalloc.get_traced_memory()[0]
+
+    last = time_of(records[-1])
+    origin = Origin(last + 5_000_000_000, 1)
+    source = of([*records, ProcessExit(origin, 1, 1, 0)], time_of=time_of).pipe(normalize(offset=lambda: EPOCH_NS))
+    http_messages(source, TraceOptions()).pipe(remove_auth(key=bytes(32)), materialize()).subscribe(look, scheduler=engine)  # type: ignore[arg-type]
+    tracemalloc.start()
+    try:
+        engine.run_inline()
+        return left
+    finally:
+        tracemalloc.stop()
+
+
+def test_e14_memory_under_churn_is_reported_apart_from_the_map_of_the_store() -> None:
+    first, *_, last = churned(1000)
+    assert (first.connections, last.connections) == (200, 1000)
+    assert last.stored > 2 * first.stored
+    assert last.memory.mapped - first.memory.mapped > 0
+    assert 0 < last.memory.anonymous - first.memory.anonymous < 800 * 16 * 1024
 
 
 # -- work --------------------------------------------------------------------------------------------------------------

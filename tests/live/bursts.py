@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from pathlib import Path
 from threading import Thread
+
+from .gate import wait_for
 
 PROCESSES, THREADS, EACH = 10, 4, 50
 
 
 def main() -> None:
     gate = Path(sys.argv[1])
-    while not gate.exists():
-        time.sleep(0.005)
+    wait_for(gate)
     children = [os.fork() or burst() for _ in range(PROCESSES)]
     for child in children:
         os.waitpid(child, 0)
-        os.write(1, f"{child}\n".encode())  # in one piece: `print` may write the line end by itself
+        os.write(1, f"{child}\n".encode())  # one write for the whole line: `print` may write its end separately
 
 
 def burst() -> int:

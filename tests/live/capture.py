@@ -1,13 +1,15 @@
-"""A graph, run for real in this process -> everything that came out of it."""
+"""A graph -> its events, captured in this process; and programs to capture."""
 
 from __future__ import annotations
 
 import os
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from pathlib import Path
+from typing import IO, Any
 
 import pytest
 
@@ -17,13 +19,16 @@ from agentsight_rx.loss import Ledger
 from agentsight_rx.runtime import Run
 from agentsight_rx.view import Output
 
-__all__ = ["Kept", "needs_root", "running", "started", "until"]
+__all__ = ["PATIENCE_S", "PROGRAM", "Gated", "Kept", "needs_root", "running", "started", "tracing", "until", "workload"]
+
+PATIENCE_S = 120.0  # a wait that takes longer has failed; a busy machine needs much of it
+PROGRAM = (sys.executable, "-m", "agentsight_rx")
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="loading BPF programs needs root")
 
 
 class Kept:
-    """A sink that keeps what it gets."""
+    """A sink that keeps all its events."""
 
     def __init__(self) -> None:
         self.items: list[Any] = []
@@ -56,18 +61,64 @@ def running(graph: Stream[Any], *sinks: Sink[Any]) -> Generator[tuple[Run, Kept]
 
 
 @contextmanager
-def started(command: Sequence[str], env: dict[str, str] | None = None) -> Generator[subprocess.Popen[bytes]]:
-    """A process that is ended when the block is left, also by a failing test."""
-    with subprocess.Popen(command, env=env) as process:
+def started(
+    command: Sequence[str], env: dict[str, str] | None = None, *, output: int | None = None
+) -> Generator[subprocess.Popen[bytes]]:
+    """A process that is killed at the end of the block, also when a test fails. `output` is its stdout and its stderr."""
+    with subprocess.Popen(command, env=env, stdout=output, stderr=output) as process:
         try:
             yield process
         finally:
             process.kill()
 
 
-def until(condition: Callable[[], object], *, seconds: float = 30.0) -> None:
+class Gated:
+    """A running program that does nothing until its gate, a file, exists."""
+
+    def __init__(self, process: subprocess.Popen[bytes], gate: Path) -> None:
+        self.pid = process.pid
+        self._process = process
+        self._gate = gate
+
+    def run(self) -> list[bytes]:
+        """Open the gate and wait for the end. Returns the lines that it printed, if its output goes to a pipe."""
+        self._gate.touch()
+        printed, _ = self._process.communicate(timeout=PATIENCE_S)
+        assert self._process.returncode == 0
+        return (printed or b"").splitlines()
+
+
+@contextmanager
+def workload(name: str, directory: Path, *arguments: str) -> Generator[Gated]:
+    """A program of this folder, which takes its gate as first argument."""
+    gate = directory / "go"
+    command = [sys.executable, "-m", f"tests.live.{name}", str(gate), *arguments]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        try:
+            yield Gated(process, gate)
+        finally:
+            process.kill()
+
+
+@contextmanager
+def tracing(*words: str, stdout: int | IO[bytes] = subprocess.PIPE) -> Generator[tuple[subprocess.Popen[str], str]]:
+    """Run agentsight-rx with these arguments. Gives the process, once it captures, and what it has printed on stderr so far."""
+    with subprocess.Popen([*PROGRAM, *words], stdout=stdout, stderr=subprocess.PIPE, text=True) as tracer:
+        try:
+            assert tracer.stderr is not None
+            printed = ""
+            while "capturing" not in printed:
+                line = tracer.stderr.readline()
+                assert line, f"the tracer ended with {tracer.wait()}: {printed}"
+                printed += line
+            yield tracer, printed
+        finally:
+            tracer.kill()
+
+
+def until(condition: Callable[[], object]) -> None:
     """Wait for `condition`; the test fails if it does not come true in time."""
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + PATIENCE_S
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.01)

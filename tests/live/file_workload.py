@@ -12,9 +12,10 @@ import json
 import mmap
 import os
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
+
+from .gate import wait_for
 
 REPEATS = 997
 DEEPER_THAN_WE_LOOK = 140
@@ -32,8 +33,7 @@ class _How(ctypes.Structure):
 def main() -> None:
     gate, top = Path(sys.argv[1]), os.path.realpath(sys.argv[2])
     _prepare(top)
-    while not gate.exists():
-        time.sleep(0.005)
+    wait_for(gate)
     for part in (
         by_name,
         failing,
@@ -80,7 +80,7 @@ def note(
 
 
 def opened(given: str | bytes, path: str, flags: int = os.O_RDONLY, *, dir_fd: int | None = None) -> int:
-    """Open `given`, which is `path`; -1 where that fails."""
+    """Open `path`, spelled `given`; returns -1 if that fails."""
     error, number = 0, -1
     try:
         number = os.open(given, flags, dir_fd=dir_fd)
@@ -97,7 +97,7 @@ def closed(number: int, path: str, *, read: int = 0, written: int = 0) -> None:
 
 
 def tried(act: Callable[[], object], action: str, path: str, target: str = "") -> None:
-    """Do what names its file, and fails or not."""
+    """Do something to a file by its name, and note whether it failed."""
     error = 0
     try:
         act()
@@ -140,7 +140,7 @@ def failing(top: str) -> None:
     directory = opened("sub", f"{top}/sub")
     opened("missing", f"{top}/sub/missing", dir_fd=directory)
     closed(directory, "")
-    opened("missing", "missing", dir_fd=directory)  # a number that stands for nothing: nobody knows where that would be
+    opened("missing", "missing", dir_fd=directory)  # a closed descriptor: the directory is unknown
     os.chdir("/")
     note("chdir", "/")
     opened("missing-in-the-root", "/missing-in-the-root")
@@ -166,7 +166,7 @@ def bytes_of_every_call(top: str) -> None:
     assert os.splice(reading, drain, 17) == 17
     closed(source, f"{top}/one", read=117)
     closed(drain, f"{top}/copy", written=117)
-    os.write(writing, b"nothing of a pipe is told")
+    os.write(writing, b"bytes in a pipe are no file event")
     os.read(reading, 100)
     os.close(reading)
     os.close(writing)
@@ -180,7 +180,7 @@ def while_open(top: str) -> None:
     tried(lambda: os.unlink(path), "unlink", path)
     os.write(number, b"678")
     closed(number, path, written=8)
-    for size in (910, 5):  # the second one may get the inode, and the number, of the first
+    for size in (910, 5):  # the second file may get the inode and the descriptor of the first
         number = opened(path, path, os.O_CREAT | os.O_WRONLY)
         os.write(number, b"x" * size)
         closed(number, path, written=size)
@@ -216,13 +216,13 @@ def numbers(top: str) -> None:
     number = opened(path, path, os.O_WRONLY)
     os.write(number, b"xxx")
     child = os.fork()
-    if child == 0:  # leaves it open
+    if child == 0:  # exits with the file open
         os.write(number, b"xxxxx")
         note("close", path, written=5)
         os._exit(0)
     os.waitpid(child, 0)
     child = os.fork()
-    if child == 0:  # closes it, while its parent has it open
+    if child == 0:  # closes the file, which its parent still has open
         os.write(number, b"xxxxxxx")
         closed(number, path, written=7)
         os._exit(0)
@@ -296,7 +296,7 @@ def strange(top: str) -> None:
     closed(number, "")
     with Path(top, "name").open("rb") as file:
         note("open", f"{top}/name", flags=os.O_CLOEXEC)
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY) as untouched:  # the name is in no memory of ours yet
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY) as untouched:  # the page with the name is not in memory yet
             address = ctypes.addressof(ctypes.c_char.from_buffer(untouched))
             number = _call(_OPEN, ctypes.c_void_p(address), os.O_RDONLY, 0)
             note("open", f"{top}/one")

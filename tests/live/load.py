@@ -1,17 +1,18 @@
-"""MESSAGES, GATE -> HTTP requests through a TLS connection in memory: exactly one SSL_write for each, a known load."""
+"""BEFORE, BEHIND, SIZE and GATE -> that many HTTP requests over a TLS connection in memory, one SSL_write for each."""
 
 from __future__ import annotations
 
 import ssl
 import sys
-import time
 from pathlib import Path
 
 import trustme
 
+from .gate import wait_for
+
 
 def connected() -> tuple[ssl.SSLObject, ssl.SSLObject]:
-    """A client and a server end that have shaken hands; what one writes the other reads, without a socket."""
+    """The two ends of a TLS connection in memory, after the handshake."""
     authority = trustme.CA()
     inside, outside = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
     authority.issue_cert("localhost").configure_cert(inside)  # pyright: ignore[reportUnknownMemberType]
@@ -46,11 +47,6 @@ def main() -> None:
         data = message(number, size)
         client.write(data)
         server.read(len(data) + 1)
-
-
-def wait_for(path: Path) -> None:
-    while not path.exists():
-        time.sleep(0.005)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from .gate import wait_for
+
 REFUSED = 53
 
 _SENDMMSG = 307  # x86-64
@@ -28,8 +30,7 @@ _system_call = ctypes.CDLL(None, use_errno=True).syscall
 def main() -> None:
     gate, top = Path(sys.argv[1]), os.path.realpath(sys.argv[2])
     os.chdir(top)
-    while not gate.exists():
-        time.sleep(0.005)
+    wait_for(gate)
     for family, address in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
         _tcp(family, address)
         _udp(family, address)
@@ -86,8 +87,8 @@ def _tcp(family: int, address: str) -> None:
     note("connect", name, "tcp", local=address, peer=address, port=port)
     server.accept()[0].close()
     note("accept", name, "tcp", local=address, peer=address, port=-1, local_port=port)
-    assert failed(lambda: client.connect((address, port))) == errno.EISCONN  # asks, and tries nothing
-    client.sendto(b"an address that nobody looks at", (address, port))
+    assert failed(lambda: client.connect((address, port))) == errno.EISCONN  # no new attempt to connect
+    client.sendto(b"on a connection the address is ignored", (address, port))
     client.close()
 
     client = socket.socket(family)
@@ -159,7 +160,7 @@ def _udp(family: int, address: str) -> None:
 
 
 def _many(client: socket.socket, address: str, port: int) -> None:
-    """Three messages, of which the second has no address, in one call."""
+    """Send three messages in one call; the second has no address."""
     to = socket.AF_INET.to_bytes(2, "little") + port.to_bytes(2, "big") + socket.inet_aton(address) + bytes(8)
     other = to[:2] + (port + 1).to_bytes(2, "big") + to[4:]
     part = _Part(b"123456", 6)
@@ -199,7 +200,7 @@ def _given_up() -> None:
     first = socket.socket()
     first.connect(("127.0.0.1", port))
     note("connect", "ipv4", "tcp", local="127.0.0.1", peer="127.0.0.1", port=port)
-    second = socket.socket()  # one waits already: nobody answers this one
+    second = socket.socket()  # the queue is full: this one gets no answer
     second.setblocking(False)
     assert second.connect_ex(("127.0.0.1", port)) == errno.EINPROGRESS
     time.sleep(0.01)
@@ -267,7 +268,7 @@ def _odd() -> None:
     note("listen", "ipv4", "udp", local="0.0.0.0", error=errno.EOPNOTSUPP)
     number.close()
     one, other = socket.socketpair()
-    one.send(b"nothing of a pair is told")
+    one.send(b"a socket pair is no network event")
     one.close()
     other.close()
     netlink = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW)

@@ -1,4 +1,4 @@
-"""A directory -> a fake LLM server that runs, plain or of all wires; and real clients -> the commands that call it."""
+"""A directory -> a running fake LLM server, with HTTP/1.1 only or all wire formats; and the commands of real clients."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 import msgspec
+
+from .capture import PATIENCE_S
 
 __all__ = [
     "CLIENTS",
@@ -40,11 +42,10 @@ _T = TypeVar("_T")
 _ROOT = Path(__file__).parents[2]
 _PROGRAMS = Path(__file__).parent / "clients"
 _PACKAGE = "tests.live.clients"
-_STOP_SECONDS = 20  # the server finishes its responses first
 
 
 class Bodies(msgspec.Struct, frozen=True):
-    """What one call carried each way, without HTTP framing."""
+    """The two bodies of one call, without HTTP framing."""
 
     request_body_hex: str
     response_body_hex: str
@@ -70,16 +71,16 @@ class Exchange(Bodies, frozen=True, kw_only=True):
 
 
 class WireExchange(Exchange, frozen=True, kw_only=True):
-    """One exchange of `wire_server`. Its bodies are what is meant, without content codings."""
+    """One exchange of `wire_server`. Its bodies have no content coding."""
 
     protocol: str  # h2 or http/1.1
     stream: int  # HTTP/2's number; 0 over HTTP/1.1
     frames: tuple[int, int]  # the first and last DATA frame of the answer among those of the connection, from 1; (0, 0) = none
     coding: str  # the answer's content-encoding, "" = none
-    coded_hex: str  # the answer's body as it went over the wire
+    coded_hex: str  # the answer's body as it was sent, with its codings
     request_headers: dict[str, str]
     trailers: dict[str, str]
-    complete: bool  # the answer was sent to its end
+    complete: bool  # the whole answer was sent
 
     @property
     def coded(self) -> bytes:
@@ -93,8 +94,8 @@ class Message(msgspec.Struct, frozen=True):
     direction: Literal["in", "out"]
     kind: Literal["text", "binary", "ping", "pong", "close"]
     data_hex: str
-    n: int  # how many texts and binaries went this way so far, this one included
-    connection: int = 0  # the server's number; the client knows none
+    n: int  # counts the texts and binaries of this direction from 1
+    connection: int = 0  # as the server counts; 0 in a client's log
 
     @property
     def data(self) -> bytes:
@@ -102,7 +103,7 @@ class Message(msgspec.Struct, frozen=True):
 
 
 class SocketBytes(msgspec.Struct, frozen=True):
-    """All bytes of one WebSocket behind its handshake, as they went over the wire."""
+    """All bytes of one WebSocket after its handshake, as they were sent."""
 
     websocket_wire: str  # the path
     connection: int
@@ -113,7 +114,7 @@ class SocketBytes(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class Peer:
-    """A fake LLM server that runs."""
+    """A running fake LLM server."""
 
     base_url: str  # https://127.0.0.1:PORT
     ca_file: Path
@@ -122,21 +123,21 @@ class Peer:
 
     def exchanges(self) -> Sequence[Exchange]:
         """
-        Every exchange so far, in the order in which the requests arrived.
+        Every exchange so far, in the order of the requests.
 
-        A line is written once the response was sent, so the last one may be missing until `fake_llm` has been left.
+        A line is written after the response, so the last ones may be missing until the block of `fake_llm` has ended.
         """
         return sorted(_read_lines(self.log, Exchange), key=lambda exchange: exchange.n)
 
 
 class WirePeer(Peer):
-    """A `wire_server` that runs."""
+    """A running `wire_server`."""
 
     def exchanges(self) -> Sequence[WireExchange]:
         return sorted(self._read("protocol", WireExchange), key=lambda exchange: exchange.n)
 
     def messages(self) -> list[Message]:
-        """Every WebSocket message and control frame so far; those of one direction in their order."""
+        """Every WebSocket message and control frame so far, in order within each direction."""
         return self._read("websocket", Message)
 
     def sockets(self) -> list[SocketBytes]:
@@ -144,13 +145,13 @@ class WirePeer(Peer):
         return self._read("websocket_wire", SocketBytes)
 
     def _read(self, field: str, kind: type[_T]) -> list[_T]:
-        mark = f'"{field}": '.encode()  # fields that only lines of this kind have
+        mark = f'"{field}": '.encode()  # only lines of this kind have the field
         return _read_lines(self.log, kind, lambda line: mark in line)
 
 
 @contextmanager
 def fake_llm(directory: Path, *extra_args: str) -> Generator[Peer]:
-    """Run the server as a process of its own. It finishes what it is answering before the block is left."""
+    """Run the server as a separate process. At the end of the block it finishes its open answers."""
     with _served("agentsight_rx.demo.fake_llm", directory, extra_args) as (url, pid):
         yield Peer(url, directory / "ca.pem", pid, directory / "exchanges.jsonl")
 
@@ -176,7 +177,7 @@ def _served(module: str, directory: Path, extra_args: Sequence[str]) -> Generato
         finally:
             server.stdin.close()
             try:
-                server.wait(_STOP_SECONDS)
+                server.wait(PATIENCE_S)  # it finishes its responses first
             except subprocess.TimeoutExpired:
                 server.kill()
                 raise
@@ -185,41 +186,41 @@ def _served(module: str, directory: Path, extra_args: Sequence[str]) -> Generato
 
 
 def read_calls(path: Path) -> list[Bodies]:
-    """What a client says that it sent and received, call by call."""
+    """The bodies of each call, as the client logged them."""
     return _read_lines(path, Bodies)
 
 
 def read_messages(path: Path) -> list[Message]:
-    """What a WebSocket client says that it sent and received, each in its order."""
+    """The messages of a WebSocket client, as it logged them, in order within each direction."""
     return _read_lines(path, Message)
 
 
 def _read_lines(path: Path, kind: type[_T], wanted: Callable[[bytes], bool] = bool) -> list[_T]:
-    whole, _, _ = path.read_bytes().rpartition(b"\n")  # the line behind it is still being written
+    whole, _, _ = path.read_bytes().rpartition(b"\n")  # the last line may be incomplete
     return [msgspec.json.decode(line, type=kind) for line in whole.splitlines() if wanted(line)]
 
 
 @dataclass(frozen=True)
 class Client:
     """
-    A real client. It makes `calls` calls, one after the other unless it says otherwise: whole or streamed, with or without a
-    tool, and with a short prompt, one of `size` bytes or one that asks for an answer of `size` bytes. Six calls show each of
-    these three both whole and streamed.
+    A real client that makes a number of calls, one after the other unless its file says otherwise. Some are streamed, some have
+    a tool. The prompt is short, has `size` bytes, or asks for an answer of `size` bytes. Six calls cover each of these three
+    prompts both plain and streamed.
 
-    Before the first it waits for the file named by WAIT_FOR, if that is set. In CLIENT_LOG it writes what `read_calls` reads.
+    Before the first call it waits for the file named by WAIT_FOR, if that is set. It writes CLIENT_LOG, for `read_calls`.
     """
 
     name: str
     script: str  # a file of `clients`, or a module there
     find_runner: Callable[[], str]  # the path of the program that runs the script
-    arguments: tuple[str, ...] = ()  # of the script, behind the URL, the number of calls and the size
+    arguments: tuple[str, ...] = ()  # further arguments of the script
 
     def command(self, peer: Peer, calls: int, size: int) -> list[str]:
         program = [str(_PROGRAMS / self.script)] if "." in self.script else ["-m", f"{_PACKAGE}.{self.script}"]
         return [self.find_runner(), *program, peer.base_url, str(calls), str(size), *self.arguments]
 
     def env(self, peer: Peer, home: Path) -> dict[str, str]:
-        """All that the client is to have as its environment; CLIENT_LOG is in `home`. It also suits the demo agent."""
+        """The whole environment of the client; CLIENT_LOG is in `home`. The demo agent can use it too."""
         ca_file = str(peer.ca_file)
         return {
             "PATH": os.defpath,
@@ -237,7 +238,7 @@ class Client:
 
 
 def installed(package: str) -> Path:
-    """The directory of a Python package that a test needs. A missing one is an error: `./test.sh` installs them all."""
+    """The directory of a Python package that a test needs. A missing package is an error: `./test.sh` installs them all."""
     spec = find_spec(package)
     if spec is None or spec.origin is None:
         raise FileNotFoundError(f"the Python package {package} is not installed")
@@ -268,8 +269,8 @@ CLIENTS = (
 )
 
 # Clients of `wire_server`. Call N asks for coding N % 7 of: gzip, br, zstd, deflate, raw-deflate, "gzip,br", none. The names
-# say what is spoken: "h2" is HTTP/2 with all calls at once, but one after the other where it is an SDK's; "socket" is
-# WebSocket, whose log is for `read_messages`; all others speak HTTP/1.1.
+# give the protocol: "h2" is HTTP/2, with all calls at once (an SDK makes one after the other); "socket" is WebSocket, with a
+# log for `read_messages`; all others speak HTTP/1.1.
 WIRE_CLIENTS = (
     Client("curl-h2", "curl_h2_client.sh", _curl),
     Client("python-h2", "h2_client", partial(_python_with, "h2")),

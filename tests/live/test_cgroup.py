@@ -1,4 +1,4 @@
-"""A process moves between control groups: what the kernel told us is what it did inside the one that was asked for."""
+"""A process moves between control groups: only events inside the chosen group are captured."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from agentsight_rx.errors import CaptureError
 from agentsight_rx.events import FileEvent, ProcessExec, ProcessExit
 from agentsight_rx.sources import FileOptions, ProcessOptions, Target
 
-from .capture import needs_root, running, started
+from .capture import PATIENCE_S, needs_root, running, started
 
 pytestmark = [pytest.mark.live, needs_root]
 
 
 @pytest.fixture
 def group() -> Generator[Path]:
-    """A control group with one inside it, `inner`; both go away."""
+    """A control group that contains another, `inner`; both are removed at the end."""
     mounts = re.findall(r"^\S+ (\S+) cgroup2 ", Path("/proc/self/mounts").read_text(), re.MULTILINE)
     if not mounts:
         pytest.skip("nothing of type cgroup2 is mounted")
@@ -59,12 +59,12 @@ echo $$ > {group.parent}/cgroup.procs
             running(sources.process(ProcessOptions(deeper))) as (inner, ran_deeper),
         ):
             (tmp_path / "go").touch()
-            shell.wait(30)
+            shell.wait(PATIENCE_S)
             for run in (programs, opens, inner):
                 run.stop()
     assert [("/bin/echo", "inside"), ("/bin/echo", "deeper")] == [each.argv for each in ran.of(ProcessExec)]
     assert [("/bin/echo", "deeper")] == [each.argv for each in ran_deeper.of(ProcessExec)]
-    assert shell.pid not in {each.origin.pid for each in ran.of(ProcessExit)}  # it ended outside
+    assert shell.pid not in {each.origin.pid for each in ran.of(ProcessExit)}  # it ended outside the group
     mine = [each.path for each in opened.of(FileEvent) if each.action == "open" and str(tmp_path) in each.path]
     assert [str(tmp_path / "inside"), str(tmp_path / "deeper")] == mine
 
@@ -78,8 +78,8 @@ def test_a_process_may_be_there_before_the_trace_begins(tmp_path: Path, group: P
             running(sources.process(ProcessOptions(Target(other.pid, cgroup=str(group))))) as (two, outside),
         ):
             (tmp_path / "go").touch()
-            shell.wait(30)
-            other.wait(30)
+            shell.wait(PATIENCE_S)
+            other.wait(PATIENCE_S)
             one.stop()
             two.stop()
     assert [5] == [each.exit_code for each in inside.of(ProcessExit) if each.origin.pid == shell.pid]
@@ -90,18 +90,18 @@ def test_a_process_may_be_there_before_the_trace_begins(tmp_path: Path, group: P
     ("path", "why"),
     [("/no/such/group", "there is no control group /no/such/group"), ("/tmp", "/tmp is no control group of version 2")],
 )
-def test_a_path_that_is_no_group_is_named(path: str, why: str, group: Path) -> None:
+def test_the_error_names_a_path_that_is_no_control_group(path: str, why: str, group: Path) -> None:
     with pytest.raises(CaptureError, match=f"^{re.escape(why)}.*look below {re.escape(str(group.parent))}"):
         Target(os.getpid(), cgroup=path).check()
 
 
-def test_every_process_of_a_group_and_none_outside(tmp_path: Path, group: Path) -> None:
+def test_without_a_pid_every_process_of_the_group_is_seen_and_none_outside(tmp_path: Path, group: Path) -> None:
     script = f"until [ -e {tmp_path}/go ]; do sleep 0.01; done; /bin/true x; exit 7"
     with started(["/bin/sh", "-c", script]) as inside, started(["/bin/sh", "-c", script]) as outside:
         (group / "cgroup.procs").write_text(str(inside.pid))
         with running(sources.process(ProcessOptions(Target(cgroup=str(group))))) as (run, kept):
             (tmp_path / "go").touch()
-            assert [7, 7] == [inside.wait(30), outside.wait(30)]
+            assert [7, 7] == [inside.wait(PATIENCE_S), outside.wait(PATIENCE_S)]
             run.stop()
     ends = [(event.origin.pid, event.exit_code) for event in kept.of(ProcessExit)]
     assert (inside.pid, 7) in ends

@@ -1,4 +1,4 @@
-"""Real clients against the fake model: every byte of every body, as client, server and we saw it."""
+"""Real clients call the fake model: client, server and capture agree on every byte of every body."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from agentsight_rx.graphs import TraceOptions, trace
 from agentsight_rx.sources import ProcessOptions, Target, TlsOptions
 from agentsight_rx.view import CallRow, ProcessRow, TokenRow
 
-from .capture import Kept, needs_root, running, started
+from .capture import PATIENCE_S, Kept, needs_root, running, started
 from .peers import CLIENTS, Client, Peer, client_named, fake_llm, read_calls
 
 pytestmark = [pytest.mark.live, needs_root]
@@ -46,7 +46,7 @@ def _capture(client: Client, peer: Peer, home: Path, *, multi: bool) -> Kept:
         graph = sources.tls(options).pipe(op.normalize(), op.parse_http())
         with running(graph) as (run, kept):
             gate.touch()
-            assert process.wait(60) == 0
+            assert process.wait(PATIENCE_S) == 0
             run.stop()
         assert run.ledger.entries() == []
     return kept
@@ -60,11 +60,13 @@ def _compare(kept: Kept, peer: Peer, home: Path) -> None:
 
 
 def _bodies(kept: Kept) -> list[tuple[bytes, bytes]]:
-    """(request body, response body) of each POST, as we saw them, in the order of the requests."""
+    """The captured (request body, response body) of each POST, in the order of the requests."""
     answers: dict[tuple[object, int], bytes] = defaultdict(bytes)
     requests: list[HttpRequest] = []
     for event in kept.of(HttpRequest, HttpResponse, BodyPart):
-        assert event.complete or (isinstance(event, BodyPart) and event.last)  # a client may hang up before the last chunk
+        assert event.complete or (
+            isinstance(event, BodyPart) and event.last
+        )  # a client may close the connection before the last chunk
         key = (event.origin.connection, event.exchange)
         match event:
             case HttpRequest():
@@ -91,12 +93,12 @@ def test_the_whole_graph_counts_the_calls_and_their_tokens(client: Client, tmp_p
             options = TraceOptions(tls=TlsOptions(target, candidates=(command[0],)), process=ProcessOptions(target))
             with running(trace(options)) as (run, kept):
                 gate.touch()
-                assert process.wait(60) == 0
+                assert process.wait(PATIENCE_S) == 0
                 summary = run.stop()
     assert summary.complete
     done = {row.id: row for row in kept.of(CallRow)}
     assert [row.status for row in done.values()] == ["complete"] * CALLS
-    assert summary.tally.calls == CALLS
+    assert summary.tally.totals.calls == CALLS
     assert all(row.total_tokens > 0 for row in kept.of(TokenRow))
     assert any(row.pid == process.pid and row.exit_code == 0 for row in kept.of(ProcessRow))
 

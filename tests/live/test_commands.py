@@ -1,4 +1,4 @@
-"""The program itself, as a person runs it: demo, record, trace, a kill in the middle, report."""
+"""The command line: demo, record, trace, report, and what a killed tracer leaves."""
 
 from __future__ import annotations
 
@@ -9,28 +9,26 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
-from agentsight_rx.events import SseMessage
+from agentsight_rx.events import ProcessExec, ProcessExit, SseMessage, SystemSample
 from agentsight_rx.state import LmdbStore
 from agentsight_rx.view.report import Report, read_events, read_report
 
-from .capture import needs_root, started, until
+from .capture import PATIENCE_S, PROGRAM, needs_root, started, tracing, until
 from .peers import CLIENTS, WIRE_CLIENTS, Peer, client_named, fake_llm, read_calls, wire_server
 
 pytestmark = [pytest.mark.live, needs_root]
 
 ROOT = Path(__file__).parents[2]
-PROGRAM = [sys.executable, "-m", "agentsight_rx"]
 
 
-def test_the_demo_tells_the_whole_story() -> None:
-    done = subprocess.run([*PROGRAM, "demo"], capture_output=True, text=True, timeout=120, check=False)
+def test_the_demo_reports_calls_tokens_and_tools() -> None:
+    done = subprocess.run([*PROGRAM, "demo"], capture_output=True, text=True, timeout=PATIENCE_S, check=False)
     assert done.returncode == 0, done.stderr
     for said in ("2 API calls", "claude-sonnet-4-5", " in, ", " out", "1 tool call (1 tied to a process)", "nothing lost"):
         assert said in done.stdout
@@ -50,6 +48,22 @@ def test_record_ends_as_the_command_ended(script: str, status: int, tmp_path: Pa
     assert [row.exit_code for row in report.processes] == [status if status < 128 else None]
 
 
+def test_what_we_do_to_start_a_command_is_no_part_of_its_recording(tmp_path: Path) -> None:
+    """The fork of the command waits until everything is attached: the wait, and what ends it, are ours."""
+    path = tmp_path / "run.lmdb"
+    subprocess.run([*PROGRAM, "record", "--no-server", "--db", str(path), "--", "/bin/sh", "-c", "true"], check=True)
+    store = LmdbStore.open(path, readonly=True)
+    try:
+        events = [event for event in read_events(store) if not isinstance(event, SystemSample)]
+        (row,) = read_report(store).processes
+    finally:
+        store.close()
+    assert [event for event in events if event.origin.comm not in ("sh", "")] == []
+    (began,) = (event.origin.time_ns for event in events if isinstance(event, ProcessExec))
+    (ended,) = (event for event in events if isinstance(event, ProcessExit))
+    assert (ended.duration_ns, row.duration_ms) == (ended.origin.time_ns - began, (ended.origin.time_ns - began) // 1_000_000)
+
+
 def test_record_sees_the_calls_of_a_node_program(tmp_path: Path) -> None:
     client = client_named("node")
     with fake_llm(tmp_path) as peer:
@@ -58,7 +72,7 @@ def test_record_sees_the_calls_of_a_node_program(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "3 API calls" in done.stderr
     assert "complete: nothing lost" in done.stderr
-    assert _report(tmp_path / "run.lmdb").tally.calls == 3
+    assert _report(tmp_path / "run.lmdb").totals.calls == 3
 
 
 def test_record_finds_a_running_program_by_its_name(tmp_path: Path) -> None:
@@ -68,18 +82,20 @@ def test_record_finds_a_running_program_by_its_name(tmp_path: Path) -> None:
         runner, *rest = client.command(peer, 3, 100)
         name = tmp_path / f"agent-{os.getpid() % 100_000}"
         name.symlink_to(runner)
-        with started([str(name), *rest], client.env(peer, tmp_path) | {"WAIT_FOR": str(gate)}) as watched:
-            recorder = _start(["record", "--no-server", "--db", str(path), "-c", name.name])
+        with (
+            started([str(name), *rest], client.env(peer, tmp_path) | {"WAIT_FOR": str(gate)}) as watched,
+            tracing("record", "--no-server", "--db", str(path), "-c", name.name) as (recorder, _),
+        ):
             gate.touch()
-            assert watched.wait(60) == 0
-            time.sleep(1.0)  # a recording by name goes on: another of that name may start
+            assert watched.wait(PATIENCE_S) == 0
+            assert recorder.poll() is None  # a recording by name goes on: another of that name may start
             recorder.send_signal(signal.SIGINT)
-            _, err = recorder.communicate(timeout=30)
+            _, err = recorder.communicate(timeout=PATIENCE_S)
     assert recorder.returncode == 0
     assert "3 API calls" in err
 
 
-def test_what_cannot_be_captured_is_one_line(tmp_path: Path) -> None:
+def test_what_cannot_be_captured_is_an_error_of_one_line(tmp_path: Path) -> None:
     text = tmp_path / "text"
     text.write_text("no program")
     with socket.create_server(("127.0.0.1", 0)) as taken, started(["/bin/sleep", "60"]) as watched:
@@ -91,7 +107,11 @@ def test_what_cannot_be_captured_is_one_line(tmp_path: Path) -> None:
             (["--ssl", "--binary-path", "docker://no-such-container"], "no-such-container"),
         ):
             done = subprocess.run(
-                [*PROGRAM, "trace", "-p", str(watched.pid), *words], capture_output=True, text=True, timeout=60, check=False
+                [*PROGRAM, "trace", "-p", str(watched.pid), *words],
+                capture_output=True,
+                text=True,
+                timeout=PATIENCE_S,
+                check=False,
             )
             assert done.returncode == 1, done.stderr
             assert done.stderr.splitlines()[-1].startswith("Error: ")
@@ -112,12 +132,13 @@ def test_trace_prints_and_stores_until_its_target_ends(tmp_path: Path) -> None:
     client = client_named("curl")
     gate, path, lines = tmp_path / "go", tmp_path / "run.lmdb", tmp_path / "run.jsonl"
     with fake_llm(tmp_path) as peer:
-        watched = subprocess.Popen(client.command(peer, 3, 100), env=client.env(peer, tmp_path) | {"WAIT_FOR": str(gate)})
-        command = ["trace", "--ssl", "--process", "-p", str(watched.pid), "--db", str(path), "--jsonl", str(lines)]
-        tracer = _start(command)
-        gate.touch()
-        assert watched.wait(60) == 0
-        out, err = tracer.communicate(timeout=30)
+        env = client.env(peer, tmp_path) | {"WAIT_FOR": str(gate)}
+        with started(client.command(peer, 3, 100), env) as watched:
+            words = ["--ssl", "--process", "-p", str(watched.pid), "--db", str(path), "--jsonl", str(lines)]
+            with tracing("trace", *words) as (tracer, _):
+                gate.touch()
+                assert watched.wait(PATIENCE_S) == 0
+                out, err = tracer.communicate(timeout=PATIENCE_S)
     assert tracer.returncode == 0
     assert "3 API calls" in err
     assert "complete: nothing lost" in err
@@ -125,18 +146,20 @@ def test_trace_prints_and_stores_until_its_target_ends(tmp_path: Path) -> None:
     assert lines.stat().st_mode & 0o777 == 0o600
     assert all({"timestamp", "source", "pid", "comm", "data"} == json.loads(line).keys() for line in out.splitlines())
     assert not [line for line in out.splitlines() if "dummy" in line and json.loads(line)["source"] != "process"]
-    assert _report(path).tally.calls == 3
+    assert _report(path).totals.calls == 3
     again = subprocess.run([*PROGRAM, "replay", str(lines)], capture_output=True, text=True, check=True)
     assert again.stdout == out
     assert "3 API calls" in again.stderr
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_a_trace_with_its_summary(number: signal.Signals) -> None:
-    with started(["/bin/sleep", "60"]) as watched:
-        tracer = _start(["trace", "--ssl", "--process", "-p", str(watched.pid)])
+    with (
+        started(["/bin/sleep", "60"]) as watched,
+        tracing("trace", "--ssl", "--process", "-p", str(watched.pid)) as (tracer, _),
+    ):
         tracer.send_signal(number)
-        _, err = tracer.communicate(timeout=30)
+        _, err = tracer.communicate(timeout=PATIENCE_S)
     assert tracer.returncode == 0
     assert "complete: nothing lost" in err
 
@@ -144,31 +167,30 @@ def test_a_signal_ends_a_trace_with_its_summary(number: signal.Signals) -> None:
 def test_a_time_ends_a_trace_with_its_summary() -> None:
     with started(["/bin/sleep", "60"]) as watched:
         words = ["trace", "--process", "--system", "-p", str(watched.pid), "--for", "300ms"]
-        done = subprocess.run([*PROGRAM, *words], capture_output=True, text=True, timeout=60, check=True)
+        done = subprocess.run([*PROGRAM, *words], capture_output=True, text=True, timeout=PATIENCE_S, check=True)
     assert "capturing for 0.3 s" in done.stderr
     assert "system_metrics" in done.stdout
 
 
-def test_a_killed_tracer_leaves_all_but_the_last_second(tmp_path: Path) -> None:
+def test_a_killed_tracer_leaves_all_that_it_has_stored(tmp_path: Path) -> None:
     client = client_named("node")
     gate, path = tmp_path / "go", tmp_path / "run.lmdb"
     log = tmp_path / "calls.jsonl"
     with fake_llm(tmp_path) as peer:
-        watched = subprocess.Popen(client.command(peer, 100_000, 100), env=client.env(peer, tmp_path) | {"WAIT_FOR": str(gate)})
-        try:
-            tracer = _start(["trace", "--ssl", "--process", "-p", str(watched.pid), "-q", "--db", str(path)])
+        env = client.env(peer, tmp_path) | {"WAIT_FOR": str(gate)}
+        with (
+            started(client.command(peer, 100_000, 100), env) as watched,
+            tracing("trace", "--ssl", "--process", "-p", str(watched.pid), "-q", "--db", str(path)) as (tracer, _),
+        ):
             gate.touch()
             until(lambda: log.exists() and len(read_calls(log)) >= 11)
             early = len(read_calls(log))
-            time.sleep(1.0)
+            until(lambda: _complete(_report(path)) >= early)
             tracer.kill()
             tracer.communicate()
-        finally:
-            watched.kill()
-            watched.wait()
     shown = subprocess.run([*PROGRAM, "report", "--db", str(path)], capture_output=True, text=True, check=True)
     report = _report(path)
-    assert sum(turn.call.status == "complete" for turn in report.turns) >= early
+    assert _complete(report) >= early
     assert "no orderly end" in shown.stdout
     store = LmdbStore.open(path, readonly=True)
     assert sum(isinstance(event, SseMessage) for event in read_events(store)) >= early // 2 - 1
@@ -188,38 +210,31 @@ def test_the_ten_lines_of_the_readme_run(
     script.write_text(block)
     client = client_named(name, (*CLIENTS, *WIRE_CLIENTS))
     with serve(tmp_path) as peer:
-        watched = subprocess.Popen(client.command(peer, calls, 100), env=client.env(peer, tmp_path) | {"WAIT_FOR": str(gate)})
-        graph = subprocess.Popen(
-            [sys.executable, str(script), str(watched.pid)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
-        assert graph.stderr is not None
-        assert "watching TLS in" in graph.stderr.readline()
-        time.sleep(1.0)  # the program has no line that says that it is ready
-        gate.touch()
-        assert watched.wait(60) == 0
-        out, err = graph.communicate(timeout=30)  # it ends with the process that it watches
+        env = client.env(peer, tmp_path) | {"WAIT_FOR": str(gate)}
+        with (
+            started(client.command(peer, calls, 100), env) as watched,
+            started([sys.executable, str(script), str(watched.pid)], output=subprocess.PIPE) as graph,
+        ):
+            assert graph.stderr is not None
+            assert b"watching TLS in" in graph.stderr.readline()
+            threads = Path(f"/proc/{graph.pid}/task")
+            until(lambda: len(list(threads.iterdir())) >= 4)  # main, engine, reader and writer run: the capture has begun
+            gate.touch()
+            assert watched.wait(PATIENCE_S) == 0
+            out, err = graph.communicate(timeout=PATIENCE_S)  # it ends with the process that it watches
     assert graph.returncode == 0
     answers = [json.loads(line) for line in out.splitlines()]
     assert [answer["source"] for answer in answers] == ["sse_processor"] * streams
     assert all(answer["data"]["complete"] for answer in answers)
-    assert err.strip() == "nothing lost"
+    assert err.strip() == b"nothing lost"
 
 
-def test_a_wrong_pid_is_one_line(tmp_path: Path) -> None:
+def test_a_wrong_pid_is_an_error_of_one_line(tmp_path: Path) -> None:
     gone = subprocess.Popen(["/bin/true"])
     gone.wait()
     done = subprocess.run([*PROGRAM, "trace", "--ssl", "-p", str(gone.pid)], capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith(f"Error: there is no process {gone.pid}")
-
-
-def _start(arguments: list[str]) -> subprocess.Popen[str]:
-    """Start the program and wait until it says that it captures."""
-    tracer = subprocess.Popen([*PROGRAM, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert tracer.stderr is not None
-    while "capturing" not in (line := tracer.stderr.readline()):
-        assert line, f"the tracer ended with {tracer.wait()}"
-    return tracer
 
 
 def _report(path: Path) -> Report:
@@ -228,3 +243,8 @@ def _report(path: Path) -> Report:
         return read_report(store)
     finally:
         store.close()
+
+
+def _complete(report: Report) -> int:
+    """The number of complete calls."""
+    return sum(turn.call.status == "complete" for turn in report.turns)

@@ -1,4 +1,4 @@
-"""A real container: what a TLS client and a server in it say to each other, seen from outside to the byte."""
+"""A TLS client and a server talk inside a real container: every byte is captured from outside."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import subprocess
 import sys
 import sysconfig
 import tarfile
-import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,14 +23,14 @@ from agentsight_rx.errors import CaptureError
 from agentsight_rx.events import ProcessExec, TlsChunk
 from agentsight_rx.sources import ProcessOptions, Target, TlsOptions
 from agentsight_rx.sources.containers.contents import control_groups, libraries_in
-from agentsight_rx.sources.containers.references import Host, resolve_reference
+from agentsight_rx.sources.containers.references import Container, Host, resolve_reference
 
-from .capture import Kept, needs_root, running, until
+from .capture import PATIENCE_S, Kept, needs_root, running, tracing, until
 
 pytestmark = [pytest.mark.live, needs_root]
 
-# NAME: over a connection of its own, in turn: a line out, a line of 3,000 bytes back. Says what each end sent, in /log.
-PROGRAM = """
+# NAME -> a TLS connection over which a line and its answer of 3,000 bytes alternate; /log has what each end sent.
+TALK = """
 import os, socket, ssl, sys, time
 from pathlib import Path
 name, log = sys.argv[1], Path("/log")
@@ -62,19 +61,19 @@ os.wait()
 def _podman(*arguments: str, input: bytes | None = None) -> str:
     runc = ["--runtime", "runc"] if shutil.which("runc") else []
     command = ["podman", *runc, "--cgroup-manager=cgroupfs", *arguments]
-    done = subprocess.run(command, input=input, capture_output=True, timeout=60, check=False)
+    done = subprocess.run(command, input=input, capture_output=True, timeout=PATIENCE_S, check=False)
     assert done.returncode == 0, done.stderr.decode()
     return done.stdout.decode().strip()
 
 
 @pytest.fixture(scope="module")
 def image(tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
-    """An image with the Python that runs this test and what it needs, nothing fetched from anywhere."""
+    """An image with the Python that runs this test and its libraries; nothing is downloaded."""
     directory = tmp_path_factory.mktemp("image")
     authority = trustme.CA()
     authority.cert_pem.write_to_path(str(directory / "ca.pem"))
     authority.issue_cert("localhost").private_key_and_cert_chain_pem.write_to_path(str(directory / "server.pem"))
-    (directory / "talk.py").write_text(PROGRAM)
+    (directory / "talk.py").write_text(TALK)
     name = f"localhost/agentsight-rx-test-{os.getpid()}"
     _podman("import", "-", name, input=_root_file_system(directory))
     yield name
@@ -82,7 +81,7 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
 
 
 def _root_file_system(own: Path) -> bytes:
-    """A tar archive: Python with its standard library and the shared libraries of its `ssl`, and the files of `own`."""
+    """A tar archive of Python, its standard library, the shared libraries of its `ssl`, and the files of `own`."""
     python, library = Path(sys.executable).resolve(), Path(sysconfig.get_path("stdlib"))
     modules = [*library.glob("lib-dynload/_ssl*.so"), *library.glob("lib-dynload/_socket*.so")]
     listing = "".join(
@@ -116,11 +115,19 @@ def _container(image: str, log: Path, *command: str) -> Generator[str]:
         _podman("rm", "--force", "--time", "0", name)
 
 
+def _identified(name: str) -> Container:
+    """The container of this name. The kernel identifies it if it has control groups of version 2."""
+    container = resolve_reference(f"podman://{name}")
+    if not control_groups(container):
+        pytest.skip("this machine has no control groups of version 2, which identify containers")
+    return container
+
+
 def _talk(name: str) -> list[str]:
     return ["/usr/bin/python", "/talk.py", name]
 
 
-_WAIT = ("/usr/bin/python", "-c", "import time; time.sleep(60)")
+_WAIT = ("/usr/bin/python", "-c", "import time; time.sleep(600)")
 
 
 def _connections(kept: Kept) -> list[tuple[bytes, bytes]]:
@@ -158,16 +165,14 @@ def test_every_byte_in_a_container_is_seen_once(image: str, tmp_path: Path, capf
             assert run.stop().complete
     assert sorted(_said(one, "a") + _said(two, "b")) == _connections(kept)
     lines = capfd.readouterr().err.splitlines()
-    assert len([line for line in lines if "/proc/" in line and "watching TLS" in line]) == 1  # the file of their image, once
+    assert len([line for line in lines if "/proc/" in line and "watching TLS" in line]) == 1  # both use one file of their image
     assert len([line for line in lines if "podman" in line and " is container " in line]) == 2
 
 
-def test_what_is_put_into_a_container_later_is_seen(image: str, tmp_path: Path) -> None:
+def test_a_process_that_enters_a_container_later_is_seen(image: str, tmp_path: Path) -> None:
     log = tmp_path / "later"
     with _container(image, log, *_WAIT) as name:
-        container = resolve_reference(f"podman://{name}")
-        if not control_groups(container):
-            pytest.skip("the control groups of this machine do not tell containers apart")
+        _identified(name)
         with running(sources.tls(TlsOptions(binaries=(f"podman://{name}",)))) as (run, kept):
             (log / "go").touch()
             _podman("exec", name, *_talk("c"))
@@ -176,7 +181,20 @@ def test_what_is_put_into_a_container_later_is_seen(image: str, tmp_path: Path) 
     assert _said(log, "c") == _connections(kept)
 
 
-# Start a program that notes its number and waits to be seen; not before it is told to.
+def test_a_container_is_watched_beside_a_name_by_every_source(image: str, tmp_path: Path) -> None:
+    log = tmp_path / "besides"
+    with _container(image, log, *_WAIT) as name:
+        container = _identified(name)
+        target = Target(comms=("no-such-name",), containers=(container,))
+        with running(sources.process(ProcessOptions(target))) as (run, kept):
+            _podman("exec", name, "/usr/bin/python", "-c", "pass")
+            subprocess.run(["/bin/true"], check=True)
+            until(lambda: kept.of(ProcessExec))
+            run.stop()
+    assert ["/usr/bin/python"] == [event.argv[0] for event in kept.of(ProcessExec)]
+
+
+# After the gate opens: start a program that writes down its pid and waits.
 STARTER = """
 import os, time
 def wait(name):
@@ -184,13 +202,13 @@ def wait(name):
         time.sleep(0.005)
 wait("go")
 if os.fork() == 0:
-    note = "import os, time; open('/log/pid', 'w').write(str(os.getpid())); time.sleep(60)"
+    note = "import os, time; open('/log/pid', 'w').write(str(os.getpid())); time.sleep(600)"
     os.execv("/usr/bin/python", ["python", "-c", note])
 wait("never")
 """
 
 
-def test_a_program_says_in_which_container_it_started(image: str, tmp_path: Path) -> None:
+def test_an_exec_event_names_its_container(image: str, tmp_path: Path) -> None:
     log = tmp_path / "starts"
     with _container(image, log, "/usr/bin/python", "-c", STARTER) as name:
         container = resolve_reference(f"podman://{name}")
@@ -238,25 +256,15 @@ def test_a_container_is_found_with_its_tool_and_without(image: str, tmp_path: Pa
                 resolve_reference(f"podman://{name}", host)
 
 
-def test_the_program_takes_a_container_for_every_source(image: str, tmp_path: Path) -> None:
+def test_a_trace_from_the_command_line_takes_a_container(image: str, tmp_path: Path) -> None:
     log = tmp_path / "program"
     with _container(image, log, *_talk("e")) as name:
         until(lambda: resolve_reference(f"podman://{name}").init_pid)
-        words = ["trace", "--ssl", "--process", "--binary-path", f"podman://{name}"]
-        tracer = subprocess.Popen(
-            [sys.executable, "-m", "agentsight_rx", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
-        assert tracer.stderr is not None
-        said = ""
-        while "capturing" not in said:
-            line = tracer.stderr.readline()
-            assert line, said
-            said += line
-        (log / "go").touch()
-        until(lambda: _done(log, "e"))
-        time.sleep(0.5)
-        tracer.send_signal(signal.SIGINT)
-        out, err = tracer.communicate(timeout=30)
+        with tracing("trace", "--ssl", "--process", "--binary-path", f"podman://{name}") as (tracer, said):
+            (log / "go").touch()
+            _podman("wait", name)
+            tracer.send_signal(signal.SIGINT)
+            out, err = tracer.communicate(timeout=PATIENCE_S)
     assert tracer.returncode == 0
     assert "complete: nothing lost" in err
     assert f"podman://{name} is container " in said

@@ -1,4 +1,4 @@
-"""TLS libraries that are on no list: found when a process maps them, probed once, and only of those who are to be watched."""
+"""TLS libraries outside the known paths: found when a process maps them, probed once, and only for chosen processes."""
 
 from __future__ import annotations
 
@@ -20,16 +20,15 @@ from agentsight_rx.sources import Target, TlsOptions
 from agentsight_rx.sources.tls.libraries import system_libraries
 from agentsight_rx.sources.tls.source import TlsReader
 
-from .capture import Kept, needs_root, running, started, until
+from .capture import PATIENCE_S, PROGRAM, Kept, needs_root, running, started, until
 from .peers import client_named, fake_llm
 
 pytestmark = [pytest.mark.live, needs_root]
 
-ROOT = Path(__file__).parents[2]
 MESSAGES = 37
 
-# GATE NAME LIBRARY: load a libssl by its path, then talk through it: the linker takes it for the libssl that `ssl` wants.
-PROGRAM = f"""
+# GATE NAME LIBRARY -> a TLS connection through that libssl: loaded by path, the linker uses it for the module `ssl`.
+TALKER = f"""
 import ctypes, sys, time
 from pathlib import Path
 gate, name, library = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
@@ -55,7 +54,7 @@ def libssl() -> Path:
 
 
 def _talker(gate: Path, name: str, library: Path) -> list[str]:
-    return [sys.executable, "-c", PROGRAM, str(gate), name, str(library)]
+    return [sys.executable, "-c", TALKER, str(gate), name, str(library)]
 
 
 def _said(name: str) -> bytes:
@@ -64,7 +63,7 @@ def _said(name: str) -> bytes:
 
 @contextmanager
 def _reading(options: TlsOptions) -> Generator[tuple[Kept, list[str]]]:
-    """Run the TLS source: what came out, and what it said."""
+    """Run the TLS source. Gives its events and its messages."""
     said: list[str] = []
     source = origin("tls", lambda: TlsReader(options, said.append), time_of=time_of, live=True)
     with running(source) as (run, kept):
@@ -92,12 +91,12 @@ def test_a_library_under_another_name_is_found_when_it_is_loaded_late(libssl: Pa
         (tmp_path / "go").touch()
         until(lambda: f"watching TLS in {library}" in said)
         (tmp_path / "on").touch()
-        assert talker.wait(30) == 0
+        assert talker.wait(PATIENCE_S) == 0
     expected = _said("late")
     assert _texts(kept) == {(talker.pid, direction, str(library)): expected for direction in ("in", "out")}
 
 
-def test_a_library_that_is_gone_from_its_path_is_read_all_the_same(libssl: Path, tmp_path: Path) -> None:
+def test_a_deleted_library_that_is_still_mapped_is_read(libssl: Path, tmp_path: Path) -> None:
     library = tmp_path / "libssl.so.3"
     shutil.copy(libssl, library)
     with started(_talker(tmp_path, "gone", library)) as talker:
@@ -106,7 +105,7 @@ def test_a_library_that_is_gone_from_its_path_is_read_all_the_same(libssl: Path,
         library.unlink()
         with _reading(TlsOptions(Target(talker.pid))) as (kept, _):
             (tmp_path / "on").touch()
-            assert talker.wait(30) == 0
+            assert talker.wait(PATIENCE_S) == 0
     assert [_said("gone")] * 2 == list(_texts(kept).values())
 
 
@@ -123,12 +122,12 @@ def test_two_processes_share_the_probes_of_one_file(libssl: Path, tmp_path: Path
         until(lambda: (tmp_path / "loaded-one").exists() and (tmp_path / "loaded-two").exists())
         until(lambda: any(str(tmp_path) in line for line in said))
         (tmp_path / "on").touch()
-        assert shell.wait(30) == 0
+        assert shell.wait(PATIENCE_S) == 0
     assert len([line for line in said if str(tmp_path) in line]) == 1
     assert sorted([_said("one"), _said("two")] * 2) == sorted(_texts(kept).values())
 
 
-def test_a_named_library_watches_only_those_who_map_it(libssl: Path, tmp_path: Path) -> None:
+def test_a_named_library_selects_the_processes_that_map_it(libssl: Path, tmp_path: Path) -> None:
     named, other = tmp_path / "libnamed.so.3", tmp_path / "libother.so.3"
     for library in (named, other):
         shutil.copy(libssl, library)
@@ -141,19 +140,19 @@ def test_a_named_library_watches_only_those_who_map_it(libssl: Path, tmp_path: P
         (tmp_path / "go").touch()
         until(lambda: all((tmp_path / f"loaded-{name}").exists() for name in ("before", "other", "system")))
         with (
-            _reading(TlsOptions(Target(comms=("nobody-is-called-this",)), binaries=(str(named),))) as (kept, said),
+            _reading(TlsOptions(Target(comms=("no-such-name-at-all",)), binaries=(str(named),))) as (kept, said),
             started(_talker(tmp_path, "after", named)) as fourth,
         ):
             until((tmp_path / "loaded-after").exists)
             (tmp_path / "on").touch()
-            assert [process.wait(30) for process in (first, second, third, fourth)] == [0] * 4
+            assert [process.wait(PATIENCE_S) for process in (first, second, third, fourth)] == [0] * 4
     assert f"watching TLS in {named}" in said
     assert any("a name of processes does not count" in line for line in said)
     expected = {first.pid: _said("before"), fourth.pid: _said("after")}
     assert _texts(kept) == {(pid, direction, str(named)): text for pid, text in expected.items() for direction in ("in", "out")}
 
 
-def test_a_named_program_watches_only_those_who_run_it(tmp_path: Path) -> None:
+def test_a_named_program_selects_the_processes_that_run_it(tmp_path: Path) -> None:
     client = client_named("node")
     with fake_llm(tmp_path) as peer:
         runner, *arguments = client.command(peer, 5, 100)
@@ -168,14 +167,14 @@ def test_a_named_program_watches_only_those_who_run_it(tmp_path: Path) -> None:
                 started([str(named), *arguments], client.env(peer, homes[0])) as watched,
                 started([runner, *arguments], client.env(peer, homes[1])) as other,
             ):
-                assert watched.wait(60) == other.wait(60) == 0
+                assert watched.wait(PATIENCE_S) == other.wait(PATIENCE_S) == 0
             assert run.stop().complete
     requests = kept.of(HttpRequest)
     assert {request.origin.pid for request in requests} == {watched.pid}
     assert len(requests) == 5
 
 
-def test_a_program_with_tls_of_its_own_is_found_when_it_starts(tmp_path: Path) -> None:
+def test_a_program_with_built_in_tls_is_found_when_it_starts(tmp_path: Path) -> None:
     client = client_named("node")
     with fake_llm(tmp_path) as peer:
         runner, *arguments = client.command(peer, 5, 100)
@@ -190,7 +189,7 @@ def test_a_program_with_tls_of_its_own_is_found_when_it_starts(tmp_path: Path) -
             (tmp_path / "go").touch()
             until(lambda: f"watching TLS in {named}" in said)
             (tmp_path / "on").touch()
-            assert shell.wait(60) == 0
+            assert shell.wait(PATIENCE_S) == 0
     sent = b"".join(chunk.data for chunk in kept.of(TlsChunk) if chunk.origin.direction == "out")
     assert sent.count(b"POST /v1/messages HTTP/1.1\r\n") == 5
 
@@ -199,11 +198,7 @@ def test_a_named_file_without_symbols_is_refused_in_one_line(tmp_path: Path) -> 
     named = tmp_path / "agent"
     named.write_bytes(Path("/bin/true").read_bytes() + b"\0/build/vendor/boringssl/ssl/ssl_lib.cc\0")
     done = subprocess.run(
-        [sys.executable, "-m", "agentsight_rx", "trace", "--ssl", "--binary-path", str(named)],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=ROOT,
+        [*PROGRAM, "trace", "--ssl", "--binary-path", str(named)], capture_output=True, text=True, check=False
     )
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1] == (

@@ -1,10 +1,9 @@
-"""Every source and every destination at once, on an agent that asks a model, runs its tool and uses an MCP server."""
+"""All sources and destinations at once, for an agent that calls a model, runs a tool and uses an MCP server."""
 
 from __future__ import annotations
 
 import json
 import re
-import subprocess
 import sys
 import urllib.request
 from pathlib import Path
@@ -14,7 +13,7 @@ import pytest
 from agentsight_rx.state import LmdbStore
 from agentsight_rx.view.report import read_report
 
-from .capture import needs_root, started
+from .capture import PATIENCE_S, needs_root, started, tracing
 from .peers import CLIENTS, fake_llm
 from .test_otel import collecting
 
@@ -44,7 +43,7 @@ sys.exit(subprocess.run([sys.executable, "-m", "agentsight_rx.demo.agent", "Run 
 """
 
 
-def test_one_command_shows_it_all(tmp_path: Path) -> None:
+def test_one_trace_fills_every_destination(tmp_path: Path) -> None:
     agent, server, gate = tmp_path / "agent.py", tmp_path / "server.py", tmp_path / "go"
     agent.write_text(AGENT)
     server.write_text(SERVER)
@@ -53,20 +52,24 @@ def test_one_command_shows_it_all(tmp_path: Path) -> None:
         env = CLIENTS[0].env(peer, tmp_path)
         command = [sys.executable, str(agent), str(gate), str(server)]
         with started(command, env) as watched, (tmp_path / "out").open("wb") as out:
-            sources = ["--ssl", "--process", "--stdio", "--system", "--system-interval", "0.2", "--files", "--net"]
+            sources = [
+                "--ssl",
+                "--process",
+                "--stdio",
+                "--stdio-all-fds",
+                "--system",
+                "--system-interval",
+                "0.2",
+                "--files",
+                "--net",
+            ]
             sinks = ["--server", "--server-port", "0", "--otel", "--otel-endpoint", collector, "--db", str(path)]
-            words = [*sources, "-p", str(watched.pid), *sinks, "--for", "100s"]
-            tracer = subprocess.Popen(
-                [sys.executable, "-m", "agentsight_rx", "trace", *words],
-                stdout=out,
-                stderr=subprocess.PIPE,
-                text=True,
-            )
-            url = _page(tracer)
-            _check_page(url)
-            gate.touch()
-            assert watched.wait(60) == 0
-            _, err = tracer.communicate(timeout=60)  # it ends with its target
+            words = [*sources, "-p", str(watched.pid), *sinks, "--for", "600s"]
+            with tracing("trace", *words, stdout=out) as (tracer, said):
+                _check_page(said)
+                gate.touch()
+                assert watched.wait(PATIENCE_S) == 0
+                _, err = tracer.communicate(timeout=PATIENCE_S)  # it ends with its target
     assert tracer.returncode == 0
     assert "complete: nothing lost" in err
     seen = {json.loads(line)["source"] for line in (tmp_path / "out").read_text().splitlines()}
@@ -75,18 +78,10 @@ def test_one_command_shows_it_all(tmp_path: Path) -> None:
     _check_store(path)
 
 
-def _page(tracer: subprocess.Popen[str]) -> str:
-    assert tracer.stderr is not None
-    url = ""
-    while "capturing" not in (line := tracer.stderr.readline()):
-        assert line, f"the tracer ended with {tracer.wait()}"
-        found = re.search(r"live page: (\S+)", line)
-        url = found[1] if found else url
-    return url
-
-
-def _check_page(url: str) -> None:
-    place, _, token = url.partition("#token=")
+def _check_page(said: str) -> None:
+    found = re.search(r"live page: (\S+)", said)
+    assert found is not None
+    place, _, token = found[1].partition("#token=")
     with urllib.request.urlopen(place) as page:
         assert b"<html" in page.read()
     request = urllib.request.Request(f"{place}api/v1/snapshot", headers={"Authorization": f"Bearer {token}"})
@@ -99,8 +94,8 @@ def _check_store(path: Path) -> None:
     report = read_report(store)
     store.close()
     assert report.complete
-    assert report.tally.calls == 2
-    assert report.tally.tools_linked == 1
-    assert report.tally.audits["mcp"] >= 5
-    assert report.tally.audits["file"] > 100
-    assert report.tally.audits["network"] >= 1
+    assert report.totals.calls == 2
+    assert report.totals.tools_linked == 1
+    assert report.totals.audits["mcp"] >= 5
+    assert report.totals.audits["file"] > 100
+    assert report.totals.audits["network"] >= 1

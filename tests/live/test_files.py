@@ -1,4 +1,4 @@
-"""A program does a known list of things to files: what the kernel told us is that list, entry by entry."""
+"""A program does a known list of operations on files: the events are that list, entry by entry."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from agentsight_rx.events import FileEvent, Loss
 from agentsight_rx.loss import Reason
 from agentsight_rx.sources import FileOptions, Target
 
-from .capture import needs_root, running, started
+from .capture import PATIENCE_S, needs_root, running, started, workload
 from .file_workload import REPEATS
 
-ROUNDS = 4999  # each two records, of which 8 KiB hold fewer than 40
+ROUNDS = 4999  # of two records each; 8 KiB hold fewer than 40 records
 
 pytestmark = [pytest.mark.live, needs_root]
 
@@ -28,18 +28,12 @@ _Key = tuple[int, str, str, str, int, int, bool]
 _Sums = tuple[int, int, int]
 
 
-def test_every_operation_comes_out_with_its_path_its_outcome_and_its_bytes(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "tests.live.file_workload", str(tmp_path / "go"), str(tmp_path / "files")]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as workload:
-        try:
-            graph = sources.files(FileOptions(Target(workload.pid))).pipe(op.normalize())
-            with running(graph) as (run, kept):
-                (tmp_path / "go").touch()
-                truth = [json.loads(line) for line in workload.communicate(timeout=60)[0].splitlines()]
-                summary = run.stop()
-        finally:
-            workload.kill()
-    assert workload.returncode == 0
+def test_every_operation_is_emitted_with_path_outcome_and_bytes(tmp_path: Path) -> None:
+    with workload("file_workload", tmp_path, str(tmp_path / "files")) as program:
+        graph = sources.files(FileOptions(Target(program.pid))).pipe(op.normalize())
+        with running(graph) as (run, kept):
+            truth = [json.loads(line) for line in program.run()]
+            summary = run.stop()
     assert summary.complete, summary.failures
     events = kept.of(FileEvent)
     expected = _summed((tuple(line[:7]), (1, line[7], line[8])) for line in truth)
@@ -53,12 +47,12 @@ def test_every_operation_comes_out_with_its_path_its_outcome_and_its_bytes(tmp_p
     )
     assert list(expected) == list(seen)
     assert expected == seen
-    assert len({each.start_ns for each in events if each.origin.pid == workload.pid}) == 1
+    assert len({each.start_ns for each in events if each.origin.pid == program.pid}) == 1
     again = [each for each in events if each.path == str(tmp_path / "files/many")]
     assert len(again) < REPEATS / 10
 
 
-def test_what_was_open_before_is_seen_too_and_what_still_is_comes_at_the_end(tmp_path: Path) -> None:
+def test_a_file_opened_before_the_capture_and_never_closed_is_reported_at_the_end(tmp_path: Path) -> None:
     script = f"exec 3>{tmp_path}/log; until [ -e {tmp_path}/go ]; do sleep 0.01; done; echo 12345 >&3; echo; read line"
     with subprocess.Popen(["/bin/sh", "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as shell:
         assert shell.stdout is not None
@@ -87,11 +81,11 @@ for number in range({ROUNDS}):
     os.close(file)
 """
     with (
-        started([sys.executable, "-c", script]) as workload,
-        running(sources.files(FileOptions(Target(workload.pid), ring_size=8192))) as (run, kept),
+        started([sys.executable, "-c", script]) as reader,
+        running(sources.files(FileOptions(Target(reader.pid), ring_size=8192))) as (run, kept),
     ):
         (tmp_path / "go").touch()
-        assert workload.wait(60) == 0
+        assert reader.wait(PATIENCE_S) == 0
         summary = run.stop()
     losses = kept.of(Loss)
     assert {Reason.KERNEL_LOST} == {each.reason for each in losses}
@@ -101,7 +95,7 @@ for number in range({ROUNDS}):
 
 
 def _of_the_list(event: FileEvent, directory: Path) -> bool:
-    """Not what Python does at a fork, what a shell opens to start, or the look at the gate."""
+    """Leave out what Python does at a fork, what a shell opens at its start, and the gate."""
     if event.origin.comm == "sh":
         return event.action == "close" and event.path == str(directory / "files/dup")
     return event.path not in (str(directory / "go"), f"/proc/{event.origin.pid}/stat")
@@ -116,5 +110,5 @@ def _summed(entries: Iterable[tuple[Any, _Sums]]) -> dict[_Key, _Sums]:
 
 
 def _shallow(path: str) -> str:
-    """Directories deeper than 100 are one and the same."""
+    """One name for all directories deeper than 100."""
     return "…" if path.count("/d") > 100 else path

@@ -1,4 +1,4 @@
-"""A ring that is too small and a reader that does not come: what was lost is counted to the last record, and told."""
+"""A small ring and a reader that stalls: every lost record is counted and reported."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from agentsight_rx.loss import Reason
 from agentsight_rx.sources import Target, TlsOptions
 from agentsight_rx.sources.tls.source import TlsReader
 
-from .capture import needs_root, running, started, until
+from .capture import PATIENCE_S, needs_root, running, started, until
 from .load import message
 
 pytestmark = [pytest.mark.live, needs_root]
@@ -27,7 +27,7 @@ CALLS_EACH = 2  # a message is written once and read once
 
 
 class _Stalled:
-    """A reader that looks away until it is told to go on."""
+    """A reader that reads nothing until `go_on` is set."""
 
     def __init__(self, reader: TlsReader) -> None:
         self.reader = reader
@@ -46,7 +46,7 @@ class _Stalled:
         return self.reader.close()
 
 
-def test_seen_and_lost_are_what_was_sent(tmp_path: Path) -> None:
+def test_seen_and_lost_add_up_to_what_was_sent(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "tests.live.load", str(BEFORE), str(BEHIND), str(SIZE), str(tmp_path)]
     with started(command) as load:
         stalled = _Stalled(TlsReader(TlsOptions(Target(load.pid), ring_size=64 << 10)))
@@ -58,7 +58,7 @@ def test_seen_and_lost_are_what_was_sent(tmp_path: Path) -> None:
             stalled.go_on.set()
             until(lambda: kept.of(Loss))
             (tmp_path / "on").touch()
-            assert load.wait(60) == 0
+            assert load.wait(PATIENCE_S) == 0
             summary = run.stop()
 
     records = next(meter for meter in summary.ledger if meter.stage == "tls")
@@ -66,14 +66,14 @@ def test_seen_and_lost_are_what_was_sent(tmp_path: Path) -> None:
     marks = 2 + 1  # both ends of the connection close, the process ends
     chunks = records.seen - len(kept.of(Loss))
     assert lost > BEFORE / 2
-    assert chunks + lost == (BEFORE + BEHIND) * CALLS_EACH + marks - 1  # the end of the process is used up in the reader
+    assert chunks + lost == (BEFORE + BEHIND) * CALLS_EACH + marks - 1  # the reader keeps the end of the process to itself
     _check_messages(kept.of(HttpRequest))
     assert not summary.complete
     assert "incomplete:" in summary_lines(summary, verb="Traced", store=None, hint=None)
 
 
 def _check_messages(requests: list[HttpRequest]) -> None:
-    """What is called complete is what was sent; after the loss everything parses again, at both ends of the connection."""
+    """A complete request is what was sent. After the loss everything parses again, at both ends of the connection."""
     sent = {number: message(number, SIZE).partition(b"\r\n\r\n")[2] for number in range(BEFORE + BEHIND)}
     whole = [request for request in requests if request.complete]
     assert all(request.body == sent[int(request.target[1:])] for request in whole)

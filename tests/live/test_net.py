@@ -1,4 +1,4 @@
-"""A program does a known list of things with sockets: what the kernel told us is that list, entry by entry."""
+"""A program does a known list of operations on sockets: the events are that list, entry by entry."""
 
 from __future__ import annotations
 
@@ -17,24 +17,18 @@ from agentsight_rx import sources
 from agentsight_rx.events import NetEvent
 from agentsight_rx.sources import NetOptions, Target
 
-from .capture import needs_root, running
+from .capture import needs_root, running, workload
 from .net_workload import REFUSED
 
 pytestmark = [pytest.mark.live, needs_root]
 
 
-def test_every_operation_comes_out_with_both_sides_and_its_outcome(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "tests.live.net_workload", str(tmp_path / "go"), str(tmp_path)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as workload:
-        try:
-            graph = sources.net(NetOptions(Target(workload.pid))).pipe(op.normalize())
-            with running(graph) as (run, kept):
-                (tmp_path / "go").touch()
-                truth = [json.loads(line) for line in workload.communicate(timeout=60)[0].splitlines()]
-                summary = run.stop()
-        finally:
-            workload.kill()
-    assert workload.returncode == 0
+def test_every_operation_is_emitted_with_both_addresses_and_outcome(tmp_path: Path) -> None:
+    with workload("net_workload", tmp_path, str(tmp_path)) as program:
+        graph = sources.net(NetOptions(Target(program.pid))).pipe(op.normalize())
+        with running(graph) as (run, kept):
+            truth = [json.loads(line) for line in program.run()]
+            summary = run.stop()
     assert summary.complete, summary.failures
     events = kept.of(NetEvent)
     expected = _summed((tuple(line[:8]), 1, line[8]) for line in truth)
@@ -57,7 +51,7 @@ def test_every_operation_comes_out_with_both_sides_and_its_outcome(tmp_path: Pat
     )
     assert list(expected) == list(seen)
     assert expected == seen
-    assert {each.origin.pid for each in events} == {workload.pid}
+    assert {each.origin.pid for each in events} == {program.pid}
     assert len({each.start_ns for each in events}) == 1
     assert all((each.latency_ns > 0) == (each.action == "connect") for each in events)
     again = [each for each in events if each.port == events[-1].port and each.action == "connect"]
@@ -65,7 +59,7 @@ def test_every_operation_comes_out_with_both_sides_and_its_outcome(tmp_path: Pat
     assert len(again) < REFUSED / 10
 
 
-def test_a_connect_that_is_still_open_at_the_end_is_told_as_in_progress(tmp_path: Path) -> None:
+def test_a_pending_connect_is_reported_as_in_progress_at_the_end(tmp_path: Path) -> None:
     script = f"""\
 import os, socket, time
 while not os.path.exists("{tmp_path}/go"): time.sleep(0.01)
@@ -77,21 +71,21 @@ client.connect_ex(server.getsockname())
 print(server.getsockname()[1], flush=True)
 time.sleep(60)
 """
-    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as workload:
-        assert workload.stdout is not None
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as client:
+        assert client.stdout is not None
         try:
-            with running(sources.net(NetOptions(Target(workload.pid)))) as (run, kept):
+            with running(sources.net(NetOptions(Target(client.pid)))) as (run, kept):
                 (tmp_path / "go").touch()
-                port = int(workload.stdout.readline())
+                port = int(client.stdout.readline())
                 run.stop()
         finally:
-            workload.kill()
+            client.kill()
     connects = [(each.peer, each.port, each.error) for each in kept.of(NetEvent) if each.action == "connect"]
     assert [("127.0.0.1", port, 0), ("127.0.0.1", port, errno.EINPROGRESS)] == connects
 
 
 def _summed(entries: Iterable[tuple[Any, int, int]]) -> dict[Any, tuple[int, int]]:
-    """What happened -> how often, and with how many bytes."""
+    """Operation -> its count and its bytes."""
     sums: dict[Any, tuple[int, int]] = {}
     for key, count, size in entries:
         before = sums.get(key, (0, 0))

@@ -1,4 +1,4 @@
-"""A collector that others wrote, rotel: it understands what the OpenTelemetry sink sends."""
+"""A third-party collector, rotel, understands the spans of the OpenTelemetry sink."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.live
 
 @contextmanager
 def collecting(log: Path) -> Generator[str]:
-    """A collector that writes every span it takes to `log`; gives its URL."""
+    """Run a collector that writes every span to `log`. Gives its URL."""
     free = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
     http, grpc = (f"127.0.0.1:{each.getsockname()[1]}" for each in free)
     for each in free:

@@ -1,4 +1,4 @@
-"""The page in a real browser: what is captured shows up while it is captured, and as text whatever it says."""
+"""The page in a real browser: it shows events while they are captured, and all content as text."""
 
 from __future__ import annotations
 
@@ -14,17 +14,18 @@ from agentsight_rx.loss import Ledger, Reason
 from agentsight_rx.view import CallRow, Output, ProcessRow, ToolRow
 from agentsight_rx.web import WebOptions, web
 
+from .capture import PATIENCE_S
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator, Page
 
 QUIET = [f"--{flag}" for flag in ("disable-gpu", "no-first-run", "disable-background-networking", "disable-component-update")]
-PATIENCE_MS = 30_000  # a busy machine draws late; so long waits playwright for what is visible, too
 HOSTILE = '<img src=x onerror="window.fooled = 1"><script>window.fooled = 1</script>\'"&lt;'
 
 pytestmark = pytest.mark.live
 
 
-# Playwright is imported where it is used: pytest collects this file also where only the packages of other tests are installed.
+# Playwright is imported where it is used, so that pytest can collect this file without it.
 
 
 @pytest.fixture(scope="module")
@@ -43,17 +44,17 @@ def browser() -> Generator[Browser]:
 def has_text(locator: Locator, text: str | list[str]) -> None:
     from playwright.sync_api import expect
 
-    expect(locator).to_have_text(text, timeout=PATIENCE_MS)
+    expect(locator).to_have_text(text, timeout=PATIENCE_S * 1000)
 
 
 def has_count(locator: Locator, count: int) -> None:
     from playwright.sync_api import expect
 
-    expect(locator).to_have_count(count, timeout=PATIENCE_MS)
+    expect(locator).to_have_count(count, timeout=PATIENCE_S * 1000)
 
 
 class Shown:
-    """A page that shows what is written, and what went wrong in it."""
+    """An open page, the writer that feeds it, and the errors in its console."""
 
     def __init__(self, page: Page, writer: Writer[Output], ledger: Ledger) -> None:
         self.page = page
@@ -65,7 +66,7 @@ class Shown:
 
     def see(self, text: str, *, within: str = "body") -> Locator:
         found = self.page.locator(within).get_by_text(text).first
-        found.wait_for(state="visible")
+        found.wait_for(state="visible", timeout=PATIENCE_S * 1000)
         return found
 
 
@@ -164,7 +165,7 @@ def test_hostile_text_is_shown_as_text(browser: Browser) -> None:
         assert 1 == page.page.locator("script").count()
 
 
-def test_what_is_lost_is_said_at_once(browser: Browser) -> None:
+def test_a_loss_is_shown_at_once(browser: Browser) -> None:
     with shown(browser) as page:
         page.see("nothing lost so far").click()
         page.ledger.meter("tls").lose(Reason.KERNEL_LOST, 3, 4096)
@@ -181,7 +182,7 @@ def test_what_is_lost_is_said_at_once(browser: Browser) -> None:
         )
 
 
-def test_rows_that_come_faster_than_they_are_read_are_counted_and_the_picture_is_read_anew(browser: Browser) -> None:
+def test_rows_that_the_page_cannot_follow_are_counted_and_it_loads_the_whole_picture(browser: Browser) -> None:
     with shown(browser) as page:
         page.write([ProcessRow(f"process-{pid}", pid, argv=("true",), exit_code=0) for pid in range(1, 25_001)])
         page.see("processes25.0k", within="#totals")
@@ -190,7 +191,7 @@ def test_rows_that_come_faster_than_they_are_read_are_counted_and_the_picture_is
         page.see("Too old for this page, only in the store: 5000 process nodes.")
 
 
-def test_only_what_contains_the_text_is_shown(browser: Browser) -> None:
+def test_the_filter_shows_the_calls_that_contain_its_text(browser: Browser) -> None:
     with shown(browser) as page:
         page.write([CallRow(f"llm-{number}", number, prompt=f"Question {number}") for number in range(60)])
         page.see("Question 59")
@@ -209,7 +210,7 @@ def test_without_the_token_the_page_says_what_to_do(browser: Browser) -> None:
     try:
         page.goto(sink.url.partition("#")[0])
         page.get_by_role("alert").get_by_text("open the whole address that agentsight-rx printed").wait_for()
-        page.goto(sink.url)  # the same tab: only the fragment changes
+        page.goto(sink.url)  # in the same tab only the fragment changes
         has_text(page.locator("#state"), "live")
         assert "token" not in page.url
     finally:

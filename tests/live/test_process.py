@@ -1,11 +1,10 @@
-"""Processes of every kind: what the kernel told us is what waitpid said, for each of them."""
+"""Processes of every kind: the events agree with waitpid for each of them."""
 
 from __future__ import annotations
 
 import json
 import os
 import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from agentsight_rx import sources
 from agentsight_rx.events import ProcessExec, ProcessExit, ProcessFork
 from agentsight_rx.sources import ProcessOptions, Target
 
-from .capture import needs_root, running, started, until
+from .capture import PATIENCE_S, needs_root, running, started, until, workload
 
 pytestmark = [pytest.mark.live, needs_root]
 
@@ -24,23 +23,18 @@ PROCESSES = 101
 
 
 def test_fork_exec_and_exit_of_each_process_are_exact(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "tests.live.workload", str(tmp_path / "go")]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as workload:
-        try:
-            graph = sources.process(ProcessOptions(Target(workload.pid))).pipe(op.normalize())
-            with running(graph) as (run, kept):
-                (tmp_path / "go").touch()
-                truth = [json.loads(line) for line in workload.communicate(timeout=60)[0].splitlines()]
-                summary = run.stop()
-        finally:
-            workload.kill()
+    with workload("process_workload", tmp_path) as program:
+        graph = sources.process(ProcessOptions(Target(program.pid))).pipe(op.normalize())
+        with running(graph) as (run, kept):
+            truth = [json.loads(line) for line in program.run()]
+            summary = run.stop()
     assert summary.complete
     assert len(truth) == PROCESSES
     forks = {event.origin.pid: event for event in kept.of(ProcessFork)}
     execs = {event.origin.pid: event for event in kept.of(ProcessExec)}
     exits = {event.origin.pid: event for event in kept.of(ProcessExit)}
     for pid, status, argv in truth:
-        assert forks[pid].ppid == workload.pid
+        assert forks[pid].ppid == program.pid
         assert exits[pid].exit_code == (os.waitstatus_to_exitcode(status) if os.WIFEXITED(status) else None)
         assert exits[pid].signal == (os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0)
         if argv is not None:
@@ -48,7 +42,7 @@ def test_fork_exec_and_exit_of_each_process_are_exact(tmp_path: Path) -> None:
             assert execs[pid].filename == argv[0]
             assert execs[pid].cwd == os.getcwd()
             assert execs[pid].start_ns == forks[pid].start_ns == exits[pid].start_ns
-    assert exits[workload.pid].exit_code == 0
+    assert exits[program.pid].exit_code == 0
 
 
 def test_arguments_beyond_4_kib_are_counted(tmp_path: Path) -> None:
@@ -56,7 +50,7 @@ def test_arguments_beyond_4_kib_are_counted(tmp_path: Path) -> None:
     with started(["/bin/sh", "-c", script]) as shell:
         with running(sources.process(ProcessOptions(Target(shell.pid)))) as (run, kept):
             (tmp_path / "go").touch()
-            shell.wait(30)
+            shell.wait(PATIENCE_S)
             run.stop()
         (event,) = [event for event in kept.of(ProcessExec) if event.filename == "/bin/true"]
     assert event.argv[0] == "/bin/true"
@@ -70,19 +64,19 @@ def test_without_children_only_the_process_itself_is_seen(tmp_path: Path) -> Non
         running(sources.process(ProcessOptions(Target(shell.pid, children=False)))) as (run, kept),
     ):
         (tmp_path / "go").touch()
-        shell.wait(30)
+        shell.wait(PATIENCE_S)
         run.stop()
     assert {event.origin.pid for event in kept.items} == {shell.pid}
 
 
-def test_a_name_a_session_and_a_user_choose_the_same_way(tmp_path: Path) -> None:
+def test_a_name_a_session_and_a_user_select_processes(tmp_path: Path) -> None:
     script = f"until [ -e {tmp_path}/go ]; do sleep 0.01; done; exit 5"
     name = Path(f"{tmp_path}/agent-{os.getpid() % 10_000}")
     name.symlink_to("/bin/sh")
     shell = subprocess.Popen([str(name), "-c", script], start_new_session=True)
     try:
         for target in (
-            Target(comms=(name.name, "nobody-is-called-this")),
+            Target(comms=(name.name, "no-such-name-at-all")),
             Target(session=shell.pid),
             Target(pid=shell.pid, uid=os.getuid()),
         ):
@@ -95,7 +89,7 @@ def test_a_name_a_session_and_a_user_choose_the_same_way(tmp_path: Path) -> None
             running(sources.process(ProcessOptions(none))) as (by_user, of_user),
         ):
             (tmp_path / "go").touch()
-            shell.wait(30)
+            shell.wait(PATIENCE_S)
             for run in (by_name, by_session, by_user):
                 run.stop()
     finally:
@@ -106,24 +100,21 @@ def test_a_name_a_session_and_a_user_choose_the_same_way(tmp_path: Path) -> None
 
 
 def test_two_thousand_short_processes_are_seen_once_each(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "tests.live.bursts", str(tmp_path / "go")]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as workload:
-        try:
-            with running(sources.process(ProcessOptions(Target(workload.pid)))) as (run, kept):
-                (tmp_path / "go").touch()
-                pids = [int(line) for line in workload.communicate(timeout=120)[0].split()]
-                summary = run.stop()
-        finally:
-            workload.kill()
+    with (
+        workload("bursts", tmp_path) as program,
+        running(sources.process(ProcessOptions(Target(program.pid)))) as (run, kept),
+    ):
+        pids = [int(line) for line in program.run()]
+        summary = run.stop()
     assert summary.complete
     assert len(pids) == 2010
-    for kind, seen in ((ProcessFork, pids), (ProcessExit, [*pids, workload.pid])):
+    for kind, seen in ((ProcessFork, pids), (ProcessExit, [*pids, program.pid])):
         assert Counter(event.origin.pid for event in kept.of(kind)) == Counter(seen)
     programs = [event.argv for event in kept.of(ProcessExec)]
     assert Counter(programs) == Counter(("/bin/true", str(number)) for number in range(50) for _ in range(40))
 
 
-def test_a_capture_that_begins_among_forks_has_no_hole_and_no_double(tmp_path: Path) -> None:
+def test_a_capture_that_begins_among_forks_misses_none_and_doubles_none(tmp_path: Path) -> None:
     log, stop = tmp_path / "pids", tmp_path / "stop"
     script = f"while [ ! -e {stop} ]; do /bin/true & echo $! >> {log}; wait; done"
     with started(["/bin/sh", "-c", script]) as shell:
@@ -132,7 +123,7 @@ def test_a_capture_that_begins_among_forks_has_no_hole_and_no_double(tmp_path: P
             before = len(log.read_text().splitlines())
             until(lambda: len(log.read_text().splitlines()) > before + 211)
             stop.touch()
-            shell.wait(30)
+            shell.wait(PATIENCE_S)
             summary = run.stop()
     pids = [int(line) for line in log.read_text().split()][before + 1 :]
     assert summary.complete
@@ -142,7 +133,7 @@ def test_a_capture_that_begins_among_forks_has_no_hole_and_no_double(tmp_path: P
         assert set(seen.values()) == {1}
 
 
-def test_a_tree_survives_its_dead_parents(tmp_path: Path) -> None:
+def test_a_process_whose_ancestors_have_ended_is_still_followed(tmp_path: Path) -> None:
     script = (
         f"until [ -e {tmp_path}/go ]; do sleep 0.01; done; (sh -c '(sleep 0.3; /bin/true last; touch {tmp_path}/done) &') &"
     )
@@ -151,8 +142,8 @@ def test_a_tree_survives_its_dead_parents(tmp_path: Path) -> None:
         running(sources.process(ProcessOptions(Target(shell.pid)))) as (run, kept),
     ):
         (tmp_path / "go").touch()
-        shell.wait(30)
+        shell.wait(PATIENCE_S)
         until((tmp_path / "done").exists)
-        run.wait()  # the last of them ends, and with it the source
+        run.wait()  # the source ends with the last process
         run.stop()
     assert [event.argv for event in kept.of(ProcessExec) if "last" in event.argv] == [("/bin/true", "last")]

@@ -1,4 +1,4 @@
-"""A person types into bash: what the kernel told us are these lines, and nothing else that the shell reads."""
+"""A person types into bash: the events are these lines, and no other input of the shell."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from agentsight_rx.events import Readline
 from agentsight_rx.sources import ReadlineOptions, Target
 from agentsight_rx.sources.readline import ReadlineReader
 
-from .capture import needs_root, running, until
+from .capture import PATIENCE_S, needs_root, running, until
 
 _BASH = "/bin/bash"
 
@@ -30,7 +30,7 @@ LINES = ("echo one", "true && echo 'two  words' # and more", "printf %s äöü",
 
 
 class _Person:
-    """A keyboard and a screen, with a bash between them that begins once `begin` is called."""
+    """A bash on a terminal of its own. It starts when `begin` is called."""
 
     def __init__(self, directory: Path, bash: str) -> None:
         self._gate, self._prompts = directory / "go", directory / "prompts"
@@ -46,7 +46,7 @@ class _Person:
         self._screen.start()
 
     def _look(self) -> None:
-        with suppress(OSError):  # the shell is gone
+        with suppress(OSError):  # the shell has ended
             while os.read(self._keyboard, 65_536):
                 pass
 
@@ -74,7 +74,7 @@ class _Person:
 
     def leave(self) -> None:
         os.write(self._keyboard, b"exit 7\n")
-        assert self.shell.wait(30) == 7
+        assert self.shell.wait(PATIENCE_S) == 7
 
     def close(self) -> None:
         self.shell.kill()
@@ -92,7 +92,7 @@ def _person(directory: Path, bash: str = _BASH) -> Generator[_Person]:
         person.close()
 
 
-def test_each_line_is_seen_and_what_a_program_reads_is_not(tmp_path: Path) -> None:
+def test_each_line_is_seen_and_the_input_of_programs_is_not(tmp_path: Path) -> None:
     with _person(tmp_path) as person:
         graph = sources.readline(ReadlineOptions(Target(person.shell.pid))).pipe(op.normalize())
         with running(graph) as (run, kept):
@@ -109,8 +109,17 @@ def test_each_line_is_seen_and_what_a_program_reads_is_not(tmp_path: Path) -> No
     assert {(person.shell.pid, "bash")} == {(each.origin.pid, each.origin.comm) for each in lines}
 
 
-def test_a_bash_that_waits_already_shows_the_line_after_the_next(tmp_path: Path) -> None:
-    with _person(tmp_path) as person:
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """A bash in another place. Unlike /bin/bash it has no probe of another tracer of this machine."""
+    path = tmp_path / "elsewhere" / "bash"
+    path.parent.mkdir()
+    shutil.copy(_BASH, path)
+    return path
+
+
+def test_of_a_bash_that_already_waits_for_a_line_the_next_one_is_seen(tmp_path: Path, copy: Path) -> None:
+    with _person(tmp_path, str(copy)) as person:
         person.begin()
         with running(sources.readline(ReadlineOptions(Target(person.shell.pid)))) as (run, kept):
             person.type("true first")
@@ -120,19 +129,16 @@ def test_a_bash_that_waits_already_shows_the_line_after_the_next(tmp_path: Path)
     assert ["true second", "exit 7"] == [each.command for each in kept.of(Readline)]
 
 
-def test_a_bash_that_nobody_knew_is_looked_into_when_it_starts(tmp_path: Path) -> None:
-    bash = tmp_path / "elsewhere" / "bash"
-    bash.parent.mkdir()
-    shutil.copy(_BASH, bash)
+def test_a_bash_in_another_place_is_probed_when_it_starts(tmp_path: Path, copy: Path) -> None:
     said: list[str] = []
-    with _person(tmp_path, str(bash)) as person:
+    with _person(tmp_path, str(copy)) as person:
         reader = ReadlineReader(ReadlineOptions(Target(person.shell.pid)), said.append)
         reader.open()
         lines: list[object] = []
         try:
             person.begin()
-            until(lambda: reader.poll(0.01) is not None and f"reading lines typed into {bash}" in said)
-            person.type("true first")  # it may have been waiting for this one already
+            until(lambda: reader.poll(0.01) is not None and f"reading lines typed into {copy}" in said)
+            person.type("true first")  # bash was already waiting for this one
             person.type("true second")
             person.leave()
             lines += [*(reader.poll(0.1) or ()), *reader.lost()]
@@ -141,7 +147,7 @@ def test_a_bash_that_nobody_knew_is_looked_into_when_it_starts(tmp_path: Path) -
     assert ["true second", "exit 7"] == [each.command for each in lines if isinstance(each, Readline)][-2:]
 
 
-def test_without_the_function_one_sentence_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_message_says_that_no_bash_has_the_function(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     bash = tmp_path / "bash"
     shutil.copy("/bin/true", bash)
     module = sys.modules[ReadlineReader.__module__]
@@ -154,7 +160,7 @@ def test_without_the_function_one_sentence_says_so(tmp_path: Path, monkeypatch: 
     assert [] == events
 
 
-def test_kernels_before_6_6_are_attached_to_another_way(tmp_path: Path) -> None:
+def test_lines_are_seen_without_uprobe_multi_too(tmp_path: Path) -> None:
     with _person(tmp_path) as person:
         graph = sources.readline(ReadlineOptions(Target(person.shell.pid), multi=False))
         with running(graph) as (run, kept):

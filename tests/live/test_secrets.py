@@ -1,7 +1,8 @@
 """
-Fresh secrets of every kind, wherever a program can say them -> none in any byte that leaves the program.
+Random secrets of every kind, in every place where a program can send them -> no sink contains one.
 
-A tape says what a client and a server send each other, record by record; both only play it, so each cut is where it is meant.
+A tape lists what a client and a server send each other, record by record. Both only play it, so every cut is where the test
+wants it.
 """
 
 from __future__ import annotations
@@ -29,13 +30,12 @@ import trustme
 from h2.config import H2Configuration
 from h2.connection import H2Connection
 
-from .capture import needs_root, started, until
+from .capture import PATIENCE_S, PROGRAM, needs_root, started, until
 from .test_otel import collecting
 
 pytestmark = [pytest.mark.live, needs_root]
 
-_PROGRAM = [sys.executable, "-m", "agentsight_rx"]
-_WINDOW = 13  # so many characters of what is random in a secret are a leak
+_WINDOW = 13  # this many random characters of a secret are a leak
 _Way = Literal["in", "out"]  # as the client sees it
 _Record = tuple[_Way, bytes]
 _Tape = list[_Record]
@@ -49,7 +49,7 @@ _KEY = _ALNUM + "-_"
 
 
 def _random(size: int, letters: str = _ALNUM) -> str:
-    """With a digit, a small and a large letter, as nearly every random key has them; no mark at its ends."""
+    """Random characters with a digit, a small and a large letter, as nearly every key has; no punctuation at the ends."""
     while True:
         text = "".join(secrets.choice(letters) for _ in range(size))
         if re.fullmatch(r"(?=.*\d)(?=.*[A-Z])(?=.*[a-z]|[A-Z0-9]*$)[A-Za-z0-9](?:.*[A-Za-z0-9])?", text):
@@ -70,7 +70,7 @@ def _pem() -> tuple[str, ...]:
     return "-----BEGIN PRIVATE KEY-----\n", lines[0], "\n", lines[1], "\n", lines[2], "\n-----END PRIVATE KEY-----\n"
 
 
-# What is known by its own shape, as (public, random, public, random, …)
+# Secrets that have a shape of their own, as (public, random, public, random, …)
 _SHAPES: dict[str, Callable[[], tuple[str, ...]]] = {
     "anthropic": lambda: ("sk-ant-api03-", _random(93, _KEY), "AA"),
     "openai": lambda: ("sk-proj-", _random(64)),
@@ -86,9 +86,9 @@ _SHAPES: dict[str, Callable[[], tuple[str, ...]]] = {
 
 @dataclass
 class _Planted:
-    """Every secret that was handed out, and where it was put."""
+    """Every secret that was made, and its place."""
 
-    parts: dict[str, str] = field(default_factory=dict[str, str])  # what is random -> "place kind"
+    parts: dict[str, str] = field(default_factory=dict[str, str])  # random part -> "place kind"
     places: set[str] = field(default_factory=set[str])
 
     def shape(self, place: str, kind: str) -> str:
@@ -97,28 +97,28 @@ class _Planted:
         return "".join(pieces)
 
     def opaque(self, place: str, name: str) -> str:
-        """What nothing but its name shows to be a secret."""
+        """A secret that only its name gives away."""
         value = _random(32)
         self.parts[value] = f"{place} {name}"
         return value
 
     def text(self, place: str) -> str:
-        """A text with secrets of each shape, and a mark by which one sees that it was captured."""
+        """A text with secrets of each shape, and a mark that shows whether it was captured."""
         return self._text(place, list(_SHAPES))
 
     def line(self, place: str) -> str:
-        """The same without the shape that has several lines."""
+        """The same without the shape of several lines."""
         return self._text(place, [kind for kind in _SHAPES if kind != "pem"])
 
     def _text(self, place: str, kinds: list[str]) -> str:
-        """Two of each, in an order of their own: what is found of one kind must not hide one of another."""
+        """Two of each, in random order: finding one kind must not hide another."""
         self.places.add(place)
         kinds = 2 * kinds
         secrets.SystemRandom().shuffle(kinds)
         return f"at-{place}: " + " and ".join(f"{kind} {self.shape(place, kind)} here" for kind in kinds)
 
     def leaks(self, blob: bytes) -> list[str]:
-        """Which secrets show in these bytes, as they are or as hexadecimal digits, with what stands in front of them."""
+        """The secrets in these bytes, plain or as hexadecimal digits, with the bytes before them."""
         windows = {
             part[at : at + _WINDOW].encode(): where
             for part, where in self.parts.items()
@@ -145,7 +145,7 @@ def _texts(blob: bytes) -> Iterator[bytes]:
     yield from (bytes.fromhex(run[0].decode()) for run in _HEX.finditer(blob))
 
 
-# -- what is said over TLS -------------------------------------------------------------------------------------------------
+# -- sent over TLS -------------------------------------------------------------------------------------------------------
 
 
 def _pieces(data: bytes, size: int) -> list[bytes]:
@@ -215,7 +215,7 @@ def _stream(planted: _Planted, place: str, size: int) -> bytes:
 
 
 def _unknown(planted: _Planted, place: str, form: Callable[[str], str]) -> bytes:
-    """An event stream of nobody's, whose events each have 17 characters of one text."""
+    """An event stream in no known dialect; each event has 17 characters of one text."""
     text = planted.text(place)
     pieces = [f"at-{place}: ", *(text[at : at + 17] for at in range(0, len(text), 17))]
     return "".join(f"data: {form(piece)}\n\n" for piece in pieces).encode()
@@ -230,7 +230,7 @@ _PING = _head("GET /ping HTTP/1.1", "host: h")
 
 
 def _whole_calls(planted: _Planted) -> _Tape:
-    """Answers in one piece, coded or not; the heads and bodies in few records or in many."""
+    """Plain answers, with and without content coding, in few records and in many."""
     cookie = f"set-cookie: session={planted.opaque('answer-head', 'set-cookie')}; Path=/; HttpOnly"
     location = (
         f"location: https://me:{planted.opaque('answer-head', 'password')}@h/?sig={planted.opaque('answer-head', 'sig=')}"
@@ -248,7 +248,7 @@ def _whole_calls(planted: _Planted) -> _Tape:
 
 
 def _streams(planted: _Planted) -> Iterator[_Tape]:
-    """Event streams, coded or not, whose deltas and records cut the secrets, each somewhere else."""
+    """Event streams, with and without content coding; deltas and records cut the secrets in different places."""
     lines = _unknown(planted, "unknown-lines", lambda piece: piece.replace("\n", " "))
     objects = _unknown(planted, "unknown-objects", lambda piece: json.dumps({"t": {"piece": piece}}))
     for size, record in ((1, 4000), (7, 97), (20, 61), (33, 1009)):
@@ -267,7 +267,7 @@ def _streams(planted: _Planted) -> Iterator[_Tape]:
 
 
 def _cut_heads(planted: _Planted) -> _Tape:
-    """Fields with secrets, cut at every place over two records."""
+    """Header fields with secrets, cut into two records at every place."""
     tape: _Tape = []
     for name, before in (("authorization", "Bearer "), ("x-api-key", ""), ("cookie", "session="), ("x-note", "")):
         for cut in range(len(name) + len(before) + 44):
@@ -295,7 +295,7 @@ _FORMS = ("whole", "records", "fragments")
 
 
 def _socket(planted: _Planted, way: _Way, place: str, *, deflate: bool, forms: Sequence[str] = _FORMS) -> _Tape:
-    """A message whole, one in records that cut its frame, and one in fragments that each are a record."""
+    """The same message three times: in one record, in records that cut its frame, and in fragments of one record each."""
     made: _Tape = []
     for form in forms:
         payload = planted.text(f"{place}-{way}-{form}").encode()
@@ -347,7 +347,7 @@ def _websockets(planted: _Planted, *, forms: Sequence[str] = _FORMS) -> Iterator
 
 
 def _socket_deltas(planted: _Planted, size: int) -> _Tape:
-    """A call over a WebSocket, whose answer comes in messages with `size` characters each."""
+    """A call over a WebSocket; each message of the answer has `size` characters."""
     create = {"type": "response.create", "model": "demo", "input": planted.text(f"socket-ask-{size}")}
     text = planted.text(f"socket-deltas-{size}")
     deltas = [
@@ -365,7 +365,7 @@ def _socket_deltas(planted: _Planted, size: int) -> _Tape:
 
 
 def _http2(planted: _Planted) -> _Tape:
-    """Two calls, whole and streamed; what each side sends is one record, but for bodies, which are many."""
+    """Two calls, plain and streamed. Each side sends one record, except for bodies, which have many."""
     client, server = H2Connection(), H2Connection(H2Configuration(client_side=False))
     tape: _Tape = []
 
@@ -414,7 +414,7 @@ def _http2(planted: _Planted) -> _Tape:
 
 
 def _raw(planted: _Planted, kind: str) -> _Tape:
-    """Records of a protocol that nobody knows: each secret is cut at another place over two of them, both ways."""
+    """Records of an unknown protocol: two of them share each secret, cut at a different place, in both directions."""
     tape: _Tape = [("out", b"\x01\x02hello"), ("in", b"\x01\x03hello")]
     for cut in range(len("".join(_SHAPES[kind]())) + 1):
         for way in _WAYS:
@@ -426,7 +426,7 @@ def _raw(planted: _Planted, kind: str) -> _Tape:
     return [*tape, ("out", b"\x04at-raw: done\n")]
 
 
-# -- what is said over pipes, and to programs ------------------------------------------------------------------------------
+# -- sent over pipes and to programs ---------------------------------------------------------------------------------------
 
 
 def _rpc(planted: _Planted, place: str) -> str:
@@ -440,7 +440,7 @@ def _rpc_answer(planted: _Planted, place: str) -> str:
 
 
 def _commands(planted: _Planted) -> list[list[str]]:
-    """One program for each way to hand over a secret; the last words are longer than what is kept of a command."""
+    """One command for each way to pass a secret; the last arguments are longer than the part of a command that is kept."""
     opaque = planted.opaque
     client = ["/bin/true", "-H", f"Authorization: Bearer {opaque('argv', '-H')}", "-H", f"x-api-key: {opaque('argv', '-H 2')}"]
     return [
@@ -500,7 +500,7 @@ for path in plan["paths"]:
 
 @contextmanager
 def _served(tapes: Sequence[_Tape]) -> Generator[int]:
-    """A server that plays its side of the tapes, one connection each; gives its port."""
+    """Run a server that plays its side of the tapes, one connection each. Gives its port."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     trustme.CA().issue_cert("127.0.0.1").configure_cert(context)  # pyright: ignore[reportUnknownMemberType]
     failed: list[Exception] = []
@@ -539,12 +539,12 @@ def _read(tls: ssl.SSLSocket, size: int) -> None:
 
 
 class _Leaked(Exception):
-    """Secrets, and where they show."""
+    """A sink contains secrets."""
 
 
 @dataclass
 class _Plan:
-    """What the client is to do: all that it says, over TLS and over the pipes of its child, runs, and opens."""
+    """What the client sends over TLS and over the pipes of its child, and the commands and files it runs and opens."""
 
     planted: _Planted
     tapes: list[_Tape] = field(default_factory=list[_Tape])
@@ -554,7 +554,7 @@ class _Plan:
     names: list[str] = field(default_factory=list[str])  # of files
 
     def write(self, directory: Path, port: int) -> list[str]:
-        """The files of the client; gives its command."""
+        """Write the files of the client. Returns its command."""
         client, path = directory / "client.py", directory / "plan.json"
         client.write_text(_CLIENT)
         plan = {
@@ -569,7 +569,7 @@ class _Plan:
         return [sys.executable, str(client), str(directory / "go"), str(path)]
 
     def check(self, sinks: Sequence[Path], shown: bytes) -> None:
-        """Every text with secrets was captured, and none of the sinks has one of the secrets."""
+        """Check that every text with secrets was captured and that no sink contains a secret."""
         assert not [place for place in self.planted.places if f"at-{place}: ".encode() not in shown]
         leaks = {path.name: self.planted.leaks(path.read_bytes()) for path in sinks}
         if any(leaks.values()):
@@ -585,7 +585,7 @@ def _everything() -> _Plan:
             *_streams(planted),
             _cut_heads(planted),
             *_websockets(planted),
-            _socket_deltas(planted, 4),  # of longer ones see below
+            _socket_deltas(planted, 4),  # longer ones have a test of their own
             _http2(planted),
             *(_raw(planted, kind) for kind in _SHAPES),
         ],
@@ -596,7 +596,7 @@ def _everything() -> _Plan:
     )
 
 
-_SOURCES = ["--ssl", "--process", "--stdio", "--stdio-max-bytes", "65536", "--files", "--net", "--system"]
+_SOURCES = ["--ssl", "--process", "--stdio", "--stdio-all-fds", "--stdio-max-bytes", "65536", "--files", "--net", "--system"]
 
 
 def _traced(plan: _Plan, directory: Path, *flags: str) -> None:
@@ -608,12 +608,12 @@ def _traced(plan: _Plan, directory: Path, *flags: str) -> None:
         words += ["--otel", "--otel-capture-content", "--otel-endpoint", stack.enter_context(collecting(spans))]
         watched = stack.enter_context(started(plan.write(directory, port)))
         with out.open("wb") as stdout, err.open("wb") as stderr:
-            command = [*_PROGRAM, "trace", "-p", str(watched.pid), *words]
+            command = [*PROGRAM, "trace", "-p", str(watched.pid), *words]
             tracer = stack.enter_context(subprocess.Popen(command, stdout=stdout, stderr=stderr))
             until(lambda: tracer.poll() is not None or b"capturing" in err.read_bytes())
             (directory / "go").touch()
-            assert watched.wait(60) == 0
-            assert tracer.wait(60) == 0
+            assert watched.wait(PATIENCE_S) == 0
+            assert tracer.wait(PATIENCE_S) == 0
     assert "complete: nothing lost" in err.read_text()
     assert out.read_bytes() == lines.read_bytes()
     plan.check([lines, err, spans, *directory.glob("run.lmdb*")], lines.read_bytes())
@@ -635,8 +635,9 @@ def test_the_search_finds_any_13_random_characters(form: Callable[[str], str]) -
             assert not planted.leaks(form(window[:12]).encode())
 
 
-def test_a_trace_shows_no_secret_in_any_sink(tmp_path: Path) -> None:
-    _traced(_everything(), tmp_path, *_SOURCES)
+@pytest.mark.parametrize("raw", [(), ("--stdio-raw",)], ids=str)
+def test_a_trace_shows_no_secret_in_any_sink(raw: tuple[str, ...], tmp_path: Path) -> None:
+    _traced(_everything(), tmp_path, *_SOURCES, *raw)
 
 
 def test_a_recording_holds_no_secret(tmp_path: Path) -> None:
@@ -644,7 +645,7 @@ def test_a_recording_holds_no_secret(tmp_path: Path) -> None:
     with _served(plan.tapes) as port, out.open("wb") as said:
         (tmp_path / "go").touch()
         words = ["record", "--no-server", "--stdio-max-bytes", "65536", "--db", str(store), "--", *plan.write(tmp_path, port)]
-        subprocess.run([*_PROGRAM, *words], stdout=said, stderr=said, timeout=90, check=True)
+        subprocess.run([*PROGRAM, *words], stdout=said, stderr=said, timeout=PATIENCE_S, check=True)
     assert "complete: nothing lost" in out.read_text()
     plan.check([out, *tmp_path.glob("run.lmdb*")], store.read_bytes())
 

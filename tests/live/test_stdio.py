@@ -1,4 +1,4 @@
-"""Programs that talk over pipes and sockets: every byte as they sent it, and every MCP message as `tee` logged it."""
+"""Programs that talk over pipes and sockets: the capture has every byte they sent and every MCP message that `tee` logged."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from agentsight_rx.loss import Reason
 from agentsight_rx.sources import StdioOptions, Target
 from agentsight_rx.sources.stdio.source import StdioReader
 
-from .capture import Kept, needs_root, running, started
+from .capture import PATIENCE_S, Gated, Kept, needs_root, running, started, tracing
 from .peers import find_node, installed
 
 pytestmark = [pytest.mark.live, needs_root]
 
 MOST = 256 << 10
-# What every Python program here begins with. It waits until it is watched, at once where it does not say when.
+# Every Python program here begins with this. It waits for the capture where it calls `watched`, else at its start.
 WAIT = """
 import os, sys, time
 def watched():
@@ -42,21 +42,8 @@ def watched():
 """
 
 
-class _Held:
-    """A program that waits for `go`."""
-
-    def __init__(self, process: subprocess.Popen[bytes], gate: Path) -> None:
-        self.pid = process.pid
-        self._process = process
-        self._gate = gate
-
-    def run(self) -> None:
-        self._gate.touch()
-        assert self._process.wait(40) == 0
-
-
 @contextmanager
-def held(directory: Path, *, python: str = "", shell: str = "", terminal: int | None = None) -> Generator[_Held]:
+def held(directory: Path, *, python: str = "", shell: str = "", terminal: int | None = None) -> Generator[Gated]:
     gate = directory / "go"
     if python:
         program = directory / "program.py"
@@ -66,14 +53,14 @@ def held(directory: Path, *, python: str = "", shell: str = "", terminal: int | 
         command = ["/bin/bash", "-c", f"until [ -e {gate} ]; do sleep 0.01; done; {shell}"]
     with subprocess.Popen(command, stdin=terminal, stdout=terminal, stderr=terminal) as process:
         try:
-            yield _Held(process, gate)
+            yield Gated(process, gate)
         finally:
             process.kill()
             gate.unlink(missing_ok=True)
 
 
-def captured(program: _Held, *, messages: bool = False, max_bytes: int = MOST, **options: Any) -> Kept:
-    """All that the source gives while the program runs, or what parse_jsonrpc makes of it."""
+def captured(program: Gated, *, messages: bool = False, max_bytes: int = MOST, **options: Any) -> Kept:
+    """The events of the source while the program runs; with `messages`, what parse_jsonrpc makes of them."""
     source = sources.stdio(StdioOptions(Target(program.pid), max_bytes=max_bytes, **options))
     graph: Stream[StdioEvent] = source.pipe(op.normalize(), op.parse_jsonrpc()) if messages else source.pipe(op.normalize())
     with running(graph) as (run, kept):
@@ -95,7 +82,7 @@ def terminal() -> Generator[tuple[int, int]]:
 
 @dataclass
 class End:
-    """One end of a channel: what passed there, put together by the places that the events name."""
+    """One end of a channel, and its bytes, joined by the offsets of the events."""
 
     pids: set[int]
     data: bytes
@@ -120,8 +107,11 @@ def ends(kept: Kept) -> dict[tuple[Channel, str], End]:
     return found
 
 
-def streams(kept: Kept, end: str) -> list[bytes]:
-    return sorted(found.data for (_, which), found in ends(kept).items() if which == end)
+def streams(kept: Kept, end: str, *, files: bool = False) -> list[bytes]:
+    """What passed at the reading or the writing ends of pipes and sockets, or of files."""
+    return sorted(
+        found.data for (channel, which), found in ends(kept).items() if which == end and (channel.kind == "file") == files
+    )
 
 
 # -- pipes and shells --------------------------------------------------------------------------------------------------
@@ -153,7 +143,7 @@ def test_every_hop_of_a_pipeline_is_seen_at_both_ends(tmp_path: Path) -> None:
     assert {"seq", "sed", "tac", "cat", "bash", "sh", "wc"} == {chunk.origin.comm for chunk in kept.of(StdioChunk)}
 
 
-def test_only_the_descriptors_that_were_asked_for_and_no_terminal(tmp_path: Path) -> None:
+def test_only_the_chosen_descriptors_are_seen_and_no_terminal(tmp_path: Path) -> None:
     with terminal() as (_, slave), held(tmp_path, shell="seq 1 53 | cat | wc -l", terminal=slave) as program:
         kept = captured(program, fds=(0,))
     assert {("in", 0)} == {(chunk.origin.direction, chunk.fd) for chunk in kept.of(StdioChunk)}
@@ -168,7 +158,7 @@ def test_a_terminal_is_never_read_and_its_output_only_on_request(tmp_path: Path)
     assert [("tty", "out", b"heard secret\n")] == said
 
 
-def test_what_is_over_the_limit_is_counted(tmp_path: Path) -> None:
+def test_bytes_over_the_limit_are_counted(tmp_path: Path) -> None:
     code = """
     reader, writer = os.pipe()
     if os.fork() == 0:
@@ -187,7 +177,7 @@ def test_what_is_over_the_limit_is_counted(tmp_path: Path) -> None:
     assert (b"x" * 8191 * read.calls, 600_011) == (read.data, len(read.data) + read.lost)
 
 
-def test_what_did_not_fit_into_the_ring_or_was_never_accepted_is_counted(tmp_path: Path) -> None:
+def test_bytes_that_did_not_fit_into_the_ring_or_were_never_accepted_are_counted(tmp_path: Path) -> None:
     code = f"""
     import socket
     listener, end = socket.socket(socket.AF_UNIX), socket.socket(socket.AF_UNIX)
@@ -290,12 +280,12 @@ def test_vectored_calls_and_calls_of_sockets(tmp_path: Path) -> None:
     there, back, vectors = b"hellohow are you today??", b"fine, thank you!?", b"abc" + b"d" * 28
     assert sorted([there, back, vectors + over, b"a" * 10 + b"b" * 10]) == streams(kept, "in")
     assert sorted([there, back, vectors + over[:64], b"a" * 97 + b"b" * 97]) == streams(kept, "out")
-    assert [9] == [chunk.lost for chunk in kept.of(StdioChunk) if chunk.lost]  # of 73 buffers 64 are looked at
+    assert [9] == [chunk.lost for chunk in kept.of(StdioChunk) if chunk.lost]  # 64 of the 73 buffers are read
     kinds = Counter(channel.kind for channel, way in ends(kept) if way == "in")
     assert Counter(unix=3, pipe=1) == kinds
 
 
-def test_who_talks_to_himself_is_left_out_and_what_was_written_before_it_was_accepted_is_not(tmp_path: Path) -> None:
+def test_a_process_that_writes_to_itself_is_left_out_but_not_bytes_sent_before_accept(tmp_path: Path) -> None:
     code = f"""
     import asyncio, socket
     async def main():
@@ -345,7 +335,7 @@ def test_options_out_of_range_are_refused() -> None:
 # -- MCP ---------------------------------------------------------------------------------------------------------------
 
 
-def test_who_waits_for_a_message_when_the_capture_begins_gets_it(tmp_path: Path) -> None:
+def test_a_read_that_began_before_the_capture_is_seen(tmp_path: Path) -> None:
     code = """
     import json, socket, threading
     def serve(read, write):
@@ -384,7 +374,7 @@ def test_who_waits_for_a_message_when_the_capture_begins_gets_it(tmp_path: Path)
     assert {(0, True)} == {(message.lost, message.reader_pid != message.writer_pid) for message in messages}
 
 
-def test_many_threads_writing_lines_come_out_in_the_order_in_which_they_were_read(tmp_path: Path) -> None:
+def test_lines_of_many_threads_are_emitted_in_the_order_in_which_they_were_read(tmp_path: Path) -> None:
     code = f"""
     import json, threading
     reader, writer = os.pipe()
@@ -398,7 +388,7 @@ def test_many_threads_writing_lines_come_out_in_the_order_in_which_they_were_rea
     def write(thread):
         for number in range(101):
             params = {{"thread": thread, "number": number, "text": "x" * (number * 29)}}
-            os.write(writer, json.dumps({{"jsonrpc": "2.0", "method": "told", "params": params}}).encode() + b"\\n")
+            os.write(writer, json.dumps({{"jsonrpc": "2.0", "method": "note", "params": params}}).encode() + b"\\n")
     threads = [threading.Thread(target=write, args=(thread,)) for thread in range(7)]
     for thread in threads: thread.start()
     for thread in threads: thread.join()
@@ -473,7 +463,7 @@ process.exit(refused ? 0 : 4);
 
 
 def check_mcp(kept: Kept, directory: Path) -> None:
-    """What we saw is what `tee` logged on both sides of the server, message for message; and what became of it."""
+    """Check that the messages are those that `tee` logged on both sides of the server, and their outcomes."""
     asked = [json.loads(line) for line in (directory / "in.log").read_bytes().splitlines()]
     answered = [json.loads(line) for line in (directory / "out.log").read_bytes().splitlines()]
     messages = [message for message in kept.of(RpcMessage) if message.kind != "text"]
@@ -540,6 +530,93 @@ def test_a_client_and_a_server_of_the_node_sdk(tmp_path: Path, node_modules: Pat
     server = f"tee {tmp_path}/in.log | {node} {tmp_path}/server.mjs 2>/dev/null | tee {tmp_path}/out.log"
     gate = tmp_path / "go"
     with started([node, str(tmp_path / "client.mjs"), str(gate), server]) as process:
-        kept = captured(_Held(process, gate), messages=True)
+        kept = captured(Gated(process, gate), messages=True)
     check_mcp(kept, tmp_path)
     assert "unix" in {message.channel.kind for message in kept.of(RpcMessage)}
+
+
+# -- the flags of trace ------------------------------------------------------------------------------------------------
+
+TALKS = """
+import fcntl
+reader, writer = os.pipe()
+copy = fcntl.fcntl(writer, fcntl.F_DUPFD, 20)
+if os.fork() == 0:
+    os.close(writer)
+    os.close(copy)
+    while os.read(reader, 100):
+        pass
+    os._exit(0)
+os.close(reader)
+os.dup2(writer, 1)
+os.close(writer)
+os.write(1, b'{"jsonrpc": "2.0", "method": "one", "params": {"key": "sk-ant-api03-Zk3uV9qLr7XwT2mB8nC4dF6gH1jK5pQs"}}\\n')
+os.write(copy, b'{"jsonrpc": "2.0", "method": "two"}\\n')
+os.close(copy)
+os.close(1)
+os.wait()
+"""
+
+
+def traced(program: Gated, *words: str) -> list[dict[str, Any]]:
+    """The data of what trace --stdio prints while the program runs."""
+    with tracing("trace", "--stdio", "-p", str(program.pid), *words) as (tracer, _):
+        program.run()
+        out, err = tracer.communicate(timeout=PATIENCE_S)
+    assert "complete: nothing lost" in err
+    return [json.loads(line)["data"] for line in out.splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("words", "methods"),
+    [([], ["one"]), (["--stdio-all-fds"], ["one", "two"]), (["--stdio-fds", "20"], ["two"]), (["--stdio-fds", "0,2"], [])],
+    ids=str,
+)
+def test_of_the_descriptors_trace_shows_the_standard_ones_or_those_asked_for(
+    tmp_path: Path, words: list[str], methods: list[str]
+) -> None:
+    with held(tmp_path, python=TALKS) as program:
+        events = traced(program, *words)
+    assert methods == [event["method"] for event in events if event.get("rpc_kind")]
+    assert not [event for event in events if "fd_role" in event]
+
+
+def test_raw_records_have_the_fields_of_the_original(tmp_path: Path) -> None:
+    with held(tmp_path, python=TALKS) as program:
+        events = traced(program, "--stdio-raw")
+    assert ["one"] == [event["method"] for event in events if event.get("rpc_kind")]
+    (written,) = [event for event in events if event.get("fd_role") == "stdout"]
+    assert ("WRITE", 1, False) == (written["direction"], written["fd"], written["truncated"])
+    assert written["fd_target"].startswith("pipe:[")
+    text = written["data"]
+    assert json.loads(text)["method"] == "one"
+    assert len(text) == written["len"]
+    assert "sk-ant-api03" not in json.dumps(events)
+
+
+def test_standard_streams_that_are_files_are_seen(tmp_path: Path) -> None:
+    (tmp_path / "in").write_bytes(numbers(53))
+    shell = f"sed s/^/x/ <{tmp_path}/in >{tmp_path}/out; printf 'oh no' 2>{tmp_path}/err >&2; echo other >{tmp_path}/seven 7>&1"
+    with held(tmp_path, shell=shell) as program:
+        kept = captured(program, fds=(0, 1, 2))
+    assert numbers(53, "x") == (tmp_path / "out").read_bytes()
+    assert sorted([numbers(53, "x"), b"oh no", b"other\n"]) == streams(kept, "out", files=True)
+    assert [numbers(53)] == streams(kept, "in", files=True)
+
+
+def test_a_file_that_is_no_standard_stream_is_not_seen(tmp_path: Path) -> None:
+    code = f"""
+    file = os.open({str(tmp_path / "out")!r}, os.O_CREAT | os.O_WRONLY)
+    os.write(file, b"not this")
+    os.dup2(file, 2)
+    os.write(2, b"but this")
+    """
+    with held(tmp_path, python=code) as program:
+        kept = captured(program)
+    assert [b"but this"] == streams(kept, "out", files=True)
+
+
+def test_lines_in_a_file_are_lines(tmp_path: Path) -> None:
+    with held(tmp_path, shell=f"printf 'one\\ntwo\\n' >{tmp_path}/out") as program:
+        kept = captured(program, messages=True)
+    assert ["one", "two"] == [message.params for message in kept.of(RpcMessage) if message.channel.kind == "file"]

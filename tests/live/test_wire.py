@@ -1,11 +1,10 @@
-"""Real clients over HTTP/2, in every content coding and over WebSockets: what the server sent and got is what we saw."""
+"""Real clients over HTTP/2, WebSockets and every content coding: the capture has what the server sent and received."""
 
 from __future__ import annotations
 
 import json
 import re
 import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -33,7 +32,7 @@ from agentsight_rx.runtime import Summary
 from agentsight_rx.sources import Target, TlsOptions
 from agentsight_rx.view import CallRow, TokenRow
 
-from .capture import Kept, needs_root, running, started
+from .capture import PATIENCE_S, PROGRAM, Kept, needs_root, running, started, tracing
 from .peers import WIRE_CLIENTS, Client, Message, WireExchange, WirePeer, client_named, read_calls, read_messages, wire_server
 
 pytestmark = [pytest.mark.live, needs_root]
@@ -46,13 +45,13 @@ _DIALECTS = {
     "anthropic": "/v1/messages",
     "openai": "/v1/chat/completions",
     "openai_responses": "/v1/responses",
-    "gemini": "/v1",  # …/models/demo:generateContent, behind all others
+    "gemini": "/v1",  # …/models/demo:generateContent, after all others
 }
 
 
 @dataclass(frozen=True)
 class _Seen:
-    """One run of a client: what the product's graph made of it, and what was really said."""
+    """One run of a client: the events of the product's graph, and the logs of client and server."""
 
     kept: Kept
     summary: Summary
@@ -63,7 +62,7 @@ class _Seen:
         return self.kept.of(TlsChunk, TlsClose)
 
     def parsed(self) -> list[HttpEvent]:
-        """The raw records once more, up to where bodies are decoded: a stream's parts are still there."""
+        """The raw records, parsed up to the decoding of bodies, so that streams are still in parts."""
         out: list[HttpEvent] = []
         of(self.chunks(), time_of=time_of).pipe(op.parse_http(), op.decode_content()).subscribe(out.append)
         return out
@@ -80,7 +79,7 @@ def _run(client: Client, home: Path) -> _Seen:
             tls = TlsOptions(Target(process.pid), candidates=(command[0],))
             with running(trace(TraceOptions(tls=tls, raw=True, remove_auth=False))) as (run, kept):
                 gate.touch()
-                assert process.wait(60) == 0
+                assert process.wait(PATIENCE_S) == 0
                 summary = run.stop()
     return _Seen(kept, summary, peer, home / "calls.jsonl")
 
@@ -88,7 +87,7 @@ def _run(client: Client, home: Path) -> _Seen:
 @pytest.mark.parametrize("client", _HTTP, ids=lambda client: client.name)
 def test_every_byte_of_http_is_seen_decoded(client: Client, tmp_path: Path) -> None:
     seen = _run(client, tmp_path)
-    # The mcp SDK asks whether there is a stream of its own, and closes without reading what the refusal says.
+    # The mcp SDK asks for a stream of the server's own and closes without reading the body of the refusal.
     exchanges = [exchange for exchange in seen.peer.exchanges() if exchange.method != "GET"]
     calls = read_calls(seen.log)
 
@@ -107,7 +106,7 @@ def test_every_byte_of_http_is_seen_decoded(client: Client, tmp_path: Path) -> N
 def test_every_message_of_a_websocket_is_seen(client: Client, tmp_path: Path) -> None:
     seen = _run(client, tmp_path)
     served, heard = seen.peer.messages(), read_messages(seen.log)
-    # As they stand in front of `merge_websocket`, which makes calls of those on /v1/responses
+    # As they are before `merge_websocket`, which turns those on /v1/responses into calls
     ours = [event for event in seen.parsed() if isinstance(event, WebSocketMessage)]
 
     assert seen.summary.complete, seen.summary.ledger.entries()
@@ -204,7 +203,7 @@ def _exchange(request: HttpRequest, head: HttpResponse, parts: Sequence[BodyPart
 
 
 def _check_protocol(client: Client, exchanges: Sequence[WireExchange], kept: Kept) -> None:
-    """The client did speak what it is here for, and what the graph gives out says so."""
+    """Check that the client spoke the protocol it stands for and that the events say so."""
     version = "HTTP/2" if client.name.endswith("-h2") else "HTTP/1.1"
     requests = kept.of(HttpRequest)
     responses = [response for response in kept.of(HttpResponse) if response.method != "GET"]
@@ -226,7 +225,7 @@ def _check_streams(exchanges: Sequence[WireExchange], messages: Sequence[SseMess
 
 
 def _events_of(exchange: WireExchange) -> tuple[tuple[str, str], ...]:
-    """(type, data) of what a streamed answer said; () if it was none."""
+    """(type, data) of each event of a streamed answer; () for a plain one."""
     kind, text = exchange.response_headers.get("content-type", ""), exchange.response.decode().replace("\r\n", "\n")
     if kind.startswith("text/event-stream"):
         fields = [dict(line.split(": ", 1) for line in block.split("\n")) for block in text.split("\n\n")[:-1]]
@@ -255,7 +254,7 @@ def _check_socket_calls(asked: Sequence[bytes], seen: _Seen) -> None:
 
 def _rows(seen: _Seen) -> list[CallRow]:
     last = {row.id: row for row in seen.kept.of(CallRow)}
-    assert seen.summary.tally.calls == len(last)
+    assert seen.summary.tally.totals.calls == len(last)
     return list(last.values())
 
 
@@ -289,10 +288,9 @@ def _said(message: WebSocketMessage) -> tuple[str, bytes]:
 
 # -- recordings ------------------------------------------------------------------------------------------------------------
 
-_PROGRAM = [sys.executable, "-m", "agentsight_rx"]
-# Ports; and labels: each run has its own key, and raw records of HTTP/1.1 have stars where those of HTTP/2 are in Huffman code
+# Ports and labels: each run has its own key; raw records of HTTP/1.1 have stars where HTTP/2 has a Huffman code
 _NOT_SAID = re.compile(r"(?<=127\.0\.0\.1:)\d+|(?:Bearer )?\[redacted:[a-z-]+:[0-9a-f]{8}\]")
-# When and where; and how HTTP carried it, which is what the recordings differ in
+# Times and addresses; and the HTTP version and codings, in which the recordings differ
 _MASKED = {
     "connection_id", "process_start_ns", "transport_handle", "tid", "timestamp_ns", "time_unix_ns", "end_timestamp_ns",
     "start_time", "end_time", "duration_ns", "duration_ms", "end_ns", "first_chunk_ns",
@@ -336,13 +334,10 @@ def _record(client: Client, home: Path) -> Path:
     gate, path = home / "go", home / "raw.jsonl"
     with wire_server(home) as peer, started(client.command(peer, CALLS, 3001), _held(client, peer, home)) as watched:
         words = ["trace", "--ssl", "--no-ssl-http", "-p", str(watched.pid), "-q", "--jsonl", str(path)]
-        with subprocess.Popen([*_PROGRAM, *words], stderr=subprocess.PIPE, text=True) as tracer:
-            assert tracer.stderr is not None
-            while "capturing" not in (line := tracer.stderr.readline()):
-                assert line, f"the tracer ended with {tracer.wait()}"
+        with tracing(*words) as (tracer, _):
             gate.touch()
-            assert watched.wait(60) == 0
-            _, err = tracer.communicate(timeout=30)
+            assert watched.wait(PATIENCE_S) == 0
+            _, err = tracer.communicate(timeout=PATIENCE_S)
     assert tracer.returncode == 0
     assert "complete: nothing lost" in err
     assert {json.loads(line)["source"] for line in path.read_bytes().splitlines()} == {"ssl"}
@@ -354,14 +349,14 @@ def _held(client: Client, peer: WirePeer, home: Path) -> dict[str, str]:
 
 
 def _replay(recording: Path) -> list[Any]:
-    done = subprocess.run([*_PROGRAM, "replay", str(recording)], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run([*PROGRAM, "replay", str(recording)], capture_output=True, text=True, timeout=PATIENCE_S, check=True)
     assert f"{CALLS} API calls" in done.stderr
     assert "complete: nothing lost" in done.stderr
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
 def _masked(line: Any) -> Any:
-    """A printed line without times, ports, the ids of processes and connections, and what is only about the transport."""
+    """A printed line without times, ports, ids of processes and connections, and fields about the transport."""
     data = {name: value for name, value in line["data"].items() if name not in _MASKED}
     if "headers" in data:
         data["headers"] = {

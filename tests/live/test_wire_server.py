@@ -1,4 +1,4 @@
-"""The fake server of every wire format and its real clients agree on every byte, and each client speaks what it is here for."""
+"""The fake server of every wire format and its real clients agree on every byte, and each client speaks its protocol."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from hypothesis import strategies as st
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
-from .capture import started, until
+from .capture import PATIENCE_S, started, until
 from .peers import WIRE_CLIENTS, Message, SocketBytes, WireExchange, WirePeer, read_calls, read_messages, wire_server
 from .wire_coding import CODINGS, agreed, content_encoding, decoded, encoded
 
@@ -46,7 +46,7 @@ _ASK = {"model": "demo", "max_tokens": 99, "stream": True, "messages": [{"role":
 
 @dataclass(frozen=True)
 class _Ran:
-    """What one client did, after the clients before it and before those behind it."""
+    """What one client did in its turn."""
 
     waited: bool
     status: int
@@ -58,7 +58,7 @@ class _Ran:
 
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], _Ran]:
-    """All clients wait at once for their turns at one server; a request of ours stands between those of two clients."""
+    """All clients wait for their turns at one server. A request of the test separates the turns."""
     homes = {client.name: tmp_path_factory.mktemp(client.name) for client in WIRE_CLIENTS}
     outcomes: dict[str, tuple[bool, int]] = {}
     with wire_server(tmp_path_factory.mktemp("server")) as peer, ExitStack() as stack:
@@ -76,7 +76,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], _Ran]:
                 us.head(f"{peer.base_url}/", headers={"x-next": name})
                 waited = process.poll() is None
                 (homes[name] / "go").touch()
-                outcomes[name] = waited, process.wait(60)
+                outcomes[name] = waited, process.wait(PATIENCE_S)
             us.head(f"{peer.base_url}/", headers={"x-next": "end"})
     exchanges, messages, sockets = peer.exchanges(), peer.messages(), peer.sockets()
     turns = [exchange.connection for exchange in exchanges if "x-next" in exchange.request_headers]
@@ -131,7 +131,7 @@ def test_client_and_server_saw_the_same_bodies(name: str, ran: Callable[[str], _
 
 
 @pytest.mark.parametrize("name", _HTTP)
-def test_a_client_speaks_the_http_that_it_is_here_for(name: str, ran: Callable[[str], _Ran]) -> None:
+def test_a_client_speaks_its_version_of_http(name: str, ran: Callable[[str], _Ran]) -> None:
     exchanges = ran(name).exchanges
 
     assert {exchange.protocol for exchange in exchanges} == {"h2" if name.endswith("-h2") else "http/1.1"}
@@ -152,7 +152,7 @@ def test_answers_are_coded_as_the_client_asks_and_takes(name: str, ran: Callable
             assert _plain(exchange.coded, exchange.coding) == exchange.response
     used = {exchange.coding for exchange in posts}
     assert used >= {"gzip", "br", "deflate", "gzip, br", ""}
-    assert "zstd" in used or name not in ("curl-h2", "python-h2")  # the others have it in some versions only
+    assert "zstd" in used or name not in ("curl-h2", "python-h2")  # other clients have it in some versions only
 
 
 @pytest.mark.parametrize("name", _AT_ONCE)
@@ -340,18 +340,18 @@ def test_a_coded_request_is_read(name: str, us: httpx2.Client, peer: WirePeer) -
 
 
 @pytest.mark.parametrize("headers", [{"content-encoding": "gzip"}, {"content-encoding": "zip"}, {"x-want-coding": "zip"}])
-def test_a_wrong_coding_gets_400(headers: dict[str, str], us: httpx2.Client) -> None:
+def test_a_body_with_a_wrong_coding_gets_400(headers: dict[str, str], us: httpx2.Client) -> None:
     assert us.post("/v1/messages", json=_ASK, headers=headers).status_code == 400
 
 
-def test_a_query_asks_louder_than_a_header(us: httpx2.Client) -> None:
+def test_a_coding_in_the_query_wins_over_the_header(us: httpx2.Client) -> None:
     answer = us.post("/v1/messages?coding=br", json=_ASK, headers={"x-want-coding": "gzip"})
 
     assert answer.headers["content-encoding"] == "br"
     assert answer.text.endswith('data: {"type":"message_stop"}\n\n')
 
 
-def test_the_server_codes_by_itself_if_told_to(tmp_path: Path) -> None:
+def test_the_option_coding_applies_without_a_request_for_it(tmp_path: Path) -> None:
     with wire_server(tmp_path, "--coding", "gzip,br") as peer, httpx2.Client(verify=_trust(peer)) as us:
         coded = us.post(f"{peer.base_url}/v1/messages", json=_ASK)
         plain = us.post(f"{peer.base_url}/v1/messages", json=_ASK, headers={"accept-encoding": "gzip"})
@@ -396,7 +396,7 @@ def test_http1_has_trailers_and_resets_too(peer: WirePeer) -> None:
         ("--no-deflate", ""),
     ],
 )
-def test_deflate_is_agreed_as_told(option: str, extension: str, tmp_path: Path) -> None:
+def test_deflate_is_agreed_as_the_option_says(option: str, extension: str, tmp_path: Path) -> None:
     with wire_server(tmp_path, option) as peer:
         assert asyncio.run(_talk(peer, "/echo", ["the same text"] * 2)) == ["the same text"] * 2
 
@@ -406,7 +406,7 @@ def test_deflate_is_agreed_as_told(option: str, extension: str, tmp_path: Path) 
     assert sizes == [13] * 4
 
 
-def test_a_websocket_says_what_it_does_not_understand(peer: WirePeer) -> None:
+def test_a_websocket_answers_a_bad_message_with_an_error(peer: WirePeer) -> None:
     nonsense: list[str | bytes] = ["{", "[]", '{"type":"response.cancel"}', '{"type":"response.create"}', b"\xff"]
     answers: list[Any] = [json.loads(answer) for answer in asyncio.run(_talk(peer, "/v1/responses", nonsense))]
 
@@ -414,7 +414,7 @@ def test_a_websocket_says_what_it_does_not_understand(peer: WirePeer) -> None:
 
 
 async def _talk(peer: WirePeer, path: str, messages: Sequence[str | bytes]) -> list[str | bytes]:
-    """The answers to these messages, of which each has one."""
+    """The answers to these messages, one each."""
     answers: list[str | bytes] = []
     async with _socket(peer, path) as model:
         for message in messages:
@@ -462,7 +462,7 @@ def test_sigterm_lets_streams_end_and_says_goaway(tmp_path: Path) -> None:
 
 
 def _two_streams(tls: ssl.SSLSocket) -> tuple[H2Connection, list[events.Event]]:
-    """Two answers that have begun, and what came of them."""
+    """Two answers that have begun, and their events so far."""
     wire = H2Connection()
     wire.initiate_connection()
     head = [(":method", "POST"), (":scheme", "https"), (":authority", "x"), (":path", "/v1/messages")]
@@ -497,7 +497,7 @@ def _connected(peer: WirePeer, protocol: str) -> ssl.SSLSocket:
     url = urlsplit(peer.base_url)
     context = _trust(peer)
     context.set_alpn_protocols([protocol])
-    plain = socket.create_connection((url.hostname, url.port), timeout=20)
+    plain = socket.create_connection((url.hostname, url.port), timeout=PATIENCE_S)
     tls = context.wrap_socket(plain, server_hostname=url.hostname)
     assert tls.selected_alpn_protocol() == protocol
     return tls

@@ -22,7 +22,7 @@ _GEMINI = re.compile(r"/v1(?:alpha|beta)?/models/([^/:]+):(generateContent|strea
 
 
 def dialect_for(target: str) -> Dialect | None:
-    """How the API speaks that is served at this request target; None: none is."""
+    """The API at this request target, or None."""
     path, _, query = target.partition("?")
     if path == "/v1/responses":
         return RESPONSES

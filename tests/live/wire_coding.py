@@ -1,4 +1,4 @@
-"""Parts of a body -> coded parts, each of which can be decoded at once; and a coded request body -> what it stands for."""
+"""Parts of a body -> coded parts, each decodable at once; and a coded request body -> the decoded body."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import zstandard
 __all__ = ["CODINGS", "agreed", "content_encoding", "decoded", "encoded"]
 
 _brotli: Any = brotli
-_GZIP, _ZLIB, _RAW = 31, 15, -15  # zlib's window bits, which also say what is wrapped around the data
+_GZIP, _ZLIB, _RAW = 31, 15, -15  # zlib's window bits, which also choose the wrapper of the data
 
 
 def agreed(wanted: str, accept_encoding: str) -> tuple[str, ...]:
@@ -46,7 +46,7 @@ def _token(name: str) -> str:
 
 
 def encoded(names: Sequence[str], parts: Iterable[bytes], *, flush: bool) -> Iterator[bytes]:
-    """One coded part for each of `parts`, and one more that ends the codings. With `flush` a part waits for no later one."""
+    """One coded part for each of `parts`, and one more that ends the codings. With `flush` each part can be decoded at once."""
     coders = [CODINGS[name]() for name in names]
     for part in parts:
         coded = part

@@ -57,7 +57,7 @@ class _Http1:
         return Request(number, head.method.decode(), head.target.decode("latin-1"), headers, bytes(body))
 
     async def _next(self) -> h11.Event | None:
-        """The next event; None: no more will come that could be read."""
+        """The next event, or None if no more can be read."""
         while True:
             try:
                 event = self._h11.next_event()
@@ -70,7 +70,7 @@ class _Http1:
                 return event
             if self._h11.they_are_waiting_for_100_continue:
                 await self._send(h11.InformationalResponse(status_code=100, headers=[], reason=b"Continue"))
-            # A request that has begun is still taken when the server is to stop.
+            # When the server stops, it still reads a request that has begun.
             begun = self._h11.their_state is not h11.IDLE
             self._h11.receive_data(await (self._link.receive_always() if begun else self._link.receive()))
 
@@ -90,7 +90,7 @@ class _Http1:
             if sending.reset:
                 self._link.abort()
                 return
-            # In TLS records of their own: the openai SDK hangs up at [DONE] and never reads them.
+            # In separate TLS records: the openai SDK closes the connection at [DONE] and never reads them.
             with contextlib.suppress(ConnectionError):
                 if sending.tail:
                     await self._send(h11.Data(data=sending.tail))

@@ -19,7 +19,7 @@ __all__ = ["serve_http2"]
 
 
 async def serve_http2(site: Site, link: Link) -> None:
-    """Until the client leaves; or, if the server is to stop, until the streams are answered that are open."""
+    """Serve until the client leaves or, when the server stops, until the open streams are answered."""
     await _Http2(site, link).run()
 
 
@@ -43,7 +43,7 @@ class _Http2:
         self._h2 = H2Connection(H2Configuration(client_side=False, header_encoding="utf-8"))
         self._incoming: dict[int, _Incoming] = {}
         self._answers: dict[int, asyncio.Task[None]] = {}
-        self._window = asyncio.Event()  # is set, and another takes its place, whenever a window may have grown
+        self._window = asyncio.Event()  # set and replaced whenever a window may have grown
         self._frames = 0
 
     async def run(self) -> None:
@@ -145,7 +145,7 @@ class _Http2:
             self._frames += 1
             progress.frames = (progress.frames[0] or self._frames, self._frames)
             await self._drain()
-            await asyncio.sleep(0)  # the other streams' turn
+            await asyncio.sleep(0)  # let the other streams send
 
     def _flush(self) -> None:
         self._link.write(self._h2.data_to_send())

@@ -1,4 +1,4 @@
-"""One TLS connection: bytes in, until the client leaves or the server is to stop; bytes out."""
+"""One TLS connection: bytes in, until the client leaves or the server stops; bytes out."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Link:
         return self._stopping.is_set()
 
     async def receive(self) -> bytes:
-        """What came; b"" once the client has left or the server is to stop."""
+        """The bytes received; b"" once the client has left or the server stops."""
         reading = asyncio.ensure_future(self._reader.read(_PIECE))
         await asyncio.wait((reading, self._stopped), return_when=asyncio.FIRST_COMPLETED)
         if reading.done():
@@ -33,7 +33,7 @@ class Link:
         return b""
 
     async def receive_always(self) -> bytes:
-        """What came, though the server is to stop; b"" once the client has left."""
+        """The bytes received, also while the server stops; b"" once the client has left."""
         return await self._reader.read(_PIECE)
 
     async def until_stop_or(self, task: asyncio.Task[None]) -> None:
@@ -47,12 +47,12 @@ class Link:
         await self._writer.drain()
 
     def abort(self) -> None:
-        """End the connection without saying so."""
+        """End the connection without close_notify."""
         self._writer.transport.abort()
 
     async def close(self) -> None:
-        """Send what is still to be sent, and end."""
+        """Send what is buffered, and end the connection."""
         self._stopped.cancel()
         self._writer.close()
-        with contextlib.suppress(OSError):  # and ssl.SSLError, which is one: the client does not say goodbye in time
+        with contextlib.suppress(OSError):  # also ssl.SSLError: the client sent no close_notify in time
             await self._writer.wait_closed()

@@ -25,7 +25,7 @@ _TOOLS = [
 
 
 def mcp_reply(method: str, body: bytes) -> Reply:
-    """What `method` /mcp with this body is answered. There is no stream of the server's own: GET gets 405."""
+    """What `method` /mcp with this body is answered. The server has no stream of its own: GET gets 405."""
     if method == "DELETE":
         return Reply(200, {})
     if method != "POST":

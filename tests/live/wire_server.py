@@ -34,7 +34,7 @@ from .wire_site import Options, Site
 
 __all__ = ["main"]
 
-_FINISH_SECONDS = 10.0  # for the answers that are under way when the server is to stop
+_FINISH_SECONDS = 10.0  # for the open answers when the server stops
 
 
 def main() -> int:
@@ -65,7 +65,7 @@ def _arguments() -> argparse.Namespace:
 def _tls(directory: Path) -> ssl.SSLContext:
     authority = trustme.CA()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.options |= ssl.OP_IGNORE_UNEXPECTED_EOF  # clients that just leave are no error
+    context.options |= ssl.OP_IGNORE_UNEXPECTED_EOF  # clients may leave without close_notify
     context.set_alpn_protocols(["h2", "http/1.1"])
     certificate = authority.issue_cert("127.0.0.1", "localhost")
     certificate.configure_cert(context)  # pyright: ignore[reportUnknownMemberType]  # or takes pyOpenSSL's, not installed
@@ -110,7 +110,7 @@ async def _serve(site: Site, context: ssl.SSLContext, port: int, *, until_eof: b
 def _stop_at_eof(loop: asyncio.AbstractEventLoop, stopping: asyncio.Event) -> None:
     while os.read(0, 65_536):
         pass
-    with contextlib.suppress(RuntimeError):  # the loop is closed: a signal has already stopped the server
+    with contextlib.suppress(RuntimeError):  # the loop is closed: a signal stopped the server before
         loop.call_soon_threadsafe(stopping.set)
 
 
@@ -122,7 +122,7 @@ def _protocol(writer: StreamWriter) -> str:
 async def _connection(site: Site, link: Link, protocol: str) -> None:
     serve = serve_http2 if protocol == "h2" else serve_http1
     try:
-        with contextlib.suppress(ConnectionError):  # that a client goes away is not our error
+        with contextlib.suppress(ConnectionError):  # a client may leave at any time
             await serve(site, link)
     finally:
         await link.close()

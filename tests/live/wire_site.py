@@ -1,4 +1,4 @@
-"""A request, whichever HTTP brought it -> what is to be sent; and what was sent -> a line of the log."""
+"""A request of any HTTP version -> the response to send; and what was sent -> a line of the log."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Request:
     method: str
     target: str
     headers: dict[str, str]  # names in lower case; values of the same name are joined by ", "
-    body: bytes  # as it came, with its codings
+    body: bytes  # as received, with its codings
 
     @property
     def path(self) -> str:
@@ -46,43 +46,43 @@ class Request:
 
 @dataclass(frozen=True)
 class Sending:
-    """One response, ready to be framed: its parts as they are meant and as they are coded, and what comes behind them."""
+    """One response before framing: its parts, plain and coded, and its trailers."""
 
     status: int
     headers: dict[str, str]
-    parts: tuple[tuple[bytes, bytes], ...]  # what is meant, what is sent
+    parts: tuple[tuple[bytes, bytes], ...]  # plain, coded
     tail: bytes  # ends the codings
     coding: str  # content-encoding, "" = none
     streamed: bool
     trailers: dict[str, str]
-    reset: bool  # broken off instead of ended
+    reset: bool  # breaks off instead of ending
     request_body: bytes  # decoded
 
 
 @dataclass(frozen=True)
 class Answered:
-    """How a response left."""
+    """How a response was sent."""
 
     protocol: str  # h2 or http/1.1
     connection: int
     stream: int = 0  # HTTP/2 only
-    sent: int = 0  # parts that left
-    ended: bool = False  # the tail left too
+    sent: int = 0  # parts sent
+    ended: bool = False  # the tail was sent too
     frames: tuple[int, int] = (0, 0)  # the first and last DATA frame among those of the connection, from 1
 
 
 class Site:
-    """What all connections share: the options, the numbers and the log."""
+    """Shared by all connections: the options, the counters and the log."""
 
     def __init__(self, log: TextIO, options: Options) -> None:
-        agreed(options.coding, "")  # a name that is not known is refused before anybody connects
+        agreed(options.coding, "")  # an unknown name is refused before the first connection
         self.options = options
         self.numbers = itertools.count(1)
         self.connections = itertools.count(1)
         self._log = log
 
     def sending(self, request: Request) -> Sending:
-        """What `request` is answered."""
+        """The response to `request`."""
         body, trailers, reset = b"", dict[str, str](), False
         try:
             body = decoded(request.body, request.headers.get("content-encoding", ""))
@@ -98,7 +98,7 @@ class Site:
             reply, names = replace(reply, parts=()), ()
         *coded, tail = encoded(names, reply.parts, flush=reply.streamed)
         if not reply.streamed and coded:
-            coded, tail = [b"".join([*coded, tail])], b""  # one piece, as its content-length says
+            coded, tail = [b"".join([*coded, tail])], b""  # one part, with a content-length
         headers = {"date": formatdate(usegmt=True), "server": "fake-llm", "request-id": f"req_{request.number:024d}"}
         headers |= reply.headers
         if names:

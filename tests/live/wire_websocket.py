@@ -1,7 +1,7 @@
 """
-A WebSocket handshake -> a WebSocket: /v1/responses answers each `response.create`, /echo says everything again.
+A WebSocket handshake -> a WebSocket: /v1/responses answers each `response.create`, /echo repeats every message.
 
-What leaves as more than one frame has a ping between its first two, so that a reader must take control frames there.
+A message of several frames has a ping between its first two, so that a reader must accept control frames there.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from .wire_site import Answered, Request, Sending, Site
 
 __all__ = ["serve_websocket"]
 
-_FRAGMENT = 16_384  # characters of a text, bytes of what is not one
+_FRAGMENT = 16_384  # characters of a text, bytes of a binary
 _AWAY = 1001  # RFC 6455, section 7.4.1
 _Message = str | bytes
 
 
 async def serve_websocket(site: Site, link: Link, request: Request, rest: bytes) -> None:
-    """Until one side closes, or the server is to stop. `rest` came behind the handshake."""
+    """Serve until one side closes or the server stops. `rest` is what was received after the handshake."""
     await _Socket(site, link, request).run(rest)
 
 
@@ -39,7 +39,7 @@ class _Socket:
         self._link = link
         self._request = request
         self._ws = WSConnection(ConnectionType.SERVER)
-        self._parts: list[_Message] = []  # of the message that is coming in
+        self._parts: list[_Message] = []  # of the message being received
         self._counts = {"in": 0, "out": 0}  # messages to and from the client
         self._wire = {"in": bytearray(), "out": bytearray()}
 
@@ -67,7 +67,7 @@ class _Socket:
         _, *lines = response.decode("latin-1").strip().split("\r\n")
         headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
         sending = Sending(101, headers, (), b"", "", False, {}, False, b"")
-        # Before the client knows that it may go on, so that the handshake stands in the log before the messages.
+        # Logged before the handshake is answered, so that it precedes the messages in the log.
         self._site.record_exchange(self._request, sending, Answered("http/1.1", self._link.number, ended=True))
         await self._link.send(response)
         return headers.get("sec-websocket-extensions", "")

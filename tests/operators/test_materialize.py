@@ -11,12 +11,14 @@ from agentsight_rx.core.stream import Operator
 from agentsight_rx.events import (
     Connection,
     Event,
+    FileEvent,
     HttpRequest,
     HttpResponse,
     Origin,
     ProcessExec,
     ProcessExit,
     ProcessFork,
+    ProcessSeen,
     Reply,
     SseMessage,
     Tick,
@@ -26,6 +28,7 @@ from agentsight_rx.events import (
 )
 from agentsight_rx.operators import materialize, merge_sse, parse_http
 from agentsight_rx.view import AuditRow, CallRow, ProcessRow, Row, TokenRow, ToolRow
+from agentsight_rx.view.tally import Tally
 
 from . import CONNECTION, MS, Running, Wire, run
 
@@ -33,6 +36,8 @@ R = TypeVar("R", CallRow, TokenRow, ToolRow, ProcessRow, AuditRow)
 
 AGENT = CONNECTION.pid
 HOST = ("host", "api.anthropic.com")
+SERVER = 99
+TICK = 10 * MS  # a process start is known to 10 ms
 OTHER = Connection(AGENT, 700, "/lib/libssl.so.3", 0x7F01)
 
 
@@ -48,6 +53,11 @@ def last(kind: type[R], made: Sequence[Event | Row]) -> list[R]:
 
 def origin(ms: int, pid: int = AGENT, connection: Connection | None = CONNECTION) -> Origin:
     return Origin(ms * MS, pid, pid, 1000, "agent", ms * MS, connection)
+
+
+def served(ms: int) -> Origin:
+    """At the server's end of a connection."""
+    return Origin(ms * MS, SERVER, SERVER, 1000, "server", ms * MS, Connection(SERVER, 1, "/lib/libssl.so.3", 5), "in")
 
 
 def asks(
@@ -79,15 +89,15 @@ def streams(ms: int, reply: Reply, exchange: int = 1, *, end_ms: int = 0, **fiel
 
 
 def forks(ms: int, pid: int, ppid: int = AGENT) -> ProcessFork:
-    return ProcessFork(origin(ms, pid, None), ppid, ms)
+    return ProcessFork(origin(ms, pid, None), ppid, ms * TICK)
 
 
 def execs(ms: int, pid: int, *argv: str, ppid: int = AGENT, start: int = 0, filename: str = "/bin/sh") -> ProcessExec:
-    return ProcessExec(origin(ms, pid, None), ppid, start, filename, argv, "/src")
+    return ProcessExec(origin(ms, pid, None), ppid, start * TICK, filename, argv, "/src")
 
 
 def exits(ms: int, pid: int, code: int | None = 0, *, ppid: int = AGENT, start: int = 0, signal: int = 0) -> ProcessExit:
-    return ProcessExit(origin(ms, pid, None), ppid, start, code, signal, duration_ns=5 * MS)
+    return ProcessExit(origin(ms, pid, None), ppid, start * TICK, code, signal, duration_ns=5 * MS)
 
 
 # -- calls ------------------------------------------------------------------------------------------------------------------
@@ -251,15 +261,54 @@ def test_another_exec_is_the_same_process_with_another_program() -> None:
     assert [audit.action for audit in last(AuditRow, made)] == ["exec", "exec"]
 
 
-def test_a_fork_without_an_exec_is_a_process_that_runs_what_its_parent_ran() -> None:
+def test_a_fork_without_an_exec_is_a_process_and_no_program() -> None:
     made = emitted(
         execs(1, 42, "python", "x.py", ppid=1, start=1), forks(2, 43, 42), forks(3, 44, 43), exits(4, 44, ppid=43, start=3)
     )
     assert [(row.pid, row.ppid, row.root_pid, row.argv, row.status) for row in last(ProcessRow, made)] == [
         (42, 1, 42, ("python", "x.py"), "running"),
-        (43, 42, 42, ("python", "x.py"), "running"),
-        (44, 43, 42, ("python", "x.py"), "success"),
+        (43, 42, 42, (), "running"),
+        (44, 43, 42, (), "success"),
     ]
+    assert [row.command for row in last(ProcessRow, made)] == ["/bin/sh", None, None]
+    tally = Tally()
+    tally.add(made)
+    assert (tally.totals.programs, tally.totals.processes) == (1, 3)
+
+
+def test_a_failed_spawn_is_not_the_end_of_the_agent() -> None:
+    made = emitted(execs(1, 42, "agent", start=1), forks(2, 43, 42), exits(3, 43, 127, ppid=42, start=2))
+    assert [(row.pid, row.argv, row.status) for row in last(ProcessRow, made)] == [
+        (42, ("agent",), "running"),
+        (43, (), "failure"),
+    ]
+
+
+def test_a_process_that_ran_already_is_the_root() -> None:
+    seen = ProcessSeen(origin(1000, 42, None), 7, 5 * TICK, "/usr/bin/agent", ("agent", "-x"), "/src")
+    made = emitted(seen, forks(1001, 43, 42), exits(2000, 42, start=5))
+    rows = [(row.pid, row.ppid, row.root_pid, row.argv, row.view_source) for row in last(ProcessRow, made)]
+    assert rows == [(42, 7, 42, ("agent", "-x"), "seed"), (43, 42, 42, (), "view")]
+
+
+def test_equal_audit_rows_of_one_nanosecond_are_two() -> None:
+    close = FileEvent(origin(1000, 42, None), 0, "close", "/tmp/x")
+    made = emitted(close, close, close)
+    ids = [row.id for row in made if isinstance(row, AuditRow)]
+    assert len(set(ids)) == 3
+    assert [row.id for row in emitted(close, close, close) if isinstance(row, AuditRow)] == ids
+
+
+def test_a_call_that_a_server_in_the_tree_receives_counts_once() -> None:
+    client, server = asks(1000), msgspec.structs.replace(asks(1001), origin=served(1001))
+    answered = msgspec.structs.replace(answers(1500), origin=served(1500))
+    made = emitted(client, server, answered, answers(2000))
+    rows = {row.pid: row for row in last(CallRow, made)}
+    assert (rows[AGENT].twin, rows[SERVER].twin) == (None, rows[AGENT].id)
+    assert {row.llm_call_id for row in made if isinstance(row, TokenRow)} == {rows[AGENT].id}
+    tally = Tally()
+    tally.add(made)
+    assert tally.totals.calls == 1
 
 
 def test_a_killed_process_has_a_signal_and_no_exit_code() -> None:

@@ -260,6 +260,13 @@ def test_pieces_on_a_pipe_are_looked_at_together_until_it_is_closed() -> None:
     assert stars == made
 
 
+def test_lines_that_are_read_after_their_writer_ended_are_still_inside_its_key() -> None:
+    texts = ["-----BEGIN PRIVATE KEY-----", "TUlJRXZnSUJBREFOQmdrcWhraUc5dzBC"]
+    begin, rest = (RpcMessage(Origin(number, 7), PIPE, "text", params=text, writer_pid=7) for number, text in enumerate(texts))
+    made = clean([begin, StdioClose(Origin(2, 7)), rest])
+    assert not any(text in str(made) for text in texts)
+
+
 # -- everything else ---------------------------------------------------------------------------------------------------
 
 

@@ -38,7 +38,7 @@ from agentsight_rx.events import (
 from agentsight_rx.loss import Entry, Ledger, Meter, Reason
 from agentsight_rx.runtime import run
 from agentsight_rx.sinks import OtelOptions, otel
-from agentsight_rx.view import CallRow, Fold, Output, ProcessRow
+from agentsight_rx.view import BlindSpotRow, CallRow, Fold, Output, ProcessRow
 
 SECOND = 1_000_000_000
 CLOCK = 1_800_000_000 * SECOND  # Unix time of the kernel's zero
@@ -680,3 +680,23 @@ def test_a_sink_without_spans_sends_no_request() -> None:
 
 def rows(count: int) -> list[CallRow]:
     return [replace(ROW, id=f"llm-{number}") for number in range(count)]
+
+
+# -- what could not be read ------------------------------------------------------------------------------------------
+
+
+def test_a_process_that_could_not_be_read_is_one_span_in_its_trace() -> None:
+    spot = BlindSpotRow(
+        "blind-7-1", 5000, 7, "uv", "process-7-1", connections=1, size=10, peers=("127.0.0.1:443",), files=("/bin/uv",),
+        looks_like=("rustls with aws-lc",),
+    )  # fmt: skip
+    span = sent([spot, replace(spot, connections=3, size=900)]).span
+    said = values(span.attributes)
+    assert (span.name, span.status.code) == ("agentsight.blind_spot", Status.STATUS_CODE_ERROR)
+    assert "uv (rustls with aws-lc), process 7: 3 connections, 900 bytes to 127.0.0.1:443" in span.status.message
+    assert (said["agentsight.connections"], said["agentsight.files"], said["error.type"]) == (3, ["/bin/uv"], "unreadable")
+
+
+def test_a_call_that_a_server_in_the_tree_received_has_no_span_of_its_own() -> None:
+    served = replace(ROW, id="llm-2", twin=ROW.id)
+    assert len(sent([ROW, served]).spans) == 1

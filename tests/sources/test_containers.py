@@ -200,6 +200,17 @@ def test_podman_is_found_by_name_in_its_own_files(machine: Machine, place: str) 
         resolve_reference("podman:nobody", machine.host)
 
 
+def test_docker_is_another_name_for_podman_where_docker_is_not_there(machine: Machine) -> None:
+    machine.process(70, f"/machine.slice/libpod-{A}.scope/container", 1)
+    machine.write("var/lib/containers/storage/overlay-containers/containers.json", f'[{{"id": "{A}", "names": ["box"]}}]')
+    assert Container("docker://box", A, "podman", 70) == resolve_reference("docker://box", machine.host)
+    machine.tool("podman", f"echo {A} 70")
+    assert Container("docker:box", A, "podman", 70) == resolve_reference("docker:box", machine.host)
+    machine.process(80, f"/docker/{B}", 1)
+    machine.tool("docker", f"echo {B} 80")
+    assert resolve_reference("docker:box", machine.host).init_pid == 80  # docker's own comes first
+
+
 def test_a_broken_state_file_is_ignored(machine: Machine) -> None:
     machine.write("var/lib/containers/storage/overlay-containers/containers.json", '[{"id": ')
     with pytest.raises(CaptureError, match="no such container here"):

@@ -6,7 +6,8 @@ import pytest
 
 from agentsight_rx.events import FileEvent, Origin
 from agentsight_rx.sources.files import Account, Operation, decode
-from agentsight_rx.sources.kernel.program import Repeats, lexical_path, walked_path
+from agentsight_rx.sources.kernel.program import lexical_path, walked_path
+from agentsight_rx.sources.kernel.repeats import Repeats
 
 FILE, OTHER = b"f" * 32, b"o" * 32
 WALKED, CUT = 1, 2

@@ -159,6 +159,11 @@ def test_the_snapshot_has_what_was_written_and_says_what_is_missing(served: Serv
     ]
 
 
+def test_a_cut_call_is_not_complete(served: Served) -> None:
+    served.feed.write([CallRow("llm-1", 1, status="partial", reason="gap")])
+    assert (False, 1) == (served.feed.completeness().complete, served.feed.completeness().calls_cut)
+
+
 @pytest.mark.parametrize("limit", ["-1", "many", "", "1.5", "9" * 5000])
 def test_an_invalid_limit_is_an_error(served: Served, limit: str) -> None:
     answer = served.http.get(f"/api/v1/snapshot?audit_limit={limit}")
@@ -182,7 +187,11 @@ def test_a_stream_brings_rows_completeness_and_the_end(served: Served) -> None:
     assert ("rows", "2") == rows[:2]
     assert [("llm_call", "llm-1"), ("tool_call", "tool-1")] == [(row["type"], row["id"]) for row in rows[2]]
     assert ("two\nlines", {"a": 1}) == (rows[2][0]["prompt"], rows[2][1]["input"])
-    assert ("completeness", None, {"complete": True, "entries": [], "cut_off": 0}) == completeness
+    assert (
+        "completeness",
+        None,
+        {"complete": True, "entries": [], "cut_off": 0, "blind_spots": [], "calls_cut": 0},
+    ) == completeness
     assert ("end", None, {}) == end
 
 

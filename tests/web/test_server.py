@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import httpx2
@@ -22,14 +22,15 @@ from agentsight_rx.operators import materialize
 from agentsight_rx.runtime import Run
 from agentsight_rx.view import CallRow, Output
 from agentsight_rx.web import WebOptions, WebSink, web
+from agentsight_rx.web.connections import Limits
 
 ANY = WebOptions(port=0)
 EXEC = ProcessExec(Origin(10, 7, wall_ns=5_000_000, comm="sh"), 1, 3, "/bin/sh", ("sh", "-c", "true"), "/")
 
 
 @contextmanager
-def opened(options: WebOptions = ANY) -> Generator[tuple[WebSink, Writer[Output]]]:
-    sink = web(options)
+def opened(options: WebOptions = ANY, limits: Limits | None = None) -> Generator[tuple[WebSink, Writer[Output]]]:
+    sink = web(options, limits=limits)
     writer = sink.open(Ledger())
     try:
         yield sink, writer
@@ -179,3 +180,100 @@ def test_a_run_shows_what_its_graph_makes() -> None:
                 time.sleep(0.02)
         assert [("/bin/sh", ["sh", "-c", "true"])] == [(row["command"], row["argv"]) for row in rows]
         assert run.stop().complete
+
+
+# -- ports -------------------------------------------------------------------------------------------------------------
+
+
+def test_without_a_port_each_page_takes_the_next_free_one() -> None:
+    with opened(WebOptions()) as (one, _), opened(WebOptions()) as (two, _), opened(WebOptions()) as (three, _):
+        ports = [_place(sink)[1] for sink in (one, two, three)]
+        assert ports == sorted(set(ports))
+        assert ports[0] >= 7395
+        for sink in (one, two, three):
+            with browser(sink) as http:
+                assert 200 == http.get("/api/v1/snapshot").status_code
+
+
+def test_a_page_that_is_not_required_does_not_stop_the_run(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        sink = web(WebOptions(port=port, required=False))
+        with Run(of([EXEC]).pipe(materialize()), [sink], strict=True) as run:
+            assert run.stop().complete
+    assert not sink.is_served
+    said = capsys.readouterr().err
+    assert said.startswith(f"agentsight-rx: going on without the page: port {port} on 127.0.0.1 is taken; give another")
+
+
+# -- strangers ---------------------------------------------------------------------------------------------------------
+
+HALF = b"GET / HTTP/1.1\r\nHost: localhost\r\n"
+
+
+def stranger(sink: WebSink, text: bytes = HALF) -> socket.socket:
+    """A connection without the token; the server may close it."""
+    connection = socket.create_connection(_place(sink), timeout=60)
+    connection.sendall(text)
+    return connection
+
+
+def is_closed(connection: socket.socket) -> bool:
+    """Wait until the other side closes the connection; what it sends before is skipped."""
+    try:
+        while connection.recv(65_536):
+            pass
+    except ConnectionResetError:
+        pass
+    connection.close()
+    return True
+
+
+@pytest.mark.parametrize("text", [b"", HALF, b"GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n"], ids=range(3))
+def test_a_hundred_strangers_do_not_shut_out_the_owner(text: bytes) -> None:
+    with opened() as (sink, writer), browser(sink) as before, before.stream("GET", "/api/v1/events") as answer:
+        received = messages(answer.iter_lines())
+        next(received)
+        strangers = [stranger(sink, text) for _ in range(100)]
+        with browser(sink) as http:
+            writer.write([CallRow("llm-1", 1)])
+            assert ["llm-1"] == [row["id"] for row in http.get("/api/v1/snapshot").json()["llm_calls"]]
+            assert "rows" == next(received)[0]  # and the stream from before goes on
+        assert all(map(is_closed, strangers[:60]))  # they made room
+        for connection in strangers[60:]:
+            connection.close()
+
+
+@pytest.mark.parametrize("text", [b"", HALF], ids=["nothing", "half a head"])
+def test_a_head_that_does_not_come_ends_the_connection(text: bytes) -> None:
+    with opened(limits=Limits(head_s=0.1)) as (sink, _):
+        assert is_closed(stranger(sink, text))
+
+
+def test_a_stranger_that_goes_on_asking_is_cut_off_and_the_owner_is_not() -> None:
+    with (
+        opened(limits=Limits(stranger_s=0.3)) as (sink, writer),
+        browser(sink) as http,
+        http.stream("GET", "/api/v1/events") as answer,
+    ):
+        received = messages(answer.iter_lines())
+        next(received)
+        asking = stranger(sink, b"")
+        with suppress(ConnectionError):
+            asked = True
+            while asked:
+                asking.sendall(b"GET /api/v1/info HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                asked = bool(asking.recv(65_536))
+        asking.close()
+        writer.write([CallRow("llm-1", 1)])
+        assert "rows" == next(received)[0]
+
+
+def test_the_owner_may_have_so_many_connections_and_no_more() -> None:
+    with opened(limits=Limits(owners=2)) as (sink, _):
+        clients = [browser(sink) for _ in range(3)]
+        try:
+            assert [200, 200, 503] == [client.get("/api/v1/snapshot").status_code for client in clients]
+        finally:
+            for client in clients:
+                client.close()

@@ -612,3 +612,19 @@ def test_each_byte_of_a_record_is_copied_at_most_twice(stream: bytes) -> None:
 def test_heads_built_to_be_slow_are_not(stream: bytes) -> None:
     assert len(Peer().feed(stream).messages) == 1
     assert len(Peer().feed(*one_by_one(stream)).messages) == 1
+
+
+TRAILERS = b"a: %b\r\n" % (b"x" * 20_000)
+
+
+@pytest.mark.parametrize("end", [b"\r\n", b"\n", b"\r\r\n"])
+@pytest.mark.parametrize("size", [1000, 16_384, 1 << 20])
+def test_trailers_over_the_limit_are_left_out_up_to_the_empty_line(size: int, end: bytes) -> None:
+    """From the first that does not fit, none is kept, however they are cut."""
+    short = b"b: y\r\n" * 1000
+    text = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n" + TRAILERS * 14 + short + end
+    peer = Peer("GET", "GET").feed(*[text[at : at + size] for at in range(0, len(text), size)])
+    peer.feed(b"HTTP/1.1 204 No Content\r\n\r\n").finish()
+    first, second = [item for item in peer.items if isinstance(item, End)]
+    assert (first.reason, first.trailers) == ("trailer_limit", (("a", "x" * 20_000),) * 13)
+    assert second == End()

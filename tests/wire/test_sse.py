@@ -39,6 +39,7 @@ CASES = [
     pytest.param(b"id: 1\n\nid: 2\0\ndata: x\n\n", [message("x", "1")], id="id with NUL is ignored"),
     pytest.param(b"id: 1\n\nid\ndata: x\n\n", [message("x")], id="empty id is none"),
     pytest.param(b"\n\n\ndata: x\n\n\n\n\ndata: y\n\n", [message("x"), message("y")], id="blank lines"),
+    pytest.param(b"\n" * 99 + b"event: a\n" + b"\n" * 50 + b"data: x\n" + b"\n" * 99, [message("x")], id="many blank lines"),
     pytest.param("data: é€😀\n\n".encode(), [message("é€😀")], id="utf-8"),
     pytest.param(b"data: a\xffb\xe2\x82\n\ndata: c\n\n", [message("a�b�"), message("c")], id="broken utf-8"),
     pytest.param("data: a\u2028b\x85c\x0bd\n\n".encode(), [message("a\u2028b\x85c\x0bd")], id="other line ends are text"),

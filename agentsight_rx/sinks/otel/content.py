@@ -12,7 +12,7 @@ from ...events import HttpRequest, HttpResponse, Reply, SseMessage
 from ...llm import provider_named
 from ...llm.decode import decoded
 from ...view import CallRow, Output
-from ...view.calls import call_id
+from ...view.ids import call_id
 
 if TYPE_CHECKING:
     from opentelemetry.util.types import AttributeValue

@@ -5,23 +5,29 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from msgspec import Struct
 
+from ...core.bounded import Recent
 from ...core.sink import Sink
 from ...errors import SinkError
 from ...loss import Ledger, Meter, Reason
 from ...say import say
-from ...view import CallRow, Output
+from ...view import BlindSpotRow, CallRow, Output
 from .content import Content
 from .sender import Sender
 from .spans import Spans
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import ReadableSpan
 
 __all__ = ["OtelOptions", "otel"]
 
 _PROTOCOL = "http/protobuf"
 _PATH = "/v1/traces"
+_BLIND_SPOTS_MOST = 1000  # processes
 
 
 class OtelOptions(Struct, frozen=True):
@@ -62,23 +68,25 @@ class _OtelWriter:
         self._deadline_s = options.deadline_s
         self._meter: Meter = ledger.meter("otel")
         self._reported = False
+        self._blind_spots: Recent[str, BlindSpotRow] = Recent(_BLIND_SPOTS_MOST)
 
     def write(self, batch: Sequence[Output], /) -> None:
         for item in batch:
-            if not isinstance(item, CallRow):
+            if isinstance(item, BlindSpotRow):
+                self._blind_spots.put(item.id, item)
+            elif not isinstance(item, CallRow):
                 if self._content is not None:
                     self._content.see(item)
             elif item.status == "pending":
                 if self._content is not None:
                     self._content.asked(item)
-            elif item.end_timestamp_ms is not None and not item.more:
-                self._send(item)
+            elif item.end_timestamp_ms is not None and not item.more and item.twin is None:
+                self._send(self._spans.span(item, self._content.of(item) if self._content is not None else {}))
         self._settle()
 
-    def _send(self, row: CallRow) -> None:
+    def _send(self, span: ReadableSpan | None) -> None:
         meter = self._meter
         meter.seen += 1
-        span = self._spans.span(row, self._content.of(row) if self._content is not None else {})
         if span is None:
             meter.lose(Reason.SAMPLED, 1)
         elif dropped := self._sender.box.put([span]):
@@ -89,6 +97,8 @@ class _OtelWriter:
 
     def close(self) -> None:
         """Send what is left, until the deadline. Spans that the collector has not taken by then are lost."""
+        for row in self._blind_spots.values():  # now, since each row includes what earlier ones of its process said
+            self._send(self._spans.blind_spot(row))
         answered = self._sender.close(self._deadline_s)
         self._settle()
         missing = self._meter.seen - self._meter.passed - self._meter.lost()

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from ...llm import provider_named
-from ...view import CallRow
+from ...view import BlindSpotRow, CallRow
+from ...view.blind_spots import sentence_of
 
 # The SDK and the exporter are imported where they are used: they take 0.1 s, which a run without an export must not pay.
 if TYPE_CHECKING:
@@ -61,6 +62,32 @@ class Spans:
         if "error.type" in attributes:
             span.set_status(Status(StatusCode.ERROR, _failure(row, row.text if content else "")))
         span.end(max(start_ns, end_ns))
+        return span
+
+    def blind_spot(self, row: BlindSpotRow) -> ReadableSpan | None:
+        """A span without duration for a process of which traffic was not read, in the trace of the process."""
+        from opentelemetry.context import Context
+        from opentelemetry.sdk.trace import ReadableSpan
+        from opentelemetry.trace import SpanKind, Status, StatusCode
+
+        self._ids.trace_id, self._ids.span_id = _hash(row.process_id, 16), _hash(row.id, 8)
+        attributes: dict[str, AttributeValue] = {
+            "error.type": "unreadable",
+            "agentsight.pid": row.pid,
+            "agentsight.comm": row.comm,
+            "agentsight.connections": row.connections,
+            "agentsight.bytes": min(row.size, _INT_MOST),
+            "agentsight.peers": row.peers,
+            "agentsight.files": row.files,
+            "agentsight.looks_like": row.looks_like,
+            "agentsight.complete": False,
+        }
+        at_ns = row.timestamp_ms * 1_000_000
+        span = self._tracer.start_span("agentsight.blind_spot", Context(), SpanKind.INTERNAL, attributes, start_time=at_ns)
+        if not isinstance(span, ReadableSpan):
+            return None
+        span.set_status(Status(StatusCode.ERROR, f"could not be read: {sentence_of(row)}"))
+        span.end(at_ns)
         return span
 
 

@@ -83,7 +83,7 @@ RAW_TRACEPOINT_PROBE(sched_process_exit)
 {
     u64 task = ctx->args[0];
     u32 tgid = bpf_get_current_pid_tgid() >> 32;
-    if (tracked.lookup(&tgid) && ended(task))
+    if (leaving(task))
         tracked.delete(&tgid);
     return 0;
 }

@@ -1,4 +1,5 @@
-/* Reads and writes of tracked processes on pipes and unix sockets, and what they write to terminals -> ring `chunks`.
+/* Reads and writes of tracked processes on pipes and unix sockets, on regular files that are their standard streams, and what
+ * they write to terminals -> ring `chunks`.
  *
  * A file is known by its inode, looked up while the call begins: a number of a descriptor says nothing once it is closed, and
  * short processes are gone before user space could ask. One program runs behind every system call of a kind, so the layout of
@@ -11,8 +12,9 @@
 
 enum { CHUNK = 1, END = 2, GONE = 3, SELF = 4 };
 
-/* EARLY: written to a socket that is not accepted yet, known by the inode of the end that wrote. */
-enum { PIPE = 0, UNIX = 1, TERMINAL = 2, EARLY = 3 };
+/* EARLY: written to a socket that is not accepted yet, known by the inode of the end that wrote. REGULAR: a file as standard
+ * input, output or error. */
+enum { PIPE = 0, UNIX = 1, TERMINAL = 2, EARLY = 3, REGULAR = 4 };
 
 enum { IN = 0, OUT = 1 };
 
@@ -26,6 +28,7 @@ enum { PLAIN, VECTOR, MESSAGE, UNSEEN };
 #define MODE_TYPE 0xf000
 #define MODE_FIFO 0x1000
 #define MODE_CHAR 0x2000
+#define MODE_REGULAR 0x8000
 #define MODE_SOCKET 0xc000
 #define FAMILY_UNIX 1
 #define DATAGRAM 2
@@ -61,15 +64,16 @@ struct call_t {
     u64 size; /* of the buffer; how many of them there are */
     u64 time_ns;
     u32 fd;
+    u32 device; /* of a regular file: an inode is one of its device */
     u8 kind;
     u8 form;
     u8 datagram;
-    u8 pad;
+    u8 pad[5];
 };
 
 struct key_t {
     u64 inode;
-    u64 kind;
+    u64 kind; /* and the device above it */
 };
 
 struct side_t {
@@ -180,7 +184,7 @@ static inline int identify_socket(struct call_t *call, u64 file, int direction)
 /* Fills in which channel the call is on; 0 if it is on none. */
 static inline int identify(struct call_t *call, u32 fd, int direction)
 {
-    u64 task = bpf_get_current_task(), files = 0, table = 0, all = 0, file = 0, inode = 0;
+    u64 task = bpf_get_current_task(), files = 0, table = 0, all = 0, file = 0, inode = 0, super = 0;
     u32 most = 0, device = 0;
     u16 mode = 0;
     FIELD(files, task, task_struct_files);
@@ -200,6 +204,13 @@ static inline int identify(struct call_t *call, u32 fd, int direction)
     }
     if (mode == MODE_SOCKET)
         return identify_socket(call, file, direction);
+    if (mode == MODE_REGULAR && (direction == IN ? fd == 0 : fd == 1 || fd == 2)) {
+        call->kind = REGULAR;
+        FIELD(call->inode, inode, inode_i_ino);
+        FIELD(super, inode, inode_i_sb);
+        FIELD(call->device, super, super_block_s_dev);
+        return 1;
+    }
 #ifdef TTY
     if (mode == MODE_CHAR && direction == OUT) {
         FIELD(device, inode, inode_i_rdev);
@@ -298,7 +309,7 @@ static inline void adopt_early(struct channel_t *channel, struct call_t *call)
 
 static inline struct channel_t *channel_of(struct call_t *call, int direction)
 {
-    struct key_t key = {.inode = call->kind == EARLY ? call->back : call->inode, .kind = call->kind};
+    struct key_t key = {.inode = call->kind == EARLY ? call->back : call->inode, .kind = call->kind | (u64)call->device << 8};
     struct channel_t fresh = {};
     struct channel_t *channel = channels.lookup_or_try_init(&key, &fresh);
     if (!channel)
@@ -418,7 +429,7 @@ static inline int leave(struct leave_t *args, int direction)
     struct room_t *room = rooms.lookup(&cpu);
     if (!process || !room || (result <= 0 && !at_end))
         return 0;
-    if (call.form == PLAIN && (u64)result > call.size) /* MSG_TRUNC tells the size of a datagram that did not fit */
+    if (call.form == PLAIN && (u64)result > call.size) /* MSG_TRUNC returns the size of a datagram that did not fit */
         result = call.size;
     struct channel_t *channel = channel_of(&call, direction);
     if (!channel)

@@ -3,8 +3,7 @@
  * A call is known by (thread, stack pointer), so nested calls (TLS inside TLS) do not disturb each other, and a function that
  * tail-calls another (SSL_write_ex -> SSL_write_ex2) is seen once.
  *
- * Two more switches than track.h has, for whom to track: BY_FILE, who runs or maps a file of `chosen`; BY_GROUP, who becomes a
- * program inside a control group of `groups`. */
+ * One more switch than track.h has, for whom to track: BY_FILE, who runs or maps a file of `chosen`. */
 
 #include <uapi/linux/ptrace.h>
 
@@ -79,9 +78,6 @@ BPF_TABLE("lru_hash", struct file_t, u8, known, 16384);
 #ifdef BY_FILE
 BPF_HASH(chosen, struct file_t, u8, 256);
 BPF_ARRAY(teacher, u32, 1); /* a thread of ours: what it maps as code is chosen */
-#endif
-#ifdef BY_GROUP
-BPF_HASH(groups, u64, u8, 1024);
 #endif
 
 /* A TCP connection that a tracked process opened. What it carries is compared with the plaintext that was seen: where the one
@@ -336,16 +332,6 @@ static inline int is_chosen(struct file_t *file)
 #endif
 }
 
-static inline int group_is_chosen(void)
-{
-#ifdef BY_GROUP
-    u64 group = bpf_get_current_cgroup_id();
-    return groups.lookup(&group) != 0;
-#else
-    return 0;
-#endif
-}
-
 static inline void choose(void)
 {
     u32 tgid = bpf_get_current_pid_tgid() >> 32;
@@ -367,7 +353,7 @@ RAW_TRACEPOINT_PROBE(sched_process_exec)
     struct file_t file = {};
     FIELD(opened, binprm, linux_binprm_file);
     identify(opened, &file);
-    if (is_chosen(&file) || group_is_chosen())
+    if (is_chosen(&file))
         choose();
     if (follow_exec(task))
         report_file(STARTED, &file);
@@ -473,8 +459,8 @@ RAW_TRACEPOINT_PROBE(sched_process_exit)
 {
     u64 task = ctx->args[0];
     u32 tgid = bpf_get_current_pid_tgid() >> 32;
-    struct process_t *process = tracked.lookup(&tgid);
-    if (!process || !ended(task))
+    struct process_t *process = leaving(task);
+    if (!process)
         return 0;
     if (uid_fits())
         send_mark(GONE, process, 0, 0, 0, 0);

@@ -1,14 +1,31 @@
 /* Which processes are of interest: one set of tgids, decided at fork and exec, read by every other probe.
  *
- * Compile-time switches: ALL (every process), TREE (children follow), BY_SESSION=SID; as further conditions BY_UID=UID and
- * BY_CGROUP=ID with CGROUP_LEVEL=DEPTH; CALLS (the source looks at system calls). O_struct_field are byte offsets of this
- * kernel, from its BTF. */
+ * Compile-time switches: ALL (every process), else NEEDED (the bits that a process must fit, 0: none is watched for them);
+ * MEMBERS (who is in a control group of `groups` is watched besides); TREE (what a process fits, its children fit);
+ * BY_SESSION=SID; as further conditions BY_UID=UID and BY_CGROUP=ID with CGROUP_LEVEL=DEPTH; CALLS (the source looks at
+ * system calls). O_struct_field are byte offsets of this kernel, from its BTF. */
 
 #include <linux/types.h>
 
 #define FIELD(into, base, name) bpf_probe_read_kernel(&(into), sizeof(into), (void *)(base) + O_##name)
 
 enum { SEEN, LOST, UNTRACKED, COUNTS };
+
+/* What a process fits; sources/target.py has the same numbers. The preprocessor reads them too. */
+#define PID 1
+#define NAME 2
+#define SESSION 4
+#define MEMBER 8
+
+#ifndef NEEDED
+#define NEEDED 0
+#endif
+#if NEEDED & (NEEDED - 1)
+#define SEVERAL /* a process may fit a part of what it must fit */
+#endif
+
+/* Marks of a name in `comms`. */
+enum { LISTED = 1, NAMED = 2, WATCHED = 4 };
 
 struct process_t {
     u64 start_ns; /* CLOCK_BOOTTIME at its start: with the pid, the identity of the process; 0 = not looked up yet */
@@ -30,7 +47,13 @@ struct head_t {
 };
 
 BPF_HASH(tracked, u32, struct process_t, 65536);
+#ifdef SEVERAL
+BPF_HASH(partly, u32, u32, 65536); /* tgid -> what it fits */
+#endif
 BPF_HASH(comms, struct comm_t, u8, 256);
+#ifdef MEMBERS
+BPF_HASH(groups, u64, u8, 1024);
+#endif
 BPF_PERCPU_ARRAY(counts, u64, COUNTS);
 
 static inline void count(int which)
@@ -83,10 +106,50 @@ static inline void track(u32 tgid, u64 leader)
         count(UNTRACKED);
 }
 
+static inline int group_is_chosen(void)
+{
+#ifdef MEMBERS
+    u64 group = bpf_get_current_cgroup_id();
+    return groups.lookup(&group) != 0;
+#else
+    return 0;
+#endif
+}
+
+/* A process fits this much: watch it, or remember what it fits. */
+static inline int enlist(u32 tgid, u64 leader, u32 met)
+{
+    asm volatile("" : "+r"(met)); /* or the compiler joins the pointers behind the bits, which the verifier refuses */
+    if (met & MEMBER || (NEEDED && (met & NEEDED) == NEEDED)) {
+        track(tgid, leader);
+#ifdef SEVERAL
+        partly.delete(&tgid);
+#endif
+        return 1;
+    }
+#ifdef SEVERAL
+    if (NEEDED & PID && !(met & PID)) /* and never will: this is inherited alone */
+        return 0;
+    if (met && partly.update(&tgid, &met))
+        count(UNTRACKED);
+#endif
+    return 0;
+}
+
+static inline u32 met_so_far(u32 tgid)
+{
+#ifdef SEVERAL
+    u32 *met = partly.lookup(&tgid);
+    return met ? *met : 0;
+#else
+    return 0;
+#endif
+}
+
 /* In the parent, before the child can run. */
 static inline int follow_fork(u64 parent, u64 child)
 {
-    u32 tgid = 0, tid = 0, parent_tgid = 0;
+    u32 tgid = 0, tid = 0, parent_tgid = 0, met = 0;
     FIELD(tgid, child, task_struct_tgid);
     FIELD(tid, child, task_struct_pid);
     if (tgid != tid)
@@ -95,35 +158,47 @@ static inline int follow_fork(u64 parent, u64 child)
     track(tgid, child);
     return 1;
 #else
-    if (session_fits(child)) {
-        track(tgid, child);
-        return 1;
-    }
+    if (session_fits(child))
+        met |= SESSION;
+    if (group_is_chosen()) /* a child begins in the group of its parent */
+        met |= MEMBER;
 #ifdef TREE
     FIELD(parent_tgid, parent, task_struct_tgid);
     if (tracked.lookup(&parent_tgid)) {
         track(tgid, child);
         return 1;
     }
+    met |= met_so_far(parent_tgid);
 #endif
-    return 0;
+    return enlist(tgid, child, met);
 #endif
 }
 
-/* At exec the process may become interesting by its new name or its session. */
+/* At exec the process may become interesting by its new name, its session or its control group. */
 static inline int follow_exec(u64 task)
 {
     u32 tgid = bpf_get_current_pid_tgid() >> 32;
-    struct comm_t comm = {};
-    if (tracked.lookup(&tgid))
-        return 1;
-#ifndef ALL
-    bpf_get_current_comm(&comm.text, sizeof(comm.text));
-    if (!comms.lookup(&comm) && !session_fits(task))
-        return 0;
-#endif
-    track(tgid, leader_of(task));
+#ifdef ALL
+    if (!tracked.lookup(&tgid))
+        track(tgid, leader_of(task));
     return 1;
+#else
+    u32 met = met_so_far(tgid), watched = tracked.lookup(&tgid) != 0;
+    struct comm_t comm = {};
+    bpf_get_current_comm(&comm.text, sizeof(comm.text));
+    u8 *name = comms.lookup(&comm);
+    if (name)
+        met |= NAME;
+    if (session_fits(task))
+        met |= SESSION;
+    if (group_is_chosen())
+        met |= MEMBER;
+    if (!watched)
+        watched = enlist(tgid, leader_of(task), met);
+    if (name)
+        *name |= watched ? NAMED | WATCHED : NAMED;
+    return watched;
+#endif
 }
 
 /* The last thread is gone. */
@@ -134,6 +209,18 @@ static inline int ended(u64 task)
     FIELD(signal, task, task_struct_signal);
     FIELD(live, signal, signal_struct_live);
     return live == 0;
+}
+
+/* At the exit of a thread: the process, if it is watched and this was its last one. The caller deletes it from `tracked`. */
+static inline struct process_t *leaving(u64 task)
+{
+    u32 tgid = bpf_get_current_pid_tgid() >> 32;
+    struct process_t *process = tracked.lookup(&tgid);
+#ifdef SEVERAL
+    if (!process && partly.lookup(&tgid) && ended(task))
+        partly.delete(&tgid);
+#endif
+    return process && ended(task) ? process : 0;
 }
 
 static inline void fill_head(struct head_t *head, u32 kind, struct process_t *process, u64 leader)
@@ -154,8 +241,8 @@ static inline void fill_head(struct head_t *head, u32 kind, struct process_t *pr
 static inline int gone(struct head_t *head, u32 kind, u64 task)
 {
     u32 tgid = bpf_get_current_pid_tgid() >> 32;
-    struct process_t *process = tracked.lookup(&tgid);
-    if (!process || !ended(task))
+    struct process_t *process = leaving(task);
+    if (!process)
         return 0;
     fill_head(head, kind, process, leader_of(task));
     tracked.delete(&tgid);

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 import msgspec
 from msgspec import Struct
@@ -104,7 +104,8 @@ class _Running:
         return min(members, key=lambda pid: (not is_first(proc, pid), started(proc, pid), pid), default=0)
 
 
-_TOOLS = {"docker": ("docker", "nerdctl"), "podman": ("podman",)}
+# Where there is no docker, podman is often called by its name
+_TOOLS = {"docker": ("docker", "nerdctl", "podman"), "podman": ("podman",)}
 _PATIENCE_S = 10  # for a tool that asks a daemon
 
 
@@ -116,8 +117,12 @@ def _named(scheme: str, name: str, text: str, running: _Running) -> tuple[str, i
         if found := re.fullmatch(r"([0-9a-f]{64}) (\d+)\s*", answer):
             pid = int(found[2])  # 0: it does not run; from a runtime on another machine it is an unrelated pid here
             return found[1], pid if is_first(host.proc, pid) else 0
-    kept = dict(_STATES[scheme](host))
-    ids = [id for id, names in kept.items() if name in names]
+    kept: dict[str, list[str]] = {}
+    ids: list[str] = []
+    for state in _STATES[scheme]:
+        here = dict(state(host))
+        ids = ids or [id for id, names in here.items() if name in names]
+        kept |= here
     if not ids and _ID.fullmatch(name):
         ids = [id for id in {*running.groups, *kept} if id.startswith(name)]
     if len(ids) > 1:
@@ -163,7 +168,8 @@ def _podman_state(host: Host) -> Iterator[tuple[str, list[str]]]:
                     yield str(known.get("id")), [str(name) for name in known.get("names") or ()]
 
 
-_STATES: dict[str, Callable[[Host], Iterator[tuple[str, list[str]]]]] = {"docker": _docker_state, "podman": _podman_state}
+_State: TypeAlias = Callable[[Host], Iterator[tuple[str, list[str]]]]
+_STATES: dict[str, tuple[_State, ...]] = {"docker": (_docker_state, _podman_state), "podman": (_podman_state,)}
 
 # Files in which runtimes keep the first process of a container, and the key of the pid; "": the file is the pid.
 _NOTES = (

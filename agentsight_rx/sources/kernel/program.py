@@ -8,7 +8,7 @@ import os
 import posixpath
 import subprocess
 import time
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Set
 from importlib.resources import files
 from pathlib import Path
 from threading import Lock, Thread
@@ -17,13 +17,15 @@ from typing import Any, Generic, TypeVar
 from ...errors import CaptureError, UsageError
 from ...events import Loss, Origin
 from ...loss import Reason
-from ..target import Target, seeds
+from ..containers.contents import control_groups
+from ..names import Names
+from ..target import Target, found, is_alive
 from .bcc import bcc
 from .btf import defines
 from .ring import Ring
 from .shim import kernel_source
 
-__all__ = ["CALL_FIELDS", "Program", "Repeats", "lexical_path", "text_of", "walked_path"]
+__all__ = ["CALL_FIELDS", "Program", "lexical_path", "text_of", "walked_path"]
 
 E = TypeVar("E")
 
@@ -61,6 +63,7 @@ CALL_FIELDS = (
 )
 _TRACEPOINTS = (Path("/sys/kernel/tracing/events"), Path("/sys/kernel/debug/tracing/events"))
 _SEEN, _LOST, _UNTRACKED = 0, 1, 2
+_LISTED, _NAMED, _WATCHED = 1, 2, 4  # the marks of bpf/track.h for a name
 _MOST_READS = 16  # of 8,192 records each: as many small ones as a ring of 8 MiB holds
 _PAGE = 4096
 _SMALLEST_RING = 2 * _PAGE
@@ -70,7 +73,10 @@ _ONE_AT_A_TIME = Lock()  # BCC frees its modules without a lock: two threads at 
 
 
 class Program(Generic[E]):
-    """One BPF object: `bpf/track.h` and the C source of one stage. It filters by `target` in the kernel."""
+    """
+    One BPF object: `bpf/track.h` and the C source of one stage. It filters by `target` in the kernel. Which of the names of
+    `target` a process had is noted in `names`.
+    """
 
     def __init__(
         self,
@@ -82,6 +88,7 @@ class Program(Generic[E]):
         decode: Callable[[memoryview, int, int], E | None],
         fields: Sequence[str] = (),
         switches: Sequence[str] = (),
+        names: Names | None = None,
     ) -> None:
         if ring_size < _SMALLEST_RING or ring_size & (ring_size - 1):
             raise UsageError(f"a ring of {ring_size} bytes: a power of two from {_SMALLEST_RING} on is needed")
@@ -98,9 +105,10 @@ class Program(Generic[E]):
             except Exception as error:
                 raise _refused(f"the {stage} program", error) from error
         for comm in target.comms:
-            key = self.bpf[b"comms"].Key()
-            key.text = comm.encode()[:15]
-            self.bpf[b"comms"][key] = ctypes.c_uint8(1)
+            self.bpf[b"comms"][self._comm_key(comm)] = ctypes.c_uint8(_LISTED)
+        for group in (group for container in target.containers for group in control_groups(container)):
+            self.bpf[b"groups"][ctypes.c_uint64(group)] = ctypes.c_uint8(1)
+        self._names = names or Names()
         self._ring: Ring[E] = Ring(self.bpf[ring.encode()].map_fd, ring_size, decode)
         self._final: tuple[int, int, int] | None = None
         self._over = False
@@ -126,38 +134,57 @@ class Program(Generic[E]):
                 raise _refused(f"{function} at {tracepoint}", OSError(number, os.strerror(number)))
             self._attached.append(fd)
 
-    def seed(self) -> None:
-        """Watch the processes that match already. Called once everything is attached; repeats until a pass adds none."""
-        table = self.bpf[b"tracked"]
-        known: set[int] = set()
+    def _comm_key(self, comm: str) -> Any:
+        key = self.bpf[b"comms"].Key()
+        key.text = comm.encode()[:15]
+        return key
+
+    def seed(self, others: Callable[[], Set[int]] = frozenset) -> None:
+        """
+        Watch the processes that match already, and `others`. Called once everything is attached; repeats until a pass adds
+        none.
+        """
+        target, known = self._target, dict[int, int]()
         while True:
-            new = [pid for pid in seeds(self._target) if pid not in known]
+            new = [each for each in found(target, others()) if each.met & ~known.get(each.pid, 0) or each.pid not in known]
             if not new:
                 return
-            for pid in new:
-                known.add(pid)
-                key = ctypes.c_uint32(pid)
-                if key not in table:
-                    table[key] = table.Leaf(0)
-                if not Path(f"/proc/{pid}").exists():
-                    with contextlib.suppress(KeyError):
-                        del table[key]
+            for each in new:
+                known[each.pid] = each.met
+                watched = target.fits(each.met)
+                if each.name:
+                    self._names.saw(each.name, watched=watched)
+                if target.may_fit(each.met):
+                    self._enter(each.pid, each.met, watched=watched)
+
+    def _enter(self, pid: int, met: int, *, watched: bool) -> None:
+        table, key = self.bpf[b"tracked"], ctypes.c_uint32(pid)
+        if key in table:
+            return
+        if watched:
+            table[key] = table.Leaf(0)
+        else:
+            table = self.bpf[b"partly"]
+            table[key] = ctypes.c_uint32(met | (int(table[key].value) if key in table else 0))
+        if not is_alive(pid):
+            with contextlib.suppress(KeyError):
+                del table[key]
 
     def wait(self, timeout: float) -> bool:
         return self._ring.wait(timeout)
 
     def over(self) -> bool:
         """
-        True once the chosen process and all its descendants have ended, so that the ring has the last records. Checked four
-        times a second.
+        True once all processes have ended that are watched or may come to be, so that the ring has the last records. Checked
+        four times a second.
         """
-        target = self._target
-        if target.pid is None or target.comms or target.session is not None:
+        if not self._target.ends:
             return False
         now = time.monotonic()
         if not self._over and now - self._looked >= 0.25:
             self._looked = now
-            self._over = next(iter(self.bpf[b"tracked"].keys()), None) is None
+            tables = (b"tracked", b"partly") if self._target.in_parts else (b"tracked",)
+            self._over = all(next(iter(self.bpf[table].keys()), None) is None for table in tables)
         return self._over
 
     def read(self) -> list[E]:
@@ -197,11 +224,18 @@ class Program(Generic[E]):
     def close(self) -> None:
         """Detach and free. The counts stay readable."""
         self._final = self.counts()
+        self._note_names()
         attached, self._attached = self._attached, []
         _let_go(attached)
         self._ring.close()
         with _ONE_AT_A_TIME:
             self.bpf.cleanup()
+
+    def _note_names(self) -> None:
+        for comm in self._target.comms:
+            marks = int(self.bpf[b"comms"][self._comm_key(comm)].value)
+            if marks & _NAMED:
+                self._names.saw(comm, watched=bool(marks & _WATCHED))
 
 
 def _refused(what: str, error: Exception) -> CaptureError:
@@ -225,45 +259,6 @@ def _let_go(attached: Sequence[int]) -> None:
         assert child.stdin is not None
         child.stdin.close()  # its end of input
         Thread(target=child.wait, name="detach", daemon=True).start()
-
-
-class Repeats(Generic[E]):
-    """
-    Folds equal events: the first is emitted at once, those that follow are joined into one until `flush`.
-
-    With more than `most` keys everything is emitted earlier; nothing is dropped.
-    """
-
-    def __init__(self, join: Callable[[E, E], E], *, most: int = 65_536) -> None:
-        self._join = join
-        self._most = most
-        self._count = 0
-        self._by_process: dict[Hashable, dict[Hashable, E | None]] = {}
-
-    def add(self, process: Hashable, key: Hashable, event: E) -> list[E]:
-        """The events to emit now: `event` itself if it is the first of its `process` and `key` since the last flush."""
-        seen = self._by_process.setdefault(process, {})
-        if key in seen:
-            before = seen[key]
-            seen[key] = event if before is None else self._join(before, event)
-            return []
-        early = self.flush() if self._count >= self._most else []
-        self._by_process.setdefault(process, {})[key] = None
-        self._count += 1
-        return [*early, event]
-
-    def flush(self) -> list[E]:
-        """The joined events of all processes."""
-        held = [event for seen in self._by_process.values() for event in seen.values() if event is not None]
-        self._by_process.clear()
-        self._count = 0
-        return held
-
-    def end(self, process: Hashable) -> list[E]:
-        """The joined events of a process that ended."""
-        seen = self._by_process.pop(process, {})
-        self._count -= len(seen)
-        return [event for event in seen.values() if event is not None]
 
 
 def walked_path(names: bytes, *, cut: bool) -> str:

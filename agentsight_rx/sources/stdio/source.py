@@ -1,4 +1,4 @@
-"""System calls on pipes, unix sockets and terminals -> StdioChunk, StdioClose: the bytes that processes exchange."""
+"""System calls on pipes, unix sockets, standard streams and terminals -> StdioChunk, StdioClose: the bytes exchanged."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from ...events import Channel, Loss, Origin, StdioChunk, StdioClose, StdioEvent,
 from ...loss import Reason
 from ..kernel.bcc import bcc
 from ..kernel.program import Program
+from ..names import Names
 from ..target import Target, seeds
 from .unmatched import HOLD_NS, NoReader, OwnChannel, Pair, Seen, Unmatched
 
@@ -33,6 +34,8 @@ _FIELDS = (
     "inode.i_mode",
     "inode.i_ino",
     "inode.i_rdev",
+    "inode.i_sb",
+    "super_block.s_dev",
     "socket.sk",
     "socket.type",
     "sock.__sk_common.skc_family",
@@ -47,7 +50,8 @@ _WRITES = ("write", "writev", "sendto", "sendmsg")
 # struct chunk_t of bpf/stdio.c, up to its data
 _RECORD = Layout("<QQIIII16sQQQQQIIIBBBB")
 _CHUNK, _END, _GONE, _SELF = 1, 2, 3, 4
-_KINDS: tuple[Literal["pipe", "unix", "tty"], ...] = ("pipe", "unix", "tty")
+_KINDS: tuple[Literal["pipe", "unix", "tty", "file"], ...] = ("pipe", "unix", "tty", "unix", "file")
+_WITHOUT_READER = ("tty", "file")  # what is written there waits for no reader
 
 _UNSEEN = 3
 _IF_MISSING = 1  # BPF_NOEXIST
@@ -60,8 +64,10 @@ _MOST = 256 << 10  # bytes of one call, a limit of the verifier; pipes are read 
 class StdioOptions(msgspec.Struct, frozen=True, omit_defaults=True):
     """
     What the stdio source watches: of each call the first `max_bytes`; the rest is counted. `fds` limits it to these file
-    descriptors (a program may have moved its standard input to another one). `tty`: also what is written to terminals; what is
-    typed there is never read. `ring_size` is in bytes, a power of two.
+    descriptors (a program may have moved its standard input to another one); empty: all. Regular files only where they are
+    standard input, output or error, and only calls that pass the process: what the kernel copies by itself, as for
+    copy_file_range, is not seen. `tty`: also what is written to terminals; what is typed there is never read. `ring_size` is
+    in bytes, a power of two.
     """
 
     target: Target
@@ -73,7 +79,8 @@ class StdioOptions(msgspec.Struct, frozen=True, omit_defaults=True):
 
 def stdio(options: StdioOptions) -> Stream[StdioEvent]:
     """
-    The bytes on every pipe and unix socket of the target, once for each end that is watched; gaps are marked.
+    The bytes on every pipe and unix socket of the target, once for each end that is watched, and of regular files that are
+    its standard streams; gaps are marked.
 
     A pipe on which a process only writes to itself is left out. Raises UsageError where an option is out of its range.
     """
@@ -87,6 +94,7 @@ def stdio(options: StdioOptions) -> Stream[StdioEvent]:
 class StdioReader:
     def __init__(self, options: StdioOptions) -> None:
         self._options = options
+        self.names = Names(options.target.comms)
         self._program: Program[Seen] | None = None
         self._comms: dict[bytes, str] = {}
         self._pids: set[int] = set()  # that used a channel and have not ended
@@ -102,6 +110,7 @@ class StdioReader:
             decode=self._decode,
             fields=_FIELDS,
             switches=_switches(options),
+            names=self.names,
         )
         self._program = program
         for names, direction in ((_READS, "in"), (_WRITES, "out")):
@@ -179,7 +188,7 @@ class StdioReader:
                 lost=lost,
                 latency_ns=latency_ns,
             )
-            if alone and (not inode or not self._unmatched.knows(channel)) and channel.kind != "tty":
+            if alone and (not inode or not self._unmatched.knows(channel)) and channel.kind not in _WITHOUT_READER:
                 return NoReader(chunk, 0 if inode else back)
             return Pair(chunk, back) if back and self._unmatched.wants_pairs else chunk
         if kind == _END:

@@ -6,16 +6,13 @@ import ctypes
 import mmap
 import os
 import threading
-from collections.abc import Sequence
-from contextlib import suppress
-from itertools import chain
-from pathlib import Path
+from collections.abc import Sequence, Set
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ...errors import CaptureError
-from ..containers.contents import control_groups, members
 from ..containers.references import Container, is_reference, resolve_reference
 from ..kernel.program import Program
 from ..target import Target, seeds
@@ -26,64 +23,58 @@ __all__ = ["Scope", "scope_of"]
 
 
 class _NoProcess(Target, frozen=True):
-    """A target that matches no process: the kernel's program watches only pids that are added to its table."""
+    """A target that chooses nothing by itself but what is in its containers: the users of files are watched besides."""
 
     @property
     def everything(self) -> bool:
         return False
 
+    @property
+    def ends(self) -> bool:
+        return False
+
 
 class Scope(Struct, frozen=True):
-    """The processes of `target`, of `containers` and, with `by_file`, those that use one of `files`."""
+    """The processes of `target` and, with `by_file`, those that use one of `files`."""
 
     target: Target
     files: tuple[str, ...] = ()
     by_file: bool = False
-    containers: tuple[Container, ...] = ()
+
+    @property
+    def containers(self) -> tuple[Container, ...]:
+        return self.target.containers
 
     @property
     def switches(self) -> list[str]:
         """Definitions for bpf/tls.c."""
-        return [*(["-DBY_FILE"] if self.by_file else []), *(["-DBY_GROUP"] if self.containers else [])]
+        return ["-DBY_FILE"] if self.by_file else []
 
     def watched(self) -> set[int]:
         """The pids that match now."""
-        return {*seeds(self.target), *self._chosen()}
+        return set(seeds(self.target, self._users()))
 
-    def _chosen(self) -> set[int]:
-        users = users_of(self.files) if self.by_file else set[int]()
-        roots = users | {container.init_pid for container in self.containers}
-        below = (seeds(Target(pid, children=self.target.children)) for pid in roots)
-        return {*roots, *members(self.containers), *chain.from_iterable(below)}
+    def _users(self) -> Set[int]:
+        return users_of(self.files) if self.by_file else frozenset()
 
     def choose(self, program: Program[Any]) -> None:
         """Have the kernel's program watch: first processes that start later, then those that run already."""
-        for group in chain.from_iterable(control_groups(container) for container in self.containers):
-            program.bpf[b"groups"][ctypes.c_uint64(group)] = ctypes.c_uint8(1)
         if self.by_file:
             for path in self.files:
                 _show(program, path)
-        program.seed()
-        tracked, known = program.bpf[b"tracked"], set[int]()
-        while new := self._chosen() - known:
-            known |= new
-            for pid in new:
-                key = ctypes.c_uint32(pid)
-                if key not in tracked:
-                    tracked[key] = tracked.Leaf(0)
-                if not Path(f"/proc/{pid}").exists():
-                    with suppress(KeyError):
-                        del tracked[key]
+        program.seed(self._users)
 
 
 def scope_of(target: Target, binaries: Sequence[str]) -> Scope:
     """The scope that TlsOptions describe; see there."""
     files = tuple(os.path.abspath(path) for path in binaries if not is_reference(path))
-    containers = tuple(resolve_reference(text) for text in binaries if is_reference(text))
-    by_binaries = bool(binaries) and target.pid is None and target.session is None
-    if by_binaries:
+    known = {container.reference: container for container in target.containers}
+    named = (known.get(text) or resolve_reference(text) for text in binaries if is_reference(text))
+    containers = tuple(dict.fromkeys((*target.containers, *named)))
+    by_file = bool(files) and target.pid is None and target.session is None
+    if by_file:
         target = _NoProcess(uid=target.uid, children=target.children, cgroup=target.cgroup)
-    return Scope(target, files, by_binaries and bool(files), containers)
+    return Scope(replace(target, containers=containers), files, by_file)
 
 
 def _show(program: Program[Any], path: str) -> None:

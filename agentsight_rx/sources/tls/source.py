@@ -14,6 +14,7 @@ from ..containers.contents import inside, libraries_in, members
 from ..containers.references import Container
 from ..kernel.probes import Probes
 from ..kernel.program import CALL_FIELDS, Program
+from ..names import Names
 from ..target import Target
 from .finder import Finder
 from .libraries import FUNCTIONS, Library, looks_like, open_file, system_libraries, unreadable
@@ -49,9 +50,9 @@ class TlsOptions(msgspec.Struct, frozen=True, omit_defaults=True):
     What the TLS source watches. It probes the system's libssl, files that the target has mapped, `binaries`, which must have
     TLS, and `candidates`, which may. A binary is a file or a container, as docker://NAME[/PATH] (see containers/).
 
-    Where the target has neither a pid nor a session, the binaries choose the processes: those that run or map one of the files
-    or are in one of the containers, and with `children` their descendants. Then `comms` does not count. With a pid or a session
-    containers are watched in addition.
+    Where the target has neither a pid nor a session, files choose the processes: those that run or map one of them, and with
+    `children` their descendants. Then `comms` does not count. The processes of containers are watched besides, as those of
+    `target.containers`.
 
     `ring_size` is in bytes, a power of two; `multi=False` attaches as kernels before 6.6 need it.
     """
@@ -76,6 +77,7 @@ class TlsReader:
         self._options = options
         self._say = say
         self._scope = Scope(options.target)
+        self.names = Names()
         self._program: Program[TlsEvent] | None = None
         self._probes: Probes | None = None
         self._finder = Finder(self._attach)
@@ -83,6 +85,7 @@ class TlsReader:
 
     def open(self) -> None:
         self._scope = scope_of(self._options.target, self._options.binaries)
+        self.names = Names(self._scope.target.comms)
         self._load(multi=self._options.multi)
         try:
             self._look_around()
@@ -95,7 +98,7 @@ class TlsReader:
         scope = msgspec.structs.replace(self._scope, files=self._look_into_named(self._scope.files))
         if self._options.target.comms and scope.target.comms == ():
             self._say(
-                "a name of processes does not count where a file or a container is given: the processes that use it are watched"
+                "a name of processes does not count for TLS where a file is given: the processes that use the file are watched"
             )
         for container in scope.containers:
             self._look_into_container(container)
@@ -116,6 +119,7 @@ class TlsReader:
             decode=self._records.decode,
             fields=_FIELDS,
             switches=["-DCALLS", *self._scope.switches, *(["-DMULTI"] if multi else [])],
+            names=self.names,
         )
         probes = Probes(program.bpf, multi=multi)
         if multi and not probes.multi:  # a kernel before 6.6

@@ -3,21 +3,12 @@
 # sent and received.
 set -eu
 base_url=$1 calls=$2 size=$3
+. "$(dirname "$0")/curl_parts.sh"
 
 coding() { # NUMBER
     case $(($1 % 7)) in
         0) echo gzip ;; 1) echo br ;; 2) echo zstd ;; 3) echo deflate ;; 4) echo raw-deflate ;; 5) echo gzip,br ;; 6) echo none ;;
     esac
-}
-
-request() { # NUMBER
-    stream=false tools='' extra=''
-    [ $(($1 % 2)) -eq 0 ] || stream=true
-    [ $(($1 / 2 % 2)) -eq 1 ] || tools=',"tools":[{"type":"function","function":{"name":"bash","parameters":{"type":"object"}}}]'
-    [ $(($1 % 3)) -ne 1 ] || extra=$(head -c "$size" /dev/zero | tr '\0' x)
-    [ $(($1 % 3)) -ne 2 ] || extra="size=$size"
-    printf '{"model":"demo","stream":%s,"messages":[{"role":"user","content":"Call %d é 模 🙂 %s"}]%s}' \
-        "$stream" "$1" "$extra" "$tools"
 }
 
 transfer() { # NUMBER; prints what curl is to do
@@ -37,10 +28,6 @@ url = "$base_url/v1/chat/completions"
 TRANSFER
 }
 
-hex() { # FILE
-    od -An -v -tx1 "$1" | tr -d ' \n'
-}
-
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 number=0
@@ -50,10 +37,10 @@ while [ "$number" -lt "$calls" ]; do
     number=$((number + 1))
 done >"$work/transfers"
 sed -i 1d "$work/transfers" # "next" stands between transfers
-while [ -n "${WAIT_FOR:-}" ] && [ ! -e "$WAIT_FOR" ]; do sleep 0.01; done
+wait_for_gate
 curl --parallel --silent --show-error --config "$work/transfers"
 number=0
 while [ "$number" -lt "$calls" ]; do
-    printf '{"request_body_hex":"%s","response_body_hex":"%s"}\n' "$(hex "$work/request-$number")" "$(hex "$work/response-$number")"
+    line "$work/request-$number" "$work/response-$number"
     number=$((number + 1))
 done >"$CLIENT_LOG"

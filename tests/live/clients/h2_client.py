@@ -1,7 +1,7 @@
 """
 BASE_URL, CALLS and SIZE -> that many Anthropic calls, and one to /trailers and one to /reset, all at once over one HTTP/2
-connection: the h2 package over an SSLSocket. CLIENT_LOG says what each sent and, decoded, received; the answer of /reset breaks
-off, and is what came before.
+connection: the h2 package over an SSLSocket. CLIENT_LOG says what each sent and, decoded, received; of the answer of /reset,
+which breaks off, the bytes received.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ class _Connection:
         ]
 
     def _send_bodies(self) -> None:
-        """As far as the windows allow, a frame of each stream in turn."""
+        """Send a frame of each stream in turn, as far as the windows allow."""
         turns = [self._frames(stream, call) for stream, call in self._open.items() if call.sent < len(call.body)]
         while turns:
             turns = [turn for turn in turns if next(turn, False)]

@@ -38,7 +38,7 @@ async def main(base_url: str, calls: int, size: int) -> list[str]:
 
 
 class _Tap:
-    """What goes between the SDK and its HTTP library."""
+    """Keeps the bodies of each POST. It sits between the SDK and its HTTP library."""
 
     def __init__(self) -> None:
         self.posts: list[tuple[bytes, bytearray]] = []

@@ -1,5 +1,5 @@
 """
-BASE_URL, CALLS, SIZE, API and maybe "h2" -> that many calls through the API's own SDK, which takes the codings that it can.
+BASE_URL, CALLS, SIZE, API and maybe "h2" -> that many calls through the API's own SDK, which accepts the codings it can decode.
 
 CLIENT_LOG says what each call sent and, without its coding, received. API is anthropic, openai, responses or gemini.
 """

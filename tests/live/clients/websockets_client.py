@@ -3,8 +3,8 @@ BASE_URL, CALLS, SIZE and "deflate" or "plain" -> that many messages over /echo 
 
 Each message is text, binary or long, and every fourth is sent in fragments. CLIENT_LOG has every message, in and out.
 
-It is the asyncio client: the other one reads and writes one TLS connection in two threads at the same time, and on Python
-3.13.5 about one handshake in a hundred is never sent.
+This uses the asyncio client. The threaded one reads and writes one TLS connection in two threads at the same time, and on
+Python 3.13.5 about one handshake in a hundred is never sent.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def _create(number: int, size: int) -> str:
 
 
 class _Talk:
-    """One WebSocket, and the log of what goes over it."""
+    """One WebSocket and the log of its messages."""
 
     def __init__(self, socket: ClientConnection, path: str, log: TextIO) -> None:
         self._socket = socket

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from agentsight_rx.doctor import require_capture
-from agentsight_rx.errors import CaptureError
 from agentsight_rx.sources.kernel.bcc import bcc
 from agentsight_rx.sources.kernel.shim import kernel_source, shim_tree
 
@@ -79,10 +78,7 @@ _Seen = tuple[int, int, int]
 
 @pytest.fixture
 def machine() -> None:
-    try:
-        require_capture()
-    except CaptureError as error:
-        pytest.skip(str(error))
+    require_capture()
 
 
 def _program(text: str) -> Any:

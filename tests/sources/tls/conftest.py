@@ -10,6 +10,5 @@ from agentsight_rx.sources.tls.libraries import system_libraries
 @pytest.fixture
 def libssl() -> Path:
     libraries = system_libraries()
-    if not libraries:
-        pytest.skip("there is no libssl that could be copied")
+    assert libraries, "the library libssl is not installed"
     return libraries[0]

@@ -1,4 +1,4 @@
-"""GATE -> 101 processes of every kind; prints what waitpid said of each, one JSON line: [pid, wait status, argv or null]."""
+"""GATE -> 101 processes of every kind; prints a JSON line for each: [pid, wait status, argv or null]."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from .gate import wait_for
+
 RUNS = 20
 
 
 def main() -> None:
     gate = Path(sys.argv[1])
-    while not gate.exists():
-        time.sleep(0.005)
+    wait_for(gate)
     for number in range(RUNS):
         report(*spawned(["/bin/sh", "-c", f"exit {number}"]))
         report(*spawned(["/bin/true", "", "two words", f"{number}é"]))

@@ -1,0 +1,34 @@
+"""SIGINT, SIGTERM, SIGHUP -> a request to end a run in order."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+
+__all__ = ["asking_to_end"]
+
+_ASKING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@contextmanager
+def asking_to_end(end: Callable[[str], None]) -> Generator[None]:
+    """
+    Inside, each of these signals calls `end` with its name. SIGHUP stays ignored where the invoker ignored it, as nohup does.
+    Only the main thread may set handlers; on other threads nothing changes.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def ask(number: int, _: object) -> None:
+        end(signal.Signals(number).name)
+
+    ignored = {signal.SIGHUP} if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else set[signal.Signals]()
+    before = {number: signal.signal(number, ask) for number in _ASKING if number not in ignored}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

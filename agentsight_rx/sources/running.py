@@ -1,0 +1,49 @@
+"""/proc -> ProcessSeen: processes that ran already when the capture began."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+from ..events import Origin, ProcessSeen
+
+__all__ = ["running"]
+
+_PROC = Path("/proc")
+_TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
+_ARGV_MOST = 128 << 10  # bytes, as the kernel takes of one argument at most
+
+
+def running(pids: Iterable[int]) -> list[ProcessSeen]:
+    """What /proc shows of these processes now, parents before their children. One that ends meanwhile is left out."""
+    now_ns = time.monotonic_ns()
+    found = [seen for pid in pids if (seen := _seen(pid, now_ns)) is not None]
+    return sorted(found, key=lambda seen: (seen.start_ns, seen.origin.pid))
+
+
+def _seen(pid: int, now_ns: int) -> ProcessSeen | None:
+    place = _PROC / str(pid)
+    try:
+        name, _, rest = (place / "stat").read_text(errors="replace").partition("(")[2].rpartition(")")
+        fields = rest.split()
+        uid = place.stat().st_uid
+        with open(place / "cmdline", "rb") as file:
+            words = file.read(_ARGV_MOST).split(b"\0")[:-1]
+    except OSError:
+        return None
+    filename = _link(place / "exe")
+    if int(fields[1]) == os.getpid() and filename == _link(_PROC / "self" / "exe"):
+        return None  # a command of ours that waits for its start: its program is not the user's
+    origin = Origin(now_ns, pid, tid=pid, uid=uid, comm=name)
+    argv = tuple(word.decode("utf-8", "backslashreplace") for word in words)
+    start_ns = int(fields[19]) * _TICK_NS
+    return ProcessSeen(origin, int(fields[1]), start_ns=start_ns, filename=filename, argv=argv, cwd=_link(place / "cwd"))
+
+
+def _link(path: Path) -> str:
+    try:
+        return os.readlink(path)
+    except OSError:
+        return ""

@@ -1,0 +1,101 @@
+"""The files of an LMDB store: made, checked and opened, and what LMDB reports about them as our errors."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+
+import lmdb
+
+from ..errors import NoSpaceError, StoreError
+from ..files import NO_SPACE, create_new, refusal, reserve, why
+
+__all__ = ["create", "environment", "failed", "lock_of", "remove", "size_of"]
+
+_LOCK_SIZE = 8192  # bytes of the lock file: 126 readers, the default of LMDB
+
+
+def lock_of(path: str) -> str:
+    return path + "-lock"
+
+
+def size_of(path: str) -> int:
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise StoreError(f"{path} is not a regular file: give the path of a store, or of a new file.")
+    return os.path.getsize(path) if os.path.exists(path) else 0
+
+
+def environment(path: str, map_size: int, *, readonly: bool, lock: bool) -> lmdb.Environment:
+    if readonly and not size_of(path):
+        raise StoreError(f"There is no store at {path}: record one, or give the path of another.")
+    try:
+        if lock:
+            _reserve_lock(lock_of(path))
+        return lmdb.open(path, subdir=False, map_size=map_size, readonly=readonly, sync=False, mode=0o600, lock=lock)
+    except (lmdb.InvalidError, lmdb.VersionMismatchError) as error:
+        raise StoreError(f"{path} is not a store: give the path of a store.") from error
+    except lmdb.Error as error:
+        if "already open" in str(error):
+            raise StoreError(f"{path} is already open in this process: share that store.") from error
+        raise failed(error, path, "opened") from error
+
+
+def create(path: str, owner: tuple[int, int] | None) -> bool:
+    """Make an empty private file unless there is one; True if there was none. An existing one is not opened: see below."""
+    try:
+        os.close(create_new(path, owner))
+    except FileExistsError:
+        link = None if os.path.exists(path) else refusal(path)  # LMDB would create the target, as root's
+        if link:
+            raise StoreError(f"{path} cannot be created: {link}") from None
+        return False
+    except OSError as error:
+        raise _error(error, path, "created") from error
+    return True
+
+
+def remove(files: Sequence[str]) -> None:
+    for file in files:
+        with suppress(OSError):
+            os.unlink(file)
+
+
+def _reserve_lock(path: str) -> None:
+    """
+    Give the lock file its space on the disk. LMDB writes it through a memory map, and the first write into a hole of a file on
+    a full disk ends the process by SIGBUS. The store itself is written by pwrite, which returns an error.
+
+    A file without holes is not opened: closing it drops the locks of a store that this process has open.
+    """
+    try:
+        found = os.stat(path)
+        if found.st_size >= _LOCK_SIZE and found.st_blocks * 512 >= _LOCK_SIZE:  # st_blocks: stat(2)
+            return
+        file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            reserve(file, _LOCK_SIZE)
+        finally:
+            os.close(file)
+    except OSError as error:
+        if error.errno in NO_SPACE:
+            raise _error(error, path, "created") from error
+        # LMDB opens it, or reports what is wrong with it
+
+
+def _error(error: OSError, path: str, what: str) -> StoreError:
+    kind = NoSpaceError if error.errno in NO_SPACE else StoreError
+    return kind(f"{path} cannot be {what}: {why(error, path)}")
+
+
+def failed(error: lmdb.Error, path: str, what: str) -> StoreError:
+    """What LMDB reports on a full disk is ENOSPC, or, where a write was cut short by it, EIO."""
+    if isinstance(error, lmdb.DiskError) or (os.strerror(errno.EIO) in str(error) and _is_full(path)):
+        return _error(OSError(errno.ENOSPC, ""), path, what)
+    return StoreError(f"{path} cannot be {what}: {error}")
+
+
+def _is_full(path: str) -> bool:
+    disk = os.statvfs(os.path.dirname(os.path.abspath(path)))
+    return disk.f_bavail * disk.f_frsize < 1 << 20

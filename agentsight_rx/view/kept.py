@@ -1,0 +1,69 @@
+"""Rows by id, bounded in number and in text: what a view keeps of one kind."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from copy import copy
+from typing import Generic, TypeVar
+
+from .rows import AuditRow, CallRow, NetworkRow, ProcessRow, Row, ToolRow
+
+__all__ = ["Kept", "weight_of"]
+
+R = TypeVar("R", bound=Row)
+
+
+class Kept(Generic[R]):
+    """The rows of one kind by id, at most `most` and at most `text` characters; the id that came first is evicted first."""
+
+    def __init__(self, most: int, text: int) -> None:
+        self._most = most
+        self._text = text
+        self._rows: dict[str, R] = {}
+        self._order: deque[str] = deque()  # a dict finds its first key only by walking over all deleted ones
+        self._held = 0  # characters
+        self.seen = 0
+        self.gone = 0
+
+    def put(self, row: R) -> R | None:
+        """Keep `row`; returns the row that it replaces."""
+        before = self._rows.get(row.id)
+        self._rows[row.id] = row
+        self._held += weight_of(row)
+        if before is None:
+            self._order.append(row.id)
+            self.seen += 1
+        else:
+            self._held -= weight_of(before)
+        while len(self._rows) > 1 and (len(self._rows) > self._most or self._held > self._text):
+            self._held -= weight_of(self._rows.pop(self._order.popleft()))
+            self.gone += 1
+        return before
+
+    def copy(self) -> Kept[R]:
+        """A copy that is only read."""
+        twin = copy(self)
+        twin._rows = self._rows.copy()
+        return twin
+
+    def __iter__(self) -> Iterator[R]:
+        return iter(self._rows.values())
+
+
+def weight_of(row: Row) -> int:
+    """Characters of captured text in a row; 0 for kinds that have little."""
+    match row:
+        case CallRow():
+            return len(row.prompt) + len(row.text) + len(row.thinking)
+        case ToolRow():
+            return len(row.input) + len(row.output) + sum(map(len, row.related_argv))
+        case ProcessRow():
+            return sum(map(len, row.argv)) + len(row.command or "")
+        case NetworkRow():
+            return len(row.host) + len(row.path)  # a target has up to 256 KiB
+        case AuditRow():
+            text = len(row.summary or "") + len(row.target or "") + len(row.subject or "")
+            return text + sum(len(value) for value in row.details.values() if isinstance(value, str))
+        case _:
+            return 0

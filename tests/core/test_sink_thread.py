@@ -1,0 +1,80 @@
+"""A sink's thread: what a writer holds is bounded, and what it loses is counted once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from agentsight_rx.core.sink import Sink, Unwritten
+from agentsight_rx.core.sink_thread import SinkThread
+from agentsight_rx.events import Origin, TlsChunk
+from agentsight_rx.loss import Entry, Ledger, Reason
+
+
+class Writer:
+    """Keeps what it gets until a flush, and says how much that was."""
+
+    def __init__(self) -> None:
+        self.held = 0
+        self.most = 0
+        self.flushed = 0
+
+    def write(self, batch: Sequence[TlsChunk], /) -> None:
+        self.held += sum(len(event.data) for event in batch)
+        self.most = max(self.most, self.held)
+
+    def flush(self) -> None:
+        self.flushed += self.held
+        self.held = 0
+
+    def close(self) -> None:
+        self.flush()
+
+
+def run(writer: Any, batches: Sequence[Sequence[TlsChunk]]) -> tuple[SinkThread, Ledger]:
+    ledger = Ledger()
+    thread = SinkThread(Sink("sink", lambda _: writer, size=1 << 30), ledger)
+    thread.open()
+    for batch in batches:
+        thread.put(batch)
+    thread.close()
+    thread.start()
+    thread.end(60)
+    return thread, ledger
+
+
+def chunks(count: int, size: int) -> list[TlsChunk]:
+    return [TlsChunk(Origin(number, 1), bytes(size), 0, number) for number in range(count)]
+
+
+def test_a_writer_is_flushed_before_it_holds_much() -> None:
+    writer = Writer()
+    run(writer, [chunks(100, 1 << 20)])
+    assert writer.flushed == 100 << 20
+    assert writer.most <= 10 << 20
+
+
+class Failing(Writer):
+    """Every write and every flush loses `lost` items."""
+
+    def __init__(self, lost: int) -> None:
+        super().__init__()
+        self._lost = lost
+
+    def write(self, batch: Sequence[TlsChunk], /) -> None:
+        raise Unwritten("the first reason" if not self.flushed else "another", count=self._lost)
+
+    def close(self) -> None:
+        self.flushed += 1
+        raise Unwritten("the end", count=self._lost)
+
+
+@pytest.mark.parametrize("lost", [0, 1, 5])
+def test_a_writer_says_how_many_items_it_lost(lost: int) -> None:
+    thread, ledger = run(Failing(lost), [chunks(5, 1), chunks(5, 1)])
+    assert ledger.entries() == ([Entry("sink", Reason.SINK_FAILED, 3 * lost)] if lost else [])
+    (meter,) = [meter for meter in ledger if meter.stage == "sink"]
+    assert (meter.seen, meter.passed) == (10, 10 - 3 * lost)
+    assert thread.failure == "the first reason"

@@ -1,0 +1,43 @@
+"""A small disk of its own for a test, and ways to fill it and make room on it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+__all__ = ["fill", "free", "needs_mount", "small_disk"]
+
+needs_mount = pytest.mark.skipif(os.geteuid() != 0, reason="mounting a disk needs root")
+
+
+@contextmanager
+def small_disk(folder: Path, *, size: str = "3m") -> Generator[Path, None, None]:
+    """A tmpfs of `size` bytes at `folder`, unmounted at the end."""
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)], capture_output=True, text=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip(f"no disk can be mounted here: {mounted.stderr.strip()}")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def fill(disk: Path, *, leave: int = 0) -> None:
+    """Take all space but `leave` bytes."""
+    with open(disk / "filler", "ab", buffering=0) as file:
+        with suppress(OSError):
+            while True:
+                file.write(bytes(4096))
+        file.truncate(max(0, file.seek(0, os.SEEK_END) - leave))
+
+
+def free(disk: Path) -> None:
+    (disk / "filler").unlink()

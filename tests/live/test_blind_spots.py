@@ -1,0 +1,103 @@
+"""What could not be read is said, and is not complete: programs with TLS of their own, connections without any."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from agentsight_rx import op, sources
+from agentsight_rx.events import BlindSpot
+from agentsight_rx.loss import Reason
+from agentsight_rx.sources import Target, TlsOptions
+from agentsight_rx.state import LmdbStore
+from agentsight_rx.view.report import read_report
+
+from .capture import needs_root, running, started, until
+from .peers import client_named, fake_llm
+
+pytestmark = [pytest.mark.live, needs_root]
+
+PROGRAM = [sys.executable, "-m", "agentsight_rx"]
+UV = Path(sys.executable).parent / "uv"  # rustls with aws-lc, stripped
+ASK = """
+import os, socket, sys, time
+while not os.path.exists(sys.argv[1]):
+    time.sleep(0.01)
+for _ in range(3):
+    with socket.create_connection(("127.0.0.1", int(sys.argv[2]))) as connection:
+        connection.sendall(b"x" * 1009)
+        while connection.recv(4096):
+            pass
+"""
+
+
+def test_a_recording_of_a_program_with_tls_of_its_own_is_not_complete(tmp_path: Path) -> None:
+    path = tmp_path / "run.lmdb"
+    with fake_llm(tmp_path) as peer:
+        environment = os.environ | {"SSL_CERT_FILE": str(peer.ca_file), "HOME": str(tmp_path), "UV_NO_CONFIG": "1"}
+        words = ["pip", "install", "--python", sys.executable, "--target", str(tmp_path / "x"), "--no-cache"]
+        words += ["--index-url", f"{peer.base_url}/simple", "a-package-that-is-not-there"]
+        command = [*PROGRAM, "record", "--no-server", "--db", str(path), "--", str(UV), *words]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    report = subprocess.run([*PROGRAM, "report", "--db", str(path)], capture_output=True, text=True, check=True)
+    port = peer.base_url.rpartition(":")[2]
+    for text in (done.stderr, report.stdout):
+        _, _, missing = text.partition("incomplete:\n")
+        assert missing.startswith("  could not be read: uv (rustls with aws-lc), process "), text
+        assert f"bytes to 127.0.0.1:{port}" in missing
+        assert "nothing lost" not in text
+    store = LmdbStore.open(path, readonly=True)
+    try:
+        (row,) = read_report(store).blind_spots
+    finally:
+        store.close()
+    assert (row.comm, row.files, row.looks_like) == ("uv", (str(UV),), ("rustls with aws-lc",))
+    assert row.connections >= 1
+
+
+def test_connections_without_plaintext_are_counted_to_the_byte(tmp_path: Path) -> None:
+    gate = tmp_path / "go"
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=_answer, args=(server, 3), daemon=True).start()
+        port = server.getsockname()[1]
+        with started([sys.executable, "-c", ASK, str(gate), str(port)]) as watched:
+            graph = sources.tls(TlsOptions(Target(watched.pid))).pipe(op.normalize(), op.find_blind_spots())
+            with running(graph) as (run, kept):
+                gate.touch()
+                assert watched.wait(60) == 0
+                until(lambda: any(spot.connections == 3 for spot in kept.of(BlindSpot)))
+                summary = run.stop()
+    last = kept.of(BlindSpot)[-1]
+    assert (last.size, last.peers, last.files) == (3 * (1009 + 5003), (f"127.0.0.1:{port}",), ())
+    (entry,) = summary.ledger.unintended()
+    assert (entry.reason, entry.count, entry.size) == (Reason.UNREADABLE, 3, last.size)
+
+
+def test_connections_that_were_read_are_none(tmp_path: Path) -> None:
+    gate = tmp_path / "go"
+    client = client_named("curl")
+    with fake_llm(tmp_path) as peer:
+        environment = client.env(peer, tmp_path) | {"WAIT_FOR": str(gate)}
+        with started(client.command(peer, 5, 100), environment) as watched:
+            graph = sources.tls(TlsOptions(Target(watched.pid))).pipe(op.normalize(), op.find_blind_spots())
+            with running(graph) as (run, kept):
+                gate.touch()
+                assert watched.wait(60) == 0
+                summary = run.stop()
+    assert (kept.of(BlindSpot), summary.complete) == ([], True)
+
+
+def _answer(server: socket.socket, connections: int) -> None:
+    for _ in range(connections):
+        connection, _ = server.accept()
+        with connection:
+            left = 1009
+            while left:
+                left -= len(connection.recv(left))
+            connection.sendall(b"y" * 5003)

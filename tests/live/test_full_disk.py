@@ -1,0 +1,62 @@
+"""`record` on a full disk: the command runs, what is missing is said, and the status is the command's."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from agentsight_rx.state import LmdbStore
+from agentsight_rx.view.report import read_events
+
+from ..disks import fill, needs_mount, small_disk
+from .capture import needs_root
+
+pytestmark = [pytest.mark.live, needs_root, needs_mount]
+
+RECORD = [sys.executable, "-m", "agentsight_rx", "record", "--no-server"]
+
+
+def record(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*RECORD, *words], capture_output=True, text=True, check=False)
+
+
+def test_the_command_runs_although_nothing_can_be_stored(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "small") as disk:
+        fill(disk)
+        done = record("--db", str(disk / "x.lmdb"), "--", "/bin/sh", "-c", "echo ran; exit 7")
+        assert (done.returncode, done.stdout) == (7, "ran\n"), done.stderr
+        assert "NOTHING IS STORED until there is room" in done.stderr
+        assert f"no space left on {disk}" in done.stderr
+        assert f"NOTHING WAS STORED in {disk}/x.lmdb" in done.stderr
+        assert "complete: nothing lost" not in done.stderr
+        assert "sink_failed" in done.stderr
+        assert "Run: agentsight-rx report" not in done.stderr
+        assert [disk / "filler"] == list(disk.iterdir())
+
+
+def test_the_command_does_not_run_where_the_store_is_required(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "small") as disk:
+        fill(disk)
+        done = record("--require-store", "--db", str(disk / "x.lmdb"), "--", "/bin/sh", "-c", f"echo ran > {tmp_path}/ran")
+        assert done.returncode == 1
+        assert done.stderr.splitlines()[-1].startswith("Error: ")
+        assert f"no space left on {disk}" in done.stderr.splitlines()[-1]
+        assert not (tmp_path / "ran").exists()
+
+
+def test_recording_goes_on_where_the_command_fills_the_disk_and_makes_room(tmp_path: Path) -> None:
+    script = "cat /dev/zero > {0}/filler; for n in 1 2 3 4 5; do /bin/true; sleep 0.3; done; rm {0}/filler; /bin/echo the end"
+    with small_disk(tmp_path / "small") as disk:
+        path = disk / "x.lmdb"
+        done = record("--db", str(path), "--", "/bin/sh", "-c", script.format(disk))
+        assert (done.returncode, done.stdout) == (0, "the end\n"), done.stderr
+        assert f"{path} cannot be written: no space left on {disk}" in done.stderr
+        store = LmdbStore.open(path, readonly=True)
+        try:
+            commands = [getattr(event, "argv", ()) for event in read_events(store)]
+        finally:
+            store.close()
+        assert ("/bin/echo", "the", "end") in commands

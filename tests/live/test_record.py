@@ -1,0 +1,162 @@
+"""record beside a command that owns the terminal: no port, no message and no lost terminal disturbs either."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Generator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+
+from agentsight_rx.sources.tls.libraries import system_libraries
+from agentsight_rx.state import LmdbStore
+from agentsight_rx.view.report import read_report
+
+from .capture import PATIENCE_S, PROGRAM, needs_root, started, until
+
+pytestmark = [pytest.mark.live, needs_root]
+
+
+def record(tmp_path: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    command = [*PROGRAM, "record", "--db", str(tmp_path / "run.lmdb"), *words]
+    return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+
+
+# -- the page ----------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def recording(store: Path, script: str) -> Generator[tuple[subprocess.Popen[str], str]]:
+    """A record of a shell command, once it has said where its page is, and that place."""
+    command = [*PROGRAM, "record", "--db", str(store), "--", "/bin/sh", "-c", script]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as recorder:
+        try:
+            assert recorder.stderr is not None
+            page = ""
+            while not page:
+                line = recorder.stderr.readline()
+                assert line, f"record ended with {recorder.wait()}"
+                found = re.search(r"live page: (\S+)", line)
+                page = found[1] if found else ""
+            yield recorder, page
+        finally:
+            recorder.kill()
+
+
+def test_recordings_at_once_have_a_page_each(tmp_path: Path) -> None:
+    script = f"until [ -e {tmp_path}/go ]; do sleep 0.05; done; exit 7"
+    with ExitStack() as stack:
+        runs = [stack.enter_context(recording(tmp_path / f"{name}.lmdb", script)) for name in "abc"]
+        assert len({page.partition("#")[0] for _, page in runs}) == 3
+        (tmp_path / "go").touch()
+        for recorder, _ in runs:
+            _, err = recorder.communicate(timeout=PATIENCE_S)
+            assert (recorder.returncode, "complete: nothing lost" in err) == (7, True)
+
+
+def test_a_port_that_is_taken_stops_no_recording(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = record(tmp_path, "--server-port", port, "--", "/bin/sh", "-c", "exit 7")
+    assert done.returncode == 7
+    assert f"going on without the page: port {port} on 127.0.0.1 is taken" in done.stderr
+    assert "live page" not in done.stderr
+    assert "complete: nothing lost" in done.stderr
+
+
+def test_a_page_that_was_asked_for_must_be_served_before_the_command_starts(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = record(tmp_path, "--server", "--server-port", port, "--", "/bin/touch", str(tmp_path / "ran"))
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith(f"Error: port {port} on 127.0.0.1 is taken")
+    assert not (tmp_path / "ran").exists()
+    assert not (tmp_path / "run.lmdb").exists()
+
+
+# -- messages ----------------------------------------------------------------------------------------------------------
+
+LOADS = """
+import ctypes, sys, time
+from pathlib import Path
+ctypes.CDLL(sys.argv[1])
+print("in between", file=sys.stderr, flush=True)
+log = Path(sys.argv[2])
+deadline = time.monotonic() + (120 if log.exists() else 5)  # while it is loaded, it can be found
+while time.monotonic() < deadline and not (log.exists() and sys.argv[1] in log.read_text()):
+    time.sleep(0.05)
+"""
+
+
+def loading(tmp_path: Path) -> tuple[Path, Path, list[str]]:
+    """A library that is on no list, a log, and a command that loads the library between two lines of its own."""
+    library, log, program = tmp_path / "libother-6a9b88ec.so.3", tmp_path / "log", tmp_path / "loads.py"
+    shutil.copy(system_libraries()[0], library)
+    program.write_text(LOADS)
+    script = f"echo begin >&2; {sys.executable} {program} {library} {log}; echo end >&2"
+    return library, log, ["--", "/bin/sh", "-c", script]
+
+
+def test_between_start_and_end_of_the_command_nothing_of_ours_is_written(tmp_path: Path) -> None:
+    library, _, command = loading(tmp_path)
+    lines = record(tmp_path, *command).stderr.splitlines()
+    assert lines[lines.index("begin") : lines.index("end") + 1] == ["begin", "in between", "end"]
+    assert f"agentsight-rx: watching TLS in {library}" in lines[lines.index("end") :]
+
+
+def test_a_log_has_the_messages_at_once(tmp_path: Path) -> None:
+    library, log, command = loading(tmp_path)
+    done = record(tmp_path, "--log", str(log), *command)
+    assert done.returncode == 0
+    assert str(library) not in done.stderr
+    assert f"agentsight-rx: watching TLS in {library}" in log.read_text().splitlines()
+    assert log.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_log_without_a_command_is_an_error() -> None:
+    done = subprocess.run([*PROGRAM, "record", "-p", "1", "--log", "x"], capture_output=True, text=True, check=False)
+    assert (done.returncode, "--log is for a command" in done.stderr) == (2, True)
+
+
+# -- a terminal that goes away -----------------------------------------------------------------------------------------
+
+
+def test_a_recording_ends_in_order_when_the_command_is_hung_up(tmp_path: Path) -> None:
+    store = tmp_path / "run.lmdb"
+    with recording(store, f"touch {tmp_path}/runs; exec sleep 600") as (recorder, _):
+        until((tmp_path / "runs").exists)
+        recorder.send_signal(signal.SIGHUP)
+        _, err = recorder.communicate(timeout=PATIENCE_S)
+    assert recorder.returncode == 128 + signal.SIGHUP
+    assert "complete: nothing lost" in err
+
+
+def test_a_trace_ends_in_order_when_its_terminal_goes_away(tmp_path: Path) -> None:
+    store = tmp_path / "run.lmdb"
+    master, slave = pty.openpty()
+    with started(["/bin/sleep", "600"]) as watched:
+        command = [*PROGRAM, "trace", "--process", "-p", str(watched.pid), "--db", str(store)]
+        with subprocess.Popen(command, preexec_fn=lambda: os.login_tty(slave)) as tracer:
+            os.close(slave)
+            try:
+                said = b""
+                while b"capturing" not in said:
+                    said += os.read(master, 65_536)
+                os.close(master)
+                assert tracer.wait(PATIENCE_S) == 0
+            finally:
+                tracer.kill()
+    kept = LmdbStore.open(store, readonly=True)
+    try:
+        report = read_report(kept)
+    finally:
+        kept.close()
+    assert (len(report.runs), len(report.cut_off)) == (1, 0)

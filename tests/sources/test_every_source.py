@@ -1,0 +1,112 @@
+"""Every source keeps the promises that all of them make: see source_component.py."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from agentsight_rx import sources
+from agentsight_rx.envelope import encode_line
+from agentsight_rx.events import Origin, ProcessExec, ProcessExit, ProcessFork, Tick
+from agentsight_rx.sources import (
+    FileOptions,
+    NetOptions,
+    ProcessOptions,
+    ReadlineOptions,
+    ReplayOptions,
+    StdioOptions,
+    SystemOptions,
+    Target,
+    TlsOptions,
+)
+
+from ..source_component import Scene, SourceCase, check_source
+
+RECORDED = (
+    encode_line(ProcessFork(Origin(1_000, 9), 7, 2)),
+    b"no event",
+    encode_line(Tick(Origin(2_000, 0))),
+    encode_line(ProcessExec(Origin(3_000, 9), 7, 2, "/bin/ls", ("ls", "-l"), "/")),
+    encode_line(ProcessExit(Origin(4_000, 9), 7, 2, 0)),
+)
+
+
+def gone() -> Target:
+    """A process that has ended."""
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    return Target(ended.pid)
+
+
+# The sources that load BPF programs look at one process of the test's own
+LIVE = {
+    "files": SourceCase(
+        lambda scene: sources.files(FileOptions(Target(scene.pid))),
+        "process",
+        act=Scene.wake,
+        refused=lambda _: sources.files(FileOptions(gone())),
+    ),
+    "net": SourceCase(
+        lambda scene: sources.net(NetOptions(Target(scene.pid))),
+        "process",
+        act=Scene.wake,
+        refused=lambda _: sources.net(NetOptions(gone())),
+    ),
+    "process": SourceCase(
+        lambda scene: sources.process(ProcessOptions(Target(scene.pid))),
+        "process",
+        act=Scene.wake,
+        refused=lambda _: sources.process(ProcessOptions(gone())),
+    ),
+    "readline": SourceCase(
+        lambda scene: sources.readline(ReadlineOptions(Target(scene.pid))),
+        "process",
+        silent=True,
+        refused=lambda _: sources.readline(ReadlineOptions(gone())),
+    ),
+    "stdio": SourceCase(
+        lambda scene: sources.stdio(StdioOptions(Target(scene.pid))),
+        "stdio",
+        act=Scene.wake,
+        refused=lambda _: sources.stdio(StdioOptions(gone())),
+    ),
+    "tls": SourceCase(
+        lambda scene: sources.tls(TlsOptions(Target(scene.pid))),
+        "ssl",
+        silent=True,
+        refused=lambda _: sources.tls(TlsOptions(gone())),
+    ),
+}
+
+CASES = {
+    "replay": SourceCase(
+        lambda scene: sources.replay(ReplayOptions((scene.file(*RECORDED),))),
+        "process",
+        ends=True,
+        refused=lambda scene: sources.replay(ReplayOptions((scene.file(*RECORDED), f"{scene.path}.missing"))),
+    ),
+    "system": SourceCase(
+        lambda scene: sources.system(SystemOptions(Target(scene.pid), interval=0.01)),
+        "system",
+        refused=lambda _: sources.system(SystemOptions(gone())),
+    ),
+}
+
+
+def test_no_source_is_missing() -> None:
+    assert {name for name in sources.__all__ if not isinstance(getattr(sources, name), type)} == CASES.keys() | LIVE.keys()
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_source(name: str, tmp_path: Path) -> None:
+    check_source(CASES[name], tmp_path)
+
+
+@pytest.mark.live
+@pytest.mark.skipif(os.geteuid() != 0, reason="loading BPF programs needs root")
+@pytest.mark.parametrize("name", LIVE)
+def test_source_that_loads_a_bpf_program(name: str, tmp_path: Path) -> None:
+    check_source(LIVE[name], tmp_path)

@@ -1,0 +1,125 @@
+"""Only a file that we created gets our mode and owner; whatever was there before keeps both."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from agentsight_rx.errors import SinkError, StoreError
+from agentsight_rx.files import create_private, why
+from agentsight_rx.loss import Ledger
+from agentsight_rx.sinks import jsonl, store
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+
+OWNER = (12345, 12346) if os.geteuid() == 0 else (os.getuid(), os.getgid())
+
+
+def access(path: Path) -> tuple[int, int, int]:
+    """Mode, owner and group."""
+    found = path.stat()
+    return found.st_mode, found.st_uid, found.st_gid
+
+
+@pytest.fixture
+def device(tmp_path: Path) -> Path:
+    """A node of the device of /dev/null, mode 0666."""
+    path = tmp_path / "null"
+    before = os.umask(0)
+    try:
+        os.mknod(path, stat.S_IFCHR | 0o666, os.makedev(1, 3))
+    finally:
+        os.umask(before)
+    return path
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o777])
+def test_a_new_file_is_private_and_belongs_to_the_owner(tmp_path: Path, umask: int) -> None:
+    before = os.umask(umask)
+    try:
+        os.close(create_private(tmp_path / "run.jsonl", OWNER))
+    finally:
+        os.umask(before)
+    assert access(tmp_path / "run.jsonl") == (stat.S_IFREG | 0o600, *OWNER)
+
+
+def test_a_file_that_was_there_is_emptied_and_keeps_its_mode_and_owner(tmp_path: Path) -> None:
+    path = tmp_path / "run.jsonl"
+    path.write_text("old")
+    path.chmod(0o640)
+    before = access(path)
+    os.close(create_private(path, OWNER))
+    assert (access(path), path.read_text()) == (before, "")
+
+
+@needs_root
+def test_jsonl_to_a_device_leaves_the_device_as_it_is(device: Path) -> None:
+    before = access(device)
+    writer = jsonl(device, owner=OWNER).open(Ledger())
+    writer.close()
+    assert access(device) == before
+
+
+@needs_root
+def test_a_store_on_a_device_is_refused_and_leaves_the_device_as_it_is(device: Path) -> None:
+    before = access(device)
+    with pytest.raises(StoreError, match="is not a regular file"):
+        store(device, owner=OWNER).open(Ledger())
+    assert access(device) == before
+    assert [device] == list(device.parent.iterdir())
+
+
+def test_jsonl_to_a_link_to_a_pipe_goes_into_the_pipe(tmp_path: Path) -> None:
+    """As /dev/stdout is a link to the pipe behind it."""
+    read, write = os.pipe()
+    before = os.fstat(write)
+    try:
+        link = tmp_path / "stdout"
+        link.symlink_to(f"/proc/self/fd/{write}")
+        writer = jsonl(link, owner=OWNER).open(Ledger())
+        writer.write(["item"])
+        writer.close()
+        assert os.read(read, 100) == b'"item"\n'
+        after = os.fstat(write)
+        assert (after.st_mode, after.st_uid) == (before.st_mode, before.st_uid)
+    finally:
+        os.close(read)
+        os.close(write)
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_jsonl_does_not_write_through_a_link_to_a_file(tmp_path: Path, there: bool) -> None:
+    target, link = tmp_path / "target", tmp_path / "link"
+    if there:
+        target.write_text("needed")
+    link.symlink_to(target)
+    with pytest.raises(SinkError, match=f"it is a symbolic link to {target}; give the path of the file itself"):
+        jsonl(link, owner=OWNER).open(Ledger())
+    assert (target.read_text() if target.exists() else None) == ("needed" if there else None)
+
+
+@pytest.mark.parametrize("name", ["run.lmdb", "run.lmdb-lock"])
+def test_a_store_does_not_create_the_target_of_a_link(tmp_path: Path, name: str) -> None:
+    target = tmp_path / "target"
+    (tmp_path / name).symlink_to(target)
+    with pytest.raises(StoreError, match=f"{name} cannot be created: it is a symbolic link to {target}"):
+        store(tmp_path / "run.lmdb", owner=OWNER).open(Ledger())
+    assert [tmp_path / name] == list(tmp_path.iterdir())
+
+
+def test_a_store_behind_a_link_to_a_store_is_opened(tmp_path: Path) -> None:
+    store(tmp_path / "a.lmdb").open(Ledger()).close()
+    before = access(tmp_path / "a.lmdb")
+    (tmp_path / "b.lmdb").symlink_to(tmp_path / "a.lmdb")
+    store(tmp_path / "b.lmdb", owner=OWNER).open(Ledger()).close()
+    assert access(tmp_path / "a.lmdb") == before
+
+
+def test_a_full_disk_is_named() -> None:
+    assert why(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), "/proc/no/such/file") == "no space left on /proc"
+    assert why(OSError(errno.EDQUOT, os.strerror(errno.EDQUOT)), "/proc/self") == "the quota on /proc is used up"
+    assert why(OSError(errno.EACCES, os.strerror(errno.EACCES)), "/proc/self") == "Permission denied"

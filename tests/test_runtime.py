@@ -1,0 +1,63 @@
+"""The end of a run: what its account says, and who writes it down."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+from agentsight_rx import run, sinks
+from agentsight_rx.core.sink import Sink
+from agentsight_rx.core.stream import of
+from agentsight_rx.events import Origin, Readline
+from agentsight_rx.loss import Entry, Ledger, Reason
+from agentsight_rx.state import LmdbStore
+from agentsight_rx.view.report import read_report
+
+EVENTS = [Readline(Origin(number, 1, wall_ns=number), f"echo {number}") for number in range(1, 601)]
+
+
+class Refusing:
+    """A destination that waits until everything was handed to it, and takes nothing."""
+
+    def __init__(self, closed: threading.Event) -> None:
+        self._closed = closed
+
+    def write(self, batch: Sequence[object], /) -> None:
+        raise OSError("connection refused")
+
+    def flush(self) -> None:
+        pass
+
+    def close(self) -> None:
+        self._closed.set()
+
+
+def test_the_store_has_the_last_counts_of_every_other_sink(tmp_path: Path) -> None:
+    closed = threading.Event()
+    collector: Sink[object] = Sink("collector", lambda _: Refusing(closed))
+    summary = run(of(EVENTS), [sinks.store(tmp_path / "run.lmdb"), collector])
+    store = LmdbStore.open(tmp_path / "run.lmdb", readonly=True)
+    try:
+        report = read_report(store)
+    finally:
+        store.close()
+    lost = [Entry("collector", Reason.SINK_FAILED, 600)]
+    assert closed.is_set()
+    assert (lost, lost) == (summary.ledger.unintended(), list(report.losses))
+    assert not report.complete
+
+
+def test_the_store_says_how_long_the_run_captured(tmp_path: Path) -> None:
+    summary = run(of(EVENTS), [sinks.store(tmp_path / "run.lmdb")])
+    store = LmdbStore.open(tmp_path / "run.lmdb", readonly=True)
+    try:
+        (recording,) = read_report(store).runs
+    finally:
+        store.close()
+    assert (recording.seconds, recording.started_ms) == (summary.seconds, summary.ledger.began_ms)
+
+
+def test_before_it_begins_a_run_has_no_duration() -> None:
+    ledger = Ledger()
+    assert (ledger.seconds, ledger.began_ms) == (0.0, 0)
