@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 import msgspec
 
@@ -12,6 +13,7 @@ from ...events import TlsEvent, time_of
 from ...say import say
 from ..containers.contents import inside, libraries_in, members
 from ..containers.references import Container
+from ..hold import held
 from ..kernel.probes import Probes
 from ..kernel.program import CALL_FIELDS, Program
 from ..names import Names
@@ -31,6 +33,8 @@ __all__ = ["TlsOptions", "tls"]
 # System calls that carry bytes of a socket; a thread does not send what it encrypted in any other way
 _RECEIVES = ("read", "readv", "recvfrom", "recvmsg")
 _SENDS = ("write", "writev", "sendto", "sendmsg", "sendmmsg")
+
+_LARGE = 256 << 10  # bytes; no file with a TLS implementation is smaller
 
 _FIELDS = (
     *CALL_FIELDS,
@@ -61,6 +65,8 @@ class TlsOptions(msgspec.Struct, frozen=True, omit_defaults=True):
     `children` their descendants. Then `comms` does not count. The processes of containers are watched besides, as those of
     `target.containers`.
 
+    `group` is the directory of a control group that has the target: while a large file that is new is searched, it is held.
+
     `ring_size` is in bytes, a power of two; `multi=False` attaches as kernels before 6.6 need it.
     """
 
@@ -68,6 +74,7 @@ class TlsOptions(msgspec.Struct, frozen=True, omit_defaults=True):
     binaries: tuple[str, ...] = ()
     candidates: tuple[str, ...] = ()
     handshakes: bool = False
+    group: str = ""
     ring_size: int = 32 << 20  # 0.3 s of 100 MB/s: how long a reader may be delayed
     multi: bool = True
 
@@ -215,9 +222,18 @@ class TlsReader:
         if not self._program.wait(timeout):
             return traffic or (None if over else ())
         events = [*traffic, *self._program.read()]
-        for pid, files in self._records.new_files().items():
-            self._look_at_use(self._program, pid, files)
+        used = self._records.new_files()
+        if used:
+            with self._held(used):
+                for pid, files in used.items():
+                    self._look_at_use(self._program, pid, files)
         return events
+
+    def _held(self, used: Mapping[int, set[UsedFile]]) -> AbstractContextManager[None]:
+        """The group is held where one of the files may have TLS code and was not searched yet."""
+        large = any(file.size >= _LARGE for files in used.values() for file in files)
+        new = self._options.group and large and any(not self._finder.knows(each.place) for each in mapped_files(used))
+        return held(self._options.group) if new else nullcontext()
 
     def lost(self) -> Sequence[TlsEvent]:
         return self._program.lost() if self._program else ()
