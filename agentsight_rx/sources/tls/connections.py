@@ -8,13 +8,14 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ...core.bounded import Recent
-from ...events import Connection, Direction, Loss, Origin, TlsChunk, TlsClose, TlsEvent
+from ...events import Connection, Direction, Loss, Origin, TlsChunk, TlsClose, TlsEvent, TlsUse
 from ...loss import Reason
-from .proof import Probed, begins_like_a_client
+from .proof import Probed, Use, begins_like_a_client
 from .traffic import Traffic
 
 __all__ = ["Connections", "Known", "Sealed", "on"]
 
+_USES_MOST = 16_384
 _ENDED_MOST = 16_384  # sockets that ended and are remembered
 _SEALED_MOST = 4_096  # TLS records of one thread that wait for their socket; each has at most 16 KiB
 
@@ -28,11 +29,13 @@ class Known(Struct):
 
     connection: Connection
     probed: Probed
+    use: Use
     sock: int = 0
     in_offset: int = 0
     in_seq: int = 0
     out_offset: int = 0
     out_seq: int = 0
+    silent: bool = True  # nothing was read yet
     again: bool = False  # the incoming direction begins anew with its next record
 
 
@@ -52,23 +55,50 @@ class Connections:
 
     def __init__(self, traffic: Traffic) -> None:
         self.probed: list[Probed] = []
+        self.wrong: list[Probed] = []  # what it gave was never what TLS clients say
         self._traffic = traffic
         self._open: dict[tuple[int, int], Known] = {}  # by pid and the address of the object
         self._sealed: dict[tuple[int, int], list[Sealed]] = {}  # by pid and thread
+        self._uses: Recent[tuple[int, int, int], Use] = Recent(_USES_MOST)  # by pid, its start and the number of what is probed
         self._ended: Recent[int, None] = Recent(_ENDED_MOST)
 
     def of(self, origin: Origin, start_ns: int, handle: int, number: int) -> Known:
         """The connection of an object; a new one where it was not in use."""
         known = self._open.get((origin.pid, handle))
         if known is None or known.connection.start_ns != start_ns:
-            known = self._begin(origin.pid, start_ns, handle, number)
+            known = self._begin(origin, start_ns, handle, number)
         return known
 
-    def _begin(self, pid: int, start_ns: int, handle: int, number: int) -> Known:
-        probed = self.probed[number]
-        known = self._open[pid, handle] = Known(Connection(pid, start_ns, probed.library.path, handle), probed)
+    def _begin(self, origin: Origin, start_ns: int, handle: int, number: int) -> Known:
+        pid, probed = origin.pid, self.probed[number]
+        use = self._uses.use((pid, start_ns, number))
+        if use is None:
+            use = Use(origin, start_ns)
+            self._uses.put((pid, start_ns, number), use)
+        known = self._open[pid, handle] = Known(Connection(pid, start_ns, probed.library.path, handle), probed, use)
         self._traffic.plaintext(pid, start_ns)
         return known
+
+    def saw(self, known: Known, data: bytes) -> TlsUse | None:
+        """Plaintext of this connection; says so where it is the first of its process, or the first proof."""
+        use = known.use
+        use.size += len(data)
+        if not known.silent:
+            return None
+        known.silent = False
+        use.connections += 1
+        proven = known.probed.proves(data)
+        if known.probed.wrong and known.probed not in self.wrong:
+            self.wrong.append(known.probed)
+        if use.connections > 1 and (use.proven or not proven):
+            return None
+        use.proven = proven
+        return _said(use.origin, use, known.probed)
+
+    def uses(self) -> list[TlsEvent]:
+        """All that was read, at the end."""
+        uses = ((use, self.probed[number]) for (_, _, number), use in self._uses.items() if use.connections)
+        return [_said(use.origin, use, probed) for use, probed in uses]
 
     def end(self, origin: Origin, handle: int) -> Known | None:
         return self._open.pop((origin.pid, handle), None)
@@ -124,23 +154,39 @@ class Connections:
             if record.lost:
                 out.append(_cut(place, record.lost))
             out.append(TlsChunk(place, record.data, offset=offset + record.offset, seq=seq + record.seq, lost=record.lost))
-            self.saw(known, record.data)
+            said = self.saw(known, record.data)
+            if said is not None:
+                out.append(said)
         return out
-
-    def saw(self, known: Known, data: bytes) -> None:
-        """Plaintext of this connection."""
-        known.probed.size += len(data)
 
     def gone(self, origin: Origin) -> list[TlsEvent]:
         """The process ended: so did its connections. What it encrypted and did not send is not lost."""
-        for key in [key for key in self._sealed if key[0] == origin.pid]:
-            del self._sealed[key]
+        for thread in [thread for thread in self._sealed if thread[0] == origin.pid]:
+            del self._sealed[thread]
         keys = [key for key in self._open if key[0] == origin.pid]
-        return [TlsClose(on(origin, self._open.pop(key))) for key in keys]
+        closed: list[TlsEvent] = [TlsClose(on(origin, self._open.pop(key))) for key in keys]
+        for process in [each for each in self._uses if each[0] == origin.pid]:
+            use = self._uses.pop(process)
+            if use.connections:
+                closed.append(_said(origin, use, self.probed[process[2]]))
+        return closed
 
 
 def on(origin: Origin, known: Known, direction: Direction | None = None) -> Origin:
     return replace(origin, connection=known.connection, direction=direction)
+
+
+def _said(origin: Origin, use: Use, probed: Probed) -> TlsUse:
+    return TlsUse(
+        replace(origin, comm=use.origin.comm),
+        use.start_ns,
+        path=probed.library.path,
+        stack=probed.finding.stack,
+        method=probed.finding.method,
+        proven=use.proven,
+        connections=use.connections,
+        size=use.size,
+    )
 
 
 def _unsent(origin: Origin, records: list[Sealed]) -> Loss:

@@ -69,9 +69,12 @@ class Records:
             )
             data = bytes(view[body : body + length])
             chunk = TlsChunk(source, data, offset=offset, seq=seq, lost=lost, latency_ns=latency_ns)
-            connections.saw(known, data)
+            said = connections.saw(known, data)
             placed = connections.place(known, chunk, sock) if known.probed.by_socket else chunk
-            return [*(placed if isinstance(placed, list) else [placed]), _cut(source, lost)] if lost else placed
+            if said is None and not lost:
+                return placed
+            more: list[TlsEvent] = placed if isinstance(placed, list) else [placed]
+            return [*more, *([said] if said else []), *([_cut(source, lost)] if lost else [])]
         if kind == _TCP:
             return self._tcp(view, at)
         if kind in (_STARTED, _MAPPED):  # report_file() of bpf/tls.c has put the fields of a file here

@@ -209,9 +209,21 @@ class TlsReader:
             self._program.attach("on_received", [f"syscalls:sys_exit_{name}" for name in _RECEIVES])
             self._program.attach("on_sent", [f"syscalls:sys_exit_{name}" for name in _SENDS])
             self._sockets = True
-        number = self._records.add(Probed(library, finding, by_socket=by_socket))
-        self._probes.attach(place, [site for hook in finding.hooks for site in sites(hook, number)])
-        self._say(f"watching TLS in {library.path}")
+        probed = Probed(library, finding, by_name=finding.by_name, by_socket=by_socket)
+        number = self._records.add(probed)
+        probed.probes = self._probes.attach(place, [site for hook in finding.hooks for site in sites(hook, number)])
+        self._say(f"watching TLS in {library.path}" + ("" if finding.by_name else f" ({finding.stack}, by {finding.method})"))
+
+    def _drop_wrong(self) -> None:
+        """Functions that were taken for those of TLS and are not."""
+        wrong, self._records.connections.wrong = self._records.connections.wrong, []
+        for probed in wrong:
+            if probed.probes is not None:
+                probed.probes.close()
+            finding = probed.finding
+            self._records.traffic.unreadable(probed.library, finding.stack)
+            taken = f"what was taken for {finding.stack} (by {finding.method})"
+            self._say(f"{probed.library.path}: {taken} is something else; it is no longer watched")
 
     # -- records of the kernel --------------------------------------------------------------------------------------
 
@@ -222,6 +234,8 @@ class TlsReader:
         if not self._program.wait(timeout):
             return traffic or (None if over else ())
         events = [*traffic, *self._program.read()]
+        if self._records.connections.wrong:
+            self._drop_wrong()
         used = self._records.new_files()
         if used:
             with self._held(used):
@@ -244,7 +258,7 @@ class TlsReader:
         program, self._program = self._program, None
         if self._probes is not None:
             self._probes.close()
-        rest: list[TlsEvent] = [*program.rest(), *self._records.traffic.look(at_end=True)]
+        rest: list[TlsEvent] = [*program.rest(), *self._records.connections.uses(), *self._records.traffic.look(at_end=True)]
         rest += program.lost()
         program.close()
         return rest

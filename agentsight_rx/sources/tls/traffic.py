@@ -177,6 +177,10 @@ class Traffic:
             return known
         return ""
 
+    def unreadable(self, library: Library, stack: str) -> None:
+        """What was taken for the functions of this stack is not."""
+        self._looks.put(library.id, stack)
+
     def readable(self, library: Library) -> None:
         """This file is read by its functions, whatever else it looks like."""
         self._looks.put(library.id, "")

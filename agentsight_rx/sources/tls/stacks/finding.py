@@ -30,3 +30,4 @@ class Finding(Struct, frozen=True):
     hooks: tuple[Hook, ...] = ()
     evidence: tuple[str, ...] = ()
     failure: str = ""
+    by_name: bool = True  # exact: else bytes must prove that these are the functions
