@@ -18,7 +18,7 @@ _STEP_S = 0.0005
 
 # Waits until we end, however that happens, and lets the processes go on. The shell ends at once: what it leaves is no child of
 # ours.
-_GUARD = '(read -r _; echo 0 >"$1/cgroup.freeze") 2>/dev/null <&0 &'
+_GUARD = 'exec 3<&0; (read -r _ <&3; echo 0 >"$1/cgroup.freeze") 2>/dev/null &'
 
 
 class Group:
