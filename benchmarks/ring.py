@@ -75,7 +75,7 @@ def _head_of(kind: int) -> tuple[int, int, int, int, int, int, bytes]:
 
 def _tls_decode() -> Decode:
     records = Records(handshakes=False)
-    records.add(Library("/usr/lib/libssl.so.3", (0, 0, 0), {}))
+    records.add(Library("/usr/lib/libssl.so.3", (0, 0, 0)))
     return records.decode
 
 

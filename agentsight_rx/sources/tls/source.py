@@ -17,15 +17,16 @@ from ..kernel.program import CALL_FIELDS, Program
 from ..names import Names
 from ..target import Target
 from .finder import Finder
-from .libraries import FUNCTIONS, Library, looks_like, open_file, system_libraries, unreadable
+from .libraries import Library, looks_like, open_file, system_libraries, unreadable
 from .mapped import mapped_files
 from .records import Records, UsedFile
 from .scope import Scope, scope_of
+from .shapes import NO_RETURN, SHAPES
 from .traffic import asker
 
 __all__ = ["TlsOptions", "tls"]
 
-_NO_RETURN = frozenset({"SSL_free"})
+_HANDLED = 7  # the shapes that bpf/tls.c has so far
 
 _FIELDS = (
     *CALL_FIELDS,
@@ -185,7 +186,11 @@ class TlsReader:
         number = self._records.add(library)
         self._probes.attach(
             place,
-            [(offset, number << 8 | FUNCTIONS[name], name not in _NO_RETURN) for name, offset in library.offsets.items()],
+            [
+                (hook.offset, number << 8 | SHAPES[hook.shape], hook.shape not in NO_RETURN)
+                for hook in library.hooks
+                if SHAPES[hook.shape] <= _HANDLED
+            ],
         )
         self._say(f"watching TLS in {library.path}")
 
