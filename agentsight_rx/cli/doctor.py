@@ -16,9 +16,7 @@ __all__ = ["doctor"]
 def doctor(
     probe: Annotated[
         str | None,
-        typer.Option(
-            "--probe", metavar="FILE|PID|COMMAND", help="Show where its TLS is read, how that was found, or why not."
-        ),
+        typer.Option("--probe", metavar="FILE|PID|COMMAND", help="Show where its TLS is read, how that was found, or why not."),
     ] = None,
 ) -> int:
     """

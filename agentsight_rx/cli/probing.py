@@ -8,7 +8,7 @@ from pathlib import Path
 from ..errors import AgentsightError, CaptureError, UsageError
 from ..sources.tls.candidates import tls_candidates
 from ..sources.tls.commands import resolve
-from ..sources.tls.libraries import findings_of
+from ..sources.tls.libraries import findings_of, system_libraries
 from ..sources.tls.mapped import mapped_files
 from ..sources.tls.stacks.finding import Finding
 
@@ -21,20 +21,23 @@ def probe_lines(target: str) -> tuple[list[str], bool]:
 
     Raises UsageError where there is no such thing.
     """
+    files = [(name, *_findings(place)) for name, place in _files(target)]
+    of_system = set(map(str, system_libraries()))
+    own = [each for each in files if each[0] not in of_system and (each[1] or each[2])]
+    shown = own or [each for each in files if each[1]] or files[:1]
     lines: list[str] = []
-    any_read = False
-    for name, place in _files(target):
-        try:
-            findings = findings_of(place)
-        except CaptureError as error:
-            lines.append(f"{name}: {error}")
-            continue
-        any_read = any_read or any(finding.hooks for finding in findings)
-        if findings or len(lines) == 0:
-            lines += [name, *(f"  {line}" for finding in findings for line in _said(finding))]
-        if not findings:
-            lines += [] if lines[-1] != name else ["  no TLS code that is known"]
-    return lines, any_read
+    for name, findings, problem in shown:
+        said = [line for finding in findings for line in _said(finding)] or [problem or "no TLS code that is known"]
+        lines += [name, *(f"  {line}" for line in said)]
+    return lines, any(finding.hooks for _, findings, _ in shown for finding in findings)
+
+
+def _findings(place: str) -> tuple[tuple[Finding, ...], str]:
+    """What the file has, or why it cannot be searched."""
+    try:
+        return findings_of(place), ""
+    except CaptureError as error:
+        return (), str(error)
 
 
 def _files(target: str) -> Iterator[tuple[str, str]]:
@@ -62,5 +65,4 @@ def _said(finding: Finding) -> Iterator[str]:
         yield f"{finding.stack}: cannot be read: {finding.failure}"
     else:
         yield f"{finding.stack}, by {finding.method}"
-    yield from (f"  {hook.shape} at {hook.offset:#x}" for hook in finding.hooks)
     yield from (f"  {each}" for each in finding.evidence)

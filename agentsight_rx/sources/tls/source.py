@@ -209,10 +209,10 @@ class TlsReader:
             self._program.attach("on_received", [f"syscalls:sys_exit_{name}" for name in _RECEIVES])
             self._program.attach("on_sent", [f"syscalls:sys_exit_{name}" for name in _SENDS])
             self._sockets = True
-        probed = Probed(library, finding, by_name=finding.by_name, by_socket=by_socket)
+        probed = Probed(library, finding, by_name=finding.exact, by_socket=by_socket)
         number = self._records.add(probed)
         probed.probes = self._probes.attach(place, [site for hook in finding.hooks for site in sites(hook, number)])
-        self._say(f"watching TLS in {library.path}" + ("" if finding.by_name else f" ({finding.stack}, by {finding.method})"))
+        self._say(f"watching TLS in {library.path}" + ("" if finding.exact else f" ({finding.stack}, by {finding.method})"))
 
     def _drop_wrong(self) -> None:
         """Functions that were taken for those of TLS and are not."""
