@@ -31,11 +31,14 @@ def _search(scan: Scan) -> Finding:
         found = reporters(scan, references, function_of)
         inner = {each.address for each in found if each.reasons >= _STATE and _BAD_LENGTH not in each.reasons}
         return {
-            "SSL_write": {
-                each.address: f"it reports the errors {sorted(each.reasons)} of ssl_lib.cc"
-                for each in found
-                if each.reasons >= _STATE | {_BAD_LENGTH}
-            },
+            "SSL_write": with_callers(
+                scan,
+                {
+                    each.address: f"it reports the errors {sorted(each.reasons)} of ssl_lib.cc"
+                    for each in found
+                    if each.reasons >= _STATE | {_BAD_LENGTH}
+                },
+            ),
             "SSL_read": with_callers(
                 scan,
                 {
