@@ -25,28 +25,20 @@ def _search(scan: Scan) -> Finding:
 
     def roles_of(function_of: FunctionOf) -> Roles:
         """
-        SSL_write and ssl_read_impl check the state of the object, and only SSL_write checks a length. SSL_read calls
-        ssl_read_impl and has one error more, that of a call on a QUIC connection. SSL_peek may look the same.
+        SSL_write and ssl_read_impl check the state of the object, and only SSL_write checks a length. SSL_read and SSL_peek call
+        ssl_read_impl and have one error more, that of a call on a QUIC connection. SSL_read does all that SSL_peek does, and
+        then gives up the record.
         """
         found = reporters(scan, references, function_of)
         inner = {each.address for each in found if each.reasons >= _STATE and _BAD_LENGTH not in each.reasons}
+        writes = [each for each in found if each.reasons >= _STATE | {_BAD_LENGTH}]
+        reads = [each for each in found if each.reasons == _READ and each.called & inner]
+        reads = [each for each in reads if not any(each.called < other.called for other in reads)]
+        write = "it reports the errors {} of ssl_lib.cc"
+        read = "it reports the error {} of ssl_lib.cc and calls ssl_read_impl"
         return {
-            "SSL_write": with_callers(
-                scan,
-                {
-                    each.address: f"it reports the errors {sorted(each.reasons)} of ssl_lib.cc"
-                    for each in found
-                    if each.reasons >= _STATE | {_BAD_LENGTH}
-                },
-            ),
-            "SSL_read": with_callers(
-                scan,
-                {
-                    each.address: f"it reports the error {_SHOULD_NOT_HAVE_BEEN_CALLED} of ssl_lib.cc and calls ssl_read_impl"
-                    for each in found
-                    if each.reasons == _READ and each.called & inner
-                },
-            ),
+            "SSL_write": with_callers(scan, {each.address: write.format(sorted(each.reasons)) for each in writes}),
+            "SSL_read": with_callers(scan, {each.address: read.format(*each.reasons) for each in reads}),
         }
 
     return by_bounds(scan, BORINGSSL.name, _METHOD, roles_of)

@@ -90,7 +90,7 @@ def from_calls(scan: Scan) -> FunctionOf:
         if not at:
             return None
         near = starts[max(0, at - _NEIGHBOURS) : at + _NEIGHBOURS]
-        end = near[-1] if near[-1] > address else address + _LONGEST
+        end = near[-1] if near[-1] > address else near[-1] + _LONGEST
         starts = _uncrossed(near, list(decode(scan.image.at(near[0], end - near[0]), near[0])), set(starts))
         at = bisect_right(starts, address)
         return (starts[at - 1], starts[at] if at < len(starts) else end) if at else None

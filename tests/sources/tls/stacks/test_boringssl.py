@@ -50,6 +50,17 @@ def test_a_text_that_was_put_behind_another_one_is_found(tmp_path: Path) -> None
     assert len(one(tmp_path, maker).hooks) == 2
 
 
+def test_ssl_peek_is_not_taken_for_ssl_read(tmp_path: Path) -> None:
+    """A browser uses both. SSL_read also calls what gives up the record."""
+    maker = Maker(frames=True)
+    maker.function("discard")
+    boringssl(maker)
+    maker.function("read and discard", *error(66), called("impl"), called("discard"))
+    maker.function("both", called("read"), called("read and discard"))
+    _, read = one(tmp_path, maker).hooks
+    assert read.offset == maker.places["read and discard"]
+
+
 def test_ssl_peek_without_callers_is_not_taken_for_ssl_read(tmp_path: Path) -> None:
     maker = boringssl(Maker(frames=True))
     maker.function("peek", *error(66), called("impl"))
