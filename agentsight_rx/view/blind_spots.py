@@ -47,4 +47,7 @@ def advice_of(row: BlindSpotRow) -> str:
         return (
             f"{', '.join(row.files)} has TLS code whose functions are not found; `agentsight-rx doctor` lists what can be read"
         )
-    return "it may speak without TLS, or with a TLS library that is not known; its connections are in the audit trail"
+    return (
+        "it may speak without TLS, which --plain-http reads, or with a TLS library that is not known; "
+        "its connections are in the audit trail"
+    )
