@@ -46,4 +46,7 @@ def advice_of(row: BlindSpotRow) -> str:
     if row.files:
         ways = ", ".join(f"agentsight-rx doctor --probe {file}" for file in row.files)
         return f"the TLS functions of {', '.join(row.files)} are not found; why: {ways}"
-    return "it may speak without TLS, or with a TLS library that is not known; its connections are in the audit trail"
+    return (
+        "it may speak without TLS, which --plain-http reads, or with a TLS library that is not known; "
+        "its connections are in the audit trail"
+    )
