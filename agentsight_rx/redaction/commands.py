@@ -29,8 +29,11 @@ _COOKIES = re.compile(rb"(?:(?<=\s)|\A)(?:-b|--cookie)[ \t=]{0,8}(\"[^\"]*|'[^']
 _SCRIPT_FLAG = re.compile(rb"-[a-z]{0,4}c")
 _DIGITS = re.compile(rb"[0-9]+")
 
-# A value that is searched for, as in `grep 'token=.*'`, is no secret
-_PATTERN = re.compile(rb"[^A-Za-z0-9]*\Z|.*(?:\.[*+]|\[\^|\[a-z|\[A-Z|\[0-9|\\[wWsSdDb]|\\\()", re.DOTALL)
+# What stands for a value, and a value that is searched for, as in `grep 'token=.*'`, are no secrets. Where a blank is the first
+# letter of the value, its quote ends a string: `grep 'key|token=' file`
+_NO_VALUE = re.compile(
+    rb"\s|[^A-Za-z0-9]*\Z|(?i:your[ _-][\w -]*\Z)|.*(?:\.[*+]|\[\^|\[a-z|\[A-Z|\[0-9|\\[wWsSdDb]|\\\()", re.DOTALL
+)
 
 
 def secrets_of_word(before: bytes, word: bytes, client: bool) -> Iterator[Secret]:
@@ -90,7 +93,7 @@ def _secret_of_value(data: bytes, name: re.Match[bytes]) -> Iterator[Secret]:
         return  # the quote ends here: `grep "token=" file`
     value = word[word.lastindex]
     is_reference = word.lastindex != 2 and _REFERENCE.fullmatch(value)
-    if value and not is_reference and not value.startswith(b"--") and not _PATTERN.match(value):
+    if value and not is_reference and not value.startswith(b"--") and not _NO_VALUE.match(value):
         yield Secret(word.start(word.lastindex), word.end(word.lastindex), kind_of(value) or FLAG_KIND)
 
 

@@ -81,7 +81,10 @@ class _Text:
         start = _end(_TO_BARE, data, at + 1)
         opened = opening(data, start)
         if opened:
-            self._string(kind, plain, start + len(opened), opened, is_random)
+            if not data[
+                start + len(opened) : start + len(opened) + 1
+            ].isspace():  # else its quote ends a string: `grep 'key|token=' file`
+                self._string(kind, plain, start + len(opened), opened, is_random)
         elif data[at : at + 1] != b":":
             if kind == "credentials" and SCHEME.match(data, start):
                 self._field(kind, plain, start)
