@@ -24,7 +24,7 @@ if [[ ${1-} == --bare ]]; then
 fi
 
 if [[ ${1-} == --secrets ]]; then
-  set_up test --group "$ROOT/pyproject.toml:test"
+  set_up secrets --group "$ROOT/pyproject.toml:test"
   cd "$ROOT"
   exec "$VENV/bin/python" -m tests.secrets
 fi
