@@ -1,0 +1,36 @@
+"""What a search for a TLS implementation in a file found: the functions to probe, and the evidence."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+__all__ = ["Finding", "Hook"]
+
+
+class Hook(Struct, frozen=True):
+    """
+    A function to probe. `shape` is a name in SHAPES of shapes.py: where the arguments and the result are. `offset` is the
+    file offset of its first instruction that may be probed. Go: `returns` are the file offsets of its ret instructions, since a
+    return probe would break a stack that the runtime moves.
+    """
+
+    shape: str
+    offset: int
+    returns: tuple[int, ...] = ()
+
+
+class Finding(Struct, frozen=True):
+    """
+    One TLS implementation in one file. Without hooks, `failure` says why its functions were not found. `evidence` is what in
+    the file led to each function, one sentence each, for `doctor --probe`. `candidates` are file offsets of functions of which
+    only a run can say which ones carry plaintext. `exact`: these are the functions by their names; else the bytes that they
+    give must prove it.
+    """
+
+    stack: str
+    method: str
+    hooks: tuple[Hook, ...] = ()
+    evidence: tuple[str, ...] = ()
+    failure: str = ""
+    candidates: tuple[int, ...] = ()
+    exact: bool = False
