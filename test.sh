@@ -2,6 +2,7 @@
 # ./test.sh [--fast] [PYTEST-ARGS…]: every check, up to the first that fails. --fast leaves out the tests that trace programs.
 # ./test.sh --bare [DIRECTORY]: the two commands of the README on a new Debian 13, whose tree is kept in DIRECTORY (.setup/bare).
 # ./test.sh --fuzz [SECONDS] [TARGET…]: fuzz these parsers, by default all, for SECONDS (60) each.
+# ./test.sh --secrets: how many secrets of each kind leak at each place, through the whole graph into every sink.
 set -euo pipefail
 
 source "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/scripts/setup.sh"
@@ -20,6 +21,12 @@ fi
 
 if [[ ${1-} == --bare ]]; then
   exec "$ROOT/scripts/bare.sh" "${@:2}"
+fi
+
+if [[ ${1-} == --secrets ]]; then
+  set_up secrets --group "$ROOT/pyproject.toml:test"
+  cd "$ROOT"
+  exec "$VENV/bin/python" -m tests.secrets
 fi
 
 # The OpenTelemetry collector in the package rotel needs libpython. Of the programs that start podman's containers, runc also

@@ -37,6 +37,7 @@ _TO_MEMBER = re.compile(rb">?" + _BLANK + rb"(\[?)" + _BLANK)
 _TO_NEXT = re.compile(_BLANK + rb"," + _BLANK)
 _TO_BARE = re.compile(rb">?[ \t]{0,8}")
 _BARE = re.compile(rb"[^\s\"'\\,;&|<>`(){}\[\]]*")
+_TRIES_MOST = 16  # names in one word without quotes
 _LIST_MOST = 64  # values of one name
 
 
@@ -65,6 +66,9 @@ class _Text:
         self._cut = cut
         self._found = found
         self._commands = Commands(data, found)
+        self._bare_word = (0, 0)  # the last one; the ends of later names in it are the same
+        self._tries = 0  # names in it
+        self._hidden = (0, 0)  # the last one that is a secret
 
     def separator(self, at: int) -> None:
         """A name and the value after its `:` or `=`."""
@@ -81,7 +85,10 @@ class _Text:
         start = _end(_TO_BARE, data, at + 1)
         opened = opening(data, start)
         if opened:
-            self._string(kind, plain, start + len(opened), opened, is_random)
+            if not data[
+                start + len(opened) : start + len(opened) + 1
+            ].isspace():  # else its quote ends a string: `grep 'key|token=' file`
+                self._string(kind, plain, start + len(opened), opened, is_random)
         elif data[at : at + 1] != b":":
             if kind == "credentials" and SCHEME.match(data, start):
                 self._field(kind, plain, start)
@@ -148,11 +155,19 @@ class _Text:
     def _bare(self, name: bytes, start: int, check: Callable[[bytes], bool]) -> None:
         """A value without quotes."""
         data = self._data
-        end = _end(_BARE, data, start)
+        if self._hidden[0] <= start < self._hidden[1]:
+            return
+        if not self._bare_word[0] <= start < self._bare_word[1]:
+            self._bare_word, self._tries = (start, _end(_BARE, data, start)), 0
+        self._tries += 1
+        if self._tries > _TRIES_MOST:
+            return
+        end = self._bare_word[1]
         value = data[start:end]
         may_go_on = self._cut and end == len(data)
         if data[end : end + 1] not in (b"(", b"[", b"{") and (check(value) or (may_go_on and _begins_random(value))):
             self._add([Secret(start, end, _kind(name, value))], "token")
+            self._hidden = (start, end)
 
     def _add(self, found: list[Secret], run: str) -> None:
         """The last of these may go on behind the data."""
