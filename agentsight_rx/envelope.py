@@ -492,22 +492,13 @@ class _Kind(NamedTuple):
 
 
 _KINDS: dict[type[Event], _Kind] = {
-<<<<<<< HEAD
-    TlsChunk: _Kind("ssl", _tls_chunk, _tls_chunk_back),
-    TlsHandshake: _Kind("ssl", _tls_handshake),
-    TlsClose: _Kind("ssl", _tls_close),
-    TlsOpen: _Kind("ssl"),
-    TcpTraffic: _Kind("ssl"),
-    UnreadTls: _Kind("ssl"),
-    TlsUse: _Kind("diagnostic"),
-=======
     TlsChunk: _Kind(_TLS, _tls_chunk, _tls_chunk_back),
     TlsHandshake: _Kind(_TLS, _tls_handshake),
     TlsClose: _Kind(_TLS, _tls_close),
     TlsOpen: _Kind(_TLS),
     TcpTraffic: _Kind(_TLS),
     UnreadTls: _Kind(_TLS),
->>>>>>> help-l
+    TlsUse: _Kind("diagnostic"),
     BlindSpot: _Kind("diagnostic"),
     HttpRequest: _Kind("http_parser", _request, _request_back),
     HttpResponse: _Kind("http_parser", _response, _response_back),

@@ -7,9 +7,8 @@ from struct import pack
 
 import pytest
 
-from . import Maker
+from . import Maker, one
 from . import found_in as found
-from . import one
 
 WRITE, READ, CLOSE = (b"crypto/tls.(*Conn)." + name for name in (b"Write", b"Read", b"Close"))
 MAGIC = b"\xf1\xff\xff\xff\0\0\x01\x08"
