@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import ExitStack, suppress
 
 import msgspec
 
@@ -36,6 +37,8 @@ __all__ = ["TlsOptions", "tls"]
 _RECEIVES = ("read", "readv", "recvfrom", "recvmsg")
 _SENDS = ("write", "writev", "sendto", "sendmsg", "sendmmsg")
 
+_HELD_S = 10.0  # the longest time that a command is held
+_SEARCHING_S = 0.002  # how long to wait for records while a file is searched
 _LARGE = 256 << 10  # bytes; no file with a TLS implementation is smaller
 
 _FIELDS = (
@@ -98,6 +101,8 @@ class TlsReader:
         self.names = Names()
         self._program: Program[TlsEvent] | None = None
         self._probes: Probes | None = None
+        self._holding = ExitStack()
+        self._held_until_s = 0.0
         self._sockets = False  # socket calls are watched
         self._finder = Finder(self._attach)
         self._records = Records(handshakes=options.handshakes)
@@ -200,7 +205,7 @@ class TlsReader:
         mapped = list(mapped_files((pid,)))
         used = [one for one in mapped if (one.device, one.inode) in places]
         # none of them: an older kernel, where overlayfs has other numbers in the maps of a process
-        seen = {(one.device, one.inode) for one in used or mapped if self._finder.attempt(one.place, one) is not None}
+        seen = {(one.device, one.inode) for one in used or mapped if self._finder.begin(one.place, one)}
         known = program.bpf[b"known"]
         for file in files:
             if (file.device, file.inode) in seen:
@@ -262,23 +267,36 @@ class TlsReader:
         assert self._program is not None
         over = self._program.over()
         looked = [*self._records.traffic.look(), *self._revive()]
+        if self._finder.searching:
+            timeout = _SEARCHING_S
+            self._finder.take()
+            self._let_go()
         if not self._program.wait(timeout):
             return looked or (None if over else ())
         events = [*looked, *self._program.read()]
         if self._records.connections.wrong:
             self._drop_wrong()
         used = self._records.new_files()
-        if used:
-            with self._held(used):
-                for pid, files in used.items():
-                    self._look_at_use(self._program, pid, files)
+        self._hold_for(used)
+        for pid, files in used.items():
+            self._look_at_use(self._program, pid, files)
+        self._let_go()
         return events
 
-    def _held(self, used: Mapping[int, set[UsedFile]]) -> AbstractContextManager[None]:
-        """The group is held where one of the files may have TLS code and was not searched yet."""
+    def _hold_for(self, used: Mapping[int, set[UsedFile]]) -> None:
+        """Hold the group where one of the files may have TLS code and was not searched yet."""
         large = any(file.size >= _LARGE for files in used.values() for file in files)
-        new = self._options.group and large and any(not self._finder.knows(each.place) for each in mapped_files(used))
-        return held(self._options.group) if new else nullcontext()
+        if self._options.group and large and any(not self._finder.knows(each.place) for each in mapped_files(used)):
+            self._holding.enter_context(held(self._options.group))
+            self._held_until_s = time.monotonic() + _HELD_S
+
+    def _let_go(self) -> None:
+        if not self._finder.searching:
+            self._holding.close()
+        elif self._held_until_s and time.monotonic() > self._held_until_s:
+            self._held_until_s = 0.0
+            self._holding.close()
+            self._say(f"a search for TLS code takes longer than {_HELD_S:g} s: what is sent meanwhile is not read")
 
     def lost(self) -> Sequence[TlsEvent]:
         return self._program.lost() if self._program else ()
@@ -287,6 +305,8 @@ class TlsReader:
         if self._program is None:
             return ()
         program, self._program = self._program, None
+        self._holding.close()
+        self._finder.close()
         if self._probes is not None:
             self._probes.close()
         rest: list[TlsEvent] = [*program.rest(), *self._records.connections.uses(), *self._records.traffic.look(at_end=True)]
