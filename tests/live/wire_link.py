@@ -1,4 +1,4 @@
-"""One TLS connection: bytes in, until the client leaves or the server stops; bytes out."""
+"""One connection: bytes in, until the client leaves or the server stops; bytes out."""
 
 from __future__ import annotations
 
@@ -18,13 +18,22 @@ class Link:
         self._reader = reader
         self._writer = writer
         self._stopped = asyncio.ensure_future(stopping.wait())
+        self._first = b""
 
     @property
     def stopping(self) -> bool:
         return self._stopping.is_set()
 
+    async def protocol(self) -> str:
+        """What the client begins with: h2, or http/1.1."""
+        self._first = await self.receive()
+        return "h2" if self._first.startswith(b"PRI ") else "http/1.1"
+
     async def receive(self) -> bytes:
         """The bytes received; b"" once the client has left or the server stops."""
+        if self._first:
+            first, self._first = self._first, b""
+            return first
         reading = asyncio.ensure_future(self._reader.read(_PIECE))
         await asyncio.wait((reading, self._stopped), return_when=asyncio.FIRST_COMPLETED)
         if reading.done():
@@ -34,7 +43,8 @@ class Link:
 
     async def receive_always(self) -> bytes:
         """The bytes received, also while the server stops; b"" once the client has left."""
-        return await self._reader.read(_PIECE)
+        first, self._first = self._first, b""
+        return first or await self._reader.read(_PIECE)
 
     async def until_stop_or(self, task: asyncio.Task[None]) -> None:
         await asyncio.wait((task, self._stopped), return_when=asyncio.FIRST_COMPLETED)

@@ -1,5 +1,6 @@
 """
 HTTPS requests of LLM clients -> a fake model's answers over HTTP/1.1, HTTP/2 and WebSocket, in every content coding.
+With --plain without TLS.
 
     python -m tests.live.wire_server --dir DIR [--coding gzip|deflate|raw-deflate|br|zstd|gzip,br|none] [--no-deflate] …
 
@@ -44,7 +45,9 @@ def main() -> int:
     directory.mkdir(parents=True, exist_ok=True)
     options = Options(arguments.coding, arguments.deflate, arguments.gap_ms / 1000, arguments.tool_command)
     with (directory / "exchanges.jsonl").open("w", encoding="utf-8") as log:
-        return asyncio.run(_serve(Site(log, options), _tls(directory), arguments.port, until_eof=arguments.until_eof))
+        context = _tls(directory)
+        served = _serve(Site(log, options), None if arguments.plain else context, arguments.port, until_eof=arguments.until_eof)
+        return asyncio.run(served)
 
 
 def _arguments() -> argparse.Namespace:
@@ -58,6 +61,7 @@ def _arguments() -> argparse.Namespace:
     deflate.add_argument("--no-takeover", dest="deflate", action="store_const", const="no-takeover")
     parser.add_argument("--gap-ms", type=float, default=0.0, help="between the parts of a streamed answer")
     parser.add_argument("--tool-command", default="echo hello from the tool", help="what the model asks the shell to run")
+    parser.add_argument("--plain", action="store_true", help="without TLS; HTTP/2 for those who begin with it")
     parser.add_argument("--until-eof", action="store_true", help="end when stdin does")
     return parser.parse_args()
 
@@ -73,7 +77,7 @@ def _tls(directory: Path) -> ssl.SSLContext:
     return context
 
 
-async def _serve(site: Site, context: ssl.SSLContext, port: int, *, until_eof: bool) -> int:
+async def _serve(site: Site, context: ssl.SSLContext | None, port: int, *, until_eof: bool) -> int:
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     failures: list[object] = []
@@ -94,11 +98,14 @@ async def _serve(site: Site, context: ssl.SSLContext, port: int, *, until_eof: b
         assert connection is not None
         connections.add(connection)
         try:
-            await _connection(site, Link(reader, writer, next(site.connections), stopping), _protocol(writer))
+            link = Link(reader, writer, next(site.connections), stopping)
+            await _connection(site, link, _protocol(writer) if context else await link.protocol())
         finally:
             connections.discard(connection)
 
-    server = await asyncio.start_server(connected, "127.0.0.1", port, ssl=context, ssl_shutdown_timeout=1.0)
+    server = await asyncio.start_server(
+        connected, "127.0.0.1", port, ssl=context, ssl_shutdown_timeout=1.0 if context else None
+    )
     print(server.sockets[0].getsockname()[1], flush=True)
     await stopping.wait()
     server.close()

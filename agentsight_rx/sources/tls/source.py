@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 
 import msgspec
 
 from ...core.stream import Stream, origin
 from ...errors import CaptureError
-from ...events import TlsEvent, time_of
+from ...events import Loss, TlsEvent, time_of
+from ...loss import Reason
 from ...say import say
 from ..containers.contents import inside, libraries_in, members
 from ..containers.references import Container
@@ -19,12 +20,13 @@ from ..kernel.program import CALL_FIELDS, Program
 from ..names import Names
 from ..target import Target
 from .finder import Finder
-from .libraries import Library, looks_like, open_file, system_libraries, unreadable
+from .libraries import Library, file_id, looks_like, open_file, system_libraries, unreadable
 from .mapped import mapped_files
 from .proof import Probed
 from .records import Records, UsedFile
 from .scope import Scope, scope_of
 from .shapes import needs_sockets, sites
+from .silence import Silence
 from .stacks.finding import Finding
 from .traffic import asker
 
@@ -52,6 +54,8 @@ _FIELDS = (
     "sock_common.skc_dport",
     "sock_common.skc_v6_daddr",
     "tcp_sock.bytes_sent",
+    "tcp_sock.write_seq",
+    "tcp_sock.copied_seq",
     "tcp_sock.bytes_received",
 )
 
@@ -97,6 +101,12 @@ class TlsReader:
         self._sockets = False  # socket calls are watched
         self._finder = Finder(self._attach)
         self._records = Records(handshakes=options.handshakes)
+        self._silence = Silence(self._records.traffic, self._records.connections.plaintext)
+
+    @property
+    def probed(self) -> Sequence[Probed]:
+        """What is probed so far."""
+        return self._records.connections.probed
 
     def open(self) -> None:
         self._scope = scope_of(self._options.target, self._options.binaries)
@@ -214,6 +224,27 @@ class TlsReader:
         probed.probes = self._probes.attach(place, [site for hook in finding.hooks for site in sites(hook, number)])
         self._say(f"watching TLS in {library.path}" + ("" if finding.exact else f" ({finding.stack}, by {finding.method})"))
 
+    def _revive(self) -> list[TlsEvent]:
+        """
+        Attach anew what gives no plaintext while its processes read and write: the kernel drops probes without an error, for
+        example where a program changes its code.
+        """
+        assert self._probes is not None
+        losses: list[TlsEvent] = []
+        for silent in self._silence.look():
+            for mapped in mapped_files((silent.origin.pid,)):
+                with suppress(CaptureError), open_file(mapped.place) as file:
+                    identity = file_id(file)
+                    for number, probed in enumerate(self._records.connections.probed):
+                        if probed.library.id == identity and probed.probes is not None:
+                            probed.probes.close()
+                            where = [site for hook in probed.finding.hooks for site in sites(hook, number)]
+                            probed.probes = self._probes.attach(f"/proc/self/fd/{file.fileno()}", where)
+            note = f"{silent.origin.comm} ({silent.origin.pid}) gave no plaintext for {silent.seconds} s; probes attached anew"
+            self._say(note)
+            losses.append(Loss(silent.origin, "tls", reason=Reason.UNREADABLE, count=1, size=silent.size, note=note))
+        return losses
+
     def _drop_wrong(self) -> None:
         """Functions that were taken for those of TLS and are not."""
         wrong, self._records.connections.wrong = self._records.connections.wrong, []
@@ -230,10 +261,10 @@ class TlsReader:
     def poll(self, timeout: float, /) -> Sequence[TlsEvent] | None:
         assert self._program is not None
         over = self._program.over()
-        traffic = self._records.traffic.look()
+        looked = [*self._records.traffic.look(), *self._revive()]
         if not self._program.wait(timeout):
-            return traffic or (None if over else ())
-        events = [*traffic, *self._program.read()]
+            return looked or (None if over else ())
+        events = [*looked, *self._program.read()]
         if self._records.connections.wrong:
             self._drop_wrong()
         used = self._records.new_files()

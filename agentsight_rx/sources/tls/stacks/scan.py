@@ -8,7 +8,7 @@ from functools import cached_property
 
 from msgspec import Struct
 
-from .elf import EXECUTE, WRITE, Image, Segment
+from .elf import Image, Segment
 from .finding import Finding, Hook
 from .references import Code
 
@@ -51,7 +51,7 @@ class Scan:
             raise TookTooLong
 
     def find(self, texts: Iterable[bytes]) -> dict[bytes, list[int]]:
-        """The addresses of each text in the data of the file. Code is searched only where a linker mixed data into it."""
+        """The addresses of each text in the data of the file."""
         found: dict[bytes, list[int]] = {text: [] for text in texts}
         longest = max(map(len, found))
         buffer = bytearray(_PIECE)
@@ -67,14 +67,10 @@ class Scan:
         return {text: list(dict.fromkeys(places)) for text, places in found.items()}
 
     def _data(self) -> list[Segment]:
-        loads = self.image.loads
-        constant = [load for load in loads if not load.flags & (WRITE | EXECUTE)]
-        if not constant:
-            constant = [load for load in loads if not load.flags & WRITE]
-        written = [load for load in loads if load.flags & WRITE]
-        return constant + [
-            Segment(load.address, load.offset, size=min(load.size, _DATA_MOST), flags=load.flags) for load in written
-        ]
+        written = (
+            Segment(load.address, load.offset, size=min(load.size, _DATA_MOST), flags=load.flags) for load in self.image.written
+        )
+        return [*self.image.constants, *written]
 
     @cached_property
     def code(self) -> Code:
