@@ -109,7 +109,9 @@ _SHAPES = (
     _Shape("npm", "npm_", r"[A-Za-z0-9]{30,}", "plain"),
     _Shape("authorization", rf"Bearer{_BLANK}", TOKEN, "token", True),
     _Shape("authorization", rf"Bearer{_BLANK_OF_FORM}", _TOKEN_OF_FORM, "token", True),
-    _Shape("authorization", rf"Basic(?:{_BLANK}|{_BLANK_OF_FORM})", r"[A-Za-z0-9+/_-]{4,}={0,2}", "token", True, is_basic),
+    _Shape(
+        "authorization", rf"Basic(?:{_BLANK}|{_BLANK_OF_FORM})", r"[A-Za-z0-9+/_-]{4,}={0,2}", "token", True, check=is_basic
+    ),
     _Shape("aws-secret", f"secret_access_key{_IS}", _AWS_SECRET, "base64", True),
     _Shape("aws-secret", f"SECRET_ACCESS_KEY{_IS}", _AWS_SECRET, "base64", True),
     _Shape("aws-secret", f"secretAccessKey{_IS}", _AWS_SECRET, "base64", True),

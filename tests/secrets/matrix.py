@@ -175,7 +175,7 @@ def _values(data: str) -> Iterator[tuple[tuple[object, ...], str]]:
         elif isinstance(value, dict):
             todo += [((*path, name), inner) for name, inner in cast("dict[str, Any]", value).items()]
         elif isinstance(value, list):
-            todo += [((*path, 0), inner) for inner in cast("list[Any]", value)]
+            todo += [((*path, 0), inner) for inner in cast("list[object]", value)]
 
 
 def _read_again(events: Iterable[Event]) -> list[Event]:
