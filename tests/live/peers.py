@@ -116,7 +116,7 @@ class SocketBytes(msgspec.Struct, frozen=True):
 class Peer:
     """A running fake LLM server."""
 
-    base_url: str  # https://127.0.0.1:PORT
+    base_url: str  # https://127.0.0.1:PORT, http:// where it serves without TLS
     ca_file: Path
     pid: int
     log: Path
@@ -173,7 +173,7 @@ def _served(module: str, directory: Path, extra_args: Sequence[str]) -> Generato
         if not port:
             raise RuntimeError(f"the fake LLM server ended with status {server.wait()} before it listened")
         try:
-            yield f"https://127.0.0.1:{port}", server.pid
+            yield f"{'http' if '--plain' in extra_args else 'https'}://127.0.0.1:{port}", server.pid
         finally:
             server.stdin.close()
             try:

@@ -1,0 +1,20 @@
+"""Real agents and clients, each with a TLS stack of its own: every byte of every body that the fake server logged is seen."""
+
+from __future__ import annotations
+
+import pytest
+
+from .agent import Agent
+from .agents import AGENTS
+from .capture import NOT_BUILT_IN, run_agent
+
+pytestmark = pytest.mark.agents
+
+
+@pytest.mark.parametrize("agent", AGENTS, ids=lambda agent: agent.name)
+def test_every_byte_is_seen(agent: Agent) -> None:
+    result = run_agent(agent)
+    if result.trouble == NOT_BUILT_IN:
+        pytest.skip(NOT_BUILT_IN)
+    assert ("", (), ()) == (result.trouble, result.differences, result.incomplete)
+    assert result.served == result.seen
