@@ -21,6 +21,7 @@ KINDS: tuple[type[Any], ...] = tuple(dict.fromkeys(get_args(Event)))
 PLAIN: dict[str, set[str]] = {
     "TcpTraffic": {"peer"},
     "UnreadTls": {"path", "looks_like"},
+    "TlsUse": {"path", "stack", "method"},
     "BlindSpot": {"peers", "files", "looks_like"},
     "HttpRequest": {"version", "reason", "encoding"},
     "HttpResponse": {"version", "reason", "encoding", "method", "host"},

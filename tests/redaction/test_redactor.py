@@ -5,8 +5,11 @@ import json
 import pytest
 
 from agentsight_rx.redaction.event_data import mask_events
-from agentsight_rx.redaction.names import SECRET_HEADERS, find_fields, is_secret_header, mask_command, mask_field, mask_words
-from agentsight_rx.redaction.redactor import Redactor, find_parameters, find_secrets
+from agentsight_rx.redaction.fields import find_fields
+from agentsight_rx.redaction.find import find_parameters, find_secrets
+from agentsight_rx.redaction.masking import mask_command, mask_field, mask_words
+from agentsight_rx.redaction.names import SECRET_HEADERS, is_secret_header
+from agentsight_rx.redaction.redactor import Redactor
 from agentsight_rx.redaction.stream import SecretStream
 
 REDACTOR = Redactor(bytes(32))

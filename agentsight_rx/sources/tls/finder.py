@@ -40,6 +40,15 @@ class Finder:
         self._probed.add(identity)
         return True
 
+    def knows(self, path: str) -> bool:
+        """Whether it was inspected, or cannot be."""
+        try:
+            with open_file(path) as file:
+                identity = file_id(file)
+        except CaptureError:
+            return True
+        return identity in self._probed or identity in self._others
+
     def attempt(self, path: str, name: str | Mapped = "") -> bool | None:
         """The same for any path; None where it cannot be opened, because its process is gone for example."""
         try:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 import msgspec
 
@@ -12,20 +13,28 @@ from ...events import TlsEvent, time_of
 from ...say import say
 from ..containers.contents import inside, libraries_in, members
 from ..containers.references import Container
+from ..hold import held
 from ..kernel.probes import Probes
 from ..kernel.program import CALL_FIELDS, Program
 from ..names import Names
 from ..target import Target
 from .finder import Finder
-from .libraries import FUNCTIONS, Library, looks_like, open_file, system_libraries, unreadable
+from .libraries import Library, looks_like, open_file, system_libraries, unreadable
 from .mapped import mapped_files
+from .proof import Probed
 from .records import Records, UsedFile
 from .scope import Scope, scope_of
+from .shapes import needs_sockets, sites
+from .stacks.finding import Finding
 from .traffic import asker
 
 __all__ = ["TlsOptions", "tls"]
 
-_NO_RETURN = frozenset({"SSL_free"})
+# System calls that carry bytes of a socket; a thread does not send what it encrypted in any other way
+_RECEIVES = ("read", "readv", "recvfrom", "recvmsg")
+_SENDS = ("write", "writev", "sendto", "sendmsg", "sendmmsg")
+
+_LARGE = 256 << 10  # bytes; no file with a TLS implementation is smaller
 
 _FIELDS = (
     *CALL_FIELDS,
@@ -35,6 +44,8 @@ _FIELDS = (
     "inode.i_generation",
     "inode.i_sb",
     "super_block.s_dev",
+    "file.private_data",
+    "socket.sk",
     "sock.sk_protocol",
     "sock_common.skc_family",
     "sock_common.skc_daddr",
@@ -54,6 +65,8 @@ class TlsOptions(msgspec.Struct, frozen=True, omit_defaults=True):
     `children` their descendants. Then `comms` does not count. The processes of containers are watched besides, as those of
     `target.containers`.
 
+    `group` is the directory of a control group that has the target: while a large file that is new is searched, it is held.
+
     `ring_size` is in bytes, a power of two; `multi=False` attaches as kernels before 6.6 need it.
     """
 
@@ -61,6 +74,7 @@ class TlsOptions(msgspec.Struct, frozen=True, omit_defaults=True):
     binaries: tuple[str, ...] = ()
     candidates: tuple[str, ...] = ()
     handshakes: bool = False
+    group: str = ""
     ring_size: int = 32 << 20  # 0.3 s of 100 MB/s: how long a reader may be delayed
     multi: bool = True
 
@@ -80,6 +94,7 @@ class TlsReader:
         self.names = Names()
         self._program: Program[TlsEvent] | None = None
         self._probes: Probes | None = None
+        self._sockets = False  # socket calls are watched
         self._finder = Finder(self._attach)
         self._records = Records(handshakes=options.handshakes)
 
@@ -107,7 +122,7 @@ class TlsReader:
         self._look_at(scope.watched())
         scope.choose(self._program)
         self._look_at(scope.watched())  # files that they mapped meanwhile
-        if not self._records.libraries:
+        if not self._records.connections.probed:
             self._say("no OpenSSL library found yet; programs with one of their own are inspected when they start")
 
     def _load(self, *, multi: bool) -> None:
@@ -119,9 +134,10 @@ class TlsReader:
             decode=self._records.decode,
             fields=_FIELDS,
             switches=["-DCALLS", *self._scope.switches, *(["-DMULTI"] if multi else [])],
+            parts=("tls_aead.c", "tls_sockets.c", "tls_go.c"),
             names=self.names,
         )
-        probes = Probes(program.bpf, multi=multi)
+        probes = Probes(program.bpf, first="on_enter", multi=multi)
         if multi and not probes.multi:  # a kernel before 6.6
             program.close()
             self._load(multi=False)
@@ -181,13 +197,33 @@ class TlsReader:
                 known[known.Key(*file)] = known.Leaf(1)
 
     def _attach(self, library: Library, place: str) -> None:
+        for finding in library.findings:
+            if finding.hooks:
+                self._probe(library, finding, place)
+
+    def _probe(self, library: Library, finding: Finding, place: str) -> None:
         assert self._probes is not None
-        number = self._records.add(library)
-        self._probes.attach(
-            place,
-            [(offset, number << 8 | FUNCTIONS[name], name not in _NO_RETURN) for name, offset in library.offsets.items()],
-        )
-        self._say(f"watching TLS in {library.path}")
+        assert self._program is not None
+        by_socket = needs_sockets(finding)
+        if by_socket and not self._sockets:
+            self._program.attach("on_received", [f"syscalls:sys_exit_{name}" for name in _RECEIVES])
+            self._program.attach("on_sent", [f"syscalls:sys_exit_{name}" for name in _SENDS])
+            self._sockets = True
+        probed = Probed(library, finding, by_name=finding.exact, by_socket=by_socket)
+        number = self._records.add(probed)
+        probed.probes = self._probes.attach(place, [site for hook in finding.hooks for site in sites(hook, number)])
+        self._say(f"watching TLS in {library.path}" + ("" if finding.exact else f" ({finding.stack}, by {finding.method})"))
+
+    def _drop_wrong(self) -> None:
+        """Functions that were taken for those of TLS and are not."""
+        wrong, self._records.connections.wrong = self._records.connections.wrong, []
+        for probed in wrong:
+            if probed.probes is not None:
+                probed.probes.close()
+            finding = probed.finding
+            self._records.traffic.unreadable(probed.library, finding.stack)
+            taken = f"what was taken for {finding.stack} (by {finding.method})"
+            self._say(f"{probed.library.path}: {taken} is something else; it is no longer watched")
 
     # -- records of the kernel --------------------------------------------------------------------------------------
 
@@ -197,10 +233,21 @@ class TlsReader:
         traffic = self._records.traffic.look()
         if not self._program.wait(timeout):
             return traffic or (None if over else ())
-        events = [*traffic, *self._program.read(), *self._records.more()]
-        for pid, files in self._records.new_files().items():
-            self._look_at_use(self._program, pid, files)
+        events = [*traffic, *self._program.read()]
+        if self._records.connections.wrong:
+            self._drop_wrong()
+        used = self._records.new_files()
+        if used:
+            with self._held(used):
+                for pid, files in used.items():
+                    self._look_at_use(self._program, pid, files)
         return events
+
+    def _held(self, used: Mapping[int, set[UsedFile]]) -> AbstractContextManager[None]:
+        """The group is held where one of the files may have TLS code and was not searched yet."""
+        large = any(file.size >= _LARGE for files in used.values() for file in files)
+        new = self._options.group and large and any(not self._finder.knows(each.place) for each in mapped_files(used))
+        return held(self._options.group) if new else nullcontext()
 
     def lost(self) -> Sequence[TlsEvent]:
         return self._program.lost() if self._program else ()
@@ -211,7 +258,7 @@ class TlsReader:
         program, self._program = self._program, None
         if self._probes is not None:
             self._probes.close()
-        rest: list[TlsEvent] = [*program.rest(), *self._records.more(), *self._records.traffic.look(at_end=True)]
+        rest: list[TlsEvent] = [*program.rest(), *self._records.connections.uses(), *self._records.traffic.look(at_end=True)]
         rest += program.lost()
         program.close()
         return rest

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from struct import Struct as Layout
-from typing import Any
+from typing import Any, NamedTuple
 
 from msgspec import Struct
 
@@ -19,14 +19,32 @@ from ...events import Origin, TcpTraffic, UnreadTls
 from .libraries import FileId, Library, file_id, looks_like, open_file
 from .mapped import mapped_files
 
-__all__ = ["RECORD", "Traffic", "asker"]
+__all__ = ["RECORD", "Tcp", "Traffic", "asker"]
 
 # struct tcp_t of bpf/tls.c
-RECORD = Layout("<QQIIII16sQQQIHH16s")
+RECORD = Layout("<QQIIII16sQQQQQIHH16s")
 _INET6 = 10
 _PROCESSES_MOST = 16_384
 _OLD_S = 2.0  # a connection this old should have shown plaintext: how much it carried is asked for once a second
 _EVERY_S = 1.0
+
+
+class Tcp(NamedTuple):
+    """
+    struct tcp_t: a connection begins or ends. `sock` is the address of its socket in the kernel. The offsets are the plaintext
+    that was seen of each direction, where the socket stands for the TLS object.
+    """
+
+    origin: Origin
+    start_ns: int
+    sock: int
+    peer: str
+    port: int
+    sent: int
+    received: int
+    in_offset: int
+    out_offset: int
+    ended: bool
 
 
 class _Open(Struct):
@@ -69,26 +87,42 @@ class Traffic:
         """A TLS object of this process is in use: its traffic is read."""
         self._process(pid, start_ns).read += 1
 
-    def take(self, view: memoryview, at: int, comm: Callable[[bytes], str]) -> list[TcpTraffic | UnreadTls]:
-        """Read the record of a connection that begins or ends."""
-        time_ns, start_ns, _, pid, tid, uid, name, sock, sent, received, ended, family, port, raw = RECORD.unpack_from(view, at)
+    def read(self, view: memoryview, at: int, comm: Callable[[bytes], str]) -> Tcp:
+        """The record of a connection that begins or ends."""
+        (
+            time_ns, start_ns, _, pid, tid, uid, name,
+            sock, sent, received, in_offset, out_offset, ended, family, port, raw,
+        ) = RECORD.unpack_from(view, at)  # fmt: skip
         origin = Origin(time_ns, pid, tid=tid, uid=uid, comm=comm(name))
-        if not ended:
-            self._begin(origin, start_ns, sock=sock, peer=_address(family, raw), port=port)
-            return []
-        known = self._open.pop(sock, None)
-        if known is None or not (sent or received):
-            return []
-        known.sent, known.received = sent, received
-        return self._report(known, origin, ended=True)
+        return Tcp(
+            origin,
+            start_ns,
+            sock,
+            peer=_address(family, raw),
+            port=port,
+            sent=sent,
+            received=received,
+            in_offset=in_offset,
+            out_offset=out_offset,
+            ended=ended != 0,
+        )
 
-    def _begin(self, origin: Origin, start_ns: int, sock: int, peer: str, port: int) -> None:
-        process = self._process(origin.pid, start_ns)
+    def begin(self, tcp: Tcp) -> None:
+        process = self._process(tcp.origin.pid, tcp.start_ns)
         process.connections += 1
         if not process.files:
-            process.files = tuple((mapped.name, mapped.place) for mapped in mapped_files((origin.pid,)))
+            process.files = tuple((mapped.name, mapped.place) for mapped in mapped_files((tcp.origin.pid,)))
         self._number += 1
-        self._open[sock] = _Open(origin, start_ns, number=self._number, peer=peer, port=port, opened_s=time.monotonic())
+        self._open[tcp.sock] = _Open(
+            tcp.origin, tcp.start_ns, number=self._number, peer=tcp.peer, port=tcp.port, opened_s=time.monotonic()
+        )
+
+    def end(self, tcp: Tcp) -> list[TcpTraffic | UnreadTls]:
+        known = self._open.pop(tcp.sock, None)
+        if known is None or not (tcp.sent or tcp.received):
+            return []
+        known.sent, known.received = tcp.sent, tcp.received
+        return self._report(known, tcp.origin, ended=True)
 
     def look(self, *, at_end: bool = False) -> list[TcpTraffic | UnreadTls]:
         """Open connections of processes whose plaintext was not seen, with what they carried so far."""
@@ -142,6 +176,10 @@ class Traffic:
                 continue
             return known
         return ""
+
+    def unreadable(self, library: Library, stack: str) -> None:
+        """What was taken for the functions of this stack is not."""
+        self._looks.put(library.id, stack)
 
     def readable(self, library: Library) -> None:
         """This file is read by its functions, whatever else it looks like."""
