@@ -13,6 +13,7 @@ from msgspec import Struct
 from .loss import Reason
 
 __all__ = [
+    "PLAIN",
     "BlindSpot",
     "BodyPart",
     "Channel",
@@ -61,14 +62,24 @@ __all__ = [
 
 Direction: TypeAlias = Literal["in", "out"]  # seen from the process: "out" is what it wrote
 
+PLAIN = "TCP"  # the `library` of a connection without TLS
+
 
 class Connection(Struct, frozen=True, gc=False, cache_hash=True):
-    """One TLS connection of one process: (pid, process start, library, handle) is unique while it lives."""
+    """
+    One TLS connection of one process, or one TCP connection without TLS, of the process that used it first: (pid, process
+    start, library, handle) is unique while it lives.
+    """
 
     pid: int
     start_ns: int  # start of the process, nanoseconds of CLOCK_BOOTTIME
-    library: str  # path of the TLS library or program that was probed
-    handle: int  # address of the SSL object
+    library: str  # path of the TLS library or program that was probed; PLAIN: there is none
+    handle: int  # address of the SSL object; without TLS a number of the capture
+
+    @property
+    def plain(self) -> bool:
+        """True without TLS."""
+        return self.library == PLAIN
 
     @property
     def id(self) -> str:

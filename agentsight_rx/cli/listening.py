@@ -10,6 +10,7 @@ from ..graphs import TraceOptions
 from ..sources import (
     FileOptions,
     NetOptions,
+    PlainHttpOptions,
     ProcessOptions,
     ReadlineOptions,
     StdioOptions,
@@ -37,6 +38,7 @@ class Listening(Struct, frozen=True):
 
     target: Target
     ssl: bool = False
+    plain_http: bool = False
     process: bool = False
     files: bool = False
     net: bool = False
@@ -79,6 +81,7 @@ class Listening(Struct, frozen=True):
         touched = everyone if self.mode == 0 else target
         return TraceOptions(
             tls=self._tls(target) if self.ssl else None,
+            plain_http=PlainHttpOptions(target) if self.plain_http else None,
             process=ProcessOptions(seen) if self.process else None,
             files=FileOptions(touched) if self.files else None,
             net=NetOptions(touched) if self.net else None,

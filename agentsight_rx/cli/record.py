@@ -72,6 +72,7 @@ def record(
     comm: Comm = None,
     cgroup: Cgroup = None,
     ssl: Annotated[bool, _source("ssl", "TLS, and the calls of models in it.")] = True,
+    plain_http: Annotated[bool, _source("plain-http", "HTTP without TLS, and the calls of models in it.")] = True,
     process: Annotated[bool, _source("process", "Processes.")] = True,
     files: Annotated[bool, _source("files", "Files.")] = True,
     net: Annotated[bool, _source("net", "Connections.")] = True,
@@ -115,6 +116,7 @@ def record(
         return Listening(
             target,
             ssl=ssl,
+            plain_http=plain_http,
             process=process,
             files=files,
             net=net,

@@ -134,5 +134,6 @@ def system_libraries() -> list[Path]:
         listing = subprocess.run(["/sbin/ldconfig", "-p"], capture_output=True, text=True, check=True).stdout
     except (OSError, subprocess.CalledProcessError):
         listing = ""
-    paths = [line.rpartition("=> ")[2].strip() for line in listing.splitlines() if line.strip().startswith(_SYSTEM)]
+    lines = [line.strip() for line in listing.splitlines()]
+    paths = [line.rpartition("=> ")[2] for name in _SYSTEM for line in lines if line.startswith(name)]
     return [Path(path) for path in dict.fromkeys(os.path.realpath(path) for path in paths)]
