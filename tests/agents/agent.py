@@ -54,8 +54,3 @@ class Agent:
     needs: tuple[str, ...] = ()
     packages: tuple[str, ...] = ()
     server: tuple[str, ...] = ()
-
-    @property
-    def plain(self) -> bool:
-        """It speaks without TLS."""
-        return "--plain" in self.server

@@ -14,7 +14,8 @@ from agentsight_rx.core.stream import of
 from agentsight_rx.events import HttpEvent, HttpRequest, TlsChunk, TlsClose, time_of
 from agentsight_rx.graphs import TraceOptions, trace
 from agentsight_rx.runtime import Summary
-from agentsight_rx.sources import Target, TlsOptions
+from agentsight_rx.sources import PlainHttpOptions, Target, TlsOptions
+from agentsight_rx.sources.hold import group
 from agentsight_rx.sources.tls.candidates import tls_candidates
 from agentsight_rx.sources.tls.commands import resolve
 from tests.live.capture import PATIENCE_S, Kept, running
@@ -24,9 +25,8 @@ from .agent import Agent, Place
 from .compare import Size, differences, of_capture, of_server, size_of
 from .install import INSTALLED
 
-__all__ = ["NOT_BUILT_IN", "Result", "held", "run_agent", "version_of"]
+__all__ = ["Result", "run_agent", "version_of"]
 
-NOT_BUILT_IN = "not built in yet"
 _HELD = 'read -r _; exec "$@" </dev/null'  # a line on its input lets it start
 
 
@@ -49,9 +49,6 @@ class Result:
 
 def run_agent(agent: Agent) -> Result:
     """Run it once against a server of its own, and capture only its processes."""
-    nothing = Size(0, 0)
-    if agent.plain and not _reads_plain_http():
-        return Result(agent, nothing, nothing, (), (), (), NOT_BUILT_IN)
     directory = INSTALLED / "runs" / agent.name
     shutil.rmtree(directory, ignore_errors=True)
     home = directory / "home"
@@ -60,12 +57,15 @@ def run_agent(agent: Agent) -> Result:
         place = Place(peer, home)
         agent.prepare(place)
         command = agent.command(place)
-        with held(command, place.env | agent.env(place), directory) as process:
+        # As `record` does it, but for what it stores
+        with group() as own, _held(command, place.env | agent.env(place), directory) as process:
             resolved = resolve(command[0])
             candidates = tuple(tls_candidates(*resolved.chain, *resolved.others))
-            tls = TlsOptions(Target(process.pid), candidates=candidates)
-            with running(trace(TraceOptions(tls=tls, raw=True, remove_auth=False))) as (run, kept):
-                status = release(process)
+            target, held = Target(process.pid), str(own.path) if own and own.add(process.pid) else ""
+            tls = TlsOptions(target, candidates=candidates, group=held)
+            options = TraceOptions(tls=tls, plain_http=PlainHttpOptions(target), raw=True, remove_auth=False)
+            with running(trace(options)) as (run, kept):
+                status = _release(process)
                 summary = run.stop()
     served, events = of_server(peer), _parsed(kept)
     seen = of_capture(events)
@@ -84,13 +84,9 @@ def run_agent(agent: Agent) -> Result:
     )
 
 
-def _reads_plain_http() -> bool:
-    return "plain_http" in TraceOptions.__struct_fields__ + TlsOptions.__struct_fields__
-
-
 @contextmanager
-def held(command: Sequence[str], env: dict[str, str], directory: Path) -> Generator[subprocess.Popen[bytes]]:
-    """The command in a process that waits for `release`, in `directory`/home; its output goes to `directory`/output."""
+def _held(command: Sequence[str], env: dict[str, str], directory: Path) -> Generator[subprocess.Popen[bytes]]:
+    """The command in a process that waits for `_release`, in `directory`/home; its output goes to `directory`/output."""
     with (
         (directory / "output").open("wb") as output,
         subprocess.Popen(
@@ -108,7 +104,7 @@ def held(command: Sequence[str], env: dict[str, str], directory: Path) -> Genera
             process.kill()
 
 
-def release(process: subprocess.Popen[bytes]) -> int:
+def _release(process: subprocess.Popen[bytes]) -> int:
     """Let it start; returns its exit status."""
     assert process.stdin is not None
     process.stdin.write(b"\n")
