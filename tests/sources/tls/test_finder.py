@@ -37,7 +37,7 @@ def test_a_refusal_of_the_kernel_is_not_an_error(libssl: Path) -> None:
 
 def test_a_large_file_is_searched_by_a_thread(libssl: Path, tmp_path: Path) -> None:
     threads: list[str] = []
-    finder = Finder(lambda *_: threads.append(threading.current_thread().name))
+    finder = Finder(lambda _, __: threads.append(threading.current_thread().name))
     large = tmp_path / "large.so"
     large.write_bytes(libssl.read_bytes() + bytes(8 << 20))
     assert finder.begin(str(large))
@@ -55,7 +55,7 @@ def test_a_large_file_is_searched_by_a_thread(libssl: Path, tmp_path: Path) -> N
 
 
 def test_what_is_searched_may_be_given_up(libssl: Path, tmp_path: Path) -> None:
-    finder = Finder(lambda *_: None)
+    finder = Finder(lambda _, __: None)
     for name in ("a.so", "b.so"):
         (tmp_path / name).write_bytes(libssl.read_bytes() + bytes(8 << 20))
         finder.begin(str(tmp_path / name))
