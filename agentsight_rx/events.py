@@ -50,6 +50,7 @@ __all__ = [
     "TlsEvent",
     "TlsHandshake",
     "TlsOpen",
+    "TlsUse",
     "ToolCall",
     "UnreadTls",
     "Usage",
@@ -161,6 +162,23 @@ class UnreadTls(Struct, frozen=True, gc=False, tag="unread_tls"):
     start_ns: int
     path: str
     looks_like: str
+
+
+class TlsUse(Struct, frozen=True, tag="tls_use"):
+    """
+    What was read of one process through one TLS implementation in one file: `method` says how its functions were found,
+    `proven` whether a connection began as HTTP does, or its functions were found by name. A later one of the same process, file
+    and stack includes what an earlier one said.
+    """
+
+    origin: Origin
+    start_ns: int  # of the process
+    path: str
+    stack: str
+    method: str
+    proven: bool
+    connections: int
+    size: int  # bytes of plaintext, both ways
 
 
 class BlindSpot(Struct, frozen=True, tag="blind_spot"):
@@ -553,7 +571,7 @@ class Tick(Struct, frozen=True, gc=False, tag="tick"):
     origin: Origin
 
 
-TlsEvent: TypeAlias = TlsChunk | TlsHandshake | TlsClose | TlsOpen | TcpTraffic | UnreadTls | BlindSpot | Loss | Tick
+TlsEvent: TypeAlias = TlsChunk | TlsHandshake | TlsClose | TlsOpen | TcpTraffic | UnreadTls | TlsUse | BlindSpot | Loss | Tick
 HttpEvent: TypeAlias = TlsEvent | HttpRequest | HttpResponse | BodyPart | SseMessage | WebSocketMessage
 ProcessEvent: TypeAlias = ProcessFork | ProcessExec | ProcessExit | ProcessSeen | FileEvent | NetEvent | Readline | Loss | Tick
 StdioEvent: TypeAlias = StdioChunk | StdioClose | RpcMessage | Loss | Tick

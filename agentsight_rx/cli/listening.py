@@ -53,6 +53,7 @@ class Listening(Struct, frozen=True):
     ssl_handshake: bool = False
     binaries: tuple[str, ...] = ()
     candidates: tuple[str, ...] = ()
+    group: str = ""
     tls_filters: tuple[str, ...] = ()
     http_filters: tuple[str, ...] = ()
     compat_filters: bool = False
@@ -104,7 +105,7 @@ class Listening(Struct, frozen=True):
 
     def _tls(self, target: Target) -> TlsOptions:
         target = target if self.ssl_uid is None else replace(target, uid=self.ssl_uid)
-        return TlsOptions(target, self.binaries, self.candidates, self.ssl_handshake)
+        return TlsOptions(target, self.binaries, self.candidates, handshakes=self.ssl_handshake, group=self.group)
 
     def _stdio(self, target: Target) -> StdioOptions:
         if target.pid is None:

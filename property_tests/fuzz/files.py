@@ -12,6 +12,7 @@ from agentsight_rx.sources.containers.references import Host, resolve_reference
 from agentsight_rx.sources.kernel.btf import Btf
 from agentsight_rx.sources.tls.commands import resolve
 from agentsight_rx.sources.tls.libraries import inspect
+from agentsight_rx.sources.tls.shapes import SHAPES
 
 from .choices import Input
 
@@ -86,7 +87,7 @@ def library(data: bytes) -> None:
             found = inspect(path)
         except CaptureError:
             return
-    assert found is None or {"SSL_read", "SSL_write"} <= set(found.offsets)
+    assert found is None or {hook.shape for hook in found.hooks} <= SHAPES.keys()
 
 
 _BTF_FIELDS = ("task_struct.pid", "task_struct.a.b", "file.f_inode", "a.b", "")

@@ -20,6 +20,7 @@ from agentsight_rx.sources import Target, TlsOptions
 from agentsight_rx.sources.tls.libraries import system_libraries
 from agentsight_rx.sources.tls.source import TlsReader
 
+from ..sources.tls import make_program
 from .capture import PATIENCE_S, PROGRAM, Kept, needs_root, running, started, until
 from .peers import client_named, fake_llm
 
@@ -195,13 +196,12 @@ def test_a_program_with_built_in_tls_is_found_when_it_starts(tmp_path: Path) -> 
 
 
 def test_a_named_file_without_symbols_is_refused_in_one_line(tmp_path: Path) -> None:
-    named = tmp_path / "agent"
-    named.write_bytes(Path("/bin/true").read_bytes() + b"\0/build/vendor/boringssl/ssl/ssl_lib.cc\0")
+    named = make_program(tmp_path / "agent", trailing=b"\0/build/vendor/boringssl/ssl/ssl_lib.cc\0")
     done = subprocess.run(
         [*PROGRAM, "trace", "--ssl", "--binary-path", str(named)], capture_output=True, text=True, check=False
     )
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1] == (
-        f"Error: {named} has no SSL_read and SSL_write that could be probed (it looks like BoringSSL as in Bun): "
-        "its TLS cannot be read"
+        f"Error: {named} has no TLS functions that could be probed (it looks like BoringSSL): "
+        "its TLS cannot be read: the texts of BoringSSL are there, but no code refers to them"
     )

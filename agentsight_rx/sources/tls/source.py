@@ -2,30 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack, suppress
 
 import msgspec
 
 from ...core.stream import Stream, origin
 from ...errors import CaptureError
-from ...events import TlsEvent, time_of
+from ...events import Loss, TlsEvent, time_of
+from ...loss import Reason
 from ...say import say
 from ..containers.contents import inside, libraries_in, members
 from ..containers.references import Container
+from ..hold import held
 from ..kernel.probes import Probes
 from ..kernel.program import CALL_FIELDS, Program
 from ..names import Names
 from ..target import Target
 from .finder import Finder
-from .libraries import FUNCTIONS, Library, looks_like, open_file, system_libraries, unreadable
+from .libraries import Library, file_id, looks_like, open_file, system_libraries, unreadable
 from .mapped import mapped_files
+from .proof import Probed
 from .records import Records, UsedFile
 from .scope import Scope, scope_of
+from .shapes import needs_sockets, sites
+from .silence import Silence
+from .stacks.finding import Finding
 from .traffic import asker
 
 __all__ = ["TlsOptions", "tls"]
 
-_NO_RETURN = frozenset({"SSL_free"})
+# System calls that carry bytes of a socket; a thread does not send what it encrypted in any other way
+_RECEIVES = ("read", "readv", "recvfrom", "recvmsg")
+_SENDS = ("write", "writev", "sendto", "sendmsg", "sendmmsg")
+
+_HELD_S = 10.0  # the longest time that a command is held
+_SEARCHING_S = 0.002  # how long to wait for records while a file is searched
+_LARGE = 256 << 10  # bytes; no file with a TLS implementation is smaller
 
 _FIELDS = (
     *CALL_FIELDS,
@@ -35,12 +49,16 @@ _FIELDS = (
     "inode.i_generation",
     "inode.i_sb",
     "super_block.s_dev",
+    "file.private_data",
+    "socket.sk",
     "sock.sk_protocol",
     "sock_common.skc_family",
     "sock_common.skc_daddr",
     "sock_common.skc_dport",
     "sock_common.skc_v6_daddr",
     "tcp_sock.bytes_sent",
+    "tcp_sock.write_seq",
+    "tcp_sock.copied_seq",
     "tcp_sock.bytes_received",
 )
 
@@ -54,6 +72,8 @@ class TlsOptions(msgspec.Struct, frozen=True, omit_defaults=True):
     `children` their descendants. Then `comms` does not count. The processes of containers are watched besides, as those of
     `target.containers`.
 
+    `group` is the directory of a control group that has the target: while a large file that is new is searched, it is held.
+
     `ring_size` is in bytes, a power of two; `multi=False` attaches as kernels before 6.6 need it.
     """
 
@@ -61,6 +81,7 @@ class TlsOptions(msgspec.Struct, frozen=True, omit_defaults=True):
     binaries: tuple[str, ...] = ()
     candidates: tuple[str, ...] = ()
     handshakes: bool = False
+    group: str = ""
     ring_size: int = 32 << 20  # 0.3 s of 100 MB/s: how long a reader may be delayed
     multi: bool = True
 
@@ -80,8 +101,17 @@ class TlsReader:
         self.names = Names()
         self._program: Program[TlsEvent] | None = None
         self._probes: Probes | None = None
+        self._holding = ExitStack()
+        self._held_until_s = 0.0
+        self._sockets = False  # socket calls are watched
         self._finder = Finder(self._attach)
         self._records = Records(handshakes=options.handshakes)
+        self._silence = Silence(self._records.traffic, self._records.connections.plaintext)
+
+    @property
+    def probed(self) -> Sequence[Probed]:
+        """What is probed so far."""
+        return self._records.connections.probed
 
     def open(self) -> None:
         self._scope = scope_of(self._options.target, self._options.binaries)
@@ -107,7 +137,7 @@ class TlsReader:
         self._look_at(scope.watched())
         scope.choose(self._program)
         self._look_at(scope.watched())  # files that they mapped meanwhile
-        if not self._records.libraries:
+        if not self._records.connections.probed:
             self._say("no OpenSSL library found yet; programs with one of their own are inspected when they start")
 
     def _load(self, *, multi: bool) -> None:
@@ -119,9 +149,10 @@ class TlsReader:
             decode=self._records.decode,
             fields=_FIELDS,
             switches=["-DCALLS", *self._scope.switches, *(["-DMULTI"] if multi else [])],
+            parts=("tls_aead.c", "tls_sockets.c", "tls_go.c"),
             names=self.names,
         )
-        probes = Probes(program.bpf, multi=multi)
+        probes = Probes(program.bpf, first="on_enter", multi=multi)
         if multi and not probes.multi:  # a kernel before 6.6
             program.close()
             self._load(multi=False)
@@ -174,33 +205,98 @@ class TlsReader:
         mapped = list(mapped_files((pid,)))
         used = [one for one in mapped if (one.device, one.inode) in places]
         # none of them: an older kernel, where overlayfs has other numbers in the maps of a process
-        seen = {(one.device, one.inode) for one in used or mapped if self._finder.attempt(one.place, one) is not None}
+        seen = {(one.device, one.inode) for one in used or mapped if self._finder.begin(one.place, one)}
         known = program.bpf[b"known"]
         for file in files:
             if (file.device, file.inode) in seen:
                 known[known.Key(*file)] = known.Leaf(1)
 
     def _attach(self, library: Library, place: str) -> None:
+        for finding in library.findings:
+            if finding.hooks:
+                self._probe(library, finding, place)
+
+    def _probe(self, library: Library, finding: Finding, place: str) -> None:
         assert self._probes is not None
-        number = self._records.add(library)
-        self._probes.attach(
-            place,
-            [(offset, number << 8 | FUNCTIONS[name], name not in _NO_RETURN) for name, offset in library.offsets.items()],
-        )
-        self._say(f"watching TLS in {library.path}")
+        assert self._program is not None
+        by_socket = needs_sockets(finding)
+        if by_socket and not self._sockets:
+            self._program.attach("on_received", [f"syscalls:sys_exit_{name}" for name in _RECEIVES])
+            self._program.attach("on_sent", [f"syscalls:sys_exit_{name}" for name in _SENDS])
+            self._sockets = True
+        probed = Probed(library, finding, by_name=finding.exact, by_socket=by_socket)
+        number = self._records.add(probed)
+        probed.probes = self._probes.attach(place, [site for hook in finding.hooks for site in sites(hook, number)])
+        self._say(f"watching TLS in {library.path}" + ("" if finding.exact else f" ({finding.stack}, by {finding.method})"))
+
+    def _revive(self) -> list[TlsEvent]:
+        """
+        Attach anew what gives no plaintext while its processes read and write: the kernel drops probes without an error, for
+        example where a program changes its code.
+        """
+        assert self._probes is not None
+        losses: list[TlsEvent] = []
+        for silent in self._silence.look():
+            for mapped in mapped_files((silent.origin.pid,)):
+                with suppress(CaptureError), open_file(mapped.place) as file:
+                    identity = file_id(file)
+                    for number, probed in enumerate(self._records.connections.probed):
+                        if probed.library.id == identity and probed.probes is not None:
+                            probed.probes.close()
+                            where = [site for hook in probed.finding.hooks for site in sites(hook, number)]
+                            probed.probes = self._probes.attach(f"/proc/self/fd/{file.fileno()}", where)
+            note = f"{silent.origin.comm} ({silent.origin.pid}) gave no plaintext for {silent.seconds} s; probes attached anew"
+            self._say(note)
+            losses.append(Loss(silent.origin, "tls", reason=Reason.UNREADABLE, count=1, size=silent.size, note=note))
+        return losses
+
+    def _drop_wrong(self) -> None:
+        """Functions that were taken for those of TLS and are not."""
+        wrong, self._records.connections.wrong = self._records.connections.wrong, []
+        for probed in wrong:
+            if probed.probes is not None:
+                probed.probes.close()
+            finding = probed.finding
+            self._records.traffic.unreadable(probed.library, finding.stack)
+            taken = f"what was taken for {finding.stack} (by {finding.method})"
+            self._say(f"{probed.library.path}: {taken} is something else; it is no longer watched")
 
     # -- records of the kernel --------------------------------------------------------------------------------------
 
     def poll(self, timeout: float, /) -> Sequence[TlsEvent] | None:
         assert self._program is not None
         over = self._program.over()
-        traffic = self._records.traffic.look()
+        looked = [*self._records.traffic.look(), *self._revive()]
+        if self._finder.searching:
+            timeout = _SEARCHING_S
+            self._finder.take()
+            self._let_go()
         if not self._program.wait(timeout):
-            return traffic or (None if over else ())
-        events = [*traffic, *self._program.read(), *self._records.more()]
-        for pid, files in self._records.new_files().items():
+            return looked or (None if over else ())
+        events = [*looked, *self._program.read()]
+        if self._records.connections.wrong:
+            self._drop_wrong()
+        used = self._records.new_files()
+        self._hold_for(used)
+        for pid, files in used.items():
             self._look_at_use(self._program, pid, files)
+        self._let_go()
         return events
+
+    def _hold_for(self, used: Mapping[int, set[UsedFile]]) -> None:
+        """Hold the group where one of the files may have TLS code and was not searched yet."""
+        large = any(file.size >= _LARGE for files in used.values() for file in files)
+        if self._options.group and large and any(not self._finder.knows(each.place) for each in mapped_files(used)):
+            self._holding.enter_context(held(self._options.group))
+            self._held_until_s = time.monotonic() + _HELD_S
+
+    def _let_go(self) -> None:
+        if not self._finder.searching:
+            self._holding.close()
+        elif self._held_until_s and time.monotonic() > self._held_until_s:
+            self._held_until_s = 0.0
+            self._holding.close()
+            self._say(f"a search for TLS code takes longer than {_HELD_S:g} s: what is sent meanwhile is not read")
 
     def lost(self) -> Sequence[TlsEvent]:
         return self._program.lost() if self._program else ()
@@ -209,9 +305,11 @@ class TlsReader:
         if self._program is None:
             return ()
         program, self._program = self._program, None
+        self._holding.close()
+        self._finder.close()
         if self._probes is not None:
             self._probes.close()
-        rest: list[TlsEvent] = [*program.rest(), *self._records.more(), *self._records.traffic.look(at_end=True)]
+        rest: list[TlsEvent] = [*program.rest(), *self._records.connections.uses(), *self._records.traffic.look(at_end=True)]
         rest += program.lost()
         program.close()
         return rest

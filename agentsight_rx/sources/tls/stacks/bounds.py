@@ -1,0 +1,169 @@
+"""An address in code -> the function around it, in three ways: unwind tables, targets of calls, reading instructions."""
+
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# numpy's own types are not known in full
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable
+from functools import cached_property
+from struct import Struct as Layout
+from typing import TYPE_CHECKING
+
+from .instructions import ENDS, PADDING, Instruction, decode
+from .scan import Scan
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = ["WAYS", "Frames", "Function", "FunctionOf", "from_calls", "from_frames", "from_reading"]
+
+Function = tuple[int, int]  # [start, end)
+FunctionOf = Callable[[int], Function | None]
+
+_FRAMES_HEADER = Layout("<4BiI")  # .eh_frame_hdr: version, three encodings, the address of .eh_frame, the count
+_SORTED_TABLE = (1, 0x03, 0x3B)  # version, count as udata4, a table of sdata4 relative to the header
+_ENTRY = Layout("<IIiI")  # an FDE: length, CIE, where its function begins (relative to the field), and its size
+_LONGEST = 1 << 16  # bytes of a function of TLS code; 20 kB is the longest seen
+_ALIGNED = 16
+_NEIGHBOURS = 8  # functions before and behind that are read to see which of their starts are real
+
+
+def from_frames(scan: Scan) -> FunctionOf:
+    """By .eh_frame_hdr, where it covers the address."""
+    return Frames(scan).function_of
+
+
+class Frames:
+    """The functions of .eh_frame_hdr."""
+
+    def __init__(self, scan: Scan) -> None:
+        self._image = scan.image
+
+    @cached_property
+    def _table(self) -> NDArray[np.int64]:
+        """Rows of (start of a function, address of its FDE), sorted by start."""
+        import numpy as np
+
+        segment = self._image.frames
+        empty = np.zeros((0, 2), dtype=np.int64)
+        if segment is None or segment.size < _FRAMES_HEADER.size:
+            return empty
+        version, _, count_as, table_as, _, count = _FRAMES_HEADER.unpack(self._image.read(segment.offset, _FRAMES_HEADER.size))
+        if (version, count_as, table_as) != _SORTED_TABLE:
+            return empty
+        raw = self._image.read(segment.offset + _FRAMES_HEADER.size, min(count * 8, segment.size - _FRAMES_HEADER.size))
+        return np.frombuffer(raw[: len(raw) // 8 * 8], dtype="<i4").astype(np.int64).reshape(-1, 2) + segment.address
+
+    def starts_around(self, first: int, last: int, *, more: int) -> list[int]:
+        """Where the functions begin in [first, last], and those of some `more` on both sides."""
+        import numpy as np
+
+        starts = self._table[:, 0]
+        low, high = np.searchsorted(starts, [first, last + 1])
+        return [int(start) for start in starts[max(0, int(low) - more) : int(high) + more]]
+
+    def function_of(self, address: int) -> Function | None:
+        """The function around this address."""
+        import numpy as np
+
+        row = int(np.searchsorted(self._table[:, 0], address, side="right")) - 1
+        if row < 0:
+            return None
+        start, entry = (int(each) for each in self._table[row])
+        raw = self._image.at(entry, _ENTRY.size)
+        if len(raw) < _ENTRY.size:
+            return None
+        _, _, begin, size = _ENTRY.unpack(raw)
+        if entry + 8 + begin != start or not start <= address < start + size:
+            return None
+        return start, start + size
+
+
+def from_calls(scan: Scan) -> FunctionOf:
+    """From one aligned target of calls that stands behind padding or the end of other code, to the next one."""
+
+    def function_of(address: int) -> Function | None:
+        scan.check()
+        starts = [each for each in scan.code.called_between(address - _LONGEST, address + _LONGEST) if _is_start(scan, each)]
+        at = bisect_right(starts, address)
+        if not at:
+            return None
+        near = starts[max(0, at - _NEIGHBOURS) : at + _NEIGHBOURS]
+        end = near[-1] if near[-1] > address else near[-1] + _LONGEST
+        starts = _uncrossed(near, list(decode(scan.image.at(near[0], end - near[0]), near[0])), set(starts))
+        at = bisect_right(starts, address)
+        return (starts[at - 1], starts[at] if at < len(starts) else end) if at else None
+
+    return function_of
+
+
+def _is_start(scan: Scan, address: int) -> bool:
+    if address % _ALIGNED:
+        return False
+    before = scan.image.at(address - 5, 5)
+    # a jump or a call ends there, a ret, or padding: int3, nop, or the zeros at the end of a long nop
+    return len(before) == 5 and (before[0] in (0xE8, 0xE9) or before[3] == 0xEB or before[4] in (0xC3, 0xCC, 0x90, 0x00))
+
+
+def from_reading(scan: Scan) -> FunctionOf:
+    """
+    For code that is packed without alignment: a function begins behind a return or a jump where no jump leads across. Reading
+    begins a bit before the address; x86 code that is read from a wrong place is soon read rightly.
+    """
+
+    def function_of(address: int) -> Function | None:
+        scan.check()
+        first = max(
+            address - _LONGEST // 4, next((each.address for each in scan.image.code if each.address <= address < each.end), 0)
+        )
+        code = scan.image.at(first, _LONGEST // 2)
+        called = set(scan.code.called_between(first, first + len(code)))
+        instructions = list(decode(code, first))
+        starts = _uncrossed(_starts(instructions), instructions, called)
+        at = bisect_right(starts, address)
+        return (starts[at - 1], starts[at]) if 0 < at < len(starts) else None
+
+    return function_of
+
+
+def _starts(instructions: list[Instruction]) -> list[int]:
+    """What stands behind the end of other code and its padding."""
+    starts: list[int] = []
+    ended = False
+    for at, _, name, _ in instructions:
+        if ended and name not in PADDING:
+            starts.append(at)
+        ended = name in ENDS or (ended and name in PADDING)
+    return starts
+
+
+def _uncrossed(starts: list[int], instructions: list[Instruction], called: set[int]) -> list[int]:
+    """
+    The starts that no jump leads across. A jump to a function that is also called is a tail call, which leads out of its own
+    function.
+    """
+    jumps: list[Function] = []
+    for at, _, name, operands in instructions:
+        if name.startswith("j") and operands.startswith("0x"):
+            target = int(operands, 16)
+            if abs(target - at) < _LONGEST // 8 and (name != "jmp" or target not in called):
+                jumps.append((min(at, target), max(at, target)))
+    jumps.sort()
+    out: list[int] = []
+    reach, index = 0, 0
+    for start in starts:
+        while index < len(jumps) and jumps[index][0] < start:
+            reach = max(reach, jumps[index][1])
+            index += 1
+        if reach < start:
+            out.append(start)
+    return out
+
+
+WAYS: dict[str, Callable[[Scan], FunctionOf]] = {
+    "unwind tables": from_frames,
+    "targets of calls": from_calls,
+    "reading of instructions": from_reading,
+}
