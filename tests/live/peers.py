@@ -116,7 +116,7 @@ class SocketBytes(msgspec.Struct, frozen=True):
 class Peer:
     """A running fake LLM server."""
 
-    base_url: str  # https://127.0.0.1:PORT, or http: without TLS
+    base_url: str  # https://127.0.0.1:PORT, http:// where it serves without TLS
     ca_file: Path
     pid: int
     log: Path
@@ -152,19 +152,15 @@ class WirePeer(Peer):
 @contextmanager
 def fake_llm(directory: Path, *extra_args: str) -> Generator[Peer]:
     """Run the server as a separate process. At the end of the block it finishes its open answers."""
-    with _served("agentsight_rx.demo.fake_llm", directory, extra_args) as (port, pid):
-        yield Peer(f"https://127.0.0.1:{port}", directory / "ca.pem", pid, directory / "exchanges.jsonl")
+    with _served("agentsight_rx.demo.fake_llm", directory, extra_args) as (url, pid):
+        yield Peer(url, directory / "ca.pem", pid, directory / "exchanges.jsonl")
 
 
 @contextmanager
-def wire_server(directory: Path, *extra_args: str, plain: bool = False) -> Generator[WirePeer]:
-    """
-    The same with HTTP/2, content codings, WebSockets and more APIs, and `plain` without TLS: see `tests/live/wire_server.py`.
-    """
-    with _served("tests.live.wire_server", directory, ("--plain", *extra_args) if plain else extra_args) as (port, pid):
-        yield WirePeer(
-            f"{'http' if plain else 'https'}://127.0.0.1:{port}", directory / "ca.pem", pid, directory / "exchanges.jsonl"
-        )
+def wire_server(directory: Path, *extra_args: str) -> Generator[WirePeer]:
+    """The same with HTTP/2, content codings, WebSockets, more APIs, and without TLS: see `tests/live/wire_server.py`."""
+    with _served("tests.live.wire_server", directory, extra_args) as (url, pid):
+        yield WirePeer(url, directory / "ca.pem", pid, directory / "exchanges.jsonl")
 
 
 @contextmanager
@@ -177,7 +173,7 @@ def _served(module: str, directory: Path, extra_args: Sequence[str]) -> Generato
         if not port:
             raise RuntimeError(f"the fake LLM server ended with status {server.wait()} before it listened")
         try:
-            yield port, server.pid
+            yield f"{'http' if '--plain' in extra_args else 'https'}://127.0.0.1:{port}", server.pid
         finally:
             server.stdin.close()
             try:

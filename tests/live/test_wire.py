@@ -73,7 +73,7 @@ class _Seen:
 
 def _run(client: Client, home: Path, *, plain: bool = False) -> _Seen:
     gate = home / "go"
-    with wire_server(home, plain=plain) as peer:
+    with wire_server(home, *(["--plain"] if plain else [])) as peer:
         command = client.command(peer, CALLS, SIZE)
         with started(command, _held(client, peer, home)) as process:
             options = TraceOptions(

@@ -1,4 +1,4 @@
-"""One connection: bytes in, until the client leaves or the server stops; bytes out."""
+"""One TLS connection: bytes in, until the client leaves or the server stops; bytes out."""
 
 from __future__ import annotations
 
@@ -18,22 +18,23 @@ class Link:
         self._reader = reader
         self._writer = writer
         self._stopped = asyncio.ensure_future(stopping.wait())
-        self._first = b""
+        self._ahead = b""  # received, and not yet given by `receive`
 
     @property
     def stopping(self) -> bool:
         return self._stopping.is_set()
 
-    async def protocol(self) -> str:
-        """What the client begins with: h2, or http/1.1."""
-        self._first = await self.receive()
-        return "h2" if self._first.startswith(b"PRI ") else "http/1.1"
+    async def begins_with(self, prefix: bytes) -> bool:
+        """Whether the first bytes received are these."""
+        while len(self._ahead) < len(prefix) and prefix.startswith(self._ahead) and (data := await self._read()):
+            self._ahead += data
+        return self._ahead.startswith(prefix)
 
     async def receive(self) -> bytes:
         """The bytes received; b"" once the client has left or the server stops."""
-        if self._first:
-            first, self._first = self._first, b""
-            return first
+        return self._take_ahead() or await self._read()
+
+    async def _read(self) -> bytes:
         reading = asyncio.ensure_future(self._reader.read(_PIECE))
         await asyncio.wait((reading, self._stopped), return_when=asyncio.FIRST_COMPLETED)
         if reading.done():
@@ -43,8 +44,11 @@ class Link:
 
     async def receive_always(self) -> bytes:
         """The bytes received, also while the server stops; b"" once the client has left."""
-        first, self._first = self._first, b""
-        return first or await self._reader.read(_PIECE)
+        return self._take_ahead() or await self._reader.read(_PIECE)
+
+    def _take_ahead(self) -> bytes:
+        data, self._ahead = self._ahead, b""
+        return data
 
     async def until_stop_or(self, task: asyncio.Task[None]) -> None:
         await asyncio.wait((task, self._stopped), return_when=asyncio.FIRST_COMPLETED)

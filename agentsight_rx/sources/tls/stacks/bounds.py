@@ -85,6 +85,7 @@ def from_calls(scan: Scan) -> FunctionOf:
     """From one aligned target of calls that stands behind padding or the end of other code, to the next one."""
 
     def function_of(address: int) -> Function | None:
+        scan.check()
         starts = [each for each in scan.code.called_between(address - _LONGEST, address + _LONGEST) if _is_start(scan, each)]
         at = bisect_right(starts, address)
         if not at:
@@ -113,6 +114,7 @@ def from_reading(scan: Scan) -> FunctionOf:
     """
 
     def function_of(address: int) -> Function | None:
+        scan.check()
         first = max(
             address - _LONGEST // 4, next((each.address for each in scan.image.code if each.address <= address < each.end), 0)
         )

@@ -24,7 +24,7 @@ _X86_64 = 62
 _LOAD, _DYNAMIC_SEGMENT, _EH_FRAME, _RELRO = 1, 2, 0x6474E550, 0x6474E552
 _SYMTAB, _DYNSYM = 2, 11  # sh_type
 _DT_HASH, _DT_STRTAB, _DT_SYMTAB, _DT_RELA, _DT_RELASZ, _DT_STRSZ = 4, 5, 6, 7, 8, 10
-_RELOCATIONS_MOST = 256 << 20
+_TABLE_MOST = 256 << 20
 _HEADERS_MOST = 4096  # a program has 4 to 15 segments, a library with a section for each function has some thousand
 
 
@@ -170,14 +170,12 @@ class Image:
 
     def symbols(self) -> Iterator[Symbols]:
         """The dynamic symbols, then the static ones."""
-        found = False
-        for kind in (_DYNSYM, _SYMTAB):
-            for _, each, _, _, offset, size, link, *_ in self._sections:
-                if each == kind and link < len(self._sections):
-                    found = True
-                    names = self._sections[link]
-                    yield Symbols(self.read(offset, size), self.read(names[4], names[5]))
-        if not found and self._tags:
+        tables = [next((each for each in self._sections if each[1] == kind), None) for kind in (_DYNSYM, _SYMTAB)]
+        for table in tables:
+            if table is not None and table[6] < len(self._sections):
+                names = self._sections[table[6]]
+                yield Symbols(self.read(table[4], min(table[5], _TABLE_MOST)), self.read(names[4], min(names[5], _TABLE_MOST)))
+        if tables == [None, None] and self._tags:
             yield from self._dynamic_symbols()
 
     @cached_property
@@ -190,7 +188,7 @@ class Image:
 
     def relocations(self) -> bytes:
         """The table of Elf64_Rela that the dynamic linker works through."""
-        return self.at(self._tags.get(_DT_RELA, 0), min(self._tags.get(_DT_RELASZ, 0), _RELOCATIONS_MOST))
+        return self.at(self._tags.get(_DT_RELA, 0), min(self._tags.get(_DT_RELASZ, 0), _TABLE_MOST))
 
     def _dynamic_symbols(self) -> Iterator[Symbols]:
         """Without sections: what the dynamic linker uses. Linkers put the names right behind the symbols."""
@@ -201,4 +199,5 @@ class Image:
             if _DT_HASH in tags
             else max(0, names - symbols) // 24
         )
-        yield Symbols(self.at(symbols, count * 24), self.at(names, tags.get(_DT_STRSZ, 0)))
+        size = min(tags.get(_DT_STRSZ, 0), _TABLE_MOST)
+        yield Symbols(self.at(symbols, min(count * 24, _TABLE_MOST)), self.at(names, size))

@@ -22,6 +22,7 @@ __all__ = ["Code"]
 _PIECE = 4 << 20  # bytes of code at once: what numpy makes of them stays below 200 MB, even if each byte is a call
 _CODE_MOST = 1 << 30
 _JUMPS_MOST = 1 << 23  # 263 MB of code have 3,000,000
+_REFERENCES_MOST = 4096  # 42 to the texts of one file seen
 _LEA, _RIP_MASK, _RIP = 0x8D, 0xC7, 0x05  # lea r, [rip + disp32]
 _MOVE, _MOVE_MASK, _PUSH = 0xB8, 0xF8, 0x68  # mov r32, imm32 and push imm32
 _CALL, _JUMP = 0xE8, 0xE9
@@ -49,7 +50,7 @@ class Code:
         if self.image.absolute:
             for start, piece in self._pieces():
                 found.update(self._absolute(start, piece, ranges))
-        return sorted(found)
+        return sorted(found)[:_REFERENCES_MOST]
 
     @cached_property
     def _leas(self) -> tuple[Numbers, Numbers]:

@@ -42,9 +42,10 @@ def find_stacks(file: BinaryIO, name: str, *, seconds: float = SECONDS) -> tuple
     image = Image(file, name)
     if not image.readable:
         return ()
-    named = by_symbols(image)
     scan = Scan(image, seconds=seconds)
+    named: list[Finding] = []
     try:
+        named = by_symbols(scan)
         scan.places = scan.find({text for stack in STACKS for text in stack.texts})
     except TookTooLong:
         return (*named, Finding("TLS", "texts", failure=TIMED_OUT))

@@ -7,8 +7,7 @@ from struct import pack
 
 import pytest
 
-from . import Maker, one
-from . import found_in as found
+from . import Maker, found_in, one
 
 WRITE, READ, CLOSE = (b"crypto/tls.(*Conn)." + name for name in (b"Write", b"Read", b"Close"))
 MAGIC = b"\xf1\xff\xff\xff\0\0\x01\x08"
@@ -62,7 +61,7 @@ def test_the_text_is_found_by_the_entry_point_where_code_stands_before_it(tmp_pa
     whole = bytearray(maker.made())
     text = maker.places["runtime.first"]
     whole[24:32] = pack("<Q", text + starts[b"_rt0_amd64_linux"])
-    (finding,) = found(tmp_path, bytes(whole))
+    (finding,) = found_in(tmp_path, bytes(whole))
     assert [hook.offset for hook in finding.hooks][:2] == [text + starts[WRITE], text + starts[READ]]
 
 
@@ -99,6 +98,6 @@ def test_a_table_with_a_lie_in_its_header_is_a_finding_or_a_failure(tmp_path: Pa
     whole = bytearray(maker.made())
     at = whole.index(MAGIC) + place
     whole[at : at + 8] = pack("<Q", value)
-    (finding,) = found(tmp_path, bytes(whole))
+    (finding,) = found_in(tmp_path, bytes(whole))
     assert finding.stack == "Go crypto/tls"
     assert finding.hooks or finding.failure
