@@ -158,7 +158,7 @@ class _Text:
         data = self._data
         if self._hidden[0] <= start < self._hidden[1]:
             return
-        if not self._bare_word[0] <= start < self._bare_word[1]:
+        if not self._bare_word[0] <= start <= self._bare_word[1]:
             self._bare_word, self._tries = (start, _end(_BARE, data, start)), 0
         self._tries += 1
         if self._tries > _TRIES_MOST:
