@@ -2,6 +2,9 @@
 # ./test.sh [--fast] [PYTEST-ARGS…]: every check, up to the first that fails. --fast leaves out the tests that trace programs.
 # ./test.sh --bare [DIRECTORY]: the two commands of the README on a new Debian 13, whose tree is kept in DIRECTORY (.setup/bare).
 # ./test.sh --fuzz [SECONDS] [TARGET…]: fuzz these parsers, by default all, for SECONDS (60) each.
+# ./test.sh --secrets: how many secrets of each kind leak at each place, through the whole graph into every sink.
+# ./test.sh --agents [NAME…]: run real agents, by default all, against a fake model, and print for each whether every byte was
+#   seen (1.5 GB from package registries, kept in .setup/agents). Without NAME it also records some of them, and counts short runs.
 set -euo pipefail
 
 source "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/scripts/setup.sh"
@@ -20,6 +23,29 @@ fi
 
 if [[ ${1-} == --bare ]]; then
   exec "$ROOT/scripts/bare.sh" "${@:2}"
+fi
+
+if [[ ${1-} == --secrets ]]; then
+  set_up secrets --group "$ROOT/pyproject.toml:test"
+  cd "$ROOT"
+  exec "$VENV/bin/python" -m tests.secrets
+fi
+
+if [[ ${1-} == --agents ]]; then
+  shift
+  ((EUID == 0)) || {
+    say "--agents needs root: it traces the agents"
+    exit 1
+  }
+  set_up test --group "$ROOT/pyproject.toml:dev" -- curl git golang-go libnss3-tools wget
+  cd "$ROOT"
+  status=0
+  "$VENV/bin/python" -m tests.agents "$@" || status=1
+  if (($# == 0)); then
+    "$VENV/bin/python" -m pytest tests/agents/test_record.py || status=1
+    "$VENV/bin/python" -m tests.agents.short_runs || status=1
+  fi
+  exit "$status"
 fi
 
 # The OpenTelemetry collector in the package rotel needs libpython. Of the programs that start podman's containers, runc also

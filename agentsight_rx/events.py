@@ -13,6 +13,7 @@ from msgspec import Struct
 from .loss import Reason
 
 __all__ = [
+    "PLAIN",
     "BlindSpot",
     "BodyPart",
     "Channel",
@@ -49,6 +50,7 @@ __all__ = [
     "TlsEvent",
     "TlsHandshake",
     "TlsOpen",
+    "TlsUse",
     "ToolCall",
     "UnreadTls",
     "Usage",
@@ -60,14 +62,24 @@ __all__ = [
 
 Direction: TypeAlias = Literal["in", "out"]  # seen from the process: "out" is what it wrote
 
+PLAIN = "TCP"  # the `library` of a connection without TLS
+
 
 class Connection(Struct, frozen=True, gc=False, cache_hash=True):
-    """One TLS connection of one process: (pid, process start, library, handle) is unique while it lives."""
+    """
+    One TLS connection of one process, or one TCP connection without TLS, of the process that used it first: (pid, process
+    start, library, handle) is unique while it lives.
+    """
 
     pid: int
     start_ns: int  # start of the process, nanoseconds of CLOCK_BOOTTIME
-    library: str  # path of the TLS library or program that was probed
-    handle: int  # address of the SSL object
+    library: str  # path of the TLS library or program that was probed; PLAIN: there is none
+    handle: int  # address of the SSL object; without TLS a number of the capture
+
+    @property
+    def plain(self) -> bool:
+        """True without TLS."""
+        return self.library == PLAIN
 
     @property
     def id(self) -> str:
@@ -150,6 +162,23 @@ class UnreadTls(Struct, frozen=True, gc=False, tag="unread_tls"):
     start_ns: int
     path: str
     looks_like: str
+
+
+class TlsUse(Struct, frozen=True, tag="tls_use"):
+    """
+    What was read of one process through one TLS implementation in one file: `method` says how its functions were found,
+    `proven` whether a connection began as HTTP does, or its functions were found by name. A later one of the same process, file
+    and stack includes what an earlier one said.
+    """
+
+    origin: Origin
+    start_ns: int  # of the process
+    path: str
+    stack: str
+    method: str
+    proven: bool
+    connections: int
+    size: int  # bytes of plaintext, both ways
 
 
 class BlindSpot(Struct, frozen=True, tag="blind_spot"):
@@ -542,7 +571,7 @@ class Tick(Struct, frozen=True, gc=False, tag="tick"):
     origin: Origin
 
 
-TlsEvent: TypeAlias = TlsChunk | TlsHandshake | TlsClose | TlsOpen | TcpTraffic | UnreadTls | BlindSpot | Loss | Tick
+TlsEvent: TypeAlias = TlsChunk | TlsHandshake | TlsClose | TlsOpen | TcpTraffic | UnreadTls | TlsUse | BlindSpot | Loss | Tick
 HttpEvent: TypeAlias = TlsEvent | HttpRequest | HttpResponse | BodyPart | SseMessage | WebSocketMessage
 ProcessEvent: TypeAlias = ProcessFork | ProcessExec | ProcessExit | ProcessSeen | FileEvent | NetEvent | Readline | Loss | Tick
 StdioEvent: TypeAlias = StdioChunk | StdioClose | RpcMessage | Loss | Tick

@@ -31,6 +31,7 @@ from .loss import Reason
 from .sources import (
     FileOptions,
     NetOptions,
+    PlainHttpOptions,
     ProcessOptions,
     ReadlineOptions,
     ReplayOptions,
@@ -44,6 +45,8 @@ __all__ = ["RECORD_HTTP_FILTERS", "TraceOptions", "explain", "http_messages", "r
 
 NO_SOURCE = "At least one monitoring type must be enabled (--ssl, --process, --stdio, or --system)"
 
+_BOTH_READ_S = 2.0  # by then both readers of a busy machine have emitted what the kernel saw at one time
+
 # What a recording of an agent leaves out: its telemetry, accepted uploads, connection warm-ups
 RECORD_HTTP_FILTERS = ("request.path_prefix=/v1/rgstr | response.status_code=202 | request.method=HEAD",)
 
@@ -52,6 +55,7 @@ class TraceOptions(Struct, frozen=True):
     """What `trace` listens to: a source that is None is off. `shortest_ms`: only ends of processes that lived that long."""
 
     tls: TlsOptions | None = None
+    plain_http: PlainHttpOptions | None = None
     process: ProcessOptions | None = None
     files: FileOptions | None = None
     net: NetOptions | None = None
@@ -59,7 +63,7 @@ class TraceOptions(Struct, frozen=True):
     stdio: StdioOptions | None = None
     system: SystemOptions | None = None
     http: bool = True
-    raw: bool = False  # the TLS records too, beside the messages made of them
+    raw: bool = False  # the records of TLS and of plain HTTP too, beside the messages made of them
     stdio_raw: bool = False  # the reads and writes too, beside the lines made of them
     tls_filters: tuple[str, ...] = ()
     http_filters: tuple[str, ...] = ()
@@ -77,8 +81,9 @@ def trace(options: TraceOptions) -> Stream[Output]:
     Raises UsageError where nothing is asked for or a filter is wrong.
     """
     inputs: list[Stream[Event]] = []
-    if options.tls is not None:
-        inputs.append(_tls(sources.tls(options.tls), options))
+    wires = _wires(options)
+    if wires is not None:
+        inputs.append(_tls(wires, options))
     if options.process is not None:
         inputs.append(_process(options.process, options.shortest_ms))
     if options.files is not None:
@@ -94,6 +99,18 @@ def trace(options: TraceOptions) -> Stream[Output]:
     if not inputs:
         raise UsageError(NO_SOURCE)
     return _redacted(merge(*inputs), options).pipe(op.materialize())
+
+
+def _wires(options: TraceOptions) -> Stream[TlsEvent] | None:
+    """
+    What carries HTTP, on one stream: whether a connection was read takes both sources to know. Plain HTTP is ordered by time
+    even alone, since a write comes after its answer where it returned later.
+    """
+    read = None if options.tls is None else sources.tls(options.tls)
+    if options.plain_http is None:
+        return read
+    plain = sources.plain_http(options.plain_http)
+    return merge(plain) if read is None else merge(read, plain)
 
 
 def _stdio(options: StdioOptions, *, raw: bool) -> Stream[Event]:
@@ -132,7 +149,8 @@ def replay(paths: ReplayOptions, options: TraceOptions) -> Stream[Output]:
 
 
 def _tls(source: Stream[TlsEvent], options: TraceOptions) -> Stream[Event]:
-    marked = source.pipe(op.normalize(), op.find_blind_spots())
+    both = options.tls is not None and options.plain_http is not None
+    marked = source.pipe(op.normalize(), op.find_blind_spots(wait=_BOTH_READ_S if both else 0.0))
     if options.tls_filters:
         marked = marked.pipe(op.filter_tls(*options.tls_filters, compat=options.compat_filters))
     if not options.http:

@@ -19,6 +19,7 @@ class Reason(StrEnum):
     SAMPLED = "sampled"
     REPEATED = "repeated"
     OVERHEAD = "overhead"  # frames of a protocol that carry no part of a message
+    OTHER_PROTOCOL = "other_protocol"  # bytes that are neither TLS nor HTTP
     # unintended: each of these makes a capture incomplete
     KERNEL_LOST = "kernel_lost"
     QUEUE_FULL = "queue_full"
@@ -31,11 +32,11 @@ class Reason(StrEnum):
 
     @property
     def intended(self) -> bool:
-        """True for filters, sampling and the folding of repeats."""
+        """True for what a capture leaves out on purpose: it is complete all the same."""
         return self in _INTENDED
 
 
-_INTENDED = frozenset({Reason.FILTERED, Reason.SAMPLED, Reason.REPEATED, Reason.OVERHEAD})
+_INTENDED = frozenset({Reason.FILTERED, Reason.SAMPLED, Reason.REPEATED, Reason.OVERHEAD, Reason.OTHER_PROTOCOL})
 
 # Operators that drop what a person does not want to see; others drop events that are there twice
 _FILTERS = frozenset({"filter_http", "filter_tls", "drop_marked", "keep_long_lived"})

@@ -11,7 +11,9 @@ from struct import Struct as Layout
 from agentsight_rx.sources.kernel.ring import Ring
 from agentsight_rx.sources.process import decode as decode_process
 from agentsight_rx.sources.tls.libraries import Library
+from agentsight_rx.sources.tls.proof import Probed
 from agentsight_rx.sources.tls.records import Records
+from agentsight_rx.sources.tls.stacks.finding import Finding
 
 from .timing import Case, Row, Work, measure
 
@@ -25,7 +27,7 @@ _SMALL_DATA, _LARGE_DATA = 150, 4096
 _PAGE = mmap.PAGESIZE
 
 # struct chunk_t of bpf/tls.c; head_t, small_t and exec_t of bpf/track.h and bpf/process.c
-_CHUNK = Layout("<QQIIII16sQQQQIIII")
+_CHUNK = Layout("<QQIIII16sQQQQQIIII")
 _HEAD = Layout("<QQIIII16s")
 _SMALL = Layout("<IIQ")
 _EXEC = Layout("<IIIIII")
@@ -56,7 +58,7 @@ def rows(rounds: int, scale: float = 1.0, /) -> list[Row]:
 
 
 def _chunk(size: int) -> bytes:
-    return _CHUNK.pack(*_head_of(1), 0x7F00_0000, 0, 0, 5000, size, 0, 0, 0) + b"x" * size
+    return _CHUNK.pack(*_head_of(1), 0x7F00_0000, 0, 0, 5000, 0, size, 0, 0, 0) + b"x" * size
 
 
 def _small(kind: int) -> bytes:
@@ -75,7 +77,7 @@ def _head_of(kind: int) -> tuple[int, int, int, int, int, int, bytes]:
 
 def _tls_decode() -> Decode:
     records = Records(handshakes=False)
-    records.add(Library("/usr/lib/libssl.so.3", (0, 0, 0)))
+    records.add(Probed(Library("/usr/lib/libssl.so.3", (0, 0, 0), ()), Finding("OpenSSL", "exported symbols")))
     return records.decode
 
 

@@ -41,6 +41,7 @@ __all__ = [
     "OtelContent",
     "OtelEndpoint",
     "Pid",
+    "PlainHttp",
     "Process",
     "Quiet",
     "RequireStore",
@@ -78,6 +79,7 @@ def _flag(group: str, names: str, help: str, value: str | None = None, **more: A
 # -- what to watch -----------------------------------------------------------------------------------------------------
 
 Ssl = Annotated[bool, _flag(WATCH, "--ssl", "Plaintext of TLS, and the HTTP in it.")]
+PlainHttp = Annotated[bool, _flag(WATCH, "--plain-http", "HTTP without TLS, of clients and servers.")]
 Process = Annotated[bool, _flag(WATCH, "--process", "Processes: start, program, end; lines typed in bash.")]
 Stdio = Annotated[bool, _flag(WATCH, "--stdio", "Standard streams, and the JSON-RPC in them (MCP).")]
 System = Annotated[bool, _flag(WATCH, "--system", "Processor and memory use.")]

@@ -10,6 +10,7 @@ from ..graphs import TraceOptions
 from ..sources import (
     FileOptions,
     NetOptions,
+    PlainHttpOptions,
     ProcessOptions,
     ReadlineOptions,
     StdioOptions,
@@ -37,6 +38,7 @@ class Listening(Struct, frozen=True):
 
     target: Target
     ssl: bool = False
+    plain_http: bool = False
     process: bool = False
     files: bool = False
     net: bool = False
@@ -51,6 +53,7 @@ class Listening(Struct, frozen=True):
     ssl_handshake: bool = False
     binaries: tuple[str, ...] = ()
     candidates: tuple[str, ...] = ()
+    group: str = ""
     tls_filters: tuple[str, ...] = ()
     http_filters: tuple[str, ...] = ()
     compat_filters: bool = False
@@ -78,6 +81,7 @@ class Listening(Struct, frozen=True):
         touched = everyone if self.mode == 0 else target
         return TraceOptions(
             tls=self._tls(target) if self.ssl else None,
+            plain_http=PlainHttpOptions(target) if self.plain_http else None,
             process=ProcessOptions(seen) if self.process else None,
             files=FileOptions(touched) if self.files else None,
             net=NetOptions(touched) if self.net else None,
@@ -101,7 +105,7 @@ class Listening(Struct, frozen=True):
 
     def _tls(self, target: Target) -> TlsOptions:
         target = target if self.ssl_uid is None else replace(target, uid=self.ssl_uid)
-        return TlsOptions(target, self.binaries, self.candidates, self.ssl_handshake)
+        return TlsOptions(target, self.binaries, self.candidates, handshakes=self.ssl_handshake, group=self.group)
 
     def _stdio(self, target: Target) -> StdioOptions:
         if target.pid is None:

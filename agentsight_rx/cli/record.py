@@ -22,6 +22,7 @@ from ..launch import Launch, exit_status, forwarding, invoking_user
 from ..runtime import Run, Summary
 from ..say import holding, say
 from ..sources import Target
+from ..sources.hold import group
 from ..sources.tls.candidates import describe, tls_candidates
 from ..sources.tls.commands import resolve, search_path
 from ..view import Output
@@ -71,6 +72,7 @@ def record(
     comm: Comm = None,
     cgroup: Cgroup = None,
     ssl: Annotated[bool, _source("ssl", "TLS, and the calls of models in it.")] = True,
+    plain_http: Annotated[bool, _source("plain-http", "HTTP without TLS, and the calls of models in it.")] = True,
     process: Annotated[bool, _source("process", "Processes.")] = True,
     files: Annotated[bool, _source("files", "Files.")] = True,
     net: Annotated[bool, _source("net", "Connections.")] = True,
@@ -110,10 +112,11 @@ def record(
     if log is not None and not command:
         raise UsageError("--log is for a command that owns the terminal: without one, messages are written at once anyway")
 
-    def options(target: Target, candidates: tuple[str, ...] = ()) -> TraceOptions:
+    def options(target: Target, candidates: tuple[str, ...] = (), place: str = "") -> TraceOptions:
         return Listening(
             target,
             ssl=ssl,
+            plain_http=plain_http,
             process=process,
             files=files,
             net=net,
@@ -121,6 +124,7 @@ def record(
             system=system,
             binaries=tuple(binary_path or ()),
             candidates=candidates,
+            group=place,
             tls_filters=tuple(ssl_filter or ()),
             http_filters=(*(RECORD_HTTP_FILTERS if default_filters else ()), *(http_filter or ())),
             compat_filters=compat_filters,
@@ -147,18 +151,22 @@ def record(
             keeps_auth=disable_auth_removal,
         )
         return 0
-    launch = Launch.fork(command, env={**os.environ, "PATH": search_path(os.environ)})
-    store = new_store(db)
-    absent = [path for path in (store, Path(f"{store}-lock")) if not os.path.lexists(path)]
-    try:
-        target = Target(launch.pid, cgroup=cgroup)
-        chosen = options(target, _candidates_of(command))
-        status, summary = record_command(launch, chosen, store, *page, wait_all=wait_all, log=log, require_store=require_store)
-    except BaseException:
-        launch.abandon()
-        for path in absent:  # the command never ran: leave no empty recording
-            path.unlink(missing_ok=True)
-        raise
+    with group() as own:
+        launch = Launch.fork(command, env={**os.environ, "PATH": search_path(os.environ)})
+        store = new_store(db)
+        absent = [path for path in (store, Path(f"{store}-lock")) if not os.path.lexists(path)]
+        try:
+            target = Target(launch.pid, cgroup=cgroup)
+            place = str(own.path) if own is not None and own.add(launch.pid) else ""
+            chosen = options(target, _candidates_of(command), place)
+            status, summary = record_command(
+                launch, chosen, store, *page, wait_all=wait_all, log=log, require_store=require_store
+            )
+        except BaseException:
+            launch.abandon()
+            for path in absent:  # the command never ran: leave no empty recording
+                path.unlink(missing_ok=True)
+            raise
     print_summary(summary, verb="Recorded", store=store, filters=bool(ssl_filter or http_filter))
     return status
 

@@ -5,16 +5,20 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Sequence
 
+from msgspec.structs import replace
+
 from ..loss import Entry, Reason, RuleCounts
 from ..runtime import Summary
-from ..view import BlindSpotRow, ProcessRow, ToolRow
+from ..view import BlindSpotRow, ProcessRow, TlsUseRow, ToolRow
 from ..view.blind_spots import advice_of, sentence_of
 from ..view.report import Report, Turn
 from ..view.tally import Totals
+from ..view.tls_uses import use_line
 
 __all__ = ["completeness", "filter_line", "program_line", "report_lines", "story", "summary_lines", "totals"]
 
 _WIDE = 96
+_USES_SHOWN = 8
 
 
 def summary_lines(summary: Summary, *, verb: str, store: str | None, hint: str | None, filters: bool = True) -> list[str]:
@@ -44,7 +48,14 @@ def _empty_sources(summary: Summary) -> list[str]:
     seen = {meter.stage: meter.seen for meter in summary.ledger}
     lines: list[str] = []
     read = seen.get("tls/parse_http", seen.get("tls"))  # the first stage that gets plaintext alone
-    if read == 0:
+    plain = seen.get("plain_http")
+    if plain is not None:
+        read = seen.get("merge/parse_http", (seen.get("tls") or 0) + plain)
+        if read == 0:
+            lines.append("no HTTP was read, with or without TLS: no watched process spoke it in a way that can be read")
+        elif not summary.tally.totals.calls:
+            lines.append("HTTP was seen, but no call of a known model API")
+    elif read == 0:
         lines.append(
             "no TLS traffic was read: no watched process used an OpenSSL that can be read (see `agentsight-rx doctor`)"
         )
@@ -102,6 +113,20 @@ def completeness(
     return ["incomplete:", *lines] if lines else ["complete: nothing lost"]
 
 
+def tls_lines(uses: Iterable[TlsUseRow]) -> list[str]:
+    """Whose TLS was read, and how it was found; of processes alike, one line."""
+    alike: dict[tuple[str, str, str, str, bool], list[TlsUseRow]] = {}
+    for row in uses:
+        alike.setdefault((row.comm, row.stack, row.path, row.method, row.proven), []).append(row)
+    lines = ["TLS read of"] if alike else []
+    for rows in list(alike.values())[:_USES_SHOWN]:
+        connections, size = sum(row.connections for row in rows), sum(row.size for row in rows)
+        lines.append(f"  {use_line(replace(rows[-1], connections=connections, size=size))}")
+    if len(alike) > _USES_SHOWN:
+        lines.append(f"  and {len(alike) - _USES_SHOWN} more")
+    return lines
+
+
 def report_lines(report: Report, path: str) -> list[str]:
     """The first screen of a store: totals, what is missing, the newest calls, the newest programs that no tool started."""
     first = min((run.started_ms for run in report.runs), default=0)
@@ -110,6 +135,7 @@ def report_lines(report: Report, path: str) -> list[str]:
     if report.totals.models:
         models = ", ".join(f"{model} ({count})" for model, count in sorted(report.totals.models.items()))
         lines.append(f"Models: {models}")
+    lines += tls_lines(report.tls_uses)
     if report.filtered:
         lines.append(f"Left out by filters: {report.filtered}")
     lines += completeness(

@@ -34,6 +34,7 @@ from .flags import (
     OtelContent,
     OtelEndpoint,
     Pid,
+    PlainHttp,
     Process,
     Quiet,
     Server,
@@ -66,6 +67,7 @@ __all__ = ["trace"]
 def trace(
     context: typer.Context,
     ssl: Ssl = False,
+    plain_http: PlainHttp = False,
     process: Process = False,
     stdio: Stdio = False,
     system: System = False,
@@ -121,6 +123,7 @@ def trace(
     listening = Listening(
         Target(pid, comms_of(comm), session=session, uid=uid, children=children, cgroup=cgroup),
         ssl=ssl,
+        plain_http=plain_http,
         process=process,
         files=files,
         net=net,

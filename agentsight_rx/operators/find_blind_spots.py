@@ -20,7 +20,7 @@ _FILES_MOST = 16
 Process = tuple[int, int]  # pid and start, since a pid is used again
 
 
-def find_blind_spots() -> Operator[TlsEvent, TlsEvent]:
+def find_blind_spots(*, wait: float = 0.0) -> Operator[TlsEvent, TlsEvent]:
     """
     Report processes of which traffic was not read. The evidence is consumed, everything else passes unchanged.
 
@@ -30,9 +30,11 @@ def find_blind_spots() -> Operator[TlsEvent, TlsEvent]:
 
     Each TCP connection that carried bytes should have shown a TLS object in use. Where a process has more of the former, the
     rest was not read: its TLS code is not known, or it does not speak TLS. How many bytes that were counts as `unreadable`,
-    once.
+    once. A connection without TLS whose protocol was recognised shows that by a `TlsOpen`, at any time up to `wait` seconds
+    later: for so long its bytes are not judged.
     """
-    return per_key(_process, _Account, name="find_blind_spots", key_type=tuple[int, int])
+    wait_ns = int(wait * 1e9)
+    return per_key(_process, lambda: _Account(wait_ns), name="find_blind_spots", key_type=tuple[int, int])
 
 
 def _process(event: TlsEvent) -> Process | None:
@@ -58,18 +60,24 @@ class _State(Struct):
     peers: list[str] = []
     files: list[str] = []
     looks_like: list[str] = []
+    waiting: list[tuple[int, TcpTraffic]] = []  # not judged yet, and since which tick
+    came: list[TcpTraffic] = []  # of these: since the last tick
 
 
 class _Account(Machine[TlsEvent, TlsEvent], Checkpointed[_State]):
     """The connections of one process, and what was read of them."""
 
-    def __init__(self) -> None:
+    def __init__(self, wait_ns: int) -> None:
         self.state = _State()
+        self._wait_ns = wait_ns
 
     def feed(self, event: TlsEvent, /) -> Iterable[TlsEvent]:
         state = self.state
         if isinstance(event, TcpTraffic):
-            return self._traffic(event)
+            if not self._wait_ns:
+                return self._traffic(event)
+            state.came.append(event)
+            return ()
         if isinstance(event, UnreadTls):
             if event.path not in state.files and len(state.files) < _FILES_MOST:
                 state.files.append(event.path)
@@ -79,10 +87,27 @@ class _Account(Machine[TlsEvent, TlsEvent], Checkpointed[_State]):
         assert connection is not None
         if type(event) is TlsClose:
             state.live.discard(connection.handle)
-        elif connection.handle not in state.live:
+        elif connection.handle not in state.live and not (connection.plain and type(event) is TlsChunk):
             state.live.add(connection.handle)
             state.read += 1
         return () if type(event) is TlsOpen else (event,)
+
+    def tick(self, now_ns: int, /) -> Iterable[TlsEvent]:
+        state = self.state
+        if state.came:
+            state.waiting += [(now_ns, traffic) for traffic in state.came]
+            state.came = []
+        if not state.waiting or now_ns - state.waiting[0][0] < self._wait_ns:
+            return ()
+        due = [traffic for since_ns, traffic in state.waiting if now_ns - since_ns >= self._wait_ns]
+        state.waiting = state.waiting[len(due) :]
+        return [event for traffic in due for event in self._traffic(traffic)]
+
+    def finish(self) -> Iterable[TlsEvent]:
+        state = self.state
+        due = [*(traffic for _, traffic in state.waiting), *state.came]
+        state.waiting, state.came = [], []
+        return [event for traffic in due for event in self._traffic(traffic)]
 
     def _traffic(self, traffic: TcpTraffic) -> list[TlsEvent]:
         state, number = self.state, traffic.number

@@ -25,6 +25,7 @@ from ..events import (
     Headers,
     HttpRequest,
     HttpResponse,
+    NetEvent,
     ProcessExec,
     ProcessSeen,
     Readline,
@@ -38,11 +39,14 @@ from ..events import (
     ToolCall,
     WebSocketMessage,
 )
-from ..redaction.event_data import mask_events
-from ..redaction.names import SECRET_HEADERS, is_secret_header, mask_command, mask_field, mask_words
-from ..redaction.redactor import Redactor, find_parameters, find_secrets
+from ..redaction.event_data import mask_events, without_frames
+from ..redaction.find import find_parameters, find_secrets
+from ..redaction.masking import mask_command, mask_field, mask_words
+from ..redaction.names import HEADER_ENDS, SECRET_HEADERS, is_secret_header
+from ..redaction.records.connection import ConnectionState
+from ..redaction.redactor import Redactor
 from ..redaction.stream import SecretStream
-from ..redaction.streams import SecretStreams, clean_record
+from ..redaction.streams import Connections, SecretStreams, clean_record
 
 __all__ = ["SECRET_HEADERS", "remove_auth"]
 
@@ -50,7 +54,7 @@ E = TypeVar("E", bound=Event)
 S = TypeVar("S", bound=msgspec.Struct)
 K = TypeVar("K", bound=Hashable)
 
-_TlsKey = tuple[Connection | None, int, str]
+_TlsKey = tuple[int, str]  # of records without a connection
 _StdioKey = tuple[Channel, int, str]
 _BodyKey = tuple[Connection | None, int, int]
 
@@ -70,6 +74,7 @@ def remove_auth(*, key: bytes | None = None) -> Operator[E, E]:
 
 
 class _State(msgspec.Struct, array_like=True):
+    connections: list[tuple[Connection, ConnectionState]]
     tls: list[tuple[_TlsKey, bytes]]
     stdio: list[tuple[_StdioKey, bytes]]
     lines: list[tuple[_StdioKey, bytes]]
@@ -80,6 +85,7 @@ class _RemoveAuth(Kernel[Event, Event]):
     def __init__(self, site: Site, redactor: Redactor) -> None:
         self._site = site
         self._redactor = redactor
+        self._connections = Connections()
         self._tls = SecretStreams[_TlsKey]()
         self._stdio = SecretStreams[_StdioKey]()
         self._lines = SecretStreams[_StdioKey]()
@@ -98,6 +104,7 @@ class _RemoveAuth(Kernel[Event, Event]):
             ProcessExec: self._exec,
             ProcessSeen: self._seen,
             FileEvent: self._texts("path", "target"),
+            NetEvent: self._net,
             Readline: self._readline,
         }
 
@@ -117,6 +124,7 @@ class _RemoveAuth(Kernel[Event, Event]):
     def snapshot(self) -> bytes:
         return encode_state(
             _State(
+                connections=self._connections.snapshot(),
                 tls=self._tls.snapshot(),
                 stdio=self._stdio.snapshot(),
                 lines=self._lines.snapshot(),
@@ -126,6 +134,7 @@ class _RemoveAuth(Kernel[Event, Event]):
 
     def restore(self, state: bytes, /) -> None:
         saved = msgspec.msgpack.decode(state, type=_State)
+        self._connections.restore(saved.connections)
         self._tls.restore(saved.tls)
         self._stdio.restore(saved.stdio)
         self._lines.restore(saved.lines)
@@ -135,6 +144,10 @@ class _RemoveAuth(Kernel[Event, Event]):
 
     def _request(self, event: HttpRequest) -> HttpRequest:
         body, tail = self._body(event)
+        if self._is_clear(event.headers, event.trailers, event.method, event.target):
+            return _with(
+                event, headers=self._fields(event.headers), trailers=self._fields(event.trailers), body=body, tail=tail
+            )
         return _with(
             event,
             headers=self._headers(event.headers),
@@ -147,35 +160,40 @@ class _RemoveAuth(Kernel[Event, Event]):
 
     def _response(self, event: HttpResponse) -> HttpResponse:
         body, tail = self._body(event)
+        if self._is_clear(event.headers, event.trailers, event.target or "", event.phrase, event.host or ""):
+            return _with(
+                event, headers=self._fields(event.headers), trailers=self._fields(event.trailers), body=body, tail=tail
+            )
         return _with(
             event,
             headers=self._headers(event.headers),
             trailers=self._headers(event.trailers),
             target=self._optional(event.target),
             phrase=self._text(event.phrase),
+            host=self._optional(event.host),
             body=body,
             tail=tail,
         )
 
+    def _is_clear(self, fields: Headers, trailers: Headers, *texts: str) -> bool:
+        """Do these hold no secret besides secret fields? One search of all texts is faster than one of each."""
+        values = [value for name, value in fields if name not in SECRET_HEADERS]
+        values += [value for name, value in trailers if name not in SECRET_HEADERS]
+        return not self._redactor.finds("\n".join((*values, *texts)))
+
     def _headers(self, headers: Headers) -> Headers:
-        if not headers:
-            return headers
-        changed: dict[int, str] = {}
-        others: list[str] = []
-        for index, (name, value) in enumerate(headers):
-            if is_secret_header(name) or name == "sec-websocket-protocol":
-                masked = mask_field(name, value, self._redactor)
-                if masked is not value:
-                    changed[index] = masked
-            else:
-                others.append(value)
-        text = "\n".join(others)
-        if self._text(text) is not text:
-            for index, (name, value) in enumerate(headers):
-                if not is_secret_header(name) and index not in changed:
-                    masked = self._text(value)
-                    if masked is not value:
-                        changed[index] = masked
+        """All fields without secrets."""
+        made = tuple((name, value if is_secret_header(name) else self._text(value)) for name, value in self._fields(headers))
+        return headers if all(new[1] is old[1] for new, old in zip(made, headers, strict=True)) else made
+
+    def _fields(self, headers: Headers) -> Headers:
+        """The secret fields without secrets."""
+        changed = {
+            index: masked
+            for index, (name, value) in enumerate(headers)
+            if (name in _FIELDS or name.endswith(HEADER_ENDS))
+            and (masked := mask_field(name, value, self._redactor)) is not value
+        }
         if not changed:
             return headers
         return tuple((name, changed.get(index, value)) for index, (name, value) in enumerate(headers))
@@ -206,30 +224,31 @@ class _RemoveAuth(Kernel[Event, Event]):
         data = stream.feed(event.data, labels=self._redactor, last=event.last and event.complete)
         if event.last:
             self._bodies.discard(key)
-        return _with(event, data=data)
+        return _with(event, data=data, trailers=self._headers(event.trailers))
 
     def _websocket(self, event: WebSocketMessage) -> WebSocketMessage:
         data = self._redactor.data(event.data, cut=not event.complete)
-        return _with(event, data=data, target=self._optional(event.target))
+        return _with(event, data=data, target=self._optional(event.target), host=self._optional(event.host))
 
     def _sse(self, event: SseMessage) -> SseMessage:
         cut = not event.complete or event.events_lost > 0
         reply, events = event.reply, event.events
         datas = [each.data for each in events]
-        names = {each.event for each in events}
-        names |= {name for name in {each.id for each in events} if name}
-        said = (reply.id, reply.model, reply.text, reply.thinking, reply.finish_reason or "", reply.error or "")
-        called = [text for call in reply.tool_calls for text in (call.id, call.name, call.input)]
-        unknown = not event.dialect and len(events) > 1
-        if cut or unknown or self._redactor.finds("\n".join((*names, *said, *called, *datas))):
-            reply = self._reply(reply, cut)
-            masked = mask_events(datas, self._redactor, cut=cut)
-            made = tuple(
-                _with(each, data=data, event=self._text(each.event), id=self._optional(each.id))
-                for each, data in zip(events, masked, strict=True)
-            )
-            events = events if all(new is old for new, old in zip(made, events, strict=True)) else made
-        return _with(event, reply=reply, events=events, target=self._optional(event.target))
+        if not cut and (event.dialect or len(events) < 2) and self._is_clear((), event.trailers, *_texts(event, datas)):
+            return event
+        masked = mask_events(datas, self._redactor, cut=cut)
+        made = tuple(
+            _with(each, data=data, event=self._text(each.event), id=self._optional(each.id))
+            for each, data in zip(events, masked, strict=True)
+        )
+        return _with(
+            event,
+            reply=self._reply(reply, cut),
+            events=events if all(new is old for new, old in zip(made, events, strict=True)) else made,
+            target=self._optional(event.target),
+            host=self._optional(event.host),
+            trailers=self._headers(event.trailers),
+        )
 
     def _reply(self, reply: Reply, cut: bool) -> Reply:
         calls = tuple(self._call(call, cut) for call in reply.tool_calls)
@@ -251,13 +270,15 @@ class _RemoveAuth(Kernel[Event, Event]):
 
     def _record(self, event: TlsChunk) -> TlsChunk:
         origin = event.origin
-        stream = self._tls.of((origin.connection, 0 if origin.connection else origin.pid, origin.direction or ""))
-        return _with(event, data=clean_record(stream, event))
+        if origin.connection is not None:
+            return _with(event, data=self._connections.of(origin.connection).masked(event))
+        return _with(event, data=clean_record(self._tls.of((origin.pid, origin.direction or "")), event))
 
     def _close(self, event: TlsClose) -> TlsClose:
-        origin = event.origin
+        if event.origin.connection is not None:
+            self._connections.discard(event.origin.connection)
         for direction in ("in", "out"):
-            self._tls.discard((origin.connection, 0 if origin.connection else origin.pid, direction))
+            self._tls.discard((event.origin.pid, direction))
         return event
 
     def _chunk(self, event: StdioChunk) -> StdioChunk:
@@ -301,6 +322,11 @@ class _RemoveAuth(Kernel[Event, Event]):
         """Replace secrets in these fields, which hold text that no other event continues."""
         return lambda event: _with(event, **{name: self._text(getattr(event, name)) for name in names})
 
+    def _net(self, event: NetEvent) -> NetEvent:
+        if event.family != "unix":
+            return event
+        return _with(event, local=self._text(event.local), peer=self._text(event.peer))
+
     def _readline(self, event: Readline) -> Readline:
         return _with(event, command=mask_command(event.command, self._redactor))
 
@@ -311,8 +337,21 @@ class _RemoveAuth(Kernel[Event, Event]):
         return self._text(text) if text else text
 
 
+_FIELDS = SECRET_HEADERS | {"sec-websocket-protocol"}
+
+
+def _texts(event: SseMessage, datas: Sequence[str]) -> list[str]:
+    """All that an event stream said, to search for secrets."""
+    reply = event.reply
+    texts = [reply.id, reply.model, reply.text, reply.thinking, reply.finish_reason or "", reply.error or ""]
+    texts += [text for call in reply.tool_calls for text in (call.id, call.name, call.input)]
+    texts += {each.event for each in event.events}
+    texts += [name for name in {each.id for each in event.events} if name]
+    return [*texts, event.target or "", event.host or "", without_frames(datas)]
+
+
 _FORM = "application/x-www-form-urlencoded"
-_SHORTEST = 5  # `?key=x` is the shortest text with a secret
+_SHORTEST = 5  # a parameter named `key` with one letter is the shortest text with a secret
 
 
 def _with(value: S, /, **fields: Any) -> S:

@@ -8,9 +8,11 @@ from typing import Any, TypeAlias, cast
 
 from msgspec import Struct
 
-from .redactor import Redactor, find_secrets, settled
+from .find import find_secrets
+from .names import NAME_ENDINGS
+from .redactor import Redactor, settled
 
-__all__ = ["mask_events"]
+__all__ = ["mask_events", "without_frames"]
 
 _Path: TypeAlias = tuple[Any, ...]
 
@@ -45,7 +47,7 @@ def mask_events(datas: Sequence[str], redactor: Redactor, /, *, cut: bool = Fals
     for text in texts:
         groups.setdefault((True, text.exact), []).append(text)
         groups.setdefault((False, text.names), []).append(text)
-    for group in groups.values():
+    for group in {tuple(map(id, group)): group for group in groups.values()}.values():  # most are the same ones twice
         _mark(group, redactor, cut)
     for text in texts:
         if text.marks:
@@ -53,6 +55,45 @@ def mask_events(datas: Sequence[str], redactor: Redactor, /, *, cut: bool = Fals
     for index in {text.event for text in texts if text.marks and text.holder is not made}:
         made[index] = json.dumps(values[index], separators=(",", ":"))
     return [redactor.text(data) for data in made]
+
+
+_OPENS_TEXT = '":"'  # between a name and its text
+
+
+_PARTS = 4  # of an answer, which often goes over from text to the input of a tool
+
+
+def without_frames(datas: Sequence[str], /) -> str:
+    """
+    The data of all events, to search for secrets. What most events of a part of the answer begin with, up to their text, is in
+    it once: that is most of an answer in small pieces.
+    """
+    size = len(datas) // _PARTS + 1
+    found: list[str] = []
+    for start in range(0, len(datas), size):
+        part = datas[start : start + size]
+        frame = _frame(part[len(part) // 2 - 1], part[len(part) // 2]) if len(part) > 1 else ""
+        found.append(frame)
+        found += [data.removeprefix(frame) for data in part] if frame else part
+    return "\n".join(found)
+
+
+def _frame(one: str, other: str) -> str:
+    """What both begin with, up to the beginning of a text. Empty if there is none, or if its name makes that text a secret."""
+    end = len(one)
+    for _ in range(_MEMBERS_MOST):
+        end = one.rfind(_OPENS_TEXT, 0, end)
+        if end < 0:
+            return ""
+        frame = one[: end + len(_OPENS_TEXT)]
+        if other.startswith(frame):
+            name = one[one.rfind('"', 0, end) + 1 : end]
+            return "" if name.lower().endswith(_NAMES) else frame
+    return ""
+
+
+_NAMES = (*NAME_ENDINGS, "authorization")
+_MEMBERS_MOST = 8  # with a text, in what comes after the text that differs
 
 
 def _decoded(data: str) -> Any:

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import binascii
 import re
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import NamedTuple
 
-__all__ = ["RUNS", "SMALL", "SPECIAL", "Secret", "find_shapes", "hinted", "kind_of", "places", "places_by_letter"]
+__all__ = ["BESIDE_MOST", "RUNS", "SPECIAL", "TOKEN", "Secret", "find_beside", "find_shapes", "is_basic", "kind_of"]
 
 
 class Secret(NamedTuple):
     """
     `data[start:end]` is a secret. `run` is "" if it has ended. Otherwise it reached the end of data that may continue, and
-    `run` is the name in RUNS of the bytes it may continue with.
+    `run` is the name in RUNS of the bytes it may continue with, or a name that `open_string` gave.
+
+    `value`: what it says, where that is not `data[start:end]` itself: it is percent-encoded or in Base64.
     """
 
     start: int
     end: int
     kind: str
     run: str = ""
+    value: bytes = b""
 
 
 # The bytes a secret may consist of: how far one that was cut continues
@@ -37,6 +41,9 @@ RUNS = {
         "parameter": rb"[^&#\s\"'<>\\]*",
         "pem": rb"[A-Za-z0-9+/=\s:,.()@_<>\\-]*",
         "line": rb"[^\n]*(?:\n[ \t][^\n]*)*",
+        "beside": rb"[A-Za-z0-9+/]*",
+        "cookies": rb"[^\r\n\"'\\<>`]*",
+        "encoded": rb"[A-Za-z0-9%._~+/=\\-]*",  # a private key, percent-encoded, and what is written with escapes
     }.items()
 }
 
@@ -47,6 +54,7 @@ class _Shape(NamedTuple):
 
     If it does not match, no later beginning in the same run (of a dotted one: up to its first dot) matches either. So each run
     is tried once, however many keys seem to begin in it. `named`: `begin` is a name before the secret, not a part of it.
+    `check`: what is asked besides; with True the secret may continue.
     """
 
     kind: str
@@ -54,16 +62,34 @@ class _Shape(NamedTuple):
     rest: str
     run: str
     named: bool = False
+    check: Callable[[bytes, bool], bool] | None = None
+
+
+def is_basic(token: bytes, cut: bool = False) -> bool:
+    """Are these Base64 digits `user:password` (RFC 7617)? With `cut`, are they the beginning of it?"""
+    digits = token.rstrip(b"=").translate(_STANDARD)
+    digits = digits[: len(digits) & ~3] if cut else digits + b"=" * (-len(digits) % 4)
+    try:
+        text = binascii.a2b_base64(digits)
+        return len(digits) >= 4 and (cut or b":" in text[1:]) and text.decode().isprintable()
+    except ValueError:  # no Base64, or no text
+        return False
+
+
+_STANDARD = bytes.maketrans(b"-_", b"+/")  # RFC 4648 5 -> 4
 
 
 # With a digit, and with a capital letter or 16 characters without separators: so `sk-learn-v2-contrib-module` is no secret
 _RANDOM = r"(?=[A-Za-z_-]*[0-9])(?:(?=[a-z0-9_-]*[A-Z])|(?=(?:[a-z0-9]{0,15}[_-])*[a-z0-9]{16}))"
 # At least 8 characters that are not a word: a digit, a capital after a small letter, padding, or 20 characters and more
-_TOKEN = (
+TOKEN = (
     r"(?=[A-Za-z._~+/-]*[0-9]|[A-Z0-9._~+/-]*[a-z][a-z0-9._~+/-]*[A-Z]|[A-Za-z0-9._~+/-]*=|[A-Za-z0-9._~+/-]{20})"
     r"[A-Za-z0-9._~+/-]{7,}[A-Za-z0-9_~+/-]=*"
 )
 _AWS_SECRET = r"[A-Za-z0-9+/]{40}(?![A-Za-z0-9+/=])"
+_BLANK = r"[ \t]{1,8}"
+_BLANK_OF_FORM = r"(?:\+|%20)"
+_TOKEN_OF_FORM = TOKEN.replace("~+", "~")  # there a plus sign is a blank
 _IS = r"[\"'\\]{0,4}[ \t]{0,8}[=:][ \t]{0,8}[\"'\\]{0,4}"  # between a name and its value, also in JSON in JSON
 
 _SHAPES = (
@@ -81,39 +107,23 @@ _SHAPES = (
     _Shape("gitlab", "glpat-", r"[A-Za-z0-9_-]{20,}(?:\.[A-Za-z0-9_-]+)*", "dotted"),
     _Shape("huggingface", "hf_", r"[A-Za-z0-9]{30,}", "plain"),
     _Shape("npm", "npm_", r"[A-Za-z0-9]{30,}", "plain"),
-    _Shape("authorization", r"Bearer[ \t]{1,8}", _TOKEN, "token", True),
+    _Shape("authorization", rf"Bearer{_BLANK}", TOKEN, "token", True),
+    _Shape("authorization", rf"Bearer{_BLANK_OF_FORM}", _TOKEN_OF_FORM, "token", True),
+    _Shape(
+        "authorization", rf"Basic(?:{_BLANK}|{_BLANK_OF_FORM})", r"[A-Za-z0-9+/_-]{4,}={0,2}", "token", True, check=is_basic
+    ),
     _Shape("aws-secret", f"secret_access_key{_IS}", _AWS_SECRET, "base64", True),
     _Shape("aws-secret", f"SECRET_ACCESS_KEY{_IS}", _AWS_SECRET, "base64", True),
     _Shape("aws-secret", f"secretAccessKey{_IS}", _AWS_SECRET, "base64", True),
     _Shape("aws-secret", f"SecretAccessKey{_IS}", _AWS_SECRET, "base64", True),
 )
 _BEGINS = re.compile("|".join(f"({shape.begin})" for shape in _SHAPES).encode())
-_ANY_BEGIN = re.compile("|".join(shape.begin for shape in _SHAPES).encode())  # a search without groups is 50 times as fast
 _RESTS = [re.compile(shape.rest.encode()) for shape in _SHAPES]
-
-# How the beginnings are found in a long text. In 60 KB that are not in the cache, a search for several letters branches at each
-# and takes 8 to 50 µs, depending on how common they are; `re` for one letter with look-behinds takes 17 µs, however many there
-# are; a search for one rare letter takes 1 µs, and 0.1 µs for each hit.
-_LOOK_BACK = (
-    re.compile(rb"-(?:(?<=(sk-))|(?<=(xox[a-z]-))|(?<=(glpat-)))"),
-    re.compile(
-        rb"_(?:(?<=[pousrfmS]_)(?:(?<=(gh[pousr]_))|(?<=(hf_))|(?<=(npm_))|(?<=(secret_access_))|(?<=(SECRET_ACCESS_)))"
-        rb"|(?<=pat_)(?<=(github_pat_)))"
-    ),
-)
-_BY_LETTER = (
-    (b"eyJ", b"J"), (b"AIza", b"z"), (b"AKIA", b"K"), (b"ASIA", b"S"), (b"ya29.", b"9"), (b"Bearer", b"B"),
-    (b"ecretAccessKey", b"K"),
-)  # fmt: skip
-_BY_LETTER_MOST = 64  # hits; then the whole text is searched for: in base64 no letter is rare
-SMALL = 2000  # bytes; up to this size `hinted` is the faster first check
 
 # Not inside a word. The last letter of an escape (\n, \u003c, %3D) or of a terminal colour is not part of a word.
 _BOUNDARY = re.compile(
     rb"(?:(?<![A-Za-z0-9])|(?<=\\[abefnrtv])|(?<=\\u[0-9A-Fa-f]{4})|(?<=\\x[0-9A-Fa-f]{2})|(?<=%[0-9A-Fa-f]{2})|(?<=[0-9\[]m))"
 )
-
-_WINDOW = 29_000  # bytes; in less than 30,000, CPython finds 6 bytes and more up to four times as fast
 
 SPECIAL = frozenset(shape.kind for shape in _SHAPES)
 
@@ -127,86 +137,15 @@ def kind_of(secret: bytes, /) -> str:
     return shape.kind if not shape.named and rest.fullmatch(secret, begin.end()) else ""
 
 
-def hinted(text: str) -> bool:
-    """
-    False: this short text contains no beginning of a secret.
-
-    A search takes 20 ns, one for a single letter 8. So each letter is searched for before the texts that contain it.
-    """
-    return (
-        "@" in text
-        or "?" in text
-        or ("J" in text and "eyJ" in text)
-        or ("K" in text and ("AKIA" in text or "ecretAccessKey" in text or "SECRET_ACCESS_KEY" in text))
-        or ("A" in text and ("AIza" in text or "ASIA" in text))
-        or ("B" in text and ("Bearer" in text or "-----BEGIN" in text))
-        or ("-" in text and ("sk-" in text or "xox" in text or "glpat-" in text))
-        or (
-            "_" in text
-            and ("gh" in text or "hf_" in text or "npm_" in text or "github_pat_" in text or "secret_access_key" in text)
-        )
-        or ("9" in text and "ya29." in text)
-    )
-
-
-def _begins(data: bytes) -> Iterator[re.Match[bytes]]:
-    """The places where a shape may begin, in order for each beginning."""
-    if len(data) < SMALL:
-        for hit in _ANY_BEGIN.finditer(data):
-            yield from _begin_at(data, hit.start())
-        return
-    for pattern in _LOOK_BACK:
-        for hit in pattern.finditer(data):
-            yield from _begin_at(data, hit.start(hit.lastindex or 0))
-    for text, letter in _BY_LETTER:
-        for place in places_by_letter(data, text, letter):
-            yield from _begin_at(data, place - (text == b"ecretAccessKey"))
-
-
-def _begin_at(data: bytes, place: int) -> Iterator[re.Match[bytes]]:
-    begin = _BEGINS.match(data, max(0, place))
-    if begin is not None:
-        yield begin
-
-
-def places_by_letter(data: bytes, text: bytes, letter: bytes, /) -> Iterator[int]:
-    """The places of `text` in `data`, found by a rare letter of it."""
-    before = text.index(letter)
-    at = data.find(letter, before)
-    for _ in range(_BY_LETTER_MOST):
-        if at < 0:
-            return
-        if data.startswith(text, at - before):
-            yield at - before
-        at = data.find(letter, at + 1)
-    if at >= 0:
-        yield from places(data, text, at - before)
-
-
-def places(data: bytes, text: bytes, start: int = 0) -> Iterator[int]:
-    """The places of `text` in `data`."""
-    at = _next(data, text, start)
-    while at >= 0:
-        yield at
-        at = _next(data, text, at + len(text))
-
-
-def _next(data: bytes, text: bytes, start: int) -> int:
-    """`data.find(text, start)`, window by window."""
-    size, more = len(data), len(text) - 1
-    while start < size:
-        at = data.find(text, start, start + _WINDOW)
-        if at >= 0:
-            return at
-        start += _WINDOW - more
-    return -1
-
-
-def find_shapes(data: bytes, cut: bool, found: list[Secret], /) -> None:
-    """Add the shapes in `data` to `found`; with `cut` also one that only begins at its end."""
+def find_shapes(data: bytes, cut: bool, places: list[int], found: list[Secret], /) -> None:
+    """Add the shapes that begin at these places of `data` to `found`; with `cut` also one that only begins at its end."""
+    keys: list[int] = []  # the ends of AWS's key ids
     tried: dict[bytes, int] = {}  # by beginning: the end of its last run, of a dotted one the end of the first part
-    ends: dict[bytes, int] = {}  # by beginning, since only the places of one are in order: the end of its last run
-    for begin in _begins(data):
+    ends: dict[bytes, int] = {}  # by beginning: the end of its last run
+    for place in sorted(places):
+        begin = _BEGINS.match(data, place)
+        if begin is None:
+            continue
         at, after = begin.span()
         shape, rest = _SHAPES[(begin.lastindex or 1) - 1], _RESTS[(begin.lastindex or 1) - 1]
         if at < tried.get(begin[0], 0) or not (shape.named or _BOUNDARY.match(data, at)):
@@ -217,12 +156,40 @@ def find_shapes(data: bytes, cut: bool, found: list[Secret], /) -> None:
         tried[begin[0]] = _end_of("key", data, after) if shape.run == "dotted" else end
         start = after if shape.named else at
         if cut and end == len(data):
-            found.append(Secret(start, end, shape.kind, shape.run))
+            if shape.check is None or shape.check(data[start:], True):
+                found.append(Secret(start, end, shape.kind, shape.run))
             continue
         whole = rest.match(data, after)
-        if whole is not None:
+        if whole is not None and (shape.check is None or shape.check(whole[0], False)):
             kind = kind_of(whole[0]) if shape.named else ""
             found.append(Secret(start, whole.end(), kind or shape.kind))
+            if shape.kind == "aws":
+                keys.append(whole.end())
+    if keys:
+        find_beside(data, cut, keys, found)
+
+
+BESIDE_MOST = 200  # bytes between a key id and its secret, in a table, a file of credentials or JSON
+_BESIDE = re.compile(rb"(?<![A-Za-z0-9+/=])(?:[A-Za-z0-9+]|\\?/){40}(?![A-Za-z0-9+/=])")
+_BEGUN_BESIDE = re.compile(rb"[^A-Za-z0-9+/]{1,8}((?=[a-z/]*[A-Z0-9+])[A-Za-z0-9+/]{4,40})\Z")
+_MIXED = re.compile(rb"(?=[^0-9]*[0-9])(?=[^A-Z]*[A-Z])[^a-z]*[a-z]")
+
+
+def find_beside(data: bytes, cut: bool, keys: list[int], found: list[Secret]) -> None:
+    """The secret of an AWS key has no beginning of its own: 40 characters beside the id."""
+    done = 0
+    for end in sorted(keys):
+        hits = _BESIDE.finditer(data, max(done, end - 20 - BESIDE_MOST), end + BESIDE_MOST + 80)
+        whole = (hit for hit in hits if _MIXED.match(hit[0]) and not _goes_on(data, hit.end()))
+        found += [Secret(hit.start(), hit.end(), "aws-secret") for hit in whole]
+        done = max(done, end + BESIDE_MOST)
+        begun = _BEGUN_BESIDE.match(data, end) if cut else None
+        if begun is not None:
+            found.append(Secret(begun.start(1), len(data), "aws-secret", "beside"))
+
+
+def _goes_on(data: bytes, end: int) -> bool:
+    return data[end : end + 1].isalnum() or data[end : end + 1] in (b"+", b"/", b"=")
 
 
 def _end_of(run: str, data: bytes, start: int) -> int:

@@ -1,4 +1,4 @@
-"""Keys -> streams without secrets: one SecretStream for each connection, pipe or body, at most so many."""
+"""Keys -> streams without secrets: one for each connection, pipe or body, at most so many."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import Generic, TypeVar
 import msgspec
 
 from ..core.bounded import Recent
-from ..events import StdioChunk, TlsChunk
+from ..events import Connection, StdioChunk, TlsChunk
+from .records.connection import ConnectionRecords, ConnectionState
 from .stream import SecretStream
 
-__all__ = ["SecretStreams", "clean_record"]
+__all__ = ["Connections", "SecretStreams", "clean_record"]
 
 K = TypeVar("K", bound=Hashable)
 
@@ -45,6 +46,30 @@ class SecretStreams(Generic[K]):
         for key, saved in state:
             self._table[key] = stream = SecretStream()
             stream.restore(*msgspec.msgpack.decode(saved))
+
+
+class Connections:
+    """The records of each connection; of those not used for longest the state is dropped."""
+
+    def __init__(self) -> None:
+        self._table: Recent[Connection, ConnectionRecords] = Recent(_STREAMS_MOST)
+
+    def of(self, connection: Connection) -> ConnectionRecords:
+        records = self._table.use(connection)
+        if records is None:
+            records = ConnectionRecords()
+            self._table.put(connection, records)
+        return records
+
+    def discard(self, connection: Connection) -> None:
+        self._table.pop(connection, None)
+
+    def snapshot(self) -> list[tuple[Connection, ConnectionState]]:
+        return [(connection, records.snapshot()) for connection, records in self._table.items()]
+
+    def restore(self, state: list[tuple[Connection, ConnectionState]], /) -> None:
+        for connection, saved in state:
+            self._table[connection] = ConnectionRecords.restored(saved)
 
 
 def clean_record(stream: SecretStream, event: TlsChunk | StdioChunk) -> bytes:

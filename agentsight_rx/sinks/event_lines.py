@@ -36,6 +36,7 @@ from ..events import (
     SystemWide,
     TlsChunk,
     TlsHandshake,
+    TlsUse,
     WebSocketMessage,
 )
 from ..llm import PROVIDERS, find
@@ -163,7 +164,16 @@ def _websocket(event: WebSocketMessage) -> Line:
 
 
 def _tls(event: TlsChunk) -> Line:
-    return _line(event.origin, _arrow(event.origin), f"TLS {data_size(len(event.data) + event.lost)}", preview(event.data))
+    return _line(
+        event.origin,
+        _arrow(event.origin),
+        f"{_wire(event.origin)} {data_size(len(event.data) + event.lost)}",
+        preview(event.data),
+    )
+
+
+def _wire(origin: Origin) -> str:
+    return "TCP" if origin.connection is not None and origin.connection.plain else "TLS"
 
 
 def _handshake(event: TlsHandshake) -> Line:
@@ -289,6 +299,12 @@ def _blind(event: BlindSpot) -> Line:
     return _line(event.origin, "!", "not read", text, state="missing")
 
 
+def _use(event: TlsUse) -> Line:
+    certain = "proven" if event.proven else "not proven"
+    text = f"{event.stack} in {event.path}  {certain}, found by {event.method}"
+    return _line(event.origin, "~", "TLS read", text)
+
+
 _LINES: dict[type, Callable[[Any], Line]] = {
     WebSocketMessage: _websocket,
     TlsChunk: _tls,
@@ -306,6 +322,7 @@ _LINES: dict[type, Callable[[Any], Line]] = {
     SystemWide: _wide,
     Loss: _loss,
     BlindSpot: _blind,
+    TlsUse: _use,
 }
 
 

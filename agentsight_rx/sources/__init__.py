@@ -2,6 +2,7 @@
 
 from .files import FileOptions, files
 from .net import NetOptions, net
+from .plain_http import PlainHttpOptions, plain_http
 from .process import ProcessOptions, process
 from .readline import ReadlineOptions, readline
 from .replay.source import ReplayOptions, replay
@@ -13,6 +14,7 @@ from .tls.source import TlsOptions, tls
 __all__ = [
     "FileOptions",
     "NetOptions",
+    "PlainHttpOptions",
     "ProcessOptions",
     "ReadlineOptions",
     "ReplayOptions",
@@ -22,6 +24,7 @@ __all__ = [
     "TlsOptions",
     "files",
     "net",
+    "plain_http",
     "process",
     "readline",
     "replay",

@@ -22,7 +22,7 @@ from ..errors import CaptureError
 from ..events import Loss, Origin, Readline, Tick, time_of
 from ..loss import Reason
 from ..say import say
-from .kernel.probes import Probes
+from .kernel.probes import Probes, Site
 from .kernel.program import Program, text_of
 from .names import Names
 from .target import Target, seeds
@@ -94,7 +94,7 @@ class ReadlineReader:
             switches=["-DMULTI"] if multi else [],
             names=self.names,
         )
-        probes = Probes(program.bpf, multi=multi)
+        probes = Probes(program.bpf, first="on_leave", multi=multi)
         if multi and not probes.multi:  # a kernel before 6.6
             program.close()
             self._load(multi=False)
@@ -122,7 +122,7 @@ class ReadlineReader:
             return
         assert self._probes is not None
         try:
-            self._probes.attach(path, [(offset, 1, True)])
+            self._probes.attach(path, [Site("on_leave", offset, 1, at_return=True)])
         except CaptureError as error:
             self._say(str(error))
             return

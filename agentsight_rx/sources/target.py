@@ -14,7 +14,7 @@ from ..errors import CaptureError
 from .containers.contents import members
 from .containers.references import Container
 
-__all__ = ["MEMBER", "Found", "Target", "fits", "fits_now", "found", "is_alive", "roots", "seeds"]
+__all__ = ["MEMBER", "Found", "Target", "fits", "fits_now", "found", "is_alive", "mounts_of_cgroup2", "roots", "seeds"]
 
 _PROC = Path("/proc")
 _COMM_MOST = 15  # characters that the kernel keeps of a name
@@ -100,7 +100,7 @@ class Target(Struct, frozen=True, omit_defaults=True):
 
 def _control_group(path: str) -> tuple[int, int]:
     """(id, depth below the root) of a control group; the path may be relative to the mount of cgroup2."""
-    mounts = _mounts_of_cgroup2()
+    mounts = mounts_of_cgroup2()
     if not mounts:
         raise CaptureError(f"{path} is no control group: nothing of type cgroup2 is mounted here")
     directory = next((each for each in (path, *(mount + "/" + path for mount in mounts.values())) if Path(each).is_dir()), path)
@@ -120,7 +120,7 @@ def _control_group(path: str) -> tuple[int, int]:
     return group, level
 
 
-def _mounts_of_cgroup2() -> dict[int, str]:
+def mounts_of_cgroup2() -> dict[int, str]:
     """Device number -> mount point (proc_pid_mountinfo(5))."""
     mounts: dict[int, str] = {}
     for line in (_PROC / "self" / "mountinfo").read_text().splitlines():
@@ -197,7 +197,7 @@ def _groups_of(pid: int) -> set[int]:
     found: set[int] = set()
     try:
         path = (_PROC / str(pid) / "cgroup").read_text().rpartition("0::")[2].strip()
-        for mount in _mounts_of_cgroup2().values():
+        for mount in mounts_of_cgroup2().values():
             place = Path(mount + path)
             found |= {os.stat(each).st_ino for each in (place, *place.parents) if str(each).startswith(mount)}
     except OSError:

@@ -1,7 +1,20 @@
 """The rows of a capture, how events become rows, and what is read from the rows: reports and snapshots."""
 
 from .fold import Fold
-from .rows import AnyRow, AuditRow, BlindSpotRow, CallRow, NetworkRow, Output, ProcessRow, ResourceRow, Row, TokenRow, ToolRow
+from .rows import (
+    AnyRow,
+    AuditRow,
+    BlindSpotRow,
+    CallRow,
+    NetworkRow,
+    Output,
+    ProcessRow,
+    ResourceRow,
+    Row,
+    TlsUseRow,
+    TokenRow,
+    ToolRow,
+)
 
 __all__ = [
     "AnyRow",
@@ -14,6 +27,7 @@ __all__ = [
     "ProcessRow",
     "ResourceRow",
     "Row",
+    "TlsUseRow",
     "TokenRow",
     "ToolRow",
 ]

@@ -20,6 +20,7 @@ from ..events import (
     SseMessage,
     SystemSample,
     TlsClose,
+    TlsUse,
     milliseconds,
 )
 from .blind_spots import row_of
@@ -28,6 +29,7 @@ from .effects import Effects
 from .ids import Ids, IdsState
 from .processes import Processes
 from .rows import NetworkRow, ProcessRow, Row
+from .tls_uses import row_of_use
 from .tools import OpenTool, Tools
 
 __all__ = ["Fold", "FoldState"]
@@ -68,6 +70,8 @@ class Fold:
                 return self._with_tools(self._calls.stream(event))
             case BlindSpot():
                 return [row_of(event)]
+            case TlsUse():
+                return [row_of_use(event)]
             case TlsClose():
                 return self._calls.close(event)
             case _:

@@ -12,8 +12,8 @@ from msgspec import Struct
 from ..events import Event
 from ..loss import Entry
 from ..state import Store, Table
-from .rows import BlindSpotRow, CallRow, ProcessRow, ToolRow
-from .tables import AUDIT, BLIND_SPOTS, CALLS, LOSSES, PROCESSES, RUNS, SEGMENTS, TOKENS, TOOLS, TOTALS, Recording
+from .rows import BlindSpotRow, CallRow, ProcessRow, TlsUseRow, ToolRow
+from .tables import AUDIT, BLIND_SPOTS, CALLS, LOSSES, PROCESSES, RUNS, SEGMENTS, TLS_USES, TOKENS, TOOLS, TOTALS, Recording
 from .tally import Tally, Totals
 
 __all__ = ["Report", "Turn", "read_events", "read_processes", "read_report", "read_turns"]
@@ -41,6 +41,7 @@ class Report(Struct, frozen=True):
     turns: tuple[Turn, ...]
     processes: tuple[ProcessRow, ...]
     blind_spots: tuple[BlindSpotRow, ...]
+    tls_uses: tuple[TlsUseRow, ...]
     losses: tuple[Entry, ...]
     filtered: int
 
@@ -67,6 +68,7 @@ def read_report(store: Store, *, newest: int | None = None) -> Report:
         turns=tuple(_turn(store, call) for call in _newest_calls(store, newest)),
         processes=_newest_processes(store, newest),
         blind_spots=tuple(row for _, row in store.scan(BLIND_SPOTS)),
+        tls_uses=tuple(row for _, row in store.scan(TLS_USES)),
         losses=tuple(entry for entry in losses if not entry.reason.intended),
         filtered=sum(entry.count for entry in losses if entry.by_filter),
     )

@@ -18,6 +18,7 @@ __all__ = [
     "ProcessRow",
     "ResourceRow",
     "Row",
+    "TlsUseRow",
     "TokenRow",
     "ToolRow",
     "process_id",
@@ -82,6 +83,7 @@ class CallRow(AnyRow, frozen=True, tag="llm_call", omit_defaults=True):
     end_ns: int = 0
     more: bool = False
     twin: str | None = None
+    scheme: str = "https"  # of the URL: http without TLS
 
 
 class TokenRow(AnyRow, frozen=True, tag="token_usage", omit_defaults=True):
@@ -226,7 +228,27 @@ class BlindSpotRow(AnyRow, frozen=True, tag="blind_spot", omit_defaults=True):
     view_source: str = "view"
 
 
-Row: TypeAlias = CallRow | TokenRow | ToolRow | ProcessRow | AuditRow | NetworkRow | ResourceRow | BlindSpotRow
+class TlsUseRow(AnyRow, frozen=True, tag="tls_use", omit_defaults=True):
+    """
+    What was read of a process through one TLS implementation in one file; `method` says how its functions were found. Not
+    `proven`: no connection began as HTTP does, so it is not certain that these are the functions.
+    """
+
+    id: str
+    timestamp_ms: int
+    pid: int
+    comm: str
+    process_id: str
+    path: str
+    stack: str
+    method: str
+    proven: bool
+    connections: int
+    size: int
+    view_source: str = "view"
+
+
+Row: TypeAlias = CallRow | TokenRow | ToolRow | ProcessRow | AuditRow | NetworkRow | ResourceRow | BlindSpotRow | TlsUseRow
 
 # What the graphs of the product emit
 Output: TypeAlias = Event | Row

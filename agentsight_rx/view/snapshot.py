@@ -13,9 +13,21 @@ from msgspec import Struct
 from ..events import Event, milliseconds
 from ..state import Store, Table
 from .kept import Kept
-from .rows import AnyRow, AuditRow, BlindSpotRow, CallRow, NetworkRow, ProcessRow, ResourceRow, Row, TokenRow, ToolRow
+from .rows import (
+    AnyRow,
+    AuditRow,
+    BlindSpotRow,
+    CallRow,
+    NetworkRow,
+    ProcessRow,
+    ResourceRow,
+    Row,
+    TlsUseRow,
+    TokenRow,
+    ToolRow,
+)
 from .snapshot_schema import Completeness, Session, Snapshot, Summary, TokenGroup, Value, completeness, value_of
-from .tables import AUDIT, BLIND_SPOTS, CALLS, LOSSES, NETWORK, PROCESSES, RESOURCES, RUNS, SEGMENTS, TOKENS, TOOLS
+from .tables import AUDIT, BLIND_SPOTS, CALLS, LOSSES, NETWORK, PROCESSES, RESOURCES, RUNS, SEGMENTS, TLS_USES, TOKENS, TOOLS
 from .tally import Tally
 
 __all__ = [
@@ -77,7 +89,7 @@ class _Length(Struct):
 
 _LENGTHS = Table(SEGMENTS.name, _Length)
 # Any: of any kind of row
-_TABLES: tuple[Table[Any], ...] = (CALLS, TOKENS, TOOLS, PROCESSES, AUDIT, NETWORK, RESOURCES, BLIND_SPOTS)
+_TABLES: tuple[Table[Any], ...] = (CALLS, TOKENS, TOOLS, PROCESSES, AUDIT, NETWORK, RESOURCES, BLIND_SPOTS, TLS_USES)
 
 
 def _rows(store: Store, table: Table[V]) -> Iterator[tuple[object, V]]:
@@ -138,7 +150,7 @@ class View:
                 case ResourceRow():
                     self._samples.put(item)
                     self._saw(item.timestamp_ms)
-                case BlindSpotRow():
+                case BlindSpotRow() | TlsUseRow():
                     self._saw(item.timestamp_ms)
 
     def _saw(self, *times_ms: int | None) -> None:

@@ -7,7 +7,7 @@ from msgspec import Struct
 from ..events import Event
 from ..loss import Entry
 from ..state import Put, Table, Write
-from .rows import AuditRow, BlindSpotRow, CallRow, NetworkRow, ProcessRow, ResourceRow, Row, TokenRow, ToolRow
+from .rows import AuditRow, BlindSpotRow, CallRow, NetworkRow, ProcessRow, ResourceRow, Row, TlsUseRow, TokenRow, ToolRow
 from .tally import Totals
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "RESOURCES",
     "RUNS",
     "SEGMENTS",
+    "TLS_USES",
     "TOKENS",
     "TOOLS",
     "TOTALS",
@@ -57,6 +58,7 @@ AUDIT = Table("audit_events", AuditRow)  # by time and id
 NETWORK = Table("network_targets", NetworkRow)  # by id
 RESOURCES = Table("resource_samples", ResourceRow)  # by time and id
 BLIND_SPOTS = Table("blind_spots", BlindSpotRow)  # by id
+TLS_USES = Table("tls_uses", TlsUseRow)  # by id
 LOSSES = Table("losses", Entry)  # by run, stage and reason
 RUNS = Table("runs", Recording)  # by number
 TOTALS = Table("totals", Totals)  # by number of the recording
@@ -81,3 +83,5 @@ def put(row: Row) -> Write:
             return Put(RESOURCES, (row.timestamp_ms, row.id), row)
         case BlindSpotRow():
             return Put(BLIND_SPOTS, row.id, row)
+        case TlsUseRow():
+            return Put(TLS_USES, row.id, row)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from msgspec import Struct
 
 from ..core.bounded import Recent
-from .rows import AuditRow, BlindSpotRow, CallRow, ProcessRow, TokenRow, ToolRow
+from .rows import AuditRow, BlindSpotRow, CallRow, ProcessRow, TlsUseRow, TokenRow, ToolRow
 
 __all__ = ["Tally", "Totals"]
 
@@ -60,6 +60,7 @@ class Tally:
     def __init__(self) -> None:
         self.totals = Totals()
         self.blind_spots: Recent[str, BlindSpotRow] = Recent(_BLIND_SPOTS_MOST)
+        self.tls_uses: Recent[str, TlsUseRow] = Recent(_BLIND_SPOTS_MOST)
         self._calls: Recent[str, str] = Recent(_MOST)
         self._tokens: Recent[str, TokenRow] = Recent(_MOST)
         self._tools: Recent[str, bool] = Recent(_MOST)
@@ -82,6 +83,8 @@ class Tally:
                     audits[item.audit_type] = audits.get(item.audit_type, 0) + 1
                 case BlindSpotRow():
                     self.blind_spots.put(item.id, item)
+                case TlsUseRow():
+                    self.tls_uses.put(item.id, item)
                 case _:
                     pass
 

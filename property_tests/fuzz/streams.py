@@ -11,8 +11,9 @@ import msgspec
 import zstandard
 
 from agentsight_rx.redaction.event_data import mask_events
-from agentsight_rx.redaction.names import mask_command, mask_field, mask_words
-from agentsight_rx.redaction.redactor import Redactor, find_secrets, settled
+from agentsight_rx.redaction.find import find_secrets
+from agentsight_rx.redaction.masking import mask_command, mask_field, mask_words
+from agentsight_rx.redaction.redactor import Redactor, settled
 from agentsight_rx.wire.coding import ContentDecoder
 from agentsight_rx.wire.json_stream import JsonStreamDecoder
 from agentsight_rx.wire.jsonrpc import decode_line

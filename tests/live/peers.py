@@ -116,7 +116,7 @@ class SocketBytes(msgspec.Struct, frozen=True):
 class Peer:
     """A running fake LLM server."""
 
-    base_url: str  # https://127.0.0.1:PORT
+    base_url: str  # https://127.0.0.1:PORT, http:// where it serves without TLS
     ca_file: Path
     pid: int
     log: Path
@@ -158,7 +158,7 @@ def fake_llm(directory: Path, *extra_args: str) -> Generator[Peer]:
 
 @contextmanager
 def wire_server(directory: Path, *extra_args: str) -> Generator[WirePeer]:
-    """The same with HTTP/2, content codings, WebSockets and more APIs: see `tests/live/wire_server.py`."""
+    """The same with HTTP/2, content codings, WebSockets, more APIs, and without TLS: see `tests/live/wire_server.py`."""
     with _served("tests.live.wire_server", directory, extra_args) as (url, pid):
         yield WirePeer(url, directory / "ca.pem", pid, directory / "exchanges.jsonl")
 
@@ -173,7 +173,7 @@ def _served(module: str, directory: Path, extra_args: Sequence[str]) -> Generato
         if not port:
             raise RuntimeError(f"the fake LLM server ended with status {server.wait()} before it listened")
         try:
-            yield f"https://127.0.0.1:{port}", server.pid
+            yield f"{'http' if '--plain' in extra_args else 'https'}://127.0.0.1:{port}", server.pid
         finally:
             server.stdin.close()
             try:

@@ -14,7 +14,17 @@ from functools import partial
 from typing import Any
 from urllib.parse import parse_qs
 
-from agentsight_rx.demo.answers import DIALECTS, Answer, Ask, Dialect, argument_pieces, json_bytes, server_sent, text_pieces
+from agentsight_rx.demo.answers import (
+    DIALECTS,
+    Answer,
+    Ask,
+    Dialect,
+    argument_pieces,
+    json_bytes,
+    server_sent,
+    text_pieces,
+    tool_among,
+)
 
 __all__ = ["RESPONSES", "dialect_for", "responses_events"]
 
@@ -47,7 +57,7 @@ def _read_responses(body: bytes, number: int) -> Ask:
         stream=bool(request.get("stream")),
         stream_usage=True,
         prompt=next((text for text in reversed(said) if text), ""),
-        tool=tools[0]["name"] if tools else None,
+        tool=tool_among([tool["name"] for tool in tools if "name" in tool]),
         results=tuple(_texts(item["output"]) for item in items if str(item.get("type")).endswith("_call_output")),
     )
 
@@ -158,7 +168,7 @@ def _read_gemini(model: str, stream: bool, body: bytes, number: int) -> Ask:
         stream=stream,
         stream_usage=True,
         prompt=next((text for text in reversed(said) if text), ""),
-        tool=tools[0]["name"] if tools else None,
+        tool=tool_among([tool["name"] for tool in tools if "name" in tool]),
         results=tuple(json.dumps(result, ensure_ascii=False) for result in results),
     )
 

@@ -18,13 +18,23 @@ class Link:
         self._reader = reader
         self._writer = writer
         self._stopped = asyncio.ensure_future(stopping.wait())
+        self._ahead = b""  # received, and not yet given by `receive`
 
     @property
     def stopping(self) -> bool:
         return self._stopping.is_set()
 
+    async def begins_with(self, prefix: bytes) -> bool:
+        """Whether the first bytes received are these."""
+        while len(self._ahead) < len(prefix) and prefix.startswith(self._ahead) and (data := await self._read()):
+            self._ahead += data
+        return self._ahead.startswith(prefix)
+
     async def receive(self) -> bytes:
         """The bytes received; b"" once the client has left or the server stops."""
+        return self._take_ahead() or await self._read()
+
+    async def _read(self) -> bytes:
         reading = asyncio.ensure_future(self._reader.read(_PIECE))
         await asyncio.wait((reading, self._stopped), return_when=asyncio.FIRST_COMPLETED)
         if reading.done():
@@ -34,7 +44,11 @@ class Link:
 
     async def receive_always(self) -> bytes:
         """The bytes received, also while the server stops; b"" once the client has left."""
-        return await self._reader.read(_PIECE)
+        return self._take_ahead() or await self._reader.read(_PIECE)
+
+    def _take_ahead(self) -> bytes:
+        data, self._ahead = self._ahead, b""
+        return data
 
     async def until_stop_or(self, task: asyncio.Task[None]) -> None:
         await asyncio.wait((task, self._stopped), return_when=asyncio.FIRST_COMPLETED)

@@ -7,9 +7,10 @@ listens on 127.0.0.1, prints its port and writes DIR/ca.pem, which clients must 
 over the wire: a line an exchange, a line a WebSocket message, and a line with all bytes of each WebSocket.
 
 It serves POST /v1/messages, /v1/chat/completions, /v1/responses, /v1beta/models/M:generateContent, …:streamGenerateContent and
-/mcp; the WebSockets /v1/responses and /echo; /trailers, whose answers end with trailers, and /reset, whose answers break off in
-the middle. An answer is coded as its request asks in `?coding=` or in the header `x-want-coding`, else as --coding says, if its
-accept-encoding allows that.
+/mcp; the pages of `wire_pages`; the WebSockets /v1/responses and /echo; /trailers, whose answers end with trailers, and /reset,
+whose answers break off in the middle. An answer is coded as its request asks in `?coding=` or in the header `x-want-coding`,
+else as --coding says, if its accept-encoding allows that. With --plain there is no TLS: a connection speaks HTTP/2 if it begins
+with its preface, else HTTP/1.1.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from .wire_site import Options, Site
 
 __all__ = ["main"]
 
+_PREFACE = b"PRI * HTTP/2.0"  # RFC 9113, section 3.4
 _FINISH_SECONDS = 10.0  # for the open answers when the server stops
 
 
@@ -44,7 +46,8 @@ def main() -> int:
     directory.mkdir(parents=True, exist_ok=True)
     options = Options(arguments.coding, arguments.deflate, arguments.gap_ms / 1000, arguments.tool_command)
     with (directory / "exchanges.jsonl").open("w", encoding="utf-8") as log:
-        return asyncio.run(_serve(Site(log, options), _tls(directory), arguments.port, until_eof=arguments.until_eof))
+        context = None if arguments.plain else _tls(directory)
+        return asyncio.run(_serve(Site(log, options), context, arguments.port, until_eof=arguments.until_eof))
 
 
 def _arguments() -> argparse.Namespace:
@@ -58,6 +61,7 @@ def _arguments() -> argparse.Namespace:
     deflate.add_argument("--no-takeover", dest="deflate", action="store_const", const="no-takeover")
     parser.add_argument("--gap-ms", type=float, default=0.0, help="between the parts of a streamed answer")
     parser.add_argument("--tool-command", default="echo hello from the tool", help="what the model asks the shell to run")
+    parser.add_argument("--plain", action="store_true", help="serve without TLS")
     parser.add_argument("--until-eof", action="store_true", help="end when stdin does")
     return parser.parse_args()
 
@@ -73,7 +77,7 @@ def _tls(directory: Path) -> ssl.SSLContext:
     return context
 
 
-async def _serve(site: Site, context: ssl.SSLContext, port: int, *, until_eof: bool) -> int:
+async def _serve(site: Site, context: ssl.SSLContext | None, port: int, *, until_eof: bool) -> int:
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     failures: list[object] = []
@@ -94,11 +98,12 @@ async def _serve(site: Site, context: ssl.SSLContext, port: int, *, until_eof: b
         assert connection is not None
         connections.add(connection)
         try:
-            await _connection(site, Link(reader, writer, next(site.connections), stopping), _protocol(writer))
+            await _connection(site, Link(reader, writer, next(site.connections), stopping), writer)
         finally:
             connections.discard(connection)
 
-    server = await asyncio.start_server(connected, "127.0.0.1", port, ssl=context, ssl_shutdown_timeout=1.0)
+    shutdown_timeout = None if context is None else 1.0
+    server = await asyncio.start_server(connected, "127.0.0.1", port, ssl=context, ssl_shutdown_timeout=shutdown_timeout)
     print(server.sockets[0].getsockname()[1], flush=True)
     await stopping.wait()
     server.close()
@@ -114,18 +119,17 @@ def _stop_at_eof(loop: asyncio.AbstractEventLoop, stopping: asyncio.Event) -> No
         loop.call_soon_threadsafe(stopping.set)
 
 
-def _protocol(writer: StreamWriter) -> str:
-    tls: ssl.SSLObject = writer.get_extra_info("ssl_object")
-    return tls.selected_alpn_protocol() or "http/1.1"
-
-
-async def _connection(site: Site, link: Link, protocol: str) -> None:
-    serve = serve_http2 if protocol == "h2" else serve_http1
+async def _connection(site: Site, link: Link, writer: StreamWriter) -> None:
     try:
         with contextlib.suppress(ConnectionError):  # a client may leave at any time
+            serve = serve_http2 if await _speaks_http2(link, writer.get_extra_info("ssl_object")) else serve_http1
             await serve(site, link)
     finally:
         await link.close()
+
+
+async def _speaks_http2(link: Link, tls: ssl.SSLObject | None) -> bool:
+    return await link.begins_with(_PREFACE) if tls is None else tls.selected_alpn_protocol() == "h2"
 
 
 if __name__ == "__main__":

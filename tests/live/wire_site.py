@@ -16,6 +16,7 @@ from agentsight_rx.demo.answers import Reply, error_reply, reply_to
 from .wire_answers import dialect_for
 from .wire_coding import agreed, content_encoding, decoded, encoded
 from .wire_mcp import mcp_reply
+from .wire_pages import GRPC_CALL, page_reply
 
 __all__ = ["LARGEST_BODY", "SOCKETS", "Answered", "Options", "Request", "Sending", "Site"]
 
@@ -92,6 +93,8 @@ class Site:
             names, reply = (), error_reply(400, "invalid_request_error", str(error))
         if request.path == "/trailers":
             trailers = {"x-checksum": f"{crc32(b''.join(reply.parts)):08x}"}
+        if request.path == GRPC_CALL:
+            trailers = {"grpc-status": "0"}
         if request.path == "/reset":
             reset, reply = True, replace(reply, parts=reply.parts[: len(reply.parts) // 2])
         if request.method == "HEAD" or not reply.parts:
@@ -128,6 +131,8 @@ class Site:
             return Reply(200, {"content-type": "text/plain"}, tuple(_lines()), streamed=True)
         if (request.method, request.path) == ("HEAD", "/"):
             return Reply(200, {})
+        if page := page_reply(request.method, request.target, body):
+            return page
         dialect = dialect_for(request.target)
         if request.method != "POST" or dialect is None:
             return error_reply(404, "not_found_error", f"{request.method} {request.path} is not served here")

@@ -5,8 +5,11 @@ import json
 import pytest
 
 from agentsight_rx.redaction.event_data import mask_events
-from agentsight_rx.redaction.names import SECRET_HEADERS, find_fields, is_secret_header, mask_command, mask_field, mask_words
-from agentsight_rx.redaction.redactor import Redactor, find_parameters, find_secrets
+from agentsight_rx.redaction.fields import find_fields
+from agentsight_rx.redaction.find import find_parameters, find_secrets
+from agentsight_rx.redaction.masking import mask_command, mask_field, mask_words
+from agentsight_rx.redaction.names import SECRET_HEADERS, is_secret_header
+from agentsight_rx.redaction.redactor import Redactor
 from agentsight_rx.redaction.stream import SecretStream
 
 REDACTOR = Redactor(bytes(32))
@@ -390,6 +393,22 @@ def test_the_work_is_linear_in_the_size_of_the_data(data: bytes, monkeypatch: py
         found = find_secrets(data * 20, cut=cut)
         assert sum(tries) <= 4 * len(data) * 20
         assert len(found) <= len(data) * 20 // 5
+
+
+@pytest.mark.parametrize("names", [b"token=" * 500, b"TOKEN=" * 500, b'{"command":"' + b"token=" * 500])
+def test_of_many_names_in_one_word_only_the_first_values_are_looked_at(names: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    from agentsight_rx.redaction import members
+
+    looks: list[int] = []
+
+    def counted(value: bytes) -> bool:
+        looks.append(len(value))
+        return False
+
+    monkeypatch.setattr(members, "is_random", counted)
+    monkeypatch.setattr(members, "is_very_random", counted)
+    find_secrets(names)
+    assert len(looks) <= 16
 
 
 # -- texts that could hide a secret --------------------------------------------------------------------------------------

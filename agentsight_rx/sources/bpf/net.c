@@ -76,20 +76,6 @@ static inline void send(void *record, u32 size)
         count(LOST);
 }
 
-static inline u64 socket_of(u64 task, u32 number)
-{
-    u64 file = file_of(task, number), inode = 0, socket = 0;
-    u16 mode = 0;
-    if (!file)
-        return 0;
-    FIELD(inode, file, file_f_inode);
-    FIELD(mode, inode, inode_i_mode);
-    if ((mode & 0170000) != 0140000)
-        return 0;
-    FIELD(socket, file, file_private_data);
-    return socket;
-}
-
 static inline void set_ipv4(struct end_t *end, u32 address, u16 port)
 {
     __builtin_memset(end, 0, sizeof(*end));

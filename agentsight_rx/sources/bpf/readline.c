@@ -50,11 +50,9 @@ static inline int leave(struct pt_regs *ctx)
 }
 
 #ifdef MULTI
-int on_enter(struct pt_regs *ctx) { return 0; }
 int on_leave(struct pt_regs *ctx) { return leave(ctx); }
 #else
-int enter_1(struct pt_regs *ctx) { return 0; }
-int leave_1(struct pt_regs *ctx) { return leave(ctx); }
+int on_leave_1(struct pt_regs *ctx) { return leave(ctx); }
 #endif
 
 FOLLOW_FORKS

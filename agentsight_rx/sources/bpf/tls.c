@@ -7,10 +7,14 @@
 
 #include <uapi/linux/ptrace.h>
 
-enum { CHUNK = 1, HANDSHAKE = 2, CLOSE = 3, GONE = 4, STARTED = 5, MAPPED = 6, OPENED = 7, TCP = 8 };
+enum { CHUNK = 1, HANDSHAKE = 2, CLOSE = 3, GONE = 4, STARTED = 5, MAPPED = 6, OPENED = 7, TCP = 8, SEALED = 9, SENT = 10 };
 
-/* The low byte of a probe's cookie; the rest is the number of the library. */
-enum { READ = 1, WRITE = 2, READ_EX = 3, WRITE_EX = 4, WRITE_EX2 = 5, DO_HANDSHAKE = 6, FREE = 7 };
+/* The low byte of a probe's cookie: the shape of the function, see tls/shapes.py. The rest is the number of the library. */
+enum {
+    READ = 1, WRITE = 2, READ_EX = 3, WRITE_EX = 4, WRITE_EX2 = 5, DO_HANDSHAKE = 6, FREE = 7,
+    SEAL = 8, OPEN = 9, SEAL_SCATTER = 10, OPEN_GATHER = 11,
+    GO_WRITE = 12, GO_READ = 13, NSS_IMPORT = 14, NSS_READ = 15, NSS_WRITE = 16, GO_CLOSE = 17,
+};
 
 enum { IN = 0, OUT = 1 };
 
@@ -53,6 +57,7 @@ struct chunk_t {
     u64 offset;
     u64 seq;
     u64 latency_ns;
+    u64 sock; /* that the thread received from before it read this; 0: not known */
     u32 size;
     u32 lost; /* bytes of this call behind the data that were not captured */
     u32 direction;
@@ -72,6 +77,12 @@ BPF_RINGBUF_OUTPUT(chunks, RING_PAGES);
 BPF_TABLE("lru_hash", struct call_key_t, struct ssl_call_t, calls, 16384);
 BPF_TABLE("lru_hash", struct side_key_t, struct side_t, sides, 65536);
 
+/* Files of NSPR that speak TLS, of all that PR_Read and PR_Write work on; the direction is 0. */
+BPF_TABLE("lru_hash", struct side_key_t, u8, imported, 16384);
+
+/* The TCP socket that a thread received from last. Filled only where a stack was found without the names of its functions. */
+BPF_TABLE("lru_hash", u32, u64, received, 16384);
+
 /* Files that user space has searched: their users are not reported again. */
 BPF_TABLE("lru_hash", struct file_t, u8, known, 16384);
 
@@ -86,6 +97,7 @@ struct tcp_t {
     struct head_t head;
     u64 sock;
     u64 sent, received;
+    u64 in_offset, out_offset; /* at its end: plaintext that was seen, where the socket stands for the TLS object */
     u32 ended;
     u16 family, port;
     u8 peer[16]; /* IPv4 in its first four bytes */
@@ -96,6 +108,7 @@ BPF_HASH(connections, u64, struct tcp_t, 65536);
 /* How user space asks what a connection has carried so far: the thread that asks maps memory, and finds the answer here. */
 struct question_t {
     u64 sock, sent, received;
+    u64 moved; /* bytes that the process has written and read, modulo 2^32 */
     u32 thread, pad;
 };
 
@@ -136,7 +149,7 @@ static inline void send_mark(u32 kind, struct process_t *process, u64 ssl, u32 l
 {
     struct {
         struct head_t head;
-        u64 ssl, offset, seq, latency_ns;
+        u64 ssl, offset, seq, latency_ns, sock;
         u32 size, lost, direction, library;
     } mark = {};
     u64 leader = leader_of(bpf_get_current_task());
@@ -171,6 +184,17 @@ static inline u64 leave_side(struct side_key_t *key)
     return offset;
 }
 
+/* The object is gone: its place in memory may become another connection. */
+static inline void forget(struct process_t *process, u64 ssl, u32 library)
+{
+    struct side_key_t in = {.ssl = ssl, .pid = bpf_get_current_pid_tgid() >> 32, .direction = IN};
+    struct side_key_t out = {.ssl = ssl, .pid = in.pid, .direction = OUT};
+    if (!sides.lookup(&in) && !sides.lookup(&out))
+        return;
+    u64 in_offset = leave_side(&in), out_offset = leave_side(&out);
+    send_mark(CLOSE, process, ssl, library, in_offset, out_offset);
+}
+
 static inline int enter(struct pt_regs *ctx, u64 cookie)
 {
     struct process_t *process = wanted();
@@ -181,15 +205,14 @@ static inline int enter(struct pt_regs *ctx, u64 cookie)
     /* all at once: the verifier allows no computed access to the registers, and a choice between two would become one */
     u64 ssl = PT_REGS_PARM1(ctx), buffer = PT_REGS_PARM2(ctx), fourth = PT_REGS_PARM4(ctx), fifth = PT_REGS_PARM5(ctx);
     asm volatile("" : "+r"(fourth), "+r"(fifth));
+    struct side_key_t imported_key = {.ssl = ssl, .pid = id >> 32};
     if (function == FREE) {
-        struct side_key_t in = {.ssl = ssl, .pid = id >> 32, .direction = IN};
-        struct side_key_t out = {.ssl = ssl, .pid = id >> 32, .direction = OUT};
-        if (!sides.lookup(&in) && !sides.lookup(&out))
-            return 0;
-        u64 in_offset = leave_side(&in), out_offset = leave_side(&out);
-        send_mark(CLOSE, process, ssl, cookie >> 8, in_offset, out_offset);
+        imported.delete(&imported_key);
+        forget(process, ssl, cookie >> 8);
         return 0;
     }
+    if ((function == NSS_READ || function == NSS_WRITE) && !imported.lookup(&imported_key))
+        return 0;
     struct call_key_t key = {.sp = PT_REGS_SP(ctx) + 8, .tid = id};
     struct ssl_call_t call = {.ssl = ssl, .buffer = buffer, .time_ns = bpf_ktime_get_ns(), .function = function};
     if (function == READ_EX || function == WRITE_EX)
@@ -201,7 +224,8 @@ static inline int enter(struct pt_regs *ctx, u64 cookie)
     return 0;
 }
 
-static inline void send_data(struct process_t *process, struct ssl_call_t *call, u64 did, u32 direction, u32 library)
+static inline void send_data(struct process_t *process, struct ssl_call_t *call, u64 did, u32 direction, u32 library,
+                             const int segments)
 {
     u64 id = bpf_get_current_pid_tgid();
     u32 tid = id;
@@ -221,9 +245,11 @@ static inline void send_data(struct process_t *process, struct ssl_call_t *call,
     chunk->latency_ns = chunk->head.time_ns - call->time_ns;
     chunk->direction = direction;
     chunk->library = library;
+    u64 *sock = direction == IN ? received.lookup(&tid) : 0;
+    chunk->sock = sock ? *sock : 0;
     u64 left = did, from = call->buffer;
 #pragma clang loop unroll(disable)
-    for (int i = 0; i < SEGMENTS; i++) {
+    for (int i = 0; i < segments; i++) {
         if (!left)
             break;
         u64 part = left;
@@ -232,7 +258,7 @@ static inline void send_data(struct process_t *process, struct ssl_call_t *call,
         chunk->offset = side->offset;
         chunk->seq = side->seq;
         left -= part;
-        u64 lost = i == SEGMENTS - 1 ? left : 0;
+        u64 lost = i == segments - 1 ? left : 0;
         chunk->lost = lost;
         chunk->size = part;
         asm volatile("" : "+r"(part));
@@ -268,6 +294,13 @@ static inline int leave(struct pt_regs *ctx, u64 cookie)
     if (!process)
         return 0;
     u32 library = cookie >> 8;
+    if (function == NSS_IMPORT) {
+        struct side_key_t object = {.ssl = PT_REGS_RC(ctx), .pid = id >> 32};
+        u8 one = 1;
+        if (object.ssl && imported.update(&object, &one))
+            count(UNTRACKED);
+        return 0;
+    }
     if (result <= 0 || function == DO_HANDSHAKE)
         meet(process, call.ssl, library);
     if (result <= 0)
@@ -283,7 +316,7 @@ static inline int leave(struct pt_regs *ctx, u64 cookie)
         bpf_probe_read_user(&did, sizeof(did), (void *)call.size_at);
     }
     if (did)
-        send_data(process, &call, did, function == READ || function == READ_EX ? IN : OUT, library);
+        send_data(process, &call, did, function == READ || function == READ_EX || function == NSS_READ ? IN : OUT, library, SEGMENTS);
     return 0;
 }
 
@@ -292,19 +325,25 @@ int on_enter(struct pt_regs *ctx) { return enter(ctx, bpf_get_attach_cookie(ctx)
 int on_leave(struct pt_regs *ctx) { return leave(ctx, bpf_get_attach_cookie(ctx)); }
 
 #else
-int enter_1(struct pt_regs *ctx) { return enter(ctx, 1); }
-int enter_2(struct pt_regs *ctx) { return enter(ctx, 2); }
-int enter_3(struct pt_regs *ctx) { return enter(ctx, 3); }
-int enter_4(struct pt_regs *ctx) { return enter(ctx, 4); }
-int enter_5(struct pt_regs *ctx) { return enter(ctx, 5); }
-int enter_6(struct pt_regs *ctx) { return enter(ctx, 6); }
-int enter_7(struct pt_regs *ctx) { return enter(ctx, 7); }
-int leave_1(struct pt_regs *ctx) { return leave(ctx, 1); }
-int leave_2(struct pt_regs *ctx) { return leave(ctx, 2); }
-int leave_3(struct pt_regs *ctx) { return leave(ctx, 3); }
-int leave_4(struct pt_regs *ctx) { return leave(ctx, 4); }
-int leave_5(struct pt_regs *ctx) { return leave(ctx, 5); }
-int leave_6(struct pt_regs *ctx) { return leave(ctx, 6); }
+int on_enter_1(struct pt_regs *ctx) { return enter(ctx, 1); }
+int on_enter_2(struct pt_regs *ctx) { return enter(ctx, 2); }
+int on_enter_3(struct pt_regs *ctx) { return enter(ctx, 3); }
+int on_enter_4(struct pt_regs *ctx) { return enter(ctx, 4); }
+int on_enter_5(struct pt_regs *ctx) { return enter(ctx, 5); }
+int on_enter_6(struct pt_regs *ctx) { return enter(ctx, 6); }
+int on_enter_7(struct pt_regs *ctx) { return enter(ctx, 7); }
+int on_leave_1(struct pt_regs *ctx) { return leave(ctx, 1); }
+int on_leave_2(struct pt_regs *ctx) { return leave(ctx, 2); }
+int on_leave_3(struct pt_regs *ctx) { return leave(ctx, 3); }
+int on_leave_4(struct pt_regs *ctx) { return leave(ctx, 4); }
+int on_leave_5(struct pt_regs *ctx) { return leave(ctx, 5); }
+int on_leave_6(struct pt_regs *ctx) { return leave(ctx, 6); }
+int on_enter_14(struct pt_regs *ctx) { return enter(ctx, 14); }
+int on_enter_15(struct pt_regs *ctx) { return enter(ctx, 15); }
+int on_enter_16(struct pt_regs *ctx) { return enter(ctx, 16); }
+int on_leave_14(struct pt_regs *ctx) { return leave(ctx, 14); }
+int on_leave_15(struct pt_regs *ctx) { return leave(ctx, 15); }
+int on_leave_16(struct pt_regs *ctx) { return leave(ctx, 16); }
 #endif
 
 FOLLOW_FORKS
@@ -401,6 +440,10 @@ RAW_TRACEPOINT_PROBE(inet_sock_set_state)
             bpf_probe_read_kernel(fresh.peer, 4, (void *)sock + O_sock_common_skc_daddr);
         if (connections.update(&sock, &fresh))
             count(UNTRACKED);
+        struct side_key_t in = {.ssl = sock, .pid = fresh.head.pid, .direction = IN};
+        struct side_key_t out = {.ssl = sock, .pid = fresh.head.pid, .direction = OUT};
+        sides.delete(&in);
+        sides.delete(&out);
         send_traffic(&fresh);
         return 0;
     }
@@ -415,6 +458,11 @@ RAW_TRACEPOINT_PROBE(inet_sock_set_state)
     read_bytes(sock, &ended.sent, &ended.received);
     if (before == 8 && ended.received) /* TCP_CLOSE_WAIT: the kernel counts the other side's end as one byte */
         ended.received--;
+    struct side_key_t in = {.ssl = sock, .pid = ended.head.pid, .direction = IN};
+    struct side_key_t out = {.ssl = sock, .pid = ended.head.pid, .direction = OUT};
+    struct side_t *in_side = sides.lookup(&in), *out_side = sides.lookup(&out);
+    ended.in_offset = in_side ? in_side->offset : 0;
+    ended.out_offset = out_side ? out_side->offset : 0;
     ended.ended = 1;
     ended.head.time_ns = bpf_ktime_get_ns();
     send_traffic(&ended);
@@ -427,7 +475,11 @@ int on_mapped(struct call_t *call)
     u32 first = 0, asker = bpf_get_current_pid_tgid();
     struct question_t *asked = question.lookup(&first);
     if (asked && asked->thread == asker) {
+        u32 written = 0, read = 0;
         read_bytes(asked->sock, &asked->sent, &asked->received);
+        FIELD(written, asked->sock, tcp_sock_write_seq);
+        FIELD(read, asked->sock, tcp_sock_copied_seq);
+        asked->moved = (u32)(written + read);
         return 0;
     }
     u64 task = (u64)bpf_get_current_task_btf(), registers = bpf_task_pt_regs((void *)task);

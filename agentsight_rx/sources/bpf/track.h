@@ -352,4 +352,21 @@ static inline u64 file_of(u64 task, u32 fd)
     return file;
 }
 
+#ifdef O_file_private_data
+/* The struct socket behind a number of the current process; 0 if there is none. */
+static inline u64 socket_of(u64 task, u32 number)
+{
+    u64 file = file_of(task, number), inode = 0, socket = 0;
+    u16 mode = 0;
+    if (!file)
+        return 0;
+    FIELD(inode, file, file_f_inode);
+    FIELD(mode, inode, inode_i_mode);
+    if ((mode & 0170000) != 0140000)
+        return 0;
+    FIELD(socket, file, file_private_data);
+    return socket;
+}
+#endif
+
 #endif

@@ -5,12 +5,12 @@ from __future__ import annotations
 import ctypes
 import os
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from ...errors import CaptureError
 from .bcc import bcc
 
-__all__ = ["Probes"]
+__all__ = ["Attached", "Probes", "Site"]
 
 _BPF = 321  # the system call's number on x86-64
 _LINK_CREATE = 28
@@ -37,56 +37,85 @@ class _LinkCreate(ctypes.Structure):
     )
 
 
+class Site(NamedTuple):
+    """A place in a file to probe: run `program` of the BPF object there, or where the function that begins there returns."""
+
+    program: str
+    offset: int
+    cookie: int
+    at_return: bool = False
+
+
 class Probes:
     """The user probes of one BPF object. `multi=False` attaches them one by one, as on kernels before 6.6."""
 
-    def __init__(self, bpf: Any, *, multi: bool = True) -> None:
+    def __init__(self, bpf: Any, *, first: str, multi: bool = True) -> None:
         self._bpf = bpf
-        self._links: list[int] = []
-        self._multi = multi and self._load_multi()
+        self._programs: dict[str, int] = {}  # name -> descriptor
+        self._attached: list[Attached] = []
+        self._multi = multi
+        if multi:
+            try:
+                self._program(first)
+            except Exception:
+                self._multi = False
 
     @property
     def multi(self) -> bool:
+        """Whether the kernel has uprobe_multi, asked with the program `first`."""
         return self._multi
 
-    def _load_multi(self) -> bool:
-        kind = bcc().BPF.KPROBE
+    def _program(self, name: str) -> int:
+        """Loaded when it is needed: the verifier takes its time for each."""
+        if name not in self._programs:
+            more = (None, _TRACE_UPROBE_MULTI) if self._multi else ()
+            self._programs[name] = self._bpf.load_func(name.encode(), bcc().BPF.KPROBE, *more).fd
+        return self._programs[name]
+
+    def attach(self, path: str, sites: Sequence[Site]) -> Attached:
+        """Probe `path`. Raises CaptureError where the kernel refuses; then none of them is probed."""
+        attached = Attached()
+        self._attached.append(attached)
         try:
-            self._enter = self._bpf.load_func(b"on_enter", kind, None, _TRACE_UPROBE_MULTI)
-            self._leave = self._bpf.load_func(b"on_leave", kind, None, _TRACE_UPROBE_MULTI)
-        except Exception:
-            return False
-        return True
+            if self._multi:
+                for group in dict.fromkeys((site.program, site.at_return) for site in sites):
+                    places = [(site.offset, site.cookie) for site in sites if (site.program, site.at_return) == group]
+                    attached.links.append(_link(self._program(group[0]), path, places, _ON_RETURN if group[1] else 0))
+            else:
+                attached.links.extend(self._perf(path, site) for site in sites)
+        except CaptureError:
+            attached.close()
+            raise
+        except Exception as error:
+            attached.close()
+            raise CaptureError(f"the kernel refused a probe in {path}: {error}") from error
+        return attached
 
-    def attach(self, path: str, functions: Sequence[tuple[int, int, bool]]) -> None:
-        """Probe `path` at each (file offset, cookie, with return). Raises CaptureError where the kernel refuses."""
-        if self._multi:
-            returning = [(offset, cookie) for offset, cookie, returns in functions if returns]
-            self._links.append(_link(self._enter.fd, path, [(offset, cookie) for offset, cookie, _ in functions], 0))
-            if returning:
-                self._links.append(_link(self._leave.fd, path, returning, _ON_RETURN))
-            return
-        for offset, cookie, returns in functions:
-            number = cookie & 0xFF
-            try:
-                self._perf(path, offset, f"enter_{number}", "p")
-                if returns:
-                    self._perf(path, offset, f"leave_{number}", "r")
-            except Exception as error:
-                raise CaptureError(f"the kernel refused a probe in {path} at {offset:#x}: {error}") from error
-
-    def _perf(self, path: str, offset: int, name: str, kind: str) -> None:
-        function = self._bpf.load_func(name.encode(), bcc().BPF.KPROBE)
-        event = f"{kind}_agentsight_{os.getpid()}_{name}_{offset:x}".encode()
-        fd = bcc().lib.bpf_attach_uprobe(
-            function.fd, 0 if kind == "p" else 1, event, path.encode(), ctypes.c_uint64(offset), -1, 0
+    def _perf(self, path: str, site: Site) -> int:
+        name = f"{site.program}_{site.cookie & 0xFF}"
+        event = f"{'r' if site.at_return else 'p'}_agentsight_{os.getpid()}_{name}_{site.offset:x}".encode()
+        fd: int = bcc().lib.bpf_attach_uprobe(
+            self._program(name), int(site.at_return), event, path.encode(), ctypes.c_uint64(site.offset), -1, 0
         )
         if fd < 0:
-            raise OSError(ctypes.get_errno(), "bpf_attach_uprobe failed")
-        self._links.append(fd)
+            number = ctypes.get_errno()
+            raise OSError(number, f"{os.strerror(number)} at {site.offset:#x}")
+        return fd
 
     def close(self) -> None:
-        links, self._links = self._links, []
+        for attached in self._attached:
+            attached.close()
+        self._attached.clear()
+
+
+class Attached:
+    """Probes in one file; `close` takes them out."""
+
+    def __init__(self) -> None:
+        self.links: list[int] = []
+
+    def close(self) -> None:
+        links, self.links = self.links, []
         for fd in links:
             os.close(fd)
 

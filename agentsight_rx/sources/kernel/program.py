@@ -74,8 +74,8 @@ _ONE_AT_A_TIME = Lock()  # BCC frees its modules without a lock: two threads at 
 
 class Program(Generic[E]):
     """
-    One BPF object: `bpf/track.h` and the C source of one stage. It filters by `target` in the kernel. Which of the names of
-    `target` a process had is noted in `names`.
+    One BPF object: `bpf/track.h`, the C source of one stage, and further `parts` of it. It filters by `target` in the kernel.
+    Which of the names of `target` a process had is noted in `names`.
     """
 
     def __init__(
@@ -85,9 +85,10 @@ class Program(Generic[E]):
         *,
         ring: str,
         ring_size: int,
-        decode: Callable[[memoryview, int, int], E | None],
+        decode: Callable[[memoryview, int, int], E | list[E] | None],
         fields: Sequence[str] = (),
         switches: Sequence[str] = (),
+        parts: Sequence[str] = (),
         names: Names | None = None,
     ) -> None:
         if ring_size < _SMALLEST_RING or ring_size & (ring_size - 1):
@@ -98,7 +99,7 @@ class Program(Generic[E]):
         self._reported = {_LOST: 0, _UNTRACKED: 0}
         texts = files("agentsight_rx.sources") / "bpf"
         flags = [*defines([*_TRACK_FIELDS, *fields]), *target.flags(), *switches, f"-DRING_PAGES={ring_size // _PAGE}"]
-        text = (texts / "track.h").read_text() + (texts / f"{stage}.c").read_text()
+        text = "".join((texts / name).read_text() for name in ("track.h", f"{stage}.c", *parts))
         with kernel_source():
             try:
                 self.bpf: Any = bcc().BPF(text=text.encode(), cflags=[*flags, "-Wno-everything"])

@@ -7,7 +7,7 @@ import select
 import time
 from collections.abc import Callable
 from struct import Struct
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
 __all__ = ["Ring"]
 
@@ -23,11 +23,11 @@ class Ring(Generic[E]):
     """
     The reading end (Documentation/bpf/ringbuf.rst): data is mapped twice in a row, so no record wraps.
 
-    `decode(view, at, size)` makes an event of the record at `at`, or None. A record is read in place, and only after its BUSY
-    bit is clear; x86-64 keeps the order of these loads, which is why other machines are not supported.
+    `decode(view, at, size)` makes an event of the record at `at`, several, or None. A record is read in place, and only after
+    its BUSY bit is clear; x86-64 keeps the order of these loads, which is why other machines are not supported.
     """
 
-    def __init__(self, fd: int, size: int, decode: Callable[[memoryview, int, int], E | None]) -> None:
+    def __init__(self, fd: int, size: int, decode: Callable[[memoryview, int, int], E | list[E] | None]) -> None:
         self._decode = decode
         self._mask = size - 1
         self._consumer_map = mmap.mmap(fd, _PAGE, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE, offset=0)
@@ -58,8 +58,10 @@ class Ring(Generic[E]):
             size = length & ~(_BUSY | _DISCARD)
             if not length & _DISCARD:
                 event = decode(view, place + 8, size)
-                if event is not None:
-                    out.append(event)
+                if type(event) is list:
+                    out += event
+                elif event is not None:
+                    out.append(cast("E", event))
             at += (size + 15) & ~7
         self._consumer[0] = at
         return out

@@ -20,6 +20,7 @@ __all__ = [
     "FileId",
     "Library",
     "file_id",
+    "findings_of",
     "inspect",
     "inspect_open",
     "looks_like",
@@ -102,8 +103,7 @@ def looks_like(path: str | Path) -> str:
 
 
 def _failures(path: str | Path) -> list[Finding]:
-    with open_file(path) as file:
-        return [finding for finding in find_stacks_cached(file, str(path)) if finding.failure]
+    return [finding for finding in findings_of(path) if finding.failure]
 
 
 def unreadable(path: str | Path) -> str:
@@ -119,11 +119,21 @@ def unreadable(path: str | Path) -> str:
     )
 
 
+def findings_of(path: str | Path) -> tuple[Finding, ...]:
+    """Every TLS implementation of a file, also those whose functions were not found. Raises CaptureError."""
+    with open_file(path) as file:
+        return find_stacks_cached(file, str(path))
+
+
+_SYSTEM = ("libssl.so", "libgnutls.so", "libssl3.so", "libnspr4.so")  # OpenSSL, GnuTLS, NSS and the files that it works on
+
+
 def system_libraries() -> list[Path]:
-    """Every libssl that the dynamic linker knows."""
+    """Every library with TLS that the dynamic linker knows."""
     try:
         listing = subprocess.run(["/sbin/ldconfig", "-p"], capture_output=True, text=True, check=True).stdout
     except (OSError, subprocess.CalledProcessError):
         listing = ""
-    paths = [line.rpartition("=> ")[2].strip() for line in listing.splitlines() if line.strip().startswith("libssl.so")]
+    lines = [line.strip() for line in listing.splitlines()]
+    paths = [line.rpartition("=> ")[2] for name in _SYSTEM for line in lines if line.startswith(name)]
     return [Path(path) for path in dict.fromkeys(os.path.realpath(path) for path in paths)]

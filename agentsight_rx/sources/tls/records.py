@@ -5,16 +5,17 @@ from __future__ import annotations
 from struct import Struct as Layout
 from typing import NamedTuple
 
-from ...events import Connection, Loss, Origin, TlsChunk, TlsClose, TlsEvent, TlsHandshake, TlsOpen
+from ...events import Loss, Origin, TlsChunk, TlsClose, TlsEvent, TlsHandshake, TlsOpen
 from ...loss import Reason
-from .libraries import Library
+from .connections import Connections, Sealed, on
+from .proof import Probed
 from .traffic import Traffic
 
 __all__ = ["Records", "UsedFile"]
 
 # struct chunk_t, up to its data
-_RECORD = Layout("<QQIIII16sQQQQIIII")
-_CHUNK, _HANDSHAKE, _CLOSE, _GONE, _STARTED, _MAPPED, _OPENED, _TCP = 1, 2, 3, 4, 5, 6, 7, 8
+_RECORD = Layout("<QQIIII16sQQQQQIIII")
+_CHUNK, _HANDSHAKE, _CLOSE, _GONE, _STARTED, _MAPPED, _OPENED, _TCP, _SEALED, _SENT = range(1, 11)
 
 
 class UsedFile(NamedTuple):
@@ -27,55 +28,35 @@ class UsedFile(NamedTuple):
 
 
 class Records:
-    """Decodes them one by one. What a record means besides one event waits in `more` and `new_files`."""
+    """Decodes them one by one. The files that processes began to use wait in `new_files`."""
 
     def __init__(self, *, handshakes: bool) -> None:
         self._handshakes = handshakes
-        self.libraries: list[Library] = []
         self.traffic = Traffic()
-        self._open: dict[tuple[int, int], Connection] = {}
-        self._more: list[TlsEvent] = []
+        self.connections = Connections(self.traffic)
         self._in_use: dict[int, set[UsedFile]] = {}  # by pid
         self._comms: dict[bytes, str] = {}
 
-    def add(self, library: Library) -> int:
-        """The number of a library in the records."""
-        self.libraries.append(library)
-        self.traffic.readable(library)
-        return len(self.libraries) - 1
-
-    def more(self) -> list[TlsEvent]:
-        """Further events of the records so far: losses, connections of processes that ended, traffic that was not read."""
-        more, self._more = self._more, []
-        return more
+    def add(self, probed: Probed) -> int:
+        """The number of what is probed in the records."""
+        self.connections.probed.append(probed)
+        return len(self.connections.probed) - 1
 
     def new_files(self) -> dict[int, set[UsedFile]]:
         """Files that processes began to use since the last call, by pid."""
         files, self._in_use = self._in_use, {}
         return files
 
-    def decode(self, view: memoryview, at: int, size: int) -> TlsEvent | None:
+    def decode(self, view: memoryview, at: int, size: int) -> TlsEvent | list[TlsEvent] | None:
         (
             time_ns, start_ns, kind, pid, tid, uid, comm,
-            ssl, offset, seq, latency_ns, length, lost, direction, number,
+            ssl, offset, seq, latency_ns, sock, length, lost, direction, number,
         ) = _RECORD.unpack_from(view, at)  # fmt: skip
         name = self._comms.get(comm) or self._name(comm)
-        if kind == _TCP:
-            self._more += self.traffic.take(view, at, self._name)
-            return None
-        if kind in (_STARTED, _MAPPED):  # report_file() of bpf/tls.c has put the fields of a file here
-            self._in_use.setdefault(pid, set()).add(UsedFile(ssl, offset, latency_ns >> 32, latency_ns & 0xFFFFFFFF))
-            return None
-        if kind == _GONE:
-            for key in [key for key in self._open if key[0] == pid]:
-                gone = Origin(time_ns, pid, tid=tid, uid=uid, comm=name, wall_ns=0, connection=self._open.pop(key))
-                self._more.append(TlsClose(gone))
-            return None
-        connection = self._open.get((pid, ssl))
-        if connection is None or connection.start_ns != start_ns:
-            connection = self._open[pid, ssl] = Connection(pid, start_ns, self.libraries[int(number)].path, ssl)
-            self.traffic.plaintext(pid, start_ns)
+        origin = Origin(time_ns, pid, tid=tid, uid=uid, comm=name)
+        connections, body = self.connections, at + _RECORD.size
         if kind == _CHUNK:
+            known = connections.of(origin, start_ns, ssl, number)
             source = Origin(
                 time_ns,
                 pid,
@@ -83,31 +64,49 @@ class Records:
                 uid=uid,
                 comm=name,
                 wall_ns=0,
-                connection=connection,
+                connection=known.connection,
                 direction="out" if direction else "in",
             )
-            body = at + _RECORD.size
-            if lost:
-                self._more.append(
-                    Loss(
-                        source,
-                        "tls",
-                        reason=Reason.TRUNCATED,
-                        count=1,
-                        size=lost,
-                        note="a single TLS call carried more than 512 KiB",
-                    )
-                )
-            return TlsChunk(source, bytes(view[body : body + length]), offset=offset, seq=seq, lost=lost, latency_ns=latency_ns)
-        source = Origin(time_ns, pid, tid=tid, uid=uid, comm=name, wall_ns=0, connection=connection)
+            data = bytes(view[body : body + length])
+            chunk = TlsChunk(source, data, offset=offset, seq=seq, lost=lost, latency_ns=latency_ns)
+            said = connections.saw(known, data)
+            placed = connections.place(known, chunk, sock) if known.probed.by_socket else chunk
+            if said is None and not lost:
+                return placed
+            more: list[TlsEvent] = placed if isinstance(placed, list) else [placed]
+            return [*more, *([said] if said else []), *([_cut(source, lost)] if lost else [])]
+        if kind == _TCP:
+            return self._tcp(view, at)
+        if kind in (_STARTED, _MAPPED):  # report_file() of bpf/tls.c has put the fields of a file here
+            self._in_use.setdefault(pid, set()).add(UsedFile(ssl, offset, latency_ns >> 32, latency_ns & 0xFFFFFFFF))
+            return None
+        if kind == _SEALED:
+            record = Sealed(
+                epoch=latency_ns, offset=offset, seq=seq, data=bytes(view[body : body + length]), lost=lost, number=number
+            )
+            return connections.hold(origin, record)
+        if kind == _SENT:
+            return connections.send(origin, (start_ns, ssl, latency_ns), offset=offset, seq=seq)
+        if kind == _GONE:
+            return connections.gone(origin)
+        source = on(origin, connections.of(origin, start_ns, ssl, number))
         if kind == _OPENED:
             return TlsOpen(source)
         if kind == _HANDSHAKE:
             return TlsHandshake(source, latency_ns) if self._handshakes else None
         if kind == _CLOSE:
-            del self._open[pid, ssl]
+            connections.end(origin, ssl)
             return TlsClose(source, offset, latency_ns)
         return None
+
+    def _tcp(self, view: memoryview, at: int) -> list[TlsEvent]:
+        record = self.traffic.read(view, at, self._name)
+        if not record.ended:
+            self.connections.socket_began(record.origin.pid, record.sock)
+            self.traffic.begin(record)
+            return []
+        closed = self.connections.socket_ended(record.origin, record.sock, record.in_offset, record.out_offset)
+        return [*closed, *self.traffic.end(record)]
 
     def _name(self, comm: bytes) -> str:
         """The name of a process, out of a record."""
@@ -115,3 +114,8 @@ class Records:
             self._comms.clear()
         name = self._comms[comm] = comm.partition(b"\0")[0].decode(errors="replace")
         return name
+
+
+def _cut(origin: Origin, size: int) -> Loss:
+    note = "a single TLS call carried more than 512 KiB"
+    return Loss(origin, "tls", reason=Reason.TRUNCATED, count=1, size=size, note=note)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-__all__ = ["NO_RETURN", "SHAPES"]
+from collections.abc import Iterator
 
-# The numbers are those of bpf/tls.c. C functions follow the System V ABI for x86-64: arguments in rdi, rsi, rdx, rcx, r8, r9 and
-# on the stack, the result in rax.
+from ..kernel.probes import Site
+from .stacks.finding import Finding, Hook
+
+__all__ = ["SHAPES", "needs_sockets", "sites"]
+
+# The numbers are those of bpf/tls.c. C functions follow the System V ABI for x86-64: arguments in rdi, rsi, rdx, rcx, r8, r9
+# and on the stack, the result in rax.
 SHAPES = {
     "SSL_read": 1,  # (object, buffer, int size) -> bytes read, <= 0 for none; gnutls_record_recv and PR_Recv are alike
     "SSL_write": 2,  # (object, buffer, int size) -> bytes taken; SSL_write of BoringSSL, gnutls_record_send2, PR_Send
@@ -25,4 +30,24 @@ SHAPES = {
     "NSS_write": 16,  # PR_Write, PR_Send
     "go_close": 17,  # (*Conn).Close: object in rax
 }
-NO_RETURN = frozenset({"SSL_free", "go_close"})
+_NO_RETURN = frozenset({"SSL_free", "go_close"})
+_AEAD = frozenset({"seal", "open", "seal_scatter", "open_gather"})
+_GO = frozenset({"go_write", "go_read", "go_close"})
+
+
+def needs_sockets(finding: Finding) -> bool:
+    """Whether the socket calls of its users must be watched: nothing else says which connection it is, or when it ends."""
+    shapes = {hook.shape for hook in finding.hooks}
+    return bool(shapes) and not shapes & {"SSL_free", "go_close"}
+
+
+def sites(hook: Hook, library: int) -> Iterator[Site]:
+    """Where bpf/tls.c is to be run for it. `library` is the number of the finding in its records."""
+    cookie = library << 8 | SHAPES[hook.shape]
+    kind = "aead" if hook.shape in _AEAD else "go" if hook.shape in _GO else ""
+    begins, ends = (f"on_{kind}_begins", f"on_{kind}_ends") if kind else ("on_enter", "on_leave")
+    yield Site(begins, hook.offset, cookie)
+    if hook.returns:
+        yield from (Site(ends, offset, cookie) for offset in hook.returns)
+    elif hook.shape not in _NO_RETURN:
+        yield Site(ends, hook.offset, cookie, at_return=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
 
 import msgspec
 
@@ -12,21 +14,25 @@ from ...events import TlsEvent, time_of
 from ...say import say
 from ..containers.contents import inside, libraries_in, members
 from ..containers.references import Container
+from ..hold import held
 from ..kernel.probes import Probes
 from ..kernel.program import CALL_FIELDS, Program
 from ..names import Names
 from ..target import Target
+from .attacher import Attacher
 from .finder import Finder
 from .libraries import Library, looks_like, open_file, system_libraries, unreadable
 from .mapped import mapped_files
+from .proof import Probed
 from .records import Records, UsedFile
 from .scope import Scope, scope_of
-from .shapes import NO_RETURN, SHAPES
 from .traffic import asker
 
 __all__ = ["TlsOptions", "tls"]
 
-_HANDLED = 7  # the shapes that bpf/tls.c has so far
+_HELD_S = 10.0  # the longest time that a command is held
+_SEARCHING_S = 0.002  # how long to wait for records while a file is searched
+_LARGE = 256 << 10  # bytes; no file with a TLS implementation is smaller
 
 _FIELDS = (
     *CALL_FIELDS,
@@ -36,12 +42,16 @@ _FIELDS = (
     "inode.i_generation",
     "inode.i_sb",
     "super_block.s_dev",
+    "file.private_data",
+    "socket.sk",
     "sock.sk_protocol",
     "sock_common.skc_family",
     "sock_common.skc_daddr",
     "sock_common.skc_dport",
     "sock_common.skc_v6_daddr",
     "tcp_sock.bytes_sent",
+    "tcp_sock.write_seq",
+    "tcp_sock.copied_seq",
     "tcp_sock.bytes_received",
 )
 
@@ -55,6 +65,8 @@ class TlsOptions(msgspec.Struct, frozen=True, omit_defaults=True):
     `children` their descendants. Then `comms` does not count. The processes of containers are watched besides, as those of
     `target.containers`.
 
+    `group` is the directory of a control group that has the target: while a large file that is new is searched, it is held.
+
     `ring_size` is in bytes, a power of two; `multi=False` attaches as kernels before 6.6 need it.
     """
 
@@ -62,6 +74,7 @@ class TlsOptions(msgspec.Struct, frozen=True, omit_defaults=True):
     binaries: tuple[str, ...] = ()
     candidates: tuple[str, ...] = ()
     handshakes: bool = False
+    group: str = ""
     ring_size: int = 32 << 20  # 0.3 s of 100 MB/s: how long a reader may be delayed
     multi: bool = True
 
@@ -80,9 +93,16 @@ class TlsReader:
         self._scope = Scope(options.target)
         self.names = Names()
         self._program: Program[TlsEvent] | None = None
-        self._probes: Probes | None = None
+        self._attacher: Attacher | None = None
+        self._holding = ExitStack()
+        self._held_until_s = 0.0
         self._finder = Finder(self._attach)
         self._records = Records(handshakes=options.handshakes)
+
+    @property
+    def probed(self) -> Sequence[Probed]:
+        """What is probed so far."""
+        return self._records.connections.probed
 
     def open(self) -> None:
         self._scope = scope_of(self._options.target, self._options.binaries)
@@ -108,7 +128,7 @@ class TlsReader:
         self._look_at(scope.watched())
         scope.choose(self._program)
         self._look_at(scope.watched())  # files that they mapped meanwhile
-        if not self._records.libraries:
+        if not self._records.connections.probed:
             self._say("no OpenSSL library found yet; programs with one of their own are inspected when they start")
 
     def _load(self, *, multi: bool) -> None:
@@ -120,15 +140,16 @@ class TlsReader:
             decode=self._records.decode,
             fields=_FIELDS,
             switches=["-DCALLS", *self._scope.switches, *(["-DMULTI"] if multi else [])],
+            parts=("tls_aead.c", "tls_sockets.c", "tls_go.c"),
             names=self.names,
         )
-        probes = Probes(program.bpf, multi=multi)
+        probes = Probes(program.bpf, first="on_enter", multi=multi)
         if multi and not probes.multi:  # a kernel before 6.6
             program.close()
             self._load(multi=False)
             return
         program.attach("on_mapped", ["syscalls:sys_exit_mmap"])
-        self._program, self._probes = program, probes
+        self._program, self._attacher = program, Attacher(program, probes, self._records, self._say)
         self._records.traffic.ask = asker(program.bpf)
 
     # -- which files -----------------------------------------------------------------------------------------------
@@ -175,37 +196,53 @@ class TlsReader:
         mapped = list(mapped_files((pid,)))
         used = [one for one in mapped if (one.device, one.inode) in places]
         # none of them: an older kernel, where overlayfs has other numbers in the maps of a process
-        seen = {(one.device, one.inode) for one in used or mapped if self._finder.attempt(one.place, one) is not None}
+        seen = {(one.device, one.inode) for one in used or mapped if self._finder.begin(one.place, one)}
         known = program.bpf[b"known"]
         for file in files:
             if (file.device, file.inode) in seen:
                 known[known.Key(*file)] = known.Leaf(1)
 
     def _attach(self, library: Library, place: str) -> None:
-        assert self._probes is not None
-        number = self._records.add(library)
-        self._probes.attach(
-            place,
-            [
-                (hook.offset, number << 8 | SHAPES[hook.shape], hook.shape not in NO_RETURN)
-                for hook in library.hooks
-                if SHAPES[hook.shape] <= _HANDLED
-            ],
-        )
-        self._say(f"watching TLS in {library.path}")
+        assert self._attacher is not None
+        self._attacher.attach(library, place)
 
     # -- records of the kernel --------------------------------------------------------------------------------------
 
     def poll(self, timeout: float, /) -> Sequence[TlsEvent] | None:
         assert self._program is not None
+        assert self._attacher is not None
         over = self._program.over()
-        traffic = self._records.traffic.look()
+        looked = [*self._records.traffic.look(), *self._attacher.revive()]
+        if self._finder.searching:
+            timeout = _SEARCHING_S
+            self._finder.take()
+            self._let_go()
         if not self._program.wait(timeout):
-            return traffic or (None if over else ())
-        events = [*traffic, *self._program.read(), *self._records.more()]
-        for pid, files in self._records.new_files().items():
+            return looked or (None if over else ())
+        events = [*looked, *self._program.read()]
+        if self._records.connections.wrong:
+            self._attacher.drop_wrong()
+        used = self._records.new_files()
+        self._hold_for(used)
+        for pid, files in used.items():
             self._look_at_use(self._program, pid, files)
+        self._let_go()
         return events
+
+    def _hold_for(self, used: Mapping[int, set[UsedFile]]) -> None:
+        """Hold the group where one of the files may have TLS code and was not searched yet."""
+        large = any(file.size >= _LARGE for files in used.values() for file in files)
+        if self._options.group and large and any(not self._finder.knows(each.place) for each in mapped_files(used)):
+            self._holding.enter_context(held(self._options.group))
+            self._held_until_s = time.monotonic() + _HELD_S
+
+    def _let_go(self) -> None:
+        if not self._finder.searching:
+            self._holding.close()
+        elif self._held_until_s and time.monotonic() > self._held_until_s:
+            self._held_until_s = 0.0
+            self._holding.close()
+            self._say(f"a search for TLS code takes longer than {_HELD_S:g} s: what is sent meanwhile is not read")
 
     def lost(self) -> Sequence[TlsEvent]:
         return self._program.lost() if self._program else ()
@@ -214,9 +251,11 @@ class TlsReader:
         if self._program is None:
             return ()
         program, self._program = self._program, None
-        if self._probes is not None:
-            self._probes.close()
-        rest: list[TlsEvent] = [*program.rest(), *self._records.more(), *self._records.traffic.look(at_end=True)]
+        self._holding.close()
+        self._finder.close()
+        if self._attacher is not None:
+            self._attacher.close()
+        rest: list[TlsEvent] = [*program.rest(), *self._records.connections.uses(), *self._records.traffic.look(at_end=True)]
         rest += program.lost()
         program.close()
         return rest

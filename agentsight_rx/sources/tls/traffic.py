@@ -7,9 +7,9 @@ import mmap
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from struct import Struct as Layout
-from typing import Any
+from typing import Any, NamedTuple
 
 from msgspec import Struct
 
@@ -19,14 +19,40 @@ from ...events import Origin, TcpTraffic, UnreadTls
 from .libraries import FileId, Library, file_id, looks_like, open_file
 from .mapped import mapped_files
 
-__all__ = ["RECORD", "Traffic", "asker"]
+__all__ = ["RECORD", "Carried", "Tcp", "Traffic", "asker"]
 
 # struct tcp_t of bpf/tls.c
-RECORD = Layout("<QQIIII16sQQQIHH16s")
+RECORD = Layout("<QQIIII16sQQQQQIHH16s")
 _INET6 = 10
 _PROCESSES_MOST = 16_384
 _OLD_S = 2.0  # a connection this old should have shown plaintext: how much it carried is asked for once a second
 _EVERY_S = 1.0
+
+
+class Tcp(NamedTuple):
+    """
+    struct tcp_t: a connection begins or ends. `sock` is the address of its socket in the kernel. The offsets are the plaintext
+    that was seen of each direction, where the socket stands for the TLS object.
+    """
+
+    origin: Origin
+    start_ns: int
+    sock: int
+    peer: str
+    port: int
+    sent: int
+    received: int
+    in_offset: int
+    out_offset: int
+    ended: bool
+
+
+class Carried(NamedTuple):
+    """Bytes of a socket as the kernel counts them; `moved` are those that the process has written and read, modulo 2^32."""
+
+    sent: int
+    received: int
+    moved: int
 
 
 class _Open(Struct):
@@ -58,37 +84,66 @@ class Traffic:
     """
 
     def __init__(self) -> None:
-        self.ask: Callable[[int], tuple[int, int]] = lambda _: (0, 0)  # the bytes (sent, received) of the socket at an address
+        self.ask: Callable[[int], Carried] = lambda _: Carried(0, 0, 0)  # what the socket at an address has carried so far
         self._open: dict[int, _Open] = {}  # by the address of the socket
         self._processes: Recent[tuple[int, int], _Process] = Recent(_PROCESSES_MOST)
         self._looks: Recent[FileId, str] = Recent(_PROCESSES_MOST)
         self._number = 0
         self._asked_s = 0.0
 
+    def read_wholly(self) -> Iterator[tuple[Origin, int, list[int]]]:
+        """Each process whose connections were all seen in plaintext: its origin, start, and the sockets that are open."""
+        socks: dict[tuple[int, int], list[int]] = {}
+        origins: dict[tuple[int, int], Origin] = {}
+        for sock, known in self._open.items():
+            key = known.origin.pid, known.start_ns
+            socks.setdefault(key, []).append(sock)
+            origins[key] = known.origin
+        for key, its in socks.items():
+            process = self._processes.get(key)
+            if process is not None and 0 < process.connections <= process.read:
+                yield origins[key], key[1], its
+
     def plaintext(self, pid: int, start_ns: int) -> None:
         """A TLS object of this process is in use: its traffic is read."""
         self._process(pid, start_ns).read += 1
 
-    def take(self, view: memoryview, at: int, comm: Callable[[bytes], str]) -> list[TcpTraffic | UnreadTls]:
-        """Read the record of a connection that begins or ends."""
-        time_ns, start_ns, _, pid, tid, uid, name, sock, sent, received, ended, family, port, raw = RECORD.unpack_from(view, at)
+    def read(self, view: memoryview, at: int, comm: Callable[[bytes], str]) -> Tcp:
+        """The record of a connection that begins or ends."""
+        (
+            time_ns, start_ns, _, pid, tid, uid, name,
+            sock, sent, received, in_offset, out_offset, ended, family, port, raw,
+        ) = RECORD.unpack_from(view, at)  # fmt: skip
         origin = Origin(time_ns, pid, tid=tid, uid=uid, comm=comm(name))
-        if not ended:
-            self._begin(origin, start_ns, sock=sock, peer=_address(family, raw), port=port)
-            return []
-        known = self._open.pop(sock, None)
-        if known is None or not (sent or received):
-            return []
-        known.sent, known.received = sent, received
-        return self._report(known, origin, ended=True)
+        return Tcp(
+            origin,
+            start_ns,
+            sock,
+            peer=_address(family, raw),
+            port=port,
+            sent=sent,
+            received=received,
+            in_offset=in_offset,
+            out_offset=out_offset,
+            ended=ended != 0,
+        )
 
-    def _begin(self, origin: Origin, start_ns: int, sock: int, peer: str, port: int) -> None:
-        process = self._process(origin.pid, start_ns)
+    def begin(self, tcp: Tcp) -> None:
+        process = self._process(tcp.origin.pid, tcp.start_ns)
         process.connections += 1
         if not process.files:
-            process.files = tuple((mapped.name, mapped.place) for mapped in mapped_files((origin.pid,)))
+            process.files = tuple((mapped.name, mapped.place) for mapped in mapped_files((tcp.origin.pid,)))
         self._number += 1
-        self._open[sock] = _Open(origin, start_ns, number=self._number, peer=peer, port=port, opened_s=time.monotonic())
+        self._open[tcp.sock] = _Open(
+            tcp.origin, tcp.start_ns, number=self._number, peer=tcp.peer, port=tcp.port, opened_s=time.monotonic()
+        )
+
+    def end(self, tcp: Tcp) -> list[TcpTraffic | UnreadTls]:
+        known = self._open.pop(tcp.sock, None)
+        if known is None or not (tcp.sent or tcp.received):
+            return []
+        known.sent, known.received = tcp.sent, tcp.received
+        return self._report(known, tcp.origin, ended=True)
 
     def look(self, *, at_end: bool = False) -> list[TcpTraffic | UnreadTls]:
         """Open connections of processes whose plaintext was not seen, with what they carried so far."""
@@ -101,7 +156,7 @@ class Traffic:
             process = self._process(known.origin.pid, known.start_ns)
             if process.connections <= process.read or not (at_end or now_s - known.opened_s >= _OLD_S):
                 continue
-            sent, received = self.ask(sock)
+            sent, received, _ = self.ask(sock)
             if (sent, received) != (known.sent, known.received) and (sent or received):
                 known.sent, known.received = sent, received
                 out += self._report(known, known.origin, ended=False)
@@ -143,9 +198,9 @@ class Traffic:
             return known
         return ""
 
-    def readable(self, library: Library) -> None:
-        """This file is read by its functions, whatever else it looks like."""
-        self._looks.put(library.id, "")
+    def unreadable(self, library: Library, stack: str) -> None:
+        """What was taken for the functions of this stack is not."""
+        self._looks.put(library.id, stack)
 
     def _process(self, pid: int, start_ns: int) -> _Process:
         found = self._processes.use((pid, start_ns))
@@ -162,15 +217,15 @@ def _address(family: int, raw: bytes) -> str:
     return address.removeprefix("::ffff:") if address.startswith("::ffff:") and "." in address else address
 
 
-def asker(bpf: Any) -> Callable[[int], tuple[int, int]]:
-    """Asks the kernel side how many bytes a socket has (sent, received): it answers when this thread maps memory."""
+def asker(bpf: Any) -> Callable[[int], Carried]:
+    """Asks the kernel side what a socket has carried: it answers when this thread maps memory."""
     table, first = bpf[b"question"], ctypes.c_int(0)
 
-    def ask(sock: int) -> tuple[int, int]:
+    def ask(sock: int) -> Carried:
         table[first] = table.Leaf(sock=sock, thread=threading.get_native_id())
         mmap.mmap(-1, mmap.PAGESIZE).close()
         answer = table[first]
         table[first] = table.Leaf()
-        return int(answer.sent), int(answer.received)
+        return Carried(int(answer.sent), int(answer.received), int(answer.moved))
 
     return ask

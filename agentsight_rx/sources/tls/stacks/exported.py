@@ -100,6 +100,7 @@ def _finding(image: Image, exported: Exported, addresses: dict[str, int]) -> Fin
         exported.name,
         _METHOD,
         hooks=tuple(made.values()),
+        exact=True,
         evidence=tuple(f"{name} is a symbol of the file, at {addresses[name]:#x}" for name in made),
     )
 

@@ -23,7 +23,8 @@ class Finding(Struct, frozen=True):
     """
     One TLS implementation in one file. Without hooks, `failure` says why its functions were not found. `evidence` is what in
     the file led to each function, one sentence each, for `doctor --probe`. `candidates` are file offsets of functions of which
-    only a run can say which ones carry plaintext.
+    only a run can say which ones carry plaintext. `exact`: these are the functions by their names; else the bytes that they
+    give must prove it.
     """
 
     stack: str
@@ -32,3 +33,4 @@ class Finding(Struct, frozen=True):
     evidence: tuple[str, ...] = ()
     failure: str = ""
     candidates: tuple[int, ...] = ()
+    exact: bool = False

@@ -89,7 +89,7 @@ def _in_table(scan: Scan, table: _Table) -> Finding:
             return Finding(GO.name, _METHOD, failure=f"no code at {start:#x}, where its table has {_FUNCTIONS[shape].decode()}")
         hooks.append(Hook(shape, offset, returns=returns))
         evidence.append(f"{shape} is the function at {start:#x}: the table names it {_FUNCTIONS[shape].decode()}")
-    return Finding(GO.name, _METHOD, hooks=tuple(hooks), evidence=tuple(evidence))
+    return Finding(GO.name, _METHOD, hooks=tuple(hooks), evidence=tuple(evidence), exact=True)
 
 
 def _table(scan: Scan, place: int) -> _Table | None:

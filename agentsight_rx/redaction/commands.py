@@ -1,0 +1,109 @@
+"""Words of a command, and command lines -> the secrets in them: values of flags and variables, users of HTTP clients."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from .fields import secrets_of_cookies, secrets_of_field
+from .names import is_secret_flag, is_secret_header
+from .shapes import Secret, kind_of
+
+__all__ = ["CLIENTS", "FLAG_KIND", "secrets_of_command", "secrets_of_word"]
+
+CLIENTS = (b"curl", b"wget", b"http", b"https", b"xh")
+FLAG_KIND = "argument"
+_TRIES_MOST = 16  # names in one word whose values are no secrets
+_LOOKS_MOST = 256  # bytes of a value
+
+_FLAG = re.compile(rb"--?[A-Za-z][A-Za-z0-9_.-]{0,63}")
+_NAME = re.compile(
+    rb"(?<![A-Za-z0-9_.-])(?:--?([A-Za-z][A-Za-z0-9_.-]{0,63})(?:=|[ \t]{1,8})|([A-Za-z_][A-Za-z0-9_.-]{0,63})=)"
+)
+_WORD = re.compile(rb"\"([^\"]*)|'([^']*)|([^\s;|&<>()\"'`]+)")
+_REFERENCE = re.compile(rb"\$(?:\w+|\{[^}]*\}|\(.*)")
+_FIELD = re.compile(rb"(?<![A-Za-z0-9-])(?<!\[redacted:)(?:-H)?([A-Za-z][A-Za-z0-9-]{2,60}):[ \t]?")
+_FIELD_VALUE = re.compile(rb"[^\"'\n`]*")
+_WORD_FIELD = re.compile(rb"(?:-H)?([A-Za-z][A-Za-z0-9-]{2,60}):[ \t]*(?=\S)")
+_USER = re.compile(rb"(?:(?<=\s)|\A)(?:-u|-U|--user|--proxy-user|-a|--auth)(?:[ \t=]{0,8})[\"']?[^\s:\"']{0,256}:([^\s\"']+)")
+_USER_FLAG = re.compile(rb"-u|-U|-a|--user|--proxy-user|--auth")
+_COOKIES = re.compile(rb"(?:(?<=\s)|\A)(?:-b|--cookie)[ \t=]{0,8}(\"[^\"]*|'[^']*|[^\s\"']+)")
+_SCRIPT_FLAG = re.compile(rb"-[a-z]{0,4}c")
+_DIGITS = re.compile(rb"[0-9]+")
+
+# What stands for a value, and a value that is searched for, as in `grep 'token=.*'`, are no secrets. Where a blank is the first
+# letter of the value, its quote ends a string: `grep 'key|token=' file`
+_NO_VALUE = re.compile(
+    rb"\s|[^A-Za-z0-9]*\Z|(?i:your[ _-][\w -]*\Z)|.*(?:\.[*+]|\[\^|\[a-z|\[A-Z|\[0-9|\\[wWsSdDb]|\\\()", re.DOTALL
+)
+
+
+def secrets_of_word(before: bytes, word: bytes, client: bool) -> Iterator[Secret]:
+    """The secrets that a word of a command has by its place. `before`: the word before it; `client`: of a client of HTTP."""
+    if _FLAG.fullmatch(before) and is_secret_flag(before.lstrip(b"-")) and not word.startswith(b"--"):
+        yield Secret(0, len(word), kind_of(word) or FLAG_KIND)
+        return
+    if client and _USER_FLAG.fullmatch(before) and b":" in word:
+        yield Secret(word.index(b":") + 1, len(word), FLAG_KIND)
+    if client and before in (b"-b", b"--cookie") and b"=" in word:
+        yield from secrets_of_cookies(word, first_only=False)
+    field = _WORD_FIELD.match(word)
+    if field and is_secret_header(field[1].decode().lower()):
+        yield from _moved(secrets_of_field(field[1].decode().lower(), word[field.end() :]), field.end())
+    name = None if _SCRIPT_FLAG.fullmatch(before) else _NAME.match(word)
+    if name and word[name.end() - 1 : name.end()] == b"=" and is_secret_flag(name[1] or name[2]):
+        yield Secret(name.end(), len(word), kind_of(word[name.end() :]) or FLAG_KIND)
+    else:
+        yield from secrets_of_command(word)
+
+
+def secrets_of_command(data: bytes) -> Iterator[Secret]:
+    """The secrets that a command line has by their places."""
+    done, word_end, tries = 0, 0, 0
+    for name in _NAME.finditer(data):
+        if name.start() >= done and is_secret_flag(name[1] or name[2]):
+            word = _WORD.match(data, name.end())
+            if word is None or word.lastindex is None:
+                continue
+            if _is_secret_value(data, name, word):
+                done = word.end(word.lastindex)
+                value = word[word.lastindex]
+                yield Secret(word.start(word.lastindex), done, kind_of(value) or FLAG_KIND)
+                continue
+            tries = tries + 1 if word.end() == word_end else 1
+            word_end = word.end()
+            done = word_end if tries == _TRIES_MOST else done
+    done = 0
+    for field in _FIELD.finditer(data):
+        header = field[1].decode().lower()
+        if field.start() >= done and is_secret_header(header) and (b"-" in field[1] or _begins_word(data, field.start())):
+            end = _FIELD_VALUE.match(data, field.end())
+            done = end.end() if end else field.end()
+            yield from _moved(secrets_of_field(header, data[field.end() : done]), field.end())
+    if any(client in data for client in (b"curl", b"wget")):
+        for user in _USER.finditer(data):
+            if not _DIGITS.fullmatch(user[1]):
+                yield Secret(user.start(1), user.end(1), FLAG_KIND)
+        for cookies in _COOKIES.finditer(data):
+            if b"=" in cookies[1]:
+                quote = cookies[1][:1] in (b'"', b"'")
+                yield from _moved(secrets_of_cookies(cookies[1][quote:], first_only=False), cookies.start(1) + quote)
+
+
+def _begins_word(data: bytes, at: int) -> bool:
+    """Does a word that holds a field begin here? Not so in prose: `git commit -m 'Fix token: …'`."""
+    return not at or data[at : at + 2] == b"-H" or data[at - 1 : at] in (b'"', b"'", b"\n")
+
+
+def _is_secret_value(data: bytes, name: re.Match[bytes], word: re.Match[bytes]) -> bool:
+    last = word.lastindex or 0
+    if last < 3 and name.start() and data[name.start() - 1] == data[name.end()]:
+        return False  # the quote ends here: `grep "token=" file`
+    value = word[last][:_LOOKS_MOST]
+    is_reference = last != 2 and _REFERENCE.fullmatch(word[last])
+    return bool(value) and not is_reference and not value.startswith(b"--") and not _NO_VALUE.match(value)
+
+
+def _moved(found: Iterator[Secret], by: int) -> Iterator[Secret]:
+    for secret in found:
+        yield secret._replace(start=secret.start + by, end=secret.end + by)

@@ -1,0 +1,179 @@
+"""Bytes -> the secrets in them: keys with a shape, values with a name, private keys, passwords and parameters of URLs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from .encoded import find_encoded
+from .members import find_members
+from .names import is_secret_parameter
+from .places import places
+from .scan import PATTERNS, may_hold_base64, scan
+from .shapes import RUNS, Secret, find_shapes, kind_of
+
+__all__ = ["PEM_MOST", "SMALL", "find_parameters", "find_secrets", "hinted"]
+
+# RFC 7468, and the armour of PGP. In JSON its lines end with the two characters \n. A mention in prose has no base64 after it.
+_PEM_BEGIN = re.compile(rb"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
+_PEM_BODY = re.compile(rb"(?:\s|\\[nrt]|\\){0,16}(?:[A-Za-z0-9+/=]{16}|[A-Z][A-Za-z-]{2,40}: )")
+_PEM_BODY_BEGUN = re.compile(rb"(?:\s|\\[nrt]|\\){0,16}(?:[A-Za-z0-9+/=]{0,15}|[A-Z][A-Za-z-]{0,40}:?)\Z")
+_PEM_END = re.compile(rb"-----END[A-Z0-9 ]{0,50}(?:-----)?")
+PEM_MOST = 65_536
+
+_USERINFO = re.compile(rb"://[^\s/:@\"'<>\\?#]{0,256}:([^\s/\"'<>\\?#]{1,512})@")
+_USERINFO_CUT = re.compile(rb"://[^\s/:@\"'<>\\?#]{1,256}:(?![0-9]{1,5}\Z)([^\s/@\"'<>\\?#]{0,512})\Z")
+
+_QUERY_END = re.compile(rb"[^\s\"'<>]*")
+_PARAMETER = re.compile(rb"(?:[?&]|\\u0026)([A-Za-z0-9_.-]{1,64})(?:=|\\u003[dD])")
+
+_DEPTH_MOST = 3  # Base64 in Base64, or percent-encoded three times
+
+
+SMALL = 1000  # characters; in less, `hinted` is the faster first check
+
+
+def hinted(text: str, /) -> bool:
+    """
+    False: this short text contains no beginning of a secret.
+
+    A search takes 20 ns, one for a single letter 8. So each letter is searched for before the texts that contain it.
+    """
+    return (
+        ("@" in text and "://" in text)
+        or ("?" in text and _QUERY.search(text) is not None)
+        or ("%" in text and _OCTET.search(text) is not None)
+        or ("J" in text and "eyJ" in text)
+        or ("I" in text and ("AKIA" in text or "ASIA" in text))
+        or ("z" in text and ("AIza" in text or "rization" in text))
+        or ("B" in text and ("Bearer" in text or "Basic" in text or "-----BEGIN" in text))
+        or ("-" in text and _HYPHEN.search(text) is not None)
+        or ("_" in text and _UNDERSCORE.search(text) is not None)
+        or (":" in text and _MEMBER.search(text) is not None)
+        or ("=" in text and _VARIABLE.search(text) is not None)
+        or ("\\" in text and "\\u00" in text)
+        or ("9" in text and "ya29." in text)
+        or ("K" in text and "ecretAccessKey" in text)
+        or ("Z" in text and "RIZATION" in text)
+        or (not text.islower() and may_hold_base64(text))
+    )
+
+
+_QUERY = re.compile(
+    r"(?i)[?&][a-z0-9_.-]{0,60}?(?:key|token|sig|signature|secret|password|passwd|pwd|credential|jwt|assertion)(?:=|\\u003d)"
+)
+_OCTET = re.compile(r"%[0-9A-Fa-f]{2}")
+_MEMBER, _VARIABLE, _HYPHEN, _UNDERSCORE = map(re.compile, PATTERNS)
+
+
+def find_secrets(data: bytes, *, cut: bool = False) -> Sequence[Secret]:
+    """
+    The secrets of `data`, in no order; some may overlap. `cut`: the data may continue. Then a secret that only begins at its
+    end counts too, however short, and so do parameters whose `?` was not seen.
+
+    Takes time linear in the size of `data`, whatever it contains.
+    """
+    if not cut and len(data) < SMALL and not hinted(data.decode("latin-1")):
+        return ()
+    return _find(data, cut, 0)
+
+
+def _find(data: bytes, cut: bool, depth: int) -> list[Secret]:
+    found: list[Secret] = []
+    marks = scan(data, cut)
+    if marks.shapes:
+        find_shapes(data, cut, marks.shapes, found)
+    if marks.names or marks.authorizations or marks.hyphens:
+        find_members(data, cut, marks, found)
+    if marks.pems:
+        _find_pem(data, cut, marks.pems, found)
+    _find_userinfo(data, found)
+    if cut:
+        _find_open_userinfo(data, found)
+    if cut or depth:
+        found += _parameters(data, 0, len(data), cut) if data.find(b"=") >= 0 else ()
+    else:
+        found += _parameters_of_urls(data)
+    if depth < _DEPTH_MOST:
+        if len(data) < _SHORT:
+            marks.escapes = [hit.start() for hit in _ESCAPE.finditer(data)]
+        find_encoded(data, cut, found, marks, lambda said, may_go_on: _find(said, may_go_on, depth + 1))
+    return found
+
+
+_SHORT = 2000  # bytes; in a longer text, the search for letters that are written as escapes takes too long
+_ESCAPE = re.compile(rb"\\u00[2-7]")
+
+
+def find_parameters(data: bytes, /, *, cut: bool = False) -> list[Secret]:
+    """The secrets of a body in application/x-www-form-urlencoded."""
+    found = _parameters(b"&" + data, 0, len(data) + 1, cut)
+    return [secret._replace(start=secret.start - 1, end=secret.end - 1) for secret in found]
+
+
+def _find_pem(data: bytes, cut: bool, begins: list[int], found: list[Secret]) -> None:
+    done = 0
+    for place in sorted(begins):
+        begin = _PEM_BEGIN.match(data, place) if place >= done else None
+        if begin is None:
+            continue
+        body = _PEM_BODY.match(data, begin.end())
+        if body is None and not (cut and _PEM_BODY_BEGUN.match(data, begin.end())):
+            continue  # a mention; a key may follow right after it
+        matched = RUNS["pem"].match(data, begin.end(), begin.end() + PEM_MOST)
+        stop = matched.end() if matched else begin.end()
+        end = _PEM_END.search(data, begin.end(), stop)
+        if end is None and cut and stop == len(data):
+            done = stop
+            found.append(Secret(begin.start(), done, "private-key", "pem"))
+        elif body:  # a backslash after an unfinished key escapes the quote that follows
+            done = end.end() if end else begin.start() + len(data[begin.start() : stop].rstrip(b"\\"))
+            found.append(Secret(begin.start(), done, "private-key"))
+
+
+def _find_userinfo(data: bytes, found: list[Secret]) -> None:
+    if data.find(b"@") < 0:
+        return
+    for place in places(data, b"://"):
+        whole = _USERINFO.match(data, place)
+        if whole is not None:
+            found.append(Secret(whole.start(1), whole.end(1), kind_of(whole[1]) or "password"))
+
+
+def _find_open_userinfo(data: bytes, found: list[Secret]) -> None:
+    """At the end of a piece, a password cannot be distinguished from a port: more must follow."""
+    place = data.rfind(b"://", max(0, len(data) - 800))
+    open_end = _USERINFO_CUT.match(data, place) if place >= 0 else None
+    if open_end is not None:
+        found.append(Secret(open_end.start(1), len(data), "password", "password"))
+
+
+def _parameters_of_urls(data: bytes) -> list[Secret]:
+    """Those after a `?`."""
+    found: list[Secret] = []
+    at = data.find(b"?")
+    while at >= 0:
+        if data[at + 1 : at + 2] in _NO_QUERY:
+            at = data.find(b"?", at + 1)
+            continue
+        end = _QUERY_END.match(data, at)
+        stop = end.end() if end else at + 1
+        found += _parameters(data, at, stop, False)
+        at = data.find(b"?", stop)
+    return found
+
+
+_NO_QUERY = (b"", b" ", b"\n", b"\r", b'"', b"'", b"\\", b"?", b")", b"<")
+
+
+def _parameters(data: bytes, start: int, end: int, cut: bool) -> list[Secret]:
+    found: list[Secret] = []
+    done = start
+    for name in _PARAMETER.finditer(data, start, end):
+        if name.start() >= done and is_secret_parameter(name[1]):
+            value = RUNS["parameter"].match(data, name.end(), end)
+            done = value.end() if value else name.end()
+            run = "parameter" if cut and done == len(data) else ""
+            if done > name.end() or run:
+                found.append(Secret(name.end(), done, kind_of(data[name.end() : done]) or "parameter", run))
+    return found

@@ -1,0 +1,44 @@
+"""Bytes -> the places of a text or a pattern in them, found as fast as CPython can."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+__all__ = ["matches", "places"]
+
+_FEW = 16  # hits; then the letter is not rare, and `re` is faster
+_WINDOW = 29_000  # bytes; in less than 30,000, CPython finds 6 bytes and more up to four times as fast
+
+
+def matches(data: bytes, letter: bytes, pattern: re.Pattern[bytes], /) -> Iterator[re.Match[bytes]]:
+    """The matches of a pattern that begins with `letter`."""
+    at = data.find(letter)
+    for _ in range(_FEW):
+        if at < 0:
+            return
+        hit = pattern.match(data, at)
+        if hit is not None:
+            yield hit
+        at = data.find(letter, at + 1)
+    if at >= 0:
+        yield from pattern.finditer(data, at)
+
+
+def places(data: bytes, text: bytes, start: int = 0) -> Iterator[int]:
+    """The places of `text` in `data`."""
+    at = _next(data, text, start)
+    while at >= 0:
+        yield at
+        at = _next(data, text, at + len(text))
+
+
+def _next(data: bytes, text: bytes, start: int) -> int:
+    """`data.find(text, start)`, window by window."""
+    size, more = len(data), len(text) - 1
+    while start < size:
+        at = data.find(text, start, start + _WINDOW)
+        if at >= 0:
+            return at
+        start += _WINDOW - more
+    return -1

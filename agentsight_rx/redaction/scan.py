@@ -1,0 +1,290 @@
+"""
+Bytes -> the places where secrets may begin, for those who know how they go on.
+
+A long text is searched a few times, each time for one letter, because that is what CPython does fastest. In 60 KB of text, a
+search for one byte takes 1 µs, and 0.1 µs for each hit; `re` for one byte with look-behinds takes 15 µs, and 0.01 to 0.05 µs
+for each hit; a search for two letters and more branches at nearly each of them and takes 10 to 50 µs.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from typing import NamedTuple, TypeAlias
+
+from .names import NAME_ENDINGS
+from .places import matches, places
+
+__all__ = [
+    "DIGITS",
+    "HYPHENATED",
+    "OF_TEXT",
+    "PATTERNS",
+    "SHORT_TEXT",
+    "Marks",
+    "Span",
+    "may_hold_base64",
+    "scan",
+]
+
+Span: TypeAlias = tuple[int, int]
+
+
+class Marks:
+    """Places, each list in no order, except `runs`."""
+
+    __slots__ = ("authorizations", "escapes", "hyphens", "names", "pems", "runs", "shapes")
+
+    def __init__(self) -> None:
+        self.shapes: list[int] = []  # a key that is known by its beginning
+        self.names: list[int] = []  # the separator after the name of a secret
+        self.hyphens: list[int] = []  # in a flag, or in the name of a field
+        self.authorizations: list[int] = []  # `rization`
+        self.pems: list[int] = []
+        self.escapes: list[int] = []  # a member whose quotes are written \u0022
+        self.runs: list[Span] = []  # many digits of Base64
+
+
+# -- names -----------------------------------------------------------------------------------------------------------------
+
+
+def _either_case(text: str) -> str:
+    return "".join(f"[{letter}{letter.upper()}]" for letter in text)
+
+
+def _last(place: int) -> str:
+    """Any letter that an ending has at this place from its end."""
+    letters = {ending[-place] for ending in NAME_ENDINGS}
+    return f"[{''.join(sorted(letters | {letter.upper() for letter in letters}))}]"
+
+
+def _name(behind: str) -> str:
+    """
+    A name with one of the endings stands before `behind`, which ends here. A class for each of three letters refuses nearly
+    all other names at once.
+    """
+    lengths = sorted({len(ending) for ending in NAME_ENDINGS})
+    exact = "|".join(
+        f"(?<=(?:{'|'.join(_either_case(ending) for ending in NAME_ENDINGS if len(ending) == length)}){behind})"
+        for length in lengths
+    )
+    return f"(?<={_last(3)}{_last(2)}{_last(1)}{behind})(?:{exact})"
+
+
+_QUOTE = r"[\"']"
+
+
+def _member() -> str:
+    """
+    A colon behind a name in quotes with one of the endings: `"token":`, `"token" :`, `\\"token\\":`; or behind any name in a
+    string that is escaped twice or more; or behind `Cookie`.
+    """
+    escaped = rf"\\{_QUOTE}"
+    rare = f"{_name(f'{escaped}:')}|{_name(f'{_QUOTE} :')}|(?<=\\\\{escaped}:)|(?<=\\\\u002[27]:)|(?<=[kK][iI][eE]:)"
+    return rf":(?:{_name(f'{_QUOTE}:')}|(?<=[\\\"'2iI][\"' 27eE]:)(?:{rare}))"
+
+
+def _variable() -> str:
+    """An equals sign behind such a name: `TOKEN=`, `token =`, `"token" =>`."""
+    spaced = f"(?<=[{_last(3)[1:-1]}{_last(2)[1:-1]}][{_last(2)[1:-1]}{_last(1)[1:-1]}][{_last(1)[1:-1]}\"'] =)"
+    return f"=(?:{_name('=')}|{spaced}(?:{_name(' =')}|{_name(f'{_QUOTE} =')}))"
+
+
+# -- hyphens and underscores -----------------------------------------------------------------------------------------------
+
+_SECRET_NAME = "[oO]ken|OKEN|[eE]cret|ECRET|[pP]ass|PASS|[kK]ey|KEY|[cC]redential|[bB]earer|auth|pwd|user|cookie"
+_BEGINS_WORD = r"(?<![^\s\"'\\nt(=`]-.)"  # what stands before the two is no letter of a word
+_LONG_FLAG = rf"-(?=[A-Za-z][A-Za-z0-9_.-]{{0,30}}?(?:{_SECRET_NAME})){_BEGINS_WORD}"
+_SHORT_FLAG = rf"[ub](?=[ \t\"'\\]){_BEGINS_WORD}"
+_FIELD = r"[kKtTsSpPaA](?=ey:|EY:|oken:|OKEN:|ecret:|ECRET:|assword:|ASSWORD:|uth:|UTH:)"
+_HYPHEN = rf"-(?:{_LONG_FLAG}|{_SHORT_FLAG}|{_FIELD}|(?<=(sk-))|(?<=(xox[a-z]-))|(?<=(glpat-)))"
+_UNDERSCORE = (
+    r"_(?<=[hpasS][pousrfmtS]_)(?:(?<=(gh[pousr]_))|(?<=(hf_))|(?<=(npm_))|(?<=(secret_access_))|(?<=(SECRET_ACCESS_))"
+    r"|(?<=(github_pat_)))"
+)
+HYPHENATED = re.compile(rb"-[A-Za-z]{2,8}:")  # the end of a field's name
+
+# -- letters ---------------------------------------------------------------------------------------------------------------
+
+DIGITS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_"  # of Base64, RFC 4648 4 and 5
+_NEAR = r"(?:(?=[A-Za-z0-9+/]{11})|(?<=[A-Za-z0-9+/]{12}))"  # many others stand beside this one
+
+# No search for runs of Base64 is fast enough. These letters are rare in a text and one in six of the letters of Base64. One in
+# 5,000 keys of 20 bytes has none of them, and no longer one
+_RARE = "9BIJKVWZz"
+_FEW = 48  # hits; then the letter is not rare
+
+
+class _Known(NamedTuple):
+    """A text with a rare letter, and the list of Marks it belongs to."""
+
+    before: str
+    letter: str
+    after: str
+    kind: str
+
+
+_KNOWN = (
+    _Known("ey", "J", "", "shapes"),
+    _Known("AI", "z", "a", "shapes"),
+    _Known("AK", "I", "A", "shapes"),
+    _Known("AS", "I", "A", "shapes"),
+    _Known("ya2", "9", ".", "shapes"),
+    _Known("", "B", "earer", "shapes"),
+    _Known("", "B", "asic", "shapes"),
+    _Known("secretAccess", "K", "ey", "shapes"),
+    _Known("SecretAccess", "K", "ey", "shapes"),
+    _Known("ri", "z", "ation", "authorizations"),
+    _Known("RI", "Z", "ATION", "authorizations"),
+    _Known("-----", "B", "EGIN", "pems"),
+)
+
+
+class _Letter(NamedTuple):
+    byte: bytes
+    known: tuple[_Known, ...]
+    pattern: re.Pattern[bytes]  # a group for each of `known`, then one for a run
+    near: re.Pattern[bytes]
+
+
+def _letter(letter: str) -> _Letter:
+    known = tuple(each for each in _KNOWN if each.letter == letter)
+    texts = [f"(?<={re.escape(each.before + letter)})(?={re.escape(each.after)})()" for each in known]
+    pattern = "|".join([*texts, f"{_NEAR}()"])
+    return _Letter(
+        letter.encode(), known, re.compile(f"{letter}(?:{pattern})".encode()), re.compile(f"{letter}{_NEAR}".encode())
+    )
+
+
+_LETTERS = tuple(map(_letter, _RARE))
+PATTERNS = (_member(), _variable(), _HYPHEN, _UNDERSCORE)
+_MEMBER_PATTERN, _VARIABLE_PATTERN, _HYPHEN_PATTERN, _UNDERSCORE_PATTERN = (re.compile(each.encode()) for each in PATTERNS)
+
+
+def scan(data: bytes, cut: bool, /) -> Marks:
+    """Where secrets may begin. With `cut`, `data` may continue: a short run at its end counts."""
+    marks = Marks()
+    for hit in matches(data, b"-", _HYPHEN_PATTERN):
+        if hit.lastindex:
+            marks.shapes.append(hit.start(hit.lastindex))
+        else:
+            marks.hyphens.append(hit.start())
+    marks.shapes += [hit.start(hit.lastindex or 0) for hit in _UNDERSCORE_PATTERN.finditer(data)]
+    for hit in _MEMBER_PATTERN.finditer(data):
+        at = hit.start()
+        if data[at - 6 : at - 1] == b"\\u002":
+            marks.escapes.append(at - 6)
+        else:
+            marks.names.append(at)
+    marks.names += [hit.start() for hit in matches(data, b"=", _VARIABLE_PATTERN)]
+    near: list[int] = []
+    frequent: list[tuple[_Letter, int]] = []
+    for letter in _LETTERS:
+        at = data.find(letter.byte)
+        if at >= 0:
+            at = _look_around(data, letter, at, marks, near)
+            if at >= 0:
+                frequent.append((letter, at))
+    if near or frequent or cut:
+        _find_runs(data, cut, near, frequent, marks)
+    return marks
+
+
+def _look_around(data: bytes, letter: _Letter, at: int, marks: Marks, near: list[int]) -> int:
+    """Look at the first hits of a letter, from `at` on. Returns the next one; -1: there are no more."""
+    last = len(letter.known) + 1
+    for _ in range(_FEW):
+        hit = letter.pattern.match(data, at)
+        if hit is not None:
+            group = hit.lastindex or last
+            if group < last:
+                known = letter.known[group - 1]
+                getattr(marks, known.kind).append(at - len(known.before))
+            if group == last or letter.near.match(data, at):
+                near.append(at)
+        at = data.find(letter.byte, at + 1)
+        if at < 0:
+            return at
+    for known in letter.known:
+        text = f"{known.before}{known.letter}{known.after}".encode()
+        getattr(marks, known.kind).extend(places(data, text, max(0, at - len(known.before))))
+    return at
+
+
+# -- runs of Base64 --------------------------------------------------------------------------------------------------------
+
+#
+# What is text follows a pattern, since text has few values of a byte. Names of calls and of files do not, nor do images.
+
+_TEXT = (*b"\t\n\r", *range(0x20, 0x7F))
+
+
+def _class(values: set[int]) -> bytes:
+    return b"[" + re.escape(bytes(DIGITS[value] for value in sorted(values))) + b"]"
+
+
+_GROUP = (
+    _class({byte >> 2 for byte in _TEXT})
+    + _class({(one & 3) << 4 | two >> 4 for one in _TEXT for two in _TEXT})
+    + _class({(two & 15) << 2 | three >> 6 for two in _TEXT for three in _TEXT})
+    + rb"[A-Za-z0-9+/_-]"
+)
+OF_TEXT = re.compile(b"(?:" + _GROUP + b"){5}")
+SHORT_TEXT = re.compile(b"(?:" + _GROUP + b"){2}")
+_NEAR_RARE = re.compile(f"[{_RARE}]{_NEAR}")
+_TEXT_AROUND = re.compile(OF_TEXT.pattern.decode())
+_AROUND = 64  # characters
+_LOOKS_MOST = 4
+
+
+def may_hold_base64(text: str, /) -> bool:
+    """False: this short text contains no text in Base64."""
+    for looks, hit in enumerate(_NEAR_RARE.finditer(text)):
+        first = max(0, hit.start() - _AROUND)
+        if looks == _LOOKS_MOST or _TEXT_AROUND.search(text, first, hit.start() + _AROUND):
+            return True
+    return False
+
+
+# Also in lines, as of PEM and of the program base64
+_RUN = re.compile(rb"(?:[A-Za-z0-9+/_-]{60,}+(?:\r?\n|(?:\\+r)?\\+n))*[A-Za-z0-9+/_-]*")
+_BEFORE_MOST = 256  # bytes of a run before the first rare letter
+_AT_END_LEAST = 8  # bytes of a run that may go on
+
+
+def _find_runs(data: bytes, cut: bool, near: list[int], frequent: list[tuple[_Letter, int]], marks: Marks) -> None:
+    runs: list[Span] = []
+    for at in sorted(near):
+        if not runs or at >= runs[-1][1]:
+            runs.append(_run_at(data, at, runs[-1][1] if runs else 0))
+    for letter, start in frequent:
+        more = _more_runs(data, letter, start, runs)
+        runs = sorted(runs + more) if more else runs
+    known = runs[-1][1] if runs else 0
+    if cut and known < len(data):
+        first = max(known, len(data) - _BEFORE_MOST)
+        start = first + len(data[first:].rstrip(DIGITS))
+        if len(data) - start >= _AT_END_LEAST:
+            runs.append((start, len(data)))
+    marks.runs = runs
+
+
+def _run_at(data: bytes, at: int, first: int) -> Span:
+    first = max(first, at - _BEFORE_MOST)
+    end = _RUN.match(data, at)
+    return first + len(data[first:at].rstrip(DIGITS)), max(end.end() if end else 0, at + 1)
+
+
+def _more_runs(data: bytes, letter: _Letter, at: int, runs: list[Span]) -> list[Span]:
+    """Those that hold a frequent letter and are not known."""
+    found: list[Span] = []
+    hit = letter.near.search(data, at)
+    while hit is not None:
+        at = hit.start()
+        place = bisect_right(runs, (at, len(data)))
+        end = runs[place - 1][1] if place else 0
+        if at >= end:
+            found.append(_run_at(data, at, max(end, found[-1][1] if found else 0)))
+            end = found[-1][1]
+        hit = letter.near.search(data, end)
+    return found

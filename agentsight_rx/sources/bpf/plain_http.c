@@ -1,0 +1,675 @@
+/* HTTP without TLS: what tracked processes read from and write to TCP sockets -> ring `chunks`.
+ *
+ * A connection is its struct sock, so it does not matter which process uses it and under which number. Positions come from the
+ * kernel's own counters, copied_seq and write_seq: bytes that moved in a way that is not seen here (io_uring, or a process that
+ * is not tracked) are a gap in the right place.
+ *
+ * The first bytes of a connection decide what it carries. HTTP passes; TLS is dropped, and bytes of other protocols are dropped
+ * and counted. Reads are looked at when they end. Writes also when they begin, for the time: the other side may answer before
+ * a write returns.
+ *
+ * Switches: BUFFERS (of one call), STEPS (turns of the copying loop), OWN (our own pid), CPUS (one more than the highest number
+ * of one). */
+
+enum { CHUNK = 1, OTHER = 2, CLOSE = 3 };
+
+enum { IN = 0, OUT = 1 };
+
+/* Where the bytes of a call lie: in one buffer, in an array of them, in the array of a message. HIDDEN: not in the process. */
+enum { PLAIN, VECTOR, MESSAGE, HIDDEN };
+
+/* What a connection carries. */
+enum { UNDECIDED, HTTP, TLS, UNKNOWN };
+
+#define SEGMENT 16384
+#define MOST (512 << 10) /* bytes of one call */
+
+#define MSG_OOB 1
+#define MSG_PEEK 2
+#define MSG_TRUNC 0x20
+#define MSG_ERRQUEUE 0x2000
+#define NO_STREAM (MSG_OOB | MSG_PEEK | MSG_ERRQUEUE) /* the bytes stay, or are none of the stream */
+
+#define IPPROTO_TCP 6
+#define INET 2
+#define INET6 10
+#define ESTABLISHED 1
+#define SYN_SENT 2
+#define FIN_WAIT1 4
+#define CLOSED 7
+#define LISTENING 10
+#define RCV_SHUTDOWN 1
+
+struct buffer_t { /* struct iovec */
+    u64 at;
+    u64 size;
+};
+
+struct message_t { /* struct user_msghdr, up to what is read */
+    u64 name;
+    u64 name_size;
+    u64 buffers;
+    u64 buffers_count;
+};
+
+/* A write that has begun; a read once it ends. */
+struct move_t {
+    u64 sock;
+    u64 at;
+    u64 size; /* of the buffer; how many of them there are */
+    u64 time_ns;
+    u32 form;
+    u32 many; /* sendmmsg, recvmmsg: the result says how many messages, not bytes */
+};
+
+struct side_t {
+    u64 offset; /* bytes that passed since the side was opened, captured or not */
+    u64 seq;
+    u64 time_ns; /* of its newest record */
+    u32 at;      /* the kernel's counter behind these bytes */
+    u8 started;  /* `at` is known */
+    u8 open;     /* a message began here: its bytes pass */
+    u8 pad[2];
+};
+
+struct connection_t {
+    struct head_t head; /* of the process that used it first */
+    u64 id;             /* never used again */
+    u64 other;          /* bytes that did not pass, except TLS */
+    u8 carries;
+    u8 opened; /* a tracked process connected it */
+    u8 tunnel; /* it began with CONNECT: TLS may follow */
+    u8 pad[5];
+    struct side_t in, out;
+};
+
+struct chunk_t {
+    struct head_t head;
+    u64 owner_start_ns;
+    u64 id;
+    u64 offset; /* CLOSE: of what was read */
+    u64 seq;    /* CLOSE: offset of what was written */
+    u64 latency_ns;
+    u64 gap;  /* bytes before this record that were not seen, OTHER and CLOSE: bytes that did not pass */
+    u64 lost; /* bytes of this call behind the data that were not captured; CLOSE: before it that were not seen */
+    u32 owner;
+    u32 size;
+    u8 direction;
+    u8 opened;
+    u8 hidden; /* the process never had these bytes */
+    u8 pad[5];
+    char data[2 * SEGMENT]; /* the second half is never sent: room for what the verifier thinks possible */
+};
+
+#define EMPTY (sizeof(struct chunk_t) - 2 * SEGMENT)
+
+struct room_t {
+    u64 left;  /* bytes still to be copied */
+    u64 from;  /* in the buffer at hand */
+    u64 space; /* bytes left in it */
+    u64 next;  /* its successor in the array */
+    u64 more;  /* so many successors */
+    u32 fill;
+    u32 taken; /* so many buffers of the array */
+    struct chunk_t chunk;
+};
+
+BPF_RINGBUF_OUTPUT(chunks, RING_PAGES);
+BPF_HASH(moves, u32, struct move_t, 16384); /* writes by thread; 16384 threads may wait at once */
+BPF_HASH(connections, u64, struct connection_t, 65536);
+BPF_HASH(own_ports, u16, u8, 64); /* where this program serves its page: its readers would be events of themselves */
+
+/* One a CPU: the kernel runs these programs with preemption off. A map of the per-CPU kind takes 32 KiB at most. */
+BPF_ARRAY(rooms, struct room_t, CPUS);
+
+static inline struct process_t *wanted(void)
+{
+    u32 tgid = bpf_get_current_pid_tgid() >> 32;
+    if (tgid == OWN)
+        return 0;
+    struct process_t *process = tracked.lookup(&tgid);
+    return process && uid_fits() ? process : 0;
+}
+
+static inline void send(struct chunk_t *chunk, u32 size)
+{
+    count(SEEN);
+    if (chunks.ringbuf_output(chunk, size, 0))
+        count(LOST);
+}
+
+/* The struct sock behind a number of the current process if it is one of TCP, else 0. */
+static inline u64 tcp_of(u64 task, u32 fd)
+{
+    u64 file = file_of(task, fd), inode = 0, socket = 0, sock = 0;
+    u16 mode = 0, family = 0, protocol = 0;
+    if (!file)
+        return 0;
+    FIELD(inode, file, file_f_inode);
+    FIELD(mode, inode, inode_i_mode);
+    if ((mode & 0170000) != 0140000)
+        return 0;
+    FIELD(socket, file, file_private_data);
+    FIELD(sock, socket, socket_sk);
+    if (!sock)
+        return 0;
+    FIELD(family, sock, sock_common_skc_family);
+    FIELD(protocol, sock, sock_sk_protocol);
+    return protocol == IPPROTO_TCP && (family == INET || family == INET6) ? sock : 0;
+}
+
+static inline u32 counter_of(u64 sock, int direction)
+{
+    u32 counter = 0;
+    if (direction == IN)
+        FIELD(counter, sock, tcp_sock_copied_seq);
+    else
+        FIELD(counter, sock, tcp_sock_write_seq);
+    return counter;
+}
+
+static inline u8 state_of(u64 sock)
+{
+    u8 state = 0;
+    FIELD(state, sock, sock_common_skc_state);
+    return state;
+}
+
+/* True where all that the connection has carried so far are the `did` bytes of this call. The kernel counts a SYN or a FIN as
+ * one byte in places. The counters may change meanwhile: then a connection that is new is taken for one that is not. */
+static inline int is_new(u64 sock, u64 did, int direction)
+{
+    u64 received = 0, acknowledged = 0;
+    u32 expected = 0, oldest = 0;
+    FIELD(received, sock, tcp_sock_bytes_received);
+    FIELD(expected, sock, tcp_sock_rcv_nxt);
+    FIELD(acknowledged, sock, tcp_sock_bytes_acked);
+    FIELD(oldest, sock, tcp_sock_snd_una);
+    s64 in = received - (u32)(expected - counter_of(sock, IN));
+    s64 out = acknowledged + (u32)(counter_of(sock, OUT) - oldest);
+    if (direction == IN)
+        in -= did;
+    else
+        out -= did;
+    return in <= 1 && out <= 1;
+}
+
+static inline void begin_connection(struct connection_t *fresh, struct process_t *process, u64 sock)
+{
+    fill_head(&fresh->head, 0, process, leader_of(bpf_get_current_task()));
+    /* a CPU gives no time twice */
+    fresh->id = fresh->head.time_ns << 8 | (bpf_get_smp_processor_id() & 0xff);
+    u16 local = 0, peer = 0;
+    FIELD(local, sock, sock_common_skc_num);
+    FIELD(peer, sock, sock_common_skc_dport);
+    peer = __builtin_bswap16(peer);
+    if (own_ports.lookup(&local) || own_ports.lookup(&peer))
+        fresh->carries = TLS; /* as good as: dropped and not counted */
+}
+
+/* -- what a connection carries -- */
+
+#define WORD(a, b, c, d) ((u32)(a) | (u32)(b) << 8 | (u32)(c) << 16 | (u32)(d) << 24)
+
+/* Does a request or a response begin so? `got` bytes of `word` are there. */
+static inline int begins_message(u64 word, u32 got)
+{
+    u8 first = word;
+    if (got < 4) /* a client that writes a few bytes at a time */
+        return got && (first == 'G' || first == 'P' || first == 'H' || first == 'D' || first == 'O' || first == 'C');
+    switch ((u32)word) {
+    case WORD('G', 'E', 'T', ' '):
+    case WORD('P', 'O', 'S', 'T'):
+    case WORD('P', 'U', 'T', ' '):
+    case WORD('H', 'E', 'A', 'D'):
+    case WORD('D', 'E', 'L', 'E'):
+    case WORD('O', 'P', 'T', 'I'):
+    case WORD('P', 'A', 'T', 'C'):
+    case WORD('C', 'O', 'N', 'N'):
+    case WORD('T', 'R', 'A', 'C'):
+    case WORD('P', 'R', 'I', ' '):
+    case WORD('H', 'T', 'T', 'P'):
+        return 1;
+    }
+    return 0;
+}
+
+/* The settings of an HTTP/2 server that speaks first: a frame of type 4 without flags, on stream 0 (RFC 9113 3.4). */
+static inline int begins_settings(u64 word, u32 got)
+{
+    return got == 8 && !(word & 0xffff) && (word >> 24) == 4;
+}
+
+static inline int begins_record(u64 word, u32 got, int handshake)
+{
+    u8 type = word, major = word >> 8, minor = word >> 16;
+    return got >= 3 && (handshake ? type == 0x16 : type >= 0x14 && type <= 0x17) && major == 3 && minor <= 4;
+}
+
+/* The first bytes of a call, at most 8. Returns how many there are. */
+static inline u32 look(struct move_t *move, u64 did, u64 *word)
+{
+    u64 at = move->at, size = move->size;
+    struct buffer_t buffer = {};
+    if (move->form == HIDDEN)
+        return 0;
+    if (move->form != PLAIN) {
+        if (move->form == MESSAGE) {
+            struct message_t message = {};
+            bpf_probe_read_user(&message, sizeof(message), (void *)at);
+            at = message.buffers;
+        }
+#pragma unroll
+        for (int i = 0; i < 3; i++) {
+            if (!buffer.size)
+                bpf_probe_read_user(&buffer, sizeof(buffer), (void *)at + i * sizeof(buffer));
+        }
+        at = buffer.at;
+        size = buffer.size;
+    }
+    u64 got = size < did ? size : did;
+    if (got > sizeof(*word))
+        got = sizeof(*word);
+    asm volatile("" : "+r"(got));
+    if (got - 1 > 7 || bpf_probe_read_user(word, got, (void *)at))
+        return 0;
+    return got;
+}
+
+static inline void send_mark(u32 kind, struct connection_t *connection, u64 gap, u64 lost)
+{
+    struct {
+        struct head_t head;
+        u64 rest[(EMPTY - sizeof(struct head_t)) / 8];
+    } blank = {};
+    struct chunk_t *mark = (void *)&blank;
+    __builtin_memcpy(&mark->head, &connection->head, sizeof(mark->head));
+    mark->head.kind = kind;
+    mark->head.time_ns = bpf_ktime_get_ns();
+    mark->owner_start_ns = connection->head.start_ns;
+    mark->owner = connection->head.pid;
+    mark->id = connection->id;
+    mark->opened = connection->opened;
+    mark->offset = connection->in.offset;
+    mark->seq = connection->out.offset;
+    mark->gap = gap;
+    mark->lost = lost;
+    count(SEEN);
+    if (chunks.ringbuf_output(&blank, sizeof(blank), 0))
+        count(LOST);
+}
+
+/* Do these bytes pass? */
+static inline int passes(struct connection_t *connection, struct side_t *side, struct move_t *move, u64 did, int direction)
+{
+    u64 word = 0;
+    u32 got = 0;
+    if (connection->carries == TLS)
+        return 0;
+    if (connection->carries == HTTP && side->open && !connection->tunnel)
+        return 1;
+    if (connection->carries == UNKNOWN)
+        goto other;
+    got = look(move, did, &word);
+    if (connection->carries == HTTP && side->open) {
+        if (!begins_record(word, got, 1))
+            return 1;
+        connection->carries = TLS;
+        send_mark(CLOSE, connection, 0, 0); /* of what was HTTP */
+        return 0;
+    }
+    if (begins_message(word, got)) {
+        connection->tunnel |= (u32)word == WORD('C', 'O', 'N', 'N');
+        side->open = 1;
+        if (connection->carries == UNDECIDED && is_new(move->sock, did, direction))
+            connection->in.open = connection->out.open = 1;
+        connection->carries = HTTP;
+        return 1;
+    }
+    if (connection->carries == HTTP)
+        goto other; /* the rest of a message that began before the capture */
+    int new = is_new(move->sock, did, direction);
+    if (begins_record(word, got, new)) {
+        connection->carries = TLS;
+        return 0;
+    }
+    if (new && begins_settings(word, got)) {
+        connection->in.open = connection->out.open = 1;
+        connection->carries = HTTP;
+        return 1;
+    }
+    if (new && got) {
+        connection->carries = UNKNOWN;
+        send_mark(OTHER, connection, did, 0);
+    }
+other:
+    __sync_fetch_and_add(&connection->other, did);
+    return 0;
+}
+
+/* -- bytes -- */
+
+/* The bytes that the call moved, out of as many buffers as they lie in, into as few segments as they fit. */
+static inline void send_data(struct room_t *room, struct move_t *move, struct side_t *side, u64 did)
+{
+    struct chunk_t *chunk = &room->chunk;
+    u64 over = did > MOST ? did - MOST : 0;
+    if (move->form == HIDDEN)
+        over = did;
+    room->left = did - over;
+    room->fill = room->taken = 0;
+    room->from = move->at;
+    room->space = move->form == PLAIN ? move->size : 0;
+    room->next = move->at;
+    room->more = move->form == PLAIN ? 0 : move->size;
+    if (move->form == MESSAGE) {
+        struct message_t message = {};
+        bpf_probe_read_user(&message, sizeof(message), (void *)move->at);
+        room->next = message.buffers;
+        room->more = message.buffers_count;
+    }
+#pragma clang loop unroll(disable)
+    for (int i = 0; i < STEPS; i++) {
+        /* kept in memory and read again: the verifier would follow every value that they can have together */
+        u64 left = *(volatile u64 *)&room->left, space = *(volatile u64 *)&room->space;
+        u32 fill = *(volatile u32 *)&room->fill;
+        if (!left)
+            break;
+        if (fill >= SEGMENT) {
+            chunk->size = fill;
+            chunk->lost = 0;
+            chunk->seq = __sync_fetch_and_add(&side->seq, 1);
+            send(chunk, EMPTY + SEGMENT);
+            chunk->offset += SEGMENT;
+            chunk->gap = 0;
+            *(volatile u32 *)&room->fill = 0;
+            continue;
+        }
+        if (!space) {
+            struct buffer_t buffer = {};
+            if (!room->more || room->taken == BUFFERS || bpf_probe_read_user(&buffer, sizeof(buffer), (void *)room->next))
+                break;
+            room->more--;
+            room->taken++;
+            room->next += sizeof(buffer);
+            room->from = buffer.at;
+            *(volatile u64 *)&room->space = buffer.size;
+            continue;
+        }
+        u64 part = left < space ? left : space;
+        if (part > SEGMENT - fill)
+            part = SEGMENT - fill;
+        asm volatile("" : "+r"(part), "+r"(fill));
+        if (part > SEGMENT || fill >= SEGMENT)
+            break;
+        if (bpf_probe_read_user(chunk->data + fill, part, (void *)room->from))
+            break;
+        room->from += part;
+        *(volatile u64 *)&room->left = left - part;
+        *(volatile u64 *)&room->space = space - part;
+        *(volatile u32 *)&room->fill = fill + part;
+    }
+    u32 fill = *(volatile u32 *)&room->fill;
+    if (fill > SEGMENT)
+        return;
+    chunk->size = fill;
+    chunk->lost = room->left + over;
+    chunk->hidden = move->form == HIDDEN;
+    chunk->seq = __sync_fetch_and_add(&side->seq, 1);
+    send(chunk, EMPTY + fill);
+}
+
+/* Bytes that moved since the last call before the `did` of this one. A connection that ends has its FIN counted as one. */
+static inline u64 advance(struct side_t *side, u64 sock, u64 did, int direction)
+{
+    u32 now = counter_of(sock, direction);
+    if (!side->started) {
+        side->started = 1;
+        side->at = now - (u32)did;
+    }
+    s32 gap = now - side->at - (u32)did;
+    side->at = now;
+    if (gap < 0 || (gap == 1 && state_of(sock) != ESTABLISHED)) /* two calls at once; a FIN */
+        return 0;
+    return gap;
+}
+
+static inline void moved(struct process_t *process, struct move_t *move, u64 did, int direction)
+{
+    u32 cpu = bpf_get_smp_processor_id();
+    u64 sock = move->sock, time_ns = bpf_ktime_get_ns();
+    struct room_t *room = rooms.lookup(&cpu);
+    struct connection_t *connection = connections.lookup(&sock);
+    if (!room)
+        return;
+    if (!connection) {
+        struct connection_t fresh = {};
+        begin_connection(&fresh, process, sock);
+        connections.update(&sock, &fresh);
+        connection = connections.lookup(&sock);
+    }
+    if (!connection) {
+        count(UNTRACKED);
+        return;
+    }
+    struct side_t *side = direction == IN ? &connection->in : &connection->out;
+    if (move->many) {
+        if (!side->started)
+            return;
+        did = (u32)(counter_of(sock, direction) - side->at);
+    }
+    if (!did || !passes(connection, side, move, did, direction))
+        return;
+    u64 gap = advance(side, sock, did, direction);
+    struct chunk_t *chunk = &room->chunk;
+    fill_head(&chunk->head, CHUNK, process, leader_of(bpf_get_current_task()));
+    if (direction == OUT && move->time_ns)
+        chunk->head.time_ns = move->time_ns;
+    if (chunk->head.time_ns < side->time_ns)
+        chunk->head.time_ns = side->time_ns;
+    side->time_ns = chunk->head.time_ns;
+    chunk->owner_start_ns = connection->head.start_ns;
+    chunk->owner = connection->head.pid;
+    chunk->id = connection->id;
+    chunk->opened = connection->opened;
+    chunk->direction = direction;
+    chunk->latency_ns = move->time_ns ? time_ns - move->time_ns : 0;
+    chunk->gap = gap;
+    chunk->offset = __sync_fetch_and_add(&side->offset, gap + did) + gap;
+    send_data(room, move, side, did);
+}
+
+/* -- calls; the numbers are those of arch/x86/entry/syscalls/syscall_64.tbl -- */
+
+static inline int form_of(u32 number)
+{
+    switch (number) {
+    case 0:  /* read */
+    case 1:  /* write */
+    case 44: /* sendto */
+    case 45: /* recvfrom */
+        return PLAIN;
+    case 19: /* readv */
+    case 20: /* writev */
+        return VECTOR;
+    case 46: /* sendmsg */
+    case 47: /* recvmsg */
+        return MESSAGE;
+    }
+    return HIDDEN; /* recvmmsg, sendmmsg, sendfile, splice */
+}
+
+int on_read(struct call_t *call)
+{
+    struct process_t *process = wanted();
+    s64 result = call->result;
+    if (!process || result <= 0)
+        return 0;
+    u64 task = (u64)bpf_get_current_task_btf(), registers = bpf_task_pt_regs((void *)task), flags = 0;
+    u32 number = call->number;
+    u64 third = ARGUMENT(registers, dx), fourth = ARGUMENT(registers, r10);
+    struct move_t move = {.sock = tcp_of(task, ARGUMENT(registers, di)), .at = ARGUMENT(registers, si), .size = third};
+    if (!move.sock)
+        return 0;
+    move.form = form_of(number);
+    if (number == 45 || number == 299) /* recvfrom, recvmmsg */
+        flags = fourth;
+    if (number == 47) /* recvmsg */
+        flags = third;
+    if (flags & NO_STREAM)
+        return 0;
+    if (flags & MSG_TRUNC) /* the bytes are thrown away */
+        move.form = HIDDEN;
+    move.many = number == 299;
+    moved(process, &move, result, IN);
+    return 0;
+}
+
+int on_write_begin(struct call_t *call)
+{
+    if (!wanted())
+        return 0;
+    u64 task = (u64)bpf_get_current_task_btf(), registers = bpf_task_pt_regs((void *)task);
+    u32 tid = bpf_get_current_pid_tgid(), number = call->number;
+    struct move_t move = {.sock = tcp_of(task, ARGUMENT(registers, di)), .at = ARGUMENT(registers, si)};
+    if (!move.sock)
+        return 0;
+    if (number == 44 && ARGUMENT(registers, r10) & MSG_OOB)
+        return 0;
+    move.size = ARGUMENT(registers, dx);
+    move.form = form_of(number);
+    move.many = number == 307; /* sendmmsg */
+    move.time_ns = bpf_ktime_get_ns();
+    if (moves.update(&tid, &move))
+        count(UNTRACKED);
+    return 0;
+}
+
+int on_write_end(struct call_t *call)
+{
+    u32 tid = bpf_get_current_pid_tgid();
+    struct move_t *found = moves.lookup(&tid);
+    if (!found)
+        return 0;
+    struct move_t move = *found;
+    moves.delete(&tid);
+    s64 result = call->result;
+    struct process_t *process = wanted();
+    if (process && result > 0)
+        moved(process, &move, result, OUT);
+    return 0;
+}
+
+/* sendfile(to, from, …) and splice(from, …, to, …): the kernel copies, the process has no bytes. */
+int on_copy(struct call_t *call)
+{
+    struct process_t *process = wanted();
+    s64 result = call->result;
+    if (!process || result <= 0)
+        return 0;
+    u64 task = (u64)bpf_get_current_task_btf(), registers = bpf_task_pt_regs((void *)task);
+    u32 first = ARGUMENT(registers, di), third = ARGUMENT(registers, dx);
+    struct move_t move = {.form = HIDDEN};
+    int direction = OUT;
+    if (call->number == 40) { /* sendfile */
+        move.sock = tcp_of(task, first);
+    } else {
+        move.sock = tcp_of(task, third);
+        if (!move.sock) {
+            move.sock = tcp_of(task, first);
+            direction = IN;
+        }
+    }
+    if (move.sock)
+        moved(process, &move, result, direction);
+    return 0;
+}
+
+/* -- begin and end -- */
+
+/* The bytes that moved behind the last call that was seen. */
+static inline u64 rest_of(struct side_t *side, u64 sock, int direction)
+{
+    if (!side->started || !side->open)
+        return 0;
+    s32 rest = counter_of(sock, direction) - side->at;
+    return rest > 1 ? rest : 0; /* one: the FIN */
+}
+
+/* The current process may be any one. */
+static inline void end(u64 sock, int with_rest)
+{
+    struct connection_t *known = connections.lookup(&sock);
+    if (!known)
+        return;
+    struct connection_t last = *known;
+    if (connections.delete(&sock))
+        return; /* on another CPU it was first */
+    u64 lost = 0;
+    if (last.carries == HTTP && with_rest) {
+        u64 in = rest_of(&last.in, sock, IN), out = rest_of(&last.out, sock, OUT);
+        last.in.offset += in;
+        last.out.offset += out;
+        lost = in + out;
+    }
+    if (last.carries == HTTP || last.other)
+        send_mark(CLOSE, &last, last.other, lost);
+}
+
+RAW_TRACEPOINT_PROBE(inet_sock_set_state)
+{
+    u64 sock = ctx->args[0];
+    int after = ctx->args[2];
+    u16 protocol = 0, port = 0;
+    if (after == SYN_SENT) {
+        struct process_t *process = wanted();
+        FIELD(protocol, sock, sock_sk_protocol);
+        if (!process || protocol != IPPROTO_TCP)
+            return 0;
+        end(sock, 0);
+        struct connection_t fresh = {.opened = 1};
+        begin_connection(&fresh, process, sock);
+        if (connections.update(&sock, &fresh))
+            count(UNTRACKED);
+        return 0;
+    }
+    if (after == LISTENING && bpf_get_current_pid_tgid() >> 32 == OWN) {
+        u8 one = 1;
+        FIELD(port, sock, sock_common_skc_num);
+        own_ports.update(&port, &one);
+        return 0;
+    }
+    if (after != FIN_WAIT1 && after != CLOSED)
+        return 0;
+    if (after == FIN_WAIT1) { /* close() and not shutdown() of the writing half: nothing more will be read */
+        u8 shutdown = 0;
+        FIELD(shutdown, sock, sock_sk_shutdown);
+        if (shutdown & RCV_SHUTDOWN)
+            end(sock, 1);
+        return 0;
+    }
+    u32 expected = 0;
+    FIELD(expected, sock, tcp_sock_rcv_nxt);
+    if ((s32)(expected - counter_of(sock, IN)) <= 1) /* else the process may still read */
+        end(sock, 1);
+    return 0;
+}
+
+RAW_TRACEPOINT_PROBE(tcp_destroy_sock)
+{
+    end(ctx->args[0], 0);
+    return 0;
+}
+
+FOLLOW_FORKS
+FOLLOW_EXECS
+
+RAW_TRACEPOINT_PROBE(sched_process_exit)
+{
+    u32 tid = bpf_get_current_pid_tgid(), tgid = bpf_get_current_pid_tgid() >> 32;
+    if (tracked.lookup(&tgid))
+        moves.delete(&tid);
+    if (leaving(ctx->args[0]))
+        tracked.delete(&tgid);
+    return 0;
+}

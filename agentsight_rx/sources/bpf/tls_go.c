@@ -1,0 +1,60 @@
+/* Plaintext of Go's crypto/tls: (*Conn).Write, Read and Close.
+ *
+ * Arguments are in rax, rbx, rcx, results in rax (ABIInternal, go/src/cmd/compile/abi-internal.md). The goroutine is in r14 and may
+ * change its thread and move its stack during a call, so a call is known by the goroutine, and its end is probed at each ret: a
+ * return probe would write to a stack that moves. The entry is passed again after the stack grew, with the same arguments. */
+
+static inline struct call_key_t goroutine_of(struct pt_regs *ctx)
+{
+    struct call_key_t key = {.sp = ctx->r14, .tid = bpf_get_current_pid_tgid() >> 32, .pad = 1};
+    return key;
+}
+
+static inline int go_begins(struct pt_regs *ctx, u64 cookie)
+{
+    struct process_t *process = wanted();
+    if (!process)
+        return 0;
+    u32 function = cookie & 0xff;
+    u64 object = ctx->ax, buffer = ctx->bx;
+    if (function == GO_CLOSE) {
+        forget(process, object, cookie >> 8);
+        return 0;
+    }
+    struct call_key_t key = goroutine_of(ctx);
+    struct ssl_call_t call = {.ssl = object, .buffer = buffer, .time_ns = bpf_ktime_get_ns(), .function = function};
+    if (calls.update(&key, &call))
+        count(UNTRACKED);
+    return 0;
+}
+
+static inline int go_ends(struct pt_regs *ctx, u64 cookie)
+{
+    struct call_key_t key = goroutine_of(ctx);
+    struct ssl_call_t *found = calls.lookup(&key);
+    u32 function = cookie & 0xff;
+    if (!found || found->function != function)
+        return 0;
+    struct ssl_call_t call = *found;
+    calls.delete(&key);
+    struct process_t *process = wanted();
+    s64 did = ctx->ax;
+    if (!process)
+        return 0;
+    if (did > 0)
+        send_data(process, &call, did, function == GO_READ ? IN : OUT, cookie >> 8, SEGMENTS);
+    else
+        meet(process, call.ssl, cookie >> 8);
+    return 0;
+}
+
+#ifdef MULTI
+int on_go_begins(struct pt_regs *ctx) { return go_begins(ctx, bpf_get_attach_cookie(ctx)); }
+int on_go_ends(struct pt_regs *ctx) { return go_ends(ctx, bpf_get_attach_cookie(ctx)); }
+#else
+int on_go_begins_12(struct pt_regs *ctx) { return go_begins(ctx, 12); }
+int on_go_begins_13(struct pt_regs *ctx) { return go_begins(ctx, 13); }
+int on_go_begins_17(struct pt_regs *ctx) { return go_begins(ctx, 17); }
+int on_go_ends_12(struct pt_regs *ctx) { return go_ends(ctx, 12); }
+int on_go_ends_13(struct pt_regs *ctx) { return go_ends(ctx, 13); }
+#endif

@@ -1,0 +1,71 @@
+/* Which TCP socket a thread receives from and sends to, for functions that know no connection. */
+
+static inline u64 tcp_of(u64 task, u32 number)
+{
+    u64 socket = socket_of(task, number), sock = 0;
+    u16 protocol = 0;
+    if (socket)
+        FIELD(sock, socket, socket_sk);
+    if (sock)
+        FIELD(protocol, sock, sock_sk_protocol);
+    return protocol == IPPROTO_TCP ? sock : 0;
+}
+
+static inline u64 tcp_of_call(void)
+{
+    u64 task = (u64)bpf_get_current_task_btf(), registers = bpf_task_pt_regs((void *)task);
+    return tcp_of(task, ARGUMENT(registers, di));
+}
+
+int on_received(struct call_t *call)
+{
+    u32 tid = bpf_get_current_pid_tgid();
+    if (call->result <= 0 || !wanted())
+        return 0;
+    u64 sock = tcp_of_call();
+    if (sock)
+        received.update(&tid, &sock);
+    return 0;
+}
+
+/* The records that the thread sealed go to this socket. Whether all of them are taken now is no matter: the rest goes there too. */
+int on_sent(struct call_t *call)
+{
+    u64 id = bpf_get_current_pid_tgid();
+    u32 tid = id;
+    struct sealed_t *found = sealed.lookup(&tid);
+    struct process_t *process = wanted();
+    if (!found || !found->records || !process)
+        return 0;
+    u64 sock = tcp_of_call();
+    if (!sock)
+        return 0;
+    struct side_key_t key = {.ssl = sock, .pid = id >> 32, .direction = OUT};
+    struct side_t fresh = {}, *side = sides.lookup_or_try_init(&key, &fresh);
+    struct {
+        struct head_t head;
+        u64 ssl, offset, seq, latency_ns, sock;
+        u32 size, lost, direction, library;
+    } mark = {};
+    fill_head(&mark.head, SENT, process, leader_of(bpf_get_current_task()));
+    mark.ssl = sock;
+    mark.latency_ns = found->epoch;
+    mark.sock = found->bytes;
+    mark.size = found->records;
+    mark.direction = OUT;
+    if (side) {
+        mark.offset = side->offset;
+        mark.seq = side->seq;
+        side->offset += found->bytes;
+        side->seq += found->records;
+    } else {
+        count(UNTRACKED);
+    }
+    count(SEEN);
+    if (chunks.ringbuf_output(&mark, sizeof(mark), 0))
+        count(LOST);
+    found->bytes = 0;
+    found->records = 0;
+    found->epoch++;
+    return 0;
+}

@@ -1,0 +1,107 @@
+"""A control group of its own for a command: its processes can be stopped for a moment, unnoticed, while a probe is attached."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from .target import mounts_of_cgroup2
+
+__all__ = ["Group", "group", "held"]
+
+_FROZEN_S = 0.1  # the longest wait for the kernel to say that every process stopped; it takes 0.3 ms where none is in a call
+_STEP_S = 0.0005
+
+# Waits until we end, however that happens, and lets the processes go on. The shell ends at once: what it leaves is no child of
+# ours.
+_GUARD = 'exec 3<&0; (read -r _ <&3; echo 0 >"$1/cgroup.freeze") 2>/dev/null &'
+
+
+class Group:
+    """The control group; `path` is its directory."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        alive, self._end = os.pipe()  # the guard reads `alive`; the other end closes when we end
+        try:
+            subprocess.run(["/bin/sh", "-c", _GUARD, "sh", str(path)], stdin=alive, check=True)
+        except BaseException:
+            os.close(self._end)
+            raise
+        finally:
+            os.close(alive)
+
+    def add(self, pid: int) -> bool:
+        """Put a process, which has no children yet, into the group. False where the kernel refuses."""
+        try:
+            (self.path / "cgroup.procs").write_text(str(pid))
+        except OSError:
+            return False
+        return True
+
+    def close(self) -> None:
+        """Give what still runs back to the group above."""
+        with suppress(OSError):
+            (self.path / "cgroup.freeze").write_text("0")
+        os.close(self._end)
+        above = self.path.parent / "cgroup.procs"
+        for _ in range(3):  # a process that forks meanwhile leaves a child behind
+            with suppress(OSError):
+                for pid in (self.path / "cgroup.procs").read_text().split():
+                    with suppress(OSError):
+                        above.write_text(pid)
+            with suppress(OSError):
+                self.path.rmdir()
+                return
+
+
+@contextmanager
+def group() -> Generator[Group | None]:
+    """
+    A group below our own, None where there can be none. Made before a command is forked: once we adopt what the command leaves,
+    the guard would be a child of ours, too.
+    """
+    made = _make()
+    try:
+        yield made
+    finally:
+        if made is not None:
+            made.close()
+
+
+def _make() -> Group | None:
+    try:
+        lines = Path("/proc/self/cgroup").read_text().splitlines()
+        inside = next(line.removeprefix("0::/") for line in lines if line.startswith("0::"))
+        path = Path(next(iter(mounts_of_cgroup2().values())), inside, f"agentsight-rx-{os.getpid()}")
+        path.mkdir()
+    except (OSError, StopIteration):
+        return None
+    try:
+        return Group(path)
+    except (OSError, subprocess.SubprocessError):
+        path.rmdir()
+        return None
+
+
+@contextmanager
+def held(path: str) -> Generator[None]:
+    """Inside, no process of the group runs. Without a group, or where the kernel refuses, they run on."""
+    freeze = Path(path, "cgroup.freeze")
+    try:
+        freeze.write_text("1")
+    except OSError:
+        yield
+        return
+    try:
+        until = time.monotonic() + _FROZEN_S
+        while "frozen 1" not in Path(path, "cgroup.events").read_text() and time.monotonic() < until:
+            time.sleep(_STEP_S)
+        yield
+    finally:
+        with suppress(OSError):
+            freeze.write_text("0")

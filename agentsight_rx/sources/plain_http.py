@@ -1,0 +1,232 @@
+"""System calls on TCP sockets -> TlsChunk, TlsOpen, TlsClose: the HTTP that tracked processes speak without TLS."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from struct import Struct as Layout
+from typing import Any
+
+import msgspec
+
+from ..core.stream import Stream, origin
+from ..events import PLAIN, Connection, Loss, Origin, TlsChunk, TlsClose, TlsEvent, TlsOpen, time_of
+from ..loss import Reason
+from .kernel.program import CALL_FIELDS, Program
+from .names import Names
+from .target import Target
+
+__all__ = ["PlainHttpOptions", "plain_http"]
+
+_FIELDS = (
+    *CALL_FIELDS,
+    "file.private_data",
+    "socket.sk",
+    "sock.sk_protocol",
+    "sock.sk_shutdown",
+    "sock_common.skc_family",
+    "sock_common.skc_state",
+    "sock_common.skc_num",
+    "sock_common.skc_dport",
+    "tcp_sock.copied_seq",
+    "tcp_sock.write_seq",
+    "tcp_sock.rcv_nxt",
+    "tcp_sock.snd_una",
+    "tcp_sock.bytes_received",
+    "tcp_sock.bytes_acked",
+)
+_READS = ("read", "readv", "recvfrom", "recvmsg", "recvmmsg")
+_WRITES = ("write", "writev", "sendto", "sendmsg", "sendmmsg")
+_COPIES = ("sendfile64", "splice")
+
+# struct chunk_t of bpf/plain_http.c, up to its data
+_RECORD = Layout("<QQIIII16sQQQQQQQIIBBB5x")
+_CHUNK, _OTHER, _CLOSE = 1, 2, 3
+
+_SEGMENT = 16384
+_MOST = 512 << 10  # bytes of one call; programs pass at most some hundred KiB to a socket at once
+_BUFFERS = 64  # of one vectored call; bytes in further ones are counted as lost
+_LISTENS = "0A"  # a state in /proc/net/tcp
+
+_STAGE = "plain_http"
+
+
+class PlainHttpOptions(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What the source watches. `ring_size` is in bytes, a power of two."""
+
+    target: Target = Target()
+    ring_size: int = 32 << 20  # 0.3 s of 100 MB/s: how long a reader may be delayed
+
+
+def plain_http(options: PlainHttpOptions = PlainHttpOptions()) -> Stream[TlsEvent]:  # noqa: B008 (frozen)
+    """
+    The bytes of TCP connections that carry HTTP/1 or HTTP/2 without TLS, as clients and servers of the target read and write
+    them, in order per connection and direction, with gaps marked. The `library` of such a connection is `PLAIN`.
+
+    TLS is dropped in the kernel. Bytes of other protocols are dropped there too, and counted as `other_protocol`. Of a
+    connection that is older than the capture each direction begins with its next message. A `TlsOpen` says that a connection
+    which the target opened was recognised: it is no blind spot.
+    """
+    return origin(_STAGE, lambda: PlainHttpReader(options), time_of=time_of, live=True, options=str(options))
+
+
+class PlainHttpReader:
+    def __init__(self, options: PlainHttpOptions) -> None:
+        self._options = options
+        self.names = Names(options.target.comms)
+        self._program: Program[TlsEvent] | None = None
+        self._connections: dict[int, Connection] = {}
+        self._more: list[TlsEvent] = []
+        self._comms: dict[bytes, str] = {}
+
+    def open(self) -> None:
+        program: Program[TlsEvent] = Program(
+            _STAGE,
+            self._options.target,
+            ring="chunks",
+            ring_size=self._options.ring_size,
+            decode=self._decode,
+            fields=_FIELDS,
+            switches=_switches(),
+            names=self.names,
+        )
+        try:
+            for port in _own_ports():
+                program.bpf[b"own_ports"][ctypes.c_uint16(port)] = ctypes.c_uint8(1)
+            program.attach("on_write_end", _calls("exit", _WRITES))
+            program.attach("on_write_begin", _calls("enter", _WRITES))
+            program.attach("on_read", _calls("exit", _READS))
+            program.attach("on_copy", _calls("exit", _COPIES))
+            program.seed()
+        except BaseException:
+            program.close()
+            raise
+        self._program = program
+
+    def poll(self, timeout: float, /) -> Sequence[TlsEvent] | None:
+        assert self._program is not None
+        over = self._program.over()
+        if not self._program.wait(timeout):
+            return None if over else ()
+        return self._with_more(self._program.read())
+
+    def lost(self) -> Sequence[TlsEvent]:
+        return self._program.lost() if self._program else ()
+
+    def close(self) -> Sequence[TlsEvent]:
+        if self._program is None:
+            return ()
+        program, self._program = self._program, None
+        rest = self._with_more(program.rest())
+        rest += program.lost()
+        rest += self._still_open(program.bpf[b"connections"].values())
+        program.close()
+        return rest
+
+    def _with_more(self, events: list[TlsEvent]) -> list[TlsEvent]:
+        more, self._more = self._more, []
+        return events + more
+
+    # -- records -> events -----------------------------------------------------------------------------------------
+
+    def _decode(self, view: memoryview, at: int, size: int) -> TlsEvent | None:
+        (
+            time_ns, _, kind, pid, tid, uid, comm,
+            owner_start_ns, number, offset, seq, latency_ns, gap, lost, owner, length, direction, opened, hidden,
+        ) = _RECORD.unpack_from(view, at)  # fmt: skip
+        name = self._name(comm)
+        connection = self._connections.get(number)
+        if connection is None:
+            connection = Connection(owner, owner_start_ns, PLAIN, number)
+            if kind != _CLOSE:
+                self._connections[number] = connection
+                if opened:
+                    self._more.append(TlsOpen(Origin(time_ns, owner, comm=name, connection=connection)))
+        if kind == _CHUNK:
+            source = Origin(
+                time_ns,
+                pid,
+                tid=tid,
+                uid=uid,
+                comm=name,
+                wall_ns=0,
+                connection=connection,
+                direction="out" if direction else "in",
+            )
+            if gap:
+                self._more.append(_loss(source, Reason.KERNEL_LOST, gap, "moved by a call that is not seen"))
+            if lost:
+                note = "moved inside the kernel" if hidden else "a single call carried more than is read of one"
+                self._more.append(_loss(source, Reason.TRUNCATED, lost, note))
+            body = at + _RECORD.size
+            return TlsChunk(source, bytes(view[body : body + length]), offset=offset, seq=seq, lost=lost, latency_ns=latency_ns)
+        source = Origin(time_ns, pid, tid=tid, uid=uid, comm=name, connection=connection)
+        if kind != _CLOSE:
+            return None
+        if gap:
+            self._more.append(_other(source, gap))
+        if lost:
+            self._more.append(_loss(source, Reason.KERNEL_LOST, lost, "moved by a call that is not seen"))
+        if self._connections.pop(number, None) is None:
+            return None
+        return TlsClose(source, offset, seq)
+
+    def _still_open(self, connections: Iterable[Any]) -> list[TlsEvent]:
+        """The bytes of other protocols on connections that have not ended."""
+        losses: list[TlsEvent] = []
+        for each in connections:
+            if each.other:
+                head = each.head
+                connection = Connection(head.pid, head.start_ns, PLAIN, each.id)
+                source = Origin(head.time_ns, head.pid, comm=self._name(bytes(head.comm)), connection=connection)
+                losses.append(_other(source, each.other))
+        return losses
+
+    def _name(self, comm: bytes) -> str:
+        name = self._comms.get(comm)
+        if name is None:
+            if len(self._comms) > 1024:
+                self._comms.clear()
+            name = self._comms[comm] = comm.partition(b"\0")[0].decode(errors="replace")
+        return name
+
+
+def _loss(source: Origin, reason: Reason, size: int, note: str) -> Loss:
+    return Loss(source, _STAGE, reason=reason, count=1, size=size, note=note)
+
+
+def _other(source: Origin, size: int) -> Loss:
+    return _loss(source, Reason.OTHER_PROTOCOL, size, "a connection without TLS that does not speak HTTP")
+
+
+def _calls(side: str, names: Iterable[str]) -> list[str]:
+    return [f"syscalls:sys_{side}_{name}" for name in names]
+
+
+def _switches() -> list[str]:
+    possible = Path("/sys/devices/system/cpu/possible").read_text()
+    cpus = int(possible.replace(",", "-").split("-")[-1]) + 1
+    steps = 2 * (_MOST // _SEGMENT + _BUFFERS) + 1
+    return ["-DCALLS", f"-DBUFFERS={_BUFFERS}", f"-DSTEPS={steps}", f"-DCPUS={cpus}", f"-DOWN={os.getpid()}"]
+
+
+def _own_ports() -> set[int]:
+    """Ports on which this program itself serves its page already."""
+    inodes = set[str]()
+    for entry in os.scandir("/proc/self/fd"):
+        try:
+            inodes.add(os.readlink(entry.path))
+        except OSError:
+            continue  # the descriptor of this listing itself
+    ports = set[int]()
+    for table in ("/proc/self/net/tcp", "/proc/self/net/tcp6"):
+        try:
+            lines = Path(table).read_text().splitlines()[1:]
+        except OSError:
+            continue  # a machine without IPv6
+        for words in map(str.split, lines):
+            if words[3] == _LISTENS and f"socket:[{words[9]}]" in inodes:
+                ports.add(int(words[1].rpartition(":")[2], 16))
+    return ports

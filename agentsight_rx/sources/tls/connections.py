@@ -1,0 +1,207 @@
+"""Objects, sockets and threads that carry plaintext -> the connection it belongs to, and its position there."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from ...core.bounded import Recent
+from ...events import Connection, Direction, Loss, Origin, TlsChunk, TlsClose, TlsEvent, TlsUse
+from ...loss import Reason
+from .proof import Probed, Use, begins_like_a_client
+from .traffic import Traffic
+
+__all__ = ["Connections", "Known", "Sealed", "on"]
+
+_USES_MOST = 16_384
+_ENDED_MOST = 16_384  # sockets that ended and are remembered
+_SEALED_MOST = 4_096  # TLS records of one thread that wait for their socket; each has at most 16 KiB
+
+
+class Known(Struct):
+    """
+    A connection in use. Where an object carries a second connection, and nothing but its socket said that the first one was
+    over, the kernel's side counts on: the positions begin at `out_offset` and so on. `sock` is the socket that the object was
+    read from, 0 for none so far.
+    """
+
+    connection: Connection
+    probed: Probed
+    use: Use
+    sock: int = 0
+    in_offset: int = 0
+    in_seq: int = 0
+    out_offset: int = 0
+    out_seq: int = 0
+    silent: bool = True  # nothing was read yet
+    again: bool = False  # the incoming direction begins anew with its next record
+
+
+class Sealed(NamedTuple):
+    """A TLS record that a thread encrypted: its place among those that go out with one send, and its plaintext."""
+
+    epoch: int
+    offset: int
+    seq: int
+    data: bytes
+    lost: int
+    number: int
+
+
+class Connections:
+    """The connections of all processes. `probed` are the implementations, by their numbers in the records of bpf/tls.c."""
+
+    def __init__(self, traffic: Traffic) -> None:
+        self.probed: list[Probed] = []
+        self.wrong: list[Probed] = []  # what it gave was never what TLS clients say
+        self._traffic = traffic
+        self._open: dict[tuple[int, int], Known] = {}  # by pid and the address of the object
+        self._sealed: dict[tuple[int, int], list[Sealed]] = {}  # by pid and thread
+        self._uses: Recent[tuple[int, int, int], Use] = Recent(_USES_MOST)  # by pid, its start and the number of what is probed
+        self._ended: Recent[int, None] = Recent(_ENDED_MOST)
+
+    def of(self, origin: Origin, start_ns: int, handle: int, number: int) -> Known:
+        """The connection of an object; a new one where it was not in use."""
+        known = self._open.get((origin.pid, handle))
+        if known is None or known.connection.start_ns != start_ns:
+            known = self._begin(origin, start_ns, handle, number)
+        return known
+
+    def _begin(self, origin: Origin, start_ns: int, handle: int, number: int) -> Known:
+        pid, probed = origin.pid, self.probed[number]
+        use = self._uses.use((pid, start_ns, number))
+        if use is None:
+            use = Use(origin, start_ns)
+            self._uses.put((pid, start_ns, number), use)
+        known = self._open[pid, handle] = Known(Connection(pid, start_ns, probed.library.path, handle), probed, use)
+        self._traffic.plaintext(pid, start_ns)
+        return known
+
+    def saw(self, known: Known, data: bytes) -> TlsUse | None:
+        """Plaintext of this connection; says so where it is the first of its process, or the first proof."""
+        use = known.use
+        use.size += len(data)
+        if not known.silent:
+            return None
+        known.silent = False
+        use.connections += 1
+        proven = known.probed.proves(data)
+        if known.probed.wrong and known.probed not in self.wrong:
+            self.wrong.append(known.probed)
+        if use.connections > 1 and (use.proven or not proven):
+            return None
+        use.proven = proven
+        return _said(use.origin, use, known.probed)
+
+    def plaintext(self) -> dict[tuple[int, int], int]:
+        """Bytes that were read of each process, by pid and its start."""
+        sizes: dict[tuple[int, int], int] = {}
+        for (pid, start_ns, _), use in self._uses.items():
+            sizes[pid, start_ns] = sizes.get((pid, start_ns), 0) + use.size
+        return sizes
+
+    def uses(self) -> list[TlsEvent]:
+        """All that was read, at the end."""
+        uses = ((use, self.probed[number]) for (_, _, number), use in self._uses.items() if use.connections)
+        return [_said(use.origin, use, probed) for use, probed in uses]
+
+    def end(self, origin: Origin, handle: int) -> Known | None:
+        return self._open.pop((origin.pid, handle), None)
+
+    def place(self, known: Known, chunk: TlsChunk, sock: int) -> TlsChunk | list[TlsEvent]:
+        """A chunk of an object that may have outlived a connection: with its position in the present one."""
+        before: list[TlsEvent] = []
+        if chunk.origin.direction == "in":
+            if not known.sock:
+                known.sock = sock
+            if known.again:
+                known.again, known.in_offset, known.in_seq = False, chunk.offset, chunk.seq
+            base, first = known.in_offset, known.in_seq
+        else:
+            if known.sock in self._ended and begins_like_a_client(chunk.data):
+                before.append(TlsClose(replace(chunk.origin, direction=None)))
+                known.sock, known.again, known.out_offset, known.out_seq = 0, True, chunk.offset, chunk.seq
+                self._traffic.plaintext(known.connection.pid, known.connection.start_ns)
+            base, first = known.out_offset, known.out_seq
+        if base:
+            chunk = replace(chunk, offset=chunk.offset - base, seq=chunk.seq - first)
+        return [*before, chunk] if before else chunk
+
+    def socket_began(self, pid: int, sock: int) -> None:
+        """The socket is new: what was at its address is no more."""
+        self._ended.pop(sock, None)
+        self._open.pop((pid, sock), None)
+
+    def socket_ended(self, origin: Origin, sock: int, in_offset: int, out_offset: int) -> list[TlsEvent]:
+        self._ended.put(sock, None)
+        known = self._open.pop((origin.pid, sock), None)
+        return [] if known is None else [TlsClose(on(origin, known), in_offset, out_offset)]
+
+    def hold(self, origin: Origin, record: Sealed) -> list[TlsEvent]:
+        """Keep an encrypted record until its thread sends; too many of them are lost."""
+        held = self._sealed.setdefault((origin.pid, origin.tid), [])
+        held.append(record)
+        if len(held) < _SEALED_MOST:
+            return []
+        del self._sealed[origin.pid, origin.tid]
+        return [_unsent(origin, held)]
+
+    def send(self, origin: Origin, at: tuple[int, int, int], offset: int, seq: int) -> list[TlsEvent]:
+        """The thread sends what it encrypted: `at` is (process start, socket, epoch), then the position in that direction."""
+        start_ns, sock, epoch = at
+        held = self._sealed.pop((origin.pid, origin.tid), [])
+        mine = [record for record in held if record.epoch == epoch]
+        lost = [record for record in held if record.epoch != epoch]
+        out: list[TlsEvent] = [_unsent(origin, lost)] if lost else []
+        for record in mine:
+            known = self.of(origin, start_ns, sock, record.number)
+            place = on(origin, known, "out")
+            if record.lost:
+                out.append(_cut(place, record.lost))
+            out.append(TlsChunk(place, record.data, offset=offset + record.offset, seq=seq + record.seq, lost=record.lost))
+            said = self.saw(known, record.data)
+            if said is not None:
+                out.append(said)
+        return out
+
+    def gone(self, origin: Origin) -> list[TlsEvent]:
+        """The process ended: so did its connections. What it encrypted and did not send is not lost."""
+        for thread in [thread for thread in self._sealed if thread[0] == origin.pid]:
+            del self._sealed[thread]
+        keys = [key for key in self._open if key[0] == origin.pid]
+        closed: list[TlsEvent] = [TlsClose(on(origin, self._open.pop(key))) for key in keys]
+        for process in [each for each in self._uses if each[0] == origin.pid]:
+            use = self._uses.pop(process)
+            if use.connections:
+                closed.append(_said(origin, use, self.probed[process[2]]))
+        return closed
+
+
+def on(origin: Origin, known: Known, direction: Direction | None = None) -> Origin:
+    return replace(origin, connection=known.connection, direction=direction)
+
+
+def _said(origin: Origin, use: Use, probed: Probed) -> TlsUse:
+    return TlsUse(
+        replace(origin, comm=use.origin.comm),
+        use.start_ns,
+        path=probed.library.path,
+        stack=probed.finding.stack,
+        method=probed.finding.method,
+        proven=use.proven,
+        connections=use.connections,
+        size=use.size,
+    )
+
+
+def _unsent(origin: Origin, records: list[Sealed]) -> Loss:
+    size = sum(len(record.data) + record.lost for record in records)
+    note = "it is not known to which socket these TLS records were sent"
+    return Loss(origin, "tls", reason=Reason.KERNEL_LOST, count=len(records), size=size, note=note)
+
+
+def _cut(origin: Origin, size: int) -> Loss:
+    note = "a single TLS record carried more than 16 KiB"
+    return Loss(origin, "tls", reason=Reason.TRUNCATED, count=1, size=size, note=note)

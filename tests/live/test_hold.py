@@ -1,0 +1,104 @@
+"""The control group of a recorded command: held while a file is searched, let go whatever happens to us."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from agentsight_rx.sources.hold import Group, group, held
+
+from .capture import needs_root, until
+
+pytestmark = [pytest.mark.live, needs_root]
+
+COUNTS = "import itertools, mmap\nshared = mmap.mmap(-1, 8)\nfor _ in itertools.count(): print(flush=True)"
+HOLDS = """
+import sys, time
+from agentsight_rx.sources.hold import group, held
+with group() as own:
+    own.add(int(sys.argv[1]))
+    with held(str(own.path)):
+        print(own.path, flush=True)
+        time.sleep(600)
+"""
+
+
+@contextmanager
+def counting(path: Path) -> Generator[subprocess.Popen[bytes]]:
+    """A process that makes the file longer all the time."""
+    with path.open("wb") as out, subprocess.Popen([sys.executable, "-c", COUNTS], stdout=out) as process:
+        until(lambda: path.stat().st_size > 0)
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+@contextmanager
+def grouped() -> Generator[Group]:
+    with group() as own:
+        assert own is not None, "no control groups of version 2 here"
+        yield own
+
+
+def goes_on(path: Path) -> bool:
+    before = path.stat().st_size
+    until(lambda: path.stat().st_size > before)
+    return True
+
+
+def test_nothing_in_the_group_runs_while_it_is_held(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with counting(out) as process, grouped() as own:
+        assert own.add(process.pid)
+        assert goes_on(out)
+        with held(str(own.path)):
+            size = out.stat().st_size
+            for _ in range(100):
+                time.sleep(0.001)
+                assert out.stat().st_size == size
+        assert goes_on(out)
+        assert process.poll() is None
+
+
+def test_at_the_end_processes_are_back_where_they_were_and_the_group_is_gone(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with counting(out) as process:
+        before = Path(f"/proc/{process.pid}/cgroup").read_text()
+        with grouped() as own:
+            own.add(process.pid)
+            path = own.path
+            assert path.name in Path(f"/proc/{process.pid}/cgroup").read_text()
+        assert not path.exists()
+        assert before == Path(f"/proc/{process.pid}/cgroup").read_text()
+        assert goes_on(out)
+
+
+def test_what_we_held_goes_on_when_we_are_killed(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with counting(out) as process:
+        holder = subprocess.Popen([sys.executable, "-c", HOLDS, str(process.pid)], stdout=subprocess.PIPE, text=True)
+        assert holder.stdout is not None
+        path = Path(holder.stdout.readline().strip())
+        size = out.stat().st_size
+        assert "frozen 1" in (path / "cgroup.events").read_text()
+        assert out.stat().st_size == size
+        holder.kill()
+        holder.wait()
+        holder.stdout.close()
+        assert goes_on(out)
+        for pid in (path / "cgroup.procs").read_text().split():
+            (path.parent / "cgroup.procs").write_text(pid)
+        os.rmdir(path)
+
+
+def test_without_a_group_processes_run_on() -> None:
+    with held("/nowhere"):
+        pass

@@ -1,0 +1,33 @@
+"""The table of kinds and places on the standard output: how many secrets leak. Exits 1 if there are any."""
+
+from __future__ import annotations
+
+import sys
+
+from .kinds import KINDS
+from .matrix import Matrix, measured
+from .places import CANNOT, PLACES
+
+
+def main() -> int:
+    matrix = measured()
+    width = max(map(len, PLACES))
+    print(" " * width, *KINDS, sep="  ")
+    for place in PLACES:
+        print(place.ljust(width), *(_cell(matrix, place, kind).rjust(len(kind)) for kind in KINDS), sep="  ")
+    leaks = {cell: matrix.where[cell] for cell in matrix.leaks if cell[0] not in CANNOT}
+    leaked = sum(len(matrix.leaks[cell]) for cell in leaks)
+    print("\n-  cannot be there   *  cannot be hidden: docs/redaction.md says why")
+    print(f"{sum(map(len, matrix.parts.values()))} secrets in {len(matrix.parts)} cells: {leaked} leaked")
+    for (place, kind), where in leaks.items():
+        print(f"  {place}, {kind}: in {', '.join(sorted(where))}")
+    return 1 if leaks else 0
+
+
+def _cell(matrix: Matrix, place: str, kind: str) -> str:
+    count = matrix.count(place, kind)
+    return "-" if count is None else f"{count}*" if place in CANNOT else str(count)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,61 @@
+"""Each cell of the table in docs/redaction.md is a test: so many secrets of this kind show of this place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from .kinds import KINDS
+from .matrix import Matrix, measured
+from .places import CANNOT, PLACES
+
+DOCS = Path(__file__).parents[2] / "docs" / "redaction.md"
+BEGIN, END = "<!-- places -->\n", "<!-- end of places -->\n"
+
+
+def exists(place: str, kind: str) -> bool:
+    return PLACES[place](0, KINDS[kind]([])) is not None
+
+
+def mark(place: str, kind: str) -> str:
+    return "–" if not exists(place, kind) else "shows" if place in CANNOT else "✓"
+
+
+def table() -> str:
+    """The table of the documentation."""
+    rows = [["", *KINDS], ["---"] * (len(KINDS) + 1), *([place, *(mark(place, kind) for kind in KINDS)] for place in PLACES)]
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+
+
+CELLS = [(place, kind) for place in PLACES for kind in KINDS if exists(place, kind)]
+
+
+@pytest.fixture(scope="module")
+def matrix() -> Matrix:
+    return measured()
+
+
+@pytest.fixture(scope="module")
+def unredacted() -> Matrix:
+    return measured(remove_auth=False)
+
+
+@pytest.mark.parametrize(("place", "kind"), CELLS)
+def test_no_secret_of_this_kind_shows_of_this_place(matrix: Matrix, place: str, kind: str) -> None:
+    found = matrix.leaks.get((place, kind), set())
+    if place in CANNOT:
+        assert found, "it is hidden: then the documentation may say so"
+    else:
+        assert found == set(), matrix.where[place, kind]
+
+
+@pytest.mark.parametrize(("place", "kind"), CELLS)
+def test_the_search_finds_what_is_not_removed(unredacted: Matrix, place: str, kind: str) -> None:
+    found = unredacted.leaks.get((place, kind), set())
+    assert len(found) > 0.9 * len(set(unredacted.parts[place, kind]))
+
+
+def test_the_documentation_has_this_table() -> None:
+    text = DOCS.read_text()
+    assert text.partition(BEGIN)[2].partition(END)[0] == table()

@@ -1,0 +1,174 @@
+"""Which connection plaintext belongs to, where a TLS function does not say it."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agentsight_rx.events import Loss, Origin, TlsChunk, TlsClose, TlsEvent, TlsUse
+from agentsight_rx.loss import Reason
+from agentsight_rx.sources.tls.connections import Connections, Known, Sealed
+from agentsight_rx.sources.tls.libraries import Library
+from agentsight_rx.sources.tls.proof import Probed, begins_like_http
+from agentsight_rx.sources.tls.stacks.finding import Finding
+from agentsight_rx.sources.tls.traffic import Traffic
+
+LIBRARY = Library("/opt/agent", (1, 2, 3), ())
+PID, START = 70, 5
+REQUEST, ANSWER = b"POST /v1/messages HTTP/1.1\r\n", b"HTTP/1.1 200 OK\r\n"
+
+
+def connections(*, by_name: bool = True, by_socket: bool = True) -> Connections:
+    made = Connections(Traffic())
+    made.probed.append(Probed(LIBRARY, Finding("aws-lc", "error codes"), by_name=by_name, by_socket=by_socket))
+    return made
+
+
+def origin(tid: int = PID, time_ns: int = 1) -> Origin:
+    return Origin(time_ns, PID, tid=tid, comm="agent")
+
+
+def sealed(data: bytes, epoch: int = 0, *, offset: int = 0, seq: int = 0, lost: int = 0) -> Sealed:
+    return Sealed(epoch=epoch, offset=offset, seq=seq, data=data, lost=lost, number=0)
+
+
+def chunk(known: Known, data: bytes, direction: str, *, offset: int, seq: int) -> TlsChunk:
+    place = Origin(1, PID, connection=known.connection, direction="in" if direction == "in" else "out")
+    return TlsChunk(place, data, offset=offset, seq=seq)
+
+
+def chunks(events: list[TlsEvent]) -> list[TlsChunk]:
+    return [event for event in events if isinstance(event, TlsChunk)]
+
+
+@given(st.lists(st.tuples(st.integers(1, 3), st.binary(min_size=1, max_size=9)), max_size=12), st.data())
+def test_records_go_to_the_socket_that_their_thread_sends_to_next(
+    records: list[tuple[int, bytes]], data: st.DataObject
+) -> None:
+    """Threads encrypt in any order and send now and then: each socket gets what was encrypted for it, at its place."""
+    made = connections()
+    waiting: dict[int, list[Sealed]] = {}
+    epochs: dict[int, int] = {}
+    carried: dict[int, bytes] = {}
+    seen: dict[int, list[TlsChunk]] = {}
+
+    def send(tid: int) -> None:
+        held = waiting.pop(tid, [])
+        if not held:
+            return
+        sock = data.draw(st.integers(100, 102))
+        before = carried.get(sock, b"")
+        at = (START, sock, epochs.get(tid, 0))
+        out = made.send(origin(tid), at, offset=len(before), seq=len(seen.get(sock, [])))
+        assert not [event for event in out if isinstance(event, Loss)]
+        seen.setdefault(sock, []).extend(chunks(out))
+        carried[sock] = before + b"".join(record.data for record in held)
+        epochs[tid] = epochs.get(tid, 0) + 1
+
+    for tid, content in records:
+        held = waiting.setdefault(tid, [])
+        offset = sum(len(record.data) for record in held)
+        held.append(sealed(content, epochs.get(tid, 0), offset=offset, seq=len(held)))
+        assert made.hold(origin(tid), held[-1]) == []
+        if data.draw(st.booleans()):
+            send(tid)
+    for tid in (1, 2, 3):
+        send(tid)
+    for sock, got in seen.items():
+        assert b"".join(each.data for each in got) == carried[sock]
+        assert {each.origin.connection.handle for each in got if each.origin.connection} == {sock}
+        assert all(one.offset + len(one.data) == next_.offset for one, next_ in pairwise(got))
+
+
+def test_records_whose_send_was_lost_are_a_loss_and_not_another_connections() -> None:
+    made = connections()
+    made.hold(origin(), sealed(b"lost", epoch=0))
+    made.hold(origin(), sealed(REQUEST, epoch=1))
+    loss, sent, use = made.send(origin(), (START, 100, 1), offset=4, seq=1)
+    assert isinstance(loss, Loss)
+    assert (loss.reason, loss.count, loss.size) == (Reason.KERNEL_LOST, 1, 4)
+    assert isinstance(sent, TlsChunk)
+    assert (sent.data, sent.offset, sent.seq) == (REQUEST, 4, 1)
+    assert isinstance(use, TlsUse)
+
+
+def test_records_that_never_find_a_socket_are_bounded_and_counted() -> None:
+    made = connections()
+    lost: list[TlsEvent] = []
+    for index in range(10_000):
+        lost += made.hold(origin(), sealed(b"x", offset=index, seq=index))
+    assert sum(event.count for event in lost if isinstance(event, Loss)) == 8192
+
+
+def test_an_object_used_for_a_second_connection_begins_anew() -> None:
+    made = connections()
+    known = made.of(origin(), START, 0x7F00, 0)
+    first = made.place(known, chunk(known, REQUEST, "out", offset=0, seq=0), 0)
+    made.place(known, chunk(known, ANSWER, "in", offset=0, seq=0), 100)
+    assert isinstance(first, TlsChunk)
+    made.socket_ended(origin(), 100, 0, 0)
+    again = made.place(known, chunk(known, REQUEST, "out", offset=len(REQUEST), seq=1), 0)
+    assert isinstance(again, list)
+    close, second = again
+    assert isinstance(close, TlsClose)
+    assert isinstance(second, TlsChunk)
+    assert (second.offset, second.seq) == (0, 0)
+    answer = made.place(known, chunk(known, ANSWER, "in", offset=len(ANSWER), seq=1), 101)
+    assert isinstance(answer, TlsChunk)
+    assert (answer.offset, answer.seq) == (0, 0)
+
+
+def test_the_rest_of_a_request_is_not_a_second_connection() -> None:
+    """Its socket was half closed, or the thread received from another one before it read this."""
+    made = connections()
+    known = made.of(origin(), START, 0x7F00, 0)
+    made.place(known, chunk(known, ANSWER, "in", offset=0, seq=0), 100)
+    made.socket_ended(origin(), 100, 0, 0)
+    rest = made.place(known, chunk(known, b'{"model"', "out", offset=50, seq=3), 0)
+    assert isinstance(rest, TlsChunk)
+    assert (rest.offset, rest.seq) == (50, 3)
+
+
+def test_the_end_of_a_socket_ends_its_connection() -> None:
+    made = connections()
+    made.hold(origin(), sealed(REQUEST))
+    made.send(origin(), (START, 100, 0), offset=0, seq=0)
+    (close,) = made.socket_ended(origin(), 100, 7, len(REQUEST))
+    assert isinstance(close, TlsClose)
+    assert (close.in_offset, close.out_offset) == (7, len(REQUEST))
+    assert made.socket_ended(origin(), 100, 0, 0) == []
+
+
+def test_what_was_read_is_said_first_when_proven_and_at_the_end() -> None:
+    made = connections(by_name=False)
+    said: list[TlsUse | None] = []
+    for handle, data in ((1, b"\x81\x85"), (2, REQUEST), (3, b"\x81\x86"), (3, b"more")):
+        said.append(made.saw(made.of(origin(), START, handle, 0), data))
+    assert [use and (use.proven, use.connections) for use in said] == [(False, 1), (True, 2), None, None]
+    (end,) = [event for event in made.gone(origin()) if isinstance(event, TlsUse)]
+    assert (end.proven, end.connections, end.size) == (True, 3, 2 + len(REQUEST) + 2 + 4)
+    assert made.uses() == []
+
+
+@pytest.mark.parametrize("by_name", [True, False])
+def test_functions_found_by_their_code_are_wrong_when_no_connection_begins_as_http_does(by_name: bool) -> None:
+    made = connections(by_name=by_name)
+    for handle in range(20):
+        made.saw(made.of(origin(), START, handle, 0), b"\x00\xff garbage")
+    assert bool(made.wrong) is not by_name
+    assert len(made.wrong) <= 1
+
+
+@pytest.mark.parametrize(
+    "first", [b"GET / HTTP/1.1", b"PRI * HTTP/2.0", b"HTTP/1.1 101", b"\0\0\x12\x04\0\0\0\0\0\0\x03", b"\0\0\0\x04\x01\0\0\0\0"]
+)
+def test_first_bytes_of_http(first: bytes) -> None:
+    assert begins_like_http(first)
+
+
+@pytest.mark.parametrize("first", [b"", b"GET", b"get / ", b"\x16\x03\x01", b"\0\0\x12\x04\0\0\0\0\x01", b"HTTP/2 200"])
+def test_other_first_bytes(first: bytes) -> None:
+    assert not begins_like_http(first)
