@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from functools import cache
 from typing import Any
 
 __all__ = ["ARGUMENTS", "ENDS", "PADDING", "Body", "Instruction", "decode", "reads_before_write"]
@@ -23,18 +22,16 @@ _STEPS_MOST = 400  # of one walk back through a function
 _WORD = re.compile(r"[a-z0-9]+")
 
 
-@cache
-def _decoder() -> Any:
+def decode(code: bytes, address: int) -> Iterator[Instruction]:
+    """
+    What stands in these bytes, one instruction after the other. Each call has a decoder of its own (40 µs), since two threads
+    may search at once.
+    """
     import capstone
 
     decoder: Any = capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64)
     decoder.skipdata = True
-    return decoder
-
-
-def decode(code: bytes, address: int) -> Iterator[Instruction]:
-    """What stands in these bytes, one instruction after the other."""
-    return iter(_decoder().disasm_lite(code, address))
+    return iter(decoder.disasm_lite(code, address))
 
 
 def _names() -> Iterator[tuple[str, str]]:
