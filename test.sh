@@ -3,7 +3,7 @@
 # ./test.sh --bare [DIRECTORY]: the two commands of the README on a new Debian 13, whose tree is kept in DIRECTORY (.setup/bare).
 # ./test.sh --fuzz [SECONDS] [TARGET…]: fuzz these parsers, by default all, for SECONDS (60) each.
 # ./test.sh --agents [NAME…]: run real agents, by default all, against a fake model, and print for each whether every byte was
-#   seen (1.5 GB from package registries, kept in .setup/agents). Without NAME it also records some of them, and counts short runs.
+#   seen (2 GB of packages, kept in .setup/agents). Without NAME it also records agents, and counts what short runs miss.
 set -euo pipefail
 
 source "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/scripts/setup.sh"

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from agentsight_rx.events import BodyPart, Connection, HttpRequest, HttpResponse, Origin, WebSocketMessage
+from agentsight_rx.events import BodyPart, Connection, HttpEvent, HttpRequest, HttpResponse, Origin, WebSocketMessage
 
 from .agents.agents import AGENTS
 from .agents.compare import Said, Size, differences, of_capture, size_of
@@ -32,7 +32,7 @@ def response(handle: int, body: bytes, *, streaming: bool = False, status: int =
 
 
 def test_parts_of_an_answer_are_joined_and_connections_are_kept_apart() -> None:
-    events = [
+    events: list[HttpEvent] = [
         request(1, b"one"),
         request(2, b"two"),
         response(2, b"second"),
@@ -49,7 +49,7 @@ def test_messages_are_numbered_in_each_direction() -> None:
     def message(direction: str, kind: Any, data: bytes, code: int = 0) -> WebSocketMessage:
         return WebSocketMessage(origin(1, direction), 2, upgrade=1, kind=kind, data=data, code=code, target="/ws")
 
-    events = [
+    events: list[HttpEvent] = [
         message("out", "text", b"a"),
         message("in", "ping", b"p"),
         message("in", "text", b"b"),
