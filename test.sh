@@ -2,6 +2,7 @@
 # ./test.sh [--fast] [PYTEST-ARGS…]: every check, up to the first that fails. --fast leaves out the tests that trace programs.
 # ./test.sh --bare [DIRECTORY]: the two commands of the README on a new Debian 13, whose tree is kept in DIRECTORY (.setup/bare).
 # ./test.sh --fuzz [SECONDS] [TARGET…]: fuzz these parsers, by default all, for SECONDS (60) each.
+# ./test.sh --secrets: how many secrets of each kind leak at each place, through the whole graph into every sink.
 # ./test.sh --agents [NAME…]: run real agents, by default all, against a fake model, and print for each whether every byte was
 #   seen (2 GB of packages, kept in .setup/agents). Without NAME it also records agents, and counts what short runs miss.
 set -euo pipefail
@@ -22,6 +23,12 @@ fi
 
 if [[ ${1-} == --bare ]]; then
   exec "$ROOT/scripts/bare.sh" "${@:2}"
+fi
+
+if [[ ${1-} == --secrets ]]; then
+  set_up secrets --group "$ROOT/pyproject.toml:test"
+  cd "$ROOT"
+  exec "$VENV/bin/python" -m tests.secrets
 fi
 
 if [[ ${1-} == --agents ]]; then

@@ -51,6 +51,7 @@ E = TypeVar("E")
 Data = dict[str, Any]
 
 _encoder = msgspec.json.Encoder()
+_TLS = "ssl"
 _DIRECTIONS = {"READ": "in", "WRITE": "out"}  # of stdio, in the words of the original
 
 
@@ -65,7 +66,7 @@ def encode_envelope(event: Event) -> Data:
     how = _KINDS[kind]
     return {
         "timestamp": milliseconds(origin.wall_ns),
-        "source": how.source,
+        "source": _wire(origin) if how.source == _TLS else how.source,
         "pid": origin.pid,
         "comm": origin.comm,
         "data": {"event_type": _NAMES[kind], **_origin(origin), **how.encode(event)},
@@ -127,6 +128,11 @@ def _origin_back(envelope: Data, data: Data) -> Origin:
         },
         Origin,
     )
+
+
+def _wire(origin: Origin) -> str:
+    """What carried it, in the words of the original, which has TLS alone."""
+    return "tcp" if origin.connection is not None and origin.connection.plain else _TLS
 
 
 def _bytes(name: str, value: bytes) -> Data:
@@ -220,7 +226,7 @@ def _message(event: HttpRequest | HttpResponse, kind: str, first_line: str) -> D
         "total_size": len(first_line) + heads + len(event.body) + 4,
         "is_chunked": "chunked" in coding.lower(),
         "content_length": int(length) if length.isascii() and length.isdigit() and len(length) <= 18 else None,
-        "original_source": "ssl.http2" if event.stream else "ssl",
+        "original_source": f"{_wire(event.origin)}.http2" if event.stream else _wire(event.origin),
         "raw_data": None,
         "http_exchange_id": event.exchange,
         "complete": event.complete,
@@ -317,7 +323,7 @@ def _body_part_back(origin: Origin, data: Data) -> BodyPart:
 
 
 def _websocket(event: WebSocketMessage) -> Data:
-    return {"original_source": "ssl.websocket", **_fields(event, ("data",)), **_bytes("data", event.data)}
+    return {"original_source": f"{_wire(event.origin)}.websocket", **_fields(event, ("data",)), **_bytes("data", event.data)}
 
 
 def _websocket_back(origin: Origin, data: Data) -> WebSocketMessage:
@@ -332,7 +338,7 @@ def _sse(event: SseMessage) -> Data:
         "end_time": event.end_ns,
         "duration_ns": event.end_ns - start_ns,
         "duration_ms": (event.end_ns - start_ns) / 1e6,
-        "original_source": "ssl",
+        "original_source": _wire(event.origin),
         "function": "READ/RECV",
         "text_content": reply.text,
         "thinking_content": reply.thinking,
@@ -486,12 +492,12 @@ class _Kind(NamedTuple):
 
 
 _KINDS: dict[type[Event], _Kind] = {
-    TlsChunk: _Kind("ssl", _tls_chunk, _tls_chunk_back),
-    TlsHandshake: _Kind("ssl", _tls_handshake),
-    TlsClose: _Kind("ssl", _tls_close),
-    TlsOpen: _Kind("ssl"),
-    TcpTraffic: _Kind("ssl"),
-    UnreadTls: _Kind("ssl"),
+    TlsChunk: _Kind(_TLS, _tls_chunk, _tls_chunk_back),
+    TlsHandshake: _Kind(_TLS, _tls_handshake),
+    TlsClose: _Kind(_TLS, _tls_close),
+    TlsOpen: _Kind(_TLS),
+    TcpTraffic: _Kind(_TLS),
+    UnreadTls: _Kind(_TLS),
     TlsUse: _Kind("diagnostic"),
     BlindSpot: _Kind("diagnostic"),
     HttpRequest: _Kind("http_parser", _request, _request_back),

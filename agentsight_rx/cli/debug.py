@@ -17,11 +17,17 @@ __all__ = ["debug"]
 
 debug = typer.Typer(cls=Group, help="Watch one source alone, through its own chain.", no_args_is_help=True)
 
-_SOURCES = ("ssl", "process", "stdio", "system", "files", "net")
+_SOURCES = ("ssl", "plain_http", "process", "stdio", "system", "files", "net")
 _OF_ALL = (WATCH, OUT, PAGE)
-_GROUPS = {"ssl": (TLS, FILTERS), "stdio": (STDIO,), "system": (SYSTEM,)}
+_GROUPS = {"ssl": (TLS, FILTERS), "plain_http": (FILTERS,), "stdio": (STDIO,), "system": (SYSTEM,)}
 # Flags of a group of all sources that concern one alone, and of a group that is not of the source
-_OF_ONE = {"mode": ("process",), "duration": ("process",), "disable_auth_removal": ("ssl", "process", "stdio")}
+_OF_ONE = {
+    "mode": ("process",),
+    "duration": ("process",),
+    "disable_auth_removal": ("ssl", "plain_http", "process", "stdio"),
+    "ssl_http": ("ssl", "plain_http"),
+    "ssl_raw_data": ("ssl", "plain_http"),
+}
 
 
 def _only(source: str) -> Callable[..., None]:
@@ -30,7 +36,7 @@ def _only(source: str) -> Callable[..., None]:
         flags[source] = True
         trace(**flags)
 
-    command.__doc__ = f"The {source} source alone."
+    command.__doc__ = f"The {source.replace('_', '-')} source alone."
     hints = get_type_hints(trace, include_extras=True)
     signature = inspect.signature(trace)
     flags = [each.replace(annotation=hints[each.name]) for each in signature.parameters.values()]
@@ -49,4 +55,4 @@ def _concerns(source: str, name: str, hint: Any) -> bool:
 
 
 for _source in _SOURCES:
-    debug.command(_source, cls=Command)(_only(_source))
+    debug.command(_source.replace("_", "-"), cls=Command)(_only(_source))

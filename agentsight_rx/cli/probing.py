@@ -24,7 +24,7 @@ def probe_lines(target: str) -> tuple[list[str], bool]:
     files = [(name, *_findings(place)) for name, place in _files(target)]
     of_system = set(map(str, system_libraries()))
     own = [each for each in files if each[0] not in of_system and (each[1] or each[2])]
-    shown = own or [each for each in files if each[1]] or files[:1]
+    shown = own or [*files[:1], *(each for each in files[1:] if each[1])]
     lines: list[str] = []
     for name, findings, problem in shown:
         said = [line for finding in findings for line in _said(finding)] or [problem or "no TLS code that is known"]

@@ -48,7 +48,14 @@ def _empty_sources(summary: Summary) -> list[str]:
     seen = {meter.stage: meter.seen for meter in summary.ledger}
     lines: list[str] = []
     read = seen.get("tls/parse_http", seen.get("tls"))  # the first stage that gets plaintext alone
-    if read == 0:
+    plain = seen.get("plain_http")
+    if plain is not None:
+        read = seen.get("merge/parse_http", (seen.get("tls") or 0) + plain)
+        if read == 0:
+            lines.append("no HTTP was read, with or without TLS: no watched process spoke it in a way that can be read")
+        elif not summary.tally.totals.calls:
+            lines.append("HTTP was seen, but no call of a known model API")
+    elif read == 0:
         lines.append(
             "no TLS traffic was read: no watched process used an OpenSSL that can be read (see `agentsight-rx doctor`)"
         )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
-from typing import Any, Generic, TypeVar
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from typing import Any, Generic, TypeVar, cast
 
 import msgspec
 from msgspec import Struct
@@ -115,11 +115,18 @@ class _PerKey(Kernel[A, B], Generic[A, B, K]):
                 self._save_memory(out)
 
     def _take(self, batch: Sequence[A], out: list[B]) -> None:
-        key_of, table, half = self._key, self._machines, self._half
-        find, use = table.get, table.move_to_end
-        crowded = len(table) > half
+        events = iter(batch)
+        if len(self._machines) <= self._half:
+            self._take_roomy(events, out)
+        if len(self._machines) > self._half:
+            self._take_crowded(events, out)
+
+    def _take_roomy(self, events: Iterator[A], out: list[B]) -> None:
+        """Up to the event that fills the table more than half."""
+        key_of, half = self._key, self._half
+        find = self._machines.get
         pass_on: Callable[[Any], None] = out.append
-        for event in batch:
+        for event in events:
             key = None
             try:
                 key = key_of(event)
@@ -129,17 +136,33 @@ class _PerKey(Kernel[A, B], Generic[A, B, K]):
                 machine = find(key)
                 if machine is None:
                     machine = self._new(key, out)
-                    crowded = len(table) > half
-                elif crowded:
-                    use(key)
-                    self._order = None
+                    if len(self._machines) > half:
+                        out += machine.feed(event)
+                        return
                 out += machine.feed(event)
             except Malformed as broken:
                 self._drop(key, broken, out)
-                crowded = len(table) > half
             except Exception as error:
                 self._fail(key, error)
-                crowded = len(table) > half
+
+    def _take_crowded(self, events: Iterator[A], out: list[B]) -> None:
+        """Each use moves a key behind the others."""
+        for event in events:
+            key = None
+            try:
+                key = self._key(event)
+                if key is None:
+                    cast("list[Any]", out).append(event)
+                    continue
+                machine = self._machines.use(key)
+                if machine is None:
+                    machine = self._new(key, out)
+                self._order = None
+                out += machine.feed(event)
+            except Malformed as broken:
+                self._drop(key, broken, out)
+            except Exception as error:
+                self._fail(key, error)
 
     def _save_memory(self, out: list[B]) -> None:
         bounded = [machine for machine in self._machines.values() if isinstance(machine, Bounded)]

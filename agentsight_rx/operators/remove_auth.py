@@ -351,7 +351,7 @@ def _texts(event: SseMessage, datas: Sequence[str]) -> list[str]:
 
 
 _FORM = "application/x-www-form-urlencoded"
-_SHORTEST = 5  # `?key=x` is the shortest text with a secret
+_SHORTEST = 5  # a parameter named `key` with one letter is the shortest text with a secret
 
 
 def _with(value: S, /, **fields: Any) -> S:

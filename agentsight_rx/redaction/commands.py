@@ -13,6 +13,8 @@ __all__ = ["CLIENTS", "FLAG_KIND", "secrets_of_command", "secrets_of_word"]
 
 CLIENTS = (b"curl", b"wget", b"http", b"https", b"xh")
 FLAG_KIND = "argument"
+_TRIES_MOST = 16  # names in one word whose values are no secrets
+_LOOKS_MOST = 256  # bytes of a value
 
 _FLAG = re.compile(rb"--?[A-Za-z][A-Za-z0-9_.-]{0,63}")
 _NAME = re.compile(
@@ -29,8 +31,11 @@ _COOKIES = re.compile(rb"(?:(?<=\s)|\A)(?:-b|--cookie)[ \t=]{0,8}(\"[^\"]*|'[^']
 _SCRIPT_FLAG = re.compile(rb"-[a-z]{0,4}c")
 _DIGITS = re.compile(rb"[0-9]+")
 
-# A value that is searched for, as in `grep 'token=.*'`, is no secret
-_PATTERN = re.compile(rb"[^A-Za-z0-9]*\Z|.*(?:\.[*+]|\[\^|\[a-z|\[A-Z|\[0-9|\\[wWsSdDb]|\\\()", re.DOTALL)
+# What stands for a value, and a value that is searched for, as in `grep 'token=.*'`, are no secrets. Where a blank is the first
+# letter of the value, its quote ends a string: `grep 'key|token=' file`
+_NO_VALUE = re.compile(
+    rb"\s|[^A-Za-z0-9]*\Z|(?i:your[ _-][\w -]*\Z)|.*(?:\.[*+]|\[\^|\[a-z|\[A-Z|\[0-9|\\[wWsSdDb]|\\\()", re.DOTALL
+)
 
 
 def secrets_of_word(before: bytes, word: bytes, client: bool) -> Iterator[Secret]:
@@ -54,12 +59,20 @@ def secrets_of_word(before: bytes, word: bytes, client: bool) -> Iterator[Secret
 
 def secrets_of_command(data: bytes) -> Iterator[Secret]:
     """The secrets that a command line has by their places."""
-    done = 0
+    done, word_end, tries = 0, 0, 0
     for name in _NAME.finditer(data):
         if name.start() >= done and is_secret_flag(name[1] or name[2]):
-            for value in _secret_of_value(data, name):
-                yield value
-                done = value.end
+            word = _WORD.match(data, name.end())
+            if word is None or word.lastindex is None:
+                continue
+            if _is_secret_value(data, name, word):
+                done = word.end(word.lastindex)
+                value = word[word.lastindex]
+                yield Secret(word.start(word.lastindex), done, kind_of(value) or FLAG_KIND)
+                continue
+            tries = tries + 1 if word.end() == word_end else 1
+            word_end = word.end()
+            done = word_end if tries == _TRIES_MOST else done
     done = 0
     for field in _FIELD.finditer(data):
         header = field[1].decode().lower()
@@ -82,16 +95,13 @@ def _begins_word(data: bytes, at: int) -> bool:
     return not at or data[at : at + 2] == b"-H" or data[at - 1 : at] in (b'"', b"'", b"\n")
 
 
-def _secret_of_value(data: bytes, name: re.Match[bytes]) -> Iterator[Secret]:
-    word = _WORD.match(data, name.end())
-    if word is None or word.lastindex is None:
-        return
-    if word.lastindex < 3 and name.start() and data[name.start() - 1] == data[name.end()]:
-        return  # the quote ends here: `grep "token=" file`
-    value = word[word.lastindex]
-    is_reference = word.lastindex != 2 and _REFERENCE.fullmatch(value)
-    if value and not is_reference and not value.startswith(b"--") and not _PATTERN.match(value):
-        yield Secret(word.start(word.lastindex), word.end(word.lastindex), kind_of(value) or FLAG_KIND)
+def _is_secret_value(data: bytes, name: re.Match[bytes], word: re.Match[bytes]) -> bool:
+    last = word.lastindex or 0
+    if last < 3 and name.start() and data[name.start() - 1] == data[name.end()]:
+        return False  # the quote ends here: `grep "token=" file`
+    value = word[last][:_LOOKS_MOST]
+    is_reference = last != 2 and _REFERENCE.fullmatch(word[last])
+    return bool(value) and not is_reference and not value.startswith(b"--") and not _NO_VALUE.match(value)
 
 
 def _moved(found: Iterator[Secret], by: int) -> Iterator[Secret]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import binascii
 import re
 from collections.abc import Callable, Iterable, Sequence
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from .places import matches
-from .scan import OF_TEXT, SHORT_TEXT, Marks
+from .scan import OF_TEXT, SHORT_TEXT, Marks, Span
 from .shapes import Secret
 from .strings import open_encoded
 from .views import View, unescaped, unquoted, unquoted_form
@@ -22,14 +22,14 @@ def find_encoded(data: bytes, cut: bool, found: list[Secret], marks: Marks, inne
     """Add the secrets that `inner` finds in what these bytes say."""
     if data.find(b"%") >= 0:
         hits = [hit.start() for hit in matches(data, b"%", _OCTET)]
-        _find_decoded(data, cut, found, inner, hits, _OF_URL, unquoted, _run_of_url)
+        _find_decoded(data, cut, found, inner, hits, coding=_URL)
         if data.find(b"+") >= 0:
-            _find_decoded(data, cut, found, inner, hits, _OF_URL, unquoted_form, _run_of_url)
+            _find_decoded(data, cut, found, inner, hits, coding=_FORM)
     if marks.escapes:
-        _find_decoded(data, cut, found, inner, sorted(marks.escapes), _OF_STRING, unescaped, _run_of_string)
+        _find_decoded(data, cut, found, inner, sorted(marks.escapes), coding=_STRING)
     for start, end in marks.runs:
         if end - start >= _RUN_LEAST or end == len(data):
-            _find_in_run(data, start, end, cut and end == len(data), found, inner)
+            _find_in_run(data, (start, end), cut and end == len(data), found, inner)
 
 
 # -- percent-encoding and escapes ------------------------------------------------------------------------------------------
@@ -56,29 +56,34 @@ _OF_URL = _Around(b" \t\r\n\f\v\"'<>\\`")
 _OF_STRING = _Around(b'\r\n"')
 
 
+class _Coding(NamedTuple):
+    around: _Around
+    decode: Callable[[bytes, int, int], View]
+    open_run: Callable[[bytes, int, str], str]  # the run of a secret that goes on behind the data
+
+
 def _find_decoded(
     data: bytes,
     cut: bool,
     found: list[Secret],
     inner: Finder,
     hits: Iterable[int],
-    around: _Around,
-    decode: Callable[[bytes, int, int], View],
-    open_run: Callable[[bytes, int, str], str],
+    *,
+    coding: _Coding,
 ) -> None:
     done = 0
     for at in hits:
         if at < done:
             continue
-        start, done = around.span(data, at, done)
+        start, done = coding.around.span(data, at, done)
         may_go_on = cut and done == len(data)
         begun = _BEGUN.search(data, max(start, done - _BEGUN_MOST)) if may_go_on else None
-        view = decode(data, start, begun.start() if begun else done)
+        view = coding.decode(data, start, begun.start() if begun else done)
         for secret in inner(view.data, may_go_on):
             value = secret.value or view.data[secret.start : secret.end]
             first = view.raw(secret.start)
             if secret.run:
-                found.append(Secret(first, done, secret.kind, open_run(data, first, secret.run), value))
+                found.append(Secret(first, done, secret.kind, coding.open_run(data, first, secret.run), value))
             else:
                 found.append(Secret(first, view.raw(secret.end), secret.kind, value=value))
 
@@ -91,15 +96,21 @@ def _run_of_string(data: bytes, start: int, run: str) -> str:
     return "encoded"
 
 
+_URL = _Coding(_OF_URL, unquoted, _run_of_url)
+_FORM = _Coding(_OF_URL, unquoted_form, _run_of_url)
+_STRING = _Coding(_OF_STRING, unescaped, _run_of_string)
+
+
 # -- Base64 ----------------------------------------------------------------------------------------------------------------
-#
+
 _TO_STANDARD = bytes.maketrans(b"-_", b"+/")
 _FIRST_MOST = 512  # bytes of a run: if they are no text, it is an image or an archive
 
 _BREAK = re.compile(rb"\r?\n|(?:\\+r)?\\+n")
 
 
-def _find_in_run(data: bytes, start: int, end: int, cut: bool, found: list[Secret], inner: Finder) -> None:
+def _find_in_run(data: bytes, span: Span, cut: bool, found: list[Secret], inner: Finder) -> None:
+    start, end = span
     breaks = [hit.span() for hit in _BREAK.finditer(data, start, end)] if end - start > _LINE_LEAST else []
     at, raw, parts, size = [0], [start], list[bytes](), 0
     for first, last in breaks:

@@ -47,7 +47,7 @@ def mask_events(datas: Sequence[str], redactor: Redactor, /, *, cut: bool = Fals
     for text in texts:
         groups.setdefault((True, text.exact), []).append(text)
         groups.setdefault((False, text.names), []).append(text)
-    for group in groups.values():
+    for group in {tuple(map(id, group)): group for group in groups.values()}.values():  # most are the same ones twice
         _mark(group, redactor, cut)
     for text in texts:
         if text.marks:

@@ -17,7 +17,7 @@ __all__ = ["PEM_MOST", "SMALL", "find_parameters", "find_secrets", "hinted"]
 # RFC 7468, and the armour of PGP. In JSON its lines end with the two characters \n. A mention in prose has no base64 after it.
 _PEM_BEGIN = re.compile(rb"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
 _PEM_BODY = re.compile(rb"(?:\s|\\[nrt]|\\){0,16}(?:[A-Za-z0-9+/=]{16}|[A-Z][A-Za-z-]{2,40}: )")
-_PEM_BODY_MOST = 80  # bytes that it matches at most
+_PEM_BODY_BEGUN = re.compile(rb"(?:\s|\\[nrt]|\\){0,16}(?:[A-Za-z0-9+/=]{0,15}|[A-Z][A-Za-z-]{0,40}:?)\Z")
 _PEM_END = re.compile(rb"-----END[A-Z0-9 ]{0,50}(?:-----)?")
 PEM_MOST = 65_536
 
@@ -118,7 +118,7 @@ def _find_pem(data: bytes, cut: bool, begins: list[int], found: list[Secret]) ->
         if begin is None:
             continue
         body = _PEM_BODY.match(data, begin.end())
-        if body is None and not (cut and len(data) - begin.end() < _PEM_BODY_MOST):
+        if body is None and not (cut and _PEM_BODY_BEGUN.match(data, begin.end())):
             continue  # a mention; a key may follow right after it
         matched = RUNS["pem"].match(data, begin.end(), begin.end() + PEM_MOST)
         stop = matched.end() if matched else begin.end()

@@ -17,10 +17,11 @@ from collections.abc import Callable, Iterator
 from .commands import FLAG_KIND
 from .fields import SCHEME, SCHEMES
 from .names import NameKind, is_secret_flag, is_secret_header, name_kind
-from .scan import HYPHENATED, Marks
+from .scan import HYPHENATED, Marks, Span
 from .shapes import TOKEN, Secret, is_basic, kind_of
 from .strings import end_of_string, open_string, opening
 from .tool_commands import Commands
+from .values import begins_random, is_no_words, is_random, is_value, is_very_random
 
 __all__ = ["find_members"]
 
@@ -37,6 +38,7 @@ _TO_MEMBER = re.compile(rb">?" + _BLANK + rb"(\[?)" + _BLANK)
 _TO_NEXT = re.compile(_BLANK + rb"," + _BLANK)
 _TO_BARE = re.compile(rb">?[ \t]{0,8}")
 _BARE = re.compile(rb"[^\s\"'\\,;&|<>`(){}\[\]]*")
+_TRIES_MOST = 16  # names in one word without quotes
 _LIST_MOST = 64  # values of one name
 
 
@@ -65,6 +67,9 @@ class _Text:
         self._cut = cut
         self._found = found
         self._commands = Commands(data, found)
+        self._bare_word = (0, 0)  # the last one; the ends of later names in it are the same
+        self._tries = 0  # names in it
+        self._hidden = (0, 0)  # the last one that is a secret
 
     def separator(self, at: int) -> None:
         """A name and the value after its `:` or `=`."""
@@ -81,7 +86,10 @@ class _Text:
         start = _end(_TO_BARE, data, at + 1)
         opened = opening(data, start)
         if opened:
-            self._string(kind, plain, start + len(opened), opened, is_random)
+            if not data[
+                start + len(opened) : start + len(opened) + 1
+            ].isspace():  # else its quote ends a string: `grep 'key|token=' file`
+                self._string(kind, plain, start + len(opened), opened, is_random)
         elif data[at : at + 1] != b":":
             if kind == "credentials" and SCHEME.match(data, start):
                 self._field(kind, plain, start)
@@ -105,7 +113,7 @@ class _Text:
             opened = opening(data, at)
             if not opened or opened[:-1] != quote[:-1]:
                 return
-            check = _CHECKS.get(kind, _is_value)
+            check = _CHECKS.get(kind, is_value)
             end = self._string(kind, name, at + len(opened), opened, check)
             following = _TO_NEXT.match(data, end + len(opened)) if end >= 0 else None
             if following is None:
@@ -118,7 +126,7 @@ class _Text:
         end = end_of_string(data, start, quote)
         is_open = end < 0 and self._cut
         stop = end if end >= 0 else len(data) if is_open else _end(_BARE, data, start)
-        for secret in _in_value(kind, name, data, start, stop, check):
+        for secret in _in_value(kind, name, data, (start, stop), check=check):
             self._found.append(secret)
         if is_open:
             self._found.append(Secret(start, stop, _kind(name, b""), open_string(data, start, quote)))
@@ -142,17 +150,25 @@ class _Text:
         may_go_on = self._cut and end == len(data)
         if may_go_on and not scheme and any(name.startswith(token.lower()) for name in SCHEMES):
             return
-        if is_basic(token, may_go_on) or is_random(token) or _TOKEN.fullmatch(token) or (may_go_on and _begins_random(token)):
+        if is_basic(token, may_go_on) or is_random(token) or _TOKEN.fullmatch(token) or (may_go_on and begins_random(token)):
             self._add([Secret(start, end, kind_of(token) or "authorization")], "token")
 
     def _bare(self, name: bytes, start: int, check: Callable[[bytes], bool]) -> None:
         """A value without quotes."""
         data = self._data
-        end = _end(_BARE, data, start)
+        if self._hidden[0] <= start < self._hidden[1]:
+            return
+        if not self._bare_word[0] <= start < self._bare_word[1]:
+            self._bare_word, self._tries = (start, _end(_BARE, data, start)), 0
+        self._tries += 1
+        if self._tries > _TRIES_MOST:
+            return
+        end = self._bare_word[1]
         value = data[start:end]
         may_go_on = self._cut and end == len(data)
-        if data[end : end + 1] not in (b"(", b"[", b"{") and (check(value) or (may_go_on and _begins_random(value))):
+        if data[end : end + 1] not in (b"(", b"[", b"{") and (check(value) or (may_go_on and begins_random(value))):
             self._add([Secret(start, end, _kind(name, value))], "token")
+            self._hidden = (start, end)
 
     def _add(self, found: list[Secret], run: str) -> None:
         """The last of these may go on behind the data."""
@@ -221,23 +237,6 @@ _AWS_SECRET = re.compile(rb"[A-Za-z0-9+/]{40}")
 
 # -- values --------------------------------------------------------------------------------------------------------------
 
-# What stands for a value: a reference, an example, a type, a word for it
-_NO_VALUE = re.compile(
-    rb"(?i)\$\{.*|\$\(.*|\{\{.*|<[^>]*>|%[a-z_]+%|\$[a-z_]+|(?:[x*.-]|\xe2\x80[\xa2\xa6])+|\[redacted.*|your[ _-].*|"
-    rb"(?:(?:my|the|some|api|access|auth|secret|client|private)[ _-]?)?"
-    rb"(?:key|token|secret|password|passwd|passphrase|credentials?|string|str|text|value|here|example)|"
-    rb"null|none|nil|undefined|true|false|required|optional|redacted|hidden|masked|any|bytes|number|integer|boolean|object",
-    re.DOTALL,
-)
-_RANDOM = re.compile(
-    rb"(?=[^0-9]*[0-9])(?=[^A-Za-z]*[A-Za-z])[A-Za-z0-9._~+/=:|%!@#^*-]{8,}|"
-    rb"(?=[^A-Z]*[A-Z])(?=[^a-z]*[a-z])[A-Za-z0-9+/_-]{24,}={0,2}"
-)
-_VERY_RANDOM = re.compile(rb"[A-Za-z0-9+/_=-]{12,}")
-_CHANGES = re.compile(rb"[0-9](?=[A-Za-z])|[A-Za-z](?=[0-9])")
-_CHANGES_LEAST = 3  # so often digits and letters alternate in a random value, and rarely in a name
-_BEGINS_RANDOM = re.compile(rb"[a-z]*[A-Z0-9][A-Za-z0-9._~+/=-]{3,}|[A-Za-z0-9._~+/=-]{8,}")
-
 _TOKEN = re.compile(TOKEN.encode())
 _WORD = re.compile(rb"[^\s\"'\\,;<>`]*")
 _ONE_WORD = re.compile(rb"(?i)basic|bearer|token")
@@ -250,41 +249,12 @@ _USER = re.compile(rb"(?:-u|-U|--user|--proxy-user|-a|--auth)[ \t=]{0,8}(?:\\*[\
 _COOKIES = re.compile(rb"(?:-b|--cookie)[ \t=]{0,8}(?:\\*[\"'])?(?=[^\s=;\"'\\]{1,256}=)")
 _CLIENT_MOST = 500  # bytes between `curl` and one of its flags
 _NEXT_COMMAND = re.compile(rb"[;|]|&&")
+_CHECKS = {"token": is_random, "key": is_no_words}
 
 
-def _is_value(value: bytes) -> bool:
-    """Is this more than a word that stands for a value?"""
-    return not value.isspace() and bool(value) and not _NO_VALUE.fullmatch(value.strip())
-
-
-def is_random(value: bytes) -> bool:
-    """Is this no word, no name and no number, but perhaps a name with a digit?"""
-    return _RANDOM.fullmatch(value) is not None and _is_value(value)
-
-
-def is_very_random(value: bytes) -> bool:
-    """Is this no name with a digit either?"""
-    return _VERY_RANDOM.fullmatch(value) is not None and len(_CHANGES.findall(value)) >= _CHANGES_LEAST
-
-
-def _is_no_words(value: bytes) -> bool:
-    """Is this more than words, such as `my-key-for-tests` and `YOUR_API_KEY`?"""
-    return _is_value(value) and not _WORDS.fullmatch(value)
-
-
-_WORDS = re.compile(rb"[a-z]+(?:[ _.-][a-z]+)+|[A-Z]+(?:[ _.-][A-Z]+)+")
-_CHECKS = {"token": is_random, "key": _is_no_words}
-
-
-def _begins_random(value: bytes) -> bool:
-    """May this become random?"""
-    return _BEGINS_RANDOM.fullmatch(value) is not None
-
-
-def _in_value(
-    kind: NameKind, name: bytes, data: bytes, start: int, end: int, check: Callable[[bytes], bool]
-) -> Iterator[Secret]:
+def _in_value(kind: NameKind, name: bytes, data: bytes, span: Span, *, check: Callable[[bytes], bool]) -> Iterator[Secret]:
     """The secrets of a whole value."""
+    start, end = span
     value = data[start:end]
     if kind == "cookie":
         pairs = list(_pairs(name, data, start, end))
@@ -307,7 +277,7 @@ def _pairs(name: bytes, data: bytes, start: int, end: int) -> Iterator[Secret]:
         pair = _PAIR.match(data, start, end)
         if pair is None:
             return
-        if pair[1].lower() not in _ATTRIBUTES and pair[2] and _is_value(pair[2]):
+        if pair[1].lower() not in _ATTRIBUTES and pair[2] and is_value(pair[2]):
             yield Secret(pair.start(2), pair.end(2), "cookie")
         if not pair[3] or name.lower().startswith(b"set"):
             return

@@ -87,7 +87,9 @@ TOKEN = (
     r"[A-Za-z0-9._~+/-]{7,}[A-Za-z0-9_~+/-]=*"
 )
 _AWS_SECRET = r"[A-Za-z0-9+/]{40}(?![A-Za-z0-9+/=])"
-_BLANK = r"(?:[ \t]{1,8}|\+|%20)"  # also in a form
+_BLANK = r"[ \t]{1,8}"
+_BLANK_OF_FORM = r"(?:\+|%20)"
+_TOKEN_OF_FORM = TOKEN.replace("~+", "~")  # there a plus sign is a blank
 _IS = r"[\"'\\]{0,4}[ \t]{0,8}[=:][ \t]{0,8}[\"'\\]{0,4}"  # between a name and its value, also in JSON in JSON
 
 _SHAPES = (
@@ -106,7 +108,10 @@ _SHAPES = (
     _Shape("huggingface", "hf_", r"[A-Za-z0-9]{30,}", "plain"),
     _Shape("npm", "npm_", r"[A-Za-z0-9]{30,}", "plain"),
     _Shape("authorization", rf"Bearer{_BLANK}", TOKEN, "token", True),
-    _Shape("authorization", rf"Basic{_BLANK}", r"[A-Za-z0-9+/_-]{4,}={0,2}", "token", True, is_basic),
+    _Shape("authorization", rf"Bearer{_BLANK_OF_FORM}", _TOKEN_OF_FORM, "token", True),
+    _Shape(
+        "authorization", rf"Basic(?:{_BLANK}|{_BLANK_OF_FORM})", r"[A-Za-z0-9+/_-]{4,}={0,2}", "token", True, check=is_basic
+    ),
     _Shape("aws-secret", f"secret_access_key{_IS}", _AWS_SECRET, "base64", True),
     _Shape("aws-secret", f"SECRET_ACCESS_KEY{_IS}", _AWS_SECRET, "base64", True),
     _Shape("aws-secret", f"secretAccessKey{_IS}", _AWS_SECRET, "base64", True),

@@ -48,7 +48,7 @@ def unescaped(text: bytes, start: int, end: int, rounds: int = 1) -> View:
     """The escapes of JSON removed (RFC 8259 7), `rounds` times: the text is a string in a string."""
     view = _decoded(text, start, end, _ESCAPE, _character)
     for _ in range(1, rounds):
-        view = _decoded(view.data, 0, len(view.data), _ESCAPE, _character, view)
+        view = _decoded(view.data, 0, len(view.data), _ESCAPE, _character, under=view)
     return view
 
 

@@ -164,7 +164,16 @@ def _websocket(event: WebSocketMessage) -> Line:
 
 
 def _tls(event: TlsChunk) -> Line:
-    return _line(event.origin, _arrow(event.origin), f"TLS {data_size(len(event.data) + event.lost)}", preview(event.data))
+    return _line(
+        event.origin,
+        _arrow(event.origin),
+        f"{_wire(event.origin)} {data_size(len(event.data) + event.lost)}",
+        preview(event.data),
+    )
+
+
+def _wire(origin: Origin) -> str:
+    return "TCP" if origin.connection is not None and origin.connection.plain else "TLS"
 
 
 def _handshake(event: TlsHandshake) -> Line:

@@ -44,7 +44,9 @@ def _some(peers: Sequence[str]) -> str:
 def advice_of(row: BlindSpotRow) -> str:
     """What to do about it."""
     if row.files:
-        return (
-            f"{', '.join(row.files)} has TLS code whose functions are not found; `agentsight-rx doctor` lists what can be read"
-        )
-    return "it may speak without TLS, or with a TLS library that is not known; its connections are in the audit trail"
+        ways = ", ".join(f"agentsight-rx doctor --probe {file}" for file in row.files)
+        return f"the TLS functions of {', '.join(row.files)} are not found; why: {ways}"
+    return (
+        "it may speak without TLS, which --plain-http reads, or with a TLS library that is not known; "
+        "its connections are in the audit trail"
+    )

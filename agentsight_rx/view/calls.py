@@ -11,7 +11,7 @@ from ..core.bounded import Recent
 from ..events import HttpRequest, HttpResponse, Reply, SseMessage, TlsClose, milliseconds
 from ..llm import PROVIDERS, Prompt, find, provider_label, provider_named
 from ..wire.http1 import field
-from .ids import call_id, connection_id, process_of
+from .ids import call_id, connection_id, process_of, scheme_of
 from .rows import AuditRow, CallRow, Row, TokenRow
 
 __all__ = ["Calls", "Outcome"]
@@ -87,6 +87,7 @@ class Calls:
             temperature=prompt.temperature,
             top_p=prompt.top_p,
             start_ns=origin.wall_ns,
+            scheme=scheme_of(origin),
         )
         evicted: list[Row] = []
         while len(self._open) >= _OPEN_MOST:
@@ -168,6 +169,7 @@ class Calls:
             process_id=process_of(origin),
             stream=True,
             start_ns=origin.wall_ns,
+            scheme=scheme_of(origin),
         )
         self._open[key] = _Open(row, origin.time_ns, connection_id(origin))
         return self._end(event, event.reply)

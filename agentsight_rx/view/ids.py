@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from ..events import Origin
 from .rows import AuditRow, Row, process_id
 
-__all__ = ["Ids", "IdsState", "call_id", "connection_id", "process_of"]
+__all__ = ["Ids", "IdsState", "call_id", "connection_id", "process_of", "scheme_of"]
 
 
 class IdsState(Struct, array_like=True):
@@ -46,6 +46,11 @@ def process_of(origin: Origin) -> str | None:
     """The id of the ProcessRow that owns the connection of an event."""
     connection = origin.connection
     return process_id(connection.pid, connection.start_ns) if connection else None
+
+
+def scheme_of(origin: Origin) -> str:
+    """The scheme of the URL that a request is for."""
+    return "http" if origin.connection is not None and origin.connection.plain else "https"
 
 
 def connection_id(origin: Origin) -> str:

@@ -83,6 +83,7 @@ class CallRow(AnyRow, frozen=True, tag="llm_call", omit_defaults=True):
     end_ns: int = 0
     more: bool = False
     twin: str | None = None
+    scheme: str = "https"  # of the URL: http without TLS
 
 
 class TokenRow(AnyRow, frozen=True, tag="token_usage", omit_defaults=True):

@@ -158,7 +158,7 @@ def fake_llm(directory: Path, *extra_args: str) -> Generator[Peer]:
 
 @contextmanager
 def wire_server(directory: Path, *extra_args: str) -> Generator[WirePeer]:
-    """The same with HTTP/2, content codings, WebSockets and more APIs: see `tests/live/wire_server.py`."""
+    """The same with HTTP/2, content codings, WebSockets, more APIs, and without TLS: see `tests/live/wire_server.py`."""
     with _served("tests.live.wire_server", directory, extra_args) as (url, pid):
         yield WirePeer(url, directory / "ca.pem", pid, directory / "exchanges.jsonl")
 

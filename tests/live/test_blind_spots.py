@@ -12,14 +12,14 @@ from pathlib import Path
 import pytest
 
 from agentsight_rx import op, sources
-from agentsight_rx.events import BlindSpot
+from agentsight_rx.events import BlindSpot, HttpRequest
 from agentsight_rx.loss import Reason
 from agentsight_rx.sources import Target, TlsOptions
 from agentsight_rx.state import LmdbStore
-from agentsight_rx.view.report import read_report
+from agentsight_rx.view.report import read_events, read_report
 
 from .capture import needs_root, running, started, until
-from .peers import client_named, fake_llm
+from .peers import Peer, client_named, fake_llm
 
 pytestmark = [pytest.mark.live, needs_root]
 
@@ -37,28 +37,64 @@ for _ in range(3):
 """
 
 
-def test_a_recording_of_a_program_with_tls_of_its_own_is_not_complete(tmp_path: Path) -> None:
+def hidden(tmp_path: Path) -> Path:
+    """A program whose TLS functions are not found: the text that its errors refer to begins one byte later."""
+    path = tmp_path / "bin" / "uv"
+    path.parent.mkdir()
+    before = b"/aws-lc/crypto/fipsmodule/cipher/aead.c"
+    content = UV.read_bytes()
+    assert content.count(before) == 1
+    path.write_bytes(content.replace(before, b"\0" + before[1:]))
+    path.chmod(0o755)
+    return path
+
+
+def recorded(program: Path, peer: Peer, tmp_path: Path) -> tuple[Path, str, str]:
+    """Record a program that asks the peer for a package: the store, what record said, what report says."""
     path = tmp_path / "run.lmdb"
-    with fake_llm(tmp_path) as peer:
-        environment = os.environ | {"SSL_CERT_FILE": str(peer.ca_file), "HOME": str(tmp_path), "UV_NO_CONFIG": "1"}
-        words = ["pip", "install", "--python", sys.executable, "--target", str(tmp_path / "x"), "--no-cache"]
-        words += ["--index-url", f"{peer.base_url}/simple", "a-package-that-is-not-there"]
-        command = [*PROGRAM, "record", "--no-server", "--db", str(path), "--", str(UV), *words]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    environment = os.environ | {"SSL_CERT_FILE": str(peer.ca_file), "HOME": str(tmp_path), "UV_NO_CONFIG": "1"}
+    words = ["pip", "install", "--python", sys.executable, "--target", str(tmp_path / "x"), "--no-cache"]
+    words += ["--index-url", f"{peer.base_url}/simple", "a-package-that-is-not-there"]
+    command = [*PROGRAM, "record", "--no-server", "--db", str(path), "--", str(program), *words]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     report = subprocess.run([*PROGRAM, "report", "--db", str(path)], capture_output=True, text=True, check=True)
+    return path, done.stderr, report.stdout
+
+
+def test_a_recording_of_a_program_whose_tls_is_not_found_is_not_complete(tmp_path: Path) -> None:
+    program = hidden(tmp_path)
+    with fake_llm(tmp_path) as peer:
+        path, *texts = recorded(program, peer, tmp_path)
     port = peer.base_url.rpartition(":")[2]
-    for text in (done.stderr, report.stdout):
+    for text in texts:
         _, _, missing = text.partition("incomplete:\n")
         assert missing.startswith("  could not be read: uv (rustls with aws-lc), process "), text
         assert f"bytes to 127.0.0.1:{port}" in missing
+        assert f"doctor --probe {program}" in missing
         assert "nothing lost" not in text
     store = LmdbStore.open(path, readonly=True)
     try:
         (row,) = read_report(store).blind_spots
     finally:
         store.close()
-    assert (row.comm, row.files, row.looks_like) == ("uv", (str(UV),), ("rustls with aws-lc",))
+    assert (row.comm, row.files, row.looks_like) == ("uv", (str(program),), ("rustls with aws-lc",))
     assert row.connections >= 1
+
+
+def test_a_program_whose_tls_is_found_by_what_its_code_does_is_read(tmp_path: Path) -> None:
+    with fake_llm(tmp_path) as peer:
+        path, summary, report = recorded(UV, peer, tmp_path)
+        asked = [exchange.path for exchange in peer.exchanges()]
+    assert "complete: nothing lost" in summary
+    assert "complete: nothing lost" in report
+    assert f"rustls with aws-lc in {UV}, by error reasons: proven" in report
+    store = LmdbStore.open(path, readonly=True)
+    try:
+        seen = [event.target for event in read_events(store) if isinstance(event, HttpRequest)]
+    finally:
+        store.close()
+    assert asked
+    assert asked == seen
 
 
 def test_connections_without_plaintext_are_counted_to_the_byte(tmp_path: Path) -> None:

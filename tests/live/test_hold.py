@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -31,7 +31,7 @@ with group() as own:
 
 
 @contextmanager
-def counting(path: Path) -> Iterator[subprocess.Popen[bytes]]:
+def counting(path: Path) -> Generator[subprocess.Popen[bytes]]:
     """A process that makes the file longer all the time."""
     with path.open("wb") as out, subprocess.Popen([sys.executable, "-c", COUNTS], stdout=out) as process:
         until(lambda: path.stat().st_size > 0)
@@ -42,7 +42,7 @@ def counting(path: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 
 @contextmanager
-def grouped() -> Iterator[Group]:
+def grouped() -> Generator[Group]:
     with group() as own:
         assert own is not None, "no control groups of version 2 here"
         yield own

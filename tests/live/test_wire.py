@@ -29,7 +29,7 @@ from agentsight_rx.events import (
 )
 from agentsight_rx.graphs import TraceOptions, trace
 from agentsight_rx.runtime import Summary
-from agentsight_rx.sources import Target, TlsOptions
+from agentsight_rx.sources import PlainHttpOptions, Target, TlsOptions
 from agentsight_rx.view import CallRow, TokenRow
 
 from .capture import PATIENCE_S, PROGRAM, Kept, needs_root, running, started, tracing
@@ -71,22 +71,28 @@ class _Seen:
         return [exchange for exchange in self.peer.exchanges() if exchange.path.startswith("/v1")]
 
 
-def _run(client: Client, home: Path) -> _Seen:
+def _run(client: Client, home: Path, *, plain: bool = False) -> _Seen:
     gate = home / "go"
-    with wire_server(home) as peer:
+    with wire_server(home, *(["--plain"] if plain else [])) as peer:
         command = client.command(peer, CALLS, SIZE)
         with started(command, _held(client, peer, home)) as process:
-            tls = TlsOptions(Target(process.pid), candidates=(command[0],))
-            with running(trace(TraceOptions(tls=tls, raw=True, remove_auth=False))) as (run, kept):
+            options = TraceOptions(
+                tls=None if plain else TlsOptions(Target(process.pid), candidates=(command[0],)),
+                plain_http=PlainHttpOptions(Target(process.pid)) if plain else None,
+                raw=True,
+                remove_auth=False,
+            )
+            with running(trace(options)) as (run, kept):
                 gate.touch()
                 assert process.wait(PATIENCE_S) == 0
                 summary = run.stop()
     return _Seen(kept, summary, peer, home / "calls.jsonl")
 
 
+@pytest.mark.parametrize("plain", [False, True], ids=["tls", "plain"])
 @pytest.mark.parametrize("client", _HTTP, ids=lambda client: client.name)
-def test_every_byte_of_http_is_seen_decoded(client: Client, tmp_path: Path) -> None:
-    seen = _run(client, tmp_path)
+def test_every_byte_of_http_is_seen_decoded(client: Client, plain: bool, tmp_path: Path) -> None:
+    seen = _run(client, tmp_path, plain=plain)
     # The mcp SDK asks for a stream of the server's own and closes without reading the body of the refusal.
     exchanges = [exchange for exchange in seen.peer.exchanges() if exchange.method != "GET"]
     calls = read_calls(seen.log)
@@ -102,9 +108,10 @@ def test_every_byte_of_http_is_seen_decoded(client: Client, tmp_path: Path) -> N
     _check_calls(seen.calls(), seen)
 
 
+@pytest.mark.parametrize("plain", [False, True], ids=["tls", "plain"])
 @pytest.mark.parametrize("client", _SOCKETS, ids=lambda client: client.name)
-def test_every_message_of_a_websocket_is_seen(client: Client, tmp_path: Path) -> None:
-    seen = _run(client, tmp_path)
+def test_every_message_of_a_websocket_is_seen(client: Client, plain: bool, tmp_path: Path) -> None:
+    seen = _run(client, tmp_path, plain=plain)
     served, heard = seen.peer.messages(), read_messages(seen.log)
     # As they are before `merge_websocket`, which turns those on /v1/responses into calls
     ours = [event for event in seen.parsed() if isinstance(event, WebSocketMessage)]

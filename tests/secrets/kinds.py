@@ -79,6 +79,10 @@ def _basic(parts: Parts) -> str:
     return f"Authorization: Basic {_encoded(parts, f'alice:{_new(parts, 20)}')} end"
 
 
+def _field(parts: Parts) -> str:
+    return f"X-Api-Key: {_new(parts, 32)}"
+
+
 def _cookies(parts: Parts) -> str:
     return f"Cookie: theme={_new(parts, 16)}; session={_new(parts, 32)}"
 
@@ -132,6 +136,7 @@ KINDS: dict[str, Kind] = {
     "aws": _aws,
     "bearer": _bearer,
     "basic": _basic,
+    "field": _field,
     "cookie": _cookies,
     "member": _members,
     "escaped": _escaped_members,

@@ -28,7 +28,7 @@ from agentsight_rx.events import Event, SseMessage, TlsChunk, TlsClose, time_of
 from agentsight_rx.graphs import TraceOptions, http_messages, trace
 from agentsight_rx.loss import Ledger
 from agentsight_rx.operators import normalize
-from agentsight_rx.runtime import run
+from agentsight_rx.runtime import Summary, run
 from agentsight_rx.sinks import OtelOptions, console, jsonl, otel, store
 from agentsight_rx.sinks.web import Feed
 from agentsight_rx.sources import FileOptions, NetOptions, ProcessOptions, ReadlineOptions, StdioOptions, Target, TlsOptions
@@ -38,9 +38,9 @@ from agentsight_rx.view.snapshot import read_snapshot
 
 from ..sinks.test_otel import collecting
 from .kinds import KINDS, PARTS, Parts
-from .places import PLACES, Captured
+from .places import PLACES, Captured, is_raw
 
-__all__ = ["Cell", "Matrix", "is_raw", "measured"]
+__all__ = ["Cell", "Matrix", "lines_of", "measured"]
 
 Cell = tuple[str, str]  # place, kind
 
@@ -56,10 +56,6 @@ class Matrix(Struct):
         """Secrets that leaked; None: this place cannot hold this kind."""
         cell = place, kind
         return len(self.leaks.get(cell, ())) if cell in self.parts else None
-
-
-def is_raw(place: str) -> bool:
-    return place.startswith("raw")
 
 
 def measured(*, remove_auth: bool = True) -> Matrix:
@@ -101,10 +97,25 @@ def _given(events: Sequence[Any], name: str, _: object) -> Stream[Any]:
     return of(sorted(events, key=time_of), time_of=time_of, name=name)
 
 
+def _run(captured: Captured, options: TraceOptions, sinks: list[Sink[Any]]) -> Summary:
+    """The product's graph on what was captured."""
+    asked = {name: options_of(Target(1)) for name, options_of in _SOURCES.items()}
+    with ExitStack() as stack:
+        for name in _SOURCES:
+            stack.enter_context(patch.object(sources, name, partial(_given, getattr(captured, name), name)))
+        summary = run(trace(msgspec.structs.replace(options, **asked)), sinks, strict=True)
+    assert summary.failures == ()
+    return summary
+
+
+def lines_of(captured: Captured, options: TraceOptions, file: Path) -> list[bytes]:
+    """The events that a run writes."""
+    _run(captured, options, [jsonl(file)])
+    return file.read_bytes().splitlines()
+
+
 def _outputs(captured: Captured, options: TraceOptions, folder: Path) -> Iterator[tuple[str, bytes]]:
     """Everything that a run makes readable: what it is, and its bytes."""
-    given = {name: partial(_given, getattr(captured, name), name) for name in _SOURCES}
-    asked = {name: options_of(Target(1)) for name, options_of in _SOURCES.items()}
     shown, feeds = io.BytesIO(), list[Feed]()
     database, lines = folder / "run.lmdb", folder / "run.jsonl"
 
@@ -112,14 +123,10 @@ def _outputs(captured: Captured, options: TraceOptions, folder: Path) -> Iterato
         feeds.append(Feed(ledger))
         return feeds[0]
 
-    with ExitStack() as stack:
-        collector = stack.enter_context(collecting())
-        for name, source in given.items():
-            stack.enter_context(patch.object(sources, name, source))
+    with collecting() as collector:
         spans = otel(OtelOptions(collector.url, capture_content=True, deadline_s=60))
         sinks: list[Sink[Any]] = [console(to=shown), jsonl(lines), store(database), spans, Sink("web", web)]
-        summary = run(trace(msgspec.structs.replace(options, **asked)), sinks, strict=True)
-    assert summary.failures == ()
+        summary = _run(captured, options, sinks)
     yield "console", shown.getvalue()
     yield "jsonl", lines.read_bytes()
     for file in sorted(folder.glob("run.lmdb*")):
@@ -168,7 +175,7 @@ def _values(data: str) -> Iterator[tuple[tuple[object, ...], str]]:
         elif isinstance(value, dict):
             todo += [((*path, name), inner) for name, inner in cast("dict[str, Any]", value).items()]
         elif isinstance(value, list):
-            todo += [((*path, 0), inner) for inner in value]
+            todo += [((*path, 0), inner) for inner in cast("list[object]", value)]
 
 
 def _read_again(events: Iterable[Event]) -> list[Event]:

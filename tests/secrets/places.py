@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import urllib.parse
 from collections.abc import Callable, Sequence
 
@@ -17,6 +18,7 @@ from agentsight_rx.events import (
     NetEvent,
     Origin,
     ProcessExec,
+    ProcessSeen,
     Readline,
     StdioChunk,
     TlsEvent,
@@ -28,7 +30,7 @@ from ..operators import MS, Wire
 from ..operators.http2_peers import Peers
 from ..operators.websocket_peers import Sockets
 
-__all__ = ["CANNOT", "PLACES", "Captured", "Place"]
+__all__ = ["CANNOT", "PLACES", "Captured", "Place", "is_raw"]
 
 _CUT = 7  # characters of a delta, where an answer is cut
 
@@ -56,6 +58,10 @@ def _is_line(text: str) -> bool:
     return "\n" not in text
 
 
+_is_field = re.compile(r"[A-Za-z-]+: [^\n]*").fullmatch
+_is_target = re.compile(r"https://\S*").match
+
+
 # -- HTTP/1 ------------------------------------------------------------------------------------------------------------
 
 
@@ -70,9 +76,16 @@ class _Caller:
         return Captured(tls=[*self.talk.records, self.wire.closes()])
 
 
-def _http1(make: Callable[[Talk, str], None], *, lines: bool = False, record: int = 16_384) -> Place:
+_Holds = Callable[[str], object]  # can the place hold this text?
+
+
+def _any(text: str) -> bool:
+    return True
+
+
+def _http1(make: Callable[[Talk, str], None], *, holds: _Holds = _any, record: int = 16_384) -> Place:
     def place(number: int, text: str) -> Captured | None:
-        if lines and not _is_line(text):
+        if not holds(text):
             return None
         caller = _Caller(number, record)
         make(caller.talk, text)
@@ -93,6 +106,18 @@ def _header(talk: Talk, text: str) -> None:
 def _answer_header(talk: Talk, text: str) -> None:
     talk.asks(request("/v1/messages"))
     talk.answers(answer(b"{}", JSON, f"X-Note: {text}".encode()))
+
+
+def _own_field(talk: Talk, text: str) -> None:
+    """The text is a field: of the request, of the answer, and of its trailers."""
+    talk.asks(request("/v1/messages", b"{}", text.encode()))
+    talk.answers(chunked([b"{}"], JSON, text.encode(), trailers=[text.encode()]))
+
+
+def _own_target(talk: Talk, text: str) -> None:
+    """The text begins with a URL: as a client says it to a proxy."""
+    talk.asks(request(text.partition(" ")[0], b"", method="GET"))
+    talk.answers(answer(b""))
 
 
 def _path(talk: Talk, text: str) -> None:
@@ -218,9 +243,9 @@ def _unknown_objects(talk: Talk, text: str) -> None:
 # -- HTTP/2 and WebSockets ---------------------------------------------------------------------------------------------
 
 
-def _http2(make: Callable[[Peers, str], None], *, lines: bool = False) -> Place:
+def _http2(make: Callable[[Peers, str], None], *, holds: _Holds = _any) -> Place:
     def place(number: int, text: str) -> Captured | None:
-        if lines and not _is_line(text):
+        if not holds(text):
             return None
         caller = _Caller(number, 16_384)
         peers = Peers(caller.wire, record=700)
@@ -242,6 +267,12 @@ def _h2_path(peers: Peers, text: str) -> None:
 def _h2_header(peers: Peers, text: str) -> None:
     stream = peers.asks("POST", "/v1/messages", [("x-note", text)], b"{}")
     peers.answers(stream, [*_TO_JSON, ("x-note", text)], b"{}", trailers=[("x-note", text)])
+
+
+def _h2_own_field(peers: Peers, text: str) -> None:
+    name, _, value = text.partition(": ")
+    stream = peers.asks("POST", "/v1/messages", [(name.lower(), value)], b"{}")
+    peers.answers(stream, [*_TO_JSON, (name.lower(), value)], b"{}", trailers=[(name.lower(), value)])
 
 
 def _h2_body(peers: Peers, text: str) -> None:
@@ -318,9 +349,9 @@ class _Pipe:
             self._at = [self._at[0] + len(piece), self._at[1] + 1]
 
 
-def _piped(lines: Callable[[str], Sequence[str]], *, one: bool = False, record: int = 4096) -> Place:
+def _piped(lines: Callable[[str], Sequence[str]], *, holds: _Holds = _any, record: int = 4096) -> Place:
     def place(number: int, text: str) -> Captured | None:
-        if one and not _is_line(text):
+        if not holds(text):
             return None
         pipe = _Pipe(number)
         for line in lines(text):
@@ -343,6 +374,11 @@ def _origin(number: int) -> Origin:
 
 def _word(number: int, text: str) -> Captured:
     return Captured(process=[ProcessExec(_origin(number), 1, 1, "/bin/x", ("x", "-v", text), "/")])
+
+
+def _seen(number: int, text: str) -> Captured:
+    argv = ("bash", "-c", f"echo 1; {text}")
+    return Captured(process=[ProcessSeen(_origin(number), 1, 1, "/bin/bash", argv, f"/tmp/{text}")])
 
 
 def _script(number: int, text: str) -> Captured:
@@ -375,8 +411,10 @@ def _raw(record: int) -> Place:
 
 # Rows of the table. Those that begin with `raw` are captured with the records beside the messages
 PLACES: dict[str, Place] = {
-    "field of a request": _http1(_header, lines=True),
-    "field of a response": _http1(_answer_header, lines=True),
+    "field of a request": _http1(_header, holds=_is_line),
+    "field of a response": _http1(_answer_header, holds=_is_line),
+    "field of its own": _http1(_own_field, holds=_is_field),
+    "target of its own": _http1(_own_target, holds=_is_target),
     "path": _http1(_path),
     "query": _http1(_query),
     "prompt": _http1(_prompt),
@@ -386,17 +424,18 @@ PLACES: dict[str, Place] = {
     "body that is JSON or text": _http1(_json_body),
     "form": _http1(_form),
     "form in parts": _http1(_multipart),
-    "trailers": _http1(_trailer, lines=True),
+    "trailers": _http1(_trailer, holds=_is_line),
     "body in chunks": _http1(_chunks),
     "body without its end": _http1(_unfinished),
     "delta of an answer": _http1(_delta),
     "deltas that cut it": _http1(_deltas),
     "thoughts that cut it": _http1(_thoughts),
     "input of a tool, cut": _http1(_tool_deltas),
-    "lines of unknown events, cut": _http1(_unknown_lines, lines=True),
+    "lines of unknown events, cut": _http1(_unknown_lines, holds=_is_line),
     "objects of unknown events, cut": _http1(_unknown_objects),
     "HTTP/2 path": _http2(_h2_path),
-    "HTTP/2 fields and trailers": _http2(_h2_header, lines=True),
+    "HTTP/2 fields and trailers": _http2(_h2_header, holds=_is_line),
+    "HTTP/2 field of its own": _http2(_h2_own_field, holds=_is_field),
     "HTTP/2 bodies": _http2(_h2_body),
     "HTTP/2 deltas that cut it": _http2(_h2_deltas),
     "messages of a WebSocket": _socket(_ws_texts),
@@ -404,22 +443,26 @@ PLACES: dict[str, Place] = {
     "messages that cut an answer": _socket(_ws_deltas, target="/v1/responses"),
     "JSON-RPC over HTTP": _http1(_rpc_http),
     "JSON-RPC over pipes": _rpc_pipe,
-    "line of a pipe": _piped(lambda text: [f"it is {text}\n"], one=True),
+    "line of a pipe": _piped(lambda text: [f"it is {text}\n"], holds=_is_line),
     "lines of a pipe": _piped(lambda text: [f"{line}\n" for line in f"it is {text}".split("\n")], record=40),
     "word of a command": _word,
     "script of a command": _script,
+    "program that ran before": _seen,
     "directory and program": _directory,
     "name of a file": _file_name,
     "name of a socket": _socket_name,
     "typed line": _typed,
     "raw: unknown protocol": _raw(16_384),
     "raw: unknown protocol, cut": _raw(11),
-    "raw: heads, cut": _http1(_header, lines=True, record=11),
+    "raw: heads, cut": _http1(_header, holds=_is_line, record=11),
+    "raw: field of its own, cut": _http1(_own_field, holds=_is_field, record=11),
+    "raw: target of its own, cut": _http1(_own_target, holds=_is_target, record=11),
     "raw: prompt": _http1(_prompt, record=4096),
     "raw: body in chunks": _http1(_chunks),
     "raw: deltas that cut it": _http1(_deltas),
     "raw: input of a tool, cut": _http1(_tool_deltas, record=97),
-    "raw: HTTP/2 fields": _http2(_h2_header, lines=True),
+    "raw: HTTP/2 fields": _http2(_h2_header, holds=_is_line),
+    "raw: HTTP/2 field of its own": _http2(_h2_own_field, holds=_is_field),
     "raw: HTTP/2 bodies": _http2(_h2_body),
     "raw: HTTP/2 deltas that cut it": _http2(_h2_deltas),
     "raw: messages of a WebSocket": _socket(_ws_texts),
@@ -427,6 +470,11 @@ PLACES: dict[str, Place] = {
     "raw: answer, compressed": _http1(_answer_gzip),
     "raw: WebSocket, compressed": _socket(_ws_texts, deflate="permessage-deflate"),
 }
+
+
+def is_raw(place: str) -> bool:
+    return place.startswith("raw")
+
 
 # Rows in which nothing can be hidden: to do so, the bytes would have to be compressed anew, with another length
 CANNOT = frozenset({"raw: answer, compressed", "raw: WebSocket, compressed"})

@@ -235,6 +235,7 @@ def test_a_streamed_call_is_a_span_with_all_that_is_known() -> None:
         "gen_ai.usage.reasoning.output_tokens": 5,
         "server.address": "api.anthropic.com",
         "server.port": 443,
+        "url.scheme": "https",
         "http.response.status_code": 200,
         "agentsight.call.id": "llm-42-abc-1000-1",
         "agentsight.pid": 42,

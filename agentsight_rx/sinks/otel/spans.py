@@ -139,7 +139,7 @@ def _attributes(row: CallRow) -> dict[str, AttributeValue]:
     path = (row.path or "").partition("?")[0]
     operation, api = next(((name, api) for pattern, name, api in _OPERATIONS if pattern.search(path)), ("chat", None))
     provider = _provider(row)
-    address, port = _server(row.host)
+    address, port = _server(row.host, row.scheme)
     request_seen, counted = row.match_method != "none", row.total_tokens > 0
     input_tokens = row.input_tokens + row.cache_creation_tokens + row.cache_read_tokens
     known: dict[str, AttributeValue | None] = {
@@ -163,6 +163,7 @@ def _attributes(row: CallRow) -> dict[str, AttributeValue]:
         "openai.api.type": api if provider in _OPENAI else None,
         "server.address": address,
         "server.port": port,
+        "url.scheme": row.scheme,
         "http.response.status_code": row.status_code,
         "error.type": _error_type(row),
         "agentsight.call.id": row.id,
@@ -181,14 +182,14 @@ def _provider(row: CallRow) -> str | None:
     return label if row.provider == row.host else row.provider
 
 
-def _server(host: str | None) -> tuple[str | None, int | None]:
-    """Name and port of a `host` header; 443 where it has no port, since only TLS is captured."""
+def _server(host: str | None, scheme: str) -> tuple[str | None, int | None]:
+    """Name and port of a `host` header; where it has no port, the one of the scheme."""
     try:
         parts = urlsplit(f"//{host or ''}")
         address, port = parts.hostname, parts.port
     except ValueError:
         address, port = host, None
-    return (address, port or 443) if address else (None, None)
+    return (address, port or (80 if scheme == "http" else 443)) if address else (None, None)
 
 
 def _first_chunk_s(row: CallRow) -> float | None:

@@ -108,6 +108,7 @@ BPF_HASH(connections, u64, struct tcp_t, 65536);
 /* How user space asks what a connection has carried so far: the thread that asks maps memory, and finds the answer here. */
 struct question_t {
     u64 sock, sent, received;
+    u64 moved; /* bytes that the process has written and read, modulo 2^32 */
     u32 thread, pad;
 };
 
@@ -474,7 +475,11 @@ int on_mapped(struct call_t *call)
     u32 first = 0, asker = bpf_get_current_pid_tgid();
     struct question_t *asked = question.lookup(&first);
     if (asked && asked->thread == asker) {
+        u32 written = 0, read = 0;
         read_bytes(asked->sock, &asked->sent, &asked->received);
+        FIELD(written, asked->sock, tcp_sock_write_seq);
+        FIELD(read, asked->sock, tcp_sock_copied_seq);
+        asked->moved = (u32)(written + read);
         return 0;
     }
     u64 task = (u64)bpf_get_current_task_btf(), registers = bpf_task_pt_regs((void *)task);

@@ -95,6 +95,13 @@ class Connections:
         use.proven = proven
         return _said(use.origin, use, known.probed)
 
+    def plaintext(self) -> dict[tuple[int, int], int]:
+        """Bytes that were read of each process, by pid and its start."""
+        sizes: dict[tuple[int, int], int] = {}
+        for (pid, start_ns, _), use in self._uses.items():
+            sizes[pid, start_ns] = sizes.get((pid, start_ns), 0) + use.size
+        return sizes
+
     def uses(self) -> list[TlsEvent]:
         """All that was read, at the end."""
         uses = ((use, self.probed[number]) for (_, _, number), use in self._uses.items() if use.connections)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from typing import BinaryIO
 
 from ...errors import CaptureError
@@ -12,33 +15,41 @@ from .mapped import Mapped
 __all__ = ["Finder"]
 
 _OTHERS_MOST = 65_536  # files without TLS that are remembered; a build keeps making new programs
+_LARGE = 4 << 20  # bytes; a smaller file is searched in less than 50 ms
 
 
 class Finder:
     """
     Inspects each file once, by its identity, whatever its path and however many processes map it. `attach` gets the library
-    and a path that opens exactly this file during the call.
+    and a path that opens exactly this file during the call; it is always called by the thread that uses the Finder.
     """
 
     def __init__(self, attach: Callable[[Library, str], None]) -> None:
         self._attach = attach
         self._probed: set[FileId] = set()
         self._others: set[FileId] = set()
+        self._thread: ThreadPoolExecutor | None = None
+        self._searches: list[tuple[BinaryIO, FileId, Future[Library | None]]] = []
 
     def look_into(self, file: BinaryIO, name: str | Mapped) -> bool:
         """Whether it is probed now. Raises CaptureError where it cannot be read or probed."""
         identity = file_id(file)
+        if self._new(identity):
+            self._found(file, identity, inspect_open(file, _text(name)))
+        return identity in self._probed
+
+    def _new(self, identity: FileId) -> bool:
         if identity in self._probed or identity in self._others:
-            return identity in self._probed
+            return False
         if len(self._others) >= _OTHERS_MOST:
             self._others.clear()
         self._others.add(identity)
-        library = inspect_open(file, name if isinstance(name, str) else name.name)
-        if library is None:
-            return False
-        self._attach(library, f"/proc/self/fd/{file.fileno()}")
-        self._probed.add(identity)
         return True
+
+    def _found(self, file: BinaryIO, identity: FileId, library: Library | None) -> None:
+        if library is not None:
+            self._attach(library, f"/proc/self/fd/{file.fileno()}")
+            self._probed.add(identity)
 
     def knows(self, path: str) -> bool:
         """Whether it was inspected, or cannot be."""
@@ -50,7 +61,7 @@ class Finder:
         return identity in self._probed or identity in self._others
 
     def attempt(self, path: str, name: str | Mapped = "") -> bool | None:
-        """The same for any path; None where it cannot be opened, because its process is gone for example."""
+        """The same as `look_into` for any path; None where it cannot be opened: its process may be gone."""
         try:
             file = open_file(path)
         except CaptureError:
@@ -60,3 +71,45 @@ class Finder:
                 return self.look_into(file, name or path)
             except CaptureError:
                 return False
+
+    def begin(self, path: str, name: str | Mapped = "") -> bool:
+        """Like `attempt`, but a thread searches a large file, so it takes no time here. False where it cannot be opened."""
+        try:
+            file = open_file(path)
+        except CaptureError:
+            return False
+        if os.fstat(file.fileno()).st_size < _LARGE:
+            with file, suppress(CaptureError):
+                self.look_into(file, name or path)
+            return True
+        identity = file_id(file)
+        if not self._new(identity):
+            file.close()
+            return True
+        self._thread = self._thread or ThreadPoolExecutor(1, "search")
+        self._searches.append((file, identity, self._thread.submit(inspect_open, file, _text(name or path))))
+        return True
+
+    @property
+    def searching(self) -> bool:
+        return bool(self._searches)
+
+    def take(self) -> None:
+        """Attach what the thread has found."""
+        done = [search for search in self._searches if search[2].done()]
+        self._searches = [search for search in self._searches if search not in done]
+        for file, identity, future in done:
+            with file, suppress(CaptureError):
+                self._found(file, identity, future.result())
+
+    def close(self) -> None:
+        """Give up what is being searched."""
+        if self._thread is not None:
+            self._thread.shutdown(cancel_futures=True)
+        for file, _, _ in self._searches:
+            file.close()
+        self._searches.clear()
+
+
+def _text(name: str | Mapped) -> str:
+    return name if isinstance(name, str) else name.name

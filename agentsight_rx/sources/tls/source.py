@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import ExitStack
 
 import msgspec
 
@@ -18,22 +19,19 @@ from ..kernel.probes import Probes
 from ..kernel.program import CALL_FIELDS, Program
 from ..names import Names
 from ..target import Target
+from .attacher import Attacher
 from .finder import Finder
 from .libraries import Library, looks_like, open_file, system_libraries, unreadable
 from .mapped import mapped_files
 from .proof import Probed
 from .records import Records, UsedFile
 from .scope import Scope, scope_of
-from .shapes import needs_sockets, sites
-from .stacks.finding import Finding
 from .traffic import asker
 
 __all__ = ["TlsOptions", "tls"]
 
-# System calls that carry bytes of a socket; a thread does not send what it encrypted in any other way
-_RECEIVES = ("read", "readv", "recvfrom", "recvmsg")
-_SENDS = ("write", "writev", "sendto", "sendmsg", "sendmmsg")
-
+_HELD_S = 10.0  # the longest time that a command is held
+_SEARCHING_S = 0.002  # how long to wait for records while a file is searched
 _LARGE = 256 << 10  # bytes; no file with a TLS implementation is smaller
 
 _FIELDS = (
@@ -52,6 +50,8 @@ _FIELDS = (
     "sock_common.skc_dport",
     "sock_common.skc_v6_daddr",
     "tcp_sock.bytes_sent",
+    "tcp_sock.write_seq",
+    "tcp_sock.copied_seq",
     "tcp_sock.bytes_received",
 )
 
@@ -93,10 +93,16 @@ class TlsReader:
         self._scope = Scope(options.target)
         self.names = Names()
         self._program: Program[TlsEvent] | None = None
-        self._probes: Probes | None = None
-        self._sockets = False  # socket calls are watched
+        self._attacher: Attacher | None = None
+        self._holding = ExitStack()
+        self._held_until_s = 0.0
         self._finder = Finder(self._attach)
         self._records = Records(handshakes=options.handshakes)
+
+    @property
+    def probed(self) -> Sequence[Probed]:
+        """What is probed so far."""
+        return self._records.connections.probed
 
     def open(self) -> None:
         self._scope = scope_of(self._options.target, self._options.binaries)
@@ -143,7 +149,7 @@ class TlsReader:
             self._load(multi=False)
             return
         program.attach("on_mapped", ["syscalls:sys_exit_mmap"])
-        self._program, self._probes = program, probes
+        self._program, self._attacher = program, Attacher(program, probes, self._records, self._say)
         self._records.traffic.ask = asker(program.bpf)
 
     # -- which files -----------------------------------------------------------------------------------------------
@@ -190,64 +196,53 @@ class TlsReader:
         mapped = list(mapped_files((pid,)))
         used = [one for one in mapped if (one.device, one.inode) in places]
         # none of them: an older kernel, where overlayfs has other numbers in the maps of a process
-        seen = {(one.device, one.inode) for one in used or mapped if self._finder.attempt(one.place, one) is not None}
+        seen = {(one.device, one.inode) for one in used or mapped if self._finder.begin(one.place, one)}
         known = program.bpf[b"known"]
         for file in files:
             if (file.device, file.inode) in seen:
                 known[known.Key(*file)] = known.Leaf(1)
 
     def _attach(self, library: Library, place: str) -> None:
-        for finding in library.findings:
-            if finding.hooks:
-                self._probe(library, finding, place)
-
-    def _probe(self, library: Library, finding: Finding, place: str) -> None:
-        assert self._probes is not None
-        assert self._program is not None
-        by_socket = needs_sockets(finding)
-        if by_socket and not self._sockets:
-            self._program.attach("on_received", [f"syscalls:sys_exit_{name}" for name in _RECEIVES])
-            self._program.attach("on_sent", [f"syscalls:sys_exit_{name}" for name in _SENDS])
-            self._sockets = True
-        probed = Probed(library, finding, by_name=finding.exact, by_socket=by_socket)
-        number = self._records.add(probed)
-        probed.probes = self._probes.attach(place, [site for hook in finding.hooks for site in sites(hook, number)])
-        self._say(f"watching TLS in {library.path}" + ("" if finding.exact else f" ({finding.stack}, by {finding.method})"))
-
-    def _drop_wrong(self) -> None:
-        """Functions that were taken for those of TLS and are not."""
-        wrong, self._records.connections.wrong = self._records.connections.wrong, []
-        for probed in wrong:
-            if probed.probes is not None:
-                probed.probes.close()
-            finding = probed.finding
-            self._records.traffic.unreadable(probed.library, finding.stack)
-            taken = f"what was taken for {finding.stack} (by {finding.method})"
-            self._say(f"{probed.library.path}: {taken} is something else; it is no longer watched")
+        assert self._attacher is not None
+        self._attacher.attach(library, place)
 
     # -- records of the kernel --------------------------------------------------------------------------------------
 
     def poll(self, timeout: float, /) -> Sequence[TlsEvent] | None:
         assert self._program is not None
+        assert self._attacher is not None
         over = self._program.over()
-        traffic = self._records.traffic.look()
+        looked = [*self._records.traffic.look(), *self._attacher.revive()]
+        if self._finder.searching:
+            timeout = _SEARCHING_S
+            self._finder.take()
+            self._let_go()
         if not self._program.wait(timeout):
-            return traffic or (None if over else ())
-        events = [*traffic, *self._program.read()]
+            return looked or (None if over else ())
+        events = [*looked, *self._program.read()]
         if self._records.connections.wrong:
-            self._drop_wrong()
+            self._attacher.drop_wrong()
         used = self._records.new_files()
-        if used:
-            with self._held(used):
-                for pid, files in used.items():
-                    self._look_at_use(self._program, pid, files)
+        self._hold_for(used)
+        for pid, files in used.items():
+            self._look_at_use(self._program, pid, files)
+        self._let_go()
         return events
 
-    def _held(self, used: Mapping[int, set[UsedFile]]) -> AbstractContextManager[None]:
-        """The group is held where one of the files may have TLS code and was not searched yet."""
+    def _hold_for(self, used: Mapping[int, set[UsedFile]]) -> None:
+        """Hold the group where one of the files may have TLS code and was not searched yet."""
         large = any(file.size >= _LARGE for files in used.values() for file in files)
-        new = self._options.group and large and any(not self._finder.knows(each.place) for each in mapped_files(used))
-        return held(self._options.group) if new else nullcontext()
+        if self._options.group and large and any(not self._finder.knows(each.place) for each in mapped_files(used)):
+            self._holding.enter_context(held(self._options.group))
+            self._held_until_s = time.monotonic() + _HELD_S
+
+    def _let_go(self) -> None:
+        if not self._finder.searching:
+            self._holding.close()
+        elif self._held_until_s and time.monotonic() > self._held_until_s:
+            self._held_until_s = 0.0
+            self._holding.close()
+            self._say(f"a search for TLS code takes longer than {_HELD_S:g} s: what is sent meanwhile is not read")
 
     def lost(self) -> Sequence[TlsEvent]:
         return self._program.lost() if self._program else ()
@@ -256,8 +251,10 @@ class TlsReader:
         if self._program is None:
             return ()
         program, self._program = self._program, None
-        if self._probes is not None:
-            self._probes.close()
+        self._holding.close()
+        self._finder.close()
+        if self._attacher is not None:
+            self._attacher.close()
         rest: list[TlsEvent] = [*program.rest(), *self._records.connections.uses(), *self._records.traffic.look(at_end=True)]
         rest += program.lost()
         program.close()

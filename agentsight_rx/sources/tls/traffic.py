@@ -7,7 +7,7 @@ import mmap
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from struct import Struct as Layout
 from typing import Any, NamedTuple
 
@@ -19,7 +19,7 @@ from ...events import Origin, TcpTraffic, UnreadTls
 from .libraries import FileId, Library, file_id, looks_like, open_file
 from .mapped import mapped_files
 
-__all__ = ["RECORD", "Tcp", "Traffic", "asker"]
+__all__ = ["RECORD", "Carried", "Tcp", "Traffic", "asker"]
 
 # struct tcp_t of bpf/tls.c
 RECORD = Layout("<QQIIII16sQQQQQIHH16s")
@@ -45,6 +45,14 @@ class Tcp(NamedTuple):
     in_offset: int
     out_offset: int
     ended: bool
+
+
+class Carried(NamedTuple):
+    """Bytes of a socket as the kernel counts them; `moved` are those that the process has written and read, modulo 2^32."""
+
+    sent: int
+    received: int
+    moved: int
 
 
 class _Open(Struct):
@@ -76,12 +84,25 @@ class Traffic:
     """
 
     def __init__(self) -> None:
-        self.ask: Callable[[int], tuple[int, int]] = lambda _: (0, 0)  # the bytes (sent, received) of the socket at an address
+        self.ask: Callable[[int], Carried] = lambda _: Carried(0, 0, 0)  # what the socket at an address has carried so far
         self._open: dict[int, _Open] = {}  # by the address of the socket
         self._processes: Recent[tuple[int, int], _Process] = Recent(_PROCESSES_MOST)
         self._looks: Recent[FileId, str] = Recent(_PROCESSES_MOST)
         self._number = 0
         self._asked_s = 0.0
+
+    def read_wholly(self) -> Iterator[tuple[Origin, int, list[int]]]:
+        """Each process whose connections were all seen in plaintext: its origin, start, and the sockets that are open."""
+        socks: dict[tuple[int, int], list[int]] = {}
+        origins: dict[tuple[int, int], Origin] = {}
+        for sock, known in self._open.items():
+            key = known.origin.pid, known.start_ns
+            socks.setdefault(key, []).append(sock)
+            origins[key] = known.origin
+        for key, its in socks.items():
+            process = self._processes.get(key)
+            if process is not None and 0 < process.connections <= process.read:
+                yield origins[key], key[1], its
 
     def plaintext(self, pid: int, start_ns: int) -> None:
         """A TLS object of this process is in use: its traffic is read."""
@@ -135,7 +156,7 @@ class Traffic:
             process = self._process(known.origin.pid, known.start_ns)
             if process.connections <= process.read or not (at_end or now_s - known.opened_s >= _OLD_S):
                 continue
-            sent, received = self.ask(sock)
+            sent, received, _ = self.ask(sock)
             if (sent, received) != (known.sent, known.received) and (sent or received):
                 known.sent, known.received = sent, received
                 out += self._report(known, known.origin, ended=False)
@@ -181,10 +202,6 @@ class Traffic:
         """What was taken for the functions of this stack is not."""
         self._looks.put(library.id, stack)
 
-    def readable(self, library: Library) -> None:
-        """This file is read by its functions, whatever else it looks like."""
-        self._looks.put(library.id, "")
-
     def _process(self, pid: int, start_ns: int) -> _Process:
         found = self._processes.use((pid, start_ns))
         if found is None:
@@ -200,15 +217,15 @@ def _address(family: int, raw: bytes) -> str:
     return address.removeprefix("::ffff:") if address.startswith("::ffff:") and "." in address else address
 
 
-def asker(bpf: Any) -> Callable[[int], tuple[int, int]]:
-    """Asks the kernel side how many bytes a socket has (sent, received): it answers when this thread maps memory."""
+def asker(bpf: Any) -> Callable[[int], Carried]:
+    """Asks the kernel side what a socket has carried: it answers when this thread maps memory."""
     table, first = bpf[b"question"], ctypes.c_int(0)
 
-    def ask(sock: int) -> tuple[int, int]:
+    def ask(sock: int) -> Carried:
         table[first] = table.Leaf(sock=sock, thread=threading.get_native_id())
         mmap.mmap(-1, mmap.PAGESIZE).close()
         answer = table[first]
         table[first] = table.Leaf()
-        return int(answer.sent), int(answer.received)
+        return Carried(int(answer.sent), int(answer.received), int(answer.moved))
 
     return ask

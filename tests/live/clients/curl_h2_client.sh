@@ -4,6 +4,7 @@
 set -eu
 base_url=$1 calls=$2 size=$3
 . "$(dirname "$0")/curl_parts.sh"
+case $base_url in https:*) protocol=http2 ;; *) protocol=http2-prior-knowledge ;; esac
 
 coding() { # NUMBER
     case $(($1 % 7)) in
@@ -16,7 +17,7 @@ transfer() { # NUMBER; prints what curl is to do
 next
 fail
 no-buffer
-http2
+$protocol
 compressed
 cacert = "$SSL_CERT_FILE"
 header = "Content-Type: application/json"

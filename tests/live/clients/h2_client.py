@@ -46,18 +46,25 @@ def main(base_url: str, calls: int, size: int) -> None:
     asked += [_Call("/trailers", "br", b"with trailers"), _Call("/reset", "none", b"broken off")]
     wait_for_gate()
     url = urlsplit(base_url)
-    context = ssl.create_default_context(cafile=os.environ["SSL_CERT_FILE"])
-    context.set_alpn_protocols(["h2"])
     with socket.create_connection((url.hostname, url.port)) as plain:
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        with context.wrap_socket(plain, server_hostname=url.hostname) as tls:
-            assert tls.selected_alpn_protocol() == "h2"
-            _Connection(tls, url.netloc).make(asked)
+        if url.scheme == "http":
+            _Connection(plain, url.netloc, "http").make(asked)
+        else:
+            _with_tls(plain, url.netloc, url.hostname or "", asked)
     with open(os.environ["CLIENT_LOG"], "w") as log:
         for call in asked:
             line: dict[str, object] = {"request_body_hex": call.body.hex(), "response_body_hex": _decoded(call).hex()}
             line |= {"path": call.path, "trailers": call.trailers, "reset": call.reset}
             print(json.dumps(line), file=log)
+
+
+def _with_tls(plain: socket.socket, authority: str, hostname: str, asked: list[_Call]) -> None:
+    context = ssl.create_default_context(cafile=os.environ["SSL_CERT_FILE"])
+    context.set_alpn_protocols(["h2"])
+    with context.wrap_socket(plain, server_hostname=hostname) as tls:
+        assert tls.selected_alpn_protocol() == "h2"
+        _Connection(tls, authority, "https").make(asked)
 
 
 def _body(number: int, size: int) -> bytes:
@@ -67,8 +74,9 @@ def _body(number: int, size: int) -> bytes:
 
 
 class _Connection:
-    def __init__(self, tls: ssl.SSLSocket, authority: str) -> None:
-        self._tls = tls
+    def __init__(self, wire: socket.socket, authority: str, scheme: str) -> None:
+        self._wire = wire
+        self._scheme = scheme
         self._authority = authority
         self._h2 = H2Connection(H2Configuration(header_encoding="utf-8"))
         self._open: dict[int, _Call] = {}
@@ -81,16 +89,16 @@ class _Connection:
             self._h2.send_headers(stream, self._headers(call))
         while self._open:
             self._send_bodies()
-            self._tls.sendall(self._h2.data_to_send())
-            for event in self._h2.receive_data(self._tls.recv(65_536)):
+            self._wire.sendall(self._h2.data_to_send())
+            for event in self._h2.receive_data(self._wire.recv(65_536)):
                 self._take(event)
         self._h2.close_connection()
-        self._tls.sendall(self._h2.data_to_send())
+        self._wire.sendall(self._h2.data_to_send())
 
     def _headers(self, call: _Call) -> list[tuple[str, str]]:
         return [
             (":method", "POST"),
-            (":scheme", "https"),
+            (":scheme", self._scheme),
             (":authority", self._authority),
             (":path", call.path),
             ("content-type", "application/json"),

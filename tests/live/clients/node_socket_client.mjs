@@ -19,7 +19,7 @@ function create(number) {
 
 function talk(path, count, message, answered) {
   let [said, heard] = [0, 0];
-  const socket = new WebSocket(baseUrl.replace("https", "wss") + path);
+  const socket = new WebSocket(baseUrl.replace("http", "ws") + path);
   socket.binaryType = "arraybuffer";
   return new Promise((resolve, reject) => {
     const say = () => {

@@ -22,7 +22,9 @@ _Call = Callable[[str, bool, bool], None]  # the prompt, with a tool, streamed
 
 def main(base_url: str, calls: int, size: int, api: str, *, http2: bool) -> None:
     tap = Tap("iter_bytes")
-    with httpx2.Client(http2=http2, event_hooks={"request": [tap.ask], "response": [tap.watch]}, timeout=60) as client:
+    http1 = not (http2 and base_url.startswith("http:"))  # without TLS a client must begin with HTTP/2 to use it
+    hooks: Any = {"request": [tap.ask], "response": [tap.watch]}
+    with httpx2.Client(http1=http1, http2=http2, event_hooks=hooks, timeout=60) as client:
         call = _APIS[api](base_url, client)
         wait_for_gate()
         with open(os.environ["CLIENT_LOG"], "w") as log:

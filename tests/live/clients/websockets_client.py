@@ -21,7 +21,7 @@ from .parts import prompt, wait_for_gate
 
 
 async def main(base_url: str, calls: int, size: int, compression: str | None, log: TextIO) -> None:
-    url = base_url.replace("https:", "wss:")
+    url = base_url.replace("http", "ws", 1)
     async with connect(f"{url}/echo", compression=compression, max_size=None) as socket:
         talk = _Talk(socket, "/echo", log)
         for number in range(calls):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from pathlib import Path
 
 from agentsight_rx.errors import CaptureError
@@ -32,3 +33,31 @@ def test_a_refusal_of_the_kernel_is_not_an_error(libssl: Path) -> None:
     finder = Finder(refuse)
     assert finder.attempt(str(libssl)) is False
     assert finder.attempt(str(libssl)) is False
+
+
+def test_a_large_file_is_searched_by_a_thread(libssl: Path, tmp_path: Path) -> None:
+    threads: list[str] = []
+    finder = Finder(lambda _, __: threads.append(threading.current_thread().name))
+    large = tmp_path / "large.so"
+    large.write_bytes(libssl.read_bytes() + bytes(8 << 20))
+    assert finder.begin(str(large))
+    assert finder.begin(str(large))
+    assert finder.searching
+    assert threads == []
+    while finder.searching:
+        finder.take()
+    assert threads == [threading.current_thread().name]
+    assert finder.begin(str(large))
+    assert not finder.searching
+    assert finder.begin(str(TRUE))
+    assert not finder.begin(str(tmp_path / "nothing"))
+    finder.close()
+
+
+def test_what_is_searched_may_be_given_up(libssl: Path, tmp_path: Path) -> None:
+    finder = Finder(lambda _, __: None)
+    for name in ("a.so", "b.so"):
+        (tmp_path / name).write_bytes(libssl.read_bytes() + bytes(8 << 20))
+        finder.begin(str(tmp_path / name))
+    finder.close()
+    assert not finder.searching

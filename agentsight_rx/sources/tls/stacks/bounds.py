@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["WAYS", "Function", "FunctionOf", "from_calls", "from_frames", "from_reading"]
+__all__ = ["WAYS", "Frames", "Function", "FunctionOf", "from_calls", "from_frames", "from_reading"]
 
 Function = tuple[int, int]  # [start, end)
 FunctionOf = Callable[[int], Function | None]
@@ -32,11 +32,12 @@ _NEIGHBOURS = 8  # functions before and behind that are read to see which of the
 
 def from_frames(scan: Scan) -> FunctionOf:
     """By .eh_frame_hdr, where it covers the address."""
-    table = _Frames(scan)
-    return table.function_of
+    return Frames(scan).function_of
 
 
-class _Frames:
+class Frames:
+    """The functions of .eh_frame_hdr."""
+
     def __init__(self, scan: Scan) -> None:
         self._image = scan.image
 
@@ -55,7 +56,16 @@ class _Frames:
         raw = self._image.read(segment.offset + _FRAMES_HEADER.size, min(count * 8, segment.size - _FRAMES_HEADER.size))
         return np.frombuffer(raw[: len(raw) // 8 * 8], dtype="<i4").astype(np.int64).reshape(-1, 2) + segment.address
 
+    def starts_around(self, first: int, last: int, *, more: int) -> list[int]:
+        """Where the functions begin in [first, last], and those of some `more` on both sides."""
+        import numpy as np
+
+        starts = self._table[:, 0]
+        low, high = np.searchsorted(starts, [first, last + 1])
+        return [int(start) for start in starts[max(0, int(low) - more) : int(high) + more]]
+
     def function_of(self, address: int) -> Function | None:
+        """The function around this address."""
         import numpy as np
 
         row = int(np.searchsorted(self._table[:, 0], address, side="right")) - 1
@@ -75,12 +85,13 @@ def from_calls(scan: Scan) -> FunctionOf:
     """From one aligned target of calls that stands behind padding or the end of other code, to the next one."""
 
     def function_of(address: int) -> Function | None:
+        scan.check()
         starts = [each for each in scan.code.called_between(address - _LONGEST, address + _LONGEST) if _is_start(scan, each)]
         at = bisect_right(starts, address)
         if not at:
             return None
         near = starts[max(0, at - _NEIGHBOURS) : at + _NEIGHBOURS]
-        end = near[-1] if near[-1] > address else address + _LONGEST
+        end = near[-1] if near[-1] > address else near[-1] + _LONGEST
         starts = _uncrossed(near, list(decode(scan.image.at(near[0], end - near[0]), near[0])), set(starts))
         at = bisect_right(starts, address)
         return (starts[at - 1], starts[at] if at < len(starts) else end) if at else None
@@ -103,6 +114,7 @@ def from_reading(scan: Scan) -> FunctionOf:
     """
 
     def function_of(address: int) -> Function | None:
+        scan.check()
         first = max(
             address - _LONGEST // 4, next((each.address for each in scan.image.code if each.address <= address < each.end), 0)
         )

@@ -1,14 +1,103 @@
-"""What files were found to have, kept between runs: a search takes up to some seconds, and programs are started often."""
+"""
+Findings of large files, kept between runs: a search takes up to some seconds, and programs are started often.
+
+A file is known by its place, its size and its times. Its build id would be the same in each container, but another file can
+have it too, and then its functions would be probed at places where this file has something else.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import os
+import pwd
+import stat
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
 from typing import BinaryIO
 
+import msgspec
+
+from ....files import create_new
 from .finding import Finding
-from .search import find_stacks
+from .search import TIMED_OUT, find_stacks
 
 __all__ = ["find_stacks_cached"]
 
+_LARGE = 4 << 20  # bytes of a file; a smaller one is searched in less than 50 ms
+_ENTRIES_MOST = 256
+_SIZE_MOST = 4 << 20  # bytes of the cache; an entry takes 1 kB
+_NAME = "tls-functions.json"
 
-def find_stacks_cached(file: BinaryIO, name: str) -> tuple[Finding, ...]:
-    return find_stacks(file, name)
+
+class _Cache(msgspec.Struct):
+    """`finder` is the version of the search. The newest entries stand last."""
+
+    finder: str
+    entries: dict[str, tuple[Finding, ...]]
+
+
+def find_stacks_cached(file: BinaryIO, name: str, *, folder: Path | None = None) -> tuple[Finding, ...]:
+    """What find_stacks returns, out of the cache in `folder` if it is there. A damaged cache, or one of others, is ignored."""
+    place = folder or _folder()
+    if place is None or os.fstat(file.fileno()).st_size < _LARGE:
+        return find_stacks(file, name)
+    key = _key(file)
+    kept = _read(place / _NAME)
+    if key in kept.entries:
+        return kept.entries[key]
+    found = find_stacks(file, name)
+    if not any(finding.failure == TIMED_OUT for finding in found) and _key(file) == key:
+        kept.entries[key] = found
+        _write(place / _NAME, _Cache(_finder(), dict(list(kept.entries.items())[-_ENTRIES_MOST:])))
+    return found
+
+
+def _key(file: BinaryIO) -> str:
+    """The time of the last change of the inode is in it, which its owner cannot set."""
+    seen = os.fstat(file.fileno())
+    return f"{seen.st_dev}:{seen.st_ino}:{seen.st_size}:{seen.st_mtime_ns}:{seen.st_ctime_ns}"
+
+
+def _folder() -> Path | None:
+    """
+    The cache directory of the effective user. Under sudo that is root's: who can write the cache chooses where programs of
+    other users are probed.
+    """
+    base = os.environ.get("XDG_CACHE_HOME") if "SUDO_UID" not in os.environ else None
+    try:
+        home = Path(base) if base else Path(pwd.getpwuid(os.geteuid()).pw_dir) / ".cache"
+    except KeyError:
+        return None
+    return home / "agentsight-rx"
+
+
+@cache
+def _finder() -> str:
+    """A hash of the code of this search, so that no other version uses what it found."""
+    files = sorted(Path(__file__).parent.glob("*.py"))
+    return hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()
+
+
+def _read(path: Path) -> _Cache:
+    with suppress(OSError, msgspec.MsgspecError):
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+        with os.fdopen(fd, "rb") as file:
+            seen = os.fstat(fd)
+            ours = stat.S_ISREG(seen.st_mode) and seen.st_uid == os.geteuid() and not seen.st_mode & 0o022
+            if ours and seen.st_size <= _SIZE_MOST:
+                kept = msgspec.json.decode(file.read(_SIZE_MOST), type=_Cache)
+                if kept.finder == _finder():
+                    return kept
+    return _Cache(_finder(), {})
+
+
+def _write(path: Path, kept: _Cache) -> None:
+    """Replace the file at once: another process reads the old one or the new one. Without a place for it, do nothing."""
+    fresh = path.with_name(f"{_NAME}.{os.getpid()}")
+    with suppress(OSError):
+        path.parent.mkdir(parents=True, mode=0o700, exist_ok=True)
+        fresh.unlink(missing_ok=True)
+        with os.fdopen(create_new(fresh), "wb") as file:
+            file.write(msgspec.json.encode(kept))
+        fresh.replace(path)

@@ -6,7 +6,6 @@ import os
 from collections.abc import Iterator
 from functools import cached_property
 from struct import Struct as Layout
-from struct import error as StructError
 from typing import BinaryIO
 
 from msgspec import Struct
@@ -24,7 +23,8 @@ _IDENT = b"\x7fELF\x02\x01\x01"  # 64 bits, little endian, version 1
 _X86_64 = 62
 _LOAD, _DYNAMIC_SEGMENT, _EH_FRAME, _RELRO = 1, 2, 0x6474E550, 0x6474E552
 _SYMTAB, _DYNSYM = 2, 11  # sh_type
-_DT_HASH, _DT_STRTAB, _DT_SYMTAB, _DT_STRSZ = 4, 5, 6, 10
+_DT_HASH, _DT_STRTAB, _DT_SYMTAB, _DT_RELA, _DT_RELASZ, _DT_STRSZ = 4, 5, 6, 7, 8, 10
+_TABLE_MOST = 256 << 20
 _HEADERS_MOST = 4096  # a program has 4 to 15 segments, a library with a section for each function has some thousand
 
 
@@ -137,6 +137,16 @@ class Image:
     def code(self) -> tuple[Segment, ...]:
         return tuple(load for load in self.loads if load.flags & EXECUTE)
 
+    @property
+    def constants(self) -> tuple[Segment, ...]:
+        """What has texts and numbers that do not change: code too, where the linker mixed them into it."""
+        fixed = [load for load in self.loads if not load.flags & WRITE]
+        return tuple([load for load in fixed if not load.flags & EXECUTE] or fixed)
+
+    @property
+    def written(self) -> tuple[Segment, ...]:
+        return tuple(load for load in self.loads if load.flags & WRITE)
+
     def is_code(self, address: int) -> bool:
         return any(load.address <= address < load.end for load in self.code)
 
@@ -160,23 +170,34 @@ class Image:
 
     def symbols(self) -> Iterator[Symbols]:
         """The dynamic symbols, then the static ones."""
-        found = False
-        for kind in (_DYNSYM, _SYMTAB):
-            for _, each, _, _, offset, size, link, *_ in self._sections:
-                if each == kind and link < len(self._sections):
-                    found = True
-                    names = self._sections[link]
-                    yield Symbols(self.read(offset, size), self.read(names[4], names[5]))
-        if not found and self._dynamic is not None:
-            yield from self._dynamic_symbols(self._dynamic)
+        tables = [next((each for each in self._sections if each[1] == kind), None) for kind in (_DYNSYM, _SYMTAB)]
+        for table in tables:
+            if table is not None and table[6] < len(self._sections):
+                names = self._sections[table[6]]
+                yield Symbols(self.read(table[4], min(table[5], _TABLE_MOST)), self.read(names[4], min(names[5], _TABLE_MOST)))
+        if tables == [None, None] and self._tags:
+            yield from self._dynamic_symbols()
 
-    def _dynamic_symbols(self, dynamic: Segment) -> Iterator[Symbols]:
+    @cached_property
+    def _tags(self) -> dict[int, int]:
+        """The dynamic section: numbers by their tags."""
+        if self._dynamic is None:
+            return {}
+        table = self.read(self._dynamic.offset, min(self._dynamic.size, 1 << 16))
+        return dict(_DYNAMIC.iter_unpack(table[: len(table) // _DYNAMIC.size * _DYNAMIC.size]))
+
+    def relocations(self) -> bytes:
+        """The table of Elf64_Rela that the dynamic linker works through."""
+        return self.at(self._tags.get(_DT_RELA, 0), min(self._tags.get(_DT_RELASZ, 0), _TABLE_MOST))
+
+    def _dynamic_symbols(self) -> Iterator[Symbols]:
         """Without sections: what the dynamic linker uses. Linkers put the names right behind the symbols."""
-        table = self.read(dynamic.offset, min(dynamic.size, 1 << 16))
-        tags = dict(_DYNAMIC.iter_unpack(table[: len(table) // _DYNAMIC.size * _DYNAMIC.size]))
+        tags = self._tags
         symbols, names = tags.get(_DT_SYMTAB, 0), tags.get(_DT_STRTAB, 0)
-        try:
-            count = int.from_bytes(self.at(tags[_DT_HASH] + 4, 4), "little")
-        except (KeyError, StructError):
-            count = max(0, names - symbols) // 24
-        yield Symbols(self.at(symbols, count * 24), self.at(names, tags.get(_DT_STRSZ, 0)))
+        count = (
+            int.from_bytes(self.at(tags.get(_DT_HASH, 0) + 4, 4), "little")
+            if _DT_HASH in tags
+            else max(0, names - symbols) // 24
+        )
+        size = min(tags.get(_DT_STRSZ, 0), _TABLE_MOST)
+        yield Symbols(self.at(symbols, min(count * 24, _TABLE_MOST)), self.at(names, size))

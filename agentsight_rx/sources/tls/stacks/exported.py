@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from struct import Struct as Layout
 
 from msgspec import Struct
 
 from .elf import Image, Symbols
 from .finding import Finding
-from .scan import hook
+from .scan import Scan, hook
 
 __all__ = ["EXPORTED", "Exported", "by_symbols"]
 
@@ -72,15 +73,16 @@ EXPORTED = (
 )
 
 
-def by_symbols(image: Image) -> list[Finding]:
+def by_symbols(scan: Scan) -> list[Finding]:
     """One Finding for each implementation that has all it needs; the dynamic symbols come before the static ones."""
     found: dict[str, Finding] = {}
-    for symbols in image.symbols():
+    for symbols in scan.image.symbols():
         for exported in EXPORTED:
+            scan.check()
             if exported.name in found or not any(_has(symbols, group[-1]) for group in exported.needed):
                 continue
             addresses = {name: address for name in exported.functions for address in _addresses(name, symbols)[:1]}
-            made = _finding(image, exported, addresses)
+            made = _finding(scan.image, exported, addresses)
             if made is not None:
                 found[exported.name] = made
     return list(found.values())
@@ -105,6 +107,7 @@ def _finding(image: Image, exported: Exported, addresses: dict[str, int]) -> Fin
 
 _SYMBOL = Layout("<IBBHQQ")  # Elf64_Sym: name, info, other, section, value, size
 _UNDEFINED = 0
+_NAMES_MOST, _PLACES_MOST = 16, 4096  # of one name: the linker keeps it once
 
 
 def _has(symbols: Symbols, name: str) -> bool:
@@ -114,8 +117,10 @@ def _has(symbols: Symbols, name: str) -> bool:
 def _addresses(name: str, symbols: Symbols) -> list[int]:
     """Search the symbol table for the offset of the name: 1 ms for 100,000 symbols; decoding each would take 1 s."""
     found: list[int] = []
-    for place in _places(name.encode() + b"\0", symbols.names):  # also as the end of a longer name, which linkers share
-        for at in _places(place.to_bytes(4, "little"), symbols.table):
+    for place in islice(
+        _places(name.encode() + b"\0", symbols.names), _NAMES_MOST
+    ):  # also as the end of a longer name, which linkers share
+        for at in islice(_places(place.to_bytes(4, "little"), symbols.table), _PLACES_MOST):
             if at % _SYMBOL.size == 0 and at + _SYMBOL.size <= len(symbols.table):
                 _, _, _, section, value, _ = _SYMBOL.unpack_from(symbols.table, at)
                 if section != _UNDEFINED and value:

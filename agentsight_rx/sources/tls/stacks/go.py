@@ -10,6 +10,7 @@ The table (pclntab) is described in src/internal/abi/symtab.go and src/debug/gos
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from struct import Struct as Layout
 from typing import TYPE_CHECKING
 
@@ -44,6 +45,7 @@ _DETAILS_MOST = 256 << 20
 _FUNCTIONS_MOST = 1 << 22
 _LONGEST = 1 << 16
 _INT3 = 0xCC  # between functions
+_TEXTS_MOST = 512  # candidates for the start of the text
 _VOTES, _AGREE = 500, 0.9  # measured: 99.6 % for the right start of the text, at most 23 % for a wrong one
 
 
@@ -99,6 +101,7 @@ def _table(scan: Scan, place: int) -> _Table | None:
     begin = max(load.address, place - _NAMES_MOST)
     before = image.at(begin, place - begin)
     for start in sorted({at for magic in _MAGICS for at in _all(before, magic)}, reverse=True):
+        scan.check()
         address = begin + start
         raw = image.at(address, _HEADER.size)
         if len(raw) < _HEADER.size:
@@ -155,7 +158,8 @@ def _text(scan: Scan, table: _Table) -> int | None:
     Where the text begins. Go 1.26 does not say it in the table any more, and a PIE has it only in its relocations. Each
     function but the first has an int3 before it, which only the right start explains.
     """
-    best = max(((_agreement(scan.image, table, each), each) for each in set(_texts(scan, table))), default=(0.0, 0))
+    candidates = dict.fromkeys(islice(_texts(scan, table), _TEXTS_MOST))
+    best = max(((_agreement(scan, table, each), each) for each in candidates), default=(0.0, 0))
     return best[1] if best[0] >= _AGREE else None
 
 
@@ -175,6 +179,7 @@ def _texts(scan: Scan, table: _Table) -> Iterator[int]:
 def _near_pointers(scan: Scan, address: int) -> Iterator[int]:
     """The pointers to code in the data behind a pointer to the table: one of them is that of runtime.moduledata to the text."""
     for load in scan.image.loads:
+        scan.check()
         if load.flags & EXECUTE:
             continue
         content = scan.image.read(load.offset, min(load.size, _NAMES_MOST))
@@ -185,8 +190,10 @@ def _near_pointers(scan: Scan, address: int) -> Iterator[int]:
                     yield value
 
 
-def _agreement(image: Image, table: _Table, text: int) -> float:
+def _agreement(scan: Scan, table: _Table, text: int) -> float:
     """How many of the functions have an int3 before them, if the text begins here."""
+    scan.check()
+    image = scan.image
     entries = table.entries[1:-1]
     step = max(1, len(entries) // _VOTES)
     chosen = [int(each) for each in entries[::step][:_VOTES]]

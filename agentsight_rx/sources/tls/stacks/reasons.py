@@ -23,7 +23,7 @@ _BODY_MOST = 1 << 16
 
 
 class Reporter(Struct, frozen=True):
-    """A function that reports errors, with their reasons and the addresses that it calls or jumps to."""
+    """A function that reports errors, with their reasons and the functions that it calls or jumps to."""
 
     address: int
     reasons: frozenset[int]
@@ -48,7 +48,7 @@ def reporters(scan: Scan, references: Iterable[tuple[int, int]], function_of: Fu
         scan.check()
         body = Body(scan.image.at(start, min(end - start, _BODY_MOST)), start)
         reasons = frozenset(reason for place in places for reason in _reasons(body, place))
-        found.append(Reporter(start, reasons, called=frozenset(body.called())))
+        found.append(Reporter(start, reasons, called=frozenset(to for to in body.called() if not start < to < end)))
     return found
 
 

@@ -4,7 +4,7 @@
 # numpy's own types are not known in full
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Code"]
 
-_PIECE = 8 << 20  # bytes of code at once: what numpy makes of them stays below 100 MB
+_PIECE = 4 << 20  # bytes of code at once: what numpy makes of them stays below 200 MB, even if each byte is a call
 _CODE_MOST = 1 << 30
-_CALLS_MOST = 1 << 25  # a call in each 8th byte of 256 MB
+_JUMPS_MOST = 1 << 23  # 263 MB of code have 3,000,000
+_REFERENCES_MOST = 4096  # 42 to the texts of one file seen
 _LEA, _RIP_MASK, _RIP = 0x8D, 0xC7, 0x05  # lea r, [rip + disp32]
 _MOVE, _MOVE_MASK, _PUSH = 0xB8, 0xF8, 0x68  # mov r32, imm32 and push imm32
 _CALL, _JUMP = 0xE8, 0xE9
@@ -39,24 +40,38 @@ class Code:
         (place, target) of the instructions that form an address within one of the ranges [start, end). The place is inside
         the instruction, at its displacement or its constant.
         """
-        found: set[tuple[int, int]] = set()
-        for start, piece in self._pieces():
-            found.update(self._relative(start, piece, ranges))
-            if self.image.absolute:
-                found.update(self._absolute(start, piece, ranges))
-        return sorted(found)
-
-    def _relative(self, start: int, piece: Bytes, ranges: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
         import numpy as np
 
-        end = len(piece) - 5
-        if end <= 0:
-            return
-        at = np.flatnonzero((piece[:end] == _LEA) & ((piece[1 : end + 1] & _RIP_MASK) == _RIP)) + 2
-        targets = start + at + 4 + _signed(piece, at)
+        found: set[tuple[int, int]] = set()
+        places, targets = self._leas
         for low, high in ranges:
             for index in np.flatnonzero((targets >= low) & (targets < high)):
-                yield start + int(at[index]), int(targets[index])
+                found.add((int(places[index]), int(targets[index])))
+        if self.image.absolute:
+            for start, piece in self._pieces():
+                found.update(self._absolute(start, piece, ranges))
+        return sorted(found)[:_REFERENCES_MOST]
+
+    @cached_property
+    def _leas(self) -> tuple[Numbers, Numbers]:
+        """(places, targets) of everything that may be a lea of an address in data."""
+        import numpy as np
+
+        places: list[Numbers] = [np.zeros(0, dtype=np.int64)]
+        targets: list[Numbers] = [np.zeros(0, dtype=np.int64)]
+        data = self.image.constants + self.image.written
+        count = 0
+        for start, piece in self._pieces():
+            end = len(piece) - 5
+            if end <= 0 or count > _JUMPS_MOST:
+                continue
+            at = np.flatnonzero((piece[:end] == _LEA) & ((piece[1 : end + 1] & _RIP_MASK) == _RIP)) + 2
+            to = start + at + 4 + _signed(piece, at)
+            inside = _inside(to, data)
+            places.append(start + at[inside])
+            targets.append(to[inside])
+            count += int(inside.sum())
+        return np.concatenate(places), np.concatenate(targets)
 
     def _absolute(self, start: int, piece: Bytes, ranges: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
         """An absolute address of 32 bits: its upper half first, at even and at odd places."""
@@ -91,13 +106,11 @@ class Code:
         count = 0
         for start, piece in self._pieces():
             end = len(piece) - 4
-            if end <= 0 or count > _CALLS_MOST:
+            if end <= 0 or count > _JUMPS_MOST:
                 continue
             at = np.flatnonzero(piece[:end] == operation) + 1
             to = start + at + 4 + _signed(piece, at)
-            inside = np.zeros(len(to), dtype=bool)
-            for load in self.image.code:
-                inside |= (to >= load.address) & (to < load.end)
+            inside = _inside(to, self.image.code)
             places.append(start + at[inside] - 1)
             targets.append(to[inside])
             count += int(inside.sum())
@@ -129,6 +142,16 @@ class Code:
 
     def _bytes(self, load: Segment, at: int, size: int) -> bytes:
         return self.image.read(load.offset + at, size)
+
+
+def _inside(addresses: Numbers, loads: Iterable[Segment]) -> NDArray[np.bool_]:
+    """Which of the addresses are in one of the segments."""
+    import numpy as np
+
+    inside = np.zeros(len(addresses), dtype=bool)
+    for load in loads:
+        inside |= (addresses >= load.address) & (addresses < load.end)
+    return inside
 
 
 def _between(jumps: tuple[Numbers, Numbers], low: int, high: int) -> Numbers:

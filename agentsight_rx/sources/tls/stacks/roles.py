@@ -18,7 +18,8 @@ def by_bounds(
 ) -> Finding:
     """
     The finding by the first way to see the bounds of functions that leaves exactly one candidate for each role. A role that is
-    `optional` may have none: the compiler puts a function that is called once into its caller.
+    `optional` may have none: the compiler puts a function that is called once into its caller. Two candidates end the search,
+    since a way that sees one there may have taken both for one function.
     """
     failures: list[str] = []
     for way, bounds in WAYS.items():
@@ -30,6 +31,8 @@ def by_bounds(
             return _finding(scan, stack, method, roles, way)
         if any(roles.values()) or not failures:
             failures.append(f"the texts of {stack} are there, but {' and '.join(wrong)}")
+        if any(len(found) > 1 for found in roles.values()):
+            break
     return Finding(stack, method, failure=failures[-1])
 
 

@@ -8,14 +8,15 @@ from functools import cached_property
 
 from msgspec import Struct
 
-from .elf import EXECUTE, WRITE, Image, Segment
+from .elf import Image, Segment
 from .finding import Finding, Hook
 from .references import Code
 
 __all__ = ["SECONDS", "Scan", "Stack", "TookTooLong", "hook"]
 
-SECONDS = 30.0  # the slowest of the programs measured takes 3 s on a busy machine
+SECONDS = 15.0  # the slowest of the programs measured takes 3 s on a busy machine
 _PIECE = 1 << 20  # bytes that are read at once: they stay in the processor's cache for all the texts
+_CONSTANTS_MOST = 1 << 30  # of texts and numbers: 47 MB in the largest program seen
 _DATA_MOST = (
     32 << 20
 )  # of data that may be written: Go's tables of a PIE are there, but also the 200 MB of a program in JavaScript
@@ -51,7 +52,7 @@ class Scan:
             raise TookTooLong
 
     def find(self, texts: Iterable[bytes]) -> dict[bytes, list[int]]:
-        """The addresses of each text in the data of the file. Code is searched only where a linker mixed data into it."""
+        """The addresses of each text in the data of the file."""
         found: dict[bytes, list[int]] = {text: [] for text in texts}
         longest = max(map(len, found))
         buffer = bytearray(_PIECE)
@@ -67,14 +68,12 @@ class Scan:
         return {text: list(dict.fromkeys(places)) for text, places in found.items()}
 
     def _data(self) -> list[Segment]:
-        loads = self.image.loads
-        constant = [load for load in loads if not load.flags & (WRITE | EXECUTE)]
-        if not constant:
-            constant = [load for load in loads if not load.flags & WRITE]
-        written = [load for load in loads if load.flags & WRITE]
-        return constant + [
-            Segment(load.address, load.offset, size=min(load.size, _DATA_MOST), flags=load.flags) for load in written
-        ]
+        left = _CONSTANTS_MOST
+        constants: list[Segment] = []
+        for load in self.image.constants:
+            constants.append(_cut(load, left))
+            left -= constants[-1].size
+        return [*constants, *(_cut(load, _DATA_MOST) for load in self.image.written)]
 
     @cached_property
     def code(self) -> Code:
@@ -93,6 +92,10 @@ class Scan:
             start -= 1
         after = self.image.at(place, longest).partition(b"\0")[0]
         return begin + start, (before[start:] + after).decode("ascii", errors="replace")
+
+
+def _cut(load: Segment, size: int) -> Segment:
+    return Segment(load.address, load.offset, size=min(load.size, size), flags=load.flags)
 
 
 _ENDBR64 = b"\xf3\x0f\x1e\xfa"

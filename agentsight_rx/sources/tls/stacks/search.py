@@ -22,7 +22,9 @@ from .openssl import OPENSSL_1, OPENSSL_3
 from .ring import RING
 from .scan import SECONDS, Scan, Stack, TookTooLong
 
-__all__ = ["STACKS", "find_stacks"]
+__all__ = ["STACKS", "TIMED_OUT", "find_stacks"]
+
+TIMED_OUT = f"the search took longer than {SECONDS:g} s"
 
 _LIBRARIES = (  # texts of a file that uses a library which has its own file
     Stack("GnuTLS", texts=(b"gnutls_record_send",), search=lambda _: _elsewhere("GnuTLS")),
@@ -40,12 +42,13 @@ def find_stacks(file: BinaryIO, name: str, *, seconds: float = SECONDS) -> tuple
     image = Image(file, name)
     if not image.readable:
         return ()
-    named = by_symbols(image)
     scan = Scan(image, seconds=seconds)
+    named: list[Finding] = []
     try:
+        named = by_symbols(scan)
         scan.places = scan.find({text for stack in STACKS for text in stack.texts})
     except TookTooLong:
-        return tuple(named)
+        return (*named, Finding("TLS", "texts", failure=TIMED_OUT))
     if scan.places[BORINGSSL.texts[0]]:  # its functions have the names of OpenSSL's
         named = [msgspec.structs.replace(each, stack=BORINGSSL.name) if each.stack == "OpenSSL" else each for each in named]
     done = {other for each in named for other in _SAME.get(each.stack, {each.stack})}
@@ -59,7 +62,7 @@ def _search(scan: Scan, stack: Stack) -> Finding | None:
     try:
         return stack.search(scan)
     except TookTooLong:
-        return Finding(stack.name, "", failure=f"the search took longer than {SECONDS:g} s")
+        return Finding(stack.name, "", failure=TIMED_OUT)
 
 
 def _elsewhere(name: str) -> Finding:

@@ -1,0 +1,37 @@
+"""rustls with ring: the candidates by the source positions of panics."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from struct import pack
+
+import pytest
+
+from . import Maker, lea, one
+
+FILE = b"/registry/rustls-0.23.16/src/crypto/ring/tls13.rs"
+
+
+@pytest.mark.parametrize("relocated", [True, False])
+def test_the_functions_around_the_positions_are_candidates(tmp_path: Path, relocated: bool) -> None:
+    maker = Maker(frames=True)
+    start = maker.text("file", b"some other text" + FILE) + len(b"some other text")
+    for number in range(30):
+        maker.function(f"f{number}", *((lea("position"),) if number in (12, 15) else ()))
+    maker.places["position"] = maker.data_address()
+    maker.data += pack("<QQII", 0 if relocated else start, len(FILE), 77, 9)
+    maker.data += pack("<QQII", start, len(FILE) - 1, 77, 9)  # of another text, with the same beginning
+    if relocated:
+        table = maker.constant(pack("<QQq", maker.places["position"], 8, start))
+        maker.dynamic = {7: table, 8: 24}
+    finding = one(tmp_path, maker)
+    assert (finding.stack, finding.hooks, finding.failure) == ("rustls with ring", (), "waiting for calibration")
+    assert set(finding.candidates) == {maker.places[f"f{number}"] for number in range(4, 24)}
+    assert finding.evidence == ("2 functions refer to 1 source positions in crypto/ring/tls13.rs",)
+
+
+def test_a_text_without_code_is_no_implementation(tmp_path: Path) -> None:
+    maker = Maker(frames=True)
+    maker.text("file", FILE)
+    maker.function("main")
+    assert one(tmp_path, maker).failure == "the texts of rustls with ring are there, but no code refers to them"
