@@ -1,9 +1,8 @@
 """
-A request body of an LLM client -> the answer of a fake model, whole or as server-sent events.
+A request body of an LLM client -> the answer of a fake model, whole or as server-sent events; equal ones for equal requests.
 
-The model calls a shell, or else the first tool offered, and quotes its result; without tools it gives the prompt's length. Its
-text has N bytes if the prompt has `size=N`. Equal requests get equal answers, apart from ids and dates. Shapes:
-https://docs.claude.com/en/api/messages-streaming, https://platform.openai.com/docs/api-reference/chat-streaming.
+The model calls a shell, or else the first tool offered, and quotes its result. Where the prompt has `size=N`, its text has N
+bytes. https://docs.claude.com/en/api/messages-streaming, https://platform.openai.com/docs/api-reference/chat-streaming.
 """
 
 from __future__ import annotations
@@ -90,13 +89,14 @@ def _read(body: bytes, number: int) -> Ask:
     request: Any = json.loads(body)
     messages: list[Any] = request["messages"]
     tools: list[Any] = request.get("tools") or []
+    streaming: Any = request.get("stream_options") or {}
     said = [_text(message["content"]) for message in messages if message["role"] == "user"]
     return Ask(
         number=number,
         size=len(body),
         model=str(request["model"]),
         stream=bool(request.get("stream")),
-        stream_usage=bool((request.get("stream_options") or {}).get("include_usage")),
+        stream_usage=bool(streaming.get("include_usage")),
         prompt=next((text for text in reversed(said) if text), ""),
         tool=tool_among([tool.get("name") or tool["function"]["name"] for tool in tools]),
         results=tuple(result for message in messages for result in _results(message)),
