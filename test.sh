@@ -4,7 +4,7 @@
 # ./test.sh --fuzz [SECONDS] [TARGET…]: fuzz these parsers, by default all, for SECONDS (60) each.
 # ./test.sh --secrets: how many secrets of each kind leak at each place, through the whole graph into every sink.
 # ./test.sh --agents [NAME…]: run real agents, by default all, against a fake model, and print for each whether every byte was
-#   seen (1.5 GB from package registries, kept in .setup/agents). Without NAME it also records some of them, and counts short runs.
+#   seen (2 GB of packages, kept in .setup/agents). Without NAME it also records agents, and counts what short runs miss.
 set -euo pipefail
 
 source "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/scripts/setup.sh"

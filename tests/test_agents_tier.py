@@ -49,7 +49,7 @@ def test_messages_are_numbered_in_each_direction() -> None:
     def message(direction: str, kind: Any, data: bytes, code: int = 0) -> WebSocketMessage:
         return WebSocketMessage(origin(1, direction), 2, upgrade=1, kind=kind, data=data, code=code, target="/ws")
 
-    events = [
+    events: list[HttpEvent] = [
         message("out", "text", b"a"),
         message("in", "ping", b"p"),
         message("in", "text", b"b"),

@@ -1,10 +1,8 @@
 """
-A request body of an LLM client -> the answer of a fake model, whole or as server-sent events.
+A request body of an LLM client -> the answer of a fake model, whole or as server-sent events; equal ones for equal requests.
 
-The model calls a shell tool, or else the first tool that it is offered, and quotes its result; without tools it answers with
-the length of the prompt. Where the prompt has `size=N`, its text has N bytes. Equal requests get equal answers, apart from ids
-and dates. Shapes: https://docs.claude.com/en/api/messages-streaming,
-https://platform.openai.com/docs/api-reference/chat-streaming.
+The model calls a shell, or else the first tool offered, and quotes its result. Where the prompt has `size=N`, its text has N
+bytes. https://docs.claude.com/en/api/messages-streaming, https://platform.openai.com/docs/api-reference/chat-streaming.
 """
 
 from __future__ import annotations
@@ -12,9 +10,11 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
+
+from .shells import shell_arguments, tool_among
 
 __all__ = [
     "DIALECTS",
@@ -29,11 +29,7 @@ __all__ = [
     "reply_to",
     "server_sent",
     "text_pieces",
-    "tool_among",
 ]
-
-# Shell tools of Claude Code, opencode, Gemini CLI and Codex, and the parameter that takes the command.
-_SHELLS = {"Bash": "command", "bash": "command", "run_shell_command": "command", "exec_command": "cmd"}
 
 
 def reply_to(dialect: Dialect, path: str, body: bytes, number: int, command: str) -> Reply:
@@ -93,24 +89,18 @@ def _read(body: bytes, number: int) -> Ask:
     request: Any = json.loads(body)
     messages: list[Any] = request["messages"]
     tools: list[Any] = request.get("tools") or []
-    names = [tool.get("name") or tool["function"]["name"] for tool in tools]
-    stream_options: Any = request.get("stream_options") or {}
+    streaming: Any = request.get("stream_options") or {}
     said = [_text(message["content"]) for message in messages if message["role"] == "user"]
     return Ask(
         number=number,
         size=len(body),
         model=str(request["model"]),
         stream=bool(request.get("stream")),
-        stream_usage=bool(stream_options.get("include_usage")),
+        stream_usage=bool(streaming.get("include_usage")),
         prompt=next((text for text in reversed(said) if text), ""),
-        tool=tool_among(names),
+        tool=tool_among([tool.get("name") or tool["function"]["name"] for tool in tools]),
         results=tuple(result for message in messages for result in _results(message)),
     )
-
-
-def tool_among(names: Sequence[str]) -> str | None:
-    """The tool that the model calls. Agents offer a shell among others, and not always first."""
-    return next((name for name in names if name in _SHELLS), next(iter(names), None))
 
 
 def _results(message: Any) -> list[str]:
@@ -155,8 +145,7 @@ def answer_to(ask: Ask, command: str) -> Answer:
     if ask.results:
         text, arguments = f"Terminé 🦊 模型: the tool said “{ask.results[-1].strip()[:80]}”.", ""
     elif ask.tool:
-        parameter = _SHELLS.get(ask.tool, "command")
-        text, arguments = "Voilà, 模型 asks the shell 🐚.", json.dumps({parameter: command}, ensure_ascii=False)
+        text, arguments = "Voilà, 模型 asks the shell 🐚.", shell_arguments(ask.tool, command)
     else:
         text, arguments = f"Réponse 模型 🙂: the prompt has {len(ask.prompt)} characters.", ""
     wanted = re.search(r"size=(\d{1,7})\b", ask.prompt)

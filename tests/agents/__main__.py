@@ -27,9 +27,6 @@ _SHOWN_MOST = 4  # differences of one agent
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     agents = [agent for agent in AGENTS if not options.names or agent.name in options.names]
-    if options.packages:
-        print(*sorted({package for agent in agents for package in agent.packages}))
-        return 0
     install(list(dict.fromkeys(part for agent in agents for part in agent.needs)), say=_say)
     leave_the_network()
     results = [_run(agent) for agent in agents]
@@ -93,7 +90,6 @@ def _name(text: str) -> str:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.agents", description=(__doc__ or "").partition("\n\n")[0])
     parser.add_argument("names", nargs="*", type=_name, metavar="NAME", help="which to run (default: all)")
-    parser.add_argument("--packages", action="store_true", help="print the Debian packages that they need, and end")
     return parser
 
 

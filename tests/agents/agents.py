@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from tests.live.peers import find_node
@@ -15,9 +16,12 @@ __all__ = ["AGENTS", "agent_named"]
 
 PROMPT = "Run one shell command"
 LANES, CALLS, SIZE = 12, 3, 20_011  # connections at once, calls on each, bytes of the longer bodies
+FEW_LARGE = (2, 3, 3_000_017)  # the same: bodies for many calls of a TLS function
 _NPM = INSTALLED / "npm" / "node_modules"
 _CODEX = str(_NPM / "@openai/codex-linux-x64/vendor/x86_64-unknown-linux-musl/bin/codex")
+_CODEX_OLD = str(_NPM / "codex-0.120.0/vendor/x86_64-unknown-linux-musl/codex/codex")
 _CLAUDE = str(_NPM / "@anthropic-ai/claude-code-linux-x64/claude")
+_CLAUDE_OLD = str(_NPM / "claude-code-2.1.197/claude")
 _OPENCODE = str(_NPM / "opencode-linux-x64/bin/opencode")
 _GEMINI = str(_NPM / ".bin/gemini")
 _BUN = str(_NPM / "@oven/bun-linux-x64/bin/bun")
@@ -41,9 +45,9 @@ def _debian_version(package: str) -> Callable[[], Sequence[str]]:
 # -- agents: a tool call and its answer --------------------------------------------------------------------------------
 
 
-def _claude(_: Place) -> list[str]:
+def _claude(program: str) -> Callable[[Place], list[str]]:
     said = ("-p", PROMPT, "--tools", "Bash", "--output-format", "stream-json", "--verbose", "--allowedTools", "Bash")
-    return [_CLAUDE, *said]
+    return lambda _: [program, *said]
 
 
 def _claude_env(place: Place) -> dict[str, str]:
@@ -51,20 +55,20 @@ def _claude_env(place: Place) -> dict[str, str]:
     return {"ANTHROPIC_BASE_URL": place.url, "ANTHROPIC_API_KEY": "dummy"} | off
 
 
-def _codex(*settings: str) -> list[str]:
+def _codex(*settings: str, program: str = _CODEX) -> list[str]:
     flags = ("--json", "--skip-git-repo-check", "--dangerously-bypass-approvals-and-sandbox")
     off = ("analytics.enabled=false", "check_for_update_on_startup=false", "model=gpt-5.5")
     said = [word for setting in (*off, *settings) for word in ("-c", setting)]
-    return [_CODEX, "exec", *flags, "--disable", "plugins", "--disable", "apps", *said, PROMPT]
+    return [program, "exec", *flags, "--disable", "plugins", "--disable", "apps", *said, PROMPT]
 
 
 def _codex_websocket(place: Place) -> list[str]:
     return _codex(f'openai_base_url="{place.url}/v1"')
 
 
-def _codex_http2(place: Place) -> list[str]:
+def _codex_sse(place: Place, program: str = _CODEX) -> list[str]:
     fake = f'{{name="fake",base_url="{place.url}/v1",env_key="FAKE_API_KEY",wire_api="responses"}}'
-    return _codex("model_provider=fake", f"model_providers.fake={fake}")
+    return _codex("model_provider=fake", f"model_providers.fake={fake}", program=program)
 
 
 def _codex_env(place: Place) -> dict[str, str]:
@@ -107,7 +111,26 @@ def _write(path: Path, value: object) -> None:
 
 
 _TOOL_CALLERS = (
-    Agent("claude", "BoringSSL in bun", _claude, _version(_CLAUDE), 2, _claude_env, needs=("npm",), server=_CODES),
+    Agent(
+        "claude-2.1.197",
+        "BoringSSL in bun",
+        _claude(_CLAUDE_OLD),
+        _version(_CLAUDE_OLD),
+        2,
+        _claude_env,
+        needs=("npm",),
+        server=("--coding", "zstd"),
+    ),
+    Agent(
+        "codex-0.120",
+        "OpenSSL in a program",
+        partial(_codex_sse, program=_CODEX_OLD),
+        _version(_CODEX_OLD),
+        2,
+        _codex_env,
+        needs=("npm",),
+    ),
+    Agent("claude", "BoringSSL in bun", _claude(_CLAUDE), _version(_CLAUDE), 2, _claude_env, needs=("npm",), server=_CODES),
     Agent(
         "codex-websocket",
         "rustls, aws-lc",
@@ -117,7 +140,7 @@ _TOOL_CALLERS = (
         _codex_env,
         needs=("npm",),
     ),
-    Agent("codex-h2", "rustls, aws-lc", _codex_http2, _version(_CODEX), 2, _codex_env, needs=("npm",)),
+    Agent("codex-h2", "rustls, aws-lc", _codex_sse, _version(_CODEX), 2, _codex_env, needs=("npm",)),
     Agent(
         "gemini",
         "OpenSSL in node",
@@ -146,9 +169,11 @@ _TOOL_CALLERS = (
 # -- clients: connections at once, in every coding ----------------------------------------------------------------------
 
 
-def _calls(runner: Callable[[], list[str]], program: str, *more: str) -> Callable[[Place], list[str]]:
+def _calls(
+    runner: Callable[[], list[str]], program: str, *more: str, sizes: tuple[int, int, int] = (LANES, CALLS, SIZE)
+) -> Callable[[Place], list[str]]:
     """A program that takes BASE_URL, LANES, CALLS and SIZE."""
-    return lambda place: [*runner(), program, place.url, str(LANES), str(CALLS), str(SIZE), *more]
+    return lambda place: [*runner(), program, place.url, *map(str, sizes), *more]
 
 
 def _node() -> list[str]:
@@ -158,6 +183,11 @@ def _node() -> list[str]:
 _FETCH = str(PROGRAMS / "calls.mjs")
 _FROM_PYTHON = str(PROGRAMS / "calls.py")
 _ALL = LANES * CALLS
+_FEW = FEW_LARGE[0] * FEW_LARGE[1]
+
+
+def _deno_env(place: Place) -> dict[str, str]:
+    return {"DENO_CERT": str(place.peer.ca_file), "DENO_NO_UPDATE_CHECK": "1"}
 
 
 def _python(library: str, stack: str, *, package: str | None = None, server: tuple[str, ...] = (), path: str = "") -> Agent:
@@ -205,7 +235,7 @@ _FETCHERS = (
         _calls(lambda: [_DENO, "run", "--allow-all", "--no-remote"], _FETCH),
         _version(_DENO),
         _ALL,
-        lambda place: {"DENO_CERT": str(place.peer.ca_file), "DENO_NO_UPDATE_CHECK": "1"},
+        _deno_env,
         needs=("npm",),
     ),
     Agent(
@@ -225,6 +255,39 @@ _FETCHERS = (
     *(_go(build, "h1", "1.3") for build in GO_BUILDS),
     *(_go("go", http, tls) for http, tls in (("h2", "1.3"), ("h1", "1.2"), ("h2", "1.2"))),
     _go("go-pie-stripped", "h2", "1.3"),
+)
+
+
+_LARGE = (
+    Agent(
+        "bun-large", "BoringSSL in bun", _calls(lambda: [_BUN], _FETCH, sizes=FEW_LARGE), _version(_BUN), _FEW, needs=("npm",)
+    ),
+    Agent(
+        "deno-large",
+        "rustls, aws-lc",
+        _calls(lambda: [_DENO, "run", "--allow-all", "--no-remote"], _FETCH, sizes=FEW_LARGE),
+        _version(_DENO),
+        _FEW,
+        _deno_env,
+        needs=("npm",),
+    ),
+    Agent(
+        "go-large",
+        "Go crypto/tls",
+        _calls(list, str(INSTALLED / "go" / "go"), "h2", "1.3", sizes=FEW_LARGE),
+        lambda: ("go", "version"),
+        _FEW,
+        needs=("go",),
+        packages=("golang-go",),
+    ),
+    Agent(  # node passes a body to SSL_write whole, and 512 KiB is the most that is kept of one call
+        "node-large",
+        "OpenSSL in node",
+        _calls(_node, _FETCH, sizes=(2, 3, 500_009)),
+        lambda: (find_node(), "--version"),
+        _FEW,
+        lambda _: {"ACCEPT": "gzip, deflate, br"},
+    ),
 )
 
 
@@ -292,7 +355,7 @@ _PLAIN = (
     _python("http.client", "none", server=("--plain",), path="/api/chat"),
 )
 
-AGENTS = (*_TOOL_CALLERS, *_FETCHERS, *_PROGRAMS, *_PLAIN)
+AGENTS = (*_TOOL_CALLERS, *_FETCHERS, *_LARGE, *_PROGRAMS, *_PLAIN)
 
 
 def agent_named(name: str) -> Agent:

@@ -76,7 +76,7 @@ def _npm(directory: Path) -> None:
 
 def _pip(requirements: str) -> Callable[[Path], None]:
     def make(directory: Path) -> None:
-        pip = (sys.executable, "-I", "-m", "pip", "install", "--disable-pip-version-check", "--no-deps")
+        pip = (sys.executable, "-I", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps")
         _run(*pip, "--target", str(directory), "--requirement", str(HERE / requirements), cwd=directory)
 
     return make

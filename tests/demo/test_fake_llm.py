@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from agentsight_rx.demo.shells import tool_among
 from tests.live.capture import PATIENCE_S
 from tests.live.peers import CLIENTS, Client, Peer, fake_llm, read_calls
 
@@ -103,6 +104,26 @@ def test_the_first_turn_asks_for_the_first_tool(connection: HTTPSConnection, pat
     assert said.tool == "shell"
     assert json.loads(said.arguments) == {"command": "echo hello from the tool"}
     assert said.reason in ("tool_use", "tool_calls")
+
+
+@pytest.mark.parametrize(
+    ("names", "chosen"),
+    [
+        ([], None),
+        (["Edit", "Other"], "Edit"),
+        (["Edit", "Bash"], "Bash"),
+        (["update_topic", "run_shell_command"], "run_shell_command"),
+    ],
+)
+def test_a_shell_comes_before_other_tools(names: list[str], chosen: str | None) -> None:
+    assert tool_among(names) == chosen
+
+
+def test_a_shell_gets_its_command_in_the_parameter_that_it_has(connection: HTTPSConnection) -> None:
+    tools: Any = [{"type": "function", "function": {"name": "exec_command", "parameters": {"type": "object"}}}]
+    said = _post(connection, "/v1/chat/completions", stream=False, tools=tools)
+
+    assert json.loads(said.arguments) == {"cmd": "echo hello from the tool"}
 
 
 @whole_and_streamed

@@ -17,6 +17,7 @@ from os import kill
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 import brotli  # type: ignore[import-untyped]  # it has no types
 import httpx2
@@ -376,6 +377,33 @@ def test_a_stream_comes_event_by_event(coding: str, us: httpx2.Client) -> None:
 )
 def test_what_is_not_served_is_refused(method: str, path: str, status: int, us: httpx2.Client) -> None:
     assert us.request(method, path).status_code == status
+
+
+@pytest.mark.parametrize("http2", [False, True])
+def test_without_tls_the_first_bytes_choose_the_protocol(http2: bool, tmp_path: Path) -> None:
+    with wire_server(tmp_path, "--plain") as peer, httpx2.Client(http1=not http2, http2=http2) as us:
+        answers = [us.post(f"{peer.base_url}/v1/messages", json=_ASK) for _ in range(2)]
+
+    assert peer.base_url.startswith("http://")
+    assert [exchange.protocol for exchange in peer.exchanges()] == ["h2" if http2 else "http/1.1"] * 2
+    assert [exchange.response for exchange in peer.exchanges()] == [answer.content for answer in answers]
+
+
+def test_ollama_answers_in_lines(us: httpx2.Client) -> None:
+    answer = us.post("/api/chat", json={"model": "demo", "messages": [{"role": "user", "content": "one two"}]})
+
+    said = [json.loads(line) for line in answer.text.splitlines()]
+    assert [line["message"]["content"] for line in said] == ["one ", "two ", ""]
+    assert [line["done"] for line in said] == [False, False, True]
+
+
+def test_a_grpc_call_gets_its_own_message_back_and_a_status(us: httpx2.Client, peer: WirePeer) -> None:
+    body = b"\0\0\0\0\3" + uuid4().bytes
+    answer = us.post("/demo.Echo/Say", content=body, headers={"content-type": "application/grpc"})
+
+    assert answer.content == body
+    until(lambda: any(exchange.request == body for exchange in peer.exchanges()))
+    assert [exchange.trailers for exchange in peer.exchanges() if exchange.request == body] == [{"grpc-status": "0"}]
 
 
 def test_http1_has_trailers_and_resets_too(peer: WirePeer) -> None:

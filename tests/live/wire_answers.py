@@ -23,8 +23,8 @@ from agentsight_rx.demo.answers import (
     json_bytes,
     server_sent,
     text_pieces,
-    tool_among,
 )
+from agentsight_rx.demo.shells import tool_among
 
 __all__ = ["RESPONSES", "dialect_for", "responses_events"]
 
