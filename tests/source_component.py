@@ -36,7 +36,7 @@ W = TypeVar("W", bound="_Watched")
 _PATIENCE_S = 30.0  # a source that shows nothing in this time is broken
 _BY_ITSELF = ("end of input", "graph")  # how a run ends whose source has ended
 
-# Waits for a line, then runs a program, opens a file and a socket, asks over TCP and writes to a pipe: something for each source
+# Waits for a line, then runs a program, opens a file and a socket, asks over TCP, writes to a pipe: something for each source
 _SLEEPER = """
 import socket, subprocess, sys
 for word in sys.stdin:

@@ -57,7 +57,9 @@ def test_a_chunk_has_the_process_that_moved_it_and_the_connection_of_the_one_tha
 
 
 def test_a_connection_that_the_process_opened_is_reported_once() -> None:
-    opened = [event for event in decoded(record(CHUNK, b"a", opened=1), record(CHUNK, b"b", opened=1)) if type(event) is TlsOpen]
+    opened = [
+        event for event in decoded(record(CHUNK, b"a", opened=1), record(CHUNK, b"b", opened=1)) if type(event) is TlsOpen
+    ]
     assert [AGENT] == [event.origin.connection for event in opened]
     assert 40 == opened[0].origin.pid
 
