@@ -198,7 +198,7 @@ def _loss(source: Origin, reason: Reason, size: int, note: str) -> Loss:
 
 
 def _other(source: Origin, size: int) -> Loss:
-    return _loss(source, Reason.OTHER_PROTOCOL, size, "a connection without TLS that does not speak HTTP")
+    return _loss(source, Reason.OTHER_PROTOCOL, size, "neither TLS nor HTTP, or of a message that began before the capture")
 
 
 def _calls(side: str, names: Iterable[str]) -> list[str]:

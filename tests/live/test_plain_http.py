@@ -344,6 +344,33 @@ def test_processes_that_share_a_socket_share_its_connection(tmp_path: Path) -> N
     assert 2 == len(writers)
 
 
+def test_what_a_process_that_is_not_watched_writes_is_a_gap_in_its_place(tmp_path: Path) -> None:
+    code = """
+    client, server = pair()
+    watched()
+    client.sendall(b"POST / HTTP/1.1\\r\\ncontent-length: 1020\\r\\n\\r\\n" + b"a" * 5)
+    if os.fork() == 0:
+        client.sendall(b"b" * 1009)
+        os._exit(0)
+    os.wait()
+    client.sendall(b"c" * 6)
+    if os.fork() == 0:
+        client.sendall(b"d" * 307)
+        os._exit(0)
+    os.wait()
+    """
+    with held(tmp_path, code) as program:
+        options = TraceOptions(plain_http=PlainHttpOptions(Target(program.pid, children=False)), raw=True)
+        with running(trace(options)) as (run, kept):
+            program.run()
+            summary = run.stop()
+    (request,) = kept.of(HttpRequest)
+    assert (b"aaaaacccccc", 1009, 6, False) == (request.body, request.body_lost, request.tail, request.complete)
+    assert (2, 1009 + 307) == lost(summary, Reason.KERNEL_LOST)
+    (close,) = (close for close in kept.of(TlsClose) if close.out_offset)
+    assert 41 + 1020 + 307 == close.out_offset
+
+
 def test_a_client_that_closes_its_half_reads_on(tmp_path: Path) -> None:
     code = """
     client, server = pair()
@@ -502,7 +529,7 @@ def test_plain_http_and_other_protocols_are_no_blind_spots_and_unread_tls_is_one
 
 def test_a_server_is_read_as_its_clients_are(tmp_path: Path) -> None:
     client = client_named("node-fetch", WIRE_CLIENTS)
-    with wire_server(tmp_path, plain=True) as peer:
+    with wire_server(tmp_path, "--plain") as peer:
         with running(trace(TraceOptions(plain_http=PlainHttpOptions(Target(peer.pid)), remove_auth=False))) as (run, kept):
             subprocess.run(client.command(peer, 7, 100_003), env=client.env(peer, tmp_path), check=True)
             until(lambda: len(kept.of(CallRow)) >= 14)
@@ -594,10 +621,11 @@ def test_streams_of_servers_as_they_stand_on_a_desk(tmp_path: Path) -> None:
 
 def test_mcp_over_http_without_tls(tmp_path: Path) -> None:
     client = client_named("mcp", WIRE_CLIENTS)
-    with wire_server(tmp_path, plain=True) as peer:
+    with wire_server(tmp_path, "--plain") as peer:
         environment = client.env(peer, tmp_path) | {"WAIT_FOR": str(tmp_path / "go")}
         with started(client.command(peer, 3, 100), environment) as watched:
-            with running(trace(TraceOptions(plain_http=PlainHttpOptions(Target(watched.pid))))) as (run, kept):
+            graph = trace(TraceOptions(plain_http=PlainHttpOptions(Target(watched.pid))))
+            with running(graph) as (run, kept):
                 (tmp_path / "go").touch()
                 assert watched.wait(PATIENCE_S) == 0
                 assert run.stop().complete
@@ -608,7 +636,7 @@ def test_mcp_over_http_without_tls(tmp_path: Path) -> None:
 def test_node_fetch_and_the_whole_command_line(tmp_path: Path) -> None:
     client, db = client_named("node-fetch", WIRE_CLIENTS), tmp_path / "run.lmdb"
     program = [sys.executable, "-m", "agentsight_rx"]
-    with wire_server(tmp_path, plain=True) as peer:
+    with wire_server(tmp_path, "--plain") as peer:
         words = [*program, "record", "--no-server", "--db", str(db), "--", find_node(), *client.command(peer, 3, 100)[1:]]
         done = subprocess.run(words, env=client.env(peer, tmp_path), capture_output=True, text=True, check=False)
     assert 0 == done.returncode, done.stderr

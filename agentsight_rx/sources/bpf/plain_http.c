@@ -176,22 +176,27 @@ static inline u8 state_of(u64 sock)
 }
 
 /* True where all that the connection has carried so far are the `did` bytes of this call. The kernel counts a SYN or a FIN as
- * one byte in places. The counters may change meanwhile: then a connection that is new is taken for one that is not. */
+ * one byte in places. It may change two counters between our two reads, so a second look decides. */
 static inline int is_new(u64 sock, u64 did, int direction)
 {
-    u64 received = 0, acknowledged = 0;
-    u32 expected = 0, oldest = 0;
-    FIELD(received, sock, tcp_sock_bytes_received);
-    FIELD(expected, sock, tcp_sock_rcv_nxt);
-    FIELD(acknowledged, sock, tcp_sock_bytes_acked);
-    FIELD(oldest, sock, tcp_sock_snd_una);
-    s64 in = received - (u32)(expected - counter_of(sock, IN));
-    s64 out = acknowledged + (u32)(counter_of(sock, OUT) - oldest);
-    if (direction == IN)
-        in -= did;
-    else
-        out -= did;
-    return in <= 1 && out <= 1;
+#pragma unroll
+    for (int i = 0; i < 2; i++) {
+        u64 received = 0, acknowledged = 0;
+        u32 expected = 0, oldest = 0;
+        FIELD(received, sock, tcp_sock_bytes_received);
+        FIELD(expected, sock, tcp_sock_rcv_nxt);
+        FIELD(acknowledged, sock, tcp_sock_bytes_acked);
+        FIELD(oldest, sock, tcp_sock_snd_una);
+        s64 in = received - (u32)(expected - counter_of(sock, IN));
+        s64 out = acknowledged + (u32)(counter_of(sock, OUT) - oldest);
+        if (direction == IN)
+            in -= did;
+        else
+            out -= did;
+        if (in <= 1 && out <= 1)
+            return 1;
+    }
+    return 0;
 }
 
 static inline void begin_connection(struct connection_t *fresh, struct process_t *process, u64 sock)
@@ -211,6 +216,8 @@ static inline void begin_connection(struct connection_t *fresh, struct process_t
 
 #define WORD(a, b, c, d) ((u32)(a) | (u32)(b) << 8 | (u32)(c) << 16 | (u32)(d) << 24)
 
+#define PREFACE WORD('P', 'R', 'I', ' ') /* of HTTP/2: the first bytes of a client (RFC 9113 3.4) */
+
 /* Does a request or a response begin so? `got` bytes of `word` are there. */
 static inline int begins_message(u64 word, u32 got)
 {
@@ -227,7 +234,7 @@ static inline int begins_message(u64 word, u32 got)
     case WORD('P', 'A', 'T', 'C'):
     case WORD('C', 'O', 'N', 'N'):
     case WORD('T', 'R', 'A', 'C'):
-    case WORD('P', 'R', 'I', ' '):
+    case PREFACE:
     case WORD('H', 'T', 'T', 'P'):
         return 1;
     }
@@ -321,7 +328,7 @@ static inline int passes(struct connection_t *connection, struct side_t *side, s
     if (begins_message(word, got)) {
         connection->tunnel |= (u32)word == WORD('C', 'O', 'N', 'N');
         side->open = 1;
-        if (connection->carries == UNDECIDED && is_new(move->sock, did, direction))
+        if (connection->carries == UNDECIDED && ((u32)word == PREFACE || is_new(move->sock, did, direction)))
             connection->in.open = connection->out.open = 1;
         connection->carries = HTTP;
         return 1;
@@ -353,9 +360,15 @@ other:
 static inline void send_data(struct room_t *room, struct move_t *move, struct side_t *side, u64 did)
 {
     struct chunk_t *chunk = &room->chunk;
+    if (move->form == HIDDEN) {
+        chunk->size = 0;
+        chunk->lost = did;
+        chunk->hidden = 1;
+        chunk->seq = __sync_fetch_and_add(&side->seq, 1);
+        send(chunk, EMPTY);
+        return;
+    }
     u64 over = did > MOST ? did - MOST : 0;
-    if (move->form == HIDDEN)
-        over = did;
     room->left = did - over;
     room->fill = room->taken = 0;
     room->from = move->at;
@@ -414,7 +427,6 @@ static inline void send_data(struct room_t *room, struct move_t *move, struct si
         return;
     chunk->size = fill;
     chunk->lost = room->left + over;
-    chunk->hidden = move->form == HIDDEN;
     chunk->seq = __sync_fetch_and_add(&side->seq, 1);
     send(chunk, EMPTY + fill);
 }
@@ -475,6 +487,7 @@ static inline void moved(struct process_t *process, struct move_t *move, u64 did
     chunk->direction = direction;
     chunk->latency_ns = move->time_ns ? time_ns - move->time_ns : 0;
     chunk->gap = gap;
+    chunk->hidden = 0;
     chunk->offset = __sync_fetch_and_add(&side->offset, gap + did) + gap;
     send_data(room, move, side, did);
 }
