@@ -179,6 +179,7 @@ class TlsUse(Struct, frozen=True, tag="tls_use"):
     proven: bool
     connections: int
     size: int  # bytes of plaintext, both ways
+    midway: int = 0  # of the connections: those that had begun before the probes were there
 
 
 class BlindSpot(Struct, frozen=True, tag="blind_spot"):

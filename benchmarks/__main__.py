@@ -10,7 +10,7 @@ from typing import Protocol
 
 import msgspec
 
-from . import churn, filters, hop, hostile, keyed, pipeline, redaction, ring, sse, store, wire
+from . import churn, filters, hop, hostile, keyed, pipeline, redaction, ring, scan, sse, store, wire
 from .timing import Row, table
 
 __all__ = ["BENCHMARKS", "Benchmark", "main"]
@@ -33,6 +33,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "filters": filters.rows,
     "store": store.rows,
     "ring": ring.rows,
+    "scan": scan.rows,
     "hostile": hostile.rows,
     "churn": churn.rows,
 }

@@ -26,6 +26,7 @@ def summary_lines(summary: Summary, *, verb: str, store: str | None, hint: str |
     where = f" to {store}" if store else ""
     counts = map(filter_line, summary.filters if filters else ())
     lines = [*counts, f"{verb} {_seconds(summary.seconds)}{where}", totals(summary.tally.totals)]
+    lines += tls_lines(summary.tally.tls_uses.values())
     lines += _empty_sources(summary)
     lines += completeness(
         summary.ledger.unintended(),
@@ -120,8 +121,8 @@ def tls_lines(uses: Iterable[TlsUseRow]) -> list[str]:
         alike.setdefault((row.comm, row.stack, row.path, row.method, row.proven), []).append(row)
     lines = ["TLS read of"] if alike else []
     for rows in list(alike.values())[:_USES_SHOWN]:
-        connections, size = sum(row.connections for row in rows), sum(row.size for row in rows)
-        lines.append(f"  {use_line(replace(rows[-1], connections=connections, size=size))}")
+        counts = {name: sum(getattr(row, name) for row in rows) for name in ("connections", "size", "midway")}
+        lines.append(f"  {use_line(replace(rows[-1], **counts))}")
     if len(alike) > _USES_SHOWN:
         lines.append(f"  and {len(alike) - _USES_SHOWN} more")
     return lines

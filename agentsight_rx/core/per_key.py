@@ -115,11 +115,10 @@ class _PerKey(Kernel[A, B], Generic[A, B, K]):
                 self._save_memory(out)
 
     def _take(self, batch: Sequence[A], out: list[B]) -> None:
-        table = self._machines
         events = iter(batch)
-        if len(table) <= self._half:
+        if len(self._machines) <= self._half:
             self._take_roomy(events, out)
-        if len(table) > self._half:
+        if len(self._machines) > self._half:
             self._take_crowded(events, out)
 
     def _take_roomy(self, events: Iterator[A], out: list[B]) -> None:

@@ -245,6 +245,7 @@ class TlsUseRow(AnyRow, frozen=True, tag="tls_use", omit_defaults=True):
     proven: bool
     connections: int
     size: int
+    midway: int = 0  # of the connections: those that had begun before
     view_source: str = "view"
 
 

@@ -23,11 +23,14 @@ def row_of_use(event: TlsUse) -> TlsUseRow:
         proven=event.proven,
         connections=event.connections,
         size=event.size,
+        midway=event.midway,
     )
 
 
 def use_line(row: TlsUseRow) -> str:
     """Which process, through what, and whether it is certain: `claude (71): BoringSSL in …, by …: proven, 3 connections, …`."""
     connections = "1 connection" if row.connections == 1 else f"{row.connections} connections"
+    if row.midway:
+        connections += f" ({row.midway} joined midway)"
     certain = "proven" if row.proven else "not proven"
     return f"{row.comm} ({row.pid}): {row.stack} in {row.path}, by {row.method}: {certain}, {connections}, {row.size} bytes"

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from ...core.bounded import Recent
 from ...events import Connection, Direction, Loss, Origin, TlsChunk, TlsClose, TlsEvent, TlsUse
 from ...loss import Reason
-from .proof import Probed, Use, begins_like_a_client
+from .proof import Probed, Use, begins_like_a_client, begins_like_http
 from .traffic import Traffic
 
 __all__ = ["Connections", "Known", "Sealed", "on"]
@@ -36,6 +36,7 @@ class Known(Struct):
     out_offset: int = 0
     out_seq: int = 0
     silent: bool = True  # nothing was read yet
+    opened: bool = False  # it was seen before it carried anything
     again: bool = False  # the incoming direction begins anew with its next record
 
 
@@ -87,6 +88,8 @@ class Connections:
             return None
         known.silent = False
         use.connections += 1
+        older = known.connection.start_ns < known.probed.since_ns and not known.opened
+        use.midway += older and not begins_like_http(data)
         proven = known.probed.proves(data)
         if known.probed.wrong and known.probed not in self.wrong:
             self.wrong.append(known.probed)
@@ -193,6 +196,7 @@ def _said(origin: Origin, use: Use, probed: Probed) -> TlsUse:
         proven=use.proven,
         connections=use.connections,
         size=use.size,
+        midway=use.midway,
     )
 
 

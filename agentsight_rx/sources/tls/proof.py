@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import time
+from functools import partial
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from ...events import Origin
 from ..kernel.probes import Attached
@@ -26,6 +28,7 @@ class Use(Struct):
     origin: Origin
     start_ns: int
     connections: int = 0
+    midway: int = 0
     size: int = 0
     proven: bool = False
 
@@ -38,6 +41,7 @@ class Probed(Struct):
     by_name: bool = True  # its functions were found by their names: whatever they carry is plaintext
     by_socket: bool = False  # nothing says when an object ends: the end of its socket does
     probes: Attached | None = None
+    since_ns: int = field(default_factory=partial(time.clock_gettime_ns, time.CLOCK_BOOTTIME))
     proven: bool = False
     tried: int = 0  # connections that began
 

@@ -89,8 +89,10 @@ class Records:
             return connections.send(origin, (start_ns, ssl, latency_ns), offset=offset, seq=seq)
         if kind == _GONE:
             return connections.gone(origin)
-        source = on(origin, connections.of(origin, start_ns, ssl, number))
+        known = connections.of(origin, start_ns, ssl, number)
+        source = on(origin, known)
         if kind == _OPENED:
+            known.opened = True
             return TlsOpen(source)
         if kind == _HANDSHAKE:
             return TlsHandshake(source, latency_ns) if self._handshakes else None

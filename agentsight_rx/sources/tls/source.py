@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 
 import msgspec
 
 from ...core.stream import Stream, origin
 from ...errors import CaptureError
-from ...events import Loss, TlsEvent, time_of
-from ...loss import Reason
+from ...events import TlsEvent, time_of
 from ...say import say
 from ..containers.contents import inside, libraries_in, members
 from ..containers.references import Container
@@ -20,22 +19,16 @@ from ..kernel.probes import Probes
 from ..kernel.program import CALL_FIELDS, Program
 from ..names import Names
 from ..target import Target
+from .attacher import Attacher
 from .finder import Finder
-from .libraries import Library, file_id, looks_like, open_file, system_libraries, unreadable
+from .libraries import Library, looks_like, open_file, system_libraries, unreadable
 from .mapped import mapped_files
 from .proof import Probed
 from .records import Records, UsedFile
 from .scope import Scope, scope_of
-from .shapes import needs_sockets, sites
-from .silence import Silence
-from .stacks.finding import Finding
 from .traffic import asker
 
 __all__ = ["TlsOptions", "tls"]
-
-# System calls that carry bytes of a socket; a thread does not send what it encrypted in any other way
-_RECEIVES = ("read", "readv", "recvfrom", "recvmsg")
-_SENDS = ("write", "writev", "sendto", "sendmsg", "sendmmsg")
 
 _HELD_S = 10.0  # the longest time that a command is held
 _SEARCHING_S = 0.002  # how long to wait for records while a file is searched
@@ -100,13 +93,11 @@ class TlsReader:
         self._scope = Scope(options.target)
         self.names = Names()
         self._program: Program[TlsEvent] | None = None
-        self._probes: Probes | None = None
+        self._attacher: Attacher | None = None
         self._holding = ExitStack()
         self._held_until_s = 0.0
-        self._sockets = False  # socket calls are watched
         self._finder = Finder(self._attach)
         self._records = Records(handshakes=options.handshakes)
-        self._silence = Silence(self._records.traffic, self._records.connections.plaintext)
 
     @property
     def probed(self) -> Sequence[Probed]:
@@ -158,7 +149,7 @@ class TlsReader:
             self._load(multi=False)
             return
         program.attach("on_mapped", ["syscalls:sys_exit_mmap"])
-        self._program, self._probes = program, probes
+        self._program, self._attacher = program, Attacher(program, probes, self._records, self._say)
         self._records.traffic.ask = asker(program.bpf)
 
     # -- which files -----------------------------------------------------------------------------------------------
@@ -212,61 +203,16 @@ class TlsReader:
                 known[known.Key(*file)] = known.Leaf(1)
 
     def _attach(self, library: Library, place: str) -> None:
-        for finding in library.findings:
-            if finding.hooks:
-                self._probe(library, finding, place)
-
-    def _probe(self, library: Library, finding: Finding, place: str) -> None:
-        assert self._probes is not None
-        assert self._program is not None
-        by_socket = needs_sockets(finding)
-        if by_socket and not self._sockets:
-            self._program.attach("on_received", [f"syscalls:sys_exit_{name}" for name in _RECEIVES])
-            self._program.attach("on_sent", [f"syscalls:sys_exit_{name}" for name in _SENDS])
-            self._sockets = True
-        probed = Probed(library, finding, by_name=finding.exact, by_socket=by_socket)
-        number = self._records.add(probed)
-        probed.probes = self._probes.attach(place, [site for hook in finding.hooks for site in sites(hook, number)])
-        self._say(f"watching TLS in {library.path}" + ("" if finding.exact else f" ({finding.stack}, by {finding.method})"))
-
-    def _revive(self) -> list[TlsEvent]:
-        """
-        Attach anew what gives no plaintext while its processes read and write: the kernel drops probes without an error, for
-        example where a program changes its code.
-        """
-        assert self._probes is not None
-        losses: list[TlsEvent] = []
-        for silent in self._silence.look():
-            for mapped in mapped_files((silent.origin.pid,)):
-                with suppress(CaptureError), open_file(mapped.place) as file:
-                    identity = file_id(file)
-                    for number, probed in enumerate(self._records.connections.probed):
-                        if probed.library.id == identity and probed.probes is not None:
-                            probed.probes.close()
-                            where = [site for hook in probed.finding.hooks for site in sites(hook, number)]
-                            probed.probes = self._probes.attach(f"/proc/self/fd/{file.fileno()}", where)
-            note = f"{silent.origin.comm} ({silent.origin.pid}) gave no plaintext for {silent.seconds} s; probes attached anew"
-            self._say(note)
-            losses.append(Loss(silent.origin, "tls", reason=Reason.UNREADABLE, count=1, size=silent.size, note=note))
-        return losses
-
-    def _drop_wrong(self) -> None:
-        """Functions that were taken for those of TLS and are not."""
-        wrong, self._records.connections.wrong = self._records.connections.wrong, []
-        for probed in wrong:
-            if probed.probes is not None:
-                probed.probes.close()
-            finding = probed.finding
-            self._records.traffic.unreadable(probed.library, finding.stack)
-            taken = f"what was taken for {finding.stack} (by {finding.method})"
-            self._say(f"{probed.library.path}: {taken} is something else; it is no longer watched")
+        assert self._attacher is not None
+        self._attacher.attach(library, place)
 
     # -- records of the kernel --------------------------------------------------------------------------------------
 
     def poll(self, timeout: float, /) -> Sequence[TlsEvent] | None:
         assert self._program is not None
+        assert self._attacher is not None
         over = self._program.over()
-        looked = [*self._records.traffic.look(), *self._revive()]
+        looked = [*self._records.traffic.look(), *self._attacher.revive()]
         if self._finder.searching:
             timeout = _SEARCHING_S
             self._finder.take()
@@ -275,7 +221,7 @@ class TlsReader:
             return looked or (None if over else ())
         events = [*looked, *self._program.read()]
         if self._records.connections.wrong:
-            self._drop_wrong()
+            self._attacher.drop_wrong()
         used = self._records.new_files()
         self._hold_for(used)
         for pid, files in used.items():
@@ -307,8 +253,8 @@ class TlsReader:
         program, self._program = self._program, None
         self._holding.close()
         self._finder.close()
-        if self._probes is not None:
-            self._probes.close()
+        if self._attacher is not None:
+            self._attacher.close()
         rest: list[TlsEvent] = [*program.rest(), *self._records.connections.uses(), *self._records.traffic.look(at_end=True)]
         rest += program.lost()
         program.close()

@@ -153,6 +153,17 @@ def test_what_was_read_is_said_first_when_proven_and_at_the_end() -> None:
     assert made.uses() == []
 
 
+def test_a_connection_that_had_begun_before_its_probe_is_joined_midway() -> None:
+    made = connections()
+    younger = made.probed[0].since_ns + 1
+    firsts = ((START, 1, REQUEST), (START, 2, b"\x81\x85"), (START, 3, b"\x81\x85"), (younger, 4, b"\x81\x85"))
+    for start_ns, handle, data in firsts:
+        known = made.of(origin(), start_ns, handle, 0)
+        known.opened = handle == 3
+        made.saw(known, data)
+    assert [(use.connections, use.midway) for use in made.uses() if isinstance(use, TlsUse)] == [(3, 1), (1, 0)]
+
+
 @pytest.mark.parametrize("by_name", [True, False])
 def test_functions_found_by_their_code_are_wrong_when_no_connection_begins_as_http_does(by_name: bool) -> None:
     made = connections(by_name=by_name)

@@ -1,0 +1,91 @@
+"""What was found in files -> attached probes; those that are gone are put back, those that are wrong are taken out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from ...errors import CaptureError
+from ...events import Loss, TlsEvent
+from ...loss import Reason
+from ..kernel.probes import Probes
+from ..kernel.program import Program
+from .libraries import Library, file_id, open_file
+from .mapped import mapped_files
+from .proof import Probed
+from .records import Records
+from .shapes import needs_sockets, sites
+from .silence import Silence
+from .stacks.finding import Finding
+
+__all__ = ["Attacher"]
+
+# System calls that carry bytes of a socket; a thread does not send what it encrypted in any other way
+_RECEIVES = ("read", "readv", "recvfrom", "recvmsg")
+_SENDS = ("write", "writev", "sendto", "sendmsg", "sendmmsg")
+
+
+class Attacher:
+    """The probes of one TLS source. `say` gets a sentence for each file."""
+
+    def __init__(self, program: Program[Any], probes: Probes, records: Records, say: Callable[[str], None]) -> None:
+        self._program = program
+        self._probes = probes
+        self._records = records
+        self._say = say
+        self._sockets = False  # socket calls are watched
+        self._silence = Silence(records.traffic, records.connections.plaintext)
+
+    def attach(self, library: Library, place: str) -> None:
+        """Probe all that was found in the file, which `place` opens."""
+        for finding in library.findings:
+            if finding.hooks:
+                self._probe(library, finding, place)
+
+    def _probe(self, library: Library, finding: Finding, place: str) -> None:
+        by_socket = needs_sockets(finding)
+        if by_socket and not self._sockets:
+            self._program.attach("on_received", [f"syscalls:sys_exit_{name}" for name in _RECEIVES])
+            self._program.attach("on_sent", [f"syscalls:sys_exit_{name}" for name in _SENDS])
+            self._sockets = True
+        probed = Probed(library, finding, by_name=finding.exact, by_socket=by_socket)
+        self._put(probed, self._records.add(probed), place)
+        self._say(f"watching TLS in {library.path}" + ("" if finding.exact else f" ({finding.stack}, by {finding.method})"))
+
+    def _put(self, probed: Probed, number: int, place: str) -> None:
+        where = [site for hook in probed.finding.hooks for site in sites(hook, number)]
+        probed.probes = self._probes.attach(place, where)
+
+    def revive(self) -> list[TlsEvent]:
+        """
+        Attach anew what gives no plaintext while its processes read and write: the kernel drops probes without an error, for
+        example where a program changes its code.
+        """
+        losses: list[TlsEvent] = []
+        for silent in self._silence.look():
+            for mapped in mapped_files((silent.origin.pid,)):
+                with suppress(CaptureError), open_file(mapped.place) as file:
+                    identity = file_id(file)
+                    for number, probed in enumerate(self._records.connections.probed):
+                        if probed.library.id == identity and probed.probes is not None:
+                            probed.probes.close()
+                            self._put(probed, number, f"/proc/self/fd/{file.fileno()}")
+            note = f"{silent.origin.comm} ({silent.origin.pid}) gave no plaintext for {silent.seconds} s; probes attached anew"
+            self._say(note)
+            losses.append(Loss(silent.origin, "tls", reason=Reason.UNREADABLE, count=1, size=silent.size, note=note))
+        return losses
+
+    def drop_wrong(self) -> None:
+        """Take out functions that were taken for those of TLS and are not."""
+        wrong, self._records.connections.wrong = self._records.connections.wrong, []
+        for probed in wrong:
+            if probed.probes is not None:
+                probed.probes.close()
+            finding = probed.finding
+            self._records.traffic.unreadable(probed.library, finding.stack)
+            taken = f"what was taken for {finding.stack} (by {finding.method})"
+            self._say(f"{probed.library.path}: {taken} is something else; it is no longer watched")
+
+    def close(self) -> None:
+        self._probes.close()
