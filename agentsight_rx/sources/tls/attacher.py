@@ -51,7 +51,6 @@ class Attacher:
             self._sockets = True
         probed = Probed(library, finding, by_name=finding.exact, by_socket=by_socket)
         self._put(probed, self._records.add(probed), place)
-        self._say(f"watching TLS in {library.path}" + ("" if finding.exact else f" ({finding.stack}, by {finding.method})"))
 
     def _put(self, probed: Probed, number: int, place: str) -> None:
         where = [site for hook in probed.finding.hooks for site in sites(hook, number)]

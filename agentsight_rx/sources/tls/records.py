@@ -119,5 +119,5 @@ class Records:
 
 
 def _cut(origin: Origin, size: int) -> Loss:
-    note = "a single TLS call carried more than 512 KiB"
+    note = "a single TLS call carried more than 16.5 MiB"
     return Loss(origin, "tls", reason=Reason.TRUNCATED, count=1, size=size, note=note)
