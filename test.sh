@@ -73,4 +73,4 @@ check "ruff check" ruff check
 check "mypy" mypy
 check "pyright" pyright
 check "import layers" lint-imports
-check "pytest" pytest "${chosen[@]}" "$@"
+check "pytest" pytest -n 2 --dist loadgroup "${chosen[@]}" "$@"
