@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
 from ...errors import CaptureError
@@ -74,15 +74,24 @@ class Probes:
 
     def attach(self, path: str, sites: Sequence[Site]) -> Attached:
         """Probe `path`. Raises CaptureError where the kernel refuses; then none of them is probed."""
+        return self._attach(path, [[site for site in sites if (site.program, site.at_return) == group] for group in _groups(sites)])
+
+    def attach_each(self, path: str, sites: Sequence[Site]) -> Attached:
+        """The same, but each site can be taken out by itself, with `keep`."""
+        return self._attach(path, [[site] for site in sites])
+
+    def _attach(self, path: str, groups: Sequence[Sequence[Site]]) -> Attached:
         attached = Attached()
         self._attached.append(attached)
         try:
             if self._multi:
-                for group in dict.fromkeys((site.program, site.at_return) for site in sites):
-                    places = [(site.offset, site.cookie) for site in sites if (site.program, site.at_return) == group]
-                    attached.links.append(_link(self._program(group[0]), path, places, _ON_RETURN if group[1] else 0))
+                for group in groups:
+                    places = [(site.offset, site.cookie) for site in group]
+                    flags = _ON_RETURN if group[0].at_return else 0
+                    attached.links.append(_link(self._program(group[0].program), path, places, flags))
             else:
-                attached.links.extend(self._perf(path, site) for site in sites)
+                attached.links.extend(self._perf(path, site) for group in groups for site in group)
+            attached.sites = [group[0] for group in groups]
         except CaptureError:
             attached.close()
             raise
@@ -113,11 +122,26 @@ class Attached:
 
     def __init__(self) -> None:
         self.links: list[int] = []
+        self.sites: list[Site] = []  # the first of each link
+
+    def keep(self, sites: Collection[Site]) -> None:
+        """Take out all others. Each site has a link of its own."""
+        pairs = list(zip(self.links, self.sites, strict=True))
+        kept = [pair for pair in pairs if pair[1] in sites]
+        self.links, self.sites = [fd for fd, _ in kept], [site for _, site in kept]
+        for fd, site in pairs:
+            if site not in sites:
+                os.close(fd)
 
     def close(self) -> None:
         links, self.links = self.links, []
         for fd in links:
             os.close(fd)
+
+
+def _groups(sites: Sequence[Site]) -> list[tuple[str, bool]]:
+    """The programs of these sites, at entry and at return."""
+    return list(dict.fromkeys((site.program, site.at_return) for site in sites))
 
 
 def _link(program: int, path: str, sites: Sequence[tuple[int, int]], flags: int) -> int:

@@ -140,7 +140,7 @@ class TlsReader:
             decode=self._records.decode,
             fields=_FIELDS,
             switches=["-DCALLS", *self._scope.switches, *(["-DMULTI"] if multi else [])],
-            parts=("tls_aead.c", "tls_sockets.c", "tls_go.c"),
+            parts=("tls_aead.c", "tls_sockets.c", "tls_go.c", "tls_ring.c"),
             names=self.names,
         )
         probes = Probes(program.bpf, first="on_enter", multi=multi)
@@ -220,6 +220,8 @@ class TlsReader:
         if not self._program.wait(timeout):
             return looked or (None if over else ())
         events = [*looked, *self._program.read()]
+        if self._records.learnt:
+            self._attacher.settle()
         if self._records.connections.wrong:
             self._attacher.drop_wrong()
         used = self._records.new_files()

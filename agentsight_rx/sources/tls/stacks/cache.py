@@ -22,7 +22,7 @@ from ....files import create_new
 from .finding import Finding
 from .search import TIMED_OUT, find_stacks
 
-__all__ = ["find_stacks_cached"]
+__all__ = ["find_stacks_cached", "identity_of", "keep_finding"]
 
 _LARGE = 4 << 20  # bytes of a file; a smaller one is searched in less than 50 ms
 _ENTRIES_MOST = 256
@@ -51,6 +51,23 @@ def find_stacks_cached(file: BinaryIO, name: str, *, folder: Path | None = None)
         kept.entries[key] = found
         _write(place / _NAME, _Cache(_finder(), dict(list(kept.entries.items())[-_ENTRIES_MOST:])))
     return found
+
+
+def identity_of(file: BinaryIO) -> str:
+    """What `keep_finding` knows an open file by."""
+    return _key(file)
+
+
+def keep_finding(identity: str, finding: Finding, *, folder: Path | None = None) -> None:
+    """A run has shown more of a file than the search: from now on this is its finding of this stack."""
+    place = folder or _folder()
+    if place is None:
+        return
+    kept = _read(place / _NAME)
+    if identity in kept.entries:
+        found = kept.entries.pop(identity)
+        kept.entries[identity] = tuple(finding if each.stack == finding.stack else each for each in found)
+        _write(place / _NAME, kept)
 
 
 def _key(file: BinaryIO) -> str:
