@@ -74,7 +74,9 @@ class Probes:
 
     def attach(self, path: str, sites: Sequence[Site]) -> Attached:
         """Probe `path`. Raises CaptureError where the kernel refuses; then none of them is probed."""
-        return self._attach(path, [[site for site in sites if (site.program, site.at_return) == group] for group in _groups(sites)])
+        return self._attach(
+            path, [[site for site in sites if (site.program, site.at_return) == group] for group in _groups(sites)]
+        )
 
     def attach_each(self, path: str, sites: Sequence[Site]) -> Attached:
         """The same, but each site can be taken out by itself, with `keep`."""

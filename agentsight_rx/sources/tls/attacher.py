@@ -125,4 +125,6 @@ class Attacher:
 def _where(hook: Hook) -> str:
     pair, at, value = hook.layout
     what = "what rax points to at return" if hook.shape == "ring_decrypt" else f"argument {(pair >> 16) + 1} at entry"
-    return f"{hook.shape} is the function at offset {hook.offset:#x}: word {pair >> 8 & 0xFF} of {what}; type {value} in byte {at}"
+    return (
+        f"{hook.shape} is the function at offset {hook.offset:#x}: word {pair >> 8 & 0xFF} of {what}; type {value} in byte {at}"
+    )

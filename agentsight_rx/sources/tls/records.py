@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from ...events import Loss, Origin, TlsChunk, TlsClose, TlsEvent, TlsHandshake, TlsOpen
 from ...loss import Reason
-from .connections import Connections, Sealed, on
 from .calibration import Calibration, Sample
+from .connections import Connections, Sealed, on
 from .proof import Probed
 from .stacks.finding import Hook
 from .traffic import Traffic
