@@ -11,7 +11,7 @@ from typing import Any
 from agentsight_rx import sources
 from agentsight_rx.core.stream import Stream
 from agentsight_rx.runtime import Run
-from agentsight_rx.sources import FileOptions, NetOptions, StdioOptions, Target
+from agentsight_rx.sources import FileOptions, NetOptions, PlainHttpOptions, StdioOptions, Target
 
 __all__ = ["main"]
 
@@ -25,6 +25,13 @@ zero = os.open("/dev/zero", os.O_RDONLY)
 void = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 peer = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 peer.bind(("127.0.0.1", 0))
+with socket.create_server(("127.0.0.1", 0)) as server:
+    near = socket.create_connection(server.getsockname())
+    far, _ = server.accept()
+asked = b"GET /" + b"x" * 46 + b" HTTP/1.1\\r\\n\\r\\n"  # 64 bytes
+def ask():
+    near.send(asked)
+    far.recv(64)
 def pipe():
     os.write(b, data)
     os.read(a, 64)
@@ -33,6 +40,7 @@ calls = {
     "getppid": os.getppid,
     "read 64 B of a device": lambda: os.read(zero, 64),
     "write and read 64 B of a pipe": pipe,
+    "write and read a GET of TCP": ask,
     "open and close": lambda: os.close(os.open("/etc/hostname", os.O_RDONLY)),
     "connect (UDP)": lambda: void.connect(peer.getsockname()),
 }
@@ -52,6 +60,10 @@ _CASES: list[tuple[str, Callable[[Target], Stream[Any]], str, int]] = [
     ("stdio", lambda target: sources.stdio(StdioOptions(target)), "getppid", 100),
     ("stdio", lambda target: sources.stdio(StdioOptions(target)), "read 64 B of a device", 600),
     ("stdio", lambda target: sources.stdio(StdioOptions(target)), "write and read 64 B of a pipe", 2 * 1200),
+    ("plain", lambda target: sources.plain_http(PlainHttpOptions(target)), "getppid", 100),
+    ("plain", lambda target: sources.plain_http(PlainHttpOptions(target)), "read 64 B of a device", 600),
+    ("plain", lambda target: sources.plain_http(PlainHttpOptions(target)), "write and read 64 B of a pipe", 2 * 1200),
+    ("plain", lambda target: sources.plain_http(PlainHttpOptions(target)), "write and read a GET of TCP", 2 * 1800),
     ("files", lambda target: sources.files(FileOptions(target)), "open and close", 6000),
     ("net", lambda target: sources.net(NetOptions(target)), "connect (UDP)", 6000),
 ]

@@ -273,7 +273,7 @@ CASES: dict[str, Case[Any, Any]] = {
         op.parse_jsonrpc, stdio_events(),
         law=Law("bytes", stdio_bytes, stdio_bytes, frozenset({Reason.TRUNCATED})), poison=stdio_trap, forgets=True,
     ),
-    "find_blind_spots": Case(op.find_blind_spots, traffic_events(), poison=traffic_trap),
+    "find_blind_spots": Case(lambda: op.find_blind_spots(wait=0.05), traffic_events(), poison=traffic_trap),
     "drop_marked": Case(op.drop_marked, http_events(), law=Law("events", one, one), poison=marked_trap),
     "merge_sse": Case(
         op.merge_sse, streamed_events(), law=Law("bytes", body_bytes, body_bytes), poison=part_trap,

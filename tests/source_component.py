@@ -36,7 +36,7 @@ W = TypeVar("W", bound="_Watched")
 _PATIENCE_S = 30.0  # a source that shows nothing in this time is broken
 _BY_ITSELF = ("end of input", "graph")  # how a run ends whose source has ended
 
-# Waits for a line, then runs a program, opens a file and a socket and writes to a pipe: something for each source
+# Waits for a line, then runs a program, opens a file and a socket, asks over TCP, writes to a pipe: something for each source
 _SLEEPER = """
 import socket, subprocess, sys
 for word in sys.stdin:
@@ -44,6 +44,8 @@ for word in sys.stdin:
     open("/dev/null").close()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as place:
         place.bind(("127.0.0.1", 0))
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()) as client:
+        client.sendall(b"GET / HTTP/1.1\\r\\n\\r\\n")
     print("done", flush=True)
 """
 
@@ -71,7 +73,7 @@ class Scene:
         return self._process().pid
 
     def wake(self) -> None:
-        """The process runs a program, opens a file and a socket, and writes to a pipe; then it sleeps again."""
+        """The process runs a program, opens a file and a socket, asks over TCP, and writes to a pipe; then it sleeps again."""
         process = self._process()
         assert process.stdin is not None
         assert process.stdout is not None

@@ -4,7 +4,9 @@ import json
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
+from agentsight_rx import events
 from agentsight_rx.envelope import decode_envelope, encode_envelope, encode_line
 from agentsight_rx.events import (
     BodyPart,
@@ -62,6 +64,15 @@ def test_the_envelope_has_time_source_and_process() -> None:
         "transport_handle": "0x7f00",
         "direction": "in",
     }
+
+
+def test_without_tls_the_source_is_tcp() -> None:
+    plain = replace(ORIGIN, connection=Connection(7, 700, events.PLAIN, 9))
+    chunk, asked = TlsChunk(plain, b"", 0, 0), HttpRequest(plain, 1, "GET", "/", "HTTP/2", (), stream=1)
+    assert ("tcp", "TCP") == (encode_envelope(chunk)["source"], data(chunk)["tls_library"])
+    assert ("http_parser", "tcp.http2") == (encode_envelope(asked)["source"], data(asked)["original_source"])
+    assert comes_back(chunk)
+    assert comes_back(asked)
 
 
 def test_without_normalize_the_timestamp_is_0() -> None:

@@ -11,6 +11,7 @@ from agentsight_rx.graphs import _lived as lived  # pyright: ignore[reportPrivat
 from agentsight_rx.sources import (
     FileOptions,
     NetOptions,
+    PlainHttpOptions,
     ProcessOptions,
     ReadlineOptions,
     ReplayOptions,
@@ -23,6 +24,7 @@ from agentsight_rx.sources import (
 TARGET = Target(1)
 EVERYTHING = TraceOptions(
     tls=TlsOptions(TARGET),
+    plain_http=PlainHttpOptions(TARGET),
     process=ProcessOptions(TARGET),
     files=FileOptions(TARGET),
     net=NetOptions(TARGET),
@@ -36,17 +38,27 @@ EVERYTHING = TraceOptions(
 
 @pytest.mark.parametrize("raw", [False, True])
 @pytest.mark.parametrize("http", [False, True])
-def test_every_path_from_captured_content_passes_redaction(raw: bool, http: bool) -> None:
+@pytest.mark.parametrize("tls", [None, EVERYTHING.tls])
+@pytest.mark.parametrize("plain_http", [None, EVERYTHING.plain_http])
+def test_every_path_from_captured_content_passes_redaction(
+    raw: bool, http: bool, tls: TlsOptions | None, plain_http: PlainHttpOptions | None
+) -> None:
     options = TraceOptions(
-        tls=EVERYTHING.tls, stdio=EVERYTHING.stdio, process=EVERYTHING.process, raw=raw, http=http, tls_filters=("len<10",)
+        tls=tls,
+        plain_http=plain_http,
+        stdio=EVERYTHING.stdio,
+        process=EVERYTHING.process,
+        raw=raw,
+        http=http,
+        tls_filters=("len<10",),
     )
     assert [] == unredacted(trace(options).node())
     assert [] == unredacted(replay(ReplayOptions(("x",)), options).node())
 
 
 def test_without_redaction_the_sources_are_named() -> None:
-    graph = trace(TraceOptions(tls=EVERYTHING.tls, stdio=EVERYTHING.stdio, remove_auth=False))
-    assert ["tls", "stdio"] == unredacted(graph.node())
+    options = TraceOptions(tls=EVERYTHING.tls, plain_http=EVERYTHING.plain_http, stdio=EVERYTHING.stdio, remove_auth=False)
+    assert ["tls", "plain_http", "stdio"] == unredacted(trace(options).node())
 
 
 def test_the_key_of_the_labels_is_shown_nowhere() -> None:
@@ -64,7 +76,7 @@ def test_nothing_asked_for_is_an_error() -> None:
 
 def test_every_source_stands_in_the_graph() -> None:
     names = {line.split()[0] for line in explain(trace(EVERYTHING)).splitlines()}
-    assert {"tls", "process", "files", "net", "readline", "stdio", "system"} <= names
+    assert {"tls", "plain_http", "process", "files", "net", "readline", "stdio", "system"} <= names
     assert {"parse_http", "merge_sse", "filter_tls", "filter_http", "remove_auth", "parse_jsonrpc", "merge"} <= names
 
 

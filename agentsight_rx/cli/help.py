@@ -20,20 +20,7 @@ _FIRST_GROUP = "flags"  # of commands with few flags
 
 # What -h shows of a command with many flags
 _MOST_USED = {
-    "trace": (
-        "ssl",
-        "plain_http",
-        "process",
-        "stdio",
-        "files",
-        "net",
-        "pid",
-        "comm",
-        "http_filter",
-        "json_lines",
-        "db",
-        "server",
-    ),
+    "trace": ("ssl", "process", "stdio", "files", "net", "pid", "comm", "http_filter", "json_lines", "db", "server"),
     "record": ("command", "pid", "comm", "binary_path", "http_filter", "db", "log", "server", "server_port", "wait_all"),
 }
 

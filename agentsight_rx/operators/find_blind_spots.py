@@ -34,7 +34,13 @@ def find_blind_spots(*, wait: float = 0.0) -> Operator[TlsEvent, TlsEvent]:
     later: for so long its bytes are not judged.
     """
     wait_ns = int(wait * 1e9)
-    return per_key(_process, lambda: _Account(wait_ns), name="find_blind_spots", key_type=tuple[int, int])
+    return per_key(
+        _process,
+        lambda: _Account(wait_ns),
+        name="find_blind_spots",
+        key_type=tuple[int, int],
+        options=f"wait={wait}" if wait else "",
+    )
 
 
 def _process(event: TlsEvent) -> Process | None:

@@ -46,7 +46,7 @@ _RECORD = Layout("<QQIIII16sQQQQQQQIIBBB5x")
 _CHUNK, _OTHER, _CLOSE = 1, 2, 3
 
 _SEGMENT = 16384
-_MOST = 512 << 10  # bytes of one call; programs pass at most some hundred KiB to a socket at once
+_ROUND = 512 << 10  # bytes that one program copies; up to 33 follow one another
 _BUFFERS = 64  # of one vectored call; bytes in further ones are counted as lost
 _LISTENS = "0A"  # a state in /proc/net/tcp
 
@@ -95,6 +95,7 @@ class PlainHttpReader:
         try:
             for port in _own_ports():
                 program.bpf[b"own_ports"][ctypes.c_uint16(port)] = ctypes.c_uint8(1)
+            program.follow("next_programs", "on_more")
             program.attach("on_write_end", _calls("exit", _WRITES))
             program.attach("on_write_begin", _calls("enter", _WRITES))
             program.attach("on_read", _calls("exit", _READS))
@@ -198,7 +199,7 @@ def _loss(source: Origin, reason: Reason, size: int, note: str) -> Loss:
 
 
 def _other(source: Origin, size: int) -> Loss:
-    return _loss(source, Reason.OTHER_PROTOCOL, size, "a connection without TLS that does not speak HTTP")
+    return _loss(source, Reason.OTHER_PROTOCOL, size, "neither TLS nor HTTP, or of a message that began before the capture")
 
 
 def _calls(side: str, names: Iterable[str]) -> list[str]:
@@ -208,7 +209,7 @@ def _calls(side: str, names: Iterable[str]) -> list[str]:
 def _switches() -> list[str]:
     possible = Path("/sys/devices/system/cpu/possible").read_text()
     cpus = int(possible.replace(",", "-").split("-")[-1]) + 1
-    steps = 2 * (_MOST // _SEGMENT + _BUFFERS) + 1
+    steps = 2 * (_ROUND // _SEGMENT + _BUFFERS) + 1
     return ["-DCALLS", f"-DBUFFERS={_BUFFERS}", f"-DSTEPS={steps}", f"-DCPUS={cpus}", f"-DOWN={os.getpid()}"]
 
 

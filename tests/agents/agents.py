@@ -280,10 +280,10 @@ _LARGE = (
         needs=("go",),
         packages=("golang-go",),
     ),
-    Agent(  # node passes a body to SSL_write whole, and 512 KiB is the most that is kept of one call
+    Agent(  # node passes a body to SSL_write whole
         "node-large",
         "OpenSSL in node",
-        _calls(_node, _FETCH, sizes=(2, 3, 500_009)),
+        _calls(_node, _FETCH, sizes=FEW_LARGE),
         lambda: (find_node(), "--version"),
         _FEW,
         lambda _: {"ACCEPT": "gzip, deflate, br"},

@@ -12,7 +12,7 @@ import pytest
 from agentsight_rx import operators as op
 from agentsight_rx.cli.text import summary_lines
 from agentsight_rx.core.stream import Stream, origin
-from agentsight_rx.events import HttpEvent, HttpRequest, Loss, TlsEvent, time_of
+from agentsight_rx.events import HttpEvent, HttpRequest, Loss, TlsEvent, TlsUse, time_of
 from agentsight_rx.loss import Reason
 from agentsight_rx.sources import Target, TlsOptions
 from agentsight_rx.sources.tls.source import TlsReader
@@ -64,7 +64,7 @@ def test_seen_and_lost_add_up_to_what_was_sent(tmp_path: Path) -> None:
     records = next(meter for meter in summary.ledger if meter.stage == "tls")
     lost = records.lost(Reason.KERNEL_LOST)
     marks = 2 + 1  # both ends of the connection close, the process ends
-    chunks = records.seen - len(kept.of(Loss))
+    chunks = records.seen - len(kept.of(Loss, TlsUse))
     assert lost > BEFORE / 2
     assert chunks + lost == (BEFORE + BEHIND) * CALLS_EACH + marks - 1  # the reader keeps the end of the process to itself
     _check_messages(kept.of(HttpRequest))

@@ -304,13 +304,11 @@ def test_what_is_thrown_away_by_the_reader_is_lost(tmp_path: Path) -> None:
     assert (1, 2000) == lost(summary, Reason.TRUNCATED)
 
 
-def test_of_one_call_512_kib_are_kept_and_the_rest_is_counted(tmp_path: Path) -> None:
-    code = """
+ONE_CALL = """
     client, server = pair()
-    server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
     watched()
     got = []
-    body = b"y" * 2_000_003
+    body = b"y" * {size}
     head = b"POST /x HTTP/1.1\\r\\ncontent-length: %d\\r\\n\\r\\n" % len(body)
     reader = threading.Thread(target=lambda: got.append(exactly(server, len(head) + len(body))))
     reader.start()
@@ -318,11 +316,22 @@ def test_of_one_call_512_kib_are_kept_and_the_rest_is_counted(tmp_path: Path) ->
     assert client.send(body) == len(body)
     reader.join()
     """
-    kept, summary, _ = captured(tmp_path, code, complete=False)
-    sent, read = (next(each for each in kept.of(HttpRequest) if each.origin.direction == side) for side in ("out", "in"))
-    assert (b"y" * (512 << 10), 2_000_003 - (512 << 10)) == (sent.body, sent.body_lost)
-    assert (2_000_003, 0) == (len(read.body) + read.body_lost, read.body_lost)
-    assert (1, sent.body_lost) == lost(summary, Reason.TRUNCATED)
+
+
+def test_a_body_that_one_call_sends_is_whole(tmp_path: Path) -> None:
+    kept, _, _ = captured(tmp_path, ONE_CALL.format(size=5_000_003))
+    for side in ("out", "in"):
+        (request,) = (each for each in kept.of(HttpRequest) if each.origin.direction == side)
+        assert request.complete
+        assert request.body == b"y" * 5_000_003
+
+
+def test_of_one_call_16_mib_are_kept_and_the_rest_is_counted(tmp_path: Path) -> None:
+    kept, summary, _ = captured(tmp_path, ONE_CALL.format(size=17_000_003), complete=False)
+    (sent,) = (each for each in kept.of(HttpRequest) if each.origin.direction == "out")
+    assert not sent.complete
+    assert 17_000_003 == len(sent.body) + sent.body_lost
+    assert (1, 17_000_003 - (16 << 20)) == lost(summary, Reason.TRUNCATED)
 
 
 def test_processes_that_share_a_socket_share_its_connection(tmp_path: Path) -> None:
@@ -342,6 +351,33 @@ def test_processes_that_share_a_socket_share_its_connection(tmp_path: Path) -> N
     assert (b"mineits.", True) == (request.body, request.complete)
     writers = {chunk.origin.pid for chunk in kept.of(TlsChunk) if chunk.origin.connection == request.origin.connection}
     assert 2 == len(writers)
+
+
+def test_what_a_process_that_is_not_watched_writes_is_a_gap_in_its_place(tmp_path: Path) -> None:
+    code = """
+    client, server = pair()
+    watched()
+    client.sendall(b"POST / HTTP/1.1\\r\\ncontent-length: 1020\\r\\n\\r\\n" + b"a" * 5)
+    if os.fork() == 0:
+        client.sendall(b"b" * 1009)
+        os._exit(0)
+    os.wait()
+    client.sendall(b"c" * 6)
+    if os.fork() == 0:
+        client.sendall(b"d" * 307)
+        os._exit(0)
+    os.wait()
+    """
+    with held(tmp_path, code) as program:
+        options = TraceOptions(plain_http=PlainHttpOptions(Target(program.pid, children=False)), raw=True)
+        with running(trace(options)) as (run, kept):
+            program.run()
+            summary = run.stop()
+    (request,) = kept.of(HttpRequest)
+    assert (b"aaaaacccccc", 1009, 6, False) == (request.body, request.body_lost, request.tail, request.complete)
+    assert (2, 1009 + 307) == lost(summary, Reason.KERNEL_LOST)
+    (close,) = (close for close in kept.of(TlsClose) if close.out_offset)
+    assert 41 + 1020 + 307 == close.out_offset
 
 
 def test_a_client_that_closes_its_half_reads_on(tmp_path: Path) -> None:
@@ -502,7 +538,7 @@ def test_plain_http_and_other_protocols_are_no_blind_spots_and_unread_tls_is_one
 
 def test_a_server_is_read_as_its_clients_are(tmp_path: Path) -> None:
     client = client_named("node-fetch", WIRE_CLIENTS)
-    with wire_server(tmp_path, plain=True) as peer:
+    with wire_server(tmp_path, "--plain") as peer:
         with running(trace(TraceOptions(plain_http=PlainHttpOptions(Target(peer.pid)), remove_auth=False))) as (run, kept):
             subprocess.run(client.command(peer, 7, 100_003), env=client.env(peer, tmp_path), check=True)
             until(lambda: len(kept.of(CallRow)) >= 14)
@@ -594,10 +630,11 @@ def test_streams_of_servers_as_they_stand_on_a_desk(tmp_path: Path) -> None:
 
 def test_mcp_over_http_without_tls(tmp_path: Path) -> None:
     client = client_named("mcp", WIRE_CLIENTS)
-    with wire_server(tmp_path, plain=True) as peer:
+    with wire_server(tmp_path, "--plain") as peer:
         environment = client.env(peer, tmp_path) | {"WAIT_FOR": str(tmp_path / "go")}
         with started(client.command(peer, 3, 100), environment) as watched:
-            with running(trace(TraceOptions(plain_http=PlainHttpOptions(Target(watched.pid))))) as (run, kept):
+            graph = trace(TraceOptions(plain_http=PlainHttpOptions(Target(watched.pid))))
+            with running(graph) as (run, kept):
                 (tmp_path / "go").touch()
                 assert watched.wait(PATIENCE_S) == 0
                 assert run.stop().complete
@@ -608,7 +645,7 @@ def test_mcp_over_http_without_tls(tmp_path: Path) -> None:
 def test_node_fetch_and_the_whole_command_line(tmp_path: Path) -> None:
     client, db = client_named("node-fetch", WIRE_CLIENTS), tmp_path / "run.lmdb"
     program = [sys.executable, "-m", "agentsight_rx"]
-    with wire_server(tmp_path, plain=True) as peer:
+    with wire_server(tmp_path, "--plain") as peer:
         words = [*program, "record", "--no-server", "--db", str(db), "--", find_node(), *client.command(peer, 3, 100)[1:]]
         done = subprocess.run(words, env=client.env(peer, tmp_path), capture_output=True, text=True, check=False)
     assert 0 == done.returncode, done.stderr

@@ -1,4 +1,4 @@
-"""One TLS connection: bytes in, until the client leaves or the server stops; bytes out."""
+"""One connection: bytes in, until the client leaves or the server stops; bytes out."""
 
 from __future__ import annotations
 

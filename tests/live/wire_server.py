@@ -46,8 +46,11 @@ def main() -> int:
     directory.mkdir(parents=True, exist_ok=True)
     options = Options(arguments.coding, arguments.deflate, arguments.gap_ms / 1000, arguments.tool_command)
     with (directory / "exchanges.jsonl").open("w", encoding="utf-8") as log:
-        context = None if arguments.plain else _tls(directory)
-        return asyncio.run(_serve(Site(log, options), context, arguments.port, until_eof=arguments.until_eof))
+        context = _tls(directory)  # without TLS too: clients read ca.pem before they connect
+        serving = _serve(
+            Site(log, options), None if arguments.plain else context, arguments.port, until_eof=arguments.until_eof
+        )
+        return asyncio.run(serving)
 
 
 def _arguments() -> argparse.Namespace:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from agentsight_rx.events import (
+    PLAIN,
     BlindSpot,
     Connection,
     Loss,
@@ -87,6 +88,27 @@ def test_an_open_connection_grows_and_counts_once() -> None:
 def test_an_ipv6_address_stands_in_brackets() -> None:
     spots, *_ = found(tcp(1, peer="::1"))
     assert spots[0].peers == ("[::1]:443",)
+
+
+def plain(handle: int, pid: int = 1) -> Origin:
+    return Origin(1, pid, comm="agent", connection=Connection(pid, START, PLAIN, handle), direction="in")
+
+
+def test_a_connection_without_tls_that_was_recognised_is_none() -> None:
+    assert found(TlsOpen(plain(1)), TlsChunk(plain(1), b"GET", 0, 0), TlsClose(plain(1)), tcp(1)) == ([], 0, 0)
+
+
+def test_what_a_process_accepts_without_tls_hides_no_connection_that_it_opens() -> None:
+    spots, *_ = found(TlsChunk(plain(1), b"GET", 0, 0), tcp(1))
+    assert [spot.connections for spot in spots] == [1]
+
+
+def test_a_connection_may_be_recognised_after_its_bytes_were_counted() -> None:
+    read: list[TlsEvent] = [tcp(1), TlsOpen(plain(1)), tcp(2, 30)]
+    (spot, loss) = run(find_blind_spots(wait=2.0), read)
+    assert isinstance(spot, BlindSpot)
+    assert isinstance(loss, Loss)
+    assert (spot.connections, loss.count, spot.size) == (1, 1, 30)
 
 
 def test_everything_else_passes() -> None:

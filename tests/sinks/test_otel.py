@@ -23,6 +23,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import ScopeSpans, Span, Status
 from agentsight_rx.core.stream import of
 from agentsight_rx.errors import SinkError
 from agentsight_rx.events import (
+    PLAIN,
     Connection,
     Event,
     HttpRequest,
@@ -285,6 +286,14 @@ def test_an_unknown_host_gets_the_provider_of_its_dialect() -> None:
     attributes = values(sent(batch).span.attributes)
     assert "anthropic" == attributes["gen_ai.provider.name"]
     assert ("127.0.0.1", 8080) == (attributes["server.address"], attributes["server.port"])
+
+
+def test_a_call_without_tls_is_http() -> None:
+    asked = request(ASKED, host="127.0.0.1")
+    assert asked.origin.connection is not None
+    plain = replace(asked.origin, connection=replace(asked.origin.connection, library=PLAIN))
+    attributes = values(sent(folded(replace(asked, origin=plain), stream(REPLY, origin=plain))).span.attributes)
+    assert ("http", "127.0.0.1", 80) == tuple(attributes[name] for name in ("url.scheme", "server.address", "server.port"))
 
 
 def test_where_the_request_was_not_seen_its_attributes_are_left_out() -> None:

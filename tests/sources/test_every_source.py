@@ -14,6 +14,7 @@ from agentsight_rx.events import Origin, ProcessExec, ProcessExit, ProcessFork, 
 from agentsight_rx.sources import (
     FileOptions,
     NetOptions,
+    PlainHttpOptions,
     ProcessOptions,
     ReadlineOptions,
     ReplayOptions,
@@ -54,6 +55,12 @@ LIVE = {
         "process",
         act=Scene.wake,
         refused=lambda _: sources.net(NetOptions(gone())),
+    ),
+    "plain_http": SourceCase(
+        lambda scene: sources.plain_http(PlainHttpOptions(Target(scene.pid))),
+        "tcp",
+        act=Scene.wake,
+        refused=lambda _: sources.plain_http(PlainHttpOptions(gone())),
     ),
     "process": SourceCase(
         lambda scene: sources.process(ProcessOptions(Target(scene.pid))),

@@ -22,7 +22,8 @@ enum { PLAIN, VECTOR, MESSAGE, HIDDEN };
 enum { UNDECIDED, HTTP, TLS, UNKNOWN };
 
 #define SEGMENT 16384
-#define MOST (512 << 10) /* bytes of one call */
+#define MOST (16 << 20) /* bytes of one call */
+#define ROUNDS 32 /* programs that follow the first one: the kernel allows 33 (MAX_TAIL_CALL_CNT) */
 
 #define MSG_OOB 1
 #define MSG_PEEK 2
@@ -109,6 +110,10 @@ struct room_t {
     u64 space; /* bytes left in it */
     u64 next;  /* its successor in the array */
     u64 more;  /* so many successors */
+    u64 over;  /* bytes of the call that are not copied */
+    u64 sock;
+    u32 direction;
+    u32 rounds; /* programs that went on with this */
     u32 fill;
     u32 taken; /* so many buffers of the array */
     struct chunk_t chunk;
@@ -121,6 +126,7 @@ BPF_HASH(own_ports, u16, u8, 64); /* where this program serves its page: its rea
 
 /* One a CPU: the kernel runs these programs with preemption off. A map of the per-CPU kind takes 32 KiB at most. */
 BPF_ARRAY(rooms, struct room_t, CPUS);
+BPF_PROG_ARRAY(next_programs, 1);
 
 static inline struct process_t *wanted(void)
 {
@@ -176,22 +182,27 @@ static inline u8 state_of(u64 sock)
 }
 
 /* True where all that the connection has carried so far are the `did` bytes of this call. The kernel counts a SYN or a FIN as
- * one byte in places. The counters may change meanwhile: then a connection that is new is taken for one that is not. */
+ * one byte in places. It may change two counters between our two reads, so a second look decides. */
 static inline int is_new(u64 sock, u64 did, int direction)
 {
-    u64 received = 0, acknowledged = 0;
-    u32 expected = 0, oldest = 0;
-    FIELD(received, sock, tcp_sock_bytes_received);
-    FIELD(expected, sock, tcp_sock_rcv_nxt);
-    FIELD(acknowledged, sock, tcp_sock_bytes_acked);
-    FIELD(oldest, sock, tcp_sock_snd_una);
-    s64 in = received - (u32)(expected - counter_of(sock, IN));
-    s64 out = acknowledged + (u32)(counter_of(sock, OUT) - oldest);
-    if (direction == IN)
-        in -= did;
-    else
-        out -= did;
-    return in <= 1 && out <= 1;
+#pragma unroll
+    for (int i = 0; i < 2; i++) {
+        u64 received = 0, acknowledged = 0;
+        u32 expected = 0, oldest = 0;
+        FIELD(received, sock, tcp_sock_bytes_received);
+        FIELD(expected, sock, tcp_sock_rcv_nxt);
+        FIELD(acknowledged, sock, tcp_sock_bytes_acked);
+        FIELD(oldest, sock, tcp_sock_snd_una);
+        s64 in = received - (u32)(expected - counter_of(sock, IN));
+        s64 out = acknowledged + (u32)(counter_of(sock, OUT) - oldest);
+        if (direction == IN)
+            in -= did;
+        else
+            out -= did;
+        if (in <= 1 && out <= 1)
+            return 1;
+    }
+    return 0;
 }
 
 static inline void begin_connection(struct connection_t *fresh, struct process_t *process, u64 sock)
@@ -211,6 +222,8 @@ static inline void begin_connection(struct connection_t *fresh, struct process_t
 
 #define WORD(a, b, c, d) ((u32)(a) | (u32)(b) << 8 | (u32)(c) << 16 | (u32)(d) << 24)
 
+#define PREFACE WORD('P', 'R', 'I', ' ') /* of HTTP/2: the first bytes of a client (RFC 9113 3.4) */
+
 /* Does a request or a response begin so? `got` bytes of `word` are there. */
 static inline int begins_message(u64 word, u32 got)
 {
@@ -227,7 +240,7 @@ static inline int begins_message(u64 word, u32 got)
     case WORD('P', 'A', 'T', 'C'):
     case WORD('C', 'O', 'N', 'N'):
     case WORD('T', 'R', 'A', 'C'):
-    case WORD('P', 'R', 'I', ' '):
+    case PREFACE:
     case WORD('H', 'T', 'T', 'P'):
         return 1;
     }
@@ -321,7 +334,7 @@ static inline int passes(struct connection_t *connection, struct side_t *side, s
     if (begins_message(word, got)) {
         connection->tunnel |= (u32)word == WORD('C', 'O', 'N', 'N');
         side->open = 1;
-        if (connection->carries == UNDECIDED && is_new(move->sock, did, direction))
+        if (connection->carries == UNDECIDED && ((u32)word == PREFACE || is_new(move->sock, did, direction)))
             connection->in.open = connection->out.open = 1;
         connection->carries = HTTP;
         return 1;
@@ -349,32 +362,20 @@ other:
 
 /* -- bytes -- */
 
-/* The bytes that the call moved, out of as many buffers as they lie in, into as few segments as they fit. */
-static inline void send_data(struct room_t *room, struct move_t *move, struct side_t *side, u64 did)
+/* Segments from where the room stands; what is left when the steps are used up, the next program copies. */
+static inline void copy(struct call_t *call, struct room_t *room, struct side_t *side)
 {
     struct chunk_t *chunk = &room->chunk;
-    u64 over = did > MOST ? did - MOST : 0;
-    if (move->form == HIDDEN)
-        over = did;
-    room->left = did - over;
-    room->fill = room->taken = 0;
-    room->from = move->at;
-    room->space = move->form == PLAIN ? move->size : 0;
-    room->next = move->at;
-    room->more = move->form == PLAIN ? 0 : move->size;
-    if (move->form == MESSAGE) {
-        struct message_t message = {};
-        bpf_probe_read_user(&message, sizeof(message), (void *)move->at);
-        room->next = message.buffers;
-        room->more = message.buffers_count;
-    }
+    u32 again = 1;
 #pragma clang loop unroll(disable)
     for (int i = 0; i < STEPS; i++) {
         /* kept in memory and read again: the verifier would follow every value that they can have together */
         u64 left = *(volatile u64 *)&room->left, space = *(volatile u64 *)&room->space;
         u32 fill = *(volatile u32 *)&room->fill;
-        if (!left)
+        if (!left) {
+            again = 0;
             break;
+        }
         if (fill >= SEGMENT) {
             chunk->size = fill;
             chunk->lost = 0;
@@ -387,8 +388,10 @@ static inline void send_data(struct room_t *room, struct move_t *move, struct si
         }
         if (!space) {
             struct buffer_t buffer = {};
-            if (!room->more || room->taken == BUFFERS || bpf_probe_read_user(&buffer, sizeof(buffer), (void *)room->next))
+            if (!room->more || room->taken == BUFFERS || bpf_probe_read_user(&buffer, sizeof(buffer), (void *)room->next)) {
+                again = 0;
                 break;
+            }
             room->more--;
             room->taken++;
             room->next += sizeof(buffer);
@@ -402,21 +405,54 @@ static inline void send_data(struct room_t *room, struct move_t *move, struct si
         asm volatile("" : "+r"(part), "+r"(fill));
         if (part > SEGMENT || fill >= SEGMENT)
             break;
-        if (bpf_probe_read_user(chunk->data + fill, part, (void *)room->from))
+        if (bpf_probe_read_user(chunk->data + fill, part, (void *)room->from)) {
+            again = 0;
             break;
+        }
         room->from += part;
         *(volatile u64 *)&room->left = left - part;
         *(volatile u64 *)&room->space = space - part;
         *(volatile u32 *)&room->fill = fill + part;
     }
+    if (again && room->rounds < ROUNDS) {
+        room->rounds++;
+        next_programs.call(call, 0);
+    }
     u32 fill = *(volatile u32 *)&room->fill;
     if (fill > SEGMENT)
         return;
     chunk->size = fill;
-    chunk->lost = room->left + over;
-    chunk->hidden = move->form == HIDDEN;
+    chunk->lost = room->left + room->over;
     chunk->seq = __sync_fetch_and_add(&side->seq, 1);
     send(chunk, EMPTY + fill);
+}
+
+/* The bytes that the call moved, out of as many buffers as they lie in, into as few segments as they fit. */
+static inline void send_data(struct call_t *call, struct room_t *room, struct move_t *move, struct side_t *side, u64 did)
+{
+    struct chunk_t *chunk = &room->chunk;
+    if (move->form == HIDDEN) {
+        chunk->size = 0;
+        chunk->lost = did;
+        chunk->hidden = 1;
+        chunk->seq = __sync_fetch_and_add(&side->seq, 1);
+        send(chunk, EMPTY);
+        return;
+    }
+    room->over = did > MOST ? did - MOST : 0;
+    room->left = did - room->over;
+    room->fill = room->taken = room->rounds = 0;
+    room->from = move->at;
+    room->space = move->form == PLAIN ? move->size : 0;
+    room->next = move->at;
+    room->more = move->form == PLAIN ? 0 : move->size;
+    if (move->form == MESSAGE) {
+        struct message_t message = {};
+        bpf_probe_read_user(&message, sizeof(message), (void *)move->at);
+        room->next = message.buffers;
+        room->more = message.buffers_count;
+    }
+    copy(call, room, side);
 }
 
 /* Bytes that moved since the last call before the `did` of this one. A connection that ends has its FIN counted as one. */
@@ -434,7 +470,7 @@ static inline u64 advance(struct side_t *side, u64 sock, u64 did, int direction)
     return gap;
 }
 
-static inline void moved(struct process_t *process, struct move_t *move, u64 did, int direction)
+static inline void moved(struct call_t *call, struct process_t *process, struct move_t *move, u64 did, int direction)
 {
     u32 cpu = bpf_get_smp_processor_id();
     u64 sock = move->sock, time_ns = bpf_ktime_get_ns();
@@ -475,8 +511,25 @@ static inline void moved(struct process_t *process, struct move_t *move, u64 did
     chunk->direction = direction;
     chunk->latency_ns = move->time_ns ? time_ns - move->time_ns : 0;
     chunk->gap = gap;
+    chunk->hidden = 0;
     chunk->offset = __sync_fetch_and_add(&side->offset, gap + did) + gap;
-    send_data(room, move, side, did);
+    room->sock = sock;
+    room->direction = direction;
+    send_data(call, room, move, side, did);
+}
+
+/* The program that goes on: on the same CPU, so in the same room. */
+int on_more(struct call_t *call)
+{
+    u32 cpu = bpf_get_smp_processor_id();
+    struct room_t *room = rooms.lookup(&cpu);
+    if (!room)
+        return 0;
+    u64 sock = room->sock;
+    struct connection_t *connection = connections.lookup(&sock);
+    if (connection)
+        copy(call, room, room->direction == IN ? &connection->in : &connection->out);
+    return 0;
 }
 
 /* -- calls; the numbers are those of arch/x86/entry/syscalls/syscall_64.tbl -- */
@@ -521,7 +574,7 @@ int on_read(struct call_t *call)
     if (flags & MSG_TRUNC) /* the bytes are thrown away */
         move.form = HIDDEN;
     move.many = number == 299;
-    moved(process, &move, result, IN);
+    moved(call, process, &move, result, IN);
     return 0;
 }
 
@@ -556,7 +609,7 @@ int on_write_end(struct call_t *call)
     s64 result = call->result;
     struct process_t *process = wanted();
     if (process && result > 0)
-        moved(process, &move, result, OUT);
+        moved(call, process, &move, result, OUT);
     return 0;
 }
 
@@ -581,7 +634,7 @@ int on_copy(struct call_t *call)
         }
     }
     if (move.sock)
-        moved(process, &move, result, direction);
+        moved(call, process, &move, result, direction);
     return 0;
 }
 

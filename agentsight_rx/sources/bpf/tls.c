@@ -23,7 +23,8 @@ enum { IN = 0, OUT = 1 };
 #define IPPROTO_TCP 6
 
 #define SEGMENT 16384
-#define SEGMENTS 32 /* 512 KiB of one call */
+#define SEGMENTS 32 /* 512 KiB: what the verifier allows one program */
+#define ROUNDS 33   /* programs that may follow one another (MAX_TAIL_CALL_CNT): 16.5 MiB of one call */
 
 struct call_key_t {
     u64 sp;
@@ -113,6 +114,15 @@ struct question_t {
 };
 
 BPF_ARRAY(question, struct question_t, 1);
+
+/* What of a call is still to be sent, by the next program. */
+struct rest_t {
+    u64 ssl, from, left, latency_ns, sock;
+    u32 direction, library, rounds, pad;
+};
+
+BPF_TABLE("lru_hash", u32, struct rest_t, rests, 1024);
+BPF_PROG_ARRAY(next_programs, 1);
 
 /* One segment under construction a thread: a uprobe can be preempted, so a buffer per CPU could be overwritten. */
 BPF_HASH(rooms, u32, struct chunk_t, 256);
@@ -224,30 +234,29 @@ static inline int enter(struct pt_regs *ctx, u64 cookie)
     return 0;
 }
 
-static inline void send_data(struct process_t *process, struct ssl_call_t *call, u64 did, u32 direction, u32 library,
-                             const int segments)
+/* Segments from `rest->from` on, at most `segments`; then the next program goes on, if there may be one. */
+static inline void send_segments(struct pt_regs *ctx, struct process_t *process, struct rest_t *rest, const int segments)
 {
     u64 id = bpf_get_current_pid_tgid();
-    u32 tid = id;
-    struct side_key_t key = {.ssl = call->ssl, .pid = id >> 32, .direction = direction};
+    u32 tid = id, again = segments == SEGMENTS && rest->rounds + 1 < ROUNDS;
+    struct side_key_t key = {.ssl = rest->ssl, .pid = id >> 32, .direction = rest->direction};
     struct side_t fresh = {}, *side = sides.lookup_or_try_init(&key, &fresh);
     struct chunk_t *chunk = enter_room(tid);
+    u64 left = rest->left, from = rest->from;
     if (!side)
         count(UNTRACKED);
     if (side && !chunk) {
-        side->offset += did;
+        side->offset += left;
         side->seq++;
     }
     if (!side || !chunk)
         goto out;
     fill_head(&chunk->head, CHUNK, process, leader_of(bpf_get_current_task()));
-    chunk->ssl = call->ssl;
-    chunk->latency_ns = chunk->head.time_ns - call->time_ns;
-    chunk->direction = direction;
-    chunk->library = library;
-    u64 *sock = direction == IN ? received.lookup(&tid) : 0;
-    chunk->sock = sock ? *sock : 0;
-    u64 left = did, from = call->buffer;
+    chunk->ssl = rest->ssl;
+    chunk->latency_ns = rest->latency_ns;
+    chunk->direction = rest->direction;
+    chunk->library = rest->library;
+    chunk->sock = rest->sock;
 #pragma clang loop unroll(disable)
     for (int i = 0; i < segments; i++) {
         if (!left)
@@ -258,7 +267,7 @@ static inline void send_data(struct process_t *process, struct ssl_call_t *call,
         chunk->offset = side->offset;
         chunk->seq = side->seq;
         left -= part;
-        u64 lost = i == segments - 1 ? left : 0;
+        u64 lost = i == segments - 1 && !again ? left : 0;
         chunk->lost = lost;
         chunk->size = part;
         asm volatile("" : "+r"(part));
@@ -277,6 +286,50 @@ static inline void send_data(struct process_t *process, struct ssl_call_t *call,
 out:
     if (chunk)
         rooms.delete(&tid);
+    if (!side || !chunk || !left || !again)
+        return;
+    struct rest_t next = *rest;
+    next.left = left;
+    next.from = from;
+    next.rounds++;
+    if (!rests.update(&tid, &next))
+        next_programs.call(ctx, 0);
+    rests.delete(&tid); /* it did not go on: the gap shows in the positions */
+    side->offset += left;
+    count(SEEN);
+    count(LOST);
+}
+
+static inline void send_data(struct pt_regs *ctx, struct process_t *process, struct ssl_call_t *call, u64 did, u32 direction,
+                             u32 library, const int segments)
+{
+    u32 tid = bpf_get_current_pid_tgid();
+    u64 *sock = direction == IN ? received.lookup(&tid) : 0;
+    struct rest_t rest = {
+        .ssl = call->ssl,
+        .from = call->buffer,
+        .left = did,
+        .latency_ns = bpf_ktime_get_ns() - call->time_ns,
+        .sock = sock ? *sock : 0,
+        .direction = direction,
+        .library = library,
+    };
+    send_segments(ctx, process, &rest, segments);
+}
+
+/* The program that goes on. */
+static inline int go_on(struct pt_regs *ctx)
+{
+    u32 tid = bpf_get_current_pid_tgid();
+    struct rest_t *found = rests.lookup(&tid);
+    struct process_t *process = wanted();
+    if (!found)
+        return 0;
+    struct rest_t rest = *found;
+    rests.delete(&tid);
+    if (process)
+        send_segments(ctx, process, &rest, SEGMENTS);
+    return 0;
 }
 
 static inline int leave(struct pt_regs *ctx, u64 cookie)
@@ -316,9 +369,11 @@ static inline int leave(struct pt_regs *ctx, u64 cookie)
         bpf_probe_read_user(&did, sizeof(did), (void *)call.size_at);
     }
     if (did)
-        send_data(process, &call, did, function == READ || function == READ_EX || function == NSS_READ ? IN : OUT, library, SEGMENTS);
+        send_data(ctx, process, &call, did, function == READ || function == READ_EX || function == NSS_READ ? IN : OUT, library, SEGMENTS);
     return 0;
 }
+
+int on_more(struct pt_regs *ctx) { return go_on(ctx); }
 
 #ifdef MULTI
 int on_enter(struct pt_regs *ctx) { return enter(ctx, bpf_get_attach_cookie(ctx)); }

@@ -170,7 +170,7 @@ static inline int aead_ends(struct pt_regs *ctx, u64 cookie)
     if (type != APPLICATION_DATA)
         meet(process, as_read.ssl, cookie >> 8);
     else if (size)
-        send_data(process, &as_read, size, IN, cookie >> 8, 1); /* a record has at most 16 KiB */
+        send_data(ctx, process, &as_read, size, IN, cookie >> 8, 1); /* a record has at most 16 KiB */
     return 0;
 }
 

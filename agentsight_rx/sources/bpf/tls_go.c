@@ -42,7 +42,7 @@ static inline int go_ends(struct pt_regs *ctx, u64 cookie)
     if (!process)
         return 0;
     if (did > 0)
-        send_data(process, &call, did, function == GO_READ ? IN : OUT, cookie >> 8, SEGMENTS);
+        send_data(ctx, process, &call, did, function == GO_READ ? IN : OUT, cookie >> 8, SEGMENTS);
     else
         meet(process, call.ssl, cookie >> 8);
     return 0;

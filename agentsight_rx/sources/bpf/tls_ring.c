@@ -250,7 +250,7 @@ static inline int ring_ends(struct pt_regs *ctx, u64 cookie)
     if (!as_read.ssl)
         count(UNTRACKED);
     else if (piece.size)
-        send_data(process, &as_read, piece.size, IN, library, 1);
+        send_data(ctx, process, &as_read, piece.size, IN, library, 1);
     return 0;
 }
 

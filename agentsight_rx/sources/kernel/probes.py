@@ -72,6 +72,10 @@ class Probes:
             self._programs[name] = self._bpf.load_func(name.encode(), bcc().BPF.KPROBE, *more).fd
         return self._programs[name]
 
+    def follow(self, table: str, name: str) -> None:
+        """Have programs go on in this one, by the first slot of a table of programs."""
+        self._bpf[table.encode()][ctypes.c_int(0)] = ctypes.c_int(self._program(name))
+
     def attach(self, path: str, sites: Sequence[Site]) -> Attached:
         """Probe `path`. Raises CaptureError where the kernel refuses; then none of them is probed."""
         return self._attach(

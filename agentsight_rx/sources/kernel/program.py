@@ -121,19 +121,27 @@ class Program(Generic[E]):
         places = [place for place in _TRACEPOINTS if place.exists()]
         if not places:
             raise CaptureError(f"{_TRACEPOINTS[0]} is not there: mount tracefs, or give a container the host's /sys/kernel")
-        try:
-            loaded = self.bpf.load_func(function.encode(), bcc().BPF.TRACEPOINT)
-        except Exception as error:
-            raise _refused(f"{function} of the {self._stage} program", error) from error
+        loaded = self._load(function)
         for tracepoint in tracepoints:
             category, name = tracepoint.split(":")
             if not any((place / category / name).exists() for place in places):
                 continue
-            fd = bcc().lib.bpf_attach_tracepoint(loaded.fd, category.encode(), name.encode())
+            fd = bcc().lib.bpf_attach_tracepoint(loaded, category.encode(), name.encode())
             if fd < 0:
                 number = ctypes.get_errno()
                 raise _refused(f"{function} at {tracepoint}", OSError(number, os.strerror(number)))
             self._attached.append(fd)
+
+    def _load(self, function: str) -> int:
+        """The descriptor of a program for tracepoints."""
+        try:
+            return int(self.bpf.load_func(function.encode(), bcc().BPF.TRACEPOINT).fd)
+        except Exception as error:
+            raise _refused(f"{function} of the {self._stage} program", error) from error
+
+    def follow(self, table: str, function: str) -> None:
+        """Have programs for tracepoints go on in this one, by the first slot of a table of programs."""
+        self.bpf[table.encode()][ctypes.c_int(0)] = ctypes.c_int(self._load(function))
 
     def _comm_key(self, comm: str) -> Any:
         key = self.bpf[b"comms"].Key()

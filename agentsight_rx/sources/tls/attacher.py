@@ -61,7 +61,6 @@ class Attacher:
             with open_file(place) as file:
                 probed.identity = identity_of(file)
         self._put(probed, number, place)
-        self._say(f"watching TLS in {library.path}" + ("" if finding.exact else f" ({finding.stack}, by {finding.method})"))
 
     def _put(self, probed: Probed, number: int, place: str) -> None:
         finding = probed.finding

@@ -57,7 +57,7 @@ class Connections:
     def __init__(self, traffic: Traffic) -> None:
         self.probed: list[Probed] = []
         self.wrong: list[Probed] = []  # what it gave was never what TLS clients say
-        self._traffic = traffic
+        self.traffic = traffic
         self._open: dict[tuple[int, int], Known] = {}  # by pid and the address of the object
         self._sealed: dict[tuple[int, int], list[Sealed]] = {}  # by pid and thread
         self._uses: Recent[tuple[int, int, int], Use] = Recent(_USES_MOST)  # by pid, its start and the number of what is probed
@@ -77,26 +77,39 @@ class Connections:
             use = Use(origin, start_ns)
             self._uses.put((pid, start_ns, number), use)
         known = self._open[pid, handle] = Known(Connection(pid, start_ns, probed.library.path, handle), probed, use)
-        self._traffic.plaintext(pid, start_ns)
+        self.traffic.plaintext(pid, start_ns)
         return known
 
-    def saw(self, known: Known, data: bytes) -> TlsUse | None:
-        """Plaintext of this connection; says so where it is the first of its process, or the first proof."""
-        use = known.use
+    def saw(self, known: Known, data: bytes) -> list[TlsEvent] | None:
+        """
+        Plaintext of this connection. Says what is read of its process where that is new, and where the first bytes of a
+        connection that began while we watched were missed.
+        """
+        use, probed = known.use, known.probed
         use.size += len(data)
         if not known.silent:
             return None
         known.silent = False
         use.connections += 1
-        older = known.connection.start_ns < known.probed.since_ns and not known.opened
-        use.midway += older and not begins_like_http(data)
-        proven = known.probed.proves(data)
-        if known.probed.wrong and known.probed not in self.wrong:
-            self.wrong.append(known.probed)
-        if use.connections > 1 and (use.proven or not proven):
-            return None
-        use.proven = proven
-        return _said(use.origin, use, known.probed)
+        as_http = begins_like_http(data)
+        older = known.connection.start_ns < probed.since_ns and not known.opened
+        use.midway += older and not as_http
+        proven = probed.proves(data, from_beginning=not older)
+        if probed.wrong and probed not in self.wrong:
+            self.wrong.append(probed)
+        said: list[TlsEvent] = []
+        if use.connections == 1 or (proven and not use.proven):
+            use.proven = use.proven or proven
+            said.append(_said(use.origin, use, probed))
+        if not known.opened and (probed.sees_handshakes or not as_http) and self._missed(known):
+            note = f"TLS of {use.origin.comm} ({use.origin.pid}) was probed after it had opened a connection"
+            said.append(Loss(on(use.origin, known), "tls", reason=Reason.UNREADABLE, count=1, note=note))
+        return said
+
+    def _missed(self, known: Known) -> bool:
+        """The process opened a connection, while we watched, before its TLS was probed: it may be this one."""
+        pid, start_ns = known.connection.pid, known.connection.start_ns
+        return self.traffic.connected_before(pid, start_ns, known.probed.since_mono_ns)
 
     def plaintext(self) -> dict[tuple[int, int], int]:
         """Bytes that were read of each process, by pid and its start."""
@@ -126,7 +139,7 @@ class Connections:
             if known.sock in self._ended and begins_like_a_client(chunk.data):
                 before.append(TlsClose(replace(chunk.origin, direction=None)))
                 known.sock, known.again, known.out_offset, known.out_seq = 0, True, chunk.offset, chunk.seq
-                self._traffic.plaintext(known.connection.pid, known.connection.start_ns)
+                self.traffic.plaintext(known.connection.pid, known.connection.start_ns)
             base, first = known.out_offset, known.out_seq
         if base:
             chunk = replace(chunk, offset=chunk.offset - base, seq=chunk.seq - first)
@@ -164,9 +177,7 @@ class Connections:
             if record.lost:
                 out.append(_cut(place, record.lost))
             out.append(TlsChunk(place, record.data, offset=offset + record.offset, seq=seq + record.seq, lost=record.lost))
-            said = self.saw(known, record.data)
-            if said is not None:
-                out.append(said)
+            out += self.saw(known, record.data) or ()
         return out
 
     def gone(self, origin: Origin) -> list[TlsEvent]:

@@ -43,12 +43,18 @@ class Probed(Struct):
     identity: str = ""  # of the file, for the cache of findings
     probes: Attached | None = None
     since_ns: int = field(default_factory=partial(time.clock_gettime_ns, time.CLOCK_BOOTTIME))
+    since_mono_ns: int = field(default_factory=time.monotonic_ns)
     proven: bool = False
     tried: int = 0  # connections that began
 
-    def proves(self, first: bytes) -> bool:
-        """A connection begins with these bytes. Whether they prove that this is what it was taken for."""
-        self.tried += 1
+    @property
+    def sees_handshakes(self) -> bool:
+        """Whether an object is seen before it carries anything."""
+        return any(hook.shape == "SSL_do_handshake" for hook in self.finding.hooks)
+
+    def proves(self, first: bytes, *, from_beginning: bool) -> bool:
+        """Bytes of a connection, the first ones if `from_beginning`. Whether they prove that this is what it was taken for."""
+        self.tried += from_beginning
         if self.by_name or begins_like_http(first):
             self.proven = True
             return True

@@ -84,10 +84,10 @@ class Records:
             chunk = TlsChunk(source, data, offset=offset, seq=seq, lost=lost, latency_ns=latency_ns)
             said = connections.saw(known, data)
             placed = connections.place(known, chunk, sock) if known.probed.by_socket else chunk
-            if said is None and not lost:
+            if not said and not lost:
                 return placed
             more: list[TlsEvent] = placed if isinstance(placed, list) else [placed]
-            return [*more, *([said] if said else []), *([_cut(source, lost)] if lost else [])]
+            return [*more, *(said or ()), *([_cut(source, lost)] if lost else [])]
         if kind == _TCP:
             return self._tcp(view, at)
         if kind in (_STARTED, _MAPPED):  # report_file() of bpf/tls.c has put the fields of a file here
@@ -139,5 +139,5 @@ class Records:
 
 
 def _cut(origin: Origin, size: int) -> Loss:
-    note = "a single TLS call carried more than 512 KiB"
+    note = "a single TLS call carried more than 16.5 MiB"
     return Loss(origin, "tls", reason=Reason.TRUNCATED, count=1, size=size, note=note)

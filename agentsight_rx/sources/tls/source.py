@@ -96,6 +96,7 @@ class TlsReader:
         self._attacher: Attacher | None = None
         self._holding = ExitStack()
         self._held_until_s = 0.0
+        self._together: list[str] | None = None  # libraries that are named in one message
         self._finder = Finder(self._attach)
         self._records = Records(handshakes=options.handshakes)
 
@@ -123,7 +124,8 @@ class TlsReader:
             )
         for container in scope.containers:
             self._look_into_container(container)
-        for path in (*map(str, system_libraries()), *self._options.candidates):
+        self._look_into_system()
+        for path in self._options.candidates:
             self._finder.attempt(path)
         self._look_at(scope.watched())
         scope.choose(self._program)
@@ -148,11 +150,20 @@ class TlsReader:
             program.close()
             self._load(multi=False)
             return
+        probes.follow("next_programs", "on_more")
         program.attach("on_mapped", ["syscalls:sys_exit_mmap"])
         self._program, self._attacher = program, Attacher(program, probes, self._records, self._say)
         self._records.traffic.ask = asker(program.bpf)
 
     # -- which files -----------------------------------------------------------------------------------------------
+
+    def _look_into_system(self) -> None:
+        self._together = []
+        for path in system_libraries():
+            self._finder.attempt(str(path))
+        together, self._together = self._together, None
+        if together:
+            self._say(f"watching TLS in {', '.join(together)}")
 
     def _look_into_named(self, paths: Sequence[str]) -> tuple[str, ...]:
         """The paths that are probed now. A failure is reported; CaptureError where all of them fail."""
@@ -205,6 +216,15 @@ class TlsReader:
     def _attach(self, library: Library, place: str) -> None:
         assert self._attacher is not None
         self._attacher.attach(library, place)
+        if self._together is not None:
+            self._together.append(library.path)
+            return
+        found = [
+            f"{finding.stack}, by {finding.method}"
+            for finding in library.findings
+            if (finding.hooks or finding.candidates) and not finding.exact
+        ]
+        self._say(f"watching TLS in {library.path}" + (f" ({'; '.join(found)})" if found else ""))
 
     # -- records of the kernel --------------------------------------------------------------------------------------
 

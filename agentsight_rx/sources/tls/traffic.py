@@ -72,6 +72,7 @@ class _Process(Struct):
     """`connections` were opened, `read` TLS objects were seen in use; `files` it had mapped when it first connected."""
 
     connections: int = 0
+    first_ns: int = 0  # when the first one was opened
     read: int = 0
     files: tuple[tuple[str, str], ...] = ()  # (path, a place that opens the file)
     named: bool = False  # its unread TLS code was reported
@@ -104,6 +105,11 @@ class Traffic:
             if process is not None and 0 < process.connections <= process.read:
                 yield origins[key], key[1], its
 
+    def connected_before(self, pid: int, start_ns: int, time_ns: int) -> bool:
+        """Whether this process was seen to open a connection before this time."""
+        process = self._processes.get((pid, start_ns))
+        return process is not None and 0 < process.first_ns < time_ns
+
     def plaintext(self, pid: int, start_ns: int) -> None:
         """A TLS object of this process is in use: its traffic is read."""
         self._process(pid, start_ns).read += 1
@@ -131,6 +137,7 @@ class Traffic:
     def begin(self, tcp: Tcp) -> None:
         process = self._process(tcp.origin.pid, tcp.start_ns)
         process.connections += 1
+        process.first_ns = process.first_ns or tcp.origin.time_ns
         if not process.files:
             process.files = tuple((mapped.name, mapped.place) for mapped in mapped_files((tcp.origin.pid,)))
         self._number += 1

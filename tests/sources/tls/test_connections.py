@@ -14,7 +14,7 @@ from agentsight_rx.sources.tls.connections import Connections, Known, Sealed
 from agentsight_rx.sources.tls.libraries import Library
 from agentsight_rx.sources.tls.proof import Probed, begins_like_http
 from agentsight_rx.sources.tls.stacks.finding import Finding
-from agentsight_rx.sources.tls.traffic import Traffic
+from agentsight_rx.sources.tls.traffic import Tcp, Traffic
 
 LIBRARY = Library("/opt/agent", (1, 2, 3), ())
 PID, START = 70, 5
@@ -25,6 +25,12 @@ def connections(*, by_name: bool = True, by_socket: bool = True) -> Connections:
     made = Connections(Traffic())
     made.probed.append(Probed(LIBRARY, Finding("aws-lc", "error codes"), by_name=by_name, by_socket=by_socket))
     return made
+
+
+def opens(at_ns: int) -> Tcp:
+    place = Origin(at_ns, PID, comm="agent")
+    nothing = {"sent": 0, "received": 0, "in_offset": 0, "out_offset": 0}
+    return Tcp(place, START, sock=100, peer="127.0.0.1", port=443, ended=False, **nothing)
 
 
 def origin(tid: int = PID, time_ns: int = 1) -> Origin:
@@ -144,10 +150,10 @@ def test_the_end_of_a_socket_ends_its_connection() -> None:
 
 def test_what_was_read_is_said_first_when_proven_and_at_the_end() -> None:
     made = connections(by_name=False)
-    said: list[TlsUse | None] = []
+    said: list[TlsEvent] = []
     for handle, data in ((1, b"\x81\x85"), (2, REQUEST), (3, b"\x81\x86"), (3, b"more")):
-        said.append(made.saw(made.of(origin(), START, handle, 0), data))
-    assert [use and (use.proven, use.connections) for use in said] == [(False, 1), (True, 2), None, None]
+        said += made.saw(made.of(origin(), START, handle, 0), data) or ()
+    assert [(use.proven, use.connections) for use in said if isinstance(use, TlsUse)] == [(False, 1), (True, 2)]
     (end,) = [event for event in made.gone(origin()) if isinstance(event, TlsUse)]
     assert (end.proven, end.connections, end.size) == (True, 3, 2 + len(REQUEST) + 2 + 4)
     assert made.uses() == []
@@ -164,11 +170,29 @@ def test_a_connection_that_had_begun_before_its_probe_is_joined_midway() -> None
     assert [(use.connections, use.midway) for use in made.uses() if isinstance(use, TlsUse)] == [(3, 1), (1, 0)]
 
 
+@pytest.mark.parametrize("opened", [True, False])
+@pytest.mark.parametrize("before", [True, False])
+def test_what_was_sent_before_the_probes_is_missing_where_the_connection_was_seen_to_open(before: bool, opened: bool) -> None:
+    made = connections()
+    since_ns = made.probed[0].since_mono_ns
+    made.traffic.begin(opens(at_ns=since_ns - 1 if before else since_ns + 1))
+    known = made.of(origin(), START, 1, 0)
+    known.opened = opened
+    losses = [event for event in made.saw(known, b"\x81\x85") or () if isinstance(event, Loss)]
+    assert [loss.reason for loss in losses] == [Reason.UNREADABLE] * (before and not opened)
+    assert not [event for event in made.saw(known, b"more") or () if isinstance(event, Loss)]
+
+
 @pytest.mark.parametrize("by_name", [True, False])
 def test_functions_found_by_their_code_are_wrong_when_no_connection_begins_as_http_does(by_name: bool) -> None:
     made = connections(by_name=by_name)
     for handle in range(20):
-        made.saw(made.of(origin(), START, handle, 0), b"\x00\xff garbage")
+        made.saw(made.of(origin(), START, handle, 0), b"\x00\xff midway")
+    assert made.wrong == []
+    for handle in range(20, 40):
+        known = made.of(origin(), START, handle, 0)
+        known.opened = True
+        made.saw(known, b"\x00\xff garbage")
     assert bool(made.wrong) is not by_name
     assert len(made.wrong) <= 1
 

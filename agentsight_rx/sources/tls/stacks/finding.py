@@ -11,8 +11,8 @@ class Hook(Struct, frozen=True):
     """
     A function to probe. `shape` is a name in SHAPES of shapes.py: where the arguments and the result are. `offset` is the
     file offset of its first instruction that may be probed. Go: `returns` are the file offsets of its ret instructions, since a
-    return probe would break a stack that the runtime moves. rustls with ring: `layout` is the place of the plaintext (argument << 16
-    | word << 8 | whether it is in one piece), then where the type of a record is, and its value for application data.
+    return probe would break a stack that the runtime moves. rustls with ring: `layout` is the place of the plaintext, as in
+    bpf/tls_ring.c, then where the type of a record is, and its value for application data.
     """
 
     shape: str
