@@ -26,7 +26,7 @@ struct ring_t {
     u32 state;
     u32 type_at; /* byte in the struct */
     u32 type; /* its value for application data */
-    u32 pad;
+    u32 tag; /* what a result that is no error begins with, plus 1; 0: not known */
 };
 
 struct slice_t {
@@ -238,8 +238,13 @@ static inline int ring_ends(struct pt_regs *ctx, u64 cookie)
     struct slice_t piece = {};
     if (bpf_probe_read_user(&piece, sizeof(piece), (void *)at + (place >> 8 & 7) * 8))
         return 0;
-    if (piece.size > SEGMENT) /* not a record: it could not be decrypted */
+    u8 tag = 0;
+    bpf_probe_read_user(&tag, 1, (void *)at);
+    if (piece.size > SEGMENT || (ring->tag && tag + 1 != ring->tag)) { /* an error: there is no plaintext */
+        count(SEEN);
+        count(LOST);
         return 0;
+    }
     u64 *sock = received.lookup(&tid);
     struct ssl_call_t as_read = {.ssl = sock ? *sock : 0, .buffer = piece.at, .time_ns = bpf_ktime_get_ns()};
     if (!is_content(process, ring, at, &piece, key)) {

@@ -122,7 +122,7 @@ class Attacher:
 
 
 def _where(hook: Hook) -> str:
-    pair, at, value = hook.layout
+    pair, at, value, _ = hook.layout
     what = "what rax points to at return" if hook.shape == "ring_decrypt" else f"argument {(pair >> 16) + 1} at entry"
     return (
         f"{hook.shape} is the function at offset {hook.offset:#x}: word {pair >> 8 & 0xFF} of {what}; type {value} in byte {at}"

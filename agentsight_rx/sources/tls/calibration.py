@@ -33,10 +33,14 @@ class Sample(NamedTuple):
 
 
 class Layout(NamedTuple):
-    """Where the type of a record is in the struct, and its value for application data."""
+    """
+    Where the type of a record is in the struct, and its value for application data. `tag` is the first byte of each result,
+    which differs in an error of Rust; -1 where there is none.
+    """
 
     type_at: int
     type: int
+    tag: int = -1
 
 
 def type_of(sample: Sample) -> int:
@@ -73,13 +77,15 @@ def layout_of(samples: Sequence[Sample]) -> Layout | None:
     if not applications or not handshakes:
         return None
     pair = (samples[0].place >> 8 & 0xFF) * 8
+    tags = {sample.struct[0] for sample in samples}
+    tag = tags.pop() if pair and len(tags) == 1 else -1
     fits: list[Layout] = []
     for at in (at for at in range(_STRUCT) if not pair <= at < pair + _PAIR):
         values = {sample.struct[at] for sample in applications}
         others = {sample.struct[at] for sample in handshakes}
         value = applications[0].struct[at]
         if values == {value} and others == {value - 1}:
-            fits.append(Layout(at, value))
+            fits.append(Layout(at, value, tag))
     known = [fit for fit in fits if fit.type in (3, _APPLICATION)]
     return known[0] if len(known) == 1 else fits[0] if len(fits) == 1 else None
 
@@ -139,8 +145,8 @@ class Calibration:
             hook = known.get(shape)
             trial = self._trials[number, direction] = Trial()
             if hook is not None:
-                pair, at, value = hook.layout
-                trial.place, trial.layout, trial.done = hook.offset << 24 | pair, Layout(at, value), True
+                pair, at, value, tag = hook.layout
+                trial.place, trial.layout, trial.done = hook.offset << 24 | pair, Layout(at, value, tag), True
             self._put(number, direction)
 
     def trusts(self, number: int, direction: int) -> bool:
@@ -163,5 +169,6 @@ class Calibration:
         for index, place in enumerate(trial.banned):
             leaf.banned[index] = place
         if trial.layout is not None:
-            leaf.type_at, leaf.type = trial.layout
+            leaf.type_at, leaf.type = trial.layout.type_at, trial.layout.type
+            leaf.tag = trial.layout.tag + 1
         self._table[ctypes.c_uint32(number << 1 | direction)] = leaf
