@@ -21,7 +21,11 @@ def test_a_file_whose_layout_a_connection_has_to_show_can_be_read(tmp_path: Path
         failure="waiting for calibration",
         candidates=(16, 32),
     )
-    monkeypatch.setattr(probing, "findings_of", lambda place: (finding,) if place == str(program) else ())
+
+    def found(place: str) -> tuple[Finding, ...]:
+        return (finding,) if place == str(program) else ()
+
+    monkeypatch.setattr(probing, "findings_of", found)
     lines, readable = probing.probe_lines(str(program))
     assert readable
     assert lines == [

@@ -18,7 +18,7 @@ from .libraries import Library, file_id, open_file
 from .mapped import mapped_files
 from .proof import Probed
 from .records import Records
-from .shapes import needs_sockets, sites
+from .shapes import needs_layout, needs_sockets, sites
 from .silence import Silence
 from .stacks.cache import identity_of, keep_finding
 from .stacks.finding import Finding, Hook
@@ -46,7 +46,9 @@ class Attacher:
     def attach(self, library: Library, place: str) -> None:
         """Probe all that was found in the file, which `place` opens."""
         for finding in library.findings:
-            if finding.hooks or (finding.candidates and self._calibration):
+            if self._calibration is None and needs_layout(finding):
+                self._say(f"{library.path}: {finding.stack} is not read: that needs uprobe_multi (Linux 6.6)")
+            elif finding.hooks or finding.candidates:
                 self._probe(library, finding, place)
 
     def _probe(self, library: Library, finding: Finding, place: str) -> None:
@@ -57,7 +59,7 @@ class Attacher:
             self._sockets = True
         probed = Probed(library, finding, by_name=finding.exact, by_socket=by_socket)
         number = self._records.add(probed)
-        if self._calibration and (finding.candidates or any(hook.layout for hook in finding.hooks)):
+        if self._calibration and needs_layout(finding):
             self._calibration.begin(number, finding)
             with open_file(place) as file:
                 probed.identity = identity_of(file)

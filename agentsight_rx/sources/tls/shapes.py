@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from ..kernel.probes import Site
 from .stacks.finding import Finding, Hook
 
-__all__ = ["SHAPES", "needs_sockets", "sites"]
+__all__ = ["SHAPES", "needs_layout", "needs_sockets", "sites"]
 
 # The numbers are those of bpf/tls.c. C functions follow the System V ABI for x86-64: arguments in rdi, rsi, rdx, rcx, r8, r9
 # and on the stack, the result in rax.
@@ -43,6 +43,11 @@ def needs_sockets(finding: Finding) -> bool:
     """Whether the socket calls of its users must be watched: nothing else says which connection it is, or when it ends."""
     shapes = {hook.shape for hook in finding.hooks}
     return bool(shapes or finding.candidates) and not shapes & {"SSL_free", "go_close"}
+
+
+def needs_layout(finding: Finding) -> bool:
+    """Whether only a run shows, or has shown, where its plaintext is: that needs cookies, so uprobe_multi."""
+    return bool(finding.candidates) or any(hook.shape in _RING for hook in finding.hooks)
 
 
 def sites(hook: Hook, library: int) -> Iterator[Site]:

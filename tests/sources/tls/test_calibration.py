@@ -16,7 +16,7 @@ from agentsight_rx.sources.tls.calibration import Calibration, Layout, Sample, T
 from agentsight_rx.sources.tls.libraries import Library
 from agentsight_rx.sources.tls.proof import Probed
 from agentsight_rx.sources.tls.records import Records
-from agentsight_rx.sources.tls.shapes import needs_sockets, sites
+from agentsight_rx.sources.tls.shapes import needs_layout, needs_sockets, sites
 from agentsight_rx.sources.tls.stacks.finding import Finding, Hook
 
 FINISHED = b"\x14\0\0\x20" + bytes(32)
@@ -172,7 +172,11 @@ def test_each_candidate_is_probed_at_both_ends_and_a_known_function_at_one() -> 
     assert [site.program for site in encrypt] == ["on_ring_begins"]
     assert [site.program for site in decrypt] == ["on_ring_ends"]
     assert {site.cookie >> 8 for site in (*candidate, *encrypt, *decrypt)} == {64 << 16 | 3}
-    assert needs_sockets(Finding("rustls with ring", "positions", candidates=(64,)))
+    waiting = Finding("rustls with ring", "positions", candidates=(64,))
+    assert needs_sockets(waiting)
+    assert needs_layout(waiting)
+    assert needs_layout(Finding("rustls with ring", "positions", hooks=(Hook("ring_encrypt", 64),)))
+    assert not needs_layout(Finding("aws-lc", "reasons", hooks=(Hook("seal", 64),)))
 
 
 def record(kind: int, direction: int, data: bytes, *, ssl: int = 0, offset: int = 0) -> memoryview:
