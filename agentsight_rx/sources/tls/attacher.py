@@ -43,13 +43,16 @@ class Attacher:
         records.calibration = self._calibration = Calibration(program.bpf[b"rings"]) if probes.multi else None
         self._silence = Silence(records.traffic, records.connections.plaintext)
 
-    def attach(self, library: Library, place: str) -> None:
-        """Probe all that was found in the file, which `place` opens."""
+    def attach(self, library: Library, place: str) -> list[Finding]:
+        """Probe all that was found in the file, which `place` opens. Returns what is probed now."""
+        probed: list[Finding] = []
         for finding in library.findings:
             if self._calibration is None and needs_layout(finding):
                 self._say(f"{library.path}: {finding.stack} is not read: that needs uprobe_multi (Linux 6.6)")
             elif finding.hooks or finding.candidates:
                 self._probe(library, finding, place)
+                probed.append(finding)
+        return probed
 
     def _probe(self, library: Library, finding: Finding, place: str) -> None:
         by_socket = needs_sockets(finding)

@@ -215,15 +215,13 @@ class TlsReader:
 
     def _attach(self, library: Library, place: str) -> None:
         assert self._attacher is not None
-        self._attacher.attach(library, place)
+        probed = self._attacher.attach(library, place)
+        if not probed:
+            return
         if self._together is not None:
             self._together.append(library.path)
             return
-        found = [
-            f"{finding.stack}, by {finding.method}"
-            for finding in library.findings
-            if (finding.hooks or finding.candidates) and not finding.exact
-        ]
+        found = [f"{finding.stack}, by {finding.method}" for finding in probed if not finding.exact]
         self._say(f"watching TLS in {library.path}" + (f" ({'; '.join(found)})" if found else ""))
 
     # -- records of the kernel --------------------------------------------------------------------------------------
