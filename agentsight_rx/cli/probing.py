@@ -29,7 +29,7 @@ def probe_lines(target: str) -> tuple[list[str], bool]:
     for name, findings, problem in shown:
         said = [line for finding in findings for line in _said(finding)] or [problem or "no TLS code that is known"]
         lines += [name, *(f"  {line}" for line in said)]
-    return lines, any(finding.hooks for _, findings, _ in shown for finding in findings)
+    return lines, any(finding.hooks or finding.candidates for _, findings, _ in shown for finding in findings)
 
 
 def _findings(place: str) -> tuple[tuple[Finding, ...], str]:
@@ -61,7 +61,9 @@ def _files(target: str) -> Iterator[tuple[str, str]]:
 
 
 def _said(finding: Finding) -> Iterator[str]:
-    if finding.failure:
+    if finding.candidates:
+        yield f"{finding.stack}, found by {finding.method}; its layout is learnt from the first connection"
+    elif finding.failure:
         yield f"{finding.stack}: cannot be read: {finding.failure}"
     else:
         yield f"{finding.stack}, by {finding.method}"

@@ -6,6 +6,8 @@ import json
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from random import Random
+from zipfile import ZipFile
 
 from tests.live.peers import find_node
 
@@ -337,6 +339,22 @@ def _uv(part: str) -> Agent:
     return Agent(f"uv-{part}" if part == "ring" else "uv", stack, command, _version(program), 2, needs=(part,))
 
 
+def _wheel(place: Place) -> None:
+    """A package to upload, with a file that does not get smaller."""
+    with ZipFile(place.home / _WHEEL, "w") as wheel:
+        wheel.writestr("demo/blob", Random(7).randbytes(300_007))
+        wheel.writestr("demo-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: demo\nVersion: 1.0\n")
+        wheel.writestr("demo-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        wheel.writestr("demo-1.0.dist-info/RECORD", "")
+
+
+def _upload(place: Place) -> list[str]:
+    whose = ["--username", "demo", "--password", "demo"]
+    program = str(INSTALLED / "ring" / "bin" / "uv")
+    return [program, "publish", "--publish-url", f"{place.url}/legacy/", *whose, str(place.home / _WHEEL)]
+
+
+_WHEEL = "demo-1.0-py3-none-any.whl"
 _PROGRAMS = (
     _curl("curl-h1-tls1.3", "http1.1"),
     _curl("curl-h2-tls1.3", "http2"),
@@ -347,6 +365,15 @@ _PROGRAMS = (
     _requests("tstclnt", "NSS", "libnss3-tools", "tstclnt"),
     _uv("python"),
     _uv("ring"),
+    Agent(  # its TLS records are in several pieces
+        "uv-ring-upload",
+        "rustls, ring",
+        _upload,
+        _version(str(INSTALLED / "ring" / "bin" / "uv")),
+        1,
+        prepare=_wheel,
+        needs=("ring",),
+    ),
 )
 
 _PLAIN = (

@@ -39,6 +39,8 @@ def page_reply(method: str, target: str, body: bytes) -> Reply | None:
             return Reply(200, {"content-type": "application/x-git-upload-pack-result"}, tuple(_refs()), streamed=True)
         case "POST", path if path == GRPC_CALL:
             return Reply(200, {"content-type": "application/grpc"}, (body,), streamed=True)
+        case "POST", "/legacy/":  # an upload to a package index, whose client does not read what the answer says
+            return Reply(200, {"content-type": "text/plain"}, ())
         case "POST", "/api/chat":
             return _ollama(body)
         case _:

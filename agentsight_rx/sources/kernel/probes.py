@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
 from ...errors import CaptureError
@@ -16,6 +16,7 @@ _BPF = 321  # the system call's number on x86-64
 _LINK_CREATE = 28
 _TRACE_UPROBE_MULTI = 48
 _ON_RETURN = 1
+_SITES_MOST = 1 << 20  # of one link, in the kernel (MAX_UPROBE_MULTI_CNT)
 
 
 class _LinkCreate(ctypes.Structure):
@@ -76,17 +77,23 @@ class Probes:
         """Have programs go on in this one, by the first slot of a table of programs."""
         self._bpf[table.encode()][ctypes.c_int(0)] = ctypes.c_int(self._program(name))
 
-    def attach(self, path: str, sites: Sequence[Site]) -> Attached:
-        """Probe `path`. Raises CaptureError where the kernel refuses; then none of them is probed."""
+    def attach(self, path: str, sites: Sequence[Site], *, together: int = _SITES_MOST) -> Attached:
+        """
+        Probe `path`. Raises CaptureError where the kernel refuses; then none of them is probed. With uprobe_multi at most
+        `together` sites share a link: the kernel takes 50 to 100 ms to close one, however many sites it has.
+        """
+        groups = _groups(sites, together)
         attached = Attached()
         self._attached.append(attached)
         try:
             if self._multi:
-                for group in dict.fromkeys((site.program, site.at_return) for site in sites):
-                    places = [(site.offset, site.cookie) for site in sites if (site.program, site.at_return) == group]
-                    attached.links.append(_link(self._program(group[0]), path, places, _ON_RETURN if group[1] else 0))
+                for group in groups:
+                    places = [(site.offset, site.cookie) for site in group]
+                    flags = _ON_RETURN if group[0].at_return else 0
+                    attached.links.append(_link(self._program(group[0].program), path, places, flags))
             else:
-                attached.links.extend(self._perf(path, site) for site in sites)
+                attached.links.extend(self._perf(path, site) for group in groups for site in group)
+            attached.sites = groups
         except CaptureError:
             attached.close()
             raise
@@ -117,11 +124,29 @@ class Attached:
 
     def __init__(self) -> None:
         self.links: list[int] = []
+        self.sites: list[Sequence[Site]] = []  # of each link
+
+    def keep(self, sites: Collection[Site]) -> None:
+        """Take out the links that have none of these."""
+        pairs = list(zip(self.links, self.sites, strict=True))
+        kept = [pair for pair in pairs if any(site in sites for site in pair[1])]
+        self.links, self.sites = [fd for fd, _ in kept], [group for _, group in kept]
+        for fd, _ in pairs:
+            if fd not in self.links:
+                os.close(fd)
 
     def close(self) -> None:
         links, self.links = self.links, []
         for fd in links:
             os.close(fd)
+
+
+def _groups(sites: Sequence[Site], most: int) -> list[Sequence[Site]]:
+    """The sites of each program, at entry and at return."""
+    alike: dict[tuple[str, bool], list[Site]] = {}
+    for site in sites:
+        alike.setdefault((site.program, site.at_return), []).append(site)
+    return [group[at : at + most] for group in alike.values() for at in range(0, len(group), most)]
 
 
 def _link(program: int, path: str, sites: Sequence[tuple[int, int]], flags: int) -> int:

@@ -6,23 +6,28 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
+import msgspec
+
 from ...errors import CaptureError
 from ...events import Loss, TlsEvent
 from ...loss import Reason
 from ..kernel.probes import Probes
 from ..kernel.program import Program
+from .calibration import LEARNT, Calibration
 from .libraries import Library, file_id, open_file
 from .mapped import mapped_files
 from .proof import Probed
 from .records import Records
-from .shapes import needs_sockets, sites
+from .shapes import needs_layout, needs_sockets, sites
 from .silence import Silence
-from .stacks.finding import Finding
+from .stacks.cache import identity_of, keep_finding
+from .stacks.finding import Finding, Hook
 
 __all__ = ["Attacher"]
 
 # System calls that carry bytes of a socket; a thread does not send what it encrypted in any other way
 _RECEIVES = ("read", "readv", "recvfrom", "recvmsg")
+_TOGETHER = 8  # candidates that are taken out together: a program with 28 has eight links, closed in 0.4 s
 _SENDS = ("write", "writev", "sendto", "sendmsg", "sendmmsg")
 
 
@@ -35,13 +40,19 @@ class Attacher:
         self._records = records
         self._say = say
         self._sockets = False  # socket calls are watched
+        records.calibration = self._calibration = Calibration(program.bpf[b"rings"]) if probes.multi else None
         self._silence = Silence(records.traffic, records.connections.plaintext)
 
-    def attach(self, library: Library, place: str) -> None:
-        """Probe all that was found in the file, which `place` opens."""
+    def attach(self, library: Library, place: str) -> list[Finding]:
+        """Probe all that was found in the file, which `place` opens. Returns what is probed now."""
+        probed: list[Finding] = []
         for finding in library.findings:
-            if finding.hooks:
+            if self._calibration is None and needs_layout(finding):
+                self._say(f"{library.path}: {finding.stack} is not read: that needs uprobe_multi (Linux 6.6)")
+            elif finding.hooks or finding.candidates:
                 self._probe(library, finding, place)
+                probed.append(finding)
+        return probed
 
     def _probe(self, library: Library, finding: Finding, place: str) -> None:
         by_socket = needs_sockets(finding)
@@ -50,11 +61,37 @@ class Attacher:
             self._program.attach("on_sent", [f"syscalls:sys_exit_{name}" for name in _SENDS])
             self._sockets = True
         probed = Probed(library, finding, by_name=finding.exact, by_socket=by_socket)
-        self._put(probed, self._records.add(probed), place)
+        number = self._records.add(probed)
+        if self._calibration and needs_layout(finding):
+            self._calibration.begin(number, finding)
+            with open_file(place) as file:
+                probed.identity = identity_of(file)
+        self._put(probed, number, place)
 
     def _put(self, probed: Probed, number: int, place: str) -> None:
-        where = [site for hook in probed.finding.hooks for site in sites(hook, number)]
-        probed.probes = self._probes.attach(place, where)
+        finding = probed.finding
+        where = [site for hook in finding.hooks for site in sites(hook, number)]
+        if finding.hooks:
+            probed.probes = self._probes.attach(place, where)
+            return
+        trial = [site for offset in finding.candidates for site in sites(Hook("ring_candidate", offset), number)]
+        probed.probes = self._probes.attach(place, trial, together=_TOGETHER)
+
+    def settle(self) -> None:
+        """Take the candidates out whose place is now known to be with others, and keep what was learnt."""
+        learnt, self._records.learnt = self._records.learnt, []
+        for number, hooks in learnt:
+            probed = self._records.connections.probed[number]
+            finding = probed.finding
+            if probed.probes is not None:
+                trial = {hook.shape: list(sites(Hook("ring_candidate", hook.offset), number)) for hook in hooks}
+                probed.probes.keep((trial["ring_encrypt"][0], trial["ring_decrypt"][1]))
+            why = tuple(map(_where, hooks))
+            probed.finding = msgspec.structs.replace(
+                finding, hooks=hooks, failure="", candidates=(), evidence=(*finding.evidence, LEARNT, *why)
+            )
+            keep_finding(probed.identity, probed.finding)
+            self._say(f"{probed.library.path}: the layout of {finding.stack} is known now")
 
     def revive(self) -> list[TlsEvent]:
         """
@@ -88,3 +125,11 @@ class Attacher:
 
     def close(self) -> None:
         self._probes.close()
+
+
+def _where(hook: Hook) -> str:
+    pair, at, value, _ = hook.layout
+    what = "what rax points to at return" if hook.shape == "ring_decrypt" else f"argument {(pair >> 16) + 1} at entry"
+    return (
+        f"{hook.shape} is the function at offset {hook.offset:#x}: word {pair >> 8 & 0xFF} of {what}; type {value} in byte {at}"
+    )

@@ -33,7 +33,7 @@ FileId = tuple[int, int, int]  # device, inode, modification time: one file, wha
 
 
 class Library(Struct, frozen=True):
-    """A file with TLS code; at least one of its `findings` has hooks."""
+    """A file with TLS code; at least one of its `findings` has hooks or candidates."""
 
     path: str
     id: FileId
@@ -58,7 +58,7 @@ def inspect(path: str | Path) -> Library | None:
 def inspect_open(file: BinaryIO, name: str) -> Library | None:
     """The same for an open file, whose path may be gone."""
     findings = find_stacks_cached(file, name)
-    if not any(finding.hooks for finding in findings):
+    if not any(finding.hooks or finding.candidates for finding in findings):
         return None
     return Library(name, file_id(file), findings=findings)
 

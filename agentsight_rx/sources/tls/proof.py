@@ -40,6 +40,7 @@ class Probed(Struct):
     finding: Finding
     by_name: bool = True  # its functions were found by their names: whatever they carry is plaintext
     by_socket: bool = False  # nothing says when an object ends: the end of its socket does
+    identity: str = ""  # of the file, for the cache of findings
     probes: Attached | None = None
     since_ns: int = field(default_factory=partial(time.clock_gettime_ns, time.CLOCK_BOOTTIME))
     since_mono_ns: int = field(default_factory=time.monotonic_ns)

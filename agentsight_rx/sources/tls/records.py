@@ -7,15 +7,21 @@ from typing import NamedTuple
 
 from ...events import Loss, Origin, TlsChunk, TlsClose, TlsEvent, TlsHandshake, TlsOpen
 from ...loss import Reason
+from .calibration import Calibration, Sample
 from .connections import Connections, Sealed, on
 from .proof import Probed
+from .stacks.finding import Hook
 from .traffic import Traffic
 
 __all__ = ["Records", "UsedFile"]
 
 # struct chunk_t, up to its data
 _RECORD = Layout("<QQIIII16sQQQQQIIII")
-_CHUNK, _HANDSHAKE, _CLOSE, _GONE, _STARTED, _MAPPED, _OPENED, _TCP, _SEALED, _SENT = range(1, 11)
+_CHUNK, _HANDSHAKE, _CLOSE, _GONE, _STARTED, _MAPPED, _OPENED, _TCP, _SEALED, _SENT, _SAMPLE = range(1, 12)
+_STRUCT = 64  # bytes of a sample
+
+
+_UNTRIED = "no bytes have shown yet that this function carries plaintext"
 
 
 class UsedFile(NamedTuple):
@@ -34,6 +40,8 @@ class Records:
         self._handshakes = handshakes
         self.traffic = Traffic()
         self.connections = Connections(self.traffic)
+        self.calibration: Calibration | None = None
+        self.learnt: list[tuple[int, tuple[Hook, Hook]]] = []  # of the implementation with this number
         self._in_use: dict[int, set[UsedFile]] = {}  # by pid
         self._comms: dict[bytes, str] = {}
 
@@ -55,6 +63,11 @@ class Records:
         name = self._comms.get(comm) or self._name(comm)
         origin = Origin(time_ns, pid, tid=tid, uid=uid, comm=name)
         connections, body = self.connections, at + _RECORD.size
+        if kind == _SAMPLE:
+            self._sample(bytes(view[body : body + length]), (number, direction), place=ssl, size=offset)
+            return None
+        if kind in (_CHUNK, _SEALED) and self.calibration is not None and not self.calibration.trusts(number, direction):
+            return Loss(origin, "tls", reason=Reason.UNREADABLE, count=1, size=length + lost, note=_UNTRIED)
         if kind == _CHUNK:
             known = connections.of(origin, start_ns, ssl, number)
             source = Origin(
@@ -100,6 +113,13 @@ class Records:
             connections.end(origin, ssl)
             return TlsClose(source, offset, latency_ns)
         return None
+
+    def _sample(self, data: bytes, whose: tuple[int, int], *, place: int, size: int) -> None:
+        if self.calibration is not None:
+            sample = Sample(place, struct=data[:_STRUCT], first=data[_STRUCT:], size=size)
+            hooks = self.calibration.take(*whose, sample)
+            if hooks is not None:
+                self.learnt.append((whose[0], hooks))
 
     def _tcp(self, view: memoryview, at: int) -> list[TlsEvent]:
         record = self.traffic.read(view, at, self._name)

@@ -142,7 +142,7 @@ class TlsReader:
             decode=self._records.decode,
             fields=_FIELDS,
             switches=["-DCALLS", *self._scope.switches, *(["-DMULTI"] if multi else [])],
-            parts=("tls_aead.c", "tls_sockets.c", "tls_go.c"),
+            parts=("tls_aead.c", "tls_sockets.c", "tls_go.c", "tls_ring.c"),
             names=self.names,
         )
         probes = Probes(program.bpf, first="on_enter", multi=multi)
@@ -215,11 +215,13 @@ class TlsReader:
 
     def _attach(self, library: Library, place: str) -> None:
         assert self._attacher is not None
-        self._attacher.attach(library, place)
+        probed = self._attacher.attach(library, place)
+        if not probed:
+            return
         if self._together is not None:
             self._together.append(library.path)
             return
-        found = [f"{finding.stack}, by {finding.method}" for finding in library.findings if finding.hooks and not finding.exact]
+        found = [f"{finding.stack}, by {finding.method}" for finding in probed if not finding.exact]
         self._say(f"watching TLS in {library.path}" + (f" ({'; '.join(found)})" if found else ""))
 
     # -- records of the kernel --------------------------------------------------------------------------------------
@@ -236,6 +238,8 @@ class TlsReader:
         if not self._program.wait(timeout):
             return looked or (None if over else ())
         events = [*looked, *self._program.read()]
+        if self._records.learnt:
+            self._attacher.settle()
         if self._records.connections.wrong:
             self._attacher.drop_wrong()
         used = self._records.new_files()

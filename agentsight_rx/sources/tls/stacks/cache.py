@@ -22,7 +22,7 @@ from ....files import create_new
 from .finding import Finding
 from .search import TIMED_OUT, find_stacks
 
-__all__ = ["find_stacks_cached"]
+__all__ = ["find_stacks_cached", "identity_of", "keep_finding"]
 
 _LARGE = 4 << 20  # bytes of a file; a smaller one is searched in less than 50 ms
 _ENTRIES_MOST = 256
@@ -53,6 +53,23 @@ def find_stacks_cached(file: BinaryIO, name: str, *, folder: Path | None = None)
     return found
 
 
+def identity_of(file: BinaryIO) -> str:
+    """What `keep_finding` knows an open file by."""
+    return _key(file)
+
+
+def keep_finding(identity: str, finding: Finding, *, folder: Path | None = None) -> None:
+    """A run has shown more of a file than the search: from now on this is its finding of this stack."""
+    place = folder or _folder()
+    if place is None:
+        return
+    kept = _read(place / _NAME)
+    if identity in kept.entries:
+        found = kept.entries.pop(identity)
+        kept.entries[identity] = tuple(finding if each.stack == finding.stack else each for each in found)
+        _write(place / _NAME, kept)
+
+
 def _key(file: BinaryIO) -> str:
     """The time of the last change of the inode is in it, which its owner cannot set."""
     seen = os.fstat(file.fileno())
@@ -75,7 +92,8 @@ def _folder() -> Path | None:
 @cache
 def _finder() -> str:
     """A hash of the code of this search, so that no other version uses what it found."""
-    files = sorted(Path(__file__).parent.glob("*.py"))
+    folder = Path(__file__).parent
+    files = [*sorted(folder.glob("*.py")), folder.parent / "calibration.py"]
     return hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from agentsight_rx.sources.tls.stacks import cache
-from agentsight_rx.sources.tls.stacks.cache import find_stacks_cached
-from agentsight_rx.sources.tls.stacks.finding import Finding
+from agentsight_rx.sources.tls.stacks.cache import find_stacks_cached, identity_of, keep_finding
+from agentsight_rx.sources.tls.stacks.finding import Finding, Hook
 from agentsight_rx.sources.tls.stacks.search import TIMED_OUT
 
 from . import Maker
@@ -24,7 +24,7 @@ class Searches:
 
     def __init__(self) -> None:
         self.count = 0
-        self.found = FOUND
+        self.found: tuple[Finding, ...] = FOUND
 
     def __call__(self, file: object, name: str) -> tuple[Finding, ...]:
         self.count += 1
@@ -150,3 +150,17 @@ def test_without_a_place_for_the_cache_files_are_searched(tmp_path: Path, search
     folder.write_bytes(b"")
     assert FOUND == asked(path, folder) == asked(path, folder)
     assert searches.count == 2
+
+
+def test_what_a_run_has_shown_replaces_the_finding(tmp_path: Path, searches: Searches) -> None:
+    path, folder = program(tmp_path), tmp_path / "cache"
+    waiting = Finding("rustls with ring", "positions", failure="waiting", candidates=(1, 2))
+    searches.found = (*FOUND, waiting)
+    assert searches.found == asked(path, folder)
+    with path.open("rb") as file:
+        identity = identity_of(file)
+    learnt = Finding("rustls with ring", "positions", hooks=(Hook("ring_encrypt", 1, layout=(257, 40, 3, -1)),))
+    keep_finding(identity, learnt, folder=folder)
+    keep_finding("of another file", learnt, folder=folder)
+    assert (*FOUND, learnt) == asked(path, folder)
+    assert searches.count == 1
