@@ -1,4 +1,4 @@
-"""Two workers share the suite; all tests that trace programs run in one of them, one after the other, as they share workloads."""
+"""Two workers share the suite; all tests that trace programs run in one of them, one after the other."""
 
 from __future__ import annotations
 

@@ -144,26 +144,6 @@ static inline void send(struct chunk_t *chunk, u32 size)
         count(LOST);
 }
 
-/* The struct sock behind a number of the current process if it is one of TCP, else 0. */
-static inline u64 tcp_of(u64 task, u32 fd)
-{
-    u64 file = file_of(task, fd), inode = 0, socket = 0, sock = 0;
-    u16 mode = 0, family = 0, protocol = 0;
-    if (!file)
-        return 0;
-    FIELD(inode, file, file_f_inode);
-    FIELD(mode, inode, inode_i_mode);
-    if ((mode & 0170000) != 0140000)
-        return 0;
-    FIELD(socket, file, file_private_data);
-    FIELD(sock, socket, socket_sk);
-    if (!sock)
-        return 0;
-    FIELD(family, sock, sock_common_skc_family);
-    FIELD(protocol, sock, sock_sk_protocol);
-    return protocol == IPPROTO_TCP && (family == INET || family == INET6) ? sock : 0;
-}
-
 static inline u32 counter_of(u64 sock, int direction)
 {
     u32 counter = 0;

@@ -1,16 +1,5 @@
 /* Which TCP socket a thread receives from and sends to, for functions that know no connection. */
 
-static inline u64 tcp_of(u64 task, u32 number)
-{
-    u64 socket = socket_of(task, number), sock = 0;
-    u16 protocol = 0;
-    if (socket)
-        FIELD(sock, socket, socket_sk);
-    if (sock)
-        FIELD(protocol, sock, sock_sk_protocol);
-    return protocol == IPPROTO_TCP ? sock : 0;
-}
-
 static inline u64 tcp_of_call(void)
 {
     u64 task = (u64)bpf_get_current_task_btf(), registers = bpf_task_pt_regs((void *)task);

@@ -369,4 +369,20 @@ static inline u64 socket_of(u64 task, u32 number)
 }
 #endif
 
+#ifdef O_sock_sk_protocol
+/* The same as its struct sock, if it is one of TCP. */
+static inline u64 tcp_of(u64 task, u32 number)
+{
+    u64 socket = socket_of(task, number), sock = 0;
+    u16 family = 0, protocol = 0;
+    if (socket)
+        FIELD(sock, socket, socket_sk);
+    if (!sock)
+        return 0;
+    FIELD(family, sock, sock_common_skc_family);
+    FIELD(protocol, sock, sock_sk_protocol);
+    return protocol == 6 && (family == 2 || family == 10) ? sock : 0; /* IPPROTO_TCP; AF_INET, AF_INET6 */
+}
+#endif
+
 #endif
