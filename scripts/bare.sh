@@ -77,6 +77,7 @@ environment() {
 run_commands() {
   local carried
   mapfile -t carried < <(environment)
+  : >"$OUTPUT" # before it is followed
   set -m
   unshare --mount --propagation private -- \
     bash -c "set -euo pipefail; $(declare -f enter); enter \"\$@\"" enter "$MACHINE" "$NAMESPACE" "${carried[@]}" \

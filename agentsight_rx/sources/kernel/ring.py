@@ -7,7 +7,7 @@ import select
 import time
 from collections.abc import Callable
 from struct import Struct
-from typing import Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar
 
 __all__ = ["Ring"]
 
@@ -48,6 +48,7 @@ class Ring(Generic[E]):
     def read(self, most: int = 8192) -> list[E]:
         """The records in the ring now, at most `most`."""
         out: list[E] = []
+        append: Callable[[Any], None] = out.append
         view, decode, mask = self._view, self._decode, self._mask
         at, end = self._consumer[0], self._producer[0]
         while at < end and len(out) < most:
@@ -61,7 +62,7 @@ class Ring(Generic[E]):
                 if type(event) is list:
                     out += event
                 elif event is not None:
-                    out.append(cast("E", event))
+                    append(event)
             at += (size + 15) & ~7
         self._consumer[0] = at
         return out

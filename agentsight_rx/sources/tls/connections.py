@@ -58,14 +58,14 @@ class Connections:
         self.probed: list[Probed] = []
         self.wrong: list[Probed] = []  # what it gave was never what TLS clients say
         self.traffic = traffic
-        self._open: dict[tuple[int, int], Known] = {}  # by pid and the address of the object
+        self.open: dict[tuple[int, int], Known] = {}  # those in use, by pid and the address of the object
         self._sealed: dict[tuple[int, int], list[Sealed]] = {}  # by pid and thread
         self._uses: Recent[tuple[int, int, int], Use] = Recent(_USES_MOST)  # by pid, its start and the number of what is probed
         self._ended: Recent[int, None] = Recent(_ENDED_MOST)
 
     def of(self, origin: Origin, start_ns: int, handle: int, number: int) -> Known:
         """The connection of an object; a new one where it was not in use."""
-        known = self._open.get((origin.pid, handle))
+        known = self.open.get((origin.pid, handle))
         if known is None or known.connection.start_ns != start_ns:
             known = self._begin(origin, start_ns, handle, number)
         return known
@@ -76,19 +76,21 @@ class Connections:
         if use is None:
             use = Use(origin, start_ns)
             self._uses.put((pid, start_ns, number), use)
-        known = self._open[pid, handle] = Known(Connection(pid, start_ns, probed.library.path, handle), probed, use)
+        known = self.open[pid, handle] = Known(Connection(pid, start_ns, probed.library.path, handle), probed, use)
         self.traffic.plaintext(pid, start_ns)
         return known
 
     def saw(self, known: Known, data: bytes) -> list[TlsEvent] | None:
+        """Plaintext of this connection: of its first bytes see `begins`."""
+        known.use.size += len(data)
+        return self.begins(known, data) if known.silent else None
+
+    def begins(self, known: Known, data: bytes) -> list[TlsEvent]:
         """
-        Plaintext of this connection. Says what is read of its process where that is new, and where the first bytes of a
-        connection that began while we watched were missed.
+        The first plaintext of a connection. Says what is read of its process where that is new, and where the beginning of a
+        connection that we saw open was missed.
         """
         use, probed = known.use, known.probed
-        use.size += len(data)
-        if not known.silent:
-            return None
         known.silent = False
         use.connections += 1
         as_http = begins_like_http(data)
@@ -124,7 +126,7 @@ class Connections:
         return [_said(use.origin, use, probed) for use, probed in uses]
 
     def end(self, origin: Origin, handle: int) -> Known | None:
-        return self._open.pop((origin.pid, handle), None)
+        return self.open.pop((origin.pid, handle), None)
 
     def place(self, known: Known, chunk: TlsChunk, sock: int) -> TlsChunk | list[TlsEvent]:
         """A chunk of an object that may have outlived a connection: with its position in the present one."""
@@ -148,11 +150,11 @@ class Connections:
     def socket_began(self, pid: int, sock: int) -> None:
         """The socket is new: what was at its address is no more."""
         self._ended.pop(sock, None)
-        self._open.pop((pid, sock), None)
+        self.open.pop((pid, sock), None)
 
     def socket_ended(self, origin: Origin, sock: int, in_offset: int, out_offset: int) -> list[TlsEvent]:
         self._ended.put(sock, None)
-        known = self._open.pop((origin.pid, sock), None)
+        known = self.open.pop((origin.pid, sock), None)
         return [] if known is None else [TlsClose(on(origin, known), in_offset, out_offset)]
 
     def hold(self, origin: Origin, record: Sealed) -> list[TlsEvent]:
@@ -184,8 +186,8 @@ class Connections:
         """The process ended: so did its connections. What it encrypted and did not send is not lost."""
         for thread in [thread for thread in self._sealed if thread[0] == origin.pid]:
             del self._sealed[thread]
-        keys = [key for key in self._open if key[0] == origin.pid]
-        closed: list[TlsEvent] = [TlsClose(on(origin, self._open.pop(key))) for key in keys]
+        keys = [key for key in self.open if key[0] == origin.pid]
+        closed: list[TlsEvent] = [TlsClose(on(origin, self.open.pop(key))) for key in keys]
         for process in [each for each in self._uses if each[0] == origin.pid]:
             use = self._uses.pop(process)
             if use.connections:

@@ -61,15 +61,14 @@ class Records:
             ssl, offset, seq, latency_ns, sock, length, lost, direction, number,
         ) = _RECORD.unpack_from(view, at)  # fmt: skip
         name = self._comms.get(comm) or self._name(comm)
-        origin = Origin(time_ns, pid, tid=tid, uid=uid, comm=name)
         connections, body = self.connections, at + _RECORD.size
-        if kind == _SAMPLE:
-            self._sample(bytes(view[body : body + length]), (number, direction), place=ssl, size=offset)
-            return None
         if kind in (_CHUNK, _SEALED) and self.calibration is not None and not self.calibration.trusts(number, direction):
+            origin = Origin(time_ns, pid, tid=tid, uid=uid, comm=name)
             return Loss(origin, "tls", reason=Reason.UNREADABLE, count=1, size=length + lost, note=_UNTRIED)
         if kind == _CHUNK:
-            known = connections.of(origin, start_ns, ssl, number)
+            known = connections.open.get((pid, ssl))
+            if known is None or known.connection.start_ns != start_ns:
+                known = connections.of(Origin(time_ns, pid, tid=tid, uid=uid, comm=name), start_ns, ssl, number)
             source = Origin(
                 time_ns,
                 pid,
@@ -82,12 +81,17 @@ class Records:
             )
             data = bytes(view[body : body + length])
             chunk = TlsChunk(source, data, offset=offset, seq=seq, lost=lost, latency_ns=latency_ns)
-            said = connections.saw(known, data)
+            known.use.size += length  # as `saw` does, without its call
+            said = connections.begins(known, data) if known.silent else None
             placed = connections.place(known, chunk, sock) if known.probed.by_socket else chunk
             if not said and not lost:
                 return placed
             more: list[TlsEvent] = placed if isinstance(placed, list) else [placed]
             return [*more, *(said or ()), *([_cut(source, lost)] if lost else [])]
+        origin = Origin(time_ns, pid, tid=tid, uid=uid, comm=name)
+        if kind == _SAMPLE:
+            self._sample(bytes(view[body : body + length]), (number, direction), place=ssl, size=offset)
+            return None
         if kind == _TCP:
             return self._tcp(view, at)
         if kind in (_STARTED, _MAPPED):  # report_file() of bpf/tls.c has put the fields of a file here
