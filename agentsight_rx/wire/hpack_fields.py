@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from ..events import Headers
 
-__all__ = ["FieldDecoder", "FieldState"]
+__all__ = ["FieldDecoder", "FieldState", "read_integer"]
 
 _TABLE_MOST = 128 << 10  # bytes; browsers and proxies use 4 to 64 KiB
 _TABLE_UNSEEN = 64 << 10  # bytes after a gap: the peers may have changed the size in it
@@ -69,7 +69,7 @@ class FieldDecoder:
             while at < end:
                 first = block[at]
                 if first >= 0x80:
-                    index, at = _integer(block, at, 0x7F)
+                    index, at = read_integer(block, at, 0x7F)
                     name, value = entry = self._entry(index)
                 elif first >= 0x40:
                     name, value, at = self._literal(block, at, 0x3F)
@@ -81,7 +81,7 @@ class FieldDecoder:
                 else:
                     if begun:
                         raise HPACKDecodingError("the size of the table changes after a field (RFC 7541 4.2)")
-                    size, at = _integer(block, at, 0x1F)
+                    size, at = read_integer(block, at, 0x1F)
                     self._resize(size)
                     continue
                 begun = True
@@ -125,7 +125,7 @@ class FieldDecoder:
         raise InvalidTableIndexError(f"index {index}")
 
     def _literal(self, block: bytes, at: int, mask: int) -> tuple[bytes, bytes, int]:
-        index, at = _integer(block, at, mask)
+        index, at = read_integer(block, at, mask)
         if index:
             name = self._entry(index)[0]
         else:
@@ -153,7 +153,7 @@ def _decoded(name: bytes, value: bytes) -> tuple[str, str]:
     return name.decode("latin-1").lower(), value.decode("latin-1")
 
 
-def _integer(block: bytes, at: int, mask: int) -> tuple[int, int]:
+def read_integer(block: bytes, at: int, mask: int) -> tuple[int, int]:
     """The integer at `at`, in the bits of `mask` and perhaps in the octets after it (RFC 7541 5.1); and where it ends."""
     value = block[at] & mask
     at += 1
@@ -170,7 +170,7 @@ def _integer(block: bytes, at: int, mask: int) -> tuple[int, int]:
 
 def _string(block: bytes, at: int) -> tuple[bytes, int]:
     """The string at `at` (RFC 7541 5.2), and where it ends."""
-    length, start = _integer(block, at, 0x7F)
+    length, start = read_integer(block, at, 0x7F)
     end = start + length
     if end > len(block):
         raise HPACKDecodingError("a string longer than its block")

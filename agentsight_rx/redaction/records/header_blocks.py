@@ -8,6 +8,7 @@ from hpack.exceptions import HPACKDecodingError
 from hpack.huffman_table import decode_huffman
 from hpack.table import HeaderTable
 
+from ...wire.hpack_fields import read_integer
 from ..find import find_secrets
 from ..names import is_secret_header
 
@@ -49,10 +50,10 @@ class HeaderBlocks:
     def _field(self, block: bytes, at: int, made: bytearray) -> int:
         first = block[at]
         if first >= 0x80:
-            return _integer(block, at, 0x7F)[1]
+            return read_integer(block, at, 0x7F)[1]
         if first & 0xE0 == 0x20:  # the size of the table
-            return _integer(block, at, 0x1F)[1]
-        index, at = _integer(block, at, 0x3F if first >= 0x40 else 0x0F)
+            return read_integer(block, at, 0x1F)[1]
+        index, at = read_integer(block, at, 0x3F if first >= 0x40 else 0x0F)
         if index:
             name = self._name(index)
         else:
@@ -72,24 +73,9 @@ class HeaderBlocks:
         return self.names[place] if place < len(self.names) else _UNKNOWN
 
 
-def _integer(block: bytes, at: int, mask: int) -> tuple[int, int]:
-    """The integer at `at` (RFC 7541 5.1), and where it ends."""
-    value = block[at] & mask
-    at += 1
-    if value < mask:
-        return value, at
-    for shift in range(0, 35, 7):
-        octet = block[at]
-        at += 1
-        value += (octet & 0x7F) << shift
-        if octet < 0x80:
-            return value, at
-    raise HPACKDecodingError("an integer without an end")
-
-
 def _string(block: bytes, at: int) -> tuple[bytes, int, int]:
     """The string at `at` (RFC 7541 5.2), where it ends, and where its octets begin."""
-    length, start = _integer(block, at, 0x7F)
+    length, start = read_integer(block, at, 0x7F)
     end = start + length
     if end > len(block):
         raise HPACKDecodingError("a string longer than its block")

@@ -27,8 +27,9 @@ __all__ = ["Attacher"]
 
 # System calls that carry bytes of a socket; a thread does not send what it encrypted in any other way
 _RECEIVES = ("read", "readv", "recvfrom", "recvmsg")
-_TOGETHER = 8  # candidates that are taken out together: a program with 28 has eight links, closed in 0.4 s
 _SENDS = ("write", "writev", "sendto", "sendmsg", "sendmmsg")
+
+_TOGETHER = 8  # candidates that are taken out together: a program with 28 has eight links, closed in 0.4 s
 
 
 class Attacher:
@@ -60,7 +61,7 @@ class Attacher:
             self._program.attach("on_received", [f"syscalls:sys_exit_{name}" for name in _RECEIVES])
             self._program.attach("on_sent", [f"syscalls:sys_exit_{name}" for name in _SENDS])
             self._sockets = True
-        probed = Probed(library, finding, by_name=finding.exact, by_socket=by_socket)
+        probed = Probed(library, finding, by_socket=by_socket)
         number = self._records.add(probed)
         if self._calibration and needs_layout(finding):
             self._calibration.begin(number, finding)

@@ -38,7 +38,6 @@ class Probed(Struct):
 
     library: Library
     finding: Finding
-    by_name: bool = True  # its functions were found by their names: whatever they carry is plaintext
     by_socket: bool = False  # nothing says when an object ends: the end of its socket does
     identity: str = ""  # of the file, for the cache of findings
     probes: Attached | None = None
@@ -55,7 +54,7 @@ class Probed(Struct):
     def proves(self, first: bytes, *, from_beginning: bool) -> bool:
         """Bytes of a connection, the first ones if `from_beginning`. Whether they prove that this is what it was taken for."""
         self.tried += from_beginning
-        if self.by_name or begins_like_http(first):
+        if self.finding.exact or begins_like_http(first):
             self.proven = True
             return True
         return False

@@ -188,7 +188,7 @@ def record(kind: int, direction: int, data: bytes, *, ssl: int = 0, offset: int 
 def test_what_a_function_gives_before_it_shows_http_is_a_loss() -> None:
     records = Records(handshakes=False)
     finding = Finding("rustls with ring", "positions", candidates=(OFFSET,))
-    records.add(Probed(Library("/opt/agent", (1, 2, 3), (finding,)), finding, by_name=False, by_socket=True))
+    records.add(Probed(Library("/opt/agent", (1, 2, 3), (finding,)), finding, by_socket=True))
     records.calibration = Calibration(Table())
     records.calibration.begin(0, finding)
     place = 1 << 24 | 1 << 8

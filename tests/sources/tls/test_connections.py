@@ -23,7 +23,7 @@ REQUEST, ANSWER = b"POST /v1/messages HTTP/1.1\r\n", b"HTTP/1.1 200 OK\r\n"
 
 def connections(*, by_name: bool = True, by_socket: bool = True) -> Connections:
     made = Connections(Traffic())
-    made.probed.append(Probed(LIBRARY, Finding("aws-lc", "error codes"), by_name=by_name, by_socket=by_socket))
+    made.probed.append(Probed(LIBRARY, Finding("aws-lc", "error codes", exact=by_name), by_socket=by_socket))
     return made
 
 
