@@ -327,6 +327,7 @@ class Reply(Struct, frozen=True):
     usage: Usage | None = None
     finish_reason: str | None = None
     error: str | None = None
+    unknown: tuple[str, ...] = ()  # fields that could not be read, as `choices[].delta`
 
 
 class SseEvent(Struct, frozen=True, gc=False):

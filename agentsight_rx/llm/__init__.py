@@ -1,18 +1,25 @@
-"""Calls to models: JSON and streams of each provider -> `Prompt` and `Reply`."""
+"""Calls to models: JSON and streams of each provider -> requests and answers in one shape."""
 
-from .prompt import Prompt, ToolResult
+from .canonical import Answer, Asked, LlmCall
+from .prompt import New, Prompt, ToolResult, new_in, prompt_of
 from .provider import Provider
 from .reader import StreamReader
 from .table import PROVIDERS, dialect_of, find, provider_label, provider_named
 
 __all__ = [
     "PROVIDERS",
+    "Answer",
+    "Asked",
+    "LlmCall",
+    "New",
     "Prompt",
     "Provider",
     "StreamReader",
     "ToolResult",
     "dialect_of",
     "find",
+    "new_in",
+    "prompt_of",
     "provider_label",
     "provider_named",
 ]

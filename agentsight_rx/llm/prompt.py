@@ -1,15 +1,14 @@
-"""The request to a model, in one shape for every provider."""
+"""Asked -> Prompt: the short form of a request, as rows show it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-import msgspec
 from msgspec import Struct
 
-from .decode import decoded
+from .canonical import Asked, ToolResultPart
 
-__all__ = ["Prompt", "RequestFields", "ToolResult", "Turn", "prompt_of"]
+__all__ = ["New", "Prompt", "ToolResult", "new_in", "prompt_of"]
 
 
 class ToolResult(Struct, frozen=True):
@@ -39,71 +38,53 @@ class Prompt(Struct, frozen=True):
     top_p: float | None = None
     session_id: str | None = None
     conversation_id: str | None = None  # as the client named it, never taken from a response
+    previous_response_id: str | None = None
+    unknown: tuple[str, ...] = ()
 
 
-class Turn(Struct, frozen=True):
-    """One message of the conversation in a request."""
+class New(Struct, frozen=True):
+    """What stands behind the model's last message: what this request adds to the conversation."""
 
-    role: str
-    texts: list[str]
-    results: list[ToolResult] = []
-
-
-class _Ids(Struct, rename={"session_camel": "sessionId", "conversation_camel": "conversationId"}):
-    """Clients may put any JSON here: only strings are used."""
-
-    session_id: object = None
-    session_camel: object = None
-    conversation_id: object = None
-    conversation_camel: object = None
-    user_id: object = None
-
-    def session(self) -> str | None:
-        return _text(self.session_id) or _text(self.session_camel)
-
-    def conversation(self) -> str | None:
-        return _text(self.conversation_id) or _text(self.conversation_camel)
+    text: str = ""  # what the user typed, without the notes that agents add
+    results: tuple[ToolResultPart, ...] = ()
+    messages: int = 0
 
 
-class RequestFields(_Ids):
-    """Fields that the requests of all providers have in common."""
-
-    model: str = ""
-    stream: bool | None = None
-    temperature: float | None = None
-    top_p: float | None = None
-    metadata: _Ids | None = None
-
-
-_IDS = msgspec.json.Decoder(_Ids)
-
-
-def prompt_of(fields: RequestFields, turns: list[Turn], *, tools: Iterable[str], max_tokens: int | None) -> Prompt:
-    """The prompt of a request: its turns, and the common fields."""
-    metadata = fields.metadata or _Ids()
-    texts = [text for one in turns for text in (*(result.output for result in one.results), *one.texts) if text]
+def prompt_of(asked: Asked, /) -> Prompt:
+    """The short form of a request."""
+    messages = asked.messages
+    texts = [text for each in messages for text in (*(result.output for result in each.results()), *each.texts()) if text]
     return Prompt(
-        model=fields.model,
-        stream=fields.stream or False,
-        system="\n".join(text for one in turns if one.role in ("system", "developer") for text in one.texts),
-        last_user_text=_newest(one.texts for one in reversed(turns) if one.role == "user"),
+        model=asked.model,
+        stream=asked.stream,
+        system="\n".join(text for each in messages if each.role in ("system", "developer") for text in each.texts()),
+        last_user_text=_newest(each.texts() for each in reversed(messages) if each.role == "user"),
         text="\n".join(texts),
-        tools=tuple(name for name in tools if name),
-        tool_results=tuple(result for one in turns for result in one.results),
-        max_tokens=max_tokens,
-        temperature=fields.temperature,
-        top_p=fields.top_p,
-        session_id=fields.session() or metadata.session() or _session_of_user(_text(metadata.user_id) or ""),
-        conversation_id=fields.conversation() or metadata.conversation(),
+        tools=tuple(tool.name for tool in asked.tools if tool.name),
+        tool_results=tuple(map(_result, (result for each in messages for result in each.results()))),
+        max_tokens=asked.parameters.max_tokens,
+        temperature=asked.parameters.temperature,
+        top_p=asked.parameters.top_p,
+        session_id=asked.session_id,
+        conversation_id=asked.conversation_id,
+        previous_response_id=asked.previous_response_id,
+        unknown=asked.unknown,
     )
 
 
-def _session_of_user(user: str) -> str | None:
-    """The session that Claude Code puts into the user's id: as JSON, or in old versions `user_…_account_…_session_<id>`."""
-    if user.startswith("{"):
-        ids = decoded(_IDS, user)
-        return ids.session() if ids else None
-    return user.partition("_session_")[2] or None
+def new_in(asked: Asked, /) -> New:
+    """What a request adds to the conversation."""
+    said = [at for at, each in enumerate(asked.messages) if each.role == "assistant"]
+    new = asked.messages[said[-1] + 1 :] if said else asked.messages
+    return New(
+        text=_newest(each.texts() for each in reversed(new) if each.role == "user"),
+        results=tuple(result for each in new for result in each.results()),
+        messages=len(new),
+    )
+
+
+def _result(part: ToolResultPart) -> ToolResult:
+    return ToolResult(part.id, part.output, part.is_error)
 
 
 def _newest(messages: Iterable[list[str]]) -> str:
@@ -126,7 +107,3 @@ def _is_note(text: str) -> bool:
     if not inner or inner.startswith("# AGENTS.md instructions"):
         return True
     return inner.startswith("<") and any(inner.startswith(f"<{tag}>") and inner.endswith(f"</{tag}>") for tag in _NOTES)
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) and value else None

@@ -1,4 +1,4 @@
-"""The interface of a provider: names to recognise it by, and functions from its JSON to `Prompt` and `Reply`."""
+"""The interface of a provider: names to recognise it by, and functions from its JSON to requests and answers."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from msgspec import Raw, Struct, field
 from msgspec.structs import replace
 
 from ..events import Reply
+from .canonical import Answer, Asked
 from .decode import Failure
-from .prompt import Prompt
-from .reader import StreamReader, Take, TakeAll
+from .prompt import Prompt, prompt_of
+from .reader import Draft, StreamReader, Take, TakeAll
 
 __all__ = ["IdentifyingFields", "Provider"]
 
@@ -47,10 +48,11 @@ class Provider(Struct, frozen=True):
     # body. None: the dialect has no calls to a model.
     path: re.Pattern[str] | None
     speaks: Callable[[IdentifyingFields], bool]  # is such an event sent by this provider only?
-    request: Callable[[bytes], Prompt]  # never raises: a body that is not a request gives an empty Prompt
-    response: Callable[[bytes], Reply]  # for a body that is not streamed; never raises
+    asks: Callable[[bytes], Asked]  # the body of a request; never raises: a body that is not a request gives an empty Asked
+    answers: Callable[[bytes], Draft]  # the body of an answer that is not streamed; never raises
     take: Take
     take_all: TakeAll | None = None
+    operation: str = "chat"  # `gen_ai.operation.name` of OpenTelemetry
 
     def reader(self) -> StreamReader:
         """A reader for one streamed answer."""
@@ -60,13 +62,29 @@ class Provider(Struct, frozen=True):
         """True if a request for `target` (path, perhaps with a query) is a call to a model."""
         return self._found(target) is not None
 
-    def prompt(self, body: bytes, target: str, /) -> Prompt:
-        """The prompt of a request; the path may name a model that the body does not. Never raises."""
-        prompt = self.request(body)
+    def asked(self, body: bytes, target: str, /) -> Asked:
+        """A request, whole; the path may name a model that the body does not. Never raises."""
+        asked = self.asks(body)
         found = self._found(target)
         named = found.groupdict() if found else {}
-        model = prompt.model or unquote(named.get("model") or "")
-        return replace(prompt, model=model, stream=prompt.stream or bool(named.get("stream")))
+        model = asked.model or unquote(named.get("model") or "")
+        return replace(asked, model=model, stream=asked.stream or bool(named.get("stream")))
+
+    def prompt(self, body: bytes, target: str, /) -> Prompt:
+        """A request in short. Never raises."""
+        return prompt_of(self.asked(body, target))
+
+    def request(self, body: bytes, /) -> Prompt:
+        """A request in short, of its body alone. Never raises."""
+        return prompt_of(self.asks(body))
+
+    def response(self, body: bytes, /) -> Reply:
+        """An answer that is not streamed, in short. Never raises."""
+        return self.answers(body).reply()
+
+    def answer(self, body: bytes, /) -> Answer:
+        """An answer that is not streamed, whole. Never raises."""
+        return self.answers(body).answer()
 
     def _found(self, target: str) -> re.Match[str] | None:
         return self.path.search(target.partition("?")[0]) if self.path else None

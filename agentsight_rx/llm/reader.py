@@ -1,72 +1,139 @@
-"""SseEvents -> Reply: put one streamed answer together. The provider says what the events mean."""
+"""SseEvents -> Answer: put one answer together, streamed or whole. The provider says what its JSON means."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import msgspec
 from msgspec import Struct
-from msgspec.structs import replace
 
 from ..events import Reply, SseEvent, ToolCall, Usage
+from .canonical import Answer, MediaPart, Part, ReasoningPart, TextPart, ToolCallPart
+from .lenient import Fields
 
-__all__ = ["Call", "Draft", "Place", "StreamReader", "Take", "TakeAll", "counted", "largest"]
+__all__ = ["Block", "Draft", "Place", "StreamReader", "Take", "TakeAll", "read_beside"]
 
-Place: TypeAlias = tuple[int, int, int]  # (output, kind, part) of a piece of text; they sort in the order of the answer
+T = TypeVar("T")
+
+Place: TypeAlias = tuple[int, int, int]  # of a piece of an answer; places sort in the order of the answer
+_UNKNOWN_MOST = 32
 
 
-class Call(Struct, array_like=True):
-    """An unfinished tool call. `whole` is its input if that came in one piece; `parts` override it."""
+class Block(Struct, array_like=True):
+    """
+    An unfinished piece of an answer. `kind`: text, reasoning, call or media. Of a call, `whole` is its input if that came in
+    one piece, and `parts` override it.
+    """
 
+    kind: str
+    parts: list[str] = []
     id: str = ""
     name: str = ""
     whole: str = ""
-    parts: list[str] = []
+    server: bool = False  # of a call: the provider runs it itself
+    media: MediaPart | None = None
 
-    def done(self) -> ToolCall:
-        return ToolCall(self.id, self.name, "".join(self.parts) or self.whole)
+    def text(self) -> str:
+        return "".join(self.parts) or self.whole
+
+    def part(self) -> Part:
+        if self.kind == "call":
+            return ToolCallPart(self.id, self.name, self.text(), server=self.server)
+        if self.kind == "media":
+            return self.media or MediaPart("file")
+        return ReasoningPart(self.text()) if self.kind == "reasoning" else TextPart(self.text())
 
 
 class Draft(Struct, array_like=True):
-    """An unfinished answer. Parts are joined once, in `reply`."""
+    """An unfinished answer. Pieces are joined once, in `reply` or `answer`."""
 
     id: str = ""
     model: str = ""
-    text: list[str] = []
-    thinking: list[str] = []
-    calls: dict[int, Call] = {}  # by the index the provider gives them
+    blocks: dict[Place, Block] = {}
     choices: dict[int, str | None] = {}  # finish reason of each choice that was seen; only choice 0 is in the reply
     usage: Usage | None = None
+    raw_usage: str = ""
     error: str | None = None
     ended: bool = False
-    unknown: int = 0
-    texts: dict[Place, list[str]] = {}  # used instead of `text` and `thinking` if later events may replace earlier text
-    thoughts: dict[Place, list[str]] = {}
+    unread: int = 0  # events that were ignored
+    unknown: list[str] = []  # fields that could not be read
     items: dict[str, int] = {}  # output of each item, for events that only have the id of the item
+    gap: str = ""  # stands between two pieces of reasoning in a reply
 
-    def call(self, index: int) -> Call:
-        """The call with that index; a new one if there is none."""
-        call = self.calls.get(index)
-        if call is None:
-            call = self.calls[index] = Call()
-        return call
+    def block(self, place: Place, kind: str) -> Block:
+        """The piece at `place`, or behind it where pieces of other kinds are there; a new one if there is none."""
+        block = self.blocks.get(place)
+        if block is not None and block.kind != kind:
+            return self.block((place[0], place[1], place[2] + 1), kind)
+        if block is None:
+            block = self.blocks[place] = Block(kind)
+        return block
+
+    def add(self, kind: str, text: str) -> None:
+        """Add to the newest piece, or begin a new one where it has another kind: the order of arrival is that of the answer."""
+        last = len(self.blocks)
+        block = self.blocks.get((last - 1, 0, 0))
+        if block is None or block.kind != kind:
+            block = self.blocks[last, 0, 0] = Block(kind)
+        block.parts.append(text)
+
+    def call(self, index: int) -> Block:
+        """The tool call with that index; a new one if there is none."""
+        return self.block((index, 0, 0), "call")
+
+    def count(self, usage: Usage | None, raw: bytes | msgspec.Raw) -> None:
+        """Take the counts of an event, and how the provider spelled them. The last ones are right, field by field."""
+        if usage is None:
+            return
+        if self.raw_usage:
+            before = msgspec.json.decode(self.raw_usage, type=dict[str, msgspec.Raw])
+            raw = msgspec.json.encode(before | msgspec.json.decode(raw, type=dict[str, msgspec.Raw]))
+        self.usage, self.raw_usage = usage, str(bytes(raw), "utf-8", "replace")
+
+    def note(self, unknown: Sequence[str]) -> None:
+        """Fields that could not be read."""
+        for name in unknown:
+            if name not in self.unknown and len(self.unknown) < _UNKNOWN_MOST:
+                self.unknown.append(name)
 
     def reply(self) -> Reply:
+        blocks = self._in_order()
         return Reply(
             id=self.id,
             model=self.model,
-            text="".join(self.text) + "".join(_in_order(self.texts)),
-            thinking="".join(self.thinking) + "\n\n".join(_in_order(self.thoughts)),
-            tool_calls=tuple(self.calls[index].done() for index in sorted(self.calls)),
+            text="".join([block.text() for block in blocks if block.kind == "text"]),
+            thinking=self.gap.join([text for block in blocks if block.kind == "reasoning" and (text := block.text())]),
+            tool_calls=tuple(ToolCall(each.id, each.name, each.text()) for each in blocks if each.kind == "call"),
             usage=self.usage,
             finish_reason=self.choices.get(0),
             error=self.error,
+            unknown=tuple(self.unknown),
         )
 
+    def answer(self) -> Answer:
+        return Answer(
+            id=self.id,
+            model=self.model,
+            parts=tuple(block.part() for block in self._in_order() if block.kind in ("call", "media") or block.text()),
+            finish_reasons=tuple(reason for _, reason in sorted(self.choices.items()) if reason),
+            usage=self.usage,
+            raw_usage=self.raw_usage,
+            error=self.error,
+            unknown=tuple(self.unknown),
+        )
 
-def _in_order(texts: dict[Place, list[str]]) -> list[str]:
-    return [text for place in sorted(texts) if (text := "".join(texts[place]))]
+    def _in_order(self) -> list[Block]:
+        return [self.blocks[place] for place in sorted(self.blocks)]
+
+
+def read_beside(fields: Fields[T], raw: msgspec.Raw, name: str, draft: Draft, /) -> T | None:
+    """A field that is decoded by itself; None where it was not sent or cannot be read, which the draft then notes."""
+    if not raw or bytes(raw) == b"null":
+        return None
+    found = fields.read(raw)
+    draft.note([name] if found is None else [f"{name}.{each}" for each in found.unknown])
+    return None if found is None else found.value
 
 
 # Adds an event to the draft. True if it carried content; None if it is not an event of this provider.
@@ -104,7 +171,7 @@ class StreamReader:
     @property
     def unknown(self) -> int:
         """How many events were ignored: invalid JSON, or unknown for this provider."""
-        return self._draft.unknown
+        return self._draft.unread
 
     def feed(self, event: SseEvent, /) -> bool:
         """Take one event. True if it carried content: text, thinking or a tool's input."""
@@ -115,7 +182,7 @@ class StreamReader:
             self._draft.error = event.data
             self._draft.ended = True
         else:
-            self._draft.unknown += 1
+            self._draft.unread += 1
         return False
 
     def feed_all(self, events: Sequence[SseEvent], /) -> int:
@@ -127,31 +194,15 @@ class StreamReader:
         return sum(map(self.feed, events))
 
     def reply(self) -> Reply:
-        """The answer so far."""
+        """The answer so far, in short."""
         return self._draft.reply()
+
+    def answer(self) -> Answer:
+        """The answer so far, with its parts in their order."""
+        return self._draft.answer()
 
     def snapshot(self) -> bytes:
         return msgspec.msgpack.encode(self._draft)
 
     def restore(self, state: bytes, /) -> None:
         self._draft = msgspec.msgpack.decode(state, type=Draft)
-
-
-def largest(first: Usage, second: Usage) -> Usage:
-    """Field by field: counts only grow in a stream, but later events may leave some out or repeat them as 0."""
-    return Usage(
-        input=max(first.input, second.input),
-        output=max(first.output, second.output),
-        cache_creation=max(first.cache_creation, second.cache_creation),
-        cache_read=max(first.cache_read, second.cache_read),
-        reasoning=max(first.reasoning, second.reasoning),
-    )
-
-
-def counted(old: Usage | None, sent: Usage | None) -> Usage | None:
-    """The larger of both, field by field. `input` of `sent` includes the cached tokens, `input` of the result does not."""
-    if sent is None:
-        return old
-    if old:
-        sent = largest(replace(old, input=old.input + old.cache_read), sent)
-    return replace(sent, input=max(0, sent.input - sent.cache_read))

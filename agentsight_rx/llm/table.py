@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import msgspec
-
 from ..events import SseEvent
 from .anthropic.answer import ANTHROPIC
-from .decode import decoded
 from .gemini.answer import GEMINI
+from .lenient import Fields
 from .mcp.answer import MCP
 from .openai_chat.answer import OPENAI_CHAT
 from .openai_responses.answer import OPENAI_RESPONSES
@@ -28,7 +26,7 @@ _HOSTS = (
     ("bedrock", "aws.bedrock"),  # its dialect has no file yet
 )
 
-_FIELDS = msgspec.json.Decoder(IdentifyingFields)
+_FIELDS = Fields(IdentifyingFields)
 
 
 _BY_NAME = {provider.name: provider for provider in PROVIDERS}
@@ -59,5 +57,5 @@ def find(host: str, target: str, /) -> Provider | None:
 
 def dialect_of(event: SseEvent, /) -> Provider | None:
     """The provider that sends such an event; None if several could: try again with the next event."""
-    fields = decoded(_FIELDS, event.data) if event.data.lstrip(" \t\r\n").startswith("{") else None
+    fields = _FIELDS.value(event.data) if event.data.lstrip(" \t\r\n").startswith("{") else None
     return next((provider for provider in PROVIDERS if provider.speaks(fields)), None) if fields else None

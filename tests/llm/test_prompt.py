@@ -5,11 +5,22 @@ from typing import Any
 import msgspec
 import pytest
 
-from agentsight_rx.llm.prompt import Prompt, RequestFields, Turn, prompt_of
+from agentsight_rx.llm.canonical import Asked, Message, Parameters, TextPart, ToolResultPart
+from agentsight_rx.llm.prompt import New, Prompt, new_in, prompt_of
+from agentsight_rx.llm.request_fields import RequestFields, asked_of
 
 
-def prompt(turns: list[Turn] | None = None, **body: Any) -> Prompt:
-    return prompt_of(msgspec.convert(body, RequestFields), turns or [], tools=[], max_tokens=None)
+def asked(messages: list[Message] | None = None, **body: Any) -> Asked:
+    fields = msgspec.convert(body, RequestFields)
+    return asked_of(fields, messages or [], tools=[], parameters=Parameters(), unknown=())
+
+
+def prompt(messages: list[Message] | None = None, **body: Any) -> Prompt:
+    return prompt_of(asked(messages, **body))
+
+
+def said(role: str, *texts: str) -> Message:
+    return Message(role, tuple(map(TextPart, texts)))
 
 
 @pytest.mark.parametrize(
@@ -51,5 +62,14 @@ def test_a_conversation_is_never_invented() -> None:
     ],
 )
 def test_the_last_user_text_is_the_last_one_a_user_typed(texts: list[str], expected: str) -> None:
-    turns = [Turn("system", ["rules"]), *(Turn("user", [text]) for text in texts), Turn("assistant", ["answer"])]
-    assert prompt(turns).last_user_text == expected
+    messages = [said("system", "rules"), *(said("user", text) for text in texts), said("assistant", "answer")]
+    assert prompt(messages).last_user_text == expected
+
+
+def test_what_stands_behind_the_last_answer_is_new() -> None:
+    result = ToolResultPart("c", "a b")
+    first = [said("system", "rules"), said("user", "list")]
+    assert new_in(asked(first)) == New("list", messages=2)
+    second = [*first, said("assistant", "ls"), Message("user", (result, TextPart("<system-reminder>x</system-reminder>")))]
+    assert new_in(asked(second)) == New("", (result,), 1)
+    assert new_in(asked([*second, said("user", "and now?")])).text == "and now?"

@@ -9,9 +9,9 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from agentsight_rx.events import Reply, SseEvent
-from agentsight_rx.llm import Prompt
+from agentsight_rx.events import SseEvent
 from agentsight_rx.llm.anthropic.answer import ANTHROPIC
+from agentsight_rx.llm.canonical import Asked, Message, TextPart
 from agentsight_rx.llm.reader import Draft
 
 from ..provider_component import check_provider
@@ -20,27 +20,32 @@ from .cases import case_of
 CASE = case_of(ANTHROPIC)
 
 
-def forgets_the_system_prompt(body: bytes) -> Prompt:
-    return replace(ANTHROPIC.request(body), system="")
+def forgets_the_system_prompt(body: bytes) -> Asked:
+    asked = ANTHROPIC.asks(body)
+    return replace(asked, messages=tuple(each for each in asked.messages if each.role != "system"))
 
 
-def invents_a_prompt(body: bytes) -> Prompt:
-    prompt = ANTHROPIC.request(body)
-    return prompt if prompt.model else Prompt(last_user_text="?")
+def invents_a_prompt(body: bytes) -> Asked:
+    asked = ANTHROPIC.asks(body)
+    return asked if asked.model else Asked(messages=(Message("user", (TextPart("?"),)),))
 
 
-def raises_on_a_truncated_request(body: bytes) -> Prompt:
+def raises_on_a_truncated_request(body: bytes) -> Asked:
     msgspec.json.decode(body)
-    return ANTHROPIC.request(body)
+    return ANTHROPIC.asks(body)
 
 
-def forgets_the_usage(body: bytes) -> Reply:
-    return replace(ANTHROPIC.response(body), usage=None)
+def forgets_the_usage(body: bytes) -> Draft:
+    draft = ANTHROPIC.answers(body)
+    draft.usage = None
+    return draft
 
 
-def invents_a_reply(body: bytes) -> Reply:
-    reply = ANTHROPIC.response(body)
-    return reply if reply.id else Reply(text="?")
+def invents_a_reply(body: bytes) -> Draft:
+    draft = ANTHROPIC.answers(body)
+    if not draft.id:
+        draft.add("text", "?")
+    return draft
 
 
 def claims_an_end(draft: Draft, event: SseEvent) -> bool | None:
@@ -74,7 +79,7 @@ def remembers_elsewhere() -> Callable[[Draft, SseEvent], bool | None]:
         if not seen or seen[-1] is not draft:
             seen.append(draft)
             if event.event != "message_start":
-                draft.text.append("?")
+                draft.add("text", "?")
         return ANTHROPIC.take(draft, event)
 
     return take
@@ -92,17 +97,19 @@ def finds_no_content(draft: Draft, events: Sequence[SseEvent]) -> int | None:
     return 0
 
 
-def fails_in_silence(body: bytes) -> Reply:
-    return replace(ANTHROPIC.response(body), error=None)
+def fails_in_silence(body: bytes) -> Draft:
+    draft = ANTHROPIC.answers(body)
+    draft.error = None
+    return draft
 
 
 # What is changed in a provider that is right, and the promise that this breaks
 MUTANTS: list[tuple[dict[str, Any], str]] = [
-    ({"request": forgets_the_system_prompt}, "a request gives the prompt"),
-    ({"request": invents_a_prompt}, "a body that is no request gives an empty prompt"),
-    ({"response": forgets_the_usage}, "a plain answer gives the reply"),
-    ({"response": invents_a_reply}, "a truncated answer says no more than was sent"),
-    ({"response": fails_in_silence}, "an answer that is an error gives it"),
+    ({"asks": forgets_the_system_prompt}, "a request gives the prompt"),
+    ({"asks": invents_a_prompt}, "a body that is no request gives an empty prompt"),
+    ({"answers": forgets_the_usage}, "a plain answer gives the reply"),
+    ({"answers": invents_a_reply}, "a truncated answer says no more than was sent"),
+    ({"answers": fails_in_silence}, "an answer that is an error gives it"),
     ({"take": claims_an_end, "take_all": None}, "a stream and a plain answer say the same|no more than was sent"),
     ({"take": ends_too_early, "take_all": None}, "a stream ends at its last event"),
     ({"take": never_ends, "take_all": None}, "a stream and a plain answer say the same|at its end a stream has ended"),
@@ -121,7 +128,7 @@ def test_a_broken_provider_is_rejected(changed: dict[str, Any], promise: str) ->
 
 def test_a_provider_that_raises_is_rejected() -> None:
     with pytest.raises(msgspec.DecodeError):
-        check_provider(replace(CASE, provider=replace(ANTHROPIC, request=raises_on_a_truncated_request)))
+        check_provider(replace(CASE, provider=replace(ANTHROPIC, asks=raises_on_a_truncated_request)))
 
 
 def test_a_provider_that_is_not_in_the_table_is_rejected() -> None:

@@ -6,31 +6,60 @@ import re
 from collections.abc import Sequence
 from typing import Literal, TypeAlias, get_args
 
-import msgspec
 from msgspec import Raw, Struct
 
-from ...events import Reply, SseEvent, Usage
-from ..decode import Count, Failure, decoded, decoded_all, failure_text
+from ...events import SseEvent, Usage
+from ..decode import Count, Failure, decoded_all, failure_text
+from ..lenient import Fields
 from ..provider import IdentifyingFields, Provider
-from ..reader import Draft, largest
+from ..reader import Draft, read_beside
+from ..request_fields import text_of
 from .prompt import request
 
 __all__ = ["ANTHROPIC"]
 
 
-class _Usage(Struct):
+class _Iteration(Struct, gc=False):
+    """One of several requests that were answered in one stream, as where the conversation was compacted first."""
+
     input_tokens: Count | None = None
     output_tokens: Count | None = None
     cache_creation_input_tokens: Count | None = None
-    cache_creation_tokens: Count | None = None
     cache_read_input_tokens: Count | None = None
-    cache_read_tokens: Count | None = None
 
-    def normal(self) -> Usage | None:
-        created = self.cache_creation_input_tokens or self.cache_creation_tokens
-        read = self.cache_read_input_tokens or self.cache_read_tokens
-        counts = (self.input_tokens, self.output_tokens, created, read)
-        return None if counts == (None,) * 4 else Usage(*(count or 0 for count in counts))
+
+class _Usage(_Iteration, gc=False):
+    cache_creation_tokens: Count | None = None  # names of other vendors
+    cache_read_tokens: Count | None = None
+    iterations: list[_Iteration] | None = None
+
+
+def _counted(before: Usage | None, usage: _Usage) -> Usage | None:
+    """
+    The counts of a whole answer, or those so far in a stream: a later event states again what it has, and leaves out the rest.
+
+    `input_tokens` excludes cached ones. With `iterations`, the fields above them leave out those of a compaction, so their sum
+    is the answer's. A 0 in place of an earlier count of the request is how some vendors leave it out: a request is never empty.
+    """
+    if usage.iterations:
+        each = usage.iterations
+        return Usage(
+            input=sum(one.input_tokens or 0 for one in each),
+            output=sum(one.output_tokens or 0 for one in each),
+            cache_creation=sum(one.cache_creation_input_tokens or 0 for one in each),
+            cache_read=sum(one.cache_read_input_tokens or 0 for one in each),
+        )
+    created = usage.cache_creation_input_tokens or usage.cache_creation_tokens
+    read = usage.cache_read_input_tokens or usage.cache_read_tokens
+    if before is None and (usage.input_tokens, usage.output_tokens, created, read) == (None,) * 4:
+        return None
+    old = before or Usage()
+    return Usage(
+        input=usage.input_tokens or old.input,
+        output=old.output if usage.output_tokens is None else usage.output_tokens,
+        cache_creation=created or old.cache_creation,
+        cache_read=read or old.cache_read,
+    )
 
 
 class _Block(Struct, gc=False):
@@ -47,7 +76,7 @@ class _Message(Struct, gc=False):
     model: str = ""
     content: list[_Block] = []
     stop_reason: str | None = None
-    usage: _Usage | None = None
+    usage: Raw = Raw()
     error: Failure | str | None = None
 
 
@@ -68,27 +97,33 @@ class _Event(Struct, gc=False):
     delta: _Delta | None = None
     content_block: _Block | None = None
     message: _Message | None = None
-    usage: _Usage | None = None
+    usage: Raw = Raw()
     error: Failure | str | None = None
 
 
-_EVENT = msgspec.json.Decoder(_Event)
-_MESSAGE = msgspec.json.Decoder(_Message)
+_EVENT = Fields(_Event)
+_MESSAGE = Fields(_Message)
+_USAGE = Fields(_Usage)
 
 
 def _take(draft: Draft, event: SseEvent) -> bool | None:
-    said = decoded(_EVENT, event.data)
-    return None if said is None else _take_event(draft, said)
+    found = _EVENT.read(event.data)
+    if found is None:
+        return None
+    draft.note(found.unknown)
+    return _take_event(draft, found.value)
 
 
 def _take_all(draft: Draft, events: Sequence[SseEvent]) -> int | None:
-    said = decoded_all(_EVENT, [event.data for event in events])
+    said = decoded_all(_EVENT.strict, [event.data for event in events])
     if said is None:
         return None
-    content, text = 0, draft.text
+    content, index, text = 0, -1, [""]
     for one in said:
         delta = one.delta
         if delta is not None and delta.text and one.type == "content_block_delta":  # nearly all events
+            if one.index != index:
+                index, text = one.index, draft.block((one.index, 0, 0), "text").parts
             text.append(delta.text)
             content += 1
         elif _take_event(draft, one):
@@ -113,12 +148,13 @@ def _take_event(draft: Draft, said: _Event) -> bool:
 
 
 def _take_delta(draft: Draft, index: int, delta: _Delta) -> bool:
+    place = (index, 0, 0)
     if delta.text:
-        draft.text.append(delta.text)
+        draft.block(place, "text").parts.append(delta.text)
     elif delta.partial_json:
-        draft.call(index).parts.append(delta.partial_json)
+        draft.block(place, "call").parts.append(delta.partial_json)
     elif delta.thinking:
-        draft.thinking.append(delta.thinking)
+        draft.block(place, "reasoning").parts.append(delta.thinking)
     else:
         return False
     return True
@@ -128,7 +164,8 @@ def _take_block(draft: Draft, index: int, block: _Block) -> bool:
     """A block of a whole answer, or the beginning of one in a stream: there the input of a tool is `{}`, and parts follow."""
     if block.type.endswith("tool_use"):  # also server_tool_use, mcp_tool_use
         call = draft.call(index)
-        call.id, call.name, call.whole = block.id, block.name, str(bytes(block.input), "utf-8", "replace")
+        call.id, call.name, call.whole = block.id, block.name, text_of(block.input)
+        call.server = block.type != "tool_use"
     return _take_delta(draft, index, _Delta(block.text, block.thinking))
 
 
@@ -139,19 +176,21 @@ def _take_message(draft: Draft, message: _Message) -> None:
     _take_end(draft, message, message.usage)
 
 
-def _take_end(draft: Draft, end: _Message | _Delta, usage: _Usage | None) -> None:
+def _take_end(draft: Draft, end: _Message | _Delta, usage: Raw) -> None:
     draft.choices[0] = end.stop_reason or draft.choices.get(0)
-    if usage and (counts := usage.normal()):
-        draft.usage = largest(draft.usage or Usage(), counts)
+    found = read_beside(_USAGE, usage, "usage", draft)
+    if found is not None:
+        draft.count(_counted(draft.usage, found), usage)
 
 
-def _response(body: bytes) -> Reply:
+def _answer(body: bytes) -> Draft:
     draft = Draft()
-    message = decoded(_MESSAGE, body)
-    if message:
-        _take_message(draft, message)
-        draft.error = failure_text(message.error)
-    return draft.reply()
+    found = _MESSAGE.read(body)
+    if found:
+        draft.note(found.unknown)
+        _take_message(draft, found.value)
+        draft.error = failure_text(found.value.error)
+    return draft
 
 
 _TYPES = frozenset[str](get_args(_OfMessage) + get_args(_OfBlock))
@@ -169,8 +208,8 @@ ANTHROPIC = Provider(
     hosts=(("anthropic", "anthropic"),),
     path=re.compile(r"/v1/messages/?$|/publishers/anthropic/models/(?P<model>[^/]+):(?:r|(?P<stream>streamR))awPredict$"),
     speaks=_speaks,
-    request=request,
-    response=_response,
+    asks=request,
+    answers=_answer,
     take=_take,
     take_all=_take_all,
 )

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 
-import msgspec
 from msgspec import Raw, Struct
 
-from ...events import Reply, SseEvent, Usage
+from ...events import SseEvent, Usage
 from ...wire.json_stream import JsonStreamDecoder
-from ..decode import Count, Failure, decoded, failure_text
+from ..decode import Count, Failure, failure_text
+from ..lenient import Fields
 from ..provider import IdentifyingFields, Provider
-from ..reader import Draft, counted
+from ..reader import Draft, read_beside
 from .prompt import made_up_id, request
 
 __all__ = ["GEMINI"]
@@ -24,15 +24,16 @@ class _Usage(Struct, rename="camel"):
     tool_use_prompt_token_count: Count | None = None
     cached_content_token_count: Count | None = None
 
-    def as_sent(self) -> Usage | None:
-        """The counts; here `input` still includes the cached tokens."""
+    def normal(self) -> Usage | None:
+        """`promptTokenCount` includes the cached ones."""
         said, thoughts = self.candidates_token_count, self.thoughts_token_count
         if self.prompt_token_count is None and said is None and thoughts is None:
             return None
+        cached = self.cached_content_token_count or 0
         return Usage(
-            input=(self.prompt_token_count or 0) + (self.tool_use_prompt_token_count or 0),
+            input=max(0, (self.prompt_token_count or 0) + (self.tool_use_prompt_token_count or 0) - cached),
             output=(said or 0) + (thoughts or 0),
-            cache_read=self.cached_content_token_count or 0,
+            cache_read=cached,
             reasoning=thoughts or 0,
         )
 
@@ -76,28 +77,34 @@ class _Answer(Struct, gc=False, rename="camel"):
     response_id: str | None = None
     model_version: str | None = None
     candidates: list[_Candidate] | None = None
-    usage_metadata: _Usage | None = None
+    usage_metadata: Raw = Raw()
     prompt_feedback: _Feedback | None = None
     error: _Failure | str | None = None
     response: _Answer | None = None  # Code Assist wraps each answer
 
 
-_ANSWER = msgspec.json.Decoder(_Answer)
+_ANSWER = Fields(_Answer)
+_USAGE = Fields(_Usage)
 
 
 def _take(draft: Draft, event: SseEvent) -> bool | None:
-    answer = decoded(_ANSWER, event.data)
-    return None if answer is None else _take_answer(draft, answer.response or answer)
+    found = _ANSWER.read(event.data)
+    if found is None:
+        return None
+    known = _take_answer(draft, found.value.response or found.value)
+    if known is not None:
+        draft.note(found.unknown)
+    return known
 
 
 def _take_answer(draft: Draft, answer: _Answer) -> bool | None:
-    known = (answer.candidates, answer.usage_metadata, answer.prompt_feedback, answer.error, answer.model_version)
-    if known == (None,) * len(known):
+    known = (answer.candidates, answer.prompt_feedback, answer.error, answer.model_version)
+    if known == (None,) * len(known) and not answer.usage_metadata:
         return None
     draft.id = draft.id or answer.response_id or ""
     draft.model = draft.model or answer.model_version or ""
     if answer.usage_metadata:
-        draft.usage = counted(draft.usage, answer.usage_metadata.as_sent())
+        _take_usage(draft, answer.usage_metadata)
     if answer.error:
         draft.error = _error(answer.error)
         draft.ended = True
@@ -111,6 +118,12 @@ def _take_answer(draft: Draft, answer: _Answer) -> bool | None:
     return content
 
 
+def _take_usage(draft: Draft, usage: Raw) -> None:
+    found = read_beside(_USAGE, usage, "usageMetadata", draft)
+    if found is not None:
+        draft.count(found.normal(), usage)
+
+
 def _take_candidate(draft: Draft, index: int, candidate: _Candidate) -> bool:
     """Only the first of several candidates is reported; for the others only their finish reasons are noted."""
     if candidate.finish_reason or index not in draft.choices:
@@ -120,7 +133,7 @@ def _take_candidate(draft: Draft, index: int, candidate: _Candidate) -> bool:
     content = False
     for part in (candidate.content and candidate.content.parts) or ():
         if part.text:
-            (draft.thinking if part.thought else draft.text).append(part.text)
+            draft.add("reasoning" if part.thought else "text", part.text)
         elif part.function_call:
             _take_call(draft, part.function_call)
         else:
@@ -130,8 +143,8 @@ def _take_candidate(draft: Draft, index: int, candidate: _Candidate) -> bool:
 
 
 def _take_call(draft: Draft, call: _Call) -> None:
-    position, name = len(draft.calls), call.name or ""
-    made = draft.call(position)
+    position, name = sum(block.kind == "call" for block in draft.blocks.values()), call.name or ""
+    made = draft.call(len(draft.blocks))
     made.id, made.name, made.whole = call.id or made_up_id(name, position), name, str(bytes(call.args), "utf-8", "replace")
 
 
@@ -141,13 +154,13 @@ def _error(failure: _Failure | str) -> str | None:
     return failure_text(Failure(failure.status, failure.message, failure.code))
 
 
-def _response(body: bytes) -> Reply:
+def _answer(body: bytes) -> Draft:
     """One answer, or an array with the chunks of one, perhaps cut."""
     draft = Draft()
     decoder = JsonStreamDecoder(longest=len(body))
     for chunk in decoder.feed(body):
         _take(draft, chunk)
-    return draft.reply()
+    return draft
 
 
 def _speaks(fields: IdentifyingFields) -> bool:
@@ -169,7 +182,8 @@ GEMINI = Provider(
         r"(?:/(?:models|tunedModels|endpoints)/(?P<model>[^/]+?))?(?::|%3[aA])(?:generate|(?P<stream>stream)Generate)Content$"
     ),
     speaks=_speaks,
-    request=request,
-    response=_response,
+    asks=request,
+    answers=_answer,
     take=_take,
+    operation="generate_content",
 )

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Literal
 
-import msgspec
 from msgspec import Raw, Struct, field
 
-from ...events import Reply, SseEvent
-from ..decode import Failure, decoded, failure_text
-from ..prompt import Prompt
+from ...events import SseEvent
+from ..canonical import Asked
+from ..decode import Failure, failure_text
+from ..lenient import Fields
 from ..provider import IdentifyingFields, Provider
 from ..reader import Draft
 
@@ -31,13 +31,13 @@ class _Message(Struct, gc=False):
     error: Failure | None = None
 
 
-_MESSAGE = msgspec.json.Decoder(_Message)
-_RESULT = msgspec.json.Decoder(_Result)
+_MESSAGE = Fields(_Message)
+_RESULT = Fields(_Result)
 _CHOICE = 1  # not the reported choice 0: a stream has no finish reason, and any message may be its last
 
 
 def _take(draft: Draft, event: SseEvent) -> bool | None:
-    message = decoded(_MESSAGE, event.data)
+    message = _MESSAGE.value(event.data)
     if message is None:
         return None
     draft.choices[_CHOICE] = "message"
@@ -52,21 +52,21 @@ def _take_message(draft: Draft, message: _Message) -> None:
         draft.ended = True
     elif message.result:
         draft.ended = True
-        result = decoded(_RESULT, message.result)
+        result = _RESULT.value(message.result)
         if result is not None and result.is_error:
             draft.error = "\n".join(block.text for block in result.content or () if block.text) or "error"
 
 
-def _response(body: bytes) -> Reply:
+def _answer(body: bytes) -> Draft:
     draft = Draft()
-    message = decoded(_MESSAGE, body)
+    message = _MESSAGE.value(body)
     if message:
         _take_message(draft, message)
-    return draft.reply()
+    return draft
 
 
-def _request(_: bytes) -> Prompt:
-    return Prompt()
+def _request(_: bytes) -> Asked:
+    return Asked()
 
 
 def _speaks(fields: IdentifyingFields) -> bool:
@@ -79,7 +79,7 @@ MCP = Provider(
     hosts=(),
     path=None,
     speaks=_speaks,
-    request=_request,
-    response=_response,
+    asks=_request,
+    answers=_answer,
     take=_take,
 )

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-import msgspec
-from msgspec import Struct
+from msgspec import Raw, Struct
 
-from ...events import Reply, SseEvent, Usage
-from ..decode import Count, Failure, decoded, decoded_all, failure_text
+from ...events import SseEvent, Usage
+from ..decode import Count, Failure, decoded_all, failure_text
+from ..lenient import Fields
 from ..provider import IdentifyingFields, Provider
-from ..reader import Draft, counted
+from ..reader import Draft, read_beside
 from .prompt import request
 
 __all__ = ["OPENAI_CHAT"]
@@ -28,14 +28,15 @@ class _Usage(Struct):
     prompt_tokens_details: _Details | None = None
     completion_tokens_details: _Details | None = None
 
-    def as_sent(self) -> Usage | None:
-        """The counts; here `input` still includes the cached tokens."""
+    def normal(self) -> Usage | None:
+        """`prompt_tokens` includes the cached ones."""
         if self.prompt_tokens is None and self.completion_tokens is None:
             return None
+        cached = (self.prompt_tokens_details and self.prompt_tokens_details.cached_tokens) or 0
         return Usage(
-            input=self.prompt_tokens or 0,
+            input=max(0, (self.prompt_tokens or 0) - cached),
             output=self.completion_tokens or 0,
-            cache_read=(self.prompt_tokens_details and self.prompt_tokens_details.cached_tokens) or 0,
+            cache_read=cached,
             reasoning=(self.completion_tokens_details and self.completion_tokens_details.reasoning_tokens) or 0,
         )
 
@@ -84,23 +85,30 @@ class _Answer(Struct, gc=False):
     id: str | None = None
     model: str | None = None
     choices: list[_Choice] | None = None
-    usage: _Usage | None = None
+    usage: Raw = Raw()
     error: Failure | str | None = None
 
 
-_ANSWER = msgspec.json.Decoder(_Answer)
+_ANSWER = Fields(_Answer)
+_USAGE = Fields(_Usage)
+_THOUGHT, _TEXT, _CALLS = 0, 1, 2  # places: what was thought stands before what was said, and tools behind it
 
 
 def _take(draft: Draft, event: SseEvent) -> bool | None:
     if event.data == "[DONE]":
         draft.ended = True
         return False
-    answer = decoded(_ANSWER, event.data)
-    return None if answer is None else _take_answer(draft, answer)
+    found = _ANSWER.read(event.data)
+    if found is None:
+        return None
+    known = _take_answer(draft, found.value)
+    if known is not None:
+        draft.note(found.unknown)
+    return known
 
 
 def _take_all(draft: Draft, events: Sequence[SseEvent]) -> int | None:
-    answers = decoded_all(_ANSWER, [event.data for event in events])
+    answers = decoded_all(_ANSWER.strict, [event.data for event in events])
     if answers is None or not all(map(_is_known, answers)):
         return None
     return sum([_take_answer(draft, answer) or False for answer in answers])
@@ -122,11 +130,17 @@ def _take_answer(draft: Draft, answer: _Answer) -> bool | None:
         if _take_choice(draft, position if choice.index is None else choice.index, choice):
             content = True
     if answer.usage:
-        draft.usage = counted(draft.usage, answer.usage.as_sent())
+        _take_usage(draft, answer.usage)
     if answer.error:
         draft.error = failure_text(answer.error)
         draft.ended = True
     return content
+
+
+def _take_usage(draft: Draft, usage: Raw) -> None:
+    found = read_beside(_USAGE, usage, "usage", draft)
+    if found is not None:
+        draft.count(found.normal(), usage)
 
 
 def _take_choice(draft: Draft, index: int, choice: _Choice) -> bool:
@@ -139,11 +153,12 @@ def _take_choice(draft: Draft, index: int, choice: _Choice) -> bool:
     content = False
     text = said.content or said.refusal
     if text:
-        draft.text.append(text if isinstance(text, str) else "".join(part.text or "" for part in text))
+        said_text = text if isinstance(text, str) else "".join(part.text or "" for part in text)
+        draft.block((_TEXT, 0, 0), "text").parts.append(said_text)
         content = True
     thought = said.reasoning_content or said.reasoning or said.reasoning_text or said.thinking
     if thought and isinstance(thought, str):
-        draft.thinking.append(thought)
+        draft.block((_THOUGHT, 0, 0), "reasoning").parts.append(thought)
         content = True
     if said.tool_calls:
         for position, call in enumerate(said.tool_calls):
@@ -154,7 +169,7 @@ def _take_choice(draft: Draft, index: int, choice: _Choice) -> bool:
 
 
 def _take_call(draft: Draft, index: int, part: _Call) -> bool:
-    call, function = draft.call(index), part.function or part.custom or _Function()
+    call, function = draft.block((_CALLS, index, 0), "call"), part.function or part.custom or _Function()
     call.id = part.id or call.id
     call.name = function.name or call.name
     arguments = function.arguments or function.input
@@ -163,12 +178,12 @@ def _take_call(draft: Draft, index: int, part: _Call) -> bool:
     return bool(arguments)
 
 
-def _response(body: bytes) -> Reply:
+def _answer(body: bytes) -> Draft:
     draft = Draft()
-    answer = decoded(_ANSWER, body)
-    if answer:
-        _take_answer(draft, answer)
-    return draft.reply()
+    found = _ANSWER.read(body)
+    if found and _take_answer(draft, found.value) is not None:
+        draft.note(found.unknown)
+    return draft
 
 
 def _speaks(fields: IdentifyingFields) -> bool:
@@ -182,8 +197,8 @@ OPENAI_CHAT = Provider(
     hosts=(("openai.azure.com", "azure.ai.openai"), ("openai", "openai")),
     path=re.compile(r"(?:/deployments/(?P<model>[^/]+)(?:/chat)?|/chat|/v1)/completions/?$"),
     speaks=_speaks,
-    request=request,
-    response=_response,
+    asks=request,
+    answers=_answer,
     take=_take,
     take_all=_take_all,
 )

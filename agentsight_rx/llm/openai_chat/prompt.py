@@ -1,63 +1,187 @@
-"""Body of a request to OpenAI's Chat Completions API, or to the older Completions -> Prompt."""
+"""Body of a request to OpenAI's Chat Completions API, or to the older Completions -> Asked."""
 
 from __future__ import annotations
 
 import msgspec
-from msgspec import Struct
+from msgspec import Raw, Struct
 
-from ..decode import decoded
-from ..prompt import Prompt, RequestFields, ToolResult, Turn, prompt_of
+from ..canonical import (
+    Asked,
+    MediaPart,
+    Message,
+    Parameters,
+    Part,
+    ReasoningPart,
+    TextPart,
+    ToolCallPart,
+    ToolDefinition,
+    ToolResultPart,
+)
+from ..lenient import Fields
+from ..request_fields import RequestFields, asked_of, text_of
 
 __all__ = ["request"]
 
 
+class _Url(Struct):
+    url: str = ""
+
+
+class _File(Struct):
+    file_id: str = ""
+    filename: str = ""
+    file_data: str = ""
+
+
+class _Sound(Struct):
+    data: str = ""
+    format: str = ""
+
+
 class _Part(Struct):
+    type: str = ""
     text: str | None = None
+    thinking: str | list[_Part] | None = None
+    image_url: str | _Url | None = None
+    input_audio: _Sound | None = None
+    file: _File | None = None
+
+
+class _Function(Struct):
+    name: str = ""
+    arguments: Raw = Raw()
+    input: str | None = None  # of a custom tool
+    description: str = ""
+    parameters: Raw = Raw()
+
+
+class _Call(Struct):
+    id: str = ""
+    function: _Function | None = None
+    custom: _Function | None = None
 
 
 class _Message(Struct):
     role: str = ""
+    name: str = ""
     content: str | list[_Part] | None = None
+    reasoning_content: str | None = None
+    tool_calls: list[_Call] | None = None
+    function_call: _Function | None = None
     tool_call_id: str | None = None
 
 
-class _Named(Struct):
-    name: str = ""
-
-
 class _Tool(Struct):
-    function: _Named | None = None
-    custom: _Named | None = None
+    type: str = ""
+    function: _Function | None = None
+    custom: _Function | None = None
+
+
+class _Format(Struct):
+    type: str = ""
 
 
 class _Request(RequestFields):
     messages: list[_Message] = msgspec.field(default_factory=list[_Message])
     prompt: str | list[str] | None = None
     tools: list[_Tool] | None = None
-    functions: list[_Named] | None = None
+    functions: list[_Function] | None = None
     max_tokens: int | None = None
     max_completion_tokens: int | None = None
+    top_k: float | None = None
+    frequency_penalty: float | None = None
+    presence_penalty: float | None = None
+    seed: int | None = None
+    stop: str | list[str] | None = None
+    n: int | None = None
+    reasoning_effort: str | None = None
+    response_format: _Format | None = None
+    service_tier: str | None = None
 
 
-_REQUEST = msgspec.json.Decoder(_Request)
+_REQUEST = Fields(_Request)
+_STRING = msgspec.json.Decoder(str)
 
 
-def request(body: bytes, /) -> Prompt:
-    """Never raises: a body that is not such a request gives an empty Prompt."""
-    asked = decoded(_REQUEST, body)
-    if asked is None:
-        return Prompt()
-    turns = [_turn(message) for message in asked.messages]
+def request(body: bytes, /) -> Asked:
+    """Never raises: a body that is not such a request gives an empty Asked."""
+    found = _REQUEST.read(body)
+    if found is None:
+        return Asked()
+    asked = found.value
+    messages = [_message(message) for message in asked.messages]
     if asked.prompt:
-        turns.append(Turn("user", [asked.prompt] if isinstance(asked.prompt, str) else asked.prompt))
-    named = [tool.function or tool.custom or _Named() for tool in asked.tools or []] + (asked.functions or [])
-    most = asked.max_tokens if asked.max_completion_tokens is None else asked.max_completion_tokens
-    return prompt_of(asked, turns, tools=[tool.name for tool in named], max_tokens=most)
+        texts = [asked.prompt] if isinstance(asked.prompt, str) else asked.prompt
+        messages.append(Message("user", tuple(map(TextPart, texts))))
+    tools = [(tool.type, tool.function or tool.custom or _Function()) for tool in asked.tools or ()]
+    tools += [("function", function) for function in asked.functions or ()]
+    stop = asked.stop
+    return asked_of(
+        asked,
+        messages,
+        tools=[
+            ToolDefinition(each.name, each.description, text_of(each.parameters), type=kind or "function")
+            for kind, each in tools
+        ],
+        parameters=Parameters(
+            max_tokens=asked.max_tokens if asked.max_completion_tokens is None else asked.max_completion_tokens,
+            temperature=asked.temperature,
+            top_p=asked.top_p,
+            top_k=asked.top_k,
+            frequency_penalty=asked.frequency_penalty,
+            presence_penalty=asked.presence_penalty,
+            seed=asked.seed,
+            stop=(stop,) if isinstance(stop, str) else tuple(stop or ()),
+            choices=asked.n,
+            reasoning=asked.reasoning_effort,
+            output_type=_output_type(asked.response_format),
+            service_tier=asked.service_tier,
+        ),
+        unknown=found.unknown,
+    )
 
 
-def _turn(message: _Message) -> Turn:
-    content = message.content
-    texts = [content] if isinstance(content, str) else [part.text for part in content or [] if part.text]
+def _output_type(format: _Format | None) -> str | None:
+    return None if format is None else "json" if format.type.startswith("json") else format.type or None
+
+
+def _message(message: _Message) -> Message:
+    parts = _parts(message.content)
     if message.role in ("tool", "function"):
-        return Turn(message.role, [], [ToolResult(message.tool_call_id or "", "\n".join(texts))])
-    return Turn(message.role, [text for text in texts if text])
+        texts = [part.text for part in parts if isinstance(part, TextPart)]
+        media = tuple(part for part in parts if isinstance(part, MediaPart))
+        return Message(message.role, (ToolResultPart(message.tool_call_id or "", "\n".join(texts), media=media),), message.name)
+    if message.reasoning_content:
+        parts.insert(0, ReasoningPart(message.reasoning_content))
+    for call in message.tool_calls or ():
+        function = call.function or call.custom or _Function()
+        parts.append(ToolCallPart(call.id, function.name, function.input or _arguments(function.arguments)))
+    if message.function_call:
+        parts.append(ToolCallPart("", message.function_call.name, _arguments(message.function_call.arguments)))
+    return Message(message.role, tuple(parts), message.name)
+
+
+def _arguments(raw: Raw) -> str:
+    """JSON in a string, or, of some vendors, the JSON itself."""
+    text = text_of(raw)
+    return _STRING.decode(text) if text.startswith('"') else text
+
+
+def _parts(content: str | list[_Part] | None) -> list[Part]:
+    if isinstance(content, str):
+        return [TextPart(content)] if content else []
+    return [made for part in content or () if (made := _part(part)) is not None]
+
+
+def _part(part: _Part) -> Part | None:
+    if part.thinking:
+        inner = part.thinking
+        return ReasoningPart(inner if isinstance(inner, str) else "".join(each.text or "" for each in inner))
+    if part.image_url is not None:
+        url = part.image_url if isinstance(part.image_url, str) else part.image_url.url
+        return MediaPart("image", size=len(url)) if url.startswith("data:") else MediaPart("image", reference=url)
+    if part.input_audio is not None:
+        return MediaPart("audio", part.input_audio.format, size=len(part.input_audio.data))
+    if part.file is not None:
+        return MediaPart("file", reference=part.file.file_id or part.file.filename, size=len(part.file.file_data))
+    return TextPart(part.text) if part.text else None

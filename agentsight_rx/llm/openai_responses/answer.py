@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 
-import msgspec
 from msgspec import Raw, Struct
 
-from ...events import Reply, SseEvent, Usage
-from ..decode import Count, Failure, decoded, failure_text
+from ...events import SseEvent, Usage
+from ..decode import Count, Failure, failure_text
+from ..lenient import Fields
 from ..provider import IdentifyingFields, Provider
-from ..reader import Draft, Place
+from ..reader import Draft, Place, read_beside
+from .items import input_text, is_server_tool
 from .prompt import request
 
 __all__ = ["OPENAI_RESPONSES"]
@@ -65,7 +66,7 @@ class _Item(Struct, gc=False):
 
     def call_input(self) -> str:
         sent = (self.arguments, self.input, self.code, self.action, self.operation, self.queries)
-        return next((text for raw in sent if raw and (text := _spelled(raw))), "")
+        return next((text for raw in sent if raw and (text := input_text(raw))), "")
 
 
 class _Incomplete(Struct, gc=False):
@@ -77,7 +78,7 @@ class _Response(Struct, gc=False):
     model: str | None = None
     status: str | None = None
     output: list[_Item] | None = None
-    usage: _Usage | None = None
+    usage: Raw = Raw()
     incomplete_details: _Incomplete | None = None
     error: Failure | str | None = None
 
@@ -100,9 +101,9 @@ class _Event(Struct, gc=False):
     error: Failure | str | None = None
 
 
-_EVENT = msgspec.json.Decoder(_Event)
-_RESPONSE = msgspec.json.Decoder(_Response)
-_STRING = msgspec.json.Decoder(str)
+_EVENT = Fields(_Event)
+_RESPONSE = Fields(_Response)
+_USAGE = Fields(_Usage)
 
 # Types of events, without their last part: `.delta` adds to the text, `.done` has the whole text
 _TEXTS = frozenset({"response.output_text", "response.refusal"})
@@ -124,9 +125,12 @@ def _take(draft: Draft, event: SseEvent) -> bool | None:
     if event.data == "[DONE]":  # servers of other vendors send it after the end
         draft.ended = True
         return False
-    said = decoded(_EVENT, event.data)
-    if said is None:
+    found = _EVENT.read(event.data)
+    if found is None:
         return None
+    said = found.value
+    if said.type == "error" or said.type.startswith("response."):
+        draft.note(found.unknown)
     if said.type == "error":
         draft.error = failure_text(said.error or Failure(code=said.code, message=said.message))
         draft.ended = True
@@ -172,12 +176,12 @@ def _replace(parts: list[str], whole: str) -> bool:
 def _parts(draft: Draft, family: str, said: _Event) -> list[str] | None:
     """The pieces of the text that such an event belongs to."""
     if family in _TEXTS:
-        return draft.texts.setdefault((_output(draft, said), _CONTENT, said.content_index or 0), [])
+        return draft.block((_output(draft, said), _CONTENT, said.content_index or 0), "text").parts
     if family in _INPUTS:
-        return draft.call(_output(draft, said)).parts
+        return draft.block((_output(draft, said), _CONTENT, 0), "call").parts
     if family in _THOUGHTS:
         index, kind = (said.content_index, _CONTENT) if said.summary_index is None else (said.summary_index, _SUMMARY)
-        return draft.thoughts.setdefault((_output(draft, said), kind, index or 0), [])
+        return _thought(draft, (_output(draft, said), kind, index or 0))
     return None
 
 
@@ -193,7 +197,8 @@ def _output(draft: Draft, said: _Event) -> int:
 def _take_item(draft: Draft, output: int, item: _Item) -> bool:
     """An item of a whole answer, or the beginning or end of one in a stream."""
     if item.type.endswith("_call"):  # also tools that the server runs: web_search_call, mcp_call
-        call = draft.call(output)
+        call = draft.block((output, _CONTENT, 0), "call")
+        call.server = is_server_tool(item.type)
         call.id = item.call_id or item.id or call.id
         call.name = item.name or call.name or item.type.removesuffix("_call")
         sent = item.call_input()
@@ -208,7 +213,12 @@ def _take_item(draft: Draft, output: int, item: _Item) -> bool:
 
 
 def _texts(draft: Draft, item: _Item, place: Place) -> list[str]:
-    return (draft.thoughts if item.type == "reasoning" else draft.texts).setdefault(place, [])
+    return _thought(draft, place) if item.type == "reasoning" else draft.block(place, "text").parts
+
+
+def _thought(draft: Draft, place: Place) -> list[str]:
+    draft.gap = "\n\n"
+    return draft.block(place, "reasoning").parts
 
 
 def _take_response(draft: Draft, response: _Response, status: str | None) -> bool:
@@ -217,7 +227,7 @@ def _take_response(draft: Draft, response: _Response, status: str | None) -> boo
     draft.model = response.model or draft.model
     draft.error = failure_text(response.error) or draft.error
     if response.usage:
-        draft.usage = response.usage.normal() or draft.usage
+        _take_usage(draft, response.usage)
     details = response.incomplete_details or _Incomplete()
     reason = (status == "incomplete" and details.reason) or _REASONS.get(status or "")
     draft.choices[0] = reason or draft.choices.get(0)
@@ -226,32 +236,29 @@ def _take_response(draft: Draft, response: _Response, status: str | None) -> boo
     whole = Draft()
     for output, item in enumerate(response.output or ()):
         _take_item(whole, output, item)
-    new = bool(whole.texts or whole.thoughts or whole.calls) and not (draft.texts or draft.thoughts or draft.calls)
-    if status == "completed":  # it has all outputs; some servers number them differently here, which must not double them
-        draft.texts = whole.texts or draft.texts
-        draft.thoughts = whole.thoughts or draft.thoughts
-        draft.calls = whole.calls or draft.calls
-    else:
-        draft.texts = draft.texts or whole.texts
-        draft.thoughts = draft.thoughts or whole.thoughts
-        draft.calls = draft.calls or whole.calls
+    new = bool(whole.blocks) and not draft.blocks
+    # One that is completed has all outputs; some servers number them differently here, which must not double them
+    kinds = {block.kind for block in (whole if status == "completed" else draft).blocks.values()}
+    first, second = (whole, draft) if status == "completed" else (draft, whole)
+    rest = {place: block for place, block in second.blocks.items() if block.kind not in kinds}
+    draft.blocks = rest | first.blocks
+    draft.gap = draft.gap or whole.gap
     return new
 
 
-def _spelled(raw: Raw) -> str:
-    """The input of a tool as text: most have JSON in a string, some the JSON itself."""
-    text = str(bytes(raw), "utf-8", "replace")
-    if text.startswith('"'):
-        return decoded(_STRING, text) or ""
-    return "" if text == "null" else text
+def _take_usage(draft: Draft, usage: Raw) -> None:
+    found = read_beside(_USAGE, usage, "usage", draft)
+    if found is not None:
+        draft.count(found.normal(), usage)
 
 
-def _response(body: bytes) -> Reply:
+def _answer(body: bytes) -> Draft:
     draft = Draft()
-    response = decoded(_RESPONSE, body)
-    if response:
-        _take_response(draft, response, response.status or "")
-    return draft.reply()
+    found = _RESPONSE.read(body)
+    if found:
+        draft.note(found.unknown)
+        _take_response(draft, found.value, found.value.status or "")
+    return draft
 
 
 def _speaks(fields: IdentifyingFields) -> bool:
@@ -267,7 +274,7 @@ OPENAI_RESPONSES = Provider(
     hosts=(("openai.azure.com", "azure.ai.openai"), ("openai", "openai"), ("chatgpt.com", "openai")),
     path=re.compile(r"(?:/deployments/(?P<model>[^/]+)|/v\d+|/openai|/codex|^)/responses(?:/compact)?/?$"),
     speaks=_speaks,
-    request=request,
-    response=_response,
+    asks=request,
+    answers=_answer,
     take=_take,
 )

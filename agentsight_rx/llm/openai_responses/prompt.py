@@ -1,49 +1,85 @@
-"""Body of a request to OpenAI's Responses API, or a `response.create` that a client sends over a WebSocket -> Prompt."""
+"""Body of a request to OpenAI's Responses API, or a `response.create` that a client sends over a WebSocket -> Asked."""
 
 from __future__ import annotations
 
 import re
 
-import msgspec
 from msgspec import Raw, Struct, field
 from msgspec.structs import replace
 
+from ..canonical import (
+    Asked,
+    MediaPart,
+    Message,
+    Parameters,
+    Part,
+    ReasoningPart,
+    TextPart,
+    ToolCallPart,
+    ToolDefinition,
+    ToolResultPart,
+)
 from ..decode import decoded
-from ..prompt import Prompt, RequestFields, ToolResult, Turn, prompt_of
+from ..lenient import Fields
+from ..request_fields import RequestFields, asked_of, text_of
+from .items import input_text, is_server_tool
 
 __all__ = ["request"]
 
 
 class _Part(Struct):
+    type: str = ""
     text: str | None = None
+    image_url: str | None = None
+    file_url: str | None = None
+    file_id: str | None = None
+    file_data: str | None = None
+    filename: str | None = None
 
 
 class _Named(Struct):
     name: str | None = None
     id: str | None = None
+    description: str | None = None
+    parameters: Raw = Raw()
 
 
 class _Tool(Struct):
     type: str = ""
     name: str | None = None
+    description: str | None = None
+    parameters: Raw = Raw()
     function: _Named | None = None  # as in Chat Completions; some clients keep that shape
     tools: list[_Tool] | None = None  # of a namespace
 
-    def names(self, depth: int = 2) -> list[str]:
+    def definitions(self, depth: int = 2) -> list[ToolDefinition]:
         if self.tools and depth:
-            return [name for tool in self.tools for name in tool.names(depth - 1)]
-        return [self.name or (self.function and self.function.name) or self.type]
+            return [each for tool in self.tools for each in tool.definitions(depth - 1)]
+        inner = self.function or _Named()
+        return [
+            ToolDefinition(
+                self.name or inner.name or self.type,
+                self.description or inner.description or "",
+                text_of(self.parameters or inner.parameters),
+                type=self.type or "function",
+            )
+        ]
 
 
 class _Item(Struct):
-    """One input: a message, the output of a tool, or more tools. Other kinds are ignored."""
+    """One input: a message, reasoning, a call of a tool, its output, or more tools. Other kinds are ignored."""
 
     type: str = ""
     role: str | None = None
+    name: str | None = None
     content: str | list[_Part] | None = None
+    summary: list[_Part] | None = None
     id: str | None = None
     call_id: str | None = None
     status: str | None = None
+    arguments: Raw = Raw()
+    input: Raw = Raw()
+    action: Raw = Raw()
     output: Raw = Raw()
     tools: list[_Tool] | None = None
 
@@ -61,6 +97,18 @@ class _Output(Struct):
     outcome: _Outcome | None = None
 
 
+class _Effort(Struct):
+    effort: str | None = None
+
+
+class _Format(Struct):
+    type: str = ""
+
+
+class _Text(Struct):
+    format: _Format | None = None
+
+
 class _Request(RequestFields):
     type: str | None = None
     input: str | list[_Item] | None = None
@@ -69,35 +117,55 @@ class _Request(RequestFields):
     max_output_tokens: int | None = None
     named_conversation: str | _Named | None = field(default=None, name="conversation")
     prompt_cache_key: str | None = None
+    previous_response_id: str | None = None
+    reasoning: _Effort | None = None
+    text: _Text | None = None
+    service_tier: str | None = None
     response: _Request | None = None  # some clients wrap the request
 
 
-_REQUEST = msgspec.json.Decoder(_Request)
-_OUTPUTS = msgspec.json.Decoder(str | list[_Output])
+_REQUEST = Fields(_Request)
+_OUTPUTS = Fields[str | list[_Output]](str | list[_Output])
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
-def request(body: bytes, /) -> Prompt:
-    """Never raises: a body that is not such a request gives an empty Prompt."""
-    outer = decoded(_REQUEST, body)
-    if outer is None:
-        return Prompt()
+def request(body: bytes, /) -> Asked:
+    """Never raises: a body that is not such a request gives an empty Asked."""
+    found = _REQUEST.read(body)
+    if found is None:
+        return Asked()
+    outer = found.value
     asked = outer.response or outer
     items = _items(asked.input, "user")
     offered = [*(asked.tools or ()), *(tool for item in items for tool in item.tools or ())]
-    prompt = prompt_of(
+    made = asked_of(
         asked,
-        [_turn(item) for item in (*_items(asked.instructions, "system"), *items)],
-        tools=[name for tool in offered for name in tool.names()],
-        max_tokens=asked.max_output_tokens,
+        [_message(item) for item in (*_items(asked.instructions, "system"), *items)],
+        tools=[each for tool in offered for each in tool.definitions()],
+        parameters=Parameters(
+            max_tokens=asked.max_output_tokens,
+            temperature=asked.temperature,
+            top_p=asked.top_p,
+            reasoning=asked.reasoning.effort if asked.reasoning else None,
+            output_type=_output_type(asked.text),
+            service_tier=asked.service_tier,
+        ),
+        unknown=found.unknown,
     )
     named = asked.named_conversation
     return replace(
-        prompt,
-        stream=prompt.stream or outer.type == "response.create",  # a WebSocket always streams
-        session_id=prompt.session_id or _session(asked.prompt_cache_key or ""),
-        conversation_id=prompt.conversation_id or (named.id if isinstance(named, _Named) else named) or None,
+        made,
+        stream=made.stream or outer.type == "response.create",  # a WebSocket always streams
+        session_id=made.session_id or _session(asked.prompt_cache_key or ""),
+        conversation_id=made.conversation_id or (named.id if isinstance(named, _Named) else named) or None,
+        previous_response_id=asked.previous_response_id or None,
     )
+
+
+def _output_type(text: _Text | None) -> str | None:
+    if text is None or text.format is None:
+        return None
+    return "json" if text.format.type.startswith("json") else text.format.type or None
 
 
 def _session(key: str) -> str | None:
@@ -106,26 +174,46 @@ def _session(key: str) -> str | None:
 
 
 def _items(items: str | list[_Item] | None, role: str) -> list[_Item]:
-    return [_Item("message", role, items)] if isinstance(items, str) else items or []
+    return [_Item("message", role, content=items)] if isinstance(items, str) else items or []
 
 
-def _turn(item: _Item) -> Turn:
+def _message(item: _Item) -> Message:
     if item.type.endswith("_output"):  # function_call_output, custom_tool_call_output, shell_call_output, …
-        return Turn("tool", [], [_result(item)])
+        return Message("tool", (_result(item),))
+    if item.type.endswith("_call"):
+        called = next((text for raw in (item.arguments, item.input, item.action) if (text := input_text(raw))), "")
+        name = item.name or item.type.removesuffix("_call")
+        part = ToolCallPart(item.call_id or item.id or "", name, called, server=is_server_tool(item.type))
+        return Message("assistant", (part,))
+    if item.type == "reasoning":
+        return Message(
+            "assistant", tuple(ReasoningPart(part.text or "") for part in item.summary or ()) or (ReasoningPart(""),)
+        )
     content = item.content if item.role else None
-    texts = [content] if isinstance(content, str) else [part.text for part in content or [] if part.text]
-    return Turn(item.role or "", [text for text in texts if text])
+    parts = [TextPart(content)] if isinstance(content, str) else map(_part, content or ())
+    return Message(item.role or "", tuple(part for part in parts if part is not None))
 
 
-def _result(item: _Item) -> ToolResult:
+def _part(part: _Part) -> Part | None:
+    if part.text:
+        return TextPart(part.text)
+    reference = part.image_url or part.file_url or part.file_id or part.filename or ""
+    if not (reference or part.file_data):
+        return None
+    kind = "image" if "image" in part.type else "file"
+    if reference.startswith("data:"):
+        return MediaPart(kind, size=len(reference))
+    return MediaPart(kind, reference=reference, size=len(part.file_data or ""))
+
+
+def _result(item: _Item) -> ToolResultPart:
     """Most tools return text or pieces of it; any other output stays JSON."""
     call = item.call_id or item.id or ""
-    output = decoded(_OUTPUTS, item.output) if item.output else ""
+    output = decoded(_OUTPUTS.strict, item.output) if item.output else ""
     if isinstance(output, str):
-        return ToolResult(call, output, item.status == "failed")
+        return ToolResultPart(call, output, item.status == "failed")
     if output is None:
-        text = str(bytes(item.output), "utf-8", "replace")
-        return ToolResult(call, "" if text == "null" else text, item.status == "failed")
+        return ToolResultPart(call, text_of(item.output), item.status == "failed")
     failed = any(piece.outcome and piece.outcome.exit_code for piece in output)
     texts = [text for piece in output for text in (piece.text, piece.stdout, piece.stderr) if text]
-    return ToolResult(call, "\n".join(texts), item.status == "failed" or failed)
+    return ToolResultPart(call, "\n".join(texts), item.status == "failed" or failed)

@@ -1,0 +1,81 @@
+"""Fields that the requests of all providers have in common, and the Asked that is made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from msgspec import Raw, Struct
+
+from .canonical import Asked, Message, Parameters, ToolDefinition
+from .lenient import Fields
+
+__all__ = ["RequestFields", "asked_of", "text_of"]
+
+
+class _Ids(Struct, rename={"session_camel": "sessionId", "conversation_camel": "conversationId"}):
+    """Clients may put any JSON here: only strings are used."""
+
+    session_id: object = None
+    session_camel: object = None
+    conversation_id: object = None
+    conversation_camel: object = None
+    user_id: object = None
+
+    def session(self) -> str | None:
+        return _text(self.session_id) or _text(self.session_camel)
+
+    def conversation(self) -> str | None:
+        return _text(self.conversation_id) or _text(self.conversation_camel)
+
+
+class RequestFields(_Ids):
+    """Fields of most requests. Providers add theirs in a subclass."""
+
+    model: str = ""
+    stream: bool | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    metadata: _Ids | None = None
+
+
+_IDS = Fields(_Ids)
+
+
+def asked_of(
+    fields: RequestFields,
+    messages: Iterable[Message],
+    *,
+    tools: Iterable[ToolDefinition],
+    parameters: Parameters,
+    unknown: tuple[str, ...],
+) -> Asked:
+    """The request: its messages, and the common fields."""
+    metadata = fields.metadata or _Ids()
+    return Asked(
+        model=fields.model,
+        stream=fields.stream or False,
+        messages=tuple(messages),
+        tools=tuple(tool for tool in tools if tool.name),
+        parameters=parameters,
+        session_id=fields.session() or metadata.session() or _session_of_user(_text(metadata.user_id) or ""),
+        conversation_id=fields.conversation() or metadata.conversation(),
+        unknown=unknown,
+    )
+
+
+def text_of(raw: Raw) -> str:
+    """JSON as text, as it was sent; "" where nothing was sent, or null."""
+    text = str(bytes(raw), "utf-8", "replace")
+    return "" if text == "null" else text
+
+
+def _session_of_user(user: str) -> str | None:
+    """The session that Claude Code puts into the user's id: as JSON, or in old versions `user_…_account_…_session_<id>`."""
+    if user.startswith("{"):
+        ids = _IDS.value(user)
+        return ids.session() if ids else None
+    return user.partition("_session_")[2] or None
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None
