@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -66,7 +67,7 @@ def _put(root: dict[str, Any], steps: tuple[str | int, ...], value: Any) -> bool
             root.update(value)
         return False
     place: Any = root
-    for step, below in zip(steps, steps[1:], strict=False):
+    for step, below in pairwise(steps):
         inner = _at(place, step)
         if inner is None:
             inner = [] if isinstance(below, int) else {}

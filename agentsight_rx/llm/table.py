@@ -58,4 +58,6 @@ def find(host: str, target: str, /) -> Provider | None:
 def dialect_of(event: SseEvent, /) -> Provider | None:
     """The provider that sends such an event; None if several could: try again with the next event."""
     fields = _FIELDS.value(event.data) if event.data.lstrip(" \t\r\n").startswith("{") else None
-    return next((provider for provider in PROVIDERS if provider.speaks(fields)), None) if fields else None
+    if fields is None:
+        return None
+    return next((provider for provider in PROVIDERS if event.event in provider.events or provider.speaks(fields)), None)

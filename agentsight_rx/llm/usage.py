@@ -12,8 +12,8 @@ _COUNTS = msgspec.json.Decoder(dict[str, Raw])
 
 def restated(before: str, raw: Raw, /) -> Raw:
     """
-    The newest of each count: what a later event states again takes the place of what was said before, and what it leaves out, or
-    sends as null, stays. `before` is "" or the JSON of earlier counts; `raw` as it is where it is no JSON object.
+    The newest of each count: what a later event states again takes the place of what was said before; what it leaves out, or
+    sends as null, stays. `before` is "" or the JSON of earlier counts; `raw` is returned as it is where it is no JSON object.
     """
     try:
         counts = _COUNTS.decode(raw)

@@ -267,7 +267,9 @@ def streamed(*blocks: dict[str, Any]) -> Answer:
             {
                 "type": "web_search_tool_result",
                 "tool_use_id": "s",
-                "content": [{"type": "web_search_result", "title": "Page", "url": "https://a.example", "encrypted_content": "E"}],
+                "content": [
+                    {"type": "web_search_result", "title": "Page", "url": "https://a.example", "encrypted_content": "E"}
+                ],
             },
             ToolResultPart("s", "Page https://a.example"),
         ),
@@ -286,7 +288,7 @@ def test_each_type_of_block_is_a_part_whole_and_streamed(sent: dict[str, Any], p
 
 
 def test_blocks_of_an_unknown_type_and_null_texts_say_nothing() -> None:
-    blocks = [{"type": "brand_new", "what": 1}, {"type": "text", "text": None}, {"type": None}]
+    blocks: list[dict[str, Any]] = [{"type": "brand_new", "what": 1}, {"type": "text", "text": None}, {"type": None}]
     assert whole(*blocks).parts == streamed(*blocks).parts == ()
     assert whole(*blocks).unknown == streamed(*blocks).unknown == ()
 
@@ -355,8 +357,6 @@ def test_an_error_in_the_middle_keeps_what_came_before() -> None:
 def test_vertex_names_the_model_in_its_path() -> None:
     body = b'{"anthropic_version":"vertex-2023-10-16","max_tokens":9,"stream":true,"messages":[{"role":"user","content":"Hi"}]}'
     path = "/v1/projects/p/locations/l/publishers/anthropic/models/claude-x@1:streamRawPredict"
-    assert ANTHROPIC.prompt(body, path) == Prompt(
-        model="claude-x@1", stream=True, last_user_text="Hi", text="Hi", max_tokens=9
-    )
+    assert ANTHROPIC.prompt(body, path) == Prompt(model="claude-x@1", stream=True, last_user_text="Hi", text="Hi", max_tokens=9)
     plain = ANTHROPIC.asked(b'{"messages":[]}', path.replace("streamRawPredict", "rawPredict"))
     assert (plain.model, plain.stream) == ("claude-x@1", False)

@@ -60,7 +60,12 @@ def request(body: bytes, /) -> Asked:
         asked,
         [Message(message.role or "", tuple(parts_of(message.content))) for message in messages],
         tools=[
-            ToolDefinition(tool.name or tool.mcp_server_name or "", tool.description or "", text_of(tool.input_schema), type=tool.type or "function")
+            ToolDefinition(
+                tool.name or tool.mcp_server_name or "",
+                tool.description or "",
+                text_of(tool.input_schema),
+                type=tool.type or "function",
+            )
             for tool in asked.tools or ()
         ],
         parameters=Parameters(
