@@ -45,7 +45,7 @@ class ProviderCase(Struct, frozen=True, dict=True):
     failed: bytes
     failed_stream: bytes
     error: str
-    events_of: Provider | None | Literal["own"] = "own"
+    events_of: Provider | Literal["own"] | None = "own"
 
     @property
     def shown(self) -> Provider | None:

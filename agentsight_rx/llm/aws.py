@@ -25,7 +25,7 @@ _EXCEPTION = Fields(_Exception)
 
 
 def exception_of(body: bytes | str, kind: str = "", /) -> str | None:
-    """`throttlingException: Slow down`; None where the body says no exception. `kind` is the type of its event, where it is one."""
+    """`throttlingException: Slow down`; None where the body says no exception. `kind`: the type of its event, if it is one."""
     said = _EXCEPTION.value(body)
     if said is None:
         return kind or None

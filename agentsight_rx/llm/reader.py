@@ -89,6 +89,21 @@ class Draft(Struct, array_like=True):
         """The tool call with that index; a new one if there is none."""
         return self.block((index, 0, 0), "call")
 
+    def put(self, place: Place, part: Part) -> None:
+        """A piece that comes whole, or the beginning of one: more text may follow, and the input of a call in its stead."""
+        match part:
+            case ToolCallPart():
+                block = self.block(place, "call")
+                block.id, block.name, block.whole, block.server = part.id, part.name, part.input, part.server
+            case ToolResultPart():
+                block = self.block(place, "result")
+                block.id, block.whole, block.failed = part.id, part.output, part.is_error
+            case MediaPart():
+                self.block(place, "media").media = part
+            case _:
+                block = self.block(place, "text" if isinstance(part, TextPart) else "reasoning")
+                block.parts += [part.text] if part.text else []
+
     def count(self, usage: Usage | None, raw: bytes | msgspec.Raw) -> None:
         """Take the counts of an event, and how the provider spelled them. The last ones are right, field by field."""
         if usage is None:

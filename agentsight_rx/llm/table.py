@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from ..events import SseEvent
 from .anthropic.answer import ANTHROPIC
+from .bedrock.answer import BEDROCK
+from .bedrock_converse.answer import BEDROCK_CONVERSE
+from .cohere.answer import COHERE
+from .cohere_v1.answer import COHERE_V1
 from .gemini.answer import GEMINI
+from .gemini_interactions.answer import GEMINI_INTERACTIONS
+from .gemini_live.answer import GEMINI_LIVE
 from .lenient import Fields
 from .mcp.answer import MCP
+from .ollama.answer import OLLAMA
 from .openai_chat.answer import OPENAI_CHAT
 from .openai_responses.answer import OPENAI_RESPONSES
 from .provider import IdentifyingFields, Provider
+from .replicate.answer import REPLICATE
+from .sagemaker.answer import SAGEMAKER
+from .vertex_chat.answer import VERTEX_CHAT
 
 __all__ = ["PROVIDERS", "dialect_of", "find", "provider_label", "provider_named"]
 
@@ -17,14 +27,21 @@ PROVIDERS: tuple[Provider, ...] = (
     ANTHROPIC,
     OPENAI_RESPONSES,
     OPENAI_CHAT,
+    BEDROCK,
+    BEDROCK_CONVERSE,
+    COHERE,
+    COHERE_V1,
+    GEMINI_LIVE,  # before Gemini, whose field for tokens it has too
+    GEMINI_INTERACTIONS,
     GEMINI,
+    OLLAMA,
+    REPLICATE,
+    SAGEMAKER,
+    VERTEX_CHAT,
     MCP,
 )
 
-_HOSTS = (
-    *(host for provider in PROVIDERS for host in provider.hosts),
-    ("bedrock", "aws.bedrock"),  # its dialect has no file yet
-)
+_HOSTS = tuple(host for provider in PROVIDERS for host in provider.hosts)
 
 _FIELDS = Fields(IdentifyingFields)
 

@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias, get_args
 from msgspec import Raw, Struct
 
 from ...events import SseEvent, Usage
-from ..canonical import MediaPart, ReasoningPart, TextPart, ToolCallPart, ToolResultPart
+from ..canonical import ReasoningPart, TextPart
 from ..decode import Count, Failure, decoded_all, failure_text
 from ..lenient import Fields
 from ..provider import IdentifyingFields, Provider
@@ -171,23 +171,9 @@ def _take_delta(draft: Draft, place: Place, delta: _Delta) -> bool:
 def _take_block(draft: Draft, place: Place, block: Block) -> bool:
     """A block of a whole answer, or the beginning of one in a stream: there the input of a tool is `{}`, and parts follow."""
     part = part_of(block)
-    match part:
-        case ToolCallPart():
-            call = draft.block(place, "call")
-            call.id, call.name, call.whole, call.server = part.id, part.name, part.input, part.server
-        case ToolResultPart():
-            result = draft.block(place, "result")
-            result.id, result.whole, result.failed = part.id, part.output, part.is_error
-        case MediaPart():
-            draft.block(place, "media").media = part
-        case ReasoningPart():
-            reasoning = draft.block(place, "reasoning")
-            if part.text:
-                reasoning.parts.append(part.text)
-        case TextPart():
-            draft.block(place, "text").parts.append(part.text)
-        case _:
-            return False
+    if part is None:
+        return False
+    draft.put(place, part)
     return isinstance(part, TextPart | ReasoningPart) and bool(part.text)
 
 

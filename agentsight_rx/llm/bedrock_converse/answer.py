@@ -9,7 +9,6 @@ from msgspec import Raw, Struct, field
 
 from ...events import SseEvent, Usage
 from ..aws import exception_of, take_exception
-from ..canonical import MediaPart, ReasoningPart, TextPart, ToolCallPart, ToolResultPart
 from ..decode import Count
 from ..lenient import Fields
 from ..provider import IdentifyingFields, Provider
@@ -209,31 +208,15 @@ def _answer(body: bytes) -> Draft:
     answer = found.value
     message = (answer.output and answer.output.message) or _Message()
     for index, block in enumerate(message.content or ()):
-        _take_block(draft, (index, 0, 0), block)
+        part = part_of(block)
+        if part is not None:
+            draft.put((index, 0, 0), part)
     take_usage(draft, answer.usage)
     if answer.output is None:
         draft.error = exception_of(body)
     if draft.error is None:
         draft.choices[0] = answer.stop_reason
     return draft
-
-
-def _take_block(draft: Draft, place: Place, block: Block) -> None:
-    part = part_of(block)
-    match part:
-        case ToolCallPart():
-            call = draft.block(place, "call")
-            call.id, call.name, call.whole, call.server = part.id, part.name, part.input, part.server
-        case ToolResultPart():
-            result = draft.block(place, "result")
-            result.id, result.whole, result.failed = part.id, part.output, part.is_error
-        case MediaPart():
-            draft.block(place, "media").media = part
-        case ReasoningPart() | TextPart():
-            kind = "text" if isinstance(part, TextPart) else "reasoning"
-            draft.block(place, kind).whole = part.text
-        case _:
-            pass
 
 
 def _speaks(fields: IdentifyingFields) -> bool:

@@ -99,9 +99,7 @@ def part_of(block: Block, /) -> Part | None:
         inner = result.content or []
         texts = [each.text or text_of(each.json) for each in inner]
         media = tuple(made for each in inner if (made := each.medium()) is not None)
-        return ToolResultPart(
-            result.tool_use_id or "", "\n".join(filter(None, texts)), result.status == "error", media=media
-        )
+        return ToolResultPart(result.tool_use_id or "", "\n".join(filter(None, texts)), result.status == "error", media=media)
     if block.reasoning_content is not None:
         thought = block.reasoning_content
         return ReasoningPart((thought.reasoning_text and thought.reasoning_text.text) or thought.text or "")

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from msgspec import Raw, Struct, field
 
+from ..by_order import made_up_id
 from ..canonical import MediaPart, Part, ReasoningPart, TextPart, ToolCallPart, ToolResultPart
 from ..lenient import Fields
 from ..request_fields import text_of
 
-__all__ = ["Content", "GeminiPart", "PartialArg", "Said", "made_up_id", "medium_of", "part_of"]
+__all__ = ["Content", "GeminiPart", "PartialArg", "Said", "medium_of", "part_of"]
 
 CODE = "code_execution"  # the name that Google gives to its tool, whose calls are parts of their own
 _FINE = (1, "OUTCOME_OK", None)
@@ -112,11 +113,6 @@ class _Given(Struct):
 
 
 _GIVEN = Fields(_Given)
-
-
-def made_up_id(name: str, position: int, /) -> str:
-    """An id for a call without one: Gemini matches calls and results by order. `position` counts the calls of one answer."""
-    return f"{name}-{position}"
 
 
 def part_of(part: GeminiPart, position: int, result_of: str = "", /) -> Part | None:

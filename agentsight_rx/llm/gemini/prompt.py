@@ -8,10 +8,11 @@ from typing import TypeAlias, TypeVar
 from msgspec import Raw, Struct, field
 from msgspec.structs import replace
 
+from ..by_order import CallOrder
 from ..canonical import Asked, Message, Parameters, Part, ToolCallPart, ToolDefinition
 from ..lenient import Fields
 from ..request_fields import RequestFields, asked_of, text_of
-from .parts import Content, GeminiPart, made_up_id, part_of
+from .parts import Content, GeminiPart, part_of
 
 __all__ = ["messages_of", "request", "tools_of", "with_config"]
 
@@ -161,32 +162,12 @@ def _offered(tool: dict[str, Raw]) -> Iterable[ToolDefinition]:
             yield ToolDefinition(kind, type=kind)
 
 
-class _Calls:
-    """
-    The calls of the newest answer, and which of them has its result.
-
-    A result names its call by its id, where the client gave both the same, or else by its order. For calls without an id, a
-    client may give the results ids of its own. Results for older answers without an id stay without one; otherwise they would
-    answer the newest calls.
-    """
-
-    def __init__(self, newest: Content | None) -> None:
-        calls = [part.call for part in newest.each() if part.call is not None] if newest else []
-        self._ids = [call.id or made_up_id(call.name or "", position) for position, call in enumerate(calls)]
-        self._open = list(self._ids)
-
-    def answered(self, id: str | None) -> str:
-        if id is None or id not in self._ids:
-            return self._open.pop(0) if self._open else id or ""
-        if id in self._open:
-            self._open.remove(id)
-        return id
-
-
 def _messages(contents: list[Content]) -> list[Message]:
     asking = [number for number, content in enumerate(contents) if content.role == "model"]
     newest = asking[-1] if asking else -1
-    calls, older = _Calls(contents[newest] if asking else None), _Calls(None)
+    asked = [part.call for part in contents[newest].each() if part.call is not None] if asking else []
+    # Results for older answers without an id stay without one; otherwise they would answer the newest calls
+    calls, older = CallOrder((call.id, call.name) for call in asked), CallOrder()
     messages: list[Message] = []
     for number, content in enumerate(contents):
         parts: list[Part] = []

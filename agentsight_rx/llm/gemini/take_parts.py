@@ -7,10 +7,11 @@ from collections.abc import Iterable
 import msgspec
 from msgspec.structs import replace
 
-from ..canonical import MediaPart, ReasoningPart, TextPart, ToolCallPart, ToolResultPart
+from ..by_order import made_up_id
+from ..canonical import MediaPart, ReasoningPart, TextPart
 from ..reader import Block, Draft
 from ..request_fields import text_of
-from .parts import GeminiPart, Said, made_up_id, part_of
+from .parts import GeminiPart, Said, part_of
 
 __all__ = ["take_call", "take_parts"]
 
@@ -34,16 +35,12 @@ def _take_part(draft: Draft, part: GeminiPart) -> bool:
             draft.add("text", said.text)
         case ReasoningPart():
             draft.add("reasoning", said.text)
-        case ToolCallPart():
-            call = draft.call(len(draft.blocks))
-            call.id, call.name, call.whole, call.server = said.id, said.name, said.input, said.server
-        case ToolResultPart():
-            result = draft.block((len(draft.blocks), 0, 0), "result")
-            result.id, result.whole, result.failed = said.id, said.output, said.is_error
         case MediaPart():
             _add_medium(draft, said)
-        case _:
+        case None:
             return False
+        case _:
+            draft.put((len(draft.blocks), 0, 0), said)
     return True
 
 
@@ -84,7 +81,7 @@ def _add_medium(draft: Draft, medium: MediaPart) -> None:
     ):
         newest.media = replace(newest.media, size=newest.media.size + medium.size)
         return
-    draft.block((len(draft.blocks), 0, 0), "media").media = medium
+    draft.put((len(draft.blocks), 0, 0), medium)
 
 
 def _newest(draft: Draft) -> Block | None:
