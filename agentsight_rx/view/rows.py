@@ -1,4 +1,8 @@
-"""The rows of a capture. A row that comes again under the same id replaces the earlier one."""
+"""
+The rows of a capture. A row that comes again under the same id replaces the earlier one.
+
+All kinds stand in one file, since a reader of a capture wants to see them side by side.
+"""
 
 from __future__ import annotations
 
@@ -131,11 +135,10 @@ class TokenRow(AnyRow, frozen=True, tag="token_usage", omit_defaults=True):
 class ToolRow(AnyRow, frozen=True, tag="tool_call", omit_defaults=True):
     """
     A tool that a model asked for. `related_*` is the process that ran it, the first where there were several; `link` says how
-    that process was found, and `confidence` how sure that is: `argv` (its arguments contain the command, or the command contains
-    them), `time` (the only program that the agent started between the call and its result).
+    that process was found, and `confidence` how sure that is: `argv` (its arguments contain the command, or the command
+    contains them), `time` (the only program that the agent started between the call and its result).
 
     A call equal to earlier ones of its session has `repeat` 1, 2, …; `loop` where nothing else was asked for in between.
-    `server`: the provider ran it itself, so there is no process.
     """
 
     id: str
@@ -166,7 +169,6 @@ class ToolRow(AnyRow, frozen=True, tag="tool_call", omit_defaults=True):
     repeat: int = 0
     repeat_of: str | None = None
     loop: bool = False
-    server: bool = False
     result_call_id: str | None = None  # the call that sent the result to the model
 
 
@@ -242,8 +244,8 @@ class NetworkRow(AnyRow, frozen=True, tag="network_target", omit_defaults=True):
 
 class HttpRow(AnyRow, frozen=True, tag="http_exchange", omit_defaults=True):
     """
-    One HTTP request with its answer, also of no model. `status`: pending, complete, partial (something is missing, `reason` says
-    what), aborted. `call_id` is the id of its CallRow, where it is a call of a model.
+    One HTTP request with its answer, also of no model. `status`: pending, complete, partial (something is missing, `reason`
+    says what), aborted. `call_id` is the id of its CallRow, where it is a call of a model.
     """
 
     id: str
@@ -270,8 +272,8 @@ class HttpRow(AnyRow, frozen=True, tag="http_exchange", omit_defaults=True):
 
 class SessionRow(AnyRow, frozen=True, tag="session", omit_defaults=True):
     """
-    What one agent did from its start to its end, as far as it was seen. `id`: as the client named it (`named`), else made of the
-    agent's process. `status`: live, ended. Tokens are in normal form, as in CallRow. `title` is the first prompt.
+    What one agent did from its start to its end, as far as it was seen. `id`: as the client named it (`named`), else made of
+    the agent's process. `status`: live, ended. Tokens are in normal form, as in CallRow. `title` is the first prompt.
     """
 
     id: str

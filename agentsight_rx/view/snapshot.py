@@ -18,16 +18,33 @@ from .rows import (
     AuditRow,
     BlindSpotRow,
     CallRow,
+    HttpRow,
     NetworkRow,
     ProcessRow,
     ResourceRow,
     Row,
+    SessionRow,
     TlsUseRow,
     TokenRow,
     ToolRow,
+    UnknownRow,
 )
-from .snapshot_schema import Completeness, Session, Snapshot, Summary, TokenGroup, Value, completeness, value_of
-from .tables import AUDIT, BLIND_SPOTS, CALLS, LOSSES, NETWORK, PROCESSES, RESOURCES, RUNS, SEGMENTS, TLS_USES, TOKENS, TOOLS
+from .snapshot_schema import Completeness, Snapshot, Summary, TokenGroup, Value, completeness, session_of, value_of
+from .tables import (
+    AUDIT,
+    BLIND_SPOTS,
+    CALLS,
+    LOSSES,
+    NETWORK,
+    PROCESSES,
+    RESOURCES,
+    RUNS,
+    SEGMENTS,
+    SESSIONS,
+    TLS_USES,
+    TOKENS,
+    TOOLS,
+)
 from .tally import Tally
 
 __all__ = [
@@ -89,7 +106,18 @@ class _Length(Struct):
 
 _LENGTHS = Table(SEGMENTS.name, _Length)
 # Any: of any kind of row
-_TABLES: tuple[Table[Any], ...] = (CALLS, TOKENS, TOOLS, PROCESSES, AUDIT, NETWORK, RESOURCES, BLIND_SPOTS, TLS_USES)
+_TABLES: tuple[Table[Any], ...] = (
+    CALLS,
+    TOKENS,
+    TOOLS,
+    SESSIONS,
+    PROCESSES,
+    AUDIT,
+    NETWORK,
+    RESOURCES,
+    BLIND_SPOTS,
+    TLS_USES,
+)
 
 
 def _rows(store: Store, table: Table[V]) -> Iterator[tuple[object, V]]:
@@ -115,6 +143,7 @@ class View:
         self._targets = Kept[NetworkRow](bounds.targets, bounds.text)
         self._audit = Kept[AuditRow](bounds.audit, bounds.text)
         self._samples = Kept[ResourceRow](bounds.samples, bounds.text)
+        self._sessions = Kept[SessionRow](bounds.calls, bounds.text)
         self.tally = Tally()
         self._models: dict[str, TokenGroup] = {}
         self._start_ms: int | None = None
@@ -150,7 +179,10 @@ class View:
                 case ResourceRow():
                     self._samples.put(item)
                     self._saw(item.timestamp_ms)
-                case BlindSpotRow() | TlsUseRow():
+                case SessionRow():
+                    self._sessions.put(item)
+                    self._saw(item.start_timestamp_ms, item.end_timestamp_ms)
+                case BlindSpotRow() | TlsUseRow() | HttpRow() | UnknownRow():
                     self._saw(item.timestamp_ms)
 
     def _saw(self, *times_ms: int | None) -> None:
@@ -179,7 +211,7 @@ class View:
         twin = copy(self)
         twin._calls, twin._tokens, twin._tools = self._calls.copy(), self._tokens.copy(), self._tools.copy()
         twin._processes, twin._targets = self._processes.copy(), self._targets.copy()
-        twin._audit, twin._samples = self._audit.copy(), self._samples.copy()
+        twin._audit, twin._samples, twin._sessions = self._audit.copy(), self._samples.copy(), self._sessions.copy()
         twin._models = {name: copy(group) for name, group in self._models.items()}
         return twin
 
@@ -187,7 +219,7 @@ class View:
         """The snapshot as of `now_ms` (Unix time) with the newest `audit_limit` rows of the audit trail."""
         limit = max(0, min(audit_limit, AUDIT_MOST))
         calls = list(self._calls)
-        sessions = _sessions(calls)
+        sessions = sorted(map(session_of, self._sessions), key=lambda each: (each.start_timestamp_ms, each.id))
         return Snapshot(
             1,
             datetime.fromtimestamp(now_ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
@@ -244,19 +276,3 @@ def _values(rows: Iterable[R], by: Callable[[R], tuple[int | str, ...]], *, newe
     ordered = sorted(rows, key=by)
     skipped = 0 if newest is None else max(0, len(ordered) - newest)
     return [value_of(row) for row in ordered[skipped:]]
-
-
-def _sessions(calls: Iterable[CallRow]) -> list[Session]:
-    """The sessions that clients name in their requests, made of the calls that are kept."""
-    sessions: dict[str, Session] = {}
-    for call in sorted(calls, key=lambda call: (call.start_timestamp_ms, call.id)):
-        if call.session_id is None:
-            continue
-        session = sessions.setdefault(call.session_id, Session(call.session_id, call.comm, call.start_timestamp_ms))
-        session.model = call.model or session.model
-        session.input_tokens += call.input_tokens
-        session.output_tokens += call.output_tokens
-        session.total_tokens += call.total_tokens
-        if call.end_timestamp_ms is not None:
-            session.end_timestamp_ms = max(call.end_timestamp_ms, session.end_timestamp_ms or 0)
-    return sorted(sessions.values(), key=lambda session: (session.start_timestamp_ms, session.id))

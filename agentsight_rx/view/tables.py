@@ -7,23 +7,40 @@ from msgspec import Struct
 from ..events import Event
 from ..loss import Entry
 from ..state import Put, Table, Write
-from .rows import AuditRow, BlindSpotRow, CallRow, NetworkRow, ProcessRow, ResourceRow, Row, TlsUseRow, TokenRow, ToolRow
+from .rows import (
+    AuditRow,
+    BlindSpotRow,
+    CallRow,
+    HttpRow,
+    NetworkRow,
+    ProcessRow,
+    ResourceRow,
+    Row,
+    SessionRow,
+    TlsUseRow,
+    TokenRow,
+    ToolRow,
+    UnknownRow,
+)
 from .tally import Totals
 
 __all__ = [
     "AUDIT",
     "BLIND_SPOTS",
     "CALLS",
+    "HTTP",
     "LOSSES",
     "NETWORK",
     "PROCESSES",
     "RESOURCES",
     "RUNS",
     "SEGMENTS",
+    "SESSIONS",
     "TLS_USES",
     "TOKENS",
     "TOOLS",
     "TOTALS",
+    "UNKNOWN",
     "Recording",
     "Segment",
     "put",
@@ -59,6 +76,9 @@ NETWORK = Table("network_targets", NetworkRow)  # by id
 RESOURCES = Table("resource_samples", ResourceRow)  # by time and id
 BLIND_SPOTS = Table("blind_spots", BlindSpotRow)  # by id
 TLS_USES = Table("tls_uses", TlsUseRow)  # by id
+HTTP = Table("http_exchanges", HttpRow)  # by time and id
+SESSIONS = Table("sessions", SessionRow)  # by start and id
+UNKNOWN = Table("unknown_fields", UnknownRow)  # by id
 LOSSES = Table("losses", Entry)  # by run, stage and reason
 RUNS = Table("runs", Recording)  # by number
 TOTALS = Table("totals", Totals)  # by number of the recording
@@ -85,3 +105,9 @@ def put(row: Row) -> Write:
             return Put(BLIND_SPOTS, row.id, row)
         case TlsUseRow():
             return Put(TLS_USES, row.id, row)
+        case HttpRow():
+            return Put(HTTP, (row.timestamp_ms, row.id), row)
+        case SessionRow():
+            return Put(SESSIONS, (row.start_timestamp_ms, row.id), row)
+        case UnknownRow():
+            return Put(UNKNOWN, row.id, row)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from msgspec import Struct
 
 from ..core.bounded import Recent
-from .rows import AuditRow, BlindSpotRow, CallRow, ProcessRow, TlsUseRow, TokenRow, ToolRow
+from .rows import AuditRow, BlindSpotRow, CallRow, ProcessRow, SessionRow, TlsUseRow, TokenRow, ToolRow, UnknownRow
 
 __all__ = ["Tally", "Totals"]
 
@@ -36,6 +36,7 @@ class Totals(Struct):
     tools_linked: int = 0
     processes: int = 0
     programs: int = 0
+    sessions: int = 0
     models: dict[str, int] = {}
     audits: dict[str, int] = {}  # by type: llm, process, file, network, mcp
 
@@ -61,6 +62,8 @@ class Tally:
         self.totals = Totals()
         self.blind_spots: Recent[str, BlindSpotRow] = Recent(_BLIND_SPOTS_MOST)
         self.tls_uses: Recent[str, TlsUseRow] = Recent(_BLIND_SPOTS_MOST)
+        self.unknown: Recent[str, UnknownRow] = Recent(_BLIND_SPOTS_MOST)
+        self._sessions: Recent[str, None] = Recent(_MOST)
         self._calls: Recent[str, str] = Recent(_MOST)
         self._tokens: Recent[str, TokenRow] = Recent(_MOST)
         self._tools: Recent[str, bool] = Recent(_MOST)
@@ -85,6 +88,11 @@ class Tally:
                     self.blind_spots.put(item.id, item)
                 case TlsUseRow():
                     self.tls_uses.put(item.id, item)
+                case UnknownRow():
+                    self.unknown.put(item.id, item)
+                case SessionRow():
+                    self.totals.sessions += item.id not in self._sessions
+                    self._sessions.put(item.id, None)
                 case _:
                     pass
 
