@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..events import SseEvent
 from .anthropic.answer import ANTHROPIC
+from .decode import decoded
 from .gemini.answer import GEMINI
 from .lenient import Fields
 from .mcp.answer import MCP
@@ -57,5 +58,7 @@ def find(host: str, target: str, /) -> Provider | None:
 
 def dialect_of(event: SseEvent, /) -> Provider | None:
     """The provider that sends such an event; None if several could: try again with the next event."""
-    fields = _FIELDS.value(event.data) if event.data.lstrip(" \t\r\n").startswith("{") else None
+    if not event.data.lstrip(" \t\r\n").startswith("{"):
+        return None
+    fields = decoded(_FIELDS.strict, event.data) or _FIELDS.value(event.data)
     return next((provider for provider in PROVIDERS if provider.speaks(fields)), None) if fields else None

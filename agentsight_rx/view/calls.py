@@ -23,7 +23,7 @@ __all__ = ["Calls", "CallsState", "Outcome"]
 _OPEN_MOST = 4096
 _END = 4096  # bytes of a body
 _EARLY_MOST = 256
-_MAYBE_MOST = 64  # requests, and bytes of each, that become calls where their answers are streams of a model
+_MAYBE_MOST = 16  # requests, and bytes of each, that become calls where their answers are streams of a model
 _MAYBE_BYTES = 256 << 10
 _LABELS = {provider.name: provider.label for provider in PROVIDERS if provider.path is not None}
 
@@ -180,6 +180,8 @@ class Calls:
     def close(self, event: TlsClose) -> list[Row]:
         """The connection is closed: the calls on it get no answer."""
         gone = connection_id(event.origin)
+        for key in [key for key, each in self._maybe.items() if connection_id(each.origin) == gone]:
+            del self._maybe[key]
         rows = self._unasked_rows([key for key, each in self._early.items() if connection_id(each.origin) == gone])
         for key in [key for key, each in self._open.items() if each.connection == gone]:
             rows += self._abort(key, "closed", event.origin.wall_ns)

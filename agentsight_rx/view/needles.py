@@ -12,6 +12,8 @@ __all__ = ["contained", "file_name", "runs", "strings_in"]
 _SHORTEST = 3  # characters; a shorter command is found in too many argument lists by chance
 _INPUT_MOST = 1 << 20  # characters: Linux allows 128 KiB for one argument
 _STRINGS_MOST = 16
+_BEFORE = ("", ";", "&", "|", "(", "`", "\n", "{")  # what may stand before a command of a shell, and behind it
+_BEHIND = ("", ";", "&", "|", ")", "`", "\n", "}", "<", ">", "#")
 _PATH_MOST = 4096  # bytes of a path, PATH_MAX of Linux
 
 
@@ -50,7 +52,7 @@ def contained(argv: tuple[str, ...], command: str) -> bool:
     if len(line) < _SHORTEST or line not in command:
         return False
     before, _, after = command.partition(line)
-    return not (before[-1:].isalnum() or after[:1].isalnum())
+    return before.rstrip()[-1:] in _BEFORE and after.lstrip()[:1] in _BEHIND
 
 
 def file_name(text: str) -> str | None:

@@ -1,7 +1,7 @@
 """
 The rows of a capture. A row that comes again under the same id replaces the earlier one.
 
-All kinds stand in one file, since a reader of a capture wants to see them side by side.
+Longer than 300 lines because all kinds stand side by side, as a reader of a capture meets them.
 """
 
 from __future__ import annotations
