@@ -98,8 +98,7 @@ class Calls:
             digest = b""
         sessions: list[Row] = []
         if row.twin is None:
-            row, sessions = self._sessions.begin(row, event.headers)
-            row = self._repeats.begin(row, digest)
+            row, sessions = self._sessions.begin(self._repeats.begin(row, digest), event.headers)
         self._open[row.id] = _Open(row, origin.time_ns, connection_id(origin), digest)
         rows = [*evicted, *asked_rows(row, event), *sessions]
         results = _results(asked)
