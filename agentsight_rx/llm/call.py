@@ -47,7 +47,7 @@ def answer_of(provider: Provider, answer: HttpResponse | SseMessage, /) -> Answe
     """What was answered, its parts in the order of the model. Of a very long stream the order of its parts is lost."""
     if isinstance(answer, HttpResponse):
         return provider.answer(answer.body)
-    if answer.events_lost:
+    if answer.events_lost or not answer.events:
         return _of_reply(answer.reply)
     reader = provider.reader()
     reader.feed_all(answer.events)

@@ -52,6 +52,7 @@ class Provider(Struct, frozen=True):
     answers: Callable[[bytes], Draft]  # the body of an answer that is not streamed; never raises
     take: Take
     take_all: TakeAll | None = None
+    system_in_messages: bool = False  # the instructions of the system are messages like others
     operation: str = "chat"  # `gen_ai.operation.name` of OpenTelemetry
 
     def reader(self) -> StreamReader:
