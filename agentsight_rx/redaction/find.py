@@ -111,8 +111,15 @@ def _find(data: bytes, cut: bool, depth: int) -> list[Secret]:
     if depth < _DEPTH_MOST:
         if len(data) < _SHORT:
             marks.escapes = [hit.start() for hit in _ESCAPE.finditer(data)]
-        find_encoded(data, cut, found, marks, lambda said, may_go_on: _find(said, may_go_on, depth + 1))
+        find_encoded(data, cut, found, marks, lambda said, may_go_on: _inside(said, may_go_on, depth + 1))
     return found
+
+
+def _inside(said: bytes, cut: bool, depth: int) -> Sequence[Secret]:
+    """The secrets of what was encoded: often little, and many times."""
+    if not cut and len(said) < SMALL and b"&" not in said and not hinted(said.decode("latin-1")):
+        return ()
+    return _find(said, cut, depth)
 
 
 _SHORT = 2000  # bytes; in a longer text, the search for letters that are written as escapes takes too long
