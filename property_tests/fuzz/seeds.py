@@ -10,6 +10,10 @@ from hpack import Encoder
 
 from agentsight_rx.wire.websocket import Deflate
 
+from ..aws_frames import chunk as aws_chunk
+from ..aws_frames import event as aws_event
+from ..aws_frames import failure as aws_failure
+from ..aws_frames import frame as aws_frame
 from ..http2_strategies import PREFACE
 from ..http2_strategies import frame as http2_frame
 from ..websocket_strategies import Packer
@@ -199,6 +203,10 @@ SEEDS: dict[str, list[bytes]] = {
     "sse": _cut((_STREAM, b"\xef\xbb\xbfid: 1\r\nretry: 5\r\ndata:a\r\ndata: b\r\n\r\n: x\n\n"), ((), (0, 1, 1), (2, 2, 3, 9))),
     "json_stream": _cut(
         (b'[{"a":"}\\""},\n[1,2] , -1.5e3,true]\n', b'\x1e{"a":1}\n{"b":2}\nx\n{}'), ((), (0, 1, 1), (2, 1, 3))
+    ),
+    "aws_event_stream": _cut(
+        (aws_event("a", "{}") + aws_chunk('{"type":"ping"}') + aws_failure("xException", "no"), bytes(20) + aws_frame(b"")),
+        ((), (0, 0, 1, 1), (1, 1, 2, 9, 3), (2, 1, 1, 5)),
     ),
     "coding": [
         spelled(b"so far so good " * 4, coding, 0, 0, 1, 3, change, 20, 0, 1, 7) for coding in range(15) for change in (0, 9)
