@@ -105,6 +105,18 @@ _SPOKEN = (
 )
 _COMPLETED = websocket_frame(0x81, b'{"type":"response.completed","response":{"id":"r","status":"completed"}}')
 
+_REALTIME = (
+    websocket_frame(0x81, b'{"type":"conversation.item.create","item":{"type":"message"}}', _KEY)
+    + websocket_frame(0x81, b'{"type":"response.create"}', _KEY),
+    websocket_frame(0x81, b'{"type":"response.created","response":{"id":"a"}}')
+    + websocket_frame(0x81, b'{"type":"response.done","response":{"id":"a"}}'),
+)
+_LIVE = (
+    websocket_frame(0x81, b'{"setup":{}}', _KEY)
+    + websocket_frame(0x81, b'{"clientContent":{"turns":[{}],"turnComplete":true}}', _KEY),
+    websocket_frame(0x82, b'{"toolCall":{"functionCalls":[{"id":"1"}]}}')
+    + websocket_frame(0x82, b'{"serverContent":{"modelTurn":{},"turnComplete":true}}'),
+)
 _CONNECTIONS = (
     _ASKED + TURN + _STREAMED,
     _ASKED + TURN + _CODED,
@@ -112,6 +124,8 @@ _CONNECTIONS = (
     _HTTP2_OUT + TURN + _HTTP2_IN,
     _UPGRADE + TURN + _UPGRADED + TURN + _SPOKEN[0] + TURN + _COMPLETED,
     _UPGRADE + TURN + _UPGRADED + _SPOKEN[2],
+    _UPGRADE.replace(b"responses", b"realtime") + TURN + _UPGRADED + TURN + _REALTIME[0] + TURN + _REALTIME[1],
+    _UPGRADE.replace(b"/v1/responses", b"/a.BidiGenerateContent") + TURN + _UPGRADED + TURN + _LIVE[0] + TURN + _LIVE[1],
 )
 _WALKS = ((), (0, 0, 1, 0, 0, 2, 50, 7, 0, 0), (1, 0, 3, 2, 1, 3, 9, 90, 30, 4, 0, 2, 200, 1, 16, 0))
 
