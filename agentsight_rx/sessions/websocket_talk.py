@@ -142,8 +142,9 @@ def _marker(found: re.Match[bytes]) -> bytes:
 
 
 def size_of_base64(coded: bytes | Raw) -> int:
-    """Bytes that it stands for, with or without quotes around it."""
-    return len(bytes(coded).strip(b'"').rstrip(b"=").replace(b"\\/", b"/")) * 3 // 4
+    """Bytes that it stands for, with or without quotes around it; 0 for null."""
+    text = bytes(coded).strip(b'"').rstrip(b"=")
+    return 0 if text == b"null" else (len(text) - text.count(b"\\")) * 3 // 4
 
 
 def elements(value: Raw) -> bytes:

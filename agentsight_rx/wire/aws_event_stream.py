@@ -21,8 +21,8 @@ _SHORTEST_FRAME = PRELUDE + 4
 _HEADERS_MOST = 128 * 1024  # of the specification
 _LENGTHS = struct.Struct(">II").unpack_from
 _NUMBER = struct.Struct(">I").unpack_from
-# Where a prelude may be: frames have up to 24 MiB by the specification, and headers up to 128 KiB
-_PRELUDES = re.compile(rb"(?=[\x00\x01].{3}\x00[\x00-\x02].{6})", re.DOTALL).finditer
+# Where a prelude may be: frames have 16 bytes or more and up to 24 MiB by the specification, and headers up to 128 KiB
+_PRELUDES = re.compile(rb"(?=[\x00\x01].{3}\x00[\x00-\x02].{6})(?!\x00{3}[\x00-\x0f])", re.DOTALL).finditer
 
 # Sizes of values by type: true, false, byte, short, integer, long, bytes, string, timestamp, UUID; -1: a length precedes
 _VALUE_SIZES = (0, 0, 1, 2, 4, 8, -1, -1, 8, 16)
@@ -66,10 +66,11 @@ class AwsEventStreamDecoder:
     next valid prelude, which has a checksum of its own. All these bytes are counted in `lost`.
     """
 
-    __slots__ = ("_longest", "_state")
+    __slots__ = ("_block", "_headers", "_longest", "_state")
 
     def __init__(self, *, longest: int = LONGEST_FRAME) -> None:
         self._longest = longest
+        self._block, self._headers = b"", dict[str, str]()  # of the last frame: usually those of the next one too
         self._state = AwsEventStreamState()
 
     @property
@@ -142,7 +143,10 @@ class AwsEventStreamDecoder:
             self._state.lost += len(frame)
             return
         end = PRELUDE + _NUMBER(frame, 4)[0]
-        events.append(_event(_headers(frame[PRELUDE:end]), frame[end:-4]))
+        block = frame[PRELUDE:end]
+        if block != self._block:
+            self._block, self._headers = block, _headers(block)
+        events.append(_event(self._headers, frame[end:-4]))
 
 
 def frame_size(data: bytes | bytearray, at: int = 0) -> int:

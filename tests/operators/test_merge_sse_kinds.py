@@ -15,7 +15,8 @@ from agentsight_rx.loss import Reason
 from agentsight_rx.operators import decode_content, merge_sse, parse_http, remove_auth
 from property_tests.aws_frames import chunk, event, failure
 
-from . import Running, Wire, run
+from . import Running, Wire, run, size_of
+from .http2_peers import Peers
 
 FRAMES = "application/vnd.amazon.eventstream"
 INNER: list[dict[str, Any]] = [
@@ -100,6 +101,30 @@ def test_the_answer_of_a_model_that_begins_like_a_stream_is_one(content_type: st
     assert isinstance(head, HttpResponse)
     assert (head.streaming, head.body) == (True, b"")
     assert message.size == len(body)
+
+
+@pytest.mark.parametrize("record", [1, 16_384])
+@pytest.mark.parametrize("body", [SSE, BEDROCK], ids=["events", "frames"])
+def test_it_is_one_over_http_2_too(body: bytes, record: int) -> None:
+    peers = Peers(Wire(), record=record)
+    stream = peers.asks("POST", "/v1/messages", body=b"{}")
+    peers.answers(stream, [("content-type", "application/json")], body)
+    parsed = run(parse_http(), peers.records)
+    assert size_of(parsed) == sum(len(record.data) for record in peers.records)
+    message = message_of(run(merge_sse(), parsed))
+    assert (message.complete, message.reply.text, message.size) == (True, "Hello", len(body))
+
+
+def test_bytes_that_are_missing_at_its_beginning_leave_it_whole() -> None:
+    wire = Wire()
+    asked = wire.writes(b"POST /v1/messages HTTP/1.1\r\nHost: proxy\r\nContent-Length: 2\r\n\r\n{}")
+    head = wire.reads(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (9 + len(SSE)))
+    wire.misses("in", 9)
+    made = run(merge_sse(), run(parse_http(), [asked, head, wire.reads(SSE)]))
+    assert [type(each) for each in made] == [HttpRequest, HttpResponse]
+    response = made[1]
+    assert isinstance(response, HttpResponse)
+    assert (response.body, response.body_lost, response.reason) == (SSE, 9, "lost")
 
 
 @pytest.mark.parametrize(
