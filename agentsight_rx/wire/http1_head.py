@@ -96,7 +96,7 @@ def _odd_response_head(raw: bytes) -> ResponseHead:
         line, headers = by_hand(raw)
         version, number, *rest = line.split(b" ", 2)
         status, phrase = int(number), rest[0] if rest else b""
-    return ResponseHead(status, _text(phrase), version=_text(version), headers=headers_of(headers), size=len(raw))
+    return ResponseHead(status, _phrase(phrase), version=_text(version), headers=headers_of(headers), size=len(raw))
 
 
 # h11 joins several equal Content-Lengths to one, and turns codings to lower case
@@ -131,6 +131,14 @@ def by_hand(raw: bytes) -> tuple[bytes, list[tuple[bytes, bytes]]]:
 
 def headers_of(items: Iterable[tuple[bytes, bytes]]) -> Headers:
     return tuple((_text(name.lower()), _text(value)) for name, value in items)
+
+
+def _phrase(raw: bytes) -> str:
+    """Its encoding is not specified (RFC 9112 4). Servers that send more than ASCII send UTF-8; older ones Latin-1."""
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return _text(raw)
 
 
 def _text(raw: bytes) -> str:
