@@ -107,10 +107,10 @@ def test_the_schema_version_is_in_the_store(path: Path) -> None:
 
 def test_a_store_of_another_version_is_refused_and_not_touched(path: Path) -> None:
     store = LmdbStore.open(path)
-    store.commit([Put(META, "schema_version", 2)])
+    store.commit([Put(META, "schema_version", 3)])
     store.close()
     (path.parent / "run.lmdb-lock").unlink()
-    assert_refused(path, "has schema version 2 and this agentsight-rx reads 1: use the release that recorded it")
+    assert_refused(path, "has schema version 3 and this agentsight-rx reads 1 to 2: use the release that recorded it")
 
 
 def test_an_lmdb_file_of_another_program_is_refused_and_not_touched(path: Path) -> None:
