@@ -18,6 +18,7 @@ from ..state import META, LmdbStore, Put, Write
 from ..view import AnyRow, Output, Row
 from ..view.log import Resumed
 from ..view.log_parts import EVENTS_MOST, LogWriter
+from ..view.retention import Retention, retain
 from ..view.tables import CHECKPOINT, LOSSES, RUNS, TOTALS, Checkpoint, Recording, key_of, put, table_of
 from ..view.tally import Tally
 from ..view.upgrades import UPGRADES
@@ -25,6 +26,7 @@ from ..view.upgrades import UPGRADES
 __all__ = ["redaction_key", "store"]
 
 _KEY = "redaction_key"  # of the meta table
+_RETAIN_S = 60.0
 
 
 def store(
@@ -34,17 +36,22 @@ def store(
     key: bytes | None = None,
     required: bool = True,
     resumed: Resumed | None = None,
+    retention: Retention | None = None,
 ) -> Sink[Output]:
     """
     Keep everything in the LMDB file at `path`. What was flushed survives a kill of this process; a flush comes every 250 ms.
 
-    `key` is stored too, for `redaction_key`; `resumed` is what `resume` made of the store, from which the run goes on. Raises
-    StoreError on opening where the file is not a store of a version that is known, or another process writes it. Where the
-    disk is full it raises NoSpaceError, or, if the store is not `required`, counts what it cannot keep until there is room.
+    `key` is stored too, for `redaction_key`; `resumed` is what `resume` made of the store, from which the run goes on, and
+    `retention` limits what is kept. Raises StoreError on opening where the file is not a store of a version that is known, or
+    another process writes it. Where the disk is full it raises NoSpaceError, or, if the store is not `required`, counts what it
+    cannot keep until there is room.
     """
 
     def opened(ledger: Ledger) -> _StoreWriter:
-        writer = _StoreWriter(lambda: LmdbStore.open(path, owner=owner, upgrades=UPGRADES), ledger, key=key, resumed=resumed)
+        def opening() -> LmdbStore:
+            return LmdbStore.open(path, owner=owner, upgrades=UPGRADES)
+
+        writer = _StoreWriter(opening, ledger, key=key, resumed=resumed, retention=retention)
         try:
             writer.begin()
         except NoSpaceError as error:
@@ -75,12 +82,22 @@ def redaction_key(path: str | Path | None) -> bytes:
 class _StoreWriter:
     """A commit keeps all of the items handed over since the one before, or none of them: then they are counted."""
 
-    def __init__(self, opening: Callable[[], LmdbStore], ledger: Ledger, *, key: bytes | None, resumed: Resumed | None) -> None:
+    def __init__(
+        self,
+        opening: Callable[[], LmdbStore],
+        ledger: Ledger,
+        *,
+        key: bytes | None,
+        resumed: Resumed | None,
+        retention: Retention | None,
+    ) -> None:
         self._opening = opening
         self._ledger = ledger
         self._tally = Tally()
         self._key = key
         self._resumed = resumed
+        self._retention = retention
+        self._retained_s: float | None = None  # when it was last done
         self._store: LmdbStore | None = None
         self._log: LogWriter | None = None
         self._recording = Recording(number=1, started_ms=milliseconds(time.time_ns()))
@@ -140,7 +157,21 @@ class _StoreWriter:
     def flush(self) -> None:
         if self._pending:
             self._commit()
+        self._retain()
         self._sync()
+
+    def _retain(self) -> None:
+        """By age each minute, by size each time. What cannot be removed now, since the disk is full, is removed later."""
+        if self._retention is None or self._store is None or self._log is None:
+            return
+        now_s = time.monotonic()
+        due = self._retained_s is None or now_s - self._retained_s >= _RETAIN_S
+        limits = self._retention if due else replace(self._retention, keep_ms=None)
+        self._retained_s = now_s if due else self._retained_s
+        try:
+            retain(self._store, limits, self._log, now_ms=milliseconds(time.time_ns()))
+        except StoreError as error:
+            raise Unwritten(f"what is older cannot be removed: {error}", count=0) from error
 
     def _commit(self, *, ended: bool = False) -> None:
         """Raises Unwritten where nothing of it was kept."""

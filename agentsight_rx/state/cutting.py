@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from zlib import crc32
 
 __all__ = ["cut"]
 
-_ENDS = re.compile(rb'\\n|\n|[\]}"],')  # behind an element of JSON and behind a line, also of a text in JSON
-_BEFORE, _BEHIND = 8, 8  # bytes around such a place that decide whether it is cut there
+# Behind an element of JSON, a line in a text in JSON, an indented line, a sentence. Two sets are found in a third of the time
+# that alternatives take
+_ENDS = re.compile(rb'[\\\]}".\n][n, ]')
+_ELEMENT = b"]}"  # what a list or an object ends with
+_AROUND = 8  # bytes before and behind another place that decide whether it is cut there
 _ONE_OF = 8  # such places; they are some 60 bytes apart, so a piece has 500
-_MOST = 8192  # bytes of a piece
+_LEAST, _MOST = 128, 8192  # bytes of a piece
 
 
 def cut(content: bytes, /) -> list[bytes]:
@@ -18,20 +22,20 @@ def cut(content: bytes, /) -> list[bytes]:
     The pieces of `content`, in order.
 
     Only the bytes around a place decide whether it is cut there, so behind a difference the pieces of two contents are soon
-    the same again. Where there is no such place for long, as in an image, it is cut at the most a piece may have.
+    the same again. What has no such place for long, as an image, is cut where it begins and then at the most a piece may have.
     """
-    places = [
-        end
-        for found in _ENDS.finditer(content)
-        if crc32(content[max((end := found.end()) - _BEFORE, 0) : end + _BEHIND]) % _ONE_OF == 0
-    ]
     pieces: list[bytes] = []
-    last = 0
-    for place in (*places, len(content)):
-        while place - last > _MOST:
-            pieces.append(content[last : last + _MOST])
-            last += _MOST
-        if place > last:
-            pieces.append(content[last:place])
-            last = place
+    last, ends = 0, [found.end() for found in _ENDS.finditer(content)]
+    for end, after in pairwise((*ends, len(content))):
+        if after - end > _MOST or (
+            end - last >= _LEAST
+            and (crc32(content[end - _AROUND : end + _AROUND]) % _ONE_OF == 0 or content[end - 2] in _ELEMENT)
+        ):
+            _add(pieces, content, last, end)
+            last = end
+    _add(pieces, content, last, len(content))
     return pieces
+
+
+def _add(pieces: list[bytes], content: bytes, start: int, end: int) -> None:
+    pieces += [content[at : min(at + _MOST, end)] for at in range(start, end, _MOST)]

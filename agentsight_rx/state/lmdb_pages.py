@@ -26,7 +26,9 @@ _META_SIZE = _PAGE.size + _META_FRONT.size + 2 * _TREE.size + _META_END.size
 
 
 def is_lmdb(path: str) -> bool:
-    """True for a file that begins as LMDB's do. Raises OSError."""
+    """True for a regular file that begins as LMDB's do; of a pipe nothing is read. Raises OSError."""
+    if os.path.exists(path) and not os.path.isfile(path):
+        return False
     with open(path, "rb") as file:
         front = file.read(_PAGE.size + 4)
     return len(front) == _PAGE.size + 4 and int.from_bytes(front[_PAGE.size :], sys.byteorder) == _MAGIC

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
 from types import UnionType
-from typing import Generic, TypeAlias, TypeVar, cast
+from typing import Any, Generic, TypeAlias, TypeVar, cast
 
 import msgspec
 
@@ -19,6 +19,8 @@ __all__ = ["KEPT", "LONGEST_KEY", "Key", "Part", "Table", "decode_key", "encode_
 Part: TypeAlias = str | int | bytes
 Key: TypeAlias = Part | tuple[Part, ...]  # a single part means a tuple of one
 V = TypeVar("V")
+
+_NO_INDEXES: Mapping[str, Callable[[Any], Key | None]] = {}
 
 LONGEST_KEY = 511  # bytes, set by LMDB
 KEPT = LONGEST_KEY - sha256().digest_size  # bytes at the front of a long key that are kept
@@ -41,7 +43,7 @@ class Table(Generic[V]):
 
     name: str
     type: builtins.type[V] | UnionType
-    indexes: Mapping[str, Callable[[V], Key | None]] = field(default_factory=dict, compare=False)
+    indexes: Mapping[str, Callable[[V], Key | None]] = field(default_factory=lambda: _NO_INDEXES, compare=False)
 
     @cached_property
     def _front(self) -> bytes:

@@ -10,8 +10,7 @@ from ..errors import StoreError
 from ..events import Event, HttpRequest, HttpResponse, SseMessage
 from ..state import Store, Table, pages
 from .fold import Fold, FoldState
-from .ids import call_id
-from .log_parts import KINDS, LogReader
+from .log_parts import LogReader, message_key
 from .rows import Row
 from .tables import CHECKPOINT, EXCHANGES, HEADS, LOG, SEGMENTS, Position
 
@@ -85,8 +84,9 @@ def _messages(store: Store, call: str) -> Iterator[tuple[str, Event | None]]:
         yield from ((str(key[1]), event_at(store, position)) for key, position in store.scan(EXCHANGES, prefix=call))
         return
     for event in read_events(store):
-        if isinstance(event, HttpRequest | HttpResponse | SseMessage) and call_id(event.origin, event.exchange) == call:
-            yield KINDS[type(event)], event
+        key = message_key(event)
+        if key is not None and key[0] == call:
+            yield key[1], event
 
 
 def resume(store: Store) -> Resumed | None:

@@ -14,11 +14,11 @@ from .contents import Content, with_contents, without_contents
 from .ids import call_id
 from .tables import EXCHANGES, HEADS, LOG, SEGMENTS, Head, Position
 
-__all__ = ["EVENTS_MOST", "KINDS", "LogReader", "LogWriter"]
+__all__ = ["EVENTS_MOST", "LogReader", "LogWriter", "message_key"]
 
 EVENTS_MOST = 512  # in one segment: one LMDB value, which takes the GIL once
 # By what the messages of an exchange are found
-KINDS: dict[type[Event], str] = {HttpRequest: "request", HttpResponse: "response", SseMessage: "stream"}
+_KINDS: dict[type[Event], str] = {HttpRequest: "request", HttpResponse: "response", SseMessage: "stream"}
 
 
 class _Place(Struct, frozen=True, array_like=True):
@@ -67,6 +67,13 @@ class _Tail(Struct):
         return [Put(LOG, self.number, part), Put(HEADS, self.number, head)]
 
 
+def message_key(event: Event, /) -> tuple[str, str] | None:
+    """What a message of an exchange is found by: the id of its call, and its kind. None for other events."""
+    if isinstance(event, HttpRequest | HttpResponse | SseMessage):
+        return call_id(event.origin, event.exchange), _KINDS[type(event)]
+    return None
+
+
 class LogWriter:
     """
     Appends to the log of a store. The writes of `append` are to be committed; then `keep` is called, or `undo` where it failed.
@@ -90,8 +97,8 @@ class LogWriter:
             place = len(tail.events)
             tail.places += [_Place(place, each.field, self._packs.add(each.content)) for each in contents]
             tail.add(event, Raw(msgspec.msgpack.encode(rest)))
-            if isinstance(event, HttpRequest | HttpResponse | SseMessage):
-                key = call_id(event.origin, event.exchange), KINDS[type(event)]
+            key = message_key(event)
+            if key is not None:
                 writes.append(Put(EXCHANGES, key, Position(tail.number, place)))
         if events:
             writes += tail.writes(full=len(tail.events) >= EVENTS_MOST)
@@ -108,6 +115,11 @@ class LogWriter:
     @property
     def packs(self) -> PackWriter:
         return self._packs
+
+    @property
+    def open(self) -> int:
+        """The number of the segment that is open."""
+        return self._tail.number
 
 
 class LogReader:
@@ -127,6 +139,11 @@ class LogReader:
         """One of them."""
         decoded = _part.decode(decompress(part))
         return self._event(decoded.events[place], _contents(decoded).get(place)) if place < len(decoded.events) else None
+
+    def messages(self, number: int, part: bytes, /) -> list[tuple[tuple[str, str], Position]]:
+        """The keys that EXCHANGES may have for events of this segment, and where these are."""
+        events = enumerate(map(_event.decode, _part.decode(decompress(part)).events))
+        return [(key, Position(number, place)) for place, event in events if (key := message_key(event)) is not None]
 
     def _event(self, raw: Raw, places: list[_Place] | None) -> Event:
         event = _event.decode(raw)

@@ -64,7 +64,7 @@ _WHOLE = Bounds(calls=1 << 40, tools=1 << 40, processes=1 << 40, targets=1 << 40
 def read_snapshot(store: Store, *, now_ms: int, audit_limit: int = AUDIT_DEFAULT) -> Snapshot:
     """The snapshot of a whole store, also while it is being written. `now_ms` is Unix time."""
     view = View(source="lmdb", bounds=_WHOLE)
-    for table, _ in ROW_TABLES:
+    for table in ROW_TABLES:
         view.add(row for _, row in pages(store, table))
     for reverse in (False, True):  # for start and end
         view.add(event for _, segment in store.scan(SEGMENTS, reverse=reverse, limit=1) for event in segment.events)

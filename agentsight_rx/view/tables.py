@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from msgspec import Struct
@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from ..events import Event
 from ..loss import Entry
-from ..state import Key, Put, Table, Write
+from ..state import Key, Put, Store, Table, Write, by_index, pages
 from .fold import FoldState
 from .rows import AuditRow, BlindSpotRow, CallRow, NetworkRow, ProcessRow, ResourceRow, Row, TlsUseRow, TokenRow, ToolRow
 from .tally import Totals
@@ -45,6 +45,7 @@ __all__ = [
     "key_of",
     "preview",
     "put",
+    "rows_before",
     "table_of",
 ]
 
@@ -52,6 +53,7 @@ V = TypeVar("V")
 R = TypeVar("R", CallRow, ToolRow)
 
 PREVIEW = 1000  # characters of a text that a stored row keeps; the event log has all of it, once
+_MOST = (1 << 64) - 1  # of a number in a key
 _MENTION = 200  # of one that a row of the audit trail has beside the row of its call
 
 
@@ -156,11 +158,15 @@ TOTALS = Table("totals", Totals)  # by number of the recording
 
 
 class _Kind(NamedTuple, Generic[V]):
-    """Where rows of one kind are: their key, and when they are over (Unix time, ms; 0: unknown)."""
+    """
+    Where rows of one kind are: their key, when they are over (Unix time, ms; 0: unknown), and what sorts them by when they
+    began: `key`, an index, or nothing.
+    """
 
     table: Table[V]
     key: Callable[[V], Key]
     time: Callable[[V], int]
+    order: str = ""
 
 
 class _Timed(Protocol):
@@ -183,24 +189,58 @@ def _by_time(row: _Timed) -> Key:
     return row.timestamp_ms, row.id
 
 
+def _by_start(row: CallRow) -> Key:
+    return row.start_timestamp_ms, row.id
+
+
+def _start(row: CallRow) -> int:
+    return row.start_timestamp_ms
+
+
+def _end(row: ProcessRow) -> int:
+    """One that runs is not over."""
+    return row.end_timestamp_ms or _MOST
+
+
+def _last(row: NetworkRow) -> int:
+    return row.last_timestamp_ms or 0
+
+
 def _time(row: _Timed) -> int:
     return row.timestamp_ms
 
 
 # A row that comes again under its key replaces the earlier one. A new kind of row is one line here
 _KINDS: dict[type[Row], _Kind[Any]] = {
-    CallRow: _Kind(CALLS, lambda row: (row.start_timestamp_ms, row.id), lambda row: row.start_timestamp_ms),
-    TokenRow: _Kind(TOKENS, _by_id, _time),
-    ToolRow: _Kind(TOOLS, _by_id, _time),
-    ProcessRow: _Kind(PROCESSES, _by_id, lambda row: row.end_timestamp_ms or 1 << 63),
-    AuditRow: _Kind(AUDIT, _by_time, _time),
-    NetworkRow: _Kind(NETWORK, _by_id, lambda row: row.last_timestamp_ms or 0),
-    ResourceRow: _Kind(RESOURCES, _by_time, _time),
+    CallRow: _Kind(CALLS, _by_start, _start, "key"),
+    TokenRow: _Kind(TOKENS, _by_id, _time, "time"),
+    ToolRow: _Kind(TOOLS, _by_id, _time, "time"),
+    ProcessRow: _Kind(PROCESSES, _by_id, _end, "time"),
+    AuditRow: _Kind(AUDIT, _by_time, _time, "key"),
+    NetworkRow: _Kind(NETWORK, _by_id, _last),
+    ResourceRow: _Kind(RESOURCES, _by_time, _time, "key"),
     BlindSpotRow: _Kind(BLIND_SPOTS, _by_id, _time),
     TlsUseRow: _Kind(TLS_USES, _by_id, _time),
 }
-# Any: of any kind of row. The second is when a row of it is over
-ROW_TABLES: tuple[tuple[Table[Any], Callable[[Any], int]], ...] = tuple((kind.table, kind.time) for kind in _KINDS.values())
+# Any: of any kind of row
+ROW_TABLES: tuple[Table[Any], ...] = tuple(kind.table for kind in _KINDS.values())
+
+
+def rows_before(store: Store, time_ms: int) -> Iterator[tuple[Table[Any], Key, Any]]:
+    """The rows of every kind that were over before `time_ms` (Unix time), with their tables and keys."""
+    for kind in _KINDS.values():
+        for key, row in _begun_before(store, kind, max(time_ms, 0)):
+            if kind.time(row) < time_ms:
+                yield kind.table, key, row
+
+
+def _begun_before(store: Store, kind: _Kind[Any], time_ms: int) -> Iterator[tuple[Key, Any]]:
+    """Those that began before it, or all of a kind that has no such order."""
+    if kind.order == "key":
+        return pages(store, kind.table, stop=time_ms)
+    if kind.order:
+        return by_index(store, kind.table, kind.order, stop=time_ms)
+    return pages(store, kind.table)
 
 
 def put(row: Row) -> Write:
@@ -234,9 +274,6 @@ def preview(row: Row) -> Row:
 def _cut(row: R, names: tuple[str, ...]) -> R:
     long: dict[str, Any] = {name: text[:PREVIEW] for name in names if len(text := getattr(row, name)) > PREVIEW}
     return replace(row, **long) if long else row
-
-
-_MOST = (1 << 64) - 1
 
 
 def _number(value: int | None) -> int | None:

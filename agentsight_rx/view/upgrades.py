@@ -15,7 +15,7 @@ _PAGE = 1000  # rows that are read at once
 
 def _indexed(store: Store) -> None:
     """1 -> 2: rows get indexes and are cut to previews, each content is kept once."""
-    for table, _ in ROW_TABLES:
+    for table in ROW_TABLES:
         page = store.scan(table, limit=_PAGE)
         while page:
             store.commit([put(row) for _, row in page])
