@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from copy import copy
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import TypeVar
 
-import msgspec
 from msgspec import Struct
 
 from ..events import Event, milliseconds
-from ..state import Store, Table
+from ..state import Store, pages
 from .kept import Kept
+from .log import read_event_count
 from .rows import (
     AnyRow,
     AuditRow,
@@ -30,21 +30,7 @@ from .rows import (
     UnknownRow,
 )
 from .snapshot_schema import Completeness, Snapshot, Summary, TokenGroup, Value, completeness, session_of, value_of
-from .tables import (
-    AUDIT,
-    BLIND_SPOTS,
-    CALLS,
-    LOSSES,
-    NETWORK,
-    PROCESSES,
-    RESOURCES,
-    RUNS,
-    SEGMENTS,
-    SESSIONS,
-    TLS_USES,
-    TOKENS,
-    TOOLS,
-)
+from .tables import HEADS, LOSSES, ROW_TABLES, RUNS, SEGMENTS
 from .tally import Tally
 
 __all__ = [
@@ -58,9 +44,7 @@ __all__ = [
 AUDIT_DEFAULT = 10_000
 AUDIT_MOST = 100_000  # rows that one snapshot may have
 _MODELS_MOST = 1000  # model names are captured text, so their number is bounded; the rest is summed up as "other"
-_PAGE = 1000  # rows of a store that are read at once
 
-V = TypeVar("V")
 R = TypeVar("R", bound=Row)
 
 
@@ -83,11 +67,18 @@ _WHOLE = Bounds(calls=1 << 40, tools=1 << 40, processes=1 << 40, targets=1 << 40
 def read_snapshot(store: Store, *, now_ms: int, audit_limit: int = AUDIT_DEFAULT) -> Snapshot:
     """The snapshot of a whole store, also while it is being written. `now_ms` is Unix time."""
     view = View(source="lmdb", bounds=_WHOLE)
-    for table in _TABLES:
-        view.add(row for _, row in _rows(store, table))
-    ends = [store.scan(SEGMENTS, reverse=reverse, limit=1) for reverse in (False, True)]  # for start and end
-    view.add(event for found in ends for _, segment in found for event in segment.events)
-    view.events = sum(len(segment.events) for _, segment in _rows(store, _LENGTHS))
+    for table in ROW_TABLES:
+        view.add(row for _, row in pages(store, table))
+    for reverse in (False, True):  # for start and end
+        view.add(event for _, segment in store.scan(SEGMENTS, reverse=reverse, limit=1) for event in segment.events)
+        view.saw(
+            *(
+                time
+                for _, head in store.scan(HEADS, reverse=reverse, limit=1)
+                for time in (head.first_ms or None, head.last_ms or None)
+            )
+        )
+    view.events = read_event_count(store)
     runs = [run for _, run in store.scan(RUNS)]
     losses = completeness(
         (entry for _, entry in store.scan(LOSSES)),
@@ -96,37 +87,6 @@ def read_snapshot(store: Store, *, now_ms: int, audit_limit: int = AUDIT_DEFAULT
         calls_cut=view.tally.totals.calls_cut,
     )
     return view.snapshot(losses, now_ms=now_ms, audit_limit=audit_limit)
-
-
-class _Length(Struct):
-    """A Segment whose events are counted and not decoded."""
-
-    events: tuple[msgspec.Raw, ...]
-
-
-_LENGTHS = Table(SEGMENTS.name, _Length)
-# Any: of any kind of row
-_TABLES: tuple[Table[Any], ...] = (
-    CALLS,
-    TOKENS,
-    TOOLS,
-    SESSIONS,
-    PROCESSES,
-    AUDIT,
-    NETWORK,
-    RESOURCES,
-    BLIND_SPOTS,
-    TLS_USES,
-)
-
-
-def _rows(store: Store, table: Table[V]) -> Iterator[tuple[object, V]]:
-    """A table, a page at a time."""
-    page = store.scan(table, limit=_PAGE)
-    while page:
-        yield from page
-        last, _ = page[-1]
-        page = store.scan(table, start=(*last, 0), limit=_PAGE)
 
 
 class View:
@@ -155,37 +115,38 @@ class View:
             self.tally.add((item,))
             if not isinstance(item, AnyRow):
                 self.events += 1
-                self._saw(milliseconds(item.origin.wall_ns) or None)
+                self.saw(milliseconds(item.origin.wall_ns) or None)
                 continue
             match item:
                 case CallRow():
                     self._calls.put(item)
-                    self._saw(item.start_timestamp_ms, item.end_timestamp_ms)
+                    self.saw(item.start_timestamp_ms, item.end_timestamp_ms)
                 case TokenRow():
                     self._count(item)
-                    self._saw(item.timestamp_ms)
+                    self.saw(item.timestamp_ms)
                 case ToolRow():
                     self._tools.put(item)
-                    self._saw(item.timestamp_ms, item.end_timestamp_ms)
+                    self.saw(item.timestamp_ms, item.end_timestamp_ms)
                 case ProcessRow():
                     self._processes.put(item)
-                    self._saw(item.start_timestamp_ms, item.end_timestamp_ms)
+                    self.saw(item.start_timestamp_ms, item.end_timestamp_ms)
                 case AuditRow():
                     self._audit.put(item)
-                    self._saw(item.timestamp_ms)
+                    self.saw(item.timestamp_ms)
                 case NetworkRow():
                     self._targets.put(item)
-                    self._saw(item.first_timestamp_ms, item.last_timestamp_ms)
+                    self.saw(item.first_timestamp_ms, item.last_timestamp_ms)
                 case ResourceRow():
                     self._samples.put(item)
-                    self._saw(item.timestamp_ms)
+                    self.saw(item.timestamp_ms)
                 case SessionRow():
                     self._sessions.put(item)
-                    self._saw(item.start_timestamp_ms, item.end_timestamp_ms)
+                    self.saw(item.start_timestamp_ms, item.end_timestamp_ms)
                 case BlindSpotRow() | TlsUseRow() | HttpRow() | UnknownRow():
-                    self._saw(item.timestamp_ms)
+                    self.saw(item.timestamp_ms)
 
-    def _saw(self, *times_ms: int | None) -> None:
+    def saw(self, *times_ms: int | None) -> None:
+        """Something was at these times (Unix time, ms); None: unknown."""
         for time_ms in times_ms:
             if time_ms is not None:
                 self._start_ms = time_ms if self._start_ms is None else min(time_ms, self._start_ms)

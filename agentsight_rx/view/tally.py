@@ -96,6 +96,34 @@ class Tally:
                 case _:
                     pass
 
+    def know(self, row: object) -> None:
+        """An earlier run counted this row: only what changes from it on is counted here."""
+        match row:
+            case CallRow() if row.twin is None:
+                self._calls.put(row.id, _state(row))
+            case TokenRow():
+                self._tokens.put(row.id, row)
+            case ToolRow():
+                self._tools.put(row.id, row.related_pid is not None)
+            case ProcessRow():
+                self._programs.put(row.id, row.command or "")
+            case _:
+                pass
+
+    def knows(self, row: object) -> bool:
+        """False for the first row of its id, of a kind that is counted by id."""
+        match row:
+            case CallRow():
+                return row.id in self._calls
+            case TokenRow():
+                return row.id in self._tokens
+            case ToolRow():
+                return row.id in self._tools
+            case ProcessRow():
+                return row.id in self._programs
+            case _:
+                return True
+
     def _call(self, row: CallRow) -> None:
         if row.twin is not None:
             return

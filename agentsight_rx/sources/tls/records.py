@@ -84,7 +84,9 @@ class Records:
                 connection=known.connection,
                 direction="out" if direction else "in",
             )
-            chunk = TlsChunk(source, bytes(view[body : body + length]), offset=offset, seq=seq, lost=lost, latency_ns=latency_ns)
+            chunk = TlsChunk(
+                source, bytes(view[body : body + length]), offset=offset, seq=seq, lost=lost, latency_ns=latency_ns
+            )
             known.use.size += length  # as `saw` does, without its call
             return self._with_more(known, chunk, sock) if known.silent or lost or known.probed.by_socket else chunk
         connections = self.connections
