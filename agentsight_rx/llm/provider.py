@@ -61,6 +61,7 @@ class Provider(Struct, frozen=True):
     take: Take
     take_all: TakeAll | None = None
     events: frozenset[str] = frozenset()  # types (`SseEvent.event`) that are sent by this provider only
+    system_in_messages: bool = False  # the instructions of the system are messages like others
     operation: str = "chat"  # `gen_ai.operation.name` of OpenTelemetry
 
     def reader(self) -> StreamReader:
