@@ -10,8 +10,10 @@ from ...events import SseEvent, Usage
 from ..decode import Count, Failure, failure_text
 from ..lenient import Fields
 from ..provider import IdentifyingFields, Provider
-from ..reader import Draft, Place, read_beside
-from .items import input_text, is_server_tool
+from ..reader import Draft, Place
+from ..request_fields import plain_text
+from ..usage import take_usage
+from .items import is_server_tool
 from .prompt import request
 
 __all__ = ["OPENAI_RESPONSES"]
@@ -29,18 +31,24 @@ class _Usage(Struct):
     input_tokens_details: _Details | None = None
     output_tokens_details: _Details | None = None
 
-    def normal(self) -> Usage | None:
-        if self.input_tokens is None and self.output_tokens is None:
-            return None
-        into, out = self.input_tokens_details or _Details(), self.output_tokens_details or _Details()
-        created, read = into.cache_write_tokens or 0, into.cached_tokens or 0
-        return Usage(
-            input=max(0, (self.input_tokens or 0) - created - read),
-            output=self.output_tokens or 0,
-            cache_creation=created,
-            cache_read=read,
-            reasoning=out.reasoning_tokens or 0,
-        )
+    input_token_details: _Details | None = None  # of the Realtime API
+    output_token_details: _Details | None = None
+
+
+def _normal(usage: _Usage) -> Usage | None:
+    """`input_tokens` includes what came from a cache and went to it, `output_tokens` includes the reasoning."""
+    if usage.input_tokens is None and usage.output_tokens is None:
+        return None
+    into = usage.input_tokens_details or usage.input_token_details or _Details()
+    out = usage.output_tokens_details or usage.output_token_details or _Details()
+    created, read = into.cache_write_tokens or 0, into.cached_tokens or 0
+    return Usage(
+        input=max(0, (usage.input_tokens or 0) - created - read),
+        output=usage.output_tokens or 0,
+        cache_creation=created,
+        cache_read=read,
+        reasoning=out.reasoning_tokens or 0,
+    )
 
 
 class _Part(Struct, gc=False):
@@ -66,7 +74,7 @@ class _Item(Struct, gc=False):
 
     def call_input(self) -> str:
         sent = (self.arguments, self.input, self.code, self.action, self.operation, self.queries)
-        return next((text for raw in sent if raw and (text := input_text(raw))), "")
+        return next((text for raw in sent if raw and (text := plain_text(raw))), "")
 
 
 class _Incomplete(Struct, gc=False):
@@ -226,8 +234,7 @@ def _take_response(draft: Draft, response: _Response, status: str | None) -> boo
     draft.id = response.id or draft.id
     draft.model = response.model or draft.model
     draft.error = failure_text(response.error) or draft.error
-    if response.usage:
-        _take_usage(draft, response.usage)
+    take_usage(draft, response.usage, _USAGE, _normal, name="response.usage" if status is None else "usage")
     details = response.incomplete_details or _Incomplete()
     reason = (status == "incomplete" and details.reason) or _REASONS.get(status or "")
     draft.choices[0] = reason or draft.choices.get(0)
@@ -244,12 +251,6 @@ def _take_response(draft: Draft, response: _Response, status: str | None) -> boo
     draft.blocks = rest | first.blocks
     draft.gap = draft.gap or whole.gap
     return new
-
-
-def _take_usage(draft: Draft, usage: Raw) -> None:
-    found = read_beside(_USAGE, usage, "usage", draft)
-    if found is not None:
-        draft.count(found.normal(), usage)
 
 
 def _answer(body: bytes) -> Draft:
