@@ -29,7 +29,8 @@ class ProviderCase(Struct, frozen=True, dict=True):
     One provider, and one request to it with its answers: as bytes of the wire, and what they mean.
 
     `response` and `stream` are the plain and the streamed form of one answer, `reply`. `failed` is the body of a failed call,
-    `failed_stream` a stream that ends with the same failure, `error`.
+    `failed_stream` a stream that ends with the same failure, `error`. The last three are more bodies and streams, for the
+    properties that hold for any.
     """
 
     provider: Provider
@@ -43,6 +44,9 @@ class ProviderCase(Struct, frozen=True, dict=True):
     failed: bytes
     failed_stream: bytes
     error: str
+    requests: tuple[bytes, ...] = ()
+    responses: tuple[bytes, ...] = ()
+    streams: tuple[bytes, ...] = ()
 
     @cached_property
     def events(self) -> list[SseEvent]:
