@@ -83,7 +83,7 @@ def replaced(value: Json, path: Path, new: Json) -> Json:
     """A copy with `new` at the path, or without the value there."""
     if not path:
         return new
-    copy = dict(value) if isinstance(value, dict) else list(value)
+    copy: Json = dict(value) if isinstance(value, dict) else list(value)
     key = path[0]
     if len(path) == 1 and new is _GONE:
         del copy[key]

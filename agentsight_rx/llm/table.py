@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..events import SseEvent
 from .anthropic.answer import ANTHROPIC
 from .gemini.answer import GEMINI
+from .hosts import label_of_host
 from .lenient import Fields
 from .mcp.answer import MCP
 from .openai_chat.answer import OPENAI_CHAT
@@ -21,10 +22,7 @@ PROVIDERS: tuple[Provider, ...] = (
     MCP,
 )
 
-_HOSTS = (
-    *(host for provider in PROVIDERS for host in provider.hosts),
-    ("bedrock", "aws.bedrock"),  # its dialect has no file yet
-)
+_HOSTS = tuple(host for provider in PROVIDERS for host in provider.hosts)
 
 _FIELDS = Fields(IdentifyingFields)
 
@@ -40,7 +38,7 @@ def provider_named(name: str | None, /) -> Provider | None:
 def provider_label(host: str, /) -> str:
     """`gen_ai.provider.name` of OpenTelemetry for a host; for an unknown one the host itself with its port."""
     lower = host.lower()
-    return next((label for part, label in _HOSTS if part in lower), host)
+    return label_of_host(host) or next((label for part, label in _HOSTS if part in lower), host)
 
 
 def find(host: str, target: str, /) -> Provider | None:
@@ -50,7 +48,7 @@ def find(host: str, target: str, /) -> Provider | None:
     The path decides, since many hosts speak the same dialect. The host decides only if two providers match the path.
     """
     lower = host.lower()
-    takers = [provider for provider in PROVIDERS if provider.is_call(target)]
+    takers = [each for each in PROVIDERS if each.is_call(target) and not any(part in lower for part in each.not_at)]
     at_home = [provider for provider in takers if any(part in lower for part, _ in provider.hosts)]
     return next(iter(at_home + takers), None)
 

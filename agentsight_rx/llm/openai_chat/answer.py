@@ -243,7 +243,7 @@ OPENAI_CHAT = Provider(
     label="openai",
     hosts=(
         ("openai.azure.com", "azure.ai.openai"),
-        ("openai", "openai"),
+        ("openai.com", "openai"),
         ("api.writer.com", "writer"),
         ("mistral.ai", "mistral_ai"),
     ),
