@@ -85,7 +85,8 @@ def _add_medium(draft: Draft, medium: MediaPart) -> None:
 
 
 def _newest(draft: Draft) -> Block | None:
-    return draft.blocks.get((len(draft.blocks) - 1, 0, 0))
+    """The last piece that came; what is spoken in the Live API stands before all, and is none of them."""
+    return next((block for place, block in reversed(draft.blocks.items()) if place[0] >= 0), None)
 
 
 def _calls(draft: Draft) -> int:
