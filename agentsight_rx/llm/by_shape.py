@@ -10,6 +10,7 @@ from .bedrock_converse.answer import BEDROCK_CONVERSE
 from .canonical import Asked
 from .cohere.answer import COHERE
 from .cohere_v1.answer import COHERE_V1
+from .decode import Count
 from .lenient import Fields
 from .openai_chat.answer import OPENAI_CHAT
 from .plain_text import answer as plain_text
@@ -40,7 +41,7 @@ class _Shape(Struct, gc=False):
 
 
 class _Stopped(Struct, gc=False):
-    index: int = 0
+    index: Count = 0
     stop_reason: str | None = None
 
 

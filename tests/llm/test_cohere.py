@@ -47,7 +47,7 @@ def test_calls_are_told_apart_by_their_index() -> None:
 
 
 def test_billed_units_count_where_there_are_no_tokens() -> None:
-    said = {"message": {"content": []}, "usage": {"billed_units": {"input_tokens": 3, "output_tokens": 2.0}}}
+    said: dict[str, Any] = {"message": {"content": []}, "usage": {"billed_units": {"input_tokens": 3, "output_tokens": 2.0}}}
     assert COHERE.response(json.dumps(said).encode()).usage == Usage(3, 2)
 
 

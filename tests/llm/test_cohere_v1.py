@@ -46,11 +46,11 @@ def test_citations_and_searches_are_no_content() -> None:
 
 
 def test_results_answer_calls_in_order() -> None:
-    results = [
+    results: Any = [
         {"call": {"name": "ls", "parameters": {}}, "outputs": [{"files": 2}]},
         {"call": {"name": "ls", "parameters": {"a": 1}}, "outputs": []},
     ]
-    history = [
+    history: Any = [
         {"role": "USER", "message": "list"},
         {
             "role": "CHATBOT",

@@ -46,14 +46,17 @@ def test_a_cut_stream_has_its_text_and_no_end() -> None:
 
 
 def test_calls_have_their_own_ids_or_are_numbered() -> None:
-    calls = [{"id": "given", "function": {"name": "ls", "arguments": {}}}, {"function": {"name": "pwd", "arguments": {"a": 1}}}]
+    calls: Any = [
+        {"id": "given", "function": {"name": "ls", "arguments": {}}},
+        {"function": {"name": "pwd", "arguments": {"a": 1}}},
+    ]
     reader = read(*({"message": {"content": "", "tool_calls": [call]}, "done": False} for call in calls))
     assert reader.reply().tool_calls == (ToolCall("given", "ls", "{}"), ToolCall("pwd-1", "pwd", '{"a": 1}'))
 
 
 def test_results_answer_the_newest_calls() -> None:
-    calls = [{"function": {"name": "ls", "arguments": {}}}, {"function": {"name": "ls", "arguments": {}}}]
-    said = [
+    calls: Any = [{"function": {"name": "ls", "arguments": {}}}, {"function": {"name": "ls", "arguments": {}}}]
+    said: Any = [
         {"role": "assistant", "content": "", "tool_calls": calls},
         {"role": "tool", "content": "a", "tool_name": "ls"},
         {"role": "tool", "content": "b", "tool_name": "ls"},

@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec import Struct, field
 
 from ..canonical import Asked, Message, Parameters, TextPart
+from ..decode import Whole
 from ..lenient import Fields
 from ..request_fields import RequestFields, asked_of
 
@@ -14,19 +15,19 @@ __all__ = ["request"]
 class _Parameters(Struct):
     """Each vendor has some of these names."""
 
-    max_tokens: int | None = None
-    max_gen_len: int | None = None
-    max_new_tokens: int | None = None
-    max_tokens_to_sample: int | None = None
-    camel_tokens: int | None = field(default=None, name="maxTokens")
-    max_token_count: int | None = field(default=None, name="maxTokenCount")
+    max_tokens: Whole | None = None
+    max_gen_len: Whole | None = None
+    max_new_tokens: Whole | None = None
+    max_tokens_to_sample: Whole | None = None
+    camel_tokens: Whole | None = field(default=None, name="maxTokens")
+    max_token_count: Whole | None = field(default=None, name="maxTokenCount")
     temperature: float | None = None
     top_p: float | None = None
     camel_p: float | None = field(default=None, name="topP")
     p: float | None = None
     top_k: float | None = None
     k: float | None = None
-    seed: int | None = None
+    seed: Whole | None = None
     stop: str | list[str] | None = None
     stop_sequences: list[str] | None = None
     camel_stop: list[str] | None = field(default=None, name="stopSequences")

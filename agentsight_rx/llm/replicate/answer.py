@@ -13,7 +13,7 @@ from msgspec import Raw, Struct
 
 from ...events import SseEvent, Usage
 from ..canonical import Asked, MediaPart, Message, Parameters, TextPart
-from ..decode import Count, decoded
+from ..decode import Count, Whole, decoded
 from ..lenient import Fields
 from ..provider import IdentifyingFields, Provider
 from ..reader import Draft
@@ -28,13 +28,13 @@ class _Input(Struct):
 
     prompt: str | None = None
     system_prompt: str | None = None
-    max_tokens: int | None = None
-    max_new_tokens: int | None = None
-    max_completion_tokens: int | None = None
+    max_tokens: Whole | None = None
+    max_new_tokens: Whole | None = None
+    max_completion_tokens: Whole | None = None
     temperature: float | None = None
     top_p: float | None = None
     top_k: float | None = None
-    seed: int | None = None
+    seed: Whole | None = None
     reasoning_effort: str | None = None
     image: str | None = None
     image_input: list[str] | None = None
