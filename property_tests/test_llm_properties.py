@@ -218,7 +218,7 @@ def test_one_value_that_does_not_fit_changes_only_what_it_feeds(provider: Provid
 
 
 ANY = st.recursive(
-    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=5)),
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.text(max_size=5)),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["zz", "zy", "zx"]), inner, max_size=3),
     max_leaves=6,
 )

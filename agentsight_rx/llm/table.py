@@ -8,16 +8,26 @@ from .gemini.answer import GEMINI
 from .hosts import label_of_host
 from .lenient import Fields
 from .mcp.answer import MCP
+from .mistral_conversations.answer import MISTRAL_CONVERSATIONS
+from .openai_assistants.answer import OPENAI_ASSISTANTS
 from .openai_chat.answer import OPENAI_CHAT
+from .openai_realtime.answer import OPENAI_REALTIME
 from .openai_responses.answer import OPENAI_RESPONSES
 from .provider import IdentifyingFields, Provider
+from .tgi.answer import TGI
+from .watsonx.answer import WATSONX
 
 __all__ = ["PROVIDERS", "dialect_of", "find", "provider_label", "provider_named"]
 
 PROVIDERS: tuple[Provider, ...] = (
     ANTHROPIC,
+    OPENAI_REALTIME,
     OPENAI_RESPONSES,
+    OPENAI_ASSISTANTS,
     OPENAI_CHAT,
+    MISTRAL_CONVERSATIONS,
+    WATSONX,
+    TGI,
     GEMINI,
     MCP,
 )
@@ -48,8 +58,8 @@ def find(host: str, target: str, /) -> Provider | None:
     The path decides, since many hosts speak the same dialect. The host decides only if two providers match the path.
     """
     lower = host.lower()
-    takers = [each for each in PROVIDERS if each.is_call(target) and not any(part in lower for part in each.not_at)]
-    at_home = [provider for provider in takers if any(part in lower for part, _ in provider.hosts)]
+    takers = [each for each in PROVIDERS if each.is_call(target) and (each.anywhere or each.is_home(lower))]
+    at_home = [each for each in takers if each.is_home(lower)]
     return next(iter(at_home + takers), None)
 
 
