@@ -7,9 +7,9 @@ What a value feeds is measured: the outputs that change where it is deleted, or 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import msgspec
 import pytest
@@ -68,9 +68,15 @@ def type_of(value: Json) -> str:
 
 def paths_of(value: Json, path: Path = ()) -> Iterator[Path]:
     yield path
-    inner = enumerate(value) if isinstance(value, list) else value.items() if isinstance(value, dict) else ()
-    for key, each in inner:
+    for key, each in inner_of(value):
         yield from paths_of(each, (*path, key))
+
+
+def inner_of(value: Json) -> Iterable[tuple[str | int, Json]]:
+    """The values in it by name or place."""
+    if isinstance(value, dict):
+        return list(cast("dict[str | int, Json]", value).items())
+    return list(enumerate(cast("Sequence[Json]", value))) if isinstance(value, (list, tuple)) else ()
 
 
 def at(value: Json, path: Path) -> Json:
@@ -83,7 +89,7 @@ def replaced(value: Json, path: Path, new: Json) -> Json:
     """A copy with `new` at the path, or without the value there."""
     if not path:
         return new
-    copy: Json = dict(value) if isinstance(value, dict) else list(value)
+    copy: Json = value.copy()
     key = path[0]
     if len(path) == 1 and new is _GONE:
         del copy[key]
@@ -99,15 +105,13 @@ def flat(value: object, name: str = "") -> Outputs:
 
 
 def _flat(value: Json, name: str) -> Iterator[tuple[str, object]]:
-    if isinstance(value, dict) and "type" not in value:
-        for key, each in value.items():
-            if key != "unknown":
-                yield from _flat(each, f"{name}.{key}")
-    elif isinstance(value, (list, tuple)):
-        for place, each in enumerate(value):
-            yield from _flat(each, f"{name}[{place}]")
-    else:
+    is_list = isinstance(value, (list, tuple))
+    if not (is_list or isinstance(value, dict)) or (not is_list and "type" in value):
         yield name, value
+        return
+    for key, each in inner_of(value):
+        if key != "unknown":
+            yield from _flat(each, f"{name}[{key}]" if is_list else f"{name}.{key}")
 
 
 def asked(provider: Provider, path: str) -> Read:
