@@ -40,6 +40,7 @@ from .sources import (
     TlsOptions,
 )
 from .view import Output
+from .view.log import Resumed
 
 __all__ = ["RECORD_HTTP_FILTERS", "TraceOptions", "explain", "http_messages", "replay", "trace", "unredacted"]
 
@@ -71,6 +72,7 @@ class TraceOptions(Struct, frozen=True):
     remove_auth: bool = True
     redaction_key: bytes | None = None  # equal secrets get equal labels under one key; None: one for this graph alone
     sse_timeout: float = 30.0
+    resumed: Resumed | None = None  # the view of the store that the run goes on in
     shortest_ms: int | None = None
 
 
@@ -98,7 +100,7 @@ def trace(options: TraceOptions) -> Stream[Output]:
         inputs.append(sources.system(options.system).pipe(op.normalize()))
     if not inputs:
         raise UsageError(NO_SOURCE)
-    return _redacted(merge(*inputs), options).pipe(op.materialize())
+    return _viewed(merge(*inputs), options)
 
 
 def _wires(options: TraceOptions) -> Stream[TlsEvent] | None:
@@ -126,6 +128,11 @@ def _is_line(event: StdioEvent) -> bool:
     return isinstance(event, RpcMessage) or (isinstance(event, Loss) and event.reason is Reason.TRUNCATED)
 
 
+def _viewed(events: Stream[Event], options: TraceOptions) -> Stream[Output]:
+    state = None if options.resumed is None else options.resumed.state
+    return _redacted(events, options).pipe(op.materialize(resumed=state))
+
+
 def _redacted(events: Stream[Event], options: TraceOptions) -> Stream[Event]:
     return events.pipe(op.remove_auth(key=options.redaction_key)) if options.remove_auth else events
 
@@ -145,7 +152,7 @@ def _lived(shortest_ms: int, event: ProcessEvent) -> bool:
 
 def replay(paths: ReplayOptions, options: TraceOptions) -> Stream[Output]:
     """The same graph over recorded events: raw records take the whole chain, parsed events pass unchanged."""
-    return _redacted(_any_tls(sources.replay(paths), options), options).pipe(op.materialize())
+    return _viewed(_any_tls(sources.replay(paths), options), options)
 
 
 def _tls(source: Stream[TlsEvent], options: TraceOptions) -> Stream[Event]:

@@ -420,16 +420,42 @@ _CALLED = [
     ("in", '{"type":"error","status":429,"error":{"type":"rate_limit","message":"slow down"}}'),
     ("in", "{"),
 ]
+_SPOKEN = [
+    ("out", '{"type":"session.update","session":{"instructions":"be brief"}}'),
+    ("out", '{"type":"conversation.item.create","item":{"type":"message"}}'),
+    ("out", '{"type":"input_audio_buffer.append","audio":"AAAA"}'),
+    ("out", '{"type":"response.create","event_id":"e","response":{"conversation":"none"}}'),
+    ("out", '{"type":"response.create"}'),
+    ("in", '{"type":"input_audio_buffer.committed"}'),
+    ("in", '{"type":"response.created","response":{"id":"a"}}'),
+    ("in", '{"type":"response.output_text.delta","response_id":"a","delta":"Hallo"}'),
+    ("in", '{"type":"response.done","response":{"id":"a"}}'),
+    ("in", '{"type":"response.created","response":{"id":"b"}}'),
+    ("in", '{"type":"response.done","response":{"id":"b"}}'),
+    ("in", '{"type":"error","error":{"event_id":"e","message":"no"}}'),
+]
+_LIVE = [
+    ("out", '{"setup":{"model":"models/gemini"}}'),
+    ("out", '{"clientContent":{"turns":[{"parts":[{"text":"hi"}]}],"turnComplete":true}}'),
+    ("out", '{"realtime_input":{"media_chunks":[{"mime_type":"audio/pcm","data":"AAAA"}]}}'),
+    ("out", '{"toolResponse":{"functionResponses":[{"id":"1"}]}}'),
+    ("in", '{"serverContent":{"modelTurn":{"parts":[{"text":"Hallo"}]}}}'),
+    ("in", '{"serverContent":{"turnComplete":true},"usageMetadata":{"totalTokenCount":3}}'),
+    ("in", '{"toolCall":{"functionCalls":[{"id":"1"},{"id":"2"}]}}'),
+    ("in", '{"usageMetadata":{"totalTokenCount":3}}'),
+    ("in", "{"),
+]
+_SAID_ON = {"/v1/realtime": _SPOKEN, "/ws/v1.BidiGenerateContent": _LIVE}
 
 
 @st.composite
 def _socket(draw: st.DrawFn, connection: Connection) -> list[tuple[int, HttpEvent]]:
     """The messages of one WebSocket that is used to call a model, or for something else."""
-    time_ns, target = START_NS, draw(st.sampled_from(["/v1/responses", "/v1/responses", "/chat", None]))
+    time_ns, target = START_NS, draw(st.sampled_from(["/v1/responses", "/v1/responses", *_SAID_ON, "/chat", None]))
     timed: list[tuple[int, HttpEvent]] = []
     for number in range(2, draw(st.integers(2, 9))):
         time_ns += draw(_waits_ms) * MS
-        direction, text = draw(st.sampled_from(_CALLED))
+        direction, text = draw(st.sampled_from(_SAID_ON.get(target or "", _CALLED)))
         origin = Origin(time_ns, connection.pid, connection=connection, direction="out" if direction == "out" else "in")
         kind: WebSocketKind = draw(st.sampled_from(["text", "text", "text", "text", "binary", "close"]))
         reason, missed = draw(st.sampled_from([(None, 0), (None, 0), (None, 7), ("lost", 0)]))

@@ -10,6 +10,7 @@ import h11
 import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from agentsight_rx.core.engine import Engine, Site
 from agentsight_rx.events import (
@@ -401,9 +402,20 @@ def sent_of(event: HttpRequest | HttpResponse) -> Sent:
 
 
 def messages_of(events: Sequence[HttpEvent], connection: Connection) -> list[HttpRequest | HttpResponse]:
-    return [
-        event for event in events if isinstance(event, HttpRequest | HttpResponse) and event.origin.connection == connection
-    ]
+    """The messages of a connection. A body that begins like a stream comes in parts, which are joined to it."""
+    found: list[HttpRequest | HttpResponse] = []
+    for event in events:
+        if event.origin.connection != connection:
+            continue
+        if isinstance(event, HttpRequest | HttpResponse):
+            found.append(event)
+        elif isinstance(event, BodyPart):
+            place = next(
+                at for at, head in enumerate(found) if isinstance(head, HttpResponse) and head.exchange == event.exchange
+            )
+            head = found[place]
+            found[place] = replace(head, body=head.body + event.data, complete=event.complete, reason=event.reason)
+    return found
 
 
 @given(flows(most=3), st.booleans(), st.data())

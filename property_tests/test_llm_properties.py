@@ -1,7 +1,8 @@
 """
 Any one value of a request or an answer, replaced by any JSON, changes only what that value feeds, and never raises.
 
-What a value feeds is measured: the outputs that change where it is deleted, or replaced by other values of its own JSON type.
+What a value feeds is measured: the outputs that change where it is deleted, or replaced by other values of its own JSON type, or
+of a type that another body of the same API has at the same place, as a `message` that is an object, or of an error a text.
 """
 
 from __future__ import annotations
@@ -51,6 +52,7 @@ class Fixture(Struct, frozen=True, eq=False):
     name: str
     value: Json
     read: Read
+    provider: Provider
 
     def __hash__(self) -> int:
         return id(self)
@@ -169,11 +171,12 @@ def decoded(text: str) -> Json:
 @cache
 def fixtures_of(provider: Provider) -> tuple[Fixture, ...]:
     case = case_of(provider)
-    requests = [Fixture("request", json.loads(each), asked(provider, case.path)) for each in (case.request, *case.requests)]
+    bodies = (case.request, *case.requests)
+    requests = [Fixture("request", json.loads(each), asked(provider, case.path), provider) for each in bodies]
     responses = (case.response, case.failed, *case.responses)
-    answers = [Fixture("answer", json.loads(each), answered(provider)) for each in responses]
+    answers = [Fixture("answer", json.loads(each), answered(provider), provider) for each in responses]
     streams = (case.stream, case.failed_stream, *case.streams)
-    return (*requests, *answers, *(Fixture("stream", events_of(each), streamed(provider)) for each in streams))
+    return (*requests, *answers, *(Fixture("stream", events_of(each), streamed(provider), provider) for each in streams))
 
 
 def places(fixture: Fixture) -> list[Path]:
@@ -182,10 +185,28 @@ def places(fixture: Fixture) -> list[Path]:
     return paths[:: len(paths) // _MOST + 1]
 
 
+def spot(fixture: Fixture, path: Path) -> Path:
+    """The place of a value in any body of its kind: names only."""
+    return tuple(key for key in path[fixture.name == "stream" :] if isinstance(key, str))
+
+
+@cache
+def spots(provider: Provider) -> dict[tuple[str, Path], list[tuple[Fixture, Path]]]:
+    """Where the bodies of a provider have something at a place."""
+    found: dict[tuple[str, Path], list[tuple[Fixture, Path]]] = {}
+    for fixture in fixtures_of(provider):
+        for path in places(fixture):
+            if not path or isinstance(path[-1], str):
+                found.setdefault((fixture.name, spot(fixture, path)), []).append((fixture, path))
+    return found
+
+
 def fed(fixture: Fixture, path: Path) -> set[str]:
     """The outputs that the value at a path feeds."""
     value, whole = at(fixture.value, path), fixture.read(fixture.value)
-    others = [other for other in _SAME.get(type_of(value), ()) if other != value]
+    own, types = spot(fixture, path), {type_of(value)}
+    types |= {type_of(at(each.value, where)) for each, where in spots(fixture.provider).get((fixture.name, own), ())}
+    others = [other for kind in sorted(types) for other in _SAME.get(kind, ()) if other != value]
     if isinstance(value, Plain) or not path:
         others = []
     gone = () if not path else (_GONE,)

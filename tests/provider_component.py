@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
+from typing import Literal
 
 from msgspec import Struct
 
 from agentsight_rx.events import Reply, SseEvent, Usage
-from agentsight_rx.llm import Prompt, Provider, StreamReader, dialect_of, find, provider_label
+from agentsight_rx.llm import Prompt, Provider, StreamReader, dialect_of, find, new_in, provider_label
 from agentsight_rx.view import CallRow, ToolRow
 from agentsight_rx.wire.sse import SseDecoder
 
@@ -29,8 +30,9 @@ class ProviderCase(Struct, frozen=True, dict=True):
     One provider, and one request to it with its answers: as bytes of the wire, and what they mean.
 
     `response` and `stream` are the plain and the streamed form of one answer, `reply`. `failed` is the body of a failed call,
-    `failed_stream` a stream that ends with the same failure, `error`. The last three are more bodies and streams, for the
-    properties that hold for any.
+    `failed_stream` a stream that ends with the same failure, `error`. `events_of`: the provider whose dialect the events show,
+    where several have one; None where they do not show it. The last three are more bodies and streams, for the properties that
+    hold for any.
     """
 
     provider: Provider
@@ -44,9 +46,15 @@ class ProviderCase(Struct, frozen=True, dict=True):
     failed: bytes
     failed_stream: bytes
     error: str
+    events_of: Provider | Literal["own"] | None = "own"
     requests: tuple[bytes, ...] = ()
     responses: tuple[bytes, ...] = ()
     streams: tuple[bytes, ...] = ()
+
+    @property
+    def shown(self) -> Provider | None:
+        """The provider that is found from its events alone."""
+        return self.provider if self.events_of == "own" else self.events_of
 
     @cached_property
     def events(self) -> list[SseEvent]:
@@ -156,7 +164,7 @@ class _Trial:
             assert find(host, "/") is None, "another path is no call"
         assert (provider_label(case.host) != case.host) == bool(provider.hosts), "the host has a label (`hosts`)"
         found = [dialect_of(event) for event in case.events]
-        assert set(found) - {None} == {provider}, "an event of the stream names its provider (`speaks`)"
+        assert set(found) - {None} == {case.shown} - {None}, "an event of the stream names its provider (`speaks`)"
 
     def a_call_in_the_product_is_one_row(self) -> None:
         case = self.case
@@ -175,7 +183,8 @@ class _Trial:
             return
         row = self.call(answered, size)
         assert (row.call_kind, row.status, row.complete) == (self.provider.name, "complete", True), "a call has ended"
-        assert (row.model or "", row.prompt) == (case.prompt.model, case.prompt.last_user_text), "a row has the prompt"
+        typed = new_in(case.provider.asked(case.request, case.path)).text
+        assert (row.model or "", row.prompt) == (case.prompt.model, typed), "a row has the prompt"
         assert (row.text, row.thinking) == (case.reply.text, case.reply.thinking), "a row has the reply"
         assert row.finish_reason == case.reply.finish_reason, "a row has the reply"
         usage = case.reply.usage or Usage()

@@ -15,6 +15,8 @@ from ..core.sink import Sink
 from ..launch import invoking_user
 from ..sinks import OtelOptions
 from ..view import Output
+from ..view.log import Resumed
+from ..view.retention import Retention
 from ..web import WebOptions, web
 
 __all__ = ["Destinations", "printed"]
@@ -38,6 +40,7 @@ class Destinations(Struct, frozen=True):
     quiet: bool = False
     json_lines: bool = False
     db: Path | None = None
+    retention: Retention | None = None
     jsonl: Path | None = None
     otel: bool = False
     otel_endpoint: str | None = None
@@ -47,12 +50,14 @@ class Destinations(Struct, frozen=True):
     server_port: int | None = None
     allow_remote: bool = False
 
-    def sinks(self, key: bytes | None) -> list[Sink[Output]]:
-        """The sinks that these flags choose. `key` is that of the labels which replace secrets."""
+    def sinks(self, key: bytes | None, resumed: Resumed | None = None) -> list[Sink[Output]]:
+        """
+        The sinks that these flags choose. `key` is that of the labels which replace secrets, `resumed` the view in the store.
+        """
         owner = invoking_user()
         chosen: list[Sink[Output]] = [] if self.quiet else [printed(json_lines=self.json_lines)]
         if self.db is not None:
-            chosen.append(sinks.store(self.db, owner=owner, key=key))
+            chosen.append(sinks.store(self.db, owner=owner, key=key, resumed=resumed, retention=self.retention))
         if self.jsonl is not None:
             chosen.append(sinks.jsonl(self.jsonl, owner=owner))
         if self.otel or self.otel_endpoint:

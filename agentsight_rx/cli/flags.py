@@ -31,9 +31,11 @@ __all__ = [
     "HttpFilters",
     "Json",
     "Jsonl",
+    "Keep",
     "KeepAuth",
     "Listen",
     "Log",
+    "MaxSize",
     "MemoryThreshold",
     "Mode",
     "Net",
@@ -136,6 +138,8 @@ KeepAuth = Annotated[bool, _flag(FILTERS, "--disable-auth-removal", "Keep creden
 Json = Annotated[bool, _flag(OUT, "--json", "JSON, one event a line; so it is without a terminal.")]
 Quiet = Annotated[bool, _flag(OUT, "-q --quiet", "Print no events.")]
 Db = Annotated[Path | None, _flag(OUT, "--db", "The store (LMDB) to write or read.", "PATH")]
+Keep = Annotated[str | None, _flag(OUT, "--keep", "Remove from the store what is older, such as 14d.", "TIME")]
+MaxSize = Annotated[str | None, _flag(OUT, "--max-size", "Remove the oldest where the store is larger: 2GB.", "SIZE")]
 Jsonl = Annotated[Path | None, _flag(OUT, "--jsonl", "Every event into this file.", "PATH")]
 Log = Annotated[Path | None, _flag(OUT, "--log", "Messages into this file at once, not at the end.", "FILE")]
 RequireStore = Annotated[bool, _flag(OUT, "--require-store", "Do not start where the store cannot be written.")]

@@ -26,6 +26,7 @@ from ..sources.hold import group
 from ..sources.tls.candidates import describe, tls_candidates
 from ..sources.tls.commands import resolve, search_path
 from ..view import Output
+from ..view.retention import Retention
 from ..web import WebOptions, web
 from .capture import capture, print_graph, print_places, print_summary
 from .flags import (
@@ -39,9 +40,11 @@ from .flags import (
     DefaultFilters,
     Explain,
     HttpFilters,
+    Keep,
     KeepAuth,
     Listen,
     Log,
+    MaxSize,
     Pid,
     RequireStore,
     ServerOrNot,
@@ -52,7 +55,7 @@ from .flags import (
 )
 from .listening import Listening
 from .stores import keyed, new_store
-from .values import comms_of
+from .values import comms_of, retention_of
 
 __all__ = ["record", "record_command"]
 
@@ -91,6 +94,8 @@ def record(
     default_filters: DefaultFilters = True,
     disable_auth_removal: KeepAuth = False,
     db: Db = None,
+    keep: Keep = None,
+    max_size: MaxSize = None,
     log: Log = None,
     require_store: RequireStore = False,
     explain: Explain = False,
@@ -133,6 +138,7 @@ def record(
             system_interval=system_interval,
         ).options()
 
+    retention = retention_of(keep, max_size)
     attached = Target(pid, comms_of(comm), cgroup=cgroup)
     if explain:
         print_graph(trace_graph(options(attached)))
@@ -142,7 +148,7 @@ def record(
     if not command:
         store = new_store(db)
         chosen = keyed(options(attached), store)
-        kept = sinks.store(store, owner=invoking_user(), key=chosen.redaction_key, required=require_store)
+        kept = _kept(store, chosen, required=require_store, retention=retention)
         destinations = [kept, *page]
         capture(
             trace_graph(chosen),
@@ -160,7 +166,7 @@ def record(
             place = str(own.path) if own is not None and own.add(launch.pid) else ""
             chosen = options(target, _candidates_of(command), place)
             status, summary = record_command(
-                launch, chosen, store, *page, wait_all=wait_all, log=log, require_store=require_store
+                launch, chosen, store, *page, wait_all=wait_all, log=log, require_store=require_store, retention=retention
             )
         except BaseException:
             launch.abandon()
@@ -179,6 +185,7 @@ def record_command(
     wait_all: bool = False,
     log: Path | None = None,
     require_store: bool = True,
+    retention: Retention | None = None,
 ) -> tuple[int, Summary]:
     """
     Attach everything, let the command start, wait for its end; returns its exit status and the summary.
@@ -188,7 +195,7 @@ def record_command(
     """
     require_capture()
     options = keyed(options, store)
-    kept = sinks.store(store, owner=invoking_user(), key=options.redaction_key, required=require_store)
+    kept = _kept(store, options, required=require_store, retention=retention)
     destinations = [kept, *others]
     with Run(trace_graph(options), destinations) as running, forwarding(launch):
         say(f"recording to {store}")
@@ -200,6 +207,17 @@ def record_command(
             _watch_the_rest(launch, None if wait_all else _LINGER_S)
             summary = running.stop()
     return exit_status(wait_status) if wait_status is not None else 143, summary
+
+
+def _kept(store: Path, options: TraceOptions, *, required: bool, retention: Retention | None) -> Sink[Output]:
+    return sinks.store(
+        store,
+        owner=invoking_user(),
+        key=options.redaction_key,
+        required=required,
+        resumed=options.resumed,
+        retention=retention,
+    )
 
 
 def _watch_the_rest(launch: Launch, limit: float | None) -> None:

@@ -24,7 +24,9 @@ __all__ = ["replay"]
 
 
 def replay(
-    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="JSONL of ours or of the original; - reads stdin.")],
+    files: Annotated[
+        list[str], typer.Argument(metavar="FILE...", help="Stores, or JSONL of ours or of the original; - reads stdin.")
+    ],
     ssl_http: TlsHttp = True,
     ssl_filter: TlsFilters = None,
     http_filter: HttpFilters = None,
@@ -51,7 +53,7 @@ def replay(
     options = keyed(options, db)
     destinations: list[Sink[Output]] = [] if quiet else [printed(json_lines=json_lines)]
     if db is not None:
-        destinations.append(sinks.store(db, owner=invoking_user(), key=options.redaction_key))
+        destinations.append(sinks.store(db, owner=invoking_user(), key=options.redaction_key, resumed=options.resumed))
     summary = run(replay_graph(recorded, options), destinations)
     sys.stdout.flush()
     print_summary(summary, verb="Replayed", store=db)

@@ -13,6 +13,8 @@ from ..errors import StoreError
 from ..graphs import TraceOptions
 from ..launch import invoking_user
 from ..sinks import redaction_key
+from ..state import LmdbStore
+from ..view.log import resume
 
 __all__ = ["keyed", "new_store", "newest_store"]
 
@@ -31,8 +33,18 @@ def new_store(given: Path | None) -> Path:
 
 
 def keyed(options: TraceOptions, store: Path | None) -> TraceOptions:
-    """The options with the redaction key of `store`. Raises StoreError where the file is not a store."""
-    return replace(options, redaction_key=redaction_key(store))
+    """
+    The options with what a run goes on with in `store`: the redaction key and the view. Raises StoreError where the file is not
+    a store.
+    """
+    key = redaction_key(store)
+    if store is None or not os.path.isfile(store) or not os.path.getsize(store):
+        return replace(options, redaction_key=key)
+    kept = LmdbStore.open(store, readonly=True)
+    try:
+        return replace(options, redaction_key=key, resumed=resume(kept))
+    finally:
+        kept.close()
 
 
 def newest_store(given: Path | None) -> Path:

@@ -25,8 +25,10 @@ from .flags import (
     HttpFilters,
     Json,
     Jsonl,
+    Keep,
     KeepAuth,
     Listen,
+    MaxSize,
     MemoryThreshold,
     Mode,
     Net,
@@ -59,7 +61,7 @@ from .flags import (
 )
 from .listening import Listening, descriptors_of
 from .stores import keyed
-from .values import comms_of, seconds_of
+from .values import comms_of, retention_of, seconds_of
 
 __all__ = ["trace"]
 
@@ -102,6 +104,8 @@ def trace(
     json_lines: Json = False,
     quiet: Quiet = False,
     db: Db = None,
+    keep: Keep = None,
+    max_size: MaxSize = None,
     jsonl: Jsonl = None,
     otel: Otel = False,
     otel_endpoint: OtelEndpoint = None,
@@ -152,6 +156,7 @@ def trace(
     options = listening.options()
     graph = trace_graph(options)  # reports a wrong filter before anything is opened
     limit = seconds_of(for_time, "--for")
+    retention = retention_of(keep, max_size, stored=db is not None)
     if save_to is not None:
         save_config(context, save_to)
         return
@@ -162,6 +167,7 @@ def trace(
         quiet=quiet,
         json_lines=json_lines,
         db=db,
+        retention=retention,
         jsonl=jsonl,
         otel=otel,
         otel_endpoint=otel_endpoint,
@@ -172,5 +178,5 @@ def trace(
         allow_remote=allow_remote,
     )
     options = keyed(options, db)
-    chosen = destinations.sinks(options.redaction_key)
+    chosen = destinations.sinks(options.redaction_key, options.resumed)
     capture(trace_graph(options), chosen, store=db, duration=limit, keeps_auth=disable_auth_removal)

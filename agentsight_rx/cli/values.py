@@ -1,15 +1,18 @@
-"""Text of a flag -> its value: lists of names, lists of numbers, durations."""
+"""Text of a flag -> its value: lists of names, lists of numbers, durations, sizes."""
 
 from __future__ import annotations
 
 import re
 
 from ..errors import UsageError
+from ..view.retention import Retention
 
-__all__ = ["comms_of", "numbers_of", "seconds_of"]
+__all__ = ["bytes_of", "comms_of", "numbers_of", "retention_of", "seconds_of"]
 
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)?")
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)?")
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)(k|m|g|t)?i?b?", re.IGNORECASE)
+_LEAST = 1 << 20  # bytes of a store: what is open takes some hundred thousand
 
 
 def comms_of(text: str | None) -> tuple[str, ...]:
@@ -38,3 +41,24 @@ def seconds_of(text: str | None, flag: str) -> float | None:
     if found is None or float(found[1]) == 0:
         raise UsageError(f"{flag} {text!r}: a duration is expected, such as 10s, 500ms or 2m")
     return float(found[1]) * _UNITS[found[2] or "s"]
+
+
+def bytes_of(text: str | None, flag: str) -> int | None:
+    """A size such as 2GB, 500M or 1.5GiB; the units are powers of 1024."""
+    if text is None:
+        return None
+    found = _SIZE.fullmatch(text.strip())
+    size = 0 if found is None else int(float(found[1]) * 1024 ** " kmgt".index((found[2] or " ").lower()))
+    if size < _LEAST:
+        raise UsageError(f"{flag} {text!r}: a size of at least 1MB is expected, such as 500MB or 2GB")
+    return size
+
+
+def retention_of(keep: str | None, most: str | None, *, stored: bool = True) -> Retention | None:
+    """What --keep and --max-size say; None where neither is given."""
+    seconds, size = seconds_of(keep, "--keep"), bytes_of(most, "--max-size")
+    if seconds is None and size is None:
+        return None
+    if not stored:
+        raise UsageError("--keep and --max-size are limits of a store: give --db too")
+    return Retention(None if seconds is None else int(seconds * 1000), size)

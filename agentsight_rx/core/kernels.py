@@ -144,8 +144,8 @@ def resume(machine: Machine[Any, Any], state: bytes) -> None:
 
 def count_losses(site: Site, out: Sequence[Any], fed: Sequence[Any] = ()) -> None:
     """Enter the losses that machines emit into the ledger. One that they were fed was counted where it arose."""
-    losses = [event for event in out if type(event) is Loss]
-    if losses:
+    if Loss in set(map(type, out)):
+        losses = [event for event in out if type(event) is Loss]
         known = [event for event in fed if type(event) is Loss]
         for loss in losses:
             place = next((place for place, each in enumerate(known) if _same(loss, each)), None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
 
@@ -57,15 +58,33 @@ class _Merge(Generic[E]):
 class _Input(Generic[E]):
     def __init__(self, run: _Merging[E]) -> None:
         self.waiting: list[E] = []
+        self.times: list[int] = []  # of what waits
         self.ended = False
         self._run = run
 
     def on_batch(self, batch: Sequence[E], /) -> None:
-        self._run.meter.seen += len(batch)
-        self.waiting.extend(batch)
-        self._run.held += weight_of_all(batch)
-        if self._run.held > _HELD_MOST:
-            self._run.release()
+        run = self._run
+        run.meter.seen += len(batch)
+        times = list(map(run.time_of, batch))
+        self.times += times
+        self.waiting += batch
+        run.held += weight_of_all(batch)
+        if run.held > _HELD_MOST:
+            run.release()
+
+    def take(self, latest_ns: int) -> tuple[list[E], list[int]]:
+        """What is not later than this, and its times; the rest goes on waiting."""
+        waiting, times = self.waiting, self.times
+        if max(times) <= latest_ns:
+            self.waiting, self.times = [], []
+            return waiting, times
+        place = bisect_right(times, latest_ns)
+        if (place and max(times[:place]) > latest_ns) or min(times[place:]) <= latest_ns:  # not in order
+            pairs = sorted(zip(times, waiting, strict=True), key=lambda pair: pair[0])
+            times, waiting = [time_ns for time_ns, _ in pairs], [event for _, event in pairs]
+            place = bisect_right(times, latest_ns)
+        self.waiting, self.times = waiting[place:], times[place:]
+        return waiting[:place], times[:place]
 
     def on_completed(self) -> None:
         self.ended = True
@@ -81,42 +100,40 @@ class _Merging(Generic[E]):
         self.site = Site(engine, "merge")
         self.meter = self.site.meter
         self.inputs: list[_Input[E]] = [_Input(self) for _ in range(inputs)]
+        self.time_of = time_of
         self._outlet = outlet
-        self._time_of = time_of
         self._done = False
         self.held = 0  # bytes of content that came since all that waits was lighter than that
 
     def release(self) -> None:
         """Emit all that waits."""
         ready = [event for source in self.inputs for event in source.waiting]
+        times = [time_ns for source in self.inputs for time_ns in source.times]
         for source in self.inputs:
-            source.waiting = []
+            source.waiting, source.times = [], []
         self.held = 0
-        self._emit(ready)
+        self._emit(ready, times)
 
     def tick(self, now_ns: int, /) -> None:
         latest_ns = now_ns - STEP_NS
         ready: list[E] = []
+        ready_times: list[int] = []
         for source in self.inputs:
-            if not source.waiting:
-                continue
-            times = list(map(self._time_of, source.waiting))
-            if max(times) <= latest_ns:
-                ready += source.waiting
-                source.waiting = []
-            elif min(times) <= latest_ns:
-                pairs = list(zip(times, source.waiting, strict=True))
-                ready += [event for time_ns, event in pairs if time_ns <= latest_ns]
-                source.waiting = [event for time_ns, event in pairs if time_ns > latest_ns]
-        self._emit(ready)
+            if source.waiting:
+                events, times = source.take(latest_ns)
+                ready += events
+                ready_times += times
+        self._emit(ready, ready_times)
         if not any(source.waiting for source in self.inputs):
             self.held = 0
         elif self.held > _HELD_MOST // 2:
             self.held = sum(weight_of_all(source.waiting) for source in self.inputs)
 
-    def _emit(self, ready: list[E]) -> None:
+    def _emit(self, ready: list[E], times: list[int]) -> None:
         if ready:
-            ready.sort(key=self._time_of)
+            if times != sorted(times):
+                order = sorted(range(len(times)), key=times.__getitem__)
+                ready = list(map(ready.__getitem__, order))
             self.meter.passed += len(ready)
             self._outlet.on_batch(ready)
 

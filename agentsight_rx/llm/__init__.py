@@ -1,5 +1,6 @@
 """Calls to models: JSON and streams of each provider -> requests and answers in one shape."""
 
+from .call import call_of
 from .canonical import Answer, Asked, LlmCall
 from .prompt import New, Prompt, ToolResult, new_in, prompt_of
 from .provider import Provider
@@ -16,6 +17,7 @@ __all__ = [
     "Provider",
     "StreamReader",
     "ToolResult",
+    "call_of",
     "dialect_of",
     "find",
     "new_in",

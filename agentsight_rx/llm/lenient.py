@@ -25,6 +25,7 @@ T = TypeVar("T")
 _UNKNOWN_MOST = 32  # names of fields that one body may report
 _DEPTH_MOST = 24  # levels that are decoded one by one, each of which costs a pass over what is in it; real bodies have ten
 _SHORT = 16_384  # bytes: too few for too many values
+_MAYBE_OBJECT = "{ \t\r\n"
 _INTEGER_MOST = 20  # characters of a number in a string
 
 _OBJECT = msgspec.json.Decoder(dict[str, Raw])  # its values are exactly what was sent, and are decoded when a field wants them
@@ -50,18 +51,22 @@ class Fields(Generic[T]):
 
     def __init__(self, type: builtins.type[T] | UnionType) -> None:
         self._type: Any = type
+        self._needs_object = isinstance(type, builtins.type) and issubclass(type, Struct)
         self.strict: msgspec.json.Decoder[T] = msgspec.json.Decoder(cast("builtins.type[T]", type))
 
     def read(self, body: bytes | str | Raw, /) -> Found[T] | None:
         """The body; None if it is not JSON, or not an object with what the type requires."""
+        if self._needs_object and type(body) is str and body[:1] not in _MAYBE_OBJECT:
+            return None
         try:
             if len(body) <= _SHORT:  # most are events of streams
                 return Found(self.strict.decode(body))
         except (msgspec.DecodeError, UnicodeError, RecursionError):
             pass
         value = decoded(self.strict, body)
-        if value is not None:
-            return Found(value)
+        return self._salvaged(body) if value is None else Found(value)
+
+    def _salvaged(self, body: bytes | str | Raw) -> Found[T] | None:
         raw = decoded(_ANY, repaired(body) or body)  # what is read field by field must need no repair
         if raw is None:
             return None
@@ -74,6 +79,9 @@ class Fields(Generic[T]):
 
     def value(self, body: bytes | str | Raw, /) -> T | None:
         """The body, without the names of what could not be read."""
+        value = decoded(self.strict, body)
+        if value is not None:
+            return value
         found = self.read(body)
         return None if found is None else found.value
 

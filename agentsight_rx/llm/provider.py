@@ -40,6 +40,14 @@ class IdentifyingFields(Struct, gc=False):
     prompt_feedback: Raw = field(default=Raw(), name="promptFeedback")
     response: _Wrapped | None = None
     jsonrpc: object = None
+    event_type: str | None = None
+    done: object = None
+    created_at: object = None
+    server_content: Raw = field(default=Raw(), name="serverContent")
+    tool_call: Raw = field(default=Raw(), name="toolCall")
+    message_start: Raw = field(default=Raw(), name="messageStart")
+    content_block_delta: Raw = field(default=Raw(), name="contentBlockDelta")
+    invocation_metrics: Raw = field(default=Raw(), name="amazon-bedrock-invocationMetrics")
 
 
 class Provider(Struct, frozen=True):
@@ -58,6 +66,8 @@ class Provider(Struct, frozen=True):
     answers: Callable[[bytes], Draft]  # the body of an answer that is not streamed; never raises
     take: Take
     take_all: TakeAll | None = None
+    events: frozenset[str] = frozenset()  # types (`SseEvent.event`) that are sent by this provider only
+    system_in_messages: bool = False  # the instructions of the system are messages like others
     operation: str = "chat"  # `gen_ai.operation.name` of OpenTelemetry
     # Matches the path of a GET that asks how far an answer is; its group `id` is `Answer.id` of the call that it belongs to
     poll: re.Pattern[str] | None = None

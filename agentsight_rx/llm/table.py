@@ -4,17 +4,28 @@ from __future__ import annotations
 
 from ..events import SseEvent
 from .anthropic.answer import ANTHROPIC
+from .bedrock.answer import BEDROCK
+from .bedrock_converse.answer import BEDROCK_CONVERSE
+from .cohere.answer import COHERE
+from .cohere_v1.answer import COHERE_V1
+from .decode import decoded
 from .gemini.answer import GEMINI
+from .gemini_interactions.answer import GEMINI_INTERACTIONS
+from .gemini_live.answer import GEMINI_LIVE
 from .hosts import label_of_host
 from .lenient import Fields
 from .mcp.answer import MCP
 from .mistral_conversations.answer import MISTRAL_CONVERSATIONS
+from .ollama.answer import OLLAMA
 from .openai_assistants.answer import OPENAI_ASSISTANTS
 from .openai_chat.answer import OPENAI_CHAT
 from .openai_realtime.answer import OPENAI_REALTIME
 from .openai_responses.answer import OPENAI_RESPONSES
 from .provider import IdentifyingFields, Provider
+from .replicate.answer import REPLICATE
+from .sagemaker.answer import SAGEMAKER
 from .tgi.answer import TGI
+from .vertex_chat.answer import VERTEX_CHAT
 from .watsonx.answer import WATSONX
 
 __all__ = ["PROVIDERS", "dialect_of", "find", "provider_label", "provider_named"]
@@ -24,11 +35,21 @@ PROVIDERS: tuple[Provider, ...] = (
     OPENAI_REALTIME,
     OPENAI_RESPONSES,
     OPENAI_ASSISTANTS,
+    COHERE_V1,  # before OpenAI's chat, which one vendor has at the same path
     OPENAI_CHAT,
     MISTRAL_CONVERSATIONS,
-    WATSONX,
-    TGI,
+    BEDROCK,
+    BEDROCK_CONVERSE,
+    COHERE,
+    GEMINI_LIVE,  # before Gemini, whose field for tokens it has too
+    GEMINI_INTERACTIONS,
     GEMINI,
+    OLLAMA,
+    REPLICATE,
+    SAGEMAKER,
+    TGI,
+    VERTEX_CHAT,
+    WATSONX,
     MCP,
 )
 
@@ -65,5 +86,9 @@ def find(host: str, target: str, /) -> Provider | None:
 
 def dialect_of(event: SseEvent, /) -> Provider | None:
     """The provider that sends such an event; None if several could: try again with the next event."""
-    fields = _FIELDS.value(event.data) if event.data.lstrip(" \t\r\n").startswith("{") else None
-    return next((provider for provider in PROVIDERS if provider.speaks(fields)), None) if fields else None
+    if not event.data.lstrip(" \t\r\n").startswith("{"):
+        return None
+    fields = decoded(_FIELDS.strict, event.data) or _FIELDS.value(event.data)
+    if fields is None:
+        return None
+    return next((provider for provider in PROVIDERS if event.event in provider.events or provider.speaks(fields)), None)

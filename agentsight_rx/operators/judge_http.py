@@ -69,6 +69,17 @@ class _Verdict(Struct, frozen=True, array_like=True):
     request_seen: bool
 
 
+_KEPT, _DROPPED = _Verdict(False, True), _Verdict(True, True)
+
+
+class _Held(Struct):
+    """A request, and interim answers to it."""
+
+    events: list[HttpRequest | HttpResponse]
+    size: int = 0
+    weight: int = 0  # bytes of memory
+
+
 class _State(Struct, array_like=True):
     held: list[tuple[int, list[HttpRequest | HttpResponse]]]
     verdicts: list[tuple[int, _Verdict]]
@@ -80,7 +91,7 @@ class _Exchanges(Bounded[HttpEvent, HttpEvent | Rejected], Checkpointed[_State])
     def __init__(self, rules: HttpRules) -> None:
         self._keeps = rules.keeps
         self._rules = rules.exchanges
-        self._held: Recent[int, list[HttpRequest | HttpResponse]] = Recent(_HELD_MOST)  # a request, and interim answers to it
+        self._held: Recent[int, _Held] = Recent(_HELD_MOST)
         self._verdicts: Recent[int, _Verdict] = Recent(_VERDICTS_MOST)
         self._count = 0  # of what is held
         self._size = 0
@@ -108,13 +119,14 @@ class _Exchanges(Bounded[HttpEvent, HttpEvent | Rejected], Checkpointed[_State])
 
     def _request(self, request: HttpRequest, rules: ExchangeRules) -> list[HttpEvent | Rejected]:
         exchange = request.exchange
-        out = self._release(exchange)  # two requests under one number: the first gets no answer
-        verdict = self._verdicts.pop(exchange, None)
+        # two requests under one number: the first gets no answer
+        out = self._release(exchange) if exchange in self._held else []
+        verdict = self._verdicts.pop(exchange) if exchange in self._verdicts else None
         if verdict is not None and not verdict.request_seen:  # its answer came before its last byte
             return self._decided(exchange, verdict.drop, [request], (request,), both=True)
         drop = rules.asked(request)
         if drop is not None:
-            return [*out, *self._decided(exchange, drop, [request], (request,))]
+            return out + self._decided(exchange, drop, [request], (request,))
         self._hold(exchange, request)
         while self._count > _HELD_MOST or self._bytes > _HELD_BYTES_MOST:
             out += self._release(next(iter(self._held)))
@@ -137,7 +149,7 @@ class _Exchanges(Bounded[HttpEvent, HttpEvent | Rejected], Checkpointed[_State])
         if verdict is None:
             asked = _asked(response)
             drop = rules.answered(response) if asked is None else rules.whole(asked, response)
-            self._remember(exchange, _Verdict(drop, False))
+            self._verdicts.put(exchange, _Verdict(drop, False))
             cause = (response,) if asked is None else (asked, response)
             return [Rejected(response, cause)] if drop else [response]
         if verdict.drop:
@@ -150,9 +162,10 @@ class _Exchanges(Bounded[HttpEvent, HttpEvent | Rejected], Checkpointed[_State])
         self, event: HttpResponse | BodyPart | SseMessage | WebSocketMessage, exchange: int
     ) -> list[HttpEvent | Rejected]:
         """What belongs to an exchange and decides nothing; a request that still waits gets no head of an answer any more."""
-        out = self._release(exchange)
+        out = self._release(exchange) if exchange in self._held else []
         verdict = self._verdicts.get(exchange)
-        return [*out, Rejected(event) if verdict is not None and verdict.drop else event]
+        out.append(Rejected(event) if verdict is not None and verdict.drop else event)
+        return out
 
     def _decided(
         self,
@@ -165,26 +178,29 @@ class _Exchanges(Bounded[HttpEvent, HttpEvent | Rejected], Checkpointed[_State])
     ) -> list[HttpEvent | Rejected]:
         """`both`: request and answer are known, so that what is kept need not be remembered."""
         if drop or not both:
-            self._remember(exchange, _Verdict(drop, True))
+            self._verdicts.put(exchange, _DROPPED if drop else _KEPT)
         return [Rejected(event, cause) for event in events] if drop else [*events]
 
-    def _remember(self, exchange: int, verdict: _Verdict) -> None:
-        self._verdicts.put(exchange, verdict)
-
     def _hold(self, exchange: int, event: HttpRequest | HttpResponse) -> None:
-        self._held.setdefault(exchange, []).append(event)
-        self._weigh(event, 1)
+        held = self._held.get(exchange)
+        if held is None:
+            held = self._held[exchange] = _Held([])
+        size, heavy = event.size, weight(event)
+        held.events.append(event)
+        held.size += size
+        held.weight += heavy
+        self._count += 1
+        self._size += size
+        self._bytes += heavy
 
     def _take(self, exchange: int) -> list[HttpRequest | HttpResponse]:
-        held = self._held.pop(exchange, [])
-        for event in held:
-            self._weigh(event, -1)
-        return held
-
-    def _weigh(self, event: HttpRequest | HttpResponse, sign: int) -> None:
-        self._count += sign
-        self._size += sign * event.size
-        self._bytes += sign * weight(event)
+        held = self._held.pop(exchange, None)
+        if held is None:
+            return []
+        self._count -= len(held.events)
+        self._size -= held.size
+        self._bytes -= held.weight
+        return held.events
 
     def _release(self, exchange: int) -> list[HttpEvent | Rejected]:
         """A request that waits no longer is decided without an answer."""
@@ -198,7 +214,7 @@ class _Exchanges(Bounded[HttpEvent, HttpEvent | Rejected], Checkpointed[_State])
     def tick(self, now_ns: int, /) -> Iterable[HttpEvent | Rejected]:
         if not self._held:
             return ()
-        late = [exchange for exchange, held in self._held.items() if now_ns - _asked_ns(held[0]) >= _PATIENCE_NS]
+        late = [exchange for exchange, held in self._held.items() if now_ns - _asked_ns(held.events[0]) >= _PATIENCE_NS]
         return [event for exchange in late for event in self._release(exchange)]
 
     def finish(self) -> list[HttpEvent | Rejected]:
@@ -215,10 +231,10 @@ class _Exchanges(Bounded[HttpEvent, HttpEvent | Rejected], Checkpointed[_State])
 
     def used_ns(self) -> int:
         newest = next(reversed(self._held.values()), None)
-        return _asked_ns(newest[0]) if newest else 0
+        return _asked_ns(newest.events[0]) if newest else 0
 
     def snapshot(self) -> _State:
-        return _State(list(self._held.items()), list(self._verdicts.items()))
+        return _State([(exchange, held.events) for exchange, held in self._held.items()], list(self._verdicts.items()))
 
     def restore(self, state: _State, /) -> None:
         for exchange, events in state.held:

@@ -14,14 +14,19 @@ from ..view.fold import FoldState
 __all__ = ["materialize"]
 
 
-def materialize() -> Operator[Event, Event | Row]:
-    """Fold the merged events into rows: calls, tokens, tools tied to processes, process nodes, the audit trail, losses."""
-    return each(_Materializer, name="materialize")
+def materialize(*, resumed: FoldState | None = None) -> Operator[Event, Event | Row]:
+    """
+    Fold the merged events into rows: calls, tokens, tools tied to processes, process nodes, the audit trail, losses. It goes on
+    from `resumed`, the state behind the events of an earlier run.
+    """
+    return each(lambda: _Materializer(resumed), name="materialize")
 
 
 class _Materializer(Machine[Event, Event | Row], Checkpointed[FoldState]):
-    def __init__(self) -> None:
+    def __init__(self, resumed: FoldState | None) -> None:
         self._fold = Fold()
+        if resumed is not None:
+            self._fold.restore(resumed)
 
     def feed(self, event: Event, /) -> Iterable[Event | Row]:
         return [event, *self._fold.add(event)]

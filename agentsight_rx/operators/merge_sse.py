@@ -13,7 +13,7 @@ from ..core.stream import Operator
 from ..events import BodyPart, Connection, HttpEvent, HttpResponse, Loss, Origin, SseMessage
 from ..loss import Reason
 from ..sessions.event_stream import About, EventStream, EventStreamState, restored
-from ..wire.http1_head import field
+from ..sessions.stream_kinds import kind_by_head
 
 __all__ = ["merge_sse"]
 
@@ -29,9 +29,9 @@ def merge_sse(*, timeout: float = 30.0, budget: int = 256 << 20) -> Operator[Htt
         [            merge_sse()              ]
         --Response--------------SseMessage----|
 
-    A stream that is silent for `timeout` seconds is emitted as partial, and once more if it goes on. A streamed body of JSON
-    values (an array, or one a line) is read in the same way: each value is an event. All open streams together keep at most
-    `budget` bytes: over that, those silent for longest are emitted as partial, and counted.
+    A stream that is silent for `timeout` seconds is emitted as partial, and once more if it goes on. Other kinds of streamed
+    bodies are read in the same way (`sessions/stream_kinds.py`): a JSON value or a frame is an event. All open streams together
+    keep at most `budget` bytes: over that, those silent for longest are emitted as partial, and counted.
     """
     silence_ns = round(timeout * 1e9)
     return per_key(
@@ -181,7 +181,6 @@ class _EventStreams(Bounded[HttpEvent, HttpEvent], Checkpointed[_State]):
 
 
 def _about(head: HttpResponse) -> About:
-    is_json = "json" in (field(head.headers, "content-type") or "").partition(";")[0].lower()
     return About(
         head.origin,
         head.exchange,
@@ -189,6 +188,6 @@ def _about(head: HttpResponse) -> About:
         method=head.method,
         target=head.target,
         host=head.host,
-        json=is_json,
+        kind=kind_by_head(head.headers, head.target or ""),
         inferred=head.inferred,
     )

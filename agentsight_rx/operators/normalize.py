@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from ..core.engine import Site
 from ..core.machine import Kernel, encode_state
 from ..core.stream import Operator
-from ..events import Event, Origin, TlsChunk
+from ..events import Event
 
 __all__ = ["normalize", "wall_offset"]
 
@@ -67,39 +67,16 @@ class _Normalize(Kernel[Event, Event]):
                 self._site.bug(error)
 
     def _stamp(self, events: Iterator[Event], out: list[Event]) -> None:
+        add = out.append
         for event in events:
-            old = event.origin
-            if old.wall_ns:
-                out.append(event)
-                continue
-            if self._offset_ns is None:
-                self._offset_ns = self._sample()
-                self._sampled_ns = old.time_ns
-            time_ns = old.time_ns
-            origin = Origin(
-                time_ns,
-                old.pid,
-                tid=old.tid,
-                uid=old.uid,
-                comm=old.comm,
-                wall_ns=time_ns + self._offset_ns,
-                connection=old.connection,
-                direction=old.direction,
-            )
-            if type(event) is TlsChunk:
-                out.append(
-                    TlsChunk(
-                        origin,
-                        event.data,
-                        offset=event.offset,
-                        seq=event.seq,
-                        lost=event.lost,
-                        latency_ns=event.latency_ns,
-                        marked=event.marked,
-                    )
-                )
-            else:
-                out.append(replace(event, origin=origin))
+            origin = event.origin
+            if not origin.wall_ns:
+                time_ns, offset_ns = origin.time_ns, self._offset_ns
+                if offset_ns is None:
+                    offset_ns = self._offset_ns = self._sample()
+                    self._sampled_ns = time_ns
+                event = replace(event, origin=replace(origin, wall_ns=time_ns + offset_ns))
+            add(event)
 
     def tick(self, now_ns: int, /) -> Sequence[Event]:
         if self._offset_ns is not None and now_ns - self._sampled_ns >= _RESAMPLE_NS:

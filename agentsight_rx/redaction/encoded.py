@@ -50,6 +50,7 @@ class _Around:
 
 _BEGUN = re.compile(rb"(?:%[0-9A-Fa-f]?|\\(?:u[0-9A-Fa-f]{0,3})?)\Z")  # an encoded byte whose end is missing
 _BEGUN_MOST = 5
+_ENCODED_LEAST = 8  # bytes: a parameter of one letter whose name has three, with one byte encoded
 _BEFORE_MOST = 256  # bytes before the first encoded one: a name, and the beginning of a key
 _OCTET = re.compile(rb"%[0-9A-Fa-f]{2}")
 _OF_URL = _Around(b" \t\r\n\f\v\"'<>\\`")
@@ -60,6 +61,7 @@ class _Coding(NamedTuple):
     around: _Around
     decode: Callable[[bytes, int, int], View]
     open_run: Callable[[bytes, int, str], str]  # the run of a secret that goes on behind the data
+    of: bytes | None = None  # without it, another coding finds the same
 
 
 def _find_decoded(
@@ -77,6 +79,8 @@ def _find_decoded(
             continue
         start, done = coding.around.span(data, at, done)
         may_go_on = cut and done == len(data)
+        if not may_go_on and (done - start < _ENCODED_LEAST or (coding.of is not None and coding.of not in data[start:done])):
+            continue
         begun = _BEGUN.search(data, max(start, done - _BEGUN_MOST)) if may_go_on else None
         view = coding.decode(data, start, begun.start() if begun else done)
         for secret in inner(view.data, may_go_on):
@@ -97,7 +101,7 @@ def _run_of_string(data: bytes, start: int, run: str) -> str:
 
 
 _URL = _Coding(_OF_URL, unquoted, _run_of_url)
-_FORM = _Coding(_OF_URL, unquoted_form, _run_of_url)
+_FORM = _Coding(_OF_URL, unquoted_form, _run_of_url, b"+")
 _STRING = _Coding(_OF_STRING, unescaped, _run_of_string)
 
 

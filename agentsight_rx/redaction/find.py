@@ -43,19 +43,33 @@ def hinted(text: str, /) -> bool:
         ("@" in text and "://" in text)
         or ("?" in text and _QUERY.search(text) is not None)
         or ("%" in text and _OCTET.search(text) is not None)
-        or ("J" in text and "eyJ" in text)
-        or ("I" in text and ("AKIA" in text or "ASIA" in text))
-        or ("z" in text and ("AIza" in text or "rization" in text))
-        or ("B" in text and ("Bearer" in text or "Basic" in text or "-----BEGIN" in text))
         or ("-" in text and _HYPHEN.search(text) is not None)
         or ("_" in text and _UNDERSCORE.search(text) is not None)
         or (":" in text and _MEMBER.search(text) is not None)
         or ("=" in text and _VARIABLE.search(text) is not None)
         or ("\\" in text and "\\u00" in text)
-        or ("9" in text and "ya29." in text)
-        or ("K" in text and "ecretAccessKey" in text)
-        or ("Z" in text and "RIZATION" in text)
-        or (not text.islower() and may_hold_base64(text))
+        or (
+            ("J" in text or "I" in text or "z" in text or "B" in text or "9" in text or "K" in text or "Z" in text)
+            and (_has_known(text) or may_hold_base64(text))
+        )
+        or (("V" in text or "W" in text) and may_hold_base64(text))
+    )
+
+
+def _has_known(text: str) -> bool:
+    """A text that begins a secret, or names one, and has one of the rare letters."""
+    return (
+        "eyJ" in text
+        or "AKIA" in text
+        or "ASIA" in text
+        or "AIza" in text
+        or "rization" in text
+        or "RIZATION" in text
+        or "Bearer" in text
+        or "Basic" in text
+        or "-----BEGIN" in text
+        or "ya29." in text
+        or "ecretAccessKey" in text
     )
 
 
@@ -97,8 +111,15 @@ def _find(data: bytes, cut: bool, depth: int) -> list[Secret]:
     if depth < _DEPTH_MOST:
         if len(data) < _SHORT:
             marks.escapes = [hit.start() for hit in _ESCAPE.finditer(data)]
-        find_encoded(data, cut, found, marks, lambda said, may_go_on: _find(said, may_go_on, depth + 1))
+        find_encoded(data, cut, found, marks, lambda said, may_go_on: _inside(said, may_go_on, depth + 1))
     return found
+
+
+def _inside(said: bytes, cut: bool, depth: int) -> Sequence[Secret]:
+    """The secrets of what was encoded: often little, and many times."""
+    if not cut and len(said) < SMALL and b"&" not in said and not hinted(said.decode("latin-1")):
+        return ()
+    return _find(said, cut, depth)
 
 
 _SHORT = 2000  # bytes; in a longer text, the search for letters that are written as escapes takes too long

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 from .commands import FLAG_KIND
 from .fields import SCHEME, SCHEMES
@@ -29,7 +30,6 @@ __all__ = ["find_members"]
 _AUTHORIZATION = re.compile(rb"(?i:rization)(\\*[\"'])?[ \t]{0,4}(?::|=|,(?<=[\"'],))")
 _NAME_LETTERS = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-"
 _NAME_MOST = 64
-_QUOTE_BEFORE = re.compile(rb"\\*[\"']\Z")
 _QUOTE_MOST = 256  # bytes: of a string in a string, eight deep
 _ESCAPE_BEFORE = re.compile(rb"u[0-9A-Fa-f]{4}|[abefnrtv]")
 
@@ -37,6 +37,7 @@ _BLANK = rb"(?:[ \t\r\n]|\\+[nrt]){0,16}"
 _TO_MEMBER = re.compile(rb">?" + _BLANK + rb"(\[?)" + _BLANK)
 _TO_NEXT = re.compile(_BLANK + rb"," + _BLANK)
 _TO_BARE = re.compile(rb">?[ \t]{0,8}")
+_BEFORE_BARE = (b">", b" ", b"\t")
 _BARE = re.compile(rb"[^\s\"'\\,;&|<>`(){}\[\]]*")
 _TRIES_MOST = 16  # names in one word without quotes
 _LIST_MOST = 64  # values of one name
@@ -61,12 +62,21 @@ def find_members(data: bytes, cut: bool, marks: Marks, found: list[Secret], /) -
             text.flag(at)
 
 
+class _Meaning(NamedTuple):
+    """Of a name: without its dashes, what it is a name of, and whether outside of quotes its value may be a secret."""
+
+    plain: bytes
+    kind: NameKind
+    is_secret: bool
+
+
 class _Text:
     def __init__(self, data: bytes, cut: bool, found: list[Secret]) -> None:
         self._data = data
         self._cut = cut
         self._found = found
         self._commands = Commands(data, found)
+        self._meanings: dict[bytes, _Meaning] = {}  # of the names so far, which are few
         self._bare_word = (0, 0)  # the last one; the ends of later names in it are the same
         self._tries = 0  # names in it
         self._hidden = (0, 0)  # the last one that is a secret
@@ -75,15 +85,17 @@ class _Text:
         """A name and the value after its `:` or `=`."""
         data = self._data
         name, quote = _name_before(data, at)
-        plain = name.lstrip(b"-")
-        kind = name_kind(plain)
+        known = self._meanings.get(name)
+        plain, kind, is_secret = known if known is not None else self._meaning(name)
         if quote:
             if kind:
                 self._members(kind, plain, at + 1, quote)
             return
-        if (not kind and not is_secret_flag(plain)) or self._commands.cover(at):
+        if not is_secret or self._commands.cover(at):
             return
-        start = _end(_TO_BARE, data, at + 1)
+        start = at + 1
+        if data[start : at + 2] in _BEFORE_BARE:
+            start = _end(_TO_BARE, data, start)
         opened = opening(data, start)
         if opened:
             if not data[
@@ -99,6 +111,12 @@ class _Text:
             self._field(kind, plain, start)
         elif is_secret_header(plain.decode().lower()):
             self._bare(plain, start, is_random)
+
+    def _meaning(self, name: bytes) -> _Meaning:
+        plain = name.lstrip(b"-")
+        kind = name_kind(plain)
+        made = self._meanings[name] = _Meaning(plain, kind, bool(kind) or is_secret_flag(plain))
+        return made
 
     # -- strings -------------------------------------------------------------------------------------------------------
 
@@ -210,9 +228,11 @@ class _Text:
 def _name_before(data: bytes, at: int) -> tuple[bytes, bytes]:
     """The name that ends before the separator at `at`, and the quote after it."""
     end = at - (data[at - 1 : at] == b" ")
-    closing = _QUOTE_BEFORE.search(data, max(0, end - _QUOTE_MOST), end) if data[end - 1 : end] in _QUOTE_ENDS else None
-    quote = closing[0] if closing else b""
-    end -= len(quote)
+    quote = b""
+    if data[end - 1 : end] in _QUOTE_ENDS:
+        before = data[max(0, end - _QUOTE_MOST) : end - 1]
+        quote = data[end - 1 - len(before) + len(before.rstrip(b"\\")) : end]
+        end -= len(quote)
     window = data[max(0, end - _NAME_MOST) : end]
     name = window[len(window.rstrip(_NAME_LETTERS)) :]
     if data[end - len(name) - 1 : end - len(name)] == b"\\":

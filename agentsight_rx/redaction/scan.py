@@ -81,7 +81,17 @@ def _member() -> str:
     """
     escaped = rf"\\{_QUOTE}"
     rare = f"{_name(f'{escaped}:')}|{_name(f'{_QUOTE} :')}|(?<=\\\\{escaped}:)|(?<=\\\\u002[27]:)|(?<=[kK][iI][eE]:)"
-    return rf":(?:{_name(f'{_QUOTE}:')}|(?<=[\\\"'2iI][\"' 27eE]:)(?:{rare}))"
+    behind = r"[\"' 27eE]"
+    return rf":(?<={behind}:)(?<={_before(behind)}:)(?:{_name(f'{_QUOTE}:')}|(?<=[\\\"'2iI]{behind}:)(?:{rare}))"
+
+
+def _before(behind: str) -> str:
+    """
+    Any four letters that may stand before a colon of `_member`, the last of them in `behind`: most are refused here, by a look
+    at one or two of them.
+    """
+    one, two, three = (_last(place)[1:-1] for place in (1, 2, 3))
+    return rf"[{three}{two}\\0oO][{two}{one}\\0kK][{one}\\\"'2iI]{behind}"
 
 
 def _variable() -> str:

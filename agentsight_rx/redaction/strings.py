@@ -10,12 +10,15 @@ __all__ = ["begun_octet", "continued", "end_of_string", "is_open_string", "open_
 # those of the quote before. So a quote with `opening` backslashes ends at the next one whose number of backslashes is the same
 # modulo twice that and two: others belong to strings inside.
 _OPENING = re.compile(rb"\\*[\"']")
+_BEGIN_OPENING = (b'"', b"'", b"\\")
 _OPEN = "string"
 _BACKSLASH = ord("\\")
 
 
 def opening(data: bytes, at: int) -> bytes:
     """The quote that begins at `at`, with its backslashes; empty if there is none."""
+    if data[at : at + 1] not in _BEGIN_OPENING:
+        return b""
     found = _OPENING.match(data, at)
     return found[0] if found else b""
 

@@ -14,6 +14,7 @@ from .views import View, unescaped
 __all__ = ["Commands"]
 
 _NAMES = (b"ommand", b"cmd", b"cript", b"shell")
+_NAME_MOST = max(map(len, _NAMES))
 _BLANK = rb"(?:[ \t\r\n]|\\+[nrt]){0,16}"
 _MEMBER = re.compile(rb"(?:ommand|cmd|cript|shell)\\*[\"'][ \t]{0,4}:" + _BLANK + rb"(\[?)" + _BLANK)
 _NEXT = re.compile(_BLANK + rb"," + _BLANK)
@@ -33,26 +34,49 @@ class Commands:
     def __init__(self, data: bytes, found: list[Secret]) -> None:
         self._data = data
         self._found = found
-        self._searched: dict[int, tuple[int, int]] = {}  # by the place of its name: where a command begins and ends
+        self._spans: dict[int, tuple[int, int]] = {}  # by the place of its name: where a command begins and ends
+        self._searched: set[int] = set()
+        self._before = (0, 0, -1)  # of the last search: from here, to here, the last name in between
 
     def cover(self, at: int) -> bool:
         """Does a command cover this place? Then its secrets are added."""
-        data, first = self._data, max(0, at - _BEFORE_MOST)
-        begin = max(data.rfind(name, first, at) for name in _NAMES)
-        if begin in self._searched:
-            first, last = self._searched[begin]
-            return first <= at <= last
-        member = _MEMBER.match(data, begin) if begin >= 0 else None
-        words = self._words(member) if member else []
-        span = (words[0].start, words[-1].end) if words else (-1, -1)
-        if not span[0] <= at <= span[1]:
+        begin = self._name_before(at)
+        if begin < 0:
             return False
-        self._searched[begin] = span
-        self._search(words)
+        first, last = self._spans[begin] if begin in self._spans else self._span(begin)
+        if not first <= at <= last:
+            return False
+        if begin not in self._searched:
+            self._searched.add(begin)
+            self._search(self._words(begin))
         return True
 
-    def _words(self, member: re.Match[bytes]) -> list[_Word]:
-        data, at, words = self._data, member.end(), list[_Word]()
+    def _name_before(self, at: int) -> int:
+        """
+        Where the last name of a command in the 4 KiB before `at` begins; -1: there is none. Places come in order, so that only
+        what is behind the one before is searched.
+        """
+        data, first = self._data, max(0, at - _BEFORE_MOST)
+        searched_from, searched_to, found = self._before
+        goes_on = searched_from <= first <= searched_to <= at
+        start = max(first, searched_to - _NAME_MOST) if goes_on else first
+        begin = max([data.rfind(name, start, at) for name in _NAMES])
+        if begin < 0 and goes_on and found >= first:
+            begin = found
+        self._before = (first, at, begin)
+        return begin
+
+    def _span(self, begin: int) -> tuple[int, int]:
+        words = self._words(begin)
+        span = self._spans[begin] = (words[0].start, words[-1].end) if words else (-1, -1)
+        return span
+
+    def _words(self, begin: int) -> list[_Word]:
+        data, words = self._data, list[_Word]()
+        member = _MEMBER.match(data, begin)
+        if member is None:
+            return words
+        at = member.end()
         while len(words) < _WORDS_MOST:
             quote = opening(data, at)
             if not quote or (words and quote != words[0].quote):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ..events import BodyPart, Headers, HttpEvent, Loss, Origin, Reply, SseEvent, SseMessage
 from ..llm import Provider, StreamReader, dialect_of, find, provider_named
 from ..loss import Reason
-from ..wire.json_stream import JsonStreamDecoder
-from ..wire.sse import SseDecoder
+from .stream_kinds import KINDS, UNKNOWN, StreamDecoder, kind_by_begin
 
 __all__ = ["About", "EventStream", "EventStreamState", "restored"]
 
@@ -24,7 +24,7 @@ _UNREAD = frozenset({"closed", "capture_end", "process_ended", "reset", "cancell
 
 
 class About(Struct, frozen=True):
-    """What the head of the response said. `json`: the body is JSON values, not an event stream."""
+    """What the head of the response said. `kind`: the media type of the stream; "": its first bytes show it."""
 
     origin: Origin
     exchange: int
@@ -32,7 +32,7 @@ class About(Struct, frozen=True):
     method: str | None
     target: str | None
     host: str | None
-    json: bool = False
+    kind: str = ""
     inferred: bool = False
 
 
@@ -65,7 +65,7 @@ class EventStream:
 
     def __init__(self, about: About) -> None:
         self.about = about
-        self.decoder: SseDecoder | JsonStreamDecoder = JsonStreamDecoder() if about.json else SseDecoder()
+        self.decoder: StreamDecoder = KINDS.get(about.kind, UNKNOWN).decoder()
         self.events: list[SseEvent] = []
         self._pending: list[bytes] = []  # bytes not read yet
         self._drained = 0  # `size` when they were last read
@@ -125,6 +125,8 @@ class EventStream:
         data = self._pending[0] if len(self._pending) == 1 else b"".join(self._pending)
         self._pending.clear()
         self._drained = self.size
+        if not self.about.kind and data:
+            self._choose_decoder(data)
         events, heard = self.decoder.feed(data), self.heard
         if events:
             self._hear(events)
@@ -132,7 +134,12 @@ class EventStream:
         if 2 * text < len(data) or len(data) < 4 * _LINE_COSTS * len(events) or self.debt:  # not the usual events
             self._pay(data, len(events))
         if self.decoder.lost:
-            self.damage = self.damage or "event_limit"
+            self.damage = self.damage or KINDS.get(self.about.kind, UNKNOWN).lost
+
+    def _choose_decoder(self, begun: bytes) -> None:
+        kind = kind_by_begin(begun) or "text/event-stream"
+        self.about = replace(self.about, kind=kind)
+        self.decoder = KINDS[kind].decoder()
 
     def _pay(self, data: bytes, events: int) -> None:
         """Enter what the lines of `data` cost, against its bytes."""
@@ -275,18 +282,11 @@ def restored(state: EventStreamState) -> EventStream:
     stream.reader = stream.provider.reader() if stream.provider else None
     if stream.reader is not None:
         stream.reader.restore(state.reader)
-    stream.size = state.size
-    stream.last_ns = state.last_ns
-    stream.first_chunk_ns = state.first_chunk_ns
-    stream.chunks = state.chunks
-    stream.revision = state.revision
-    stream.damage = state.damage
-    stream.emitted = state.emitted
-    stream.whole = state.whole
-    stream.status = state.status
-    stream.events_lost = state.events_lost
-    stream.heard = state.heard
-    stream.trailers = state.trailers
+    stream.size, stream.trailers, stream.status = state.size, state.trailers, state.status
+    stream.last_ns, stream.first_chunk_ns = state.last_ns, state.first_chunk_ns
+    stream.chunks, stream.revision = state.chunks, state.revision
+    stream.damage, stream.emitted, stream.whole = state.damage, state.emitted, state.whole
+    stream.events_lost, stream.heard = state.events_lost, state.heard
     stream.debt, stream.skipped = state.debt, state.skipped
     return stream
 

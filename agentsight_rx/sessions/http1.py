@@ -13,8 +13,9 @@ from ..wire.http1 import Body, End, Http1Decoder, Item, Unparsed
 from ..wire.http1_head import RequestHead, ResponseHead, field
 from .flood import PART, work_of_head
 from .http2 import Http2Session
-from .message import Asked, OpenMessage, is_streamed
+from .message import Asked, OpenMessage
 from .session import Context, Session, Side, origin_of
+from .stream_kinds import LOOKED_AT, kind_by_head
 from .websocket import WebSocketSession
 
 __all__ = ["Http1Session"]
@@ -177,7 +178,7 @@ class Http1Session(Session):
         )  # fmt: skip
         self.work += work_of_head(len(head.headers), message.weight)
         self._messages[side.direction] = message
-        if head.body and is_streamed(head.headers, asked.target if asked else ""):
+        if head.body and kind_by_head(head.headers, asked.target if asked else ""):
             out.append(message.begin_streaming())
         if head.status == 101 and "websocket" in (field(head.headers, "upgrade") or "").lower():
             self.successor = WebSocketSession.upgraded(self.context, side.direction, head.headers, asked)
@@ -185,9 +186,12 @@ class Http1Session(Session):
     def _body(self, side: Side, body: Body, origin: Origin, out: list[HttpEvent]) -> None:
         message = self._messages[side.direction]
         if message is not None:
+            before = len(message.begun)
             part = message.body(body.data, body.lost, body.size, origin)
             if part is not None:
                 out.append(part)
+            elif before < LOOKED_AT:
+                out += message.begin_late()
 
     def _end(self, side: Side, end: End, origin: Origin, out: list[HttpEvent]) -> None:
         message, self._messages[side.direction] = self._messages[side.direction], None

@@ -18,8 +18,9 @@ from ..wire.http1_head import RequestHead, ResponseHead, field
 from ..wire.http2 import Control, Data, Fields, GoAway, Http2Decoder, Item, Lost, Reset, Unparsed
 from ..wire.http2_frames import LONGEST_BLOCK
 from .flood import FRAME, work_of_head
-from .message import Asked, OpenMessage, is_streamed
+from .message import Asked, OpenMessage
 from .session import Context, Session, Side, origin_of
+from .stream_kinds import LOOKED_AT, kind_by_head
 
 __all__ = ["Http2Session"]
 
@@ -135,9 +136,12 @@ class Http2Session(Session):
             message = self._begin(
                 side, data.stream, stream=stream, head=self._unseen_head(way), size=0, known=False, unseen=True
             )
+        before = len(message.begun)
         part = message.body(data.data, data.lost, size, origin)
         if data.lost:
             message.damage = message.damage or self._hole
+        if part is None and before < LOOKED_AT:
+            out += message.begin_late()
         if part is not None and (part.data or part.lost or not data.end):
             out.append(part)
             part = None
@@ -218,7 +222,7 @@ class Http2Session(Session):
             out.append(message.begin_streaming())
 
     def _is_streamed(self, stream: _Stream, fields: Fields, status: int) -> bool:
-        if is_streamed(fields.headers, stream.asked.target if stream.asked else ""):
+        if kind_by_head(fields.headers, stream.asked.target if stream.asked else ""):
             return True
         return status == 200 and not fields.known and field(fields.headers, "content-type") is None and stream.streamed
 

@@ -6,9 +6,11 @@ import msgspec
 from msgspec import Struct
 
 from ..events import BodyPart, Headers, HttpEvent, HttpRequest, HttpResponse, Origin
+from ..llm import find
 from ..wire.http1_head import RequestHead, ResponseHead, field
+from .stream_kinds import kind_by_begin
 
-__all__ = ["Asked", "OpenMessage", "is_streamed"]
+__all__ = ["Asked", "OpenMessage"]
 
 
 class Asked(Struct):
@@ -18,17 +20,6 @@ class Asked(Struct):
     method: str
     target: str
     host: str | None
-
-
-def is_streamed(headers: Headers, target: str) -> bool:
-    """
-    True for a body that is a sequence of events: an event stream, JSON a line, or the JSON array that a method of Google's
-    with `:stream…` in its name gives (google.aip.dev/127; `alt=sse` asks for an event stream instead).
-    """
-    kind = (field(headers, "content-type") or "").partition(";")[0].strip().lower()
-    if kind == "text/event-stream" or kind == "application/x-ndjson":
-        return True
-    return kind == "application/json" and ":stream" in target.partition("?")[0]
 
 
 class OpenMessage(Struct):
@@ -81,6 +72,23 @@ class OpenMessage(Struct):
         if data:
             self._keep(data)
         return None
+
+    def begin_late(self) -> list[HttpEvent]:
+        """
+        The head, and the body so far as its first part, where the head announced no stream and the body, which answers a call
+        of a model, begins like one nevertheless. Called while its first bytes come in.
+        """
+        asked, head = self.asked, self.head
+        if asked is None or self.streaming or self.hole >= 0 or self.cut:
+            return []
+        if type(head) is not ResponseHead or head.status < 200 or field(head.headers, "content-encoding"):
+            return []
+        if not kind_by_begin(self.begun) or find(asked.host or "", asked.target) is None:
+            return []
+        data = bytes(self.begun + self.ending)
+        self.begun.clear()
+        self.ending.clear()
+        return [self.begin_streaming(), BodyPart(self.origin, self.exchange, data)]
 
     def break_off(self, reason: str) -> None:
         """Bytes may be missing here, an unknown number of them."""

@@ -1,4 +1,4 @@
-"""Events and rows -> an LMDB store: the event log in segments, rows by id, the ledger, in one transaction a flush."""
+"""Events and rows -> an LMDB store: the event log, rows with their indexes, the ledger, in one transaction a flush."""
 
 from __future__ import annotations
 
@@ -15,28 +15,43 @@ from ..events import Event, milliseconds
 from ..loss import Ledger
 from ..say import say
 from ..state import META, LmdbStore, Put, Write
-from ..view import AnyRow, Output
-from ..view.tables import LOSSES, RUNS, SEGMENTS, TOTALS, Recording, Segment, put
+from ..view import AnyRow, Output, Row
+from ..view.log import Resumed
+from ..view.log_parts import EVENTS_MOST, LogWriter
+from ..view.retention import Retention, retain
+from ..view.tables import CHECKPOINT, LOSSES, RUNS, TOTALS, Checkpoint, Recording, key_of, put, table_of
 from ..view.tally import Tally
+from ..view.upgrades import UPGRADES
 
 __all__ = ["redaction_key", "store"]
 
 _KEY = "redaction_key"  # of the meta table
-_SEGMENT_MOST = 512  # events in one segment: one LMDB value, which takes the GIL once
+_RETAIN_S = 60.0
 
 
 def store(
-    path: str | Path, *, owner: tuple[int, int] | None = None, key: bytes | None = None, required: bool = True
+    path: str | Path,
+    *,
+    owner: tuple[int, int] | None = None,
+    key: bytes | None = None,
+    required: bool = True,
+    resumed: Resumed | None = None,
+    retention: Retention | None = None,
 ) -> Sink[Output]:
     """
     Keep everything in the LMDB file at `path`. What was flushed survives a kill of this process; a flush comes every 250 ms.
 
-    `key` is stored too, for `redaction_key`. Raises StoreError on opening where the file is not a store of this version. Where
-    the disk is full it raises NoSpaceError, or, if the store is not `required`, counts what it cannot keep until there is room.
+    `key` is stored too, for `redaction_key`; `resumed` is what `resume` made of the store, from which the run goes on, and
+    `retention` limits what is kept. Raises StoreError on opening where the file is not a store of a version that is known, or
+    another process writes it. Where the disk is full it raises NoSpaceError, or, if the store is not `required`, counts what it
+    cannot keep until there is room.
     """
 
     def opened(ledger: Ledger) -> _StoreWriter:
-        writer = _StoreWriter(lambda: LmdbStore.open(path, owner=owner), ledger, key)
+        def opening() -> LmdbStore:
+            return LmdbStore.open(path, owner=owner, upgrades=UPGRADES)
+
+        writer = _StoreWriter(opening, ledger, key=key, resumed=resumed, retention=retention)
         try:
             writer.begin()
         except NoSpaceError as error:
@@ -67,13 +82,24 @@ def redaction_key(path: str | Path | None) -> bytes:
 class _StoreWriter:
     """A commit keeps all of the items handed over since the one before, or none of them: then they are counted."""
 
-    def __init__(self, opening: Callable[[], LmdbStore], ledger: Ledger, key: bytes | None) -> None:
+    def __init__(
+        self,
+        opening: Callable[[], LmdbStore],
+        ledger: Ledger,
+        *,
+        key: bytes | None,
+        resumed: Resumed | None,
+        retention: Retention | None,
+    ) -> None:
         self._opening = opening
         self._ledger = ledger
         self._tally = Tally()
         self._key = key
+        self._resumed = resumed
+        self._retention = retention
+        self._retained_s: float | None = None  # when it was last done
         self._store: LmdbStore | None = None
-        self._number = 0  # of the next segment
+        self._log: LogWriter | None = None
         self._recording = Recording(number=1, started_ms=milliseconds(time.time_ns()))
         self._writes: list[Write] = []
         self._waiting: list[Event] = []
@@ -86,33 +112,66 @@ class _StoreWriter:
         try:
             if self._key is not None and store.get(META, _KEY) is None:
                 store.commit([Put(META, _KEY, self._key.hex())])
-            last = store.scan(SEGMENTS, reverse=True, limit=1)
             runs = store.scan(RUNS, reverse=True, limit=1)
             number = runs[0][1].number + 1 if runs else 1
             recording = replace(self._recording, number=number, committed_ms=milliseconds(time.time_ns()))
-            store.commit([Put(RUNS, number, recording)])
+            log = LogWriter(store)
+            self._store = store  # for what the tally has to know
+            writes = [Put(RUNS, number, recording), *self._from_before(log)]
+            store.commit(writes)
         except BaseException:
+            self._store = None
             store.discard()
             raise
-        self._number = int(last[0][0][0]) + 1 if last else 0
-        self._store, self._recording = store, recording
+        self._log, self._recording = log, recording
         return store
+
+    def _from_before(self, log: LogWriter) -> list[Write]:
+        """The checkpoint from which the next run goes on, and rows of the last event that were not committed with it."""
+        if self._resumed is None:
+            return []
+        for row in self._resumed.rows:
+            self._count(row)
+        rows = [put(row) for row in self._resumed.rows]
+        return [Put(CHECKPOINT, 0, Checkpoint(log.first, self._resumed.state)), *rows]
+
+    def _count(self, row: Row) -> None:
+        """Into the totals of this run goes what no earlier one has counted."""
+        if self._resumed is not None and self._store is not None and not self._tally.knows(row):
+            before = self._store.get(table_of(row), key_of(row))
+            if before is not None:
+                self._tally.know(before)
+        self._tally.add((row,))
 
     def write(self, batch: Sequence[Output], /) -> None:
         self._pending += len(batch)
         for item in batch:
             if isinstance(item, AnyRow):
-                self._tally.add((item,))
+                self._count(item)
                 self._writes.append(put(item))
             else:
                 self._waiting.append(item)
-        if len(self._writes) + len(self._waiting) >= _SEGMENT_MOST:
+        if len(self._writes) + len(self._waiting) >= EVENTS_MOST:
             self._commit()
 
     def flush(self) -> None:
         if self._pending:
             self._commit()
+        self._retain()
         self._sync()
+
+    def _retain(self) -> None:
+        """By age each minute, by size each time. What cannot be removed now, since the disk is full, is removed later."""
+        if self._retention is None or self._store is None or self._log is None:
+            return
+        now_s = time.monotonic()
+        due = self._retained_s is None or now_s - self._retained_s >= _RETAIN_S
+        limits = self._retention if due else replace(self._retention, keep_ms=None)
+        self._retained_s = now_s if due else self._retained_s
+        try:
+            retain(self._store, limits, self._log, now_ms=milliseconds(time.time_ns()))
+        except StoreError as error:
+            raise Unwritten(f"what is older cannot be removed: {error}", count=0) from error
 
     def _commit(self, *, ended: bool = False) -> None:
         """Raises Unwritten where nothing of it was kept."""
@@ -120,8 +179,8 @@ class _StoreWriter:
         self._writes, self._waiting, self._pending = [], [], 0
         try:
             store = self._store or self.begin()
-            parts = [tuple(events[at : at + _SEGMENT_MOST]) for at in range(0, len(events), _SEGMENT_MOST)]
-            segments = [Put(SEGMENTS, self._number + place, Segment(part)) for place, part in enumerate(parts)]
+            assert self._log is not None
+            segments = self._log.append(events)
             recording = replace(
                 self._recording,
                 started_ms=self._ledger.began_ms or self._recording.started_ms,
@@ -135,8 +194,10 @@ class _StoreWriter:
             totals = Put(TOTALS, recording.number, self._tally.totals)
             store.commit([*segments, *rows, *losses, totals, Put(RUNS, recording.number, recording)])
         except Exception as error:
+            if self._log is not None:
+                self._log.undo()
             raise Unwritten(str(error), count=count) from error
-        self._number += len(segments)
+        self._log.keep()
         self._recording = recording
         self._unsynced += count
 

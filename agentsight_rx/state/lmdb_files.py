@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 from collections.abc import Sequence
 from contextlib import suppress
@@ -11,8 +12,9 @@ import lmdb
 
 from ..errors import NoSpaceError, StoreError
 from ..files import NO_SPACE, create_new, refusal, reserve, why
+from .lmdb_pages import is_truncated
 
-__all__ = ["create", "environment", "failed", "lock_of", "remove", "size_of"]
+__all__ = ["create", "environment", "failed", "lock_of", "only_writer", "remove", "size_of"]
 
 _LOCK_SIZE = 8192  # bytes of the lock file: 126 readers, the default of LMDB
 
@@ -30,6 +32,7 @@ def size_of(path: str) -> int:
 def environment(path: str, map_size: int, *, readonly: bool, lock: bool) -> lmdb.Environment:
     if readonly and not size_of(path):
         raise StoreError(f"There is no store at {path}: record one, or give the path of another.")
+    _check_pages(path)
     try:
         if lock:
             _reserve_lock(lock_of(path))
@@ -40,6 +43,36 @@ def environment(path: str, map_size: int, *, readonly: bool, lock: bool) -> lmdb
         if "already open" in str(error):
             raise StoreError(f"{path} is already open in this process: share that store.") from error
         raise failed(error, path, "opened") from error
+
+
+def _check_pages(path: str) -> None:
+    try:
+        cut = is_truncated(path)
+    except OSError as error:
+        raise _error(error, path, "opened") from error
+    if cut:
+        raise StoreError(f"{path} is cut short, pages of the store are missing: use a whole copy of it.")
+
+
+def only_writer(path: str) -> int:
+    """
+    An open file that keeps other processes from writing to the store until it is closed. Raises StoreError where one does.
+
+    LMDB lets many processes write in turn, and two runs would give their segments the same numbers. Its own locks are on the
+    other file, so this one may be closed at any time.
+    """
+    try:
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        raise _error(error, path, "opened") from error
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(file)
+        raise StoreError(f"{path} is being written by another process: end that one, or record into another file.") from None
+    except OSError:
+        pass  # a file system without such locks
+    return file
 
 
 def create(path: str, owner: tuple[int, int] | None) -> bool:

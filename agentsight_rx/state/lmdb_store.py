@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
-from itertools import takewhile
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from threading import Condition, Lock
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 import lmdb
 
 from ..errors import StoreError
-from .lmdb_files import create, environment, failed, lock_of, remove, size_of
-from .store import Put, Write, encode_writes
-from .table import KEPT, LONGEST_KEY, Key, Part, Table, shorten
+from .lmdb_files import create, environment, failed, lock_of, only_writer, remove, size_of
+from .lmdb_rows import OpenStore, apply
+from .store import Put, Store, Write, encode_writes
+from .table import Key, Part, Table
 
-__all__ = ["MAP_SIZE", "META", "PRODUCT", "SCHEMA_VERSION", "LmdbStore"]
+__all__ = ["MAP_SIZE", "META", "PRODUCT", "SCHEMA_VERSION", "LmdbStore", "Upgrade"]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+OLDEST_VERSION = 1  # that is read
+INDEXED_VERSION = 2  # the first one with indexes
 PRODUCT = "agentsight-rx"
-META = Table[int | str]("meta", int | str)  # "product" and "schema_version"
+META = Table[int | str]("meta", int | str)  # "product", "schema_version", and "upgrading" where that did not end
+
+# Rewrites the rows of one schema version as the next one has them; it is run again from its start where the map was too small
+Upgrade: TypeAlias = Callable[[Store], None]
 
 MAP_SIZE = 1 << 36  # bytes of address space; the file grows with its rows, and the map is doubled when they fill it
 
@@ -37,9 +42,11 @@ class LmdbStore:
     opens a file once, and after a fork the child must open it again.
     """
 
-    def __init__(self, path: str, *, readonly: bool) -> None:
+    def __init__(self, path: str, *, readonly: bool, upgrades: Mapping[int, Upgrade]) -> None:
         """Use `open`, which checks the file first."""
         self._path = path
+        self._version = SCHEMA_VERSION
+        self._writing: int | None = None  # the file that keeps others from writing
         self._readonly = readonly
         self._closed = False
         self._made: list[str] = []  # files that opening created
@@ -47,11 +54,19 @@ class LmdbStore:
         self._idle = Condition()
         self._gate = Lock()  # a resize or close holds it, so that new transactions cannot delay it forever
         self._unlocked = readonly and not os.path.exists(lock_of(path))  # no writer has it open, and reading creates no file
-        self._env = environment(path, MAP_SIZE, readonly=readonly, lock=not self._unlocked)
+        if not readonly:
+            self._writing = only_writer(path)
+        try:
+            self._env = environment(path, MAP_SIZE, readonly=readonly, lock=not self._unlocked)
+        except BaseException:
+            self._let_write()
+            raise
         try:
             self._env.reader_check()  # frees the slots of readers that were killed
             if self._env.stat()["entries"]:
-                self._check_version()
+                self._version = self._checked_version()
+                if not readonly and self._version < SCHEMA_VERSION:
+                    self._upgrade(upgrades)
             elif not readonly:
                 self.commit([Put(META, "product", PRODUCT), Put(META, "schema_version", SCHEMA_VERSION)])
         except BaseException:
@@ -59,34 +74,44 @@ class LmdbStore:
             raise
 
     @classmethod
-    def open(cls, path: str | os.PathLike[str], *, readonly: bool = False, owner: tuple[int, int] | None = None) -> LmdbStore:
+    def open(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        readonly: bool = False,
+        owner: tuple[int, int] | None = None,
+        upgrades: Mapping[int, Upgrade] | None = None,
+    ) -> LmdbStore:
         """
         Open the store at `path` to append, or only to read. Opening to append creates missing files: 0600, of `owner`
-        (uid, gid) if given.
+        (uid, gid) if given. A store of an older schema version is brought to this one by `upgrades` (version -> what makes it
+        the next one), all in one transaction; read only, it stays as it is.
 
-        Raises StoreError, and changes nothing, for a file that is not a store, has another schema version or is open already,
-        NoSpaceError where the disk is full.
+        Raises StoreError, and changes nothing, for a file that is not a store, is cut short, has a schema version that is not
+        known or has no upgrade, is open already, or, to append, where another process writes it; NoSpaceError where the disk
+        is full.
         """
-        name = os.fspath(path)
+        name, known = os.fspath(path), upgrades or {}
         if readonly:
-            return cls(name, readonly=True)
+            return cls(name, readonly=True, upgrades={})
         if size_of(name):
-            cls(name, readonly=True).close()  # raises for a file that must not be changed
+            cls(name, readonly=True, upgrades={}).close()  # raises for a file that must not be changed
         made: list[str] = []
         try:
             made.extend(file for file in (name, lock_of(name)) if create(file, owner))
-            store = cls(name, readonly=False)
+            store = cls(name, readonly=False, upgrades=known)
         except BaseException:
             remove(made)  # the next run would refuse a file with half a header
             raise
         store._made = made
         return store
 
+    @property
+    def indexed(self) -> bool:
+        return self._version >= INDEXED_VERSION
+
     def get(self, table: Table[V], key: Key) -> V | None:
-        full = table.key(key)
-        short = shorten(full)
-        raw = self._run(lambda txn: txn.get(short))
-        return None if raw is None else table.value(_restore(short, raw)[1])
+        return self._run(lambda txn: OpenStore(txn).get(table, key))
 
     def scan(
         self,
@@ -98,22 +123,16 @@ class LmdbStore:
         reverse: bool = False,
         limit: int | None = None,
     ) -> list[tuple[tuple[Part, ...], V]]:
-        low, high = table.bounds(prefix, start, stop)
-        rows = self._run(lambda txn: _collect(_walk(txn.cursor(), low, high, reverse), low, high, limit))
-        rows.sort(reverse=reverse)  # shortened keys with the same beginning came in the order of their hashes
-        return [(table.parts(key), table.value(raw)) for key, raw in rows[:limit]]
+        return self._run(
+            lambda txn: OpenStore(txn).scan(table, prefix=prefix, start=start, stop=stop, reverse=reverse, limit=limit)
+        )
 
     def commit(self, writes: Sequence[Write]) -> None:
         rows = encode_writes(writes)
-        puts = [_fit(key, value) for key, value in rows.items() if value is not None]
-        deletes = [shorten(key) for key, value in rows.items() if value is None]
+        self._run(lambda txn: apply(txn, rows), write=True)
 
-        def apply(txn: lmdb.Transaction[bytes]) -> None:
-            txn.cursor().putmulti(puts)  # half the cost of a put each
-            for key in deletes:
-                txn.delete(key)
-
-        self._run(apply, write=True)
+    def used(self) -> int:
+        return self._run(lambda txn: OpenStore(txn).used())
 
     def sync(self) -> None:
         if self._readonly:
@@ -133,6 +152,13 @@ class LmdbStore:
         finally:
             with self._alone():
                 self._env.close()
+            self._let_write()
+
+    def _let_write(self) -> None:
+        file, self._writing = self._writing, None
+        if file is not None:
+            with suppress(OSError):
+                os.close(file)
 
     def discard(self) -> None:
         """Close, and remove the files that opening created: nothing worth keeping is in them."""
@@ -178,48 +204,33 @@ class LmdbStore:
         with self._alone():
             self._env.set_mapsize(size)
 
-    def _check_version(self) -> None:
+    def _checked_version(self) -> int:
         product, version = self.get(META, "product"), self.get(META, "schema_version")
         if product != PRODUCT:
             raise StoreError(f"{self._path} is an LMDB file that {PRODUCT} did not write: give the path of a store.")
-        if version != SCHEMA_VERSION:
+        if self.get(META, "upgrading") is not None:
+            raise StoreError(f"{self._path} was left while it was changed to another schema version: use a copy from before.")
+        if not isinstance(version, int) or not OLDEST_VERSION <= version <= SCHEMA_VERSION:
             raise StoreError(
-                f"{self._path} has schema version {version} and this {PRODUCT} reads {SCHEMA_VERSION}: "
+                f"{self._path} has schema version {version} and this {PRODUCT} reads {OLDEST_VERSION} to {SCHEMA_VERSION}: "
                 "use the release that recorded it, or record into a new file."
             )
+        return version
 
+    def _upgrade(self, upgrades: Mapping[int, Upgrade]) -> None:
+        """One transaction: what is on disk is of one version at any time."""
+        steps = [upgrades.get(version) for version in range(self._version, SCHEMA_VERSION)]
+        if None in steps:
+            raise StoreError(
+                f"{self._path} has schema version {self._version}: record into it once, and it gets {SCHEMA_VERSION}."
+            )
 
-def _fit(key: bytes, value: bytes) -> tuple[bytes, bytes]:
-    """A row as LMDB holds it: where the key was shortened, the value begins with the whole key."""
-    if len(key) < LONGEST_KEY:
-        return key, value
-    return shorten(key), len(key).to_bytes(4, "big") + key + value
+        def change(txn: lmdb.Transaction[bytes]) -> None:
+            store = OpenStore(txn, indexed=False)
+            for step in steps:
+                assert step is not None
+                step(store)
+            store.commit([Put(META, "schema_version", SCHEMA_VERSION)])
 
-
-def _restore(key: bytes, value: bytes) -> tuple[bytes, bytes]:
-    if len(key) < LONGEST_KEY:
-        return key, value
-    end = 4 + int.from_bytes(value[:4], "big")
-    return value[4:end], value[end:]
-
-
-def _walk(cursor: lmdb.Cursor[bytes], low: bytes, high: bytes, reverse: bool) -> Iterator[tuple[bytes, bytes]]:
-    """Every row from `low` to before `high`, and some around: a long key is sorted by its first bytes only."""
-    first = low[:KEPT]
-    end = high if len(high) < KEPT else high[:KEPT].ljust(LONGEST_KEY, b"\xff")
-    if reverse:
-        found = cursor.set_range(end) or cursor.last()
-        return takewhile(lambda row: row[0] >= first, cursor.iterprev()) if found else iter(())
-    return takewhile(lambda row: row[0] < end, cursor.iternext()) if cursor.set_range(first) else iter(())
-
-
-def _collect(rows: Iterator[tuple[bytes, bytes]], low: bytes, high: bytes, limit: int | None) -> list[tuple[bytes, bytes]]:
-    """The rows within the exact bounds: `limit` of them, and all other keys with the beginning of the last one."""
-    found: list[tuple[bytes, bytes]] = []
-    for short, stored in rows:
-        if found and limit is not None and len(found) >= limit and short[:KEPT] != found[-1][0][:KEPT]:
-            break
-        key, value = _restore(short, stored)
-        if low <= key < high:
-            found.append((key, value))
-    return found
+        self._run(change, write=True)
+        self._version = SCHEMA_VERSION

@@ -23,6 +23,10 @@ class MemoryStore:
         self._keys: list[bytes] = []  # sorted
         self._values: dict[bytes, bytes] = {}
 
+    @property
+    def indexed(self) -> bool:
+        return True
+
     def get(self, table: Table[V], key: Key) -> V | None:
         raw = self._values.get(table.key(key))
         return None if raw is None else table.value(raw)
@@ -55,6 +59,10 @@ class MemoryStore:
                 if key not in self._values:
                     insort(self._keys, key)
                 self._values[key] = value
+
+    def used(self) -> int:
+        with self._lock:
+            return sum(len(key) + len(value) for key, value in self._values.items())
 
     def sync(self) -> None:
         pass

@@ -24,10 +24,11 @@ class Put(Struct, Generic[V], frozen=True):
 
 
 class Delete(Struct, frozen=True):
-    """Remove the row of `key`, if there is one."""
+    """Remove the row of `key`, if there is one. With `value`, the row as it is, what indexes have of it goes too."""
 
     table: Table[Any]  # Any: a delete does not look at the value
     key: Key
+    value: Any = None
 
 
 Write: TypeAlias = Put[Any] | Delete  # Any: one batch may hold rows of many types, each was checked as a Put
@@ -39,6 +40,11 @@ class Store(Protocol):
 
     All methods raise StoreError.
     """
+
+    @property
+    def indexed(self) -> bool:
+        """False for a store of a schema that had no indexes, opened to read."""
+        ...
 
     def get(self, table: Table[V], key: Key) -> V | None:
         """The row of `key`, as a new value."""
@@ -66,6 +72,10 @@ class Store(Protocol):
         """Apply all of `writes` in order, or none of them. Committed rows survive the end of the process."""
         ...
 
+    def used(self) -> int:
+        """Bytes that the rows take; a file on disk may have more, which later rows will use."""
+        ...
+
     def sync(self) -> None:
         """Return once everything committed survives a power failure."""
         ...
@@ -77,6 +87,15 @@ class Store(Protocol):
 
 def encode_writes(writes: Sequence[Write], /) -> dict[bytes, bytes | None]:
     """Key -> value as bytes, None where the row is removed; of several writes to a key the last one counts."""
-    return {
-        write.table.key(write.key): msgspec.msgpack.encode(write.value) if isinstance(write, Put) else None for write in writes
-    }
+    rows: dict[bytes, bytes | None] = {}
+    for write in writes:
+        table, key, value = write.table, write.key, write.value
+        if isinstance(write, Put):
+            rows[table.key(key)] = msgspec.msgpack.encode(value)
+            if table.indexes:
+                rows.update(table.entries(key, value))
+            continue
+        rows[table.key(key)] = None
+        if value is not None:
+            rows.update((entry, None) for entry, _ in table.entries(key, value))
+    return rows

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import builtins
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
 from types import UnionType
-from typing import Generic, TypeAlias, TypeVar, cast
+from typing import Any, Generic, TypeAlias, TypeVar, cast
 
 import msgspec
 
@@ -18,6 +19,8 @@ __all__ = ["KEPT", "LONGEST_KEY", "Key", "Part", "Table", "decode_key", "encode_
 Part: TypeAlias = str | int | bytes
 Key: TypeAlias = Part | tuple[Part, ...]  # a single part means a tuple of one
 V = TypeVar("V")
+
+_NO_INDEXES: Mapping[str, Callable[[Any], Key | None]] = {}
 
 LONGEST_KEY = 511  # bytes, set by LMDB
 KEPT = LONGEST_KEY - sha256().digest_size  # bytes at the front of a long key that are kept
@@ -34,10 +37,13 @@ class Table(Generic[V]):
     The rows of one kind: `SPANS = Table("spans", Span)`. `name` is unique in a store, `type` anything msgspec can decode.
 
     A union needs its type for the checkers: `EVENTS = Table[Event]("events", Event)`.
+
+    An index is a function of a row: what it is found by, or None where it is not to be found there. See `by_index`.
     """
 
     name: str
     type: builtins.type[V] | UnionType
+    indexes: Mapping[str, Callable[[V], Key | None]] = field(default_factory=lambda: _NO_INDEXES, compare=False)
 
     @cached_property
     def _front(self) -> bytes:
@@ -50,6 +56,23 @@ class Table(Generic[V]):
     def key(self, key: Key, /) -> bytes:
         """`key` as bytes that sort like it; no key of another table begins with them."""
         return self._front + encode_key(key)
+
+    def index(self, name: str, /) -> Table[int]:
+        """The table of an index: found by, then the key of the row -> how many parts it is found by."""
+        return self._indexes[name]
+
+    @cached_property
+    def _indexes(self) -> dict[str, Table[int]]:
+        return {name: Table(f"{self.name}/{name}", int) for name in self.indexes}
+
+    def entries(self, key: Key, value: V, /) -> Iterator[tuple[bytes, bytes]]:
+        """The rows of all indexes that belong to the row `value` of `key`, as bytes."""
+        for name, function in self.indexes.items():
+            found = function(value)
+            if found is not None:
+                by = found if isinstance(found, tuple) else (found,)
+                whole = (*by, *key) if isinstance(key, tuple) else (*by, key)
+                yield self._indexes[name].key(whole), bytes((len(by),))  # a small int is one byte of msgpack
 
     def parts(self, raw: bytes, /) -> tuple[Part, ...]:
         """The parts of what `key` returned."""

@@ -6,14 +6,17 @@ from .rows import (
     AuditRow,
     BlindSpotRow,
     CallRow,
+    HttpRow,
     NetworkRow,
     Output,
     ProcessRow,
     ResourceRow,
     Row,
+    SessionRow,
     TlsUseRow,
     TokenRow,
     ToolRow,
+    UnknownRow,
 )
 
 __all__ = [
@@ -22,12 +25,15 @@ __all__ = [
     "BlindSpotRow",
     "CallRow",
     "Fold",
+    "HttpRow",
     "NetworkRow",
     "Output",
     "ProcessRow",
     "ResourceRow",
     "Row",
+    "SessionRow",
     "TlsUseRow",
     "TokenRow",
     "ToolRow",
+    "UnknownRow",
 ]

@@ -4,22 +4,46 @@ from __future__ import annotations
 
 import os
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from ..core.bounded import Recent
 from ..events import FileEvent, HttpResponse, NetEvent, Origin, Readline, RpcMessage, SystemSample, milliseconds
+from .processes import Processes
 from .rows import AuditRow, NetworkRow, ResourceRow, Row
+from .sessions import Sessions
+from .tools import Tools
 
 __all__ = ["Effects"]
 
 _TARGETS_MOST = 4096  # (process, host, path) triples with a running count; an older one starts a new count
 
 
+class _Cause(Struct, frozen=True):
+    process_id: str | None = None
+    session_id: str | None = None
+    tool_id: str | None = None
+    link: str | None = None
+
+
 class Effects:
     """What processes did outside themselves. Keeps only the counts of each network target."""
 
-    def __init__(self) -> None:
+    def __init__(self, processes: Processes, sessions: Sessions, tools: Tools) -> None:
+        self._processes = processes
+        self._sessions = sessions
+        self._tools = tools
         self._targets: Recent[str, NetworkRow] = Recent(_TARGETS_MOST)
+
+    def _cause(self, origin: Origin, path: str | None = None) -> _Cause:
+        """Whose effect it is: the process, its session, and the tool that it ran for."""
+        process = self._processes.get(origin.pid)
+        tool = process.tool_call_id if process else None
+        link = "lineage" if tool else None
+        if tool is None and path is not None:
+            tool = self._tools.of_path(origin.pid, path)
+            link = "path" if tool else None
+        return _Cause(process.id if process else None, self._sessions.of(origin.pid), tool, link)
 
     def file(self, event: FileEvent) -> list[Row]:
         moved = [event.target] if event.target else []
@@ -27,6 +51,7 @@ class Effects:
             _audit(
                 event.origin,
                 "file",
+                self._cause(event.origin, event.path),
                 action=event.action,
                 target=event.path,
                 error=event.error,
@@ -45,10 +70,12 @@ class Effects:
     def net(self, event: NetEvent) -> list[Row]:
         where = event.peer or event.local
         endpoint = f"[{where}]:{event.port}" if ":" in where else f"{where}:{event.port}" if event.port else where
+        cause = self._cause(event.origin)
         rows: list[Row] = [
             _audit(
                 event.origin,
                 "network",
+                cause,
                 action=event.action,
                 target=endpoint,
                 error=event.error,
@@ -57,7 +84,7 @@ class Effects:
             )
         ]
         if event.action in ("connect", "send"):
-            rows.append(self._target(event.origin, endpoint, "", event.count, failed=event.error != 0))
+            rows.append(self._target(event.origin, endpoint, "", event.count, cause=cause, failed=event.error != 0))
         return rows
 
     def exchange(self, event: HttpResponse) -> list[Row]:
@@ -65,9 +92,10 @@ class Effects:
         if event.host is None or event.target is None or event.status < 200:
             return []
         path = event.target.partition("?")[0]
-        return [self._target(event.origin, event.host, path, 1, failed=event.status >= 400)]
+        cause = self._cause(event.origin)
+        return [self._target(event.origin, event.host, path, 1, cause=cause, failed=event.status >= 400)]
 
-    def _target(self, origin: Origin, host: str, path: str, count: int, *, failed: bool) -> NetworkRow:
+    def _target(self, origin: Origin, host: str, path: str, count: int, *, cause: _Cause, failed: bool) -> NetworkRow:
         key = f"net-{origin.pid}-{len(host)}-{host}-{path}"
         now_ms = milliseconds(origin.wall_ns)
         known = self._targets.get(key)
@@ -78,6 +106,8 @@ class Effects:
             count=known.count + count,
             error_count=known.error_count + (count if failed else 0),
             last_timestamp_ms=now_ms,
+            process_id=cause.process_id,
+            session_id=cause.session_id,
         )
         self._targets.put(key, row)
         return row
@@ -86,6 +116,7 @@ class Effects:
         if event.kind != "request":
             return []
         origin = event.origin
+        cause = self._cause(origin)
         what = f"{event.method} {event.tool}".strip()
         return [
             AuditRow(
@@ -106,6 +137,10 @@ class Effects:
                     "client_pid": event.writer_pid,
                     "server_pid": event.reader_pid,
                 },
+                process_id=cause.process_id,
+                session_id=cause.session_id,
+                tool_id=cause.tool_id,
+                link=cause.link,
             )
         ]
 
@@ -114,6 +149,7 @@ class Effects:
             _audit(
                 event.origin,
                 "process",
+                self._cause(event.origin),
                 action="readline",
                 target=event.command,
                 error=0,
@@ -147,6 +183,8 @@ class Effects:
 def _audit(
     origin: Origin,
     kind: str,
+    cause: _Cause,
+    *,
     action: str,
     target: str,
     error: int,
@@ -165,4 +203,8 @@ def _audit(
         status="failure" if error else "success",
         summary=f"{summary}: {os.strerror(error)}" if error else summary,
         details={**details, "errno": error} if error else details,
+        process_id=cause.process_id,
+        session_id=cause.session_id,
+        tool_id=cause.tool_id,
+        link=cause.link,
     )

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from copy import copy
 from typing import Generic, TypeVar
 
-from .rows import AuditRow, CallRow, NetworkRow, ProcessRow, Row, ToolRow
+from .rows import AuditRow, CallRow, HttpRow, NetworkRow, ProcessRow, Row, SessionRow, ToolRow
 
 __all__ = ["Kept", "weight_of"]
 
@@ -60,6 +60,10 @@ def weight_of(row: Row) -> int:
             return len(row.input) + len(row.output) + sum(map(len, row.related_argv))
         case ProcessRow():
             return sum(map(len, row.argv)) + len(row.command or "")
+        case HttpRow():
+            return len(row.host or "") + len(row.path)
+        case SessionRow():
+            return len(row.title) + len(row.id)
         case NetworkRow():
             return len(row.host) + len(row.path)  # a target has up to 256 KiB
         case AuditRow():

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from msgspec.structs import replace
 
+from ..agents.registry import agent_of
 from ..core.bounded import Recent
 from ..events import ProcessExec, ProcessExit, ProcessFork, ProcessSeen, milliseconds
 from .rows import AuditRow, ProcessRow, Row, process_id
 
 __all__ = ["Processes"]
 
+_DEPTH_MOST = 64  # ancestors that are looked at
 _MOST = 65_536  # live processes; a machine has at most 4 million pids and some hundred processes
 
 
@@ -30,6 +34,7 @@ class Processes:
             start_timestamp_ms=milliseconds(origin.wall_ns),
             comm=origin.comm,
             cwd=parent.cwd if parent else None,
+            tool_call_id=parent.tool_call_id if parent else None,
         )
         self._keep(row)
         return [row]
@@ -54,6 +59,7 @@ class Processes:
             argv=event.argv,
             argv_lost=event.argv_lost,
             cwd=event.cwd,
+            agent=agent_of(origin.comm, event.argv),
         )
         self._keep(row)
         audit = AuditRow(
@@ -68,6 +74,9 @@ class Processes:
             status="observed",
             summary=f"exec {' '.join(event.argv) or event.filename}",
             details={"cwd": event.cwd, "ppid": event.ppid, "argv_lost": event.argv_lost},
+            process_id=row.id,
+            tool_id=row.tool_call_id,
+            link="lineage" if row.tool_call_id else None,
         )
         return [row, audit]
 
@@ -86,6 +95,7 @@ class Processes:
             argv=event.argv,
             cwd=event.cwd or None,
             view_source="seed",
+            agent=agent_of(origin.comm, event.argv),
         )
         self._keep(row)
         return [row]
@@ -117,6 +127,9 @@ class Processes:
             status="success" if ended == "success" else "failure",
             summary=f"{how} ({row.duration_ms}ms)",
             details={"exit_code": event.exit_code, "signal": event.signal, "core_dumped": event.core_dumped},
+            process_id=row.id,
+            tool_id=row.tool_call_id,
+            link="lineage" if row.tool_call_id else None,
         )
         return row, [row, audit]
 
@@ -135,12 +148,38 @@ class Processes:
     def ancestors(self, pid: int) -> set[int]:
         """The parent, the parent's parent, … of `pid`, as far as they are known."""
         found: set[int] = set()
-        for _ in range(64):
+        for _ in range(_DEPTH_MOST):
             row = self._live.get(pid)
             if row is None or row.ppid is None:
                 break
             pid = row.ppid
             found.add(pid)
+        return found
+
+    def chain(self, pid: int) -> Iterator[str]:
+        """The ids of the process and of its ancestors, as far as they are known."""
+        for _ in range(_DEPTH_MOST):
+            row = self._live.get(pid)
+            if row is None:
+                return
+            yield row.id
+            if row.ppid is None:
+                return
+            pid = row.ppid
+
+    def program(self, pid: int) -> ProcessRow | None:
+        """
+        The process whose session one belongs to: itself where it is a known agent, else the one that the nearest known agent
+        above it started, else the first of its tree.
+        """
+        found: ProcessRow | None = None
+        for _ in range(_DEPTH_MOST):
+            row = self._live.get(pid)
+            if row is None or (row.agent and found is not None):
+                return found
+            if row.agent or row.ppid is None:
+                return row
+            found, pid = row, row.ppid
         return found
 
     def _keep(self, row: ProcessRow) -> None:

@@ -3,24 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from heapq import nlargest
 from itertools import islice
 from typing import Any, TypeVar, cast
 
 from msgspec import Struct
 
-from ..events import Event
 from ..loss import Entry
-from ..state import Store, Table
+from ..state import Store, Table, by_index, pages
 from .rows import BlindSpotRow, CallRow, ProcessRow, TlsUseRow, ToolRow
-from .tables import AUDIT, BLIND_SPOTS, CALLS, LOSSES, PROCESSES, RUNS, SEGMENTS, TLS_USES, TOKENS, TOOLS, TOTALS, Recording
+from .tables import (
+    AUDIT,
+    BLIND_SPOTS,
+    CALLS,
+    LOSSES,
+    PROCESSES,
+    REMOVED,
+    RUNS,
+    TLS_USES,
+    TOKENS,
+    TOOLS,
+    TOTALS,
+    Recording,
+    Removed,
+)
 from .tally import Tally, Totals
 
-__all__ = ["Report", "Turn", "read_events", "read_processes", "read_report", "read_turns"]
+__all__ = ["Report", "Turn", "read_processes", "read_report", "read_turns"]
 
 V = TypeVar("V")
-
-_PAGE = 1000  # rows that are read at once
 
 
 class Turn(Struct, frozen=True):
@@ -44,6 +54,7 @@ class Report(Struct, frozen=True):
     tls_uses: tuple[TlsUseRow, ...]
     losses: tuple[Entry, ...]
     filtered: int
+    removed: Removed | None = None  # what retention took out
 
     @property
     def cut_off(self) -> tuple[Recording, ...]:
@@ -71,6 +82,7 @@ def read_report(store: Store, *, newest: int | None = None) -> Report:
         tls_uses=tuple(row for _, row in store.scan(TLS_USES)),
         losses=tuple(entry for entry in losses if not entry.reason.intended),
         filtered=sum(entry.count for entry in losses if entry.by_filter),
+        removed=store.get(REMOVED, 0),
     )
 
 
@@ -86,11 +98,7 @@ def read_processes(store: Store) -> Iterator[ProcessRow]:
 
 def rows_of(store: Store, table: Table[V]) -> Iterator[V]:
     """The rows of a table, a page at a time."""
-    page = store.scan(table, limit=_PAGE)
-    while page:
-        yield from (row for _, row in page)
-        last, _ = page[-1]
-        page = store.scan(table, start=(*last, 0), limit=_PAGE)
+    return (row for _, row in pages(store, table))
 
 
 def _totals(store: Store, runs: Sequence[Recording]) -> Totals:
@@ -121,22 +129,11 @@ def _turn(store: Store, call: CallRow) -> Turn:
 
 
 def _newest_processes(store: Store, newest: int | None) -> tuple[ProcessRow, ...]:
-    rows = rows_of(store, PROCESSES)
-    found = list(rows) if newest is None else nlargest(newest, (row for row in rows if row.command), key=_began)
-    return tuple(sorted(found, key=_began))
+    if newest is None:
+        return tuple(sorted(rows_of(store, PROCESSES), key=_began))
+    found = by_index(store, PROCESSES, "program", reverse=True, limit=newest)
+    return tuple(sorted((row for _, row in found), key=_began))
 
 
 def _began(row: ProcessRow) -> tuple[int, int]:
     return row.start_timestamp_ms or 0, row.pid
-
-
-def read_events(store: Store) -> Iterator[Event]:
-    """The event log, a segment at a time."""
-    number = 0
-    while True:
-        found = store.scan(SEGMENTS, start=number, limit=1)
-        if not found:
-            return
-        key, segment = found[0]
-        yield from segment.events
-        number = int(key[0]) + 1

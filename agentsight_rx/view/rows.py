@@ -1,4 +1,8 @@
-"""The rows of a capture. A row that comes again under the same id replaces the earlier one."""
+"""
+The rows of a capture. A row that comes again under the same id replaces the earlier one.
+
+Longer than 300 lines because all kinds stand side by side, as a reader of a capture meets them.
+"""
 
 from __future__ import annotations
 
@@ -13,14 +17,17 @@ __all__ = [
     "AuditRow",
     "BlindSpotRow",
     "CallRow",
+    "HttpRow",
     "NetworkRow",
     "Output",
     "ProcessRow",
     "ResourceRow",
     "Row",
+    "SessionRow",
     "TlsUseRow",
     "TokenRow",
     "ToolRow",
+    "UnknownRow",
     "process_id",
 ]
 
@@ -38,6 +45,11 @@ class CallRow(AnyRow, frozen=True, tag="llm_call", omit_defaults=True):
 
     Tokens are in normal form: `input_tokens` excludes tokens read from or written to a cache. `more`: the answer fell silent
     in the middle and may go on; then a later row of the same id follows.
+
+    `prompt` is what the user typed that this request sent for the first time; `new_results` counts the tool results that it
+    sent, which later turns of an agent consist of. `session_id` is that of a SessionRow: the one that the client named in its
+    request or head, else one made of the process. A request equal to an earlier one has `repeat` 1, 2, … and names the first;
+    it is a `retry` where the one before had failed.
     """
 
     id: str
@@ -84,6 +96,19 @@ class CallRow(AnyRow, frozen=True, tag="llm_call", omit_defaults=True):
     more: bool = False
     twin: str | None = None
     scheme: str = "https"  # of the URL: http without TLS
+    operation: str = "chat"  # `gen_ai.operation.name` of OpenTelemetry
+    agent: str | None = None  # the program that made it, by its known name
+    agent_id: str | None = None  # of an agent within the program, as the client named it; None: the main one
+    parent_agent_id: str | None = None
+    previous_response_id: str | None = None  # the response that this request went on from
+    turn: int = 0  # number of the call in its session
+    new_results: int = 0
+    messages: int = 0  # of the conversation that was sent
+    tools: int = 0  # that the answer asked for
+    repeat: int = 0
+    repeat_of: str | None = None
+    retry: bool = False
+    unknown: tuple[str, ...] = ()  # fields that could not be read, as `choices[].delta`
 
 
 class TokenRow(AnyRow, frozen=True, tag="token_usage", omit_defaults=True):
@@ -109,8 +134,11 @@ class TokenRow(AnyRow, frozen=True, tag="token_usage", omit_defaults=True):
 
 class ToolRow(AnyRow, frozen=True, tag="tool_call", omit_defaults=True):
     """
-    A tool that a model asked for. `related_*` is the process that ran it; `link` says how that process was found: `argv` (its
-    arguments contain the command) or `order` (the only program that the agent started in between).
+    A tool that a model asked for. `related_*` is the process that ran it, the first where there were several; `link` says how
+    that process was found, and `confidence` how sure that is: `argv` (its arguments contain the command, or the command
+    contains them), `time` (the only program that the agent started between the call and its result).
+
+    A call equal to earlier ones of its session has `repeat` 1, 2, …; `loop` where nothing else was asked for in between.
     """
 
     id: str
@@ -135,12 +163,20 @@ class ToolRow(AnyRow, frozen=True, tag="tool_call", omit_defaults=True):
     link: str | None = None
     view_source: str = "view"
     confidence: float = 1.0
+    process_id: str | None = None  # of the ProcessRow that ran it
+    agent: str | None = None
+    agent_id: str | None = None
+    repeat: int = 0
+    repeat_of: str | None = None
+    loop: bool = False
+    result_call_id: str | None = None  # the call that sent the result to the model
 
 
 class ProcessRow(AnyRow, frozen=True, tag="process_node", omit_defaults=True):
     """
     One process. `status`: running, success, failure, killed. A process that only forked has no `command`. `duration_ms` counts
     from its first program, or from the fork where it ran none; `view_source` is `seed` where it ran before the capture began.
+    `tool_call_id` is the id of the ToolRow that it, or one of its ancestors, ran for.
     """
 
     id: str
@@ -161,6 +197,8 @@ class ProcessRow(AnyRow, frozen=True, tag="process_node", omit_defaults=True):
     tool_call_id: str | None = None
     view_source: str = "view"
     confidence: float = 1.0
+    agent: str | None = None  # the known agent that this program is
+    session_id: str | None = None
 
 
 class AuditRow(AnyRow, frozen=True, tag="audit_event", omit_defaults=True):
@@ -179,6 +217,10 @@ class AuditRow(AnyRow, frozen=True, tag="audit_event", omit_defaults=True):
     details: dict[str, str | int | bool | None] = {}
     view_source: str = "view"
     confidence: float = 1.0
+    process_id: str | None = None
+    session_id: str | None = None
+    tool_id: str | None = None  # of the ToolRow whose process did it, or whose input names the target
+    link: str | None = None  # how that tool was found: lineage, path
 
 
 class NetworkRow(AnyRow, frozen=True, tag="network_target", omit_defaults=True):
@@ -193,6 +235,89 @@ class NetworkRow(AnyRow, frozen=True, tag="network_target", omit_defaults=True):
     error_count: int = 0
     first_timestamp_ms: int | None = None
     last_timestamp_ms: int | None = None
+    view_source: str = "view"
+    process_id: str | None = None
+    session_id: str | None = None
+    sent_bytes: int = 0
+    received_bytes: int = 0
+
+
+class HttpRow(AnyRow, frozen=True, tag="http_exchange", omit_defaults=True):
+    """
+    One HTTP request with its answer, also of no model. `status`: pending, complete, partial (something is missing, `reason`
+    says what), aborted. `call_id` is the id of its CallRow, where it is a call of a model.
+    """
+
+    id: str
+    timestamp_ms: int
+    pid: int
+    comm: str
+    method: str
+    host: str | None = None
+    path: str = ""
+    status_code: int | None = None
+    status: str = "pending"
+    reason: str | None = None
+    end_timestamp_ms: int | None = None
+    request_bytes: int = 0
+    response_bytes: int = 0
+    content_type: str | None = None  # of the answer
+    version: str = ""
+    scheme: str = "https"
+    process_id: str | None = None
+    session_id: str | None = None
+    call_id: str | None = None
+    view_source: str = "view"
+
+
+class SessionRow(AnyRow, frozen=True, tag="session", omit_defaults=True):
+    """
+    What one agent did from its start to its end, as far as it was seen. `id`: as the client named it (`named`), else made of
+    the agent's process. `status`: live, ended. Tokens are in normal form, as in CallRow. `title` is the first prompt.
+    """
+
+    id: str
+    start_timestamp_ms: int
+    end_timestamp_ms: int | None = None
+    agent: str | None = None
+    pid: int | None = None
+    process_id: str | None = None
+    comm: str | None = None
+    cwd: str | None = None
+    status: str = "live"
+    named: bool = False
+    title: str = ""
+    model: str | None = None  # of the newest call
+    models: tuple[str, ...] = ()
+    calls: int = 0
+    failed_calls: int = 0
+    partial_calls: int = 0
+    tools: int = 0
+    failed_tools: int = 0
+    sub_agents: int = 0
+    parent_session_id: str | None = None
+    conversation_id: str | None = None
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_creation_tokens: int = 0
+    cache_read_tokens: int = 0
+    total_tokens: int = 0
+    repeated_calls: int = 0
+    repeated_tokens: int = 0  # that repeated requests cost
+    model_ms: int = 0  # time in which a model was asked, calls at the same time added up
+    view_source: str = "view"
+    confidence: float = 1.0
+
+
+class UnknownRow(AnyRow, frozen=True, tag="unknown_field", omit_defaults=True):
+    """A field of a provider's JSON that could not be read, and in how many calls. What stood beside it is in their rows."""
+
+    id: str
+    timestamp_ms: int  # of the newest
+    provider: str  # the dialect
+    field: str
+    count: int
+    first_call_id: str
     view_source: str = "view"
 
 
@@ -249,7 +374,20 @@ class TlsUseRow(AnyRow, frozen=True, tag="tls_use", omit_defaults=True):
     view_source: str = "view"
 
 
-Row: TypeAlias = CallRow | TokenRow | ToolRow | ProcessRow | AuditRow | NetworkRow | ResourceRow | BlindSpotRow | TlsUseRow
+Row: TypeAlias = (
+    CallRow
+    | TokenRow
+    | ToolRow
+    | SessionRow
+    | ProcessRow
+    | AuditRow
+    | NetworkRow
+    | HttpRow
+    | ResourceRow
+    | BlindSpotRow
+    | TlsUseRow
+    | UnknownRow
+)
 
 # What the graphs of the product emit
 Output: TypeAlias = Event | Row

@@ -2,32 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from copy import copy
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import TypeVar
 
-import msgspec
 from msgspec import Struct
 
 from ..events import Event, milliseconds
-from ..state import Store, Table
+from ..state import Store, pages
 from .kept import Kept
+from .log import read_event_count
 from .rows import (
     AnyRow,
     AuditRow,
     BlindSpotRow,
     CallRow,
+    HttpRow,
     NetworkRow,
     ProcessRow,
     ResourceRow,
     Row,
+    SessionRow,
     TlsUseRow,
     TokenRow,
     ToolRow,
+    UnknownRow,
 )
-from .snapshot_schema import Completeness, Session, Snapshot, Summary, TokenGroup, Value, completeness, value_of
-from .tables import AUDIT, BLIND_SPOTS, CALLS, LOSSES, NETWORK, PROCESSES, RESOURCES, RUNS, SEGMENTS, TLS_USES, TOKENS, TOOLS
+from .snapshot_schema import Completeness, Snapshot, Summary, TokenGroup, Value, completeness, session_of, value_of
+from .tables import HEADS, LOSSES, ROW_TABLES, RUNS, SEGMENTS
 from .tally import Tally
 
 __all__ = [
@@ -41,9 +44,7 @@ __all__ = [
 AUDIT_DEFAULT = 10_000
 AUDIT_MOST = 100_000  # rows that one snapshot may have
 _MODELS_MOST = 1000  # model names are captured text, so their number is bounded; the rest is summed up as "other"
-_PAGE = 1000  # rows of a store that are read at once
 
-V = TypeVar("V")
 R = TypeVar("R", bound=Row)
 
 
@@ -66,11 +67,18 @@ _WHOLE = Bounds(calls=1 << 40, tools=1 << 40, processes=1 << 40, targets=1 << 40
 def read_snapshot(store: Store, *, now_ms: int, audit_limit: int = AUDIT_DEFAULT) -> Snapshot:
     """The snapshot of a whole store, also while it is being written. `now_ms` is Unix time."""
     view = View(source="lmdb", bounds=_WHOLE)
-    for table in _TABLES:
-        view.add(row for _, row in _rows(store, table))
-    ends = [store.scan(SEGMENTS, reverse=reverse, limit=1) for reverse in (False, True)]  # for start and end
-    view.add(event for found in ends for _, segment in found for event in segment.events)
-    view.events = sum(len(segment.events) for _, segment in _rows(store, _LENGTHS))
+    for table in ROW_TABLES:
+        view.add(row for _, row in pages(store, table))
+    for reverse in (False, True):  # for start and end
+        view.add(event for _, segment in store.scan(SEGMENTS, reverse=reverse, limit=1) for event in segment.events)
+        view.saw(
+            *(
+                time
+                for _, head in store.scan(HEADS, reverse=reverse, limit=1)
+                for time in (head.first_ms or None, head.last_ms or None)
+            )
+        )
+    view.events = read_event_count(store)
     runs = [run for _, run in store.scan(RUNS)]
     losses = completeness(
         (entry for _, entry in store.scan(LOSSES)),
@@ -79,26 +87,6 @@ def read_snapshot(store: Store, *, now_ms: int, audit_limit: int = AUDIT_DEFAULT
         calls_cut=view.tally.totals.calls_cut,
     )
     return view.snapshot(losses, now_ms=now_ms, audit_limit=audit_limit)
-
-
-class _Length(Struct):
-    """A Segment whose events are counted and not decoded."""
-
-    events: tuple[msgspec.Raw, ...]
-
-
-_LENGTHS = Table(SEGMENTS.name, _Length)
-# Any: of any kind of row
-_TABLES: tuple[Table[Any], ...] = (CALLS, TOKENS, TOOLS, PROCESSES, AUDIT, NETWORK, RESOURCES, BLIND_SPOTS, TLS_USES)
-
-
-def _rows(store: Store, table: Table[V]) -> Iterator[tuple[object, V]]:
-    """A table, a page at a time."""
-    page = store.scan(table, limit=_PAGE)
-    while page:
-        yield from page
-        last, _ = page[-1]
-        page = store.scan(table, start=(*last, 0), limit=_PAGE)
 
 
 class View:
@@ -115,6 +103,7 @@ class View:
         self._targets = Kept[NetworkRow](bounds.targets, bounds.text)
         self._audit = Kept[AuditRow](bounds.audit, bounds.text)
         self._samples = Kept[ResourceRow](bounds.samples, bounds.text)
+        self._sessions = Kept[SessionRow](bounds.calls, bounds.text)
         self.tally = Tally()
         self._models: dict[str, TokenGroup] = {}
         self._start_ms: int | None = None
@@ -126,34 +115,38 @@ class View:
             self.tally.add((item,))
             if not isinstance(item, AnyRow):
                 self.events += 1
-                self._saw(milliseconds(item.origin.wall_ns) or None)
+                self.saw(milliseconds(item.origin.wall_ns) or None)
                 continue
             match item:
                 case CallRow():
                     self._calls.put(item)
-                    self._saw(item.start_timestamp_ms, item.end_timestamp_ms)
+                    self.saw(item.start_timestamp_ms, item.end_timestamp_ms)
                 case TokenRow():
                     self._count(item)
-                    self._saw(item.timestamp_ms)
+                    self.saw(item.timestamp_ms)
                 case ToolRow():
                     self._tools.put(item)
-                    self._saw(item.timestamp_ms, item.end_timestamp_ms)
+                    self.saw(item.timestamp_ms, item.end_timestamp_ms)
                 case ProcessRow():
                     self._processes.put(item)
-                    self._saw(item.start_timestamp_ms, item.end_timestamp_ms)
+                    self.saw(item.start_timestamp_ms, item.end_timestamp_ms)
                 case AuditRow():
                     self._audit.put(item)
-                    self._saw(item.timestamp_ms)
+                    self.saw(item.timestamp_ms)
                 case NetworkRow():
                     self._targets.put(item)
-                    self._saw(item.first_timestamp_ms, item.last_timestamp_ms)
+                    self.saw(item.first_timestamp_ms, item.last_timestamp_ms)
                 case ResourceRow():
                     self._samples.put(item)
-                    self._saw(item.timestamp_ms)
-                case BlindSpotRow() | TlsUseRow():
-                    self._saw(item.timestamp_ms)
+                    self.saw(item.timestamp_ms)
+                case SessionRow():
+                    self._sessions.put(item)
+                    self.saw(item.start_timestamp_ms, item.end_timestamp_ms)
+                case BlindSpotRow() | TlsUseRow() | HttpRow() | UnknownRow():
+                    self.saw(item.timestamp_ms)
 
-    def _saw(self, *times_ms: int | None) -> None:
+    def saw(self, *times_ms: int | None) -> None:
+        """Something was at these times (Unix time, ms); None: unknown."""
         for time_ms in times_ms:
             if time_ms is not None:
                 self._start_ms = time_ms if self._start_ms is None else min(time_ms, self._start_ms)
@@ -179,7 +172,7 @@ class View:
         twin = copy(self)
         twin._calls, twin._tokens, twin._tools = self._calls.copy(), self._tokens.copy(), self._tools.copy()
         twin._processes, twin._targets = self._processes.copy(), self._targets.copy()
-        twin._audit, twin._samples = self._audit.copy(), self._samples.copy()
+        twin._audit, twin._samples, twin._sessions = self._audit.copy(), self._samples.copy(), self._sessions.copy()
         twin._models = {name: copy(group) for name, group in self._models.items()}
         return twin
 
@@ -187,7 +180,7 @@ class View:
         """The snapshot as of `now_ms` (Unix time) with the newest `audit_limit` rows of the audit trail."""
         limit = max(0, min(audit_limit, AUDIT_MOST))
         calls = list(self._calls)
-        sessions = _sessions(calls)
+        sessions = sorted(map(session_of, self._sessions), key=lambda each: (each.start_timestamp_ms, each.id))
         return Snapshot(
             1,
             datetime.fromtimestamp(now_ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
@@ -244,19 +237,3 @@ def _values(rows: Iterable[R], by: Callable[[R], tuple[int | str, ...]], *, newe
     ordered = sorted(rows, key=by)
     skipped = 0 if newest is None else max(0, len(ordered) - newest)
     return [value_of(row) for row in ordered[skipped:]]
-
-
-def _sessions(calls: Iterable[CallRow]) -> list[Session]:
-    """The sessions that clients name in their requests, made of the calls that are kept."""
-    sessions: dict[str, Session] = {}
-    for call in sorted(calls, key=lambda call: (call.start_timestamp_ms, call.id)):
-        if call.session_id is None:
-            continue
-        session = sessions.setdefault(call.session_id, Session(call.session_id, call.comm, call.start_timestamp_ms))
-        session.model = call.model or session.model
-        session.input_tokens += call.input_tokens
-        session.output_tokens += call.output_tokens
-        session.total_tokens += call.total_tokens
-        if call.end_timestamp_ms is not None:
-            session.end_timestamp_ms = max(call.end_timestamp_ms, session.end_timestamp_ms or 0)
-    return sorted(sessions.values(), key=lambda session: (session.start_timestamp_ms, session.id))

@@ -11,7 +11,7 @@ from msgspec.structs import asdict
 
 from ..loss import Entry, Reason
 from .blind_spots import sentence_of
-from .rows import AnyRow, BlindSpotRow, TokenRow, ToolRow
+from .rows import AnyRow, BlindSpotRow, SessionRow, TokenRow, ToolRow
 
 __all__ = [
     "Completeness",
@@ -22,6 +22,7 @@ __all__ = [
     "TokenGroup",
     "Value",
     "completeness",
+    "session_of",
     "value_of",
 ]
 
@@ -63,6 +64,8 @@ class TokenGroup(Struct):
 
 
 class Session(Struct):
+    """A session in the fields of the original; what it lacks is in `attributes`."""
+
     id: str
     agent_type: str | None
     start_timestamp_ms: int
@@ -75,6 +78,33 @@ class Session(Struct):
     view_source: str = "view"
     confidence: float | None = 1.0
     attributes: Value = {}
+
+
+def session_of(row: SessionRow) -> Session:
+    """The session of a row."""
+    return Session(
+        row.id,
+        row.agent or row.comm,
+        row.start_timestamp_ms,
+        end_timestamp_ms=row.end_timestamp_ms,
+        status=row.status,
+        model=row.model,
+        input_tokens=row.input_tokens,
+        output_tokens=row.output_tokens,
+        total_tokens=row.total_tokens,
+        view_source=row.view_source,
+        confidence=row.confidence,
+        attributes={
+            "prompt_preview": row.title,
+            "cwd": row.cwd,
+            "pid": row.pid,
+            "process_id": row.process_id,
+            "calls": row.calls,
+            "tools": row.tools,
+            "named": row.named,
+            "parent_session_id": row.parent_session_id,
+        },
+    )
 
 
 class LossEntry(Struct, frozen=True):

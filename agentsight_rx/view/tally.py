@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from msgspec import Struct
 
 from ..core.bounded import Recent
-from .rows import AuditRow, BlindSpotRow, CallRow, ProcessRow, TlsUseRow, TokenRow, ToolRow
+from .rows import AuditRow, BlindSpotRow, CallRow, ProcessRow, SessionRow, TlsUseRow, TokenRow, ToolRow, UnknownRow
 
 __all__ = ["Tally", "Totals"]
 
@@ -36,6 +36,7 @@ class Totals(Struct):
     tools_linked: int = 0
     processes: int = 0
     programs: int = 0
+    sessions: int = 0
     models: dict[str, int] = {}
     audits: dict[str, int] = {}  # by type: llm, process, file, network, mcp
 
@@ -61,6 +62,8 @@ class Tally:
         self.totals = Totals()
         self.blind_spots: Recent[str, BlindSpotRow] = Recent(_BLIND_SPOTS_MOST)
         self.tls_uses: Recent[str, TlsUseRow] = Recent(_BLIND_SPOTS_MOST)
+        self.unknown: Recent[str, UnknownRow] = Recent(_BLIND_SPOTS_MOST)
+        self._sessions: Recent[str, None] = Recent(_MOST)
         self._calls: Recent[str, str] = Recent(_MOST)
         self._tokens: Recent[str, TokenRow] = Recent(_MOST)
         self._tools: Recent[str, bool] = Recent(_MOST)
@@ -85,8 +88,41 @@ class Tally:
                     self.blind_spots.put(item.id, item)
                 case TlsUseRow():
                     self.tls_uses.put(item.id, item)
+                case UnknownRow():
+                    self.unknown.put(item.id, item)
+                case SessionRow():
+                    self.totals.sessions += item.id not in self._sessions
+                    self._sessions.put(item.id, None)
                 case _:
                     pass
+
+    def know(self, row: object) -> None:
+        """An earlier run counted this row: only what changes from it on is counted here."""
+        match row:
+            case CallRow() if row.twin is None:
+                self._calls.put(row.id, _state(row))
+            case TokenRow():
+                self._tokens.put(row.id, row)
+            case ToolRow():
+                self._tools.put(row.id, row.related_pid is not None)
+            case ProcessRow():
+                self._programs.put(row.id, row.command or "")
+            case _:
+                pass
+
+    def knows(self, row: object) -> bool:
+        """False for the first row of its id, of a kind that is counted by id."""
+        match row:
+            case CallRow():
+                return row.id in self._calls
+            case TokenRow():
+                return row.id in self._tokens
+            case ToolRow():
+                return row.id in self._tools
+            case ProcessRow():
+                return row.id in self._programs
+            case _:
+                return True
 
     def _call(self, row: CallRow) -> None:
         if row.twin is not None:

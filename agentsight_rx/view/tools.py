@@ -2,25 +2,39 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable
-from typing import Any
 
-import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
 from ..core.bounded import Recent
 from ..events import ProcessExec, ToolCall, milliseconds
 from ..llm import ToolResult
+from .needles import contained, file_name, runs, strings_in
 from .processes import Processes
+from .repeats import ToolRepeats, ToolRepeatsState
 from .rows import CallRow, ProcessRow, Row, ToolRow
 
-__all__ = ["Tools"]
+__all__ = ["OpenTool", "Tools", "ToolsState"]
 
 _OPEN_MOST = 1024  # tool calls without a result; agents run a handful at a time
 _OUTPUT_MOST = 16_384  # characters of a result that the row keeps; the request in the event log has all
-_SHORTEST = 3  # characters; a shorter command is found in too many argument lists by chance
+_CANDIDATES_MOST = 8
+_NAMES_MOST = 4096
+_BY_ARGV, _BY_PART, _BY_TIME = 0.95, 0.8, 0.5  # confidence
+
+
+class _Candidate(Struct, array_like=True):
+    """A program that the agent itself started while the tool was open."""
+
+    pid: int
+    process: str
+    event: str
+    argv: tuple[str, ...]
+    start_ms: int
+    ended: bool = False
+    exit_code: int | None = None
+    signal: int | None = None
 
 
 class OpenTool(Struct):
@@ -28,7 +42,14 @@ class OpenTool(Struct):
 
     row: ToolRow
     needles: list[str]
-    candidates: list[int] = []
+    candidates: list[_Candidate] = []
+
+
+class ToolsState(Struct, array_like=True):
+    """What `Tools.snapshot` keeps."""
+
+    open: list[tuple[str, OpenTool]]
+    repeats: ToolRepeatsState
 
 
 class Tools:
@@ -36,13 +57,19 @@ class Tools:
 
     def __init__(self, processes: Processes) -> None:
         self._processes = processes
+        self._repeats = ToolRepeats()
         self._open: Recent[str, OpenTool] = Recent(_OPEN_MOST)
+        self._names: Recent[str, str] = Recent(_NAMES_MOST)  # last part of a path in an input -> the newest such tool
 
-    def asked(self, call: CallRow, tools: Iterable[ToolCall], time_ms: int) -> list[Row]:
-        rows: list[Row] = []
+    def asked(self, call: CallRow, tools: Iterable[ToolCall], time_ms: int) -> list[ToolRow]:
+        """The tools that an answer asks for, which were not known yet."""
+        rows: list[ToolRow] = []
         for index, tool in enumerate(tools):
+            key = f"tool-{call.id}-{tool.id or index}"
+            if key in self._open:  # a later revision of the same stream
+                continue
             row = ToolRow(
-                f"tool-{call.id}-{tool.id or index}",
+                key,
                 time_ms,
                 llm_call_id=call.id,
                 tool_call_id=tool.id,
@@ -52,53 +79,92 @@ class Tools:
                 start_timestamp_ms=time_ms,
                 input=tool.input,
                 pid=call.pid,
+                agent=call.agent,
+                agent_id=call.agent_id,
             )
-            if row.id in self._open:  # a later revision of the same stream
-                continue
-            self._open.put(row.id, OpenTool(row, _strings(tool.input)))
+            row = self._repeats.mark(row)
+            self._keep(OpenTool(row, strings_in(tool.input)))
             rows.append(row)
         return rows
 
+    def _keep(self, tool: OpenTool) -> None:
+        self._open.put(tool.row.id, tool)
+        for needle in tool.needles:
+            name = file_name(needle)
+            if name is not None:
+                self._names.put(name, tool.row.id)
+
     def started(self, event: ProcessExec, event_id: str) -> list[Row]:
         """A program started: is it the command of an open tool call of one of its ancestors?"""
+        if not self._open:
+            return []
         pid = event.origin.pid
+        process = self._processes.get(pid)
+        if process is None or process.tool_call_id is not None:  # it belongs to the tool of an ancestor
+            return []
         ancestors = self._processes.ancestors(pid)
-        for open_call in reversed(self._open.values()):
-            row = open_call.row
-            if row.related_pid is not None or row.pid not in ancestors:
-                continue
-            if any(_runs(event.argv, needle) for needle in open_call.needles):
-                open_call.row = replace(
-                    row,
-                    related_pid=pid,
-                    related_event_id=event_id,
-                    related_argv=event.argv,
-                    link="argv",
-                    start_timestamp_ms=milliseconds(event.origin.wall_ns),
-                )
-                return [open_call.row, *self._processes.linked(pid, row.id)]
-            process = self._processes.get(pid)
-            if process and process.ppid == row.pid and pid not in open_call.candidates:
-                open_call.candidates.append(pid)
+        mine = [each for each in reversed(self._open.values()) if each.row.pid in ancestors]
+        for matches, confidence in ((runs, _BY_ARGV), (contained, _BY_PART)):
+            for tool in mine:
+                if tool.row.related_pid is None and any(matches(event.argv, needle) for needle in tool.needles):
+                    return self._linked(tool, process, event, event_id, confidence)
+        for tool in mine:
+            if any(contained(event.argv, needle) for needle in tool.needles):  # one more program of the same command
+                return self._processes.linked(pid, tool.row.id)
+            self._consider(tool, process, event, event_id)
         return []
+
+    def _linked(
+        self, tool: OpenTool, process: ProcessRow, event: ProcessExec, event_id: str, confidence: float, /
+    ) -> list[Row]:
+        tool.row = replace(
+            tool.row,
+            related_pid=process.pid,
+            related_event_id=event_id,
+            related_argv=event.argv,
+            process_id=process.id,
+            link="argv",
+            confidence=confidence,
+            start_timestamp_ms=milliseconds(event.origin.wall_ns),
+        )
+        return [tool.row, *self._processes.linked(process.pid, tool.row.id)]
+
+    def _consider(self, tool: OpenTool, process: ProcessRow, event: ProcessExec, event_id: str) -> None:
+        """Remember what the agent itself starts: if it is the only one until the result comes, it ran the tool."""
+        known = next((each for each in tool.candidates if each.process == process.id), None)
+        if process.ppid != tool.row.pid or len(tool.candidates) >= _CANDIDATES_MOST:
+            return
+        made = _Candidate(process.pid, process.id, event_id, argv=event.argv, start_ms=milliseconds(event.origin.wall_ns))
+        if known is None:
+            tool.candidates.append(made)
+        else:
+            known.argv = event.argv
 
     def ended(self, process: ProcessRow) -> list[Row]:
         """A process ended: it gives the exit code of the tool that it ran."""
-        for open_call in self._open.values():
-            if open_call.row.related_pid == process.pid and open_call.row.exit_code is None:
-                open_call.row = replace(open_call.row, exit_code=process.exit_code, signal=process.signal)
-                return [open_call.row]
-        return []
-
-    def answered(self, results: Iterable[ToolResult], pid: int, time_ms: int) -> list[Row]:
-        """Tool results in a request. Each request carries the whole conversation, so most of them are known already."""
-        waiting = {(each.row.pid, each.row.tool_call_id): key for key, each in self._open.items()}
         rows: list[Row] = []
+        for tool in self._open.values():
+            if tool.row.process_id == process.id and tool.row.exit_code is None:
+                tool.row = replace(tool.row, exit_code=process.exit_code, signal=process.signal)
+                rows.append(tool.row)
+            for each in tool.candidates:
+                if each.process == process.id:
+                    each.ended, each.exit_code, each.signal = True, process.exit_code, process.signal
+        return rows
+
+    def answered(self, results: Iterable[ToolResult], call: CallRow) -> list[ToolRow]:
+        """Tool results in a request. Each request carries the whole conversation, so most of them are known already."""
+        if not self._open:
+            return []
+        waiting = {(each.row.pid, each.row.tool_call_id): key for key, each in self._open.items()}
+        rows: list[ToolRow] = []
+        time_ms = call.start_timestamp_ms
         for result in results:
-            key = waiting.get((pid, result.id))
+            key = waiting.pop((call.pid, result.id), None)
             if key is None:
                 continue
-            row = self._open.pop(key).row
+            tool = self._open.pop(key)
+            row = self._by_time(tool)
             rows.append(
                 replace(
                     row,
@@ -106,44 +172,45 @@ class Tools:
                     duration_ms=time_ms - (row.start_timestamp_ms or time_ms),
                     status="failed" if result.is_error else "completed",
                     output=result.output[:_OUTPUT_MOST],
+                    result_call_id=call.id,
                 )
             )
         return rows
 
-    def snapshot(self) -> list[tuple[str, OpenTool]]:
-        return list(self._open.items())
+    def _by_time(self, tool: OpenTool) -> ToolRow:
+        """The row, linked to the only program that the agent started while this was its only open tool."""
+        row = tool.row
+        others = any(each.row.pid == row.pid for each in self._open.values())
+        if row.related_pid is not None or others or len(tool.candidates) != 1 or not tool.candidates[0].ended:
+            return row
+        found = tool.candidates[0]
+        return replace(
+            row,
+            related_pid=found.pid,
+            related_event_id=found.event,
+            related_argv=found.argv,
+            process_id=found.process,
+            link="time",
+            confidence=_BY_TIME,
+            start_timestamp_ms=found.start_ms,
+            exit_code=found.exit_code,
+            signal=found.signal,
+        )
 
-    def restore(self, state: list[tuple[str, OpenTool]]) -> None:
-        self._open.update(state)
+    def of_path(self, pid: int, path: str) -> str | None:
+        """The open tool of this process whose input names the file: a tool that the agent runs itself, such as Edit."""
+        name = path.rpartition("/")[2]
+        key = self._names.get(name) if name else None
+        tool = self._open.get(key) if key else None
+        if tool is None or tool.row.pid != pid:
+            return None
+        named = any(path == needle or path.endswith("/" + needle.removeprefix("./")) for needle in tool.needles)
+        return tool.row.id if named else None
 
+    def snapshot(self) -> ToolsState:
+        return ToolsState(list(self._open.items()), self._repeats.snapshot())
 
-_INPUT_MOST = 1 << 20  # characters: Linux allows 128 KiB for one argument
-
-
-def _strings(text: str) -> list[str]:
-    """The string values in a tool's JSON input that could be in an argument list."""
-    if len(text) > _INPUT_MOST:
-        return []
-    try:
-        value = msgspec.json.decode(text) if text else None
-    except (msgspec.DecodeError, RecursionError):
-        return []
-    found: list[str] = []
-    waiting: deque[Any] = deque([value])
-    while waiting and len(found) < 16:
-        item: Any = waiting.popleft()
-        if isinstance(item, str) and len(item.strip()) >= _SHORTEST:
-            found.append(item)
-        elif isinstance(item, dict):
-            waiting.extend(item.values())  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
-        elif isinstance(item, list):
-            words = [part for part in item if isinstance(part, str)]  # pyright: ignore[reportUnknownVariableType]
-            if words:
-                found.append(" ".join(words))
-            waiting.extend(part for part in item if not isinstance(part, str))  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
-    return found
-
-
-def _runs(argv: tuple[str, ...], command: str) -> bool:
-    """Is `command` in this argument list: one argument, a part of one (a wrapper), or all of them together?"""
-    return any(command in argument for argument in argv[1:]) or " ".join(argv) == command
+    def restore(self, state: ToolsState) -> None:
+        for _, tool in state.open:
+            self._keep(tool)
+        self._repeats.restore(state.repeats)

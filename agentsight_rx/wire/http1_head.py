@@ -43,6 +43,41 @@ def field(headers: Headers, name: str) -> str | None:
 
 
 def request_head(raw: bytes) -> RequestHead:
+    if _ORDINARY.fullmatch(raw):
+        line, fields = _lines(raw)
+        method, target, version = line.split(" ")
+        return RequestHead(method, target, version=version, headers=fields, size=len(raw))
+    return _odd_request_head(raw)
+
+
+def response_head(raw: bytes) -> ResponseHead:
+    if _ORDINARY.fullmatch(raw):
+        line, fields = _lines(raw)
+        version, number, *rest = line.split(" ", 2)
+        phrase = rest[0] if rest else ""
+        return ResponseHead(int(number), phrase, version=version, headers=fields, size=len(raw))
+    return _odd_response_head(raw)
+
+
+# A head that h11 reads, or refuses for other reasons than its syntax, exactly as it stands. h11 takes ten times as long
+_NAME = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]++"
+_ORDINARY = re.compile(
+    rb"(?:%b [!-~]++ HTTP/1\.[01]|HTTP/1\.[01] [0-9]{3}(?: [ -~]*+)?)\r\n(?:%b:[^\x00-\x08\n-\x1f\x7f]*+\r\n)*+\r\n"
+    % (_NAME, _NAME)
+)
+
+
+def _lines(raw: bytes) -> tuple[str, Headers]:
+    """The first line and the fields of an ordinary head."""
+    first, *lines = _text(raw[:-4]).split("\r\n")
+    parts = [line.partition(":") for line in lines]
+    return first, tuple([(name.lower(), value.strip(" \t")) for name, _, value in parts])
+
+
+# -- any other head --------------------------------------------------------------------------------------------------------
+
+
+def _odd_request_head(raw: bytes) -> RequestHead:
     event = _by_h11(h11.SERVER, raw)
     if isinstance(event, h11.Request):
         method, target, version = event.method, event.target, b"HTTP/" + event.http_version
@@ -53,7 +88,7 @@ def request_head(raw: bytes) -> RequestHead:
     return RequestHead(_text(method), _text(target), version=_text(version), headers=headers_of(headers), size=len(raw))
 
 
-def response_head(raw: bytes) -> ResponseHead:
+def _odd_response_head(raw: bytes) -> ResponseHead:
     event = _by_h11(h11.CLIENT, raw)
     if isinstance(event, h11.Response | h11.InformationalResponse):
         status, phrase, version = event.status_code, event.reason, b"HTTP/" + event.http_version
@@ -62,7 +97,7 @@ def response_head(raw: bytes) -> ResponseHead:
         line, headers = by_hand(raw)
         version, number, *rest = line.split(b" ", 2)
         status, phrase = int(number), rest[0] if rest else b""
-    return ResponseHead(status, _text(phrase), version=_text(version), headers=headers_of(headers), size=len(raw))
+    return ResponseHead(status, _phrase(phrase), version=_text(version), headers=headers_of(headers), size=len(raw))
 
 
 # h11 joins several equal Content-Lengths to one, and turns codings to lower case
@@ -97,6 +132,14 @@ def by_hand(raw: bytes) -> tuple[bytes, list[tuple[bytes, bytes]]]:
 
 def headers_of(items: Iterable[tuple[bytes, bytes]]) -> Headers:
     return tuple((_text(name.lower()), _text(value)) for name, value in items)
+
+
+def _phrase(raw: bytes) -> str:
+    """Its encoding is not specified (RFC 9112 4). Servers that send more than ASCII send UTF-8; older ones Latin-1."""
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return _text(raw)
 
 
 def _text(raw: bytes) -> str:

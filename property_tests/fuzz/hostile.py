@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from types import FrameType
 
+from ..aws_frames import frame as aws_frame
 from ..http2_strategies import PREFACE
 from ..http2_strategies import frame as http2_frame
 from ..websocket_strategies import frame as websocket_frame
@@ -84,6 +85,14 @@ HOSTILE: dict[str, list[Sized]] = {
         _nested(b"[", b"]", b"", 0, 1, 1),
         _filled(b"\n", b"x"),
         _filled(b"1 "),
+    ],
+    "aws_event_stream": [
+        _filled(b"\0"),
+        _filled(aws_frame(b"")),
+        _filled(aws_frame(b"")[:12], b"", 0, 0, 1, 5),
+        _filled(b"\0\0\0\x10\0\0\0\0", b"", 0, 0, 1, 1),
+        _filled(b"a", aws_frame(bytes(1 << 20))[:12], 0, 0, 1, 1),
+        _filled(b"\1a\0", b"", 0, 1),
     ],
     "jsonrpc": [
         _filled(b"\n"),

@@ -10,6 +10,10 @@ from hpack import Encoder
 
 from agentsight_rx.wire.websocket import Deflate
 
+from ..aws_frames import chunk as aws_chunk
+from ..aws_frames import event as aws_event
+from ..aws_frames import failure as aws_failure
+from ..aws_frames import frame as aws_frame
 from ..http2_strategies import PREFACE
 from ..http2_strategies import frame as http2_frame
 from ..websocket_strategies import Packer
@@ -101,6 +105,18 @@ _SPOKEN = (
 )
 _COMPLETED = websocket_frame(0x81, b'{"type":"response.completed","response":{"id":"r","status":"completed"}}')
 
+_REALTIME = (
+    websocket_frame(0x81, b'{"type":"conversation.item.create","item":{"type":"message"}}', _KEY)
+    + websocket_frame(0x81, b'{"type":"response.create"}', _KEY),
+    websocket_frame(0x81, b'{"type":"response.created","response":{"id":"a"}}')
+    + websocket_frame(0x81, b'{"type":"response.done","response":{"id":"a"}}'),
+)
+_LIVE = (
+    websocket_frame(0x81, b'{"setup":{}}', _KEY)
+    + websocket_frame(0x81, b'{"clientContent":{"turns":[{}],"turnComplete":true}}', _KEY),
+    websocket_frame(0x82, b'{"toolCall":{"functionCalls":[{"id":"1"}]}}')
+    + websocket_frame(0x82, b'{"serverContent":{"modelTurn":{},"turnComplete":true}}'),
+)
 _CONNECTIONS = (
     _ASKED + TURN + _STREAMED,
     _ASKED + TURN + _CODED,
@@ -108,6 +124,8 @@ _CONNECTIONS = (
     _HTTP2_OUT + TURN + _HTTP2_IN,
     _UPGRADE + TURN + _UPGRADED + TURN + _SPOKEN[0] + TURN + _COMPLETED,
     _UPGRADE + TURN + _UPGRADED + _SPOKEN[2],
+    _UPGRADE.replace(b"responses", b"realtime") + TURN + _UPGRADED + TURN + _REALTIME[0] + TURN + _REALTIME[1],
+    _UPGRADE.replace(b"/v1/responses", b"/a.BidiGenerateContent") + TURN + _UPGRADED + TURN + _LIVE[0] + TURN + _LIVE[1],
 )
 _WALKS = ((), (0, 0, 1, 0, 0, 2, 50, 7, 0, 0), (1, 0, 3, 2, 1, 3, 9, 90, 30, 4, 0, 2, 200, 1, 16, 0))
 
@@ -199,6 +217,10 @@ SEEDS: dict[str, list[bytes]] = {
     "sse": _cut((_STREAM, b"\xef\xbb\xbfid: 1\r\nretry: 5\r\ndata:a\r\ndata: b\r\n\r\n: x\n\n"), ((), (0, 1, 1), (2, 2, 3, 9))),
     "json_stream": _cut(
         (b'[{"a":"}\\""},\n[1,2] , -1.5e3,true]\n', b'\x1e{"a":1}\n{"b":2}\nx\n{}'), ((), (0, 1, 1), (2, 1, 3))
+    ),
+    "aws_event_stream": _cut(
+        (aws_event("a", "{}") + aws_chunk('{"type":"ping"}') + aws_failure("xException", "no"), bytes(20) + aws_frame(b"")),
+        ((), (0, 0, 1, 1), (1, 1, 2, 9, 3), (2, 1, 1, 5)),
     ),
     "coding": [
         spelled(b"so far so good " * 4, coding, 0, 0, 1, 3, change, 20, 0, 1, 7) for coding in range(15) for change in (0, 9)

@@ -14,6 +14,7 @@ from agentsight_rx.redaction.event_data import mask_events
 from agentsight_rx.redaction.find import find_secrets
 from agentsight_rx.redaction.masking import mask_command, mask_field, mask_words
 from agentsight_rx.redaction.redactor import Redactor, settled
+from agentsight_rx.wire.aws_event_stream import PRELUDE, AwsEventStreamDecoder
 from agentsight_rx.wire.coding import ContentDecoder
 from agentsight_rx.wire.json_stream import JsonStreamDecoder
 from agentsight_rx.wire.jsonrpc import decode_line
@@ -21,11 +22,12 @@ from agentsight_rx.wire.lines import Line, LineDecoder, is_binary
 from agentsight_rx.wire.mcp import read_cancelled, read_failed, read_server, read_tool
 from agentsight_rx.wire.sse import SseDecoder
 
+from ..aws_frames import frame
 from ..coding_strategies import CHAINS, CODINGS, Coder
 from ..test_sse_properties import by_the_book
 from .choices import Input, again
 
-__all__ = ["coding", "commands", "json_stream", "jsonrpc", "secrets", "sse"]
+__all__ = ["aws_event_stream", "coding", "commands", "json_stream", "jsonrpc", "secrets", "sse"]
 
 
 # -- event streams ---------------------------------------------------------------------------------------------------------
@@ -69,6 +71,28 @@ def json_stream(data: bytes) -> None:
     if stream.isascii():
         said = sum(len(event.data) for event in events) + whole.lost
         assert said <= len(stream) <= said + sum(map(stream.count, (b" ", b"\t", b"\r", b"\n", b",", b"[", b"]", b"\x1e")))
+
+
+def aws_event_stream(data: bytes) -> None:
+    """The payload is a stream; with a choice, framed once more, so that a frame has a right checksum whatever is in it."""
+    given = Input(data)
+    longest = given.pick((1 << 20, 16, 60))
+    stream = frame(given.payload, (":event-type", "chunk")) + given.payload if given.byte() % 2 else given.payload
+    whole, cut = AwsEventStreamDecoder(longest=longest), AwsEventStreamDecoder(longest=longest)
+    events = whole.feed(stream)
+    found: list[Any] = []
+    for place, piece in enumerate(given.pieces(stream)):
+        if place % 8 == 0:
+            cut = again(cut, AwsEventStreamDecoder(longest=longest))
+        found += cut.feed(piece)
+    assert found == events, "any cut gives the same"
+    assert (cut.held(), cut.lost) == (whole.held(), whole.lost)
+    assert whole.held() <= max(longest, PRELUDE), "over the limit"
+    assert (cut.finish(), cut.lost) == (whole.finish(), whole.lost)
+    assert whole.held() == 0
+    read = len(stream) - whole.lost
+    assert read >= 16 * len(events), "an event has a frame"
+    assert bool(read) == bool(events), "every other byte is lost"
 
 
 # -- content codings -------------------------------------------------------------------------------------------------------

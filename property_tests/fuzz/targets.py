@@ -18,6 +18,7 @@ TARGETS: dict[str, Target] = {
     "websocket": wire.websocket,
     "sse": streams.sse,
     "json_stream": streams.json_stream,
+    "aws_event_stream": streams.aws_event_stream,
     "coding": streams.coding,
     "jsonrpc": streams.jsonrpc,
     "secrets": streams.secrets,

@@ -20,7 +20,8 @@ from agentsight_rx.runtime import run
 from agentsight_rx.sinks import console, jsonl, store
 from agentsight_rx.sources import ReplayOptions
 from agentsight_rx.state import LmdbStore
-from agentsight_rx.view.report import read_events, read_report
+from agentsight_rx.view.log import read_events
+from agentsight_rx.view.report import read_report
 from agentsight_rx.view.snapshot import read_snapshot
 
 from ..operators import Wire

@@ -85,7 +85,6 @@ PATHS = {
     "/v1/agents/completions": "openai",
     "/beta/completions": "openai",
     "/any/prefix/chat/completions": "openai",
-    "/v1/chat": "openai",
     "/ml/v1/text/chat?version=2025-02-11": "openai",
     "/ml/v1/text/chat_stream?version=2025-02-11": "openai",
     "/ml/v1/deployments/d/text/chat_stream": "openai",
@@ -138,6 +137,15 @@ def test_a_path_that_is_common_is_a_call_only_at_the_hosts_of_its_provider() -> 
         assert found.name == "mistral_conversations"
         assert find("api.openai.com", path) is find("localhost", path) is None
     assert find("api.mistral.ai", "/v1/conversations/conv_1/history") is None
+
+
+def test_where_two_vendors_have_a_path_the_host_decides() -> None:
+    found = {host: find(host, "/v1/chat") for host in ("api.writer.com", "api.cohere.com", "localhost")}
+    assert {host: provider and provider.name for host, provider in found.items()} == {
+        "api.writer.com": "openai",
+        "api.cohere.com": "cohere_v1",
+        "localhost": "cohere_v1",
+    }
 
 
 @pytest.mark.parametrize(

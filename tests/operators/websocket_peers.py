@@ -46,6 +46,9 @@ class Sockets:
     def sends(self, data: bytes) -> None:
         self._carry("out", self.client.send(BytesMessage(data)))
 
+    def tells_bytes(self, data: bytes) -> None:
+        self._carry("in", self.server.send(BytesMessage(data)))
+
     def pings(self, payload: bytes) -> None:
         self._carry("in", self.server.send(Ping(payload)))
 

@@ -33,7 +33,8 @@ from agentsight_rx.sinks import OtelOptions, console, jsonl, otel, store
 from agentsight_rx.sinks.web import Feed
 from agentsight_rx.sources import FileOptions, NetOptions, ProcessOptions, ReadlineOptions, StdioOptions, Target, TlsOptions
 from agentsight_rx.state import LmdbStore
-from agentsight_rx.view.report import read_events, read_report
+from agentsight_rx.view.log import read_events
+from agentsight_rx.view.report import read_report
 from agentsight_rx.view.snapshot import read_snapshot
 
 from ..sinks.test_otel import collecting

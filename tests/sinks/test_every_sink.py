@@ -18,7 +18,8 @@ from agentsight_rx.loss import Ledger
 from agentsight_rx.sinks import OtelOptions
 from agentsight_rx.sinks.web import Feed
 from agentsight_rx.state import LmdbStore, Table
-from agentsight_rx.view.tables import AUDIT, CALLS, NETWORK, PROCESSES, RESOURCES, RUNS, SEGMENTS, TOKENS, TOOLS
+from agentsight_rx.view.log import read_events
+from agentsight_rx.view.tables import AUDIT, CALLS, NETWORK, PROCESSES, RESOURCES, RUNS, TOKENS, TOOLS
 
 from ..sink_component import Place, SinkCase, check_sink, of_file
 from .test_otel import collecting
@@ -45,7 +46,7 @@ def store(directory: Path) -> Generator[Place]:
     def read() -> object:
         kept = LmdbStore.open(path, readonly=True)
         try:
-            events = [event for _, segment in kept.scan(SEGMENTS) for event in segment.events]
+            events = list(read_events(kept))
             runs = [(run.number, run.ended) for _, run in kept.scan(RUNS)]
             return events, runs, [list(kept.scan(table)) for table in ROWS]
         finally:

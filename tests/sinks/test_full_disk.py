@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Generator, Sequence
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from agentsight_rx.events import Origin, TlsChunk
 from agentsight_rx.loss import Ledger, Reason
 from agentsight_rx.sinks import console, jsonl, store
 from agentsight_rx.state import LmdbStore
-from agentsight_rx.view.report import read_events
+from agentsight_rx.view.log import read_events
 
 from ..disks import fill, free, needs_mount, small_disk
 
@@ -61,7 +62,8 @@ class _Disturbed:
 
 def sent() -> list[list[TlsChunk]]:
     numbers = range(BATCHES * BATCH)
-    events = [TlsChunk(Origin(number, 1), b"%d" % number * 20, 0, number) for number in numbers]
+    # digests, since a store compresses what can be
+    events = [TlsChunk(Origin(number, 1), blake2b(b"%d" % number).digest(), 0, number) for number in numbers]
     return [events[at : at + BATCH] for at in range(0, len(events), BATCH)]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import os
 import socket
 import subprocess
@@ -36,10 +37,14 @@ from agentsight_rx.events import (
     ToolCall,
     Usage,
 )
+from agentsight_rx.llm import PROVIDERS
 from agentsight_rx.loss import Entry, Ledger, Meter, Reason
 from agentsight_rx.runtime import run
 from agentsight_rx.sinks import OtelOptions, otel
 from agentsight_rx.view import BlindSpotRow, CallRow, Fold, Output, ProcessRow
+
+from ..llm.cases import case_of
+from ..provider_component import ProviderCase
 
 SECOND = 1_000_000_000
 CLOCK = 1_800_000_000 * SECOND  # Unix time of the kernel's zero
@@ -274,8 +279,8 @@ def test_a_whole_answer_of_openai() -> None:
         ("/v1beta/models/gemini:streamGenerateContent?alt=sse", "generate_content", None),
     ],
 )
-def test_the_operation_comes_from_the_path(path: str, operation: str, api: str | None) -> None:
-    span = sent([replace(ROW, path=path, provider="openai")]).span
+def test_the_operation_is_that_of_the_call_and_the_api_that_of_its_path(path: str, operation: str, api: str | None) -> None:
+    span = sent([replace(ROW, path=path, provider="openai", operation=operation)]).span
     attributes = values(span.attributes)
     assert (f"{operation} m", operation) == (span.name, attributes["gen_ai.operation.name"])
     assert api == attributes.get("openai.api.type")
@@ -710,3 +715,26 @@ def test_a_process_that_could_not_be_read_is_one_span_in_its_trace() -> None:
 def test_a_call_that_a_server_in_the_tree_received_has_no_span_of_its_own() -> None:
     served = replace(ROW, id="llm-2", twin=ROW.id)
     assert len(sent([ROW, served]).spans) == 1
+
+
+# -- every dialect -----------------------------------------------------------------------------------------------------
+
+
+CASES = [case_of(provider) for provider in PROVIDERS if provider.path is not None]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.provider.name)
+def test_every_message_of_every_dialect_is_sent(case: ProviderCase) -> None:
+    asked = replace(request({}, path=case.path, host=case.host), body=case.request)
+    body = json.loads(case.response) if case.response.lstrip()[:1] == b"{" else {}
+    attributes = values(
+        sent(folded(asked, replace(answer(200, body), body=case.response)), capture_content=True).span.attributes
+    )
+    said = case.provider.asked(case.request, case.path)
+    apart = [each for each in said.messages if each.role in ("system", "developer") and not case.provider.system_in_messages]
+    assert len(said.messages) - len(apart) == len(json.loads(str(attributes["gen_ai.input.messages"])))
+    assert bool(apart) == ("gen_ai.system_instructions" in attributes)
+    tools = json.loads(str(attributes.get("gen_ai.tool.definitions", "[]")))
+    assert [tool.name for tool in said.tools] == [tool["name"] for tool in tools]
+    (message,) = json.loads(str(attributes["gen_ai.output.messages"]))
+    assert len(case.provider.answer(case.response).parts) == len(message["parts"])

@@ -14,7 +14,7 @@ import pytest
 
 import agentsight_rx.state
 from agentsight_rx.errors import StoreError
-from agentsight_rx.state import SCHEMA_VERSION, Delete, LmdbStore, Put, Table
+from agentsight_rx.state import SCHEMA_VERSION, Delete, LmdbStore, Put, Store, Table, Write
 from agentsight_rx.state.lmdb_store import META
 
 ROWS = Table("rows", bytes)
@@ -107,10 +107,10 @@ def test_the_schema_version_is_in_the_store(path: Path) -> None:
 
 def test_a_store_of_another_version_is_refused_and_not_touched(path: Path) -> None:
     store = LmdbStore.open(path)
-    store.commit([Put(META, "schema_version", 2)])
+    store.commit([Put(META, "schema_version", 3)])
     store.close()
     (path.parent / "run.lmdb-lock").unlink()
-    assert_refused(path, "has schema version 2 and this agentsight-rx reads 1: use the release that recorded it")
+    assert_refused(path, "has schema version 3 and this agentsight-rx reads 1 to 2: use the release that recorded it")
 
 
 def test_an_lmdb_file_of_another_program_is_refused_and_not_touched(path: Path) -> None:
@@ -257,4 +257,79 @@ def test_killing_a_writer_loses_nothing_that_was_committed(path: Path) -> None:
     assert [(step, part) for step in range(steps) for part in range(3)] == keys
     store.commit([Put(ROWS, (steps, 0), b"goes on")])
     assert store.get(ROWS, (steps, 0)) == b"goes on"
+    store.close()
+
+
+def test_a_store_that_another_process_writes_is_refused_to_a_writer_and_open_to_readers(path: Path) -> None:
+    with writing(path, steps=3) as writer:
+        read_lines(writer, 3)
+        before = path.read_bytes()
+        with pytest.raises(StoreError, match="is being written by another process: end that one"):
+            LmdbStore.open(path)
+        assert before == path.read_bytes()
+        store = LmdbStore.open(path, readonly=True)
+        assert len(store.scan(ROWS)) == 9
+        store.close()
+    store = LmdbStore.open(path)
+    store.commit([Put(ROWS, 99, b"the other one ended")])
+    store.close()
+
+
+def old(path: Path) -> None:
+    store = LmdbStore.open(path)
+    store.commit([Put(ROWS, 1, b"old"), Put(META, "schema_version", 1)])
+    store.close()
+
+
+def test_an_older_store_is_read_as_it_is_and_upgraded_to_be_written(path: Path) -> None:
+    old(path)
+    before = path.read_bytes()
+    store = LmdbStore.open(path, readonly=True)
+    assert (store.get(ROWS, 1), store.indexed) == (b"old", False)
+    store.close()
+    assert before == path.read_bytes()
+    store = LmdbStore.open(path, upgrades={1: lambda store: store.commit([Put(ROWS, 1, b"new")])})
+    assert (store.get(ROWS, 1), store.get(META, "schema_version"), store.indexed) == (b"new", SCHEMA_VERSION, True)
+    store.close()
+
+
+def test_an_upgrade_that_fails_changes_nothing(path: Path) -> None:
+    def fails(store: Store) -> None:
+        store.commit([Put(ROWS, number, b"half") for number in range(1000)])
+        raise KeyboardInterrupt
+
+    old(path)
+    with pytest.raises(KeyboardInterrupt):
+        LmdbStore.open(path, upgrades={1: fails})
+    store = LmdbStore.open(path, readonly=True)
+    assert (store.scan(ROWS), store.get(META, "schema_version")) == ([((1,), b"old")], 1)
+    store.close()
+    with pytest.raises(StoreError, match="has schema version 1: record into it once"):
+        LmdbStore.open(path)
+
+
+def test_an_upgrade_that_needs_a_larger_map_gets_one(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    old(path)
+    monkeypatch.setattr("agentsight_rx.state.lmdb_store.MAP_SIZE", 1 << 16)
+    rows: list[Write] = [Put(ROWS, number, bytes(1000)) for number in range(997)]
+    store = LmdbStore.open(path, upgrades={1: lambda store: store.commit(rows)})
+    assert len(store.scan(ROWS)) == 997
+    store.close()
+
+
+def test_a_store_left_in_the_middle_of_an_upgrade_is_refused(path: Path) -> None:
+    store = LmdbStore.open(path)
+    store.commit([Put(META, "upgrading", 3)])
+    store.close()
+    (path.parent / "run.lmdb-lock").unlink()
+    assert_refused(path, "was left while it was changed to another schema version: use a copy from before")
+
+
+def test_what_is_used_is_less_than_the_file(path: Path) -> None:
+    store = LmdbStore.open(path)
+    store.commit([Put(ROWS, number, bytes(5000)) for number in range(97)])
+    used = store.used()
+    assert 97 * 5000 < used <= path.stat().st_size
+    store.commit([Delete(ROWS, number) for number in range(90)])
+    assert store.used() < used / 5
     store.close()

@@ -49,7 +49,7 @@ def test_the_first_screen_has_the_newest_and_says_how_to_see_all() -> None:
 
 
 def test_all_of_it_can_be_read_page_by_page(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("agentsight_rx.view.report._PAGE", 7)
+    monkeypatch.setattr("agentsight_rx.state.indexes._PAGE", 7)
     store = stored(*ROWS)
     assert [(turn.call.id, len(turn.tools)) for turn in read_turns(store)] == [(f"llm-{number}", 2) for number in range(1, 31)]
     assert len(list(read_processes(store))) == 30

@@ -11,7 +11,18 @@ import pytest
 from agentsight_rx.events import Origin, Readline
 from agentsight_rx.loss import Entry, Reason
 from agentsight_rx.state import MemoryStore, Put
-from agentsight_rx.view import AuditRow, CallRow, NetworkRow, Output, ProcessRow, ResourceRow, Row, TokenRow, ToolRow
+from agentsight_rx.view import (
+    AuditRow,
+    CallRow,
+    NetworkRow,
+    Output,
+    ProcessRow,
+    ResourceRow,
+    Row,
+    SessionRow,
+    TokenRow,
+    ToolRow,
+)
 from agentsight_rx.view.snapshot import Bounds, View, read_snapshot
 from agentsight_rx.view.snapshot_schema import completeness
 from agentsight_rx.view.tables import LOSSES, RUNS, SEGMENTS, Recording, Segment, put
@@ -26,6 +37,7 @@ ROWS: list[Row] = [
     AuditRow("audit-1", 1200, "llm", 42, "claude", "sonnet", "request", "api/v1", "observed", "LLM request", {"a": 1}),
     NetworkRow("net-1", 42, "api.anthropic.com", "/v1/messages", "claude", 2, 1, 1200, 1900),
     ResourceRow("resource-1", 1500, 42, "claude", 1.5, 100),
+    SessionRow("s-1", 1200, 1700, "claude", 42, model="sonnet", calls=1, input_tokens=10, output_tokens=5, total_tokens=20),
 ]
 
 

@@ -212,6 +212,18 @@ RESPONSES = {
         b"HTTP/1.1 304 Not Modified\r\nTransfer-Encoding: chunked\r\n\r\n", [Message("HTTP/1.1 304 Not Modified", CHUNKED)]
     ),
     "no phrase": Case(b"HTTP/1.1 200\r\nContent-Length: 0\r\n\r\n", [Message("HTTP/1.1 200 ", (("content-length", "0"),))]),
+    "phrase in utf-8": Case(
+        "HTTP/1.1 404 não encontrado 模\r\nContent-Length: 0\r\n\r\n".encode(),
+        [Message("HTTP/1.1 404 não encontrado 模", (("content-length", "0"),))],
+    ),
+    "phrase in latin-1": Case(
+        "HTTP/1.1 404 não encontrado\r\nContent-Length: 0\r\n\r\n".encode("latin-1"),
+        [Message("HTTP/1.1 404 não encontrado", (("content-length", "0"),))],
+    ),
+    "phrase in utf-8 that h11 refuses": Case(
+        "HTTP/1.1 200 é\x07\r\nContent-Length: 0\r\n\r\n".encode(),
+        [Message("HTTP/1.1 200 é\x07", (("content-length", "0"),))],
+    ),
     "empty phrase": Case(b"HTTP/1.0 200 \r\nContent-Length: 0\r\n\r\n", [Message("HTTP/1.0 200 ", (("content-length", "0"),))]),
     "status that no server should send": Case(b"HTTP/1.1 099 X\r\n\r\n", [Message("HTTP/1.1 99 X")], methods=("GET",)),
     "refused connect": Case(

@@ -258,4 +258,5 @@ OPENAI_CHAT = Provider(
     answers=_answer,
     take=_take,
     take_all=_take_all,
+    system_in_messages=True,
 )

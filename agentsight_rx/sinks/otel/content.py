@@ -1,16 +1,30 @@
-"""Requests, answers and rows -> prompts and answers as the attributes of a span."""
+"""Requests, answers and rows -> how an answer was asked for, prompts and answers, as the attributes of a span."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec import Raw, Struct
 
 from ...core.bounded import Recent
-from ...events import HttpRequest, HttpResponse, Reply, SseMessage
-from ...llm import provider_named
-from ...llm.decode import decoded
+from ...events import HttpRequest, HttpResponse, SseMessage
+from ...llm import Provider, provider_named
+from ...llm.call import answer_of
+from ...llm.canonical import (
+    Answer,
+    Asked,
+    MediaPart,
+    Message,
+    Parameters,
+    Part,
+    ReasoningPart,
+    TextPart,
+    ToolCallPart,
+    ToolDefinition,
+    ToolResultPart,
+)
 from ...view import CallRow, Output
 from ...view.ids import call_id
 
@@ -21,44 +35,9 @@ __all__ = ["Content"]
 
 _CONTENT_MOST = 65_536  # characters of one attribute, and of one text in it
 _ASKED_MOST = 256  # open calls whose messages are kept, so 16 MiB; agents have a handful open
+_STOPS_MOST = 16
 
-
-class _Block(Struct):
-    type: str = ""
-    text: str | None = None
-    thinking: str | None = None
-    id: str = ""
-    name: str = ""
-    input: Raw = Raw()
-    tool_use_id: str = ""
-    content: str | list[_Block] | _Block | None = None
-
-
-class _Function(Struct):
-    name: str = ""
-    arguments: str | None = None
-
-
-class _Call(Struct):
-    id: str = ""
-    function: _Function | None = None
-
-
-class _Message(Struct):
-    role: str = ""
-    content: str | list[_Block] | None = None
-    tool_calls: list[_Call] | None = None
-    tool_call_id: str | None = None
-
-
-class _Request(Struct):
-    """A request to Anthropic's Messages or to OpenAI's chat; no field has two meanings in them."""
-
-    messages: list[_Message] = []
-
-
-_REQUEST = msgspec.json.Decoder(_Request)
-
+_Attributes = dict[str, "AttributeValue"]
 _Part = dict[str, object]
 
 # Finish reason of a provider -> `finish_reason` of gen_ai.output.messages
@@ -75,110 +54,147 @@ _FINISHED = {
     "MAX_TOKENS": "length",
     "SAFETY": "content_filter",
 }
+_ROLES = {"developer": "system", "function": "tool"}
+
+
+class _Kept(Struct, frozen=True):
+    """What is kept of a request until its answer ends."""
+
+    parameters: _Attributes
+    content: _Attributes
 
 
 class Content:
     """
-    gen_ai.input.messages and gen_ai.output.messages, as JSON text in the schema of the conventions.
-
-    A row does not have all of that; the event that it was made of does, and comes right before it.
+    What a row does not have, of the event that it was made of, which comes right before it: the parameters of a request, and,
+    where they are captured, gen_ai.input.messages, gen_ai.output.messages, gen_ai.system_instructions and
+    gen_ai.tool.definitions, as JSON text in the schema of the conventions.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, capture: bool) -> None:
+        self._capture = capture
         self._event: HttpRequest | HttpResponse | SseMessage | None = None
-        self._asked: Recent[str, str] = Recent(_ASKED_MOST)
+        self._asked: Recent[str, _Kept] = Recent(_ASKED_MOST)
 
     def see(self, item: Output) -> None:
         if isinstance(item, HttpRequest | HttpResponse | SseMessage):
             self._event = item
 
     def asked(self, row: CallRow) -> None:
-        """A call began: keep its messages until it ends."""
-        event = self._event
-        if not isinstance(event, HttpRequest) or call_id(event.origin, event.exchange) != row.id:
+        """A call began: keep what its request says until it ends."""
+        event, provider = self._event, provider_named(row.call_kind)
+        if provider is None or not isinstance(event, HttpRequest) or _id_of(event) != row.id:
             return
-        messages = _messages(event.body)
-        if messages is not None:
-            self._asked.put(row.id, messages)
+        asked = provider.asked(event.body, event.target)
+        self._asked.put(row.id, _Kept(_parameters(asked.parameters), _said(asked, provider) if self._capture else {}))
 
-    def of(self, row: CallRow) -> dict[str, AttributeValue]:
-        """The content of a call that has ended. Where there is only the row, the last user text and the text of the answer."""
-        asked = self._asked.pop(row.id, None)
-        if asked is None:
-            asked = _json([{"role": "user", "parts": [_text(row.prompt)]}] if row.prompt else [])
-        reply = self._reply(row)
-        parts = [_text(reply.thinking, kind="reasoning")] if reply.thinking else []
-        parts += [_text(reply.text)] if reply.text else []
-        parts += [_tool_call(call.id, call.name, call.input) for call in reply.tool_calls]
+    def of(self, row: CallRow) -> _Attributes:
+        """
+        The attributes of a call that has ended. Where there is only the row, the last user text and the text of the answer.
+        """
+        kept = self._asked.pop(row.id, None)
+        if not self._capture:
+            return kept.parameters if kept else {}
+        if kept is None:
+            prompt: list[_Part] = [{"role": "user", "parts": [_text(row.prompt)]}] if row.prompt else []
+            kept = _Kept({}, {"gen_ai.input.messages": _json(prompt)})
+        parts = [_part(part) for part in self._answer(row).parts]
         reason = "error" if row.status in ("error", "aborted") else row.finish_reason or "stop"
         answer: list[_Part] = [{"role": "assistant", "parts": parts, "finish_reason": _FINISHED.get(reason, reason)}]
-        return {"gen_ai.input.messages": asked, "gen_ai.output.messages": _json(answer if parts else [])}
+        return {**kept.parameters, **kept.content, "gen_ai.output.messages": _json(answer if parts else [])}
 
-    def _reply(self, row: CallRow) -> Reply:
-        event = self._event
-        if event is not None and call_id(event.origin, event.exchange) == row.id:
-            if isinstance(event, SseMessage):
-                return event.reply
-            provider = provider_named(row.call_kind)
-            if isinstance(event, HttpResponse) and provider is not None:
-                return provider.response(event.body)
+    def _answer(self, row: CallRow) -> Answer:
+        event, provider = self._event, provider_named(row.call_kind)
+        if isinstance(event, HttpResponse | SseMessage) and provider is not None and _id_of(event) == row.id:
+            return answer_of(provider, event)
         failed = (row.status_code or 0) >= 400  # then the text is an error message
-        return Reply(text="" if failed else row.text, thinking=row.thinking)
+        thought = (ReasoningPart(row.thinking),) if row.thinking else ()
+        said = (TextPart(row.text),) if row.text and not failed else ()
+        return Answer(parts=(*thought, *said))
 
 
-def _messages(body: bytes) -> str | None:
-    """The newest messages of a request, as many as fit and at least one; None where it has none."""
-    request = decoded(_REQUEST, body)
+def _id_of(event: HttpRequest | HttpResponse | SseMessage) -> str:
+    return call_id(event.origin, event.exchange)
+
+
+def _parameters(asked: Parameters) -> _Attributes:
+    """Parameters of a request that a row does not have. What was not sent is left out."""
+    known: dict[str, AttributeValue | None] = {
+        "gen_ai.request.top_k": asked.top_k,
+        "gen_ai.request.frequency_penalty": asked.frequency_penalty,
+        "gen_ai.request.presence_penalty": asked.presence_penalty,
+        "gen_ai.request.seed": asked.seed if asked.seed is not None and abs(asked.seed) < 1 << 63 else None,
+        "gen_ai.request.stop_sequences": asked.stop[:_STOPS_MOST] or None,
+        "gen_ai.request.choice.count": asked.choices if asked.choices and 1 < asked.choices < 1 << 63 else None,
+        "gen_ai.output.type": asked.output_type if asked.output_type in ("text", "json", "image", "speech") else None,
+    }
+    return {name: value for name, value in known.items() if value is not None}
+
+
+def _said(asked: Asked, provider: Provider) -> _Attributes:
+    """What was sent: instructions that stand apart, the newest messages, as many as fit and at least one, and the tools."""
+    messages = list(asked.messages)
+    apart: list[Message] = []
+    while messages and not provider.system_in_messages and messages[0].role in ("system", "developer"):
+        apart.append(messages.pop(0))
+    found: _Attributes = {}
+    if apart:
+        found["gen_ai.system_instructions"] = _newest(_json(_part(part)) for each in reversed(apart) for part in each.parts)
+    if asked.tools:
+        found["gen_ai.tool.definitions"] = _newest(_json(_definition(tool)) for tool in reversed(asked.tools))
+    found["gen_ai.input.messages"] = _newest(map(_message, reversed(messages)))
+    return found
+
+
+def _newest(values: Iterable[str]) -> str:
+    """A JSON array of as many as fit, at least one. `values`: the last one first."""
     kept: list[str] = []
     room = _CONTENT_MOST
-    for message in reversed(request.messages if request else []):
-        text = _json({"role": message.role, "parts": _parts(message)})
+    for text in values:
         room -= len(text)
         if kept and room < 0:
             break
         kept.append(text)
-    return f"[{','.join(reversed(kept))}]" if kept else None
+    return f"[{','.join(reversed(kept))}]"
 
 
-def _parts(message: _Message) -> list[_Part]:
-    if message.role in ("tool", "function"):
-        return [_tool_response(message.tool_call_id or "", message.content)]
-    parts = [_part(block) for block in _blocks(message.content)]
-    for call in message.tool_calls or ():
-        function = call.function or _Function()
-        parts.append(_tool_call(call.id, function.name, function.arguments or ""))
-    return parts
+def _message(message: Message) -> str:
+    return _json({"role": _ROLES.get(message.role, message.role), "parts": [_part(part) for part in message.parts]})
 
 
-def _part(block: _Block) -> _Part:
-    if block.type.endswith("tool_use"):
-        return _tool_call(block.id, block.name, bytes(block.input).decode("utf-8", "replace"))
-    if block.type.endswith("tool_result"):
-        return _tool_response(block.tool_use_id, block.content)
-    if block.text is not None:
-        return _text(block.text)
-    if block.thinking is not None:
-        return _text(block.thinking, kind="reasoning")
-    return {"type": block.type}  # of an image or a document only the type
+def _definition(tool: ToolDefinition) -> _Part:
+    known = {"type": tool.type, "name": tool.name, "description": tool.description[:_CONTENT_MOST]}
+    parameters = {"parameters": _value(tool.parameters)} if tool.parameters else {}
+    return {name: value for name, value in known.items() if value} | parameters
+
+
+def _part(part: Part) -> _Part:
+    match part:
+        case TextPart():
+            return _text(part.text)
+        case ReasoningPart():
+            return _text(part.text, kind="reasoning")
+        case ToolCallPart():
+            kind = "server_tool_call" if part.server else "tool_call"
+            return {"type": kind, "id": part.id, "name": part.name, "arguments": _value(part.input)}
+        case ToolResultPart():
+            return {"type": "tool_call_response", "id": part.id, "response": part.output[:_CONTENT_MOST]}
+        case MediaPart():
+            return _medium(part)
+
+
+def _medium(part: MediaPart) -> _Part:
+    """A file by its URL or id; of what was sent along only the kind, the type and the size."""
+    if "://" in part.reference:
+        return {"type": "uri", "modality": part.kind, "uri": part.reference[:_CONTENT_MOST]}
+    if part.reference:
+        return {"type": "file", "modality": part.kind, "file_id": part.reference[:_CONTENT_MOST]}
+    known = {"type": part.kind, "mime_type": part.media_type, "size": part.size}
+    return {name: value for name, value in known.items() if value}
 
 
 def _text(text: str, *, kind: str = "text") -> _Part:
     return {"type": kind, "content": text[:_CONTENT_MOST]}
-
-
-def _tool_call(id: str, name: str, arguments: str) -> _Part:
-    return {"type": "tool_call", "id": id, "name": name, "arguments": _value(arguments)}
-
-
-def _tool_response(id: str, content: str | list[_Block] | _Block | None) -> _Part:
-    text = "\n".join(block.text for block in _blocks(content) if block.text)
-    return {"type": "tool_call_response", "id": id, "response": text[:_CONTENT_MOST]}
-
-
-def _blocks(content: str | list[_Block] | _Block | None) -> list[_Block]:
-    if isinstance(content, str):
-        return [_Block("text", content)] if content else []
-    return [content] if isinstance(content, _Block) else content or []
 
 
 def _value(text: str) -> object:

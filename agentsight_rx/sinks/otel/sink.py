@@ -64,7 +64,8 @@ class _OtelWriter:
             self._sender = Sender(self._endpoint)
         except ValueError as error:  # the SDK does not accept a variable
             raise SinkError(f"OpenTelemetry cannot be set up from its OTEL_* variables: {error}") from error
-        self._content = Content() if options.capture_content else None
+        self._content = Content(capture=options.capture_content)
+        self._captured = options.capture_content
         self._deadline_s = options.deadline_s
         self._meter: Meter = ledger.meter("otel")
         self._reported = False
@@ -75,13 +76,11 @@ class _OtelWriter:
             if isinstance(item, BlindSpotRow):
                 self._blind_spots.put(item.id, item)
             elif not isinstance(item, CallRow):
-                if self._content is not None:
-                    self._content.see(item)
+                self._content.see(item)
             elif item.status == "pending":
-                if self._content is not None:
-                    self._content.asked(item)
+                self._content.asked(item)
             elif item.end_timestamp_ms is not None and not item.more and item.twin is None:
-                self._send(self._spans.span(item, self._content.of(item) if self._content is not None else {}))
+                self._send(self._spans.span(item, self._content.of(item), with_words=self._captured))
         self._settle()
 
     def _send(self, span: ReadableSpan | None) -> None:

@@ -45,8 +45,8 @@ class Spans:
         provider = TracerProvider(resource=_resource(service_name), id_generator=self._ids, shutdown_on_exit=False)
         self._tracer = provider.get_tracer("agentsight_rx", _version(), schema_url=_SCHEMA)
 
-    def span(self, row: CallRow, content: dict[str, AttributeValue]) -> ReadableSpan | None:
-        """The span of a call that has ended; None if the sampler drops it."""
+    def span(self, row: CallRow, content: dict[str, AttributeValue], *, with_words: bool) -> ReadableSpan | None:
+        """The span of a call that has ended; None if the sampler drops it. `with_words`: also the words of a failure."""
         from opentelemetry.context import Context
         from opentelemetry.sdk.trace import ReadableSpan
         from opentelemetry.trace import SpanKind, Status, StatusCode
@@ -60,7 +60,7 @@ class Spans:
         if not isinstance(span, ReadableSpan):
             return None
         if "error.type" in attributes:
-            span.set_status(Status(StatusCode.ERROR, _failure(row, row.text if content else "")))
+            span.set_status(Status(StatusCode.ERROR, _failure(row, row.text if with_words else "")))
         span.end(max(start_ns, end_ns))
         return span
 
@@ -120,13 +120,7 @@ def _hash(text: str, size: int) -> int:
     return int.from_bytes(blake2b(text.encode(), digest_size=size).digest()) or 1  # 0 is not an id
 
 
-# Path -> the operation, and `openai.api.type` where the provider is OpenAI; the first match counts
-_OPERATIONS: tuple[tuple[re.Pattern[str], str, str | None], ...] = (
-    (re.compile(r"/chat/completions"), "chat", "chat_completions"),
-    (re.compile(r"/deployments/[^/]+/completions|/v1/completions"), "text_completion", None),
-    (re.compile(r"/responses"), "chat", "responses"),
-    (re.compile(r":(?:generate|streamGenerate)Content"), "generate_content", None),
-)
+_APIS = (("/chat/completions", "chat_completions"), ("/responses", "responses"))  # part of a path -> `openai.api.type`
 _OPENAI = ("openai", "azure.ai.openai")
 
 
@@ -137,13 +131,13 @@ def _attributes(row: CallRow) -> dict[str, AttributeValue]:
     What is unknown is left out, as the conventions want; zero would be a value. Their input tokens include the cached ones.
     """
     path = (row.path or "").partition("?")[0]
-    operation, api = next(((name, api) for pattern, name, api in _OPERATIONS if pattern.search(path)), ("chat", None))
+    api = next((api for part, api in _APIS if part in path), None)
     provider = _provider(row)
     address, port = _server(row.host, row.scheme)
     request_seen, counted = row.match_method != "none", row.total_tokens > 0
     input_tokens = row.input_tokens + row.cache_creation_tokens + row.cache_read_tokens
     known: dict[str, AttributeValue | None] = {
-        "gen_ai.operation.name": operation,
+        "gen_ai.operation.name": row.operation,
         "gen_ai.provider.name": provider,
         "gen_ai.conversation.id": row.conversation_id or row.session_id,
         "gen_ai.request.model": row.model if request_seen else None,

@@ -1,1 +1,1 @@
-"""Recorded lines: our own, and those of the original."""
+"""Recordings: stores, recorded lines of our own, and those of the original."""

@@ -1,4 +1,4 @@
-"""Recorded lines -> events: our own envelopes, and the lines that the original's probes print."""
+"""Recordings -> events: stores, our own envelopes, and the lines that the original's probes print."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from ...errors import CaptureError
 from ...events import Event, Loss, Origin, Tick, time_of
 from ...loss import Reason
 from ...say import say
+from ...state import LmdbStore, is_lmdb
+from ...view.log import read_events
 from .original_lines import OriginalLines
 
 __all__ = ["ReplayOptions", "replay"]
@@ -25,7 +27,7 @@ _BROKEN = (msgspec.MsgspecError, ValueError, KeyError, TypeError, AttributeError
 
 
 class ReplayOptions(msgspec.Struct, frozen=True):
-    """The files to read, in order; `-` is standard input."""
+    """The files to read, in order: stores, or lines of JSON; `-` is standard input."""
 
     paths: tuple[str, ...]
 
@@ -43,21 +45,26 @@ class _ReplayReader:
         self._paths = options.paths
         self._say = say
         self._lines: Iterator[Event] = iter(())
-        self._files: list[BinaryIO] = []
+        self._opened: list[BinaryIO | LmdbStore] = []
         self._skipped = 0
 
     def open(self) -> None:
-        files: list[tuple[str, BinaryIO]] = []
-        for path in self._paths:
-            try:
-                file = sys.stdin.buffer if path == "-" else Path(path).open("rb")  # noqa: SIM115 (closed in close)
-            except OSError as error:
-                self.close()
-                raise CaptureError(f"{path} cannot be read: {error.strerror}") from error
-            files.append((path, file))
-            if path != "-":
-                self._files.append(file)
-        self._lines = self._events(files)
+        try:
+            recordings = [(path, self._recording(path)) for path in self._paths]
+        except BaseException:
+            self.close()
+            raise
+        self._lines = self._events(recordings)
+
+    def _recording(self, path: str) -> BinaryIO | LmdbStore:
+        if path == "-":
+            return sys.stdin.buffer
+        try:
+            found = LmdbStore.open(path, readonly=True) if is_lmdb(path) else Path(path).open("rb")
+        except OSError as error:
+            raise CaptureError(f"{path} cannot be read: {error.strerror}") from error
+        self._opened.append(found)
+        return found
 
     def poll(self, timeout: float, /) -> Sequence[Event] | None:
         batch: list[Event] = []
@@ -67,9 +74,14 @@ class _ReplayReader:
                 break
         return batch or None
 
-    def _events(self, files: list[tuple[str, BinaryIO]]) -> Iterator[Event]:
+    def _events(self, recordings: list[tuple[str, BinaryIO | LmdbStore]]) -> Iterator[Event]:
         last = Origin(0, 0)
-        for name, file in files:
+        for name, file in recordings:
+            if isinstance(file, LmdbStore):
+                for event in read_events(file):
+                    last = event.origin
+                    yield event
+                continue
             original = OriginalLines()
             number = 0
             while line := file.readline(_LONGEST):
@@ -97,9 +109,9 @@ class _ReplayReader:
     def close(self) -> Sequence[Event]:
         if self._skipped > 10:
             self._say(f"{self._skipped - 10} more lines were skipped")
-        for file in self._files:
+        for file in self._opened:
             file.close()
-        self._files = []
+        self._opened = []
         return ()
 
 

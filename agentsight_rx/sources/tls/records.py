@@ -8,7 +8,7 @@ from typing import NamedTuple
 from ...events import Loss, Origin, TlsChunk, TlsClose, TlsEvent, TlsHandshake, TlsOpen
 from ...loss import Reason
 from .calibration import Calibration, Sample
-from .connections import Connections, Sealed, on
+from .connections import Connections, Known, Sealed, on
 from .proof import Probed
 from .stacks.finding import Hook
 from .traffic import Traffic
@@ -18,6 +18,7 @@ __all__ = ["Records", "UsedFile"]
 # struct chunk_t, up to its data
 _RECORD = Layout("<QQIIII16sQQQQQIIII")
 _CHUNK, _HANDSHAKE, _CLOSE, _GONE, _STARTED, _MAPPED, _OPENED, _TCP, _SEALED, _SENT, _SAMPLE = range(1, 12)
+_HEAD = _RECORD.size
 _STRUCT = 64  # bytes of a sample
 
 
@@ -40,6 +41,7 @@ class Records:
         self._handshakes = handshakes
         self.traffic = Traffic()
         self.connections = Connections(self.traffic)
+        self._open = self.connections.open
         self.calibration: Calibration | None = None
         self.learnt: list[tuple[int, tuple[Hook, Hook]]] = []  # of the implementation with this number
         self._in_use: dict[int, set[UsedFile]] = {}  # by pid
@@ -61,33 +63,33 @@ class Records:
             ssl, offset, seq, latency_ns, sock, length, lost, direction, number,
         ) = _RECORD.unpack_from(view, at)  # fmt: skip
         name = self._comms.get(comm) or self._name(comm)
-        connections, body = self.connections, at + _RECORD.size
-        if kind in (_CHUNK, _SEALED) and self.calibration is not None and not self.calibration.trusts(number, direction):
+        body = at + _HEAD
+        if (
+            self.calibration is not None
+            and (kind == _CHUNK or kind == _SEALED)
+            and not self.calibration.trusts(number, direction)
+        ):
             origin = Origin(time_ns, pid, tid=tid, uid=uid, comm=name)
             return Loss(origin, "tls", reason=Reason.UNREADABLE, count=1, size=length + lost, note=_UNTRIED)
         if kind == _CHUNK:
-            known = connections.open.get((pid, ssl))
+            known = self._open.get((pid, ssl))
             if known is None or known.connection.start_ns != start_ns:
-                known = connections.of(Origin(time_ns, pid, tid=tid, uid=uid, comm=name), start_ns, ssl, number)
+                known = self.connections.of(Origin(time_ns, pid, tid=tid, uid=uid, comm=name), start_ns, ssl, number)
             source = Origin(
                 time_ns,
                 pid,
                 tid=tid,
                 uid=uid,
                 comm=name,
-                wall_ns=0,
                 connection=known.connection,
                 direction="out" if direction else "in",
             )
-            data = bytes(view[body : body + length])
-            chunk = TlsChunk(source, data, offset=offset, seq=seq, lost=lost, latency_ns=latency_ns)
+            chunk = TlsChunk(
+                source, bytes(view[body : body + length]), offset=offset, seq=seq, lost=lost, latency_ns=latency_ns
+            )
             known.use.size += length  # as `saw` does, without its call
-            said = connections.begins(known, data) if known.silent else None
-            placed = connections.place(known, chunk, sock) if known.probed.by_socket else chunk
-            if not said and not lost:
-                return placed
-            more: list[TlsEvent] = placed if isinstance(placed, list) else [placed]
-            return [*more, *(said or ()), *([_cut(source, lost)] if lost else [])]
+            return self._with_more(known, chunk, sock) if known.silent or lost or known.probed.by_socket else chunk
+        connections = self.connections
         origin = Origin(time_ns, pid, tid=tid, uid=uid, comm=name)
         if kind == _SAMPLE:
             self._sample(bytes(view[body : body + length]), (number, direction), place=ssl, size=offset)
@@ -117,6 +119,15 @@ class Records:
             connections.end(origin, ssl)
             return TlsClose(source, offset, latency_ns)
         return None
+
+    def _with_more(self, known: Known, chunk: TlsChunk, sock: int) -> TlsChunk | list[TlsEvent]:
+        """A chunk, and what it says of its connection besides; of one known by its socket, with its position there."""
+        said = self.connections.begins(known, chunk.data) if known.silent else None
+        placed = self.connections.place(known, chunk, sock) if known.probed.by_socket else chunk
+        if not said and not chunk.lost:
+            return placed
+        more: list[TlsEvent] = placed if isinstance(placed, list) else [placed]
+        return [*more, *(said or ()), *([_cut(chunk.origin, chunk.lost)] if chunk.lost else [])]
 
     def _sample(self, data: bytes, whose: tuple[int, int], *, place: int, size: int) -> None:
         if self.calibration is not None:

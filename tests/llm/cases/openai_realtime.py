@@ -47,8 +47,6 @@ data: {"type":"conversation.item.added","event_id":"e3","item":{"id":"i1","type"
 data: {"type":"response.output_audio_transcript.delta","event_id":"e4","item_id":"i1","output_index":0,"content_index":0,
 data: "delta":"Hi "}
 
-data: {"type":"response.output_audio.delta","event_id":"e5","item_id":"i1","output_index":0,"content_index":0,"delta":"AAAA"}
-
 data: {"type":"response.output_audio_transcript.delta","event_id":"e6","item_id":"i1","output_index":0,"content_index":0,
 data: "delta":"there"}
 

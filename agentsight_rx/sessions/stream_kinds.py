@@ -1,0 +1,80 @@
+"""The head of a response, or the first bytes of its body -> which kind of stream it is, and the decoder of that kind."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from msgspec import Struct
+
+from ..events import Headers, SseEvent
+from ..wire.aws_event_stream import PRELUDE, AwsEventStreamDecoder, frame_size
+from ..wire.http1_head import field
+from ..wire.json_stream import JsonStreamDecoder
+from ..wire.sse import SseDecoder
+
+__all__ = ["KINDS", "LOOKED_AT", "UNKNOWN", "Kind", "StreamDecoder", "kind_by_begin", "kind_by_head"]
+
+LOOKED_AT = 16  # bytes of a body that show whether it begins like a stream
+
+
+class StreamDecoder(Protocol):
+    """Bytes of one streamed body in, its events out."""
+
+    @property
+    def lost(self) -> int: ...
+    def feed(self, data: bytes, /) -> list[SseEvent]: ...
+    def finish(self) -> bool: ...
+    def held(self) -> int: ...
+    def snapshot(self) -> Any: ...
+    def restore(self, state: Any, /) -> None: ...
+
+
+_EVENTS, _FRAMES, _JSON = "text/event-stream", "application/vnd.amazon.eventstream", "application/json"
+
+
+class Kind(Struct, frozen=True):
+    """`lost`: the reason of a message some bytes of which the decoder dropped."""
+
+    decoder: Callable[[], StreamDecoder]
+    lost: str = "event_limit"
+
+
+# Media types of streamed bodies
+KINDS = {
+    _EVENTS: Kind(SseDecoder),
+    _FRAMES: Kind(AwsEventStreamDecoder, lost="malformed"),  # Amazon Bedrock
+    _JSON: Kind(JsonStreamDecoder),  # only where the method is one that streams
+    "application/x-ndjson": Kind(JsonStreamDecoder),  # Ollama
+    "application/ndjson": Kind(JsonStreamDecoder),
+    "application/jsonl": Kind(JsonStreamDecoder),
+    "application/x-jsonlines": Kind(JsonStreamDecoder),
+    "application/json-lines": Kind(JsonStreamDecoder),
+    "application/json-seq": Kind(JsonStreamDecoder),  # RFC 7464
+    "application/stream+json": Kind(JsonStreamDecoder),  # Cohere v1
+}
+
+UNKNOWN = KINDS[_EVENTS]
+
+_BEGINS_EVENTS = re.compile(rb"(?:\xef\xbb\xbf)?[\r\n]{0,4}(?:data:|event:|: )").match
+
+
+def kind_by_head(headers: Headers, target: str) -> str:
+    """
+    The media type of a body that is a sequence of events; "" for any other.
+
+    JSON is one where a method of Google's with `:stream…` in its name was called: then it is an array, which is sent bit by bit
+    (google.aip.dev/127; `alt=sse` asks for an event stream instead).
+    """
+    kind = (field(headers, "content-type") or "").partition(";")[0].strip().lower()
+    if kind == _JSON:
+        return kind if ":stream" in target.partition("?")[0] else ""
+    return kind if kind in KINDS else ""
+
+
+def kind_by_begin(begun: bytes | bytearray) -> str:
+    """The media type of a body that begins so, where its head does not say: some proxies set a wrong one. "": not a stream."""
+    if _BEGINS_EVENTS(begun):
+        return _EVENTS
+    return _FRAMES if len(begun) >= PRELUDE and frame_size(begun) else ""
