@@ -183,7 +183,7 @@ def _scalar(type: inspect.Type, raw: bytes) -> Any:
     match type:
         case inspect.RawType():
             return Raw(raw)
-        case inspect.AnyType():
+        case inspect.AnyType() | inspect.CustomType():  # the only one that is used is `object`
             return _decoded(_decoder_of(object), raw)
         case inspect.NoneType():
             if raw == b"null":

@@ -36,6 +36,14 @@ class IdentifyingFields(Struct, gc=False):
     prompt_feedback: Raw = field(default=Raw(), name="promptFeedback")
     response: _Wrapped | None = None
     jsonrpc: object = None
+    event_type: str | None = None
+    done: object = None
+    created_at: object = None
+    server_content: Raw = field(default=Raw(), name="serverContent")
+    tool_call: Raw = field(default=Raw(), name="toolCall")
+    message_start: Raw = field(default=Raw(), name="messageStart")
+    content_block_delta: Raw = field(default=Raw(), name="contentBlockDelta")
+    invocation_metrics: Raw = field(default=Raw(), name="amazon-bedrock-invocationMetrics")
 
 
 class Provider(Struct, frozen=True):
@@ -52,6 +60,7 @@ class Provider(Struct, frozen=True):
     answers: Callable[[bytes], Draft]  # the body of an answer that is not streamed; never raises
     take: Take
     take_all: TakeAll | None = None
+    events: frozenset[str] = frozenset()  # types (`SseEvent.event`) that are sent by this provider only
     system_in_messages: bool = False  # the instructions of the system are messages like others
     operation: str = "chat"  # `gen_ai.operation.name` of OpenTelemetry
 

@@ -9,7 +9,8 @@ import msgspec
 from msgspec import Struct
 
 from ..events import Reply, SseEvent, ToolCall, Usage
-from .canonical import Answer, MediaPart, Part, ReasoningPart, TextPart, ToolCallPart
+from .by_path import json_at
+from .canonical import Answer, MediaPart, Part, ReasoningPart, TextPart, ToolCallPart, ToolResultPart
 from .lenient import Fields
 
 __all__ = ["Block", "Draft", "Place", "StreamReader", "Take", "TakeAll", "read_beside"]
@@ -22,8 +23,8 @@ _UNKNOWN_MOST = 32
 
 class Block(Struct, array_like=True):
     """
-    An unfinished piece of an answer. `kind`: text, reasoning, call or media. Of a call, `whole` is its input if that came in
-    one piece, and `parts` override it.
+    An unfinished piece of an answer. `kind`: text, reasoning, call, result or media. Of a call, `whole` is its input if that
+    came in one piece, and `parts` override it. Of a result, `id` is that of its call.
     """
 
     kind: str
@@ -33,13 +34,19 @@ class Block(Struct, array_like=True):
     whole: str = ""
     server: bool = False  # of a call: the provider runs it itself
     media: MediaPart | None = None
+    failed: bool = False  # of a result: the tool reports an error
+    paths: list[str] = []  # of a call whose input comes value by value: where in it each of `parts` stands
 
     def text(self) -> str:
+        if self.paths:
+            return json_at(self.paths, self.parts)
         return "".join(self.parts) or self.whole
 
     def part(self) -> Part:
         if self.kind == "call":
             return ToolCallPart(self.id, self.name, self.text(), server=self.server)
+        if self.kind == "result":
+            return ToolResultPart(self.id, self.text(), self.failed)
         if self.kind == "media":
             return self.media or MediaPart("file")
         return ReasoningPart(self.text()) if self.kind == "reasoning" else TextPart(self.text())
@@ -82,6 +89,21 @@ class Draft(Struct, array_like=True):
         """The tool call with that index; a new one if there is none."""
         return self.block((index, 0, 0), "call")
 
+    def put(self, place: Place, part: Part) -> None:
+        """A piece that comes whole, or the beginning of one: more text may follow, and the input of a call in its stead."""
+        match part:
+            case ToolCallPart():
+                block = self.block(place, "call")
+                block.id, block.name, block.whole, block.server = part.id, part.name, part.input, part.server
+            case ToolResultPart():
+                block = self.block(place, "result")
+                block.id, block.whole, block.failed = part.id, part.output, part.is_error
+            case MediaPart():
+                self.block(place, "media").media = part
+            case _:
+                block = self.block(place, "text" if isinstance(part, TextPart) else "reasoning")
+                block.parts += [part.text] if part.text else []
+
     def count(self, usage: Usage | None, raw: bytes | msgspec.Raw) -> None:
         """Take the counts of an event, and how the provider spelled them. The last ones are right, field by field."""
         if usage is None:
@@ -115,7 +137,7 @@ class Draft(Struct, array_like=True):
         return Answer(
             id=self.id,
             model=self.model,
-            parts=tuple(block.part() for block in self._in_order() if block.kind in ("call", "media") or block.text()),
+            parts=tuple(block.part() for block in self._in_order() if block.kind != "text" or block.text()),
             finish_reasons=tuple(reason for _, reason in sorted(self.choices.items()) if reason),
             usage=self.usage,
             raw_usage=self.raw_usage,

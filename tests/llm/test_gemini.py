@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agentsight_rx.events import Reply, SseEvent, ToolCall, Usage
-from agentsight_rx.llm import Prompt, StreamReader, ToolResult
+from agentsight_rx.llm import Answer, Prompt, StreamReader, ToolResult
+from agentsight_rx.llm.canonical import MediaPart, Part, ReasoningPart, TextPart, ToolCallPart, ToolResultPart
 from agentsight_rx.llm.gemini.answer import GEMINI
 from agentsight_rx.wire.json_stream import JsonStreamDecoder
 
@@ -145,7 +146,9 @@ def test_usage_has_the_normal_form(counts: dict[str, Any], expected: Usage | Non
 
 def test_the_last_usage_wins_and_missing_counts_stay() -> None:
     reader = read(chunk(text("x"), **usage(100, 1, 5, 80)), chunk(text("y"), **usage(100, 3)), {"usageMetadata": {}, **HEAD})
-    assert reader.reply().usage == Usage(input=20, output=6, cache_read=80, reasoning=5)
+    assert reader.reply().usage == Usage(input=20, output=8, cache_read=80, reasoning=5)
+    fewer = read(chunk(text("x"), **usage(100, 9)), chunk(text("y"), **usage(90, 7)))
+    assert fewer.reply().usage == Usage(input=90, output=7), "never the largest"
     late = read(chunk(text("x"), **usage(100)), chunk(text("y"), **usage(100, 3, None, 80)))
     assert late.reply().usage == Usage(input=20, output=3, cache_read=80)
 
@@ -191,7 +194,7 @@ def test_a_blocked_prompt_is_an_error_and_a_complete_answer() -> None:
 
 
 def test_unknown_events_are_ignored_and_counted() -> None:
-    strange = ["", "{", "[]", "{}", "[DONE]", '{"candidates":1}', '{"choices":[]}', '{"candidates":[{"index":"0"}]}']
+    strange = ["", "{", "[]", "{}", "[DONE]", '{"candidates":1}', '{"choices":[]}', '{"type":"message_stop","responseId":1}']
     reader = read(*CHUNKS[:3])
     assert not any(reader.feed(SseEvent("message", data)) for data in strange)
     for each in CHUNKS[3:]:
@@ -302,6 +305,16 @@ def test_a_result_has_the_id_of_the_call_it_answers() -> None:
     assert ids(user(text("Hi")), asked, *(user(each, role="function") for each in results)) == ["ls-0", "given", "pwd-2"]
 
 
+def test_ids_that_a_client_made_link_a_result_to_its_call_in_any_order() -> None:
+    asked = user(call("ls", id="one"), call("pwd", id="two"), call("id"), role="model")
+    results = [result("pwd", {}, id="two"), result("id", {}), result("ls", {}, id="one")]
+    assert ids(asked, *(user(each) for each in results)) == ["two", "one", "one"], (
+        "one without an id is the first without a result"
+    )
+    named = [result("pwd", {}, id="two"), result("ls", {}, id="one"), result("id", {})]
+    assert ids(asked, user(*named)) == ["two", "one", "id-2"]
+
+
 def test_results_of_older_answers_do_not_answer_the_newest_calls() -> None:
     turn = [user(call("ls"), role="model"), user(result("ls", {}))]
     given = [user(call("ls", id="a"), role="model"), user(result("ls", {}, id="a"))]
@@ -325,15 +338,236 @@ def test_a_result_is_its_output_or_its_error_or_json(response: Any, expected: tu
     assert given == ToolResult("x", *expected)
 
 
+# -- parts of all kinds ------------------------------------------------------------------------------------------------
+
+CODE = {"executableCode": {"language": "PYTHON", "code": "print(1)"}}
+RAN = {"codeExecutionResult": {"outcome": "OUTCOME_OK", "output": "1\n"}}
+PARTS: list[tuple[list[dict[str, Any]], tuple[Part, ...]]] = [
+    (
+        [CODE, RAN],
+        (
+            ToolCallPart("code_execution-0", "code_execution", "print(1)", server=True),
+            ToolResultPart("code_execution-0", "1\n"),
+        ),
+    ),
+    (
+        [{"executable_code": {"code": "1/0"}}, {"code_execution_result": {"outcome": 2, "output": "ZeroDivisionError"}}],
+        (
+            ToolCallPart("code_execution-0", "code_execution", "1/0", server=True),
+            ToolResultPart("code_execution-0", "ZeroDivisionError", is_error=True),
+        ),
+    ),
+    (
+        [
+            {"toolCall": {"toolType": "GOOGLE_SEARCH_WEB", "args": {"queries": ["x"]}, "id": "g"}},
+            {"toolResponse": {"toolType": "GOOGLE_SEARCH_WEB", "response": {"hits": 1}, "id": "g"}},
+        ],
+        (
+            ToolCallPart("g", "GOOGLE_SEARCH_WEB", '{"queries": ["x"]}', server=True),
+            ToolResultPart("g", '{"hits": 1}'),
+        ),
+    ),
+    ([{"inlineData": {"mimeType": "image/png", "data": "aGk="}}], (MediaPart("image", "image/png", size=4),)),
+    ([{"inline_data": {"mime_type": "image/png", "data": "aGk="}}] * 2, (MediaPart("image", "image/png", size=4),) * 2),
+    (
+        [{"fileData": {"mimeType": "application/pdf", "fileUri": "gs://a/b.pdf"}}],
+        (MediaPart("file", "application/pdf", "gs://a/b.pdf"),),
+    ),
+    ([text("Hm", thought=True, thoughtSignature="E"), text("Hi")], (ReasoningPart("Hm"), TextPart("Hi"))),
+    ([{"thoughtSignature": "E", "text": ""}, {"brandNew": {}}], ()),
+]
+
+
+@pytest.mark.parametrize(("parts", "expected"), PARTS)
+def test_each_kind_of_part_means_the_same_whole_streamed_and_asked(parts: list[Any], expected: tuple[Part, ...]) -> None:
+    assert GEMINI.answer(json.dumps(chunk(*parts)).encode()).parts == expected
+    assert read(*(chunk(part) for part in parts)).answer().parts == expected
+    (asked,) = GEMINI.asks(json.dumps({"contents": [user(*parts, role="model")]}).encode()).messages
+    assert asked.parts == expected
+
+
+def test_sound_that_comes_in_many_parts_is_one() -> None:
+    sound = {"inlineData": {"mimeType": "audio/pcm", "data": "aGk="}}
+    assert read(*[chunk(sound)] * 3).answer().parts == (MediaPart("audio", "audio/pcm", size=12),)
+
+
+def test_media_in_the_result_of_a_tool_are_references() -> None:
+    given = result("shot", {"output": "ok"}, parts=[{"inlineData": {"mimeType": "image/png", "data": "aGk="}}])
+    (message,) = GEMINI.asks(json.dumps({"contents": [user(given)]}).encode()).messages
+    assert message.parts == (ToolResultPart("", "ok", media=(MediaPart("image", "image/png", size=4),)),)
+
+
+def test_what_an_answer_is_grounded_on_is_no_text() -> None:
+    grounded = chunk(text("Hi"))
+    grounded["candidates"][0]["groundingMetadata"] = {"webSearchQueries": ["x"], "groundingChunks": [{"web": {"uri": "u"}}]}
+    assert read(grounded).answer() == Answer("r1", "gemini-x", (TextPart("Hi"),))
+
+
+def test_one_part_one_content_and_one_tool_may_stand_without_their_lists() -> None:
+    body = {"contents": {"role": "user", "parts": {"text": "Hi"}}, "tools": {"functionDeclarations": {"name": "ls"}}}
+    assert ask(body) == Prompt(last_user_text="Hi", text="Hi", tools=("ls",))
+    assert read({"candidates": [{"content": {"parts": {"text": "Hi"}}}]}).reply().text == "Hi"
+
+
+# -- other spellings of the JSON ---------------------------------------------------------------------------------------
+
+
+def test_enums_may_be_numbers_and_large_integers_strings() -> None:
+    """As Vertex AI answers where a client asks for `enum-encoding=int`."""
+    said = {
+        "candidates": [
+            {
+                "content": {"role": "model", "parts": [text("Hi"), call("ls", {"a": 1})]},
+                "finishReason": 1,
+                "safetyRatings": [{"category": 2, "probability": 1, "severity": 1}],
+            }
+        ],
+        "usageMetadata": {
+            "promptTokenCount": "9",
+            "candidatesTokenCount": 2,
+            "promptTokensDetails": [{"modality": 1, "tokenCount": 9}],
+            "trafficType": 1,
+        },
+        "modelVersion": "gemini-x",
+        "responseId": "r",
+    }
+    expected = Reply(
+        "r",
+        "gemini-x",
+        text="Hi",
+        tool_calls=(ToolCall("ls-0", "ls", '{"a": 1}'),),
+        usage=Usage(9, 2),
+        finish_reason="STOP",
+    )
+    assert read(said).reply() == expected == GEMINI.response(json.dumps(said).encode())
+
+
+@pytest.mark.parametrize(
+    ("number", "name"),
+    [
+        (2, "MAX_TOKENS"),
+        (3, "SAFETY"),
+        (4, "RECITATION"),
+        (5, "OTHER"),
+        (6, "BLOCKLIST"),
+        (7, "PROHIBITED_CONTENT"),
+        (8, "SPII"),
+        (9, "MALFORMED_FUNCTION_CALL"),
+        (99, "99"),
+        (0, None),
+    ],
+)
+def test_the_number_of_a_finish_reason_has_a_name(number: int, name: str | None) -> None:
+    assert read({"candidates": [{"finishReason": number}]}).reply().finish_reason == name
+
+
+def test_the_number_of_a_reason_to_block_has_a_name() -> None:
+    assert read({"promptFeedback": {"blockReason": 4}}).reply().error == "PROHIBITED_CONTENT"
+
+
+def test_answers_may_have_names_with_underscores() -> None:
+    said = {
+        "candidates": [
+            {"content": {"parts": [{"function_call": {"name": "ls", "args": {}}}]}, "finish_reason": "STOP", "index": 0}
+        ],
+        "usage_metadata": {"prompt_token_count": 9, "candidates_token_count": 2, "cached_content_token_count": 8},
+        "model_version": "gemini-x",
+        "response_id": "r",
+    }
+    assert read(said).reply() == Reply(
+        "r", "gemini-x", tool_calls=(ToolCall("ls-0", "ls", "{}"),), usage=Usage(1, 2, cache_read=8), finish_reason="STOP"
+    )
+    assert read({"prompt_feedback": {"block_reason": "SAFETY"}}).reply().finish_reason == "SAFETY"
+
+
+def test_a_config_with_underscores_is_read_whole() -> None:
+    config = {"max_output_tokens": 5, "top_p": 0.5, "thinking_config": {"thinking_budget": 7}, "stop_sequences": ["x"]}
+    made = GEMINI.asks(json.dumps({"contents": "Hi", "generation_config": config}).encode()).parameters
+    assert (made.max_tokens, made.top_p, made.reasoning, made.stop) == (5, 0.5, "7", ("x",))
+
+
+# -- arguments that are streamed ---------------------------------------------------------------------------------------
+
+
+def piece(*partial: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    return chunk({"functionCall": {**({"partialArgs": list(partial)} if partial else {}), **fields}})
+
+
+def test_streamed_arguments_are_one_call() -> None:
+    """As Vertex AI sends them with `streamFunctionCallArguments`: an empty call ends one."""
+    reader = read(
+        piece(name="weather", willContinue=True),
+        piece({"jsonPath": "$.location", "stringValue": "New ", "willContinue": True}, willContinue=True),
+        piece({"jsonPath": "$.location", "stringValue": "Delhi"}, willContinue=True),
+        piece(
+            {"jsonPath": "$.days", "numberValue": 3},
+            {"jsonPath": "$.hourly", "boolValue": True},
+            {"jsonPath": "$.unit", "nullValue": "NULL_VALUE"},
+            willContinue=True,
+        ),
+        piece(),
+        piece(name="weather", willContinue=True, id="given"),
+        piece({"jsonPath": "$.places[0].name", "stringValue": "Oslo"}, willContinue=True),
+        piece(),
+        chunk(reason="STOP"),
+    )
+    assert reader.reply().tool_calls == (
+        ToolCall("weather-0", "weather", '{"location":"New Delhi","days":3,"hourly":true,"unit":null}'),
+        ToolCall("given", "weather", '{"places":[{"name":"Oslo"}]}'),
+    )
+    assert reader.unknown == 0
+
+
+def test_a_name_that_is_sent_again_with_each_piece_is_the_same_call() -> None:
+    pieces = [piece({"jsonPath": "$.a", "stringValue": each}, name="f") for each in ("x", "y")]
+    assert read(*pieces).reply().tool_calls == (ToolCall("f-0", "f", '{"a":"xy"}'),)
+
+
+def test_pieces_are_added_to_arguments_that_came_whole() -> None:
+    begun = piece({"jsonPath": "$.b", "numberValue": 2}, name="f", args={"a": 1}, willContinue=False)
+    assert read(begun, piece()).reply().tool_calls == (ToolCall("f-0", "f", '{"a":1,"b":2}'),)
+
+
+def test_two_calls_of_one_name_without_pieces_are_two() -> None:
+    assert read(chunk(call("f")), chunk(call("f"))).reply().tool_calls == (
+        ToolCall("f-0", "f", "{}"),
+        ToolCall("f-1", "f", "{}"),
+    )
+
+
+def test_a_snapshot_in_the_middle_of_streamed_arguments_changes_nothing() -> None:
+    pieces = [
+        piece(name="f", willContinue=True),
+        *(piece({"jsonPath": "$.a", "stringValue": each}, willContinue=True) for each in "xyz"),
+    ]
+    for size in range(len(pieces)):
+        resumed = GEMINI.reader()
+        resumed.restore(read(*pieces[:size]).snapshot())
+        for each in pieces[size:]:
+            resumed.feed(event(each))
+        assert resumed.reply().tool_calls == (ToolCall("f-0", "f", '{"a":"xyz"}'),)
+
+
 # -- anything ----------------------------------------------------------------------------------------------------------
 
-NOTHING = [b"", b"{", b"[]", b"null", b"1", b"\xff", b"<html>", b'{"contents":1,"candidates":1}', WHOLE_BODY[:-9], b"[" * 9999]
+NOTHING = [b"", b"{", b"[]", b"null", b"1", b"\xff", b"<html>", WHOLE_BODY[:-9], b"[" * 9999]
 
 
 @pytest.mark.parametrize("body", NOTHING)
 def test_a_body_that_is_not_an_answer_gives_an_empty_reply_and_prompt(body: bytes) -> None:
     assert GEMINI.request(body) == Prompt()
     assert GEMINI.response(body) == Reply()
+
+
+def test_fields_of_another_type_are_named_and_what_stands_beside_them_is_kept() -> None:
+    assert GEMINI.request(b'{"contents":1,"generationConfig":{"topP":"x","temperature":1}}') == Prompt(
+        temperature=1.0, unknown=("contents", "generationConfig.topP")
+    )
+    assert GEMINI.request(b'{"generationConfig":1}') == Prompt(unknown=("generationConfig",))
+    strange = chunk({"text": 1, "thought": True}, text("Hi"), {"functionCall": {"name": "f", "id": 7, "args": {"a": 1}}})
+    reply = read(strange).reply()
+    assert (reply.text, reply.tool_calls) == ("Hi", (ToolCall("f-0", "f", '{"a": 1}'),))
+    assert reply.unknown == ("candidates[].content.parts[].text", "candidates[].content.parts[].functionCall.id")
 
 
 def test_deep_nesting_is_read() -> None:
@@ -346,7 +580,8 @@ _NAMES = [
     "candidates", "content", "parts", "text", "thought", "functionCall", "functionResponse", "name", "args", "id", "response",
     "finishReason", "index", "usageMetadata", "promptTokenCount", "cachedContentTokenCount", "thoughtsTokenCount", "error",
     "code", "message", "status", "promptFeedback", "blockReason", "modelVersion", "contents", "role", "systemInstruction",
-    "tools", "functionDeclarations", "generationConfig", "maxOutputTokens", "request", "model", "output",
+    "tools", "functionDeclarations", "partialArgs", "jsonPath", "stringValue", "willContinue", "inlineData", "executableCode",
+    "codeExecutionResult", "outcome", "generationConfig", "maxOutputTokens", "request", "model", "output",
 ]  # fmt: skip
 _LEAVES = st.one_of(
     st.none(), st.booleans(), st.integers(-5, 2**70), st.floats(), st.sampled_from(["", "model", "STOP", "\ud83d"])
@@ -356,7 +591,7 @@ _JSON = st.recursive(
     lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.sampled_from(_NAMES), inner, max_size=5)),
     max_leaves=20,
 )
-_PARTS = st.lists(st.dictionaries(st.sampled_from(_NAMES[3:7]), _JSON, max_size=3), max_size=3)
+_PARTS = st.lists(st.dictionaries(st.sampled_from(_NAMES[3:7] + _NAMES[-14:-8]), _JSON, max_size=3), max_size=3)
 _CONTENTS = st.lists(st.fixed_dictionaries({"role": st.sampled_from(["user", "model"]), "parts": _PARTS}), max_size=4)
 
 

@@ -9,14 +9,20 @@ from typing import Literal, TypeAlias, get_args
 from msgspec import Raw, Struct
 
 from ...events import SseEvent, Usage
+from ..canonical import ReasoningPart, TextPart
 from ..decode import Count, Failure, decoded_all, failure_text
 from ..lenient import Fields
 from ..provider import IdentifyingFields, Provider
-from ..reader import Draft, read_beside
-from ..request_fields import text_of
+from ..reader import Draft, Place, read_beside
+from ..usage import restated
+from .blocks import Block, part_of
 from .prompt import request
 
 __all__ = ["ANTHROPIC"]
+
+
+class _Details(Struct, gc=False):
+    thinking_tokens: Count | None = None
 
 
 class _Iteration(Struct, gc=False):
@@ -31,6 +37,7 @@ class _Iteration(Struct, gc=False):
 class _Usage(_Iteration, gc=False):
     cache_creation_tokens: Count | None = None  # names of other vendors
     cache_read_tokens: Count | None = None
+    output_tokens_details: _Details | None = None
     iterations: list[_Iteration] | None = None
 
 
@@ -41,6 +48,9 @@ def _counted(before: Usage | None, usage: _Usage) -> Usage | None:
     `input_tokens` excludes cached ones. With `iterations`, the fields above them leave out those of a compaction, so their sum
     is the answer's. A 0 in place of an earlier count of the request is how some vendors leave it out: a request is never empty.
     """
+    old = before or Usage()
+    details = usage.output_tokens_details or _Details()
+    thought = old.reasoning if details.thinking_tokens is None else details.thinking_tokens
     if usage.iterations:
         each = usage.iterations
         return Usage(
@@ -48,42 +58,35 @@ def _counted(before: Usage | None, usage: _Usage) -> Usage | None:
             output=sum(one.output_tokens or 0 for one in each),
             cache_creation=sum(one.cache_creation_input_tokens or 0 for one in each),
             cache_read=sum(one.cache_read_input_tokens or 0 for one in each),
+            reasoning=thought,
         )
     created = usage.cache_creation_input_tokens or usage.cache_creation_tokens
     read = usage.cache_read_input_tokens or usage.cache_read_tokens
     if before is None and (usage.input_tokens, usage.output_tokens, created, read) == (None,) * 4:
         return None
-    old = before or Usage()
     return Usage(
         input=usage.input_tokens or old.input,
         output=old.output if usage.output_tokens is None else usage.output_tokens,
         cache_creation=created or old.cache_creation,
         cache_read=read or old.cache_read,
+        reasoning=thought,
     )
 
 
-class _Block(Struct, gc=False):
-    type: str = ""
-    text: str = ""
-    thinking: str = ""
-    id: str = ""
-    name: str = ""
-    input: Raw = Raw()
-
-
 class _Message(Struct, gc=False):
-    id: str = ""
-    model: str = ""
-    content: list[_Block] = []
+    id: str | None = None
+    model: str | None = None
+    content: list[Block] | None = None
     stop_reason: str | None = None
     usage: Raw = Raw()
     error: Failure | str | None = None
 
 
 class _Delta(Struct, gc=False):
-    text: str = ""
-    thinking: str = ""
-    partial_json: str = ""
+    text: str | None = None
+    thinking: str | None = None
+    partial_json: str | None = None
+    content: str | None = None  # of a compaction
     stop_reason: str | None = None
 
 
@@ -93,9 +96,9 @@ _OfBlock: TypeAlias = Literal["content_block_start", "content_block_delta", "con
 
 class _Event(Struct, gc=False):
     type: _OfMessage | _OfBlock | Literal["ping", "error"]
-    index: Count = 0
+    index: Count | None = None
     delta: _Delta | None = None
-    content_block: _Block | None = None
+    content_block: Block | None = None
     message: _Message | None = None
     usage: Raw = Raw()
     error: Failure | str | None = None
@@ -121,7 +124,8 @@ def _take_all(draft: Draft, events: Sequence[SseEvent]) -> int | None:
     content, index, text = 0, -1, [""]
     for one in said:
         delta = one.delta
-        if delta is not None and delta.text and one.type == "content_block_delta":  # nearly all events
+        # nearly all events
+        if delta is not None and delta.text and one.index is not None and one.type == "content_block_delta":
             if one.index != index:
                 index, text = one.index, draft.block((one.index, 0, 0), "text").parts
             text.append(delta.text)
@@ -133,9 +137,9 @@ def _take_all(draft: Draft, events: Sequence[SseEvent]) -> int | None:
 
 def _take_event(draft: Draft, said: _Event) -> bool:
     if said.type == "content_block_delta" and said.delta:
-        return _take_delta(draft, said.index, said.delta)
+        return _take_delta(draft, _place(draft, said.index), said.delta)
     if said.type == "content_block_start" and said.content_block:
-        return _take_block(draft, said.index, said.content_block)
+        return _take_block(draft, _place(draft, said.index), said.content_block)
     if said.type == "message_start" and said.message:
         _take_message(draft, said.message)
     elif said.type == "message_delta":
@@ -147,32 +151,36 @@ def _take_event(draft: Draft, said: _Event) -> bool:
     return False
 
 
-def _take_delta(draft: Draft, index: int, delta: _Delta) -> bool:
-    place = (index, 0, 0)
+def _place(draft: Draft, index: int | None) -> Place:
+    """Where a block is; what has no number that can be read goes on with the newest block."""
+    return max(draft.blocks, default=(0, 0, 0)) if index is None else (index, 0, 0)
+
+
+def _take_delta(draft: Draft, place: Place, delta: _Delta) -> bool:
     if delta.text:
         draft.block(place, "text").parts.append(delta.text)
     elif delta.partial_json:
         draft.block(place, "call").parts.append(delta.partial_json)
-    elif delta.thinking:
-        draft.block(place, "reasoning").parts.append(delta.thinking)
+    elif delta.thinking or delta.content:
+        draft.block(place, "reasoning").parts.append(delta.thinking or delta.content or "")
     else:
         return False
     return True
 
 
-def _take_block(draft: Draft, index: int, block: _Block) -> bool:
+def _take_block(draft: Draft, place: Place, block: Block) -> bool:
     """A block of a whole answer, or the beginning of one in a stream: there the input of a tool is `{}`, and parts follow."""
-    if block.type.endswith("tool_use"):  # also server_tool_use, mcp_tool_use
-        call = draft.call(index)
-        call.id, call.name, call.whole = block.id, block.name, text_of(block.input)
-        call.server = block.type != "tool_use"
-    return _take_delta(draft, index, _Delta(block.text, block.thinking))
+    part = part_of(block)
+    if part is None:
+        return False
+    draft.put(place, part)
+    return isinstance(part, TextPart | ReasoningPart) and bool(part.text)
 
 
 def _take_message(draft: Draft, message: _Message) -> None:
-    draft.id, draft.model = message.id, message.model
-    for index, block in enumerate(message.content):
-        _take_block(draft, index, block)
+    draft.id, draft.model = message.id or "", message.model or ""
+    for index, block in enumerate(message.content or ()):
+        _take_block(draft, (index, 0, 0), block)
     _take_end(draft, message, message.usage)
 
 
@@ -180,7 +188,7 @@ def _take_end(draft: Draft, end: _Message | _Delta, usage: Raw) -> None:
     draft.choices[0] = end.stop_reason or draft.choices.get(0)
     found = read_beside(_USAGE, usage, "usage", draft)
     if found is not None:
-        draft.count(_counted(draft.usage, found), usage)
+        draft.count(_counted(draft.usage, found), restated(draft.raw_usage, usage))
 
 
 def _answer(body: bytes) -> Draft:

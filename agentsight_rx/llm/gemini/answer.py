@@ -4,65 +4,59 @@ from __future__ import annotations
 
 import re
 
-from msgspec import Raw, Struct
+from msgspec import Raw, Struct, field
 
-from ...events import SseEvent, Usage
+from ...events import SseEvent
 from ...wire.json_stream import JsonStreamDecoder
 from ..decode import Count, Failure, failure_text
 from ..lenient import Fields
 from ..provider import IdentifyingFields, Provider
-from ..reader import Draft, read_beside
-from .prompt import made_up_id, request
+from ..reader import Draft
+from .counts import take_usage
+from .parts import Content
+from .prompt import request
+from .take_parts import take_parts
 
 __all__ = ["GEMINI"]
 
 
-class _Usage(Struct, rename="camel"):
-    prompt_token_count: Count | None = None
-    candidates_token_count: Count | None = None
-    thoughts_token_count: Count | None = None
-    tool_use_prompt_token_count: Count | None = None
-    cached_content_token_count: Count | None = None
-
-    def normal(self) -> Usage | None:
-        """`promptTokenCount` includes the cached ones."""
-        said, thoughts = self.candidates_token_count, self.thoughts_token_count
-        if self.prompt_token_count is None and said is None and thoughts is None:
-            return None
-        cached = self.cached_content_token_count or 0
-        return Usage(
-            input=max(0, (self.prompt_token_count or 0) + (self.tool_use_prompt_token_count or 0) - cached),
-            output=(said or 0) + (thoughts or 0),
-            cache_read=cached,
-            reasoning=thoughts or 0,
-        )
+# Numbers of the enum that come in place of its names where `enum-encoding=int` is asked for, as Vertex AI counts them
+# (google/cloud/aiplatform/v1/prediction_service.proto, content.proto)
+_REASONS = (
+    "FINISH_REASON_UNSPECIFIED",
+    "STOP",
+    "MAX_TOKENS",
+    "SAFETY",
+    "RECITATION",
+    "OTHER",
+    "BLOCKLIST",
+    "PROHIBITED_CONTENT",
+    "SPII",
+    "MALFORMED_FUNCTION_CALL",
+    "MODEL_ARMOR",
+)
+_BLOCKED = ("BLOCKED_REASON_UNSPECIFIED", "SAFETY", "OTHER", "BLOCKLIST", "PROHIBITED_CONTENT", "MODEL_ARMOR")
 
 
-class _Call(Struct, gc=False):
-    id: str | None = None
-    name: str | None = None
-    args: Raw = Raw()
-
-
-class _Part(Struct, gc=False, rename="camel"):
-    text: str | None = None
-    thought: bool | None = None
-    function_call: _Call | None = None
-
-
-class _Content(Struct, gc=False):
-    parts: list[_Part] | None = None
-
-
-class _Candidate(Struct, gc=False, rename="camel"):
+class _Candidate(Struct, rename="camel"):
     index: Count | None = None
-    content: _Content | None = None
-    finish_reason: str | None = None
+    content: Content | None = None
+    finish_reason: str | int | None = None
+    snake_reason: str | int | None = field(default=None, name="finish_reason")
+
+    @property
+    def reason(self) -> str | None:
+        return _named(self.finish_reason or self.snake_reason, _REASONS)
 
 
 class _Feedback(Struct, gc=False, rename="camel"):
-    block_reason: str | None = None
+    block_reason: str | int | None = None
+    snake_reason: str | int | None = field(default=None, name="block_reason")
     block_reason_message: str | None = None
+
+    @property
+    def reason(self) -> str | None:
+        return _named(self.block_reason or self.snake_reason, _BLOCKED)
 
 
 class _Failure(Struct, gc=False):
@@ -71,7 +65,7 @@ class _Failure(Struct, gc=False):
     status: str | None = None
 
 
-class _Answer(Struct, gc=False, rename="camel"):
+class _Answer(Struct, rename="camel"):
     """A whole answer or a chunk of a streamed one."""
 
     response_id: str | None = None
@@ -80,11 +74,14 @@ class _Answer(Struct, gc=False, rename="camel"):
     usage_metadata: Raw = Raw()
     prompt_feedback: _Feedback | None = None
     error: _Failure | str | None = None
+    snake_id: str | None = field(default=None, name="response_id")
+    snake_version: str | None = field(default=None, name="model_version")
+    snake_usage: Raw = field(default=Raw(), name="usage_metadata")
+    snake_feedback: _Feedback | None = field(default=None, name="prompt_feedback")
     response: _Answer | None = None  # Code Assist wraps each answer
 
 
 _ANSWER = Fields(_Answer)
-_USAGE = Fields(_Usage)
 
 
 def _take(draft: Draft, event: SseEvent) -> bool | None:
@@ -98,54 +95,37 @@ def _take(draft: Draft, event: SseEvent) -> bool | None:
 
 
 def _take_answer(draft: Draft, answer: _Answer) -> bool | None:
-    known = (answer.candidates, answer.prompt_feedback, answer.error, answer.model_version)
-    if known == (None,) * len(known) and not answer.usage_metadata:
+    usage, feedback = answer.usage_metadata or answer.snake_usage, answer.prompt_feedback or answer.snake_feedback
+    model = answer.model_version or answer.snake_version
+    if (answer.candidates, feedback, answer.error, model) == (None,) * 4 and not usage:
         return None
-    draft.id = draft.id or answer.response_id or ""
-    draft.model = draft.model or answer.model_version or ""
-    if answer.usage_metadata:
-        _take_usage(draft, answer.usage_metadata)
+    draft.id = draft.id or answer.response_id or answer.snake_id or ""
+    draft.model = draft.model or model or ""
+    take_usage(draft, usage)
     if answer.error:
         draft.error = _error(answer.error)
         draft.ended = True
-    if answer.prompt_feedback and answer.prompt_feedback.block_reason:  # then there are no candidates
-        blocked = answer.prompt_feedback
-        draft.choices[0] = blocked.block_reason
-        draft.error = failure_text(Failure(blocked.block_reason, blocked.block_reason_message))
+    if feedback and feedback.reason:  # then there are no candidates
+        draft.choices[0] = feedback.reason
+        draft.error = failure_text(Failure(feedback.reason, feedback.block_reason_message))
     content = False
     for position, candidate in enumerate(answer.candidates or ()):
         content |= _take_candidate(draft, position if candidate.index is None else candidate.index, candidate)
     return content
 
 
-def _take_usage(draft: Draft, usage: Raw) -> None:
-    found = read_beside(_USAGE, usage, "usageMetadata", draft)
-    if found is not None:
-        draft.count(found.normal(), usage)
-
-
 def _take_candidate(draft: Draft, index: int, candidate: _Candidate) -> bool:
     """Only the first of several candidates is reported; for the others only their finish reasons are noted."""
-    if candidate.finish_reason or index not in draft.choices:
-        draft.choices[index] = candidate.finish_reason or None
-    if index:
-        draft = Draft()
-    content = False
-    for part in (candidate.content and candidate.content.parts) or ():
-        if part.text:
-            draft.add("reasoning" if part.thought else "text", part.text)
-        elif part.function_call:
-            _take_call(draft, part.function_call)
-        else:
-            continue
-        content = True
-    return content
+    if candidate.reason or index not in draft.choices:
+        draft.choices[index] = candidate.reason
+    parts = candidate.content.each() if candidate.content else ()
+    return take_parts(Draft() if index else draft, parts)
 
 
-def _take_call(draft: Draft, call: _Call) -> None:
-    position, name = sum(block.kind == "call" for block in draft.blocks.values()), call.name or ""
-    made = draft.call(len(draft.blocks))
-    made.id, made.name, made.whole = call.id or made_up_id(name, position), name, str(bytes(call.args), "utf-8", "replace")
+def _named(reason: str | int | None, names: tuple[str, ...]) -> str | None:
+    if isinstance(reason, int):
+        reason = names[reason] if 0 <= reason < len(names) else str(reason)
+    return reason or None
 
 
 def _error(failure: _Failure | str) -> str | None:

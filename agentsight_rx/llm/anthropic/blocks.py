@@ -1,0 +1,100 @@
+"""A block of a message of Anthropic's Messages API -> a Part; requests and answers have the same blocks."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from msgspec import Raw, Struct
+
+from ..canonical import MediaPart, Part, ReasoningPart, TextPart, ToolCallPart, ToolResultPart
+from ..request_fields import text_of
+
+__all__ = ["Block", "Content", "part_of", "parts_of"]
+
+_LEVELS = 3  # of blocks in blocks: a search result in the output of a tool has some of its own
+
+
+class _Source(Struct, gc=False):
+    """Of an image or a document."""
+
+    type: str | None = None
+    media_type: str | None = None
+    data: str | None = None
+    url: str | None = None
+    file_id: str | None = None
+
+
+class Block(Struct):
+    """A block of any type: each type has some of the fields."""
+
+    type: str | None = None
+    text: str | None = None
+    thinking: str | None = None
+    id: str | None = None
+    name: str | None = None
+    input: Raw = Raw()
+    tool_use_id: str | None = None
+    content: str | list[Block] | Block | None = None  # of a tool's result; for server tools a single block
+    is_error: bool | None = None
+    source: str | _Source | None = None  # a string in a search result: its URL
+    file_id: str | None = None
+    stdout: str | None = None
+    stderr: str | None = None
+    url: str | None = None
+    title: str | None = None
+    error_code: str | None = None
+
+
+Content: TypeAlias = str | list[Block] | Block | None
+
+
+def parts_of(content: Content, /) -> list[Part]:
+    """The parts of a message, in order; blocks that say nothing are left out."""
+    return [part for block in _blocks(content) if (part := part_of(block)) is not None]
+
+
+def part_of(block: Block, /) -> Part | None:
+    """What a block says; None if nothing."""
+    kind = block.type or ""
+    if kind.endswith("tool_use"):  # also server_tool_use, mcp_tool_use
+        return ToolCallPart(block.id or "", block.name or "", text_of(block.input), server=kind != "tool_use")
+    if kind.endswith("tool_result"):  # also web_search_tool_result, mcp_tool_result, …
+        inner = _blocks(block.content)
+        failed = block.is_error or any(each.error_code for each in inner)
+        return ToolResultPart(block.tool_use_id or "", "\n".join(_texts(inner)), failed, media=_media(inner))
+    if kind.endswith("thinking"):  # also redacted_thinking
+        return ReasoningPart(block.thinking or "")
+    if kind == "compaction":  # what the model wrote in place of the conversation before it
+        return ReasoningPart("\n".join(_texts(_blocks(block.content))))
+    if kind == "container_upload":
+        return MediaPart("file", reference=block.file_id or "")
+    if isinstance(block.source, _Source):
+        return _medium(kind, block.source)
+    return TextPart(block.text) if block.text else None
+
+
+def _media(blocks: list[Block]) -> tuple[MediaPart, ...]:
+    return tuple(_medium(block.type or "", block.source) for block in blocks if isinstance(block.source, _Source))
+
+
+def _medium(kind: str, source: _Source) -> MediaPart:
+    return MediaPart(kind, source.media_type or "", source.url or source.file_id or "", len(source.data or ""))
+
+
+def _blocks(content: Content) -> list[Block]:
+    if isinstance(content, str):
+        return [Block("text", content)]
+    return [content] if isinstance(content, Block) else content or []
+
+
+def _texts(blocks: list[Block], levels: int = _LEVELS) -> list[str]:
+    """The texts in the output of a tool."""
+    texts: list[str] = []
+    for block in blocks:
+        said = [block.text, block.stdout, block.stderr, block.error_code]
+        if block.type == "web_search_result":
+            said.append(" ".join(filter(None, (block.title, block.url))))
+        texts += filter(None, said)
+        if levels > 1:
+            texts += _texts(_blocks(block.content), levels - 1)
+    return texts

@@ -1,0 +1,1 @@
+"""Models that are invoked on Amazon Bedrock with bodies of their vendors."""

@@ -1,0 +1,71 @@
+"""
+InvokeModel of Amazon Bedrock (docs.aws.amazon.com/bedrock/latest/APIReference): the body is that of the model's vendor.
+
+A stream is one of `vnd.amazon.eventstream`, each of whose chunks is an event of the vendor's stream.
+"""
+
+from __future__ import annotations
+
+import re
+
+from msgspec import Raw, Struct, field
+
+from ...events import SseEvent
+from ..aws import exception_of, take_exception
+from ..bedrock_converse.answer import take_usage
+from ..by_shape import answers, asks, take
+from ..lenient import Fields
+from ..provider import IdentifyingFields, Provider
+from ..reader import Draft
+
+__all__ = ["BEDROCK"]
+
+
+class _Metrics(Struct, gc=False):
+    metrics: Raw = field(default=Raw(), name="amazon-bedrock-invocationMetrics")
+
+
+_METRICS = Fields(_Metrics)
+
+
+def _take(draft: Draft, event: SseEvent) -> bool | None:
+    if take_exception(draft, event):
+        return False
+    content = take(draft, event)
+    if "amazon-bedrock-invocationMetrics" in event.data:
+        content = content or False
+        _take_metrics(draft, event)
+    return content
+
+
+def _take_metrics(draft: Draft, event: SseEvent) -> None:
+    """Counts in the last chunk, for vendors that have none of their own; theirs say more."""
+    said = _METRICS.value(event.data)
+    if said is not None and said.metrics:
+        draft.ended = True
+        if draft.usage is None:
+            take_usage(draft, said.metrics)
+
+
+def _answer(body: bytes) -> Draft:
+    draft = answers(body)
+    if draft.error is None and not draft.blocks:
+        draft.error = exception_of(body)
+    return draft
+
+
+def _speaks(fields: IdentifyingFields) -> bool:
+    return bool(fields.message_start or fields.content_block_delta or fields.invocation_metrics)
+
+
+BEDROCK = Provider(
+    name="bedrock",
+    label="aws.bedrock",
+    hosts=(("bedrock", "aws.bedrock"),),
+    # Models of vectors and of ranks are no calls
+    path=re.compile(r"/model/(?![^/]*(?:embed|rerank))(?P<model>[^/]+)/invoke(?P<stream>-with-response-stream)?$"),
+    speaks=_speaks,
+    asks=asks,
+    answers=_answer,
+    take=_take,
+)

@@ -1,0 +1,94 @@
+"""Values and their JSONPaths (RFC 9535), in order of arrival -> the JSON object that they make up."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from itertools import pairwise
+from typing import Any
+
+import msgspec
+
+__all__ = ["json_at"]
+
+_STEP = re.compile(r"""\.([^.\[\]]+)|\[(\d{1,6})\]|\['((?:[^'\\]|\\.)*)'\]|\["((?:[^"\\]|\\.)*)"\]""")
+_ESCAPE = re.compile(r"\\(.)")
+_ELEMENTS_MOST = 10_000  # of an array: a path may name any element, and those before it are made too
+_DEPTH_MOST = 64
+
+
+def json_at(paths: Iterable[str], values: Iterable[str], /) -> str:
+    """
+    The object as JSON text. `values` are JSON texts; strings at one path are parts of one string. `$` stands for the object
+    itself. What has a path that is none, or that does not fit what is there, is left out.
+    """
+    root: dict[str, Any] = {}
+    pieces: dict[tuple[str | int, ...], list[str]] = {}  # of strings: they are joined once
+    for path, text in zip(paths, values, strict=False):
+        steps = _steps(path)
+        value = _value(text)
+        if steps is None:
+            continue
+        if isinstance(value, str) and steps in pieces:
+            pieces[steps].append(value)
+        elif _put(root, steps, value) and isinstance(value, str):
+            pieces[steps] = [value]
+    for steps, parts in pieces.items():
+        if len(parts) > 1:
+            _put(root, steps, "".join(parts))
+    return msgspec.json.encode(root).decode()
+
+
+def _steps(path: str) -> tuple[str | int, ...] | None:
+    steps: list[str | int] = []
+    at = 1
+    if path[:1] != "$":
+        return None
+    while at < len(path):
+        step = _STEP.match(path, at)
+        if step is None or len(steps) >= _DEPTH_MOST:
+            return None
+        plain, index, single, double = step.groups()
+        steps.append(int(index) if index is not None else plain or _ESCAPE.sub(r"\1", single or double or ""))
+        at = step.end()
+    return tuple(steps)
+
+
+def _value(text: str) -> Any:
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.DecodeError, RecursionError):
+        return None
+
+
+def _put(root: dict[str, Any], steps: tuple[str | int, ...], value: Any) -> bool:
+    if not steps:
+        if isinstance(value, dict):
+            root.update(value)
+        return False
+    place: Any = root
+    for step, below in pairwise(steps):
+        inner = _at(place, step)
+        if inner is None:
+            inner = [] if isinstance(below, int) else {}
+            if not _set(place, step, inner):
+                return False
+        place = inner
+    return _set(place, steps[-1], value)
+
+
+def _at(place: Any, step: str | int) -> Any:
+    if isinstance(place, list) and isinstance(step, int):
+        return place[step] if step < len(place) else None
+    return place.get(step) if isinstance(place, dict) else None
+
+
+def _set(place: Any, step: str | int, value: Any) -> bool:
+    if isinstance(place, dict) and isinstance(step, str):
+        place[step] = value
+        return True
+    if not isinstance(place, list) or not isinstance(step, int) or step >= _ELEMENTS_MOST:
+        return False
+    place.extend([None] * (step + 1 - len(place)))
+    place[step] = value
+    return True

@@ -1,0 +1,1 @@
+"""The Chat API of Cohere, version 1."""

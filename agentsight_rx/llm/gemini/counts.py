@@ -1,0 +1,60 @@
+"""`usageMetadata` of Google's Gemini API -> Usage."""
+
+from __future__ import annotations
+
+from msgspec import Raw, Struct, field
+
+from ...events import Usage
+from ..decode import Count
+from ..lenient import Fields
+from ..reader import Draft, read_beside
+from ..usage import restated
+
+__all__ = ["take_usage"]
+
+
+class _Usage(Struct, rename="camel"):
+    prompt_token_count: Count | None = None
+    candidates_token_count: Count | None = None
+    response_token_count: Count | None = None  # of the Live API
+    thoughts_token_count: Count | None = None
+    tool_use_prompt_token_count: Count | None = None
+    cached_content_token_count: Count | None = None
+    snake_prompt: Count | None = field(default=None, name="prompt_token_count")
+    snake_candidates: Count | None = field(default=None, name="candidates_token_count")
+    snake_thoughts: Count | None = field(default=None, name="thoughts_token_count")
+    snake_tools: Count | None = field(default=None, name="tool_use_prompt_token_count")
+    snake_cached: Count | None = field(default=None, name="cached_content_token_count")
+
+    def normal(self) -> Usage | None:
+        """`promptTokenCount` includes the cached ones, `candidatesTokenCount` does not include the thoughts."""
+        prompt = _first(self.prompt_token_count, self.snake_prompt)
+        said = _first(self.candidates_token_count, self.response_token_count, self.snake_candidates)
+        thoughts = _first(self.thoughts_token_count, self.snake_thoughts)
+        if prompt is None and said is None and thoughts is None:
+            return None
+        tools = _first(self.tool_use_prompt_token_count, self.snake_tools) or 0
+        cached = _first(self.cached_content_token_count, self.snake_cached) or 0
+        return Usage(
+            input=max(0, (prompt or 0) + tools - cached),
+            output=(said or 0) + (thoughts or 0),
+            cache_read=cached,
+            reasoning=thoughts or 0,
+        )
+
+
+_USAGE = Fields(_Usage)
+
+
+def take_usage(draft: Draft, usage: Raw, /) -> None:
+    """Take the counts of a chunk: those that it leaves out stay as they were."""
+    if not usage:
+        return
+    counts = restated(draft.raw_usage, usage)
+    found = read_beside(_USAGE, counts, "usageMetadata", draft)
+    if found is not None:
+        draft.count(found.normal(), counts)
+
+
+def _first(*counts: int | None) -> int | None:
+    return next((count for count in counts if count is not None), None)

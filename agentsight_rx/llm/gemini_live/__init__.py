@@ -1,0 +1,1 @@
+"""The Live API of Google's Gemini, over WebSockets."""

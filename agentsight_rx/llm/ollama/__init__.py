@@ -1,0 +1,1 @@
+"""The own API of Ollama."""

@@ -1,0 +1,1 @@
+"""Models behind endpoints of Amazon SageMaker."""

@@ -1,0 +1,16 @@
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from agentsight_rx.llm.openai_chat.answer import OPENAI_CHAT
+from agentsight_rx.llm.vertex_chat.answer import VERTEX_CHAT
+
+from .openai import CASE as CHAT
+
+CASE = replace(
+    CHAT,
+    provider=VERTEX_CHAT,
+    host="us-central1-aiplatform.googleapis.com",
+    path="/v1/projects/p/locations/l/publishers/mistralai/models/mistral-x:streamRawPredict",
+    events_of=OPENAI_CHAT,
+)
