@@ -13,7 +13,7 @@ from typing import Literal
 from msgspec import Struct
 
 from agentsight_rx.events import Reply, SseEvent, Usage
-from agentsight_rx.llm import Prompt, Provider, StreamReader, dialect_of, find, provider_label
+from agentsight_rx.llm import Prompt, Provider, StreamReader, dialect_of, find, new_in, provider_label
 from agentsight_rx.view import CallRow, ToolRow
 from agentsight_rx.wire.sse import SseDecoder
 
@@ -180,7 +180,8 @@ class _Trial:
             return
         row = self.call(answered, size)
         assert (row.call_kind, row.status, row.complete) == (self.provider.name, "complete", True), "a call has ended"
-        assert (row.model, row.prompt) == (case.prompt.model, case.prompt.last_user_text), "a row has the prompt"
+        new = new_in(self.provider.asked(case.request, case.path))
+        assert (row.model, row.prompt) == (case.prompt.model, new.text), "a row has the prompt"
         assert (row.text, row.thinking) == (case.reply.text, case.reply.thinking), "a row has the reply"
         assert row.finish_reason == case.reply.finish_reason, "a row has the reply"
         usage = case.reply.usage or Usage()

@@ -4,9 +4,77 @@ from __future__ import annotations
 
 from ..events import SseEvent
 from .anthropic.answer import ANTHROPIC
-    if not event.data.lstrip(" \t\r\n").startswith("{"):
-        return None
-    fields = decoded(_FIELDS.strict, event.data) or _FIELDS.value(event.data)
+from .bedrock.answer import BEDROCK
+from .bedrock_converse.answer import BEDROCK_CONVERSE
+from .cohere.answer import COHERE
+from .cohere_v1.answer import COHERE_V1
+from .gemini.answer import GEMINI
+from .gemini_interactions.answer import GEMINI_INTERACTIONS
+from .gemini_live.answer import GEMINI_LIVE
+from .lenient import Fields
+from .mcp.answer import MCP
+from .ollama.answer import OLLAMA
+from .openai_chat.answer import OPENAI_CHAT
+from .openai_responses.answer import OPENAI_RESPONSES
+from .provider import IdentifyingFields, Provider
+from .replicate.answer import REPLICATE
+from .sagemaker.answer import SAGEMAKER
+from .vertex_chat.answer import VERTEX_CHAT
+
+__all__ = ["PROVIDERS", "dialect_of", "find", "provider_label", "provider_named"]
+
+PROVIDERS: tuple[Provider, ...] = (
+    ANTHROPIC,
+    OPENAI_RESPONSES,
+    OPENAI_CHAT,
+    BEDROCK,
+    BEDROCK_CONVERSE,
+    COHERE,
+    COHERE_V1,
+    GEMINI_LIVE,  # before Gemini, whose field for tokens it has too
+    GEMINI_INTERACTIONS,
+    GEMINI,
+    OLLAMA,
+    REPLICATE,
+    SAGEMAKER,
+    VERTEX_CHAT,
+    MCP,
+)
+
+_HOSTS = tuple(host for provider in PROVIDERS for host in provider.hosts)
+
+_FIELDS = Fields(IdentifyingFields)
+
+
+_BY_NAME = {provider.name: provider for provider in PROVIDERS}
+
+
+def provider_named(name: str | None, /) -> Provider | None:
+    """The provider of that dialect; None if there is none."""
+    return _BY_NAME.get(name) if name else None
+
+
+def provider_label(host: str, /) -> str:
+    """`gen_ai.provider.name` of OpenTelemetry for a host; for an unknown one the host itself with its port."""
+    lower = host.lower()
+    return next((label for part, label in _HOSTS if part in lower), host)
+
+
+def find(host: str, target: str, /) -> Provider | None:
+    """
+    The provider whose API a request for `target` (path, perhaps with a query) calls; None if it is not a call to a model.
+
+    The path decides, since many hosts speak the same dialect. The host decides only if two providers match the path.
+    """
+    lower = host.lower()
+    takers = [provider for provider in PROVIDERS if provider.is_call(target)]
+    at_home = [provider for provider in takers if any(part in lower for part, _ in provider.hosts)]
+    return next(iter(at_home + takers), None)
+
+
+def dialect_of(event: SseEvent, /) -> Provider | None:
+    """The provider that sends such an event; None if several could: try again with the next event."""
+    fields = _FIELDS.value(event.data) if event.data.lstrip(" \t\r\n").startswith("{") else None
     if fields is None:
         return None
     return next((provider for provider in PROVIDERS if event.event in provider.events or provider.speaks(fields)), None)
