@@ -138,6 +138,7 @@ class Answer(Struct, frozen=True):
     raw_usage: str = ""  # the provider's own counts, as JSON text
     error: str | None = None
     unknown: tuple[str, ...] = ()
+    pending: bool = False  # it is being made, and what was read only says so: a later GET has it (see `Provider.poll`)
 
 
 class LlmCall(Struct, frozen=True):

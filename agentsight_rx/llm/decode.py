@@ -9,11 +9,13 @@ from typing import Annotated, TypeVar
 import msgspec
 from msgspec import Meta, Struct
 
-__all__ = ["Count", "Failure", "decoded", "decoded_all", "failure_text"]
+__all__ = ["Count", "Failure", "Whole", "decoded", "decoded_all", "failure_text", "repaired"]
 
 T = TypeVar("T")
 
 Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]  # msgpack, and so a snapshot, cannot hold more
+
+Whole = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]  # the same, of what may be negative
 
 # All that decoding may raise: invalid UTF-8 a UnicodeError, very deep nesting a RecursionError
 _BROKEN = (msgspec.DecodeError, UnicodeError, RecursionError)
@@ -52,13 +54,19 @@ def decoded(decoder: msgspec.json.Decoder[T], body: bytes | str, /) -> T | None:
     except msgspec.ValidationError:
         return None
     except _BROKEN:
-        if len(body) > _REPAIRED_MOST:
-            return None
-        text = body if isinstance(body, str) else bytes(body).decode("utf-8", "replace")  # Raw has no decode
+        text = repaired(body)
     try:
-        return decoder.decode(_ESCAPE.sub(_without_half_pair, text))
+        return None if text is None else decoder.decode(text)
     except _BROKEN:
         return None
+
+
+def repaired(body: bytes | str, /) -> str | None:
+    """The body without invalid UTF-8 and halves of surrogate pairs; None if it is too long for that."""
+    if len(body) > _REPAIRED_MOST:
+        return None
+    text = body if isinstance(body, str) else bytes(body).decode("utf-8", "replace")  # Raw has no decode
+    return _ESCAPE.sub(_without_half_pair, text)
 
 
 def _has_too_many_values(body: bytes | str) -> bool:

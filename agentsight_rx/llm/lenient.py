@@ -8,6 +8,7 @@ the elements that do not fit, an object the fields, and a field without a defaul
 from __future__ import annotations
 
 import builtins
+from contextlib import suppress
 from functools import cache
 from types import UnionType
 from typing import Any, Generic, TypeVar, cast
@@ -15,7 +16,7 @@ from typing import Any, Generic, TypeVar, cast
 import msgspec
 from msgspec import Raw, Struct, inspect
 
-from .decode import decoded
+from .decode import decoded, repaired
 
 __all__ = ["Fields", "Found"]
 
@@ -23,6 +24,7 @@ T = TypeVar("T")
 
 _UNKNOWN_MOST = 32  # names of fields that one body may report
 _DEPTH_MOST = 24  # levels that are decoded one by one, each of which costs a pass over what is in it; real bodies have ten
+_SHORT = 16_384  # bytes: too few for too many values
 _MAYBE_OBJECT = "{ \t\r\n"
 _INTEGER_MOST = 20  # characters of a number in a string
 
@@ -33,7 +35,7 @@ _FLOAT = msgspec.json.Decoder(float)
 _STRING = msgspec.json.Decoder(str)
 
 
-class Found(Struct, Generic[T], frozen=True):
+class Found(Struct, Generic[T], frozen=True, gc=False):
     """A body as its type, and the names of the fields that could not be read, as `choices[].delta`."""
 
     value: T
@@ -56,11 +58,16 @@ class Fields(Generic[T]):
         """The body; None if it is not JSON, or not an object with what the type requires."""
         if self._needs_object and type(body) is str and body[:1] not in _MAYBE_OBJECT:
             return None
+        try:
+            if len(body) <= _SHORT:  # most are events of streams
+                return Found(self.strict.decode(body))
+        except (msgspec.DecodeError, UnicodeError, RecursionError):
+            pass
         value = decoded(self.strict, body)
         return self._salvaged(body) if value is None else Found(value)
 
     def _salvaged(self, body: bytes | str | Raw) -> Found[T] | None:
-        raw = decoded(_ANY, body)
+        raw = decoded(_ANY, repaired(body) or body)  # what is read field by field must need no repair
         if raw is None:
             return None
         unknown: dict[str, None] = {}
@@ -111,7 +118,9 @@ class _Salvage:
         return _scalar(type, raw)
 
     def _any_of(self, type: inspect.UnionType, raw: bytes, path: str, depth: int) -> Any:
-        for each in type.types:
+        """As the type that such JSON usually has, else as any other: `"5"` is text where it may be text or a number."""
+        usual = [each for each in type.types if _is_usual(each, raw[:1])]
+        for each in (*usual, *type.types):
             if isinstance(each, inspect.ListType) != (raw[:1] == b"["):
                 continue  # one element is taken as a list only where nothing else fits
             try:
@@ -124,6 +133,8 @@ class _Salvage:
         raise _Unfit
 
     def _object(self, type: inspect.StructType, raw: bytes, path: str, depth: int) -> Any:
+        with suppress(msgspec.DecodeError, UnicodeError, RecursionError):
+            return _decoder_of(type.cls).decode(raw)  # so that only the way to what does not fit is walked
         given = _decoded(_OBJECT, raw)
         fields: dict[str, Any] = {}
         for field in type.fields:
@@ -176,6 +187,19 @@ def _decoded(decoder: msgspec.json.Decoder[T], raw: bytes) -> T:
         return decoder.decode(raw)
     except (msgspec.DecodeError, UnicodeError) as error:
         raise _Unfit from error
+
+
+def _is_usual(type: inspect.Type, first: bytes) -> bool:
+    return isinstance(type, _USUAL.get(first, (inspect.IntType, inspect.FloatType)))
+
+
+_USUAL: dict[bytes, type[inspect.Type] | tuple[type[inspect.Type], ...]] = {
+    b'"': inspect.StrType,
+    b"{": inspect.StructType,
+    b"n": inspect.NoneType,
+    b"t": inspect.BoolType,
+    b"f": inspect.BoolType,
+}
 
 
 def _scalar(type: inspect.Type, raw: bytes) -> Any:

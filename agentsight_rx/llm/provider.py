@@ -30,6 +30,10 @@ class IdentifyingFields(Struct, gc=False):
     status: object = None
     error: Failure | str | None = None
     sequence_number: object = None
+    event_id: object = None
+    kind: object = field(default=None, name="object")
+    token: Raw = Raw()
+    results: list[Raw] | None = None
     choices: list[Raw] | None = None
     candidates: list[Raw] | None = None
     usage_metadata: Raw = field(default=Raw(), name="usageMetadata")
@@ -51,7 +55,9 @@ class Provider(Struct, frozen=True):
 
     name: str  # the dialect
     label: str  # `gen_ai.provider.name` of OpenTelemetry for an unknown host that speaks it
-    hosts: tuple[tuple[str, str], ...]  # (part of the lower-case host, its `gen_ai.provider.name`)
+    # (part of the lower-case host, its `gen_ai.provider.name`): who wins where two providers match a path, and the label of a
+    # host that hosts.py does not know
+    hosts: tuple[tuple[str, str], ...]
     # Matches the path, without query, of a call to a model. Its groups `model` and `stream` stand in for these fields of the
     # body. None: the dialect has no calls to a model.
     path: re.Pattern[str] | None
@@ -63,6 +69,9 @@ class Provider(Struct, frozen=True):
     events: frozenset[str] = frozenset()  # types (`SseEvent.event`) that are sent by this provider only
     system_in_messages: bool = False  # the instructions of the system are messages like others
     operation: str = "chat"  # `gen_ai.operation.name` of OpenTelemetry
+    # Matches the path of a GET that asks how far an answer is; its group `id` is `Answer.id` of the call that it belongs to
+    poll: re.Pattern[str] | None = None
+    not_at: tuple[str, ...] = ()  # parts of hosts where such a path is another API, which is no call
 
     def reader(self) -> StreamReader:
         """A reader for one streamed answer."""
@@ -71,6 +80,11 @@ class Provider(Struct, frozen=True):
     def is_call(self, target: str, /) -> bool:
         """True if a request for `target` (path, perhaps with a query) is a call to a model."""
         return self._found(target) is not None
+
+    def polled(self, target: str, /) -> str | None:
+        """The id of the answer that a GET for `target` asks for; None if it does not ask for one."""
+        found = self.poll.search(target.partition("?")[0]) if self.poll else None
+        return unquote(found["id"]) if found else None
 
     def asked(self, body: bytes, target: str, /) -> Asked:
         """A request, whole; the path may name a model that the body does not. Never raises."""

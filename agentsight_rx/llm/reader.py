@@ -67,6 +67,7 @@ class Draft(Struct, array_like=True):
     unknown: list[str] = []  # fields that could not be read
     items: dict[str, int] = {}  # output of each item, for events that only have the id of the item
     gap: str = ""  # stands between two pieces of reasoning in a reply
+    pending: bool = False  # the answer is still being made, see `Answer.pending`
 
     def block(self, place: Place, kind: str) -> Block:
         """The piece at `place`, or behind it where pieces of other kinds are there; a new one if there is none."""
@@ -143,6 +144,7 @@ class Draft(Struct, array_like=True):
             raw_usage=self.raw_usage,
             error=self.error,
             unknown=tuple(self.unknown),
+            pending=self.pending,
         )
 
     def _in_order(self) -> list[Block]:

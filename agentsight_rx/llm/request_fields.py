@@ -9,7 +9,7 @@ from msgspec import Raw, Struct
 from .canonical import Asked, Message, Parameters, ToolDefinition
 from .lenient import Fields
 
-__all__ = ["RequestFields", "asked_of", "text_of"]
+__all__ = ["RequestFields", "asked_of", "plain_text", "text_of"]
 
 
 class _Ids(Struct, rename={"session_camel": "sessionId", "conversation_camel": "conversationId"}):
@@ -39,6 +39,7 @@ class RequestFields(_Ids):
 
 
 _IDS = Fields(_Ids)
+_STRING = Fields(str)
 
 
 def asked_of(
@@ -67,6 +68,12 @@ def text_of(raw: Raw) -> str:
     """JSON as text, as it was sent; "" where nothing was sent, or null."""
     text = str(bytes(raw), "utf-8", "replace")
     return "" if text == "null" else text
+
+
+def plain_text(raw: Raw) -> str:
+    """What a string says, as the arguments of a tool that are JSON in a string; other JSON as it was sent."""
+    text = text_of(raw)
+    return (_STRING.value(text) or "") if text.startswith('"') else text
 
 
 def _session_of_user(user: str) -> str | None:

@@ -8,9 +8,11 @@ from .bedrock.answer import BEDROCK
 from .bedrock_converse.answer import BEDROCK_CONVERSE
 from .cohere.answer import COHERE
 from .cohere_v1.answer import COHERE_V1
+from .decode import decoded
 from .gemini.answer import GEMINI
 from .gemini_interactions.answer import GEMINI_INTERACTIONS
 from .gemini_live.answer import GEMINI_LIVE
+from .hosts import label_of_host
 from .lenient import Fields
 from .mcp.answer import MCP
 from .ollama.answer import OLLAMA
@@ -26,11 +28,11 @@ __all__ = ["PROVIDERS", "dialect_of", "find", "provider_label", "provider_named"
 PROVIDERS: tuple[Provider, ...] = (
     ANTHROPIC,
     OPENAI_RESPONSES,
+    COHERE_V1,  # before OpenAI's chat, which one vendor has at the same path
     OPENAI_CHAT,
     BEDROCK,
     BEDROCK_CONVERSE,
     COHERE,
-    COHERE_V1,
     GEMINI_LIVE,  # before Gemini, whose field for tokens it has too
     GEMINI_INTERACTIONS,
     GEMINI,
@@ -57,7 +59,7 @@ def provider_named(name: str | None, /) -> Provider | None:
 def provider_label(host: str, /) -> str:
     """`gen_ai.provider.name` of OpenTelemetry for a host; for an unknown one the host itself with its port."""
     lower = host.lower()
-    return next((label for part, label in _HOSTS if part in lower), host)
+    return label_of_host(host) or next((label for part, label in _HOSTS if part in lower), host)
 
 
 def find(host: str, target: str, /) -> Provider | None:
@@ -67,14 +69,16 @@ def find(host: str, target: str, /) -> Provider | None:
     The path decides, since many hosts speak the same dialect. The host decides only if two providers match the path.
     """
     lower = host.lower()
-    takers = [provider for provider in PROVIDERS if provider.is_call(target)]
+    takers = [each for each in PROVIDERS if each.is_call(target) and not any(part in lower for part in each.not_at)]
     at_home = [provider for provider in takers if any(part in lower for part, _ in provider.hosts)]
     return next(iter(at_home + takers), None)
 
 
 def dialect_of(event: SseEvent, /) -> Provider | None:
     """The provider that sends such an event; None if several could: try again with the next event."""
-    fields = _FIELDS.value(event.data) if event.data.lstrip(" \t\r\n").startswith("{") else None
+    if not event.data.lstrip(" \t\r\n").startswith("{"):
+        return None
+    fields = decoded(_FIELDS.strict, event.data) or _FIELDS.value(event.data)
     if fields is None:
         return None
     return next((provider for provider in PROVIDERS if event.event in provider.events or provider.speaks(fields)), None)

@@ -1,23 +1,67 @@
-"""Counts of tokens of one event and those before it -> the counts so far, as a provider spells them."""
+"""The counts of an event -> those of the answer: of each count, what was said last is right."""
 
 from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import TypeVar
 
 import msgspec
 from msgspec import Raw
 
-__all__ = ["restated"]
+from ..events import Usage
+from .lenient import Fields
+from .reader import Draft
 
-_COUNTS = msgspec.json.Decoder(dict[str, Raw])
+__all__ = ["take_usage"]
+
+C = TypeVar("C")
+
+_LONGEST = 16_384  # bytes; real ones have a few hundred, and each event may bring one
+_DIGITS = b"0123456789"
+_OBJECT = msgspec.json.Decoder(dict[str, Raw])
 
 
-def restated(before: str, raw: Raw, /) -> Raw:
+def take_usage(draft: Draft, raw: Raw, fields: Fields[C], normal: Callable[[C], Usage | None], *, name: str = "usage") -> None:
     """
-    The newest of each count: what a later event states again takes the place of what was said before; what it leaves out, or
-    sends as null, stays. `before` is "" or the JSON of earlier counts; `raw` is returned as it is where it is no JSON object.
+    Add the counts of an event to those before. What it leaves out, or says as null or unreadably, stays as it was.
+
+    `normal` makes our counts of all that were sent; None if none of them was. What cannot be read is noted in the draft.
     """
+    sent = bytes(raw)
+    if not sent or sent == b"null":
+        return
+    found = fields.read(sent) if len(sent) <= _LONGEST else None
+    if found is None:
+        draft.note([name])
+        return
+    draft.note([f"{name}.{each}" for each in found.unknown])
+    value = found.value
+    if draft.raw_usage and not _restates(draft.raw_usage.encode(), sent, found.unknown):
+        sent = _merged(draft.raw_usage.encode(), sent, found.unknown)
+        both = fields.read(sent) if len(sent) <= _LONGEST else None
+        value = value if both is None else both.value
+    usage = normal(value)
+    if usage is not None:
+        draft.usage, draft.raw_usage = usage, str(sent, "utf-8", "replace")
+
+
+def _restates(before: bytes, after: bytes, unread: Collection[str]) -> bool:
+    """Does it say all that was said before, with other numbers? That is usual, and quicker than merging."""
+    return not unread and b"null" not in after and before.translate(None, _DIGITS) == after.translate(None, _DIGITS)
+
+
+def _merged(before: bytes, after: bytes, unread: Collection[str], path: str = "") -> bytes:
+    if before == after:
+        return before
     try:
-        counts = _COUNTS.decode(raw)
-        said = {name: count for name, count in counts.items() if bytes(count) != b"null"}
-        return Raw(msgspec.json.encode((_COUNTS.decode(before) if before else {}) | said))
+        old, new = _OBJECT.decode(before), _OBJECT.decode(after)
     except (msgspec.DecodeError, UnicodeError):
-        return raw
+        return before
+    for field, sent in new.items():
+        value, name = bytes(sent), f"{path}{field}"
+        if value == b"null" or name in unread:
+            continue
+        former = bytes(old.get(field, b""))
+        is_nested = not path and value[:1] == b"{" == former[:1]
+        old[field] = Raw(_merged(former, value, unread, f"{name}.")) if is_nested else sent
+    return msgspec.json.encode(old)

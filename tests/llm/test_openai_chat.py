@@ -90,14 +90,29 @@ def test_a_stream_without_its_end_mark_may_still_be_complete(size: int) -> None:
     assert WHOLE.text.startswith(reader.reply().text)
 
 
-def test_cumulative_usage_in_every_chunk_gives_the_last_one() -> None:
-    counts = [(100, 1, 0), (100, 2, 80), (0, 3, 0)]
-    usages = [
-        {"prompt_tokens": sent, "completion_tokens": got, "prompt_tokens_details": {"cached_tokens": cached}}
-        for sent, got, cached in counts
+def test_of_each_count_the_last_one_is_right_and_what_is_left_out_stays() -> None:
+    usages: list[dict[str, Any] | None] = [
+        {"prompt_tokens": 100, "completion_tokens": 1, "prompt_tokens_details": {"cached_tokens": 90, "audio_tokens": 0}},
+        {"prompt_tokens": 100, "completion_tokens": 2, "prompt_tokens_details": {"cached_tokens": 80}},
+        {"completion_tokens": 3, "prompt_tokens_details": {"audio_tokens": 0}},
+        {"completion_tokens": None, "prompt_tokens_details": None},
+        None,
+        {},
     ]
-    reader = read(*(chunk(choice(content="x"), usage=usage) for usage in usages), chunk(usage=None), chunk(usage={}))
+    reader = read(*(chunk(choice(content="x"), usage=usage) for usage in usages))
     assert reader.reply().usage == Usage(input=20, output=3, cache_read=80)
+    reader.feed(chunk(usage={"prompt_tokens": 0, "completion_tokens": 1, "prompt_tokens_details": {"cached_tokens": 0}}))
+    assert reader.reply().usage == Usage(input=0, output=1), "a smaller count that is said is right too"
+
+
+def test_a_count_that_cannot_be_read_is_named_and_changes_nothing() -> None:
+    odd = {"prompt_tokens": "many", "completion_tokens": 21.0, "prompt_tokens_details": {"cached_tokens": -1}}
+    reply = read(chunk(usage=USAGE), chunk(usage=odd)).reply()
+    assert reply.usage == Usage(input=20, output=21, cache_read=80, reasoning=5)
+    assert reply.unknown == ("usage.prompt_tokens", "usage.prompt_tokens_details.cached_tokens")
+    assert read(chunk(usage=[]), chunk(usage={"x": "y" * 20_000})).reply() == Reply(
+        id="chatcmpl-a", model="gpt-x", unknown=("usage",)
+    )
 
 
 def test_usage_has_the_normal_form() -> None:
@@ -145,7 +160,7 @@ def test_an_error_is_reported_and_ends_a_stream() -> None:
 
 
 def test_unknown_events_are_ignored_and_counted() -> None:
-    strange = ['{"choices":[{"del', "{}", '{"jsonrpc":"2.0","result":{}}', "[]", '{"choices":[{"index":"0"}]}']
+    strange = ['{"choices":[{"del', "{}", '{"jsonrpc":"2.0","result":{}}', "[]", '{"choices":"none"}', '{"error":null,"id":5}']
     reader = read(*WHOLE_STREAM[:5], *(SseEvent("message", data) for data in strange), *WHOLE_STREAM[5:])
     assert reader.reply() == WHOLE
     assert reader.unknown == len(strange)
@@ -183,7 +198,13 @@ def test_a_request_becomes_a_prompt() -> None:
     )
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"\xff", b"<html>", b'{"messages":1,"choices":1}', b"[" * 9999])
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"\xff", b"<html>", b"[" * 9999])
 def test_a_body_that_is_not_a_chat_gives_an_empty_reply_and_prompt(body: bytes) -> None:
     assert OPENAI_CHAT.request(body) == Prompt()
     assert OPENAI_CHAT.response(body) == Reply()
+
+
+def test_what_cannot_be_read_is_named() -> None:
+    body = b'{"messages":1,"choices":1}'
+    assert OPENAI_CHAT.request(body) == Prompt(unknown=("messages",))
+    assert OPENAI_CHAT.response(body) == Reply(unknown=("choices",))

@@ -418,6 +418,7 @@ ASKED = Prompt(
     max_tokens=99,
     temperature=0.5,
     session_id=SESSION,
+    previous_response_id="resp_0",
 )
 
 
@@ -494,13 +495,19 @@ def test_tools_that_a_search_found_are_available() -> None:
 
 # -- anything ----------------------------------------------------------------------------------------------------------
 
-NOTHING = [b"", b"{", b"[]", b"null", b"1", b"\xff", b"<html>", b'{"input":1,"output":1}', WHOLE_BODY[:-9], b"[" * 9999]
+NOTHING = [b"", b"{", b"[]", b"null", b"1", b"\xff", b"<html>", WHOLE_BODY[:-9], b"[" * 9999]
 
 
 @pytest.mark.parametrize("body", NOTHING)
 def test_a_body_that_is_not_a_response_gives_an_empty_reply_and_prompt(body: bytes) -> None:
     assert OPENAI_RESPONSES.request(body) == Prompt()
     assert OPENAI_RESPONSES.response(body) == Reply()
+
+
+def test_what_cannot_be_read_is_named() -> None:
+    body = b'{"input":1,"output":1}'
+    assert OPENAI_RESPONSES.request(body) == Prompt(unknown=("input",))
+    assert OPENAI_RESPONSES.response(body) == Reply(unknown=("output",))
 
 
 def test_deep_nesting_is_read() -> None:

@@ -13,8 +13,8 @@ from ..canonical import ReasoningPart, TextPart
 from ..decode import Count, Failure, decoded_all, failure_text
 from ..lenient import Fields
 from ..provider import IdentifyingFields, Provider
-from ..reader import Draft, Place, read_beside
-from ..usage import restated
+from ..reader import Draft, Place
+from ..usage import take_usage
 from .blocks import Block, part_of
 from .prompt import request
 
@@ -186,9 +186,7 @@ def _take_message(draft: Draft, message: _Message) -> None:
 
 def _take_end(draft: Draft, end: _Message | _Delta, usage: Raw) -> None:
     draft.choices[0] = end.stop_reason or draft.choices.get(0)
-    found = read_beside(_USAGE, usage, "usage", draft)
-    if found is not None:
-        draft.count(_counted(draft.usage, found), restated(draft.raw_usage, usage))
+    take_usage(draft, usage, _USAGE, lambda counts: _counted(draft.usage, counts))
 
 
 def _answer(body: bytes) -> Draft:

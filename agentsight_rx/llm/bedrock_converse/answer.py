@@ -12,8 +12,8 @@ from ..aws import exception_of, take_exception
 from ..decode import Count
 from ..lenient import Fields
 from ..provider import IdentifyingFields, Provider
-from ..reader import Draft, Place, read_beside
-from ..usage import restated
+from ..reader import Draft, Place
+from ..usage import take_usage as usage_of_event
 from .blocks import Block, Reasoning, ToolUse, part_of
 from .prompt import request
 
@@ -191,12 +191,7 @@ def _take_delta(draft: Draft, place: Place, delta: _Delta) -> bool:
 
 def take_usage(draft: Draft, usage: Raw, /) -> None:
     """Take counts of Amazon Bedrock."""
-    if not usage:
-        return
-    counts = restated(draft.raw_usage, usage)
-    found = read_beside(_USAGE, counts, "usage", draft)
-    if found is not None:
-        draft.count(found.normal(), counts)
+    usage_of_event(draft, usage, _USAGE, _Usage.normal)
 
 
 def _answer(body: bytes) -> Draft:

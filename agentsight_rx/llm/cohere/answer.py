@@ -11,8 +11,8 @@ from ...events import SseEvent, Usage
 from ..decode import Count
 from ..lenient import Fields
 from ..provider import IdentifyingFields, Provider
-from ..reader import Draft, read_beside
-from ..usage import restated
+from ..reader import Draft
+from ..usage import take_usage
 from .prompt import request
 
 __all__ = ["COHERE", "CohereUsage"]
@@ -120,7 +120,7 @@ def _take(draft: Draft, event: SseEvent) -> bool | None:
         draft.choices[0] = delta.finish_reason or draft.choices.get(0)
         draft.error = delta.error or draft.error
         draft.ended = True
-        _take_usage(draft, delta.usage)
+        take_usage(draft, delta.usage, _USAGE, CohereUsage.normal)
     return _take_message(draft, said.index or 0, delta.message or _Message())
 
 
@@ -150,12 +150,6 @@ def _take_call(draft: Draft, position: int, said: _Call) -> bool:
     return bool(function.arguments)
 
 
-def _take_usage(draft: Draft, usage: Raw) -> None:
-    found = read_beside(_USAGE, usage, "usage", draft)
-    if found is not None:
-        draft.count(found.normal(), restated(draft.raw_usage, usage))
-
-
 def _answer(body: bytes) -> Draft:
     draft = Draft()
     found = _ANSWER.read(body)
@@ -169,7 +163,7 @@ def _answer(body: bytes) -> Draft:
     elif answer.message is not None:
         _take_message(draft, 0, answer.message)
         draft.choices[0] = answer.finish_reason
-    _take_usage(draft, answer.usage)
+    take_usage(draft, answer.usage, _USAGE, CohereUsage.normal)
     return draft
 
 

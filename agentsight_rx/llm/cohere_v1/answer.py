@@ -13,8 +13,9 @@ from ..cohere.answer import CohereUsage
 from ..decode import Count
 from ..lenient import Fields
 from ..provider import IdentifyingFields, Provider
-from ..reader import Draft, read_beside
+from ..reader import Draft
 from ..request_fields import text_of
+from ..usage import take_usage
 from .prompt import request
 
 __all__ = ["COHERE_V1"]
@@ -125,7 +126,7 @@ def _take_end(draft: Draft, said: _Event) -> None:
     draft.choices[0] = said.finish_reason or answer.finish_reason or draft.choices.get(0)
     draft.error = said.error or draft.error
     draft.ended = True
-    _take_usage(draft, answer.meta)
+    take_usage(draft, answer.meta, _USAGE, CohereUsage.normal, name="meta")
 
 
 def _take_answer(draft: Draft, answer: _Answer) -> None:
@@ -133,12 +134,6 @@ def _take_answer(draft: Draft, answer: _Answer) -> None:
     if answer.text:
         draft.block((_TEXT, 0, 0), "text").parts.append(answer.text)
     _take_calls(draft, answer.tool_calls or [])
-
-
-def _take_usage(draft: Draft, meta: Raw) -> None:
-    found = read_beside(_USAGE, meta, "meta", draft)
-    if found is not None:
-        draft.count(found.normal(), meta)
 
 
 def _answer(body: bytes) -> Draft:
@@ -149,7 +144,7 @@ def _answer(body: bytes) -> Draft:
     answer = found.value
     draft.note(found.unknown)
     _take_answer(draft, answer)
-    _take_usage(draft, answer.meta)
+    take_usage(draft, answer.meta, _USAGE, CohereUsage.normal, name="meta")
     draft.choices[0] = answer.finish_reason
     draft.error = answer.message
     return draft

@@ -7,8 +7,8 @@ from msgspec import Raw, Struct, field
 from ...events import Usage
 from ..decode import Count
 from ..lenient import Fields
-from ..reader import Draft, read_beside
-from ..usage import restated
+from ..reader import Draft
+from ..usage import take_usage as usage_of_event
 
 __all__ = ["take_usage"]
 
@@ -48,12 +48,7 @@ _USAGE = Fields(_Usage)
 
 def take_usage(draft: Draft, usage: Raw, /) -> None:
     """Take the counts of a chunk: those that it leaves out stay as they were."""
-    if not usage:
-        return
-    counts = restated(draft.raw_usage, usage)
-    found = read_beside(_USAGE, counts, "usageMetadata", draft)
-    if found is not None:
-        draft.count(found.normal(), counts)
+    usage_of_event(draft, usage, _USAGE, _Usage.normal, name="usageMetadata")
 
 
 def _first(*counts: int | None) -> int | None:

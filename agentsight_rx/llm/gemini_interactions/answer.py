@@ -12,9 +12,9 @@ from ...events import SseEvent, Usage
 from ..decode import Count, Failure, failure_text
 from ..lenient import Fields
 from ..provider import IdentifyingFields, Provider
-from ..reader import Draft, Place, read_beside
+from ..reader import Draft, Place
 from ..request_fields import text_of
-from ..usage import restated
+from ..usage import take_usage
 from .prompt import request
 from .steps import Step, parts_of
 
@@ -189,9 +189,7 @@ def _take_interaction(draft: Draft, interaction: _Interaction) -> None:
             _put(draft, (index, 0, 0), step)
     reason = None if interaction.status == "in_progress" else interaction.status
     draft.choices[0] = reason or draft.choices.get(0)
-    found = read_beside(_USAGE, interaction.usage, "usage", draft)
-    if found is not None:
-        draft.count(found.normal(), restated(draft.raw_usage, interaction.usage))
+    take_usage(draft, interaction.usage, _USAGE, _Usage.normal)
     draft.error = failure_text(interaction.error) or draft.error
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 from msgspec import Raw, Struct
+from msgspec.structs import replace
 
 from ..canonical import (
     Asked,
@@ -17,8 +18,9 @@ from ..canonical import (
     ToolDefinition,
     ToolResultPart,
 )
+from ..decode import Whole
 from ..lenient import Fields
-from ..request_fields import RequestFields, asked_of, text_of
+from ..request_fields import RequestFields, asked_of, plain_text, text_of
 
 __all__ = ["request"]
 
@@ -61,11 +63,20 @@ class _Call(Struct):
     custom: _Function | None = None
 
 
+class _Spoken(Struct):
+    """What a model said aloud before, by its id."""
+
+    id: str = ""
+
+
 class _Message(Struct):
     role: str = ""
     name: str = ""
     content: str | list[_Part] | None = None
+    refusal: str | None = None
     reasoning_content: str | None = None
+    reasoning: str | None = None
+    audio: _Spoken | None = None
     tool_calls: list[_Call] | None = None
     function_call: _Function | None = None
     tool_call_id: str | None = None
@@ -81,26 +92,34 @@ class _Format(Struct):
     type: str = ""
 
 
+class _Effort(Struct):
+    effort: str | None = None
+    max_tokens: Whole | None = None
+
+
 class _Request(RequestFields):
+    model_id: str | None = None  # watsonx
     messages: list[_Message] = msgspec.field(default_factory=list[_Message])
     prompt: str | list[str] | None = None
+    suffix: str | None = None  # what follows the gap that is to be filled
     tools: list[_Tool] | None = None
     functions: list[_Function] | None = None
-    max_tokens: int | None = None
-    max_completion_tokens: int | None = None
+    max_tokens: Whole | None = None
+    max_completion_tokens: Whole | None = None
     top_k: float | None = None
     frequency_penalty: float | None = None
     presence_penalty: float | None = None
-    seed: int | None = None
+    seed: Whole | None = None
     stop: str | list[str] | None = None
-    n: int | None = None
+    n: Whole | None = None
+    random_seed: Whole | None = None  # Mistral
     reasoning_effort: str | None = None
+    reasoning: _Effort | None = None  # OpenRouter
     response_format: _Format | None = None
     service_tier: str | None = None
 
 
 _REQUEST = Fields(_Request)
-_STRING = msgspec.json.Decoder(str)
 
 
 def request(body: bytes, /) -> Asked:
@@ -110,13 +129,14 @@ def request(body: bytes, /) -> Asked:
         return Asked()
     asked = found.value
     messages = [_message(message) for message in asked.messages]
-    if asked.prompt:
-        texts = [asked.prompt] if isinstance(asked.prompt, str) else asked.prompt
+    texts = [asked.prompt] if isinstance(asked.prompt, str) else asked.prompt or []
+    texts = [text for text in (*texts, asked.suffix) if text]
+    if texts:
         messages.append(Message("user", tuple(map(TextPart, texts))))
     tools = [(tool.type, tool.function or tool.custom or _Function()) for tool in asked.tools or ()]
     tools += [("function", function) for function in asked.functions or ()]
     stop = asked.stop
-    return asked_of(
+    made = asked_of(
         asked,
         messages,
         tools=[
@@ -130,15 +150,23 @@ def request(body: bytes, /) -> Asked:
             top_k=asked.top_k,
             frequency_penalty=asked.frequency_penalty,
             presence_penalty=asked.presence_penalty,
-            seed=asked.seed,
+            seed=asked.random_seed if asked.seed is None else asked.seed,
             stop=(stop,) if isinstance(stop, str) else tuple(stop or ()),
             choices=asked.n,
-            reasoning=asked.reasoning_effort,
+            reasoning=asked.reasoning_effort or _effort(asked.reasoning),
             output_type=_output_type(asked.response_format),
             service_tier=asked.service_tier,
         ),
         unknown=found.unknown,
     )
+    operation = "text_completion" if texts and not asked.messages else ""
+    return replace(made, model=made.model or asked.model_id or "", operation=operation)
+
+
+def _effort(reasoning: _Effort | None) -> str | None:
+    if reasoning is None:
+        return None
+    return reasoning.effort or (None if reasoning.max_tokens is None else str(reasoning.max_tokens))
 
 
 def _output_type(format: _Format | None) -> str | None:
@@ -151,20 +179,19 @@ def _message(message: _Message) -> Message:
         texts = [part.text for part in parts if isinstance(part, TextPart)]
         media = tuple(part for part in parts if isinstance(part, MediaPart))
         return Message(message.role, (ToolResultPart(message.tool_call_id or "", "\n".join(texts), media=media),), message.name)
-    if message.reasoning_content:
-        parts.insert(0, ReasoningPart(message.reasoning_content))
+    thought = message.reasoning_content or message.reasoning
+    if thought:
+        parts.insert(0, ReasoningPart(thought))
+    if message.refusal:
+        parts.append(TextPart(message.refusal))
+    if message.audio:
+        parts.append(MediaPart("audio", reference=message.audio.id))
     for call in message.tool_calls or ():
         function = call.function or call.custom or _Function()
-        parts.append(ToolCallPart(call.id, function.name, function.input or _arguments(function.arguments)))
+        parts.append(ToolCallPart(call.id, function.name, function.input or plain_text(function.arguments)))
     if message.function_call:
-        parts.append(ToolCallPart("", message.function_call.name, _arguments(message.function_call.arguments)))
+        parts.append(ToolCallPart("", message.function_call.name, plain_text(message.function_call.arguments)))
     return Message(message.role, tuple(parts), message.name)
-
-
-def _arguments(raw: Raw) -> str:
-    """JSON in a string, or, of some vendors, the JSON itself."""
-    text = text_of(raw)
-    return _STRING.decode(text) if text.startswith('"') else text
 
 
 def _parts(content: str | list[_Part] | None) -> list[Part]:

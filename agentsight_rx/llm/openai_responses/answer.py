@@ -4,109 +4,34 @@ from __future__ import annotations
 
 import re
 
-from msgspec import Raw, Struct
-
-from ...events import SseEvent, Usage
-from ..decode import Count, Failure, failure_text
+from ...events import SseEvent
+from ..canonical import MediaPart
+from ..decode import Failure, failure_text
 from ..lenient import Fields
 from ..provider import IdentifyingFields, Provider
-from ..reader import Draft, Place, read_beside
-from .items import input_text, is_server_tool
+from ..reader import Draft, Place
+from .items import is_server_tool
 from .prompt import request
+from .shapes import Ending, Item, Response, Streamed
+from .usage import take_response_usage
 
-__all__ = ["OPENAI_RESPONSES"]
-
-
-class _Details(Struct):
-    cached_tokens: Count | None = None
-    cache_write_tokens: Count | None = None
-    reasoning_tokens: Count | None = None
+__all__ = ["OPENAI_RESPONSES", "answer", "take"]
 
 
-class _Usage(Struct):
-    input_tokens: Count | None = None
-    output_tokens: Count | None = None
-    input_tokens_details: _Details | None = None
-    output_tokens_details: _Details | None = None
-
-    def normal(self) -> Usage | None:
-        if self.input_tokens is None and self.output_tokens is None:
-            return None
-        into, out = self.input_tokens_details or _Details(), self.output_tokens_details or _Details()
-        created, read = into.cache_write_tokens or 0, into.cached_tokens or 0
-        return Usage(
-            input=max(0, (self.input_tokens or 0) - created - read),
-            output=self.output_tokens or 0,
-            cache_creation=created,
-            cache_read=read,
-            reasoning=out.reasoning_tokens or 0,
-        )
-
-
-class _Part(Struct, gc=False):
-    text: str | None = None
-    refusal: str | None = None
-
-
-class _Item(Struct, gc=False):
-    """One output: a message, reasoning, or a tool call. Each kind of tool has its own name for its input."""
-
-    type: str = ""
-    id: str | None = None
-    call_id: str | None = None
-    name: str | None = None
-    content: list[_Part] | None = None
-    summary: list[_Part] | None = None
-    arguments: Raw = Raw()
-    input: Raw = Raw()
-    code: Raw = Raw()
-    action: Raw = Raw()
-    operation: Raw = Raw()
-    queries: Raw = Raw()
-
-    def call_input(self) -> str:
-        sent = (self.arguments, self.input, self.code, self.action, self.operation, self.queries)
-        return next((text for raw in sent if raw and (text := input_text(raw))), "")
-
-
-class _Incomplete(Struct, gc=False):
-    reason: str | None = None
-
-
-class _Response(Struct, gc=False):
-    id: str | None = None
-    model: str | None = None
-    status: str | None = None
-    output: list[_Item] | None = None
-    usage: Raw = Raw()
-    incomplete_details: _Incomplete | None = None
-    error: Failure | str | None = None
-
-
-class _Event(Struct, gc=False):
-    type: str
-    output_index: Count | None = None
-    content_index: Count | None = None
-    summary_index: Count | None = None
-    item_id: str | None = None
-    delta: str = ""
-    text: str | None = None
-    refusal: str | None = None
-    arguments: str | None = None
-    input: str | None = None
-    code: str | int | None = None  # of an interpreter, or of an error
-    message: str | None = None
-    item: _Item | None = None
-    response: _Response | None = None
-    error: Failure | str | None = None
-
-
-_EVENT = Fields(_Event)
-_RESPONSE = Fields(_Response)
-_USAGE = Fields(_Usage)
+_EVENT = Fields(Streamed)
+_RESPONSE = Fields(Response)
 
 # Types of events, without their last part: `.delta` adds to the text, `.done` has the whole text
-_TEXTS = frozenset({"response.output_text", "response.refusal"})
+_TEXTS = frozenset(
+    {
+        "response.output_text",
+        "response.refusal",
+        "response.text",  # this and the next two: Realtime
+        "response.output_audio_transcript",
+        "response.audio_transcript",
+    }
+)
+_SOUNDS = frozenset({"response.output_audio", "response.audio"})
 _THOUGHTS = frozenset({"response.reasoning_text", "response.reasoning_summary_text"})
 _INPUTS = frozenset(
     {
@@ -116,12 +41,13 @@ _INPUTS = frozenset(
         "response.code_interpreter_call_code",
     }
 )
-_ENDS = frozenset({"response.completed", "response.incomplete", "response.failed", "response.cancelled"})
+_ENDS = frozenset({"response.completed", "response.incomplete", "response.failed", "response.cancelled", "response.done"})
 _REASONS = {"completed": "stop", "incomplete": "incomplete", "failed": "error", "cancelled": "cancelled"}
-_SUMMARY, _CONTENT = 0, 1
+_SUMMARY, _CONTENT, _MEDIA = 0, 1, 2
 
 
-def _take(draft: Draft, event: SseEvent) -> bool | None:
+def take(draft: Draft, event: SseEvent, /) -> bool | None:
+    """Add an event of this API, or of Realtime, which sends the same with more names."""
     if event.data == "[DONE]":  # servers of other vendors send it after the end
         draft.ended = True
         return False
@@ -138,20 +64,25 @@ def _take(draft: Draft, event: SseEvent) -> bool | None:
     return _take_event(draft, said) if said.type.startswith("response.") else None
 
 
-def _take_event(draft: Draft, said: _Event) -> bool:
+def _take_event(draft: Draft, said: Streamed) -> bool:
     family, _, verb = said.type.rpartition(".")
+    if said.type in _ENDS:
+        draft.ended = True
+        response = said.response or Response()
+        status = (response.status or "completed") if verb == "done" else verb
+        return said.response is not None and _take_response(draft, response, status)
     if verb == "delta":
         return _take_delta(draft, family, said)
     if family == "response.output_item" and said.item:
         return _take_item(draft, _output(draft, said), said.item)
     if verb == "done":
         return _take_whole(draft, family, said)
-    at_end = said.type in _ENDS
-    draft.ended |= at_end
-    return said.response is not None and _take_response(draft, said.response, verb if at_end else None)
+    return said.response is not None and _take_response(draft, said.response, None)
 
 
-def _take_delta(draft: Draft, family: str, said: _Event) -> bool:
+def _take_delta(draft: Draft, family: str, said: Streamed) -> bool:
+    if family in _SOUNDS:
+        return _take_sound(draft, (_output(draft, said), _MEDIA, said.content_index or 0), said.delta)
     parts = _parts(draft, family, said)
     if parts is None or not said.delta:
         return False
@@ -159,8 +90,14 @@ def _take_delta(draft: Draft, family: str, said: _Event) -> bool:
     return True
 
 
-def _take_whole(draft: Draft, family: str, said: _Event) -> bool:
-    sent = (said.text, said.refusal, said.arguments, said.input, said.code)
+def _take_sound(draft: Draft, place: Place, sound: str) -> bool:
+    block = draft.block(place, "media")
+    block.media = MediaPart("audio", size=(block.media.size if block.media else 0) + len(sound))
+    return bool(sound)
+
+
+def _take_whole(draft: Draft, family: str, said: Streamed) -> bool:
+    sent = (said.text, said.transcript, said.refusal, said.arguments, said.input, said.code)
     whole = next((text for text in sent if text and isinstance(text, str)), "")
     parts = _parts(draft, family, said) if whole else None
     return parts is not None and _replace(parts, whole)
@@ -173,7 +110,7 @@ def _replace(parts: list[str], whole: str) -> bool:
     return new
 
 
-def _parts(draft: Draft, family: str, said: _Event) -> list[str] | None:
+def _parts(draft: Draft, family: str, said: Streamed) -> list[str] | None:
     """The pieces of the text that such an event belongs to."""
     if family in _TEXTS:
         return draft.block((_output(draft, said), _CONTENT, said.content_index or 0), "text").parts
@@ -185,7 +122,7 @@ def _parts(draft: Draft, family: str, said: _Event) -> list[str] | None:
     return None
 
 
-def _output(draft: Draft, said: _Event) -> int:
+def _output(draft: Draft, said: Streamed) -> int:
     """The index of the output that an event is about. If it has none: by the id of the item, else the newest item."""
     if said.output_index is not None:
         return said.output_index
@@ -194,7 +131,7 @@ def _output(draft: Draft, said: _Event) -> int:
     return draft.items.setdefault(key, len(draft.items)) if key else max(0, len(draft.items) - 1)
 
 
-def _take_item(draft: Draft, output: int, item: _Item) -> bool:
+def _take_item(draft: Draft, output: int, item: Item) -> bool:
     """An item of a whole answer, or the beginning or end of one in a stream."""
     if item.type.endswith("_call"):  # also tools that the server runs: web_search_call, mcp_call
         call = draft.block((output, _CONTENT, 0), "call")
@@ -206,13 +143,13 @@ def _take_item(draft: Draft, output: int, item: _Item) -> bool:
     new = False
     for kind, parts in ((_SUMMARY, item.summary), (_CONTENT, item.content)):
         for index, part in enumerate(parts or ()):
-            text, place = part.text or part.refusal, (output, kind, index)
+            text, place = part.said(), (output, kind, index)
             if text:
                 new |= _replace(_texts(draft, item, place), text)
     return new
 
 
-def _texts(draft: Draft, item: _Item, place: Place) -> list[str]:
+def _texts(draft: Draft, item: Item, place: Place) -> list[str]:
     return _thought(draft, place) if item.type == "reasoning" else draft.block(place, "text").parts
 
 
@@ -221,14 +158,13 @@ def _thought(draft: Draft, place: Place) -> list[str]:
     return draft.block(place, "reasoning").parts
 
 
-def _take_response(draft: Draft, response: _Response, status: str | None) -> bool:
+def _take_response(draft: Draft, response: Response, status: str | None) -> bool:
     """A whole response, or that at the beginning or, with a `status`, at the end of a stream."""
     draft.id = response.id or draft.id
     draft.model = response.model or draft.model
-    draft.error = failure_text(response.error) or draft.error
-    if response.usage:
-        _take_usage(draft, response.usage)
-    details = response.incomplete_details or _Incomplete()
+    details = response.incomplete_details or response.status_details or Ending()
+    draft.error = failure_text(response.error or details.error) or draft.error
+    take_response_usage(draft, response.usage)
     reason = (status == "incomplete" and details.reason) or _REASONS.get(status or "")
     draft.choices[0] = reason or draft.choices.get(0)
     if status is None:
@@ -246,18 +182,14 @@ def _take_response(draft: Draft, response: _Response, status: str | None) -> boo
     return new
 
 
-def _take_usage(draft: Draft, usage: Raw) -> None:
-    found = read_beside(_USAGE, usage, "usage", draft)
-    if found is not None:
-        draft.count(found.normal(), usage)
-
-
-def _answer(body: bytes) -> Draft:
+def answer(body: bytes, /) -> Draft:
+    """A whole response."""
     draft = Draft()
     found = _RESPONSE.read(body)
     if found:
         draft.note(found.unknown)
         _take_response(draft, found.value, found.value.status or "")
+        draft.pending = found.value.status in ("queued", "in_progress")
     return draft
 
 
@@ -265,16 +197,20 @@ def _speaks(fields: IdentifyingFields) -> bool:
     if fields.type == "error":
         coded = isinstance(fields.error, Failure) and fields.error.code is not None
         return coded or fields.status is not None or fields.sequence_number is not None
-    return fields.type.startswith("response.")
+    return fields.type.startswith("response.") and fields.event_id is None  # Realtime has ids
 
 
 OPENAI_RESPONSES = Provider(
     name="openai_responses",
     label="openai",
-    hosts=(("openai.azure.com", "azure.ai.openai"), ("openai", "openai"), ("chatgpt.com", "openai")),
-    path=re.compile(r"(?:/deployments/(?P<model>[^/]+)|/v\d+|/openai|/codex|^)/responses(?:/compact)?/?$"),
+    hosts=(("openai.azure.com", "azure.ai.openai"), ("openai.com", "openai"), ("chatgpt.com", "openai")),
+    # Any prefix whose last word is a version or a name without digits: /v1, /openai, /codex, /api/v3, …, but not /surveys/7
+    path=re.compile(r"(?:/deployments/(?P<model>[^/]+)|/v\d\w*|(?:^|/)[a-z_.-]+|^)/responses(?:/compact)?/?$"),
     speaks=_speaks,
     asks=request,
-    answers=_answer,
-    take=_take,
+    answers=answer,
+    take=take,
+    poll=re.compile(
+        r"/responses/(?P<id>resp_[^/]+)$"
+    ),  # of `background`; with `stream` and `starting_after` it goes on streaming
 )

@@ -2,21 +2,9 @@
 
 from __future__ import annotations
 
-from msgspec import Raw
+__all__ = ["is_server_tool"]
 
-from ..lenient import Fields
-from ..request_fields import text_of
-
-__all__ = ["input_text", "is_server_tool"]
-
-_STRING = Fields(str)
 _OF_CLIENTS = ("function_call", "custom_tool_call", "local_shell_call", "shell_call", "apply_patch_call", "computer_call")
-
-
-def input_text(raw: Raw, /) -> str:
-    """The input of a tool as text: most have JSON in a string, some the JSON itself."""
-    text = text_of(raw)
-    return (_STRING.value(text) or "") if text.startswith('"') else text
 
 
 def is_server_tool(type: str, /) -> bool:

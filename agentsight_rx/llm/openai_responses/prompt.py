@@ -19,10 +19,10 @@ from ..canonical import (
     ToolDefinition,
     ToolResultPart,
 )
-from ..decode import decoded
+from ..decode import Whole, decoded
 from ..lenient import Fields
-from ..request_fields import RequestFields, asked_of, text_of
-from .items import input_text, is_server_tool
+from ..request_fields import RequestFields, asked_of, plain_text, text_of
+from .items import is_server_tool
 
 __all__ = ["request"]
 
@@ -85,7 +85,7 @@ class _Item(Struct):
 
 
 class _Outcome(Struct):
-    exit_code: int | None = None
+    exit_code: Whole | None = None
 
 
 class _Output(Struct):
@@ -114,7 +114,7 @@ class _Request(RequestFields):
     input: str | list[_Item] | None = None
     instructions: str | list[_Item] | None = None
     tools: list[_Tool] | None = None
-    max_output_tokens: int | None = None
+    max_output_tokens: Whole | None = None
     named_conversation: str | _Named | None = field(default=None, name="conversation")
     prompt_cache_key: str | None = None
     previous_response_id: str | None = None
@@ -181,7 +181,7 @@ def _message(item: _Item) -> Message:
     if item.type.endswith("_output"):  # function_call_output, custom_tool_call_output, shell_call_output, …
         return Message("tool", (_result(item),))
     if item.type.endswith("_call"):
-        called = next((text for raw in (item.arguments, item.input, item.action) if (text := input_text(raw))), "")
+        called = next((text for raw in (item.arguments, item.input, item.action) if (text := plain_text(raw))), "")
         name = item.name or item.type.removesuffix("_call")
         part = ToolCallPart(item.call_id or item.id or "", name, called, server=is_server_tool(item.type))
         return Message("assistant", (part,))

@@ -16,8 +16,9 @@ from ..canonical import Asked, MediaPart, Message, Parameters, TextPart
 from ..decode import Count, decoded
 from ..lenient import Fields
 from ..provider import IdentifyingFields, Provider
-from ..reader import Draft, read_beside
+from ..reader import Draft
 from ..request_fields import RequestFields, asked_of
+from ..usage import take_usage
 
 __all__ = ["REPLICATE"]
 
@@ -47,6 +48,11 @@ class _Request(RequestFields):
 class _Metrics(Struct):
     input_token_count: Count | None = None
     output_token_count: Count | None = None
+
+    def normal(self) -> Usage | None:
+        if (self.input_token_count, self.output_token_count) == (None, None):
+            return None
+        return Usage(input=self.input_token_count or 0, output=self.output_token_count or 0)
 
 
 class _Answer(Struct):
@@ -131,9 +137,7 @@ def _answer(body: bytes) -> Draft:
         draft.block((0, 0, 0), "text").parts.extend([said] if isinstance(said, str) else said)
     draft.choices[0] = answer.status if isinstance(answer.status, str) else None
     draft.error = answer.error or (answer.detail if answer.output == Raw() else None) or None
-    metrics = read_beside(_METRICS, answer.metrics, "metrics", draft)
-    if metrics is not None and (metrics.input_token_count, metrics.output_token_count) != (None, None):
-        draft.count(Usage(input=metrics.input_token_count or 0, output=metrics.output_token_count or 0), answer.metrics)
+    take_usage(draft, answer.metrics, _METRICS, _Metrics.normal, name="metrics")
     return draft
 
 

@@ -29,6 +29,7 @@ CASE = ProviderCase(
         tools=("ls",),
         tool_results=(ToolResult("c", "a"),),
         max_tokens=5,
+        previous_response_id="r",
     ),
     response=_RESPONSE,
     stream=b"""event: response.created

@@ -13,7 +13,8 @@ CASE = ProviderCase(
     path="/endpoints/my-llm/invocations-response-stream",
     request=b'{"inputs":"list","parameters":{"max_new_tokens":5,"temperature":0.5,"top_p":0.9,"details":true},"stream":true}',
     prompt=Prompt(model="my-llm", stream=True, last_user_text="list", text="list", max_tokens=5, temperature=0.5, top_p=0.9),
-    response=b"""[{"generated_text":"Hi there","details":{"finish_reason":"eos_token","generated_tokens":3,"input_length":9}}]""",
+    response=b"""[{"generated_text":"Hi there",
+        "details":{"finish_reason":"eos_token","generated_tokens":3,"input_length":9}}]""",
     stream=b"""event: chunk
 data: {"index":1,"token":{"id":1,"text":"Hi ","special":false},"generated_text":null,"details":null}
 

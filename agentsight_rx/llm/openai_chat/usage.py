@@ -1,0 +1,71 @@
+"""`usage` of Chat Completions, as each vendor spells it -> Usage."""
+
+from __future__ import annotations
+
+from msgspec import Raw, Struct
+
+from ...events import Usage
+from ..decode import Count
+from ..lenient import Fields
+from ..reader import Draft
+from ..usage import take_usage
+
+__all__ = ["take_chat_usage"]
+
+
+class _Details(Struct):
+    cached_tokens: Count | None = None
+    num_cached_tokens: Count | None = None  # Mistral
+    cache_write_tokens: Count | None = None  # OpenRouter
+    cache_creation_tokens: Count | None = None  # LiteLLM
+    reasoning_tokens: Count | None = None
+
+
+class _Usage(Struct):
+    prompt_tokens: Count | None = None
+    completion_tokens: Count | None = None
+    total_tokens: Count | None = None
+    prompt_tokens_details: _Details | None = None
+    prompt_token_details: _Details | None = None  # Mistral
+    completion_tokens_details: _Details | None = None
+    cached_tokens: Count | None = None  # Moonshot
+    num_cached_tokens: Count | None = None  # Mistral
+    prompt_cache_hit_tokens: Count | None = None  # DeepSeek
+    reasoning_tokens: Count | None = None  # Perplexity and others
+
+
+_USAGE = Fields(_Usage)
+
+
+def take_chat_usage(draft: Draft, raw: Raw, /) -> None:
+    """The counts of an answer or of a chunk: streams have them in the last chunk, in an own one, or so far in each."""
+    take_usage(draft, raw, _USAGE, _normal)
+
+
+def _normal(usage: _Usage) -> Usage | None:
+    """
+    `prompt_tokens` includes what came from a cache and went to it. `completion_tokens` includes the reasoning for most vendors;
+    xAI and Google leave it out, but not of `total_tokens`.
+    """
+    if usage.prompt_tokens is None and usage.completion_tokens is None:
+        return None
+    into = usage.prompt_tokens_details or usage.prompt_token_details or _Details()
+    out = usage.completion_tokens_details or _Details()
+    asked, said = usage.prompt_tokens or 0, usage.completion_tokens or 0
+    read = _first(
+        into.cached_tokens, into.num_cached_tokens, usage.cached_tokens, usage.num_cached_tokens, usage.prompt_cache_hit_tokens
+    )
+    written = _first(into.cache_write_tokens, into.cache_creation_tokens)
+    apart = max(0, (usage.total_tokens or 0) - asked - said)
+    return Usage(
+        input=max(0, asked - read - written),
+        output=said + apart,
+        cache_creation=written,
+        cache_read=read,
+        reasoning=_first(out.reasoning_tokens, usage.reasoning_tokens) or apart,
+    )
+
+
+def _first(*counts: int | None) -> int:
+    """The first count that is not 0: some vendors fill fields of others with 0."""
+    return next((count for count in counts if count), 0)
