@@ -51,6 +51,7 @@ from agentsight_rx.events import (
 from agentsight_rx.loss import Reason
 
 from . import http2_strategies, websocket_strategies
+from .aws_frames import chunk, failure, frame
 from .cuts import batches_of, pieces_of
 
 __all__ = [
@@ -374,14 +375,29 @@ def http_events(draw: st.DrawFn) -> list[HttpEvent]:
     return events
 
 
+_FRAMES = [frame(b""), chunk('{"type":"message_stop"}'), failure("xException", "no"), chunk("{}")[:-1], bytes(20)]
+_LINES = [b'{"message":{"content":"a"}}\n', b'{"done":true}\n', b"no json\n", b'{"a":']
+
+
+def _stream_bodies() -> st.SearchStrategy[tuple[str, bytes]]:
+    """The content type of a stream, and its body."""
+    frames, lines = st.lists(st.sampled_from(_FRAMES), max_size=5), st.lists(st.sampled_from(_LINES), max_size=5)
+    return st.one_of(
+        st.tuples(st.sampled_from(["", "text/event-stream"]), sse_bodies()),
+        st.tuples(st.just("application/vnd.amazon.eventstream"), frames.map(b"".join)),
+        st.tuples(st.just("application/x-ndjson"), lines.map(b"".join)),
+    )
+
+
 @st.composite
 def _streamed(draw: st.DrawFn, origin: Origin, exchange: int) -> list[HttpEvent]:
     """One event stream: its head and its parts as they arrive, gaps, silence, an end or none; or a recording of it."""
-    body = draw(sse_bodies())
+    kind, body = draw(_stream_bodies())
     recorded = not draw(_mostly)
     exchange += 10 * recorded  # a recording has no parts of these
     target, host = draw(st.sampled_from([(None, None), ("/v1/messages", "api.anthropic.com"), ("/x", "localhost")]))
-    head = HttpResponse(origin, exchange, 200, "OK", "HTTP/1.1", (), streaming=True, target=target, host=host)
+    headers = (("content-type", kind),) if kind else ()
+    head = HttpResponse(origin, exchange, 200, "OK", "HTTP/1.1", headers, streaming=True, target=target, host=host)
     events: list[HttpEvent] = [head] if draw(_mostly) else []
     if recorded:
         return [*events, SseMessage(origin, exchange, "", Reply(), (), origin.time_ns, size=len(body))]

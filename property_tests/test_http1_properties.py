@@ -410,9 +410,8 @@ def messages_of(events: Sequence[HttpEvent], connection: Connection) -> list[Htt
         if isinstance(event, HttpRequest | HttpResponse):
             found.append(event)
         elif isinstance(event, BodyPart):
-            place = next(
-                at for at, head in enumerate(found) if isinstance(head, HttpResponse) and head.exchange == event.exchange
-            )
+            answers = {head.exchange: at for at, head in enumerate(found) if isinstance(head, HttpResponse)}
+            place = answers[event.exchange]  # the last one: interim answers come before it
             head = found[place]
             found[place] = replace(head, body=head.body + event.data, complete=event.complete, reason=event.reason)
     return found

@@ -1,15 +1,16 @@
 """
 Any one value of a request or an answer, replaced by any JSON, changes only what that value feeds, and never raises.
 
-What a value feeds is measured: the outputs that change where it is deleted, or replaced by other values of its own JSON type.
+What a value feeds is measured: the outputs that change where it is deleted, or replaced by other values of its own JSON type, or
+of a type that another body of the same API has at the same place, as a `message` that is an object, or of an error a text.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import msgspec
 import pytest
@@ -51,6 +52,7 @@ class Fixture(Struct, frozen=True, eq=False):
     name: str
     value: Json
     read: Read
+    provider: Provider
 
     def __hash__(self) -> int:
         return id(self)
@@ -68,9 +70,15 @@ def type_of(value: Json) -> str:
 
 def paths_of(value: Json, path: Path = ()) -> Iterator[Path]:
     yield path
-    inner = enumerate(value) if isinstance(value, list) else value.items() if isinstance(value, dict) else ()
-    for key, each in inner:
+    for key, each in inner_of(value):
         yield from paths_of(each, (*path, key))
+
+
+def inner_of(value: Json) -> Iterable[tuple[str | int, Json]]:
+    """The values in it by name or place."""
+    if isinstance(value, dict):
+        return list(cast("dict[str | int, Json]", value).items())
+    return list(enumerate(cast("Sequence[Json]", value))) if isinstance(value, (list, tuple)) else ()
 
 
 def at(value: Json, path: Path) -> Json:
@@ -83,7 +91,7 @@ def replaced(value: Json, path: Path, new: Json) -> Json:
     """A copy with `new` at the path, or without the value there."""
     if not path:
         return new
-    copy: Json = dict(value) if isinstance(value, dict) else list(value)
+    copy: Json = value.copy()
     key = path[0]
     if len(path) == 1 and new is _GONE:
         del copy[key]
@@ -99,15 +107,13 @@ def flat(value: object, name: str = "") -> Outputs:
 
 
 def _flat(value: Json, name: str) -> Iterator[tuple[str, object]]:
-    if isinstance(value, dict) and "type" not in value:
-        for key, each in value.items():
-            if key != "unknown":
-                yield from _flat(each, f"{name}.{key}")
-    elif isinstance(value, (list, tuple)):
-        for place, each in enumerate(value):
-            yield from _flat(each, f"{name}[{place}]")
-    else:
+    is_list = isinstance(value, (list, tuple))
+    if not (is_list or isinstance(value, dict)) or (not is_list and "type" in value):
         yield name, value
+        return
+    for key, each in inner_of(value):
+        if key != "unknown":
+            yield from _flat(each, f"{name}[{key}]" if is_list else f"{name}.{key}")
 
 
 def asked(provider: Provider, path: str) -> Read:
@@ -165,11 +171,12 @@ def decoded(text: str) -> Json:
 @cache
 def fixtures_of(provider: Provider) -> tuple[Fixture, ...]:
     case = case_of(provider)
-    requests = [Fixture("request", json.loads(each), asked(provider, case.path)) for each in (case.request, *case.requests)]
+    bodies = (case.request, *case.requests)
+    requests = [Fixture("request", json.loads(each), asked(provider, case.path), provider) for each in bodies]
     responses = (case.response, case.failed, *case.responses)
-    answers = [Fixture("answer", json.loads(each), answered(provider)) for each in responses]
+    answers = [Fixture("answer", json.loads(each), answered(provider), provider) for each in responses]
     streams = (case.stream, case.failed_stream, *case.streams)
-    return (*requests, *answers, *(Fixture("stream", events_of(each), streamed(provider)) for each in streams))
+    return (*requests, *answers, *(Fixture("stream", events_of(each), streamed(provider), provider) for each in streams))
 
 
 def places(fixture: Fixture) -> list[Path]:
@@ -178,10 +185,28 @@ def places(fixture: Fixture) -> list[Path]:
     return paths[:: len(paths) // _MOST + 1]
 
 
+def spot(fixture: Fixture, path: Path) -> Path:
+    """The place of a value in any body of its kind: names only."""
+    return tuple(key for key in path[fixture.name == "stream" :] if isinstance(key, str))
+
+
+@cache
+def spots(provider: Provider) -> dict[tuple[str, Path], list[tuple[Fixture, Path]]]:
+    """Where the bodies of a provider have something at a place."""
+    found: dict[tuple[str, Path], list[tuple[Fixture, Path]]] = {}
+    for fixture in fixtures_of(provider):
+        for path in places(fixture):
+            if not path or isinstance(path[-1], str):
+                found.setdefault((fixture.name, spot(fixture, path)), []).append((fixture, path))
+    return found
+
+
 def fed(fixture: Fixture, path: Path) -> set[str]:
     """The outputs that the value at a path feeds."""
     value, whole = at(fixture.value, path), fixture.read(fixture.value)
-    others = [other for other in _SAME.get(type_of(value), ()) if other != value]
+    own, types = spot(fixture, path), {type_of(value)}
+    types |= {type_of(at(each.value, where)) for each, where in spots(fixture.provider).get((fixture.name, own), ())}
+    others = [other for kind in sorted(types) for other in _SAME.get(kind, ()) if other != value]
     if isinstance(value, Plain) or not path:
         others = []
     gone = () if not path else (_GONE,)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import pytest
@@ -20,12 +21,12 @@ ANY = st.recursive(
 EVERY = pytest.mark.parametrize(("parser", "content"), KINDS, ids=["claude", "codex", "gemini", "gemini lines"])
 
 
-def places(value: Any) -> list[tuple[Any, Any]]:
+def places(value: object) -> list[tuple[Any, Any]]:
     """(container, key) of every value inside."""
-    keys: list[Any] = []
-    if isinstance(value, dict | list):
-        keys = list(cast("dict[Any, Any]", value)) if isinstance(value, dict) else list(range(len(cast("list[Any]", value))))
-    return [place for key in keys for place in [(value, key), *places(value[key])]]
+    if not isinstance(value, dict | list):
+        return []
+    inside = cast("Mapping[Any, Any]", value) if isinstance(value, dict) else dict(enumerate(cast("Sequence[Any]", value)))
+    return [place for key, each in inside.items() for place in [(cast("Any", value), key), *places(each)]]
 
 
 def documents(content: bytes) -> list[Any]:

@@ -157,7 +157,8 @@ class _Trial:
     def the_provider_is_found(self) -> None:
         case, provider = self.case, self.provider
         called = provider if provider.path else None
-        for host in (case.host, case.host.upper(), f"{case.host}:443", "localhost:8080", ""):
+        elsewhere = ("localhost:8080", "") if provider.anywhere else ()
+        for host in (case.host, case.host.upper(), f"{case.host}:443", *elsewhere):
             assert find(host, case.path) is called, "the path of a request names its provider (`path`)"
             assert find(host, f"{case.path}{'&' if '?' in case.path else '?'}a=b") is called, "a query changes nothing"
             assert find(host, "/") is None, "another path is no call"
@@ -183,7 +184,7 @@ class _Trial:
         row = self.call(answered, size)
         assert (row.call_kind, row.status, row.complete) == (self.provider.name, "complete", True), "a call has ended"
         typed = new_in(case.provider.asked(case.request, case.path)).text
-        assert (row.model, row.prompt) == (case.prompt.model, typed), "a row has the prompt"
+        assert (row.model or "", row.prompt) == (case.prompt.model, typed), "a row has the prompt"
         assert (row.text, row.thinking) == (case.reply.text, case.reply.thinking), "a row has the reply"
         assert row.finish_reason == case.reply.finish_reason, "a row has the reply"
         usage = case.reply.usage or Usage()

@@ -58,8 +58,8 @@ class Provider(Struct, frozen=True):
     # (part of the lower-case host, its `gen_ai.provider.name`): who wins where two providers match a path, and the label of a
     # host that hosts.py does not know
     hosts: tuple[tuple[str, str], ...]
-    # Matches the path, without query, of a call to a model. Its groups `model` and `stream` stand in for these fields of the
-    # body. None: the dialect has no calls to a model.
+    # Matches the path, without query, of a call to a model. Its groups `model`, `stream` and `conversation` stand in for
+    # these fields of the body. None: the dialect has no calls to a model.
     path: re.Pattern[str] | None
     speaks: Callable[[IdentifyingFields], bool]  # is such an event sent by this provider only?
     asks: Callable[[bytes], Asked]  # the body of a request; never raises: a body that is not a request gives an empty Asked
@@ -71,7 +71,7 @@ class Provider(Struct, frozen=True):
     operation: str = "chat"  # `gen_ai.operation.name` of OpenTelemetry
     # Matches the path of a GET that asks how far an answer is; its group `id` is `Answer.id` of the call that it belongs to
     poll: re.Pattern[str] | None = None
-    not_at: tuple[str, ...] = ()  # parts of hosts where such a path is another API, which is no call
+    anywhere: bool = True  # False: such a path is common, and a call only at `hosts`
 
     def reader(self) -> StreamReader:
         """A reader for one streamed answer."""
@@ -80,6 +80,10 @@ class Provider(Struct, frozen=True):
     def is_call(self, target: str, /) -> bool:
         """True if a request for `target` (path, perhaps with a query) is a call to a model."""
         return self._found(target) is not None
+
+    def is_home(self, host: str, /) -> bool:
+        """Is it one of `hosts`? It must be in lower case."""
+        return any(part in host for part, _ in self.hosts)
 
     def polled(self, target: str, /) -> str | None:
         """The id of the answer that a GET for `target` asks for; None if it does not ask for one."""
@@ -91,8 +95,12 @@ class Provider(Struct, frozen=True):
         asked = self.asks(body)
         found = self._found(target)
         named = found.groupdict() if found else {}
-        model = asked.model or unquote(named.get("model") or "")
-        return replace(asked, model=model, stream=asked.stream or bool(named.get("stream")))
+        return replace(
+            asked,
+            model=asked.model or unquote(named.get("model") or ""),
+            stream=asked.stream or bool(named.get("stream")),
+            conversation_id=asked.conversation_id or unquote(named.get("conversation") or "") or None,
+        )
 
     def prompt(self, body: bytes, target: str, /) -> Prompt:
         """A request in short. Never raises."""

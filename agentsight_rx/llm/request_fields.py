@@ -21,10 +21,10 @@ class _Ids(Struct, rename={"session_camel": "sessionId", "conversation_camel": "
     conversation_camel: object = None
     user_id: object = None
 
-    def session(self) -> str | None:
+    def client_session(self) -> str | None:
         return _text(self.session_id) or _text(self.session_camel)
 
-    def conversation(self) -> str | None:
+    def client_conversation(self) -> str | None:
         return _text(self.conversation_id) or _text(self.conversation_camel)
 
 
@@ -58,8 +58,8 @@ def asked_of(
         messages=tuple(messages),
         tools=tuple(tool for tool in tools if tool.name),
         parameters=parameters,
-        session_id=fields.session() or metadata.session() or _session_of_user(_text(metadata.user_id) or ""),
-        conversation_id=fields.conversation() or metadata.conversation(),
+        session_id=fields.client_session() or metadata.client_session() or _session_of_user(_text(metadata.user_id) or ""),
+        conversation_id=fields.client_conversation() or metadata.client_conversation(),
         unknown=unknown,
     )
 
@@ -80,7 +80,7 @@ def _session_of_user(user: str) -> str | None:
     """The session that Claude Code puts into the user's id: as JSON, or in old versions `user_…_account_…_session_<id>`."""
     if user.startswith("{"):
         ids = _IDS.value(user)
-        return ids.session() if ids else None
+        return ids.client_session() if ids else None
     return user.partition("_session_")[2] or None
 
 

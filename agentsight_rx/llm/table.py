@@ -15,21 +15,29 @@ from .gemini_live.answer import GEMINI_LIVE
 from .hosts import label_of_host
 from .lenient import Fields
 from .mcp.answer import MCP
+from .mistral_conversations.answer import MISTRAL_CONVERSATIONS
 from .ollama.answer import OLLAMA
+from .openai_assistants.answer import OPENAI_ASSISTANTS
 from .openai_chat.answer import OPENAI_CHAT
+from .openai_realtime.answer import OPENAI_REALTIME
 from .openai_responses.answer import OPENAI_RESPONSES
 from .provider import IdentifyingFields, Provider
 from .replicate.answer import REPLICATE
 from .sagemaker.answer import SAGEMAKER
+from .tgi.answer import TGI
 from .vertex_chat.answer import VERTEX_CHAT
+from .watsonx.answer import WATSONX
 
 __all__ = ["PROVIDERS", "dialect_of", "find", "provider_label", "provider_named"]
 
 PROVIDERS: tuple[Provider, ...] = (
     ANTHROPIC,
+    OPENAI_REALTIME,
     OPENAI_RESPONSES,
+    OPENAI_ASSISTANTS,
     COHERE_V1,  # before OpenAI's chat, which one vendor has at the same path
     OPENAI_CHAT,
+    MISTRAL_CONVERSATIONS,
     BEDROCK,
     BEDROCK_CONVERSE,
     COHERE,
@@ -39,7 +47,9 @@ PROVIDERS: tuple[Provider, ...] = (
     OLLAMA,
     REPLICATE,
     SAGEMAKER,
+    TGI,
     VERTEX_CHAT,
+    WATSONX,
     MCP,
 )
 
@@ -69,8 +79,8 @@ def find(host: str, target: str, /) -> Provider | None:
     The path decides, since many hosts speak the same dialect. The host decides only if two providers match the path.
     """
     lower = host.lower()
-    takers = [each for each in PROVIDERS if each.is_call(target) and not any(part in lower for part in each.not_at)]
-    at_home = [provider for provider in takers if any(part in lower for part, _ in provider.hosts)]
+    takers = [each for each in PROVIDERS if each.is_call(target) and (each.anywhere or each.is_home(lower))]
+    at_home = [each for each in takers if each.is_home(lower)]
     return next(iter(at_home + takers), None)
 
 

@@ -259,6 +259,7 @@ class _RemoveAuth(Kernel[Event, Event]):
             text=self._redactor.text(reply.text, cut=cut),
             thinking=self._redactor.text(reply.thinking, cut=cut),
             tool_calls=reply.tool_calls if calls == reply.tool_calls else calls,
+            unknown=tuple(map(self._text, reply.unknown)),
             finish_reason=self._optional(reply.finish_reason),
             error=self._optional(reply.error),
         )

@@ -9,7 +9,7 @@ import json
 import re
 import tomllib
 from collections.abc import Mapping
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any, NoReturn, cast
 
 from msgspec import Struct
@@ -65,12 +65,19 @@ def _parsed(text: str, name: str) -> dict[str, Any]:
     is_json = text.lstrip("\ufeff \t\r\n").startswith("{")
     try:
         if is_json:
-            plain: object = json.loads(text.lstrip("\ufeff"), parse_float=Decimal, parse_constant=_no_number)
+            plain: object = json.loads(text.lstrip("\ufeff"), parse_float=_number, parse_constant=_no_number)
         else:
-            plain = tomllib.loads(text, parse_float=Decimal)
+            plain = tomllib.loads(text, parse_float=_number)
     except (ValueError, RecursionError) as error:
         raise UsageError(f"{name} is not {'JSON' if is_json else 'TOML'}: {error}") from error
     return dict(cast("Mapping[str, Any]", plain))  # both give a dict here: JSON begins with {
+
+
+def _number(text: str) -> Decimal:
+    try:
+        return Decimal(text)
+    except InvalidOperation:  # an exponent that Decimal cannot have; it is no ValueError
+        raise ValueError(f"{text} is no price") from None
 
 
 def _no_number(text: str) -> NoReturn:

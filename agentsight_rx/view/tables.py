@@ -1,4 +1,8 @@
-"""The tables of a store: the event log, the rows with their indexes, the runs and their losses."""
+"""
+The tables of a store: the event log, the rows with their indexes, the runs and their losses.
+
+Longer than 300 lines because a new kind of row is one line in the table of all kinds, beside its indexes.
+"""
 
 from __future__ import annotations
 

@@ -166,6 +166,14 @@ HOSTILE: dict[str, list[Sized]] = {
         _filled(b'data:{"candidates":[{}]}\n\n'),
         _filled(b'{"text":"a"},', b'data:{"candidates":[{"content":{"parts":['),
     ],
+    "transcripts": [
+        _filled(b'{"type":"user"}\n'),
+        _filled(b'{"type":"assistant","requestId":"r","message":{"model":"m"}}\n'),
+        _filled(b'{"payload":{"type":"token_count"}}\n', b"", 1),
+        _nested(b'{"a":', b"}", b"", 2),
+        _filled(b'{"type":"gemini","id":"a","model":"m"}\n', b"", 3),
+    ],
+    "prices": [_filled(b"["), _filled(b'{"a":'), _filled(b"a.")],
     "mcp_stream": [_filled(b'data:{"jsonrpc":"2.0"}\n\n')],
 }
 

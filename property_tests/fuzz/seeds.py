@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from hpack import Encoder
 
 from agentsight_rx.wire.websocket import Deflate
+from tests.known_agents.transcripts.reading import KINDS
 
 from ..aws_frames import chunk as aws_chunk
 from ..aws_frames import event as aws_event
@@ -245,5 +246,7 @@ SEEDS: dict[str, list[bytes]] = {
     "script": _cut(_SCRIPTS, ((),)),
     "library": _cut((_library(),), ((0,), (1,))),
     "btf": _cut((_btf(),), ((),)),
+    "transcripts": [spelled(content, place, 2, 7, 40) for place, (_, content) in enumerate(KINDS)],
+    "prices": _cut((b'as_of = 2026-11-01\n["m-*"]\ninput = 1.5\noutput = 2\n', b'{"m": {"input": 1, "output": 2}}'), ((),)),
     **LLM_SEEDS,
 }

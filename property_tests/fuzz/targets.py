@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias
 
-from . import files, operators, recorded, rules, streams, wire
+from . import agents, files, operators, recorded, rules, streams, wire
 from .llm import llm_targets
 
 __all__ = ["TARGETS", "Target"]
@@ -35,5 +35,7 @@ TARGETS: dict[str, Target] = {
     "script": files.script,
     "library": files.library,
     "btf": files.btf,
+    "transcripts": agents.transcripts,
+    "prices": agents.prices,
     **llm_targets(),
 }

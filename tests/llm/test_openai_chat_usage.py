@@ -62,7 +62,7 @@ def test_counts_of_every_vendor_have_one_form(vendor: str) -> None:
 def test_the_counts_as_sent_are_kept() -> None:
     usage, _ = USAGES["OpenRouter"]
     assert json.loads(read({"choices": [], "usage": usage}).answer().raw_usage)["cost"] == 0.0125
-    parts = [
+    parts: list[dict[str, Any]] = [
         {"choices": [], "usage": {"prompt_tokens": 1, "a": {"b": 1}}},
         {"choices": [], "usage": {"a": {"c": 2}, "cost": 3}},
     ]

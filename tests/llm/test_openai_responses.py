@@ -291,6 +291,20 @@ def test_an_unfinished_answer_has_no_reason() -> None:
     assert OPENAI_RESPONSES.response(json.dumps(response("queued")).encode()) == Reply(id="resp_1", model="gpt-x")
 
 
+@pytest.mark.parametrize(
+    ("status", "pending"), [("queued", True), ("in_progress", True), ("completed", False), ("failed", False)]
+)
+def test_a_response_in_the_background_is_pending_until_a_get_has_it(status: str, *, pending: bool) -> None:
+    answer = OPENAI_RESPONSES.answer(json.dumps(response(status, output=[MESSAGE])).encode())
+    assert (answer.id, answer.pending, bool(answer.finish_reasons)) == ("resp_1", pending, not pending)
+
+
+def test_a_stream_that_goes_on_in_the_middle_is_read_from_there() -> None:
+    """As after `starting_after`: deltas before it are missing, and the end has all."""
+    for start in range(len(WHOLE_STREAM)):
+        assert read(*WHOLE_STREAM[start:]).reply() == WHOLE
+
+
 def test_an_incomplete_end_does_not_remove_earlier_text() -> None:
     cut = response("incomplete", output=[{**MESSAGE, "content": [part("Hel")]}])
     assert read(text_delta("Hello"), event("incomplete", response=cut)).reply().text == "Hello"

@@ -81,6 +81,40 @@ PATHS = {
     "/openai/deployments/gpt/chat/completions?api-version=1": "openai",
     "/v1/completions?x": "openai",
     "/v1/chat/completions/chatcmpl-a/messages": None,
+    "/v1/fim/completions": "openai",
+    "/v1/agents/completions": "openai",
+    "/beta/completions": "openai",
+    "/any/prefix/chat/completions": "openai",
+    "/ml/v1/text/chat?version=2025-02-11": "openai",
+    "/ml/v1/text/chat_stream?version=2025-02-11": "openai",
+    "/ml/v1/deployments/d/text/chat_stream": "openai",
+    "/ml/v1/text/generation?version=2025-02-11": "watsonx",
+    "/ml/v1/deployments/d/text/generation_stream": "watsonx",
+    "/ml/v1/text/embeddings": None,
+    "/ml/v1/text/tokenization": None,
+    "/generate": "tgi",
+    "/generate_stream": "tgi",
+    "http://proxy/generate_stream": "tgi",
+    "/reports/generate": None,
+    "/api/v3/responses": "openai_responses",
+    "/llm-gateway/responses": "openai_responses",
+    "/v1/threads/runs": "openai_assistants",
+    "/v1/threads/thread_1/runs": "openai_assistants",
+    "/openai/threads/thread_1/runs?api-version=1": "openai_assistants",
+    "/v1/threads/thread_1/runs/run_1/submit_tool_outputs": "openai_assistants",
+    "/v1/threads/thread_1/runs/run_1": None,
+    "/v1/threads/thread_1/messages": None,
+    "/v1/threads": None,
+    "/v1/realtime?model=gpt-realtime": "openai_realtime",
+    "/openai/realtime?deployment=gpt": "openai_realtime",
+    "/v1/realtime/client_secrets": None,
+    "/v1/realtime/calls": None,
+    "/v1/conversations": None,
+    "/v1/models": None,
+    "/v1/files": None,
+    "/v1/moderations": None,
+    "/v1/images/generations": None,
+    "/v1/audio/speech": None,
     "/v1/batches": None,
     "/v1/embeddings": None,
     "/search?next=/v1/messages": None,
@@ -94,6 +128,40 @@ PATHS = {
 def test_the_path_decides(path: str, name: str | None, host: str) -> None:
     found = find(host, path)
     assert (found and found.name) == name
+
+
+def test_a_path_that_is_common_is_a_call_only_at_the_hosts_of_its_provider() -> None:
+    for path in ("/v1/conversations", "/v1/conversations/conv_1", "/v1/conversations/conv_1/restart"):
+        found = find("api.mistral.ai", path)
+        assert found is not None
+        assert found.name == "mistral_conversations"
+        assert find("api.openai.com", path) is find("localhost", path) is None
+    assert find("api.mistral.ai", "/v1/conversations/conv_1/history") is None
+
+
+def test_where_two_vendors_have_a_path_the_host_decides() -> None:
+    found = {host: find(host, "/v1/chat") for host in ("api.writer.com", "api.cohere.com", "localhost")}
+    assert {host: provider and provider.name for host, provider in found.items()} == {
+        "api.writer.com": "openai",
+        "api.cohere.com": "cohere_v1",
+        "localhost": "cohere_v1",
+    }
+
+
+@pytest.mark.parametrize(
+    ("path", "polled"),
+    [
+        ("/v1/responses/resp_1", ("openai_responses", "resp_1")),
+        ("/openai/v1/responses/resp_1?stream=true&starting_after=7", ("openai_responses", "resp_1")),
+        ("/v1/threads/thread_1/runs/run_1", ("openai_assistants", "run_1")),
+        ("/v1/responses/resp_1/input_items", None),
+        ("/v1/threads/thread_1/runs/run_1/steps", None),
+        ("/v1/chat/completions/chatcmpl-1", None),
+    ],
+)
+def test_a_get_may_ask_how_far_an_answer_is(path: str, polled: tuple[str, str] | None) -> None:
+    found = [(provider.name, asked) for provider in PROVIDERS if (asked := provider.polled(path))]
+    assert found == ([] if polled is None else [polled])
 
 
 EVENTS = [
@@ -126,6 +194,13 @@ EVENTS = [
     ("message", '{"choices":"none"}', None),
     ("message", '{"type":7}', None),
     ("message", '{"type":"error","message":"Sorry"}', None),
+    ("message", '{"type":"response.done","event_id":"e","response":{}}', "openai_realtime"),
+    ("message", '{"type":"session.created","event_id":"e","session":{}}', "openai_realtime"),
+    ("message", '{"type":"error","event_id":"e","error":{"type":"x","code":"y","message":"No"}}', "openai_realtime"),
+    ("thread.run.created", '{"id":"run_1","object":"thread.run"}', "openai_assistants"),
+    ("message", '{"type":"message.output.delta","content":"x"}', "mistral_conversations"),
+    ("message", '{"model_id":"m","results":[{"generated_text":"x"}]}', "watsonx"),
+    ("message", '{"index":1,"token":{"id":1,"text":"x"},"generated_text":null}', "tgi"),
     ("message", "{", None),
     ("message", "[1]", None),
     ("message", "", None),
@@ -155,6 +230,8 @@ def test_a_path_may_name_the_model_and_say_that_the_answer_streams() -> None:
         "/openai/deployments/gpt/chat/completions?api-version=1": ("gpt", False),
         "/openai/deployments/gpt/responses": ("gpt", False),
         "/v1/chat/completions": ("", False),
+        "/ml/v1/text/chat_stream": ("", True),
+        "/generate_stream": ("", True),
     }
     for path, expected in paths.items():
         provider = find("", path)
@@ -162,6 +239,14 @@ def test_a_path_may_name_the_model_and_say_that_the_answer_streams() -> None:
         prompt = provider.prompt(b"{}", path)
         assert (prompt.model, prompt.stream) == expected
         assert provider.prompt(b'{"model":"m"}', path).model == "m"
+
+
+def test_a_path_may_name_the_conversation() -> None:
+    named = {"/v1/threads/thread_1/runs": "thread_1", "/v1/threads/runs": None}
+    for path, expected in named.items():
+        provider = find("", path)
+        assert provider is not None
+        assert provider.prompt(b"{}", path).conversation_id == expected
 
 
 def answer(*data: str) -> StreamReader:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -36,7 +36,11 @@ class Without(MemoryStore):
 
 @pytest.fixture(params=["memory", "lmdb", "without"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    kinds = {"memory": MemoryStore, "without": Without, "lmdb": lambda: LmdbStore.open(tmp_path / "run.lmdb")}
+    kinds: dict[str, Callable[[], Store]] = {
+        "memory": MemoryStore,
+        "without": Without,
+        "lmdb": lambda: LmdbStore.open(tmp_path / "run.lmdb"),
+    }
     store = kinds[request.param]()
     yield store
     store.close()

@@ -68,7 +68,13 @@ class Transcript(Struct, frozen=True, kw_only=True):
         """Nothing of a session is in it: no tokens, tools, prompt or model."""
         return not (self.totals or self.calls or self.tools or self.prompt or self.models)
 
+    @property
+    def weight(self) -> int:
+        """About how many bytes of memory it takes."""
+        return _ENTRY * (len(self.calls) + len(self.tools) + 4) + sum(len(tool.input) + len(tool.output) for tool in self.tools)
 
+
+_ENTRY = 500  # bytes of a call or a tool without its texts
 _SHORT_MOST = 12
 _HEAD, _TAIL = 6, 5
 

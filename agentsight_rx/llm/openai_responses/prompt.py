@@ -24,12 +24,14 @@ from ..lenient import Fields
 from ..request_fields import RequestFields, asked_of, plain_text, text_of
 from .items import is_server_tool
 
-__all__ = ["request"]
+__all__ = ["OfferedTool", "RequestItem", "message_of", "request"]
 
 
 class _Part(Struct):
     type: str = ""
     text: str | None = None
+    transcript: str | None = None  # of what was said aloud
+    audio: str | None = None
     image_url: str | None = None
     file_url: str | None = None
     file_id: str | None = None
@@ -44,13 +46,15 @@ class _Named(Struct):
     parameters: Raw = Raw()
 
 
-class _Tool(Struct):
+class OfferedTool(Struct):
+    """A tool, or several under one name."""
+
     type: str = ""
     name: str | None = None
     description: str | None = None
     parameters: Raw = Raw()
     function: _Named | None = None  # as in Chat Completions; some clients keep that shape
-    tools: list[_Tool] | None = None  # of a namespace
+    tools: list[OfferedTool] | None = None  # of a namespace
 
     def definitions(self, depth: int = 2) -> list[ToolDefinition]:
         if self.tools and depth:
@@ -66,7 +70,7 @@ class _Tool(Struct):
         ]
 
 
-class _Item(Struct):
+class RequestItem(Struct):
     """One input: a message, reasoning, a call of a tool, its output, or more tools. Other kinds are ignored."""
 
     type: str = ""
@@ -81,7 +85,7 @@ class _Item(Struct):
     input: Raw = Raw()
     action: Raw = Raw()
     output: Raw = Raw()
-    tools: list[_Tool] | None = None
+    tools: list[OfferedTool] | None = None
 
 
 class _Outcome(Struct):
@@ -111,9 +115,9 @@ class _Text(Struct):
 
 class _Request(RequestFields):
     type: str | None = None
-    input: str | list[_Item] | None = None
-    instructions: str | list[_Item] | None = None
-    tools: list[_Tool] | None = None
+    input: str | list[RequestItem] | None = None
+    instructions: str | list[RequestItem] | None = None
+    tools: list[OfferedTool] | None = None
     max_output_tokens: Whole | None = None
     named_conversation: str | _Named | None = field(default=None, name="conversation")
     prompt_cache_key: str | None = None
@@ -140,7 +144,7 @@ def request(body: bytes, /) -> Asked:
     offered = [*(asked.tools or ()), *(tool for item in items for tool in item.tools or ())]
     made = asked_of(
         asked,
-        [_message(item) for item in (*_items(asked.instructions, "system"), *items)],
+        [message_of(item) for item in (*_items(asked.instructions, "system"), *items)],
         tools=[each for tool in offered for each in tool.definitions()],
         parameters=Parameters(
             max_tokens=asked.max_output_tokens,
@@ -173,11 +177,12 @@ def _session(key: str) -> str | None:
     return key if _UUID.fullmatch(key) else None
 
 
-def _items(items: str | list[_Item] | None, role: str) -> list[_Item]:
-    return [_Item("message", role, content=items)] if isinstance(items, str) else items or []
+def _items(items: str | list[RequestItem] | None, role: str) -> list[RequestItem]:
+    return [RequestItem("message", role, content=items)] if isinstance(items, str) else items or []
 
 
-def _message(item: _Item) -> Message:
+def message_of(item: RequestItem, /) -> Message:
+    """An item in one shape."""
     if item.type.endswith("_output"):  # function_call_output, custom_tool_call_output, shell_call_output, …
         return Message("tool", (_result(item),))
     if item.type.endswith("_call"):
@@ -195,8 +200,11 @@ def _message(item: _Item) -> Message:
 
 
 def _part(part: _Part) -> Part | None:
-    if part.text:
-        return TextPart(part.text)
+    text = part.text or part.transcript
+    if text:
+        return TextPart(text)
+    if part.audio:
+        return MediaPart("audio", size=len(part.audio))
     reference = part.image_url or part.file_url or part.file_id or part.filename or ""
     if not (reference or part.file_data):
         return None
@@ -206,7 +214,7 @@ def _part(part: _Part) -> Part | None:
     return MediaPart(kind, reference=reference, size=len(part.file_data or ""))
 
 
-def _result(item: _Item) -> ToolResultPart:
+def _result(item: RequestItem) -> ToolResultPart:
     """Most tools return text or pieces of it; any other output stays JSON."""
     call = item.call_id or item.id or ""
     output = decoded(_OUTPUTS.strict, item.output) if item.output else ""

@@ -3,6 +3,7 @@ from __future__ import annotations
 from agentsight_rx.events import Reply, Usage
 from agentsight_rx.llm import Prompt
 from agentsight_rx.llm.sagemaker.answer import SAGEMAKER
+from agentsight_rx.llm.tgi.answer import TGI
 
 from ...provider_component import ProviderCase
 
@@ -37,5 +38,5 @@ data: {"Message":"CUDA out of memory"}
 
 """,
     error="ModelError: CUDA out of memory",
-    events_of=None,
+    events_of=TGI,
 )

@@ -1,0 +1,1 @@
+"""The Conversations API of Mistral."""

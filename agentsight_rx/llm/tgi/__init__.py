@@ -1,0 +1,1 @@
+"""Text Generation Inference of Hugging Face."""

@@ -1,0 +1,1 @@
+"""Text generation of IBM's watsonx.ai."""
