@@ -88,10 +88,10 @@ def request(body: bytes, /) -> Asked:
         return Asked()
     asked = found.value
     config, more = asked.config or _Config(), asked.more or _More()
-    told = [_Message("system", asked.system)] if asked.system else []
+    system = [_Message("system", asked.system)] if asked.system else []
     return asked_of(
         asked,
-        [Message(each.role or "", tuple(parts_of(_blocks(each.content)))) for each in (*told, *(asked.messages or ()))],
+        [Message(each.role or "", tuple(parts_of(_blocks(each.content)))) for each in (*system, *(asked.messages or ()))],
         tools=[_definition(tool) for tool in (asked.tool_config and asked.tool_config.tools) or ()],
         parameters=Parameters(
             max_tokens=config.nova_tokens if config.max_tokens is None else config.max_tokens,

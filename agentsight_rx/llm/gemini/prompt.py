@@ -144,8 +144,8 @@ def tools_of(tools: _Tools, /) -> list[ToolDefinition]:
 
 def messages_of(system: _Contents, contents: _Contents, /) -> list[Message]:
     """The conversation, the system's text first."""
-    told = [Content("system", each.each()) for each in _contents(system)]
-    return _messages([*told, *_contents(contents)])
+    first = [Content("system", each.each()) for each in _contents(system)]
+    return _messages([*first, *_contents(contents)])
 
 
 def _contents(contents: _Contents) -> list[Content]:
