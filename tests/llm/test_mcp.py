@@ -27,7 +27,8 @@ def test_an_error_of_a_tool_is_a_result() -> None:
 
 
 def test_results_of_any_shape_and_notifications_are_no_errors() -> None:
-    for result in ({}, {"tools": []}, [], "text", {"isError": None}):
+    results: list[Any] = [{}, {"tools": []}, [], "text", {"isError": None}]
+    for result in results:
         assert read({"id": 1, "result": result}).reply() == Reply()
     assert not read({"method": "notifications/progress", "params": {}}).ended
 
