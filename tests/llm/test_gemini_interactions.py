@@ -135,3 +135,10 @@ def test_creating_an_interaction_is_a_call(path: str) -> None:
 @pytest.mark.parametrize("path", ["/v1beta/interactions/i", "/v1beta/interactions/i/cancel", "/api/interactions"])
 def test_other_methods_are_no_calls(path: str) -> None:
     assert find("generativelanguage.googleapis.com", path) is None
+
+
+def test_an_interaction_in_the_background_is_pending() -> None:
+    assert GEMINI_INTERACTIONS.answer(b'{"id":"i","status":"in_progress"}').pending
+    assert not GEMINI_INTERACTIONS.answer(b'{"id":"i","status":"completed"}').pending
+    assert GEMINI_INTERACTIONS.polled("/v1beta/interactions/i") == "i"
+    assert GEMINI_INTERACTIONS.polled("/v1beta/interactions") is None

@@ -57,3 +57,12 @@ def test_predictions_are_calls(path: str) -> None:
 @pytest.mark.parametrize("path", ["/v1/predictions/p", "/v1/predictions/p/cancel", "/v1/models/meta/llama-x", "/v1/trainings"])
 def test_other_methods_are_no_calls(path: str) -> None:
     assert find("api.replicate.com", path) is None
+
+
+@pytest.mark.parametrize("status", ["starting", "processing"])
+def test_a_prediction_that_has_only_begun_is_pending(status: str) -> None:
+    body = json.dumps({"id": "p", "status": status, "output": None}).encode()
+    assert REPLICATE.answer(body).pending
+    assert REPLICATE.response(body) == Reply("p")
+    assert REPLICATE.polled("/v1/predictions/p") == "p"
+    assert REPLICATE.polled("/v1/predictions/p/cancel") is None

@@ -3,6 +3,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from agentsight_rx.events import Reply, SseEvent, Usage
 from agentsight_rx.llm import Prompt, StreamReader, find
 from agentsight_rx.llm.sagemaker.answer import SAGEMAKER
@@ -42,6 +44,20 @@ def test_the_parts_of_a_stream_may_be_lines_of_an_event_stream() -> None:
 
 def test_the_parts_of_a_stream_may_be_json() -> None:
     assert read(chat("Hi "), chat("there", "stop")).reply().text == "Hi there"
+
+
+@pytest.mark.parametrize("form", ["data: {}\n\n", "{}\n"])
+@pytest.mark.parametrize("size", [1, 2, 7, 64, 1000])
+def test_the_parts_of_a_stream_may_be_cut_anywhere(form: str, size: int) -> None:
+    stream = "".join(form.replace("{}", each) for each in (chat("Hi "), chat("there", "stop")))
+    reader = SAGEMAKER.reader()
+    for at in range(0, len(stream), size):
+        reader.feed(SseEvent("PayloadPart", stream[at : at + size]))
+    assert (reader.reply(), reader.unknown) == (Reply("c", "m", text="Hi there", finish_reason="stop"), 0)
+
+
+def test_a_stream_of_something_else_is_counted_as_unknown() -> None:
+    assert read("<html>\n", "</html>\n").unknown == 2
 
 
 def test_tokens_that_are_no_text_are_left_out_and_the_whole_text_is_not_said_twice() -> None:
