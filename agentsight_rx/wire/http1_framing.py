@@ -1,4 +1,8 @@
-"""Bytes after an HTTP/1 head -> bytes of the body and its end: chunked, by length, or until the close (RFC 9112 6.3, 7.1)."""
+"""
+Bytes after an HTTP/1 head -> bytes of the body and its end: chunked, by length, or until the close (RFC 9112 6.3, 7.1).
+
+Longer than 300 lines because chunks that are whole in a record are read in a fast way besides the general one.
+"""
 
 from __future__ import annotations
 

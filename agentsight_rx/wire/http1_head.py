@@ -62,7 +62,8 @@ def response_head(raw: bytes) -> ResponseHead:
 # A head that h11 reads, or refuses for other reasons than its syntax, exactly as it stands. h11 takes ten times as long
 _NAME = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]++"
 _ORDINARY = re.compile(
-    rb"(?:%b [!-~]++ HTTP/1\.[01]|HTTP/1\.[01] [0-9]{3}(?: [ -~]*+)?)\r\n(?:%b:[^\x00-\x08\n-\x1f\x7f]*+\r\n)*+\r\n" % (_NAME, _NAME)
+    rb"(?:%b [!-~]++ HTTP/1\.[01]|HTTP/1\.[01] [0-9]{3}(?: [ -~]*+)?)\r\n(?:%b:[^\x00-\x08\n-\x1f\x7f]*+\r\n)*+\r\n"
+    % (_NAME, _NAME)
 )
 
 

@@ -295,7 +295,9 @@ EVENTS = [b"data: %d %b\n\n" % (number, b"x" * (24 + 9 * number)) for number in 
 EVENT_CHUNKS = [b"%x\r\n%b\r\n" % (len(event), event) for event in EVENTS]
 
 
-@pytest.mark.parametrize("before", [CHUNKED_HEAD, CHUNKED_HEAD + EVENT_CHUNKS[0], CHUNKED_HEAD + EVENT_CHUNKS[0] + EVENT_CHUNKS[1][:9]])
+@pytest.mark.parametrize(
+    "before", [CHUNKED_HEAD, CHUNKED_HEAD + EVENT_CHUNKS[0], CHUNKED_HEAD + EVENT_CHUNKS[0] + EVENT_CHUNKS[1][:9]]
+)
 def test_a_record_of_one_chunk_is_read_the_fast_way_whatever_shares_a_record_with_the_head(before: bytes) -> None:
     peer = Peer().feed(before)
     peer.feed(b"".join([CHUNKED_HEAD, *EVENT_CHUNKS[:2]])[len(before) :])

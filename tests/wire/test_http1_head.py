@@ -39,7 +39,9 @@ def test_a_response_is_the_same_whichever_line_end_it_has(line: bytes, fields: b
 
 def test_names_are_lower_case_and_values_keep_theirs_without_the_blanks_around() -> None:
     raw = b"GET /A HTTP/1.1\r\nHOST:\t Example.com \t\r\nX-App: a  B\r\n\r\n"
-    assert request_head(raw) == RequestHead("GET", "/A", "HTTP/1.1", (("host", "Example.com"), ("x-app", "a  B")), size=len(raw))
+    assert request_head(raw) == RequestHead(
+        "GET", "/A", "HTTP/1.1", (("host", "Example.com"), ("x-app", "a  B")), size=len(raw)
+    )
 
 
 def test_a_head_without_fields_has_none() -> None:
