@@ -8,7 +8,7 @@ from functools import partial
 from hpack import Encoder
 
 from agentsight_rx import operators as op
-from agentsight_rx.core.engine import Engine
+from agentsight_rx.core.engine import Engine, Site
 from agentsight_rx.core.stream import of
 from agentsight_rx.events import BodyPart, Connection, Direction, Origin, TlsChunk, TlsEvent, time_of
 from agentsight_rx.llm.anthropic.answer import ANTHROPIC
@@ -37,6 +37,7 @@ def rows(rounds: int, scale: float = 1.0, /) -> list[Row]:
     size = sum(map(len, short))
     many = max(_FEW, int(_MANY * scale))
     one_by_one, at_once = (_streams(count, many * 40 // count) for count in (min(_FEW, many), many))
+    shared, mixed = _one_stream(short, first=1), _one_stream(short, size=_RECORD)
     bodies = max(2, int(40 * scale))
     old, new = _http1(bodies), _http2(bodies)
     floor, wire, whole = "find the data, decode it", "chunks, events, reply", "the same, as the operators do it"
@@ -53,6 +54,8 @@ def rows(rounds: int, scale: float = 1.0, /) -> list[Row]:
             floor=f"parse_http, merge_sse, {_FEW} connections",
             target=1.5,
         ),
+        Case("parse_http, the head and the first chunk in one record", partial(_parsed, shared), len(short), size),
+        Case("parse_http, many chunks a record, cut anywhere", partial(_parsed, mixed), len(short), size),
         Case("parse_http, bodies of 60 KB over HTTP/1.1", partial(_graph, old), bodies, _size(old)),
         Case(
             "parse_http, bodies of 60 KB over HTTP/2",
@@ -128,6 +131,17 @@ def _graph(chunks: Sequence[TlsChunk]) -> Work:
     return work
 
 
+def _parsed(chunks: Sequence[TlsChunk]) -> Work:
+    kernel = op.parse_http().kernel(Site(Engine(), "wire"))
+    batches = cut(chunks, _BATCH)
+
+    def work() -> None:
+        for batch in batches:
+            kernel.feed(batch)
+
+    return work
+
+
 def _nothing(_: object) -> None:
     pass
 
@@ -159,6 +173,17 @@ def _streams(count: int, deltas: int) -> list[TlsChunk]:
         record = chunked(event)
         for connection in connections:
             made.add(connection, "in", record)
+    return made.chunks
+
+
+def _one_stream(events: Sequence[bytes], *, first: int = 0, size: int = 0) -> list[TlsChunk]:
+    """One answer: its head shares a record with the `first` events, or all is cut into records of `size` bytes."""
+    made, (connection,), chunks = _Records(), _connections(1), [chunked(event) for event in events]
+    made.add(connection, "out", b"POST /v1/messages HTTP/1.1\r\nHost: api.anthropic.com\r\nContent-Length: 0\r\n\r\n")
+    records = [_HEAD + b"".join(chunks[:first]), *chunks[first:]]
+    whole = b"".join(records)
+    for record in [whole[at : at + size] for at in range(0, len(whole), size)] if size else records:
+        made.add(connection, "in", record)
     return made.chunks
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from msgspec import Raw, Struct, field
+from msgspec import Struct, field
 
 from ..events import SseEvent
 from .decode import Failure, failure_text
@@ -17,8 +17,8 @@ class _Exception(Struct):
     message: str | None = None
     capital: str | None = field(default=None, name="Message")
     original: str | None = field(default=None, name="OriginalMessage")  # of a model behind SageMaker
+    code: str | None = None
     error: Failure | str | None = None
-    choices: Raw = Raw()
 
 
 _EXCEPTION = Fields(_Exception)
@@ -30,7 +30,7 @@ def exception_of(body: bytes | str, kind: str = "", /) -> str | None:
     if said is None:
         return kind or None
     message = said.original or said.message or said.capital
-    name = kind or (said.type or "").rpartition("#")[2]
+    name = kind or (said.type or said.code or "").rpartition("#")[2]
     if not name and not message:
         return failure_text(said.error)
     return failure_text(Failure(name or None, message))
@@ -38,8 +38,13 @@ def exception_of(body: bytes | str, kind: str = "", /) -> str | None:
 
 def take_exception(draft: Draft, event: SseEvent, /) -> bool:
     """True if the event is an exception, which then is the end of the draft's stream."""
-    if not event.event.endswith(("Exception", "Error", "Failure")):
+    if event.event == "error":  # one that the service does not describe
+        error = exception_of(event.data)
+    elif event.event.endswith(("Exception", "Error", "Failure")):
+        error = exception_of(event.data, event.event)
+    else:
         return False
-    draft.error = exception_of(event.data, event.event)
-    draft.ended = True
+    if error is None:
+        return False
+    draft.error, draft.ended = error, True
     return True

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeAlias, cast
 
 import msgspec
 
@@ -15,6 +15,9 @@ _STEP = re.compile(r"""\.([^.\[\]]+)|\[(\d{1,6})\]|\['((?:[^'\\]|\\.)*)'\]|\["((
 _ESCAPE = re.compile(r"\\(.)")
 _ELEMENTS_MOST = 10_000  # of an array: a path may name any element, and those before it are made too
 _DEPTH_MOST = 64
+
+
+_Tree: TypeAlias = dict[str, Any] | list[Any]
 
 
 def json_at(paths: Iterable[str], values: Iterable[str], /) -> str:
@@ -64,30 +67,40 @@ def _value(text: str) -> Any:
 def _put(root: dict[str, Any], steps: tuple[str | int, ...], value: Any) -> bool:
     if not steps:
         if isinstance(value, dict):
-            root.update(value)
+            root.update(cast("dict[str, Any]", value))
         return False
-    place: Any = root
+    place: _Tree = root
     for step, below in pairwise(steps):
         inner = _at(place, step)
         if inner is None:
-            inner = [] if isinstance(below, int) else {}
+            inner = _empty(below)
             if not _set(place, step, inner):
                 return False
-        place = inner
+        elif not isinstance(inner, dict | list):
+            return False
+        place = cast("_Tree", inner)
     return _set(place, steps[-1], value)
 
 
-def _at(place: Any, step: str | int) -> Any:
-    if isinstance(place, list) and isinstance(step, int):
-        return place[step] if step < len(place) else None
-    return place.get(step) if isinstance(place, dict) else None
+def _empty(step: str | int) -> _Tree:
+    return [] if isinstance(step, int) else {}
 
 
-def _set(place: Any, step: str | int, value: Any) -> bool:
-    if isinstance(place, dict) and isinstance(step, str):
+def _at(place: _Tree, step: str | int) -> Any:
+    """What is there; None if nothing is."""
+    if isinstance(place, list):
+        return place[step] if isinstance(step, int) and step < len(place) else None
+    return place.get(step) if isinstance(step, str) else None
+
+
+def _set(place: _Tree, step: str | int, value: Any) -> bool:
+    """False if the value does not fit there, as where a path goes on below a number."""
+    if isinstance(place, dict):
+        if not isinstance(step, str):
+            return False
         place[step] = value
         return True
-    if not isinstance(place, list) or not isinstance(step, int) or step >= _ELEMENTS_MOST:
+    if not isinstance(step, int) or step >= _ELEMENTS_MOST:
         return False
     place.extend([None] * (step + 1 - len(place)))
     place[step] = value

@@ -10,17 +10,19 @@ from .bedrock_converse.answer import BEDROCK_CONVERSE
 from .canonical import Asked
 from .cohere.answer import COHERE
 from .cohere_v1.answer import COHERE_V1
+from .decode import Count
 from .lenient import Fields
 from .openai_chat.answer import OPENAI_CHAT
 from .plain_text import answer as plain_text
 from .plain_text.prompt import request as plain_request
 from .reader import Draft
+from .tgi.answer import TGI
 
 __all__ = ["answers", "asks", "take"]
 
 
 class _Shape(Struct, gc=False):
-    """Fields by which a body is told from those of the other vendors."""
+    """Fields that show whose body it is."""
 
     anthropic_version: Raw = Raw()
     inference_config: Raw = field(default=Raw(), name="inferenceConfig")
@@ -36,11 +38,13 @@ class _Shape(Struct, gc=False):
     chat_history: Raw = Raw()
     generation_id: Raw = Raw()
     response_id: Raw = Raw()
-    event_type: Raw = Raw()
+    inputs: Raw = Raw()
+    generated_text: Raw = Raw()
+    error_type: Raw = Raw()
 
 
 class _Stopped(Struct, gc=False):
-    index: int = 0
+    index: Count = 0
     stop_reason: str | None = None
 
 
@@ -50,7 +54,7 @@ class _Chat(Struct):
 
 _SHAPE = Fields(_Shape)
 _CHAT = Fields(_Chat)
-_VENDORS = (BEDROCK_CONVERSE, ANTHROPIC, COHERE, COHERE_V1)
+_VENDORS = (BEDROCK_CONVERSE, ANTHROPIC, COHERE, COHERE_V1, TGI)
 
 
 def asks(body: bytes, /) -> Asked:
@@ -62,6 +66,8 @@ def asks(body: bytes, /) -> Asked:
         return ANTHROPIC.asks(body)
     if shape.inference_config or shape.schema_version or shape.tool_config:
         return BEDROCK_CONVERSE.asks(body)
+    if shape.inputs:
+        return TGI.asks(body)
     if shape.message:
         return COHERE_V1.asks(body)
     return OPENAI_CHAT.asks(body) if shape.messages else plain_request(body)
@@ -78,6 +84,8 @@ def answers(body: bytes, /) -> Draft:
         draft = OPENAI_CHAT.answers(body)
         _note_stop(draft, body)
         return draft
+    if shape.generated_text or shape.error_type or body.lstrip()[:1] == b"[":
+        return TGI.answers(body)
     if shape.chat_history or shape.response_id:
         return COHERE_V1.answers(body)
     return plain_text.answers(body)

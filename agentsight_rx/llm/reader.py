@@ -67,6 +67,7 @@ class Draft(Struct, array_like=True):
     unknown: list[str] = []  # fields that could not be read
     items: dict[str, int] = {}  # output of each item, for events that only have the id of the item
     gap: str = ""  # stands between two pieces of reasoning in a reply
+    rest: str = ""  # the end of an event that goes on in the next one
     pending: bool = False  # the answer is still being made, see `Answer.pending`
 
     def block(self, place: Place, kind: str) -> Block:

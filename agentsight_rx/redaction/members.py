@@ -13,11 +13,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
 
 from .commands import FLAG_KIND
 from .fields import SCHEME, SCHEMES
-from .names import NameKind, is_secret_flag, is_secret_header, name_kind
+from .names import Meaning, NameKind, is_secret_flag, is_secret_header, meaning_of, name_kind
 from .scan import HYPHENATED, Marks, Span
 from .shapes import TOKEN, Secret, is_basic, kind_of
 from .strings import end_of_string, open_string, opening
@@ -62,21 +61,13 @@ def find_members(data: bytes, cut: bool, marks: Marks, found: list[Secret], /) -
             text.flag(at)
 
 
-class _Meaning(NamedTuple):
-    """Of a name: without its dashes, what it is a name of, and whether outside of quotes its value may be a secret."""
-
-    plain: bytes
-    kind: NameKind
-    is_secret: bool
-
-
 class _Text:
     def __init__(self, data: bytes, cut: bool, found: list[Secret]) -> None:
         self._data = data
         self._cut = cut
         self._found = found
         self._commands = Commands(data, found)
-        self._meanings: dict[bytes, _Meaning] = {}  # of the names so far, which are few
+        self._meanings: dict[bytes, Meaning] = {}  # of the names so far, which are few
         self._bare_word = (0, 0)  # the last one; the ends of later names in it are the same
         self._tries = 0  # names in it
         self._hidden = (0, 0)  # the last one that is a secret
@@ -85,8 +76,10 @@ class _Text:
         """A name and the value after its `:` or `=`."""
         data = self._data
         name, quote = _name_before(data, at)
-        known = self._meanings.get(name)
-        plain, kind, is_secret = known if known is not None else self._meaning(name)
+        meaning = self._meanings.get(name)
+        if meaning is None:
+            meaning = self._meanings[name] = meaning_of(name)
+        plain, kind, is_secret = meaning
         if quote:
             if kind:
                 self._members(kind, plain, at + 1, quote)
@@ -111,12 +104,6 @@ class _Text:
             self._field(kind, plain, start)
         elif is_secret_header(plain.decode().lower()):
             self._bare(plain, start, is_random)
-
-    def _meaning(self, name: bytes) -> _Meaning:
-        plain = name.lstrip(b"-")
-        kind = name_kind(plain)
-        made = self._meanings[name] = _Meaning(plain, kind, bool(kind) or is_secret_flag(plain))
-        return made
 
     # -- strings -------------------------------------------------------------------------------------------------------
 

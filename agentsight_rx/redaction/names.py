@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 __all__ = [
     "HEADER_ENDS",
     "NAME_ENDINGS",
     "SECRET_HEADERS",
+    "Meaning",
     "NameKind",
     "is_secret_flag",
     "is_secret_header",
     "is_secret_parameter",
+    "meaning_of",
     "name_kind",
 ]
 
@@ -145,3 +147,18 @@ def name_kind(name: bytes, /) -> NameKind:
     if plain.endswith(_TOKEN_ENDS) or last in _TOKEN_NAMES or name.endswith(b"_KEY"):
         return "token"
     return ""
+
+
+class Meaning(NamedTuple):
+    """Of a name: without its dashes, what it is a name of, and whether outside of quotes its value may be a secret."""
+
+    plain: bytes
+    kind: NameKind
+    is_secret: bool
+
+
+def meaning_of(name: bytes, /) -> Meaning:
+    """What a name in a text means, also one with the dashes of a flag."""
+    plain = name.lstrip(b"-")
+    kind = name_kind(plain)
+    return Meaning(plain, kind, bool(kind) or is_secret_flag(plain))

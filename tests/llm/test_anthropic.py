@@ -332,7 +332,12 @@ def test_a_compaction_counts_both_requests() -> None:
 
 
 def test_thinking_is_part_of_the_output() -> None:
-    counts = {"input_tokens": 3, "output_tokens": 9, "output_tokens_details": {"thinking_tokens": 5}, "iterations": []}
+    counts: dict[str, Any] = {
+        "input_tokens": 3,
+        "output_tokens": 9,
+        "output_tokens_details": {"thinking_tokens": 5},
+        "iterations": [],
+    }
     assert whole(usage=counts).usage == Usage(input=3, output=9, reasoning=5)
 
 

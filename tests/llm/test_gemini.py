@@ -466,7 +466,7 @@ def test_the_number_of_a_reason_to_block_has_a_name() -> None:
 
 
 def test_answers_may_have_names_with_underscores() -> None:
-    said = {
+    said: dict[str, Any] = {
         "candidates": [
             {"content": {"parts": [{"function_call": {"name": "ls", "args": {}}}]}, "finish_reason": "STOP", "index": 0}
         ],

@@ -298,9 +298,44 @@ def test_the_size_of_an_item_counts_its_bytes_on_the_wire() -> None:
     items = Peer().feed(CHUNKED_HEAD + b"3\r\nabc\r\n0\r\n\r\n").items
     assert [(type(item), item.size) for item in items if not isinstance(item, Unparsed)] == [
         (ResponseHead, len(CHUNKED_HEAD)),
-        (Body, len(b"3\r\nabc")),
-        (End, len(b"\r\n0\r\n\r\n")),
+        (Body, len(b"3\r\nabc\r\n")),
+        (End, len(b"0\r\n\r\n")),
     ]
+
+
+EVENTS = [b"data: %d %b\n\n" % (number, b"x" * (24 + 9 * number)) for number in range(6)]
+EVENT_CHUNKS = [b"%x\r\n%b\r\n" % (len(event), event) for event in EVENTS]
+
+
+@pytest.mark.parametrize(
+    "before", [CHUNKED_HEAD, CHUNKED_HEAD + EVENT_CHUNKS[0], CHUNKED_HEAD + EVENT_CHUNKS[0] + EVENT_CHUNKS[1][:9]]
+)
+def test_a_record_of_one_chunk_is_read_the_fast_way_whatever_shares_a_record_with_the_head(before: bytes) -> None:
+    peer = Peer().feed(before)
+    peer.feed(b"".join([CHUNKED_HEAD, *EVENT_CHUNKS[:2]])[len(before) :])
+    assert [peer.decoder.whole_chunk(chunk) for chunk in EVENT_CHUNKS[2:]] == EVENTS[2:]
+
+
+def test_the_chunks_of_one_record_are_one_body() -> None:
+    items = Peer().feed(CHUNKED_HEAD, b"".join(EVENT_CHUNKS)).items
+    assert [item for item in items if isinstance(item, Body)] == [Body(b"".join(EVENTS), size=len(b"".join(EVENT_CHUNKS)))]
+
+
+def test_chunks_are_the_same_body_whatever_their_cut() -> None:
+    stream = CHUNKED_HEAD + b"".join(EVENT_CHUNKS) + b"0\r\n\r\n"
+    for cut in range(len(stream) + 1):
+        for other in {cut, min(cut + 1, len(stream)), min(cut + 40, len(stream)), len(stream)}:
+            peer = Peer().feed(stream[:cut])
+            peer.resume()
+            peer.feed(stream[cut:other], stream[other:]).finish()
+            assert [message.body for message in peer.messages] == [b"".join(EVENTS)]
+            assert [message.reason for message in peer.messages] == [None]
+
+
+@pytest.mark.parametrize("bad", [b"zz\r\n", b"-28\r\n", b"+28\r\n", b" \r\n", b"\r\n", b"2_8\r\n"])
+def test_a_broken_size_behind_whole_chunks_ends_the_message_there(bad: bytes) -> None:
+    peer = Peer().feed(CHUNKED_HEAD + b"".join(EVENT_CHUNKS[:3]) + bad + b"x" * 40 + b"\r\n").finish()
+    assert [(message.body, message.reason) for message in peer.messages] == [(b"".join(EVENTS[:3]), "malformed")]
 
 
 @pytest.mark.parametrize(

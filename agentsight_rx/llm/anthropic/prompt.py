@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec import Raw, Struct
 
 from ..canonical import Asked, Message, Parameters, ToolDefinition
+from ..decode import Whole
 from ..lenient import Fields
 from ..request_fields import RequestFields, asked_of, text_of
 from .blocks import Content, parts_of
@@ -27,7 +28,7 @@ class _Tool(Struct):
 
 class _Thinking(Struct):
     type: str | None = None
-    budget_tokens: int | None = None
+    budget_tokens: Whole | None = None
 
 
 class _Effort(Struct):
@@ -38,8 +39,8 @@ class _Request(RequestFields):
     system: Content = None
     messages: list[_Message] | None = None
     tools: list[_Tool] | None = None
-    max_tokens: int | None = None
-    top_k: int | None = None
+    max_tokens: Whole | None = None
+    top_k: Whole | None = None
     stop_sequences: list[str] | None = None
     thinking: _Thinking | None = None
     output_config: _Effort | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec import Raw, Struct, field
 
 from ..canonical import Asked, Message, Parameters, ToolDefinition
+from ..decode import Whole
 from ..lenient import Fields
 from ..request_fields import RequestFields, asked_of, text_of
 from .blocks import Block, parts_of
@@ -18,8 +19,8 @@ class _Message(Struct):
 
 
 class _Config(Struct, rename="camel"):
-    max_tokens: int | None = None
-    nova_tokens: int | None = field(default=None, name="max_new_tokens")
+    max_tokens: Whole | None = None
+    nova_tokens: Whole | None = field(default=None, name="max_new_tokens")
     temperature: float | None = None
     top_p: float | None = None
     top_k: float | None = None
@@ -47,7 +48,7 @@ class _Tools(Struct):
 
 class _Thinking(Struct):
     type: str | None = None
-    budget_tokens: int | None = None
+    budget_tokens: Whole | None = None
 
 
 class _Effort(Struct):
@@ -87,10 +88,10 @@ def request(body: bytes, /) -> Asked:
         return Asked()
     asked = found.value
     config, more = asked.config or _Config(), asked.more or _More()
-    told = [_Message("system", asked.system)] if asked.system else []
+    system = [_Message("system", asked.system)] if asked.system else []
     return asked_of(
         asked,
-        [Message(each.role or "", tuple(parts_of(_blocks(each.content)))) for each in (*told, *(asked.messages or ()))],
+        [Message(each.role or "", tuple(parts_of(_blocks(each.content)))) for each in (*system, *(asked.messages or ()))],
         tools=[_definition(tool) for tool in (asked.tool_config and asked.tool_config.tools) or ()],
         parameters=Parameters(
             max_tokens=config.nova_tokens if config.max_tokens is None else config.max_tokens,

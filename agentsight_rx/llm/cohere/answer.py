@@ -159,7 +159,10 @@ def _answer(body: bytes) -> Draft:
     draft.note(found.unknown)
     draft.id = answer.id or ""
     if isinstance(answer.message, str):
-        draft.error = answer.message
+        if answer.finish_reason is None and not answer.usage:
+            draft.error = answer.message
+        else:
+            draft.note(["message"])
     elif answer.message is not None:
         _take_message(draft, 0, answer.message)
         draft.choices[0] = answer.finish_reason

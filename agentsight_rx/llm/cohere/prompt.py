@@ -16,6 +16,7 @@ from ..canonical import (
     ToolDefinition,
     ToolResultPart,
 )
+from ..decode import Whole
 from ..lenient import Fields
 from ..request_fields import RequestFields, asked_of, text_of
 
@@ -65,7 +66,7 @@ class _Tool(Struct):
 
 class _Thinking(Struct):
     type: str | None = None
-    token_budget: int | None = None
+    token_budget: Whole | None = None
 
 
 class _Format(Struct):
@@ -75,10 +76,10 @@ class _Format(Struct):
 class _Request(RequestFields):
     messages: list[_Message] | None = None
     tools: list[_Tool] | None = None
-    max_tokens: int | None = None
+    max_tokens: Whole | None = None
     p: float | None = None
     k: float | None = None
-    seed: int | None = None
+    seed: Whole | None = None
     frequency_penalty: float | None = None
     presence_penalty: float | None = None
     stop_sequences: list[str] | None = None

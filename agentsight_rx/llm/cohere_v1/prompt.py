@@ -6,6 +6,7 @@ from msgspec import Raw, Struct
 
 from ..by_order import CallOrder, made_up_id
 from ..canonical import Asked, Message, Parameters, Part, TextPart, ToolCallPart, ToolDefinition, ToolResultPart
+from ..decode import Whole
 from ..lenient import Fields
 from ..request_fields import RequestFields, asked_of, text_of
 
@@ -43,10 +44,10 @@ class _Request(RequestFields):
     preamble: str | None = None
     tools: list[_Tool] | None = None
     tool_results: list[_Result] | None = None
-    max_tokens: int | None = None
+    max_tokens: Whole | None = None
     p: float | None = None
     k: float | None = None
-    seed: int | None = None
+    seed: Whole | None = None
     frequency_penalty: float | None = None
     presence_penalty: float | None = None
     stop_sequences: list[str] | None = None

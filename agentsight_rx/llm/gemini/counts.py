@@ -29,7 +29,7 @@ class _Usage(Struct, rename="camel"):
     def normal(self) -> Usage | None:
         """`promptTokenCount` includes the cached ones, `candidatesTokenCount` does not include the thoughts."""
         prompt = _first(self.prompt_token_count, self.snake_prompt)
-        said = _first(self.candidates_token_count, self.response_token_count, self.snake_candidates)
+        said = _first(self.candidates_token_count, _first(self.response_token_count, self.snake_candidates))
         thoughts = _first(self.thoughts_token_count, self.snake_thoughts)
         if prompt is None and said is None and thoughts is None:
             return None
@@ -51,5 +51,5 @@ def take_usage(draft: Draft, usage: Raw, /) -> None:
     usage_of_event(draft, usage, _USAGE, _Usage.normal, name="usageMetadata")
 
 
-def _first(*counts: int | None) -> int | None:
-    return next((count for count in counts if count is not None), None)
+def _first(first: int | None, second: int | None) -> int | None:
+    return second if first is None else first

@@ -10,6 +10,7 @@ from msgspec import Raw, Struct, field
 
 from ..by_order import made_up_id
 from ..canonical import MediaPart, Part, ReasoningPart, TextPart, ToolCallPart, ToolResultPart
+from ..decode import Count
 from ..lenient import Fields
 from ..request_fields import text_of
 
@@ -19,6 +20,12 @@ CODE = "code_execution"  # the name that Google gives to its tool, whose calls a
 _FINE = (1, "OUTCOME_OK", None)
 
 
+class _Omitted(Struct, gc=False):
+    """In place of base64 that was left out of a request over a WebSocket."""
+
+    omitted_bytes: Count = 0
+
+
 class Blob(Struct, gc=False):
     """Of a medium: sent along, or the URI of a file."""
 
@@ -26,7 +33,11 @@ class Blob(Struct, gc=False):
     camel_type: str | None = field(default=None, name="mimeType")
     file_uri: str | None = None
     camel_uri: str | None = field(default=None, name="fileUri")
-    data: str | None = None
+    data: str | _Omitted | None = None
+
+    @property
+    def size(self) -> int:
+        return self.data.omitted_bytes if isinstance(self.data, _Omitted) else len(self.data or "")
 
 
 class PartialArg(Struct, gc=False, rename="camel"):
@@ -146,7 +157,7 @@ def medium_of(blob: Blob, /) -> MediaPart:
     type = blob.camel_type or blob.mime_type or ""
     kind = type.partition("/")[0]
     known = kind if kind in ("image", "audio", "video") else "file"
-    return MediaPart(known, type, blob.camel_uri or blob.file_uri or "", len(blob.data or ""))
+    return MediaPart(known, type, blob.camel_uri or blob.file_uri or "", blob.size)
 
 
 def _result(said: Said, call: str) -> ToolResultPart:

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from ..by_order import CallOrder
 from ..canonical import Asked, Message, Parameters, Part, ToolCallPart, ToolDefinition
+from ..decode import Whole
 from ..lenient import Fields
 from ..request_fields import RequestFields, asked_of, text_of
 from .parts import Content, GeminiPart, part_of
@@ -22,9 +23,9 @@ _ROLES = {"model": "assistant", "function": "tool"}
 
 
 class _Thinking(Struct, rename="camel"):
-    thinking_budget: int | None = None
+    thinking_budget: Whole | None = None
     thinking_level: str | int | None = None
-    snake_budget: int | None = field(default=None, name="thinking_budget")
+    snake_budget: Whole | None = field(default=None, name="thinking_budget")
     snake_level: str | int | None = field(default=None, name="thinking_level")
 
     @property
@@ -39,10 +40,10 @@ class _Config(Struct, rename="camel"):
     temperature: float | None = None
     top_p: float | None = None
     top_k: float | None = None
-    max_output_tokens: int | None = None
-    candidate_count: int | None = None
+    max_output_tokens: Whole | None = None
+    candidate_count: Whole | None = None
     stop_sequences: list[str] | None = None
-    seed: int | None = None
+    seed: Whole | None = None
     frequency_penalty: float | None = None
     presence_penalty: float | None = None
     response_mime_type: str | None = None
@@ -55,8 +56,8 @@ class _SnakeConfig(Struct):
 
     top_p: float | None = None
     top_k: float | None = None
-    max_output_tokens: int | None = None
-    candidate_count: int | None = None
+    max_output_tokens: Whole | None = None
+    candidate_count: Whole | None = None
     stop_sequences: list[str] | None = None
     frequency_penalty: float | None = None
     presence_penalty: float | None = None
@@ -143,8 +144,8 @@ def tools_of(tools: _Tools, /) -> list[ToolDefinition]:
 
 def messages_of(system: _Contents, contents: _Contents, /) -> list[Message]:
     """The conversation, the system's text first."""
-    told = [Content("system", each.each()) for each in _contents(system)]
-    return _messages([*told, *_contents(contents)])
+    first = [Content("system", each.each()) for each in _contents(system)]
+    return _messages([*first, *_contents(contents)])
 
 
 def _contents(contents: _Contents) -> list[Content]:

@@ -8,7 +8,7 @@ import msgspec
 from msgspec.structs import replace
 
 from ..by_order import made_up_id
-from ..canonical import MediaPart, ReasoningPart, TextPart
+from ..canonical import MediaPart
 from ..reader import Block, Draft
 from ..request_fields import text_of
 from .parts import GeminiPart, Said, part_of
@@ -27,14 +27,13 @@ def take_parts(draft: Draft, parts: Iterable[GeminiPart], /) -> bool:
 
 
 def _take_part(draft: Draft, part: GeminiPart) -> bool:
+    if part.text:  # nearly all parts
+        draft.add("reasoning" if part.thought else "text", part.text)
+        return True
     if part.call is not None:
         return take_call(draft, part.call)
     said = part_of(part, _calls(draft), _newest_server_call(draft))
     match said:
-        case TextPart():
-            draft.add("text", said.text)
-        case ReasoningPart():
-            draft.add("reasoning", said.text)
         case MediaPart():
             _add_medium(draft, said)
         case None:
@@ -85,7 +84,8 @@ def _add_medium(draft: Draft, medium: MediaPart) -> None:
 
 
 def _newest(draft: Draft) -> Block | None:
-    return draft.blocks.get((len(draft.blocks) - 1, 0, 0))
+    """The last piece that came; what is spoken in the Live API stands before all, and is none of them."""
+    return next((block for place, block in reversed(draft.blocks.items()) if place[0] >= 0), None)
 
 
 def _calls(draft: Draft) -> int:

@@ -199,6 +199,7 @@ def _answer(body: bytes) -> Draft:
     if found is not None:
         draft.note(found.unknown)
         _take_interaction(draft, found.value)
+        draft.pending = found.value.status == "in_progress"  # made in the background
     return draft
 
 
@@ -216,4 +217,5 @@ GEMINI_INTERACTIONS = Provider(
     answers=_answer,
     take=_take,
     operation="generate_content",
+    poll=re.compile(r"/v1(?:(?:alpha|beta)\d*)?/(?:projects/[^/]+/locations/[^/]+/)?interactions/(?P<id>[^/]+)$"),
 )

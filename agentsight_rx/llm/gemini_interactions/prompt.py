@@ -6,6 +6,7 @@ from msgspec import Raw, Struct
 from msgspec.structs import replace
 
 from ..canonical import Asked, Message, Parameters, Part, ReasoningPart, TextPart, ToolCallPart, ToolDefinition, ToolResultPart
+from ..decode import Whole
 from ..lenient import Fields
 from ..request_fields import RequestFields, asked_of, text_of
 from .steps import Step, parts_of
@@ -29,8 +30,8 @@ class _Tool(Struct):
 class _Config(Struct):
     temperature: float | None = None
     top_p: float | None = None
-    seed: int | None = None
-    max_output_tokens: int | None = None
+    seed: Whole | None = None
+    max_output_tokens: Whole | None = None
     stop_sequences: list[str] | None = None
     thinking_level: str | None = None
 

@@ -11,7 +11,7 @@ from ..canonical import Asked
 from ..decode import Failure, failure_text
 from ..lenient import Fields
 from ..provider import IdentifyingFields, Provider
-from ..reader import Draft
+from ..reader import Draft, read_beside
 
 __all__ = ["MCP"]
 
@@ -21,14 +21,14 @@ class _Block(Struct, gc=False):
 
 
 class _Result(Struct, gc=False):
-    is_error: bool = field(default=False, name="isError")
+    is_error: bool | None = field(default=None, name="isError")
     content: list[_Block] | None = None
 
 
 class _Message(Struct, gc=False):
     jsonrpc: Literal["2.0"]
     result: Raw = Raw()
-    error: Failure | None = None
+    error: Failure | str | None = None
 
 
 _MESSAGE = Fields(_Message)
@@ -37,11 +37,12 @@ _CHOICE = 1  # not the reported choice 0: a stream has no finish reason, and any
 
 
 def _take(draft: Draft, event: SseEvent) -> bool | None:
-    message = _MESSAGE.value(event.data)
-    if message is None:
+    found = _MESSAGE.read(event.data)
+    if found is None:
         return None
     draft.choices[_CHOICE] = "message"
-    _take_message(draft, message)
+    draft.note(found.unknown)
+    _take_message(draft, found.value)
     return False
 
 
@@ -52,16 +53,17 @@ def _take_message(draft: Draft, message: _Message) -> None:
         draft.ended = True
     elif message.result:
         draft.ended = True
-        result = _RESULT.value(message.result)
+        result = read_beside(_RESULT, message.result, "result", draft) if bytes(message.result)[:1] == b"{" else None
         if result is not None and result.is_error:
             draft.error = "\n".join(block.text for block in result.content or () if block.text) or "error"
 
 
 def _answer(body: bytes) -> Draft:
     draft = Draft()
-    message = _MESSAGE.value(body)
-    if message:
-        _take_message(draft, message)
+    found = _MESSAGE.read(body)
+    if found is not None:
+        draft.note(found.unknown)
+        _take_message(draft, found.value)
     return draft
 
 

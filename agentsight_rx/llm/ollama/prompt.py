@@ -18,6 +18,7 @@ from ..canonical import (
     ToolDefinition,
     ToolResultPart,
 )
+from ..decode import Whole
 from ..lenient import Fields
 from ..request_fields import RequestFields, asked_of, text_of
 
@@ -52,13 +53,13 @@ class _Tool(Struct):
 
 
 class _Options(Struct):
-    num_predict: int | None = None
+    num_predict: Whole | None = None
     temperature: float | None = None
     top_p: float | None = None
     top_k: float | None = None
     frequency_penalty: float | None = None
     presence_penalty: float | None = None
-    seed: int | None = None
+    seed: Whole | None = None
     stop: list[str] | None = None
 
 

@@ -35,17 +35,6 @@ class _Piece(Struct, rename={"output_text": "outputText", "completion_reason": "
     count: Count | None = None
 
 
-class _Token(Struct, gc=False):
-    text: str | None = None
-    special: bool | None = None
-
-
-class _Details(Struct, gc=False):
-    finish_reason: str | None = None
-    generated_tokens: Count | None = None
-    input_length: Count | None = None
-
-
 class _Answer(_Piece):
     id: str | None = None
     generation: str | None = None  # Llama
@@ -59,23 +48,17 @@ class _Answer(_Piece):
     generations: list[_Piece] | None = None  # Cohere
     is_finished: bool | None = None
     completions: list[_Piece] | None = None  # AI21
-    generated_text: str | None = None  # text-generation-inference
-    token: _Token | None = None
-    details: _Details | None = None
     error: Failure | str | None = None
-    error_type: str | None = None
 
     def pieces(self) -> list[_Piece]:
         return [*(self.outputs or ()), *(self.results or ()), *(self.generations or ()), *(self.completions or ())]
 
     def text_said(self) -> str | None:
-        """None if the body is of another API. A streamed token comes before the whole text, which the last event repeats."""
-        if self.token is not None:
-            return "" if self.token.special else self.token.text or ""
+        """None if the body is of another API."""
         pieces = self.pieces()
         if pieces:
             return _text_of(pieces[0]) or ""
-        for text in (self.generation, self.completion, self.generated_text, _text_of(self)):
+        for text in (self.generation, self.completion, _text_of(self)):
             if text is not None:
                 return text
         return "" if self.is_finished is not None else None
@@ -85,13 +68,12 @@ class _Answer(_Piece):
             reason = piece.finish_reason.reason if isinstance(piece.finish_reason, _Reason) else piece.finish_reason
             if piece.stop_reason or reason or piece.completion_reason:
                 return piece.stop_reason or reason or piece.completion_reason
-        return self.details.finish_reason if self.details else None
+        return None
 
     def usage(self) -> Usage | None:
-        details = self.details or _Details()
-        said = [self.generation_token_count, details.generated_tokens, self.titan_said]
+        said = [self.generation_token_count, self.titan_said]
         said += [piece.count for piece in self.results or ()]
-        asked = (self.prompt_token_count, details.input_length, self.titan_asked)
+        asked = (self.prompt_token_count, self.titan_asked)
         if all(count is None for count in (*asked, *said)):
             return None
         return Usage(input=_first(asked), output=_first(said))
@@ -117,8 +99,7 @@ def take(draft: Draft, event: SseEvent, /) -> bool | None:
         before = draft.usage or Usage()
         draft.usage = Usage(input=usage.input or before.input, output=usage.output)
     if answer.error is not None:
-        named = answer.error_type if isinstance(answer.error, str) else None
-        draft.error = failure_text(Failure(named, answer.error) if isinstance(answer.error, str) else answer.error)
+        draft.error = failure_text(answer.error)
         draft.ended = True
     if text:
         draft.block((0, 0, 0), "text").parts.append(text)

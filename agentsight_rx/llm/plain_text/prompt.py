@@ -1,10 +1,11 @@
-"""Body of a request that is one text -> Asked: Llama, Mistral, Titan, Cohere's generate and text-generation-inference."""
+"""Body of a request that is one text -> Asked: Llama, Mistral, Titan and Cohere's generate."""
 
 from __future__ import annotations
 
 from msgspec import Struct, field
 
 from ..canonical import Asked, Message, Parameters, TextPart
+from ..decode import Whole
 from ..lenient import Fields
 from ..request_fields import RequestFields, asked_of
 
@@ -14,25 +15,24 @@ __all__ = ["request"]
 class _Parameters(Struct):
     """Each vendor has some of these names."""
 
-    max_tokens: int | None = None
-    max_gen_len: int | None = None
-    max_new_tokens: int | None = None
-    max_tokens_to_sample: int | None = None
-    camel_tokens: int | None = field(default=None, name="maxTokens")
-    max_token_count: int | None = field(default=None, name="maxTokenCount")
+    max_tokens: Whole | None = None
+    max_gen_len: Whole | None = None
+    max_tokens_to_sample: Whole | None = None
+    camel_tokens: Whole | None = field(default=None, name="maxTokens")
+    max_token_count: Whole | None = field(default=None, name="maxTokenCount")
     temperature: float | None = None
     top_p: float | None = None
     camel_p: float | None = field(default=None, name="topP")
     p: float | None = None
     top_k: float | None = None
     k: float | None = None
-    seed: int | None = None
+    seed: Whole | None = None
     stop: str | list[str] | None = None
     stop_sequences: list[str] | None = None
     camel_stop: list[str] | None = field(default=None, name="stopSequences")
 
     def normal(self) -> Parameters:
-        most = (self.max_tokens, self.max_gen_len, self.max_new_tokens, self.max_tokens_to_sample)
+        most = (self.max_tokens, self.max_gen_len, self.max_tokens_to_sample)
         stop = self.stop or self.stop_sequences or self.camel_stop or ()
         return Parameters(
             max_tokens=next((each for each in (*most, self.camel_tokens, self.max_token_count) if each is not None), None),
@@ -46,9 +46,7 @@ class _Parameters(Struct):
 
 class _Request(RequestFields):
     prompt: str | list[str] | None = None
-    inputs: str | list[str] | None = None
     input_text: str | None = field(default=None, name="inputText")
-    parameters: _Parameters | None = None
     config: _Parameters | None = field(default=None, name="textGenerationConfig")
 
 
@@ -62,9 +60,9 @@ def request(body: bytes, /) -> Asked:
     if found is None:
         return Asked()
     asked = found.value
-    texts = asked.prompt or asked.inputs or asked.input_text or []
+    texts = asked.prompt or asked.input_text or []
     parts = tuple(map(TextPart, [texts] if isinstance(texts, str) else texts))
-    parameters = asked.parameters or asked.config or _PARAMETERS.value(body) or _Parameters()
+    parameters = asked.config or _PARAMETERS.value(body) or _Parameters()
     return asked_of(
         asked,
         [Message("user", parts)] if parts else [],

@@ -13,7 +13,7 @@ from msgspec import Raw, Struct
 
 from ...events import SseEvent, Usage
 from ..canonical import Asked, MediaPart, Message, Parameters, TextPart
-from ..decode import Count, decoded
+from ..decode import Count, Whole, decoded
 from ..lenient import Fields
 from ..provider import IdentifyingFields, Provider
 from ..reader import Draft
@@ -28,13 +28,13 @@ class _Input(Struct):
 
     prompt: str | None = None
     system_prompt: str | None = None
-    max_tokens: int | None = None
-    max_new_tokens: int | None = None
-    max_completion_tokens: int | None = None
+    max_tokens: Whole | None = None
+    max_new_tokens: Whole | None = None
+    max_completion_tokens: Whole | None = None
     temperature: float | None = None
     top_p: float | None = None
     top_k: float | None = None
-    seed: int | None = None
+    seed: Whole | None = None
     reasoning_effort: str | None = None
     image: str | None = None
     image_input: list[str] | None = None
@@ -76,6 +76,7 @@ _ANSWER = Fields(_Answer)
 _METRICS = Fields(_Metrics)
 _DONE = Fields(_Done)
 _TEXTS = msgspec.json.Decoder(str | list[str])
+_UNFINISHED = ("starting", "processing")
 _ENDS = {"": "succeeded", "error": "failed"}
 
 
@@ -135,7 +136,8 @@ def _answer(body: bytes) -> Draft:
     said = decoded(_TEXTS, answer.output) if answer.output else None  # of other models: URLs and objects
     if said:
         draft.block((0, 0, 0), "text").parts.extend([said] if isinstance(said, str) else said)
-    draft.choices[0] = answer.status if isinstance(answer.status, str) else None
+    draft.pending = answer.status in _UNFINISHED
+    draft.choices[0] = answer.status if isinstance(answer.status, str) and not draft.pending else None
     draft.error = answer.error or (answer.detail if answer.output == Raw() else None) or None
     take_usage(draft, answer.metrics, _METRICS, _Metrics.normal, name="metrics")
     return draft
@@ -154,4 +156,5 @@ REPLICATE = Provider(
     asks=_asks,
     answers=_answer,
     take=_take,
+    poll=re.compile(r"/v1/predictions/(?P<id>[^/]+)$"),
 )

@@ -1,8 +1,8 @@
 """
 InvokeEndpoint of Amazon SageMaker (docs.aws.amazon.com/sagemaker/latest/APIReference): the body is that of the container.
 
-Containers are text-generation-inference, or servers that speak OpenAI's chat, among others. A part of a streamed answer may be
-a line of an event stream.
+Containers are text-generation-inference, or servers that speak OpenAI's chat, among others. Their streams are
+lines of JSON or of an event stream.
 """
 
 from __future__ import annotations
@@ -17,15 +17,29 @@ from ..reader import Draft
 
 __all__ = ["SAGEMAKER"]
 
+_LONGEST = 1 << 20  # characters of a line that is cut, as for an event with an image
+
 
 def _take(draft: Draft, event: SseEvent) -> bool | None:
+    """An event of a stream; a `PayloadPart` has bytes of the container's own stream, which may be cut anywhere."""
     if take_exception(draft, event):
         return False
-    lines = [line.removeprefix("data:").strip() for line in event.data.splitlines()]
-    if not any(line.startswith("data:") for line in event.data.splitlines()):
-        return take(draft, event)
-    known = [content for line in lines if line and (content := take(draft, SseEvent("message", line))) is not None]
-    return any(known) if known else None
+    content = take(draft, event) if not draft.rest else None
+    if content is not None or event.event not in ("PayloadPart", "chunk"):
+        return content
+    *lines, rest = (draft.rest + event.data).split("\n")
+    draft.rest = rest if len(rest) <= _LONGEST else ""
+    taken = [_take_line(draft, line.strip()) for line in lines]
+    if draft.rest and (content := _take_line(draft, draft.rest.strip())) is not None:
+        draft.rest = ""
+        taken.append(content)
+    known = [content for content in taken if content is not None]
+    return any(known) if known or draft.rest or not event.data.strip() else None
+
+
+def _take_line(draft: Draft, line: str) -> bool | None:
+    data = line.removeprefix("data:").strip()
+    return take(draft, SseEvent("message", data)) if data else None
 
 
 def _answer(body: bytes) -> Draft:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import BinaryIO
 
 import msgspec
@@ -60,7 +59,7 @@ class _ReplayReader:
         if path == "-":
             return sys.stdin.buffer
         try:
-            found = LmdbStore.open(path, readonly=True) if is_lmdb(path) else Path(path).open("rb")
+            found = LmdbStore.open(path, readonly=True) if is_lmdb(path) else open(path, "rb")  # noqa: SIM115  # `close` closes it
         except OSError as error:
             raise CaptureError(f"{path} cannot be read: {error.strerror}") from error
         self._opened.append(found)

@@ -64,11 +64,7 @@ class Records:
         ) = _RECORD.unpack_from(view, at)  # fmt: skip
         name = self._comms.get(comm) or self._name(comm)
         body = at + _HEAD
-        if (
-            self.calibration is not None
-            and (kind == _CHUNK or kind == _SEALED)
-            and not self.calibration.trusts(number, direction)
-        ):
+        if self.calibration is not None and kind in (_CHUNK, _SEALED) and not self.calibration.trusts(number, direction):
             origin = Origin(time_ns, pid, tid=tid, uid=uid, comm=name)
             return Loss(origin, "tls", reason=Reason.UNREADABLE, count=1, size=length + lost, note=_UNTRIED)
         if kind == _CHUNK:
