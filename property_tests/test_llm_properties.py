@@ -34,12 +34,12 @@ _GONE = object()
 
 # One of each type, at least; names that no API has, so that an object in place of a list is an element without meaning
 _JUNK: tuple[Json, ...] = (
-    None, True, False, 0, 7, -1, 0.5, 3.0, 1e300, 2**63, 2**200, "", "zz", "5", "null", "\ud83d", [], {}, [None], [[]], [{}],
-    ["zz"], [7], {"zz": 1}, {"zz": {"zz": []}}, [{"zz": None}, 5],
+    None, True, False, 0, 7, -1, 0.5, 3.0, 1e300, 2**53 - 1, 2**63 - 1, 2**63, 2**200, "", "zz", "5", "null", "\ud83d",
+    [], {}, [None], [[]], [{}], ["zz"], [7], {"zz": 1}, {"zz": {"zz": []}}, [{"zz": None}, 5],
 )  # fmt: skip
 _SAME: Mapping[str, tuple[Json, ...]] = {
     "text": ("", "zz", "5", "error", "message", "tool", "user", "stop"),
-    "number": (0, 1, 5, 9, -1, 0.5, 2**70),
+    "number": (0, 1, 5, 9, -1, 0.5, 2**53 - 1, 2**70),
     "flag": (True, False),
     "list": ([], [None], [{}], ["zz"], ["zz", "zy"], [{}, {}], [{"zz": 1}], [[]]),
     "object": ({}, {"zz": 1}),
@@ -140,7 +140,10 @@ def streamed(provider: Provider) -> Read:
         events = [SseEvent("message", spelled(each).decode()) for each in value]
         content = sum(map(one.feed, events))
         assert many.feed_all(events) == content
-        assert (many.answer(), many.ended, many.unknown) == (one.answer(), one.ended, one.unknown)
+        resumed = provider.reader()
+        resumed.restore(one.snapshot())
+        for other in (many, resumed):
+            assert (other.answer(), other.ended, other.unknown) == (one.answer(), one.ended, one.unknown)
         return flat(one.answer()) | {"ended": one.ended}
 
     return read

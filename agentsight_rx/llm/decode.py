@@ -13,9 +13,10 @@ __all__ = ["Count", "Failure", "Whole", "decoded", "decoded_all", "failure_text"
 
 T = TypeVar("T")
 
-Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]  # msgpack, and so a snapshot, cannot hold more
+# Numbers that every reader of JSON keeps (RFC 8259, 6), so that sums of them fit into a snapshot and a store
+Count = Annotated[int, Meta(ge=0, le=2**53 - 1)]
 
-Whole = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]  # the same, of what may be negative
+Whole = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]  # a seed may have all bits
 
 # All that decoding may raise: invalid UTF-8 a UnicodeError, very deep nesting a RecursionError
 _BROKEN = (msgspec.DecodeError, UnicodeError, RecursionError)

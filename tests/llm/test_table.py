@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -212,6 +214,11 @@ EVENTS = [
 def test_an_event_that_only_one_provider_sends_identifies_its_dialect(kind: str, data: str, name: str | None) -> None:
     found = dialect_of(SseEvent(kind, data))
     assert (found and found.name) == name
+
+
+def test_every_dialect_is_in_the_documentation() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "providers.md").read_text()
+    assert {provider.name for provider in PROVIDERS} == set(re.findall(r"(?:^|\. )`(\w+)`: ", page, re.MULTILINE))
 
 
 def test_names_are_unique_and_readers_are_new() -> None:

@@ -15,6 +15,7 @@ from ..decode import Count, Failure, decoded_all, failure_text
 from ..lenient import Fields
 from ..provider import IdentifyingFields, Provider
 from ..reader import Draft, Place
+from .plain_chunks import texts_of
 from .prompt import request
 from .usage import take_chat_usage
 
@@ -144,6 +145,11 @@ def _take(draft: Draft, event: SseEvent) -> bool | None:
 
 
 def _take_all(draft: Draft, events: Sequence[SseEvent]) -> int | None:
+    if draft.id and draft.model and _TEXT in draft.blocks:
+        texts = texts_of(events)
+        if texts is not None:
+            draft.blocks[_TEXT].parts += texts
+            return len(texts) - texts.count("")
     answers = decoded_all(_ANSWER.strict, [event.data for event in events])
     if answers is None or (None in [answer.choices for answer in answers] and not all(map(_Answer.is_known, answers))):
         return None

@@ -13,7 +13,7 @@ from ..usage import take_usage
 __all__ = ["take_chat_usage"]
 
 
-class _Details(Struct):
+class _Details(Struct, gc=False):
     cached_tokens: Count | None = None
     num_cached_tokens: Count | None = None  # Mistral
     cache_write_tokens: Count | None = None  # OpenRouter
@@ -21,7 +21,7 @@ class _Details(Struct):
     reasoning_tokens: Count | None = None
 
 
-class _Usage(Struct):
+class _Usage(Struct, gc=False):
     prompt_tokens: Count | None = None
     completion_tokens: Count | None = None
     total_tokens: Count | None = None
@@ -35,6 +35,7 @@ class _Usage(Struct):
 
 
 _USAGE = Fields(_Usage)
+_NONE = _Details()
 
 
 def take_chat_usage(draft: Draft, raw: Raw, /) -> None:
@@ -49,23 +50,18 @@ def _normal(usage: _Usage) -> Usage | None:
     """
     if usage.prompt_tokens is None and usage.completion_tokens is None:
         return None
-    into = usage.prompt_tokens_details or usage.prompt_token_details or _Details()
-    out = usage.completion_tokens_details or _Details()
+    into = usage.prompt_tokens_details or usage.prompt_token_details or _NONE
+    out = usage.completion_tokens_details or _NONE
     asked, said = usage.prompt_tokens or 0, usage.completion_tokens or 0
-    read = _first(
-        into.cached_tokens, into.num_cached_tokens, usage.cached_tokens, usage.num_cached_tokens, usage.prompt_cache_hit_tokens
-    )
-    written = _first(into.cache_write_tokens, into.cache_creation_tokens)
+    # the first that is not 0: some vendors fill fields of others with 0
+    read = into.cached_tokens or into.num_cached_tokens or usage.cached_tokens or usage.num_cached_tokens
+    read = read or usage.prompt_cache_hit_tokens or 0
+    written = into.cache_write_tokens or into.cache_creation_tokens or 0
     apart = max(0, (usage.total_tokens or 0) - asked - said)
     return Usage(
         input=max(0, asked - read - written),
         output=said + apart,
         cache_creation=written,
         cache_read=read,
-        reasoning=_first(out.reasoning_tokens, usage.reasoning_tokens) or apart,
+        reasoning=out.reasoning_tokens or usage.reasoning_tokens or apart,
     )
-
-
-def _first(*counts: int | None) -> int:
-    """The first count that is not 0: some vendors fill fields of others with 0."""
-    return next((count for count in counts if count), 0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import msgspec
 from msgspec import Raw, Struct
 
 from ...events import SseEvent, Usage
@@ -11,6 +12,7 @@ from ..decode import Count
 from ..lenient import Fields
 from ..provider import IdentifyingFields, Provider
 from ..reader import Draft
+from ..usage import take_usage
 from .prompt import request
 
 __all__ = ["TGI"]
@@ -38,7 +40,13 @@ class _Answer(Struct, gc=False):
     error_type: str | None = None
 
 
+class _Counts(Struct, omit_defaults=True, gc=False):
+    input_length: Count | None = None
+    generated_tokens: Count | None = None
+
+
 _ANSWER = Fields(_Answer)
+_COUNTS = Fields(_Counts)
 _ANSWERS = Fields(list[_Answer])
 
 
@@ -73,9 +81,14 @@ def _take_answer(draft: Draft, answer: _Answer) -> bool:
 
 def _take_details(draft: Draft, details: _Details) -> None:
     draft.choices[0] = details.finish_reason or draft.choices.get(0)
-    if details.generated_tokens is not None or details.input_length is not None:
-        sent = len(details.prefill or ()) if details.input_length is None else details.input_length
-        draft.usage = Usage(sent, details.generated_tokens or 0)
+    read = len(details.prefill or ()) or None if details.input_length is None else details.input_length
+    sent = _Counts(read, details.generated_tokens)
+    if sent != _Counts():
+        take_usage(draft, Raw(msgspec.json.encode(sent)), _COUNTS, _normal, name="details")
+
+
+def _normal(counts: _Counts) -> Usage:
+    return Usage(counts.input_length or 0, counts.generated_tokens or 0)
 
 
 def _answer(body: bytes) -> Draft:

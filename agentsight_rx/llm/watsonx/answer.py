@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 
-from msgspec import Struct
+import msgspec
+from msgspec import Raw, Struct
 
 from ...events import SseEvent, Usage
 from ..decode import Count, failure_text
 from ..lenient import Fields
 from ..provider import IdentifyingFields, Provider
 from ..reader import Draft
+from ..usage import take_usage
 from .prompt import request
 
 __all__ = ["WATSONX"]
@@ -36,7 +38,13 @@ class _Answer(Struct, gc=False):
     errors: list[_Failure] | None = None
 
 
+class _Counts(Struct, omit_defaults=True, gc=False):
+    input_token_count: Count | None = None
+    generated_token_count: Count | None = None
+
+
 _ANSWER = Fields(_Answer)
+_COUNTS = Fields(_Counts)
 
 
 def _take(draft: Draft, event: SseEvent) -> bool | None:
@@ -67,11 +75,13 @@ def _take_answer(draft: Draft, answer: _Answer) -> bool:
 
 
 def _take_counts(draft: Draft, result: _Result) -> None:
-    if result.input_token_count is None and result.generated_token_count is None:
-        return
-    former = draft.usage or Usage()
-    said = result.generated_token_count
-    draft.usage = Usage(result.input_token_count or former.input, former.output if said is None else said)
+    sent = _Counts(result.input_token_count or None, result.generated_token_count)
+    if sent != _Counts():
+        take_usage(draft, Raw(msgspec.json.encode(sent)), _COUNTS, _normal, name="results[]")
+
+
+def _normal(counts: _Counts) -> Usage:
+    return Usage(counts.input_token_count or 0, counts.generated_token_count or 0)
 
 
 def _answer(body: bytes) -> Draft:

@@ -76,4 +76,49 @@ data: {"type":"error","sequence_number":1,"error":{"message":"Slow down","type":
 
 """,
     error="rate_limit_error: Slow down",
+    requests=(
+        b"""{"type":"response.create","response":{"model":"m","input":"Hi","conversation":{"id":"conv_1"},
+            "reasoning":{"effort":"low"},"text":{"format":{"type":"json_schema"}},"service_tier":"flex",
+            "prompt_cache_key":"0199a213-81c0-7800-8aa1-bbab2a035a53"}}""",
+        b"""{"model":"m","instructions":[{"role":"developer","content":"a"}],"tools":[{"type":"web_search"},
+            {"type":"namespace","name":"n","tools":[{"type":"custom","name":"sql"}]},{"type":"function","function":{"name":"f"}}],
+            "input":[{"role":"user","content":[{"type":"input_text","text":"see"},
+                {"type":"input_image","image_url":"http://x"},{"type":"input_file","file_id":"f","file_data":"AA"}]},
+                {"type":"reasoning","summary":[{"type":"summary_text","text":"Hm"}],"encrypted_content":"g"},
+                {"type":"function_call","call_id":"c","name":"ls","arguments":"{}"},
+                {"type":"local_shell_call","call_id":"d","action":{"command":["ls"]}},
+                {"type":"shell_call_output","call_id":"d","output":[{"stdout":"a","stderr":"b","outcome":{"exit_code":1}}]},
+                {"type":"custom_tool_call_output","call_id":"e","output":[{"type":"input_text","text":"b"}]}]}""",
+    ),
+    responses=(
+        b'{"id":"resp_1","status":"queued","model":"m","output":[],"usage":null}',
+        b"""{"id":"r","status":"incomplete","incomplete_details":{"reason":"max_output_tokens"},"output":[
+            {"type":"reasoning","content":[{"type":"reasoning_text","text":"Hm"}]},
+            {"type":"message","content":[{"type":"refusal","refusal":"No"},{"type":"output_text","text":"Hi"}]},
+            {"type":"mcp_call","id":"m","name":"ask","arguments":"{}"},{"type":"web_search_call","id":"w","action":{"q":1}},
+            {"type":"custom_tool_call","call_id":"x","name":"sh","input":"ls"}],
+            "usage":{"input_tokens":9,"output_tokens":2,"input_tokens_details":{"cached_tokens":3,"cache_write_tokens":1},
+                "output_tokens_details":{"reasoning_tokens":1}}}""",
+        b'{"id":"r","status":"failed","error":{"code":"server_error","message":"Sorry"}}',
+    ),
+    streams=(
+        b"""data: {"type":"response.output_item.added","item":{"type":"message","id":"m","content":[]}}
+
+data: {"type":"response.output_text.delta","item_id":"m","delta":"Hel"}
+
+data: {"type":"response.reasoning_text.delta","output_index":4,"content_index":1,"delta":"Hm"}
+
+data: {"type":"response.custom_tool_call_input.delta","output_index":5,"delta":"ls"}
+
+data: {"type":"response.custom_tool_call_input.done","output_index":5,"input":"ls -l"}
+
+data: {"type":"response.output_item.done","output_index":5,"item":{"type":"custom_tool_call","call_id":"c","name":"sh"}}
+
+data: {"type":"response.refusal.done","output_index":6,"refusal":"No"}
+
+data: {"type":"response.incomplete","response":{"id":"r","incomplete_details":{"reason":"content_filter"},
+data: "output":[{"type":"message","content":[{"type":"output_text","text":"Hello"}]}],"usage":{"input_tokens":1}}}
+
+""",
+    ),
 )
