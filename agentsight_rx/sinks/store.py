@@ -15,7 +15,7 @@ from ..events import Event, milliseconds
 from ..loss import Ledger
 from ..say import say
 from ..state import META, LmdbStore, Put, Write
-from ..view import AnyRow, Output, Row
+from ..view import AnyRow, AuditRow, Output, Row
 from ..view.log import Resumed
 from ..view.log_parts import EVENTS_MOST, LogWriter
 from ..view.retention import Retention, retain
@@ -117,7 +117,7 @@ class _StoreWriter:
             recording = replace(self._recording, number=number, committed_ms=milliseconds(time.time_ns()))
             log = LogWriter(store)
             self._store = store  # for what the tally has to know
-            writes = [Put(RUNS, number, recording), *self._from_before(log)]
+            writes = [Put(RUNS, number, recording), *self._from_before(store, log)]
             store.commit(writes)
         except BaseException:
             self._store = None
@@ -126,12 +126,13 @@ class _StoreWriter:
         self._log, self._recording = log, recording
         return store
 
-    def _from_before(self, log: LogWriter) -> list[Write]:
+    def _from_before(self, store: LmdbStore, log: LogWriter) -> list[Write]:
         """The checkpoint from which the next run goes on, and rows of the last event that were not committed with it."""
         if self._resumed is None:
             return []
         for row in self._resumed.rows:
-            self._count(row)
+            if not isinstance(row, AuditRow) or store.get(table_of(row), key_of(row)) is None:
+                self._count(row)
         rows = [put(row) for row in self._resumed.rows]
         return [Put(CHECKPOINT, 0, Checkpoint(log.first, self._resumed.state)), *rows]
 
