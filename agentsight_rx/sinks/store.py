@@ -16,6 +16,7 @@ from ..loss import Ledger
 from ..say import say
 from ..state import META, LmdbStore, Put, Write
 from ..view import AnyRow, AuditRow, Output, Row
+from ..view.dictionary import dictionary
 from ..view.log import Resumed
 from ..view.log_parts import EVENTS_MOST, LogWriter
 from ..view.retention import Retention, retain
@@ -49,7 +50,7 @@ def store(
 
     def opened(ledger: Ledger) -> _StoreWriter:
         def opening() -> LmdbStore:
-            return LmdbStore.open(path, owner=owner, upgrades=UPGRADES)
+            return LmdbStore.open(path, owner=owner, upgrades=UPGRADES, dictionary=dictionary())
 
         writer = _StoreWriter(opening, ledger, key=key, resumed=resumed, retention=retention)
         try:
