@@ -24,9 +24,7 @@ __all__ = ["replay"]
 
 
 def replay(
-    files: Annotated[
-        list[str], typer.Argument(metavar="FILE...", help="Stores, or JSONL of ours or of the original; - reads stdin.")
-    ],
+    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Stores, JSONL of ours or the original; -: stdin.")],
     ssl_http: TlsHttp = True,
     ssl_filter: TlsFilters = None,
     http_filter: HttpFilters = None,

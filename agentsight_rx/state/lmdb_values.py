@@ -16,7 +16,7 @@ DICTIONARY = Table("dictionary", bytes)  # one row
 _COMPRESSED = b"\xc1"  # no value of msgpack begins with it
 _LEAST, _MOST = 48, 16 << 10  # bytes of a value; a longer one is compressed already, or needs no dictionary
 _FORMAT = zstandard.FORMAT_ZSTD1_MAGICLESS
-_LEVEL = 6
+_LEVEL = 3
 
 
 class Values:
