@@ -54,15 +54,12 @@ class Continued:
         if resumed is not None:
             self._fold.restore(resumed.state)
         self._left = iter(events[have:])
+        self._rest: list[Output] = []  # of the last event and its rows, what was not sent
         self._writer: Any = store(path, resumed=resumed).open(Ledger())
 
     def send(self, items: int) -> bool:
         """So many events and rows in one batch, as a box hands them over: it may end between an event and its rows."""
-        batch: list[Output] = []
-        for item in self._items():
-            batch.append(item)
-            if len(batch) >= items:
-                break
+        batch = [item for _, item in zip(range(items), self._items(), strict=False)]
         self._writer.write(batch)
         return bool(batch)
 
@@ -73,16 +70,24 @@ class Continued:
         """The end of the process, as far as the file is concerned: what was not committed is gone."""
         self._writer._store.close()
 
+    def stop(self) -> None:
+        """The orderly end of a run, which nothing more is sent to: calls that are open get no answer from it."""
+        self._writer.write([*self._rest, *self._fold.finish()])
+        self._writer.close()
+
     def end(self) -> None:
         while self.send(100):
             pass
-        self._writer.write(self._fold.finish())
-        self._writer.close()
+        self.stop()
 
     def _items(self) -> Iterator[Output]:
-        if not hasattr(self, "_waiting"):
-            self._waiting: Iterator[Output] = (item for event in self._left for item in (event, *self._fold.add(event)))
-        return self._waiting
+        while True:
+            if not self._rest:
+                event = next(self._left, None)
+                if event is None:
+                    return
+                self._rest = [event, *self._fold.add(event)]
+            yield self._rest.pop(0)
 
 
 def contents(path: str | Path) -> dict[str, Any]:

@@ -38,17 +38,19 @@ batches = st.lists(st.tuples(st.integers(1, 40), st.booleans()), max_size=6)
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.lists(batches, max_size=4))
-def test_cut_off_anywhere_and_continued_gives_the_same_store(runs: list[list[tuple[int, bool]]]) -> None:
+@given(st.lists(st.tuples(batches, st.booleans()), max_size=4))
+def test_cut_off_or_ended_anywhere_and_continued_gives_the_same_store(
+    runs: list[tuple[list[tuple[int, bool]], bool]],
+) -> None:
     with TemporaryDirectory() as folder:
         path = Path(folder) / "run.lmdb"
-        for run in runs:
+        for run, ended in runs:
             continued = Continued(path, events_of(TURNS))
             for items, flushed in run:
                 continued.send(items)
                 if flushed:
                     continued.flush()
-            continued.cut_off()
+            (continued.stop if ended else continued.cut_off)()
         Continued(path, events_of(TURNS)).end()
         assert uninterrupted(TURNS) == contents(path)
 

@@ -118,7 +118,7 @@ class _StoreWriter:
             recording = replace(self._recording, number=number, committed_ms=milliseconds(time.time_ns()))
             log = LogWriter(store)
             self._store = store  # for what the tally has to know
-            writes = [Put(RUNS, number, recording), *self._from_before(store, log)]
+            writes = [Put(RUNS, number, recording), *self._from_before(store, log, ended=bool(runs) and runs[0][1].ended)]
             store.commit(writes)
         except BaseException:
             self._store = None
@@ -127,15 +127,21 @@ class _StoreWriter:
         self._log, self._recording = log, recording
         return store
 
-    def _from_before(self, store: LmdbStore, log: LogWriter) -> list[Write]:
-        """The checkpoint from which the next run goes on, and rows of the last event that were not committed with it."""
+    def _from_before(self, store: LmdbStore, log: LogWriter, *, ended: bool) -> list[Write]:
+        """
+        The checkpoint from which the next run goes on; where the last run did not end in order, also the rows of its last
+        event, which may not have been committed with it.
+        """
         if self._resumed is None:
             return []
+        checkpoint = Put(CHECKPOINT, 0, Checkpoint(log.first, self._resumed.state))
+        if ended:
+            return [checkpoint]
         for row in self._resumed.rows:
             if not isinstance(row, AuditRow) or store.get(table_of(row), key_of(row)) is None:
                 self._count(row)
         rows = [put(row) for row in self._resumed.rows]
-        return [Put(CHECKPOINT, 0, Checkpoint(log.first, self._resumed.state)), *rows]
+        return [checkpoint, *rows]
 
     def _count(self, row: Row) -> None:
         """Into the totals of this run goes what no earlier one has counted."""
