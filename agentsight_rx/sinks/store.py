@@ -118,8 +118,8 @@ class _StoreWriter:
             recording = replace(self._recording, number=number, committed_ms=milliseconds(time.time_ns()))
             log = LogWriter(store)
             self._store = store  # for what the tally has to know
-            writes = [Put(RUNS, number, recording), *self._from_before(store, log, ended=bool(runs) and runs[0][1].ended)]
-            store.commit(writes)
+            before = self._from_before(store, log, ended=bool(runs) and runs[0][1].ended)
+            store.commit([Put(RUNS, number, recording), Put(TOTALS, number, self._tally.totals), *before])
         except BaseException:
             self._store = None
             store.discard()
