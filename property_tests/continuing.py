@@ -13,6 +13,7 @@ from agentsight_rx.loss import Ledger
 from agentsight_rx.sinks.store import store
 from agentsight_rx.state import LmdbStore
 from agentsight_rx.view import Fold, Output
+from agentsight_rx.view.checkpoints import Checkpoints
 from agentsight_rx.view.log import read_event_count, read_events, resume
 from agentsight_rx.view.report import read_report
 from agentsight_rx.view.tables import ROW_TABLES
@@ -55,7 +56,8 @@ class Continued:
             self._fold.restore(resumed.state)
         self._left = iter(events[have:])
         self._rest: list[Output] = []  # of the last event and its rows, what was not sent
-        self._writer: Any = store(path, resumed=resumed).open(Ledger())
+        self._checkpoints = Checkpoints(every=11)
+        self._writer: Any = store(path, resumed=resumed, checkpoints=self._checkpoints).open(Ledger())
 
     def send(self, items: int) -> bool:
         """So many events and rows in one batch, as a box hands them over: it may end between an event and its rows."""
@@ -87,6 +89,7 @@ class Continued:
                 if event is None:
                     return
                 self._rest = [event, *self._fold.add(event)]
+                self._checkpoints.folded(event, self._fold)
             yield self._rest.pop(0)
 
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from msgspec import Raw
 from msgspec.structs import replace
 
 from ..core.sink import Sink, Unwritten
@@ -16,11 +17,24 @@ from ..loss import Ledger
 from ..say import say
 from ..state import META, LmdbStore, Put, Write
 from ..view import AnyRow, AuditRow, Output, Row
+from ..view.checkpoints import Checkpoints
 from ..view.dictionary import dictionary
 from ..view.log import Resumed
 from ..view.log_parts import EVENTS_MOST, LogWriter
 from ..view.retention import Retention, retain
-from ..view.tables import CHECKPOINT, LOSSES, RUNS, TOTALS, Checkpoint, Recording, key_of, put, table_of
+from ..view.tables import (
+    CHECKPOINT,
+    CHECKPOINT_ENCODED,
+    LOSSES,
+    RUNS,
+    TOTALS,
+    Checkpoint,
+    EncodedCheckpoint,
+    Recording,
+    key_of,
+    put,
+    table_of,
+)
 from ..view.tally import Tally
 from ..view.upgrades import UPGRADES
 
@@ -37,13 +51,14 @@ def store(
     key: bytes | None = None,
     required: bool = True,
     resumed: Resumed | None = None,
+    checkpoints: Checkpoints | None = None,
     retention: Retention | None = None,
 ) -> Sink[Output]:
     """
     Keep everything in the LMDB file at `path`. What was flushed survives a kill of this process; a flush comes every 250 ms.
 
-    `key` is stored too, for `redaction_key`; `resumed` is what `resume` made of the store, from which the run goes on, and
-    `retention` limits what is kept. Raises StoreError on opening where the file is not a store of a version that is known, or
+    `key` is stored too, for `redaction_key`; `resumed` is what `resume` made of the store, from which the run goes on,
+    `checkpoints` has the state of the view now and then, and `retention` limits what is kept. Raises StoreError on opening where the file is not a store of a version that is known, or
     another process writes it. Where the disk is full it raises NoSpaceError, or, if the store is not `required`, counts what it
     cannot keep until there is room.
     """
@@ -52,7 +67,7 @@ def store(
         def opening() -> LmdbStore:
             return LmdbStore.open(path, owner=owner, upgrades=UPGRADES, dictionary=dictionary())
 
-        writer = _StoreWriter(opening, ledger, key=key, resumed=resumed, retention=retention)
+        writer = _StoreWriter(opening, ledger, key=key, resumed=resumed, checkpoints=checkpoints, retention=retention)
         try:
             writer.begin()
         except NoSpaceError as error:
@@ -90,6 +105,7 @@ class _StoreWriter:
         *,
         key: bytes | None,
         resumed: Resumed | None,
+        checkpoints: Checkpoints | None,
         retention: Retention | None,
     ) -> None:
         self._opening = opening
@@ -97,6 +113,9 @@ class _StoreWriter:
         self._tally = Tally()
         self._key = key
         self._resumed = resumed
+        self._checkpoints = checkpoints
+        self._state: bytes | None = None  # of the view, behind the event that came last
+        self._cut: tuple[int, bytes] | None = None  # so many of the waiting events are before that state
         self._retention = retention
         self._retained_s: float | None = None  # when it was last done
         self._store: LmdbStore | None = None
@@ -158,9 +177,16 @@ class _StoreWriter:
                 self._count(item)
                 self._writes.append(put(item))
             else:
-                self._waiting.append(item)
+                self._event(item)
         if len(self._writes) + len(self._waiting) >= EVENTS_MOST:
             self._commit()
+
+    def _event(self, event: Event) -> None:
+        if self._state is not None:  # all rows of the event before are there
+            self._cut, self._state = (len(self._waiting), self._state), None
+        self._waiting.append(event)
+        if self._checkpoints is not None:
+            self._state = self._checkpoints.behind(event)
 
     def flush(self) -> None:
         if self._pending:
@@ -184,11 +210,12 @@ class _StoreWriter:
     def _commit(self, *, ended: bool = False) -> None:
         """Raises Unwritten where nothing of it was kept."""
         rows, events, count = self._writes, self._waiting, self._pending
+        cut, self._cut = self._cut, None
         self._writes, self._waiting, self._pending = [], [], 0
         try:
             store = self._store or self.begin()
             assert self._log is not None
-            segments = self._log.append(events)
+            segments = _logged(self._log, events, cut)
             recording = replace(
                 self._recording,
                 started_ms=self._ledger.began_ms or self._recording.started_ms,
@@ -224,3 +251,13 @@ class _StoreWriter:
         finally:
             if self._store is not None:
                 self._store.close()
+
+
+def _logged(log: LogWriter, events: list[Event], cut: tuple[int, bytes] | None) -> list[Write]:
+    """The events in the log, and the state of the view between the segments before `cut` and those behind it."""
+    if cut is None:
+        return log.append(events)
+    before, state = cut
+    first = log.append(events[:before])
+    checkpoint = Put(CHECKPOINT_ENCODED, 0, EncodedCheckpoint(log.seal(), Raw(state)))
+    return [*first, checkpoint, *log.append(events[before:])]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from agentsight_rx.core.engine import Engine
@@ -15,10 +16,12 @@ from agentsight_rx.operators import remove_auth
 from agentsight_rx.sinks import redaction_key, store
 from agentsight_rx.state import LmdbStore
 from agentsight_rx.view import AuditRow, CallRow, Fold, Output
+from agentsight_rx.view.checkpoints import Checkpoints
+from agentsight_rx.view.fold import FoldState
 from agentsight_rx.view.log import read_events, resume
 from agentsight_rx.view.report import read_report
 from agentsight_rx.view.retention import Retention
-from agentsight_rx.view.tables import CALLS, PREVIEW, REMOVED, RUNS
+from agentsight_rx.view.tables import CALLS, CHECKPOINT, PREVIEW, REMOVED, RUNS
 
 from ..view.test_log import TEXT, request, stream
 
@@ -113,4 +116,23 @@ def test_a_second_writer_is_refused_and_the_first_goes_on(tmp_path: Path) -> Non
     writer.close()
     kept = LmdbStore.open(path, readonly=True)
     assert [request(1)] == list(read_events(kept))
+    kept.close()
+
+
+def test_the_state_of_the_view_is_kept_where_the_log_has_its_events(tmp_path: Path) -> None:
+    path, fold, checkpoints = tmp_path / "run.lmdb", Fold(), Checkpoints(every=3)
+    writer = store(path, checkpoints=checkpoints).open(Ledger())
+    states: list[FoldState] = []
+    for number in range(1, 9):
+        rows = fold.add(request(number))
+        checkpoints.folded(request_of := request(number), fold)
+        states.append(fold.snapshot())
+        writer.write([request_of, *rows])
+        writer.flush()
+    writer.close()
+    kept = LmdbStore.open(path, readonly=True)
+    checkpoint = kept.get(CHECKPOINT, 0)
+    assert checkpoint is not None
+    assert [request(7), request(8)] == list(read_events(kept, segment=checkpoint.segment))
+    assert msgspec.msgpack.encode(states[5]) == msgspec.msgpack.encode(checkpoint.state)
     kept.close()
