@@ -58,8 +58,8 @@ def store(
     Keep everything in the LMDB file at `path`. What was flushed survives a kill of this process; a flush comes every 250 ms.
 
     `key` is stored too, for `redaction_key`; `resumed` is what `resume` made of the store, from which the run goes on,
-    `checkpoints` has the state of the view now and then, and `retention` limits what is kept. Raises StoreError on opening where
-    the file is not a store of a version that is known, or another process writes it. Where the disk is full it raises
+    `checkpoints` has the state of the view now and then, and `retention` limits what is kept. Raises StoreError on opening
+    where the file is not a store of a version that is known, or another process writes it. Where the disk is full it raises
     NoSpaceError, or, if the store is not `required`, counts what it cannot keep until there is room.
     """
 

@@ -22,6 +22,7 @@ from agentsight_rx.view.log import read_events, resume
 from agentsight_rx.view.report import read_report
 from agentsight_rx.view.retention import Retention
 from agentsight_rx.view.tables import CALLS, CHECKPOINT, PREVIEW, REMOVED, RUNS
+from benchmarks.stored import sizes
 
 from ..view.test_log import TEXT, request, stream
 
@@ -136,3 +137,10 @@ def test_the_state_of_the_view_is_kept_where_the_log_has_its_events(tmp_path: Pa
     assert [request(7), request(8)] == list(read_events(kept, segment=checkpoint.segment))
     assert msgspec.msgpack.encode(states[5]) == msgspec.msgpack.encode(checkpoint.state)
     kept.close()
+
+
+def test_a_conversation_takes_little_more_than_its_unique_bodies_compressed(tmp_path: Path) -> None:
+    found = sizes(40, tmp_path / "run.lmdb")
+    assert found["bodies as sent"] > 7 * found["unique bodies"]
+    assert found["log and contents"] <= 1.2 * found["unique bodies, compressed as one"]
+    assert found["file"] <= found["unique bodies"]
