@@ -14,6 +14,7 @@ from ..graphs import TraceOptions
 from ..launch import invoking_user
 from ..sinks import redaction_key
 from ..state import LmdbStore
+from ..view.checkpoints import Checkpoints
 from ..view.log import resume
 
 __all__ = ["keyed", "new_store", "newest_store"]
@@ -38,11 +39,12 @@ def keyed(options: TraceOptions, store: Path | None) -> TraceOptions:
     a store.
     """
     key = redaction_key(store)
+    options = replace(options, redaction_key=key, checkpoints=None if store is None else Checkpoints())
     if store is None or not os.path.isfile(store) or not os.path.getsize(store):
-        return replace(options, redaction_key=key)
+        return options
     kept = LmdbStore.open(store, readonly=True)
     try:
-        return replace(options, redaction_key=key, resumed=resume(kept))
+        return replace(options, resumed=resume(kept))
     finally:
         kept.close()
 

@@ -139,6 +139,8 @@ def report_lines(report: Report, path: str) -> list[str]:
     lines += tls_lines(report.tls_uses)
     if report.filtered:
         lines.append(f"Left out by filters: {report.filtered}")
+    if report.removed is not None:
+        lines.append(f"Removed, since it was older: all before {_clock(report.removed.before_ms)}")
     lines += completeness(
         report.losses,
         cut_off=[run.committed_ms for run in report.cut_off],

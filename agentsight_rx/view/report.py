@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import islice
-from typing import Any, TypeVar, cast
+from typing import TypeVar
 
 from msgspec import Struct
 
@@ -12,15 +12,14 @@ from ..loss import Entry
 from ..state import Store, Table, by_index, pages
 from .rows import BlindSpotRow, CallRow, ProcessRow, TlsUseRow, ToolRow
 from .tables import (
-    AUDIT,
     BLIND_SPOTS,
     CALLS,
     LOSSES,
     PROCESSES,
     REMOVED,
+    ROW_TABLES,
     RUNS,
     TLS_USES,
-    TOKENS,
     TOOLS,
     TOTALS,
     Recording,
@@ -106,8 +105,8 @@ def _totals(store: Store, runs: Sequence[Recording]) -> Totals:
     kept = [row for _, row in store.scan(TOTALS)]
     if len(kept) < len(runs):
         tally = Tally()
-        for table in (CALLS, TOKENS, TOOLS, PROCESSES, AUDIT):
-            tally.add(rows_of(store, cast("Table[Any]", table)))
+        for table in ROW_TABLES:
+            tally.add(rows_of(store, table))
         return tally.totals
     totals = Totals()
     for each in kept:

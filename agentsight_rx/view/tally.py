@@ -107,6 +107,8 @@ class Tally:
                 self._tools.put(row.id, row.related_pid is not None)
             case ProcessRow():
                 self._programs.put(row.id, row.command or "")
+            case SessionRow():
+                self._sessions.put(row.id, None)
             case _:
                 pass
 
@@ -121,6 +123,8 @@ class Tally:
                 return row.id in self._tools
             case ProcessRow():
                 return row.id in self._programs
+            case SessionRow():
+                return row.id in self._sessions
             case _:
                 return True
 

@@ -11,7 +11,7 @@ from agentsight_rx.state import MemoryStore, Put
 from agentsight_rx.view import CallRow, ProcessRow, Row, ToolRow
 from agentsight_rx.view.blind_spots import row_of
 from agentsight_rx.view.report import read_processes, read_report, read_turns
-from agentsight_rx.view.tables import LOSSES, RUNS, TOTALS, Recording, put
+from agentsight_rx.view.tables import LOSSES, REMOVED, RUNS, TOTALS, Recording, Removed, put
 from agentsight_rx.view.tally import Tally, Totals
 
 
@@ -115,3 +115,9 @@ def test_a_blind_spot_says_who_what_and_why() -> None:
 
 def test_nothing_missing_is_one_line() -> None:
     assert completeness(()) == ["complete: nothing lost"]
+
+
+def test_what_retention_removed_is_said() -> None:
+    store = stored(call(1))
+    store.commit([Put(REMOVED, 0, Removed(1_800_000_000_000, 7))])
+    assert any(line.startswith("Removed, since it was older: all before 20") for line in report_lines(read_report(store), "x"))

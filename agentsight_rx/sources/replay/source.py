@@ -59,7 +59,10 @@ class _ReplayReader:
         if path == "-":
             return sys.stdin.buffer
         try:
-            found = LmdbStore.open(path, readonly=True) if is_lmdb(path) else open(path, "rb")  # noqa: SIM115  # `close` closes it
+            if is_lmdb(path):
+                found: BinaryIO | LmdbStore = LmdbStore.open(path, readonly=True)
+            else:
+                found = Path(path).open("rb")  # noqa: SIM115 (closed in close)
         except OSError as error:
             raise CaptureError(f"{path} cannot be read: {error.strerror}") from error
         self._opened.append(found)
