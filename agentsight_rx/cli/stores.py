@@ -16,7 +16,7 @@ from ..sinks import redaction_key
 from ..state import LmdbStore
 from ..view.log import resume
 
-__all__ = ["keyed", "new_store", "newest_store"]
+__all__ = ["keyed", "new_store", "newest_store", "recorded"]
 
 _VARIABLE = "AGENTSIGHT_DB_PATH"
 
@@ -53,10 +53,16 @@ def newest_store(given: Path | None) -> Path:
         return given
     if named := os.environ.get(_VARIABLE):
         return Path(named)
-    found = sorted(_folder().glob("agentsight-*.lmdb"), key=lambda path: path.stat().st_mtime)
+    found = recorded()
     if not found:
         raise StoreError(f"no recording found in {_folder()}; make one with `agentsight-rx record -- COMMAND`, or give --db")
     return found[-1]
+
+
+def recorded(given: Path | None = None) -> list[Path]:
+    """The recordings in the invoking user's data directory, the newest last; or the given one alone."""
+    found = [(path, path.stat()) for path in _folder().glob("agentsight-*.lmdb") if path.is_file()]
+    return [path for path, _ in sorted(found, key=lambda each: each[1].st_mtime_ns)] if given is None else [given]
 
 
 def _folder() -> Path:
