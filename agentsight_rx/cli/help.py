@@ -42,15 +42,16 @@ class Group(TyperGroup):
 
 
 def _group_help(group: Any, ctx: Any) -> Iterator[str]:
-    yield f"{ctx.command_path} COMMAND …"
+    yield f"{ctx.command_path} {'[COMMAND] …' if group.invoke_without_command else 'COMMAND …'}"
     yield ""
     yield from _wrapped(str(group.help))
     yield ""
     rows = [(name, _sentences(command)[0]) for name, command in group.commands.items()]
     yield from _rows("commands", rows, column=max(len(name) for name, _ in rows) + 4)
     options = [parameter for parameter in group.get_params(ctx) if _is_flag(parameter)]
-    yield ""
-    yield from _rows("flags", [(spec_of(each), meaning_of(each)) for each in options], column=_column(options))
+    for title, flags in groups_of(options):
+        yield ""
+        yield from _rows(title, [(spec_of(each), meaning_of(each)) for each in flags], column=_column(options))
     yield ""
     yield f"{ctx.command_path} COMMAND --help has the flags of a command."
 

@@ -18,9 +18,11 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ...errors import StoreError, UsageError
+from ...prices import Prices
 from ...state import LmdbStore, Store
 from ...view.queries import Selection
 from ..destinations import has_colour
+from ..prices import load_prices
 from ..stores import newest_store
 from .plain import plain
 from .screen import Line, Screen, render
@@ -97,6 +99,11 @@ class Ask:
         """The store, opened to read."""
         self._store = LmdbStore.open(self.path, readonly=True)
         return self._store
+
+    @cached_property
+    def prices(self) -> Prices:
+        """The prices of --prices, before the published ones."""
+        return load_prices(self.flags.prices)
 
     @cached_property
     def selection(self) -> Selection:

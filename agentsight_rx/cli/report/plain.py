@@ -1,21 +1,27 @@
-"""Struct -> what JSON shows of it: every field, unknown ones null."""
+"""Struct -> what JSON shows of it: every field, unknown ones null; rows as in a snapshot."""
 
 from __future__ import annotations
 
 import datetime
 from decimal import Decimal
 
-import msgspec
 from msgspec import Struct
+
+from ...view import AnyRow
+from ...view.snapshot_schema import value_of
 
 __all__ = ["plain"]
 
 
 def plain(value: object) -> object:
-    """Structs become objects with all of their fields, in their order; numbers of money become JSON numbers."""
+    """Structs become objects with all of their fields, in their order; one of several kinds has its name as `type`."""
     match value:
+        case AnyRow():
+            return {name: plain(each) for name, each in value_of(value).items()}
         case Struct():
-            return {name: plain(getattr(value, name)) for name in value.__struct_fields__}
+            tag = value.__struct_config__.tag
+            fields = {name: plain(getattr(value, name)) for name in value.__struct_fields__}
+            return fields if tag is None else {"type": tag, **fields}
         case Decimal():
             return float(value)
         case datetime.date():
@@ -26,7 +32,5 @@ def plain(value: object) -> object:
             return [plain(each) for each in value]
         case bytes():
             return value.decode("utf-8", "replace")
-        case msgspec.UnsetType():
-            return None
         case _:
             return value
