@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from ..help import Command, Group
+from .call import call
 from .calls import calls
 from .flags import reported
 from .health import health
@@ -23,6 +24,7 @@ report = typer.Typer(cls=Group, no_args_is_help=False)
 for _name, _report in (
     ("summary", summary),
     ("calls", calls),
+    ("call", call),
     ("prompts", prompts),
     ("tools", tools),
     ("sessions", sessions),

@@ -13,11 +13,12 @@ from ...view.queries.costs import PricedCall, summed
 from .ask import Ask
 from .call_words import asked_tokens, cost_said, new_in_call, state_of_call
 from .screen import Cell, Column, Line, Screen, Span, table
-from .words import amount, clock, money, plural, took
+from .words import amount, clock, listed, money, plural, took
 
 __all__ = ["calls"]
 
 _NEWEST = 50
+_WIDE = 120  # cells, from which on there is room for the answers
 _COLUMNS = (
     Column("turn", right=True),
     Column("time"),
@@ -26,10 +27,10 @@ _COLUMNS = (
     Column("cached", right=True),
     Column("out", right=True),
     Column("cost", right=True),
-    Column("model", flexible=True, most=32),
+    Column("tools", right=True),
+    Column("model", most=24),
     Column("what was new", flexible=True),
     Column("answer", flexible=True),
-    Column("tools", right=True),
 )
 
 
@@ -47,14 +48,15 @@ def calls(
 
 
 def _lines(rows: Sequence[PricedCall], screen: Screen) -> Iterable[Line]:
-    yield from table(_COLUMNS, map(_cells, rows), screen)
+    models = {row.model or "unknown" for row in rows}
+    yield from table(_COLUMNS, (_cells(row, screen, one_model=len(models) == 1) for row in rows), screen)
     if rows:
         tokens = f"{amount(sum(map(asked_tokens, rows)))} in, {amount(sum(row.output_tokens for row in rows))} out"
         yield ""
-        yield f"{plural(len(rows), 'call')} · {tokens} · {cost_said(summed(rows))}"
+        yield f"{plural(len(rows), 'call')} · {tokens} · {cost_said(summed(rows))} · {listed(sorted(models), 3)}"
 
 
-def _cells(row: PricedCall) -> tuple[Cell, ...]:
+def _cells(row: PricedCall, screen: Screen, *, one_model: bool) -> tuple[Cell, ...]:
     state = state_of_call(row)
     has_tokens = bool(row.total_tokens)
     return (
@@ -65,8 +67,8 @@ def _cells(row: PricedCall) -> tuple[Cell, ...]:
         amount(row.cache_read_tokens) if has_tokens else "",
         amount(row.output_tokens) if has_tokens else "",
         money(row.cost_usd) if has_tokens else "",
-        row.model or "unknown",
-        new_in_call(row),
-        Span(row.text) if state.text == "whole" else state,
         str(row.tools or ""),
+        "" if one_model else row.model or "unknown",
+        new_in_call(row),
+        state if state.text != "whole" else row.text if screen.width >= _WIDE else "",
     )

@@ -32,7 +32,7 @@ def _lines(rows: Sequence[PromptLine], screen: Screen) -> Iterable[Line]:
         _COLUMNS,
         (
             (
-                moment(row.timestamp_ms, screen.now_ms),
+                moment(row.timestamp_ms, screen.now_ms, short=True),
                 row.agent or row.comm or "",
                 str(row.turn or ""),
                 amount(row.total_tokens),

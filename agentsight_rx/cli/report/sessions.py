@@ -8,7 +8,7 @@ from ...view import SessionRow
 from ...view.queries.sessions import read_sessions
 from .ask import Ask
 from .screen import Column, Line, Screen, Span, table
-from .words import amount, moment, plural, took
+from .words import amount, moment, took
 
 __all__ = ["sessions"]
 
@@ -22,9 +22,9 @@ _COLUMNS = (
     Column("cached", right=True),
     Column("out", right=True),
     Column("tools", right=True),
-    Column("failed"),
+    Column("failed", right=True),
+    Column("id", most=12, middle=True),
     Column("first prompt", flexible=True),
-    Column("id", most=40, flexible=True, middle=True),
 )
 
 
@@ -38,11 +38,10 @@ def _lines(rows: Sequence[SessionRow], screen: Screen) -> Iterable[Line]:
 
 
 def _cells(row: SessionRow, screen: Screen) -> tuple[str | Span, ...]:
-    failed = [plural(row.failed_calls, "call")] if row.failed_calls else []
-    failed += [plural(row.failed_tools, "tool")] if row.failed_tools else []
-    within = "  sub-session of " + row.parent_session_id if row.parent_session_id else ""
+    within = f"sub-session of {row.parent_session_id}: " if row.parent_session_id else ""
+    failed = row.failed_calls + row.failed_tools
     return (
-        moment(row.start_timestamp_ms, screen.now_ms),
+        moment(row.start_timestamp_ms, screen.now_ms, short=True),
         "live" if row.status == "live" else took((row.end_timestamp_ms or row.start_timestamp_ms) - row.start_timestamp_ms),
         f"{row.agent or row.comm or 'unknown'} {row.pid or ''}".strip(),
         str(row.calls),
@@ -50,7 +49,7 @@ def _cells(row: SessionRow, screen: Screen) -> tuple[str | Span, ...]:
         amount(row.cache_read_tokens),
         amount(row.output_tokens),
         str(row.tools) if row.tools else "",
-        Span(", ".join(failed), "failed"),
-        row.title + within,
+        Span(str(failed) if failed else "", "failed"),
         row.id,
+        within + row.title,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Annotated, cast
+from typing import Annotated
 
 import typer
 from msgspec.structs import replace
@@ -28,15 +28,14 @@ def tokens(
     """Tokens and costs, summed by model or by another --group-by, most first."""
     if group_by not in GROUPINGS:
         raise UsageError(f"--group-by {group_by!r} is unknown; expected one of {', '.join(GROUPINGS)}")
-    kind = cast("Grouping", group_by)
-    groups = read_tokens(ask.store, replace(ask.selection, limit=None), ask.prices, group_by=kind)
+    groups = read_tokens(ask.store, replace(ask.selection, limit=None), ask.prices, group_by=group_by)
     shown = groups[: ask.flags.limit]
     if ask.as_json:
         ask.write(shown)
         return
-    ask.write_lines(_lines(shown, ask.screen, kind))
+    ask.write_lines(_lines(shown, ask.screen, group_by))
     if len(shown) < len(groups):
-        ask.write_lines(["", f"the first {len(shown)} of {len(groups)}; all of them: {ask.command} --group-by {kind}"])
+        ask.write_lines(["", f"the first {len(shown)} of {len(groups)}; all of them: {ask.command} --group-by {group_by}"])
 
 
 def _lines(groups: Sequence[TokenGroup], screen: Screen, kind: Grouping) -> Iterable[Line]:

@@ -57,12 +57,13 @@ def day(ms: int, /) -> str:
     return time.strftime("%Y-%m-%d", time.localtime(ms / 1000)) if ms else ""
 
 
-def moment(ms: int, now_ms: int, /) -> str:
-    """`today 18:00:04`, `yesterday 18:00:04`, else with the date."""
+def moment(ms: int, now_ms: int, /, *, short: bool = False) -> str:
+    """`today 18:00:04`, `yesterday 18:00:04`, else with the date; `short`, as in a column: to the minute, and `today` left out."""
     if not ms:
-        return "at an unknown time"
-    names = {day(now_ms): "today", day(now_ms - 86_400_000): "yesterday"}
-    return f"{names.get(day(ms), day(ms))} {clock(ms)}"
+        return "" if short else "at an unknown time"
+    names = {day(now_ms): "" if short else "today", day(now_ms - 86_400_000): "yesterday"}
+    time_of_day = clock(ms)[:5] if short and day(ms) != day(now_ms) else clock(ms)
+    return f"{names.get(day(ms), day(ms))} {time_of_day}".strip()
 
 
 def money(usd: float | None, /) -> str:

@@ -1,4 +1,4 @@
-"""Store, table, selection -> the rows, oldest first, a page of them in memory at a time where their keys allow it."""
+"""Store, table, selection -> the rows in the order of time, by the index that leads to them; a page of them in memory at a time."""
 
 from __future__ import annotations
 
@@ -6,51 +6,48 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Any, TypeVar
 
-from ...state import Store, Table
+from ...state import Key, Store, Table, by_index, pages
 from ..rows import AnyRow, SessionRow
-from ..tables import AUDIT, CALLS, HTTP, RESOURCES, SESSIONS
+from ..tables import AUDIT, CALLS, HTTP, RESOURCES, SESSIONS, TOOLS
 from .selection import Selection, began
 
-__all__ = ["newest_first", "newest_session", "oldest_first", "selected", "sessions_named"]
+__all__ = ["newest_session", "selected", "sessions_named"]
 
 R = TypeVar("R", bound=AnyRow)
 
 _PAGE = 1000  # rows that are read at once
 
-# Their keys begin with the time
+# Their keys begin with the time; sessions too, but those that began before may go on
 _BY_TIME: frozenset[str] = frozenset(table.name for table in (CALLS, AUDIT, HTTP, RESOURCES))
+_BY_START: frozenset[str] = _BY_TIME | {SESSIONS.name}
+_MOMENTS: frozenset[str] = _BY_TIME | {TOOLS.name}  # of one time, that at which they began
 
 
 def selected(
-    store: Store, table: Table[R], selection: Selection, /, *, where: Callable[[R], bool] | None = None
+    store: Store,
+    table: Table[R],
+    selection: Selection,
+    /,
+    *,
+    where: Callable[[R], bool] | None = None,
+    kind: str | None = None,
 ) -> Iterator[R]:
-    """The rows of a selection for which `where` holds; the newest ones where it has a limit."""
-    if selection.limit is None:
-        return _kept(oldest_first(store, table, selection), selection, where)
-    found = islice(_kept(newest_first(store, table, selection), selection, where), selection.limit)
-    return reversed(list(found))
-
-
-def oldest_first(store: Store, table: Table[R], selection: Selection, /) -> Iterator[R]:
-    """The rows from the begin of a selection on; others of its time may be among them."""
-    if not _has_time(table):
-        return iter(sorted(_pages(store, table), key=began))
-    start, stop = _bounds(table, selection)
-    return _pages(store, table, start=start, stop=stop)
-
-
-def newest_first(store: Store, table: Table[R], selection: Selection, /) -> Iterator[R]:
-    """The rows from the end of a selection backwards."""
-    if not _has_time(table):
-        return iter(sorted(_pages(store, table), key=began, reverse=True))
-    start, stop = _bounds(table, selection)
-    return _pages_back(store, table, start=start, stop=stop)
+    """
+    The rows of a selection for which `where` holds, oldest first; the newest ones where it has a limit. `kind` is that of lines
+    of the audit trail, which has an index of it.
+    """
+    newest = selection.limit is not None
+    rows = _ordered(store, table, selection, kind=kind, reverse=newest)
+    kept = (row for row in rows if selection.has(row) and (where is None or where(row)))
+    return reversed(list(islice(kept, selection.limit))) if newest else kept
 
 
 def newest_session(store: Store, /) -> SessionRow | None:
     """The session that was used last, of those that no other one started."""
     rows = [row for _, row in store.scan(SESSIONS, reverse=True, limit=_PAGE)]
-    return max(rows, key=lambda row: (row.parent_session_id is None, row.end_timestamp_ms or row.start_timestamp_ms), default=None)
+    return max(
+        rows, key=lambda row: (row.parent_session_id is None, row.end_timestamp_ms or row.start_timestamp_ms), default=None
+    )
 
 
 def sessions_named(store: Store, /, *, session: str | None, agent: str | None) -> list[SessionRow]:
@@ -62,36 +59,51 @@ def sessions_named(store: Store, /, *, session: str | None, agent: str | None) -
         newest = newest_session(store)
         rows: Iterable[SessionRow] = [newest] if newest else []
     else:
-        rows = _pages(store, SESSIONS)
-    return [
-        row
-        for row in rows
-        if (session in (None, "newest") or row.id.startswith(str(session))) and (agent is None or agent in (row.agent, row.comm))
-    ]
+        rows = (row for _, row in pages(store, SESSIONS) if session is None or row.id.startswith(session))
+    return [row for row in rows if agent is None or agent in (row.agent, row.comm)]
 
 
-def _kept(rows: Iterable[R], selection: Selection, where: Callable[[R], bool] | None) -> Iterator[R]:
-    return (row for row in rows if selection.has(row) and (where is None or where(row)))
+def _ordered(store: Store, table: Table[R], selection: Selection, *, kind: str | None, reverse: bool) -> Iterator[R]:
+    """Rows in the order of time, or `reverse`; among them are all of the selection."""
+    found = _index(table, selection, kind)
+    if found is not None:
+        index, prefix = found
+        since, until = _bounds(table, selection)
+        rows = by_index(
+            store,
+            table,
+            index,
+            prefix=prefix,
+            start=None if since is None else (*prefix, since),
+            stop=None if until is None else (*prefix, until),
+            reverse=reverse,
+        )
+        return (row for _, row in rows)
+    if table.name not in _BY_START:
+        return iter(sorted((row for _, row in pages(store, table)), key=began, reverse=reverse))
+    start, stop = _bounds(table, selection)
+    if reverse:
+        return _pages_back(store, table, start=start, stop=stop)
+    return (row for _, row in pages(store, table, start=() if start is None else start, stop=stop))
 
 
-def _has_time(table: Table[Any]) -> bool:
-    return table.name in _BY_TIME or table.name == SESSIONS.name
+def _index(table: Table[Any], selection: Selection, kind: str | None) -> tuple[str, tuple[str | int, ...]] | None:
+    """The index that leads to the fewest rows, in the order of time, and the begin of its parts."""
+    if kind is not None and "type" in table.indexes:
+        return "type", (kind,)
+    if "session" in table.indexes and selection.sessions is not None and len(selection.sessions) == 1:
+        return "session", tuple(selection.sessions)
+    if "pid" in table.indexes and selection.pid is not None and table.name in _BY_TIME:
+        return "pid", (selection.pid,)
+    return ("time", ()) if "time" in table.indexes else None
 
 
-def _bounds(table: Table[Any], selection: Selection) -> tuple[int, int | None]:
-    """Of a session, which may have begun before, only the end of the time is a bound."""
-    return selection.since_ms or 0 if table.name in _BY_TIME else 0, selection.until_ms
+def _bounds(table: Table[Any], selection: Selection) -> tuple[int | None, int | None]:
+    """From when to when the rows are looked at. Processes and sessions that began before may be in the selection."""
+    return (selection.since_ms if table.name in _MOMENTS else None), selection.until_ms
 
 
-def _pages(store: Store, table: Table[R], *, start: int | None = None, stop: int | None = None) -> Iterator[R]:
-    page = store.scan(table, start=start, stop=stop, limit=_PAGE)
-    while page:
-        yield from (row for _, row in page)
-        last, _ = page[-1]
-        page = store.scan(table, start=(*last, 0), stop=stop, limit=_PAGE)
-
-
-def _pages_back(store: Store, table: Table[R], *, start: int | None = None, stop: int | None = None) -> Iterator[R]:
+def _pages_back(store: Store, table: Table[R], *, start: Key | None = None, stop: Key | None = None) -> Iterator[R]:
     page = store.scan(table, start=start, stop=stop, reverse=True, limit=_PAGE)
     while page:
         yield from (row for _, row in page)
