@@ -46,7 +46,8 @@ def call(
         ask.write_lines([*([""] if request else []), *answer_lines(found.exchange)])
     if not request and not answer:
         ask.write_lines(_lines(found, ask.screen))
-        ask.write_lines(["", f"all of it: {ask.other(f'report call {wanted}')} --request, --answer"])
+        dated = f"prices of {found.call.cost_as_of.isoformat()} · " if found.call.cost_as_of else ""
+        ask.write_lines(["", f"{dated}whole: {ask.other(f'report call {wanted}')} --request, --answer"])
 
 
 def _the_one(ask: Ask, wanted: str) -> CallRow:
@@ -83,7 +84,7 @@ def _head(found: WholeCall) -> Line:
     parts = [f"turn {row.turn}" if row.turn else row.id, model, ", ".join(filter(None, when))]
     if row.total_tokens:
         cost = money(row.cost_usd) if row.cost_usd is not None else "cost unknown"
-        parts += [tokens, cost + (f" (prices of {row.cost_as_of.isoformat()})" if row.cost_as_of else "")]
+        parts += [tokens, cost]
     return (" · ".join(parts) + " · ", state_of_call(row))
 
 

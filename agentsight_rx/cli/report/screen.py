@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Sequence
 from typing import Literal, TypeAlias
 
@@ -10,7 +11,7 @@ from rich.cells import cell_len
 
 from ...sinks.cells import clean, fit, harmless, padded
 
-__all__ = ["Cell", "Column", "Line", "Screen", "Span", "Whole", "render", "table"]
+__all__ = ["Cell", "Column", "Line", "Prose", "Screen", "Span", "Whole", "render", "table"]
 
 State: TypeAlias = Literal["", "failed", "missing", "title", "quiet"]
 _COLOURS: dict[State, str] = {"failed": "\x1b[31m", "missing": "\x1b[33m", "title": "\x1b[1m", "quiet": "\x1b[2m"}
@@ -41,8 +42,14 @@ class Whole(Struct, frozen=True):
     indent: int = 0
 
 
+class Prose(Struct, frozen=True):
+    """A sentence that takes as many lines as it needs."""
+
+    text: str
+
+
 Cell: TypeAlias = str | Span
-Line: TypeAlias = Cell | tuple[Cell, ...] | Whole
+Line: TypeAlias = Cell | tuple[Cell, ...] | Whole | Prose
 
 
 class Column(Struct, frozen=True):
@@ -95,17 +102,20 @@ def _shrink(widths: list[int], columns: Sequence[Column], room: int) -> None:
 
 
 def render(line: Line, screen: Screen) -> str:
-    """One line as it is written; of `Whole` as many as its text has."""
+    """One line as it is written; of `Whole` and `Prose` as many as there are."""
+    if isinstance(line, Prose):
+        return "\n".join(textwrap.wrap(clean(line.text), screen.width, break_on_hyphens=False))
     if isinstance(line, Whole):
         return "\n".join(f"{' ' * line.indent}{harmless(each.expandtabs(4))}".rstrip() for each in line.text.splitlines() or [""])
     spans = [Span(cell) if isinstance(cell, str) else cell for cell in (line if isinstance(line, tuple) else (line,))]
     left, text = screen.width, ""
     for span in spans:
-        part = fit(harmless(_one_line(span.text)), left)
+        safe = harmless(_one_line(span.text))
+        part = fit(safe, left)
         left -= cell_len(part)
         coloured = screen.colour and span.state and part.strip()
         text += f"{_COLOURS[span.state]}{part}{_PLAIN}" if coloured else part
-        if left <= 0:
+        if part != safe:
             break
     return text.rstrip(" ")
 
