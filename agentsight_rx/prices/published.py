@@ -121,13 +121,13 @@ _NOTHING = Decimal(0)
 _PLAIN = ("input_mtok", "output_mtok", "cache_read_mtok", "cache_write_mtok")
 
 
+# Parts of the names of prices for what calls are not counted by here
+_UNCOUNTED = re.compile(r"_|.*(?:audio|image|video|search|_1h)")
+
+
 def _is_plain(price: ModelPrice) -> bool:
-    """True where a price is for tokens alone; sound and pictures are not among what is counted."""
-    given = price.__dict__.items()
-    return all(
-        value is None or key in _PLAIN or "audio" in key or "image" in key or key.startswith("_")
-        for key, value in given
-    )
+    """True where of what is counted only the tokens have a price, and not the request besides."""
+    return all(value is None or key in _PLAIN or _UNCOUNTED.match(key) for key, value in price.__dict__.items())
 
 
 def _part(price: ModelPrice, key: str, count: int, asked: int) -> Decimal:
