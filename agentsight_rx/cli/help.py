@@ -42,7 +42,7 @@ class Group(TyperGroup):
 
 
 def _group_help(group: Any, ctx: Any) -> Iterator[str]:
-    yield f"{ctx.command_path} {'[COMMAND] …' if group.invoke_without_command else 'COMMAND …'}"
+    yield f"{ctx.command_path} COMMAND …"
     yield ""
     yield from _wrapped(str(group.help))
     yield ""

@@ -28,7 +28,7 @@ from .tables import (
 )
 from .tally import Tally, Totals
 
-__all__ = ["Report", "Turn", "read_processes", "read_report", "read_totals", "read_turns"]
+__all__ = ["Report", "Turn", "read_report", "read_totals", "rows_of"]
 
 V = TypeVar("V")
 
@@ -84,16 +84,6 @@ def read_report(store: Store, *, newest: int | None = None) -> Report:
         filtered=sum(entry.count for entry in losses if entry.by_filter),
         removed=store.get(REMOVED, 0),
     )
-
-
-def read_turns(store: Store) -> Iterator[Turn]:
-    """Every call with its tools, oldest first, a page at a time."""
-    return (_turn(store, call) for call in rows_of(store, CALLS) if call.twin is None)
-
-
-def read_processes(store: Store) -> Iterator[ProcessRow]:
-    """Every process, a page at a time, in the order of their ids."""
-    return rows_of(store, PROCESSES)
 
 
 def rows_of(store: Store, table: Table[V]) -> Iterator[V]:

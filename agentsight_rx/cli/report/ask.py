@@ -23,7 +23,7 @@ from ...state import LmdbStore, Store
 from ...view.queries import Selection
 from ..destinations import has_colour
 from ..prices import load_prices
-from ..stores import newest_store
+from ..stores import is_being_written, newest_store
 from .plain import plain
 from .screen import Line, Screen, render
 from .selection import selection_of
@@ -99,6 +99,11 @@ class Ask:
         """The store, opened to read."""
         self._store = LmdbStore.open(self.path, readonly=True)
         return self._store
+
+    @cached_property
+    def being_written(self) -> bool:
+        """A recording into the store is under way."""
+        return is_being_written(self.path)
 
     @cached_property
     def prices(self) -> Prices:

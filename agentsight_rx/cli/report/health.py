@@ -28,7 +28,7 @@ _WHY = {
 
 def health(ask: Ask) -> None:
     """What is missing: traffic that could not be read, losses, unknown fields; and how what is there was read."""
-    found = read_health(ask.store, now_ms=ask.now_ms)
+    found = read_health(ask.store, being_written=ask.being_written)
     if ask.as_json:
         ask.write([found])
         return

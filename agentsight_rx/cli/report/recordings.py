@@ -6,11 +6,12 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ...errors import StoreError
 from ...state import LmdbStore
 from ...view.queries.recordings import Held, read_held
-from ..stores import recorded
+from ..stores import is_being_written, recorded
 from .ask import Ask
 from .screen import Column, Line, Screen, Span, table
 from .words import amount, listed, moment, size
@@ -34,6 +35,7 @@ class Recorded(Struct, frozen=True):
     path: str
     bytes: int
     changed_ms: int
+    being_written: bool
     held: Held | None = None
     error: str | None = None
 
@@ -57,7 +59,9 @@ def recordings(ask: Ask) -> None:
 
 def _recorded(path: Path) -> Recorded:
     at = path.stat()
-    found = Recorded(str(path), at.st_blocks * 512, changed_ms=at.st_mtime_ns // 1_000_000)
+    found = Recorded(
+        str(path), at.st_blocks * 512, changed_ms=at.st_mtime_ns // 1_000_000, being_written=is_being_written(path)
+    )
     try:
         store = LmdbStore.open(path, readonly=True)
         try:
@@ -65,8 +69,8 @@ def _recorded(path: Path) -> Recorded:
         finally:
             store.close()
     except StoreError as error:
-        return Recorded(found.path, found.bytes, found.changed_ms, error=str(error))
-    return Recorded(found.path, found.bytes, found.changed_ms, held=held)
+        return replace(found, error=str(error))
+    return replace(found, held=held)
 
 
 def _lines(rows: Sequence[Recorded], screen: Screen) -> Iterable[Line]:
@@ -78,7 +82,7 @@ def _cells(row: Recorded, screen: Screen) -> tuple[str | Span, ...]:
     if held is None:
         return (moment(row.changed_ms, screen.now_ms), "", "", size(row.bytes), Span(row.error or "", "failed"), row.path)
     what = held.title or listed(held.models, 3) or "no call of a model"
-    state = " (not ended: still written, or killed)" if not held.ended else ""
+    state = "" if held.ended else " (being recorded)" if row.being_written else " (no orderly end)"
     return (
         moment(held.started_ms or row.changed_ms, screen.now_ms),
         str(held.calls),

@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
+from ...prices import Prices
+from ...state import Store
 from ...view import ProcessRow, SessionRow
+from ...view.queries import Selection
 from ...view.queries.summary import Summary, Turn, read_summary
 from .ask import Ask
 from .call_words import asked_tokens, cost_said, is_whole, new_in_call, state_of_call
 from .health import missing_said
-from .screen import Cell, Column, Line, Prose, Screen, Span, table
+from .screen import Cell, Column, Line, Prose, Screen, Span, render, table
 from .tool_words import asked_for, tool_said
 from .verdict import finding_said, verdict
 from .words import amount, count, listed, moment, money, plural, took
 
-__all__ = ["summary", "summary_lines"]
+__all__ = ["summary", "summary_lines", "summary_text"]
 
 _TURNS = 12
 _PATHS = 3
@@ -38,11 +41,17 @@ _COLUMNS = (
 def summary(ask: Ask) -> None:
     """What the newest session did, what it cost, and whether anything is missing."""
     most = None if ask.flags.show_all else ask.flags.limit or _TURNS
-    found = read_summary(ask.store, ask.selection, ask.prices, now_ms=ask.now_ms, most_turns=most)
+    found = read_summary(ask.store, ask.selection, ask.prices, being_written=ask.being_written, most_turns=most)
     if ask.as_json:
         ask.write([found])
         return
     ask.write_lines(summary_lines(found, ask.screen, ask=ask))
+
+
+def summary_text(store: Store, screen: Screen, *, prices: Prices | None = None) -> list[str]:
+    """The first screen of a store as it is written."""
+    found = read_summary(store, Selection(), prices or Prices(), most_turns=_TURNS)
+    return [render(line, screen) for line in summary_lines(found, screen)]
 
 
 def summary_lines(found: Summary, screen: Screen, *, ask: Ask | None = None) -> Iterator[Line]:

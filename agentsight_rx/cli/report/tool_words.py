@@ -36,7 +36,7 @@ def _short(value: object) -> str:
 
 
 def tool_said(row: ToolRow) -> Span:
-    """How it ended, in a few words: by the exit of its process, else by what the agent told the model."""
+    """How it ended, in a few words: by the exit of its process, else by what the agent reported to the model."""
     if row.signal:
         return Span(f"killed by signal {row.signal}", "failed")
     if row.exit_code is not None:

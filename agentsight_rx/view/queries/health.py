@@ -12,9 +12,6 @@ from ..tables import BLIND_SPOTS, LOSSES, RUNS, TLS_USES, UNKNOWN, Recording
 
 __all__ = ["Health", "read_health"]
 
-_LIVE_MS = 5000  # a recording is committed four times a second
-
-
 class Health(Struct, frozen=True):
     """
     Everything that makes a recording less than whole. `losses` are the unintended ones; `filtered` counts the messages that
@@ -36,15 +33,15 @@ class Health(Struct, frozen=True):
     recordings: tuple[Recording, ...]
 
 
-def read_health(store: Store, /, *, now_ms: int) -> Health:
-    """`now_ms` is Unix time: a recording that was committed just now goes on."""
+def read_health(store: Store, /, *, being_written: bool = False) -> Health:
+    """`being_written`: a process has the store open to write, so its newest recording goes on."""
     runs = tuple(run for _, run in store.scan(RUNS))
     entries = [entry for _, entry in store.scan(LOSSES)]
     blind = tuple(row for _, row in store.scan(BLIND_SPOTS))
     totals = read_totals(store)
     # what could not be read is said by its blind spot, with names
     losses = tuple(each for each in entries if not each.reason.intended and not (blind and each.reason is Reason.UNREADABLE))
-    live = tuple(run for run in runs if not run.ended and now_ms - run.committed_ms < _LIVE_MS)
+    live = tuple(run for run in runs[-1:] if being_written and not run.ended)
     unended = tuple(run for run in runs if not run.ended and run not in live)
     missing = len(blind) + len(losses) + len(unended) + bool(totals.calls_cut)
     return Health(

@@ -80,14 +80,14 @@ class Summary(Struct, frozen=True):
 
 
 def read_summary(
-    store: Store, selection: Selection, prices: Prices, /, *, now_ms: int, most_turns: int | None = 12
+    store: Store, selection: Selection, prices: Prices, /, *, being_written: bool = False, most_turns: int | None = 12
 ) -> Summary:
     """Of the session that was used last, or of the selection. `most_turns`: None for all of them."""
     session = _session(store, selection)
     part = replace(selection, limit=None)
     if session is not None and selection.sessions is None:
         part = replace(part, sessions=frozenset({session.id}))
-    health = read_health(store, now_ms=now_ms)
+    health = read_health(store, being_written=being_written)
     calls = list(read_calls(store, replace(part, limit=_CALLS_MOST), prices))
     tools = list(selected(store, TOOLS, replace(part, limit=_TOOLS_MOST)))
     files, all_files = newest_of_kind(store, "file", part, most=_EFFECTS_MOST)
