@@ -14,7 +14,9 @@ from agentsight_rx.sinks import store
 from agentsight_rx.state import META, SCHEMA_VERSION, LmdbStore, Put, Table, by_index
 from agentsight_rx.view import CallRow, Fold, Row
 from agentsight_rx.view.log import read_events, read_exchange, resume
-from agentsight_rx.view.report import read_processes, read_report, read_turns
+from agentsight_rx.view.queries import Selection
+from agentsight_rx.view.queries.reading import selected
+from agentsight_rx.view.report import read_report
 from agentsight_rx.view.snapshot import read_snapshot
 from agentsight_rx.view.tables import (
     CALLS,
@@ -57,8 +59,8 @@ def said(kept: LmdbStore) -> list[Any]:
     return [
         list(read_events(kept)),
         read_report(kept, newest=3),
-        list(read_turns(kept)),
-        list(read_processes(kept)),
+        list(selected(kept, CALLS, Selection())),
+        list(selected(kept, PROCESSES, Selection())),
         read_snapshot(kept, now_ms=0),
         read_exchange(kept, call),
         list(by_index(kept, CALLS, "model", prefix="m")),

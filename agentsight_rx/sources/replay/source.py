@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import BinaryIO
 
 import msgspec
@@ -62,7 +63,7 @@ class _ReplayReader:
             if is_lmdb(path):
                 found: BinaryIO | LmdbStore = LmdbStore.open(path, readonly=True)
             else:
-                found = Path(path).open("rb")  # noqa: SIM115 (closed in close)
+                found = Path(path).open("rb")
         except OSError as error:
             raise CaptureError(f"{path} cannot be read: {error.strerror}") from error
         self._opened.append(found)
