@@ -19,7 +19,7 @@ from agentsight_rx.events import (
     Usage,
 )
 from agentsight_rx.operators import materialize, merge_sse, parse_http
-from agentsight_rx.view import AuditRow, CallRow, ProcessRow, Row, TokenRow, ToolRow
+from agentsight_rx.view import AuditRow, CallRow, ProcessRow, Row, SessionRow, TokenRow, ToolRow
 from agentsight_rx.view.tally import Tally
 
 from ..view.scenes import (
@@ -247,6 +247,21 @@ def test_a_call_that_a_server_in_the_tree_receives_counts_once() -> None:
     rows = {row.pid: row for row in last(CallRow, made)}
     assert (rows[AGENT].twin, rows[SERVER].twin) == (None, rows[AGENT].id)
     assert {row.llm_call_id for row in made if isinstance(row, TokenRow)} == {rows[AGENT].id}
+    tally = Tally()
+    tally.add(made)
+    assert tally.totals.calls == 1
+
+
+def test_a_call_whose_server_is_seen_first_counts_once() -> None:
+    client, server = asks(1001), msgspec.structs.replace(asks(1000), origin=served(1000))
+    answered = msgspec.structs.replace(answers(1500), origin=served(1500))
+    made = emitted(server, client, answered, answers(2000))
+    rows = {row.pid: row for row in last(CallRow, made)}
+    assert (rows[AGENT].twin, rows[SERVER].twin) == (None, rows[AGENT].id)
+    assert [rows[AGENT].turn, rows[SERVER].turn] == [1, 0]
+    assert {row.llm_call_id for row in made if isinstance(row, TokenRow)} == {rows[AGENT].id}
+    sessions = {row.id: row for row in made if isinstance(row, SessionRow)}
+    assert sum(row.calls for row in sessions.values()) == 1
     tally = Tally()
     tally.add(made)
     assert tally.totals.calls == 1
