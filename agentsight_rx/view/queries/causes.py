@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
 from msgspec import Struct
+from msgspec.structs import replace
 
-from ...state import Store
-from ..rows import AuditRow, CallRow, ProcessRow
-from . import stored
+from ...state import Store, Table
+from ..report import rows_of
+from ..rows import AnyRow, AuditRow, CallRow, ProcessRow
+from ..tables import CALLS, PROCESSES, SESSIONS, TOOLS
+from .reading import selected
+from .selection import Selection
 
-__all__ = ["Actor", "Cause", "Causes"]
+__all__ = ["Actor", "Cause", "Causes", "within"]
+
+R = TypeVar("R", bound=AnyRow)
 
 _PROMPT = 200  # characters
 _INPUT = 400
@@ -40,14 +49,16 @@ class Causes:
     """What is known of processes, tools and calls, to look up by their ids."""
 
     def __init__(self, store: Store) -> None:
-        self._processes = {row.id: row for row in stored.processes(store)}
+        self._processes = {row.id: row for row in rows_of(store, PROCESSES)}
         self._by_pid: dict[int, list[ProcessRow]] = {}
         for row in self._processes.values():
             self._by_pid.setdefault(row.pid, []).append(row)
         self.turns: dict[str, int] = {}  # of calls
         prompts: dict[str, str] = {}  # of calls
         newest: dict[str | None, str] = {}
-        for call in stored.calls(store):
+        for call in rows_of(store, CALLS):
+            if call.twin is not None:
+                continue
             newest[call.session_id] = call.prompt[:_PROMPT] or newest.get(call.session_id, "")
             prompts[call.id], self.turns[call.id] = newest[call.session_id], call.turn
         self._tools = {
@@ -60,9 +71,9 @@ class Causes:
                 turn=self.turns.get(tool.llm_call_id, 0),
                 prompt=prompts.get(tool.llm_call_id, ""),
             )
-            for tool in stored.tools(store)
+            for tool in rows_of(store, TOOLS)
         }
-        self._sessions = {row.process_id: row.id for row in stored.sessions(store) if row.process_id}
+        self._sessions = {row.process_id: row.id for row in rows_of(store, SESSIONS) if row.process_id}
 
     def of(self, row: AuditRow) -> Cause | None:
         """The tool that a line of the audit trail was done for; a program may have been linked to it after its line."""
@@ -96,6 +107,13 @@ class Causes:
         above = (row.session_id or self._sessions.get(row.id) for row in self.chain(process_id))
         return next((found for found in above if found), None)
 
+    def session_of_row(self, row: AnyRow) -> str | None:
+        """The session of a row, or that of the process which did what it says."""
+        if isinstance(row, ProcessRow):
+            return self.session_of(row.id)
+        session: str | None = getattr(row, "session_id", None)
+        return session or self.session_of(getattr(row, "process_id", None))
+
     def chain(self, process_id: str | None) -> list[ProcessRow]:
         """The process and its ancestors, as far as they are known."""
         found: list[ProcessRow] = []
@@ -116,3 +134,20 @@ class Causes:
 
 def _began(row: ProcessRow) -> tuple[int, int]:
     return row.start_timestamp_ms or 0, row.pid
+
+
+def within(
+    store: Store, table: Table[R], selection: Selection, causes: Causes, /, *, where: Callable[[R], bool] | None = None
+) -> Iterator[R]:
+    """
+    The rows of a selection, oldest first, as `selected` gives them; to a session also belongs what its processes did before
+    their first call, and what has no session in its row.
+    """
+    sessions = selection.sessions
+    if sessions is None:
+        return selected(store, table, selection, where=where)
+
+    def is_meant(row: R) -> bool:
+        return (where is None or where(row)) and causes.session_of_row(row) in sessions
+
+    return selected(store, table, replace(selection, sessions=None), where=is_meant)
