@@ -50,7 +50,7 @@ def main() -> int:
 def answer(prompt: str, ask: Ask) -> str:
     """Ask the model and run what it calls for, until it calls for nothing more."""
     messages: list[dict[str, Any]] = [{"role": "user", "content": prompt}]
-    model = os.environ.get("ANTHROPIC_MODEL", "claude-sonnet-4-5")
+    model = os.environ.get("ANTHROPIC_MODEL", "claude-opus-4-6")
     for _ in range(_MOST_TURNS):
         said = ask({"model": model, "max_tokens": 4096, "tools": [_TOOL], "messages": messages})["content"]
         messages.append({"role": "assistant", "content": said})

@@ -5,14 +5,21 @@ from __future__ import annotations
 import typer
 
 from ..help import Command, Group
+from .audit import audit
 from .call import call
 from .calls import calls
+from .files import files
 from .flags import reported
 from .health import health
+from .http import http
+from .mcp import mcp
+from .network import network
+from .processes import processes
 from .prompts import prompts
 from .recordings import recordings
 from .sessions import sessions
 from .summary import summary
+from .timeline import timeline
 from .tokens import tokens
 from .tools import tools
 
@@ -27,6 +34,13 @@ for _name, _report in (
     ("call", call),
     ("prompts", prompts),
     ("tools", tools),
+    ("files", files),
+    ("network", network),
+    ("mcp", mcp),
+    ("processes", processes),
+    ("http", http),
+    ("timeline", timeline),
+    ("audit", audit),
     ("sessions", sessions),
     ("tokens", tokens),
     ("health", health),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
 from msgspec import Struct
@@ -90,6 +90,9 @@ class Causes:
     def turn(self, call: CallRow | str | None) -> int:
         """The number of a call in its session; 0: unknown."""
         return self.turns.get(call.id if isinstance(call, CallRow) else call or "", 0)
+
+    def processes(self) -> Iterable[ProcessRow]:
+        return self._processes.values()
 
     def process(self, process_id: str | None) -> ProcessRow | None:
         return self._processes.get(process_id) if process_id else None

@@ -1,0 +1,77 @@
+"""agentsight-rx report timeline: prompts, answers, tools, programs, files and connections in one list."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Annotated
+
+import typer
+
+from ...view.queries.causes import Causes, within
+from ...view.queries.timeline import Moment, timeline_of
+from ...view.tables import AUDIT, CALLS, PROCESSES, TOOLS
+from ..values import seconds_of
+from .ask import Ask
+from .leading import show_first, unlimited
+from .screen import Cell, Column, Line, Screen, Span, State, table
+from .words import moment, took
+
+__all__ = ["timeline"]
+
+_MOST = 200
+_EFFECTS = frozenset({"file", "network"})
+_STATES: dict[str, State] = {"failed": "failed", "missing": "missing"}
+_COLUMNS = (
+    Column("after", right=True),
+    Column("turn", right=True),
+    Column("what"),
+    Column("process", flexible=True, most=16),
+    Column(flexible=True),
+    Column("took", right=True),
+    Column("how", flexible=True, most=24),
+)
+
+
+def timeline(
+    ask: Ask,
+    idle: Annotated[
+        str, typer.Option("--idle", help="Show where nothing was under way for so long.", metavar="DURATION")
+    ] = "5s",
+) -> None:
+    """One list in time of prompts, answers, tools, programs, files written, connections, and where nothing happened."""
+    store, causes, selection = ask.store, Causes(ask.store), unlimited(ask)
+    found = timeline_of(
+        within(store, CALLS, selection, causes, where=lambda row: row.twin is None),
+        within(store, TOOLS, selection, causes),
+        within(store, PROCESSES, selection, causes, where=lambda row: row.view_source != "seed"),
+        within(store, AUDIT, selection, causes, where=lambda row: row.audit_type in _EFFECTS),
+        causes=causes,
+        idle_ms=round((seconds_of(idle, "--idle") or 5.0) * 1000),
+    )
+    if found and not ask.as_json:
+        ask.write_lines([f"from {moment(found[0].timestamp_ms, ask.now_ms)}", ""])
+    show_first(ask, found, _lines, most=_MOST)
+
+
+def _lines(moments: Sequence[Moment], screen: Screen) -> Iterable[Line]:
+    return table(_COLUMNS, map(_cells, moments), screen)
+
+
+def _cells(each: Moment) -> tuple[Cell, ...]:
+    if each.kind == "idle":
+        return (_after(each.offset_ms), "", Span("idle", "quiet"), "", Span(each.text, "quiet"), took(each.duration_ms), "")
+    return (
+        _after(each.offset_ms),
+        str(each.turn or ""),
+        each.kind,
+        f"{each.comm or ''} {each.pid or ''}".strip(),
+        each.text,
+        took(each.duration_ms),
+        Span(each.detail or ("no end seen" if each.status == "open" else ""), _STATES.get(each.status, "")),
+    )
+
+
+def _after(ms: int) -> str:
+    """Minutes, seconds and milliseconds: 3:29.004."""
+    minutes, rest = divmod(ms, 60_000)
+    return f"{minutes}:{rest // 1000:02d}.{rest % 1000:03d}"
