@@ -8,6 +8,7 @@ from ..help import Command, Group
 from .audit import audit
 from .call import call
 from .calls import calls
+from .export import export
 from .files import files
 from .flags import reported
 from .health import health
@@ -44,6 +45,7 @@ for _name, _report in (
     ("sessions", sessions),
     ("tokens", tokens),
     ("health", health),
+    ("export", export),
     ("list", recordings),
 ):
     report.command(_name, cls=Command)(reported(_report))
