@@ -200,7 +200,8 @@ def _audit(
     details: dict[str, str | int | bool | None],
 ) -> AuditRow:
     return AuditRow(
-        f"audit-{kind}-{action}-{origin.pid}-{origin.time_ns:x}-{target[-64:]}",
+        # the time in front: a store sorts what happened in one millisecond by its id
+        f"audit-{kind}-{origin.time_ns:016x}-{action}-{origin.pid}-{target[-64:]}",
         milliseconds(origin.wall_ns),
         audit_type=kind,
         pid=origin.pid,

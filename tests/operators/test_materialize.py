@@ -240,6 +240,12 @@ def test_equal_audit_rows_of_one_nanosecond_are_two() -> None:
     assert [row.id for row in emitted(close, close, close) if isinstance(row, AuditRow)] == ids
 
 
+def test_audit_rows_of_one_millisecond_sort_as_they_happened() -> None:
+    done = [FileEvent(Origin(ns, 42), 0, action, "/tmp/x") for ns, action in ((15, "unlink"), (16, "open"), (200, "close"))]
+    rows = [row for row in emitted(*done) if isinstance(row, AuditRow)]
+    assert [row.action for row in sorted(rows, key=lambda row: (row.timestamp_ms, row.id))] == ["unlink", "open", "close"]
+
+
 def test_a_call_that_a_server_in_the_tree_receives_counts_once() -> None:
     client, server = asks(1000), msgspec.structs.replace(asks(1001), origin=served(1001))
     answered = msgspec.structs.replace(answers(1500), origin=served(1500))

@@ -8,6 +8,7 @@ from ..help import Command, Group
 from .audit import audit
 from .call import call
 from .calls import calls
+from .diff import diff
 from .export import export
 from .files import files
 from .flags import reported
@@ -45,6 +46,7 @@ for _name, _report in (
     ("sessions", sessions),
     ("tokens", tokens),
     ("health", health),
+    ("diff", diff),
     ("export", export),
     ("list", recordings),
 ):

@@ -11,9 +11,9 @@ __all__ = ["cause_said", "causes_said", "who_said"]
 
 
 def who_said(by: Sequence[Actor]) -> str:
-    """`sh 12455`, with its agent where that is another program, and how many others there are."""
+    """`sh 12455 +2`: the first, with its agent where that is another program, and how many others there are."""
     more = len(by) - 1
-    return "".join(map(_name, by[:1])) + (f" and {more} more" if more > 0 else "")
+    return "".join(map(_name, by[:1])) + (f" +{more}" if more > 0 else "")
 
 
 def _name(actor: Actor) -> str:
@@ -35,4 +35,4 @@ def causes_said(causes: Sequence[Cause]) -> str:
         return ""
     first, more = causes[0], len(causes) - 1
     turn = f"turn {first.turn}, " if first.turn else ""
-    return turn + first.tool + (f" and {more} more" if more > 0 else "")
+    return turn + first.tool + (f" +{more}" if more > 0 else "")

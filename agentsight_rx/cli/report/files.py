@@ -21,7 +21,7 @@ from .words import count, size
 __all__ = ["files"]
 
 _MOST = 50
-_KINDS = ("written", "removed", "moved", "refused", "read", "failed", "device")
+_KINDS = ("written", "removed", "moved", "refused", "temporary", "read", "failed", "device")
 _COLUMNS = (
     Column("what"),
     Column("path", flexible=True, middle=True),
@@ -45,22 +45,15 @@ def files(
     if kind is not None and kind not in _KINDS:
         raise UsageError(f"--kind {kind} is not known; there are {', '.join(_KINDS)}")
     causes = Causes(ask.store)
-    rows = within(ask.store, AUDIT, unlimited(ask), causes, where=lambda row: row.audit_type == "file")
+    rows = within(ask.store, AUDIT, unlimited(ask), causes, kind="file")
     found = file_uses(rows, causes)
     uses = [use for use in found.files if kind in (None, use.kind) and use.path.startswith(path or "")]
-    folder = _folder(causes)
+    folder = causes.folder
     if uses and not ask.as_json:
         ask.write_lines([_sums(uses) + (f" · in {folder}" if folder else ""), ""])
     show_first(ask, uses, lambda shown, screen: table(_COLUMNS, (_cells(use, folder) for use in shown), screen), most=_MOST)
     if found.uncounted and not ask.as_json:
         ask.write_lines([Span(f"{count(found.uncounted)} operations on other paths are not listed", "missing")])
-
-
-def _folder(causes: Causes) -> str:
-    """Where the first process was started: paths below it are shown from there on."""
-    roots = (row for row in causes.processes() if row.cwd and row.cwd != "/" and causes.parent(row) is None)
-    first = min(roots, key=lambda row: (row.view_source == "seed", row.start_timestamp_ms or 0), default=None)
-    return (first.cwd or "") if first else ""
 
 
 def _sums(uses: Sequence[FileUse]) -> str:

@@ -37,7 +37,7 @@ def mcp(
 ) -> None:
     """MCP requests by server and tool: outcome, duration, input, result, and the processes at both ends."""
     causes = Causes(ask.store)
-    rows = within(ask.store, AUDIT, unlimited(ask), causes, where=lambda row: row.audit_type == "mcp")
+    rows = within(ask.store, AUDIT, unlimited(ask), causes, kind="mcp")
     chosen = (
         row
         for row in rows

@@ -45,7 +45,7 @@ def network(ask: Ask) -> None:
     """Peers with their names where those are known, HTTP hosts with their paths, and what could not be read."""
     store, causes, selection = ask.store, Causes(ask.store), unlimited(ask)
     found = network_of(
-        within(store, AUDIT, selection, causes, where=lambda row: row.audit_type == "network"),
+        within(store, AUDIT, selection, causes, kind="network"),
         within(store, HTTP, selection, causes),
         selected(store, BLIND_SPOTS, selection) if selection.sessions is None else rows_of(store, BLIND_SPOTS),
         causes,

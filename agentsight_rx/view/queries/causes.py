@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 from msgspec import Struct
@@ -12,10 +12,10 @@ from ...state import Store, Table
 from ..report import rows_of
 from ..rows import AnyRow, AuditRow, CallRow, ProcessRow
 from ..tables import CALLS, PROCESSES, SESSIONS, TOOLS
-from .reading import selected
+from .reading import newest_first, selected
 from .selection import Selection
 
-__all__ = ["Actor", "Cause", "Causes", "within"]
+__all__ = ["Actor", "Cause", "Causes", "newest_within", "within"]
 
 R = TypeVar("R", bound=AnyRow)
 
@@ -91,8 +91,12 @@ class Causes:
         """The number of a call in its session; 0: unknown."""
         return self.turns.get(call.id if isinstance(call, CallRow) else call or "", 0)
 
-    def processes(self) -> Iterable[ProcessRow]:
-        return self._processes.values()
+    @property
+    def folder(self) -> str:
+        """Where the first process was started, from which a run's paths are shown; "": not known."""
+        roots = (row for row in self._processes.values() if row.cwd and row.cwd != "/" and self.parent(row) is None)
+        first = min(roots, key=lambda row: (row.view_source == "seed", *_began(row)), default=None)
+        return (first.cwd or "") if first else ""
 
     def process(self, process_id: str | None) -> ProcessRow | None:
         return self._processes.get(process_id) if process_id else None
@@ -140,17 +144,45 @@ def _began(row: ProcessRow) -> tuple[int, int]:
 
 
 def within(
-    store: Store, table: Table[R], selection: Selection, causes: Causes, /, *, where: Callable[[R], bool] | None = None
+    store: Store,
+    table: Table[R],
+    selection: Selection,
+    causes: Causes,
+    /,
+    *,
+    where: Callable[[R], bool] | None = None,
+    kind: str | None = None,
 ) -> Iterator[R]:
     """
     The rows of a selection, oldest first, as `selected` gives them; to a session also belongs what its processes did before
     their first call, and what has no session in its row.
     """
+    wider, is_meant = _widened(selection, causes, where)
+    return selected(store, table, wider, where=is_meant, kind=kind)
+
+
+def newest_within(
+    store: Store,
+    table: Table[R],
+    selection: Selection,
+    causes: Causes,
+    /,
+    *,
+    where: Callable[[R], bool] | None = None,
+    kind: str | None = None,
+) -> Iterator[R]:
+    """The same rows, newest first."""
+    wider, is_meant = _widened(selection, causes, where)
+    return newest_first(store, table, wider, where=is_meant, kind=kind)
+
+
+def _widened(
+    selection: Selection, causes: Causes, where: Callable[[R], bool] | None
+) -> tuple[Selection, Callable[[R], bool] | None]:
+    """A selection without its sessions, and the condition that stands for them."""
     sessions = selection.sessions
     if sessions is None:
-        return selected(store, table, selection, where=where)
-
-    def is_meant(row: R) -> bool:
-        return (where is None or where(row)) and causes.session_of_row(row) in sessions
-
-    return selected(store, table, replace(selection, sessions=None), where=is_meant)
+        return selection, where
+    return replace(
+        selection, sessions=None
+    ), lambda row: (where is None or where(row)) and causes.session_of_row(row) in sessions

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
@@ -13,11 +14,15 @@ from .files import file_uses
 
 __all__ = ["Difference", "RunFacts", "Runs", "difference_of", "facts_of"]
 
+_PID = re.compile(r"^/proc/\d+/")
 _MOST = 100_000  # things of one kind that are compared
 
 
 class RunFacts(Struct, frozen=True):
-    """What one run did, in the words that the other would use for the same: no pids, ids or times."""
+    """
+    What one run did, in the words that the other would use for the same: no pids, ids or times, and paths from the folder in
+    which it was started.
+    """
 
     numbers: dict[str, int | float | None]  # calls, tokens, cost, duration, …
     models: dict[str, int] = {}
@@ -64,7 +69,7 @@ def facts_of(
 ) -> RunFacts:
     """The facts of one run. `cost` in US dollars, where prices are known."""
     called, asked, ran = list(calls), list(tools), [row for row in processes if row.command]
-    files = file_uses(audits, causes)
+    files, folder = file_uses(audits, causes), causes.folder
     times = [each for call in called for each in (call.start_timestamp_ms, call.end_timestamp_ms) if each]
     times += [
         each for row in ran for each in (row.start_timestamp_ms, row.end_timestamp_ms) if each and row.view_source != "seed"
@@ -85,9 +90,9 @@ def facts_of(
         models=_counted(call.model or "unknown model" for call in called),
         tools=_counted(f"{row.tool_name} {row.input}".strip() for row in asked),
         commands=_counted(_command(row) for row in ran),
-        written=_counted(use.path for use in files.of("written")),
-        removed=_counted(use.path for use in files.of("removed")),
-        read=_counted(use.path for use in files.of("read")),
+        written=_counted(_path(use.path, folder) for use in files.of("written")),
+        removed=_counted(_path(use.path, folder) for use in files.of("removed")),
+        read=_counted(_path(use.path, folder) for use in files.of("read")),
         hosts=_counted(row.host or "unknown host" for row in exchanges),
     )
 
@@ -119,6 +124,12 @@ def _place(first: int, second: int) -> int:
 
 def _counted(names: Iterable[str]) -> dict[str, int]:
     return dict(Counter(names).most_common(_MOST))
+
+
+def _path(path: str, folder: str) -> str:
+    """From the folder of the run on, and without the pid of /proc: so another run would use the same."""
+    below = path.removeprefix(f"{folder}/") if folder else path
+    return _PID.sub("/proc/PID/", below)
 
 
 def _command(row: ProcessRow) -> str:

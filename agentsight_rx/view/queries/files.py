@@ -17,13 +17,15 @@ _PATHS_MOST = 200_000  # what is done to more of them is counted together
 _NAMED_MOST = 8  # processes, and tools, that one path names
 _REFUSED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
-_ORDER = ("written", "removed", "moved", "refused", "read", "failed", "device")
+_ORDER = ("written", "removed", "moved", "refused", "temporary", "read", "failed", "device")
+_SYSTEM = ("/usr/", "/lib/", "/lib64/", "/etc/", "/proc/", "/sys/", "/run/")  # what programs read to start: last of its kind
 
 
 class FileUse(Struct, frozen=True):
     """
-    One path. `kind`: written (also made new), removed, moved (its new name is `target`), refused (not permitted), read, failed
-    (it is not there, and other errors), device. `count` has all operations, `errors` those of them that failed.
+    One path. `kind`: written (also made new), removed, moved (its new name is `target`), refused (not permitted), temporary
+    (made and removed or moved again), read, failed (it is not there, and other errors), device. `count` has all operations,
+    `errors` those of them that failed.
     """
 
     path: str
@@ -55,6 +57,7 @@ class _Use(Struct):
     written: bool = False
     opened: bool = False
     gone: str | None = None  # removed or moved, and not made again
+    made: bool | None = None  # the first that succeeded made it; None: nothing has yet
     target: str | None = None
     refused: bool = False
     count: int = 0
@@ -87,7 +90,11 @@ def file_uses(rows: Iterable[AuditRow], causes: Causes) -> FileUses:
         if row.action == "rename" and not _number(row, "errno") and isinstance(target, str):
             _moved(uses.setdefault(target, _Use(target, first_ms=row.timestamp_ms)), use, row)
     files = [_frozen(use) for use in uses.values()]
-    return FileUses(tuple(sorted(files, key=lambda each: (_ORDER.index(each.kind), each.path))), uncounted)
+    return FileUses(tuple(sorted(files, key=_place)), uncounted)
+
+
+def _place(use: FileUse) -> tuple[int, bool, str]:
+    return _ORDER.index(use.kind), use.path.startswith(_SYSTEM), use.path
 
 
 def _note(use: _Use, row: AuditRow, causes: Causes) -> None:
@@ -102,6 +109,8 @@ def _note(use: _Use, row: AuditRow, causes: Causes) -> None:
         use.error = errno.errorcode.get(code, str(code))
         use.refused |= code in _REFUSED
         return
+    if use.made is None:
+        use.made = row.action == "mkdir" or bool(row.action == "open" and _number(row, "flags") & os.O_CREAT)
     use.read_bytes += _number(row, "read_bytes")
     use.written_bytes += _number(row, "written_bytes")
     match row.action:
@@ -124,6 +133,7 @@ def _note(use: _Use, row: AuditRow, causes: Causes) -> None:
 def _moved(new: _Use, old: _Use, row: AuditRow) -> None:
     """A file has a new name: what was written under the old one is there now."""
     new.written, new.gone = True, None
+    new.made = bool(old.made) if new.made is None else new.made
     new.count += 1
     new.last_ms = row.timestamp_ms
     new.written_bytes += old.written_bytes
@@ -161,7 +171,7 @@ def _kind(use: _Use) -> str:
     if use.path.startswith("/dev/") and not use.path.startswith("/dev/shm/"):
         return "device"
     if use.gone:
-        return use.gone
+        return "temporary" if use.made else use.gone
     if use.written:
         return "written"
     if use.refused:

@@ -30,6 +30,12 @@ def test_the_facts_have_no_pids_and_no_times() -> None:
     assert (found.numbers["calls"], found.numbers["duration ms"]) == (1, 2400)
 
 
+def test_paths_are_those_that_another_run_would_use() -> None:
+    rows = tuple(replace(row, cwd="/tmp/run7") if isinstance(row, ProcessRow) else row for row in BASE)
+    found = facts(did("mkdir", "/tmp/run7/out"), did("open", "/proc/77/maps", flags=0), rows=rows)
+    assert (found.written, found.read) == ({"out": 1}, {"/proc/PID/maps": 1})
+
+
 def test_equal_runs_do_not_differ() -> None:
     found = difference_of(facts(did("mkdir", "/w")), facts(did("mkdir", "/w")))
     assert found.differences == ()

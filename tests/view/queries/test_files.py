@@ -28,6 +28,10 @@ def used(*rows: AuditRow) -> tuple[FileUse, ...]:
         ([did("mkdir", "/a")], "written"),
         ([did("close", "/a", written_bytes=3), did("unlink", "/a")], "removed"),
         ([did("rmdir", "/a")], "removed"),
+        ([did("open", "/a", flags=os.O_WRONLY | os.O_CREAT), did("unlink", "/a")], "temporary"),
+        ([did("mkdir", "/a"), did("rmdir", "/a")], "temporary"),
+        ([did("open", "/a", flags=0), did("open", "/a", flags=os.O_CREAT), did("unlink", "/a")], "removed"),
+        ([did("open", "/a", errno=errno.ENOENT), did("open", "/a", flags=os.O_CREAT), did("unlink", "/a")], "temporary"),
         ([did("unlink", "/a"), did("open", "/a", flags=os.O_WRONLY | os.O_CREAT)], "written"),
         ([did("open", "/a", errno=errno.EACCES)], "refused"),
         ([did("open", "/a", errno=errno.EPERM), did("open", "/a", flags=0)], "refused"),
@@ -54,6 +58,12 @@ def test_writes_and_removals_come_first_then_refusals_then_reads() -> None:
         )
     ]
     assert kinds == ["written", "removed", "refused", "read", "failed"]
+
+
+def test_what_programs_read_to_start_comes_last() -> None:
+    assert ["/home/a", "/etc/a"] == [
+        each.path for each in used(did("open", "/etc/a", flags=0), did("open", "/home/a", flags=0))
+    ]
 
 
 def test_a_new_name_has_what_was_written_under_the_old_one() -> None:
