@@ -10,6 +10,7 @@ from agentsight_rx.events import (
     Event,
     FileEvent,
     HttpRequest,
+    Origin,
     ProcessExec,
     ProcessSeen,
     Reply,

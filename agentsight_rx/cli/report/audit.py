@@ -12,7 +12,7 @@ from ...errors import UsageError
 from ...view import AuditRow
 from ...view.queries.audit import AUDIT_TYPES, newest_audits
 from .ask import Ask
-from .screen import Cell, Column, Line, Screen, Span, State, table
+from .screen import Cell, Column, Line, Screen, Span, State, Whole, table
 from .words import clock
 
 __all__ = ["audit"]
@@ -45,9 +45,9 @@ def audit(
     rows = list(newest_audits(ask.store, replace(ask.selection, limit=None if most is None else most + 1), audit_type))
     ask.write_lines(_lines(rows[:most], ask.screen))
     if not rows:
-        ask.write_lines([f"nothing of that kind is in {ask.path}{'' if ask.selection.whole else ', as it was selected'}"])
+        ask.write_lines([ask.nothing("of that kind")])
     elif most is not None and len(rows) > most:
-        ask.write_lines(["", f"the newest {most}; all of them: {ask.command} --all"])
+        ask.write_lines(["", Whole(f"the newest {most}; all of them: {ask.command} --all")])
 
 
 def _lines(rows: Sequence[AuditRow], screen: Screen) -> Iterable[Line]:

@@ -23,6 +23,7 @@ from ...view.queries.run_rows import read_facts
 from .ask import Ask
 from .message_words import message_said
 from .screen import Cell, Column, Line, Screen, Span, table
+from .tool_words import asked_for
 from .words import amount, count, money, plural, took
 
 __all__ = ["diff"]
@@ -143,6 +144,9 @@ def _value(name: str, value: float | None) -> str:
 
 
 def _name(each: Difference) -> tuple[Cell, ...]:
+    if each.kind == "tool":
+        name, _, given = each.what.partition(" ")
+        return _times(each.first), _times(each.second), f"{name} {asked_for(given)}"
     return _times(each.first), _times(each.second), each.what
 
 

@@ -55,8 +55,7 @@ def _lines(rows: Sequence[Exchange], screen: Screen) -> Iterable[Line]:
     return table(_COLUMNS, map(_cells, rows), screen)
 
 
-def _cells(each: Exchange) -> tuple[Cell, ...]:
-    row = each.row
+def _cells(row: Exchange) -> tuple[Cell, ...]:
     status = str(row.status_code or "")
     state = "" if row.status == "complete" else row.reason or row.status
     return (
@@ -68,7 +67,7 @@ def _cells(each: Exchange) -> tuple[Cell, ...]:
         Span(status, "failed" if (row.status_code or 0) >= 400 else ""),
         size(row.request_bytes),
         size(row.response_bytes),
-        took(each.duration_ms),
-        str(each.turn or ("served" if row.call_id else "")),
+        took(row.duration_ms),
+        str(row.turn or ("served" if row.call_id else "")),
         Span(state.replace("_", " "), "missing"),
     )

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from ...view.queries import Selection
 from .ask import Ask
-from .screen import Line, Screen
+from .screen import Line, Screen, Whole
 from .words import count
 
 __all__ = ["show_first", "unlimited"]
@@ -26,9 +26,9 @@ def show_first(ask: Ask, values: Sequence[T], lines: Callable[[Sequence[T], Scre
         return
     ask.write_lines(lines(shown, ask.screen))
     if not values:
-        ask.write_lines([f"nothing of that kind is in {ask.path}{'' if ask.selection.whole else ', as it was selected'}"])
+        ask.write_lines([ask.nothing("of that kind")])
     elif len(shown) < len(values):
-        ask.write_lines(["", f"{count(len(values) - len(shown))} more; all of them: {ask.command} --all"])
+        ask.write_lines(["", Whole(f"{count(len(values) - len(shown))} more; all of them: {ask.command} --all")])
 
 
 def unlimited(ask: Ask) -> Selection:

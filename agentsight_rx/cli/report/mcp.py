@@ -12,7 +12,7 @@ from ...view.queries.mcp import McpRequest, McpTool, mcp_of
 from ...view.tables import AUDIT
 from .ask import Ask
 from .leading import unlimited
-from .screen import Cell, Column, Line, Screen, Span, State, table
+from .screen import Cell, Column, Line, Screen, Span, State, Whole, table
 from .words import clock, count, plural, took
 
 __all__ = ["mcp"]
@@ -51,9 +51,9 @@ def mcp(
     most = None if ask.flags.show_all else ask.flags.limit or _EACH
     ask.write_lines(_lines(tools, ask.screen, most))
     if not tools:
-        ask.write_lines([f"no MCP request is in {ask.path}{'' if ask.selection.whole else ', as it was selected'}"])
+        ask.write_lines([ask.nothing("of MCP")])
     elif most is not None and any(tool.count > most for tool in tools):
-        ask.write_lines(["", f"the newest {most} of each; all of them: {ask.command} --all"])
+        ask.write_lines(["", Whole(f"the newest {most} of each; all of them: {ask.command} --all")])
 
 
 def _lines(tools: Sequence[McpTool], screen: Screen, most: int | None) -> Iterable[Line]:

@@ -13,7 +13,7 @@ from .ask import Ask
 from .cause_words import causes_said, who_said
 from .leading import unlimited
 from .plain import plain
-from .screen import Cell, Column, Line, Span, table
+from .screen import Cell, Column, Line, Span, Whole, table
 from .words import count, plural, size
 
 __all__ = ["network"]
@@ -68,7 +68,7 @@ def _values(found: Network, limit: int | None) -> Iterable[object]:
 def _lines(found: Network, ask: Ask, limit: int | None) -> Iterable[Line]:
     peers, hosts = found.peers[:limit], found.hosts[:limit]
     if not (found.peers or found.hosts or found.unread):
-        yield f"no connection and no HTTP is in {ask.path}{'' if ask.selection.whole else ', as it was selected'}"
+        yield ask.nothing("of connections and HTTP")
     yield from table(_PEERS, map(_peer, peers), ask.screen)
     if hosts:
         yield from ["", *table(_HOSTS, _rows(hosts, None if ask.flags.show_all else _PATHS), ask.screen)]
@@ -77,7 +77,7 @@ def _lines(found: Network, ask: Ask, limit: int | None) -> Iterable[Line]:
         yield from (Span(f" could not be read: {each.sentence}", "missing") for each in found.unread)
     if len(peers) < len(found.peers) or len(hosts) < len(found.hosts) or any(len(host.paths) > _PATHS for host in hosts):
         yield ""
-        yield f"{plural(len(found.peers), 'peer')}, {plural(len(found.hosts), 'host')}; all of them: {ask.command} --all"
+        yield Whole(f"{plural(len(found.peers), 'peer')}, {plural(len(found.hosts), 'host')}; all of them: {ask.command} --all")
     if found.uncounted:
         yield Span(f"{count(found.uncounted)} rows of other peers and paths are not listed", "missing")
 

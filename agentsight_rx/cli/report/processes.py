@@ -41,7 +41,7 @@ def processes(
     rows = within(ask.store, PROCESSES, unlimited(ask), causes, where=_failed if failed else None)
     found = list(process_list(rows, causes) if flat or failed else process_tree(rows, causes))
     if not (ask.as_json or ask.flags.show_all):
-        found = [each for each in found if each.row.command or each.children]
+        found = [each for each in found if each.command or each.children]
     show_first(ask, found, _lines, most=_MOST)
 
 
@@ -53,18 +53,18 @@ def _lines(found: Sequence[Process], screen: Screen) -> Iterable[Line]:
     return table(_COLUMNS, map(_cells, found), screen)
 
 
-def _cells(each: Process) -> tuple[Cell, ...]:
-    row, cause = each.row, each.cause
+def _cells(row: Process) -> tuple[Cell, ...]:
+    cause = row.cause
     prompt = f" ({cause.prompt})" if cause and cause.prompt else ""
     words = " ".join(word if word and " " not in word else repr(word) for word in row.argv) or row.command
     return (
         clock(row.start_timestamp_ms or 0),
         str(row.pid),
-        "  " * each.depth + (words or f"{row.comm or ''} (fork)"),
+        "  " * row.depth + (words or f"{row.comm or ''} (fork)"),
         Span(_ended(row), "failed" if _failed(row) else ""),
         took(row.duration_ms),
         row.agent or "",
-        cause_said(cause) + prompt if each.starts else "",
+        cause_said(cause) + prompt if row.starts else "",
     )
 
 

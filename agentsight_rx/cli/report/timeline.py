@@ -14,6 +14,7 @@ from ..values import seconds_of
 from .ask import Ask
 from .leading import show_first, unlimited
 from .screen import Cell, Column, Line, Screen, Span, State, table
+from .tool_words import asked_for
 from .words import moment, took
 
 __all__ = ["timeline"]
@@ -50,14 +51,14 @@ def timeline(
     )
     if found and not ask.as_json:
         ask.write_lines([f"from {moment(found[0].timestamp_ms, ask.now_ms)}", ""])
-    show_first(ask, found, _lines, most=_MOST)
+
+    def lines(moments: Sequence[Moment], screen: Screen) -> Iterable[Line]:
+        return table(_COLUMNS, (_cells(each, causes.folder) for each in moments), screen)
+
+    show_first(ask, found, lines, most=_MOST)
 
 
-def _lines(moments: Sequence[Moment], screen: Screen) -> Iterable[Line]:
-    return table(_COLUMNS, map(_cells, moments), screen)
-
-
-def _cells(each: Moment) -> tuple[Cell, ...]:
+def _cells(each: Moment, folder: str) -> tuple[Cell, ...]:
     if each.kind == "idle":
         return (_after(each.offset_ms), "", Span("idle", "quiet"), "", Span(each.text, "quiet"), took(each.duration_ms), "")
     return (
@@ -65,10 +66,19 @@ def _cells(each: Moment) -> tuple[Cell, ...]:
         str(each.turn or ""),
         each.kind,
         f"{each.comm or ''} {each.pid or ''}".strip(),
-        each.text,
+        _said(each, folder),
         took(each.duration_ms),
         Span(each.detail or ("no end seen" if each.status == "open" else ""), _STATES.get(each.status, "")),
     )
+
+
+def _said(each: Moment, folder: str) -> str:
+    if each.kind == "file" and folder:
+        return each.text.replace(f"{folder}/", "")
+    if each.kind == "tool":
+        name, _, given = each.text.partition(" ")
+        return f"{name} {asked_for(given)}"
+    return each.text
 
 
 def _after(ms: int) -> str:

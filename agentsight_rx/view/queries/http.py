@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from msgspec import Struct
+from msgspec.structs import asdict
 
 from ..rows import HttpRow
 from .causes import Causes
@@ -12,10 +12,9 @@ from .causes import Causes
 __all__ = ["Exchange", "exchanges_of"]
 
 
-class Exchange(Struct, frozen=True):
+class Exchange(HttpRow, frozen=True, tag="http_exchange", omit_defaults=True):
     """One exchange. `turn` is the number of its call in the session; 0: it is no call of a model, or of its server's end."""
 
-    row: HttpRow
     turn: int = 0
     duration_ms: int | None = None
 
@@ -24,4 +23,4 @@ def exchanges_of(rows: Iterable[HttpRow], causes: Causes) -> Iterator[Exchange]:
     """The exchanges, in the order of the rows."""
     for row in rows:
         took = None if row.end_timestamp_ms is None else max(0, row.end_timestamp_ms - row.timestamp_ms)
-        yield Exchange(row, causes.turn(row.call_id), took)
+        yield Exchange(**asdict(row), turn=causes.turn(row.call_id), duration_ms=took)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from msgspec import Struct
+from msgspec.structs import asdict, replace
 
 from ..rows import ProcessRow
 from .causes import Cause, Causes
@@ -12,14 +12,15 @@ from .causes import Cause, Causes
 __all__ = ["Process", "process_list", "process_tree"]
 
 
-class Process(Struct, frozen=True):
-    """One process. `depth` counts from the roots; `starts` says that it is the first of its tool: the others are below it."""
+class Process(ProcessRow, frozen=True, tag="process_node", omit_defaults=True):
+    """
+    One process, with its session as far as it is known. `depth` counts from the roots; `starts` says that it is the first of its
+    tool: the others are below it.
+    """
 
-    depth: int
-    row: ProcessRow
+    depth: int = 0
     children: int = 0
-    agent: str | None = None  # the nearest known agent: itself, or what started it
-    session_id: str | None = None
+    of_agent: str | None = None  # the nearest known agent: itself, or what started it
     cause: Cause | None = None
     starts: bool = False
 
@@ -49,11 +50,10 @@ def _process(row: ProcessRow, causes: Causes, *, depth: int = 0, children: int =
     chain = causes.chain(row.id)
     parent = chain[1] if len(chain) > 1 else None
     return Process(
-        depth,
-        row,
-        children,
-        agent=next((each.agent for each in chain if each.agent), None),
-        session_id=causes.session_of(row.id),
+        **asdict(replace(row, session_id=causes.session_of(row.id))),
+        depth=depth,
+        children=children,
+        of_agent=next((each.agent for each in chain if each.agent), None),
         cause=causes.of_process(row.id),
         starts=row.tool_call_id is not None and (parent is None or parent.tool_call_id != row.tool_call_id),
     )

@@ -11,7 +11,7 @@ from .rows import causes, http
 
 def test_an_exchange_of_a_call_has_its_turn() -> None:
     rows = [http(1, "a", "/", call="llm-1"), http(2, "a", "/")]
-    assert [(each.row.id, each.turn, each.duration_ms) for each in exchanges_of(rows, causes())] == [
+    assert [(each.id, each.turn, each.duration_ms) for each in exchanges_of(rows, causes())] == [
         ("http-1", 3, 7),
         ("http-2", 0, 7),
     ]

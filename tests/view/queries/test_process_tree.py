@@ -15,7 +15,7 @@ def began(pid: int, ppid: int, ms: int, id: str = "") -> ProcessRow:
 
 
 def placed(*rows: ProcessRow) -> list[tuple[int, int]]:
-    return [(each.depth, each.row.pid) for each in process_tree(rows, causes(*rows))]
+    return [(each.depth, each.pid) for each in process_tree(rows, causes(*rows))]
 
 
 def test_each_stands_behind_its_parent() -> None:
@@ -25,7 +25,7 @@ def test_each_stands_behind_its_parent() -> None:
 
 def test_of_processes_with_one_pid_the_newest_that_began_before_is_the_parent() -> None:
     rows = [began(1, 0, 10), began(9, 1, 15), began(1, 0, 20), began(9, 1, 25), began(9, 1, 5)]
-    found = [(each.depth, each.row.start_timestamp_ms) for each in process_tree(rows, causes(*rows))]
+    found = [(each.depth, each.start_timestamp_ms) for each in process_tree(rows, causes(*rows))]
     assert found == [(0, 5), (0, 10), (1, 15), (0, 20), (1, 25)]
 
 
@@ -35,12 +35,12 @@ def test_processes_that_name_each_other_are_all_there() -> None:
 
 def test_the_parent_of_a_part_may_not_be_in_it() -> None:
     rows = [began(1, 0, 10), began(2, 1, 20)]
-    assert [(each.depth, each.row.pid) for each in process_tree(rows[1:], causes(*rows))] == [(0, 2)]
+    assert [(each.depth, each.pid) for each in process_tree(rows[1:], causes(*rows))] == [(0, 2)]
 
 
 def test_a_process_has_its_agent_session_tool_and_prompt() -> None:
     agent, shell, make = process_tree(ROWS, causes())
-    assert [(each.agent, each.session_id) for each in (agent, shell, make)] == [("claude", "s")] * 3
+    assert [(each.of_agent, each.session_id) for each in (agent, shell, make)] == [("claude", "s")] * 3
     assert (agent.cause, agent.children) == (None, 1)
     assert shell.cause is not None
     assert (shell.cause.tool, shell.cause.turn, shell.cause.prompt) == ("Bash", 3, "fix it")
@@ -49,4 +49,4 @@ def test_a_process_has_its_agent_session_tool_and_prompt() -> None:
 
 def test_the_flat_list_is_in_order_of_time() -> None:
     rows = [began(4, 1, 40), began(1, 0, 10), began(3, 2, 30)]
-    assert [(each.depth, each.row.pid) for each in process_list(rows, causes(*rows))] == [(0, 1), (0, 3), (0, 4)]
+    assert [(each.depth, each.pid) for each in process_list(rows, causes(*rows))] == [(0, 1), (0, 3), (0, 4)]
