@@ -29,6 +29,7 @@ from .words import amount, count, money, plural, took
 __all__ = ["diff"]
 
 _MOST = 20  # differences of one kind
+_DIGITS = 6  # of the number of a turn
 _NUMBERS = (Column(), Column("first", right=True), Column("second", right=True))
 _NAMES = (Column("first", right=True), Column("second", right=True), Column(flexible=True))
 _TITLES = {
@@ -57,8 +58,9 @@ def diff(
     if Path(first).exists() and Path(second).exists():
         _show_runs(ask, *(_of_file(ask, path) for path in (first, second)))
         return
+    turns = all(each.isdecimal() and len(each) <= _DIGITS for each in (first, second))  # ids may begin with digits too
     sessions = [sessions_named(ask.store, session=each, agent=None) for each in (first, second)]
-    if all(len(found) == 1 for found in sessions):
+    if not turns and all(len(found) == 1 for found in sessions):
         _show_runs(ask, *(_of_session(ask, found[0].id) for found in sessions))
         return
     calls = [_call(ask, each) for each in (first, second)]

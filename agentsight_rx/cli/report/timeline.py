@@ -6,20 +6,21 @@ from collections.abc import Iterable, Sequence
 from typing import Annotated
 
 import typer
+from msgspec.structs import replace
 
+from ...view.queries import Selection
 from ...view.queries.causes import Causes, within
 from ...view.queries.timeline import Moment, timeline_of
 from ...view.tables import AUDIT, CALLS, PROCESSES, TOOLS
 from ..values import seconds_of
 from .ask import Ask
-from .leading import show_first, unlimited
 from .screen import Cell, Column, Line, Screen, Span, State, table
 from .tool_words import asked_for
 from .words import moment, took
 
 __all__ = ["timeline"]
 
-_MOST = 200
+_NEWEST = 200
 _EFFECTS = frozenset({"file", "network"})
 _STATES: dict[str, State] = {"failed": "failed", "missing": "missing"}
 _COLUMNS = (
@@ -40,22 +41,27 @@ def timeline(
     ] = "5s",
 ) -> None:
     """One list in time of prompts, answers, tools, programs, files written, connections, and where nothing happened."""
-    store, causes, selection = ask.store, Causes(ask.store), unlimited(ask)
-    found = timeline_of(
-        within(store, CALLS, selection, causes, where=lambda row: row.twin is None),
-        within(store, TOOLS, selection, causes),
-        within(store, PROCESSES, selection, causes, where=lambda row: row.view_source != "seed"),
-        within(store, AUDIT, selection, causes, where=lambda row: row.audit_type in _EFFECTS),
-        causes=causes,
-        idle_ms=round((seconds_of(idle, "--idle") or 5.0) * 1000),
-    )
-    if found and not ask.as_json:
-        ask.write_lines([f"from {moment(found[0].timestamp_ms, ask.now_ms)}", ""])
+    store, causes = ask.store, Causes(ask.store)
+    idle_ms = round((seconds_of(idle, "--idle") or 5.0) * 1000)
+
+    def read(selection: Selection) -> Sequence[Moment]:
+        whole = replace(selection, limit=None)
+        found = timeline_of(
+            within(store, CALLS, whole, causes, where=lambda row: row.twin is None),
+            within(store, TOOLS, whole, causes),
+            within(store, PROCESSES, whole, causes, where=lambda row: row.view_source != "seed"),
+            within(store, AUDIT, whole, causes, where=lambda row: row.audit_type in _EFFECTS),
+            causes=causes,
+            idle_ms=idle_ms,
+        )
+        return found if selection.limit is None else found[-selection.limit :]
 
     def lines(moments: Sequence[Moment], screen: Screen) -> Iterable[Line]:
-        return table(_COLUMNS, (_cells(each, causes.folder) for each in moments), screen)
+        for first in moments[:1]:
+            yield from (f"from {moment(first.timestamp_ms - first.offset_ms, screen.now_ms)}", "")
+        yield from table(_COLUMNS, (_cells(each, causes.folder) for each in moments), screen)
 
-    show_first(ask, found, lines, most=_MOST)
+    ask.show(read, lines, newest=_NEWEST)
 
 
 def _cells(each: Moment, folder: str) -> tuple[Cell, ...]:

@@ -55,6 +55,18 @@ def test_two_sessions_of_one_store(tmp_path: Path) -> None:
     assert found["command", "claude -p other → no end"] == (0, 1)
 
 
+def test_short_numbers_are_turns_though_ids_of_sessions_begin_so(tmp_path: Path) -> None:
+    story = small_story()
+    story.session = "1abc"
+    story.asks(said("one"), answer=[said("a")])
+    second = Story(pid=777, session="2abc", began_s=100.0)
+    for prompt in ("two", "three"):
+        second.asks(said(prompt), answer=[said("b")])
+    store = recorded(tmp_path / "two.lmdb", story, second)
+    assert [set(each) >= {"parameters", "messages"} for each in values(store, "diff", "1", "2")] == [True]
+    assert {each["kind"] for each in values(store, "diff", "1abc", "2abc")} >= {"number"}
+
+
 # -- calls -------------------------------------------------------------------------------------------------------------
 
 
