@@ -129,9 +129,13 @@ class Tally:
                 return True
 
     def _call(self, row: CallRow) -> None:
-        if row.twin is not None:
-            return
         totals, before = self.totals, self._calls.get(row.id)
+        if row.twin is not None:
+            if before is not None:  # counted before its client was seen
+                del self._calls[row.id]
+                totals.calls -= 1
+                totals.calls_unfinished -= before in ("pending", "unfinished")
+            return
         state = _state(row)
         totals.calls += before is None
         totals.calls_unfinished += (state in ("pending", "unfinished")) - (before in ("pending", "unfinished"))

@@ -25,7 +25,7 @@ from ..destinations import has_colour
 from ..prices import load_prices
 from ..stores import is_being_written, newest_store
 from .plain import plain
-from .screen import Line, Screen, render
+from .screen import Line, Screen, Whole, render
 from .selection import selection_of
 
 __all__ = ["Ask", "Flags"]
@@ -134,11 +134,9 @@ class Ask:
         shown = found if most is None else found[-most:]
         self.write_lines(lines(shown, self.screen))
         if not found:
-            self.write_lines(
-                [f"nothing of that kind is in {self.path}{'' if self.selection.whole else ', as it was selected'}"]
-            )
+            self.write_lines([self.nothing("of that kind")])
         elif len(shown) < len(found):
-            self.write_lines(["", f"the newest {len(shown)}; all of them: {self.command} --all"])
+            self.write_lines(["", Whole(f"the newest {len(shown)}; all of them: {self.command} --all")])
 
     def write(self, values: Iterable[object]) -> None:
         """One JSON value a line."""
@@ -149,6 +147,10 @@ class Ask:
         """Lines for people."""
         for line in lines:
             sys.stdout.write(render(line, self.screen) + "\n")
+
+    def nothing(self, what: str) -> Line:
+        """The line where a report has nothing to show."""
+        return Whole(f"nothing {what} is in {self.path}{'' if self.selection.whole else ', as it was selected'}")
 
     @property
     def command(self) -> str:

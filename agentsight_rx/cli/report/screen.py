@@ -54,7 +54,8 @@ Line: TypeAlias = Cell | tuple[Cell, ...] | Whole | Prose
 
 class Column(Struct, frozen=True):
     """
-    One column. Numbers stand to the `right`. Only `flexible` ones are cut where a line is too long; of a path the `middle`.
+    One column. Numbers stand to the `right`. Only `flexible` ones are cut where a line is too long; of a path the `middle`. The
+    spaces in front of a cell are kept where they mean its depth, as in a `tree`.
     """
 
     title: str = ""
@@ -62,13 +63,12 @@ class Column(Struct, frozen=True):
     flexible: bool = False
     middle: bool = False
     most: int = 400  # cells
+    tree: bool = False
 
 
 def table(columns: Sequence[Column], rows: Iterable[Sequence[Cell]], screen: Screen, *, indent: int = 1) -> list[Line]:
     """The rows under the titles of their columns, as wide as they need and the screen is. A column without a cell is left out."""
-    cells = [
-        [Span(clean(cell.text), cell.state) if isinstance(cell, Span) else Span(clean(cell)) for cell in row] for row in rows
-    ]
+    cells = [[_cleaned(cell, column) for cell, column in zip(row, columns, strict=True)] for row in rows]
     used = [at for at in range(len(columns)) if any(row[at].text for row in cells)]
     shown = [columns[at] for at in used]
     kept = [[row[at] for at in used] for row in cells]
@@ -90,6 +90,12 @@ def table(columns: Sequence[Column], rows: Iterable[Sequence[Cell]], screen: Scr
             parts += [Span(placed, cell.state), "" if last else " " * _GAP]
         lines.append(tuple(parts))
     return lines
+
+
+def _cleaned(cell: Cell, column: Column) -> Span:
+    span = Span(cell) if isinstance(cell, str) else cell
+    depth = len(span.text) - len(span.text.lstrip(" ")) if column.tree else 0
+    return Span(" " * depth + clean(span.text), span.state)
 
 
 def _shrink(widths: list[int], columns: Sequence[Column], room: int) -> None:

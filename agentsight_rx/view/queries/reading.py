@@ -11,7 +11,7 @@ from ..rows import AnyRow, AuditRow, SessionRow
 from ..tables import AUDIT, CALLS, HTTP, RESOURCES, SESSIONS, TOOLS
 from .selection import Selection, began
 
-__all__ = ["newest_of_kind", "newest_session", "selected", "sessions_named"]
+__all__ = ["newest_first", "newest_of_kind", "newest_session", "selected", "sessions_named"]
 
 R = TypeVar("R", bound=AnyRow)
 
@@ -40,6 +40,20 @@ def selected(
     rows = _ordered(store, table, selection, kind=kind, reverse=newest)
     kept = (row for row in rows if selection.has(row) and (where is None or where(row)))
     return reversed(list(islice(kept, selection.limit))) if newest else kept
+
+
+def newest_first(
+    store: Store,
+    table: Table[R],
+    selection: Selection,
+    /,
+    *,
+    where: Callable[[R], bool] | None = None,
+    kind: str | None = None,
+) -> Iterator[R]:
+    """The same rows, newest first, one page of them in memory at a time."""
+    rows = _ordered(store, table, selection, kind=kind, reverse=True)
+    return islice((row for row in rows if selection.has(row) and (where is None or where(row))), selection.limit)
 
 
 def newest_of_kind(store: Store, kind: str, selection: Selection, /, *, most: int) -> tuple[list[AuditRow], bool]:
