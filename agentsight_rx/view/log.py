@@ -105,5 +105,5 @@ def resume(store: Store) -> Resumed | None:
 
 
 def _for_new_run(state: FoldState) -> FoldState:
-    """A new run numbers the exchanges of a connection from 1 again: what ended under a number is not what comes under it now."""
+    """A new run numbers the exchanges of a connection from 1 again: what ended under a number is another one."""
     return replace(state, calls=replace(state.calls, done=[]))
