@@ -30,7 +30,7 @@ class Values:
             zstandard.ZstdCompressionDict(dictionary, dict_type=zstandard.DICT_TYPE_RAWCONTENT) if dictionary else None
         )
         if self._known is not None:
-            self._known.precompute_compress(level=_LEVEL)
+            self._known.precompute_compress(level=_LEVEL)  # pyright: ignore[reportUnknownMemberType]  # stubs without types
         self._mine = local()  # a compressor is for one thread
 
     def pack(self, value: bytes, /) -> bytes:
@@ -54,7 +54,7 @@ class Values:
     def _compressor(self, known: zstandard.ZstdCompressionDict) -> zstandard.ZstdCompressor:
         found: zstandard.ZstdCompressor | None = getattr(self._mine, "compressor", None)
         if found is None:
-            asked = zstandard.ZstdCompressionParameters.from_level(
+            asked = zstandard.ZstdCompressionParameters.from_level(  # pyright: ignore[reportUnknownMemberType]
                 _LEVEL, format=_FORMAT, write_content_size=True, write_checksum=False, write_dict_id=False
             )
             found = self._mine.compressor = zstandard.ZstdCompressor(dict_data=known, compression_params=asked)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from msgspec import Raw, Struct
+from msgspec.structs import replace
 
 from ..errors import StoreError
 from ..events import Event, HttpRequest, HttpResponse, SseMessage
@@ -100,4 +101,9 @@ def resume(store: Store) -> Resumed | None:
         fold.restore(checkpoint.state)
     for event in read_events(store, segment=checkpoint.segment if checkpoint else 0):
         rows, seen = fold.add(event), True
-    return Resumed(fold.snapshot(), tuple(rows)) if seen else None
+    return Resumed(_for_new_run(fold.snapshot()), tuple(rows)) if seen else None
+
+
+def _for_new_run(state: FoldState) -> FoldState:
+    """A new run numbers the exchanges of a connection from 1 again: what ended under a number is another one."""
+    return replace(state, calls=replace(state.calls, done=[]))

@@ -22,7 +22,7 @@ from agentsight_rx.events import (
 )
 from agentsight_rx.llm import provider_named
 from agentsight_rx.state import PACKS, MemoryStore, Put
-from agentsight_rx.view import Fold
+from agentsight_rx.view import CallRow, Fold
 from agentsight_rx.view.contents import SHORTEST, with_contents, without_contents
 from agentsight_rx.view.ids import call_id
 from agentsight_rx.view.log import Exchange, event_at, read_event_count, read_events, read_exchange, resume
@@ -181,9 +181,19 @@ def test_the_view_goes_on_from_the_log_and_from_a_checkpoint() -> None:
     for segment in (0, 1):  # what is before the checkpoint is not needed any more
         found = resume(store)
         assert found is not None
-        assert (whole.snapshot(), tuple(rows)) == (found.state, found.rows)
+        state = whole.snapshot()
+        assert (replace(state, calls=replace(state.calls, done=[])), tuple(rows)) == (found.state, found.rows)
         store.commit([]) if segment else store.commit([Put(LOG, 0, b"broken")])
 
 
 def test_a_store_without_events_has_no_view_to_go_on_from() -> None:
     assert resume(MemoryStore()) is None
+
+
+def test_a_new_run_may_use_the_numbers_of_calls_that_ended() -> None:
+    store = stored([request(1), stream(1)])
+    found, fold = resume(store), Fold()
+    assert found is not None
+    fold.restore(found.state)
+    rows = [row for event in (request(1), stream(1)) for row in fold.add(event) if isinstance(row, CallRow)]
+    assert ["pending", "complete"] == [row.status for row in rows]
