@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import errno
 import os
+import secrets
 import stat
-from contextlib import suppress
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
-__all__ = ["NO_SPACE", "create_new", "create_private", "refusal", "reserve", "why"]
+__all__ = ["NO_SPACE", "create_new", "create_private", "refusal", "reserve", "why", "written_whole"]
 
 NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
 _NO_FALLOCATE = frozenset({errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL})  # file systems that cannot reserve space
+_NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
 
 
 def create_private(path: Path, owner: tuple[int, int] | None = None) -> int:
@@ -45,6 +49,52 @@ def create_new(path: str | Path, owner: tuple[int, int] | None = None) -> int:
     if owner is not None:
         os.fchown(fd, *owner)
     return fd
+
+
+@contextmanager
+def written_whole(path: Path, owner: tuple[int, int] | None = None, *, replace: bool = False) -> Generator[BinaryIO]:
+    """
+    A file to write to, that is at `path` once the block has ended well, all of it or none: new, with mode 0600, of `owner`
+    (uid, gid) if given. A device or a pipe is written to as it is.
+
+    Raises OSError: FileExistsError where there is a file, unless it is to `replace` it; also one that came in the meantime.
+    """
+    link = refusal(path)
+    if link:
+        raise OSError(errno.ELOOP, link)
+    if path.exists() and not path.is_file():
+        if path.is_dir():
+            raise OSError(errno.EISDIR, "it is a directory")
+        with path.open("wb") as special:
+            yield special
+        return
+    if path.exists() and not replace:
+        raise FileExistsError(errno.EEXIST, "it is there already")
+    part = path.parent / f".{secrets.token_hex(8)}.part"
+    try:
+        with os.fdopen(create_new(part, owner), "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        _place(part, path, replace=replace)
+    finally:
+        with suppress(FileNotFoundError):
+            part.unlink()
+
+
+def _place(part: Path, path: Path, *, replace: bool) -> None:
+    """Give a finished file its name. A link fails where the name is taken; not every file system has links."""
+    if not replace:
+        try:
+            os.link(part, path)
+        except OSError as error:
+            if error.errno not in _NO_LINKS:
+                raise
+            if path.exists():
+                raise FileExistsError(errno.EEXIST, "it is there already") from error
+        else:
+            return
+    part.replace(path)
 
 
 def refusal(path: str | Path) -> str | None:

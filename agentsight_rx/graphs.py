@@ -40,6 +40,7 @@ from .sources import (
     TlsOptions,
 )
 from .view import Output
+from .view.checkpoints import Checkpoints
 from .view.log import Resumed
 
 __all__ = ["RECORD_HTTP_FILTERS", "TraceOptions", "explain", "http_messages", "replay", "trace", "unredacted"]
@@ -73,6 +74,7 @@ class TraceOptions(Struct, frozen=True):
     redaction_key: bytes | None = None  # equal secrets get equal labels under one key; None: one for this graph alone
     sse_timeout: float = 30.0
     resumed: Resumed | None = None  # the view of the store that the run goes on in
+    checkpoints: Checkpoints | None = None  # where the view leaves its state for the store
     shortest_ms: int | None = None
 
 
@@ -130,7 +132,7 @@ def _is_line(event: StdioEvent) -> bool:
 
 def _viewed(events: Stream[Event], options: TraceOptions) -> Stream[Output]:
     state = None if options.resumed is None else options.resumed.state
-    return _redacted(events, options).pipe(op.materialize(resumed=state))
+    return _redacted(events, options).pipe(op.materialize(resumed=state, checkpoints=options.checkpoints))
 
 
 def _redacted(events: Stream[Event], options: TraceOptions) -> Stream[Event]:

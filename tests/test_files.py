@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from agentsight_rx.errors import SinkError, StoreError
-from agentsight_rx.files import create_private, why
+from agentsight_rx.files import create_private, why, written_whole
 from agentsight_rx.loss import Ledger
 from agentsight_rx.sinks import jsonl, store
 
@@ -123,3 +123,87 @@ def test_a_full_disk_is_named() -> None:
     assert why(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), "/proc/no/such/file") == "no space left on /proc"
     assert why(OSError(errno.EDQUOT, os.strerror(errno.EDQUOT)), "/proc/self") == "the quota on /proc is used up"
     assert why(OSError(errno.EACCES, os.strerror(errno.EACCES)), "/proc/self") == "Permission denied"
+
+
+# -- files that are there whole or not at all ------------------------------------------------------------------------------
+
+
+def write(path: Path, text: bytes = b"new", *, replace: bool = False) -> None:
+    with written_whole(path, replace=replace) as file:
+        file.write(text)
+        assert not path.exists() or path.read_bytes() != text  # not before its end
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_file_appears_when_all_of_it_is_written(tmp_path: Path) -> None:
+    write(tmp_path / "a")
+    assert ((tmp_path / "a").read_bytes(), names(tmp_path)) == (b"new", ["a"])
+    assert access(tmp_path / "a")[0] == stat.S_IFREG | 0o600
+
+
+def test_a_file_that_is_there_stays(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"old")
+    with pytest.raises(FileExistsError):
+        write(tmp_path / "a")
+    assert ((tmp_path / "a").read_bytes(), names(tmp_path)) == (b"old", ["a"])
+
+
+def test_a_file_that_came_in_the_meantime_stays(tmp_path: Path) -> None:
+    def overtaken() -> None:
+        with written_whole(tmp_path / "a") as file:
+            file.write(b"new")
+            (tmp_path / "a").write_bytes(b"other")
+
+    with pytest.raises(FileExistsError):
+        overtaken()
+    assert ((tmp_path / "a").read_bytes(), names(tmp_path)) == (b"other", ["a"])
+
+
+def test_a_file_is_replaced_where_that_was_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"old")
+    write(tmp_path / "a", replace=True)
+    assert ((tmp_path / "a").read_bytes(), names(tmp_path)) == (b"new", ["a"])
+
+
+def test_what_failed_leaves_nothing_behind(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"old")
+
+    def failing() -> None:
+        with written_whole(tmp_path / "a", replace=True) as file:
+            file.write(b"half")
+            raise StoreError("no more")
+
+    with pytest.raises(StoreError):
+        failing()
+    assert ((tmp_path / "a").read_bytes(), names(tmp_path)) == (b"old", ["a"])
+
+
+def test_without_links_a_file_still_appears_and_still_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_link(*_: object) -> None:
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", no_link)
+    write(tmp_path / "a")
+    with pytest.raises(FileExistsError):
+        write(tmp_path / "a")
+    assert ((tmp_path / "a").read_bytes(), names(tmp_path)) == (b"new", ["a"])
+
+
+def test_a_link_and_a_folder_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "folder").mkdir()
+    for name, code in (("link", errno.ELOOP), ("folder", errno.EISDIR)):
+        with pytest.raises(OSError, match="it is a ") as error:
+            write(tmp_path / name, replace=True)
+        assert error.value.errno == code
+    assert names(tmp_path) == ["folder", "link"]
+
+
+def test_a_device_is_written_to_as_it_is(device: Path) -> None:
+    before = access(device)
+    with written_whole(device) as file:
+        file.write(b"gone")
+    assert (access(device), names(device.parent)) == (before, ["null"])

@@ -34,12 +34,12 @@ for _name, _command in (
     ("trace", trace),
     ("record", record),
     ("replay", replay),
-    ("report", report),
     ("filter", filter_command),
     ("doctor", doctor),
     ("demo", demo),
 ):
     app.command(_name, cls=Command)(_command)
+app.add_typer(report, name="report")
 app.add_typer(debug, name="debug")
 
 

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 from ..errors import CaptureError
@@ -13,10 +14,11 @@ from ..graphs import RECORD_HTTP_FILTERS
 from ..launch import Launch, invoking_user
 from ..sources import Target
 from ..state import LmdbStore
-from ..view.report import read_report
+from ..view.report import read_totals
 from .listening import Listening
 from .record import record_command
-from .text import report_lines
+from .report.screen import Screen
+from .report.summary import summary_text
 
 __all__ = ["demo"]
 
@@ -66,9 +68,10 @@ def _record(folder: Path, port: int) -> int:
         raise
     store = LmdbStore.open(path, readonly=True)
     try:
-        report = read_report(store)
+        totals = read_totals(store)
+        lines = summary_text(store, Screen(now_ms=time.time_ns() // 1_000_000))
     finally:
         store.close()
-    print("\n".join(report_lines(report, "demo")))
-    as_planned = summary.complete and report.totals.calls == 2 and report.totals.tools_linked == 1
+    print("\n".join(lines))
+    as_planned = summary.complete and totals.calls == 2 and totals.tools_linked == 1
     return status if status or as_planned else 1

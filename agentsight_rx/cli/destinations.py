@@ -12,10 +12,10 @@ from msgspec import Struct
 
 from .. import sinks
 from ..core.sink import Sink
+from ..graphs import TraceOptions
 from ..launch import invoking_user
 from ..sinks import OtelOptions
 from ..view import Output
-from ..view.log import Resumed
 from ..view.retention import Retention
 from ..web import WebOptions, web
 
@@ -50,14 +50,21 @@ class Destinations(Struct, frozen=True):
     server_port: int | None = None
     allow_remote: bool = False
 
-    def sinks(self, key: bytes | None, resumed: Resumed | None = None) -> list[Sink[Output]]:
-        """
-        The sinks that these flags choose. `key` is that of the labels which replace secrets, `resumed` the view in the store.
-        """
+    def sinks(self, options: TraceOptions) -> list[Sink[Output]]:
+        """The sinks that these flags choose, for a graph of these options, as `keyed` returned them."""
         owner = invoking_user()
         chosen: list[Sink[Output]] = [] if self.quiet else [printed(json_lines=self.json_lines)]
         if self.db is not None:
-            chosen.append(sinks.store(self.db, owner=owner, key=key, resumed=resumed, retention=self.retention))
+            chosen.append(
+                sinks.store(
+                    self.db,
+                    owner=owner,
+                    key=options.redaction_key,
+                    resumed=options.resumed,
+                    checkpoints=options.checkpoints,
+                    retention=self.retention,
+                )
+            )
         if self.jsonl is not None:
             chosen.append(sinks.jsonl(self.jsonl, owner=owner))
         if self.otel or self.otel_endpoint:

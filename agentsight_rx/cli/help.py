@@ -49,8 +49,9 @@ def _group_help(group: Any, ctx: Any) -> Iterator[str]:
     rows = [(name, _sentences(command)[0]) for name, command in group.commands.items()]
     yield from _rows("commands", rows, column=max(len(name) for name, _ in rows) + 4)
     options = [parameter for parameter in group.get_params(ctx) if _is_flag(parameter)]
-    yield ""
-    yield from _rows("flags", [(spec_of(each), meaning_of(each)) for each in options], column=_column(options))
+    for title, flags in groups_of(options):
+        yield ""
+        yield from _rows(title, [(spec_of(each), meaning_of(each)) for each in flags], column=_column(options))
     yield ""
     yield f"{ctx.command_path} COMMAND --help has the flags of a command."
 

@@ -216,6 +216,7 @@ def _kept(store: Path, options: TraceOptions, *, required: bool, retention: Rete
         key=options.redaction_key,
         required=required,
         resumed=options.resumed,
+        checkpoints=options.checkpoints,
         retention=retention,
     )
 

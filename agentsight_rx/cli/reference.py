@@ -32,12 +32,16 @@ def _lines() -> Iterator[str]:
     for name, command in program.commands.items():
         yield from _command(f"agentsight-rx {name}", command)
         for inner, subcommand in getattr(command, "commands", {}).items():
-            yield from _command(f"agentsight-rx {name} {inner}", subcommand)
+            yield from _command(f"agentsight-rx {name} {inner}", subcommand, within=command)
 
 
-def _command(name: str, command: Any) -> Iterator[str]:
+def _command(name: str, command: Any, *, within: Any = None) -> Iterator[str]:
+    """The flags that all commands of a group have are described with the group."""
+    shared = [] if within is None else [spec_of(each) for each in within.params]
     yield from ("", f"## {name}", "", " ".join(str(command.help).split()))
-    for group, parameters in groups_of(command.params):
+    if shared:
+        yield from ("", f"It also has the flags of `{name.rpartition(' ')[0]}`.")
+    for group, parameters in groups_of(each for each in command.params if spec_of(each) not in shared):
         yield from ("", f"| {group} | |", "| --- | --- |")
         for parameter in parameters:
             yield f"| `{_escaped(spec_of(parameter))}` | {_escaped(meaning_of(parameter))} |"

@@ -7,16 +7,14 @@ from typing import Annotated
 
 import typer
 
-from .. import sinks
 from ..core.sink import Sink
 from ..graphs import TraceOptions
 from ..graphs import replay as replay_graph
-from ..launch import invoking_user
 from ..runtime import run
 from ..sources import ReplayOptions
 from ..view import Output
 from .capture import print_graph, print_summary
-from .destinations import printed
+from .destinations import Destinations, printed
 from .flags import CompatFilters, Db, Explain, HttpFilters, Json, KeepAuth, Quiet, TlsFilters, TlsHttp
 from .stores import keyed
 
@@ -24,9 +22,7 @@ __all__ = ["replay"]
 
 
 def replay(
-    files: Annotated[
-        list[str], typer.Argument(metavar="FILE...", help="Stores, or JSONL of ours or of the original; - reads stdin.")
-    ],
+    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Stores, JSONL of ours or the original; -: stdin.")],
     ssl_http: TlsHttp = True,
     ssl_filter: TlsFilters = None,
     http_filter: HttpFilters = None,
@@ -53,7 +49,7 @@ def replay(
     options = keyed(options, db)
     destinations: list[Sink[Output]] = [] if quiet else [printed(json_lines=json_lines)]
     if db is not None:
-        destinations.append(sinks.store(db, owner=invoking_user(), key=options.redaction_key, resumed=options.resumed))
+        destinations += Destinations(quiet=True, db=db).sinks(options)
     summary = run(replay_graph(recorded, options), destinations)
     sys.stdout.flush()
     print_summary(summary, verb="Replayed", store=db)

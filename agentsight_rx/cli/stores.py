@@ -14,9 +14,10 @@ from ..graphs import TraceOptions
 from ..launch import invoking_user
 from ..sinks import redaction_key
 from ..state import LmdbStore
+from ..view.checkpoints import Checkpoints
 from ..view.log import resume
 
-__all__ = ["keyed", "new_store", "newest_store"]
+__all__ = ["is_being_written", "keyed", "new_store", "newest_store", "recorded"]
 
 _VARIABLE = "AGENTSIGHT_DB_PATH"
 
@@ -38,11 +39,12 @@ def keyed(options: TraceOptions, store: Path | None) -> TraceOptions:
     a store.
     """
     key = redaction_key(store)
+    options = replace(options, redaction_key=key, checkpoints=None if store is None else Checkpoints())
     if store is None or not os.path.isfile(store) or not os.path.getsize(store):
-        return replace(options, redaction_key=key)
+        return options
     kept = LmdbStore.open(store, readonly=True)
     try:
-        return replace(options, redaction_key=key, resumed=resume(kept))
+        return replace(options, resumed=resume(kept))
     finally:
         kept.close()
 
@@ -53,10 +55,29 @@ def newest_store(given: Path | None) -> Path:
         return given
     if named := os.environ.get(_VARIABLE):
         return Path(named)
-    found = sorted(_folder().glob("agentsight-*.lmdb"), key=lambda path: path.stat().st_mtime)
+    found = recorded()
     if not found:
         raise StoreError(f"no recording found in {_folder()}; make one with `agentsight-rx record -- COMMAND`, or give --db")
     return found[-1]
+
+
+def recorded(given: Path | None = None) -> list[Path]:
+    """The recordings in the invoking user's data directory, the newest last; or the given one alone."""
+    found = [(path, path.stat()) for path in _folder().glob("agentsight-*.lmdb") if path.is_file()]
+    return [path for path, _ in sorted(found, key=lambda each: each[1].st_mtime_ns)] if given is None else [given]
+
+
+def is_being_written(path: Path) -> bool:
+    """
+    A process has the store open to write, and locked, as `/proc/locks` (proc(5)) shows. Trying the lock would take it for a
+    moment, in which a recording could not begin.
+    """
+    try:
+        number = path.stat().st_ino
+        locks = Path("/proc/locks").read_text().splitlines()
+    except OSError:
+        return False
+    return any(" FLOCK " in line and " WRITE " in line and f":{number} " in line for line in locks)
 
 
 def _folder() -> Path:

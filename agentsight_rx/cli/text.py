@@ -1,23 +1,21 @@
-"""Summary, Report -> lines of text for people."""
+"""The summary of a run -> lines of text for people."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 from msgspec.structs import replace
 
 from ..loss import Entry, Reason, RuleCounts
 from ..runtime import Summary
-from ..view import BlindSpotRow, ProcessRow, TlsUseRow, ToolRow
+from ..view import BlindSpotRow, TlsUseRow
 from ..view.blind_spots import advice_of, sentence_of
-from ..view.report import Report, Turn
 from ..view.tally import Totals
 from ..view.tls_uses import use_line
 
-__all__ = ["completeness", "filter_line", "program_line", "report_lines", "story", "summary_lines", "totals"]
+__all__ = ["completeness", "filter_line", "summary_lines", "tls_lines", "totals"]
 
-_WIDE = 96
 _USES_SHOWN = 8
 
 
@@ -126,93 +124,6 @@ def tls_lines(uses: Iterable[TlsUseRow]) -> list[str]:
     if len(alike) > _USES_SHOWN:
         lines.append(f"  and {len(alike) - _USES_SHOWN} more")
     return lines
-
-
-def report_lines(report: Report, path: str) -> list[str]:
-    """The first screen of a store: totals, what is missing, the newest calls, the newest programs that no tool started."""
-    first = min((run.started_ms for run in report.runs), default=0)
-    seconds = sum(run.seconds for run in report.runs)
-    lines = [f"{path} · {_clock(first)} · {_seconds(seconds)}", totals(report.totals)]
-    if report.totals.models:
-        models = ", ".join(f"{model} ({count})" for model, count in sorted(report.totals.models.items()))
-        lines.append(f"Models: {models}")
-    lines += tls_lines(report.tls_uses)
-    if report.filtered:
-        lines.append(f"Left out by filters: {report.filtered}")
-    lines += completeness(
-        report.losses,
-        cut_off=[run.committed_ms for run in report.cut_off],
-        blind_spots=report.blind_spots,
-        calls_cut=report.totals.calls_cut,
-    )
-    if report.turns:
-        earlier = report.totals.calls - len(report.turns)
-        lines += ["", *([f"   {_plural(earlier, 'earlier call')}: report --all"] if earlier > 0 else [])]
-        lines += story(report.turns, first=max(1, earlier + 1))
-    linked = {tool.related_pid for turn in report.turns for tool in turn.tools}
-    programs = [row for row in report.processes if row.command and row.pid not in linked]
-    if programs:
-        more = report.totals.programs - len(programs) - len(linked - {None})
-        lines += ["", "Other programs", *map(program_line, programs)]
-        lines += [f"   and {more} more: report --all"] if more > 0 else []
-    return lines
-
-
-def story(turns: Iterable[Turn], *, first: int = 1) -> Iterator[str]:
-    """Call by call: prompt -> answer -> tool -> process. `first` is the number of the first one."""
-    for number, turn in enumerate(turns, first):
-        yield from _call_lines(number, turn)
-
-
-def _call_lines(number: int, turn: Turn) -> list[str]:
-    call = turn.call
-    state = call.status if call.status == "complete" else f"{call.status}: {call.reason or call.error_type or ''}"
-    took = f"{call.end_timestamp_ms - call.start_timestamp_ms} ms" if call.end_timestamp_ms else "no end"
-    lines = [
-        f"{number}. {call.model or 'unknown model'} · {call.provider} · {call.comm}({call.pid}) · "
-        f"{call.input_tokens} in, {call.output_tokens} out"
-        f"{f', {call.cache_read_tokens + call.cache_creation_tokens} cached' if call.cache_read_tokens else ''}"
-        f" · {took} · {state}"
-    ]
-    if call.prompt:
-        lines.append(f"   prompt   {_short(call.prompt)}")
-    if call.thinking:
-        lines.append(f"   thinking {_short(call.thinking)}")
-    if call.text:
-        lines.append(f"   answer   {_short(call.text)}")
-    for tool in turn.tools:
-        lines += _tool(tool)
-    return lines
-
-
-def _tool(tool: ToolRow) -> list[str]:
-    lines = [f"   tool     {tool.tool_name} {_short(tool.input)}"]
-    if tool.related_pid is not None:
-        ended = f"killed by signal {tool.signal}" if tool.signal else f"exit code {tool.exit_code}"
-        lines.append(f"   process  {tool.related_pid}: {_command(tool.related_argv)} -> {ended} (tied by {tool.link})")
-    if tool.end_timestamp_ms is not None:
-        lines.append(f"   result   {tool.status}: {_short(tool.output)}")
-    return lines
-
-
-def program_line(row: ProcessRow) -> str:
-    """One program: its process, its command, how it ended."""
-    return f"   {row.pid}: {_command(row.argv) or row.command} -> {_ended(row)}"
-
-
-def _ended(row: ProcessRow) -> str:
-    if row.status == "running":
-        return "no end seen"
-    return f"killed by signal {row.signal}" if row.signal else f"exit code {row.exit_code}"
-
-
-def _command(argv: tuple[str, ...]) -> str:
-    return _short(" ".join(argument if argument and " " not in argument else repr(argument) for argument in argv))
-
-
-def _short(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= _WIDE else f"{line[: _WIDE - 1]}…"
 
 
 def _plural(count: int, name: str, many: str | None = None) -> str:

@@ -178,5 +178,5 @@ def trace(
         allow_remote=allow_remote,
     )
     options = keyed(options, db)
-    chosen = destinations.sinks(options.redaction_key, options.resumed)
+    chosen = destinations.sinks(options)
     capture(trace_graph(options), chosen, store=db, duration=limit, keeps_auth=disable_auth_removal)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import re
 import sys
 import time
 from collections.abc import Sequence
 from typing import BinaryIO, TypeVar
 
-from rich.cells import cell_len, set_cell_size
+from rich.cells import cell_len
 
 from ..core.sink import Sink
 from ..loss import Ledger
+from .cells import clean, fit
 from .console import ConsoleWriter
 from .event_lines import EventLines, Line
 
@@ -22,7 +22,6 @@ T = TypeVar("T")
 _NARROWEST, _NARROW = 40, 72  # cells; below the second, columns are not aligned
 _WHO, _WHAT = 17, 19  # cells; more where a name is longer
 _COLOURS = {"failed": "\x1b[31m", "missing": "\x1b[33m"}
-_BREAK = re.compile(r"\s*[^\S ]\s*")  # white space that is more than spaces
 _PLAIN = "\x1b[0m"
 
 
@@ -48,8 +47,8 @@ def readable(*, width: int, colour: bool, to: BinaryIO | None = None) -> Sink[ob
 
 def layout(line: Line, width: int, *, colour: bool) -> str:
     """The line in at most `width` cells."""
-    what, tail = _clean(line.what), _clean(line.tail)
-    before = f"{_clock(line.wall_ns)}  {_padded(_clean(line.who), _WHO if width >= _NARROW else 0)}"
+    what, tail = clean(line.what), clean(line.tail)
+    before = f"{_clock(line.wall_ns)}  {_padded(clean(line.who), _WHO if width >= _NARROW else 0)}"
     shown = f"{line.sign}  {what}"
     room = width - cell_len(before) - cell_len(shown)
     rest = ""
@@ -57,9 +56,9 @@ def layout(line: Line, width: int, *, colour: bool) -> str:
         pad = " " * max(2, _WHAT + 3 - cell_len(shown) if width >= _NARROW else 0)
         ending = f"  {tail}" if tail and line.text else tail
         space = room - len(pad) - cell_len(ending)
-        rest = f"{pad}{_fit(_clean(line.text), space, middle=line.is_path)}{ending}"
+        rest = f"{pad}{fit(clean(line.text), space, middle=line.is_path)}{ending}"
     start = f"{_COLOURS[line.state]}{shown}{_PLAIN}" if colour and line.state else shown
-    return f"{before}{start}{_fit(rest, room)}" if room > 0 else _fit(f"{before}{shown}", width)
+    return f"{before}{start}{fit(rest, room)}" if room > 0 else fit(f"{before}{shown}", width)
 
 
 def _clock(wall_ns: int) -> str:
@@ -71,23 +70,3 @@ def _clock(wall_ns: int) -> str:
 
 def _padded(text: str, cells: int) -> str:
     return text + " " * max(2, cells - cell_len(text))
-
-
-def _clean(text: str) -> str:
-    """One line, and nothing that a terminal obeys: control and formatting characters become a replacement character."""
-    line = _BREAK.sub(" ", text).strip()
-    return line if line.isprintable() else "".join(char if char.isprintable() else "\ufffd" for char in line)
-
-
-def _fit(text: str, cells: int, *, middle: bool = False) -> str:
-    if cell_len(text) <= cells:
-        return text
-    if cells < 2:
-        return "…"[: max(cells, 0)]
-    if not middle:
-        return set_cell_size(text, cells - 1).rstrip() + "…"
-    first = (cells - 1) // 3
-    end = text[len(text) - (cells - 1 - first) :]
-    while cell_len(end) > cells - 1 - first:
-        end = end[1:]
-    return set_cell_size(text, first) + "…" + end

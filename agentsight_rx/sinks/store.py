@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from msgspec import Raw
 from msgspec.structs import replace
 
 from ..core.sink import Sink, Unwritten
@@ -15,11 +16,25 @@ from ..events import Event, milliseconds
 from ..loss import Ledger
 from ..say import say
 from ..state import META, LmdbStore, Put, Write
-from ..view import AnyRow, Output, Row
+from ..view import AnyRow, AuditRow, Output, Row
+from ..view.checkpoints import Checkpoints
+from ..view.dictionary import dictionary
 from ..view.log import Resumed
 from ..view.log_parts import EVENTS_MOST, LogWriter
 from ..view.retention import Retention, retain
-from ..view.tables import CHECKPOINT, LOSSES, RUNS, TOTALS, Checkpoint, Recording, key_of, put, table_of
+from ..view.tables import (
+    CHECKPOINT,
+    CHECKPOINT_ENCODED,
+    LOSSES,
+    RUNS,
+    TOTALS,
+    Checkpoint,
+    EncodedCheckpoint,
+    Recording,
+    key_of,
+    put,
+    table_of,
+)
 from ..view.tally import Tally
 from ..view.upgrades import UPGRADES
 
@@ -36,22 +51,23 @@ def store(
     key: bytes | None = None,
     required: bool = True,
     resumed: Resumed | None = None,
+    checkpoints: Checkpoints | None = None,
     retention: Retention | None = None,
 ) -> Sink[Output]:
     """
     Keep everything in the LMDB file at `path`. What was flushed survives a kill of this process; a flush comes every 250 ms.
 
-    `key` is stored too, for `redaction_key`; `resumed` is what `resume` made of the store, from which the run goes on, and
-    `retention` limits what is kept. Raises StoreError on opening where the file is not a store of a version that is known, or
-    another process writes it. Where the disk is full it raises NoSpaceError, or, if the store is not `required`, counts what it
-    cannot keep until there is room.
+    `key` is stored too, for `redaction_key`; `resumed` is what `resume` made of the store, from which the run goes on,
+    `checkpoints` has the state of the view now and then, and `retention` limits what is kept. Raises StoreError on opening
+    where the file is not a store of a version that is known, or another process writes it. Where the disk is full it raises
+    NoSpaceError, or, if the store is not `required`, counts what it cannot keep until there is room.
     """
 
     def opened(ledger: Ledger) -> _StoreWriter:
         def opening() -> LmdbStore:
-            return LmdbStore.open(path, owner=owner, upgrades=UPGRADES)
+            return LmdbStore.open(path, owner=owner, upgrades=UPGRADES, dictionary=dictionary())
 
-        writer = _StoreWriter(opening, ledger, key=key, resumed=resumed, retention=retention)
+        writer = _StoreWriter(opening, ledger, key=key, resumed=resumed, checkpoints=checkpoints, retention=retention)
         try:
             writer.begin()
         except NoSpaceError as error:
@@ -89,6 +105,7 @@ class _StoreWriter:
         *,
         key: bytes | None,
         resumed: Resumed | None,
+        checkpoints: Checkpoints | None,
         retention: Retention | None,
     ) -> None:
         self._opening = opening
@@ -96,6 +113,9 @@ class _StoreWriter:
         self._tally = Tally()
         self._key = key
         self._resumed = resumed
+        self._checkpoints = checkpoints
+        self._state: bytes | None = None  # of the view, behind the event that came last
+        self._cut: tuple[int, bytes] | None = None  # so many of the waiting events are before that state
         self._retention = retention
         self._retained_s: float | None = None  # when it was last done
         self._store: LmdbStore | None = None
@@ -117,8 +137,8 @@ class _StoreWriter:
             recording = replace(self._recording, number=number, committed_ms=milliseconds(time.time_ns()))
             log = LogWriter(store)
             self._store = store  # for what the tally has to know
-            writes = [Put(RUNS, number, recording), *self._from_before(log)]
-            store.commit(writes)
+            before = self._from_before(store, log, ended=bool(runs) and runs[0][1].ended)
+            store.commit([Put(RUNS, number, recording), Put(TOTALS, number, self._tally.totals), *before])
         except BaseException:
             self._store = None
             store.discard()
@@ -126,14 +146,21 @@ class _StoreWriter:
         self._log, self._recording = log, recording
         return store
 
-    def _from_before(self, log: LogWriter) -> list[Write]:
-        """The checkpoint from which the next run goes on, and rows of the last event that were not committed with it."""
+    def _from_before(self, store: LmdbStore, log: LogWriter, *, ended: bool) -> list[Write]:
+        """
+        The checkpoint from which the next run goes on; where the last run did not end in order, also the rows of its last
+        event, which may not have been committed with it.
+        """
         if self._resumed is None:
             return []
+        checkpoint = Put(CHECKPOINT, 0, Checkpoint(log.first, self._resumed.state))
+        if ended:
+            return [checkpoint]
         for row in self._resumed.rows:
-            self._count(row)
+            if not isinstance(row, AuditRow) or store.get(table_of(row), key_of(row)) is None:
+                self._count(row)
         rows = [put(row) for row in self._resumed.rows]
-        return [Put(CHECKPOINT, 0, Checkpoint(log.first, self._resumed.state)), *rows]
+        return [checkpoint, *rows]
 
     def _count(self, row: Row) -> None:
         """Into the totals of this run goes what no earlier one has counted."""
@@ -150,9 +177,16 @@ class _StoreWriter:
                 self._count(item)
                 self._writes.append(put(item))
             else:
-                self._waiting.append(item)
+                self._event(item)
         if len(self._writes) + len(self._waiting) >= EVENTS_MOST:
             self._commit()
+
+    def _event(self, event: Event) -> None:
+        if self._state is not None:  # all rows of the event before are there
+            self._cut, self._state = (len(self._waiting), self._state), None
+        self._waiting.append(event)
+        if self._checkpoints is not None:
+            self._state = self._checkpoints.behind(event)
 
     def flush(self) -> None:
         if self._pending:
@@ -176,11 +210,12 @@ class _StoreWriter:
     def _commit(self, *, ended: bool = False) -> None:
         """Raises Unwritten where nothing of it was kept."""
         rows, events, count = self._writes, self._waiting, self._pending
+        cut, self._cut = self._cut, None
         self._writes, self._waiting, self._pending = [], [], 0
         try:
             store = self._store or self.begin()
             assert self._log is not None
-            segments = self._log.append(events)
+            segments = _logged(self._log, events, cut)
             recording = replace(
                 self._recording,
                 started_ms=self._ledger.began_ms or self._recording.started_ms,
@@ -216,3 +251,13 @@ class _StoreWriter:
         finally:
             if self._store is not None:
                 self._store.close()
+
+
+def _logged(log: LogWriter, events: list[Event], cut: tuple[int, bytes] | None) -> list[Write]:
+    """The events in the log, and the state of the view between the segments before `cut` and those behind it."""
+    if cut is None:
+        return log.append(events)
+    before, state = cut
+    first = log.append(events[:before])
+    checkpoint = Put(CHECKPOINT_ENCODED, 0, EncodedCheckpoint(log.seal(), Raw(state)))
+    return [*first, checkpoint, *log.append(events[before:])]

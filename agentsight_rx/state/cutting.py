@@ -14,7 +14,7 @@ _ENDS = re.compile(rb'[\\\]}".\n][n, ]')
 _ELEMENT = b"]}"  # what a list or an object ends with
 _AROUND = 8  # bytes before and behind another place that decide whether it is cut there
 _ONE_OF = 8  # such places; they are some 60 bytes apart, so a piece has 500
-_LEAST, _MOST = 128, 8192  # bytes of a piece
+_LEAST, _MOST = 128, 4096  # bytes of a piece
 
 
 def cut(content: bytes, /) -> list[bytes]:

@@ -8,10 +8,11 @@ from typing import TypeVar
 
 import lmdb
 
+from .lmdb_values import Values
 from .store import Write, encode_writes
 from .table import KEPT, LONGEST_KEY, Key, Part, Table, shorten
 
-__all__ = ["OpenStore", "apply"]
+__all__ = ["OpenStore", "apply", "encoded"]
 
 V = TypeVar("V")
 
@@ -19,8 +20,9 @@ V = TypeVar("V")
 class OpenStore:
     """The Store of one open transaction."""
 
-    def __init__(self, txn: lmdb.Transaction[bytes], *, indexed: bool = True) -> None:
+    def __init__(self, txn: lmdb.Transaction[bytes], values: Values, *, indexed: bool = True) -> None:
         self._txn = txn
+        self._values = values
         self._indexed = indexed
 
     @property
@@ -30,7 +32,7 @@ class OpenStore:
     def get(self, table: Table[V], key: Key) -> V | None:
         short = shorten(table.key(key))
         raw = self._txn.get(short)
-        return None if raw is None else table.value(_restore(short, raw)[1])
+        return None if raw is None else table.value(self._values.unpack(_restore(short, raw)[1]))
 
     def scan(
         self,
@@ -45,10 +47,10 @@ class OpenStore:
         low, high = table.bounds(prefix, start, stop)
         rows = _collect(_walk(self._txn.cursor(), low, high, reverse), low, high, limit)
         rows.sort(reverse=reverse)  # shortened keys with the same beginning came in the order of their hashes
-        return [(table.parts(key), table.value(raw)) for key, raw in rows[:limit]]
+        return [(table.parts(key), table.value(self._values.unpack(raw))) for key, raw in rows[:limit]]
 
     def commit(self, writes: Sequence[Write]) -> None:
-        apply(self._txn, encode_writes(writes))
+        apply(self._txn, encoded(writes, self._values))
 
     def used(self) -> int:
         found = self._txn.stat()
@@ -95,6 +97,11 @@ def _collect(rows: Iterator[tuple[bytes, bytes]], low: bytes, high: bytes, limit
         if low <= key < high:
             found.append((key, value))
     return found
+
+
+def encoded(writes: Sequence[Write], values: Values) -> dict[bytes, bytes | None]:
+    """Key -> value as LMDB holds it, None where the row is removed."""
+    return {key: None if value is None else values.pack(value) for key, value in encode_writes(writes).items()}
 
 
 def apply(txn: lmdb.Transaction[bytes], rows: Mapping[bytes, bytes | None]) -> None:

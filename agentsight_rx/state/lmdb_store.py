@@ -12,8 +12,9 @@ import lmdb
 
 from ..errors import StoreError
 from .lmdb_files import create, environment, failed, lock_of, only_writer, remove, size_of
-from .lmdb_rows import OpenStore, apply
-from .store import Put, Store, Write, encode_writes
+from .lmdb_rows import OpenStore, apply, encoded
+from .lmdb_values import DICTIONARY, Values
+from .store import Put, Store, Write
 from .table import Key, Part, Table
 
 __all__ = ["MAP_SIZE", "META", "PRODUCT", "SCHEMA_VERSION", "LmdbStore", "Upgrade"]
@@ -42,10 +43,11 @@ class LmdbStore:
     opens a file once, and after a fork the child must open it again.
     """
 
-    def __init__(self, path: str, *, readonly: bool, upgrades: Mapping[int, Upgrade]) -> None:
+    def __init__(self, path: str, *, readonly: bool, upgrades: Mapping[int, Upgrade], dictionary: bytes | None = None) -> None:
         """Use `open`, which checks the file first."""
         self._path = path
         self._version = SCHEMA_VERSION
+        self._values: Values | None = None  # None until the dictionary was looked for and is there
         self._writing: int | None = None  # the file that keeps others from writing
         self._readonly = readonly
         self._closed = False
@@ -66,9 +68,11 @@ class LmdbStore:
             if self._env.stat()["entries"]:
                 self._version = self._checked_version()
                 if not readonly and self._version < SCHEMA_VERSION:
-                    self._upgrade(upgrades)
+                    self._upgrade(upgrades, dictionary)
             elif not readonly:
-                self.commit([Put(META, "product", PRODUCT), Put(META, "schema_version", SCHEMA_VERSION)])
+                first: list[Write] = [Put(META, "product", PRODUCT), Put(META, "schema_version", SCHEMA_VERSION)]
+                known = [] if dictionary is None else [Put(DICTIONARY, 0, dictionary)]
+                self._write(encoded([*first, *known], Values()))
         except BaseException:
             self.close()
             raise
@@ -81,11 +85,13 @@ class LmdbStore:
         readonly: bool = False,
         owner: tuple[int, int] | None = None,
         upgrades: Mapping[int, Upgrade] | None = None,
+        dictionary: bytes | None = None,
     ) -> LmdbStore:
         """
         Open the store at `path` to append, or only to read. Opening to append creates missing files: 0600, of `owner`
         (uid, gid) if given. A store of an older schema version is brought to this one by `upgrades` (version -> what makes it
-        the next one), all in one transaction; read only, it stays as it is.
+        the next one), all in one transaction; read only, it stays as it is. A new store keeps `dictionary`, some typical
+        rows, to compress rows by it.
 
         Raises StoreError, and changes nothing, for a file that is not a store, is cut short, has a schema version that is not
         known or has no upgrade, is open already, or, to append, where another process writes it; NoSpaceError where the disk
@@ -99,7 +105,7 @@ class LmdbStore:
         made: list[str] = []
         try:
             made.extend(file for file in (name, lock_of(name)) if create(file, owner))
-            store = cls(name, readonly=False, upgrades=known)
+            store = cls(name, readonly=False, upgrades=known, dictionary=dictionary)
         except BaseException:
             remove(made)  # the next run would refuse a file with half a header
             raise
@@ -111,7 +117,7 @@ class LmdbStore:
         return self._version >= INDEXED_VERSION
 
     def get(self, table: Table[V], key: Key) -> V | None:
-        return self._run(lambda txn: OpenStore(txn).get(table, key))
+        return self._run(lambda txn: self._in(txn).get(table, key))
 
     def scan(
         self,
@@ -124,15 +130,28 @@ class LmdbStore:
         limit: int | None = None,
     ) -> list[tuple[tuple[Part, ...], V]]:
         return self._run(
-            lambda txn: OpenStore(txn).scan(table, prefix=prefix, start=start, stop=stop, reverse=reverse, limit=limit)
+            lambda txn: self._in(txn).scan(table, prefix=prefix, start=start, stop=stop, reverse=reverse, limit=limit)
         )
 
     def commit(self, writes: Sequence[Write]) -> None:
-        rows = encode_writes(writes)
+        self._write(encoded(writes, self._values or self._run(self._found)))
+
+    def _write(self, rows: Mapping[bytes, bytes | None]) -> None:
         self._run(lambda txn: apply(txn, rows), write=True)
 
+    def _in(self, txn: lmdb.Transaction[bytes]) -> OpenStore:
+        return OpenStore(txn, self._values or self._found(txn))
+
+    def _found(self, txn: lmdb.Transaction[bytes]) -> Values:
+        """A reader may have opened the file before its first rows were there."""
+        dictionary = OpenStore(txn, Values()).get(DICTIONARY, 0)
+        if dictionary is None:
+            return Values()
+        self._values = Values(dictionary)
+        return self._values
+
     def used(self) -> int:
-        return self._run(lambda txn: OpenStore(txn).used())
+        return self._run(lambda txn: self._in(txn).used())
 
     def sync(self) -> None:
         if self._readonly:
@@ -217,7 +236,7 @@ class LmdbStore:
             )
         return version
 
-    def _upgrade(self, upgrades: Mapping[int, Upgrade]) -> None:
+    def _upgrade(self, upgrades: Mapping[int, Upgrade], dictionary: bytes | None) -> None:
         """One transaction: what is on disk is of one version at any time."""
         steps = [upgrades.get(version) for version in range(self._version, SCHEMA_VERSION)]
         if None in steps:
@@ -226,7 +245,9 @@ class LmdbStore:
             )
 
         def change(txn: lmdb.Transaction[bytes]) -> None:
-            store = OpenStore(txn, indexed=False)
+            if dictionary is not None:
+                OpenStore(txn, Values()).commit([Put(DICTIONARY, 0, dictionary)])
+            store = OpenStore(txn, Values(dictionary), indexed=False)
             for step in steps:
                 assert step is not None
                 step(store)

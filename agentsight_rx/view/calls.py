@@ -49,6 +49,7 @@ class _Open(Struct):
     start_ns: int
     connection: str
     asked: bytes = b""  # a digest of what was asked, where a client asked
+    served: bytes = b""  # of what a server was asked, where no client was seen to ask it
     partial: CallRow | None = None  # the answer so far of a stream that fell silent
 
 
@@ -92,14 +93,15 @@ class Calls:
         evicted: list[Row] = []
         while len(self._open) >= _OPEN_MOST:
             evicted += self._abort(next(iter(self._open)), "evicted", None)
-        digest = _asked(event.target, event.body)
+        digest, served = _asked(event.target, event.body), b""
         if origin.direction == "in":
             row = replace(row, twin=self._client_of(digest, origin.pid))
-            digest = b""
-        sessions: list[Row] = []
+            digest, served = b"", b"" if row.twin else digest
+        sessions: list[Row] = [] if served else self._served_before(digest, row)
         if row.twin is None:
-            row, sessions = self._sessions.begin(self._repeats.begin(row, digest), event.headers)
-        self._open[row.id] = _Open(row, origin.time_ns, connection_id(origin), digest)
+            row, begun = self._sessions.begin(self._repeats.begin(row, digest), event.headers)
+            sessions += begun
+        self._open[row.id] = _Open(row, origin.time_ns, connection_id(origin), digest, served)
         rows = [*evicted, *asked_rows(row, event), *sessions]
         results = _results(asked)
         early = self._early.pop(row.id, None)
@@ -111,6 +113,18 @@ class Calls:
     def _client_of(self, asked: bytes, server: int) -> str | None:
         """The open call of a client that asked just this of a server in the same tree."""
         return next((key for key, each in self._open.items() if each.asked == asked and each.row.pid != server), None)
+
+    def _served_before(self, asked: bytes, client: CallRow) -> list[Row]:
+        """
+        A server may be seen to read a request before its client is seen to have written it: then the server's row was there
+        first, and becomes the twin of the client's.
+        """
+        for each in self._open.values():
+            if asked and each.served == asked and each.row.pid != client.pid:
+                counted, each.served = each.row, b""
+                each.row = replace(counted, twin=client.id, turn=0)
+                return [each.row, *self._sessions.uncount(counted)]
+        return []
 
     def response(self, event: HttpResponse) -> Outcome:
         key = call_id(event.origin, event.exchange)

@@ -16,6 +16,7 @@ from .tools import Tools
 
 __all__ = ["Effects"]
 
+_RPC_MOST = 4096  # characters of the input and of the result of a request; the event log has all
 _TARGETS_MOST = 4096  # (process, host, path) triples with a running count; an older one starts a new count
 
 
@@ -80,7 +81,13 @@ class Effects:
                 target=endpoint,
                 error=event.error,
                 summary=f"{event.action} {event.protocol} {endpoint}",
-                details={"family": event.family, "protocol": event.protocol, "local": event.local, "count": event.count},
+                details={
+                    "family": event.family,
+                    "protocol": event.protocol,
+                    "local": event.local,
+                    "count": event.count,
+                    "bytes": event.size,
+                },
             )
         ]
         if event.action in ("connect", "send"):
@@ -131,7 +138,8 @@ class Effects:
                 status={"ok": "success", "no_answer": "partial", "unknown": "partial"}.get(event.outcome, "failure"),
                 summary=f"{what}: {event.outcome}",
                 details={
-                    "params": event.params[:4096],
+                    "params": event.params[:_RPC_MOST],
+                    "result": event.result[:_RPC_MOST],
                     "outcome": event.outcome,
                     "duration_ms": milliseconds(event.end_ns - origin.time_ns) if event.end_ns else None,
                     "client_pid": event.writer_pid,
@@ -192,7 +200,8 @@ def _audit(
     details: dict[str, str | int | bool | None],
 ) -> AuditRow:
     return AuditRow(
-        f"audit-{kind}-{action}-{origin.pid}-{origin.time_ns:x}-{target[-64:]}",
+        # the time in front: a store sorts what happened in one millisecond by its id
+        f"audit-{kind}-{origin.time_ns:016x}-{action}-{origin.pid}-{target[-64:]}",
         milliseconds(origin.wall_ns),
         audit_type=kind,
         pid=origin.pid,

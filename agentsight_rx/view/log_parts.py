@@ -104,6 +104,12 @@ class LogWriter:
             writes += tail.writes(full=len(tail.events) >= EVENTS_MOST)
         return [*self._packs.writes(), *writes]
 
+    def seal(self) -> int:
+        """Begin a new segment with the next event, and return its number."""
+        if self._tail.events:
+            self._tail = _Tail(self._tail.number + 1, [], [])
+        return self._tail.number
+
     def keep(self) -> None:
         self._packs.keep()
         self._kept = self._tail.copy()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import islice
-from typing import Any, TypeVar, cast
+from typing import TypeVar
 
 from msgspec import Struct
 
@@ -12,15 +12,14 @@ from ..loss import Entry
 from ..state import Store, Table, by_index, pages
 from .rows import BlindSpotRow, CallRow, ProcessRow, TlsUseRow, ToolRow
 from .tables import (
-    AUDIT,
     BLIND_SPOTS,
     CALLS,
     LOSSES,
     PROCESSES,
     REMOVED,
+    ROW_TABLES,
     RUNS,
     TLS_USES,
-    TOKENS,
     TOOLS,
     TOTALS,
     Recording,
@@ -28,7 +27,7 @@ from .tables import (
 )
 from .tally import Tally, Totals
 
-__all__ = ["Report", "Turn", "read_processes", "read_report", "read_turns"]
+__all__ = ["Report", "Turn", "read_report", "read_totals", "rows_of"]
 
 V = TypeVar("V")
 
@@ -75,7 +74,7 @@ def read_report(store: Store, *, newest: int | None = None) -> Report:
     losses = [entry for _, entry in store.scan(LOSSES)]
     return Report(
         runs,
-        _totals(store, runs),
+        read_totals(store),
         turns=tuple(_turn(store, call) for call in _newest_calls(store, newest)),
         processes=_newest_processes(store, newest),
         blind_spots=tuple(row for _, row in store.scan(BLIND_SPOTS)),
@@ -86,28 +85,19 @@ def read_report(store: Store, *, newest: int | None = None) -> Report:
     )
 
 
-def read_turns(store: Store) -> Iterator[Turn]:
-    """Every call with its tools, oldest first, a page at a time."""
-    return (_turn(store, call) for call in rows_of(store, CALLS) if call.twin is None)
-
-
-def read_processes(store: Store) -> Iterator[ProcessRow]:
-    """Every process, a page at a time, in the order of their ids."""
-    return rows_of(store, PROCESSES)
-
-
 def rows_of(store: Store, table: Table[V]) -> Iterator[V]:
     """The rows of a table, a page at a time."""
     return (row for _, row in pages(store, table))
 
 
-def _totals(store: Store, runs: Sequence[Recording]) -> Totals:
+def read_totals(store: Store) -> Totals:
     """The sums of all recordings. A store of an earlier release has none, so its rows are counted."""
+    runs = store.scan(RUNS)
     kept = [row for _, row in store.scan(TOTALS)]
     if len(kept) < len(runs):
         tally = Tally()
-        for table in (CALLS, TOKENS, TOOLS, PROCESSES, AUDIT):
-            tally.add(rows_of(store, cast("Table[Any]", table)))
+        for table in ROW_TABLES:
+            tally.add(rows_of(store, table))
         return tally.totals
     totals = Totals()
     for each in kept:

@@ -75,6 +75,15 @@ class Sessions:
         )
         return called, [session]
 
+    def uncount(self, row: CallRow) -> list[Row]:
+        """A call that had begun is the server's end of another one, which counts."""
+        session = self._rows.get(row.session_id) if row.session_id else None
+        if session is None:
+            return []
+        session = replace(session, calls=session.calls - 1, repeated_calls=session.repeated_calls - (row.repeat > 0))
+        self._rows.put(session.id, session)
+        return [session]
+
     def _id(self, row: CallRow, named: NamedIds, root: str | None) -> str:
         """As the client named it, else that of the response it goes on from, else the newest of its process, else a new one."""
         before = self._of_response.get(row.previous_response_id) if row.previous_response_id else None

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
-from msgspec import Struct
+from msgspec import Raw, Struct
 from msgspec.structs import replace
 
 from ..events import Event
@@ -38,6 +38,7 @@ __all__ = [
     "BLIND_SPOTS",
     "CALLS",
     "CHECKPOINT",
+    "CHECKPOINT_ENCODED",
     "EXCHANGES",
     "HEADS",
     "HTTP",
@@ -58,6 +59,7 @@ __all__ = [
     "TOTALS",
     "UNKNOWN",
     "Checkpoint",
+    "EncodedCheckpoint",
     "Head",
     "Position",
     "Recording",
@@ -107,6 +109,13 @@ class Checkpoint(Struct, frozen=True):
     state: FoldState
 
 
+class EncodedCheckpoint(Struct, frozen=True):
+    """A Checkpoint whose state is msgpack already."""
+
+    segment: int
+    state: Raw
+
+
 class Removed(Struct, frozen=True):
     """What retention took out of the store: everything from before this time (Unix time, ms)."""
 
@@ -132,6 +141,7 @@ LOG = Table("log", bytes)  # by number: a compressed LogPart, see `log_parts`
 HEADS = Table("log_heads", Head)  # by the number of the segment
 EXCHANGES = Table("exchanges", Position)  # by id of the call and kind of event: request, response, stream
 CHECKPOINT = Table("checkpoint", Checkpoint)  # one row
+CHECKPOINT_ENCODED = Table(CHECKPOINT.name, EncodedCheckpoint)
 REMOVED = Table("removed", Removed)  # one row
 
 CALLS = Table(

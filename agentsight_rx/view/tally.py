@@ -107,6 +107,8 @@ class Tally:
                 self._tools.put(row.id, row.related_pid is not None)
             case ProcessRow():
                 self._programs.put(row.id, row.command or "")
+            case SessionRow():
+                self._sessions.put(row.id, None)
             case _:
                 pass
 
@@ -121,13 +123,19 @@ class Tally:
                 return row.id in self._tools
             case ProcessRow():
                 return row.id in self._programs
+            case SessionRow():
+                return row.id in self._sessions
             case _:
                 return True
 
     def _call(self, row: CallRow) -> None:
-        if row.twin is not None:
-            return
         totals, before = self.totals, self._calls.get(row.id)
+        if row.twin is not None:
+            if before is not None:  # counted before its client was seen
+                del self._calls[row.id]
+                totals.calls -= 1
+                totals.calls_unfinished -= before in ("pending", "unfinished")
+            return
         state = _state(row)
         totals.calls += before is None
         totals.calls_unfinished += (state in ("pending", "unfinished")) - (before in ("pending", "unfinished"))

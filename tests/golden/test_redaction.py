@@ -12,7 +12,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from agentsight_rx.cli.text import report_lines, summary_lines
+from agentsight_rx.cli.report.screen import Screen
+from agentsight_rx.cli.report.summary import summary_text
+from agentsight_rx.cli.text import summary_lines
 from agentsight_rx.envelope import encode_line
 from agentsight_rx.events import Connection, Direction, TlsChunk, TlsEvent
 from agentsight_rx.graphs import TraceOptions, replay
@@ -172,8 +174,9 @@ def sinks_of(events: list[TlsEvent], options: TraceOptions, folder: Path) -> Ite
     )
     yield "rows", repr(report)
     yield "snapshot", msgspec.json.encode(read_snapshot(kept, now_ms=0)).decode()
+    said = summary_text(kept, Screen())
     kept.close()
-    yield "report", "\n".join([*report_lines(report, "x"), *summary_lines(summary, verb="replayed", store=None, hint=None)])
+    yield "report", "\n".join([*said, *summary_lines(summary, verb="replayed", store=None, hint=None)])
 
 
 def _way(chunk: TlsChunk) -> tuple[Connection | None, Direction | None]:

@@ -189,7 +189,9 @@ def test_a_killed_tracer_leaves_all_that_it_has_stored(tmp_path: Path) -> None:
             until(lambda: _complete(_report(path)) >= early)
             tracer.kill()
             tracer.communicate()
-    shown = subprocess.run([*PROGRAM, "report", "--db", str(path)], capture_output=True, text=True, check=True)
+    shown = subprocess.run(
+        [*PROGRAM, "report", "health", "--text", "--db", str(path)], capture_output=True, text=True, check=True
+    )
     report = _report(path)
     assert _complete(report) >= early
     assert "no orderly end" in shown.stdout

@@ -10,6 +10,7 @@ from agentsight_rx.events import (
     Event,
     FileEvent,
     HttpRequest,
+    Origin,
     ProcessExec,
     ProcessSeen,
     Reply,
@@ -19,7 +20,7 @@ from agentsight_rx.events import (
     Usage,
 )
 from agentsight_rx.operators import materialize, merge_sse, parse_http
-from agentsight_rx.view import AuditRow, CallRow, ProcessRow, Row, TokenRow, ToolRow
+from agentsight_rx.view import AuditRow, CallRow, ProcessRow, Row, SessionRow, TokenRow, ToolRow
 from agentsight_rx.view.tally import Tally
 
 from ..view.scenes import (
@@ -240,6 +241,12 @@ def test_equal_audit_rows_of_one_nanosecond_are_two() -> None:
     assert [row.id for row in emitted(close, close, close) if isinstance(row, AuditRow)] == ids
 
 
+def test_audit_rows_of_one_millisecond_sort_as_they_happened() -> None:
+    done = [FileEvent(Origin(ns, 42), 0, action, "/tmp/x") for ns, action in ((15, "unlink"), (16, "open"), (200, "close"))]
+    rows = [row for row in emitted(*done) if isinstance(row, AuditRow)]
+    assert [row.action for row in sorted(rows, key=lambda row: (row.timestamp_ms, row.id))] == ["unlink", "open", "close"]
+
+
 def test_a_call_that_a_server_in_the_tree_receives_counts_once() -> None:
     client, server = asks(1000), msgspec.structs.replace(asks(1001), origin=served(1001))
     answered = msgspec.structs.replace(answers(1500), origin=served(1500))
@@ -247,6 +254,21 @@ def test_a_call_that_a_server_in_the_tree_receives_counts_once() -> None:
     rows = {row.pid: row for row in last(CallRow, made)}
     assert (rows[AGENT].twin, rows[SERVER].twin) == (None, rows[AGENT].id)
     assert {row.llm_call_id for row in made if isinstance(row, TokenRow)} == {rows[AGENT].id}
+    tally = Tally()
+    tally.add(made)
+    assert tally.totals.calls == 1
+
+
+def test_a_call_whose_server_is_seen_first_counts_once() -> None:
+    client, server = asks(1001), msgspec.structs.replace(asks(1000), origin=served(1000))
+    answered = msgspec.structs.replace(answers(1500), origin=served(1500))
+    made = emitted(server, client, answered, answers(2000))
+    rows = {row.pid: row for row in last(CallRow, made)}
+    assert (rows[AGENT].twin, rows[SERVER].twin) == (None, rows[AGENT].id)
+    assert [rows[AGENT].turn, rows[SERVER].turn] == [1, 0]
+    assert {row.llm_call_id for row in made if isinstance(row, TokenRow)} == {rows[AGENT].id}
+    sessions = {row.id: row for row in made if isinstance(row, SessionRow)}
+    assert sum(row.calls for row in sessions.values()) == 1
     tally = Tally()
     tally.add(made)
     assert tally.totals.calls == 1

@@ -8,11 +8,13 @@ from decimal import Decimal
 
 import genai_prices
 import pytest
+from genai_prices.data_snapshot import get_snapshot
 from hypothesis import given
 from hypothesis import strategies as st
 
 from agentsight_rx.events import Usage
 from agentsight_rx.prices import Cost, Prices, own_prices
+from agentsight_rx.prices.published import Published
 
 TIME_MS = 1_790_000_000_000  # in 2026
 WHEN = datetime.datetime.fromtimestamp(TIME_MS / 1000, datetime.UTC)
@@ -156,3 +158,17 @@ prices.cost_of("openai", "gpt-5", Usage(1), time_ms=0)
 print(before, "genai_prices" in sys.modules)
 """
     assert "False True\n" == subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+
+
+USAGES = (USAGE, Usage(300_000, 7), Usage(cache_read=10), Usage(output=5), Usage(150_000, 1, cache_read=149_999))
+
+
+def test_the_short_way_to_a_sum_is_that_of_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    every = [Published(provider, model) for provider in get_snapshot().providers for model in provider.models]
+
+    def costs() -> list[Cost | None]:
+        return [price.cost(usage, time_ms=TIME_MS) for price in every for usage in USAGES]
+
+    short = costs()
+    monkeypatch.setattr("agentsight_rx.prices.published._is_plain", lambda _: False)
+    assert costs() == short

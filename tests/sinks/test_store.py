@@ -1,9 +1,10 @@
-"""The store keeps the key of the labels, so that equal secrets of all its runs have equal labels."""
+"""The store sink: a run begins, goes on from what is there and keeps its limits; the key of the labels is that of the store."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from agentsight_rx.core.engine import Engine
@@ -13,6 +14,17 @@ from agentsight_rx.events import HttpRequest, Origin
 from agentsight_rx.loss import Ledger
 from agentsight_rx.operators import remove_auth
 from agentsight_rx.sinks import redaction_key, store
+from agentsight_rx.state import LmdbStore
+from agentsight_rx.view import AuditRow, CallRow, Fold, Output
+from agentsight_rx.view.checkpoints import Checkpoints
+from agentsight_rx.view.fold import FoldState
+from agentsight_rx.view.log import read_events, resume
+from agentsight_rx.view.report import read_report
+from agentsight_rx.view.retention import Retention
+from agentsight_rx.view.tables import CALLS, CHECKPOINT, PREVIEW, REMOVED, RUNS
+from benchmarks.stored import sizes
+
+from ..view.test_log import TEXT, request, stream
 
 SECRET = "sk-ant-api03-Zk3uV9qLr7XwT2mB8nC4dF6gH1jK5pQs"
 
@@ -34,7 +46,9 @@ def test_runs_into_one_store_give_a_secret_one_label_and_other_stores_another(tm
     assert first.startswith("[redacted:anthropic:")
     assert first == second
     assert first != other
-    assert SECRET.encode() not in (tmp_path / "a.lmdb").read_bytes()
+    kept = LmdbStore.open(tmp_path / "a.lmdb", readonly=True)
+    assert SECRET not in repr(list(read_events(kept)))
+    kept.close()
 
 
 def test_without_a_store_each_run_has_a_key_of_its_own(tmp_path: Path) -> None:
@@ -48,3 +62,85 @@ def test_a_file_that_is_not_a_store_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="not a store"):
         redaction_key(path)
     assert path.read_text().startswith("no store")
+
+
+def test_a_run_goes_on_from_the_one_before(tmp_path: Path) -> None:
+    path, first, second, asked = tmp_path / "run.lmdb", Fold(), Fold(), request(1, b'{"model":"m"}')
+    writer = store(path).open(Ledger())
+    writer.write([asked, *first.add(asked), *first.finish()])
+    writer.close()
+    kept = LmdbStore.open(path, readonly=True)
+    resumed = resume(kept)
+    kept.close()
+    assert resumed is not None
+    second.restore(resumed.state)
+    writer = store(path, resumed=resumed).open(Ledger())
+    writer.write([stream(1), *second.add(stream(1))])
+    writer.close()
+    kept = LmdbStore.open(path, readonly=True)
+    totals = read_report(kept).totals
+    assert (1, 0, {"m": 1}) == (totals.calls, totals.calls_unfinished, totals.models)
+    assert [(1, True), (2, True)] == [(run.number, run.ended) for _, run in kept.scan(RUNS)]
+    assert ["complete"] == [row.status for _, row in kept.scan(CALLS)]
+    kept.close()
+
+
+def test_a_row_has_the_beginning_of_its_texts(tmp_path: Path) -> None:
+    path, fold = tmp_path / "run.lmdb", Fold()
+    writer = store(path).open(Ledger())
+    writer.write([row for event in (request(1), stream(1)) for row in fold.add(event)])
+    writer.close()
+    kept = LmdbStore.open(path, readonly=True)
+    assert [TEXT[:PREVIEW]] == [row.text for _, row in kept.scan(CALLS)]
+    kept.close()
+
+
+def test_a_flush_keeps_the_store_within_its_limits(tmp_path: Path) -> None:
+    path = tmp_path / "run.lmdb"
+    writer = store(path, retention=Retention(keep_ms=1000)).open(Ledger())
+    rows: list[Output] = [CallRow("llm-old", 1), AuditRow("audit-old", 1, "file"), CallRow("llm-new", 1 << 42)]
+    writer.write(rows)
+    writer.flush()
+    writer.close()
+    kept = LmdbStore.open(path, readonly=True)
+    assert ["llm-new"] == [row.id for _, row in kept.scan(CALLS)]
+    assert kept.get(REMOVED, 0) is not None
+    kept.close()
+
+
+def test_a_second_writer_is_refused_and_the_first_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "run.lmdb"
+    writer = store(path).open(Ledger())
+    with pytest.raises(StoreError, match="already open in this process"):
+        store(path).open(Ledger())
+    writer.write([request(1)])
+    writer.close()
+    kept = LmdbStore.open(path, readonly=True)
+    assert [request(1)] == list(read_events(kept))
+    kept.close()
+
+
+def test_the_state_of_the_view_is_kept_where_the_log_has_its_events(tmp_path: Path) -> None:
+    path, fold, checkpoints = tmp_path / "run.lmdb", Fold(), Checkpoints(every=3)
+    writer = store(path, checkpoints=checkpoints).open(Ledger())
+    states: list[FoldState] = []
+    for number in range(1, 9):
+        rows = fold.add(request(number))
+        checkpoints.folded(request_of := request(number), fold)
+        states.append(fold.snapshot())
+        writer.write([request_of, *rows])
+        writer.flush()
+    writer.close()
+    kept = LmdbStore.open(path, readonly=True)
+    checkpoint = kept.get(CHECKPOINT, 0)
+    assert checkpoint is not None
+    assert [request(7), request(8)] == list(read_events(kept, segment=checkpoint.segment))
+    assert msgspec.msgpack.encode(states[5]) == msgspec.msgpack.encode(checkpoint.state)
+    kept.close()
+
+
+def test_a_conversation_takes_little_more_than_its_unique_bodies_compressed(tmp_path: Path) -> None:
+    found = sizes(40, tmp_path / "run.lmdb")
+    assert found["bodies as sent"] > 7 * found["unique bodies"]
+    assert found["log and contents"] <= 1.2 * found["unique bodies, compressed as one"]
+    assert found["file"] <= found["unique bodies"]

@@ -10,7 +10,7 @@ import pytest
 
 from agentsight_rx.core.engine import Engine
 from agentsight_rx.envelope import encode_line
-from agentsight_rx.errors import CaptureError
+from agentsight_rx.errors import CaptureError, StoreError
 from agentsight_rx.events import (
     Connection,
     Event,
@@ -26,10 +26,15 @@ from agentsight_rx.events import (
     TlsClose,
     TlsHandshake,
 )
-from agentsight_rx.loss import Reason
+from agentsight_rx.graphs import TraceOptions
+from agentsight_rx.graphs import replay as replay_graph
+from agentsight_rx.loss import Ledger, Reason
 from agentsight_rx.operators import materialize, parse_http
+from agentsight_rx.sinks import store
 from agentsight_rx.sources.replay.source import ReplayOptions, replay
-from agentsight_rx.view import ProcessRow
+from agentsight_rx.state import META, LmdbStore, Put
+from agentsight_rx.view import CallRow, Output, ProcessRow
+from benchmarks.recording import traffic
 
 S = 1_000_000_000
 CONNECTION = Connection(7, 700, "/lib/libssl.so.3", 0x7F00)
@@ -280,3 +285,41 @@ def test_a_pid_that_is_used_again_is_another_process(tmp_path: Path) -> None:
     engine.run_inline()
     rows = {row.id: row for row in made if isinstance(row, ProcessRow)}
     assert [row.exit_code for row in rows.values()] == [0, 1]
+
+
+def recorded(path: Path, events: list[Event]) -> list[Output]:
+    """A store of what the whole graph makes of these events, and what that was."""
+    out, engine = list[Output](), Engine()
+    lines = written(path.with_suffix(".jsonl"), *map(encode_line, events))
+    replay_graph(ReplayOptions((str(lines),)), TraceOptions()).subscribe(out.append, scheduler=engine)
+    engine.run_inline()
+    writer = store(path).open(Ledger())
+    writer.write(out)
+    writer.close()
+    return out
+
+
+def test_a_store_is_replayed_from_its_log_and_gives_the_same_events_and_rows(tmp_path: Path) -> None:
+    kept = recorded(tmp_path / "run.lmdb", [*traffic(3), *OWN])
+    out, engine = list[Output](), Engine()
+    replay_graph(ReplayOptions((str(tmp_path / "run.lmdb"),)), TraceOptions()).subscribe(out.append, scheduler=engine)
+    engine.run_inline()
+    assert len([row for row in kept if isinstance(row, CallRow) and row.status == "complete"]) == 3
+    assert kept == out
+
+
+def test_stores_and_lines_are_replayed_one_after_the_other(tmp_path: Path) -> None:
+    recorded(tmp_path / "run.lmdb", [OWN[1]])
+    lines = written(tmp_path / "a.jsonl", encode_line(OWN[2]))
+    assert [OWN[1], OWN[2], OWN[2]] == replayed(tmp_path / "run.lmdb", lines, lines)
+
+
+def test_a_store_that_cannot_be_read_is_a_clear_error_and_stays_as_it_is(tmp_path: Path) -> None:
+    recorded(tmp_path / "run.lmdb", [OWN[1]])
+    kept = LmdbStore.open(tmp_path / "run.lmdb")
+    kept.commit([Put(META, "schema_version", 99)])
+    kept.close()
+    before = (tmp_path / "run.lmdb").read_bytes()
+    with pytest.raises(StoreError, match="schema version 99"):
+        replayed(tmp_path / "run.lmdb")
+    assert before == (tmp_path / "run.lmdb").read_bytes()

@@ -27,7 +27,7 @@ def new_bytes(content: bytes, *before: bytes) -> int:
 def test_the_pieces_are_the_content() -> None:
     for content in (b"", b"x", body(7), b"\n" * 40_000, bytes(30_000), Random(1).randbytes(50_000)):
         assert content == b"".join(cut(content))
-        assert all(0 < len(piece) <= 8192 for piece in cut(content))
+        assert all(0 < len(piece) <= 4096 for piece in cut(content))
 
 
 def test_a_conversation_that_was_sent_again_costs_its_new_part() -> None:
@@ -44,4 +44,4 @@ def test_behind_something_inserted_the_pieces_are_the_same_again() -> None:
 def test_a_long_text_without_any_structure_is_found_again() -> None:
     image = Random(1).randbytes(60_000).hex().encode()
     before, now = (b'{"messages": [%b{"data": "%b"}]}' % (b'{"role": "user"},' * turns, image) for turns in (40, 90))
-    assert new_bytes(now, before) < 2 * 8192 + 1_000
+    assert new_bytes(now, before) < 2 * 4096 + 1_000

@@ -1,17 +1,18 @@
-"""What the report of a store says, whole and in part."""
+"""What a store holds, whole and in part, and what the summary of a run says is missing."""
 
 from __future__ import annotations
 
 import pytest
 
-from agentsight_rx.cli.text import completeness, report_lines, totals
-from agentsight_rx.events import BlindSpot, Origin
+from agentsight_rx.cli.text import completeness, totals
 from agentsight_rx.loss import Entry, Reason
 from agentsight_rx.state import MemoryStore, Put
 from agentsight_rx.view import CallRow, ProcessRow, Row, ToolRow
-from agentsight_rx.view.blind_spots import row_of
-from agentsight_rx.view.report import read_processes, read_report, read_turns
-from agentsight_rx.view.tables import LOSSES, RUNS, TOTALS, Recording, put
+from agentsight_rx.view.queries import Selection
+from agentsight_rx.view.queries.health import read_health
+from agentsight_rx.view.queries.reading import selected
+from agentsight_rx.view.report import read_report
+from agentsight_rx.view.tables import CALLS, LOSSES, PROCESSES, REMOVED, RUNS, TOTALS, Recording, Removed, put
 from agentsight_rx.view.tally import Tally, Totals
 
 
@@ -40,19 +41,14 @@ def stored(*rows: Row, totals: bool = True) -> MemoryStore:
 ROWS = [row for number in range(1, 31) for row in (call(number), tool(number), tool(number, "b"), program(number))]
 
 
-def test_the_first_screen_has_the_newest_and_says_how_to_see_all() -> None:
-    lines = report_lines(read_report(stored(*ROWS), newest=4), "x")
-    assert "30 API calls" in lines[1]
-    assert "   26 earlier calls: report --all" in lines
-    assert [line.partition(".")[0] for line in lines if " · anthropic · " in line] == ["27", "28", "29", "30"]
-    assert lines[-5:] == [*(f"   {pid}: p{pid} -> no end seen" for pid in (27, 28, 29, 30)), "   and 26 more: report --all"]
-
-
-def test_all_of_it_can_be_read_page_by_page(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("agentsight_rx.state.indexes._PAGE", 7)
+@pytest.mark.parametrize("limit", [None, 4, 100])
+def test_rows_come_in_the_order_of_time_page_by_page(monkeypatch: pytest.MonkeyPatch, limit: int | None) -> None:
+    for module in ("agentsight_rx.state.indexes._PAGE", "agentsight_rx.view.queries.reading._PAGE"):
+        monkeypatch.setattr(module, 7)
     store = stored(*ROWS)
-    assert [(turn.call.id, len(turn.tools)) for turn in read_turns(store)] == [(f"llm-{number}", 2) for number in range(1, 31)]
-    assert len(list(read_processes(store))) == 30
+    numbers = list(range(1, 31))[-limit if limit else 0 :]
+    assert [row.start_timestamp_ms for row in selected(store, CALLS, Selection(limit=limit))] == numbers
+    assert [row.pid for row in selected(store, PROCESSES, Selection(limit=limit))] == numbers
 
 
 def test_the_tools_of_a_call_are_its_own() -> None:
@@ -77,7 +73,7 @@ def test_what_a_filter_left_out_is_not_what_a_pipe_repeated() -> None:
         [("tls/filter_http", Reason.FILTERED), ("stdio/parse_jsonrpc", Reason.REPEATED), ("tls/keep_parsed", Reason.FILTERED)]
     ):
         store.commit([Put(LOSSES, number, Entry(stage, reason, 5))])
-    assert read_report(store).filtered == 5
+    assert read_report(store).filtered == read_health(store).filtered == 5
 
 
 @pytest.mark.parametrize(
@@ -92,26 +88,18 @@ def test_what_a_filter_left_out_is_not_what_a_pipe_repeated() -> None:
     ],
 )
 def test_a_cut_call_and_a_complete_capture_never_stand_together(row: CallRow, says: str, whole: bool) -> None:
-    report = read_report(stored(row))
-    lines = report_lines(report, "x")
+    store = stored(row)
+    report = read_report(store)
     assert says in totals(report.totals)
-    assert whole == report.complete == ("complete: nothing lost" in lines)
-
-
-def test_a_blind_spot_says_who_what_and_why() -> None:
-    spot = BlindSpot(
-        Origin(1, 71, comm="uv"), 1, connections=3, size=15018, peers=("127.0.0.1:8443",), files=("/bin/uv",),
-        looks_like=("rustls with aws-lc",),
-    )  # fmt: skip
-    store = stored(row_of(spot))
-    store.commit([Put(LOSSES, 1, Entry("tls/find_blind_spots", Reason.UNREADABLE, 3, 15018))])
-    lines = report_lines(read_report(store), "x")
-    assert "incomplete:" in lines
-    assert any(
-        line.startswith("  could not be read: uv (rustls with aws-lc), process 71: 3 connections, 15018 bytes")
-        for line in lines
-    )
+    assert whole == report.complete == read_health(store).complete
 
 
 def test_nothing_missing_is_one_line() -> None:
     assert completeness(()) == ["complete: nothing lost"]
+
+
+def test_what_retention_removed_is_said() -> None:
+    store = stored(call(1))
+    store.commit([Put(REMOVED, 0, Removed(1_800_000_000_000, 7))])
+    found = read_health(store)
+    assert (found.removed, found.complete) == (Removed(1_800_000_000_000, 7), True)

@@ -187,4 +187,5 @@ COHERE = Provider(
     asks=request,
     answers=_answer,
     take=_take,
+    system_in_messages=True,
 )

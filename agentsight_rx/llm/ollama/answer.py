@@ -123,4 +123,5 @@ OLLAMA = Provider(
     asks=request,
     answers=_answer,
     take=_take,
+    system_in_messages=True,
 )

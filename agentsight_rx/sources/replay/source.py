@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import BinaryIO
 
 import msgspec
@@ -59,7 +60,10 @@ class _ReplayReader:
         if path == "-":
             return sys.stdin.buffer
         try:
-            found = LmdbStore.open(path, readonly=True) if is_lmdb(path) else open(path, "rb")  # noqa: SIM115  # `close` closes it
+            if is_lmdb(path):
+                found: BinaryIO | LmdbStore = LmdbStore.open(path, readonly=True)
+            else:
+                found = Path(path).open("rb")
         except OSError as error:
             raise CaptureError(f"{path} cannot be read: {error.strerror}") from error
         self._opened.append(found)

@@ -85,4 +85,20 @@ data: {"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}
 
 """,
     error="overloaded_error: Overloaded",
+    requests=(
+        b"""{"model":"claude","max_tokens":9,"stop_sequences":["x"],"thinking":{"type":"enabled","budget_tokens":7},
+            "messages":[{"role":"user","content":[{"type":"image","source":{"type":"url","url":"https://a.example/b.png"}},
+            {"type":"document","source":{"type":"base64","media_type":"application/pdf","data":"aGk="}}]},
+            {"role":"assistant","content":[{"type":"thinking","thinking":"Hm"},{"type":"compaction","content":"So far."},
+            {"type":"server_tool_use","id":"s","name":"web_search","input":{}},
+            {"type":"web_search_tool_result","tool_use_id":"s","content":[{"type":"web_search_result","title":"P","url":"u"}]}]}]}""",
+    ),
+    responses=(
+        b"""{"id":"m","model":"claude-1","content":[{"type":"redacted_thinking","data":"E"},
+            {"type":"mcp_tool_use","id":"c","name":"echo","input":{}},
+            {"type":"mcp_tool_result","tool_use_id":"c","is_error":true,"content":[{"type":"text","text":"no"}]},
+            {"type":"container_upload","file_id":"f"}],"stop_reason":"pause_turn","usage":{"input_tokens":3,"output_tokens":4,
+            "output_tokens_details":{"thinking_tokens":2},"iterations":[{"type":"compaction","input_tokens":9,"output_tokens":5},
+            {"type":"message","input_tokens":3,"output_tokens":4}]}}""",
+    ),
 )

@@ -75,4 +75,13 @@ data: {"message":"Slow down"}
 
 """,
     error="throttlingException: Slow down",
+    requests=(
+        b'{"prompt":"Hi","max_gen_len":5,"temperature":0.5,"top_p":0.9}',
+        b'{"inputText":"Hi","textGenerationConfig":{"maxTokenCount":5,"topP":0.5,"stopSequences":["x"]}}',
+    ),
+    responses=(
+        b'{"generation":"Hi","prompt_token_count":9,"generation_token_count":2,"stop_reason":"stop"}',
+        b'{"inputTextTokenCount":9,"results":[{"tokenCount":2,"outputText":"Hi","completionReason":"FINISH"}]}',
+        b'{"outputs":[{"text":"Hi","stop_reason":"stop"}]}',
+    ),
 )

@@ -61,4 +61,31 @@ data: {"error":{"code":429,"message":"Slow down","status":"RESOURCE_EXHAUSTED"}}
 
 """,
     error="RESOURCE_EXHAUSTED: Slow down",
+    requests=(
+        b"""{"contents":[{"role":"user","parts":[{"text":"Hi"},{"inlineData":{"mimeType":"image/png","data":"aGk="}},
+            {"fileData":{"mimeType":"application/pdf","fileUri":"gs://a/b.pdf"}}]},
+            {"role":"model","parts":[{"functionCall":{"id":"a","name":"ls","args":{}}},
+            {"executableCode":{"language":"PYTHON","code":"1"}},{"codeExecutionResult":{"outcome":"OUTCOME_OK","output":"1"}}]},
+            {"role":"user","parts":[{"functionResponse":{"id":"a","name":"ls","response":{"error":"no"}}}]}],
+            "system_instruction":{"parts":[{"text":"Be brief."}]},"tools":[{"function_declarations":[{"name":"ls"}]}],
+            "generation_config":{"max_output_tokens":5,"thinking_config":{"thinking_budget":7}}}""",
+    ),
+    responses=(
+        b"""{"candidates":[{"content":{"parts":[{"executableCode":{"code":"1"}},{"codeExecutionResult":{"outcome":2,"output":"no"}},
+            {"inlineData":{"mimeType":"image/png","data":"aGk="}}]},"finishReason":1}],"modelVersion":"g",
+            "usageMetadata":{"promptTokenCount":"9","candidatesTokenCount":2}}""",
+        b"""{"candidates":[{"content":{"parts":[{"function_call":{"name":"ls","args":{"a":1}}}]},"finish_reason":"STOP"}],
+            "model_version":"g","response_id":"r","usage_metadata":{"prompt_token_count":9,"candidates_token_count":2}}""",
+        b"""{"promptFeedback":{"blockReason":"SAFETY","blockReasonMessage":"No."},"usageMetadata":{"promptTokenCount":9}}""",
+    ),
+    streams=(
+        b"""data: {"candidates":[{"content":{"parts":[{"functionCall":{"name":"f","willContinue":true}}]}}],"responseId":"r"}
+
+data: {"candidates":[{"content":{"parts":[{"functionCall":{"partialArgs":[{"jsonPath":"$.a","stringValue":"x"},
+data: {"jsonPath":"$.b[0]","numberValue":1}],"willContinue":true}}]}}]}
+
+data: {"candidates":[{"content":{"parts":[{"functionCall":{}}]},"finishReason":"STOP"}]}
+
+""",
+    ),
 )

@@ -1,0 +1,163 @@
+"""The flags of a report -> its store, its selection and its prices, and the answer: lines for people, or JSON."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import TypeVar
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from ...errors import StoreError, UsageError
+from ...prices import Prices
+from ...state import LmdbStore, Store
+from ...view.queries import Selection
+from ..destinations import has_colour
+from ..prices import load_prices
+from ..stores import is_being_written, newest_store
+from .plain import plain
+from .screen import Line, Screen, Whole, render
+from .selection import selection_of
+
+__all__ = ["Ask", "Flags"]
+
+T = TypeVar("T")
+
+_WIDTH = 100  # cells, where there is no terminal
+_NARROWEST = 40
+
+
+class Flags(Struct, frozen=True):
+    """The flags that every report has, as given."""
+
+    db: Path | None = None
+    since: str | None = None
+    until: str | None = None
+    session: str | None = None
+    agent: str | None = None
+    pid: int | None = None
+    limit: int | None = None
+    show_all: bool = False
+    json_lines: bool = False
+    text: bool = False
+    prices: Path | None = None
+
+    def over(self, others: Flags) -> Flags:
+        """These flags, and of `others` those that are not given here."""
+        return Flags(**{name: getattr(self, name) or getattr(others, name) for name in self.__struct_fields__})
+
+
+class Ask:
+    """One report that was asked for. Used as a context, which closes its store."""
+
+    def __init__(self, flags: Flags, *, name: str = "report") -> None:
+        self.flags = flags
+        self._name = name
+        self.now_ms = time.time_ns() // 1_000_000
+        if flags.json_lines and flags.text:
+            raise UsageError("--json and --text do not go together; give one of them")
+        if flags.show_all and flags.limit:
+            raise UsageError("--all and --limit do not go together; give one of them")
+        terminal = sys.stdout.isatty()
+        self.as_json = flags.json_lines or not (terminal or flags.text)
+        self.screen = Screen(
+            width=max(_NARROWEST, shutil.get_terminal_size().columns) if terminal else _WIDTH,
+            colour=terminal and has_colour(os.environ),
+            now_ms=self.now_ms,
+        )
+        self._store: LmdbStore | None = None
+
+    def __enter__(self) -> Ask:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /) -> None:
+        if self._store is not None:
+            self._store.close()
+
+    @cached_property
+    def path(self) -> Path:
+        """The file of the store."""
+        path = newest_store(self.flags.db)
+        if not path.exists():
+            raise StoreError(
+                f"{path} does not exist; make a recording with `agentsight-rx record --db {path} -- COMMAND`, "
+                "or see those that there are with `agentsight-rx report list`"
+            )
+        return path
+
+    @cached_property
+    def store(self) -> Store:
+        """The store, opened to read."""
+        self._store = LmdbStore.open(self.path, readonly=True)
+        return self._store
+
+    @cached_property
+    def being_written(self) -> bool:
+        """A recording into the store is under way."""
+        return is_being_written(self.path)
+
+    @cached_property
+    def prices(self) -> Prices:
+        """The prices of --prices, before the published ones."""
+        return load_prices(self.flags.prices)
+
+    @cached_property
+    def selection(self) -> Selection:
+        """What the flags select, with the limit that was given: none where it was not."""
+        return selection_of(self.flags, self.store, now_ms=self.now_ms)
+
+    def show(
+        self,
+        read: Callable[[Selection], Iterable[T]],
+        lines: Callable[[Sequence[T], Screen], Iterable[Line]],
+        *,
+        newest: int | None = None,
+    ) -> None:
+        """
+        Answer with what `read` finds. As JSON it is a value a line, all of them unless there is a limit. As text it is what
+        `lines` makes of them; of more than `newest` only the newest, and a last line names how to see all.
+        """
+        if self.as_json:
+            self.write(read(self.selection))
+            return
+        most = None if self.flags.show_all else self.flags.limit or newest
+        found = list(read(replace(self.selection, limit=None if most is None else most + 1)))
+        shown = found if most is None else found[-most:]
+        self.write_lines(lines(shown, self.screen))
+        if not found:
+            self.write_lines([self.nothing("of that kind")])
+        elif len(shown) < len(found):
+            self.write_lines(["", Whole(f"the newest {len(shown)}; all of them: {self.command} --all")])
+
+    def write(self, values: Iterable[object]) -> None:
+        """One JSON value a line."""
+        for value in values:
+            sys.stdout.write(msgspec.json.encode(plain(value)).decode() + "\n")
+
+    def write_lines(self, lines: Iterable[Line]) -> None:
+        """Lines for people."""
+        for line in lines:
+            sys.stdout.write(render(line, self.screen) + "\n")
+
+    def nothing(self, what: str) -> Line:
+        """The line where a report has nothing to show."""
+        return Whole(f"nothing {what} is in {self.path}{'' if self.selection.whole else ', as it was selected'}")
+
+    @property
+    def command(self) -> str:
+        """How this report was called, without what chooses how much of it is shown."""
+        return self.other(self._name)
+
+    def other(self, report: str) -> str:
+        """How to call another report of the same part of the same store."""
+        chosen = {name: getattr(self.flags, name) for name in ("db", "since", "until", "session", "agent", "pid")}
+        return " ".join([report, *(f"--{name} {shlex.quote(str(value))}" for name, value in chosen.items() if value)])

@@ -1,0 +1,144 @@
+"""agentsight-rx report call N: one call, what was new in it, what was said, and what its tools did."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Annotated
+
+import typer
+
+from ...errors import UsageError
+from ...llm.canonical import ReasoningPart, TextPart
+from ...view import CallRow
+from ...view.queries.call import ToolWork, WholeCall, find_calls, read_call
+from ...view.queries.effects import effect_of
+from .ask import Ask
+from .call_words import asked_tokens, state_of_call
+from .conversation import answer_lines, request_lines
+from .screen import Line, Screen, Span
+from .tool_words import asked_for, tool_said
+from .words import amount, clock, count, money, plural, took
+
+__all__ = ["call"]
+
+_FILES_SHOWN = 8
+_PROCESSES_SHOWN = 8
+_SIGNS = {"written": "+", "removed": "-", "refused": "!"}
+
+
+def call(
+    ask: Ask,
+    wanted: Annotated[str, typer.Argument(metavar="N|ID", help="Its turn in the newest session (or --session), or its id.")],
+    request: Annotated[bool, typer.Option("--request", help="The whole request, to read.")] = False,
+    answer: Annotated[bool, typer.Option("--answer", help="The whole answer, to read.")] = False,
+) -> None:
+    """One call whole: what was new in it, what was thought and said, its tools with processes and files."""
+    found = read_call(ask.store, _the_one(ask, wanted), ask.prices)
+    if ask.as_json:
+        ask.write([found])
+        return
+    if (request or answer) and found.exchange is None:
+        ask.write_lines([Span(f"the bytes of {found.call.id} are not in the store: only its row is", "missing")])
+        return
+    if found.exchange is not None and request:
+        ask.write_lines(request_lines(found.exchange))
+    if found.exchange is not None and answer:
+        ask.write_lines([*([""] if request else []), *answer_lines(found.exchange)])
+    if not request and not answer:
+        ask.write_lines(_lines(found, ask.screen))
+        dated = f"prices of {found.call.cost_as_of.isoformat()} · " if found.call.cost_as_of else ""
+        ask.write_lines(["", f"{dated}whole: {ask.other(f'report call {wanted}')} --request, --answer"])
+
+
+def _the_one(ask: Ask, wanted: str) -> CallRow:
+    rows = find_calls(ask.store, wanted, ask.selection)
+    if not rows:
+        raise UsageError(f"no call is {wanted}; see those that there are with `agentsight-rx {ask.other('report calls')}`")
+    if len({row.id for row in rows}) > 1:
+        ids = ", ".join(row.id for row in rows[:4])
+        raise UsageError(f"{wanted} may be {len(rows)} calls: {ids}{', …' if len(rows) > 4 else ''}; give more of the id")
+    return rows[0]
+
+
+def _lines(found: WholeCall, screen: Screen) -> Iterable[Line]:
+    yield _head(found)
+    for at, text in enumerate(_new(found)):
+        yield (f" {'new' if not at else '':<7} ", text)
+    for name, text in _said(found):
+        yield (f" {name:<7} ", text)
+    for work in found.tools:
+        yield from _tool(work, screen)
+
+
+def _head(found: WholeCall) -> Line:
+    row = found.call
+    took_ms = None if row.end_timestamp_ms is None else row.end_timestamp_ms - row.start_timestamp_ms
+    first = row.time_to_first_chunk_ms
+    when = [clock(row.start_timestamp_ms), took(took_ms), f"first word after {took(first)}" if first is not None else ""]
+    tokens = f"{amount(asked_tokens(row))} in ({amount(row.cache_read_tokens)} cached), {amount(row.output_tokens)} out"
+    if row.reasoning_tokens:
+        tokens += f" ({amount(row.reasoning_tokens)} to think)"
+    model = row.model or "unknown model"
+    if row.response_model and row.response_model != row.model:
+        model += f" (answered by {row.response_model})"
+    parts = [f"turn {row.turn}" if row.turn else row.id, model, ", ".join(filter(None, when))]
+    if row.total_tokens:
+        cost = money(row.cost_usd) if row.cost_usd is not None else "cost unknown"
+        parts += [tokens, cost]
+    return (" · ".join(parts) + " · ", state_of_call(row))
+
+
+def _new(found: WholeCall) -> Iterator[str]:
+    """What the request added: results of tools, then what the user typed; never what was sent before."""
+    row = found.call
+    if row.repeat:
+        yield f"{'a retry of' if row.retry else 'the same as'} {row.repeat_of}"
+    for result in found.new.results:
+        tool = found.results_of.get(result.id)
+        of = f"{tool.tool_name} ({asked_for(tool.input)})" if tool else result.id
+        yield f"{'failed ' if result.is_error else ''}result of {of}, {plural(len(result.output), 'character')}: {result.output}"
+    if found.new.text:
+        yield f"“{found.new.text}”"
+    if found.uncached:
+        yield f"{amount(found.uncached)} tokens no longer cached"
+
+
+def _said(found: WholeCall) -> Iterator[tuple[str, str]]:
+    if found.exchange is None:
+        yield from (pair for pair in (("think", found.call.thinking), ("says", found.call.text)) if pair[1])
+        return
+    for part in found.exchange.answer.parts:
+        if isinstance(part, ReasoningPart):
+            yield "think", part.text or "(encrypted)"
+        elif isinstance(part, TextPart) and part.text:
+            yield "says", part.text
+    if found.exchange.error:
+        yield "error", found.exchange.error
+    for field in found.exchange.unknown:
+        yield "unknown", f"{field} could not be read"
+
+
+def _tool(work: ToolWork, screen: Screen) -> Iterator[Line]:
+    tool = work.tool
+    said = tool_said(tool)
+    lasted = took(tool.duration_ms)
+    end = Span(f"  → {said.text.partition(':')[0]}{f', {lasted}' if lasted else ''}", said.state)
+    name = f" {'tool':<7} {tool.tool_name}  "
+    room = max(20, screen.width - len(name) - len(end.text))
+    asked = asked_for(tool.input)
+    yield (name, asked if len(asked) <= room else asked[: room - 1] + "…", end)
+    tied = f"  tied by {tool.link}" if tool.link else ""
+    for at, process in enumerate(work.processes[:_PROCESSES_SHOWN]):
+        label = "process" if not at else ""
+        yield f"{'':<11}{label:<8} {process.pid} {' '.join(process.argv) or process.command}{tied if not at else ''}"
+    if len(work.processes) > _PROCESSES_SHOWN:
+        yield f"{'':<20}and {count(len(work.processes) - _PROCESSES_SHOWN)} more: report processes"
+    if not work.processes and tool.related_pid is not None:
+        yield f"{'':<11}{'process':<8} {tool.related_pid} {' '.join(tool.related_argv)}{tied}"
+    signs = {row.target or "": _SIGNS[effect] for row in work.files if (effect := effect_of(row)) in _SIGNS}
+    for at, (path, sign) in enumerate(list(signs.items())[:_FILES_SHOWN]):
+        yield f"{'':<11}{'files' if not at else '':<8} {sign} {path}"
+    if len(signs) > _FILES_SHOWN:
+        yield f"{'':<20}and {count(len(signs) - _FILES_SHOWN)} more: report files"
+    if tool.output:
+        yield f"{'':<11}{'result':<8} {tool.output}"

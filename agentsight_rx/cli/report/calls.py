@@ -1,0 +1,76 @@
+"""agentsight-rx report calls: one line a call of a model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Annotated
+
+import typer
+
+from ...view import CallRow
+from ...view.queries.calls import read_calls
+from ...view.queries.costs import PricedCall, summed
+from .ask import Ask
+from .call_words import asked_tokens, cost_said, new_in_call, state_of_call
+from .screen import Cell, Column, Line, Screen, table
+from .words import amount, clock, listed, money, plural, took
+
+__all__ = ["calls"]
+
+_NEWEST = 50
+_WIDE = 120  # cells, from which on there is room for the answers
+_COLUMNS = (
+    Column("turn", right=True),
+    Column("time"),
+    Column("took", right=True),
+    Column("in", right=True),
+    Column("cached", right=True),
+    Column("out", right=True),
+    Column("cost", right=True),
+    Column("tools", right=True),
+    Column("model", most=24),
+    Column("what was new", flexible=True),
+    Column("answer", flexible=True),
+)
+
+
+def calls(
+    ask: Ask,
+    failed: Annotated[bool, typer.Option("--failed", help="Only those that failed, or of which something is missing.")] = False,
+    model: Annotated[
+        str | None, typer.Option("--model", help="Only of this model, or models that begin so.", metavar="NAME")
+    ] = None,
+) -> None:
+    """The calls of models, one line each: time, tokens, cost, what was new, what was answered."""
+
+    def is_meant(row: CallRow) -> bool:
+        return (not failed or row.status != "complete") and (model is None or (row.model or "").startswith(model))
+
+    ask.show(lambda selection: read_calls(ask.store, selection, ask.prices, where=is_meant), _lines, newest=_NEWEST)
+
+
+def _lines(rows: Sequence[PricedCall], screen: Screen) -> Iterable[Line]:
+    models = {row.model or "unknown" for row in rows}
+    yield from table(_COLUMNS, (_cells(row, screen, one_model=len(models) == 1) for row in rows), screen)
+    if rows:
+        tokens = f"{amount(sum(map(asked_tokens, rows)))} in, {amount(sum(row.output_tokens for row in rows))} out"
+        yield ""
+        yield f"{plural(len(rows), 'call')} · {tokens} · {cost_said(summed(rows))} · {listed(sorted(models), 3)}"
+
+
+def _cells(row: PricedCall, screen: Screen, *, one_model: bool) -> tuple[Cell, ...]:
+    state = state_of_call(row)
+    has_tokens = bool(row.total_tokens)
+    return (
+        str(row.turn or ""),
+        clock(row.start_timestamp_ms),
+        took(None if row.end_timestamp_ms is None else row.end_timestamp_ms - row.start_timestamp_ms),
+        amount(asked_tokens(row)) if has_tokens else "",
+        amount(row.cache_read_tokens) if has_tokens else "",
+        amount(row.output_tokens) if has_tokens else "",
+        money(row.cost_usd) if has_tokens else "",
+        str(row.tools or ""),
+        "" if one_model else row.model or "unknown",
+        new_in_call(row),
+        state if state.text != "whole" else row.text if screen.width >= _WIDE else "",
+    )

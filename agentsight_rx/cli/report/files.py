@@ -1,0 +1,81 @@
+"""agentsight-rx report files: what was done to which path, by whom, and for which tool."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from ...errors import UsageError
+from ...view.queries.causes import Causes, within
+from ...view.queries.files import FileUse, file_uses
+from ...view.tables import AUDIT
+from .ask import Ask
+from .cause_words import causes_said, who_said
+from .leading import show_first, unlimited
+from .screen import Cell, Column, Span, State, table
+from .words import count, size
+
+__all__ = ["files"]
+
+_MOST = 50
+_KINDS = ("written", "removed", "moved", "refused", "temporary", "read", "failed", "device")
+_COLUMNS = (
+    Column("what"),
+    Column("path", flexible=True, middle=True),
+    Column("written", right=True),
+    Column("read", right=True),
+    Column("times", right=True),
+    Column("by", flexible=True, most=24),
+    Column("for", flexible=True, most=24),
+)
+
+
+def files(
+    ask: Ask,
+    kind: Annotated[
+        str | None,
+        typer.Option("--kind", help="Only written, removed, moved, refused, read, failed or device.", metavar="KIND"),
+    ] = None,
+    path: Annotated[str | None, typer.Option("--path", help="Only paths that begin so.", metavar="PATH")] = None,
+) -> None:
+    """Files by path: writes and removals first, then what was refused, then reads; by whom, and for which tool."""
+    if kind is not None and kind not in _KINDS:
+        raise UsageError(f"--kind {kind} is not known; there are {', '.join(_KINDS)}")
+    causes = Causes(ask.store)
+    rows = within(ask.store, AUDIT, unlimited(ask), causes, kind="file")
+    found = file_uses(rows, causes)
+    uses = [use for use in found.files if kind in (None, use.kind) and use.path.startswith(path or "")]
+    folder = causes.folder
+    if uses and not ask.as_json:
+        ask.write_lines([_sums(uses) + (f" · in {folder}" if folder else ""), ""])
+    show_first(ask, uses, lambda shown, screen: table(_COLUMNS, (_cells(use, folder) for use in shown), screen), most=_MOST)
+    if found.uncounted and not ask.as_json:
+        ask.write_lines([Span(f"{count(found.uncounted)} operations on other paths are not listed", "missing")])
+
+
+def _sums(uses: Sequence[FileUse]) -> str:
+    counts = Counter(use.kind for use in uses)
+    words = {"failed": "not there or failed", "device": "of devices"}
+    return " · ".join(f"{count(counts[kind])} {words.get(kind, kind)}" for kind in _KINDS if counts[kind])
+
+
+def _cells(use: FileUse, folder: str) -> tuple[Cell, ...]:
+    refused: State = "failed" if use.kind == "refused" else ""
+    failed = f", {count(use.errors)} {use.error}" if use.errors else ""
+    target = f" → {_below(use.target, folder)}" if use.target else ""
+    return (
+        Span(use.kind, refused),
+        (_below(use.path, folder) or "(path not known)") + target,
+        size(use.written_bytes) if use.written_bytes else "",
+        size(use.read_bytes) if use.read_bytes else "",
+        Span(count(use.count) + failed, refused),
+        who_said(use.by),
+        causes_said(use.causes),
+    )
+
+
+def _below(path: str, folder: str) -> str:
+    return path.removeprefix(f"{folder}/") if folder else path

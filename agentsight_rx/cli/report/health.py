@@ -1,0 +1,86 @@
+"""agentsight-rx report health: what is missing from a recording, why, and how what is there was read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from ...loss import Reason
+from ...view.blind_spots import advice_of, sentence_of
+from ...view.queries.health import Health, read_health
+from ..text import tls_lines
+from .ask import Ask
+from .screen import Line, Screen, Span
+from .words import count, moment, plural, size
+
+__all__ = ["gaps_of", "health", "missing_said"]
+
+_WHY = {
+    Reason.KERNEL_LOST: "the kernel's buffer was full",
+    Reason.QUEUE_FULL: "more came than could be handled",
+    Reason.TRUNCATED: "longer than what is kept",
+    Reason.MALFORMED: "not as its protocol has it",
+    Reason.EVICTED: "too much at once was under way",
+    Reason.SINK_FAILED: "it could not be written",
+    Reason.UNREADABLE: "its TLS could not be read",
+    Reason.BUG: "an error in this program; please report it",
+}
+
+
+def health(ask: Ask) -> None:
+    """What is missing: traffic that could not be read, losses, unknown fields; and how what is there was read."""
+    found = read_health(ask.store, being_written=ask.being_written)
+    if ask.as_json:
+        ask.write([found])
+        return
+    ask.write_lines(_lines(found, ask.screen))
+
+
+def missing_said(found: Health, /) -> Span:
+    """`nothing is missing`, or of how many things something is."""
+    if not found.missing:
+        return Span("nothing is missing" + (" so far: it is being recorded" if found.live else ""))
+    return Span(f"{plural(found.missing, 'thing is', 'things are')} missing", "missing")
+
+
+def gaps_of(found: Health, screen: Screen, /) -> Iterator[tuple[str, str]]:
+    """Each thing that is missing, and what to do about it, or why."""
+    for spot in found.blind_spots:
+        yield f"could not be read: {sentence_of(spot)}", advice_of(spot)
+    if found.calls_cut:
+        yield f"{plural(found.calls_cut, 'call')} cut: not all of their bytes are here", "report calls --failed"
+    for entry in found.losses:
+        lost = f", {size(entry.size)}" if entry.size else ""
+        yield f"{entry.stage}: {count(entry.count)} {entry.reason.value.replace('_', ' ')}{lost}", _WHY.get(entry.reason, "")
+    for run in found.unended:
+        yield f"no orderly end: nothing is known after {moment(run.committed_ms, screen.now_ms)}", "it was killed"
+
+
+def _lines(found: Health, screen: Screen) -> Iterable[Line]:
+    yield missing_said(found)
+    for what, why in gaps_of(found, screen):
+        yield (Span("  ! ", "missing"), what)
+        if why:
+            yield f"    {why}"
+    yield from _section("fields that could not be read", [
+        f"{row.provider}: {row.field}, in {plural(row.count, 'call')}, first in {row.first_call_id}" for row in found.unknown_fields
+    ])  # fmt: skip
+    if found.calls_unfinished:
+        yield ""
+        yield f"{plural(found.calls_unfinished, 'call')} ended before the answer did: a peer, a process or the capture ended it"
+    if found.filtered:
+        yield ""
+        yield f"{plural(found.filtered, 'message')} left out by filters"
+    if found.removed is not None:
+        yield ""
+        yield f"what was before {moment(found.removed.before_ms, screen.now_ms)} was removed, as --keep and --max-size ask"
+    uses = tls_lines(found.tls_uses)
+    if uses:
+        yield ""
+        yield from uses
+
+
+def _section(title: str, lines: Sequence[str]) -> Iterator[Line]:
+    if lines:
+        yield ""
+        yield Span(title, "title")
+        yield from (f"  {line}" for line in lines)

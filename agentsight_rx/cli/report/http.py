@@ -1,0 +1,73 @@
+"""agentsight-rx report http: every HTTP exchange, also of no model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Annotated
+
+import typer
+
+from ...view import HttpRow
+from ...view.queries.causes import Causes, within
+from ...view.queries.http import Exchange, exchanges_of
+from ...view.tables import HTTP
+from .ask import Ask
+from .screen import Cell, Column, Line, Screen, Span, table
+from .words import clock, size, took
+
+__all__ = ["http"]
+
+_NEWEST = 100
+_COLUMNS = (
+    Column("time"),
+    Column("process", flexible=True, most=24),
+    Column("method"),
+    Column("host", flexible=True, most=40),
+    Column("path", flexible=True, middle=True),
+    Column("status", right=True),
+    Column("sent", right=True),
+    Column("received", right=True),
+    Column("took", right=True),
+    Column("turn", right=True),
+    Column("missing"),
+)
+
+
+def http(
+    ask: Ask,
+    host: Annotated[str | None, typer.Option("--host", help="Only of this host.", metavar="NAME")] = None,
+    failed: Annotated[bool, typer.Option("--failed", help="Only those that failed, or of which something is missing.")] = False,
+) -> None:
+    """HTTP exchanges: time, method, host, path, status, sizes, duration, what is missing, and the call that each is."""
+    causes = Causes(ask.store)
+
+    def is_meant(row: HttpRow) -> bool:
+        return (host is None or row.host == host) and (not failed or row.status != "complete" or (row.status_code or 0) >= 400)
+
+    ask.show(
+        lambda selection: exchanges_of(within(ask.store, HTTP, selection, causes, where=is_meant), causes),
+        _lines,
+        newest=_NEWEST,
+    )
+
+
+def _lines(rows: Sequence[Exchange], screen: Screen) -> Iterable[Line]:
+    return table(_COLUMNS, map(_cells, rows), screen)
+
+
+def _cells(row: Exchange) -> tuple[Cell, ...]:
+    status = str(row.status_code or "")
+    state = "" if row.status == "complete" else row.reason or row.status
+    return (
+        clock(row.timestamp_ms),
+        f"{row.comm} {row.pid}",
+        row.method,
+        row.host or "unknown",
+        row.path,
+        Span(status, "failed" if (row.status_code or 0) >= 400 else ""),
+        size(row.request_bytes),
+        size(row.response_bytes),
+        took(row.duration_ms),
+        str(row.turn or ("served" if row.call_id else "")),
+        Span(state.replace("_", " "), "missing"),
+    )

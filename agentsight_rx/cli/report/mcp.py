@@ -1,0 +1,89 @@
+"""agentsight-rx report mcp: requests to tools and servers that speak MCP."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Annotated
+
+import typer
+
+from ...view.queries.causes import Causes, within
+from ...view.queries.mcp import McpRequest, McpTool, mcp_of
+from ...view.tables import AUDIT
+from .ask import Ask
+from .leading import unlimited
+from .screen import Cell, Column, Line, Screen, Span, State, Whole, table
+from .words import clock, count, plural, took
+
+__all__ = ["mcp"]
+
+_EACH = 5  # requests to one tool
+_COLUMNS = (
+    Column("time"),
+    Column("outcome"),
+    Column("took", right=True),
+    Column("turn", right=True),
+    Column("input", flexible=True),
+    Column("result", flexible=True),
+    Column("client", right=True),
+    Column("server", right=True),
+)
+
+
+def mcp(
+    ask: Ask,
+    server: Annotated[str | None, typer.Option("--server", help="Only servers whose name begins so.", metavar="NAME")] = None,
+    failed: Annotated[bool, typer.Option("--failed", help="Only requests that did not end well.")] = False,
+) -> None:
+    """MCP requests by server and tool: outcome, duration, input, result, and the processes at both ends."""
+    causes = Causes(ask.store)
+    rows = within(ask.store, AUDIT, unlimited(ask), causes, kind="mcp")
+    chosen = (
+        row
+        for row in rows
+        if (row.subject or "").startswith(server or "") and not (failed and row.details.get("outcome") == "ok")
+    )
+    tools = mcp_of(chosen, causes).tools
+    if ask.as_json:
+        requests = sorted((each for tool in tools for each in tool.requests), key=lambda each: each.timestamp_ms)
+        ask.write(requests[-ask.flags.limit :] if ask.flags.limit else requests)
+        return
+    most = None if ask.flags.show_all else ask.flags.limit or _EACH
+    ask.write_lines(_lines(tools, ask.screen, most))
+    if not tools:
+        ask.write_lines([ask.nothing("of MCP")])
+    elif most is not None and any(tool.count > most for tool in tools):
+        ask.write_lines(["", Whole(f"the newest {most} of each; all of them: {ask.command} --all")])
+
+
+def _lines(tools: Sequence[McpTool], screen: Screen, most: int | None) -> Iterable[Line]:
+    for number, tool in enumerate(tools):
+        if number:
+            yield ""
+        times = f" · {took(tool.duration_ms // tool.count)} each, {took(tool.longest_ms)} at most" if tool.longest_ms else ""
+        yield (
+            Span(f"{tool.server or 'unknown server'}: {tool.tool or tool.method}", "title"),
+            f" · {plural(tool.count, 'request')}",
+            Span(f", {count(tool.failed)} failed" if tool.failed else "", "failed"),
+            times,
+        )
+        yield from table(_COLUMNS, map(_cells, tool.requests[-most:] if most else tool.requests), screen)
+
+
+def _cells(request: McpRequest) -> tuple[Cell, ...]:
+    return (
+        clock(request.timestamp_ms),
+        Span(request.outcome.replace("_", " "), _state(request.outcome)),
+        took(request.duration_ms),
+        str(request.cause.turn or "") if request.cause else "",
+        request.params,
+        request.result,
+        str(request.client_pid or ""),
+        str(request.server_pid or ""),
+    )
+
+
+def _state(outcome: str) -> State:
+    if outcome == "ok":
+        return ""
+    return "missing" if outcome in ("unknown", "no_answer") else "failed"

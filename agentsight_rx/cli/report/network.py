@@ -1,0 +1,113 @@
+"""agentsight-rx report network: the peers of connections, the hosts of HTTP, and what could not be read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from ...view.queries.causes import Causes, within
+from ...view.queries.network import Host, Network, Path, Peer, network_of
+from ...view.queries.reading import selected
+from ...view.report import rows_of
+from ...view.tables import AUDIT, BLIND_SPOTS, HTTP
+from .ask import Ask
+from .cause_words import causes_said, who_said
+from .leading import unlimited
+from .plain import plain
+from .screen import Cell, Column, Line, Span, Whole, table
+from .words import count, plural, size
+
+__all__ = ["network"]
+
+_MOST = 30
+_PATHS = 5
+_PEERS = (
+    Column("peer", flexible=True, middle=True),
+    Column("name", flexible=True),
+    Column("what"),
+    Column("failed", flexible=True),
+    Column("sent", right=True),
+    Column("by", flexible=True, most=24),
+    Column("for", flexible=True, most=24),
+)
+_HOSTS = (
+    Column("host", flexible=True, middle=True, tree=True),
+    Column("times", right=True),
+    Column("calls", right=True),
+    Column("failed", right=True),
+    Column("cut", right=True),
+    Column("sent", right=True),
+    Column("received", right=True),
+    Column("by", flexible=True, most=24),
+)
+
+
+def network(ask: Ask) -> None:
+    """Peers with their names where those are known, HTTP hosts with their paths, and what could not be read."""
+    store, causes, selection = ask.store, Causes(ask.store), unlimited(ask)
+    found = network_of(
+        within(store, AUDIT, selection, causes, kind="network"),
+        within(store, HTTP, selection, causes),
+        selected(store, BLIND_SPOTS, selection) if selection.sessions is None else rows_of(store, BLIND_SPOTS),
+        causes,
+    )
+    limit = None if ask.flags.show_all else ask.flags.limit or (None if ask.as_json else _MOST)
+    if ask.as_json:
+        ask.write(_values(found, limit))
+    else:
+        ask.write_lines(_lines(found, ask, limit))
+
+
+def _values(found: Network, limit: int | None) -> Iterable[object]:
+    """Each with the kind that it is of."""
+    kinds = {"peer": found.peers, "host": found.hosts, "unread": found.unread}
+    for kind, values in kinds.items():
+        for value in values[:limit]:
+            yield {"kind": kind, **dict(plain(value))}  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
+
+
+def _lines(found: Network, ask: Ask, limit: int | None) -> Iterable[Line]:
+    peers, hosts = found.peers[:limit], found.hosts[:limit]
+    if not (found.peers or found.hosts or found.unread):
+        yield ask.nothing("of connections and HTTP")
+    yield from table(_PEERS, map(_peer, peers), ask.screen)
+    if hosts:
+        yield from ["", *table(_HOSTS, _rows(hosts, None if ask.flags.show_all else _PATHS), ask.screen)]
+    if found.unread:
+        yield ""
+        yield from (Span(f" could not be read: {each.sentence}", "missing") for each in found.unread)
+    if len(peers) < len(found.peers) or len(hosts) < len(found.hosts) or any(len(host.paths) > _PATHS for host in hosts):
+        yield ""
+        yield Whole(f"{plural(len(found.peers), 'peer')}, {plural(len(found.hosts), 'host')}; all of them: {ask.command} --all")
+    if found.uncounted:
+        yield Span(f"{count(found.uncounted)} rows of other peers and paths are not listed", "missing")
+
+
+def _peer(peer: Peer) -> tuple[Cell, ...]:
+    return (
+        peer.peer,
+        ", ".join(peer.names),
+        ", ".join(f"{action} {count(number)}" for action, number in peer.actions.items()),
+        Span(f"{count(peer.errors)} {peer.error}" if peer.errors else "", "failed"),
+        size(peer.sent_bytes) if peer.sent_bytes else "",
+        who_said(peer.by),
+        causes_said(peer.causes),
+    )
+
+
+def _rows(hosts: Sequence[Host], paths: int | None) -> Iterable[tuple[Cell, ...]]:
+    for host in hosts:
+        cut = sum(each.partial for each in host.paths)
+        yield (f"{host.scheme}://{host.host or '(not known)'}", *_numbers(host, cut), who_said(host.by))
+        for path in host.paths[:paths]:
+            yield (f"  {' '.join(path.methods)} {path.path}", *_numbers(path, path.partial), "")
+
+
+def _numbers(each: Host | Path, cut: int) -> tuple[Cell, ...]:
+    return (
+        count(each.count),
+        count(each.calls) if each.calls else "",
+        Span(count(each.errors) if each.errors else "", "failed"),
+        Span(count(cut) if cut else "", "missing"),
+        size(each.sent_bytes),
+        size(each.received_bytes),
+    )

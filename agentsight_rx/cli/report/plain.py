@@ -1,0 +1,36 @@
+"""Struct -> what JSON shows of it: every field, unknown ones null; rows as in a snapshot."""
+
+from __future__ import annotations
+
+import datetime
+from decimal import Decimal
+
+from msgspec import Struct
+
+from ...view import AnyRow
+from ...view.snapshot_schema import value_of
+
+__all__ = ["plain"]
+
+
+def plain(value: object) -> object:
+    """Structs become objects with all of their fields, in their order; one of several kinds has its name as `type`."""
+    match value:
+        case AnyRow():
+            return {name: plain(each) for name, each in value_of(value).items()}
+        case Struct():
+            tag = value.__struct_config__.tag
+            fields = {name: plain(getattr(value, name)) for name in value.__struct_fields__}
+            return fields if tag is None else {"type": tag, **fields}
+        case Decimal():
+            return float(value)
+        case datetime.date():
+            return value.isoformat()
+        case dict():
+            return {str(key): plain(each) for key, each in value.items()}
+        case list() | tuple() | set() | frozenset():
+            return [plain(each) for each in value]
+        case bytes():
+            return value.decode("utf-8", "replace")
+        case _:
+            return value

@@ -1,0 +1,93 @@
+"""agentsight-rx report list: the recordings in the invoking user's data directory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from ...errors import StoreError
+from ...state import LmdbStore
+from ...view.queries.recordings import Held, read_held
+from ..stores import is_being_written, recorded
+from .ask import Ask
+from .screen import Column, Line, Screen, Span, table
+from .words import amount, listed, moment, size
+
+__all__ = ["Recorded", "recordings"]
+
+_NEWEST = 30
+_COLUMNS = (
+    Column("recorded"),
+    Column("calls", right=True),
+    Column("tokens", right=True),
+    Column("size", right=True),
+    Column("what", flexible=True),
+    Column("file", middle=True, flexible=True),
+)
+
+
+class Recorded(Struct, frozen=True):
+    """One file. `error` says why it cannot be read, and then the rest is unknown."""
+
+    path: str
+    bytes: int
+    changed_ms: int
+    being_written: bool
+    held: Held | None = None
+    error: str | None = None
+
+
+def recordings(ask: Ask) -> None:
+    """The recordings in your data directory, or the one of --db, the newest last."""
+    files = recorded(ask.flags.db)
+    limit = None if ask.flags.show_all else ask.flags.limit or (None if ask.as_json else _NEWEST)
+    shown = files if limit is None else files[-limit:]
+    found = (_recorded(path) for path in shown)
+    if ask.as_json:
+        ask.write(found)
+        return
+    rows = list(found)
+    ask.write_lines(_lines(rows, ask.screen))
+    if not rows:
+        ask.write_lines(["no recording; make one with `agentsight-rx record -- COMMAND`"])
+    elif len(shown) < len(files):
+        ask.write_lines(["", f"the newest {len(shown)}; all of them: report list --all"])
+
+
+def _recorded(path: Path) -> Recorded:
+    at = path.stat()
+    found = Recorded(
+        str(path), at.st_blocks * 512, changed_ms=at.st_mtime_ns // 1_000_000, being_written=is_being_written(path)
+    )
+    try:
+        store = LmdbStore.open(path, readonly=True)
+        try:
+            held = read_held(store)
+        finally:
+            store.close()
+    except StoreError as error:
+        return replace(found, error=str(error))
+    return replace(found, held=held)
+
+
+def _lines(rows: Sequence[Recorded], screen: Screen) -> Iterable[Line]:
+    return table(_COLUMNS, (_cells(row, screen) for row in rows), screen)
+
+
+def _cells(row: Recorded, screen: Screen) -> tuple[str | Span, ...]:
+    held = row.held
+    if held is None:
+        return (moment(row.changed_ms, screen.now_ms), "", "", size(row.bytes), Span(row.error or "", "failed"), row.path)
+    what = held.title or listed(held.models, 3) or "no call of a model"
+    state = "" if held.ended else " (being recorded)" if row.being_written else " (no orderly end)"
+    return (
+        moment(held.started_ms or row.changed_ms, screen.now_ms),
+        str(held.calls),
+        amount(held.tokens),
+        size(row.bytes),
+        what + state,
+        row.path,
+    )

@@ -1,0 +1,88 @@
+"""The flags that choose a part of a store -> a Selection."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from typing import Protocol
+
+from ...errors import UsageError
+from ...state import Store
+from ...view.queries import Selection, sessions_named
+
+__all__ = ["moment_of", "selection_of"]
+
+_AGO = re.compile(r"-?(\d+(?:\.\d+)?)\s*(s|m|min|h|d|w)(?: ago)?")
+_UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_CLOCK = re.compile(r"\d?\d:\d\d(:\d\d)?")
+
+
+class Chosen(Protocol):
+    """The flags that are read here."""
+
+    @property
+    def since(self) -> str | None: ...
+    @property
+    def until(self) -> str | None: ...
+    @property
+    def session(self) -> str | None: ...
+    @property
+    def agent(self) -> str | None: ...
+    @property
+    def pid(self) -> int | None: ...
+    @property
+    def limit(self) -> int | None: ...
+
+
+def selection_of(flags: Chosen, store: Store, /, *, now_ms: int) -> Selection:
+    """Raises UsageError where a time cannot be read, and where no session is as given."""
+    since, until = moment_of(flags.since, "--since", now_ms=now_ms), moment_of(flags.until, "--until", now_ms=now_ms)
+    if since is not None and until is not None and since >= until:
+        raise UsageError(f"--since {flags.since} is not before --until {flags.until}")
+    sessions: frozenset[str] | None = None
+    if flags.session is not None or flags.agent is not None:
+        found = sessions_named(store, session=flags.session, agent=flags.agent)
+        if not found:
+            raise UsageError(_none_is(flags, store))
+        sessions = frozenset(row.id for row in found)
+    return Selection(since, until, sessions=sessions, pid=flags.pid, limit=flags.limit)
+
+
+def _none_is(flags: Chosen, store: Store) -> str:
+    wanted = [f"--{name} {value}" for name, value in (("session", flags.session), ("agent", flags.agent)) if value]
+    rows = sessions_named(store, session=None, agent=None)
+    known = dict.fromkeys((row.agent or row.comm or "unknown") if flags.agent else row.id for row in rows)
+    there = f"there are {', '.join(list(known)[-5:])}" if known else "there is no session in the store"
+    return f"no session fits {' and '.join(wanted)}; {there} (agentsight-rx report sessions)"
+
+
+def moment_of(text: str | None, flag: str, /, *, now_ms: int) -> int | None:
+    """
+    A time as Unix time in ms: RFC 3339 or a part of it, `now`, `today`, `yesterday`, a time of day, or how long ago: `2h`, `-30m`.
+
+    Without an offset it is the time zone of the reader.
+    """
+    if text is None:
+        return None
+    now = datetime.datetime.fromtimestamp(now_ms / 1000).astimezone()
+    found = _moment(text.strip(), now)
+    if found is None:
+        raise UsageError(
+            f"{flag} {text!r} is no time; expected such as 2h (ago), today, 14:30, 2026-11-27 or 2026-11-27T18:00:00Z"
+        )
+    return max(0, round(found.timestamp() * 1000))
+
+
+def _moment(text: str, now: datetime.datetime) -> datetime.datetime | None:
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
+    names = {"now": now, "today": midnight.astimezone(), "yesterday": (midnight - datetime.timedelta(days=1)).astimezone()}
+    if text in names:
+        return names[text]
+    try:
+        if ago := _AGO.fullmatch(text):
+            return now - datetime.timedelta(seconds=float(ago[1]) * _UNITS[ago[2]])
+        if _CLOCK.fullmatch(text):
+            return datetime.datetime.combine(midnight.date(), datetime.time.fromisoformat(text.rjust(5, "0"))).astimezone()
+        return datetime.datetime.fromisoformat(text).astimezone()
+    except (ValueError, OverflowError):
+        return None

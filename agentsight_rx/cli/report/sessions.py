@@ -1,0 +1,55 @@
+"""agentsight-rx report sessions: what each agent did from its start to its end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from ...view import SessionRow
+from ...view.queries.sessions import read_sessions
+from .ask import Ask
+from .screen import Column, Line, Screen, Span, table
+from .words import amount, moment, took
+
+__all__ = ["sessions"]
+
+_NEWEST = 30
+_COLUMNS = (
+    Column("started"),
+    Column("took", right=True),
+    Column("agent", most=20),
+    Column("calls", right=True),
+    Column("in", right=True),
+    Column("cached", right=True),
+    Column("out", right=True),
+    Column("tools", right=True),
+    Column("failed", right=True),
+    Column("id", most=12, middle=True),
+    Column("first prompt", flexible=True),
+)
+
+
+def sessions(ask: Ask) -> None:
+    """The sessions of agents: how long, what they asked, what it took."""
+    ask.show(lambda selection: read_sessions(ask.store, selection), _lines, newest=_NEWEST)
+
+
+def _lines(rows: Sequence[SessionRow], screen: Screen) -> Iterable[Line]:
+    return table(_COLUMNS, (_cells(row, screen) for row in rows), screen)
+
+
+def _cells(row: SessionRow, screen: Screen) -> tuple[str | Span, ...]:
+    within = f"sub-session of {row.parent_session_id}: " if row.parent_session_id else ""
+    failed = row.failed_calls + row.failed_tools
+    return (
+        moment(row.start_timestamp_ms, screen.now_ms, short=True),
+        "live" if row.status == "live" else took((row.end_timestamp_ms or row.start_timestamp_ms) - row.start_timestamp_ms),
+        f"{row.agent or row.comm or 'unknown'} {row.pid or ''}".strip(),
+        str(row.calls),
+        amount(row.input_tokens + row.cache_read_tokens + row.cache_creation_tokens),
+        amount(row.cache_read_tokens),
+        amount(row.output_tokens),
+        str(row.tools) if row.tools else "",
+        Span(str(failed) if failed else "", "failed"),
+        row.id,
+        within + row.title,
+    )

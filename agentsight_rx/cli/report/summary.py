@@ -1,0 +1,201 @@
+"""agentsight-rx report: the first screen: what it did in one sentence, what is missing, its turns, what they did."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+
+from ...prices import Prices
+from ...state import Store
+from ...view import ProcessRow, SessionRow
+from ...view.queries import Selection
+from ...view.queries.summary import Summary, Turn, read_summary
+from .ask import Ask
+from .call_words import asked_tokens, cost_said, is_whole, new_in_call, state_of_call
+from .health import missing_said
+from .screen import Cell, Column, Line, Prose, Screen, Span, render, table
+from .tool_words import asked_for, tool_said
+from .verdict import finding_said, verdict
+from .words import amount, count, listed, moment, money, plural, took
+
+__all__ = ["summary", "summary_lines", "summary_text"]
+
+_TURNS = 12
+_PATHS = 3
+_PEERS = 4
+_FINDINGS = 3
+_TITLE = 100
+
+_COLUMNS = (
+    Column("turn", right=True),
+    Column("time", right=True),
+    Column("in", right=True),
+    Column("cached", right=True),
+    Column("out", right=True),
+    Column("cost", right=True),
+    Column("what was new", flexible=True, most=36),
+    Column("tools", flexible=True, middle=True),
+)
+
+
+def summary(ask: Ask) -> None:
+    """What the newest session did, what it cost, and whether anything is missing."""
+    most = None if ask.flags.show_all else ask.flags.limit or _TURNS
+    found = read_summary(ask.store, ask.selection, ask.prices, being_written=ask.being_written, most_turns=most)
+    if ask.as_json:
+        ask.write([found])
+        return
+    ask.write_lines(summary_lines(found, ask.screen, ask=ask))
+
+
+def summary_text(store: Store, screen: Screen, *, prices: Prices | None = None) -> list[str]:
+    """The first screen of a store as it is written."""
+    found = read_summary(store, Selection(), prices or Prices(), most_turns=_TURNS)
+    return [render(line, screen) for line in summary_lines(found, screen)]
+
+
+def summary_lines(found: Summary, screen: Screen, *, ask: Ask | None = None) -> Iterator[Line]:
+    """The first screen. With `ask` its hints have the flags that were given."""
+    session = found.session
+    title = session.title if session and session.title else ""
+    if title:
+        yield Span(title if len(title) <= _TITLE else title[: _TITLE - 1] + "…", "title")
+    yield _head(found, screen)
+    yield Prose(verdict(found))
+    yield missing_said(found.health) if not found.health.missing else (missing_said(found.health), f" ({_call(ask, 'health')})")
+    if found.calls:
+        yield ""
+        yield _totals(found)
+        yield from table(_COLUMNS, map(_turn, found.turns), screen)
+        if len(found.turns) < found.calls:
+            yield f"    …  {count(found.calls - len(found.turns))} more: {_call(ask, '')} --all"
+    yield from _effects(found, session)
+    yield from _programs(found.programs)
+    yield ""
+    if found.sessions > 1:
+        yield f"{plural(found.sessions - 1, 'other session')}: {_call(ask, 'sessions')}"
+    yield f"next: {' · '.join(_next(found))}"
+
+
+def _call(ask: Ask | None, report: str) -> str:
+    name = f"report {report}".strip()
+    return ask.other(name) if ask else name
+
+
+def _head(found: Summary, screen: Screen) -> Line:
+    session = found.session
+    when = f"{moment(found.started_ms, screen.now_ms)}, {took(found.duration_ms)}"
+    if session is None:
+        return when
+    who = f"{session.agent or session.comm or 'unknown program'} {session.pid or ''}".strip()
+    live = ", still running" if session.status == "live" and found.health.live else ""
+    return " · ".join(filter(None, (who, session.cwd or "", when + live)))
+
+
+def _totals(found: Summary) -> str:
+    cached = f" ({found.cached_tokens * 100 // found.input_tokens} % cached)" if found.input_tokens else ""
+    return " · ".join(
+        (
+            plural(found.calls, "call"),
+            f"{amount(found.input_tokens)} in{cached}",
+            f"{amount(found.output_tokens)} out",
+            cost_said(found.cost),
+            listed([f"{name} ×{times}" if len(found.models) > 1 else name for name, times in found.models.items()], 3),
+        )
+    )
+
+
+def _turn(turn: Turn) -> tuple[Cell, ...]:
+    call = turn.call
+    has_tokens = bool(call.total_tokens)
+    lasted = None if call.end_timestamp_ms is None else call.end_timestamp_ms - call.start_timestamp_ms
+    out: Cell = amount(call.output_tokens) if has_tokens else ""
+    if not is_whole(call):
+        out = Span("cut" if call.status == "partial" else call.status, "missing")
+    return (
+        str(call.turn or ""),
+        took(lasted),
+        amount(asked_tokens(call)) if has_tokens else "",
+        amount(call.cache_read_tokens) if has_tokens else "",
+        out,
+        money(call.cost_usd) if has_tokens else "",
+        "your prompt" if call.turn == 1 and call.prompt and not call.agent_id else new_in_call(call),
+        _tools(turn),
+    )
+
+
+def _tools(turn: Turn) -> Cell:
+    if not turn.tools:
+        return state_of_call(turn.call) if turn.call.status == "error" else ""
+    first = next((tool for tool in turn.tools if tool_said(tool).state), turn.tools[0])
+    said = tool_said(first)
+    end = said.text.partition(":")[0]
+    lasted = f", {took(first.duration_ms)}" if first.duration_ms is not None else ""
+    more = f" and {len(turn.tools) - 1} more" if len(turn.tools) > 1 else ""
+    asked = asked_for(first.input)
+    return Span(f"{first.tool_name} {asked} → {end}{lasted}{more}", said.state)
+
+
+def _effects(found: Summary, session: SessionRow | None) -> Iterator[Line]:
+    files, lines = found.files, list[tuple[str, Line]]()
+    home = session.cwd if session else None
+    for paths, word, state in (
+        (files.written, "written", ""),
+        (files.removed, "removed", ""),
+        (files.refused, "refused", "failed"),
+    ):
+        if paths:
+            number = f"{count(len(paths))} {word}"
+            shown = listed([_near(path, home) for path in paths[:_PATHS]] + list(paths[_PATHS:]), _PATHS)
+            lines.append(("files", (Span(f"{number:<12}", "failed" if state else ""), shown)))
+    if found.peers:
+        shown = listed([f"{peer.host} ×{count(peer.count)}" for peer in found.peers], _PEERS)
+        lines.append(("network", (f"{plural(len(found.peers), 'peer'):<12}", shown)))
+    for use in found.mcp[:_PATHS]:
+        asked = listed([f"{name} ×{times}" if times > 1 else name for name, times in use.counts.items()], 5)
+        lines.append(("mcp", (f"{plural(sum(use.counts.values()), 'request'):<12}", f"{use.server}: {asked}")))
+    before = ""
+    if lines:
+        yield ""
+    for name, line in lines:
+        yield (f" {name if name != before else '':<8} ", *(line if isinstance(line, tuple) else (str(line),)))
+        before = name
+    if found.partial:
+        yield f" {'':<8} of files and MCP only the newest 10,000 lines: report audit"
+    for at, finding in enumerate(found.findings[:_FINDINGS]):
+        yield (f" {'worth a look' if not at else '':<21} ", finding_said(finding))
+
+
+def _near(path: str, home: str | None) -> str:
+    """The path as seen from the directory of the session."""
+    if home and PurePosixPath(path).is_relative_to(home):
+        return str(PurePosixPath(path).relative_to(home))
+    return path
+
+
+def _programs(rows: tuple[ProcessRow, ...]) -> Iterator[Line]:
+    if rows:
+        yield ""
+        yield Span(" programs", "quiet")
+    for row in rows:
+        failed = bool(row.exit_code or row.signal)
+        end = (
+            f"killed by signal {row.signal}"
+            if row.signal
+            else f"exit {row.exit_code}"
+            if row.exit_code is not None
+            else "no end seen"
+        )
+        yield (f" {row.pid:>7}  {' '.join(row.argv) or row.command or ''}  → ", Span(end, "failed" if failed else ""))
+
+
+def _next(found: Summary) -> Iterator[str]:
+    turns = [turn for turn in found.turns if turn.call.turn]
+    if turns:
+        notable = next((turn for turn in turns if any(tool_said(tool).state for tool in turn.tools)), turns[-1])
+        yield f"report call {notable.call.turn}"
+    if found.calls:
+        yield "report calls"
+    if found.tools:
+        yield "report tools"
+    yield "report health"

@@ -1,0 +1,93 @@
+"""agentsight-rx report timeline: prompts, answers, tools, programs, files and connections in one list."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Annotated
+
+import typer
+from msgspec.structs import replace
+
+from ...view.queries import Selection
+from ...view.queries.causes import Causes, within
+from ...view.queries.timeline import Moment, timeline_of
+from ...view.tables import AUDIT, CALLS, PROCESSES, TOOLS
+from ..values import seconds_of
+from .ask import Ask
+from .screen import Cell, Column, Line, Screen, Span, State, table
+from .tool_words import asked_for
+from .words import moment, took
+
+__all__ = ["timeline"]
+
+_NEWEST = 200
+_EFFECTS = frozenset({"file", "network"})
+_STATES: dict[str, State] = {"failed": "failed", "missing": "missing"}
+_COLUMNS = (
+    Column("after", right=True),
+    Column("turn", right=True),
+    Column("what"),
+    Column("process", flexible=True, most=16),
+    Column(flexible=True),
+    Column("took", right=True),
+    Column("how", flexible=True, most=24),
+)
+
+
+def timeline(
+    ask: Ask,
+    idle: Annotated[
+        str, typer.Option("--idle", help="Show where nothing was under way for so long.", metavar="DURATION")
+    ] = "5s",
+) -> None:
+    """One list in time of prompts, answers, tools, programs, files written, connections, and where nothing happened."""
+    store, causes = ask.store, Causes(ask.store)
+    idle_ms = round((seconds_of(idle, "--idle") or 5.0) * 1000)
+
+    def read(selection: Selection) -> Sequence[Moment]:
+        whole = replace(selection, limit=None)
+        found = timeline_of(
+            within(store, CALLS, whole, causes, where=lambda row: row.twin is None),
+            within(store, TOOLS, whole, causes),
+            within(store, PROCESSES, whole, causes, where=lambda row: row.view_source != "seed"),
+            within(store, AUDIT, whole, causes, where=lambda row: row.audit_type in _EFFECTS),
+            causes=causes,
+            idle_ms=idle_ms,
+        )
+        return found if selection.limit is None else found[-selection.limit :]
+
+    def lines(moments: Sequence[Moment], screen: Screen) -> Iterable[Line]:
+        for first in moments[:1]:
+            yield from (f"from {moment(first.timestamp_ms - first.offset_ms, screen.now_ms)}", "")
+        yield from table(_COLUMNS, (_cells(each, causes.folder) for each in moments), screen)
+
+    ask.show(read, lines, newest=_NEWEST)
+
+
+def _cells(each: Moment, folder: str) -> tuple[Cell, ...]:
+    if each.kind == "idle":
+        return (_after(each.offset_ms), "", Span("idle", "quiet"), "", Span(each.text, "quiet"), took(each.duration_ms), "")
+    return (
+        _after(each.offset_ms),
+        str(each.turn or ""),
+        each.kind,
+        f"{each.comm or ''} {each.pid or ''}".strip(),
+        _said(each, folder),
+        took(each.duration_ms),
+        Span(each.detail or ("no end seen" if each.status == "open" else ""), _STATES.get(each.status, "")),
+    )
+
+
+def _said(each: Moment, folder: str) -> str:
+    if each.kind == "file" and folder:
+        return each.text.replace(f"{folder}/", "")
+    if each.kind == "tool":
+        name, _, given = each.text.partition(" ")
+        return f"{name} {asked_for(given)}"
+    return each.text
+
+
+def _after(ms: int) -> str:
+    """Minutes, seconds and milliseconds: 3:29.004."""
+    minutes, rest = divmod(ms, 60_000)
+    return f"{minutes}:{rest // 1000:02d}.{rest % 1000:03d}"

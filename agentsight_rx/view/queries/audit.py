@@ -1,0 +1,23 @@
+"""A store, a selection -> the audit trail, the newest first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ...state import Store
+from ..rows import AuditRow
+from ..tables import AUDIT
+from .causes import Causes, newest_within
+from .reading import newest_first
+from .selection import Selection
+
+__all__ = ["AUDIT_TYPES", "newest_audits"]
+
+AUDIT_TYPES = ("llm", "process", "file", "network", "mcp")
+
+
+def newest_audits(store: Store, selection: Selection, kind: str | None = None) -> Iterator[AuditRow]:
+    """The rows of one type, or of all, the newest first, as many as the limit of the selection says."""
+    if selection.sessions is None:
+        return newest_first(store, AUDIT, selection, kind=kind)
+    return newest_within(store, AUDIT, selection, Causes(store), kind=kind)

@@ -1,0 +1,135 @@
+"""Store, number or id -> one call whole: what was asked and answered, its cost, its tools with their processes and files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import TypeVar
+
+from msgspec import Struct
+
+from ...llm import New, call_of, new_in
+from ...llm.canonical import LlmCall
+from ...prices import Prices
+from ...state import Store, by_index, pages
+from ..log import read_exchange
+from ..rows import AuditRow, CallRow, ProcessRow, ToolRow
+from ..tables import AUDIT, CALLS, PROCESSES, TOOLS
+from .costs import PricedCall, priced
+from .reading import newest_session, selected
+from .selection import Selection
+from .tools import tools_of
+
+__all__ = ["ToolWork", "WholeCall", "find_calls", "read_call"]
+
+R = TypeVar("R")
+
+_PROCESSES_MOST = 20_000  # looked at for those of one tool
+_EFFECTS_MOST = 20_000
+_LATE_MS = 2000  # a process may start, and an effect be seen, so long behind the result
+_FOUND_MOST = 20
+
+
+class ToolWork(Struct, frozen=True):
+    """A tool that the call asked for, the programs that ran for it, and what they did to files."""
+
+    tool: ToolRow
+    processes: tuple[ProcessRow, ...] = ()
+    files: tuple[AuditRow, ...] = ()
+
+
+class WholeCall(Struct, frozen=True):
+    """
+    One call. `exchange` is what was asked and answered, whole; None where the events of it are not in the store. `new` is what
+    the request added to the conversation, and `results_of` names the tools whose results it sent, by the ids of their calls.
+    """
+
+    call: PricedCall
+    exchange: LlmCall | None
+    new: New
+    results_of: dict[str, ToolRow]
+    tools: tuple[ToolWork, ...]
+    uncached: int = 0  # tokens that the call before read from the cache or wrote to it, and this one did not read
+
+
+def find_calls(store: Store, wanted: str, selection: Selection, /) -> list[CallRow]:
+    """
+    The calls that `wanted` may mean: a number is that of the turn in the newest session, or in those of the selection; else it
+    is an id, or the begin of one.
+    """
+    if wanted.isdecimal() and len(wanted) <= 9:
+        found = list(_of_turn(store, int(wanted), selection))
+        if found:
+            return found
+    exact = [row for _, row in by_index(store, CALLS, "id", prefix=wanted, limit=1)]
+    if exact:
+        return exact
+    found = []
+    for _, row in pages(store, CALLS):
+        if row.id.startswith(wanted) or row.id.removeprefix("llm-").startswith(wanted):
+            found.append(row)
+            if len(found) >= _FOUND_MOST:
+                break
+    return found
+
+
+def _of_turn(store: Store, turn: int, selection: Selection) -> Iterator[CallRow]:
+    if selection.sessions is None:
+        newest = newest_session(store)
+        if newest is not None:
+            selection = Selection(sessions=frozenset({newest.id}), pid=selection.pid)
+    return selected(store, CALLS, selection, where=lambda row: row.turn == turn and row.twin is None)
+
+
+def read_call(store: Store, row: CallRow, prices: Prices, /) -> WholeCall:
+    """The whole of a call."""
+    seen = read_exchange(store, row.id)
+    answer = seen.stream or seen.response
+    whole = call_of(seen.request, answer, dialect=row.call_kind) if seen.request or answer else None
+    new = new_in(whole.asked) if whole else New(text=row.prompt)
+    asked_before = {tool.tool_call_id: tool for tool in _tools_before(store, row)} if new.results else {}
+    return WholeCall(
+        priced(row, prices),
+        whole,
+        new,
+        results_of={each.id: asked_before[each.id] for each in new.results if each.id in asked_before},
+        tools=tuple(_work(store, tool) for tool in tools_of(store, row.id)),
+        uncached=_uncached(store, row),
+    )
+
+
+def _tools_before(store: Store, row: CallRow) -> Iterator[ToolRow]:
+    sessions = None if row.session_id is None else frozenset({row.session_id})
+    return selected(store, TOOLS, Selection(sessions=sessions, until_ms=row.start_timestamp_ms + 1, limit=1000))
+
+
+def _uncached(store: Store, row: CallRow) -> int:
+    """Of the call before it, of the same agent: what was in the cache then and was not read from it now."""
+    if row.session_id is None or not row.total_tokens:
+        return 0
+    before = Selection(sessions=frozenset({row.session_id}), until_ms=row.start_timestamp_ms, limit=1)
+
+    def is_like(other: CallRow) -> bool:
+        return other.agent_id == row.agent_id and other.model == row.model and other.id != row.id and other.total_tokens > 0
+
+    last = next(iter(selected(store, CALLS, before, where=is_like)), None)
+    return 0 if last is None else max(0, last.cache_read_tokens + last.cache_creation_tokens - row.cache_read_tokens)
+
+
+def _work(store: Store, tool: ToolRow) -> ToolWork:
+    begin = tool.start_timestamp_ms or tool.timestamp_ms
+    end = None if tool.end_timestamp_ms is None else tool.end_timestamp_ms + _LATE_MS
+    processes = [
+        row
+        for row in _first(by_index(store, PROCESSES, "time", start=begin, stop=end), _PROCESSES_MOST)
+        if row.tool_call_id == tool.id and row.command
+    ]
+    lines = _first(
+        by_index(store, AUDIT, "type", prefix="file", start=("file", begin), stop=None if end is None else ("file", end)),
+        _EFFECTS_MOST,
+    )
+    return ToolWork(tool, tuple(processes), tuple(row for row in lines if row.tool_id == tool.id))
+
+
+def _first(found: Iterator[tuple[object, R]], most: int) -> Iterator[R]:
+    return (row for _, row in islice(found, most))

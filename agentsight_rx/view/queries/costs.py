@@ -1,0 +1,103 @@
+"""Calls -> what they cost, and sums that say which part of them is unknown."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterable
+
+from msgspec import Struct
+from msgspec.structs import asdict
+
+from ...core.bounded import Recent
+from ...events import Usage
+from ...prices import Cost, Prices
+from ..rows import CallRow
+
+__all__ = ["CostSum", "Costs", "PricedCall", "cost_of_call", "priced", "summed"]
+
+
+_MODELS_MOST = 64  # names that a sum has
+
+
+class PricedCall(CallRow, frozen=True, tag="llm_call", omit_defaults=True):
+    """A call, and its cost in US dollars at list price; None where no price is known, or no token was counted."""
+
+    cost_usd: float | None = None
+    cost_by: str | None = None  # whose price it is
+    cost_as_of: datetime.date | None = None  # the date of the prices
+
+
+class CostSum(Struct, frozen=True):
+    """
+    US dollars of some calls. `usd` is what is known of it, None where nothing is; `unknown_calls` used tokens of
+    `unknown_models`, which have no price. `as_of` is the date of the newest price that was used, `by` the lists.
+    """
+
+    usd: float | None = None
+    unknown_calls: int = 0
+    unknown_models: tuple[str, ...] = ()
+    as_of: datetime.date | None = None
+    by: tuple[str, ...] = ()
+
+
+def cost_of_call(call: CallRow, prices: Prices, /) -> Cost | None:
+    """None where it used no token, or no price of its model is known."""
+    if not call.total_tokens:
+        return None
+    usage = Usage(
+        call.input_tokens,
+        call.output_tokens,
+        cache_creation=call.cache_creation_tokens,
+        cache_read=call.cache_read_tokens,
+        reasoning=call.reasoning_tokens,
+    )
+    return prices.cost_of(call.provider, call.response_model or call.model, usage, time_ms=call.start_timestamp_ms) or (
+        prices.cost_of(call.provider, call.model, usage, time_ms=call.start_timestamp_ms) if call.response_model else None
+    )
+
+
+def priced(call: CallRow, prices: Prices, /) -> PricedCall:
+    """The call with its cost."""
+    cost = cost_of_call(call, prices)
+    if cost is None:
+        return PricedCall(**asdict(call))
+    return PricedCall(**asdict(call), cost_usd=float(cost.usd), cost_by=cost.by, cost_as_of=cost.as_of)
+
+
+class Costs:
+    """The sum of the costs of calls that are added one by one. Calls that used no token cost nothing."""
+
+    def __init__(self) -> None:
+        self._usd = 0.0
+        self._known = 0
+        self._unknown = 0
+        self._models: Recent[str, None] = Recent(_MODELS_MOST)
+        self._lists: Recent[str, None] = Recent(_MODELS_MOST)
+        self._as_of: datetime.date | None = None
+
+    def add(self, call: PricedCall, /) -> None:
+        if call.cost_usd is not None:
+            self._usd += call.cost_usd
+            self._known += 1
+            self._lists.put((call.cost_by or "").rpartition(", ")[2], None)
+            self._as_of = max(filter(None, (self._as_of, call.cost_as_of)), default=None)
+        elif call.total_tokens:
+            self._unknown += 1
+            self._models.put(call.model or "unknown", None)
+
+    def total(self) -> CostSum:
+        return CostSum(
+            round(self._usd, 9) if self._known or not self._unknown else None,
+            self._unknown,
+            unknown_models=tuple(self._models),
+            as_of=self._as_of,
+            by=tuple(self._lists),
+        )
+
+
+def summed(calls: Iterable[PricedCall], /) -> CostSum:
+    """The sum of their costs."""
+    costs = Costs()
+    for call in calls:
+        costs.add(call)
+    return costs.total()

@@ -1,0 +1,138 @@
+"""Calls and tools of a session -> what is worth a look: repeats, loops, failures, a context that grows, a cache that was lost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Literal, TypeAlias
+
+from msgspec import Struct
+
+from ..rows import CallRow, ToolRow
+from .costs import PricedCall
+from .tools import has_failed
+
+__all__ = ["Finding", "FindingKind", "Run", "find", "longest_failure"]
+
+FindingKind: TypeAlias = Literal["loop", "repeated", "retried", "failed", "limit", "uncached", "growth"]
+
+_GROWS = 1000  # tokens a turn
+_GROWS_TURNS = 5
+_UNCACHED = 8000  # tokens
+_LIMITS = frozenset({"max_tokens", "length", "MAX_TOKENS", "max_output_tokens"})
+_TURNS_MOST = 20
+
+
+class Finding(Struct, frozen=True):
+    """
+    One thing worth a look, in these turns. `amount` is: of `loop`, `repeated`, `retried`, `failed`, `limit` how many; of `uncached`
+    and of `growth` (a turn) tokens. `what` is the tool with its input, or the kind of error.
+    """
+
+    kind: FindingKind
+    turns: tuple[int, ...]
+    amount: int
+    what: str = ""
+    cost_usd: float | None = None  # of these turns, where that is what it cost
+
+
+class Run(Struct, frozen=True):
+    """The same tool call, one after the other: how often it failed in a row."""
+
+    tool: ToolRow
+    times: int
+
+
+def longest_failure(tools: Sequence[ToolRow], /) -> Run | None:
+    """The tool call that failed most often in a row, two times at least; `tools` in the order of time."""
+    best: Run | None = None
+    last: dict[str, Run] = {}  # of each agent
+    for tool in tools:
+        agent = tool.agent_id or ""
+        before = last.pop(agent, None)
+        if not has_failed(tool):
+            continue
+        same = before is not None and (before.tool.tool_name, before.tool.input) == (tool.tool_name, tool.input)
+        run = last[agent] = Run(tool, before.times + 1 if same and before else 1)
+        if run.times > max(1, best.times if best else 1):
+            best = run
+    return best
+
+
+def find(calls: Sequence[PricedCall], tools: Sequence[ToolRow], /) -> tuple[Finding, ...]:
+    """Of one session, both in the order of time; what cost most comes first."""
+    by_id = {call.id: call for call in calls}
+    found = [*_loops(tools, by_id), *_repeats(calls), *_failures(calls), *_uncached(calls), *_growth(calls)]
+    return tuple(sorted(found, key=lambda each: -(each.cost_usd or 0.0)))
+
+
+def _loops(tools: Sequence[ToolRow], calls: Mapping[str, PricedCall]) -> Iterator[Finding]:
+    """The same tool with the same input and the same result, with nothing else in between."""
+    groups: dict[str, list[ToolRow]] = {}
+    outputs = {tool.id: tool.output for tool in tools}
+    for tool in tools:
+        if tool.loop and tool.repeat_of is not None and tool.output == outputs.get(tool.repeat_of, tool.output):
+            groups.setdefault(tool.repeat_of, []).append(tool)
+    for rows in groups.values():
+        again = list({call.id: call for row in rows if (call := calls.get(row.llm_call_id)) is not None}.values())
+        yield Finding("loop", _turns(again), len(rows) + 1, what=_what(rows[0]), cost_usd=_cost(again))
+
+
+def _repeats(calls: Sequence[PricedCall]) -> Iterator[Finding]:
+    retried = [call for call in calls if call.retry]
+    again = [call for call in calls if call.repeat and not call.retry]
+    if again:
+        yield Finding("repeated", _turns(again), len(again), cost_usd=_cost(again))
+    if retried:
+        yield Finding("retried", _turns(retried), len(retried), cost_usd=_cost(retried))
+
+
+def _failures(calls: Sequence[PricedCall]) -> Iterator[Finding]:
+    kinds: dict[str, list[PricedCall]] = {}
+    for call in calls:
+        if call.status == "error":
+            kinds.setdefault(call.error_type or "unknown", []).append(call)
+    for kind, rows in kinds.items():
+        yield Finding("failed", _turns(rows), len(rows), what=kind)
+    cut = [call for call in calls if call.finish_reason in _LIMITS]
+    if cut:
+        yield Finding("limit", _turns(cut), len(cut))
+
+
+def _uncached(calls: Sequence[PricedCall]) -> Iterator[Finding]:
+    before: dict[tuple[str | None, str | None], CallRow] = {}
+    for call in calls:
+        if not call.total_tokens:
+            continue
+        key = call.agent_id, call.model
+        last = before.get(key)
+        before[key] = call
+        lost = last.cache_read_tokens + last.cache_creation_tokens - call.cache_read_tokens if last else 0
+        if lost >= _UNCACHED:
+            yield Finding("uncached", (call.turn,), lost)
+
+
+def _growth(calls: Sequence[PricedCall]) -> Iterator[Finding]:
+    """Of the main agent: how much longer each of its requests is than the one before."""
+    sizes = [
+        (call.turn, call.input_tokens + call.cache_read_tokens + call.cache_creation_tokens)
+        for call in calls
+        if call.agent_id is None and call.total_tokens and call.messages > 1
+    ]
+    if len(sizes) < _GROWS_TURNS:
+        return
+    a_turn = (sizes[-1][1] - sizes[0][1]) // (len(sizes) - 1)
+    if a_turn >= _GROWS:
+        yield Finding("growth", (sizes[0][0], sizes[-1][0]), a_turn)
+
+
+def _turns(calls: Sequence[CallRow]) -> tuple[int, ...]:
+    return tuple(call.turn for call in calls[:_TURNS_MOST])
+
+
+def _cost(calls: Sequence[PricedCall]) -> float | None:
+    known = [call.cost_usd for call in calls if call.cost_usd is not None]
+    return sum(known) if known else None
+
+
+def _what(tool: ToolRow) -> str:
+    return f"{tool.tool_name} {tool.input}".strip()

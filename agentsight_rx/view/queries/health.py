@@ -1,0 +1,64 @@
+"""Store -> what is missing from it, and how what is there was read."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from ...loss import Entry, Reason
+from ...state import Store
+from ..report import read_totals
+from ..rows import BlindSpotRow, TlsUseRow, UnknownRow
+from ..tables import BLIND_SPOTS, LOSSES, REMOVED, RUNS, TLS_USES, UNKNOWN, Recording, Removed
+
+__all__ = ["Health", "read_health"]
+
+
+class Health(Struct, frozen=True):
+    """
+    Everything that makes a recording less than whole. `losses` are the unintended ones; `filtered` counts the messages that
+    filters left out, which is no gap. `unended` are recordings without an orderly end, `live` those being written.
+    """
+
+    complete: bool
+    missing: int  # how many things: blind spots, kinds of losses, calls that were cut, ends that were not seen
+    calls: int
+    calls_cut: int
+    calls_unfinished: int
+    blind_spots: tuple[BlindSpotRow, ...]
+    losses: tuple[Entry, ...]
+    unended: tuple[Recording, ...]
+    live: tuple[Recording, ...]
+    unknown_fields: tuple[UnknownRow, ...]
+    filtered: int
+    tls_uses: tuple[TlsUseRow, ...]
+    recordings: tuple[Recording, ...]
+    removed: Removed | None = None  # what retention took out, since it was older or too much
+
+
+def read_health(store: Store, /, *, being_written: bool = False) -> Health:
+    """`being_written`: a process has the store open to write, so its newest recording goes on."""
+    runs = tuple(run for _, run in store.scan(RUNS))
+    entries = [entry for _, entry in store.scan(LOSSES)]
+    blind = tuple(row for _, row in store.scan(BLIND_SPOTS))
+    totals = read_totals(store)
+    # what could not be read is said by its blind spot, with names
+    losses = tuple(each for each in entries if not each.reason.intended and not (blind and each.reason is Reason.UNREADABLE))
+    live = tuple(run for run in runs[-1:] if being_written and not run.ended)
+    unended = tuple(run for run in runs if not run.ended and run not in live)
+    missing = len(blind) + len(losses) + len(unended) + bool(totals.calls_cut)
+    return Health(
+        not missing,
+        missing,
+        calls=totals.calls,
+        calls_cut=totals.calls_cut,
+        calls_unfinished=totals.calls_unfinished,
+        blind_spots=blind,
+        losses=losses,
+        unended=unended,
+        live=live,
+        unknown_fields=tuple(row for _, row in store.scan(UNKNOWN)),
+        filtered=sum(each.count for each in entries if each.by_filter),
+        tls_uses=tuple(row for _, row in store.scan(TLS_USES)),
+        recordings=runs,
+        removed=store.get(REMOVED, 0),
+    )

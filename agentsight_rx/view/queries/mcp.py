@@ -1,0 +1,107 @@
+"""The audit trail of MCP -> requests by server and tool."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from msgspec import Struct
+
+from ..rows import AuditRow
+from .causes import Cause, Causes
+
+__all__ = ["Mcp", "McpRequest", "McpTool", "mcp_of"]
+
+_REQUESTS_MOST = 100_000
+
+
+class McpRequest(Struct, frozen=True):
+    """
+    One request and how it ended. `outcome`: ok, tool_error, rpc_error, cancelled, no_answer, unknown. `params` and `result` are
+    JSON text, cut. `client_pid` asked, `server_pid` answered; 0: not seen.
+    """
+
+    timestamp_ms: int
+    server: str
+    method: str
+    tool: str
+    outcome: str
+    duration_ms: int | None = None
+    params: str = ""
+    result: str = ""
+    client_pid: int = 0
+    server_pid: int = 0
+    session_id: str | None = None
+    cause: Cause | None = None
+    id: str = ""
+
+
+class McpTool(Struct, frozen=True):
+    """The requests to one method, or one tool, of one server."""
+
+    server: str
+    method: str
+    tool: str
+    count: int
+    failed: int
+    duration_ms: int  # of all that have one
+    longest_ms: int
+    requests: tuple[McpRequest, ...]  # oldest first
+
+
+class Mcp(Struct, frozen=True):
+    """By server, tools first; `uncounted` requests are beyond the limit."""
+
+    tools: tuple[McpTool, ...]
+    uncounted: int = 0
+
+
+def mcp_of(rows: Iterable[AuditRow], causes: Causes) -> Mcp:
+    """The requests among rows of the audit trail, oldest first."""
+    groups: dict[tuple[str, str, str], list[McpRequest]] = {}
+    number = uncounted = 0
+    for row in rows:
+        if row.audit_type != "mcp":
+            continue
+        if number >= _REQUESTS_MOST:
+            uncounted += 1
+            continue
+        number += 1
+        request = _request(row, causes)
+        groups.setdefault((request.server, request.method, request.tool), []).append(request)
+    tools = sorted(map(_tool, groups.values()), key=lambda each: (each.server, not each.tool, each.method, each.tool))
+    return Mcp(tuple(tools), uncounted)
+
+
+def _request(row: AuditRow, causes: Causes) -> McpRequest:
+    details = row.details
+    duration = details.get("duration_ms")
+    return McpRequest(
+        row.timestamp_ms,
+        row.subject or "",
+        row.action or "",
+        tool=row.target or "",
+        outcome=str(details.get("outcome") or ""),
+        duration_ms=duration if isinstance(duration, int) else None,
+        params=str(details.get("params") or ""),
+        result=str(details.get("result") or ""),
+        client_pid=int(details.get("client_pid") or 0),
+        server_pid=int(details.get("server_pid") or 0),
+        session_id=row.session_id,
+        cause=causes.of(row),
+        id=row.id,
+    )
+
+
+def _tool(requests: list[McpRequest]) -> McpTool:
+    first = requests[0]
+    durations = [each.duration_ms for each in requests if each.duration_ms is not None]
+    return McpTool(
+        first.server,
+        first.method,
+        first.tool,
+        count=len(requests),
+        failed=sum(each.outcome != "ok" for each in requests),
+        duration_ms=sum(durations),
+        longest_ms=max(durations, default=0),
+        requests=tuple(requests),
+    )

@@ -1,0 +1,257 @@
+"""The audit trail of connections, and HTTP exchanges -> peers, hosts with their paths, and what could not be read."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterable
+
+from msgspec import Struct
+
+from ..blind_spots import sentence_of
+from ..rows import AuditRow, BlindSpotRow, HttpRow
+from .causes import Actor, Cause, Causes
+
+__all__ = ["Host", "Network", "Path", "Peer", "Unread", "network_of"]
+
+_PEERS_MOST = 50_000
+_PATHS_MOST = 50_000  # (host, path) pairs
+_NAMED_MOST = 8
+_PORTS = {"http": 80, "https": 443}
+_OUT = frozenset({"connect", "send"})
+
+
+class Peer(Struct, frozen=True):
+    """
+    One end of connections, as `address:port` or the path of a socket. `actions`: connect, send, accept, bind, listen, how often
+    each. `names`: the hosts that were asked over it, where that is certain: its processes asked one host alone at that port.
+    """
+
+    peer: str
+    actions: dict[str, int]
+    names: tuple[str, ...] = ()
+    count: int = 0
+    errors: int = 0
+    error: str | None = None  # of the newest that failed, in words
+    sent_bytes: int = 0  # in datagrams; what connections carried is with their hosts
+    first_timestamp_ms: int = 0
+    last_timestamp_ms: int = 0
+    by: tuple[Actor, ...] = ()
+    causes: tuple[Cause, ...] = ()
+
+
+class Path(Struct, frozen=True):
+    """The exchanges with one path of a host, its query left out. Bytes are those of bodies."""
+
+    path: str
+    count: int = 0
+    errors: int = 0
+    partial: int = 0  # of which something is missing
+    calls: int = 0  # of a model
+    sent_bytes: int = 0
+    received_bytes: int = 0
+    methods: tuple[str, ...] = ()
+    statuses: tuple[int, ...] = ()
+
+
+class Host(Struct, frozen=True):
+    """The exchanges with one host; the paths used most come first."""
+
+    host: str
+    scheme: str
+    count: int
+    errors: int
+    calls: int
+    sent_bytes: int
+    received_bytes: int
+    paths: tuple[Path, ...]
+    by: tuple[Actor, ...] = ()
+
+
+class Unread(Struct, frozen=True):
+    """A process of which traffic was not read, in one sentence."""
+
+    pid: int
+    comm: str
+    process_id: str
+    peers: tuple[str, ...]
+    connections: int
+    bytes: int
+    sentence: str
+
+
+class Network(Struct, frozen=True):
+    """Everything that left the processes, most used first. `uncounted`: rows beyond the limits of peers and paths."""
+
+    peers: tuple[Peer, ...]
+    hosts: tuple[Host, ...]
+    unread: tuple[Unread, ...]
+    uncounted: int = 0
+
+
+class _Peer(Struct):
+    actions: dict[str, int] = {}
+    errors: int = 0
+    error: str | None = None
+    sent: int = 0
+    first_ms: int = 0
+    last_ms: int = 0
+    processes: set[str] = set()
+    by: dict[str, Actor] = {}
+    causes: dict[str, Cause] = {}
+
+
+class _Path(Struct):
+    count: int = 0
+    errors: int = 0
+    partial: int = 0
+    calls: int = 0
+    sent: int = 0
+    received: int = 0
+    methods: dict[str, None] = {}
+    statuses: dict[int, None] = {}
+
+
+def network_of(
+    rows: Iterable[AuditRow], exchanges: Iterable[HttpRow], blind_spots: Iterable[BlindSpotRow], causes: Causes
+) -> Network:
+    """Put the three together. Rows of the audit trail of other kinds do not count."""
+    peers: dict[str, _Peer] = {}
+    hosts: dict[tuple[str, str], dict[str, _Path]] = {}
+    asked_by: dict[tuple[str, str], dict[str, Actor]] = {}
+    asked: dict[tuple[str, int], set[str]] = {}  # process and port -> hosts
+    uncounted = paths = 0
+    for row in rows:
+        if row.audit_type != "network":
+            continue
+        if row.target not in peers and len(peers) >= _PEERS_MOST:
+            uncounted += 1
+            continue
+        _note(peers.setdefault(row.target or "", _Peer(first_ms=row.timestamp_ms)), row, causes)
+    for exchange in exchanges:
+        if exchange.call_id is not None and exchange.call_id not in causes.turns:  # the server's end of a call
+            continue
+        key, path = (exchange.host or "", exchange.scheme), exchange.path.partition("?")[0]
+        known = hosts.setdefault(key, {})
+        if path not in known:
+            if paths >= _PATHS_MOST:
+                uncounted += 1
+                continue
+            paths += 1
+        _ask(known.setdefault(path, _Path()), exchange)
+        asked.setdefault((exchange.process_id or "", _port(*key)), set()).add(key[0])
+        who = asked_by.setdefault(key, {})
+        if len(who) < _NAMED_MOST:
+            who.setdefault(exchange.process_id or "", causes.actor(exchange.pid, exchange.comm, exchange.process_id))
+    unread = tuple(_unread(row) for row in blind_spots)
+    blind = {each.process_id for each in unread}
+    return Network(
+        tuple(
+            sorted((_peer(name, each, asked, blind) for name, each in peers.items()), key=lambda each: (-each.count, each.peer))
+        ),
+        tuple(sorted((_host(key, hosts[key], asked_by[key]) for key in hosts), key=lambda each: (-each.count, each.host))),
+        unread,
+        uncounted,
+    )
+
+
+def _note(peer: _Peer, row: AuditRow, causes: Causes) -> None:
+    count = _number(row, "count") or 1
+    action = row.action or ""
+    peer.actions[action] = peer.actions.get(action, 0) + count
+    peer.last_ms = row.timestamp_ms
+    peer.sent += _number(row, "bytes")
+    code = _number(row, "errno")
+    if code and code != errno.EINPROGRESS:
+        peer.errors += count
+        peer.error = os.strerror(code)
+    if action in _OUT:
+        peer.processes.add(row.process_id or "")
+    who = row.process_id or f"{row.pid}"
+    if who not in peer.by and len(peer.by) < _NAMED_MOST:
+        peer.by[who] = causes.actor(row.pid, row.comm, row.process_id)
+    cause = causes.of(row)
+    if cause is not None and len(peer.causes) < _NAMED_MOST:
+        peer.causes.setdefault(cause.tool_id, cause)
+
+
+def _ask(path: _Path, row: HttpRow) -> None:
+    path.count += 1
+    path.errors += (row.status_code or 0) >= 400
+    path.partial += row.status in ("partial", "aborted")
+    path.calls += row.call_id is not None
+    path.sent += row.request_bytes
+    path.received += row.response_bytes
+    path.methods[row.method] = None
+    if row.status_code:
+        path.statuses[row.status_code] = None
+
+
+def _port(host: str, scheme: str) -> int:
+    _, found, port = host.rpartition(":")
+    return int(port) if found and port.isascii() and port.isdigit() else _PORTS.get(scheme, 0)
+
+
+def _peer(name: str, peer: _Peer, asked: dict[tuple[str, int], set[str]], blind: set[str]) -> Peer:
+    port = _port(name, "")
+    names: set[str] = set()
+    for process in peer.processes - blind:
+        found = asked.get((process, port), set())
+        names |= found if len(found) == 1 else set()
+    return Peer(
+        name,
+        peer.actions,
+        tuple(sorted(names - {name})),
+        count=sum(peer.actions.values()),
+        errors=peer.errors,
+        error=peer.error,
+        sent_bytes=peer.sent,
+        first_timestamp_ms=peer.first_ms,
+        last_timestamp_ms=peer.last_ms,
+        by=tuple(peer.by.values()),
+        causes=tuple(peer.causes.values()),
+    )
+
+
+def _host(key: tuple[str, str], paths: dict[str, _Path], by: dict[str, Actor]) -> Host:
+    rows = [
+        Path(
+            name,
+            each.count,
+            errors=each.errors,
+            partial=each.partial,
+            calls=each.calls,
+            sent_bytes=each.sent,
+            received_bytes=each.received,
+            methods=tuple(each.methods),
+            statuses=tuple(sorted(each.statuses)),
+        )
+        for name, each in paths.items()
+    ]
+    return Host(
+        *key,
+        count=sum(each.count for each in rows),
+        errors=sum(each.errors for each in rows),
+        calls=sum(each.calls for each in rows),
+        sent_bytes=sum(each.sent_bytes for each in rows),
+        received_bytes=sum(each.received_bytes for each in rows),
+        paths=tuple(sorted(rows, key=lambda each: (-each.count, each.path))),
+        by=tuple(by.values()),
+    )
+
+
+def _unread(row: BlindSpotRow) -> Unread:
+    return Unread(
+        row.pid,
+        row.comm,
+        row.process_id,
+        peers=row.peers,
+        connections=row.connections,
+        bytes=row.size,
+        sentence=sentence_of(row),
+    )
+
+
+def _number(row: AuditRow, name: str) -> int:
+    found = row.details.get(name)
+    return found if isinstance(found, int) else 0

@@ -1,0 +1,70 @@
+"""Store, selection -> what the users typed, and what was answered in the end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from msgspec import Struct
+
+from ...prices import Prices
+from ...state import Store
+from .calls import read_calls
+from .costs import PricedCall
+from .selection import Selection
+
+__all__ = ["PromptLine", "read_prompts"]
+
+
+class PromptLine(Struct, frozen=True):
+    """
+    One prompt, in the first call that sent it, with the tokens and the cost of that call. `prompt` and `answer` are as much as
+    rows keep; `report call ID` has all of both.
+    """
+
+    timestamp_ms: int
+    call_id: str
+    turn: int
+    session_id: str | None
+    agent: str | None
+    comm: str | None
+    pid: int | None
+    provider: str | None
+    model: str | None
+    input_tokens: int
+    output_tokens: int
+    cache_creation_tokens: int
+    cache_read_tokens: int
+    total_tokens: int
+    cost_usd: float | None
+    status: str
+    prompt: str
+    answer: str
+
+
+def read_prompts(store: Store, selection: Selection, prices: Prices, /) -> Iterator[PromptLine]:
+    """The prompts, oldest first. A request that sends nothing but tool results, or what was sent before, has none."""
+    calls = read_calls(store, selection, prices, where=lambda row: bool(row.prompt) and not row.repeat)
+    return map(_line, calls)
+
+
+def _line(call: PricedCall) -> PromptLine:
+    return PromptLine(
+        call.start_timestamp_ms,
+        call.id,
+        turn=call.turn,
+        session_id=call.session_id,
+        agent=call.agent,
+        comm=call.comm,
+        pid=call.pid,
+        provider=call.provider,
+        model=call.model,
+        input_tokens=call.input_tokens,
+        output_tokens=call.output_tokens,
+        cache_creation_tokens=call.cache_creation_tokens,
+        cache_read_tokens=call.cache_read_tokens,
+        total_tokens=call.total_tokens,
+        cost_usd=call.cost_usd,
+        status=call.status,
+        prompt=call.prompt,
+        answer=call.text,
+    )

@@ -1,0 +1,134 @@
+"""Store, table, selection -> the rows in the order of time, by the index that leads to them; a page of them in memory at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from typing import Any, TypeVar
+
+from ...state import Key, Store, Table, by_index, pages
+from ..rows import AnyRow, AuditRow, SessionRow
+from ..tables import AUDIT, CALLS, HTTP, RESOURCES, SESSIONS, TOOLS
+from .selection import Selection, began
+
+__all__ = ["newest_first", "newest_of_kind", "newest_session", "selected", "sessions_named"]
+
+R = TypeVar("R", bound=AnyRow)
+
+_PAGE = 1000  # rows that are read at once
+
+# Their keys begin with the time; sessions too, but those that began before may go on
+_BY_TIME: frozenset[str] = frozenset(table.name for table in (CALLS, AUDIT, HTTP, RESOURCES))
+_BY_START: frozenset[str] = _BY_TIME | {SESSIONS.name}
+_MOMENTS: frozenset[str] = _BY_TIME | {TOOLS.name}  # of one time, that at which they began
+
+
+def selected(
+    store: Store,
+    table: Table[R],
+    selection: Selection,
+    /,
+    *,
+    where: Callable[[R], bool] | None = None,
+    kind: str | None = None,
+) -> Iterator[R]:
+    """
+    The rows of a selection for which `where` holds, oldest first; the newest ones where it has a limit. `kind` is that of lines
+    of the audit trail, which has an index of it.
+    """
+    newest = selection.limit is not None
+    rows = _ordered(store, table, selection, kind=kind, reverse=newest)
+    kept = (row for row in rows if selection.has(row) and (where is None or where(row)))
+    return reversed(list(islice(kept, selection.limit))) if newest else kept
+
+
+def newest_first(
+    store: Store,
+    table: Table[R],
+    selection: Selection,
+    /,
+    *,
+    where: Callable[[R], bool] | None = None,
+    kind: str | None = None,
+) -> Iterator[R]:
+    """The same rows, newest first, one page of them in memory at a time."""
+    rows = _ordered(store, table, selection, kind=kind, reverse=True)
+    return islice((row for row in rows if selection.has(row) and (where is None or where(row))), selection.limit)
+
+
+def newest_of_kind(store: Store, kind: str, selection: Selection, /, *, most: int) -> tuple[list[AuditRow], bool]:
+    """
+    Of the newest `most` lines of a kind in the audit trail those of the selection, oldest first, and whether there are no others:
+    so it takes the same time for a store of any size.
+    """
+    rows = list(islice(_ordered(store, AUDIT, selection, kind=kind, reverse=True), most))
+    return [row for row in reversed(rows) if selection.has(row)], len(rows) < most
+
+
+def newest_session(store: Store, /) -> SessionRow | None:
+    """The session that was used last, of those that no other one started."""
+    rows = [row for _, row in store.scan(SESSIONS, reverse=True, limit=_PAGE)]
+    return max(
+        rows, key=lambda row: (row.parent_session_id is None, row.end_timestamp_ms or row.start_timestamp_ms), default=None
+    )
+
+
+def sessions_named(store: Store, /, *, session: str | None, agent: str | None) -> list[SessionRow]:
+    """
+    The sessions whose id begins with `session`, and which that `agent` had, by its known name or that of its process.
+    `newest` is the one that was used last.
+    """
+    if session == "newest":
+        newest = newest_session(store)
+        rows: Iterable[SessionRow] = [newest] if newest else []
+    else:
+        rows = (row for _, row in pages(store, SESSIONS) if session is None or row.id.startswith(session))
+    return [row for row in rows if agent is None or agent in (row.agent, row.comm)]
+
+
+def _ordered(store: Store, table: Table[R], selection: Selection, *, kind: str | None, reverse: bool) -> Iterator[R]:
+    """Rows in the order of time, or `reverse`; among them are all of the selection."""
+    found = _index(table, selection, kind)
+    if found is not None:
+        index, prefix = found
+        since, until = _bounds(table, selection)
+        rows = by_index(
+            store,
+            table,
+            index,
+            prefix=prefix,
+            start=None if since is None else (*prefix, since),
+            stop=None if until is None else (*prefix, until),
+            reverse=reverse,
+        )
+        return (row for _, row in rows)
+    if table.name not in _BY_START:
+        return iter(sorted((row for _, row in pages(store, table)), key=began, reverse=reverse))
+    start, stop = _bounds(table, selection)
+    if reverse:
+        return _pages_back(store, table, start=start, stop=stop)
+    return (row for _, row in pages(store, table, start=() if start is None else start, stop=stop))
+
+
+def _index(table: Table[Any], selection: Selection, kind: str | None) -> tuple[str, tuple[str | int, ...]] | None:
+    """The index that leads to the fewest rows, in the order of time, and the begin of its parts."""
+    if kind is not None and "type" in table.indexes:
+        return "type", (kind,)
+    if "session" in table.indexes and selection.sessions is not None and len(selection.sessions) == 1:
+        return "session", tuple(selection.sessions)
+    if "pid" in table.indexes and selection.pid is not None and table.name in _BY_TIME:
+        return "pid", (selection.pid,)
+    return ("time", ()) if "time" in table.indexes else None
+
+
+def _bounds(table: Table[Any], selection: Selection) -> tuple[int | None, int | None]:
+    """From when to when the rows are looked at. Processes and sessions that began before may be in the selection."""
+    return (selection.since_ms if table.name in _MOMENTS else None), selection.until_ms
+
+
+def _pages_back(store: Store, table: Table[R], *, start: Key | None = None, stop: Key | None = None) -> Iterator[R]:
+    page = store.scan(table, start=start, stop=stop, reverse=True, limit=_PAGE)
+    while page:
+        yield from (row for _, row in page)
+        last, _ = page[-1]
+        page = store.scan(table, start=start, stop=last, reverse=True, limit=_PAGE)

@@ -1,0 +1,34 @@
+"""A store, a selection -> the facts of one run, to compare with those of another."""
+
+from __future__ import annotations
+
+from ...prices import Prices
+from ...state import Store
+from ..rows import CallRow
+from ..tables import AUDIT, CALLS, HTTP, PROCESSES, TOOLS
+from .causes import Causes, within
+from .costs import priced, summed
+from .diff_runs import RunFacts, facts_of
+from .selection import Selection
+
+__all__ = ["read_facts"]
+
+
+def read_facts(store: Store, selection: Selection, prices: Prices) -> RunFacts:
+    """What was done in a selection. The cost is unknown where a price of any of its calls is."""
+    causes = Causes(store)
+    calls = list(within(store, CALLS, selection, causes, where=_is_client))
+    costs = summed(priced(call, prices) for call in calls)
+    return facts_of(
+        calls,
+        within(store, TOOLS, selection, causes),
+        within(store, PROCESSES, selection, causes),
+        within(store, AUDIT, selection, causes, kind="file"),
+        within(store, HTTP, selection, causes, where=lambda row: row.call_id is None or row.call_id in causes.turns),
+        causes=causes,
+        cost=None if costs.unknown_calls else costs.usd,
+    )
+
+
+def _is_client(row: CallRow) -> bool:
+    return row.twin is None

@@ -1,0 +1,163 @@
+"""Store, selection -> the first screen: what a session did, what it cost, what is worth a look, what is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import islice
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from ...prices import Prices
+from ...state import Store, by_index
+from ..report import read_totals
+from ..rows import NetworkRow, ProcessRow, SessionRow, ToolRow
+from ..tables import NETWORK, PROCESSES, SESSIONS, TOOLS
+from ..tally import Totals
+from .calls import read_calls
+from .costs import CostSum, PricedCall, summed
+from .effects import FilesTouched, McpUse, Peer, files_touched, mcp_uses, peers_of
+from .findings import Finding, Run, find, longest_failure
+from .health import Health, read_health
+from .reading import newest_of_kind, newest_session, selected
+from .selection import Selection
+from .tools import has_failed, tools_of
+
+__all__ = ["Summary", "Turn", "read_summary"]
+
+_CALLS_MOST = 20_000
+_TOOLS_MOST = 20_000
+_EFFECTS_MOST = 10_000  # lines of the audit trail of one kind
+_PEERS_MOST = 5_000
+_PROGRAMS = 20
+
+# Names of tools that change a file, in lower case
+_EDITS = frozenset(
+    {"edit", "multiedit", "write", "notebookedit", "apply_patch", "write_file", "replace", "edit_file", "str_replace_editor"}
+)
+_SHELLS = frozenset({"bash", "shell", "local_shell", "exec_command", "run_shell_command", "execute", "terminal", "run_command"})
+
+
+class Turn(Struct, frozen=True):
+    """One call of a model and the tools that it asked for."""
+
+    call: PricedCall
+    tools: tuple[ToolRow, ...] = ()
+
+
+class Summary(Struct, frozen=True):
+    """
+    What one session did; where there is none, what the recording has. `turns` are those shown, `calls` how many there are.
+
+    `partial`: of `effects` only the newest were looked at, since there are more than 10,000.
+    """
+
+    session: SessionRow | None
+    sessions: int  # in the store
+    started_ms: int
+    duration_ms: int
+    calls: int
+    failed_calls: int
+    input_tokens: int  # cached or not
+    cached_tokens: int
+    output_tokens: int
+    models: dict[str, int]
+    cost: CostSum
+    turns: tuple[Turn, ...]
+    tools: int
+    commands: int  # of the tools: those that ran in a shell or a process
+    failed_tools: int
+    edits: int  # of the tools: those that change a file
+    failed_in_a_row: Run | None
+    files: FilesTouched
+    peers: tuple[Peer, ...]
+    mcp: tuple[McpUse, ...]
+    partial: bool
+    findings: tuple[Finding, ...]
+    programs: tuple[ProcessRow, ...]  # the newest, where there is no session
+    totals: Totals  # of the whole store
+    health: Health
+
+
+def read_summary(
+    store: Store, selection: Selection, prices: Prices, /, *, being_written: bool = False, most_turns: int | None = 12
+) -> Summary:
+    """Of the session that was used last, or of the selection. `most_turns`: None for all of them."""
+    session = _session(store, selection)
+    part = replace(selection, limit=None)
+    if session is not None and selection.sessions is None:
+        part = replace(part, sessions=frozenset({session.id}))
+    health = read_health(store, being_written=being_written)
+    calls = list(read_calls(store, replace(part, limit=_CALLS_MOST), prices))
+    tools = list(selected(store, TOOLS, replace(part, limit=_TOOLS_MOST)))
+    files, all_files = newest_of_kind(store, "file", part, most=_EFFECTS_MOST)
+    mcp, all_mcp = newest_of_kind(store, "mcp", part, most=_EFFECTS_MOST)
+    start, end = _times(session, calls, part, health)
+    return Summary(
+        session,
+        len(store.scan(SESSIONS, limit=_CALLS_MOST)),
+        started_ms=start,
+        duration_ms=max(0, end - start),
+        calls=len(calls),
+        failed_calls=sum(call.status == "error" for call in calls),
+        input_tokens=sum(call.input_tokens + call.cache_read_tokens + call.cache_creation_tokens for call in calls),
+        cached_tokens=sum(call.cache_read_tokens for call in calls),
+        output_tokens=sum(call.output_tokens for call in calls),
+        models=_counted([call.model or "unknown" for call in calls]),
+        cost=summed(calls),
+        turns=tuple(Turn(call, tools_of(store, call.id)) for call in _shown(calls, tools, most_turns)),
+        tools=len(tools),
+        commands=sum(tool.related_pid is not None or tool.tool_name.lower() in _SHELLS for tool in tools),
+        failed_tools=sum(map(has_failed, tools)),
+        edits=sum(tool.tool_name.lower() in _EDITS and not has_failed(tool) for tool in tools),
+        failed_in_a_row=longest_failure(tools),
+        files=files_touched(files),
+        peers=peers_of(_peers(store, part)),
+        mcp=mcp_uses(mcp),
+        partial=not (all_files and all_mcp),
+        findings=find(calls, tools),
+        programs=() if session else _programs(store, part),
+        totals=read_totals(store),
+        health=health,
+    )
+
+
+def _session(store: Store, selection: Selection) -> SessionRow | None:
+    if selection.sessions is None and selection.whole:
+        return newest_session(store)
+    return next(iter(selected(store, SESSIONS, replace(selection, limit=1))), None)
+
+
+def _times(session: SessionRow | None, calls: Sequence[PricedCall], part: Selection, health: Health) -> tuple[int, int]:
+    if session is not None and part.since_ms is None and part.until_ms is None:
+        return session.start_timestamp_ms, session.end_timestamp_ms or session.start_timestamp_ms
+    if calls:
+        return calls[0].start_timestamp_ms, max(call.end_timestamp_ms or call.start_timestamp_ms for call in calls)
+    start = min((run.started_ms for run in health.recordings), default=0)
+    return start, start + round(1000 * sum(run.seconds for run in health.recordings))
+
+
+def _counted(names: Sequence[str]) -> dict[str, int]:
+    return {name: names.count(name) for name in dict.fromkeys(names)}
+
+
+def _shown(calls: Sequence[PricedCall], tools: Sequence[ToolRow], most: int | None) -> Sequence[PricedCall]:
+    """The first one, the newest ones, and between them those that say most: not whole, with failed tools, dear."""
+    if most is None or len(calls) <= most:
+        return calls
+    failed = {tool.llm_call_id for tool in tools if has_failed(tool)}
+    newest = most // 2
+    middle = range(1, len(calls) - newest)
+    rank = sorted(
+        middle, key=lambda at: (calls[at].status == "complete", calls[at].id not in failed, -(calls[at].cost_usd or 0))
+    )
+    return [calls[at] for at in sorted({0, *rank[: most - newest - 1], *range(len(calls) - newest, len(calls))})]
+
+
+def _peers(store: Store, part: Selection) -> list[NetworkRow]:
+    return list(islice((row for _, row in store.scan(NETWORK, limit=_PEERS_MOST) if part.has(row)), _PEERS_MOST))
+
+
+def _programs(store: Store, part: Selection) -> tuple[ProcessRow, ...]:
+    rows = (row for _, row in by_index(store, PROCESSES, "program", reverse=True, limit=_EFFECTS_MOST) if part.has(row))
+    return tuple(islice(rows, _PROGRAMS))[::-1]

@@ -1,0 +1,109 @@
+"""Store, selection -> tokens and costs, summed by model, provider, session, agent, process, directory or day."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, tzinfo
+from typing import Literal, TypeAlias, get_args
+
+from msgspec import Struct
+
+from ...core.bounded import Recent
+from ...prices import Prices
+from ...state import Store
+from ..rows import CallRow
+from ..tables import PROCESSES, SESSIONS
+from .calls import read_calls
+from .costs import Costs, CostSum, PricedCall
+from .selection import Selection
+
+__all__ = ["GROUPINGS", "Grouping", "TokenGroup", "read_tokens"]
+
+Grouping: TypeAlias = Literal["model", "provider", "session", "agent", "comm", "pid", "dir", "day"]
+GROUPINGS: tuple[Grouping, ...] = get_args(Grouping)
+
+_PROCESSES_MOST = 16_384  # of which the directory is remembered
+
+
+class TokenGroup(Struct, frozen=True):
+    """The tokens of the calls of one group, in normal form, and their cost."""
+
+    group: str
+    input_tokens: int
+    output_tokens: int
+    cache_creation_tokens: int
+    cache_read_tokens: int
+    reasoning_tokens: int  # part of the output
+    total_tokens: int
+    calls: int
+    sessions: int
+    repeated_calls: int
+    cost: CostSum
+
+
+def read_tokens(
+    store: Store, selection: Selection, prices: Prices, /, *, group_by: Grouping = "model", zone: tzinfo | None = None
+) -> list[TokenGroup]:
+    """The groups, the one with most tokens first; days in their order, in the time zone `zone`."""
+    group_of = _grouped_by(store, group_by, zone)
+    groups: dict[str, _Group] = {}
+    for call in read_calls(store, selection, prices):
+        groups.setdefault(group_of(call), _Group()).add(call)
+    found = [group.total(name) for name, group in groups.items()]
+    if group_by == "day":
+        return sorted(found, key=lambda group: group.group)
+    return sorted(found, key=lambda group: (-group.total_tokens, group.group))
+
+
+_SUMMED = ("input_tokens", "output_tokens", "cache_creation_tokens", "cache_read_tokens", "reasoning_tokens", "total_tokens")
+
+
+class _Group:
+    def __init__(self) -> None:
+        self._sums = dict.fromkeys(_SUMMED, 0)
+        self._calls = self._repeated = 0
+        self._sessions: set[str] = set()
+        self._costs = Costs()
+
+    def add(self, call: PricedCall) -> None:
+        for name in _SUMMED:
+            self._sums[name] += getattr(call, name)
+        self._calls += 1
+        self._repeated += call.repeat > 0
+        if call.session_id:
+            self._sessions.add(call.session_id)
+        self._costs.add(call)
+
+    def total(self, name: str) -> TokenGroup:
+        sessions = len(self._sessions)
+        return TokenGroup(
+            name, calls=self._calls, sessions=sessions, repeated_calls=self._repeated, cost=self._costs.total(), **self._sums
+        )
+
+
+def _grouped_by(store: Store, group_by: Grouping, zone: tzinfo | None) -> Callable[[CallRow], str]:
+    if group_by == "day":
+        return lambda call: datetime.fromtimestamp(call.start_timestamp_ms / 1000, zone).date().isoformat()
+    if group_by == "dir":
+        return _directories(store)
+    if group_by == "session":
+        return lambda call: call.session_id or "unknown"
+    name = "agent" if group_by == "agent" else group_by
+    return lambda call: str(getattr(call, name) or "unknown")
+
+
+def _directories(store: Store) -> Callable[[CallRow], str]:
+    """The working directory of the session, else of the process."""
+    of_session = {row.id: row.cwd for _, row in store.scan(SESSIONS)}
+    known: Recent[str, str] = Recent(_PROCESSES_MOST)
+
+    def directory(call: CallRow) -> str:
+        found = of_session.get(call.session_id or "")
+        if found or call.process_id is None:
+            return found or "unknown"
+        if call.process_id not in known:
+            process = store.get(PROCESSES, call.process_id)
+            known.put(call.process_id, (process and process.cwd) or "unknown")
+        return known.get(call.process_id) or "unknown"
+
+    return directory

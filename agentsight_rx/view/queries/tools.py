@@ -1,0 +1,31 @@
+"""Store, selection -> the tools that models asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ...state import Store
+from ..rows import ToolRow
+from ..tables import TOOLS
+from .reading import selected
+from .selection import Selection
+
+__all__ = ["has_failed", "read_tools", "tools_of"]
+
+
+def read_tools(store: Store, selection: Selection, /, *, failed: bool = False, name: str | None = None) -> Iterator[ToolRow]:
+    """The tools, oldest first: all, or those that failed, or those of a name."""
+    return selected(
+        store, TOOLS, selection, where=lambda row: (not failed or has_failed(row)) and (name is None or row.tool_name == name)
+    )
+
+
+def tools_of(store: Store, call: str, /) -> tuple[ToolRow, ...]:
+    """The tools that a call asked for, whose ids begin with its own."""
+    begin = f"tool-{call}-"
+    return tuple(row for _, row in store.scan(TOOLS, start=begin, stop=begin[:-1] + "."))
+
+
+def has_failed(row: ToolRow, /) -> bool:
+    """Its process says so, or the agent did to the model."""
+    return row.status == "failed" or bool(row.exit_code) or bool(row.signal)

@@ -1,0 +1,123 @@
+"""Whatever a store has: each row is shown once, counts add up, and a difference leads from one to the other."""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agentsight_rx.llm.canonical import Answer, Asked, LlmCall, Message, TextPart
+from agentsight_rx.view import AuditRow, CallRow, ProcessRow
+from agentsight_rx.view.queries.causes import Causes
+from agentsight_rx.view.queries.diff_calls import diff_calls
+from agentsight_rx.view.queries.diff_runs import RunFacts, difference_of
+from agentsight_rx.view.queries.files import file_uses
+from agentsight_rx.view.queries.process_tree import process_list, process_tree
+from agentsight_rx.view.queries.timeline import timeline_of
+from tests.view.queries.rows import causes, stored
+
+
+def operation(action: str, path: str, details: dict[str, str | int | bool | None]) -> AuditRow:
+    return AuditRow(path, 1, "file", action=action, target=path, details=details)
+
+
+TEXTS = st.lists(st.sampled_from("abcd"), max_size=8)
+COUNTS = st.dictionaries(st.sampled_from("abcde"), st.integers(1, 3), max_size=5)
+PROCESSES = st.lists(
+    st.builds(
+        ProcessRow,
+        st.integers(0, 10_000).map(lambda number: f"process-{number}"),
+        pid=st.integers(1, 6),
+        ppid=st.integers(0, 6),
+        start_timestamp_ms=st.integers(0, 5) | st.none(),
+        end_timestamp_ms=st.integers(0, 9) | st.none(),
+        command=st.just("/bin/x") | st.none(),
+    ),
+    max_size=12,
+    unique_by=lambda row: row.id,
+)
+FILES = st.lists(
+    st.builds(
+        operation,
+        st.sampled_from(["open", "close", "rename", "unlink", "mkdir", "rmdir", "truncate", "chdir"]),
+        st.sampled_from(["/a", "/b", "/dev/null", ""]),
+        st.fixed_dictionaries(
+            {},
+            optional={
+                "count": st.integers(1, 4),
+                "errno": st.sampled_from([0, errno.EACCES, errno.ENOENT, 9999]),
+                "flags": st.sampled_from([0, os.O_WRONLY, os.O_CREAT]),
+                "target": st.sampled_from(["/a", "/c", None]),
+                "written_bytes": st.integers(0, 9),
+            },
+        ),
+    ),
+    max_size=12,
+)
+
+
+def call(texts: list[str]) -> LlmCall:
+    asked = Asked("m", messages=tuple(Message("user", (TextPart(text),)) for text in texts))
+    return LlmCall("anthropic", "anthropic", "chat", asked, Answer())
+
+
+@given(TEXTS, TEXTS)
+def test_the_difference_of_two_calls_leads_from_one_to_the_other(first: list[str], second: list[str]) -> None:
+    before, at = call(first).asked.messages, 0
+    after: list[Message] = []
+    for change in diff_calls(call(first), call(second)).messages:
+        match change.change:
+            case "same":
+                after += before[at : at + change.count]
+                at += change.count
+            case "gone":
+                assert before[at : at + change.count] == change.messages
+                at += change.count
+            case _:
+                assert change.at == len(after)
+                after += change.messages
+    assert at == len(before)
+    assert call(second).asked.messages == tuple(after)
+
+
+@given(COUNTS, COUNTS)
+def test_the_difference_of_two_runs_leads_from_one_to_the_other(first: dict[str, int], second: dict[str, int]) -> None:
+    found = difference_of(RunFacts({}, tools=first), RunFacts({}, tools=second))
+    after: dict[str, Any] = dict(first)
+    for each in found.differences:
+        assert after.pop(each.what, 0) == each.first
+        if each.second:
+            after[each.what] = each.second
+    assert second == after
+    assert found.equal["tool"] == len(first.items() & second.items())
+
+
+@given(PROCESSES)
+def test_every_process_is_in_the_tree_once_and_behind_its_parent(rows: list[ProcessRow]) -> None:
+    known = Causes(stored(*rows))
+    tree = list(process_tree(rows, known))
+    assert sorted(row.id for row in rows) == sorted(each.id for each in tree)
+    assert sorted(row.id for row in rows) == sorted(each.id for each in process_list(rows, known))
+    depths = [each.depth for each in tree]
+    assert all(later <= before + 1 for before, later in zip([-1, *depths], depths, strict=False))
+    assert sum(each.children for each in tree) == sum(depth > 0 for depth in depths)
+
+
+@given(FILES)
+def test_every_operation_on_a_file_counts(rows: list[AuditRow]) -> None:
+    found = file_uses(rows, causes())
+    moves = sum(row.action == "rename" and not row.details.get("errno") and bool(row.details.get("target")) for row in rows)
+    assert sum(use.count for use in found.files) == sum(int(row.details.get("count") or 1) for row in rows) + moves
+    assert len({use.path for use in found.files}) == len(found.files)
+
+
+@given(PROCESSES, st.integers(1, 5))
+def test_a_timeline_is_in_order_and_idle_only_where_nothing_was(rows: list[ProcessRow], idle_ms: int) -> None:
+    calls = [CallRow(f"llm-{row.id}", row.start_timestamp_ms or 0, row.end_timestamp_ms, text="t") for row in rows]
+    found = timeline_of(calls, (), rows, (), causes=causes(), idle_ms=idle_ms)
+    assert [each.offset_ms for each in found] == sorted(each.offset_ms for each in found)
+    assert all((each.duration_ms or 0) >= idle_ms for each in found if each.kind == "idle")
+    assert all(each.offset_ms >= 0 for each in found)

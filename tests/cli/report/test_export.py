@@ -1,0 +1,120 @@
+"""report export: what is written is what was recorded."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import msgspec
+import pytest
+
+from agentsight_rx.cli.snapshot_schema import schema
+from agentsight_rx.errors import SinkError, UsageError
+from agentsight_rx.graphs import TraceOptions, replay
+from agentsight_rx.runtime import run
+from agentsight_rx.sinks import store as store_sink
+from agentsight_rx.sources import ReplayOptions
+from agentsight_rx.state import LmdbStore
+from agentsight_rx.view.log import read_events
+from agentsight_rx.view.report import rows_of
+from agentsight_rx.view.tables import ROW_TABLES
+
+from .asking import bytes_of
+from .effects import effects
+from .story import recorded, small_story
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return effects(tmp_path_factory.mktemp("store") / "run.lmdb")
+
+
+def export(store: Path, *words: str) -> bytes:
+    return bytes_of("export", "--db", str(store), *words)
+
+
+def contents(path: Path) -> dict[str, list[Any]]:
+    """Every event and every row of a store."""
+    opened = LmdbStore.open(path, readonly=True)
+    try:
+        return {"events": list(read_events(opened)), **{table.name: list(rows_of(opened, table)) for table in ROW_TABLES}}
+    finally:
+        opened.close()
+
+
+def test_events_that_are_replayed_give_the_same_recording(store: Path, tmp_path: Path) -> None:
+    lines = tmp_path / "run.jsonl"
+    assert export(store, "-o", str(lines)) == b""
+    again = tmp_path / "again.lmdb"
+    run(replay(ReplayOptions((str(lines),)), TraceOptions(redaction_key=bytes(32))), [store_sink(again)])
+    before, after = contents(store), contents(again)
+    assert [name for name in before if before[name] != after[name]] == []
+    assert (len(before["llm_calls"]), len(before["events"]) > 30) == (4, True)
+
+
+def test_a_snapshot_fits_its_schema(store: Path) -> None:
+    value: Any = msgspec.json.decode(export(store))
+    validator: Any = jsonschema.Draft202012Validator(schema())
+    validator.validate(value)
+    assert (value["schema_version"], value["summary"]["llm_calls"], len(value["tool_calls"])) == (1, 4, 3)
+    assert len(value["audit_events"]) == value["summary"]["audit_events"] > 5
+    assert len(msgspec.json.decode(export(store, "--audit-limit", "5"))["audit_events"]) == 5
+
+
+@pytest.mark.parametrize(
+    ("words", "begin"),
+    [
+        (["-o", "x.jsonl"], b'{"timestamp"'),
+        (["-o", "x.ndjson"], b'{"timestamp"'),
+        (["-o", "x.json"], b'{\n  "schema_version": 1'),
+        (["-o", "x"], b'{\n  "schema_version": 1'),
+        (["-o", "x.json", "--format", "jsonl"], b'{"timestamp"'),
+        (["-o", "x.jsonl", "--format", "snapshot"], b'{\n  "schema_version": 1'),
+    ],
+)
+def test_the_ending_of_the_file_says_what_is_written(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], begin: bytes
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    export(store, *words)
+    (made,) = tmp_path.iterdir()
+    assert made.read_bytes().startswith(begin)
+    assert made.stat().st_mode == stat.S_IFREG | 0o600
+
+
+def test_standard_output_has_the_same_bytes(store: Path, tmp_path: Path) -> None:
+    export(store, "-o", str(tmp_path / "x.jsonl"))
+    assert export(store, "-o", "-", "--format", "jsonl") == (tmp_path / "x.jsonl").read_bytes()
+
+
+def test_a_file_is_replaced_only_by_force(store: Path, tmp_path: Path) -> None:
+    (tmp_path / "x.jsonl").write_bytes(b"mine")
+    with pytest.raises(SinkError, match="is there already; give --force"):
+        export(store, "-o", str(tmp_path / "x.jsonl"))
+    assert (tmp_path / "x.jsonl").read_bytes() == b"mine"
+    export(store, "-o", str(tmp_path / "x.jsonl"), "--force")
+    assert (tmp_path / "x.jsonl").read_bytes().startswith(b'{"timestamp"')
+
+
+def test_a_place_that_cannot_be_written_to_is_named(store: Path, tmp_path: Path) -> None:
+    with pytest.raises(SinkError, match="cannot be written: No such file or directory"):
+        export(store, "-o", str(tmp_path / "none" / "x.jsonl"))
+
+
+def test_a_recording_that_goes_on_is_exported_as_far_as_it_is(tmp_path: Path) -> None:
+    live = recorded(tmp_path / "live.lmdb", small_story(), ended=False)
+    assert export(live, "--format", "jsonl").count(b"\n") == len(contents(live)["events"])
+    assert msgspec.json.decode(export(live))["completeness"]["cut_off"] == 1
+
+
+@pytest.mark.parametrize("words", [("--session", "newest"), ("--since", "1h"), ("--limit", "3")])
+def test_a_part_cannot_be_exported(store: Path, words: tuple[str, ...]) -> None:
+    with pytest.raises(UsageError, match="export writes the whole recording"):
+        export(store, *words)
+
+
+def test_another_format_is_an_error(store: Path) -> None:
+    with pytest.raises(UsageError, match="--format csv is not known; there are jsonl and snapshot"):
+        export(store, "--format", "csv")

@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+import pytest
+
+from agentsight_rx.cli.values import bytes_of, retention_of, seconds_of
+from agentsight_rx.errors import UsageError
+from agentsight_rx.view.retention import Retention
+
+
+@pytest.mark.parametrize(
+    ("text", "size"), [("2GB", 2 << 30), ("1.5GiB", 3 << 29), ("500M", 500 << 20), ("1mb", 1 << 20), ("1t", 1 << 40)]
+)
+def test_a_size_is_a_number_and_a_unit(text: str, size: int) -> None:
+    assert size == bytes_of(text, "--max-size")
+
+
+@pytest.mark.parametrize("text", ["", "2 apples", "-1GB", "1024", "900k", "GB", "2GBB"])
+def test_what_is_no_size_says_what_is(text: str) -> None:
+    with pytest.raises(UsageError, match=r"--max-size .*: a size of at least 1MB is expected, such as 500MB or 2GB"):
+        bytes_of(text, "--max-size")
+
+
+def test_days_are_a_duration() -> None:
+    assert seconds_of("14d", "--keep") == 14 * 86_400
+
+
+def test_limits_of_a_store_are_age_and_size() -> None:
+    assert Retention(keep_ms=14 * 86_400_000, most_bytes=2 << 30) == retention_of("14d", "2GB")
+    assert Retention(keep_ms=1000) == retention_of("1s", None)
+    assert retention_of(None, None, stored=False) is None
+
+
+def test_limits_without_a_store_are_an_error() -> None:
+    with pytest.raises(UsageError, match="give --db too"):
+        retention_of("14d", None, stored=False)

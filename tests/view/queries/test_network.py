@@ -1,0 +1,88 @@
+"""Peers, hosts, and what could not be read."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterable
+
+import pytest
+
+from agentsight_rx.view import AuditRow, BlindSpotRow, CallRow, HttpRow
+from agentsight_rx.view.queries import network
+from agentsight_rx.view.queries.network import Network, network_of
+
+from .rows import AGENT, BASE, SHELL, causes, did, http, reached
+
+BLIND = BlindSpotRow("b", 1, 2, "sh", SHELL, connections=2, size=900, peers=("9.9.9.9:443",), looks_like=("rustls",))
+
+
+def seen(*rows: AuditRow, exchanges: Iterable[HttpRow] = (), blind: Iterable[BlindSpotRow] = ()) -> Network:
+    return network_of(rows, exchanges, blind, causes())
+
+
+def test_the_operations_on_one_peer_add_up() -> None:
+    found = seen(
+        reached("connect", "1.1.1.1:53", 1, count=2),
+        reached("send", "1.1.1.1:53", 2, bytes=40),
+        reached("connect", "1.1.1.1:53", 3, errno=errno.ECONNREFUSED),
+        reached("connect", "2.2.2.2:1", 4),
+    )
+    (peer, other) = found.peers
+    assert (peer.peer, peer.actions, peer.count) == ("1.1.1.1:53", {"connect": 3, "send": 1}, 4)
+    assert (peer.errors, peer.error, peer.sent_bytes) == (1, "Connection refused", 40)
+    assert (peer.first_timestamp_ms, peer.last_timestamp_ms, other.peer) == (1, 3, "2.2.2.2:1")
+    assert ([who.comm for who in peer.by], [cause.turn for cause in peer.causes]) == (["sh"], [3])
+
+
+def test_a_connection_under_way_has_not_failed() -> None:
+    (peer,) = seen(reached("connect", "1.1.1.1:80", errno=errno.EINPROGRESS)).peers
+    assert (peer.errors, peer.error) == (0, None)
+
+
+def test_hosts_have_their_paths_without_queries() -> None:
+    found = seen(
+        exchanges=[
+            http(1, "a.test", "/x?key=1"),
+            http(2, "a.test", "/x", status=404),
+            http(3, "a.test", "/y", call="llm-1"),
+            http(4, "b.test", "/"),
+        ]
+    )
+    (one, other) = found.hosts
+    assert (one.host, one.count, one.errors, one.calls) == ("a.test", 3, 1, 1)
+    assert [(path.path, path.count, path.statuses) for path in one.paths] == [("/x", 2, (200, 404)), ("/y", 1, (200,))]
+    assert (one.sent_bytes, one.received_bytes, other.host) == (30, 60, "b.test")
+
+
+def test_the_end_of_a_server_in_the_tree_does_not_count_again() -> None:
+    twin = CallRow("llm-9", 1, twin="llm-1")
+    found = network_of(
+        (), [http(1, "a.test", "/", call="llm-1"), http(2, "a.test", "/", call="llm-9")], (), causes(*BASE, twin)
+    )
+    assert [host.count for host in found.hosts] == [1]
+
+
+def test_a_peer_has_the_name_of_the_only_host_that_its_process_asked_at_that_port() -> None:
+    row = reached("connect", "1.1.1.1:443")
+    assert seen(row, exchanges=[http(1, "a.test", "/")]).peers[0].names == ("a.test",)
+    assert seen(row, exchanges=[http(1, "a.test:8443", "/")]).peers[0].names == ()
+    assert seen(row, exchanges=[http(1, "a.test", "/"), http(2, "b.test", "/")]).peers[0].names == ()
+    assert seen(row, exchanges=[http(1, "a.test", "/", process=AGENT)]).peers[0].names == ()
+
+
+def test_a_process_that_could_not_be_read_gives_no_names() -> None:
+    found = seen(reached("connect", "1.1.1.1:443"), exchanges=[http(1, "a.test", "/")], blind=[BLIND])
+    assert found.peers[0].names == ()
+    assert [(each.pid, each.connections, each.bytes, each.peers) for each in found.unread] == [(2, 2, 900, ("9.9.9.9:443",))]
+    assert found.unread[0].sentence.startswith("sh (rustls), process 2")
+
+
+def test_files_are_no_peers() -> None:
+    assert seen(did("open", "/a")).peers == ()
+
+
+def test_what_is_beyond_the_limits_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(network, "_PEERS_MOST", 1)
+    monkeypatch.setattr(network, "_PATHS_MOST", 1)
+    found = seen(reached("connect", "1"), reached("connect", "2"), exchanges=[http(1, "a", "/1"), http(2, "a", "/2")])
+    assert (len(found.peers), len(found.hosts[0].paths), found.uncounted) == (1, 1, 2)
