@@ -79,6 +79,7 @@ data: {"error":{"message":"Slow down","type":"rate_limit_error","param":null,"co
                         {"id":"u","type":"custom","custom":{"name":"sh","input":"ls"}}]},
                 {"role":"assistant","function_call":{"name":"f","arguments":{"a":1}}},
                 {"role":"function","name":"f","content":[{"type":"text","text":"out"}]}]}""",
+        rb'{"model":"m\ud83d","messages":[{"role":"user","content":"half a pair: \ud83d"},{"role":"user","content":5}]}',
         b'{"model_id":"m","prompt":["a","b"],"suffix":"c","random_seed":7,"reasoning":{"effort":"high","max_tokens":9}}',
     ),
     responses=(
@@ -90,6 +91,7 @@ data: {"error":{"message":"Slow down","type":"rate_limit_error","param":null,"co
                 "prompt_tokens_details":{"cached_tokens":0,"cache_write_tokens":1}}}""",
         b'{"id":"c","choices":[{"text":"Once","finish_reason":"stop"}],"x_groq":{"usage":{"prompt_tokens":1}}}',
         b'{"choices":[{"message":{"refusal":"No","reasoning_details":[{"summary":"Hm"},{"text":"So"}]}}]}',
+        rb'{"id":"c","model":"m","choices":[{"message":{"content":"half a pair: \ud83d"},"finish_reason":"stop"}]}',
         b'{"object":"error","type":"BadRequestError","message":"Too long","code":400}',
     ),
     streams=(
