@@ -12,14 +12,14 @@ from ...view.queries.calls import read_calls
 from ...view.queries.costs import PricedCall, summed
 from .ask import Ask
 from .call_words import asked_tokens, cost_said, new_in_call, state_of_call
-from .screen import Cell, Column, Line, Screen, table
+from .screen import Cell, Column, Line, Prose, Screen, table
 from .words import amount, clock, listed, money, plural, took
 
-__all__ = ["calls"]
+__all__ = ["COLUMNS", "calls"]
 
 _NEWEST = 50
 _WIDE = 120  # cells, from which on there is room for the answers
-_COLUMNS = (
+COLUMNS = (
     Column("turn", right=True),
     Column("time"),
     Column("took", right=True),
@@ -51,11 +51,11 @@ def calls(
 
 def _lines(rows: Sequence[PricedCall], screen: Screen) -> Iterable[Line]:
     models = {row.model or "unknown" for row in rows}
-    yield from table(_COLUMNS, (_cells(row, screen, one_model=len(models) == 1) for row in rows), screen)
+    yield from table(COLUMNS, (_cells(row, screen, one_model=len(models) == 1) for row in rows), screen)
     if rows:
         tokens = f"{amount(sum(map(asked_tokens, rows)))} in, {amount(sum(row.output_tokens for row in rows))} out"
         yield ""
-        yield f"{plural(len(rows), 'call')} · {tokens} · {cost_said(summed(rows))} · {listed(sorted(models), 3)}"
+        yield Prose(f"{plural(len(rows), 'call')} · {tokens} · {cost_said(summed(rows))} · {listed(sorted(models), 3)}")
 
 
 def _cells(row: PricedCall, screen: Screen, *, one_model: bool) -> tuple[Cell, ...]:
