@@ -7,8 +7,10 @@ from typing import Annotated
 
 import typer
 
+from ...rules.http import compile_http
 from ...view import CallRow
 from ...view.queries.calls import read_calls
+from ...view.queries.matching import is_matched
 from ...view.queries.costs import PricedCall, summed
 from .ask import Ask
 from .call_words import asked_tokens, cost_said, new_in_call, state_of_call
@@ -40,11 +42,16 @@ def calls(
     model: Annotated[
         str | None, typer.Option("--model", help="Only of this model, or models that begin so.", metavar="NAME")
     ] = None,
+    rule: Annotated[str | None, typer.Option("--filter", help="Only exchanges that this rule matches.", metavar="RULE")] = None,
 ) -> None:
     """The calls of models, one line each: time, tokens, cost, what was new, what was answered."""
 
+    rules = None if rule is None else compile_http([rule])
+
     def is_meant(row: CallRow) -> bool:
-        return (not failed or row.status != "complete") and (model is None or (row.model or "").startswith(model))
+        if (failed and row.status == "complete") or not (row.model or "").startswith(model or ""):
+            return False
+        return rules is None or is_matched(ask.store, row.id, rules)
 
     ask.show(lambda selection: read_calls(ask.store, selection, ask.prices, where=is_meant), _lines, newest=_NEWEST)
 

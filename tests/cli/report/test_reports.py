@@ -331,3 +331,24 @@ def test_a_reader_that_goes_away_is_no_error(store: Path) -> None:
     done = subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert json.loads(done.stdout)["turn"] == 1
+
+
+@pytest.mark.parametrize(
+    ("rule", "turns"),
+    [
+        ("request.body~FAILED", [2, 3, 4]),
+        ("response.status_code=200&request.body_size<250", [1]),
+        ("exchange.path=/v1/messages", [1, 2, 3, 4]),
+        ("request.method=GET", []),
+    ],
+)
+def test_calls_are_chosen_by_a_rule_about_their_exchange(store: Path, rule: str, turns: list[int]) -> None:
+    assert [row["turn"] for row in values("calls", "--filter", rule, "--db", store)] == turns
+
+
+def test_a_wrong_rule_is_marked(store: Path) -> None:
+    done = subprocess.run(
+        [*PROGRAM, "report", "calls", "--filter", "(len<10", "--db", str(store)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("Error: filter: ")
