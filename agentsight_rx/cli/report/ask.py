@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import TypeVar
 
 import msgspec
+import typer
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -25,7 +26,7 @@ from ..destinations import has_colour
 from ..prices import load_prices
 from ..stores import is_being_written, newest_store
 from .plain import plain
-from .screen import Line, Screen, Whole, render
+from .screen import Line, Prose, Screen, Whole, render
 from .selection import selection_of
 
 __all__ = ["Ask", "Flags"]
@@ -141,12 +142,12 @@ class Ask:
     def write(self, values: Iterable[object]) -> None:
         """One JSON value a line."""
         for value in values:
-            sys.stdout.write(msgspec.json.encode(plain(value)).decode() + "\n")
+            _print(msgspec.json.encode(plain(value)).decode())
 
     def write_lines(self, lines: Iterable[Line]) -> None:
         """Lines for people."""
         for line in lines:
-            sys.stdout.write(render(line, self.screen) + "\n")
+            _print(render(line, self.screen))
 
     def nothing(self, what: str) -> Line:
         """The line where a report has nothing to show."""
@@ -161,3 +162,11 @@ class Ask:
         """How to call another report of the same part of the same store."""
         chosen = {name: getattr(self.flags, name) for name in ("db", "since", "until", "session", "agent", "pid")}
         return " ".join([report, *(f"--{name} {shlex.quote(str(value))}" for name, value in chosen.items() if value)])
+
+
+def _print(line: str) -> None:
+    """A reader that goes away, such as `head`, ends the report in order; typer would make it a failure."""
+    try:
+        sys.stdout.write(f"{line}\n")
+    except BrokenPipeError:
+        raise typer.Exit from None

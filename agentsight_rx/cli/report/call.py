@@ -15,7 +15,7 @@ from ...view.queries.effects import effect_of
 from .ask import Ask
 from .call_words import asked_tokens, state_of_call
 from .conversation import answer_lines, request_lines
-from .screen import Line, Screen, Span
+from .screen import Line, Screen, Span, Whole
 from .tool_words import asked_for, tool_said
 from .words import amount, clock, count, money, plural, took
 
@@ -47,7 +47,7 @@ def call(
     if not request and not answer:
         ask.write_lines(_lines(found, ask.screen))
         dated = f"prices of {found.call.cost_as_of.isoformat()} · " if found.call.cost_as_of else ""
-        ask.write_lines(["", f"{dated}whole: {ask.other(f'report call {wanted}')} --request, --answer"])
+        ask.write_lines(["", Whole(f"{dated}whole: {ask.other(f'report call {wanted}')} --request, --answer")])
 
 
 def _the_one(ask: Ask, wanted: str) -> CallRow:
@@ -96,7 +96,8 @@ def _new(found: WholeCall) -> Iterator[str]:
     for result in found.new.results:
         tool = found.results_of.get(result.id)
         of = f"{tool.tool_name} ({asked_for(tool.input)})" if tool else result.id
-        yield f"{'failed ' if result.is_error else ''}result of {of}, {plural(len(result.output), 'character')}: {result.output}"
+        failed = "failed " if result.is_error else ""
+        yield f"{failed}result of {of}, {plural(len(result.output), 'character')}: {result.output}"
     if found.new.text:
         yield f"“{found.new.text}”"
     if found.uncached:

@@ -7,19 +7,21 @@ from typing import Annotated
 
 import typer
 
+from ...rules.http import compile_http
 from ...view import CallRow
 from ...view.queries.calls import read_calls
+from ...view.queries.matching import is_matched
 from ...view.queries.costs import PricedCall, summed
 from .ask import Ask
 from .call_words import asked_tokens, cost_said, new_in_call, state_of_call
-from .screen import Cell, Column, Line, Screen, table
+from .screen import Cell, Column, Line, Prose, Screen, table
 from .words import amount, clock, listed, money, plural, took
 
-__all__ = ["calls"]
+__all__ = ["COLUMNS", "calls"]
 
 _NEWEST = 50
 _WIDE = 120  # cells, from which on there is room for the answers
-_COLUMNS = (
+COLUMNS = (
     Column("turn", right=True),
     Column("time"),
     Column("took", right=True),
@@ -40,22 +42,27 @@ def calls(
     model: Annotated[
         str | None, typer.Option("--model", help="Only of this model, or models that begin so.", metavar="NAME")
     ] = None,
+    rule: Annotated[str | None, typer.Option("--filter", help="Only exchanges that this rule matches.", metavar="RULE")] = None,
 ) -> None:
     """The calls of models, one line each: time, tokens, cost, what was new, what was answered."""
 
+    rules = None if rule is None else compile_http([rule])
+
     def is_meant(row: CallRow) -> bool:
-        return (not failed or row.status != "complete") and (model is None or (row.model or "").startswith(model))
+        if (failed and row.status == "complete") or not (row.model or "").startswith(model or ""):
+            return False
+        return rules is None or is_matched(ask.store, row.id, rules)
 
     ask.show(lambda selection: read_calls(ask.store, selection, ask.prices, where=is_meant), _lines, newest=_NEWEST)
 
 
 def _lines(rows: Sequence[PricedCall], screen: Screen) -> Iterable[Line]:
     models = {row.model or "unknown" for row in rows}
-    yield from table(_COLUMNS, (_cells(row, screen, one_model=len(models) == 1) for row in rows), screen)
+    yield from table(COLUMNS, (_cells(row, screen, one_model=len(models) == 1) for row in rows), screen)
     if rows:
         tokens = f"{amount(sum(map(asked_tokens, rows)))} in, {amount(sum(row.output_tokens for row in rows))} out"
         yield ""
-        yield f"{plural(len(rows), 'call')} · {tokens} · {cost_said(summed(rows))} · {listed(sorted(models), 3)}"
+        yield Prose(f"{plural(len(rows), 'call')} · {tokens} · {cost_said(summed(rows))} · {listed(sorted(models), 3)}")
 
 
 def _cells(row: PricedCall, screen: Screen, *, one_model: bool) -> tuple[Cell, ...]:

@@ -57,7 +57,7 @@ def reported(report: Callable[..., None]) -> Command:
         with Ask(flags, name=context.command_path.partition(" ")[2]) as ask:
             report(ask, **given)
 
-    own = [each for each in inspect.signature(report, eval_str=True).parameters.values()][1:]
+    own = list(inspect.signature(report, eval_str=True).parameters.values())[1:]
     keyword = inspect.Parameter.KEYWORD_ONLY
     first = inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
     mine = [each.replace(kind=keyword) for each in own]

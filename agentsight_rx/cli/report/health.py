@@ -9,7 +9,7 @@ from ...view.blind_spots import advice_of, sentence_of
 from ...view.queries.health import Health, read_health
 from ..text import tls_lines
 from .ask import Ask
-from .screen import Line, Screen, Span
+from .screen import Line, Prose, Screen, Span
 from .words import count, moment, plural, size
 
 __all__ = ["gaps_of", "health", "missing_said"]
@@ -58,12 +58,14 @@ def gaps_of(found: Health, screen: Screen, /) -> Iterator[tuple[str, str]]:
 def _lines(found: Health, screen: Screen) -> Iterable[Line]:
     yield missing_said(found)
     for what, why in gaps_of(found, screen):
-        yield (Span("  ! ", "missing"), what)
+        yield Prose(what, mark="  ! ")
         if why:
-            yield f"    {why}"
-    yield from _section("fields that could not be read", [
-        f"{row.provider}: {row.field}, in {plural(row.count, 'call')}, first in {row.first_call_id}" for row in found.unknown_fields
-    ])  # fmt: skip
+            yield Prose(why, mark="    ")
+    unread = [
+        f"{row.provider}: {row.field}, in {plural(row.count, 'call')}, first in {row.first_call_id}"
+        for row in found.unknown_fields
+    ]
+    yield from _section("fields that could not be read", unread)
     if found.calls_unfinished:
         yield ""
         yield f"{plural(found.calls_unfinished, 'call')} ended before the answer did: a peer, a process or the capture ended it"

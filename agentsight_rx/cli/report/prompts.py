@@ -9,10 +9,10 @@ from .ask import Ask
 from .screen import Column, Line, Screen, table
 from .words import amount, moment
 
-__all__ = ["prompts"]
+__all__ = ["COLUMNS", "prompts"]
 
 _NEWEST = 20
-_COLUMNS = (
+COLUMNS = (
     Column("time"),
     Column("agent", most=20),
     Column("turn", right=True),
@@ -29,7 +29,7 @@ def prompts(ask: Ask) -> None:
 
 def _lines(rows: Sequence[PromptLine], screen: Screen) -> Iterable[Line]:
     return table(
-        _COLUMNS,
+        COLUMNS,
         (
             (
                 moment(row.timestamp_ms, screen.now_ms, short=True),

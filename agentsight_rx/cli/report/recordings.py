@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -13,19 +13,19 @@ from ...state import LmdbStore
 from ...view.queries.recordings import Held, read_held
 from ..stores import is_being_written, recorded
 from .ask import Ask
-from .screen import Column, Line, Screen, Span, table
+from .screen import Column, Line, Screen, Span, Whole, table
 from .words import amount, listed, moment, size
 
-__all__ = ["Recorded", "recordings"]
+__all__ = ["COLUMNS", "Recorded", "recordings"]
 
 _NEWEST = 30
-_COLUMNS = (
+COLUMNS = (
     Column("recorded"),
     Column("calls", right=True),
     Column("tokens", right=True),
     Column("size", right=True),
     Column("what", flexible=True),
-    Column("file", middle=True, flexible=True),
+    Column("file", middle=True),
 )
 
 
@@ -50,6 +50,8 @@ def recordings(ask: Ask) -> None:
         ask.write(found)
         return
     rows = list(found)
+    if files:
+        ask.write_lines([Whole(f"in {files[0].parent}")])
     ask.write_lines(_lines(rows, ask.screen))
     if not rows:
         ask.write_lines(["no recording; make one with `agentsight-rx record -- COMMAND`"])
@@ -74,13 +76,20 @@ def _recorded(path: Path) -> Recorded:
 
 
 def _lines(rows: Sequence[Recorded], screen: Screen) -> Iterable[Line]:
-    return table(_COLUMNS, (_cells(row, screen) for row in rows), screen)
+    return table(COLUMNS, (_cells(row, screen) for row in rows), screen)
 
 
 def _cells(row: Recorded, screen: Screen) -> tuple[str | Span, ...]:
     held = row.held
     if held is None:
-        return (moment(row.changed_ms, screen.now_ms), "", "", size(row.bytes), Span(row.error or "", "failed"), row.path)
+        return (
+            moment(row.changed_ms, screen.now_ms),
+            "",
+            "",
+            size(row.bytes),
+            Span(_error(row), "failed"),
+            PurePath(row.path).name,
+        )
     what = held.title or listed(held.models, 3) or "no call of a model"
     state = "" if held.ended else " (being recorded)" if row.being_written else " (no orderly end)"
     return (
@@ -89,5 +98,9 @@ def _cells(row: Recorded, screen: Screen) -> tuple[str | Span, ...]:
         amount(held.tokens),
         size(row.bytes),
         what + state,
-        row.path,
+        PurePath(row.path).name,
     )
+
+
+def _error(row: Recorded) -> str:
+    return (row.error or "").removeprefix(row.path).strip()

@@ -43,9 +43,10 @@ class Whole(Struct, frozen=True):
 
 
 class Prose(Struct, frozen=True):
-    """A sentence that takes as many lines as it needs."""
+    """A sentence that takes as many lines as it needs. `mark` stands before the first one, and is missing's colour."""
 
     text: str
+    mark: str = ""
 
 
 Cell: TypeAlias = str | Span
@@ -67,7 +68,7 @@ class Column(Struct, frozen=True):
 
 
 def table(columns: Sequence[Column], rows: Iterable[Sequence[Cell]], screen: Screen, *, indent: int = 1) -> list[Line]:
-    """The rows under the titles of their columns, as wide as they need and the screen is. A column without a cell is left out."""
+    """The rows under the titles of their columns, at most as wide as the screen. A column without a cell is left out."""
     cells = [[_cleaned(cell, column) for cell, column in zip(row, columns, strict=True)] for row in rows]
     used = [at for at in range(len(columns)) if any(row[at].text for row in cells)]
     shown = [columns[at] for at in used]
@@ -113,7 +114,10 @@ def _shrink(widths: list[int], columns: Sequence[Column], room: int) -> None:
 def render(line: Line, screen: Screen) -> str:
     """One line as it is written; of `Whole` and `Prose` as many as there are."""
     if isinstance(line, Prose):
-        return "\n".join(textwrap.wrap(clean(line.text), screen.width, break_on_hyphens=False))
+        room = screen.width - len(line.mark)
+        lines = textwrap.wrap(clean(line.text), room, break_on_hyphens=False, break_long_words=False)
+        mark = f"{_COLOURS['missing']}{line.mark}{_PLAIN}" if screen.colour and line.mark.strip() else line.mark
+        return ("\n" + " " * len(line.mark)).join([mark + (lines[0] if lines else ""), *lines[1:]])
     if isinstance(line, Whole):
         return "\n".join(
             f"{' ' * line.indent}{harmless(each.expandtabs(4))}".rstrip() for each in line.text.splitlines() or [""]

@@ -58,7 +58,7 @@ def _none_is(flags: Chosen, store: Store) -> str:
 
 def moment_of(text: str | None, flag: str, /, *, now_ms: int) -> int | None:
     """
-    A time as Unix time in ms: RFC 3339 or a part of it, `now`, `today`, `yesterday`, a time of day, or how long ago: `2h`, `-30m`.
+    A time as Unix time in ms: RFC 3339 or a part of it, `now`, `today`, `yesterday`, a time of day, or how long ago, as `2h`.
 
     Without an offset it is the time zone of the reader.
     """

@@ -10,10 +10,10 @@ from .ask import Ask
 from .screen import Column, Line, Screen, Span, table
 from .words import amount, moment, took
 
-__all__ = ["sessions"]
+__all__ = ["COLUMNS", "sessions"]
 
 _NEWEST = 30
-_COLUMNS = (
+COLUMNS = (
     Column("started"),
     Column("took", right=True),
     Column("agent", most=20),
@@ -34,7 +34,7 @@ def sessions(ask: Ask) -> None:
 
 
 def _lines(rows: Sequence[SessionRow], screen: Screen) -> Iterable[Line]:
-    return table(_COLUMNS, (_cells(row, screen) for row in rows), screen)
+    return table(COLUMNS, (_cells(row, screen) for row in rows), screen)
 
 
 def _cells(row: SessionRow, screen: Screen) -> tuple[str | Span, ...]:

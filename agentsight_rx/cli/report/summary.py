@@ -13,12 +13,12 @@ from ...view.queries.summary import Summary, Turn, read_summary
 from .ask import Ask
 from .call_words import asked_tokens, cost_said, is_whole, new_in_call, state_of_call
 from .health import missing_said
-from .screen import Cell, Column, Line, Prose, Screen, Span, render, table
+from .screen import Cell, Column, Line, Prose, Screen, Span, Whole, render, table
 from .tool_words import asked_for, tool_said
 from .verdict import finding_said, verdict
 from .words import amount, count, listed, moment, money, plural, took
 
-__all__ = ["summary", "summary_lines", "summary_text"]
+__all__ = ["COLUMNS", "summary", "summary_lines", "summary_text"]
 
 _TURNS = 12
 _PATHS = 3
@@ -26,7 +26,7 @@ _PEERS = 4
 _FINDINGS = 3
 _TITLE = 100
 
-_COLUMNS = (
+COLUMNS = (
     Column("turn", right=True),
     Column("time", right=True),
     Column("in", right=True),
@@ -62,18 +62,20 @@ def summary_lines(found: Summary, screen: Screen, *, ask: Ask | None = None) -> 
         yield Span(title if len(title) <= _TITLE else title[: _TITLE - 1] + "…", "title")
     yield _head(found, screen)
     yield Prose(verdict(found))
-    yield missing_said(found.health) if not found.health.missing else (missing_said(found.health), f" ({_call(ask, 'health')})")
+    yield missing_said(found.health)
+    if found.health.missing:
+        yield Whole(f"all of it: {_call(ask, 'health')}")
     if found.calls:
         yield ""
-        yield _totals(found)
-        yield from table(_COLUMNS, map(_turn, found.turns), screen)
+        yield Prose(_totals(found))
+        yield from table(COLUMNS, map(_turn, found.turns), screen)
         if len(found.turns) < found.calls:
-            yield f"    …  {count(found.calls - len(found.turns))} more: {_call(ask, '')} --all"
+            yield Whole(f"    …  {count(found.calls - len(found.turns))} more: {_call(ask, '')} --all")
     yield from _effects(found, session)
     yield from _programs(found.programs)
     yield ""
     if found.sessions > 1:
-        yield f"{plural(found.sessions - 1, 'other session')}: {_call(ask, 'sessions')}"
+        yield Whole(f"{plural(found.sessions - 1, 'other session')}: {_call(ask, 'sessions')}")
     yield f"next: {' · '.join(_next(found))}"
 
 

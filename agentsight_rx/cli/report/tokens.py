@@ -13,10 +13,10 @@ from ...view.queries.costs import CostSum
 from ...view.queries.tokens import GROUPINGS, Grouping, TokenGroup, read_tokens
 from .ask import Ask
 from .call_words import cost_said
-from .screen import Column, Line, Screen, table
+from .screen import Column, Line, Prose, Screen, Whole, table
 from .words import amount, money
 
-__all__ = ["tokens"]
+__all__ = ["columns_of", "tokens"]
 
 
 def tokens(
@@ -35,11 +35,14 @@ def tokens(
         return
     ask.write_lines(_lines(shown, ask.screen, group_by))
     if len(shown) < len(groups):
-        ask.write_lines(["", f"the first {len(shown)} of {len(groups)}; all of them: {ask.command} --group-by {group_by}"])
+        ask.write_lines(
+            ["", Whole(f"the first {len(shown)} of {len(groups)}; all of them: {ask.command} --group-by {group_by}")]
+        )
 
 
-def _lines(groups: Sequence[TokenGroup], screen: Screen, kind: Grouping) -> Iterable[Line]:
-    columns = (
+def columns_of(kind: Grouping) -> tuple[Column, ...]:
+    """The columns, the first one named by what is grouped."""
+    return (
         Column(kind, flexible=True, middle=kind == "dir"),
         Column("calls", right=True),
         Column("in", right=True),
@@ -49,6 +52,9 @@ def _lines(groups: Sequence[TokenGroup], screen: Screen, kind: Grouping) -> Iter
         Column("total", right=True),
         Column("cost", right=True),
     )
+
+
+def _lines(groups: Sequence[TokenGroup], screen: Screen, kind: Grouping) -> Iterable[Line]:
     if not groups:
         yield "no call of a model"
         return
@@ -65,9 +71,9 @@ def _lines(groups: Sequence[TokenGroup], screen: Screen, kind: Grouping) -> Iter
         )
         for group in groups
     ]
-    yield from table(columns, rows, screen)
+    yield from table(columns_of(kind), rows, screen)
     yield ""
-    yield f"cost at list price: {cost_said(_sum([group.cost for group in groups]))}"
+    yield Prose(f"cost at list price: {cost_said(_sum([group.cost for group in groups]))}")
 
 
 def _cost(cost: CostSum) -> str:

@@ -14,11 +14,11 @@ from .screen import Column, Line, Screen, Span, table
 from .tool_words import asked_for, tool_said
 from .words import clock, took
 
-__all__ = ["tools"]
+__all__ = ["COLUMNS", "tools"]
 
 _NEWEST = 50
 
-_COLUMNS = (
+COLUMNS = (
     Column("time"),
     Column("tool", most=24),
     Column("input", flexible=True),
@@ -39,7 +39,7 @@ def tools(
 
 
 def _lines(rows: Sequence[ToolRow], screen: Screen) -> Iterable[Line]:
-    return table(_COLUMNS, map(_cells, rows), screen)
+    return table(COLUMNS, map(_cells, rows), screen)
 
 
 def _cells(row: ToolRow) -> tuple[str | Span, ...]:

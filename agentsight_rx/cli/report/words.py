@@ -58,7 +58,7 @@ def day(ms: int, /) -> str:
 
 
 def moment(ms: int, now_ms: int, /, *, short: bool = False) -> str:
-    """`today 18:00:04`, `yesterday 18:00:04`, else with the date; `short`, as in a column: to the minute, and `today` left out."""
+    """`today 18:00:04`, `yesterday …`, else with the date; `short`, as in a column: to the minute, and `today` left out."""
     if not ms:
         return "" if short else "at an unknown time"
     names = {day(now_ms): "" if short else "today", day(now_ms - 86_400_000): "yesterday"}

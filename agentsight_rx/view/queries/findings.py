@@ -1,4 +1,4 @@
-"""Calls and tools of a session -> what is worth a look: repeats, loops, failures, a context that grows, a cache that was lost."""
+"""Calls and tools of a session -> what is worth a look: repeats, loops, failures, a growing context, a lost cache."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ _TURNS_MOST = 20
 
 class Finding(Struct, frozen=True):
     """
-    One thing worth a look, in these turns. `amount` is: of `loop`, `repeated`, `retried`, `failed`, `limit` how many; of `uncached`
-    and of `growth` (a turn) tokens. `what` is the tool with its input, or the kind of error.
+    One thing worth a look, in these turns. `amount` is how many; of `uncached`, and of `growth` for a turn, it is tokens.
+    `what` is the tool with its input, or the kind of error.
     """
 
     kind: FindingKind

@@ -1,4 +1,4 @@
-"""Store, table, selection -> the rows in the order of time, by the index that leads to them; a page of them in memory at a time."""
+"""Store, table, selection -> the rows in the order of time, by the index that leads to them, a page at a time."""
 
 from __future__ import annotations
 
@@ -58,8 +58,8 @@ def newest_first(
 
 def newest_of_kind(store: Store, kind: str, selection: Selection, /, *, most: int) -> tuple[list[AuditRow], bool]:
     """
-    Of the newest `most` lines of a kind in the audit trail those of the selection, oldest first, and whether there are no others:
-    so it takes the same time for a store of any size.
+    Of the newest `most` lines of a kind in the audit trail those of the selection, oldest first, and whether there are no
+    others: so it takes the same time for a store of any size.
     """
     rows = list(islice(_ordered(store, AUDIT, selection, kind=kind, reverse=True), most))
     return [row for row in reversed(rows) if selection.has(row)], len(rows) < most

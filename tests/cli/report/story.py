@@ -1,4 +1,4 @@
-"""A small recording, made by hand: an agent with a failing test, its tools, processes, files and peers; and how it is stored."""
+"""A small recording, made by hand: an agent with a failing test, its tools, processes, files and peers."""
 
 from __future__ import annotations
 

@@ -1,0 +1,16 @@
+"""Store, id of an exchange, rules -> whether a rule matches it."""
+
+from __future__ import annotations
+
+from ...rules.http import HttpRules
+from ...state import Store
+from ..log import read_exchange
+
+__all__ = ["is_matched"]
+
+
+def is_matched(store: Store, exchange: str, rules: HttpRules, /) -> bool:
+    """One of the rules matches its request, its answer, or both together. False where the store has no bytes of it."""
+    found = read_exchange(store, exchange)
+    messages = [each for each in (found.request, found.response) if each is not None]
+    return bool(messages) and rules.why(messages) is not None

@@ -1,0 +1,78 @@
+"""docs/report.md has every report, its columns and the keys of its JSON."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from agentsight_rx.cli import app
+from agentsight_rx.cli.report.calls import COLUMNS as CALLS
+from agentsight_rx.cli.report.prompts import COLUMNS as PROMPTS
+from agentsight_rx.cli.report.recordings import COLUMNS as LIST
+from agentsight_rx.cli.report.recordings import Recorded
+from agentsight_rx.cli.report.sessions import COLUMNS as SESSIONS
+from agentsight_rx.cli.report.summary import COLUMNS as SUMMARY
+from agentsight_rx.cli.report.tokens import columns_of
+from agentsight_rx.cli.report.tools import COLUMNS as TOOLS
+from agentsight_rx.view import SessionRow, ToolRow
+from agentsight_rx.view.queries.call import WholeCall
+from agentsight_rx.view.queries.costs import PricedCall
+from agentsight_rx.view.queries.health import Health
+from agentsight_rx.view.queries.prompts import PromptLine
+from agentsight_rx.view.queries.summary import Summary
+from agentsight_rx.view.queries.tokens import TokenGroup
+
+PAGE = (Path(__file__).parents[3] / "docs" / "report.md").read_text()
+PROGRAM: Any = typer.main.get_command(app)
+
+# What each report answers: its values
+ANSWERS: dict[str, Any] = {
+    "summary": Summary,
+    "calls": PricedCall,
+    "call": WholeCall,
+    "prompts": PromptLine,
+    "tools": ToolRow,
+    "sessions": SessionRow,
+    "tokens": TokenGroup,
+    "health": Health,
+    "list": Recorded,
+}
+COLUMNS = {
+    "summary": SUMMARY,
+    "calls": CALLS,
+    "prompts": PROMPTS,
+    "tools": TOOLS,
+    "sessions": SESSIONS,
+    "tokens": columns_of("model"),
+    "list": LIST,
+}
+
+
+def section(name: str) -> str:
+    return PAGE.partition(f"\n## report {name}\n")[2].partition("\n## ")[0]
+
+
+def named(name: str, title: str) -> list[str]:
+    """The names in a paragraph that begins with a title."""
+    found = re.search(rf"{title}: ((?:`[^`]+`(?:,\s)?)+)", section(name))
+    return re.findall("`([^`]+)`", found[1]) if found else []
+
+
+def test_every_report_is_described_and_no_other() -> None:
+    reports = list(PROGRAM.commands["report"].commands)
+    assert re.findall(r"^## report (\S+)$", PAGE, re.MULTILINE) == reports
+    assert set(ANSWERS) == set(reports)
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+def test_the_keys_are_those_of_the_values(name: str) -> None:
+    assert named(name, "Keys") == list(ANSWERS[name].__struct_fields__)
+
+
+@pytest.mark.parametrize("name", COLUMNS)
+def test_the_columns_are_those_that_are_shown(name: str) -> None:
+    assert named(name, "Columns") == [column.title for column in COLUMNS[name]]

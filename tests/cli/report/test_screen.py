@@ -1,0 +1,85 @@
+"""Lines and tables: aligned, as wide as the screen, and harmless whatever was captured."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from rich.cells import cell_len
+
+from agentsight_rx.cli.report.screen import Cell, Column, Prose, Screen, Span, Whole, render, table
+
+COLUMNS = (Column("n", right=True), Column("text", flexible=True), Column("path", flexible=True, middle=True))
+HOSTILE = [
+    "\x1b[2J\x1b]0;owned\x07",
+    "two\nlines\r\nand \ttabs",
+    "\u202egnihtyna",
+    "\u05e9\u05dc\u05d5\u05dd 12",
+    "\u4f60\u597d" * 60,
+    "a\u200db\u0301" * 50,
+    "\x9b31m \x00\x7f",
+    "\ud800",
+]
+
+
+def shown(rows: list[tuple[Cell, ...]], width: int = 40) -> list[str]:
+    screen = Screen(width=width)
+    return [render(line, screen) for line in table(COLUMNS, rows, screen)]
+
+
+def test_numbers_end_in_one_column_and_titles_stand_over_them() -> None:
+    assert ["    n  text", "    1  a", " 1000  b"] == shown([("1", "a", ""), ("1000", "b", "")])
+
+
+def test_a_column_without_a_cell_is_left_out() -> None:
+    assert [" text", " a"] == shown([("", "a", "")])
+
+
+@pytest.mark.parametrize("width", [20, 40, 80, 200])
+@pytest.mark.parametrize("text", HOSTILE, ids=ascii)
+def test_whatever_was_captured_is_one_line_in_the_width_and_does_nothing(text: str, width: int) -> None:
+    lines = shown([("1", text, text), ("22", "ok", "/a/b")], width)
+    assert len(lines) == 3
+    for line in [*lines, render((Span(text), text), Screen(width=width))]:
+        assert cell_len(line) <= max(width, 8 + 8 + 2 + 4)
+        assert not re.search(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\ud800-\udfff]", line)
+
+
+def test_text_from_right_to_left_moves_nothing_behind_it() -> None:
+    (_, line) = shown([("1", "\u05e9\u05dc\u05d5\u05dd", "12")])
+    assert "\u05e9\u05dc\u05d5\u05dd\u200e" in line
+
+
+def test_a_path_is_cut_in_the_middle_and_prose_at_its_end() -> None:
+    (_, line) = shown([("1", "word " * 10, "/home/ada/" + "x" * 30 + "/invoice.py")], 40)
+    assert cell_len(line) <= 40
+    assert line.endswith("invoice.py")
+    assert "word w…" in line
+
+
+def test_the_widest_column_gives_way_first() -> None:
+    (_, line) = shown([("1", "short", "/home/" + "x" * 100)], 40)
+    assert " short " in line
+
+
+def test_a_line_is_cut_once() -> None:
+    assert "aaaaaaaaa…" == render(("a" * 30, Span("b" * 30)), Screen(width=10))
+
+
+@pytest.mark.parametrize("state", ["failed", "missing", "title", "quiet"])
+def test_colour_is_there_only_where_it_is_wanted(state: str) -> None:
+    line = ("x ", Span("said", state))  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    assert render(line, Screen()) == "x said"
+    assert re.fullmatch("x \x1b\\[\\d+msaid\x1b\\[0m", render(line, Screen(colour=True)))
+
+
+def test_the_escapes_of_a_captured_text_are_not_ours() -> None:
+    assert "\x1b" not in render(Span("\x1b[31mred", ""), Screen(colour=True))
+
+
+def test_whole_texts_keep_their_lines_and_are_harmless_too() -> None:
+    assert "  one\n\n      two\ufffd[2J" == render(Whole("one\n\n\ttwo\x1b[2J", indent=2), Screen(width=5))
+
+
+def test_a_sentence_takes_the_lines_that_it_needs() -> None:
+    assert "one two\nthree" == render(Prose("one two\nthree"), Screen(width=9))
