@@ -61,9 +61,9 @@ def facts_of(
     tools: Iterable[ToolRow],
     processes: Iterable[ProcessRow],
     audits: Iterable[AuditRow],
-    exchanges: Iterable[HttpRow],
     /,
     *,
+    exchanges: Iterable[HttpRow],
     causes: Causes,
     cost: float | None = None,
 ) -> RunFacts:

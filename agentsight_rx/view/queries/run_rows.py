@@ -24,7 +24,7 @@ def read_facts(store: Store, selection: Selection, prices: Prices) -> RunFacts:
         within(store, TOOLS, selection, causes),
         within(store, PROCESSES, selection, causes),
         within(store, AUDIT, selection, causes, kind="file"),
-        within(store, HTTP, selection, causes, where=lambda row: row.call_id is None or row.call_id in causes.turns),
+        exchanges=within(store, HTTP, selection, causes, where=lambda row: row.call_id is None or row.call_id in causes.turns),
         causes=causes,
         cost=None if costs.unknown_calls else costs.usd,
     )

@@ -16,7 +16,7 @@ def facts(*audits: AuditRow, rows: tuple[Row, ...] = BASE, cost: float | None = 
         [row for row in rows if isinstance(row, ToolRow)],
         [row for row in rows if isinstance(row, ProcessRow)],
         audits,
-        [http(1, "a.test", "/")],
+        exchanges=[http(1, "a.test", "/")],
         causes=causes(*rows),
         cost=cost,
     )
