@@ -1,7 +1,7 @@
 """
 Any one value of a request or an answer, replaced by any JSON, changes only what that value feeds, and never raises.
 
-What a value feeds is measured: the outputs that change where it is deleted, or replaced by other values of its own JSON type, or
+What a value feeds is measured: the outputs that change where it is deleted, or replaced by others of its own JSON type, or
 of a type that another body of the same API has at the same place, as a `message` that is an object, or of an error a text.
 """
 

@@ -12,6 +12,7 @@ from ..events import HttpRequest, HttpResponse, Reply, SseMessage, TlsClose, mil
 from ..llm import PROVIDERS, Asked, Provider, ToolResult, find, provider_named
 from ..llm.reader import Draft
 from ..wire.http1 import field
+from .background import Background, BackgroundState, OpenCall, is_background
 from .call_rows import asked_row, asked_rows, ended_row, ended_rows, unasked_row
 from .ids import call_id, connection_id
 from .repeats import Repeats, RepeatsState
@@ -26,8 +27,6 @@ _END = 4096  # bytes of a body
 _EARLY_MOST = 256
 _MAYBE_MOST = 16  # requests, and bytes of each, that become calls where their answers are streams of a model
 _MAYBE_BYTES = 256 << 10
-_BACKGROUND_MOST = 256
-_POLLED = tuple(provider for provider in PROVIDERS if provider.poll is not None)
 _LABELS = {provider.name: provider.label for provider in PROVIDERS if provider.path is not None}
 
 
@@ -47,25 +46,15 @@ class Outcome(Struct, frozen=True):
 _NOTHING = Outcome([])
 
 
-class _Open(Struct):
-    row: CallRow
-    start_ns: int
-    connection: str
-    asked: bytes = b""  # a digest of what was asked, where a client asked
-    served: bytes = b""  # of what a server was asked, where no client was seen to ask it
-    partial: CallRow | None = None  # the answer so far of a stream that fell silent
-
-
 class CallsState(Struct, array_like=True):
     """What `Calls.snapshot` keeps."""
 
-    open: list[tuple[str, _Open]]
+    open: list[tuple[str, OpenCall]]
     early: list[tuple[str, HttpResponse | SseMessage]]
     done: list[str]
     maybe: list[tuple[str, HttpRequest]]
     repeats: RepeatsState
-    background: list[tuple[str, _Open]]
-    polls: list[tuple[str, str]]
+    background: BackgroundState
 
 
 class Calls:
@@ -75,18 +64,16 @@ class Calls:
         self._sessions = sessions
         self._unknown = unknown
         self._repeats = Repeats()
-        self._open: Recent[str, _Open] = Recent(_OPEN_MOST)
+        self._open: Recent[str, OpenCall] = Recent(_OPEN_MOST)
         self._done: Recent[str, None] = Recent(_OPEN_MOST)  # calls whose answer was complete
         # answers that came before their requests had ended
         self._early: Recent[str, HttpResponse | SseMessage] = Recent(_EARLY_MOST)
         self._maybe: Recent[str, HttpRequest] = Recent(_MAYBE_MOST)
-        # calls whose answer is made in the background, by dialect and id of the answer, and the requests that ask for it
-        self._background: Recent[str, _Open] = Recent(_BACKGROUND_MOST)
-        self._polls: Recent[str, str] = Recent(_BACKGROUND_MOST)
+        self._background = Background()
 
     def request(self, event: HttpRequest) -> Outcome:
-        if event.method == "GET" and self._background:
-            self._ask_how_far(event)
+        if event.method == "GET":
+            self._background.asks(event)
         if event.method != "POST":
             return _NOTHING
         provider = find(field(event.headers, "host") or "", event.target)
@@ -103,6 +90,7 @@ class Calls:
         evicted: list[Row] = []
         while len(self._open) >= _OPEN_MOST:
             evicted += self._abort(next(iter(self._open)), "evicted", None)
+        self._done.pop(row.id, None)  # a later capture counts the exchanges of a connection from 1 again
         digest, served = _asked(event.target, event.body), b""
         if origin.direction == "in":
             row = replace(row, twin=self._client_of(digest, origin.pid))
@@ -111,7 +99,7 @@ class Calls:
         if row.twin is None:
             row, begun = self._sessions.begin(self._repeats.begin(row, digest), event.headers)
             sessions += begun
-        self._open[row.id] = _Open(row, origin.time_ns, connection_id(origin), digest, served)
+        self._open[row.id] = OpenCall(row, origin.time_ns, connection_id(origin), digest, served)
         rows = [*evicted, *asked_rows(row, event), *sessions]
         results = _results(asked)
         early = self._early.pop(row.id, None)
@@ -119,13 +107,6 @@ class Calls:
             return Outcome(rows, begun=row, results=results)
         ended = self.stream(early) if isinstance(early, SseMessage) else self.response(early)
         return Outcome([*rows, *ended.rows], ended.call, ended.reply, begun=row, results=results)
-
-    def _ask_how_far(self, event: HttpRequest) -> None:
-        """A request for an answer that is made in the background: its answer is that of the call."""
-        for provider in _POLLED:
-            id = provider.polled(event.target)
-            if id is not None and (key := f"{provider.name} {id}") in self._background:
-                self._polls.put(call_id(event.origin, event.exchange), key)
 
     def _client_of(self, asked: bytes, server: int) -> str | None:
         """The open call of a client that asked just this of a server in the same tree."""
@@ -148,7 +129,7 @@ class Calls:
         open_call = self._open.get(key)
         if event.streaming or 100 <= event.status < 200 or key in self._done:
             return _NOTHING
-        if key in self._polls:
+        if key in self._background:
             return self._polled(key, event)
         if open_call is None:
             self._maybe.pop(key, None)
@@ -158,35 +139,15 @@ class Calls:
             return Outcome(self._abort(key, event.reason or "reset", event.origin.wall_ns))
         provider = provider_named(open_call.row.call_kind)
         draft = provider.answers(event.body) if provider else Draft()
-        if draft.pending and draft.id and provider in _POLLED:
-            return self._put_aside(key, draft.id)
+        if draft.pending and draft.id and is_background(provider):
+            evicted = self._background.put(self._open.pop(key), draft.id)
+            rows = [row for each in evicted for row in self._aborted(each, "evicted", None)]
+            return Outcome([*rows, open_call.row])
         return self._end(event, draft.reply())
 
-    def _put_aside(self, key: str, id: str) -> Outcome:
-        """The answer is made in the background: the call goes on, whatever becomes of its connection."""
-        open_call = self._open.pop(key)
-        open_call.row = replace(open_call.row, response_id=id, match_method="id")
-        evicted: list[Row] = []
-        while len(self._background) >= _BACKGROUND_MOST:
-            evicted += self._aborted(self._background.pop_oldest()[1], "evicted", None)
-        self._background.put(f"{open_call.row.call_kind} {id}", open_call)
-        return Outcome([*evicted, open_call.row])
-
     def _polled(self, key: str, event: HttpResponse | SseMessage) -> Outcome:
-        """The answer to a request for an answer that is made in the background: how far it is, or all of it."""
-        name = self._polls.pop(key)
-        open_call = self._background.get(name)
-        provider = provider_named(open_call.row.call_kind) if open_call else None
-        if open_call is None or provider is None:
-            return _NOTHING
-        reply = event.reply if isinstance(event, SseMessage) else Reply()
-        if isinstance(event, HttpResponse):
-            draft = provider.answers(event.body)
-            if draft.pending or event.status >= 400:  # one request that failed does not end the call
-                return _NOTHING
-            reply = draft.reply()
-        del self._background[name]
-        return self._ended_by(open_call, event, reply, more=False)
+        ended = self._background.answered(key, event)
+        return _NOTHING if ended is None else self._ended_by(ended[0], event, ended[1], more=False)
 
     def _keep_early(self, key: str, event: HttpResponse | SseMessage) -> bool:
         """A server may answer before it has read the whole request (RFC 9112 9.3): keep the answer until the request ends."""
@@ -201,7 +162,7 @@ class Calls:
             return _NOTHING
         if key in self._open:
             return self._end(event, event.reply)
-        if key in self._polls and event.reason != "timeout":
+        if key in self._background and event.reason != "timeout":
             return self._polled(key, event)
         provider = provider_named(event.dialect)
         asked = self._maybe.pop(key, None)
@@ -216,7 +177,7 @@ class Calls:
     def _unasked(self, event: SseMessage) -> Outcome:
         """An answer whose request was not seen."""
         row, sessions = self._sessions.begin(unasked_row(event, _LABELS[event.dialect]), ())
-        self._open[row.id] = _Open(row, event.origin.time_ns, connection_id(event.origin))
+        self._open[row.id] = OpenCall(row, event.origin.time_ns, connection_id(event.origin))
         ended = self._end(event, event.reply)
         return replace(ended, rows=[*sessions, *ended.rows])
 
@@ -229,7 +190,7 @@ class Calls:
             self._done.put(key, None)
         return self._ended_by(open_call, event, reply, more=more)
 
-    def _ended_by(self, open_call: _Open, event: HttpResponse | SseMessage, reply: Reply, *, more: bool) -> Outcome:
+    def _ended_by(self, open_call: OpenCall, event: HttpResponse | SseMessage, reply: Reply, *, more: bool) -> Outcome:
         row = ended_row(open_call.row, event, reply, start_ns=open_call.start_ns, more=more)
         before, open_call.partial = open_call.partial, row if more else None
         rows = [*ended_rows(row), *self._ended(row, before, open_call.asked)]
@@ -258,9 +219,8 @@ class Calls:
         rows = self._unasked_rows(list(self._early))
         for key in list(self._open):
             rows += self._abort(key, "capture_end", None)
-        for open_call in self._background.values():
+        for open_call in self._background.stop():
             rows += self._aborted(open_call, "capture_end", None)
-        self._background.clear()
         return rows
 
     def _unasked_rows(self, keys: list[str]) -> list[Row]:
@@ -271,7 +231,7 @@ class Calls:
     def _abort(self, key: str, reason: str, end_ns: int | None) -> list[Row]:
         return self._aborted(self._open.pop(key), reason, end_ns)
 
-    def _aborted(self, open_call: _Open, reason: str, end_ns: int | None) -> list[Row]:
+    def _aborted(self, open_call: OpenCall, reason: str, end_ns: int | None) -> list[Row]:
         if open_call.partial:
             row = replace(open_call.partial, more=False)
             return [row, *self._ended(row, row, open_call.asked)]
@@ -287,8 +247,7 @@ class Calls:
             done=list(self._done),
             maybe=list(self._maybe.items()),
             repeats=self._repeats.snapshot(),
-            background=list(self._background.items()),
-            polls=list(self._polls.items()),
+            background=self._background.snapshot(),
         )
 
     def restore(self, state: CallsState) -> None:
@@ -297,8 +256,7 @@ class Calls:
         self._done.update(dict.fromkeys(state.done))
         self._maybe.update(state.maybe)
         self._repeats.restore(state.repeats)
-        self._background.update(state.background)
-        self._polls.update(state.polls)
+        self._background.restore(state.background)
 
 
 def _results(asked: Asked) -> tuple[ToolResult, ...]:

@@ -26,7 +26,7 @@ from ..destinations import has_colour
 from ..prices import load_prices
 from ..stores import is_being_written, newest_store
 from .plain import plain
-from .screen import Line, Prose, Screen, Whole, render
+from .screen import Line, Screen, Whole, render
 from .selection import selection_of
 
 __all__ = ["Ask", "Flags"]

@@ -63,7 +63,7 @@ class _ReplayReader:
             if is_lmdb(path):
                 found: BinaryIO | LmdbStore = LmdbStore.open(path, readonly=True)
             else:
-                found = Path(path).open("rb")
+                found = Path(path).open("rb")  # noqa: SIM115 (closed in close)
         except OSError as error:
             raise CaptureError(f"{path} cannot be read: {error.strerror}") from error
         self._opened.append(found)

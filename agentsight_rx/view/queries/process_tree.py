@@ -14,7 +14,7 @@ __all__ = ["Process", "process_list", "process_tree"]
 
 class Process(ProcessRow, frozen=True, tag="process_node", omit_defaults=True):
     """
-    One process, with its session as far as it is known. `depth` counts from the roots; `starts` says that it is the first of its
+    One process, with its session as far as it is known. `depth` counts from the roots; `starts`: it is the first of its
     tool: the others are below it.
     """
 
