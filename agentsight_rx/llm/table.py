@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from ..events import SseEvent
 from .anthropic.answer import ANTHROPIC
 from .bedrock.answer import BEDROCK
@@ -55,6 +57,7 @@ PROVIDERS: tuple[Provider, ...] = (
 
 _HOSTS = tuple(host for provider in PROVIDERS for host in provider.hosts)
 
+_FOUND_MOST = 512  # hosts and paths, of which a capture has a few: to ask every provider takes 10 us
 _FIELDS = Fields(IdentifyingFields)
 
 
@@ -78,8 +81,12 @@ def find(host: str, target: str, /) -> Provider | None:
 
     The path decides, since many hosts speak the same dialect. The host decides only if two providers match the path.
     """
-    lower = host.lower()
-    takers = [each for each in PROVIDERS if each.is_call(target) and (each.anywhere or each.is_home(lower))]
+    return _found(host.lower(), target.partition("?")[0])
+
+
+@lru_cache(_FOUND_MOST)
+def _found(lower: str, path: str) -> Provider | None:
+    takers = [each for each in PROVIDERS if each.is_call(path) and (each.anywhere or each.is_home(lower))]
     at_home = [each for each in takers if each.is_home(lower)]
     return next(iter(at_home + takers), None)
 
