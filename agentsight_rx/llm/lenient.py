@@ -56,13 +56,13 @@ class Fields(Generic[T]):
 
     def read(self, body: bytes | str | Raw, /) -> Found[T] | None:
         """The body; None if it is not JSON, or not an object with what the type requires."""
-        if self._needs_object and type(body) is str and body[:1] not in _MAYBE_OBJECT:
-            return None
         try:
             if len(body) <= _SHORT:  # most are events of streams
                 return Found(self.strict.decode(body))
         except (msgspec.DecodeError, UnicodeError, RecursionError):
             pass
+        if self._needs_object and type(body) is str and body[:1] not in _MAYBE_OBJECT:
+            return None
         value = decoded(self.strict, body)
         return self._salvaged(body) if value is None else Found(value)
 
