@@ -110,11 +110,16 @@ _USAGE = Fields(_Usage)
 
 
 def _take(draft: Draft, event: SseEvent) -> bool | None:
-    found = _EVENT.read(event.data)
-    if found is None:
+    said = _EVENT.noting(event.data, draft.note)
+    if said is None:
         return None
-    draft.note(found.unknown)
-    return _take_event(draft, found.value)
+    delta = said.delta
+    if delta is not None and delta.text and said.type == "content_block_delta":  # nearly all events
+        block = draft.blocks.get((said.index, 0, 0))
+        if block is not None and block.kind == "text":
+            block.parts.append(delta.text)
+            return True
+    return _take_event(draft, said)
 
 
 def _take_all(draft: Draft, events: Sequence[SseEvent]) -> int | None:

@@ -85,12 +85,11 @@ _ANSWER = Fields(_Answer)
 
 
 def _take(draft: Draft, event: SseEvent) -> bool | None:
-    found = _ANSWER.read(event.data)
-    if found is None:
-        return None
-    known = _take_answer(draft, found.value.response or found.value)
-    if known is not None:
-        draft.note(found.unknown)
+    unknown: list[str] = []
+    answer = _ANSWER.noting(event.data, unknown.extend)
+    known = None if answer is None else _take_answer(draft, answer.response or answer)
+    if known is not None and unknown:
+        draft.note(unknown)
     return known
 
 

@@ -137,11 +137,13 @@ def _take(draft: Draft, event: SseEvent) -> bool | None:
     if event.data == "[DONE]":
         draft.ended = True
         return False
-    found = _ANSWER.read(event.data)
-    if found is None or not found.value.is_known():
+    unknown: list[str] = []
+    answer = _ANSWER.noting(event.data, unknown.extend)
+    if answer is None or not answer.is_known():
         return None
-    draft.note(found.unknown)
-    return _take_answer(draft, found.value)
+    if unknown:
+        draft.note(unknown)
+    return _take_answer(draft, answer)
 
 
 def _take_all(draft: Draft, events: Sequence[SseEvent]) -> int | None:
