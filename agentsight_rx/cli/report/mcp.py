@@ -12,6 +12,7 @@ from ...view.queries.mcp import McpRequest, McpTool, mcp_of
 from ...view.tables import AUDIT
 from .ask import Ask
 from .leading import unlimited
+from .mcp_words import arguments_said, result_said
 from .screen import Cell, Column, Line, Screen, Span, State, Whole, table
 from .words import clock, count, plural, took
 
@@ -76,8 +77,8 @@ def _cells(request: McpRequest) -> tuple[Cell, ...]:
         Span(request.outcome.replace("_", " "), _state(request.outcome)),
         took(request.duration_ms),
         str(request.cause.turn or "") if request.cause else "",
-        request.params,
-        request.result,
+        arguments_said(request.params),
+        result_said(request.result),
         str(request.client_pid or ""),
         str(request.server_pid or ""),
     )
