@@ -12,6 +12,7 @@ import lmdb
 
 from ..errors import StoreError
 from .lmdb_files import create, environment, failed, lock_of, only_writer, remove, size_of
+from .lmdb_memory import MappedFile
 from .lmdb_rows import OpenStore, apply, encoded
 from .lmdb_values import DICTIONARY, Values
 from .store import Put, Store, Write
@@ -63,6 +64,7 @@ class LmdbStore:
         except BaseException:
             self._let_write()
             raise
+        self._mapped = MappedFile(path) if readonly else None
         try:
             self._env.reader_check()  # frees the slots of readers that were killed
             if self._env.stat()["entries"]:
@@ -117,7 +119,9 @@ class LmdbStore:
         return self._version >= INDEXED_VERSION
 
     def get(self, table: Table[V], key: Key) -> V | None:
-        return self._run(lambda txn: self._in(txn).get(table, key))
+        found = self._run(lambda txn: self._in(txn).get(table, key))
+        self._give_back(1)
+        return found
 
     def scan(
         self,
@@ -129,9 +133,16 @@ class LmdbStore:
         reverse: bool = False,
         limit: int | None = None,
     ) -> list[tuple[tuple[Part, ...], V]]:
-        return self._run(
+        rows = self._run(
             lambda txn: self._in(txn).scan(table, prefix=prefix, start=start, stop=stop, reverse=reverse, limit=limit)
         )
+        self._give_back(len(rows))
+        return rows
+
+    def _give_back(self, rows: int) -> None:
+        """So many rows were read: of a store that is only read, the memory of its pages is given back from time to time."""
+        if self._mapped is not None:
+            self._mapped.read(rows)
 
     def commit(self, writes: Sequence[Write]) -> None:
         self._write(encoded(writes, self._values or self._run(self._found)))

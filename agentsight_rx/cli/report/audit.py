@@ -15,11 +15,11 @@ from .ask import Ask
 from .screen import Cell, Column, Line, Screen, Span, State, Whole, table
 from .words import clock
 
-__all__ = ["audit"]
+__all__ = ["COLUMNS", "audit"]
 
 _NEWEST = 100
 _STATES: dict[str | None, State] = {"failure": "failed", "partial": "missing"}
-_COLUMNS = (
+COLUMNS = (
     Column("time"),
     Column("type"),
     Column("process", right=True),
@@ -51,7 +51,7 @@ def audit(
 
 
 def _lines(rows: Sequence[AuditRow], screen: Screen) -> Iterable[Line]:
-    return table(_COLUMNS, map(_cells, rows), screen)
+    return table(COLUMNS, map(_cells, rows), screen)
 
 
 def _cells(row: AuditRow) -> tuple[Cell, ...]:

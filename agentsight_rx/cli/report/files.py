@@ -18,11 +18,11 @@ from .leading import show_first, unlimited
 from .screen import Cell, Column, Span, State, table
 from .words import count, size
 
-__all__ = ["files"]
+__all__ = ["COLUMNS", "files"]
 
 _MOST = 50
 _KINDS = ("written", "removed", "moved", "refused", "temporary", "read", "failed", "device")
-_COLUMNS = (
+COLUMNS = (
     Column("what"),
     Column("path", flexible=True, middle=True),
     Column("written", right=True),
@@ -51,7 +51,7 @@ def files(
     folder = causes.folder
     if uses and not ask.as_json:
         ask.write_lines([_sums(uses) + (f" · in {folder}" if folder else ""), ""])
-    show_first(ask, uses, lambda shown, screen: table(_COLUMNS, (_cells(use, folder) for use in shown), screen), most=_MOST)
+    show_first(ask, uses, lambda shown, screen: table(COLUMNS, (_cells(use, folder) for use in shown), screen), most=_MOST)
     if found.uncounted and not ask.as_json:
         ask.write_lines([Span(f"{count(found.uncounted)} operations on other paths are not listed", "missing")])
 

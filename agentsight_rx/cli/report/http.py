@@ -7,18 +7,20 @@ from typing import Annotated
 
 import typer
 
+from ...rules.http import compile_http
 from ...view import HttpRow
 from ...view.queries.causes import Causes, within
 from ...view.queries.http import Exchange, exchanges_of
+from ...view.queries.matching import is_matched
 from ...view.tables import HTTP
 from .ask import Ask
 from .screen import Cell, Column, Line, Screen, Span, table
 from .words import clock, size, took
 
-__all__ = ["http"]
+__all__ = ["COLUMNS", "http"]
 
 _NEWEST = 100
-_COLUMNS = (
+COLUMNS = (
     Column("time"),
     Column("process", flexible=True, most=24),
     Column("method"),
@@ -37,12 +39,17 @@ def http(
     ask: Ask,
     host: Annotated[str | None, typer.Option("--host", help="Only of this host.", metavar="NAME")] = None,
     failed: Annotated[bool, typer.Option("--failed", help="Only those that failed, or of which something is missing.")] = False,
+    rule: Annotated[str | None, typer.Option("--filter", help="Only exchanges that this rule matches.", metavar="RULE")] = None,
 ) -> None:
     """HTTP exchanges: time, method, host, path, status, sizes, duration, what is missing, and the call that each is."""
     causes = Causes(ask.store)
+    rules = None if rule is None else compile_http([rule])
 
     def is_meant(row: HttpRow) -> bool:
-        return (host is None or row.host == host) and (not failed or row.status != "complete" or (row.status_code or 0) >= 400)
+        is_bad = row.status != "complete" or (row.status_code or 0) >= 400
+        if (failed and not is_bad) or (host is not None and row.host != host):
+            return False
+        return rules is None or is_matched(ask.store, row.id, rules)
 
     ask.show(
         lambda selection: exchanges_of(within(ask.store, HTTP, selection, causes, where=is_meant), causes),
@@ -52,7 +59,7 @@ def http(
 
 
 def _lines(rows: Sequence[Exchange], screen: Screen) -> Iterable[Line]:
-    return table(_COLUMNS, map(_cells, rows), screen)
+    return table(COLUMNS, map(_cells, rows), screen)
 
 
 def _cells(row: Exchange) -> tuple[Cell, ...]:

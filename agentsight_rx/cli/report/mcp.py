@@ -16,10 +16,10 @@ from .mcp_words import arguments_said, result_said
 from .screen import Cell, Column, Line, Screen, Span, State, Whole, table
 from .words import clock, count, plural, took
 
-__all__ = ["mcp"]
+__all__ = ["COLUMNS", "mcp"]
 
 _EACH = 5  # requests to one tool
-_COLUMNS = (
+COLUMNS = (
     Column("time"),
     Column("outcome"),
     Column("took", right=True),
@@ -68,7 +68,7 @@ def _lines(tools: Sequence[McpTool], screen: Screen, most: int | None) -> Iterab
             Span(f", {count(tool.failed)} failed" if tool.failed else "", "failed"),
             times,
         )
-        yield from table(_COLUMNS, map(_cells, tool.requests[-most:] if most else tool.requests), screen)
+        yield from table(COLUMNS, map(_cells, tool.requests[-most:] if most else tool.requests), screen)
 
 
 def _cells(request: McpRequest) -> tuple[Cell, ...]:

@@ -17,10 +17,10 @@ from .leading import show_first, unlimited
 from .screen import Cell, Column, Line, Screen, Span, table
 from .words import clock, took
 
-__all__ = ["processes"]
+__all__ = ["COLUMNS", "processes"]
 
 _MOST = 100
-_COLUMNS = (
+COLUMNS = (
     Column("started"),
     Column("process", right=True),
     Column("command", flexible=True, tree=True),
@@ -50,7 +50,7 @@ def _failed(row: ProcessRow) -> bool:
 
 
 def _lines(found: Sequence[Process], screen: Screen) -> Iterable[Line]:
-    return table(_COLUMNS, map(_cells, found), screen)
+    return table(COLUMNS, map(_cells, found), screen)
 
 
 def _cells(row: Process) -> tuple[Cell, ...]:

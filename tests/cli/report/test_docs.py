@@ -10,7 +10,12 @@ import pytest
 import typer
 
 from agentsight_rx.cli import app
+from agentsight_rx.cli.report.audit import COLUMNS as AUDIT
 from agentsight_rx.cli.report.calls import COLUMNS as CALLS
+from agentsight_rx.cli.report.files import COLUMNS as FILES
+from agentsight_rx.cli.report.http import COLUMNS as HTTP
+from agentsight_rx.cli.report.mcp import COLUMNS as MCP
+from agentsight_rx.cli.report.processes import COLUMNS as PROCESSES
 from agentsight_rx.cli.report.prompts import COLUMNS as PROMPTS
 from agentsight_rx.cli.report.recordings import COLUMNS as LIST
 from agentsight_rx.cli.report.recordings import Recorded
@@ -18,12 +23,19 @@ from agentsight_rx.cli.report.sessions import COLUMNS as SESSIONS
 from agentsight_rx.cli.report.summary import COLUMNS as SUMMARY
 from agentsight_rx.cli.report.tokens import columns_of
 from agentsight_rx.cli.report.tools import COLUMNS as TOOLS
-from agentsight_rx.view import SessionRow, ToolRow
+from agentsight_rx.view import AuditRow, SessionRow, ToolRow
 from agentsight_rx.view.queries.call import WholeCall
 from agentsight_rx.view.queries.costs import PricedCall
+from agentsight_rx.view.queries.diff_runs import Difference
+from agentsight_rx.view.queries.files import FileUse
 from agentsight_rx.view.queries.health import Health
+from agentsight_rx.view.queries.http import Exchange
+from agentsight_rx.view.queries.mcp import McpRequest
+from agentsight_rx.view.queries.network import Host, Peer, Unread
+from agentsight_rx.view.queries.process_tree import Process
 from agentsight_rx.view.queries.prompts import PromptLine
 from agentsight_rx.view.queries.summary import Summary
+from agentsight_rx.view.queries.timeline import Moment
 from agentsight_rx.view.queries.tokens import TokenGroup
 
 PAGE = (Path(__file__).parents[3] / "docs" / "report.md").read_text()
@@ -36,9 +48,16 @@ ANSWERS: dict[str, Any] = {
     "call": WholeCall,
     "prompts": PromptLine,
     "tools": ToolRow,
+    "files": FileUse,
+    "mcp": McpRequest,
+    "processes": Process,
+    "http": Exchange,
+    "timeline": Moment,
+    "audit": AuditRow,
     "sessions": SessionRow,
     "tokens": TokenGroup,
     "health": Health,
+    "diff": Difference,
     "list": Recorded,
 }
 COLUMNS = {
@@ -46,6 +65,11 @@ COLUMNS = {
     "calls": CALLS,
     "prompts": PROMPTS,
     "tools": TOOLS,
+    "files": FILES,
+    "mcp": MCP,
+    "processes": PROCESSES,
+    "http": HTTP,
+    "audit": AUDIT,
     "sessions": SESSIONS,
     "tokens": columns_of("model"),
     "list": LIST,
@@ -65,12 +89,17 @@ def named(name: str, title: str) -> list[str]:
 def test_every_report_is_described_and_no_other() -> None:
     reports = list(PROGRAM.commands["report"].commands)
     assert re.findall(r"^## report (\S+)$", PAGE, re.MULTILINE) == reports
-    assert set(ANSWERS) == set(reports)
+    assert {*ANSWERS, "network", "export"} == set(reports)
 
 
 @pytest.mark.parametrize("name", ANSWERS)
 def test_the_keys_are_those_of_the_values(name: str) -> None:
     assert named(name, "Keys") == list(ANSWERS[name].__struct_fields__)
+
+
+@pytest.mark.parametrize(("kind", "value"), [("peer", Peer), ("host", Host), ("unread", Unread)])
+def test_the_keys_of_the_network_are_those_of_its_values(kind: str, value: Any) -> None:
+    assert named("network", f"Keys of an? `{kind}`") == ["kind", *value.__struct_fields__]
 
 
 @pytest.mark.parametrize("name", COLUMNS)

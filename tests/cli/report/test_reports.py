@@ -344,6 +344,7 @@ def test_a_reader_that_goes_away_is_no_error(store: Path) -> None:
 )
 def test_calls_are_chosen_by_a_rule_about_their_exchange(store: Path, rule: str, turns: list[int]) -> None:
     assert [row["turn"] for row in values("calls", "--filter", rule, "--db", store)] == turns
+    assert [row["turn"] for row in values("http", "--filter", rule, "--db", store)] == turns
 
 
 def test_a_wrong_rule_is_marked(store: Path) -> None:
