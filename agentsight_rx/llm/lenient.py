@@ -8,8 +8,8 @@ the elements that do not fit, an object the fields, and a field without a defaul
 from __future__ import annotations
 
 import builtins
-from contextlib import suppress
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import cache
 from types import UnionType
 from typing import Any, Generic, TypeVar, cast

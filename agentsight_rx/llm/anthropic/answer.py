@@ -115,7 +115,7 @@ def _take(draft: Draft, event: SseEvent) -> bool | None:
         return None
     delta = said.delta
     if delta is not None and delta.text and said.type == "content_block_delta":  # nearly all events
-        block = draft.blocks.get((said.index, 0, 0))
+        block = draft.blocks.get((said.index or 0, 0, 0))
         if block is not None and block.kind == "text":
             block.parts.append(delta.text)
             return True
