@@ -21,6 +21,7 @@ from .core.weight import weight
 from .errors import AgentsightError
 from .events import Loss, Origin
 from .loss import Ledger, Reason, RuleCounts
+from .say import say
 from .signals import asking_to_end
 from .sources.names import unseen_names
 from .view.tally import Tally
@@ -29,6 +30,7 @@ __all__ = ["Run", "Summary", "run"]
 
 E = TypeVar("E")
 
+_QUIET_S = 0.3  # how long sources may take to open before the person is shown what is waited for
 _POLL_S = 0.05  # how long a reader may wait before it checks whether to stop
 _IDLE_S = 0.01  # how long the engine waits for events before it advances time
 _DRAIN_S = 10.0  # how long sinks may take to write what they hold at the end
@@ -115,9 +117,7 @@ class Run:
                 opened.append(sink)
             with self._engine:
                 self._graph.attach(self._engine, self)
-            for reading in self._readers:
-                reading.hub.reader.open()
-                reading.opened = True
+            _open(self._readers)
         except BaseException:
             for reading in self._readers:
                 if reading.opened:
@@ -288,3 +288,37 @@ class _Reading(Struct):
     hub: Hub[Any]
     thread: threading.Thread
     opened: bool = False
+    failure: BaseException | None = None
+
+    def open(self) -> None:
+        try:
+            self.hub.reader.open()
+            self.opened = True
+        except BaseException as error:
+            self.failure = error
+
+
+def _open(readings: Sequence[_Reading]) -> None:
+    """Open all of them, live ones side by side: the kernel takes its time for each. Raises the first failure, in their order."""
+    opening: list[tuple[_Reading, threading.Thread]] = []
+    for reading in readings:
+        if reading.hub.live:
+            thread = threading.Thread(target=reading.open, name=f"open:{reading.hub.name}", daemon=True)
+            opening.append((reading, thread))
+            thread.start()
+    try:
+        for reading in readings:
+            if not reading.hub.live:
+                reading.open()
+        until = time.monotonic() + _QUIET_S
+        for _, thread in opening:
+            thread.join(max(0.0, until - time.monotonic()))
+        late = [reading.hub.name for reading, thread in opening if thread.is_alive()]
+        if late:
+            say(f"preparing {', '.join(late)} (the first time on a kernel their programs are compiled)")
+    finally:
+        for _, thread in opening:
+            thread.join()
+    for reading in readings:
+        if reading.failure is not None:
+            raise reading.failure
