@@ -14,6 +14,7 @@ from reactivex import Observable
 from .core.engine import Engine, Site
 from .core.hub import Hub
 from .core.mailbox import Mailbox, Overflow
+from .core.reading import Reading, open_all
 from .core.sink import Sink
 from .core.sink_thread import SinkThread
 from .core.stream import as_stream
@@ -21,7 +22,6 @@ from .core.weight import weight
 from .errors import AgentsightError
 from .events import Loss, Origin
 from .loss import Ledger, Reason, RuleCounts
-from .say import say
 from .signals import asking_to_end
 from .sources.names import unseen_names
 from .view.tally import Tally
@@ -30,7 +30,6 @@ __all__ = ["Run", "Summary", "run"]
 
 E = TypeVar("E")
 
-_QUIET_S = 0.3  # how long sources may take to open before the person is shown what is waited for
 _POLL_S = 0.05  # how long a reader may wait before it checks whether to stop
 _IDLE_S = 0.01  # how long the engine waits for events before it advances time
 _DRAIN_S = 10.0  # how long sinks may take to write what they hold at the end
@@ -92,7 +91,7 @@ class Run:
         self._sinks = [SinkThread(sink, self._ledger) for sink in sinks]
         self._tally = Tally()
         self._inbox: Mailbox[Any] = Mailbox(part=_PART)
-        self._readers: list[_Reading] = []
+        self._readers: list[Reading] = []
         self._stopping = threading.Event()
         self._reasons: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._graph_done = False
@@ -117,7 +116,7 @@ class Run:
                 opened.append(sink)
             with self._engine:
                 self._graph.attach(self._engine, self)
-            _open(self._readers)
+            open_all(self._readers)
         except BaseException:
             for reading in self._readers:
                 if reading.opened:
@@ -183,7 +182,7 @@ class Run:
     # -- engine thread ---------------------------------------------------------------------------------------------
 
     def _attached(self, hub: Hub[Any]) -> None:
-        reading = _Reading(hub, threading.Thread(target=self._read, args=(hub,), name=f"read:{hub.name}", daemon=True))
+        reading = Reading(hub, threading.Thread(target=self._read, args=(hub,), name=f"read:{hub.name}", daemon=True))
         self._readers.append(reading)
         if self._running:  # an operator subscribed to a source during the run
             hub.reader.open()
@@ -280,45 +279,3 @@ class Run:
 def _queue_full(dropped: Overflow) -> Loss:
     now, note = Origin(time.monotonic_ns(), 0), "the engine was too slow"
     return Loss(now, "inbox", reason=Reason.QUEUE_FULL, count=dropped.count, size=dropped.size, note=note)
-
-
-class _Reading(Struct):
-    """A source and the thread that reads it."""
-
-    hub: Hub[Any]
-    thread: threading.Thread
-    opened: bool = False
-    failure: BaseException | None = None
-
-    def open(self) -> None:
-        try:
-            self.hub.reader.open()
-            self.opened = True
-        except BaseException as error:
-            self.failure = error
-
-
-def _open(readings: Sequence[_Reading]) -> None:
-    """Open all of them, live ones side by side: the kernel takes its time for each. Raises the first failure, in their order."""
-    opening: list[tuple[_Reading, threading.Thread]] = []
-    for reading in readings:
-        if reading.hub.live:
-            thread = threading.Thread(target=reading.open, name=f"open:{reading.hub.name}", daemon=True)
-            opening.append((reading, thread))
-            thread.start()
-    try:
-        for reading in readings:
-            if not reading.hub.live:
-                reading.open()
-        until = time.monotonic() + _QUIET_S
-        for _, thread in opening:
-            thread.join(max(0.0, until - time.monotonic()))
-        late = [reading.hub.name for reading, thread in opening if thread.is_alive()]
-        if late:
-            say(f"preparing {', '.join(late)} (the first time on a kernel their programs are compiled)")
-    finally:
-        for _, thread in opening:
-            thread.join()
-    for reading in readings:
-        if reading.failure is not None:
-            raise reading.failure

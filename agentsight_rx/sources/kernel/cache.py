@@ -13,9 +13,10 @@ import stat
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import cache
-from hashlib import blake2b, sha256
+from hashlib import sha256
 from pathlib import Path
 from secrets import token_hex
+from threading import Lock
 
 import msgspec
 
@@ -23,7 +24,7 @@ from ...errors import CaptureError
 from ..own_folder import own_folder
 from .image import Image
 
-__all__ = ["Cache", "default_directory", "key_of", "kernel_identity"]
+__all__ = ["Cache", "default_directory", "kernel_identity", "key_of"]
 
 _FORMAT = 1  # of the files; count it up where the meaning of an Image changes
 _MAGIC = b"agentsight-rx program\n"
@@ -32,6 +33,7 @@ _SUFFIX = ".program"
 _ENTRIES_MOST = 64  # 0.2 MB each; a command needs seven
 _SIZE_MOST = 8 << 20
 _TYPES = Path("/sys/kernel/btf/vmlinux")
+_ONE_READER = Lock()  # sources open side by side: the types are 5 MB
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
@@ -196,15 +198,19 @@ def key_of(parts: Sequence[str | Sequence[str]]) -> str:
     return sha256(msgspec.msgpack.encode((_FORMAT, parts))).hexdigest()
 
 
-@cache
 def kernel_identity() -> tuple[str, ...]:
     """The running kernel: its release, its build and its types, which say where the fields of its structs are."""
     name = os.uname()
+    with _ONE_READER:
+        return name.machine, name.release, name.version, _hash_of_types()
+
+
+@cache
+def _hash_of_types() -> str:
     try:
-        types = _TYPES.read_bytes()
+        return sha256(_TYPES.read_bytes()).hexdigest()
     except OSError as error:
         raise CaptureError(
             f"the kernel's type information cannot be read ({_TYPES}: {error.strerror}): "
             "a kernel built with CONFIG_DEBUG_INFO_BTF=y is needed"
         ) from error
-    return name.machine, name.release, name.version, blake2b(types).hexdigest()

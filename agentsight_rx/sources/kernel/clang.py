@@ -5,25 +5,34 @@ BCC compiles in here and not in the capture: clang and LLVM take 100 MB, their m
 and BCC changes the working directory while it compiles. Plain Python, since a start without packages takes 0.03 s.
 """
 
+from __future__ import annotations
+
 import ctypes
 import json
 import struct
 import sys
+from typing import Any
 
-__all__: "list[str]" = []
+__all__: list[str] = []
 
 _LIBRARY = "libbcc.so.0"
 _LOAD_IMMEDIATE, _MAP = 0x18, 1  # BPF_LD | BPF_IMM | BPF_DW, and the source register that stands for a map
 
 
-def _library() -> "ctypes.CDLL":
+def _library() -> ctypes.CDLL:
     library = ctypes.CDLL(_LIBRARY)
     words, address, size, number = ctypes.c_char_p, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_uint64
     library.bpf_module_create_c_from_string.restype = address
-    library.bpf_module_create_c_from_string.argtypes = [
-        *(words, ctypes.c_uint, ctypes.POINTER(words), ctypes.c_int, ctypes.c_bool, words),
-    ]
-    results = {
+    text, debug, flags, count, allow_rlimit, device = (
+        words,
+        ctypes.c_uint,
+        ctypes.POINTER(words),
+        ctypes.c_int,
+        ctypes.c_bool,
+        words,
+    )
+    library.bpf_module_create_c_from_string.argtypes = [text, debug, flags, count, allow_rlimit, device]
+    results: dict[str, tuple[Any, list[Any]]] = {
         "bpf_num_functions": (size, []),
         "bpf_function_name": (words, [size]),
         "bpf_function_start": (address, [words]),
@@ -45,13 +54,14 @@ def _library() -> "ctypes.CDLL":
     return library
 
 
-def _compiled(text: str, flags: "list[str]") -> "dict[str, object] | None":
+def _compiled(text: str, flags: list[str]) -> dict[str, object] | None:
     library = _library()
     given = (ctypes.c_char_p * len(flags))(*[flag.encode() for flag in flags])
     module = library.bpf_module_create_c_from_string(text.encode(), 0, given, len(flags), False, None)
     if not module:
         return None
-    maps, numbers = [], {}
+    maps: list[dict[str, object]] = []
+    numbers: dict[int, int] = {}  # descriptor -> number of a map
     for number in range(library.bpf_num_tables(module)):
         numbers[library.bpf_table_fd_id(module, number)] = number
         maps.append(
@@ -66,7 +76,7 @@ def _compiled(text: str, flags: "list[str]") -> "dict[str, object] | None":
                 "leaf_type": library.bpf_table_leaf_desc_id(module, number).decode(),
             }
         )
-    functions = []
+    functions: list[dict[str, object]] = []
     for number in range(library.bpf_num_functions(module)):
         name = library.bpf_function_name(module, number)
         code = ctypes.string_at(library.bpf_function_start(module, name), library.bpf_function_size(module, name))
@@ -74,8 +84,8 @@ def _compiled(text: str, flags: "list[str]") -> "dict[str, object] | None":
     return {"maps": maps, "functions": functions}
 
 
-def _uses(code: bytes, numbers: "dict[int, int]") -> "list[tuple[int, int]]":
-    uses = []
+def _uses(code: bytes, numbers: dict[int, int]) -> list[tuple[int, int]]:
+    uses: list[tuple[int, int]] = []
     place = 0
     while place < len(code) // 8:
         operation, registers, _, value = struct.unpack_from("<BBhi", code, place * 8)

@@ -70,7 +70,7 @@ class Loaded:
         return True
 
     def attach_raw(self) -> list[int]:
-        """Run each function for a raw tracepoint at the one that it is named for; a descriptor for each, until that is closed."""
+        """Run each function for a raw tracepoint at the one that it is named for, until its descriptor is closed."""
         names = [each.name for each in self._image.functions if each.name.startswith(_RAW_PREFIX)]
         programs = [(self.load(name, RAW_TRACEPOINT), name.removeprefix(_RAW_PREFIX)) for name in names]
         attached: list[int] = []

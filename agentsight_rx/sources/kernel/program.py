@@ -19,8 +19,8 @@ from ..names import Names
 from ..target import Target, found, is_alive
 from .detach import leave
 from .loaded import Loaded
-from .ring import Ring
 from .prepared import Source, prepared
+from .ring import Ring
 from .syscall import at_tracepoint
 
 __all__ = ["CALL_FIELDS", "Program", "lexical_path", "text_of", "walked_path"]

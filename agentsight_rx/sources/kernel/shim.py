@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 
 __all__ = ["HEADERS", "shim_tree"]
 
+
 @contextmanager
 def shim_tree() -> Generator[Path, None, None]:
     """

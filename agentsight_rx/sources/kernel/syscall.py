@@ -88,7 +88,9 @@ def load_program(name: str, kind: int, code: bytes, *, attach_type: int = 0) -> 
         try:
             return load(1, log)
         except OSError:
-            words = [line for line in log.value.decode(errors="replace").splitlines() if line and not line.startswith("processed ")]
+            words = [
+                line for line in log.value.decode(errors="replace").splitlines() if line and not line.startswith("processed ")
+            ]
             reason = f"{os.strerror(refusal.errno or 0)}, errno {refusal.errno}"
             raise OSError(refusal.errno, f"{reason}: {words[-1]}" if words else reason) from refusal
 

@@ -30,10 +30,13 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
         calls.append(flags)
         return _IMAGE
 
+    def offsets(_fields: object) -> list[str]:
+        return ["-DO_task_struct_pid=8"]
+
     monkeypatch.setattr(module, "compiled", compile_nothing)
     monkeypatch.setattr(module, "kernel_identity", lambda: ("x86_64", "6.1", "#1", "types"))
     monkeypatch.setattr(module, "compiler_identity", lambda: ["bcc 1"])
-    monkeypatch.setattr(module, "defines", lambda _fields: ["-DO_task_struct_pid=8"])
+    monkeypatch.setattr(module, "defines", offsets)
     return calls
 
 
@@ -45,7 +48,8 @@ def test_the_second_start_compiles_nothing(asked: list[list[str]], tmp_path: Pat
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("kernel_identity", ("x86_64", "6.1", "#2", "types")), ("compiler_identity", ["bcc 2"]), ("HEADERS", {})]
+    ("name", "value"),
+    [("kernel_identity", ("x86_64", "6.1", "#2", "types")), ("compiler_identity", ["bcc 2"]), ("HEADERS", {})],
 )
 def test_another_kernel_or_compiler_compiles_anew(
     asked: list[list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: object
