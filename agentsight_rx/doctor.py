@@ -16,8 +16,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from .errors import CaptureError
-from .sources.kernel.bcc import bcc
-from .sources.kernel.shim import kernel_source
+from .sources.kernel.cache import Cache, default_directory
+from .sources.kernel.compiler import REMEDY, compiled, compiler_identity
 from .sources.tls.libraries import system_libraries
 
 __all__ = ["Check", "checks", "render", "require_capture"]
@@ -119,15 +119,6 @@ def _tracefs() -> Check:
     return Check("tracefs", found is not None, seen, f"as root: mount -t tracefs tracefs {_TRACEFS}", _EVERY)
 
 
-def _bcc() -> Check:
-    try:
-        seen = f"{bcc().__version__} from {bcc().__file__}"
-    except CaptureError as error:
-        seen, _, remedy = str(error).partition("; ")
-        return Check("BCC", False, seen, remedy, _EVERY)
-    return Check("BCC", True, seen, "", _EVERY)
-
-
 def _load() -> Check:
     try:
         os.close(_load_empty_program())
@@ -141,12 +132,19 @@ def _load() -> Check:
 
 
 def _compiler() -> Check:
+    name, needed_for = "BCC", "every capture of a kind that the cache has no program for"
     try:
-        with kernel_source():
-            bcc().BPF(text=b"int nothing(void *ctx) { return 0; }").cleanup()
-    except Exception as error:  # BCC raises plain Exception for everything
-        return Check("compiler", False, str(error), "apt-get install --reinstall python3-bpfcc libbpfcc", _EVERY)
-    return Check("compiler", True, "BCC compiles without kernel headers", "", _EVERY)
+        compiled("int nothing(void *ctx) { return 0; }", [])
+    except CaptureError as error:
+        return Check(name, False, str(error), REMEDY, needed_for)
+    where = ", ".join(text.split()[0] for text in compiler_identity())
+    return Check(name, True, f"it compiles without kernel headers: {where or 'found by the dynamic linker'}", "", needed_for)
+
+
+def _cache() -> Check:
+    used, seen = Cache(default_directory()).state()
+    remedy = "remove the directory, or give it to the user that captures, with mode 0700; it is made anew"
+    return Check("cache of programs", used, seen, remedy, "a start without compiling, which takes seconds")
 
 
 def _many_probes() -> Check:
@@ -186,9 +184,10 @@ def _named_probes(uprobe_events: str) -> list[tuple[str, str]]:
 
 
 _Probe: TypeAlias = Callable[[], Check]
-_NEEDED: tuple[_Probe, ...] = (_system, _rights, _btf, _tracefs, _bcc, _load)
+_NEEDED: tuple[_Probe, ...] = (_system, _rights, _btf, _tracefs, _load)
 _GOOD_TO_HAVE: tuple[_Probe, ...] = (
     _compiler,
+    _cache,
     _many_probes,
     _openssl,
     _leftovers,

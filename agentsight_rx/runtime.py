@@ -14,6 +14,7 @@ from reactivex import Observable
 from .core.engine import Engine, Site
 from .core.hub import Hub
 from .core.mailbox import Mailbox, Overflow
+from .core.reading import Reading, open_all
 from .core.sink import Sink
 from .core.sink_thread import SinkThread
 from .core.stream import as_stream
@@ -90,7 +91,7 @@ class Run:
         self._sinks = [SinkThread(sink, self._ledger) for sink in sinks]
         self._tally = Tally()
         self._inbox: Mailbox[Any] = Mailbox(part=_PART)
-        self._readers: list[_Reading] = []
+        self._readers: list[Reading] = []
         self._stopping = threading.Event()
         self._reasons: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._graph_done = False
@@ -115,9 +116,7 @@ class Run:
                 opened.append(sink)
             with self._engine:
                 self._graph.attach(self._engine, self)
-            for reading in self._readers:
-                reading.hub.reader.open()
-                reading.opened = True
+            open_all(self._readers)
         except BaseException:
             for reading in self._readers:
                 if reading.opened:
@@ -183,7 +182,7 @@ class Run:
     # -- engine thread ---------------------------------------------------------------------------------------------
 
     def _attached(self, hub: Hub[Any]) -> None:
-        reading = _Reading(hub, threading.Thread(target=self._read, args=(hub,), name=f"read:{hub.name}", daemon=True))
+        reading = Reading(hub, threading.Thread(target=self._read, args=(hub,), name=f"read:{hub.name}", daemon=True))
         self._readers.append(reading)
         if self._running:  # an operator subscribed to a source during the run
             hub.reader.open()
@@ -280,11 +279,3 @@ class Run:
 def _queue_full(dropped: Overflow) -> Loss:
     now, note = Origin(time.monotonic_ns(), 0), "the engine was too slow"
     return Loss(now, "inbox", reason=Reason.QUEUE_FULL, count=dropped.count, size=dropped.size, note=note)
-
-
-class _Reading(Struct):
-    """A source and the thread that reads it."""
-
-    hub: Hub[Any]
-    thread: threading.Thread
-    opened: bool = False

@@ -1,7 +1,5 @@
-import sys
 from io import StringIO
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 from rich.console import Console
@@ -58,10 +56,21 @@ def test_without_tracefs_the_remedy_is_the_command_that_mounts_it(tmp_path: Path
     assert check.remedy.endswith("mount -t tracefs tracefs /sys/kernel/tracing")
 
 
-def test_without_bcc_the_finding_and_the_remedy_are_separate(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "bcc", ModuleType("bcc"))
+def test_without_bcc_the_finding_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agentsight_rx.sources.kernel.compiler._PROGRAM", Path("/dev/null"))
     check = _check("BCC")
-    assert (check.seen[-26:], check.remedy[:17]) == ("other project of that name", "pip uninstall bcc")
+    assert (check.ok, check.remedy) == (False, "install BCC: apt-get install libbpfcc")
+
+
+def test_a_cache_that_others_could_write_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SUDO_UID", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    folder = tmp_path / "agentsight-rx" / "programs"
+    folder.mkdir(mode=0o700, parents=True)
+    assert _check("cache of programs").seen == f"{folder}, 0 programs, 0 bytes"
+    folder.chmod(0o777)
+    check = _check("cache of programs")
+    assert (check.ok, check.seen) == (False, f"{folder} is not used: it has mode 0777: other users have rights on it")
 
 
 def test_only_the_left_over_probes_of_dead_tracers_are_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Hashable, Sequence, Set
 from struct import Struct as Layout
@@ -86,7 +85,7 @@ class _FileReader:
             ring_size=options.ring_size,
             decode=decode,
             fields=_FIELDS,
-            switches=["-DCALLS", f"-DOWN={os.getpid()}"],
+            switches=["-DCALLS"],
             names=self.names,
         )
         program.attach("on_names", [f"syscalls:sys_exit_{name}" for name in _BY_NAME])
@@ -116,7 +115,7 @@ class _FileReader:
             return losses
         self._behind = False
         self._swept = time.monotonic()
-        living = {int(process.start_ns) for process in self._program.bpf[b"tracked"].values()}
+        living = {int(process.start_ns) for process in self._program.bpf["tracked"].values()}
         return [*losses, *self._account.sweep(living), *self._unnamed(living)]
 
     def close(self) -> Sequence[_FileReading]:
@@ -133,7 +132,7 @@ class _FileReader:
         """The bytes of open files whose path is unknown, of processes that ended."""
         assert self._program is not None
         losses: list[Loss] = []
-        for key in list(self._program.bpf[b"open_files"].keys()):
+        for key in list(self._program.bpf["open_files"].keys()):
             if key.start_ns in living:
                 continue
             size = sum(self._take_bytes(bytes(key)))
@@ -145,7 +144,7 @@ class _FileReader:
     def _take_bytes(self, file: bytes) -> tuple[int, int]:
         """(bytes read, bytes written) of an open file, which the kernel stops counting."""
         assert self._program is not None
-        table = self._program.bpf[b"open_files"]
+        table = self._program.bpf["open_files"]
         key = table.Key.from_buffer_copy(file)
         try:
             found = table[key]

@@ -142,7 +142,7 @@ class _NetReader:
 
 def _undecided(program: Program[NetEvent | int]) -> list[NetEvent | int]:
     """The connects whose outcome is still open."""
-    waiting = program.bpf[b"waiting"]
+    waiting = program.bpf["waiting"]
     events: list[NetEvent | int] = []
     for _, each in list(waiting.items()):
         if each.returned:

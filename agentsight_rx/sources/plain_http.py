@@ -15,6 +15,7 @@ from ..core.stream import Stream, origin
 from ..events import PLAIN, Connection, Loss, Origin, TlsChunk, TlsClose, TlsEvent, TlsOpen, time_of
 from ..loss import Reason
 from .kernel.program import CALL_FIELDS, Program
+from .kernel.syscall import possible_cpus
 from .names import Names
 from .target import Target
 
@@ -94,7 +95,7 @@ class PlainHttpReader:
         )
         try:
             for port in _own_ports():
-                program.bpf[b"own_ports"][ctypes.c_uint16(port)] = ctypes.c_uint8(1)
+                program.bpf["own_ports"][ctypes.c_uint16(port)] = ctypes.c_uint8(1)
             program.follow("next_programs", "on_more")
             program.attach("on_write_end", _calls("exit", _WRITES))
             program.attach("on_write_begin", _calls("enter", _WRITES))
@@ -122,7 +123,7 @@ class PlainHttpReader:
         program, self._program = self._program, None
         rest = self._with_more(program.rest())
         rest += program.lost()
-        rest += self._still_open(program.bpf[b"connections"].values())
+        rest += self._still_open(program.bpf["connections"].values())
         program.close()
         return rest
 
@@ -207,10 +208,8 @@ def _calls(side: str, names: Iterable[str]) -> list[str]:
 
 
 def _switches() -> list[str]:
-    possible = Path("/sys/devices/system/cpu/possible").read_text()
-    cpus = int(possible.replace(",", "-").split("-")[-1]) + 1
     steps = 2 * (_ROUND // _SEGMENT + _BUFFERS) + 1
-    return ["-DCALLS", f"-DBUFFERS={_BUFFERS}", f"-DSTEPS={steps}", f"-DCPUS={cpus}", f"-DOWN={os.getpid()}"]
+    return ["-DCALLS", f"-DBUFFERS={_BUFFERS}", f"-DSTEPS={steps}", f"-DCPUS={possible_cpus()}"]
 
 
 def _own_ports() -> set[int]:

@@ -75,20 +75,24 @@ class Target(Struct, frozen=True, omit_defaults=True):
         return self.everything or bool(met & MEMBER) or (self.needed != 0 and met & self.needed == self.needed)
 
     def flags(self) -> list[str]:
-        """Definitions for bpf/track.h."""
+        """Definitions for bpf/track.h; the numbers that belong to them are in its `settings`."""
         flags = ["-DALL"] if self.everything else [f"-DNEEDED={self.needed}"]
         if self.containers:
             flags.append("-DMEMBERS")
         if self.children:
             flags.append("-DTREE")
         if self.session is not None:
-            flags.append(f"-DBY_SESSION={self.session}")
+            flags.append("-DBY_SESSION")
         if self.uid is not None:
-            flags.append(f"-DBY_UID={self.uid}")
+            flags.append("-DBY_UID")
         if self.cgroup is not None:
-            group, level = _control_group(self.cgroup)
-            flags += [f"-DBY_CGROUP={group}ULL", f"-DCGROUP_LEVEL={level}"]
+            flags.append("-DBY_CGROUP")
         return flags
+
+    @property
+    def control_group(self) -> tuple[int, int] | None:
+        """(id, depth below the root) of `cgroup`."""
+        return None if self.cgroup is None else _control_group(self.cgroup)
 
     def check(self) -> None:
         """Raises CaptureError where the chosen pid or control group does not exist."""

@@ -72,11 +72,11 @@ static inline struct process_t *wanted(void)
 {
     u32 tgid = bpf_get_current_pid_tgid() >> 32;
 #ifdef ALL
-    if (tgid == OWN)
+    if (is_own(tgid))
         return 0;
 #endif
     struct process_t *process = tracked.lookup(&tgid);
-    return process && uid_fits() ? process : 0;
+    return process && fits_now() ? process : 0;
 }
 
 static inline int send(void *record, u32 size)

@@ -66,7 +66,7 @@ static inline struct process_t *wanted(void)
 {
     u32 tgid = bpf_get_current_pid_tgid() >> 32;
     struct process_t *process = tracked.lookup(&tgid);
-    return process && uid_fits() ? process : 0;
+    return process && fits_now() ? process : 0;
 }
 
 static inline void send(void *record, u32 size)

@@ -8,7 +8,7 @@
  * and counted. Reads are looked at when they end. Writes also when they begin, for the time: the other side may answer before
  * a write returns.
  *
- * Switches: BUFFERS (of one call), STEPS (turns of the copying loop), OWN (our own pid), CPUS (one more than the highest number
+ * Switches: BUFFERS (of one call), STEPS (turns of the copying loop), CPUS (one more than the highest number
  * of one). */
 
 enum { CHUNK = 1, OTHER = 2, CLOSE = 3 };
@@ -131,10 +131,8 @@ BPF_PROG_ARRAY(next_programs, 1);
 static inline struct process_t *wanted(void)
 {
     u32 tgid = bpf_get_current_pid_tgid() >> 32;
-    if (tgid == OWN)
-        return 0;
     struct process_t *process = tracked.lookup(&tgid);
-    return process && uid_fits() ? process : 0;
+    return process && !is_own(tgid) && fits_now() ? process : 0;
 }
 
 static inline void send(struct chunk_t *chunk, u32 size)
@@ -666,7 +664,7 @@ RAW_TRACEPOINT_PROBE(inet_sock_set_state)
             count(UNTRACKED);
         return 0;
     }
-    if (after == LISTENING && bpf_get_current_pid_tgid() >> 32 == OWN) {
+    if (after == LISTENING && is_own(bpf_get_current_pid_tgid() >> 32)) {
         u8 one = 1;
         FIELD(port, sock, sock_common_skc_num);
         own_ports.update(&port, &one);

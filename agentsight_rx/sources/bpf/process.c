@@ -52,7 +52,7 @@ RAW_TRACEPOINT_PROBE(sched_process_fork)
 {
     u64 child = ctx->args[1];
     u32 tgid = 0;
-    if (!follow_fork(ctx->args[0], child) || !uid_fits())
+    if (!follow_fork(ctx->args[0], child) || !fits_now())
         return 0;
     FIELD(tgid, child, task_struct_tgid);
     struct process_t *process = tracked.lookup(&tgid);
@@ -108,7 +108,7 @@ RAW_TRACEPOINT_PROBE(sched_process_exec)
     u64 task = ctx->args[0], binprm = ctx->args[2];
     u64 leader, mm = 0, arg_start = 0, arg_end = 0, filename = 0, signal = 0, session = 0;
     u32 zero = 0, tgid = bpf_get_current_pid_tgid() >> 32;
-    if (!follow_exec(task) || !uid_fits())
+    if (!follow_exec(task) || !fits_now())
         return 0;
     struct process_t *process = tracked.lookup(&tgid);
     struct room_t *space = room.lookup(&zero);
@@ -155,7 +155,7 @@ RAW_TRACEPOINT_PROBE(sched_process_exit)
     u64 task = ctx->args[0], signal = 0;
     u32 flags = 0;
     struct small_t record = {};
-    if (!gone(&record.head, EXIT, task) || !uid_fits())
+    if (!gone(&record.head, EXIT, task) || !fits_now())
         return 0;
     record.ppid = parent_of(leader_of(task));
     FIELD(signal, task, task_struct_signal);

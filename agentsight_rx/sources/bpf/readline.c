@@ -28,7 +28,7 @@ static inline int leave(struct pt_regs *ctx)
     u32 tgid = bpf_get_current_pid_tgid() >> 32;
     u64 leader = leader_of(bpf_get_current_task()), text = PT_REGS_RC(ctx);
     struct process_t *process = tracked.lookup(&tgid);
-    if (!process || !uid_fits() || !text || !is_bash(leader))
+    if (!process || !fits_now() || !text || !is_bash(leader))
         return 0;
     count(SEEN);
     struct line_t *line = lines.ringbuf_reserve(sizeof(struct line_t)); /* a user probe may be preempted: no buffer per CPU */
@@ -61,7 +61,7 @@ RAW_TRACEPOINT_PROBE(sched_process_exec)
 {
     u64 task = ctx->args[0], leader = leader_of(task);
     u32 tgid = bpf_get_current_pid_tgid() >> 32;
-    if (!follow_exec(task) || !uid_fits() || !is_bash(leader))
+    if (!follow_exec(task) || !fits_now() || !is_bash(leader))
         return 0;
     struct process_t *process = tracked.lookup(&tgid);
     if (!process)

@@ -6,7 +6,7 @@
  * their tracepoints (arguments in slots of 8 bytes, the result in the first) is written down here once.
  *
  * Switches: MOST (bytes of one call), BUFFERS (of one call), STEPS (turns of the copying loop), TTY, FDS (`ONLY(0) ONLY(1)`),
- * OWN (our own pid), CPUS (one more than the highest number of one). */
+ * CPUS (one more than the highest number of one). */
 
 #include <uapi/linux/ptrace.h>
 
@@ -130,10 +130,8 @@ BPF_ARRAY(rooms, struct room_t, CPUS);
 static inline struct process_t *wanted(void)
 {
     u32 tgid = bpf_get_current_pid_tgid() >> 32;
-    if (tgid == OWN)
-        return 0;
     struct process_t *process = tracked.lookup(&tgid);
-    return process && uid_fits() ? process : 0;
+    return process && !is_own(tgid) && fits_now() ? process : 0;
 }
 
 static inline int fd_fits(u32 fd)
@@ -479,7 +477,7 @@ RAW_TRACEPOINT_PROBE(sched_process_exit)
     } mark = {};
     if (tracked.lookup(&tgid))
         calls.delete(&tid);
-    if (!gone(&mark.head, GONE, ctx->args[0]) || !uid_fits() || tgid == OWN)
+    if (!gone(&mark.head, GONE, ctx->args[0]) || !fits_now() || is_own(tgid))
         return 0;
     count(SEEN);
     if (chunks.ringbuf_output(&mark, sizeof(mark), 0))

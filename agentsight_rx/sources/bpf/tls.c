@@ -139,7 +139,7 @@ static inline struct process_t *wanted(void)
 {
     u32 tgid = bpf_get_current_pid_tgid() >> 32;
     struct process_t *process = tracked.lookup(&tgid);
-    return process && uid_fits() ? process : 0;
+    return process && fits_now() ? process : 0;
 }
 
 static inline struct chunk_t *enter_room(u32 tid)
@@ -569,7 +569,7 @@ RAW_TRACEPOINT_PROBE(sched_process_exit)
     struct process_t *process = leaving(task);
     if (!process)
         return 0;
-    if (uid_fits())
+    if (fits_now())
         send_mark(GONE, process, 0, 0, 0, 0);
     tracked.delete(&tgid);
     return 0;

@@ -2,8 +2,8 @@
  *
  * Compile-time switches: ALL (every process), else NEEDED (the bits that a process must fit, 0: none is watched for them);
  * MEMBERS (who is in a control group of `groups` is watched besides); TREE (what a process fits, its children fit);
- * BY_SESSION=SID; as further conditions BY_UID=UID and BY_CGROUP=ID with CGROUP_LEVEL=DEPTH; CALLS (the source looks at
- * system calls). O_struct_field are byte offsets of this kernel, from its BTF. */
+ * BY_SESSION; as further conditions BY_UID and BY_CGROUP; CALLS (the source looks at system calls). O_struct_field are byte
+ * offsets of this kernel, from its BTF. What differs from run to run is in `settings`: a compiled program is used again. */
 
 #include <linux/types.h>
 
@@ -46,6 +46,17 @@ struct head_t {
     char comm[16]; /* of the process, never of one of its threads */
 };
 
+struct settings_t {
+    u64 group;   /* of BY_CGROUP, and how deep it is below the root */
+    u32 level;
+    u32 own;     /* the process that captures */
+    u32 session; /* of BY_SESSION */
+    u32 uid;     /* of BY_UID */
+    u32 closed;  /* nothing is watched any more */
+    u32 pad;
+};
+
+BPF_ARRAY(settings, struct settings_t, 1);
 BPF_HASH(tracked, u32, struct process_t, 65536);
 #ifdef SEVERAL
 BPF_HASH(partly, u32, u32, 65536); /* tgid -> what it fits */
@@ -63,15 +74,27 @@ static inline void count(int which)
         __sync_fetch_and_add(found, 1); /* a uprobe may be preempted by another on its CPU */
 }
 
-/* What must fit besides, asked at each event: the user of the current process, and its control group or one above it. */
-static inline int uid_fits(void)
+static inline int is_own(u32 tgid)
 {
+    int first = 0;
+    struct settings_t *set = settings.lookup(&first);
+    return set && set->own == tgid;
+}
+
+/* What must fit besides, asked at each event: the user of the current process, its control group or one above it; and that the
+ * capture goes on. */
+static inline int fits_now(void)
+{
+    int first = 0;
+    struct settings_t *set = settings.lookup(&first);
+    if (!set || set->closed)
+        return 0;
 #ifdef BY_UID
-    if ((u32)bpf_get_current_uid_gid() != BY_UID)
+    if ((u32)bpf_get_current_uid_gid() != set->uid)
         return 0;
 #endif
 #ifdef BY_CGROUP
-    if (bpf_get_current_ancestor_cgroup_id(CGROUP_LEVEL) != BY_CGROUP)
+    if (bpf_get_current_ancestor_cgroup_id(set->level) != set->group)
         return 0;
 #endif
     return 1;
@@ -89,10 +112,12 @@ static inline int session_fits(u64 task)
 #ifdef BY_SESSION
     u64 signal = 0, session = 0;
     u32 number = 0;
+    int first = 0;
+    struct settings_t *set = settings.lookup(&first);
     FIELD(signal, task, task_struct_signal);
     bpf_probe_read_kernel(&session, sizeof(session), (void *)signal + O_signal_struct_pids + 3 * 8);
     FIELD(number, session, pid_numbers);
-    return number == BY_SESSION;
+    return set && number == set->session;
 #else
     return 0;
 #endif

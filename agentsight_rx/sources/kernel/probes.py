@@ -5,37 +5,18 @@ from __future__ import annotations
 import ctypes
 import os
 from collections.abc import Collection, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ...errors import CaptureError
-from .bcc import bcc
+from .detach import leave
+from .loaded import Loaded
+from .syscall import KPROBE, at_uprobe, at_uprobes
 
 __all__ = ["Attached", "Probes", "Site"]
 
-_BPF = 321  # the system call's number on x86-64
-_LINK_CREATE = 28
 _TRACE_UPROBE_MULTI = 48
 _ON_RETURN = 1
 _SITES_MOST = 1 << 20  # of one link, in the kernel (MAX_UPROBE_MULTI_CNT)
-
-
-class _LinkCreate(ctypes.Structure):
-    """union bpf_attr for BPF_LINK_CREATE with uprobe_multi (include/uapi/linux/bpf.h)."""
-
-    _fields_ = (
-        ("program", ctypes.c_uint32),
-        ("target", ctypes.c_uint32),
-        ("attach_type", ctypes.c_uint32),
-        ("flags", ctypes.c_uint32),
-        ("path", ctypes.c_uint64),
-        ("offsets", ctypes.c_uint64),
-        ("ref_counters", ctypes.c_uint64),
-        ("cookies", ctypes.c_uint64),
-        ("count", ctypes.c_uint32),
-        ("multi_flags", ctypes.c_uint32),
-        ("pid", ctypes.c_uint32),
-        ("pad", ctypes.c_uint32),
-    )
 
 
 class Site(NamedTuple):
@@ -50,15 +31,14 @@ class Site(NamedTuple):
 class Probes:
     """The user probes of one BPF object. `multi=False` attaches them one by one, as on kernels before 6.6."""
 
-    def __init__(self, bpf: Any, *, first: str, multi: bool = True) -> None:
+    def __init__(self, bpf: Loaded, *, first: str, multi: bool = True) -> None:
         self._bpf = bpf
-        self._programs: dict[str, int] = {}  # name -> descriptor
         self._attached: list[Attached] = []
         self._multi = multi
         if multi:
             try:
-                self._program(first)
-            except Exception:
+                self._program(first, optional=True)
+            except OSError:
                 self._multi = False
 
     @property
@@ -66,16 +46,13 @@ class Probes:
         """Whether the kernel has uprobe_multi, asked with the program `first`."""
         return self._multi
 
-    def _program(self, name: str) -> int:
+    def _program(self, name: str, *, optional: bool = False) -> int:
         """Loaded when it is needed: the verifier takes its time for each."""
-        if name not in self._programs:
-            more = (None, _TRACE_UPROBE_MULTI) if self._multi else ()
-            self._programs[name] = self._bpf.load_func(name.encode(), bcc().BPF.KPROBE, *more).fd
-        return self._programs[name]
+        return self._bpf.load(name, KPROBE, attach_type=_TRACE_UPROBE_MULTI if self._multi else 0, optional=optional)
 
     def follow(self, table: str, name: str) -> None:
         """Have programs go on in this one, by the first slot of a table of programs."""
-        self._bpf[table.encode()][ctypes.c_int(0)] = ctypes.c_int(self._program(name))
+        self._bpf[table][ctypes.c_int(0)] = ctypes.c_int(self._program(name))
 
     def attach(self, path: str, sites: Sequence[Site], *, together: int = _SITES_MOST) -> Attached:
         """
@@ -90,32 +67,22 @@ class Probes:
                 for group in groups:
                     places = [(site.offset, site.cookie) for site in group]
                     flags = _ON_RETURN if group[0].at_return else 0
-                    attached.links.append(_link(self._program(group[0].program), path, places, flags))
+                    attached.links.append(at_uprobes(self._program(group[0].program), path, places, flags=flags))
             else:
                 attached.links.extend(self._perf(path, site) for group in groups for site in group)
             attached.sites = groups
-        except CaptureError:
-            attached.close()
-            raise
-        except Exception as error:
+        except OSError as error:
             attached.close()
             raise CaptureError(f"the kernel refused a probe in {path}: {error}") from error
         return attached
 
     def _perf(self, path: str, site: Site) -> int:
-        name = f"{site.program}_{site.cookie & 0xFF}"
-        event = f"{'r' if site.at_return else 'p'}_agentsight_{os.getpid()}_{name}_{site.offset:x}".encode()
-        fd: int = bcc().lib.bpf_attach_uprobe(
-            self._program(name), int(site.at_return), event, path.encode(), ctypes.c_uint64(site.offset), -1, 0
-        )
-        if fd < 0:
-            number = ctypes.get_errno()
-            raise OSError(number, f"{os.strerror(number)} at {site.offset:#x}")
-        return fd
+        """The program that has the cookie in its name: without multi it cannot ask for it."""
+        return at_uprobe(self._program(f"{site.program}_{site.cookie & 0xFF}"), path, site.offset, at_return=site.at_return)
 
     def close(self) -> None:
-        for attached in self._attached:
-            attached.close()
+        """Take out all of them, behind us: see `leave`."""
+        leave([fd for attached in self._attached for fd in attached.release()])
         self._attached.clear()
 
 
@@ -135,9 +102,12 @@ class Attached:
             if fd not in self.links:
                 os.close(fd)
 
-    def close(self) -> None:
+    def release(self) -> list[int]:
         links, self.links = self.links, []
-        for fd in links:
+        return links
+
+    def close(self) -> None:
+        for fd in self.release():
             os.close(fd)
 
 
@@ -147,25 +117,3 @@ def _groups(sites: Sequence[Site], most: int) -> list[Sequence[Site]]:
     for site in sites:
         alike.setdefault((site.program, site.at_return), []).append(site)
     return [group[at : at + most] for group in alike.values() for at in range(0, len(group), most)]
-
-
-def _link(program: int, path: str, sites: Sequence[tuple[int, int]], flags: int) -> int:
-    count = len(sites)
-    offsets = (ctypes.c_uint64 * count)(*[offset for offset, _ in sites])
-    cookies = (ctypes.c_uint64 * count)(*[cookie for _, cookie in sites])
-    name = ctypes.create_string_buffer(os.fsencode(path))
-    attributes = _LinkCreate(
-        program=program,
-        attach_type=_TRACE_UPROBE_MULTI,
-        path=ctypes.addressof(name),
-        offsets=ctypes.addressof(offsets),
-        cookies=ctypes.addressof(cookies),
-        count=count,
-        multi_flags=flags,
-    )
-    call = ctypes.CDLL(None, use_errno=True).syscall
-    fd: int = call(_BPF, _LINK_CREATE, ctypes.byref(attributes), ctypes.sizeof(attributes))
-    if fd < 0:
-        number = ctypes.get_errno()
-        raise CaptureError(f"the kernel refused the probes in {path}: {os.strerror(number)} (errno {number})")
-    return fd

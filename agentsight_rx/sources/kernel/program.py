@@ -6,12 +6,9 @@ import contextlib
 import ctypes
 import os
 import posixpath
-import subprocess
 import time
 from collections.abc import Callable, Iterable, Sequence, Set
-from importlib.resources import files
 from pathlib import Path
-from threading import Lock, Thread
 from typing import Any, Generic, TypeVar
 
 from ...errors import CaptureError, UsageError
@@ -20,10 +17,11 @@ from ...loss import Reason
 from ..containers.contents import control_groups
 from ..names import Names
 from ..target import Target, found, is_alive
-from .bcc import bcc
-from .btf import defines
+from .detach import leave
+from .loaded import Loaded
+from .prepared import Source, prepared
 from .ring import Ring
-from .shim import kernel_source
+from .syscall import at_tracepoint
 
 __all__ = ["CALL_FIELDS", "Program", "lexical_path", "text_of", "walked_path"]
 
@@ -69,9 +67,6 @@ _PAGE = 4096
 _SMALLEST_RING = 2 * _PAGE
 
 
-_ONE_AT_A_TIME = Lock()  # BCC frees its modules without a lock: two threads at once crash the process
-
-
 class Program(Generic[E]):
     """
     One BPF object: `bpf/track.h`, the C source of one stage, and further `parts` of it. It filters by `target` in the kernel.
@@ -97,24 +92,48 @@ class Program(Generic[E]):
         self._stage = stage
         self._target = target
         self._reported = {_LOST: 0, _UNTRACKED: 0}
-        texts = files("agentsight_rx.sources") / "bpf"
-        flags = [*defines([*_TRACK_FIELDS, *fields]), *target.flags(), *switches, f"-DRING_PAGES={ring_size // _PAGE}"]
-        text = "".join((texts / name).read_text() for name in ("track.h", f"{stage}.c", *parts))
-        with kernel_source():
-            try:
-                self.bpf: Any = bcc().BPF(text=text.encode(), cflags=[*flags, "-Wno-everything"])
-            except Exception as error:
-                raise _refused(f"the {stage} program", error) from error
+        source = Source(
+            files=("track.h", f"{stage}.c", *parts),
+            fields=(*_TRACK_FIELDS, *fields),
+            flags=(*target.flags(), *switches, f"-DRING_PAGES={ring_size // _PAGE}"),
+        )
+        try:
+            self.bpf = Loaded(*prepared(source))
+        except (OSError, CaptureError) as error:
+            raise _refused(f"the {stage} program", error) from error
+        self._settle(closed=False)
         for comm in target.comms:
-            self.bpf[b"comms"][self._comm_key(comm)] = ctypes.c_uint8(_LISTED)
+            self.bpf["comms"][self._comm_key(comm)] = ctypes.c_uint8(_LISTED)
         for group in (group for container in target.containers for group in control_groups(container)):
-            self.bpf[b"groups"][ctypes.c_uint64(group)] = ctypes.c_uint8(1)
+            self.bpf["groups"][ctypes.c_uint64(group)] = ctypes.c_uint8(1)
         self._names = names or Names()
-        self._ring: Ring[E] = Ring(self.bpf[ring.encode()].map_fd, ring_size, decode)
+        self._ring: Ring[E] = Ring(self.bpf[ring].fd, ring_size, decode)
         self._final: tuple[int, int, int] | None = None
         self._over = False
         self._looked = time.monotonic()
         self._attached: list[int] = []
+        try:
+            self._attached += self.bpf.attach_raw()
+        except OSError as error:
+            self.close()
+            raise _refused(f"the {stage} program", error) from error
+
+    def _settle(self, *, closed: bool) -> None:
+        """What differs from run to run is no part of the program, or each run would need one of its own."""
+        target, settings = self._target, self.bpf["settings"]
+        group, level = target.control_group or (0, 0)
+        settings[ctypes.c_int(0)] = settings.Leaf(
+            group=group,
+            level=level,
+            own=os.getpid(),
+            session=target.session or 0,
+            uid=target.uid or 0,
+            closed=closed,
+        )
+
+    def quiet(self) -> None:
+        """No process counts as watched from now on, so that no record and no loss follows what is in the ring."""
+        self._settle(closed=True)
 
     def attach(self, function: str, tracepoints: Iterable[str]) -> None:
         """Run `function` at each of `tracepoints` ("category:name") that this kernel has."""
@@ -123,28 +142,27 @@ class Program(Generic[E]):
             raise CaptureError(f"{_TRACEPOINTS[0]} is not there: mount tracefs, or give a container the host's /sys/kernel")
         loaded = self._load(function)
         for tracepoint in tracepoints:
-            category, name = tracepoint.split(":")
-            if not any((place / category / name).exists() for place in places):
+            number = _number_of(tracepoint)
+            if number is None:
                 continue
-            fd = bcc().lib.bpf_attach_tracepoint(loaded, category.encode(), name.encode())
-            if fd < 0:
-                number = ctypes.get_errno()
-                raise _refused(f"{function} at {tracepoint}", OSError(number, os.strerror(number)))
-            self._attached.append(fd)
+            try:
+                self._attached.append(at_tracepoint(loaded, number))
+            except OSError as error:
+                raise _refused(f"{function} at {tracepoint}", error) from error
 
     def _load(self, function: str) -> int:
         """The descriptor of a program for tracepoints."""
         try:
-            return int(self.bpf.load_func(function.encode(), bcc().BPF.TRACEPOINT).fd)
-        except Exception as error:
+            return self.bpf.load(function)
+        except OSError as error:
             raise _refused(f"{function} of the {self._stage} program", error) from error
 
     def follow(self, table: str, function: str) -> None:
         """Have programs for tracepoints go on in this one, by the first slot of a table of programs."""
-        self.bpf[table.encode()][ctypes.c_int(0)] = ctypes.c_int(self._load(function))
+        self.bpf[table][ctypes.c_int(0)] = ctypes.c_int(self._load(function))
 
     def _comm_key(self, comm: str) -> Any:
-        key = self.bpf[b"comms"].Key()
+        key = self.bpf["comms"].Key()
         key.text = comm.encode()[:15]
         return key
 
@@ -167,13 +185,13 @@ class Program(Generic[E]):
                     self._enter(each.pid, each.met, watched=watched)
 
     def _enter(self, pid: int, met: int, *, watched: bool) -> None:
-        table, key = self.bpf[b"tracked"], ctypes.c_uint32(pid)
+        table, key = self.bpf["tracked"], ctypes.c_uint32(pid)
         if key in table:
             return
         if watched:
             table[key] = table.Leaf(0)
         else:
-            table = self.bpf[b"partly"]
+            table = self.bpf["partly"]
             table[key] = ctypes.c_uint32(met | (int(table[key].value) if key in table else 0))
         if not is_alive(pid):
             with contextlib.suppress(KeyError):
@@ -192,7 +210,7 @@ class Program(Generic[E]):
         now = time.monotonic()
         if not self._over and now - self._looked >= 0.25:
             self._looked = now
-            tables = (b"tracked", b"partly") if self._target.in_parts else (b"tracked",)
+            tables = ("tracked", "partly") if self._target.in_parts else ("tracked",)
             self._over = all(next(iter(self.bpf[table].keys()), None) is None for table in tables)
         return self._over
 
@@ -212,9 +230,9 @@ class Program(Generic[E]):
         """(records tried, records lost, processes or calls that did not fit in a table) since the start."""
         if self._final is not None:
             return self._final
-        table = self.bpf[b"counts"]
-        seen, lost, untracked = (table.sum(index).value for index in (_SEEN, _LOST, _UNTRACKED))
-        return int(seen), int(lost), int(untracked)
+        table = self.bpf["counts"]
+        seen, lost, untracked = (table.sum(index) for index in (_SEEN, _LOST, _UNTRACKED))
+        return seen, lost, untracked
 
     def lost(self) -> list[Loss]:
         """The records and processes that the kernel lost since the last call."""
@@ -235,14 +253,13 @@ class Program(Generic[E]):
         self._final = self.counts()
         self._note_names()
         attached, self._attached = self._attached, []
-        _let_go(attached)
         self._ring.close()
-        with _ONE_AT_A_TIME:
-            self.bpf.cleanup()
+        leave(attached)
+        self.bpf.close()
 
     def _note_names(self) -> None:
         for comm in self._target.comms:
-            marks = int(self.bpf[b"comms"][self._comm_key(comm)].value)
+            marks = int(self.bpf["comms"][self._comm_key(comm)].value)
             if marks & _NAMED:
                 self._names.saw(comm, watched=bool(marks & _WATCHED))
 
@@ -251,23 +268,12 @@ def _refused(what: str, error: Exception) -> CaptureError:
     return CaptureError(f"the kernel did not take {what} ({str(error)[:200]}); `agentsight-rx doctor` shows what is missing")
 
 
-def _let_go(attached: Sequence[int]) -> None:
-    """
-    Detach. The kernel takes about 90 ms for each descriptor, one after the other. A child that holds them too and ends after
-    us spends that time instead of us.
-    """
-    if not attached:
-        return
-    child = None
-    with contextlib.suppress(OSError):  # without a child it takes longer
-        nowhere = subprocess.DEVNULL
-        child = subprocess.Popen(["/bin/cat"], pass_fds=attached, stdin=subprocess.PIPE, stdout=nowhere, stderr=nowhere)
-    for fd in attached:
-        os.close(fd)
-    if child is not None:
-        assert child.stdin is not None
-        child.stdin.close()  # its end of input
-        Thread(target=child.wait, name="detach", daemon=True).start()
+def _number_of(tracepoint: str) -> int | None:
+    """Of "category:name", for perf_event_open(2). None: this kernel has no such tracepoint."""
+    for place in _TRACEPOINTS:
+        with contextlib.suppress(OSError):
+            return int((place / tracepoint.replace(":", "/") / "id").read_text())
+    return None
 
 
 def walked_path(names: bytes, *, cut: bool) -> str:

@@ -8,32 +8,8 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from threading import Lock
 
-__all__ = ["kernel_source", "shim_tree"]
-
-# BCC changes into the tree (chdir) and reads its path from the environment; both concern the whole process.
-_ONE_COMPILER = Lock()
-
-
-@contextmanager
-def kernel_source() -> Generator[Path, None, None]:
-    """
-    Let BCC find our tree while one `BPF(…)` is made. Then the tree is removed; a loaded program does not need it.
-
-    While it compiles, BCC changes the working directory of the whole process: other threads must use absolute paths and start
-    children with `cwd=`. One program compiles at a time; a second thread waits here.
-    """
-    with _ONE_COMPILER, shim_tree() as tree:
-        before = os.environ.get("BCC_KERNEL_SOURCE")
-        os.environ["BCC_KERNEL_SOURCE"] = str(tree)
-        try:
-            yield tree
-        finally:
-            if before is None:
-                del os.environ["BCC_KERNEL_SOURCE"]
-            else:
-                os.environ["BCC_KERNEL_SOURCE"] = before
+__all__ = ["HEADERS", "shim_tree"]
 
 
 @contextmanager
@@ -46,7 +22,7 @@ def shim_tree() -> Generator[Path, None, None]:
     """
     with TemporaryDirectory(prefix="agentsight-rx-headers-") as name:
         tree = Path(name)
-        for header, text in _HEADERS.items():
+        for header, text in HEADERS.items():
             file = tree / "include" / header
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text or _version(os.uname().release))
@@ -108,7 +84,7 @@ _NOTHING = "#pragma once\n"
 _OF_THIS_KERNEL = ""
 
 # The headers that BCC 0.31 itself includes: kconfig.h always first, then its own bpf.h and helpers.h with the rest.
-_HEADERS = {
+HEADERS = {
     "linux/kconfig.h": "#pragma once\n#define CONFIG_BPF_SYSCALL 1\n",
     "linux/types.h": _TYPES,
     "linux/version.h": _OF_THIS_KERNEL,

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import time
 from collections.abc import Sequence
-from pathlib import Path
+from contextlib import suppress
 from struct import Struct as Layout
 from typing import Literal
 
 import msgspec
 
 from ...core.stream import Stream, origin
-from ...errors import CaptureError, UsageError
+from ...errors import UsageError
 from ...events import Channel, Loss, Origin, StdioChunk, StdioClose, StdioEvent, time_of
 from ...loss import Reason
-from ..kernel.bcc import bcc
 from ..kernel.program import Program
+from ..kernel.syscall import possible_cpus
 from ..names import Names
 from ..target import Target, seeds
 from .unmatched import HOLD_NS, NoReader, OwnChannel, Pair, Seen, Unmatched
@@ -54,7 +53,6 @@ _KINDS: tuple[Literal["pipe", "unix", "tty", "file"], ...] = ("pipe", "unix", "t
 _WITHOUT_READER = ("tty", "file")  # what is written there waits for no reader
 
 _UNSEEN = 3
-_IF_MISSING = 1  # BPF_NOEXIST
 
 _SEGMENT = 16384
 _BUFFERS = 64  # of one vectored call; programs pass a few, bytes in further ones are counted as lost
@@ -113,12 +111,17 @@ class StdioReader:
             names=self.names,
         )
         self._program = program
-        for names, direction in ((_READS, "in"), (_WRITES, "out")):
-            for name in names:
-                _attach(program, f"sys_enter_{name}", f"enter_{name}")
-                _attach(program, f"sys_exit_{name}", f"leave_{direction}")
-        program.seed()
-        _look_for_calls(program, options.target)
+        try:
+            for names, function in ((_READS, "leave_in"), (_WRITES, "leave_out")):
+                for name in names:
+                    program.attach(f"enter_{name}", [f"syscalls:sys_enter_{name}"])
+                program.attach(function, [f"syscalls:sys_exit_{name}" for name in names])
+            program.seed()
+            _look_for_calls(program, options.target)
+        except BaseException:
+            self._program = None
+            program.close()
+            raise
 
     def poll(self, timeout: float, /) -> Sequence[StdioEvent] | None:
         assert self._program is not None
@@ -144,7 +147,7 @@ class StdioReader:
     def close(self) -> Sequence[StdioEvent]:
         if self._program is None:
             return ()
-        _detach(self._program)
+        self._program.quiet()
         rest: list[StdioEvent] = []
         while seen := self._program.read():
             rest += self._unmatched.settle(seen)
@@ -198,33 +201,20 @@ class StdioReader:
 
 def _switches(options: StdioOptions) -> list[str]:
     segments = -(-options.max_bytes // _SEGMENT)
-    possible = Path("/sys/devices/system/cpu/possible").read_text()
-    cpus = int(possible.replace(",", "-").split("-")[-1]) + 1
     switches = [
         f"-DBUFFERS={_BUFFERS}",
         f"-DMOST={options.max_bytes}",
         f"-DSTEPS={2 * (segments + _BUFFERS) + 1}",
-        f"-DCPUS={cpus}",
-        f"-DOWN={os.getpid()}",
+        f"-DCPUS={possible_cpus()}",
     ]
     if options.fds:
         switches.append("-DFDS=" + " ".join(f"ONLY({number})" for number in sorted(set(options.fds))))
     return [*switches, "-DTTY"] if options.tty else switches
 
 
-def _attach(program: Program[Seen], tracepoint: str, function: str) -> None:
-    try:
-        program.bpf.attach_tracepoint(tp=f"syscalls:{tracepoint}".encode(), fn_name=function.encode())
-    except Exception as error:
-        program.close()
-        raise CaptureError(
-            f"the tracepoint syscalls:{tracepoint} cannot be used ({error}); `agentsight-rx doctor` shows what is missing"
-        ) from error
-
-
 def _look_for_calls(program: Program[Seen], target: Target) -> None:
     """Mark every thread that runs already: it may be in a call whose beginning the kernel's program did not see."""
-    table = program.bpf[b"calls"]
+    table = program.bpf["calls"]
     call = table.Leaf(form=_UNSEEN)
     for pid in seeds(target):
         try:
@@ -232,11 +222,5 @@ def _look_for_calls(program: Program[Seen], target: Target) -> None:
         except OSError:
             continue  # it ended while we looked
         for thread in threads:
-            key = table.Key(int(thread))
-            bcc().lib.bpf_update_elem(table.map_fd, ctypes.byref(key), ctypes.byref(call), _IF_MISSING)
-
-
-def _detach(program: Program[Seen]) -> None:
-    """Detach before the rest is read, so that no more losses can follow."""
-    for name in list(program.bpf.tracepoint_fds):
-        program.bpf.detach_tracepoint(name)
+            with suppress(OSError):  # the table is full
+                table.add(table.Key(int(thread)), call)

@@ -41,7 +41,7 @@ class Attacher:
         self._records = records
         self._say = say
         self._sockets = False  # socket calls are watched
-        records.calibration = self._calibration = Calibration(program.bpf[b"rings"]) if probes.multi else None
+        records.calibration = self._calibration = Calibration(program.bpf["rings"]) if probes.multi else None
         self._silence = Silence(records.traffic, records.connections.plaintext)
 
     def attach(self, library: Library, place: str) -> list[Finding]:

@@ -82,7 +82,7 @@ def _show(program: Program[Any], path: str) -> None:
     Map the file, so that the kernel's program sees it as it will in other processes. stat(2) is no substitute: some file
     systems report a device number that is not the one in the kernel.
     """
-    teacher, here = program.bpf[b"teacher"], ctypes.c_int(0)
+    teacher, here = program.bpf["teacher"], ctypes.c_int(0)
     teacher[here] = ctypes.c_uint32(threading.get_native_id())
     try:
         with open_file(path) as file:
@@ -91,7 +91,7 @@ def _show(program: Program[Any], path: str) -> None:
         raise CaptureError(f"{path} cannot be mapped as a program ({error.strerror}): it cannot be run") from error
     finally:
         teacher[here] = ctypes.c_uint32(0)
-    if not len(program.bpf[b"chosen"]):
+    if not len(program.bpf["chosen"]):
         raise CaptureError(
             f"the kernel did not see us map {path}: we run in a pid namespace; start this in that of the host (--pid=host)"
         )

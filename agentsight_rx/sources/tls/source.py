@@ -208,7 +208,7 @@ class TlsReader:
         used = [one for one in mapped if (one.device, one.inode) in places]
         # none of them: an older kernel, where overlayfs has other numbers in the maps of a process
         seen = {(one.device, one.inode) for one in used or mapped if self._finder.begin(one.place, one)}
-        known = program.bpf[b"known"]
+        known = program.bpf["known"]
         for file in files:
             if (file.device, file.inode) in seen:
                 known[known.Key(*file)] = known.Leaf(1)

@@ -226,7 +226,7 @@ def _address(family: int, raw: bytes) -> str:
 
 def asker(bpf: Any) -> Callable[[int], Carried]:
     """Asks the kernel side what a socket has carried: it answers when this thread maps memory."""
-    table, first = bpf[b"question"], ctypes.c_int(0)
+    table, first = bpf["question"], ctypes.c_int(0)
 
     def ask(sock: int) -> Carried:
         table[first] = table.Leaf(sock=sock, thread=threading.get_native_id())

@@ -1,17 +1,22 @@
 import ctypes
 import os
 import re
+import struct
 import subprocess
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from agentsight_rx.doctor import require_capture
-from agentsight_rx.sources.kernel.bcc import bcc
-from agentsight_rx.sources.kernel.shim import kernel_source, shim_tree
+from agentsight_rx.sources.kernel.compiler import compiled
+from agentsight_rx.sources.kernel.loaded import Loaded
+from agentsight_rx.sources.kernel.ring import Ring
+from agentsight_rx.sources.kernel.shim import shim_tree
+from agentsight_rx.sources.kernel.syscall import KPROBE, at_tracepoint, at_uprobe, at_uprobes
+from agentsight_rx.sources.readline import function_offset
 
 
 def test_the_tree_is_private_and_goes_away() -> None:
@@ -26,17 +31,6 @@ def test_the_version_is_that_of_the_running_kernel() -> None:
     major, minor = re.findall(r"\d+", os.uname().release)[:2]
     with shim_tree() as tree:
         assert f"KERNEL_VERSION({major}, {minor}, " in (tree / "include/linux/version.h").read_text()
-
-
-@pytest.mark.parametrize("before", [None, "/usr/src/mine"])
-def test_the_environment_is_as_before_even_after_an_error(before: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("BCC_KERNEL_SOURCE", raising=False)
-    if before is not None:
-        monkeypatch.setenv("BCC_KERNEL_SOURCE", before)
-    with suppress(ZeroDivisionError), kernel_source() as tree:
-        assert os.environ["BCC_KERNEL_SOURCE"] == str(tree)
-        raise ZeroDivisionError
-    assert os.environ.get("BCC_KERNEL_SOURCE") == before
 
 
 # --- real programs of each kind, which look at this process only ---
@@ -81,43 +75,49 @@ def machine() -> None:
     require_capture()
 
 
-def _program(text: str) -> Any:
-    with kernel_source():
-        return bcc().BPF(text=(_START + text).encode(), cflags=[f"-DOUR_PID={os.getpid()}"])
+def _program(text: str) -> Loaded:
+    return Loaded(compiled(_START + text, [f"-DOUR_PID={os.getpid()}"]))
 
 
-def _seen_while(program: Any, act: Callable[[], object], *, times: int) -> list[_Seen]:
-    found: list[_Seen] = []
-
-    def take(_cpu: int, address: int, _size: int) -> None:
-        found.append((*(ctypes.c_uint64 * 3).from_address(address),))
-
-    program[b"out"].open_ring_buffer(take)
+def _seen_while(program: Loaded, attached: Sequence[int], act: Callable[[], object], *, times: int) -> list[_Seen]:
+    ring: Ring[_Seen] = Ring(program["out"].fd, 8 * 4096, lambda view, at, _: struct.unpack_from("<QQQ", view, at))
     for _ in range(times):
         act()
-    program.ring_buffer_consume()
-    program.cleanup()
+    found = ring.read()
+    ring.close()
+    for fd in attached:
+        os.close(fd)
+    program.close()
     return found
 
 
-@pytest.mark.live
-@pytest.mark.usefixtures("machine")
-def test_uprobes_read_arguments_and_results() -> None:
+def _imaxdiv() -> tuple[Any, str, int]:
+    """The function of libc, and where it is: the file and the offset in it."""
     libc = ctypes.CDLL("libc.so.6")
     libc.imaxdiv.argtypes = [ctypes.c_int64, ctypes.c_int64]
-    program = _program(_UPROBES)
-    program.attach_uprobe(name=b"c", sym=b"imaxdiv", fn_name=b"enter", pid=os.getpid())
-    program.attach_uretprobe(name=b"c", sym=b"imaxdiv", fn_name=b"leave", pid=os.getpid())
-    assert _seen_while(program, lambda: libc.imaxdiv(7_000_003, 1_000), times=7) == [(0, 7_000_003, 1_000), (0, 7_000, 0)] * 7
+    path = next(line.split()[-1] for line in Path("/proc/self/maps").read_text().splitlines() if "libc.so.6" in line)
+    offset = function_offset(path, "imaxdiv")
+    assert offset is not None
+    return libc.imaxdiv, path, offset
 
 
 @pytest.mark.live
 @pytest.mark.usefixtures("machine")
-def test_a_program_for_uprobe_multi_links_loads() -> None:
+@pytest.mark.parametrize("multi", [True, False])
+def test_uprobes_read_arguments_and_results(multi: bool) -> None:
+    function, path, offset = _imaxdiv()
     program = _program(_UPROBES)
-    trace_uprobe_multi = 48  # enum bpf_attach_type
-    assert program.load_func(b"enter", bcc().BPF.KPROBE, attach_type=trace_uprobe_multi).fd > 0
-    program.cleanup()
+    enter, leave = (program.load(name, KPROBE, attach_type=48 if multi else 0) for name in ("enter", "leave"))
+    if multi:
+        attached = [
+            at_uprobes(enter, path, [(offset, 5)], flags=0),
+            at_uprobes(leave, path, [(offset, 6)], flags=1),
+        ]
+    else:
+        attached = [at_uprobe(enter, path, offset, at_return=False), at_uprobe(leave, path, offset, at_return=True)]
+    first, second = (5, 6) if multi else (0, 0)
+    seen = _seen_while(program, attached, lambda: function(7_000_003, 1_000), times=7)
+    assert seen == [(first, 7_000_003, 1_000), (second, 7_000, 0)] * 7
 
 
 @pytest.mark.live
@@ -127,14 +127,18 @@ def test_tracepoints_read_the_arguments_of_system_calls(tmp_path: Path) -> None:
         with pytest.raises(FileNotFoundError):
             os.truncate(tmp_path / "nothing", 1_000_003)
 
-    assert _seen_while(_program(_TRACEPOINT), truncate_what_is_not_there, times=7) == [(0, 1_000_003, 1)] * 7
+    program = _program(_TRACEPOINT)
+    number = int(Path("/sys/kernel/tracing/events/syscalls/sys_enter_truncate/id").read_text())
+    attached = [at_tracepoint(program.load("tracepoint__syscalls__sys_enter_truncate"), number)]
+    assert _seen_while(program, attached, truncate_what_is_not_there, times=7) == [(0, 1_000_003, 1)] * 7
 
 
 @pytest.mark.live
 @pytest.mark.usefixtures("machine")
 def test_raw_tracepoints_see_every_fork() -> None:
     program = _program(_RAW_TRACEPOINT)
-    assert _seen_while(program, lambda: subprocess.run(["/bin/true"], check=True), times=3) == [(0, 1, 1)] * 3
+    run = partial(subprocess.run, ["/bin/true"], check=True)
+    assert _seen_while(program, program.attach_raw(), run, times=3) == [(0, 1, 1)] * 3
 
 
 _FIELD = re.compile(r"field:(.*?)(\w+)(\[.*?\])?;\s+offset:(\d+);")
@@ -150,7 +154,7 @@ def test_every_tracepoint_of_a_group_has_the_layout_of_the_kernel(group: str) ->
     formats = {file.parent.name: file.read_text() for file in files}
     usable = {name: text for name, text in formats.items() if not _NOT_FOR_BCC.search(text)}
     assert len(usable) >= len(formats) - 3
-    _program("\n".join(_layout_asserts(f"tracepoint__{group}__{name}", text) for name, text in usable.items())).cleanup()
+    _program("\n".join(_layout_asserts(f"tracepoint__{group}__{name}", text) for name, text in usable.items())).close()
 
 
 def _layout_asserts(struct: str, text: str) -> str:

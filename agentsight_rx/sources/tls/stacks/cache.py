@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import pwd
 import stat
 from contextlib import suppress
 from functools import cache
@@ -19,6 +18,7 @@ from typing import BinaryIO
 import msgspec
 
 from ....files import create_new
+from ...own_folder import own_folder
 from .finding import Finding
 from .search import TIMED_OUT, find_stacks
 
@@ -39,7 +39,7 @@ class _Cache(msgspec.Struct):
 
 def find_stacks_cached(file: BinaryIO, name: str, *, folder: Path | None = None) -> tuple[Finding, ...]:
     """What find_stacks returns, out of the cache in `folder` if it is there. A damaged cache, or one of others, is ignored."""
-    place = folder or _folder()
+    place = folder or own_folder()
     if place is None or os.fstat(file.fileno()).st_size < _LARGE:
         return find_stacks(file, name)
     key = _key(file)
@@ -60,7 +60,7 @@ def identity_of(file: BinaryIO) -> str:
 
 def keep_finding(identity: str, finding: Finding, *, folder: Path | None = None) -> None:
     """A run has shown more of a file than the search: from now on this is its finding of this stack."""
-    place = folder or _folder()
+    place = folder or own_folder()
     if place is None:
         return
     kept = _read(place / _NAME)
@@ -74,19 +74,6 @@ def _key(file: BinaryIO) -> str:
     """The time of the last change of the inode is in it, which its owner cannot set."""
     seen = os.fstat(file.fileno())
     return f"{seen.st_dev}:{seen.st_ino}:{seen.st_size}:{seen.st_mtime_ns}:{seen.st_ctime_ns}"
-
-
-def _folder() -> Path | None:
-    """
-    The cache directory of the effective user. Under sudo that is root's: who can write the cache chooses where programs of
-    other users are probed.
-    """
-    base = os.environ.get("XDG_CACHE_HOME") if "SUDO_UID" not in os.environ else None
-    try:
-        home = Path(base) if base else Path(pwd.getpwuid(os.geteuid()).pw_dir) / ".cache"
-    except KeyError:
-        return None
-    return home / "agentsight-rx"
 
 
 @cache

@@ -1,0 +1,63 @@
+"""The sources of a run -> opened, live ones side by side."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from msgspec import Struct
+
+from ..say import say
+from .hub import Hub
+
+__all__ = ["Reading", "open_all"]
+
+_QUIET_S = 0.3  # how long sources may take before the person is shown what is waited for
+
+
+class Reading(Struct):
+    """A source and the thread that reads it."""
+
+    hub: Hub[Any]
+    thread: threading.Thread
+    opened: bool = False
+    failure: BaseException | None = None
+
+    def open(self) -> None:
+        """An exception is kept as `failure`."""
+        try:
+            self.hub.reader.open()
+            self.opened = True
+        except BaseException as error:
+            self.failure = error
+
+    def opener(self) -> threading.Thread:
+        return threading.Thread(target=self.open, name=f"open:{self.hub.name}", daemon=True)
+
+
+def open_all(readings: Sequence[Reading]) -> None:
+    """
+    Open them. The kernel takes its time for each live one, so every one of these has a thread. On return, also by an
+    exception, none is being opened any more. Raises the first failure, in the order of `readings`.
+    """
+    opening = [(each, each.opener()) for each in readings if each.hub.live]
+    for _, thread in opening:
+        thread.start()
+    try:
+        for reading in readings:
+            if not reading.hub.live:
+                reading.open()
+        until = time.monotonic() + _QUIET_S
+        for _, thread in opening:
+            thread.join(max(0.0, until - time.monotonic()))
+        late = [reading.hub.name for reading, thread in opening if thread.is_alive()]
+        if late:
+            say(f"preparing {', '.join(late)} (the first capture on a kernel compiles its programs, later ones do not)")
+    finally:
+        for _, thread in opening:
+            thread.join()
+    for reading in readings:
+        if reading.failure is not None:
+            raise reading.failure

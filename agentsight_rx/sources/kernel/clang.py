@@ -1,0 +1,108 @@
+"""
+A program of its own, for `compiler.py`: on its input {"text", "flags"} as JSON, on its output {"maps", "functions"}.
+
+BCC compiles in here and not in the capture: clang and LLVM take 100 MB, their modules may not be freed by two threads at once,
+and BCC changes the working directory while it compiles. Plain Python, since a start without packages takes 0.03 s.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import struct
+import sys
+from typing import Any
+
+__all__: list[str] = []
+
+_LIBRARY = "libbcc.so.0"
+_LOAD_IMMEDIATE, _MAP = 0x18, 1  # BPF_LD | BPF_IMM | BPF_DW, and the source register that stands for a map
+
+
+def _library() -> ctypes.CDLL:
+    library = ctypes.CDLL(_LIBRARY)
+    words, address, size, number = ctypes.c_char_p, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_uint64
+    library.bpf_module_create_c_from_string.restype = address
+    text, debug, flags, count, allow_rlimit, device = (
+        words,
+        ctypes.c_uint,
+        ctypes.POINTER(words),
+        ctypes.c_int,
+        ctypes.c_bool,
+        words,
+    )
+    library.bpf_module_create_c_from_string.argtypes = [text, debug, flags, count, allow_rlimit, device]
+    results: dict[str, tuple[Any, list[Any]]] = {
+        "bpf_num_functions": (size, []),
+        "bpf_function_name": (words, [size]),
+        "bpf_function_start": (address, [words]),
+        "bpf_function_size": (size, [words]),
+        "bpf_num_tables": (size, []),
+        "bpf_table_name": (words, [size]),
+        "bpf_table_fd_id": (ctypes.c_int, [size]),
+        "bpf_table_type_id": (ctypes.c_int, [size]),
+        "bpf_table_key_size_id": (size, [size]),
+        "bpf_table_leaf_size_id": (size, [size]),
+        "bpf_table_max_entries_id": (number, [size]),
+        "bpf_table_flags_id": (ctypes.c_int, [size]),
+        "bpf_table_key_desc_id": (words, [size]),
+        "bpf_table_leaf_desc_id": (words, [size]),
+    }
+    for name, (result, arguments) in results.items():
+        function = getattr(library, name)
+        function.restype, function.argtypes = result, [address, *arguments]
+    return library
+
+
+def _compiled(text: str, flags: list[str]) -> dict[str, object] | None:
+    library = _library()
+    given = (ctypes.c_char_p * len(flags))(*[flag.encode() for flag in flags])
+    module = library.bpf_module_create_c_from_string(text.encode(), 0, given, len(flags), False, None)
+    if not module:
+        return None
+    maps: list[dict[str, object]] = []
+    numbers: dict[int, int] = {}  # descriptor -> number of a map
+    for number in range(library.bpf_num_tables(module)):
+        numbers[library.bpf_table_fd_id(module, number)] = number
+        maps.append(
+            {
+                "name": library.bpf_table_name(module, number).decode(),
+                "kind": library.bpf_table_type_id(module, number),
+                "key_size": library.bpf_table_key_size_id(module, number),
+                "leaf_size": library.bpf_table_leaf_size_id(module, number),
+                "entries": library.bpf_table_max_entries_id(module, number),
+                "flags": library.bpf_table_flags_id(module, number),
+                "key_type": library.bpf_table_key_desc_id(module, number).decode(),
+                "leaf_type": library.bpf_table_leaf_desc_id(module, number).decode(),
+            }
+        )
+    functions: list[dict[str, object]] = []
+    for number in range(library.bpf_num_functions(module)):
+        name = library.bpf_function_name(module, number)
+        code = ctypes.string_at(library.bpf_function_start(module, name), library.bpf_function_size(module, name))
+        functions.append({"name": name.decode(), "code": code.hex(), "uses": _uses(code, numbers)})
+    return {"maps": maps, "functions": functions}
+
+
+def _uses(code: bytes, numbers: dict[int, int]) -> list[tuple[int, int]]:
+    uses: list[tuple[int, int]] = []
+    place = 0
+    while place < len(code) // 8:
+        operation, registers, _, value = struct.unpack_from("<BBhi", code, place * 8)
+        if operation == _LOAD_IMMEDIATE:
+            if registers >> 4 == _MAP:
+                uses.append((place, numbers[value]))
+            place += 1  # it takes two places
+        place += 1
+    return uses
+
+
+if __name__ == "__main__":
+    asked = json.load(sys.stdin)
+    try:
+        answer = _compiled(asked["text"], asked["flags"])
+    except OSError as error:  # of ctypes, for a missing libbcc
+        sys.exit(f"{_LIBRARY}: {error}")
+    if answer is None:
+        sys.exit(1)
+    json.dump(answer, sys.stdout)

@@ -1,0 +1,91 @@
+"""An Image -> its maps in the kernel, as tables, and its programs, loaded when they are first needed."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+
+from .image import Image
+from .syscall import RAW_TRACEPOINT, TRACEPOINT, at_raw_tracepoint, create_map, load_program
+from .tables import Table, type_of
+
+__all__ = ["Loaded"]
+
+_RAW_PREFIX = "raw_tracepoint__"  # what BCC's RAW_TRACEPOINT_PROBE(name) calls its function
+
+
+class Loaded:
+    """
+    `loaded["name"]` is a table. Where the kernel refuses a program, `anew` may give another Image of the same source, once: the
+    one at hand may be from a file.
+    """
+
+    def __init__(self, image: Image, anew: Callable[[], Image | None] | None = None) -> None:
+        self._image = image
+        self._anew = anew
+        self._maps: list[int] = []
+        self._tables: dict[str, Table] = {}
+        self._programs: dict[tuple[str, int, int], int] = {}
+        try:
+            for each in image.maps:
+                sizes = each.key_size, each.leaf_size
+                self._maps.append(create_map(each.name, each.kind, sizes, entries=each.entries, flags=each.flags))
+        except BaseException:
+            self.close()
+            raise
+
+    def __getitem__(self, name: str) -> Table:
+        if name not in self._tables:
+            number, found = next((number, each) for number, each in enumerate(self._image.maps) if each.name == name)
+            key, leaf = type_of(json.loads(found.key_type)), type_of(json.loads(found.leaf_type))
+            self._tables[name] = Table(self._maps[number], found.kind, key, leaf, entries=found.entries)
+        return self._tables[name]
+
+    def load(self, name: str, kind: int = TRACEPOINT, *, attach_type: int = 0, optional: bool = False) -> int:
+        """
+        The descriptor of a program. Raises OSError where the kernel refuses it; with `optional` that is no reason to doubt the
+        Image.
+        """
+        wanted = name, kind, attach_type
+        if wanted not in self._programs:
+            try:
+                self._programs[wanted] = self._load(name, kind, attach_type)
+            except OSError:
+                if optional or not self._renew():
+                    raise
+                self._programs[wanted] = self._load(name, kind, attach_type)
+        return self._programs[wanted]
+
+    def _load(self, name: str, kind: int, attach_type: int) -> int:
+        code = self._image.linked(name, self._maps.__getitem__)
+        return load_program(name, kind, code, attach_type=attach_type)
+
+    def _renew(self) -> bool:
+        anew, self._anew = self._anew, None
+        image = anew() if anew is not None else None
+        if image is None or image.maps != self._image.maps:
+            return False
+        self._image = image
+        return True
+
+    def attach_raw(self) -> list[int]:
+        """Run each function for a raw tracepoint at the one that it is named for, until its descriptor is closed."""
+        names = [each.name for each in self._image.functions if each.name.startswith(_RAW_PREFIX)]
+        programs = [(self.load(name, RAW_TRACEPOINT), name.removeprefix(_RAW_PREFIX)) for name in names]
+        attached: list[int] = []
+        try:
+            for program, place in programs:
+                attached.append(at_raw_tracepoint(program, place))
+        except OSError:
+            for fd in attached:
+                os.close(fd)
+            raise
+        return attached
+
+    def close(self) -> None:
+        """Give up programs and maps; what is still attached keeps its own."""
+        descriptors = [*self._programs.values(), *self._maps]
+        self._programs, self._maps, self._tables = {}, [], {}
+        for fd in descriptors:
+            os.close(fd)

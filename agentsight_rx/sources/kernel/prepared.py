@@ -1,0 +1,49 @@
+"""Which C files, fields and flags -> the compiled Image, from the cache or from BCC."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from msgspec import Struct
+
+from .btf import defines
+from .cache import Cache, default_directory, kernel_identity, key_of
+from .compiler import compiled, compiler_identity
+from .image import Image
+from .shim import HEADERS
+
+__all__ = ["Source", "prepared"]
+
+_TEXTS = Path(__file__).parent.parent / "bpf"
+
+
+class Source(Struct, frozen=True):
+    """`files` of sources/bpf, in order; `fields` whose offsets in structs of the kernel they need; further `flags`."""
+
+    files: tuple[str, ...]
+    fields: tuple[str, ...] = ()
+    flags: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        return "".join((_TEXTS / name).read_text() for name in self.files)
+
+
+def prepared(source: Source, cache: Cache | None = None) -> tuple[Image, Callable[[], Image | None] | None]:
+    """
+    The Image, and how to get another one where the kernel refuses it: only if it came from the cache. Raises CaptureError
+    where BCC cannot compile it, or this kernel lacks a field.
+    """
+    kept = cache or Cache(default_directory())
+    text = source.text
+    headers = [part for header in HEADERS.items() for part in header]
+    key = key_of([text, source.fields, source.flags, kernel_identity(), compiler_identity(), headers])
+
+    def anew() -> Image:
+        image = compiled(text, [*defines(source.fields), *source.flags])
+        kept.put(key, image)
+        return image
+
+    found = kept.get(key)
+    return (anew(), None) if found is None else (found, anew)
