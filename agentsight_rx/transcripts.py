@@ -6,7 +6,7 @@ import errno
 import os
 import pwd
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -52,7 +52,7 @@ def home_of_user(env: Mapping[str, str] | None = None) -> Home:
 
 class Found(Struct, frozen=True, kw_only=True):
     """
-    The sessions of one look, the newest first. `older` counts files that were not read since there are newer ones, `skipped`
+    The sessions of one look, the newest first. `older` counts files that were not read since there are others before them, `skipped`
     those that could not be read or are not the user's own regular files.
     """
 
@@ -88,12 +88,18 @@ class TranscriptFiles:
         self._known: Recent[str, tuple[_Version, Transcript]] = Recent(_READ_MOST)
         self._weight = 0  # of what is known
 
-    def newest(self, most: int = _SHOWN_MOST) -> Found:
-        """At most so many sessions (1 to 25), of all agents together."""
+    def newest(self, most: int = _SHOWN_MOST, *, first: Callable[[str], bool] | None = None) -> Found:
+        """
+        At most so many sessions (1 to 25), of all agents together. Files whose path is `first` are read before newer ones, such
+        as those that belong to an old recording.
+        """
         most = min(max(most, 1), _SHOWN_MOST)
         listing = _Listing(self._home)
         files = [file for agent in self._agents for file in listing.files(agent)]
         files.sort(key=lambda file: file.changed_ns, reverse=True)
+        if first is not None:
+            files.sort(key=lambda file: not first(file.path))
+        changed: dict[str, int] = {}
         sessions: list[Located] = []
         skipped, read, weight = listing.skipped, 0, 0
         for file in files[: min(max(3 * most, _READ_FEWEST), _READ_MOST)]:
@@ -105,7 +111,9 @@ class TranscriptFiles:
                 skipped += 1
             elif not transcript.is_empty:
                 weight += transcript.weight
+                changed[file.path] = file.changed_ns
                 sessions.append(Located(file.path, transcript))
+        sessions.sort(key=lambda session: changed[session.path], reverse=True)
         return Found(sessions=tuple(sessions), older=len(files) - read, skipped=skipped)
 
     def _transcript(self, file: _File) -> Transcript | None:

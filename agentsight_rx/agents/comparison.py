@@ -74,7 +74,7 @@ class Pair(Struct, Generic[W, F], frozen=True):
 
 
 class Comparison(Struct, Generic[C, T], frozen=True, kw_only=True):
-    """`outside` counts calls and tools of the file that are not of the time of the capture; they are in no list."""
+    """`outside` counts calls and tools of the file that are not of the time of a capture; they are in no list."""
 
     both: tuple[Pair[C, TranscriptCall], ...] = ()
     only_wire: tuple[C, ...] = ()
@@ -98,13 +98,13 @@ def compare(
     /,
     *,
     request_ids: Mapping[str, str] | None = None,
-    captured: tuple[int, int] | None = None,
+    captured: Sequence[tuple[int, int]] | None = None,
 ) -> Comparison[C, T]:
     """
     `calls` and `tools`: those of the captured session. A call matches by the id of its answer, else by its request id, which
     `request_ids` has for ids of calls, else by model, tokens and time. Each call matches one at most.
 
-    `captured`: the first and the last millisecond of the capture; what the file has of other times is not missing on the wire.
+    `captured`: the first and the last millisecond of each capture; what the file has of other times is not missing on the wire.
     """
     mine = [call for call in calls if call.twin is None]  # the server's side of a call is no other call
     theirs = list(transcript.calls)
@@ -141,8 +141,8 @@ def _tool_id(tool: TranscriptTool) -> str:
     return tool.id
 
 
-def _inside(time_ms: int, captured: tuple[int, int] | None) -> bool:
-    return captured is None or not time_ms or captured[0] <= time_ms <= captured[1] + _LATE_MS
+def _inside(time_ms: int, captured: Sequence[tuple[int, int]] | None) -> bool:
+    return captured is None or not time_ms or any(first <= time_ms <= last + _LATE_MS for first, last in captured)
 
 
 def _pair_by_key(

@@ -4,7 +4,7 @@ from .console import console
 from .jsonl import jsonl
 from .otel.sink import OtelOptions, otel
 from .readable import readable
-from .store import redaction_key, store
+from .store import redaction_key, redaction_key_in, store
 
 __all__ = [
     "OtelOptions",
@@ -13,5 +13,6 @@ __all__ = [
     "otel",
     "readable",
     "redaction_key",
+    "redaction_key_in",
     "store",
 ]

@@ -15,7 +15,7 @@ from ..errors import NoSpaceError, StoreError
 from ..events import Event, milliseconds
 from ..loss import Ledger
 from ..say import say
-from ..state import META, LmdbStore, Put, Write
+from ..state import META, LmdbStore, Put, Store, Write
 from ..view import AnyRow, AuditRow, Output, Row
 from ..view.checkpoints import Checkpoints
 from ..view.dictionary import dictionary
@@ -38,7 +38,7 @@ from ..view.tables import (
 from ..view.tally import Tally
 from ..view.upgrades import UPGRADES
 
-__all__ = ["redaction_key", "store"]
+__all__ = ["redaction_key", "redaction_key_in", "store"]
 
 _KEY = "redaction_key"  # of the meta table
 _RETAIN_S = 60.0
@@ -87,12 +87,16 @@ def redaction_key(path: str | Path | None) -> bytes:
     if path is not None and os.path.isfile(path) and os.path.getsize(path):
         kept = LmdbStore.open(path, readonly=True)
         try:
-            found = kept.get(META, _KEY)
+            return redaction_key_in(kept)
         finally:
             kept.close()
-        if isinstance(found, str):
-            return bytes.fromhex(found)
     return os.urandom(32)
+
+
+def redaction_key_in(store: Store) -> bytes:
+    """The same of a store that is open."""
+    found = store.get(META, _KEY)
+    return bytes.fromhex(found) if isinstance(found, str) else os.urandom(32)
 
 
 class _StoreWriter:

@@ -126,7 +126,7 @@ def test_the_side_of_the_server_is_no_other_call() -> None:
 def test_what_the_file_has_of_other_times_is_not_missing() -> None:
     tools = (TranscriptTool(id="t", time_ms=AT - 5000), TranscriptTool(id="u", time_ms=AT + 500))
     transcript = file_of(call(-9, Usage(5, 5)), call(1, Usage(5, 5)), call(500, Usage(5, 5)), tools=tools)
-    found = compared(transcript, [], captured=(AT, AT + 60_000))
+    found = compared(transcript, [], captured=[(AT, AT + 60_000)])
     assert ([AT + 1000], ["u"], 3) == (
         [each.time_ms for each in found.only_file],
         [each.id for each in found.tools_only_file],

@@ -8,6 +8,7 @@ from ..help import Command, Group
 from .audit import audit
 from .call import call
 from .calls import calls
+from .compare import compare
 from .diff import diff
 from .export import export
 from .files import files
@@ -24,6 +25,7 @@ from .summary import summary
 from .timeline import timeline
 from .tokens import tokens
 from .tools import tools
+from .transcripts import transcripts
 
 __all__ = ["report"]
 
@@ -45,6 +47,8 @@ for _name, _report in (
     ("audit", audit),
     ("sessions", sessions),
     ("tokens", tokens),
+    ("transcripts", transcripts),
+    ("compare", compare),
     ("health", health),
     ("diff", diff),
     ("export", export),

@@ -10,6 +10,7 @@ from typing import Annotated, Any, TypeAlias, get_type_hints
 import typer
 from msgspec import Struct
 
+from ...errors import UsageError
 from .ask import Ask, Flags
 
 __all__ = ["SHARED", "reported"]
@@ -53,6 +54,9 @@ def reported(report: Callable[..., None]) -> Command:
         flags = mine.over(context.obj) if isinstance(context.obj, Flags) else mine
         context.obj = flags
         if context.invoked_subcommand is not None:
+            if any(given.values()):
+                names = ", ".join(f"--{name.replace('_', '-')}" for name, value in given.items() if value)
+                raise UsageError(f"{names} is of `report` alone; give it behind `{context.invoked_subcommand}`, if that has it")
             return
         with Ask(flags, name=context.command_path.partition(" ")[2]) as ask:
             report(ask, **given)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Annotated
 
 from ...view import SessionRow
 from ...view.queries.sessions import read_sessions
+from ...view.snapshot_schema import value_of
 from .ask import Ask
 from .screen import Column, Line, Screen, Span, table
+from .transcripts import WITH_FILES, compared, in_file_only, lacking_said
 from .words import amount, moment, took
 
 __all__ = ["COLUMNS", "sessions"]
@@ -28,9 +31,15 @@ COLUMNS = (
 )
 
 
-def sessions(ask: Ask) -> None:
+def sessions(ask: Ask, transcripts: Annotated[bool, WITH_FILES] = False) -> None:
     """The sessions of agents: how long, what they asked, what it took."""
+    files = compared(ask) if transcripts else []
+    if ask.as_json and transcripts:
+        rows = read_sessions(ask.store, ask.selection)
+        ask.write({**value_of(row), "only_in_file": in_file_only(files, row.id)} for row in rows)
+        return
     ask.show(lambda selection: read_sessions(ask.store, selection), _lines, newest=_NEWEST)
+    ask.write_lines(lacking_said(files))
 
 
 def _lines(rows: Sequence[SessionRow], screen: Screen) -> Iterable[Line]:

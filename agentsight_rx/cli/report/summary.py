@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import PurePosixPath
+from typing import Annotated
+
+from msgspec.structs import asdict
 
 from ...prices import Prices
 from ...state import Store
@@ -15,6 +18,7 @@ from .call_words import asked_tokens, cost_said, is_whole, new_in_call, state_of
 from .health import missing_said
 from .screen import Cell, Column, Line, Prose, Screen, Span, Whole, render, table
 from .tool_words import asked_for, tool_said
+from .transcripts import WITH_FILES, compared, in_file_only, lacking_said
 from .verdict import finding_said, verdict
 from .words import amount, count, listed, moment, money, plural, took
 
@@ -38,14 +42,17 @@ COLUMNS = (
 )
 
 
-def summary(ask: Ask) -> None:
+def summary(ask: Ask, transcripts: Annotated[bool, WITH_FILES] = False) -> None:
     """What the newest session did, what it cost, and whether anything is missing."""
+    files = compared(ask) if transcripts else []
     most = None if ask.flags.show_all else ask.flags.limit or _TURNS
     found = read_summary(ask.store, ask.selection, ask.prices, being_written=ask.being_written, most_turns=most)
     if ask.as_json:
-        ask.write([found])
+        session = found.session.id if found.session else ""
+        ask.write([{**asdict(found), "only_in_file": in_file_only(files, session)} if transcripts else found])
         return
     ask.write_lines(summary_lines(found, ask.screen, ask=ask))
+    ask.write_lines(lacking_said(files))
 
 
 def summary_text(store: Store, screen: Screen, *, prices: Prices | None = None) -> list[str]:

@@ -1,0 +1,125 @@
+"""agentsight-rx report transcripts: the session files of agents on this machine, and which session of the recording each is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import typer
+from msgspec.structs import replace
+
+from ...redaction.redactor import Redactor
+from ...sinks import redaction_key_in
+from ...transcripts import Found, TranscriptFiles, home_of_user
+from ...view.queries import sessions_named
+from ...view.queries.session_compare import SessionComparison, compare_sessions
+from ...view.queries.session_files import Matched, SessionFile, is_of_recording, match_files, session_file
+from .ask import Ask
+from .screen import Cell, Column, Line, Screen, Span, table
+from .selection import selection_of
+from .words import amount, count, moment, plural
+
+__all__ = ["WITH_FILES", "compared", "find_files", "in_file_only", "lacking_said", "transcripts"]
+
+WITH_FILES = typer.Option("--transcripts", help="Compare with the session files that the agents wrote themselves.")
+
+_COLUMNS = (
+    Column("last"),
+    Column("file", most=24, flexible=True, middle=True),
+    Column("calls", right=True),
+    Column("tokens", right=True),
+    Column("session", most=12, middle=True),
+    Column("known by"),
+    Column("directory", flexible=True, middle=True),
+    Column("title", flexible=True),
+)
+
+
+def transcripts(ask: Ask) -> None:
+    """The session files that agents on this machine wrote, newest first, and which session of the recording each is."""
+    found, files = find_files(ask)
+    chosen = [file for file in files if _is_chosen(ask, file)]
+    limit = None if ask.flags.show_all else ask.flags.limit
+    shown = [session_file(file) for file in chosen[:limit]]
+    if ask.as_json:
+        ask.write(shown)
+        return
+    ask.write_lines(table(_COLUMNS, (_cells(row, ask.screen) for row in shown), ask.screen))
+    if not shown:
+        ask.write_lines([f"no session file{'' if not files else ', as it was selected'}"])
+    ask.write_lines(_left_out(found, len(chosen) - len(shown)))
+
+
+def find_files(ask: Ask) -> tuple[Found, list[Matched]]:
+    """The session files of the invoking user, without secrets, and the sessions of the recording that they are."""
+    store = ask.store
+    files = TranscriptFiles(home_of_user(), Redactor(redaction_key_in(store)))
+    found = files.newest(first=is_of_recording(store))
+    return found, match_files(store, found.sessions)
+
+
+def compared(ask: Ask) -> list[SessionComparison]:
+    """The sessions of the selection that have files, the newest first."""
+    chosen = ask.selection.sessions
+    found = compare_sessions(ask.store, find_files(ask)[1])
+    return [each for each in found if chosen is None or chosen & set(each.sessions)]
+
+
+def lacking_said(rows: Iterable[SessionComparison]) -> Iterator[Line]:
+    """One line for each session of which the wire lacks something."""
+    for row in rows:
+        numbers = (len(row.calls_only_file), "call"), (len(row.tools_only_file), "tool")
+        what = " and ".join(plural(number, name) for number, name in numbers if number)
+        if what:
+            said = f"the session file of {row.sessions[0]} has {what} that the wire does not have"
+            yield (Span(said, "missing"), f": report compare {row.sessions[0]}")
+
+
+def in_file_only(rows: Iterable[SessionComparison], session: str) -> dict[str, int] | None:
+    """How many calls and tools only the file of a session has; None: it has no file."""
+    found = next((row for row in rows if session in row.sessions), None)
+    return {"calls": len(found.calls_only_file), "tools": len(found.tools_only_file)} if found else None
+
+
+def _is_chosen(ask: Ask, file: Matched) -> bool:
+    """Files have agents and ids of their own, so that files of no recorded session can be chosen too."""
+    flags, transcript = ask.flags, file.transcript
+    if flags.agent is not None and flags.agent != transcript.agent:
+        return False
+    if flags.session is not None and not transcript.session_id.startswith(flags.session):
+        named = {row.id for row in sessions_named(ask.store, session=flags.session, agent=None)}
+        if named.isdisjoint(row.id for row in file.sessions):
+            return False
+    if flags.pid is not None and flags.pid not in [row.pid for row in file.sessions]:
+        return False
+    times = selection_of(replace(flags, agent=None, session=None), ask.store, now_ms=ask.now_ms)
+    if times.since_ms is not None and transcript.end_ms < times.since_ms:
+        return False
+    return times.until_ms is None or transcript.start_ms < times.until_ms
+
+
+def _cells(row: SessionFile, screen: Screen) -> tuple[Cell, ...]:
+    return (
+        moment(row.end_timestamp_ms or 0, screen.now_ms, short=True),
+        row.name,
+        str(row.calls),
+        amount(row.input_tokens + row.cache_read_tokens + row.cache_creation_tokens + row.output_tokens),
+        row.sessions[0] if row.sessions else "",
+        f"{row.method} {row.confidence:.2f}" if row.method else Span("not recorded", "quiet"),
+        _near_home(row.cwd or ""),
+        row.title or row.prompt,
+    )
+
+
+def _near_home(path: str) -> str:
+    home = home_of_user().path
+    return f"~{path[len(home) :]}" if path == home or Path(path).is_relative_to(home) else path
+
+
+def _left_out(found: Found, hidden: int) -> Iterable[Line]:
+    if hidden > 0:
+        yield f"{count(hidden)} more; all of them: report transcripts --all"
+    if found.older:
+        yield f"{plural(found.older, 'older file')} not read"
+    if found.skipped:
+        yield Span(f"{plural(found.skipped, 'file')} could not be read, or not the user's own", "missing")

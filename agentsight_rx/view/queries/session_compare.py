@@ -1,0 +1,143 @@
+"""Store, session files with their sessions -> what is only on the wire, what is only in the files, and tokens that differ."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from msgspec import Struct
+
+from ...agents.comparison import Comparison, Pair, compare
+from ...agents.transcripts import Transcript, TranscriptCall, TranscriptTool, together
+from ...state import Store
+from ..log import read_exchange
+from ..rows import CallRow, SessionRow, ToolRow
+from ..tables import CALLS, REMOVED, RUNS, TOOLS
+from .reading import selected
+from .selection import Selection
+from .session_files import Matched
+
+__all__ = ["CallPair", "SessionComparison", "compare_sessions"]
+
+_LOOKED_UP_MOST = 1000  # calls whose request id is taken from the event log
+_REQUEST_IDS = ("request-id", "x-request-id")  # of Anthropic, of OpenAI
+_TOKENS = ("input_tokens", "output_tokens", "cache_creation_tokens", "cache_read_tokens")
+
+
+class CallPair(Struct, frozen=True, kw_only=True):
+    """One call that both have. `differs` has the counts that are not the same: on the wire, in the file."""
+
+    id: str
+    turn: int
+    start_timestamp_ms: int
+    model: str | None
+    method: str
+    differs: dict[str, tuple[int, int]] = {}
+
+
+class SessionComparison(Struct, frozen=True, kw_only=True):
+    """
+    A session of the recording and its session files. `outside` counts calls and tools of the files that are not of the time of
+    the recording. `tools` counts those that both have.
+    """
+
+    sessions: tuple[str, ...]
+    agent: str
+    title: str = ""
+    start_timestamp_ms: int = 0
+    paths: tuple[str, ...] = ()
+    file_session_id: str = ""
+    method: str = ""
+    confidence: float = 0.0
+    calls: tuple[CallPair, ...] = ()
+    calls_only_wire: tuple[CallRow, ...] = ()
+    calls_only_file: tuple[TranscriptCall, ...] = ()
+    tools: int = 0
+    tools_only_wire: tuple[ToolRow, ...] = ()
+    tools_only_file: tuple[TranscriptTool, ...] = ()
+    outside: int = 0
+
+    @property
+    def differing(self) -> tuple[CallPair, ...]:
+        return tuple(pair for pair in self.calls if pair.differs)
+
+
+def compare_sessions(store: Store, files: Sequence[Matched]) -> Iterator[SessionComparison]:
+    """One for each session that has files, the newest first. The files of a session, as of its sub-agents, are one."""
+    groups: dict[tuple[str, ...], list[Matched]] = {}
+    for file in files:
+        if file.sessions:
+            groups.setdefault(tuple(row.id for row in file.sessions), []).append(file)
+    for group in sorted(groups.values(), key=lambda each: max(map(_seen_last, each[0].sessions)), reverse=True):
+        yield _compared(store, sorted(group, key=lambda file: file.transcript.start_ms))
+
+
+def _seen_last(row: SessionRow) -> int:
+    return row.end_timestamp_ms or row.start_timestamp_ms
+
+
+def _compared(store: Store, group: Sequence[Matched]) -> SessionComparison:
+    first = group[0]
+    transcript = together([file.transcript for file in group])
+    ids = tuple(row.id for row in first.sessions)
+    found = _comparison(store, transcript, first.sessions)
+    best = max((file.match for file in group if file.match), key=lambda match: match.confidence)
+    return SessionComparison(
+        sessions=ids,
+        agent=transcript.agent,
+        title=transcript.title or first.sessions[0].title,
+        start_timestamp_ms=min(row.start_timestamp_ms for row in first.sessions),
+        paths=tuple(file.located.path for file in group),
+        file_session_id=transcript.session_id,
+        method=best.method,
+        confidence=best.confidence,
+        calls=tuple(map(_pair, found.both)),
+        calls_only_wire=found.only_wire,
+        calls_only_file=found.only_file,
+        tools=len(found.tools),
+        tools_only_wire=found.tools_only_wire,
+        tools_only_file=found.tools_only_file,
+        outside=found.outside,
+    )
+
+
+def _comparison(store: Store, transcript: Transcript, sessions: Sequence[SessionRow]) -> Comparison[CallRow, ToolRow]:
+    selection = Selection(sessions=frozenset(row.id for row in sessions))
+    calls, tools = list(selected(store, CALLS, selection)), list(selected(store, TOOLS, selection))
+    captured = _captured(store, sessions)
+    found = compare(transcript, calls, tools, captured=captured)
+    open_ids = any(call.request_id for call in found.only_file)
+    if not (open_ids and found.only_wire):  # the event log is read only where it can decide
+        return found
+    request_ids = {call.id: _request_id(store, call.id) for call in found.only_wire[-_LOOKED_UP_MOST:]}
+    return compare(transcript, calls, tools, request_ids=request_ids, captured=captured)
+
+
+def _captured(store: Store, sessions: Sequence[SessionRow]) -> list[tuple[int, int]]:
+    """When the sessions could be seen: in the recordings that saw them. A replayed one has other times, so theirs are taken."""
+    first, last = min(row.start_timestamp_ms for row in sessions), max(map(_seen_last, sessions))
+    runs = [(run.started_ms, max(run.committed_ms, run.started_ms)) for _, run in store.scan(RUNS)]
+    seen = [(start, end) for start, end in runs if start <= last and first <= end] or [(first, last)]
+    removed = store.get(REMOVED, 0)
+    return [(max(start, removed.before_ms), end) for start, end in seen] if removed else seen
+
+
+def _request_id(store: Store, call: str) -> str:
+    """As the head of the answer has it; empty where it has none."""
+    answer = read_exchange(store, call).response
+    heads = {name.lower(): value for name, value in answer.headers} if answer else {}
+    return next((heads[name] for name in _REQUEST_IDS if name in heads), "")
+
+
+def _pair(pair: Pair[CallRow, TranscriptCall]) -> CallPair:
+    row, usage = pair.wire, pair.file.usage
+    theirs: dict[str, int] = dict(
+        zip(_TOKENS, (usage.input, usage.output, usage.cache_creation, usage.cache_read), strict=True)
+    )
+    return CallPair(
+        id=row.id,
+        turn=row.turn,
+        start_timestamp_ms=row.start_timestamp_ms,
+        model=row.response_model or row.model,
+        method=pair.method,
+        differs={name: (getattr(row, name), theirs[name]) for name in pair.differs},
+    )
