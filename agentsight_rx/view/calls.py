@@ -170,6 +170,8 @@ class Calls:
             return _NOTHING
         if asked is not None:  # the path did not say that it is a call, and the answer does
             begun = self._begin(asked, provider)
+            if key not in self._open:  # an answer that came before has ended it
+                return begun
             ended = self._end(event, event.reply)
             return replace(ended, rows=[*begun.rows, *ended.rows], begun=begun.begun, results=begun.results)
         return self._unasked(event)

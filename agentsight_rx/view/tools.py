@@ -20,7 +20,6 @@ __all__ = ["OpenTool", "Tools", "ToolsState"]
 _OPEN_MOST = 1024  # tool calls without a result; agents run a handful at a time
 _OUTPUT_MOST = 16_384  # characters of a result that the row keeps; the request in the event log has all
 _CANDIDATES_MOST = 8
-_NAMES_MOST = 4096
 _BY_ARGV, _BY_PART, _BY_TIME = 0.95, 0.8, 0.5  # confidence
 
 
@@ -59,7 +58,8 @@ class Tools:
         self._processes = processes
         self._repeats = ToolRepeats()
         self._open: Recent[str, OpenTool] = Recent(_OPEN_MOST)
-        self._names: Recent[str, str] = Recent(_NAMES_MOST)  # last part of a path in an input -> the newest such tool
+        # last part of a path in an input -> the open tools with it, the newest last; a tool has at most 16 texts
+        self._names: dict[str, dict[str, None]] = {}
 
     def asked(self, call: CallRow, tools: Iterable[ToolCall], time_ms: int) -> list[ToolRow]:
         """The tools that an answer asks for, which were not known yet."""
@@ -88,11 +88,21 @@ class Tools:
         return rows
 
     def _keep(self, tool: OpenTool) -> None:
-        self._open.put(tool.row.id, tool)
-        for needle in tool.needles:
-            name = file_name(needle)
+        evicted = self._open.put(tool.row.id, tool)
+        if evicted is not None:
+            self._unname(evicted[1])
+        for name in map(file_name, tool.needles):
             if name is not None:
-                self._names.put(name, tool.row.id)
+                self._names.setdefault(name, {})[tool.row.id] = None
+
+    def _unname(self, tool: OpenTool) -> None:
+        """It is not open any more: its paths lead to an earlier tool, or to none."""
+        for name in map(file_name, tool.needles):
+            named = self._names.get(name) if name is not None else None
+            if name is not None and named is not None:
+                named.pop(tool.row.id, None)
+                if not named:
+                    del self._names[name]
 
     def started(self, event: ProcessExec, event_id: str) -> list[Row]:
         """A program started: is it the command of an open tool call of one of its ancestors?"""
@@ -164,6 +174,7 @@ class Tools:
             if key is None:
                 continue
             tool = self._open.pop(key)
+            self._unname(tool)
             row = self._by_time(tool)
             rows.append(
                 replace(
@@ -200,12 +211,12 @@ class Tools:
     def of_path(self, pid: int, path: str) -> str | None:
         """The open tool of this process whose input names the file: a tool that the agent runs itself, such as Edit."""
         name = path.rpartition("/")[2]
-        key = self._names.get(name) if name else None
-        tool = self._open.get(key) if key else None
+        named = self._names.get(name) if name else None
+        tool = self._open.get(next(reversed(named))) if named else None
         if tool is None or tool.row.pid != pid:
             return None
-        named = any(path == needle or path.endswith("/" + needle.removeprefix("./")) for needle in tool.needles)
-        return tool.row.id if named else None
+        is_its = any(path == needle or path.endswith("/" + needle.removeprefix("./")) for needle in tool.needles)
+        return tool.row.id if is_its else None
 
     def snapshot(self) -> ToolsState:
         return ToolsState(list(self._open.items()), self._repeats.snapshot())

@@ -162,6 +162,13 @@ def test_an_answer_that_was_streamed_before_the_request_had_ended_is_its_answer(
     assert (unasked.text, unasked.reason) == ("no", "request_unseen")
 
 
+def test_an_answer_that_came_before_a_request_of_an_unknown_path_ends_its_call() -> None:
+    early = answers(1000, method="POST", target="/v1/messages", host="h")
+    made = emitted(early, asks(1100, target="/unknown"), streams(1200, Reply(text="late")))
+    (call,) = last(CallRow, made)
+    assert (call.path, call.text, call.status) == ("/unknown", "hi", "complete")
+
+
 def test_what_a_tool_server_streams_is_no_call() -> None:
     assert last(CallRow, emitted(msgspec.structs.replace(streams(1000, Reply()), dialect="mcp"))) == []
 

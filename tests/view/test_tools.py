@@ -66,6 +66,18 @@ def test_after_its_result_a_tool_has_no_more_effects() -> None:
     assert tool_of(made, "/w/a.py") == (None, None)
 
 
+def test_a_file_that_two_tools_name_is_that_of_the_one_that_is_still_open() -> None:
+    edit = '{"file_path":"/src/a.py"}'
+    made = emitted(
+        *wants(0, ToolCall("t-1", "Edit", edit)),
+        *wants(2, ToolCall("t-2", "Edit", edit), exchange=2),
+        gives(4, "t-2", exchange=3),
+        wrote(5, AGENT, "/src/a.py"),
+    )
+    first, _ = last(ToolRow, made)
+    assert ("t-1", (first.id, "path")) == (first.tool_call_id, tool_of(made, "/src/a.py"))
+
+
 def test_a_shell_that_runs_already_gets_the_command_and_its_programs_are_found() -> None:
     made = emitted(
         forks(1, 41), execs(1, 41, "bash", start=1), *wants(2, bash("t", "cd /w && pytest -q; git diff")),
