@@ -15,7 +15,7 @@ __all__ = ["newest_first", "newest_of_kind", "newest_session", "selected", "sess
 
 R = TypeVar("R", bound=AnyRow)
 
-_PAGE = 1000  # rows that are read at once
+_PAGE = 125  # rows that are read at once: with each, the kernel may map 64 KiB of the file
 
 # Their keys begin with the time; sessions too, but those that began before may go on
 _BY_TIME: frozenset[str] = frozenset(table.name for table in (CALLS, AUDIT, HTTP, RESOURCES))
@@ -61,8 +61,12 @@ def newest_of_kind(store: Store, kind: str, selection: Selection, /, *, most: in
     Of the newest `most` lines of a kind in the audit trail those of the selection, oldest first, and whether there are no
     others: so it takes the same time for a store of any size.
     """
-    rows = list(islice(_ordered(store, AUDIT, selection, kind=kind, reverse=True), most))
-    return [row for row in reversed(rows) if selection.has(row)], len(rows) < most
+    looked, found = 0, list[AuditRow]()
+    for row in islice(_ordered(store, AUDIT, selection, kind=kind, reverse=True), most):
+        looked += 1
+        if selection.has(row):
+            found.append(row)
+    return found[::-1], looked < most
 
 
 def newest_session(store: Store, /) -> SessionRow | None:
