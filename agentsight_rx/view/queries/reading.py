@@ -11,9 +11,10 @@ from ..rows import AnyRow, AuditRow, SessionRow
 from ..tables import AUDIT, CALLS, HTTP, RESOURCES, SESSIONS, TOOLS
 from .selection import Selection, began
 
-__all__ = ["newest_first", "newest_of_kind", "newest_session", "selected", "sessions_named"]
+__all__ = ["newest_as", "newest_first", "newest_of_kind", "newest_session", "selected", "sessions_named"]
 
 R = TypeVar("R", bound=AnyRow)
+T = TypeVar("T")
 
 _PAGE = 125  # rows that are read at once: with each, the kernel may map 64 KiB of the file
 
@@ -54,6 +55,13 @@ def newest_first(
     """The same rows, newest first, one page of them in memory at a time."""
     rows = _ordered(store, table, selection, kind=kind, reverse=True)
     return islice((row for row in rows if selection.has(row) and (where is None or where(row))), selection.limit)
+
+
+def newest_as(store: Store, table: Table[R], selection: Selection, made: Callable[[R], T | None], /, *, most: int) -> list[T]:
+    """What is `made` of the newest rows of a selection, oldest first: so only that is kept of each. None of it is left out."""
+    rows = _ordered(store, table, selection, kind=None, reverse=True)
+    values = (value for row in rows if selection.has(row) and (value := made(row)) is not None)
+    return list(islice(values, most))[::-1]
 
 
 def newest_of_kind(store: Store, kind: str, selection: Selection, /, *, most: int) -> tuple[list[AuditRow], bool]:

@@ -12,15 +12,14 @@ from msgspec.structs import replace
 from ...prices import Prices
 from ...state import Store, by_index
 from ..report import read_totals
-from ..rows import NetworkRow, ProcessRow, SessionRow, ToolRow
+from ..rows import CallRow, NetworkRow, ProcessRow, SessionRow, ToolRow
 from ..tables import CALLS, NETWORK, PROCESSES, SESSIONS, TOOLS
 from ..tally import Totals
-from .calls import read_calls
 from .costs import CostSum, PricedCall, priced, summed
 from .effects import FilesTouched, McpUse, Peer, files_touched, mcp_uses, peers_of
 from .findings import Finding, Run, find, longest_failure
 from .health import Health, read_health
-from .reading import newest_of_kind, newest_session, selected
+from .reading import newest_as, newest_of_kind, newest_session, selected
 from .selection import Selection
 from .tools import has_failed, tools_of
 
@@ -90,8 +89,8 @@ def read_summary(
     if session is not None and selection.sessions is None:
         part = replace(part, sessions=frozenset({session.id}))
     health = read_health(store, being_written=being_written)
-    calls = [_short_call(row) for row in read_calls(store, replace(part, limit=_CALLS_MOST), prices)]
-    tools = [_short_tool(row) for row in selected(store, TOOLS, replace(part, limit=_TOOLS_MOST))]
+    calls = newest_as(store, CALLS, part, lambda row: _short_call(row, prices), most=_CALLS_MOST)
+    tools = newest_as(store, TOOLS, part, _short_tool, most=_TOOLS_MOST)
     files, all_files = newest_of_kind(store, "file", part, most=_EFFECTS_MOST)
     mcp, all_mcp = newest_of_kind(store, "mcp", part, most=_EFFECTS_MOST)
     start, end = _times(session, calls, part, health)
@@ -124,8 +123,11 @@ def read_summary(
     )
 
 
-def _short_call(row: PricedCall) -> PricedCall:
-    """With the fields that are counted and compared alone: ten thousand whole calls are 40 MB."""
+def _short_call(call: CallRow, prices: Prices) -> PricedCall | None:
+    """With the fields that are counted and compared alone: ten thousand whole calls are 40 MB. None of a server's end."""
+    if call.twin is not None:
+        return None
+    row = priced(call, prices)
     return PricedCall(
         row.id,
         row.start_timestamp_ms,
