@@ -12,7 +12,7 @@ __all__ = ["by_index", "pages"]
 
 V = TypeVar("V")
 
-_PAGE = 1000  # rows that are read at once
+_PAGE = 250  # rows that are read at once: with each, the kernel may map 64 KiB of the file
 
 
 def by_index(

@@ -16,7 +16,7 @@ from typing import Protocol
 __all__ = ["MappedFile"]
 
 _DONTNEED = 4  # MADV_DONTNEED of madvise(2): of a file that is mapped shared nothing is lost, it is read again when needed
-_READS = 256  # after so many, 16 MiB may be resident
+_READS = 128  # rows; after so many, 8 MiB may be resident
 _LINE = re.compile(r"([0-9a-f]+)-([0-9a-f]+) \S+ \S+ ([0-9a-f]+):([0-9a-f]+) (\d+)")  # of /proc/self/maps, proc(5)
 
 
@@ -33,16 +33,15 @@ class MappedFile:
         self._madvise: _Madvise = ctypes.CDLL(None).madvise
         self._reads = 0
 
-    def read(self, rows: int) -> None:
-        """So many rows were read. Where the pages cannot be given back, they stay."""
+    def is_due(self, rows: int) -> bool:
+        """So many rows more were read: is it time to give pages back?"""
         self._reads += rows
-        if self._reads >= _READS:
-            self._reads = 0
-            with suppress(OSError):
-                self._release()
+        return self._reads >= _READS
 
-    def _release(self) -> None:
-        with open("/proc/self/maps") as maps:
+    def give_back(self) -> None:
+        """The map must stay where it is meanwhile. Where the pages cannot be given back, they stay."""
+        self._reads = 0
+        with suppress(OSError), open("/proc/self/maps") as maps:
             for line in maps:
                 found = _LINE.match(line)
                 if found and (int(found[3], 16), int(found[4], 16), int(found[5])) == self._file:

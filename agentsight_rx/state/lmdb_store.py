@@ -141,8 +141,9 @@ class LmdbStore:
 
     def _give_back(self, rows: int) -> None:
         """So many rows were read: of a store that is only read, the memory of its pages is given back from time to time."""
-        if self._mapped is not None:
-            self._mapped.read(rows)
+        if self._mapped is not None and self._mapped.is_due(rows):
+            with self._using():  # so that the map is neither moved nor closed
+                self._mapped.give_back()
 
     def commit(self, writes: Sequence[Write]) -> None:
         self._write(encoded(writes, self._values or self._run(self._found)))

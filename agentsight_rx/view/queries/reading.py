@@ -11,11 +11,12 @@ from ..rows import AnyRow, AuditRow, SessionRow
 from ..tables import AUDIT, CALLS, HTTP, RESOURCES, SESSIONS, TOOLS
 from .selection import Selection, began
 
-__all__ = ["newest_first", "newest_of_kind", "newest_session", "selected", "sessions_named"]
+__all__ = ["newest_as", "newest_first", "newest_of_kind", "newest_session", "selected", "sessions_named"]
 
 R = TypeVar("R", bound=AnyRow)
+T = TypeVar("T")
 
-_PAGE = 1000  # rows that are read at once
+_PAGE = 125  # rows that are read at once: with each, the kernel may map 64 KiB of the file
 
 # Their keys begin with the time; sessions too, but those that began before may go on
 _BY_TIME: frozenset[str] = frozenset(table.name for table in (CALLS, AUDIT, HTTP, RESOURCES))
@@ -56,13 +57,24 @@ def newest_first(
     return islice((row for row in rows if selection.has(row) and (where is None or where(row))), selection.limit)
 
 
+def newest_as(store: Store, table: Table[R], selection: Selection, made: Callable[[R], T | None], /, *, most: int) -> list[T]:
+    """What is `made` of the newest rows of a selection, oldest first: so only that is kept of each. None of it is left out."""
+    rows = _ordered(store, table, selection, kind=None, reverse=True)
+    values = (value for row in rows if selection.has(row) and (value := made(row)) is not None)
+    return list(islice(values, most))[::-1]
+
+
 def newest_of_kind(store: Store, kind: str, selection: Selection, /, *, most: int) -> tuple[list[AuditRow], bool]:
     """
     Of the newest `most` lines of a kind in the audit trail those of the selection, oldest first, and whether there are no
     others: so it takes the same time for a store of any size.
     """
-    rows = list(islice(_ordered(store, AUDIT, selection, kind=kind, reverse=True), most))
-    return [row for row in reversed(rows) if selection.has(row)], len(rows) < most
+    looked, found = 0, list[AuditRow]()
+    for row in islice(_ordered(store, AUDIT, selection, kind=kind, reverse=True), most):
+        looked += 1
+        if selection.has(row):
+            found.append(row)
+    return found[::-1], looked < most
 
 
 def newest_session(store: Store, /) -> SessionRow | None:

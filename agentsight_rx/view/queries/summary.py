@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from itertools import islice
 
@@ -11,15 +12,14 @@ from msgspec.structs import replace
 from ...prices import Prices
 from ...state import Store, by_index
 from ..report import read_totals
-from ..rows import NetworkRow, ProcessRow, SessionRow, ToolRow
-from ..tables import NETWORK, PROCESSES, SESSIONS, TOOLS
+from ..rows import CallRow, NetworkRow, ProcessRow, SessionRow, ToolRow
+from ..tables import CALLS, NETWORK, PROCESSES, SESSIONS, TOOLS
 from ..tally import Totals
-from .calls import read_calls
-from .costs import CostSum, PricedCall, summed
+from .costs import CostSum, PricedCall, priced, summed
 from .effects import FilesTouched, McpUse, Peer, files_touched, mcp_uses, peers_of
 from .findings import Finding, Run, find, longest_failure
 from .health import Health, read_health
-from .reading import newest_of_kind, newest_session, selected
+from .reading import newest_as, newest_of_kind, newest_session, selected
 from .selection import Selection
 from .tools import has_failed, tools_of
 
@@ -27,9 +27,10 @@ __all__ = ["Summary", "Turn", "read_summary"]
 
 _CALLS_MOST = 20_000
 _TOOLS_MOST = 20_000
-_EFFECTS_MOST = 10_000  # lines of the audit trail of one kind
+_EFFECTS_MOST = 5_000  # lines of the audit trail of one kind
 _PEERS_MOST = 5_000
 _PROGRAMS = 20
+_COMPARED = 100  # characters of an input and a result, to see whether they are those of the call before
 
 # Names of tools that change a file, in lower case
 _EDITS = frozenset(
@@ -49,7 +50,7 @@ class Summary(Struct, frozen=True):
     """
     What one session did; where there is none, what the recording has. `turns` are those shown, `calls` how many there are.
 
-    `partial`: of `effects` only the newest were looked at, since there are more than 10,000.
+    `partial`: of `effects` only the newest were looked at, since there are more than 5,000.
     """
 
     session: SessionRow | None
@@ -88,8 +89,8 @@ def read_summary(
     if session is not None and selection.sessions is None:
         part = replace(part, sessions=frozenset({session.id}))
     health = read_health(store, being_written=being_written)
-    calls = list(read_calls(store, replace(part, limit=_CALLS_MOST), prices))
-    tools = list(selected(store, TOOLS, replace(part, limit=_TOOLS_MOST)))
+    calls = newest_as(store, CALLS, part, lambda row: _short_call(row, prices), most=_CALLS_MOST)
+    tools = newest_as(store, TOOLS, part, _short_tool, most=_TOOLS_MOST)
     files, all_files = newest_of_kind(store, "file", part, most=_EFFECTS_MOST)
     mcp, all_mcp = newest_of_kind(store, "mcp", part, most=_EFFECTS_MOST)
     start, end = _times(session, calls, part, health)
@@ -105,7 +106,7 @@ def read_summary(
         output_tokens=sum(call.output_tokens for call in calls),
         models=_counted([call.model or "unknown" for call in calls]),
         cost=summed(calls),
-        turns=tuple(Turn(call, tools_of(store, call.id)) for call in _shown(calls, tools, most_turns)),
+        turns=tuple(_turn(store, call, prices) for call in _shown(calls, tools, most_turns)),
         tools=len(tools),
         commands=sum(tool.related_pid is not None or tool.tool_name.lower() in _SHELLS for tool in tools),
         failed_tools=sum(map(has_failed, tools)),
@@ -120,6 +121,60 @@ def read_summary(
         totals=read_totals(store),
         health=health,
     )
+
+
+def _short_call(call: CallRow, prices: Prices) -> PricedCall | None:
+    """With the fields that are counted and compared alone: ten thousand whole calls are 40 MB. None of a server's end."""
+    if call.twin is not None:
+        return None
+    row = priced(call, prices)
+    return PricedCall(
+        row.id,
+        row.start_timestamp_ms,
+        end_timestamp_ms=row.end_timestamp_ms,
+        model=sys.intern(row.model) if row.model else None,
+        status=sys.intern(row.status),
+        error_type=row.error_type,
+        finish_reason=sys.intern(row.finish_reason) if row.finish_reason else None,
+        input_tokens=row.input_tokens,
+        output_tokens=row.output_tokens,
+        cache_creation_tokens=row.cache_creation_tokens,
+        cache_read_tokens=row.cache_read_tokens,
+        total_tokens=row.total_tokens,
+        agent_id=row.agent_id,
+        turn=row.turn,
+        messages=row.messages,
+        repeat=row.repeat,
+        retry=row.retry,
+        cost_usd=row.cost_usd,
+        cost_by=sys.intern(row.cost_by) if row.cost_by else None,
+        cost_as_of=row.cost_as_of,
+    )
+
+
+def _short_tool(row: ToolRow) -> ToolRow:
+    return ToolRow(
+        row.id,
+        row.timestamp_ms,
+        llm_call_id=row.llm_call_id,
+        tool_call_id="",
+        tool_name=sys.intern(row.tool_name),
+        status=sys.intern(row.status),
+        input=row.input[:_COMPARED],
+        output=row.output[:_COMPARED],
+        related_pid=row.related_pid,
+        exit_code=row.exit_code,
+        signal=row.signal,
+        agent_id=row.agent_id,
+        repeat_of=row.repeat_of,
+        loop=row.loop,
+    )
+
+
+def _turn(store: Store, call: PricedCall, prices: Prices) -> Turn:
+    """The whole call and its tools."""
+    row = store.get(CALLS, (call.start_timestamp_ms, call.id))
+    return Turn(call if row is None else priced(row, prices), tools_of(store, call.id))
 
 
 def _session(store: Store, selection: Selection) -> SessionRow | None:
