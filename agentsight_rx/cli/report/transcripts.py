@@ -19,11 +19,11 @@ from .screen import Cell, Column, Line, Screen, Span, table
 from .selection import selection_of
 from .words import amount, count, moment, plural
 
-__all__ = ["WITH_FILES", "compared", "find_files", "in_file_only", "lacking_said", "transcripts"]
+__all__ = ["COLUMNS", "WITH_FILES", "compared", "find_files", "in_file_only", "lacking_said", "transcripts"]
 
 WITH_FILES = typer.Option("--transcripts", help="Compare with the session files that the agents wrote themselves.")
 
-_COLUMNS = (
+COLUMNS = (
     Column("last"),
     Column("file", most=24, flexible=True, middle=True),
     Column("calls", right=True),
@@ -44,7 +44,7 @@ def transcripts(ask: Ask) -> None:
     if ask.as_json:
         ask.write(shown)
         return
-    ask.write_lines(table(_COLUMNS, (_cells(row, ask.screen) for row in shown), ask.screen))
+    ask.write_lines(table(COLUMNS, (_cells(row, ask.screen) for row in shown), ask.screen))
     if not shown:
         ask.write_lines([f"no session file{'' if not files else ', as it was selected'}"])
     ask.write_lines(_left_out(found, len(chosen) - len(shown)))

@@ -23,6 +23,7 @@ from agentsight_rx.cli.report.sessions import COLUMNS as SESSIONS
 from agentsight_rx.cli.report.summary import COLUMNS as SUMMARY
 from agentsight_rx.cli.report.tokens import columns_of
 from agentsight_rx.cli.report.tools import COLUMNS as TOOLS
+from agentsight_rx.cli.report.transcripts import COLUMNS as TRANSCRIPTS
 from agentsight_rx.view import AuditRow, SessionRow, ToolRow
 from agentsight_rx.view.queries.call import WholeCall
 from agentsight_rx.view.queries.costs import PricedCall
@@ -34,6 +35,8 @@ from agentsight_rx.view.queries.mcp import McpRequest
 from agentsight_rx.view.queries.network import Host, Peer, Unread
 from agentsight_rx.view.queries.process_tree import Process
 from agentsight_rx.view.queries.prompts import PromptLine
+from agentsight_rx.view.queries.session_compare import SessionComparison
+from agentsight_rx.view.queries.session_files import SessionFile
 from agentsight_rx.view.queries.summary import Summary
 from agentsight_rx.view.queries.timeline import Moment
 from agentsight_rx.view.queries.tokens import TokenGroup
@@ -56,6 +59,8 @@ ANSWERS: dict[str, Any] = {
     "audit": AuditRow,
     "sessions": SessionRow,
     "tokens": TokenGroup,
+    "transcripts": SessionFile,
+    "compare": SessionComparison,
     "health": Health,
     "diff": Difference,
     "list": Recorded,
@@ -72,6 +77,7 @@ COLUMNS = {
     "audit": AUDIT,
     "sessions": SESSIONS,
     "tokens": columns_of("model"),
+    "transcripts": TRANSCRIPTS,
     "list": LIST,
 }
 
