@@ -8,6 +8,7 @@ from pathlib import Path
 from ..core.sink import Sink
 from ..core.stream import Stream
 from ..doctor import require_capture
+from ..errors import StoreError
 from ..graphs import explain
 from ..runtime import Summary, run
 from ..say import say, show
@@ -56,7 +57,27 @@ def print_summary(summary: Summary, *, verb: str, store: Path | None, filters: b
         store = None
     hint = f"agentsight-rx report --db {store}" if store else None
     lines = summary_lines(summary, verb=verb, store=str(store) if store else None, hint=hint, filters=filters)
-    show("\n".join([*summary.notes, *lines]))
+    did = _what_was_done(store) if store else []
+    show("\n".join([*summary.notes, *did, *lines]))
+
+
+def _what_was_done(store: Path) -> list[str]:
+    """The verdict of the report, as the first line after a run that saw calls of a model."""
+    from ..prices import Prices
+    from ..state import LmdbStore
+    from ..view.queries import Selection
+    from ..view.queries.summary import read_summary
+    from .report.verdict import verdict
+
+    try:
+        kept = LmdbStore.open(store, readonly=True)
+        try:
+            found = read_summary(kept, Selection(), Prices(), most_turns=1)
+        finally:
+            kept.close()
+    except StoreError:
+        return []
+    return [verdict(found)] if found.calls else []
 
 
 def print_graph(graph: Stream[Output]) -> None:
