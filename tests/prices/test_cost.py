@@ -46,6 +46,10 @@ def cost(provider: str | None, model: str | None, usage: Usage = USAGE) -> Cost:
         ("cohere", "command-r-plus", "cohere"),
     ],
 )
+def _is_never(_: object) -> bool:
+    return False
+
+
 def test_the_price_is_that_of_the_provider(label: str, model: str, package_id: str) -> None:
     usage = genai_prices.Usage(
         input_tokens=6300, output_tokens=200, cache_read_tokens=5000, cache_write_tokens=300, output_reasoning_tokens=50
@@ -170,5 +174,5 @@ def test_the_short_way_to_a_sum_is_that_of_the_package(monkeypatch: pytest.Monke
         return [price.cost(usage, time_ms=TIME_MS) for price in every for usage in USAGES]
 
     short = costs()
-    monkeypatch.setattr("agentsight_rx.prices.published._is_plain", lambda _: False)
+    monkeypatch.setattr("agentsight_rx.prices.published._is_plain", _is_never)
     assert costs() == short

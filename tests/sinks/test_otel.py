@@ -726,7 +726,7 @@ CASES = [case_of(provider) for provider in PROVIDERS if provider.path is not Non
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.provider.name)
 def test_every_message_of_every_dialect_is_sent(case: ProviderCase) -> None:
     asked = replace(request({}, path=case.path, host=case.host), body=case.request)
-    body = json.loads(case.response) if case.response.lstrip()[:1] == b"{" else {}
+    body: Body = json.loads(case.response) if case.response.lstrip()[:1] == b"{" else {}
     attributes = values(
         sent(folded(asked, replace(answer(200, body), body=case.response)), capture_content=True).span.attributes
     )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Iterable
 from decimal import Decimal
+from typing import cast
 
 from msgspec import Struct
 
@@ -27,9 +29,9 @@ def plain(value: object) -> object:
         case datetime.date():
             return value.isoformat()
         case dict():
-            return {str(key): plain(each) for key, each in value.items()}
+            return {str(key): plain(each) for key, each in cast("dict[object, object]", value).items()}
         case list() | tuple() | set() | frozenset():
-            return [plain(each) for each in value]
+            return [plain(each) for each in cast("Iterable[object]", value)]
         case bytes():
             return value.decode("utf-8", "replace")
         case _:

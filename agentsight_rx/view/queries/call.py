@@ -64,13 +64,13 @@ def find_calls(store: Store, wanted: str, selection: Selection, /) -> list[CallR
     exact = [row for _, row in by_index(store, CALLS, "id", prefix=wanted, limit=1)]
     if exact:
         return exact
-    found = []
+    begun: list[CallRow] = []
     for _, row in pages(store, CALLS):
         if row.id.startswith(wanted) or row.id.removeprefix("llm-").startswith(wanted):
-            found.append(row)
-            if len(found) >= _FOUND_MOST:
+            begun.append(row)
+            if len(begun) >= _FOUND_MOST:
                 break
-    return found
+    return begun
 
 
 def _of_turn(store: Store, turn: int, selection: Selection) -> Iterator[CallRow]:
