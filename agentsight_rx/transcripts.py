@@ -52,7 +52,7 @@ def home_of_user(env: Mapping[str, str] | None = None) -> Home:
 
 class Found(Struct, frozen=True, kw_only=True):
     """
-    The sessions of one look, the newest first. `older` counts files that were not read since there are others before them, `skipped`
+    The sessions of one look, the newest first. `older` counts files that were not read since others were before them, `skipped`
     those that could not be read or are not the user's own regular files.
     """
 

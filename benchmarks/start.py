@@ -44,7 +44,8 @@ def main() -> int:
             one.append(_record(folder, _ONE_SOURCE))
     for label, starts in (("cold", cold), ("warm", warm), ("warm, processes only", one)):
         print(
-            f"{label:22} {_middle(starts, 'before_s'):6.2f} s before the command, {_middle(starts, 'after_s'):5.2f} s after it, "
+            f"{label:22} {_middle(starts, 'before_s'):6.2f} s before the command, "
+            f"{_middle(starts, 'after_s'):5.2f} s after it, "
             f"{_middle(starts, 'processor_s'):5.2f} s of processor time, {_middle(starts, 'anonymous_mb'):4.0f} MB anonymous"
         )
     ratio = _middle(warm, "processor_s") / _middle(cold, "processor_s")
@@ -79,7 +80,7 @@ def _record(folder: Path, flags: Sequence[str]) -> _Start:
 
 
 def _middle(starts: Sequence[_Start], field: str) -> float:
-    return median(getattr(start, field) for start in starts)
+    return float(median(getattr(start, field) for start in starts))
 
 
 if __name__ == "__main__":
