@@ -207,4 +207,6 @@ def _next(found: Summary) -> Iterator[str]:
         yield "report calls"
     if found.tools:
         yield "report tools"
-    yield "report health"
+    yield "report files" if found.files.written or found.files.removed else "report processes"
+    if len(turns) > 1:
+        yield f"report diff {turns[-2].call.turn} {turns[-1].call.turn}"

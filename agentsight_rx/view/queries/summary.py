@@ -10,7 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ...prices import Prices
-from ...state import Store, by_index
+from ...state import Store, by_index, pages
 from ..report import read_totals
 from ..rows import CallRow, NetworkRow, ProcessRow, SessionRow, ToolRow
 from ..tables import CALLS, NETWORK, PROCESSES, SESSIONS, TOOLS
@@ -88,15 +88,18 @@ def read_summary(
     part = replace(selection, limit=None)
     if session is not None and selection.sessions is None:
         part = replace(part, sessions=frozenset({session.id}))
+    sessions = sum(1 for _ in pages(store, SESSIONS))
     health = read_health(store, being_written=being_written)
-    calls = newest_as(store, CALLS, part, lambda row: _short_call(row, prices), most=_CALLS_MOST)
+    # where there is but one session every call is of it, and the table is read without its index
+    called = replace(part, sessions=None) if selection.whole and sessions == 1 else part
+    calls = newest_as(store, CALLS, called, lambda row: _short_call(row, prices), most=_CALLS_MOST)
     tools = newest_as(store, TOOLS, part, _short_tool, most=_TOOLS_MOST)
     files, all_files = newest_of_kind(store, "file", part, most=_EFFECTS_MOST)
     mcp, all_mcp = newest_of_kind(store, "mcp", part, most=_EFFECTS_MOST)
     start, end = _times(session, calls, part, health)
     return Summary(
         session,
-        len(store.scan(SESSIONS, limit=_CALLS_MOST)),
+        sessions,
         started_ms=start,
         duration_ms=max(0, end - start),
         calls=len(calls),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from msgspec.structs import replace
 from typer.testing import CliRunner
 
 from agentsight_rx.cli import app
+from agentsight_rx.cli.errors import shown
 from agentsight_rx.events import BlindSpot, Origin
 from agentsight_rx.loss import Ledger, Reason
 from agentsight_rx.state import LmdbStore, Put
@@ -353,3 +355,19 @@ def test_a_wrong_rule_is_marked(store: Path) -> None:
     )
     assert done.returncode == 2
     assert done.stderr.startswith("Error: filter: ")
+
+
+def test_ctrl_c_ends_a_report_quietly_and_leaves_the_store_as_it_was(
+    store: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: object) -> list[str]:
+        raise KeyboardInterrupt
+
+    before = store.read_bytes()
+    monkeypatch.setattr(sys.modules["agentsight_rx.cli.report.ask"], "plain", interrupted)
+    words = ["report", "calls", "--db", str(store)]
+    assert shown(lambda: app(words, prog_name="agentsight-rx", standalone_mode=False), words) == 130
+    assert capsys.readouterr() == ("", "")
+    assert store.read_bytes() == before
+    monkeypatch.undo()
+    assert len(values("calls", "--db", store)) == 4  # it was closed: the same process may open it again
