@@ -64,7 +64,7 @@ def find_calls(store: Store, wanted: str, selection: Selection, /) -> list[CallR
     exact = [row for _, row in by_index(store, CALLS, "id", prefix=wanted, limit=1)]
     if exact:
         return exact
-    begun = list[CallRow]()
+    begun: list[CallRow] = []
     for _, row in pages(store, CALLS):
         if row.id.startswith(wanted) or row.id.removeprefix("llm-").startswith(wanted):
             begun.append(row)
