@@ -1,5 +1,6 @@
 """
-A program of its own, for `compiler.py`: on its input {"text", "flags"} as JSON, on its output {"maps", "functions"}.
+A program of its own, for `workers.py`: each line of its input is {"text", "flags"} as JSON; it writes {"maps", "functions"} on
+a line, or null where that does not compile. The words of the compiler go to standard error.
 
 BCC compiles in here and not in the capture: clang and LLVM take 100 MB, their modules may not be freed by two threads at once,
 and BCC changes the working directory while it compiles. Plain Python, since a start without packages takes 0.03 s.
@@ -97,12 +98,15 @@ def _uses(code: bytes, numbers: dict[int, int]) -> list[tuple[int, int]]:
     return uses
 
 
+def _main() -> None:
+    for line in sys.stdin:
+        asked = json.loads(line)
+        try:
+            answer = _compiled(asked["text"], asked["flags"])
+        except OSError as error:  # of ctypes, for a missing libbcc
+            sys.exit(f"{_LIBRARY}: {error}")
+        print(json.dumps(answer), flush=True)
+
+
 if __name__ == "__main__":
-    asked = json.load(sys.stdin)
-    try:
-        answer = _compiled(asked["text"], asked["flags"])
-    except OSError as error:  # of ctypes, for a missing libbcc
-        sys.exit(f"{_LIBRARY}: {error}")
-    if answer is None:
-        sys.exit(1)
-    json.dump(answer, sys.stdout)
+    _main()
