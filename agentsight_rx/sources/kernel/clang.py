@@ -56,31 +56,31 @@ def _library() -> ctypes.CDLL:
 
 
 def _compiled(text: str, flags: list[str]) -> dict[str, object] | None:
-    library = _library()
+    lib = _library()
     given = (ctypes.c_char_p * len(flags))(*[flag.encode() for flag in flags])
-    module = library.bpf_module_create_c_from_string(text.encode(), 0, given, len(flags), False, None)
+    module = lib.bpf_module_create_c_from_string(text.encode(), 0, given, len(flags), False, None)
     if not module:
         return None
     maps: list[dict[str, object]] = []
     numbers: dict[int, int] = {}  # descriptor -> number of a map
-    for number in range(library.bpf_num_tables(module)):
-        numbers[library.bpf_table_fd_id(module, number)] = number
+    for number in range(lib.bpf_num_tables(module)):
+        numbers[lib.bpf_table_fd_id(module, number)] = number
         maps.append(
             {
-                "name": library.bpf_table_name(module, number).decode(),
-                "kind": library.bpf_table_type_id(module, number),
-                "key_size": library.bpf_table_key_size_id(module, number),
-                "leaf_size": library.bpf_table_leaf_size_id(module, number),
-                "entries": library.bpf_table_max_entries_id(module, number),
-                "flags": library.bpf_table_flags_id(module, number),
-                "key_type": library.bpf_table_key_desc_id(module, number).decode(),
-                "leaf_type": library.bpf_table_leaf_desc_id(module, number).decode(),
+                "name": lib.bpf_table_name(module, number).decode(),
+                "kind": lib.bpf_table_type_id(module, number),
+                "key_size": lib.bpf_table_key_size_id(module, number),
+                "leaf_size": lib.bpf_table_leaf_size_id(module, number),
+                "entries": lib.bpf_table_max_entries_id(module, number),
+                "flags": lib.bpf_table_flags_id(module, number),
+                "key_type": lib.bpf_table_key_desc_id(module, number).decode(),
+                "leaf_type": lib.bpf_table_leaf_desc_id(module, number).decode(),
             }
         )
     functions: list[dict[str, object]] = []
-    for number in range(library.bpf_num_functions(module)):
-        name = library.bpf_function_name(module, number)
-        code = ctypes.string_at(library.bpf_function_start(module, name), library.bpf_function_size(module, name))
+    for number in range(lib.bpf_num_functions(module)):
+        name = lib.bpf_function_name(module, number)
+        code = ctypes.string_at(lib.bpf_function_start(module, name), lib.bpf_function_size(module, name))
         functions.append({"name": name.decode(), "code": code.hex(), "uses": _uses(code, numbers)})
     return {"maps": maps, "functions": functions}
 

@@ -11,7 +11,12 @@ import pytest
 from agentsight_rx.sources.kernel import workers as module
 from agentsight_rx.sources.kernel.workers import Worker, Workers
 
-_ECHO = "import sys, os\nfor line in sys.stdin:\n    print('about', line[:9], file=sys.stderr, flush=True)\n    print(os.getpid(), flush=True)\n"
+_ECHO = """
+import os, sys
+for line in sys.stdin:
+    print("about", line[:9], file=sys.stderr, flush=True)
+    print(os.getpid(), flush=True)
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -66,11 +71,15 @@ def test_one_worker_serves_all_who_wait() -> None:
 def test_after_an_exception_a_worker_is_not_used_again() -> None:
     workers = Workers(1)
     answers: list[bytes] = []
-    with pytest.raises(ZeroDivisionError), workers.one() as worker:
-        answers.append(worker.ask("", [])[0])
-        raise ZeroDivisionError
-    with workers.one() as worker:
-        answers.append(worker.ask("", [])[0])
+
+    def ask_and_fail() -> None:
+        with workers.one() as worker:
+            answers.append(worker.ask("", [])[0])
+            raise ZeroDivisionError
+
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError):
+            ask_and_fail()
     assert len(set(answers)) == 2
 
 
