@@ -42,12 +42,10 @@ def main() -> int:
             cold.append(_record(folder, []))
             warm.append(_record(folder, []))
             one.append(_record(folder, _ONE_SOURCE))
+    print(f"{'':22} s before  s after  s of processor time  MB anonymous")
     for label, starts in (("cold", cold), ("warm", warm), ("warm, processes only", one)):
-        print(
-            f"{label:22} {_middle(starts, 'before_s'):6.2f} s before the command, "
-            f"{_middle(starts, 'after_s'):5.2f} s after it, "
-            f"{_middle(starts, 'processor_s'):5.2f} s of processor time, {_middle(starts, 'anonymous_mb'):4.0f} MB anonymous"
-        )
+        seconds = f"{_middle(starts, 'before_s'):8.2f} {_middle(starts, 'after_s'):8.2f} {_middle(starts, 'processor_s'):20.2f}"
+        print(f"{label:22} {seconds} {_middle(starts, 'anonymous_mb'):13.0f}")
     ratio = _middle(warm, "processor_s") / _middle(cold, "processor_s")
     print(f"processor time, warm to cold: {ratio:.2f} (at most {_RATIO_MOST})")
     most, most_of_one = _middle(warm, "anonymous_mb"), _middle(one, "anonymous_mb")

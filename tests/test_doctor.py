@@ -57,7 +57,7 @@ def test_without_tracefs_the_remedy_is_the_command_that_mounts_it(tmp_path: Path
 
 
 def test_without_bcc_the_finding_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("agentsight_rx.sources.kernel.compiler._PROGRAM", Path("/dev/null"))
+    monkeypatch.setattr("agentsight_rx.sources.kernel.workers._PROGRAM", Path("/dev/null"))
     check = _check("BCC")
     assert (check.ok, check.remedy) == (False, "install BCC: apt-get install libbpfcc")
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
+from threading import Lock
 
 from ...errors import CaptureError
 
@@ -19,6 +21,7 @@ _MAGIC = 0xEB9F
 _FIXED = {1: 4, 3: 12, 14: 4, 17: 4}  # INT, ARRAY, VAR, DECL_TAG
 _ITEM = {4: 12, 5: 12, 6: 8, 13: 8, 15: 12, 19: 12}  # STRUCT, UNION, ENUM, FUNC_PROTO, DATASEC, ENUM64
 _STRUCT, _UNION = 4, 5
+_ONE_READER = Lock()  # sources open side by side
 _DEEPEST = 64  # typedefs of typedefs; the kernel has a few
 
 
@@ -126,14 +129,21 @@ class Btf:
         return self._text[at : self._text.index(b"\0", at)].decode()
 
 
+@cache
+def _running() -> Btf:
+    """Of the running kernel, read once: it takes 10 MB."""
+    return Btf()
+
+
 def defines(fields: Iterable[str], btf: Btf | None = None) -> list[str]:
     """
     Compiler flags `-DO_task_struct_pid=1264` for each "struct.field".
 
     Raises CaptureError with the fields that this kernel does not have: a program must not run with a wrong layout.
     """
-    types = btf or Btf()
-    offsets = {field: types.offset(field) for field in fields}
+    with _ONE_READER:
+        types = btf or _running()
+        offsets = {field: types.offset(field) for field in fields}
     missing = [field for field, offset in offsets.items() if offset is None]
     if missing:
         raise CaptureError(f"this kernel has no {', '.join(missing)}: its process events cannot be read with this version")

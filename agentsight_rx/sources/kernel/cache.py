@@ -1,9 +1,9 @@
 """
 A key -> the Image that was kept under it, in a directory that only we can write.
 
-What is in there becomes code of the kernel. So the directory and each file must belong to the user that we run as, with nobody
-else's rights (0700, 0600), and be what they seem: no links, the right length and hash, written for this key. Anything else is
-not used, and made anew.
+What is in there becomes code of the kernel. So the directory and each file must belong to the user that we run as, with no
+rights for others (0700, 0600), and be what they seem: no links, the right length and hash, written for this key. Anything
+else is not used, and made anew.
 """
 
 from __future__ import annotations

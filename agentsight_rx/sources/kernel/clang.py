@@ -1,5 +1,6 @@
 """
-A program of its own, for `compiler.py`: on its input {"text", "flags"} as JSON, on its output {"maps", "functions"}.
+A program of its own, for `workers.py`: each line of its input is {"text", "flags"} as JSON; it writes {"maps", "functions"} on
+a line, or null where that does not compile. The words of the compiler go to standard error.
 
 BCC compiles in here and not in the capture: clang and LLVM take 100 MB, their modules may not be freed by two threads at once,
 and BCC changes the working directory while it compiles. Plain Python, since a start without packages takes 0.03 s.
@@ -55,31 +56,31 @@ def _library() -> ctypes.CDLL:
 
 
 def _compiled(text: str, flags: list[str]) -> dict[str, object] | None:
-    library = _library()
+    lib = _library()
     given = (ctypes.c_char_p * len(flags))(*[flag.encode() for flag in flags])
-    module = library.bpf_module_create_c_from_string(text.encode(), 0, given, len(flags), False, None)
+    module = lib.bpf_module_create_c_from_string(text.encode(), 0, given, len(flags), False, None)
     if not module:
         return None
     maps: list[dict[str, object]] = []
     numbers: dict[int, int] = {}  # descriptor -> number of a map
-    for number in range(library.bpf_num_tables(module)):
-        numbers[library.bpf_table_fd_id(module, number)] = number
+    for number in range(lib.bpf_num_tables(module)):
+        numbers[lib.bpf_table_fd_id(module, number)] = number
         maps.append(
             {
-                "name": library.bpf_table_name(module, number).decode(),
-                "kind": library.bpf_table_type_id(module, number),
-                "key_size": library.bpf_table_key_size_id(module, number),
-                "leaf_size": library.bpf_table_leaf_size_id(module, number),
-                "entries": library.bpf_table_max_entries_id(module, number),
-                "flags": library.bpf_table_flags_id(module, number),
-                "key_type": library.bpf_table_key_desc_id(module, number).decode(),
-                "leaf_type": library.bpf_table_leaf_desc_id(module, number).decode(),
+                "name": lib.bpf_table_name(module, number).decode(),
+                "kind": lib.bpf_table_type_id(module, number),
+                "key_size": lib.bpf_table_key_size_id(module, number),
+                "leaf_size": lib.bpf_table_leaf_size_id(module, number),
+                "entries": lib.bpf_table_max_entries_id(module, number),
+                "flags": lib.bpf_table_flags_id(module, number),
+                "key_type": lib.bpf_table_key_desc_id(module, number).decode(),
+                "leaf_type": lib.bpf_table_leaf_desc_id(module, number).decode(),
             }
         )
     functions: list[dict[str, object]] = []
-    for number in range(library.bpf_num_functions(module)):
-        name = library.bpf_function_name(module, number)
-        code = ctypes.string_at(library.bpf_function_start(module, name), library.bpf_function_size(module, name))
+    for number in range(lib.bpf_num_functions(module)):
+        name = lib.bpf_function_name(module, number)
+        code = ctypes.string_at(lib.bpf_function_start(module, name), lib.bpf_function_size(module, name))
         functions.append({"name": name.decode(), "code": code.hex(), "uses": _uses(code, numbers)})
     return {"maps": maps, "functions": functions}
 
@@ -97,12 +98,15 @@ def _uses(code: bytes, numbers: dict[int, int]) -> list[tuple[int, int]]:
     return uses
 
 
+def _main() -> None:
+    for line in sys.stdin:
+        asked = json.loads(line)
+        try:
+            answer = _compiled(asked["text"], asked["flags"])
+        except OSError as error:  # of ctypes, for a missing libbcc
+            sys.exit(f"{_LIBRARY}: {error}")
+        print(json.dumps(answer), flush=True)
+
+
 if __name__ == "__main__":
-    asked = json.load(sys.stdin)
-    try:
-        answer = _compiled(asked["text"], asked["flags"])
-    except OSError as error:  # of ctypes, for a missing libbcc
-        sys.exit(f"{_LIBRARY}: {error}")
-    if answer is None:
-        sys.exit(1)
-    json.dump(answer, sys.stdout)
+    _main()

@@ -99,9 +99,11 @@ class Program(Generic[E]):
         )
         try:
             self.bpf = Loaded(*prepared(source))
-        except (OSError, CaptureError) as error:
+        except CaptureError as error:
+            raise CaptureError(f"{stage}: {error}") from error
+        except OSError as error:
             raise _refused(f"the {stage} program", error) from error
-        self._settle(closed=False)
+        self._settle()
         for comm in target.comms:
             self.bpf["comms"][self._comm_key(comm)] = ctypes.c_uint8(_LISTED)
         for group in (group for container in target.containers for group in control_groups(container)):
@@ -118,22 +120,19 @@ class Program(Generic[E]):
             self.close()
             raise _refused(f"the {stage} program", error) from error
 
-    def _settle(self, *, closed: bool) -> None:
+    def _settle(self) -> None:
         """What differs from run to run is no part of the program, or each run would need one of its own."""
         target, settings = self._target, self.bpf["settings"]
         group, level = target.control_group or (0, 0)
-        settings[ctypes.c_int(0)] = settings.Leaf(
-            group=group,
-            level=level,
-            own=os.getpid(),
-            session=target.session or 0,
-            uid=target.uid or 0,
-            closed=closed,
-        )
+        session, uid = target.session or 0, target.uid or 0
+        settings[ctypes.c_int(0)] = settings.Leaf(group=group, level=level, own=os.getpid(), session=session, uid=uid)
 
     def quiet(self) -> None:
         """No process counts as watched from now on, so that no record and no loss follows what is in the ring."""
-        self._settle(closed=True)
+        settings, first = self.bpf["settings"], ctypes.c_int(0)
+        leaf = settings[first]
+        leaf.closed = 1
+        settings[first] = leaf
 
     def attach(self, function: str, tracepoints: Iterable[str]) -> None:
         """Run `function` at each of `tracepoints` ("category:name") that this kernel has."""

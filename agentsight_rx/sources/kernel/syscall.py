@@ -7,7 +7,6 @@ import os
 from collections.abc import Sequence
 from fcntl import ioctl
 from pathlib import Path
-from struct import pack
 
 __all__ = [
     "KPROBE",
@@ -35,17 +34,95 @@ _NAME_MOST = 15
 # include/uapi/linux/perf_event.h
 _PERF_TRACEPOINT = 2
 _SAMPLE_RAW = 1 << 10
-_ATTRIBUTES_SIZE = 112  # PERF_ATTR_SIZE_VER5
 _CLOSE_ON_EXEC = 1 << 3
 _ENABLE, _SET_BPF = 0x2400, 0x40042408
 
 _LOG_SIZE = 1 << 16
 
+
+class _Map(ctypes.Structure):
+    """union bpf_attr for BPF_MAP_CREATE."""
+
+    _fields_ = (
+        ("kind", ctypes.c_uint32),
+        ("key_size", ctypes.c_uint32),
+        ("value_size", ctypes.c_uint32),
+        ("entries", ctypes.c_uint32),
+        ("flags", ctypes.c_uint32),
+        ("inner_map", ctypes.c_uint32),
+        ("numa_node", ctypes.c_uint32),
+        ("name", ctypes.c_char * 16),
+    )
+
+
+class _Program(ctypes.Structure):
+    """For BPF_PROG_LOAD."""
+
+    _fields_ = (
+        ("kind", ctypes.c_uint32),
+        ("count", ctypes.c_uint32),
+        ("instructions", ctypes.c_uint64),
+        ("license", ctypes.c_uint64),
+        ("log_level", ctypes.c_uint32),
+        ("log_size", ctypes.c_uint32),
+        ("log", ctypes.c_uint64),
+        ("kernel_version", ctypes.c_uint32),
+        ("flags", ctypes.c_uint32),
+        ("name", ctypes.c_char * 16),
+        ("device", ctypes.c_uint32),
+        ("attach_type", ctypes.c_uint32),
+    )
+
+
+class _RawTracepoint(ctypes.Structure):
+    """For BPF_RAW_TRACEPOINT_OPEN."""
+
+    _fields_ = (("name", ctypes.c_uint64), ("program", ctypes.c_uint32))
+
+
+class _Link(ctypes.Structure):
+    """For BPF_LINK_CREATE with uprobe_multi."""
+
+    _fields_ = (
+        ("program", ctypes.c_uint32),
+        ("target", ctypes.c_uint32),
+        ("attach_type", ctypes.c_uint32),
+        ("flags", ctypes.c_uint32),
+        ("path", ctypes.c_uint64),
+        ("offsets", ctypes.c_uint64),
+        ("ref_counters", ctypes.c_uint64),
+        ("cookies", ctypes.c_uint64),
+        ("count", ctypes.c_uint32),
+        ("multi_flags", ctypes.c_uint32),
+        ("pid", ctypes.c_uint32),
+        ("pad", ctypes.c_uint32),
+    )
+
+
+class _Event(ctypes.Structure):
+    """struct perf_event_attr, in the size that it has since Linux 4.1."""
+
+    _fields_ = (
+        ("kind", ctypes.c_uint32),
+        ("size", ctypes.c_uint32),
+        ("config", ctypes.c_uint64),
+        ("period", ctypes.c_uint64),
+        ("samples", ctypes.c_uint64),
+        ("reading", ctypes.c_uint64),
+        ("flags", ctypes.c_uint64),
+        ("wake_up", ctypes.c_uint32),
+        ("breakpoint", ctypes.c_uint32),
+        ("path", ctypes.c_uint64),
+        ("offset", ctypes.c_uint64),
+        ("rest", ctypes.c_uint64 * 5),
+    )
+
+
 _call = ctypes.CDLL(None, use_errno=True).syscall  # it releases the interpreter lock: the verifier takes its time
 _call.restype = ctypes.c_long
 
 
-def bpf(command: int, attributes: ctypes.Array[ctypes.c_char] | ctypes.Structure) -> int:
+def bpf(command: int, attributes: ctypes.Structure) -> int:
     """One bpf(2) call. Raises OSError."""
     result: int = _call(_BPF, command, ctypes.byref(attributes), ctypes.sizeof(attributes))
     if result < 0:
@@ -58,10 +135,6 @@ def _error() -> OSError:
     return OSError(number, os.strerror(number))
 
 
-def _attributes(packed: bytes) -> ctypes.Array[ctypes.c_char]:
-    return ctypes.create_string_buffer(packed, len(packed))
-
-
 def _name(text: str) -> bytes:
     return text.encode()[:_NAME_MOST]
 
@@ -69,24 +142,29 @@ def _name(text: str) -> bytes:
 def create_map(name: str, kind: int, sizes: tuple[int, int], *, entries: int, flags: int = 0) -> int:
     """A new map with keys and values of these `sizes`."""
     key, value = (0, 0) if kind == _RING else sizes
-    return bpf(_MAP_CREATE, _attributes(pack("<IIIIIII16s", kind, key, value, entries, flags, 0, 0, _name(name))))
+    wanted = _Map(kind=kind, key_size=key, value_size=value, entries=entries, flags=flags, name=_name(name))
+    return bpf(_MAP_CREATE, wanted)
 
 
 def load_program(name: str, kind: int, code: bytes, *, attach_type: int = 0) -> int:
     """Have the kernel verify and translate a program. Raises OSError, with the last words of the verifier."""
     instructions, license_name = ctypes.create_string_buffer(code, len(code)), ctypes.create_string_buffer(b"GPL")
 
-    def load(level: int, log: ctypes.Array[ctypes.c_char] | None) -> int:
-        begin = pack("<IIQQ", kind, len(code) // 8, ctypes.addressof(instructions), ctypes.addressof(license_name))
-        words = pack("<IIQ", level, len(log) if log else 0, ctypes.addressof(log) if log else 0)
-        return bpf(_PROG_LOAD, _attributes(begin + words + pack("<II16sII", 0, 0, _name(name), 0, attach_type)))
-
+    wanted = _Program(
+        kind=kind,
+        count=len(code) // 8,
+        instructions=ctypes.addressof(instructions),
+        license=ctypes.addressof(license_name),
+        name=_name(name),
+        attach_type=attach_type,
+    )
     try:
-        return load(0, None)
+        return bpf(_PROG_LOAD, wanted)
     except OSError as refusal:
         log = ctypes.create_string_buffer(_LOG_SIZE)
+        wanted.log_level, wanted.log_size, wanted.log = 1, len(log), ctypes.addressof(log)
         try:
-            return load(1, log)
+            return bpf(_PROG_LOAD, wanted)
         except OSError:
             words = [
                 line for line in log.value.decode(errors="replace").splitlines() if line and not line.startswith("processed ")
@@ -98,12 +176,12 @@ def load_program(name: str, kind: int, code: bytes, *, attach_type: int = 0) -> 
 def at_raw_tracepoint(program: int, name: str) -> int:
     """Run a program at a raw tracepoint, until the descriptor is closed."""
     text = ctypes.create_string_buffer(name.encode())
-    return bpf(_RAW_TRACEPOINT_OPEN, _attributes(pack("<QII", ctypes.addressof(text), program, 0)))
+    return bpf(_RAW_TRACEPOINT_OPEN, _RawTracepoint(name=ctypes.addressof(text), program=program))
 
 
 def at_tracepoint(program: int, number: int) -> int:
     """Run a program at the tracepoint with this number (its file `id` in tracefs)."""
-    return _perf(program, pack("<IIQQQQQI", _PERF_TRACEPOINT, _ATTRIBUTES_SIZE, number, 1, _SAMPLE_RAW, 0, 0, 1))
+    return _perf(program, _Event(kind=_PERF_TRACEPOINT, config=number, samples=_SAMPLE_RAW))
 
 
 def at_uprobe(program: int, path: str, offset: int, *, at_return: bool) -> int:
@@ -115,29 +193,23 @@ def at_uprobe(program: int, path: str, offset: int, *, at_return: bool) -> int:
     except OSError as error:
         raise OSError(error.errno, f"this kernel has no perf uprobes ({place})") from error
     file = ctypes.create_string_buffer(os.fsencode(path))
-    config = at_return << bit
-    head = pack("<IIQQQQQIIQQ", kind, _ATTRIBUTES_SIZE, config, 1, 0, 0, 0, 1, 0, ctypes.addressof(file), offset)
-    return _perf(program, head)
+    return _perf(program, _Event(kind=kind, config=at_return << bit, path=ctypes.addressof(file), offset=offset))
 
 
-def _perf(program: int, head: bytes) -> int:
-    """`head` is the begin of struct perf_event_attr: type, size, config, period, samples, reading, flags, wake-ups, …"""
-    attributes = _attributes(head.ljust(_ATTRIBUTES_SIZE, b"\0"))
+def _perf(program: int, event: _Event) -> int:
+    event.size, event.period, event.wake_up = ctypes.sizeof(event), 1, 1
     every_process, first_cpu, no_group = -1, 0, -1  # a BPF program at an event runs on every CPU
-    event: int = _call(
-        _PERF_EVENT_OPEN,
-        ctypes.byref(attributes),
-        *(ctypes.c_long(number) for number in (every_process, first_cpu, no_group, _CLOSE_ON_EXEC)),
-    )
-    if event < 0:
+    numbers = (ctypes.c_long(number) for number in (every_process, first_cpu, no_group, _CLOSE_ON_EXEC))
+    opened: int = _call(_PERF_EVENT_OPEN, ctypes.byref(event), *numbers)
+    if opened < 0:
         raise _error()
     try:
-        ioctl(event, _SET_BPF, program)
-        ioctl(event, _ENABLE, 0)
+        ioctl(opened, _SET_BPF, program)
+        ioctl(opened, _ENABLE, 0)
     except BaseException:
-        os.close(event)
+        os.close(opened)
         raise
-    return event
+    return opened
 
 
 def at_uprobes(program: int, path: str, sites: Sequence[tuple[int, int]], *, flags: int) -> int:
@@ -146,9 +218,16 @@ def at_uprobes(program: int, path: str, sites: Sequence[tuple[int, int]], *, fla
     offsets = (ctypes.c_uint64 * count)(*[offset for offset, _ in sites])
     cookies = (ctypes.c_uint64 * count)(*[cookie for _, cookie in sites])
     file = ctypes.create_string_buffer(os.fsencode(path))
-    begin = pack("<IIII", program, 0, _TRACE_UPROBE_MULTI, 0)
-    where = pack("<QQQQ", ctypes.addressof(file), ctypes.addressof(offsets), 0, ctypes.addressof(cookies))
-    return bpf(_LINK_CREATE, _attributes(begin + where + pack("<IIII", count, flags, 0, 0)))
+    wanted = _Link(
+        program=program,
+        attach_type=_TRACE_UPROBE_MULTI,
+        path=ctypes.addressof(file),
+        offsets=ctypes.addressof(offsets),
+        cookies=ctypes.addressof(cookies),
+        count=count,
+        multi_flags=flags,
+    )
+    return bpf(_LINK_CREATE, wanted)
 
 
 def possible_cpus() -> int:

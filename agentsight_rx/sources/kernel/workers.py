@@ -1,0 +1,96 @@
+"""Requests to compile -> a few processes of `clang.py`, each used again while others wait: to load LLVM takes it 0.2 s."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Generator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from threading import Condition
+
+from .shim import shim_tree
+
+__all__ = ["WORKERS", "Worker", "Workers"]
+
+_PROGRAM = Path(__file__).with_name("clang.py")
+_MOST = min(4, os.cpu_count() or 1)  # at once; each takes 100 MB
+
+
+class Worker:
+    """One process. It reads the headers of `shim_tree`."""
+
+    def __init__(self) -> None:
+        with ExitStack() as stack:
+            tree = stack.enter_context(shim_tree())
+            self._words = stack.enter_context((tree / "messages").open("w+b"))
+            self._process = stack.enter_context(
+                subprocess.Popen(
+                    [sys.executable, "-I", "-S", str(_PROGRAM)],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=self._words,
+                    env={**os.environ, "BCC_KERNEL_SOURCE": str(tree)},
+                )
+            )
+            self._open = stack.pop_all()
+
+    def ask(self, text: str, flags: list[str]) -> tuple[bytes, str]:
+        """What it answers, empty where it ended, and what it wrote meanwhile to standard error."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        begin = os.fstat(self._words.fileno()).st_size
+        answer = b""
+        with suppress(BrokenPipeError):
+            self._process.stdin.write(json.dumps({"text": text, "flags": flags}).encode() + b"\n")
+            self._process.stdin.flush()
+            answer = self._process.stdout.readline()
+        if not answer:
+            self._process.wait()
+        size = os.fstat(self._words.fileno()).st_size - begin
+        return answer, os.pread(self._words.fileno(), size, begin).decode(errors="replace")
+
+    def close(self) -> None:
+        """It ends at the end of its input."""
+        self._open.close()
+
+
+class Workers:
+    """At most `most` at once. None is left where no one waits for it."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._change = Condition()
+        self._running = 0
+        self.waiting = 0
+        self._idle: list[Worker] = []
+
+    @contextmanager
+    def one(self) -> Generator[Worker]:
+        """Waits until one is free or may be started. After an exception it is not used again."""
+        with self._change:
+            self.waiting += 1
+            self._change.wait_for(lambda: self._idle or self._running < self._most)
+            self.waiting -= 1
+            free = self._idle.pop() if self._idle else None
+            self._running += free is None
+        reusable = False
+        try:
+            free = free or Worker()
+            yield free
+            reusable = True
+        finally:
+            with self._change:
+                if reusable and self.waiting > len(self._idle) and free is not None:
+                    self._idle.append(free)
+                    free = None
+                else:
+                    self._running -= 1
+                self._change.notify()
+            if free is not None:
+                free.close()
+
+
+WORKERS = Workers(_MOST)
