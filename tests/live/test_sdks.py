@@ -16,6 +16,7 @@ import pytest
 
 from ..cli.report.asking import text, values
 from .capture import PATIENCE_S, PROGRAM, needs_root
+from .counts import ANTHROPIC, CONVERSE, GEMINI, OLLAMA, OPENAI, RESPONSES, TOKENS, Counts
 from .peers import Exchange, installed, wire_server
 
 pytestmark = [pytest.mark.live, needs_root]
@@ -23,50 +24,28 @@ pytestmark = [pytest.mark.live, needs_root]
 PROMPT = "Count the lines of a file, and report."
 COMMAND = "wc -l < /etc/hostname > out.txt; cat out.txt; exit 3"
 BEDROCK_MODEL = "anthropic.claude-sonnet-4-5-20250929-v1:0"
-TOKENS = ("input_tokens", "output_tokens", "cache_creation_tokens", "cache_read_tokens")
 
 
 @dataclass(frozen=True)
 class Sdk:
-    """
-    `counts` names the server's counts in the order of TOKENS; `inclusive`: those of the input include what was cached.
-    The id of a call of a tool begins with `tool_id`; it is made up where the API gives none.
-    """
+    """The id of a call of a tool begins with `tool_id`; it is made up where the API gives none."""
 
     api: str
     package: str
     dialect: str
-    counts: tuple[str, str, str, str]
-    inclusive: bool = False
+    counts: Counts
+    tool_id: str
     model: str = "demo"
-    tool_id: str = ""
 
 
-_ANTHROPIC = ("input_tokens", "output_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
 SDKS = (
-    Sdk("anthropic", "anthropic", "anthropic", _ANTHROPIC, tool_id="toolu_"),
-    Sdk("openai", "openai", "openai", ("prompt_tokens", "completion_tokens", "", "cached_tokens"), True, tool_id="call_"),
-    Sdk(
-        "responses", "openai", "openai_responses", ("input_tokens", "output_tokens", "", "cached_tokens"), True, tool_id="call_"
-    ),
-    Sdk(
-        "gemini",
-        "google.genai",
-        "gemini",
-        ("promptTokenCount", "candidatesTokenCount", "", "cachedContentTokenCount"),
-        True,
-        tool_id="bash-0",
-    ),
-    Sdk(
-        "converse",
-        "boto3",
-        "bedrock_converse",
-        ("inputTokens", "outputTokens", "cacheWriteInputTokens", "cacheReadInputTokens"),
-        model=BEDROCK_MODEL,
-        tool_id="tooluse_",
-    ),
-    Sdk("invoke", "boto3", "bedrock", _ANTHROPIC, model=BEDROCK_MODEL, tool_id="toolu_"),
-    Sdk("ollama", "ollama", "ollama", ("prompt_eval_count", "eval_count", "", ""), tool_id="bash-0"),
+    Sdk("anthropic", "anthropic", "anthropic", ANTHROPIC, tool_id="toolu_"),
+    Sdk("openai", "openai", "openai", OPENAI, tool_id="call_"),
+    Sdk("responses", "openai", "openai_responses", RESPONSES, tool_id="call_"),
+    Sdk("gemini", "google.genai", "gemini", GEMINI, tool_id="bash-0"),
+    Sdk("converse", "boto3", "bedrock_converse", CONVERSE, tool_id="tooluse_", model=BEDROCK_MODEL),
+    Sdk("invoke", "boto3", "bedrock", ANTHROPIC, tool_id="toolu_", model=BEDROCK_MODEL),
+    Sdk("ollama", "ollama", "ollama", OLLAMA, tool_id="bash-0"),
 )
 
 
@@ -125,13 +104,7 @@ def said(sdk: Sdk, exchange: Exchange) -> list[int]:
     body = exchange.response
     if sdk.api == "invoke":  # the events are in the frames as base64
         body += b"".join(b64decode(found) for found in re.findall(rb'"bytes":"([^"]+)"', body))
-    asked, answered, written, read = (_last(name, body) for name in sdk.counts)
-    return [asked - read if sdk.inclusive else asked, answered, written, read]
-
-
-def _last(name: str, body: bytes) -> int:
-    found = re.findall(rb'"%b":(\d+)' % name.encode(), body) if name else []
-    return int(found[-1]) if found else 0
+    return sdk.counts.of(body)
 
 
 def the_one(found: list[Any]) -> Any:
