@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import pytest
 
+from .agent import Agent
 from .agents import agent_named
 from .install import install
 from .network import leave_the_network
@@ -20,6 +22,6 @@ def alone(request: pytest.FixtureRequest) -> None:
 
 def _needs(item: pytest.Item) -> tuple[str, ...]:
     """Each test has an agent, or the name of one."""
-    params = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
-    agent = params.get("agent") or (agent_named(params["name"]) if "name" in params else None)
+    params: dict[str, Any] = getattr(getattr(item, "callspec", None), "params", {})
+    agent: Agent | None = params.get("agent") or (agent_named(params["name"]) if "name" in params else None)
     return agent.needs if agent else ()

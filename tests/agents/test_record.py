@@ -29,14 +29,15 @@ COMMAND = "echo hello from the tool; exit 3"
 
 @dataclass(frozen=True)
 class Expected:
-    """`ran`: tools that ran; the model may ask for more."""
+    """`named`: the agent names its session in its requests. `writes_sessions`: in files that are read here."""
 
     agent: str
     model: str
     tool: str
     calls: int
     counts: Counts
-    writes_sessions: bool = True  # in files that are read here
+    named: bool = True
+    writes_sessions: bool = True
 
 
 EXPECTED = {
@@ -44,7 +45,7 @@ EXPECTED = {
     # The first has no answer but a plan: a warm-up of the connection
     "codex-websocket": Expected("codex", "gpt-5.5", "exec_command", 3, RESPONSES),
     "codex-h2": Expected("codex", "gpt-5.5", "exec_command", 2, RESPONSES),
-    "gemini": Expected("gemini", "gemini-2.5-flash", "run_shell_command", 2, GEMINI),
+    "gemini": Expected("gemini", "gemini-2.5-flash", "run_shell_command", 2, GEMINI, named=False),
     # One asks for a title
     "opencode": Expected("opencode", "demo", "bash", 3, OPENAI, writes_sessions=False),
 }
@@ -105,7 +106,8 @@ def _check_tool(store: Path) -> None:
 
 def _check_session(store: Path, expected: Expected) -> None:
     session = _the_one(values(store, "sessions"))
-    assert (session["agent"], session["calls"], session["title"]) == (expected.agent, expected.calls, PROMPT)
+    assert (session["agent"], session["calls"], session["named"]) == (expected.agent, expected.calls, expected.named)
+    assert session["title"].strip('"') == PROMPT  # opencode quotes it
     assert {call["session_id"] for call in values(store, "calls")} == {session["id"]}
     assert any(line.split()[1].startswith(expected.agent) or expected.agent in line for line in text(store, "sessions")[1:])
 
