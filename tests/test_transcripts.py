@@ -70,7 +70,8 @@ def test_at_most_so_many_newest_sessions_are_given(home: Path) -> None:
 def test_files_that_are_first_are_read_before_newer_ones_and_the_newest_stands_first_all_the_same(home: Path) -> None:
     files = TranscriptFiles(Home(str(home), os.geteuid()), REDACTOR)
     found = files.newest(2, first=lambda path: path.endswith("1a2b.jsonl"))
-    assert [str(home / inside) for inside in (list(FILES)[3], next(iter(FILES)))] == paths(found)
+    oldest, *_, newest = FILES
+    assert [str(home / inside) for inside in (newest, oldest)] == paths(found)
     assert found.older == 2
 
 

@@ -16,6 +16,7 @@ from typing import Generic, Protocol, TypeVar
 from msgspec import Struct
 
 from ..events import Usage
+from ..llm.by_order import is_made_up
 from .transcripts import Transcript, TranscriptCall, TranscriptTool
 
 __all__ = ["Comparison", "Pair", "WireCall", "WireTool", "compare"]
@@ -53,6 +54,12 @@ class WireTool(Protocol):
 
     @property
     def tool_call_id(self) -> str: ...
+    @property
+    def tool_name(self) -> str: ...
+    @property
+    def input(self) -> str: ...
+    @property
+    def timestamp_ms(self) -> int: ...
 
 
 C = TypeVar("C", bound=WireCall)
@@ -63,7 +70,8 @@ F = TypeVar("F")
 
 class Pair(Struct, Generic[W, F], frozen=True):
     """
-    One call, on the wire and in the file. `method`: response_id, request_id, tokens (and the model and the time), tool_id.
+    One call, on the wire and in the file. `method`: response_id, request_id, tokens (and the model and the time), tool_id,
+    tool_input (and the name and the order, where the API gave the call no id).
     `differs` names the counts of tokens that are not the same.
     """
 
@@ -88,6 +96,7 @@ class Comparison(Struct, Generic[C, T], frozen=True, kw_only=True):
 _EARLY_MS = 2_000  # clocks are the same, but a time may be rounded
 _LATE_MS = 60_000  # from the end of an answer until the agent writes it down: Codex does so after the tools of the turn
 _LONGEST_MS = 3_600_000  # of an answer of which the end is unknown
+_INPUT_MOST = 1000  # characters of an input that are compared, with their whitespace
 _ALIKE_MOST = 64  # calls with the same tokens at about the same time that are looked at
 
 
@@ -120,6 +129,7 @@ def compare(
     wire_tools, file_tools = list(tools), list(transcript.tools)
     tool_pairs: list[Pair[T, TranscriptTool]] = []
     _pair_by_key("tool_id", _tool_call_id, _tool_id, (wire_tools, file_tools, tool_pairs))
+    _pair_by_input(wire_tools, file_tools, tool_pairs)
     seen_calls = [call for call in theirs if _inside(call.time_ms, captured)]
     seen_tools = [tool for tool in file_tools if _inside(tool.time_ms, captured)]
     return Comparison(
@@ -139,6 +149,31 @@ def _tool_call_id(tool: WireTool) -> str:
 
 def _tool_id(tool: TranscriptTool) -> str:
     return tool.id
+
+
+def _pair_by_input(mine: list[T], theirs: list[TranscriptTool], pairs: list[Pair[T, TranscriptTool]]) -> None:
+    """Calls to which the API gave no id have one of the agent's own in the file: the first ones with the same input are one."""
+    waiting: dict[tuple[str, str], deque[TranscriptTool]] = {}
+    for other in theirs:
+        waiting.setdefault((other.name, _begin_of(other.input)), deque()).append(other)
+    taken: set[int] = set()
+    rest: list[T] = []
+    for one in sorted(mine, key=lambda tool: tool.timestamp_ms):
+        without_id = not one.tool_call_id or is_made_up(one.tool_call_id, one.tool_name)
+        alike = waiting.get((one.tool_name, _begin_of(one.input))) if without_id else None
+        if not alike:
+            rest.append(one)
+            continue
+        other = alike.popleft()
+        taken.add(id(other))
+        pairs.append(Pair(one, other, "tool_input"))
+    mine[:] = rest
+    theirs[:] = [other for other in theirs if id(other) not in taken]
+
+
+def _begin_of(input: str) -> str:
+    """Both write the JSON of the input in their own way, and a row has the begin of a long one alone."""
+    return "".join(input[:_INPUT_MOST].split())[: _INPUT_MOST // 2]
 
 
 def _inside(time_ms: int, captured: Sequence[tuple[int, int]] | None) -> bool:

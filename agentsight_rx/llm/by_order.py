@@ -2,14 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
 
-__all__ = ["CallOrder", "made_up_id"]
+from .canonical import Message, ToolCallPart, ToolResultPart
+
+__all__ = ["CallOrder", "is_made_up", "made_up_id", "new_results"]
 
 
 def made_up_id(name: str, position: int, /) -> str:
     """An id for a call without one. `position` counts the calls of one answer."""
     return f"{name}-{position}"
+
+
+def is_made_up(id: str, name: str, /) -> bool:
+    """Whether `made_up_id` may have made this id of a call of that tool."""
+    return id.startswith(f"{name}-") and _NUMBER.fullmatch(id, len(name) + 1) is not None
+
+
+_NUMBER = re.compile(r"\d{1,6}")
+
+
+def new_results(messages: Sequence[Message], /) -> list[tuple[ToolResultPart, str]]:
+    """
+    The results behind the newest answer of the model, each with the id that its call has if the API gave it none: a client may
+    give such a call an id of its own where it sends it back. Empty where the call is not among those of the answer.
+    """
+    said = [at for at, each in enumerate(messages) if each.role == "assistant"]
+    end = said[-1] + 1 if said else len(messages)
+    begin = end
+    while begin and messages[begin - 1].role == "assistant":  # in some APIs each part is a message of its own
+        begin -= 1
+    calls = [part for each in messages[begin:end] for part in each.parts if isinstance(part, ToolCallPart)]
+    made = {call.id: made_up_id(call.name, position) for position, call in enumerate(calls)}
+    return [(result, made.get(result.id, "")) for each in messages[end:] for result in each.results()]
 
 
 class CallOrder:

@@ -12,11 +12,12 @@ __all__ = ["New", "Prompt", "ToolResult", "new_in", "prompt_of"]
 
 
 class ToolResult(Struct, frozen=True):
-    """The output of a tool. `id` is that of its `ToolCall`."""
+    """The output of a tool. `id` is that of its `ToolCall`; `made_up_id` the one that this has if the API gave it none."""
 
     id: str
     output: str
     is_error: bool = False
+    made_up_id: str = ""
 
 
 class Prompt(Struct, frozen=True):

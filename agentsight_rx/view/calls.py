@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from ..core.bounded import Recent
 from ..events import HttpRequest, HttpResponse, Reply, SseMessage, TlsClose, milliseconds
 from ..llm import PROVIDERS, Asked, Provider, ToolResult, find, provider_named
+from ..llm.by_order import new_results
 from ..llm.reader import Draft
 from ..wire.http1 import field
 from .background import Background, BackgroundState, OpenCall, is_background
@@ -262,7 +263,12 @@ class Calls:
 
 
 def _results(asked: Asked) -> tuple[ToolResult, ...]:
-    return tuple(ToolResult(each.id, each.output, each.is_error) for message in asked.messages for each in message.results())
+    new = {id(result): made_up for result, made_up in new_results(asked.messages)}
+    return tuple(
+        ToolResult(each.id, each.output, each.is_error, new.get(id(each), ""))
+        for message in asked.messages
+        for each in message.results()
+    )
 
 
 def _asked(target: str, body: bytes) -> bytes:

@@ -171,6 +171,8 @@ class Tools:
         time_ms = call.start_timestamp_ms
         for result in results:
             key = waiting.pop((call.pid, result.id), None)
+            if key is None and result.made_up_id:
+                key = waiting.pop((call.pid, result.made_up_id), None)
             if key is None:
                 continue
             tool = self._open.pop(key)

@@ -1,39 +1,62 @@
-"""`agentsight-rx record -- AGENT`: the recording has the calls, the model, the tool call and the processes, and is complete."""
+"""
+`agentsight-rx record -- AGENT`: the recording has the calls with the server's own counts, the model, the tool with its process,
+the session, and all that the agent wrote down itself.
+"""
 
 from __future__ import annotations
 
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from agentsight_rx.state import LmdbStore
 from agentsight_rx.view.report import Report, read_report
+from tests.cli.report.asking import text, values
 from tests.live.capture import PATIENCE_S, PROGRAM
-from tests.live.peers import wire_server
+from tests.live.counts import ANTHROPIC, GEMINI, OPENAI, RESPONSES, TOKENS, Counts
+from tests.live.peers import WirePeer, wire_server
 
 from .agent import Place
-from .agents import agent_named
+from .agents import PROMPT, agent_named
 
 pytestmark = pytest.mark.agents
 
-COMMAND = "echo hello from the tool"
+COMMAND = "echo hello from the tool; exit 3"
 
 
-@pytest.mark.parametrize(
-    ("name", "model", "tool", "calls"),
-    [
-        ("claude", "claude-opus-5-5", "Bash", 2),
-        ("codex-websocket", "gpt-5.5", "exec_command", 3),  # the first has no answer but a plan: a warm-up of the connection
-        ("codex-h2", "gpt-5.5", "exec_command", 2),
-        ("gemini", "gemini-2.5-flash", "run_shell_command", 2),
-        ("opencode", "demo", "bash", 3),  # one asks for a title
-    ],
-)
-def test_a_recording_of_an_agent_is_complete(name: str, model: str, tool: str, calls: int, tmp_path: Path) -> None:
+@dataclass(frozen=True)
+class Expected:
+    """`named`: the agent names its session in its requests. `writes_sessions`: in files that are read here."""
+
+    agent: str
+    model: str
+    tool: str
+    calls: int
+    counts: Counts
+    named: bool = True
+    writes_sessions: bool = True
+
+
+EXPECTED = {
+    "claude": Expected("claude", "claude-opus-5-5", "Bash", 2, ANTHROPIC),
+    # The first has no answer but a plan: a warm-up of the connection
+    "codex-websocket": Expected("codex", "gpt-5.5", "exec_command", 3, RESPONSES),
+    "codex-h2": Expected("codex", "gpt-5.5", "exec_command", 2, RESPONSES),
+    "gemini": Expected("gemini", "gemini-2.5-flash", "run_shell_command", 2, GEMINI, named=False),
+    # One asks for a title
+    "opencode": Expected("opencode", "demo", "bash", 3, OPENAI, writes_sessions=False),
+}
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_a_recording_of_an_agent_is_complete(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     agent, home, store = agent_named(name), tmp_path / "home", tmp_path / "run.lmdb"
+    expected = EXPECTED[name]
     home.mkdir()
-    with wire_server(tmp_path / "server", *agent.server) as peer:
+    with wire_server(tmp_path / "server", "--tool-command", COMMAND, *agent.server) as peer:
         place = Place(peer, home)
         agent.prepare(place)
         done = subprocess.run(
@@ -50,10 +73,62 @@ def test_a_recording_of_an_agent_is_complete(name: str, model: str, tool: str, c
     assert "complete: nothing lost" in done.stderr
     report = _report(store)
     assert report.complete
-    assert [turn.call.status for turn in report.turns] == ["complete"] * calls
-    assert {turn.call.model for turn in report.turns} == {model}
-    assert {row.tool_name for turn in report.turns for row in turn.tools} == {tool}
+    assert [turn.call.status for turn in report.turns] == ["complete"] * expected.calls
+    assert {turn.call.model for turn in report.turns} == {expected.model}
+    assert {row.tool_name for turn in report.turns for row in turn.tools} == {expected.tool}
     assert any(COMMAND in word for row in report.processes for word in row.argv)
+    assert sorted([call[name] for name in TOKENS] for call in values(store, "calls")) == sorted(_said(peer, expected.counts))
+    _check_tool(store)
+    _check_session(store, expected)
+    if expected.writes_sessions:
+        monkeypatch.setenv("HOME", str(home))
+        monkeypatch.delenv("SUDO_USER", raising=False)
+        _check_transcript(store, expected)
+
+
+def _said(peer: WirePeer, counts: Counts) -> list[list[int]]:
+    """The counts of each answer that the server logged, over HTTP and over WebSockets."""
+    bodies = [each.response for each in peer.exchanges() if each.method == "POST" and each.status == 200]
+    bodies += [each.data for each in peer.messages() if each.direction == "in" and b'"response.completed"' in each.data]
+    return [counts.of(body) for body in bodies]
+
+
+def _check_tool(store: Path) -> None:
+    """The one that ran has its process, with arguments and exit code, and its result went back to the model."""
+    ran = _the_one([tool for tool in values(store, "tools") if tool["related_pid"]])
+    assert any(COMMAND in word for word in ran["related_argv"])
+    assert (ran["link"], ran["exit_code"]) == ("argv", 3)
+    assert "hello from the tool" in ran["output"]
+    assert ran["result_call_id"] in [call["id"] for call in values(store, "calls")]
+    process = _the_one([row for row in values(store, "processes") if row["pid"] == ran["related_pid"]])
+    assert (process["exit_code"], process["starts"]) == (3, True)
+
+
+def _check_session(store: Path, expected: Expected) -> None:
+    session = _the_one(values(store, "sessions"))
+    assert (session["agent"], session["calls"], session["named"]) == (expected.agent, expected.calls, expected.named)
+    assert session["title"].strip('"') == PROMPT  # opencode quotes it
+    assert {call["session_id"] for call in values(store, "calls")} == {session["id"]}
+    assert any(line.split()[1].startswith(expected.agent) or expected.agent in line for line in text(store, "sessions")[1:])
+
+
+def _check_transcript(store: Path, expected: Expected) -> None:
+    """All that the agent wrote down was seen, with the same tokens."""
+    file = _the_one(values(store, "transcripts"))
+    session = _the_one(values(store, "sessions"))
+    assert (file["agent"], file["sessions"]) == (expected.agent, [session["id"]])
+    assert file["confidence"] >= 0.95
+    found = _the_one(values(store, "compare"))
+    assert (found["calls_only_file"], found["tools_only_file"], found["outside"]) == ([], [], 0)
+    assert (len(found["calls"]), found["tools"]) == (2, 1)
+    assert [pair["differs"] for pair in found["calls"]] == [{}, {}]
+    assert "nothing of the file is missing on the wire" in text(store, "compare")
+    assert not any("session file" in line for line in text(store, "sessions", "--transcripts"))
+
+
+def _the_one(found: list[Any]) -> Any:
+    (value,) = found
+    return value
 
 
 def _report(path: Path) -> Report:

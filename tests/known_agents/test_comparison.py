@@ -134,6 +134,29 @@ def test_what_the_file_has_of_other_times_is_not_missing() -> None:
     )
 
 
+def test_tools_without_ids_of_the_api_are_the_same_by_their_input_in_order() -> None:
+    def wire(at: int, id: str, input: str, name: str = "ls") -> ToolRow:
+        return ToolRow(f"tool-{at}", AT + at, llm_call_id="c", tool_call_id=id, tool_name=name, input=input)
+
+    def file(id: str, input: str, name: str = "ls") -> TranscriptTool:
+        return TranscriptTool(id=id, name=name, input=input)
+
+    rows = [
+        wire(9, "ls-0", '{"a": "x"}'),
+        wire(1, "ls-0", '{"a":"x"}'),
+        wire(2, "ls-0", '{"a":"y"}'),
+        wire(3, "real", '{"a":"z"}'),
+    ]
+    tools = (file("ls_1_0", '{"a":"x"}'), file("ls_2_0", '{"a":"x"}'), file("ls_3_0", '{"a":"x"}'), file("ls_4_0", '{"a":"z"}'))
+    found = compared(file_of(tools=tools), [], rows)
+    assert [("tool-1", "ls_1_0"), ("tool-9", "ls_2_0")] == [(pair.wire.id, pair.file.id) for pair in found.tools]
+    assert {"tool_input"} == {pair.method for pair in found.tools}
+    assert (["tool-2", "tool-3"], ["ls_3_0", "ls_4_0"]) == (
+        [each.id for each in found.tools_only_wire],
+        [each.id for each in found.tools_only_file],
+    )
+
+
 CALLS = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 2), st.sampled_from(["", "m1", "m2"])), max_size=12)
 
 

@@ -31,6 +31,8 @@ from hypothesis import strategies as st
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
+from agentsight_rx.wire.aws_event_stream import AwsEventStreamDecoder
+
 from .capture import PATIENCE_S, started, until
 from .peers import WIRE_CLIENTS, Message, SocketBytes, WireExchange, WirePeer, read_calls, read_messages, wire_server
 from .wire_coding import CODINGS, agreed, content_encoding, decoded, encoded
@@ -393,8 +395,24 @@ def test_ollama_answers_in_lines(us: httpx2.Client) -> None:
     answer = us.post("/api/chat", json={"model": "demo", "messages": [{"role": "user", "content": "one two"}]})
 
     said = [json.loads(line) for line in answer.text.splitlines()]
-    assert [line["message"]["content"] for line in said] == ["one ", "two ", ""]
-    assert [line["done"] for line in said] == [False, False, True]
+    assert "".join(line["message"]["content"] for line in said) == "Réponse 模型 🙂: the prompt has 7 characters."
+    assert [line["done"] for line in said] == [False] * (len(said) - 1) + [True]
+    assert said[-1]["eval_count"] == 8
+
+
+@pytest.mark.parametrize("operation", ["converse-stream", "invoke-with-response-stream"])
+def test_bedrock_answers_in_frames_that_say_what_the_whole_answer_says(operation: str, us: httpx2.Client) -> None:
+    ask: dict[str, Any] = {"messages": [{"role": "user", "content": [{"type": "text", "text": "size=300"}]}], "max_tokens": 99}
+    whole, streamed = (us.post(f"/model/demo/{name}", json=ask) for name in (operation.partition("-")[0], operation))
+
+    decoder = AwsEventStreamDecoder()
+    said = [json.loads(event.data) for event in decoder.feed(streamed.content)]
+    text = "".join(event.get("delta", {}).get("text", "") for event in said)
+    assert streamed.headers["content-type"] == "application/vnd.amazon.eventstream"
+    assert not decoder.finish()  # nothing of it is left over
+    answer = whole.json()
+    content = answer["output"]["message"]["content"] if "output" in answer else answer["content"]
+    assert text == content[0]["text"]
 
 
 def test_a_grpc_call_gets_its_own_message_back_and_a_status(us: httpx2.Client, peer: WirePeer) -> None:

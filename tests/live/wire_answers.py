@@ -1,5 +1,5 @@
 """
-Requests of the OpenAI Responses and the Gemini API -> how the fake model answers them, whole and streamed.
+Requests -> how the fake model answers them, whole and streamed; those of the OpenAI Responses and the Gemini API are made here.
 
 Shapes: https://platform.openai.com/docs/api-reference/responses-streaming, https://ai.google.dev/api/generate-content.
 """
@@ -26,6 +26,9 @@ from agentsight_rx.demo.answers import (
 )
 from agentsight_rx.demo.shells import tool_among
 
+from .wire_bedrock import bedrock_dialect
+from .wire_ollama import OLLAMA
+
 __all__ = ["RESPONSES", "dialect_for", "responses_events"]
 
 _GEMINI = re.compile(r"/v1(?:alpha|beta)?/models/([^/:]+):(generateContent|streamGenerateContent)")
@@ -36,6 +39,10 @@ def dialect_for(target: str) -> Dialect | None:
     path, _, query = target.partition("?")
     if path == "/v1/responses":
         return RESPONSES
+    if path == "/api/chat":
+        return OLLAMA
+    if bedrock := bedrock_dialect(path):
+        return bedrock
     if not (gemini := _GEMINI.fullmatch(path)):
         return DIALECTS.get(path)
     read = partial(_read_gemini, gemini[1], gemini[2] == "streamGenerateContent")

@@ -1,18 +1,15 @@
 """
-What clients other than LLM SDKs ask for -> its reply: an index of Python packages, a git repository, a gRPC call, Ollama.
+What clients other than LLM SDKs ask for -> its reply: an index of Python packages, a git repository, a gRPC call.
 
-Shapes: PEP 503 and PEP 658; https://git-scm.com/docs/protocol-v2; https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md;
-https://github.com/ollama/ollama/blob/main/docs/api.md.
+Shapes: PEP 503 and PEP 658; https://git-scm.com/docs/protocol-v2; https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from hashlib import sha1
-from typing import Any
 
-from agentsight_rx.demo.answers import Reply, error_reply, json_bytes
+from agentsight_rx.demo.answers import Reply
 
 __all__ = ["GRPC_CALL", "page_reply"]
 
@@ -41,8 +38,6 @@ def page_reply(method: str, target: str, body: bytes) -> Reply | None:
             return Reply(200, {"content-type": "application/grpc"}, (body,), streamed=True)
         case "POST", "/legacy/":  # an upload to a package index, whose client does not read what the answer says
             return Reply(200, {"content-type": "text/plain"}, ())
-        case "POST", "/api/chat":
-            return _ollama(body)
         case _:
             return None
 
@@ -58,18 +53,3 @@ def _refs() -> Iterator[bytes]:
     for number in range(_REFS):
         yield _packet(b"%b refs/heads/branch-%d\n" % (sha1(b"%d" % number).hexdigest().encode(), number))
     yield _FLUSH
-
-
-def _ollama(body: bytes) -> Reply:
-    """Newline-delimited JSON, an object a word."""
-    try:
-        ask: Any = json.loads(body)
-        words = str(ask["messages"][-1]["content"]).split(" ")
-        model = str(ask["model"])
-    except (ValueError, KeyError, TypeError, IndexError) as error:
-        return error_reply(400, "invalid_request_error", f"not a request of /api/chat: {error!r}")
-    said = [{"model": model, "message": {"role": "assistant", "content": f"{word} "}, "done": False} for word in words]
-    end: dict[str, object] = {"model": model, "message": {"role": "assistant", "content": ""}, "done": True}
-    end |= {"done_reason": "stop", "prompt_eval_count": len(body) // 4, "eval_count": len(words)}
-    parts = tuple(json_bytes(each) + b"\n" for each in (*said, end))
-    return Reply(200, {"content-type": "application/x-ndjson"}, parts, streamed=True)

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from agentsight_rx.events import Event, FileEvent, NetEvent, Reply, ToolCall
 from agentsight_rx.view import AuditRow, NetworkRow, ProcessRow, ToolRow
@@ -115,6 +117,61 @@ def test_while_two_tools_run_time_says_nothing() -> None:
     tools = (ToolCall("t", "search", '{"q":"x"}'), ToolCall("u", "look", '{"q":"y"}'))
     made = emitted(*wants(1, *tools), execs(3, 42, "rg"), exits(4, 42), gives(5, "t"))
     assert [tool.related_pid for tool in last(ToolRow, made)] == [None, None]
+
+
+def gemini(ms: int, *contents: dict[str, Any], exchange: int = 2) -> Event:
+    target = "/v1beta/models/gemini-2.5-flash:generateContent"
+    return replace(asks(ms, exchange, target=target), body=json.dumps({"contents": contents}).encode())
+
+
+def gemini_call(id: str, name: str = "ls") -> dict[str, Any]:
+    return {"functionCall": {"id": id, "name": name, "args": {}}}
+
+
+def gemini_result(id: str, output: str, name: str = "ls") -> dict[str, Any]:
+    return {"role": "user", "parts": [{"functionResponse": {"id": id, "name": name, "response": {"output": output}}}]}
+
+
+def test_a_call_without_an_id_is_answered_by_the_result_under_an_id_of_the_client() -> None:
+    made = emitted(
+        *wants(1, ToolCall("ls-0", "ls", "{}"), ToolCall("ls-1", "ls", "{}")),
+        gemini(
+            5,
+            {"role": "user", "parts": [{"text": "go"}]},
+            {"role": "model", "parts": [{"text": "I look"}, gemini_call("mine-a"), gemini_call("mine-b")]},
+            gemini_result("mine-b", "second"),
+        ),
+        gemini(
+            7,
+            {"role": "model", "parts": [gemini_call("mine-a"), gemini_call("mine-b")]},
+            gemini_result("mine-b", "second"),
+            gemini_result("mine-a", "first"),
+            exchange=3,
+        ),
+    )  # fmt: skip
+    assert [(tool.tool_call_id, tool.status, tool.output) for tool in last(ToolRow, made)] == [
+        ("ls-0", "completed", "first"),
+        ("ls-1", "completed", "second"),
+    ]
+
+
+def test_a_result_of_an_older_answer_does_not_answer_the_newest_call() -> None:
+    made = emitted(
+        *wants(1, ToolCall("ls-0", "ls", "{}")),
+        gemini(
+            5,
+            {"role": "model", "parts": [gemini_call("old")]},
+            gemini_result("old", "before"),
+            {"role": "model", "parts": [{"text": "Done."}]},
+            {"role": "user", "parts": [{"text": "again"}]},
+        ),
+    )
+    assert [tool.status for tool in last(ToolRow, made)] == ["observed"]
+
+
+def test_a_result_without_a_call_answers_no_call_without_an_id() -> None:
+    made = emitted(*wants(1, ToolCall("", "ls", "{}")), gemini(5, {"role": "model", "parts": []}, gemini_result("x", "a")))
+    assert [tool.status for tool in last(ToolRow, made)] == ["observed"]
 
 
 def test_effects_have_their_process_and_session() -> None:
