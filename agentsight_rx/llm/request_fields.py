@@ -51,15 +51,20 @@ def asked_of(
     unknown: tuple[str, ...],
 ) -> Asked:
     """The request: its messages, and the common fields."""
-    metadata = fields.metadata or _Ids()
+    metadata = fields.metadata
+    session = fields.client_session()
+    conversation = fields.client_conversation()
+    if metadata is not None:
+        session = session or metadata.client_session() or _session_of_user(_text(metadata.user_id) or "")
+        conversation = conversation or metadata.client_conversation()
     return Asked(
         model=fields.model,
         stream=fields.stream or False,
         messages=tuple(messages),
-        tools=tuple(tool for tool in tools if tool.name),
+        tools=tuple([tool for tool in tools if tool.name]),
         parameters=parameters,
-        session_id=fields.client_session() or metadata.client_session() or _session_of_user(_text(metadata.user_id) or ""),
-        conversation_id=fields.client_conversation() or metadata.client_conversation(),
+        session_id=session,
+        conversation_id=conversation,
         unknown=unknown,
     )
 

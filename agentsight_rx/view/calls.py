@@ -10,11 +10,12 @@ from msgspec.structs import replace
 from ..core.bounded import Recent
 from ..events import HttpRequest, HttpResponse, Reply, SseMessage, TlsClose, milliseconds
 from ..llm import PROVIDERS, Asked, Provider, ToolResult, find, provider_named
+from ..llm.canonical import ToolResultPart
 from ..llm.reader import Draft
 from ..wire.http1 import field
 from .background import Background, BackgroundState, OpenCall, is_background
 from .call_rows import asked_row, asked_rows, ended_row, ended_rows, unasked_row
-from .ids import call_id, connection_id
+from .ids import connection_id
 from .repeats import Repeats, RepeatsState
 from .rows import CallRow, Row
 from .sessions import Sessions
@@ -71,22 +72,23 @@ class Calls:
         self._maybe: Recent[str, HttpRequest] = Recent(_MAYBE_MOST)
         self._background = Background()
 
-    def request(self, event: HttpRequest) -> Outcome:
+    def request(self, event: HttpRequest, id: str) -> Outcome:
+        """A request; `id`: that of the call that it may begin."""
         if event.method == "GET":
             self._background.asks(event)
         if event.method != "POST":
             return _NOTHING
         provider = find(field(event.headers, "host") or "", event.target)
         if provider is not None:
-            return self._begin(event, provider)
+            return self._begin(event, provider, id)
         if len(event.body) <= _MAYBE_BYTES and event.body.lstrip()[:1] == b"{":
-            self._maybe.put(call_id(event.origin, event.exchange), event)
+            self._maybe.put(id, event)
         return _NOTHING
 
-    def _begin(self, event: HttpRequest, provider: Provider) -> Outcome:
+    def _begin(self, event: HttpRequest, provider: Provider, id: str) -> Outcome:
         origin = event.origin
         asked = provider.asked(event.body, event.target)
-        row = asked_row(event, provider, asked)
+        row = asked_row(event, id, provider, asked)
         evicted: list[Row] = []
         while len(self._open) >= _OPEN_MOST:
             evicted += self._abort(next(iter(self._open)), "evicted", None)
@@ -105,7 +107,7 @@ class Calls:
         early = self._early.pop(row.id, None)
         if early is None:
             return Outcome(rows, begun=row, results=results)
-        ended = self.stream(early) if isinstance(early, SseMessage) else self.response(early)
+        ended = self.stream(early, id) if isinstance(early, SseMessage) else self.response(early, id)
         return Outcome([*rows, *ended.rows], ended.call, ended.reply, begun=row, results=results)
 
     def _client_of(self, asked: bytes, server: int) -> str | None:
@@ -124,11 +126,10 @@ class Calls:
                 return [each.row, *self._sessions.uncount(counted)]
         return []
 
-    def response(self, event: HttpResponse) -> Outcome:
-        key = call_id(event.origin, event.exchange)
-        open_call = self._open.get(key)
+    def response(self, event: HttpResponse, key: str) -> Outcome:
         if event.streaming or 100 <= event.status < 200 or key in self._done:
             return _NOTHING
+        open_call = self._open.get(key)
         if key in self._background:
             return self._polled(key, event)
         if open_call is None:
@@ -143,7 +144,7 @@ class Calls:
             evicted = self._background.put(self._open.pop(key), draft.id)
             rows = [row for each in evicted for row in self._aborted(each, "evicted", None)]
             return Outcome([*rows, open_call.row])
-        return self._end(event, draft.reply())
+        return self._end(event, key, draft.reply())
 
     def _polled(self, key: str, event: HttpResponse | SseMessage) -> Outcome:
         ended = self._background.answered(key, event)
@@ -156,12 +157,11 @@ class Calls:
         self._early.put(key, event)
         return True
 
-    def stream(self, event: SseMessage) -> Outcome:
-        key = call_id(event.origin, event.exchange)
+    def stream(self, event: SseMessage, key: str) -> Outcome:
         if key in self._done:  # after its end mark an answer has nothing new
             return _NOTHING
         if key in self._open:
-            return self._end(event, event.reply)
+            return self._end(event, key, event.reply)
         if key in self._background and event.reason != "timeout":
             return self._polled(key, event)
         provider = provider_named(event.dialect)
@@ -169,23 +169,22 @@ class Calls:
         if provider is None or provider.name not in _LABELS or self._keep_early(key, event):
             return _NOTHING
         if asked is not None:  # the path did not say that it is a call, and the answer does
-            begun = self._begin(asked, provider)
+            begun = self._begin(asked, provider, key)
             if key not in self._open:  # an answer that came before has ended it
                 return begun
-            ended = self._end(event, event.reply)
+            ended = self._end(event, key, event.reply)
             return replace(ended, rows=[*begun.rows, *ended.rows], begun=begun.begun, results=begun.results)
-        return self._unasked(event)
+        return self._unasked(event, key)
 
-    def _unasked(self, event: SseMessage) -> Outcome:
+    def _unasked(self, event: SseMessage, key: str) -> Outcome:
         """An answer whose request was not seen."""
-        row, sessions = self._sessions.begin(unasked_row(event, _LABELS[event.dialect]), ())
+        row, sessions = self._sessions.begin(unasked_row(event, key, _LABELS[event.dialect]), ())
         self._open[row.id] = OpenCall(row, event.origin.time_ns, connection_id(event.origin))
-        ended = self._end(event, event.reply)
+        ended = self._end(event, key, event.reply)
         return replace(ended, rows=[*sessions, *ended.rows])
 
-    def _end(self, event: HttpResponse | SseMessage, reply: Reply) -> Outcome:
+    def _end(self, event: HttpResponse | SseMessage, key: str, reply: Reply) -> Outcome:
         """The answer of a call, or the part of it that came before the stream fell silent."""
-        key = call_id(event.origin, event.exchange)
         more = isinstance(event, SseMessage) and event.reason == "timeout"
         open_call = self._open[key] if more else self._open.pop(key)
         if event.complete and not more:
@@ -227,8 +226,8 @@ class Calls:
 
     def _unasked_rows(self, keys: list[str]) -> list[Row]:
         """Answers that were kept for requests which never came."""
-        early = [self._early.pop(key) for key in keys]
-        return [row for event in early if isinstance(event, SseMessage) for row in self._unasked(event).rows]
+        early = [(key, self._early.pop(key)) for key in keys]
+        return [row for key, event in early if isinstance(event, SseMessage) for row in self._unasked(event, key).rows]
 
     def _abort(self, key: str, reason: str, end_ns: int | None) -> list[Row]:
         return self._aborted(self._open.pop(key), reason, end_ns)
@@ -262,7 +261,12 @@ class Calls:
 
 
 def _results(asked: Asked) -> tuple[ToolResult, ...]:
-    return tuple(ToolResult(each.id, each.output, each.is_error) for message in asked.messages for each in message.results())
+    results: list[ToolResult] = []
+    for message in asked.messages:
+        for part in message.parts:
+            if type(part) is ToolResultPart:
+                results.append(ToolResult(part.id, part.output, part.is_error))
+    return tuple(results)
 
 
 def _asked(target: str, body: bytes) -> bytes:
