@@ -22,10 +22,12 @@ class _Ids(Struct, rename={"session_camel": "sessionId", "conversation_camel": "
     user_id: object = None
 
     def client_session(self) -> str | None:
-        return _text(self.session_id) or _text(self.session_camel)
+        named, camel = self.session_id, self.session_camel
+        return None if named is None and camel is None else _text(named) or _text(camel)
 
     def client_conversation(self) -> str | None:
-        return _text(self.conversation_id) or _text(self.conversation_camel)
+        named, camel = self.conversation_id, self.conversation_camel
+        return None if named is None and camel is None else _text(named) or _text(camel)
 
 
 class RequestFields(_Ids):

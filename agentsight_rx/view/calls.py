@@ -261,12 +261,8 @@ class Calls:
 
 
 def _results(asked: Asked) -> tuple[ToolResult, ...]:
-    results: list[ToolResult] = []
-    for message in asked.messages:
-        for part in message.parts:
-            if type(part) is ToolResultPart:
-                results.append(ToolResult(part.id, part.output, part.is_error))
-    return tuple(results)
+    parts = [part for message in asked.messages for part in message.parts if type(part) is ToolResultPart]
+    return tuple([ToolResult(part.id, part.output, part.is_error) for part in parts])
 
 
 def _asked(target: str, body: bytes) -> bytes:
