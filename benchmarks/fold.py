@@ -97,7 +97,12 @@ def _calls(count: int) -> Iterator[Event]:
     connection = Connection(_AGENT, 0, "/usr/lib/libssl.so.3", 0x7F00)
     for number in range(1, count + 1):
         origin = _origin(number, _AGENT, connection)
-        asked = {"model": "claude", "max_tokens": 999, "stream": True, "messages": [{"role": "user", "content": f"go {number}"}]}
+        asked = {
+            "model": "claude",
+            "max_tokens": 999,
+            "stream": True,
+            "messages": [{"role": "user", "content": f"go {number}"}],
+        }
         body = msgspec.json.encode(asked)
         yield HttpRequest(origin, number, "POST", "/v1/messages", "HTTP/1.1", _HEADERS, body)
         yield HttpResponse(origin, number, 200, "OK", "HTTP/1.1", _HEADERS[1:2], streaming=True)

@@ -66,6 +66,8 @@ class Calls:
         self._unknown = unknown
         self._repeats = Repeats()
         self._open: Recent[str, OpenCall] = Recent(_OPEN_MOST)
+        # open calls of servers whose clients were not seen to ask, and perhaps some that have ended
+        self._serving: Recent[str, None] = Recent(_OPEN_MOST)
         self._done: Recent[str, None] = Recent(_OPEN_MOST)  # calls whose answer was complete
         # answers that came before their requests had ended
         self._early: Recent[str, HttpResponse | SseMessage] = Recent(_EARLY_MOST)
@@ -97,11 +99,13 @@ class Calls:
         if origin.direction == "in":
             row = replace(row, twin=self._client_of(digest, origin.pid))
             digest, served = b"", b"" if row.twin else digest
-        sessions: list[Row] = [] if served else self._served_before(digest, row)
+        sessions: list[Row] = self._served_before(digest, row) if digest and self._serving else []
         if row.twin is None:
             row, begun = self._sessions.begin(self._repeats.begin(row, digest), event.headers)
             sessions += begun
-        self._open[row.id] = OpenCall(row, origin.time_ns, connection_id(origin), digest, served)
+        if served:
+            self._serving.put(id, None)
+        self._open[id] = OpenCall(row, origin.time_ns, connection_id(origin), digest, served)
         rows = [*evicted, *asked_rows(row, event), *sessions]
         results = _results(asked)
         early = self._early.pop(row.id, None)
@@ -119,8 +123,11 @@ class Calls:
         A server may be seen to read a request before its client is seen to have written it: then the server's row was there
         first, and becomes the twin of the client's.
         """
-        for each in self._open.values():
-            if asked and each.served == asked and each.row.pid != client.pid:
+        for key in list(self._serving):
+            each = self._open.get(key)
+            if each is None or not each.served:
+                del self._serving[key]
+            elif each.served == asked and each.row.pid != client.pid:
                 counted, each.served = each.row, b""
                 each.row = replace(counted, twin=client.id, turn=0)
                 return [each.row, *self._sessions.uncount(counted)]
@@ -253,6 +260,7 @@ class Calls:
 
     def restore(self, state: CallsState) -> None:
         self._open.update(state.open)
+        self._serving.update({key: None for key, each in state.open if each.served})
         self._early.update(state.early)
         self._done.update(dict.fromkeys(state.done))
         self._maybe.update(state.maybe)

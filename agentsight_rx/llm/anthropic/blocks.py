@@ -63,6 +63,8 @@ def part_of(block: Block, /) -> Part | None:
     if kind.endswith("tool_use"):  # also server_tool_use, mcp_tool_use
         return ToolCallPart(block.id or "", block.name or "", text_of(block.input), server=kind != "tool_use")
     if kind.endswith("tool_result"):  # also web_search_tool_result, mcp_tool_result, …
+        if isinstance(block.content, str):
+            return ToolResultPart(block.tool_use_id or "", block.content, bool(block.is_error))
         inner = _blocks(block.content)
         failed = block.is_error or any(each.error_code for each in inner)
         return ToolResultPart(block.tool_use_id or "", "\n".join(_texts(inner)), failed, media=_media(inner))
