@@ -10,7 +10,7 @@ from typing import Protocol
 
 import msgspec
 
-from . import churn, filters, hop, hostile, keyed, pipeline, redaction, ring, scan, sse, store, wire
+from . import churn, filters, fold, hop, hostile, keyed, pipeline, redaction, ring, scan, sse, store, wire
 from .timing import Row, table
 
 __all__ = ["BENCHMARKS", "Benchmark", "main"]
@@ -31,6 +31,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "sse": sse.rows,
     "wire": wire.rows,
     "filters": filters.rows,
+    "fold": fold.rows,
     "store": store.rows,
     "ring": ring.rows,
     "scan": scan.rows,

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from agentsight_rx.events import (
     Connection,
+    Direction,
     Event,
     FileEvent,
     HttpRequest,
@@ -45,6 +46,7 @@ MS = 1_000_000
 START_NS = 5_000_000_000_000
 TICK_NS = 10 * MS  # a process start is known to 10 ms
 AGENTS = (10, 11)
+_SERVER = 12
 
 At: TypeAlias = Callable[[int], Event]  # the event at a time in ns
 Lane: TypeAlias = list[At]  # events that come in this order, whatever comes between them
@@ -83,19 +85,21 @@ def _interleaved(draw: st.DrawFn, lanes: Sequence[Lane]) -> list[Event]:
     return events
 
 
-def origin_of(time_ns: int, pid: int, connection: Connection | None = None) -> Origin:
-    return Origin(time_ns, pid, pid, 1000, "agent", 1_800_000_000_000_000_000 + time_ns, connection)
+def origin_of(time_ns: int, pid: int, connection: Connection | None = None, way: Direction | None = None) -> Origin:
+    return Origin(time_ns, pid, pid, 1000, "agent", 1_800_000_000_000_000_000 + time_ns, connection, way)
 
 
 def connection_of(pid: int, handle: int) -> Connection:
     return Connection(pid, 7 * TICK_NS, "/usr/lib/libssl.so.3", handle)
 
 
-def asks(connection: Connection, exchange: int, body: bytes, target: str = "/v1/messages") -> At:
+def asks(
+    connection: Connection, exchange: int, body: bytes, target: str = "/v1/messages", *, way: Direction | None = None
+) -> At:
     head = (("host", "api.anthropic.com"), ("x-session-id", f"session of {connection.pid}"))
 
     def made(time_ns: int) -> Event:
-        at = origin_of(time_ns, connection.pid, connection)
+        at = origin_of(time_ns, connection.pid, connection, way)
         return HttpRequest(at, exchange, "POST", target, "HTTP/2", head, body, end_ns=time_ns, stream=2 * exchange - 1)
 
     return made
@@ -233,14 +237,14 @@ def _bodies(draw: st.DrawFn) -> bytes:
 
 
 @st.composite
-def _talk(draw: st.DrawFn, connection: Connection) -> Lane:
+def _talk(draw: st.DrawFn, connection: Connection, way: Direction) -> Lane:
     """A connection that may lose anything, and whose numbers may begin again."""
     lane: Lane = []
     for _ in range(draw(st.integers(0, 4))):
         exchange, target = draw(_small), draw(st.sampled_from(["/v1/messages", "/v1/messages", "/unknown"]))
         reason = draw(st.sampled_from([None, None, "timeout", "closed"]))
         some: list[At] = [
-            asks(connection, exchange, draw(_bodies()), target),
+            asks(connection, exchange, draw(_bodies()), target, way=way),
             answers(connection, exchange, draw(st.sampled_from([200, 100, 0, 500])), b'{"id":"msg_1"}', streaming=False),
             answers(connection, exchange, 200, b"", streaming=True),
             _streams(
@@ -269,8 +273,12 @@ def _connects(pid: int) -> At:
 
 @st.composite
 def fold_events(draw: st.DrawFn) -> list[Event]:
-    """Calls, tools, processes and files of two agents at once; beginnings, ends and answers may be missing."""
-    lanes = [draw(_talk(connection_of(pid, handle))) for pid in AGENTS for handle in (1, 2)]
+    """
+    Calls, tools, processes and files of two agents at once, and of a server that they may ask; beginnings, ends and answers may
+    be missing.
+    """
+    lanes = [draw(_talk(connection_of(pid, handle), "out")) for pid in AGENTS for handle in (1, 2)]
+    lanes.append(draw(_talk(connection_of(_SERVER, 1), "in")))
     lanes += [draw(_lives(pid)) for pid in (20, 21)]
     opened = st.lists(st.sampled_from(_PATHS), max_size=4)
     for pid in AGENTS:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 
 from msgspec import Struct
 
@@ -154,6 +155,7 @@ _LAUNCHER = re.compile(
     rf"(?:{_PYTHON}|node|nodejs|bunx?|deno|tsx|uvx?|npx|pnpm|yarn|(?:ba|da|z|k|a)?sh|env|sudo|nohup|setsid)\Z"
 )
 _MODULE = "-m"  # of Python: the argument behind it is a program by its name
+_KNOWN_MOST = 1024  # programs: a build starts a few of them thousands of times
 _ARGUMENTS_MOST = 32  # in front of the script; the rest are its own
 
 
@@ -195,6 +197,7 @@ def _scripts(argv: Sequence[str]) -> Iterator[str]:
 _NO_PATH = re.compile(r"[\s:]")  # the text of a shell, or a URL
 
 
+@lru_cache(_KNOWN_MOST)
 def _of(path: str) -> str | None:
     base = _base(path)
     found = _NAMES.get(base)

@@ -75,11 +75,14 @@ def prompt_of(asked: Asked, /) -> Prompt:
 
 def new_in(asked: Asked, /) -> New:
     """What a request adds to the conversation."""
-    said = [at for at, each in enumerate(asked.messages) if each.role == "assistant"]
-    new = asked.messages[said[-1] + 1 :] if said else asked.messages
+    messages = asked.messages
+    first = len(messages)
+    while first and messages[first - 1].role != "assistant":
+        first -= 1
+    new = messages[first:]
     return New(
-        text=_newest(each.texts() for each in reversed(new) if each.role == "user"),
-        results=tuple(result for each in new for result in each.results()),
+        text=_newest([each.texts() for each in reversed(new) if each.role == "user"]),
+        results=tuple([result for each in new for result in each.results()]),
         messages=len(new),
     )
 
@@ -91,7 +94,7 @@ def _result(part: ToolResultPart) -> ToolResult:
 def _newest(messages: Iterable[list[str]]) -> str:
     """The first text that the user typed, without an agent's wrapping. `messages`: texts of each, newest first."""
     for texts in messages:
-        typed = "\n".join(text for text in texts if not _is_note(text)).strip()
+        typed = "\n".join([text for text in texts if not _is_note(text)]).strip()
         if typed.startswith("<session>") and typed.endswith("</session>"):
             typed = typed.removeprefix("<session>").removesuffix("</session>").strip()
         if typed:

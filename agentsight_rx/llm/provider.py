@@ -94,7 +94,9 @@ class Provider(Struct, frozen=True):
         """A request, whole; the path may name a model that the body does not. Never raises."""
         asked = self.asks(body)
         found = self._found(target)
-        named = found.groupdict() if found else {}
+        if found is None or found.lastindex is None:  # no group of it has anything
+            return asked
+        named = found.groupdict()
         return replace(
             asked,
             model=asked.model or unquote(named.get("model") or ""),

@@ -22,10 +22,12 @@ class _Ids(Struct, rename={"session_camel": "sessionId", "conversation_camel": "
     user_id: object = None
 
     def client_session(self) -> str | None:
-        return _text(self.session_id) or _text(self.session_camel)
+        named, camel = self.session_id, self.session_camel
+        return None if named is None and camel is None else _text(named) or _text(camel)
 
     def client_conversation(self) -> str | None:
-        return _text(self.conversation_id) or _text(self.conversation_camel)
+        named, camel = self.conversation_id, self.conversation_camel
+        return None if named is None and camel is None else _text(named) or _text(camel)
 
 
 class RequestFields(_Ids):
@@ -51,15 +53,20 @@ def asked_of(
     unknown: tuple[str, ...],
 ) -> Asked:
     """The request: its messages, and the common fields."""
-    metadata = fields.metadata or _Ids()
+    metadata = fields.metadata
+    session = fields.client_session()
+    conversation = fields.client_conversation()
+    if metadata is not None:
+        session = session or metadata.client_session() or _session_of_user(_text(metadata.user_id) or "")
+        conversation = conversation or metadata.client_conversation()
     return Asked(
         model=fields.model,
         stream=fields.stream or False,
         messages=tuple(messages),
-        tools=tuple(tool for tool in tools if tool.name),
+        tools=tuple([tool for tool in tools if tool.name]),
         parameters=parameters,
-        session_id=fields.client_session() or metadata.client_session() or _session_of_user(_text(metadata.user_id) or ""),
-        conversation_id=fields.client_conversation() or metadata.client_conversation(),
+        session_id=session,
+        conversation_id=conversation,
         unknown=unknown,
     )
 

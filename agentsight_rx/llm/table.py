@@ -71,8 +71,13 @@ def provider_named(name: str | None, /) -> Provider | None:
 
 def provider_label(host: str, /) -> str:
     """`gen_ai.provider.name` of OpenTelemetry for a host; for an unknown one the host itself with its port."""
+    return _label(host) or host
+
+
+@lru_cache(_FOUND_MOST)
+def _label(host: str) -> str | None:
     lower = host.lower()
-    return label_of_host(host) or next((label for part, label in _HOSTS if part in lower), host)
+    return label_of_host(host) or next((label for part, label in _HOSTS if part in lower), None)
 
 
 def find(host: str, target: str, /) -> Provider | None:

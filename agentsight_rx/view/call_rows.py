@@ -7,22 +7,23 @@ from msgspec.structs import replace
 from ..events import HttpRequest, HttpResponse, Reply, SseMessage, milliseconds
 from ..llm import Asked, New, Provider, new_in, provider_label
 from ..wire.http1 import field
-from .ids import call_id, process_of, scheme_of
+from .ids import process_of, scheme_of
 from .rows import AuditRow, CallRow, Row, TokenRow
 
 __all__ = ["asked_row", "asked_rows", "ended_row", "ended_rows", "unasked_row"]
 
 _TEXT_MOST = 65_536  # characters of prompt and answer that a row keeps; the event log has all
+_OUTCOMES = {"error": "failure", "complete": "success"}
 _COUNT_MOST = 2**63 - 1  # a store and a collector hold no more
 
 
-def asked_row(event: HttpRequest, provider: Provider, asked: Asked) -> CallRow:
+def asked_row(event: HttpRequest, id: str, provider: Provider, asked: Asked) -> CallRow:
     """The row of a call that has begun."""
     origin, host = event.origin, field(event.headers, "host")
     new: New = new_in(asked)
     parameters = asked.parameters
     return CallRow(
-        call_id(origin, event.exchange),
+        id,
         milliseconds(origin.wall_ns),
         pid=origin.pid,
         comm=origin.comm,
@@ -71,11 +72,11 @@ def asked_rows(row: CallRow, event: HttpRequest) -> list[Row]:
     return [row, audit]
 
 
-def unasked_row(event: SseMessage, label: str) -> CallRow:
+def unasked_row(event: SseMessage, id: str, label: str) -> CallRow:
     """The row of an answer whose request was not seen. `label`: the provider where the host does not say it."""
     origin = event.origin
     return CallRow(
-        call_id(origin, event.exchange),
+        id,
         milliseconds(origin.wall_ns),
         pid=origin.pid,
         comm=origin.comm,
@@ -110,7 +111,7 @@ def ended_row(asked: CallRow, event: HttpResponse | SseMessage, reply: Reply, *,
         status="error" if failed else "complete" if whole else "partial",
         complete=whole,
         reason=asked.reason or event.reason,
-        error_type=f"http_{status}" if status >= 400 else (reply.error or "").partition(":")[0] or None,
+        error_type=_error_type(status, reply.error) if failed else None,
         finish_reason=reply.finish_reason,
         input_tokens=usage.input if usage else 0,
         output_tokens=usage.output if usage else 0,
@@ -129,8 +130,12 @@ def ended_row(asked: CallRow, event: HttpResponse | SseMessage, reply: Reply, *,
         match_method="inferred" if event.inferred and asked.match_method == "connection" else asked.match_method,
         confidence=min(asked.confidence, 0.75) if event.inferred else asked.confidence,
         tools=len(reply.tool_calls),
-        unknown=tuple(dict.fromkeys((*asked.unknown, *reply.unknown))),
+        unknown=tuple(dict.fromkeys((*asked.unknown, *reply.unknown))) if reply.unknown else asked.unknown,
     )
+
+
+def _error_type(status: int, error: str | None) -> str | None:
+    return f"http_{status}" if status >= 400 else (error or "").partition(":")[0] or None
 
 
 def ended_rows(row: CallRow) -> list[Row]:
@@ -165,7 +170,7 @@ def ended_rows(row: CallRow) -> list[Row]:
             subject=row.model,
             action="call",
             target=f"{row.host or ''}{row.path or ''}",
-            status={"error": "failure", "complete": "success"}.get(row.status, "partial"),
+            status=_OUTCOMES.get(row.status, "partial"),
             summary="LLM call",
             details={"finish_reason": row.finish_reason, "total_tokens": row.total_tokens, "reason": row.reason},
             process_id=row.process_id,

@@ -11,11 +11,12 @@ from ..core.bounded import Recent
 from ..events import HttpRequest, HttpResponse, Reply, SseMessage, TlsClose, milliseconds
 from ..llm import PROVIDERS, Asked, Provider, ToolResult, find, provider_named
 from ..llm.by_order import new_results
+from ..llm.canonical import ToolResultPart
 from ..llm.reader import Draft
 from ..wire.http1 import field
 from .background import Background, BackgroundState, OpenCall, is_background
 from .call_rows import asked_row, asked_rows, ended_row, ended_rows, unasked_row
-from .ids import call_id, connection_id
+from .ids import connection_id
 from .repeats import Repeats, RepeatsState
 from .rows import CallRow, Row
 from .sessions import Sessions
@@ -66,28 +67,31 @@ class Calls:
         self._unknown = unknown
         self._repeats = Repeats()
         self._open: Recent[str, OpenCall] = Recent(_OPEN_MOST)
+        # open calls of servers whose clients were not seen to ask, and perhaps some that have ended
+        self._serving: Recent[str, None] = Recent(_OPEN_MOST)
         self._done: Recent[str, None] = Recent(_OPEN_MOST)  # calls whose answer was complete
         # answers that came before their requests had ended
         self._early: Recent[str, HttpResponse | SseMessage] = Recent(_EARLY_MOST)
         self._maybe: Recent[str, HttpRequest] = Recent(_MAYBE_MOST)
         self._background = Background()
 
-    def request(self, event: HttpRequest) -> Outcome:
+    def request(self, event: HttpRequest, id: str) -> Outcome:
+        """A request; `id`: that of the call that it may begin."""
         if event.method == "GET":
             self._background.asks(event)
         if event.method != "POST":
             return _NOTHING
         provider = find(field(event.headers, "host") or "", event.target)
         if provider is not None:
-            return self._begin(event, provider)
+            return self._begin(event, provider, id)
         if len(event.body) <= _MAYBE_BYTES and event.body.lstrip()[:1] == b"{":
-            self._maybe.put(call_id(event.origin, event.exchange), event)
+            self._maybe.put(id, event)
         return _NOTHING
 
-    def _begin(self, event: HttpRequest, provider: Provider) -> Outcome:
+    def _begin(self, event: HttpRequest, provider: Provider, id: str) -> Outcome:
         origin = event.origin
         asked = provider.asked(event.body, event.target)
-        row = asked_row(event, provider, asked)
+        row = asked_row(event, id, provider, asked)
         evicted: list[Row] = []
         while len(self._open) >= _OPEN_MOST:
             evicted += self._abort(next(iter(self._open)), "evicted", None)
@@ -96,17 +100,19 @@ class Calls:
         if origin.direction == "in":
             row = replace(row, twin=self._client_of(digest, origin.pid))
             digest, served = b"", b"" if row.twin else digest
-        sessions: list[Row] = [] if served else self._served_before(digest, row)
+        sessions: list[Row] = self._served_before(digest, row) if digest and self._serving else []
         if row.twin is None:
             row, begun = self._sessions.begin(self._repeats.begin(row, digest), event.headers)
             sessions += begun
-        self._open[row.id] = OpenCall(row, origin.time_ns, connection_id(origin), digest, served)
+        if served:
+            self._serving.put(id, None)
+        self._open[id] = OpenCall(row, origin.time_ns, connection_id(origin), digest, served)
         rows = [*evicted, *asked_rows(row, event), *sessions]
         results = _results(asked)
         early = self._early.pop(row.id, None)
         if early is None:
             return Outcome(rows, begun=row, results=results)
-        ended = self.stream(early) if isinstance(early, SseMessage) else self.response(early)
+        ended = self.stream(early, id) if isinstance(early, SseMessage) else self.response(early, id)
         return Outcome([*rows, *ended.rows], ended.call, ended.reply, begun=row, results=results)
 
     def _client_of(self, asked: bytes, server: int) -> str | None:
@@ -118,18 +124,20 @@ class Calls:
         A server may be seen to read a request before its client is seen to have written it: then the server's row was there
         first, and becomes the twin of the client's.
         """
-        for each in self._open.values():
-            if asked and each.served == asked and each.row.pid != client.pid:
+        for key in list(self._serving):
+            each = self._open.get(key)
+            if each is None or not each.served:
+                del self._serving[key]
+            elif each.served == asked and each.row.pid != client.pid:
                 counted, each.served = each.row, b""
                 each.row = replace(counted, twin=client.id, turn=0)
                 return [each.row, *self._sessions.uncount(counted)]
         return []
 
-    def response(self, event: HttpResponse) -> Outcome:
-        key = call_id(event.origin, event.exchange)
-        open_call = self._open.get(key)
+    def response(self, event: HttpResponse, key: str) -> Outcome:
         if event.streaming or 100 <= event.status < 200 or key in self._done:
             return _NOTHING
+        open_call = self._open.get(key)
         if key in self._background:
             return self._polled(key, event)
         if open_call is None:
@@ -144,7 +152,7 @@ class Calls:
             evicted = self._background.put(self._open.pop(key), draft.id)
             rows = [row for each in evicted for row in self._aborted(each, "evicted", None)]
             return Outcome([*rows, open_call.row])
-        return self._end(event, draft.reply())
+        return self._end(event, key, draft.reply())
 
     def _polled(self, key: str, event: HttpResponse | SseMessage) -> Outcome:
         ended = self._background.answered(key, event)
@@ -157,12 +165,11 @@ class Calls:
         self._early.put(key, event)
         return True
 
-    def stream(self, event: SseMessage) -> Outcome:
-        key = call_id(event.origin, event.exchange)
+    def stream(self, event: SseMessage, key: str) -> Outcome:
         if key in self._done:  # after its end mark an answer has nothing new
             return _NOTHING
         if key in self._open:
-            return self._end(event, event.reply)
+            return self._end(event, key, event.reply)
         if key in self._background and event.reason != "timeout":
             return self._polled(key, event)
         provider = provider_named(event.dialect)
@@ -170,23 +177,22 @@ class Calls:
         if provider is None or provider.name not in _LABELS or self._keep_early(key, event):
             return _NOTHING
         if asked is not None:  # the path did not say that it is a call, and the answer does
-            begun = self._begin(asked, provider)
+            begun = self._begin(asked, provider, key)
             if key not in self._open:  # an answer that came before has ended it
                 return begun
-            ended = self._end(event, event.reply)
+            ended = self._end(event, key, event.reply)
             return replace(ended, rows=[*begun.rows, *ended.rows], begun=begun.begun, results=begun.results)
-        return self._unasked(event)
+        return self._unasked(event, key)
 
-    def _unasked(self, event: SseMessage) -> Outcome:
+    def _unasked(self, event: SseMessage, key: str) -> Outcome:
         """An answer whose request was not seen."""
-        row, sessions = self._sessions.begin(unasked_row(event, _LABELS[event.dialect]), ())
+        row, sessions = self._sessions.begin(unasked_row(event, key, _LABELS[event.dialect]), ())
         self._open[row.id] = OpenCall(row, event.origin.time_ns, connection_id(event.origin))
-        ended = self._end(event, event.reply)
+        ended = self._end(event, key, event.reply)
         return replace(ended, rows=[*sessions, *ended.rows])
 
-    def _end(self, event: HttpResponse | SseMessage, reply: Reply) -> Outcome:
+    def _end(self, event: HttpResponse | SseMessage, key: str, reply: Reply) -> Outcome:
         """The answer of a call, or the part of it that came before the stream fell silent."""
-        key = call_id(event.origin, event.exchange)
         more = isinstance(event, SseMessage) and event.reason == "timeout"
         open_call = self._open[key] if more else self._open.pop(key)
         if event.complete and not more:
@@ -228,8 +234,8 @@ class Calls:
 
     def _unasked_rows(self, keys: list[str]) -> list[Row]:
         """Answers that were kept for requests which never came."""
-        early = [self._early.pop(key) for key in keys]
-        return [row for event in early if isinstance(event, SseMessage) for row in self._unasked(event).rows]
+        early = [(key, self._early.pop(key)) for key in keys]
+        return [row for key, event in early if isinstance(event, SseMessage) for row in self._unasked(event, key).rows]
 
     def _abort(self, key: str, reason: str, end_ns: int | None) -> list[Row]:
         return self._aborted(self._open.pop(key), reason, end_ns)
@@ -255,6 +261,7 @@ class Calls:
 
     def restore(self, state: CallsState) -> None:
         self._open.update(state.open)
+        self._serving.update({key: None for key, each in state.open if each.served})
         self._early.update(state.early)
         self._done.update(dict.fromkeys(state.done))
         self._maybe.update(state.maybe)
@@ -264,11 +271,8 @@ class Calls:
 
 def _results(asked: Asked) -> tuple[ToolResult, ...]:
     new = {id(result): made_up for result, made_up in new_results(asked.messages)}
-    return tuple(
-        ToolResult(each.id, each.output, each.is_error, new.get(id(each), ""))
-        for message in asked.messages
-        for each in message.results()
-    )
+    parts = [part for message in asked.messages for part in message.parts if type(part) is ToolResultPart]
+    return tuple([ToolResult(part.id, part.output, part.is_error, new.get(id(part), "")) for part in parts])
 
 
 def _asked(target: str, body: bytes) -> bytes:

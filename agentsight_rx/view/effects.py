@@ -38,16 +38,16 @@ class Effects:
 
     def _cause(self, origin: Origin, path: str | None = None) -> _Cause:
         """Whose effect it is: the process, its session, and the tool that it ran for."""
-        process = self._processes.get(origin.pid)
+        pid = origin.pid
+        process = self._processes.get(pid)
         tool = process.tool_call_id if process else None
         link = "lineage" if tool else None
         if tool is None and path is not None:
-            tool = self._tools.of_path(origin.pid, path)
+            tool = self._tools.of_path(pid, path)
             link = "path" if tool else None
-        return _Cause(process.id if process else None, self._sessions.of(origin.pid), tool, link)
+        return _Cause(process.id if process else None, self._sessions.of(pid), tool, link)
 
     def file(self, event: FileEvent) -> list[Row]:
-        moved = [event.target] if event.target else []
         return [
             _audit(
                 event.origin,
@@ -56,7 +56,7 @@ class Effects:
                 action=event.action,
                 target=event.path,
                 error=event.error,
-                summary=" ".join((event.action, event.path, *moved)),
+                summary=f"{event.action} {event.path} {event.target}" if event.target else f"{event.action} {event.path}",
                 details={
                     "target": event.target or None,
                     "flags": event.flags,

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from ..core.bounded import Recent
 from ..events import BodyPart, HttpRequest, HttpResponse, SseMessage, TlsClose, milliseconds
 from ..wire.http1 import field
-from .ids import call_id, connection_id, process_of, scheme_of
+from .ids import http_id, http_ids, process_of, scheme_of
 from .rows import CallRow, HttpRow, Row
 
 __all__ = ["Exchanges"]
@@ -21,22 +21,22 @@ class Exchanges:
     def __init__(self) -> None:
         self._open: Recent[str, HttpRow] = Recent(_OPEN_MOST)
 
-    def request(self, event: HttpRequest, call: CallRow | None) -> list[Row]:
-        """A request; `call`: the call of a model that it begins."""
+    def request(self, event: HttpRequest, id: str, call: CallRow | None) -> list[Row]:
+        """A request; `id`: that of a call in this exchange, `call`: the call of a model that it begins."""
         origin = event.origin
         row = HttpRow(
-            call_id(origin, event.exchange).replace("llm-", "http-", 1),
+            http_id(id),
             milliseconds(origin.wall_ns),
             pid=origin.pid,
             comm=origin.comm,
             method=event.method,
-            host=field(event.headers, "host"),
+            host=call.host if call else field(event.headers, "host"),
             path=event.target,
             reason=event.reason,
             request_bytes=len(event.body) + event.body_lost,
             version=event.version,
-            scheme=scheme_of(origin),
-            process_id=process_of(origin),
+            scheme=call.scheme if call else scheme_of(origin),
+            process_id=call.process_id if call else process_of(origin),
             session_id=call.session_id if call else None,
             call_id=call.id if call else None,
         )
@@ -44,10 +44,11 @@ class Exchanges:
         while len(self._open) >= _OPEN_MOST:
             rows.append(_aborted(self._open.pop_oldest()[1], "evicted", None))
         self._open.put(row.id, row)
-        return [*rows, row]
+        rows.append(row)
+        return rows
 
-    def response(self, event: HttpResponse) -> list[Row]:
-        key = _key(event)
+    def response(self, event: HttpResponse, id: str) -> list[Row]:
+        key = http_id(id)
         row = self._open.get(key)
         if row is None or 100 <= event.status < 200:
             return []
@@ -56,43 +57,45 @@ class Exchanges:
             status_code=event.status or None,
             content_type=field(event.headers, "content-type"),
             reason=row.reason or event.reason,
+            response_bytes=row.response_bytes if event.streaming else len(event.body) + event.body_lost,
         )
         if event.streaming:
             self._open.put(key, row)
             return []
         self._open.pop(key, None)
-        row = replace(row, response_bytes=len(event.body) + event.body_lost)
-        return [_ended(row, event, complete=event.complete)] if event.status else [_aborted(row, row.reason or "reset", event)]
+        if not event.status:
+            return [_aborted(row, row.reason or "reset", event)]
+        return [_ended(row, event, row.response_bytes, row.status_code)]
 
-    def part(self, event: BodyPart) -> list[Row]:
+    def part(self, event: BodyPart, id: str) -> list[Row]:
         """A piece of a body that is no stream of events."""
-        key = _key(event)
+        key = http_id(id)
         row = self._open.get(key)
         if row is None:
             return []
-        row = replace(row, response_bytes=row.response_bytes + len(event.data) + max(0, event.lost))
+        size = row.response_bytes + len(event.data) + max(0, event.lost)
         if not event.last:
-            self._open.put(key, row)
+            self._open.put(key, replace(row, response_bytes=size))
             return []
-        self._open.pop(key, None)
-        return [_ended(replace(row, reason=row.reason or event.reason), event, complete=event.complete)]
+        del self._open[key]
+        return [_ended(row, event, size, row.status_code)]
 
-    def stream(self, event: SseMessage) -> list[Row]:
+    def stream(self, event: SseMessage, id: str) -> list[Row]:
         """A stream of events, or the part of it that came before it fell silent."""
-        key = _key(event)
+        key = http_id(id)
         row = self._open.get(key)
         if row is None:
             return []
-        row = replace(row, response_bytes=row.response_bytes + event.size, status_code=row.status_code or event.status or None)
+        size, status = row.response_bytes + event.size, row.status_code or event.status or None
         if event.reason == "timeout":
-            self._open.put(key, row)
+            self._open.put(key, replace(row, response_bytes=size, status_code=status))
             return []
-        self._open.pop(key, None)
-        return [_ended(replace(row, reason=row.reason or event.reason), event, complete=event.complete)]
+        del self._open[key]
+        return [_ended(row, event, size, status)]
 
     def close(self, event: TlsClose) -> list[Row]:
         """The connection is closed: what is open on it gets no answer."""
-        gone = f"http-{connection_id(event.origin)}-"
+        gone = http_ids(event.origin)
         return [_aborted(self._open.pop(key), "closed", event) for key in [key for key in self._open if key.startswith(gone)]]
 
     def finish(self) -> list[Row]:
@@ -107,15 +110,18 @@ class Exchanges:
         self._open.update({row.id: row for row in state})
 
 
-def _key(event: HttpResponse | BodyPart | SseMessage) -> str:
-    return call_id(event.origin, event.exchange).replace("llm-", "http-", 1)
-
-
-def _ended(row: HttpRow, event: HttpResponse | BodyPart | SseMessage, *, complete: bool) -> HttpRow:
+def _ended(row: HttpRow, event: HttpResponse | BodyPart | SseMessage, size: int, status_code: int | None) -> HttpRow:
     origin = event.origin
+    reason = row.reason or event.reason
     end_ns = origin.time_ns if isinstance(event, BodyPart) else event.end_ns
-    end_ms = milliseconds(end_ns + origin.wall_ns - origin.time_ns)
-    return replace(row, status="complete" if complete and row.reason is None else "partial", end_timestamp_ms=end_ms)
+    return replace(
+        row,
+        response_bytes=size,
+        status_code=status_code,
+        status="complete" if event.complete and reason is None else "partial",
+        reason=reason,
+        end_timestamp_ms=milliseconds(end_ns + origin.wall_ns - origin.time_ns),
+    )
 
 
 def _aborted(row: HttpRow, reason: str, event: HttpResponse | TlsClose | None) -> HttpRow:

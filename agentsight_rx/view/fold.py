@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from msgspec import Struct
 
 from ..events import (
@@ -27,7 +30,7 @@ from .blind_spots import row_of
 from .calls import Calls, CallsState, Outcome
 from .effects import Effects
 from .exchanges import Exchanges
-from .ids import Ids, IdsState
+from .ids import Ids, IdsState, call_id
 from .processes import Processes
 from .rows import HttpRow, NetworkRow, ProcessRow, Row, UnknownRow
 from .sessions import Sessions, SessionsState
@@ -55,6 +58,24 @@ class Fold:
     """Keeps what is live or unfinished. What has ended is only in the rows."""
 
     def __init__(self) -> None:
+        self._readers: dict[type[Any], Callable[[Any], list[Row]]] = {  # of each kind of event; others give no rows
+            HttpRequest: self._request,
+            HttpResponse: self._response,
+            SseMessage: self._stream,
+            BodyPart: self._part,
+            TlsClose: self._close,
+            BlindSpot: lambda event: [row_of(event)],
+            TlsUse: lambda event: [row_of_use(event)],
+            ProcessFork: self._fork,
+            ProcessSeen: self._seen,
+            ProcessExec: self._exec,
+            ProcessExit: self._exit,
+            FileEvent: self._file,
+            NetEvent: self._net,
+            RpcMessage: self._rpc,
+            Readline: self._readline,
+            SystemSample: self._sample,
+        }
         self._processes = Processes()
         self._tools = Tools(self._processes)
         self._sessions = Sessions(self._processes)
@@ -65,63 +86,76 @@ class Fold:
         self._ids = Ids()
 
     def add(self, event: Event) -> list[Row]:
-        match event:
-            case HttpRequest():
-                outcome = self._calls.request(event)
-                return self._with_tools(outcome) + self._exchanges.request(event, outcome.begun)
-            case HttpResponse():
-                rows = self._with_tools(self._calls.response(event))
-                return rows + self._exchanges.response(event) + self._effects.exchange(event)
-            case SseMessage():
-                return self._with_tools(self._calls.stream(event)) + self._exchanges.stream(event)
-            case BodyPart():
-                return self._exchanges.part(event)
-            case BlindSpot():
-                return [row_of(event)]
-            case TlsUse():
-                return [row_of_use(event)]
-            case TlsClose():
-                return self._calls.close(event) + self._exchanges.close(event)
-            case _:
-                return self._ids.unique(self._effect(event), event.origin.time_ns)
+        read = self._readers.get(type(event))
+        return read(event) if read is not None else []
 
-    def _effect(self, event: Event) -> list[Row]:
-        """What processes did, apart from calls of models."""
-        match event:
-            case ProcessFork():
-                return self._processes.fork(event)
-            case ProcessSeen():
-                return self._processes.seen(event)
-            case ProcessExec():
-                event_id = _event_id("exec", event)
-                return self._processes.exec(event, event_id) + self._tools.started(event, event_id)
-            case ProcessExit():
-                process, rows = self._processes.exit(event, _event_id("exit", event))
-                return rows + self._tools.ended(process) + self._sessions.ended(process)
-            case FileEvent():
-                return self._effects.file(event)
-            case NetEvent():
-                return self._effects.net(event)
-            case RpcMessage():
-                return self._effects.rpc(event)
-            case Readline():
-                return self._effects.readline(event)
-            case SystemSample():
-                return self._effects.sample(event)
-            case _:
-                return []
+    # -- calls and exchanges -------------------------------------------------------------------------------------------
+
+    def _request(self, event: HttpRequest) -> list[Row]:
+        id = call_id(event.origin, event.exchange)
+        outcome = self._calls.request(event, id)
+        return self._with_tools(outcome) + self._exchanges.request(event, id, outcome.begun)
+
+    def _response(self, event: HttpResponse) -> list[Row]:
+        id = call_id(event.origin, event.exchange)
+        rows = self._with_tools(self._calls.response(event, id))
+        return rows + self._exchanges.response(event, id) + self._effects.exchange(event)
+
+    def _stream(self, event: SseMessage) -> list[Row]:
+        id = call_id(event.origin, event.exchange)
+        return self._with_tools(self._calls.stream(event, id)) + self._exchanges.stream(event, id)
+
+    def _part(self, event: BodyPart) -> list[Row]:
+        return self._exchanges.part(event, call_id(event.origin, event.exchange))
+
+    def _close(self, event: TlsClose) -> list[Row]:
+        return self._calls.close(event) + self._exchanges.close(event)
 
     def _with_tools(self, outcome: Outcome) -> list[Row]:
         """The rows of a call, and of the tools whose results it sent and that its answer asked for."""
-        rows = outcome.rows
-        if outcome.begun is not None and outcome.begun.twin is None:
-            answered = self._tools.answered(outcome.results, outcome.begun)
+        rows, begun = outcome.rows, outcome.begun
+        if begun is not None and outcome.results and begun.twin is None:
+            answered = self._tools.answered(outcome.results, begun)
             rows = [*rows, *answered, *(row for tool in answered for row in self._sessions.answered(tool))]
         call, reply = outcome.call, outcome.reply
-        if call is not None and reply is not None and call.twin is None:
+        if call is not None and reply is not None and reply.tool_calls and call.twin is None:
             asked = self._tools.asked(call, reply.tool_calls, call.end_timestamp_ms or call.start_timestamp_ms)
             rows = [*rows, *asked, *self._sessions.asked(call.session_id, len(asked))]
         return rows
+
+    # -- what processes did, apart from calls of models ----------------------------------------------------------------
+
+    def _fork(self, event: ProcessFork) -> list[Row]:
+        return self._processes.fork(event)
+
+    def _seen(self, event: ProcessSeen) -> list[Row]:
+        return self._processes.seen(event)
+
+    def _exec(self, event: ProcessExec) -> list[Row]:
+        event_id = _event_id("exec", event)
+        return self._unique(event, self._processes.exec(event, event_id) + self._tools.started(event, event_id))
+
+    def _exit(self, event: ProcessExit) -> list[Row]:
+        process, rows = self._processes.exit(event, _event_id("exit", event))
+        return self._unique(event, rows + self._tools.ended(process) + self._sessions.ended(process))
+
+    def _file(self, event: FileEvent) -> list[Row]:
+        return self._unique(event, self._effects.file(event))
+
+    def _net(self, event: NetEvent) -> list[Row]:
+        return self._unique(event, self._effects.net(event))
+
+    def _rpc(self, event: RpcMessage) -> list[Row]:
+        return self._unique(event, self._effects.rpc(event))
+
+    def _readline(self, event: Readline) -> list[Row]:
+        return self._unique(event, self._effects.readline(event))
+
+    def _sample(self, event: SystemSample) -> list[Row]:
+        return self._effects.sample(event)
+
+    def _unique(self, event: Event, rows: list[Row]) -> list[Row]:
+        return self._ids.unique(rows, event.origin.time_ns)
 
     def finish(self) -> list[Row]:
         return self._calls.finish() + self._exchanges.finish()
@@ -135,7 +169,7 @@ class Fold:
             exchanges=self._exchanges.snapshot(),
             unknown=self._unknown.snapshot(),
             targets=self._effects.snapshot(),
-            ids=self._ids.state,
+            ids=self._ids.snapshot(),
         )
 
     def restore(self, state: FoldState) -> None:
@@ -146,7 +180,7 @@ class Fold:
         self._exchanges.restore(state.exchanges)
         self._unknown.restore(state.unknown)
         self._effects.restore(state.targets)
-        self._ids.state = state.ids
+        self._ids.restore(state.ids)
 
 
 def _event_id(kind: str, event: ProcessExec | ProcessExit) -> str:

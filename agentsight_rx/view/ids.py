@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from msgspec import Struct
 from msgspec.structs import replace
 
 from ..events import Origin
 from .rows import AuditRow, Row, process_id
 
-__all__ = ["Ids", "IdsState", "call_id", "connection_id", "process_of", "scheme_of"]
+__all__ = ["Ids", "IdsState", "call_id", "connection_id", "http_id", "http_ids", "process_of", "scheme_of"]
+
+_CALL, _HTTP = "llm-", "http-"
 
 
 class IdsState(Struct, array_like=True):
@@ -24,22 +24,39 @@ class Ids:
     """Numbers equal ids of audit rows at one time: the second is `…-2`. A replay gives the same numbers."""
 
     def __init__(self) -> None:
-        self.state = IdsState()
+        self._time_ns = 0
+        self._counts: dict[str, int] = {}
 
-    def unique(self, rows: Iterable[Row], time_ns: int) -> list[Row]:
-        if time_ns != self.state.time_ns:
-            self.state = IdsState(time_ns, {})
-        return [self._numbered(row) if isinstance(row, AuditRow) else row for row in rows]
+    def unique(self, rows: list[Row], time_ns: int) -> list[Row]:
+        if time_ns != self._time_ns:
+            self._time_ns, self._counts = time_ns, {}
+        return [self._numbered(row) if type(row) is AuditRow else row for row in rows]
+
+    def snapshot(self) -> IdsState:
+        return IdsState(self._time_ns, dict(self._counts))
+
+    def restore(self, state: IdsState) -> None:
+        self._time_ns, self._counts = state.time_ns, dict(state.counts)
 
     def _numbered(self, row: AuditRow) -> AuditRow:
-        counts = self.state.counts
+        counts = self._counts
         count = counts[row.id] = counts.get(row.id, 0) + 1
         return row if count == 1 else replace(row, id=f"{row.id}-{count}")
 
 
 def call_id(origin: Origin, exchange: int) -> str:
     """The id of the CallRow that this request or response belongs to."""
-    return f"llm-{connection_id(origin)}-{exchange}"
+    return f"{_CALL}{connection_id(origin)}-{exchange}"
+
+
+def http_id(call: str) -> str:
+    """The id of the HttpRow of the exchange that has `call` as the id of its CallRow."""
+    return _HTTP + call[len(_CALL) :]
+
+
+def http_ids(origin: Origin) -> str:
+    """What the ids of all HttpRows of its connection begin with."""
+    return f"{_HTTP}{connection_id(origin)}-"
 
 
 def process_of(origin: Origin) -> str | None:

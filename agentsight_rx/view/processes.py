@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Mapping
 
 from msgspec.structs import replace
 
@@ -156,16 +156,17 @@ class Processes:
             found.add(pid)
         return found
 
-    def chain(self, pid: int) -> Iterator[str]:
-        """The ids of the process and of its ancestors, as far as they are known."""
-        for _ in range(_DEPTH_MOST):
+    def nearest(self, pid: int, known: Mapping[str, str]) -> str | None:
+        """What is `known` of the process, else of its nearest ancestor that has something there."""
+        for _ in range(_DEPTH_MOST if known else 0):
             row = self._live.get(pid)
             if row is None:
-                return
-            yield row.id
-            if row.ppid is None:
-                return
+                return None
+            found = known.get(row.id)
+            if found is not None or row.ppid is None:
+                return found
             pid = row.ppid
+        return None
 
     def program(self, pid: int) -> ProcessRow | None:
         """

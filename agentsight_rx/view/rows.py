@@ -32,8 +32,8 @@ __all__ = [
 ]
 
 
-class AnyRow(Struct, frozen=True):
-    """The common type of all rows."""
+class AnyRow(Struct, frozen=True, gc=False):
+    """The common type of all rows. They hold numbers and texts alone, so the garbage collector need not look for cycles."""
 
 
 class CallRow(AnyRow, frozen=True, tag="llm_call", omit_defaults=True):

@@ -21,6 +21,9 @@ _AGENTS_MOST = 1024
 _TITLE = 200  # characters
 
 
+_NOTHING = CallRow("", 0)  # what a call without an answer adds to its session
+
+
 class SessionsState(Struct, array_like=True):
     """What `Sessions.snapshot` keeps."""
 
@@ -49,8 +52,10 @@ class Sessions:
         session = self._rows.get(id)
         if session is None:
             session = self._new(id, row, program, is_named=bool(row.session_id or named.session))
-        for process in {row.process_id, root} - {None}:
-            self._of_process.put(str(process), id)
+        if root is not None:
+            self._of_process.put(root, id)
+        if row.process_id is not None and row.process_id != root:
+            self._of_process.put(row.process_id, id)
         session = replace(
             session,
             status="live",
@@ -91,14 +96,12 @@ class Sessions:
         return row.session_id or named.session or before or known or f"session-{root or row.pid}"
 
     def _is_new_agent(self, session: str, agent: str | None) -> bool:
-        key = f"{session}/{agent}"
-        if agent is None or key in self._agents:
+        if agent is None or (key := f"{session}/{agent}") in self._agents:
             return False
         self._agents.put(key, None)
         return True
 
     def _new(self, id: str, row: CallRow, program: ProcessRow | None, *, is_named: bool) -> SessionRow:
-        above = self._processes.chain(program.ppid) if program and program.ppid else ()
         return SessionRow(
             id,
             row.start_timestamp_ms,
@@ -108,7 +111,7 @@ class Sessions:
             comm=program.comm if program else row.comm,
             cwd=program.cwd if program else None,
             named=is_named,
-            parent_session_id=next((found for each in above if (found := self._of_process.get(each))), None),
+            parent_session_id=self.of(program.ppid) if program and program.ppid else None,
         )
 
     def end(self, row: CallRow, before: CallRow | None) -> list[Row]:
@@ -118,7 +121,7 @@ class Sessions:
             return []
         if row.response_id:
             self._of_response.put(row.response_id, session.id)
-        old = before or CallRow(row.id, row.start_timestamp_ms)
+        old = before or _NOTHING
         repeated = row.total_tokens - old.total_tokens if row.repeat else 0
         session = replace(
             session,
@@ -168,11 +171,7 @@ class Sessions:
 
     def of(self, pid: int) -> str | None:
         """The session that a process belongs to: its own, else that of the nearest ancestor that has one."""
-        for process in self._processes.chain(pid):
-            found = self._of_process.get(process)
-            if found is not None:
-                return found
-        return None
+        return self._processes.nearest(pid, self._of_process)
 
     def snapshot(self) -> SessionsState:
         return SessionsState(

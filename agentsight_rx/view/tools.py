@@ -212,6 +212,8 @@ class Tools:
 
     def of_path(self, pid: int, path: str) -> str | None:
         """The open tool of this process whose input names the file: a tool that the agent runs itself, such as Edit."""
+        if not self._names:
+            return None
         name = path.rpartition("/")[2]
         named = self._names.get(name) if name else None
         tool = self._open.get(next(reversed(named))) if named else None

@@ -50,15 +50,21 @@ Content: TypeAlias = str | list[Block] | Block | None
 
 def parts_of(content: Content, /) -> list[Part]:
     """The parts of a message, in order; blocks that say nothing are left out."""
+    if isinstance(content, str):
+        return [TextPart(content)] if content else []
     return [part for block in _blocks(content) if (part := part_of(block)) is not None]
 
 
 def part_of(block: Block, /) -> Part | None:
     """What a block says; None if nothing."""
     kind = block.type or ""
+    if kind == "text" and block.source is None:  # most are
+        return TextPart(block.text) if block.text else None
     if kind.endswith("tool_use"):  # also server_tool_use, mcp_tool_use
         return ToolCallPart(block.id or "", block.name or "", text_of(block.input), server=kind != "tool_use")
     if kind.endswith("tool_result"):  # also web_search_tool_result, mcp_tool_result, …
+        if isinstance(block.content, str):
+            return ToolResultPart(block.tool_use_id or "", block.content, bool(block.is_error))
         inner = _blocks(block.content)
         failed = block.is_error or any(each.error_code for each in inner)
         return ToolResultPart(block.tool_use_id or "", "\n".join(_texts(inner)), failed, media=_media(inner))
