@@ -2,6 +2,7 @@
 
 from .console import console
 from .jsonl import jsonl
+from .otel.replayed import send_recorded, write_recorded
 from .otel.sink import OtelOptions, otel
 from .readable import readable
 from .store import redaction_key, store
@@ -13,5 +14,7 @@ __all__ = [
     "otel",
     "readable",
     "redaction_key",
+    "send_recorded",
     "store",
+    "write_recorded",
 ]

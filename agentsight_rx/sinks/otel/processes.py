@@ -43,7 +43,7 @@ def planned_process(process: OpenProcess, *, now_ms: int, with_content: bool) ->
     error = exit_error(row)
     end_ms = row.end_timestamp_ms if row.end_timestamp_ms is not None else now_ms
     start_ms = row.start_timestamp_ms if row.start_timestamp_ms is not None else end_ms
-    if row.duration_ms is not None and row.end_timestamp_ms is not None:  # from its program on, not from the fork
+    if row.duration_ms and row.end_timestamp_ms is not None:  # from its program on, not from the fork
         start_ms = max(start_ms, end_ms - row.duration_ms)
     name = os.path.basename(path) or row.comm or "process"
     fields: dict[str, AttributeValue | None] = {

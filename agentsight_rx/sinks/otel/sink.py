@@ -35,6 +35,7 @@ class OtelOptions(Struct, frozen=True):
 
     endpoint: str | None = None  # of the collector; over HTTP /v1/traces and /v1/metrics are added where they are missing
     service_name: str | None = None
+    instance: str | None = None  # `service.instance.id`; without it a new one for each run
     protocol: str | None = None  # http/protobuf or grpc
     capture_content: bool = False  # send prompts, answers, arguments and results of tools too
     deadline_s: float = 5.0  # for which the end of a run waits for the collector
@@ -75,7 +76,7 @@ class OtelWriter:
 
     def __init__(self, options: OtelOptions, ledger: Ledger, carrier: Callable[[Resource], Carrier]) -> None:
         try:
-            resource = resource_of(options.service_name)
+            resource = resource_of(options.service_name, options.instance)
             self._spans = Spans(resource)
             self._carrier = carrier(resource)
         except ValueError as error:  # the SDK does not accept a variable

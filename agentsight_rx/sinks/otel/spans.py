@@ -100,8 +100,11 @@ def planned_blind_spot(row: BlindSpotRow) -> Planned:
     )
 
 
-def resource_of(service_name: str | None) -> Resource:
-    """`service_name` before OTEL_SERVICE_NAME before OTEL_RESOURCE_ATTRIBUTES before our own defaults."""
+def resource_of(service_name: str | None, instance: str | None = None) -> Resource:
+    """
+    `service_name` before OTEL_SERVICE_NAME before OTEL_RESOURCE_ATTRIBUTES before our own defaults. Without an `instance` the SDK
+    makes up an id for this run.
+    """
     from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 
     ours = {
@@ -109,6 +112,7 @@ def resource_of(service_name: str | None) -> Resource:
         "service.version": version(),
         "host.name": socket.gethostname(),
         "os.type": "linux",
+        **({"service.instance.id": instance} if instance else {}),
     }
     theirs = dict(OTELResourceDetector().detect().attributes)
     asked = {"service.name": service_name} if service_name else {}
