@@ -47,12 +47,11 @@ class Agent(Struct):
 
 
 class AgentSession:
-    """What is kept of a session until its span is sent. `root` is the id of the session at the root of its trace."""
+    """What is kept of a session until its span is sent."""
 
-    def __init__(self, row: SessionRow, *, trace: int, parent: int) -> None:
+    def __init__(self, row: SessionRow, trace: int) -> None:
         self.row = row
         self.trace = trace
-        self.parent = parent
         self.main = Agent()
         self.within: Recent[str, Agent] = Recent(_AGENTS_MOST)
         self.program: ProcessRow | None = None  # once it ended
@@ -72,12 +71,14 @@ def agent_span_id(session: str | None, agent: str | None) -> int:
     return span_id(f"invoke_agent {session}" if agent is None else f"invoke_agent {session}/{agent}")
 
 
-def planned_agents(session: AgentSession) -> list[Planned]:
-    """The spans of a session: those of the agents within it, and its own, which its parent contains."""
-    return [*(planned_agent(session, agent) for agent in session.within.values()), planned_agent(session, session.main)]
+def planned_agents(session: AgentSession, parent: int) -> list[Planned]:
+    """The spans of a session: those of the agents within it, and its own, which is below `parent`."""
+    agents = *session.within.values(), session.main
+    return [planned_agent(session, agent, parent) for agent in agents]
 
 
-def planned_agent(session: AgentSession, agent: Agent) -> Planned:
+def planned_agent(session: AgentSession, agent: Agent, parent: int) -> Planned:
+    """`parent` of the main one; one within the session is below it, or below another one in it."""
     row, is_main = session.row, agent.id is None
     # a client may name the main agent as the parent, which has a span under the session's own name
     above = agent.parent if agent.parent in session.within and agent.parent != agent.id else None
@@ -112,7 +113,7 @@ def planned_agent(session: AgentSession, agent: Agent) -> Planned:
         "internal",
         session.trace,
         agent_span_id(row.id, agent.id),
-        session.parent if is_main else agent_span_id(row.id, above),
+        parent if is_main else agent_span_id(row.id, above),
         start_ns=start_ns,
         end_ns=max(start_ns, agent.end_ns, row_ns, program_ns),
         attributes=attributes_of(SPANS["invoke_agent"], fields, with_content=False),

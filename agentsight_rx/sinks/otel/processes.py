@@ -24,9 +24,8 @@ _ARGV_CHARACTERS = 16_384
 class OpenProcess:
     """A process of a tool that has not ended. `span`: its own, or where it ran no program that of the one that forked it."""
 
-    def __init__(self, row: ProcessRow, *, trace: int, parent: int) -> None:
+    def __init__(self, row: ProcessRow, parent: int) -> None:
         self.row = row
-        self.trace = trace
         self.parent = parent
         self.span = parent
         self.events = EventList()
@@ -36,7 +35,7 @@ def process_span_id(row: ProcessRow) -> int:
     return span_id(f"process {row.id}")
 
 
-def planned_process(process: OpenProcess, *, now_ms: int, with_content: bool) -> Planned:
+def planned_process(process: OpenProcess, trace: int, *, now_ms: int) -> Planned:
     """`now_ms`: the end of one that still runs."""
     row = process.row
     path = row.command or ""
@@ -66,12 +65,12 @@ def planned_process(process: OpenProcess, *, now_ms: int, with_content: bool) ->
     return Planned(
         name,
         "internal",
-        process.trace,
+        trace,
         process.span,
         process.parent,
         start_ns=start_ms * 1_000_000,
         end_ns=max(start_ms, end_ms) * 1_000_000,
-        attributes=attributes_of(SPANS["process"], fields, with_content=with_content),
+        attributes=attributes_of(SPANS["process"], fields, with_content=False),
         failure=error,
         events=tuple(process.events.kept),
     )

@@ -58,6 +58,7 @@ class Tree:
         self._tool_traces: Recent[str, int] = Recent(_NAMES_MOST)
         self._tool_of: Recent[str, str] = Recent(_NAMES_MOST)  # process -> tool
         self._running: Recent[str, OpenProcess] = Recent(_PROCESSES_MOST)
+        self._waiting: Recent[str, list[OpenProcess]] = Recent(_TOOLS_MOST)  # that ended before the row of their tool came
         self._of_pid: Recent[int, OpenProcess] = Recent(_PROCESSES_MOST)
         self._ended: Recent[str, ProcessRow] = Recent(_PROCESSES_MOST)  # a session or a tool may turn out to be of one
 
@@ -84,6 +85,8 @@ class Tree:
         found: list[Planned | Call] = []
         while self._running:
             found += self._plan_process(self._running.pop_oldest()[1])
+        for waiting in self._waiting.values():
+            found += self._plan_processes(waiting)
         while self._tools:
             found += self._plan_tool(self._tools.pop_oldest()[1])
         while self._sessions:
@@ -132,9 +135,7 @@ class Tree:
             above = row.parent_session_id
             if row.id not in self._roots:
                 self._roots.put(row.id, self._roots.get(above, above) if above else row.id)
-            tool = self._tool_of.get(row.process_id) if row.process_id else None
-            parent = (span_id(tool) if tool else agent_span_id(above, None)) if above else 0
-            session, was_live = AgentSession(row, trace=self._trace(row.id), parent=parent), True
+            session, was_live = AgentSession(row, self._trace(row.id)), True
             evicted = self._sessions.put(row.id, session)
             if evicted:
                 return self._plan_session(evicted[1])
@@ -144,7 +145,13 @@ class Tree:
         return []
 
     def _plan_session(self, session: AgentSession) -> list[Planned | Call]:
-        return [*planned_agents(session)] if self._is_first(f"session {session.row.id}") else []
+        """Below the tool that ran it, which may be known only after its process ended, else below the session around it."""
+        row = session.row
+        if not self._is_first(f"session {row.id}"):
+            return []
+        tool = self._tool_of.get(row.process_id) if row.process_id else None
+        around = row.parent_session_id
+        return [*planned_agents(session, (span_id(tool) if tool else agent_span_id(around, None)) if around else 0)]
 
     # -- calls ---------------------------------------------------------------------------------------------------------
 
@@ -158,7 +165,7 @@ class Tree:
         found: list[Planned | Call] = []
         session = self._sessions.use(row.session_id) if row.session_id else None
         if session is not None and (evicted := session.called(row)) is not None:
-            found.append(planned_agent(session, evicted))
+            found.append(planned_agent(session, evicted, 0))
         fields = fields_of_call(row) | self._content.of(row)
         start_ns, end_ns = call_times(row)
         span = Planned(
@@ -187,6 +194,7 @@ class Tree:
             self._tool_traces.put(row.id, tool.trace)
             if evicted := self._tools.put(row.id, tool):
                 found = self._plan_tool(evicted[1])
+            found += self._plan_processes(self._waiting.pop(row.id, []))
         was_open = tool.row.end_timestamp_ms is None or tool.row is row
         tool.row = row
         if row.process_id and row.process_id not in self._tool_of:
@@ -221,7 +229,9 @@ class Tree:
         process = self._opened(row, row.tool_call_id)
         if row.status != "running":
             self._running.pop(row.id, None)
-            return self._plan_process(process)
+            return (
+                self._plan_process(process) if row.tool_call_id in self._tool_traces else self._wait(process, row.tool_call_id)
+            )
         evicted = self._running.put(row.id, process)
         self._of_pid.put(row.pid, process)
         return self._plan_process(evicted[1]) if evicted else []
@@ -235,23 +245,33 @@ class Tree:
             above = self._of_pid.get(row.ppid) if row.ppid is not None else None
             is_within = above is not None and above.row.id != row.id and self._tool_of.get(above.row.id) == tool
             parent = above.span if above is not None and is_within else span_id(tool)
-            trace = self._tool_traces.get(tool) or trace_id(tool)
-            known = OpenProcess(row, trace=trace, parent=parent)
+            known = OpenProcess(row, parent)
         if row.command:
             known.span = process_span_id(row)
         return known
+
+    def _wait(self, process: OpenProcess, tool: str) -> list[Planned | Call]:
+        waiting = self._waiting.get(tool, [])
+        if len(waiting) < PROCESSES_MOST:
+            waiting.append(process)
+        evicted = self._waiting.put(tool, waiting)
+        return self._plan_processes(evicted[1]) if evicted else []
+
+    def _plan_processes(self, processes: list[OpenProcess]) -> list[Planned | Call]:
+        return [each for process in processes for each in self._plan_process(process)]
 
     def _plan_process(self, process: OpenProcess) -> list[Planned | Call]:
         """One that ran no program is a part of the one that forked it."""
         row = process.row
         if not row.command or not self._is_first(row.id):
             return []
-        tool = self._tools.get(self._tool_of.get(row.id, ""))
+        id = self._tool_of.get(row.id, "")
+        tool = self._tools.get(id)
         if tool is not None:
             tool.processes += 1
             if tool.processes > PROCESSES_MOST:
                 return []
-        return [planned_process(process, now_ms=self._now_ms, with_content=self._captured)]
+        return [planned_process(process, self._tool_traces.get(id) or trace_id(id), now_ms=self._now_ms)]
 
     # -- files and connections -----------------------------------------------------------------------------------------
 
