@@ -44,6 +44,7 @@ class Destinations(Struct, frozen=True):
     jsonl: Path | None = None
     otel: bool = False
     otel_endpoint: str | None = None
+    otel_protocol: str | None = None
     otel_capture_content: bool = False
     server: bool = False
     listen: str = "127.0.0.1"
@@ -67,8 +68,19 @@ class Destinations(Struct, frozen=True):
             )
         if self.jsonl is not None:
             chosen.append(sinks.jsonl(self.jsonl, owner=owner))
-        if self.otel or self.otel_endpoint:
-            chosen.append(sinks.otel(OtelOptions(self.otel_endpoint, capture_content=self.otel_capture_content)))
+        chosen += self.spans()
         if self.server:
             chosen.append(web(WebOptions(self.listen, self.server_port, self.allow_remote)))
         return chosen
+
+    def spans(self, *, patient: bool = False) -> list[Sink[Output]]:
+        """The sink of spans, where it is asked for. `patient`: of a recording, which waits for a slow collector."""
+        if not self.otel and not self.otel_endpoint:
+            return []
+        options = OtelOptions(
+            self.otel_endpoint,
+            protocol=self.otel_protocol,
+            capture_content=self.otel_capture_content,
+            patient=patient,
+        )
+        return [sinks.otel(options)]

@@ -42,6 +42,7 @@ __all__ = [
     "Otel",
     "OtelContent",
     "OtelEndpoint",
+    "OtelProtocol",
     "Pid",
     "PlainHttp",
     "Process",
@@ -143,9 +144,10 @@ MaxSize = Annotated[str | None, _flag(OUT, "--max-size", "Remove the oldest wher
 Jsonl = Annotated[Path | None, _flag(OUT, "--jsonl", "Every event into this file.", "PATH")]
 Log = Annotated[Path | None, _flag(OUT, "--log", "Messages into this file at once, not at the end.", "FILE")]
 RequireStore = Annotated[bool, _flag(OUT, "--require-store", "Do not start where the store cannot be written.")]
-Otel = Annotated[bool, _flag(OUT, "--otel", "A span for each model call, to OpenTelemetry.")]
+Otel = Annotated[bool, _flag(OUT, "--otel", "Spans of agents, model calls and tools, to OpenTelemetry.")]
 OtelEndpoint = Annotated[str | None, _flag(OUT, "--otel-endpoint", "The collector; without it as OTEL_* say, or local.", "URL")]
-OtelContent = Annotated[bool, _flag(OUT, "--otel-capture-content", "Prompts and answers in the spans too.")]
+OtelProtocol = Annotated[str | None, _flag(OUT, "--otel-protocol", "http/protobuf or grpc; without it as OTEL_* say.", "NAME")]
+OtelContent = Annotated[bool, _flag(OUT, "--otel-capture-content", "Prompts, answers, input and output of tools too.")]
 For = Annotated[str | None, _flag(OUT, "--for", "Stop after this time, such as 10s or 2m.", "TIME")]
 Explain = Annotated[bool, _flag(OUT, "--explain", "Print the graph, and do not run it.")]
 

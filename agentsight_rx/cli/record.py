@@ -29,6 +29,7 @@ from ..view import Output
 from ..view.retention import Retention
 from ..web import WebOptions, web
 from .capture import capture, print_graph, print_places, print_summary
+from .destinations import Destinations
 from .flags import (
     WATCH,
     AllowRemote,
@@ -45,6 +46,10 @@ from .flags import (
     Listen,
     Log,
     MaxSize,
+    Otel,
+    OtelContent,
+    OtelEndpoint,
+    OtelProtocol,
     Pid,
     RequireStore,
     ServerOrNot,
@@ -98,6 +103,10 @@ def record(
     max_size: MaxSize = None,
     log: Log = None,
     require_store: RequireStore = False,
+    otel: Otel = False,
+    otel_endpoint: OtelEndpoint = None,
+    otel_protocol: OtelProtocol = None,
+    otel_capture_content: OtelContent = False,
     explain: Explain = False,
     server: ServerOrNot = None,
     listen: Listen = "127.0.0.1",
@@ -145,11 +154,18 @@ def record(
         return 0
     trace_graph(options(attached))  # reports a wrong filter before anything starts
     page = [] if server is False else [web(WebOptions(listen, server_port, allow_remote, required=bool(server)))]
+    spans = Destinations(
+        otel=otel,
+        otel_endpoint=otel_endpoint,
+        otel_protocol=otel_protocol,
+        otel_capture_content=otel_capture_content,
+    )
+    others = [*page, *spans.spans()]
     if not command:
         store = new_store(db)
         chosen = keyed(options(attached), store)
         kept = _kept(store, chosen, required=require_store, retention=retention)
-        destinations = [kept, *page]
+        destinations = [kept, *others]
         capture(
             trace_graph(chosen),
             destinations,
@@ -166,7 +182,7 @@ def record(
             place = str(own.path) if own is not None and own.add(launch.pid) else ""
             chosen = options(target, _candidates_of(command), place)
             status, summary = record_command(
-                launch, chosen, store, *page, wait_all=wait_all, log=log, require_store=require_store, retention=retention
+                launch, chosen, store, *others, wait_all=wait_all, log=log, require_store=require_store, retention=retention
             )
         except BaseException:
             launch.abandon()

@@ -15,7 +15,21 @@ from ..sources import ReplayOptions
 from ..view import Output
 from .capture import print_graph, print_summary
 from .destinations import Destinations, printed
-from .flags import CompatFilters, Db, Explain, HttpFilters, Json, KeepAuth, Quiet, TlsFilters, TlsHttp
+from .flags import (
+    CompatFilters,
+    Db,
+    Explain,
+    HttpFilters,
+    Json,
+    KeepAuth,
+    Otel,
+    OtelContent,
+    OtelEndpoint,
+    OtelProtocol,
+    Quiet,
+    TlsFilters,
+    TlsHttp,
+)
 from .stores import keyed
 
 __all__ = ["replay"]
@@ -31,6 +45,10 @@ def replay(
     db: Db = None,
     json_lines: Json = False,
     quiet: Quiet = False,
+    otel: Otel = False,
+    otel_endpoint: OtelEndpoint = None,
+    otel_protocol: OtelProtocol = None,
+    otel_capture_content: OtelContent = False,
     explain: Explain = False,
 ) -> None:
     """Run recorded events through the same graph; needs no privileges."""
@@ -50,6 +68,13 @@ def replay(
     destinations: list[Sink[Output]] = [] if quiet else [printed(json_lines=json_lines)]
     if db is not None:
         destinations += Destinations(quiet=True, db=db).sinks(options)
+    spans = Destinations(
+        otel=otel,
+        otel_endpoint=otel_endpoint,
+        otel_protocol=otel_protocol,
+        otel_capture_content=otel_capture_content,
+    )
+    destinations += spans.spans(patient=True)
     summary = run(replay_graph(recorded, options), destinations)
     sys.stdout.flush()
     print_summary(summary, verb="Replayed", store=db)

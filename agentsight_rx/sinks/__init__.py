@@ -2,6 +2,7 @@
 
 from .console import console
 from .jsonl import jsonl
+from .otel.replayed import send_recorded, write_recorded
 from .otel.sink import OtelOptions, otel
 from .readable import readable
 from .store import redaction_key, redaction_key_in, store
@@ -14,5 +15,7 @@ __all__ = [
     "readable",
     "redaction_key",
     "redaction_key_in",
+    "send_recorded",
     "store",
+    "write_recorded",
 ]

@@ -1,4 +1,4 @@
-"""Requests, answers and rows -> how an answer was asked for, prompts and answers, as the attributes of a span."""
+"""Requests, answers and rows -> how an answer was asked for, prompts and answers, as fields of a span."""
 
 from __future__ import annotations
 
@@ -36,8 +36,10 @@ __all__ = ["Content"]
 _CONTENT_MOST = 65_536  # characters of one attribute, and of one text in it
 _ASKED_MOST = 256  # open calls whose messages are kept, so 16 MiB; agents have a handful open
 _STOPS_MOST = 16
+_DESCRIPTIONS_MOST = 512
+_DESCRIPTION = 1024  # characters
 
-_Attributes = dict[str, "AttributeValue"]
+_Fields = dict[str, "AttributeValue"]
 _Part = dict[str, object]
 
 # Finish reason of a provider -> `finish_reason` of gen_ai.output.messages
@@ -60,21 +62,22 @@ _ROLES = {"developer": "system", "function": "tool"}
 class _Kept(Struct, frozen=True):
     """What is kept of a request until its answer ends."""
 
-    parameters: _Attributes
-    content: _Attributes
+    parameters: _Fields
+    content: _Fields
 
 
 class Content:
     """
     What a row does not have, of the event that it was made of, which comes right before it: the parameters of a request, and,
-    where they are captured, gen_ai.input.messages, gen_ai.output.messages, gen_ai.system_instructions and
-    gen_ai.tool.definitions, as JSON text in the schema of the conventions.
+    where they are captured, the messages of both sides, the system instructions and the definitions of tools, as JSON text in
+    the schema of the conventions.
     """
 
     def __init__(self, *, capture: bool) -> None:
         self._capture = capture
         self._event: HttpRequest | HttpResponse | SseMessage | None = None
         self._asked: Recent[str, _Kept] = Recent(_ASKED_MOST)
+        self._descriptions: Recent[str, str] = Recent(_DESCRIPTIONS_MOST)  # of the newest tool of each name
 
     def see(self, item: Output) -> None:
         if isinstance(item, HttpRequest | HttpResponse | SseMessage):
@@ -86,22 +89,27 @@ class Content:
         if provider is None or not isinstance(event, HttpRequest) or _id_of(event) != row.id:
             return
         asked = provider.asked(event.body, event.target)
+        if self._capture:
+            for tool in asked.tools:
+                self._descriptions.put(tool.name, tool.description[:_DESCRIPTION])
         self._asked.put(row.id, _Kept(_parameters(asked.parameters), _said(asked, provider) if self._capture else {}))
 
-    def of(self, row: CallRow) -> _Attributes:
-        """
-        The attributes of a call that has ended. Where there is only the row, the last user text and the text of the answer.
-        """
+    def description(self, tool: str) -> str | None:
+        """What the newest request says that a tool does."""
+        return self._descriptions.get(tool) or None
+
+    def of(self, row: CallRow) -> _Fields:
+        """The fields of a call that has ended. Where there is only the row, the last user text and the text of the answer."""
         kept = self._asked.pop(row.id, None)
         if not self._capture:
             return kept.parameters if kept else {}
         if kept is None:
             prompt: list[_Part] = [{"role": "user", "parts": [_text(row.prompt)]}] if row.prompt else []
-            kept = _Kept({}, {"gen_ai.input.messages": _json(prompt)})
+            kept = _Kept({}, {"input_messages": _json(prompt)})
         parts = [_part(part) for part in self._answer(row).parts]
         reason = "error" if row.status in ("error", "aborted") else row.finish_reason or "stop"
         answer: list[_Part] = [{"role": "assistant", "parts": parts, "finish_reason": _FINISHED.get(reason, reason)}]
-        return {**kept.parameters, **kept.content, "gen_ai.output.messages": _json(answer if parts else [])}
+        return {**kept.parameters, **kept.content, "output_messages": _json(answer if parts else [])}
 
     def _answer(self, row: CallRow) -> Answer:
         event, provider = self._event, provider_named(row.call_kind)
@@ -117,32 +125,32 @@ def _id_of(event: HttpRequest | HttpResponse | SseMessage) -> str:
     return call_id(event.origin, event.exchange)
 
 
-def _parameters(asked: Parameters) -> _Attributes:
+def _parameters(asked: Parameters) -> _Fields:
     """Parameters of a request that a row does not have. What was not sent is left out."""
     known: dict[str, AttributeValue | None] = {
-        "gen_ai.request.top_k": asked.top_k,
-        "gen_ai.request.frequency_penalty": asked.frequency_penalty,
-        "gen_ai.request.presence_penalty": asked.presence_penalty,
-        "gen_ai.request.seed": asked.seed if asked.seed is not None and abs(asked.seed) < 1 << 63 else None,
-        "gen_ai.request.stop_sequences": asked.stop[:_STOPS_MOST] or None,
-        "gen_ai.request.choice.count": asked.choices if asked.choices and 1 < asked.choices < 1 << 63 else None,
-        "gen_ai.output.type": asked.output_type if asked.output_type in ("text", "json", "image", "speech") else None,
+        "top_k": asked.top_k,
+        "frequency_penalty": asked.frequency_penalty,
+        "presence_penalty": asked.presence_penalty,
+        "seed": asked.seed if asked.seed is not None and abs(asked.seed) < 1 << 63 else None,
+        "stop": asked.stop[:_STOPS_MOST] or None,
+        "choices": asked.choices if asked.choices and 1 < asked.choices < 1 << 63 else None,
+        "output_type": asked.output_type if asked.output_type in ("text", "json", "image", "speech") else None,
     }
     return {name: value for name, value in known.items() if value is not None}
 
 
-def _said(asked: Asked, provider: Provider) -> _Attributes:
+def _said(asked: Asked, provider: Provider) -> _Fields:
     """What was sent: instructions that stand apart, the newest messages, as many as fit and at least one, and the tools."""
     messages = list(asked.messages)
     apart: list[Message] = []
     while messages and not provider.system_in_messages and messages[0].role in ("system", "developer"):
         apart.append(messages.pop(0))
-    found: _Attributes = {}
+    found: _Fields = {}
     if apart:
-        found["gen_ai.system_instructions"] = _newest(_json(_part(part)) for each in reversed(apart) for part in each.parts)
+        found["system_instructions"] = _newest(_json(_part(part)) for each in reversed(apart) for part in each.parts)
     if asked.tools:
-        found["gen_ai.tool.definitions"] = _newest(_json(_definition(tool)) for tool in reversed(asked.tools))
-    found["gen_ai.input.messages"] = _newest(map(_message, reversed(messages)))
+        found["tool_definitions"] = _newest(_json(_definition(tool)) for tool in reversed(asked.tools))
+    found["input_messages"] = _newest(map(_message, reversed(messages)))
     return found
 
 

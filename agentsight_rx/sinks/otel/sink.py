@@ -1,71 +1,87 @@
-"""CallRow -> one OpenTelemetry span a finished call of a model, sent to a collector over OTLP/HTTP."""
+"""Rows -> connected OpenTelemetry spans and metrics, sent to a collector over OTLP."""
 
 from __future__ import annotations
 
-import os
-import re
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct
 
 from ...core.bounded import Recent
+from ...core.mailbox import Overflow
 from ...core.sink import Sink
 from ...errors import SinkError
 from ...loss import Ledger, Meter, Reason
 from ...say import say
-from ...view import BlindSpotRow, CallRow, Output
-from .content import Content
-from .sender import Sender
-from .spans import Spans
+from ...view import BlindSpotRow, Output
+from .destination import destination_of
+from .metrics import Metrics
+from .planned import Planned
+from .sender import Result, Sender
+from .spans import Spans, planned_blind_spot, resource_of
+from .tree import Call, Tree
 
 if TYPE_CHECKING:
+    from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import ReadableSpan
 
-__all__ = ["OtelOptions", "otel"]
+__all__ = ["Carrier", "OtelOptions", "OtelWriter", "otel"]
 
-_PROTOCOL = "http/protobuf"
-_PATH = "/v1/traces"
 _BLIND_SPOTS_MOST = 1000  # processes
 
 
 class OtelOptions(Struct, frozen=True):
     """Where spans go. What is None comes from the OTEL_* variables, else from the defaults of OpenTelemetry."""
 
-    endpoint: str | None = None  # of the collector; /v1/traces is added where it is missing
+    endpoint: str | None = None  # of the collector; over HTTP /v1/traces and /v1/metrics are added where they are missing
     service_name: str | None = None
-    protocol: str | None = None  # http/protobuf, nothing else
-    capture_content: bool = False  # send prompts and answers too
+    instance: str | None = None  # `service.instance.id`; without it a new one for each run
+    protocol: str | None = None  # http/protobuf or grpc
+    capture_content: bool = False  # send prompts, answers, arguments and results of tools too
     deadline_s: float = 5.0  # for which the end of a run waits for the collector
+    patient: bool = False  # wait for the collector, since nothing is lost by it: of a recording
+
+
+class Carrier(Protocol):
+    """Takes spans to where they go."""
+
+    metrics: Metrics | None
+
+    @property
+    def where(self) -> str: ...
+    def put(self, spans: list[ReadableSpan]) -> Overflow: ...
+    def done(self) -> Result | None: ...
+    def close(self, deadline_s: float) -> str: ...
 
 
 def otel(options: OtelOptions) -> Sink[Output]:
     """
-    Send a span for each call of a model that has ended. A collector that is slow or gone costs spans, which are counted at
-    the stage `otel`, and never delays the run.
+    Send a span for each agent, call of a model, tool and process of a tool, once it has ended, and metrics of the calls. A
+    collector that is slow or gone costs spans, which are counted at the stage `otel`, and never delays the run.
 
     Replays give the same trace and span ids. A call that is open when the capture ends has no span. OTEL_EXPORTER_OTLP_*,
-    OTEL_RESOURCE_ATTRIBUTES, OTEL_SERVICE_NAME, OTEL_TRACES_SAMPLER and the OTEL_SPAN_* limits have their usual meaning.
-    Raises SinkError on opening where the endpoint is not a URL or the protocol is not supported.
+    OTEL_RESOURCE_ATTRIBUTES, OTEL_SERVICE_NAME, OTEL_TRACES_SAMPLER, OTEL_METRIC_EXPORT_INTERVAL and the OTEL_SPAN_* limits
+    have their usual meaning. Raises SinkError on opening where the endpoint is not a URL or the protocol is not supported.
     """
+
+    def carrier(resource: Resource) -> Carrier:
+        return Sender(destination_of(options.endpoint, options.protocol), resource, patient=options.patient)
+
     # The sink has the name of its protocol: the runtime counts events under the name of the sink, and `otel` counts spans.
-    return Sink("otlp", lambda ledger: _OtelWriter(options, ledger))
+    return Sink("otlp", lambda ledger: OtelWriter(options, ledger, carrier))
 
 
-class _OtelWriter:
-    """Makes the spans and counts, on the writer thread; `Sender` sends them on a thread of its own."""
+class OtelWriter:
+    """Makes the spans and counts, on the writer thread; the carrier sends them on a thread of its own."""
 
-    def __init__(self, options: OtelOptions, ledger: Ledger) -> None:
-        self._endpoint = _endpoint(options)
-        _check_protocol(options)
+    def __init__(self, options: OtelOptions, ledger: Ledger, carrier: Callable[[Resource], Carrier]) -> None:
         try:
-            self._spans = Spans(options.service_name)
-            self._sender = Sender(self._endpoint)
+            resource = resource_of(options.service_name, options.instance)
+            self._spans = Spans(resource)
+            self._carrier = carrier(resource)
         except ValueError as error:  # the SDK does not accept a variable
             raise SinkError(f"OpenTelemetry cannot be set up from its OTEL_* variables: {error}") from error
-        self._content = Content(capture=options.capture_content)
-        self._captured = options.capture_content
+        self._tree = Tree(capture_content=options.capture_content)
         self._deadline_s = options.deadline_s
         self._meter: Meter = ledger.meter("otel")
         self._reported = False
@@ -75,70 +91,49 @@ class _OtelWriter:
         for item in batch:
             if isinstance(item, BlindSpotRow):
                 self._blind_spots.put(item.id, item)
-            elif not isinstance(item, CallRow):
-                self._content.see(item)
-            elif item.status == "pending":
-                self._content.asked(item)
-            elif item.end_timestamp_ms is not None and not item.more and item.twin is None:
-                self._send(self._spans.span(item, self._content.of(item), with_words=self._captured))
+            else:
+                self._send(self._tree.add(item))
         self._settle()
 
-    def _send(self, span: ReadableSpan | None) -> None:
-        meter = self._meter
-        meter.seen += 1
-        if span is None:
-            meter.lose(Reason.SAMPLED, 1)
-        elif dropped := self._sender.box.put([span]):
-            meter.lose(Reason.QUEUE_FULL, dropped.count, dropped.size)
+    def _send(self, ended: Sequence[Planned | Call]) -> None:
+        for each in ended:
+            planned = each.span if isinstance(each, Call) else each
+            if isinstance(each, Call) and self._carrier.metrics is not None:
+                self._carrier.metrics.count(planned, each.fields)
+            meter = self._meter
+            meter.seen += 1
+            span = self._spans.span(planned)
+            if span is None:
+                meter.lose(Reason.SAMPLED, 1)
+            elif dropped := self._carrier.put([span]):
+                meter.lose(Reason.QUEUE_FULL, dropped.count, dropped.size)
 
     def flush(self) -> None:
         self._settle()
 
     def close(self) -> None:
         """Send what is left, until the deadline. Spans that the collector has not taken by then are lost."""
-        for row in self._blind_spots.values():  # now, since each row includes what earlier ones of its process said
-            self._send(self._spans.blind_spot(row))
-        answered = self._sender.close(self._deadline_s)
+        self._send(self._tree.close())
+        # now, since each row includes what earlier ones of its process said
+        self._send([planned_blind_spot(row) for row in self._blind_spots.values()])
+        why = self._carrier.close(self._deadline_s)
         self._settle()
         missing = self._meter.seen - self._meter.passed - self._meter.lost()
         if missing:
             self._meter.lose(Reason.SINK_FAILED, missing)
-            self._report(answered.why or f"no answer within {self._deadline_s:g} s")
+            self._report(why or f"no answer within {self._deadline_s:g} s")
 
     def _settle(self) -> None:
-        """Count the results of the sender since the last call."""
-        while (sent := self._sender.done()) is not None:
-            self._meter.passed += sent.taken
-            if sent.lost:
-                self._meter.lose(Reason.SINK_FAILED, sent.lost)
-                self._report(sent.why)
+        """Count the results of the carrier since the last call."""
+        while (result := self._carrier.done()) is not None:
+            self._meter.passed += result.taken
+            if result.lost:
+                self._meter.lose(Reason.SINK_FAILED, result.lost)
+            if result.why:
+                self._report(result.why)
 
     def _report(self, why: str) -> None:
         """The first failure, in one line; the summary counts all of them."""
         if not self._reported:
             self._reported = True
-            where = re.sub(r"//[^/@]*@", "//", self._endpoint)
-            say(f"OpenTelemetry: {where}: {why}; spans that it does not take are counted")
-
-
-def _endpoint(options: OtelOptions) -> str:
-    """The URL to post to. Raises SinkError where it is not one."""
-    verbatim = None if options.endpoint else os.environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
-    url = verbatim or options.endpoint or os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT") or "http://localhost:4318"
-    try:
-        parts = urlsplit(url)
-        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        usable = False
-    if not usable:
-        raise SinkError(
-            f"the OpenTelemetry endpoint {url!r} is not the URL of a collector; give one like http://localhost:4318"
-        )
-    return url if verbatim or url.endswith(_PATH) else url.removesuffix("/") + _PATH
-
-
-def _check_protocol(options: OtelOptions) -> None:
-    names = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
-    protocol = options.protocol or next(filter(None, map(os.environ.get, names)), _PROTOCOL)
-    if protocol != _PROTOCOL:
-        raise SinkError(f"OpenTelemetry protocol {protocol!r} is not supported; use {_PROTOCOL}, which is on port 4318")
+            say(f"OpenTelemetry: {self._carrier.where}: {why}; spans that it does not take are counted")

@@ -1,0 +1,125 @@
+"""SessionRow and the calls of a session -> the `invoke_agent` spans: of its agent, and of each agent within it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from ...core.bounded import Recent
+from ...view import CallRow, ProcessRow, SessionRow
+from .chat import INT_MOST, call_times, provider_of
+from .names import SPANS, attributes_of
+from .planned import Planned, span_id
+from .processes import exit_error
+
+if TYPE_CHECKING:
+    from opentelemetry.util.types import AttributeValue
+
+__all__ = ["Agent", "AgentSession", "agent_span_id", "planned_agents"]
+
+_AGENTS_MOST = 256  # within one session
+
+
+class Agent(Struct):
+    """An agent within a session, with what its calls add up to. `id` None: the main one."""
+
+    id: str | None = None
+    parent: str | None = None
+    provider: str | None = None
+    model: str | None = None
+    start_ns: int = 0
+    end_ns: int = 0
+    calls: int = 0
+    tools: int = 0
+    tokens: list[int] = []  # input with the cached ones, output, read from a cache, written to a cache
+
+    def called(self, row: CallRow) -> None:
+        start_ns, end_ns = call_times(row)
+        self.start_ns = min(self.start_ns or start_ns, start_ns)
+        self.end_ns = max(self.end_ns, end_ns)
+        self.provider, self.model = provider_of(row), row.model or self.model
+        self.calls += 1
+        self.tools += row.tools
+        cached = row.cache_read_tokens, row.cache_creation_tokens
+        now = (row.input_tokens + sum(cached), row.output_tokens, *cached)
+        self.tokens = [before + more for before, more in zip(self.tokens or [0] * 4, now, strict=True)]
+
+
+class AgentSession:
+    """What is kept of a session until its span is sent."""
+
+    def __init__(self, row: SessionRow, trace: int) -> None:
+        self.row = row
+        self.trace = trace
+        self.main = Agent()
+        self.within: Recent[str, Agent] = Recent(_AGENTS_MOST)
+        self.program: ProcessRow | None = None  # once it ended
+
+    def called(self, row: CallRow) -> Agent | None:
+        """A call ended; returns an agent for which there is no room any more."""
+        self.main.called(row)
+        if row.agent_id is None:
+            return None
+        agent = self.within.get(row.agent_id) or Agent(row.agent_id, row.parent_agent_id)
+        agent.called(row)
+        evicted = self.within.put(row.agent_id, agent)
+        return evicted[1] if evicted else None
+
+
+def agent_span_id(session: str | None, agent: str | None) -> int:
+    return span_id(f"invoke_agent {session}" if agent is None else f"invoke_agent {session}/{agent}")
+
+
+def planned_agents(session: AgentSession, parent: int) -> list[Planned]:
+    """The spans of a session: those of the agents within it, and its own, which is below `parent`."""
+    agents = *session.within.values(), session.main
+    return [planned_agent(session, agent, parent) for agent in agents]
+
+
+def planned_agent(session: AgentSession, agent: Agent, parent: int) -> Planned:
+    """`parent` of the main one; one within the session is below it, or below another one in it."""
+    row, is_main = session.row, agent.id is None
+    # a client may name the main agent as the parent, which has a span under the session's own name
+    above = agent.parent if agent.parent in session.within and agent.parent != agent.id else None
+    start_ns = _earliest(row.start_timestamp_ms * 1_000_000 if is_main else 0, agent.start_ns)
+    program_ns = (session.program.end_timestamp_ms or 0) * 1_000_000 if session.program and is_main else 0
+    row_ns = (row.end_timestamp_ms or 0) * 1_000_000 if is_main else 0
+    name = row.agent or row.comm
+    error = exit_error(session.program) if session.program and is_main else None
+    tokens = [min(each, INT_MOST) for each in agent.tokens] if any(agent.tokens) else [None] * 4
+    fields: dict[str, AttributeValue | None] = {
+        "operation": "invoke_agent",
+        "provider": agent.provider or "unknown",
+        "error": error,
+        "agent": name,
+        "agent_id": agent.id,
+        "conversation": row.conversation_id or row.id,
+        "model": agent.model or row.model,
+        "input_tokens": tokens[0],
+        "output_tokens": tokens[1],
+        "cache_read_tokens": tokens[2] or None,
+        "cache_creation_tokens": tokens[3] or None,
+        "session": row.id,
+        "calls": agent.calls,
+        "tools": agent.tools,
+        "pid": row.pid,
+        "comm": row.comm,
+        "complete": row.status == "ended",
+        "reason": None if row.status == "ended" else "capture_end",
+    }
+    return Planned(
+        " ".join(filter(None, ("invoke_agent", name))),
+        "internal",
+        session.trace,
+        agent_span_id(row.id, agent.id),
+        parent if is_main else agent_span_id(row.id, above),
+        start_ns=start_ns,
+        end_ns=max(start_ns, agent.end_ns, row_ns, program_ns),
+        attributes=attributes_of(SPANS["invoke_agent"], fields, with_content=False),
+        failure=error,
+    )
+
+
+def _earliest(*times: int) -> int:
+    return min((each for each in times if each > 0), default=0)

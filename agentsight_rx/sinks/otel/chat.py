@@ -1,0 +1,119 @@
+"""CallRow -> the fields of the span of a call that has ended."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from ...llm import provider_named
+from ...view import CallRow
+
+if TYPE_CHECKING:
+    from opentelemetry.util.types import AttributeValue
+
+__all__ = ["INT_MOST", "call_times", "failure_of", "fields_of_call", "provider_of"]
+
+INT_MOST = 2**63 - 1  # of OTLP
+
+_APIS = (("/chat/completions", "chat_completions"), ("/responses", "responses"))  # part of a path -> `openai.api.type`
+_OPENAI = ("openai", "azure.ai.openai")
+
+
+def fields_of_call(row: CallRow) -> dict[str, AttributeValue | None]:
+    """By the names of the table; None where unknown."""
+    path = (row.path or "").partition("?")[0]
+    api = next((api for part, api in _APIS if part in path), None)
+    provider = provider_of(row)
+    address, port = _server(row.host, row.scheme)
+    request_seen, counted = row.match_method != "none", row.total_tokens > 0
+    input_tokens = row.input_tokens + row.cache_creation_tokens + row.cache_read_tokens
+    return {
+        "operation": row.operation,
+        "provider": provider,
+        "error": _error_type(row),
+        "conversation": row.conversation_id or row.session_id,
+        "model": row.model if request_seen else None,
+        "stream": row.stream or None,
+        "max_tokens": row.max_tokens,
+        "temperature": row.temperature,
+        "top_p": row.top_p,
+        "response_id": row.response_id,
+        "response_model": row.response_model,
+        "finish_reasons": (row.finish_reason,) if row.finish_reason else None,
+        "first_chunk_s": _first_chunk_s(row) if request_seen else None,
+        "input_tokens": min(input_tokens, INT_MOST) if counted else None,
+        "output_tokens": row.output_tokens if counted else None,
+        "cache_read_tokens": row.cache_read_tokens or None,
+        "cache_creation_tokens": row.cache_creation_tokens or None,
+        "reasoning_tokens": row.reasoning_tokens or None,
+        "api": api if provider in _OPENAI else None,
+        "address": address,
+        "port": port,
+        "scheme": row.scheme,
+        "status_code": row.status_code,
+        "call": row.id,
+        "session": row.session_id,
+        "turn": row.turn or None,
+        "pid": row.pid,
+        "comm": row.comm,
+        "complete": row.complete,
+        "reason": row.reason,
+    }
+
+
+def call_times(row: CallRow) -> tuple[int, int]:
+    """Start and end, in Unix time."""
+    start_ns = max(0, row.start_ns or row.start_timestamp_ms * 1_000_000)
+    end_ns = row.end_ns or (row.end_timestamp_ms or 0) * 1_000_000
+    return start_ns, max(start_ns, end_ns)
+
+
+def failure_of(row: CallRow, words: str) -> str | None:
+    """
+    The description of a failed call; None where it did not fail. The provider's `words` are content, as they may repeat parts
+    of the request.
+    """
+    kind = _error_type(row)
+    if kind is None:
+        return None
+    if row.status == "aborted":
+        return "the connection was closed before an answer"
+    if (row.status_code or 0) < 400:
+        return kind
+    return ": ".join(filter(None, (f"HTTP {row.status_code}", words)))
+
+
+def provider_of(row: CallRow) -> str:
+    """Unknown host: the provider whose dialect it uses, as the conventions say."""
+    provider = provider_named(row.call_kind)
+    label = provider.label if provider else row.call_kind
+    return (label if row.provider == row.host else row.provider) or label or "unknown"
+
+
+def _server(host: str | None, scheme: str) -> tuple[str | None, int | None]:
+    """Name and port of a `host` header; where it has no port, the one of the scheme."""
+    try:
+        parts = urlsplit(f"//{host or ''}")
+        address, port = parts.hostname, parts.port
+    except ValueError:
+        address, port = host, None
+    return (address, port or (80 if scheme == "http" else 443)) if address else (None, None)
+
+
+def _first_chunk_s(row: CallRow) -> float | None:
+    return max(0, row.first_chunk_ns - row.start_ns) / 1e9 if row.first_chunk_ns and row.start_ns else None
+
+
+_CODE = re.compile(r"[\w.-]{1,64}")
+
+
+def _error_type(row: CallRow) -> str | None:
+    """A value of few kinds, to count by: a status or a provider's code. The rest of an error message may be any text."""
+    if row.status == "aborted":
+        return "connection_closed"
+    if row.status != "error":
+        return None
+    if (row.status_code or 0) >= 400:
+        return str(row.status_code)
+    return row.error_type if _CODE.fullmatch(row.error_type or "") else "_OTHER"

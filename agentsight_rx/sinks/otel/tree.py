@@ -1,0 +1,288 @@
+"""
+Rows, in any order and more than once -> the spans of each session, one a row, once each has ended.
+
+A trace is a session with those that run within it: `invoke_agent` -> `chat` -> `execute_tool` -> the processes of the tool. The
+id of a span is a hash of the id of its row, so that a span can name its parent before that one is sent.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from ...core.bounded import Recent
+from ...view import AuditRow, CallRow, Output, ProcessRow, SessionRow, ToolRow
+from .agents import AgentSession, agent_span_id, planned_agent, planned_agents
+from .chat import call_times, failure_of, fields_of_call
+from .content import Content
+from .effects import KINDS
+from .names import SPANS, attributes_of
+from .planned import Planned, span_id, trace_id
+from .processes import PROCESSES_MOST, OpenProcess, planned_process, process_span_id
+from .tools import OpenTool, planned_tool
+
+if TYPE_CHECKING:
+    from opentelemetry.util.types import AttributeValue
+
+__all__ = ["Call", "Tree"]
+
+_SESSIONS_MOST = 1024
+_TOOLS_MOST = 512
+_PROCESSES_MOST = 4096
+_NAMES_MOST = 65_536  # ids that are remembered after their span was sent
+# What belongs to a span may come after its end, by the time of the rows: events of files are collected, calls end late
+_GRACE_MS = 2000
+
+
+class Call(Struct, frozen=True):
+    """The span of a call, and the fields that it was made of, which metrics are made of too."""
+
+    span: Planned
+    fields: dict[str, AttributeValue | None]
+
+
+class Tree:
+    """What has not ended yet, bounded: what is evicted is sent as it is."""
+
+    def __init__(self, *, capture_content: bool) -> None:
+        self._captured = capture_content
+        self._content = Content(capture=capture_content)
+        self._now_ms = 0
+        self._due: deque[tuple[int, str, str]] = deque()  # when, kind, id
+        self._sent: Recent[str, None] = Recent(_NAMES_MOST)
+        self._roots: Recent[str, str] = Recent(_NAMES_MOST)  # session -> the session at the root of its trace
+        self._sessions: Recent[str, AgentSession] = Recent(_SESSIONS_MOST)
+        self._tools: Recent[str, OpenTool] = Recent(_TOOLS_MOST)
+        self._tool_traces: Recent[str, int] = Recent(_NAMES_MOST)
+        self._tool_of: Recent[str, str] = Recent(_NAMES_MOST)  # process -> tool
+        self._running: Recent[str, OpenProcess] = Recent(_PROCESSES_MOST)
+        self._waiting: Recent[str, list[OpenProcess]] = Recent(_TOOLS_MOST)  # that ended before the row of their tool came
+        self._of_pid: Recent[int, OpenProcess] = Recent(_PROCESSES_MOST)
+        self._ended: Recent[str, ProcessRow] = Recent(_PROCESSES_MOST)  # a session or a tool may turn out to be of one
+
+    def add(self, item: Output) -> list[Planned | Call]:
+        """The spans that ended with this row. An event comes right before the rows that are made of it."""
+        match item:
+            case CallRow():
+                found = self._call(item)
+            case ToolRow():
+                found = self._tool(item)
+            case SessionRow():
+                found = self._session(item)
+            case ProcessRow():
+                found = self._process(item)
+            case AuditRow():
+                found = self._effect(item)
+            case _:
+                self._content.see(item)
+                return []
+        return found if not self._due or self._due[0][0] > self._now_ms else [*found, *self._ripe()]
+
+    def close(self) -> list[Planned | Call]:
+        """What has not ended, as it is."""
+        found: list[Planned | Call] = []
+        while self._running:
+            found += self._plan_process(self._running.pop_oldest()[1])
+        for waiting in self._waiting.values():
+            found += self._plan_processes(waiting)
+        while self._tools:
+            found += self._plan_tool(self._tools.pop_oldest()[1])
+        while self._sessions:
+            found += self._plan_session(self._sessions.pop_oldest()[1])
+        return found
+
+    def _ripe(self) -> list[Planned | Call]:
+        found: list[Planned | Call] = []
+        while self._due and self._due[0][0] <= self._now_ms:
+            _, kind, id = self._due.popleft()
+            if kind == "tool" and (tool := self._tools.pop(id, None)) is not None:
+                found += self._plan_tool(tool)
+            if kind == "session" and (session := self._sessions.get(id)) is not None and session.row.status == "ended":
+                found += self._plan_session(self._sessions.pop(id))
+        return found
+
+    def _end(self, kind: str, id: str) -> None:
+        self._due.append((self._now_ms + _GRACE_MS, kind, id))
+
+    def _at(self, time_ms: int | None) -> None:
+        self._now_ms = max(self._now_ms, time_ms or 0)
+
+    def _is_first(self, id: str) -> bool:
+        if id in self._sent:
+            return False
+        self._sent.put(id, None)
+        return True
+
+    # -- sessions ------------------------------------------------------------------------------------------------------
+
+    def _trace(self, session: str | None, *otherwise: str | None) -> int:
+        """One trace for each session, else for each process, so that related calls are in one trace."""
+        if session:
+            return trace_id(f"session {self._roots.get(session, session)}")
+        return trace_id(next(filter(None, otherwise), ""))
+
+    def _session(self, row: SessionRow) -> list[Planned | Call]:
+        self._at(row.end_timestamp_ms or row.start_timestamp_ms)
+        session = self._sessions.use(row.id)
+        if session is not None:
+            was_live = session.row.status != "ended"
+            session.row = row
+        elif f"session {row.id}" in self._sent:
+            return []
+        else:
+            above = row.parent_session_id
+            if row.id not in self._roots:
+                self._roots.put(row.id, self._roots.get(above, above) if above else row.id)
+            session, was_live = AgentSession(row, self._trace(row.id)), True
+            evicted = self._sessions.put(row.id, session)
+            if evicted:
+                return self._plan_session(evicted[1])
+        if row.status == "ended" and was_live:
+            session.program = self._ended.get(row.process_id) if row.process_id else None
+            self._end("session", row.id)
+        return []
+
+    def _plan_session(self, session: AgentSession) -> list[Planned | Call]:
+        """Below the tool that ran it, which may be known only after its process ended, else below the session around it."""
+        row = session.row
+        if not self._is_first(f"session {row.id}"):
+            return []
+        tool = self._tool_of.get(row.process_id) if row.process_id else None
+        around = row.parent_session_id
+        return [*planned_agents(session, (span_id(tool) if tool else agent_span_id(around, None)) if around else 0)]
+
+    # -- calls ---------------------------------------------------------------------------------------------------------
+
+    def _call(self, row: CallRow) -> list[Planned | Call]:
+        self._at(row.end_timestamp_ms or row.start_timestamp_ms)
+        if row.status == "pending":
+            self._content.asked(row)
+            return []
+        if row.end_timestamp_ms is None or row.more or row.twin is not None or not self._is_first(row.id):
+            return []
+        found: list[Planned | Call] = []
+        session = self._sessions.use(row.session_id) if row.session_id else None
+        if session is not None and (evicted := session.called(row)) is not None:
+            found.append(planned_agent(session, evicted, 0))
+        fields = fields_of_call(row) | self._content.of(row)
+        start_ns, end_ns = call_times(row)
+        span = Planned(
+            " ".join(filter(None, (row.operation, row.model))),
+            "client",
+            self._trace(row.session_id, row.process_id, f"{row.id} {row.start_timestamp_ms}"),
+            span_id(row.id),
+            agent_span_id(row.session_id, row.agent_id) if row.session_id else 0,
+            start_ns=start_ns,
+            end_ns=end_ns,
+            attributes=attributes_of(SPANS["chat"], fields, with_content=self._captured),
+            failure=failure_of(row, row.text if self._captured else ""),
+        )
+        return [*found, Call(span, fields)]
+
+    # -- tools ---------------------------------------------------------------------------------------------------------
+
+    def _tool(self, row: ToolRow) -> list[Planned | Call]:
+        self._at(row.end_timestamp_ms or row.timestamp_ms)
+        if row.id in self._sent:
+            return []
+        found: list[Planned | Call] = []
+        tool = self._tools.use(row.id)
+        if tool is None:
+            tool = OpenTool(row, self._trace(row.session_id, row.llm_call_id))
+            self._tool_traces.put(row.id, tool.trace)
+            if evicted := self._tools.put(row.id, tool):
+                found = self._plan_tool(evicted[1])
+            found += self._plan_processes(self._waiting.pop(row.id, []))
+        was_open = tool.row.end_timestamp_ms is None or tool.row is row
+        tool.row = row
+        if row.process_id and row.process_id not in self._tool_of:
+            found += self._linked(row, row.process_id)
+        if row.status in ("completed", "failed") and was_open:
+            self._end("tool", row.id)
+        return found
+
+    def _linked(self, row: ToolRow, process: str) -> list[Planned | Call]:
+        """The process of a tool is known: one that was found by time has ended before, and its row does not say so."""
+        self._tool_of.put(process, row.id)
+        ended = self._ended.get(process)
+        if row.link != "time" or ended is None or ended.tool_call_id is not None:
+            return []
+        return self._plan_process(self._opened(ended, row.id))
+
+    def _plan_tool(self, tool: OpenTool) -> list[Planned | Call]:
+        if not self._is_first(tool.row.id):
+            return []
+        description = self._content.description(tool.row.tool_name)
+        return [planned_tool(tool, description=description, now_ms=self._now_ms, with_content=self._captured)]
+
+    # -- processes -----------------------------------------------------------------------------------------------------
+
+    def _process(self, row: ProcessRow) -> list[Planned | Call]:
+        self._at(row.end_timestamp_ms or row.start_timestamp_ms)
+        if row.status != "running":
+            self._ended.put(row.id, row)
+        if row.tool_call_id is None:
+            return []
+        self._tool_of.put(row.id, row.tool_call_id)
+        process = self._opened(row, row.tool_call_id)
+        if row.status != "running":
+            self._running.pop(row.id, None)
+            return (
+                self._plan_process(process) if row.tool_call_id in self._tool_traces else self._wait(process, row.tool_call_id)
+            )
+        evicted = self._running.put(row.id, process)
+        self._of_pid.put(row.pid, process)
+        return self._plan_process(evicted[1]) if evicted else []
+
+    def _opened(self, row: ProcessRow, tool: str) -> OpenProcess:
+        """The process with its place: below the one that forked it where both are of one tool, else below the tool."""
+        known = self._running.get(row.id)
+        if known is not None:
+            known.row = row
+        else:
+            above = self._of_pid.get(row.ppid) if row.ppid is not None else None
+            is_within = above is not None and above.row.id != row.id and self._tool_of.get(above.row.id) == tool
+            parent = above.span if above is not None and is_within else span_id(tool)
+            known = OpenProcess(row, parent)
+        if row.command:
+            known.span = process_span_id(row)
+        return known
+
+    def _wait(self, process: OpenProcess, tool: str) -> list[Planned | Call]:
+        waiting = self._waiting.get(tool, [])
+        if len(waiting) < PROCESSES_MOST:
+            waiting.append(process)
+        evicted = self._waiting.put(tool, waiting)
+        return self._plan_processes(evicted[1]) if evicted else []
+
+    def _plan_processes(self, processes: list[OpenProcess]) -> list[Planned | Call]:
+        return [each for process in processes for each in self._plan_process(process)]
+
+    def _plan_process(self, process: OpenProcess) -> list[Planned | Call]:
+        """One that ran no program is a part of the one that forked it."""
+        row = process.row
+        if not row.command or not self._is_first(row.id):
+            return []
+        id = self._tool_of.get(row.id, "")
+        tool = self._tools.get(id)
+        if tool is not None:
+            tool.processes += 1
+            if tool.processes > PROCESSES_MOST:
+                return []
+        return [planned_process(process, self._tool_traces.get(id) or trace_id(id), now_ms=self._now_ms)]
+
+    # -- files and connections -----------------------------------------------------------------------------------------
+
+    def _effect(self, row: AuditRow) -> list[Planned | Call]:
+        """An event of the tool; once the tool's span is sent, of the process that goes on."""
+        self._at(row.timestamp_ms)
+        if row.tool_id is None or row.audit_type not in KINDS:
+            return []
+        tool = self._tools.get(row.tool_id)
+        if tool is not None:
+            tool.events.add(row)
+        elif row.process_id is not None and (process := self._running.get(row.process_id)) is not None:
+            process.events.add(row)
+        return []

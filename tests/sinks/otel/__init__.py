@@ -1,0 +1,1 @@
+"""The OpenTelemetry sink, part by part."""
