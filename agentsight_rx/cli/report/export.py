@@ -1,20 +1,21 @@
-"""agentsight-rx report export: a recording as events that can be replayed, as one snapshot, or as OpenTelemetry spans."""
+"""agentsight-rx report export: a recording as a file: events that can be replayed, one snapshot, or what other tools open."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, BinaryIO
+from typing import Annotated, BinaryIO, NamedTuple
 
 import msgspec
 import typer
 
 from ...envelope import encode_line
-from ...errors import SinkError, UsageError
+from ...errors import SinkError, StoreError, UsageError
 from ...events import Event
+from ...exports import CSV_TABLES, CsvTable, atif, csv_lines, har, perfetto
 from ...files import why, written_whole
 from ...launch import invoking_user
 from ...loss import Ledger
@@ -22,6 +23,8 @@ from ...say import say
 from ...sinks import OtelOptions, send_recorded, write_recorded
 from ...state import Store
 from ...view.log import read_event_count, read_events
+from ...view.queries.reading import newest_session, sessions_named
+from ...view.rows import SessionRow
 from ...view.snapshot import AUDIT_DEFAULT, read_snapshot
 from ..flags import OtelContent, OtelEndpoint, OtelProtocol
 from .ask import Ask
@@ -29,9 +32,25 @@ from .words import plural
 
 __all__ = ["export"]
 
-_FORMATS = ("jsonl", "snapshot", "otlp")
+_SPANS = "otlp"
 _DEADLINE_S = 60.0  # for which the end waits for a collector
-_LINES = frozenset({".jsonl", ".ndjson"})
+
+
+class _Wanted(NamedTuple):
+    """What the flags of some formats say."""
+
+    audit_limit: int
+    table: CsvTable
+
+
+class _Format(NamedTuple):
+    """How the file is made; the endings of files that have it; whether a selection may be given; of what there are so many."""
+
+    write: Callable[[Ask, _Wanted], Iterable[bytes]]
+    endings: tuple[str, ...]
+    parts: tuple[str, ...] = ()  # flags that choose a part of the recording
+    binary: bool = False
+    counted: str = ""  # a piece is one of these
 
 
 def export(
@@ -39,52 +58,69 @@ def export(
     output: Annotated[str, typer.Option("-o", "--output", help="Where to; - is standard output.", metavar="FILE")] = "-",
     form: Annotated[
         str | None,
-        typer.Option("--format", help="jsonl, snapshot or otlp; without it jsonl for .jsonl, else snapshot.", metavar="FORMAT"),
+        typer.Option(
+            "--format",
+            help="jsonl, snapshot, har, perfetto, atif, csv or otlp; without it as the ending of FILE says, else snapshot.",
+            metavar="FORMAT",
+        ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the file if it is there.")] = False,
     audit_limit: Annotated[
         int, typer.Option("--audit-limit", help="Rows of the audit trail in a snapshot.", metavar="N", min=0)
     ] = AUDIT_DEFAULT,
+    table: Annotated[
+        str, typer.Option("--table", help=f"What a csv has: {', '.join(CSV_TABLES)}.", metavar="TABLE")
+    ] = CSV_TABLES[0],
     otel_endpoint: OtelEndpoint = None,
     otel_protocol: OtelProtocol = None,
     otel_capture_content: OtelContent = False,
 ) -> None:
     """
-    Write the whole recording: every event, one a line, which replay reads (jsonl), one JSON value (snapshot), or OpenTelemetry
+    Write the recording as a file: every event, one a line, which replay reads (jsonl), one JSON value (snapshot), HTTP
+    exchanges (har), a trace for ui.perfetto.dev (perfetto), the trajectory of a session (atif), a table (csv), or OpenTelemetry
     spans as lines of OTLP JSON (otlp). With --otel-endpoint, the spans go to that collector instead.
 
     A file appears once all of it is written, readable by its owner only. Nothing is left out and nothing more is hidden than in
     the recording: prompts and answers are in it. Only spans have none, unless --otel-capture-content is given.
     """
-    chosen = form or ("jsonl" if Path(output).suffix in _LINES else "snapshot")
-    if chosen not in _FORMATS:
-        raise UsageError(f"--format {chosen} is not known; there are {', '.join(_FORMATS)}")
-    if not ask.selection.whole or ask.selection.limit is not None:
-        raise UsageError("export writes the whole recording: leave out --since, --until, --session, --agent, --pid and --limit")
-    spans = OtelOptions(
-        otel_endpoint, protocol=otel_protocol, capture_content=otel_capture_content, deadline_s=_DEADLINE_S, patient=True
-    )
-    if otel_endpoint:
-        if chosen != "otlp" or output != "-":
-            raise UsageError("--otel-endpoint sends spans: give it with --format otlp, and without -o FILE")
-        say(f"sent {_spans_of(send_recorded(_events(ask.store), spans))} of {ask.path}")
+    chosen = form or _by_ending(output)
+    if otel_endpoint and (chosen != _SPANS or output != "-"):
+        raise UsageError("--otel-endpoint sends spans: give it with --format otlp, and without -o FILE")
+    if chosen == _SPANS:
+        _refuse_parts(ask, chosen, _Format(_jsonl, ()))
+        spans = OtelOptions(
+            otel_endpoint, protocol=otel_protocol, capture_content=otel_capture_content, deadline_s=_DEADLINE_S, patient=True
+        )
+        _export_spans(ask, output, spans, force=force)
         return
+    how = _FORMATS.get(chosen)
+    if how is None:
+        raise UsageError(f"--format {chosen} is not known; there are {', '.join((*_FORMATS, _SPANS))}")
+    rows: CsvTable | None = next((known for known in CSV_TABLES if known == table), None)
+    if rows is None:
+        raise UsageError(f"--table {table} is not known; there are {', '.join(CSV_TABLES)}")
+    _refuse_parts(ask, chosen, how)
+    if how.binary and output == "-" and sys.stdout.isatty():
+        raise UsageError(f"a {chosen} file is not text; give -o FILE")
+    pieces = how.write(ask, _Wanted(audit_limit, rows))
+    count = 0
     with _opened(output, force=force) as file:
-        if chosen == "jsonl":
-            done = plural(_write_events(ask.store, file), "event")
-        elif chosen == "otlp":
-            done = _spans_of(write_recorded(_events(ask.store), file, spans))
-        else:
-            snapshot = read_snapshot(ask.store, now_ms=ask.now_ms, audit_limit=audit_limit)
-            file.write(msgspec.json.format(msgspec.json.encode(snapshot), indent=2) + b"\n")
-            done = "the snapshot"
+        for piece in pieces:
+            file.write(piece)
+            count += 1
     if output != "-":
+        done = plural(count, how.counted) if how.counted else f"the {chosen}"
         say(f"exported {done} of {ask.path} to {output}")
 
 
-def _events(store: Store) -> Iterator[Event]:
-    """The events that are there now: a recording that goes on would never end."""
-    return islice(read_events(store), read_event_count(store))
+def _export_spans(ask: Ask, output: str, spans: OtelOptions, *, force: bool) -> None:
+    if spans.endpoint:
+        say(f"sent {_spans_of(send_recorded(_events(ask), spans))} of {ask.path}")
+        return
+    with _opened(output, force=force) as file:
+        done = _spans_of(write_recorded(_events(ask), file, spans))
+    if output != "-":
+        say(f"exported {done} of {ask.path} to {output}")
 
 
 def _spans_of(ledger: Ledger) -> str:
@@ -94,12 +130,80 @@ def _spans_of(ledger: Ledger) -> str:
     return f"{taken}, and lost {lost}," if lost else taken
 
 
-def _write_events(store: Store, file: BinaryIO) -> int:
-    count = 0
-    for event in _events(store):
-        file.write(encode_line(event) + b"\n")
-        count += 1
-    return count
+def _by_ending(output: str) -> str:
+    """The format whose longest ending the name of the file has."""
+    name = Path(output).name
+    found = [(len(ending), form) for form, how in _FORMATS.items() for ending in how.endings if name.endswith(ending)]
+    return max(found)[1] if found else "snapshot"
+
+
+def _refuse_parts(ask: Ask, chosen: str, how: _Format) -> None:
+    """Flags that choose a part are refused where the format has all of it."""
+    given = {
+        "--since": ask.flags.since, "--until": ask.flags.until, "--session": ask.flags.session, "--agent": ask.flags.agent,
+        "--pid": ask.flags.pid, "--limit": ask.flags.limit,
+    }  # fmt: skip
+    refused = [flag for flag, value in given.items() if value is not None and flag not in how.parts]
+    if refused:
+        what = "what one session did" if chosen == "atif" else "the whole recording"
+        raise UsageError(f"export --format {chosen} writes {what}: leave out {' and '.join(refused)}")
+
+
+def _events(ask: Ask) -> Iterator[Event]:
+    """The events that are there now: a recording that goes on would never end."""
+    store: Store = ask.store
+    return islice(read_events(store), read_event_count(store))
+
+
+def _jsonl(ask: Ask, _: _Wanted) -> Iterator[bytes]:
+    return (encode_line(event) + b"\n" for event in _events(ask))
+
+
+def _snapshot(ask: Ask, wanted: _Wanted) -> Iterator[bytes]:
+    snapshot = read_snapshot(ask.store, now_ms=ask.now_ms, audit_limit=wanted.audit_limit)
+    yield msgspec.json.format(msgspec.json.encode(snapshot), indent=2) + b"\n"
+
+
+def _har(ask: Ask, _: _Wanted) -> Iterator[bytes]:
+    return har(ask.store)
+
+
+def _perfetto(ask: Ask, _: _Wanted) -> Iterator[bytes]:
+    return perfetto(ask.store)
+
+
+def _csv(ask: Ask, wanted: _Wanted) -> Iterator[bytes]:
+    return csv_lines(ask.store, ask.selection, ask.prices, table=wanted.table)
+
+
+def _atif(ask: Ask, _: _Wanted) -> Iterator[bytes]:
+    return atif(ask.store, _session(ask), ask.prices)
+
+
+def _session(ask: Ask) -> SessionRow:
+    """The one that is meant: the newest, or the only one of the flags."""
+    if ask.flags.session is None and ask.flags.agent is None:
+        newest = newest_session(ask.store)
+        if newest is None:
+            raise StoreError(f"no session of an agent is in {ask.path}, and a trajectory is that of a session")
+        return newest
+    found = sessions_named(ask.store, session=ask.flags.session, agent=ask.flags.agent)
+    if len(found) == 1:
+        return found[0]
+    names = ", ".join(row.id for row in found[:5])
+    seen = f"{len(found)} sessions are meant: {names}" if found else "no session is meant"
+    raise UsageError(f"{seen}; give the id of one with --session, as `agentsight-rx report sessions` shows it")
+
+
+_EVERY_PART = ("--since", "--until", "--session", "--agent", "--pid", "--limit")
+_FORMATS: dict[str, _Format] = {
+    "jsonl": _Format(_jsonl, (".jsonl", ".ndjson"), counted="event"),
+    "snapshot": _Format(_snapshot, (".json",)),
+    "har": _Format(_har, (".har",)),
+    "perfetto": _Format(_perfetto, (".pftrace", ".perfetto-trace"), binary=True),
+    "atif": _Format(_atif, (".atif.json",), ("--session", "--agent")),
+    "csv": _Format(_csv, (".csv",), _EVERY_PART),
+}
 
 
 @contextmanager

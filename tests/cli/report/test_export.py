@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from agentsight_rx.cli.snapshot_schema import schema
-from agentsight_rx.errors import SinkError, UsageError
+from agentsight_rx.errors import SinkError, StoreError, UsageError
 from agentsight_rx.graphs import TraceOptions, replay
 from agentsight_rx.runtime import run
 from agentsight_rx.sinks import store as store_sink
@@ -23,7 +23,7 @@ from agentsight_rx.view.tables import ROW_TABLES
 
 from .asking import bytes_of
 from .effects import effects
-from .story import recorded, small_story
+from .story import Story, recorded, small_story
 
 
 @pytest.fixture(scope="module")
@@ -109,12 +109,54 @@ def test_a_recording_that_goes_on_is_exported_as_far_as_it_is(tmp_path: Path) ->
     assert msgspec.json.decode(export(live))["completeness"]["cut_off"] == 1
 
 
-@pytest.mark.parametrize("words", [("--session", "newest"), ("--since", "1h"), ("--limit", "3")])
-def test_a_part_cannot_be_exported(store: Path, words: tuple[str, ...]) -> None:
-    with pytest.raises(UsageError, match="export writes the whole recording"):
-        export(store, *words)
+@pytest.mark.parametrize(
+    ("form", "words", "what"),
+    [
+        ("snapshot", ("--session", "newest"), "the whole recording: leave out --session"),
+        ("jsonl", ("--since", "1h"), "the whole recording: leave out --since"),
+        ("har", ("--limit", "3", "--pid", "1"), "the whole recording: leave out --pid and --limit"),
+        ("atif", ("--since", "1h"), "what one session did: leave out --since"),
+    ],
+)
+def test_a_part_that_a_format_cannot_have_is_an_error(store: Path, form: str, words: tuple[str, ...], what: str) -> None:
+    with pytest.raises(UsageError, match=f"export --format {form} writes {what}"):
+        export(store, "--format", form, *words)
 
 
 def test_another_format_is_an_error(store: Path) -> None:
-    with pytest.raises(UsageError, match="--format csv is not known; there are jsonl and snapshot"):
-        export(store, "--format", "csv")
+    with pytest.raises(UsageError, match="--format xls is not known; there are jsonl, snapshot, har, perfetto, atif, csv"):
+        export(store, "--format", "xls")
+
+
+def test_another_table_is_an_error(store: Path) -> None:
+    with pytest.raises(UsageError, match="--table files is not known; there are calls, tools, tokens"):
+        export(store, "--format", "csv", "--table", "files")
+
+
+@pytest.mark.parametrize("name", ["x.har", "x.pftrace", "x.atif.json", "x.csv"])
+def test_formats_of_other_tools_are_private_files_that_are_there_whole(store: Path, tmp_path: Path, name: str) -> None:
+    export(store, "-o", str(tmp_path / name))
+    assert [name] == [each.name for each in tmp_path.iterdir()]
+    assert (tmp_path / name).stat().st_mode == stat.S_IFREG | 0o600
+    with pytest.raises(SinkError, match="is there already"):
+        export(store, "-o", str(tmp_path / name))
+
+
+@pytest.mark.parametrize("form", ["har", "perfetto", "atif", "csv"])
+def test_a_recording_that_is_being_written_is_exported_in_every_format(tmp_path: Path, form: str) -> None:
+    live = recorded(tmp_path / "live.lmdb", small_story(), ended=False)
+    assert len(export(live, "--format", form)) > 300
+
+
+def test_a_trajectory_without_a_session_is_an_error(tmp_path: Path) -> None:
+    story = Story()
+    story.runs("ls")
+    story.ends(0)
+    with pytest.raises(StoreError, match="no session of an agent is in"):
+        export(recorded(tmp_path / "none.lmdb", story), "--format", "atif")
+
+
+def test_the_session_of_a_trajectory_is_one(store: Path) -> None:
+    with pytest.raises(UsageError, match="no session is meant; give the id of one with --session"):
+        export(store, "--format", "atif", "--session", "none")
+    assert export(store, "--format", "atif", "--session", "newest") == export(store, "--format", "atif")

@@ -1,0 +1,10 @@
+"""A recording as a file for other tools, one file a format: a store in, an iterator of the file's bytes out."""
+
+from __future__ import annotations
+
+from .atif import atif
+from .csv_tables import CSV_TABLES, CsvTable, csv_lines
+from .har import har
+from .perfetto import perfetto
+
+__all__ = ["CSV_TABLES", "CsvTable", "atif", "csv_lines", "har", "perfetto"]

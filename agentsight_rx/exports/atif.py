@@ -1,0 +1,243 @@
+"""Store, session -> its trajectory in the Agent Trajectory Interchange Format (ATIF v1.8)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any, TypeAlias
+
+import msgspec
+from msgspec import Struct
+
+from ..core.bounded import Recent
+from ..llm import call_of, new_in
+from ..llm.canonical import Answer, LlmCall, ReasoningPart, TextPart, ToolCallPart, ToolResultPart
+from ..prices import Prices
+from ..state import Store, pages
+from ..view.log import read_exchange
+from ..view.queries import Selection
+from ..view.queries.calls import read_calls
+from ..view.queries.costs import PricedCall
+from ..view.queries.tools import tools_of
+from ..view.rows import CallRow, SessionRow, ToolRow
+from ..view.tables import SESSIONS
+from ..wire.http1 import field
+
+__all__ = ["atif"]
+
+_VERSION = "ATIF-v1.8"  # https://github.com/harbor-framework/harbor/blob/main/rfcs/0001-trajectory-format.md
+_AGENTS_MOST = 1000  # sub-agents of a session
+_PRODUCT = re.compile(r"[\w.-]+/v?(\d[\w.+-]*)")  # in a User-Agent
+
+_Json: TypeAlias = dict[str, Any]  # a JSON object
+
+
+def atif(store: Store, session: SessionRow, prices: Prices, /) -> Iterator[bytes]:
+    """
+    One JSON value, a step a piece. Texts are whole: they are read from the log call by call. Sub-agents, and sessions that this
+    one started, are trajectories of their own inside of it.
+
+    What was seen and the format has no field for is in `extra`: the process that ran for a tool and how it ended, a call that
+    failed or is not whole.
+    """
+    yield from _Trajectory(store, session, prices).pieces()
+    yield b"\n"
+
+
+class _Sums(Struct):
+    """The tokens and the cost of the calls so far; `usd` is None where a price is not known."""
+
+    prompt: int = 0
+    completion: int = 0
+    cached: int = 0
+    usd: float | None = 0.0
+
+    def add(self, call: PricedCall) -> None:
+        self.prompt += call.input_tokens + call.cache_read_tokens + call.cache_creation_tokens
+        self.completion += call.output_tokens
+        self.cached += call.cache_read_tokens
+        if call.cost_usd is None and call.total_tokens:
+            self.usd = None
+        elif self.usd is not None:
+            self.usd += call.cost_usd or 0.0
+
+
+class _Trajectory:
+    """That of the calls of one agent of a session: `agent_id` None is the main one, which has the others inside."""
+
+    def __init__(
+        self, store: Store, session: SessionRow, prices: Prices, *, agent_id: str | None = None, above: tuple[str, ...] = ()
+    ) -> None:
+        self._store, self._session, self._prices, self._agent_id = store, session, prices, agent_id
+        self._above = (*above, session.id)  # a session is not inside of itself, whatever its rows say
+        self._others: Recent[str, None] = Recent(_AGENTS_MOST)
+        self._sums = _Sums()
+        self._waiting: _Json | None = None  # the last step of the agent, whose tools may have no result yet
+        self._steps = 0
+
+    @property
+    def id(self) -> str:
+        return self._session.id if self._agent_id is None else f"{self._session.id}/{self._agent_id}"
+
+    def pieces(self) -> Iterator[bytes]:
+        session = self._session
+        head: _Json = {"schema_version": _VERSION, "session_id": session.id, "trajectory_id": self.id, "agent": self._agent()}
+        yield msgspec.json.encode(head)[:-1] + b',"steps":['
+        separator = b"\n"
+        for step in self._all_steps():
+            yield separator + msgspec.json.encode(step)
+            separator = b",\n"
+        yield b'\n],"final_metrics":' + msgspec.json.encode(self._final())
+        yield b',"extra":' + msgspec.json.encode(_without_none({"agent_id": self._agent_id, "cwd": session.cwd}))
+        separator = b',"subagent_trajectories":[\n'
+        for other in self._inside():
+            yield separator
+            yield from other.pieces()
+            separator = b",\n"
+        yield b"]}" if separator == b",\n" else b"}"
+
+    def _agent(self) -> _Json:
+        first = next(self._calls(limit=1), None)
+        request = read_exchange(self._store, first.id).request if first else None
+        product = _PRODUCT.search(field(request.headers, "user-agent") or "") if request else None
+        found: _Json = {
+            "name": self._session.agent or self._session.comm or "unknown",
+            "version": product[1] if product else "unknown",
+        }
+        return found | _without_none({"model_name": self._session.model})
+
+    def _calls(self, *, limit: int | None = None) -> Iterator[PricedCall]:
+        def is_of_agent(row: CallRow) -> bool:
+            if row.agent_id is not None and self._agent_id is None:
+                self._others.put(row.agent_id, None)
+            return bool(row.agent_id == self._agent_id)
+
+        selection = Selection(sessions=frozenset({self._session.id}))
+        found = read_calls(self._store, selection, self._prices, where=is_of_agent)
+        return found if limit is None else (call for call, _ in zip(found, range(limit), strict=False))
+
+    def _inside(self) -> Iterator[_Trajectory]:
+        if self._agent_id is not None:
+            return
+        for agent_id in self._others:
+            yield _Trajectory(self._store, self._session, self._prices, agent_id=agent_id)
+        for _, row in pages(self._store, SESSIONS):
+            if row.parent_session_id == self._session.id and row.id not in self._above:
+                yield _Trajectory(self._store, row, self._prices, above=self._above)
+
+    def _all_steps(self) -> Iterator[_Json]:
+        for call in self._calls():
+            seen = read_exchange(self._store, call.id)
+            answer = seen.stream or seen.response
+            whole = call_of(seen.request, answer, dialect=call.call_kind) if seen.request or answer else None
+            yield from self._before(call, whole)
+            self._waiting = _agent_step(call, whole, tools_of(self._store, call.id))
+            self._sums.add(call)
+        yield from self._released()
+
+    def _before(self, call: PricedCall, whole: LlmCall | None) -> Iterator[_Json]:
+        """What the request added: results of tools, which belong to the step that asked for them, and what a user wrote."""
+        new = new_in(whole.asked) if whole else None
+        rest = self._take_results(new.results if new else ())
+        first = self._steps == 0 and self._waiting is None
+        yield from self._released()
+        time = _time(call.start_timestamp_ms)
+        if first and whole is not None:
+            text = "\n\n".join(each for message in whole.system() for each in message.texts())
+            yield from self._numbered({"source": "system", "message": text} if text else None, time)
+        if rest:  # the step that asked for them was not seen
+            yield from self._numbered({"source": "system", "message": "", "observation": {"results": rest}}, time)
+        typed = new.text if new else call.prompt
+        yield from self._numbered({"source": "user", "message": typed} if typed else None, time)
+
+    def _take_results(self, results: Sequence[ToolResultPart]) -> list[_Json]:
+        """Give the step that waits its results; those that are of none of its tools come back, without the id."""
+        asked = {each["tool_call_id"] for each in (self._waiting or {}).get("tool_calls", ())}
+        mine = [_result(each) | {"source_call_id": each.id} for each in results if each.id in asked]
+        if mine and self._waiting is not None:
+            self._waiting["observation"] = {"results": mine}
+        return [_result(each, tool_call_id=each.id) for each in results if each.id not in asked]
+
+    def _released(self) -> Iterator[_Json]:
+        step, self._waiting = self._waiting, None
+        yield from self._numbered(step, None)
+
+    def _numbered(self, step: _Json | None, time: str | None) -> Iterator[_Json]:
+        if step is not None:
+            self._steps += 1
+            yield {"step_id": self._steps, **({"timestamp": time} if time else {}), **step}
+
+    def _final(self) -> _Json:
+        sums = self._sums
+        found = {
+            "total_prompt_tokens": sums.prompt,
+            "total_completion_tokens": sums.completion,
+            "total_cached_tokens": sums.cached,
+            "total_cost_usd": sums.usd,
+            "total_steps": self._steps,
+        }
+        return _without_none(found)
+
+
+def _agent_step(call: PricedCall, whole: LlmCall | None, tools: Sequence[ToolRow]) -> _Json:
+    answer = whole.answer if whole else Answer(parts=(ReasoningPart(call.thinking), TextPart(call.text)))
+    said = "".join(part.text for part in answer.parts if isinstance(part, TextPart))
+    thought = "\n".join(part.text for part in answer.parts if isinstance(part, ReasoningPart) and part.text)
+    rows = {tool.tool_call_id: tool for tool in tools}
+    asked = [_tool_call(part, rows.get(part.id)) for part in answer.parts if isinstance(part, ToolCallPart)]
+    not_whole = None if call.status == "complete" else _without_none({"status": call.status, "reason": call.reason})
+    step: _Json = {
+        "timestamp": _time(call.end_timestamp_ms or call.start_timestamp_ms),
+        "source": "agent",
+        "model_name": call.response_model or call.model,
+        "message": said,
+        "reasoning_content": thought or None,
+        "reasoning_effort": whole.asked.parameters.reasoning if whole else None,
+        "tool_calls": asked or None,
+        "metrics": _metrics(call) if call.total_tokens else None,
+        "llm_call_count": 1,
+        "extra": {"call_id": call.id, **(not_whole or {}), **_without_none({"error": call.error_type})},
+    }
+    return _without_none(step)
+
+
+def _metrics(call: PricedCall) -> _Json:
+    more = {name: value for name in ("reasoning_tokens", "cache_creation_tokens") if (value := getattr(call, name))}
+    return _without_none(
+        {
+            "prompt_tokens": call.input_tokens + call.cache_read_tokens + call.cache_creation_tokens,
+            "completion_tokens": call.output_tokens,
+            "cached_tokens": call.cache_read_tokens,
+            "cost_usd": call.cost_usd,
+            "extra": more or None,
+        }
+    )
+
+
+def _tool_call(part: ToolCallPart, row: ToolRow | None) -> _Json:
+    found: _Json = {"tool_call_id": part.id, "function_name": part.name, "arguments": _arguments(part.input)}
+    names: tuple[str, ...] = ("duration_ms", "related_pid", "related_argv", "exit_code", "signal", "link")
+    extra: _Json = {name: value for name in names if row is not None and (value := getattr(row, name)) not in (None, ())}
+    return found | ({"extra": extra} if extra else {})
+
+
+def _arguments(text: str) -> _Json:
+    """The object of the arguments; a tool that takes anything else has it as `input`."""
+    try:
+        return msgspec.json.decode(text, type=_Json) if text else {}
+    except (msgspec.DecodeError, RecursionError):
+        return {"input": text}
+
+
+def _result(part: ToolResultPart, **extra: str) -> _Json:
+    more = {**extra, **({"is_error": True} if part.is_error else {})}
+    return {"content": part.output, **({"extra": more} if more else {})}
+
+
+def _without_none(found: _Json) -> _Json:
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _time(ms: int) -> str | None:
+    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z") if ms else None

@@ -1,0 +1,141 @@
+"""Store -> HAR 1.2 (http://www.softwareishard.com/blog/har-12-spec): each HTTP exchange, with WebSocket messages."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from itertools import islice
+from typing import Any, TypeAlias
+
+import msgspec
+
+from ..core.bounded import Recent
+from ..events import BodyPart, Event, HttpRequest, HttpResponse, SseMessage, TlsClose, WebSocketMessage
+from ..state import Store
+from ..view.ids import call_id, connection_id
+from ..view.log import read_event_count, read_events
+from .har_entry import Exchange, entry_of
+
+__all__ = ["har"]
+
+_OPEN_MOST = 4096  # exchanges without an end
+_HELD_MOST = 64 << 20  # bytes of their bodies and messages; over it the oldest ones are written as they are
+_MESSAGES_MOST = 8 << 20  # bytes of the messages of one WebSocket
+_CONVERSATION = "WebSocket"  # the version of a request that was put together from messages, which are in the file as they are
+
+_Json: TypeAlias = dict[str, Any]  # a JSON object
+_HEAD: _Json = {"version": "1.2", "creator": {"name": "agentsight-rx", "version": "1"}}
+
+
+def har(store: Store, *, held_most: int = _HELD_MOST, messages_most: int = _MESSAGES_MOST) -> Iterator[bytes]:
+    """
+    One JSON value, an entry a piece, in the order in which the exchanges ended. What is open at the same time is held, at most
+    `held_most` bytes of it; of one WebSocket at most `messages_most`.
+
+    An entry of which something is missing says what in `comment`. Fields of our own begin with `_`, as the format wants:
+    `_id` of the row in other reports, `_process`, and Chrome's `_webSocketMessages`.
+    """
+    head = msgspec.json.encode({"log": {**_HEAD, "pages": [], "entries": []}})
+    yield head[: -len(b"]}}")]
+    first = True
+    for exchange in _exchanges(islice(read_events(store), read_event_count(store)), _Open(held_most, messages_most)):
+        yield (b"\n" if first else b",\n") + msgspec.json.encode(entry_of(exchange))
+        first = False
+    yield b"\n]}}\n"
+
+
+def _exchanges(events: Iterator[Event], open_ones: _Open) -> Iterator[Exchange]:
+    """The exchanges as they end."""
+    for event in events:
+        match event:
+            case HttpRequest() if event.version != _CONVERSATION:
+                yield from open_ones.begin(Exchange(call_id(event.origin, event.exchange), event.origin, request=event))
+            case HttpResponse():
+                yield from open_ones.answer(event)
+            case BodyPart():
+                yield from open_ones.part(event)
+            case SseMessage():
+                yield from open_ones.stream(event)
+            case WebSocketMessage():
+                yield from open_ones.message(event)
+            case TlsClose():
+                yield from open_ones.close(f"llm-{connection_id(event.origin)}-")
+            case _:
+                continue
+        yield from open_ones.too_many()
+    yield from open_ones.close("")
+
+
+class _Open:
+    """The exchanges that have not ended, and how much they hold."""
+
+    def __init__(self, held_most: int, messages_most: int) -> None:
+        self._held_most, self._messages_most = held_most, messages_most
+        self._all: Recent[str, Exchange] = Recent(_OPEN_MOST)
+        self._held = 0
+
+    def begin(self, exchange: Exchange) -> Iterator[Exchange]:
+        if exchange.id in self._all:
+            yield self._end(exchange.id)
+        if len(self._all) >= _OPEN_MOST:
+            yield self._end(next(iter(self._all)))
+        self._all.put(exchange.id, exchange)
+        self._held += exchange.weight
+
+    def answer(self, event: HttpResponse) -> Iterator[Exchange]:
+        if 100 <= event.status < 200 and event.status != 101:
+            return
+        exchange = yield from self._of(event)
+        self._add(exchange, event)
+        if not event.streaming and event.status != 101:
+            yield self._end(exchange.id)
+
+    def part(self, event: BodyPart) -> Iterator[Exchange]:
+        exchange = yield from self._of(event)
+        self._add(exchange, event)
+        if event.last:
+            yield self._end(exchange.id)
+
+    def stream(self, event: SseMessage) -> Iterator[Exchange]:
+        """One that fell silent may go on: then a later one says all that it says."""
+        key = call_id(event.origin, event.exchange)
+        if key not in self._all and event.origin.connection is not None:
+            return  # of a conversation on a WebSocket
+        exchange = yield from self._of(event)
+        self._add(exchange, event)
+        if event.reason != "timeout":
+            yield self._end(exchange.id)
+
+    def message(self, event: WebSocketMessage) -> Iterator[Exchange]:
+        key = call_id(event.origin, event.upgrade)
+        if key not in self._all:
+            yield from self.begin(Exchange(key, event.origin))
+        exchange = self._all[key]
+        if exchange.message_bytes + len(event.data) > self._messages_most:
+            exchange.messages_left_out += 1
+        else:
+            self._add(exchange, event)
+
+    def close(self, begin: str) -> Iterator[Exchange]:
+        for key in [key for key in self._all if key.startswith(begin)]:
+            yield self._end(key)
+
+    def too_many(self) -> Iterator[Exchange]:
+        while self._held > self._held_most and self._all:
+            yield self._end(next(iter(self._all)))
+
+    def _of(self, event: HttpResponse | BodyPart | SseMessage) -> Generator[Exchange, None, Exchange]:
+        """The exchange of an event, a new one where its request was not seen."""
+        key = call_id(event.origin, event.exchange)
+        if key not in self._all:
+            yield from self.begin(Exchange(key, event.origin))
+        return self._all[key]
+
+    def _add(self, exchange: Exchange, event: HttpResponse | BodyPart | SseMessage | WebSocketMessage) -> None:
+        before = exchange.weight
+        exchange.add(event)
+        self._held += exchange.weight - before
+
+    def _end(self, key: str) -> Exchange:
+        exchange = self._all.pop(key)
+        self._held -= exchange.weight
+        return exchange
