@@ -1,14 +1,19 @@
 """agentsight-rx: what AI agents really do, from outside. Sources are Observables, analyses are operators, sinks subscribe."""
 
-from . import events, operators, sinks, sources
-from . import operators as op
-from .core.machine import Bounded, Checkpointed, Kernel, Machine, Malformed
-from .core.merge import merge
-from .core.sink import Sink, Writer
-from .core.stream import Operator, Stream
-from .graphs import TraceOptions, explain, replay, trace
-from .loss import Ledger, Reason
-from .runtime import Run, Summary, run
+from typing import TYPE_CHECKING
+
+from .deferred import deferred
+
+if TYPE_CHECKING:
+    from . import events, operators, sinks, sources
+    from . import operators as op
+    from .core.machine import Bounded, Checkpointed, Kernel, Machine, Malformed
+    from .core.merge import merge
+    from .core.sink import Sink, Writer
+    from .core.stream import Operator, Stream
+    from .graphs import TraceOptions, explain, replay, trace
+    from .loss import Ledger, Reason
+    from .runtime import Run, Summary, run
 
 __all__ = [
     "Bounded",
@@ -36,3 +41,18 @@ __all__ = [
     "sources",
     "trace",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__ = deferred(
+        __name__,
+        {
+            ".core.machine": ("Bounded", "Checkpointed", "Kernel", "Machine", "Malformed"),
+            ".core.merge": ("merge",),
+            ".core.sink": ("Sink", "Writer"),
+            ".core.stream": ("Operator", "Stream"),
+            ".graphs": ("TraceOptions", "explain", "replay", "trace"),
+            ".loss": ("Ledger", "Reason"),
+            ".runtime": ("Run", "Summary", "run"),
+        },
+        {"events": ".events", "op": ".operators", "operators": ".operators", "sinks": ".sinks", "sources": ".sources"},
+    )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 
 from msgspec import Struct
@@ -18,6 +17,7 @@ from ..sinks import OtelOptions
 from ..view import Output
 from ..view.retention import Retention
 from ..web import WebOptions, web
+from .colour import has_colour
 
 __all__ = ["Destinations", "printed"]
 
@@ -27,11 +27,6 @@ def printed(*, json_lines: bool) -> Sink[Output]:
     if json_lines or not sys.stdout.isatty():
         return sinks.console()
     return sinks.readable(width=shutil.get_terminal_size().columns, colour=has_colour(os.environ))
-
-
-def has_colour(env: Mapping[str, str]) -> bool:
-    """https://no-color.org, and terminals that know no escape sequences."""
-    return not env.get("NO_COLOR") and (env.get("TERM") or "dumb") != "dumb"
 
 
 class Destinations(Struct, frozen=True):

@@ -29,6 +29,7 @@ from ..view import Output
 from ..view.retention import Retention
 from ..web import WebOptions, web
 from .capture import capture, print_graph, print_places, print_summary
+from .continuing import keyed
 from .destinations import Destinations
 from .flags import (
     WATCH,
@@ -59,7 +60,7 @@ from .flags import (
     TlsFilters,
 )
 from .listening import Listening
-from .stores import keyed, new_store
+from .stores import new_store
 from .values import comms_of, retention_of
 
 __all__ = ["record", "record_command"]

@@ -14,6 +14,7 @@ from ..runtime import run
 from ..sources import ReplayOptions
 from ..view import Output
 from .capture import print_graph, print_summary
+from .continuing import keyed
 from .destinations import Destinations, printed
 from .flags import (
     CompatFilters,
@@ -30,7 +31,6 @@ from .flags import (
     TlsFilters,
     TlsHttp,
 )
-from .stores import keyed
 
 __all__ = ["replay"]
 

@@ -7,17 +7,10 @@ import pwd
 import time
 from pathlib import Path
 
-from msgspec.structs import replace
-
 from ..errors import StoreError
-from ..graphs import TraceOptions
 from ..launch import invoking_user
-from ..sinks import redaction_key
-from ..state import LmdbStore
-from ..view.checkpoints import Checkpoints
-from ..view.log import resume
 
-__all__ = ["is_being_written", "keyed", "new_store", "newest_store", "recorded"]
+__all__ = ["is_being_written", "new_store", "newest_store", "recorded"]
 
 _VARIABLE = "AGENTSIGHT_DB_PATH"
 
@@ -31,22 +24,6 @@ def new_store(given: Path | None) -> Path:
     folder = _folder()
     _make_private(folder)
     return folder / time.strftime("agentsight-%Y%m%d-%H%M%S.lmdb")
-
-
-def keyed(options: TraceOptions, store: Path | None) -> TraceOptions:
-    """
-    The options with what a run goes on with in `store`: the redaction key and the view. Raises StoreError where the file is not
-    a store.
-    """
-    key = redaction_key(store)
-    options = replace(options, redaction_key=key, checkpoints=None if store is None else Checkpoints())
-    if store is None or not os.path.isfile(store) or not os.path.getsize(store):
-        return options
-    kept = LmdbStore.open(store, readonly=True)
-    try:
-        return replace(options, resumed=resume(kept))
-    finally:
-        kept.close()
 
 
 def newest_store(given: Path | None) -> Path:

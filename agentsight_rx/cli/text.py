@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
 from ..loss import Entry, Reason, RuleCounts
-from ..runtime import Summary
 from ..view import BlindSpotRow, TlsUseRow
 from ..view.blind_spots import advice_of, sentence_of
 from ..view.tally import Totals
 from ..view.tls_uses import use_line
+
+if TYPE_CHECKING:  # a report has nothing that runs
+    from ..runtime import Summary
 
 __all__ = ["completeness", "filter_line", "summary_lines", "tls_lines", "totals"]
 

@@ -8,6 +8,7 @@ from ..graphs import trace as trace_graph
 from ..sources import Target
 from .capture import capture, print_graph
 from .config import Config, SaveConfig, save_config
+from .continuing import keyed
 from .destinations import Destinations
 from .flags import (
     AllowRemote,
@@ -61,7 +62,6 @@ from .flags import (
     Uid,
 )
 from .listening import Listening, descriptors_of
-from .stores import keyed
 from .values import comms_of, retention_of, seconds_of
 
 __all__ = ["trace"]

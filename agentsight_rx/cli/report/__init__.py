@@ -4,55 +4,34 @@ from __future__ import annotations
 
 import typer
 
-from ..help import Command, Group
-from .audit import audit
-from .call import call
-from .calls import calls
-from .compare import compare
-from .diff import diff
-from .export import export
-from .files import files
 from .flags import reported
-from .health import health
-from .http import http
-from .mcp import mcp
-from .network import network
-from .processes import processes
-from .prompts import prompts
-from .recordings import recordings
-from .sessions import sessions
+from .lazy import lazy_group
 from .summary import summary
-from .timeline import timeline
-from .tokens import tokens
-from .tools import tools
-from .transcripts import transcripts
 
 __all__ = ["report"]
 
-report = typer.Typer(cls=Group, no_args_is_help=False)
-
-# In the order of the help: what it did, then what it cost, then the store itself
-for _name, _report in (
-    ("summary", summary),
-    ("calls", calls),
-    ("call", call),
-    ("prompts", prompts),
-    ("tools", tools),
-    ("files", files),
-    ("network", network),
-    ("mcp", mcp),
-    ("processes", processes),
-    ("http", http),
-    ("timeline", timeline),
-    ("audit", audit),
-    ("sessions", sessions),
-    ("tokens", tokens),
-    ("transcripts", transcripts),
-    ("compare", compare),
-    ("health", health),
-    ("diff", diff),
-    ("export", export),
-    ("list", recordings),
-):
-    report.command(_name, cls=Command)(reported(_report))
+# In the order of the help: what it did, then what it cost, then the store itself. The module, and what it has
+_REPORTS = {
+    "summary": ("summary", "summary"),
+    "calls": ("calls", "calls"),
+    "call": ("call", "call"),
+    "prompts": ("prompts", "prompts"),
+    "tools": ("tools", "tools"),
+    "files": ("files", "files"),
+    "network": ("network", "network"),
+    "mcp": ("mcp", "mcp"),
+    "processes": ("processes", "processes"),
+    "http": ("http", "http"),
+    "timeline": ("timeline", "timeline"),
+    "audit": ("audit", "audit"),
+    "sessions": ("sessions", "sessions"),
+    "tokens": ("tokens", "tokens"),
+    "transcripts": ("transcripts", "transcripts"),
+    "compare": ("compare", "compare"),
+    "health": ("health", "health"),
+    "diff": ("diff", "diff"),
+    "export": ("export", "export"),
+    "list": ("recordings", "recordings"),
+}
+report = typer.Typer(cls=lazy_group(__name__, _REPORTS, wrapped=reported), no_args_is_help=False)
 report.callback(invoke_without_command=True)(reported(summary))

@@ -22,7 +22,7 @@ from ...errors import StoreError, UsageError
 from ...prices import Prices
 from ...state import LmdbStore, Store
 from ...view.queries import Selection
-from ..destinations import has_colour
+from ..colour import has_colour
 from ..prices import load_prices
 from ..stores import is_being_written, newest_store
 from .plain import plain
