@@ -9,7 +9,6 @@ import typer
 from msgspec.structs import replace
 
 from ...redaction.redactor import Redactor
-from ...sinks import redaction_key_in
 from ...transcripts import Found, TranscriptFiles, home_of_user
 from ...view.queries import sessions_named
 from ...view.queries.session_compare import SessionComparison, compare_sessions
@@ -53,6 +52,8 @@ def transcripts(ask: Ask) -> None:
 def find_files(ask: Ask) -> tuple[Found, list[Matched]]:
     """The session files of the invoking user, without secrets, and the sessions of the recording that they are."""
     store = ask.store
+    from ...sinks import redaction_key_in  # all sinks take a quarter of the start of a report, which needs none
+
     files = TranscriptFiles(home_of_user(), Redactor(redaction_key_in(store)))
     found = files.newest(first=is_of_recording(store))
     return found, match_files(store, found.sessions)
