@@ -103,7 +103,7 @@ def said(sdk: Sdk, exchange: Exchange) -> list[int]:
     """The server's counts of one answer, the last of each, in normal form."""
     body = exchange.response
     if sdk.api == "invoke":  # the events are in the frames as base64
-        body += b"".join(b64decode(found) for found in re.findall(rb'"bytes":"([^"]+)"', body))
+        body += b"".join(b64decode(found) for found in re.findall(rb'"bytes": ?"([^"]+)"', body))
     return sdk.counts.of(body)
 
 

@@ -21,6 +21,7 @@ from .words import amount, count, moment, plural
 __all__ = ["COLUMNS", "WITH_FILES", "compared", "find_files", "in_file_only", "lacking_said", "transcripts"]
 
 WITH_FILES = typer.Option("--transcripts", help="Compare with the session files that the agents wrote themselves.")
+_SURE = 0.9  # the calls name the session, or a process was seen to use the file
 
 COLUMNS = (
     Column("last"),
@@ -67,13 +68,13 @@ def compared(ask: Ask) -> list[SessionComparison]:
 
 
 def lacking_said(rows: Iterable[SessionComparison]) -> Iterator[Line]:
-    """One line for each session of which the wire lacks something."""
-    for row in rows:
+    """One line for each session of which the wire lacks something, where it is sure that the file is its own."""
+    for row in (row for row in rows if row.confidence >= _SURE):
         numbers = (len(row.calls_only_file), "call"), (len(row.tools_only_file), "tool")
         what = " and ".join(plural(number, name) for number, name in numbers if number)
         if what:
-            said = f"the session file of {row.sessions[0]} has {what} that the wire does not have"
-            yield (Span(said, "missing"), f": report compare {row.sessions[0]}")
+            said = f"the session file of {row.name} has {what} that the wire does not have"
+            yield (Span(said, "missing"), f": report compare {row.name}")
 
 
 def in_file_only(rows: Iterable[SessionComparison], session: str) -> dict[str, int] | None:
@@ -105,7 +106,7 @@ def _cells(row: SessionFile, screen: Screen) -> tuple[Cell, ...]:
         row.name,
         str(row.calls),
         amount(row.input_tokens + row.cache_read_tokens + row.cache_creation_tokens + row.output_tokens),
-        row.sessions[0] if row.sessions else "",
+        row.sessions[0] if row.sessions else Span("no call seen", "missing") if row.method else "",
         f"{row.method} {row.confidence:.2f}" if row.method else Span("not recorded", "quiet"),
         _near_home(row.cwd or ""),
         row.title or row.prompt,

@@ -36,8 +36,8 @@ class CallPair(Struct, frozen=True, kw_only=True):
 
 class SessionComparison(Struct, frozen=True, kw_only=True):
     """
-    A session of the recording and its session files. `outside` counts calls and tools of the files that are not of the time of
-    the recording. `tools` counts those that both have.
+    A session of the recording and its session files; no `sessions`: no call of the agent was seen. `outside` counts calls and
+    tools of the files that are not of the time of the recording, `tools` those that both have.
     """
 
     sessions: tuple[str, ...]
@@ -57,17 +57,25 @@ class SessionComparison(Struct, frozen=True, kw_only=True):
     outside: int = 0
 
     @property
+    def name(self) -> str:
+        """The id to ask for it by."""
+        return next(iter(self.sessions), self.file_session_id)
+
+    @property
     def differing(self) -> tuple[CallPair, ...]:
         return tuple(pair for pair in self.calls if pair.differs)
 
 
 def compare_sessions(store: Store, files: Sequence[Matched]) -> Iterator[SessionComparison]:
-    """One for each session that has files, the newest first. The files of a session, as of its sub-agents, are one."""
+    """
+    One for each session that has files, the newest first. The files of a session, as of its sub-agents, are one. An agent of
+    which no call was seen has no session, and all that its file has is missing.
+    """
     groups: dict[tuple[str, ...], list[Matched]] = {}
     for file in files:
-        if file.sessions:
-            groups.setdefault(tuple(row.id for row in file.sessions), []).append(file)
-    for group in sorted(groups.values(), key=lambda each: max(map(_seen_last, each[0].sessions)), reverse=True):
+        if file.match is not None:
+            groups.setdefault(tuple(row.id for row in file.sessions) or ("", file.match.tree_id), []).append(file)
+    for group in sorted(groups.values(), key=lambda each: _time_of(each[0])[1], reverse=True):
         yield _compared(store, sorted(group, key=lambda file: file.transcript.start_ms))
 
 
@@ -75,17 +83,25 @@ def _seen_last(row: SessionRow) -> int:
     return row.end_timestamp_ms or row.start_timestamp_ms
 
 
+def _time_of(file: Matched) -> tuple[int, int]:
+    """From when to when: of the sessions, else of the file."""
+    rows, transcript = file.sessions, file.transcript
+    if not rows:
+        return transcript.start_ms, transcript.end_ms
+    return min(row.start_timestamp_ms for row in rows), max(map(_seen_last, rows))
+
+
 def _compared(store: Store, group: Sequence[Matched]) -> SessionComparison:
     first = group[0]
     transcript = together([file.transcript for file in group])
     ids = tuple(row.id for row in first.sessions)
-    found = _comparison(store, transcript, first.sessions)
+    found = _comparison(store, transcript, frozenset(ids), _time_of(first))
     best = max((file.match for file in group if file.match), key=lambda match: match.confidence)
     return SessionComparison(
         sessions=ids,
         agent=transcript.agent,
-        title=transcript.title or first.sessions[0].title,
-        start_timestamp_ms=min(row.start_timestamp_ms for row in first.sessions),
+        title=transcript.title or next((row.title for row in first.sessions), transcript.prompt),
+        start_timestamp_ms=_time_of(first)[0],
         paths=tuple(file.located.path for file in group),
         file_session_id=transcript.session_id,
         method=best.method,
@@ -100,10 +116,12 @@ def _compared(store: Store, group: Sequence[Matched]) -> SessionComparison:
     )
 
 
-def _comparison(store: Store, transcript: Transcript, sessions: Sequence[SessionRow]) -> Comparison[CallRow, ToolRow]:
-    selection = Selection(sessions=frozenset(row.id for row in sessions))
+def _comparison(
+    store: Store, transcript: Transcript, sessions: frozenset[str], time: tuple[int, int]
+) -> Comparison[CallRow, ToolRow]:
+    selection = Selection(sessions=sessions)
     calls, tools = list(selected(store, CALLS, selection)), list(selected(store, TOOLS, selection))
-    captured = _captured(store, sessions)
+    captured = _captured(store, time)
     found = compare(transcript, calls, tools, captured=captured)
     open_ids = any(call.request_id for call in found.only_file)
     if not (open_ids and found.only_wire):  # the event log is read only where it can decide
@@ -112,9 +130,9 @@ def _comparison(store: Store, transcript: Transcript, sessions: Sequence[Session
     return compare(transcript, calls, tools, request_ids=request_ids, captured=captured)
 
 
-def _captured(store: Store, sessions: Sequence[SessionRow]) -> list[tuple[int, int]]:
-    """When the sessions could be seen: in the recordings that saw them. A replayed one has other times, so theirs are taken."""
-    first, last = min(row.start_timestamp_ms for row in sessions), max(map(_seen_last, sessions))
+def _captured(store: Store, time: tuple[int, int]) -> list[tuple[int, int]]:
+    """When a session of that time could be seen: in the recordings that saw it. In one that was replayed, all of its time."""
+    first, last = time
     runs = [(run.started_ms, max(run.committed_ms, run.started_ms)) for _, run in store.scan(RUNS)]
     seen = [(start, end) for start, end in runs if start <= last and first <= end] or [(first, last)]
     removed = store.get(REMOVED, 0)

@@ -208,3 +208,10 @@ def test_the_file_of_an_old_recording_is_found_behind_newer_ones(home: Path, sto
     for number in range(30):
         write(home, [line | {"sessionId": f"n{number}"} for line in LINES], f".claude/projects/-x/n{number}.jsonl")
     assert the_one(values(store, "compare"))["sessions"] == [SESSION]
+
+
+def test_a_file_that_only_has_the_same_directory_is_compared_but_nothing_is_said_to_be_missing(home: Path, store: Path) -> None:
+    write(home, [line | {"sessionId": "0th3r"} for line in LINES], INSIDE.replace(SESSION, "0th3r"))
+    assert the_one(values(store, "transcripts"))["method"] == "cwd"
+    assert the_one(values(store, "compare"))["confidence"] == 0.55
+    assert not any("session file" in line for line in text(store, "sessions", "--transcripts"))
