@@ -70,7 +70,8 @@ def test_a_recording_of_a_program_whose_tls_is_not_found_is_not_complete(tmp_pat
         path, *texts = recorded(program, peer, tmp_path)
     port = peer.base_url.rpartition(":")[2]
     for text, begin in zip(texts, ("incomplete:\n  ", "1 thing is missing\n  ! "), strict=True):
-        _, _, missing = text.partition(begin)
+        _, _, wrapped = text.partition(begin)
+        missing = " ".join(wrapped.split())
         assert missing.startswith("could not be read: uv (rustls with aws-lc), process "), text
         assert f"bytes to 127.0.0.1:{port}" in missing
         assert f"doctor --probe {program}" in missing

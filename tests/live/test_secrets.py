@@ -647,7 +647,10 @@ def test_a_recording_holds_no_secret(tmp_path: Path) -> None:
         words = ["record", "--no-server", "--stdio-max-bytes", "65536", "--db", str(store), "--", *plan.write(tmp_path, port)]
         subprocess.run([*PROGRAM, *words], stdout=said, stderr=said, timeout=PATIENCE_S, check=True)
     assert "complete: nothing lost" in out.read_text()
-    plan.check([out, *tmp_path.glob("run.lmdb*")], store.read_bytes())
+    read = [tmp_path / name for name in ("run.jsonl", "run.json")]  # what is compressed in the store, as events and as rows
+    for file in read:
+        subprocess.run([*PROGRAM, "report", "export", "--db", str(store), "-o", str(file)], timeout=PATIENCE_S, check=True)
+    plan.check([out, *tmp_path.glob("run.lmdb*"), *read], read[0].read_bytes())
 
 
 def test_raw_records_beside_the_messages_hold_none_either(tmp_path: Path) -> None:
