@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from typing import ClassVar
 
 import msgspec
 from msgspec.structs import replace
@@ -15,11 +16,14 @@ from agentsight_rx.loss import Ledger
 from agentsight_rx.sinks import OtelOptions, otel
 from agentsight_rx.view import Fold, Output
 
-__all__ = ["main"]
+from .timing import Row
 
-EXCHANGES = 3000
-RATE = 1000  # exchanges a second, the share of a core is for
-MOST = 0.15
+__all__ = ["OtelRow", "exchanges", "folded", "rows"]
+
+_EXCHANGES = 3000
+_RATE = 1000  # exchanges a second
+_SHARE_MOST = 0.15  # of a core
+_FIRST, _BATCH = 12, 512  # the first items import the SDK, once
 _MS = 1_000_000
 _CLOCK = 1_800_000_000_000 * _MS
 _COLLECTOR = """
@@ -66,32 +70,45 @@ def folded(events: Iterator[Event]) -> list[Output]:
     return [item for event in events for item in (event, *fold.add(event))]
 
 
-def measure(count: int) -> tuple[float, int]:
-    """Seconds of the processor, on all threads, and how many spans were taken."""
+class OtelRow(Row, frozen=True):
+    """`share`: of a core, at 1,000 exchanges a second."""
+
+    share: float = 0.0
+
+    columns: ClassVar[tuple[str, ...]] = ("µs/exchange", f"core at {_RATE}/s", "target", "met")
+
+    def _within(self, slack: float) -> bool:
+        return self.share <= _SHARE_MOST * slack
+
+    @property
+    def result(self) -> str:
+        return f"{self.share:.1%} of a core at {_RATE} exchanges/s, target {_SHARE_MOST:.0%}"
+
+    def cells(self) -> tuple[str, ...]:
+        return f"{self.us_per_event:.0f}", f"{self.share:.1%}", f"<= {_SHARE_MOST:.0%}", "yes" if self.met else "no"
+
+
+def rows(rounds: int, scale: float = 1.0, /) -> list[Row]:
+    """The fastest round: the time of the processor on all threads, until the collector has the spans and the metrics."""
+    count = max(100, int(_EXCHANGES * scale))
     items = folded(exchanges(count))
+    us = min(_seconds(items) for _ in range(rounds)) / count * 1e6
+    return [OtelRow("otel", "spans and metrics", us_per_event=us, events_per_s=1e6 / us, share=us * _RATE / 1e6)]
+
+
+def _seconds(items: list[Output]) -> float:
     with subprocess.Popen([sys.executable, "-c", _COLLECTOR], stdout=subprocess.PIPE, text=True) as collector:
         try:
             assert collector.stdout is not None
             url = f"http://127.0.0.1:{collector.stdout.readline().strip()}"
             ledger = Ledger()
             writer = otel(OtelOptions(url, patient=True, deadline_s=60)).open(ledger)
-            writer.write(items[:12])  # what is imported once
+            writer.write(items[:_FIRST])
             started = time.process_time()
-            for start in range(12, len(items), 512):
-                writer.write(items[start : start + 512])
+            for start in range(_FIRST, len(items), _BATCH):
+                writer.write(items[start : start + _BATCH])
             writer.close()
-            return time.process_time() - started, sum(meter.passed for meter in ledger)
+            assert ledger.complete
+            return time.process_time() - started
         finally:
             collector.kill()
-
-
-def main() -> int:
-    """Print the share; 1 where it is too large."""
-    seconds, spans = min(measure(EXCHANGES) for _ in range(3))
-    share = seconds / EXCHANGES * RATE
-    print(f"{spans} spans of {EXCHANGES} calls: {seconds / EXCHANGES * 1e6:.0f} us each, {share:.1%} of a core at {RATE}/s")
-    return int(share > MOST)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -54,10 +54,10 @@ class Spans:
         return ReadableSpan(
             planned.name,
             SpanContext(planned.trace, planned.id, False, self._flags, self._state),
-            SpanContext(planned.trace, planned.parent, False, self._flags, self._state) if planned.parent else None,
-            self._resource,
-            _bounded(attributes, limits.max_span_attributes, limits.max_span_attribute_length),
-            [
+            parent=SpanContext(planned.trace, planned.parent, False, self._flags, self._state) if planned.parent else None,
+            resource=self._resource,
+            attributes=_bounded(attributes, limits.max_span_attributes, limits.max_span_attribute_length),
+            events=[
                 Event(
                     event.name,
                     _bounded(event.attributes, limits.max_event_attributes, limits.max_attribute_length),
