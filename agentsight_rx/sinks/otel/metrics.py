@@ -64,9 +64,9 @@ class Metrics:
         from opentelemetry.sdk.metrics.export import AggregationTemporality
 
         wanted: Any = exporter  # the part of its interface that the SDK's own reader reads
-        preferred = (wanted._preferred_temporality or {}).get(Histogram, AggregationTemporality.CUMULATIVE)
-        self._temporality: AggregationTemporality = preferred
-        self._is_delta = preferred is AggregationTemporality.DELTA
+        preferred: dict[object, AggregationTemporality] = wanted._preferred_temporality or {}
+        self._temporality = preferred.get(Histogram, AggregationTemporality.CUMULATIVE)
+        self._is_delta = self._temporality is AggregationTemporality.DELTA
         self._resource = resource
         self._lock = Lock()
         self._sums = self._empty()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from importlib import metadata
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ...view import BlindSpotRow
 from ...view.blind_spots import sentence_of
@@ -47,7 +47,7 @@ class Spans:
         from opentelemetry.trace import SpanContext, Status, StatusCode
 
         kind, limits = self._kinds[planned.kind], self._limits
-        decided = self._sampler.should_sample(None, planned.trace, planned.name, kind, planned.attributes)
+        decided: Any = self._sampler.should_sample(None, planned.trace, planned.name, kind, planned.attributes)
         if decided.decision is not Decision.RECORD_AND_SAMPLE:
             return None
         attributes = {**planned.attributes, **decided.attributes} if decided.attributes else planned.attributes

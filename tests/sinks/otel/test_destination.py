@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from agentsight_rx.errors import SinkError
-from agentsight_rx.sinks.otel.destination import Destination, destination_of
+from agentsight_rx.sinks.otel.destination import Destination, Protocol, destination_of
 
-HTTP, GRPC = "http/protobuf", "grpc"
+HTTP: Protocol = "http/protobuf"
+GRPC: Protocol = "grpc"
 GENERAL = "OTEL_EXPORTER_OTLP_ENDPOINT"
 TRACES, METRICS = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT"
 PROTOCOL, TRACES_PROTOCOL = "OTEL_EXPORTER_OTLP_PROTOCOL", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"
