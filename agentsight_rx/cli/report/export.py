@@ -115,7 +115,10 @@ def export(
 
 def _export_spans(ask: Ask, output: str, spans: OtelOptions, *, force: bool) -> None:
     if spans.endpoint:
-        say(f"sent {_spans_of(send_recorded(_events(ask), spans))} of {ask.path}")
+        ledger = send_recorded(_events(ask), spans)
+        say(f"sent {_spans_of(ledger)} of {ask.path}")
+        if not ledger.complete:
+            raise SinkError("the collector did not take every span; send them again once it does: their ids stay the same")
         return
     with _opened(output, force=force) as file:
         done = _spans_of(write_recorded(_events(ask), file, spans))

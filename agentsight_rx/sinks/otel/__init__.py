@@ -1,1 +1,1 @@
-"""Calls of models as OpenTelemetry spans: the spans, their content, and the sending."""
+"""Agents, calls of models, tools and processes as OpenTelemetry spans, and metrics of the calls: made, and sent."""

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from ...errors import SinkError
 
-__all__ = ["Destination", "destination_of"]
+__all__ = ["Destination", "Protocol", "destination_of"]
 
 Protocol = Literal["http/protobuf", "grpc"]
 

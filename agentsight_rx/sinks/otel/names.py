@@ -16,7 +16,7 @@ from msgspec import Struct
 if TYPE_CHECKING:
     from opentelemetry.util.types import AttributeValue
 
-__all__ = ["METRICS", "SCHEMA", "SPANS", "Attributes", "Fields", "Metric", "Name", "attributes_of"]
+__all__ = ["MEASURED", "METRICS", "SCHEMA", "SPANS", "Attributes", "Fields", "Metric", "Name", "attributes_of"]
 
 SCHEMA = "https://opentelemetry.io/schemas/1.41.1"
 
@@ -208,7 +208,8 @@ SPANS: dict[str, tuple[Name, ...]] = {
     "agentsight.network": _NETWORK,
 }
 
-_MEASURED = (_OPERATION, _PROVIDER, _MODEL, _PORT, _RESPONSE_MODEL, _ADDRESS)
+# Attributes of every metric; each has at most one more, which is the last
+MEASURED = (_OPERATION, _PROVIDER, _MODEL, _PORT, _RESPONSE_MODEL, _ADDRESS)
 _SECONDS = tuple(0.01 * 2**step for step in range(14))
 
 # Field of a chat span, or of its two ends -> the histogram of it
@@ -218,15 +219,15 @@ METRICS = {
         "{token}",
         "Number of input and output tokens used.",
         tuple(4.0**step for step in range(14)),
-        (*_MEASURED, Name("gen_ai.token.type", "required", "token_type")),
+        (*MEASURED, Name("gen_ai.token.type", "required", "token_type")),
     ),
-    "duration": Metric("gen_ai.client.operation.duration", "s", "GenAI operation duration.", _SECONDS, (*_MEASURED, _ERROR)),
+    "duration": Metric("gen_ai.client.operation.duration", "s", "GenAI operation duration.", _SECONDS, (*MEASURED, _ERROR)),
     "first_chunk": Metric(
         "gen_ai.client.operation.time_to_first_chunk",
         "s",
         "Time to receive the first chunk of a streamed answer.",
         _SECONDS,
-        _MEASURED,
+        MEASURED,
     ),
 }
 

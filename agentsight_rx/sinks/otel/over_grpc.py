@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.metrics.export import MetricExporter
     from opentelemetry.sdk.trace.export import SpanExporter
 
-__all__ = ["grpc_exporters"]
+__all__ = ["KeepingStub", "grpc_exporters"]
 
 _PACKAGE = "opentelemetry.exporter.otlp.proto.grpc"
 _MISSING = "OpenTelemetry over gRPC needs a package that is not here: pip install 'agentsight-rx[grpc]', or use http/protobuf"
@@ -38,14 +38,14 @@ def _keeping(exporter: Any, answer: Answer, rejected: str) -> Any:
 
     def remake() -> None:
         make()
-        exporter._client = _Stub(exporter._client, answer, rejected)
+        exporter._client = KeepingStub(exporter._client, answer, rejected)
 
     exporter._initialize_channel_and_stub = remake
-    exporter._client = _Stub(exporter._client, answer, rejected)
+    exporter._client = KeepingStub(exporter._client, answer, rejected)
     return exporter
 
 
-class _Stub:
+class KeepingStub:
     """The stub of a service, whose answers are kept."""
 
     def __init__(self, stub: Any, answer: Answer, rejected: str) -> None:

@@ -20,13 +20,14 @@ def http_exporters(destination: Destination, answer: Answer) -> tuple[SpanExport
     from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
-    spans = OTLPSpanExporter(destination.traces, session=_session(answer, _take_spans))
+    session = _session(answer, destination.metrics)  # one connection for both
+    spans = OTLPSpanExporter(destination.traces, session=session)
     if destination.metrics is None:
         return spans, None
-    return spans, OTLPMetricExporter(destination.metrics, session=_session(answer, _take_metrics))
+    return spans, OTLPMetricExporter(destination.metrics, session=session)
 
 
-def _session(answer: Answer, take: Any) -> requests.Session:
+def _session(answer: Answer, metrics: str | None) -> requests.Session:
     import requests
 
     class Session(requests.Session):
@@ -41,6 +42,7 @@ def _session(answer: Answer, take: Any) -> requests.Session:
                 answer.fail(f"HTTP {response.status_code} {response.reason}")
                 return response
             try:
+                take = _take_metrics if request.url == metrics else _take_spans
                 take(answer, response.content)
             except Exception:  # protobuf's own error, which has no types; other servers answer "OK" or "{}", which is fine
                 answer.forget()

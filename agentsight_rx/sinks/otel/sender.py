@@ -8,7 +8,7 @@ import socket
 import threading
 import time
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
@@ -63,8 +63,9 @@ class Sender:
         self._answer = Answer()
         self._destination = destination
         exporters = grpc_exporters if destination.protocol == "grpc" else http_exporters
-        self._spans, self._metrics = exporters(destination, self._answer)
-        self.metrics = Metrics(resource, self._metrics) if self._metrics else None
+        self._spans, metrics = exporters(destination, self._answer)
+        self._metrics: Any = metrics  # which takes arguments without types
+        self.metrics = Metrics(resource, metrics) if metrics else None
         self._metrics_s = _metrics_s()
         self._next_metrics = time.monotonic() + self._metrics_s
         self._done: SimpleQueue[Result] = SimpleQueue()

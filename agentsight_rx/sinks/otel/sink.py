@@ -91,8 +91,8 @@ class OtelWriter:
         for item in batch:
             if isinstance(item, BlindSpotRow):
                 self._blind_spots.put(item.id, item)
-            else:
-                self._send(self._tree.add(item))
+            elif ended := self._tree.add(item):
+                self._send(ended)
         self._settle()
 
     def _send(self, ended: Sequence[Planned | Call]) -> None:

@@ -223,15 +223,14 @@ class Tree:
         self._at(row.end_timestamp_ms or row.start_timestamp_ms)
         if row.status != "running":
             self._ended.put(row.id, row)
-        if row.tool_call_id is None:
+        tool = row.tool_call_id or self._tool_of.get(row.id)
+        if tool is None:
             return []
-        self._tool_of.put(row.id, row.tool_call_id)
-        process = self._opened(row, row.tool_call_id)
+        self._tool_of.put(row.id, tool)
+        process = self._opened(row, tool)
         if row.status != "running":
             self._running.pop(row.id, None)
-            return (
-                self._plan_process(process) if row.tool_call_id in self._tool_traces else self._wait(process, row.tool_call_id)
-            )
+            return self._plan_process(process) if tool in self._tool_traces else self._wait(process, tool)
         evicted = self._running.put(row.id, process)
         self._of_pid.put(row.pid, process)
         return self._plan_process(evicted[1]) if evicted else []

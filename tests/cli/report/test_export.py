@@ -21,6 +21,7 @@ from agentsight_rx.view.log import read_events
 from agentsight_rx.view.report import rows_of
 from agentsight_rx.view.tables import ROW_TABLES
 
+from ...sinks.test_otel import collecting
 from .asking import bytes_of
 from .effects import effects
 from .story import Story, recorded, small_story
@@ -160,3 +161,34 @@ def test_the_session_of_a_trajectory_is_one(store: Path) -> None:
     with pytest.raises(UsageError, match="no session is meant; give the id of one with --session"):
         export(store, "--format", "atif", "--session", "none")
     assert export(store, "--format", "atif", "--session", "newest") == export(store, "--format", "atif")
+
+
+def test_spans_are_written_as_lines_and_equal_each_time(store: Path) -> None:
+    first, second = (export(store, "--format", "otlp") for _ in range(2))
+    assert first == second
+    spans: list[Any] = [
+        span
+        for line in first.splitlines()
+        for resource in msgspec.json.decode(line)["resourceSpans"]
+        for scope in resource["scopeSpans"]
+        for span in scope["spans"]
+    ]
+    assert 4 == len([span for span in spans if span["name"].startswith("chat ")])
+    assert b"off by one cent" not in first
+    assert b"off by one cent" in export(store, "--format", "otlp", "--otel-capture-content")
+
+
+def test_spans_go_to_a_collector_where_one_is_named(store: Path, tmp_path: Path) -> None:
+    with collecting() as collector:
+        assert b"" == export(store, "--format", "otlp", "--otel-endpoint", collector.url)
+    assert 4 == len([span for span in collector.spans if span.name.startswith("chat ")])
+    with pytest.raises(UsageError, match="without -o FILE"):
+        export(store, "--format", "otlp", "--otel-endpoint", collector.url, "-o", str(tmp_path / "spans"))
+    with pytest.raises(UsageError, match="--format otlp"):
+        export(store, "--otel-endpoint", collector.url)
+
+
+def test_a_collector_that_takes_nothing_is_an_error(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "0.2")
+    with pytest.raises(SinkError, match="did not take every span"):
+        export(store, "--format", "otlp", "--otel-endpoint", "http://127.0.0.1:9")

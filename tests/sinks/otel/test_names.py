@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from agentsight_rx.sinks.otel.names import METRICS, SPANS, attributes_of
 
 from ...otlp_conformance import missing_recommended, problems, registered, values
@@ -90,3 +92,11 @@ def test_with_content_every_attribute_of_content_is_sent() -> None:
     seen = {name for span in sent(items(everything()), capture_content=True).spans for name in values(span.attributes)}
     assert set() == of_level("chat", "content") - seen
     assert set() == of_level("execute_tool", "content") - seen
+
+
+def test_the_document_has_the_table() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "opentelemetry.md").read_text()
+    for kind, names in SPANS.items():
+        rows = "".join(f"| `{name.attribute}` | {name.level} |\n" for name in names)
+        assert f"### `{kind}`\n\n| attribute | level |\n| --- | --- |\n{rows}" in text
+    assert all(metric.name in text for metric in METRICS.values())
