@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from typing import ClassVar
+from typing import ClassVar, cast
 
 from msgspec.structs import replace
 from rich.text import Text
@@ -162,8 +162,7 @@ class TopApp(App[None]):
 
     @property
     def _table(self) -> DataTable[Text]:
-        table: DataTable[Text] = self.query_one("#table", DataTable)
-        return table
+        return cast("DataTable[Text]", self.query_one("#table"))
 
     def _draw(self) -> None:
         look = self._last

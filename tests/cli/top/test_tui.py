@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -54,7 +54,7 @@ def pane(app: TopApp, name: str) -> str:
 
 def sessions(app: TopApp) -> list[str]:
     """By their health, which is in the table."""
-    table: DataTable[Any] = app.query_one("#table", DataTable)
+    table = cast("DataTable[Any]", app.query_one("#table"))
     return [str(table.get_row_at(at)[6]) or "-" for at in range(table.row_count)]
 
 
