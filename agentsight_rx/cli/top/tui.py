@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from rich.text import Text
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
+from textual.message import Message
 from textual.timer import Timer
 from textual.widgets import DataTable, Static
 
@@ -37,6 +38,13 @@ _COLUMNS = ("agent", "state", "age", "last", "model", "tokens", "health", "activ
 
 class TopApp(App[None]):
     """What agents do, with keys. A look is taken in a thread of its own, so that keys are answered meanwhile."""
+
+    class Looked(Message):
+        """A look was taken; None: it failed."""
+
+        def __init__(self, look: Look | None) -> None:
+            super().__init__()
+            self.look = look
 
     CSS = """
     #summary { height: 3; padding: 0 1; }
@@ -103,11 +111,11 @@ class TopApp(App[None]):
         except (AgentsightError, OSError) as error:
             self._diagnostics.append(str(error))
             found = None
-        self.call_from_thread(self._looked, found)
+        self.post_message(self.Looked(found))  # does not wait: the screen may be gone
 
-    def _looked(self, look: Look | None) -> None:
+    def on_top_app_looked(self, message: Looked) -> None:
         self._looking = False
-        self._last = look or self._last
+        self._last = message.look or self._last
         self._draw()
         if self._next is not None:
             self._next.stop()

@@ -125,7 +125,7 @@ class _Seen:
         failures = self._broken.total()
         yield TopRow(
             session="db",
-            agent="none",
+            agent="unknown",
             state=state_of(runs=self._being_written, failures=failures, saved=True),
             evidence=("db",),
             started_ms=started,

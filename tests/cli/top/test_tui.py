@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
 import pytest
 
-from agentsight_rx.cli.top.looks import Looks
+from agentsight_rx.cli.top.looks import Look, Looks
 from agentsight_rx.cli.top.wanted import Wanted
 from agentsight_rx.errors import StoreError
 
@@ -152,3 +153,28 @@ def test_no_session_is_said() -> None:
         assert "no agent runs, and no session was found" in pane(app, "detail")
 
     played(scene, [])
+
+
+def test_a_look_that_is_being_taken_ends_before_its_source_is_closed() -> None:
+    order: list[str] = []
+    go_on = threading.Event()
+
+    class Slow(Scripted):
+        def look(self) -> Look:
+            go_on.wait(10)
+            order.append("looked")
+            return super().look()
+
+        def close(self) -> None:
+            order.append("closed")
+
+    async def play(looks: Looks) -> None:
+        app = TopApp(looks)
+        async with app.run_test() as pilot:
+            await pilot.press("q")
+        order.append("quit")
+        go_on.set()
+
+    with Looks(Slow(ROWS), Wanted(), interval_s=3600) as looks:
+        asyncio.run(play(looks))
+    assert order == ["quit", "looked", "closed"]
