@@ -85,7 +85,7 @@ def top(
     with Looks(source, wanted, interval_s=interval) as looks:
         if json_lines:
             _printed(looks, count or 1, _json)
-        elif once or not (batch or plain or sys.stdout.isatty()):
+        elif once or not (batch or sys.stdout.isatty()):
             _printed(looks, 1, _text)
         elif batch:
             _printed(looks, count, _text)
