@@ -20,6 +20,7 @@ _COMMANDS = {
     "trace": ("trace", "trace"),
     "record": ("record", "record"),
     "replay": ("replay", "replay"),
+    "top": ("top", "top"),
     "filter": ("filter", "filter_command"),
     "doctor": ("doctor", "doctor"),
     "demo": ("demo", "demo"),

@@ -20,7 +20,7 @@ __all__ = ["har"]
 _OPEN_MOST = 4096  # exchanges without an end
 _HELD_MOST = 64 << 20  # bytes of their bodies and messages; over it the oldest ones are written as they are
 _MESSAGES_MOST = 8 << 20  # bytes of the messages of one WebSocket
-_CONVERSATION = "WebSocket"  # the version of a request that was put together from messages, which are in the file as they are
+_CONVERSATION = "WebSocket"  # the version of a request that was put together from messages
 
 _Json: TypeAlias = dict[str, Any]  # a JSON object
 _HEAD: _Json = {"version": "1.2", "creator": {"name": "agentsight-rx", "version": "1"}}
@@ -47,7 +47,9 @@ def _exchanges(events: Iterator[Event], open_ones: _Open) -> Iterator[Exchange]:
     """The exchanges as they end."""
     for event in events:
         match event:
-            case HttpRequest() if event.version != _CONVERSATION:
+            case HttpRequest() if event.version == _CONVERSATION:
+                open_ones.leave_out(call_id(event.origin, event.exchange))
+            case HttpRequest():
                 yield from open_ones.begin(Exchange(call_id(event.origin, event.exchange), event.origin, request=event))
             case HttpResponse():
                 yield from open_ones.answer(event)
@@ -71,7 +73,12 @@ class _Open:
     def __init__(self, held_most: int, messages_most: int) -> None:
         self._held_most, self._messages_most = held_most, messages_most
         self._all: Recent[str, Exchange] = Recent(_OPEN_MOST)
+        self._left_out: Recent[str, None] = Recent(_OPEN_MOST)
         self._held = 0
+
+    def leave_out(self, id: str) -> None:
+        """A call in a conversation on a WebSocket, whose messages are in the file as they are."""
+        self._left_out.put(id, None)
 
     def begin(self, exchange: Exchange) -> Iterator[Exchange]:
         if exchange.id in self._all:
@@ -98,8 +105,8 @@ class _Open:
     def stream(self, event: SseMessage) -> Iterator[Exchange]:
         """One that fell silent may go on: then a later one says all that it says."""
         key = call_id(event.origin, event.exchange)
-        if key not in self._all and event.origin.connection is not None:
-            return  # of a conversation on a WebSocket
+        if key in self._left_out:
+            return
         exchange = yield from self._of(event)
         self._add(exchange, event)
         if event.reason != "timeout":

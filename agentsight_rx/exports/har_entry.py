@@ -76,7 +76,7 @@ def _missing(exchange: Exchange) -> Iterator[str]:
     """What is not there, in words."""
     request, response, stream = exchange.request, exchange.response, exchange.stream
     if request is None:
-        yield "the request was not captured"
+        yield "the request was not captured, or is in an entry before this one"
     elif not request.complete or request.body_lost:
         yield f"the request is incomplete ({request.reason or 'body'}), {request.body_lost} bytes of its body are missing"
     if response is None and stream is None and not exchange.parts:

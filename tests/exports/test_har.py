@@ -109,7 +109,7 @@ def test_a_stream_is_the_lines_of_its_events(tmp_path: Path) -> None:
     [
         ([asked()], "no answer was seen"),
         ([asked(), TlsClose(at(9))], "no answer was seen"),
-        ([answered()], "the request was not captured"),
+        ([answered()], "the request was not captured, or is in an entry before this one"),
         ([asked(), answered(complete=False, reason="gap", body_lost=5)], "the answer is incomplete (gap), 5 bytes"),
         ([asked(complete=False, reason="gap", body_lost=3), answered()], "the request is incomplete (gap), 3 bytes"),
         ([asked(), answered(streaming=True, body=b"")], "the end of the answer was not seen"),
@@ -117,6 +117,23 @@ def test_a_stream_is_the_lines_of_its_events(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_what_is_missing_is_in_the_comment(tmp_path: Path, events: list[Event], comment: str) -> None:
     assert entry(tmp_path, *events)["comment"].removesuffix(" of its body are missing") == comment
+
+
+def streamed(ms: int, exchange: int = 1) -> SseMessage:
+    return SseMessage(at(ms, "in"), exchange, "", Reply(), (SseEvent("message", "x"),), end_ns=at(ms + 1).time_ns)
+
+
+def test_a_call_on_a_websocket_is_in_its_messages_alone(tmp_path: Path) -> None:
+    said = WebSocketMessage(at(20), 2, 1, "text", b"hi", end_ns=at(20).time_ns)
+    call = HttpRequest(at(20), 2, "POST", "/ws", "WebSocket", (("host", "a.example"),))
+    found = entry(tmp_path, asked(body=b""), said, call, streamed(30, exchange=2), TlsClose(at(40)))
+    assert len(found["_webSocketMessages"]) == 1
+
+
+def test_a_stream_whose_exchange_was_written_before_is_an_entry(tmp_path: Path) -> None:
+    """No answer is lost where too much was open."""
+    first, second = exported(tmp_path, asked(body=b"x" * 900), streamed(30), held_most=800)["log"]["entries"]
+    assert (first["request"]["method"], second["response"]["content"]["text"]) == ("POST", "data: x\n\n")
 
 
 def test_messages_of_a_websocket_are_those_of_its_upgrade(tmp_path: Path) -> None:
@@ -138,7 +155,7 @@ def test_a_websocket_whose_begin_was_not_seen_is_an_entry(tmp_path: Path) -> Non
     found = entry(tmp_path, WebSocketMessage(at(20), 2, 0, "text", b"hi", target="/ws", host="a.example"))
     assert (found["request"]["url"], found["comment"]) == (
         "wss://a.example/ws",
-        "the request was not captured; no answer was seen",
+        "the request was not captured, or is in an entry before this one; no answer was seen",
     )
 
 

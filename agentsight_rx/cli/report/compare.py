@@ -90,7 +90,8 @@ def _lines(found: SessionComparison, ask: Ask) -> Iterator[Line]:
     screen, most = ask.screen, None if ask.flags.show_all else _MOST
     if found.title:
         yield Span(found.title, "title")
-    yield f"{found.agent} {', '.join(found.sessions) or 'without a call on the wire'} · known by {found.method} {found.confidence:.2f}"
+    sessions = ", ".join(found.sessions) or "without a call on the wire"
+    yield f"{found.agent} {sessions} · known by {found.method} {found.confidence:.2f}"
     yield from map(Whole, found.paths)
     yield _sums("call", (len(found.calls), len(found.calls_only_wire), len(found.calls_only_file)))
     yield _sums("tool", (found.tools, len(found.tools_only_wire), len(found.tools_only_file)))

@@ -15,7 +15,7 @@ import typer
 from ...envelope import encode_line
 from ...errors import SinkError, StoreError, UsageError
 from ...events import Event
-from ...exports import CSV_TABLES, CsvTable, atif, csv_lines, har, perfetto
+from ...exports import CSV_TABLES, CsvTable, atif, csv_lines, har, html, perfetto
 from ...files import why, written_whole
 from ...launch import invoking_user
 from ...loss import Ledger
@@ -23,11 +23,14 @@ from ...say import say
 from ...sinks import OtelOptions, send_recorded, write_recorded
 from ...state import Store
 from ...view.log import read_event_count, read_events
+from ...view.queries import Selection
 from ...view.queries.reading import newest_session, sessions_named
+from ...view.queries.summary import read_summary
 from ...view.rows import SessionRow
 from ...view.snapshot import AUDIT_DEFAULT, read_snapshot
 from ..flags import OtelContent, OtelEndpoint, OtelProtocol
 from .ask import Ask
+from .page_heading import heading_of
 from .words import plural
 
 __all__ = ["export"]
@@ -60,7 +63,7 @@ def export(
         str | None,
         typer.Option(
             "--format",
-            help="jsonl, snapshot, har, perfetto, atif, csv or otlp; without it as the ending of FILE says, else snapshot.",
+            help="jsonl, snapshot, html, har, perfetto, atif, csv or otlp; without it by the ending of FILE.",
             metavar="FORMAT",
         ),
     ] = None,
@@ -76,9 +79,9 @@ def export(
     otel_capture_content: OtelContent = False,
 ) -> None:
     """
-    Write the recording as a file: every event, one a line, which replay reads (jsonl), one JSON value (snapshot), HTTP
-    exchanges (har), a trace for ui.perfetto.dev (perfetto), the trajectory of a session (atif), a table (csv), or OpenTelemetry
-    spans as lines of OTLP JSON (otlp). With --otel-endpoint, the spans go to that collector instead.
+    Write the recording as a file: every event, one a line, which replay reads (jsonl), one JSON value (snapshot), a page to
+    read (html), HTTP exchanges (har), a trace for ui.perfetto.dev (perfetto), the trajectory of a session (atif), a table
+    (csv), or OpenTelemetry spans as lines of OTLP JSON (otlp). With --otel-endpoint, the spans go to that collector instead.
 
     A file appears once all of it is written, readable by its owner only. Nothing is left out and nothing more is hidden than in
     the recording: prompts and answers are in it. Only spans have none, unless --otel-capture-content is given.
@@ -148,7 +151,7 @@ def _refuse_parts(ask: Ask, chosen: str, how: _Format) -> None:
     }  # fmt: skip
     refused = [flag for flag, value in given.items() if value is not None and flag not in how.parts]
     if refused:
-        what = "what one session did" if chosen == "atif" else "the whole recording"
+        what = "what one session did" if how.parts == _ONE_SESSION else "the whole recording"
         raise UsageError(f"export --format {chosen} writes {what}: leave out {' and '.join(refused)}")
 
 
@@ -183,12 +186,20 @@ def _atif(ask: Ask, _: _Wanted) -> Iterator[bytes]:
     return atif(ask.store, _session(ask), ask.prices)
 
 
+def _html(ask: Ask, _: _Wanted) -> Iterator[bytes]:
+    """The page is that of one session."""
+    session = _session(ask)
+    chosen = Selection(sessions=frozenset({session.id}))
+    found = read_summary(ask.store, chosen, ask.prices, being_written=ask.being_written, most_turns=0)
+    return html(ask.store, session, ask.prices, heading=heading_of(found, ask.screen))
+
+
 def _session(ask: Ask) -> SessionRow:
     """The one that is meant: the newest, or the only one of the flags."""
     if ask.flags.session is None and ask.flags.agent is None:
         newest = newest_session(ask.store)
         if newest is None:
-            raise StoreError(f"no session of an agent is in {ask.path}, and a trajectory is that of a session")
+            raise StoreError(f"no session of an agent is in {ask.path}, and this format is one session")
         return newest
     found = sessions_named(ask.store, session=ask.flags.session, agent=ask.flags.agent)
     if len(found) == 1:
@@ -198,13 +209,15 @@ def _session(ask: Ask) -> SessionRow:
     raise UsageError(f"{seen}; give the id of one with --session, as `agentsight-rx report sessions` shows it")
 
 
+_ONE_SESSION = ("--session", "--agent")
 _EVERY_PART = ("--since", "--until", "--session", "--agent", "--pid", "--limit")
 _FORMATS: dict[str, _Format] = {
     "jsonl": _Format(_jsonl, (".jsonl", ".ndjson"), counted="event"),
     "snapshot": _Format(_snapshot, (".json",)),
+    "html": _Format(_html, (".html", ".htm"), _ONE_SESSION),
     "har": _Format(_har, (".har",)),
     "perfetto": _Format(_perfetto, (".pftrace", ".perfetto-trace"), binary=True),
-    "atif": _Format(_atif, (".atif.json",), ("--session", "--agent")),
+    "atif": _Format(_atif, (".atif.json",), _ONE_SESSION),
     "csv": _Format(_csv, (".csv",), _EVERY_PART),
 }
 

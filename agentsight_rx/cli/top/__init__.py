@@ -1,0 +1,146 @@
+"""agentsight-rx top: what agents do now; from a recording, or from /proc and the agents' own session files."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, TypeAlias
+
+import msgspec
+import typer
+
+from ...errors import UsageError
+from ...view.queries.top import SORTS, VIEWS, Sort, View
+from ..destinations import has_colour
+from ..prices import load_prices
+from ..report.screen import Screen, render
+from .looks import Live, Look, Looks, Saved
+from .table import screen_lines
+from .wanted import Wanted
+
+__all__ = ["top"]
+
+_WIDTH = 200  # cells, where there is no terminal
+_ROWS_MOST = 100
+_INTERVAL_LEAST = 0.2
+WHICH, HOW = "what to show", "how to show it"
+
+
+def top(
+    db: Annotated[
+        Path | None, typer.Option("--db", help="A recording, also one under way.", metavar="PATH", rich_help_panel=WHICH)
+    ] = None,
+    pid: Annotated[
+        int | None, typer.Option("-p", "--pid", help="This process alone.", metavar="PID", min=1, rich_help_panel=WHICH)
+    ] = None,
+    comm: Annotated[
+        str | None,
+        typer.Option("-c", "--comm", help="This agent alone, such as claude.", metavar="NAME", rich_help_panel=WHICH),
+    ] = None,
+    sort: Annotated[str, typer.Option("--sort", help=f"{', '.join(SORTS)}.", metavar="WHAT", rich_help_panel=HOW)] = "cpu",
+    view: Annotated[
+        str, typer.Option("--view", help=f"Which activity: {', '.join(VIEWS)}.", metavar="WHAT", rich_help_panel=HOW)
+    ] = "all",
+    rows: Annotated[
+        int, typer.Option("--rows", help="Sessions at most.", metavar="N", min=1, max=_ROWS_MOST, rich_help_panel=HOW)
+    ] = 10,
+    interval: Annotated[
+        float, typer.Option("-i", "--interval", help="Seconds between two looks.", metavar="S", rich_help_panel=HOW)
+    ] = 2.0,
+    once: Annotated[bool, typer.Option("--once", help="One look, as text.", rich_help_panel=HOW)] = False,
+    batch: Annotated[
+        bool, typer.Option("--batch", help="Look after look, as text, until Ctrl-C or -n.", rich_help_panel=HOW)
+    ] = False,
+    count: Annotated[
+        int | None,
+        typer.Option("-n", "--count", help="So many looks with --batch or --json.", metavar="N", min=1, rich_help_panel=HOW),
+    ] = None,
+    json_lines: Annotated[
+        bool, typer.Option("--json", help="One look as JSON, a session a line; with -n so many.", rich_help_panel=HOW)
+    ] = False,
+    plain: Annotated[bool, typer.Option("--plain", help="On a terminal a table without keys.", rich_help_panel=HOW)] = False,
+    prices: Annotated[
+        Path | None,
+        typer.Option("--prices", help="Prices of models, before the published ones.", metavar="FILE", rich_help_panel=HOW),
+    ] = None,
+) -> None:
+    """
+    Show what each agent does now: processor, memory, tokens, cost, tools, failures.
+
+    With --db it is what a recording says, else what /proc and the agents' own session files do: only processes of known agents
+    are looked into, nothing is traced, and no rights are needed. Without a terminal it is one look as text.
+    """
+    wanted = Wanted(pid=pid, name=comm, sort=_sort(sort), view=_view(view), rows=rows)
+    if interval < _INTERVAL_LEAST:
+        raise UsageError(f"-i {interval}: expected at least {_INTERVAL_LEAST} seconds")
+    if count is not None and not (batch or json_lines):
+        raise UsageError("-n counts the looks of --batch or --json; give one of them, or --rows for the number of sessions")
+    if sum((once, batch, json_lines, plain)) > 1:
+        raise UsageError("--once, --batch, --json and --plain do not go together; give one of them")
+    costs = load_prices(prices)
+    source: Live | Saved = Live(costs) if db is None else Saved(db, costs)
+    with Looks(source, wanted, interval_s=interval) as looks:
+        if json_lines:
+            _printed(looks, count or 1, _json)
+        elif once or not (batch or sys.stdout.isatty()):
+            _printed(looks, 1, _text)
+        elif batch:
+            _printed(looks, count, _text)
+        else:
+            _interactive(looks, plain=plain)
+
+
+def _sort(name: str) -> Sort:
+    known: Sort | None = next((each for each in SORTS if each == name), None)
+    if known is None:
+        raise UsageError(f"--sort {name} is not known; there are {', '.join(SORTS)}")
+    return known
+
+
+def _view(name: str) -> View:
+    known: View | None = next((each for each in VIEWS if each == name), None)
+    if known is None:
+        raise UsageError(f"--view {name} is not known; there are {', '.join(VIEWS)}")
+    return known
+
+
+_Printer: TypeAlias = Callable[[Look, Wanted, int], list[str]]  # the lines of a look, and its number
+
+
+def _printed(looks: Looks, count: int | None, lines: _Printer) -> None:
+    """Look after look; a reader that goes away, such as `head`, or Ctrl-C, ends it in order."""
+    try:
+        for number, look in enumerate(looks.each(count)):
+            for line in lines(look, looks.wanted, number):
+                sys.stdout.write(f"{line}\n")
+            sys.stdout.flush()
+    except (BrokenPipeError, KeyboardInterrupt):
+        raise typer.Exit from None
+
+
+def _json(look: Look, wanted: Wanted, _: int) -> list[str]:
+    return [msgspec.json.encode(row).decode() for row in wanted.rows_of(look.rows)]
+
+
+def _text(look: Look, wanted: Wanted, number: int) -> list[str]:
+    terminal = sys.stdout.isatty()
+    width = shutil.get_terminal_size().columns if terminal else _WIDTH
+    screen = Screen(width=width, colour=terminal and has_colour(os.environ), now_ms=look.now_ms)
+    return [*([""] if number else []), *(render(line, screen) for line in screen_lines(look, wanted, screen))]
+
+
+def _interactive(looks: Looks, *, plain: bool) -> None:
+    """The screen with keys where textual is installed, else one that is drawn again and again."""
+    from importlib.util import find_spec
+
+    if plain or find_spec("textual") is None:
+        from .refreshed import refreshed
+
+        refreshed(looks, hint="" if plain else "for keys: pip install 'agentsight-rx[tui]'")
+        return
+    from .tui import TopApp
+
+    TopApp(looks).run()

@@ -1,0 +1,143 @@
+"""A look -> the lines of its table, and of what is done most."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from ...view.queries.top import TopRow, View, activity
+from ..report.screen import Cell, Column, Line, Screen, Span, table
+from ..report.words import amount, clock, count, money, plural
+from .looks import Look
+from .wanted import Wanted
+
+__all__ = ["COLUMNS", "activity_lines", "cells", "detail_lines", "done", "heading", "health", "screen_lines", "since"]
+
+COLUMNS = (
+    Column("session", most=24, middle=True),
+    Column("agent", most=12),
+    Column("pid", right=True),
+    Column("state"),
+    Column("age", right=True),
+    Column("last"),
+    Column("model", most=22, middle=True),
+    Column("tokens", right=True),
+    Column("cost", right=True),
+    Column("cpu", right=True),
+    Column("memory", right=True),
+    Column("activity"),
+    Column("evidence"),
+    Column("workspace", flexible=True, middle=True, most=40),
+    Column("context", flexible=True, most=80),
+)
+_FAILED_MOST = 5
+_LEADING = 5  # of each kind
+_WORDS: dict[str, str] = {"processes": "execs", "files": "events", "network": "exchanges", "models": "tokens", "tools": "calls"}
+
+
+def screen_lines(look: Look, wanted: Wanted, screen: Screen) -> Iterator[Line]:
+    """All of it: what it is from, the table, what is done most, the newest failures."""
+    rows = wanted.all_of(look.rows)
+    shown = rows[: wanted.rows]
+    yield heading(look, rows)
+    yield ""
+    if not rows:
+        yield "no agent runs, and no session was found" if look.rows == () else "no session fits --pid and --comm"
+    yield from table(COLUMNS, (cells(row) for row in shown), screen)
+    if len(shown) < len(rows):
+        yield Span(f" {len(rows) - len(shown)} more: --rows {min(100, len(rows))}", "quiet")
+    lines = list(activity_lines(shown, wanted.view))
+    yield from ("", *lines) if lines else ()
+    failures = [text for row in shown for text in reversed(row.failed)][:_FAILED_MOST]
+    if failures:
+        yield ""
+        yield "recent failures"
+        yield from ((" ", Span(text, "failed")) for text in failures)
+    yield ""
+    for note in look.notes:
+        yield Span(f"note: {note}", "quiet")
+
+
+def heading(look: Look, rows: Sequence[TopRow]) -> Line:
+    """When, how many, what they took, and where it is known from."""
+    tokens = sum(row.tokens or 0 for row in rows)
+    known = [row.cost_usd for row in rows if row.cost_usd is not None]
+    unknown = sum(row.cost_usd is None and bool(row.tokens) for row in rows)
+    unpriced = f" and {plural(unknown, 'session')} without a price" if unknown else ""
+    cost = [f"{money(sum(known))}{unpriced}"] if known else []
+    running = sum(row.state == "live" for row in rows)
+    parts = [clock(look.now_ms), plural(len(rows), "session"), f"{running} live", f"{amount(tokens)} tokens", *cost]
+    return f"{' · '.join(parts)} · from {look.source}"
+
+
+def cells(row: TopRow) -> tuple[Cell, ...]:
+    return (
+        row.session,
+        row.agent,
+        str(row.pid or ""),
+        Span(row.state, "failed" if row.state == "failed" else "quiet" if row.state in ("history", "saved") else ""),
+        since(row.age_s),
+        clock(row.last_message_ms or 0)[:5],
+        row.model or "",
+        amount(row.tokens) if row.tokens is not None else "",
+        money(row.cost_usd) if row.cost_usd is not None else "unknown" if row.tokens else "",
+        f"{row.cpu_percent:.1f} %" if row.cpu_percent is not None else "",
+        f"{count(row.rss_mb)} MB" if row.rss_mb is not None else "",
+        Span(done(row), "failed" if row.failures else ""),
+        "+".join(row.evidence),
+        row.workspace,
+        row.context,
+    )
+
+
+def health(row: TopRow) -> str:
+    """`12.3 % 512 MB`; empty where it is not known."""
+    parts = [
+        f"{row.cpu_percent:.1f} %" if row.cpu_percent is not None else "",
+        f"{row.rss_mb} MB" if row.rss_mb is not None else "",
+    ]
+    return " ".join(part for part in parts if part)
+
+
+def done(row: TopRow) -> str:
+    """`2 proc, 5 tool, 1 exec, 1 fail, 3 file, 2 net`: what is known and not 0."""
+    numbers = (
+        (row.processes, "proc"),
+        (row.tools, "tool"),
+        (row.execs, "exec"),
+        (row.failures, "fail"),
+        (row.files, "file"),
+        (row.network, "net"),
+    )
+    return ", ".join(f"{number} {name}" for number, name in numbers if number)
+
+
+def since(age_s: int | None) -> str:
+    """5s, 12m, 3h05m, 2d04h."""
+    if age_s is None:
+        return ""
+    minutes, hours, days = age_s // 60, age_s // 3600, age_s // 86_400
+    if days:
+        return f"{days}d{hours % 24:02d}h"
+    if hours:
+        return f"{hours}h{minutes % 60:02d}m"
+    return f"{minutes}m" if minutes else f"{age_s}s"
+
+
+def activity_lines(rows: Sequence[TopRow], view: View) -> Iterator[Line]:
+    """A line a kind: what is done most."""
+    found = activity(rows, view)
+    width = max((len(each.view) for each in found), default=0)
+    for each in found:
+        named = [f"{name} {amount(number)}" for name, number in each.counts[:_LEADING]]
+        yield Span(f"{each.view:<{width}}  ", "quiet"), f"{', '.join(named)} ({_WORDS[each.view]})"
+
+
+def detail_lines(row: TopRow, view: View) -> Iterator[Line]:
+    """All that is known of one row."""
+    yield Span(row.session, "title"), f"  {row.agent} {row.pid or ''} · {row.state} · known from {'+'.join(row.evidence)}"
+    parts = (row.workspace or "directory unknown", row.model or "model unknown", f"cost {money(row.cost_usd)}", done(row))
+    yield " · ".join(part for part in parts if part)
+    yield row.context
+    yield from activity_lines([row], view)
+    for text in reversed(row.failed):
+        yield Span(text, "failed")
