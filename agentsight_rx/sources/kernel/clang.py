@@ -80,12 +80,14 @@ def _compiled(text: str, flags: list[str]) -> dict[str, object] | None:
     functions: list[dict[str, object]] = []
     for number in range(lib.bpf_num_functions(module)):
         name = lib.bpf_function_name(module, number)
-        code = ctypes.string_at(lib.bpf_function_start(module, name), lib.bpf_function_size(module, name))
-        functions.append({"name": name.decode(), "code": code.hex(), "uses": _uses(code, numbers)})
+        code = bytearray(ctypes.string_at(lib.bpf_function_start(module, name), lib.bpf_function_size(module, name)))
+        uses = _uses(code, numbers)
+        functions.append({"name": name.decode(), "code": code.hex(), "uses": uses})
     return {"maps": maps, "functions": functions}
 
 
-def _uses(code: bytes, numbers: dict[int, int]) -> list[tuple[int, int]]:
+def _uses(code: bytearray, numbers: dict[int, int]) -> list[tuple[int, int]]:
+    """Where the code names a map, and which. The descriptor there, which means nothing outside this process, becomes 0."""
     uses: list[tuple[int, int]] = []
     place = 0
     while place < len(code) // 8:
@@ -93,6 +95,7 @@ def _uses(code: bytes, numbers: dict[int, int]) -> list[tuple[int, int]]:
         if operation == _LOAD_IMMEDIATE:
             if registers >> 4 == _MAP:
                 uses.append((place, numbers[value]))
+                struct.pack_into("<i", code, place * 8 + 4, 0)
             place += 1  # it takes two places
         place += 1
     return uses

@@ -96,6 +96,13 @@ def test_an_image_that_the_kernel_refuses_is_replaced_and_its_maps_stay() -> Non
 
 
 @pytest.mark.live
+def test_the_same_source_gives_the_same_image() -> None:
+    require_capture()
+    assert compiled(_TEXT, []) == compiled(_TEXT + "\n", [])
+    assert any(each.uses for each in compiled(_TEXT, []).functions)
+
+
+@pytest.mark.live
 def test_what_stays_refused_is_an_error_with_the_words_of_the_verifier() -> None:
     require_capture()
     image = compiled("int it(void *ctx) { return *(int *)0; }", [])
