@@ -14,7 +14,7 @@ import typer
 
 from ...errors import UsageError
 from ...view.queries.top import SORTS, VIEWS, Sort, View
-from ..destinations import has_colour
+from ..colour import has_colour
 from ..prices import load_prices
 from ..report.screen import Screen, render
 from .looks import Live, Look, Looks, Saved

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.live import Live as Drawing
 from rich.text import Text
 
-from ..destinations import has_colour
+from ..colour import has_colour
 from ..report.screen import Screen, render
 from .looks import Look, Looks
 from .table import screen_lines
