@@ -134,7 +134,8 @@ def _outputs(captured: Captured, options: TraceOptions, folder: Path) -> Iterato
     yield "jsonl", lines.read_bytes()
     for file in sorted(folder.glob("run.lmdb*")):
         yield "store", file.read_bytes()
-    yield "otel", b"\n".join(request.SerializeToString() for request in (*collector.taken, *collector.measured))
+    yield "otel", b"\n".join(request.SerializeToString() for request in collector.taken)
+    yield "metrics", b"\n".join(request.SerializeToString() for request in collector.measured)
     yield "page", msgspec.json.encode(feeds[0].snapshot()) + msgspec.json.encode(feeds[0].after(0).rows)
     kept = LmdbStore.open(database, readonly=True)
     report = read_report(kept)
