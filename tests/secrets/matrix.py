@@ -134,8 +134,8 @@ def _outputs(captured: Captured, options: TraceOptions, folder: Path) -> Iterato
     yield "jsonl", lines.read_bytes()
     for file in sorted(folder.glob("run.lmdb*")):
         yield "store", file.read_bytes()
-    sent = [*(each.SerializeToString() for each in collector.taken), *(each.SerializeToString() for each in collector.measured)]
-    yield "otel", b"\n".join(sent)
+    yield "otel", b"\n".join(request.SerializeToString() for request in collector.taken)
+    yield "metrics", b"\n".join(request.SerializeToString() for request in collector.measured)
     yield "page", msgspec.json.encode(feeds[0].snapshot()) + msgspec.json.encode(feeds[0].after(0).rows)
     kept = LmdbStore.open(database, readonly=True)
     report = read_report(kept)

@@ -32,6 +32,7 @@ _SESSIONS_MOST = 1024
 _TOOLS_MOST = 512
 _PROCESSES_MOST = 4096
 _NAMES_MOST = 65_536  # ids that are remembered after their span was sent
+_DUE_MOST = 8192  # ends whose time has not come; after a jump of the clock the others are sent once evicted, or at the end
 # What belongs to a span may come after its end, by the time of the rows: events of files are collected, calls end late
 _GRACE_MS = 2000
 
@@ -50,7 +51,7 @@ class Tree:
         self._captured = capture_content
         self._content = Content(capture=capture_content)
         self._now_ms = 0
-        self._due: deque[tuple[int, str, str]] = deque()  # when, kind, id
+        self._due: deque[tuple[int, str, str]] = deque(maxlen=_DUE_MOST)  # when, kind, id
         self._sent: Recent[str, None] = Recent(_NAMES_MOST)
         self._roots: Recent[str, str] = Recent(_NAMES_MOST)  # session -> the session at the root of its trace
         self._sessions: Recent[str, AgentSession] = Recent(_SESSIONS_MOST)
