@@ -46,10 +46,6 @@ def cost(provider: str | None, model: str | None, usage: Usage = USAGE) -> Cost:
         ("cohere", "command-r-plus", "cohere"),
     ],
 )
-def _is_never(_: object) -> bool:
-    return False
-
-
 def test_the_price_is_that_of_the_provider(label: str, model: str, package_id: str) -> None:
     usage = genai_prices.Usage(
         input_tokens=6300, output_tokens=200, cache_read_tokens=5000, cache_write_tokens=300, output_reasoning_tokens=50
@@ -162,6 +158,10 @@ prices.cost_of("openai", "gpt-5", Usage(1), time_ms=0)
 print(before, "genai_prices" in sys.modules)
 """
     assert "False True\n" == subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+
+
+def _is_never(_: object) -> bool:
+    return False
 
 
 USAGES = (USAGE, Usage(300_000, 7), Usage(cache_read=10), Usage(output=5), Usage(150_000, 1, cache_read=149_999))
