@@ -6,4 +6,9 @@ source "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/scripts/setup.sh"
 set_up run
 
 (($#)) || set -- demo
+# The commands that serve or save the page; the others do not wait for it.
+case $1 in
+  record | trace | serve) "$ROOT/scripts/page.sh" --if-never-tried || true ;;
+  report) [[ " $* " != *" export "* ]] || "$ROOT/scripts/page.sh" --if-never-tried || true ;;
+esac
 exec "$VENV/bin/agentsight-rx" "$@"

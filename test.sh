@@ -68,6 +68,7 @@ check() {
 
 cd "$ROOT"
 export PATH=$VENV/bin:$PATH
+check "web page" "$ROOT/scripts/page.sh"
 check "ruff format" ruff format --check
 check "ruff check" ruff check
 check "mypy" mypy

@@ -21,6 +21,7 @@ _COMMANDS = {
     "record": ("record", "record"),
     "replay": ("replay", "replay"),
     "top": ("top", "top"),
+    "serve": ("serve", "serve"),
     "filter": ("filter", "filter_command"),
     "doctor": ("doctor", "doctor"),
     "demo": ("demo", "demo"),

@@ -13,7 +13,7 @@ from .. import sinks
 from ..core.sink import Sink
 from ..graphs import TraceOptions
 from ..launch import invoking_user
-from ..sinks import OtelOptions
+from ..sinks import Lent, OtelOptions
 from ..view import Output
 from ..view.retention import Retention
 from ..web import WebOptions, web
@@ -49,6 +49,7 @@ class Destinations(Struct, frozen=True):
     def sinks(self, options: TraceOptions) -> list[Sink[Output]]:
         """The sinks that these flags choose, for a graph of these options, as `keyed` returned them."""
         owner = invoking_user()
+        lent = None if self.db is None else Lent()
         chosen: list[Sink[Output]] = [] if self.quiet else [printed(json_lines=self.json_lines)]
         if self.db is not None:
             chosen.append(
@@ -59,13 +60,14 @@ class Destinations(Struct, frozen=True):
                     resumed=options.resumed,
                     checkpoints=options.checkpoints,
                     retention=self.retention,
+                    lent=lent,
                 )
             )
         if self.jsonl is not None:
             chosen.append(sinks.jsonl(self.jsonl, owner=owner))
         chosen += self.spans()
         if self.server:
-            chosen.append(web(WebOptions(self.listen, self.server_port, self.allow_remote)))
+            chosen.append(web(WebOptions(self.listen, self.server_port, self.allow_remote), lent=lent))
         return chosen
 
     def spans(self, *, patient: bool = False) -> list[Sink[Output]]:

@@ -21,6 +21,7 @@ from ..graphs import trace as trace_graph
 from ..launch import Launch, exit_status, forwarding, invoking_user
 from ..runtime import Run, Summary
 from ..say import holding, say
+from ..sinks import Lent
 from ..sources import Target
 from ..sources.hold import group
 from ..sources.tls.candidates import describe, tls_candidates
@@ -154,7 +155,8 @@ def record(
         print_graph(trace_graph(options(attached)))
         return 0
     trace_graph(options(attached))  # reports a wrong filter before anything starts
-    page = [] if server is False else [web(WebOptions(listen, server_port, allow_remote, required=bool(server)))]
+    lent = Lent()
+    page = [] if server is False else [web(WebOptions(listen, server_port, allow_remote, required=bool(server)), lent=lent)]
     spans = Destinations(
         otel=otel,
         otel_endpoint=otel_endpoint,
@@ -165,7 +167,7 @@ def record(
     if not command:
         store = new_store(db)
         chosen = keyed(options(attached), store)
-        kept = _kept(store, chosen, required=require_store, retention=retention)
+        kept = _kept(store, chosen, required=require_store, retention=retention, lent=lent)
         destinations = [kept, *others]
         capture(
             trace_graph(chosen),
@@ -183,7 +185,15 @@ def record(
             place = str(own.path) if own is not None and own.add(launch.pid) else ""
             chosen = options(target, _candidates_of(command), place)
             status, summary = record_command(
-                launch, chosen, store, *others, wait_all=wait_all, log=log, require_store=require_store, retention=retention
+                launch,
+                chosen,
+                store,
+                *others,
+                wait_all=wait_all,
+                log=log,
+                require_store=require_store,
+                retention=retention,
+                lent=lent,
             )
         except BaseException:
             launch.abandon()
@@ -203,16 +213,18 @@ def record_command(
     log: Path | None = None,
     require_store: bool = True,
     retention: Retention | None = None,
+    lent: Lent | None = None,
 ) -> tuple[int, Summary]:
     """
     Attach everything, let the command start, wait for its end; returns its exit status and the summary.
 
     From its start to its end nothing is written to the terminal: messages come behind it, or go to `log` at once.
+    `lent` gets the open store, for a page among `others`.
     Without `require_store` the command also runs where the disk of the store is full.
     """
     require_capture()
     options = keyed(options, store)
-    kept = _kept(store, options, required=require_store, retention=retention)
+    kept = _kept(store, options, required=require_store, retention=retention, lent=lent)
     destinations = [kept, *others]
     with Run(trace_graph(options), destinations) as running, forwarding(launch):
         say(f"recording to {store}")
@@ -226,7 +238,9 @@ def record_command(
     return exit_status(wait_status) if wait_status is not None else 143, summary
 
 
-def _kept(store: Path, options: TraceOptions, *, required: bool, retention: Retention | None) -> Sink[Output]:
+def _kept(
+    store: Path, options: TraceOptions, *, required: bool, retention: Retention | None, lent: Lent | None
+) -> Sink[Output]:
     return sinks.store(
         store,
         owner=invoking_user(),
@@ -235,6 +249,7 @@ def _kept(store: Path, options: TraceOptions, *, required: bool, retention: Rete
         resumed=options.resumed,
         checkpoints=options.checkpoints,
         retention=retention,
+        lent=lent,
     )
 
 

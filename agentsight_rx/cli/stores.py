@@ -10,7 +10,7 @@ from pathlib import Path
 from ..errors import StoreError
 from ..launch import invoking_user
 
-__all__ = ["is_being_written", "new_store", "newest_store", "recorded"]
+__all__ = ["is_being_written", "new_store", "newest_store", "recorded", "search_index"]
 
 _VARIABLE = "AGENTSIGHT_DB_PATH"
 
@@ -42,6 +42,12 @@ def recorded(given: Path | None = None) -> list[Path]:
     """The recordings in the invoking user's data directory, the newest last; or the given one alone."""
     found = [(path, path.stat()) for path in _folder().glob("agentsight-*.lmdb") if path.is_file()]
     return [path for path, _ in sorted(found, key=lambda each: each[1].st_mtime_ns)] if given is None else [given]
+
+
+def search_index() -> Path | None:
+    """The file of what is searched in all recordings; None where there is no directory for it."""
+    folder = _folder()
+    return folder / "search.sqlite3" if folder.is_dir() else None
 
 
 def is_being_written(path: Path) -> bool:

@@ -50,6 +50,7 @@ class Prices:
         self._own = tuple(own)
         self._today = today
         self._found: Recent[tuple[str | None, str], OwnPrice | Published | None] = Recent(_MODELS_MOST)
+        self._windows: Recent[tuple[str | None, str], int] = Recent(_MODELS_MOST)
 
     def cost_of(self, provider: str | None, model: str | None, usage: Usage, /, *, time_ms: int) -> Cost | None:
         """
@@ -68,6 +69,18 @@ class Prices:
         if isinstance(price, OwnPrice):
             return _own_cost(price, usage)
         return price.cost(usage, time_ms=time_ms, today=self._today)
+
+    def window_of(self, provider: str | None, model: str | None, /) -> int | None:
+        """Tokens that a request to the model may have, as the published list says; None where it says nothing."""
+        if not model:
+            return None
+        key = (provider, model)
+        if key not in self._windows:
+            from .published import published  # loads 2 MB of prices
+
+            found = published(provider, model)
+            self._windows.put(key, (found and found.model.context_window) or 0)
+        return self._windows.use(key) or None
 
     def _price(self, provider: str | None, model: str) -> OwnPrice | Published | None:
         own = next((each for each in self._own if each.fits(model)), None)

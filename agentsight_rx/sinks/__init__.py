@@ -2,15 +2,18 @@
 
 from .console import console
 from .jsonl import jsonl
+from .lent import Lent
 from .otel.replayed import send_recorded, write_recorded
 from .otel.sink import OtelOptions, otel
 from .readable import readable
-from .store import redaction_key, redaction_key_in, store
+from .store import memory, redaction_key, redaction_key_in, store
 
 __all__ = [
+    "Lent",
     "OtelOptions",
     "console",
     "jsonl",
+    "memory",
     "otel",
     "readable",
     "redaction_key",

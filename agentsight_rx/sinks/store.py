@@ -15,7 +15,7 @@ from ..errors import NoSpaceError, StoreError
 from ..events import Event, milliseconds
 from ..loss import Ledger
 from ..say import say
-from ..state import META, LmdbStore, Put, Store, Write
+from ..state import META, LmdbStore, MemoryStore, Put, Store, Write
 from ..view import AnyRow, AuditRow, Output, Row
 from ..view.checkpoints import Checkpoints
 from ..view.dictionary import dictionary
@@ -37,11 +37,24 @@ from ..view.tables import (
 )
 from ..view.tally import Tally
 from ..view.upgrades import UPGRADES
+from .lent import Lent
 
-__all__ = ["redaction_key", "redaction_key_in", "store"]
+__all__ = ["memory", "redaction_key", "redaction_key_in", "store"]
 
 _KEY = "redaction_key"  # of the meta table
 _RETAIN_S = 60.0
+_MEMORY_MOST = 256 << 20  # bytes of rows and contents, compressed
+
+
+def memory(lent: Lent) -> Sink[Output]:
+    """Keep the newest rows and events in memory, for a page of a run that is not stored: at most 256 MiB."""
+
+    def opened(ledger: Ledger) -> _StoreWriter:
+        writer = _StoreWriter(MemoryStore, ledger, retention=Retention(most_bytes=_MEMORY_MOST), lent=lent)
+        writer.begin()
+        return writer
+
+    return Sink("memory", opened)
 
 
 def store(
@@ -53,21 +66,24 @@ def store(
     resumed: Resumed | None = None,
     checkpoints: Checkpoints | None = None,
     retention: Retention | None = None,
+    lent: Lent | None = None,
 ) -> Sink[Output]:
     """
     Keep everything in the LMDB file at `path`. What was flushed survives a kill of this process; a flush comes every 250 ms.
 
     `key` is stored too, for `redaction_key`; `resumed` is what `resume` made of the store, from which the run goes on,
-    `checkpoints` has the state of the view now and then, and `retention` limits what is kept. Raises StoreError on opening
-    where the file is not a store of a version that is known, or another process writes it. Where the disk is full it raises
-    NoSpaceError, or, if the store is not `required`, counts what it cannot keep until there is room.
+    `checkpoints` has the state of the view now and then, `retention` limits what is kept, and `lent` gets the open store.
+    Raises StoreError on opening where the file is not a store of a version that is known, or another process writes it. Where
+    the disk is full it raises NoSpaceError, or, if the store is not `required`, counts what it cannot keep until there is room.
     """
 
     def opened(ledger: Ledger) -> _StoreWriter:
         def opening() -> LmdbStore:
             return LmdbStore.open(path, owner=owner, upgrades=UPGRADES, dictionary=dictionary())
 
-        writer = _StoreWriter(opening, ledger, key=key, resumed=resumed, checkpoints=checkpoints, retention=retention)
+        writer = _StoreWriter(
+            opening, ledger, key=key, resumed=resumed, checkpoints=checkpoints, retention=retention, lent=lent
+        )
         try:
             writer.begin()
         except NoSpaceError as error:
@@ -104,13 +120,14 @@ class _StoreWriter:
 
     def __init__(
         self,
-        opening: Callable[[], LmdbStore],
+        opening: Callable[[], LmdbStore | MemoryStore],
         ledger: Ledger,
         *,
-        key: bytes | None,
-        resumed: Resumed | None,
-        checkpoints: Checkpoints | None,
-        retention: Retention | None,
+        key: bytes | None = None,
+        resumed: Resumed | None = None,
+        checkpoints: Checkpoints | None = None,
+        retention: Retention | None = None,
+        lent: Lent | None = None,
     ) -> None:
         self._opening = opening
         self._ledger = ledger
@@ -122,7 +139,8 @@ class _StoreWriter:
         self._cut: tuple[int, bytes] | None = None  # so many of the waiting events are before that state
         self._retention = retention
         self._retained_s: float | None = None  # when it was last done
-        self._store: LmdbStore | None = None
+        self._lent = lent
+        self._store: LmdbStore | MemoryStore | None = None
         self._log: LogWriter | None = None
         self._recording = Recording(number=1, started_ms=milliseconds(time.time_ns()))
         self._writes: list[Write] = []
@@ -130,7 +148,7 @@ class _StoreWriter:
         self._pending = 0  # items since the last commit
         self._unsynced = 0  # committed since the disk last confirmed
 
-    def begin(self) -> LmdbStore:
+    def begin(self) -> LmdbStore | MemoryStore:
         """Open the store and begin a run in it."""
         store = self._opening()
         try:
@@ -148,9 +166,11 @@ class _StoreWriter:
             store.discard()
             raise
         self._log, self._recording = log, recording
+        if self._lent is not None:
+            self._lent.store = store
         return store
 
-    def _from_before(self, store: LmdbStore, log: LogWriter, *, ended: bool) -> list[Write]:
+    def _from_before(self, store: LmdbStore | MemoryStore, log: LogWriter, *, ended: bool) -> list[Write]:
         """
         The checkpoint from which the next run goes on; where the last run did not end in order, also the rows of its last
         event, which may not have been committed with it.

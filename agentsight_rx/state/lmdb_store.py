@@ -165,6 +165,14 @@ class LmdbStore:
     def used(self) -> int:
         return self._run(lambda txn: self._in(txn).used())
 
+    def version(self) -> int:
+        """Another number after each commit, of this process or of the one that writes."""
+        try:
+            with self._using():
+                return self._env.info()["last_txnid"]
+        except lmdb.Error as error:
+            raise failed(error, self._path, "read") from error
+
     def sync(self) -> None:
         if self._readonly:
             return

@@ -22,6 +22,8 @@ class MemoryStore:
         self._lock = Lock()
         self._keys: list[bytes] = []  # sorted
         self._values: dict[bytes, bytes] = {}
+        self._used = 0
+        self._commits = 0
 
     @property
     def indexed(self) -> bool:
@@ -52,20 +54,30 @@ class MemoryStore:
         rows = encode_writes(writes)
         with self._lock:
             for key, value in rows.items():
+                before = self._values.pop(key, None)
+                self._used -= 0 if before is None else len(key) + len(before)
                 if value is None:
-                    if self._values.pop(key, None) is not None:
+                    if before is not None:
                         del self._keys[bisect_left(self._keys, key)]
                     continue
-                if key not in self._values:
+                if before is None:
                     insort(self._keys, key)
                 self._values[key] = value
+                self._used += len(key) + len(value)
+            self._commits += 1
 
     def used(self) -> int:
-        with self._lock:
-            return sum(len(key) + len(value) for key, value in self._values.items())
+        return self._used
+
+    def version(self) -> int:
+        """Another number after each commit."""
+        return self._commits
 
     def sync(self) -> None:
         pass
 
     def close(self) -> None:
+        pass
+
+    def discard(self) -> None:
         pass

@@ -1,5 +1,5 @@
-"""The web page: a sink that serves what it gets to clients with the token of the run."""
+"""The web page: of a run while it goes on, and of what was recorded, for clients with the token."""
 
-from .server import WebOptions, WebSink, web
+from .server import StoredPage, WebOptions, WebSink, serve_stored, web
 
-__all__ = ["WebOptions", "WebSink", "web"]
+__all__ = ["StoredPage", "WebOptions", "WebSink", "serve_stored", "web"]

@@ -1,26 +1,35 @@
-"""The page in a real browser: it shows events while they are captured, and all content as text."""
+"""The page in a real browser: every view and key, both themes, narrow and wide, a run that goes on, and all content as text."""
 
 from __future__ import annotations
 
+import datetime
 import shutil
+import time
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec.structs import replace
 
 from agentsight_rx.core.sink import Writer
 from agentsight_rx.loss import Ledger, Reason
-from agentsight_rx.view import CallRow, Output, ProcessRow, ToolRow
-from agentsight_rx.web import WebOptions, web
+from agentsight_rx.prices import Prices
+from agentsight_rx.view import CallRow, Output, ProcessRow, SessionRow, TlsUseRow, ToolRow
+from agentsight_rx.web import StoredPage, WebOptions, serve_stored, web
 
+from ..view.page.story import HOSTILE, SESSION, Story, output, parcel, recorded
 from .capture import PATIENCE_S
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator, Page
 
+ROOT = Path(__file__).parents[2]
+AXE = ROOT / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
 QUIET = [f"--{flag}" for flag in ("disable-gpu", "no-first-run", "disable-background-networking", "disable-component-update")]
-HOSTILE = '<img src=x onerror="window.fooled = 1"><script>window.fooled = 1</script>\'"&lt;'
+TABS = ("conversation", "timeline", "processes", "files", "network", "mcp", "http", "log", "health")
+WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 360, "height": 740}
 
 pytestmark = pytest.mark.live
 
@@ -41,178 +50,386 @@ def browser() -> Generator[Browser]:
         browser.close()
 
 
-def has_text(locator: Locator, text: str | list[str]) -> None:
-    from playwright.sync_api import expect
+@pytest.fixture(scope="module")
+def stores(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two recordings, the newer one the long story."""
+    folder = tmp_path_factory.mktemp("stores")
+    small = Story(session="s-small", begin_ms=1_795_700_000_000)
+    small.ask(ms=900, prompt="Rename the parcel to a shipment", says="Done.")
+    recorded(folder / "older.lmdb", small.events)
+    recorded(folder / "parcel.lmdb", parcel())
+    return folder
 
-    expect(locator).to_have_text(text, timeout=PATIENCE_S * 1000)
 
-
-def has_count(locator: Locator, count: int) -> None:
-    from playwright.sync_api import expect
-
-    expect(locator).to_have_count(count, timeout=PATIENCE_S * 1000)
+@pytest.fixture(scope="module")
+def served(stores: Path) -> Generator[StoredPage]:
+    page = serve_stored(
+        WebOptions(port=0),
+        lambda: [path for name in ("older", "parcel") if (path := stores / f"{name}.lmdb").exists()],
+        is_being_written=lambda _: False,
+        prices=Prices(today=datetime.date(2026, 11, 27)),
+        index=None,
+        owner=None,
+    )
+    yield page
+    page.close()
 
 
 class Shown:
-    """An open page, the writer that feeds it, and the errors in its console."""
+    """An open page, and the errors in its console."""
 
-    def __init__(self, page: Page, writer: Writer[Output], ledger: Ledger) -> None:
+    def __init__(self, page: Page, url: str) -> None:
         self.page = page
-        self.write = writer.write
-        self.ledger = ledger
+        self.root = url.partition("/#")[0]
         self.wrong: list[str] = []
+        self.foreign: list[str] = []
         page.on("console", lambda message: self.wrong.append(message.text))
         page.on("pageerror", lambda error: self.wrong.append(str(error)))
+        page.on("request", lambda request: None if request.url.startswith(self.root) else self.foreign.append(request.url))
+        page.goto(url)
 
     def see(self, text: str, *, within: str = "body") -> Locator:
         found = self.page.locator(within).get_by_text(text).first
         found.wait_for(state="visible", timeout=PATIENCE_S * 1000)
         return found
 
+    def open(self, tab: str, query: str = "") -> None:
+        self.page.goto(f"{self.root}/s/parcel/{SESSION}/{tab}{query}")
+        self.page.locator(f"#tab-{tab}[aria-selected=true]").wait_for(state="attached", timeout=PATIENCE_S * 1000)
+
+    def settled(self) -> None:
+        """Nothing is being loaded any more."""
+        self.page.wait_for_load_state("domcontentloaded")
+        self.has("!/loading …|comparing …|looking …/.test(document.body.innerText)")
+
+    def press(self, key: str) -> None:
+        self.page.keyboard.press(key)
+
+    def has(self, script: str) -> None:
+        """Waits until it is true. The page itself may evaluate nothing, so it is asked from outside."""
+        deadline = time.monotonic() + PATIENCE_S
+        while not self.page.evaluate(script):
+            assert time.monotonic() < deadline, f"never true: {script}"
+            self.page.wait_for_timeout(20)
+
 
 @contextmanager
-def shown(browser: Browser) -> Generator[Shown]:
+def opened(browser: Browser, url: str, **more: Any) -> Generator[Shown]:
+    context = browser.new_context(viewport=more.pop("viewport", WIDE), **more)
+    try:
+        shown = Shown(context.new_page(), url)
+        yield shown
+        assert [] == shown.wrong
+        assert [] == shown.foreign, "the page asks nobody else"
+    finally:
+        context.close()
+
+
+# -- recordings ----------------------------------------------------------------------------------------------------------
+
+
+def test_the_newest_session_is_open_at_once_and_the_token_leaves_the_address(browser: Browser, served: StoredPage) -> None:
+    with opened(browser, served.url) as page:
+        page.see("Edited 3 files", within="h1")
+        assert f"{page.root}/s/parcel/{SESSION}/conversation" == page.page.url
+        assert 2 == page.page.locator(".ses").count()
+        page.see("codex 12612 could not be read", within=".whole")
+        page.see("Same command, same result", within=".side")
+        page.page.reload()
+        page.see("Edited 3 files", within="h1")
+
+
+def test_a_turn_shows_what_really_ran(browser: Browser, served: StoredPage) -> None:
+    with opened(browser, served.url) as page:
+        page.open("conversation", "?turn=5")
+        turn = page.page.locator("#turn-5")
+        turn.get_by_text("exit 1", exact=True).wait_for()
+        turn.get_by_text("/bin/bash -c 'pytest -q tests/test_rounding.py'").wait_for()
+        turn.get_by_text("1 failed, 8 passed in 5.9 s").wait_for()
+        page.page.locator("#turn-1 details.sub summary").first.click()
+        page.see("rg -n 'quantize|round\\(' src", within="#turn-1 .sub")
+        page.see("Part of the answer is missing", within="#turn-11")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("viewport", [WIDE, NARROW], ids=["wide", "narrow"])
+def test_every_view_fits_is_accessible_and_has_no_error(
+    browser: Browser, served: StoredPage, tmp_path: Path, *, theme: Any, viewport: Any
+) -> None:
+    with opened(browser, served.url, viewport=viewport, color_scheme=theme) as page:
+        page.see("Edited 3 files", within="h1")
+        views = [(tab, tab, "") for tab in TABS]
+        views += [(name, "conversation", f"?{query}") for name, query in (("find", "find=pytest"), ("keys", "keys="))]
+        views.append(("diff", "conversation", "?turn=8&diff=..llm-12345-2faf080-7f00-8"))
+        call = page.page.evaluate(
+            "[...document.querySelectorAll('.turn .link')].map(a => a.href).find(h => h.includes('call='))"
+        )
+        views.append(("call", "conversation", "?" + str(call).partition("?")[2]))
+        for name, tab, query in views:
+            page.open(tab, query)
+            page.settled()
+            page.page.screenshot(path=tmp_path / f"{name}.png", full_page=True)
+            assert viewport["width"] == page.page.evaluate("document.documentElement.scrollWidth"), f"{name} scrolls sideways"
+            assert [] == problems(page.page), name
+
+
+def problems(page: Page) -> list[str]:
+    """What axe finds, as rule and place."""
+    page.evaluate(AXE.read_text("utf-8"))
+    found: Any = page.evaluate("axe.run({ resultTypes: ['violations'] })")
+    return [f"{each['id']}: {node['html'][:200]}" for each in found["violations"] for node in each["nodes"]]
+
+
+def test_every_key_does_what_the_list_of_keys_says(browser: Browser, served: StoredPage) -> None:
+    with opened(browser, served.url) as page:
+        page.see("Edited 3 files", within="h1")
+        for number, tab in enumerate(TABS, 1):
+            page.press(str(number))
+            page.has(f"location.pathname.endsWith('/{tab}')")
+        page.press("1")
+        page.press("j")
+        page.has("location.search === '?turn=1'")
+        page.press("j")
+        page.has("location.search === '?turn=4'")
+        page.press("k")
+        page.has("location.search === '?turn=1'")
+        page.press("n")
+        page.has("location.search === '?turn=5'")
+        page.press("N")
+        page.has("location.search === '?turn=5'")
+        page.press("o")
+        page.press("d")
+        page.see("messages 1 to", within="dialog")
+        page.press("Escape")
+        page.has("!document.querySelector('dialog')")
+        page.press("w")
+        page.see("parameters", within="dialog")
+        page.press("Escape")
+        page.press("Escape")
+        page.has("location.search === ''")
+        page.press("?")
+        page.see("search everything", within="dialog")
+        page.press("Escape")
+        before = page.page.evaluate("document.documentElement.dataset.theme")
+        page.press("t")
+        page.has(f"document.documentElement.dataset.theme !== '{before}'")
+        page.press("2")
+        page.page.locator("canvas").first.wait_for()
+        page.press("+")
+        page.has("location.search.includes('to=')")
+        page.press("0")
+        page.has("location.search === ''")
+        page.press(" ")
+        page.page.get_by_label("Pause").wait_for()
+        page.press(" ")
+        page.press("]")
+        page.has("location.pathname.includes('/older/')")
+        page.press("[")
+        page.has("location.pathname.includes('/parcel/')")
+        page.press("1")
+        with page.page.expect_download() as saved:
+            page.press("e")
+        assert saved.value.suggested_filename.endswith("-conversation.json")
+
+
+def test_search_looks_through_all_recordings_and_opens_what_it_finds(browser: Browser, served: StoredPage) -> None:
+    with opened(browser, served.url) as page:
+        page.see("Edited 3 files", within="h1")
+        page.press("Control+k")
+        page.page.get_by_role("combobox").fill("shipment")
+        page.see("Rename the parcel to a", within="[role=listbox]")
+        page.press("Enter")
+        page.has("location.pathname.startsWith('/s/older/s-small/')")
+        page.see("Answered 1 prompt, changed nothing.", within="h1")
+        page.page.go_back()
+        page.page.go_back()
+        page.has("location.pathname.startsWith('/s/parcel/')")
+
+
+def test_keys_do_nothing_while_a_field_has_the_focus(browser: Browser, served: StoredPage) -> None:
+    with opened(browser, served.url) as page:
+        page.open("files")
+        page.page.get_by_placeholder("Filter files").fill("invoice 2 t d")
+        page.has("location.pathname.endsWith('/files')")
+        page.page.get_by_placeholder("Filter files").fill("invoice")
+        page.has("document.querySelectorAll('tbody tr:not(.grp)').length === 1")
+
+
+def test_a_rule_in_the_log_says_what_is_shown_and_a_wrong_one_why(browser: Browser, served: StoredPage) -> None:
+    with opened(browser, served.url) as page:
+        page.open("log")
+        page.see("claude --dangerously-skip-permissions", within=".log")
+        field = page.page.locator("#rule")
+        field.fill("request.method=POST")
+        field.press("Enter")
+        page.has("document.querySelectorAll('.ll').length === 14")
+        page.page.locator(".ll button").first.click()
+        page.see('"event_type": "http_request"', within=".event")
+        page.wrong.clear()
+        field.fill("request.method>3")
+        field.press("Enter")
+        page.page.get_by_role("alert").wait_for()
+        page.wrong.clear()  # the browser logs the 400 too
+
+
+def test_an_address_that_is_not_there_says_so_and_leads_on(browser: Browser, served: StoredPage) -> None:
+    with opened(browser, served.url) as page:
+        page.see("Edited 3 files", within="h1")
+        page.page.goto(f"{page.root}/s/parcel/nothing/files")
+        page.see("It is not here").wait_for()
+        page.see("Show the newest session").click()
+        page.see("Edited 3 files", within="h1")
+        page.wrong.clear()  # the browser logs each 404
+
+
+def test_without_the_token_the_page_says_what_to_do(browser: Browser, served: StoredPage) -> None:
+    with opened(browser, served.url.partition("#")[0]) as page:
+        page.see("This page needs its token")
+        page.wrong.clear()
+        page.page.goto(served.url)  # in the same tab only the fragment changes
+        page.see("Edited 3 files", within="h1")
+        assert "token" not in page.page.url
+
+
+def test_on_a_narrow_screen_the_rail_is_a_drawer(browser: Browser, served: StoredPage) -> None:
+    with opened(browser, served.url, viewport=NARROW) as page:
+        page.see("Edited 3 files", within="h1")
+        assert not page.page.locator(".rail").is_visible()
+        page.page.get_by_role("button", name="Sessions").click()
+        page.see("Rename the parcel", within=".rail").click()
+        page.has("location.pathname.startsWith('/s/older/')")
+        assert not page.page.locator(".rail").is_visible()
+
+
+def test_a_recording_that_vanishes_is_said_and_comes_back(browser: Browser, tmp_path: Path) -> None:
+    path = recorded(tmp_path / "only.lmdb", parcel())
+    page_ = serve_stored(
+        WebOptions(port=0), lambda: [path], is_being_written=lambda _: False, prices=Prices(), index=None, owner=None
+    )
+    try:
+        with opened(browser, page_.url) as page:
+            page.see("Edited 3 files", within="h1")
+            path.rename(tmp_path / "away")
+            page.see("The recording cannot be read.", within="[role=alert]")
+            page.see("Edited 3 files", within="h1")
+            (tmp_path / "away").rename(path)
+            page.has("!document.querySelector('.banner')")
+            page.wrong.clear()  # the browser logs each 503
+    finally:
+        page_.close()
+
+
+# -- a run that goes on --------------------------------------------------------------------------------------------------
+
+
+class Running:
+    """A page of a run, and what feeds it."""
+
+    def __init__(self, shown: Shown, writer: Writer[Output], ledger: Ledger) -> None:
+        self.shown = shown
+        self.see = shown.see
+        self.page = shown.page
+        self.ledger = ledger
+        self._writer = writer
+
+    def write(self, batch: list[Output]) -> None:
+        self._writer.write(batch)
+        self._writer.flush()
+
+
+@contextmanager
+def running(browser: Browser) -> Generator[Running]:
     ledger = Ledger()
     sink = web(WebOptions(port=0))
     writer = sink.open(ledger)
-    page = browser.new_page(viewport={"width": 1400, "height": 1000})
     try:
-        shown = Shown(page, writer, ledger)
-        page.goto(sink.url)
-        shown.see("live")
-        yield shown
-        writer.close()
-        shown.see("capture has ended")
-        assert [] == shown.wrong
+        with opened(browser, sink.url) as shown:
+            yield Running(shown, writer, ledger)
     finally:
-        page.close()
         writer.close()
 
 
-def test_a_call_its_tool_and_its_process_appear_while_they_happen(browser: Browser) -> None:
-    with shown(browser) as page:
-        page.see("No call yet")
-        page.see("No process yet")
-        page.write([CallRow("llm-1", 1000, pid=7, comm="agent", model="sonnet", prompt="Count the lines.")])
-        page.see("pending", within=".call")
-        page.see("Count the lines.", within=".call")
-        done = CallRow("llm-1", 1000, 3000, 7, "agent", model="sonnet", status="complete", input_tokens=20, total_tokens=20)
-        tool = ToolRow("tool-1", 3000, "llm-1", "t-1", "Bash", input='{"command": "wc -l < f"}')
-        page.write([done, tool])
-        page.see("20 in, 0 out · 2.0 s", within=".call")
-        page.see("$ wc -l < f", within=".tool")
-        page.see("no result yet", within=".tool")
-        argv = ("/bin/sh", "-c", "wc -l < f")
-        ran = ToolRow(
-            *("tool-1", 3000, "llm-1", "t-1", "Bash"),
-            input=tool.input,
-            output="3",
-            status="completed",
-            related_pid=43,
-            related_argv=argv,
-            exit_code=3,
-            link="argv",
+def test_the_first_minute_shows_what_is_read_then_prompt_answer_and_tool(browser: Browser) -> None:
+    with running(browser) as run:
+        run.see("no TLS traffic yet")
+        run.see("Nothing lost so far.")
+        use = TlsUseRow(
+            *("use-1", 1000, 12345, "claude", "process-12345-5"),
+            path="/usr/bin/claude",
+            stack="BoringSSL",
+            method="code",
+            proven=True,
+            connections=3,
+            size=900,
         )
-        page.write(
-            [
-                ran,
-                ProcessRow("process-7", 7, 1, start_timestamp_ms=1, comm="agent", argv=("agent",)),
-                ProcessRow("process-43", 43, 7, start_timestamp_ms=2, argv=argv, exit_code=3, status="failure"),
-                ProcessRow("process-44", 44, 43, start_timestamp_ms=3, argv=("wc", "-l"), signal=9, status="killed"),
-            ]
+        session = SessionRow("s", 1000, agent="claude", pid=12345, comm="claude", title="Count the lines.", calls=1)
+        call = CallRow("llm-1", 1000, pid=12345, comm="claude", prompt="Count the lines.", session_id="s", turn=1)
+        run.write([use, session, call])
+        run.see("reading TLS of claude (12345): proven")
+        run.see("Count the lines.", within=".prompt")
+        run.see("answering", within=".turn")
+        run.write([replace(call, end_timestamp_ms=3000, status="complete", text="I count.", total_tokens=20, output_tokens=20)])
+        run.see("I count.", within="#turn-1")
+        tool = ToolRow("tool-llm-1-t", 3000, "llm-1", "t", "Bash", input='{"command": "wc -l < f"}', session_id="s")
+        run.write([tool])
+        run.see("running", within=".tool")
+        run.write(
+            [replace(tool, status="completed", end_timestamp_ms=3100, duration_ms=100, exit_code=0, output="3", related_pid=43)]
         )
-        page.see("exit 3", within=".tool")
-        page.see("/bin/sh -c 'wc -l < f'", within=".tool")
-        page.see("exit 3", within=".process")
-        page.see("killed by SIGKILL", within=".process")
-        page.see("running", within=".process")
-        has_text(page.page.locator("#totals"), "calls1tokens20 in, 0 outtools1 (1 tied to a process)processes3")
-
-
-def test_hostile_text_is_shown_as_text(browser: Browser) -> None:
-    with shown(browser) as page:
-        words = (HOSTILE, f"{HOSTILE}\u202e")
-        page.write(
-            [
-                CallRow(
-                    "llm-1", 1, 2, 7, HOSTILE, HOSTILE, HOSTILE, host=HOSTILE, reason=HOSTILE, prompt=HOSTILE, text=HOSTILE * 9
-                ),
-                CallRow(f"llm-{HOSTILE}", 1, 2, status=HOSTILE, error_type=HOSTILE, thinking=HOSTILE),
-                ToolRow(f"tool-{HOSTILE}", 1, "llm-1", HOSTILE, HOSTILE, input=HOSTILE, output=HOSTILE, status=HOSTILE),
-                ToolRow(
-                    "tool-2",
-                    1,
-                    "llm-1",
-                    "",
-                    "",
-                    input=f'{{"{"__proto__"}": 1}}',
-                    related_pid=1,
-                    related_argv=words,
-                    link=HOSTILE,
-                ),
-                ProcessRow(f"process-{HOSTILE}", 7, comm=HOSTILE, command=HOSTILE, cwd=HOSTILE),
-                ProcessRow("process-8", 8, argv=words, status=HOSTILE),
-            ]
-        )
-        page.see(HOSTILE, within=".said")
-        page.see(HOSTILE, within=".tool")
-        page.see(HOSTILE, within=".process")
-        page.see("\\u202e", within=".process")
-        page.page.locator("details").first.click()
-        page.see(HOSTILE, within=".long")
-        assert page.page.evaluate("window.fooled === undefined")
-        assert 0 == page.page.locator("img").count()
-        assert 1 == page.page.locator("script").count()
+        run.see("exit 0", within=".tool")
+        run.write(output(parcel()))
+        run.see("Invoice totals are off by one cent", within=".rail")
+        run.see("Invoice totals", within=".rail").click()
+        run.see("3 files", within="h1")
+        assert 0 == run.page.locator("dialog").count()
 
 
 def test_a_loss_is_shown_at_once(browser: Browser) -> None:
-    with shown(browser) as page:
-        page.see("nothing lost so far").click()
-        page.ledger.meter("tls").lose(Reason.KERNEL_LOST, 3, 4096)
-        page.ledger.meter("filter_http").lose(Reason.FILTERED, 5)
-        page.see("incomplete: 3 lost")
-        page.see("This capture is not complete")
-        has_text(
-            page.page.locator("#losses tr"),
+    with running(browser) as run:
+        run.see("Nothing lost so far.")
+        run.ledger.meter("tls").lose(Reason.KERNEL_LOST, 3, 4096)
+        run.write([ProcessRow("process-7", 7, 1, start_timestamp_ms=1, comm="agent", command="agent", argv=("agent",))])
+        run.see("One thing is missing.")
+        run.page.locator("#tab-health").click()
+        run.see("3 lost at tls, 4,096 bytes")
+
+
+def test_hostile_text_is_shown_as_text(browser: Browser) -> None:
+    with running(browser) as run:
+        words = (HOSTILE, "b")
+        run.write(
             [
-                "wherewhyhow manybytes",
-                "tlsa buffer in the kernel was full34,096lost",
-                "filter_httpleft out by a filter5asked for",
-            ],
+                SessionRow("s", 1, agent=HOSTILE, title=HOSTILE, cwd=HOSTILE, model=HOSTILE, pid=7, comm=HOSTILE),
+                CallRow(
+                    *("llm-1", 1, 2, 7, HOSTILE, HOSTILE),
+                    model=HOSTILE,
+                    host=HOSTILE,
+                    status="partial",
+                    reason=HOSTILE,
+                    prompt=HOSTILE,
+                    text=HOSTILE * 3,
+                    thinking=HOSTILE,
+                    session_id="s",
+                    turn=1,
+                ),
+                ToolRow(
+                    *("tool-llm-1-t", 1, "llm-1", "t", HOSTILE),
+                    input=HOSTILE,
+                    output=HOSTILE,
+                    status="failed",
+                    related_pid=1,
+                    related_argv=words,
+                    link=HOSTILE,
+                    session_id="s",
+                ),
+                ProcessRow("process-8", 8, argv=words, command=HOSTILE, session_id="s", start_timestamp_ms=1),
+            ]
         )
-
-
-def test_rows_that_the_page_cannot_follow_are_counted_and_it_loads_the_whole_picture(browser: Browser) -> None:
-    with shown(browser) as page:
-        page.write([ProcessRow(f"process-{pid}", pid, argv=("true",), exit_code=0) for pid in range(1, 25_001)])
-        page.see("processes25.0k", within="#totals")
-        page.page.locator("#whole").click()
-        page.see("5000 updates came faster than this page reads")
-        page.see("Too old for this page, only in the store: 5000 process nodes.")
-
-
-def test_the_filter_shows_the_calls_that_contain_its_text(browser: Browser) -> None:
-    with shown(browser) as page:
-        page.write([CallRow(f"llm-{number}", number, prompt=f"Question {number}") for number in range(60)])
-        page.see("Question 59")
-        has_count(page.page.locator(".call"), 50)
-        page.see("Show older calls (10)").click()
-        has_count(page.page.locator(".call"), 60)
-        page.page.locator("#filter").fill("question 7")
-        has_count(page.page.locator(".call"), 1)
-        page.see("Question 7")
-
-
-def test_without_the_token_the_page_says_what_to_do(browser: Browser) -> None:
-    sink = web(WebOptions(port=0))
-    writer = sink.open(Ledger())
-    page = browser.new_page()
-    try:
-        page.goto(sink.url.partition("#")[0])
-        page.get_by_role("alert").get_by_text("open the whole address that agentsight-rx printed").wait_for()
-        page.goto(sink.url)  # in the same tab only the fragment changes
-        has_text(page.locator("#state"), "live")
-        assert "token" not in page.url
-    finally:
-        page.close()
-        writer.close()
+        run.see("\\u202e", within=".prompt")
+        run.see("<img src=x", within=".tool")
+        for tab in TABS:
+            run.page.locator(f"#tab-{tab}").click()
+            run.shown.settled()
+        assert run.page.evaluate("window.fooled === undefined")
+        assert 0 == run.page.locator("img").count()
+        assert 1 == run.page.locator("script").count()

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from agentsight_rx import sinks
 from agentsight_rx.core.sink import Sink
 from agentsight_rx.loss import Ledger
-from agentsight_rx.sinks import OtelOptions
+from agentsight_rx.sinks import Lent, OtelOptions
 from agentsight_rx.sinks.web import Feed
 from agentsight_rx.state import LmdbStore, Table
 from agentsight_rx.view.log import read_events
@@ -56,6 +56,19 @@ def store(directory: Path) -> Generator[Place]:
 
 
 @contextmanager
+def memory(directory: Path) -> Generator[Place]:
+    lent = Lent()
+
+    def read() -> object:
+        kept = lent.store
+        assert kept is not None
+        runs = [(run.number, run.ended) for _, run in kept.scan(RUNS)]
+        return list(read_events(kept)), runs, [list(kept.scan(table)) for table in ROWS]
+
+    yield Place(sinks.memory(lent), read)
+
+
+@contextmanager
 def otel(directory: Path) -> Generator[Place]:
     with collecting() as collector:
         options = OtelOptions(collector.url, capture_content=True)
@@ -83,6 +96,7 @@ CASES = {
     "jsonl": of_file(sinks.jsonl),
     "otel": SinkCase(otel, refused=lambda _: sinks.otel(OtelOptions("nowhere"))),
     "store": SinkCase(store, refused=lambda directory: sinks.store(directory)),
+    "memory": SinkCase(memory),
     "page": SinkCase(page),  # what web/ shows
 }
 

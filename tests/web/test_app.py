@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
 from agentsight_rx.loss import Ledger, Meter, Reason
+from agentsight_rx.prices import Prices
+from agentsight_rx.sinks import Lent
 from agentsight_rx.sinks.web import Feed
+from agentsight_rx.state import MemoryStore
 from agentsight_rx.view import AuditRow, CallRow, ProcessRow, ToolRow
 from agentsight_rx.view.snapshot_schema import Snapshot
+from agentsight_rx.web.api import Api
 from agentsight_rx.web.app import Access, application
+from agentsight_rx.web.assets import Bundle
+from agentsight_rx.web.recordings import LiveRecording
 
 TOKEN = "the-token-of-this-run"
 HOST = "http://127.0.0.1:7395"
@@ -27,7 +32,10 @@ class Served:
         self.ledger = Ledger()
         self.feed = feed or Feed(self.ledger, most=most)
         self.meter = Meter("web page")
-        self.http = TestClient(application(self.feed, Access(TOKEN, listen), self.meter), base_url=HOST, headers=BEARER)
+        lent = Lent()
+        lent.store = MemoryStore()
+        api = Api(LiveRecording(lent, lambda: self.feed.ended), Prices(), feed=self.feed)
+        self.http = TestClient(application(api, Access(TOKEN, listen), self.meter), base_url=HOST, headers=BEARER)
 
     def call(self, number: int) -> None:
         self.feed.write([CallRow(f"llm-{number}", number)])
@@ -35,7 +43,7 @@ class Served:
     def stream(self, after: int | None = None) -> list[tuple[str, str | None, Any]]:
         """All that the stream says until its end, as (event, id, data)."""
         self.feed.close()
-        answer = self.http.get("/api/v1/events", headers={} if after is None else {"Last-Event-ID": str(after)})
+        answer = self.http.get("/api/v1/live", headers={} if after is None else {"Last-Event-ID": str(after)})
         assert (200, "text/event-stream; charset=utf-8") == (answer.status_code, answer.headers["content-type"])
         return [_message(block) for block in answer.text.split("\n\n") if block.strip()]
 
@@ -55,7 +63,7 @@ def served() -> Served:
 
 
 @pytest.mark.parametrize("given", [None, "", "Bearer", "Bearer wrong", f"Basic {TOKEN}", f"bearer {TOKEN}", f"Bearer {TOKEN} "])
-@pytest.mark.parametrize("path", ["/api/v1/snapshot", "/api/v1/events", "/api/v1/", "/nothing"])
+@pytest.mark.parametrize("path", ["/api/v1/snapshot", "/api/v1/live", "/api/v1/", "/nothing"])
 def test_without_the_token_nothing_captured_is_sent(served: Served, path: str, given: str | None) -> None:
     served.call(1)
     del served.http.headers["Authorization"]
@@ -115,7 +123,7 @@ def test_only_get_is_answered(served: Served, method: str) -> None:
     assert (405, "GET, HEAD") == (answer.status_code, answer.headers["allow"])
 
 
-@pytest.mark.parametrize("path", ["/", "/api/v1/info", "/api/v1/snapshot", "/api/v1/events", "/nothing"])
+@pytest.mark.parametrize("path", ["/", "/api/v1/info", "/api/v1/snapshot", "/api/v1/live", "/nothing"])
 @pytest.mark.parametrize("known", [True, False])
 def test_every_answer_has_the_security_headers(served: Served, path: str, known: bool) -> None:
     served.feed.close()
@@ -129,13 +137,26 @@ def test_every_answer_has_the_security_headers(served: Served, path: str, known:
     assert not [name for name in headers if name.startswith("access-control-")]
 
 
-def test_the_policy_of_the_page_allows_its_own_script_alone(served: Served) -> None:
-    answer = served.http.get("/")
+def test_the_policy_of_the_page_allows_its_own_script_alone(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    built = Bundle('<script type="module" src="/assets/app.js"></script>', "let a = 1", "a {}")
+    monkeypatch.setattr("agentsight_rx.web.app.bundle", lambda: built)
+    answer = served.http.get("/s/live/x/health", headers={"Authorization": ""})
     policy = answer.headers["content-security-policy"]
     assert "unsafe" not in policy
-    assert re.search(r"script-src 'sha256-[\w+/=]{44}';", policy)
-    assert 1 == answer.text.count("<script")
-    assert not re.search(r"(?:src|href)=\"(?!data:,)", answer.text), "the page has everything in itself"
+    assert "script-src 'self'; style-src 'self'; connect-src 'self'" in policy
+    assert ("let a = 1", "text/javascript; charset=utf-8") == (
+        (script := served.http.get("/assets/app.js")).text,
+        script.headers["content-type"],
+    )
+    assert ("a {}", 404) == (served.http.get("/assets/app.css").text, served.http.get("/assets/other.js").status_code)
+
+
+def test_without_a_built_page_it_says_how_to_build_it(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agentsight_rx.web.app.bundle", lambda: None)
+    answer = served.http.get("/")
+    assert "scripts/page.sh" in answer.text
+    assert "<script" not in answer.text
+    assert "script-src" not in answer.headers["content-security-policy"]
 
 
 # -- what they get -----------------------------------------------------------------------------------------------------
@@ -240,13 +261,13 @@ def test_a_message_holds_no_more_than_a_million_characters_or_one_row(served: Se
 @pytest.mark.parametrize("given", ["2", "-1", "x", "9" * 400])
 def test_a_row_that_does_not_exist_is_refused_as_last_event_id(served: Served, given: str) -> None:
     served.call(1)
-    answer = served.http.get("/api/v1/events", headers={"Last-Event-ID": given})
+    answer = served.http.get("/api/v1/live", headers={"Last-Event-ID": given})
     assert 400 == answer.status_code
     assert "Last-Event-ID" in answer.json()["error"]
 
 
 def test_the_head_of_a_stream_ends(served: Served) -> None:
-    assert 200 == served.http.head("/api/v1/events").status_code
+    assert 200 == served.http.head("/api/v1/live").status_code
 
 
 # -- when something is wrong -------------------------------------------------------------------------------------------

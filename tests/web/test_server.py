@@ -71,7 +71,7 @@ def test_it_answers_over_http() -> None:
 
 
 def test_rows_are_sent_while_they_are_written_and_then_the_end() -> None:
-    with opened() as (sink, writer), browser(sink) as http, http.stream("GET", "/api/v1/events") as answer:
+    with opened() as (sink, writer), browser(sink) as http, http.stream("GET", "/api/v1/live") as answer:
         received = messages(answer.iter_lines())
         assert "completeness" == next(received)[0]
         writer.write([CallRow("llm-1", 1)])
@@ -142,7 +142,7 @@ def test_the_address_is_known_only_once_it_is_open() -> None:
 def test_it_ends_in_time_with_open_streams_and_idle_connections() -> None:
     with opened() as (sink, writer):
         clients = [browser(sink) for _ in range(3)]
-        streams = [client.stream("GET", "/api/v1/events") for client in clients]
+        streams = [client.stream("GET", "/api/v1/live") for client in clients]
         answers = [stream.__enter__() for stream in streams]
         idle = browser(sink)
         idle.get("/")
@@ -162,7 +162,7 @@ def test_it_ends_in_time_with_open_streams_and_idle_connections() -> None:
 def test_it_ends_in_time_with_a_reader_that_does_not_read() -> None:
     with opened() as (sink, writer), socket.create_connection(_place(sink)) as stuck:
         token = sink.url.partition("#token=")[2]
-        stuck.sendall(f"GET /api/v1/events HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\r\n".encode())
+        stuck.sendall(f"GET /api/v1/live HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\r\n".encode())
         assert stuck.recv(12) == b"HTTP/1.1 200"
         writer.write([CallRow(f"llm-{number}", number, text="x" * 900_000) for number in range(16)])
         time.sleep(0.3)  # the server fills the socket and waits
@@ -231,7 +231,7 @@ def is_closed(connection: socket.socket) -> bool:
 
 @pytest.mark.parametrize("text", [b"", HALF, b"GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n"], ids=range(3))
 def test_a_hundred_strangers_do_not_shut_out_the_owner(text: bytes) -> None:
-    with opened() as (sink, writer), browser(sink) as before, before.stream("GET", "/api/v1/events") as answer:
+    with opened() as (sink, writer), browser(sink) as before, before.stream("GET", "/api/v1/live") as answer:
         received = messages(answer.iter_lines())
         next(received)
         strangers = [stranger(sink, text) for _ in range(100)]
@@ -254,7 +254,7 @@ def test_a_stranger_that_goes_on_asking_is_cut_off_and_the_owner_is_not() -> Non
     with (
         opened(limits=Limits(stranger_s=0.3)) as (sink, writer),
         browser(sink) as http,
-        http.stream("GET", "/api/v1/events") as answer,
+        http.stream("GET", "/api/v1/live") as answer,
     ):
         received = messages(answer.iter_lines())
         next(received)

@@ -1,0 +1,57 @@
+"""agentsight-rx serve: the page of what was recorded, until Ctrl-C."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..errors import StoreError
+from ..launch import invoking_user
+from ..say import say
+from ..signals import asking_to_end
+from ..web import WebOptions, serve_stored
+from .flags import AllowRemote, Listen, ServerPort
+from .prices import load_prices
+from .stores import is_being_written, recorded, search_index
+
+__all__ = ["serve"]
+
+
+def serve(
+    stores: Annotated[
+        list[Path] | None, typer.Argument(metavar="[STORE]...", help="These recordings; without it all in your data directory.")
+    ] = None,
+    listen: Listen = "127.0.0.1",
+    server_port: ServerPort = None,
+    allow_remote: AllowRemote = False,
+    prices: Annotated[
+        Path | None, typer.Option("--prices", metavar="FILE", help="Prices of models, before the published ones.")
+    ] = None,
+) -> None:
+    """Serve a page that shows recordings, the newest first; also those that are being written. It changes none of them."""
+    given = [path.absolute() for path in stores or ()]
+    for path in given:
+        if not path.exists():
+            raise StoreError(f"{path} does not exist; the recordings that there are: agentsight-rx report list")
+
+    def paths() -> Sequence[Path]:
+        return given or recorded()
+
+    page = serve_stored(
+        WebOptions(listen, server_port, allow_remote),
+        paths,
+        is_being_written=is_being_written,
+        prices=load_prices(prices),
+        index=None if given else search_index(),
+        owner=invoking_user(),
+    )
+    ended = threading.Event()
+    with asking_to_end(lambda _: ended.set()):
+        count = len(paths())
+        say(f"{count} recording{'' if count == 1 else 's'}: {page.url}; stop with Ctrl-C")
+        ended.wait()
+    page.close()

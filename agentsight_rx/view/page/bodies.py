@@ -1,0 +1,233 @@
+"""A call or a tool -> its texts whole, a part of at most 64 kB at a time."""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec import Struct
+
+from ...llm import call_of
+from ...llm.canonical import Asked, LlmCall, MediaPart, Message, Part, ReasoningPart, TextPart, ToolCallPart, ToolResultPart
+from ...state import by_index
+from ..log import read_exchange
+from ..queries.costs import priced
+from ..queries.diff_calls import diff_calls
+from ..rows import CallRow, ToolRow
+from ..tables import CALLS, TOOLS
+from .picture import Picture
+
+__all__ = ["Body", "CallBody", "DiffBody", "DiffLine", "body_of_call", "body_of_tool", "diff_of"]
+
+_PART = 65_536  # characters of one text
+_ALL = 400_000  # of one answer
+_MESSAGES_MOST = 400
+_SHOWN = 6000  # characters of a message in a list
+
+
+class Body(Struct, frozen=True, omit_defaults=True):
+    """A part of a text of `total` characters. `kind`: text, reasoning, tool_call, tool_result, media, json."""
+
+    kind: str
+    text: str
+    title: str = ""
+    total: int = 0
+    bad: bool = False
+
+
+class Said(Struct, frozen=True, omit_defaults=True):
+    role: str
+    parts: tuple[Body, ...]
+
+
+class CallBody(Struct, frozen=True, omit_defaults=True):
+    """One call whole. `missing`: why its messages are not here. `messages` are the newest 400 of `total`."""
+
+    id: str
+    model: str = ""
+    answered_by: str = ""
+    provider: str = ""
+    host: str = ""
+    status: int = 0
+    finish: str = ""
+    parameters: dict[str, str] = {}
+    tools: tuple[str, ...] = ()
+    messages: tuple[Said, ...] = ()
+    first: int = 0
+    total: int = 0
+    answer: tuple[Body, ...] = ()
+    error: str = ""
+    unknown: tuple[str, ...] = ()
+    missing: str = ""
+    cost: float | None = None
+    cost_by: str = ""
+
+
+class DiffLine(Struct, frozen=True, omit_defaults=True):
+    """`change`: same (count messages, folded), new, gone."""
+
+    change: str
+    at: int
+    count: int = 1
+    role: str = ""
+    parts: tuple[Body, ...] = ()
+
+
+class Parameter(Struct, frozen=True):
+    name: str
+    first: str
+    second: str
+
+
+class DiffBody(Struct, frozen=True, omit_defaults=True):
+    """What the request of call `b` says that that of `a` did not. `uncached`: tokens that were read from the cache before."""
+
+    a: str
+    b: str
+    turn_a: int = 0
+    turn_b: int = 0
+    parameters: tuple[Parameter, ...] = ()
+    lines: tuple[DiffLine, ...] = ()
+    tools_added: tuple[str, ...] = ()
+    tools_removed: tuple[str, ...] = ()
+    tools_changed: tuple[str, ...] = ()
+    uncached: int = 0
+    missing: str = ""
+
+
+_NOT_KEPT = "The messages of this call are not in the recording: only its row is."
+
+
+def _call(picture: Picture, id: str) -> CallRow:
+    found = next((row for _, row in by_index(picture.store, CALLS, "id", prefix=id, limit=1)), None)
+    if found is None:
+        raise KeyError(id)
+    return found
+
+
+def _exchange(picture: Picture, row: CallRow) -> LlmCall | None:
+    seen = read_exchange(picture.store, row.id)
+    answer = seen.stream or seen.response
+    return call_of(seen.request, answer, dialect=row.call_kind) if seen.request or answer else None
+
+
+def body_of_call(picture: Picture, id: str, /, *, part: str) -> CallBody:
+    """`part`: answer, request, or whole. Raises KeyError for an unknown call."""
+    row = _call(picture, id)
+    whole = _exchange(picture, row)
+    cost = priced(row, picture.prices)
+    if whole is None:
+        parts = [Body("reasoning", row.thinking)] if row.thinking else []
+        parts += [Body("text", row.text)] if row.text else []
+        return CallBody(id, row.model or "", answer=tuple(parts), missing=_NOT_KEPT, cost=cost.cost_usd)
+    asked, answer = whole.asked, whole.answer
+    messages = asked.messages[-_MESSAGES_MOST:]
+    return CallBody(
+        id,
+        whole.model,
+        answered_by=answer.model if answer.model != whole.model else "",
+        provider=whole.provider,
+        host=whole.host or "",
+        status=whole.status,
+        finish=", ".join(answer.finish_reasons),
+        parameters=_parameters(asked),
+        tools=tuple(tool.name for tool in asked.tools),
+        messages=() if part == "answer" else tuple(_said(message, most=_SHOWN) for message in messages),
+        first=len(asked.messages) - len(messages),
+        total=len(asked.messages),
+        answer=() if part == "request" else tuple(_parts(answer.parts, most=_ALL)),
+        error=answer.error or "",
+        unknown=whole.unknown,
+        missing="" if whole.complete else (whole.reason or "not all of it was seen").replace("_", " "),
+        cost=cost.cost_usd,
+        cost_by=cost.cost_by or "",
+    )
+
+
+def _parameters(asked: Asked) -> dict[str, str]:
+    found: dict[str, str] = {"model": asked.model, "stream": str(asked.stream).lower()}
+    for name, value in msgspec.structs.asdict(asked.parameters).items():
+        if value not in (None, ()):
+            found[name] = value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    return found
+
+
+def _said(message: Message, *, most: int) -> Said:
+    return Said(message.role, tuple(_parts(message.parts, most=most)))
+
+
+def _parts(parts: tuple[Part, ...], *, most: int) -> list[Body]:
+    return [_body(part, most) for part in parts]
+
+
+def _body(part: Part, most: int) -> Body:
+    match part:
+        case TextPart(text):
+            return _cut("text", text, most)
+        case ReasoningPart(text):
+            return _cut("reasoning", text or "(encrypted)", most)
+        case ToolCallPart(id, name, given):
+            return _cut("tool_call", given, most, title=name)
+        case ToolResultPart(id, output, is_error):
+            return _cut("tool_result", output, most, title=id, bad=is_error)
+        case MediaPart(kind, media_type, reference, size):
+            return Body("media", f"{kind} {media_type} {reference}".strip() + (f", {size:,} characters" if size else ""))
+
+
+def _cut(kind: str, text: str, most: int, /, *, title: str = "", bad: bool = False) -> Body:
+    return Body(kind, text[:most], title, total=len(text), bad=bad)
+
+
+def body_of_tool(picture: Picture, id: str, /, *, part: str, offset: int) -> Body:
+    """`part`: input or result. All of it is in the messages of the call that asked, or that sent the result."""
+    tool = picture.store.get(TOOLS, id)
+    if tool is None:
+        raise KeyError(id)
+    text = _whole_text(picture, tool, part)
+    return Body(
+        "tool_result" if part == "result" else "tool_call", text[offset : offset + _PART], tool.tool_name, total=len(text)
+    )
+
+
+def _whole_text(picture: Picture, tool: ToolRow, part: str) -> str:
+    source = tool.result_call_id if part == "result" else tool.llm_call_id
+    known = tool.output if part == "result" else tool.input
+    row = next((row for _, row in by_index(picture.store, CALLS, "id", prefix=source, limit=1)), None) if source else None
+    whole = _exchange(picture, row) if row is not None else None
+    if whole is None:
+        return known
+    if part == "result":
+        results = [result for message in whole.asked.messages for result in message.results() if result.id == tool.tool_call_id]
+        return results[-1].output if results else known
+    calls = [each.input for each in whole.answer.parts if isinstance(each, ToolCallPart) and each.id == tool.tool_call_id]
+    return calls[-1] if calls else known
+
+
+def diff_of(picture: Picture, a: str, b: str, /) -> DiffBody:
+    """Raises KeyError for an unknown call."""
+    first, second = _call(picture, a), _call(picture, b)
+    before, after = _exchange(picture, first), _exchange(picture, second)
+    lost = first.cache_read_tokens + first.cache_creation_tokens - second.cache_read_tokens
+    known = DiffBody(a, b, turn_a=first.turn, turn_b=second.turn, uncached=max(0, lost) if second.total_tokens else 0)
+    if before is None or after is None:
+        return msgspec.structs.replace(known, missing=_NOT_KEPT)
+    found = diff_calls(before, after)
+    lines: list[DiffLine] = []
+    for change in found.messages:
+        if change.change == "same":
+            lines.append(DiffLine("same", change.at, change.count))
+            continue
+        for at, message in enumerate(change.messages[:_MESSAGES_MOST]):
+            lines.append(
+                DiffLine(change.change, change.at + at, role=message.role, parts=tuple(_parts(message.parts, most=_SHOWN)))
+            )
+    return msgspec.structs.replace(
+        known,
+        parameters=tuple(Parameter(each.name, _plain(each.first), _plain(each.second)) for each in found.parameters),
+        lines=tuple(lines),
+        tools_added=found.tools_added,
+        tools_removed=found.tools_removed,
+        tools_changed=found.tools_changed,
+    )
+
+
+def _plain(value: object) -> str:
+    return "not sent" if value is None else str(value)

@@ -1,0 +1,25 @@
+"""A session -> how many rows each tab has."""
+
+from __future__ import annotations
+
+from ..log import read_event_count
+from ..tables import HTTP, PROCESSES
+from .picture import WHOLE, Picture
+
+__all__ = ["counts_of"]
+
+
+def counts_of(picture: Picture, session: str, /) -> dict[str, int]:
+    """By tab. Files and MCP requests are those of the newest 50,000 lines of the audit trail."""
+    known = picture.counted.get(session)
+    if known is None:
+        files, peers, mcp = (picture.audits(session, kind)[0] for kind in ("file", "network", "mcp"))
+        known = picture.counted[session] = {
+            "processes": sum(bool(row.command) for row in picture.rows(PROCESSES, session)),
+            "files": len({row.target for row in files}),
+            "network": len({row.target for row in peers}),
+            "mcp": len(mcp),
+            "http": sum(1 for _ in picture.rows(HTTP, session)),
+            "log": read_event_count(picture.store) if session == WHOLE or len(picture.sessions) == 1 else 0,
+        }
+    return known

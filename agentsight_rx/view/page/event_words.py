@@ -1,0 +1,142 @@
+"""Event -> the line of the log that shows it: its kind, and as much of it as says what happened."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import Any
+
+from msgspec.structs import fields
+
+from ...events import (
+    BlindSpot,
+    Event,
+    FileEvent,
+    HttpRequest,
+    HttpResponse,
+    Loss,
+    NetEvent,
+    ProcessExec,
+    ProcessExit,
+    ProcessFork,
+    ProcessSeen,
+    Readline,
+    RpcMessage,
+    SseMessage,
+    StdioChunk,
+    SystemSample,
+    TlsChunk,
+    TlsUse,
+    WebSocketMessage,
+)
+from ...wire.http1 import field
+from .words import cut
+
+__all__ = ["SOURCES", "line_of", "source_of"]
+
+_TEXT = 220  # characters
+_BODY = 120
+
+# What the box above the log offers as source=NAME
+SOURCES: dict[str, tuple[type[Any], ...]] = {
+    "http": (HttpRequest, HttpResponse, SseMessage, WebSocketMessage),
+    "process": (ProcessFork, ProcessExec, ProcessExit, ProcessSeen, Readline),
+    "file": (FileEvent,),
+    "net": (NetEvent,),
+    "mcp": (RpcMessage,),
+    "stdio": (StdioChunk,),
+    "tls": (TlsChunk, TlsUse, BlindSpot),
+    "system": (SystemSample,),
+    "loss": (Loss,),
+}
+_BY_TYPE = {kind: name for name, kinds in SOURCES.items() for kind in kinds}
+
+
+def source_of(event: Event, /) -> str:
+    return _BY_TYPE.get(type(event), "other")
+
+
+def line_of(event: Event, /) -> tuple[str, bool]:
+    """(text, whether it failed)."""
+    text, bad = _line(event)
+    return cut(" ".join(text.split()), _TEXT), bad
+
+
+def _line(event: Event) -> tuple[str, bool]:
+    match event:
+        case HttpRequest():
+            return (
+                f"{event.method} {field(event.headers, 'host') or ''}{event.target} {_size(len(event.body) + event.body_lost)}",
+                False,
+            )
+        case HttpResponse():
+            return (
+                f"{event.status} {event.phrase} {event.host or ''}{event.target or ''} {_size(len(event.body))}{_part(event)}",
+                event.status >= 400,
+            )
+        case SseMessage():
+            said = event.reply.text or ", ".join(call.name for call in event.reply.tool_calls)
+            return (
+                f"{event.status or ''} stream of {event.host or event.dialect}, "
+                f"{event.chunks} pieces: {said[:_BODY]}{_part(event)}",
+                event.status >= 400,
+            )
+        case WebSocketMessage():
+            return f"{event.sender} {event.kind} {event.host or ''}{event.target or ''}: {_shown(event.data)}", False
+        case ProcessExec():
+            return " ".join(event.argv) or event.filename, False
+        case ProcessFork():
+            return f"fork by {event.ppid}", False
+        case ProcessExit():
+            how = signal.Signals(event.signal).name if event.signal in _SIGNALS else f"signal {event.signal}"
+            return (f"killed by {how}" if event.signal else f"exit {event.exit_code}"), bool(event.exit_code or event.signal)
+        case ProcessSeen():
+            return f"runs already: {' '.join(event.argv) or event.filename}", False
+        case Readline():
+            return f"typed {event.command}", False
+        case FileEvent():
+            moved = f" to {event.target}" if event.target else ""
+            size = f", {event.written_bytes} bytes written" if event.written_bytes else ""
+            failed = f": {os.strerror(event.error)}" if event.error else ""
+            return f"{event.action} {event.path}{moved}{size}{failed}", bool(event.error)
+        case NetEvent():
+            where = f"{event.peer or event.local}:{event.port}" if event.port else event.peer or event.local
+            return f"{event.action} {event.protocol} {where}{f': {os.strerror(event.error)}' if event.error else ''}", bool(
+                event.error
+            )
+        case RpcMessage():
+            return f"{event.method} {event.tool} {event.outcome}: {event.params[:_BODY]}", event.outcome in (
+                "tool_error",
+                "rpc_error",
+            )
+        case StdioChunk():
+            return f"descriptor {event.fd}: {_shown(event.data)}", False
+        case TlsChunk():
+            return f"{event.origin.direction} {_size(len(event.data))}: {_shown(event.data)}", False
+        case TlsUse():
+            return f"{event.stack} in {event.path}, {'proven' if event.proven else 'not proven'}", False
+        case BlindSpot():
+            return f"could not be read: {event.connections} connections to {', '.join(event.peers[:3])}", True
+        case SystemSample():
+            cpu = "" if event.cpu_percent is None else f"{event.cpu_percent:.0f} % of a core, "
+            return f"{cpu}{event.rss_bytes >> 20} MB, {event.processes} processes", event.alert
+        case Loss():
+            return f"{event.count} lost at {event.stage}: {event.reason.value} {event.note}", not event.reason.intended
+        case _:
+            shown = (f"{each.name} {getattr(event, each.name)}" for each in fields(event) if each.name != "origin")
+            return ", ".join(shown), False
+
+
+_SIGNALS = {each.value for each in signal.Signals}
+
+
+def _part(event: HttpResponse | SseMessage) -> str:
+    return "" if event.complete or (isinstance(event, HttpResponse) and event.streaming) else f", not whole ({event.reason})"
+
+
+def _size(count: int) -> str:
+    return f"{count / 1000:.1f} kB" if count >= 1000 else f"{count} B"
+
+
+def _shown(data: bytes) -> str:
+    return data[:_BODY].decode("utf-8", "replace")

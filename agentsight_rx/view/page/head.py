@@ -1,0 +1,297 @@
+"""A session -> the head of the page: verdict, completeness, the strip of turns, numbers, signals, plan, what is read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from msgspec import Struct
+
+from ...agents.registry import agent_named
+from ..blind_spots import advice_of
+from ..queries.costs import CostSum, PricedCall, summed
+from ..queries.effects import effect_of, files_touched
+from ..queries.findings import find
+from ..queries.health import Health
+from ..queries.tools import has_failed
+from ..rows import BlindSpotRow, SessionRow, TlsUseRow, ToolRow
+from .counts import counts_of
+from .picture import WHOLE, Picture, Work
+from .threads import Threads, threads_of
+from .verdict import Clause, Signal, signals_of, verdict_of
+from .words import context_of, gap_of_call, plan_of, plural
+
+__all__ = [
+    "FAILED",
+    "MISSING",
+    "RUNNING",
+    "Head",
+    "Numbers",
+    "Read",
+    "Step",
+    "Strip",
+    "Wholeness",
+    "agent_title",
+    "head_of",
+    "reads_of",
+    "wholeness_of",
+]
+
+FAILED, MISSING, RUNNING = 1, 2, 4  # of a turn
+_READS_MOST = 40
+_FIRST_SAID = 2
+
+
+class Wholeness(Struct, frozen=True, omit_defaults=True):
+    """`state`: whole, so_far (nothing is missing yet), not_whole. `said` names the first things that are missing."""
+
+    state: str
+    missing: int = 0
+    said: tuple[str, ...] = ()
+    records: int = 0
+
+
+class Strip(Struct, frozen=True):
+    """The turns in columns, so that a thousand of them are 40 kB. `flags`: 1 failed, 2 something is missing, 4 running."""
+
+    n: tuple[int, ...]
+    call: tuple[str, ...]
+    start: tuple[int, ...]  # ms after the start of the session
+    ms: tuple[int, ...]
+    context: tuple[int, ...]
+    cached: tuple[int, ...]
+    flags: tuple[int, ...]
+
+
+class Numbers(Struct, frozen=True, omit_defaults=True):
+    calls: int = 0
+    sub_calls: int = 0
+    failed_calls: int = 0
+    tokens_in: int = 0
+    cached: int = 0
+    tokens_out: int = 0
+    reasoning: int = 0
+    cost: CostSum = CostSum()
+    context: int = 0  # of the newest request
+    left: float | None = None  # of the window, 0 to 1
+    model_ms: int = 0
+    tools_ms: int = 0
+    idle_ms: int = 0
+    tools: int = 0
+    failed_tools: int = 0
+
+
+class Step(Struct, frozen=True):
+    text: str
+    state: str  # todo, doing, done
+
+
+class Read(Struct, frozen=True, omit_defaults=True):
+    """What is read of one program. `state`: proven, trying, not."""
+
+    state: str
+    title: str
+    text: str
+    side: str = ""
+    pid: int = 0
+
+
+class Head(Struct, frozen=True, omit_defaults=True):
+    """Everything above the tabs. `from_turn`: the strip begins behind so many turns that the page has already."""
+
+    id: str
+    recording: str
+    live: bool
+    agent: str
+    start_ms: int
+    end_ms: int
+    title: str = ""
+    model: str = ""
+    models: tuple[str, ...] = ()
+    cwd: str = ""
+    pid: int = 0
+    comm: str = ""
+    verdict: tuple[Clause, ...] = ()
+    whole: Wholeness = Wholeness("whole")
+    strip: Strip | None = None
+    turns: int = 0
+    from_turn: int = 0
+    window: int = 0
+    numbers: Numbers = Numbers()
+    signals: tuple[Signal, ...] = ()
+    plan: tuple[Step, ...] = ()
+    counts: dict[str, int] = {}
+    reads: tuple[Read, ...] = ()
+    cut: bool = False
+
+
+def head_of(picture: Picture, session: str, /, *, recording: str, from_turn: int = 0) -> Head:
+    """Raises KeyError for a session that is not in the recording."""
+    row = None if session == WHOLE else picture.sessions[session]
+    work = picture.work(session)
+    threads = threads_of(session, work)
+    files, _ = picture.audits(session, "file")
+    live = picture.being_written and (row is None or row.status == "live")
+    start, end = _times(picture, row, work)
+    main = threads.main
+    last = next((call for call in reversed(main) if call.total_tokens), None)
+    window = picture.prices.window_of(last.provider, last.response_model or last.model) if last else None
+    refused = [each for each in files if effect_of(each) == "refused"]
+    return Head(
+        session,
+        recording,
+        live=live,
+        agent=agent_title(row),
+        start_ms=start,
+        end_ms=end,
+        title=row.title if row else "",
+        model=(row.model if row else None) or (last.model if last else None) or "",
+        models=row.models if row else (),
+        cwd=(row.cwd if row else None) or (picture.causes.folder if row is None else ""),
+        pid=(row.pid if row else None) or 0,
+        comm=(row.comm if row else None) or "",
+        verdict=verdict_of(work, files_touched(files), threads.turns, live=live) or (_of_programs(picture),),
+        whole=wholeness_of(picture.health),
+        strip=_strip(threads, work, start, from_turn=from_turn, live=live),
+        turns=len(main),
+        from_turn=from_turn,
+        window=window or 0,
+        numbers=_numbers(work, threads, (start, end), window),
+        signals=signals_of(work, find(work.calls, work.tools), refused, threads.turns),
+        plan=tuple(Step(*step) for step in _plan(work.tools)),
+        counts=counts_of(picture, session),
+        reads=tuple(reads_of(picture.health)),
+        cut=work.cut,
+    )
+
+
+def agent_title(row: SessionRow | None, /) -> str:
+    if row is None:
+        return "All processes"
+    known = agent_named(row.agent) if row.agent else None
+    return known.title if known else row.agent or row.comm or "unknown program"
+
+
+def _of_programs(picture: Picture) -> Clause:
+    ran = counts_of(picture, WHOLE)["processes"]
+    return Clause(f"{plural(ran, 'program')} ran, and no call of a model was seen.", "processes")
+
+
+def _times(picture: Picture, row: SessionRow | None, work: Work) -> tuple[int, int]:
+    if row is not None:
+        return row.start_timestamp_ms, max(row.end_timestamp_ms or 0, row.start_timestamp_ms)
+    runs = picture.health.recordings
+    start = min((run.started_ms for run in runs), default=0)
+    end = max((run.committed_ms or run.started_ms for run in runs), default=start)
+    if work.calls and not start:
+        return work.calls[0].start_timestamp_ms, work.calls[-1].end_timestamp_ms or work.calls[-1].start_timestamp_ms
+    return start, end
+
+
+def wholeness_of(health: Health, /) -> Wholeness:
+    """Of the recording, since what was lost in it may be of any of its sessions."""
+    if not health.missing:
+        return Wholeness("so_far" if health.live else "whole")
+    said = [f"{spot.comm} {spot.pid} could not be read" for spot in health.blind_spots[:_FIRST_SAID]]
+    if health.calls_cut:
+        said.append(f"{plural(health.calls_cut, 'call')} {'is' if health.calls_cut == 1 else 'are'} not whole")
+    said += [
+        f"{each.count:,} lost at {each.stage} ({each.reason.value.replace('_', ' ')})" for each in health.losses[:_FIRST_SAID]
+    ]
+    said += ["the recording has no orderly end" for _ in health.unended[:1]]
+    return Wholeness("not_whole", health.missing, tuple(said[:_FIRST_SAID]))
+
+
+def _strip(threads: Threads, work: Work, start_ms: int, *, from_turn: int, live: bool) -> Strip:
+    failed = {tool.llm_call_id for tool in work.tools if has_failed(tool)}
+    bad = {threads.turns.get(call) for call in failed}
+    calls = threads.main[from_turn:]
+    return Strip(
+        tuple(threads.turns[call.id] for call in calls),
+        tuple(call.id for call in calls),
+        start=tuple(call.start_timestamp_ms - start_ms for call in calls),
+        ms=tuple(_took(call) for call in calls),
+        context=tuple(map(context_of, calls)),
+        cached=tuple(call.cache_read_tokens for call in calls),
+        flags=tuple(_flags(call, threads.turns[call.id] in bad, live=live) for call in calls),
+    )
+
+
+def _took(call: PricedCall) -> int:
+    return 0 if call.end_timestamp_ms is None else max(0, call.end_timestamp_ms - call.start_timestamp_ms)
+
+
+def _flags(call: PricedCall, bad: bool, /, *, live: bool) -> int:
+    running = call.status == "pending" and live
+    missing = gap_of_call(call) is not None or (call.status == "pending" and not live)
+    return FAILED * (bad or call.status == "error") | MISSING * missing | RUNNING * running
+
+
+def _numbers(work: Work, threads: Threads, times: tuple[int, int], window: int | None) -> Numbers:
+    calls = work.calls
+    spans = [(call.start_timestamp_ms, call.end_timestamp_ms) for call in calls if call.end_timestamp_ms]
+    model = _union(spans)
+    both = _union([*spans, *((tool.timestamp_ms, tool.end_timestamp_ms) for tool in work.tools if tool.end_timestamp_ms)])
+    context = next((context_of(call) for call in reversed(threads.main) if call.total_tokens), 0)
+    return Numbers(
+        calls=len(calls),
+        sub_calls=len(calls) - len(threads.main),
+        failed_calls=sum(call.status == "error" for call in calls),
+        tokens_in=sum(map(context_of, calls)),
+        cached=sum(call.cache_read_tokens for call in calls),
+        tokens_out=sum(call.output_tokens for call in calls),
+        reasoning=sum(call.reasoning_tokens for call in calls),
+        cost=summed(calls),
+        context=context,
+        left=max(0.0, round(1 - context / window, 3)) if window and context else None,
+        model_ms=model,
+        tools_ms=both - model,
+        idle_ms=max(0, times[1] - times[0] - both),
+        tools=len(work.tools),
+        failed_tools=sum(map(has_failed, work.tools)),
+    )
+
+
+def _union(spans: Iterable[tuple[int, int]]) -> int:
+    """The time that at least one of them covers."""
+    covered, until = 0, 0
+    for begin, end in sorted(spans):
+        covered += max(0, end - max(begin, until))
+        until = max(until, end)
+    return covered
+
+
+def _plan(tools: Sequence[ToolRow]) -> list[tuple[str, str]]:
+    return next((steps for tool in reversed(tools) if tool.agent_id is None and (steps := plan_of(tool))), [])
+
+
+def reads_of(health: Health, /) -> Iterator[Read]:
+    """Of each program: whether its TLS is read and proven, or why not and what to do."""
+    for spot in health.blind_spots[-_READS_MOST:]:
+        yield _unread(spot)
+    by_process: dict[str, list[TlsUseRow]] = {}
+    for use in health.tls_uses[-_READS_MOST:]:
+        by_process.setdefault(use.process_id, []).append(use)
+    for uses in by_process.values():
+        yield _read(uses)
+
+
+def _read(uses: Sequence[TlsUseRow]) -> Read:
+    use = max(uses, key=lambda each: (each.proven, each.size))
+    connections = sum(each.connections for each in uses)
+    how = f"{use.stack} in {use.path}, found by {use.method.replace('_', ' ')}."
+    if not use.proven:
+        how += " No connection began as HTTP does yet, so it is not certain that these are its functions."
+    elif use.midway:
+        how += f" {plural(use.midway, 'connection')} had begun before."
+    state = "proven" if use.proven else "trying"
+    title = f"reading TLS of {use.comm} ({use.pid}): {'proven' if use.proven else 'not proven yet'}"
+    return Read(state, title, how, side=plural(connections, "connection"), pid=use.pid)
+
+
+def _unread(spot: BlindSpotRow) -> Read:
+    seems = " and ".join(dict.fromkeys(spot.looks_like)) or "no TLS code that is known"
+    advice = advice_of(spot)
+    text = f"{seems}. {advice[:1].upper()}{advice[1:]}."
+    return Read(
+        "not", f"{spot.comm} ({spot.pid}): could not be read", text, side=plural(spot.connections, "connection"), pid=spot.pid
+    )

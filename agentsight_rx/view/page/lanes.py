@@ -1,0 +1,206 @@
+"""A session -> the lanes of its timeline: spans merged to the pixel, and the curves of processor and memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from msgspec import Struct
+
+from ..queries.effects import effect_of
+from ..queries.tools import has_failed
+from ..rows import CallRow, ProcessRow, ResourceRow
+from ..tables import PROCESSES, RESOURCES
+from .picture import Picture
+from .threads import threads_of
+from .words import asked_for, cut, gap_of_call
+
+__all__ = ["Curve", "Lane", "Lanes", "lanes_of"]
+
+_FAMILIES_MOST = 12  # lanes of programs; the others are one lane
+_POINTS_MOST = 2000
+_SAMPLES_MOST = 20_000
+
+
+class Lane(Struct, frozen=True, omit_defaults=True):
+    """
+    One lane, in columns: each span is (start, end, flags, turn, label), times in ms after the start. `kind`: model, tools,
+    agent, program, files. Flags: 1 failed, 2 something is missing, 4 has not ended.
+    """
+
+    kind: str
+    name: str
+    start: tuple[int, ...]
+    end: tuple[int, ...]
+    flags: tuple[int, ...]
+    turn: tuple[int, ...]
+    label: tuple[str, ...]
+    below: bool = False  # of the lane above it
+
+
+class Curve(Struct, frozen=True):
+    """Processor (100: one core) and memory (MB) at these times (ms after the start): of the process with all below it."""
+
+    at: tuple[int, ...] = ()
+    cpu: tuple[float, ...] = ()
+    memory: tuple[int, ...] = ()
+
+
+class Lanes(Struct, frozen=True):
+    start_ms: int
+    length_ms: int
+    lanes: tuple[Lane, ...]
+    curve: Curve
+
+
+class _Span(Struct):
+    start: int
+    end: int
+    flags: int = 0
+    turn: int = 0
+    label: str = ""
+
+
+def lanes_of(picture: Picture, session: str, /, *, width: int) -> Lanes:
+    """`width`: pixels for the whole length; spans of one kind in one pixel are one. Raises KeyError for an unknown session."""
+    work = picture.work(session)
+    threads = threads_of(session, work)
+    programs = [row for row in picture.rows(PROCESSES, session) if row.command and row.view_source != "seed"]
+    samples = _samples(picture, session)
+    begins = [call.start_timestamp_ms for call in work.calls] + [row.start_timestamp_ms or 0 for row in programs]
+    start = min((each for each in begins if each), default=0)
+    ends = [call.end_timestamp_ms or call.start_timestamp_ms for call in work.calls]
+    ends += [tool.end_timestamp_ms or tool.timestamp_ms for tool in work.tools]
+    ends += [row.end_timestamp_ms or row.start_timestamp_ms or 0 for row in programs]
+    end = max(ends, default=start)
+    length = max(1, end - start)
+    pixel = max(1, length // max(width, 1))
+
+    def made(kind: str, name: str, spans: Iterable[_Span], *, below: bool = False) -> Lane:
+        return _lane(kind, name, _merged(spans, pixel), below=below)
+
+    def of_calls(calls: Sequence[CallRow]) -> list[_Span]:
+        return [
+            _Span(
+                call.start_timestamp_ms - start,
+                (call.end_timestamp_ms or end) - start,
+                (call.status == "error") | 2 * (gap_of_call(call) is not None) | 4 * (call.end_timestamp_ms is None),
+                threads.turns.get(call.id, 0),
+                call.model or "",
+            )
+            for call in calls
+        ]
+
+    main = {call.id for call in threads.main}
+    lanes = [
+        made("model", "model", of_calls(threads.main)),
+        made(
+            "tools",
+            "tools",
+            [
+                _Span(
+                    tool.timestamp_ms - start,
+                    (tool.end_timestamp_ms or tool.timestamp_ms) - start,
+                    int(has_failed(tool)) | 4 * (tool.end_timestamp_ms is None),
+                    threads.turns.get(tool.llm_call_id, 0),
+                    cut(f"{tool.tool_name} {asked_for(tool.input)}", 80),
+                )
+                for tool in work.tools
+                if tool.llm_call_id in main
+            ],
+        ),
+    ]
+    for found in threads.below.values():
+        lanes += [made("agent", thread.name, of_calls(thread.calls), below=True) for thread in found]
+    lanes += [made("program", name, spans, below=True) for name, spans in _families(picture, programs, start, end)]
+    lanes.append(made("files", "files written, removed", _file_ticks(picture, session, start)))
+    return Lanes(start, length, tuple(lane for lane in lanes if lane.start), _curve(samples, start))
+
+
+def _lane(kind: str, name: str, spans: Sequence[_Span], *, below: bool) -> Lane:
+    return Lane(
+        kind,
+        name,
+        tuple(span.start for span in spans),
+        tuple(span.end for span in spans),
+        flags=tuple(span.flags for span in spans),
+        turn=tuple(span.turn for span in spans),
+        label=tuple(span.label for span in spans),
+        below=below,
+    )
+
+
+def _merged(spans: Iterable[_Span], pixel: int) -> list[_Span]:
+    """Spans of one pixel are one, with the flags of all of them."""
+    found: list[_Span] = []
+    for span in sorted(spans, key=lambda each: each.start):
+        last = found[-1] if found else None
+        short = span.end - span.start < pixel
+        if last is not None and short and last.end - last.start < pixel and span.start - last.start < pixel:
+            last.end, last.flags = max(last.end, span.end), last.flags | span.flags
+            last.turn = last.turn or span.turn
+        else:
+            found.append(span)
+    return found
+
+
+def _families(picture: Picture, programs: Sequence[ProcessRow], start: int, end: int) -> list[tuple[str, list[_Span]]]:
+    """Programs by their name; those that ran longest in all have a lane of their own."""
+    by_name: dict[str, list[_Span]] = {}
+    for row in programs:
+        begin = (row.start_timestamp_ms or start) - start
+        cause = picture.causes.of_process(row.id)
+        span = _Span(
+            begin,
+            (row.end_timestamp_ms or end) - start,
+            int(bool(row.exit_code or row.signal)) | 4 * (row.end_timestamp_ms is None),
+            cause.turn if cause else 0,
+            cut(" ".join(row.argv) or row.command or "", 80),
+        )
+        by_name.setdefault((row.command or row.comm or "?").rpartition("/")[2] or "?", []).append(span)
+    order = sorted(by_name, key=lambda name: -sum(span.end - span.start + 1 for span in by_name[name]))
+    found = [(_titled(name, by_name[name]), by_name[name]) for name in order[:_FAMILIES_MOST]]
+    rest = [span for name in order[_FAMILIES_MOST:] for span in by_name[name]]
+    return [*found, (", ".join(order[_FAMILIES_MOST:])[:60], rest)] if rest else found
+
+
+def _titled(name: str, spans: Sequence[_Span]) -> str:
+    return f"{name}, {len(spans)} runs" if len(spans) > 1 else name
+
+
+def _file_ticks(picture: Picture, session: str, start: int) -> list[_Span]:
+    rows, _ = picture.audits(session, "file")
+    found = []
+    for row in rows:
+        effect = effect_of(row)
+        if effect in ("written", "removed", "refused") and not (row.target or "").startswith(("/dev/", "/proc/")):
+            cause = picture.causes.of(row)
+            at = row.timestamp_ms - start
+            found.append(
+                _Span(at, at, int(effect == "refused"), cause.turn if cause else 0, f"{effect} {cut(row.target or '', 80)}")
+            )
+    return [span for span in found if span.start >= 0]
+
+
+def _samples(picture: Picture, session: str) -> list[ResourceRow]:
+    row = picture.sessions.get(session)
+    all_samples = [each for _, each in picture.store.scan(RESOURCES, reverse=True, limit=_SAMPLES_MOST)][::-1]
+    own = [each for each in all_samples if row is not None and each.pid == row.pid]
+    return own or all_samples
+
+
+def _curve(samples: Sequence[ResourceRow], start: int) -> Curve:
+    """The highest of one time: a process counts with those below it. Long ones are thinned, keeping the peaks."""
+    at: dict[int, tuple[float, int]] = {}
+    for each in samples:
+        cpu, memory = at.get(each.timestamp_ms, (0.0, 0))
+        at[each.timestamp_ms] = max(cpu, each.cpu_percent or 0.0), max(memory, each.rss_mb)
+    points = [(time - start, *value) for time, value in sorted(at.items()) if time >= start]
+    step = len(points) // _POINTS_MOST + 1
+    thinned = [
+        (part[0][0], max(cpu for _, cpu, _ in part), max(memory for _, _, memory in part))
+        for begin in range(0, len(points), step)
+        if (part := points[begin : begin + step])
+    ]
+    return Curve(
+        tuple(time for time, _, _ in thinned), tuple(round(cpu, 1) for _, cpu, _ in thinned), tuple(m for _, _, m in thinned)
+    )

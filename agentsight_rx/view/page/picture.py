@@ -1,0 +1,120 @@
+"""One moment of a store -> what several questions of the page need, each read at most once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+from typing import TypeVar
+
+from msgspec import Struct
+
+from ...core.bounded import Recent
+from ...loss import Entry
+from ...prices import Prices
+from ...state import Store, Table
+from ..queries.calls import read_calls
+from ..queries.causes import Causes, within
+from ..queries.costs import PricedCall
+from ..queries.health import Health, read_health
+from ..queries.reading import newest_of_kind, selected
+from ..queries.selection import Selection
+from ..report import rows_of
+from ..rows import AnyRow, AuditRow, SessionRow, ToolRow
+from ..tables import LOSSES, SESSIONS, TOOLS
+
+__all__ = ["WHOLE", "Picture", "Work"]
+
+R = TypeVar("R", bound=AnyRow)
+
+WHOLE = "-"  # in the place of a session: everything that a recording has
+_CALLS_MOST = 20_000
+_TOOLS_MOST = 40_000
+_TABLES_MOST = 8
+_AUDITS_MOST = 50_000  # lines of the audit trail that are looked at
+_SESSIONS_MOST = 4  # of which calls and tools are kept
+
+
+class Work(Struct, frozen=True):
+    """The calls of a session with those of its sub-agents, and their tools, oldest first. `cut`: older ones are not in it."""
+
+    calls: tuple[PricedCall, ...]
+    tools: tuple[ToolRow, ...]
+    cut: bool = False
+
+
+class Picture:
+    """A store as it is now. It reads while it is asked, so it is to be made again once the store has changed."""
+
+    def __init__(self, store: Store, prices: Prices, /, *, being_written: bool = False) -> None:
+        self.store = store
+        self.prices = prices
+        self.being_written = being_written
+        self._work: Recent[str, Work] = Recent(_SESSIONS_MOST)
+        self._audits: Recent[str, tuple[list[AuditRow], bool]] = Recent(_TABLES_MOST)
+        self.tables: Recent[str, tuple[list[Struct], bool]] = Recent(_TABLES_MOST)  # by kind and session
+        self.counted: dict[str, dict[str, int]] = {}  # of a session, by kind of row
+
+    @cached_property
+    def causes(self) -> Causes:
+        return Causes(self.store)
+
+    @cached_property
+    def health(self) -> Health:
+        return read_health(self.store, being_written=self.being_written)
+
+    @cached_property
+    def losses(self) -> list[Entry]:
+        return [entry for _, entry in self.store.scan(LOSSES)]
+
+    @cached_property
+    def sessions(self) -> dict[str, SessionRow]:
+        return {row.id: row for row in rows_of(self.store, SESSIONS)}
+
+    @property
+    def roots(self) -> list[SessionRow]:
+        """The sessions that no other one started, the newest first."""
+        known = self.sessions
+        found = [row for row in known.values() if row.parent_session_id not in known]
+        return sorted(found, key=lambda row: (row.start_timestamp_ms, row.id), reverse=True)
+
+    def family(self, session: str) -> frozenset[str] | None:
+        """The session and those that it started; None: all of the recording. Raises KeyError for an unknown one."""
+        if session == WHOLE:
+            return None
+        found = [self.sessions[session].id]
+        for each in found:
+            found += [row.id for row in self.sessions.values() if row.parent_session_id == each and row.id not in found]
+        return frozenset(found)
+
+    def selection(self, session: str, limit: int | None = None) -> Selection:
+        return Selection(sessions=self.family(session), limit=limit)
+
+    def work(self, session: str) -> Work:
+        """Calls and tools of a session, the newest so many."""
+        known = self._work.use(session)
+        if known is None:
+            calls = tuple(read_calls(self.store, self.selection(session, _CALLS_MOST), self.prices))
+            tools = tuple(selected(self.store, TOOLS, self.selection(session, _TOOLS_MOST)))
+            known = Work(calls, tools, len(calls) == _CALLS_MOST or len(tools) == _TOOLS_MOST)
+            self._work.put(session, known)
+        return known
+
+    def rows(self, table: Table[R], session: str, *, kind: str | None = None) -> Iterator[R]:
+        """The rows of a session, oldest first, with what its processes did."""
+        return within(self.store, table, self.selection(session), self.causes, kind=kind)
+
+    def audits(self, session: str, kind: str) -> tuple[list[AuditRow], bool]:
+        """
+        Of the newest 50,000 lines of a kind those of the session and of its processes, oldest first, and whether there are no
+        others.
+        """
+        key = f"{kind} {session}"
+        known = self._audits.use(key)
+        if known is None:
+            rows, whole = newest_of_kind(self.store, kind, Selection(), most=_AUDITS_MOST)
+            family = self.family(session)
+            if family is not None:
+                rows = [row for row in rows if self.causes.session_of_row(row) in family]
+            known = rows, whole
+            self._audits.put(key, known)
+        return known

@@ -1,0 +1,83 @@
+"""A recording -> one short row for each of its sessions, the newest first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from msgspec import Struct
+
+from ..queries.costs import CostSum, summed
+from ..rows import SessionRow
+from .head import agent_title, head_of, wholeness_of
+from .picture import WHOLE, Picture
+from .threads import threads_of
+from .words import context_of, cut, plan_of
+
+__all__ = ["RailRow", "rail_of"]
+
+_TITLE = 120  # characters
+
+
+class RailRow(Struct, frozen=True, omit_defaults=True):
+    """`id` and `recording` are its address. `left`: of the context window, 0 to 1. `missing`: how many things."""
+
+    id: str
+    recording: str
+    agent: str
+    start_ms: int
+    end_ms: int
+    live: bool = False
+    model: str = ""
+    title: str = ""
+    step: str = ""
+    turns: int = 0
+    tokens: int = 0
+    cost: CostSum = CostSum()
+    left: float | None = None
+    missing: int = 0
+    failed: int = 0
+
+
+def rail_of(picture: Picture, recording: str, /) -> Iterator[RailRow]:
+    """Where no call of a model was seen, one row stands for all of the recording."""
+    roots = picture.roots
+    if not roots:
+        head = head_of(picture, WHOLE, recording=recording)
+        yield RailRow(
+            WHOLE,
+            recording,
+            head.agent,
+            start_ms=head.start_ms,
+            end_ms=head.end_ms,
+            live=head.live,
+            title="".join(clause.text for clause in head.verdict)[:_TITLE],
+            missing=head.whole.missing,
+        )
+    for row in roots:
+        yield _row(picture, row, recording)
+
+
+def _row(picture: Picture, row: SessionRow, recording: str) -> RailRow:
+    work = picture.work(row.id)
+    threads = threads_of(row.id, work)
+    last = next((call for call in reversed(threads.main) if call.total_tokens), None)
+    window = picture.prices.window_of(last.provider, last.response_model or last.model) if last else None
+    steps = next((steps for tool in reversed(work.tools) if tool.agent_id is None and (steps := plan_of(tool))), [])
+    doing = next((at for at, (_, state) in enumerate(steps) if state == "doing"), len(steps) - 1)
+    return RailRow(
+        row.id,
+        recording,
+        agent_title(row),
+        start_ms=row.start_timestamp_ms,
+        end_ms=max(row.end_timestamp_ms or 0, row.start_timestamp_ms),
+        live=picture.being_written and row.status == "live",
+        model=row.model or "",
+        title=cut(row.title, _TITLE),
+        step=f"{doing + 1} of {len(steps)}: {cut(steps[doing][0], 60)}" if steps else "",
+        turns=len(threads.main),
+        tokens=sum(call.total_tokens for call in work.calls),
+        cost=summed(work.calls),
+        left=max(0.0, round(1 - context_of(last) / window, 3)) if last and window else None,
+        missing=wholeness_of(picture.health).missing,
+        failed=row.failed_calls,
+    )

@@ -1,0 +1,218 @@
+"""A session, a kind -> the rows of one tab: processes, files, network, MCP, HTTP, a page of them at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from msgspec import Struct
+
+from ..queries.causes import Cause
+from ..queries.files import file_uses
+from ..queries.http import Exchange, exchanges_of
+from ..queries.mcp import mcp_of
+from ..queries.network import network_of
+from ..queries.process_tree import Process, process_tree
+from ..tables import BLIND_SPOTS, HTTP, PROCESSES
+from .lines import FileLine, HostLine, HttpLine, McpLine, ProcessLine
+from .picture import Picture
+from .words import cut, program_of
+
+__all__ = ["KINDS", "Table", "table_of"]
+
+_TEXT = 200
+
+
+class Table(Struct, frozen=True):
+    """Rows from place `start` on, of `total`. `partial`: older ones were too many to look at."""
+
+    kind: str
+    start: int
+    total: int
+    rows: Sequence[Struct]
+    folder: str = ""
+    partial: bool = False
+
+
+def table_of(picture: Picture, session: str, kind: str, /, *, start: int, count: int, words: str = "") -> Table:
+    """The rows that contain `words`. Raises KeyError for an unknown kind or session."""
+    key = f"{kind} {session}"
+    known = picture.tables.use(key)
+    if known is None:
+        known = KINDS[kind](picture, session)
+        picture.tables.put(key, known)
+    rows, partial = known
+    if words:
+        wanted = words.casefold()
+        rows = [row for row in rows if wanted in _searched(row)]
+    return Table(kind, start, len(rows), rows[start : start + count], folder=_folder(picture, session), partial=partial)
+
+
+def _searched(row: Struct) -> str:
+    return "\n".join(
+        str(value) for name in row.__struct_fields__ if isinstance(value := getattr(row, name), str | int | tuple)
+    ).casefold()
+
+
+def _folder(picture: Picture, session: str) -> str:
+    row = picture.sessions.get(session)
+    return (row.cwd if row else None) or picture.causes.folder
+
+
+def _turn(cause: Cause | None) -> tuple[int, str]:
+    return (cause.turn, cause.tool) if cause is not None else (0, "")
+
+
+def _processes(picture: Picture, session: str) -> tuple[list[Struct], bool]:
+    rows = list(picture.rows(PROCESSES, session))
+    return [_process(row, live=picture.being_written) for row in process_tree(rows, picture.causes)], False
+
+
+def _process(row: Process, *, live: bool) -> ProcessLine:
+    turn, tool = _turn(row.cause)
+    end = f"signal {row.signal}" if row.signal else f"exit {row.exit_code}" if row.exit_code is not None else ""
+    return ProcessLine(
+        row.id,
+        row.pid,
+        row.depth,
+        cut(program_of(row), _TEXT),
+        row.start_timestamp_ms or 0,
+        ms=row.duration_ms,
+        end=end or ("running" if live else "no end seen"),
+        bad=bool(row.exit_code or row.signal),
+        agent=row.agent or "",
+        cwd=row.cwd or "",
+        turn=turn,
+        tool=tool,
+        kids=row.children,
+        starts=row.starts,
+    )
+
+
+def _files(picture: Picture, session: str) -> tuple[list[Struct], bool]:
+    rows, whole = picture.audits(session, "file")
+    found: list[Struct] = []
+    for use in file_uses(rows, picture.causes).files:
+        turn, tool = _turn(use.causes[-1] if use.causes else None)
+        found.append(
+            FileLine(
+                use.path,
+                use.kind,
+                use.count,
+                use.errors,
+                use.error or "",
+                target=use.target or "",
+                read=use.read_bytes,
+                written=use.written_bytes,
+                last_ms=use.last_timestamp_ms,
+                by=", ".join(f"{each.comm} {each.pid}" for each in use.by[:3]),
+                turn=turn,
+                tool=tool,
+            )
+        )
+    return found, not whole
+
+
+def _network(picture: Picture, session: str) -> tuple[list[Struct], bool]:
+    rows, whole = picture.audits(session, "network")
+    family = picture.family(session)
+    spots = [
+        row
+        for _, row in picture.store.scan(BLIND_SPOTS)
+        if family is None or picture.causes.session_of(row.process_id) in {*family, None}
+    ]
+    seen = network_of(rows, picture.rows(HTTP, session), spots, picture.causes)
+    found: list[Struct] = [
+        HostLine(
+            "unread", f"{each.comm} {each.pid}", each.connections, sent=each.bytes, paths=each.peers[:4], error=each.sentence
+        )
+        for each in seen.unread
+    ]
+    found += [
+        HostLine(
+            "host",
+            f"{each.scheme}://{each.host}",
+            each.count,
+            each.errors,
+            calls=each.calls,
+            sent=each.sent_bytes,
+            received=each.received_bytes,
+            paths=tuple(cut(path.path, 80) for path in each.paths[:4]),
+            by=", ".join(f"{who.comm} {who.pid}" for who in each.by[:3]),
+        )
+        for each in seen.hosts
+    ]
+    for peer in seen.peers:
+        turn, _ = _turn(peer.causes[-1] if peer.causes else None)
+        found.append(
+            HostLine(
+                "peer",
+                peer.peer,
+                peer.count,
+                peer.errors,
+                peer.error or "",
+                sent=peer.sent_bytes,
+                names=peer.names,
+                paths=tuple(f"{name} {count}" for name, count in peer.actions.items()),
+                by=", ".join(f"{who.comm} {who.pid}" for who in peer.by[:3]),
+                turn=turn,
+                last_ms=peer.last_timestamp_ms,
+            )
+        )
+    return found, not whole
+
+
+def _mcp(picture: Picture, session: str) -> tuple[list[Struct], bool]:
+    rows, whole = picture.audits(session, "mcp")
+    requests = [each for tool in mcp_of(rows, picture.causes).tools for each in tool.requests]
+    requests.sort(key=lambda each: (each.timestamp_ms, each.id))
+    return [
+        McpLine(
+            each.id,
+            each.timestamp_ms,
+            each.server,
+            each.method,
+            each.tool,
+            outcome=each.outcome,
+            ms=each.duration_ms,
+            params=cut(each.params, 400),
+            result=cut(each.result, 400),
+            client=each.client_pid,
+            pid=each.server_pid,
+            turn=each.cause.turn if each.cause else 0,
+        )
+        for each in requests
+    ], not whole
+
+
+def _http(picture: Picture, session: str) -> tuple[list[Struct], bool]:
+    return [_exchange(row) for row in exchanges_of(picture.rows(HTTP, session), picture.causes)], False
+
+
+def _exchange(row: Exchange) -> HttpLine:
+    return HttpLine(
+        row.id,
+        row.timestamp_ms,
+        row.method,
+        row.host or "",
+        cut(row.path, _TEXT),
+        status=row.status_code or 0,
+        state=row.status,
+        why=(row.reason or "").replace("_", " "),
+        ms=row.duration_ms,
+        sent=row.request_bytes,
+        received=row.response_bytes,
+        type=row.content_type or "",
+        by=f"{row.comm} {row.pid}",
+        turn=row.turn,
+        call=row.call_id or "",
+        version=row.version,
+    )
+
+
+KINDS: dict[str, Callable[[Picture, str], tuple[list[Struct], bool]]] = {
+    "processes": _processes,
+    "files": _files,
+    "network": _network,
+    "mcp": _mcp,
+    "http": _http,
+}

@@ -1,0 +1,239 @@
+"""A session, some of its turns -> their cards: what was new, what was thought and said, tools with what really ran for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+
+from msgspec import Struct
+
+from ...state import by_index
+from ..queries.costs import PricedCall, summed
+from ..queries.effects import effect_of
+from ..rows import AuditRow, ProcessRow, ToolRow
+from ..tables import AUDIT, PROCESSES
+from .cards import Mark, Program, SubAgent, Text, ToolCard, TurnCard, Turns
+from .picture import Picture
+from .threads import Thread, Threads, threads_of
+from .words import Gap, asked_for, context_of, cut, gap_of_call, how_tool_ended, plan_of, plural, program_of
+
+__all__ = ["turns_of"]
+
+_SAID = 900  # characters of an answer or a prompt that a card shows
+_THOUGHT = 400
+_ASKED = 240
+_RESULT = 300
+_ROWS_MOST = 60_000  # processes, and lines of the audit trail, in the time of the turns
+_LATE_MS = 2000  # a process may start, and an effect be seen, so long behind the result
+_SHOWN = 12
+_DEPTH_MOST = 3
+_SIGNS = {"written": "+", "removed": "−", "refused": "!"}
+
+
+class _Effects(Struct):
+    """What was done for each tool."""
+
+    programs: dict[str, list[ProcessRow]]
+    lines: dict[str, list[AuditRow]]
+
+
+def turns_of(picture: Picture, session: str, /, *, start: int, count: int) -> Turns:
+    """Raises KeyError for a session that is not in the recording."""
+    work = picture.work(session)
+    threads = threads_of(session, work)
+    calls = threads.main[start : start + count]
+    tools: dict[str, list[ToolRow]] = {}
+    for tool in work.tools:
+        tools.setdefault(tool.llm_call_id, []).append(tool)
+    effects = _effects(picture, calls, threads, tools)
+    maker = _Maker(picture, threads, tools, effects)
+    return Turns(start, len(threads.main), tuple(maker.card(call) for call in calls))
+
+
+def _all_calls(calls: Iterable[PricedCall], threads: Threads) -> Iterator[PricedCall]:
+    waiting, seen = list(calls), set[str]()
+    while waiting:
+        call = waiting.pop()
+        if call.id in seen:
+            continue
+        seen.add(call.id)
+        yield call
+        waiting += [each for thread in threads.below.get(call.id, ()) for each in thread.calls]
+
+
+def _effects(picture: Picture, calls: Sequence[PricedCall], threads: Threads, tools: dict[str, list[ToolRow]]) -> _Effects:
+    """One pass over what happened in the time of these turns."""
+    wanted = {tool.id: tool for call in _all_calls(calls, threads) for tool in tools.get(call.id, ())}
+    effects = _Effects({}, {})
+    if not wanted:
+        return effects
+    begin = min(tool.timestamp_ms for tool in wanted.values())
+    ends = [tool.end_timestamp_ms for tool in wanted.values()]
+    end = None if None in ends else max(each for each in ends if each is not None) + _LATE_MS
+    store, causes = picture.store, picture.causes
+    for _, row in islice(by_index(store, PROCESSES, "time", start=begin, stop=end), _ROWS_MOST):
+        if row.tool_call_id in wanted and row.command:
+            effects.programs.setdefault(row.tool_call_id or "", []).append(row)
+    for kind in ("file", "network"):
+        stop = None if end is None else (kind, end)
+        for _, line in islice(by_index(store, AUDIT, "type", prefix=kind, start=(kind, begin), stop=stop), _ROWS_MOST):
+            cause = causes.of(line)
+            if cause is not None and cause.tool_id in wanted:
+                effects.lines.setdefault(cause.tool_id, []).append(line)
+    return effects
+
+
+class _Maker:
+    def __init__(self, picture: Picture, threads: Threads, tools: dict[str, list[ToolRow]], effects: _Effects) -> None:
+        self._causes = picture.causes
+        self._live = picture.being_written
+        self._threads = threads
+        self._tools = tools
+        self._effects = effects
+
+    def card(self, call: PricedCall, depth: int = 0) -> TurnCard:
+        tools = tuple(map(self._tool, self._tools.get(call.id, ())))
+        subs = tuple(self._sub(thread, depth) for thread in self._threads.below.get(call.id, ()))
+        gap = gap_of_call(call)
+        if gap is None and call.status == "pending" and not self._live:
+            gap = Gap("The answer is missing", "the recording ended before it", since_ms=call.start_timestamp_ms)
+        return TurnCard(
+            call.id,
+            call.turn or self._threads.turns.get(call.id, 0),
+            call.start_timestamp_ms,
+            ms=None if call.end_timestamp_ms is None else max(0, call.end_timestamp_ms - call.start_timestamp_ms),
+            first_ms=call.time_to_first_chunk_ms,
+            tokens_in=context_of(call),
+            cached=call.cache_read_tokens,
+            out=call.output_tokens,
+            cost=call.cost_usd,
+            model=call.model or "",
+            status=call.status if call.status != "pending" or self._live else "partial",
+            new=_new(call),
+            prompt=_text(call.prompt, _SAID),
+            thinking=_text(call.thinking, _THOUGHT),
+            words=len(call.thinking.split()),
+            answer=_text(call.text, _SAID),
+            tools=tools,
+            subs=subs,
+            gap=gap,
+            error=_error(call),
+            bad=call.status == "error" or any(tool.state == "failed" for tool in tools),
+        )
+
+    def _sub(self, thread: Thread, depth: int) -> SubAgent:
+        calls = thread.calls
+        cards = tuple(self.card(call, depth + 1) for call in calls) if depth < _DEPTH_MOST else ()
+        end = max(call.end_timestamp_ms or call.start_timestamp_ms for call in calls)
+        return SubAgent(
+            thread.key,
+            thread.name,
+            len(calls),
+            calls[0].start_timestamp_ms,
+            ms=end - calls[0].start_timestamp_ms,
+            tokens_in=sum(map(context_of, calls)),
+            tool=thread.tool,
+            cost=summed(calls).usd,
+            bad=any(card.bad for card in cards),
+            gap=any(card.gap is not None for card in cards),
+            cards=cards,
+        )
+
+    def _tool(self, row: ToolRow) -> ToolCard:
+        how, state = how_tool_ended(row)
+        if state == "running" and not self._live:
+            how, state = "no result seen", "ok"
+        steps = plan_of(row)
+        asked = (
+            f"{plural(len(steps), 'step')}, {sum(done == 'done' for _, done in steps)} done" if steps else asked_for(row.input)
+        )
+        programs = self._effects.programs.get(row.id, [])
+        lines = self._effects.lines.get(row.id, [])
+        marks, read = _files(lines)
+        shown = tuple(self._program(each, programs[0]) for each in programs[:_SHOWN])
+        if not shown and row.related_pid is not None:
+            shown = (Program(row.related_pid, " ".join(row.related_argv), end=how if row.exit_code is not None else ""),)
+        hosts = dict.fromkeys(
+            line.target or "" for line in lines if line.audit_type == "network" and line.action in ("connect", "send")
+        )
+        return ToolCard(
+            row.id,
+            row.tool_name,
+            cut(asked.replace("\n", " "), _ASKED),
+            "plan" if steps else how,
+            state,
+            start_ms=row.timestamp_ms,
+            ms=row.duration_ms,
+            tied=_tied(row),
+            sure=row.confidence if row.link else 1.0,
+            cwd=next((each.cwd for each in programs if each.cwd), None) or "",
+            programs=shown,
+            more_programs=max(0, len(programs) - _SHOWN),
+            files=tuple(marks[:_SHOWN]),
+            more_files=max(0, len(marks) - _SHOWN),
+            read=read,
+            hosts=tuple(islice((each for each in hosts if each and not each.startswith("/")), _SHOWN)),
+            result=_text(row.output, _RESULT),
+            repeat=row.repeat,
+        )
+
+    def _program(self, row: ProcessRow, first: ProcessRow) -> Program:
+        chain = self._causes.chain(row.id)
+        depth = next((at for at, each in enumerate(chain) if each.id == first.id), 0)
+        end = f"signal {row.signal}" if row.signal else "" if row.exit_code is None else f"exit {row.exit_code}"
+        return Program(
+            row.pid, cut(program_of(row), _ASKED), depth, end, ms=row.duration_ms, bad=bool(row.exit_code or row.signal)
+        )
+
+
+def _text(text: str, most: int) -> Text | None:
+    """A row has at most 1,000 characters of a text: one of that length may be longer."""
+    if not text:
+        return None
+    return Text(text[:most].rstrip(), True) if len(text) > most else Text(text)
+
+
+def _new(call: PricedCall) -> tuple[str, ...]:
+    found = []
+    if call.repeat:
+        found.append("a retry of an earlier request" if call.retry else "the same request again")
+    if call.prompt and not call.repeat:
+        found.append("your prompt" if call.agent_id is None else "its task")
+    if call.new_results:
+        found.append(plural(call.new_results, "tool result"))
+    return tuple(found)
+
+
+def _error(call: PricedCall) -> str:
+    if call.status != "error":
+        return ""
+    status = f"HTTP {call.status_code}" if call.status_code and call.status_code >= 400 else ""
+    return ": ".join(filter(None, (status, call.error_type or call.reason or ""))) or "the call failed"
+
+
+def _tied(row: ToolRow) -> str:
+    match row.link:
+        case "argv":
+            return "tied to the tool call by its arguments"
+        case "time":
+            return "the only program that started then"
+        case None:
+            return "" if row.related_pid else "no process found: the agent did it itself, or its process was not seen"
+        case other:
+            return f"tied by {other}"
+
+
+def _files(lines: Sequence[AuditRow]) -> tuple[list[Mark], int]:
+    marks: dict[str, str] = {}
+    read: set[str] = set()
+    for line in lines:
+        effect = effect_of(line) if line.audit_type == "file" else None
+        path = line.target or ""
+        if effect is None or not path or path.startswith(("/dev/", "/proc/")):
+            continue
+        if effect == "read":
+            read.add(path)
+        else:
+            marks[path] = _SIGNS[effect]
+    order = {"+": 0, "−": 1, "!": 2}
+    return [Mark(sign, path) for path, sign in sorted(marks.items(), key=lambda each: (order[each[1]], each[0]))], len(read)

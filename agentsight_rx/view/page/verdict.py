@@ -1,0 +1,188 @@
+"""What a session did -> one sentence in clauses, each with the place of its evidence, and what is worth a look."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from msgspec import Struct
+
+from ..queries.effects import FilesTouched
+from ..queries.findings import Finding, longest_failure
+from ..queries.tools import has_failed
+from ..rows import AuditRow, ToolRow
+from .picture import Work
+from .words import asked_for, cut, plural
+
+__all__ = ["Clause", "Signal", "is_command", "signals_of", "verdict_of"]
+
+_TIMES = {2: "twice", 3: "three times", 4: "four times", 5: "five times"}
+_EDITS = frozenset(
+    {"edit", "multiedit", "write", "notebookedit", "apply_patch", "write_file", "replace", "edit_file", "str_replace_editor"}
+)
+_SHELLS = frozenset({"bash", "shell", "local_shell", "exec_command", "run_shell_command", "execute", "terminal", "run_command"})
+_SLOW_MS = 5000  # a tool that took less is not slow, whatever the others took
+_SLOWER = 3  # times the usual one of its name
+_SIGNALS_MOST = 12
+_EVIDENCE_MOST = 6
+
+
+class Clause(Struct, frozen=True, omit_defaults=True):
+    """A part of the sentence. `tab` and `turn` are where its evidence is; without a tab it is plain text."""
+
+    text: str
+    tab: str = ""
+    turn: int = 0
+
+
+class Signal(Struct, frozen=True, omit_defaults=True):
+    """One thing worth a look: a claim, what it is about, a number, the turns that show it, and how bad it is."""
+
+    title: str
+    text: str
+    code: str = ""
+    turns: tuple[int, ...] = ()
+    bad: bool = False
+    tab: str = ""
+    diff: str = ""  # the call whose request shows it
+
+
+def is_command(tool: ToolRow, /) -> bool:
+    return tool.related_pid is not None or tool.tool_name.lower() in _SHELLS
+
+
+def verdict_of(work: Work, files: FilesTouched, turns: dict[str, int], /, *, live: bool) -> tuple[Clause, ...]:
+    """`Edited 3 files, ran 14 commands, 5 failed. The same command failed three times in a row.`"""
+    parts = list(_did(work, files, turns))
+    prompts = sum(bool(call.prompt) for call in work.calls)
+    if not parts and not work.calls:
+        return ()
+    if not parts:
+        parts = [Clause(f"answered {plural(prompts, 'prompt')}, changed nothing")]
+    first = f"Working on turn {max(turns.values(), default=1)}, so far " if live else ""
+    head = parts[0]
+    found = [Clause(first)] if first else []
+    found.append(head if first else Clause(head.text[0].upper() + head.text[1:], head.tab, head.turn))
+    for part in parts[1:]:
+        found += [Clause(", "), part]
+    found.append(Clause("."))
+    run = longest_failure(work.tools)
+    if run is not None:
+        times = _TIMES.get(run.times, f"{run.times} times")
+        what = cut(asked_for(run.tool.input) or run.tool.tool_name, 60)
+        found += [
+            Clause(" "),
+            Clause(f"{what} failed {times} in a row", "conversation", turns.get(run.tool.llm_call_id, 0)),
+            Clause("."),
+        ]
+    failed = [call for call in work.calls if call.status == "error"]
+    if failed:
+        found += [
+            Clause(" "),
+            Clause(f"{plural(len(failed), 'call')} of the model failed", "conversation", turns.get(failed[-1].id, 0)),
+            Clause("."),
+        ]
+    return tuple(found)
+
+
+def _did(work: Work, files: FilesTouched, turns: dict[str, int]) -> Iterator[Clause]:
+    edits = sum(tool.tool_name.lower() in _EDITS and not has_failed(tool) for tool in work.tools)
+    if files.edited:
+        yield Clause(f"edited {plural(files.edited, 'file')}", "files")
+    elif edits:
+        yield Clause(f"asked for {plural(edits, 'edit')}", "conversation")
+    if files.removed:
+        yield Clause(f"removed {plural(len(files.removed), 'file')}", "files")
+    commands = sum(map(is_command, work.tools))
+    if commands:
+        yield Clause(f"ran {plural(commands, 'command')}", "processes")
+    others = sum(not is_command(tool) and tool.tool_name.lower() not in _EDITS for tool in work.tools)
+    if others and not commands:
+        yield Clause(f"used {plural(others, 'tool')}", "conversation")
+    failed = [tool for tool in work.tools if has_failed(tool)]
+    if failed:
+        yield Clause(f"{len(failed):,} failed", "conversation", turns.get(failed[0].llm_call_id, 0))
+
+
+def signals_of(
+    work: Work, findings: Sequence[Finding], refused: Sequence[AuditRow], turns: dict[str, int], /
+) -> tuple[Signal, ...]:
+    """What is worth a look, the worst first."""
+    found = [*_of_findings(findings, work), *_refused(refused, work, turns), *_slow(work.tools, turns)]
+    return tuple(sorted(found, key=lambda each: not each.bad)[:_SIGNALS_MOST])
+
+
+def _of_findings(findings: Sequence[Finding], work: Work) -> Iterator[Signal]:
+    by_turn = {call.turn: call.id for call in work.calls}
+    for each in findings:
+        seen = tuple(turn for turn in dict.fromkeys(each.turns) if turn)[:_EVIDENCE_MOST]
+        cost = f" ${each.cost_usd:,.2f}." if each.cost_usd and each.cost_usd >= 0.005 else ""
+        times = _TIMES.get(each.amount, f"{each.amount} times")
+        match each.kind:
+            case "loop":
+                _, _, given = each.what.partition(" ")
+                yield Signal(
+                    "Same command, same result",
+                    f"{times}, nothing else in between.{cost}",
+                    cut(asked_for(given), 160),
+                    turns=seen,
+                    bad=True,
+                )
+            case "repeated":
+                yield Signal("Same request sent again", f"{plural(each.amount, 'request')} unchanged.{cost}", turns=seen)
+            case "retried":
+                yield Signal("Retries", f"{plural(each.amount, 'retry', 'retries')} behind a failure.{cost}", turns=seen)
+            case "failed":
+                yield Signal(
+                    "The model did not answer", f"{plural(each.amount, 'call')} failed.", each.what, turns=seen, bad=True
+                )
+            case "limit":
+                yield Signal(
+                    "Ended at a limit", f"{plural(each.amount, 'answer')} ended where the limit of tokens was.", turns=seen
+                )
+            case "uncached":
+                diff = by_turn.get(seen[0], "") if seen else ""
+                yield Signal(
+                    "Cache lost",
+                    f"{_amount(each.amount)} tokens were no longer read from the cache.{cost}",
+                    turns=seen,
+                    diff=diff,
+                )
+            case "growth":
+                yield Signal("Context grows", f"{_amount(each.amount)} tokens a turn.", turns=seen)
+
+
+def _refused(rows: Sequence[AuditRow], work: Work, turns: dict[str, int]) -> Iterator[Signal]:
+    tools = {tool.id: tool for tool in work.tools}
+    for path in list(dict.fromkeys(row.target or "" for row in rows))[:_EVIDENCE_MOST]:
+        row = next(each for each in rows if (each.target or "") == path)
+        tool = tools.get(row.tool_id or "")
+        seen = (turns.get(tool.llm_call_id, 0),) if tool is not None else ()
+        yield Signal(
+            "A file was refused",
+            f"{row.action} by {row.comm} {row.pid}: permission denied.",
+            path,
+            turns=seen,
+            bad=True,
+            tab="files",
+        )
+
+
+def _slow(tools: Sequence[ToolRow], turns: dict[str, int]) -> Iterator[Signal]:
+    """A tool that took several times as long as the same one usually did."""
+    took: dict[tuple[str, str], list[ToolRow]] = {}
+    for tool in tools:
+        if tool.duration_ms is not None:
+            took.setdefault((tool.tool_name, asked_for(tool.input)[:24]), []).append(tool)
+    for rows in took.values():
+        durations = sorted(tool.duration_ms or 0 for tool in rows)
+        usual, slowest = durations[(len(durations) - 1) // 2], rows[0]
+        for tool in rows:
+            slowest = tool if (tool.duration_ms or 0) > (slowest.duration_ms or 0) else slowest
+        longest = slowest.duration_ms or 0
+        if len(rows) > 2 and longest >= _SLOW_MS and longest >= _SLOWER * max(usual, 1):
+            text = f"took {longest / 1000:.1f} s; usually {usual / 1000:.1f} s."
+            yield Signal("Slow call", text, cut(asked_for(slowest.input), 120), turns=(turns.get(slowest.llm_call_id, 0),))
+
+
+def _amount(number: int) -> str:
+    return f"{number / 1000:.1f} k" if number >= 1000 else str(number)

@@ -1,0 +1,134 @@
+"""Rows -> the few words of them that a list shows."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import cast
+
+import msgspec
+from msgspec import Struct
+
+from ..queries.costs import PricedCall
+from ..queries.tools import has_failed
+from ..rows import CallRow, ProcessRow, ToolRow
+
+__all__ = ["CUT", "Gap", "asked_for", "context_of", "cut", "gap_of_call", "how_tool_ended", "plan_of", "plural", "program_of"]
+
+CUT = "…"
+# The member of an input that says most, in the order of preference
+_MAIN = ("command", "cmd", "file_path", "path", "pattern", "query", "url", "description", "prompt", "subject", "code", "input")
+_PLANS = ("todos", "plan", "items", "steps")
+# One step of a plan whose JSON the row has only the begin of
+_STEP = re.compile(r'"(?:content|step|title|description)"\s*:\s*"((?:[^"\\]|\\.)*)"[^{}]*?"status"\s*:\s*"(\w+)"')
+_STEP_TURNED = re.compile(r'"status"\s*:\s*"(\w+)"[^{}]*?"(?:content|step|title|description)"\s*:\s*"((?:[^"\\]|\\.)*)"')
+_STEPS_MOST = 60
+_DONE = frozenset({"completed", "done", "complete"})
+
+_REASONS = {
+    "gap": ("bytes inside it were not captured", "Look at Health for the place where they were lost."),
+    "midway": ("the connection had begun before the capture", "Start the agent under `agentsight-rx record`."),
+    "too_large": ("it is longer than what is kept", ""),
+    "evicted": ("too much was under way at once", "Record fewer programs at a time."),
+    "timeout": ("the answer fell silent and no end was seen", ""),
+    "no_end_mark": ("its end was not marked, so there may be more", ""),
+    "capture_end": ("the capture ended before the answer did", ""),
+    "no_answer": ("no answer was seen", ""),
+    "closed": ("the connection was closed before the answer ended", ""),
+    "process_ended": ("the process ended before the answer did", ""),
+}
+
+
+class Gap(Struct, frozen=True, omit_defaults=True):
+    """What is missing, why, since when, and what to do; `stage` is its row in Health."""
+
+    what: str
+    why: str
+    stage: str = "calls"
+    since_ms: int = 0
+    do: str = ""
+
+
+def cut(text: str, most: int, /) -> str:
+    """The first characters, with a mark where there are more."""
+    return text if len(text) <= most else text[: most - 1].rstrip() + CUT
+
+
+def plural(count: int, name: str, many: str | None = None, /) -> str:
+    return f"{count:,} {name if count == 1 else many or name + 's'}"
+
+
+def asked_for(text: str, /) -> str:
+    """The input of a tool: its command, path or query where it has one, else its members."""
+    try:
+        value: object = msgspec.json.decode(text) if text else None
+    except (msgspec.DecodeError, RecursionError):
+        found = re.search(r'"(?:' + "|".join(_MAIN) + r')"\s*:\s*"((?:[^"\\]|\\.)*)', text)
+        return found[1].replace("\\n", " ").replace('\\"', '"') if found else text
+    if not isinstance(value, dict):
+        return text
+    members = cast("Mapping[str, object]", value)
+    main = next((members[name] for name in _MAIN if isinstance(members.get(name), str | list) and members[name]), None)
+    if isinstance(main, list):
+        main = " ".join(map(str, cast("list[object]", main)))
+    return str(main) if main else ", ".join(f"{name} {_short(each)}" for name, each in members.items())
+
+
+def _short(value: object) -> str:
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+
+
+def how_tool_ended(row: ToolRow, /) -> tuple[str, str]:
+    """(words, state); the state is ok, failed, or running where no result was seen."""
+    if row.signal:
+        return f"signal {row.signal}", "failed"
+    if row.exit_code is not None:
+        return f"exit {row.exit_code}", "failed" if has_failed(row) else "ok"
+    if row.status == "failed":
+        return "failed", "failed"
+    return ("done", "ok") if row.status == "completed" else ("no result yet", "running")
+
+
+def plan_of(row: ToolRow, /) -> list[tuple[str, str]]:
+    """The steps of a plan that a tool set, as (text, todo | doing | done); none where it set no plan."""
+    if not any(f'"{name}"' in row.input for name in _PLANS) or '"status"' not in row.input:
+        return []
+    found = _STEP.findall(row.input)[:_STEPS_MOST]
+    if not found:
+        found = [(text, status) for status, text in _STEP_TURNED.findall(row.input)[:_STEPS_MOST]]
+    return [
+        (_unescaped(text), "done" if status in _DONE else "doing" if status == "in_progress" else "todo")
+        for text, status in found
+    ]
+
+
+def _unescaped(text: str) -> str:
+    try:
+        return msgspec.json.decode(f'"{text}"', type=str)
+    except msgspec.DecodeError:
+        return text
+
+
+def context_of(call: CallRow, /) -> int:
+    """Tokens that the request had."""
+    return call.input_tokens + call.cache_read_tokens + call.cache_creation_tokens
+
+
+def gap_of_call(call: PricedCall | CallRow, /) -> Gap | None:
+    """What is missing of a call; None of one that is whole, failed or still open."""
+    if call.status not in ("partial", "aborted"):
+        return None
+    why, do = _REASONS.get(call.reason or "", ((call.reason or "not all of it was seen").replace("_", " "), ""))
+    what = "Part of the answer is missing" if call.text or call.output_tokens else "The answer is missing"
+    return Gap(what, why, since_ms=call.end_timestamp_ms or call.start_timestamp_ms, do=do)
+
+
+def program_of(row: ProcessRow, /) -> str:
+    """Its arguments, as a shell would take them where they are simple."""
+    if not row.argv:
+        return row.command or row.comm or ""
+    return " ".join(each if each and not re.search(r"[\s'\"\\$`;&|<>()]", each) else _quoted(each) for each in row.argv)
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "'\\''") + "'"

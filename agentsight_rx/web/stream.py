@@ -1,0 +1,96 @@
+"""What changes -> one stream of events for a client: which recording has something new, or the rows themselves."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import msgspec
+from sse_starlette import ServerSentEvent
+from starlette.concurrency import run_in_threadpool
+
+from ..sinks.web import Feed
+from ..view.page import PageError
+from ..view.snapshot_schema import Completeness, value_of
+from .pictures import Pictures
+
+__all__ = ["Stopped", "changes", "rows"]
+
+_BEAT_S = 0.075  # how often a stream looks for rows: too short a wait to notice, and long enough for batches
+_FILES_S = 0.5  # how often it looks at files
+_LIST_S = 2.0  # and at which files there are
+
+
+class Stopped:
+    """Set where the server ends, so that streams end by themselves."""
+
+    def __init__(self) -> None:
+        self.now = False
+
+
+async def rows(feed: Feed, after: int) -> AsyncIterator[ServerSentEvent]:
+    """
+    `rows` with an id, `completeness` when it changes, `gap` where rows were evicted, `end`.
+
+    Each stream polls the feed, so the writer neither wakes nor waits for readers. A reader that is slower than the rows come
+    misses the evicted ones and gets a `gap`.
+    """
+    sent: Completeness | None = None
+    while True:
+        ended = feed.ended  # read first: rows from before the end are sent before the end
+        stretch = feed.after(after)
+        if stretch.gone:
+            yield _event("gap", {"count": stretch.gone}, after + stretch.gone)
+        if stretch.rows:
+            yield _event("rows", [{"type": row.__struct_config__.tag, **value_of(row)} for row in stretch.rows], stretch.last)
+        after = stretch.last
+        now = feed.completeness()
+        if now != sent:
+            sent = now
+            yield _event("completeness", now)
+        more = after != feed.last
+        if ended and not more:
+            yield _event("end", {})
+            return
+        await asyncio.sleep(0 if more else _BEAT_S)
+
+
+async def changes(pictures: Pictures, feed: Feed | None, stopped: Stopped, *, open_now: str) -> AsyncIterator[ServerSentEvent]:
+    """
+    `changed` where a commit came into the recording that is open, with its version as id; `list` where there are others; `gone`
+    where it cannot be read, `end` where the run has ended. What is new is then asked for by the page, as much as it shows.
+    """
+    version: int | None = None
+    listed: object = None
+    was_gone = False
+    next_list = 0.0
+    clock = asyncio.get_running_loop().time
+    while not stopped.now:
+        ended = feed is not None and feed.ended
+        if open_now:
+            try:
+                found = await run_in_threadpool(pictures.version, open_now)
+            except PageError as error:
+                if not was_gone:
+                    yield _event("gone", {"recording": open_now, "error": str(error)})
+                was_gone = True
+            else:
+                if found != version or was_gone:
+                    yield _event("changed", {"recording": open_now, "version": found}, found)
+                version, was_gone = found, False
+        if clock() >= next_list:
+            next_list = clock() + _LIST_S
+            now = [(each.id, each.being_written) for each in await run_in_threadpool(pictures.recordings.listed)]
+            if now != listed:
+                listed = now
+                yield _event("list", {"recordings": len(now)})
+        if ended:
+            yield _event("end", {})
+            return
+        await asyncio.sleep(_BEAT_S if feed is not None else _FILES_S)
+
+
+def _event(name: str, value: object, number: int | None = None) -> ServerSentEvent:
+    return ServerSentEvent(
+        msgspec.json.encode(value).decode(), event=name, id=None if number is None else str(number), sep="\n"
+    )

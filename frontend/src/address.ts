@@ -1,0 +1,95 @@
+// The address <-> what is shown. One selection for all tabs; moving replaces the entry, opening adds one, so Back closes it.
+
+import { signal } from "@preact/signals";
+import { TABS, type Tab } from "./shapes";
+
+export interface Place {
+  recording: string; session: string; tab: Tab; turn: number; row: string; from: number; to: number; q: string; diff: string;
+  call: string; find: string | null; keys: boolean;
+}
+
+const NOWHERE: Place = {
+  recording: "", session: "", tab: "conversation", turn: 0, row: "", from: 0, to: 0, q: "", diff: "", call: "", find: null, keys: false,
+};
+
+let inFragment = false; // a file on disk has no paths
+
+export const place = signal<Place>(NOWHERE);
+
+export function parsed(address: string): Place {
+  const [path = "", query = ""] = address.split("?", 2);
+  const [, s, recording = "", session = "", tab = ""] = path.split("/");
+  const given = new URLSearchParams(query);
+  const number = (name: string): number => Math.max(0, Number.parseInt(given.get(name) ?? "", 10) || 0);
+  return {
+    ...NOWHERE,
+    recording: s === "s" ? decoded(recording) : "",
+    session: s === "s" ? decoded(session) : "",
+    tab: (TABS as readonly string[]).includes(tab) ? (tab as Tab) : "conversation",
+    turn: number("turn"), row: given.get("row") ?? "", from: number("from"), to: number("to"), q: given.get("q") ?? "",
+    diff: given.get("diff") ?? "", call: given.get("call") ?? "", find: given.get("find"), keys: given.has("keys"),
+  };
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+export function formatted(at: Place): string {
+  const path = at.session ? `/s/${encodeURIComponent(at.recording)}/${encodeURIComponent(at.session)}/${at.tab}` : "/";
+  const query = new URLSearchParams();
+  if (at.turn) query.set("turn", String(at.turn));
+  if (at.row) query.set("row", at.row);
+  if (at.to) {
+    query.set("from", String(Math.round(at.from)));
+    query.set("to", String(Math.round(at.to)));
+  }
+  if (at.q) query.set("q", at.q);
+  if (at.diff) query.set("diff", at.diff);
+  if (at.call) query.set("call", at.call);
+  if (at.find !== null) query.set("find", at.find);
+  if (at.keys) query.set("keys", "");
+  const text = query.toString();
+  return text ? `${path}?${text}` : path;
+}
+
+export function listen(fragment: boolean): void {
+  inFragment = fragment;
+  const read = (): void => {
+    place.value = parsed(inFragment ? location.hash.slice(1) || "/" : location.pathname + location.search);
+  };
+  addEventListener("popstate", read);
+  read();
+}
+
+export function href(change: Partial<Place>): string {
+  return (inFragment ? "#" : "") + formatted({ ...place.value, ...closed, ...change });
+}
+
+const closed = { diff: "", call: "", find: null, keys: false } as const;
+
+// `add`: a new entry of the history, so that Back closes what was opened.
+export function go(change: Partial<Place>, add = false): void {
+  const next = { ...place.value, ...change };
+  const text = formatted(next);
+  if (text === formatted(place.value)) return;
+  const address = (inFragment ? "#" : "") + text;
+  if (add) history.pushState({ ours: true }, "", address);
+  else history.replaceState(history.state, "", address);
+  place.value = next;
+}
+
+// Opens a session, at its conversation unless another tab is named.
+export function open(recording: string, session: string, change: Partial<Place> = {}): void {
+  go({ ...NOWHERE, recording, session, ...change }, true);
+}
+
+// Closes what is on top: by Back where it was opened here, so that Forward opens it again.
+export function close(): void {
+  if ((history.state as { ours?: boolean } | null)?.ours) history.back();
+  else go(closed);
+}

@@ -1,0 +1,118 @@
+// What a key does. Keys never act while a text field has the focus, nor with Ctrl, Alt or Meta, but for search.
+
+import { close, go, open, place } from "./address";
+import { TABS } from "./shapes";
+import { following, head, indexOf, rail, step, stepTrouble, switchTheme, unseen } from "./state";
+import { control } from "./ui/timeline";
+
+export function listenToKeys(save: () => void): void {
+  addEventListener("keydown", (event) => {
+    if ((event.metaKey || event.ctrlKey) && event.key.toLowerCase() === "k") {
+      event.preventDefault();
+      go({ find: place.value.find ?? "" }, place.value.find === null);
+      return;
+    }
+    if (event.metaKey || event.ctrlKey || event.altKey || writes(event.target)) return;
+    const done = act(event.key, event.target, save);
+    if (done) event.preventDefault();
+  });
+}
+
+function writes(target: EventTarget | null): boolean {
+  return target instanceof HTMLElement && (target.isContentEditable || /^(?:INPUT|TEXTAREA|SELECT)$/.test(target.tagName)) && !(target instanceof HTMLInputElement && target.type === "checkbox");
+}
+
+function act(key: string, target: EventTarget | null, save: () => void): boolean {
+  const at = place.value;
+  const covered = at.find !== null || Boolean(at.diff) || Boolean(at.call) || at.keys;
+  if (key === "Escape") {
+    if (covered) close();
+    else if (at.turn || at.row) go({ turn: 0, row: "" });
+    else return false;
+    return true;
+  }
+  if (covered) return false;
+  if (/^[1-9]$/.test(key)) {
+    const tab = TABS[Number(key) - 1];
+    if (tab && at.session) go({ tab, q: "" }, true);
+    return true;
+  }
+  switch (key) {
+    case "/":
+      go({ find: "" }, true);
+      return true;
+    case "?":
+      go({ keys: true }, true);
+      return true;
+    case "j":
+      step(1);
+      return true;
+    case "k":
+      step(-1);
+      return true;
+    case "n":
+      stepTrouble(1);
+      return true;
+    case "N":
+      stepTrouble(-1);
+      return true;
+    case "]":
+    case "[":
+      other(key === "]" ? 1 : -1);
+      return true;
+    case "d":
+    case "w":
+      return overlay(key);
+    case "o":
+      fold();
+      return true;
+    case "f":
+      following.value = !following.value;
+      unseen.value = 0;
+      return true;
+    case "t":
+      switchTheme();
+      return true;
+    case "e":
+      save();
+      return true;
+    case "+":
+    case "=":
+      control.current?.zoom(2);
+      return control.current !== null;
+    case "-":
+      control.current?.zoom(0.5);
+      return control.current !== null;
+    case "0":
+      control.current?.all();
+      return control.current !== null;
+    case " ":
+      if (target instanceof HTMLElement && target.closest("button, a, summary")) return false;
+      control.current?.play();
+      return control.current !== null;
+    default:
+      return false;
+  }
+}
+
+function other(by: number): void {
+  const rows = rail.value?.sessions ?? [];
+  const now = rows.findIndex((row) => row.id === place.value.session && row.recording === place.value.recording);
+  const next = rows[now + by];
+  if (next) open(next.recording, next.id, { tab: place.value.tab });
+}
+
+function overlay(key: string): boolean {
+  const strip = head.value?.strip;
+  const at = indexOf(place.value.turn);
+  const call = strip?.call[at < 0 ? (strip.call.length - 1) : at];
+  if (!call) return false;
+  go(key === "d" ? { diff: `..${call}` } : { call }, true);
+  return true;
+}
+
+function fold(): void {
+  const folds = [...document.querySelectorAll<HTMLDetailsElement>(`#turn-${place.value.turn} details.tool`)];
+  const opened = folds.some((each) => !each.open);
+  for (const each of folds) each.open = opened;
+}

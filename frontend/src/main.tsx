@@ -1,0 +1,188 @@
+// The page: the rail and one session, of a run that goes on, of recordings, or of a file that has all in it.
+
+import { render, type JSX } from "preact";
+import { useEffect, useState } from "preact/hooks";
+import { go, listen, place } from "./address";
+import { listenToKeys } from "./keys";
+import { TABS, type Head, type Tab } from "./shapes";
+import { ServerSource, source } from "./source";
+import { askHere, begin, gone, head, here, indexOf, news, problem, rail, retry, running, step } from "./state";
+import "./styles.css";
+import { Icon, Mark } from "./ui/bits";
+import { Conversation } from "./ui/conversation";
+import { Banner, Bars, Facts, Reads, Top, Verdict, Whole } from "./ui/head";
+import { Health } from "./ui/health";
+import { Log } from "./ui/log";
+import { Overlays } from "./ui/overlays";
+import { Rail } from "./ui/rail";
+import { Files, Http, Mcp, Network, Processes } from "./ui/tables";
+import { Timeline } from "./ui/timeline";
+import { count } from "./words";
+
+const FIRST_TURNS = 3; // until then what is read stands where strip, numbers and tabs will be
+
+const VIEWS: Record<Tab, () => JSX.Element> = {
+  conversation: Conversation, timeline: Timeline, processes: Processes, files: Files, network: Network, mcp: Mcp, http: Http, log: Log, health: Health,
+};
+const NAMES: Record<Tab, string> = {
+  conversation: "Conversation", timeline: "Timeline", processes: "Processes", files: "Files", network: "Network", mcp: "MCP", http: "HTTP", log: "Log", health: "Health",
+};
+
+function App(): JSX.Element {
+  const [menu, setMenu] = useState(false);
+  const found = head.value;
+  useEffect(() => {
+    const escape = (event: KeyboardEvent): void => {
+      if (event.key === "Escape") setMenu(false);
+    };
+    addEventListener("keydown", escape);
+    return () => removeEventListener("keydown", escape);
+  }, []);
+  document.title = found ? `${found.title || found.agent}, agentsight-rx` : "agentsight-rx";
+  return (
+    <div class="app" data-rail={menu ? "open" : ""}>
+      <a class="skip" href="#main" onClick={(event) => (event.preventDefault(), document.getElementById("main")?.focus())}>Skip to the session</a>
+      <Rail onDone={() => setMenu(false)} />
+      {menu ? <button class="veil" aria-label="Close the sessions" onClick={() => setMenu(false)} /> : null}
+      <main id="main" tabIndex={-1}>
+        <Banner />
+        <Top head={found} menu={menu} onMenu={() => setMenu(!menu)} />
+        {problem.value ? <Problem /> : found ? <Session head={found} /> : <Waiting />}
+      </main>
+      <Overlays />
+      <p class="sr" role="status" aria-live="polite">{news.value}</p>
+    </div>
+  );
+}
+
+function Session({ head }: { head: Head }): JSX.Element {
+  const first = running.value && (head.turns ?? 0) < FIRST_TURNS && head.whole?.state !== "not_whole" && place.value.tab === "conversation";
+  const clauses = head.verdict ?? [];
+  return (
+    <>
+      <section aria-label="Session">
+        {head.title ? <p class="task cap">{head.title}</p> : null}
+        <Verdict clauses={clauses.length ? clauses : [{ text: running.value ? "Waiting for the first request to a model." : "Nothing was seen." }]} />
+        <Whole head={head} />
+        {first ? null : head.strip?.n.length ? <Bars strip={head.strip} window={head.window ?? 0} /> : null}
+        {first || head.id === "-" && !head.numbers?.calls ? null : <Facts head={head} />}
+      </section>
+      {first ? <><Reads head={head} /><TabRow head={head} quiet /><section class="pane" role="tabpanel" id="panel" aria-labelledby="tab-conversation"><Conversation /></section></> : <><TabRow head={head} /><Pane /></>}
+    </>
+  );
+}
+
+function Pane(): JSX.Element {
+  const tab = place.value.tab;
+  const View = VIEWS[tab];
+  const at = place.value;
+  return <section class="pane" role="tabpanel" id="panel" aria-labelledby={`tab-${tab}`} key={`${at.recording}/${at.session}/${tab}`}><View /></section>;
+}
+
+function TabRow({ head, quiet }: { head: Head; quiet?: boolean }): JSX.Element {
+  const counts: Record<string, number> = { ...head.counts, conversation: head.turns ?? 0 };
+  const index = indexOf(place.value.turn);
+  const arrows = (event: KeyboardEvent): void => {
+    const by = event.key === "ArrowRight" ? 1 : event.key === "ArrowLeft" ? -1 : 0;
+    if (!by) return;
+    event.preventDefault();
+    const next = TABS[(TABS.indexOf(place.value.tab) + by + TABS.length) % TABS.length]!;
+    go({ tab: next, q: "" }, true);
+    requestAnimationFrame(() => document.getElementById(`tab-${next}`)?.focus());
+  };
+  return (
+    <div class={quiet ? "tabs quiet" : "tabs"}>
+      <div class="row">
+        <div role="tablist" aria-label="Views of this session" onKeyDown={arrows}>
+          {TABS.map((tab, at) => (
+            <button
+              key={tab} role="tab" id={`tab-${tab}`} aria-controls="panel" aria-selected={place.value.tab === tab} tabIndex={place.value.tab === tab ? 0 : -1} title={`${NAMES[tab]} (${at + 1})`}
+              onClick={() => go({ tab, q: "" }, true)}
+            >
+              {NAMES[tab]}
+              {tab === "health" ? head.whole?.state === "not_whole" ? <Mark cut /> : null : counts[tab] ? <span>{count(counts[tab] ?? 0)}</span> : null}
+            </button>
+          ))}
+        </div>
+        {head.turns ? (
+          <div class="step-t">
+            <button aria-label="Turn before" title="Turn before (k)" onClick={() => step(-1)}><Icon name="left" /></button>
+            <span>{index >= 0 ? `turn ${place.value.turn} (${index + 1} of ${head.turns})` : `${head.turns} turns`}</span>
+            <button aria-label="Next turn" title="Next turn (j)" onClick={() => step(1)}><Icon name="right" /></button>
+          </div>
+        ) : null}
+      </div>
+    </div>
+  );
+}
+
+function Problem(): JSX.Element {
+  const { status, text } = problem.value!;
+  if (status === 401) {
+    return (
+      <div class="center" role="alert">
+        <h1>This page needs its token</h1>
+        <p>Open the whole address that agentsight-rx printed, with everything behind the #. The token is kept for one tab, so a copied link needs it again.</p>
+      </div>
+    );
+  }
+  return (
+    <div class="center" role="alert">
+      <h1>{status === 404 ? "It is not here" : "This could not be shown"}</h1>
+      <p class="cap">{text}</p>
+      <p class="row"><button class="btn go" onClick={() => (problem.value = null, go({ recording: "", session: "", turn: 0, row: "", tab: "conversation" }, true))}>Show the newest session</button><button class="btn" onClick={retry}>Try again</button></p>
+    </div>
+  );
+}
+
+const COMMANDS: [string, string][] = [
+  ["agentsight-rx record -- claude", "Records a command, with all that it starts."],
+  ["agentsight-rx record --comm claude", "Records what runs already."],
+  ["agentsight-rx doctor", "Says what can be seen on this machine, and what to do."],
+];
+
+function Waiting(): JSX.Element {
+  if (gone.value) return <p class="soft pad">Nothing to show until it can be read again.</p>;
+  if (!rail.value || rail.value.sessions.length) return <p class="soft pad" role="status">loading …</p>;
+  return (
+    <div class="center">
+      <h1>No recording yet</h1>
+      <p>One of these makes the first; this page shows it by itself.</p>
+      <ul class="cmds">
+        {COMMANDS.map(([command, what]) => (
+          <li key={command}><span><code>{command}</code><small>{what}</small></span><Copy text={command} /></li>
+        ))}
+      </ul>
+    </div>
+  );
+}
+
+function Copy({ text }: { text: string }): JSX.Element {
+  const [done, setDone] = useState(false);
+  return <button class="btn" onClick={() => void navigator.clipboard.writeText(text).then(() => setDone(true))}>{done ? "Copied" : "Copy"}</button>;
+}
+
+// What this view shows, as a file.
+async function save(): Promise<void> {
+  const tab = place.value.tab;
+  const asked: Record<Tab, string> = {
+    conversation: here("turns"), timeline: here("timeline"), processes: here("processes"), files: here("files"), network: here("network"), mcp: here("mcp"), http: here("http"), log: here("events"), health: "health",
+  };
+  const found = await askHere<unknown>(asked[tab], { count: 500, ...(tab === "log" && place.value.q ? { rule: place.value.q } : {}) });
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([JSON.stringify(found, null, 1)], { type: "application/json" }));
+  link.download = `${place.value.session}-${tab}.json`.replace(/[^\w.-]+/g, "_");
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+}
+
+const from = source();
+listen(from.embedded);
+begin(from);
+listenToKeys(() => void save());
+if (from instanceof ServerSource) {
+  addEventListener("hashchange", () => {
+    if (from.renew()) retry();
+  });
+}
+render(<App />, document.getElementById("app")!);

@@ -1,0 +1,103 @@
+// The answers of /api/v1, as agentsight_rx/view/page makes them. Fields with their default value are left out.
+
+export interface Cost { usd: number | null; unknown_calls: number; unknown_models: string[]; as_of: string | null; by: string[] }
+export interface RailRow {
+  id: string; recording: string; agent: string; start_ms: number; end_ms: number; live?: boolean; model?: string; title?: string;
+  step?: string; turns?: number; tokens?: number; cost?: Cost; left?: number | null; missing?: number; failed?: number;
+}
+export interface Rail { sessions: RailRow[]; next: string; recordings: number; unreadable: { recording: string; error: string }[] }
+export interface Clause { text: string; tab?: Tab; turn?: number }
+export interface Whole { state: "whole" | "so_far" | "not_whole"; missing?: number; said?: string[] }
+export interface Strip {
+  n: number[]; call: string[]; start: number[]; ms: number[]; context: number[]; cached: number[]; flags: number[];
+}
+export interface Numbers {
+  calls?: number; sub_calls?: number; failed_calls?: number; tokens_in?: number; cached?: number; tokens_out?: number;
+  reasoning?: number; cost?: Cost; context?: number; left?: number | null; model_ms?: number; tools_ms?: number; idle_ms?: number;
+  tools?: number; failed_tools?: number;
+}
+export interface Signal { title: string; text: string; code?: string; turns?: number[]; bad?: boolean; tab?: Tab; diff?: string }
+export interface Step { text: string; state: "todo" | "doing" | "done" }
+export interface Read { state: "proven" | "trying" | "not"; title: string; text: string; side?: string; pid?: number }
+export interface Head {
+  id: string; recording: string; live: boolean; agent: string; start_ms: number; end_ms: number; title?: string; model?: string;
+  models?: string[]; cwd?: string; pid?: number; comm?: string; verdict?: Clause[]; whole?: Whole; strip?: Strip; turns?: number;
+  from_turn?: number; window?: number; numbers?: Numbers; signals?: Signal[]; plan?: Step[]; counts?: Record<string, number>;
+  reads?: Read[]; cut?: boolean;
+}
+export interface Text { text: string; more?: boolean }
+export interface Gap { what: string; why: string; stage?: string; since_ms?: number; do?: string }
+export interface Program { pid: number; argv: string; depth?: number; end?: string; ms?: number | null; bad?: boolean }
+export interface ToolCard {
+  id: string; name: string; asked: string; how: string; state: "ok" | "failed" | "running"; start_ms: number; ms?: number | null;
+  tied?: string; sure?: number; cwd?: string; programs?: Program[]; more_programs?: number; files?: { sign: string; path: string }[];
+  more_files?: number; read?: number; hosts?: string[]; result?: Text | null; repeat?: number; gap?: Gap | null;
+}
+export interface SubAgent {
+  id: string; name: string; turns: number; start_ms: number; ms: number; tokens_in: number; tool?: string; cost?: number | null;
+  bad?: boolean; gap?: boolean; cards?: TurnCard[];
+}
+export interface TurnCard {
+  call: string; n: number; start_ms: number; ms?: number | null; first_ms?: number | null; tokens_in?: number; cached?: number;
+  out?: number; cost?: number | null; model?: string; status?: string; new?: string[]; prompt?: Text | null; thinking?: Text | null;
+  words?: number; answer?: Text | null; tools?: ToolCard[]; subs?: SubAgent[]; gap?: Gap | null; error?: string; bad?: boolean;
+}
+export interface Turns { start: number; total: number; cards: TurnCard[] }
+export interface Body { kind: string; text: string; title?: string; total?: number; bad?: boolean }
+export interface CallBody {
+  id: string; model?: string; answered_by?: string; provider?: string; host?: string; status?: number; finish?: string;
+  parameters?: Record<string, string>; tools?: string[]; messages?: { role: string; parts: Body[] }[]; first?: number; total?: number;
+  answer?: Body[]; error?: string; unknown?: string[]; missing?: string; cost?: number | null; cost_by?: string;
+}
+export interface DiffLine { change: "same" | "new" | "gone"; at: number; count?: number; role?: string; parts?: Body[] }
+export interface DiffBody {
+  a: string; b: string; turn_a?: number; turn_b?: number; parameters?: { name: string; first: string; second: string }[];
+  lines?: DiffLine[]; tools_added?: string[]; tools_removed?: string[]; tools_changed?: string[]; uncached?: number; missing?: string;
+}
+export interface Rows<R> { kind: string; start: number; total: number; rows: R[]; folder?: string; partial?: boolean }
+export interface ProcessLine {
+  id: string; pid: number; depth: number; argv: string; start_ms: number; ms?: number | null; end?: string; bad?: boolean; agent?: string;
+  cwd?: string; turn?: number; tool?: string; kids?: number; starts?: boolean;
+}
+export interface FileLine {
+  path: string; kind: string; count?: number; errors?: number; error?: string; target?: string; read?: number; written?: number;
+  last_ms?: number; by?: string; turn?: number; tool?: string;
+}
+export interface HostLine {
+  kind: "host" | "peer" | "unread"; name: string; count?: number; errors?: number; error?: string; calls?: number; sent?: number;
+  received?: number; paths?: string[]; names?: string[]; by?: string; turn?: number; last_ms?: number;
+}
+export interface McpLine {
+  id: string; start_ms: number; server: string; method: string; tool?: string; outcome?: string; ms?: number | null; params?: string;
+  result?: string; client?: number; pid?: number; turn?: number;
+}
+export interface HttpLine {
+  id: string; start_ms: number; method: string; host: string; path: string; status?: number; state?: string; why?: string;
+  ms?: number | null; sent?: number; received?: number; type?: string; by?: string; turn?: number; call?: string; version?: string;
+}
+export interface Lane {
+  kind: "model" | "tools" | "agent" | "program" | "files"; name: string; start: number[]; end: number[]; flags: number[]; turn: number[];
+  label: string[]; below?: boolean;
+}
+export interface Lanes { start_ms: number; length_ms: number; lanes: Lane[]; curve: { at: number[]; cpu: number[]; memory: number[] } }
+export interface LogLine { at: string; n: number; time_ms: number; source: string; text: string; who?: string; pid?: number; bad?: boolean }
+export interface LogPage { total: number; lines: LogLine[]; next?: string; seen?: number; sources?: string[] }
+export interface Missing {
+  what: string; why: string; stage: string; do?: string; since_ms?: number; pid?: number; tab?: Tab;
+}
+export interface Stage {
+  id: string; name: string; what: string; arrived?: number | null; before?: number | null; kept?: number | null; lost?: number;
+  asked?: number; size?: number; why?: string[];
+}
+export interface HealthPage {
+  whole: Whole; missing: Missing[]; stages: Stage[]; reads: Read[]; unknown: { provider: string; field: string; count: number; call: string }[];
+  filters: string[]; runs: [number, number, boolean][]; removed_before_ms?: number;
+}
+export interface Hit { recording: string; session: string; turn: number; kind: string; at_ms: number; row: string; text: string }
+export interface Found { hits: Hit[]; searched: number; recordings: number }
+
+export const TABS = ["conversation", "timeline", "processes", "files", "network", "mcp", "http", "log", "health"] as const;
+export type Tab = (typeof TABS)[number];
+export const FAILED = 1;
+export const MISSING = 2;
+export const RUNNING = 4;

@@ -1,0 +1,166 @@
+// Where answers come from: a server, or, in a file with all in it, what stands in the page itself.
+
+export interface Change { kind: "changed" | "list" | "gone" | "end" | "lost" | "back"; text?: string }
+
+export interface Source {
+  readonly embedded: boolean;
+  get<T>(path: string, given?: Record<string, string | number>, signal?: AbortSignal): Promise<T>;
+  // Calls back while it lasts; returns what ends it.
+  watch(recording: string, tell: (change: Change) => void): () => void;
+}
+
+export class Refused extends Error {
+  constructor(readonly status: number, text: string) {
+    super(text);
+  }
+}
+
+const TOKEN = "agentsight-rx token";
+
+// The token comes in the fragment, is taken out of the address at once, and kept for this tab alone.
+function token(): string {
+  const found = /^#token=([\w-]+)$/.exec(location.hash);
+  if (found?.[1]) {
+    sessionStorage.setItem(TOKEN, found[1]);
+    history.replaceState(history.state, "", location.pathname + location.search);
+  }
+  return sessionStorage.getItem(TOKEN) ?? "";
+}
+
+export class ServerSource implements Source {
+  readonly embedded = false;
+  private bearer = token();
+
+  // Another token in the same tab, as when the address is opened again.
+  renew(): boolean {
+    const before = this.bearer;
+    this.bearer = token();
+    return this.bearer !== before;
+  }
+
+  async get<T>(path: string, given: Record<string, string | number> = {}, signal?: AbortSignal): Promise<T> {
+    const answer = await this.fetch(path, given, signal ? { signal } : {});
+    return (await answer.json()) as T;
+  }
+
+  private async fetch(path: string, given: Record<string, string | number>, more: RequestInit): Promise<Response> {
+    const query = new URLSearchParams(Object.entries(given).map(([name, value]) => [name, String(value)]));
+    const text = query.toString();
+    const answer = await fetch(`/api/v1/${path}${text ? `?${text}` : ""}`, {
+      ...more,
+      headers: { authorization: `Bearer ${this.bearer}` },
+    });
+    if (!answer.ok) {
+      const said: unknown = await answer.json().catch(() => null);
+      const error = said && typeof said === "object" && "error" in said ? String(said.error) : `HTTP ${answer.status}`;
+      throw new Refused(answer.status, error);
+    }
+    return answer;
+  }
+
+  watch(recording: string, tell: (change: Change) => void): () => void {
+    const ending = new AbortController();
+    void this.follow(recording, tell, ending.signal);
+    return () => ending.abort();
+  }
+
+  // EventSource cannot send the token in a header, so the stream is read by hand.
+  private async follow(recording: string, tell: (change: Change) => void, signal: AbortSignal): Promise<void> {
+    let lost = false;
+    let listed = false; // the first list is the one that the page has
+    for (let wait = 500; !signal.aborted; wait = Math.min(wait * 2, 5000)) {
+      try {
+        const answer = await this.fetch("live", { rows: "none", recording }, { signal });
+        if (lost) tell({ kind: "back" });
+        lost = false;
+        wait = 500;
+        for await (const [name, data] of messages(answer.body!)) {
+          if (name === "changed" || (name === "list" && listed)) tell({ kind: name });
+          listed ||= name === "list";
+          if (name === "changed" || name === "list") continue;
+          if (name === "gone") tell({ kind: "gone", text: String((JSON.parse(data) as { error: string }).error) });
+          else if (name === "end") {
+            tell({ kind: "end" });
+            return;
+          }
+        }
+      } catch (error) {
+        if (signal.aborted) return;
+        if (error instanceof Refused && error.status === 401) return;
+      }
+      if (signal.aborted) return;
+      if (!lost) tell({ kind: "lost" });
+      lost = true;
+      await new Promise((done) => setTimeout(done, wait));
+    }
+  }
+}
+
+async function* messages(body: ReadableStream<Uint8Array>): AsyncGenerator<[string, string]> {
+  const reader = body.getReader();
+  const decoder = new TextDecoder();
+  let rest = "";
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return;
+      rest += decoder.decode(value, { stream: true }).replaceAll("\r", "");
+      const blocks = rest.split("\n\n");
+      rest = blocks.pop() ?? "";
+      for (const block of blocks) {
+        let name = "message";
+        const data: string[] = [];
+        for (const line of block.split("\n")) {
+          if (line.startsWith("event: ")) name = line.slice(7);
+          else if (line.startsWith("data: ")) data.push(line.slice(6));
+        }
+        yield [name, data.join("\n")];
+      }
+    }
+  } finally {
+    await reader.cancel().catch(() => undefined);
+  }
+}
+
+// `answers`: path below /api/v1 without parameters -> the whole answer, from which pages are cut here.
+export class EmbeddedSource implements Source {
+  readonly embedded = true;
+
+  constructor(private readonly answers: Record<string, unknown>) {}
+
+  get<T>(path: string, given: Record<string, string | number> = {}): Promise<T> {
+    const exact = Object.entries(given).map(([name, value]) => `${name}=${value}`).sort().join("&");
+    const found = this.answers[`${path}?${exact}`] ?? this.answers[path];
+    if (found === undefined) return Promise.reject(new Refused(404, "this file does not have it: open the recording itself"));
+    return Promise.resolve(sliced(found, given) as T);
+  }
+
+  watch(): () => void {
+    return () => undefined;
+  }
+}
+
+function sliced(found: unknown, given: Record<string, string | number>): unknown {
+  if (!found || typeof found !== "object") return found;
+  const start = Number(given["since"] ?? 0);
+  const end = start + Number(given["count"] ?? 200);
+  const words = String(given["q"] ?? given["rule"] ?? "").toLowerCase();
+  const has = (row: unknown): boolean => !words || JSON.stringify(row).toLowerCase().includes(words);
+  const whole = found as { cards?: unknown[]; rows?: unknown[]; lines?: unknown[]; total?: number };
+  if (Array.isArray(whole.cards)) return { ...whole, start, total: whole.cards.length, cards: whole.cards.slice(start, end) };
+  if (Array.isArray(whole.rows) && "kind" in whole) {
+    const rows = whole.rows.filter(has);
+    return { ...whole, start, total: rows.length, rows: rows.slice(start, end) };
+  }
+  if (Array.isArray(whole.lines) && "sources" in whole) {
+    const lines = whole.lines.filter(has);
+    return { ...whole, lines: lines.slice(start, end), next: end < lines.length ? String(end) : "" };
+  }
+  return found;
+}
+
+export function source(): Source {
+  const embedded = document.getElementById("embedded");
+  if (embedded?.textContent) return new EmbeddedSource(JSON.parse(embedded.textContent) as Record<string, unknown>);
+  return new ServerSource();
+}

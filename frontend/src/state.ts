@@ -1,0 +1,361 @@
+// What the page knows: the rail, the open session, its turns; asked for again where something changed, no faster than it is answered.
+
+import { batch, computed, effect, signal } from "@preact/signals";
+import { go, place } from "./address";
+import { FAILED, MISSING, type Head, type Rail, type RailRow, type Strip, type TurnCard, type Turns } from "./shapes";
+import { Refused, type Source } from "./source";
+
+export const PAGE = 24; // turns that are asked for at once
+const SLOWEST_MS = 5000;
+const AGAIN_MS = 1500; // a recording that cannot be read is looked for again
+
+export const rail = signal<Rail | null>(null);
+export const head = signal<Head | null>(null);
+export const cards = signal<ReadonlyMap<number, TurnCard>>(new Map());
+export const problem = signal<{ status: number; text: string } | null>(null); // of the whole page
+export const gone = signal(""); // why the open recording cannot be read now
+export const stale = signal(0); // since when there is no connection, Unix time in ms
+export const ended = signal(false); // the run behind this page has ended
+export const version = signal(0); // counts what changed in the open recording: tabs ask again
+export const news = signal(""); // what is announced
+export const following = signal(false);
+export const unseen = signal(0);
+export const now = signal(Date.now());
+export const theme = signal<"light" | "dark" | "auto">(storedTheme());
+
+export const session = computed<RailRow | null>(() => {
+  const at = place.value;
+  return rail.value?.sessions.find((each) => each.id === at.session && each.recording === at.recording) ?? null;
+});
+export const running = computed(() => head.value?.live === true && !ended.value);
+
+let from: Source;
+
+export function ask<T>(path: string, given?: Record<string, string | number>, signal?: AbortSignal): Promise<T> {
+  return from.get<T>(path, given, signal);
+}
+
+// Below the open recording.
+export function askHere<T>(path: string, given?: Record<string, string | number>, signal?: AbortSignal): Promise<T> {
+  return ask<T>(`r/${encodeURIComponent(place.value.recording)}/${path}`, given, signal);
+}
+
+export function here(tab = ""): string {
+  return `session/${encodeURIComponent(place.value.session)}${tab ? `/${tab}` : ""}`;
+}
+
+export function begin(source: Source): void {
+  from = source;
+  effect(() => {
+    document.documentElement.dataset["theme"] = shownTheme();
+  });
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+    document.documentElement.dataset["theme"] = shownTheme();
+  });
+  void loadRail();
+  let shown = "";
+  let stop = (): void => undefined;
+  effect(() => {
+    const { recording, session } = place.value;
+    const key = `${recording}/${session}`;
+    if (key === shown) return;
+    shown = key;
+    stop();
+    batch(() => {
+      head.value = null;
+      cards.value = new Map();
+      gone.value = "";
+      stale.value = 0;
+      unseen.value = 0;
+      ended.value = false;
+    });
+    if (!session) {
+      newest();
+      stop = source.watch("", (change) => change.kind === "list" && void loadRail());
+      return;
+    }
+    void loadHead();
+    stop = source.watch(recording, (change) => {
+      switch (change.kind) {
+        case "changed":
+          gone.value = "";
+          refresh();
+          break;
+        case "list":
+          void loadRail();
+          break;
+        case "gone":
+          gone.value = change.text ?? "the recording cannot be read";
+          break;
+        case "lost":
+          stale.value = Date.now();
+          break;
+        case "back":
+          stale.value = 0;
+          refresh();
+          break;
+        case "end":
+          ended.value = true;
+          refresh();
+          break;
+      }
+    });
+  });
+  setInterval(() => {
+    if (running.value || stale.value) now.value = Date.now();
+  }, 1000);
+}
+
+export function retry(): void {
+  problem.value = null;
+  void loadRail();
+  if (place.value.session) void loadHead();
+}
+
+// Before its first call a run has no session; once it has one, that is what was open.
+function named(): void {
+  const at = place.value;
+  const rows = rail.value?.sessions.filter((row) => row.recording === at.recording) ?? [];
+  if (at.session !== "-" || !rows[0] || rows.some((row) => row.id === "-") || head.value?.live === false) return;
+  go({ session: rows[0].id });
+}
+
+function newest(): void {
+  const first = rail.value?.sessions[0];
+  if (first && !place.value.session) go({ recording: first.recording, session: first.id });
+}
+
+function failed(error: unknown): void {
+  if (error instanceof Refused) {
+    if (error.status === 401) problem.value = { status: 401, text: error.message };
+    else if (error.status === 503) {
+      gone.value = error.message;
+      setTimeout(() => gone.value && refresh(), AGAIN_MS);
+    }
+    else problem.value = { status: error.status, text: error.message };
+  } else if (!(error instanceof DOMException)) {
+    stale.value ||= Date.now();
+  }
+}
+
+export async function loadRail(): Promise<void> {
+  try {
+    const known = rail.value;
+    const limit = Math.max(50, known?.sessions.length ?? 0);
+    railed = Date.now();
+    rail.value = ordered(await ask<Rail>("sessions", { limit }), known);
+    newest();
+    named();
+  } catch (error) {
+    failed(error);
+  }
+}
+
+export async function moreRail(): Promise<void> {
+  const known = rail.value;
+  if (!known?.next) return;
+  const more = await ask<Rail>("sessions", { limit: 50, before: known.next });
+  rail.value = { ...more, sessions: [...known.sessions, ...more.sessions], unreadable: [...known.unreadable, ...more.unreadable] };
+}
+
+// Running ones first; what is shown already does not change places.
+function ordered(next: Rail, known: Rail | null): Rail {
+  const places = new Map(known?.sessions.map((row, at) => [`${row.recording}/${row.id}`, at]));
+  const place = (row: RailRow): number => places.get(`${row.recording}/${row.id}`) ?? -1;
+  const sessions = [...next.sessions].sort((a, b) => {
+    if (known && place(a) >= 0 && place(b) >= 0) return place(a) - place(b);
+    return Number(b.live ?? false) - Number(a.live ?? false) || b.start_ms - a.start_ms;
+  });
+  return { ...next, sessions };
+}
+
+async function loadHead(): Promise<void> {
+  const key = place.value.session;
+  try {
+    const known = head.value;
+    const start = known?.strip ? Math.max(0, known.strip.n.length - 8) : 0;
+    const found = await askHere<Head>(here(), start ? { from: start } : {});
+    if (key !== place.value.session) return;
+    announce(known, found);
+    batch(() => {
+      problem.value = null;
+      gone.value = "";
+      head.value = known?.strip && found.strip ? { ...found, strip: joined(known.strip, found.strip, start) } : found;
+    });
+  } catch (error) {
+    if (key === place.value.session) failed(error);
+  }
+}
+
+function joined(known: Strip, more: Strip, start: number): Strip {
+  const names = Object.keys(more) as (keyof Strip)[];
+  return Object.fromEntries(names.map((name) => [name, [...known[name].slice(0, start), ...more[name]]])) as unknown as Strip;
+}
+
+// Only whole sentences, and only what a person waits for.
+function announce(before: Head | null, after: Head): void {
+  if (!before) return;
+  const turns = (after.turns ?? 0) - (before.turns ?? 0);
+  const failed = (after.numbers?.failed_tools ?? 0) - (before.numbers?.failed_tools ?? 0);
+  const missing = (after.whole?.missing ?? 0) - (before.whole?.missing ?? 0);
+  if (missing > 0) news.value = "Something is missing from the recording.";
+  else if (failed > 0) news.value = "A command failed.";
+  else if (turns > 0) news.value = `Turn ${after.turns ?? 0} began.`;
+  if (turns > 0 && !following.value) unseen.value += turns;
+}
+
+const RAIL_MS = 2000; // a new session is in the rail after so long
+let railed = 0;
+let railSoon: ReturnType<typeof setTimeout> | undefined;
+
+function soonRail(): Promise<void> | undefined {
+  const left = railed + RAIL_MS - Date.now();
+  if (left <= 0) return loadRail();
+  railSoon ??= setTimeout(() => {
+    railSoon = undefined;
+    void loadRail();
+  }, left);
+  return undefined;
+}
+
+let waiting: ReturnType<typeof setTimeout> | undefined;
+let busy = false;
+let again = false;
+
+// At most ten times a second, and no more than a fifth of the time: a large recording takes a while to look through.
+function refresh(): void {
+  if (waiting !== undefined) return;
+  if (busy) {
+    again = true;
+    return;
+  }
+  waiting = setTimeout(() => {
+    waiting = undefined;
+    busy = true;
+    const began = performance.now();
+    void Promise.all([loadHead(), reload(), soonRail()]).finally(() => {
+      const next = Math.min(SLOWEST_MS, 4 * (performance.now() - began));
+      version.value += 1;
+      touchRail();
+      setTimeout(() => {
+        busy = false;
+        if (again) {
+          again = false;
+          refresh();
+        }
+      }, next);
+    });
+  }, 100);
+}
+
+// The row in the rail says the same as the head, without another question.
+function touchRail(): void {
+  const found = head.value;
+  const known = rail.value;
+  if (!found || !known) return;
+  const sessions = known.sessions.map((row) =>
+    row.id === found.id && row.recording === found.recording
+      ? {
+          ...row, live: found.live && !ended.value, end_ms: found.end_ms, model: found.model ?? "", left: found.numbers?.left ?? null,
+          turns: found.turns ?? 0, tokens: (found.numbers?.tokens_in ?? 0) + (found.numbers?.tokens_out ?? 0),
+          missing: found.whole?.missing ?? 0, ...(found.numbers?.cost ? { cost: found.numbers.cost } : {}),
+          title: row.title || (found.title ?? ""),
+        }
+      : row,
+  );
+  if (!sessions.some((row) => row.id === found.id && row.recording === found.recording)) void loadRail();
+  else rail.value = { ...known, sessions };
+}
+
+const loading = new Map<number, Promise<void>>();
+
+// The page of turns with that number of a page; a page that is there is not asked for again.
+export function loadPage(page: number): void {
+  if (page < 0 || cards.value.has(page * PAGE) || loading.has(page)) return;
+  const work = fetchPage(page).catch(failed).finally(() => loading.delete(page));
+  loading.set(page, work);
+}
+
+async function fetchPage(page: number): Promise<void> {
+  const key = place.value.session;
+  const found = await askHere<Turns>(here("turns"), { since: page * PAGE, count: PAGE });
+  if (key !== place.value.session) return;
+  const next = new Map(cards.value);
+  found.cards.forEach((card, at) => next.set(found.start + at, card));
+  cards.value = next;
+}
+
+// The last pages may have changed: results of tools come with later turns.
+async function reload(): Promise<void> {
+  const last = Math.max(0, ...cards.value.keys());
+  const total = head.value?.turns ?? 0;
+  const pages = new Set([Math.floor(last / PAGE), Math.floor(Math.max(0, total - 1) / PAGE)]);
+  if (last % PAGE < 3) pages.add(Math.floor(last / PAGE) - 1);
+  await Promise.all([...pages].filter((page) => page >= 0 && page * PAGE <= total).map((page) => fetchPage(page).catch(failed)));
+}
+
+// -- selection ----------------------------------------------------------------------------------------------------------
+
+export function turnAt(index: number): number {
+  return head.value?.strip?.n[index] ?? 0;
+}
+
+// Place in the strip of the turn with that number; a turn of a sub-agent is at the one before.
+export function indexOf(turn: number): number {
+  const numbers = head.value?.strip?.n ?? [];
+  let found = -1;
+  for (let at = 0; at < numbers.length; at++) {
+    if ((numbers[at] ?? 0) > turn) break;
+    found = at;
+  }
+  return turn ? found : -1;
+}
+
+export function select(turn: number): void {
+  following.value = false;
+  go({ turn });
+}
+
+export function step(by: number): void {
+  const numbers = head.value?.strip?.n ?? [];
+  if (!numbers.length) return;
+  const at = indexOf(place.value.turn);
+  const next = at < 0 ? (by > 0 ? 0 : numbers.length - 1) : Math.min(numbers.length - 1, Math.max(0, at + by));
+  select(numbers[next] ?? 0);
+}
+
+export function stepTrouble(by: number): void {
+  const strip = head.value?.strip;
+  if (!strip) return;
+  for (let at = indexOf(place.value.turn) + by; at >= 0 && at < strip.n.length; at += by) {
+    if ((strip.flags[at] ?? 0) & (FAILED | MISSING)) {
+      select(strip.n[at] ?? 0);
+      return;
+    }
+  }
+}
+
+// -- theme --------------------------------------------------------------------------------------------------------------
+
+function storedTheme(): "light" | "dark" | "auto" {
+  try {
+    const known = localStorage.getItem("agentsight-rx theme");
+    return known === "light" || known === "dark" ? known : "auto";
+  } catch {
+    return "auto";
+  }
+}
+
+export function shownTheme(): "light" | "dark" {
+  if (theme.value !== "auto") return theme.value;
+  return matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
+}
+
+export function switchTheme(): void {
+  theme.value = shownTheme() === "dark" ? "light" : "dark";
+  try {
+    localStorage.setItem("agentsight-rx theme", theme.value);
+  } catch {
+    // a browser that keeps nothing has the theme of this page
+  }
+}

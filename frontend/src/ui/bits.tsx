@@ -1,0 +1,104 @@
+// Small parts that all views have: the line of completeness, icons, captured text, folds, tables.
+
+import type { ComponentChildren, JSX } from "preact";
+import { useEffect, useRef, useState } from "preact/hooks";
+import { go, href, type Place } from "../address";
+import { clean } from "../words";
+
+// The one sign: unbroken, nothing is missing; broken, something is.
+export function Mark({ cut, title }: { cut?: boolean; title?: string }): JSX.Element {
+  const said = title ?? (cut ? "something is missing" : "complete");
+  return <i class={cut ? "mk cut" : "mk"} role="img" aria-label={said} title={said} />;
+}
+
+const PATHS: Record<string, JSX.Element> = {
+  find: <><circle cx="7" cy="7" r="4.5" /><path d="m10.500 10.500 3 3" /></>,
+  menu: <path d="M2.500 4.500h11M2.500 8h11M2.500 11.500h7" />,
+  export: <path d="M8 10V2.500M5 5l3-3 3 3M3 9.500v4h10v-4" />,
+  keys: <><rect x="1.500" y="4" width="13" height="8.500" rx="1.500" /><path d="M4.500 7h0M8 7h0M11.500 7h0M5.500 10h5" /></>,
+  theme: <><circle cx="8" cy="8" r="5.500" /><path d="M8 2.500v11a5.500 5.500 0 0 0 0-11" fill="currentColor" /></>,
+  close: <path d="m4 4 8 8M12 4l-8 8" />,
+  left: <path d="m9.500 4-4 4 4 4" />,
+  right: <path d="m6.500 4 4 4-4 4" />,
+  play: <path d="M5 3.500v9l7-4.500z" fill="currentColor" />,
+  pause: <path d="M5.500 3.500v9M10.500 3.500v9" />,
+};
+
+export function Icon({ name }: { name: keyof typeof PATHS }): JSX.Element {
+  return <svg class="ic" viewBox="0 0 16 16" aria-hidden="true">{PATHS[name]}</svg>;
+}
+
+// Text that was captured: isolated, and what would change how it is shown stands as what it is.
+export function T({ text, code, class: name }: { text: string; code?: boolean; class?: string }): JSX.Element {
+  const shown = clean(text);
+  return code ? <code class={`cap ${name ?? ""}`}>{shown}</code> : <span class={`cap ${name ?? ""}`}>{shown}</span>;
+}
+
+// A link within the page; the browser's own ways to open it elsewhere go on working.
+export function Go(props: { to: Partial<Place>; add?: boolean; class?: string; title?: string; children: ComponentChildren }): JSX.Element {
+  return (
+    <a
+      href={href(props.to)} class={props.class} title={props.title}
+      onClick={(event) => {
+        if (event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
+        event.preventDefault();
+        go({ find: null, diff: "", call: "", keys: false, ...props.to }, props.add ?? true);
+      }}
+    >
+      {props.children}
+    </a>
+  );
+}
+
+export function Turn({ n }: { n: number | undefined }): JSX.Element | null {
+  return n ? <Go to={{ turn: n, tab: "conversation" }} class="ref">turn {n}</Go> : null;
+}
+
+// An answer of the server, asked for again when `keys` change; the last one stays until the next is there.
+export function useAsked<T>(asked: (signal: AbortSignal) => Promise<T>, keys: readonly unknown[]): { found: T | null; error: string } {
+  const [found, setFound] = useState<T | null>(null);
+  const [error, setError] = useState("");
+  useEffect(() => {
+    const ending = new AbortController();
+    asked(ending.signal).then(
+      (answer) => {
+        if (ending.signal.aborted) return;
+        setFound(answer);
+        setError("");
+      },
+      (why: unknown) => {
+        if (!ending.signal.aborted) setError(why instanceof Error ? why.message : String(why));
+      },
+    );
+    return () => ending.abort();
+  }, keys);
+  return { found, error };
+}
+
+export function Note({ error }: { error: string }): JSX.Element | null {
+  return error ? <p class="note err" role="alert"><T text={error} /></p> : null;
+}
+
+// A box over the page; Escape and a click beside it close it, and the focus goes back.
+export function Dialog(props: { label: string; class?: string; onClose: () => void; children: ComponentChildren }): JSX.Element {
+  const box = useRef<HTMLDialogElement>(null);
+  useEffect(() => {
+    const element = box.current;
+    element?.showModal();
+    return () => element?.close();
+  }, []);
+  return (
+    <dialog
+      ref={box} class={props.class} aria-label={props.label}
+      onCancel={(event) => {
+        event.preventDefault();
+        props.onClose();
+      }}
+      onClick={(event) => {
+        if (event.target === box.current) props.onClose();
+      }}
+    >
+      {props.children}
+    </dialog>
+  );
+}

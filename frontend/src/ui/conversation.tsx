@@ -1,0 +1,406 @@
+// One thread of turns. The line that joins them breaks where the picture breaks.
+
+import type { JSX } from "preact";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { go, place } from "../address";
+import type { Body, CallBody, Gap, Head, Program, SubAgent, Text, ToolCard, TurnCard } from "../shapes";
+import { askHere, cards, following, head, indexOf, loadPage, now, PAGE, running, select, unseen } from "../state";
+import { amount, clock, home, money, plural, took, within } from "../words";
+import { Go, Mark, T } from "./bits";
+
+const TURN_PX = 260; // of a turn that was not shown yet
+
+export function Conversation(): JSX.Element {
+  const found = head.value!;
+  const total = found.turns ?? 0;
+  const pages = Math.max(1, Math.ceil(total / PAGE));
+  const index = indexOf(place.value.turn);
+  useEffect(() => {
+    if (index >= 0) loadPage(Math.floor(index / PAGE));
+  }, [index]);
+  useFollow(total);
+  useScrollTo(index);
+  return (
+    <div class="cols">
+      <div>
+        <ol class="thread" aria-label="Turns">
+          {Array.from({ length: pages }, (_, page) => <Page key={page} page={page} total={total} />)}
+        </ol>
+        {total === 0 ? <p class="soft">{running.value ? "No turn yet: the first request to a model will be here." : "No call of a model was seen."}</p> : null}
+        <End total={total} />
+      </div>
+      <Side head={found} />
+    </div>
+  );
+}
+
+function Page({ page, total }: { page: number; total: number }): JSX.Element {
+  const box = useRef<HTMLLIElement>(null);
+  const [near, setNear] = useState(page === 0);
+  const size = Math.min(PAGE, total - page * PAGE);
+  const known = cards.value.has(page * PAGE);
+  useEffect(() => {
+    const seen = new IntersectionObserver(([entry]) => setNear(entry?.isIntersecting ?? false), { rootMargin: "1200px 0px" });
+    if (box.current) seen.observe(box.current);
+    return () => seen.disconnect();
+  }, []);
+  useEffect(() => {
+    if (near && size > 0) loadPage(page);
+  }, [near, page, size, known]);
+  const height = useRef(size * TURN_PX);
+  useLayoutEffect(() => {
+    if (near && known && box.current) height.current = box.current.offsetHeight;
+  });
+  const shown = near && known;
+  return (
+    <li class="page" ref={box} style={shown ? {} : { height: `${height.current}px` }}>
+      {shown ? (
+        <ol>
+          {Array.from({ length: size }, (_, at) => cards.value.get(page * PAGE + at)).map((card, at, all) =>
+            card ? <Card key={card.call} card={card} before={all[at - 1]?.call ?? cards.value.get(page * PAGE + at - 1)?.call ?? ""} /> : null,
+          )}
+        </ol>
+      ) : known || size <= 0 ? null : <p class="faint pad">loading turns {page * PAGE + 1} to {page * PAGE + size} …</p>}
+    </li>
+  );
+}
+
+function useScrollTo(index: number): void {
+  const turn = place.value.turn;
+  const there = index >= 0 && cards.value.has(index);
+  const done = useRef(0);
+  useEffect(() => {
+    if (!turn || done.current === turn) return;
+    if (there) {
+      done.current = turn;
+      requestAnimationFrame(() => document.getElementById(`turn-${turn}`)?.scrollIntoView({ block: "start" }));
+      requestAnimationFrame(() => requestAnimationFrame(() => document.getElementById(`turn-${turn}`)?.scrollIntoView({ block: "start" })));
+    } else if (index >= 0) {
+      document.querySelectorAll(".thread > .page")[Math.floor(index / PAGE)]?.scrollIntoView({ block: "start" });
+    }
+  }, [turn, there, index]);
+}
+
+// Follow is on until you scroll up, select, or press f.
+function useFollow(total: number): void {
+  useEffect(() => {
+    if (!following.value) return;
+    loadPage(Math.floor(Math.max(0, total - 1) / PAGE));
+    requestAnimationFrame(() => scrollTo({ top: document.documentElement.scrollHeight }));
+  }, [total, following.value, cards.value]);
+  useEffect(() => {
+    let last = scrollY;
+    const moved = (): void => {
+      if (scrollY < last - 4 && following.value) following.value = false;
+      last = scrollY;
+    };
+    addEventListener("scroll", moved, { passive: true });
+    return () => removeEventListener("scroll", moved);
+  }, []);
+}
+
+function End({ total }: { total: number }): JSX.Element | null {
+  if (!running.value) return null;
+  if (following.value) {
+    return <p class="foot"><i class="dot on" aria-hidden="true" />following; <button class="link" onClick={() => (following.value = false)}>stop</button></p>;
+  }
+  const label = unseen.value ? plural(unseen.value, "new turn") : "Follow";
+  return (
+    <button
+      class="btn go follow" onClick={() => {
+        following.value = true;
+        unseen.value = 0;
+        loadPage(Math.floor(Math.max(0, total - 1) / PAGE));
+      }}
+    >{label}</button>
+  );
+}
+
+// -- a turn -------------------------------------------------------------------------------------------------------------
+
+export function Card({ card, before, inner }: { card: TurnCard; before: string; inner?: boolean }): JSX.Element {
+  const pending = card.status === "pending" && running.value;
+  const selected = !inner && place.value.turn === card.n;
+  const kind = [card.gap ? "cut" : card.bad ? "bad-t" : pending ? "now-t" : "", selected ? "sel" : ""].join(" ");
+  const subs = new Map<string, SubAgent[]>();
+  for (const sub of card.subs ?? []) subs.set(sub.tool ?? "", [...(subs.get(sub.tool ?? "") ?? []), sub]);
+  const loose = (card.subs ?? []).filter((sub) => !card.tools?.some((tool) => tool.id === sub.tool));
+  return (
+    <li class={`turn ${kind}`} id={inner ? undefined : `turn-${card.n}`}>
+      {inner ? <span class="no">{card.n}</span> : <button class="no" aria-label={`Select turn ${card.n}`} onClick={() => select(card.n)}>{card.n}</button>}
+      <header>
+        {inner ? null : <b>{clock(card.start_ms)}</b>}
+        <span class="w1">{pending ? took(Math.max(0, now.value - card.start_ms)) : took(card.ms)}</span>
+        {card.first_ms ? <span class="opt w2">first word {took(card.first_ms)}</span> : null}
+        {card.tokens_in ? <span class="w3">{amount(card.tokens_in)} in</span> : null}
+        {card.cached ? <span class="opt w4">{amount(card.cached)} cached</span> : null}
+        {pending ? <span class="now">answering</span> : card.out ? <span class="w5">{amount(card.out)} out</span> : null}
+        <span>{money(card.cost)}</span>
+        <span class="end">
+          {before ? <Go to={{ diff: `${before}..${card.call}` }} class="link" title="What changed since the request before (d)">Diff</Go> : null}
+          <Go to={{ call: card.call }} class="link" title="The whole request and answer">Whole</Go>
+          <Mark cut={Boolean(card.gap)} />
+        </span>
+      </header>
+      {card.new?.length ? <p class="new">New: {card.new.join(", ")}</p> : null}
+      {card.prompt ? <Said text={card.prompt} call={card.call} part="prompt" class="say prompt" /> : null}
+      {card.thinking ? <Thinking card={card} /> : null}
+      {card.error ? <p class="note err"><T text={card.error} /></p> : null}
+      {card.answer ? <Said text={card.answer} call={card.call} part="answer" class="say" caret={pending} /> : pending ? <p class="say"><i class="caret" aria-hidden="true" /></p> : null}
+      {card.tools?.length || loose.length ? (
+        <div class="tools">
+          {card.tools?.map((tool) => (
+            <>
+              <Tool key={tool.id} tool={tool} />
+              {(subs.get(tool.id) ?? []).map((sub) => <Sub key={sub.id} sub={sub} />)}
+            </>
+          ))}
+          {loose.map((sub) => <Sub key={sub.id} sub={sub} />)}
+        </div>
+      ) : null}
+      {card.gap ? <GapNote gap={card.gap} /> : null}
+    </li>
+  );
+}
+
+export function GapNote({ gap }: { gap: Gap }): JSX.Element {
+  return (
+    <p class="note">
+      <Mark cut />
+      <span>
+        <b>{gap.what}</b>{gap.since_ms ? `, since ${clock(gap.since_ms)}` : ""}: {gap.why}.{gap.do ? ` ${gap.do}` : ""}{" "}
+        <Go to={{ tab: "health", row: gap.stage ?? "calls" }}>Show where</Go>
+      </span>
+    </p>
+  );
+}
+
+// The begin of a text, and all of it on demand.
+function Said({ text, call, part, class: name, caret }: { text: Text; call: string; part: "prompt" | "answer"; class: string; caret?: boolean }): JSX.Element {
+  const [whole, setWhole] = useState<string | null>(null);
+  const [error, setError] = useState("");
+  const show = (): void => {
+    askHere<CallBody>(`call/${encodeURIComponent(call)}`, { part: part === "answer" ? "answer" : "request" }).then(
+      (body) => setWhole(part === "answer" ? joined(body.answer) : joined(lastOfUser(body))),
+      (why: unknown) => setError(String(why instanceof Error ? why.message : why)),
+    );
+  };
+  return (
+    <div class={name}>
+      <Paragraphs text={whole || text.text + (text.more && whole === null ? " …" : "")} />
+      {caret ? <i class="caret" aria-hidden="true" /> : null}
+      {text.more && whole === null ? <button class="link" onClick={show}>Show the rest</button> : null}
+      {error ? <span class="gap small"> <T text={error} /></span> : null}
+    </div>
+  );
+}
+
+function joined(parts: Body[] | undefined): string {
+  return (parts ?? []).filter((part) => part.kind === "text").map((part) => part.text).join("\n\n");
+}
+
+function lastOfUser(body: CallBody): Body[] {
+  return [...(body.messages ?? [])].reverse().find((each) => each.role === "user")?.parts ?? [];
+}
+
+// Blank lines divide paragraphs, and what stands between fences is code. Nothing else is read into a text.
+export function Paragraphs({ text }: { text: string }): JSX.Element {
+  const pieces = text.split(/^```[^\n]*$/m);
+  return (
+    <>
+      {pieces.map((piece, at) => {
+        const trimmed = piece.replace(/^\n+|\n+$/g, "");
+        if (!trimmed) return null;
+        if (at % 2) return <pre key={at} class="res" tabIndex={0}><T text={trimmed} /></pre>;
+        return trimmed.split(/\n{2,}/).map((each, n) => <p key={`${at}-${n}`} class="pre"><T text={each} /></p>);
+      })}
+    </>
+  );
+}
+
+function Thinking({ card }: { card: TurnCard }): JSX.Element {
+  const [whole, setWhole] = useState("");
+  const thinking = card.thinking!;
+  return (
+    <details
+      class="think" onToggle={(event) => {
+        if (!event.currentTarget.open || !thinking.more || whole) return;
+        askHere<CallBody>(`call/${encodeURIComponent(card.call)}`, { part: "answer" }).then(
+          (body) => setWhole((body.answer ?? []).filter((part) => part.kind === "reasoning").map((part) => part.text).join("\n\n")),
+          () => undefined,
+        );
+      }}
+    >
+      <summary>Reasoning, {thinking.more ? "more than " : ""}{plural(card.words ?? 0, "word")}</summary>
+      <div class="in"><Paragraphs text={whole || thinking.text} /></div>
+    </details>
+  );
+}
+
+// -- tools --------------------------------------------------------------------------------------------------------------
+
+function Tool({ tool }: { tool: ToolCard }): JSX.Element {
+  const folder = head.value?.cwd ?? "";
+  const live = tool.state === "running" && running.value;
+  const opened = tool.state === "failed" || Boolean(tool.gap) || place.value.row === tool.id;
+  const marks = (tool.files ?? []).length;
+  return (
+    <details class="tool" id={`row-${tool.id}`} open={opened}>
+      <summary>
+        <span class="name"><T text={tool.name} /></span>
+        <span class="cmd"><T text={within(tool.asked, folder)} /></span>
+        <span class={tool.state === "failed" ? "how bad" : live ? "how now" : "how"}>{live ? "running" : <T text={tool.how} />}</span>
+        <span class="took">{live ? took(Math.max(0, now.value - tool.start_ms)) : took(tool.ms)}</span>
+        <Mark cut={Boolean(tool.gap)} />
+      </summary>
+      <dl class="in">
+        <dt>asked</dt><dd><T code text={tool.asked} /> <Whole id={tool.id} part="input" /></dd>
+        {tool.programs?.length ? (
+          <>
+            <dt>process</dt>
+            <dd>
+              <ul class="procs">
+                {tool.programs.map((each) => <Ran key={`${each.pid} ${each.argv}`} program={each} />)}
+                {tool.more_programs ? <li class="soft">and {tool.more_programs} more; <Go to={{ tab: "processes" }}>all processes</Go></li> : null}
+              </ul>
+            </dd>
+          </>
+        ) : null}
+        {tool.tied || tool.cwd ? (
+          <>
+            <dt>where</dt>
+            <dd class="soft">{tool.cwd ? <><T code text={home(tool.cwd)} />{tool.tied ? ", " : ""}</> : null}{tool.tied ?? ""}{(tool.sure ?? 1) < 1 ? ` (${Math.round((tool.sure ?? 1) * 100)} % sure)` : ""}</dd>
+          </>
+        ) : null}
+        {marks || tool.read ? (
+          <>
+            <dt>files</dt>
+            <dd>
+              <ul class="marks">
+                {(tool.files ?? []).map((each) => (
+                  <li key={each.sign + each.path} class={each.sign === "!" ? "bad" : ""}><span class="sg">{each.sign}</span><T code text={within(each.path, folder)} />{each.sign === "!" ? " refused" : ""}</li>
+                ))}
+                {tool.more_files ? <li class="soft">and {tool.more_files} more; <Go to={{ tab: "files" }}>all files</Go></li> : null}
+                {tool.read ? <li class="soft">{plural(tool.read, "file")} read</li> : null}
+              </ul>
+            </dd>
+          </>
+        ) : null}
+        {tool.hosts?.length ? <><dt>hosts</dt><dd><T code text={tool.hosts.join(", ")} /></dd></> : null}
+        <dt>result</dt>
+        <dd>{tool.result ? <Result tool={tool} /> : <span class="soft">{live ? "not there yet" : "no result was seen going back to the model"}</span>}</dd>
+      </dl>
+    </details>
+  );
+}
+
+function Ran({ program }: { program: Program }): JSX.Element {
+  return (
+    <li style={{ paddingLeft: `${Math.min(program.depth ?? 0, 6) * 14}px` }}>
+      <span class="pid">{program.pid}</span><T code text={program.argv} />
+      <span class={program.bad ? "r bad" : "r"}>{[program.end, took(program.ms)].filter(Boolean).join(", ") || "no end seen"}</span>
+    </li>
+  );
+}
+
+function Result({ tool }: { tool: ToolCard }): JSX.Element {
+  const [text, setText] = useState<Body | null>(null);
+  const [error, setError] = useState("");
+  const ask = (offset: number): void => {
+    askHere<Body>(`tool/${encodeURIComponent(tool.id)}`, { part: "result", offset }).then(
+      (more) => setText((known) => ({ ...more, text: (offset ? (known?.text ?? "") : "") + more.text })),
+      (why: unknown) => setError(String(why instanceof Error ? why.message : why)),
+    );
+  };
+  const shown = text?.text ?? tool.result!.text;
+  const more = text ? text.text.length < (text.total ?? 0) : tool.result!.more;
+  return (
+    <>
+      <pre class="res" tabIndex={0}><T text={shown + (more ? "\n…" : "")} /></pre>
+      {more ? <button class="link" onClick={() => ask(text?.text.length ?? 0)}>{text ? "Show more" : "Show the whole result"}</button> : null}
+      {error ? <span class="gap small"> <T text={error} /></span> : null}
+    </>
+  );
+}
+
+function Whole({ id, part }: { id: string; part: "input" }): JSX.Element {
+  const [text, setText] = useState("");
+  if (text) return <pre class="res" tabIndex={0}><T text={text} /></pre>;
+  return (
+    <button class="link small" onClick={() => void askHere<Body>(`tool/${encodeURIComponent(id)}`, { part }).then((body) => setText(pretty(body.text)), () => setText("it is not in the recording"))}>
+      whole input
+    </button>
+  );
+}
+
+export function pretty(text: string): string {
+  try {
+    return JSON.stringify(JSON.parse(text), null, 2);
+  } catch {
+    return text;
+  }
+}
+
+function Sub({ sub }: { sub: SubAgent }): JSX.Element {
+  return (
+    <details class="sub" open={Boolean(sub.bad ?? sub.gap)}>
+      <summary>
+        <b><T text={sub.name} /></b><span class="soft">sub-agent</span>
+        <span class="end">
+          <span>{plural(sub.turns, "turn")}</span><span>{took(sub.ms)}</span><span>{amount(sub.tokens_in)} in</span><span>{money(sub.cost)}</span>
+          <Mark cut={Boolean(sub.gap)} />
+        </span>
+      </summary>
+      <ol class="inner">
+        {(sub.cards ?? []).map((card, at, all) => <Card key={card.call} card={{ ...card, n: at + 1 }} before={all[at - 1]?.call ?? ""} inner />)}
+        {sub.cards?.length ? null : <li class="soft pad">It is more than three levels deep: see <Go to={{ tab: "timeline" }}>the timeline</Go>.</li>}
+      </ol>
+    </details>
+  );
+}
+
+// -- beside the thread ----------------------------------------------------------------------------------------------------
+
+function Side({ head }: { head: Head }): JSX.Element | null {
+  const signals = head.signals ?? [];
+  const plan = head.plan ?? [];
+  const wide = useWide();
+  if (!signals.length && !plan.length) return null;
+  return (
+    <aside class="side" aria-label="Worth a look">
+      {signals.length ? (
+        <details open={wide}>
+          <summary>Worth a look <span>{signals.length}</span></summary>
+          {signals.map((each, at) => (
+            <section class="sig" key={at}>
+              <b class={each.bad ? "bad" : ""}>{each.title}</b>
+              <p>{each.code ? <><T code text={each.code} /> </> : null}<T text={each.text} /></p>
+              <p class="ev">
+                {(each.turns ?? []).filter(Boolean).map((turn) => <Go key={turn} to={{ turn, tab: "conversation" }}>turn {turn}</Go>)}
+                {each.tab && each.tab !== "conversation" ? <Go to={{ tab: each.tab }}>{each.tab}</Go> : null}
+                {each.diff ? <button class="link" onClick={() => go({ diff: `..${each.diff}` }, true)}>Diff</button> : null}
+              </p>
+            </section>
+          ))}
+        </details>
+      ) : null}
+      {plan.length ? (
+        <section class="plan-s">
+          <h2 class="h">Plan</h2>
+          <ul class="plan">{plan.map((step, at) => <li key={at} class={step.state}><T text={step.text} /><span class="sr"> ({step.state})</span></li>)}</ul>
+        </section>
+      ) : null}
+    </aside>
+  );
+}
+
+function useWide(): boolean {
+  const [wide, setWide] = useState(matchMedia("(min-width: 1081px)").matches);
+  useEffect(() => {
+    const query = matchMedia("(min-width: 1081px)");
+    const changed = (): void => setWide(query.matches);
+    query.addEventListener("change", changed);
+    return () => query.removeEventListener("change", changed);
+  }, []);
+  return wide;
+}

@@ -1,0 +1,243 @@
+// Above the tabs: who and where, the verdict, the line of completeness, the strip of turns, the numbers.
+
+import type { JSX } from "preact";
+import { useEffect, useRef } from "preact/hooks";
+import { go, place } from "../address";
+import { FAILED, MISSING, RUNNING, type Clause, type Head, type Numbers, type Strip } from "../shapes";
+import { ended, gone, indexOf, now, retry, running, select, stale } from "../state";
+import { amount, clock, count, day, home, money, percent, plural, short, took } from "../words";
+import { Go, Icon, Mark, T } from "./bits";
+
+export function Top({ head, onMenu, menu }: { head: Head | null; onMenu: () => void; menu: boolean }): JSX.Element {
+  const length = head ? (running.value ? now.value : head.end_ms) - head.start_ms : 0;
+  return (
+    <div class="top">
+      <button class="icon menu" aria-label="Sessions" aria-expanded={menu} aria-controls="rail" onClick={onMenu}><Icon name="menu" /></button>
+      <p class="crumbs">
+        {head ? (
+          <>
+            <span>{head.agent}</span>
+            {head.model ? <span class="opt"><T text={head.model} /></span> : null}
+            {head.cwd ? <span class="opt mono"><T text={home(head.cwd)} /></span> : null}
+            {head.pid ? <span class="opt num"><T text={`${head.comm ?? ""} ${head.pid}`} /></span> : null}
+            {running.value
+              ? <span class="now nowrap"><i class="dot on" aria-hidden="true" /> live, {took(Math.max(0, length))}</span>
+              : <span class="num nowrap">{day(head.start_ms).toLowerCase()} {clock(head.start_ms).slice(0, 5)}, {took(Math.max(0, length))}</span>}
+          </>
+        ) : <span class="faint">no session</span>}
+      </p>
+      <button class="icon" aria-label="Search" title="Search (/)" onClick={() => go({ find: "" }, true)}><Icon name="find" /></button>
+      <button class="icon opt" aria-label="Keys" title="Keys (?)" onClick={() => go({ keys: true }, true)}><Icon name="keys" /></button>
+    </div>
+  );
+}
+
+export function Banner(): JSX.Element | null {
+  if (gone.value) {
+    return (
+      <p class="banner" role="alert">
+        <b>The recording cannot be read.</b>
+        <span><T text={`${gone.value}. What you see is what had arrived before; the page looks again by itself.`} /></span>
+        <button class="btn" onClick={retry}>Look now</button>
+      </p>
+    );
+  }
+  if (stale.value) {
+    const since = Math.max(0, now.value - stale.value);
+    return (
+      <p class="banner quiet" role="status">
+        <b>Not connected{since >= 2000 ? ` for ${took(Math.round(since / 1000) * 1000)}` : ""}.</b>
+        <span>What you see is from {clock(stale.value)}. The page tries again by itself.</span>
+      </p>
+    );
+  }
+  return null;
+}
+
+export function Verdict({ clauses }: { clauses: Clause[] }): JSX.Element {
+  return (
+    <h1 class="verdict">
+      {clauses.map((each, at) =>
+        each.tab ? <Go key={at} to={{ tab: each.tab, ...(each.turn ? { turn: each.turn } : {}) }}><T text={each.text} /></Go> : <T key={at} text={each.text} />,
+      )}
+    </h1>
+  );
+}
+
+const NUMBER_WORDS = ["Nothing", "One thing", "Two things", "Three things", "Four things", "Five things"];
+
+export function Whole({ head }: { head: Head }): JSX.Element {
+  const whole = head.whole ?? { state: "whole" };
+  const missing = whole.missing ?? 0;
+  if (whole.state === "not_whole") {
+    return (
+      <p class="whole not">
+        <Mark cut />
+        <span>
+          <b>{NUMBER_WORDS[missing] ?? `${missing} things`} {missing === 1 ? "is" : "are"} missing.</b>{" "}
+          <T text={(whole.said ?? []).join(", and ")} />. <Go to={{ tab: "health" }}>Show where</Go>
+        </span>
+      </p>
+    );
+  }
+  const live = whole.state === "so_far" && !ended.value;
+  return (
+    <p class="whole">
+      <Mark />
+      <span><b>{live ? "Nothing lost so far." : "Nothing is missing."}</b> {live ? soFar(head.numbers) : "Every stage counted what came and what left, and none lost anything."}</span>
+    </p>
+  );
+}
+
+function soFar(numbers: Numbers = {}): string {
+  const cost = numbers.cost?.usd ? `, ${money(numbers.cost.usd)}` : "";
+  return `${amount(numbers.tokens_in ?? 0)} tokens in, ${amount(numbers.tokens_out ?? 0)} out${cost}.`;
+}
+
+const WIDE_MOST = 120; // bars that share the width; above that they are 6 px and scroll
+const BARS_MOST = 600; // above that a bar is several turns
+
+export function Bars({ strip, window }: { strip: Strip; window: number }): JSX.Element {
+  const step = Math.ceil(strip.n.length / BARS_MOST);
+  const most = Math.max(1, ...strip.context);
+  const full = scale(most, window);
+  const selected = indexOf(place.value.turn);
+  const list = useRef<HTMLOListElement>(null);
+  useEffect(() => {
+    list.current?.querySelector("[aria-pressed=true]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
+  }, [selected]);
+  const bars: JSX.Element[] = [];
+  for (let at = 0; at < strip.n.length; at += step) {
+    bars.push(<Bar key={at} strip={strip} at={at} end={Math.min(strip.n.length, at + step)} full={full} selected={selected >= at && selected < at + step} />);
+  }
+  const flags = strip.flags.reduce((a, b) => a | b, 0);
+  const many = bars.length > WIDE_MOST;
+  return (
+    <div class={many ? "strip many" : "strip"}>
+      <ol ref={list} aria-label="Turns: height is context, colour is trouble" onKeyDown={arrows}>{bars}</ol>
+      <p class="cap">
+        <span><i class="sw" />new</span>
+        <span><i class="sw light" />from cache</span>
+        {flags & FAILED ? <span><i class="sw bad-bg" />something failed</span> : null}
+        {flags & MISSING ? <span><i class="sw cut-bg" />something is missing</span> : null}
+        {step > 1 ? <span>one bar is {step} turns</span> : null}
+        <span class="right">height: context; a full bar is {amount(full)}{window ? share(full, window) : ""}</span>
+      </p>
+    </div>
+  );
+}
+
+function arrows(event: KeyboardEvent): void {
+  const by = event.key === "ArrowRight" ? 1 : event.key === "ArrowLeft" ? -1 : 0;
+  if (!by) return;
+  event.preventDefault();
+  const buttons = [...(event.currentTarget as HTMLElement).querySelectorAll("button")];
+  buttons[buttons.indexOf(document.activeElement as HTMLButtonElement) + by]?.focus();
+}
+
+// A full bar is the window, or its half or quarter when all bars stay below it.
+function scale(most: number, window: number): number {
+  if (!window) return most;
+  if (most <= window / 4) return window / 4;
+  if (most <= window / 2) return window / 2;
+  return Math.max(window, most);
+}
+
+function share(full: number, window: number): string {
+  const part = full / window;
+  return part === 1 ? ", the window" : part === 0.5 ? ", half of the window" : part === 0.25 ? ", a quarter of the window" : "";
+}
+
+function Bar({ strip, at, end, full, selected }: { strip: Strip; at: number; end: number; full: number; selected: boolean }): JSX.Element {
+  let flags = 0;
+  let top = at;
+  for (let i = at; i < end; i++) {
+    flags |= strip.flags[i] ?? 0;
+    if ((strip.context[i] ?? 0) > (strip.context[top] ?? 0)) top = i;
+  }
+  const context = strip.context[top] ?? 0;
+  const cached = Math.min(context, strip.cached[top] ?? 0);
+  const n = strip.n[at] ?? 0;
+  const trouble = flags & MISSING ? "t-cut" : flags & FAILED ? "t-bad" : flags & RUNNING ? "t-now" : "";
+  const said = `Turn ${n}: context ${amount(context)}, ${amount(context - cached)} of it new${flags & FAILED ? ", something failed" : ""}${flags & MISSING ? ", something is missing" : ""}`;
+  const named = strip.n.length <= WIDE_MOST || at % 10 === 0;
+  return (
+    <li class={trouble}>
+      <button aria-pressed={selected} aria-label={said} title={said} onClick={() => select(n)}>
+        <span class="col">
+          <i class="new" style={{ height: `${((context - cached) / full) * 100}%` }} />
+          <i style={{ height: `${(cached / full) * 100}%` }} />
+        </span>
+        <span class="n">{named ? n : ""}</span>
+      </button>
+    </li>
+  );
+}
+
+export function Facts({ head }: { head: Head }): JSX.Element {
+  const n = head.numbers ?? {};
+  const length = Math.max(1, (n.model_ms ?? 0) + (n.tools_ms ?? 0) + (n.idle_ms ?? 0));
+  const cost = n.cost;
+  const sofar = running.value ? " so far" : "";
+  return (
+    <dl class="facts">
+      <Fact name="Model calls" value={count(n.calls ?? 0)} more={n.failed_calls ? `${count(n.failed_calls)} failed` : n.sub_calls ? `${count(n.sub_calls)} by sub-agents` : ""} />
+      <Fact name="Tokens in" value={amount(n.tokens_in ?? 0)} more={n.tokens_in ? `${percent((n.cached ?? 0) / n.tokens_in)} from cache` : ""} />
+      <Fact name="Tokens out" value={amount(n.tokens_out ?? 0)} more={n.reasoning ? `${amount(n.reasoning)} reasoning` : ""} />
+      <Fact
+        name="Cost" value={cost?.usd === null || cost?.usd === undefined || (cost.usd === 0 && cost.unknown_calls) ? "?" : money(cost.usd)}
+        more={cost?.unknown_calls ? `no price for ${cost.unknown_models[0] ?? "the model"}` : cost?.as_of ? `list prices of ${cost.as_of}` : ""}
+      />
+      <Fact name="Context left" value={n.left === null || n.left === undefined ? "?" : percent(n.left)} more={n.left === null || n.left === undefined ? "the window is not known" : `${amount(n.context ?? 0)} of ${amount(head.window ?? 0)} used`} />
+      <div class="wide">
+        <dt>Time{sofar}, {took(length)}</dt>
+        <dd>
+          <div class="split" role="img" aria-label={`model ${took(n.model_ms ?? 0)}, tools ${took(n.tools_ms ?? 0)}, idle ${took(n.idle_ms ?? 0)}`}>
+            {([["c-model", n.model_ms], ["c-tool", n.tools_ms], ["c-idle", n.idle_ms]] as const).map(([name, ms]) =>
+              ms ? <i key={name} class={name} style={{ flex: String(Math.max(ms / length, 0.004)) }} /> : null,
+            )}
+          </div>
+          <small class="cap">
+            <span><i class="sw c-model" />model {short(n.model_ms ?? 0)}</span>
+            <span><i class="sw c-tool" />tools {short(n.tools_ms ?? 0)}</span>
+            <span><i class="sw c-idle" />idle {short(n.idle_ms ?? 0)}</span>
+          </small>
+        </dd>
+      </div>
+    </dl>
+  );
+}
+
+function Fact({ name, value, more }: { name: string; value: string; more: string }): JSX.Element {
+  return <div><dt>{name}</dt><dd>{value}<small><T text={more} /></small></dd></div>;
+}
+
+export function Reads({ head }: { head: Head }): JSX.Element {
+  const reads = head.reads ?? [];
+  const counts = head.counts ?? {};
+  return (
+    <section class="reads-s" aria-labelledby="reads-h">
+      <h2 class="h" id="reads-h">What is being read</h2>
+      <ul class="reads">
+        {reads.map((each) => (
+          <li key={`${each.title}`}>
+            {each.state === "not" ? <Mark cut title="could not be read" /> : <span class="ok" aria-hidden="true">{each.state === "proven" ? "✓" : "…"}</span>}
+            <div><b class={each.state === "not" ? "gap" : ""}><T text={each.title} /></b><p><T text={each.text} /></p></div>
+            <span class="s">{each.side ?? ""}</span>
+          </li>
+        ))}
+        {reads.length ? null : (
+          <li>
+            <span class="ok" aria-hidden="true">…</span>
+            <div><b>no TLS traffic yet</b><p>The libraries of the programs are probed; what they send is shown from their first connection on.</p></div>
+          </li>
+        )}
+        <li>
+          <span class="ok" aria-hidden="true">✓</span>
+          <div><b>{plural(counts["processes"] ?? 0, "program")}</b><p>Their start, end, files and connections, as far as this run watches them.</p></div>
+          <span class="s">{count((counts["files"] ?? 0))} files</span>
+        </li>
+      </ul>
+    </section>
+  );
+}

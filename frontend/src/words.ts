@@ -1,0 +1,86 @@
+// Numbers, times and captured text -> what is shown of them.
+
+export function count(n: number): string {
+  return n.toLocaleString("en-US");
+}
+
+export function plural(n: number, one: string, many = `${one}s`): string {
+  return `${count(n)} ${n === 1 ? one : many}`;
+}
+
+export function amount(n: number): string {
+  if (n < 1000) return String(n);
+  if (n < 999_950) return `${(n / 1000).toFixed(1)} k`;
+  return `${(n / 1e6).toFixed(2)} M`;
+}
+
+export function size(n: number): string {
+  if (n < 1000) return `${n} B`;
+  if (n < 999_950) return `${(n / 1e3).toFixed(1)} kB`;
+  if (n < 999_950_000) return `${(n / 1e6).toFixed(1)} MB`;
+  return `${(n / 1e9).toFixed(1)} GB`;
+}
+
+export function took(ms: number | null | undefined): string {
+  if (ms === null || ms === undefined) return "";
+  if (ms < 1000) return `${Math.round(ms)} ms`;
+  if (ms < 59_950) return `${(ms / 1000).toFixed(1)} s`;
+  const seconds = Math.round(ms / 1000);
+  const minutes = Math.floor(seconds / 60);
+  if (minutes < 60) return `${minutes} m ${String(seconds % 60).padStart(2, "0")} s`;
+  return `${Math.floor(minutes / 60)} h ${String(minutes % 60).padStart(2, "0")} m`;
+}
+
+export function short(ms: number): string {
+  const seconds = Math.round(ms / 1000);
+  return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
+}
+
+export function money(usd: number | null | undefined): string {
+  if (usd === null || usd === undefined) return "";
+  if (usd === 0) return "$0";
+  return `$${usd.toFixed(usd >= 0.5 ? 2 : usd >= 0.01 ? 3 : 5)}`;
+}
+
+export function percent(part: number): string {
+  return `${Math.round(part * 100)} %`;
+}
+
+export function kept(ratio: number): string {
+  if (ratio >= 1) return "100 %";
+  return `${Math.min(99.999, ratio * 100).toFixed(ratio > 0.999 ? 3 : 1)} %`;
+}
+
+const two = (n: number): string => String(n).padStart(2, "0");
+
+export function clock(ms: number, exact = false): string {
+  if (!ms) return "";
+  const at = new Date(ms);
+  const whole = `${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`;
+  return exact ? `${whole}.${String(at.getMilliseconds()).padStart(3, "0")}` : whole;
+}
+
+export function day(ms: number, now = Date.now()): string {
+  const date = (at: number): string => new Date(at).toDateString();
+  if (date(ms) === date(now)) return "Today";
+  if (date(ms) === date(now - 86_400_000)) return "Yesterday";
+  const at = new Date(ms);
+  return `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`;
+}
+
+// Characters that change how others are shown, or that are not seen, stand as what they are.
+// eslint-disable-next-line no-control-regex
+const HIDDEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]/g;
+
+export function clean(text: string): string {
+  return text.replace(HIDDEN, (each) => `\\u${each.charCodeAt(0).toString(16).padStart(4, "0")}`);
+}
+
+// A path below the folder of the session, without that folder.
+export function within(path: string, folder: string): string {
+  return folder && folder !== "/" && path.startsWith(`${folder}/`) ? path.slice(folder.length + 1) : path;
+}
+
+export function home(path: string): string {
+  return path.replace(/^\/(?:home\/[^/]+|root)(?=\/|$)/, "~");
+}
