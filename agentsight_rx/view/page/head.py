@@ -13,12 +13,12 @@ from ..queries.effects import effect_of, files_touched
 from ..queries.findings import find
 from ..queries.health import Health
 from ..queries.tools import has_failed
-from ..rows import BlindSpotRow, SessionRow, TlsUseRow, ToolRow
+from ..rows import BlindSpotRow, SessionRow, TlsUseRow
 from .counts import counts_of
 from .picture import WHOLE, Picture, Work
 from .threads import Threads, threads_of
 from .verdict import Clause, Signal, signals_of, verdict_of
-from .words import context_of, gap_of_call, plan_of, plural
+from .words import context_of, gap_of_call, newest_plan, plural
 
 __all__ = [
     "FAILED",
@@ -157,7 +157,7 @@ def head_of(picture: Picture, session: str, /, *, recording: str, from_turn: int
         window=window or 0,
         numbers=_numbers(work, threads, (start, end), window),
         signals=signals_of(work, find(work.calls, work.tools), refused, threads.turns),
-        plan=tuple(Step(*step) for step in _plan(work.tools)),
+        plan=tuple(Step(*step) for step in newest_plan(work.tools)),
         counts=counts_of(picture, session),
         reads=tuple(reads_of(picture.health)),
         cut=work.cut,
@@ -258,10 +258,6 @@ def _union(spans: Iterable[tuple[int, int]]) -> int:
         covered += max(0, end - max(begin, until))
         until = max(until, end)
     return covered
-
-
-def _plan(tools: Sequence[ToolRow]) -> list[tuple[str, str]]:
-    return next((steps for tool in reversed(tools) if tool.agent_id is None and (steps := plan_of(tool))), [])
 
 
 def reads_of(health: Health, /) -> Iterator[Read]:

@@ -169,7 +169,7 @@ def _titled(name: str, spans: Sequence[_Span]) -> str:
 
 def _file_ticks(picture: Picture, session: str, start: int) -> list[_Span]:
     rows, _ = picture.audits(session, "file")
-    found = []
+    found: list[_Span] = []
     for row in rows:
         effect = effect_of(row)
         if effect in ("written", "removed", "refused") and not (row.target or "").startswith(("/dev/", "/proc/")):

@@ -11,7 +11,7 @@ from ..rows import SessionRow
 from .head import agent_title, head_of, wholeness_of
 from .picture import WHOLE, Picture
 from .threads import threads_of
-from .words import context_of, cut, plan_of
+from .words import context_of, cut, newest_plan
 
 __all__ = ["RailRow", "rail_of"]
 
@@ -62,7 +62,7 @@ def _row(picture: Picture, row: SessionRow, recording: str) -> RailRow:
     threads = threads_of(row.id, work)
     last = next((call for call in reversed(threads.main) if call.total_tokens), None)
     window = picture.prices.window_of(last.provider, last.response_model or last.model) if last else None
-    steps = next((steps for tool in reversed(work.tools) if tool.agent_id is None and (steps := plan_of(tool))), [])
+    steps = newest_plan(work.tools)
     doing = next((at for at, (_, state) in enumerate(steps) if state == "doing"), len(steps) - 1)
     return RailRow(
         row.id,

@@ -48,9 +48,7 @@ def table_of(picture: Picture, session: str, kind: str, /, *, start: int, count:
 
 
 def _searched(row: Struct) -> str:
-    return "\n".join(
-        str(value) for name in row.__struct_fields__ if isinstance(value := getattr(row, name), str | int | tuple)
-    ).casefold()
+    return "\n".join(str(getattr(row, name)) for name in row.__struct_fields__).casefold()
 
 
 def _folder(picture: Picture, session: str) -> str:

@@ -194,7 +194,7 @@ def _text(text: str, most: int) -> Text | None:
 
 
 def _new(call: PricedCall) -> tuple[str, ...]:
-    found = []
+    found: list[str] = []
     if call.repeat:
         found.append("a retry of an earlier request" if call.retry else "the same request again")
     if call.prompt and not call.repeat:

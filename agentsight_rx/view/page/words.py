@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import cast
 
 import msgspec
@@ -13,7 +13,19 @@ from ..queries.costs import PricedCall
 from ..queries.tools import has_failed
 from ..rows import CallRow, ProcessRow, ToolRow
 
-__all__ = ["CUT", "Gap", "asked_for", "context_of", "cut", "gap_of_call", "how_tool_ended", "plan_of", "plural", "program_of"]
+__all__ = [
+    "CUT",
+    "Gap",
+    "asked_for",
+    "context_of",
+    "cut",
+    "gap_of_call",
+    "how_tool_ended",
+    "newest_plan",
+    "plan_of",
+    "plural",
+    "program_of",
+]
 
 CUT = "…"
 # The member of an input that says most, in the order of preference
@@ -100,6 +112,15 @@ def plan_of(row: ToolRow, /) -> list[tuple[str, str]]:
         (_unescaped(text), "done" if status in _DONE else "doing" if status == "in_progress" else "todo")
         for text, status in found
     ]
+
+
+def newest_plan(tools: Sequence[ToolRow], /) -> list[tuple[str, str]]:
+    """The plan that the main agent set last; none where it set none."""
+    for tool in reversed(tools):
+        steps = plan_of(tool) if tool.agent_id is None else []
+        if steps:
+            return steps
+    return []
 
 
 def _unescaped(text: str) -> str:

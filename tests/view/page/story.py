@@ -159,7 +159,7 @@ class Story:
         headers = [("host", "api.anthropic.com"), ("x-claude-code-session-id", self._session)]
         if agent:
             headers.append(("x-claude-code-agent-id", agent))
-        body = {
+        body: dict[str, Any] = {
             "model": model,
             "max_tokens": max_tokens,
             "system": "You are a careful programmer. Work in small steps.",
@@ -184,7 +184,7 @@ class Story:
         before = self._contexts.get(agent, 12_000)
         self._contexts[agent] = before + grew
         self.now += ms
-        ids = []
+        ids: list[str] = []
         parts: list[dict[str, Any]] = [{"type": "thinking", "thinking": thinks}] if thinks else []
         parts += [{"type": "text", "text": says}] if says else []
         for name, given in tools:
