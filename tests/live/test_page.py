@@ -17,9 +17,11 @@ from agentsight_rx.core.sink import Writer
 from agentsight_rx.loss import Ledger, Reason
 from agentsight_rx.prices import Prices
 from agentsight_rx.view import CallRow, Output, ProcessRow, SessionRow, TlsUseRow, ToolRow
+from agentsight_rx.view.page import Picture, embedded
 from agentsight_rx.web import StoredPage, WebOptions, serve_stored, web
+from agentsight_rx.web.assets import bundle, single_file
 
-from ..view.page.story import HOSTILE, SESSION, Story, output, parcel, recorded
+from ..view.page.story import HOSTILE, SESSION, Story, output, parcel, recorded, stored
 from .capture import PATIENCE_S
 
 if TYPE_CHECKING:
@@ -317,6 +319,22 @@ def test_a_recording_that_vanishes_is_said_and_comes_back(browser: Browser, tmp_
             page.wrong.clear()  # the browser logs each 503
     finally:
         page_.close()
+
+
+def test_the_page_shows_one_session_from_a_file_without_a_server(browser: Browser, tmp_path: Path) -> None:
+    built = bundle()
+    assert built is not None
+    picture = Picture(stored(parcel()), Prices(today=datetime.date(2026, 11, 27)))
+    file = tmp_path / "session.html"
+    file.write_text(single_file(built, embedded(picture, "parcel", SESSION)))
+    with opened(browser, file.as_uri()) as page:
+        page.see("Edited 3 files", within="h1")
+        page.see("I will look for every place that rounds money", within="#turn-1")
+        for tab in TABS:
+            page.page.locator(f"#tab-{tab}").click()
+            page.settled()
+        page.page.go_back()
+        page.has("location.hash.startsWith('#/s/parcel/')")
 
 
 # -- a run that goes on --------------------------------------------------------------------------------------------------

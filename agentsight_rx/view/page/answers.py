@@ -77,6 +77,10 @@ class _Asked:
             raise PageError(f"{name}={given[:40]!r} is not a number", 400)
         return min(int(given), most) if given else otherwise
 
+    def part(self) -> tuple[int, int] | None:
+        start, end = self.number("from", 0), self.number("to", 0)
+        return (start, end) if end > start else None
+
 
 def _tab(asked: _Asked, id: str, tab: str) -> object:
     picture = asked.picture
@@ -84,7 +88,7 @@ def _tab(asked: _Asked, id: str, tab: str) -> object:
     start = asked.number("since", 0) if tab != "events" else 0
     others: dict[str, Callable[[], object]] = {
         "turns": lambda: turns_of(picture, id, start=start, count=count),
-        "timeline": lambda: lanes_of(picture, id, width=asked.number("width", 1200, most=8000)),
+        "timeline": lambda: lanes_of(picture, id, width=asked.number("width", 1200, most=8000), part=asked.part()),
         "events": lambda: lines_of(picture, id, rule=asked.text("rule"), start=asked.text("since"), count=count),
     }
     if tab in others:

@@ -18,6 +18,7 @@ __all__ = ["Curve", "Lane", "Lanes", "lanes_of"]
 
 _FAMILIES_MOST = 12  # lanes of programs; the others are one lane
 _POINTS_MOST = 2000
+_LABEL = 48  # characters
 _SAMPLES_MOST = 20_000
 
 
@@ -60,8 +61,11 @@ class _Span(Struct):
     label: str = ""
 
 
-def lanes_of(picture: Picture, session: str, /, *, width: int) -> Lanes:
-    """`width`: pixels for the whole length; spans of one kind in one pixel are one. Raises KeyError for an unknown session."""
+def lanes_of(picture: Picture, session: str, /, *, width: int, part: tuple[int, int] | None = None) -> Lanes:
+    """
+    `width`: pixels for the whole length, or for the `part` of it (from, to; ms after the start) that is wanted; spans of one
+    kind in one pixel are one. Raises KeyError for an unknown session.
+    """
     work = picture.work(session)
     threads = threads_of(session, work)
     programs = [row for row in picture.rows(PROCESSES, session) if row.command and row.view_source != "seed"]
@@ -73,10 +77,16 @@ def lanes_of(picture: Picture, session: str, /, *, width: int) -> Lanes:
     ends += [row.end_timestamp_ms or row.start_timestamp_ms or 0 for row in programs]
     end = max(ends, default=start)
     length = max(1, end - start)
-    pixel = max(1, length // max(width, 1))
+    seen_from, seen_to = part or (0, length)
+    pixel = max(1, 2 * (seen_to - seen_from) // max(width, 1))  # two, since narrower ones look alike
 
-    def made(kind: str, name: str, spans: Iterable[_Span], *, below: bool = False) -> Lane:
-        return _lane(kind, name, _merged(spans, pixel), below=below)
+    lanes: list[Lane] = []
+
+    def put(kind: str, name: str, spans: Iterable[_Span], *, below: bool = False) -> None:
+        all_spans = list(spans)
+        seen = [span for span in all_spans if span.start <= seen_to and span.end >= seen_from]
+        lane = _lane(kind, name, _merged(seen, pixel), below=below)
+        lanes.extend([lane] if all_spans else [])  # also where the part has none: lanes stay where they are
 
     def of_calls(calls: Sequence[CallRow]) -> list[_Span]:
         return [
@@ -91,29 +101,29 @@ def lanes_of(picture: Picture, session: str, /, *, width: int) -> Lanes:
         ]
 
     main = {call.id for call in threads.main}
-    lanes = [
-        made("model", "model", of_calls(threads.main)),
-        made(
-            "tools",
-            "tools",
-            [
-                _Span(
-                    tool.timestamp_ms - start,
-                    (tool.end_timestamp_ms or tool.timestamp_ms) - start,
-                    int(has_failed(tool)) | 4 * (tool.end_timestamp_ms is None),
-                    threads.turns.get(tool.llm_call_id, 0),
-                    cut(f"{tool.tool_name} {asked_for(tool.input)}", 80),
-                )
-                for tool in work.tools
-                if tool.llm_call_id in main
-            ],
-        ),
-    ]
+    put("model", "model", of_calls(threads.main))
+    put(
+        "tools",
+        "tools",
+        [
+            _Span(
+                tool.timestamp_ms - start,
+                (tool.end_timestamp_ms or tool.timestamp_ms) - start,
+                int(has_failed(tool)) | 4 * (tool.end_timestamp_ms is None),
+                threads.turns.get(tool.llm_call_id, 0),
+                cut(f"{tool.tool_name} {asked_for(tool.input)}", _LABEL),
+            )
+            for tool in work.tools
+            if tool.llm_call_id in main
+        ],
+    )
     for found in threads.below.values():
-        lanes += [made("agent", thread.name, of_calls(thread.calls), below=True) for thread in found]
-    lanes += [made("program", name, spans, below=True) for name, spans in _families(picture, programs, start, end)]
-    lanes.append(made("files", "files written, removed", _file_ticks(picture, session, start)))
-    return Lanes(start, length, tuple(lane for lane in lanes if lane.start), _curve(samples, start))
+        for thread in found:
+            put("agent", thread.name, of_calls(thread.calls), below=True)
+    for name, spans in _families(picture, programs, start, end):
+        put("program", name, spans, below=True)
+    put("files", "files written, removed", _file_ticks(picture, session, start))
+    return Lanes(start, length, tuple(lanes), _curve(samples, start))
 
 
 def _lane(kind: str, name: str, spans: Sequence[_Span], *, below: bool) -> Lane:
@@ -154,7 +164,7 @@ def _families(picture: Picture, programs: Sequence[ProcessRow], start: int, end:
             (row.end_timestamp_ms or end) - start,
             int(bool(row.exit_code or row.signal)) | 4 * (row.end_timestamp_ms is None),
             cause.turn if cause else 0,
-            cut(" ".join(row.argv) or row.command or "", 80),
+            cut(" ".join(row.argv) or row.command or "", _LABEL),
         )
         by_name.setdefault((row.command or row.comm or "?").rpartition("/")[2] or "?", []).append(span)
     order = sorted(by_name, key=lambda name: -sum(span.end - span.start + 1 for span in by_name[name]))
@@ -176,7 +186,7 @@ def _file_ticks(picture: Picture, session: str, start: int) -> list[_Span]:
             cause = picture.causes.of(row)
             at = row.timestamp_ms - start
             found.append(
-                _Span(at, at, int(effect == "refused"), cause.turn if cause else 0, f"{effect} {cut(row.target or '', 80)}")
+                _Span(at, at, int(effect == "refused"), cause.turn if cause else 0, f"{effect} {cut(row.target or '', _LABEL)}")
             )
     return [span for span in found if span.start >= 0]
 

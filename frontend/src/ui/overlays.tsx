@@ -284,7 +284,7 @@ function choice(hit: Hit, at: number): Choice {
   const words = hit.kind === "file" ? (hit.text.replace(/[\u0002\u0003]/g, "").split(" ")[0] ?? "") : "";
   return {
     key: `${hit.kind}-${at}`, kind: hit.kind, text: hit.kind === "file" ? hit.text.split(" ")[0]! : hit.text,
-    side: [known?.title?.slice(0, 32), hit.turn ? `turn ${hit.turn}` : "", day(hit.at_ms) === "Today" ? clock(hit.at_ms) : day(hit.at_ms)].filter(Boolean).join(", "),
+    side: [hit.turn ? `turn ${hit.turn}` : "", known?.title?.slice(0, 32), day(hit.at_ms) === "Today" ? clock(hit.at_ms) : day(hit.at_ms)].filter(Boolean).join(", "),
     go: () => open(hit.recording, known ? hit.session : hit.session || "-", { tab, turn: hit.turn, row: hit.row, ...(words ? { q: words } : {}) }),
   };
 }

@@ -13,6 +13,7 @@ import { Icon, Note, T, useAsked } from "./bits";
 const LANE = 30; // px
 const LABEL = 184;
 const SPEEDS = [1, 8, 60];
+const WIDTH = 1600; // pixels that spans are merged to
 const LEAST_MS = 50; // the closest that one can look
 
 interface Colours { surface: string; line: string; faint: string; ink: string; accent: string; accentBg: string; bar: string; bar2: string; bad: string; gap: string; gapBg: string; sunk: string }
@@ -33,13 +34,33 @@ export interface Control { zoom: (by: number) => void; all: () => void; play: ()
 export const control: { current: Control | null } = { current: null };
 
 export function Timeline(): JSX.Element {
-  const { found, error } = useAsked((signal) => askHere<Lanes>(here("timeline"), { width: 4000 }, signal), [place.value.session, place.value.recording, version.value]);
+  const keys = [place.value.session, place.value.recording, version.value];
+  const { found, error } = useAsked((signal) => askHere<Lanes>(here("timeline"), { width: WIDTH }, signal), keys);
+  const close = useCloser(found);
   if (!found) return error ? <Note error={error} /> : <p class="soft">loading …</p>;
   if (!found.lanes.length) return <p class="soft">Nothing with a duration was seen yet.</p>;
-  return <View lanes={found} />;
+  return <View whole={found} close={close} />;
 }
 
-function View({ lanes }: { lanes: Lanes }): JSX.Element {
+// What is looked at closely has more spans than the whole: they are asked for once the zoom rests, a screen to each side too.
+function useCloser(whole: Lanes | null): Lanes | null {
+  const { from, to } = place.value;
+  const [at, setAt] = useState([0, 0]);
+  useEffect(() => {
+    const wait = setTimeout(() => setAt([from, to]), 150);
+    return () => clearTimeout(wait);
+  }, [from, to]);
+  const [start = 0, end = 0] = at;
+  const zoomed = whole !== null && end > 0 && end - start < whole.length_ms / 2;
+  const asked = { from: Math.max(0, Math.round(2 * start - end)), to: Math.round(2 * end - start), width: 3 * WIDTH };
+  const { found } = useAsked(
+    (signal) => (zoomed ? askHere<Lanes>(here("timeline"), asked, signal) : Promise.resolve(null)), [place.value.session, version.value, zoomed, start, end],
+  );
+  return zoomed && from >= asked.from && to <= asked.to ? found : null;
+}
+
+function View({ whole, close }: { whole: Lanes; close: Lanes | null }): JSX.Element {
+  const lanes = close ? { ...close, length_ms: whole.length_ms, curve: whole.curve } : whole;
   const length = Math.max(LEAST_MS, lanes.length_ms);
   const from = place.value.to ? Math.min(place.value.from, length - LEAST_MS) : 0;
   const to = place.value.to ? Math.min(length, Math.max(place.value.to, from + LEAST_MS)) : length;
@@ -49,7 +70,7 @@ function View({ lanes }: { lanes: Lanes }): JSX.Element {
   const [hover, setHover] = useState<Span | null>(null);
   const [width, setWidth] = useState(800);
   const box = useRef<HTMLDivElement>(null);
-  const spans = useMemo(() => lanes.lanes.flatMap((lane, at) => lane.start.map((start, i): Span => ({ lane: at, start, end: lane.end[i] ?? start, flags: lane.flags[i] ?? 0, turn: lane.turn[i] ?? 0, label: lane.label[i] ?? "" }))), [lanes]);
+  const spans = useMemo(() => lanes.lanes.flatMap((lane, at) => lane.start.map((start, i): Span => ({ lane: at, start, end: lane.end[i] ?? start, flags: lane.flags[i] ?? 0, turn: lane.turn[i] ?? 0, label: lane.label[i] ?? "" }))), [whole, close]);
   const narrow = width < 560;
   const label = narrow ? 0 : LABEL;
   const chart = Math.max(120, width - label - 2);
@@ -104,7 +125,7 @@ function View({ lanes }: { lanes: Lanes }): JSX.Element {
   const sentence = `${plural(lanes.lanes.length, "lane")} over ${took(length)}: ${lanes.lanes.map((lane) => `${lane.name} ${lane.start.length}`).join(", ")}`;
   return (
     <>
-      <Mini lanes={lanes} length={length} from={from} to={to} show={show} />
+      <Mini lanes={whole} length={length} from={from} to={to} show={show} />
       <div class="bar">
         <button class="btn sq" aria-label={playing ? "Pause" : "Play"} title="Play (space)" onClick={() => control.current?.play()}><Icon name={playing ? "pause" : "play"} /></button>
         <button class="btn" title="Speed" onClick={() => setSpeed((speed + 1) % SPEEDS.length)}>{SPEEDS[speed]}×</button>
@@ -117,7 +138,7 @@ function View({ lanes }: { lanes: Lanes }): JSX.Element {
       </div>
       <div class="tl" ref={box}>
         <Canvas lanes={lanes} spans={spans} from={from} to={to} width={chart} label={label} head={head_} onShow={show} onZoom={zoom} onHover={setHover} onHead={setHead} name={sentence} />
-        {lanes.curve.at.length > 1 ? <Curve lanes={lanes} from={from} to={to} width={chart} label={label} head={head_} /> : null}
+        {lanes.curve.at.length > 1 ? <Curve lanes={whole} from={from} to={to} width={chart} label={label} head={head_} /> : null}
       </div>
       <p class="keyline">
         <span><i class="sw c-model" />model</span><span><i class="sw" />tool</span><span><i class="sw light" />program</span><span><i class="sw bad-bg" />failed</span><span><i class="sw hatch" />something is missing</span>
@@ -159,7 +180,7 @@ function Canvas(props: CanvasProps): JSX.Element {
       context.scale(ratio, ratio);
       draw(context, props, row, height, turn);
     }
-  }, [lanes, from, to, width, playhead, turn, theme.value, label]);
+  }, [spans, from, to, width, playhead, turn, theme.value, label]);
 
   const timeAt = (event: MouseEvent): number => from + (event.offsetX / width) * (to - from);
   const spanAt = (event: MouseEvent): Span | null => {
