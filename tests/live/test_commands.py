@@ -231,7 +231,7 @@ def test_the_ten_lines_of_the_readme_run(
     assert all(answer["data"]["complete"] for answer in answers)
     *found, last = err.splitlines()
     assert last == b"nothing lost"
-    assert all(line.startswith(b"agentsight-rx: watching TLS in") for line in found)  # in libraries that were loaded later
+    assert [] == [line for line in found if not line.startswith(b"agentsight-rx: ")]  # what is said while it runs
 
 
 def test_a_wrong_pid_is_an_error_of_one_line(tmp_path: Path) -> None:

@@ -89,6 +89,7 @@ def test_the_screen_without_keys_is_drawn_until_it_is_ended(
 
     monkeypatch.setattr(time, "sleep", interrupted)
     monkeypatch.setenv("FORCE_COLOR", "1")  # for rich this is a terminal
+    monkeypatch.setenv("TERM", "xterm")
     refreshed(Looks(Scripted([row("a", pid=7)]), Wanted(), interval_s=2), hint="for keys: x")
     shown = capsys.readouterr().out
     assert ("from a script" in shown, "Ctrl-C ends; for keys: x" in shown, "\x07" in shown) == (True, True, False)
