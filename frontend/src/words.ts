@@ -11,7 +11,8 @@ export function plural(n: number, one: string, many = `${one}s`): string {
 export function amount(n: number): string {
   if (n < 1000) return String(n);
   if (n < 999_950) return `${(n / 1000).toFixed(1)} k`;
-  return `${(n / 1e6).toFixed(2)} M`;
+  if (n < 999_995_000) return `${(n / 1e6).toFixed(2)} M`;
+  return `${(n / 1e9).toFixed(2)} G`;
 }
 
 export function size(n: number): string {

@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 from .answers import answer
 from .picture import Picture
+from .rail import rail_of
 from .tables import KINDS
 
 __all__ = ["embedded"]
@@ -21,7 +22,12 @@ def embedded(picture: Picture, recording: str, session: str, /, *, bodies: bool 
     """
     base = f"r/{quote(recording, safe='')}"
     here = f"session/{quote(session, safe='')}"
-    rail = {"sessions": _rail(picture, recording, session), "next": "", "recordings": 1, "unreadable": []}
+    rail = {
+        "sessions": [row for row in rail_of(picture, recording) if row.id == session],
+        "next": "",
+        "recordings": 1,
+        "unreadable": [],
+    }
     found: dict[str, object] = {"sessions": rail}
 
     def put(path: str, **given: str) -> object:
@@ -38,8 +44,3 @@ def embedded(picture: Picture, recording: str, session: str, /, *, bodies: bool 
     for call in picture.work(session).calls[:_TURNS_MOST] if bodies else ():
         put(f"call/{quote(call.id, safe='')}")
     return found
-
-
-def _rail(picture: Picture, recording: str, session: str) -> list[object]:
-    rows = answer(picture, recording, "sessions", {})
-    return [row for row in rows if getattr(row, "id", None) == session] if isinstance(rows, list) else []

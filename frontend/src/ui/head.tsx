@@ -135,9 +135,9 @@ function arrows(event: KeyboardEvent): void {
   buttons[buttons.indexOf(document.activeElement as HTMLButtonElement) + by]?.focus();
 }
 
-// A full bar is the window, or its half or quarter when all bars stay below it.
+// A full bar is the window, or its half or quarter when all bars stay below it; where all are tiny, the longest one.
 function scale(most: number, window: number): number {
-  if (!window) return most;
+  if (!window || most <= window / 32) return most;
   if (most <= window / 4) return window / 4;
   if (most <= window / 2) return window / 2;
   return Math.max(window, most);
@@ -186,7 +186,7 @@ export function Facts({ head }: { head: Head }): JSX.Element {
       <Fact name="Tokens out" value={amount(n.tokens_out ?? 0)} more={n.reasoning ? `${amount(n.reasoning)} reasoning` : ""} />
       <Fact
         name="Cost" value={cost?.usd === null || cost?.usd === undefined || (cost.usd === 0 && cost.unknown_calls) ? "?" : money(cost.usd)}
-        more={cost?.unknown_calls ? `no price for ${cost.unknown_models[0] ?? "the model"}` : cost?.as_of ? `list prices of ${cost.as_of}` : ""}
+        more={cost?.unknown_calls ? `no price for ${cost.unknown_models[0] ?? "the model"}` : cost?.as_of ? `list prices of ${cost.as_of.replaceAll("-", "\u2011")}` : ""}
       />
       <Fact name="Context left" value={n.left === null || n.left === undefined ? "?" : percent(n.left)} more={n.left === null || n.left === undefined ? "the window is not known" : `${amount(n.context ?? 0)} of ${amount(head.window ?? 0)} used`} />
       <div class="wide">
