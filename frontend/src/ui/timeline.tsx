@@ -1,7 +1,7 @@
 // Lanes of model, tools, sub-agents, programs and files over one time; processor and memory below; zoom, minimap, play.
 
 import type { JSX } from "preact";
-import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import { go, place } from "../address";
@@ -87,7 +87,7 @@ function View({ whole, close }: { whole: Lanes; close: Lanes | null }): JSX.Elem
     if (box.current) seen.observe(box.current);
     return () => seen.disconnect();
   }, []);
-  useEffect(() => {
+  useLayoutEffect(() => {
     control.current = {
       zoom, all: () => show(0, length),
       play: () => {
