@@ -106,15 +106,6 @@ class Draft(Struct, array_like=True):
                 block = self.block(place, "text" if isinstance(part, TextPart) else "reasoning")
                 block.parts += [part.text] if part.text else []
 
-    def count(self, usage: Usage | None, raw: bytes | msgspec.Raw) -> None:
-        """Take the counts of an event, and how the provider spelled them. The last ones are right, field by field."""
-        if usage is None:
-            return
-        if self.raw_usage:
-            before = msgspec.json.decode(self.raw_usage, type=dict[str, msgspec.Raw])
-            raw = msgspec.json.encode(before | msgspec.json.decode(raw, type=dict[str, msgspec.Raw]))
-        self.usage, self.raw_usage = usage, str(bytes(raw), "utf-8", "replace")
-
     def note(self, unknown: Sequence[str]) -> None:
         """Fields that could not be read."""
         for name in unknown:

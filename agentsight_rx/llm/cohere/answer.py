@@ -107,11 +107,9 @@ _PLAN, _BLOCKS, _CALLS = 0, 1, 2  # places: a plan stands before what is said, a
 
 
 def _take(draft: Draft, event: SseEvent) -> bool | None:
-    found = _EVENT.read(event.data)
-    if found is None:
+    said = _EVENT.noting(event.data, draft.note)
+    if said is None:
         return None
-    draft.note(found.unknown)
-    said = found.value
     delta = said.delta or _Delta()
     draft.id = draft.id or said.id or ""
     if said.type == "message-start":

@@ -77,11 +77,9 @@ _PLAN, _TEXT, _CALLS = 0, 1, 2  # places: a plan stands before what is said, and
 
 
 def _take(draft: Draft, event: SseEvent) -> bool | None:
-    found = _EVENT.read(event.data)
-    if found is None:
+    said = _EVENT.noting(event.data, draft.note)
+    if said is None:
         return None
-    draft.note(found.unknown)
-    said = found.value
     draft.id = draft.id or said.generation_id or ""
     if said.event_type == "stream-start":
         draft.choices.setdefault(0, None)

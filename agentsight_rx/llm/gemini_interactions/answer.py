@@ -111,11 +111,9 @@ def _take(draft: Draft, event: SseEvent) -> bool | None:
     if event.data == "[DONE]":
         draft.ended = True
         return False
-    found = _EVENT.read(event.data)
-    if found is None:
+    said = _EVENT.noting(event.data, draft.note)
+    if said is None:
         return None
-    draft.note(found.unknown)
-    said = found.value
     place = max(draft.blocks, default=(0, 0, 0)) if said.index is None else (said.index, 0, 0)
     if said.event_type in ("step.start", "content.start"):
         return _put(draft, place, said.step or said.content or Step())

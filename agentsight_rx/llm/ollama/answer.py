@@ -16,6 +16,7 @@ from ..lenient import Fields
 from ..provider import IdentifyingFields, Provider
 from ..reader import Draft
 from ..request_fields import text_of
+from ..usage import take_usage
 from .prompt import request
 
 __all__ = ["OLLAMA"]
@@ -58,6 +59,7 @@ class _Counts(Struct, omit_defaults=True, gc=False):
 
 
 _ANSWER = Fields(_Answer)
+_COUNTS = Fields(_Counts)
 
 
 def _take(draft: Draft, event: SseEvent) -> bool | None:
@@ -84,7 +86,11 @@ def _take(draft: Draft, event: SseEvent) -> bool | None:
 def _take_usage(draft: Draft, answer: _Answer) -> None:
     asked, said = answer.prompt_eval_count, answer.eval_count
     if asked is not None or said is not None:
-        draft.count(Usage(input=asked or 0, output=said or 0), msgspec.json.encode(_Counts(asked, said)))
+        take_usage(draft, Raw(msgspec.json.encode(_Counts(asked, said))), _COUNTS, _normal)
+
+
+def _normal(counts: _Counts) -> Usage:
+    return Usage(input=counts.prompt_eval_count or 0, output=counts.eval_count or 0)
 
 
 def _take_message(draft: Draft, message: _Message) -> bool:
