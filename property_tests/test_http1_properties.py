@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import h11
 import msgspec
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -20,11 +20,13 @@ from agentsight_rx.events import (
     HttpEvent,
     HttpRequest,
     HttpResponse,
+    Loss,
     Origin,
     TlsChunk,
     TlsClose,
     TlsEvent,
 )
+from agentsight_rx.loss import Reason
 from agentsight_rx.operators import parse_http
 from agentsight_rx.wire.http1 import Body, End, Http1Decoder, Item, RequestHead, ResponseHead, Unparsed
 
@@ -389,7 +391,9 @@ def parsed(events: Sequence[TlsEvent]) -> list[HttpEvent]:
 
 def weight(events: Sequence[HttpEvent]) -> int:
     sized = (event for event in events if isinstance(event, HttpRequest | HttpResponse | BodyPart))
-    return sum(event.size for event in sized) + sum(len(event.data) for event in events if isinstance(event, TlsChunk))
+    frames = (event.size for event in events if isinstance(event, Loss) and event.reason is Reason.OVERHEAD)  # of HTTP/2
+    raw = (len(event.data) for event in events if isinstance(event, TlsChunk))
+    return sum(event.size for event in sized) + sum(frames) + sum(raw)
 
 
 def sent_of(event: HttpRequest | HttpResponse) -> Sent:
@@ -498,7 +502,14 @@ ODD_EVENTS = st.one_of(
 )
 
 
+PREFACE = TlsChunk(
+    Origin(1, 1, connection=Connection(1, 2, "ssl", 3), direction="in"), b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 0, 0, 0
+)
+
+
 @given(st.lists(ODD_EVENTS, max_size=8))
+@example([PREFACE])
+@example([PREFACE, TlsClose(PREFACE.origin, 0, 0)])
 @settings(max_examples=300, deadline=None)
 def test_records_with_impossible_numbers_are_accounted_for(events: list[TlsEvent]) -> None:
     parsed(events)
