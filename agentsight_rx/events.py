@@ -6,6 +6,8 @@ Longer than 300 lines because all kinds of events are read together, and one uni
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from operator import attrgetter
 from typing import Literal, TypeAlias
 
 from msgspec import Struct
@@ -254,7 +256,8 @@ class BodyPart(Struct, frozen=True, gc=False, tag="body_part"):
     """
     Bytes of a streamed response body, as they arrive, transfer coding removed. The part with `last` ends it and may be empty.
 
-    `encoding` is the content coding that `data` still has, as the head named it; `decode_content` removes it.
+    `encoding` is the content coding that `data` still has, as the head named it; `decode_content` removes it. Where `data` came
+    in several records, `origin` is that of the last one, and `cuts` has the size and the time of the part of each.
     """
 
     origin: Origin
@@ -267,6 +270,7 @@ class BodyPart(Struct, frozen=True, gc=False, tag="body_part"):
     size: int = 0  # bytes on the wire that this part stands for
     encoding: str = ""
     trailers: Headers = ()  # of the last part
+    cuts: tuple[tuple[int, int], ...] = ()  # (bytes of data, time_ns); (): one record
 
 
 class WebSocketMessage(Struct, frozen=True, tag="websocket_message"):
@@ -586,9 +590,8 @@ Event: TypeAlias = (
 )
 
 
-def time_of(event: Event, /) -> int:
-    """The kernel's time of an event, in ns."""
-    return event.origin.time_ns
+# The kernel's time of an event, in ns. Written as a function it takes twice as long.
+time_of: Callable[[Event], int] = attrgetter("origin.time_ns")
 
 
 def milliseconds(ns: int, /) -> int:

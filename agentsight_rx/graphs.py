@@ -159,16 +159,16 @@ def replay(paths: ReplayOptions, options: TraceOptions) -> Stream[Output]:
 
 def _tls(source: Stream[TlsEvent], options: TraceOptions) -> Stream[Event]:
     both = options.tls is not None and options.plain_http is not None
-    marked = source.pipe(op.normalize(), op.find_blind_spots(wait=_BOTH_READ_S if both else 0.0))
+    marked = source.pipe(op.find_blind_spots(wait=_BOTH_READ_S if both else 0.0))
     if options.tls_filters:
         marked = marked.pipe(op.filter_tls(*options.tls_filters, compat=options.compat_filters))
     if not options.http:
-        return marked.pipe(op.drop_marked())
+        return marked.pipe(op.drop_marked(), op.normalize())
     marked = marked.share() if options.raw else marked
     messages = http_messages(marked, options).pipe(op.merge_mcp())
     if not options.raw:
         return messages
-    return merge(messages.pipe(op.keep(_parsed, name="keep_parsed")), marked.pipe(op.drop_marked()))
+    return merge(messages.pipe(op.keep(_parsed, name="keep_parsed")), marked.pipe(op.drop_marked(), op.normalize()))
 
 
 def _parsed(event: HttpEvent | RpcMessage) -> bool:
@@ -176,8 +176,8 @@ def _parsed(event: HttpEvent | RpcMessage) -> bool:
 
 
 def http_messages(source: Stream[TlsEvent], options: TraceOptions) -> Stream[HttpEvent]:
-    """The HTTP messages that the rules leave, and what is not HTTP."""
-    read = source.pipe(op.read_http(timeout=options.sse_timeout))
+    """The HTTP messages that the rules leave, and what is not HTTP. Their time of day is set here: records are many more."""
+    read = source.pipe(op.read_http(timeout=options.sse_timeout)).pipe(op.normalize())
     if options.tls_filters:
         read = read.pipe(op.drop_marked())
     if options.http_filters:

@@ -174,7 +174,7 @@ class _Reader:
 
 def _graph(reader: _Reader) -> Stream[Output]:
     source: Stream[TlsEvent] = origin("tls", lambda: reader, time_of=time_of)  # type: ignore[arg-type, return-value]
-    read = source.pipe(op.normalize(), op.find_blind_spots())
+    read = source.pipe(op.find_blind_spots())
     messages = http_messages(read, TraceOptions(http_filters=RECORD_HTTP_FILTERS)).pipe(op.merge_mcp())
     return merge(messages).pipe(op.remove_auth(), op.materialize())
 

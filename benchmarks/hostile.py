@@ -158,7 +158,7 @@ def _sampled(name: str, size: int) -> Measured:
 
 def graph(batches: Sequence[Sequence[TlsEvent]]) -> Stream[Output]:
     """As `record` has it, but for the source."""
-    source = of(*batches, time_of=time_of, name="tls").pipe(op.normalize(), op.find_blind_spots())
+    source = of(*batches, time_of=time_of, name="tls").pipe(op.find_blind_spots())
     messages = http_messages(source, TraceOptions(http_filters=RECORD_HTTP_FILTERS)).pipe(op.merge_mcp())
     return merge(messages).pipe(op.remove_auth(), op.materialize())
 

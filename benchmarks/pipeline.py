@@ -59,11 +59,12 @@ def stages(rounds: int, scale: float = 1.0, /) -> list[Row]:
     chunks = traffic(max(1, int(_FLOWS * scale)))
     batches = cut(chunks, _BATCH)
     operators: list[Operator[Any, Any]] = [
-        op.normalize(),
         op.filter_tls(),
         op.parse_http(),
-        op.drop_marked(),
+        op.decode_content(),
         op.merge_sse(),
+        op.normalize(),
+        op.drop_marked(),
         op.filter_http(*RECORD_HTTP_FILTERS),
         op.remove_auth(),
     ]
@@ -86,8 +87,7 @@ def _source(batches: Sequence[Sequence[TlsEvent]]) -> Stream[TlsEvent]:
 
 
 def _pipeline(batches: Sequence[Sequence[TlsEvent]]) -> Stream[Output]:
-    records = _source(batches).pipe(op.normalize())
-    return merge(http_messages(records, _OPTIONS).pipe(op.remove_auth())).pipe(op.materialize())
+    return merge(http_messages(_source(batches), _OPTIONS).pipe(op.remove_auth())).pipe(op.materialize())
 
 
 class _Counted:

@@ -67,7 +67,7 @@ def _redacted(records: Stream[TlsEvent]) -> Stream[Output]:
 
 def _graph(batches: Sequence[Sequence[TlsEvent]], make: Callable[[Stream[TlsEvent]], Stream[Output]]) -> Work:
     engine = Engine()
-    make(of(*batches, time_of=time_of, name="tls").pipe(op.normalize())).attach(engine, _Counted())
+    make(of(*batches, time_of=time_of, name="tls")).attach(engine, _Counted())
     return engine.run_inline
 
 

@@ -6,6 +6,9 @@ Longer than 300 lines because the input of each operator is built from parts of 
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
+from random import Random
 from typing import Literal, TypeAlias, TypeVar
 
 from hypothesis import strategies as st
@@ -328,6 +331,73 @@ def _seen(draw: st.DrawFn, record: _Record | TlsClose, time_ns: int) -> list[Tls
     kept = draw(st.integers(0, len(record.data))) if record.fate == "truncated" else len(record.data)
     marked = draw(st.sampled_from([False, False, False, True]))
     return [TlsChunk(origin, record.data[:kept], record.offset, record.seq, len(record.data) - kept, 10, marked)]
+
+
+@st.composite
+def streamed_records(draw: st.DrawFn) -> list[TlsEvent]:
+    """
+    1 to 64 connections at once, each with streamed answers of which nearly every record is one whole chunk; now and then one is
+    lost, cut, empty, of another kind, or another connection begins with the same address.
+    """
+    random = draw(st.randoms(use_true_random=False))
+    flows = [_answers(random, number) for number in range(draw(st.sampled_from([1, 1, 2, 8, 64])))]
+    events: list[TlsEvent] = []
+    while flows:
+        flow = random.choice(flows)
+        for _ in range(random.choice([1, 1, 3, 9])):
+            event = next(flow, None)
+            if event is None:
+                flows.remove(flow)
+                break
+            time_ns = START_NS + len(events) * random.choice([0, MS // 4, MS])
+            time_ns = max(time_ns, events[-1].origin.time_ns if events else 0)
+            events.append(replace(event, origin=replace(event.origin, time_ns=time_ns)))
+    return events
+
+
+def _answers(random: Random, number: int) -> Iterator[TlsEvent]:
+    connection = Connection(300 + number // 3, 1, "/usr/lib/libssl.so", 0x1000 + number)
+    origin = Origin(0, connection.pid, connection.pid, 1000, "claude", 0, connection)
+    ends = {"in": 0, "out": 0}
+    seqs = {"in": 0, "out": 0}
+
+    def record(direction: Direction, data: bytes, lost: int = 0) -> TlsChunk:
+        made = TlsChunk(replace(origin, direction=direction), data, ends[direction], seqs[direction], lost)
+        ends[direction] += len(data) + lost
+        seqs[direction] += 1
+        return made
+
+    for _ in range(random.choice([1, 1, 2])):
+        yield record("out", b"POST /v1/messages HTTP/1.1\r\nHost: api.anthropic.com\r\nContent-Length: 0\r\n\r\n")
+        head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+        begun = _whole_chunk(b"data: {}\n\n") if random.random() < 0.3 else b""
+        yield record("in", head + begun)
+        for text in random.choices(["", "a", "naïve", "x" * 40], k=random.choice([0, 3, 12])):
+            said = {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": text}}
+            data = _whole_chunk(b"event: content_block_delta\ndata: %b\n\n" % json.dumps(said).encode())
+            fate = random.random()
+            if fate < 0.02:
+                ends["in"] += len(data)  # lost
+            elif fate < 0.04:
+                yield record("in", data[:-5], lost=5)
+            elif fate < 0.08:
+                yield record("in", data[:9])
+                yield record("in", data[9:])
+            elif fate < 0.1:
+                yield record("in", b"")
+            elif fate < 0.12:
+                yield record("in", data + data)
+            else:
+                yield record("in", data)
+            if fate > 0.98:
+                yield record("out", b"?")
+        yield record("in", b"0\r\n\r\n")
+    if random.random() < 0.5:
+        yield TlsClose(origin, ends["in"], ends["out"])
+
+
+def _whole_chunk(data: bytes) -> bytes:
+    return b"%x\r\n%b\r\n" % (len(data), data)
 
 
 def _earlier(event: TlsEvent) -> TlsEvent:

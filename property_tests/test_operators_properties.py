@@ -47,6 +47,7 @@ from .strategies import (
     socket_events,
     stdio_events,
     streamed_events,
+    streamed_records,
     tls_events,
 )
 
@@ -242,6 +243,32 @@ def anything() -> st.SearchStrategy[list[Event]]:
     return some
 
 
+def parts_joined(events: list[Any]) -> list[Any]:
+    """Parts of a body that came as one or as several, as one, at the place of the last of them."""
+    made: list[Any] = []
+    newest: dict[tuple[Any, int], int] = {}
+    for event in events:
+        exchange = getattr(event, "exchange", None)
+        key = (event.origin.connection, exchange or 0)
+        if type(event) is BodyPart and event.data and not event.lost and not event.last:
+            before = newest.get(key)
+            newest[key] = len(made)
+            made.append(event)
+            if before is not None:
+                made[-1] = _two(made[before], event)
+                made[before] = None
+        else:
+            if exchange is not None:
+                newest.pop(key, None)
+            made.append(event)
+    return [event for event in made if event is not None]
+
+
+def _two(one: BodyPart, other: BodyPart) -> BodyPart:
+    cuts = [each.cuts or ((len(each.data), each.origin.time_ns),) for each in (one, other)]
+    return replace(other, data=one.data + other.data, size=one.size + other.size, cuts=cuts[0] + cuts[1])
+
+
 CASES: dict[str, Case[Any, Any]] = {
     "change": Case(
         lambda: op.change(lambda item: replace(item, data=item.data[::-1])),
@@ -266,8 +293,12 @@ CASES: dict[str, Case[Any, Any]] = {
     ),
     "parse_http": Case(
         lambda: op.parse_http(body_limit=20),
-        tls_events(), law=Law("bytes", wire_bytes, wire_bytes), poison=chunk_trap,
+        tls_events(), law=Law("bytes", wire_bytes, wire_bytes), poison=chunk_trap, joined=parts_joined,
     ),
+    "parse_http of streamed answers": Case(
+        op.parse_http, streamed_records(), law=Law("bytes", wire_bytes, wire_bytes), poison=chunk_trap, joined=parts_joined,
+    ),
+    "read_http of streamed answers": Case(op.read_http, streamed_records(), poison=chunk_trap),
     "read_http": Case(lambda: op.read_http(body_limit=20), tls_events(), poison=chunk_trap),
     "parse_jsonrpc": Case(
         op.parse_jsonrpc, stdio_events(),
@@ -287,7 +318,7 @@ CASES: dict[str, Case[Any, Any]] = {
     ),
     "decode_content": Case(
         lambda: op.decode_content(limit=20_000), coded_events(),
-        law=Law("bytes", wire_bytes, wire_bytes), poison=coded_trap,
+        law=Law("bytes", wire_bytes, wire_bytes), poison=coded_trap, joined=parts_joined,
     ),
     "merge_mcp": Case(op.merge_mcp, rpc_events(), law=Law("bytes", wire_bytes, wire_bytes), poison=rpc_trap),
     "merge_websocket": Case(
@@ -301,7 +332,7 @@ CASES: dict[str, Case[Any, Any]] = {
 
 
 def test_no_operator_is_missing() -> None:
-    assert set(op.__all__) == set(CASES)
+    assert set(op.__all__) == {name.partition(" of ")[0] for name in CASES}
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -11,6 +11,7 @@ import itertools
 import sys
 import traceback
 import weakref
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar, Token
@@ -204,16 +205,19 @@ class Engine(PeriodicScheduler):
 
     def _cut(self, hub: Hub[E], batch: Sequence[E], times: list[int]) -> Sequence[E]:
         start = 0
-        for index, time_ns in enumerate(times):
-            if time_ns >= self._now_ns + STEP_NS:
-                if index > start:
-                    self._deliver(hub, batch[start:index])
-                    start = index
-                self._advance(time_ns)
-                if time_ns >= self._now_ns + STEP_NS:  # the steps were coarse
-                    self._tick(time_ns // STEP_NS * STEP_NS)
-            if time_ns > self._newest_ns:
-                self._see(time_ns)
+        newest = list(itertools.accumulate(times, max))  # a step is crossed by the first event at or past it
+        while (index := bisect_left(newest, self._now_ns + STEP_NS, start)) < len(newest):
+            if index > start:
+                if newest[index - 1] > self._newest_ns:
+                    self._see(newest[index - 1])
+                self._deliver(hub, batch[start:index])
+                start = index
+            time_ns = newest[index]
+            self._advance(time_ns)
+            if time_ns >= self._now_ns + STEP_NS:  # the steps were coarse
+                self._tick(time_ns // STEP_NS * STEP_NS)
+        if newest[-1] > self._newest_ns:
+            self._see(newest[-1])
         return batch[start:]
 
     def _see(self, time_ns: int) -> None:

@@ -56,9 +56,6 @@ class Hub(Generic[E]):
     def wanted(self) -> bool:
         return bool(self._outlets)
 
-    def time_at(self, batch: Sequence[E], index: int) -> int:
-        return self.time_of(batch[index]) if self.time_of else 0
-
     def join(self, outlet: Outlet[E]) -> abc.DisposableBase:
         if self.ended:
             outlet.on_completed()

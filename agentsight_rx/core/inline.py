@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Sequence
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from .hub import Hub
@@ -27,7 +29,7 @@ class _Inline:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._opened: dict[Hub[Any], None] = {}
-        self._waiting: dict[Hub[Any], tuple[Sequence[Any], int]] = {}  # a batch, and where in it the next event stands
+        self._waiting: dict[Hub[Any], _Batch] = {}
 
     def run(self) -> None:
         engine, waiting = self._engine, self._waiting
@@ -35,7 +37,7 @@ class _Inline:
             while True:
                 live = [hub for hub in self._opened if not hub.ended and hub.wanted]
                 self._read(live)
-                heads = sorted((hub.time_at(*waiting[hub]), place) for place, hub in enumerate(live) if hub in waiting)
+                heads = sorted((waiting[hub].next_ns, place) for place, hub in enumerate(live) if hub in waiting)
                 new = engine.hubs[len(self._opened) :]
                 if new and not (heads and heads[0][0] < engine.now_ns + STEP_NS):
                     for hub in new:
@@ -63,15 +65,38 @@ class _Inline:
                     self._engine.push(hub, [*hub.reader.lost(), *hub.reader.close()])
                     self._engine.end(hub)
                 elif batch:
-                    self._waiting[hub] = batch, 0
+                    self._waiting[hub] = _Batch(batch, hub.time_of)
 
     def _push_oldest(self, live: Sequence[Hub[Any]], heads: Sequence[tuple[int, int]]) -> None:
         """Push what one source has within this step and before the next event of any other."""
         time_ns, place = heads[0]
         border = min([*heads[1:2], ((time_ns // STEP_NS + 1) * STEP_NS, -1)])
         hub = live[place]
-        batch, start = self._waiting.pop(hub)
-        stop = next((at for at in range(start + 1, len(batch)) if (hub.time_at(batch, at), place) > border), len(batch))
-        if stop < len(batch):
-            self._waiting[hub] = batch, stop
-        self._engine.push(hub, batch[start:stop])
+        batch = self._waiting[hub]
+        start = batch.start
+        batch.start = batch.stop(*border, place)
+        if batch.start == len(batch.events):
+            del self._waiting[hub]
+        self._engine.push(hub, batch.events[start : batch.start])
+
+
+class _Batch:
+    """What was read of one source, and where in it the next event stands."""
+
+    def __init__(self, events: Sequence[Any], time_of: Callable[[Any], int] | None) -> None:
+        self.events = events
+        self.start = 0
+        self._times = list(map(time_of, events)) if time_of else [0] * len(events)
+        self._in_order = self._times == list(accumulate(self._times, max))
+
+    @property
+    def next_ns(self) -> int:
+        return self._times[self.start]
+
+    def stop(self, border_ns: int, border_place: int, place: int) -> int:
+        """Where the first event behind the next one stands that is later than the border."""
+        times, start = self._times, self.start + 1
+        if self._in_order:
+            return (bisect_right if place <= border_place else bisect_left)(times, border_ns, start)
+        late = (at for at in range(start, len(times)) if (times[at], place) > (border_ns, border_place))
+        return next(late, len(times))

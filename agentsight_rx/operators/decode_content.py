@@ -14,6 +14,7 @@ from ..core.machine import Bounded, Checkpointed, encode_state
 from ..core.per_key import per_key
 from ..core.stream import Operator
 from ..events import BodyPart, Connection, Headers, HttpEvent, HttpRequest, HttpResponse, TlsClose
+from ..sessions.body_parts import joined, pieces
 from ..wire.coding import ContentDecoder, codings_of
 
 __all__ = ["decode_content"]
@@ -104,7 +105,9 @@ class _Bodies(Bounded[HttpEvent, HttpEvent], Checkpointed[_State]):
 
     def feed(self, event: HttpEvent, /) -> Iterable[HttpEvent]:
         if type(event) is BodyPart:
-            return self._part(event)
+            if not event.cuts:
+                return self._part(event)
+            return joined([made for piece in pieces(event) for made in self._part(piece)])
         if type(event) is HttpResponse:
             return (self._head(event) if event.streaming else self._whole(event),)
         if type(event) is HttpRequest:

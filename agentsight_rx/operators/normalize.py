@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
+from operator import itemgetter
 from typing import TypeVar, cast
 
 import msgspec
@@ -20,6 +22,9 @@ __all__ = ["normalize", "wall_offset"]
 E = TypeVar("E", bound=Event)
 
 _RESAMPLE_NS = 1_000_000_000
+_NOISE_NS = 1_000  # two samples of a clock that did not move differ by less
+_OFFSETS_MOST = 1024
+_since = itemgetter(0)
 
 
 def wall_offset() -> int:
@@ -37,13 +42,14 @@ def normalize(*, offset: Callable[[], int] = wall_offset) -> Operator[E, E]:
     """
     Set `origin.wall_ns` (Unix time, ns) from the kernel's time. What has it already stays as it is.
 
-    `offset` is asked at the first event and again each second of event time, so that a step of the clock is followed.
+    `offset` is asked at the first event and again each second of event time, so that a step of the clock is followed. An event
+    gets the offset that was known at its own time, also where it comes late, such as an answer that began a minute ago.
     """
     return cast("Operator[E, E]", Operator[Event, Event]("normalize", lambda site: _Normalize(site, offset)))
 
 
 class _State(Struct, array_like=True):
-    offset_ns: int | None
+    offsets: list[tuple[int, int]]  # (kernel time from which on it holds, offset), at most _OFFSETS_MOST
     sampled_ns: int
 
 
@@ -53,8 +59,7 @@ class _Normalize(Kernel[Event, Event]):
     def __init__(self, site: Site, offset: Callable[[], int]) -> None:
         self._site = site
         self._sample = offset
-        self._offset_ns: int | None = None
-        self._sampled_ns = 0
+        self._state = _State([], 0)
 
     def feed(self, batch: Sequence[Event], /) -> Sequence[Event]:
         out: list[Event] = []
@@ -68,25 +73,37 @@ class _Normalize(Kernel[Event, Event]):
 
     def _stamp(self, events: Iterator[Event], out: list[Event]) -> None:
         add = out.append
+        since_ns, offset_ns = self._state.offsets[-1] if self._state.offsets else (0, 0)
         for event in events:
             origin = event.origin
             if not origin.wall_ns:
-                time_ns, offset_ns = origin.time_ns, self._offset_ns
-                if offset_ns is None:
-                    offset_ns = self._offset_ns = self._sample()
-                    self._sampled_ns = time_ns
-                event = replace(event, origin=replace(origin, wall_ns=time_ns + offset_ns))
+                time_ns = origin.time_ns
+                if not self._state.offsets:
+                    self._take_sample(time_ns)
+                    since_ns, offset_ns = self._state.offsets[0]
+                wall_ns = time_ns + (offset_ns if time_ns >= since_ns else self._earlier(time_ns))
+                event = replace(event, origin=replace(origin, wall_ns=wall_ns))
             add(event)
 
+    def _earlier(self, time_ns: int) -> int:
+        """The offset that was known at that time."""
+        offsets = self._state.offsets
+        return offsets[max(0, bisect_right(offsets, time_ns, key=_since) - 1)][1]
+
+    def _take_sample(self, now_ns: int) -> None:
+        state, offset_ns = self._state, self._sample()
+        state.sampled_ns = now_ns
+        if not state.offsets or abs(state.offsets[-1][1] - offset_ns) > _NOISE_NS:
+            state.offsets.append((now_ns, offset_ns))
+            del state.offsets[:-_OFFSETS_MOST]
+
     def tick(self, now_ns: int, /) -> Sequence[Event]:
-        if self._offset_ns is not None and now_ns - self._sampled_ns >= _RESAMPLE_NS:
-            self._offset_ns = self._sample()
-            self._sampled_ns = now_ns
+        if self._state.offsets and now_ns - self._state.sampled_ns >= _RESAMPLE_NS:
+            self._take_sample(now_ns)
         return ()
 
     def snapshot(self) -> bytes:
-        return encode_state(_State(self._offset_ns, self._sampled_ns))
+        return encode_state(self._state)
 
     def restore(self, state: bytes, /) -> None:
-        saved = msgspec.msgpack.decode(state, type=_State)
-        self._offset_ns, self._sampled_ns = saved.offset_ns, saved.sampled_ns
+        self._state = msgspec.msgpack.decode(state, type=_State)

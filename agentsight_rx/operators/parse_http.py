@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 import msgspec
 from msgspec import Struct
 
-from ..core.machine import Bounded, Checkpointed, encode_state
+from ..core.machine import Bounded, Checkpointed, TakesRuns, encode_state
 from ..core.per_key import per_key
 from ..core.stream import Operator
 from ..events import BodyPart, Connection, Direction, HttpEvent, TlsChunk, TlsClose, TlsEvent
@@ -31,6 +31,8 @@ def parse_http(*, body_limit: int = 8 << 20, budget: int = _BUDGET) -> Operator[
         in  -------------------------200 OK, event stream----|
         [                  parse_http()                      ]
         ------------------Request----Response--BodyPart--…---|
+
+    Neighbouring records of a streamed body that come in one batch make one part (`BodyPart.cuts`).
 
     A message with a hole in it is emitted with `complete=False` and the next one on the connection parses again. Of a body
     of more than `body_limit` bytes the beginning and the end are kept, what was between is counted in `body_lost`. The body
@@ -65,7 +67,7 @@ class _State(Struct, array_like=True):
     flood: Flood
 
 
-class _Wire(Bounded[TlsEvent, HttpEvent], Checkpointed[_State]):
+class _Wire(Bounded[TlsEvent, HttpEvent], TakesRuns[TlsEvent, HttpEvent], Checkpointed[_State]):
     """Both directions of one connection: the position in each, and the protocol."""
 
     def __init__(self, body_limit: int) -> None:
@@ -96,6 +98,13 @@ class _Wire(Bounded[TlsEvent, HttpEvent], Checkpointed[_State]):
                     return (part,)
             return self._chunk(event)
         return self._close(event) if type(event) is TlsClose else (event,)
+
+    def feed_run(self, events: Sequence[TlsEvent], start: int, /) -> tuple[int, Sequence[HttpEvent]]:
+        first = events[start]
+        if type(first) is not TlsChunk:
+            return start, ()
+        stop, part = self._session.whole_parts(self._sides[first.origin.direction or "in"], events, start)
+        return stop, () if part is None else (part,)
 
     def _chunk(self, chunk: TlsChunk) -> list[HttpEvent]:
         side = self._sides[chunk.origin.direction or "in"]

@@ -224,7 +224,8 @@ class _RemoveAuth(Kernel[Event, Event]):
         data = stream.feed(event.data, labels=self._redactor, last=event.last and event.complete)
         if event.last:
             self._bodies.discard(key)
-        return _with(event, data=data, trailers=self._headers(event.trailers))
+        cuts = event.cuts if data is event.data else ()  # a label has another length
+        return _with(event, data=data, trailers=self._headers(event.trailers), cuts=cuts)
 
     def _websocket(self, event: WebSocketMessage) -> WebSocketMessage:
         data = self._redactor.data(event.data, cut=not event.complete)

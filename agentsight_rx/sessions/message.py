@@ -195,7 +195,7 @@ class OpenMessage(Struct):
     def _whole(self, reason: str | None) -> tuple[bytes, int, str | None]:
         """The body, its bytes after the first gap, and why it is not complete."""
         self._trim(self.limit // 4)
-        body = bytes(self.begun + self.ending)
+        body = bytes(self.begun + self.ending if self.ending else self.begun)
         whole = len(self.begun) if self.cut else len(body)
         if self.hole >= 0:
             whole = min(whole, self.hole)

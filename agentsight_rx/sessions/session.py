@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 
-from ..events import BodyPart, Direction, HttpEvent, Origin, TlsChunk
+from ..events import BodyPart, Direction, HttpEvent, Origin, TlsChunk, TlsEvent
 from ..wire.unparsed import Unparsed
 
 __all__ = ["Context", "Session", "Side", "origin_of"]
@@ -49,6 +49,10 @@ class Session:
     def whole_part(self, side: Side, chunk: TlsChunk) -> BodyPart | None:
         """A fast path: the part of a streamed body, where `chunk` holds exactly one and no byte is missing; else None."""
         return None
+
+    def whole_parts(self, side: Side, chunks: Sequence[TlsEvent], start: int) -> tuple[int, BodyPart | None]:
+        """The same for all chunks from `start` on of which this is true, as one part; and where it stopped."""
+        return start, None
 
     def feed(self, side: Side, chunk: TlsChunk, out: list[HttpEvent]) -> None:
         """Take the bytes of one record."""

@@ -17,7 +17,6 @@ from ..events import Headers
 from .http1_head import LONGEST_HEAD, ResponseHead, by_hand, field, headers_of
 
 __all__ = [
-    "CHUNK_LINES",
     "LONGEST_LINE",
     "Body",
     "BodyReader",
@@ -25,6 +24,7 @@ __all__ = [
     "Chunked",
     "End",
     "UntilClose",
+    "chunk_line",
     "request_body",
     "response_body",
 ]
@@ -32,7 +32,8 @@ __all__ = [
 LONGEST_LINE = 4096  # bytes of a chunk size with its extensions
 
 # First line of a record that is exactly one chunk, by the size of the record: a look-up is faster than to parse the line
-CHUNK_LINES = {size + len(line) + 2: line for size in range(1, 4096) for line in (b"%x\r\n" % size,)}
+_CHUNK_LINES = {size + len(line) + 2: line for size in range(1, 4096) for line in (b"%x\r\n" % size,)}
+chunk_line = _CHUNK_LINES.get
 
 _EMPTY_LINE = re.compile(rb"\n\r*\n")
 _CHUNK_SIZE = re.compile(rb"[0-9A-Fa-f]{1,16}\Z")

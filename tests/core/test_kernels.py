@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from agentsight_rx.core.engine import Engine, Site
 from agentsight_rx.core.kernels import change, each, keep
-from agentsight_rx.core.machine import Bounded, Checkpointed, Kernel, Machine, Malformed
+from agentsight_rx.core.machine import Bounded, Checkpointed, Kernel, Machine, Malformed, TakesRuns
 from agentsight_rx.core.per_key import per_key
 from agentsight_rx.core.stream import Operator
 from agentsight_rx.events import Loss, Origin
@@ -292,6 +292,42 @@ def test_a_bug_in_the_key_function_costs_one_event() -> None:
     kernel, site = running(per_key(key, Joined, name="joined", key_type=str), strict=False)
     assert kernel.feed(words("a:one x:two a:.")) == ["one ."]
     assert lost(site) == [("bug", 1, 0)]
+
+
+class Together(Joined, TakesRuns[Word, str]):
+    """Takes words up to a mark at once and emits them as one; a `?` behind an `a` is a bug of the faster way."""
+
+    def feed_run(self, events: Sequence[Word], start: int, /) -> tuple[int, Sequence[str]]:
+        stop = start
+        while stop < len(events) and events[stop].text.isalpha():
+            stop += 1
+        if stop < len(events) and events[stop].text == "?" and stop > start:
+            raise ArithmeticError("a bug")
+        return stop, ["+".join(word.text for word in events[start:stop])] if stop > start else []
+
+
+def test_what_comes_of_a_run_stands_at_the_place_of_its_last_event() -> None:
+    kernel, _ = running(by_key(Together))
+    assert kernel.feed(words("a:one b:two -:x a:three -:y b:four a:. a:five b:six a:seven")) == [
+        *(words("-:x")), "one+three", *(words("-:y")), ".", "two+four+six", "five+seven",
+    ]  # fmt: skip
+
+
+def test_a_bug_in_a_run_costs_one_event() -> None:
+    kernel, site = running(by_key(Together), strict=False)
+    assert kernel.feed(words("a:one a:two b:three a:? b:four a:five a:six")) == ["three+four", "five+six"]
+    assert lost(site) == [("bug", 3, 0)]  # each event at which it raised: the run was tried from each
+
+
+def test_a_malformed_event_behind_a_run_ends_only_its_machine() -> None:
+    kernel, site = running(by_key(Together), strict=False)
+    assert kernel.feed(words("a:one a:two a:! b:three a:four a:five")) == ["one+two", "!", "four+five"]
+    assert lost(site) == [("malformed", 1, 0)]
+
+
+def test_runs_end_where_the_table_is_half_full() -> None:
+    kernel, _ = running(by_key(Together, limit=2))
+    assert kernel.feed(words("a:one a:two b:three b:. a:.")) == ["three .", "one two ."]
 
 
 def test_a_bug_in_making_a_machine_costs_one_event() -> None:
