@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 
-from ..core.machine import Checkpointed, Machine
+from ..core.machine import Checkpointed, Kernel, Machine
 from ..core.per_key import per_key
 from ..core.stream import Operator
-from ..events import BlindSpot, Loss, TcpTraffic, TlsChunk, TlsClose, TlsEvent, TlsOpen, UnreadTls
+from ..events import BlindSpot, Connection, Loss, TcpTraffic, TlsChunk, TlsClose, TlsEvent, TlsOpen, UnreadTls
 from ..loss import Reason
 
 __all__ = ["find_blind_spots"]
 
 _PEERS_MOST = 16  # addresses that one BlindSpot names
 _FILES_MOST = 16
+_PROCESSES_MOST = 8192
 
 Process = tuple[int, int]  # pid and start, since a pid is used again
 
@@ -34,13 +35,61 @@ def find_blind_spots(*, wait: float = 0.0) -> Operator[TlsEvent, TlsEvent]:
     later: for so long its bytes are not judged.
     """
     wait_ns = int(wait * 1e9)
-    return per_key(
-        _process,
-        lambda: _Account(wait_ns),
-        name="find_blind_spots",
-        key_type=tuple[int, int],
-        options=f"wait={wait}" if wait else "",
+    by_process = per_key(
+        _process, lambda: _Account(wait_ns), name="find_blind_spots", key_type=tuple[int, int], limit=_PROCESSES_MOST
     )
+    return Operator("find_blind_spots", lambda site: _Quick(by_process.kernel(site)), f"wait={wait}" if wait else "")
+
+
+class _Quick(Kernel[TlsEvent, TlsEvent]):
+    """
+    Nearly every batch holds nothing but records of connections that are known to be read. It passes whole, so that a record
+    costs one look-up and not a call.
+    """
+
+    def __init__(self, accounts: Kernel[TlsEvent, TlsEvent]) -> None:
+        self._accounts = accounts
+        self._read: set[Connection] = set()  # some of those that the accounts know; never one that they do not
+        self._processes: set[Process] = set()  # that were seen since then
+
+    def feed(self, batch: Sequence[TlsEvent], /) -> Sequence[TlsEvent]:
+        read = self._read
+        if all(type(event) is TlsChunk and event.origin.connection in read for event in batch):
+            return batch
+        self._note(batch)
+        return self._accounts.feed(batch)
+
+    def _note(self, batch: Sequence[TlsEvent]) -> None:
+        """What the accounts know behind this batch."""
+        for event in batch:
+            process = _process(event)
+            if process is not None and process not in self._processes:
+                self._processes.add(process)
+                if len(self._processes) > _PROCESSES_MOST // 4:  # long before an account could be dropped
+                    self._processes.clear()
+                    self._read.clear()
+            connection = event.origin.connection
+            if connection is not None and type(event) is TlsChunk:
+                self._read.add(connection)
+            elif connection is not None and type(event) is TlsClose:
+                self._read.discard(connection)
+
+    def tick(self, now_ns: int, /) -> Sequence[TlsEvent]:
+        return self._accounts.tick(now_ns)
+
+    def finish(self) -> Sequence[TlsEvent]:
+        return self._accounts.finish()
+
+    def snapshot(self) -> bytes:
+        return self._accounts.snapshot()
+
+    def restore(self, state: bytes, /) -> None:
+        self._read.clear()
+        self._processes.clear()
+        self._accounts.restore(state)
+
+    def held(self) -> int:
+        return self._accounts.held()
 
 
 def _process(event: TlsEvent) -> Process | None:

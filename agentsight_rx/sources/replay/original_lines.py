@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import codecs
 import shlex
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Literal, cast
 
 import msgspec
+from msgspec import MsgspecError, Struct
+from msgspec.structs import replace
 
 from ...events import (
     Connection,
@@ -21,7 +25,61 @@ from ...events import (
 
 __all__ = ["OriginalLines"]
 
+_OTHERS = "agentsight_rx.as_utf8"
+_FLOWS_MOST = 65_536
+_UNKNOWN = -1
+
 _DIRECTIONS: dict[str, Direction] = {"READ/RECV": "in", "WRITE/SEND": "out", "READ": "in", "WRITE": "out"}
+
+
+class _Record(Struct, gc=False, forbid_unknown_fields=True):
+    """The usual line of a probe: bytes that were read or written, with the fields of any version."""
+
+    function: Literal["READ/RECV", "WRITE/SEND", "READ", "WRITE"]
+    timestamp_ns: int
+    comm: str
+    pid: int
+    data: str | None = None
+    data_hex: str | None = None
+    len: int = 0
+    tid: int = 0
+    uid: int = 0
+    latency_ms: float = 0
+    truncated: bool = False
+    bytes_lost: int = _UNKNOWN
+    transport_handle: str = ""
+    connection_id: int = 0
+    process_start_ns: int = 0
+    tls_library: str = ""
+    buf_size: int = 0
+    is_handshake: bool = False
+    capture_seq: int = 0
+    ringbuf_reserve_failures: int = 0
+    connection_closed: bool = False
+    container_id: str = ""
+    ns_pid: int = 0
+
+
+class _Envelope(Struct, gc=False, forbid_unknown_fields=True):
+    timestamp: int
+    source: str
+    pid: int
+    comm: str
+    data: _Record
+
+
+class _Side(Struct):
+    """Where one direction of a connection stands."""
+
+    offset: int = 0
+    seq: int = 0
+
+
+class _Flow(Struct, gc=False):
+    """A thread that reads or writes on a connection: all that its records have in common."""
+
+    origin: Origin
+    side: _Side
 
 
 class OriginalLines:
@@ -31,8 +89,70 @@ class OriginalLines:
     """
 
     def __init__(self) -> None:
-        self._offsets: dict[tuple[Connection, str], tuple[int, int]] = {}
+        self._sides: dict[tuple[Connection, str], _Side] = {}
+        self._flows: dict[tuple[object, ...], _Flow] = {}
         self._starts: dict[int, int] = {}
+        self._usual: Callable[[bytes], _Envelope | _Record] = _decode_envelope  # how the last usual line was decoded
+
+    def usual(self, line: bytes) -> TlsChunk:
+        """
+        The event of a usual line, decoded in one go. Raises msgspec.MsgspecError or ValueError for any other line, also for a
+        good one: `events` reads it.
+        """
+        try:
+            found = self._usual(line)
+        except MsgspecError:
+            self._usual = _decode_record if self._usual is _decode_envelope else _decode_envelope
+            found = self._usual(line)
+        if type(found) is _Envelope:
+            return self._chunk(found.data, found.timestamp * 1_000_000)
+        return self._chunk(cast("_Record", found), 0)
+
+    def _chunk(self, record: _Record, wall_ns: int) -> TlsChunk:
+        text = record.data or ""
+        content = bytes.fromhex(record.data_hex) if record.data_hex else text.encode("latin-1", _OTHERS)
+        lost = max(0, record.bytes_lost)
+        if record.truncated and record.bytes_lost == _UNKNOWN:
+            lost = max(0, record.len - len(content))
+        key = (
+            record.pid, record.tid, record.transport_handle, record.connection_id, record.function, record.process_start_ns,
+            record.tls_library, record.comm, record.uid,
+        )  # fmt: skip
+        flow = self._flows.get(key)
+        if flow is None:
+            flow = self._new_flow(key, record)
+        side = flow.side
+        made = TlsChunk(
+            replace(flow.origin, time_ns=record.timestamp_ns, wall_ns=wall_ns),
+            content,
+            side.offset,
+            side.seq,
+            lost=lost,
+            latency_ns=round(record.latency_ms * 1e6) if record.latency_ms else 0,
+        )
+        side.offset += len(content) + lost
+        side.seq += 1
+        return made
+
+    def _new_flow(self, key: tuple[object, ...], record: _Record) -> _Flow:
+        handle = record.transport_handle
+        number = int(handle, 16) if handle else record.connection_id or record.tid
+        connection = Connection(record.pid, record.process_start_ns, record.tls_library, number)
+        direction = _DIRECTIONS[record.function]
+        origin = Origin(
+            record.timestamp_ns, record.pid, tid=record.tid, uid=record.uid, comm=record.comm, connection=connection,
+            direction=direction,
+        )  # fmt: skip
+        if len(self._flows) >= _FLOWS_MOST:
+            self._flows.clear()
+        flow = self._flows[key] = _Flow(origin, self._side(connection, direction))
+        return flow
+
+    def _side(self, connection: Connection, direction: Direction) -> _Side:
+        side = self._sides.get((connection, direction))
+        if side is None:
+            side = self._sides[connection, direction] = _Side()
+        return side
 
     def events(self, line: dict[str, Any]) -> list[Event]:
         """The events of one line; none for unknown kinds. Raises KeyError, ValueError or msgspec.ValidationError."""
@@ -67,15 +187,17 @@ class OriginalLines:
         if function == "HANDSHAKE":
             return [TlsHandshake(origin, round(data.get("latency_ms", 0) * 1e6))]
         if function == "CLOSE":
-            ends = (self._offsets.pop((connection, side), (0, 0))[0] for side in ("in", "out"))
+            self._flows.clear()  # they hold sides that end here
+            ends = (self._sides.pop((connection, side), _Side()).offset for side in ("in", "out"))
             return [TlsClose(origin, *ends)]
         if direction is None:
             raise ValueError(f"unknown function {function!r}")
         content = _content(data)
         whole = int(data.get("len", len(content)))
         lost = max(0, int(data.get("bytes_lost", whole - len(content) if data.get("truncated") else 0)))
-        offset, seq = self._offsets.get((connection, direction), (0, 0))
-        self._offsets[connection, direction] = (offset + len(content) + lost, seq + 1)
+        side = self._side(connection, direction)
+        offset, seq = side.offset, side.seq
+        side.offset, side.seq = offset + len(content) + lost, seq + 1
         return [TlsChunk(origin, content, offset=offset, seq=seq, lost=lost, latency_ns=round(data.get("latency_ms", 0) * 1e6))]
 
     def _process(self, data: dict[str, Any], wall_ns: int) -> Event:
@@ -104,7 +226,19 @@ def _content(data: dict[str, Any]) -> bytes:
     text: str | None = data.get("data")
     if not text:
         return b""
-    return b"".join(bytes([ord(char)]) if ord(char) <= 0xFF else char.encode() for char in text)
+    return text.encode("latin-1", _OTHERS)
+
+
+def _as_utf8(error: UnicodeError) -> tuple[bytes, int]:
+    """Characters beyond U+00FF were whole in the record: their bytes are those of UTF-8."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return error.object[error.start : error.end].encode(), error.end
+
+
+codecs.register_error(_OTHERS, _as_utf8)
+_decode_envelope = msgspec.json.Decoder(_Envelope).decode
+_decode_record = msgspec.json.Decoder(_Record).decode
 
 
 def _words(command: str) -> tuple[str, ...]:

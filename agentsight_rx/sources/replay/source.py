@@ -21,7 +21,8 @@ from .original_lines import OriginalLines
 
 __all__ = ["ReplayOptions", "replay"]
 
-_BATCH = 256
+_BATCH = 4096
+_BLOCK = 4 << 20
 _LONGEST = 64 << 20  # bytes: twice a line with 16 MiB as hex
 _BROKEN = (msgspec.MsgspecError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
 
@@ -44,7 +45,7 @@ class _ReplayReader:
     def __init__(self, options: ReplayOptions, say: Callable[[str], None] = say) -> None:
         self._paths = options.paths
         self._say = say
-        self._lines: Iterator[Event] = iter(())
+        self._batches: Iterator[list[Event]] = iter(())
         self._opened: list[BinaryIO | LmdbStore] = []
         self._skipped = 0
 
@@ -54,7 +55,7 @@ class _ReplayReader:
         except BaseException:
             self.close()
             raise
-        self._lines = self._events(recordings)
+        self._batches = self._read(recordings)
 
     def _recording(self, path: str) -> BinaryIO | LmdbStore:
         if path == "-":
@@ -70,36 +71,51 @@ class _ReplayReader:
         return found
 
     def poll(self, timeout: float, /) -> Sequence[Event] | None:
-        batch: list[Event] = []
-        for event in self._lines:
-            batch.append(event)
-            if len(batch) >= _BATCH or isinstance(event, Tick):
-                break
-        return batch or None
+        return next(self._batches, None)
 
-    def _events(self, recordings: list[tuple[str, BinaryIO | LmdbStore]]) -> Iterator[Event]:
+    def _read(self, recordings: list[tuple[str, BinaryIO | LmdbStore]]) -> Iterator[list[Event]]:
+        """The events in batches that a Tick ends."""
         last = Origin(0, 0)
         for name, file in recordings:
             if isinstance(file, LmdbStore):
-                for event in read_events(file):
-                    last = event.origin
-                    yield event
+                found = read_events(file)
+                while batch := _upto_tick(found):
+                    last = batch[-1].origin
+                    yield batch
                 continue
-            original = OriginalLines()
-            number = 0
-            while line := file.readline(_LONGEST):
+            for batch in self._of_lines(name, file, last):
+                last = batch[-1].origin
+                yield batch
+
+    def _of_lines(self, name: str, file: BinaryIO, last: Origin) -> Iterator[list[Event]]:
+        """A usual line of the original is decoded in one go, any other one by one in the general way."""
+        original = OriginalLines()
+        usual = original.usual
+        number = 0
+        for lines, end in _blocks(file):
+            batch: list[Event] = []
+            for line in lines:
                 number += 1
-                if not line.strip():
-                    continue
                 try:
-                    events = _decoded(line, original)
-                except _BROKEN as error:
-                    note = f"{name} line {number}: {_short(error)}"
-                    self._report(note)
-                    events = [Loss(last, "replay", reason=Reason.MALFORMED, count=1, size=len(line), note=note)]
-                if events:
-                    last = events[-1].origin
-                yield from events
+                    batch.append(usual(line))
+                except _BROKEN:
+                    if not line.strip():
+                        continue
+                    try:
+                        batch += _events_of(line, original)
+                    except _BROKEN as error:
+                        note = f"{name} line {number}: {_short(error)}"
+                        self._report(note)
+                        origin = batch[-1].origin if batch else last
+                        size = len(line) + end
+                        batch.append(Loss(origin, "replay", reason=Reason.MALFORMED, count=1, size=size, note=note))
+                    if batch and type(batch[-1]) is Tick:
+                        last = batch[-1].origin
+                        yield batch
+                        batch = []
+            if batch:
+                last = batch[-1].origin
+                yield batch
 
     def _report(self, note: str) -> None:
         self._skipped += 1
@@ -118,7 +134,32 @@ class _ReplayReader:
         return ()
 
 
-def _decoded(line: bytes, original: OriginalLines) -> list[Event]:
+def _upto_tick(events: Iterator[Event]) -> list[Event]:
+    batch: list[Event] = []
+    for event in events:
+        batch.append(event)
+        if len(batch) >= _BATCH or type(event) is Tick:
+            break
+    return batch
+
+
+def _blocks(file: BinaryIO) -> Iterator[tuple[list[bytes], int]]:
+    """Lines, many at a time, and the size of the mark at the end of each. One longer than the longest is cut into several."""
+    rest = b""
+    read = getattr(file, "read1", file.read)  # a pipe gives what it has
+    while block := read(_BLOCK):
+        block = rest + block if rest else block
+        *lines, rest = block.split(b"\n")
+        for start in range(0, len(lines), _BATCH):
+            yield lines[start : start + _BATCH], 1
+        if len(rest) > _LONGEST:
+            yield [rest], 0
+            rest = b""
+    if rest:
+        yield [rest], 0
+
+
+def _events_of(line: bytes, original: OriginalLines) -> list[Event]:
     value = msgspec.json.decode(line)
     if not isinstance(value, dict):
         raise ValueError("a JSON object is expected")
