@@ -45,6 +45,7 @@ from ..redaction.masking import mask_command, mask_field, mask_words
 from ..redaction.names import HEADER_ENDS, SECRET_HEADERS, is_secret_header
 from ..redaction.records.connection import ConnectionState
 from ..redaction.redactor import Redactor
+from ..redaction.resent import Resent
 from ..redaction.stream import SecretStream
 from ..redaction.streams import Connections, SecretStreams, clean_record
 
@@ -85,6 +86,7 @@ class _RemoveAuth(Kernel[Event, Event]):
     def __init__(self, site: Site, redactor: Redactor) -> None:
         self._site = site
         self._redactor = redactor
+        self._resent = Resent()  # no state: without it the same secrets are found
         self._connections = Connections()
         self._tls = SecretStreams[_TlsKey]()
         self._stdio = SecretStreams[_StdioKey]()
@@ -213,7 +215,10 @@ class _RemoveAuth(Kernel[Event, Event]):
         cut = not event.complete or event.body_lost > 0
         if any(name == "content-type" and value.startswith(_FORM) for name, value in event.headers):
             return self._redactor.replaced(body, [*find_secrets(body, cut=cut), *find_parameters(body, cut=cut)]), tail
-        return self._redactor.data(body, cut=cut), tail
+        if cut or type(event) is not HttpRequest:
+            return self._redactor.data(body, cut=cut), tail
+        found = self._resent.find(body)
+        return self._redactor.replaced(body, found) if found else body, tail
 
     def _part(self, event: BodyPart) -> BodyPart:
         origin = event.origin
