@@ -8,12 +8,14 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from agentsight_rx.llm.canonical import Answer, Asked, LlmCall, Message, TextPart
 from agentsight_rx.view import AuditRow, CallRow, ProcessRow
 from agentsight_rx.view.queries.causes import Causes
 from agentsight_rx.view.queries.diff_calls import diff_calls
 from agentsight_rx.view.queries.diff_runs import RunFacts, difference_of
+from agentsight_rx.view.queries.file_fates import Fates, Lives
 from agentsight_rx.view.queries.files import file_uses
 from agentsight_rx.view.queries.process_tree import process_list, process_tree
 from agentsight_rx.view.queries.timeline import timeline_of
@@ -22,6 +24,11 @@ from tests.view.queries.rows import causes, stored
 
 def operation(action: str, path: str, details: dict[str, str | int | bool | None]) -> AuditRow:
     return AuditRow(path, 1, "file", action=action, target=path, details=details)
+
+
+def in_order(rows: list[AuditRow]) -> list[AuditRow]:
+    """As a recording has them: each at a time of its own."""
+    return [replace(row, id=f"a-{at}", timestamp_ms=at) for at, row in enumerate(rows)]
 
 
 TEXTS = st.lists(st.sampled_from("abcd"), max_size=8)
@@ -121,3 +128,18 @@ def test_a_timeline_is_in_order_and_idle_only_where_nothing_was(rows: list[Proce
     assert [each.offset_ms for each in found] == sorted(each.offset_ms for each in found)
     assert all((each.duration_ms or 0) >= idle_ms for each in found if each.kind == "idle")
     assert all(each.offset_ms >= 0 for each in found)
+
+
+@given(FILES, st.integers(0, 12), st.integers(0, 12))
+def test_a_part_of_a_recording_calls_temporary_what_the_whole_does(rows: list[AuditRow], start: int, count: int) -> None:
+    told = in_order(rows)
+    whole, part = Fates(100), Fates(100)
+    for row in told:
+        whole.note(row)
+    for row in told[start : start + count]:
+        part.note(row)
+    kinds = {fate.path: fate.kind() for fate in whole}
+    for lives in (Lives(stored(*told)), Lives(stored(), told)):
+        for fate in part:
+            if fate.path and (fate.written or fate.gone):
+                assert (fate.kind(lives) == "temporary") == (kinds[fate.path] == "temporary")

@@ -67,7 +67,6 @@ def _what_was_done(store: Path) -> list[str]:
     from ..state import LmdbStore
     from ..view.queries import Selection
     from ..view.queries.summary import read_summary
-    from .report.verdict import verdict
 
     try:
         kept = LmdbStore.open(store, readonly=True)
@@ -77,7 +76,7 @@ def _what_was_done(store: Path) -> list[str]:
             kept.close()
     except StoreError:
         return []
-    return [verdict(found)] if found.calls else []
+    return [found.verdict.sentence] if found.calls else []
 
 
 def print_graph(graph: Stream[Output]) -> None:

@@ -13,7 +13,6 @@ from ..state import Store
 from ..view.queries import Selection
 from ..view.queries.call import ToolWork, WholeCall, read_call
 from ..view.queries.costs import PricedCall
-from ..view.queries.effects import effect_of
 from ..view.queries.reading import selected
 from ..view.queries.tools import has_failed
 from ..view.rows import ProcessRow, SessionRow, ToolRow
@@ -140,8 +139,7 @@ def _linked(row: ToolRow) -> list[str]:
 
 def _files(work: ToolWork) -> Iterator[str]:
     """Those that were changed or refused, each once."""
-    changed = dict.fromkeys((effect_of(row), row.target or "") for row in work.files)
-    named = [(what, path) for what, path in changed if what is not None and what != "read"]
+    named = [(kind, path) for path, kind in work.fates.items() if kind not in ("read", "failed", "device")]
     if named:
         yield f"<ul class=files>{''.join(_items(named[:_FILES_MOST]))}"
         yield f"<li>{len(named) - _FILES_MOST} more</li></ul>" if len(named) > _FILES_MOST else "</ul>"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from ..core.bounded import Recent
 from ..state import Store, pages
-from ..view.queries.effects import effect_of
+from ..view.queries.file_fates import effect_of
 from ..view.queries.tools import has_failed, tools_of
 from ..view.rows import AuditRow, CallRow, ProcessRow, ResourceRow, ToolRow
 from ..view.tables import AUDIT, CALLS, PROCESSES, RESOURCES

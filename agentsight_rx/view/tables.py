@@ -177,7 +177,12 @@ PROCESSES = Table(
 AUDIT = Table(
     "audit_events",
     AuditRow,
-    {"pid": lambda row: _number(row.pid), "type": lambda row: row.audit_type, "target": lambda row: row.target or None},
+    {
+        "pid": lambda row: _number(row.pid),
+        "type": lambda row: row.audit_type,
+        "target": lambda row: row.target or None,
+        "renamed": lambda row: _new_name(row),
+    },
 )
 NETWORK = Table("network_targets", NetworkRow)
 RESOURCES = Table("resource_samples", ResourceRow)
@@ -323,6 +328,12 @@ def preview(row: Row) -> Row:
 def _cut(row: R, names: tuple[str, ...]) -> R:
     long: dict[str, Any] = {name: text[:PREVIEW] for name in names if len(text := getattr(row, name)) > PREVIEW}
     return replace(row, **long) if long else row
+
+
+def _new_name(row: AuditRow) -> str | None:
+    """What a file was renamed to."""
+    name = row.details.get("target") if row.action == "rename" else None
+    return name if isinstance(name, str) and name else None
 
 
 def _number(value: int | None) -> int | None:

@@ -11,19 +11,19 @@ from ...errors import UsageError
 from ...llm.canonical import ReasoningPart, TextPart
 from ...view import CallRow
 from ...view.queries.call import ToolWork, WholeCall, find_calls, read_call
-from ...view.queries.effects import effect_of
+from ...view.tool_words import asked_for
 from .ask import Ask
 from .call_words import asked_tokens, state_of_call
 from .conversation import answer_lines, request_lines
 from .screen import Line, Screen, Span, Whole
-from .tool_words import asked_for, tool_said
+from .tool_words import tool_said
 from .words import amount, clock, count, money, plural, took
 
 __all__ = ["call"]
 
 _FILES_SHOWN = 8
 _PROCESSES_SHOWN = 8
-_SIGNS = {"written": "+", "removed": "-", "refused": "!"}
+_SIGNS = {"written": "+", "removed": "-", "moved": "→", "refused": "!", "temporary": "~"}
 
 
 def call(
@@ -136,7 +136,7 @@ def _tool(work: ToolWork, screen: Screen) -> Iterator[Line]:
         yield f"{'':<20}and {count(len(work.processes) - _PROCESSES_SHOWN)} more: report processes"
     if not work.processes and tool.related_pid is not None:
         yield f"{'':<11}{'process':<8} {tool.related_pid} {' '.join(tool.related_argv)}{tied}"
-    signs = {row.target or "": _SIGNS[effect] for row in work.files if (effect := effect_of(row)) in _SIGNS}
+    signs = {path: _SIGNS[kind] for path, kind in work.fates.items() if kind in _SIGNS}
     for at, (path, sign) in enumerate(list(signs.items())[:_FILES_SHOWN]):
         yield f"{'':<11}{'files' if not at else '':<8} {sign} {path}"
     if len(signs) > _FILES_SHOWN:

@@ -13,10 +13,10 @@ from ...transcripts import home_of_user
 from ...view import CallRow, ToolRow
 from ...view.queries import sessions_named
 from ...view.queries.session_compare import CallPair, SessionComparison
+from ...view.tool_words import asked_for
 from .ask import Ask
 from .call_words import asked_tokens, state_of_call
 from .screen import Cell, Column, Line, Screen, Span, Whole, table
-from .tool_words import asked_for
 from .transcripts import compared
 from .words import amount, clock, count, plural
 

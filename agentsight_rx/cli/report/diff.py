@@ -20,10 +20,10 @@ from ...view.queries.call import find_calls
 from ...view.queries.diff_calls import CallDiff, diff_calls
 from ...view.queries.diff_runs import Difference, RunFacts, Runs, difference_of
 from ...view.queries.run_rows import read_facts
+from ...view.tool_words import asked_for
 from .ask import Ask
 from .message_words import message_said
 from .screen import Cell, Column, Line, Screen, Span, table
-from .tool_words import asked_for
 from .words import amount, count, money, plural, took
 
 __all__ = ["diff"]

@@ -10,6 +10,7 @@ import typer
 
 from ...errors import UsageError
 from ...view.queries.causes import Causes, within
+from ...view.queries.file_fates import KINDS, Lives
 from ...view.queries.files import FileUse, file_uses
 from ...view.tables import AUDIT
 from .ask import Ask
@@ -21,7 +22,6 @@ from .words import count, size
 __all__ = ["COLUMNS", "files"]
 
 _MOST = 50
-_KINDS = ("written", "removed", "moved", "refused", "temporary", "read", "failed", "device")
 COLUMNS = (
     Column("what"),
     Column("path", flexible=True, middle=True),
@@ -37,16 +37,16 @@ def files(
     ask: Ask,
     kind: Annotated[
         str | None,
-        typer.Option("--kind", help="Only written, removed, moved, refused, read, failed or device.", metavar="KIND"),
+        typer.Option("--kind", help="Only written, removed, moved, temporary, refused, read, failed, device.", metavar="KIND"),
     ] = None,
     path: Annotated[str | None, typer.Option("--path", help="Only paths that begin so.", metavar="PATH")] = None,
 ) -> None:
     """Files by path: writes and removals first, then what was refused, then reads; by whom, and for which tool."""
-    if kind is not None and kind not in _KINDS:
-        raise UsageError(f"--kind {kind} is not known; there are {', '.join(_KINDS)}")
+    if kind is not None and kind not in KINDS:
+        raise UsageError(f"--kind {kind} is not known; there are {', '.join(KINDS)}")
     causes = Causes(ask.store)
     rows = within(ask.store, AUDIT, unlimited(ask), causes, kind="file")
-    found = file_uses(rows, causes)
+    found = file_uses(rows, causes, None if ask.selection.whole else Lives(ask.store))
     uses = [use for use in found.files if kind in (None, use.kind) and use.path.startswith(path or "")]
     folder = causes.folder
     if uses and not ask.as_json:
@@ -59,7 +59,7 @@ def files(
 def _sums(uses: Sequence[FileUse]) -> str:
     counts = Counter(use.kind for use in uses)
     words = {"failed": "not there or failed", "device": "of devices"}
-    return " · ".join(f"{count(counts[kind])} {words.get(kind, kind)}" for kind in _KINDS if counts[kind])
+    return " · ".join(f"{count(counts[kind])} {words.get(kind, kind)}" for kind in KINDS if counts[kind])
 
 
 def _cells(use: FileUse, folder: str) -> tuple[Cell, ...]:

@@ -74,11 +74,8 @@ def _lines(found: Health, screen: Screen) -> Iterable[Line]:
         yield f"{plural(found.filtered, 'message')} left out by filters"
     if found.removed is not None:
         yield ""
-        yield f"what was before {moment(found.removed.before_ms, screen.now_ms)} was removed, as --keep and --max-size ask"
-    if found.removed is not None:
-        yield ""
         before = moment(found.removed.before_ms, screen.now_ms)
-        yield Prose(f"removed, since it was older: {plural(found.removed.events, 'event')} before {before}")
+        yield Prose(f"removed, as --keep and --max-size ask: {plural(found.removed.events, 'event')} before {before}")
     uses = tls_lines(found.tls_uses)
     if uses:
         yield ""

@@ -7,7 +7,6 @@ from ...view.queries.summary import Summary
 from .call_words import cost_said
 from .health import gaps_of, missing_said
 from .screen import Screen
-from .verdict import verdict
 from .words import amount, count, listed, moment, took
 
 __all__ = ["heading_of"]
@@ -37,7 +36,7 @@ def heading_of(found: Summary, screen: Screen, /) -> Heading:
     return Heading(
         session.title if session and session.title else "a session",
         about=" · ".join(part for part in (who, where, when) if part),
-        verdict=verdict(found),
+        verdict=found.verdict.sentence,
         numbers=tuple((name, value) for name, value in numbers.items() if value),
         missing=(missing_said(found.health).text, *gaps[:_GAPS_MOST]) if gaps else (),
     )

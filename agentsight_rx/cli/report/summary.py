@@ -13,13 +13,14 @@ from ...state import Store
 from ...view import ProcessRow, SessionRow
 from ...view.queries import Selection
 from ...view.queries.summary import Summary, Turn, read_summary
+from ...view.tool_words import asked_for
 from .ask import Ask
 from .call_words import asked_tokens, cost_said, is_whole, new_in_call, state_of_call
+from .finding_words import finding_said
 from .health import missing_said
 from .screen import Cell, Column, Line, Prose, Screen, Span, Whole, render, table
-from .tool_words import asked_for, tool_said
+from .tool_words import tool_said
 from .transcripts import WITH_FILES, compared, in_file_only, lacking_said
-from .verdict import finding_said, verdict
 from .words import amount, count, listed, moment, money, plural, took
 
 __all__ = ["COLUMNS", "summary", "summary_lines", "summary_text"]
@@ -68,7 +69,7 @@ def summary_lines(found: Summary, screen: Screen, *, ask: Ask | None = None) -> 
     if title:
         yield Span(title if len(title) <= _TITLE else title[: _TITLE - 1] + "…", "title")
     yield _head(found, screen)
-    yield Prose(verdict(found))
+    yield Prose(found.verdict.sentence)
     yield missing_said(found.health)
     if found.health.missing:
         yield Whole(f"all of it: {_call(ask, 'health')}")

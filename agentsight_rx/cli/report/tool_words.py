@@ -1,38 +1,11 @@
-"""ToolRow -> what was asked for, and how it ended, in a few words."""
+"""ToolRow -> how it ended, in a few words."""
 
 from __future__ import annotations
-
-from collections.abc import Mapping
-from typing import cast
-
-import msgspec
 
 from ...view import ToolRow
 from .screen import Span
 
-__all__ = ["asked_for", "tool_said"]
-
-# The member of an input that says most, in the order of preference
-_MAIN = ("command", "cmd", "file_path", "path", "pattern", "query", "url", "description", "prompt", "subject", "code", "input")
-
-
-def asked_for(text: str, /) -> str:
-    """The input of a tool: its command, path or query where it has one, else its members."""
-    try:
-        value: object = msgspec.json.decode(text) if text else None
-    except (msgspec.DecodeError, RecursionError):
-        return text  # plain text, or JSON of which the row has the begin
-    if not isinstance(value, dict):
-        return text
-    members = cast("Mapping[str, object]", value)
-    main = next((members[name] for name in _MAIN if isinstance(members.get(name), str | list) and members[name]), None)
-    if isinstance(main, list):
-        main = " ".join(map(str, cast("list[object]", main)))
-    return str(main) if main else ", ".join(f"{name} {_short(each)}" for name, each in members.items())
-
-
-def _short(value: object) -> str:
-    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+__all__ = ["tool_said"]
 
 
 def tool_said(row: ToolRow) -> Span:

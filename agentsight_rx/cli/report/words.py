@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
+from ...view.words import plural
+
 __all__ = ["amount", "clock", "count", "day", "listed", "moment", "money", "plural", "size", "took"]
 
 
@@ -28,11 +30,6 @@ def size(number: int, /) -> str:
         if abs(number) >= least:
             return f"{number / {'GB': 1e9, 'MB': 1e6, 'kB': 1e3}[unit]:.1f} {unit}"
     return str(number)
-
-
-def plural(number: int, name: str, many: str | None = None, /) -> str:
-    """`1 call`, `1,204 calls`."""
-    return f"{count(number)} {name if number == 1 else many or name + 's'}"
 
 
 def took(ms: int | None, /) -> str:

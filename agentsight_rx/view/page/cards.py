@@ -26,7 +26,7 @@ class Program(Struct, frozen=True, omit_defaults=True):
 
 
 class Mark(Struct, frozen=True, omit_defaults=True):
-    """A file and what became of it: + written, − removed, ! refused."""
+    """A file and what became of it: + written, − removed, → moved, ! refused, ~ made and removed again."""
 
     sign: str
     path: str

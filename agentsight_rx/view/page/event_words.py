@@ -30,7 +30,7 @@ from ...events import (
     WebSocketMessage,
 )
 from ...wire.http1 import field
-from .words import cut
+from ..words import cut
 
 __all__ = ["SOURCES", "line_of", "source_of"]
 

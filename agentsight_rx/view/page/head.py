@@ -9,16 +9,20 @@ from msgspec import Struct
 from ...agents.registry import agent_named
 from ..blind_spots import advice_of
 from ..queries.costs import CostSum, PricedCall, summed
-from ..queries.effects import effect_of, files_touched
+from ..queries.effects import files_touched
+from ..queries.file_fates import effect_of
 from ..queries.findings import find
 from ..queries.health import Health
 from ..queries.tools import has_failed
+from ..report import read_totals
 from ..rows import BlindSpotRow, SessionRow, TlsUseRow
+from ..verdict import Clause, deeds_of, verdict_of
+from ..words import plural
 from .counts import counts_of
 from .picture import WHOLE, Picture, Work
+from .signals import Signal, signals_of
 from .threads import Threads, threads_of
-from .verdict import Clause, Signal, signals_of, verdict_of
-from .words import context_of, gap_of_call, newest_plan, plural
+from .words import context_of, gap_of_call, newest_plan
 
 __all__ = [
     "FAILED",
@@ -135,6 +139,8 @@ def head_of(picture: Picture, session: str, /, *, recording: str, from_turn: int
     main = threads.main
     last = next((call for call in reversed(main) if call.total_tokens), None)
     window = picture.prices.window_of(last.provider, last.response_model or last.model) if last else None
+    programs = 0 if work.calls else read_totals(picture.store).programs
+    deeds = deeds_of(work.calls, work.tools, files_touched(files, picture.lives), programs=programs)
     refused = [each for each in files if effect_of(each) == "refused"]
     return Head(
         session,
@@ -149,7 +155,7 @@ def head_of(picture: Picture, session: str, /, *, recording: str, from_turn: int
         cwd=(row.cwd if row else None) or (picture.causes.folder if row is None else ""),
         pid=(row.pid if row else None) or 0,
         comm=(row.comm if row else None) or "",
-        verdict=verdict_of(work, files_touched(files), threads.turns, live=live) or (_of_programs(picture),),
+        verdict=verdict_of(deeds, threads.turns, live=live).clauses,
         whole=wholeness_of(picture.health),
         strip=_strip(threads, work, start, from_turn=from_turn, live=live),
         turns=len(main),
@@ -169,11 +175,6 @@ def agent_title(row: SessionRow | None, /) -> str:
         return "All processes"
     known = agent_named(row.agent) if row.agent else None
     return known.title if known else row.agent or row.comm or "unknown program"
-
-
-def _of_programs(picture: Picture) -> Clause:
-    ran = counts_of(picture, WHOLE)["processes"]
-    return Clause(f"{plural(ran, 'program')} ran, and no call of a model was seen.", "processes")
 
 
 def _times(picture: Picture, row: SessionRow | None, work: Work) -> tuple[int, int]:

@@ -6,13 +6,15 @@ from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 
-from ..queries.effects import effect_of
+from ..queries.file_fates import effect_of
 from ..queries.tools import has_failed
 from ..rows import CallRow, ProcessRow, ResourceRow
 from ..tables import PROCESSES, RESOURCES
+from ..tool_words import asked_for
+from ..words import cut
 from .picture import Picture
 from .threads import threads_of
-from .words import asked_for, cut, gap_of_call
+from .words import gap_of_call
 
 __all__ = ["Curve", "Lane", "Lanes", "lanes_of"]
 
@@ -182,7 +184,7 @@ def _file_ticks(picture: Picture, session: str, start: int) -> list[_Span]:
     found: list[_Span] = []
     for row in rows:
         effect = effect_of(row)
-        if effect in ("written", "removed", "refused") and not (row.target or "").startswith(("/dev/", "/proc/")):
+        if effect in ("written", "removed", "moved", "refused") and not (row.target or "").startswith(("/dev/", "/proc/")):
             cause = picture.causes.of(row)
             at = row.timestamp_ms - start
             found.append(

@@ -15,6 +15,7 @@ from ...state import Store, Table
 from ..queries.calls import read_calls
 from ..queries.causes import Causes, within
 from ..queries.costs import PricedCall
+from ..queries.file_fates import Lives
 from ..queries.health import Health, read_health
 from ..queries.reading import newest_of_kind, selected
 from ..queries.selection import Selection
@@ -50,6 +51,7 @@ class Picture:
         self.prices = prices
         self.being_written = being_written
         self._work: Recent[str, Work] = Recent(_SESSIONS_MOST)
+        self._lives: Lives | None = None
         self._audits: Recent[str, tuple[list[AuditRow], bool]] = Recent(_TABLES_MOST)
         self.tables: Recent[str, tuple[list[Struct], bool]] = Recent(_TABLES_MOST)  # by kind and session
         self.counted: dict[str, dict[str, int]] = {}  # of a session, by kind of row
@@ -69,6 +71,13 @@ class Picture:
     @cached_property
     def sessions(self) -> dict[str, SessionRow]:
         return {row.id: row for row in rows_of(self.store, SESSIONS)}
+
+    @property
+    def lives(self) -> Lives:
+        """Which files were made and removed within the recording."""
+        if self._lives is None:
+            self._lives = Lives(self.store)
+        return self._lives
 
     @property
     def roots(self) -> list[SessionRow]:
@@ -112,6 +121,8 @@ class Picture:
         known = self._audits.use(key)
         if known is None:
             rows, whole = newest_of_kind(self.store, kind, Selection(), most=_AUDITS_MOST)
+            if kind == "file" and self._lives is None:
+                self._lives = Lives(self.store, rows if whole else None)
             family = self.family(session)
             if family is not None:
                 rows = [row for row in rows if self.causes.session_of_row(row) in family]

@@ -8,10 +8,11 @@ from msgspec import Struct
 
 from ..queries.costs import CostSum, summed
 from ..rows import SessionRow
+from ..words import cut
 from .head import agent_title, head_of, wholeness_of
 from .picture import WHOLE, Picture
 from .threads import threads_of
-from .words import context_of, cut, newest_plan
+from .words import context_of, newest_plan
 
 __all__ = ["RailRow", "rail_of"]
 

@@ -10,9 +10,9 @@ from ...loss import Entry, Reason
 from ..blind_spots import advice_of, sentence_of
 from ..log import read_event_count
 from ..queries.health import Health
+from ..words import plural
 from .head import Read, Wholeness, reads_of, wholeness_of
 from .picture import Picture
-from .words import plural
 
 __all__ = ["HealthPage", "Missing", "Stage", "Unknown", "health_of"]
 

@@ -13,9 +13,10 @@ from ..queries.mcp import mcp_of
 from ..queries.network import network_of
 from ..queries.process_tree import Process, process_tree
 from ..tables import BLIND_SPOTS, HTTP, PROCESSES
+from ..words import cut
 from .lines import FileLine, HostLine, HttpLine, McpLine, ProcessLine
 from .picture import Picture
-from .words import cut, program_of
+from .words import program_of
 
 __all__ = ["KINDS", "Table", "table_of"]
 
@@ -89,7 +90,7 @@ def _process(row: Process, *, live: bool) -> ProcessLine:
 def _files(picture: Picture, session: str) -> tuple[list[Struct], bool]:
     rows, whole = picture.audits(session, "file")
     found: list[Struct] = []
-    for use in file_uses(rows, picture.causes).files:
+    for use in file_uses(rows, picture.causes, picture.lives).files:
         turn, tool = _turn(use.causes[-1] if use.causes else None)
         found.append(
             FileLine(

@@ -9,13 +9,15 @@ from msgspec import Struct
 
 from ...state import by_index
 from ..queries.costs import PricedCall, summed
-from ..queries.effects import effect_of
+from ..queries.file_fates import Lives, kinds_of
 from ..rows import AuditRow, ProcessRow, ToolRow
 from ..tables import AUDIT, PROCESSES
+from ..tool_words import asked_for
+from ..words import cut, plural
 from .cards import Mark, Program, SubAgent, Text, ToolCard, TurnCard, Turns
 from .picture import Picture
 from .threads import Thread, Threads, threads_of
-from .words import Gap, asked_for, context_of, cut, gap_of_call, how_tool_ended, plan_of, plural, program_of
+from .words import Gap, context_of, gap_of_call, how_tool_ended, plan_of, program_of
 
 __all__ = ["turns_of"]
 
@@ -27,7 +29,7 @@ _ROWS_MOST = 60_000  # processes, and lines of the audit trail, in the time of t
 _LATE_MS = 2000  # a process may start, and an effect be seen, so long behind the result
 _SHOWN = 12
 _DEPTH_MOST = 3
-_SIGNS = {"written": "+", "removed": "−", "refused": "!"}
+_SIGNS = {"written": "+", "removed": "−", "moved": "→", "refused": "!", "temporary": "~"}
 
 
 class _Effects(Struct):
@@ -87,6 +89,7 @@ class _Maker:
     def __init__(self, picture: Picture, threads: Threads, tools: dict[str, list[ToolRow]], effects: _Effects) -> None:
         self._causes = picture.causes
         self._live = picture.being_written
+        self._lives = picture.lives
         self._threads = threads
         self._tools = tools
         self._effects = effects
@@ -149,7 +152,7 @@ class _Maker:
         )
         programs = self._effects.programs.get(row.id, [])
         lines = self._effects.lines.get(row.id, [])
-        marks, read = _files(lines)
+        marks, read = _files(lines, self._lives)
         shown = tuple(self._program(each, programs[0]) for each in programs[:_SHOWN])
         if not shown and row.related_pid is not None:
             shown = (Program(row.related_pid, " ".join(row.related_argv), end=how if row.exit_code is not None else ""),)
@@ -223,17 +226,10 @@ def _tied(row: ToolRow) -> str:
             return f"tied by {other}"
 
 
-def _files(lines: Sequence[AuditRow]) -> tuple[list[Mark], int]:
-    marks: dict[str, str] = {}
-    read: set[str] = set()
-    for line in lines:
-        effect = effect_of(line) if line.audit_type == "file" else None
-        path = line.target or ""
-        if effect is None or not path or path.startswith(("/dev/", "/proc/")):
-            continue
-        if effect == "read":
-            read.add(path)
-        else:
-            marks[path] = _SIGNS[effect]
-    order = {"+": 0, "−": 1, "!": 2}
-    return [Mark(sign, path) for path, sign in sorted(marks.items(), key=lambda each: (order[each[1]], each[0]))], len(read)
+def _files(lines: Sequence[AuditRow], lives: Lives) -> tuple[list[Mark], int]:
+    """What became of the files that a tool changed or was refused, and how many it only read."""
+    kinds = kinds_of(lines, lives)
+    order = list(_SIGNS)
+    changed = sorted((order.index(kind), path) for path, kind in kinds.items() if kind in _SIGNS)
+    read = sum(kind == "read" for kind in kinds.values())
+    return [Mark(_SIGNS[order[at]], path) for at, path in changed], read

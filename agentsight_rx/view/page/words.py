@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from typing import cast
+from collections.abc import Sequence
 
 import msgspec
 from msgspec import Struct
@@ -14,22 +13,15 @@ from ..queries.tools import has_failed
 from ..rows import CallRow, ProcessRow, ToolRow
 
 __all__ = [
-    "CUT",
     "Gap",
-    "asked_for",
     "context_of",
-    "cut",
     "gap_of_call",
     "how_tool_ended",
     "newest_plan",
     "plan_of",
-    "plural",
     "program_of",
 ]
 
-CUT = "…"
-# The member of an input that says most, in the order of preference
-_MAIN = ("command", "cmd", "file_path", "path", "pattern", "query", "url", "description", "prompt", "subject", "code", "input")
 _PLANS = ("todos", "plan", "items", "steps")
 # One step of a plan whose JSON the row has only the begin of
 _STEP = re.compile(r'"(?:content|step|title|description)"\s*:\s*"((?:[^"\\]|\\.)*)"[^{}]*?"status"\s*:\s*"(\w+)"')
@@ -59,35 +51,6 @@ class Gap(Struct, frozen=True, omit_defaults=True):
     stage: str = "calls"
     since_ms: int = 0
     do: str = ""
-
-
-def cut(text: str, most: int, /) -> str:
-    """The first characters, with a mark where there are more."""
-    return text if len(text) <= most else text[: most - 1].rstrip() + CUT
-
-
-def plural(count: int, name: str, many: str | None = None, /) -> str:
-    return f"{count:,} {name if count == 1 else many or name + 's'}"
-
-
-def asked_for(text: str, /) -> str:
-    """The input of a tool: its command, path or query where it has one, else its members."""
-    try:
-        value: object = msgspec.json.decode(text) if text else None
-    except (msgspec.DecodeError, RecursionError):
-        found = re.search(r'"(?:' + "|".join(_MAIN) + r')"\s*:\s*"((?:[^"\\]|\\.)*)', text)
-        return found[1].replace("\\n", " ").replace('\\"', '"') if found else text
-    if not isinstance(value, dict):
-        return text
-    members = cast("Mapping[str, object]", value)
-    main = next((members[name] for name in _MAIN if isinstance(members.get(name), str | list) and members[name]), None)
-    if isinstance(main, list):
-        main = " ".join(map(str, cast("list[object]", main)))
-    return str(main) if main else ", ".join(f"{name} {_short(each)}" for name, each in members.items())
-
-
-def _short(value: object) -> str:
-    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
 
 def how_tool_ended(row: ToolRow, /) -> tuple[str, str]:

@@ -16,6 +16,7 @@ from ..log import read_exchange
 from ..rows import AuditRow, CallRow, ProcessRow, ToolRow
 from ..tables import AUDIT, CALLS, PROCESSES, TOOLS
 from .costs import PricedCall, priced
+from .file_fates import FateKind, Lives, kinds_of
 from .reading import newest_session, selected
 from .selection import Selection
 from .tools import tools_of
@@ -31,11 +32,15 @@ _FOUND_MOST = 20
 
 
 class ToolWork(Struct, frozen=True):
-    """A tool that the call asked for, the programs that ran for it, and what they did to files."""
+    """
+    A tool that the call asked for, the programs that ran for it, what they did to files, and by path what became of these, see
+    `FileUse`.
+    """
 
     tool: ToolRow
     processes: tuple[ProcessRow, ...] = ()
     files: tuple[AuditRow, ...] = ()
+    fates: dict[str, FateKind] = {}
 
 
 class WholeCall(Struct, frozen=True):
@@ -87,13 +92,14 @@ def read_call(store: Store, row: CallRow, prices: Prices, /) -> WholeCall:
     answer = seen.stream or seen.response
     whole = call_of(seen.request, answer, dialect=row.call_kind) if seen.request or answer else None
     new = new_in(whole.asked) if whole else New(text=row.prompt)
+    lives = Lives(store)
     asked_before = {tool.tool_call_id: tool for tool in _tools_before(store, row)} if new.results else {}
     return WholeCall(
         priced(row, prices),
         whole,
         new,
         results_of={each.id: asked_before[each.id] for each in new.results if each.id in asked_before},
-        tools=tuple(_work(store, tool) for tool in tools_of(store, row.id)),
+        tools=tuple(_work(store, tool, lives) for tool in tools_of(store, row.id)),
         uncached=_uncached(store, row),
     )
 
@@ -116,7 +122,7 @@ def _uncached(store: Store, row: CallRow) -> int:
     return 0 if last is None else max(0, last.cache_read_tokens + last.cache_creation_tokens - row.cache_read_tokens)
 
 
-def _work(store: Store, tool: ToolRow) -> ToolWork:
+def _work(store: Store, tool: ToolRow, lives: Lives) -> ToolWork:
     begin = tool.start_timestamp_ms or tool.timestamp_ms
     end = None if tool.end_timestamp_ms is None else tool.end_timestamp_ms + _LATE_MS
     processes = [
@@ -128,7 +134,8 @@ def _work(store: Store, tool: ToolRow) -> ToolWork:
         by_index(store, AUDIT, "type", prefix="file", start=("file", begin), stop=None if end is None else ("file", end)),
         _EFFECTS_MOST,
     )
-    return ToolWork(tool, tuple(processes), tuple(row for row in lines if row.tool_id == tool.id))
+    files = tuple(row for row in lines if row.tool_id == tool.id)
+    return ToolWork(tool, tuple(processes), files, kinds_of(files, lives))
 
 
 def _first(found: Iterator[tuple[object, R]], most: int) -> Iterator[R]:

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from ..rows import AuditRow, CallRow, HttpRow, ProcessRow, ToolRow
 from .causes import Causes
+from .file_fates import Lives
 from .files import file_uses
 
 __all__ = ["Difference", "RunFacts", "Runs", "difference_of", "facts_of"]
@@ -65,11 +66,12 @@ def facts_of(
     *,
     exchanges: Iterable[HttpRow],
     causes: Causes,
+    lives: Lives | None = None,
     cost: float | None = None,
 ) -> RunFacts:
     """The facts of one run. `cost` in US dollars, where prices are known."""
     called, asked, ran = list(calls), list(tools), [row for row in processes if row.command]
-    files, folder = file_uses(audits, causes), causes.folder
+    files, folder = file_uses(audits, causes, lives), causes.folder
     times = [each for call in called for each in (call.start_timestamp_ms, call.end_timestamp_ms) if each]
     times += [
         each for row in ran for each in (row.start_timestamp_ms, row.end_timestamp_ms) if each and row.view_source != "seed"

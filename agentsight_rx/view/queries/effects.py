@@ -2,36 +2,32 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Iterator
-from typing import Literal, TypeAlias
+from collections.abc import Iterable
 
 from msgspec import Struct
 
-from ...core.bounded import Recent
 from ..rows import AuditRow, NetworkRow
+from .file_fates import KINDS, FateKind, Fates, Lives
 
-__all__ = ["Effect", "FilesTouched", "McpUse", "Peer", "effect_of", "files_touched", "mcp_uses", "peers_of"]
+__all__ = ["FilesTouched", "McpUse", "Peer", "files_touched", "mcp_uses", "peers_of"]
 
-Effect: TypeAlias = Literal["written", "removed", "refused", "read"]
-
-_WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
-_REFUSED = (1, 13, 30)  # EPERM, EACCES, EROFS
 _PATHS_MOST = 20_000
 
 
 class FilesTouched(Struct, frozen=True):
     """
-    Paths by what became of them, in the order of their first touch. What was made and removed again is `passing`; of `written`
-    the first ones are those that are not in a hidden or temporary directory.
+    Paths by what became of them, in the order of their first touch; of `written` and `removed` those first that are not in a
+    hidden or temporary directory. `passing` are those that were made and removed again within the recording.
     """
 
     written: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
+    moved: tuple[str, ...] = ()
     refused: tuple[str, ...] = ()
     passing: tuple[str, ...] = ()
     read: int = 0
     edited: int = 0  # of `written`: how many are not hidden or temporary
+    erased: int = 0  # of `removed`: the same
 
 
 class Peer(Struct, frozen=True):
@@ -49,61 +45,36 @@ class McpUse(Struct, frozen=True):
     counts: dict[str, int]
 
 
-def effect_of(row: AuditRow, /) -> Effect | None:
-    """What a line about a file did to it; None where it did nothing that counts, such as a failed look-up."""
-    if row.status == "failure":
-        return "refused" if row.details.get("errno") in _REFUSED else None
-    match row.action:
-        case "unlink" | "rmdir":
-            return "removed"
-        case "rename" | "truncate":
-            return "written"
-        case "close":
-            return "written" if row.details.get("written_bytes") else None
-        case "open":
-            flags = row.details.get("flags")
-            return "written" if isinstance(flags, int) and flags & _WRITES else "read"
-        case _:
-            return None
-
-
-def files_touched(rows: Iterable[AuditRow], /) -> FilesTouched:
-    """`rows` in the order of time. A rename removes the old name and writes the new one."""
-    first: Recent[str, Effect] = Recent(_PATHS_MOST)
-    last: Recent[str, Effect] = Recent(_PATHS_MOST)
-    refused: Recent[str, None] = Recent(_PATHS_MOST)
-    reads: Recent[str, None] = Recent(_PATHS_MOST)
-    for path, effect in (each for row in rows for each in _changes(row)):
-        if effect == "refused":
-            refused.put(path, None)
-        elif effect == "read":
-            reads.put(path, None)
-        else:
-            last.put(path, effect)
-            if path not in first:
-                first.put(path, effect)
-    written = [path for path in first if last.get(path) == "written"]
-    removed = [path for path in first if last.get(path) == "removed"]
-    edited = [path for path in written if not _is_aside(path)]
+def files_touched(rows: Iterable[AuditRow], lives: Lives | None = None, /) -> FilesTouched:
+    """`rows` in the order of time. `lives` where they are a part of a recording, see `file_fates`."""
+    fates = Fates(_PATHS_MOST)
+    refused: dict[str, None] = {}
+    for row in rows:
+        found = fates.note(row) if row.audit_type == "file" and row.target else None
+        if found is not None and found[0].refused:
+            refused[found[0].path] = None
+    paths: dict[FateKind, list[str]] = {kind: [] for kind in KINDS}
+    for fate in fates:
+        paths[fate.kind(lives)].append(fate.path)
+    edited, aside = _parted(paths["written"])
+    erased, swept = _parted(paths["removed"])
     return FilesTouched(
-        (*edited, *(path for path in written if _is_aside(path))),
-        tuple(path for path in removed if first.get(path) == "removed"),
+        (*edited, *aside),
+        (*erased, *swept),
+        moved=tuple(paths["moved"]),
         refused=tuple(refused),
-        passing=tuple(path for path in removed if first.get(path) == "written"),
-        read=len(reads),
+        passing=tuple(paths["temporary"]),
+        read=len(paths["read"]),
         edited=len(edited),
+        erased=len(erased),
     )
 
 
-def _changes(row: AuditRow) -> Iterator[tuple[str, Effect]]:
-    path, effect, moved = row.target, effect_of(row), row.details.get("target")
-    if effect is None or not path or path.startswith(("/dev/", "/proc/")):
-        return
-    if row.action == "rename" and effect == "written" and isinstance(moved, str):
-        yield path, "removed"
-        yield moved, "written"
-    else:
-        yield path, effect
+def _parted(paths: Iterable[str]) -> tuple[list[str], list[str]]:
+    found: tuple[list[str], list[str]] = [], []
+    for path in paths:
+        found[_is_aside(path)].append(path)
+    return found
 
 
 def _is_aside(path: str) -> bool:

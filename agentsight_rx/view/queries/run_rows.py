@@ -9,6 +9,7 @@ from ..tables import AUDIT, CALLS, HTTP, PROCESSES, TOOLS
 from .causes import Causes, within
 from .costs import priced, summed
 from .diff_runs import RunFacts, facts_of
+from .file_fates import Lives
 from .selection import Selection
 
 __all__ = ["read_facts"]
@@ -26,6 +27,7 @@ def read_facts(store: Store, selection: Selection, prices: Prices) -> RunFacts:
         within(store, AUDIT, selection, causes, kind="file"),
         exchanges=within(store, HTTP, selection, causes, where=lambda row: row.call_id is None or row.call_id in causes.turns),
         causes=causes,
+        lives=None if selection.whole else Lives(store),
         cost=None if costs.unknown_calls else costs.usd,
     )
 

@@ -15,9 +15,11 @@ from ..report import read_totals
 from ..rows import CallRow, NetworkRow, ProcessRow, SessionRow, ToolRow
 from ..tables import CALLS, NETWORK, PROCESSES, SESSIONS, TOOLS
 from ..tally import Totals
+from ..verdict import Verdict, deeds_of, verdict_of
 from .costs import CostSum, PricedCall, priced, summed
 from .effects import FilesTouched, McpUse, Peer, files_touched, mcp_uses, peers_of
-from .findings import Finding, Run, find, longest_failure
+from .file_fates import Lives
+from .findings import Finding, Run, find
 from .health import Health, read_health
 from .reading import newest_as, newest_of_kind, newest_session, selected
 from .selection import Selection
@@ -31,12 +33,6 @@ _EFFECTS_MOST = 5_000  # lines of the audit trail of one kind
 _PEERS_MOST = 5_000
 _PROGRAMS = 20
 _COMPARED = 100  # characters of an input and a result, to see whether they are those of the call before
-
-# Names of tools that change a file, in lower case
-_EDITS = frozenset(
-    {"edit", "multiedit", "write", "notebookedit", "apply_patch", "write_file", "replace", "edit_file", "str_replace_editor"}
-)
-_SHELLS = frozenset({"bash", "shell", "local_shell", "exec_command", "run_shell_command", "execute", "terminal", "run_command"})
 
 
 class Turn(Struct, frozen=True):
@@ -54,6 +50,7 @@ class Summary(Struct, frozen=True):
     """
 
     session: SessionRow | None
+    verdict: Verdict
     sessions: int  # in the store
     started_ms: int
     duration_ms: int
@@ -97,13 +94,16 @@ def read_summary(
     files, all_files = newest_of_kind(store, "file", part, most=_EFFECTS_MOST)
     mcp, all_mcp = newest_of_kind(store, "mcp", part, most=_EFFECTS_MOST)
     start, end = _times(session, calls, part, health)
+    totals = read_totals(store)
+    deeds = deeds_of(calls, tools, files_touched(files, Lives(store)), programs=totals.programs)
     return Summary(
         session,
-        sessions,
+        verdict_of(deeds, {call.id: call.turn for call in calls}),
+        sessions=sessions,
         started_ms=start,
         duration_ms=max(0, end - start),
         calls=len(calls),
-        failed_calls=sum(call.status == "error" for call in calls),
+        failed_calls=deeds.failed_calls,
         input_tokens=sum(call.input_tokens + call.cache_read_tokens + call.cache_creation_tokens for call in calls),
         cached_tokens=sum(call.cache_read_tokens for call in calls),
         output_tokens=sum(call.output_tokens for call in calls),
@@ -111,17 +111,17 @@ def read_summary(
         cost=summed(calls),
         turns=tuple(_turn(store, call, prices) for call in _shown(calls, tools, most_turns)),
         tools=len(tools),
-        commands=sum(tool.related_pid is not None or tool.tool_name.lower() in _SHELLS for tool in tools),
-        failed_tools=sum(map(has_failed, tools)),
-        edits=sum(tool.tool_name.lower() in _EDITS and not has_failed(tool) for tool in tools),
-        failed_in_a_row=longest_failure(tools),
-        files=files_touched(files),
+        commands=deeds.commands,
+        failed_tools=deeds.failed_tools,
+        edits=deeds.edits,
+        failed_in_a_row=deeds.failed_in_a_row,
+        files=deeds.files,
         peers=peers_of(_peers(store, part)),
         mcp=mcp_uses(mcp),
         partial=not (all_files and all_mcp),
         findings=find(calls, tools),
         programs=() if session else _programs(store, part),
-        totals=read_totals(store),
+        totals=totals,
         health=health,
     )
 
@@ -145,6 +145,7 @@ def _short_call(call: CallRow, prices: Prices) -> PricedCall | None:
         cache_read_tokens=row.cache_read_tokens,
         total_tokens=row.total_tokens,
         agent_id=row.agent_id,
+        prompt=row.prompt[:1],  # that there is one
         turn=row.turn,
         messages=row.messages,
         repeat=row.repeat,

@@ -14,7 +14,7 @@ from ..tables import NETWORK, PROCESSES, RESOURCES, RUNS
 from .calls import read_calls
 from .causes import Causes
 from .costs import summed
-from .effects import effect_of
+from .file_fates import effect_of
 from .reading import newest_first, newest_of_kind
 from .selection import Selection
 from .sessions import read_sessions
@@ -57,7 +57,7 @@ class _Seen:
             self._process(process, causes.session_of(process.id))
         self._files: dict[str | None, Counter[str]] = {}
         for line in newest_of_kind(store, "file", Selection(), most=_FILE_LINES_MOST)[0]:
-            if line.target and effect_of(line) in ("written", "removed", "refused"):
+            if line.target and effect_of(line) in ("written", "removed", "moved", "refused"):
                 self._files.setdefault(causes.session_of_row(line), Counter())[line.target] += 1
         self._hosts: dict[str | None, Counter[str]] = {}
         for target in rows_of(store, NETWORK):

@@ -21,7 +21,7 @@ from agentsight_rx.state import LmdbStore, Put
 from agentsight_rx.view.tables import RUNS
 
 from ..test_errors import PROGRAM
-from .story import Story, recorded, result, small_story, text, tool
+from .story import AGENT, Story, recorded, result, small_story, text, tool
 
 PRICES = '["claude-*"]\ninput = 3\noutput = 15\ncache_read = 0.3\n'
 
@@ -65,6 +65,21 @@ def test_the_first_screen_says_what_it_did_and_what_is_missing(store: Path) -> N
     assert " network  2 peers     api.anthropic.com ×4, 127.0.0.1:5432 ×1" in lines
     assert any(line.startswith(" worth a look          same call, same result, twice (turn 2: $0.018)") for line in lines)
     assert lines[-1].startswith("next: report call 1 · ")
+
+
+def test_a_file_that_a_child_made_before_the_first_call_is_temporary_everywhere(folder: Path) -> None:
+    story = Story()
+    story.runs("claude -p fix")
+    story.runs("sh -c probe", pid=12401, ppid=AGENT)
+    story.touches("open", "/home/ada/probe.txt", pid=12401, comm="sh", flags=0o101)
+    story.now_s = 0.1
+    story.asks(text("go"), answer=[text("done")])
+    story.touches("unlink", "/home/ada/probe.txt", pid=AGENT, comm="claude")
+    path = recorded(folder / "probe.lmdb", story)
+    (found,) = values("--db", path)
+    assert (found["files"]["removed"], found["files"]["passing"]) == ([], ["/home/ada/probe.txt"])
+    assert "Answered 1 prompt, changed nothing." in said("--db", path)
+    assert ["temporary"] == [row["kind"] for row in values("files", "--db", path, "--session", "newest")]
 
 
 def test_a_later_turn_shows_what_was_sent_in_it_and_never_the_first_prompt_again(store: Path) -> None:

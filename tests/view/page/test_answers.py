@@ -49,7 +49,7 @@ def test_the_rail_has_one_row_for_the_session_with_its_plan_cost_and_context() -
 def test_the_verdict_is_one_sentence_and_each_clause_leads_to_its_evidence() -> None:
     head = here()
     assert (
-        "Edited 3 files, removed 1 file, ran 8 commands, 5 failed. pytest -k rounding -x failed three times in a row. "
+        "Edited 3 files, ran 8 commands, 5 failed. pytest -k rounding -x failed three times in a row, "
         "1 call of the model failed." == sentence(head)
     )
     places = {clause["text"]: (clause.get("tab"), clause.get("turn")) for clause in head["verdict"] if "tab" in clause}

@@ -1,4 +1,4 @@
-"""What a session did -> one sentence in clauses, each with the place of its evidence, and what is worth a look."""
+"""What a session did -> what is worth a look, each with the turns that show it."""
 
 from __future__ import annotations
 
@@ -6,32 +6,18 @@ from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
-from ..queries.effects import FilesTouched
-from ..queries.findings import Finding, longest_failure
-from ..queries.tools import has_failed
+from ..queries.findings import Finding
 from ..rows import AuditRow, ToolRow
+from ..tool_words import asked_for
+from ..words import cut, plural, times_said
 from .picture import Work
-from .words import asked_for, cut, plural
 
-__all__ = ["Clause", "Signal", "is_command", "signals_of", "verdict_of"]
+__all__ = ["Signal", "signals_of"]
 
-_TIMES = {2: "twice", 3: "three times", 4: "four times", 5: "five times"}
-_EDITS = frozenset(
-    {"edit", "multiedit", "write", "notebookedit", "apply_patch", "write_file", "replace", "edit_file", "str_replace_editor"}
-)
-_SHELLS = frozenset({"bash", "shell", "local_shell", "exec_command", "run_shell_command", "execute", "terminal", "run_command"})
 _SLOW_MS = 5000  # a tool that took less is not slow, whatever the others took
 _SLOWER = 3  # times the usual one of its name
 _SIGNALS_MOST = 12
 _EVIDENCE_MOST = 6
-
-
-class Clause(Struct, frozen=True, omit_defaults=True):
-    """A part of the sentence. `tab` and `turn` are where its evidence is; without a tab it is plain text."""
-
-    text: str
-    tab: str = ""
-    turn: int = 0
 
 
 class Signal(Struct, frozen=True, omit_defaults=True):
@@ -44,63 +30,6 @@ class Signal(Struct, frozen=True, omit_defaults=True):
     bad: bool = False
     tab: str = ""
     diff: str = ""  # the call whose request shows it
-
-
-def is_command(tool: ToolRow, /) -> bool:
-    return tool.related_pid is not None or tool.tool_name.lower() in _SHELLS
-
-
-def verdict_of(work: Work, files: FilesTouched, turns: dict[str, int], /, *, live: bool) -> tuple[Clause, ...]:
-    """`Edited 3 files, ran 14 commands, 5 failed. The same command failed three times in a row.`"""
-    parts = list(_did(work, files, turns))
-    prompts = sum(bool(call.prompt) for call in work.calls)
-    if not parts and not work.calls:
-        return ()
-    if not parts:
-        parts = [Clause(f"answered {plural(prompts, 'prompt')}, changed nothing")]
-    first = f"Working on turn {max(turns.values(), default=1)}, so far " if live else ""
-    head = parts[0]
-    found = [Clause(first)] if first else []
-    found.append(head if first else Clause(head.text[0].upper() + head.text[1:], head.tab, head.turn))
-    for part in parts[1:]:
-        found += [Clause(", "), part]
-    found.append(Clause("."))
-    run = longest_failure(work.tools)
-    if run is not None:
-        times = _TIMES.get(run.times, f"{run.times} times")
-        what = cut(asked_for(run.tool.input) or run.tool.tool_name, 60)
-        found += [
-            Clause(" "),
-            Clause(f"{what} failed {times} in a row", "conversation", turns.get(run.tool.llm_call_id, 0)),
-            Clause("."),
-        ]
-    failed = [call for call in work.calls if call.status == "error"]
-    if failed:
-        found += [
-            Clause(" "),
-            Clause(f"{plural(len(failed), 'call')} of the model failed", "conversation", turns.get(failed[-1].id, 0)),
-            Clause("."),
-        ]
-    return tuple(found)
-
-
-def _did(work: Work, files: FilesTouched, turns: dict[str, int]) -> Iterator[Clause]:
-    edits = sum(tool.tool_name.lower() in _EDITS and not has_failed(tool) for tool in work.tools)
-    if files.edited:
-        yield Clause(f"edited {plural(files.edited, 'file')}", "files")
-    elif edits:
-        yield Clause(f"asked for {plural(edits, 'edit')}", "conversation")
-    if files.removed:
-        yield Clause(f"removed {plural(len(files.removed), 'file')}", "files")
-    commands = sum(map(is_command, work.tools))
-    if commands:
-        yield Clause(f"ran {plural(commands, 'command')}", "processes")
-    others = sum(not is_command(tool) and tool.tool_name.lower() not in _EDITS for tool in work.tools)
-    if others and not commands:
-        yield Clause(f"used {plural(others, 'tool')}", "conversation")
-    failed = [tool for tool in work.tools if has_failed(tool)]
-    if failed:
-        yield Clause(f"{len(failed):,} failed", "conversation", turns.get(failed[0].llm_call_id, 0))
 
 
 def signals_of(
@@ -116,13 +45,12 @@ def _of_findings(findings: Sequence[Finding], work: Work) -> Iterator[Signal]:
     for each in findings:
         seen = tuple(turn for turn in dict.fromkeys(each.turns) if turn)[:_EVIDENCE_MOST]
         cost = f" ${each.cost_usd:,.2f}." if each.cost_usd and each.cost_usd >= 0.005 else ""
-        times = _TIMES.get(each.amount, f"{each.amount} times")
         match each.kind:
             case "loop":
                 _, _, given = each.what.partition(" ")
                 yield Signal(
                     "Same command, same result",
-                    f"{times}, nothing else in between.{cost}",
+                    f"{times_said(each.amount)}, nothing else in between.{cost}",
                     cut(asked_for(given), 160),
                     turns=seen,
                     bad=True,
