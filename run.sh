@@ -9,6 +9,6 @@ set_up run
 # The commands that serve or save the page; the others do not wait for it.
 case $1 in
   record | trace | serve) "$ROOT/scripts/page.sh" --if-never-tried || true ;;
-  report) [[ " $* " != *" export "* ]] || "$ROOT/scripts/page.sh" --if-never-tried || true ;;
+  report) [[ " $* " != *" export "*htm* ]] || "$ROOT/scripts/page.sh" --if-never-tried || true ;;
 esac
 exec "$VENV/bin/agentsight-rx" "$@"

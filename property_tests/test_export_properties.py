@@ -4,42 +4,80 @@ from __future__ import annotations
 
 from html.parser import HTMLParser
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import Raw
 from perfetto.protos.perfetto.trace import perfetto_trace_pb2
 
-from agentsight_rx.exports.html_text import escaped, folded
 from agentsight_rx.exports.perfetto_packets import Lanes, instant, slice_of
+from agentsight_rx.view.page import Embedded
+from agentsight_rx.web.assets import Bundle, single_file
 
 NUMBERS = st.integers(0, (1 << 63) - 1)
-MARKUP = st.lists(
-    st.sampled_from(["<", ">", "&", "'", '"', "</pre>", "<script>", "<!--", "&#60;", "\x00", "\r\n", "\n", "a", "\u202e"])
-)
+PIECES = [
+    "<",
+    ">",
+    "&",
+    "'",
+    '"',
+    "</pre>",
+    "</script>",
+    "<script>",
+    "<!--",
+    "&#60;",
+    "\x00",
+    "\r\n",
+    "\n",
+    "a",
+    "\u202e",
+    "\u2028",
+]
+MARKUP = st.lists(st.sampled_from(PIECES))
+HEAD = ["html", "head", "meta", "meta", "meta", "meta", "title", "link", "style"]
 
 
-class Text(HTMLParser):
-    """The elements, and the text of all."""
+class Elements(HTMLParser):
+    """The elements, and the text of each script."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
-        self.elements: list[str] = []
-        self.text = ""
+        self.names: list[str] = []
+        self.scripts: list[str] = []
         self.feed(html)
         self.close()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append(tag)
+        self.names.append(tag)
+        self.scripts += [""] if tag == "script" else []
 
     def handle_data(self, data: str) -> None:
-        self.text += data
+        if self.scripts and self.names[-1] == "script":
+            self.scripts[-1] += data
 
 
 @given(st.text() | MARKUP.map("".join))
-def test_text_is_text_in_html(text: str) -> None:
-    read = Text(escaped(text))
-    assert read.elements == []
-    assert len(read.text) == len(text.replace("\r\n", "\n"))
-    assert set(Text(folded(text, text, state="failed")).elements) <= {"details", "summary", "span", "pre"}
+def test_text_is_text_in_a_page_that_has_it(text: str) -> None:
+    embedded = Embedded({text: Raw(msgspec.json.encode(text))}, [Raw(msgspec.json.encode([text]))], (text,))
+    read = Elements(single_file(Bundle("", "let page = 1", "a {}"), embedded).decode())
+    assert [
+        "html",
+        "head",
+        "meta",
+        "meta",
+        "meta",
+        "meta",
+        "title",
+        "link",
+        "style",
+        "body",
+        "div",
+        "script",
+        "script",
+    ] == read.names
+    data, script = read.scripts
+    assert {"answers": {text: text}, "said": [[text]], "left_out": [text]} == msgspec.json.decode(data)
+    assert script.strip() == "let page = 1"
 
 
 @given(st.lists(st.tuples(st.integers(0, 100), st.integers(1, 20)), max_size=60))

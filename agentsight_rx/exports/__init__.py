@@ -5,7 +5,6 @@ from __future__ import annotations
 from .atif import atif
 from .csv_tables import CSV_TABLES, CsvTable, csv_lines
 from .har import har
-from .html import Heading, html
 from .perfetto import perfetto
 
-__all__ = ["CSV_TABLES", "CsvTable", "Heading", "atif", "csv_lines", "har", "html", "perfetto"]
+__all__ = ["CSV_TABLES", "CsvTable", "atif", "csv_lines", "har", "perfetto"]

@@ -10,7 +10,7 @@ from ..state import Store, pages
 from ..view.queries.file_fates import effect_of
 from ..view.queries.tools import has_failed, tools_of
 from ..view.rows import AuditRow, CallRow, ProcessRow, ResourceRow, ToolRow
-from ..view.tables import AUDIT, CALLS, PROCESSES, RESOURCES
+from ..view.tables import AUDIT, CALLS, PROCESSES, RESOURCES, TOOLS
 from .perfetto_packets import Lanes, counter, counter_track, instant, process_track, slice_of, track
 
 __all__ = ["perfetto"]
@@ -33,6 +33,11 @@ def perfetto(store: Store) -> Iterator[bytes]:
     for _, call in pages(store, CALLS):
         if call.twin is None:
             yield from writer.call(call, tools_of(store, call.id))
+    for _, process in pages(
+        store, PROCESSES
+    ):  # behind tools: what began in the same millisecond is read in the order of the file
+        tool = store.get(TOOLS, process.tool_call_id) if process.tool_call_id else None
+        yield from writer.program(process, tool)
     for _, line in pages(store, AUDIT):
         yield from writer.effect(line)
     for _, sample in pages(store, RESOURCES):
@@ -45,11 +50,15 @@ class _Writer:
         self._lanes = Lanes()
 
     def process(self, row: ProcessRow) -> Iterator[bytes]:
-        """The track of a process; a program is a slice of it, where the arrow of its tool ends."""
-        owner = _number("process", row.id)
-        yield from self._process(owner, row.pid, row.comm or row.command or "", row.argv)
+        """The track of a process."""
+        yield from self._process(_number("process", row.id), row.pid, row.comm or row.command or "", row.argv)
+
+    def program(self, row: ProcessRow, tool: ToolRow | None) -> Iterator[bytes]:
+        """A slice of the track of its process. The arrow of its tool ends at the process that ran it, not at those below."""
         if not row.command or not row.start_timestamp_ms:
             return
+        yield from self.process(row)
+        owner = _number("process", row.id)
         yield from self._track(own := _number("program", row.id), "program", owner)
         yield from slice_of(
             own,
@@ -58,7 +67,7 @@ class _Writer:
             name=" ".join(row.argv) or row.command,
             category="program",
             about={"id": row.id, "status": row.status, "exit_code": row.exit_code, "signal": row.signal, "cwd": row.cwd},
-            flows_in=(_number("flow", row.tool_call_id),) if row.tool_call_id else (),
+            flows_in=(_number("program of", tool.id),) if tool is not None and tool.process_id == row.id else (),
         )
 
     def call(self, row: CallRow, tools: tuple[ToolRow, ...]) -> Iterator[bytes]:
@@ -81,7 +90,7 @@ class _Writer:
                 "cache_creation_tokens": row.cache_creation_tokens, "output_tokens": row.output_tokens,
                 "time_to_first_chunk_ms": row.time_to_first_chunk_ms, "prompt": row.prompt, "text": row.text,
             },
-            flows_out=tuple(_number("flow", tool.id) for tool in tools),
+            flows_out=tuple(_number("tool", tool.id) for tool in tools),
         )  # fmt: skip
         for tool in tools:
             yield from self._tool(tool, owner)
@@ -99,7 +108,8 @@ class _Writer:
             name=row.tool_name,
             category="tool",
             about={"id": row.id, "status": status, "input": row.input, "output": row.output, "pid": row.related_pid},
-            flows_out=(_number("flow", row.id),),
+            flows_out=(_number("program of", row.id),) if row.process_id else (),
+            flows_in=(_number("tool", row.id),),
         )
 
     def effect(self, row: AuditRow) -> Iterator[bytes]:

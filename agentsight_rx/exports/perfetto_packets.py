@@ -73,7 +73,7 @@ def slice_of(
     flows_out: tuple[int, ...] = (),
     flows_in: tuple[int, ...] = (),
 ) -> Iterator[bytes]:
-    """Something that lasted. Arrows lead from slice to slice that names a flow, by time, to the one that ends it."""
+    """Something that lasted. An arrow leads from a slice with a flow in `flows_out` to a later one with it in `flows_in`."""
     flows = (*((_FLOWS, Fixed64(each)) for each in flows_out), *((_LAST_FLOWS, Fixed64(each)) for each in flows_in))
     fields = (*_named(name, category), *_annotations(about), *flows)
     yield _event(start_ns, _BEGIN, own, *fields)

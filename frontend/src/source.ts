@@ -1,18 +1,16 @@
 // Where answers come from: a server, or, in a file with all in it, what stands in the page itself.
 
+import { EmbeddedSource, type Embedded } from "./embedded";
+import { Refused } from "./refused";
+
 export interface Change { kind: "changed" | "list" | "gone" | "end" | "lost" | "back"; text?: string }
 
 export interface Source {
   readonly embedded: boolean;
+  readonly leftOut: readonly string[]; // of the session, what this source does not have
   get<T>(path: string, given?: Record<string, string | number>, signal?: AbortSignal): Promise<T>;
   // Calls back while it lasts; returns what ends it.
   watch(recording: string, tell: (change: Change) => void): () => void;
-}
-
-export class Refused extends Error {
-  constructor(readonly status: number, text: string) {
-    super(text);
-  }
 }
 
 const TOKEN = "agentsight-rx token";
@@ -29,6 +27,7 @@ function token(): string {
 
 export class ServerSource implements Source {
   readonly embedded = false;
+  readonly leftOut = [];
   private bearer = token();
 
   // Another token in the same tab, as when the address is opened again.
@@ -122,45 +121,8 @@ async function* messages(body: ReadableStream<Uint8Array>): AsyncGenerator<[stri
   }
 }
 
-// `answers`: path below /api/v1 without parameters -> the whole answer, from which pages are cut here.
-export class EmbeddedSource implements Source {
-  readonly embedded = true;
-
-  constructor(private readonly answers: Record<string, unknown>) {}
-
-  get<T>(path: string, given: Record<string, string | number> = {}): Promise<T> {
-    const exact = Object.entries(given).map(([name, value]) => `${name}=${value}`).sort().join("&");
-    const found = this.answers[`${path}?${exact}`] ?? this.answers[path];
-    if (found === undefined) return Promise.reject(new Refused(404, "this file does not have it: open the recording itself"));
-    return Promise.resolve(sliced(found, given) as T);
-  }
-
-  watch(): () => void {
-    return () => undefined;
-  }
-}
-
-function sliced(found: unknown, given: Record<string, string | number>): unknown {
-  if (!found || typeof found !== "object") return found;
-  const start = Number(given["since"] ?? 0);
-  const end = start + Number(given["count"] ?? 200);
-  const words = String(given["q"] ?? given["rule"] ?? "").toLowerCase();
-  const has = (row: unknown): boolean => !words || JSON.stringify(row).toLowerCase().includes(words);
-  const whole = found as { cards?: unknown[]; rows?: unknown[]; lines?: unknown[]; total?: number };
-  if (Array.isArray(whole.cards)) return { ...whole, start, total: whole.cards.length, cards: whole.cards.slice(start, end) };
-  if (Array.isArray(whole.rows) && "kind" in whole) {
-    const rows = whole.rows.filter(has);
-    return { ...whole, start, total: rows.length, rows: rows.slice(start, end) };
-  }
-  if (Array.isArray(whole.lines) && "sources" in whole) {
-    const lines = whole.lines.filter(has);
-    return { ...whole, lines: lines.slice(start, end), next: end < lines.length ? String(end) : "" };
-  }
-  return found;
-}
-
 export function source(): Source {
   const embedded = document.getElementById("embedded");
-  if (embedded?.textContent) return new EmbeddedSource(JSON.parse(embedded.textContent) as Record<string, unknown>);
+  if (embedded?.textContent) return new EmbeddedSource(JSON.parse(embedded.textContent) as Embedded);
   return new ServerSource();
 }

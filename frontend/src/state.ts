@@ -3,7 +3,8 @@
 import { batch, computed, effect, signal } from "@preact/signals";
 import { go, place } from "./address";
 import { FAILED, MISSING, type Head, type Rail, type RailRow, type Strip, type TurnCard, type Turns } from "./shapes";
-import { Refused, type Source } from "./source";
+import { Refused } from "./refused";
+import type { Source } from "./source";
 
 export const PAGE = 24; // turns that are asked for at once
 const SLOWEST_MS = 5000;
@@ -17,6 +18,8 @@ export const gone = signal(""); // why the open recording cannot be read now
 export const stale = signal(0); // since when there is no connection, Unix time in ms
 export const ended = signal(false); // the run behind this page has ended
 export const version = signal(0); // counts what changed in the open recording: tabs ask again
+export const inFile = signal(false); // all there is is one session
+export const leftOut = signal<readonly string[]>([]); // of the session, in a file
 export const news = signal(""); // what is announced
 export const following = signal(false);
 export const unseen = signal(0);
@@ -46,6 +49,8 @@ export function here(tab = ""): string {
 
 export function begin(source: Source): void {
   from = source;
+  inFile.value = source.embedded;
+  leftOut.value = source.leftOut;
   effect(() => {
     document.documentElement.dataset["theme"] = shownTheme();
   });

@@ -77,8 +77,9 @@ def test_calls_tools_and_programs_are_slices_that_end(read: Any) -> None:
 def test_an_arrow_leads_from_a_call_to_its_tool_to_its_process(read: Any) -> None:
     call, tool = events(read, BEGIN, "call")[0], events(read, BEGIN, "tool")[0]
     shells = [each for each in events(read, BEGIN, "program") if each.name.startswith("sh -c")]
-    assert list(call.flow_ids) == list(tool.flow_ids) == list(shells[0].terminating_flow_ids)
-    assert len(call.flow_ids) == 1
+    assert list(call.flow_ids) == list(tool.terminating_flow_ids)
+    assert list(tool.flow_ids) == list(shells[0].terminating_flow_ids)
+    assert (len(call.flow_ids), len(tool.flow_ids)) == (1, 1)
 
 
 def test_files_and_connections_are_instants(read: Any) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import shutil
-import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from msgspec.structs import replace
+from typer.testing import CliRunner
 
+from agentsight_rx.cli import app
 from agentsight_rx.core.sink import Writer
 from agentsight_rx.loss import Ledger, Reason
 from agentsight_rx.prices import Prices
@@ -22,34 +22,31 @@ from agentsight_rx.web import StoredPage, WebOptions, serve_stored, web
 from agentsight_rx.web.assets import bundle, single_file
 
 from ..view.page.story import HOSTILE, SESSION, Story, output, parcel, recorded, stored
-from .capture import PATIENCE_S
+from .browsing import NARROW, TABS, WIDE, Shown, chromium, opened, problems
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Locator, Page
+    from playwright.sync_api import Browser
 
-ROOT = Path(__file__).parents[2]
-AXE = ROOT / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
-QUIET = [f"--{flag}" for flag in ("disable-gpu", "no-first-run", "disable-background-networking", "disable-component-update")]
-TABS = ("conversation", "timeline", "processes", "files", "network", "mcp", "http", "log", "health")
-WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 360, "height": 740}
+# What each tab of the long story shows
+IN_TABS = {
+    "conversation": "Invoice totals",
+    "timeline": "model",
+    "processes": "pytest -q tests/test_rounding.py",
+    "files": "invoice.py",
+    "network": "api.anthropic.com",
+    "mcp": "No MCP request was seen",
+    "http": "/v1/messages",
+    "log": "claude --dangerously-skip-permissions",
+    "health": "codex",
+}
 
 pytestmark = pytest.mark.live
 
 
-# Playwright is imported where it is used, so that pytest can collect this file without it.
-
-
 @pytest.fixture(scope="module")
 def browser() -> Generator[Browser]:
-    from playwright.sync_api import sync_playwright
-
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        raise FileNotFoundError("the program chromium is not installed")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, chromium_sandbox=False, args=QUIET)
+    with chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
@@ -75,56 +72,6 @@ def served(stores: Path) -> Generator[StoredPage]:
     )
     yield page
     page.close()
-
-
-class Shown:
-    """An open page, and the errors in its console."""
-
-    def __init__(self, page: Page, url: str) -> None:
-        self.page = page
-        self.root = url.partition("/#")[0]
-        self.wrong: list[str] = []
-        self.foreign: list[str] = []
-        page.on("console", lambda message: self.wrong.append(message.text))
-        page.on("pageerror", lambda error: self.wrong.append(str(error)))
-        page.on("request", lambda request: None if request.url.startswith(self.root) else self.foreign.append(request.url))
-        page.goto(url)
-
-    def see(self, text: str, *, within: str = "body") -> Locator:
-        found = self.page.locator(within).get_by_text(text).first
-        found.wait_for(state="visible", timeout=PATIENCE_S * 1000)
-        return found
-
-    def open(self, tab: str, query: str = "") -> None:
-        self.page.goto(f"{self.root}/s/parcel/{SESSION}/{tab}{query}")
-        self.page.locator(f"#tab-{tab}[aria-selected=true]").wait_for(state="attached", timeout=PATIENCE_S * 1000)
-
-    def settled(self) -> None:
-        """Nothing is being loaded any more."""
-        self.page.wait_for_load_state("domcontentloaded")
-        self.has("!/loading …|comparing …|looking …/.test(document.body.innerText)")
-
-    def press(self, key: str) -> None:
-        self.page.keyboard.press(key)
-
-    def has(self, script: str) -> None:
-        """Waits until it is true. The page itself may evaluate nothing, so it is asked from outside."""
-        deadline = time.monotonic() + PATIENCE_S
-        while not self.page.evaluate(script):
-            assert time.monotonic() < deadline, f"never true: {script}"
-            self.page.wait_for_timeout(20)
-
-
-@contextmanager
-def opened(browser: Browser, url: str, **more: Any) -> Generator[Shown]:
-    context = browser.new_context(viewport=more.pop("viewport", WIDE), **more)
-    try:
-        shown = Shown(context.new_page(), url)
-        yield shown
-        assert [] == shown.wrong
-        assert [] == shown.foreign, "the page asks nobody else"
-    finally:
-        context.close()
 
 
 # -- recordings ----------------------------------------------------------------------------------------------------------
@@ -173,13 +120,6 @@ def test_every_view_fits_is_accessible_and_has_no_error(
             page.page.screenshot(path=tmp_path / f"{name}.png", full_page=True)
             assert viewport["width"] == page.page.evaluate("document.documentElement.scrollWidth"), f"{name} scrolls sideways"
             assert [] == problems(page.page), name
-
-
-def problems(page: Page) -> list[str]:
-    """What axe finds, as rule and place."""
-    page.evaluate(AXE.read_text("utf-8"))
-    found: Any = page.evaluate("axe.run({ resultTypes: ['violations'] })")
-    return [f"{each['id']}: {node['html'][:200]}" for each in found["violations"] for node in each["nodes"]]
 
 
 def test_every_key_does_what_the_list_of_keys_says(browser: Browser, served: StoredPage) -> None:
@@ -321,20 +261,96 @@ def test_a_recording_that_vanishes_is_said_and_comes_back(browser: Browser, tmp_
         page_.close()
 
 
-def test_the_page_shows_one_session_from_a_file_without_a_server(browser: Browser, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def exported(stores: Path) -> Path:
+    """The session in one file, as the command makes it."""
+    file = stores / "session.html"
+    CliRunner().invoke(app, ["report", "export", "--db", str(stores / "parcel.lmdb"), "-o", str(file)], catch_exceptions=False)
+    return file
+
+
+@pytest.mark.parametrize("viewport", [WIDE, NARROW], ids=["wide", "narrow"])
+def test_a_session_in_one_file_shows_every_tab_with_the_network_off(browser: Browser, exported: Path, viewport: Any) -> None:
+    with opened(browser, exported.as_uri(), offline=True, viewport=viewport) as page:
+        page.see("Edited 3 files", within="h1")
+        page.see("I will look for every place that rounds money", within="#turn-1")
+        for tab, text in IN_TABS.items():
+            page.page.locator(f"#tab-{tab}").click()
+            page.settled()
+            page.see(text, within=".pane")
+            assert 0 == page.page.get_by_role("alert").count(), tab
+            assert viewport["width"] == page.page.evaluate("document.documentElement.scrollWidth"), f"{tab} scrolls sideways"
+            assert [] == problems(page.page), tab
+        page.page.locator("#tab-timeline").click()
+        page.page.locator("canvas").first.wait_for()
+        page.press("+")
+        page.has("location.hash.includes('to=')")
+        page.page.go_back()
+        page.has("location.hash.startsWith('#/s/parcel/')")
+
+
+def test_texts_diffs_rules_and_search_of_a_session_in_one_file_need_no_server(browser: Browser, exported: Path) -> None:
+    with opened(browser, exported.as_uri(), offline=True) as page:
+        page.see("Edited 3 files", within="h1")
+        root = page.page.url.partition("#")[0]
+        page.page.goto(f"{root}#/s/parcel/{SESSION}/conversation?turn=8")
+        page.see("Edited 3 files", within="h1")
+        page.press("d")
+        page.see("messages 1 to", within="dialog")
+        page.page.locator("dialog .role").first.wait_for()
+        page.press("Escape")
+        page.press("w")
+        page.see("parameters", within="dialog")
+        page.see("message 1", within="dialog")
+        page.press("Escape")
+        page.has("!document.querySelector('dialog')")
+        page.press("Control+k")
+        page.page.get_by_role("combobox").fill("pytest rounding")
+        page.see("Commands", within="[role=listbox]")
+        page.press("Enter")
+        page.has("location.hash.includes('turn=')")
+        page.page.locator("#tab-log").click()
+        field = page.page.locator("#rule")
+        field.fill("source=file invoice")
+        field.press("Enter")
+        page.has("document.querySelectorAll('.ll').length === 2")
+        page.page.locator(".ll button").first.click()
+        page.see('"event": "FILE_OPEN"', within=".event")
+        field.fill("request.method=POST")
+        field.press("Enter")
+        page.see("in a file only source=", within="[role=alert]")
+
+
+def test_hostile_text_in_one_file_is_shown_as_text(browser: Browser, tmp_path: Path) -> None:
+    story = Story()
+    bad = HOSTILE + "</script><script>window.fooled = 1</script><!--\u2028\u2029"
+    (tool,) = story.ask(ms=100, prompt=bad, says=bad, thinks=bad, tools=[("Bash", {"command": bad})])
+    story.ask(ms=100, results=[(tool, bad, False)], says=bad)
+    recorded(tmp_path / "x.lmdb", story.events)
+    file = tmp_path / "x.html"
+    CliRunner().invoke(app, ["report", "export", "--db", str(tmp_path / "x.lmdb"), "-o", str(file)], catch_exceptions=False)
+    with opened(browser, file.as_uri(), offline=True) as page:
+        page.see("<script>window.fooled = 1</script>", within=".prompt")
+        for tab in TABS:
+            page.page.locator(f"#tab-{tab}").click()
+            page.settled()
+        assert page.page.evaluate("window.fooled === undefined")
+        assert 0 == page.page.locator("img").count()
+        assert 2 == page.page.locator("script").count()
+
+
+def test_a_file_that_is_without_a_part_says_so(browser: Browser, tmp_path: Path) -> None:
     built = bundle()
     assert built is not None
     picture = Picture(stored(parcel()), Prices(today=datetime.date(2026, 11, 27)))
     file = tmp_path / "session.html"
-    file.write_text(single_file(built, embedded(picture, "parcel", SESSION)))
-    with opened(browser, file.as_uri()) as page:
+    file.write_bytes(single_file(built, embedded(picture, "parcel", SESSION, most=10_000)))
+    with opened(browser, file.as_uri(), offline=True) as page:
         page.see("Edited 3 files", within="h1")
-        page.see("I will look for every place that rounds money", within="#turn-1")
-        for tab in TABS:
-            page.page.locator(f"#tab-{tab}").click()
-            page.settled()
-        page.page.go_back()
-        page.has("location.hash.startsWith('#/s/parcel/')")
+        page.see("This file has not all of the session.", within=".banner")
+        page.page.locator("#turn-1").wait_for()
+        page.press("w")
+        page.see("this file does not have it", within="[role=alert]")
 
 
 # -- a run that goes on --------------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ import typer
 from ...envelope import encode_line
 from ...errors import SinkError, StoreError, UsageError
 from ...events import Event
-from ...exports import CSV_TABLES, CsvTable, atif, csv_lines, har, html, perfetto
+from ...exports import CSV_TABLES, CsvTable, atif, csv_lines, har, perfetto
 from ...files import why, written_whole
 from ...launch import invoking_user
 from ...loss import Ledger
@@ -23,14 +23,14 @@ from ...say import say
 from ...sinks import OtelOptions, send_recorded, write_recorded
 from ...state import Store
 from ...view.log import read_event_count, read_events
-from ...view.queries import Selection
+from ...view.page import Picture, embedded
+from ...view.page.picture import WHOLE
 from ...view.queries.reading import newest_session, sessions_named
-from ...view.queries.summary import read_summary
 from ...view.rows import SessionRow
 from ...view.snapshot import AUDIT_DEFAULT, read_snapshot
+from ...web.assets import bundle, single_file
 from ..flags import OtelContent, OtelEndpoint, OtelProtocol
 from .ask import Ask
-from .page_heading import heading_of
 from .words import plural
 
 __all__ = ["export"]
@@ -187,11 +187,19 @@ def _atif(ask: Ask, _: _Wanted) -> Iterator[bytes]:
 
 
 def _html(ask: Ask, _: _Wanted) -> Iterator[bytes]:
-    """The page is that of one session."""
-    session = _session(ask)
-    chosen = Selection(sessions=frozenset({session.id}))
-    found = read_summary(ask.store, chosen, ask.prices, being_written=ask.being_written, most_turns=0)
-    return html(ask.store, session, ask.prices, heading=heading_of(found, ask.screen))
+    """The page of one session, or of all that ran where no call of a model was seen."""
+    built = bundle()
+    if built is None:
+        raise SinkError(
+            "the web page is not built, and this format is the page in one file: build it once with scripts/page.sh"
+        )
+    named = ask.flags.session is not None or ask.flags.agent is not None
+    session = _session(ask).id if named or newest_session(ask.store) is not None else WHOLE
+    picture = Picture(ask.store, ask.prices, being_written=ask.being_written)
+    made = embedded(picture, ask.path.stem, session)
+    if made.left_out:
+        say(f"the page has not all of the session: without {'; '.join(made.left_out)}")
+    yield single_file(built, made)
 
 
 def _session(ask: Ask) -> SessionRow:

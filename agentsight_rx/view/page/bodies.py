@@ -15,7 +15,7 @@ from ..rows import CallRow, ToolRow
 from ..tables import CALLS, TOOLS
 from .picture import Picture
 
-__all__ = ["Body", "CallBody", "DiffBody", "DiffLine", "body_of_call", "body_of_tool", "diff_of"]
+__all__ = ["Body", "CallBody", "DiffBody", "DiffLine", "Said", "body_of_call", "body_of_tool", "diff_of"]
 
 _PART = 65_536  # characters of one text
 _ALL = 400_000  # of one answer
@@ -104,9 +104,13 @@ def _call(picture: Picture, id: str) -> CallRow:
 
 
 def _exchange(picture: Picture, row: CallRow) -> LlmCall | None:
+    if row.id in picture.exchanges:
+        return picture.exchanges.use(row.id)
     seen = read_exchange(picture.store, row.id)
     answer = seen.stream or seen.response
-    return call_of(seen.request, answer, dialect=row.call_kind) if seen.request or answer else None
+    found = call_of(seen.request, answer, dialect=row.call_kind) if seen.request or answer else None
+    picture.exchanges.put(row.id, found)
+    return found
 
 
 def body_of_call(picture: Picture, id: str, /, *, part: str) -> CallBody:

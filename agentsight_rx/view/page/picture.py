@@ -9,6 +9,7 @@ from typing import TypeVar
 from msgspec import Struct
 
 from ...core.bounded import Recent
+from ...llm.canonical import LlmCall
 from ...loss import Entry
 from ...prices import Prices
 from ...state import Store, Table
@@ -32,6 +33,7 @@ _CALLS_MOST = 20_000
 _TOOLS_MOST = 40_000
 _TABLES_MOST = 8
 _AUDITS_MOST = 50_000  # lines of the audit trail that are looked at
+_EXCHANGES_MOST = 3  # that are kept whole: a turn, the one before, and the one that has its results
 _SESSIONS_MOST = 4  # of which calls and tools are kept
 
 
@@ -54,6 +56,7 @@ class Picture:
         self._lives: Lives | None = None
         self._audits: Recent[str, tuple[list[AuditRow], bool]] = Recent(_TABLES_MOST)
         self.tables: Recent[str, tuple[list[Struct], bool]] = Recent(_TABLES_MOST)  # by kind and session
+        self.exchanges: Recent[str, LlmCall | None] = Recent(_EXCHANGES_MOST)  # by the id of the call
         self.counted: dict[str, dict[str, int]] = {}  # of a session, by kind of row
 
     @cached_property

@@ -14,7 +14,7 @@ from .picture import WHOLE, Picture
 from .threads import threads_of
 from .words import context_of, newest_plan
 
-__all__ = ["RailRow", "rail_of"]
+__all__ = ["RailRow", "rail_of", "row_of"]
 
 _TITLE = 120  # characters
 
@@ -55,10 +55,11 @@ def rail_of(picture: Picture, recording: str, /) -> Iterator[RailRow]:
             missing=head.whole.missing,
         )
     for row in roots:
-        yield _row(picture, row, recording)
+        yield row_of(picture, row, recording)
 
 
-def _row(picture: Picture, row: SessionRow, recording: str) -> RailRow:
+def row_of(picture: Picture, row: SessionRow, recording: str, /) -> RailRow:
+    """That of one session."""
     work = picture.work(row.id)
     threads = threads_of(row.id, work)
     last = next((call for call in reversed(threads.main) if call.total_tokens), None)

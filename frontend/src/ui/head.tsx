@@ -4,7 +4,7 @@ import type { JSX } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { go, place } from "../address";
 import { FAILED, MISSING, RUNNING, type Clause, type Head, type Numbers, type Strip } from "../shapes";
-import { ended, gone, indexOf, now, retry, running, select, stale } from "../state";
+import { ended, gone, indexOf, leftOut, now, retry, running, select, stale } from "../state";
 import { amount, clock, count, day, home, money, percent, plural, short, took } from "../words";
 import { Go, Icon, Mark, T } from "./bits";
 
@@ -48,6 +48,14 @@ export function Banner(): JSX.Element | null {
       <p class="banner quiet" role="status">
         <b>Not connected{since >= 2000 ? ` for ${took(Math.round(since / 1000) * 1000)}` : ""}.</b>
         <span>What you see is from {clock(stale.value)}. The page tries again by itself.</span>
+      </p>
+    );
+  }
+  if (leftOut.value.length) {
+    return (
+      <p class="banner quiet">
+        <b>This file has not all of the session.</b>
+        <span>It is without <T text={leftOut.value.join("; ")} />. The recording has them: agentsight-rx serve.</span>
       </p>
     );
   }

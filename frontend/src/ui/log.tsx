@@ -4,7 +4,7 @@ import type { JSX } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { go, place } from "../address";
 import type { LogLine, LogPage } from "../shapes";
-import { askHere, version } from "../state";
+import { askHere, inFile, version } from "../state";
 import { clock, count } from "../words";
 import { Note, T } from "./bits";
 import { pretty } from "./conversation";
@@ -39,7 +39,7 @@ export function Log(): JSX.Element {
           <label class="sr" for="rule">Rule</label>
           <input id="rule" type="search" spellcheck={false} value={typed} placeholder="request.method=POST & path~messages, source=file, or words" onInput={(event) => setTyped(event.currentTarget.value)} onBlur={() => put(typed.trim())} />
         </form>
-        <label class="check"><input type="checkbox" checked={own} onChange={(event) => setOwn(event.currentTarget.checked)} />this session's processes</label>
+        {inFile.value ? null : <label class="check"><input type="checkbox" checked={own} onChange={(event) => setOwn(event.currentTarget.checked)} />this session's processes</label>}
         <span class="soft num" role="status">{shown}</span>
       </div>
       <p class="chips">

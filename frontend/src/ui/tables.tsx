@@ -4,7 +4,7 @@ import type { ComponentChildren, JSX } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { go, place } from "../address";
 import type { FileLine, HostLine, HttpLine, McpLine, ProcessLine, Rows } from "../shapes";
-import { askHere, head, version } from "../state";
+import { askHere, head, inFile, version } from "../state";
 import { clock, count, size, took, within } from "../words";
 import { Go, Mark, Note, T, Turn } from "./bits";
 
@@ -66,7 +66,7 @@ function Frame<R>(props: {
         <label class="field"><span class="sr">Filter</span>
           <input type="search" placeholder={`Filter ${props.title}`} value={words} onInput={(event) => go({ q: event.currentTarget.value })} />
         </label>
-        {place.value.session === "-" ? null : (
+        {place.value.session === "-" || inFile.value ? null : (
           <label class="check"><input type="checkbox" checked={everything} onChange={(event) => setEverything(event.currentTarget.checked)} />whole recording</label>
         )}
         <span class="soft num" role="status">{found.loading && !found.rows.length ? "loading …" : `${count(found.total)}${words ? " found" : ""}`}</span>

@@ -20,6 +20,7 @@ from agentsight_rx.state import LmdbStore
 from agentsight_rx.view.log import read_events
 from agentsight_rx.view.report import rows_of
 from agentsight_rx.view.tables import ROW_TABLES
+from agentsight_rx.web.assets import Bundle
 
 from ...sinks.test_otel import collecting
 from .asking import bytes_of
@@ -30,6 +31,13 @@ from .story import Story, recorded, small_story
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return effects(tmp_path_factory.mktemp("store") / "run.lmdb")
+
+
+@pytest.fixture(autouse=True)
+def page(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A built page, also where there is none."""
+    built = Bundle("<!doctype html>", "let page = 1", "a { color: red }")
+    monkeypatch.setattr("agentsight_rx.cli.report.export.bundle", lambda: built)
 
 
 def export(store: Path, *words: str) -> bytes:
@@ -147,6 +155,32 @@ def test_formats_of_other_tools_are_private_files_that_are_there_whole(store: Pa
 def test_a_recording_that_is_being_written_is_exported_in_every_format(tmp_path: Path, form: str) -> None:
     live = recorded(tmp_path / "live.lmdb", small_story(), ended=False)
     assert len(export(live, "--format", form)) > 300
+
+
+def embedded_in(file: bytes) -> Any:
+    return msgspec.json.decode(file.partition(b'type="application/json">')[2].partition(b"</script>")[0])
+
+
+def test_a_page_has_the_session_in_it(store: Path) -> None:
+    answers = embedded_in(export(store, "--format", "html"))["answers"]
+    assert ["run"] == [row["recording"] for row in answers["sessions"]["sessions"]]
+    assert 4 == len(answers["r/run/session/5e5510/turns"]["cards"])
+    assert export(store, "--format", "html") == export(store, "--format", "html", "--session", "5e5510")
+
+
+def test_a_page_of_a_recording_without_a_call_of_a_model_has_all_that_ran(tmp_path: Path) -> None:
+    story = Story()
+    story.runs("ls")
+    story.ends(0)
+    answers = embedded_in(export(recorded(tmp_path / "none.lmdb", story), "--format", "html"))["answers"]
+    assert "ls" in str(answers["r/none/session/-/processes"])
+
+
+def test_where_the_page_is_not_built_no_file_is_made(store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agentsight_rx.cli.report.export.bundle", lambda: None)
+    with pytest.raises(SinkError, match=r"the web page is not built.*scripts/page\.sh"):
+        export(store, "-o", str(tmp_path / "x.html"))
+    assert [] == list(tmp_path.iterdir())
 
 
 def test_a_trajectory_without_a_session_is_an_error(tmp_path: Path) -> None:
