@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import datetime
-import shutil
-import time
+import re
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,34 +21,22 @@ from agentsight_rx.web import StoredPage, WebOptions, serve_stored, web
 from agentsight_rx.web.assets import bundle, single_file
 
 from ..view.page.story import HOSTILE, SESSION, Story, output, parcel, recorded, stored
-from .capture import PATIENCE_S
+from .pages import NARROW, WIDE, Shown, chromium, opened
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Locator, Page
+    from playwright.sync_api import Browser, Page
 
 ROOT = Path(__file__).parents[2]
 AXE = ROOT / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
-QUIET = [f"--{flag}" for flag in ("disable-gpu", "no-first-run", "disable-background-networking", "disable-component-update")]
 TABS = ("conversation", "timeline", "processes", "files", "network", "mcp", "http", "log", "health")
-WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 360, "height": 740}
 
 pytestmark = pytest.mark.live
 
 
-# Playwright is imported where it is used, so that pytest can collect this file without it.
-
-
 @pytest.fixture(scope="module")
 def browser() -> Generator[Browser]:
-    from playwright.sync_api import sync_playwright
-
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        raise FileNotFoundError("the program chromium is not installed")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, chromium_sandbox=False, args=QUIET)
-        yield browser
-        browser.close()
+    with chromium() as started:
+        yield started
 
 
 @pytest.fixture(scope="module")
@@ -77,56 +64,6 @@ def served(stores: Path) -> Generator[StoredPage]:
     page.close()
 
 
-class Shown:
-    """An open page, and the errors in its console."""
-
-    def __init__(self, page: Page, url: str) -> None:
-        self.page = page
-        self.root = url.partition("/#")[0]
-        self.wrong: list[str] = []
-        self.foreign: list[str] = []
-        page.on("console", lambda message: self.wrong.append(message.text))
-        page.on("pageerror", lambda error: self.wrong.append(str(error)))
-        page.on("request", lambda request: None if request.url.startswith(self.root) else self.foreign.append(request.url))
-        page.goto(url)
-
-    def see(self, text: str, *, within: str = "body") -> Locator:
-        found = self.page.locator(within).get_by_text(text).first
-        found.wait_for(state="visible", timeout=PATIENCE_S * 1000)
-        return found
-
-    def open(self, tab: str, query: str = "") -> None:
-        self.page.goto(f"{self.root}/s/parcel/{SESSION}/{tab}{query}")
-        self.page.locator(f"#tab-{tab}[aria-selected=true]").wait_for(state="attached", timeout=PATIENCE_S * 1000)
-
-    def settled(self) -> None:
-        """Nothing is being loaded any more."""
-        self.page.wait_for_load_state("domcontentloaded")
-        self.has("!/loading …|comparing …|looking …/.test(document.body.innerText)")
-
-    def press(self, key: str) -> None:
-        self.page.keyboard.press(key)
-
-    def has(self, script: str) -> None:
-        """Waits until it is true. The page itself may evaluate nothing, so it is asked from outside."""
-        deadline = time.monotonic() + PATIENCE_S
-        while not self.page.evaluate(script):
-            assert time.monotonic() < deadline, f"never true: {script}"
-            self.page.wait_for_timeout(20)
-
-
-@contextmanager
-def opened(browser: Browser, url: str, **more: Any) -> Generator[Shown]:
-    context = browser.new_context(viewport=more.pop("viewport", WIDE), **more)
-    try:
-        shown = Shown(context.new_page(), url)
-        yield shown
-        assert [] == shown.wrong
-        assert [] == shown.foreign, "the page asks nobody else"
-    finally:
-        context.close()
-
-
 # -- recordings ----------------------------------------------------------------------------------------------------------
 
 
@@ -139,6 +76,21 @@ def test_the_newest_session_is_open_at_once_and_the_token_leaves_the_address(bro
         page.see("Same command, same result", within=".side")
         page.page.reload()
         page.see("Edited 3 files", within="h1")
+
+
+def test_opening_a_session_asks_for_its_head_once(browser: Browser, served: StoredPage) -> None:
+    with opened(browser, served.url) as page:
+        page.see("Edited 3 files", within="h1")
+        asked: list[str] = []
+        page.page.on("request", lambda request: asked.append(request.url.partition("/api/v1/")[2]))
+        page.page.clock.install()
+        with page.page.expect_response(re.compile("/live")):
+            page.page.goto(f"{page.root}/s/parcel/{SESSION}/conversation")
+        page.see("I will look for every place that rounds money", within="#turn-1")
+        page.page.clock.run_for(5000)  # what the page would ask again after its first news of changes, it has asked by then
+        page.page.locator("#tab-files").click()
+        page.see("invoice.py", within="table")
+        assert [f"r/parcel/session/{SESSION}"] == [each for each in asked if each.partition("?")[0].endswith(SESSION)]
 
 
 def test_a_turn_shows_what_really_ran(browser: Browser, served: StoredPage) -> None:

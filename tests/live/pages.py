@@ -1,0 +1,85 @@
+"""A browser -> pages that are open in it. Playwright is imported where it is used, so that tests are collected without it."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from ..view.page.story import SESSION
+from .capture import PATIENCE_S
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Locator, Page
+
+__all__ = ["NARROW", "WIDE", "Shown", "chromium", "opened"]
+
+QUIET = [f"--{flag}" for flag in ("disable-gpu", "no-first-run", "disable-background-networking", "disable-component-update")]
+WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 360, "height": 740}
+
+
+@contextmanager
+def chromium() -> Generator[Browser]:
+    """The browser of this machine, without a window."""
+    from playwright.sync_api import sync_playwright
+
+    program = shutil.which("chromium")
+    if program is None:
+        raise FileNotFoundError("the program chromium is not installed")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, chromium_sandbox=False, args=QUIET)
+        yield browser
+        browser.close()
+
+
+class Shown:
+    """An open page, and the errors in its console."""
+
+    def __init__(self, page: Page, url: str) -> None:
+        self.page = page
+        self.root = url.partition("/#")[0]
+        self.wrong: list[str] = []
+        self.foreign: list[str] = []
+        page.on("console", lambda message: self.wrong.append(message.text))
+        page.on("pageerror", lambda error: self.wrong.append(str(error)))
+        page.on("request", lambda request: None if request.url.startswith(self.root) else self.foreign.append(request.url))
+        page.goto(url)
+
+    def see(self, text: str | re.Pattern[str], *, within: str = "body") -> Locator:
+        found = self.page.locator(within).get_by_text(text).first
+        found.wait_for(state="visible", timeout=PATIENCE_S * 1000)
+        return found
+
+    def open(self, tab: str, query: str = "") -> None:
+        self.page.goto(f"{self.root}/s/parcel/{SESSION}/{tab}{query}")
+        self.page.locator(f"#tab-{tab}[aria-selected=true]").wait_for(state="attached", timeout=PATIENCE_S * 1000)
+
+    def settled(self) -> None:
+        """Nothing is being loaded any more."""
+        self.page.wait_for_load_state("domcontentloaded")
+        self.has("!/loading …|comparing …|looking …/.test(document.body.innerText)")
+
+    def press(self, key: str) -> None:
+        self.page.keyboard.press(key)
+
+    def has(self, script: str) -> None:
+        """Waits until it is true. The page itself may evaluate nothing, so it is asked from outside."""
+        deadline = time.monotonic() + PATIENCE_S
+        while not self.page.evaluate(script):
+            assert time.monotonic() < deadline, f"never true: {script}"
+            self.page.wait_for_timeout(20)
+
+
+@contextmanager
+def opened(browser: Browser, url: str, **more: Any) -> Generator[Shown]:
+    context = browser.new_context(viewport=more.pop("viewport", WIDE), **more)
+    try:
+        shown = Shown(context.new_page(), url)
+        yield shown
+        assert [] == shown.wrong
+        assert [] == shown.foreign, "the page asks nobody else"
+    finally:
+        context.close()
