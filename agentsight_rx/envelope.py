@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 import msgspec
 
 from .events import (
+    AnswerProgress,
     BlindSpot,
     BodyPart,
     Event,
@@ -505,6 +506,7 @@ _KINDS: dict[type[Event], _Kind] = {
     BodyPart: _Kind("http_body", _body_part, _body_part_back),
     WebSocketMessage: _Kind("websocket", _websocket, _websocket_back),
     SseMessage: _Kind("sse_processor", _sse, _sse_back),
+    AnswerProgress: _Kind("answer_progress"),
     ProcessFork: _Kind("process", _fork),
     ProcessExec: _Kind("process", _exec),
     ProcessExit: _Kind("process", _exit),

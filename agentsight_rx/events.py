@@ -16,6 +16,8 @@ from .loss import Reason
 
 __all__ = [
     "PLAIN",
+    "AnswerPiece",
+    "AnswerProgress",
     "BlindSpot",
     "BodyPart",
     "Channel",
@@ -370,6 +372,27 @@ class SseMessage(Struct, frozen=True, tag="sse_message"):
     inferred: bool = False  # which request it answers: others may have been in a hole
 
 
+class AnswerPiece(Struct, frozen=True, gc=False):
+    """New text of one part of an answer. `block` numbers the parts as they began; `name` is that of a tool."""
+
+    block: int
+    kind: Literal["text", "reasoning", "call"]
+    text: str
+    name: str = ""
+
+
+class AnswerProgress(Struct, frozen=True, tag="answer_progress"):
+    """
+    What an answer that goes on said since the progress before, to be shown meanwhile. The SseMessage at its end says all of it
+    again, so this stands for no bytes, is kept nowhere, and costs nothing where it is dropped.
+    """
+
+    origin: Origin  # of the answer, at the time of its newest bytes
+    exchange: int
+    number: int  # from 1, in one answer
+    pieces: tuple[AnswerPiece, ...] = ()
+
+
 class ProcessFork(Struct, frozen=True, gc=False, tag="process_fork"):
     """A process began as a copy of `ppid`. `origin.pid` is the new one."""
 
@@ -578,7 +601,7 @@ class Tick(Struct, frozen=True, gc=False, tag="tick"):
 
 
 TlsEvent: TypeAlias = TlsChunk | TlsHandshake | TlsClose | TlsOpen | TcpTraffic | UnreadTls | TlsUse | BlindSpot | Loss | Tick
-HttpEvent: TypeAlias = TlsEvent | HttpRequest | HttpResponse | BodyPart | SseMessage | WebSocketMessage
+HttpEvent: TypeAlias = TlsEvent | HttpRequest | HttpResponse | BodyPart | SseMessage | AnswerProgress | WebSocketMessage
 ProcessEvent: TypeAlias = ProcessFork | ProcessExec | ProcessExit | ProcessSeen | FileEvent | NetEvent | Readline | Loss | Tick
 StdioEvent: TypeAlias = StdioChunk | StdioClose | RpcMessage | Loss | Tick
 SystemEvent: TypeAlias = SystemSample | SystemWide | Loss | Tick

@@ -73,6 +73,7 @@ class TraceOptions(Struct, frozen=True):
     remove_auth: bool = True
     redaction_key: bytes | None = None  # equal secrets get equal labels under one key; None: one for this graph alone
     sse_timeout: float = 30.0
+    progress: bool = False  # what answers say before their end too, for a page that shows a run as it goes on
     resumed: Resumed | None = None  # the view of the store that the run goes on in
     checkpoints: Checkpoints | None = None  # where the view leaves its state for the store
     shortest_ms: int | None = None
@@ -177,7 +178,7 @@ def _parsed(event: HttpEvent | RpcMessage) -> bool:
 
 def http_messages(source: Stream[TlsEvent], options: TraceOptions) -> Stream[HttpEvent]:
     """The HTTP messages that the rules leave, and what is not HTTP. Their time of day is set here: records are many more."""
-    read = source.pipe(op.read_http(timeout=options.sse_timeout)).pipe(op.normalize())
+    read = source.pipe(op.read_http(timeout=options.sse_timeout, progress=options.progress)).pipe(op.normalize())
     if options.tls_filters:
         read = read.pipe(op.drop_marked())
     if options.http_filters:

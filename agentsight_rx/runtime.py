@@ -20,7 +20,7 @@ from .core.sink_thread import SinkThread
 from .core.stream import as_stream
 from .core.weight import weight
 from .errors import AgentsightError
-from .events import Loss, Origin
+from .events import AnswerProgress, Loss, Origin
 from .loss import Ledger, Reason, RuleCounts
 from .signals import asking_to_end
 from .sources.names import unseen_names
@@ -219,11 +219,19 @@ class Run:
                 self._reasons.put("graph" if self._graph_done else "end of input")
 
     def on_batch(self, batch: Sequence[Any], /) -> None:
-        """The end of the graph: every sink gets every batch."""
+        """The end of the graph: every sink gets every batch, but for previews of answers, which only some want."""
         self._tally.add(batch)
         weights = list(map(weight, batch))
+        if AnswerProgress not in set(map(type, batch)):
+            for sink in self._sinks:
+                sink.put(batch, weights)
+            return
+        kept = [item for item in batch if type(item) is not AnswerProgress]
         for sink in self._sinks:
-            sink.put(batch, weights)
+            if sink.previews:
+                sink.put(batch, weights)
+            elif kept:
+                sink.put(kept, list(map(weight, kept)))
 
     def on_completed(self) -> None:
         self._graph_done = True

@@ -10,6 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from agentsight_rx import operators as op
+from agentsight_rx.core.compose import compose
 from agentsight_rx.core.machine import Bounded, Checkpointed
 from agentsight_rx.core.stream import Operator
 from agentsight_rx.events import (
@@ -331,8 +332,29 @@ CASES: dict[str, Case[Any, Any]] = {
 }  # fmt: skip
 
 
+# Options that change what an operator emits
+OPTIONS: dict[str, Case[Any, Any]] = {
+    "merge_sse, progress": Case(
+        lambda: op.merge_sse(progress=True),
+        streamed_events(), law=Law("bytes", body_bytes, body_bytes), poison=part_trap,
+    ),
+    "merge_websocket, progress": Case(
+        lambda: op.merge_websocket(progress=True), socket_events(),
+        law=Law("bytes", wire_bytes, told_bytes), poison=message_trap, forgets=True,
+    ),
+    "remove_auth behind progress": Case(
+        lambda: compose("shown", op.merge_sse(progress=True), op.remove_auth(key=b"k")), streamed_events(), poison=part_trap,
+    ),
+}  # fmt: skip
+
+
 def test_no_operator_is_missing() -> None:
     assert set(op.__all__) == {name.partition(" of ")[0] for name in CASES}
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_operator_with_options(name: str) -> None:
+    check(OPTIONS[name])
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -15,6 +15,8 @@ from agentsight_rx.core.engine import Engine, Site
 from agentsight_rx.core.stream import Operator
 from agentsight_rx.envelope import encode_line
 from agentsight_rx.events import (
+    AnswerPiece,
+    AnswerProgress,
     BodyPart,
     Channel,
     Connection,
@@ -140,6 +142,7 @@ PLACES: dict[str, Place] = {
     "websocket": lambda text: WebSocketMessage(ORIGIN, 1, 1, "text", text.encode(), target=f"/{text}"),
     "reply": lambda text: SseMessage(ORIGIN, 1, "anthropic", Reply(text=text, thinking=text, error=text), (), 1),
     "tool": lambda text: SseMessage(ORIGIN, 1, "anthropic", Reply(tool_calls=(ToolCall("", "", text),)), (), 1),
+    "progress": lambda text: AnswerProgress(ORIGIN, 1, 1, (AnswerPiece(0, "text", text, text),)),
     "event": lambda text: SseMessage(ORIGIN, 1, "anthropic", Reply(), (SseEvent("message", text, "1"),), 1),
     "record": lambda text: TlsChunk(ORIGIN, text.encode(), 0, 0),
     "stdio": lambda text: StdioChunk(ORIGIN, PIPE, 1, text.encode(), 0, 0),
@@ -200,6 +203,17 @@ def test_a_secret_cut_over_parts_of_a_body_is_in_none(one: Planted, before: str,
 
 
 @settings(max_examples=150, deadline=None)
+@given(planted, surroundings, st.sampled_from(["text", "call"]), st.data())
+def test_a_secret_cut_over_reports_of_an_answer_is_in_none(one: Planted, before: str, kind: Any, data: st.DataObject) -> None:
+    pieces = data.draw(_cut_text(f"{before}{one.text}; behind"))
+    events = [AnswerProgress(ORIGIN, 1, at, (AnswerPiece(0, kind, piece),)) for at, piece in enumerate(pieces, 1)]
+    made: list[Any] = list(passed(events))
+    joined = "".join(event.pieces[0].text for event in made)
+    assert not leaks([HttpRequest(ORIGIN, 1, "", "", "", (), joined.encode())], one)
+    assert joined.endswith("; behind")
+
+
+@settings(max_examples=150, deadline=None)
 @given(planted, st.sampled_from(["", " ", "use it: ", "a\n"]), st.sampled_from(["anthropic", "openai", "", "raw"]), st.data())
 def test_a_secret_cut_over_deltas_is_in_none(one: Planted, before: str, dialect: str, data: st.DataObject) -> None:
     text = f"{before}{one.text}; behind"
@@ -235,7 +249,7 @@ def _text_of(data: str) -> str:
 @given(clean_texts, st.sampled_from(sorted(PLACES)))
 def test_clean_text_stays_as_it_is(text: str, place: str) -> None:
     if place in ("secret header", "cookie") or (
-        place in ("record", "stdio", "body part", "incomplete body") and text[-1:].strip()
+        place in ("record", "stdio", "body part", "progress", "incomplete body") and text[-1:].strip()
     ):
         return  # the former are always secret, the latter may continue
     event = PLACES[place](text)

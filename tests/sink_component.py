@@ -187,7 +187,7 @@ class _Trial:
                 made.append(kind(place.sink.open(ledger)))
                 return made[0]
 
-            sink = Sink(place.sink.name, opened, events=room)
+            sink = Sink(place.sink.name, opened, events=room, previews=True)
             held = _Held(_BATCHES)
             with Run(held.stream(), [sink, other.sink()], strict=True) as run:
                 assert other.all.wait(_PATIENCE_S), "the other sink of the run gets everything"
@@ -284,7 +284,7 @@ class _Kept:
         self.closed = False
 
     def sink(self) -> Sink[Any]:
-        return Sink("other", self._open)
+        return Sink("other", self._open, previews=True)
 
     def _open(self, _: Ledger) -> _Kept:
         return self

@@ -5,11 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from agentsight_rx import run, sinks
 from agentsight_rx.core.sink import Sink
 from agentsight_rx.core.stream import of
-from agentsight_rx.events import Origin, Readline
+from agentsight_rx.events import AnswerProgress, Origin, Readline
 from agentsight_rx.loss import Entry, Ledger, Reason
 from agentsight_rx.state import LmdbStore
 from agentsight_rx.view.report import read_report
@@ -61,3 +62,26 @@ def test_the_store_says_how_long_the_run_captured(tmp_path: Path) -> None:
 def test_before_it_begins_a_run_has_no_duration() -> None:
     ledger = Ledger()
     assert (ledger.seconds, ledger.began_ms) == (0.0, 0)
+
+
+class _Keeping:
+    def __init__(self) -> None:
+        self.items: list[Any] = []
+
+    def write(self, batch: Sequence[Any], /) -> None:
+        self.items += batch
+
+    def flush(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+def test_what_answers_say_before_their_end_reaches_only_sinks_that_want_it() -> None:
+    said = AnswerProgress(Origin(601, 1), 1, 1)
+    shown, kept = _Keeping(), _Keeping()
+    summary = run(of([*EVENTS, said], [said]), [Sink("shown", lambda _: shown, previews=True), Sink("kept", lambda _: kept)])
+    assert shown.items == [*EVENTS, said, said]
+    assert kept.items == EVENTS
+    assert summary.complete

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from .. import sinks
 from ..core.sink import Sink
@@ -19,7 +21,7 @@ from ..view.retention import Retention
 from ..web import WebOptions, web
 from .colour import has_colour
 
-__all__ = ["Destinations", "printed"]
+__all__ = ["Destinations", "printed", "with_previews"]
 
 
 def printed(*, json_lines: bool) -> Sink[Output]:
@@ -27,6 +29,11 @@ def printed(*, json_lines: bool) -> Sink[Output]:
     if json_lines or not sys.stdout.isatty():
         return sinks.console()
     return sinks.readable(width=shutil.get_terminal_size().columns, colour=has_colour(os.environ))
+
+
+def with_previews(options: TraceOptions, chosen: Iterable[Sink[Output]], /) -> TraceOptions:
+    """The options of a graph for these sinks: what answers say before their end is read only where one of them shows it."""
+    return replace(options, progress=any(sink.previews for sink in chosen))
 
 
 class Destinations(Struct, frozen=True):

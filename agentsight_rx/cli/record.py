@@ -31,7 +31,7 @@ from ..view.retention import Retention
 from ..web import WebOptions, web
 from .capture import capture, print_graph, print_places, print_summary
 from .continuing import keyed
-from .destinations import Destinations
+from .destinations import Destinations, with_previews
 from .flags import (
     WATCH,
     AllowRemote,
@@ -170,7 +170,7 @@ def record(
         kept = _kept(store, chosen, required=require_store, retention=retention, lent=lent)
         destinations = [kept, *others]
         capture(
-            trace_graph(chosen),
+            trace_graph(with_previews(chosen, destinations)),
             destinations,
             store=store,
             keeps_auth=disable_auth_removal,
@@ -226,7 +226,8 @@ def record_command(
     options = keyed(options, store)
     kept = _kept(store, options, required=require_store, retention=retention, lent=lent)
     destinations = [kept, *others]
-    with Run(trace_graph(options), destinations) as running, forwarding(launch):
+    graph = trace_graph(with_previews(options, destinations))
+    with Run(graph, destinations) as running, forwarding(launch):
         say(f"recording to {store}")
         print_places(destinations)
         with _opened(log) as file, holding(file):

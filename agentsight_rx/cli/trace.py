@@ -9,7 +9,7 @@ from ..sources import Target
 from .capture import capture, print_graph
 from .config import Config, SaveConfig, save_config
 from .continuing import keyed
-from .destinations import Destinations
+from .destinations import Destinations, with_previews
 from .flags import (
     AllowRemote,
     Binaries,
@@ -182,4 +182,5 @@ def trace(
     )
     options = keyed(options, db)
     chosen = destinations.sinks(options)
+    options = with_previews(options, chosen)
     capture(trace_graph(options), chosen, store=db, duration=limit, keeps_auth=disable_auth_removal)

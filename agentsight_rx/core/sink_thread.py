@@ -51,6 +51,10 @@ class SinkThread:
         return self._sink.keeps_ledger
 
     @property
+    def previews(self) -> bool:
+        return self._sink.previews
+
+    @property
     def fill(self) -> float:
         """How full its box is: 1.0 = full."""
         return self._box.fill

@@ -2,6 +2,7 @@
 
 from .call import call_of
 from .canonical import Answer, Asked, LlmCall
+from .news import Reported, news
 from .prompt import New, Prompt, ToolResult, new_in, prompt_of
 from .provider import Provider
 from .reader import StreamReader
@@ -15,12 +16,14 @@ __all__ = [
     "New",
     "Prompt",
     "Provider",
+    "Reported",
     "StreamReader",
     "ToolResult",
     "call_of",
     "dialect_of",
     "find",
     "new_in",
+    "news",
     "prompt_of",
     "provider_label",
     "provider_named",

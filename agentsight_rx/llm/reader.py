@@ -209,6 +209,11 @@ class StreamReader:
                 return content
         return sum(map(self.feed, events))
 
+    @property
+    def draft(self) -> Draft:
+        """The unfinished answer, only to be looked at."""
+        return self._draft
+
     def reply(self) -> Reply:
         """The answer so far, in short."""
         return self._draft.reply()

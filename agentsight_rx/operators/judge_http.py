@@ -13,6 +13,7 @@ from ..core.per_key import per_key
 from ..core.stream import Operator
 from ..core.weight import weight
 from ..events import (
+    AnswerProgress,
     BodyPart,
     Connection,
     HttpEvent,
@@ -35,7 +36,7 @@ _VERDICTS_MOST = 1024  # exchanges of one connection whose fate is remembered
 _PATIENCE_NS = 30_000_000_000
 
 _NOWHERE = Connection(0, 0, "", 0)  # messages of no known connection: nothing ties them to each other
-_KINDS = frozenset({HttpRequest, HttpResponse, BodyPart, SseMessage, WebSocketMessage, TlsClose})
+_KINDS = frozenset({HttpRequest, HttpResponse, BodyPart, SseMessage, AnswerProgress, WebSocketMessage, TlsClose})
 
 
 class Rejected(Struct, frozen=True):
@@ -115,6 +116,9 @@ class _Exchanges(Bounded[HttpEvent, HttpEvent | Rejected], Checkpointed[_State])
             return self._more(event, event.upgrade)
         if type(event) is BodyPart or type(event) is SseMessage:
             return self._more(event, event.exchange)
+        if type(event) is AnswerProgress:
+            verdict = self._verdicts.get(event.exchange)
+            return () if event.exchange in self._held or (verdict is not None and verdict.drop) else (event,)
         return (event,)
 
     def _request(self, request: HttpRequest, rules: ExchangeRules) -> list[HttpEvent | Rejected]:

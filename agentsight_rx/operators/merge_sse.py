@@ -12,6 +12,7 @@ from ..core.per_key import per_key
 from ..core.stream import Operator
 from ..events import BodyPart, Connection, HttpEvent, HttpResponse, Loss, Origin, SseMessage
 from ..loss import Reason
+from ..sessions.answer_progress import progress_of
 from ..sessions.event_stream import About, EventStream, EventStreamState, restored
 from ..sessions.stream_kinds import kind_by_head
 
@@ -21,7 +22,7 @@ _EVICTED_MOST = 64  # streams of a connection
 _MEMORY = 36  # bytes of memory for a byte of the body, at most: an empty event has 6 bytes
 
 
-def merge_sse(*, timeout: float = 30.0, budget: int = 256 << 20) -> Operator[HttpEvent, HttpEvent]:
+def merge_sse(*, timeout: float = 30.0, budget: int = 256 << 20, progress: bool = False) -> Operator[HttpEvent, HttpEvent]:
     """
     Decode each event stream as it arrives and emit one SseMessage at its end. The head passes unchanged, the parts do not.
 
@@ -32,14 +33,16 @@ def merge_sse(*, timeout: float = 30.0, budget: int = 256 << 20) -> Operator[Htt
     A stream that is silent for `timeout` seconds is emitted as partial, and once more if it goes on. Other kinds of streamed
     bodies are read in the same way (`sessions/stream_kinds.py`): a JSON value or a frame is an event. All open streams together
     keep at most `budget` bytes: over that, those silent for longest are emitted as partial, and counted.
+
+    `progress`: emit what an answer of a model says as it comes too, an AnswerProgress at most each 200 ms.
     """
     silence_ns = round(timeout * 1e9)
     return per_key(
         _connection,
-        lambda: _EventStreams(silence_ns),
+        lambda: _EventStreams(silence_ns, progress),
         name="merge_sse",
         key_type=Connection,
-        options=f"timeout={timeout}",
+        options=f"timeout={timeout}{', progress' if progress else ''}",
         budget=budget,
         weigh=_size,
     )
@@ -85,8 +88,9 @@ class _State(Struct, array_like=True):
 class _EventStreams(Bounded[HttpEvent, HttpEvent], Checkpointed[_State]):
     """The event streams of one connection: with HTTP/1.1 one at a time."""
 
-    def __init__(self, silence_ns: int) -> None:
+    def __init__(self, silence_ns: int, progress: bool) -> None:
         self._silence_ns = silence_ns
+        self._progress = progress
         self._open: dict[int, EventStream] = {}
         self._evicted: dict[int, _Rest] = {}  # streams emitted early because memory was short
 
@@ -131,11 +135,12 @@ class _EventStreams(Bounded[HttpEvent, HttpEvent], Checkpointed[_State]):
     def tick(self, now_ns: int, /) -> Iterable[HttpEvent]:
         if not self._open:
             return ()
-        return [
+        silent: list[HttpEvent] = [
             stream.message(stream.reason_in_silence())
             for stream in self._open.values()
             if not stream.emitted and now_ns - stream.last_ns > self._silence_ns
         ]
+        return [*progress_of(self._open.values(), now_ns), *silent] if self._progress else silent
 
     def finish(self) -> Iterable[HttpEvent]:
         return self._stop("capture_end")

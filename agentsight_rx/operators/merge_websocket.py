@@ -12,6 +12,7 @@ from ..core.machine import Bounded, Checkpointed
 from ..core.per_key import per_key
 from ..core.stream import Operator
 from ..events import Connection, Headers, HttpEvent, HttpRequest, SseEvent, TlsClose, WebSocketMessage
+from ..sessions.answer_progress import progress_of
 from ..sessions.event_stream import About, EventStream, EventStreamState, restored
 from ..sessions.websocket_dialects import talk_at
 from ..sessions.websocket_talk import NO_ANSWER, Question, ServerEvent, Talk
@@ -22,7 +23,7 @@ _VERSION = "WebSocket"  # where HTTP has its version
 _OPEN_MOST = 64  # calls without an answer on one WebSocket; the API takes one at a time
 
 
-def merge_websocket(*, timeout: float = 30.0) -> Operator[HttpEvent, HttpEvent]:
+def merge_websocket(*, timeout: float = 30.0, progress: bool = False) -> Operator[HttpEvent, HttpEvent]:
     """
     Emit the calls that are made over a WebSocket as they come over HTTP: what completes a question is a request, the events of
     its answer are one message. `sessions/websocket_dialects.py` has the dialects. The messages that make a request or are part
@@ -33,10 +34,15 @@ def merge_websocket(*, timeout: float = 30.0) -> Operator[HttpEvent, HttpEvent]:
         --Request----------------Message----ping--|
 
     A call that gets no more events for `timeout` seconds is emitted as partial, and once more if it goes on.
+    `progress` is that of `merge_sse`.
     """
     silence_ns = round(timeout * 1e9)
     return per_key(
-        _connection, lambda: _Calls(silence_ns), name="merge_websocket", key_type=Connection, options=f"timeout={timeout}"
+        _connection,
+        lambda: _Calls(silence_ns, progress),
+        name="merge_websocket",
+        key_type=Connection,
+        options=f"timeout={timeout}{', progress' if progress else ''}",
     )
 
 
@@ -62,8 +68,9 @@ class _State(Struct, array_like=True):
 class _Calls(Bounded[HttpEvent, HttpEvent], Checkpointed[_State]):
     """The calls on one WebSocket."""
 
-    def __init__(self, silence_ns: int) -> None:
+    def __init__(self, silence_ns: int, progress: bool) -> None:
         self._silence_ns = silence_ns
+        self._progress = progress
         self._headers: Headers = ()
         self._upgrade = 0
         self._missed = False  # of what the server said something may be missing since its message before
@@ -223,11 +230,12 @@ class _Calls(Bounded[HttpEvent, HttpEvent], Checkpointed[_State]):
     def tick(self, now_ns: int, /) -> Iterable[HttpEvent]:
         if not self._open:
             return ()
-        return [
+        silent: list[HttpEvent] = [
             stream.message("timeout")
             for stream in self._open.values()
             if stream.heard and not stream.emitted and now_ns - stream.last_ns > self._silence_ns
         ]
+        return [*progress_of(self._open.values(), now_ns), *silent] if self._progress else silent
 
     def finish(self) -> Iterable[HttpEvent]:
         return self._stop("capture_end")

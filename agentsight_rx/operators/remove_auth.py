@@ -17,6 +17,7 @@ from ..core.engine import Site
 from ..core.machine import Kernel, encode_state
 from ..core.stream import Operator
 from ..events import (
+    AnswerProgress,
     BodyPart,
     Channel,
     Connection,
@@ -39,6 +40,7 @@ from ..events import (
     ToolCall,
     WebSocketMessage,
 )
+from ..redaction.answers import AnswerKey, Answers
 from ..redaction.event_data import mask_events, without_frames
 from ..redaction.find import find_parameters, find_secrets
 from ..redaction.masking import mask_command, mask_field, mask_words
@@ -80,6 +82,7 @@ class _State(msgspec.Struct, array_like=True):
     stdio: list[tuple[_StdioKey, bytes]]
     lines: list[tuple[_StdioKey, bytes]]
     bodies: list[tuple[_BodyKey, bytes]]
+    answers: list[tuple[AnswerKey, list[tuple[int, bytes]]]]
 
 
 class _RemoveAuth(Kernel[Event, Event]):
@@ -92,11 +95,13 @@ class _RemoveAuth(Kernel[Event, Event]):
         self._stdio = SecretStreams[_StdioKey]()
         self._lines = SecretStreams[_StdioKey]()
         self._bodies = SecretStreams[_BodyKey]()
+        self._answers = Answers()
         self._cleaners: dict[type, Callable[[Any], Event]] = {
             HttpRequest: self._request,
             HttpResponse: self._response,
             BodyPart: self._part,
             SseMessage: self._sse,
+            AnswerProgress: self._progress,
             WebSocketMessage: self._websocket,
             TlsChunk: self._record,
             TlsClose: self._close,
@@ -131,6 +136,7 @@ class _RemoveAuth(Kernel[Event, Event]):
                 stdio=self._stdio.snapshot(),
                 lines=self._lines.snapshot(),
                 bodies=self._bodies.snapshot(),
+                answers=self._answers.snapshot(),
             )
         )
 
@@ -141,6 +147,7 @@ class _RemoveAuth(Kernel[Event, Event]):
         self._stdio.restore(saved.stdio)
         self._lines.restore(saved.lines)
         self._bodies.restore(saved.bodies)
+        self._answers.restore(saved.answers)
 
     # -- HTTP ----------------------------------------------------------------------------------------------------------
 
@@ -236,7 +243,12 @@ class _RemoveAuth(Kernel[Event, Event]):
         data = self._redactor.data(event.data, cut=not event.complete)
         return _with(event, data=data, target=self._optional(event.target), host=self._optional(event.host))
 
+    def _progress(self, event: AnswerProgress) -> AnswerProgress:
+        return _with(event, pieces=self._answers.clean(event, self._redactor))
+
     def _sse(self, event: SseMessage) -> SseMessage:
+        if event.reason != "timeout":  # after one of these the answer may go on, in the middle of a secret
+            self._answers.ended(event.origin, event.exchange)
         cut = not event.complete or event.events_lost > 0
         reply, events = event.reply, event.events
         datas = [each.data for each in events]

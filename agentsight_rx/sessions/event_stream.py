@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from ..events import BodyPart, Headers, HttpEvent, Loss, Origin, Reply, SseEvent, SseMessage
 from ..llm import Provider, StreamReader, dialect_of, find, provider_named
 from ..loss import Reason
+from .answer_progress import Progress
 from .stream_kinds import KINDS, UNKNOWN, StreamDecoder, kind_by_begin
 
 __all__ = ["About", "EventStream", "EventStreamState", "restored"]
@@ -62,6 +63,7 @@ class EventStreamState(Struct, array_like=True):
     trailers: Headers
     debt: int
     skipped: int
+    progress: Progress
 
 
 class EventStream:
@@ -81,14 +83,13 @@ class EventStream:
         self.trailers: Headers = ()
         self.size: int = 0  # bytes of the body that no message and no loss accounts for yet
         self.last_ns: int = about.origin.time_ns
-        self.first_chunk_ns = 0
-        self.chunks = 0
-        self.revision = 0
+        self.first_chunk_ns = self.chunks = self.revision = 0
         self.debt = 0  # bytes that are missing to as many lines of usual length
         self.skipped = 0  # bytes of `size` that were not read, since the stream is a flood of tiny lines
         self.damage: str | None = None
         self.emitted = False  # everything so far was emitted
         self.whole = False  # and complete
+        self.progress = Progress()
 
     def take(self, part: BodyPart) -> None:
         """
@@ -301,6 +302,7 @@ class EventStream:
             trailers=self.trailers,
             debt=self.debt,
             skipped=self.skipped,
+            progress=self.progress,
         )
 
 
@@ -313,12 +315,10 @@ def restored(state: EventStreamState) -> EventStream:
     stream.reader = stream.provider.reader() if stream.provider else None
     if stream.reader is not None:
         stream.reader.restore(state.reader)
-    stream.size, stream.trailers, stream.status = state.size, state.trailers, state.status
-    stream.last_ns, stream.first_chunk_ns = state.last_ns, state.first_chunk_ns
-    stream.chunks, stream.revision = state.chunks, state.revision
-    stream.damage, stream.emitted, stream.whole = state.damage, state.emitted, state.whole
-    stream.events_lost, stream.heard = state.events_lost, state.heard
-    stream.debt, stream.skipped = state.debt, state.skipped
+    stream.size, stream.trailers, stream.status, stream.last_ns = state.size, state.trailers, state.status, state.last_ns
+    stream.first_chunk_ns, stream.chunks, stream.revision = state.first_chunk_ns, state.chunks, state.revision
+    stream.damage, stream.emitted, stream.whole, stream.progress = state.damage, state.emitted, state.whole, state.progress
+    stream.events_lost, stream.heard, stream.debt, stream.skipped = state.events_lost, state.heard, state.debt, state.skipped
     return stream
 
 

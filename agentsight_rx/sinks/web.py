@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from threading import Lock
 from typing import TypeAlias
@@ -12,12 +12,13 @@ from typing import TypeAlias
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ..events import milliseconds
+from ..events import AnswerProgress, milliseconds
 from ..loss import Ledger
 from ..view import CallRow, Output, ProcessRow, ResourceRow, ToolRow
 from ..view.kept import weight_of
 from ..view.snapshot import AUDIT_DEFAULT, View
 from ..view.snapshot_schema import Completeness, Snapshot, completeness
+from .open_answers import OpenAnswers, Said
 
 __all__ = ["Feed", "LiveRow", "Stretch"]
 
@@ -52,14 +53,19 @@ class Feed:
         self._lock = Lock()
         self._view = View()
         self._ring: deque[LiveRow] = deque()
+        self._answers = OpenAnswers()
         self._text = 0
         self._last = 0
         self._ended = False
 
     def write(self, batch: Sequence[Output], /) -> None:
         live = [item for item in batch if isinstance(item, _LIVE)]
+        kept = [item for item in batch if type(item) is not AnswerProgress]
         with self._lock:
-            self._view.add(batch)
+            self._view.add(kept)
+            for item in batch:
+                if isinstance(item, AnswerProgress | CallRow):
+                    self._answers.add(item)
             self._ring.extend(live)
             self._last += len(live)
             self._text += sum(map(weight_of, live))
@@ -94,6 +100,11 @@ class Feed:
             view, last = self._view.copy(), self._last
         made = view.snapshot(self.completeness(), now_ms=milliseconds(time.time_ns()), audit_limit=audit_limit)
         return replace(made, last_event_id=last)
+
+    def said(self, seen: Mapping[str, int]) -> list[Said]:
+        """What open answers said behind the pieces that were seen of each call."""
+        with self._lock:
+            return self._answers.after(seen)
 
     def after(self, number: int) -> Stretch:
         """The oldest rows after row `number` that were not evicted, as many as one message takes."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import datetime
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..core.sink import Sink, Writer
 from ..errors import SinkError
+from ..events import AnswerProgress
 from ..loss import Ledger, Meter
 from ..prices import Prices
 from ..say import say
@@ -26,6 +28,9 @@ if TYPE_CHECKING:
 __all__ = ["StoredPage", "WebOptions", "WebSink", "serve_stored", "web"]
 
 
+_LAST_LOOK_S = 2.5
+
+
 def web(options: WebOptions | None = None, *, limits: Limits | None = None, lent: Lent | None = None) -> WebSink:
     """
     Show the capture on a web page while it runs. `lent` gets the store of the run; without it the page keeps one in memory.
@@ -35,7 +40,7 @@ def web(options: WebOptions | None = None, *, limits: Limits | None = None, lent
     """
     options = options or WebOptions()
     opening = _Opening(Place(options), options, limits, lent)
-    return WebSink(name="web", open=opening.open, place=opening.place)
+    return WebSink(name="web", open=opening.open, previews=True, place=opening.place)
 
 
 class WebSink(Sink[Output], frozen=True, kw_only=True):
@@ -112,7 +117,7 @@ class _Page:
 
     def write(self, batch: Sequence[Output], /) -> None:
         self._feed.write(batch)
-        self._kept.write(batch)
+        self._kept.write([item for item in batch if type(item) is not AnswerProgress])
 
     def flush(self) -> None:
         self._kept.flush()
@@ -121,6 +126,9 @@ class _Page:
         """Send open pages the end of the capture, then end the server."""
         self._kept.close()
         self._feed.close()
+        deadline = time.monotonic() + _LAST_LOOK_S
+        while self._api.stopped.open and time.monotonic() < deadline:  # pages that are open read what came last
+            time.sleep(0.02)
         self._serving.end()
         self._api.close()
 

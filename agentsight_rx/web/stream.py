@@ -19,13 +19,16 @@ __all__ = ["Stopped", "changes", "rows"]
 _BEAT_S = 0.075  # how often a stream looks for rows: too short a wait to notice, and long enough for batches
 _FILES_S = 0.5  # how often it looks at files
 _LIST_S = 2.0  # and at which files there are
+_SETTLED_S = 0.4  # behind the end of a run: by then the store has committed all that was written before
+_LAST_S = 1.5  # how long a page may take to read what came last
 
 
 class Stopped:
-    """Set where the server ends, so that streams end by themselves."""
+    """`now` is set where the server ends, so that streams end by themselves. `open` counts the streams of changes."""
 
     def __init__(self) -> None:
         self.now = False
+        self.open = 0
 
 
 async def rows(feed: Feed, after: int) -> AsyncIterator[ServerSentEvent]:
@@ -59,14 +62,28 @@ async def changes(pictures: Pictures, feed: Feed | None, stopped: Stopped, *, op
     """
     `changed` where a commit came into the recording that is open, with its version as id; `list` where there are others; `gone`
     where it cannot be read, `end` where the run has ended. What is new is then asked for by the page, as much as it shows.
+    `answer` has what a call that goes on said meanwhile. Behind `end` it stays open while the page reads what came last.
     """
+    stopped.open += 1
+    try:
+        async for event in _changes(pictures, feed, stopped, open_now=open_now):
+            yield event
+    finally:
+        stopped.open -= 1
+
+
+async def _changes(pictures: Pictures, feed: Feed | None, stopped: Stopped, *, open_now: str) -> AsyncIterator[ServerSentEvent]:
     version: int | None = None
     listed: object = None
     was_gone = False
     next_list = 0.0
+    seen: dict[str, int] = {}  # pieces of open answers
     clock = asyncio.get_running_loop().time
+    ended_s: float | None = None
     while not stopped.now:
-        ended = feed is not None and feed.ended
+        if ended_s is None and feed is not None and feed.ended:
+            ended_s = clock()
+        ended = ended_s is not None and clock() >= ended_s + _SETTLED_S
         if open_now:
             try:
                 found = await run_in_threadpool(pictures.version, open_now)
@@ -78,6 +95,11 @@ async def changes(pictures: Pictures, feed: Feed | None, stopped: Stopped, *, op
                 if found != version or was_gone:
                     yield _event("changed", {"recording": open_now, "version": found}, found)
                 version, was_gone = found, False
+        if feed is not None and open_now:
+            said = feed.said(seen)
+            for each in said:
+                yield _event("answer", each)
+            seen = {**seen, **{each.call: each.first + len(each.pieces) for each in said}}
         if clock() >= next_list:
             next_list = clock() + _LIST_S
             now = [(each.id, each.being_written) for each in await run_in_threadpool(pictures.recordings.listed)]
@@ -86,6 +108,7 @@ async def changes(pictures: Pictures, feed: Feed | None, stopped: Stopped, *, op
                 yield _event("list", {"recordings": len(now)})
         if ended:
             yield _event("end", {})
+            await asyncio.sleep(_LAST_S)
             return
         await asyncio.sleep(_BEAT_S if feed is not None else _FILES_S)
 

@@ -17,7 +17,7 @@ import { Overlays } from "./ui/overlays";
 import { Rail } from "./ui/rail";
 import { Files, Http, Mcp, Network, Processes } from "./ui/tables";
 import { Timeline } from "./ui/timeline";
-import { count } from "./words";
+import { count, plural } from "./words";
 
 const FIRST_TURNS = 3; // until then what is read stands where strip, numbers and tabs will be
 
@@ -107,7 +107,7 @@ function TabRow({ head, quiet }: { head: Head; quiet?: boolean }): JSX.Element {
         {head.turns ? (
           <div class="step-t">
             <button aria-label="Turn before" title="Turn before (k)" onClick={() => step(-1)}><Icon name="left" /></button>
-            <span>{index >= 0 ? `turn ${place.value.turn} (${index + 1} of ${head.turns})` : `${head.turns} turns`}</span>
+            <span>{index >= 0 ? `turn ${place.value.turn} (${index + 1} of ${head.turns})` : plural(head.turns, "turn")}</span>
             <button aria-label="Next turn" title="Next turn (j)" onClick={() => step(1)}><Icon name="right" /></button>
           </div>
         ) : null}

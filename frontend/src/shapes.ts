@@ -23,7 +23,7 @@ export interface Head {
   id: string; recording: string; live: boolean; agent: string; start_ms: number; end_ms: number; title?: string; model?: string;
   models?: string[]; cwd?: string; pid?: number; comm?: string; verdict?: Clause[]; whole?: Whole; strip?: Strip; turns?: number;
   from_turn?: number; window?: number; numbers?: Numbers; signals?: Signal[]; plan?: Step[]; counts?: Record<string, number>;
-  reads?: Read[]; cut?: boolean;
+  reads?: Read[]; cut?: boolean; version?: number;
 }
 export interface Text { text: string; more?: boolean }
 export interface Gap { what: string; why: string; stage?: string; since_ms?: number; do?: string }
@@ -42,6 +42,8 @@ export interface TurnCard {
   out?: number; cost?: number | null; model?: string; status?: string; new?: string[]; prompt?: Text | null; thinking?: Text | null;
   words?: number; answer?: Text | null; tools?: ToolCard[]; subs?: SubAgent[]; gap?: Gap | null; error?: string; bad?: boolean;
 }
+// What an answer that goes on said, from piece number `first` on.
+export interface Said { call: string; first: number; pieces: { block: number; kind: "text" | "reasoning" | "call"; text: string; name?: string }[] }
 export interface Turns { start: number; total: number; cards: TurnCard[] }
 export interface Body { kind: string; text: string; title?: string; total?: number; bad?: boolean }
 export interface CallBody {

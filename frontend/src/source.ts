@@ -2,15 +2,16 @@
 
 import { EmbeddedSource, type Embedded } from "./embedded";
 import { Refused } from "./refused";
+import type { Said } from "./shapes";
 
-export interface Change { kind: "changed" | "list" | "gone" | "end" | "lost" | "back"; text?: string }
+export interface Change { kind: "changed" | "answer" | "list" | "gone" | "end" | "lost" | "back"; text?: string; version?: number; said?: Said }
 
 export interface Source {
   readonly embedded: boolean;
   readonly leftOut: readonly string[]; // of the session, what this source does not have
   get<T>(path: string, given?: Record<string, string | number>, signal?: AbortSignal): Promise<T>;
   // Calls back while it lasts; returns what ends it.
-  watch(recording: string, tell: (change: Change) => void): () => void;
+  watch(recording: string, tell: (change: Change) => void | Promise<void>): () => void;
 }
 
 const TOKEN = "agentsight-rx token";
@@ -57,14 +58,14 @@ export class ServerSource implements Source {
     return answer;
   }
 
-  watch(recording: string, tell: (change: Change) => void): () => void {
+  watch(recording: string, tell: (change: Change) => void | Promise<void>): () => void {
     const ending = new AbortController();
     void this.follow(recording, tell, ending.signal);
     return () => ending.abort();
   }
 
   // EventSource cannot send the token in a header, so the stream is read by hand.
-  private async follow(recording: string, tell: (change: Change) => void, signal: AbortSignal): Promise<void> {
+  private async follow(recording: string, tell: (change: Change) => void | Promise<void>, signal: AbortSignal): Promise<void> {
     let lost = false;
     let listed = false; // the first list is the one that the page has
     for (let wait = 500; !signal.aborted; wait = Math.min(wait * 2, 5000)) {
@@ -74,12 +75,14 @@ export class ServerSource implements Source {
         lost = false;
         wait = 500;
         for await (const [name, data] of messages(answer.body!)) {
-          if (name === "changed" || (name === "list" && listed)) tell({ kind: name });
+          if (name === "changed") tell({ kind: name, version: (JSON.parse(data) as { version: number }).version });
+          if (name === "list" && listed) tell({ kind: name });
           listed ||= name === "list";
-          if (name === "changed" || name === "list") continue;
+          if (name === "answer") tell({ kind: name, said: JSON.parse(data) as Said });
+          if (name === "changed" || name === "list" || name === "answer") continue;
           if (name === "gone") tell({ kind: "gone", text: String((JSON.parse(data) as { error: string }).error) });
           else if (name === "end") {
-            tell({ kind: "end" });
+            await tell({ kind: "end" }); // while this stream is open the server waits for the last questions
             return;
           }
         }

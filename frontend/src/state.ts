@@ -2,6 +2,7 @@
 
 import { batch, computed, effect, signal } from "@preact/signals";
 import { go, place } from "./address";
+import { forget, hear } from "./answers";
 import { FAILED, MISSING, type Head, type Rail, type RailRow, type Strip, type TurnCard, type Turns } from "./shapes";
 import { Refused } from "./refused";
 import type { Source } from "./source";
@@ -73,18 +74,26 @@ export function begin(source: Source): void {
       stale.value = 0;
       unseen.value = 0;
       ended.value = false;
+      newestVersion = 0;
+      forget();
     });
     if (!session) {
       newest();
-      stop = source.watch("", (change) => change.kind === "list" && void loadRail());
+      stop = source.watch("", (change) => {
+        if (change.kind === "list") void loadRail();
+      });
       return;
     }
     void loadHead();
-    stop = source.watch(recording, (change) => {
+    stop = source.watch(recording, (change): void | Promise<void> => {
       switch (change.kind) {
         case "changed":
+          newestVersion = change.version ?? 0;
+          if (head.value && (gone.value || (head.value.version ?? 0) !== newestVersion)) refresh();
           gone.value = "";
-          refresh();
+          break;
+        case "answer":
+          if (change.said) hear(change.said);
           break;
         case "list":
           void loadRail();
@@ -97,12 +106,11 @@ export function begin(source: Source): void {
           break;
         case "back":
           stale.value = 0;
+          forget();
           refresh();
           break;
         case "end":
-          ended.value = true;
-          refresh();
-          break;
+          return lastLook();
       }
     });
   });
@@ -174,6 +182,8 @@ function ordered(next: Rail, known: Rail | null): Rail {
   return { ...next, sessions };
 }
 
+let newestVersion = 0; // of the open recording, as its stream said
+
 async function loadHead(): Promise<void> {
   const key = place.value.session;
   try {
@@ -187,6 +197,7 @@ async function loadHead(): Promise<void> {
       gone.value = "";
       head.value = known?.strip && found.strip ? { ...found, strip: joined(known.strip, found.strip, start) } : found;
     });
+    if (!known && (found.version ?? 0) < newestVersion) refresh(); // it changed while the head was being read
   } catch (error) {
     if (key === place.value.session) failed(error);
   }
@@ -214,7 +225,10 @@ let railed = 0;
 let railSoon: ReturnType<typeof setTimeout> | undefined;
 
 function soonRail(): Promise<void> | undefined {
-  const left = railed + RAIL_MS - Date.now();
+  const at = place.value;
+  const rows = rail.value?.sessions ?? [];
+  const unnamed = at.session === "-" && (head.value?.turns ?? 0) > 0 && rows.some((row) => row.id === "-" && row.recording === at.recording);
+  const left = unnamed ? 0 : railed + RAIL_MS - Date.now();
   if (left <= 0) return loadRail();
   railSoon ??= setTimeout(() => {
     railSoon = undefined;
@@ -253,6 +267,15 @@ function refresh(): void {
   }, 100);
 }
 
+// The run has ended: what came last is asked for at once, since the server ends too.
+async function lastLook(): Promise<void> {
+  await loadHead();
+  await Promise.all([reload(), loadRail()]);
+  ended.value = true;
+  version.value += 1;
+  touchRail();
+}
+
 // The row in the rail says the same as the head, without another question.
 function touchRail(): void {
   const found = head.value;
@@ -264,7 +287,7 @@ function touchRail(): void {
           ...row, live: found.live && !ended.value, end_ms: found.end_ms, model: found.model ?? "", left: found.numbers?.left ?? null,
           turns: found.turns ?? 0, tokens: (found.numbers?.tokens_in ?? 0) + (found.numbers?.tokens_out ?? 0),
           missing: found.whole?.missing ?? 0, ...(found.numbers?.cost ? { cost: found.numbers.cost } : {}),
-          title: row.title || (found.title ?? ""),
+          title: found.id === "-" ? (found.verdict ?? []).map((each) => each.text).join("") : row.title || (found.title ?? ""),
         }
       : row,
   );

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import time
 from collections.abc import Generator
@@ -50,7 +51,7 @@ class Shown:
         page.on("request", lambda request: None if request.url.startswith(self.root) else self.foreign.append(request.url))
         page.goto(url)
 
-    def see(self, text: str, *, within: str = "body") -> Locator:
+    def see(self, text: str | re.Pattern[str], *, within: str = "body") -> Locator:
         found = self.page.locator(within).get_by_text(text).first
         found.wait_for(state="visible", timeout=PATIENCE_S * 1000)
         return found

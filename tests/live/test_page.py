@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import re
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -86,6 +87,21 @@ def test_the_newest_session_is_open_at_once_and_the_token_leaves_the_address(bro
         page.see("Same command, same result", within=".side")
         page.page.reload()
         page.see("Edited 3 files", within="h1")
+
+
+def test_opening_a_session_asks_for_its_head_once(browser: Browser, served: StoredPage) -> None:
+    with opened(browser, served.url) as page:
+        page.see("Edited 3 files", within="h1")
+        asked: list[str] = []
+        page.page.on("request", lambda request: asked.append(request.url.partition("/api/v1/")[2]))
+        page.page.clock.install()
+        with page.page.expect_response(re.compile("/live")):
+            page.page.goto(f"{page.root}/s/parcel/{SESSION}/conversation")
+        page.see("I will look for every place that rounds money", within="#turn-1")
+        page.page.clock.run_for(5000)  # what the page would ask again after its first news of changes, it has asked by then
+        page.page.locator("#tab-files").click()
+        page.see("invoice.py", within="table")
+        assert [f"r/parcel/session/{SESSION}"] == [each for each in asked if each.partition("?")[0].endswith(SESSION)]
 
 
 def test_a_turn_shows_what_really_ran(browser: Browser, served: StoredPage) -> None:

@@ -126,6 +126,7 @@ class Head(Struct, frozen=True, omit_defaults=True):
     counts: dict[str, int] = {}
     reads: tuple[Read, ...] = ()
     cut: bool = False
+    version: int = 0  # of the store
 
 
 def head_of(picture: Picture, session: str, /, *, recording: str, from_turn: int = 0) -> Head:
@@ -167,6 +168,7 @@ def head_of(picture: Picture, session: str, /, *, recording: str, from_turn: int
         counts=counts_of(picture, session),
         reads=tuple(reads_of(picture.health)),
         cut=work.cut,
+        version=picture.version,
     )
 
 

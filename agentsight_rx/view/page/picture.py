@@ -48,10 +48,11 @@ class Work(Struct, frozen=True):
 class Picture:
     """A store as it is now. It reads while it is asked, so it is to be made again once the store has changed."""
 
-    def __init__(self, store: Store, prices: Prices, /, *, being_written: bool = False) -> None:
+    def __init__(self, store: Store, prices: Prices, /, *, being_written: bool = False, version: int = 0) -> None:
         self.store = store
         self.prices = prices
         self.being_written = being_written
+        self.version = version  # of the store, which counts its commits
         self._work: Recent[str, Work] = Recent(_SESSIONS_MOST)
         self._lives: Lives | None = None
         self._audits: Recent[str, tuple[list[AuditRow], bool]] = Recent(_TABLES_MOST)

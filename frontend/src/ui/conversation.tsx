@@ -3,6 +3,7 @@
 import type { JSX } from "preact";
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { go, place } from "../address";
+import { open } from "../answers";
 import type { Body, CallBody, Gap, Head, Program, SubAgent, Text, ToolCard, TurnCard } from "../shapes";
 import { askHere, cards, following, head, indexOf, loadPage, now, PAGE, running, select, unseen } from "../state";
 import { amount, clock, home, money, plural, took, within } from "../words";
@@ -146,7 +147,7 @@ export function Card({ card, before, inner }: { card: TurnCard; before: string; 
       {card.prompt ? <Said text={card.prompt} call={card.call} part="prompt" class="say prompt" /> : null}
       {card.thinking ? <Thinking card={card} /> : null}
       {card.error ? <p class="note err"><T text={card.error} /></p> : null}
-      {card.answer ? <Said text={card.answer} call={card.call} part="answer" class="say" caret={pending} /> : pending ? <p class="say"><i class="caret" aria-hidden="true" /></p> : null}
+      {card.answer ? <Said text={card.answer} call={card.call} part="answer" class="say" caret={pending} /> : pending ? <Saying call={card.call} /> : null}
       {card.tools?.length || loose.length ? (
         <div class="tools">
           {card.tools?.map((tool) => (
@@ -160,6 +161,28 @@ export function Card({ card, before, inner }: { card: TurnCard; before: string; 
       ) : null}
       {card.gap ? <GapNote gap={card.gap} /> : null}
     </li>
+  );
+}
+
+const SAYING_MOST = 4000; // characters of an answer that is still being made: the newest ones
+
+// What an answer has said so far; the whole answer takes its place.
+function Saying({ call }: { call: string }): JSX.Element {
+  const blocks = [...(open.value.get(call)?.blocks.values() ?? [])];
+  const last = blocks.length - 1;
+  if (last < 0) return <p class="say"><i class="caret" aria-hidden="true" /></p>;
+  return (
+    <>
+      {blocks.map((block, at) => {
+        const text = block.text.length > SAYING_MOST ? `… ${block.text.slice(-SAYING_MOST)}` : block.text;
+        const caret = at === last ? <i class="caret" aria-hidden="true" /> : null;
+        if (block.kind === "text") return <div key={at} class="say saying"><Paragraphs text={text} />{caret}</div>;
+        if (block.kind === "reasoning") {
+          return <details key={at} class="think" open={at === last}><summary>Reasoning{at === last ? " …" : ""}</summary><div class="in"><Paragraphs text={text} />{caret}</div></details>;
+        }
+        return <p key={at} class="asking"><b><T text={block.name || "a tool"} /></b> <T code text={text.slice(-240)} />{caret}</p>;
+      })}
+    </>
   );
 }
 
