@@ -15,9 +15,9 @@ from ...view.queries import sessions_named
 from ...view.queries.session_compare import CallPair, SessionComparison
 from .ask import Ask
 from .call_words import asked_tokens, state_of_call
+from .lacking import compared
 from .screen import Cell, Column, Line, Screen, Span, Whole, table
 from .tool_words import asked_for
-from .transcripts import compared
 from .words import amount, clock, count, plural
 
 __all__ = ["compare"]

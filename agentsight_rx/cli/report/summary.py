@@ -16,9 +16,9 @@ from ...view.queries.summary import Summary, Turn, read_summary
 from .ask import Ask
 from .call_words import asked_tokens, cost_said, is_whole, new_in_call, state_of_call
 from .health import missing_said
+from .lacking import WITH_FILES, compared, in_file_only, lacking_said
 from .screen import Cell, Column, Line, Prose, Screen, Span, Whole, render, table
 from .tool_words import asked_for, tool_said
-from .transcripts import WITH_FILES, compared, in_file_only, lacking_said
 from .verdict import finding_said, verdict
 from .words import amount, count, listed, moment, money, plural, took
 
