@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from urllib.parse import unquote
 
 from msgspec import Raw, Struct, field
@@ -17,6 +18,8 @@ from .reader import Draft, StreamReader, Take, TakeAll
 from .resent import Resent
 
 __all__ = ["IdentifyingFields", "Provider"]
+
+_TARGETS_MOST, _SHORT = 512, 256  # targets that are remembered, and characters of one: agents have a few
 
 
 class _Wrapped(Struct, gc=False):
@@ -128,4 +131,11 @@ class Provider(Struct, frozen=True):
         return self.answers(body).answer()
 
     def _found(self, target: str) -> re.Match[str] | None:
-        return self.path.search(target.partition("?")[0]) if self.path else None
+        if self.path is None:
+            return None
+        return _match(self.path, target) if len(target) <= _SHORT else self.path.search(target.partition("?")[0])
+
+
+@lru_cache(_TARGETS_MOST)
+def _match(path: re.Pattern[str], target: str) -> re.Match[str] | None:
+    return path.search(target.partition("?")[0])
