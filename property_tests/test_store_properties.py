@@ -109,6 +109,11 @@ class StoresAgree(RuleBasedStateMachine):
     def get(self, key: Parts, table: Table[Any]) -> None:
         assert self.memory.get(table, key) == self.disk.get(table, key)
 
+    @rule(some=st.lists(keys, max_size=4), table=st.sampled_from(TABLES))
+    def get_all(self, some: list[Parts], table: Table[Any]) -> None:
+        expected = [self.memory.get(table, key) for key in some]
+        assert expected == self.memory.get_all(table, some) == self.disk.get_all(table, some)
+
     @rule(
         table=st.sampled_from(TABLES),
         prefix=st.one_of(st.just(()), keys, parts),

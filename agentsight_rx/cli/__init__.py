@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from importlib import import_module
-from importlib.metadata import version
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import typer
 
@@ -15,19 +14,37 @@ from .help import Command, Group
 
 __all__ = ["app", "main"]
 
-# name -> the module and what it has: a command, or a program with commands of its own
+# name -> the module, what it has (a command, or a program with commands of its own), and the first sentence of its help, so
+# that the help of all commands imports none of them
 _COMMANDS = {
-    "trace": ("trace", "trace"),
-    "record": ("record", "record"),
-    "replay": ("replay", "replay"),
-    "top": ("top", "top"),
-    "serve": ("serve", "serve"),
-    "filter": ("filter", "filter_command"),
-    "doctor": ("doctor", "doctor"),
-    "demo": ("demo", "demo"),
-    "report": ("report", "report"),
-    "debug": ("debug", "debug"),
+    "trace": (
+        "trace",
+        "trace",
+        "Watch running processes, and print a line for each event: readable on a terminal, JSON elsewhere and with --json.",
+    ),
+    "record": ("record", "record", "Record a command, or running processes with --pid or --comm."),
+    "replay": ("replay", "replay", "Run recorded events through the same graph; needs no privileges."),
+    "top": ("top", "top", "Show what each agent does now: processor, memory, tokens, cost, tools, failures."),
+    "serve": (
+        "serve",
+        "serve",
+        "Serve a page that shows recordings, the newest first; also those that are being written. It changes none of them.",
+    ),
+    "filter": (
+        "filter",
+        "filter_command",
+        "Try a filter rule on a recording: prints what it would drop, by which conditions, and the totals.",
+    ),
+    "doctor": (
+        "doctor",
+        "doctor",
+        "Show what can be captured here, what cannot, and what to do about it; exits with 1 if no capture is possible.",
+    ),
+    "demo": ("demo", "demo", "Record a small real agent that talks to a fake model over TLS, all on this machine."),
+    "report": ("report", "report", "What the newest session did, what it cost, and whether anything is missing."),
+    "debug": ("debug", "debug", "Watch one source alone, through its own chain."),
 }
+_ALONE = ("-h", "--help", "--version")  # need none of the commands
 
 if TYPE_CHECKING:
     app: typer.Typer
@@ -41,10 +58,14 @@ def __getattr__(name: str) -> typer.Typer:
     return whole
 
 
+class _Program(Group):
+    meanings: ClassVar[Mapping[str, str]] = {name: meaning for name, (_, _, meaning) in _COMMANDS.items()}
+
+
 def _program(names: Collection[str]) -> typer.Typer:
     made = typer.Typer(
         name="agentsight-rx",
-        cls=Group,
+        cls=_Program,
         help="Shows what AI agents really do on this machine, from outside: no SDK, no proxy.",
         no_args_is_help=True,
         add_completion=False,
@@ -53,7 +74,7 @@ def _program(names: Collection[str]) -> typer.Typer:
     )
     made.callback()(_every_command)
     for name in names:
-        module, attribute = _COMMANDS[name]
+        module, attribute, _ = _COMMANDS[name]
         found = getattr(import_module(f".{module}", __name__), attribute)
         if isinstance(found, typer.Typer):
             made.add_typer(found, name=name)
@@ -63,12 +84,16 @@ def _program(names: Collection[str]) -> typer.Typer:
 
 
 def _named(argv: Sequence[str]) -> Collection[str]:
-    """The command that is asked for; all of them for help and for what is none."""
-    return argv[:1] if argv[:1] and argv[0] in _COMMANDS else _COMMANDS
+    """The command that is asked for; none for the help, which has their names and meanings; all of them for what is none."""
+    if not argv or argv[0] in _ALONE:
+        return ()
+    return argv[:1] if argv[0] in _COMMANDS else _COMMANDS
 
 
 def _print_version(wanted: bool) -> None:
     if wanted:
+        from importlib.metadata import version  # takes as long to import as typer
+
         print(f"agentsight-rx {version('agentsight-rx')}")
         raise typer.Exit
 

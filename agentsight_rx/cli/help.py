@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import shutil
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import takewhile
-from typing import Any
+from typing import Any, ClassVar
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -37,6 +37,8 @@ class Command(TyperCommand):
 
 
 class Group(TyperGroup):
+    meanings: ClassVar[Mapping[str, str]] = {}  # of the commands by name, where these are known without importing them
+
     def format_help(self, ctx: Any, formatter: Any) -> None:
         formatter.write("\n".join(_group_help(self, ctx)))
 
@@ -46,7 +48,7 @@ def _group_help(group: Any, ctx: Any) -> Iterator[str]:
     yield ""
     yield from _wrapped(str(group.help))
     yield ""
-    rows = [(name, _sentences(command)[0]) for name, command in group.commands.items()]
+    rows = list(group.meanings.items()) or [(name, _sentences(command)[0]) for name, command in group.commands.items()]
     yield from _rows("commands", rows, column=max(len(name) for name, _ in rows) + 4)
     options = [parameter for parameter in group.get_params(ctx) if _is_flag(parameter)]
     for title, flags in groups_of(options):

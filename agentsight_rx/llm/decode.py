@@ -9,7 +9,19 @@ from typing import Annotated, TypeVar
 import msgspec
 from msgspec import Meta, Struct
 
-__all__ = ["Count", "Failure", "Whole", "decoded", "decoded_all", "failure_text", "repaired"]
+__all__ = [
+    "BROKEN",
+    "LONG",
+    "VALUES_MOST",
+    "Count",
+    "Failure",
+    "Whole",
+    "decoded",
+    "decoded_all",
+    "failure_text",
+    "repaired",
+    "value_count",
+]
 
 T = TypeVar("T")
 
@@ -19,11 +31,11 @@ Count = Annotated[int, Meta(ge=0, le=2**53 - 1)]
 Whole = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]  # a seed may have all bits
 
 # All that decoding may raise: invalid UTF-8 a UnicodeError, very deep nesting a RecursionError
-_BROKEN = (msgspec.DecodeError, UnicodeError, RecursionError)
+BROKEN = (msgspec.DecodeError, UnicodeError, RecursionError)
 
 
-_LONG = 256 << 10  # bytes: a body up to here cannot hold enough values to matter
-_VALUES_MOST = 250_000  # objects and arrays of a body: each takes 100 to 200 bytes of memory, and two in the JSON
+LONG = 256 << 10  # bytes: a body up to here cannot hold enough values to matter
+VALUES_MOST = 250_000  # objects and arrays of a body: each takes 100 to 200 bytes of memory, and two in the JSON
 _REPAIRED_MOST = 8 << 20  # bytes, as of a body that was not compressed: a repair takes up to eight times as much memory
 
 
@@ -48,17 +60,17 @@ def decoded(decoder: msgspec.json.Decoder[T], body: bytes | str, /) -> T | None:
     The body; None if it does not fit, or has too many values. Invalid UTF-8 and half a surrogate pair are replaced, where it is
     not very long.
     """
-    if len(body) > _LONG and _has_too_many_values(body):
+    if len(body) > LONG and value_count(body) > VALUES_MOST:
         return None
     try:
         return decoder.decode(body)
     except msgspec.ValidationError:
         return None
-    except _BROKEN:
+    except BROKEN:
         text = repaired(body)
     try:
         return None if text is None else decoder.decode(text)
-    except _BROKEN:
+    except BROKEN:
         return None
 
 
@@ -70,11 +82,12 @@ def repaired(body: bytes | str, /) -> str | None:
     return _ESCAPE.sub(_without_half_pair, text)
 
 
-def _has_too_many_values(body: bytes | str) -> bool:
+def value_count(body: bytes | str, /) -> int:
+    """Objects and arrays in a body, and the letters in its texts that look like one."""
     if isinstance(body, str):
-        return body.count("{") + body.count("[") > _VALUES_MOST
+        return body.count("{") + body.count("[")
     plain = bytes(body)  # Raw has no count
-    return plain.count(b"{") + plain.count(b"[") > _VALUES_MOST
+    return plain.count(b"{") + plain.count(b"[")
 
 
 def decoded_all(decoder: msgspec.json.Decoder[T], texts: Sequence[str], /) -> list[T] | None:
@@ -84,7 +97,7 @@ def decoded_all(decoder: msgspec.json.Decoder[T], texts: Sequence[str], /) -> li
         return None
     try:
         values = decoder.decode_lines(lines)
-    except _BROKEN:
+    except BROKEN:
         return None
     return values if len(values) == len(texts) else None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from urllib.parse import unquote
 
 from msgspec import Raw, Struct, field
@@ -14,8 +15,11 @@ from .canonical import Answer, Asked
 from .decode import Failure
 from .prompt import Prompt, prompt_of
 from .reader import Draft, StreamReader, Take, TakeAll
+from .resent import Resent
 
 __all__ = ["IdentifyingFields", "Provider"]
+
+_TARGETS_MOST, _SHORT = 512, 256  # targets that are remembered, and characters of one: agents have a few
 
 
 class _Wrapped(Struct, gc=False):
@@ -71,6 +75,8 @@ class Provider(Struct, frozen=True):
     operation: str = "chat"  # `gen_ai.operation.name` of OpenTelemetry
     # Matches the path of a GET that asks how far an answer is; its group `id` is `Answer.id` of the call that it belongs to
     poll: re.Pattern[str] | None = None
+    # The same as `asks`, where what was asked before may save reading it again
+    asks_again: Callable[[bytes, Resent], Asked] | None = None
     anywhere: bool = True  # False: such a path is common, and a call only at `hosts`
 
     def reader(self) -> StreamReader:
@@ -90,9 +96,13 @@ class Provider(Struct, frozen=True):
         found = self.poll.search(target.partition("?")[0]) if self.poll else None
         return unquote(found["id"]) if found else None
 
-    def asked(self, body: bytes, target: str, /) -> Asked:
-        """A request, whole; the path may name a model that the body does not. Never raises."""
-        asked = self.asks(body)
+    def asked(self, body: bytes, target: str, /, *, resent: Resent | None = None) -> Asked:
+        """
+        A request, whole; the path may name a model that the body does not. Never raises. `resent` keeps what is read, so that
+        it is not read again where it is sent again.
+        """
+        again = self.asks_again
+        asked = self.asks(body) if again is None or resent is None else again(body, resent)
         found = self._found(target)
         if found is None or found.lastindex is None:  # no group of it has anything
             return asked
@@ -121,4 +131,11 @@ class Provider(Struct, frozen=True):
         return self.answers(body).answer()
 
     def _found(self, target: str) -> re.Match[str] | None:
-        return self.path.search(target.partition("?")[0]) if self.path else None
+        if self.path is None:
+            return None
+        return _match(self.path, target) if len(target) <= _SHORT else self.path.search(target.partition("?")[0])
+
+
+@lru_cache(_TARGETS_MOST)
+def _match(path: re.Pattern[str], target: str) -> re.Match[str] | None:
+    return path.search(target.partition("?")[0])

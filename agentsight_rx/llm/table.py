@@ -58,6 +58,7 @@ PROVIDERS: tuple[Provider, ...] = (
 _HOSTS = tuple(host for provider in PROVIDERS for host in provider.hosts)
 
 _FOUND_MOST = 512  # hosts and paths, of which a capture has a few: to ask every provider takes 10 us
+_SHORT = 256  # characters of a target that is remembered as it is
 _FIELDS = Fields(IdentifyingFields)
 
 
@@ -86,6 +87,11 @@ def find(host: str, target: str, /) -> Provider | None:
 
     The path decides, since many hosts speak the same dialect. The host decides only if two providers match the path.
     """
+    return _known(host, target) if len(target) <= _SHORT else _found(host.lower(), target.partition("?")[0])
+
+
+@lru_cache(_FOUND_MOST)
+def _known(host: str, target: str) -> Provider | None:
     return _found(host.lower(), target.partition("?")[0])
 
 

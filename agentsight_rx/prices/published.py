@@ -127,7 +127,12 @@ _UNCOUNTED = re.compile(r"_|.*(?:audio|image|video|search|_1h)")
 
 def _is_plain(price: ModelPrice) -> bool:
     """True where of what is counted only the tokens have a price, and not the request besides."""
-    return all(value is None or key in _PLAIN or _UNCOUNTED.match(key) for key, value in price.__dict__.items())
+    return all(key in _PLAIN or _is_uncounted(key) for key, value in price.__dict__.items() if value is not None)
+
+
+@functools.cache
+def _is_uncounted(key: str) -> bool:
+    return _UNCOUNTED.match(key) is not None
 
 
 def _part(price: ModelPrice, key: str, count: int, asked: int) -> Decimal:

@@ -17,19 +17,15 @@ from ..loss import Ledger
 from ..say import say
 from ..state import META, LmdbStore, MemoryStore, Put, Store, Write
 from ..view import AnyRow, AuditRow, Output, Row
-from ..view.checkpoints import Checkpoints
+from ..view.checkpoints import CHECKPOINT, CHECKPOINT_ENCODED, Checkpoint, Checkpoints, EncodedCheckpoint
 from ..view.dictionary import dictionary
 from ..view.log import Resumed
 from ..view.log_parts import EVENTS_MOST, LogWriter
 from ..view.retention import Retention, retain
 from ..view.tables import (
-    CHECKPOINT,
-    CHECKPOINT_ENCODED,
     LOSSES,
     RUNS,
     TOTALS,
-    Checkpoint,
-    EncodedCheckpoint,
     Recording,
     key_of,
     put,

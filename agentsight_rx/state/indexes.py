@@ -60,12 +60,11 @@ def _found(
     while left is None or left > 0:
         page = _PAGE if left is None else min(_PAGE, left)
         rows = store.scan(entries, prefix=prefix, start=start, stop=stop, reverse=reverse, limit=page)
-        for whole, count in rows:
-            key = whole[count:]
-            row = store.get(table, key)
+        found = store.get_all(table, [whole[count:] for whole, count in rows])
+        for (whole, count), row in zip(rows, found, strict=True):
             if row is not None and _parts(function(row)) == whole[:count]:
                 left = None if left is None else left - 1
-                yield key, row
+                yield whole[count:], row
         if len(rows) < page:
             return
         start, stop = (start, rows[-1][0]) if reverse else ((*rows[-1][0], 0), stop)

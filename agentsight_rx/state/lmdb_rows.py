@@ -34,6 +34,9 @@ class OpenStore:
         raw = self._txn.get(short)
         return None if raw is None else table.value(self._values.unpack(_restore(short, raw)[1]))
 
+    def get_all(self, table: Table[V], keys: Sequence[Key]) -> list[V | None]:
+        return [self.get(table, key) for key in keys]
+
     def scan(
         self,
         table: Table[V],

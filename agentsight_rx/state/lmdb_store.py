@@ -123,6 +123,11 @@ class LmdbStore:
         self._give_back(1)
         return found
 
+    def get_all(self, table: Table[V], keys: Sequence[Key]) -> list[V | None]:
+        found = self._run(lambda txn: self._in(txn).get_all(table, keys))
+        self._give_back(len(found))
+        return found
+
     def scan(
         self,
         table: Table[V],

@@ -33,6 +33,11 @@ class MemoryStore:
         raw = self._values.get(table.key(key))
         return None if raw is None else table.value(raw)
 
+    def get_all(self, table: Table[V], keys: Sequence[Key]) -> list[V | None]:
+        with self._lock:
+            found = [self._values.get(table.key(key)) for key in keys]
+        return [None if raw is None else table.value(raw) for raw in found]
+
     def scan(
         self,
         table: Table[V],

@@ -29,6 +29,7 @@ KEPT = LONGEST_KEY - sha256().digest_size  # bytes at the front of a long key th
 # a 0x00 inside a text, and `key + 0xff` sorts after every key that begins with `key`.
 _INT, _BYTES, _STR = b"\x01", b"\x02", b"\x03"
 _END, _ESCAPED = b"\x00", b"\x00\xff"
+_INT_TAG, _STR_TAG = _INT[0], _STR[0]
 
 
 @dataclass(frozen=True)
@@ -112,16 +113,18 @@ def decode_key(raw: bytes, /) -> tuple[Part, ...]:
     parts: list[Part] = []
     at = 0
     while at < len(raw):
-        tag, at = raw[at : at + 1], at + 1
-        if tag == _INT:
+        tag, at = raw[at], at + 1
+        if tag == _INT_TAG:
             parts.append(int.from_bytes(raw[at : at + 8], "big"))
             at += 8
             continue
         end = raw.index(_END, at)
-        while raw[end : end + 2] == _ESCAPED:
-            end = raw.index(_END, end + 2)
-        data = raw[at:end].replace(_ESCAPED, _END)
-        parts.append(data.decode("utf-8", "surrogatepass") if tag == _STR else data)
+        data = raw[at:end]
+        if raw.startswith(_ESCAPED, end):
+            while raw.startswith(_ESCAPED, end):
+                end = raw.index(_END, end + 2)
+            data = raw[at:end].replace(_ESCAPED, _END)
+        parts.append(data.decode("utf-8", "surrogatepass") if tag == _STR_TAG else data)
         at = end + 1
     return tuple(parts)
 

@@ -1,6 +1,8 @@
 """The rows of a capture, how events become rows, and what is read from the rows: reports and snapshots."""
 
-from .fold import Fold
+from typing import TYPE_CHECKING
+
+from ..deferred import deferred
 from .rows import (
     AnyRow,
     AuditRow,
@@ -18,6 +20,9 @@ from .rows import (
     ToolRow,
     UnknownRow,
 )
+
+if TYPE_CHECKING:
+    from .fold import Fold
 
 __all__ = [
     "AnyRow",
@@ -37,3 +42,6 @@ __all__ = [
     "ToolRow",
     "UnknownRow",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__ = deferred(__name__, {".fold": ("Fold",)}, {})  # with it come all providers, which a report does not need

@@ -13,6 +13,7 @@ from ..llm import PROVIDERS, Asked, Provider, ToolResult, find, provider_named
 from ..llm.by_order import new_results
 from ..llm.canonical import ToolResultPart
 from ..llm.reader import Draft
+from ..llm.resent import Resent
 from ..wire.http1 import field
 from .background import Background, BackgroundState, OpenCall, is_background
 from .call_rows import asked_row, asked_rows, ended_row, ended_rows, unasked_row
@@ -74,6 +75,7 @@ class Calls:
         self._early: Recent[str, HttpResponse | SseMessage] = Recent(_EARLY_MOST)
         self._maybe: Recent[str, HttpRequest] = Recent(_MAYBE_MOST)
         self._background = Background()
+        self._resent = Resent()  # no state: what is read is the same without it
 
     def request(self, event: HttpRequest, id: str) -> Outcome:
         """A request; `id`: that of the call that it may begin."""
@@ -90,7 +92,7 @@ class Calls:
 
     def _begin(self, event: HttpRequest, provider: Provider, id: str) -> Outcome:
         origin = event.origin
-        asked = provider.asked(event.body, event.target)
+        asked = provider.asked(event.body, event.target, resent=self._resent)
         row = asked_row(event, id, provider, asked)
         evicted: list[Row] = []
         while len(self._open) >= _OPEN_MOST:

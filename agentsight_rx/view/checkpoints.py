@@ -3,13 +3,33 @@
 from __future__ import annotations
 
 import msgspec
+from msgspec import Raw, Struct
 
 from ..events import Event
-from .fold import Fold
+from ..state import Table
+from .fold import Fold, FoldState
 
-__all__ = ["EVERY", "Checkpoints"]
+__all__ = ["CHECKPOINT", "CHECKPOINT_ENCODED", "EVERY", "Checkpoint", "Checkpoints", "EncodedCheckpoint"]
 
 EVERY = 50_000  # events; to fold so many again takes a second or two at the begin of the next run
+
+
+class Checkpoint(Struct, frozen=True):
+    """The state of the view before the segment of that number."""
+
+    segment: int
+    state: FoldState
+
+
+class EncodedCheckpoint(Struct, frozen=True):
+    """A Checkpoint whose state is msgpack already."""
+
+    segment: int
+    state: Raw
+
+
+CHECKPOINT = Table("checkpoint", Checkpoint)  # one row
+CHECKPOINT_ENCODED = Table(CHECKPOINT.name, EncodedCheckpoint)
 
 
 class Checkpoints:

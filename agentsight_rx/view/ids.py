@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+from typing import NamedTuple
+
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ..events import Origin
+from ..events import Connection, Origin
 from .rows import AuditRow, Row, process_id
 
 __all__ = ["Ids", "IdsState", "call_id", "connection_id", "http_id", "http_ids", "process_of", "scheme_of"]
 
 _CALL, _HTTP = "llm-", "http-"
+_CONNECTIONS = 1024  # whose texts are made once, not for each event
 
 
 class IdsState(Struct, array_like=True):
@@ -44,6 +48,20 @@ class Ids:
         return row if count == 1 else replace(row, id=f"{row.id}-{count}")
 
 
+class _Named(NamedTuple):
+    """What rows have of a connection."""
+
+    id: str
+    process: str
+    scheme: str
+
+
+@lru_cache(_CONNECTIONS)
+def _named(connection: Connection) -> _Named:
+    scheme = "http" if connection.plain else "https"
+    return _Named(connection.id, process_id(connection.pid, connection.start_ns), scheme)
+
+
 def call_id(origin: Origin, exchange: int) -> str:
     """The id of the CallRow that this request or response belongs to."""
     return f"{_CALL}{connection_id(origin)}-{exchange}"
@@ -62,14 +80,16 @@ def http_ids(origin: Origin) -> str:
 def process_of(origin: Origin) -> str | None:
     """The id of the ProcessRow that owns the connection of an event."""
     connection = origin.connection
-    return process_id(connection.pid, connection.start_ns) if connection else None
+    return None if connection is None else _named(connection).process
 
 
 def scheme_of(origin: Origin) -> str:
     """The scheme of the URL that a request is for."""
-    return "http" if origin.connection is not None and origin.connection.plain else "https"
+    connection = origin.connection
+    return "https" if connection is None else _named(connection).scheme
 
 
 def connection_id(origin: Origin) -> str:
     """The connection of an event; without one, its thread."""
-    return origin.connection.id if origin.connection else f"{origin.pid}-{origin.tid}"
+    connection = origin.connection
+    return f"{origin.pid}-{origin.tid}" if connection is None else _named(connection).id

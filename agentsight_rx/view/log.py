@@ -10,10 +10,11 @@ from msgspec.structs import replace
 from ..errors import StoreError
 from ..events import Event, HttpRequest, HttpResponse, SseMessage
 from ..state import Store, Table, pages
+from .checkpoints import CHECKPOINT
 from .fold import Fold, FoldState
 from .log_parts import LogReader, message_key
 from .rows import Row
-from .tables import CHECKPOINT, EXCHANGES, HEADS, LOG, SEGMENTS, Position
+from .tables import EXCHANGES, HEADS, LOG, SEGMENTS, Position
 
 __all__ = ["Exchange", "Resumed", "event_at", "read_event_count", "read_events", "read_exchange", "resume"]
 

@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
-from msgspec import Raw, Struct
+from msgspec import Struct
 from msgspec.structs import replace
 
 from ..events import Event
 from ..loss import Entry
 from ..state import Key, Put, Store, Table, Write, by_index, pages
-from .fold import FoldState
 from .rows import (
     AuditRow,
     BlindSpotRow,
@@ -37,8 +36,6 @@ __all__ = [
     "AUDIT",
     "BLIND_SPOTS",
     "CALLS",
-    "CHECKPOINT",
-    "CHECKPOINT_ENCODED",
     "EXCHANGES",
     "HEADS",
     "HTTP",
@@ -58,8 +55,6 @@ __all__ = [
     "TOOLS",
     "TOTALS",
     "UNKNOWN",
-    "Checkpoint",
-    "EncodedCheckpoint",
     "Head",
     "Position",
     "Recording",
@@ -102,20 +97,6 @@ class Position(Struct, frozen=True, array_like=True):
     place: int
 
 
-class Checkpoint(Struct, frozen=True):
-    """The state of the view before the segment of that number."""
-
-    segment: int
-    state: FoldState
-
-
-class EncodedCheckpoint(Struct, frozen=True):
-    """A Checkpoint whose state is msgpack already."""
-
-    segment: int
-    state: Raw
-
-
 class Removed(Struct, frozen=True):
     """What retention took out of the store: everything from before this time (Unix time, ms)."""
 
@@ -140,8 +121,6 @@ SEGMENTS = Table("segments", Segment)  # by number; of schema version 1
 LOG = Table("log", bytes)  # by number: a compressed LogPart, see `log_parts`
 HEADS = Table("log_heads", Head)  # by the number of the segment
 EXCHANGES = Table("exchanges", Position)  # by id of the call and kind of event: request, response, stream
-CHECKPOINT = Table("checkpoint", Checkpoint)  # one row
-CHECKPOINT_ENCODED = Table(CHECKPOINT.name, EncodedCheckpoint)
 REMOVED = Table("removed", Removed)  # one row
 
 CALLS = Table(

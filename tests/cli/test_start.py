@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+import typer
 
 from agentsight_rx.cli import app
 
@@ -35,7 +36,26 @@ def test_a_command_loads_none_of_the_others(name: str) -> None:
     assert not loaded & others
 
 
-def test_help_and_the_app_have_all_commands() -> None:
-    assert _loaded("--help") >= {f"agentsight_rx.cli.{each}" for each in _COMMANDS}
+def test_the_help_of_all_commands_loads_none_of_them() -> None:
+    assert not _loaded("--help") & {f"agentsight_rx.cli.{each}" for each in _COMMANDS}
+
+
+def test_an_unknown_command_is_an_error_that_knows_all_of_them() -> None:
+    assert _loaded("reprot") >= {f"agentsight_rx.cli.{each}" for each in _COMMANDS}
+
+
+def test_the_app_has_all_commands() -> None:
     named = [command.name for command in app.registered_commands] + [group.name for group in app.registered_groups]
     assert sorted(map(str, named)) == sorted(_COMMANDS)
+
+
+def test_the_help_says_of_each_command_what_its_own_help_begins_with() -> None:
+    program = typer.main.get_command(app)
+    own = {name: " ".join(command.help.split("\n\n")[0].split()) for name, command in program.commands.items()}  # type: ignore[attr-defined]
+    assert own == program.meanings  # type: ignore[attr-defined]
+
+
+def test_a_report_loads_no_reader_of_model_calls_and_no_redaction() -> None:
+    loaded = _loaded("report", "--db", "/nothing.lmdb")
+    assert "agentsight_rx.view.queries.summary" in loaded
+    assert not {name for name in loaded if name.startswith(("agentsight_rx.llm", "agentsight_rx.redaction"))}

@@ -16,12 +16,12 @@ from agentsight_rx.operators import remove_auth
 from agentsight_rx.sinks import redaction_key, store
 from agentsight_rx.state import LmdbStore
 from agentsight_rx.view import AuditRow, CallRow, Fold, Output
-from agentsight_rx.view.checkpoints import Checkpoints
+from agentsight_rx.view.checkpoints import CHECKPOINT, Checkpoints
 from agentsight_rx.view.fold import FoldState
 from agentsight_rx.view.log import read_events, resume
 from agentsight_rx.view.report import read_report
 from agentsight_rx.view.retention import Retention
-from agentsight_rx.view.tables import CALLS, CHECKPOINT, PREVIEW, REMOVED, RUNS
+from agentsight_rx.view.tables import CALLS, PREVIEW, REMOVED, RUNS
 from benchmarks.stored import sizes
 
 from ..view.test_log import TEXT, request, stream

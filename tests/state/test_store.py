@@ -47,6 +47,12 @@ def test_a_key_without_a_row_gives_none(store: Store) -> None:
     assert store.get(SPANS, "a") is None
 
 
+def test_many_rows_are_read_at_once_in_the_order_that_was_asked_for(store: Store) -> None:
+    put_names(store, "b", "a", LONG)
+    assert store.get_all(NAMES, ["a", "none", LONG, ("b",), "a"]) == ["a", None, LONG, "b", "a"]
+    assert store.get_all(NAMES, []) == []
+
+
 def test_a_second_put_replaces_the_first(store: Store) -> None:
     store.commit([Put(NAMES, 1, "old")])
     store.commit([Put(NAMES, 1, "new")])

@@ -23,11 +23,12 @@ from agentsight_rx.events import (
 from agentsight_rx.llm import provider_named
 from agentsight_rx.state import PACKS, MemoryStore, Put
 from agentsight_rx.view import CallRow, Fold
+from agentsight_rx.view.checkpoints import CHECKPOINT, Checkpoint
 from agentsight_rx.view.contents import SHORTEST, with_contents, without_contents
 from agentsight_rx.view.ids import call_id
 from agentsight_rx.view.log import Exchange, event_at, read_event_count, read_events, read_exchange, resume
 from agentsight_rx.view.log_parts import EVENTS_MOST, LogWriter
-from agentsight_rx.view.tables import CHECKPOINT, EXCHANGES, HEADS, LOG, SEGMENTS, Checkpoint, Position, Segment
+from agentsight_rx.view.tables import EXCHANGES, HEADS, LOG, SEGMENTS, Position, Segment
 
 from ..samples import OUTPUTS, sample
 

@@ -16,8 +16,8 @@ from ...view.queries.session_compare import CallPair, SessionComparison
 from ...view.tool_words import asked_for
 from .ask import Ask
 from .call_words import asked_tokens, state_of_call
+from .lacking import compared
 from .screen import Cell, Column, Line, Screen, Span, Whole, table
-from .transcripts import compared
 from .words import amount, clock, count, plural
 
 __all__ = ["compare"]

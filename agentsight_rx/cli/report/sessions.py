@@ -9,8 +9,8 @@ from ...view import SessionRow
 from ...view.queries.sessions import read_sessions
 from ...view.snapshot_schema import value_of
 from .ask import Ask
+from .lacking import WITH_FILES, compared, in_file_only, lacking_said
 from .screen import Column, Line, Screen, Span, table
-from .transcripts import WITH_FILES, compared, in_file_only, lacking_said
 from .words import amount, moment, took
 
 __all__ = ["COLUMNS", "sessions"]

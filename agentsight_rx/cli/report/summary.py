@@ -18,9 +18,9 @@ from .ask import Ask
 from .call_words import asked_tokens, cost_said, is_whole, new_in_call, state_of_call
 from .finding_words import finding_said
 from .health import missing_said
+from .lacking import WITH_FILES, compared, in_file_only, lacking_said
 from .screen import Cell, Column, Line, Prose, Screen, Span, Whole, render, table
 from .tool_words import tool_said
-from .transcripts import WITH_FILES, compared, in_file_only, lacking_said
 from .words import amount, count, listed, moment, money, plural, took
 
 __all__ = ["COLUMNS", "summary", "summary_lines", "summary_text"]

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
-import typer
 from msgspec.structs import replace
 
 from ...redaction.redactor import Redactor
 from ...transcripts import Found, TranscriptFiles, home_of_user
 from ...view.queries import sessions_named
-from ...view.queries.session_compare import SessionComparison, compare_sessions
 from ...view.queries.session_files import Matched, SessionFile, is_of_recording, match_files, session_file
 from .ask import Ask
 from .screen import Cell, Column, Line, Screen, Span, table
 from .selection import selection_of
 from .words import amount, count, moment, plural
 
-__all__ = ["COLUMNS", "WITH_FILES", "compared", "find_files", "in_file_only", "lacking_said", "transcripts"]
+__all__ = ["COLUMNS", "find_files", "transcripts"]
 
-WITH_FILES = typer.Option("--transcripts", help="Compare with the session files that the agents wrote themselves.")
-_SURE = 0.9  # the calls name the session, or a process was seen to use the file
 
 COLUMNS = (
     Column("last"),
@@ -58,29 +54,6 @@ def find_files(ask: Ask) -> tuple[Found, list[Matched]]:
     files = TranscriptFiles(home_of_user(), Redactor(redaction_key_in(store)))
     found = files.newest(first=is_of_recording(store))
     return found, match_files(store, found.sessions)
-
-
-def compared(ask: Ask) -> list[SessionComparison]:
-    """The sessions of the selection that have files, the newest first."""
-    chosen = ask.selection.sessions
-    found = compare_sessions(ask.store, find_files(ask)[1])
-    return [each for each in found if chosen is None or chosen & set(each.sessions)]
-
-
-def lacking_said(rows: Iterable[SessionComparison]) -> Iterator[Line]:
-    """One line for each session of which the wire lacks something, where it is sure that the file is its own."""
-    for row in (row for row in rows if row.confidence >= _SURE):
-        numbers = (len(row.calls_only_file), "call"), (len(row.tools_only_file), "tool")
-        what = " and ".join(plural(number, name) for number, name in numbers if number)
-        if what:
-            said = f"the session file of {row.name} has {what} that the wire does not have"
-            yield (Span(said, "missing"), f": report compare {row.name}")
-
-
-def in_file_only(rows: Iterable[SessionComparison], session: str) -> dict[str, int] | None:
-    """How many calls and tools only the file of a session has; None: it has no file."""
-    found = next((row for row in rows if session in row.sessions), None)
-    return {"calls": len(found.calls_only_file), "tools": len(found.tools_only_file)} if found else None
 
 
 def _is_chosen(ask: Ask, file: Matched) -> bool:

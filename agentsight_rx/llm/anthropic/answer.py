@@ -220,6 +220,7 @@ ANTHROPIC = Provider(
     path=re.compile(r"/v1/messages/?$|/publishers/anthropic/models/(?P<model>[^/]+):(?:r|(?P<stream>streamR))awPredict$"),
     speaks=_speaks,
     asks=request,
+    asks_again=request,
     answers=_answer,
     take=_take,
     take_all=_take_all,

@@ -8,6 +8,7 @@ from ..canonical import Asked, Message, Parameters, ToolDefinition
 from ..decode import Whole
 from ..lenient import Fields
 from ..request_fields import RequestFields, asked_of, text_of
+from ..resent import Elements, Resent
 from .blocks import Content, parts_of
 
 __all__ = ["request"]
@@ -50,16 +51,29 @@ class _Request(RequestFields):
 _REQUEST = Fields(_Request)
 
 
-def request(body: bytes, /) -> Asked:
-    """Never raises: a body that is not such a request gives an empty Asked."""
-    found = _REQUEST.read(body)
-    if found is None:
+def _message(message: _Message) -> Message:
+    return Message(message.role or "", tuple(parts_of(message.content)))
+
+
+_MESSAGES = Elements("messages", _Request, element=_Message, made=_message)
+
+
+def request(body: bytes, resent: Resent | None = None, /) -> Asked:
+    """Never raises: a body that is not such a request gives an empty Asked. `resent` has what was asked before."""
+    again = None if resent is None else _MESSAGES.read(body, resent)
+    unknown: tuple[str, ...] = ()
+    if again is not None:
+        asked, messages = again
+    elif (found := _REQUEST.read(body)) is not None:
+        asked, unknown = found.value, found.unknown
+        messages = [_message(each) for each in asked.messages or ()]
+    else:
         return Asked()
-    asked = found.value
-    messages = [_Message("system", asked.system), *(asked.messages or ())] if asked.system else asked.messages or []
+    if asked.system:
+        messages.insert(0, _message(_Message("system", asked.system)))
     return asked_of(
         asked,
-        [Message(message.role or "", tuple(parts_of(message.content))) for message in messages],
+        messages,
         tools=[
             ToolDefinition(
                 tool.name or tool.mcp_server_name or "",
@@ -78,7 +92,7 @@ def request(body: bytes, /) -> Asked:
             reasoning=_reasoning(asked),
             service_tier=asked.service_tier,
         ),
-        unknown=found.unknown,
+        unknown=unknown,
     )
 
 

@@ -263,6 +263,7 @@ OPENAI_CHAT = Provider(
     ),
     speaks=_speaks,
     asks=request,
+    asks_again=request,
     answers=_answer,
     take=_take,
     take_all=_take_all,

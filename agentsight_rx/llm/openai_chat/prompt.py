@@ -21,6 +21,7 @@ from ..canonical import (
 from ..decode import Whole
 from ..lenient import Fields
 from ..request_fields import RequestFields, asked_of, plain_text, text_of
+from ..resent import Elements, Resent
 
 __all__ = ["request"]
 
@@ -122,13 +123,18 @@ class _Request(RequestFields):
 _REQUEST = Fields(_Request)
 
 
-def request(body: bytes, /) -> Asked:
-    """Never raises: a body that is not such a request gives an empty Asked."""
-    found = _REQUEST.read(body)
-    if found is None:
+def request(body: bytes, resent: Resent | None = None, /) -> Asked:
+    """Never raises: a body that is not such a request gives an empty Asked. `resent` has what was asked before."""
+    again = None if resent is None else _MESSAGES.read(body, resent)
+    unknown: tuple[str, ...] = ()
+    if again is not None:
+        asked, messages = again
+    elif (found := _REQUEST.read(body)) is not None:
+        asked, unknown = found.value, found.unknown
+        messages = [_message(message) for message in asked.messages]
+    else:
         return Asked()
-    asked = found.value
-    messages = [_message(message) for message in asked.messages]
+    is_chat = bool(messages)
     texts = [asked.prompt] if isinstance(asked.prompt, str) else asked.prompt or []
     texts = [text for text in (*texts, asked.suffix) if text]
     if texts:
@@ -157,9 +163,9 @@ def request(body: bytes, /) -> Asked:
             output_type=_output_type(asked.response_format),
             service_tier=asked.service_tier,
         ),
-        unknown=found.unknown,
+        unknown=unknown,
     )
-    operation = "text_completion" if texts and not asked.messages else ""
+    operation = "text_completion" if texts and not is_chat else ""
     return replace(made, model=made.model or asked.model_id or "", operation=operation)
 
 
@@ -212,3 +218,6 @@ def _part(part: _Part) -> Part | None:
     if part.file is not None:
         return MediaPart("file", reference=part.file.file_id or part.file.filename, size=len(part.file.file_data))
     return TextPart(part.text) if part.text else None
+
+
+_MESSAGES = Elements("messages", _Request, element=_Message, made=_message)

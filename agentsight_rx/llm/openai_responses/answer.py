@@ -208,6 +208,7 @@ OPENAI_RESPONSES = Provider(
     path=re.compile(r"(?:/deployments/(?P<model>[^/]+)|/v\d\w*|(?:^|/)[a-z_.-]+|^)/responses(?:/compact)?/?$"),
     speaks=_speaks,
     asks=request,
+    asks_again=request,
     answers=answer,
     take=take,
     poll=re.compile(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
 from msgspec import Raw, Struct, field
 from msgspec.structs import replace
@@ -22,6 +23,7 @@ from ..canonical import (
 from ..decode import Whole, decoded
 from ..lenient import Fields
 from ..request_fields import RequestFields, asked_of, plain_text, text_of
+from ..resent import Elements, Resent
 from .items import is_server_tool
 
 __all__ = ["OfferedTool", "RequestItem", "message_of", "request"]
@@ -133,18 +135,28 @@ _OUTPUTS = Fields[str | list[_Output]](str | list[_Output])
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
-def request(body: bytes, /) -> Asked:
-    """Never raises: a body that is not such a request gives an empty Asked."""
-    found = _REQUEST.read(body)
-    if found is None:
+class _Item(NamedTuple):
+    message: Message
+    tools: list[OfferedTool] | None
+
+
+def request(body: bytes, resent: Resent | None = None, /) -> Asked:
+    """Never raises: a body that is not such a request gives an empty Asked. `resent` has what was asked before."""
+    again = None if resent is None else _ITEMS.read(body, resent)
+    unknown: tuple[str, ...] = ()
+    if again is not None and again[0].response is None:
+        outer, items = again
+        asked = outer
+    elif (found := _REQUEST.read(body)) is not None:
+        outer, unknown = found.value, found.unknown
+        asked = outer.response or outer
+        items = [_item(item) for item in _items(asked.input, "user")]
+    else:
         return Asked()
-    outer = found.value
-    asked = outer.response or outer
-    items = _items(asked.input, "user")
     offered = [*(asked.tools or ()), *(tool for item in items for tool in item.tools or ())]
     made = asked_of(
         asked,
-        [message_of(item) for item in (*_items(asked.instructions, "system"), *items)],
+        [*map(message_of, _items(asked.instructions, "system")), *(item.message for item in items)],
         tools=[each for tool in offered for each in tool.definitions()],
         parameters=Parameters(
             max_tokens=asked.max_output_tokens,
@@ -154,7 +166,7 @@ def request(body: bytes, /) -> Asked:
             output_type=_output_type(asked.text),
             service_tier=asked.service_tier,
         ),
-        unknown=found.unknown,
+        unknown=unknown,
     )
     named = asked.named_conversation
     return replace(
@@ -225,3 +237,10 @@ def _result(item: RequestItem) -> ToolResultPart:
     failed = any(piece.outcome and piece.outcome.exit_code for piece in output)
     texts = [text for piece in output for text in (piece.text, piece.stdout, piece.stderr) if text]
     return ToolResultPart(call, "\n".join(texts), item.status == "failed" or failed)
+
+
+def _item(item: RequestItem) -> _Item:
+    return _Item(message_of(item), item.tools)
+
+
+_ITEMS = Elements("input", _Request, element=RequestItem, made=_item)

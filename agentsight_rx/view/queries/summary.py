@@ -16,7 +16,7 @@ from ..rows import CallRow, NetworkRow, ProcessRow, SessionRow, ToolRow
 from ..tables import CALLS, NETWORK, PROCESSES, SESSIONS, TOOLS
 from ..tally import Totals
 from ..verdict import Verdict, deeds_of, verdict_of
-from .costs import CostSum, PricedCall, priced, summed
+from .costs import CostSum, PricedCall, cost_of_call, priced, summed
 from .effects import FilesTouched, McpUse, Peer, files_touched, mcp_uses, peers_of
 from .file_fates import Lives
 from .findings import Finding, Run, find
@@ -90,7 +90,8 @@ def read_summary(
     # where there is but one session every call is of it, and the table is read without its index
     called = replace(part, sessions=None) if selection.whole and sessions == 1 else part
     calls = newest_as(store, CALLS, called, lambda row: _short_call(row, prices), most=_CALLS_MOST)
-    tools = newest_as(store, TOOLS, part, _short_tool, most=_TOOLS_MOST)
+    totals = read_totals(store)
+    tools = newest_as(store, TOOLS, part, _short_tool, most=_TOOLS_MOST, rows_known=totals.tools if sessions == 1 else None)
     files, all_files = newest_of_kind(store, "file", part, most=_EFFECTS_MOST)
     mcp, all_mcp = newest_of_kind(store, "mcp", part, most=_EFFECTS_MOST)
     start, end = _times(session, calls, part, health)
@@ -130,7 +131,7 @@ def _short_call(call: CallRow, prices: Prices) -> PricedCall | None:
     """With the fields that are counted and compared alone: ten thousand whole calls are 40 MB. None of a server's end."""
     if call.twin is not None:
         return None
-    row = priced(call, prices)
+    row, cost = call, cost_of_call(call, prices)
     return PricedCall(
         row.id,
         row.start_timestamp_ms,
@@ -150,9 +151,9 @@ def _short_call(call: CallRow, prices: Prices) -> PricedCall | None:
         messages=row.messages,
         repeat=row.repeat,
         retry=row.retry,
-        cost_usd=row.cost_usd,
-        cost_by=sys.intern(row.cost_by) if row.cost_by else None,
-        cost_as_of=row.cost_as_of,
+        cost_usd=None if cost is None else float(cost.usd),
+        cost_by=None if cost is None else sys.intern(cost.by),
+        cost_as_of=None if cost is None else cost.as_of,
     )
 
 

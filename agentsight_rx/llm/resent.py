@@ -1,0 +1,176 @@
+"""
+The body of a request -> its fields and its messages, of which those that were sent before are not decoded again.
+
+An agent sends the whole conversation with each turn, so a body begins like one before. Its elements that end within what both
+have in common are left out of what is decoded, and what was made of them is taken again. The rest is decoded strictly; a body
+for which anything of this does not hold is left to the way that takes every body.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar, cast
+
+import msgspec
+from msgspec import Raw, Struct
+
+from ..core.bounded import Recent
+from ..core.common import common_front
+from .decode import BROKEN, LONG, VALUES_MOST, value_count
+
+__all__ = ["Elements", "Resent"]
+
+S = TypeVar("S", bound=Struct)
+E = TypeVar("E", bound=Struct)
+T = TypeVar("T")
+
+_LEAST = 16 << 10  # bytes of a body: a shorter one is decoded in 20 us
+_BODIES_MOST = 16  # conversations
+_BYTES_MOST = 8 << 20  # of their bodies; what was made of them takes as much again
+_CHANGED_MOST = 2  # elements at the end that the next turn may change: the last one loses its mark for the cache
+
+_SPACE = rb"[ \t\n\r]*"
+_NEXT = re.compile(_SPACE + rb"," + _SPACE + rb"(?=\{)")  # from one element to the next
+_END = re.compile(_SPACE + rb"\]")
+_ESCAPED = (rb"\u006", rb"\u007")  # a letter of a name may be written so
+
+
+class _Body(Struct):
+    """A body that was read: its list begins at `start`, and each element ends at its place in `ends`."""
+
+    body: bytes
+    start: int
+    ends: list[int] = []
+    values: list[int] = []  # objects and arrays in the elements up to each
+    made: list[Any] = []  # of each element; Any: of whichever dialect the body is
+
+
+class _Found(Struct):
+    """A body that another one begins like, its key, and how many of its elements both have."""
+
+    key: tuple[str, int]
+    before: _Body
+    count: int
+
+    @property
+    def is_continued(self) -> bool:
+        return self.count >= len(self.before.ends) - _CHANGED_MOST
+
+    def begun(self, body: bytes) -> _Body:
+        """What is known of the other one."""
+        before, count = self.before, self.count
+        return _Body(body, before.start, before.ends[:count], before.values[:count], before.made[:count])
+
+
+class Resent:
+    """
+    The bodies that were read last, so that what comes again is known. It changes how long reading takes and never what is read:
+    it is no state, and a new one does the same.
+    """
+
+    def __init__(self) -> None:
+        self._bodies: Recent[tuple[str, int], _Body] = Recent(_BODIES_MOST)
+        self._bytes = 0
+        self._count = 0
+
+    def known(self, name: str, body: bytes, /) -> _Found | None:
+        """The body that has most elements in common with this one."""
+        best: _Found | None = None
+        for key, each in reversed(self._bodies.items()):
+            most = best.count if best else 0
+            if key[0] != name or len(each.ends) <= most:
+                continue
+            count = bisect_right(each.ends, common_front(each.body, body))
+            if count > most:
+                best = _Found(key, each, count)
+        return best
+
+    def keep(self, name: str, body: _Body, /, *, instead: tuple[str, int] | None) -> None:
+        """Remember a body, and forget the one that it goes on from."""
+        if instead is not None:
+            self._bytes -= len(self._bodies.pop(instead).body)
+        self._count += 1
+        self._bytes += len(body.body)
+        gone = self._bodies.put((name, self._count), body)
+        self._bytes -= len(gone[1].body) if gone else 0
+        while self._bytes > _BYTES_MOST:
+            self._bytes -= len(self._bodies.pop_oldest()[1].body)
+
+
+class Elements(Generic[S, E, T]):
+    """The list of messages in the requests of one dialect: its field, and what is made of an element by itself."""
+
+    def __init__(self, field: str, request: type[S], *, element: type[E], made: Callable[[E], T]) -> None:
+        self._field = field
+        self._name = f"{request.__module__} {field}"
+        listed = (field, list[Raw], msgspec.field(default_factory=list[Raw]))
+        self._request = msgspec.json.Decoder(cast("type[S]", msgspec.defstruct("_Resent", [listed], bases=(request,))))
+        self._element = msgspec.json.Decoder(element)
+        self._made = made
+        self._key = re.compile(rb'"%b"%b:%b\[%b' % (field.encode(), _SPACE, _SPACE, _SPACE))
+        self._quoted = b'"%b"' % field.encode()
+
+    def read(self, body: bytes, resent: Resent, /) -> tuple[S, list[T]] | None:
+        """
+        The request without its elements, and what is made of all of these; None where the body is short, has anything that
+        does not fit its type, or has too many values.
+        """
+        if len(body) < _LEAST:
+            return None
+        found = resent.known(self._name, body)
+        rest, at = (body, 0) if found is None else _without(body, found)
+        if rest is None or (len(body) > LONG and _values(found) + value_count(rest) > VALUES_MOST):
+            return None
+        try:
+            asked = self._request.decode(rest)
+            sent: list[bytes] = list(map(bytes, getattr(asked, self._field)))
+            made = [self._made(element) for element in map(self._element.decode, sent)]
+        except BROKEN:
+            return None
+        setattr(asked, self._field, [])
+        read = self._placed(body, at, sent, found=found)
+        if read is not None:
+            read.made += made
+            made = read.made.copy()
+            resent.keep(self._name, read, instead=found.key if found and found.is_continued else None)
+        elif found is not None:
+            return None  # its list may be another one than that of the body before
+        return asked, made
+
+    def _placed(self, body: bytes, at: int, sent: list[bytes], *, found: _Found | None) -> _Body | None:
+        """Where the list is and what was known of it, with the elements from `at` on; None where that is not certain."""
+        if found is None:
+            key = self._key.search(body)
+            if key is None or not sent:
+                return None
+            read, at = _Body(body, key.end()), key.end()
+        else:
+            read = found.begun(body)
+        total = _values(found)
+        for number, element in enumerate(sent):
+            gap = _NEXT.match(body, at) if number else None
+            at = gap.end() if gap else at
+            if (number and gap is None) or not body.startswith(element, at):
+                return None
+            at, total = at + len(element), total + value_count(element)
+            read.ends.append(at)
+            read.values.append(total)
+        head, tail = body[: read.start], body[at:]
+        is_only = head.count(self._quoted) == 1 and self._quoted not in tail  # of two fields the later one counts
+        is_plain = not any(letter in part for letter in _ESCAPED for part in (head, tail))
+        return read if is_only and is_plain and _END.match(body, at) else None
+
+
+def _values(found: _Found | None) -> int:
+    return found.before.values[found.count - 1] if found else 0
+
+
+def _without(body: bytes, found: _Found) -> tuple[bytes | None, int]:
+    """The body without the elements that are known, and where the next one begins in it; None where it is not JSON."""
+    start, end = found.before.start, found.before.ends[found.count - 1]
+    gap = _NEXT.match(body, end)
+    if gap is not None:
+        return body[:start] + body[gap.end() :], gap.end()
+    return (body[:start] + body[end:], end) if _END.match(body, end) else (None, 0)
