@@ -109,13 +109,15 @@ static inline u64 find_place(struct ring_t *ring, u64 offset, u64 *structs, cons
 /* The struct of a record and its first bytes, for user space to learn the layout. */
 static inline void send_sample(struct process_t *process, u64 place, u64 at, struct slice_t *piece, u32 library, u32 direction)
 {
-    u32 tid = bpf_get_current_pid_tgid();
-    struct chunk_t *chunk = enter_room(tid);
-    if (!chunk)
+    struct room_t *room = enter_room();
+    if (!room)
         return;
-    fill_head(&chunk->head, SAMPLE, process, leader_of(bpf_get_current_task()));
+    struct chunk_t *chunk = &room->chunk;
+    fill_head(&chunk->head, SAMPLE, process);
     chunk->ssl = place;
     chunk->offset = piece->size;
+    chunk->seq = chunk->latency_ns = chunk->sock = 0;
+    chunk->lost = 0;
     chunk->direction = direction;
     chunk->library = library;
     chunk->size = WORDS * 8 + SAMPLED;
@@ -125,7 +127,7 @@ static inline void send_sample(struct process_t *process, u64 place, u64 at, str
     bpf_probe_read_user(chunk->data, WORDS * 8, (void *)at);
     bpf_probe_read_user(chunk->data + WORDS * 8, size, (void *)piece->at);
     send(chunk, sizeof(*chunk) - SEGMENT + WORDS * 8 + SAMPLED);
-    rooms.delete(&tid);
+    leave_room(room);
 }
 
 /* Whether this record holds application data. */

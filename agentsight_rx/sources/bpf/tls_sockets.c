@@ -36,7 +36,7 @@ int on_sent(struct call_t *call)
         u64 ssl, offset, seq, latency_ns, sock;
         u32 size, lost, direction, library;
     } mark = {};
-    fill_head(&mark.head, SENT, process, leader_of(bpf_get_current_task()));
+    fill_head(&mark.head, SENT, process);
     mark.ssl = sock;
     mark.latency_ns = found->epoch;
     mark.sock = found->bytes;
