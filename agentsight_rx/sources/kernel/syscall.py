@@ -6,6 +6,7 @@ import ctypes
 import os
 from collections.abc import Sequence
 from fcntl import ioctl
+from functools import cache
 from pathlib import Path
 
 __all__ = [
@@ -230,6 +231,7 @@ def at_uprobes(program: int, path: str, sites: Sequence[tuple[int, int]], *, fla
     return bpf(_LINK_CREATE, wanted)
 
 
+@cache
 def possible_cpus() -> int:
     """One more than the highest number that a CPU of this machine can have."""
     text = Path("/sys/devices/system/cpu/possible").read_text()
