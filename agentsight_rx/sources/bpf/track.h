@@ -7,6 +7,8 @@
 
 #include <linux/types.h>
 
+#define RING_PAGES 2 /* a ring gets its size when it is made: see kernel/ring.py */
+
 #define FIELD(into, base, name) bpf_probe_read_kernel(&(into), sizeof(into), (void *)(base) + O_##name)
 
 enum { SEEN, LOST, UNTRACKED, COUNTS };
