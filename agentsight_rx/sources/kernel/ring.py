@@ -22,6 +22,8 @@ _BATCH = 4 << 20  # bytes that one read takes at most, so that whoever gets it h
 # After a wake-up, while a batch gathers. The kernel wakes a reader that has read everything, and no other: so a busy ring costs
 # 100 wake-ups a second instead of 100,000, and an idle one none.
 _GATHER_S = 0.01
+# Bytes that are read at once, without a system call: after each, another busy thread may keep the interpreter lock for 5 ms
+_ENOUGH = 256 << 10
 _SMALLEST = 2 * _PAGE
 # Where no size is asked for: 0.2 s of 300 MB/s, for so long a virtual machine may stall a reader; less where memory is scarce
 _PART, _LEAST, _MOST = 128, 8 << 20, 64 << 20
@@ -47,6 +49,8 @@ class Ring(Generic[E]):
     def __init__(self, fd: int, size: int, decode: Callable[[memoryview, int, int], E | list[E] | None]) -> None:
         self._decode = decode
         self._size = size
+        self._enough = min(_ENOUGH, size // 4)
+        self._waited_at = -1  # where the last wait found the reader: there again, a record is still being written
         self._consumer_map = mmap.mmap(fd, _PAGE, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE, offset=0)
         self._producer_map = mmap.mmap(fd, _PAGE + 2 * size, mmap.MAP_SHARED, mmap.PROT_READ, offset=_PAGE)
         self._consumer = memoryview(self._consumer_map).cast("Q")
@@ -58,7 +62,12 @@ class Ring(Generic[E]):
 
     def wait(self, timeout: float) -> bool:
         """True once there is something to read; waits at most `timeout` s."""
-        if not self._poll.poll(int(timeout * 1000)):
+        at = self._consumer[0]
+        waiting = self._producer[0] - at
+        stuck, self._waited_at = at == self._waited_at, at
+        if waiting >= self._enough and not stuck:
+            return True
+        if not waiting and not self._poll.poll(int(timeout * 1000)):
             return False
         time.sleep(_GATHER_S)
         return True
