@@ -148,6 +148,9 @@ static inline int aead_begins(struct pt_regs *ctx, u64 cookie)
 
 static inline int aead_ends(struct pt_regs *ctx, u64 cookie)
 {
+    struct process_t *process = wanted();
+    if (!process)
+        return 0;
     u32 function = cookie & 0xff, tid = bpf_get_current_pid_tgid();
     struct call_key_t key = {.sp = PT_REGS_SP(ctx), .tid = tid};
     struct opening_t *found = openings.lookup(&key);
@@ -156,8 +159,7 @@ static inline int aead_ends(struct pt_regs *ctx, u64 cookie)
     struct opening_t call = *found;
     openings.delete(&key);
     outermost.delete(&tid);
-    struct process_t *process = wanted();
-    if (!process || (int)PT_REGS_RC(ctx) != 1 || function == SEAL || function == SEAL_SCATTER)
+    if ((int)PT_REGS_RC(ctx) != 1 || function == SEAL || function == SEAL_SCATTER)
         return 0;
     u64 size = call.size, *sock = received.lookup(&tid);
     if (call.size_at)

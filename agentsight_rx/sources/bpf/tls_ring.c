@@ -151,9 +151,11 @@ static inline int is_content(struct process_t *process, struct ring_t *ring, u64
 static inline int ring_begins(struct pt_regs *ctx, u64 cookie)
 {
     struct process_t *process = wanted();
+    if (!process)
+        return 0;
     u32 library = cookie >> 8 & 0xffff, key = library << 1 | OUT, tid = bpf_get_current_pid_tgid();
     struct ring_t *ring = rings.lookup(&key);
-    if (!process || !ring)
+    if (!ring)
         return 0;
     u64 place = ring->place;
     if (place && place >> 24 != cookie >> 24)
@@ -224,9 +226,11 @@ lost:
 static inline int ring_ends(struct pt_regs *ctx, u64 cookie)
 {
     struct process_t *process = wanted();
+    if (!process)
+        return 0;
     u32 library = cookie >> 8 & 0xffff, key = library << 1 | IN, tid = bpf_get_current_pid_tgid();
     struct ring_t *ring = rings.lookup(&key);
-    if (!process || !ring)
+    if (!ring)
         return 0;
     u64 place = ring->place, at = PT_REGS_RC(ctx);
     if (place && place >> 24 != cookie >> 24)
