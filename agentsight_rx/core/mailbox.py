@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 
 from msgspec import Struct
 
-from .weight import weight
+from .weight import weights_of
 
 __all__ = ["Mailbox", "Overflow"]
 
@@ -47,7 +47,7 @@ class Mailbox(Generic[E]):
         *,
         events: int = 65_536,
         size: int = 64 << 20,  # 0.3 s of the 200 MB/s that the pipeline takes at most
-        weigh: Callable[[E], int] = weight,
+        weigh: Callable[[E], int] | None = None,
         part: int = 1 << 20,
     ) -> None:
         self._most_events = events
@@ -66,7 +66,8 @@ class Mailbox(Generic[E]):
         """Hand over `batch`; return what of it was dropped. `weights` of its events, where they are known already."""
         if not batch:
             return NOTHING
-        weights = list(map(self._weigh, batch)) if weights is None else weights
+        if weights is None:
+            weights = weights_of(batch) if self._weigh is None else list(map(self._weigh, batch))
         size = sum(weights)
         with self._changed:
             if self._closed:

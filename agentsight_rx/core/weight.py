@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from ..events import BodyPart, Headers, HttpRequest, HttpResponse, SseMessage, StdioChunk, TlsChunk
 
-__all__ = ["weight", "weight_of_all", "weight_of_headers"]
+__all__ = ["weight", "weight_of_all", "weight_of_headers", "weights_of"]
 
 _PLACE = frozenset({"origin", "connection", "channel"})  # who and where: many events share these
 _ITEM = 100  # bytes of memory of an item in a tuple or dict, besides its text
@@ -34,6 +34,15 @@ def weight_of_all(events: Sequence[object], /) -> int:
     if not any(_weighers[kind] for kind in set(map(type, events))):
         return 0
     return sum([weigher(event) for event in events if (weigher := _weighers[type(event)]) is not None])
+
+
+def weights_of(events: Sequence[object], /) -> list[int]:
+    """The weight of each. Where all are of one type, as those of a source mostly are, it costs a fourth."""
+    kinds = set(map(type, events))
+    if len(kinds) == 1:
+        weigher = _weighers[kinds.pop()]
+        return [0] * len(events) if weigher is None else list(map(weigher, events))
+    return list(map(weight, events))
 
 
 def weight_of_headers(headers: Headers) -> int:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from ..core.bounded import Recent
+from ..core.common import common_front
 from .find import find_secrets
 from .shapes import Secret
 
@@ -23,7 +24,6 @@ _KEPT_MOST = 8 << 20  # bytes of all that are kept
 _CONVERSATIONS = 64
 _NAMED_BY = 256  # first bytes, by which a conversation is recognised
 _OVERLAP = 2048  # bytes that are searched once more: farther apart no two things belong together, see BESIDE_MOST
-_STEP = 4096
 
 # Between two members of a list, outside of any string: a quote that ends a string stands before no letter
 _BEHIND = re.compile(rb'\{"[A-Za-z_]{2,20}": ?[\["{]')
@@ -73,7 +73,7 @@ class Resent:
 
 def _continued(known: _Known, body: bytes) -> _Known | None:
     """A body that begins like a known one; None: it has to be searched whole."""
-    end = _border(body, _common(known.body, body))
+    end = _border(body, common_front(known.body, body))
     start = _border(body, end - _OVERLAP)
     if start <= 0 or known.closed > end:
         return None
@@ -98,15 +98,3 @@ def _border(body: bytes, before: int) -> int:
         if body.endswith((b"},", b"}, "), 0, at) and _BEHIND.match(body, at, before):
             return at
     return 0
-
-
-def _common(one: bytes, other: bytes) -> int:
-    """How many first bytes the two share."""
-    at, most = 0, min(len(one), len(other))
-    while at < most and other.startswith(one[at : at + _STEP], at):
-        at += _STEP
-    step = _STEP
-    while step := step // 2:
-        if other.startswith(one[at : at + step], at):
-            at += step
-    return min(at, most)

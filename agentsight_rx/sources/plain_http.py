@@ -55,10 +55,10 @@ _STAGE = "plain_http"
 
 
 class PlainHttpOptions(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What the source watches. `ring_size` is in bytes, a power of two."""
+    """What the source watches. `ring_size` is in bytes, a power of two; 0 is chosen by the memory that is free."""
 
     target: Target = Target()
-    ring_size: int = 32 << 20  # 0.3 s of 100 MB/s: how long a reader may be delayed
+    ring_size: int = 0
 
 
 def plain_http(options: PlainHttpOptions = PlainHttpOptions()) -> Stream[TlsEvent]:  # noqa: B008 (frozen)

@@ -22,8 +22,8 @@ from agentsight_rx.state import LmdbStore
 from agentsight_rx.view.log import read_events
 from agentsight_rx.web.assets import bundle
 
-from .capture import PATIENCE_S, PROGRAM, needs_root
 from .browsing import chromium, opened
+from .capture import PATIENCE_S, PROGRAM, needs_root
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser

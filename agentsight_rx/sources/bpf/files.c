@@ -91,7 +91,7 @@ static inline int send(void *record, u32 size)
 static inline struct record_t *begin(struct room_t *space, u32 kind, struct process_t *process, u64 task)
 {
     struct record_t *record = &space->record;
-    fill_head(&record->head, kind, process, leader_of(task));
+    fill_head(&record->head, kind, process);
     __builtin_memset((char *)record + sizeof(record->head), 0, offsetof(struct record_t, text) - sizeof(record->head));
     *(volatile u32 *)&space->at = 0;
     return record;

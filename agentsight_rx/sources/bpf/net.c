@@ -149,7 +149,7 @@ int on_begin(struct call_t *call)
     if (wait.net.protocol == TCP && wait.net.type == STREAM && wait.net.family != UNIX) {
         if (state != 1) /* SS_UNCONNECTED: it asks how an earlier one is going */
             return 0;
-        fill_head(&wait.net.head, CONNECT, process, leader_of(task));
+        fill_head(&wait.net.head, CONNECT, process);
         wait.net.error = 115; /* EINPROGRESS, until the outcome is known */
         wait.begun_ns = now;
         if (waiting.update(&sock, &wait))
@@ -273,7 +273,7 @@ static inline void begin(struct room_t *space, u64 sock, u32 kind, s64 result, s
     __builtin_memset(net, 0, sizeof(*net));
     *(volatile u32 *)&space->at = 0;
     describe(net, sock);
-    fill_head(&net->head, kind, process, leader_of(task));
+    fill_head(&net->head, kind, process);
     net->error = result < 0 ? -result : 0;
     if (net->family != UNIX)
         read_local(&net->local, sock, net->family);

@@ -185,7 +185,7 @@ static inline int is_new(u64 sock, u64 did, int direction)
 
 static inline void begin_connection(struct connection_t *fresh, struct process_t *process, u64 sock)
 {
-    fill_head(&fresh->head, 0, process, leader_of(bpf_get_current_task()));
+    fill_head(&fresh->head, 0, process);
     /* a CPU gives no time twice */
     fresh->id = fresh->head.time_ns << 8 | (bpf_get_smp_processor_id() & 0xff);
     u16 local = 0, peer = 0;
@@ -476,7 +476,7 @@ static inline void moved(struct call_t *call, struct process_t *process, struct 
         return;
     u64 gap = advance(side, sock, did, direction);
     struct chunk_t *chunk = &room->chunk;
-    fill_head(&chunk->head, CHUNK, process, leader_of(bpf_get_current_task()));
+    fill_head(&chunk->head, CHUNK, process);
     if (direction == OUT && move->time_ns)
         chunk->head.time_ns = move->time_ns;
     if (chunk->head.time_ns < side->time_ns)

@@ -59,7 +59,7 @@ RAW_TRACEPOINT_PROBE(sched_process_fork)
     if (!process)
         return 0;
     struct small_t record = {};
-    fill_head(&record.head, FORK, process, child);
+    fill_head_of(&record.head, FORK, process, child);
     record.head.pid = tgid;
     record.head.tid = tgid;
     record.ppid = parent_of(child);
@@ -116,7 +116,7 @@ RAW_TRACEPOINT_PROBE(sched_process_exec)
         return 0;
     struct exec_t *record = &space->exec;
     leader = leader_of(task);
-    fill_head(&record->head, EXEC, process, leader);
+    fill_head(&record->head, EXEC, process);
     record->ppid = parent_of(leader);
     FIELD(signal, task, task_struct_signal);
     bpf_probe_read_kernel(&session, 8, (void *)signal + O_signal_struct_pids + 3 * 8);

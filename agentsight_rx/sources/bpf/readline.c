@@ -16,19 +16,18 @@ struct line_t {
 
 BPF_RINGBUF_OUTPUT(lines, RING_PAGES);
 
-static inline int is_bash(u64 leader)
+static inline int is_bash(void)
 {
-    char comm[16] = {};
-    bpf_probe_read_kernel(&comm, sizeof(comm), (void *)leader + O_task_struct_comm);
-    return comm[0] == 'b' && comm[1] == 'a' && comm[2] == 's' && comm[3] == 'h' && !comm[4];
+    u64 comm = LOAD(own_leader(), task_struct_comm);
+    return (comm & 0xffffffffff) == ('b' | 'a' << 8 | 's' << 16 | 'h' << 24);
 }
 
 static inline int leave(struct pt_regs *ctx)
 {
     u32 tgid = bpf_get_current_pid_tgid() >> 32;
-    u64 leader = leader_of(bpf_get_current_task()), text = PT_REGS_RC(ctx);
+    u64 text = PT_REGS_RC(ctx);
     struct process_t *process = tracked.lookup(&tgid);
-    if (!process || !fits_now() || !text || !is_bash(leader))
+    if (!process || !fits_now() || !text || !is_bash())
         return 0;
     count(SEEN);
     struct line_t *line = lines.ringbuf_reserve(sizeof(struct line_t)); /* a user probe may be preempted: no buffer per CPU */
@@ -36,7 +35,7 @@ static inline int leave(struct pt_regs *ctx)
         count(LOST);
         return 0;
     }
-    fill_head(&line->head, LINE, process, leader);
+    fill_head(&line->head, LINE, process);
     int size = bpf_probe_read_user_str(line->text, LINE_MOST, (void *)text);
     if (size < 0) { /* its page is not in memory */
         lines.ringbuf_discard(line, 0);
@@ -59,9 +58,9 @@ FOLLOW_FORKS
 
 RAW_TRACEPOINT_PROBE(sched_process_exec)
 {
-    u64 task = ctx->args[0], leader = leader_of(task);
+    u64 task = ctx->args[0];
     u32 tgid = bpf_get_current_pid_tgid() >> 32;
-    if (!follow_exec(task) || !fits_now() || !is_bash(leader))
+    if (!follow_exec(task) || !fits_now() || !is_bash())
         return 0;
     struct process_t *process = tracked.lookup(&tgid);
     if (!process)
@@ -70,7 +69,7 @@ RAW_TRACEPOINT_PROBE(sched_process_exec)
         struct head_t head;
         u32 size, pad;
     } record = {};
-    fill_head(&record.head, STARTED, process, leader);
+    fill_head(&record.head, STARTED, process);
     count(SEEN);
     if (lines.ringbuf_output(&record, sizeof(record), 0))
         count(LOST);

@@ -282,7 +282,7 @@ static inline void send(struct chunk_t *chunk, u32 size)
 
 static inline void begin(struct chunk_t *chunk, u32 kind, struct process_t *process, struct call_t *call, int direction)
 {
-    fill_head(&chunk->head, kind, process, leader_of(bpf_get_current_task()));
+    fill_head(&chunk->head, kind, process);
     chunk->inode = call->kind == EARLY ? 0 : call->inode;
     chunk->back = call->back;
     chunk->fd = call->fd;

@@ -78,6 +78,18 @@ BPF_RINGBUF_OUTPUT(chunks, RING_PAGES);
 BPF_TABLE("lru_hash", struct call_key_t, struct ssl_call_t, calls, 16384);
 BPF_TABLE("lru_hash", struct side_key_t, struct side_t, sides, 65536);
 
+/* The call that a thread is in, found by its number in a table of fixed places: a hash takes four times as long. Where the place
+ * is taken, by another thread or by the call around this one, `calls` has it. */
+#define INSIDE_MOST 4096
+
+struct inside_t {
+    u64 tid; /* 0: free */
+    u64 sp;
+    struct ssl_call_t call;
+};
+
+BPF_ARRAY(inside, struct inside_t, INSIDE_MOST);
+
 /* Files of NSPR that speak TLS, of all that PR_Read and PR_Write work on; the direction is 0. */
 BPF_TABLE("lru_hash", struct side_key_t, u8, imported, 16384);
 
@@ -117,16 +129,23 @@ BPF_ARRAY(question, struct question_t, 1);
 
 /* What of a call is still to be sent, by the next program. */
 struct rest_t {
-    u64 ssl, from, left, latency_ns, sock;
+    u64 ssl, from, left, time_ns, latency_ns, sock;
     u32 direction, library, rounds, pad;
 };
 
 BPF_TABLE("lru_hash", u32, struct rest_t, rests, 1024);
 BPF_PROG_ARRAY(next_programs, 1);
 
-/* One segment under construction a thread: a uprobe can be preempted, so a buffer per CPU could be overwritten. */
-BPF_HASH(rooms, u32, struct chunk_t, 256);
-BPF_ARRAY(blank, struct chunk_t, 1);
+/* Where segments are put together. A uprobe can be preempted by another on its CPU, so a room belongs to who has claimed it. */
+#define ROOMS 256 /* more than threads are in these programs at once */
+#define TRIES 8
+
+struct room_t {
+    u64 taken;
+    struct chunk_t chunk;
+};
+
+BPF_ARRAY(rooms, struct room_t, ROOMS);
 
 static inline void send(struct chunk_t *chunk, u32 size)
 {
@@ -142,16 +161,25 @@ static inline struct process_t *wanted(void)
     return process && fits_now() ? process : 0;
 }
 
-static inline struct chunk_t *enter_room(u32 tid)
+/* A room for the current thread, with what the thread before left there: its claimer fills in each field. */
+static inline struct room_t *enter_room(void)
 {
-    u32 zero = 0;
-    struct chunk_t *empty = blank.lookup(&zero);
-    if (!empty || rooms.update(&tid, empty)) {
-        count(SEEN);
-        count(LOST);
-        return 0;
+    u32 tid = bpf_get_current_pid_tgid();
+#pragma clang loop unroll(disable)
+    for (u32 i = 0; i < TRIES; i++) {
+        u32 place = (tid + i) % ROOMS;
+        struct room_t *room = rooms.lookup(&place);
+        if (room && !__sync_val_compare_and_swap(&room->taken, 0, 1))
+            return room;
     }
-    return rooms.lookup(&tid);
+    count(SEEN);
+    count(LOST);
+    return 0;
+}
+
+static inline void leave_room(struct room_t *room)
+{
+    *(volatile u64 *)&room->taken = 0;
 }
 
 /* A record without data. */
@@ -162,8 +190,7 @@ static inline void send_mark(u32 kind, struct process_t *process, u64 ssl, u32 l
         u64 ssl, offset, seq, latency_ns, sock;
         u32 size, lost, direction, library;
     } mark = {};
-    u64 leader = leader_of(bpf_get_current_task());
-    fill_head(&mark.head, kind, process, leader);
+    fill_head(&mark.head, kind, process);
     mark.ssl = ssl;
     mark.offset = offset;
     mark.latency_ns = latency_ns;
@@ -205,6 +232,55 @@ static inline void forget(struct process_t *process, u64 ssl, u32 library)
     send_mark(CLOSE, process, ssl, library, in_offset, out_offset);
 }
 
+static inline struct inside_t *place_of(u32 tid)
+{
+    u32 place = tid % INSIDE_MOST;
+    return inside.lookup(&place);
+}
+
+static inline void begin_call(struct call_key_t *key, struct ssl_call_t *call)
+{
+    struct inside_t *place = place_of(key->tid);
+    if (place) {
+        u64 owner = __sync_val_compare_and_swap(&place->tid, 0, (u64)key->tid);
+        if (!owner || (owner == key->tid && place->sp == key->sp)) {
+            place->sp = key->sp;
+            place->call = *call;
+            return;
+        }
+    }
+    if (calls.update(key, call))
+        count(UNTRACKED);
+}
+
+/* The call of this function that began at this place of the stack; 0 if none did. */
+static inline int end_call(struct call_key_t *key, u32 function, struct ssl_call_t *call)
+{
+    struct inside_t *place = place_of(key->tid);
+    if (place && place->tid == key->tid && place->sp == key->sp) {
+        if (place->call.function != function)
+            return 0;
+        *call = place->call;
+        *(volatile u64 *)&place->tid = 0;
+        return 1;
+    }
+    struct ssl_call_t *found = calls.lookup(key);
+    if (!found || found->function != function)
+        return 0;
+    *call = *found;
+    calls.delete(key);
+    return 1;
+}
+
+/* A thread ends, perhaps inside a call. */
+static inline void forget_call(void)
+{
+    u32 tid = bpf_get_current_pid_tgid();
+    struct inside_t *place = place_of(tid);
+    if (place && place->tid == tid)
+        *(volatile u64 *)&place->tid = 0;
+}
+
 static inline int enter(struct pt_regs *ctx, u64 cookie)
 {
     struct process_t *process = wanted();
@@ -229,8 +305,7 @@ static inline int enter(struct pt_regs *ctx, u64 cookie)
         call.size_at = fourth;
     else if (function == WRITE_EX2)
         call.size_at = fifth;
-    if (calls.update(&key, &call))
-        count(UNTRACKED);
+    begin_call(&key, &call);
     return 0;
 }
 
@@ -241,17 +316,18 @@ static inline void send_segments(struct pt_regs *ctx, struct process_t *process,
     u32 tid = id, again = segments == SEGMENTS && rest->rounds + 1 < ROUNDS;
     struct side_key_t key = {.ssl = rest->ssl, .pid = id >> 32, .direction = rest->direction};
     struct side_t fresh = {}, *side = sides.lookup_or_try_init(&key, &fresh);
-    struct chunk_t *chunk = enter_room(tid);
+    struct room_t *room = enter_room();
+    struct chunk_t *chunk = room ? &room->chunk : 0;
     u64 left = rest->left, from = rest->from;
     if (!side)
         count(UNTRACKED);
-    if (side && !chunk) {
+    if (side && !room) {
         side->offset += left;
         side->seq++;
     }
-    if (!side || !chunk)
+    if (!side || !room)
         goto out;
-    fill_head(&chunk->head, CHUNK, process, leader_of(bpf_get_current_task()));
+    fill_head_at(&chunk->head, CHUNK, process, rest->time_ns);
     chunk->ssl = rest->ssl;
     chunk->latency_ns = rest->latency_ns;
     chunk->direction = rest->direction;
@@ -284,9 +360,9 @@ static inline void send_segments(struct pt_regs *ctx, struct process_t *process,
         side->seq++;
     }
 out:
-    if (chunk)
-        rooms.delete(&tid);
-    if (!side || !chunk || !left || !again)
+    if (room)
+        leave_room(room);
+    if (!side || !room || !left || !again)
         return;
     struct rest_t next = *rest;
     next.left = left;
@@ -304,12 +380,13 @@ static inline void send_data(struct pt_regs *ctx, struct process_t *process, str
                              u32 library, const int segments)
 {
     u32 tid = bpf_get_current_pid_tgid();
-    u64 *sock = direction == IN ? received.lookup(&tid) : 0;
+    u64 *sock = direction == IN ? received.lookup(&tid) : 0, now = bpf_ktime_get_ns();
     struct rest_t rest = {
         .ssl = call->ssl,
         .from = call->buffer,
         .left = did,
-        .latency_ns = bpf_ktime_get_ns() - call->time_ns,
+        .time_ns = now,
+        .latency_ns = now - call->time_ns,
         .sock = sock ? *sock : 0,
         .direction = direction,
         .library = library,
@@ -334,18 +411,14 @@ static inline int go_on(struct pt_regs *ctx)
 
 static inline int leave(struct pt_regs *ctx, u64 cookie)
 {
+    struct process_t *process = wanted();
     u64 id = bpf_get_current_pid_tgid();
     struct call_key_t key = {.sp = PT_REGS_SP(ctx), .tid = id};
-    struct ssl_call_t *found = calls.lookup(&key);
+    struct ssl_call_t call;
     u32 function = cookie & 0xff;
-    if (!found || found->function != function)
+    if (!process || !end_call(&key, function, &call))
         return 0;
-    struct ssl_call_t call = *found;
-    calls.delete(&key);
-    struct process_t *process = wanted();
     int result = PT_REGS_RC(ctx);
-    if (!process)
-        return 0;
     u32 library = cookie >> 8;
     if (function == NSS_IMPORT) {
         struct side_key_t object = {.ssl = PT_REGS_RC(ctx), .pid = id >> 32};
@@ -484,7 +557,7 @@ RAW_TRACEPOINT_PROBE(inet_sock_set_state)
         if (!process || protocol != IPPROTO_TCP)
             return 0;
         struct tcp_t fresh = {};
-        fill_head(&fresh.head, TCP, process, leader_of(bpf_get_current_task()));
+        fill_head(&fresh.head, TCP, process);
         fresh.sock = sock;
         FIELD(fresh.family, sock, sock_common_skc_family);
         FIELD(fresh.port, sock, sock_common_skc_dport);
@@ -566,6 +639,7 @@ RAW_TRACEPOINT_PROBE(sched_process_exit)
 {
     u64 task = ctx->args[0];
     u32 tgid = bpf_get_current_pid_tgid() >> 32;
+    forget_call();
     struct process_t *process = leaving(task);
     if (!process)
         return 0;

@@ -76,16 +76,18 @@ static inline int seal(struct pt_regs *ctx, u32 library, u64 in, u64 size, u32 t
     u64 id = bpf_get_current_pid_tgid();
     u32 tid = id;
     struct sealed_t fresh = {}, *before = sealed.lookup_or_try_init(&tid, &fresh);
-    struct chunk_t *chunk = enter_room(tid);
+    struct room_t *room = enter_room();
+    struct chunk_t *chunk = room ? &room->chunk : 0;
     if (!before)
         count(UNTRACKED);
-    if (!before || !chunk)
+    if (!before || !room)
         goto out;
-    fill_head(&chunk->head, SEALED, process, leader_of(bpf_get_current_task()));
+    fill_head(&chunk->head, SEALED, process);
     chunk->ssl = PT_REGS_PARM1(ctx);
     chunk->offset = before->bytes;
     chunk->seq = before->records;
     chunk->latency_ns = before->epoch;
+    chunk->sock = 0;
     chunk->direction = OUT;
     chunk->library = library;
     u64 part = size;
@@ -107,8 +109,8 @@ out:
         before->bytes += size;
         before->records++;
     }
-    if (chunk)
-        rooms.delete(&tid);
+    if (room)
+        leave_room(room);
     return 0;
 }
 
@@ -146,6 +148,9 @@ static inline int aead_begins(struct pt_regs *ctx, u64 cookie)
 
 static inline int aead_ends(struct pt_regs *ctx, u64 cookie)
 {
+    struct process_t *process = wanted();
+    if (!process)
+        return 0;
     u32 function = cookie & 0xff, tid = bpf_get_current_pid_tgid();
     struct call_key_t key = {.sp = PT_REGS_SP(ctx), .tid = tid};
     struct opening_t *found = openings.lookup(&key);
@@ -154,8 +159,7 @@ static inline int aead_ends(struct pt_regs *ctx, u64 cookie)
     struct opening_t call = *found;
     openings.delete(&key);
     outermost.delete(&tid);
-    struct process_t *process = wanted();
-    if (!process || (int)PT_REGS_RC(ctx) != 1 || function == SEAL || function == SEAL_SCATTER)
+    if ((int)PT_REGS_RC(ctx) != 1 || function == SEAL || function == SEAL_SCATTER)
         return 0;
     u64 size = call.size, *sock = received.lookup(&tid);
     if (call.size_at)

@@ -30,6 +30,9 @@ static inline int go_begins(struct pt_regs *ctx, u64 cookie)
 
 static inline int go_ends(struct pt_regs *ctx, u64 cookie)
 {
+    struct process_t *process = wanted();
+    if (!process)
+        return 0;
     struct call_key_t key = goroutine_of(ctx);
     struct ssl_call_t *found = calls.lookup(&key);
     u32 function = cookie & 0xff;
@@ -37,10 +40,7 @@ static inline int go_ends(struct pt_regs *ctx, u64 cookie)
         return 0;
     struct ssl_call_t call = *found;
     calls.delete(&key);
-    struct process_t *process = wanted();
     s64 did = ctx->ax;
-    if (!process)
-        return 0;
     if (did > 0)
         send_data(ctx, process, &call, did, function == GO_READ ? IN : OUT, cookie >> 8, SEGMENTS);
     else

@@ -109,13 +109,15 @@ static inline u64 find_place(struct ring_t *ring, u64 offset, u64 *structs, cons
 /* The struct of a record and its first bytes, for user space to learn the layout. */
 static inline void send_sample(struct process_t *process, u64 place, u64 at, struct slice_t *piece, u32 library, u32 direction)
 {
-    u32 tid = bpf_get_current_pid_tgid();
-    struct chunk_t *chunk = enter_room(tid);
-    if (!chunk)
+    struct room_t *room = enter_room();
+    if (!room)
         return;
-    fill_head(&chunk->head, SAMPLE, process, leader_of(bpf_get_current_task()));
+    struct chunk_t *chunk = &room->chunk;
+    fill_head(&chunk->head, SAMPLE, process);
     chunk->ssl = place;
     chunk->offset = piece->size;
+    chunk->seq = chunk->latency_ns = chunk->sock = 0;
+    chunk->lost = 0;
     chunk->direction = direction;
     chunk->library = library;
     chunk->size = WORDS * 8 + SAMPLED;
@@ -125,7 +127,7 @@ static inline void send_sample(struct process_t *process, u64 place, u64 at, str
     bpf_probe_read_user(chunk->data, WORDS * 8, (void *)at);
     bpf_probe_read_user(chunk->data + WORDS * 8, size, (void *)piece->at);
     send(chunk, sizeof(*chunk) - SEGMENT + WORDS * 8 + SAMPLED);
-    rooms.delete(&tid);
+    leave_room(room);
 }
 
 /* Whether this record holds application data. */
@@ -149,9 +151,11 @@ static inline int is_content(struct process_t *process, struct ring_t *ring, u64
 static inline int ring_begins(struct pt_regs *ctx, u64 cookie)
 {
     struct process_t *process = wanted();
+    if (!process)
+        return 0;
     u32 library = cookie >> 8 & 0xffff, key = library << 1 | OUT, tid = bpf_get_current_pid_tgid();
     struct ring_t *ring = rings.lookup(&key);
-    if (!process || !ring)
+    if (!ring)
         return 0;
     u64 place = ring->place;
     if (place && place >> 24 != cookie >> 24)
@@ -222,9 +226,11 @@ lost:
 static inline int ring_ends(struct pt_regs *ctx, u64 cookie)
 {
     struct process_t *process = wanted();
+    if (!process)
+        return 0;
     u32 library = cookie >> 8 & 0xffff, key = library << 1 | IN, tid = bpf_get_current_pid_tgid();
     struct ring_t *ring = rings.lookup(&key);
-    if (!process || !ring)
+    if (!ring)
         return 0;
     u64 place = ring->place, at = PT_REGS_RC(ctx);
     if (place && place >> 24 != cookie >> 24)

@@ -22,9 +22,11 @@ int on_sent(struct call_t *call)
 {
     u64 id = bpf_get_current_pid_tgid();
     u32 tid = id;
-    struct sealed_t *found = sealed.lookup(&tid);
     struct process_t *process = wanted();
-    if (!found || !found->records || !process)
+    if (!process)
+        return 0;
+    struct sealed_t *found = sealed.lookup(&tid);
+    if (!found || !found->records)
         return 0;
     u64 sock = tcp_of_call();
     if (!sock)
@@ -36,7 +38,7 @@ int on_sent(struct call_t *call)
         u64 ssl, offset, seq, latency_ns, sock;
         u32 size, lost, direction, library;
     } mark = {};
-    fill_head(&mark.head, SENT, process, leader_of(bpf_get_current_task()));
+    fill_head(&mark.head, SENT, process);
     mark.ssl = sock;
     mark.latency_ns = found->epoch;
     mark.sock = found->bytes;

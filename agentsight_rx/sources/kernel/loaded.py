@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 from .image import Image
 from .syscall import RAW_TRACEPOINT, TRACEPOINT, at_raw_tracepoint, create_map, load_program
@@ -17,11 +18,18 @@ _RAW_PREFIX = "raw_tracepoint__"  # what BCC's RAW_TRACEPOINT_PROBE(name) calls 
 
 class Loaded:
     """
-    `loaded["name"]` is a table. Where the kernel refuses a program, `anew` may give another Image of the same source, once: the
+    `loaded["name"]` is a table. `entries` of maps, by their names, may differ from what they were compiled with, so that a
+    program need not be compiled anew for another size. Where the kernel refuses a program, `anew` may give another Image of the same source, once: the
     one at hand may be from a file.
     """
 
-    def __init__(self, image: Image, anew: Callable[[], Image | None] | None = None) -> None:
+    def __init__(
+        self,
+        image: Image,
+        anew: Callable[[], Image | None] | None = None,
+        *,
+        entries: Mapping[str, int] = MappingProxyType({}),
+    ) -> None:
         self._image = image
         self._anew = anew
         self._maps: list[int] = []
@@ -30,7 +38,8 @@ class Loaded:
         try:
             for each in image.maps:
                 sizes = each.key_size, each.leaf_size
-                self._maps.append(create_map(each.name, each.kind, sizes, entries=each.entries, flags=each.flags))
+                most = entries.get(each.name, each.entries)
+                self._maps.append(create_map(each.name, each.kind, sizes, entries=most, flags=each.flags))
         except BaseException:
             self.close()
             raise

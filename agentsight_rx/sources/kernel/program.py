@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence, Set
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from ...errors import CaptureError, UsageError
+from ...errors import CaptureError
 from ...events import Loss, Origin
 from ...loss import Reason
 from ..containers.contents import control_groups
@@ -20,7 +20,7 @@ from ..target import Target, found, is_alive
 from .detach import leave
 from .loaded import Loaded
 from .prepared import Source, prepared
-from .ring import Ring
+from .ring import Ring, size_of_ring
 from .syscall import at_tracepoint
 
 __all__ = ["CALL_FIELDS", "Program", "lexical_path", "text_of", "walked_path"]
@@ -60,17 +60,14 @@ CALL_FIELDS = (
     "dentry.d_name.name",
 )
 _TRACEPOINTS = (Path("/sys/kernel/tracing/events"), Path("/sys/kernel/debug/tracing/events"))
-_SEEN, _LOST, _UNTRACKED = 0, 1, 2
+_LOST, _UNTRACKED = 1, 2
 _LISTED, _NAMED, _WATCHED = 1, 2, 4  # the marks of bpf/track.h for a name
-_MOST_READS = 16  # of 8,192 records each: as many small ones as a ring of 8 MiB holds
-_PAGE = 4096
-_SMALLEST_RING = 2 * _PAGE
 
 
 class Program(Generic[E]):
     """
     One BPF object: `bpf/track.h`, the C source of one stage, and further `parts` of it. It filters by `target` in the kernel.
-    Which of the names of `target` a process had is noted in `names`.
+    Which of the names of `target` a process had is noted in `names`. A `ring_size` of 0 is chosen by the memory that is free.
     """
 
     def __init__(
@@ -86,8 +83,7 @@ class Program(Generic[E]):
         parts: Sequence[str] = (),
         names: Names | None = None,
     ) -> None:
-        if ring_size < _SMALLEST_RING or ring_size & (ring_size - 1):
-            raise UsageError(f"a ring of {ring_size} bytes: a power of two from {_SMALLEST_RING} on is needed")
+        size = size_of_ring(ring_size)
         target.check()
         self._stage = stage
         self._target = target
@@ -95,10 +91,11 @@ class Program(Generic[E]):
         source = Source(
             files=("track.h", f"{stage}.c", *parts),
             fields=(*_TRACK_FIELDS, *fields),
-            flags=(*target.flags(), *switches, f"-DRING_PAGES={ring_size // _PAGE}"),
+            flags=(*target.flags(), *switches),
         )
         try:
-            self.bpf = Loaded(*prepared(source))
+            image, anew = prepared(source)
+            self.bpf = Loaded(image, anew, entries={ring: size})
         except CaptureError as error:
             raise CaptureError(f"{stage}: {error}") from error
         except OSError as error:
@@ -109,8 +106,8 @@ class Program(Generic[E]):
         for group in (group for container in target.containers for group in control_groups(container)):
             self.bpf["groups"][ctypes.c_uint64(group)] = ctypes.c_uint8(1)
         self._names = names or Names()
-        self._ring: Ring[E] = Ring(self.bpf[ring].fd, ring_size, decode)
-        self._final: tuple[int, int, int] | None = None
+        self._ring: Ring[E] = Ring(self.bpf[ring].fd, size, decode)
+        self._final: tuple[int, int] | None = None
         self._over = False
         self._looked = time.monotonic()
         self._attached: list[int] = []
@@ -213,29 +210,27 @@ class Program(Generic[E]):
             self._over = all(next(iter(self.bpf[table].keys()), None) is None for table in tables)
         return self._over
 
+    @property
+    def fill(self) -> float:
+        """How full the ring is: 0 empty, 1 full."""
+        return self._ring.fill
+
     def read(self) -> list[E]:
         return self._ring.read()
 
     def rest(self) -> list[E]:
-        """The records in the ring now, also if it takes more than one `read`; the number of reads is limited."""
-        out = self.read()
-        for _ in range(_MOST_READS):
-            if not self.wait(0):
-                break
-            out += self.read()
-        return out
+        return self._ring.rest()
 
-    def counts(self) -> tuple[int, int, int]:
-        """(records tried, records lost, processes or calls that did not fit in a table) since the start."""
+    def counts(self) -> tuple[int, int]:
+        """(records lost, processes or calls that did not fit in a table) since the start."""
         if self._final is not None:
             return self._final
         table = self.bpf["counts"]
-        seen, lost, untracked = (table.sum(index) for index in (_SEEN, _LOST, _UNTRACKED))
-        return seen, lost, untracked
+        return table.sum(_LOST), table.sum(_UNTRACKED)
 
     def lost(self) -> list[Loss]:
         """The records and processes that the kernel lost since the last call."""
-        _, lost, untracked = self.counts()
+        lost, untracked = self.counts()
         losses: list[Loss] = []
         for which, total, note in (
             (_LOST, lost, "the ring was full"),

@@ -6,6 +6,7 @@ import ctypes
 import os
 from collections.abc import Sequence
 from fcntl import ioctl
+from functools import cache
 from pathlib import Path
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "at_uprobe",
     "at_uprobes",
     "bpf",
+    "bpf_at_once",
     "create_map",
     "load_program",
     "possible_cpus",
@@ -130,6 +132,18 @@ def bpf(command: int, attributes: ctypes.Structure) -> int:
     return result
 
 
+_quick_call = ctypes.PyDLL(None, use_errno=True).syscall  # it keeps the lock
+_quick_call.restype = ctypes.c_long
+
+
+def bpf_at_once(command: int, attributes: ctypes.Structure) -> int:
+    """The same for what takes no time: to release the interpreter lock may cost 5 ms, until another thread gives it back."""
+    result: int = _quick_call(_BPF, command, ctypes.byref(attributes), ctypes.sizeof(attributes))
+    if result < 0:
+        raise _error()
+    return result
+
+
 def _error() -> OSError:
     number = ctypes.get_errno()
     return OSError(number, os.strerror(number))
@@ -230,6 +244,7 @@ def at_uprobes(program: int, path: str, sites: Sequence[tuple[int, int]], *, fla
     return bpf(_LINK_CREATE, wanted)
 
 
+@cache
 def possible_cpus() -> int:
     """One more than the highest number that a CPU of this machine can have."""
     text = Path("/sys/devices/system/cpu/possible").read_text()

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from errno import EEXIST, ENOENT
 from typing import Any
 
-from .syscall import bpf, possible_cpus
+from .syscall import bpf_at_once, possible_cpus
 
 __all__ = ["Table", "type_of"]
 
@@ -76,7 +76,7 @@ class Table:
 
     def _do(self, command: int, key: Any, value: Any = None, *, flags: int = 0) -> None:
         at = 0 if key is None else ctypes.addressof(key)
-        bpf(command, _Element(self.fd, at, 0 if value is None else ctypes.addressof(value), flags))
+        bpf_at_once(command, _Element(self.fd, at, 0 if value is None else ctypes.addressof(value), flags))
 
     def __getitem__(self, key: Any) -> Any:
         leaf = self.Leaf()

@@ -23,6 +23,7 @@ class Worker:
     """One process. It reads the headers of `shim_tree`."""
 
     def __init__(self) -> None:
+        self._said = 0  # bytes that it wrote to standard error so far
         with ExitStack() as stack:
             tree = stack.enter_context(shim_tree())
             self._words = stack.enter_context((tree / "messages").open("w+b"))
@@ -38,10 +39,10 @@ class Worker:
             self._open = stack.pop_all()
 
     def ask(self, text: str, flags: list[str]) -> tuple[bytes, str]:
-        """What it answers, empty where it ended, and what it wrote meanwhile to standard error."""
+        """What it answers, empty where it ended, and what it wrote to standard error since the answer before."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        begin = os.fstat(self._words.fileno()).st_size
+        begin = self._said
         answer = b""
         with suppress(BrokenPipeError):
             self._process.stdin.write(json.dumps({"text": text, "flags": flags}).encode() + b"\n")
@@ -49,8 +50,8 @@ class Worker:
             answer = self._process.stdout.readline()
         if not answer:
             self._process.wait()
-        size = os.fstat(self._words.fileno()).st_size - begin
-        return answer, os.pread(self._words.fileno(), size, begin).decode(errors="replace")
+        self._said = os.fstat(self._words.fileno()).st_size
+        return answer, os.pread(self._words.fileno(), self._said - begin, begin).decode(errors="replace")
 
     def close(self) -> None:
         """It ends at the end of its input."""

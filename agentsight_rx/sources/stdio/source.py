@@ -65,14 +65,14 @@ class StdioOptions(msgspec.Struct, frozen=True, omit_defaults=True):
     descriptors (a program may have moved its standard input to another one); empty: all. Regular files only where they are
     standard input, output or error, and only calls that pass the process: what the kernel copies by itself, as for
     copy_file_range, is not seen. `tty`: also what is written to terminals; what is typed there is never read. `ring_size` is
-    in bytes, a power of two.
+    in bytes, a power of two; 0 is chosen by the memory that is free.
     """
 
     target: Target
     max_bytes: int = 8192
     fds: tuple[int, ...] = ()
     tty: bool = False
-    ring_size: int = 16 << 20  # 0.15 s of 100 MB/s: how long a reader may be delayed
+    ring_size: int = 0
 
 
 def stdio(options: StdioOptions) -> Stream[StdioEvent]:

@@ -67,7 +67,8 @@ class TlsOptions(msgspec.Struct, frozen=True, omit_defaults=True):
 
     `group` is the directory of a control group that has the target: while a large file that is new is searched, it is held.
 
-    `ring_size` is in bytes, a power of two; `multi=False` attaches as kernels before 6.6 need it.
+    `ring_size` is in bytes, a power of two, 0 for one by the memory that is free; `multi=False` attaches as kernels before 6.6
+    need it.
     """
 
     target: Target = Target()
@@ -75,7 +76,7 @@ class TlsOptions(msgspec.Struct, frozen=True, omit_defaults=True):
     candidates: tuple[str, ...] = ()
     handshakes: bool = False
     group: str = ""
-    ring_size: int = 32 << 20  # 0.3 s of 100 MB/s: how long a reader may be delayed
+    ring_size: int = 0
     multi: bool = True
 
 

@@ -1,0 +1,135 @@
+"""A ring as the kernel lays it out: every record that is complete is read once, in order, and none before it is complete."""
+
+from __future__ import annotations
+
+import mmap
+import os
+from collections.abc import Generator
+from struct import pack
+
+import pytest
+
+from agentsight_rx.doctor import require_capture
+from agentsight_rx.errors import UsageError
+from agentsight_rx.sources.kernel.ring import Ring, size_of_ring
+
+from .torn import flood
+
+PAGE = mmap.PAGESIZE
+SIZE = 16 * PAGE
+BUSY, DISCARD = 1 << 31, 1 << 30
+RECORDS = 1_000_000  # `python -m tests.sources.kernel.torn 10000000` takes more of them
+
+
+class Memory:
+    """A file like the memory of a BPF ring: the page of the consumer, that of the producer, and the data, twice."""
+
+    def __init__(self) -> None:
+        self.fd = os.memfd_create("ring")
+        os.truncate(self.fd, 2 * PAGE + 2 * SIZE)
+        self.end = 0
+
+    def put(self, content: bytes, mark: int = 0) -> int:
+        """Write a record behind the last one; returns its position."""
+        at, record = self.end, pack("<II", len(content) | mark, 0) + content
+        for place, byte in enumerate(record):
+            for half in (0, SIZE):
+                os.pwrite(self.fd, bytes([byte]), 2 * PAGE + half + (at + place) % SIZE)
+        self.end += (len(record) + 7) & ~7
+        os.pwrite(self.fd, pack("<Q", self.end), PAGE)
+        return at
+
+    def finish(self, at: int, size: int) -> None:
+        for half in (0, SIZE):
+            os.pwrite(self.fd, pack("<I", size), 2 * PAGE + half + at % SIZE)
+
+
+@pytest.fixture
+def memory() -> Generator[Memory]:
+    made = Memory()
+    yield made
+    os.close(made.fd)
+
+
+@pytest.fixture
+def ring(memory: Memory) -> Generator[Ring[bytes]]:
+    made: Ring[bytes] = Ring(memory.fd, SIZE, lambda view, at, size: bytes(view[at : at + size]))
+    yield made
+    made.close()
+
+
+def test_records_of_any_length_come_out_in_order(memory: Memory, ring: Ring[bytes]) -> None:
+    sent = [bytes([number]) * number for number in range(1, 100)]
+    for each in sent:
+        memory.put(each)
+    assert ring.read() == sent
+    assert ring.read() == []
+
+
+def test_records_wrap_around_the_end(memory: Memory, ring: Ring[bytes]) -> None:
+    for number in range(60):
+        sent = bytes([number]) * 3001
+        memory.put(sent)
+        assert ring.read() == [sent]
+
+
+def test_nothing_is_read_from_a_record_on_that_is_being_written(memory: Memory, ring: Ring[bytes]) -> None:
+    memory.put(b"one")
+    at = memory.put(b"two", BUSY)
+    memory.put(b"three")
+    assert ring.read() == [b"one"]
+    assert ring.read() == []
+    assert ring.rest() == []
+    memory.finish(at, 3)
+    assert ring.read() == [b"two", b"three"]
+
+
+def test_a_discarded_record_is_skipped(memory: Memory, ring: Ring[bytes]) -> None:
+    memory.put(b"one")
+    memory.put(b"never", DISCARD)
+    memory.put(b"two")
+    assert ring.read() == [b"one", b"two"]
+
+
+def test_a_read_takes_as_many_records_as_it_is_asked_for(memory: Memory, ring: Ring[bytes]) -> None:
+    for each in (b"one", b"two", b"three"):
+        memory.put(each)
+    assert ring.read(2) == [b"one", b"two"]
+    assert ring.rest() == [b"three"]
+
+
+def test_a_record_may_become_several_events_or_none(memory: Memory) -> None:
+    made: Ring[int] = Ring(memory.fd, SIZE, lambda view, at, size: list(view[at : at + size]) if size > 1 else None)
+    for each in (b"\1\2", b"\3", b"\4\5"):
+        memory.put(each)
+    assert made.read() == [1, 2, 4, 5]
+    made.close()
+
+
+def test_its_fill_is_what_was_not_read(memory: Memory, ring: Ring[bytes]) -> None:
+    assert ring.fill == 0
+    memory.put(bytes(SIZE // 4 - 8))
+    assert ring.fill == 0.25
+    ring.read()
+    assert ring.fill == 0
+
+
+@pytest.mark.parametrize("size", [4096, 8191, 12_288, -8192])
+def test_a_size_that_the_kernel_does_not_take_is_refused(size: int) -> None:
+    with pytest.raises(UsageError, match="a power of two from 8192 on"):
+        size_of_ring(size)
+
+
+def test_a_size_that_is_not_asked_for_is_chosen() -> None:
+    chosen = size_of_ring(0)
+    assert 8 << 20 <= chosen <= 64 << 20
+    assert size_of_ring(chosen) == chosen
+
+
+@pytest.mark.live
+def test_of_a_million_records_none_is_torn_and_each_was_read_or_counted() -> None:
+    require_capture()
+    found = flood(RECORDS)
+    assert found.torn == 0
+    assert found.whole >= RECORDS
+    assert found.whole + found.lost == found.sent
