@@ -26,6 +26,7 @@ from .mapped import mapped_files
 from .proof import Probed
 from .records import Records, UsedFile
 from .scope import Scope, scope_of
+from .stacks.finding import Placement
 from .traffic import asker
 
 __all__ = ["TlsOptions", "tls"]
@@ -67,6 +68,9 @@ class TlsOptions(msgspec.Struct, frozen=True, omit_defaults=True):
 
     `group` is the directory of a control group that has the target: while a large file that is new is searched, it is held.
 
+    `placement` is where the probes of a function are: "cheap" where the kernel emulates the instruction and reading the code
+    proves that the same calls are seen, "entry" where the function begins.
+
     `ring_size` is in bytes, a power of two; `multi=False` attaches as kernels before 6.6 need it.
     """
 
@@ -75,6 +79,7 @@ class TlsOptions(msgspec.Struct, frozen=True, omit_defaults=True):
     candidates: tuple[str, ...] = ()
     handshakes: bool = False
     group: str = ""
+    placement: Placement = "cheap"
     ring_size: int = 32 << 20  # 0.3 s of 100 MB/s: how long a reader may be delayed
     multi: bool = True
 
@@ -152,7 +157,10 @@ class TlsReader:
             return
         probes.follow("next_programs", "on_more")
         program.attach("on_mapped", ["syscalls:sys_exit_mmap"])
-        self._program, self._attacher = program, Attacher(program, probes, self._records, self._say)
+        self._program, self._attacher = (
+            program,
+            Attacher(program, probes, self._records, self._say, placement=self._options.placement),
+        )
         self._records.traffic.ask = asker(program.bpf)
 
     # -- which files -----------------------------------------------------------------------------------------------
