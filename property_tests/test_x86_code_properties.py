@@ -73,7 +73,8 @@ def _number(name: str) -> int | None:
 
 def _agree(mine: Instruction, other: Any) -> None:
     assert other.size == mine.size
-    name: str = {"movabs": "mov", "data16": "nop"}.get(other.mnemonic, other.mnemonic)
+    mnemonic = str(other.mnemonic)
+    name = {"movabs": "mov", "data16": "nop"}.get(mnemonic, mnemonic)
     if mine.name in ("jcc", "cmovcc"):
         assert name.startswith(mine.name[:-2])
         assert name != "jmp"
