@@ -18,6 +18,7 @@ from tests.sources.tls.stacks.test_awslc import aws_lc
 from tests.sources.tls.stacks.test_boringssl import boringssl
 from tests.sources.tls.stacks.test_go import go
 from tests.sources.tls.stacks.test_openssl import USES_R8, openssl
+from tests.sources.tls.stacks.test_placement import with_openssl
 
 checked = settings(max_examples=300, deadline=None)
 
@@ -49,6 +50,7 @@ def programs() -> tuple[bytes, ...]:
         table,
         both,
         with_symbols,
+        with_openssl(Maker()),
     )
     return tuple(maker.made() for maker in made)
 
@@ -83,6 +85,6 @@ def test_a_changed_program_is_searched_or_refused(content: bytes) -> None:
                 return
     for finding in found:
         assert bool(finding.hooks) != bool(finding.failure)
-        for hook in finding.hooks:
+        for hook in (*finding.hooks, *finding.placed("cheap")):
             assert hook.shape in SHAPES
             assert all(0 <= at < len(content) for at in (hook.offset, *hook.returns, *finding.candidates))

@@ -45,6 +45,7 @@ __all__ = [
     "OtelProtocol",
     "Pid",
     "PlainHttp",
+    "ProbePlacement",
     "Process",
     "Quiet",
     "RequireStore",
@@ -106,6 +107,7 @@ TlsHttp = Annotated[bool, _flag(TLS, "--ssl-http/--no-ssl-http", "Parse HTTP; wi
 TlsRaw = Annotated[bool, _flag(TLS, "--ssl-raw-data", "TLS records too, not only HTTP.")]
 TlsHandshake = Annotated[bool, _flag(TLS, "--ssl-handshake", "TLS handshakes too.")]
 Binaries = Annotated[list[str] | None, _flag(TLS, "--binary-path", "This file, docker://NAME, k8s://POD; repeatable.", "PATH")]
+ProbePlacement = Annotated[str, _flag(TLS, "--probe-placement", "cheap; or entry: where functions begin.", "WHERE")]
 
 # -- stdio -------------------------------------------------------------------------------------------------------------
 

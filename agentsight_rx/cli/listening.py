@@ -19,6 +19,7 @@ from ..sources import (
     TlsOptions,
 )
 from ..sources.containers.references import is_reference, resolve_reference
+from ..sources.tls.stacks.finding import Placement
 from .values import numbers_of
 
 __all__ = ["Listening", "descriptors_of"]
@@ -54,6 +55,7 @@ class Listening(Struct, frozen=True):
     binaries: tuple[str, ...] = ()
     candidates: tuple[str, ...] = ()
     group: str = ""
+    placement: Placement = "cheap"
     tls_filters: tuple[str, ...] = ()
     http_filters: tuple[str, ...] = ()
     compat_filters: bool = False
@@ -105,7 +107,14 @@ class Listening(Struct, frozen=True):
 
     def _tls(self, target: Target) -> TlsOptions:
         target = target if self.ssl_uid is None else replace(target, uid=self.ssl_uid)
-        return TlsOptions(target, self.binaries, self.candidates, handshakes=self.ssl_handshake, group=self.group)
+        return TlsOptions(
+            target,
+            self.binaries,
+            self.candidates,
+            handshakes=self.ssl_handshake,
+            group=self.group,
+            placement=self.placement,
+        )
 
     def _stdio(self, target: Target) -> StdioOptions:
         if target.pid is None:

@@ -10,7 +10,7 @@ from ..sources.tls.candidates import tls_candidates
 from ..sources.tls.commands import resolve
 from ..sources.tls.libraries import findings_of, system_libraries
 from ..sources.tls.mapped import mapped_files
-from ..sources.tls.stacks.finding import Finding
+from ..sources.tls.stacks.finding import Finding, Hook
 
 __all__ = ["probe_lines"]
 
@@ -68,3 +68,13 @@ def _said(finding: Finding) -> Iterator[str]:
     else:
         yield f"{finding.stack}, by {finding.method}"
     yield from (f"  {each}" for each in finding.evidence)
+    yield from (f"  {_place(each)}" for each in finding.hooks)
+
+
+def _place(hook: Hook) -> str:
+    """Where in the file the calls of a function are seen, and at what cost (docs/tls.md)."""
+    if hook.instead is not None:
+        where = f"{hook.instead.offset:#x}, where they cost less than at its begin, {hook.offset:#x}"
+    else:
+        where = f"{hook.offset:#x}{', an instruction that the kernel has to step through' if hook.stepped else ''}"
+    return f"calls of {hook.shape} are seen at offset {where}"

@@ -53,6 +53,7 @@ from .flags import (
     OtelEndpoint,
     OtelProtocol,
     Pid,
+    ProbePlacement,
     RequireStore,
     ServerOrNot,
     ServerPort,
@@ -62,7 +63,7 @@ from .flags import (
 )
 from .listening import Listening
 from .stores import new_store
-from .values import comms_of, retention_of
+from .values import comms_of, placement_of, retention_of
 
 __all__ = ["record", "record_command"]
 
@@ -93,6 +94,7 @@ def record(
         typer.Option("--wait-all", help="Go on until all that it left running has ended.", rich_help_panel=WATCH),
     ] = False,
     binary_path: Binaries = None,
+    probe_placement: ProbePlacement = "cheap",
     stdio_max_bytes: StdioMaxBytes = 65_536,
     system_interval: SystemInterval = 2.0,
     ssl_filter: TlsFilters = None,
@@ -139,6 +141,7 @@ def record(
             stdio=stdio and target.pid is not None,
             system=system,
             binaries=tuple(binary_path or ()),
+            placement=placement_of(probe_placement),
             candidates=candidates,
             group=place,
             tls_filters=tuple(ssl_filter or ()),

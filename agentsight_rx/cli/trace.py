@@ -39,6 +39,7 @@ from .flags import (
     OtelProtocol,
     Pid,
     PlainHttp,
+    ProbePlacement,
     Process,
     Quiet,
     Server,
@@ -62,7 +63,7 @@ from .flags import (
     Uid,
 )
 from .listening import Listening, descriptors_of
-from .values import comms_of, retention_of, seconds_of
+from .values import comms_of, placement_of, retention_of, seconds_of
 
 __all__ = ["trace"]
 
@@ -89,6 +90,7 @@ def trace(
     ssl_raw_data: TlsRaw = False,
     ssl_handshake: TlsHandshake = False,
     binary_path: Binaries = None,
+    probe_placement: ProbePlacement = "cheap",
     stdio_uid: StdioUid = None,
     stdio_fds: StdioFds = None,
     stdio_all_fds: StdioAllFds = False,
@@ -143,6 +145,7 @@ def trace(
         ssl_raw_data=ssl_raw_data,
         ssl_handshake=ssl_handshake,
         binaries=tuple(binary_path or ()),
+        placement=placement_of(probe_placement),
         tls_filters=tuple(ssl_filter or ()),
         http_filters=tuple(http_filter or ()),
         compat_filters=compat_filters,

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from typing import get_args
 
 from ..errors import UsageError
+from ..sources.tls.stacks.finding import Placement
 from ..view.retention import Retention
 
-__all__ = ["bytes_of", "comms_of", "numbers_of", "retention_of", "seconds_of"]
+__all__ = ["bytes_of", "comms_of", "numbers_of", "placement_of", "retention_of", "seconds_of"]
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)?")
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
@@ -52,6 +54,14 @@ def bytes_of(text: str | None, flag: str) -> int | None:
     if size < _LEAST:
         raise UsageError(f"{flag} {text!r}: a size of at least 1MB is expected, such as 500MB or 2GB")
     return size
+
+
+def placement_of(text: str) -> Placement:
+    """What --probe-placement says."""
+    for each in get_args(Placement):
+        if each == text:
+            return each  # type: ignore[no-any-return]  # get_args knows no types
+    raise UsageError(f"--probe-placement {text!r} is no placement; give {' or '.join(get_args(Placement))}")
 
 
 def retention_of(keep: str | None, most: str | None, *, stored: bool = True) -> Retention | None:

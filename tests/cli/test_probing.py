@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from agentsight_rx.cli import probing
-from agentsight_rx.sources.tls.stacks.finding import Finding
+from agentsight_rx.sources.tls.stacks.finding import Finding, Hook
 
 from ..sources.tls import make_program
 
@@ -33,3 +33,27 @@ def test_a_file_whose_layout_a_connection_has_to_show_can_be_read(tmp_path: Path
         "  rustls with ring, found by source positions of panics; its layout is learnt from the first connection",
         "    5 functions refer to 7 source positions",
     ]
+
+
+def test_where_the_calls_of_each_function_are_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = make_program(tmp_path / "agent")
+    hooks = (
+        Hook("SSL_read", 0x100, stepped=True, instead=Hook("SSL_read_ex", 0x200)),
+        Hook("SSL_do_handshake", 0x300),
+        Hook("SSL_free", 0x400, stepped=True),
+    )
+
+    def found(place: str) -> tuple[Finding, ...]:
+        return (Finding("OpenSSL", "symbols", hooks=hooks),) if place == str(program) else ()
+
+    monkeypatch.setattr(probing, "findings_of", found)
+    assert probing.probe_lines(str(program)) == (
+        [
+            str(program),
+            "  OpenSSL, by symbols",
+            "    calls of SSL_read are seen at offset 0x200, where they cost less than at its begin, 0x100",
+            "    calls of SSL_do_handshake are seen at offset 0x300",
+            "    calls of SSL_free are seen at offset 0x400, an instruction that the kernel has to step through",
+        ],
+        True,
+    )

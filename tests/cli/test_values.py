@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from agentsight_rx.cli.values import bytes_of, retention_of, seconds_of
+from agentsight_rx.cli.values import bytes_of, placement_of, retention_of, seconds_of
 from agentsight_rx.errors import UsageError
 from agentsight_rx.view.retention import Retention
 
@@ -33,3 +33,9 @@ def test_limits_of_a_store_are_age_and_size() -> None:
 def test_limits_without_a_store_are_an_error() -> None:
     with pytest.raises(UsageError, match="give --db too"):
         retention_of("14d", None, stored=False)
+
+
+def test_a_placement_is_one_of_those_that_there_are() -> None:
+    assert ["cheap", "entry"] == [placement_of("cheap"), placement_of("entry")]
+    with pytest.raises(UsageError, match="--probe-placement 'start' is no placement; give cheap or entry"):
+        placement_of("start")

@@ -21,7 +21,7 @@ from .records import Records
 from .shapes import needs_layout, needs_sockets, sites
 from .silence import Silence
 from .stacks.cache import identity_of, keep_finding
-from .stacks.finding import Finding, Hook
+from .stacks.finding import Finding, Hook, Placement
 
 __all__ = ["Attacher"]
 
@@ -33,13 +33,22 @@ _TOGETHER = 8  # candidates that are taken out together: a program with 28 has e
 
 
 class Attacher:
-    """The probes of one TLS source. `say` gets a sentence for each file."""
+    """The probes of one TLS source, where `placement` wants them. `say` gets a sentence for each file."""
 
-    def __init__(self, program: Program[Any], probes: Probes, records: Records, say: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        program: Program[Any],
+        probes: Probes,
+        records: Records,
+        say: Callable[[str], None],
+        *,
+        placement: Placement = "cheap",
+    ) -> None:
         self._program = program
         self._probes = probes
         self._records = records
         self._say = say
+        self._placement: Placement = placement
         self._sockets = False  # socket calls are watched
         records.calibration = self._calibration = Calibration(program.bpf["rings"]) if probes.multi else None
         self._silence = Silence(records.traffic, records.connections.plaintext)
@@ -71,7 +80,7 @@ class Attacher:
 
     def _put(self, probed: Probed, number: int, place: str) -> None:
         finding = probed.finding
-        where = [site for hook in finding.hooks for site in sites(hook, number)]
+        where = [site for hook in finding.placed(self._placement) for site in sites(hook, number)]
         if finding.hooks:
             probed.probes = self._probes.attach(place, where)
             return

@@ -26,6 +26,7 @@ from .mapped import mapped_files
 from .proof import Probed
 from .records import Records, UsedFile
 from .scope import Scope, scope_of
+from .stacks.finding import Placement
 from .traffic import asker
 
 __all__ = ["TlsOptions", "tls"]
@@ -67,8 +68,8 @@ class TlsOptions(msgspec.Struct, frozen=True, omit_defaults=True):
 
     `group` is the directory of a control group that has the target: while a large file that is new is searched, it is held.
 
-    `ring_size` is in bytes, a power of two, 0 for one by the memory that is free; `multi=False` attaches as kernels before 6.6
-    need it.
+    placement: Placement = "cheap"
+    ring_size: int = 0
     """
 
     target: Target = Target()
@@ -76,6 +77,7 @@ class TlsOptions(msgspec.Struct, frozen=True, omit_defaults=True):
     candidates: tuple[str, ...] = ()
     handshakes: bool = False
     group: str = ""
+    placement: Placement = "cheap"
     ring_size: int = 0
     multi: bool = True
 
@@ -153,7 +155,10 @@ class TlsReader:
             return
         probes.follow("next_programs", "on_more")
         program.attach("on_mapped", ["syscalls:sys_exit_mmap"])
-        self._program, self._attacher = program, Attacher(program, probes, self._records, self._say)
+        self._program, self._attacher = (
+            program,
+            Attacher(program, probes, self._records, self._say, placement=self._options.placement),
+        )
         self._records.traffic.ask = asker(program.bpf)
 
     # -- which files -----------------------------------------------------------------------------------------------

@@ -81,7 +81,9 @@ def flood(count: int) -> Found:
             stack.callback(program.close)
             patterns = program["patterns"]
             for which in range(_PATTERNS):
-                patterns[patterns.Key(which)] = patterns.Leaf((ctypes.c_uint64 * _WORDS)(*[which * 0x0101010101010101] * _WORDS))
+                patterns[patterns.Key(which)] = patterns.Leaf(
+                    (ctypes.c_uint64 * _WORDS)(*[which * 0x0101010101010101] * _WORDS)
+                )
             ring: Ring[bool] = Ring(program["out"].fd, _RING, check)
             stack.callback(ring.close)
             number = int(_TRACEPOINT.read_text())

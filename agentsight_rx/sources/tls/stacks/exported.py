@@ -10,9 +10,12 @@ from msgspec import Struct
 
 from .elf import Image, Symbols
 from .finding import Finding
+from .placement import with_work
 from .scan import Scan, hook
 
 __all__ = ["EXPORTED", "Exported", "by_symbols"]
+
+Bounds = tuple[int, int]  # address and size of a function
 
 _METHOD = "symbols"
 
@@ -81,27 +84,27 @@ def by_symbols(scan: Scan) -> list[Finding]:
             scan.check()
             if exported.name in found or not any(_has(symbols, group[-1]) for group in exported.needed):
                 continue
-            addresses = {name: address for name in exported.functions for address in _addresses(name, symbols)[:1]}
-            made = _finding(scan.image, exported, addresses)
+            places = {name: place for name in exported.functions for place in _symbols(name, symbols)[:1]}
+            made = _finding(scan.image, exported, places)
             if made is not None:
                 found[exported.name] = made
     return list(found.values())
 
 
-def _finding(image: Image, exported: Exported, addresses: dict[str, int]) -> Finding | None:
+def _finding(image: Image, exported: Exported, places: dict[str, Bounds]) -> Finding | None:
     for name, by in exported.replaced.items():
-        if by in addresses:
-            addresses.pop(name, None)
-    hooks = {name: hook(image, exported.functions[name], address) for name, address in addresses.items()}
+        if by in places:
+            places.pop(name, None)
+    hooks = {name: hook(image, exported.functions[name], address) for name, (address, _) in places.items()}
     made = {name: each for name, each in hooks.items() if each is not None}
     if not all(any(name in made or exported.replaced.get(name) in made for name in group) for group in exported.needed):
         return None
     return Finding(
         exported.name,
         _METHOD,
-        hooks=tuple(made.values()),
+        hooks=tuple(with_work(image, made, places).values()),
         exact=True,
-        evidence=tuple(f"{name} is a symbol of the file, at {addresses[name]:#x}" for name in made),
+        evidence=tuple(f"{name} is a symbol of the file, at {places[name][0]:#x}" for name in made),
     )
 
 
@@ -114,17 +117,20 @@ def _has(symbols: Symbols, name: str) -> bool:
     return name.encode() + b"\0" in symbols.names
 
 
-def _addresses(name: str, symbols: Symbols) -> list[int]:
-    """Search the symbol table for the offset of the name: 1 ms for 100,000 symbols; decoding each would take 1 s."""
-    found: list[int] = []
+def _symbols(name: str, symbols: Symbols) -> list[Bounds]:
+    """
+    Address and size of what has this name. The symbol table is searched for the offset of the name: 1 ms for 100,000 symbols;
+    decoding each would take 1 s.
+    """
+    found: list[Bounds] = []
     for place in islice(
         _places(name.encode() + b"\0", symbols.names), _NAMES_MOST
     ):  # also as the end of a longer name, which linkers share
         for at in islice(_places(place.to_bytes(4, "little"), symbols.table), _PLACES_MOST):
             if at % _SYMBOL.size == 0 and at + _SYMBOL.size <= len(symbols.table):
-                _, _, _, section, value, _ = _SYMBOL.unpack_from(symbols.table, at)
+                _, _, _, section, value, size = _SYMBOL.unpack_from(symbols.table, at)
                 if section != _UNDEFINED and value:
-                    found.append(value)
+                    found.append((value, size))
     return found
 
 

@@ -9,17 +9,20 @@ The table (pclntab) is described in src/internal/abi/symtab.go and src/debug/gos
 # numpy's own types are not known in full
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from struct import Struct as Layout
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from .elf import EXECUTE, Image
 from .finding import Finding, Hook
-from .instructions import decode
+from .instructions import Instruction, decode
+from .paths import behind_begin
 from .scan import Scan, Stack
+from .x86_code import Register, is_emulated
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,6 +36,7 @@ _FUNCTIONS = {
     "go_close": b"crypto/tls.(*Conn).Close",
 }
 _WITH_RETURN = ("go_write", "go_read")
+_GIVEN = frozenset({Register.AX, Register.BX, Register.CX, Register.R14})  # object, buffer, length, goroutine
 _METHOD = "Go's table of functions"
 _MAGICS = (
     b"\xf1\xff\xff\xff\0\0\x01\x08",
@@ -84,10 +88,13 @@ def _in_table(scan: Scan, table: _Table) -> Finding:
         start, end = text + bounds[0], text + min(bounds[1], bounds[0] + _LONGEST)
         offset = scan.image.offset_of(start)
         code = scan.image.at(start, end - start)
-        returns = _returns(scan.image, code, start) if shape in _WITH_RETURN else ()
+        instructions = list(decode(code, start))
+        returns = _returns(scan.image, instructions) if shape in _WITH_RETURN else ()
         if offset is None or not scan.image.is_code(start) or (shape in _WITH_RETURN and not returns):
             return Finding(GO.name, _METHOD, failure=f"no code at {start:#x}, where its table has {_FUNCTIONS[shape].decode()}")
-        hooks.append(Hook(shape, offset, returns=returns))
+        begin = Hook(shape, offset, returns=returns, stepped=not is_emulated(code))
+        whole = end == text + bounds[1]
+        hooks.append(_behind_check(begin, code, instructions) if whole else begin)
         evidence.append(f"{shape} is the function at {start:#x}: the table names it {_FUNCTIONS[shape].decode()}")
     return Finding(GO.name, _METHOD, hooks=tuple(hooks), evidence=tuple(evidence), exact=True)
 
@@ -202,10 +209,28 @@ def _agreement(scan: Scan, table: _Table, text: int) -> float:
     return sum(image.at(text + each - 1, 1) == bytes((_INT3,)) for each in chosen) / len(chosen)
 
 
-def _returns(image: Image, code: bytes, start: int) -> tuple[int, ...]:
+def _returns(image: Image, instructions: Sequence[Instruction]) -> tuple[int, ...]:
     """The file offsets of its ret instructions."""
-    offsets = (image.offset_of(at) for at, _, name, _ in decode(code, start) if name == "ret")
+    offsets = (image.offset_of(at) for at, _, name, _ in instructions if name == "ret")
     return tuple(offset for offset in offsets if offset is not None)
+
+
+def _behind_check(begin: Hook, code: bytes, instructions: Sequence[Instruction]) -> Hook:
+    """
+    The hook of a whole function, with a cheaper place. A function of Go begins with a look at the room on its stack and a jump
+    for the case that it is too small, behind which it begins again. The kernel emulates the jump, and at it what the function
+    was given is where it was.
+    """
+    place = behind_begin(code, _GIVEN)
+    if not place or any(_may_skip(each, instructions[0][0], place) for each in instructions):
+        return begin
+    return replace(begin, instead=Hook(begin.shape, begin.offset + place, returns=begin.returns))
+
+
+def _may_skip(instruction: Instruction, begin: int, place: int) -> bool:
+    """Whether it jumps to between the first instruction and this place, or to where is not known."""
+    _, _, name, operands = instruction
+    return name.startswith(("j", "loop")) and not (operands.startswith("0x") and not begin < int(operands, 16) <= begin + place)
 
 
 GO = Stack("Go crypto/tls", texts=(_FUNCTIONS["go_write"],), search=_search)

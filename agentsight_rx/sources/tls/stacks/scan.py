@@ -11,6 +11,7 @@ from msgspec import Struct
 from .elf import Image, Segment
 from .finding import Finding, Hook
 from .references import Code
+from .x86_code import is_emulated
 
 __all__ = ["SECONDS", "Scan", "Stack", "TookTooLong", "hook"]
 
@@ -103,8 +104,8 @@ _ENDBR64 = b"\xf3\x0f\x1e\xfa"
 
 def hook(image: Image, shape: str, address: int, *, returns: tuple[int, ...] = ()) -> Hook | None:
     """
-    The hook for the function at an address. The kernel emulates a probed push or nop (0.5 µs) and has to step through any
-    other instruction (9.5 µs), so a push or a nop behind endbr64 is probed instead of it: the arguments are still in place.
+    The hook for the function at an address. A push or a nop behind endbr64 is probed instead of it, since the kernel emulates
+    these (see placement.py): the arguments are still in place.
     """
     offset = image.offset_of(address)
     if offset is None or not image.is_code(address):
@@ -112,7 +113,8 @@ def hook(image: Image, shape: str, address: int, *, returns: tuple[int, ...] = (
     first = image.at(address, 8)
     if first[:4] == _ENDBR64 and _is_push_or_nop(first[4:6]):
         offset += 4
-    return Hook(shape, offset, returns=returns)
+        first = first[4:]
+    return Hook(shape, offset, returns=returns, stepped=not is_emulated(first))
 
 
 def _is_push_or_nop(code: bytes) -> bool:

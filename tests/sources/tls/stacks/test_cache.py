@@ -14,6 +14,7 @@ from agentsight_rx.sources.tls.stacks.search import TIMED_OUT
 
 from . import Maker
 from .test_boringssl import boringssl
+from .test_placement import with_openssl
 
 FOUND = (Finding("BoringSSL", "error reasons", evidence=("found",)),)
 LARGE = 5 << 20
@@ -58,12 +59,13 @@ def test_a_file_is_searched_once(tmp_path: Path, searches: Searches) -> None:
     assert kept.stat().st_mode & 0o777 == 0o600
 
 
-def test_the_findings_come_back_whole(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("maker", "hooks"), [(boringssl(Maker()), 2), (with_openssl(Maker()), 5)])
+def test_the_findings_come_back_whole(tmp_path: Path, maker: Maker, hooks: int) -> None:
     path, folder = tmp_path / "program", tmp_path / "cache"
-    path.write_bytes(boringssl(Maker()).made())
+    path.write_bytes(maker.made())
     os.truncate(path, LARGE)
     found = asked(path, folder)
-    assert len(found[0].hooks) == 2
+    assert len(found[0].hooks) == hooks
     assert asked(path, folder) == found
 
 

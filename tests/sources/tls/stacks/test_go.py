@@ -7,6 +7,8 @@ from struct import pack
 
 import pytest
 
+from agentsight_rx.sources.tls.stacks.finding import Hook
+
 from . import Maker, found_in, one
 
 WRITE, READ, CLOSE = (b"crypto/tls.(*Conn)." + name for name in (b"Write", b"Read", b"Close"))
@@ -15,13 +17,18 @@ BODY = b"\x90\xc3\x90\xc3"  # nop; ret; nop; ret
 
 
 def go(
-    maker: Maker, *, names: tuple[bytes, ...] = (WRITE, READ, CLOSE), with_text: bool = True, magic: bytes = MAGIC
+    maker: Maker,
+    *,
+    names: tuple[bytes, ...] = (WRITE, READ, CLOSE),
+    with_text: bool = True,
+    magic: bytes = MAGIC,
+    body: bytes = BODY,
 ) -> dict[bytes, int]:
     """Put a table with these functions into the file, among others; returns where each of them begins."""
     every = (b"runtime.first", *(b"main.other%d" % number for number in range(9)), *names, b"_rt0_amd64_linux", b"main.main")
     starts = {name: number * 16 for number, name in enumerate(every)}
     for name in every:
-        maker.raw(name.decode(), BODY, b"\xcc" * (16 - len(BODY)))
+        maker.raw(name.decode(), body, b"\xcc" * (16 - len(body)))
     table = b"\0" + b"\0".join(every) + b"\0"
     at = {name: table.index(b"\0" + name + b"\0") + 1 for name in every}
     rows, details = b"", b""
@@ -50,6 +57,32 @@ def test_the_methods_are_found_with_their_returns(tmp_path: Path, base: int, wit
         "go_read": (starts[READ], (1, 3)),
         "go_close": (starts[CLOSE], ()),
     }
+
+
+CHECK = "49 3b 66 10 76 01 c3"  # cmp rsp, [r14+16]; jbe behind the ret; ret
+
+
+@pytest.mark.parametrize(
+    ("body", "place"),
+    [
+        (f"{CHECK} eb f7", 4),  # jmp to the begin, as behind the growth of the stack
+        ("4c 8d 64 24 b8 4d 3b 66 10 76 01 c3 eb f2", 9),  # lea r12, [rsp-72]; cmp r12, [r14+16]; jbe …
+        (f"{CHECK} eb fb", None),  # jmp to the jump alone
+        (f"{CHECK} eb f8", None),  # jmp into the first instruction
+        (f"{CHECK} ff e0", None),  # jmp rax: to where is not known
+        ("55 5d c3", None),  # it costs little already
+        ("48 89 d8 49 3b 66 10 76 01 c3 c3", None),  # mov rax, rbx: the object is no longer in its register
+    ],
+)
+def test_the_jump_for_a_small_stack_is_probed_where_nothing_else_leads_to_it(
+    tmp_path: Path, body: str, place: int | None
+) -> None:
+    maker = Maker()
+    go(maker, body=bytes.fromhex(body))
+    for hook in one(tmp_path, maker).hooks:
+        expected = None if place is None else Hook(hook.shape, hook.offset + place, returns=hook.returns)
+        assert hook.instead == expected
+        assert hook.stepped == (not body.startswith("55"))
 
 
 def test_the_text_is_found_by_the_entry_point_where_code_stands_before_it(tmp_path: Path) -> None:

@@ -1,0 +1,110 @@
+"""
+Hooks of OpenSSL -> hooks in the functions that do the work, where a probe costs less and sees the same calls.
+
+Under a probe the kernel emulates some instructions (0.7 µs a hit) and steps through a copy of all others (10 µs on a virtual
+machine). A return probe is put in where a function begins, and costs the same again. SSL_read and SSL_read_ex begin with an
+instruction of the dear kind. They are a few instructions around a call of one and the same function, which begins with a push.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from .elf import Image
+from .finding import Hook
+from .paths import ARGUMENTS, Path, Value, paths_of
+from .scan import hook
+from .x86_code import Register
+
+__all__ = ["Work", "with_work", "work_of"]
+
+_SIZE_MOST = 1024  # bytes of a function that only calls another
+
+
+class Work(NamedTuple):
+    """The function that does the work of another: its place in the code, and which registers may say where it puts a size."""
+
+    target: int
+    size_in: frozenset[int]
+
+
+def work_of(code: bytes, size_argument: int | None) -> Work | None:
+    """
+    The function that this one calls with its own first and second argument (object and buffer), once on each path on which it
+    returns more than 0; and that is exactly where what it calls returns more than 0. `size_argument` is the number of the
+    argument that says where to store the size, handed on; None: the size is stored on the stack of this function, and returned.
+    """
+    paths = paths_of(code) or []
+    through = [path for path in paths if path.result is None or not path.result.is_failure]
+    failures = [path for path in paths if path.result is not None and path.result.is_failure]
+    if not through or any(len(path.calls) != 1 for path in through):
+        return None
+    calls = {path.calls[0] for path in through}
+    target = through[0].calls[0].target
+    if any(call.target != target for call in calls) or any(call.target == target for path in failures for call in path.calls):
+        return None
+    begin = [Value("entry", Register.DI), Value("entry", Register.SI)]
+    if any([call.registers[Register.DI], call.registers[Register.SI]] != begin for call in calls):
+        return None
+    size_in = frozenset(ARGUMENTS).intersection(*(_size_in(path, size_argument) for path in through))
+    return Work(target, size_in) if size_in else None
+
+
+def _size_in(path: Path, size_argument: int | None) -> frozenset[int]:
+    """The registers that say where the size goes, where the result of this path is that of its call."""
+    target, registers = path.calls[0]
+    result = Value("result", target)
+    if size_argument is not None:
+        wanted = Value("entry", ARGUMENTS[size_argument])
+        return frozenset(each for each in ARGUMENTS if registers[each] == wanted and path.result == result)
+    places = {each: registers[each] for each in ARGUMENTS}
+    return frozenset(
+        register
+        for register, place in places.items()
+        if place is not None and place.kind == "stack" and path.result in (result, Value("loaded", place.number))
+    )
+
+
+# Shapes of OpenSSL: the argument of each that says where the size goes, and what the function that does the work of all of them
+# is like, by the register that says it there
+_SIZE_ARGUMENTS: dict[str, int | None] = {
+    "SSL_read": None,
+    "SSL_read_ex": 3,
+    "SSL_write": None,
+    "SSL_write_ex": 3,
+    "SSL_write_ex2": 4,
+}
+_TOGETHER = (
+    (("SSL_read", "SSL_read_ex"), {Register.CX: "SSL_read_ex"}),
+    (("SSL_write", "SSL_write_ex", "SSL_write_ex2"), {Register.CX: "SSL_write_ex", Register.R8: "SSL_write_ex2"}),
+)
+
+
+def with_work(image: Image, hooks: Mapping[str, Hook], bounds: Mapping[str, tuple[int, int]]) -> dict[str, Hook]:
+    """
+    The hooks of OpenSSL by the names of their functions, those of one direction with the function that does the work of all of
+    them in `instead`. `bounds` are the addresses and sizes of the functions. All or none: a call would be seen twice.
+    """
+    made = dict(hooks)
+    for shapes, by_register in _TOGETHER:
+        names = [name for name, each in hooks.items() if each.shape in shapes]
+        if not any(_SIZE_ARGUMENTS[hooks[name].shape] for name in names) or not any(hooks[name].stepped for name in names):
+            continue  # no OpenSSL, or nothing is gained
+        found = [_work_at(image, hooks[name].shape, *bounds[name]) for name in names]
+        works = [each for each in found if each is not None]
+        if len(works) < len(found) or len({each.target for each in works}) > 1:
+            continue
+        registers = frozenset(ARGUMENTS).intersection(*(each.size_in for each in works))
+        shape = by_register.get(min(registers)) if len(registers) == 1 else None
+        instead = hook(image, shape, works[0].target) if shape else None
+        if instead is not None and not instead.stepped:
+            made |= {name: replace(hooks[name], instead=instead) for name in names}
+    return made
+
+
+def _work_at(image: Image, shape: str, address: int, size: int) -> Work | None:
+    found = work_of(image.at(address, size), _SIZE_ARGUMENTS[shape]) if 0 < size <= _SIZE_MOST else None
+    return found._replace(target=address + found.target) if found else None

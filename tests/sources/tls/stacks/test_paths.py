@@ -1,0 +1,94 @@
+"""What a function does on its paths; test_placement.py has whole functions."""
+
+from __future__ import annotations
+
+import pytest
+
+from agentsight_rx.sources.tls.stacks.paths import ARGUMENTS, Value, behind_begin, paths_of
+from agentsight_rx.sources.tls.stacks.x86_code import Register
+
+from .machine_code import Part, assembled
+
+
+def body(*parts: Part) -> bytes:
+    return assembled(*parts, work=0x400)
+
+
+@pytest.mark.parametrize(
+    ("parts", "place"),
+    [
+        (("49 3b 66 10", ("0f 86", "grow"), "55 c3", "grow:", "c3"), 4),  # cmp rsp, [r14+16]
+        (("4c 8d 64 24 b8 4d 3b 66 10", ("0f 86", "grow"), "c3", "grow:", "c3"), 9),  # lea r12, [rsp-72]; cmp r12, [r14+16]
+        (("55",), 0),
+        (("48 89 d8 55",), None),  # mov rax, rbx: the object is no longer in it
+        (("0f 05 55",), None),
+        ((("e8", "work"), "55"), None),
+        (("c3 55",), None),
+        (("48 89 e5",), None),
+        ((), None),
+    ],
+)
+def test_the_first_place_behind_the_begin_that_is_emulated(parts: tuple[Part, ...], place: int | None) -> None:
+    given = frozenset({Register.AX, Register.BX, Register.CX, Register.R14})
+    assert behind_begin(body(*parts), given) == place
+
+
+@pytest.mark.parametrize(
+    ("parts", "result"),
+    [
+        ("b8 05 00 00 00", Value("number", 5)),
+        ("83 c8 ff", Value("number", -1)),  # or eax, -1
+        ("31 c0", Value("number", 0)),
+        ("48 89 f8", Value("entry", Register.DI)),  # mov rax, rdi
+        ("89 f8", None),  # mov eax, edi: half of it
+        ("48 8d 44 24 f8", Value("stack", -8)),  # lea rax, [rsp-8]
+        ("48 8b 44 24 10", Value("loaded", 16)),  # mov rax, [rsp+16]
+        ("8b 07", None),  # mov eax, [rdi]
+        ("57 58", None),  # push rdi; pop rax: what is on the stack is not followed
+        ("48 83 ec 10 48 8d 04 24 48 83 c4 10", Value("stack", -16)),
+        ("64 48 8b 04 25 28 00 00 00", None),
+        ("48 01 f8", None),  # add rax, rdi
+    ],
+)
+def test_what_a_function_returns(parts: str, result: Value | None) -> None:
+    ((calls, returned),) = paths_of(body(parts, "c3")) or []
+    assert ((), result) == (calls, returned)
+
+
+def test_a_call_takes_what_registers_hold_and_leaves_its_result() -> None:
+    (path,) = (
+        paths_of(body("48 89 fb 31 f6", ("e8", "work"), "48 89 de c3")) or []
+    )  # mov rbx, rdi; xor esi, esi; …; mov rsi, rbx
+    (call,) = path.calls
+    assert (0x400, Value("result", 0x400)) == (call.target, path.result)
+    held = [call.registers[each] for each in ARGUMENTS]
+    assert held == [Value("number", 0) if each == Register.SI else Value("entry", each) for each in ARGUMENTS]
+
+
+def test_both_ways_of_a_jump_are_paths_and_a_loop_ends() -> None:
+    code = body("again:", "31 c0 85 ff", ("0f 84", "end"), "b8 01 00 00 00 85 f6", ("0f 85", "again"), "end:", "c3")
+    assert {path.result for path in paths_of(code) or []} == {Value("number", 0), Value("number", 1)}
+
+
+def test_a_call_at_the_end_of_a_function_does_not_return() -> None:
+    code = body("85 ff", ("0f 84", "stop"), "31 c0 c3", "stop:", ("e8", "work"))
+    assert [path.calls for path in paths_of(code) or []] == [()]
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        ("",),
+        ("90",),  # it goes on behind its end
+        ("55 c3",),  # the stack pointer is not where it was
+        ("48 89 e0 48 89 c4 c3",),  # mov rax, rsp; mov rsp, rax
+        ("83 ec 08 83 c4 08 c3",),  # sub esp, 8: half of it
+        ("5c c3",),  # pop rsp
+        ("ff e0",),
+        ("0f 05 c3",),
+        (("e9", "work"),),
+        ("again:", ("e8", "work"), ("e9", "again")),
+    ],
+)
+def test_a_function_that_is_not_understood_whole_has_no_paths(parts: tuple[Part, ...]) -> None:
+    assert paths_of(body(*parts)) is None
