@@ -8,6 +8,7 @@ from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from . import naive
 from .figures import Figure, Size
 from .pipeline import graph_of, parse_only, stored_run
 from .recording import cut, traffic
@@ -18,6 +19,7 @@ __all__ = ["figures"]
 _CALLS = 64  # in all, but for the many connections, which make one each
 _BATCH = 4096
 _STORED = 64  # connections of the case with a store
+_NAIVE_LEAST = 3.0
 _STORE_MOST = 1.5  # times parse only, over the graph without sinks
 
 # connections -> target, the original's, ours before
@@ -37,8 +39,11 @@ def figures(size: Size) -> Iterator[Figure]:
                 Case("graph", partial(graph_of, batches), events, floor="parse only"),
             ]
             if most == _STORED:
+                cases.append(
+                    Case("naive", lambda: lambda: naive.run(chunks), events, floor="graph", at_least=True)  # noqa: B023 (measured at once)
+                )
                 cases.append(Case("stored", lambda: stored_run(batches, next(fresh)), events, floor="parse only", waits=True))  # noqa: B023 (measured at once)
-            _, graph, *stored = measure("graph", cases, size.rounds)
+            _, graph, *more = measure("graph", cases, size.rounds)
         assert graph.ratio is not None
         points.append((connections, graph.ratio))
         note = f"{graph.us_per_event:.2f} µs an event"
@@ -50,8 +55,17 @@ def figures(size: Size) -> Iterator[Figure]:
             before=before,
             note=note,
         )
-        for row in stored:
+        if more:
+            simple, row = more
             assert row.ratio is not None
+            yield Figure(
+                group="graph",
+                name="naive RxPY to the graph, 64 connections",
+                value=simple.ratio,
+                target=_NAIVE_LEAST,
+                at_least=True,
+                note=f"{simple.us_per_event:.1f} µs an event; an item an event, group_by, h11 and json",
+            )
             yield Figure(
                 group="graph",
                 name="a store, threaded: added to the graph",

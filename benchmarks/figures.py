@@ -14,7 +14,6 @@ __all__ = [
     "Figure",
     "Report",
     "Size",
-    "Unavailable",
     "by_group",
     "cells",
     "report_table",
@@ -24,10 +23,6 @@ __all__ = [
 ]
 
 MARGIN = 1.5  # a ratio may be so many times its baseline: machines that run CI are noisy
-
-
-class Unavailable(Exception):
-    """A figure cannot be measured here; the text says what is missing."""
 
 
 class Size(Struct, frozen=True):

@@ -75,7 +75,8 @@ def stages(rounds: int, scale: float = 1.0, /) -> list[Row]:
     graphs.append(merge(graphs[-1]))
     graphs.append(graphs[-1].then(op.materialize()))
     names = ["the source alone", *(f"+ {operator.name}" for operator in operators), "+ merge", "+ materialize"]
-    cases = [
+    cases = [Case("parse only", partial(parse_only, chunks), len(chunks))]
+    cases += [
         Case(name, partial(_started, graph), len(chunks), floor=above)
         for name, graph, above in zip(names, graphs, ["", *names], strict=False)
     ]
