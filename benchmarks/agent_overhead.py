@@ -31,6 +31,7 @@ __all__ = ["figures", "interval", "main"]
 
 _TURNS = 4
 _THINK_MS, _EVENT_MS = 500, 15  # to the first event, and then 65 events a second
+_THINKS_FROM = 0.05  # smaller sizes only show that it runs
 _WALL_MOST, _WALL_UPPER_MOST = 1.0, 2.0  # %
 _ORIGINAL = "2.9 % (paper)"
 _CONFIDENCE = 0.975  # of each side
@@ -53,15 +54,16 @@ class _Recorded(Struct, frozen=True):
 
 
 def figures(size: Size) -> Iterator[Figure]:
-    yield from _figures(size.pairs, size.many(_TURNS))
+    thinks = size.scale >= _THINKS_FROM
+    yield from _figures(size.pairs, size.many(_TURNS), think_ms=_THINK_MS * thinks, event_ms=_EVENT_MS * thinks)
 
 
-def _figures(pairs: int, turns: int) -> Iterator[Figure]:
+def _figures(pairs: int, turns: int, *, think_ms: int = _THINK_MS, event_ms: int = _EVENT_MS) -> Iterator[Figure]:
     plain: list[_Took] = []
     recorded: list[_Recorded] = []
     with TemporaryDirectory() as name:
         folder = Path(name)
-        with _model(folder) as env:
+        with _model(folder, think_ms=think_ms, event_ms=event_ms) as env:
             _plain(folder, turns=1, env=env)  # warms the caches of files
             for number in range(pairs):  # each of the two is the first one in turn
                 for with_record in (number % 2 == 0, number % 2 == 1):
@@ -127,9 +129,9 @@ def _student(freedom: int) -> float:
 
 
 @contextmanager
-def _model(folder: Path) -> Generator[dict[str, str]]:
+def _model(folder: Path, *, think_ms: int, event_ms: int) -> Generator[dict[str, str]]:
     """A fake model that takes its time -> the environment of the agent."""
-    words = ["--dir", str(folder), "--until-eof", "--think-ms", str(_THINK_MS), "--event-ms", str(_EVENT_MS)]
+    words = ["--dir", str(folder), "--until-eof", "--think-ms", str(think_ms), "--event-ms", str(event_ms)]
     server = [sys.executable, "-m", "agentsight_rx.demo.fake_llm", *words]
     pipes = subprocess.PIPE
     with subprocess.Popen(server, stdin=pipes, stdout=pipes, env=environment(), text=True) as process:

@@ -30,16 +30,16 @@ def started(size: Size) -> Iterator[Figure]:
     """Of a command that takes no time, where the programs are in the cache."""
     with TemporaryDirectory() as name:
         folder = Path(name)
-        cold = record_once(folder, [])
-        warm = [record_once(folder, []) for _ in range(size.rounds)]
-        one = [record_once(folder, ONE_SOURCE) for _ in range(min(size.rounds, _STARTS_OF_ONE))]
+        cold = record_once(folder, []) if size.scale >= 1 else None
+        warm = [record_once(folder, [], fresh=cold is not None) for _ in range(size.rounds)]
+        one = [record_once(folder, ONE_SOURCE, fresh=cold is not None) for _ in range(min(size.rounds, _STARTS_OF_ONE))]
     start = partial(Figure, group="start", unit="s")
     yield start(
         name="record -- true, warm: before the command",
         value=_middle(warm, "before_s"),
         target=_BEFORE_MOST_S,
         before="3.3 s",
-        note=f"cold {cold.before_s:.2f} s; {_middle(warm, 'processor_s'):.2f} s of processor time in all",
+        note=f"{f'cold {cold.before_s:.2f} s; ' if cold else ''}{_middle(warm, 'processor_s'):.2f} s of processor time in all",
     )
     yield start(
         name="record -- true, warm: after the command",

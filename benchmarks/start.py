@@ -55,9 +55,11 @@ def main() -> int:
     return int(ratio > _RATIO_MOST or most > _ANONYMOUS_MOST or most_of_one > _ONE_SOURCE_MOST)
 
 
-def record_once(folder: Path, flags: Sequence[str]) -> Start:
+def record_once(folder: Path, flags: Sequence[str], *, fresh: bool = True) -> Start:
+    """With the cache of programs in `folder`, or if not `fresh` with that of the user."""
     env = {name: value for name, value in environment().items() if not name.startswith("SUDO_")}
-    env["XDG_CACHE_HOME"] = str(folder / "cache")
+    if fresh:
+        env["XDG_CACHE_HOME"] = str(folder / "cache")
     store = folder / "store.lmdb"
     command = ["record", "--db", str(store), *flags, "--", "sh", "-c", _COMMAND]
     used, begun = os.times(), time.time()

@@ -24,6 +24,7 @@ _COMMANDS = {
     "serve": ("serve", "serve"),
     "filter": ("filter", "filter_command"),
     "doctor": ("doctor", "doctor"),
+    "bench": ("bench", "bench"),
     "demo": ("demo", "demo"),
     "report": ("report", "report"),
     "debug": ("debug", "debug"),
