@@ -40,6 +40,7 @@ from agentsight_rx.runtime import Run
 from agentsight_rx.sinks import store
 from agentsight_rx.view import Output
 
+from .apart import command, environment
 from .memory import Memory, memory_of
 from .recording import answer, chunked, request_body
 from .timing import Row
@@ -110,8 +111,7 @@ def _row(made: Churned, settled: Churned) -> Row:
 
 def churned(connections: int) -> list[Churned]:
     """A run over so many connections in a process of its own, sampled five times."""
-    command = [sys.executable, "-m", "benchmarks.churn", str(connections)]
-    done = subprocess.run(command, stdout=subprocess.PIPE, cwd=Path(__file__).parents[1], check=True)
+    done = subprocess.run(command("churn", connections), stdout=subprocess.PIPE, env=environment(), check=True)
     return [msgspec.json.decode(line, type=Churned) for line in done.stdout.splitlines()]
 
 

@@ -31,6 +31,7 @@ from agentsight_rx.sinks import store
 from agentsight_rx.sinks.web import Feed
 from agentsight_rx.view import Output
 
+from .apart import command, environment
 from .hostile_traffic import CONTENT, TRAFFIC, records
 from .memory import memory_of
 from .recording import cut
@@ -119,8 +120,7 @@ def _row(made: Measured) -> Row:
 
 def _measured(size: int, names: Sequence[str] = ()) -> list[Measured]:
     """Each kind in a process of its own, forked from one that has no threads, as this one may have."""
-    command = [sys.executable, "-m", "benchmarks.hostile", str(size), *names]
-    done = subprocess.run(command, stdout=subprocess.PIPE, cwd=Path(__file__).parents[1], check=True)
+    done = subprocess.run(command("hostile", size, *names), stdout=subprocess.PIPE, env=environment(), check=True)
     return [msgspec.json.decode(line, type=Measured) for line in done.stdout.splitlines()]
 
 

@@ -25,7 +25,7 @@ from .recording import cut, traffic
 from .sse import SAID
 from .timing import Case, Row, Work, measure
 
-__all__ = ["rows", "stages"]
+__all__ = ["graph_of", "parse_only", "rows", "stages", "stored_run"]
 
 _FLOWS = 64
 _BATCH = 256
@@ -45,10 +45,10 @@ def rows(rounds: int, scale: float = 1.0, /) -> list[Row]:
     with TemporaryDirectory() as folder:
         fresh = (Path(folder) / f"{number}.lmdb" for number in count())
         cases = [
-            Case(floor, partial(_parse_only, chunks), events, size),
-            Case(whole, partial(_graph, batches), events, size, floor, 8.0),
+            Case(floor, partial(parse_only, chunks), events, size),
+            Case(whole, partial(graph_of, batches), events, size, floor, 8.0),
             Case(inline, lambda: _stored(batches, next(fresh)), events, size, floor),
-            Case(threads, lambda: _run(batches, next(fresh)), events, size, floor, waits=True),
+            Case(threads, lambda: stored_run(batches, next(fresh)), events, size, floor, waits=True),
             Case("stock RxPY, an item an event", lambda: lambda: naive.run(chunks), events, size, whole, 3.0, at_least=True),
         ]
         return measure("pipeline", cases, rounds)
@@ -75,7 +75,8 @@ def stages(rounds: int, scale: float = 1.0, /) -> list[Row]:
     graphs.append(merge(graphs[-1]))
     graphs.append(graphs[-1].then(op.materialize()))
     names = ["the source alone", *(f"+ {operator.name}" for operator in operators), "+ merge", "+ materialize"]
-    cases = [
+    cases = [Case("parse only", partial(parse_only, chunks), len(chunks))]
+    cases += [
         Case(name, partial(_started, graph), len(chunks), floor=above)
         for name, graph, above in zip(names, graphs, ["", *names], strict=False)
     ]
@@ -126,7 +127,7 @@ def _started(graph: Stream[Any]) -> Work:
     return engine.run_inline
 
 
-def _graph(batches: Sequence[Sequence[TlsEvent]]) -> Work:
+def graph_of(batches: Sequence[Sequence[TlsEvent]]) -> Work:
     return _started(_pipeline(batches))
 
 
@@ -136,7 +137,7 @@ def _stored(batches: Sequence[Sequence[TlsEvent]], path: Path) -> Work:
     return engine.run_inline
 
 
-def _run(batches: Sequence[Sequence[TlsEvent]], path: Path) -> Work:
+def stored_run(batches: Sequence[Sequence[TlsEvent]], path: Path) -> Work:
     graph, sink = _pipeline(batches), store(path)
 
     def work() -> None:
@@ -148,7 +149,7 @@ def _run(batches: Sequence[Sequence[TlsEvent]], path: Path) -> Work:
     return work
 
 
-def _parse_only(chunks: Sequence[TlsChunk]) -> Work:
+def parse_only(chunks: Sequence[TlsChunk]) -> Work:
     """Find the border of each chunk, find the data of its event, decode that. Requests and heads are passed over."""
 
     def work() -> None:

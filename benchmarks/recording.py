@@ -28,13 +28,13 @@ def cut(events: Sequence[E], size: int) -> list[Sequence[E]]:
     return [events[start : start + size] for start in range(0, len(events), size)]
 
 
-def traffic(flows: int = 64) -> list[TlsChunk]:
+def traffic(flows: int = 64, calls: int = 1) -> list[TlsChunk]:
     """
-    `flows` connections at once, each with one call of /v1/messages: a request of 60 KB in records of 16 KiB, its answer as
-    an event stream of 206 events over chunked transfer coding, one chunk a record.
+    `flows` connections at once, each with `calls` of /v1/messages one after the other: a request of 60 KB in records of 16
+    KiB, its answer as an event stream of 206 events over chunked transfer coding, one chunk a record.
     """
     random = Random(1)
-    open_flows = [_records(flow) for flow in range(flows)]
+    open_flows = [_records(flow, calls) for flow in range(flows)]
     chunks: list[TlsChunk] = []
     while open_flows:
         flow = random.choice(open_flows)
@@ -49,18 +49,21 @@ def traffic(flows: int = 64) -> list[TlsChunk]:
     return chunks
 
 
-def _records(flow: int) -> Iterator[tuple[Connection, Direction, bytes, int, int]]:
+def _records(flow: int, calls: int) -> Iterator[tuple[Connection, Direction, bytes, int, int]]:
     connection = Connection(4000 + flow // 8, 360_000 + flow // 8, "/usr/lib/x86_64-linux-gnu/libssl.so.3", 0x7F00_0000 + flow)
-    body = request_body(flow)
-    sides: tuple[tuple[Direction, list[bytes]], ...] = (
-        ("out", [_request_head(len(body)), *_in_records(body)]),
-        ("in", [_RESPONSE_HEAD, *map(chunked, answer(_DELTAS, flow)), b"0\r\n\r\n"]),
-    )
-    for direction, records in sides:
-        offset = 0
-        for seq, data in enumerate(records):
-            yield connection, direction, data, offset, seq
-            offset += len(data)
+    places: dict[Direction, tuple[int, int]] = {"out": (0, 0), "in": (0, 0)}
+    for number in range(flow * calls, (flow + 1) * calls):
+        body = request_body(number)
+        sides: tuple[tuple[Direction, list[bytes]], ...] = (
+            ("out", [_request_head(len(body)), *_in_records(body)]),
+            ("in", [_RESPONSE_HEAD, *map(chunked, answer(_DELTAS, number)), b"0\r\n\r\n"]),
+        )
+        for direction, records in sides:
+            offset, seq = places[direction]
+            for data in records:
+                yield connection, direction, data, offset, seq
+                offset, seq = offset + len(data), seq + 1
+            places[direction] = offset, seq
 
 
 def _in_records(data: bytes) -> list[bytes]:

@@ -15,16 +15,18 @@ from tempfile import TemporaryDirectory
 
 from msgspec import Struct
 
-__all__ = ["main"]
+from .apart import environment
+
+__all__ = ["ONE_SOURCE", "Start", "main", "record_once"]
 
 _ROUNDS = 3
 _COMMAND = "grep RssAnon: /proc/$PPID/status; exec date +%s.%N"  # our parent is `record`
-_ONE_SOURCE = [f"--no-{name}" for name in ("ssl", "plain-http", "files", "net", "stdio", "system")]
+ONE_SOURCE = [f"--no-{name}" for name in ("ssl", "plain-http", "files", "net", "stdio", "system")]
 _RATIO_MOST = 0.5  # processor time, warm to cold
 _ANONYMOUS_MOST, _ONE_SOURCE_MOST = 100, 60  # MB
 
 
-class _Start(Struct, frozen=True):
+class Start(Struct, frozen=True):
     before_s: float
     after_s: float
     processor_s: float
@@ -34,14 +36,14 @@ class _Start(Struct, frozen=True):
 def main() -> int:
     with TemporaryDirectory() as name:
         folder = Path(name)
-        cold: list[_Start] = []
-        warm: list[_Start] = []
-        one: list[_Start] = []
+        cold: list[Start] = []
+        warm: list[Start] = []
+        one: list[Start] = []
         for _ in range(_ROUNDS):  # in turn, so that what else runs slows all of them
             shutil.rmtree(folder / "cache", ignore_errors=True)
-            cold.append(_record(folder, []))
-            warm.append(_record(folder, []))
-            one.append(_record(folder, _ONE_SOURCE))
+            cold.append(record_once(folder, []))
+            warm.append(record_once(folder, []))
+            one.append(record_once(folder, ONE_SOURCE))
     print(f"{'':22} s before  s after  s of processor time  MB anonymous")
     for label, starts in (("cold", cold), ("warm", warm), ("warm, processes only", one)):
         seconds = f"{_middle(starts, 'before_s'):8.2f} {_middle(starts, 'after_s'):8.2f} {_middle(starts, 'processor_s'):20.2f}"
@@ -53,9 +55,11 @@ def main() -> int:
     return int(ratio > _RATIO_MOST or most > _ANONYMOUS_MOST or most_of_one > _ONE_SOURCE_MOST)
 
 
-def _record(folder: Path, flags: Sequence[str]) -> _Start:
-    env = {name: value for name, value in os.environ.items() if not name.startswith("SUDO_")}
-    env["XDG_CACHE_HOME"] = str(folder / "cache")
+def record_once(folder: Path, flags: Sequence[str], *, fresh: bool = True) -> Start:
+    """With the cache of programs in `folder`, or if not `fresh` with that of the user."""
+    env = {name: value for name, value in environment().items() if not name.startswith("SUDO_")}
+    if fresh:
+        env["XDG_CACHE_HOME"] = str(folder / "cache")
     store = folder / "store.lmdb"
     command = ["record", "--db", str(store), *flags, "--", "sh", "-c", _COMMAND]
     used, begun = os.times(), time.time()
@@ -74,10 +78,10 @@ def _record(folder: Path, flags: Sequence[str]) -> _Start:
         raise RuntimeError(f"the command printed {done.stdout!r}")
     ran = float(found[2])
     processor = sum(used_then[2:4]) - sum(used[2:4])
-    return _Start(ran - begun, ended - ran, processor, int(found[1]) / 1000)
+    return Start(ran - begun, ended - ran, processor, int(found[1]) / 1000)
 
 
-def _middle(starts: Sequence[_Start], field: str) -> float:
+def _middle(starts: Sequence[Start], field: str) -> float:
     return float(median(getattr(start, field) for start in starts))
 
 

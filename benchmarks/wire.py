@@ -20,7 +20,7 @@ from .recording import answer, chunked, cut, request_body
 from .sse import SAID
 from .timing import Case, Row, Work, measure
 
-__all__ = ["rows"]
+__all__ = ["frame", "rows"]
 
 _DELTAS = 10_000
 _LONG = 10  # times as many
@@ -198,20 +198,20 @@ def _http1(count: int) -> list[TlsChunk]:
 
 def _http2(count: int) -> list[TlsChunk]:
     made, (connection,), body = _Records(), _connections(1), request_body(size=_BODY)
-    encoder, settings = Encoder(), _frame(4, 0, 0, b"")
+    encoder, settings = Encoder(), frame(4, 0, 0, b"")
     made.add(connection, "out", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + settings)
     head = [(":method", "POST"), (":scheme", "https"), (":authority", "api.anthropic.com"), (":path", "/v1/messages")]
     for number in range(count):
-        frames = _frame(1, 4, 1 + 2 * number, encoder.encode(head))
+        frames = frame(1, 4, 1 + 2 * number, encoder.encode(head))
         parts = [body[at : at + _RECORD] for at in range(0, len(body), _RECORD)]
         for place, part in enumerate(parts, 1):
-            frames += _frame(0, int(place == len(parts)), 1 + 2 * number, part)
+            frames += frame(0, int(place == len(parts)), 1 + 2 * number, part)
         for record in _in_records(frames):
             made.add(connection, "out", record)
     return made.chunks
 
 
-def _frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
+def frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
     return len(payload).to_bytes(3, "big") + bytes([kind, flags]) + stream.to_bytes(4, "big") + payload
 
 

@@ -53,4 +53,4 @@ def test_links_lead_somewhere() -> None:
 
 def test_every_command_is_in_the_help() -> None:
     output = CliRunner().invoke(app, ["--help"]).output
-    assert all(f" {name} " in output for name in ("trace", "record", "replay", "report", "doctor", "demo"))
+    assert all(f" {name} " in output for name in ("trace", "record", "replay", "report", "doctor", "bench", "demo"))

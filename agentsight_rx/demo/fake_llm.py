@@ -21,6 +21,7 @@ import socket
 import ssl
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from email.message import Message
@@ -29,7 +30,7 @@ from http.server import BaseHTTPRequestHandler
 from io import BufferedIOBase
 from pathlib import Path
 from socketserver import TCPServer, ThreadingMixIn
-from typing import Any, TextIO
+from typing import Any, NamedTuple, TextIO
 
 import trustme
 
@@ -55,7 +56,8 @@ def main() -> int:
 
     signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)
     with (directory / "exchanges.jsonl").open("w", encoding="utf-8") as log:
-        model = _Model(log, options.tool_command, close=options.close)
+        pace = _Pace(options.think_ms / 1000, options.event_ms / 1000)
+        model = _Model(log, options.tool_command, pace=pace, close=options.close)
         server = _Server(("127.0.0.1", options.port), partial(_Connection, model), context)
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}).start()
         if options.until_eof:
@@ -74,6 +76,8 @@ def _options() -> argparse.Namespace:
         "--tool-command", default="echo hello from the tool", help="the command that the model has the shell run"
     )
     parser.add_argument("--close", action="store_true", help="close each connection after its first response")
+    parser.add_argument("--think-ms", type=int, default=0, help="how long the model thinks before each answer")
+    parser.add_argument("--event-ms", type=int, default=0, help="time between two events of a streamed answer")
     parser.add_argument("--until-eof", action="store_true", help="end when stdin does")
     return parser.parse_args()
 
@@ -164,12 +168,14 @@ class _Connection(BaseHTTPRequestHandler):
             headers["content-length"] = str(sum(map(len, reply.parts)))
         headers["connection"] = "close" if self.close_connection or self._model.close or reply.close else "keep-alive"
 
+        time.sleep(self._model.pace.think_s)
         self.send_response_only(reply.status)
         for name, value in headers.items():
             self.send_header(name, value)
         self.end_headers()
         for part in reply.parts:
             self.wfile.write(b"%x\r\n%b\r\n" % (len(part), part) if reply.streamed else part)
+            time.sleep(self._model.pace.event_s)
         if reply.streamed:
             # In a TLS record of its own, as often in practice: the openai SDK disconnects at [DONE] and never reads it.
             with contextlib.suppress(ConnectionError):
@@ -207,13 +213,21 @@ def _exactly(wire: BufferedIOBase, size: int, limit: int) -> bytes:
     return data
 
 
-class _Model:
-    """What all connections share: the answers, the numbers and the log."""
+class _Pace(NamedTuple):
+    """How slowly the model answers: before an answer, and between two events of it."""
 
-    def __init__(self, log: TextIO, command: str, *, close: bool) -> None:
+    think_s: float
+    event_s: float
+
+
+class _Model:
+    """What all connections share: the answers, their pace, the numbers and the log."""
+
+    def __init__(self, log: TextIO, command: str, *, pace: _Pace, close: bool) -> None:
         self.numbers = itertools.count(1)
         self.connections = itertools.count(1)
         self.close = close
+        self.pace = pace
         self._command = command
         self._log = log
         self._lock = threading.Lock()

@@ -1,0 +1,121 @@
+"""What a person feels: how long `record` takes around its command, `--help`, memory, and the processor while nothing happens."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+
+from .apart import environment
+from .figures import Figure, Size
+from .start import ONE_SOURCE, Start, record_once
+
+__all__ = ["helped", "idle", "started"]
+
+_BEFORE_MOST_S, _AFTER_MOST_S, _HELP_MOST_S = 0.6, 0.2, 0.25
+_ANONYMOUS_MOST, _ONE_SOURCE_MOST = 100.0, 60.0  # MB
+_IDLE_MOST = 0.5  # % of a core
+_IDLE_FROM_S, _IDLE_S = 4.0, 8.0
+_STARTS_OF_ONE = 3  # its memory hardly varies
+
+_PROGRAM = (sys.executable, "-m", "agentsight_rx")
+
+
+def started(size: Size) -> Iterator[Figure]:
+    """Of a command that takes no time, where the programs are in the cache."""
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        cold = record_once(folder, []) if size.scale >= 1 else None
+        warm = [record_once(folder, [], fresh=cold is not None) for _ in range(size.rounds)]
+        one = [record_once(folder, ONE_SOURCE, fresh=cold is not None) for _ in range(min(size.rounds, _STARTS_OF_ONE))]
+    start = partial(Figure, group="start", unit="s")
+    yield start(
+        name="record -- true, warm: before the command",
+        value=_middle(warm, "before_s"),
+        target=_BEFORE_MOST_S,
+        before="3.3 s",
+        note=f"{f'cold {cold.before_s:.2f} s; ' if cold else ''}{_middle(warm, 'processor_s'):.2f} s of processor time in all",
+    )
+    yield start(
+        name="record -- true, warm: after the command",
+        value=_middle(warm, "after_s"),
+        target=_AFTER_MOST_S,
+        before="1.5 to 2.8 s",
+    )
+    memory = partial(Figure, group="memory", unit="MB")
+    yield memory(
+        name="anonymous memory of record, all sources, at the start",
+        value=_middle(warm, "anonymous_mb"),
+        target=_ANONYMOUS_MOST,
+        original="86 to 88 MB (peers)",
+        before="206 MB",
+    )
+    yield memory(
+        name="anonymous memory of record, processes only",
+        value=_middle(one, "anonymous_mb"),
+        target=_ONE_SOURCE_MOST,
+    )
+
+
+def _middle(starts: Sequence[Start], field: str) -> float:
+    return float(median(getattr(start, field) for start in starts))
+
+
+def helped(size: Size) -> Iterator[Figure]:
+    empty, asked = [], []
+    for _ in range(size.rounds):
+        empty.append(_seconds(sys.executable, "-c", "pass"))
+        asked.append(_seconds(*_PROGRAM, "--help"))
+    note = f"Python alone {median(empty):.2f} s"
+    yield Figure(
+        group="start", name="--help", value=median(asked), unit="s", target=_HELP_MOST_S, before="0.4 s", note=note
+    )
+    yield Figure(group="start", name="--help to Python alone", value=median(asked) / median(empty))
+
+
+def _seconds(*words: str) -> float:
+    began = time.perf_counter()
+    subprocess.run(words, env=environment(), stdout=subprocess.DEVNULL, check=True)
+    return time.perf_counter() - began
+
+
+def idle(size: Size) -> Iterator[Figure]:
+    """All threads of `record`, with all sources and the page, while its command sleeps."""
+    from_s, seconds = _IDLE_FROM_S, max(0.3, _IDLE_S * size.scale)
+    with TemporaryDirectory() as folder:
+        words = [*_PROGRAM, "record", "--db", f"{folder}/run.lmdb", "--", "sleep", "3600"]
+        with subprocess.Popen(words, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as record:
+            try:
+                _wait_for_child(record)
+                time.sleep(from_s * min(1.0, 2 * size.scale))
+                began, used = time.perf_counter(), _used_ns(record.pid)
+                time.sleep(seconds)
+                took, used = time.perf_counter() - began, _used_ns(record.pid) - used
+            finally:
+                record.terminate()
+    share = 100 * used / 1e9 / took
+    yield Figure(group="idle", name="processor while nothing happens", value=share, unit="%", target=_IDLE_MOST, note=f"of a core, over {took:.1f} s")
+
+
+def _wait_for_child(record: subprocess.Popen[bytes]) -> None:
+    """Until its command runs."""
+    while record.poll() is None:
+        for task in Path(f"/proc/{record.pid}/task").iterdir():
+            for child in (task / "children").read_text().split():
+                try:
+                    if Path(f"/proc/{child}/comm").read_text() == "sleep\n":
+                        return
+                except OSError:
+                    continue
+        time.sleep(0.02)
+    raise RuntimeError(f"record ended with {record.returncode}")
+
+
+def _used_ns(pid: int) -> int:
+    """Processor time of all threads; /proc/PID/schedstat has only that of the first."""
+    return sum(int(path.read_text().split()[0]) for path in Path(f"/proc/{pid}/task").glob("*/schedstat"))

@@ -1,0 +1,81 @@
+"""Lines of `SIZE RECORDS RATE` -> the seconds (by the clock, of the processor) that so many TLS records took; RATE 0: full speed."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from itertools import cycle, islice
+
+import trustme
+
+__all__ = ["connected", "main", "records_of"]
+
+_IN_AN_ANSWER = 200  # records, each an event
+_PART = 64  # records between two looks at the clock, at a rate
+_ASK = b"POST /v1/messages HTTP/1.1\r\nHost: load\r\nContent-Length: 2\r\n\r\n{}"
+_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+_EVENT = b'event: content_block_delta\ndata: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"%b"}}\n\n'
+
+
+def connected() -> tuple[ssl.SSLSocket, ssl.SSLSocket]:
+    """The two ends of a TLS connection over the loopback interface, after the handshake."""
+    authority = trustme.CA()
+    inside, outside = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
+    authority.issue_cert("localhost").configure_cert(inside)  # pyright: ignore[reportUnknownMemberType]
+    authority.configure_trust(outside)  # pyright: ignore[reportUnknownMemberType]
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        near = socket.create_connection(listener.getsockname())
+        far, _ = listener.accept()
+    for end in (near, far):
+        end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    with ThreadPoolExecutor(1) as other:
+        server = other.submit(inside.wrap_socket, far, server_side=True)
+        client = outside.wrap_socket(near, server_hostname="localhost")
+        return client, server.result()
+
+
+def records_of(size: int) -> list[bytes]:
+    """An answer as event stream, each event a chunk and a record of exactly `size` bytes."""
+    empty = len(b"%x\r\n%b\r\n" % (size, _EVENT % b""))
+    event = _EVENT % (b"x" * (size - empty))
+    record = b"%0*x\r\n%b\r\n" % (size - len(event) - 4, len(event), event)
+    return [record] * _IN_AN_ANSWER
+
+
+def main() -> None:
+    client, server = connected()
+    for line in sys.stdin:
+        size, records, rate = map(int, line.split())
+        answer = records_of(size)
+        used = time.process_time()
+        took = _exchange(client, server, answer, records=records, rate=rate)
+        print(took, time.process_time() - used, flush=True)
+
+
+def _exchange(client: ssl.SSLSocket, server: ssl.SSLSocket, answer: list[bytes], *, records: int, rate: int) -> float:
+    """Each record is written by one end and read by the other, so each is two events of a trace."""
+    most = len(answer[0]) + 1
+    write, read = server.write, client.read
+    sent, began = 0, time.perf_counter()
+    while sent < records:
+        client.write(_ASK)
+        server.read(len(_ASK) + 1)
+        write(_HEAD)
+        read(len(_HEAD) + 1)
+        for at in range(0, len(answer), _PART):
+            for record in islice(cycle(answer), min(_PART, len(answer) - at)):
+                write(record)
+                read(most)
+            if rate:
+                time.sleep(max(0.0, began + (sent + at) / rate - time.perf_counter()))
+        write(b"0\r\n\r\n")
+        read(6)
+        sent += len(answer)
+    return time.perf_counter() - began
+
+
+if __name__ == "__main__":
+    main()
