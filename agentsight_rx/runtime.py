@@ -20,7 +20,7 @@ from .core.sink_thread import SinkThread
 from .core.stream import as_stream
 from .core.weight import weight
 from .errors import AgentsightError
-from .events import Loss, Origin
+from .events import Loss, Origin, Tick
 from .loss import Ledger, Reason, RuleCounts
 from .signals import asking_to_end
 from .sources.names import unseen_names
@@ -89,6 +89,8 @@ class Run:
         self._engine.attached = self._attached
         self._ledger = self._engine.ledger
         self._sinks = [SinkThread(sink, self._ledger) for sink in sinks]
+        self._ticked = [sink for sink in self._sinks if sink.keeps_ticks]
+        self._plain = [sink for sink in self._sinks if not sink.keeps_ticks]
         self._tally = Tally()
         self._inbox: Mailbox[Any] = Mailbox(part=_PART)
         self._readers: list[Reading] = []
@@ -220,10 +222,19 @@ class Run:
 
     def on_batch(self, batch: Sequence[Any], /) -> None:
         """The end of the graph: every sink gets every batch."""
+        if self._ticked:
+            batch = self._without_ticks(batch)
         self._tally.add(batch)
         weights = list(map(weight, batch))
-        for sink in self._sinks:
+        for sink in self._plain:
             sink.put(batch, weights)
+
+    def _without_ticks(self, batch: Sequence[Any]) -> Sequence[Any]:
+        """Ticks are for the sinks that keep them; a recording without them is replayed by its events' own time."""
+        weights = list(map(weight, batch))
+        for sink in self._ticked:
+            sink.put(batch, weights)
+        return [item for item in batch if type(item) is not Tick] if Tick in set(map(type, batch)) else batch
 
     def on_completed(self) -> None:
         self._graph_done = True

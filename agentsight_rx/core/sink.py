@@ -45,4 +45,5 @@ class Sink(Struct, Generic[E_contra], frozen=True):
     open: Callable[[Ledger], Writer[E_contra]]
     events: int = 65_536  # room in its box
     size: int = 64 << 20
+    keeps_ticks: bool = False  # it gets the Ticks that the graph marks
     keeps_ledger: bool = False  # it is closed after all others, so that it writes their last counts

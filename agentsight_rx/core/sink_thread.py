@@ -47,6 +47,10 @@ class SinkThread:
         self._thread.start()
 
     @property
+    def keeps_ticks(self) -> bool:
+        return self._sink.keeps_ticks
+
+    @property
     def keeps_ledger(self) -> bool:
         return self._sink.keeps_ledger
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import struct
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
 import msgspec
@@ -74,8 +74,8 @@ class Header(Struct, frozen=True, kw_only=True):
 
 class Footer(Struct, frozen=True, kw_only=True):
     """
-    What is in a segment; `events` includes the Ticks. `ended`: the recording ended behind it. `cut`: its recorder was killed, and
-    the next one closed it.
+    What is in a segment; `events` includes the Ticks. `ended`: the recording ended behind it. `cut`: its recorder was killed,
+    and the next one closed it.
     """
 
     events: int

@@ -1,4 +1,4 @@
-"""Segments of one host in order -> the losses between them: what is missing, what could not be read, where a recording broke off."""
+"""Segments of one host in order -> the losses between them: missing ones, unreadable ones, recordings without an end."""
 
 from __future__ import annotations
 

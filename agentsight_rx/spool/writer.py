@@ -112,9 +112,14 @@ class SpoolWriter:
                     share.append(event)
             else:
                 shares[self._parts.of(event)].append(event)
+        errors: list[OSError] = []
         for writer, share in zip(self._writers, shares, strict=True):
-            if share:
+            try:
                 writer.write(share)
+            except OSError as error:
+                errors.append(error)
+        if errors:
+            raise errors[0]
 
     def flush(self) -> None:
         """What was written survives the end of this process; a segment that is old enough is closed."""
@@ -169,13 +174,15 @@ class _PartWriter:
         self._dirty = False
 
     def write(self, events: Sequence[Event], /) -> None:
+        at = 0
         try:
-            for at in range(0, len(events), BLOCK):
+            while at < len(events):
                 self._block(events[at : at + BLOCK])
+                at += BLOCK
                 if self._size >= self._options.size:
                     self._seal(ended=False)
         except BaseException:
-            self._abandon(len(events) - at)
+            self._abandon(max(0, len(events) - at))
             raise
 
     def _block(self, events: Sequence[Event]) -> None:
