@@ -1,8 +1,8 @@
 """Events <-> closed segments in folders, one a host: what leaves a machine. docs/cluster.md has the format."""
 
-from .folder import HOST, Recorded, RunSoFar, folders, is_spool, key_of, recordings, segment_name, sequence_of
+from .folder import HOST, Recorded, folders, is_spool, recordings, segment_name, sequence_of
 from .parts import Parts
-from .segment import FORMAT, SCHEMA, Footer, Header, Segment, SegmentBroken, encode_segment, read_header, read_segment
+from .segment import FORMAT, SCHEMA, Footer, Header, Segment, SegmentBroken, encode_segment, key_of, read_header, read_segment
 from .track import Track
 from .writer import SpoolOptions, SpoolWriter, host_of_machine
 
@@ -14,7 +14,6 @@ __all__ = [
     "Header",
     "Parts",
     "Recorded",
-    "RunSoFar",
     "Segment",
     "SegmentBroken",
     "SpoolOptions",

@@ -11,7 +11,7 @@ from msgspec import Struct
 from ..errors import SpoolError
 from .segment import Header, SegmentBroken, read_header
 
-__all__ = ["HOST", "Recorded", "RunSoFar", "folders", "is_spool", "key_of", "recordings", "segment_name", "sequence_of"]
+__all__ = ["HOST", "Recorded", "folders", "is_spool", "recordings", "segment_name", "sequence_of"]
 
 HOST = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")  # the name of a host, and of its folder
 _FOLDER = re.compile(rf"({HOST.pattern})(?:\+(\d+)of(\d+))?")
@@ -25,18 +25,6 @@ class Recorded(Struct, frozen=True):
     key: str
     paths: tuple[str, ...]
     next: Header | None = None
-
-
-class RunSoFar(Struct):
-    """What `recordings` knows of a recording that it has not seen the end of."""
-
-    run: str = ""
-    paths: list[str] = []
-
-
-def key_of(host: str, part: int, parts: int) -> str:
-    """The name of a host's folder: each part has one of its own. It is the key of all that is made of it."""
-    return host if parts == 1 else f"{host}+{part}of{parts}"
 
 
 def segment_name(sequence: int) -> str:
@@ -74,19 +62,16 @@ def recordings(folder: Path, key: str) -> Iterator[Recorded]:
     The recordings in the folder of one host, one after the other. A segment whose header cannot be read belongs to the one that
     is open, else to the next.
     """
-    names = sorted(each.name for each in folder.iterdir() if sequence_of(each.name) is not None)
-    open_run = RunSoFar(paths=[])
-    for name in names:
-        path = folder / name
+    run, paths = "", list[str]()
+    for path in sorted(each for each in folder.iterdir() if sequence_of(each.name) is not None):
         header = _header(path)
-        if header is not None and open_run.run and header.run != open_run.run:
-            yield Recorded(key, tuple(open_run.paths), header)
-            open_run = RunSoFar(paths=[])
-        if header is not None:
-            open_run.run = header.run
-        open_run.paths.append(str(path))
-    if open_run.paths:
-        yield Recorded(key, tuple(open_run.paths))
+        if header is not None and run and header.run != run:
+            yield Recorded(key, tuple(paths), header)
+            paths = []
+        run = header.run if header is not None else run
+        paths.append(str(path))
+    if paths:
+        yield Recorded(key, tuple(paths))
 
 
 def _header(path: Path) -> Header | None:

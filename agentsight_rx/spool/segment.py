@@ -28,12 +28,18 @@ __all__ = [
     "Header",
     "Segment",
     "SegmentBroken",
+    "compressor",
+    "decompressed",
     "encode_segment",
+    "events_record",
+    "footer_record",
     "header_record",
+    "key_of",
     "read_header",
     "read_segment",
     "record",
     "records",
+    "salvaged",
 ]
 
 T = TypeVar("T")
@@ -112,6 +118,11 @@ class Segment:
             yield [_timed(event, self.header.wall_offset_ns) for event in _events.decode(block)]
 
 
+def key_of(host: str, part: int, parts: int) -> str:
+    """The name of a host's folder: each part has one of its own. It is the key of all that is made of it."""
+    return host if parts == 1 else f"{host}+{part}of{parts}"
+
+
 def record(kind: bytes, body: object) -> bytes:
     """One record of a segment or of an output."""
     encoded = _encode(body)
@@ -152,15 +163,16 @@ def footer_of(events: Sequence[Event], count: int, *, ended: bool) -> Footer:
     )
 
 
-def read_segment(content: bytes, /) -> Segment:
+def read_segment(content: bytes, /, key: str = "", sequence: int | None = None) -> Segment:
     """
-    The segment of these bytes, every event checked. Raises SegmentBroken where they are cut or wrong, SpoolError where a newer
-    release wrote them.
+    The segment of these bytes, every event checked, of this folder and number where they are given. Raises SegmentBroken where
+    they are cut, wrong or of another segment, SpoolError where a newer release wrote them.
     """
     found = list(records(_decompressed(content)))
     if not found or found[0][0] != _HEADER:
         raise SegmentBroken("it does not begin with a header")
     header = _read_header(found[0][1])
+    _check_place(header, key, sequence)
     if len(found) < 2 or found[-1][0] != _FOOTER:
         raise SegmentBroken("it is cut: the record at its end is missing")
     footer = _decoded(_footer, found[-1][1], "footer")
@@ -174,6 +186,14 @@ def read_segment(content: bytes, /) -> Segment:
     if count != footer.events:
         raise SegmentBroken(f"it has {count} events, and {footer.events} were written")
     return Segment(header, blocks, footer)
+
+
+def _check_place(header: Header, key: str, sequence: int | None) -> None:
+    own = key_of(header.host, header.part, header.parts)
+    if key and own != key:
+        raise SegmentBroken(f"its header says that it is of {own}, and it is in the folder of {key}")
+    if sequence is not None and header.sequence != sequence:
+        raise SegmentBroken(f"its header says that it is number {header.sequence}")
 
 
 def read_header(content: bytes, /) -> Header:

@@ -26,7 +26,7 @@ from ..errors import SpoolError
 from ..events import Event, Tick
 from ..files import create_new, why
 from ..say import say
-from .folder import HOST, key_of, segment_name, sequence_of
+from .folder import HOST, segment_name, sequence_of
 from .parts import Parts
 from .segment import (
     BLOCK,
@@ -37,6 +37,7 @@ from .segment import (
     events_record,
     footer_record,
     header_record,
+    key_of,
     salvaged,
 )
 
@@ -244,7 +245,7 @@ class _PartWriter:
         frame = self._frame or self._begin()
         footer = Footer(events=self._count, first_ns=self._first_ns, last_ns=self._last_ns, ended=ended)
         frame.write(footer_record(footer))
-        frame.close()
+        frame.flush(zstandard.FLUSH_FRAME)
         assert self._file is not None
         _place(self._folder, self._file, self._sequence, self._counter)
         self._sequence += 1
