@@ -26,6 +26,7 @@ _COMMANDS = {
     "doctor": ("doctor", "doctor"),
     "demo": ("demo", "demo"),
     "report": ("report", "report"),
+    "cluster": ("cluster", "cluster"),
     "debug": ("debug", "debug"),
 }
 

@@ -20,11 +20,15 @@ _BEGIN = 65_536  # bytes of a segment in which its header is
 
 
 class Recorded(Struct, frozen=True):
-    """The segments of one recording of one host, in order; `next` is where the following recording begins, if there is one."""
+    """
+    The segments of one recording of one host, in order; `next` is where the following recording begins, if there is one, and
+    `before` the number of the last segment of the one before.
+    """
 
     key: str
     paths: tuple[str, ...]
     next: Header | None = None
+    before: int = 0
 
 
 def segment_name(sequence: int) -> str:
@@ -62,16 +66,17 @@ def recordings(folder: Path, key: str) -> Iterator[Recorded]:
     The recordings in the folder of one host, one after the other. A segment whose header cannot be read belongs to the one that
     is open, else to the next.
     """
-    run, paths = "", list[str]()
+    run, paths, before, last = "", list[str](), 0, 0
     for path in sorted(each for each in folder.iterdir() if sequence_of(each.name) is not None):
         header = _header(path)
         if header is not None and run and header.run != run:
-            yield Recorded(key, tuple(paths), header)
-            paths = []
+            yield Recorded(key, tuple(paths), header, before)
+            paths, before = [], last
         run = header.run if header is not None else run
         paths.append(str(path))
+        last = sequence_of(path.name) or 0
     if paths:
-        yield Recorded(key, tuple(paths))
+        yield Recorded(key, tuple(paths), before=before)
 
 
 def _header(path: Path) -> Header | None:

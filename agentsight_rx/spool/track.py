@@ -15,8 +15,8 @@ _STAGE = "spool"
 
 class Track(Struct, array_like=True):
     """
-    Where a reader of one host stands: the recording it is in ("" for none), the segment that it read last, and when its last
-    event was. The same calls in the same order give the same losses, whoever reads.
+    Where a reader of one host stands: the recording it is in ("" for none), the segment that it read last (0 for none), and
+    when its last event was. The same calls in the same order give the same losses, whoever reads.
     """
 
     run: str = ""
@@ -25,18 +25,17 @@ class Track(Struct, array_like=True):
     wall_ns: int = 0
 
     def is_new(self, header: Header) -> bool:
-        """This segment begins another recording than the one that is open."""
+        """This segment begins another recording while one is open."""
         return bool(self.run) and header.run != self.run
 
     def broke_off(self, header: Header) -> Loss:
         """The open recording has no end, and `header` begins another: what it wrote behind its last segment is lost."""
-        missing = max(1, header.first - self.sequence - 1)
-        return self._loss(missing, f"the recording before segment {header.first} of {header.host} has no end")
+        self.run = ""
+        return self._loss(1, f"the recording before segment {header.first} of {header.host} has no end")
 
     def gap(self, header: Header) -> list[Loss]:
-        """The segments of the same recording that are missing before this one."""
-        before = self.sequence if header.run == self.run else max(self.sequence, header.first - 1)
-        missing = header.sequence - before - 1
+        """The segments that are missing before this one; before the first that is read, only those of its own recording."""
+        missing = header.sequence - (self.sequence or header.first - 1) - 1
         if missing <= 0:
             return []
         return [self._loss(missing, f"{missing} of the segments before {header.sequence} of {header.host} are missing")]
@@ -52,8 +51,8 @@ class Track(Struct, array_like=True):
         return [self._loss(1, f"segment {header.sequence} of {header.host} ends where its recorder was killed")]
 
     def skipped(self, sequence: int, *, size: int, why: str) -> Loss:
-        """The segment of that number is there and cannot be read."""
-        missing = max(0, sequence - self.sequence - 1) if self.run else 0
+        """The segment of that number is there and cannot be read; those before it may be missing."""
+        missing = max(0, sequence - self.sequence - 1) if self.sequence else 0
         self.sequence = sequence
         return self._loss(1 + missing, f"segment {sequence}: {why}", reason=Reason.MALFORMED, size=size)
 

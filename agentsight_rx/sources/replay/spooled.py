@@ -35,7 +35,7 @@ class _SpoolReader:
         return next(self._batches, None)
 
     def _events(self) -> Iterator[list[Event]]:
-        track = Track()
+        track = Track(sequence=self._recorded.before)
         for path in map(Path, self._recorded.paths):
             try:
                 content = path.read_bytes()
