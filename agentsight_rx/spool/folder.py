@@ -16,7 +16,7 @@ __all__ = ["HOST", "Recorded", "folders", "is_spool", "recordings", "segment_nam
 HOST = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")  # the name of a host, and of its folder
 _FOLDER = re.compile(rf"({HOST.pattern})(?:\+(\d+)of(\d+))?")
 _SEGMENT = re.compile(r"(\d{10})\.seg")
-_BEGIN = 65_536  # bytes of a segment in which its header is
+_BEGIN = 262_144  # bytes of a segment in which its header is
 
 
 class Recorded(Struct, frozen=True):

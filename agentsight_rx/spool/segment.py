@@ -49,6 +49,7 @@ SCHEMA = 1  # of the events: counts up where an older release would read an even
 BLOCK = 512  # events in one record
 _LEVEL = 3
 _LARGEST = 512 << 20  # bytes of a whole segment: it is cut at 64 MiB, behind one batch of events of at most 64 MiB
+_STEP = 4096  # bytes to unpack at once: at most some MiB come of them
 _HEADERS = 4096  # bytes that a header surely fits in
 _FRAME = struct.Struct(">cI")
 _HEADER, _EVENTS, _FOOTER = b"H", b"E", b"F"
@@ -146,11 +147,12 @@ def compressor() -> zstandard.ZstdCompressor:
 
 
 def encode_segment(header: Header, events: Sequence[Event], *, ended: bool = False) -> bytes:
-    """A whole segment, for what has all events at once."""
+    """A whole segment, for what has all events at once. The header is a zstd block of its own, to be read alone."""
     blocks = [events_record(events[at : at + BLOCK]) for at in range(0, len(events), BLOCK)]
-    return compressor().compress(
-        b"".join((header_record(header), *blocks, footer_record(footer_of(events, len(events), ended=ended))))
-    )
+    frame = compressor().compressobj()
+    begin = frame.compress(header_record(header)) + frame.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK)
+    rest = frame.compress(b"".join((*blocks, footer_record(footer_of(events, len(events), ended=ended)))))
+    return begin + rest + frame.flush()
 
 
 def footer_of(events: Sequence[Event], count: int, *, ended: bool) -> Footer:
@@ -252,17 +254,23 @@ def decompressed(content: bytes, largest: int = _LARGEST) -> bytes:
     """Raises SegmentBroken for what is no whole frame, or a larger one."""
     if not content:
         raise SegmentBroken("it is empty")
-    reader = zstandard.ZstdDecompressor().stream_reader(io.BytesIO(content), read_across_frames=True)
+    frame = zstandard.ZstdDecompressor().decompressobj()
     pieces: list[bytes] = []
     size = 0
     try:
-        while piece := reader.read(1 << 20):
-            pieces.append(piece)
-            size += len(piece)
+        for at in range(0, len(content), _STEP):
+            if frame.eof:
+                raise SegmentBroken("bytes stand behind its end")
+            pieces.append(frame.decompress(content[at : at + _STEP]))
+            size += len(pieces[-1])
             if size > largest:
                 raise SegmentBroken(f"it is larger than {largest >> 20} MiB")
     except zstandard.ZstdError as error:
         raise SegmentBroken(f"its bytes are wrong ({error})") from error
+    if not frame.eof:
+        raise SegmentBroken("it is cut")
+    if frame.unused_data:
+        raise SegmentBroken("bytes stand behind its end")
     return b"".join(pieces)
 
 

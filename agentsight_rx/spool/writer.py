@@ -203,6 +203,7 @@ class _PartWriter:
         self._frame = compressor().stream_writer(file, closefd=False)
         self._began_s = self._clock()
         self._frame.write(header_record(self._header()))
+        self._frame.flush(zstandard.FLUSH_BLOCK)  # to be read alone
         return self._frame
 
     def _header(self) -> Header:

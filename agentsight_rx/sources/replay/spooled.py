@@ -29,6 +29,9 @@ class _SpoolReader:
         self._batches: Iterator[list[Event]] = iter(())
 
     def open(self) -> None:
+        for path in self._recorded.paths:
+            if not Path(path).is_file():
+                raise CaptureError(f"{path} cannot be read: it is no file")
         self._batches = self._events()
 
     def poll(self, timeout: float, /) -> Sequence[Event] | None:
