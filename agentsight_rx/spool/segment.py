@@ -146,9 +146,9 @@ def compressor() -> zstandard.ZstdCompressor:
     return zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True)
 
 
-def encode_segment(header: Header, events: Sequence[Event], *, ended: bool = False) -> bytes:
+def encode_segment(header: Header, events: Sequence[Event], *, ended: bool = False, block: int = BLOCK) -> bytes:
     """A whole segment, for what has all events at once. The header is a zstd block of its own, to be read alone."""
-    blocks = [events_record(events[at : at + BLOCK]) for at in range(0, len(events), BLOCK)]
+    blocks = [events_record(events[at : at + block]) for at in range(0, len(events), block)]
     frame = compressor().compressobj()
     begin = frame.compress(header_record(header)) + frame.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK)
     rest = frame.compress(b"".join((*blocks, footer_record(footer_of(events, len(events), ended=ended)))))
