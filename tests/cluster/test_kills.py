@@ -10,7 +10,7 @@ from agentsight_rx.cluster import segment
 
 from .hosts import contents, spool_at, tasks_of
 from .killing import Kill, attempts
-from .rounds import PLACES, external, run_once
+from .rounds import PLACES, run_once
 
 
 @pytest.fixture(scope="module")
@@ -40,32 +40,3 @@ def test_workers_that_die_inside_segments_are_started_again(spool: Path, tmp_pat
     assert 0 == status, said
     check_hit(tmp_path / "record", len(kills))
     assert reference == contents(tmp_path / "out")
-
-
-def test_a_driver_that_dies_goes_on_when_it_is_run_again(spool: Path, tmp_path: Path, reference: dict[str, bytes]) -> None:
-    record, out = tmp_path / "record", tmp_path / "out"
-    kills = [Kill("web2", 3, "events", 10, "driver")]
-    assert -9 == run_once(spool, out, record, kills, "--workers", "2")[0]
-    check_hit(record, 1)
-    assert reference != contents(out)
-    status, said = run_once(spool, out, record, [], "--workers", "2")
-    assert 0 == status, said
-    assert "are analysed already" in said
-    assert reference == contents(out)
-
-
-def test_a_worker_and_a_scheduler_that_die_leave_the_work_to_others(
-    spool: Path, tmp_path: Path, reference: dict[str, bytes]
-) -> None:
-    record, out = tmp_path / "record", tmp_path / "out"
-    kills = [Kill("web1", 2, "part", 0, "tree"), Kill("db1", 5, "events", 20, "scheduler")]
-    with external(tmp_path, record) as address:
-        status, said = run_once(spool, out, record, kills, "--scheduler", address)
-    assert 1 == status, said
-    assert "run the same command again" in said
-    assert "Traceback" not in said
-    check_hit(record, 2)
-    with external(tmp_path, record) as address:
-        status, said = run_once(spool, out, record, [], "--scheduler", address)
-    assert 0 == status, said
-    assert reference == contents(out)
