@@ -5,6 +5,7 @@
 # ./test.sh --secrets: how many secrets of each kind leak at each place, through the whole graph into every sink.
 # ./test.sh --agents [NAME…]: run real agents, by default all, against a fake model, and print for each whether every byte was
 #   seen (2 GB of packages, kept in .setup/agents). Without NAME it also records agents, and counts what short runs miss.
+# ./test.sh --cluster [ROUNDS]: drivers, schedulers and workers of a cluster run are killed, workers in so many rounds (5).
 set -euo pipefail
 
 source "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/scripts/setup.sh"
@@ -29,6 +30,13 @@ if [[ ${1-} == --secrets ]]; then
   set_up secrets --group "$ROOT/pyproject.toml:test"
   cd "$ROOT"
   exec "$VENV/bin/python" -m tests.secrets
+fi
+
+if [[ ${1-} == --cluster ]]; then
+  set_up cluster --group "$ROOT/pyproject.toml:test"
+  cd "$ROOT"
+  export AGENTSIGHT_ROUNDS=${2:-5}
+  exec "$VENV/bin/python" -m pytest tests/cluster/kill_rounds.py
 fi
 
 if [[ ${1-} == --agents ]]; then

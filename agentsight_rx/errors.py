@@ -1,6 +1,6 @@
 """Every error a person can meet, named for who must act. The message says what was seen, what was expected, what to do."""
 
-__all__ = ["AgentsightError", "CaptureError", "NoSpaceError", "SinkError", "StoreError", "UsageError"]
+__all__ = ["AgentsightError", "CaptureError", "NoSpaceError", "SinkError", "SpoolError", "StoreError", "UsageError"]
 
 
 class AgentsightError(Exception):
@@ -29,3 +29,7 @@ class NoSpaceError(StoreError):
 
 class SinkError(AgentsightError):
     """A destination (file, terminal, collector) cannot take the events."""
+
+
+class SpoolError(AgentsightError):
+    """A segment of a spool, or what was made of one, cannot be used as asked."""

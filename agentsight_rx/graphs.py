@@ -43,7 +43,7 @@ from .view import Output
 from .view.checkpoints import Checkpoints
 from .view.log import Resumed
 
-__all__ = ["RECORD_HTTP_FILTERS", "TraceOptions", "explain", "http_messages", "replay", "trace", "unredacted"]
+__all__ = ["RECORD_HTTP_FILTERS", "TraceOptions", "explain", "http_messages", "recorded", "replay", "trace", "unredacted"]
 
 NO_SOURCE = "At least one monitoring type must be enabled (--ssl, --process, --stdio, or --system)"
 
@@ -77,6 +77,8 @@ class TraceOptions(Struct, frozen=True):
     resumed: Resumed | None = None  # the view of the store that the run goes on in
     checkpoints: Checkpoints | None = None  # where the view leaves its state for the store
     shortest_ms: int | None = None
+    ticks: bool = False  # the time between events too, for a spool
+    host: str = ""  # in the ids of rows
 
 
 def trace(options: TraceOptions) -> Stream[Output]:
@@ -133,7 +135,10 @@ def _is_line(event: StdioEvent) -> bool:
 
 def _viewed(events: Stream[Event], options: TraceOptions) -> Stream[Output]:
     state = None if options.resumed is None else options.resumed.state
-    return _redacted(events, options).pipe(op.materialize(resumed=state, checkpoints=options.checkpoints))
+    clean = _redacted(events, options)
+    if options.ticks:
+        clean = clean.pipe(op.mark_ticks())
+    return clean.pipe(op.materialize(resumed=state, checkpoints=options.checkpoints, host=options.host))
 
 
 def _redacted(events: Stream[Event], options: TraceOptions) -> Stream[Event]:
@@ -155,7 +160,12 @@ def _lived(shortest_ms: int, event: ProcessEvent) -> bool:
 
 def replay(paths: ReplayOptions, options: TraceOptions) -> Stream[Output]:
     """The same graph over recorded events: raw records take the whole chain, parsed events pass unchanged."""
-    return _viewed(_any_tls(sources.replay(paths), options), options)
+    return recorded(sources.replay(paths), options)
+
+
+def recorded(events: Stream[Event], options: TraceOptions) -> Stream[Output]:
+    """The same over events that are read in another way."""
+    return _viewed(_any_tls(events, options), options)
 
 
 def _tls(source: Stream[TlsEvent], options: TraceOptions) -> Stream[Event]:

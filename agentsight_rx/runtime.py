@@ -21,7 +21,7 @@ from .core.sink_thread import SinkThread
 from .core.stream import as_stream
 from .core.weight import weights_of
 from .errors import AgentsightError
-from .events import AnswerProgress, Loss, Origin
+from .events import AnswerProgress, Loss, Origin, Tick
 from .loss import Ledger, Reason, RuleCounts
 from .signals import asking_to_end
 from .sources.names import unseen_names
@@ -40,6 +40,7 @@ _INBOX_PART, _INBOX_LEAST, _INBOX_MOST = 64, 64 << 20, 256 << 20
 _INBOX_EVENT = 1 << 10  # an event takes 0.6 KiB besides its content, so that many small ones take no more than few large ones
 _ROOM = 0.25  # a recorded source waits while the box of any sink is fuller than this
 
+_SPECIAL: frozenset[type] = frozenset({AnswerProgress, Tick})  # a sink gets those that it wants
 _END = object()  # in the inbox: this source has no more
 
 
@@ -224,19 +225,18 @@ class Run:
                 self._reasons.put("graph" if self._graph_done else "end of input")
 
     def on_batch(self, batch: Sequence[Any], /) -> None:
-        """The end of the graph: every sink gets every batch, but for previews of answers, which only some want."""
-        self._tally.add(batch)
-        weights = weights_of(batch)
-        if AnswerProgress not in set(map(type, batch)):
-            for sink in self._sinks:
-                sink.put(batch, weights)
-            return
-        kept = [item for item in batch if type(item) is not AnswerProgress]
+        """The end of the graph: every sink gets every batch, but for ticks and previews of answers, which only some want."""
+        special = _SPECIAL.intersection(map(type, batch))
+        plain = [item for item in batch if type(item) not in _SPECIAL] if special else batch
+        self._tally.add(plain)
+        weights = weights_of(plain)
         for sink in self._sinks:
-            if sink.previews:
-                sink.put(batch, weights)
-            elif kept:
-                sink.put(kept, weights_of(kept))
+            wanted = special.intersection(sink.wants)
+            if wanted:
+                more = [item for item in batch if type(item) not in _SPECIAL or type(item) in wanted]
+                sink.put(more, weights_of(more))
+            elif plain:
+                sink.put(plain, weights)
 
     def on_completed(self) -> None:
         self._graph_done = True

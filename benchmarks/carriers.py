@@ -85,7 +85,9 @@ class _Records:
 
 
 def _asked() -> bytes:
-    head = b"POST /v1/responses HTTP/1.1\r\nHost: api.openai.com\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+    head = (
+        b"POST /v1/responses HTTP/1.1\r\nHost: api.openai.com\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+    )
     return head % len(_ASKED) + _ASKED
 
 

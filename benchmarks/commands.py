@@ -72,9 +72,7 @@ def helped(size: Size) -> Iterator[Figure]:
         empty.append(_seconds(sys.executable, "-c", "pass"))
         asked.append(_seconds(*_PROGRAM, "--help"))
     note = f"Python alone {median(empty):.2f} s"
-    yield Figure(
-        group="start", name="--help", value=median(asked), unit="s", target=_HELP_MOST_S, before="0.4 s", note=note
-    )
+    yield Figure(group="start", name="--help", value=median(asked), unit="s", target=_HELP_MOST_S, before="0.4 s", note=note)
     yield Figure(group="start", name="--help to Python alone", value=median(asked) / median(empty))
 
 
@@ -99,7 +97,14 @@ def idle(size: Size) -> Iterator[Figure]:
             finally:
                 record.terminate()
     share = 100 * used / 1e9 / took
-    yield Figure(group="idle", name="processor while nothing happens", value=share, unit="%", target=_IDLE_MOST, note=f"of a core, over {took:.1f} s")
+    yield Figure(
+        group="idle",
+        name="processor while nothing happens",
+        value=share,
+        unit="%",
+        target=_IDLE_MOST,
+        note=f"of a core, over {took:.1f} s",
+    )
 
 
 def _wait_for_child(record: subprocess.Popen[bytes]) -> None:

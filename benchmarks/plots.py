@@ -19,7 +19,13 @@ __all__ = ["PICTURES", "draw", "main"]
 _DOCS = Path(__file__).parents[1] / "docs"
 _MET, _MISSED, _PLAIN, _PEER = "#2f7d4f", "#b3402a", "#3b6ea5", "#8a8a8a"
 # Text stays text, and nothing in a picture changes from one run to the next but what was measured
-_STYLE = {"svg.fonttype": "none", "svg.hashsalt": "agentsight-rx", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False}
+_STYLE = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "agentsight-rx",
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -65,7 +71,9 @@ def _bars(figures: Sequence[Figure], values: Sequence[float], colours: Sequence[
 
 def _targets(figures: Sequence[Figure]) -> Picture | None:
     """How far each figure is from its target; what is right of the line is missed."""
-    some = [each for each in figures if each.target and each.value and each.value > 0 and each.group not in ("operators", "wire")]
+    some = [
+        each for each in figures if each.target and each.value and each.value > 0 and each.group not in ("operators", "wire")
+    ]
     if not some:
         return None
     away = [_away(each) for each in some]
@@ -86,7 +94,9 @@ def _operators(figures: Sequence[Figure]) -> Picture | None:
     some = [each for each in figures if each.name.endswith(": added, to parse only") and each.value is not None]
     if not some:
         return None
-    return _bars(some, [each.value or 0.0 for each in some], [_PLAIN] * len(some), "added to an event, in units of parsing it alone")
+    return _bars(
+        some, [each.value or 0.0 for each in some], [_PLAIN] * len(some), "added to an event, in units of parsing it alone"
+    )
 
 
 def _stacks(figures: Sequence[Figure]) -> Picture | None:
@@ -106,7 +116,9 @@ def _connections(figures: Sequence[Figure]) -> Picture | None:
 
 
 def _memory(figures: Sequence[Figure]) -> Picture | None:
-    return _lines([each for each in figures if each.group == "memory"], "connections so far", "MB of anonymous memory", log=False)
+    return _lines(
+        [each for each in figures if each.group == "memory"], "connections so far", "MB of anonymous memory", log=False
+    )
 
 
 def _lines(figures: Sequence[Figure], across: str, up: str, *, log: bool) -> Picture | None:

@@ -58,9 +58,7 @@ def _sdk() -> Callable[[], object]:
     client = anthropic.Anthropic(max_retries=0)
 
     def ask() -> None:
-        with client.messages.stream(
-            model="demo", max_tokens=4096, messages=[{"role": "user", "content": _PROMPT}]
-        ) as stream:
+        with client.messages.stream(model="demo", max_tokens=4096, messages=[{"role": "user", "content": _PROMPT}]) as stream:
             stream.until_done()
 
     return ask
@@ -69,9 +67,7 @@ def _sdk() -> Callable[[], object]:
 def _library() -> Callable[[], object]:
     base = urlsplit(os.environ["ANTHROPIC_BASE_URL"])
     connection = HTTPSConnection(base.netloc, context=ssl.create_default_context())
-    body = json.dumps(
-        {"model": "demo", "max_tokens": 4096, "stream": True, "messages": [{"role": "user", "content": _PROMPT}]}
-    )
+    body = json.dumps({"model": "demo", "max_tokens": 4096, "stream": True, "messages": [{"role": "user", "content": _PROMPT}]})
 
     def ask() -> None:
         connection.request("POST", "/v1/messages", body, {"content-type": "application/json", "x-api-key": "dummy"})
@@ -86,7 +82,12 @@ def _git(folder: Path, turn: int) -> None:
         _run(folder, "git", "init", "--quiet", ".")
     for number in range(_FILES):
         (folder / f"part_{number}.py").write_text(f"number = {number}\nturn = {turn}\n")
-    for words in (("status", "--short"), ("add", "--all"), ("commit", "--quiet", "-m", f"Turn {turn}"), ("log", "--stat", "-1")):
+    for words in (
+        ("status", "--short"),
+        ("add", "--all"),
+        ("commit", "--quiet", "-m", f"Turn {turn}"),
+        ("log", "--stat", "-1"),
+    ):
         _run(folder, *_GIT, *words)
 
 

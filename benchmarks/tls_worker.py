@@ -17,7 +17,9 @@ _IN_AN_ANSWER = 200  # records, each an event
 _PART = 64  # records between two looks at the clock, at a rate
 _ASK = b"POST /v1/messages HTTP/1.1\r\nHost: load\r\nContent-Length: 2\r\n\r\n{}"
 _HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
-_EVENT = b'event: content_block_delta\ndata: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"%b"}}\n\n'
+_EVENT = (
+    b'event: content_block_delta\ndata: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"%b"}}\n\n'
+)
 
 
 def connected() -> tuple[ssl.SSLSocket, ssl.SSLSocket]:

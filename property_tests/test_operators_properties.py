@@ -27,6 +27,7 @@ from agentsight_rx.events import (
     StdioChunk,
     StdioEvent,
     TcpTraffic,
+    Tick,
     TlsChunk,
     TlsClose,
     TlsEvent,
@@ -189,6 +190,10 @@ def event_not_row(out: Event | Row) -> int:
     return int(hasattr(out, "origin"))
 
 
+def event_not_tick(out: Event) -> int:
+    return int(not isinstance(out, Tick))
+
+
 def wire_bytes(event: HttpEvent) -> int:
     if isinstance(event, TlsChunk):
         return len(event.data)
@@ -325,6 +330,9 @@ CASES: dict[str, Case[Any, Any]] = {
     "merge_websocket": Case(
         op.merge_websocket, socket_events(),
         law=Law("bytes", wire_bytes, told_bytes), poison=message_trap, forgets=True,
+    ),
+    "mark_ticks": Case(
+        op.mark_ticks, anything(), law=Law("events", one, event_not_tick),
     ),
     "materialize": Case(
         op.materialize, model_events(), law=Law("events", one, event_not_row), poison=request_trap, forgets=True,

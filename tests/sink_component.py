@@ -24,7 +24,7 @@ from agentsight_rx import runtime
 from agentsight_rx.core.sink import Sink, Writer
 from agentsight_rx.core.stream import origin
 from agentsight_rx.errors import SinkError, StoreError
-from agentsight_rx.events import Event
+from agentsight_rx.events import AnswerProgress, Event, Tick
 from agentsight_rx.loss import Ledger, Meter, Reason
 from agentsight_rx.runtime import Run, Summary
 from agentsight_rx.view import CallRow, Fold, Output
@@ -187,7 +187,7 @@ class _Trial:
                 made.append(kind(place.sink.open(ledger)))
                 return made[0]
 
-            sink = Sink(place.sink.name, opened, events=room, previews=True)
+            sink = Sink(place.sink.name, opened, events=room, wants=frozenset({AnswerProgress, Tick}))
             held = _Held(_BATCHES)
             with Run(held.stream(), [sink, other.sink()], strict=True) as run:
                 assert other.all.wait(_PATIENCE_S), "the other sink of the run gets everything"
@@ -284,7 +284,7 @@ class _Kept:
         self.closed = False
 
     def sink(self) -> Sink[Any]:
-        return Sink("other", self._open, previews=True)
+        return Sink("other", self._open, wants=frozenset({AnswerProgress, Tick}))
 
     def _open(self, _: Ledger) -> _Kept:
         return self

@@ -81,7 +81,10 @@ class _Keeping:
 def test_what_answers_say_before_their_end_reaches_only_sinks_that_want_it() -> None:
     said = AnswerProgress(Origin(601, 1), 1, 1)
     shown, kept = _Keeping(), _Keeping()
-    summary = run(of([*EVENTS, said], [said]), [Sink("shown", lambda _: shown, previews=True), Sink("kept", lambda _: kept)])
+    summary = run(
+        of([*EVENTS, said], [said]),
+        [Sink("shown", lambda _: shown, wants=frozenset({AnswerProgress})), Sink("kept", lambda _: kept)],
+    )
     assert shown.items == [*EVENTS, said, said]
     assert kept.items == EVENTS
     assert summary.complete

@@ -43,6 +43,7 @@ _COMMANDS = {
     "bench": ("bench", "bench", "Measure what this program costs here, with targets."),
     "demo": ("demo", "demo", "Record a small real agent that talks to a fake model over TLS, all on this machine."),
     "report": ("report", "report", "What the newest session did, what it cost, and whether anything is missing."),
+    "cluster": ("cluster", "cluster", "Analyse the spools of many hosts, on one machine or on many."),
     "debug": ("debug", "debug", "Watch one source alone, through its own chain."),
 }
 _ALONE = ("-h", "--help", "--version")  # need none of the commands

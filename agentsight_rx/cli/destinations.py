@@ -13,9 +13,11 @@ from msgspec.structs import replace
 
 from .. import sinks
 from ..core.sink import Sink
+from ..events import AnswerProgress
 from ..graphs import TraceOptions
 from ..launch import invoking_user
 from ..sinks import Lent, OtelOptions
+from ..spool import SpoolOptions
 from ..view import Output
 from ..view.retention import Retention
 from ..web import WebOptions, web
@@ -33,7 +35,7 @@ def printed(*, json_lines: bool) -> Sink[Output]:
 
 def with_previews(options: TraceOptions, chosen: Iterable[Sink[Output]], /) -> TraceOptions:
     """The options of a graph for these sinks: what answers say before their end is read only where one of them shows it."""
-    return replace(options, progress=any(sink.previews for sink in chosen))
+    return replace(options, progress=any(AnswerProgress in sink.wants for sink in chosen))
 
 
 class Destinations(Struct, frozen=True):
@@ -44,6 +46,8 @@ class Destinations(Struct, frozen=True):
     db: Path | None = None
     retention: Retention | None = None
     jsonl: Path | None = None
+    spool: SpoolOptions | None = None
+    host: str = ""  # in the ids of rows
     otel: bool = False
     otel_endpoint: str | None = None
     otel_protocol: str | None = None
@@ -68,14 +72,24 @@ class Destinations(Struct, frozen=True):
                     checkpoints=options.checkpoints,
                     retention=self.retention,
                     lent=lent,
+                    host=self.host,
                 )
             )
         if self.jsonl is not None:
             chosen.append(sinks.jsonl(self.jsonl, owner=owner))
+        chosen += self.segments()
         chosen += self.spans()
         if self.server:
             chosen.append(web(WebOptions(self.listen, self.server_port, self.allow_remote), lent=lent))
         return chosen
+
+    def replayed(self, options: TraceOptions) -> list[Sink[Output]]:
+        """The same for a recording: the spans wait for a slow collector."""
+        return [*replace(self, otel=False, otel_endpoint=None).sinks(options), *self.spans(patient=True)]
+
+    def segments(self) -> list[Sink[Output]]:
+        """The sink of a spool, where it is asked for."""
+        return [] if self.spool is None else [sinks.spool(self.spool, owner=invoking_user())]
 
     def spans(self, *, patient: bool = False) -> list[Sink[Output]]:
         """The sink of spans, where it is asked for. `patient`: of a recording, which waits for a slow collector."""

@@ -62,6 +62,7 @@ from .flags import (
     TlsFilters,
 )
 from .listening import Listening
+from .spooling import Spool, SpoolHost, SpoolParts, SpoolSeconds, SpoolSize, spool_of, ticked
 from .stores import new_store
 from .values import comms_of, placement_of, retention_of
 
@@ -107,6 +108,11 @@ def record(
     max_size: MaxSize = None,
     log: Log = None,
     require_store: RequireStore = False,
+    spool: Spool = None,
+    spool_host: SpoolHost = None,
+    spool_seconds: SpoolSeconds = "60s",
+    spool_size: SpoolSize = "64MB",
+    spool_parts: SpoolParts = 1,
     otel: Otel = False,
     otel_endpoint: OtelEndpoint = None,
     otel_protocol: OtelProtocol = None,
@@ -153,6 +159,14 @@ def record(
         ).options()
 
     retention = retention_of(keep, max_size)
+    spooling = spool_of(
+        spool,
+        host=spool_host,
+        seconds=spool_seconds,
+        size=spool_size,
+        parts=spool_parts,
+        redacted=not disable_auth_removal,
+    )
     attached = Target(pid, comms_of(comm), cgroup=cgroup)
     if explain:
         print_graph(trace_graph(options(attached)))
@@ -161,15 +175,17 @@ def record(
     lent = Lent()
     page = [] if server is False else [web(WebOptions(listen, server_port, allow_remote, required=bool(server)), lent=lent)]
     spans = Destinations(
+        quiet=True,
+        spool=spooling,
         otel=otel,
         otel_endpoint=otel_endpoint,
         otel_protocol=otel_protocol,
         otel_capture_content=otel_capture_content,
     )
-    others = [*page, *spans.spans()]
+    others = [*page, *spans.segments(), *spans.spans()]
     if not command:
         store = new_store(db)
-        chosen = keyed(options(attached), store)
+        chosen = ticked(keyed(options(attached), store), spooling)
         kept = _kept(store, chosen, required=require_store, retention=retention, lent=lent)
         destinations = [kept, *others]
         capture(
@@ -186,7 +202,7 @@ def record(
         try:
             target = Target(launch.pid, cgroup=cgroup)
             place = str(own.path) if own is not None and own.add(launch.pid) else ""
-            chosen = options(target, _candidates_of(command), place)
+            chosen = ticked(options(target, _candidates_of(command), place), spooling)
             status, summary = record_command(
                 launch,
                 chosen,

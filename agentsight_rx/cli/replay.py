@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from functools import partial
 from typing import Annotated
 
 import typer
+from msgspec import Struct
+from msgspec.structs import replace
 
-from ..core.sink import Sink
-from ..graphs import TraceOptions
+from ..core.stream import Stream
+from ..graphs import TraceOptions, recorded
 from ..graphs import replay as replay_graph
 from ..runtime import run
-from ..sources import ReplayOptions
+from ..sources import ReplayOptions, spooled
 from ..view import Output
 from .capture import print_graph, print_summary
 from .continuing import keyed
-from .destinations import Destinations, printed
+from .destinations import Destinations
 from .flags import (
     CompatFilters,
     Db,
@@ -31,12 +35,13 @@ from .flags import (
     TlsFilters,
     TlsHttp,
 )
+from .spooling import Spool, Spooled, SpoolHost, SpoolParts, SpoolSeconds, SpoolSize, spool_of, spooled_in, ticked
 
 __all__ = ["replay"]
 
 
 def replay(
-    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Stores, JSONL of ours or the original; -: stdin.")],
+    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Stores, JSONL of ours or the original, spools.")],
     ssl_http: TlsHttp = True,
     ssl_filter: TlsFilters = None,
     http_filter: HttpFilters = None,
@@ -45,6 +50,11 @@ def replay(
     db: Db = None,
     json_lines: Json = False,
     quiet: Quiet = False,
+    spool: Spool = None,
+    spool_host: SpoolHost = None,
+    spool_seconds: SpoolSeconds = "60s",
+    spool_size: SpoolSize = "64MB",
+    spool_parts: SpoolParts = 1,
     otel: Otel = False,
     otel_endpoint: OtelEndpoint = None,
     otel_protocol: OtelProtocol = None,
@@ -59,22 +69,49 @@ def replay(
         compat_filters=compat_filters,
         remove_auth=not disable_auth_removal,
     )
-    recorded = ReplayOptions(tuple(files))
-    graph = replay_graph(recorded, options)  # reports a wrong filter before anything is opened
+    spooling = spool_of(
+        spool,
+        host=spool_host,
+        seconds=spool_seconds,
+        size=spool_size,
+        parts=spool_parts,
+        redacted=not disable_auth_removal,
+    )
+    found = [] if explain else spooled_in(files)
+    inputs = [_Input(each.host, partial(_of_spool, each)) for each in found] or [_Input("", partial(_of_files, tuple(files)))]
+    graph = inputs[0].graph(options)  # reports a wrong filter before anything is opened
     if explain:
         print_graph(graph)
         return
-    options = keyed(options, db)
-    destinations: list[Sink[Output]] = [] if quiet else [printed(json_lines=json_lines)]
-    if db is not None:
-        destinations += Destinations(quiet=True, db=db).sinks(options)
-    spans = Destinations(
+    options = ticked(keyed(options, db), spooling)
+    if found:  # the recordings of other hosts are not what a run goes on from
+        options = replace(options, resumed=None)
+    destinations = Destinations(
+        quiet=quiet,
+        json_lines=json_lines,
+        db=db,
+        spool=spooling,
         otel=otel,
         otel_endpoint=otel_endpoint,
         otel_protocol=otel_protocol,
         otel_capture_content=otel_capture_content,
     )
-    destinations += spans.spans(patient=True)
-    summary = run(replay_graph(recorded, options), destinations)
-    sys.stdout.flush()
-    print_summary(summary, verb="Replayed", store=db)
+    for each in inputs:
+        summary = run(each.graph(replace(options, host=each.host)), replace(destinations, host=each.host).replayed(options))
+        sys.stdout.flush()
+        print_summary(summary, verb=f"Replayed {each.host}".rstrip(), store=db)
+
+
+class _Input(Struct, frozen=True):
+    """What is replayed in one run: of a spool each recording by itself."""
+
+    host: str
+    graph: Callable[[TraceOptions], Stream[Output]]
+
+
+def _of_spool(each: Spooled, options: TraceOptions) -> Stream[Output]:
+    return recorded(spooled(each.recorded), options)
+
+
+def _of_files(files: tuple[str, ...], options: TraceOptions) -> Stream[Output]:
+    return replay_graph(ReplayOptions(files), options)

@@ -63,6 +63,7 @@ from .flags import (
     Uid,
 )
 from .listening import Listening, descriptors_of
+from .spooling import Spool, SpoolHost, SpoolParts, SpoolSeconds, SpoolSize, spool_of, ticked
 from .values import comms_of, placement_of, retention_of, seconds_of
 
 __all__ = ["trace"]
@@ -110,6 +111,11 @@ def trace(
     keep: Keep = None,
     max_size: MaxSize = None,
     jsonl: Jsonl = None,
+    spool: Spool = None,
+    spool_host: SpoolHost = None,
+    spool_seconds: SpoolSeconds = "60s",
+    spool_size: SpoolSize = "64MB",
+    spool_parts: SpoolParts = 1,
     otel: Otel = False,
     otel_endpoint: OtelEndpoint = None,
     otel_protocol: OtelProtocol = None,
@@ -162,6 +168,14 @@ def trace(
     graph = trace_graph(options)  # reports a wrong filter before anything is opened
     limit = seconds_of(for_time, "--for")
     retention = retention_of(keep, max_size, stored=db is not None)
+    spooling = spool_of(
+        spool,
+        host=spool_host,
+        seconds=spool_seconds,
+        size=spool_size,
+        parts=spool_parts,
+        redacted=not disable_auth_removal,
+    )
     if save_to is not None:
         save_config(context, save_to)
         return
@@ -174,6 +188,7 @@ def trace(
         db=db,
         retention=retention,
         jsonl=jsonl,
+        spool=spooling,
         otel=otel,
         otel_endpoint=otel_endpoint,
         otel_protocol=otel_protocol,
@@ -183,7 +198,7 @@ def trace(
         server_port=server_port,
         allow_remote=allow_remote,
     )
-    options = keyed(options, db)
+    options = ticked(keyed(options, db), spooling)
     chosen = destinations.sinks(options)
     options = with_previews(options, chosen)
     capture(trace_graph(options), chosen, store=db, duration=limit, keeps_auth=disable_auth_removal)

@@ -17,8 +17,9 @@ from collections.abc import Callable, Sequence
 from contextvars import ContextVar, Token
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
+from msgspec import Struct
 from reactivex import abc, typing
 from reactivex.disposable import Disposable, SingleAssignmentDisposable
 from reactivex.scheduler import CurrentThreadScheduler
@@ -27,11 +28,11 @@ from reactivex.scheduler.periodicscheduler import PeriodicScheduler
 from ..events import Loss, Tick
 from ..loss import Ledger, Meter, Reason
 from ..say import say
-from .hub import Hub, Ticker
+from .hub import Hub, Saved, Ticker
 from .inline import run_inline
 from .pace import SLACK_NS, STEP_NS, next_step
 
-__all__ = ["Engine", "Site"]
+__all__ = ["Engine", "EngineState", "Site"]
 
 E = TypeVar("E")
 E_co = TypeVar("E_co", covariant=True)
@@ -41,6 +42,15 @@ S = TypeVar("S")
 _LINGER_NS = 60_000_000_000  # how long timers may still run after the last source ended
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class EngineState(Struct, array_like=True):
+    """What `Engine.snapshot` keeps."""
+
+    now_ns: int
+    newest_ns: int
+    next_ns: int | None
+    parts: list[list[bytes]]
 
 
 class Site:
@@ -288,6 +298,26 @@ class Engine(PeriodicScheduler):
             finally:
                 self._stepping = False
 
+    # -- stopping and going on -------------------------------------------------------------------------------------
+
+    def snapshot(self) -> EngineState:
+        """
+        The state of the whole run between two batches: its time, and of every chain and merge in the order in which they were
+        attached. Raises TypeError where a part of it cannot be saved: timers of stock operators, and machines that are not
+        Checkpointed.
+        """
+        if self._timers or self._later or self._ready:
+            raise TypeError("stock operators wait for timers, so that the run cannot be saved")
+        parts = [ticker.snapshot() if isinstance(ticker, Saved) else _refuse(ticker) for ticker in self._tickers]
+        return EngineState(self._now_ns, self._newest_ns, self._next_ns, parts)
+
+    def restore(self, state: EngineState) -> None:
+        """Go on where `state` was taken, in a run of the same graph that has seen no event."""
+        self._now_ns, self._newest_ns, self._next_ns = state.now_ns, state.newest_ns, state.next_ns
+        for ticker, part in zip(self._tickers, state.parts, strict=True):
+            if isinstance(ticker, Saved):
+                ticker.restore(part)
+
     def add(self, ticker: Ticker) -> abc.DisposableBase:
         """Tick `ticker` from now on, after those added before it."""
         self._tickers.append(ticker)
@@ -344,6 +374,10 @@ class Engine(PeriodicScheduler):
     ) -> abc.DisposableBase:
         """Run `action` at the step that reaches `duetime`, on the scale of `now`."""
         return self.schedule_relative(self.to_datetime(duetime) - self.now, action, state)
+
+
+def _refuse(ticker: Ticker) -> NoReturn:
+    raise TypeError(f"{type(ticker).__name__} cannot be saved, so that the run cannot")
 
 
 _current: ContextVar[Engine | None] = ContextVar("engine", default=None)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar, runtime_checkable
 
 from reactivex import abc
 from reactivex.disposable import Disposable
 
 from ..loss import Meter
 
-__all__ = ["Hub", "Outlet", "Reader", "Ticker"]
+__all__ = ["Hub", "Outlet", "Reader", "Saved", "Ticker"]
 
 E = TypeVar("E")
 E_co = TypeVar("E_co", covariant=True)
@@ -38,6 +38,14 @@ class Ticker(Protocol):
     """A subscriber to the steps of time."""
 
     def tick(self, now_ns: int, /) -> None: ...
+
+
+@runtime_checkable
+class Saved(Protocol):
+    """A Ticker whose state can be kept between two batches."""
+
+    def snapshot(self) -> list[bytes]: ...
+    def restore(self, states: Sequence[bytes], /) -> None: ...
 
 
 class Hub(Generic[E]):

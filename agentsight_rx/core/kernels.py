@@ -6,6 +6,7 @@ from collections.abc import Callable, Hashable, Sequence
 from typing import Any, TypeVar, cast
 
 import msgspec
+from msgspec import Raw
 
 from ..events import Loss
 from ..loss import Reason
@@ -13,7 +14,7 @@ from .engine import Site
 from .machine import Bounded, Checkpointed, Kernel, Machine, Malformed, encode_state
 from .stream import Operator
 
-__all__ = ["change", "count_losses", "each", "held_of", "keep", "resume", "state_of"]
+__all__ = ["change", "count_losses", "each", "held_of", "keep", "parts_of", "resume"]
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -115,7 +116,8 @@ class _Each(Kernel[A, B]):
         return out
 
     def snapshot(self) -> bytes:
-        return state_of(self._machine, self._make)
+        state = parts_of(self._machine, self._make)
+        return encode_state(state) if isinstance(self._machine, Checkpointed) else b""
 
     def restore(self, state: bytes, /) -> None:
         resume(self._machine, state)
@@ -128,16 +130,16 @@ def held_of(machine: Machine[Any, Any]) -> int:
     return machine.held() if isinstance(machine, Bounded) else 0
 
 
-def state_of(machine: Machine[Any, Any], make: Callable[[], Machine[Any, Any]]) -> bytes:
-    """The state of a machine as msgpack. One that is not Checkpointed must have none."""
+def parts_of(machine: Machine[Any, Any], make: Callable[[], Machine[Any, Any]]) -> Any:
+    """The state of a machine, to be encoded at once. One that is not Checkpointed must have none."""
     if isinstance(machine, Checkpointed):
-        return encode_state(cast("Checkpointed[Any]", machine).snapshot())
+        return cast("Checkpointed[Any]", machine).snapshot()
     if vars(machine) != vars(make()):
         raise TypeError(f"{type(machine).__name__} has a state and is not Checkpointed, so that it cannot be resumed")
-    return b""
+    return None
 
 
-def resume(machine: Machine[Any, Any], state: bytes) -> None:
+def resume(machine: Machine[Any, Any], state: bytes | Raw) -> None:
     if isinstance(machine, Checkpointed):
         cast("Checkpointed[Any]", machine).restore(msgspec.msgpack.decode(state, type=machine.state_type))
 

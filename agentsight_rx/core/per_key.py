@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from operator import itemgetter
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypeAlias, TypeVar, cast
 
 import msgspec
-from msgspec import Struct
+from msgspec import Raw
 
 from ..loss import Reason
 from .bounded import Recent
 from .engine import Site
-from .kernels import count_losses, held_of, resume, state_of
+from .kernels import count_losses, held_of, parts_of, resume
 from .machine import Bounded, Kernel, Machine, Malformed, TakesRuns, encode_state
 from .stream import Operator
 
@@ -55,13 +55,9 @@ def per_key(
     )
 
 
-class _KeyedState(Struct, array_like=True):
-    """Keys and the states of machines are msgpack in msgpack, since their types are the operator's."""
-
-    machines: list[tuple[bytes, bytes]]  # the one not used for longest first
-    legacies: list[tuple[bytes, bytes]]
-    room: int
-    looked_ns: int
+# Machines by key, the one not used for longest first, and legacies; room; looked_ns. Keys and states have the operator's types:
+# all are encoded at once, which takes a third of a call for each
+_Saved: TypeAlias = tuple[list[tuple[Raw, Raw]], list[tuple[Raw, bytes]], int, int]
 
 
 class _PerKey(Kernel[A, B], Generic[A, B, K]):
@@ -342,22 +338,20 @@ class _PerKey(Kernel[A, B], Generic[A, B, K]):
             self._fail(key, error)
 
     def snapshot(self) -> bytes:
-        machines = [(encode_state(key), state_of(machine, self._make)) for key, machine in self._machines.items()]
-        legacies = [(encode_state(key), legacy) for key, legacy in self._legacies.items()]
-        return encode_state(_KeyedState(machines, legacies, self._room, self._looked_ns))
+        machines = [(key, parts_of(machine, self._make)) for key, machine in self._machines.items()]
+        return encode_state((machines, list(self._legacies.items()), self._room, self._looked_ns))
 
     def restore(self, state: bytes, /) -> None:
-        saved = msgspec.msgpack.decode(state, type=_KeyedState)
+        machines, legacies, self._room, self._looked_ns = msgspec.msgpack.decode(state, type=_Saved)
         key_of = msgspec.msgpack.Decoder(self._key_type).decode
-        self._room, self._looked_ns = saved.room, saved.looked_ns
         self._machines.clear()
         self._legacies.clear()
         self._order = None
-        for key, inner in saved.machines:
+        for key, inner in machines:
             machine = self._make()
             resume(machine, inner)
             self._machines[key_of(key)] = machine
-        for key, legacy in saved.legacies:
+        for key, legacy in legacies:
             self._legacies[key_of(key)] = legacy
 
     def held(self) -> int:

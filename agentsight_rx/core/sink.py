@@ -46,4 +46,4 @@ class Sink(Struct, Generic[E_contra], frozen=True):
     events: int = 65_536  # room in its box
     size: int = 64 << 20
     keeps_ledger: bool = False  # it is closed after all others, so that it writes their last counts
-    previews: bool = False  # it also gets what answers say before their end (AnswerProgress)
+    wants: frozenset[type] = frozenset()  # of Tick and AnswerProgress, which only those sinks get that want them

@@ -51,8 +51,8 @@ class SinkThread:
         return self._sink.keeps_ledger
 
     @property
-    def previews(self) -> bool:
-        return self._sink.previews
+    def wants(self) -> frozenset[type]:
+        return self._sink.wants
 
     @property
     def fill(self) -> float:

@@ -341,7 +341,7 @@ class Chain(Generic[A_contra]):
         """The state of every kernel, in order."""
         return [kernel.snapshot() for kernel, _ in self._steps]
 
-    def restore(self, states: Sequence[bytes]) -> None:
+    def restore(self, states: Sequence[bytes], /) -> None:
         for (kernel, _), state in zip(self._steps, states, strict=True):
             kernel.restore(state)
 

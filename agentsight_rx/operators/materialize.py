@@ -11,21 +11,26 @@ from ..events import Event
 from ..view import Fold, Row
 from ..view.checkpoints import Checkpoints
 from ..view.fold import FoldState
+from ..view.hosts import of_host
 
 __all__ = ["materialize"]
 
 
-def materialize(*, resumed: FoldState | None = None, checkpoints: Checkpoints | None = None) -> Operator[Event, Event | Row]:
+def materialize(
+    *, resumed: FoldState | None = None, checkpoints: Checkpoints | None = None, host: str = ""
+) -> Operator[Event, Event | Row]:
     """
     Fold the merged events into rows: calls, tokens, tools tied to processes, process nodes, the audit trail, losses. It goes on
-    from `resumed`, the state behind the events of an earlier run, and leaves its own in `checkpoints`.
+    from `resumed`, the state behind the events of an earlier run, and leaves its own in `checkpoints`. The ids of rows contain
+    `host`, where that is given.
     """
-    return each(lambda: _Materializer(resumed, checkpoints), name="materialize")
+    return each(lambda: _Materializer(resumed, checkpoints, host), name="materialize")
 
 
 class _Materializer(Machine[Event, Event | Row], Checkpointed[FoldState]):
-    def __init__(self, resumed: FoldState | None, checkpoints: Checkpoints | None) -> None:
+    def __init__(self, resumed: FoldState | None, checkpoints: Checkpoints | None, host: str) -> None:
         self._fold = Fold()
+        self._host = host
         self._checkpoints = checkpoints
         if resumed is not None:
             self._fold.restore(resumed)
@@ -34,10 +39,13 @@ class _Materializer(Machine[Event, Event | Row], Checkpointed[FoldState]):
         rows = self._fold.add(event)
         if self._checkpoints is not None:
             self._checkpoints.folded(event, self._fold)
-        return [event, *rows]
+        return [event, *self._named(rows)]
 
     def finish(self) -> Iterable[Event | Row]:
-        return self._fold.finish()
+        return self._named(self._fold.finish())
+
+    def _named(self, rows: list[Row]) -> list[Row]:
+        return [of_host(self._host, row) for row in rows] if self._host else rows
 
     def snapshot(self) -> FoldState:
         return self._fold.snapshot()

@@ -6,6 +6,7 @@ from .lent import Lent
 from .otel.replayed import send_recorded, write_recorded
 from .otel.sink import OtelOptions, otel
 from .readable import readable
+from .spool import spool
 from .store import memory, redaction_key, redaction_key_in, store
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "redaction_key",
     "redaction_key_in",
     "send_recorded",
+    "spool",
     "store",
     "write_recorded",
 ]

@@ -63,12 +63,14 @@ def store(
     checkpoints: Checkpoints | None = None,
     retention: Retention | None = None,
     lent: Lent | None = None,
+    host: str = "",
 ) -> Sink[Output]:
     """
     Keep everything in the LMDB file at `path`. What was flushed survives a kill of this process; a flush comes every 250 ms.
 
     `key` is stored too, for `redaction_key`; `resumed` is what `resume` made of the store, from which the run goes on,
     `checkpoints` has the state of the view now and then, `retention` limits what is kept, and `lent` gets the open store.
+    With a `host` the events are logged as its own.
     Raises StoreError on opening where the file is not a store of a version that is known, or another process writes it. Where
     the disk is full it raises NoSpaceError, or, if the store is not `required`, counts what it cannot keep until there is room.
     """
@@ -78,7 +80,14 @@ def store(
             return LmdbStore.open(path, owner=owner, upgrades=UPGRADES, dictionary=dictionary())
 
         writer = _StoreWriter(
-            opening, ledger, key=key, resumed=resumed, checkpoints=checkpoints, retention=retention, lent=lent
+            opening,
+            ledger,
+            key=key,
+            resumed=resumed,
+            checkpoints=checkpoints,
+            retention=retention,
+            lent=lent,
+            host=host,
         )
         try:
             writer.begin()
@@ -124,8 +133,10 @@ class _StoreWriter:
         checkpoints: Checkpoints | None = None,
         retention: Retention | None = None,
         lent: Lent | None = None,
+        host: str = "",
     ) -> None:
         self._opening = opening
+        self._host = host
         self._ledger = ledger
         self._tally = Tally()
         self._key = key
@@ -153,7 +164,7 @@ class _StoreWriter:
             runs = store.scan(RUNS, reverse=True, limit=1)
             number = runs[0][1].number + 1 if runs else 1
             recording = replace(self._recording, number=number, committed_ms=milliseconds(time.time_ns()))
-            log = LogWriter(store)
+            log = LogWriter(store, self._host)
             self._store = store  # for what the tally has to know
             before = self._from_before(store, log, ended=bool(runs) and runs[0][1].ended)
             store.commit([Put(RUNS, number, recording), Put(TOTALS, number, self._tally.totals), *before])

@@ -6,6 +6,7 @@ from .plain_http import PlainHttpOptions, plain_http
 from .process import ProcessOptions, process
 from .readline import ReadlineOptions, readline
 from .replay.source import ReplayOptions, replay
+from .replay.spooled import spooled
 from .stdio.source import StdioOptions, stdio
 from .system import SystemOptions, system
 from .target import Target
@@ -28,6 +29,7 @@ __all__ = [
     "process",
     "readline",
     "replay",
+    "spooled",
     "stdio",
     "system",
     "tls",

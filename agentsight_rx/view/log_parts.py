@@ -11,6 +11,7 @@ from msgspec import Raw, Struct
 from ..events import Event, HttpRequest, HttpResponse, SseMessage, milliseconds
 from ..state import PackReader, PackWriter, Put, Store, Table, Write, compress, decompress
 from .contents import Content, with_contents, without_contents
+from .hosts import at_host
 from .ids import call_id
 from .tables import EXCHANGES, HEADS, LOG, SEGMENTS, Head, Position
 
@@ -76,10 +77,12 @@ def message_key(event: Event, /) -> tuple[str, str] | None:
 
 class LogWriter:
     """
-    Appends to the log of a store. The writes of `append` are to be committed; then `keep` is called, or `undo` where it failed.
+    Appends to the log of a store, as events of `host` where that is given. The writes of `append` are to be committed; then
+    `keep` is called, or `undo` where it failed.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, host: str = "") -> None:
+        self._host = host
         keys = [key for table in _NUMBERED for key, _ in store.scan(table, reverse=True, limit=1)]
         self.first = max((int(key[0]) + 1 for key in keys), default=0)
         self._packs = PackWriter(store)
@@ -99,7 +102,8 @@ class LogWriter:
             tail.add(event, Raw(msgspec.msgpack.encode(rest)))
             key = message_key(event)
             if key is not None:
-                writes.append(Put(EXCHANGES, key, Position(tail.number, place)))
+                named = (at_host(self._host, key[0]), key[1]) if self._host else key
+                writes.append(Put(EXCHANGES, named, Position(tail.number, place)))
         if events:
             writes += tail.writes(full=len(tail.events) >= EVENTS_MOST)
         return [*self._packs.writes(), *writes]

@@ -40,7 +40,7 @@ def web(options: WebOptions | None = None, *, limits: Limits | None = None, lent
     """
     options = options or WebOptions()
     opening = _Opening(Place(options), options, limits, lent)
-    return WebSink(name="web", open=opening.open, previews=True, place=opening.place)
+    return WebSink(name="web", open=opening.open, wants=frozenset({AnswerProgress}), place=opening.place)
 
 
 class WebSink(Sink[Output], frozen=True, kw_only=True):

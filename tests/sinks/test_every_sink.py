@@ -17,6 +17,7 @@ from agentsight_rx.core.sink import Sink
 from agentsight_rx.loss import Ledger
 from agentsight_rx.sinks import Lent, OtelOptions
 from agentsight_rx.sinks.web import Feed
+from agentsight_rx.spool import SpoolOptions, read_segment
 from agentsight_rx.state import LmdbStore, Table
 from agentsight_rx.view.log import read_events
 from agentsight_rx.view.tables import AUDIT, CALLS, NETWORK, PROCESSES, RESOURCES, RUNS, TOKENS, TOOLS
@@ -69,6 +70,20 @@ def memory(directory: Path) -> Generator[Place]:
 
 
 @contextmanager
+def spool(directory: Path) -> Generator[Place]:
+    def read() -> object:
+        segments = [read_segment(path.read_bytes()) for path in sorted((directory / "host").glob("*.seg"))]
+        return [event for segment in segments for batch in segment.batches() for event in batch]
+
+    yield Place(sinks.spool(SpoolOptions(str(directory), "host")), read)
+
+
+def refused_spool(directory: Path) -> Sink[Any]:
+    (directory / "file").write_bytes(b"")
+    return sinks.spool(SpoolOptions(str(directory / "file"), "host"))
+
+
+@contextmanager
 def otel(directory: Path) -> Generator[Place]:
     with collecting() as collector:
         options = OtelOptions(collector.url, capture_content=True)
@@ -95,6 +110,7 @@ CASES = {
     "readable": SinkCase(readable),
     "jsonl": of_file(sinks.jsonl),
     "otel": SinkCase(otel, refused=lambda _: sinks.otel(OtelOptions("nowhere"))),
+    "spool": SinkCase(spool, refused=refused_spool),
     "store": SinkCase(store, refused=lambda directory: sinks.store(directory)),
     "memory": SinkCase(memory),
     "page": SinkCase(page),  # what web/ shows

@@ -6,10 +6,11 @@ import os
 import subprocess
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from agentsight_rx import sources
-from agentsight_rx.envelope import encode_line
+from agentsight_rx.envelope import decode_envelope, encode_line
 from agentsight_rx.events import Origin, ProcessExec, ProcessExit, ProcessFork, Tick
 from agentsight_rx.sources import (
     FileOptions,
@@ -23,6 +24,7 @@ from agentsight_rx.sources import (
     Target,
     TlsOptions,
 )
+from agentsight_rx.spool import Header, Recorded, encode_segment
 
 from ..source_component import Scene, SourceCase, check_source
 
@@ -33,6 +35,14 @@ RECORDED = (
     encode_line(ProcessExec(Origin(3_000, 9), 7, 2, "/bin/ls", ("ls", "-l"), "/")),
     encode_line(ProcessExit(Origin(4_000, 9), 7, 2, 0)),
 )
+
+
+def segment_at(scene: Scene) -> Recorded:
+    header = Header(host="host", sequence=1, first=1, run="a", product="1", python="3")
+    events = [decode_envelope(msgspec.json.decode(line)) for line in RECORDED if line.startswith(b"{")]
+    path = scene.path.with_name("0000000001.seg")
+    path.write_bytes(encode_segment(header, events, ended=True))
+    return Recorded("host", (str(path),))
 
 
 def gone() -> Target:
@@ -94,6 +104,12 @@ CASES = {
         "process",
         ends=True,
         refused=lambda scene: sources.replay(ReplayOptions((scene.file(*RECORDED), f"{scene.path}.missing"))),
+    ),
+    "spooled": SourceCase(
+        lambda scene: sources.spooled(segment_at(scene)),
+        "process",
+        ends=True,
+        refused=lambda scene: sources.spooled(Recorded("host", (f"{scene.path}.missing",))),
     ),
     "system": SourceCase(
         lambda scene: sources.system(SystemOptions(Target(scene.pid), interval=0.01)),

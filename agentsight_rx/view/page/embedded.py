@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Raw, Struct
 from msgspec.structs import replace
 
+from ..words import plural
 from .bodies import Said, body_of_call, body_of_tool, diff_of
 from .cards import ToolCard, TurnCard
 from .event_log import event_of, lines_of
@@ -20,7 +21,6 @@ from .rail import rail_of, row_of
 from .stages import health_of
 from .tables import KINDS, table_of
 from .turns import turns_of
-from .words import plural
 
 __all__ = ["BYTES_MOST", "Embedded", "embedded"]
 

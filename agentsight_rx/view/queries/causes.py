@@ -9,6 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ...state import Store, Table
+from ..hosts import host_of_process
 from ..report import rows_of
 from ..rows import AnyRow, AuditRow, CallRow, ProcessRow
 from ..tables import CALLS, PROCESSES, SESSIONS, TOOLS
@@ -50,9 +51,9 @@ class Causes:
 
     def __init__(self, store: Store) -> None:
         self._processes = {row.id: row for row in rows_of(store, PROCESSES)}
-        self._by_pid: dict[int, list[ProcessRow]] = {}
+        self._by_pid: dict[tuple[str, int], list[ProcessRow]] = {}
         for row in self._processes.values():
-            self._by_pid.setdefault(row.pid, []).append(row)
+            self._by_pid.setdefault((host_of_process(row.id), row.pid), []).append(row)
         self.turns: dict[str, int] = {}  # of calls
         prompts: dict[str, str] = {}  # of calls
         newest: dict[str | None, str] = {}
@@ -135,7 +136,7 @@ class Causes:
         The process that started this one: of those with its pid, the newest that began before. In one millisecond the lower pid
         began first, so that no two processes are each other's parents.
         """
-        same = self._by_pid.get(row.ppid or 0, ())
+        same = self._by_pid.get((host_of_process(row.id), row.ppid or 0), ())
         return max((each for each in same if _began(each) < _began(row)), key=_began, default=None)
 
 

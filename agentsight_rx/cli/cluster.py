@@ -1,0 +1,98 @@
+"""agentsight-rx cluster: the spools of many hosts through the same graph on many workers, and their result as one store."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..cluster import Progress, load, place_of, plan_of, run_here, run_on_dask, settings_of
+from ..launch import invoking_user
+from ..say import say
+from ..sinks import redaction_key
+from .help import Command, Group
+
+__all__ = ["cluster"]
+
+_EACH_S = 10.0  # between two lines of progress
+_EACH_TERMINAL_S = 1.0
+
+cluster = typer.Typer(cls=Group, help="Analyse the spools of many hosts, on one machine or on many.", no_args_is_help=True)
+
+SpoolUrl = Annotated[str, typer.Option("--spool", help="Segments: a folder, or a URL of fsspec.", metavar="URL")]
+OutUrl = Annotated[str, typer.Option("--out", help="Where results and states go.", metavar="URL")]
+Store = Annotated[Path | None, typer.Option("--store", help="Then make one store of all results.", metavar="PATH")]
+Replace = Annotated[bool, typer.Option("--replace", help="Take the place of a store that is there.")]
+
+
+@cluster.command("run", cls=Command)
+def run(
+    spool: SpoolUrl,
+    out: OutUrl,
+    scheduler: Annotated[
+        str | None, typer.Option("--scheduler", help="A Dask scheduler, as tcp://HOST:8786.", metavar="ADDRESS")
+    ] = None,
+    workers: Annotated[
+        int, typer.Option("--workers", help="Workers on this machine; 0: this process.", metavar="N", min=0)
+    ] = 2,
+    key_of: Annotated[
+        Path | None, typer.Option("--key-of", help="Labels of secrets as in this store.", metavar="STORE")
+    ] = None,
+    store: Store = None,
+    replace: Replace = False,
+) -> None:
+    """Analyse what is not analysed yet; run again after any end, it goes on behind what is committed."""
+    began = time.monotonic()
+    spools, results = place_of(spool), place_of(out)
+    settings = settings_of(results, redaction_key=redaction_key(key_of) if key_of is not None else None)
+    plan = plan_of(spools, results, settings)
+    if plan.done:
+        say(f"{plan.done} segments are analysed already")
+    if plan.late:
+        say(f"{plan.late} segments came after later ones of their host were analysed: they are NOT in the result")
+    say(f"{plan.left} segments of {len(plan.tasks)} hosts to analyse")
+    report = _reporter(say)
+    if plan.left and (workers == 0 and scheduler is None):
+        done = run_here(plan, report)
+    elif plan.left:
+        done = run_on_dask(plan, report, workers=workers, scheduler=scheduler)
+    else:
+        done = Progress(0)
+    took = f"{time.monotonic() - began:.1f} s, {done.seconds:.1f} s of the processors"
+    say(f"{done.done} segments analysed in {took}")
+    if store is not None:
+        _load(out, store, replace=replace)
+
+
+@cluster.command("load", cls=Command)
+def load_store(
+    out: Annotated[str, typer.Option("--from", help="What `cluster run` made.", metavar="URL")],
+    store: Annotated[Path, typer.Option("--store", help="The store to make.", metavar="PATH")],
+    replace: Replace = False,
+) -> None:
+    """Make one store of all results, for report, serve and top."""
+    _load(out, store, replace=replace)
+
+
+def _load(out: str, store: Path, *, replace: bool) -> None:
+    loaded = load(place_of(out), store, owner=invoking_user(), replace=replace)
+    say(f"{loaded.items} events and rows of {loaded.segments} segments of {loaded.hosts} hosts are in {store}")
+    say(f"Run: agentsight-rx report --db {store}")
+
+
+def _reporter(write: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> Callable[[Progress], None]:
+    """A line now and then, and one at the end."""
+    every = _EACH_TERMINAL_S if sys.stderr.isatty() else _EACH_S
+    last = clock()
+
+    def report(progress: Progress) -> None:
+        nonlocal last
+        if progress.done == progress.total or clock() - last >= every:
+            last = clock()
+            write(f"{progress.done} of {progress.total} segments")
+
+    return report

@@ -1,0 +1,27 @@
+"""Spools of many hosts -> the events and rows of each, on any number of workers, as one host would make them."""
+
+from .commit import Commit, Pins
+from .driver import Progress, run_here, run_on_dask
+from .job import Done, Task, segment
+from .load import load
+from .place import Place, place_of
+from .plan import Plan, plan_of
+from .settings import Settings, settings_of
+
+__all__ = [
+    "Commit",
+    "Done",
+    "Pins",
+    "Place",
+    "Plan",
+    "Progress",
+    "Settings",
+    "Task",
+    "load",
+    "place_of",
+    "plan_of",
+    "run_here",
+    "run_on_dask",
+    "segment",
+    "settings_of",
+]

@@ -1,0 +1,55 @@
+"""Events with their Ticks -> closed segments in the folder of this host, that `replay` and `cluster run` read."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from ..core.sink import Sink, Unwritten
+from ..errors import SinkError, SpoolError
+from ..events import Tick
+from ..files import why
+from ..spool import SpoolOptions, SpoolWriter
+from ..view import AnyRow, Output
+
+__all__ = ["spool"]
+
+
+def spool(options: SpoolOptions, *, owner: tuple[int, int] | None = None) -> Sink[Output]:
+    """
+    Write every event, without rows, to `options.folder`. It wants the Ticks: the graph has to mark them
+    (`TraceOptions.ticks`). What was flushed survives a kill of this process; a flush comes every 250 ms.
+    """
+    return Sink("spool", lambda _: _SpoolSink(options, owner), wants=frozenset({Tick}))
+
+
+class _SpoolSink:
+    def __init__(self, options: SpoolOptions, owner: tuple[int, int] | None) -> None:
+        self._folder = options.folder
+        try:
+            self._writer = SpoolWriter(options, owner=owner, offset=lambda: time.time_ns() - time.monotonic_ns())
+        except SpoolError as error:
+            raise SinkError(str(error)) from error
+
+    def write(self, batch: Sequence[Output], /) -> None:
+        events = [item for item in batch if not isinstance(item, AnyRow)]
+        if events:
+            try:
+                self._writer.write(events)
+            except OSError as error:
+                raise self._unwritten(error) from error
+
+    def flush(self) -> None:
+        try:
+            self._writer.flush()
+        except OSError as error:
+            raise self._unwritten(error) from error
+
+    def close(self) -> None:
+        try:
+            self._writer.close()
+        except OSError as error:
+            raise self._unwritten(error) from error
+
+    def _unwritten(self, error: OSError) -> Unwritten:
+        return Unwritten(f"{self._folder} cannot be written: {why(error, self._folder)}", count=self._writer.lost())

@@ -1,0 +1,32 @@
+"""Events <-> closed segments in folders, one a host: what leaves a machine. docs/cluster.md has the format."""
+
+from .folder import HOST, Recorded, folders, is_spool, recordings, segment_name, sequence_of
+from .parts import Parts
+from .segment import FORMAT, SCHEMA, Footer, Header, Segment, SegmentBroken, encode_segment, key_of, read_header, read_segment
+from .track import Track
+from .writer import SpoolOptions, SpoolWriter, host_of_machine
+
+__all__ = [
+    "FORMAT",
+    "HOST",
+    "SCHEMA",
+    "Footer",
+    "Header",
+    "Parts",
+    "Recorded",
+    "Segment",
+    "SegmentBroken",
+    "SpoolOptions",
+    "SpoolWriter",
+    "Track",
+    "encode_segment",
+    "folders",
+    "host_of_machine",
+    "is_spool",
+    "key_of",
+    "read_header",
+    "read_segment",
+    "recordings",
+    "segment_name",
+    "sequence_of",
+]
