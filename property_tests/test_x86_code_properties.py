@@ -75,9 +75,10 @@ def _agree(mine: Instruction, other: Any) -> None:
     assert other.size == mine.size
     mnemonic = str(other.mnemonic)
     name = {"movabs": "mov", "data16": "nop"}.get(mnemonic, mnemonic)
-    if mine.name in ("jcc", "cmovcc"):
-        assert name.startswith(mine.name[:-2])
+    if mine.condition is not None:
+        assert name.startswith(mine.name)
         assert name != "jmp"
+        assert mine.condition == (condition if (condition := name.removeprefix(mine.name)) in ("s", "ns", "le", "g") else "")
     else:
         assert name == mine.name
     if mine.target is not None:

@@ -51,8 +51,8 @@ def test_the_first_place_behind_the_begin_that_is_emulated(parts: tuple[Part, ..
     ],
 )
 def test_what_a_function_returns(parts: str, result: Value | None) -> None:
-    ((calls, returned),) = paths_of(body(parts, "c3")) or []
-    assert ((), result) == (calls, returned)
+    (path,) = paths_of(body(parts, "c3")) or []
+    assert ((), result) == (path.calls, path.result)
 
 
 def test_a_call_takes_what_registers_hold_and_leaves_its_result() -> None:
@@ -68,6 +68,52 @@ def test_a_call_takes_what_registers_hold_and_leaves_its_result() -> None:
 def test_both_ways_of_a_jump_are_paths_and_a_loop_ends() -> None:
     code = body("again:", "31 c0 85 ff", ("0f 84", "end"), "b8 01 00 00 00 85 f6", ("0f 85", "again"), "end:", "c3")
     assert {path.result for path in paths_of(code) or []} == {Value("number", 0), Value("number", 1)}
+
+
+@pytest.mark.parametrize(
+    ("condition", "met", "unmet"),
+    [
+        ("8e", True, False),
+        ("8f", False, True),
+        ("88", True, False),
+        ("89", False, True),
+        ("84", False, False),
+        ("8c", False, False),
+    ],
+    ids=["le", "g", "s", "ns", "e", "l"],
+)
+def test_a_jump_on_a_result_says_whether_it_may_be_above_0(condition: str, met: bool, unmet: bool) -> None:
+    code = body("55", ("e8", "work"), "85 c0", (f"0f {condition}", "met"), "31 c0 5d c3", "met:", "5d c3")
+    by_result = {path.result: path.failed for path in paths_of(code) or []}
+    failed = frozenset({0x400})
+    assert by_result == {
+        Value("result", 0x400): failed if met else frozenset(),
+        Value("number", 0): failed if unmet else frozenset(),
+    }
+
+
+def test_a_test_of_something_else_says_nothing_of_the_result() -> None:
+    code = body("55", ("e8", "work"), "85 ed", ("0f 8e", "met"), "met:", "5d c3")  # test ebp, ebp
+    assert {path.failed for path in paths_of(code) or []} == {frozenset()}
+
+
+@pytest.mark.parametrize(("move", "kept"), [("48 0f 44 fe", Value("entry", Register.DI)), ("0f 44 fe", None)])
+def test_a_move_of_half_a_register_cuts_it_also_where_it_is_not_made(move: str, kept: Value | None) -> None:
+    results = {path.result for path in paths_of(body("85 d2", move, "48 89 f8 c3")) or []}  # cmove rdi, rsi; mov rax, rdi
+    assert results == {kept, Value("entry", Register.SI) if kept else None}
+
+
+def test_a_test_of_the_whole_register_says_nothing_of_an_int() -> None:
+    code = body("55", ("e8", "work"), "48 85 c0", ("0f 8e", "met"), "met:", "5d c3")  # test rax, rax
+    assert {path.failed for path in paths_of(code) or []} == {frozenset()}
+
+
+def test_a_move_on_a_condition_is_two_paths() -> None:
+    code = body("55", ("e8", "work"), "85 c0 0f 4f 44 24 08 5d c3")  # test eax, eax; cmovg eax, [rsp+8]
+    assert {(path.result, path.failed) for path in paths_of(code) or []} == {
+        (Value("loaded", 0), frozenset()),
+        (Value("result", 0x400), frozenset({0x400})),
+    }
 
 
 def test_a_call_at_the_end_of_a_function_does_not_return() -> None:
