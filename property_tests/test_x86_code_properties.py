@@ -83,6 +83,9 @@ def _agree(mine: Instruction, other: Any) -> None:
         assert name == mine.name
     if mine.target is not None:
         assert int(other.op_str, 16) == _ADDRESS + mine.target
+    if name == "test":  # of a constant with eax: capstone says that it writes to eax
+        assert mine.to is None
+        return
     _, written = other.regs_access()
     numbers = {_number(other.reg_name(each)) for each in written} - {None}
     expected = {*((mine.to,) if mine.to is not None else ()), *((Register.SP,) if mine.name in _STACK else ())}

@@ -145,6 +145,9 @@ def _without_operands(code: bytes, at: int, rex: int) -> Instruction | None:
         return Instruction(size=6, name="j", target=_signed(code, at + 2, 4), condition=_CONDITIONS.get(code[at + 1] & 15, ""))
     if first & 0xF0 == 0x70:
         return Instruction(size=2, name="j", target=_signed(code, at + 1, 1), condition=_CONDITIONS.get(first & 15, ""))
+    if first in (0xA8, 0xA9):
+        more = 1 if first == 0xA8 else 4
+        return Instruction(size=1 + more, name="test", number=_signed(code, at + 1, more), wide=wide)
     if first == 0xEB:
         return Instruction(size=2, name="jmp", target=_signed(code, at + 1, 1))
     if first in (0xE8, 0xE9):
@@ -171,6 +174,10 @@ def _with_operands(code: bytes, at: int, rex: int) -> Instruction | None:
         name = "mov" if first == 0xC7 else _ARITHMETIC[register & 7]
         more = 1 if first == 0x83 else 4
         return Instruction(size=size + more, name=name, first=other, number=_signed(code, at + size, more), wide=wide)
+    if first in (0xF6, 0xF7):
+        more = 1 if first == 0xF6 else 4
+        number = _signed(code, at + size, more)
+        return Instruction(size=size + more, name="test", number=number, wide=wide) if not register & 7 else None
     if first == 0x8D and isinstance(other, int):
         return None
     name = _NAMES.get(first) or _ARITHMETIC[first >> 3]
@@ -185,7 +192,7 @@ _NAMES = {0x63: "movsxd", 0x85: "test", 0x89: "mov", 0x8B: "mov", 0x8D: "lea"}
 def _is_known(first: int, wide: bool) -> bool:
     if first < 0x40:
         return first & 7 in (1, 3)
-    return first in (0x81, 0x83, 0xC7) or (first in _NAMES and (wide or first != 0x63))
+    return first in (0x81, 0x83, 0xC7, 0xF6, 0xF7) or (first in _NAMES and (wide or first != 0x63))
 
 
 def _operand(code: bytes, at: int, rex: int) -> tuple[int, int, Operand]:

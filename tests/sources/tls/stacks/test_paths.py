@@ -44,7 +44,12 @@ def test_the_first_place_behind_the_begin_that_is_emulated(parts: tuple[Part, ..
         ("48 8d 44 24 f8", Value("stack", -8)),  # lea rax, [rsp-8]
         ("48 8b 44 24 10", Value("loaded", 16)),  # mov rax, [rsp+16]
         ("8b 07", None),  # mov eax, [rdi]
-        ("57 58", None),  # push rdi; pop rax: what is on the stack is not followed
+        ("57 58", Value("entry", Register.DI)),  # push rdi; pop rax
+        ("48 89 7c 24 f8 48 8b 44 24 f8", Value("entry", Register.DI)),  # mov [rsp-8], rdi; mov rax, [rsp-8]
+        ("48 89 7c 24 f8 8b 44 24 f8", None),  # mov eax, [rsp-8]: half of it
+        ("89 7c 24 f8 48 8b 44 24 f8", None),  # mov [rsp-8], edi; mov rax, [rsp-8]
+        ("48 89 7c 24 f8 89 7c 24 fc 48 8b 44 24 f8", None),  # mov [rsp-4], edi: half of it is overwritten
+        ("48 89 7c 24 f8 48 83 44 24 f8 01 48 8b 44 24 f8", None),  # add [rsp-8], 1
         ("48 83 ec 10 48 8d 04 24 48 83 c4 10", Value("stack", -16)),
         ("64 48 8b 04 25 28 00 00 00", None),
         ("48 01 f8", None),  # add rax, rdi
@@ -63,6 +68,32 @@ def test_a_call_takes_what_registers_hold_and_leaves_its_result() -> None:
     assert (0x400, Value("result", 0x400)) == (call.target, path.result)
     held = [call.registers[each] for each in ARGUMENTS]
     assert held == [Value("number", 0) if each == Register.SI else Value("entry", each) for each in ARGUMENTS]
+
+
+@pytest.mark.parametrize(
+    ("before", "held"),
+    [
+        ("48 89 7c 24 08", Value("entry", Register.DI)),  # mov [rsp+8], rdi
+        ("48 89 7c 24 08 48 8d 74 24 10", Value("loaded", -16)),  # lea rsi, [rsp+16]: the function gets an address of the stack
+        ("48 89 7c 24 08 48 89 26", Value("loaded", -16)),  # mov [rsi], rsp: it may find one
+        ("48 89 7c 24 08 48 89 26 48 89 36", Value("loaded", -16)),
+    ],
+)
+def test_a_call_leaves_the_stack_alone_of_which_it_has_no_address(before: str, held: Value) -> None:
+    code = body("48 83 ec 18", before, ("e8", "work"), "48 8b 44 24 08 48 83 c4 18 c3")  # mov rax, [rsp+8]
+    assert [held] == [path.result for path in paths_of(code) or []]
+
+
+def test_a_call_overwrites_what_is_below_the_stack_pointer() -> None:
+    code = body("48 89 7c 24 f8", ("e8", "work"), "48 8b 44 24 f8 c3")  # mov [rsp-8], rdi; call; mov rax, [rsp-8]
+    assert [Value("loaded", -8)] == [path.result for path in paths_of(code) or []]
+
+
+def test_a_store_to_where_is_not_known_may_be_to_the_stack_once_its_address_is_out() -> None:
+    out, store = "48 89 26", "48 89 11"  # mov [rsi], rsp; mov [rcx], rdx
+    for before, held in (("", Value("entry", Register.DI)), (out, None)):
+        code = body("57", before, store, "58 c3")
+        assert [held] == [path.result for path in paths_of(code) or []]
 
 
 def test_both_ways_of_a_jump_are_paths_and_a_loop_ends() -> None:

@@ -37,6 +37,15 @@ LATE_READ: tuple[Part, ...] = (  # another call comes first: object and buffer a
     "55 53 48 89 fb 48 89 f5", ENTER, ("e8", "other"), "48 89 df 48 89 ee 48 8d 0c 24", CALL,
     "85 c0 7e 03 8b 04 24 5a 5b 5d c3",
 )  # fmt: skip
+# As in OpenSSL 4: another call comes first on one path, and what it leaves is on the stack meanwhile
+SAVING_READ: tuple[Part, ...] = (
+    "41 54 55 48 89 fd 48 83 ec 28 48 85 ff", ("0f 84", "plain"), "8b 07 a8 80", ("0f 85", "quic"),
+    "plain:", "85 d2", ("0f 88", "negative"),
+    "work_on:", "48 8d 4c 24 18 48 63 d2 48 89 ef", CALL, "85 c0 7e 04 8b 44 24 18",
+    "end:", "48 83 c4 28 5d 41 5c c3",
+    "quic:", "89 54 24 0c 48 89 34 24", ("e8", "other"), "8b 54 24 0c 48 8b 34 24 49 89 c4 85 d2", ("0f 89", "work_on"),
+    "negative:", ("e8", "other"), "c7 85 b4 00 00 00 01 00 00 00 b8 ff ff ff ff", ("e9", "end"),
+)  # fmt: skip
 # READ with a guard value on the stack, which a call that does not return complains about, and with 0 as fourth argument
 GUARDED_WRITE: tuple[Part, ...] = (
     "f3 0f 1e fa 48 83 ec 18 64 48 8b 04 25 28 00 00 00 48 89 44 24 08 31 c0 85 d2", ("0f 88", "negative"),
@@ -65,6 +74,7 @@ def body(*parts: Part) -> bytes:
         ((ENTER, CALL, "85 c0", ("0f 89", "end"), "31 c0", "end:", LEAVE), 3, CX),
         ((ENTER, CALL, "85 c0", ("0f 8f", "end"), ("e8", "other"), "31 c0", "end:", LEAVE), 3, CX),
         (LATE_READ, None, CX),
+        (SAVING_READ, None, CX),
     ],
     ids=[
         "read_ex",
@@ -78,6 +88,7 @@ def body(*parts: Part) -> bytes:
         "jump over 0",
         "report of an error",
         "a call before it",
+        "a call between",
     ],
 )
 def test_the_function_that_does_the_work(parts: tuple[Part, ...], size_argument: int | None, size_in: int) -> None:
