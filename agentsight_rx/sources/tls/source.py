@@ -68,8 +68,11 @@ class TlsOptions(msgspec.Struct, frozen=True, omit_defaults=True):
 
     `group` is the directory of a control group that has the target: while a large file that is new is searched, it is held.
 
-    placement: Placement = "cheap"
-    ring_size: int = 0
+    `placement` is where the probes of a function are: "cheap" where the kernel emulates the instruction and reading the code
+    proves that the same calls are seen, "entry" where the function begins.
+
+    `ring_size` is in bytes, a power of two, 0 for one by the memory that is free; `multi=False` attaches as kernels before 6.6
+    need it.
     """
 
     target: Target = Target()

@@ -38,25 +38,31 @@ def work_of(code: bytes, size_argument: int | None) -> Work | None:
     argument that says where to store the size, handed on; None: the size is stored on the stack of this function, and returned.
     """
     paths = paths_of(code) or []
-    through = [path for path in paths if path.result is None or not path.result.is_failure]
-    failures = [path for path in paths if path.result is not None and path.result.is_failure]
-    if not through or any(len(path.calls) != 1 for path in through):
-        return None
-    calls = {path.calls[0] for path in through}
-    target = through[0].calls[0].target
-    if any(call.target != target for call in calls) or any(call.target == target for path in failures for call in path.calls):
-        return None
-    begin = [Value("entry", Register.DI), Value("entry", Register.SI)]
-    if any([call.registers[Register.DI], call.registers[Register.SI]] != begin for call in calls):
-        return None
-    size_in = frozenset(ARGUMENTS).intersection(*(_size_in(path, size_argument) for path in through))
-    return Work(target, size_in) if size_in else None
+    found: list[Work] = []
+    for target in {call.target for path in paths for call in path.calls}:
+        registers = [_size_in(path, target, size_argument) for path in paths]
+        size_in = frozenset(ARGUMENTS).intersection(*(each for each in registers if each is not None))
+        if size_in and any(each is not None for each in registers):
+            found.append(Work(target, size_in))
+    return found[0] if len(found) == 1 else None
 
 
-def _size_in(path: Path, size_argument: int | None) -> frozenset[int]:
-    """The registers that say where the size goes, where the result of this path is that of its call."""
-    target, registers = path.calls[0]
+def _size_in(path: Path, target: int, size_argument: int | None) -> frozenset[int] | None:
+    """
+    The registers in which the one call of `target` may get where the size goes; none of them where this path is not as
+    `work_of` says. None where it says nothing of them, since nothing is done.
+    """
+    calls = [call for call in path.calls if call.target == target]
+    failed = path.result is not None and path.result.is_failure
+    if not calls and failed:
+        return None
     result = Value("result", target)
+    given = [(call.registers[Register.DI], call.registers[Register.SI]) for call in calls]
+    if given != [(Value("entry", Register.DI), Value("entry", Register.SI))]:  # once, and not with something else
+        return frozenset()
+    if target in path.failed:
+        return None if failed or path.result == result else frozenset()
+    registers = calls[0].registers
     if size_argument is not None:
         wanted = Value("entry", ARGUMENTS[size_argument])
         return frozenset(each for each in ARGUMENTS if registers[each] == wanted and path.result == result)

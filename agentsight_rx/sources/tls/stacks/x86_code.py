@@ -14,7 +14,7 @@ __all__ = ["Instruction", "Memory", "Operand", "Register", "is_emulated", "read_
 
 _ARITHMETIC = ("add", "or", "adc", "sbb", "and", "sub", "xor", "cmp")
 _UNWRITTEN = frozenset({"cmp", "test", "push", "nop"})  # do not change their first operand
-_CONDITIONAL_MOVES = {0x48: "cmovs", 0x49: "cmovns", 0x4E: "cmovle", 0x4F: "cmovg"}
+_CONDITIONS = {8: "s", 9: "ns", 14: "le", 15: "g"}  # those that say whether a number is above 0
 _ENDBR64 = b"\xf3\x0f\x1e\xfa"
 _FS = 0x64
 _FILLING = (0x66, 0x2E)  # prefixes of a long nop
@@ -40,8 +40,9 @@ Operand = int | Memory | None  # a register by its number, or a place in memory
 
 class Instruction(Struct, frozen=True, kw_only=True):
     """
-    `size` is in bytes. `name` is that of the manual; `jcc` and `cmovcc` stand for every condition that has no name of its own
-    here. `number` is a constant operand. `target` is where a jump or call goes, counted as the place of the instruction is.
+    `size` is in bytes. `name` is that of the manual; jumps and moves on a condition are `j` and `cmov`, and `condition` is s,
+    ns, le or g, or empty for any other. `number` is a constant operand. `target` is where a jump or call goes, counted as the
+    place of the instruction is.
     """
 
     size: int
@@ -50,6 +51,7 @@ class Instruction(Struct, frozen=True, kw_only=True):
     second: Operand = None
     number: int | None = None
     target: int | None = None
+    condition: str | None = None
     wide: bool = False  # operands of 64 bits, else 32, and then the upper half of a register becomes 0
 
     @property
@@ -140,9 +142,12 @@ def _without_operands(code: bytes, at: int, rex: int) -> Instruction | None:
         size = 8 if wide else 4
         return Instruction(size=1 + size, name="mov", first=register, number=_signed(code, at + 1, size), wide=wide)
     if first == 0x0F and code[at + 1] & 0xF0 == 0x80:
-        return Instruction(size=6, name="jcc", target=_signed(code, at + 2, 4))
+        return Instruction(size=6, name="j", target=_signed(code, at + 2, 4), condition=_CONDITIONS.get(code[at + 1] & 15, ""))
     if first & 0xF0 == 0x70:
-        return Instruction(size=2, name="jcc", target=_signed(code, at + 1, 1))
+        return Instruction(size=2, name="j", target=_signed(code, at + 1, 1), condition=_CONDITIONS.get(first & 15, ""))
+    if first in (0xA8, 0xA9):
+        more = 1 if first == 0xA8 else 4
+        return Instruction(size=1 + more, name="test", number=_signed(code, at + 1, more), wide=wide)
     if first == 0xEB:
         return Instruction(size=2, name="jmp", target=_signed(code, at + 1, 1))
     if first in (0xE8, 0xE9):
@@ -157,8 +162,8 @@ def _with_operands(code: bytes, at: int, rex: int) -> Instruction | None:
         if code[at + 1] & 0xF0 != 0x40:
             return None
         size, register, other = _operand(code, at + 2, rex)
-        name = _CONDITIONAL_MOVES.get(code[at + 1], "cmovcc")
-        return Instruction(size=2 + size, name=name, first=register, second=other, wide=wide)
+        condition = _CONDITIONS.get(code[at + 1] & 15, "")
+        return Instruction(size=2 + size, name="cmov", first=register, second=other, condition=condition, wide=wide)
     if not _is_known(first, wide):
         return None
     size, register, other = _operand(code, at + 1, rex)
@@ -169,6 +174,10 @@ def _with_operands(code: bytes, at: int, rex: int) -> Instruction | None:
         name = "mov" if first == 0xC7 else _ARITHMETIC[register & 7]
         more = 1 if first == 0x83 else 4
         return Instruction(size=size + more, name=name, first=other, number=_signed(code, at + size, more), wide=wide)
+    if first in (0xF6, 0xF7):
+        more = 1 if first == 0xF6 else 4
+        number = _signed(code, at + size, more)
+        return Instruction(size=size + more, name="test", number=number, wide=wide) if not register & 7 else None
     if first == 0x8D and isinstance(other, int):
         return None
     name = _NAMES.get(first) or _ARITHMETIC[first >> 3]
@@ -183,7 +192,7 @@ _NAMES = {0x63: "movsxd", 0x85: "test", 0x89: "mov", 0x8B: "mov", 0x8D: "lea"}
 def _is_known(first: int, wide: bool) -> bool:
     if first < 0x40:
         return first & 7 in (1, 3)
-    return first in (0x81, 0x83, 0xC7) or (first in _NAMES and (wide or first != 0x63))
+    return first in (0x81, 0x83, 0xC7, 0xF6, 0xF7) or (first in _NAMES and (wide or first != 0x63))
 
 
 def _operand(code: bytes, at: int, rex: int) -> tuple[int, int, Operand]:

@@ -28,7 +28,25 @@ READ: tuple[Part, ...] = (
     "end:", "48 83 c4 18 c3",
     "negative:", ("e8", "other"), "b8 ff ff ff ff", ("e9", "end"),
 )  # fmt: skip
-# The same with a guard value on the stack, which a call that does not return complains about, and with 0 as fourth argument
+MOVING_READ: tuple[Part, ...] = (  # cmovg eax, [rsp+8] in place of the second jump
+    "48 83 ec 18 85 d2", ("0f 88", "negative"), "48 8d 4c 24 08 48 63 d2", CALL, "85 c0 0f 4f 44 24 08",
+    "end:", "48 83 c4 18 c3",
+    "negative:", ("e8", "other"), "b8 ff ff ff ff", ("e9", "end"),
+)  # fmt: skip
+LATE_READ: tuple[Part, ...] = (  # another call comes first: object and buffer are in rbx and rbp meanwhile
+    "55 53 48 89 fb 48 89 f5", ENTER, ("e8", "other"), "48 89 df 48 89 ee 48 8d 0c 24", CALL,
+    "85 c0 7e 03 8b 04 24 5a 5b 5d c3",
+)  # fmt: skip
+# As in OpenSSL 4: another call comes first on one path, and what it leaves is on the stack meanwhile
+SAVING_READ: tuple[Part, ...] = (
+    "41 54 55 48 89 fd 48 83 ec 28 48 85 ff", ("0f 84", "plain"), "8b 07 a8 80", ("0f 85", "quic"),
+    "plain:", "85 d2", ("0f 88", "negative"),
+    "work_on:", "48 8d 4c 24 18 48 63 d2 48 89 ef", CALL, "85 c0 7e 04 8b 44 24 18",
+    "end:", "48 83 c4 28 5d 41 5c c3",
+    "quic:", "89 54 24 0c 48 89 34 24", ("e8", "other"), "8b 54 24 0c 48 8b 34 24 49 89 c4 85 d2", ("0f 89", "work_on"),
+    "negative:", ("e8", "other"), "c7 85 b4 00 00 00 01 00 00 00 b8 ff ff ff ff", ("e9", "end"),
+)  # fmt: skip
+# READ with a guard value on the stack, which a call that does not return complains about, and with 0 as fourth argument
 GUARDED_WRITE: tuple[Part, ...] = (
     "f3 0f 1e fa 48 83 ec 18 64 48 8b 04 25 28 00 00 00 48 89 44 24 08 31 c0 85 d2", ("0f 88", "negative"),
     "31 c9 48 63 d2 49 89 e0", CALL, "85 c0", ("0f 8e", "end"), "8b 04 24",
@@ -52,8 +70,26 @@ def body(*parts: Part) -> bytes:
         (("49 89 c8 31 c9", ENTER, CALL, NOT_BELOW_0, LEAVE), 3, R8),  # SSL_write_ex without SSL_write_ex2: mov r8, rcx
         ((ENTER, CALL, "ba 00 00 00 00 85 c0 0f 49 d0 89 d0", LEAVE), 3, CX),  # mov edx, 0; test; cmovns edx, eax; mov eax, edx
         (("55 53", CALL, "5b 5d c3"), 3, CX),
+        (MOVING_READ, None, CX),
+        ((ENTER, CALL, "85 c0", ("0f 89", "end"), "31 c0", "end:", LEAVE), 3, CX),
+        ((ENTER, CALL, "85 c0", ("0f 8f", "end"), ("e8", "other"), "31 c0", "end:", LEAVE), 3, CX),
+        (LATE_READ, None, CX),
+        (SAVING_READ, None, CX),
     ],
-    ids=["read_ex", "write_ex2", "read", "write with guard", "write_ex", "other move", "pushes"],
+    ids=[
+        "read_ex",
+        "write_ex2",
+        "read",
+        "write with guard",
+        "write_ex",
+        "other move",
+        "pushes",
+        "moving read",
+        "jump over 0",
+        "report of an error",
+        "a call before it",
+        "a call between",
+    ],
 )
 def test_the_function_that_does_the_work(parts: tuple[Part, ...], size_argument: int | None, size_in: int) -> None:
     assert work_of(body(*parts), size_argument) == Work(WORK, frozenset({size_in}))
@@ -66,10 +102,13 @@ def test_the_function_that_does_the_work(parts: tuple[Part, ...], size_argument:
         (ENTER, CALL, NOT_BELOW_0),  # its end is missing
         (ENTER, CALL, NOT_BELOW_0, "c3"),  # the stack is not as it was
         (ENTER, CALL, "83 c0 01", LEAVE),  # add eax, 1: another result
+        (ENTER, CALL, "31 d2 85 c0 0f 4f c2", LEAVE),  # cmovg: 0 replaces what is above 0
         (ENTER, CALL, "31 d2 85 c0 0f 44 c2", LEAVE),  # cmove: 0 may replace what is above 0
         (ENTER, CALL, "31 d2 85 c9 0f 48 c2", LEAVE),  # the test is of another register
         (ENTER, CALL, "ba 01 00 00 00 85 c0 0f 48 c2", LEAVE),  # 1 in place of an error
         (ENTER, CALL, CALL, NOT_BELOW_0, LEAVE),
+        (ENTER, CALL, "85 c0", ("0f 88", "end"), "31 c0", "end:", LEAVE),  # js: 0 where it is not below 0
+        (ENTER, CALL, "85 c0", ("0f 8e", "end"), ("e8", "other"), "end:", LEAVE),  # the result of another function
         (ENTER, ("e8", "other"), CALL, NOT_BELOW_0, LEAVE),  # its arguments are not those of the function
         (ENTER, "48 89 f7", CALL, NOT_BELOW_0, LEAVE),  # mov rdi, rsi: another object
         (ENTER, "31 f6", CALL, NOT_BELOW_0, LEAVE),  # xor esi, esi: another buffer

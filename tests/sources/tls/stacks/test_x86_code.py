@@ -31,10 +31,17 @@ SOME = (
     ("48 63 d2", Instruction(size=3, name="movsxd", first=DX, second=DX, wide=True)),
     ("b8 ff ff ff ff", Instruction(size=5, name="mov", first=AX, number=-1)),
     ("48 c7 c0 fe ff ff ff", Instruction(size=7, name="mov", first=AX, number=-2, wide=True)),
-    ("0f 48 c2", Instruction(size=3, name="cmovs", first=AX, second=DX)),
-    ("0f 44 c2", Instruction(size=3, name="cmovcc", first=AX, second=DX)),
-    ("78 2f", Instruction(size=2, name="jcc", target=10 + 2 + 0x2F)),
-    ("0f 84 00 01 00 00", Instruction(size=6, name="jcc", target=10 + 6 + 256)),
+    ("0f 48 c2", Instruction(size=3, name="cmov", first=AX, second=DX, condition="s")),
+    ("0f 4f 44 24 08", Instruction(size=5, name="cmov", first=AX, second=Memory(SP, 8), condition="g")),
+    ("a8 80", Instruction(size=2, name="test", number=-128)),
+    ("a9 00 01 00 00", Instruction(size=5, name="test", number=256)),
+    ("f6 85 84 00 00 00 02", Instruction(size=7, name="test", number=2)),
+    ("f7 c7 00 01 00 00", Instruction(size=6, name="test", number=256)),
+    ("0f 44 c2", Instruction(size=3, name="cmov", first=AX, second=DX, condition="")),
+    ("78 2f", Instruction(size=2, name="j", target=10 + 2 + 0x2F, condition="s")),
+    ("7e fe", Instruction(size=2, name="j", target=10, condition="le")),
+    ("0f 8f 00 00 00 00", Instruction(size=6, name="j", target=16, condition="g")),
+    ("0f 84 00 01 00 00", Instruction(size=6, name="j", target=10 + 6 + 256, condition="")),
     ("eb fe", Instruction(size=2, name="jmp", target=10)),
     ("e9 fb ff ff ff", Instruction(size=5, name="jmp", target=10)),
     ("e8 00 00 00 00", Instruction(size=5, name="call", target=15)),
@@ -71,6 +78,7 @@ def test_an_instruction_that_is_cut_off_is_not_read_as_itself(code: str) -> None
         "63 d2",  # movsxd of 32 bits
         "c7 f8 00 00 00 00",  # xbegin
         "f0 0f c1 47 20",  # lock xadd
+        "f7 d8",  # neg eax
         "0f 0b",  # ud2
         "66 " * 16 + "90",  # longer than an instruction may be
     ],
