@@ -11,8 +11,9 @@ from ..blind_spots import advice_of, sentence_of
 from ..log import read_event_count
 from ..queries.health import Health
 from ..words import plural
-from .head import Read, Wholeness, reads_of, wholeness_of
+from .head import Wholeness, wholeness_of
 from .picture import Picture
+from .reads import Read, reads_of
 
 __all__ = ["HealthPage", "Missing", "Stage", "Unknown", "health_of"]
 
@@ -90,7 +91,7 @@ def health_of(picture: Picture, /) -> HealthPage:
         wholeness_of(health),
         tuple(_missing(health))[:_ROWS_MOST],
         tuple(_stages(picture)),
-        reads=tuple(reads_of(health)),
+        reads=tuple(reads_of(picture)),
         unknown=tuple(
             Unknown(row.provider, row.field, row.count, row.first_call_id) for row in health.unknown_fields[:_ROWS_MOST]
         ),
