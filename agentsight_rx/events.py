@@ -432,6 +432,8 @@ class ProcessExit(Struct, frozen=True, gc=False, tag="process_exit"):
     """
     A process ended: by itself with `exit_code`, or killed by `signal` (then exit_code is None). `duration_ns` counts from its
     first program, or from its fork where it ran none: the fork of a recorded command waits until everything is attached.
+    `cpu_ns` is the time of all its threads, to a tick of the scheduler; `peak_bytes` the most memory that its last program had,
+    0 where the program before it had as much, or no begin of one was seen.
     """
 
     origin: Origin
@@ -441,6 +443,8 @@ class ProcessExit(Struct, frozen=True, gc=False, tag="process_exit"):
     signal: int = 0
     core_dumped: bool = False
     duration_ns: int = 0
+    cpu_ns: int = 0
+    peak_bytes: int = 0
 
 
 class FileEvent(Struct, frozen=True, gc=False, tag="file"):

@@ -25,8 +25,10 @@ from ..view.retention import Retention, retain
 from ..view.tables import (
     LOSSES,
     RUNS,
+    STAGES,
     TOTALS,
     Recording,
+    StageCount,
     key_of,
     put,
     table_of,
@@ -154,6 +156,7 @@ class _StoreWriter:
         self._waiting: list[Event] = []
         self._pending = 0  # items since the last commit
         self._unsynced = 0  # committed since the disk last confirmed
+        self._counts: dict[str, StageCount] = {}  # as committed
 
     def begin(self) -> LmdbStore | MemoryStore:
         """Open the store and begin a run in it."""
@@ -258,14 +261,21 @@ class _StoreWriter:
                 Put(LOSSES, (recording.number, entry.stage, entry.reason.value), entry) for entry in self._ledger.entries()
             ]
             totals = Put(TOTALS, recording.number, self._tally.totals)
-            store.commit([*segments, *rows, *losses, totals, Put(RUNS, recording.number, recording)])
+            stages = self._stages(recording.number)
+            store.commit([*segments, *rows, *losses, *stages, totals, Put(RUNS, recording.number, recording)])
         except Exception as error:
             if self._log is not None:
                 self._log.undo()
             raise Unwritten(str(error), count=count) from error
         self._log.keep()
+        self._counts |= {put.value.stage: put.value for put in stages}
         self._recording = recording
         self._unsynced += count
+
+    def _stages(self, run: int) -> list[Put[StageCount]]:
+        """The counts of the stages that changed since the last commit."""
+        counts = (StageCount(meter.stage, meter.seen, meter.passed) for meter in self._ledger)
+        return [Put(STAGES, (run, each.stage), each) for each in counts if self._counts.get(each.stage) != each]
 
     def _sync(self) -> None:
         unsynced, self._unsynced = self._unsynced, 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from collections.abc import Sequence
 from struct import Struct as Layout
 
@@ -25,6 +26,9 @@ _FIELDS = (
     "task_struct.mm",
     "signal_struct.flags",
     "signal_struct.group_exit_code",
+    "signal_struct.maxrss",
+    "signal_struct.sum_sched_runtime",
+    "task_struct.se.sum_exec_runtime",
     "fs_struct.pwd",
     "fs_struct.root",
     "path.mnt",
@@ -42,10 +46,11 @@ _FIELDS = (
 
 # struct head_t, small_t and exec_t of bpf/track.h and bpf/process.c
 _HEAD = Layout("<QQIIII16s")
-_SMALL = Layout("<IIQ").unpack_from
+_SMALL = Layout("<IIQQQ").unpack_from
 _EXEC = Layout("<IIIIII").unpack_from
 _FORK_KIND, _EXEC_KIND, _EXIT_KIND = 1, 2, 3
 _MOST = 65_536  # live processes
+_PAGE = resource.getpagesize()
 
 
 class ProcessOptions(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -113,8 +118,9 @@ class _ProcessReader:
         event = decode(view, at, size)
         if isinstance(event, ProcessExit):
             began_ns = self._began.pop((event.origin.pid, event.start_ns), None)
-            if began_ns is not None:
-                return msgspec.structs.replace(event, duration_ns=event.origin.time_ns - began_ns)
+            if began_ns is None:  # what its memory was before its program began is not known, or is that of its parent
+                return msgspec.structs.replace(event, peak_bytes=0)
+            return msgspec.structs.replace(event, duration_ns=event.origin.time_ns - began_ns)
         if isinstance(event, ProcessExec):
             self._began.setdefault((event.origin.pid, event.start_ns), event.origin.time_ns)
             if len(self._began) > _MOST:
@@ -147,7 +153,7 @@ def decode(view: memoryview, at: int, size: int) -> ProcessEvent | None:
             sid=sid,
             argv_lost=max(0, whole - argv_size),
         )
-    ppid, status, duration_ns = _SMALL(view, body)
+    ppid, status, duration_ns, cpu_ns, peak = _SMALL(view, body)
     if kind == _FORK_KIND:
         return ProcessFork(source, ppid, start_ns)
     if kind == _EXIT_KIND:
@@ -160,6 +166,8 @@ def decode(view: memoryview, at: int, size: int) -> ProcessEvent | None:
             signal=signal,
             core_dumped=bool(status & 0x80),
             duration_ns=duration_ns,
+            cpu_ns=cpu_ns,
+            peak_bytes=peak * _PAGE,
         )
     return None
 

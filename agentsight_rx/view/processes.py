@@ -113,6 +113,8 @@ class Processes:
             signal=event.signal or None,
             status=ended,
             duration_ms=milliseconds(event.duration_ns),
+            cpu_ms=milliseconds(event.cpu_ns) if event.cpu_ns else None,
+            peak_bytes=event.peak_bytes or None,
         )
         how = f"killed by signal {event.signal}" if event.signal else f"exit code {event.exit_code}"
         audit = AuditRow(

@@ -50,6 +50,7 @@ __all__ = [
     "RUNS",
     "SEGMENTS",
     "SESSIONS",
+    "STAGES",
     "TLS_USES",
     "TOKENS",
     "TOOLS",
@@ -60,6 +61,7 @@ __all__ = [
     "Recording",
     "Removed",
     "Segment",
+    "StageCount",
     "key_of",
     "preview",
     "put",
@@ -115,6 +117,14 @@ class Recording(Struct, frozen=True):
     committed_ms: int = 0  # Unix time of the last transaction
     ended: bool = False
     seconds: float = 0.0  # captured so far
+
+
+class StageCount(Struct, frozen=True, array_like=True):
+    """How much one stage of a run took in, and how much it handed on: events, and behind the view rows too."""
+
+    stage: str
+    seen: int
+    passed: int
 
 
 SEGMENTS = Table("segments", Segment)  # by number; of schema version 1
@@ -179,6 +189,7 @@ HTTP = Table(
 SESSIONS = Table("sessions", SessionRow, {"id": lambda row: row.id, "agent": lambda row: row.agent})
 UNKNOWN = Table("unknown_fields", UnknownRow)
 LOSSES = Table("losses", Entry)  # by run, stage and reason
+STAGES = Table("stages", StageCount)  # by run and stage
 RUNS = Table("runs", Recording)  # by number
 TOTALS = Table("totals", Totals)  # by number of the recording
 

@@ -99,7 +99,13 @@ class Pictures:
         known = self._kept.use(recording)
         same = known is not None and (known[0], known[1].store) == (opened.version, opened.store)  # a file may come back
         if known is None or not same or known[1].being_written != opened.being_written:
-            made = Picture(opened.store, self._prices, being_written=opened.being_written, version=opened.version)
+            made = Picture(
+                opened.store,
+                self._prices,
+                being_written=opened.being_written,
+                closing=opened.closing,
+                version=opened.version,
+            )
             known = opened.version, made
             self._kept.put(recording, known)
         return known[1]

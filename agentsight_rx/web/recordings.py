@@ -36,6 +36,7 @@ class Opened(Struct, frozen=True):
     store: LmdbStore | MemoryStore
     version: int
     being_written: bool
+    closing: bool = False  # its run has ended, and the store is not closed yet
 
 
 class Recordings(Protocol):
@@ -66,7 +67,8 @@ class LiveRecording:
         store = self._lent.store
         if store is None:
             raise StoreError("nothing is stored yet")
-        return Opened(store, store.version(), not self._ended())
+        ended = self._ended()
+        return Opened(store, store.version(), not ended, closing=ended)
 
 
 class StoredRecordings:

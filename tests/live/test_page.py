@@ -401,7 +401,7 @@ def running(browser: Browser) -> Generator[Running]:
 
 def test_the_first_minute_shows_what_is_read_then_prompt_answer_and_tool(browser: Browser) -> None:
     with running(browser) as run:
-        run.see("no TLS traffic yet")
+        run.see("no traffic yet")
         run.see("Nothing lost so far.")
         use = TlsUseRow(
             *("use-1", 1000, 12345, "claude", "process-12345-5"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -55,6 +56,40 @@ def test_arguments_beyond_4_kib_are_counted(tmp_path: Path) -> None:
         (event,) = [event for event in kept.of(ProcessExec) if event.filename == "/bin/true"]
     assert event.argv[0] == "/bin/true"
     assert len("/bin/true") + 1 + len(event.argv[1]) + event.argv_lost == len("/bin/true") + 1 + 6000 + 1
+
+
+USES = """
+import json, resource, sys, threading, time
+held = bytearray(60 << 20)
+held[::4096] = b"x" * len(held[::4096])
+def work():
+    end = time.thread_time() + 0.2
+    while time.thread_time() < end:
+        pass
+threads = [threading.Thread(target=work) for _ in range(2)]
+[thread.start() for thread in threads]
+[thread.join() for thread in threads]
+used = resource.getrusage(resource.RUSAGE_SELF)
+print(json.dumps([used.ru_utime + used.ru_stime, used.ru_maxrss << 10]), flush=True)
+"""
+
+
+def test_an_end_says_what_the_process_used_with_all_its_threads(tmp_path: Path) -> None:
+    script = f"until [ -e {tmp_path}/go ]; do sleep 0.01; done; {sys.executable} {tmp_path}/uses.py > {tmp_path}/out; /bin/true"
+    (tmp_path / "uses.py").write_text(USES)
+    with started(["/bin/sh", "-c", script]) as shell:
+        with running(sources.process(ProcessOptions(Target(shell.pid)))) as (run, kept):
+            (tmp_path / "go").touch()
+            shell.wait(PATIENCE_S)
+            run.stop()
+        execs = {event.filename: event.origin.pid for event in kept.of(ProcessExec)}
+        exits = {event.origin.pid: event for event in kept.of(ProcessExit)}
+    seconds, memory = json.loads((tmp_path / "out").read_text())
+    event = exits[execs[sys.executable]]
+    assert seconds - 0.05 < event.cpu_ns / 1e9 < seconds + 1.0  # it also ends, and its last slice is not counted by all kernels
+    assert abs(event.peak_bytes - memory) < 8 << 20  # the kernel counts pages in batches
+    assert exits[execs["/bin/true"]].peak_bytes < 8 << 20
+    assert exits[shell.pid].peak_bytes == 0  # its program began before the capture
 
 
 def test_without_children_only_the_process_itself_is_seen(tmp_path: Path) -> None:

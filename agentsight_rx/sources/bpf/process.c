@@ -9,7 +9,9 @@ struct small_t {
     struct head_t head;
     u32 ppid;
     u32 status;     /* wait status, EXIT only */
-    u64 duration_ns; /* EXIT only */
+    u64 duration_ns; /* EXIT only, as what follows */
+    u64 cpu_ns;     /* of all its threads */
+    u64 peak;       /* most pages in memory; 0 = no more than before its newest program */
 };
 
 struct exec_t {
@@ -119,6 +121,7 @@ RAW_TRACEPOINT_PROBE(sched_process_exec)
     fill_head(&record->head, EXEC, process);
     record->ppid = parent_of(leader);
     FIELD(signal, task, task_struct_signal);
+    FIELD(process->peak, signal, signal_struct_maxrss); /* the memory of the program before, perhaps that of its parent */
     bpf_probe_read_kernel(&session, 8, (void *)signal + O_signal_struct_pids + 3 * 8);
     FIELD(record->sid, session, pid_numbers);
 
@@ -152,19 +155,32 @@ RAW_TRACEPOINT_PROBE(sched_process_exec)
 
 RAW_TRACEPOINT_PROBE(sched_process_exit)
 {
-    u64 task = ctx->args[0], signal = 0;
-    u32 flags = 0;
+    u64 task = ctx->args[0], leader, signal = 0, part = 0, before = 0;
+    u32 flags = 0, tgid = bpf_get_current_pid_tgid() >> 32;
     struct small_t record = {};
+    struct process_t *process = tracked.lookup(&tgid);
+    if (process)
+        before = process->peak;
     if (!gone(&record.head, EXIT, task) || !fits_now())
         return 0;
-    record.ppid = parent_of(leader_of(task));
+    leader = leader_of(task);
+    record.ppid = parent_of(leader);
     FIELD(signal, task, task_struct_signal);
     FIELD(flags, signal, signal_struct_flags);
     if (flags & 4) /* SIGNAL_GROUP_EXIT: one status for all threads */
         FIELD(record.status, signal, signal_struct_group_exit_code);
     else
-        FIELD(record.status, leader_of(task), task_struct_exit_code);
+        FIELD(record.status, leader, task_struct_exit_code);
     record.duration_ns = bpf_ktime_get_boot_ns() - record.head.start_ns;
+    FIELD(record.cpu_ns, signal, signal_struct_sum_sched_runtime); /* of threads that ended before */
+    FIELD(part, task, task_struct_se_sum_exec_runtime);
+    record.cpu_ns += part;
+    if (leader != task) {
+        FIELD(part, leader, task_struct_se_sum_exec_runtime);
+        record.cpu_ns += part;
+    }
+    FIELD(part, signal, signal_struct_maxrss);
+    record.peak = part > before ? part : 0;
     send(&record, sizeof(record));
     return 0;
 }

@@ -31,6 +31,7 @@ enum { LISTED = 1, NAMED = 2, WATCHED = 4 };
 
 struct process_t {
     u64 start_ns; /* CLOCK_BOOTTIME at its start: with the pid, the identity of the process; 0 = not looked up yet */
+    u64 peak;     /* only of process.c: pages that the kernel counted as the most before its newest program began */
 };
 
 struct comm_t {

@@ -23,6 +23,8 @@ class Program(Struct, frozen=True, omit_defaults=True):
     end: str = ""  # exit 0, signal 9; "" while it runs
     ms: int | None = None
     bad: bool = False
+    cpu_ms: int | None = None
+    memory: int | None = None  # the most bytes
 
 
 class Mark(Struct, frozen=True, omit_defaults=True):
@@ -54,6 +56,8 @@ class ToolCard(Struct, frozen=True, omit_defaults=True):
     result: Text | None = None
     repeat: int = 0
     gap: Gap | None = None
+    cpu_ms: int = 0  # of all its programs that ended
+    memory: int = 0  # the most bytes that one of them had
 
 
 class TurnCard(Struct, frozen=True, omit_defaults=True):

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 
 from msgspec import Struct
 
 from ...agents.registry import agent_named
-from ..blind_spots import advice_of
 from ..queries.costs import CostSum, PricedCall, summed
 from ..queries.effects import files_touched
 from ..queries.file_fates import effect_of
@@ -15,11 +14,12 @@ from ..queries.findings import find
 from ..queries.health import Health
 from ..queries.tools import has_failed
 from ..report import read_totals
-from ..rows import BlindSpotRow, SessionRow, TlsUseRow
+from ..rows import SessionRow
 from ..verdict import Clause, deeds_of, verdict_of
 from ..words import plural
 from .counts import counts_of
 from .picture import WHOLE, Picture, Work
+from .reads import Read, reads_of
 from .signals import Signal, signals_of
 from .threads import Threads, threads_of
 from .words import context_of, gap_of_call, newest_plan
@@ -30,18 +30,15 @@ __all__ = [
     "RUNNING",
     "Head",
     "Numbers",
-    "Read",
     "Step",
     "Strip",
     "Wholeness",
     "agent_title",
     "head_of",
-    "reads_of",
     "wholeness_of",
 ]
 
 FAILED, MISSING, RUNNING = 1, 2, 4  # of a turn
-_READS_MOST = 40
 _FIRST_SAID = 2
 
 
@@ -87,16 +84,6 @@ class Numbers(Struct, frozen=True, omit_defaults=True):
 class Step(Struct, frozen=True):
     text: str
     state: str  # todo, doing, done
-
-
-class Read(Struct, frozen=True, omit_defaults=True):
-    """What is read of one program. `state`: proven, trying, not."""
-
-    state: str
-    title: str
-    text: str
-    side: str = ""
-    pid: int = 0
 
 
 class Head(Struct, frozen=True, omit_defaults=True):
@@ -166,7 +153,7 @@ def head_of(picture: Picture, session: str, /, *, recording: str, from_turn: int
         signals=signals_of(work, find(work.calls, work.tools), refused, threads.turns),
         plan=tuple(Step(*step) for step in newest_plan(work.tools)),
         counts=counts_of(picture, session),
-        reads=tuple(reads_of(picture.health)),
+        reads=tuple(reads_of(picture)),
         cut=work.cut,
         version=picture.version,
     )
@@ -261,36 +248,3 @@ def _union(spans: Iterable[tuple[int, int]]) -> int:
         covered += max(0, end - max(begin, until))
         until = max(until, end)
     return covered
-
-
-def reads_of(health: Health, /) -> Iterator[Read]:
-    """Of each program: whether its TLS is read and proven, or why not and what to do."""
-    for spot in health.blind_spots[-_READS_MOST:]:
-        yield _unread(spot)
-    by_process: dict[str, list[TlsUseRow]] = {}
-    for use in health.tls_uses[-_READS_MOST:]:
-        by_process.setdefault(use.process_id, []).append(use)
-    for uses in by_process.values():
-        yield _read(uses)
-
-
-def _read(uses: Sequence[TlsUseRow]) -> Read:
-    use = max(uses, key=lambda each: (each.proven, each.size))
-    connections = sum(each.connections for each in uses)
-    how = f"{use.stack} in {use.path}, found by {use.method.replace('_', ' ')}."
-    if not use.proven:
-        how += " No connection began as HTTP does yet, so it is not certain that these are its functions."
-    elif use.midway:
-        how += f" {plural(use.midway, 'connection')} had begun before."
-    state = "proven" if use.proven else "trying"
-    title = f"reading TLS of {use.comm} ({use.pid}): {'proven' if use.proven else 'not proven yet'}"
-    return Read(state, title, how, side=plural(connections, "connection"), pid=use.pid)
-
-
-def _unread(spot: BlindSpotRow) -> Read:
-    seems = " and ".join(dict.fromkeys(spot.looks_like)) or "no TLS code that is known"
-    advice = advice_of(spot)
-    text = f"{seems}. {advice[:1].upper()}{advice[1:]}."
-    return Read(
-        "not", f"{spot.comm} ({spot.pid}): could not be read", text, side=plural(spot.connections, "connection"), pid=spot.pid
-    )

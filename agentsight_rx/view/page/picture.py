@@ -46,12 +46,18 @@ class Work(Struct, frozen=True):
 
 
 class Picture:
-    """A store as it is now. It reads while it is asked, so it is to be made again once the store has changed."""
+    """
+    A store as it is now. It reads while it is asked, so it is to be made again once the store has changed. `being_written`: its
+    run goes on; `closing`: it has ended, and what ends it in the store is still to come.
+    """
 
-    def __init__(self, store: Store, prices: Prices, /, *, being_written: bool = False, version: int = 0) -> None:
+    def __init__(
+        self, store: Store, prices: Prices, /, *, being_written: bool = False, closing: bool = False, version: int = 0
+    ) -> None:
         self.store = store
         self.prices = prices
         self.being_written = being_written
+        self._closing = closing
         self.version = version  # of the store, which counts its commits
         self._work: Recent[str, Work] = Recent(_SESSIONS_MOST)
         self._lives: Lives | None = None
@@ -66,7 +72,7 @@ class Picture:
 
     @cached_property
     def health(self) -> Health:
-        return read_health(self.store, being_written=self.being_written)
+        return read_health(self.store, being_written=self.being_written or self._closing)
 
     @cached_property
     def losses(self) -> list[Entry]:

@@ -36,6 +36,7 @@ class _Effects(Struct):
     """What was done for each tool."""
 
     programs: dict[str, list[ProcessRow]]
+    used: dict[str, tuple[int, int]]  # ms of processors, and the most bytes of one process
     lines: dict[str, list[AuditRow]]
 
 
@@ -66,7 +67,7 @@ def _all_calls(calls: Iterable[PricedCall], threads: Threads) -> Iterator[Priced
 def _effects(picture: Picture, calls: Sequence[PricedCall], threads: Threads, tools: dict[str, list[ToolRow]]) -> _Effects:
     """One pass over what happened in the time of these turns."""
     wanted = {tool.id: tool for call in _all_calls(calls, threads) for tool in tools.get(call.id, ())}
-    effects = _Effects({}, {})
+    effects = _Effects({}, {}, {})
     if not wanted:
         return effects
     begin = min(tool.timestamp_ms for tool in wanted.values())
@@ -74,8 +75,13 @@ def _effects(picture: Picture, calls: Sequence[PricedCall], threads: Threads, to
     end = None if None in ends else max(each for each in ends if each is not None) + _LATE_MS
     store, causes = picture.store, picture.causes
     for _, row in islice(by_index(store, PROCESSES, "time", start=begin, stop=end), _ROWS_MOST):
-        if row.tool_call_id in wanted and row.command:
-            effects.programs.setdefault(row.tool_call_id or "", []).append(row)
+        if row.tool_call_id not in wanted:
+            continue
+        tool = row.tool_call_id or ""
+        cpu, memory = effects.used.get(tool, (0, 0))
+        effects.used[tool] = cpu + (row.cpu_ms or 0), max(memory, row.peak_bytes or 0)
+        if row.command:
+            effects.programs.setdefault(tool, []).append(row)
     for kind in ("file", "network"):
         stop = None if end is None else (kind, end)
         for _, line in islice(by_index(store, AUDIT, "type", prefix=kind, start=(kind, begin), stop=stop), _ROWS_MOST):
@@ -152,6 +158,7 @@ class _Maker:
         )
         programs = self._effects.programs.get(row.id, [])
         lines = self._effects.lines.get(row.id, [])
+        cpu_ms, memory = self._effects.used.get(row.id, (0, 0))
         marks, read = _files(lines, self._lives)
         shown = tuple(self._program(each, programs[0]) for each in programs[:_SHOWN])
         if not shown and row.related_pid is not None:
@@ -178,6 +185,8 @@ class _Maker:
             hosts=tuple(islice((each for each in hosts if each and not each.startswith("/")), _SHOWN)),
             result=_text(row.output, _RESULT),
             repeat=row.repeat,
+            cpu_ms=cpu_ms,
+            memory=memory,
         )
 
     def _program(self, row: ProcessRow, first: ProcessRow) -> Program:
@@ -185,7 +194,14 @@ class _Maker:
         depth = next((at for at, each in enumerate(chain) if each.id == first.id), 0)
         end = f"signal {row.signal}" if row.signal else "" if row.exit_code is None else f"exit {row.exit_code}"
         return Program(
-            row.pid, cut(program_of(row), _ASKED), depth, end, ms=row.duration_ms, bad=bool(row.exit_code or row.signal)
+            row.pid,
+            cut(program_of(row), _ASKED),
+            depth,
+            end,
+            ms=row.duration_ms,
+            bad=bool(row.exit_code or row.signal),
+            cpu_ms=row.cpu_ms,
+            memory=row.peak_bytes,
         )
 
 

@@ -6,7 +6,7 @@ import { go, place } from "../address";
 import { open } from "../answers";
 import type { Body, CallBody, Gap, Head, Program, SubAgent, Text, ToolCard, TurnCard } from "../shapes";
 import { askHere, cards, following, head, indexOf, loadPage, now, PAGE, running, select, unseen } from "../state";
-import { amount, clock, home, money, plural, took, within } from "../words";
+import { amount, clock, home, money, plural, size, took, within } from "../words";
 import { Go, Mark, T } from "./bits";
 
 const TURN_PX = 260; // of a turn that was not shown yet
@@ -282,6 +282,7 @@ function Tool({ tool }: { tool: ToolCard }): JSX.Element {
           <>
             <dt>process</dt>
             <dd>
+              {tool.programs.length + (tool.more_programs ?? 0) > 1 && used(tool.cpu_ms, tool.memory) ? <p class="soft">{used(tool.cpu_ms, 0)}{tool.cpu_ms && tool.memory ? " in all, " : ""}{tool.memory ? `at most ${size(tool.memory)}` : ""}</p> : null}
               <ul class="procs">
                 {tool.programs.map((each) => <Ran key={`${each.pid} ${each.argv}`} program={each} />)}
                 {tool.more_programs ? <li class="soft">and {tool.more_programs} more; <Go to={{ tab: "processes" }}>all processes</Go></li> : null}
@@ -317,11 +318,16 @@ function Tool({ tool }: { tool: ToolCard }): JSX.Element {
   );
 }
 
+// Time of processors, to a tick of the scheduler, and the most memory.
+function used(cpu: number | null | undefined, memory: number | null | undefined): string {
+  return [cpu && cpu >= 10 ? `${took(cpu)} CPU` : "", memory ? size(memory) : ""].filter(Boolean).join(", ");
+}
+
 function Ran({ program }: { program: Program }): JSX.Element {
   return (
     <li style={{ paddingLeft: `${Math.min(program.depth ?? 0, 6) * 14}px` }}>
       <span class="pid">{program.pid}</span><T code text={program.argv} />
-      <span class={program.bad ? "r bad" : "r"}>{[program.end, took(program.ms)].filter(Boolean).join(", ") || "no end seen"}</span>
+      <span class={program.bad ? "r bad" : "r"}>{[program.end, took(program.ms), used(program.cpu_ms, program.memory)].filter(Boolean).join(", ") || "no end seen"}</span>
     </li>
   );
 }

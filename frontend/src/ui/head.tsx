@@ -237,7 +237,7 @@ export function Reads({ head }: { head: Head }): JSX.Element {
         {reads.length ? null : (
           <li>
             <span class="ok" aria-hidden="true">…</span>
-            <div><b>no TLS traffic yet</b><p>The libraries of the programs are probed; what they send is shown from their first connection on.</p></div>
+            <div><b>no traffic yet</b><p>The programs and their libraries are probed; what they send is shown from their first connection on.</p></div>
           </li>
         )}
         <li>

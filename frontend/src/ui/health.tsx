@@ -46,7 +46,7 @@ export function Health(): JSX.Element {
                 <span class="s">{each.side ?? ""}</span>
               </li>
             ))}
-            {found.reads.length ? null : <li><span /><p class="soft">No TLS was read in this recording.</p></li>}
+            {found.reads.length ? null : <li><span /><p class="soft">Nothing that a program sent was read in this recording.</p></li>}
           </ul>
         </section>
         <section aria-labelledby="h-rest">

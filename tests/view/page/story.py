@@ -98,7 +98,15 @@ class Story:
         self.now += ms
         self.files(pid, argv[0], wrote=wrote, removed=removed)
         self.events.append(
-            ProcessExit(self.origin(pid, argv[0].rpartition("/")[2]), ppid, start * _TICK, exit_code=code, duration_ns=ms * _MS)
+            ProcessExit(
+                self.origin(pid, argv[0].rpartition("/")[2]),
+                ppid,
+                start * _TICK,
+                exit_code=code,
+                duration_ns=ms * _MS,
+                cpu_ns=ms * _MS // 2,
+                peak_bytes=181_000_000,
+            )
         )
         return pid
 

@@ -309,6 +309,14 @@ def test_a_number_that_is_none_is_an_error() -> None:
         here("turns", PARCEL, since="x")
 
 
+def test_a_tool_says_what_its_programs_used() -> None:
+    tool = here("turns", since="4", count="1")["cards"][0]["tools"][0]
+    programs = tool["programs"]
+    assert {181_000_000} == {each["memory"] for each in programs}
+    assert tool["cpu_ms"] == sum(each["cpu_ms"] for each in programs)
+    assert 181_000_000 == tool["memory"]
+
+
 def test_a_recording_without_calls_has_one_row_for_all_of_it() -> None:
     story = Story()
     story.ran("/usr/bin/make", ms=20)
