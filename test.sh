@@ -2,6 +2,7 @@
 # ./test.sh [--fast] [PYTEST-ARGS…]: every check, up to the first that fails. --fast leaves out the tests that trace programs.
 # ./test.sh --bare [DIRECTORY]: the two commands of the README on a new Debian 13, whose tree is kept in DIRECTORY (.setup/bare).
 # ./test.sh --fuzz [SECONDS] [TARGET…]: fuzz these parsers, by default all, for SECONDS (60) each.
+# ./test.sh --pictures: make the pictures of the README again, of a real run of the demo.
 # ./test.sh --secrets: how many secrets of each kind leak at each place, through the whole graph into every sink.
 # ./test.sh --agents [NAME…]: run real agents, by default all, against a fake model, and print for each whether every byte was
 #   seen (2 GB of packages, kept in .setup/agents). Without NAME it also records agents, and counts what short runs miss.
@@ -58,6 +59,11 @@ if [[ ${1-} == --fast ]]; then
   shift
 fi
 
+pictures=0
+if [[ ${1-} == --pictures ]]; then
+  pictures=1
+fi
+
 check() {
   printf '== %s ==\n' "$1"
   "${@:2}" || {
@@ -69,6 +75,9 @@ check() {
 cd "$ROOT"
 export PATH=$VENV/bin:$PATH
 check "web page" "$ROOT/scripts/page.sh"
+if ((pictures)); then
+  AGENTSIGHT_PICTURES=1 exec pytest -n0 tests/live/test_demo_page.py
+fi
 check "ruff format" ruff format --check
 check "ruff check" ruff check
 check "mypy" mypy
