@@ -8,6 +8,7 @@ set_up run
 (($#)) || set -- demo
 # The commands that serve or save the page; the others do not wait for it.
 case $1 in
+  demo) [[ " $* " != *" --server"* ]] || "$ROOT/scripts/page.sh" --if-never-tried || true ;;
   record | trace | serve) "$ROOT/scripts/page.sh" --if-never-tried || true ;;
   report) [[ " $* " != *" export "*htm* ]] || "$ROOT/scripts/page.sh" --if-never-tried || true ;;
 esac

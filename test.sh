@@ -2,6 +2,9 @@
 # ./test.sh [--fast] [PYTEST-ARGS…]: every check, up to the first that fails. --fast leaves out the tests that trace programs.
 # ./test.sh --bare [DIRECTORY]: the two commands of the README on a new Debian 13, whose tree is kept in DIRECTORY (.setup/bare).
 # ./test.sh --fuzz [SECONDS] [TARGET…]: fuzz these parsers, by default all, for SECONDS (60) each.
+# ./test.sh --pictures: make the pictures of the README again, of a real run of the demo.
+# ./test.sh --phoenix: send a recording to Arize Phoenix, in an environment of its own (900 MB, kept in .setup/phoenix), and check
+#   that it shows agents, calls and tools with their tokens and session.
 # ./test.sh --secrets: how many secrets of each kind leak at each place, through the whole graph into every sink.
 # ./test.sh --agents [NAME…]: run real agents, by default all, against a fake model, and print for each whether every byte was
 #   seen (2 GB of packages, kept in .setup/agents). Without NAME it also records agents, and counts what short runs miss.
@@ -39,6 +42,18 @@ if [[ ${1-} == --cluster ]]; then
   exec "$VENV/bin/python" -m pytest tests/cluster/kill_rounds.py
 fi
 
+if [[ ${1-} == --phoenix ]]; then
+  set_up test --group "$ROOT/pyproject.toml:dev"
+  phoenix=$ROOT/.setup/phoenix wanted=$ROOT/tests/phoenix/requirements.txt
+  if ! cmp --silent "$wanted" "$phoenix/requirements.txt"; then
+    step "making the environment of Phoenix" "$PYTHON" -I -m venv --clear "$phoenix"
+    step "installing Phoenix" "$phoenix/bin/python" -I -m pip install --disable-pip-version-check --requirement "$wanted"
+    cp "$wanted" "$phoenix/requirements.txt"
+  fi
+  cd "$ROOT"
+  exec "$VENV/bin/python" -m pytest -n0 tests/phoenix/test_phoenix.py
+fi
+
 if [[ ${1-} == --agents ]]; then
   shift
   ((EUID == 0)) || {
@@ -66,6 +81,11 @@ if [[ ${1-} == --fast ]]; then
   shift
 fi
 
+pictures=0
+if [[ ${1-} == --pictures ]]; then
+  pictures=1
+fi
+
 check() {
   printf '== %s ==\n' "$1"
   "${@:2}" || {
@@ -77,6 +97,9 @@ check() {
 cd "$ROOT"
 export PATH=$VENV/bin:$PATH
 check "web page" "$ROOT/scripts/page.sh"
+if ((pictures)); then
+  AGENTSIGHT_PICTURES=1 exec pytest -n0 tests/live/test_demo_page.py
+fi
 check "ruff format" ruff format --check
 check "ruff check" ruff check
 check "mypy" mypy

@@ -40,7 +40,7 @@ _COMMANDS = {
         "doctor",
         "Show what can be captured here, what cannot, and what to do about it; exits with 1 if no capture is possible.",
     ),
-    "bench": ("bench", "bench", "Measure what this program costs here, with targets."),
+    "bench": ("bench", "bench", "Measure what this program costs here, with targets. Each ratio is of one run."),
     "demo": ("demo", "demo", "Record a small real agent that talks to a fake model over TLS, all on this machine."),
     "report": ("report", "report", "What the newest session did, what it cost, and whether anything is missing."),
     "cluster": ("cluster", "cluster", "Analyse the spools of many hosts, on one machine or on many."),

@@ -7,41 +7,82 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Generator, Sequence
+from contextlib import chdir, contextmanager
 from pathlib import Path
 
+from ..core.sink import Sink
 from ..errors import CaptureError
-from ..graphs import RECORD_HTTP_FILTERS
+from ..graphs import RECORD_HTTP_FILTERS, TraceOptions
 from ..launch import Launch, invoking_user
+from ..runtime import Summary
+from ..say import say
+from ..sinks import Lent
 from ..sources import Target
 from ..state import LmdbStore
+from ..view import Output
 from ..view.report import read_totals
+from ..web import WebOptions, web
+from .capture import print_summary
+from .flags import AllowRemote, Listen, Server, ServerPort
 from .listening import Listening
 from .record import record_command
 from .report.screen import Screen
 from .report.summary import summary_text
+from .stores import new_store
 
 __all__ = ["demo"]
 
 _PROMPT = "Please count the lines of /etc/hostname with one shell command."
 _TOOL = "wc -l < /etc/hostname"
+# With a page there is more to see, at the pace of a person who looks on: files, a command that fails, and its repair
+_LONG_PROMPT = "Write double.py with a test for it, and make the test pass."
+_LONG = (
+    "cat /etc/hostname  # First I look where this runs.",
+    "printf 'def double(x):\\n    return x + x + 1\\n' > double.py && date > notes.tmp"
+    "  # Now the function, and notes of my own.",
+    "printf 'from double import double\\n\\nassert double(2) == 4, double(2)\\nprint(\"1 passed\")\\n' > test_double.py"
+    "  # A test that fails where the function is wrong.",
+    "/usr/bin/python3 test_double.py  # I run it.",
+    "sed 's/ + 1$//' double.py > double.new && mv double.new double.py  # It adds one too much: I take that out.",
+    "/usr/bin/python3 test_double.py  # Once more.",
+    "rm notes.tmp  # It passes. My notes can go.",
+)
+_EVENT_MS = 25
 
 
-def demo() -> int:
-    """Record a small real agent that talks to a fake model over TLS, all on this machine."""
+def demo(
+    server: Server = False, listen: Listen = "127.0.0.1", server_port: ServerPort = None, allow_remote: AllowRemote = False
+) -> int:
+    """
+    Record a small real agent that talks to a fake model over TLS, all on this machine.
+
+    With --server it does a longer task, a page shows it live until Ctrl-C, and the recording is kept, so that serve shows it.
+    """
     with tempfile.TemporaryDirectory(prefix="agentsight-rx-demo-") as name:
         folder = Path(name)
         os.chown(folder, *invoking_user())
-        server = subprocess.Popen(
-            [sys.executable, "-m", "agentsight_rx.demo.fake_llm", "--dir", str(folder), "--tool-command", _TOOL],
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        try:
-            return _record(folder, _port(server))
-        finally:
-            server.terminate()
-            if server.stdout is not None:
-                server.stdout.close()
+        return _long(folder, WebOptions(listen, server_port, allow_remote)) if server else _short(folder)
+
+
+@contextmanager
+def _model(folder: Path, commands: Sequence[str], *, event_ms: int = 0) -> Generator[int]:
+    """The fake model, and its port."""
+    words = ["--dir", str(folder), "--event-ms", str(event_ms)]
+    words += [word for command in commands for word in ("--tool-command", command)]
+    server = subprocess.Popen(
+        [sys.executable, "-m", "agentsight_rx.demo.fake_llm", *words],
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,  # Ctrl-C is for the capture, which ends before its model
+    )
+    try:
+        yield _port(server)
+    finally:
+        server.terminate()
+        server.wait()
+        if server.stdout is not None:
+            server.stdout.close()
 
 
 def _port(server: subprocess.Popen[str]) -> int:
@@ -51,21 +92,34 @@ def _port(server: subprocess.Popen[str]) -> int:
     return int(line)
 
 
-def _record(folder: Path, port: int) -> int:
+def _agent(folder: Path, port: int, prompt: str) -> Launch:
     environment = {
         **os.environ,
         "ANTHROPIC_BASE_URL": f"https://127.0.0.1:{port}",
         "ANTHROPIC_API_KEY": "no-key-needed",
         "SSL_CERT_FILE": str(folder / "ca.pem"),
     }
-    launch = Launch.fork([sys.executable, "-m", "agentsight_rx.demo.agent", _PROMPT], env=environment)
-    options = Listening(Target(launch.pid), ssl=True, process=True, http_filters=RECORD_HTTP_FILTERS).options()
-    path = folder / "demo.lmdb"
+    with chdir(folder):
+        return Launch.fork([sys.executable, "-m", "agentsight_rx.demo.agent", prompt], env=environment)
+
+
+def _recorded(
+    launch: Launch, options: TraceOptions, path: Path, *page: Sink[Output], lent: Lent | None = None
+) -> tuple[int, Summary]:
     try:
-        status, summary = record_command(launch, options, path)
+        return record_command(launch, options, path, *page, lent=lent, stays=bool(page))
     except BaseException:
         launch.abandon()
         raise
+
+
+def _short(folder: Path) -> int:
+    """One question with one tool; it fails where not all of it was seen."""
+    path = folder / "demo.lmdb"
+    with _model(folder, (_TOOL,)) as port:
+        launch = _agent(folder, port, _PROMPT)
+        options = Listening(Target(launch.pid), ssl=True, process=True, http_filters=RECORD_HTTP_FILTERS).options()
+        status, summary = _recorded(launch, options, path)
     store = LmdbStore.open(path, readonly=True)
     try:
         totals = read_totals(store)
@@ -75,3 +129,25 @@ def _record(folder: Path, port: int) -> int:
     print("\n".join(lines))
     as_planned = summary.complete and totals.calls == 2 and totals.tools_linked == 1
     return status if status or as_planned else 1
+
+
+def _long(folder: Path, options: WebOptions) -> int:
+    """A task of several turns, kept in the data directory as any recording."""
+    lent, store = Lent(), new_store(None)
+    page = web(options, lent=lent)
+    with _model(folder, _LONG, event_ms=_EVENT_MS) as port:
+        launch = _agent(folder, port, _LONG_PROMPT)
+        watched = Listening(
+            Target(launch.pid),
+            ssl=True,
+            process=True,
+            files=True,
+            net=True,
+            stdio=True,
+            system=True,
+            http_filters=RECORD_HTTP_FILTERS,
+        )
+        say("the page stays until Ctrl-C")
+        status, summary = _recorded(launch, watched.options(), store, page, lent=lent)
+    print_summary(summary, verb="Recorded", store=store, filters=False)
+    return status

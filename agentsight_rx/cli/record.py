@@ -233,12 +233,14 @@ def record_command(
     require_store: bool = True,
     retention: Retention | None = None,
     lent: Lent | None = None,
+    stays: bool = False,
 ) -> tuple[int, Summary]:
     """
     Attach everything, let the command start, wait for its end; returns its exit status and the summary.
 
     From its start to its end nothing is written to the terminal: messages come behind it, or go to `log` at once.
     `lent` gets the open store, for a page among `others`.
+    A capture that `stays` goes on behind the command, with its page, until a signal.
     Without `require_store` the command also runs where the disk of the store is full.
     """
     require_capture()
@@ -254,6 +256,8 @@ def record_command(
             while (wait_status := launch.wait()) is None and not launch.hurry:
                 pass
             _watch_the_rest(launch, None if wait_all else _LINGER_S)
+            while stays and not launch.hurry:
+                time.sleep(0.1)
             summary = running.stop()
     return exit_status(wait_status) if wait_status is not None else 143, summary
 

@@ -1,8 +1,10 @@
 """
 A request body of an LLM client -> the answer of a fake model, whole or as server-sent events; equal ones for equal requests.
 
-The model calls a shell, or else the first tool offered, and quotes its result. Where the prompt has `size=N`, its text has N
-bytes. https://docs.claude.com/en/api/messages-streaming, https://platform.openai.com/docs/api-reference/chat-streaming.
+The model calls a shell, or else the first tool offered, once for each command that it has, and quotes the result. Where the
+prompt has `size=N`, its text has N bytes. Longer than 300 lines because the two dialects are best read side by side.
+
+https://docs.claude.com/en/api/messages-streaming, https://platform.openai.com/docs/api-reference/chat-streaming.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,13 +34,16 @@ __all__ = [
 ]
 
 
-def reply_to(dialect: Dialect, path: str, body: bytes, number: int, command: str) -> Reply:
-    """The answer to request `number` at `path`; the tool that the request offers is called with `command`."""
+_SAID = "  # "  # behind a command: what the model says with it
+
+
+def reply_to(dialect: Dialect, path: str, body: bytes, number: int, commands: Sequence[str]) -> Reply:
+    """The answer to request `number` at `path`; the tool that the request offers is called with one command after the other."""
     try:
         ask = dialect.read(body, number)
     except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
         return error_reply(400, "invalid_request_error", f"not a request of {path}: {error!r}")
-    answer = answer_to(ask, command)
+    answer = answer_to(ask, commands)
     if ask.stream:
         headers = {"content-type": dialect.stream_type, "cache-control": "no-cache"}
         return Reply(200, headers, tuple(dialect.events(answer)), streamed=True)
@@ -141,11 +146,13 @@ class Answer:
         return f"{self.ask.number:024d}"
 
 
-def answer_to(ask: Ask, command: str) -> Answer:
-    if ask.results:
+def answer_to(ask: Ask, commands: Sequence[str]) -> Answer:
+    done = len(ask.results)
+    if ask.tool and done < len(commands):
+        command, _, said = commands[done].partition(_SAID)
+        text, arguments = said or "Voilà, 模型 asks the shell 🐚.", shell_arguments(ask.tool, command)
+    elif done:
         text, arguments = f"Terminé 🦊 模型: the tool said “{ask.results[-1].strip()[:80]}”.", ""
-    elif ask.tool:
-        text, arguments = "Voilà, 模型 asks the shell 🐚.", shell_arguments(ask.tool, command)
     else:
         text, arguments = f"Réponse 模型 🙂: the prompt has {len(ask.prompt)} characters.", ""
     wanted = re.search(r"size=(\d{1,7})\b", ask.prompt)

@@ -22,7 +22,7 @@ import ssl
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from email.message import Message
 from functools import partial
@@ -57,7 +57,8 @@ def main() -> int:
     signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)
     with (directory / "exchanges.jsonl").open("w", encoding="utf-8") as log:
         pace = _Pace(options.think_ms / 1000, options.event_ms / 1000)
-        model = _Model(log, options.tool_command, pace=pace, close=options.close)
+        commands = options.tool_command or ["echo hello from the tool"]
+        model = _Model(log, commands, pace=pace, close=options.close)
         server = _Server(("127.0.0.1", options.port), partial(_Connection, model), context)
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}).start()
         if options.until_eof:
@@ -73,7 +74,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--dir", type=Path, required=True, help="where ca.pem and exchanges.jsonl are written")
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     parser.add_argument(
-        "--tool-command", default="echo hello from the tool", help="the command that the model has the shell run"
+        "--tool-command", action="append", help="a command that the model has the shell run; again for the next"
     )
     parser.add_argument("--close", action="store_true", help="close each connection after its first response")
     parser.add_argument("--think-ms", type=int, default=0, help="how long the model thinks before each answer")
@@ -223,12 +224,12 @@ class _Pace(NamedTuple):
 class _Model:
     """What all connections share: the answers, their pace, the numbers and the log."""
 
-    def __init__(self, log: TextIO, command: str, *, pace: _Pace, close: bool) -> None:
+    def __init__(self, log: TextIO, commands: Sequence[str], *, pace: _Pace, close: bool) -> None:
         self.numbers = itertools.count(1)
         self.connections = itertools.count(1)
         self.close = close
         self.pace = pace
-        self._command = command
+        self._commands = commands
         self._log = log
         self._lock = threading.Lock()
 
@@ -238,7 +239,7 @@ class _Model:
             return Reply(200, {})
         if method != "POST" or path not in DIALECTS:
             return error_reply(404, "not_found_error", f"{method} {path} is not served here")
-        return reply_to(DIALECTS[path], path, body=body, number=number, command=self._command)
+        return reply_to(DIALECTS[path], path, body=body, number=number, commands=self._commands)
 
     def record(self, exchange: Mapping[str, object]) -> None:
         with self._lock:

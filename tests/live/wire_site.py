@@ -136,7 +136,7 @@ class Site:
         dialect = dialect_for(request.target)
         if request.method != "POST" or dialect is None:
             return error_reply(404, "not_found_error", f"{request.method} {request.path} is not served here")
-        return reply_to(dialect, request.path, body, request.number, self.options.tool_command)
+        return reply_to(dialect, request.path, body, request.number, (self.options.tool_command,))
 
     def record_exchange(self, request: Request, sending: Sending, answered: Answered) -> None:
         parts = sending.parts[: answered.sent]

@@ -185,7 +185,7 @@ def _responses(message: _Message, number: int, command: str) -> Iterator[dict[st
         asked: Any = json.loads(body)
         if asked["type"] != "response.create":
             raise ValueError(f"there is no event {asked['type']!r}")
-        answer = answer_to(RESPONSES.read(body, number), command)
+        answer = answer_to(RESPONSES.read(body, number), (command,))
     except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
         said = {"type": "invalid_request_error", "message": repr(error)}
         yield {"type": "error", "status": 400, "error": said}

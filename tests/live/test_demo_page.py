@@ -1,0 +1,106 @@
+"""
+The page of `demo --server` while it runs and of `serve` afterwards, in a real browser. With AGENTSIGHT_PICTURES=1, as
+`./test.sh --pictures` sets it, the pictures of the README are made here.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ..test_pictures import FOLDER, SIZE
+from .browsing import TABS, Shown, chromium, opened
+from .capture import PATIENCE_S, PROGRAM, needs_root
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+pytestmark = [pytest.mark.live, needs_root]
+
+PROMPT = "Write double.py with a test for it"
+LAST = "Terminé"
+# What each tab shows of it
+IN_TABS = {
+    "conversation": "double.py",
+    "timeline": "model",
+    "processes": "/usr/bin/python3 test_double.py",
+    "files": "double.py",
+    "network": "127.0.0.1",
+    "mcp": "No MCP request was seen",
+    "http": "/v1/messages",
+    "log": "agentsight_rx.demo.agent",
+    "health": "What is missing",
+}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Generator[Browser]:
+    with chromium() as browser:
+        yield browser
+
+
+@contextmanager
+def serving(words: Sequence[str], env: Mapping[str, str]) -> Generator[str]:
+    """A command with a page, which Ctrl-C ends in order; gives the address that it prints."""
+    with subprocess.Popen(
+        [*PROGRAM, *words, "--server-port", "0"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **env},
+    ) as process:
+        try:
+            assert process.stderr is not None
+            found = next((at for line in process.stderr if (at := re.search(r"http://\S+/#token=[\w-]+", line))), None)
+            assert found is not None, "it printed no address"
+            yield found[0]
+            process.send_signal(signal.SIGINT)
+            process.stderr.read()
+            assert 0 == process.wait(PATIENCE_S)
+        finally:
+            process.kill()
+
+
+def picture(page: Shown, name: str) -> None:
+    """A picture of the README, where they are made."""
+    if os.environ.get("AGENTSIGHT_PICTURES"):
+        page.page.wait_for_timeout(300)  # until the marks of the mouse have faded
+        page.page.screenshot(path=FOLDER / name)
+
+
+def through_every_tab(page: Shown) -> None:
+    for tab in TABS:
+        page.page.locator(f"#tab-{tab}").click()
+        page.settled()
+        page.see(IN_TABS[tab], within=".pane")
+        assert 0 == page.page.get_by_role("alert").count(), tab
+
+
+def test_the_page_shows_the_demo_live_and_serve_shows_it_afterwards(browser: Browser, tmp_path: Path) -> None:
+    home = {"XDG_DATA_HOME": str(tmp_path)}
+    size = {"width": SIZE[0], "height": SIZE[1]}
+    with serving(["demo", "--server"], home) as url, opened(browser, url, viewport=size, color_scheme="light") as page:
+        page.see(PROMPT, within=".prompt")
+        page.see("live,", within=".crumbs")
+        page.see("exit 1", within="#turn-4")
+        page.press("n")
+        page.has("location.search === '?turn=4'")
+        picture(page, "live.png")
+        page.see(LAST, within="#turn-8")
+        through_every_tab(page)
+    (store,) = tmp_path.rglob("*.lmdb")
+    with serving(["serve"], home) as url, opened(browser, url, viewport=size, color_scheme="dark") as page:
+        page.see(PROMPT, within=".rail")
+        page.has(f"location.pathname.startsWith('/s/{store.stem}/')")
+        through_every_tab(page)
+        page.page.locator("#tab-timeline").click()
+        page.page.locator("canvas").first.wait_for()
+        picture(page, "serve.png")
