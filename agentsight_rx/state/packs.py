@@ -7,6 +7,7 @@ go behind each other into the pack that is open, since many pieces together take
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from hashlib import blake2b
 
@@ -15,7 +16,8 @@ from msgspec import Struct
 
 from ..core.bounded import Recent
 from ..errors import StoreError
-from .cutting import cut
+from .cutting import cut_ends, pieces_between
+from .sent import Sent, add_range
 from .store import Put, Store, Write
 from .table import Table
 
@@ -64,17 +66,30 @@ class PackWriter:
         self._full: list[Write] = []  # packs that were closed since `keep`
         self._added: list[bytes] = []  # what was learned since
         self._kept: tuple[int, list[bytes], int] = (self._number, [], 0)
+        self._sent = Sent()
         self._learn(store)
 
-    def add(self, content: bytes, /) -> tuple[int, ...]:
-        """The ranges that make up `content`: pack, offset and size of each, one behind the other."""
-        ranges: list[int] = []
-        for piece in cut(content):
-            pack, offset, size = self._place(piece)
-            if ranges and ranges[-3] == pack and ranges[-2] + ranges[-1] == offset:
-                ranges[-1] += size
-            else:
-                ranges += (pack, offset, size)
+    def add(self, content: bytes, /, *, is_resent: bool = False) -> tuple[int, ...]:
+        """
+        The ranges that make up `content`: pack, offset and size of each, one behind the other. `is_resent`: one that came before
+        may be a part of it, as of a conversation.
+        """
+        begun = self._sent.begun(content) if is_resent else None
+        start, ranges = (begun.start, begun.ranges) if begun else (0, [])
+        ends = array("I", begun.ends if begun else ())
+        for end in cut_ends(content, start):
+            for piece in pieces_between(content, start, end):
+                add_range(ranges, self._place(piece))
+            ends.append(end)
+            start = end
+            rest = begun.rest(end) if begun else None
+            if rest is not None:
+                for at in range(0, len(rest.ranges), 3):
+                    add_range(ranges, rest.ranges[at : at + 3])
+                ends.extend(rest.ends)
+                break
+        if is_resent:
+            self._sent.keep(content, ends, ranges=ranges, begun=begun)
         return tuple(ranges)
 
     def writes(self) -> list[Write]:
@@ -89,6 +104,7 @@ class PackWriter:
 
     def undo(self) -> None:
         """It is not, and never will be."""
+        self._sent.clear()
         for name in self._added:
             self._known.pop(name, None)
         self._full, self._added = [], []
@@ -98,6 +114,8 @@ class PackWriter:
     def forget(self, gone: Iterable[int], /) -> None:
         """These packs are removed from the store."""
         removed = frozenset(gone)
+        if removed:
+            self._sent.clear()
         for name in [name for name, (pack, _, _) in self._known.items() if pack in removed]:
             del self._known[name]
 

@@ -95,7 +95,8 @@ class LogWriter:
                 self._tail = tail = _Tail(tail.number + 1, [], [])
             rest, contents = without_contents(event)
             place = len(tail.events)
-            tail.places += [_Place(place, each.field, self._packs.add(each.content)) for each in contents]
+            again = type(event) is HttpRequest  # agents send a conversation again with each turn
+            tail.places += [_Place(place, each.field, self._packs.add(each.content, is_resent=again)) for each in contents]
             tail.add(event, Raw(msgspec.msgpack.encode(rest)))
             key = message_key(event)
             if key is not None:
