@@ -1,7 +1,7 @@
 """
 A content -> what one that came before has in common with it, at its begin and at its end, and where that is kept.
 
-A conversation is sent again with every turn: all of it but its newest messages is known, and need not be cut and looked up again.
+A conversation is sent again with every turn: all of it but its newest messages is known, and neither cut nor looked up again.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ class Rest(Struct, frozen=True):
 
 class Begun(Struct):
     """
-    What is known of a content: it is cut at `ends` up to `start`, and kept in `ranges` up to there. From `tail` on it ends as the
-    one before, whose end is `moved` bytes further in front.
+    What is known of a content: it is cut at `ends` up to `start`, and kept in `ranges` up to there. From `tail` on it ends as
+    the one before, whose end is `moved` bytes further in front.
     """
 
     key: int

@@ -105,6 +105,10 @@ class LogWriter:
             writes += tail.writes(full=len(tail.events) >= EVENTS_MOST)
         return [*self._packs.writes(), *writes]
 
+    def closed(self) -> list[Write]:
+        """What is open as it stays where nothing more is appended: a later run begins new ones."""
+        return [*self._packs.closed(), *(self._tail.writes(full=True) if self._tail.events else [])]
+
     def seal(self) -> int:
         """Begin a new segment with the next event, and return its number."""
         if self._tail.events:
