@@ -249,7 +249,7 @@ class _StoreWriter:
         try:
             store = self._store or self.begin()
             assert self._log is not None
-            segments = _logged(self._log, events, cut)
+            segments = [*_logged(self._log, events, cut), *(self._log.closed() if ended else [])]
             recording = replace(
                 self._recording,
                 started_ms=self._ledger.began_ms or self._recording.started_ms,

@@ -7,24 +7,31 @@ go behind each other into the pack that is open, since many pieces together take
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from hashlib import blake2b
 
 import zstandard
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ..core.bounded import Recent
 from ..errors import StoreError
-from .cutting import cut
-from .store import Put, Store, Write
+from .cutting import cut_ends, pieces_between
+from .sent import Sent, add_range
+from .store import Delete, Put, Store, Write
 from .table import Table
 
 __all__ = ["PACKS", "Pack", "PackReader", "PackWriter", "compress", "decompress"]
 
-_PACK = 256 << 10  # bytes of a pack before it is compressed: all of it is read for one piece, in 0.3 ms
-_KNOWN = 65_536  # pieces that are remembered: 32 MiB of what was new last, and what of older content was used last
-_READ = 16  # packs that a reader keeps open
-_OPEN, _FULL = 3, 12  # levels: of a pack that is written again with each commit, and of one that is not
+_PACK = 1 << 20  # bytes of a pack before it is compressed: all of it is read for one piece, in 1 ms
+_PART = 256 << 10  # of a part of the open pack: each commit writes the last part again
+_PARTS = _PACK // _PART + 1
+_KNOWN = 32_768  # pieces that are remembered: 20 MiB of what was new last, and what of older content was used last
+_READ = 8  # packs that a reader keeps open
+_BITS = 24
+_MASK = (1 << _BITS) - 1
+_OPEN, _FULL = 3, 9  # levels: of what is written again with a later commit, and of what is not
 
 
 class Pack(Struct, frozen=True, array_like=True):
@@ -34,7 +41,8 @@ class Pack(Struct, frozen=True, array_like=True):
     content: bytes
 
 
-PACKS = Table("packs", Pack)  # by number, from 1
+# By number, from 1. The open pack has further parts, by number and part, which become one as soon as it is full
+PACKS = Table("packs", Pack)
 
 
 def compress(content: bytes, *, full: bool) -> bytes:
@@ -57,91 +65,155 @@ class PackWriter:
 
     def __init__(self, store: Store) -> None:
         last = store.scan(PACKS, reverse=True, limit=1)
-        self._number = int(last[0][0][0]) + 1 if last else 1
-        self._pieces: list[bytes] = []  # of the open pack
-        self._size = 0
-        self._known: Recent[bytes, tuple[int, int, int]] = Recent(_KNOWN)
-        self._full: list[Write] = []  # packs that were closed since `keep`
+        self._open = _Open(int(last[0][0][0]) + 1 if last else 1)
+        self._known: Recent[bytes, int] = Recent(_KNOWN)
+        self._full: list[Write] = []  # packs and parts that were closed since `keep`
         self._added: list[bytes] = []  # what was learned since
-        self._kept: tuple[int, list[bytes], int] = (self._number, [], 0)
+        self._kept = self._open.copy()
+        self._sent = Sent()
         self._learn(store)
 
-    def add(self, content: bytes, /) -> tuple[int, ...]:
-        """The ranges that make up `content`: pack, offset and size of each, one behind the other."""
-        ranges: list[int] = []
-        for piece in cut(content):
-            pack, offset, size = self._place(piece)
-            if ranges and ranges[-3] == pack and ranges[-2] + ranges[-1] == offset:
-                ranges[-1] += size
-            else:
-                ranges += (pack, offset, size)
+    def add(self, content: bytes, /, *, is_resent: bool = False) -> tuple[int, ...]:
+        """
+        The ranges that make up `content`: pack, offset and size of each, one behind the other. `is_resent`: it may begin and
+        end as one that came before, as a conversation does.
+        """
+        begun = self._sent.begun(content) if is_resent else None
+        start, ranges = (begun.start, begun.ranges) if begun else (0, [])
+        ends = array("I", begun.ends if begun else ())
+        for end in cut_ends(content, start):
+            for piece in pieces_between(content, start, end):
+                add_range(ranges, self._place(piece))
+            ends.append(end)
+            start = end
+            rest = begun.rest(end) if begun else None
+            if rest is not None:
+                for at in range(0, len(rest.ranges), 3):
+                    add_range(ranges, rest.ranges[at : at + 3])
+                ends.extend(rest.ends)
+                break
+        if is_resent:
+            self._sent.keep(content, ends, ranges=ranges, begun=begun)
         return tuple(ranges)
 
     def writes(self) -> list[Write]:
         """What a commit must hold, so that all ranges can be read."""
-        changed = self._kept[0] != self._number or self._kept[2] != self._size
-        return [*self._full, *([self._put(full=False)] if changed and self._pieces else [])]
+        has_changed = (self._kept.number, self._kept.size) != (self._open.number, self._open.size)
+        return [*self._full, *([self._open.part_write()] if has_changed and self._open.pieces else [])]
+
+    def closed(self) -> list[Write]:
+        """The open pack, if there is one, as it stays where nothing more is added."""
+        return self._open.whole_writes() if self._open.pieces else []
 
     def keep(self) -> None:
         """What `writes` said is committed."""
         self._full, self._added = [], []
-        self._kept = self._number, self._pieces.copy(), self._size
+        self._kept = self._open.copy()
 
     def undo(self) -> None:
         """It is not, and never will be."""
+        self._sent.clear()
         for name in self._added:
             self._known.pop(name, None)
         self._full, self._added = [], []
-        self._number, pieces, self._size = self._kept
-        self._pieces = pieces.copy()
+        self._open = self._kept.copy()
 
-    def forget(self, gone: Iterable[int], /) -> None:
-        """These packs are removed from the store."""
+    def forget(self, gone: Iterable[int], /) -> list[Write]:
+        """What removes these packs from the store; they are no longer known."""
         removed = frozenset(gone)
-        for name in [name for name, (pack, _, _) in self._known.items() if pack in removed]:
+        if removed:
+            self._sent.clear()
+        for name in [name for name, place in self._known.items() if _placed(place)[0] in removed]:
             del self._known[name]
+        return [Delete(PACKS, key) for pack in removed for key in (pack, *_further_parts(pack, _PARTS))]
 
     @property
     def open(self) -> int:
         """The number of the pack that is open."""
-        return self._number
+        return self._open.number
 
     def _place(self, piece: bytes) -> tuple[int, int, int]:
         name = blake2b(piece, digest_size=16).digest()
         known = self._known.use(name)
         if known is not None:
-            return known
-        if self._size + len(piece) > _PACK:
-            self._full.append(self._put(full=True))
-            self._number, self._pieces, self._size = self._number + 1, [], 0
-        place = self._number, self._size, len(piece)
-        self._pieces.append(piece)
-        self._size += len(piece)
-        self._known.put(name, place)
+            return _placed(known)
+        pack = self._open
+        if pack.size + len(piece) > _PACK:
+            self._full += pack.whole_writes()
+            self._open = pack = _Open(pack.number + 1)
+        elif pack.size - pack.part_start + len(piece) > _PART:
+            self._full.append(pack.part_write())
+            pack.begin_part()
+        place = pack.number, pack.size, len(piece)
+        pack.pieces.append(piece)
+        pack.size += len(piece)
+        self._known.put(name, _packed(*place))
         self._added.append(name)
         return place
-
-    def _put(self, *, full: bool) -> Write:
-        sizes = tuple(map(len, self._pieces))
-        return Put(PACKS, self._number, Pack(sizes, compress(b"".join(self._pieces), full=full)))
 
     def _learn(self, store: Store) -> None:
         """What an earlier run has written last."""
         before = store.scan(PACKS, reverse=True, limit=1)
         while before and len(self._known) < _KNOWN:
-            number, pack = int(before[0][0][0]), before[0][1]
-            for name, place in _pieces(number, pack):
+            number = int(before[0][0][0])
+            for name, place in _pieces(number, [pack for _, pack in store.scan(PACKS, prefix=number)]):
                 if name not in self._known and len(self._known) < _KNOWN:
                     self._known[name] = place
                     self._known.move_to_end(name, last=False)
             before = store.scan(PACKS, stop=number, reverse=True, limit=1)
 
 
-def _pieces(number: int, pack: Pack) -> Iterator[tuple[bytes, tuple[int, int, int]]]:
-    content, at = decompress(pack.content), 0
-    for size in pack.sizes:
-        yield blake2b(content[at : at + size], digest_size=16).digest(), (number, at, size)
-        at += size
+class _Open(Struct):
+    """The pack that is open: its pieces, and the part of them that each commit writes again."""
+
+    number: int
+    pieces: list[bytes] = []
+    size: int = 0
+    part: int = 0
+    part_first: int = 0  # piece
+    part_start: int = 0  # byte
+
+    def copy(self) -> _Open:
+        return replace(self, pieces=self.pieces.copy())
+
+    def begin_part(self) -> None:
+        self.part, self.part_first, self.part_start = self.part + 1, len(self.pieces), self.size
+
+    def part_write(self) -> Write:
+        key = (self.number, self.part) if self.part else self.number
+        return Put(PACKS, key, _pack(self.pieces[self.part_first :], full=False))
+
+    def whole_writes(self) -> list[Write]:
+        """All parts as one, which takes a tenth less."""
+        whole = Put(PACKS, self.number, _pack(self.pieces, full=True))
+        return [whole, *(Delete(PACKS, key) for key in _further_parts(self.number, self.part + 1))]
+
+
+def _pack(pieces: list[bytes], *, full: bool) -> Pack:
+    return Pack(tuple(map(len, pieces)), compress(b"".join(pieces), full=full))
+
+
+def _further_parts(number: int, count: int) -> list[tuple[int, int]]:
+    return [(number, part) for part in range(1, count)]
+
+
+def _packed(pack: int, offset: int, size: int) -> int:
+    """A place as one number, which takes a third of the memory."""
+    return (pack << _BITS | offset) << _BITS | size
+
+
+def _placed(place: int) -> tuple[int, int, int]:
+    return place >> 2 * _BITS, place >> _BITS & _MASK, place & _MASK
+
+
+def _pieces(number: int, parts: Iterable[Pack]) -> Iterator[tuple[bytes, int]]:
+    offset = 0
+    for part in parts:
+        content, at = decompress(part.content), 0
+        for size in part.sizes:
+            yield blake2b(content[at : at + size], digest_size=16).digest(), _packed(number, offset + at, size)
+            at += size
+        offset += at
 
 
 class PackReader:
@@ -158,8 +230,8 @@ class PackReader:
     def _range(self, number: int, offset: int, size: int) -> bytes:
         content = self._packs.use(number)
         if content is None or len(content) < offset + size:  # it was read while it was still open
-            pack = self._store.get(PACKS, number)
-            content = b"" if pack is None else decompress(pack.content)
+            parts = self._store.scan(PACKS, prefix=number)
+            content = b"".join([decompress(part.content) for _, part in parts])
             self._packs.put(number, content)
         if len(content) < offset + size:
             raise StoreError(f"Pack {number} of the store is missing or cut short: use a whole copy of it.")

@@ -98,7 +98,8 @@ class LogWriter:
                 self._tail = tail = _Tail(tail.number + 1, [], [])
             rest, contents = without_contents(event)
             place = len(tail.events)
-            tail.places += [_Place(place, each.field, self._packs.add(each.content)) for each in contents]
+            again = type(event) is HttpRequest  # agents send a conversation again with each turn
+            tail.places += [_Place(place, each.field, self._packs.add(each.content, is_resent=again)) for each in contents]
             tail.add(event, Raw(msgspec.msgpack.encode(rest)))
             key = message_key(event)
             if key is not None:
@@ -107,6 +108,10 @@ class LogWriter:
         if events:
             writes += tail.writes(full=len(tail.events) >= EVENTS_MOST)
         return [*self._packs.writes(), *writes]
+
+    def closed(self) -> list[Write]:
+        """What is open as it stays where nothing more is appended: a later run begins new ones."""
+        return [*self._packs.closed(), *(self._tail.writes(full=True) if self._tail.events else [])]
 
     def seal(self) -> int:
         """Begin a new segment with the next event, and return its number."""

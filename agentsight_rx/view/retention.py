@@ -7,7 +7,7 @@ from itertools import islice
 
 from msgspec import Struct
 
-from ..state import PACKS, Delete, Put, Store, Write, pages
+from ..state import Delete, Put, Store, Write, pages
 from .log_parts import LogReader, LogWriter
 from .tables import EXCHANGES, HEADS, LOG, REMOVED, Head, Removed, rows_before
 
@@ -73,10 +73,10 @@ def _remove(store: Store, log: LogWriter, before_ms: int, segments: list[tuple[i
         gone = [pack for pack, segment in named.items() if segment <= last]
         for pack in gone:
             del named[pack]
-        log.packs.forget(gone)
+        removal = log.packs.forget(gone)
         noted = store.get(REMOVED, 0) or Removed(0)
         note = Removed(max(noted.before_ms, before_ms), noted.events + sum(head.events for _, head in part))
-        store.commit([*_without(store, part), *(Delete(PACKS, pack) for pack in gone), Put(REMOVED, 0, note)])
+        store.commit([*_without(store, part), *removal, Put(REMOVED, 0, note)])
     for rows in _batches(Delete(table, key, row) for table, key, row in rows_before(store, before_ms)):
         noted = store.get(REMOVED, 0) or Removed(0)
         store.commit([*rows, Put(REMOVED, 0, Removed(max(noted.before_ms, before_ms), noted.events))])

@@ -6,7 +6,7 @@ from random import Random
 import pytest
 
 from agentsight_rx.errors import StoreError
-from agentsight_rx.state import PACKS, Delete, LmdbStore, MemoryStore, PackReader, PackWriter, Put
+from agentsight_rx.state import PACKS, Key, LmdbStore, MemoryStore, PackReader, PackWriter, Put
 from agentsight_rx.state.packs import Pack, compress, decompress
 
 from .test_cutting import body
@@ -37,9 +37,27 @@ def test_contents_come_back_and_equal_ones_are_kept_once() -> None:
 def test_many_packs_are_filled_and_read() -> None:
     store, contents = MemoryStore(), [Random(number).randbytes(50_000).hex().encode() for number in range(17)]
     ranges = written(store, *contents)
-    assert len(store.scan(PACKS)) == 7
+    assert [key for key, _ in store.scan(PACKS)] == [(1,), (2,), (2, 1), (2, 2)]
     reader = PackReader(store)
     assert contents == [reader.read(each) for each in ranges]
+
+
+def test_the_parts_of_an_open_pack_become_one_when_it_is_full_or_closed() -> None:
+    store = MemoryStore()
+    writer, contents = PackWriter(store), [Random(number).randbytes(50_000).hex().encode() for number in range(17)]
+    ranges: list[tuple[int, ...]] = []
+    keys: list[list[Key]] = []
+    for content in contents:
+        ranges.append(writer.add(content))
+        store.commit(writer.writes())
+        writer.keep()
+        keys.append([key for key, _ in store.scan(PACKS)])
+    assert keys[9] == [(1,), (1, 1), (1, 2), (1, 3)]
+    assert keys[16] == [(1,), (2,), (2, 1), (2, 2)]
+    store.commit(writer.closed())
+    assert [key for key, _ in store.scan(PACKS)] == [(1,), (2,)]
+    assert contents == [PackReader(store).read(each) for each in ranges]
+    assert ranges == written(store, *contents)
 
 
 def test_a_later_run_knows_what_an_earlier_one_wrote() -> None:
@@ -81,8 +99,8 @@ def test_pieces_of_a_removed_pack_are_written_again() -> None:
     writer.add(body(3))
     store.commit(writer.writes())
     writer.keep()
-    store.commit([Delete(PACKS, 1)])
-    writer.forget([1])
+    store.commit(writer.forget([1]))
+    assert store.scan(PACKS) == []
     writer.add(Random(2).randbytes(700_000))
     ranges = writer.add(body(3))
     store.commit(writer.writes())
@@ -102,6 +120,15 @@ def test_a_full_pack_is_compressed_more_than_an_open_one() -> None:
     content = body(90)
     assert len(compress(content, full=True)) < len(compress(content, full=False))
     assert content == decompress(compress(content, full=True))
+
+
+def test_a_conversation_has_the_same_ranges_with_and_without_those_before_in_mind() -> None:
+    bodies = [body(turns) for turns in range(60, 75)] + [body(40, 2), body(74), body(41, 2), body(20), body(75)]
+    plain, resent = (
+        [writer.add(each, is_resent=is_resent) for each in bodies]
+        for writer, is_resent in ((PackWriter(MemoryStore()), False), (PackWriter(MemoryStore()), True))
+    )
+    assert plain == resent
 
 
 def test_packs_are_the_same_on_disk(tmp_path: Path) -> None:

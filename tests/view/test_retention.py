@@ -51,10 +51,10 @@ def written(hours: Iterable[int], *, size: int = 2000) -> tuple[MemoryStore, Log
 
 
 def test_segments_that_are_too_old_go_with_their_messages_and_contents() -> None:
-    store, log = written(range(10), size=200_000)
+    store, log = written(range(10), size=600_000)
     packs = len(store.scan(PACKS))
     assert retain(store, Retention(keep_ms=3 * HOUR_MS), log, now_ms=START_MS + 9 * HOUR_MS)
-    assert [noise(0), noise(7, 200_000)] == bodies(store)[:2]
+    assert [noise(0), noise(7, 600_000)] == bodies(store)[:2]
     assert [6, 7, 8, 9] == [key[0] for key, _ in store.scan(HEADS)]
     assert len(store.scan(EXCHANGES)) == 4 * EVENTS_MOST
     assert len(store.scan(PACKS)) < packs - 1
@@ -96,7 +96,7 @@ def test_rows_that_were_over_go_and_what_still_runs_stays() -> None:
 
 
 def test_a_store_stays_below_its_size_and_keeps_the_newest() -> None:
-    store, log = written(range(30), size=60_000)
+    store, log = written(range(30), size=240_000)
     most = store.used() // 2
     assert retain(store, Retention(most_bytes=most), log, now_ms=0)
     assert most * 0.4 < store.used() <= most * 0.7
