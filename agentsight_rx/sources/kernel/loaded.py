@@ -19,8 +19,8 @@ _RAW_PREFIX = "raw_tracepoint__"  # what BCC's RAW_TRACEPOINT_PROBE(name) calls 
 class Loaded:
     """
     `loaded["name"]` is a table. `entries` of maps, by their names, may differ from what they were compiled with, so that a
-    program need not be compiled anew for another size. Where the kernel refuses a program, `anew` may give another Image of the same source, once: the
-    one at hand may be from a file.
+    program need not be compiled anew for another size. Where the kernel refuses a program, `anew` may give another Image of
+    the same source, once: the one at hand may be from a file.
     """
 
     def __init__(
