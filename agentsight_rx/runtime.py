@@ -11,11 +11,10 @@ from typing import Any, TypeVar
 from msgspec import Struct
 from reactivex import Observable
 
-from .core.capacity import share_of_memory
 from .core.engine import Engine, Site
 from .core.hub import Hub
-from .core.mailbox import Mailbox, Overflow
-from .core.reading import Reading, open_all
+from .core.mailbox import Mailbox, Overflow, inbox
+from .core.reading import Patience, Reading, open_all
 from .core.sink import Sink
 from .core.sink_thread import SinkThread
 from .core.stream import as_stream
@@ -33,11 +32,10 @@ E = TypeVar("E")
 
 _POLL_S = 0.05  # how long a reader may wait before it checks whether to stop
 _IDLE_S = 0.01  # how long the engine waits for events before it advances time
+_QUIET_POLL_S, _QUIET_IDLE_S = 0.1, 0.05  # the same once nothing has come for a while
+_COUNTED_S = 0.25  # how often the kernel is asked what it lost while nothing comes
 _DRAIN_S = 10.0  # how long sinks may take to write what they hold at the end
 _PART = 128 << 10  # bytes of a batch: compressed, they may become 128 MiB
-# Of the inbox: what 300 MB/s bring while the engine is busy for 0.8 s, less where memory is scarce
-_INBOX_PART, _INBOX_LEAST, _INBOX_MOST = 64, 64 << 20, 256 << 20
-_INBOX_EVENT = 1 << 10  # an event takes 0.6 KiB besides its content, so that many small ones take no more than few large ones
 _ROOM = 0.25  # a recorded source waits while the box of any sink is fuller than this
 
 _SPECIAL: frozenset[type] = frozenset({AnswerProgress, Tick})  # a sink gets those that it wants
@@ -95,8 +93,7 @@ class Run:
         self._ledger = self._engine.ledger
         self._sinks = [SinkThread(sink, self._ledger) for sink in sinks]
         self._tally = Tally()
-        size = share_of_memory(_INBOX_PART, least=_INBOX_LEAST, most=_INBOX_MOST)
-        self._inbox: Mailbox[Any] = Mailbox(events=size // _INBOX_EVENT, size=size, part=_PART)
+        self._inbox: Mailbox[Any] = inbox(part=_PART)
         self._readers: list[Reading] = []
         self._stopping = threading.Event()
         self._reasons: queue.SimpleQueue[str] = queue.SimpleQueue()
@@ -196,18 +193,20 @@ class Run:
             reading.thread.start()
 
     def _engine_loop(self) -> None:
-        engine, inbox = self._engine, self._inbox
+        engine, box = self._engine, self._inbox
         live = any(reading.hub.live for reading in self._readers)
         if live:
             engine.start(time.monotonic_ns())
         with engine:
+            patience = Patience(_IDLE_S, _QUIET_IDLE_S)
             try:
                 while not self._graph_done and any(not reading.hub.ended for reading in self._readers):
-                    item = inbox.get(_IDLE_S)
+                    item = box.get(patience.seconds())
                     if item is None:
                         if live:
                             engine.idle(time.monotonic_ns())
                         continue
+                    patience.came()
                     sender, batch = item
                     hub: Hub[Any] = sender  # type: ignore[assignment]
                     if batch[-1] is _END:
@@ -250,16 +249,21 @@ class Run:
     def _read(self, hub: Hub[Any]) -> None:
         dropped = Overflow()
         reader = hub.reader
+        patience, counted_s = Patience(_POLL_S, _QUIET_POLL_S), time.monotonic()
         try:
             while not self._stopping.is_set() and hub.wanted:
                 if not hub.live and self._crowded():
                     time.sleep(_IDLE_S)
                     continue
-                batch = reader.poll(_POLL_S)
+                batch = reader.poll(patience.seconds())
                 if batch is None:
                     break
                 dropped = self._hand_over(hub, batch, dropped)
-                dropped = self._hand_over(hub, reader.lost(), dropped)
+                if batch:
+                    patience.came()
+                if batch or time.monotonic() - counted_s >= _COUNTED_S:
+                    counted_s = time.monotonic()
+                    dropped = self._hand_over(hub, reader.lost(), dropped)
         except AgentsightError as error:
             self._failures.append(f"{hub.name}: {error}")
         except Exception as error:

@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from threading import Condition
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from msgspec import Struct
 
+from .capacity import share_of_memory
 from .weight import weights_of
 
-__all__ = ["Mailbox", "Overflow"]
+__all__ = ["Mailbox", "Overflow", "inbox"]
 
 E = TypeVar("E")
 
+# Of an inbox: what 300 MB/s bring while the engine is busy for 0.8 s, less where memory is scarce
+_PART, _LEAST, _MOST = 64, 64 << 20, 256 << 20
+_EVENT = 1 << 10  # an event takes 0.6 KiB besides its content, so that many small ones take no more than few large ones
 _METADATA_SHARE = 0.1  # of the room, kept for events without content, so that exits and losses still pass
 
 
@@ -153,6 +157,12 @@ class Mailbox(Generic[E]):
 
     def __len__(self) -> int:
         return self._events
+
+
+def inbox(*, part: int) -> Mailbox[Any]:
+    """The box in front of the engine: as large as the memory that is free allows."""
+    size = share_of_memory(_PART, least=_LEAST, most=_MOST)
+    return Mailbox(events=size // _EVENT, size=size, part=part)
 
 
 def _parts(batch: Sequence[E], weights: Sequence[int], most: int) -> Iterator[tuple[Sequence[E], int]]:

@@ -12,9 +12,28 @@ from msgspec import Struct
 from ..say import say
 from .hub import Hub
 
-__all__ = ["Reading", "open_all"]
+__all__ = ["Patience", "Reading", "open_all"]
 
+_LONGER_AFTER_S = 0.25
 _QUIET_S = 0.3  # how long sources may take before the person is shown what is waited for
+
+
+class Patience:
+    """
+    How long to wait for something that wakes who waits for it: `short` seconds while it comes, `long` ones once it has not come
+    for a while, since each look costs 50 µs of a processor.
+    """
+
+    def __init__(self, short: float, long: float) -> None:
+        self._short = short
+        self._long = long
+        self._came_s = time.monotonic()
+
+    def seconds(self) -> float:
+        return self._short if time.monotonic() - self._came_s < _LONGER_AFTER_S else self._long
+
+    def came(self) -> None:
+        self._came_s = time.monotonic()
 
 
 class Reading(Struct):

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agentsight_rx.core.mailbox import Mailbox, Overflow
+from agentsight_rx.core import capacity
+from agentsight_rx.core.mailbox import Mailbox, Overflow, inbox
 from agentsight_rx.core.weight import weight
 from agentsight_rx.events import BodyPart, HttpRequest, Loss, Origin, Reply, SseMessage, TlsChunk, TlsClose
 from agentsight_rx.loss import Reason
@@ -220,3 +221,12 @@ def test_who_waits_is_woken(wake: str) -> None:
         getattr(mailbox, wake)(["a"])
     waiting.join()
     assert got == [None if wake == "close" else (None, ["a"])]
+
+
+@pytest.mark.parametrize(("free", "size"), [(0, 64 << 20), (10 << 30, 128 << 20), (1 << 40, 256 << 20)])
+def test_an_inbox_is_as_large_as_the_free_memory_allows(free: int, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(capacity, "available", lambda: free)
+    chunk = TlsChunk(ORIGIN, bytes(1 << 20), 0, 0)
+    assert inbox(part=1 << 20).put([chunk] * ((size >> 20) + 1)) == Overflow(1, 1 << 20)
+    small = [TlsClose(ORIGIN)] * ((size >> 10) + 1)
+    assert inbox(part=1 << 20).put(small) == Overflow(1, 0)

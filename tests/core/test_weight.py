@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from agentsight_rx.core.mailbox import Mailbox
-from agentsight_rx.core.weight import weight
+from agentsight_rx.core.weight import weight, weights_of
 from agentsight_rx.events import (
     BodyPart,
     Channel,
@@ -88,3 +88,18 @@ def test_many_heads_do_not_fit_into_a_box_that_bodies_of_their_size_fill() -> No
 def test_many_fields_weigh_more_than_their_text() -> None:
     fields = replace(REQUEST, headers=(("a", "b"),) * 1000)
     assert weight(fields) > 100_000
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        [],
+        ["text", "text"],
+        [ProcessExit(ORIGIN, 1, 1, 0)] * 3,
+        [BodyPart(ORIGIN, 1, b"abc", last=False), BodyPart(ORIGIN, 1, b"", last=True)],
+        [ProcessExit(ORIGIN, 1, 1, 0), BodyPart(ORIGIN, 1, b"abc", last=False), "text", Readline(ORIGIN, LONG)],
+    ],
+    ids=len,
+)
+def test_many_weigh_what_each_does(events: list[object]) -> None:
+    assert weights_of(events) == list(map(weight, events))

@@ -182,16 +182,12 @@ static inline int identify_socket(struct call_t *call, u64 file, int direction)
 /* Fills in which channel the call is on; 0 if it is on none. */
 static inline int identify(struct call_t *call, u32 fd, int direction)
 {
-    u64 task = bpf_get_current_task(), files = 0, table = 0, all = 0, file = 0, inode = 0, super = 0;
-    u32 most = 0, device = 0;
+    u64 table = LOAD(LOAD(bpf_get_current_task_btf(), task_struct_files), files_struct_fdt), file = 0, inode = 0, super = 0;
+    u32 most = *(u32 *)(table + O_fdtable_max_fds), device = 0;
     u16 mode = 0;
-    FIELD(files, task, task_struct_files);
-    FIELD(table, files, files_struct_fdt);
-    FIELD(most, table, fdtable_max_fds);
     if (fd >= most)
         return 0;
-    FIELD(all, table, fdtable_fd);
-    bpf_probe_read_kernel(&file, 8, (void *)all + 8 * (u64)fd);
+    bpf_probe_read_kernel(&file, 8, (void *)LOAD(table, fdtable_fd) + 8 * (u64)fd);
     FIELD(inode, file, file_f_inode);
     FIELD(mode, inode, inode_i_mode);
     mode &= MODE_TYPE;

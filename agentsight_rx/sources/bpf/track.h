@@ -396,18 +396,13 @@ static inline int walk(u32 *at, char *text, struct place_t place, u64 task)
     return 0;
 }
 
-/* The open file behind a number of the current process; 0 if there is none. */
+/* The open file behind a number of the current process, `task` from bpf_get_current_task_btf(); 0 if there is none. */
 static inline u64 file_of(u64 task, u32 fd)
 {
-    u64 files = 0, table = 0, slots = 0, file = 0;
-    u32 most = 0;
-    FIELD(files, task, task_struct_files);
-    FIELD(table, files, files_struct_fdt);
-    FIELD(most, table, fdtable_max_fds);
-    if (fd >= most)
-        return 0;
-    FIELD(slots, table, fdtable_fd);
-    bpf_probe_read_kernel(&file, sizeof(file), (void *)slots + 8 * (u64)fd);
+    u64 table = LOAD(LOAD(task, task_struct_files), files_struct_fdt), file = 0;
+    u32 most = *(u32 *)(table + O_fdtable_max_fds);
+    if (fd < most)
+        bpf_probe_read_kernel(&file, sizeof(file), (void *)LOAD(table, fdtable_fd) + 8 * (u64)fd);
     return file;
 }
 

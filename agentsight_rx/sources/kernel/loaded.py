@@ -19,8 +19,8 @@ _RAW_PREFIX = "raw_tracepoint__"  # what BCC's RAW_TRACEPOINT_PROBE(name) calls 
 class Loaded:
     """
     `loaded["name"]` is a table. `entries` of maps, by their names, may differ from what they were compiled with, so that a
-    program need not be compiled anew for another size. Where the kernel refuses a program, `anew` may give another Image of the same source, once: the
-    one at hand may be from a file.
+    program need not be compiled anew for another size. Where the kernel refuses a program, `anew` may give another Image of
+    the same source, once: the one at hand may be from a file.
     """
 
     def __init__(
@@ -32,13 +32,14 @@ class Loaded:
     ) -> None:
         self._image = image
         self._anew = anew
+        self._entries = entries
         self._maps: list[int] = []
         self._tables: dict[str, Table] = {}
         self._programs: dict[tuple[str, int, int], int] = {}
         try:
             for each in image.maps:
                 sizes = each.key_size, each.leaf_size
-                most = entries.get(each.name, each.entries)
+                most = self._entries.get(each.name, each.entries)
                 self._maps.append(create_map(each.name, each.kind, sizes, entries=most, flags=each.flags))
         except BaseException:
             self.close()
@@ -48,7 +49,9 @@ class Loaded:
         if name not in self._tables:
             number, found = next((number, each) for number, each in enumerate(self._image.maps) if each.name == name)
             key, leaf = type_of(json.loads(found.key_type)), type_of(json.loads(found.leaf_type))
-            self._tables[name] = Table(self._maps[number], found.kind, key, leaf, entries=found.entries)
+            self._tables[name] = Table(
+                self._maps[number], found.kind, key, leaf, entries=self._entries.get(name, found.entries)
+            )
         return self._tables[name]
 
     def load(self, name: str, kind: int = TRACEPOINT, *, attach_type: int = 0, optional: bool = False) -> int:

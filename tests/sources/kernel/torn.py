@@ -1,4 +1,4 @@
-"""COUNT -> that many records out of a ring that two processes fill at once: how many are torn, and whether all are accounted for."""
+"""COUNT -> that many records out of a ring that two processes fill at once: how many are torn, and how many were lost."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ __all__ = ["Found", "flood"]
 
 _RING = 4 << 20
 _TRACEPOINT = Path("/sys/kernel/tracing/events/syscalls/sys_enter_getppid/id")
-_PRODUCER = "import os, time\nwhile True:\n for _ in range(8): os.getppid()\n time.sleep(0.001)"  # slow enough for the reader to catch up
+# Slow enough for the reader to catch up
+_PRODUCER = "import os, time\nwhile True:\n for _ in range(8): os.getppid()\n time.sleep(0.001)"
 
 _PATTERNS, _WORDS = 61, 512
 
@@ -58,7 +59,7 @@ TRACEPOINT_PROBE(syscalls, sys_enter_getppid) {
 
 @dataclass(frozen=True)
 class Found:
-    """Of the records that were `sent`: those that were read `whole`, those that are `torn`, and those that the kernel `lost`."""
+    """Of the records that were `sent`: how many were read `whole`, are `torn`, and were `lost` in the kernel."""
 
     sent: int
     whole: int
@@ -71,7 +72,7 @@ def flood(count: int) -> Found:
     whole = torn = 0
 
     def check(view: memoryview, at: int, size: int) -> bool:
-        return view[at : at + size] == bytes(view[at : at + 8]) * (size // 8)
+        return bytes(view[at : at + size]) == bytes(view[at : at + 8]) * (size // 8)
 
     with ExitStack() as stack:
         producers = [stack.enter_context(subprocess.Popen([sys.executable, "-c", _PRODUCER])) for _ in range(2)]
