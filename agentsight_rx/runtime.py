@@ -1,11 +1,15 @@
-"""A graph and its sinks -> a run: threads for readers and writers, the engine between them, an orderly end, a summary."""
+"""
+A graph and its sinks -> a run: threads for readers and writers, the engine between them, an orderly end, a summary.
+
+Longer than 300 lines because every thread of a run, how they stop each other and what they note on the way is one state.
+"""
 
 from __future__ import annotations
 
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from msgspec import Struct
@@ -95,6 +99,7 @@ class Run:
         self._tally = Tally()
         self._inbox: Mailbox[Any] = inbox(part=_PART)
         self._readers: list[Reading] = []
+        self._polled_here: Reading | None = None  # the source that the engine's thread reads
         self._stopping = threading.Event()
         self._reasons: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._graph_done = False
@@ -131,9 +136,13 @@ class Run:
         self._ledger.begin()
         for sink in self._sinks:
             sink.start()
+        only = self._readers[0] if len(self._readers) == 1 else None
+        if only is not None and not only.hub.live:
+            self._polled_here = only  # it can wait, so nothing is gained by a thread and a box before the engine
         self._engine_thread.start()
         for reading in self._readers:
-            reading.thread.start()
+            if reading is not self._polled_here:
+                reading.thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -160,7 +169,8 @@ class Run:
         reason = "caller" if self._reasons.empty() else self._reasons.get_nowait()
         self._stopping.set()
         for reading in self._readers:
-            reading.thread.join()
+            if reading is not self._polled_here:
+                reading.thread.join()
         self._engine_thread.join()
         self._ledger.end()
         for last in (False, True):  # what keeps the ledger ends last, with the last counts of all the others in it
@@ -200,6 +210,8 @@ class Run:
         with engine:
             patience = Patience(_IDLE_S, _QUIET_IDLE_S)
             try:
+                if self._polled_here is not None:
+                    self._poll_here(self._polled_here.hub)
                 while not self._graph_done and any(not reading.hub.ended for reading in self._readers):
                     item = box.get(patience.seconds())
                     if item is None:
@@ -207,13 +219,7 @@ class Run:
                             engine.idle(time.monotonic_ns())
                         continue
                     patience.came()
-                    sender, batch = item
-                    hub: Hub[Any] = sender  # type: ignore[assignment]
-                    if batch[-1] is _END:
-                        engine.push(hub, batch[:-1])
-                        engine.end(hub)
-                    else:
-                        engine.push(hub, batch)
+                    self._take(*item)
                 engine.linger(lambda: self._graph_done)
             except Exception as error:
                 Site(engine, "engine").meter.lose(Reason.BUG, 1)
@@ -222,6 +228,30 @@ class Run:
                     raise
             finally:
                 self._reasons.put("graph" if self._graph_done else "end of input")
+
+    def _take(self, sender: object, batch: Sequence[Any]) -> None:
+        """What a thread has read."""
+        hub: Hub[Any] = sender  # type: ignore[assignment]
+        if batch[-1] is _END:
+            self._engine.push(hub, batch[:-1])
+            self._engine.end(hub)
+        else:
+            self._engine.push(hub, batch)
+
+    def _poll_here(self, hub: Hub[Any]) -> None:
+        """Read a source to its end, between what the threads of sources have read that were opened since."""
+        rest: list[Any] = []
+        try:
+            for batch in self._batches(hub):
+                self._engine.push(hub, batch)
+                if self._graph_done:
+                    break
+                while len(self._readers) > 1 and (item := self._inbox.get(0)) is not None:
+                    self._take(*item)
+        finally:
+            rest = self._closed(hub)
+        self._engine.push(hub, rest)
+        self._engine.end(hub)
 
     def on_batch(self, batch: Sequence[Any], /) -> None:
         """The end of the graph: every sink gets every batch, but for ticks and previews of answers, which only some want."""
@@ -248,6 +278,17 @@ class Run:
 
     def _read(self, hub: Hub[Any]) -> None:
         dropped = Overflow()
+        try:
+            for batch in self._batches(hub):
+                dropped = self._hand_over(hub, batch, dropped)
+        finally:
+            rest = self._closed(hub)
+            if dropped:
+                rest.append(_queue_full(dropped))
+            self._inbox.put_anyway([*rest, _END], sender=hub)
+
+    def _batches(self, hub: Hub[Any]) -> Iterator[Sequence[Any]]:
+        """What a source reads, until its end, that of the run, or a failure, which is noted."""
         reader = hub.reader
         patience, counted_s = Patience(_POLL_S, _QUIET_POLL_S), time.monotonic()
         try:
@@ -258,25 +299,24 @@ class Run:
                 batch = reader.poll(patience.seconds())
                 if batch is None:
                     break
-                dropped = self._hand_over(hub, batch, dropped)
+                yield batch
                 if batch:
                     patience.came()
                 if batch or time.monotonic() - counted_s >= _COUNTED_S:
                     counted_s = time.monotonic()
-                    dropped = self._hand_over(hub, reader.lost(), dropped)
+                    yield reader.lost()
         except AgentsightError as error:
             self._failures.append(f"{hub.name}: {error}")
         except Exception as error:
             self._failures.append(f"{hub.name}: the reader stopped: {error!r}")
-        finally:
-            rest: list[Any] = []
-            try:
-                rest += reader.close()
-            except Exception as error:
-                self._failures.append(f"{hub.name}: the reader did not close: {error!r}")
-            if dropped:
-                rest.append(_queue_full(dropped))
-            self._inbox.put_anyway([*rest, _END], sender=hub)
+
+    def _closed(self, hub: Hub[Any]) -> list[Any]:
+        """The events that were still under way."""
+        try:
+            return list(hub.reader.close())
+        except Exception as error:
+            self._failures.append(f"{hub.name}: the reader did not close: {error!r}")
+            return []
 
     def _hand_over(self, hub: Hub[Any], batch: Sequence[Any], owed: Overflow) -> Overflow:
         """Put `batch` after a Loss for what was dropped before; returns the drops that are not reported yet."""
