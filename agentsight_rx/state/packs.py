@@ -125,7 +125,7 @@ class PackWriter:
             self._sent.clear()
         for name in [name for name, place in self._known.items() if _placed(place)[0] in removed]:
             del self._known[name]
-        return [Delete(PACKS, key) for pack in removed for key in (pack, *_further_parts(pack, _PARTS))]
+        return [Delete(PACKS, key) for pack in removed for key in _keys_of(pack)]
 
     @property
     def open(self) -> int:
@@ -195,6 +195,10 @@ def _pack(pieces: list[bytes], *, full: bool) -> Pack:
 
 def _further_parts(number: int, count: int) -> list[tuple[int, int]]:
     return [(number, part) for part in range(1, count)]
+
+
+def _keys_of(pack: int) -> list[int | tuple[int, int]]:
+    return [pack, *_further_parts(pack, _PARTS)]
 
 
 def _packed(pack: int, offset: int, size: int) -> int:
