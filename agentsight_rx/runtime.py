@@ -118,13 +118,16 @@ class Run:
 
     def __enter__(self) -> Run:
         opened: list[SinkThread] = []
-        try:
+
+        def open_sinks() -> None:
             for sink in self._sinks:
                 sink.open()
                 opened.append(sink)
+
+        try:
             with self._engine:
                 self._graph.attach(self._engine, self)
-            open_all(self._readers)
+            open_all(self._readers, open_sinks)
         except BaseException:
             for reading in self._readers:
                 if reading.opened:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -56,15 +56,17 @@ class Reading(Struct):
         return threading.Thread(target=self.open, name=f"open:{self.hub.name}", daemon=True)
 
 
-def open_all(readings: Sequence[Reading]) -> None:
+def open_all(readings: Sequence[Reading], meanwhile: Callable[[], None] = lambda: None) -> None:
     """
-    Open them. The kernel takes its time for each live one, so every one of these has a thread. On return, also by an
-    exception, none is being opened any more. Raises the first failure, in the order of `readings`.
+    Open them, and do something else `meanwhile`. The kernel takes its time for each live one, so every one of these has a
+    thread. On return, also by an exception, none is being opened any more. Raises what `meanwhile` raises, else the first
+    failure, in the order of `readings`.
     """
     opening = [(each, each.opener()) for each in readings if each.hub.live]
     for _, thread in opening:
         thread.start()
     try:
+        meanwhile()
         for reading in readings:
             if not reading.hub.live:
                 reading.open()
