@@ -21,6 +21,7 @@ from .events import (
     ProcessFork,
     RpcMessage,
     StdioEvent,
+    TcpTraffic,
     Tick,
     TlsChunk,
     TlsClose,
@@ -184,7 +185,7 @@ def _tls(source: Stream[TlsEvent], options: TraceOptions) -> Stream[Event]:
 
 
 def _parsed(event: HttpEvent | RpcMessage) -> bool:
-    return not isinstance(event, TlsChunk | TlsHandshake | TlsClose | Loss | Tick)
+    return not isinstance(event, TlsChunk | TlsHandshake | TlsClose | TcpTraffic | Loss | Tick)
 
 
 def http_messages(source: Stream[TlsEvent], options: TraceOptions) -> Stream[HttpEvent]:
