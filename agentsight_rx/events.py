@@ -146,7 +146,7 @@ class TlsOpen(Struct, frozen=True, gc=False, tag="tls_open"):
 class TcpTraffic(Struct, frozen=True, gc=False, tag="tcp_traffic"):
     """
     Bytes that a TCP connection of a watched process has carried, as the kernel counts them: at its end, and before that where
-    no plaintext was seen of the process. `number` is one for each connection of a run.
+    no plaintext was seen of the process. `number` is one for each connection of a run. `judged`: by `find_blind_spots`.
     """
 
     origin: Origin
@@ -157,6 +157,7 @@ class TcpTraffic(Struct, frozen=True, gc=False, tag="tcp_traffic"):
     sent: int
     received: int
     ended: bool = True
+    judged: bool = False
 
 
 class UnreadTls(Struct, frozen=True, gc=False, tag="unread_tls"):

@@ -21,6 +21,7 @@ from .events import (
     ProcessFork,
     RpcMessage,
     StdioEvent,
+    TcpTraffic,
     Tick,
     TlsChunk,
     TlsClose,
@@ -75,6 +76,7 @@ class TraceOptions(Struct, frozen=True):
     sse_timeout: float = 30.0
     progress: bool = False  # what answers say before their end too, for a page that shows a run as it goes on
     resumed: Resumed | None = None  # the view of the store that the run goes on in
+    first_exchange: int = 0  # the exchanges of a connection are numbered from behind it, beyond those of earlier runs
     checkpoints: Checkpoints | None = None  # where the view leaves its state for the store
     shortest_ms: int | None = None
     ticks: bool = False  # the time between events too, for a spool
@@ -183,12 +185,13 @@ def _tls(source: Stream[TlsEvent], options: TraceOptions) -> Stream[Event]:
 
 
 def _parsed(event: HttpEvent | RpcMessage) -> bool:
-    return not isinstance(event, TlsChunk | TlsHandshake | TlsClose | Loss | Tick)
+    return not isinstance(event, TlsChunk | TlsHandshake | TlsClose | TcpTraffic | Loss | Tick)
 
 
 def http_messages(source: Stream[TlsEvent], options: TraceOptions) -> Stream[HttpEvent]:
     """The HTTP messages that the rules leave, and what is not HTTP. Their time of day is set here: records are many more."""
-    read = source.pipe(op.read_http(timeout=options.sse_timeout, progress=options.progress)).pipe(op.normalize())
+    read_http = op.read_http(timeout=options.sse_timeout, progress=options.progress, first_exchange=options.first_exchange)
+    read = source.pipe(read_http).pipe(op.normalize())
     if options.tls_filters:
         read = read.pipe(op.drop_marked())
     if options.http_filters:

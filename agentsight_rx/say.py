@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager, redirect_stderr, suppress
 from threading import Lock
 from typing import TextIO
 
-__all__ = ["holding", "say", "show"]
+__all__ = ["holding", "passing", "say", "show"]
 
 _LINES_MOST = 1000  # that are held; more only count
 
@@ -38,6 +39,59 @@ def holding(log: TextIO | None = None) -> Generator[None]:
             yield
     finally:
         held.release()
+
+
+@contextmanager
+def passing() -> Generator[Callable[[str], None]]:
+    """
+    Inside, a line of what is under way: each call replaces it, other messages come above it, and at the end it is gone. On a
+    terminal alone; elsewhere, and on one that cannot clear a line, nothing is written.
+    """
+    terminal = sys.stderr
+    if not terminal.isatty() or os.environ.get("TERM", "dumb") in ("", "dumb"):
+        yield lambda _: None
+        return
+    line = _Passing(terminal)
+    try:
+        with redirect_stderr(line):
+            yield line.replace
+    finally:
+        line.replace("")
+
+
+class _Passing(io.TextIOBase):
+    """A terminal whose last line is ours."""
+
+    def __init__(self, terminal: TextIO) -> None:
+        self._terminal = terminal
+        self._lock = Lock()
+        self._line = ""
+
+    def writable(self) -> bool:
+        return True
+
+    def replace(self, line: str) -> None:
+        with self._lock:
+            self._put(f"\r\x1b[K{self._cut(line)}")
+            self._line = line
+
+    def write(self, text: str, /) -> int:
+        with self._lock:
+            self._put(f"\r\x1b[K{text}{self._cut(self._line) if text.endswith(chr(10)) else ''}")
+        return len(text)
+
+    def _put(self, text: str) -> None:
+        with suppress(OSError):
+            self._terminal.write(text)
+            self._terminal.flush()
+
+    def _cut(self, line: str) -> str:
+        """So that it takes one line."""
+        try:
+            columns = os.get_terminal_size(self._terminal.fileno()).columns or 80  # 0: it does not say
+        except OSError:
+            columns = 80
+        return line[: max(1, columns - 1)]
 
 
 class _Held(io.TextIOBase):

@@ -1,4 +1,8 @@
-"""A home directory -> the newest session files of agents in it, read without following links, within limits, and once each."""
+"""
+A home directory -> the newest session files of agents in it, read without following links, within limits, and once each.
+
+Longer than 300 lines because what guards the files of a user stands in one place, for files and for databases.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ import os
 import pwd
 import stat
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -16,7 +20,7 @@ from msgspec.structs import replace
 
 from .agents.matching import Located
 from .agents.registry import AGENTS, Agent
-from .agents.transcripts import Transcript, parser_of
+from .agents.transcripts import OpencodeDatabase, Transcript, opencode, parser_of
 from .core.bounded import Recent
 from .redaction.redactor import Redactor
 
@@ -72,10 +76,11 @@ class _File(Struct, frozen=True, kw_only=True):
     inside: str
     version: _Version
     changed_ns: int
+    session: str = ""  # of a database, which has many
 
     @property
     def path(self) -> str:
-        return os.path.join(self.root, self.inside)
+        return os.path.join(self.root, self.inside) + (f"#{self.session}" if self.session else "")
 
 
 class TranscriptFiles:
@@ -95,32 +100,34 @@ class TranscriptFiles:
         """
         most = min(max(most, 1), _SHOWN_MOST)
         listing = _Listing(self._home)
-        files = [file for agent in self._agents for file in listing.files(agent)]
+        databases = _Databases(self._home)
+        files = [each for agent in self._agents for file in listing.files(agent) for each in databases.sessions(file)]
         files.sort(key=lambda file: file.changed_ns, reverse=True)
         if first is not None:
             files.sort(key=lambda file: not first(file.path))
         changed: dict[str, int] = {}
         sessions: list[Located] = []
-        skipped, read, weight = listing.skipped, 0, 0
-        for file in files[: min(max(3 * most, _READ_FEWEST), _READ_MOST)]:
-            if len(sessions) >= most or weight > _WEIGHT_MOST:
-                break
-            read += 1
-            transcript = self._transcript(file)
-            if transcript is None:
-                skipped += 1
-            elif not transcript.is_empty:
-                weight += transcript.weight
-                changed[file.path] = file.changed_ns
-                sessions.append(Located(file.path, transcript))
+        skipped, read, weight = listing.skipped + databases.skipped, 0, 0
+        with closing(databases):
+            for file in files[: min(max(3 * most, _READ_FEWEST), _READ_MOST)]:
+                if len(sessions) >= most or weight > _WEIGHT_MOST:
+                    break
+                read += 1
+                transcript = self._transcript(file, databases)
+                if transcript is None:
+                    skipped += 1
+                elif not transcript.is_empty:
+                    weight += transcript.weight
+                    changed[file.path] = file.changed_ns
+                    sessions.append(Located(file.path, transcript))
         sessions.sort(key=lambda session: changed[session.path], reverse=True)
         return Found(sessions=tuple(sessions), older=len(files) - read, skipped=skipped)
 
-    def _transcript(self, file: _File) -> Transcript | None:
+    def _transcript(self, file: _File, databases: _Databases) -> Transcript | None:
         known = self._known.use(file.path)
         if known is not None and known[0] == file.version:
             return known[1]
-        found = _read(file, self._home, self._redactor)
+        found = databases.read(file, self._redactor) if file.session else _read(file, self._home, self._redactor)
         if found is not None:
             self._keep(file.path, found)
         return found[1] if found is not None else None
@@ -152,6 +159,43 @@ def _read(file: _File, home: Home, redactor: Redactor) -> tuple[_Version, Transc
     finally:
         opened.close()
     return opened.version, replace(transcript, unread=opened.unread)
+
+
+class _Databases:
+    """The databases of one look: each is read once, whole, within the limit of a file; what is in one is as a file each."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        self._open: dict[str, OpencodeDatabase] = {}
+        self.skipped = 0
+
+    def sessions(self, file: _File) -> list[_File]:
+        """The sessions of a database; another file is itself."""
+        if not file.inside.endswith(".db"):
+            return [file]
+        try:
+            opened = _Opened(file, self._home)
+        except OSError:
+            self.skipped += 1
+            return []
+        try:
+            if opened.size > _FILE_MOST:
+                raise ValueError("too large")
+            database = self._open[file.path] = OpencodeDatabase(b"".join(opened.chunks()))
+        except (OSError, ValueError):
+            self.skipped += 1
+            return []
+        finally:
+            opened.close()
+        return [replace(file, session=id, changed_ns=ms * 1_000_000) for id, ms in database.sessions.items()]
+
+    def read(self, file: _File, redactor: Redactor) -> tuple[_Version, Transcript]:
+        lines = self._open[os.path.join(file.root, file.inside)].lines(file.session)
+        return file.version, opencode(lines, name=file.session, redactor=redactor)
+
+    def close(self) -> None:
+        for database in self._open.values():
+            database.close()
 
 
 class _Listing:

@@ -18,7 +18,7 @@ ANY = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=10), inner, max_size=4),
     max_leaves=8,
 )
-EVERY = pytest.mark.parametrize(("parser", "content"), KINDS, ids=["claude", "codex", "gemini", "gemini lines"])
+EVERY = pytest.mark.parametrize(("parser", "content"), KINDS, ids=["claude", "codex", "gemini", "gemini lines", "opencode"])
 
 
 def places(value: object) -> list[tuple[Any, Any]]:

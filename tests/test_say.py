@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import io
+import os
+import pty
 import sys
 import threading
 import traceback
+from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 
-from agentsight_rx.say import holding, say
+from agentsight_rx.say import holding, passing, say
 
 
 def test_a_message_is_one_line_on_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
@@ -86,3 +90,47 @@ def test_a_terminal_that_is_gone_is_no_error(monkeypatch: pytest.MonkeyPatch) ->
     say("one")
     with holding():
         say("two")
+
+
+def on_a_terminal(body: Callable[[], None], *, kind: str = "xterm") -> str:
+    """What `body` writes to standard error where that is a terminal."""
+    master, slave = pty.openpty()
+    with pytest.MonkeyPatch.context() as patch, os.fdopen(slave, "w") as file:
+        patch.setenv("TERM", kind)
+        patch.setattr(sys, "stderr", file)
+        body()
+    written = b""
+    with suppress(OSError):  # EIO: all was read, and no one has the terminal open any more
+        while True:
+            written += os.read(master, 4096)
+    os.close(master)
+    return written.decode().replace("\r\n", "\n")
+
+
+def test_what_is_under_way_is_one_line_that_is_replaced_and_goes() -> None:
+    def wait() -> None:
+        with passing() as show:
+            show("preparing: files, tls …")
+            show("preparing: tls …")
+
+    assert on_a_terminal(wait) == "\r\x1b[Kpreparing: files, tls …\r\x1b[Kpreparing: tls …\r\x1b[K"
+
+
+def talk() -> None:
+    with passing() as show:
+        show("preparing …")
+        say("hello")
+
+
+def test_a_message_comes_above_what_is_under_way() -> None:
+    assert on_a_terminal(talk) == "\r\x1b[Kpreparing …\r\x1b[Kagentsight-rx: hello\npreparing …\r\x1b[K"
+
+
+def test_on_a_terminal_that_cannot_clear_a_line_it_is_not_shown() -> None:
+    assert on_a_terminal(talk, kind="dumb") == "agentsight-rx: hello\n"
+
+
+def test_elsewhere_it_is_not_shown(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    talk()
+    assert capsys.readouterr().err == "agentsight-rx: hello\n"

@@ -10,7 +10,7 @@ import pytest
 from agentsight_rx import transcripts
 from agentsight_rx.transcripts import Found, Home, TranscriptFiles, home_of_user
 from tests.known_agents.transcripts.reading import REDACTOR
-from tests.known_agents.transcripts.samples import CLAUDE, CODEX, GEMINI, GEMINI_LINES
+from tests.known_agents.transcripts.samples import CLAUDE, CODEX, GEMINI, GEMINI_LINES, opencode_database
 
 FILES = {
     ".claude/projects/-work-shop/1a2b.jsonl": CLAUDE,
@@ -216,3 +216,22 @@ def test_under_sudo_the_home_is_that_of_the_invoking_user(monkeypatch: pytest.Mo
 def test_without_sudo_it_is_the_current_home(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     assert Home("/home/me", 1000) == home_of_user({"SUDO_USER": "daemon", "HOME": "/home/me"})
+
+
+# -- databases -------------------------------------------------------------------------------------------------------------
+
+
+def test_each_session_of_a_database_is_one_and_newer_files_come_first(home: Path) -> None:
+    database = write(home, ".local/share/opencode/opencode.db", opencode_database("ses_1", "ses_2"), second=99)
+    found = look(home)
+    assert [f"{database}#ses_2", f"{database}#ses_1"] == paths(found)[:2]
+    assert {"opencode"} == {session.transcript.agent for session in found.sessions[:2]}
+    assert (6, 0) == (len(found.sessions), found.skipped)
+
+
+def test_a_database_that_is_none_or_too_large_is_skipped(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    database = write(home, ".local/share/opencode/opencode.db", b"x" * 5000)
+    assert (4, 1) == (len(look(home).sessions), look(home).skipped)
+    database.write_bytes(opencode_database("ses_1"))
+    monkeypatch.setattr(transcripts, "_FILE_MOST", 8000)
+    assert 1 == look(home).skipped

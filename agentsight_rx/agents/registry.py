@@ -67,6 +67,7 @@ AGENTS: tuple[Agent, ...] = (
         names=("opencode",),
         packages=("/opencode-ai/", "/opencode-linux-"),
         sessions=".local/share/opencode",
+        session_files=("opencode.db",),
         capture=_record("opencode"),
     ),
     Agent(id="aider", title="aider", names=("aider",), packages=("/aider-chat/",), capture=_record("aider")),

@@ -8,26 +8,25 @@ from pathlib import Path
 from ..core.sink import Sink
 from ..core.stream import Stream
 from ..doctor import require_capture
-from ..errors import StoreError
 from ..graphs import explain
 from ..runtime import Summary, run
 from ..say import say, show
 from ..view import Output
 from ..web import WebSink
+from .closing import closing_lines, outcome_of
 from .text import summary_lines
 
-__all__ = ["capture", "print_graph", "print_places", "print_summary"]
+__all__ = ["capture", "page_of", "print_closing", "print_graph", "print_places", "print_summary"]
 
 
 def capture(
     graph: Stream[Output],
     sinks: Iterable[Sink[Output]],
     *,
-    store: Path | None,
     duration: float | None = None,
     keeps_auth: bool = False,
 ) -> Summary:
-    """Capture from the kernel until SIGINT, SIGTERM, SIGHUP or `duration` s; the summary goes to standard error."""
+    """Capture from the kernel until SIGINT, SIGTERM, SIGHUP or `duration` s. The summary is for the caller to print."""
     require_capture()
     if keeps_auth:
         say("credentials are NOT removed: they go to every sink")
@@ -39,44 +38,40 @@ def capture(
         cut = "; lines are cut to fit, --json has all" if any(sink.name == "terminal" for sink in destinations) else ""
         say(f"capturing{limit}; stop with Ctrl-C{cut}")
 
-    summary = run(graph, destinations, duration=duration, ready=ready)
-    print_summary(summary, verb="Traced", store=store)
-    return summary
+    return run(graph, destinations, duration=duration, ready=ready)
 
 
 def print_places(sinks: Iterable[Sink[Output]]) -> None:
     """The address of the page, once its port is bound."""
-    for sink in sinks:
-        if isinstance(sink, WebSink) and sink.is_served:
-            say(f"live page: {sink.url}")
+    for url in page_of(sinks):
+        say(f"live page: {url}")
 
 
-def print_summary(summary: Summary, *, verb: str, store: Path | None, filters: bool = True) -> None:
-    if store is not None and not store.exists():
-        say(f"NOTHING WAS STORED in {store}")
-        store = None
+def page_of(sinks: Iterable[Sink[Output]]) -> list[str]:
+    """The addresses of the pages that are served."""
+    return [sink.url for sink in sinks if isinstance(sink, WebSink) and sink.is_served]
+
+
+def print_summary(summary: Summary, *, verb: str, store: Path | None, since_ms: int | None = None) -> None:
+    """Of a trace or a replay: what went by, whose TLS was read, what is missing; with a store also what was done since then."""
+    store = _stored(store)
     hint = f"agentsight-rx report --db {store}" if store else None
-    lines = summary_lines(summary, verb=verb, store=str(store) if store else None, hint=hint, filters=filters)
-    did = _what_was_done(store) if store else []
+    lines = summary_lines(summary, verb=verb, store=str(store) if store else None, hint=hint)
+    outcome = None if store is None or since_ms is None else outcome_of(store, since_ms=since_ms)
+    did = [outcome.verdict.sentence] if outcome and outcome.calls else []
     show("\n".join([*summary.notes, *did, *lines]))
 
 
-def _what_was_done(store: Path) -> list[str]:
-    """The verdict of the report, as the first line after a run that saw calls of a model."""
-    from ..prices import Prices
-    from ..state import LmdbStore
-    from ..view.queries import Selection
-    from ..view.queries.summary import read_summary
+def print_closing(summary: Summary, *, store: Path, who: str, filters: bool = False) -> None:
+    """Of a recording: what it did, what it cost, what is missing, and where to look."""
+    show("\n".join([*summary.notes, *closing_lines(summary, _stored(store), who=who, filters=filters)]))
 
-    try:
-        kept = LmdbStore.open(store, readonly=True)
-        try:
-            found = read_summary(kept, Selection(), Prices(), most_turns=1)
-        finally:
-            kept.close()
-    except StoreError:
-        return []
-    return [found.verdict.sentence] if found.calls else []
+
+def _stored(store: Path | None) -> Path | None:
+    if store is not None and not store.exists():
+        say(f"NOTHING WAS STORED in {store}")
+        return None
+    return store
 
 
 def print_graph(graph: Stream[Output]) -> None:

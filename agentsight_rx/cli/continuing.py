@@ -11,15 +11,17 @@ from ..graphs import TraceOptions
 from ..sinks import redaction_key
 from ..state import LmdbStore
 from ..view.checkpoints import Checkpoints
+from ..view.ids import EXCHANGES_A_RUN
 from ..view.log import resume
+from ..view.tables import RUNS
 
 __all__ = ["keyed"]
 
 
 def keyed(options: TraceOptions, store: Path | None) -> TraceOptions:
     """
-    The options with what a run goes on with in `store`: the redaction key and the view. Raises StoreError where the file is not
-    a store.
+    The options with what a run goes on with in `store`: the redaction key, the view, and numbers of exchanges that no earlier
+    run has. Raises StoreError where the file is not a store.
     """
     key = redaction_key(store)
     options = replace(options, redaction_key=key, checkpoints=None if store is None else Checkpoints())
@@ -27,6 +29,8 @@ def keyed(options: TraceOptions, store: Path | None) -> TraceOptions:
         return options
     kept = LmdbStore.open(store, readonly=True)
     try:
-        return replace(options, resumed=resume(kept))
+        runs = kept.scan(RUNS, reverse=True, limit=1)
+        earlier = runs[0][1].number if runs else 0
+        return replace(options, resumed=resume(kept), first_exchange=earlier * EXCHANGES_A_RUN)
     finally:
         kept.close()

@@ -23,7 +23,7 @@ from ..state import LmdbStore
 from ..view import Output
 from ..view.report import read_totals
 from ..web import WebOptions, web
-from .capture import print_summary
+from .capture import print_closing
 from .flags import AllowRemote, Listen, Server, ServerPort
 from .listening import Listening
 from .record import record_command
@@ -107,7 +107,7 @@ def _recorded(
     launch: Launch, options: TraceOptions, path: Path, *page: Sink[Output], lent: Lent | None = None
 ) -> tuple[int, Summary]:
     try:
-        return record_command(launch, options, path, *page, lent=lent, stays=bool(page))
+        return record_command(launch, options, path, *page, name="the demo", lent=lent, stays=bool(page))
     except BaseException:
         launch.abandon()
         raise
@@ -149,5 +149,5 @@ def _long(folder: Path, options: WebOptions) -> int:
         )
         say("the page stays until Ctrl-C")
         status, summary = _recorded(launch, watched.options(), store, page, lent=lent)
-    print_summary(summary, verb="Recorded", store=store, filters=False)
+    print_closing(summary, store=store, who="the demo")
     return status

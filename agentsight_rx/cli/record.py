@@ -29,7 +29,7 @@ from ..sources.tls.commands import resolve, search_path
 from ..view import Output
 from ..view.retention import Retention
 from ..web import WebOptions, web
-from .capture import capture, print_graph, print_places, print_summary
+from .capture import capture, page_of, print_closing, print_graph
 from .continuing import keyed
 from .destinations import Destinations, with_previews
 from .flags import (
@@ -188,12 +188,9 @@ def record(
         chosen = ticked(keyed(options(attached), store), spooling)
         kept = _kept(store, chosen, required=require_store, retention=retention, lent=lent)
         destinations = [kept, *others]
-        capture(
-            trace_graph(with_previews(chosen, destinations)),
-            destinations,
-            store=store,
-            keeps_auth=disable_auth_removal,
-        )
+        summary = capture(trace_graph(with_previews(chosen, destinations)), destinations, keeps_auth=disable_auth_removal)
+        who = ", ".join(attached.comms) or f"process {pid}"
+        print_closing(summary, store=store, who=who, filters=bool(ssl_filter or http_filter))
         return 0
     with group() as own:
         launch = Launch.fork(command, env={**os.environ, "PATH": search_path(os.environ)})
@@ -208,6 +205,7 @@ def record(
                 chosen,
                 store,
                 *others,
+                name=os.path.basename(command[0]),
                 wait_all=wait_all,
                 log=log,
                 require_store=require_store,
@@ -219,7 +217,7 @@ def record(
             for path in absent:  # the command never ran: leave no empty recording
                 path.unlink(missing_ok=True)
             raise
-    print_summary(summary, verb="Recorded", store=store, filters=bool(ssl_filter or http_filter))
+    print_closing(summary, store=store, who=os.path.basename(command[0]), filters=bool(ssl_filter or http_filter))
     return status
 
 
@@ -228,6 +226,7 @@ def record_command(
     options: TraceOptions,
     store: Path,
     *others: Sink[Output],
+    name: str,
     wait_all: bool = False,
     log: Path | None = None,
     require_store: bool = True,
@@ -239,7 +238,7 @@ def record_command(
     Attach everything, let the command start, wait for its end; returns its exit status and the summary.
 
     From its start to its end nothing is written to the terminal: messages come behind it, or go to `log` at once.
-    `lent` gets the open store, for a page among `others`.
+    `name` is what the person calls the command. `lent` gets the open store, for a page among `others`.
     A capture that `stays` goes on behind the command, with its page, until a signal.
     Without `require_store` the command also runs where the disk of the store is full.
     """
@@ -249,8 +248,8 @@ def record_command(
     destinations = [kept, *others]
     graph = trace_graph(with_previews(options, destinations))
     with Run(graph, destinations) as running, forwarding(launch):
-        say(f"recording to {store}")
-        print_places(destinations)
+        places = "".join(f" · page {url}" for url in page_of(destinations))
+        say(f"recording {name} ({launch.pid}){places} · Ctrl-C ends both")
         with _opened(log) as file, holding(file):
             launch.release()
             while (wait_status := launch.wait()) is None and not launch.hurry:

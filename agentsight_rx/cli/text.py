@@ -17,7 +17,7 @@ from ..view.tls_uses import use_line
 if TYPE_CHECKING:  # a report has nothing that runs
     from ..runtime import Summary
 
-__all__ = ["completeness", "filter_line", "summary_lines", "tls_lines", "totals"]
+__all__ = ["completeness", "completeness_of", "empty_sources", "filter_line", "summary_lines", "tls_lines", "totals"]
 
 _USES_SHOWN = 8
 
@@ -28,16 +28,21 @@ def summary_lines(summary: Summary, *, verb: str, store: str | None, hint: str |
     counts = map(filter_line, summary.filters if filters else ())
     lines = [*counts, f"{verb} {_seconds(summary.seconds)}{where}", totals(summary.tally.totals)]
     lines += tls_lines(summary.tally.tls_uses.values())
-    lines += _empty_sources(summary)
-    lines += completeness(
+    lines += empty_sources(summary)
+    lines += completeness_of(summary)
+    if hint:
+        lines.append(f"Run: {hint}")
+    return lines
+
+
+def completeness_of(summary: Summary) -> list[str]:
+    """Of a run."""
+    return completeness(
         summary.ledger.unintended(),
         summary.failures,
         blind_spots=summary.tally.blind_spots.values(),
         calls_cut=summary.tally.totals.calls_cut,
     )
-    if hint:
-        lines.append(f"Run: {hint}")
-    return lines
 
 
 def filter_line(counts: RuleCounts) -> str:
@@ -45,7 +50,7 @@ def filter_line(counts: RuleCounts) -> str:
     return f"[{counts.name} Global Metrics] Total: {counts.seen}, Filtered: {counts.dropped}, Passed: {counts.passed}"
 
 
-def _empty_sources(summary: Summary) -> list[str]:
+def empty_sources(summary: Summary) -> list[str]:
     """Reasons why a source saw nothing."""
     seen = {meter.stage: meter.seen for meter in summary.ledger}
     lines: list[str] = []

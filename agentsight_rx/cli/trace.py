@@ -6,7 +6,7 @@ import typer
 
 from ..graphs import trace as trace_graph
 from ..sources import Target
-from .capture import capture, print_graph
+from .capture import capture, print_graph, print_summary
 from .config import Config, SaveConfig, save_config
 from .continuing import keyed
 from .destinations import Destinations, with_previews
@@ -201,4 +201,5 @@ def trace(
     options = ticked(keyed(options, db), spooling)
     chosen = destinations.sinks(options)
     options = with_previews(options, chosen)
-    capture(trace_graph(options), chosen, store=db, duration=limit, keeps_auth=disable_auth_removal)
+    summary = capture(trace_graph(options), chosen, duration=limit, keeps_auth=disable_auth_removal)
+    print_summary(summary, verb="Traced", store=db, since_ms=summary.ledger.began_ms)

@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from ..say import say
+from ..say import passing
 from .hub import Hub
 
 __all__ = ["Patience", "Reading", "open_all"]
@@ -73,12 +73,21 @@ def open_all(readings: Sequence[Reading], meanwhile: Callable[[], None] = lambda
         until = time.monotonic() + _QUIET_S
         for _, thread in opening:
             thread.join(max(0.0, until - time.monotonic()))
-        late = [reading.hub.name for reading, thread in opening if thread.is_alive()]
-        if late:
-            say(f"preparing {', '.join(late)} (the first capture on a kernel compiles its programs, later ones do not)")
+        if any(thread.is_alive() for _, thread in opening):
+            _show_what_is_waited_for(opening)
     finally:
         for _, thread in opening:
             thread.join()
     for reading in readings:
         if reading.failure is not None:
             raise reading.failure
+
+
+def _show_what_is_waited_for(opening: Sequence[tuple[Reading, threading.Thread]]) -> None:
+    """In one line, until none is left. The first capture on a kernel compiles its programs, later ones do not."""
+    with passing() as show:
+        for _, thread in opening:
+            late = [reading.hub.name for reading, other in opening if other.is_alive()]
+            if late:
+                show(f"preparing: {', '.join(late)} …")
+            thread.join()

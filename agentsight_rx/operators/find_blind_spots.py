@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ..core.machine import Checkpointed, Kernel, Machine
 from ..core.per_key import per_key
@@ -23,11 +24,12 @@ Process = tuple[int, int]  # pid and start, since a pid is used again
 
 def find_blind_spots(*, wait: float = 0.0) -> Operator[TlsEvent, TlsEvent]:
     """
-    Report processes of which traffic was not read. The evidence is consumed, everything else passes unchanged.
+    Report processes of which traffic was not read. Everything else passes unchanged; of the evidence only what a connection has
+    carried in all, at its end or at that of the stream, marked as judged, so that a replay does not judge it again.
 
-        --Chunk--TcpTraffic--UnreadTls-----TcpTraffic--------------|
-        [                find_blind_spots()                        ]
-        --Chunk----------------------------BlindSpot--Loss---------|
+        --Chunk--TcpTraffic--UnreadTls-----TcpTraffic----------------------|
+        [                find_blind_spots()                                ]
+        --Chunk--TcpTraffic----------------TcpTraffic--BlindSpot--Loss-----|
 
     Each TCP connection that carried bytes should have shown a TLS object in use. Where a process has more of the former, the
     rest was not read: its TLS code is not known, or it does not speak TLS. How many bytes that were counts as `unreadable`,
@@ -97,7 +99,7 @@ def _process(event: TlsEvent) -> Process | None:
     if kind is TlsChunk or kind is TlsOpen or kind is TlsClose:
         connection = event.origin.connection
         return (connection.pid, connection.start_ns) if connection else None
-    if isinstance(event, TcpTraffic | UnreadTls):
+    if isinstance(event, UnreadTls) or (isinstance(event, TcpTraffic) and not event.judged):
         return event.origin.pid, event.start_ns
     return None
 
@@ -117,6 +119,7 @@ class _State(Struct):
     looks_like: list[str] = []
     waiting: list[tuple[int, TcpTraffic]] = []  # not judged yet, and since which tick
     came: list[TcpTraffic] = []  # of these: since the last tick
+    carried: dict[int, TcpTraffic] = {}  # the newest of each connection that has not ended, by number
 
 
 class _Account(Machine[TlsEvent, TlsEvent], Checkpointed[_State]):
@@ -130,7 +133,7 @@ class _Account(Machine[TlsEvent, TlsEvent], Checkpointed[_State]):
         state = self.state
         if isinstance(event, TcpTraffic):
             if not self._wait_ns:
-                return self._traffic(event)
+                return self._judged(event)
             state.came.append(event)
             return ()
         if isinstance(event, UnreadTls):
@@ -156,13 +159,25 @@ class _Account(Machine[TlsEvent, TlsEvent], Checkpointed[_State]):
             return ()
         due = [traffic for since_ns, traffic in state.waiting if now_ns - since_ns >= self._wait_ns]
         state.waiting = state.waiting[len(due) :]
-        return [event for traffic in due for event in self._traffic(traffic)]
+        return [event for traffic in due for event in self._judged(traffic)]
 
     def finish(self) -> Iterable[TlsEvent]:
         state = self.state
         due = [*(traffic for _, traffic in state.waiting), *state.came]
         state.waiting, state.came = [], []
-        return [event for traffic in due for event in self._traffic(traffic)]
+        found = [event for traffic in due for event in self._judged(traffic)]
+        open_ones = [replace(traffic, judged=True) for traffic in state.carried.values()]
+        state.carried.clear()
+        return [*found, *open_ones]
+
+    def _judged(self, traffic: TcpTraffic) -> list[TlsEvent]:
+        """What the judgement gives, behind what the connection has carried in all where it has ended."""
+        found, carried = self._traffic(traffic), self.state.carried
+        if not traffic.ended:
+            carried[traffic.number] = traffic
+            return found
+        carried.pop(traffic.number, None)
+        return [replace(traffic, judged=True), *found]
 
     def _traffic(self, traffic: TcpTraffic) -> list[TlsEvent]:
         state, number = self.state, traffic.number

@@ -23,7 +23,7 @@ __all__ = ["parse_http"]
 _BUDGET = 256 << 20
 
 
-def parse_http(*, body_limit: int = 8 << 20, budget: int = _BUDGET) -> Operator[TlsEvent, HttpEvent]:
+def parse_http(*, body_limit: int = 8 << 20, budget: int = _BUDGET, first_exchange: int = 0) -> Operator[TlsEvent, HttpEvent]:
     """
     Reassemble HTTP/1.1, HTTP/2 and WebSockets over any cutting. Everything else passes unchanged.
 
@@ -39,10 +39,13 @@ def parse_http(*, body_limit: int = 8 << 20, budget: int = _BUDGET) -> Operator[
     of an event stream is emitted as it arrives. All connections together keep at most `budget` bytes: over that, those not
     used for longest end as partial, and are counted. A connection that makes far more work than its bytes allow is skipped for
     some seconds, and its bytes are counted as malformed.
+
+    The exchanges of a connection are numbered from the one behind `first_exchange`: a run that goes on in a store begins behind
+    the numbers of the runs before it, since a connection may live through several.
     """
     return per_key(
         _connection,
-        lambda: _Wire(body_limit),
+        lambda: _Wire(body_limit, first_exchange),
         name="parse_http",
         key_type=Connection,
         options=f"body_limit={body_limit}",
@@ -70,9 +73,9 @@ class _State(Struct, array_like=True):
 class _Wire(Bounded[TlsEvent, HttpEvent], TakesRuns[TlsEvent, HttpEvent], Checkpointed[_State]):
     """Both directions of one connection: the position in each, and the protocol."""
 
-    def __init__(self, body_limit: int) -> None:
+    def __init__(self, body_limit: int, first_exchange: int) -> None:
         self._limit = body_limit
-        self._exchange = 0  # goes on where the address is used again, so that no number occurs twice
+        self._first = self._exchange = first_exchange  # goes on where the address is used again, so that no number occurs twice
         self._begin()
 
     def _begin(self) -> None:
@@ -220,7 +223,7 @@ class _Wire(Bounded[TlsEvent, HttpEvent], TakesRuns[TlsEvent, HttpEvent], Checkp
         return self._fresh
 
     def legacy(self) -> bytes:
-        return encode_state(self._exchange) if self._exchange else b""
+        return encode_state(self._exchange) if self._exchange != self._first else b""
 
     def inherit(self, legacy: bytes, /) -> None:
         self._exchange = msgspec.msgpack.decode(legacy, type=int)

@@ -34,6 +34,7 @@ from ..events import (
     StdioChunk,
     SystemSample,
     SystemWide,
+    TcpTraffic,
     TlsChunk,
     TlsHandshake,
     TlsUse,
@@ -247,6 +248,12 @@ def _net(event: NetEvent) -> Line:
     )
 
 
+def _carried(event: TcpTraffic) -> Line:
+    place = f"[{event.peer}]:{event.port}" if ":" in event.peer else f"{event.peer}:{event.port}"
+    tail = f"{data_size(event.sent)} out, {data_size(event.received)} in"
+    return _line(event.origin, "·", "carried" if event.ended else "so far", f"tcp {place}", tail=tail)
+
+
 def _error(number: int) -> list[str]:
     return [errno.errorcode.get(number, f"errno {number}")] if number else []
 
@@ -316,6 +323,7 @@ _LINES: dict[type, Callable[[Any], Line]] = {
     Readline: _readline,
     FileEvent: _file,
     NetEvent: _net,
+    TcpTraffic: _carried,
     RpcMessage: _rpc,
     StdioChunk: _stdio,
     SystemSample: _sample,

@@ -8,7 +8,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ..core.bounded import Recent
-from ..events import FileEvent, HttpResponse, NetEvent, Origin, Readline, RpcMessage, SystemSample, milliseconds
+from ..events import FileEvent, HttpResponse, NetEvent, Origin, Readline, RpcMessage, SystemSample, TcpTraffic, milliseconds
 from .processes import Processes
 from .rows import AuditRow, NetworkRow, ResourceRow, Row
 from .sessions import Sessions
@@ -69,8 +69,7 @@ class Effects:
         ]
 
     def net(self, event: NetEvent) -> list[Row]:
-        where = event.peer or event.local
-        endpoint = f"[{where}]:{event.port}" if ":" in where else f"{where}:{event.port}" if event.port else where
+        endpoint = _endpoint(event.peer or event.local, event.port)
         cause = self._cause(event.origin)
         rows: list[Row] = [
             _audit(
@@ -93,6 +92,28 @@ class Effects:
         if event.action in ("connect", "send"):
             rows.append(self._target(event.origin, endpoint, "", event.count, cause=cause, failed=event.error != 0))
         return rows
+
+    def traffic(self, event: TcpTraffic) -> list[Row]:
+        """The bytes of a connection, all of them: one line, at its end or at that of the capture."""
+        endpoint = _endpoint(event.peer, event.port)
+        return [
+            _audit(
+                event.origin,
+                "network",
+                self._cause(event.origin),
+                action="carried",
+                target=endpoint,
+                error=0,
+                summary=f"carried tcp {endpoint}, {event.sent} bytes out, {event.received} bytes in",
+                details={
+                    "family": "ipv6" if ":" in event.peer else "ipv4",
+                    "protocol": "tcp",
+                    "bytes": event.sent,
+                    "received_bytes": event.received,
+                    "ended": event.ended,
+                },
+            )
+        ]
 
     def exchange(self, event: HttpResponse) -> list[Row]:
         """A response whose request was seen: the request has the host and the path."""
@@ -186,6 +207,10 @@ class Effects:
 
     def restore(self, state: list[NetworkRow]) -> None:
         self._targets.update({row.id: row for row in state})
+
+
+def _endpoint(where: str, port: int) -> str:
+    return f"[{where}]:{port}" if ":" in where else f"{where}:{port}" if port else where
 
 
 def _audit(

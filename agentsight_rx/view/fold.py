@@ -23,6 +23,7 @@ from ..events import (
     RpcMessage,
     SseMessage,
     SystemSample,
+    TcpTraffic,
     TlsClose,
     TlsUse,
 )
@@ -72,6 +73,7 @@ class Fold:
             ProcessExit: self._exit,
             FileEvent: self._file,
             NetEvent: self._net,
+            TcpTraffic: self._traffic,
             RpcMessage: self._rpc,
             Readline: self._readline,
             SystemSample: self._sample,
@@ -144,6 +146,9 @@ class Fold:
 
     def _net(self, event: NetEvent) -> list[Row]:
         return self._unique(event, self._effects.net(event))
+
+    def _traffic(self, event: TcpTraffic) -> list[Row]:
+        return self._unique(event, self._effects.traffic(event))
 
     def _rpc(self, event: RpcMessage) -> list[Row]:
         return self._unique(event, self._effects.rpc(event))

@@ -11,10 +11,14 @@ from msgspec.structs import replace
 from ..events import Connection, Origin
 from .rows import AuditRow, Row, process_id
 
-__all__ = ["Ids", "IdsState", "call_id", "connection_id", "http_id", "http_ids", "process_of", "scheme_of"]
+__all__ = ["EXCHANGES_A_RUN", "Ids", "IdsState", "call_id", "connection_id", "http_id", "http_ids", "process_of", "scheme_of"]
 
 _CALL, _HTTP = "llm-", "http-"
 _CONNECTIONS = 1024  # whose texts are made once, not for each event
+
+# Each run of a store has so many numbers for the exchanges of a connection, which may live through several runs: so the ids of
+# their rows differ, and stay the same in a replay, since the number is in the event. At 1,000 a second they last 11 days.
+EXCHANGES_A_RUN = 1_000_000_000
 
 
 class IdsState(Struct, array_like=True):

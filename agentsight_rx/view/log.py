@@ -106,5 +106,5 @@ def resume(store: Store) -> Resumed | None:
 
 
 def _for_new_run(state: FoldState) -> FoldState:
-    """A new run numbers the exchanges of a connection from 1 again: what ended under a number is another one."""
+    """What ended in the old run says nothing of this one: a run that sends the same events again has the same numbers."""
     return replace(state, calls=replace(state.calls, done=[]))

@@ -70,7 +70,7 @@ def test_a_recording_of_an_agent_is_complete(name: str, tmp_path: Path, monkeypa
             check=False,
         )
     assert done.returncode == 0, done.stderr
-    assert "complete: nothing lost" in done.stderr
+    assert "nothing is missing" in done.stderr
     report = _report(store)
     assert report.complete
     assert [turn.call.status for turn in report.turns] == ["complete"] * expected.calls

@@ -71,8 +71,8 @@ def test_record_sees_the_calls_of_a_node_program(tmp_path: Path) -> None:
         words = ["record", "--no-server", "--db", str(tmp_path / "run.lmdb"), "--", *client.command(peer, 3, 100)]
         done = subprocess.run([*PROGRAM, *words], env=client.env(peer, tmp_path), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert "3 API calls" in done.stderr
-    assert "complete: nothing lost" in done.stderr
+    assert "3 calls · " in done.stderr
+    assert "nothing is missing" in done.stderr
     assert _report(tmp_path / "run.lmdb").totals.calls == 3
 
 
@@ -93,7 +93,7 @@ def test_record_finds_a_running_program_by_its_name(tmp_path: Path) -> None:
             recorder.send_signal(signal.SIGINT)
             _, err = recorder.communicate(timeout=PATIENCE_S)
     assert recorder.returncode == 0
-    assert "3 API calls" in err
+    assert "3 calls · " in err
 
 
 def test_what_cannot_be_captured_is_an_error_of_one_line(tmp_path: Path) -> None:

@@ -152,7 +152,7 @@ def test_a_recorded_agent_is_one_connected_trace_and_its_recording_gives_it_agai
         ran = run(
             "record", "--no-server", "--db", str(store), *otel, urls["live"], "--", *words, ANTHROPIC_BASE_URL=base, **env
         )
-        assert (ran.returncode, "complete: nothing lost" in ran.stderr) == (0, True), ran.stderr
+        assert (ran.returncode, "nothing is missing" in ran.stderr) == (0, True), ran.stderr
         until(lambda: any(span.name.startswith("invoke_agent") for span in live.spans))
         again = run("replay", str(store), "-q", *otel, urls["replayed"])
         assert again.returncode == 0, again.stderr

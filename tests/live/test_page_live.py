@@ -122,7 +122,7 @@ def recorded(model: Model, store: Path, *words: str) -> Generator[tuple[subproce
             while page is None:
                 line = recorder.stderr.readline()
                 assert line, f"record ended with {recorder.wait()}"
-                page = re.search(r"live page: (\S+)", line)
+                page = re.search(r"page (\S+)", line)
             yield recorder, page[1]
         finally:
             recorder.kill()

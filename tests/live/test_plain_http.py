@@ -649,8 +649,8 @@ def test_node_fetch_and_the_whole_command_line(tmp_path: Path) -> None:
         words = [*program, "record", "--no-server", "--db", str(db), "--", find_node(), *client.command(peer, 3, 100)[1:]]
         done = subprocess.run(words, env=client.env(peer, tmp_path), capture_output=True, text=True, check=False)
     assert 0 == done.returncode, done.stderr
-    assert "3 API calls" in done.stderr
-    assert "complete: nothing lost" in done.stderr
+    assert "3 calls · " in done.stderr
+    assert "nothing is missing" in done.stderr
 
 
 def test_what_this_program_serves_is_not_read(tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ def recording(store: Path, script: str) -> Generator[tuple[subprocess.Popen[str]
             while not page:
                 line = recorder.stderr.readline()
                 assert line, f"record ended with {recorder.wait()}"
-                found = re.search(r"live page: (\S+)", line)
+                found = re.search(r"page (\S+)", line)
                 page = found[1] if found else ""
             yield recorder, page
         finally:
@@ -59,7 +59,7 @@ def test_recordings_at_once_have_a_page_each(tmp_path: Path) -> None:
         (tmp_path / "go").touch()
         for recorder, _ in runs:
             _, err = recorder.communicate(timeout=PATIENCE_S)
-            assert (recorder.returncode, "complete: nothing lost" in err) == (7, True)
+            assert (recorder.returncode, "nothing is missing" in err) == (7, True)
 
 
 def test_a_port_that_is_taken_stops_no_recording(tmp_path: Path) -> None:
@@ -68,8 +68,8 @@ def test_a_port_that_is_taken_stops_no_recording(tmp_path: Path) -> None:
         done = record(tmp_path, "--server-port", port, "--", "/bin/sh", "-c", "exit 7")
     assert done.returncode == 7
     assert f"going on without the page: port {port} on 127.0.0.1 is taken" in done.stderr
-    assert "live page" not in done.stderr
-    assert "complete: nothing lost" in done.stderr
+    assert " page " not in done.stderr
+    assert "nothing is missing" in done.stderr
 
 
 def test_a_page_that_was_asked_for_must_be_served_before_the_command_starts(tmp_path: Path) -> None:
@@ -136,7 +136,7 @@ def test_a_recording_ends_in_order_when_the_command_is_hung_up(tmp_path: Path) -
         recorder.send_signal(signal.SIGHUP)
         _, err = recorder.communicate(timeout=PATIENCE_S)
     assert recorder.returncode == 128 + signal.SIGHUP
-    assert "complete: nothing lost" in err
+    assert "nothing is missing" in err
 
 
 def test_a_trace_ends_in_order_when_its_terminal_goes_away(tmp_path: Path) -> None:

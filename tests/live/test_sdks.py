@@ -80,7 +80,7 @@ def recorded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
         )
         host = urlsplit(peer.base_url).netloc
     assert done.returncode == 0, done.stderr
-    assert "complete: nothing lost" in done.stderr, done.stderr
+    assert "nothing is missing" in done.stderr, done.stderr
     return Recorded(sdk, store, folder / "home", host, tuple(peer.exchanges()), done.stdout)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from agentsight_rx.events import (
     PLAIN,
     BlindSpot,
@@ -105,7 +107,8 @@ def test_what_a_process_accepts_without_tls_hides_no_connection_that_it_opens() 
 
 def test_a_connection_may_be_recognised_after_its_bytes_were_counted() -> None:
     read: list[TlsEvent] = [tcp(1), TlsOpen(plain(1)), tcp(2, 30)]
-    (spot, loss) = run(find_blind_spots(wait=2.0), read)
+    *passed, spot, loss = run(find_blind_spots(wait=2.0), read)
+    assert passed == [replace(each, judged=True) for each in (tcp(1), tcp(2, 30))]
     assert isinstance(spot, BlindSpot)
     assert isinstance(loss, Loss)
     assert (spot.connections, loss.count, spot.size) == (1, 1, 30)
@@ -114,3 +117,32 @@ def test_a_connection_may_be_recognised_after_its_bytes_were_counted() -> None:
 def test_everything_else_passes() -> None:
     events: list[TlsEvent] = [chunk(1), TlsClose(tls(1))]
     assert run(find_blind_spots(), events) == events
+
+
+# -- what a connection carried ---------------------------------------------------------------------------------------------
+
+
+def carried(*events: TlsEvent) -> list[tuple[int, int, bool]]:
+    """Number, bytes sent, and whether it has ended, of what is passed on."""
+    made = [event for event in run(find_blind_spots(), events) if isinstance(event, TcpTraffic)]
+    assert all(event.judged for event in made)
+    return [(event.number, event.sent, event.ended) for event in made]
+
+
+def test_the_bytes_of_a_connection_that_has_ended_are_passed_on_once() -> None:
+    assert carried(tcp(1, 10, ended=False), tcp(1, 20, ended=False), tcp(1, 30)) == [(1, 30, True)]
+
+
+def test_the_bytes_of_an_open_connection_are_passed_on_at_the_end() -> None:
+    assert carried(tcp(1, 10, ended=False), tcp(1, 20, ended=False), tcp(2, 5)) == [(2, 5, True), (1, 20, False)]
+
+
+def test_also_of_connections_that_were_read() -> None:
+    assert carried(chunk(1), tcp(1, 30)) == [(1, 30, True)]
+
+
+def test_a_replay_does_not_judge_again() -> None:
+    made = run(find_blind_spots(), [tcp(1, 30)])
+    passed = [event for event in made if isinstance(event, TcpTraffic)]
+    assert run(find_blind_spots(), passed) == passed
+    assert len(made) == 3  # with the blind spot and the loss

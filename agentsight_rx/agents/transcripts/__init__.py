@@ -9,9 +9,21 @@ from ...redaction.redactor import Redactor
 from .claude import claude
 from .codex import codex
 from .gemini import gemini_json, gemini_lines
+from .opencode import OpencodeDatabase, opencode
 from .transcript import Transcript, TranscriptCall, TranscriptTool, display_id, together
 
-__all__ = ["PARSERS", "Parser", "Transcript", "TranscriptCall", "TranscriptTool", "display_id", "parser_of", "together"]
+__all__ = [
+    "PARSERS",
+    "OpencodeDatabase",
+    "Parser",
+    "Transcript",
+    "TranscriptCall",
+    "TranscriptTool",
+    "display_id",
+    "opencode",
+    "parser_of",
+    "together",
+]
 
 
 class Parser(Protocol):
@@ -26,6 +38,7 @@ PARSERS: dict[tuple[str, str], Parser] = {
     ("codex", ".jsonl"): codex,
     ("gemini", ".json"): gemini_json,
     ("gemini", ".jsonl"): gemini_lines,
+    ("opencode", ".db"): opencode,  # the lines of a session in it
 }
 
 

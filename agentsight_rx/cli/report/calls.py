@@ -10,10 +10,10 @@ import typer
 from ...rules.http import compile_http
 from ...view import CallRow
 from ...view.queries.calls import read_calls
-from ...view.queries.costs import PricedCall, summed
+from ...view.queries.costs import PricedCall, asked_tokens, summed
 from ...view.queries.matching import is_matched
 from .ask import Ask
-from .call_words import asked_tokens, cost_said, new_in_call, state_of_call
+from .call_words import cost_said, new_in_call, state_of_call
 from .screen import Cell, Column, Line, Prose, Screen, table
 from .words import amount, clock, listed, money, plural, took
 

@@ -12,10 +12,11 @@ from ...errors import UsageError
 from ...transcripts import home_of_user
 from ...view import CallRow, ToolRow
 from ...view.queries import sessions_named
+from ...view.queries.costs import asked_tokens
 from ...view.queries.session_compare import CallPair, SessionComparison
 from ...view.tool_words import asked_for
 from .ask import Ask
-from .call_words import asked_tokens, state_of_call
+from .call_words import state_of_call
 from .lacking import compared
 from .screen import Cell, Column, Line, Screen, Span, Whole, table
 from .words import amount, clock, count, plural

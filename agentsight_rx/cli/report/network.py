@@ -26,6 +26,7 @@ _PEERS = (
     Column("what"),
     Column("failed", flexible=True),
     Column("sent", right=True),
+    Column("received", right=True),
     Column("by", flexible=True, most=24),
     Column("for", flexible=True, most=24),
 )
@@ -88,10 +89,16 @@ def _peer(peer: Peer) -> tuple[Cell, ...]:
         ", ".join(peer.names),
         ", ".join(f"{action} {count(number)}" for action, number in peer.actions.items()),
         Span(f"{count(peer.errors)} {peer.error}" if peer.errors else "", "failed"),
-        size(peer.sent_bytes) if peer.sent_bytes else "",
+        _known(peer.sent_bytes),
+        _known(peer.received_bytes),
         who_said(peer.by),
         causes_said(peer.causes),
     )
+
+
+def _known(number: int | None) -> str:
+    """Bytes; `?` where they were not measured."""
+    return "?" if number is None else size(number)
 
 
 def _rows(hosts: Sequence[Host], paths: int | None) -> Iterable[tuple[Cell, ...]]:

@@ -12,10 +12,11 @@ from ...prices import Prices
 from ...state import Store
 from ...view import ProcessRow, SessionRow
 from ...view.queries import Selection
+from ...view.queries.costs import asked_tokens
 from ...view.queries.summary import Summary, Turn, read_summary
 from ...view.tool_words import asked_for
 from .ask import Ask
-from .call_words import asked_tokens, cost_said, is_whole, new_in_call, state_of_call
+from .call_words import is_whole, new_in_call, numbers_said, state_of_call
 from .finding_words import finding_said
 from .health import missing_said
 from .lacking import WITH_FILES, compared, in_file_only, lacking_said
@@ -75,7 +76,7 @@ def summary_lines(found: Summary, screen: Screen, *, ask: Ask | None = None) -> 
         yield Whole(f"all of it: {_call(ask, 'health')}")
     if found.calls:
         yield ""
-        yield Prose(_totals(found))
+        yield Prose(_numbers(found))
         yield from table(COLUMNS, map(_turn, found.turns), screen)
         if len(found.turns) < found.calls:
             yield Whole(f"    …  {count(found.calls - len(found.turns))} more: {_call(ask, '')} --all")
@@ -102,17 +103,9 @@ def _head(found: Summary, screen: Screen) -> Line:
     return " · ".join(filter(None, (who, session.cwd or "", when + live)))
 
 
-def _totals(found: Summary) -> str:
-    cached = f" ({found.cached_tokens * 100 // found.input_tokens} % cached)" if found.input_tokens else ""
-    return " · ".join(
-        (
-            plural(found.calls, "call"),
-            f"{amount(found.input_tokens)} in{cached}",
-            f"{amount(found.output_tokens)} out",
-            cost_said(found.cost),
-            listed([f"{name} ×{times}" if len(found.models) > 1 else name for name, times in found.models.items()], 3),
-        )
-    )
+def _numbers(found: Summary) -> str:
+    tokens = found.input_tokens, found.cached_tokens, found.output_tokens
+    return numbers_said(found.calls, tokens, found.cost, found.models)
 
 
 def _turn(turn: Turn) -> tuple[Cell, ...]:

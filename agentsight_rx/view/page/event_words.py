@@ -25,6 +25,7 @@ from ...events import (
     SseMessage,
     StdioChunk,
     SystemSample,
+    TcpTraffic,
     TlsChunk,
     TlsUse,
     WebSocketMessage,
@@ -42,7 +43,7 @@ SOURCES: dict[str, tuple[type[Any], ...]] = {
     "http": (HttpRequest, HttpResponse, SseMessage, WebSocketMessage),
     "process": (ProcessFork, ProcessExec, ProcessExit, ProcessSeen, Readline),
     "file": (FileEvent,),
-    "net": (NetEvent,),
+    "net": (NetEvent, TcpTraffic),
     "mcp": (RpcMessage,),
     "stdio": (StdioChunk,),
     "tls": (TlsChunk, TlsUse, BlindSpot),
@@ -104,6 +105,8 @@ def _line(event: Event) -> tuple[str, bool]:
             return f"{event.action} {event.protocol} {where}{f': {os.strerror(event.error)}' if event.error else ''}", bool(
                 event.error
             )
+        case TcpTraffic():
+            return f"carried tcp {event.peer}:{event.port}, {_size(event.sent)} out, {_size(event.received)} in", False
         case RpcMessage():
             return f"{event.method} {event.tool} {event.outcome}: {event.params[:_BODY]}", event.outcome in (
                 "tool_error",

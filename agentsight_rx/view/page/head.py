@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import islice
 
 from msgspec import Struct
 
 from ...agents.registry import agent_named
+from ..gaps import missing_things
 from ..queries.costs import CostSum, PricedCall, summed
 from ..queries.effects import files_touched
 from ..queries.file_fates import effect_of
@@ -16,7 +18,6 @@ from ..queries.tools import has_failed
 from ..report import read_totals
 from ..rows import SessionRow
 from ..verdict import Clause, deeds_of, verdict_of
-from ..words import plural
 from .counts import counts_of
 from .picture import WHOLE, Picture, Work
 from .reads import Read, reads_of
@@ -181,14 +182,8 @@ def wholeness_of(health: Health, /) -> Wholeness:
     """Of the recording, since what was lost in it may be of any of its sessions."""
     if not health.missing:
         return Wholeness("so_far" if health.live else "whole")
-    said = [f"{spot.comm} {spot.pid} could not be read" for spot in health.blind_spots[:_FIRST_SAID]]
-    if health.calls_cut:
-        said.append(f"{plural(health.calls_cut, 'call')} {'is' if health.calls_cut == 1 else 'are'} not whole")
-    said += [
-        f"{each.count:,} lost at {each.stage} ({each.reason.value.replace('_', ' ')})" for each in health.losses[:_FIRST_SAID]
-    ]
-    said += ["the recording has no orderly end" for _ in health.unended[:1]]
-    return Wholeness("not_whole", health.missing, tuple(said[:_FIRST_SAID]))
+    things = missing_things(health.blind_spots, health.losses, calls_cut=health.calls_cut, unended=len(health.unended))
+    return Wholeness("not_whole", health.missing, tuple(each.what for each in islice(things, _FIRST_SAID)))
 
 
 def _strip(threads: Threads, work: Work, start_ms: int, *, from_turn: int, live: bool) -> Strip:

@@ -42,7 +42,10 @@ class FileLine(Struct, frozen=True, omit_defaults=True):
 
 
 class HostLine(Struct, frozen=True, omit_defaults=True):
-    """`kind`: host (with its exchanges), peer (with its connections), unread (a process that could not be read)."""
+    """
+    `kind`: host (with its exchanges), peer (with its connections), unread (a process that could not be read). Bytes are None
+    where they were not measured.
+    """
 
     kind: str
     name: str
@@ -50,8 +53,8 @@ class HostLine(Struct, frozen=True, omit_defaults=True):
     errors: int = 0
     error: str = ""
     calls: int = 0
-    sent: int = 0
-    received: int = 0
+    sent: int | None = 0
+    received: int | None = 0
     paths: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
     by: str = ""

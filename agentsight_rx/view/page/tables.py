@@ -150,6 +150,7 @@ def _network(picture: Picture, session: str) -> tuple[list[Struct], bool]:
                 peer.errors,
                 peer.error or "",
                 sent=peer.sent_bytes,
+                received=peer.received_bytes,
                 names=peer.names,
                 paths=tuple(f"{name} {count}" for name, count in peer.actions.items()),
                 by=", ".join(f"{who.comm} {who.pid}" for who in peer.by[:3]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections import Counter
 from collections.abc import Iterable
 
 from msgspec import Struct
@@ -13,8 +14,7 @@ from ...events import Usage
 from ...prices import Cost, Prices
 from ..rows import CallRow
 
-__all__ = ["CostSum", "Costs", "PricedCall", "cost_of_call", "priced", "summed"]
-
+__all__ = ["CostSum", "Costs", "PricedCall", "asked_tokens", "cost_of_call", "models_of", "priced", "summed"]
 
 _MODELS_MOST = 64  # names that a sum has
 
@@ -38,6 +38,16 @@ class CostSum(Struct, frozen=True):
     unknown_models: tuple[str, ...] = ()
     as_of: datetime.date | None = None
     by: tuple[str, ...] = ()
+
+
+def asked_tokens(call: CallRow, /) -> int:
+    """All that was sent, cached or not."""
+    return call.input_tokens + call.cache_read_tokens + call.cache_creation_tokens
+
+
+def models_of(calls: Iterable[CallRow], /) -> dict[str, int]:
+    """How many calls each model had, in the order in which they were first used."""
+    return dict(Counter(call.model or "unknown" for call in calls))
 
 
 def cost_of_call(call: CallRow, prices: Prices, /) -> Cost | None:

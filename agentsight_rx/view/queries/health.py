@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from ...loss import Entry, Reason
 from ...state import Store
+from ..gaps import missing_things
 from ..report import read_totals
 from ..rows import BlindSpotRow, TlsUseRow, UnknownRow
 from ..tables import BLIND_SPOTS, LOSSES, REMOVED, RUNS, TLS_USES, UNKNOWN, Recording, Removed
@@ -45,7 +46,7 @@ def read_health(store: Store, /, *, being_written: bool = False) -> Health:
     losses = tuple(each for each in entries if not each.reason.intended and not (blind and each.reason is Reason.UNREADABLE))
     live = tuple(run for run in runs[-1:] if being_written and not run.ended)
     unended = tuple(run for run in runs if not run.ended and run not in live)
-    missing = len(blind) + len(losses) + len(unended) + bool(totals.calls_cut)
+    missing = sum(1 for _ in missing_things(blind, losses, calls_cut=totals.calls_cut, unended=len(unended)))
     return Health(
         not missing,
         missing,

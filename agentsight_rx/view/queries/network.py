@@ -24,7 +24,8 @@ _OUT = frozenset({"connect", "send"})
 class Peer(Struct, frozen=True):
     """
     One end of connections, as `address:port` or the path of a socket. `actions`: connect, send, accept, bind, listen, how often
-    each. `names`: the hosts that were asked over it, where that is certain: its processes asked one host alone at that port.
+    each. `names`: the hosts that were asked over it, where that is certain: its processes asked one host alone at that port. Of
+    what was not measured, such as a connection that was accepted, the bytes are not known.
     """
 
     peer: str
@@ -33,7 +34,8 @@ class Peer(Struct, frozen=True):
     count: int = 0
     errors: int = 0
     error: str | None = None  # of the newest that failed, in words
-    sent_bytes: int = 0  # in datagrams; what connections carried is with their hosts
+    sent_bytes: int | None = None  # what its connections carried, whatever they speak, and in datagrams; None: not measured
+    received_bytes: int | None = None
     first_timestamp_ms: int = 0
     last_timestamp_ms: int = 0
     by: tuple[Actor, ...] = ()
@@ -93,7 +95,8 @@ class _Peer(Struct):
     actions: dict[str, int] = {}
     errors: int = 0
     error: str | None = None
-    sent: int = 0
+    sent: int | None = None
+    received: int | None = None
     first_ms: int = 0
     last_ms: int = 0
     processes: set[str] = set()
@@ -158,9 +161,13 @@ def network_of(
 def _note(peer: _Peer, row: AuditRow, causes: Causes) -> None:
     count = _number(row, "count") or 1
     action = row.action or ""
-    peer.actions[action] = peer.actions.get(action, 0) + count
     peer.last_ms = row.timestamp_ms
-    peer.sent += _number(row, "bytes")
+    if action == "carried":
+        peer.received = (peer.received or 0) + _number(row, "received_bytes")
+    else:
+        peer.actions[action] = peer.actions.get(action, 0) + count
+    if action in ("carried", "send"):
+        peer.sent = (peer.sent or 0) + _number(row, "bytes")
     code = _number(row, "errno")
     if code and code != errno.EINPROGRESS:
         peer.errors += count
@@ -206,6 +213,7 @@ def _peer(name: str, peer: _Peer, asked: dict[tuple[str, int], set[str]], blind:
         errors=peer.errors,
         error=peer.error,
         sent_bytes=peer.sent,
+        received_bytes=peer.received,
         first_timestamp_ms=peer.first_ms,
         last_timestamp_ms=peer.last_ms,
         by=tuple(peer.by.values()),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from itertools import islice
 
@@ -12,17 +11,18 @@ from msgspec.structs import replace
 from ...prices import Prices
 from ...state import Store, by_index, pages
 from ..report import read_totals
-from ..rows import CallRow, NetworkRow, ProcessRow, SessionRow, ToolRow
+from ..rows import NetworkRow, ProcessRow, SessionRow, ToolRow
 from ..tables import CALLS, NETWORK, PROCESSES, SESSIONS, TOOLS
 from ..tally import Totals
 from ..verdict import Verdict, deeds_of, verdict_of
-from .costs import CostSum, PricedCall, cost_of_call, priced, summed
+from .costs import CostSum, PricedCall, asked_tokens, models_of, priced, summed
 from .effects import FilesTouched, McpUse, Peer, files_touched, mcp_uses, peers_of
 from .file_fates import Lives
 from .findings import Finding, Run, find
 from .health import Health, read_health
 from .reading import newest_as, newest_of_kind, newest_session, selected
 from .selection import Selection
+from .short_rows import short_call, short_tool
 from .tools import has_failed, tools_of
 
 __all__ = ["Summary", "Turn", "read_summary"]
@@ -32,7 +32,6 @@ _TOOLS_MOST = 20_000
 _EFFECTS_MOST = 5_000  # lines of the audit trail of one kind
 _PEERS_MOST = 5_000
 _PROGRAMS = 20
-_COMPARED = 100  # characters of an input and a result, to see whether they are those of the call before
 
 
 class Turn(Struct, frozen=True):
@@ -89,9 +88,9 @@ def read_summary(
     health = read_health(store, being_written=being_written)
     # where there is but one session every call is of it, and the table is read without its index
     called = replace(part, sessions=None) if selection.whole and sessions == 1 else part
-    calls = newest_as(store, CALLS, called, lambda row: _short_call(row, prices), most=_CALLS_MOST)
+    calls = newest_as(store, CALLS, called, lambda row: short_call(row, prices), most=_CALLS_MOST)
     totals = read_totals(store)
-    tools = newest_as(store, TOOLS, part, _short_tool, most=_TOOLS_MOST, rows_known=totals.tools if sessions == 1 else None)
+    tools = newest_as(store, TOOLS, part, short_tool, most=_TOOLS_MOST, rows_known=totals.tools if sessions == 1 else None)
     files, all_files = newest_of_kind(store, "file", part, most=_EFFECTS_MOST)
     mcp, all_mcp = newest_of_kind(store, "mcp", part, most=_EFFECTS_MOST)
     start, end = _times(session, calls, part, health)
@@ -105,10 +104,10 @@ def read_summary(
         duration_ms=max(0, end - start),
         calls=len(calls),
         failed_calls=deeds.failed_calls,
-        input_tokens=sum(call.input_tokens + call.cache_read_tokens + call.cache_creation_tokens for call in calls),
+        input_tokens=sum(map(asked_tokens, calls)),
         cached_tokens=sum(call.cache_read_tokens for call in calls),
         output_tokens=sum(call.output_tokens for call in calls),
-        models=_counted([call.model or "unknown" for call in calls]),
+        models=models_of(calls),
         cost=summed(calls),
         turns=tuple(_turn(store, call, prices) for call in _shown(calls, tools, most_turns)),
         tools=len(tools),
@@ -124,55 +123,6 @@ def read_summary(
         programs=() if session else _programs(store, part),
         totals=totals,
         health=health,
-    )
-
-
-def _short_call(call: CallRow, prices: Prices) -> PricedCall | None:
-    """With the fields that are counted and compared alone: ten thousand whole calls are 40 MB. None of a server's end."""
-    if call.twin is not None:
-        return None
-    row, cost = call, cost_of_call(call, prices)
-    return PricedCall(
-        row.id,
-        row.start_timestamp_ms,
-        end_timestamp_ms=row.end_timestamp_ms,
-        model=sys.intern(row.model) if row.model else None,
-        status=sys.intern(row.status),
-        error_type=row.error_type,
-        finish_reason=sys.intern(row.finish_reason) if row.finish_reason else None,
-        input_tokens=row.input_tokens,
-        output_tokens=row.output_tokens,
-        cache_creation_tokens=row.cache_creation_tokens,
-        cache_read_tokens=row.cache_read_tokens,
-        total_tokens=row.total_tokens,
-        agent_id=row.agent_id,
-        prompt=row.prompt[:1],  # that there is one
-        turn=row.turn,
-        messages=row.messages,
-        repeat=row.repeat,
-        retry=row.retry,
-        cost_usd=None if cost is None else float(cost.usd),
-        cost_by=None if cost is None else sys.intern(cost.by),
-        cost_as_of=None if cost is None else cost.as_of,
-    )
-
-
-def _short_tool(row: ToolRow) -> ToolRow:
-    return ToolRow(
-        row.id,
-        row.timestamp_ms,
-        llm_call_id=row.llm_call_id,
-        tool_call_id="",
-        tool_name=sys.intern(row.tool_name),
-        status=sys.intern(row.status),
-        input=row.input[:_COMPARED],
-        output=row.output[:_COMPARED],
-        related_pid=row.related_pid,
-        exit_code=row.exit_code,
-        signal=row.signal,
-        agent_id=row.agent_id,
-        repeat_of=row.repeat_of,
-        loop=row.loop,
     )
 
 
@@ -195,10 +145,6 @@ def _times(session: SessionRow | None, calls: Sequence[PricedCall], part: Select
         return calls[0].start_timestamp_ms, max(call.end_timestamp_ms or call.start_timestamp_ms for call in calls)
     start = min((run.started_ms for run in health.recordings), default=0)
     return start, start + round(1000 * sum(run.seconds for run in health.recordings))
-
-
-def _counted(names: Sequence[str]) -> dict[str, int]:
-    return {name: names.count(name) for name in dict.fromkeys(names)}
 
 
 def _shown(calls: Sequence[PricedCall], tools: Sequence[ToolRow], most: int | None) -> Sequence[PricedCall]:

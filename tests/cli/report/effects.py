@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from agentsight_rx.events import BlindSpot, Channel, FileEvent, NetEvent, Origin, RpcMessage
+from agentsight_rx.events import BlindSpot, Channel, FileEvent, NetEvent, Origin, RpcMessage, TcpTraffic
 
 from .story import AGENT, BEGAN_MS, Story, recorded, small_story
 
@@ -39,6 +39,7 @@ def effects(path: Path) -> Path:
         FileEvent(_at(7301), 1, "rename", "/home/ada/code/parcel/a.tmp", target="/home/ada/code/parcel/a.py"),
         NetEvent(_at(7400), 1, "connect", family="ipv4", protocol="tcp", peer="160.79.104.10", port=443),
         NetEvent(_at(7401), 1, "connect", family="ipv4", protocol="tcp", peer="10.0.0.1", port=1, error=111),
+        TcpTraffic(_at(7450), 1, number=1, peer="160.79.104.10", port=443, sent=9000, received=120_400, judged=True),
         BlindSpot(_at(7500, 77, "uv"), 1, connections=3, size=9000, peers=("9.9.9.9:443",), looks_like=("rustls",)),
     ]
     return recorded(path, story)

@@ -1,4 +1,4 @@
-"""The four kinds of session files, and what is read of each."""
+"""The five kinds of session files, and what is read of each."""
 
 from __future__ import annotations
 
@@ -8,13 +8,20 @@ from agentsight_rx.agents.transcripts import Parser, Transcript
 from agentsight_rx.agents.transcripts.claude import claude
 from agentsight_rx.agents.transcripts.codex import codex
 from agentsight_rx.agents.transcripts.gemini import gemini_json, gemini_lines
+from agentsight_rx.agents.transcripts.opencode import opencode
 from agentsight_rx.redaction.redactor import Redactor
 
-from .samples import CLAUDE, CODEX, GEMINI, GEMINI_LINES
+from .samples import CLAUDE, CODEX, GEMINI, GEMINI_LINES, OPENCODE_LINES
 
 __all__ = ["KINDS", "REDACTOR", "read"]
 
-KINDS: list[tuple[Parser, bytes]] = [(claude, CLAUDE), (codex, CODEX), (gemini_json, GEMINI), (gemini_lines, GEMINI_LINES)]
+KINDS: list[tuple[Parser, bytes]] = [
+    (claude, CLAUDE),
+    (codex, CODEX),
+    (gemini_json, GEMINI),
+    (gemini_lines, GEMINI_LINES),
+    (opencode, OPENCODE_LINES),
+]
 REDACTOR = Redactor(b"k" * 32)
 
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 
-__all__ = ["CLAUDE", "CODEX", "GEMINI", "GEMINI_LINES", "SECRET", "lines"]
+from agentsight_rx.agents.transcripts import OpencodeDatabase
+
+__all__ = ["CLAUDE", "CODEX", "GEMINI", "GEMINI_LINES", "OPENCODE", "OPENCODE_LINES", "SECRET", "lines", "opencode_database"]
 
 SECRET = "sk-ant-api03-" + "Ab3dEf6hIj" * 9 + "AA"
 
@@ -178,3 +181,81 @@ GEMINI_LINES = lines(
     {"$set": {"lastUpdated": "2026-11-01T10:00:30.000Z", "summary": "Mend the prices of the shop"}},
     {"$rewindTo": "m1"},
 )
+
+
+_OPENCODE_TABLES = """
+    create table session (id text primary key, project_id text, parent_id text, slug text, directory text, title text,
+        version text, time_created integer, time_updated integer);
+    create table message (id text primary key, session_id text, time_created integer, time_updated integer, data text);
+    create table part (id text primary key, message_id text, session_id text, time_created integer, time_updated integer,
+        data text);
+"""
+_OPENCODE_MS = 1_793_527_200_000  # 2026-11-01 10:00 UTC
+
+
+def opencode_database(*sessions: str, journal: str = "delete") -> bytes:
+    """A database with these sessions, each a minute younger: a prompt, a tool that worked, one that did not."""
+    rows = sqlite3.connect(":memory:")
+    rows.executescript(_OPENCODE_TABLES)
+    for number, id in enumerate(sessions):
+        at = _OPENCODE_MS + 60_000 * number
+        rows.execute(
+            "insert into session values (?, 'global', null, 'calm-fox', '/work/shop', 'Mend the prices', '1.2.10', ?, ?)",
+            (id, at, at + 9000),
+        )
+        said: list[tuple[str, dict[str, object], list[dict[str, object]]]] = [
+            ("user", {}, [{"type": "text", "text": f"Mend it, the key is {SECRET}"}]),
+            (
+                "assistant",
+                {"modelID": "claude-sonnet-4-5", "providerID": "anthropic"},
+                [
+                    {"type": "step-start"},
+                    _opencode_tool(
+                        at, "read", {"filePath": "/work/shop/prices.py"}, status="completed", output=f"KEY = '{SECRET}'"
+                    ),
+                    _opencode_tool(at, "bash", {"command": "make"}, status="error", error="no rule"),
+                    {
+                        "type": "step-finish",
+                        "reason": "tool-calls",
+                        "tokens": {
+                            "total": 11_287,
+                            "input": 11_162,
+                            "output": 42,
+                            "reasoning": 39,
+                            "cache": {"read": 83, "write": 0},
+                        },
+                    },
+                ],
+            ),
+            (
+                "assistant",
+                {
+                    "modelID": "claude-sonnet-4-5",
+                    "tokens": {"input": 100, "output": 35, "reasoning": 59, "cache": {"read": 8320, "write": 20}},
+                },
+                [{"type": "text", "text": "Done."}],
+            ),
+        ]
+        for place, (role, more, parts) in enumerate(said):
+            message = f"msg_{number}{place}"
+            times = {"created": at + place * 1000, "completed": at + place * 1000 + 500}
+            data = json.dumps({"role": role, "time": times, **more}, indent=2)
+            rows.execute("insert into message values (?, ?, ?, ?, ?)", (message, id, at + place, at + place, data))
+            for order, part in enumerate(parts):
+                key = f"prt_{number}{place}{order}"
+                rows.execute("insert into part values (?, ?, ?, ?, ?, ?)", (key, message, id, at + order, at, json.dumps(part)))
+    rows.commit()
+    made = rows.serialize()
+    rows.close()
+    return made if journal == "delete" else made[:18] + b"\x02\x02" + made[20:]
+
+
+def _opencode_tool(at: int, name: str, given: object, **state: object) -> dict[str, object]:
+    times = {"start": at + 2000, "end": at + 3000}
+    return {"type": "tool", "callID": f"call_{name}", "tool": name, "state": {"input": given, "time": times, **state}}
+
+
+OPENCODE = opencode_database("ses_0001")
+_read = OpencodeDatabase(OPENCODE)
+OPENCODE_LINES = b"".join(_read.lines("ses_0001"))
+_read.close()

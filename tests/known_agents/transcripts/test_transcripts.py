@@ -8,7 +8,7 @@ from agentsight_rx.agents.transcripts.codex import codex
 from .reading import KINDS, REDACTOR, read
 from .samples import CLAUDE, SECRET, lines
 
-EVERY = pytest.mark.parametrize(("parser", "content"), KINDS, ids=["claude", "codex", "gemini", "gemini lines"])
+EVERY = pytest.mark.parametrize(("parser", "content"), KINDS, ids=["claude", "codex", "gemini", "gemini lines", "opencode"])
 OF_LINES = pytest.mark.parametrize(
     ("parser", "content"), [KINDS[0], KINDS[1], KINDS[3]], ids=["claude", "codex", "gemini lines"]
 )

@@ -34,6 +34,26 @@ def test_the_operations_on_one_peer_add_up() -> None:
     assert ([who.comm for who in peer.by], [cause.turn for cause in peer.causes]) == (["sh"], [3])
 
 
+def test_what_connections_carried_adds_up_and_is_no_operation() -> None:
+    (peer,) = seen(
+        reached("connect", "1.1.1.1:443", 1, count=2),
+        reached("carried", "1.1.1.1:443", 2, bytes=40, received_bytes=100),
+        reached("carried", "1.1.1.1:443", 3, bytes=2, received_bytes=3),
+    ).peers
+    assert (peer.sent_bytes, peer.received_bytes, peer.actions, peer.count) == (42, 103, {"connect": 2}, 2)
+
+
+def test_bytes_that_were_not_measured_are_not_known() -> None:
+    found = seen(
+        reached("connect", "1.1.1.1:443"), reached("send", "2.2.2.2:53", bytes=7), reached("carried", "3.3.3.3:1", bytes=0)
+    )
+    assert {peer.peer: (peer.sent_bytes, peer.received_bytes) for peer in found.peers} == {
+        "1.1.1.1:443": (None, None),
+        "2.2.2.2:53": (7, None),
+        "3.3.3.3:1": (0, 0),
+    }
+
+
 def test_a_connection_under_way_has_not_failed() -> None:
     (peer,) = seen(reached("connect", "1.1.1.1:80", errno=errno.EINPROGRESS)).peers
     assert (peer.errors, peer.error) == (0, None)

@@ -1,0 +1,41 @@
+"""What is missing of a recording, in counts -> a few words for each thing, the worst first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from msgspec import Struct
+
+from ..loss import Entry, Reason
+from .rows import BlindSpotRow
+from .words import plural
+
+__all__ = ["Missing", "missing_things"]
+
+
+class Missing(Struct, frozen=True):
+    """One thing: what it is, and why where that is known."""
+
+    what: str
+    why: str = ""
+
+    @property
+    def said(self) -> str:
+        return f"{self.what}, {self.why}" if self.why else self.what
+
+
+def missing_things(
+    blind_spots: Sequence[BlindSpotRow], losses: Iterable[Entry], /, *, calls_cut: int = 0, unended: int = 0
+) -> Iterator[Missing]:
+    """Programs that could not be read, calls that were cut, losses that no filter was to make, runs without an orderly end."""
+    for spot in blind_spots:
+        why = " and ".join(dict.fromkeys(spot.looks_like)) or "no TLS code that is known"
+        yield Missing(f"{spot.comm} {spot.pid} could not be read", why)
+    if calls_cut:
+        yield Missing(f"{plural(calls_cut, 'call')} {'is' if calls_cut == 1 else 'are'} not whole")
+    for entry in losses:
+        unread = entry.reason is Reason.UNREADABLE and blind_spots  # said above, with names
+        if not entry.reason.intended and not unread:
+            yield Missing(f"{entry.count:,} lost at {entry.stage} ({entry.reason.value.replace('_', ' ')})")
+    for _ in range(unended):
+        yield Missing("the recording has no orderly end")

@@ -1,0 +1,58 @@
+"""Store, time -> what the run that began then did and what it cost, for the line behind it; a bounded part is read."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from ...prices import Prices
+from ...state import Store
+from ..report import read_totals
+from ..rows import SessionRow
+from ..tables import CALLS, SESSIONS, TOOLS
+from ..verdict import Verdict, deeds_of, verdict_of
+from .costs import CostSum, asked_tokens, models_of, summed
+from .effects import files_touched
+from .file_fates import Lives
+from .reading import newest_as, newest_first, newest_of_kind
+from .selection import Selection
+from .short_rows import short_call, short_tool
+
+__all__ = ["Outcome", "read_outcome"]
+
+_MOST = 20_000  # calls, and tools
+_FILES_MOST = 5_000  # lines of the audit trail
+
+
+class Outcome(Struct, frozen=True, kw_only=True):
+    """Of all sessions of the run, `session` is the one that began last. `cut`: only the newest 20,000 calls were looked at."""
+
+    session: SessionRow | None
+    verdict: Verdict
+    calls: int
+    asked_tokens: int  # cached or not
+    cached_tokens: int
+    output_tokens: int
+    cost: CostSum
+    models: dict[str, int]
+    cut: bool
+
+
+def read_outcome(store: Store, prices: Prices, /, *, since_ms: int) -> Outcome:
+    """`since_ms`: when the run began, as Unix time; earlier runs of the store do not count."""
+    part = Selection(since_ms=since_ms)
+    calls = newest_as(store, CALLS, part, lambda row: short_call(row, prices), most=_MOST)
+    tools = newest_as(store, TOOLS, part, short_tool, most=_MOST)
+    lines, _ = newest_of_kind(store, "file", part, most=_FILES_MOST)
+    programs = 0 if calls else read_totals(store).programs
+    deeds = deeds_of(calls, tools, files_touched(lines, Lives(store)), programs=programs)
+    return Outcome(
+        session=next(newest_first(store, SESSIONS, part, where=lambda row: row.parent_session_id is None), None),
+        verdict=verdict_of(deeds, {call.id: call.turn for call in calls}),
+        calls=len(calls),
+        asked_tokens=sum(map(asked_tokens, calls)),
+        cached_tokens=sum(call.cache_read_tokens for call in calls),
+        output_tokens=sum(call.output_tokens for call in calls),
+        cost=summed(calls),
+        models=models_of(calls),
+        cut=len(calls) == _MOST,
+    )

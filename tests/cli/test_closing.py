@@ -1,0 +1,106 @@
+"""The lines behind a recording: what it did, its numbers, what is missing, where to look."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from agentsight_rx.cli.closing import closing_lines, outcome_of
+from agentsight_rx.events import BlindSpot, Origin
+from agentsight_rx.loss import Ledger, Reason
+from agentsight_rx.prices import Prices
+from agentsight_rx.runtime import Summary
+from agentsight_rx.view.queries import outcome
+from agentsight_rx.view.tally import Tally
+
+from .report.story import BEGAN_MS, Story, items, recorded, small_story, text
+
+
+def summed(story: Story, *lost: tuple[str, Reason, int], failures: tuple[str, ...] = ()) -> Summary:
+    """What a run of it says at its end."""
+    ledger, tally = Ledger(), Tally()
+    ledger.began_ms = BEGAN_MS
+    for stage, reason, count in lost:
+        ledger.meter(stage).lose(reason, count)
+    tally.add(items(story.events))
+    return Summary(tally, ledger, seconds=209.4, ended_by="graph", failures=failures)
+
+
+def closed(store: Path | None, summary: Summary) -> list[str]:
+    return list(closing_lines(summary, store, who="sh"))
+
+
+def test_four_lines_say_all_where_nothing_is_missing(tmp_path: Path) -> None:
+    store = recorded(tmp_path / "run.lmdb", small_story())
+    did, numbers, missing, where = closed(store, summed(small_story()))
+    assert did == (
+        "claude, 3 m 29 s: edited 1 file, removed 1 file, ran 2 commands, 2 failed; "
+        "pytest tests/test_invoice.py -q failed twice in a row"
+    )
+    assert numbers.startswith("4 calls · 78.4 k in (78 % cached) · 1.7 k out · $0.096 (prices of 20")
+    assert numbers.endswith(" · claude-sonnet-4-5")
+    assert missing == "nothing is missing"
+    assert where == f"report: agentsight-rx report --db {store}  page: agentsight-rx serve {store}"
+
+
+def test_the_newest_recording_needs_no_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = recorded(tmp_path / "run.lmdb", small_story())
+    monkeypatch.setenv("AGENTSIGHT_DB_PATH", str(store))
+    assert "report: agentsight-rx report            page: agentsight-rx serve" == closed(store, summed(small_story()))[-1]
+
+
+def test_two_things_that_are_missing_are_named_and_where_to_see_all(tmp_path: Path) -> None:
+    story = small_story()
+    story.events.append(BlindSpot(Origin(1, 77, comm="uv"), 1, connections=3, size=9000, looks_like=("rustls",)))
+    store = recorded(tmp_path / "run.lmdb", story)
+    lost = [("tls", Reason.KERNEL_LOST, 41), ("inbox", Reason.QUEUE_FULL, 2), ("tls", Reason.FILTERED, 7)]
+    lines = closed(store, summed(story, *lost))
+    assert lines[2:4] == [
+        "3 things are missing: uv 77 could not be read, rustls; 41 lost at tls (kernel lost)",
+        f"all of it: agentsight-rx report health --db {store}",
+    ]
+
+
+def test_a_destination_that_failed_is_named_whatever_else_is_missing(tmp_path: Path) -> None:
+    store = recorded(tmp_path / "run.lmdb", small_story())
+    failures = ("sink otel: refused", "sink jsonl: full", "sink web: gone")
+    lines = closed(store, summed(small_story(), ("tls", Reason.KERNEL_LOST, 1), failures=failures))
+    assert lines[2] == "4 things are missing: sink otel: refused; sink jsonl: full; sink web: gone"
+
+
+def test_a_program_without_calls_has_no_numbers_and_a_reason(tmp_path: Path) -> None:
+    story = Story()
+    story.runs("ls -a", pid=50)
+    story.ends(2, pid=50, comm="ls")
+    summary = summed(story)
+    summary.ledger.meter("tls").seen = 0
+    lines = closed(recorded(tmp_path / "run.lmdb", story), summary)
+    assert lines[0] == "sh, 3 m 29 s: 1 program ran, and no call of a model was seen"
+    assert lines[1].startswith("no TLS traffic was read")
+    assert lines[2] == "nothing is missing"
+
+
+def test_where_nothing_was_stored_all_that_is_missing_is_listed() -> None:
+    lines = closed(None, summed(small_story(), ("store", Reason.SINK_FAILED, 9), ("tls", Reason.KERNEL_LOST, 1)))
+    assert lines == [
+        "sh, 3 m 29 s: nothing that can be read was stored",
+        "incomplete:",
+        "  store: 9 sink_failed",
+        "  tls: 1 kernel_lost",
+    ]
+
+
+def test_only_the_run_counts_not_earlier_ones_of_the_store(tmp_path: Path) -> None:
+    second = Story(session="second", began_s=100)
+    second.asks(text("more"), answer=[text("done")])
+    store = recorded(tmp_path / "run.lmdb", small_story(), second)
+    found = outcome_of(store, since_ms=BEGAN_MS + 50_000, prices=Prices())
+    assert found is not None
+    assert (found.calls, found.verdict.line) == (1, "answered 1 prompt, changed nothing")
+
+
+def test_of_very_many_calls_only_the_newest_are_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outcome, "_MOST", 3)
+    lines = closed(recorded(tmp_path / "run.lmdb", small_story()), summed(small_story()))
+    assert lines[1].startswith("of the newest 3 calls · ")
