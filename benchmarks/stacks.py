@@ -1,4 +1,4 @@
-"""Clients with different TLS -> what reading one record costs each of them more when traced; bcc's sslsniff on the same load."""
+"""Clients of several TLS libraries -> what tracing adds to a record that they read; bcc's sslsniff on the same load."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -123,7 +123,7 @@ def _untraced(_: int) -> Generator[None]:
     yield
 
 
-def _cpu_s(client: _Client, url: str, certificate: Path, tracing: Callable[[int], Generator[None]]) -> float:
+def _cpu_s(client: _Client, url: str, certificate: Path, tracing: Callable[[int], AbstractContextManager[None]]) -> float:
     """Its processor time; it is traced before it starts."""
     words = ["/bin/sh", "-c", 'read _; exec "$@"', "sh", *client.words(url, certificate)]
     process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

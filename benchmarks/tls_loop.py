@@ -1,4 +1,4 @@
-"""A loop of TLS records over the loopback interface, traced and not: how much slower it is, what is lost, and the fastest rate without loss."""
+"""A loop of TLS records over the loopback interface, traced and not: its slowdown, what is lost, the fastest lossless rate."""
 
 from __future__ import annotations
 
@@ -121,17 +121,16 @@ def _rate(load: _Load, record: int, size: Size) -> Figure:
     target, original, before = _RATE[record]
     seconds = max(0.05, _SECONDS * size.scale)
     speed = 200 / load.run(record, 200)[0]
-    rate, tried = 0, list[str]()
-    for _ in range(_RATES_MOST):
+    rate, arrived, lost, tried = 0, 0.0, 1, list[str]()
+    while lost and len(tried) < _RATES_MOST:
         records = max(200, int((rate or speed) * seconds))
         with Run(trace(TraceOptions(tls=TlsOptions(Target(load.pid))))) as run:
             took, _ = load.run(record, records, rate)
             lost = _lost(run.stop())
         arrived = _TLS_CALLS * records / took
-        if not lost:
-            break
-        tried.append(f"{lost / records / _TLS_CALLS:.0%} lost at {arrived:,.0f}/s")
-        rate = int(arrived / _TLS_CALLS * _SLOWER)
+        if lost:
+            tried.append(f"{lost / records / _TLS_CALLS:.0%} lost at {arrived:,.0f}/s")
+            rate = int(arrived / _TLS_CALLS * _SLOWER)
     value = arrived if record < 1000 else arrived * record / 1e6
     return Figure(
         group="tls",

@@ -1,4 +1,4 @@
-"""Lines of `SIZE RECORDS RATE` -> the seconds (by the clock, of the processor) that so many TLS records took; RATE 0: full speed."""
+"""Lines of `SIZE RECORDS RATE` -> the seconds, by the clock and of the processor, that so many TLS records took."""
 
 from __future__ import annotations
 
@@ -58,13 +58,13 @@ def main() -> None:
 
 
 def _exchange(client: ssl.SSLSocket, server: ssl.SSLSocket, answer: list[bytes], *, records: int, rate: int) -> float:
-    """Each record is written by one end and read by the other, so each is two events of a trace."""
+    """Each record is written by one end and read by the other, so each is two events of a trace. A rate of 0 is full speed."""
     most = len(answer[0]) + 1
-    write, read = server.write, client.read
+    write, read = server.send, client.recv
     sent, began = 0, time.perf_counter()
     while sent < records:
-        client.write(_ASK)
-        server.read(len(_ASK) + 1)
+        client.send(_ASK)
+        server.recv(len(_ASK) + 1)
         write(_HEAD)
         read(len(_HEAD) + 1)
         for at in range(0, len(answer), _PART):
