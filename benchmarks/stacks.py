@@ -29,7 +29,7 @@ from .tls_loop import tls_calls
 __all__ = ["figures"]
 
 _RECORDS, _SIZE = 10_000, 200
-_FOUND_MS = 400  # by then the file of a program that has just started is searched and probed
+_FOUND_MS = 300  # by then the file of a program that has just started is searched and probed
 _PEER_PLACES = ("sslsniff-bpfcc", "/usr/sbin/sslsniff-bpfcc", "/usr/share/bcc/tools/sslsniff")
 _PEER_READY_S = 30.0
 _PEER_PRINTS_S = 1.0
@@ -99,7 +99,7 @@ def _cost(client: _Client, port: int, certificate: Path, size: Size) -> Figure:
             yield
             seen.append(tls_calls(run.stop()))
 
-    for _ in range(size.rounds):
+    for _ in range(_rounds(size)):
         bare.append(_cpu_s(client, _url(port, records), certificate, _untraced))
         traced.append(_cpu_s(client, _url(port, records, _FOUND_MS), certificate, ours))
     if median(seen) < records / 2:
@@ -112,6 +112,11 @@ def _cost(client: _Client, port: int, certificate: Path, size: Size) -> Figure:
         unit="µs",
         note=f"processor time {min(traced) / min(bare):.2f} times as much; {share:.0%} of {records:,} records seen",
     )
+
+
+def _rounds(size: Size) -> int:
+    """Each takes seconds, so that a small size has one."""
+    return size.rounds if size.scale >= 1 else 1
 
 
 def _url(port: int, records: int, wait_ms: int = 0) -> str:
@@ -161,7 +166,7 @@ def _peer(port: int, certificate: Path, size: Size) -> Figure:
             yield
             lines.append(count())
 
-    for _ in range(size.rounds):
+    for _ in range(_rounds(size)):
         bare.append(_cpu_s(client, _url(port, records), certificate, _untraced))
         try:
             sniffed.append(_cpu_s(client, _url(port, records), certificate, sniffing))
