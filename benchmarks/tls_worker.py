@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import trustme
 
-__all__ = ["IN_AN_ANSWER", "main", "records_of"]
+__all__ = ["IN_AN_ANSWER", "Ends", "in_memory", "main", "records_of"]
 
 IN_AN_ANSWER = 200  # records, each an event
 _PART = 64  # records between two looks at the clock, at a rate
@@ -27,7 +27,7 @@ _EVENT = (
 )
 
 
-class _Ends(NamedTuple):
+class Ends(NamedTuple):
     """How each end of a connection sends and receives."""
 
     ask: Callable[[bytes], int]
@@ -44,7 +44,7 @@ def _contexts() -> tuple[ssl.SSLContext, ssl.SSLContext]:
     return inside, outside
 
 
-def _over_loopback() -> _Ends:
+def _over_loopback() -> Ends:
     inside, outside = _contexts()
     with socket.create_server(("127.0.0.1", 0)) as listener:
         near = socket.create_connection(listener.getsockname())
@@ -55,10 +55,10 @@ def _over_loopback() -> _Ends:
         accepted = other.submit(inside.wrap_socket, far, server_side=True)
         client = outside.wrap_socket(near, server_hostname="localhost")
         server = accepted.result()
-    return _Ends(client.send, server.recv, server.send, client.recv)
+    return Ends(client.send, server.recv, server.send, client.recv)
 
 
-def _in_memory() -> _Ends:
+def in_memory() -> Ends:
     """Without sockets: the fastest that Python makes records."""
     inside, outside = _contexts()
     there, back = ssl.MemoryBIO(), ssl.MemoryBIO()
@@ -72,7 +72,7 @@ def _in_memory() -> _Ends:
                 done.add(end)
             except ssl.SSLWantReadError:
                 pass
-    return _Ends(client.write, server.read, server.write, client.read)
+    return Ends(client.write, server.read, server.write, client.read)
 
 
 def records_of(size: int) -> list[bytes]:
@@ -84,7 +84,7 @@ def records_of(size: int) -> list[bytes]:
 
 
 def main() -> None:
-    ends = {"loopback": _over_loopback(), "memory": _in_memory()}
+    ends = {"loopback": _over_loopback(), "memory": in_memory()}
     for line in sys.stdin:
         where, *numbers = line.split()
         size, records, rate = map(int, numbers)
@@ -94,7 +94,7 @@ def main() -> None:
         print(took, time.process_time() - used, flush=True)
 
 
-def _exchange(ends: _Ends, answer: list[bytes], *, records: int, rate: int) -> float:
+def _exchange(ends: Ends, answer: list[bytes], *, records: int, rate: int) -> float:
     """Each record is written by one end and read by the other, so each is two events of a trace. A rate of 0 is full speed."""
     most = len(answer[0]) + 1
     _, _, write, read = ends

@@ -177,6 +177,7 @@ KEYS = {
         "tls: fastest rate without loss, records of 4,096 bytes",
     },
     "stacks": {"stacks: added to a record of 200 bytes: Python, libssl"},
+    "hits": {"hits: a probe on nop", "hits: write and read of TLS in memory, probes placed by entry: slowdown"},
     "agent": {"agent: wall-clock time that record adds to a scripted agent"},
 }
 
