@@ -1,5 +1,5 @@
 """
-What `record` costs a coding agent, by the clock and of the processor: pairs of runs with and without it, with an interval (root).
+What `record` costs a coding agent, by the clock and of the processor: pairs of runs with and without it (root).
 
     python -m benchmarks.agent_overhead --pairs 10 --turns 4
 """
@@ -64,7 +64,8 @@ def _figures(pairs: int, turns: int, *, think_ms: int = _THINK_MS, event_ms: int
     with TemporaryDirectory() as name:
         folder = Path(name)
         with _model(folder, think_ms=think_ms, event_ms=event_ms) as env:
-            _plain(folder, turns=1, env=env)  # warms the caches of files
+            if pairs > 1:
+                _plain(folder, turns=1, env=env)  # warms the caches of files
             for number in range(pairs):  # each of the two is the first one in turn
                 for with_record in (number % 2 == 0, number % 2 == 1):
                     if with_record:

@@ -27,7 +27,8 @@ _CALLS, _DELTAS = 30, 200
 _BATCH = 4096
 _FLOOR = "event stream over HTTP/1.1"
 _KEY = b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
-_SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"
+_UPGRADE = b"Upgrade: websocket\r\nConnection: Upgrade\r\n"
+_ACCEPT = b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"
 _DEFLATE = b"Sec-WebSocket-Extensions: permessage-deflate\r\n"
 _STREAM = [(":status", "200"), ("content-type", "text/event-stream")]
 _ASKED = b'{"type":"response.create","model":"gpt-5.5","input":"go on","stream":true}'
@@ -55,10 +56,11 @@ def figures(size: Size) -> Iterator[Figure]:
 
 def _events(deltas: int) -> list[bytes]:
     """Each event as JSON."""
-    answer: dict[str, Any] = {"id": "resp_1", "object": "response", "model": "gpt-5.5", "status": "in_progress", "output": []}
+    nothing: list[Any] = []
+    answer = {"id": "resp_1", "object": "response", "model": "gpt-5.5", "status": "in_progress", "output": nothing}
     at = {"item_id": "msg_1", "output_index": 0, "content_index": 0}
     pieces = [f"word {number} of the answer; " for number in range(deltas)]
-    said = {"type": "output_text", "text": "".join(pieces), "annotations": []}
+    said = {"type": "output_text", "text": "".join(pieces), "annotations": nothing}
     message = {"id": "msg_1", "type": "message", "role": "assistant", "status": "completed", "content": [said]}
     done = answer | {"status": "completed", "output": [message], "usage": {"input_tokens": 12, "output_tokens": deltas}}
     steps: list[dict[str, Any]] = [
@@ -153,9 +155,9 @@ def _http2(calls: int, events: Sequence[bytes]) -> list[TlsChunk]:
 def _websocket(calls: int, events: Sequence[bytes], extension: bytes = b"") -> list[TlsChunk]:
     """A message an event, in frames as RFC 6455 has them; with an extension compressed by RFC 7692."""
     made = _Records()
-    upgrade = b"GET /v1/responses HTTP/1.1\r\nHost: api.openai.com\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-    made.add("out", upgrade + _KEY + extension + b"\r\n")
-    made.add("in", _SWITCH + extension + b"\r\n")
+    head = b"GET /v1/responses HTTP/1.1\r\nHost: api.openai.com\r\nSec-WebSocket-Version: 13\r\n"
+    made.add("out", head + _UPGRADE + _KEY + extension + b"\r\n")
+    made.add("in", b"HTTP/1.1 101 Switching Protocols\r\n" + _UPGRADE + _ACCEPT + extension + b"\r\n")
     compressor = zlib.compressobj(wbits=-15)
     for _ in range(calls):
         made.add("out", _message(_ASKED, mask=True))

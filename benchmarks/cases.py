@@ -32,7 +32,7 @@ def _ratios(group: str, rows: Iterable[Row]) -> Iterator[Figure]:
 
 
 def operators(size: Size) -> Iterator[Figure]:
-    """What each operator of the graph adds, in units of only parsing; a hop against plain functions; rules, secrets, the fold."""
+    """What each operator of the graph adds, in units of parsing; hops against plain functions; rules, secrets, the fold."""
     parse, *stages = pipeline.stages(size.rounds, size.scale)
     before = 0.0
     for row in stages:
@@ -88,9 +88,7 @@ def hostile_traffic(size: Size) -> Iterator[Figure]:
 def churned(size: Size) -> Iterator[Figure]:
     """Without a kernel: the engine and the store over connections of processes that start, ask and end."""
     rows: Sequence[ChurnRow] = [row for row in churn_rows(size.rounds, size.scale / 2) if isinstance(row, ChurnRow)]
-    last, points = rows[-1], []
-    for row in rows:
-        points.append((float(row.name.split()[0].replace(",", "")), row.anonymous))
+    last, points = rows[-1], [(float(row.name.split()[0].replace(",", "")), row.anonymous) for row in rows]
     yield Figure(
         group="memory",
         name="anonymous memory after churn",

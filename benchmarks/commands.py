@@ -1,4 +1,4 @@
-"""What a person feels: how long `record` takes around its command, `--help`, memory, and the processor while nothing happens."""
+"""What a person feels: the time of `record` around its command, `--help`, memory, the processor while nothing happens."""
 
 from __future__ import annotations
 
@@ -67,7 +67,8 @@ def _middle(starts: Sequence[Start], field: str) -> float:
 
 
 def helped(size: Size) -> Iterator[Figure]:
-    empty, asked = [], []
+    empty: list[float] = []
+    asked: list[float] = []
     for _ in range(size.rounds):
         empty.append(_seconds(sys.executable, "-c", "pass"))
         asked.append(_seconds(*_PROGRAM, "--help"))

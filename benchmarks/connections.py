@@ -18,6 +18,7 @@ __all__ = ["figures"]
 
 _CALLS = 64  # in all, but for the many connections, which make one each
 _BATCH = 4096
+_CONNECTIONS_MOST = 1000  # at full size
 _STORED = 64  # connections of the case with a store
 _NAIVE_LEAST = 3.0
 _STORE_MOST = 1.5  # times parse only, over the graph without sinks
@@ -29,7 +30,7 @@ _CASES: dict[int, tuple[float | None, str]] = {1: (None, ""), 8: (None, ""), 64:
 def figures(size: Size) -> Iterator[Figure]:
     points: list[tuple[float, float]] = []
     for most, (target, before) in _CASES.items():
-        connections = most if most <= _STORED else size.many(most, _STORED)
+        connections = min(most, size.many(_CONNECTIONS_MOST))
         chunks = traffic(connections, calls=max(1, size.many(_CALLS) // connections))
         batches, events = cut(chunks, _BATCH), len(chunks)
         with TemporaryDirectory() as folder:

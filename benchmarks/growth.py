@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-
-import numpy as np
+from math import log
+from statistics import linear_regression
 
 from agentsight_rx.events import Connection, Origin, TlsChunk
 
@@ -27,7 +27,7 @@ _SPACING_NS = 10_000
 
 def figures(size: Size) -> Iterator[Figure]:
     grown: dict[str, Callable[[int], list[TlsChunk]]] = {
-        "events": lambda step: traffic(8, size.many(_CALLS) * step),
+        "events": lambda step: traffic(size.many(8), size.many(_CALLS) * step),
         "deltas of one answer": lambda step: _one_answer(size.many(_DELTAS, 20) * step),
         "connections": lambda step: _short_calls(size.many(_CONNECTIONS, 2) * step),
     }
@@ -47,8 +47,8 @@ def figures(size: Size) -> Iterator[Figure]:
 
 def exponent(points: Sequence[tuple[float, float]]) -> float:
     """k of the fit `seconds = c * count ** k`."""
-    counts, seconds = np.log(np.array(points)).T
-    return float(np.polyfit(counts, seconds, 1)[0])
+    counts, seconds = zip(*points, strict=True)
+    return linear_regression(list(map(log, counts)), list(map(log, seconds))).slope
 
 
 def _chunks(pieces: Sequence[tuple[int, bool, bytes]]) -> list[TlsChunk]:

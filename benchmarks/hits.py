@@ -11,9 +11,8 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from struct import pack
 from typing import get_args
 
@@ -24,9 +23,13 @@ from agentsight_rx.sources.kernel.probes import Probes, Site
 from agentsight_rx.sources.kernel.program import Program
 from agentsight_rx.sources.tls.stacks.finding import Placement
 
-__all__ = ["main"]
+from .apart import environment
+from .figures import Figure, Size
+
+__all__ = ["figures", "main"]
 
 _ROUNDS = 7
+_CALLS = 5_000  # that are timed at once
 
 # What stands at the probed place of a function, and the function from there on
 _FUNCTIONS = {
@@ -62,22 +65,37 @@ for line in sys.stdin:
 """
 _TALKER = """
 import sys, time
-from tests.live.load import connected
-client, server = connected()
+from %s.tls_worker import in_memory
+write, read, *_ = in_memory()
 data = b"x" * 200
 for line in sys.stdin:
     count, best = int(line), 1e9
     for _ in range(5):
         start = time.thread_time_ns()
         for _ in range(count):
-            client.write(data)
-            server.read(300)
+            write(data)
+            read(300)
         best = min(best, (time.thread_time_ns() - start) / count)
     print(best, flush=True)
 """
 
 
-def main(count: int = 5_000) -> int:
+def figures(size: Size) -> Iterator[Figure]:
+    count = size.many(_CALLS, 50)
+    for name, alone, at_return, both in _by_instruction(count, size.rounds):
+        note = f"a return probe {at_return:,.0f} ns, both {both:,.0f} ns"
+        yield Figure(group="hits", name=f"a probe on {name}", value=alone, unit="ns", note=note)
+    bare, placed = _by_placement(count, size.rounds)
+    for name, took in placed.items():
+        yield Figure(
+            group="hits",
+            name=f"write and read of TLS in memory, probes placed by {name}: slowdown",
+            value=took / bare,
+            note=f"{(took - bare) / 1e3:.2f} µs added",
+        )
+
+
+def main(count: int = _CALLS) -> int:
     """Print the two tables; `count` calls are timed at once."""
     print(f"{'instruction':22}{'probe':>9}{'return probe':>14}{'both':>9}   ns a hit")
     for name, alone, at_return, both in _by_instruction(count):
@@ -91,7 +109,7 @@ def main(count: int = 5_000) -> int:
     return 0
 
 
-def _by_instruction(count: int) -> Generator[tuple[str, float, float, float]]:
+def _by_instruction(count: int, rounds: int = _ROUNDS) -> Generator[tuple[str, float, float, float]]:
     code = b"".join(_code(bytes.fromhex(each)) for each in _FUNCTIONS.values())
     program: Program[int] = Program(
         "readline", Target(1), ring="lines", ring_size=1 << 16, decode=lambda view, at, size: None, switches=["-DMULTI"]
@@ -108,7 +126,7 @@ def _by_instruction(count: int) -> Generator[tuple[str, float, float, float]]:
                 costs: list[float] = []
                 for sites in ([here], [back], [here, back]):
                     attached = probes.attach(file.name, sites)
-                    costs.append(min(ask(f"{loop} {count}") for _ in range(_ROUNDS)) - bare)
+                    costs.append(min(ask(f"{loop} {count}") for _ in range(rounds)) - bare)
                     attached.close()
                 yield name, costs[0], costs[1], costs[2]
     finally:
@@ -121,14 +139,14 @@ def _code(function: bytes) -> bytes:
     return loop.ljust(_APART // 2, b"\xcc") + function.ljust(_APART // 2, b"\xcc")
 
 
-def _by_placement(count: int) -> tuple[float, dict[Placement, float]]:
+def _by_placement(count: int, rounds: int = _ROUNDS) -> tuple[float, dict[Placement, float]]:
     bare: list[float] = []
     placed: dict[Placement, float] = {}
-    with _process(_TALKER) as ask:
+    with _process(_TALKER % __package__) as ask:
         for placement in get_args(Placement):
-            bare += [ask(str(count)) for _ in range(_ROUNDS)]
+            bare += [ask(str(count)) for _ in range(rounds)]
             with Run(sources.tls(TlsOptions(Target(ask.pid), placement=placement))):
-                placed[placement] = min(ask(str(count)) for _ in range(_ROUNDS))
+                placed[placement] = min(ask(str(count)) for _ in range(rounds))
     return min(bare), placed
 
 
@@ -150,9 +168,8 @@ class _Asked:
 @contextmanager
 def _process(program: str, *arguments: str) -> Generator[_Asked]:
     words = [sys.executable, "-c", program, *arguments]
-    with subprocess.Popen(
-        words, cwd=Path(__file__).parents[1], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
+    pipes = subprocess.PIPE
+    with subprocess.Popen(words, env=environment(), stdin=pipes, stdout=pipes, text=True) as process:
         try:
             yield _Asked(process)
         finally:

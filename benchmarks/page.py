@@ -57,7 +57,10 @@ def _table(figures: Sequence[Figure]) -> Iterator[str]:
 def _missed(figures: Sequence[Figure]) -> str:
     if not figures:
         return "None.\n"
-    lines = (f"- **{figure.name}** ({shown(figure)}, target {target_of(figure)}): {reason_for(figure)}" for figure in figures)
+    lines = (
+        f"- **{figure.name}** ({shown(figure)}, target {_escaped(target_of(figure))}): {reason_for(figure)}"
+        for figure in figures
+    )
     return "\n".join([*lines, ""])
 
 

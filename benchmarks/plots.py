@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
+import matplotlib
 from matplotlib.figure import Figure as Picture
 
 from .bench import read_report
@@ -18,6 +18,7 @@ __all__ = ["PICTURES", "draw", "main"]
 
 _DOCS = Path(__file__).parents[1] / "docs"
 _MET, _MISSED, _PLAIN, _PEER = "#2f7d4f", "#b3402a", "#3b6ea5", "#8a8a8a"
+_library: Any = matplotlib  # whose types are partial
 # Text stays text, and nothing in a picture changes from one run to the next but what was measured
 _STYLE = {
     "svg.fonttype": "none",
@@ -43,9 +44,9 @@ def draw(report: Report, folder: Path) -> list[Path]:
     """Write the pictures for which the report has figures."""
     folder.mkdir(exist_ok=True)
     drawn: list[Path] = []
-    with mpl.rc_context(_STYLE):
+    with _library.rc_context(_STYLE):
         for name, make in PICTURES.items():
-            picture = make(report.figures)
+            picture: Any = make(report.figures)
             if picture is not None:
                 path = folder / f"{name}.svg"
                 picture.savefig(path, format="svg", metadata={"Date": None}, bbox_inches="tight")
@@ -77,8 +78,9 @@ def _targets(figures: Sequence[Figure]) -> Picture | None:
     if not some:
         return None
     away = [_away(each) for each in some]
-    picture = _bars(some, away, [_MET if each.met else _MISSED for each in some], "times the target (log); 1 is the target")
-    (axes,) = picture.axes
+    colours = [_MET if each.met else _MISSED for each in some]
+    picture = _bars(some, away, colours, "times the target (log); 1 is the target")
+    axes: Any = picture.axes[0]
     axes.set_xscale("log")
     axes.axvline(1, color="black", linewidth=0.8)
     return picture

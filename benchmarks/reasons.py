@@ -10,14 +10,14 @@ _UNKNOWN = "the reason is not known yet."
 
 _OF_FIGURES = {
     "graph: a store, threaded: added to the graph": (
-        "what is stored for the first time is cut, named, compressed and synced to disk, on two threads that share one interpreter."
+        "what is stored for the first time is cut, named, compressed and synced, on two threads of one interpreter."
     ),
-    "start: record -- true, warm: after the command": "probes are detached one source after the other, and the kernel waits for each.",
+    "start: record -- true, warm: after the command": "probes are detached source by source; the kernel waits.",
     "memory: anonymous memory of record, all sources, at the start": "LLVM stays loaded where a program had to be compiled.",
 }
 _OF_GROUPS = {
     "replay": "each line becomes typed events and passes every operator, in Python; json.loads is C and makes dicts alone.",
-    "graph": "a floor of Python remains: heads of requests and answers, bodies, secrets and rows take 3.4 µs an event by themselves.",
+    "graph": "a floor of Python remains: heads, bodies, secrets and rows take 3.4 µs an event by themselves.",
     "wire": "frames are taken apart in Python, a few steps each.",
     "operators": "the floor is a bare loop over the same functions, without counters and without safety against exceptions.",
     "start": "Python imports the program, eight sources open their programs, and each probe takes the kernel some ms.",

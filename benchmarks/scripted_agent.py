@@ -30,7 +30,13 @@ _SOURCE = "#include <stdio.h>\n#include <stdlib.h>\n#include <string.h>\n" + "".
     f"int parse_{number}(const char *text) {{ int sum = {number}; while (*text) sum = sum * 31 + *text++; return sum; }}\n"
     for number in range(_FUNCTIONS)
 )
-_TESTS = "import pytest\n\n@pytest.mark.parametrize('number', range(200))\ndef test_it(number):\n    assert 2 * number == number + number\n"
+_TESTS = """\
+import pytest
+
+@pytest.mark.parametrize("number", range(200))
+def test_it(number):
+    assert 2 * number == number + number
+"""
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Clients with different TLS -> what reading one record costs each of them more when traced; bcc's sslsniff on the same load."""
+"""Clients of several TLS libraries -> what tracing adds to a record that they read; bcc's sslsniff on the same load."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -29,7 +29,7 @@ from .tls_loop import tls_calls
 __all__ = ["figures"]
 
 _RECORDS, _SIZE = 10_000, 200
-_FOUND_MS = 400  # by then the file of a program that has just started is searched and probed
+_FOUND_MS = 300  # by then the file of a program that has just started is searched and probed
 _PEER_PLACES = ("sslsniff-bpfcc", "/usr/sbin/sslsniff-bpfcc", "/usr/share/bcc/tools/sslsniff")
 _PEER_READY_S = 30.0
 _PEER_PRINTS_S = 1.0
@@ -99,7 +99,7 @@ def _cost(client: _Client, port: int, certificate: Path, size: Size) -> Figure:
             yield
             seen.append(tls_calls(run.stop()))
 
-    for _ in range(size.rounds):
+    for _ in range(_rounds(size)):
         bare.append(_cpu_s(client, _url(port, records), certificate, _untraced))
         traced.append(_cpu_s(client, _url(port, records, _FOUND_MS), certificate, ours))
     if median(seen) < records / 2:
@@ -114,6 +114,11 @@ def _cost(client: _Client, port: int, certificate: Path, size: Size) -> Figure:
     )
 
 
+def _rounds(size: Size) -> int:
+    """Each takes seconds, so that a small size has one."""
+    return size.rounds if size.scale >= 1 else 1
+
+
 def _url(port: int, records: int, wait_ms: int = 0) -> str:
     return f"https://127.0.0.1:{port}/{records}/{_SIZE}/{wait_ms}"
 
@@ -123,7 +128,7 @@ def _untraced(_: int) -> Generator[None]:
     yield
 
 
-def _cpu_s(client: _Client, url: str, certificate: Path, tracing: Callable[[int], Generator[None]]) -> float:
+def _cpu_s(client: _Client, url: str, certificate: Path, tracing: Callable[[int], AbstractContextManager[None]]) -> float:
     """Its processor time; it is traced before it starts."""
     words = ["/bin/sh", "-c", 'read _; exec "$@"', "sh", *client.words(url, certificate)]
     process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -161,7 +166,7 @@ def _peer(port: int, certificate: Path, size: Size) -> Figure:
             yield
             lines.append(count())
 
-    for _ in range(size.rounds):
+    for _ in range(_rounds(size)):
         bare.append(_cpu_s(client, _url(port, records), certificate, _untraced))
         try:
             sniffed.append(_cpu_s(client, _url(port, records), certificate, sniffing))

@@ -56,6 +56,7 @@ GROUPS = {
     "churn": Group("memory while connections come and go", ("cases.churned",)),
     "tls": Group("a loop of TLS records: slowdown, loss, the fastest rate without loss", ("tls_loop.figures",), True),
     "stacks": Group("what a record costs clients of each TLS library; bcc's sslsniff", ("stacks.figures",), True),
+    "hits": Group("what a hit of a probe costs, by instruction and by placement", ("hits.figures",), True),
     "agent": Group("a scripted agent with and without `record`", ("agent_overhead.figures",), True),
 }
 

@@ -1,4 +1,4 @@
-"""FOLDER -> a server on 127.0.0.1 that answers GET /RECORDS/SIZE/MS with so many TLS records of that size, MS after the head."""
+"""FOLDER -> a server that answers GET /RECORDS/SIZE/MS with so many TLS records of that size, MS after the head."""
 
 from __future__ import annotations
 

@@ -235,6 +235,15 @@ def test_connections_are_closed_if_asked(tmp_path: Path) -> None:
         assert sock.recv(1) == b""
 
 
+def test_a_slow_model_says_what_a_fast_one_says(tmp_path: Path) -> None:
+    (tmp_path / "slow").mkdir()
+    (tmp_path / "fast").mkdir()
+    with fake_llm(tmp_path / "slow", "--think-ms", "1", "--event-ms", "1") as peer, _connection(peer) as connection:
+        slow = _post(connection, "/v1/messages", stream=True)
+    with fake_llm(tmp_path / "fast") as peer, _connection(peer) as connection:
+        assert _post(connection, "/v1/messages", stream=True) == slow
+
+
 def test_sigterm_ends_the_server_though_a_client_is_connected(tmp_path: Path) -> None:
     with fake_llm(tmp_path) as peer, _connection(peer) as connection:
         connection.request("HEAD", "/")
