@@ -106,7 +106,7 @@ class LocalPlace:
         except OSError as error:
             raise SpoolError(f"{path} cannot be written: {why(error, path.parent)}") from error
         finally:
-            with suppress(FileNotFoundError):
+            with suppress(OSError):
                 part.unlink()
 
     def remove(self, name: str, /) -> None:
