@@ -46,7 +46,11 @@ def test_only_the_first_creates(place: Place) -> None:
 
 def test_of_many_that_create_at_once_one_does(place: Place) -> None:
     made: list[bool] = []
-    threads = [threading.Thread(target=lambda n=n: made.append(place.create("a/one", b"%d" % n))) for n in range(8)]
+
+    def create(number: int) -> None:
+        made.append(place.create("a/one", b"%d" % number))
+
+    threads = [threading.Thread(target=create, args=(number,)) for number in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
