@@ -188,12 +188,8 @@ def record(
         chosen = ticked(keyed(options(attached), store), spooling)
         kept = _kept(store, chosen, required=require_store, retention=retention, lent=lent)
         destinations = [kept, *others]
-        capture(
-            trace_graph(with_previews(chosen, destinations)),
-            destinations,
-            store=store,
-            keeps_auth=disable_auth_removal,
-        )
+        graph = trace_graph(with_previews(chosen, destinations))
+        capture(graph, destinations, store=store, keeps_auth=disable_auth_removal)
         return 0
     with group() as own:
         launch = Launch.fork(command, env={**os.environ, "PATH": search_path(os.environ)})
