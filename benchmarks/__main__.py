@@ -10,7 +10,7 @@ from typing import Protocol
 
 import msgspec
 
-from . import churn, filters, fold, hop, hostile, keyed, otel, pipeline, redaction, ring, scan, sse, store, wire
+from . import churn, cluster, filters, fold, hop, hostile, keyed, otel, pipeline, redaction, ring, scan, sse, store, wire
 from .timing import Row, table
 
 __all__ = ["BENCHMARKS", "Benchmark", "main"]
@@ -38,6 +38,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "hostile": hostile.rows,
     "churn": churn.rows,
     "otel": otel.rows,
+    "cluster": cluster.rows,
 }
 
 

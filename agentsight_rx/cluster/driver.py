@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
@@ -18,7 +18,8 @@ __all__ = ["Job", "Progress", "run_here", "run_on_dask"]
 
 Job = Callable[[Task], Done]
 
-_LOST = "run the same command again: it goes on behind the {done} segments that are committed"
+_LOOK_S = 5.0  # without a result: is anything there that works?
+_WITHOUT_S = 120.0  # a scheduler without a worker
 _QUIET = ("distributed", "distributed.nanny", "distributed.worker", "distributed.scheduler", "distributed.client", "tornado")
 
 
@@ -58,40 +59,44 @@ def run_on_dask(
     progress = Progress(plan.left)
     dask = _dask()
     with _client(dask, workers, scheduler) as client:
-        waiting = {key: iter(tasks) for key, tasks in plan.tasks.items()}
-        keys: dict[Any, str] = {}
-
-        def submit(key: str) -> Any:
-            task = next(waiting[key], None)
-            if task is None:
-                return None
-            # a run that is repeated has the same tasks, and none of them may be answered from an earlier one
-            future = client.submit(job, task, pure=False, retries=2, priority=-task.sequence)
-            keys[future] = key
-            return future
-
-        first = sorted(plan.tasks, key=lambda key: -len(plan.tasks[key]))  # what takes longest begins first
-        running = dask.as_completed([future for key in first if (future := submit(key)) is not None])
+        again = "run the same command again: it goes on behind the {} segments that are committed"
         try:
-            for future in running:
-                progress.add(_result(future))
+            for done in _results(dask, client, plan, job):
+                progress.add(done)
                 report(progress)
-                following = submit(keys.pop(future))
-                if following is not None:
-                    running.add(following)
         except AgentsightError:
             raise
         except Exception as error:  # the errors of Dask have no common type, and CancelledError says little
-            again = _LOST.format(done=plan.done + progress.done)
-            raise SpoolError(f"the cluster failed ({type(error).__name__}: {error}): {again}") from error
-    if progress.done < progress.total:
-        raise SpoolError(f"the cluster is gone: {_LOST.format(done=plan.done + progress.done)}")
+            reason = f"{type(error).__name__}: {error}".rstrip(": ")
+            raise SpoolError(f"the cluster failed ({reason}): {again.format(plan.done + progress.done)}") from error
     return progress
 
 
-def _result(future: Any) -> Done:
-    result: Done = future.result()
-    return result
+def _results(dask: Any, client: Any, plan: Plan, job: Job) -> Iterator[Done]:
+    """One task of each key at a time, since each goes on from the one before."""
+    waiting = {key: iter(tasks) for key, tasks in plan.tasks.items()}
+    running: dict[Any, str] = {}
+
+    def submit(key: str) -> None:
+        task = next(waiting[key], None)
+        if task is not None:  # not pure: a run that is repeated has the same tasks, and asks for them anew
+            running[client.submit(job, task, pure=False, retries=2, priority=-task.sequence)] = key
+
+    for key in sorted(plan.tasks, key=lambda key: -len(plan.tasks[key])):  # what takes longest begins first
+        submit(key)
+    without_s = 0.0
+    while running:
+        try:
+            finished: set[Any] = dask.wait(list(running), timeout=_LOOK_S, return_when="FIRST_COMPLETED").done
+        except TimeoutError:
+            without_s = 0.0 if client.nthreads() else without_s + _LOOK_S
+            if without_s >= _WITHOUT_S:
+                raise RuntimeError(f"it has had no worker for {without_s:.0f} s") from None
+            continue
+        for future in finished:
+            done: Done = future.result()
+            submit(running.pop(future))
+            yield done
 
 
 def _dask() -> Any:
@@ -100,6 +105,8 @@ def _dask() -> Any:
         found = import_module("distributed")
     except ImportError as error:
         raise UsageError("this needs Dask: install agentsight-rx[cluster], or give --workers 0 for this process") from error
+    # else a worker that is being started again, a while after another one died, is closed for ever
+    import_module("dask").config.set({"distributed.deploy.lost-worker-timeout": "365d"})
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.CRITICAL)
     return found

@@ -11,6 +11,7 @@ import os
 import secrets
 from collections.abc import Callable
 from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -106,7 +107,7 @@ class LocalPlace:
         except OSError as error:
             raise SpoolError(f"{path} cannot be written: {why(error, path.parent)}") from error
         finally:
-            with suppress(FileNotFoundError):
+            with suppress(OSError):
                 part.unlink()
 
     def remove(self, name: str, /) -> None:
@@ -118,14 +119,13 @@ class _ObjectPlace:
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")
         try:
-            from fsspec.core import url_to_fs  # pyright: ignore[reportUnknownVariableType]
+            core: Any = import_module("fsspec.core")
         except ImportError as error:
             raise SpoolError(f"{url} needs fsspec: install agentsight-rx[cluster]") from error
         try:
-            opened: tuple[Any, str] = url_to_fs(self.url)
+            self._files, self._root = core.url_to_fs(self.url)
         except (ImportError, ValueError) as error:
             raise SpoolError(f"{url} cannot be opened: {error}") from error
-        self._files, self._root = opened
 
     def folders(self) -> list[str]:
         return self._listed(self._root, "directory")

@@ -304,7 +304,7 @@ class Engine(PeriodicScheduler):
         """
         The state of the whole run between two batches: its time, and of every chain and merge in the order in which they were
         attached. Raises TypeError where a part of it cannot be saved: timers of stock operators, and machines that are not
-        Checkpointed.
+        Checkpointed. What stock operators keep besides is not known here.
         """
         if self._timers or self._later or self._ready:
             raise TypeError("stock operators wait for timers, so that the run cannot be saved")

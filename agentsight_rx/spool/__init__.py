@@ -1,10 +1,11 @@
 """Events <-> closed segments in folders, one a host: what leaves a machine. docs/cluster.md has the format."""
 
 from .folder import HOST, Recorded, folders, is_spool, recordings, segment_name, sequence_of
+from .options import SpoolOptions, host_of_machine
 from .parts import Parts
 from .segment import FORMAT, SCHEMA, Footer, Header, Segment, SegmentBroken, encode_segment, key_of, read_header, read_segment
 from .track import Track
-from .writer import SpoolOptions, SpoolWriter, host_of_machine
+from .writer import SpoolWriter
 
 __all__ = [
     "FORMAT",

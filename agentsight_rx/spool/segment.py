@@ -238,16 +238,14 @@ def records(content: bytes, *, whole: bool = True) -> Iterator[tuple[bytes, memo
     """The records of a frame; not `whole`: up to one that is cut."""
     view, at = memoryview(content), 0
     while at < len(content):
-        end = at + _FRAME.size
-        if end <= len(content):
-            kind, length = _FRAME.unpack_from(content, at)
-            end += length
-        if end > len(content):
+        begin = at + _FRAME.size
+        kind, length = _FRAME.unpack_from(content, at) if begin <= len(content) else (b"", len(content))
+        if begin + length > len(content):
             if whole:
                 raise SegmentBroken("it is cut inside a record")
             return
-        yield kind, view[at + _FRAME.size : end]
-        at = end
+        at = begin + length
+        yield kind, view[begin:at]
 
 
 def decompressed(content: bytes, largest: int = _LARGEST) -> bytes:

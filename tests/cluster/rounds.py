@@ -19,7 +19,7 @@ __all__ = ["PLACES", "external", "random_kills", "run_once"]
 
 ROOT = Path(__file__).parents[2]
 PLACES = ("events", "part", "output", "state")
-_PATIENCE_S = 120.0
+_PATIENCE_S = 300.0
 
 
 def random_kills(random: Random, spool: Path, whom: str, count: int) -> list[Kill]:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Thread
 from unittest import mock
@@ -133,12 +133,16 @@ def test_an_attempt_whose_commit_is_lost_is_repeated_with_the_same_bytes(
     assert reference == contents(tmp_path)
 
 
+def attempt_at(task: Task, fresh: list[bool]) -> None:
+    fresh.append(segment(task).fresh)
+
+
 def test_two_attempts_at_once_leave_one_commit_and_the_same_bytes(
     spool: Path, tmp_path: Path, reference: dict[str, bytes]
 ) -> None:
     fresh: list[bool] = []
     for task in tasks_of(spool, tmp_path):
-        attempts = [Thread(target=lambda task=task: fresh.append(segment(task).fresh)) for _ in range(2)]
+        attempts = [Thread(target=attempt_at, args=(task, fresh)) for _ in range(2)]
         for attempt in attempts:
             attempt.start()
         for attempt in attempts:
@@ -213,7 +217,7 @@ def test_ticks_that_come_later_or_earlier_change_nothing_but_the_time(tmp_path: 
         assert expected == analysed(ticked)
 
 
-def analysed(events: list[Event]) -> list[Output]:
+def analysed(events: Sequence[Event]) -> list[Output]:
     found: list[Output] = []
     analysis = Analysis(TraceOptions(redaction_key=b"k" * 32), found.extend)
     for at in range(0, len(events), 50):

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
+from msgspec import Struct
+from typer.testing import CliRunner
 
-from agentsight_rx.cluster import segment
+from agentsight_rx.cli import app
+from agentsight_rx.cluster import segment, settings_of
+from agentsight_rx.cluster.place import LocalPlace
+from agentsight_rx.sinks import redaction_key
 
 from .hosts import contents, spool_at, tasks_of
 from .killing import Kill, attempts
 from .rounds import PLACES, run_once
+
+REPORTS = ("summary", "calls", "prompts", "tools", "files", "processes", "http", "timeline", "audit", "sessions", "tokens")
 
 
 @pytest.fixture(scope="module")
@@ -19,9 +27,19 @@ def spool(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def reference(spool: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+def single(spool: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same spool in one process, host by host, straight into a store."""
+    path = tmp_path_factory.mktemp("single") / "single.lmdb"
+    replayed = CliRunner().invoke(app, ["replay", str(spool), "--db", str(path), "--quiet"])
+    assert 0 == replayed.exit_code, replayed.output
+    return path
+
+
+@pytest.fixture(scope="module")
+def reference(spool: Path, single: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     """A single host's run: one process, one segment after the other."""
     out = tmp_path_factory.mktemp("out")
+    settings_of(LocalPlace(str(out)), redaction_key=redaction_key(single))
     for task in tasks_of(spool, out):
         segment(task)
     return contents(out)
@@ -33,10 +51,41 @@ def check_hit(record: Path, kills: int) -> None:
     assert found.hit >= kills, "a kill hit no attempt that had begun and was not committed"
 
 
-def test_workers_that_die_inside_segments_are_started_again(spool: Path, tmp_path: Path, reference: dict[str, bytes]) -> None:
+class Killed(Struct, frozen=True):
+    """A run of which four workers died, each at another place inside a segment."""
+
+    status: int
+    said: str
+    out: Path
+    record: Path
+    made: Path
+
+
+@pytest.fixture(scope="module")
+def killed(spool: Path, single: Path, tmp_path_factory: pytest.TempPathFactory) -> Killed:
+    folder = tmp_path_factory.mktemp("killed")
+    settings_of(LocalPlace(str(folder / "out")), redaction_key=redaction_key(single))
     keys = ("web1", "web2", "db1", "web1")
     kills = [Kill(keys[number], 2 + number, where, 10 if where == "events" else 0) for number, where in enumerate(PLACES)]
-    status, said = run_once(spool, tmp_path / "out", tmp_path / "record", kills, "--workers", "2")
-    assert 0 == status, said
-    check_hit(tmp_path / "record", len(kills))
-    assert reference == contents(tmp_path / "out")
+    out, record, made = folder / "out", folder / "record", folder / "cluster.lmdb"
+    status, said = run_once(spool, out, record, kills, "--workers", "2", "--store", str(made))
+    return Killed(status, said, out, record, made)
+
+
+def test_workers_that_die_inside_segments_are_started_again(killed: Killed, reference: dict[str, bytes]) -> None:
+    assert 0 == killed.status, killed.said
+    check_hit(killed.record, len(PLACES))
+    assert reference == contents(killed.out)
+
+
+def test_the_reports_are_those_of_a_replay_of_the_same_spool(killed: Killed, single: Path) -> None:
+    for name in REPORTS:
+        expected = report(name, single)
+        assert len(expected) > 100, name
+        assert expected == report(name, killed.made), name
+
+
+def report(name: str, path: Path) -> str:
+    found = CliRunner().invoke(app, ["report", name, "--db", str(path), "--json"])
+    assert 0 == found.exit_code, found.output
+    return re.sub(r'"(?:(?:started|committed)_ms":17\d+|seconds":[\d.]+)', "", found.stdout)  # when the store was made

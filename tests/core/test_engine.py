@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from typing import Any, TypeAlias
 
+import msgspec
 import pytest
 import reactivex as rx
 from hypothesis import given as for_all
@@ -17,7 +18,7 @@ from reactivex import abc
 from reactivex import operators as ops
 from reactivex.scheduler import CurrentThreadScheduler, ImmediateScheduler
 
-from agentsight_rx.core.engine import Engine, Site
+from agentsight_rx.core.engine import Engine, EngineState, Site
 from agentsight_rx.core.hub import Hub
 from agentsight_rx.core.machine import Kernel
 from agentsight_rx.core.stream import Operator, Stream, of, origin
@@ -598,3 +599,33 @@ def test_two_stages_of_one_name_are_counted_apart() -> None:
     engine = Engine(strict=False)
     sites = [Site(engine, "of/keep"), Site(engine, "of/keep")]
     assert [site.meter.stage for site in sites] == ["of/keep", "of/keep#2"]
+
+
+def test_a_run_goes_on_from_its_snapshot_as_if_it_had_not_stopped() -> None:
+    events = [shake(0), row(40), shake(30), shake(70), row(1500), shake(1490), row(3000), shake(3005)]
+
+    def run(batch: Sequence[Event], seen: Seen, state: EngineState | None = None) -> EngineState:
+        engine = Engine()
+        source = of(batch, time_of=time_of)
+        source.pipe(Operator("log", lambda _: Log(seen))).subscribe(scheduler=engine)
+        if state is not None:
+            engine.restore(state)
+        engine.push(engine.hubs[0], batch)
+        return engine.snapshot()
+
+    whole: Seen = []
+    run(events, whole)
+    for cut in range(1, len(events)):
+        parts: Seen = []
+        state = run(events[:cut], parts)
+        kept = msgspec.msgpack.decode(msgspec.msgpack.encode(state), type=EngineState)
+        run(events[cut:], parts, kept)
+        assert whole == parts
+
+
+def test_a_run_with_timers_of_stock_operators_cannot_be_saved() -> None:
+    engine = Engine()
+    of([shake(0)], time_of=time_of).pipe(ops.delay(1.0)).subscribe(scheduler=engine)
+    engine.push(engine.hubs[0], [shake(0)])
+    with pytest.raises(TypeError, match="cannot be saved"):
+        engine.snapshot()

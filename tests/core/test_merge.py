@@ -11,12 +11,13 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from reactivex import operators as ops
 
-from agentsight_rx.core.engine import Engine
+from agentsight_rx.core.engine import Engine, EngineState
 from agentsight_rx.core.kernels import change, keep
 from agentsight_rx.core.machine import Kernel
 from agentsight_rx.core.merge import merge
 from agentsight_rx.core.stream import Node, Operator, Stream, of
 from agentsight_rx.events import Loss, Origin, TlsChunk, TlsClose
+from agentsight_rx.events import time_of as event_time
 from agentsight_rx.loss import Reason
 
 MS = 1_000_000
@@ -275,3 +276,23 @@ def test_what_waits_is_bounded_in_bytes() -> None:
     assert [event.seq for event in out] == sorted((event.seq for event in out), reverse=True)
     engine.idle(1000 * MS)
     assert sorted(event.seq for event in out) == list(range(40))
+
+
+def test_what_waits_is_in_a_snapshot() -> None:
+    first, second, last = (TlsClose(Origin(ms * 1_000_000, 7)) for ms in (5, 1, 100))
+
+    def run(state: EngineState | None, *batches: Sequence[TlsClose]) -> tuple[list[TlsClose], EngineState]:
+        seen: list[TlsClose] = []
+        engine = Engine()
+        inputs = [of([event], time_of=event_time) for event in (first, second)]
+        merge(*inputs).subscribe(seen.append, scheduler=engine)
+        if state is not None:
+            engine.restore(state)
+        for hub, batch in zip(engine.hubs, batches, strict=False):
+            engine.push(hub, batch)
+        return seen, engine.snapshot()
+
+    nothing, state = run(None, [first], [second])
+    assert [] == nothing
+    seen, _ = run(state, [last])
+    assert [second, first] == seen
