@@ -11,8 +11,9 @@ from msgspec import Raw
 from msgspec.structs import replace
 
 from ..core.sink import Sink, Unwritten
+from ..core.weight import weight
 from ..errors import NoSpaceError, StoreError
-from ..events import Event, milliseconds
+from ..events import BodyPart, Event, HttpRequest, HttpResponse, SseMessage, StdioChunk, TlsChunk, milliseconds
 from ..loss import Ledger
 from ..say import say
 from ..state import META, LmdbStore, MemoryStore, Put, Store, Write
@@ -20,7 +21,7 @@ from ..view import AnyRow, AuditRow, Output, Row
 from ..view.checkpoints import CHECKPOINT, CHECKPOINT_ENCODED, Checkpoint, Checkpoints, EncodedCheckpoint
 from ..view.dictionary import dictionary
 from ..view.log import Resumed
-from ..view.log_parts import EVENTS_MOST, LogWriter
+from ..view.log_parts import LogWriter
 from ..view.retention import Retention, retain
 from ..view.tables import (
     LOSSES,
@@ -41,6 +42,9 @@ __all__ = ["memory", "redaction_key", "redaction_key_in", "store"]
 
 _KEY = "redaction_key"  # of the meta table
 _RETAIN_S = 60.0
+_ITEMS_MOST = 2048  # of one commit: each page of an index is written once for all of them
+_WEIGHT_MOST = 8 << 20  # bytes of their content
+_WITH_CONTENT = frozenset({HttpRequest, HttpResponse, SseMessage, BodyPart, TlsChunk, StdioChunk})
 _MEMORY_MOST = 256 << 20  # bytes of rows and contents, compressed
 
 
@@ -155,6 +159,7 @@ class _StoreWriter:
         self._writes: list[Write] = []
         self._waiting: list[Event] = []
         self._pending = 0  # items since the last commit
+        self._weight = 0  # bytes of content in them
         self._unsynced = 0  # committed since the disk last confirmed
         self._counts: dict[str, StageCount] = {}  # as committed
 
@@ -212,13 +217,15 @@ class _StoreWriter:
                 self._writes.append(put(item))
             else:
                 self._event(item)
-        if len(self._writes) + len(self._waiting) >= EVENTS_MOST:
+        if len(self._writes) + len(self._waiting) >= _ITEMS_MOST or self._weight >= _WEIGHT_MOST:
             self._commit()
 
     def _event(self, event: Event) -> None:
         if self._state is not None:  # all rows of the event before are there
             self._cut, self._state = (len(self._waiting), self._state), None
         self._waiting.append(event)
+        if type(event) in _WITH_CONTENT:
+            self._weight += weight(event)
         if self._checkpoints is not None:
             self._state = self._checkpoints.behind(event)
 
@@ -245,7 +252,7 @@ class _StoreWriter:
         """Raises Unwritten where nothing of it was kept."""
         rows, events, count = self._writes, self._waiting, self._pending
         cut, self._cut = self._cut, None
-        self._writes, self._waiting, self._pending = [], [], 0
+        self._writes, self._waiting, self._pending, self._weight = [], [], 0, 0
         try:
             store = self._store or self.begin()
             assert self._log is not None

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import lmdb
 
-from .lmdb_values import Values
+from .lmdb_values import LEAST, Values
 from .store import Write, encode_writes
 from .table import KEPT, LONGEST_KEY, Key, Part, Table, shorten
 
@@ -104,12 +104,14 @@ def _collect(rows: Iterator[tuple[bytes, bytes]], low: bytes, high: bytes, limit
 
 def encoded(writes: Sequence[Write], values: Values) -> dict[bytes, bytes | None]:
     """Key -> value as LMDB holds it, None where the row is removed."""
-    return {key: None if value is None else values.pack(value) for key, value in encode_writes(writes).items()}
+    pack = values.pack
+    return {key: value if value is None or len(value) < LEAST else pack(value) for key, value in encode_writes(writes).items()}
 
 
 def apply(txn: lmdb.Transaction[bytes], rows: Mapping[bytes, bytes | None]) -> None:
     """Put and delete rows, both as bytes."""
-    txn.cursor().putmulti([_fit(key, value) for key, value in rows.items() if value is not None])  # half the cost of a put each
+    fitting = ((key, value) if len(key) < LONGEST_KEY else _fit(key, value) for key, value in rows.items() if value is not None)
+    txn.cursor().putmulti(list(fitting))  # half the cost of a put each
     for key, value in rows.items():
         if value is None:
             txn.delete(shorten(key))

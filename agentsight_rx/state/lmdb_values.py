@@ -9,12 +9,12 @@ import zstandard
 from ..errors import StoreError
 from .table import Table
 
-__all__ = ["DICTIONARY", "Values"]
+__all__ = ["DICTIONARY", "LEAST", "Values"]
 
 DICTIONARY = Table("dictionary", bytes)  # one row
 
 _COMPRESSED = b"\xc1"  # no value of msgpack begins with it
-_LEAST, _MOST = 48, 16 << 10  # bytes of a value; a longer one is compressed already, or needs no dictionary
+LEAST, _MOST = 48, 16 << 10  # bytes of a value; a longer one is compressed already, or needs no dictionary
 _FORMAT = zstandard.FORMAT_ZSTD1_MAGICLESS
 _LEVEL = 3
 
@@ -34,7 +34,7 @@ class Values:
         self._mine = local()  # a compressor is for one thread
 
     def pack(self, value: bytes, /) -> bytes:
-        if self._known is None or not _LEAST <= len(value) <= _MOST:
+        if self._known is None or not LEAST <= len(value) <= _MOST:
             return value
         packed: bytes = self._compressor(self._known).compress(value)
         return _COMPRESSED + packed if len(packed) + 1 < len(value) else value

@@ -92,14 +92,15 @@ class Store(Protocol):
 def encode_writes(writes: Sequence[Write], /) -> dict[bytes, bytes | None]:
     """Key -> value as bytes, None where the row is removed; of several writes to a key the last one counts."""
     rows: dict[bytes, bytes | None] = {}
+    encode = _encoder.encode
     for write in writes:
         table, key, value = write.table, write.key, write.value
-        if isinstance(write, Put):
-            rows[table.key(key)] = msgspec.msgpack.encode(value)
-            if table.indexes:
-                rows.update(table.entries(key, value))
-            continue
-        rows[table.key(key)] = None
-        if value is not None:
-            rows.update((entry, None) for entry, _ in table.entries(key, value))
+        removed = type(write) is not Put
+        if table.indexes and not (removed and value is None):
+            table.add_rows(key, value, None if removed else encode(value), to=rows)
+        else:
+            rows[table.key(key)] = None if removed else encode(value)
     return rows
+
+
+_encoder = msgspec.msgpack.Encoder()

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from hashlib import sha256
 from types import UnionType
 from typing import Any, Generic, TypeAlias, TypeVar, cast
@@ -30,6 +30,8 @@ KEPT = LONGEST_KEY - sha256().digest_size  # bytes at the front of a long key th
 _INT, _BYTES, _STR = b"\x01", b"\x02", b"\x03"
 _END, _ESCAPED = b"\x00", b"\x00\xff"
 _INT_TAG, _STR_TAG = _INT[0], _STR[0]
+_PARTS_MOST = 1024
+_COUNTS = [bytes((count,)) for count in range(8)]  # a small int is one byte of msgpack
 
 
 @dataclass(frozen=True)
@@ -66,14 +68,20 @@ class Table(Generic[V]):
     def _indexes(self) -> dict[str, Table[int]]:
         return {name: Table(f"{self.name}/{name}", int) for name in self.indexes}
 
-    def entries(self, key: Key, value: V, /) -> Iterator[tuple[bytes, bytes]]:
-        """The rows of all indexes that belong to the row `value` of `key`, as bytes."""
-        for name, function in self.indexes.items():
+    def add_rows(self, key: Key, value: V, /, encoded: bytes | None, *, to: dict[bytes, bytes | None]) -> None:
+        """The row of `key`, `value` as bytes, and the rows of all indexes that belong to it; None removes them."""
+        own = encode_key(key)
+        to[self._front + own] = encoded
+        for front, function in self._found_by:
             found = function(value)
-            if found is not None:
-                by = found if isinstance(found, tuple) else (found,)
-                whole = (*by, *key) if isinstance(key, tuple) else (*by, key)
-                yield self._indexes[name].key(whole), bytes((len(by),))  # a small int is one byte of msgpack
+            if found is None:
+                continue
+            by, count = (encode_key(found), len(found)) if isinstance(found, tuple) else (_known_part(found), 1)
+            to[front + by + own] = None if encoded is None else _COUNTS[count]
+
+    @cached_property
+    def _found_by(self) -> list[tuple[bytes, Callable[[V], Key | None]]]:
+        return [(self._indexes[name]._front, function) for name, function in self.indexes.items()]
 
     def parts(self, raw: bytes, /) -> tuple[Part, ...]:
         """The parts of what `key` returned."""
@@ -105,7 +113,7 @@ def encode_key(key: Key, /) -> bytes:
 
     Ints are 0..2**64-1, others raise OverflowError. The bytes of a tuple begin with the bytes of each of its prefixes.
     """
-    return b"".join(map(_encode_part, key if isinstance(key, tuple) else (key,)))
+    return b"".join(map(_encode_part, key)) if isinstance(key, tuple) else _encode_part(key)
 
 
 def decode_key(raw: bytes, /) -> tuple[Part, ...]:
@@ -139,8 +147,11 @@ def shorten(raw: bytes, /) -> bytes:
 
 
 def _encode_part(part: Part) -> bytes:
+    if isinstance(part, str):
+        return _STR + part.encode("utf-8", "surrogatepass").replace(_END, _ESCAPED) + _END
     if isinstance(part, int):
         return _INT + part.to_bytes(8, "big")
-    if isinstance(part, bytes):
-        return _BYTES + part.replace(_END, _ESCAPED) + _END
-    return _STR + part.encode("utf-8", "surrogatepass").replace(_END, _ESCAPED) + _END
+    return _BYTES + part.replace(_END, _ESCAPED) + _END
+
+
+_known_part = lru_cache(_PARTS_MOST)(_encode_part)  # what rows are found by: pids, sessions, models come again and again
