@@ -46,7 +46,7 @@ function App(): JSX.Element {
       {menu ? <button class="veil" aria-label="Close the sessions" onClick={() => setMenu(false)} /> : null}
       <main id="main" tabIndex={-1}>
         <Banner />
-        <Top head={found} menu={menu} onMenu={() => setMenu(!menu)} />
+        <Top head={found} menu={menu} onMenu={() => setMenu(!menu)} onSave={() => void save()} />
         {problem.value ? <Problem /> : found ? <Session head={found} /> : <Waiting />}
       </main>
       <Overlays />

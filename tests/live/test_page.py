@@ -110,6 +110,7 @@ def test_a_turn_shows_what_really_ran(browser: Browser, served: StoredPage) -> N
         turn = page.page.locator("#turn-5")
         turn.get_by_text("exit 1", exact=True).wait_for()
         turn.get_by_text("/bin/bash -c 'pytest -q tests/test_rounding.py'").wait_for()
+        turn.get_by_text("exit 1, 6.1 s, 3.0 s CPU, 181.0 MB").wait_for()
         turn.get_by_text("1 failed, 8 passed in 5.9 s").wait_for()
         page.page.locator("#turn-1 details.sub summary").first.click()
         page.see("rg -n 'quantize|round\\(' src", within="#turn-1 .sub")
@@ -278,10 +279,11 @@ def test_a_recording_that_vanishes_is_said_and_comes_back(browser: Browser, tmp_
 
 
 @pytest.fixture(scope="module")
-def exported(stores: Path) -> Path:
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The session in one file, as the command makes it."""
-    file = stores / "session.html"
-    CliRunner().invoke(app, ["report", "export", "--db", str(stores / "parcel.lmdb"), "-o", str(file)], catch_exceptions=False)
+    folder = tmp_path_factory.mktemp("exported")
+    file, store = folder / "session.html", recorded(folder / "parcel.lmdb", parcel())  # a process opens a store once
+    CliRunner().invoke(app, ["report", "export", "--db", str(store), "-o", str(file)], catch_exceptions=False)
     return file
 
 

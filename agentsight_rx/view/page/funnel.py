@@ -9,7 +9,7 @@ from msgspec import Struct
 from ...loss import Entry, Reason
 from ..tables import StageCount
 
-__all__ = ["WHY", "Stage", "place_of", "places_of", "survived"]
+__all__ = ["WHY", "Stage", "place_of", "places_of", "records_of", "survived"]
 
 # Why something was lost, in a sentence
 WHY = {
@@ -68,7 +68,7 @@ def places_of(entries: Sequence[Entry], counts: Sequence[StageCount], /) -> Iter
         if entry.by_filter or not entry.reason.intended:
             lost.setdefault(place_of(entry), []).append(entry)
     gone = {place: sum(each.count for each in some) for place, some in lost.items()}
-    read = sum(each.seen for each in counts if _name(each.stage) in _SOURCES and "/" not in each.stage)
+    read = records_of(counts)
     # what a reader could not hand over is counted where it waited, what the kernel could not is counted by the kernel
     into = {
         "kernel": read + gone.get("queue", 0) + gone.get("kernel", 0),
@@ -89,6 +89,11 @@ def places_of(entries: Sequence[Entry], counts: Sequence[StageCount], /) -> Iter
     for id, name, what in way:
         if id != "others" or gone.get(id):
             yield _place(id, name, what, entries=lost.get(id, ()), before=into[id] if counts else None)
+
+
+def records_of(counts: Iterable[StageCount], /) -> int:
+    """How many records came out of the kernel, or out of a file that is replayed."""
+    return sum(each.seen for each in counts if _name(each.stage) in _SOURCES and "/" not in each.stage)
 
 
 def _seen(counts: Iterable[StageCount], names: Iterable[str]) -> int:

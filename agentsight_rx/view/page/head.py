@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from itertools import islice
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ...agents.registry import agent_named
 from ..gaps import missing_things
@@ -17,8 +18,10 @@ from ..queries.health import Health
 from ..queries.tools import has_failed
 from ..report import read_totals
 from ..rows import SessionRow
+from ..tables import STAGES
 from ..verdict import Clause, deeds_of, verdict_of
 from .counts import counts_of
+from .funnel import records_of
 from .picture import WHOLE, Picture, Work
 from .reads import Read, reads_of
 from .signals import Signal, signals_of
@@ -44,7 +47,10 @@ _FIRST_SAID = 2
 
 
 class Wholeness(Struct, frozen=True, omit_defaults=True):
-    """`state`: whole, so_far (nothing is missing yet), not_whole. `said` names the first things that are missing."""
+    """
+    `state`: whole, so_far (nothing is missing yet), not_whole. `said` names the first things that are missing; `records` came
+    out of the kernel, 0: not counted.
+    """
 
     state: str
     missing: int = 0
@@ -145,7 +151,7 @@ def head_of(picture: Picture, session: str, /, *, recording: str, from_turn: int
         pid=(row.pid if row else None) or 0,
         comm=(row.comm if row else None) or "",
         verdict=verdict_of(deeds, threads.turns, live=live).clauses,
-        whole=wholeness_of(picture.health),
+        whole=replace(wholeness_of(picture.health), records=records_of(count for _, count in picture.store.scan(STAGES))),
         strip=_strip(threads, work, start, from_turn=from_turn, live=live),
         turns=len(main),
         from_turn=from_turn,

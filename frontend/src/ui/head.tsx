@@ -8,7 +8,7 @@ import { ended, gone, indexOf, leftOut, now, retry, running, select, stale } fro
 import { amount, clock, count, day, home, money, percent, plural, short, took } from "../words";
 import { Go, Icon, Mark, T } from "./bits";
 
-export function Top({ head, onMenu, menu }: { head: Head | null; onMenu: () => void; menu: boolean }): JSX.Element {
+export function Top({ head, onMenu, onSave, menu }: { head: Head | null; onMenu: () => void; onSave: () => void; menu: boolean }): JSX.Element {
   const length = head ? (running.value ? now.value : head.end_ms) - head.start_ms : 0;
   return (
     <div class="top">
@@ -27,6 +27,7 @@ export function Top({ head, onMenu, menu }: { head: Head | null; onMenu: () => v
         ) : <span class="faint">no session</span>}
       </p>
       <button class="icon" aria-label="Search" title="Search (/)" onClick={() => go({ find: "" }, true)}><Icon name="find" /></button>
+      {head ? <button class="icon opt" aria-label="Save this view" title="Save this view as a file (e)" onClick={onSave}><Icon name="export" /></button> : null}
       <button class="icon opt" aria-label="Keys" title="Keys (?)" onClick={() => go({ keys: true }, true)}><Icon name="keys" /></button>
     </div>
   );
@@ -92,12 +93,18 @@ export function Whole({ head }: { head: Head }): JSX.Element {
   return (
     <p class="whole">
       <Mark />
-      <span><b>{live ? "Nothing lost so far." : "Nothing is missing."}</b> {live ? soFar(head.numbers) : "Every stage counted what came and what left, and none lost anything."}</span>
+      <span><b>{live ? "Nothing lost so far." : "Nothing is missing."}</b> {live ? soFar(head.numbers) : whole.records ? `All ${count(whole.records)} records of the kernel arrived, and every program that spoke was read.` : "Every stage counted what came and what left, and none lost anything."}</span>
     </p>
   );
 }
 
+// Has a vendor said how many tokens there were? Zero is not the same as unknown.
+function counted(numbers: Numbers): boolean {
+  return Boolean(numbers.tokens_in || numbers.tokens_out) || !numbers.calls;
+}
+
 function soFar(numbers: Numbers = {}): string {
+  if (!counted(numbers)) return numbers.calls ? `${plural(numbers.calls, "call")} of a model.` : "";
   const cost = numbers.cost?.usd ? `, ${money(numbers.cost.usd)}` : "";
   return `${amount(numbers.tokens_in ?? 0)} tokens in, ${amount(numbers.tokens_out ?? 0)} out${cost}.`;
 }
@@ -129,7 +136,7 @@ export function Bars({ strip, window }: { strip: Strip; window: number }): JSX.E
         {flags & FAILED ? <span><i class="sw bad-bg" />something failed</span> : null}
         {flags & MISSING ? <span><i class="sw cut-bg" />something is missing</span> : null}
         {step > 1 ? <span>one bar is {step} turns</span> : null}
-        <span class="right">height: context; a full bar is {amount(full)}{window ? share(full, window) : ""}</span>
+        <span class="right">{strip.context.some(Boolean) ? `height: context; a full bar is ${amount(full)}${window ? share(full, window) : ""}` : "no count of tokens was reported"}</span>
       </p>
     </div>
   );
@@ -186,14 +193,15 @@ export function Facts({ head }: { head: Head }): JSX.Element {
   const n = head.numbers ?? {};
   const length = Math.max(1, (n.model_ms ?? 0) + (n.tools_ms ?? 0) + (n.idle_ms ?? 0));
   const cost = n.cost;
+  const known = counted(n);
   const sofar = running.value ? " so far" : "";
   return (
     <dl class="facts">
       <Fact name="Model calls" value={count(n.calls ?? 0)} more={n.failed_calls ? `${count(n.failed_calls)} failed` : n.sub_calls ? `${count(n.sub_calls)} by sub-agents` : ""} />
-      <Fact name="Tokens in" value={amount(n.tokens_in ?? 0)} more={n.tokens_in ? `${percent((n.cached ?? 0) / n.tokens_in)} from cache` : ""} />
-      <Fact name="Tokens out" value={amount(n.tokens_out ?? 0)} more={n.reasoning ? `${amount(n.reasoning)} reasoning` : ""} />
+      <Fact name="Tokens in" value={known ? amount(n.tokens_in ?? 0) : "?"} more={!known ? "not reported" : n.tokens_in ? `${percent((n.cached ?? 0) / n.tokens_in)} from cache` : ""} />
+      <Fact name="Tokens out" value={known ? amount(n.tokens_out ?? 0) : "?"} more={n.reasoning ? `${amount(n.reasoning)} reasoning` : ""} />
       <Fact
-        name="Cost" value={cost?.usd === null || cost?.usd === undefined || (cost.usd === 0 && cost.unknown_calls) ? "?" : money(cost.usd)}
+        name="Cost" value={cost?.usd === null || cost?.usd === undefined || !known || (cost.usd === 0 && cost.unknown_calls) ? "?" : money(cost.usd)}
         more={cost?.unknown_calls ? `no price for ${cost.unknown_models[0] ?? "the model"}` : cost?.as_of ? `list prices of ${cost.as_of.replaceAll("-", "\u2011")}` : ""}
       />
       <Fact name="Context left" value={n.left === null || n.left === undefined ? "?" : percent(n.left)} more={n.left === null || n.left === undefined ? "the window is not known" : `${amount(n.context ?? 0)} of ${amount(head.window ?? 0)} used`} />

@@ -70,7 +70,7 @@ function Place({ stage }: { stage: Stage }): JSX.Element {
   const lost = stage.lost ?? 0;
   const ratio = stage.kept;
   const name = lost ? "stage lost" : stage.asked ? "stage asked" : "stage";
-  const arrived = stage.arrived === null || stage.arrived === undefined ? "?" : stage.id === "connections" || stage.id === "calls" ? `${count(stage.arrived)} of ${count(stage.before ?? 0)}` : count(stage.arrived);
+  const arrived = stage.arrived === null || stage.arrived === undefined ? "?" : stage.id === "connections" || stage.id === "calls" ? !stage.before ? "none" : `${count(stage.arrived)} of ${count(stage.before ?? 0)}` : count(stage.arrived);
   return (
     <li class={name} id={`stage-${stage.id}`}>
       <div class="tr" role="img" aria-label={lost ? "something was lost here" : "whole"} />

@@ -1,6 +1,6 @@
 // What stands over the page, one at a time, each with its own address: the diff of two requests, a call whole, search, keys.
 
-import type { JSX } from "preact";
+import type { ComponentChildren, JSX } from "preact";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { close, go, open, place } from "../address";
 import type { Body, CallBody, DiffBody, Found, Hit } from "../shapes";
@@ -19,7 +19,7 @@ export function Overlays(): JSX.Element | null {
   return null;
 }
 
-function Head({ title, children }: { title: string; children?: JSX.Element | null }): JSX.Element {
+function Head({ title, children }: { title: string; children?: ComponentChildren }): JSX.Element {
   return (
     <header class="dh">
       <h2>{title}</h2>{children}
@@ -57,9 +57,12 @@ function Diff(): JSX.Element {
             {(strip?.call ?? []).map((call, place) => (call === second ? null : <option key={call} value={call}>turn {strip?.n[place]}{place === at - 1 ? ", the one before" : ""}</option>))}
           </select>
         </label>
+        <span class="steps">
+          <button class="btn sq" aria-label="The request before" disabled={at <= 1} onClick={() => move(-1)}><Icon name="left" /></button>
+          <button class="btn sq" aria-label="The next request" disabled={at < 0 || at + 1 >= (strip?.call.length ?? 0)} onClick={() => move(1)}><Icon name="right" /></button>
+        </span>
       </Head>
       <div class="db" tabIndex={0}>
-        <p class="bar"><button class="btn sq" aria-label="The request before" disabled={at <= 1} onClick={() => move(-1)}><Icon name="left" /></button><button class="btn sq" aria-label="The next request" disabled={at < 0 || at + 1 >= (strip?.call.length ?? 0)} onClick={() => move(1)}><Icon name="right" /></button></p>
         <Note error={error} />
         {found ? <Differences found={found} /> : error ? null : <p class="soft">comparing …</p>}
       </div>
