@@ -73,7 +73,7 @@ fi
 
 # The OpenTelemetry collector in the package rotel needs libpython. Of the programs that start podman's containers, runc also
 # knows machines that have both versions of control groups.
-set_up test --group "$ROOT/pyproject.toml:dev" -- curl chromium fonts-dejavu-core libpython3-dev podman runc
+set_up test --group "$ROOT/pyproject.toml:dev" -- curl chromium fonts-dejavu-core libpython3-dev podman runc tmux
 
 chosen=()
 if [[ ${1-} == --fast ]]; then

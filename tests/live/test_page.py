@@ -280,9 +280,9 @@ def test_a_recording_that_vanishes_is_said_and_comes_back(browser: Browser, tmp_
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The session in one file, as the command makes it."""
-    folder = tmp_path_factory.mktemp("exported")
-    file, store = folder / "session.html", recorded(folder / "parcel.lmdb", parcel())  # a process opens a store once
+    """The session in one file, as the command makes it; a recording of its own, since one process opens each once."""
+    store = recorded(tmp_path_factory.mktemp("exported") / "parcel.lmdb", parcel())
+    file = store.with_name("session.html")
     CliRunner().invoke(app, ["report", "export", "--db", str(store), "-o", str(file)], catch_exceptions=False)
     return file
 

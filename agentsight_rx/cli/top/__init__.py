@@ -50,16 +50,17 @@ def top(
     interval: Annotated[
         float, typer.Option("-i", "--interval", help="Seconds between two looks.", metavar="S", rich_help_panel=HOW)
     ] = 2.0,
-    once: Annotated[bool, typer.Option("--once", help="One look, as text.", rich_help_panel=HOW)] = False,
+    once: Annotated[bool, typer.Option("--once", help="One look, as text or JSON.", rich_help_panel=HOW)] = False,
     batch: Annotated[
-        bool, typer.Option("--batch", help="Look after look, as text, until Ctrl-C or -n.", rich_help_panel=HOW)
+        bool, typer.Option("--batch", help="Look after look, as text or JSON, until Ctrl-C or -n.", rich_help_panel=HOW)
     ] = False,
     count: Annotated[
         int | None,
         typer.Option("-n", "--count", help="So many looks with --batch or --json.", metavar="N", min=1, rich_help_panel=HOW),
     ] = None,
     json_lines: Annotated[
-        bool, typer.Option("--json", help="One look as JSON, a session a line; with -n so many.", rich_help_panel=HOW)
+        bool,
+        typer.Option("--json", help="As JSON, a session a line: one look, or those of --batch or -n.", rich_help_panel=HOW),
     ] = False,
     plain: Annotated[bool, typer.Option("--plain", help="On a terminal a table without keys.", rich_help_panel=HOW)] = False,
     prices: Annotated[
@@ -76,15 +77,15 @@ def top(
     wanted = Wanted(pid=pid, name=comm, sort=_sort(sort), view=_view(view), rows=rows)
     if interval < _INTERVAL_LEAST:
         raise UsageError(f"-i {interval}: expected at least {_INTERVAL_LEAST} seconds")
-    if count is not None and not (batch or json_lines):
+    if count is not None and (once or not (batch or json_lines)):
         raise UsageError("-n counts the looks of --batch or --json; give one of them, or --rows for the number of sessions")
-    if sum((once, batch, json_lines, plain)) > 1:
-        raise UsageError("--once, --batch, --json and --plain do not go together; give one of them")
+    if once + batch + plain > 1 or (json_lines and plain):
+        raise UsageError("--once, --batch and --plain, and --json and --plain, do not go together; give one of them")
     costs = load_prices(prices)
     source: Live | Saved = Live(costs) if db is None else Saved(db, costs)
     with Looks(source, wanted, interval_s=interval) as looks:
         if json_lines:
-            _printed(looks, count or 1, _json)
+            _printed(looks, count if batch else count or 1, _json)
         elif once or not (batch or sys.stdout.isatty()):
             _printed(looks, 1, _text)
         elif batch:

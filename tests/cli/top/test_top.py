@@ -64,6 +64,8 @@ def test_json_is_a_session_a_line(machine: FakeProc) -> None:
     row = msgspec.json.decode(line, type=TopRow)
     assert (row.session, row.pid, row.rss_mb, row.evidence) == ("claude:1a2b", 100, 100, ("logs", "/proc", "cwd"))
     assert row.cost_usd is not None
+    keys = set(msgspec.json.decode(line))
+    assert [keys] == [set(msgspec.json.decode(each)) for each in printed("--once", "--json").splitlines()]
 
 
 def test_a_machine_without_agents_says_so(machine: FakeProc, tmp_path: Path) -> None:
@@ -87,7 +89,8 @@ def test_so_many_looks_with_pauses_between_them(store: str, monkeypatch: pytest.
     monkeypatch.setattr(time, "sleep", pauses.append)
     assert printed("--db", store, "--json", "-n", "2", "-i", "60").count("\n") == 2
     assert printed("--db", store, "--batch", "-n", "3", "-i", "60").count(f"from {store}") == 3
-    assert pauses == [60.0] * 3
+    assert printed("--db", store, "--batch", "--json", "-n", "2", "-i", "60").count("\n") == 2
+    assert pauses == [60.0] * 4
 
 
 def test_a_view_is_one_kind_of_activity(store: str) -> None:
@@ -114,7 +117,9 @@ def test_hostile_text_does_nothing_to_a_terminal(machine: FakeProc) -> None:
         (["--view", "x"], "--view x is not known; there are all, processes"),
         (["-i", "0"], "-i 0.0: expected at least 0.2 seconds"),
         (["-n", "3"], "-n counts the looks of --batch or --json"),
-        (["--once", "--json"], "--once, --batch, --json and --plain do not go together"),
+        (["--once", "--json", "-n", "3"], "-n counts the looks of --batch or --json"),
+        (["--once", "--batch"], "--once, --batch and --plain, and --json and --plain, do not go together"),
+        (["--json", "--plain"], "--once, --batch and --plain, and --json and --plain, do not go together"),
     ],
 )
 def test_flags_that_mean_nothing_are_errors(words: list[str], message: str) -> None:
