@@ -150,6 +150,16 @@ class LogReader:
         contents = _contents(decoded)
         return [self._event(raw, contents.get(place)) for place, raw in enumerate(decoded.events)]
 
+    def shorter(self, part: bytes, most: int, /) -> list[Event | None]:
+        """As `segment`, with None for events whose content has more than `most` bytes, which is not read."""
+        decoded = _part.decode(decompress(part))
+        contents = _contents(decoded)
+
+        def is_short(place: int) -> bool:
+            return sum(sum(each.ranges[2::3]) for each in contents.get(place, ())) <= most
+
+        return [self._event(raw, contents.get(place)) if is_short(place) else None for place, raw in enumerate(decoded.events)]
+
     def event(self, part: bytes, place: int, /) -> Event | None:
         """One of them."""
         decoded = _part.decode(decompress(part))

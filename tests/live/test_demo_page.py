@@ -1,6 +1,6 @@
 """
-The page of `demo --server` while it runs and of `serve` afterwards, in a real browser. With AGENTSIGHT_PICTURES=1, as
-`./test.sh --pictures` sets it, the pictures of the README are made here.
+The page of `demo --server` while it runs, of `serve` afterwards, and of an export, in a real browser. With
+AGENTSIGHT_PICTURES=1, as `./test.sh --pictures` sets it, the pictures of the README are made here.
 """
 
 from __future__ import annotations
@@ -84,7 +84,9 @@ def through_every_tab(page: Shown) -> None:
         assert 0 == page.page.get_by_role("alert").count(), tab
 
 
-def test_the_page_shows_the_demo_live_and_serve_shows_it_afterwards(browser: Browser, tmp_path: Path) -> None:
+def test_the_page_shows_the_demo_live_then_serve_does_and_then_a_file_without_a_network(
+    browser: Browser, tmp_path: Path
+) -> None:
     home = {"XDG_DATA_HOME": str(tmp_path)}
     size = {"width": SIZE[0], "height": SIZE[1]}
     with serving(["demo", "--server"], home) as url, opened(browser, url, viewport=size, color_scheme="light") as page:
@@ -104,3 +106,9 @@ def test_the_page_shows_the_demo_live_and_serve_shows_it_afterwards(browser: Bro
         page.page.locator("#tab-timeline").click()
         page.page.locator("canvas").first.wait_for()
         picture(page, "serve.png")
+    file = tmp_path / "demo.html"
+    words = [*PROGRAM, "report", "export", "--db", str(store), "-o", str(file)]
+    subprocess.run(words, check=True, capture_output=True, env={**os.environ, **home})
+    with opened(browser, file.as_uri(), offline=True) as page:
+        page.see(PROMPT, within=".rail")
+        through_every_tab(page)

@@ -1,4 +1,4 @@
-"""The screen of top in a real terminal, which tmux is: it draws, keys work, sizes change, and it leaves the terminal as it was."""
+"""The screen of top in a real terminal, which tmux is: it draws, keys work, sizes change, and the terminal is as it was."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from ..words import plural
 from .bodies import Said, body_of_call, body_of_tool, diff_of
 from .cards import ToolCard, TurnCard
-from .event_log import event_of, lines_of
+from .event_log import lines_of, short_events_of
 from .head import Head, Strip, head_of
 from .lanes import lanes_of
 from .picture import Picture
@@ -182,7 +182,8 @@ class _File:
                 tools += sum(not self._tool(tool) for tool in card.tools)
             diffs += bool(before) and not self._diff(before, turn.call)
             before = turn.call
-        events = sum(not self._event(at) for at in self._events)
+        short = short_events_of(self._picture, self._events, most=_EVENT_MOST)
+        events = len(self._events) - sum(self._event(at, event) for at, event in short)
         counted = (
             (calls, "whole call", None),
             (tools, "text of a tool", "texts of tools"),
@@ -212,8 +213,8 @@ class _File:
         rest = replace(whole, lines=tuple(replace(line, parts=()) for line in whole.lines))
         return self._room.put_with(f"{self._base}/diff?a={a}&b={b}", rest, said, "said")
 
-    def _event(self, at: str) -> bool:
-        raw = msgspec.json.encode(event_of(self._picture, at))
+    def _event(self, at: str, event: dict[str, Any]) -> bool:
+        raw = msgspec.json.encode(event)
         return len(raw) <= _EVENT_MOST and self._room.put(f"{self._base}/event/{at}", Raw(raw))
 
 

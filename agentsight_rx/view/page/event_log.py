@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Any
 
@@ -19,7 +19,7 @@ from ..tables import HEADS, LOG, PROCESSES, Position
 from .event_words import SOURCES, line_of, source_of
 from .picture import WHOLE, Picture
 
-__all__ = ["Line", "Lines", "RuleError", "event_of", "lines_of"]
+__all__ = ["Line", "Lines", "RuleError", "event_of", "lines_of", "short_events_of"]
 
 _SEGMENTS_MOST = 200  # that one page looks at: 100,000 events, about a second; the page then goes on from there
 _WORD = re.compile(r"(source|pid|comm)=(\S+)\s*&?\s*")
@@ -166,6 +166,20 @@ def _compiled(rule: str) -> Callable[[Event], bool]:
         return exchanges.alone(event) if isinstance(event, HttpRequest) else exchanges.answered(event)
 
     return matches
+
+
+def short_events_of(picture: Picture, places: Iterable[str], /, *, most: int) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Of events at places of the log, in its order, the envelopes of those with at most `most` bytes of content."""
+    reader, segment, events = LogReader(picture.store), -1, list[Event | None]()
+    for at in places:
+        number, _, place = at.partition(".")
+        if int(number) != segment:
+            segment = int(number)
+            part = picture.store.get(LOG, segment)
+            events = [] if part is None else reader.shorter(part, most)
+        event = events[int(place)] if int(place) < len(events) else None
+        if event is not None:
+            yield at, encode_envelope(event)
 
 
 def event_of(picture: Picture, at: str, /) -> dict[str, Any]:
