@@ -150,7 +150,7 @@ def test_prompt_and_first_words_are_there_before_the_answer_ends(browser: Browse
         page.has("!document.querySelector('.saying')")
         out, err = recorder.communicate(timeout=PATIENCE_S)
     assert "seven lines." in out
-    assert "complete: nothing lost" in err
+    assert "nothing is missing" in err
     kept = LmdbStore.open(store, readonly=True)
     try:
         assert not [each for each in read_events(kept) if isinstance(each, AnswerProgress)]
