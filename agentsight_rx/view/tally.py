@@ -11,7 +11,9 @@ from .rows import AuditRow, BlindSpotRow, CallRow, ProcessRow, SessionRow, TlsUs
 
 __all__ = ["Tally", "Totals"]
 
-_MOST = 100_000  # ids that are remembered, so that a row that comes again counts once
+# Ids that are remembered, so that a row that comes again counts once: four times as many as the view has open at most
+_MOST = 16_384
+_PROCESSES_MOST = 65_536  # as the view has
 
 
 _BLIND_SPOTS_MOST = 1000
@@ -65,9 +67,9 @@ class Tally:
         self.unknown: Recent[str, UnknownRow] = Recent(_BLIND_SPOTS_MOST)
         self._sessions: Recent[str, None] = Recent(_MOST)
         self._calls: Recent[str, str] = Recent(_MOST)
-        self._tokens: Recent[str, TokenRow] = Recent(_MOST)
+        self._tokens: Recent[str, tuple[int, int, int]] = Recent(_MOST)
         self._tools: Recent[str, bool] = Recent(_MOST)
-        self._programs: Recent[str, str] = Recent(_MOST)
+        self._programs: Recent[str, bool] = Recent(_PROCESSES_MOST)
 
     def add(self, items: Iterable[object]) -> None:
         """Add the rows among `items`; the rest is skipped."""
@@ -102,11 +104,11 @@ class Tally:
             case CallRow() if row.twin is None:
                 self._calls.put(row.id, _state(row))
             case TokenRow():
-                self._tokens.put(row.id, row)
+                self._tokens.put(row.id, _tokens_of(row))
             case ToolRow():
                 self._tools.put(row.id, row.related_pid is not None)
             case ProcessRow():
-                self._programs.put(row.id, row.command or "")
+                self._programs.put(row.id, bool(row.command))
             case SessionRow():
                 self._sessions.put(row.id, None)
             case _:
@@ -146,13 +148,11 @@ class Tally:
             totals.models[model] = totals.models.get(model, 0) + 1
 
     def _token(self, row: TokenRow) -> None:
-        before, totals = self._tokens.get(row.id), self.totals
-        for sign, each in ((1, row), (-1, before)):
-            if each is not None:
-                totals.input_tokens += sign * each.input_tokens
-                totals.output_tokens += sign * each.output_tokens
-                totals.cached_tokens += sign * (each.cache_creation_tokens + each.cache_read_tokens)
-        self._tokens.put(row.id, row)
+        before, totals, now = self._tokens.get(row.id, _NO_TOKENS), self.totals, _tokens_of(row)
+        totals.input_tokens += now[0] - before[0]
+        totals.output_tokens += now[1] - before[1]
+        totals.cached_tokens += now[2] - before[2]
+        self._tokens.put(row.id, now)
 
     def _tool(self, row: ToolRow) -> None:
         before = self._tools.get(row.id)
@@ -164,9 +164,17 @@ class Tally:
     def _process(self, row: ProcessRow) -> None:
         before = self._programs.get(row.id)
         self.totals.processes += before is None
-        program = row.command or ""
-        self.totals.programs += bool(program) and not before
+        program = bool(row.command)
+        self.totals.programs += program and not before
         self._programs.put(row.id, program)
+
+
+_NO_TOKENS = (0, 0, 0)
+
+
+def _tokens_of(row: TokenRow) -> tuple[int, int, int]:
+    """Input, output and cached ones."""
+    return row.input_tokens, row.output_tokens, row.cache_creation_tokens + row.cache_read_tokens
 
 
 def _state(row: CallRow) -> str:
