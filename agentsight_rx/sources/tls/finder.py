@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager
 from typing import BinaryIO
 
 from ...errors import CaptureError
@@ -18,14 +18,20 @@ _OTHERS_MOST = 65_536  # files without TLS that are remembered; a build keeps ma
 _LARGE = 4 << 20  # bytes; a smaller file is searched in less than 50 ms
 
 
+class _Refused(CaptureError):
+    """A library was found, and cannot be probed."""
+
+
 class Finder:
     """
     Inspects each file once, by its identity, whatever its path and however many processes map it. `attach` gets the library
-    and a path that opens exactly this file during the call; it is always called by the thread that uses the Finder.
+    and a path that opens exactly this file during the call; it is always called by the thread that uses the Finder. `refused`
+    gets a sentence for each library that could not be probed.
     """
 
-    def __init__(self, attach: Callable[[Library, str], None]) -> None:
+    def __init__(self, attach: Callable[[Library, str], None], refused: Callable[[str], None]) -> None:
         self._attach = attach
+        self._refused = refused
         self._probed: set[FileId] = set()
         self._others: set[FileId] = set()
         self._thread: ThreadPoolExecutor | None = None
@@ -47,9 +53,23 @@ class Finder:
         return True
 
     def _found(self, file: BinaryIO, identity: FileId, library: Library | None) -> None:
-        if library is not None:
+        if library is None:
+            return
+        try:
             self._attach(library, f"/proc/self/fd/{file.fileno()}")
-            self._probed.add(identity)
+        except CaptureError as error:
+            raise _Refused(f"TLS in {library.path} is not read: {error}") from error
+        self._probed.add(identity)
+
+    @contextmanager
+    def _reporting(self) -> Generator[None]:
+        """Of files that were not named a refusal is reported, and nothing else: most are no ELF files, or gone."""
+        try:
+            yield
+        except _Refused as error:
+            self._refused(str(error))
+        except CaptureError:
+            pass
 
     def knows(self, path: str) -> bool:
         """Whether it was inspected, or cannot be."""
@@ -66,11 +86,9 @@ class Finder:
             file = open_file(path)
         except CaptureError:
             return None
-        with file:
-            try:
-                return self.look_into(file, name or path)
-            except CaptureError:
-                return False
+        with file, self._reporting():
+            return self.look_into(file, name or path)
+        return False
 
     def begin(self, path: str, name: str | Mapped = "") -> bool:
         """Like `attempt`, but a thread searches a large file, so it takes no time here. False where it cannot be opened."""
@@ -79,7 +97,7 @@ class Finder:
         except CaptureError:
             return False
         if os.fstat(file.fileno()).st_size < _LARGE:
-            with file, suppress(CaptureError):
+            with file, self._reporting():
                 self.look_into(file, name or path)
             return True
         identity = file_id(file)
@@ -99,7 +117,7 @@ class Finder:
         done = [search for search in self._searches if search[2].done()]
         self._searches = [search for search in self._searches if search not in done]
         for file, identity, future in done:
-            with file, suppress(CaptureError):
+            with file, self._reporting():
                 self._found(file, identity, future.result())
 
     def close(self) -> None:

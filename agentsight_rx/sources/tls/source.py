@@ -103,7 +103,7 @@ class TlsReader:
         self._holding = ExitStack()
         self._held_until_s = 0.0
         self._together: list[str] | None = None  # libraries that are named in one message
-        self._finder = Finder(self._attach)
+        self._finder = Finder(self._attach, self._say)
         self._records = Records(handshakes=options.handshakes)
 
     @property

@@ -11,9 +11,13 @@ from agentsight_rx.sources.tls.libraries import Library
 from . import TRUE
 
 
+def unexpected(sentence: str) -> None:
+    raise AssertionError(sentence)
+
+
 def test_a_file_is_inspected_once_whatever_its_path(libssl: Path, tmp_path: Path) -> None:
     found: list[Library] = []
-    finder = Finder(lambda library, _: found.append(library))
+    finder = Finder(lambda library, _: found.append(library), unexpected)
     copy, link = tmp_path / "libssl-1.so", tmp_path / "libssl-2.so"
     shutil.copy(libssl, copy)
     link.hardlink_to(copy)
@@ -26,18 +30,33 @@ def test_a_file_is_inspected_once_whatever_its_path(libssl: Path, tmp_path: Path
     assert len(found) == 2
 
 
-def test_a_refusal_of_the_kernel_is_not_an_error(libssl: Path) -> None:
-    def refuse(_: Library, __: str) -> None:
-        raise CaptureError("the kernel refused the probes")
+def refuse(_: Library, __: str) -> None:
+    raise CaptureError("the kernel refused the probes")
 
-    finder = Finder(refuse)
+
+def test_a_refusal_of_the_kernel_is_no_error_and_is_reported_once(libssl: Path) -> None:
+    said: list[str] = []
+    finder = Finder(refuse, said.append)
     assert finder.attempt(str(libssl)) is False
     assert finder.attempt(str(libssl)) is False
+    assert said == [f"TLS in {libssl} is not read: the kernel refused the probes"]
+
+
+def test_a_refusal_for_a_file_that_a_thread_searched_is_reported_too(libssl: Path, tmp_path: Path) -> None:
+    said: list[str] = []
+    finder = Finder(refuse, said.append)
+    large = tmp_path / "large.so"
+    large.write_bytes(libssl.read_bytes() + bytes(8 << 20))
+    finder.begin(str(large))
+    while finder.searching:
+        finder.take()
+    finder.close()
+    assert said == [f"TLS in {large} is not read: the kernel refused the probes"]
 
 
 def test_a_large_file_is_searched_by_a_thread(libssl: Path, tmp_path: Path) -> None:
     threads: list[str] = []
-    finder = Finder(lambda _, __: threads.append(threading.current_thread().name))
+    finder = Finder(lambda _, __: threads.append(threading.current_thread().name), unexpected)
     large = tmp_path / "large.so"
     large.write_bytes(libssl.read_bytes() + bytes(8 << 20))
     assert finder.begin(str(large))
@@ -55,7 +74,7 @@ def test_a_large_file_is_searched_by_a_thread(libssl: Path, tmp_path: Path) -> N
 
 
 def test_what_is_searched_may_be_given_up(libssl: Path, tmp_path: Path) -> None:
-    finder = Finder(lambda _, __: None)
+    finder = Finder(lambda _, __: None, unexpected)
     for name in ("a.so", "b.so"):
         (tmp_path / name).write_bytes(libssl.read_bytes() + bytes(8 << 20))
         finder.begin(str(tmp_path / name))
