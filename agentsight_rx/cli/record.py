@@ -1,4 +1,8 @@
-"""agentsight-rx record: run a command, or attach to running processes, and keep everything in a store."""
+"""
+agentsight-rx record: run a command, or attach to running processes, and keep everything in a store.
+
+Longer than 300 lines because every flag of the command is a parameter of one function.
+"""
 
 from __future__ import annotations
 
