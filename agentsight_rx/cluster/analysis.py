@@ -10,8 +10,9 @@ from ..core.stream import Node, origin
 from ..errors import SpoolError
 from ..events import Event, time_of
 from ..graphs import TraceOptions, recorded
-from ..loss import Entry
 from ..view import Output
+from ..view.tables import StageCount
+from .output import Losses
 
 __all__ = ["Analysis"]
 
@@ -47,9 +48,10 @@ class Analysis:
     def snapshot(self) -> EngineState:
         return self._engine.snapshot()
 
-    def losses(self) -> list[Entry]:
-        """What was lost here; in a stretch that goes on from a state, what was lost in it."""
-        return self._engine.ledger.entries()
+    def losses(self) -> Losses:
+        """What was lost and counted here; in a stretch that goes on from a state, in that stretch."""
+        ledger = self._engine.ledger
+        return Losses(tuple(ledger.entries()), tuple(StageCount(meter.stage, meter.seen, meter.passed) for meter in ledger))
 
     # -- the end of the graph ------------------------------------------------------------------------------------------
 

@@ -18,6 +18,17 @@ __all__ = ["Job", "Progress", "run_here", "run_on_dask"]
 
 Job = Callable[[Task], Done]
 
+_CONFIG = {
+    "distributed.deploy.lost-worker-timeout": "365d",  # else one that is being started again is closed for ever
+    # nothing here looks at these: each takes CPU as long as a run lasts
+    "distributed.worker.profile.enabled": False,
+    "distributed.admin.tick.interval": "500ms",
+    "distributed.admin.system-monitor.interval": "10s",
+    "distributed.admin.system-monitor.disk": False,
+    "distributed.admin.system-monitor.gil.enabled": False,
+    "distributed.worker.memory.monitor-interval": "1s",
+    "distributed.scheduler.work-stealing": False,
+}
 _LOOK_S = 5.0  # without a result: is anything there that works?
 _WITHOUT_S = 120.0  # a scheduler without a worker
 _QUIET = ("distributed", "distributed.nanny", "distributed.worker", "distributed.scheduler", "distributed.client", "tornado")
@@ -105,8 +116,7 @@ def _dask() -> Any:
         found = import_module("distributed")
     except ImportError as error:
         raise UsageError("this needs Dask: install agentsight-rx[cluster], or give --workers 0 for this process") from error
-    # else a worker that is being started again, a while after another one died, is closed for ever
-    import_module("dask").config.set({"distributed.deploy.lost-worker-timeout": "365d"})
+    import_module("dask").config.set(_CONFIG)
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.CRITICAL)
     return found

@@ -22,6 +22,8 @@ from .settings import settings_of
 
 __all__ = ["Loaded", "load"]
 
+_TO_STORE = ("to store", "store")  # stages of a run that come behind its graph
+
 
 class Loaded(Struct):
     """What is in the store."""
@@ -106,7 +108,15 @@ class _Recordings:
         if isinstance(piece, Losses):
             for entry in piece.entries:
                 self._ledger.shared(entry.stage).lose(entry.reason, entry.count, entry.size)
+            for stage in piece.stages:
+                meter = self._ledger.shared(stage.stage)
+                meter.seen += stage.seen
+                meter.passed += stage.passed
         else:
+            for stage in _TO_STORE:
+                meter = self._ledger.shared(stage)
+                meter.seen += len(piece)
+                meter.passed += len(piece)
             self._writer.write(piece)
 
     def close(self) -> None:

@@ -18,6 +18,7 @@ from ..loss import Entry
 from ..spool import SegmentBroken
 from ..spool.segment import compressor, decompressed, record, records
 from ..view import AnyRow, Output, Row
+from ..view.tables import StageCount
 
 __all__ = ["Ended", "Losses", "OutputHeader", "OutputWriter", "read_output"]
 
@@ -49,9 +50,10 @@ class _Block(Struct, frozen=True, array_like=True):
 
 
 class Losses(Struct, frozen=True):
-    """What was lost of the recording since the last Losses of it."""
+    """What was lost of the recording, and what its stages took in and handed on, since the last Losses of it."""
 
     entries: tuple[Entry, ...]
+    stages: tuple[StageCount, ...] = ()
 
 
 class Ended(Struct, frozen=True):
@@ -81,10 +83,9 @@ class OutputWriter:
             at += _BLOCK
         del self._waiting[:at]
 
-    def losses(self, entries: Sequence[Entry]) -> None:
-        if entries:
-            self._flush()
-            self._records.append(record(b"L", Losses(tuple(entries))))
+    def losses(self, losses: Losses) -> None:
+        self._flush()
+        self._records.append(record(b"L", losses))
 
     def ended(self) -> None:
         self._flush()

@@ -1,4 +1,8 @@
-"""Events and rows -> an LMDB store: the event log, rows with their indexes, the ledger, in one transaction a flush."""
+"""
+Events and rows -> an LMDB store: the event log, rows with their indexes, the ledger, in one transaction a flush.
+
+Longer than 300 lines because one writer decides what a transaction holds.
+"""
 
 from __future__ import annotations
 

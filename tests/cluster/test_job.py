@@ -96,7 +96,7 @@ def test_the_end_of_a_recording_is_explicit_and_the_next_one_begins_anew(tmp_pat
         (folder / segment_name(place + 1)).write_bytes(content)
     out = run(tmp_path / "spool", tmp_path / "out")
     kinds = [type(piece) for piece in pieces(out, "web1")]
-    assert [list, Ended, list, Ended] == kinds
+    assert [list, Losses, Ended, list, Losses, Ended] == kinds
 
 
 @pytest.mark.parametrize("place", ["begin", "events", "part", "output", "state"])

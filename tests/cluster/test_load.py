@@ -15,7 +15,7 @@ from agentsight_rx.sinks import redaction_key
 from agentsight_rx.spool import segment_name
 from agentsight_rx.state import LmdbStore
 from agentsight_rx.view.log import read_events, read_exchange
-from agentsight_rx.view.tables import CALLS, LOSSES, ROW_TABLES, RUNS, TOTALS
+from agentsight_rx.view.tables import CALLS, LOSSES, ROW_TABLES, RUNS, STAGES, TOTALS
 
 from .hosts import spool_at, tasks_of
 
@@ -55,6 +55,7 @@ def inside(path: Path) -> dict[str, Any]:
             "runs": [(key, run.ended) for key, run in kept.scan(RUNS)],
             "losses": list(kept.scan(LOSSES)),
             "totals": list(kept.scan(TOTALS)),
+            "stages": list(kept.scan(STAGES)),
             **{table.name: list(kept.scan(table)) for table in ROW_TABLES},
         }
     finally:

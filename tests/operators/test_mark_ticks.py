@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from agentsight_rx.core.engine import Engine, Site
+from agentsight_rx.core.stream import Operator
 from agentsight_rx.events import Event, Origin, ProcessFork, Tick
 from agentsight_rx.operators import mark_ticks
 
@@ -13,7 +14,8 @@ def fork(time_ns: int) -> Event:
 
 def marked(*steps: Event | int) -> list[Event]:
     """What comes of events and, as numbers, ticks."""
-    kernel = mark_ticks().kernel(Site(Engine(), "mark_ticks"))
+    operator: Operator[Event, Event] = mark_ticks()
+    kernel = operator.kernel(Site(Engine(), "mark_ticks"))
     out: list[Event] = []
     for step in steps:
         found: Sequence[Event] = kernel.tick(step) if isinstance(step, int) else kernel.feed([step])
