@@ -2,12 +2,13 @@
 
 from .console import console
 from .jsonl import jsonl
+from .label_key import redaction_key, redaction_key_in
 from .lent import Lent
 from .otel.replayed import send_recorded, write_recorded
 from .otel.sink import OtelOptions, otel
 from .readable import readable
 from .spool import spool
-from .store import memory, redaction_key, redaction_key_in, store
+from .store import memory, store
 
 __all__ = [
     "Lent",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,7 +15,7 @@ from ..errors import NoSpaceError, StoreError
 from ..events import BodyPart, Event, HttpRequest, HttpResponse, SseMessage, StdioChunk, TlsChunk, milliseconds
 from ..loss import Ledger
 from ..say import say
-from ..state import META, LmdbStore, MemoryStore, Put, Store, Write
+from ..state import META, LmdbStore, MemoryStore, Put, Write
 from ..view import AnyRow, AuditRow, Output, Row
 from ..view.checkpoints import CHECKPOINT, CHECKPOINT_ENCODED, Checkpoint, Checkpoints, EncodedCheckpoint
 from ..view.dictionary import dictionary
@@ -36,11 +35,11 @@ from ..view.tables import (
 )
 from ..view.tally import Tally
 from ..view.upgrades import UPGRADES
+from .label_key import KEY
 from .lent import Lent
 
-__all__ = ["memory", "redaction_key", "redaction_key_in", "store"]
+__all__ = ["memory", "store"]
 
-_KEY = "redaction_key"  # of the meta table
 _RETAIN_S = 60.0
 _ITEMS_MOST = 2048  # of one commit: each page of an index is written once for all of them
 _WEIGHT_MOST = 8 << 20  # bytes of their content
@@ -106,26 +105,6 @@ def store(
     return Sink("store", opened, keeps_ledger=True)
 
 
-def redaction_key(path: str | Path | None) -> bytes:
-    """
-    The key for the labels of secrets in the store at `path`. It is the stored one, so that equal secrets have equal labels in
-    all recordings of a store, else 32 random bytes. Raises StoreError where the file is not a store.
-    """
-    if path is not None and os.path.isfile(path) and os.path.getsize(path):
-        kept = LmdbStore.open(path, readonly=True)
-        try:
-            return redaction_key_in(kept)
-        finally:
-            kept.close()
-    return os.urandom(32)
-
-
-def redaction_key_in(store: Store) -> bytes:
-    """The same of a store that is open."""
-    found = store.get(META, _KEY)
-    return bytes.fromhex(found) if isinstance(found, str) else os.urandom(32)
-
-
 class _StoreWriter:
     """A commit keeps all of the items handed over since the one before, or none of them: then they are counted."""
 
@@ -167,8 +146,8 @@ class _StoreWriter:
         """Open the store and begin a run in it."""
         store = self._opening()
         try:
-            if self._key is not None and store.get(META, _KEY) is None:
-                store.commit([Put(META, _KEY, self._key.hex())])
+            if self._key is not None and store.get(META, KEY) is None:
+                store.commit([Put(META, KEY, self._key.hex())])
             runs = store.scan(RUNS, reverse=True, limit=1)
             number = runs[0][1].number + 1 if runs else 1
             recording = replace(self._recording, number=number, committed_ms=milliseconds(time.time_ns()))
