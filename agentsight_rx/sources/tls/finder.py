@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
 from typing import BinaryIO
 
 from ...errors import CaptureError
+from ...say import say
 from .libraries import FileId, Library, file_id, inspect_open, open_file
 from .mapped import Mapped
 
@@ -21,11 +21,14 @@ _LARGE = 4 << 20  # bytes; a smaller file is searched in less than 50 ms
 class Finder:
     """
     Inspects each file once, by its identity, whatever its path and however many processes map it. `attach` gets the library
-    and a path that opens exactly this file during the call; it is always called by the thread that uses the Finder.
+    and a path that opens exactly this file during the call; it is always called by the thread that uses the Finder. Where it
+    raises CaptureError, `attempt`, `begin` and `take` hand the sentence to `refused`: a file without TLS is no news, one whose
+    TLS is not read is.
     """
 
-    def __init__(self, attach: Callable[[Library, str], None]) -> None:
+    def __init__(self, attach: Callable[[Library, str], None], refused: Callable[[str], None] = say) -> None:
         self._attach = attach
+        self._refused = refused
         self._probed: set[FileId] = set()
         self._others: set[FileId] = set()
         self._thread: ThreadPoolExecutor | None = None
@@ -51,6 +54,23 @@ class Finder:
             self._attach(library, f"/proc/self/fd/{file.fileno()}")
             self._probed.add(identity)
 
+    def _tried(self, file: BinaryIO, identity: FileId, search: Callable[[], Library | None]) -> None:
+        """Like `_found`, for a file that need not have TLS."""
+        try:
+            library = search()
+        except CaptureError:  # no program
+            return
+        try:
+            self._found(file, identity, library)
+        except CaptureError as error:
+            self._refused(str(error))
+
+    def _look(self, file: BinaryIO, name: str | Mapped) -> bool:
+        identity = file_id(file)
+        if self._new(identity):
+            self._tried(file, identity, lambda: inspect_open(file, _text(name)))
+        return identity in self._probed
+
     def knows(self, path: str) -> bool:
         """Whether it was inspected, or cannot be."""
         try:
@@ -67,10 +87,7 @@ class Finder:
         except CaptureError:
             return None
         with file:
-            try:
-                return self.look_into(file, name or path)
-            except CaptureError:
-                return False
+            return self._look(file, name or path)
 
     def begin(self, path: str, name: str | Mapped = "") -> bool:
         """Like `attempt`, but a thread searches a large file, so it takes no time here. False where it cannot be opened."""
@@ -79,8 +96,8 @@ class Finder:
         except CaptureError:
             return False
         if os.fstat(file.fileno()).st_size < _LARGE:
-            with file, suppress(CaptureError):
-                self.look_into(file, name or path)
+            with file:
+                self._look(file, name or path)
             return True
         identity = file_id(file)
         if not self._new(identity):
@@ -99,8 +116,8 @@ class Finder:
         done = [search for search in self._searches if search[2].done()]
         self._searches = [search for search in self._searches if search not in done]
         for file, identity, future in done:
-            with file, suppress(CaptureError):
-                self._found(file, identity, future.result())
+            with file:
+                self._tried(file, identity, future.result)
 
     def close(self) -> None:
         """Give up what is being searched."""

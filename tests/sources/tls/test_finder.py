@@ -4,9 +4,11 @@ import shutil
 import threading
 from pathlib import Path
 
+import pytest
+
 from agentsight_rx.errors import CaptureError
 from agentsight_rx.sources.tls.finder import Finder
-from agentsight_rx.sources.tls.libraries import Library
+from agentsight_rx.sources.tls.libraries import Library, open_file
 
 from . import TRUE
 
@@ -26,13 +28,44 @@ def test_a_file_is_inspected_once_whatever_its_path(libssl: Path, tmp_path: Path
     assert len(found) == 2
 
 
-def test_a_refusal_of_the_kernel_is_not_an_error(libssl: Path) -> None:
-    def refuse(_: Library, __: str) -> None:
-        raise CaptureError("the kernel refused the probes")
+def refuse(library: Library, _: str) -> None:
+    raise CaptureError(f"{library.path}: the kernel refused")
 
-    finder = Finder(refuse)
+
+def test_a_refusal_of_the_kernel_is_reported_once(libssl: Path) -> None:
+    said: list[str] = []
+    finder = Finder(refuse, said.append)
     assert finder.attempt(str(libssl)) is False
     assert finder.attempt(str(libssl)) is False
+    assert said == [f"{libssl}: the kernel refused"]
+
+
+def test_a_refusal_is_reported_where_the_file_was_found_in_use(libssl: Path, tmp_path: Path) -> None:
+    said: list[str] = []
+    finder = Finder(refuse, said.append)
+    large = tmp_path / "large.so"
+    large.write_bytes(libssl.read_bytes() + bytes(8 << 20))
+    assert finder.begin(str(libssl))
+    assert finder.begin(str(large))
+    while finder.searching:
+        finder.take()
+    assert said == [f"{libssl}: the kernel refused", f"{large}: the kernel refused"]
+
+
+def test_a_refusal_of_a_file_that_was_named_is_raised_and_not_reported(libssl: Path) -> None:
+    said: list[str] = []
+    finder = Finder(refuse, said.append)
+    with open_file(libssl) as file, pytest.raises(CaptureError, match="the kernel refused"):
+        finder.look_into(file, str(libssl))
+    assert said == []
+
+
+def test_a_file_that_is_no_program_is_no_refusal(tmp_path: Path) -> None:
+    said: list[str] = []
+    finder = Finder(refuse, said.append)
+    (tmp_path / "text").write_text("x" * 4096)
+    assert finder.attempt(str(tmp_path / "text")) is False
+    assert said == []
 
 
 def test_a_large_file_is_searched_by_a_thread(libssl: Path, tmp_path: Path) -> None:
