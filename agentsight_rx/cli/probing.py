@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
+
 from ..errors import AgentsightError, CaptureError, UsageError
+from ..sources.kernel.probes import ProbeRefused
+from ..sources.kernel.syscall import try_uprobe
 from ..sources.tls.candidates import tls_candidates
 from ..sources.tls.commands import resolve
 from ..sources.tls.libraries import findings_of, system_libraries
@@ -21,7 +26,7 @@ def probe_lines(target: str) -> tuple[list[str], bool]:
 
     Raises UsageError where there is no such thing.
     """
-    files = [(name, *_findings(place)) for name, place in _files(target)]
+    files = [(name, *_tried(place, *_findings(place))) for name, place in _files(target)]
     of_system = set(map(str, system_libraries()))
     own = [each for each in files if each[0] not in of_system and (each[1] or each[2])]
     shown = own or [*files[:1], *(each for each in files[1:] if each[1])]
@@ -38,6 +43,28 @@ def _findings(place: str) -> tuple[tuple[Finding, ...], str]:
         return findings_of(place), ""
     except CaptureError as error:
         return (), str(error)
+
+
+def _tried(place: str, findings: tuple[Finding, ...], problem: str) -> tuple[tuple[Finding, ...], str]:
+    """The findings, those whose functions the kernel refuses to probe as failures."""
+    return tuple(_refused(place, finding) for finding in findings), problem
+
+
+# without privileges, and where the kernel has no perf uprobes, it says nothing of the place
+_NOT_ASKED = (errno.EPERM, errno.EACCES, errno.ENOENT)
+
+
+def _refused(place: str, finding: Finding) -> Finding:
+    for hook in finding.placed("cheap"):
+        try:
+            try_uprobe(place, hook.offset)
+        except OSError as error:
+            if error.errno in _NOT_ASKED:
+                return finding
+            return msgspec.structs.replace(
+                finding, hooks=(), candidates=(), failure=f"at offset {hook.offset:#x} {ProbeRefused(error)}"
+            )
+    return finding
 
 
 def _files(target: str) -> Iterator[tuple[str, str]]:

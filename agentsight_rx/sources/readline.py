@@ -124,7 +124,7 @@ class ReadlineReader:
         try:
             self._probes.attach(path, [Site("on_leave", offset, 1, at_return=True)])
         except CaptureError as error:
-            self._say(str(error))
+            self._say(f"{path}: lines typed into it are not seen: {error}")
             return
         self._attached += 1
         self._say(f"reading lines typed into {path}")

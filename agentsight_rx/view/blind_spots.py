@@ -45,7 +45,7 @@ def advice_of(row: BlindSpotRow) -> str:
     """What to do about it."""
     if row.files:
         ways = ", ".join(f"agentsight-rx doctor --probe {file}" for file in row.files)
-        return f"the TLS functions of {', '.join(row.files)} are not found; why: {ways}"
+        return f"the TLS functions of {', '.join(row.files)} are not found or cannot be probed; why: {ways}"
     return (
         "it may speak without TLS, which --plain-http reads, or with a TLS library that is not known; "
         "its connections are in the audit trail"

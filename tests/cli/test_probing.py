@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,16 @@ from agentsight_rx.cli import probing
 from agentsight_rx.sources.tls.stacks.finding import Finding, Hook
 
 from ..sources.tls import make_program
+
+
+@pytest.fixture(autouse=True)
+def _no_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kernel that takes every probe."""
+
+    def taken(_: str, __: int) -> None:
+        pass
+
+    monkeypatch.setattr(probing, "try_uprobe", taken)
 
 
 def test_a_file_whose_layout_a_connection_has_to_show_can_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -56,4 +68,27 @@ def test_where_the_calls_of_each_function_are_seen(tmp_path: Path, monkeypatch: 
             "    calls of SSL_free are seen at offset 0x400, an instruction that the kernel has to step through",
         ],
         True,
+    )
+
+
+@pytest.mark.parametrize(("number", "readable"), [(errno.EINVAL, False), (errno.EPERM, True), (errno.ENOENT, True)])
+def test_a_function_that_the_kernel_refuses_to_probe_cannot_be_read(
+    number: int, readable: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = make_program(tmp_path / "agent")
+    finding = Finding("OpenSSL", "symbols", hooks=(Hook("SSL_read", 0x100), Hook("SSL_write", 0x200)))
+
+    def refuse(place: str, offset: int) -> None:
+        if offset == 0x200:
+            raise OSError(number, os.strerror(number))
+
+    def found_in(place: str) -> tuple[Finding, ...]:
+        return (finding,) if place == program else ()
+
+    monkeypatch.setattr(probing, "findings_of", found_in)
+    monkeypatch.setattr(probing, "try_uprobe", refuse)
+    lines, found = probing.probe_lines(program)
+    assert found is readable
+    assert (
+        any("at offset 0x200 the kernel refused a probe" in line and "another tool" in line for line in lines) is not readable
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
@@ -12,11 +13,20 @@ from .detach import leave
 from .loaded import Loaded
 from .syscall import KPROBE, at_uprobe, at_uprobes
 
-__all__ = ["Attached", "Probes", "Site"]
+__all__ = ["Attached", "ProbeRefused", "Probes", "Site"]
 
 _TRACE_UPROBE_MULTI = 48
 _ON_RETURN = 1
 _SITES_MOST = 1 << 20  # of one link, in the kernel (MAX_UPROBE_MULTI_CNT)
+
+
+# The kernel has one reference counter for a place: who comes with another one, or with none, is refused (uprobe_register)
+_REMEDIES = {
+    errno.EINVAL: "another tool may have a probe with a reference counter (USDT) at the same place: end it, then start again",
+    errno.EPERM: "it needs root, or CAP_BPF with CAP_PERFMON: `agentsight-rx doctor` shows what is missing",
+    errno.EACCES: "it needs root, or CAP_BPF with CAP_PERFMON: `agentsight-rx doctor` shows what is missing",
+}
+_REMEDY = "`agentsight-rx doctor` shows what is missing"
 
 
 class Site(NamedTuple):
@@ -26,6 +36,15 @@ class Site(NamedTuple):
     offset: int
     cookie: int
     at_return: bool = False
+
+
+class ProbeRefused(CaptureError):
+    """The kernel does not take a probe: why, and what to do. `path` is not named: it may be that of an open file."""
+
+    def __init__(self, error: OSError) -> None:
+        reason = f"{error.strerror or error}, errno {error.errno}"
+        super().__init__(f"the kernel refused a probe ({reason}); {_REMEDIES.get(error.errno or 0, _REMEDY)}")
+        self.reason = error.strerror or str(error)
 
 
 class Probes:
@@ -56,7 +75,7 @@ class Probes:
 
     def attach(self, path: str, sites: Sequence[Site], *, together: int = _SITES_MOST) -> Attached:
         """
-        Probe `path`. Raises CaptureError where the kernel refuses; then none of them is probed. With uprobe_multi at most
+        Probe `path`. Raises ProbeRefused where the kernel refuses; then none of them is probed. With uprobe_multi at most
         `together` sites share a link: the kernel takes 50 to 100 ms to close one, however many sites it has.
         """
         groups = _groups(sites, together)
@@ -73,7 +92,7 @@ class Probes:
             attached.sites = groups
         except OSError as error:
             attached.close()
-            raise CaptureError(f"the kernel refused a probe in {path}: {error}") from error
+            raise ProbeRefused(error) from error
         return attached
 
     def _perf(self, path: str, site: Site) -> int:

@@ -22,6 +22,7 @@ __all__ = [
     "create_map",
     "load_program",
     "possible_cpus",
+    "try_uprobe",
 ]
 
 _BPF, _PERF_EVENT_OPEN = 321, 298  # the numbers of the calls on x86-64
@@ -200,6 +201,18 @@ def at_tracepoint(program: int, number: int) -> int:
 
 def at_uprobe(program: int, path: str, offset: int, *, at_return: bool) -> int:
     """Run a program where the code at an offset of a file runs, or returns; for kernels without uprobe_multi."""
+    event, _file = _uprobe(path, offset, at_return=at_return)
+    return _perf(program, event)
+
+
+def try_uprobe(path: str, offset: int) -> None:
+    """Raise OSError where the kernel refuses a probe there. A program that runs there meanwhile pays for it once."""
+    event, _file = _uprobe(path, offset, at_return=False)
+    os.close(_perf_event(event))
+
+
+def _uprobe(path: str, offset: int, *, at_return: bool) -> tuple[_Event, ctypes.Array[ctypes.c_char]]:
+    """The event, and what has to live as long: the name of the file."""
     place = Path("/sys/bus/event_source/devices/uprobe")
     try:
         kind = int((place / "type").read_text())
@@ -207,22 +220,27 @@ def at_uprobe(program: int, path: str, offset: int, *, at_return: bool) -> int:
     except OSError as error:
         raise OSError(error.errno, f"this kernel has no perf uprobes ({place})") from error
     file = ctypes.create_string_buffer(os.fsencode(path))
-    return _perf(program, _Event(kind=kind, config=at_return << bit, path=ctypes.addressof(file), offset=offset))
+    return _Event(kind=kind, config=at_return << bit, path=ctypes.addressof(file), offset=offset), file
 
 
 def _perf(program: int, event: _Event) -> int:
-    event.size, event.period, event.wake_up = ctypes.sizeof(event), 1, 1
-    every_process, first_cpu, no_group = -1, 0, -1  # a BPF program at an event runs on every CPU
-    numbers = (ctypes.c_long(number) for number in (every_process, first_cpu, no_group, _CLOSE_ON_EXEC))
-    opened: int = _call(_PERF_EVENT_OPEN, ctypes.byref(event), *numbers)
-    if opened < 0:
-        raise _error()
+    opened = _perf_event(event)
     try:
         ioctl(opened, _SET_BPF, program)
         ioctl(opened, _ENABLE, 0)
     except BaseException:
         os.close(opened)
         raise
+    return opened
+
+
+def _perf_event(event: _Event) -> int:
+    event.size, event.period, event.wake_up = ctypes.sizeof(event), 1, 1
+    every_process, first_cpu, no_group = -1, 0, -1  # a BPF program at an event runs on every CPU
+    numbers = (ctypes.c_long(number) for number in (every_process, first_cpu, no_group, _CLOSE_ON_EXEC))
+    opened: int = _call(_PERF_EVENT_OPEN, ctypes.byref(event), *numbers)
+    if opened < 0:
+        raise _error()
     return opened
 
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import Any, BinaryIO
 
 import msgspec
 
 from ...errors import CaptureError
-from ...events import Loss, TlsEvent
+from ...events import Loss, Origin, TlsEvent
 from ...loss import Reason
-from ..kernel.probes import Probes
+from ..kernel.probes import ProbeRefused, Probes
 from ..kernel.program import Program
 from .calibration import LEARNT, Calibration
 from .libraries import Library, file_id, open_file
@@ -51,18 +52,36 @@ class Attacher:
         self._placement: Placement = placement
         self._sockets = False  # socket calls are watched
         records.calibration = self._calibration = Calibration(program.bpf["rings"]) if probes.multi else None
+        self.losses: list[Loss] = []  # of what the kernel refused, until they are taken
         self._silence = Silence(records.traffic, records.connections.plaintext)
 
     def attach(self, library: Library, place: str) -> list[Finding]:
-        """Probe all that was found in the file, which `place` opens. Returns what is probed now."""
+        """
+        Probe all that was found in the file, which `place` opens. Returns what is probed now; raises CaptureError where the
+        kernel refused all of it. What it refused is a Loss, and the TLS code of each process that connects with it.
+        """
         probed: list[Finding] = []
+        refusals: list[str] = []
         for finding in library.findings:
             if self._calibration is None and needs_layout(finding):
                 self._say(f"{library.path}: {finding.stack} is not read: that needs uprobe_multi (Linux 6.6)")
             elif finding.hooks or finding.candidates:
-                self._probe(library, finding, place)
-                probed.append(finding)
+                try:
+                    self._probe(library, finding, place)
+                    probed.append(finding)
+                except ProbeRefused as refusal:
+                    refusals.append(self._refused(library, finding.stack, refusal))
+        if refusals and not probed:
+            raise CaptureError("; ".join(refusals))
+        for sentence in refusals:
+            self._say(sentence)
         return probed
+
+    def _refused(self, library: Library, stack: str, refusal: ProbeRefused) -> str:
+        note = f"{library.path}: {stack} is NOT read: {refusal}"
+        self._records.traffic.unreadable(library, f"{stack}, of which the kernel refused a probe: {refusal.reason}")
+        self.losses.append(Loss(Origin(time.monotonic_ns(), 0), "tls", reason=Reason.UNREADABLE, count=1, note=note))
+        return note
 
     def _probe(self, library: Library, finding: Finding, place: str) -> None:
         by_socket = needs_sockets(finding)
@@ -112,14 +131,24 @@ class Attacher:
         for silent in self._silence.look():
             for mapped in mapped_files((silent.origin.pid,)):
                 with suppress(CaptureError), open_file(mapped.place) as file:
-                    identity = file_id(file)
-                    for number, probed in enumerate(self._records.connections.probed):
-                        if probed.library.id == identity and probed.probes is not None:
-                            probed.probes.close()
-                            self._put(probed, number, f"/proc/self/fd/{file.fileno()}")
+                    self._put_again(file)
             note = f"{silent.origin.comm} ({silent.origin.pid}) gave no plaintext for {silent.seconds} s; probes attached anew"
             self._say(note)
             losses.append(Loss(silent.origin, "tls", reason=Reason.UNREADABLE, count=1, size=silent.size, note=note))
+        return losses
+
+    def _put_again(self, file: BinaryIO) -> None:
+        identity = file_id(file)
+        for number, probed in enumerate(self._records.connections.probed):
+            if probed.library.id == identity and probed.probes is not None:
+                probed.probes.close()
+                try:
+                    self._put(probed, number, f"/proc/self/fd/{file.fileno()}")
+                except ProbeRefused as refusal:
+                    self._say(self._refused(probed.library, probed.finding.stack, refusal))
+
+    def take_losses(self) -> list[Loss]:
+        losses, self.losses = self.losses, []
         return losses
 
     def drop_wrong(self) -> None:

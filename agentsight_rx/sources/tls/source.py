@@ -10,7 +10,7 @@ import msgspec
 
 from ...core.stream import Stream, origin
 from ...errors import CaptureError
-from ...events import TlsEvent, time_of
+from ...events import Loss, TlsEvent, time_of
 from ...say import say
 from ..containers.contents import inside, libraries_in, members
 from ..containers.references import Container
@@ -109,7 +109,7 @@ class TlsReader:
     @property
     def probed(self) -> Sequence[Probed]:
         """What is probed so far."""
-        return self._records.connections.probed
+        return [each for each in self._records.connections.probed if each.probes is not None]
 
     def open(self) -> None:
         self._scope = scope_of(self._options.target, self._options.binaries)
@@ -136,7 +136,7 @@ class TlsReader:
         self._look_at(scope.watched())
         scope.choose(self._program)
         self._look_at(scope.watched())  # files that they mapped meanwhile
-        if not self._records.connections.probed:
+        if not self._records.connections.probed:  # also of those that the kernel refused: that was said
             self._say("no OpenSSL library found yet; programs with one of their own are inspected when they start")
 
     def _load(self, *, multi: bool) -> None:
@@ -239,7 +239,7 @@ class TlsReader:
         assert self._program is not None
         assert self._attacher is not None
         over = self._program.over()
-        looked = [*self._records.traffic.look(), *self._attacher.revive()]
+        looked = [*self._records.traffic.look(), *self._attacher.revive(), *self._attacher.take_losses()]
         if self._finder.searching:
             timeout = _SEARCHING_S
             self._finder.take()
@@ -282,9 +282,16 @@ class TlsReader:
         program, self._program = self._program, None
         self._holding.close()
         self._finder.close()
+        refused: list[Loss] = []
         if self._attacher is not None:
+            refused = self._attacher.take_losses()
             self._attacher.close()
-        rest: list[TlsEvent] = [*program.rest(), *self._records.connections.uses(), *self._records.traffic.look(at_end=True)]
+        rest: list[TlsEvent] = [
+            *refused,
+            *program.rest(),
+            *self._records.connections.uses(),
+            *self._records.traffic.look(at_end=True),
+        ]
         rest += program.lost()
         program.close()
         return rest
