@@ -29,7 +29,7 @@ _PAGE = mmap.PAGESIZE
 # struct chunk_t of bpf/tls.c; head_t, small_t and exec_t of bpf/track.h and bpf/process.c
 _CHUNK = Layout("<QQIIII16sQQQQQIIII")
 _HEAD = Layout("<QQIIII16s")
-_SMALL = Layout("<IIQ")
+_SMALL = Layout("<IIQQQ")
 _EXEC = Layout("<IIIIII")
 _LENGTH = Layout("<II")  # Documentation/bpf/ringbuf.rst: in front of each record
 _POSITION = Layout("<Q")
@@ -62,7 +62,7 @@ def _chunk(size: int) -> bytes:
 
 
 def _small(kind: int) -> bytes:
-    return _HEAD.pack(*_head_of(kind)) + _SMALL.pack(3999, 0, 12_000_000)
+    return _HEAD.pack(*_head_of(kind)) + _SMALL.pack(3999, 0, 12_000_000, 3_000_000, 9 << 20)
 
 
 def _exec() -> bytes:
