@@ -15,6 +15,8 @@ __all__ = ["churned", "hostile_traffic", "operators", "rings", "stored", "wires"
 
 _HOPS = ("1 operator, batch 256", "6 operators, batch 256", "12 operators, batch 256", "6 stock RxPY operators, single events")
 _GROWTH_MOST, _ANONYMOUS_MOST = 12.0, 100.0  # MB
+_HOSTILE_LEAST = 0.5  # of the full size
+_MEANT_FROM = 0.05  # smaller sizes only show that it runs
 _PEAK_MOST, _CPU_MOST = 256.0, 0.15  # MB, s a MB
 
 
@@ -63,8 +65,9 @@ def stored(size: Size) -> Iterator[Figure]:
 
 
 def hostile_traffic(size: Size) -> Iterator[Figure]:
-    """The worst of all kinds."""
-    rows = [row for row in hostile.rows(size.rounds, size.scale) if isinstance(row, HostileRow)]
+    """The worst of all kinds, in sizes at which the start of a run no longer counts."""
+    scale = max(size.scale, _HOSTILE_LEAST) if size.scale >= _MEANT_FROM else size.scale
+    rows = [row for row in hostile.rows(size.rounds, scale) if isinstance(row, HostileRow)]
     slowest = max((row for row in rows if row.cpu_most is not None), key=lambda row: row.cpu_s_per_mb)
     largest = max(rows, key=lambda row: row.peak)
     yield Figure(

@@ -29,7 +29,7 @@ from .tls_loop import tls_calls
 __all__ = ["figures"]
 
 _RECORDS, _SIZE = 10_000, 200
-_FOUND_MS = 300  # by then the file of a program that has just started is searched and probed
+_FOUND_MS = 500  # by then the file of a program that has just started is searched and probed
 _PEER_PLACES = ("sslsniff-bpfcc", "/usr/sbin/sslsniff-bpfcc", "/usr/share/bcc/tools/sslsniff")
 _PEER_READY_S = 30.0
 _PEER_PRINTS_S = 1.0

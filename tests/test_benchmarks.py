@@ -300,3 +300,13 @@ def test_without_root_what_needs_it_is_left_out(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr("os.geteuid", lambda: 1000)
     (left_out,) = measured("tls", TINY)
     assert (left_out.value, left_out.note) == (None, "needs root")
+
+
+def test_a_group_that_fails_says_so_and_keeps_what_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(self: suite.Group, size: Size) -> Iterator[Figure]:
+        yield figure(1.0)
+        raise ZeroDivisionError("by none")
+
+    monkeypatch.setattr(suite.Group, "figures", fails)
+    first, second = measured("ring", TINY)
+    assert (first.value, second.value, second.note) == (1.0, None, "failed: ZeroDivisionError('by none')")

@@ -53,7 +53,7 @@ def some_figures() -> tuple[Figure, ...]:
         Figure(group="operators", name="+ merge: added, to parse only", value=0.4),
         Figure(group="tls", name="fastest rate", value=150.0, unit="MB/s", target=300.0, at_least=True),
         Figure(group="stacks", name="bcc's sslsniff: curl", value=15.0, unit="µs"),
-        Figure(group="idle", name="processor", note="needs root", target=0.5),
+        Figure(group="idle", name="processor", unit="%", note="needs root", target=0.5),
     )
 
 

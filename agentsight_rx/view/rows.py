@@ -176,7 +176,7 @@ class ProcessRow(AnyRow, frozen=True, tag="process_node", omit_defaults=True):
     """
     One process. `status`: running, success, failure, killed. A process that only forked has no `command`. `duration_ms` counts
     from its first program, or from the fork where it ran none; `view_source` is `seed` where it ran before the capture began.
-    `tool_call_id` is the id of the ToolRow that it, or one of its ancestors, ran for. `cpu_ms` and `peak_bytes` come with its end.
+    `tool_call_id` is the id of the ToolRow that it, or one of its ancestors, ran for. Its end has `cpu_ms` and `peak_bytes`.
     """
 
     id: str

@@ -58,7 +58,7 @@ class Finder:
         try:
             self._attach(library, f"/proc/self/fd/{file.fileno()}")
         except CaptureError as error:
-            raise _Refused(f"TLS in {library.path} is not read: {error}") from error
+            raise _Refused(str(error)) from error
         self._probed.add(identity)
 
     @contextmanager

@@ -39,7 +39,7 @@ def test_a_refusal_of_the_kernel_is_no_error_and_is_reported_once(libssl: Path) 
     finder = Finder(refuse, said.append)
     assert finder.attempt(str(libssl)) is False
     assert finder.attempt(str(libssl)) is False
-    assert said == [f"TLS in {libssl} is not read: the kernel refused the probes"]
+    assert said == ["the kernel refused the probes"]
 
 
 def test_a_refusal_for_a_file_that_a_thread_searched_is_reported_too(libssl: Path, tmp_path: Path) -> None:
@@ -51,7 +51,7 @@ def test_a_refusal_for_a_file_that_a_thread_searched_is_reported_too(libssl: Pat
     while finder.searching:
         finder.take()
     finder.close()
-    assert said == [f"TLS in {large} is not read: the kernel refused the probes"]
+    assert said == ["the kernel refused the probes"]
 
 
 def test_a_large_file_is_searched_by_a_thread(libssl: Path, tmp_path: Path) -> None:
