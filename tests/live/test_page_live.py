@@ -22,7 +22,7 @@ from agentsight_rx.state import LmdbStore
 from agentsight_rx.view.log import read_events
 from agentsight_rx.web.assets import bundle
 
-from .browsing import chromium, opened
+from .browsing import chromium, opened, problems
 from .capture import PATIENCE_S, PROGRAM, needs_root
 
 if TYPE_CHECKING:
@@ -145,6 +145,7 @@ def test_prompt_and_first_words_are_there_before_the_answer_ends(browser: Browse
         assert SECRET[20:] not in shown
         assert SECRET[14:20] not in shown
         page.page.screenshot(path=tmp_path / "answering.png")
+        assert [] == problems(page.page)
         model.steps[2].set()
         page.see("and it has seven lines.", within="#turn-1 .say")
         page.has("!document.querySelector('.saying')")

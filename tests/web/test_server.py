@@ -16,11 +16,12 @@ import pytest
 from agentsight_rx.core.sink import Writer
 from agentsight_rx.core.stream import of
 from agentsight_rx.errors import SinkError, UsageError
-from agentsight_rx.events import Origin, ProcessExec
+from agentsight_rx.events import AnswerPiece, AnswerProgress, Connection, Origin, ProcessExec
 from agentsight_rx.loss import Ledger
 from agentsight_rx.operators import materialize
 from agentsight_rx.runtime import Run
-from agentsight_rx.view import CallRow, Output
+from agentsight_rx.view import CallRow, Output, SessionRow
+from agentsight_rx.view.ids import call_id
 from agentsight_rx.web import WebOptions, WebSink, web
 from agentsight_rx.web.connections import Limits
 
@@ -84,6 +85,45 @@ def test_rows_are_sent_while_they_are_written_and_then_the_end() -> None:
         closing.start()
         assert [("end", {})] == list(received)
         closing.join()
+
+
+ASKED = Origin(10, 7, connection=Connection(7, 3, "", 9), direction="in")
+
+
+def progress(number: int, text: str) -> AnswerProgress:
+    return AnswerProgress(ASKED, 1, number, (AnswerPiece(0, "text", text),))
+
+
+def test_what_an_open_answer_says_is_sent_as_it_comes_and_from_the_begin_to_each_page() -> None:
+    call = CallRow(call_id(ASKED, 1), 1, pid=7, comm="agent", prompt="How many?")
+    address = "/api/v1/live?rows=none&recording=live"
+    with opened() as (sink, writer), browser(sink) as http:
+        writer.write([call, progress(1, "Sev")])
+        with http.stream("GET", address) as answer:
+            received = (each for each in messages(answer.iter_lines()) if each[0] == "answer")
+            first = next(received)[1]
+            writer.write([progress(2, "en")])
+            second = next(received)[1]
+        with http.stream("GET", address) as answer:
+            again = next(each for each in messages(answer.iter_lines()) if each[0] == "answer")[1]
+    assert (call.id, 0, "Sev") == (first["call"], first["first"], first["pieces"][0]["text"])
+    assert (1, "en") == (second["first"], second["pieces"][0]["text"])
+    assert (0, ["Sev", "en"]) == (again["first"], [piece["text"] for piece in again["pieces"]])
+
+
+def test_the_server_waits_until_an_open_page_has_read_what_came_last() -> None:
+    with opened() as (sink, writer), browser(sink) as http:
+        writer.write([CallRow("llm-1", 1, pid=7, session_id="s"), SessionRow("s", 1)])
+        with http.stream("GET", "/api/v1/live?rows=none&recording=live") as answer:
+            received = messages(answer.iter_lines())
+            next(received)
+            writer.write([CallRow("llm-1", 1, 2, status="complete", pid=7, session_id="s", text="Seven.")])
+            closing = threading.Thread(target=writer.close)
+            closing.start()
+            assert "end" in (name for name, _ in received)
+            (card,) = http.get("/api/v1/r/live/session/s/turns").json()["cards"]
+        closing.join()
+    assert "Seven." == card["answer"]["text"]
 
 
 def test_each_run_has_a_token_of_its_own() -> None:
