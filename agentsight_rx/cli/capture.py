@@ -13,7 +13,6 @@ from ..runtime import Summary, run
 from ..say import say, show
 from ..view import Output
 from ..web import WebSink
-from .closing import closing_lines, outcome_of
 from .text import summary_lines
 
 __all__ = ["capture", "page_of", "print_closing", "print_graph", "print_places", "print_summary"]
@@ -54,6 +53,8 @@ def page_of(sinks: Iterable[Sink[Output]]) -> list[str]:
 
 def print_summary(summary: Summary, *, verb: str, store: Path | None, since_ms: int | None = None) -> None:
     """Of a trace or a replay: what went by, whose TLS was read, what is missing; with a store also what was done since then."""
+    from .closing import outcome_of  # reports and prices are loaded at the end, so that a run begins sooner
+
     store = _stored(store)
     hint = f"agentsight-rx report --db {store}" if store else None
     lines = summary_lines(summary, verb=verb, store=str(store) if store else None, hint=hint)
@@ -64,6 +65,8 @@ def print_summary(summary: Summary, *, verb: str, store: Path | None, since_ms: 
 
 def print_closing(summary: Summary, *, store: Path, who: str, filters: bool = False) -> None:
     """Of a recording: what it did, what it cost, what is missing, and where to look."""
+    from .closing import closing_lines
+
     show("\n".join([*summary.notes, *closing_lines(summary, _stored(store), who=who, filters=filters)]))
 
 
