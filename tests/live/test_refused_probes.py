@@ -65,10 +65,11 @@ def test_a_library_that_another_tool_keeps_from_us_is_said_counted_and_explained
     health = subprocess.run(
         [*PROGRAM, "report", "health", "--text", "--db", str(store)], capture_output=True, text=True, check=True
     )
-    for text in (done.stderr, health.stdout):
-        flat = " ".join(text.split())
-        assert "could not be read, OpenSSL, of which the kernel refused a probe: Invalid argument" in flat, text
-    assert f"doctor --probe {library}" in " ".join(health.stdout.split())
+    refused = "OpenSSL, of which the kernel refused a probe: Invalid argument"
+    assert f"could not be read, {refused}" in done.stderr
+    flat = " ".join(health.stdout.split())
+    assert f"could not be read: python3 ({refused}), process " in flat
+    assert f"doctor --probe {library}" in flat
     assert f"{library}: OpenSSL is NOT read: the kernel refused a probe (Invalid argument, errno 22)" in " ".join(
         done.stderr.split()
     )
