@@ -68,10 +68,11 @@ def demo(
 @contextmanager
 def _model(folder: Path, commands: Sequence[str], *, event_ms: int = 0) -> Generator[int]:
     """The fake model, and its port."""
-    words = ["--dir", str(folder), "--event-ms", str(event_ms)]
+    words = ["--dir", str(folder), "--event-ms", str(event_ms), "--until-eof"]  # so it ends with us, whatever ends us
     words += [word for command in commands for word in ("--tool-command", command)]
     server = subprocess.Popen(
         [sys.executable, "-m", "agentsight_rx.demo.fake_llm", *words],
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
         start_new_session=True,  # Ctrl-C is for the capture, which ends before its model
@@ -81,8 +82,9 @@ def _model(folder: Path, commands: Sequence[str], *, event_ms: int = 0) -> Gener
     finally:
         server.terminate()
         server.wait()
-        if server.stdout is not None:
-            server.stdout.close()
+        for pipe in (server.stdin, server.stdout):
+            if pipe is not None:
+                pipe.close()
 
 
 def _port(server: subprocess.Popen[str]) -> int:
