@@ -251,14 +251,14 @@ def _folded(events: Sequence[Event]) -> list[Output]:
 
 
 class _Held:
-    """A source of `batches` that ends when it is asked to."""
+    """A live source of `batches`, which waits for no sink, that ends when it is asked to."""
 
     def __init__(self, batches: Sequence[Sequence[Any]]) -> None:
         self.end = threading.Event()
         self._batches = list(batches)
 
     def stream(self) -> Any:
-        return origin("held", lambda: self, time_of=None)
+        return origin("held", lambda: self, time_of=None, live=True)
 
     def open(self) -> None:
         pass
