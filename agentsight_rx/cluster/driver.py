@@ -29,6 +29,7 @@ _CONFIG = {
     "distributed.worker.memory.monitor-interval": "1s",
     "distributed.scheduler.work-stealing": False,
 }
+_STARTS = 3  # of a cluster of this machine
 _LOOK_S = 5.0  # without a result: is anything there that works?
 _WITHOUT_S = 120.0  # a scheduler without a worker
 _QUIET = ("distributed", "distributed.nanny", "distributed.worker", "distributed.scheduler", "distributed.client", "tornado")
@@ -132,13 +133,24 @@ def _client(dask: Any, workers: int, scheduler: str | None) -> Generator[Any]:
         with client:
             yield client
         return
-    cluster = dask.LocalCluster(
-        n_workers=workers,
-        threads_per_worker=1,
-        processes=True,
-        host="127.0.0.1",
-        dashboard_address=None,
-        silence_logs=logging.CRITICAL,
-    )
+    cluster = _started(dask, workers)
     with cluster, dask.Client(cluster) as client:
         yield client
+
+
+def _started(dask: Any, workers: int) -> Any:
+    """A cluster of this machine; a worker that dies while it starts fails all of it, so another one is tried."""
+    for left in reversed(range(_STARTS)):
+        try:
+            return dask.LocalCluster(
+                n_workers=workers,
+                threads_per_worker=1,
+                processes=True,
+                host="127.0.0.1",
+                dashboard_address=None,
+                silence_logs=logging.CRITICAL,
+            )
+        except Exception as error:  # RuntimeError, OSError, TimeoutError and errors of Dask's own
+            if not left:
+                raise SpoolError(f"{workers} workers could not be started ({error}): run the same command again") from error
+    raise AssertionError("it returns or raises")

@@ -113,8 +113,8 @@ class _Recordings:
                 meter.seen += stage.seen
                 meter.passed += stage.passed
         else:
-            for stage in _TO_STORE:
-                meter = self._ledger.shared(stage)
+            for name in _TO_STORE:
+                meter = self._ledger.shared(name)
                 meter.seen += len(piece)
                 meter.passed += len(piece)
             self._writer.write(piece)

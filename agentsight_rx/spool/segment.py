@@ -293,7 +293,8 @@ def _decoded(decoder: msgspec.msgpack.Decoder[T], body: memoryview, name: str) -
 
 
 def _timed(event: Event, offset_ns: int) -> Event:
+    """With a wall-clock time in any case: without one, an analysis would take that of its own clock."""
     origin = event.origin
-    if origin.wall_ns or not offset_ns:
+    if origin.wall_ns:
         return event
-    return replace(event, origin=replace(origin, wall_ns=origin.time_ns + offset_ns))
+    return replace(event, origin=replace(origin, wall_ns=origin.time_ns + offset_ns or 1))

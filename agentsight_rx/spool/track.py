@@ -57,5 +57,5 @@ class Track(Struct, array_like=True):
         return self._loss(1 + missing, f"segment {sequence}: {why}", reason=Reason.MALFORMED, size=size)
 
     def _loss(self, count: int, note: str, *, reason: Reason = Reason.UNREADABLE, size: int = 0) -> Loss:
-        origin = Origin(self.time_ns, 0, wall_ns=self.wall_ns)
+        origin = Origin(self.time_ns, 0, wall_ns=self.wall_ns or 1)  # 0 would be taken from the clock
         return Loss(origin, _STAGE, reason=reason, count=count, size=size, note=note)

@@ -195,6 +195,13 @@ def test_a_segment_that_cannot_be_read_is_a_loss_and_the_others_are_analysed(how
     assert "segment 3: " in losses[0].note
 
 
+def test_a_first_segment_that_cannot_be_read_gives_the_same_each_time(spool: Path, tmp_path: Path) -> None:
+    """Its loss has no time of its own, and none of a clock."""
+    copy = Path(shutil.copytree(spool, tmp_path / "spool"))
+    (copy / "web1" / segment_name(1)).write_bytes(b"broken")
+    assert contents(run(copy, tmp_path / "a")) == contents(run(copy, tmp_path / "b"))
+
+
 def test_missing_segments_are_a_loss(spool: Path, tmp_path: Path) -> None:
     copy = Path(shutil.copytree(spool, tmp_path / "spool"))
     for number in (3, 4):
