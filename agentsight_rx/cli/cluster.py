@@ -16,7 +16,7 @@ from ..say import say
 from ..sinks import redaction_key
 from .help import Command, Group
 
-__all__ = ["cluster"]
+__all__ = ["cluster", "often"]
 
 _EACH_S = 10.0  # between two lines of progress
 _EACH_TERMINAL_S = 1.0
@@ -84,15 +84,27 @@ def _load(out: str, store: Path, *, replace: bool) -> None:
     say(f"Run: agentsight-rx report --db {store}")
 
 
-def _reporter(write: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> Callable[[Progress], None]:
-    """A line now and then, and one at the end."""
+def often(clock: Callable[[], float] = time.monotonic) -> Callable[[], bool]:
+    """Whether it is time for another line of progress."""
     every = _EACH_TERMINAL_S if sys.stderr.isatty() else _EACH_S
     last = clock()
 
-    def report(progress: Progress) -> None:
+    def due() -> bool:
         nonlocal last
-        if progress.done == progress.total or clock() - last >= every:
-            last = clock()
+        if clock() - last < every:
+            return False
+        last = clock()
+        return True
+
+    return due
+
+
+def _reporter(write: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> Callable[[Progress], None]:
+    """A line now and then, and one at the end."""
+    due = often(clock)
+
+    def report(progress: Progress) -> None:
+        if progress.done == progress.total or due():
             write(f"{progress.done} of {progress.total} segments")
 
     return report
