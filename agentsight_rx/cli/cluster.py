@@ -11,10 +11,12 @@ from typing import Annotated
 import typer
 
 from ..cluster import Progress, load, place_of, plan_of, run_here, run_on_dask, settings_of
+from ..errors import UsageError
 from ..launch import invoking_user
 from ..say import say
 from ..sinks import redaction_key
 from .help import Command, Group
+from .keys import RedactionKey, key_in
 
 __all__ = ["cluster", "often"]
 
@@ -42,13 +44,14 @@ def run(
     key_of: Annotated[
         Path | None, typer.Option("--key-of", help="Labels of secrets as in this store.", metavar="STORE")
     ] = None,
+    redaction_key_file: RedactionKey = None,
     store: Store = None,
     replace: Replace = False,
 ) -> None:
     """Analyse what is not analysed yet; run again after any end, it goes on behind what is committed."""
     began = time.monotonic()
     spools, results = place_of(spool), place_of(out)
-    settings = settings_of(results, redaction_key=redaction_key(key_of) if key_of is not None else None)
+    settings = settings_of(results, redaction_key=_key(key_of, redaction_key_file))
     plan = plan_of(spools, results, settings)
     if plan.done:
         say(f"{plan.done} segments are analysed already")
@@ -76,6 +79,12 @@ def load_store(
 ) -> None:
     """Make one store of all results, for report, serve and top."""
     _load(out, store, replace=replace)
+
+
+def _key(store: Path | None, file: Path | None) -> bytes | None:
+    if store is not None and file is not None:
+        raise UsageError("--key-of and --redaction-key do not go together: give one of them")
+    return key_in(file) if file is not None else redaction_key(store) if store is not None else None
 
 
 def _load(out: str, store: Path, *, replace: bool) -> None:

@@ -1,8 +1,8 @@
 """
 The closed segments of a spool -> the same files at another place, each once and in order, read back and compared.
 
-How far each folder is shipped stands beside its segments (`.shipped`); it is written behind the comparison. Wherever a shipper is
-killed, the next one finds the segment at the other place, compares it, and goes on.
+How far each folder is shipped stands beside its segments (`.shipped`); it is written behind the comparison. Wherever a shipper
+is killed, the next one finds the segment at the other place, compares it, and goes on.
 """
 
 from __future__ import annotations
@@ -148,7 +148,8 @@ class Shipper:
             return None
         if not header.redacted and not self._unredacted:
             raise ShipRefused(
-                f"{path} was recorded with --disable-auth-removal, so it has credentials, and is not shipped: remove it, or ship it by --unredacted"
+                f"{path} was recorded with --disable-auth-removal, so it has credentials, and is not shipped: remove it, or "
+                "ship it by --unredacted"
             )
         return header
 
@@ -177,8 +178,8 @@ class Shipper:
             return
         if other.run != own.run:
             raise ShipRefused(
-                f"{self._target.url}/{name} is of another recording (by another machine of this name, or before the spool was made "
-                "anew): give this machine a name of its own by --spool-host, or another place by --to"
+                f"{self._target.url}/{name} is of another recording (by another machine of this name, or before the spool was "
+                "made anew): give this machine a name of its own by --spool-host, or another place by --to"
             )
 
     # -- what stands beside the segments ---------------------------------------------------------------------------------

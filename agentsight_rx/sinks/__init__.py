@@ -7,7 +7,7 @@ from .otel.replayed import send_recorded, write_recorded
 from .otel.sink import OtelOptions, otel
 from .readable import readable
 from .spool import spool
-from .store import memory, redaction_key, redaction_key_in, store
+from .store import memory, redaction_key, redaction_key_in, store, stored_key
 
 __all__ = [
     "Lent",
@@ -22,5 +22,6 @@ __all__ = [
     "send_recorded",
     "spool",
     "store",
+    "stored_key",
     "write_recorded",
 ]
