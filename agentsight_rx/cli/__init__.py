@@ -44,6 +44,11 @@ _COMMANDS = {
     "demo": ("demo", "demo", "Record a small real agent that talks to a fake model over TLS, all on this machine."),
     "report": ("report", "report", "What the newest session did, what it cost, and whether anything is missing."),
     "cluster": ("cluster", "cluster", "Analyse the spools of many hosts, on one machine or on many."),
+    "ship": (
+        "ship",
+        "ship",
+        "Ship the segments of a spool to a shared folder or an object store, for `cluster run`, until Ctrl-C.",
+    ),
     "debug": ("debug", "debug", "Watch one source alone, through its own chain."),
 }
 _ALONE = ("-h", "--help", "--version")  # need none of the commands

@@ -11,12 +11,14 @@ from typing import Annotated
 import typer
 
 from ..cluster import Progress, load, place_of, plan_of, run_here, run_on_dask, settings_of
+from ..errors import UsageError
 from ..launch import invoking_user
 from ..say import say
 from ..sinks import redaction_key
 from .help import Command, Group
+from .keys import RedactionKey, key_in
 
-__all__ = ["cluster"]
+__all__ = ["cluster", "often"]
 
 _EACH_S = 10.0  # between two lines of progress
 _EACH_TERMINAL_S = 1.0
@@ -42,13 +44,14 @@ def run(
     key_of: Annotated[
         Path | None, typer.Option("--key-of", help="Labels of secrets as in this store.", metavar="STORE")
     ] = None,
+    redaction_key_file: RedactionKey = None,
     store: Store = None,
     replace: Replace = False,
 ) -> None:
     """Analyse what is not analysed yet; run again after any end, it goes on behind what is committed."""
     began = time.monotonic()
     spools, results = place_of(spool), place_of(out)
-    settings = settings_of(results, redaction_key=redaction_key(key_of) if key_of is not None else None)
+    settings = settings_of(results, redaction_key=_key(key_of, redaction_key_file))
     plan = plan_of(spools, results, settings)
     if plan.done:
         say(f"{plan.done} segments are analysed already")
@@ -78,21 +81,39 @@ def load_store(
     _load(out, store, replace=replace)
 
 
+def _key(store: Path | None, file: Path | None) -> bytes | None:
+    if store is not None and file is not None:
+        raise UsageError("--key-of and --redaction-key do not go together: give one of them")
+    return key_in(file) if file is not None else redaction_key(store) if store is not None else None
+
+
 def _load(out: str, store: Path, *, replace: bool) -> None:
     loaded = load(place_of(out), store, owner=invoking_user(), replace=replace)
     say(f"{loaded.items} events and rows of {loaded.segments} segments of {loaded.hosts} hosts are in {store}")
     say(f"Run: agentsight-rx report --db {store}")
 
 
-def _reporter(write: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> Callable[[Progress], None]:
-    """A line now and then, and one at the end."""
+def often(clock: Callable[[], float] = time.monotonic) -> Callable[[], bool]:
+    """Whether it is time for another line of progress."""
     every = _EACH_TERMINAL_S if sys.stderr.isatty() else _EACH_S
     last = clock()
 
-    def report(progress: Progress) -> None:
+    def due() -> bool:
         nonlocal last
-        if progress.done == progress.total or clock() - last >= every:
-            last = clock()
+        if clock() - last < every:
+            return False
+        last = clock()
+        return True
+
+    return due
+
+
+def _reporter(write: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> Callable[[Progress], None]:
+    """A line now and then, and one at the end."""
+    due = often(clock)
+
+    def report(progress: Progress) -> None:
+        if progress.done == progress.total or due():
             write(f"{progress.done} of {progress.total} segments")
 
     return report

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
+from ..errors import UsageError
 from ..graphs import TraceOptions
-from ..sinks import redaction_key
+from ..sinks import stored_key
 from ..state import LmdbStore
 from ..view.checkpoints import Checkpoints
 from ..view.ids import EXCHANGES_A_RUN
@@ -21,10 +22,17 @@ __all__ = ["keyed"]
 def keyed(options: TraceOptions, store: Path | None) -> TraceOptions:
     """
     The options with what a run goes on with in `store`: the redaction key, the view, and numbers of exchanges that no earlier
-    run has. Raises StoreError where the file is not a store.
+    run has. Raises StoreError where the file is not a store, UsageError where the options have another key than the store.
     """
-    key = redaction_key(store)
-    options = replace(options, redaction_key=key, checkpoints=None if store is None else Checkpoints())
+    key, stored = options.redaction_key, stored_key(store)
+    if key is not None and stored is not None and key != stored:
+        raise UsageError(
+            f"the labels of secrets in {store} were made with another key than that of --redaction-key: give another --db, or "
+            "leave the key out"
+        )
+    options = replace(
+        options, redaction_key=key or stored or os.urandom(32), checkpoints=None if store is None else Checkpoints()
+    )
     if store is None or not os.path.isfile(store) or not os.path.getsize(store):
         return options
     kept = LmdbStore.open(store, readonly=True)

@@ -65,6 +65,7 @@ from .flags import (
     SystemInterval,
     TlsFilters,
 )
+from .keys import RedactionKey, shared
 from .listening import Listening
 from .spooling import Spool, SpoolHost, SpoolParts, SpoolSeconds, SpoolSize, spool_of, ticked
 from .stores import new_store
@@ -107,6 +108,7 @@ def record(
     compat_filters: CompatFilters = False,
     default_filters: DefaultFilters = True,
     disable_auth_removal: KeepAuth = False,
+    redaction_key: RedactionKey = None,
     db: Db = None,
     keep: Keep = None,
     max_size: MaxSize = None,
@@ -141,7 +143,7 @@ def record(
         raise UsageError("--log is for a command that owns the terminal: without one, messages are written at once anyway")
 
     def options(target: Target, candidates: tuple[str, ...] = (), place: str = "") -> TraceOptions:
-        return Listening(
+        listening = Listening(
             target,
             ssl=ssl,
             plain_http=plain_http,
@@ -160,7 +162,8 @@ def record(
             remove_auth=not disable_auth_removal,
             stdio_max_bytes=stdio_max_bytes,
             system_interval=system_interval,
-        ).options()
+        )
+        return shared(listening.options(), redaction_key)
 
     retention = retention_of(keep, max_size)
     spooling = spool_of(

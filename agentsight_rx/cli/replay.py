@@ -35,6 +35,7 @@ from .flags import (
     TlsFilters,
     TlsHttp,
 )
+from .keys import RedactionKey, shared
 from .spooling import Spool, Spooled, SpoolHost, SpoolParts, SpoolSeconds, SpoolSize, spool_of, spooled_in, ticked
 
 __all__ = ["replay"]
@@ -47,6 +48,7 @@ def replay(
     http_filter: HttpFilters = None,
     compat_filters: CompatFilters = False,
     disable_auth_removal: KeepAuth = False,
+    redaction_key: RedactionKey = None,
     db: Db = None,
     json_lines: Json = False,
     quiet: Quiet = False,
@@ -62,12 +64,15 @@ def replay(
     explain: Explain = False,
 ) -> None:
     """Run recorded events through the same graph; needs no privileges."""
-    options = TraceOptions(
-        http=ssl_http,
-        tls_filters=tuple(ssl_filter or ()),
-        http_filters=tuple(http_filter or ()),
-        compat_filters=compat_filters,
-        remove_auth=not disable_auth_removal,
+    options = shared(
+        TraceOptions(
+            http=ssl_http,
+            tls_filters=tuple(ssl_filter or ()),
+            http_filters=tuple(http_filter or ()),
+            compat_filters=compat_filters,
+            remove_auth=not disable_auth_removal,
+        ),
+        redaction_key,
     )
     spooling = spool_of(
         spool,

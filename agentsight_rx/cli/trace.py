@@ -62,6 +62,7 @@ from .flags import (
     TlsUid,
     Uid,
 )
+from .keys import RedactionKey, shared
 from .listening import Listening, descriptors_of
 from .spooling import Spool, SpoolHost, SpoolParts, SpoolSeconds, SpoolSize, spool_of, ticked
 from .values import comms_of, placement_of, retention_of, seconds_of
@@ -105,6 +106,7 @@ def trace(
     http_filter: HttpFilters = None,
     compat_filters: CompatFilters = False,
     disable_auth_removal: KeepAuth = False,
+    redaction_key: RedactionKey = None,
     json_lines: Json = False,
     quiet: Quiet = False,
     db: Db = None,
@@ -164,7 +166,7 @@ def trace(
         cpu_threshold=cpu_threshold,
         memory_threshold=memory_threshold,
     )
-    options = listening.options()
+    options = shared(listening.options(), redaction_key)
     graph = trace_graph(options)  # reports a wrong filter before anything is opened
     limit = seconds_of(for_time, "--for")
     retention = retention_of(keep, max_size, stored=db is not None)

@@ -2,11 +2,13 @@
 
 from .commit import Commit, Pins
 from .driver import Progress, run_here, run_on_dask
+from .following import follow
 from .job import Done, Task, segment
 from .load import load
 from .place import Place, place_of
 from .plan import Plan, plan_of
 from .settings import Settings, settings_of
+from .shipping import Shipped, Shipper, ShipRefused
 
 __all__ = [
     "Commit",
@@ -16,7 +18,11 @@ __all__ = [
     "Plan",
     "Progress",
     "Settings",
+    "ShipRefused",
+    "Shipped",
+    "Shipper",
     "Task",
+    "follow",
     "load",
     "place_of",
     "plan_of",

@@ -30,7 +30,7 @@ class Settings(Struct, frozen=True, kw_only=True):
 
 
 def settings_of(out: Place, *, redaction_key: bytes | None = None) -> Settings:
-    """Those of an earlier run, else new ones. Raises SpoolError where the place has something else."""
+    """Those of an earlier run, else new ones. Raises SpoolError where the place has something else, or another key."""
     kept = out.read(SETTINGS)
     if kept is None:
         made = Settings(redaction_key=(redaction_key or os.urandom(32)).hex())
@@ -42,4 +42,6 @@ def settings_of(out: Place, *, redaction_key: bytes | None = None) -> Settings:
         raise SpoolError(f"{out.url}/{SETTINGS} is not of `cluster run` ({error}): give an empty folder by --out") from error
     if found.format > _FORMAT:
         raise SpoolError(f"{out.url} was made by a newer release (format {found.format}): use that one, or another --out")
+    if redaction_key is not None and found.redaction_key != redaction_key.hex():
+        raise SpoolError(f"{out.url} was begun with another key of labels: leave the key out, or give an empty folder by --out")
     return found

@@ -2,7 +2,7 @@
 
 from .console import console
 from .jsonl import jsonl
-from .label_key import redaction_key, redaction_key_in
+from .label_key import redaction_key, redaction_key_in, stored_key
 from .lent import Lent
 from .otel.replayed import send_recorded, write_recorded
 from .otel.sink import OtelOptions, otel
@@ -23,5 +23,6 @@ __all__ = [
     "send_recorded",
     "spool",
     "store",
+    "stored_key",
     "write_recorded",
 ]

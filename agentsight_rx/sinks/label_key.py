@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..state import META, LmdbStore, Store
 
-__all__ = ["KEY", "redaction_key", "redaction_key_in"]
+__all__ = ["KEY", "redaction_key", "redaction_key_in", "stored_key"]
 
 KEY = "redaction_key"  # of the meta table
 
@@ -17,16 +17,25 @@ def redaction_key(path: str | Path | None) -> bytes:
     The key for the labels of secrets in the store at `path`. It is the stored one, so that equal secrets have equal labels in
     all recordings of a store, else 32 random bytes. Raises StoreError where the file is not a store.
     """
-    if path is not None and os.path.isfile(path) and os.path.getsize(path):
-        kept = LmdbStore.open(path, readonly=True)
-        try:
-            return redaction_key_in(kept)
-        finally:
-            kept.close()
-    return os.urandom(32)
+    return stored_key(path) or os.urandom(32)
+
+
+def stored_key(path: str | Path | None) -> bytes | None:
+    """The key that is stored; None where there is none, or no store yet."""
+    if path is None or not os.path.isfile(path) or not os.path.getsize(path):
+        return None
+    kept = LmdbStore.open(path, readonly=True)
+    try:
+        return _key_in(kept)
+    finally:
+        kept.close()
 
 
 def redaction_key_in(store: Store) -> bytes:
-    """The same of a store that is open."""
+    """The key of a store that is open, else 32 random bytes."""
+    return _key_in(store) or os.urandom(32)
+
+
+def _key_in(store: Store) -> bytes | None:
     found = store.get(META, KEY)
-    return bytes.fromhex(found) if isinstance(found, str) else os.urandom(32)
+    return bytes.fromhex(found) if isinstance(found, str) else None

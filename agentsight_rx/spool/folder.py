@@ -46,8 +46,11 @@ def is_spool(path: str | Path) -> bool:
     return Path(path).is_dir()
 
 
-def folders(path: str | Path) -> dict[str, Path]:
-    """The folders of hosts by their keys, in order; of the folder of one host, that alone. Raises SpoolError where none is."""
+def folders(path: str | Path, *, empty: bool = False) -> dict[str, Path]:
+    """
+    The folders of hosts by their keys, in order; of the folder of one host, that alone. Raises SpoolError where none is, unless
+    the spool may be `empty`.
+    """
     root = Path(path)
     try:
         if any(sequence_of(each.name) is not None for each in root.iterdir()):
@@ -56,7 +59,7 @@ def folders(path: str | Path) -> dict[str, Path]:
         found = {key: each for key, each in found.items() if any(sequence_of(one.name) is not None for one in each.iterdir())}
     except OSError as error:
         raise SpoolError(f"{path} cannot be read: {error.strerror}") from error
-    if not found:
+    if not found and not empty:
         raise SpoolError(f"{path} holds no segments: give the folder of `--spool`, with a folder for each host in it")
     return found
 

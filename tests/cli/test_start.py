@@ -20,7 +20,21 @@ except SystemExit:
     pass
 print(*sorted(name for name in sys.modules if name.startswith("agentsight_rx.")), file=sys.stderr)
 """
-_COMMANDS = ("trace", "record", "replay", "top", "serve", "filter", "doctor", "bench", "demo", "report", "cluster", "debug")
+_COMMANDS = (
+    "trace",
+    "record",
+    "replay",
+    "top",
+    "serve",
+    "filter",
+    "doctor",
+    "bench",
+    "demo",
+    "report",
+    "cluster",
+    "ship",
+    "debug",
+)
 
 
 def _loaded(*argv: str) -> set[str]:

@@ -56,7 +56,9 @@ def test_a_place_without_segments_is_refused(tmp_path: Path) -> None:
 def test_the_first_run_chooses_the_key_of_labels(tmp_path: Path) -> None:
     out = LocalPlace(str(tmp_path))
     first = settings_of(out)
-    assert first == settings_of(out, redaction_key=b"another")
+    assert first == settings_of(out)
+    with pytest.raises(SpoolError, match="begun with another key"):
+        settings_of(out, redaction_key=b"another")
 
 
 @pytest.mark.parametrize("content", [b"{}", b"no json", b'{"format": 2, "redaction_key": ""}'])

@@ -23,6 +23,7 @@ from agentsight_rx import sources
 from agentsight_rx.cli.report.screen import Screen
 from agentsight_rx.cli.report.summary import summary_text
 from agentsight_rx.cli.text import summary_lines
+from agentsight_rx.cluster import Shipper, place_of
 from agentsight_rx.core.engine import Engine
 from agentsight_rx.core.sink import Sink
 from agentsight_rx.core.stream import Stream, of
@@ -31,9 +32,11 @@ from agentsight_rx.graphs import TraceOptions, http_messages, trace
 from agentsight_rx.loss import Ledger
 from agentsight_rx.operators import normalize
 from agentsight_rx.runtime import Summary, run
-from agentsight_rx.sinks import OtelOptions, console, jsonl, otel, store
+from agentsight_rx.sinks import OtelOptions, console, jsonl, otel, spool, store
 from agentsight_rx.sinks.web import Feed
 from agentsight_rx.sources import FileOptions, NetOptions, ProcessOptions, ReadlineOptions, StdioOptions, Target, TlsOptions
+from agentsight_rx.spool import SpoolOptions
+from agentsight_rx.spool.segment import decompressed
 from agentsight_rx.state import LmdbStore
 from agentsight_rx.view.log import read_events
 from agentsight_rx.view.report import read_report
@@ -43,7 +46,7 @@ from ..sinks.test_otel import collecting
 from .kinds import KINDS, PARTS, Parts
 from .places import PLACES, Captured, is_raw
 
-__all__ = ["Cell", "Matrix", "lines_of", "measured"]
+__all__ = ["Cell", "Matrix", "lines_of", "measured", "planted", "spooled"]
 
 Cell = tuple[str, str]  # place, kind
 
@@ -117,6 +120,22 @@ def lines_of(captured: Captured, options: TraceOptions, file: Path) -> list[byte
     return file.read_bytes().splitlines()
 
 
+def planted() -> Captured:
+    """A secret of each kind in each place that holds it."""
+    captured = Captured()
+    for row, (place, make) in enumerate(PLACES.items()):
+        for column, kind in enumerate(KINDS):
+            made = None if is_raw(place) else make(row * len(KINDS) + column, KINDS[kind]([]))
+            if made is not None:
+                captured += made
+    return captured
+
+
+def spooled(captured: Captured, options: TraceOptions, sink: SpoolOptions) -> None:
+    """Run them into a spool."""
+    _run(captured, options, [spool(sink)])
+
+
 def _outputs(captured: Captured, options: TraceOptions, folder: Path) -> Iterator[tuple[str, bytes]]:
     """Everything that a run makes readable: what it is, and its bytes."""
     shown, feeds = io.BytesIO(), list[Feed]()
@@ -128,7 +147,8 @@ def _outputs(captured: Captured, options: TraceOptions, folder: Path) -> Iterato
 
     with collecting() as collector:
         spans = otel(OtelOptions(collector.url, capture_content=True, deadline_s=60))
-        sinks: list[Sink[Any]] = [console(to=shown), jsonl(lines), store(database), spans, Sink("web", web)]
+        segments = spool(SpoolOptions(str(folder / "spool"), "host", redacted=options.remove_auth))
+        sinks: list[Sink[Any]] = [console(to=shown), jsonl(lines), store(database), spans, Sink("web", web), segments]
         summary = _run(captured, options, sinks)
     yield "console", shown.getvalue()
     yield "jsonl", lines.read_bytes()
@@ -137,6 +157,7 @@ def _outputs(captured: Captured, options: TraceOptions, folder: Path) -> Iterato
     yield "otel", b"\n".join(request.SerializeToString() for request in collector.taken)
     yield "metrics", b"\n".join(request.SerializeToString() for request in collector.measured)
     yield "page", msgspec.json.encode(feeds[0].snapshot()) + msgspec.json.encode(feeds[0].after(0).rows)
+    yield from _shipped(folder)
     kept = LmdbStore.open(database, readonly=True)
     report = read_report(kept)
     events = list(read_events(kept))
@@ -148,6 +169,20 @@ def _outputs(captured: Captured, options: TraceOptions, folder: Path) -> Iterato
     yield "event log", repr(events).encode()
     yield "put together", b"\n".join(_put_together(events))
     yield "records read again", repr(_read_again(events)).encode()
+
+
+def _shipped(folder: Path) -> Iterator[tuple[str, bytes]]:
+    """What leaves the host: every file at the other place, as it is and without its compression."""
+    to = folder / "shipped"
+    to.mkdir()
+    shipper = Shipper(folder / "spool", place_of(str(to)), unredacted=True)
+    shipper.run()
+    shipper.close()
+    files = [path.read_bytes() for path in sorted(to.rglob("*")) if path.is_file()]
+    assert len(files) == shipper.done.sent > 0
+    for content in files:
+        yield "shipped", content
+        yield "shipped", decompressed(content)
 
 
 def _put_together(events: Iterable[Event]) -> Iterator[bytes]:

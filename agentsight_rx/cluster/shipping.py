@@ -1,0 +1,245 @@
+"""
+The closed segments of a spool -> the same files at another place, each once and in order, read back and compared.
+
+How far each folder is shipped stands beside its segments (`.shipped`); it is written behind the comparison. Wherever a shipper
+is killed, the next one finds the segment at the other place, compares it, and goes on.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from ..errors import SpoolError
+from ..files import create_new, why, written_whole
+from ..say import say
+from ..spool import Header, SegmentBroken, folders, read_header, segment_name, sequence_of
+from .place import At, LocalPlace, Place, ignore
+
+__all__ = ["ShipRefused", "Shipped", "Shipper"]
+
+_SHIPPED = ".shipped"  # {URL: number of the last segment that is there}
+_LOCK = ".shipping"
+_TRIES = 3  # of one segment whose stored bytes differ
+
+
+class ShipRefused(SpoolError):
+    """What no later attempt mends: whoever runs the hosts must act."""
+
+
+class Shipped(Struct):
+    """
+    What a shipper did so far, in segments. `again` were sent another time, since what was stored differed; `there` were stored
+    by an earlier shipper that was ended; `broken` have no header that can be read, and stay; `waiting` are still to go.
+    """
+
+    sent: int = 0
+    size: int = 0  # bytes of those
+    there: int = 0
+    again: int = 0
+    broken: int = 0
+    removed: int = 0
+    waiting: int = 0
+
+
+class Shipper:
+    """
+    Ships what is in `spool` at each call of `run`. Segments that are shipped and older than `keep_s` are removed; None: none.
+    `ended` is asked between two segments, and `at` is called on the way: a test ends us there.
+    """
+
+    def __init__(
+        self,
+        spool: str | Path,
+        target: Place,
+        *,
+        unredacted: bool = False,
+        keep_s: float | None = None,
+        report: Callable[[Shipped], None] = lambda _: None,
+        say: Callable[[str], None] = say,
+        ended: Callable[[], bool] = lambda: False,
+        now_s: Callable[[], float] = time.time,
+        at: At = ignore,
+    ) -> None:
+        self.done = Shipped()
+        self._spool, self._target = Path(spool), target
+        self._unredacted, self._keep_s = unredacted, keep_s
+        self._report, self._say, self._ended, self._now_s, self._at = report, say, ended, now_s, at
+        self._locks = ExitStack()
+        self._locked: set[Path] = set()
+        self._said: set[Path] = set()  # segments that were reported as broken, at most as many as lie there
+        if isinstance(target, LocalPlace) and Path(target.url).resolve().is_relative_to(self._spool.resolve()):
+            raise ShipRefused(f"--to {target.url} is in the spool {self._spool} itself: give another folder")
+
+    def run(self) -> None:
+        """
+        Ship what is closed now. Raises SpoolError where the spool cannot be read or the other place not be used, ShipRefused
+        where to try again is useless.
+        """
+        if isinstance(self._target, LocalPlace) and not Path(self._target.url).is_dir():
+            raise SpoolError(f"{self._target.url} is not there: make this folder, or mount it")
+        if not self._spool.is_dir():
+            raise SpoolError(f"{self._spool} is not there: give the folder of `--spool`")
+        try:
+            found = {key: (folder, _numbers(folder)) for key, folder in folders(self._spool, empty=True).items()}
+            for folder, _ in found.values():
+                self._lock(folder)
+            left = {key: (folder, [n for n in numbers if n > self._until(folder)]) for key, (folder, numbers) in found.items()}
+            self._said &= {folder / segment_name(number) for folder, numbers in left.values() for number in numbers}
+            self.done.waiting = sum(len(numbers) for _, numbers in left.values())
+            for key, (folder, numbers) in left.items():
+                for number in numbers:
+                    if self._ended():
+                        return
+                    self._ship(key, folder, number)
+                    self.done.waiting -= 1
+                    self._report(self.done)
+            for folder, numbers in found.values():
+                self._remove(folder, numbers)
+        except OSError as error:
+            raise SpoolError(f"{self._spool} cannot be read or written: {why(error, self._spool)}") from error
+
+    def close(self) -> None:
+        """Let another shipper have the spool."""
+        self._locks.close()
+        self._locked.clear()
+
+    # -- one segment ---------------------------------------------------------------------------------------------------
+
+    def _ship(self, key: str, folder: Path, number: int) -> None:
+        path = folder / segment_name(number)
+        try:
+            content = path.read_bytes()
+        except FileNotFoundError:  # removed since it was listed: the gap is counted where the rest is read
+            self._say(f"{path} was removed before it was shipped")
+            return
+        header = self._header(path, content)
+        if header is None:
+            return
+        name = f"{key}/{segment_name(number)}"
+        created = self._target.create(name, content)
+        self._at("stored", number)
+        self._compare(name, content, None if created else header)
+        self._at("compared", number)
+        self._note(folder, number)
+        self._at("noted", number)
+        if created:
+            self.done.sent += 1
+            self.done.size += len(content)
+        else:
+            self.done.there += 1
+
+    def _header(self, path: Path, content: bytes) -> Header | None:
+        """None where the segment has none, so that it is not known to be redacted."""
+        try:
+            header = read_header(content)
+        except SegmentBroken as error:
+            if path not in self._said:
+                self._said.add(path)
+                self.done.broken += 1
+                self._say(f"{path} cannot be read and is NOT shipped: {error}")
+            return None
+        if not header.redacted and not self._unredacted:
+            raise ShipRefused(
+                f"{path} was recorded with --disable-auth-removal, so it has credentials, and is not shipped: remove it, or "
+                "ship it by --unredacted"
+            )
+        return header
+
+    def _compare(self, name: str, content: bytes, own: Header | None) -> None:
+        """Read back what is stored, and store it again where it differs. `own`: it was there already."""
+        for _ in range(_TRIES):
+            stored = self._target.read(name)
+            if stored == content:
+                return
+            if own is not None and stored is not None:
+                self._refuse_other(name, stored, own)
+            size = "nothing is" if stored is None else f"{len(stored)} bytes are"
+            self._say(
+                f"{self._target.url}/{name} differs from what was sent ({size} there, {len(content)} expected): sent again"
+            )
+            self.done.again += 1
+            self._target.put(name, content)
+        if self._target.read(name) != content:
+            raise SpoolError(f"{self._target.url}/{name} differs from what was sent, {_TRIES} times: check what stores it")
+
+    def _refuse_other(self, name: str, stored: bytes, own: Header) -> None:
+        """Never write over the recording of another machine that has the same name."""
+        try:
+            other = read_header(stored)
+        except (SegmentBroken, SpoolError):
+            return
+        if other.run != own.run:
+            raise ShipRefused(
+                f"{self._target.url}/{name} is of another recording (by another machine of this name, or before the spool was "
+                "made anew): give this machine a name of its own by --spool-host, or another place by --to"
+            )
+
+    # -- what stands beside the segments ---------------------------------------------------------------------------------
+
+    def _lock(self, folder: Path) -> None:
+        if folder in self._locked:
+            return
+        path = folder / _LOCK
+        if not path.exists():
+            os.close(create_new(path, _owner(folder)))
+        lock = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(lock)
+            raise ShipRefused(f"{folder} is shipped by another process: end that one first") from None
+        self._locks.callback(os.close, lock)
+        self._locked.add(folder)
+
+    def _shipped(self, folder: Path) -> dict[str, int]:
+        try:
+            return msgspec.json.decode((folder / _SHIPPED).read_bytes(), type=dict[str, int])
+        except FileNotFoundError:
+            return {}
+        except msgspec.MsgspecError:
+            self._say(f"{folder / _SHIPPED} cannot be read: all segments are compared with what is stored")
+            return {}
+
+    def _until(self, folder: Path) -> int:
+        return self._shipped(folder).get(self._target.url, 0)
+
+    def _note(self, folder: Path, number: int) -> None:
+        until = self._shipped(folder) | {self._target.url: number}
+        with written_whole(folder / _SHIPPED, _owner(folder), replace=True) as file:
+            file.write(msgspec.json.encode(until))
+
+    def _remove(self, folder: Path, numbers: list[int]) -> None:
+        if self._keep_s is None:
+            return
+        until = min(self._shipped(folder).values(), default=0)  # to all places that it is shipped to
+        for path in (folder / segment_name(number) for number in numbers if number <= until):
+            if self._now_s() - path.stat().st_mtime >= self._keep_s:
+                path.unlink()
+                self.done.removed += 1
+
+
+def _numbers(folder: Path) -> list[int]:
+    return sorted(_sequences(folder))
+
+
+def _sequences(folder: Path) -> Iterator[int]:
+    for path in folder.iterdir():
+        number = sequence_of(path.name)
+        if number is not None:
+            yield number
+
+
+def _owner(folder: Path) -> tuple[int, int] | None:
+    """Root writes beside the segments of a user as that user."""
+    if os.geteuid() != 0:
+        return None
+    seen = folder.stat()
+    return seen.st_uid, seen.st_gid
