@@ -117,7 +117,7 @@ def _slowdown(load: _Load, size: Size) -> Iterator[Figure]:
     total = size.rounds * _TLS_CALLS * sum(size.many(count, 200) for count in _RECORDS.values())
     yield Figure(
         group="tls",
-        name="records lost in these loops",
+        name="records that these loops lose",
         value=100 * lost / total,
         unit="%",
         target=0.0,
