@@ -24,7 +24,7 @@ from benchmarks.recording import traffic
 from benchmarks.suite import GROUPS, QUICK, measured
 from benchmarks.timing import Case, Row, Work, measure, table
 
-TINY = Size(rounds=1, scale=0.01, pairs=1)
+TINY = Size(rounds=1, scale=0.01, runs=1, pairs=1)
 IN_A_GROUP = {"hop", "stages", "redaction", "keyed", "sse", "wire", "filters", "fold", "store", "ring", "hostile", "churn"}
 
 
