@@ -72,7 +72,7 @@ def hostile_traffic(size: Size) -> Iterator[Figure]:
     largest = max(rows, key=lambda row: row.peak)
     yield Figure(
         group="hostile",
-        name="processor time a MB, worst of all kinds",
+        name="hostile traffic, processor time a MB, worst of all kinds",
         value=slowest.cpu_s_per_mb,
         unit="s",
         target=_CPU_MOST,
@@ -80,7 +80,7 @@ def hostile_traffic(size: Size) -> Iterator[Figure]:
     )
     yield Figure(
         group="hostile",
-        name="peak of memory, worst of all kinds",
+        name="hostile traffic, peak of memory, worst of all kinds",
         value=largest.peak,
         unit="MB",
         target=_PEAK_MOST,
@@ -104,7 +104,7 @@ def churned(size: Size) -> Iterator[Figure]:
     )
     yield Figure(
         group="memory",
-        name="growth under churn, from two fifths on",
+        name="growth of it, from two fifths of the connections on",
         value=last.growth,
         unit="MB",
         target=_GROWTH_MOST,

@@ -31,8 +31,8 @@ def started(size: Size) -> Iterator[Figure]:
     with TemporaryDirectory() as name:
         folder = Path(name)
         cold = record_once(folder, []) if size.scale >= 1 else None
-        warm = [record_once(folder, [], fresh=cold is not None) for _ in range(size.rounds)]
-        one = [record_once(folder, ONE_SOURCE, fresh=cold is not None) for _ in range(min(size.rounds, _STARTS_OF_ONE))]
+        warm = [record_once(folder, [], fresh=cold is not None) for _ in range(size.runs)]
+        one = [record_once(folder, ONE_SOURCE, fresh=cold is not None) for _ in range(min(size.runs, _STARTS_OF_ONE))]
     start = partial(Figure, group="start", unit="s")
     yield start(
         name="record -- true, warm: before the command",
@@ -69,7 +69,7 @@ def _middle(starts: Sequence[Start], field: str) -> float:
 def helped(size: Size) -> Iterator[Figure]:
     empty: list[float] = []
     asked: list[float] = []
-    for _ in range(size.rounds):
+    for _ in range(size.runs):
         empty.append(_seconds(sys.executable, "-c", "pass"))
         asked.append(_seconds(*_PROGRAM, "--help"))
     note = f"Python alone {median(empty):.2f} s"

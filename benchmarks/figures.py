@@ -30,6 +30,7 @@ class Size(Struct, frozen=True):
 
     rounds: int = 7
     scale: float = 1.0
+    runs: int = 7  # of whole programs, which take seconds
     pairs: int = 10  # of what waits for a clock: runs of an agent with and without `record`
 
     def many(self, count: int, least: int = 1) -> int:

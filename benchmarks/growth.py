@@ -41,7 +41,7 @@ def figures(size: Size) -> Iterator[Figure]:
         points = tuple((len(chunks), row.us_per_event * len(chunks) / 1e6) for chunks, row in zip(made, rows, strict=True))
         note = f"{rows[0].us_per_event:.1f} to {rows[-1].us_per_event:.1f} µs an event, {points[-1][0]:,.0f} events"
         yield Figure(
-            group="growth", name=f"in {name}", value=exponent(points), unit="n^", target=_MOST, note=note, points=points
+            group="growth", name=f"growth in {name}", value=exponent(points), unit="n^", target=_MOST, note=note, points=points
         )
 
 

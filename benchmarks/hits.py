@@ -82,10 +82,10 @@ for line in sys.stdin:
 
 def figures(size: Size) -> Iterator[Figure]:
     count = size.many(_CALLS, 50)
-    for name, alone, at_return, both in _by_instruction(count, size.rounds):
+    for name, alone, at_return, both in _by_instruction(count, size.runs):
         note = f"a return probe {at_return:,.0f} ns, both {both:,.0f} ns"
         yield Figure(group="hits", name=f"a probe on {name}", value=alone, unit="ns", note=note)
-    bare, placed = _by_placement(count, size.rounds)
+    bare, placed = _by_placement(count, size.runs)
     for name, took in placed.items():
         yield Figure(
             group="hits",

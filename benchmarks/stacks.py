@@ -116,7 +116,7 @@ def _cost(client: _Client, port: int, certificate: Path, size: Size) -> Figure:
 
 def _rounds(size: Size) -> int:
     """Each takes seconds, so that a small size has one."""
-    return size.rounds if size.scale >= 1 else 1
+    return size.runs if size.scale >= 1 else 1
 
 
 def _url(port: int, records: int, wait_ms: int = 0) -> str:

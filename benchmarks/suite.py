@@ -22,7 +22,7 @@ from .machine import this_machine
 __all__ = ["FULL", "GROUPS", "QUICK", "Group", "measured", "report_of"]
 
 FULL = Size()
-QUICK = Size(rounds=3, scale=0.1, pairs=2)
+QUICK = Size(scale=0.1, runs=3, pairs=2)
 
 
 class Group(Struct, frozen=True):

@@ -88,7 +88,7 @@ def _slowdown(load: _Load, size: Size) -> Iterator[Figure]:
     bare: dict[int, list[float]] = {record: [] for record in _RECORDS}
     traced: dict[int, list[float]] = {record: [] for record in _RECORDS}
     lost = 0
-    for _ in range(size.rounds):
+    for _ in range(size.runs):
         for record, count in _RECORDS.items():
             bare[record].append(load.run(record, size.many(count, 200))[1])
         with Run(trace(TraceOptions(tls=TlsOptions(Target(load.pid))))) as run:
@@ -114,10 +114,10 @@ def _slowdown(load: _Load, size: Size) -> Iterator[Figure]:
             value=(high - low) / calls * 1e6,
             unit="µs",
         )
-    total = size.rounds * _TLS_CALLS * sum(size.many(count, 200) for count in _RECORDS.values())
+    total = size.runs * _TLS_CALLS * sum(size.many(count, 200) for count in _RECORDS.values())
     yield Figure(
         group="tls",
-        name="records lost in these loops",
+        name="records that these loops lose",
         value=100 * lost / total,
         unit="%",
         target=0.0,

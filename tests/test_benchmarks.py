@@ -24,7 +24,7 @@ from benchmarks.recording import traffic
 from benchmarks.suite import GROUPS, QUICK, measured
 from benchmarks.timing import Case, Row, Work, measure, table
 
-TINY = Size(rounds=1, scale=0.01, pairs=1)
+TINY = Size(rounds=1, scale=0.01, runs=1, pairs=1)
 IN_A_GROUP = {"hop", "stages", "redaction", "keyed", "sse", "wire", "filters", "fold", "store", "ring", "hostile", "churn"}
 
 
@@ -162,8 +162,11 @@ KEYS = {
     },
     "ring": {"ring: the same out of a ring, to: unpack a TLS record of 150 bytes"},
     "store": {"store: a segment of 1000, to: a row an event, transactions of 1000"},
-    "growth": {"growth: in events", "growth: in deltas of one answer", "growth: in connections"},
-    "hostile": {"hostile: processor time a MB, worst of all kinds", "hostile: peak of memory, worst of all kinds"},
+    "growth": {"growth: growth in events", "growth: growth in deltas of one answer", "growth: growth in connections"},
+    "hostile": {
+        "hostile: hostile traffic, processor time a MB, worst of all kinds",
+        "hostile: hostile traffic, peak of memory, worst of all kinds",
+    },
     "churn": {"memory: anonymous memory after churn"},
     "start": {
         "start: record -- true, warm: before the command",
@@ -173,7 +176,7 @@ KEYS = {
     "idle": {"idle: processor while nothing happens"},
     "tls": {
         "tls: slowdown of a loop of TLS records of 200 bytes (Python)",
-        "tls: records lost in these loops",
+        "tls: records that these loops lose",
         "tls: fastest rate without loss, records of 4,096 bytes",
     },
     "stacks": {"stacks: added to a record of 200 bytes: Python, libssl"},
