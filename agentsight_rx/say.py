@@ -10,7 +10,7 @@ from contextlib import contextmanager, redirect_stderr, suppress
 from threading import Lock
 from typing import TextIO
 
-__all__ = ["holding", "passing", "say", "show"]
+__all__ = ["brief", "detail", "holding", "passing", "say", "show"]
 
 _LINES_MOST = 1000  # that are held; more only count
 
@@ -18,6 +18,26 @@ _LINES_MOST = 1000  # that are held; more only count
 def say(text: str) -> None:
     """Write one line; standard output is for events."""
     show(f"agentsight-rx: {text}")
+
+
+def detail(text: str) -> None:
+    """Write one line about what goes as it should; inside `brief` not on a terminal."""
+    if not (_is_brief and sys.stderr.isatty()):
+        say(text)
+
+
+_is_brief = False
+
+
+@contextmanager
+def brief() -> Generator[None]:
+    """Inside, a terminal gets no details: it belongs to a command, and two lines of ours are enough there."""
+    global _is_brief
+    before, _is_brief = _is_brief, True
+    try:
+        yield
+    finally:
+        _is_brief = before
 
 
 def show(text: str) -> None:
@@ -70,6 +90,9 @@ class _Passing(io.TextIOBase):
     def writable(self) -> bool:
         return True
 
+    def isatty(self) -> bool:
+        return True
+
     def replace(self, line: str) -> None:
         with self._lock:
             self._put(f"\r\x1b[K{self._cut(line)}")
@@ -95,8 +118,11 @@ class _Passing(io.TextIOBase):
 
 
 class _Held(io.TextIOBase):
+    """Text that goes to `log`, or waits for the end."""
+
     def __init__(self, log: TextIO | None) -> None:
         self._log = log
+        self._ends_on = sys.stderr if log is None else None
         self._lock = Lock()
         self._text = io.StringIO()
         self._lines = 0
@@ -117,6 +143,10 @@ class _Held(io.TextIOBase):
             else:
                 self._more += text.count("\n")
         return len(text)
+
+    def isatty(self) -> bool:
+        """Whether a terminal gets it in the end."""
+        return self._ends_on is not None and self._ends_on.isatty()
 
     def release(self) -> None:
         with self._lock:

@@ -10,10 +10,11 @@ import threading
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
-from agentsight_rx.say import holding, passing, say
+from agentsight_rx.say import brief, detail, holding, passing, say
 
 
 def test_a_message_is_one_line_on_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
@@ -134,3 +135,32 @@ def test_elsewhere_it_is_not_shown(capsys: pytest.CaptureFixture[str], monkeypat
     monkeypatch.setenv("TERM", "xterm")
     talk()
     assert capsys.readouterr().err == "agentsight-rx: hello\n"
+
+
+class _Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_terminal_that_belongs_to_a_command_gets_no_details(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    terminal = _Terminal()
+    monkeypatch.setattr("sys.stderr", terminal)
+    detail("one")
+    with brief():
+        detail("two")
+        say("three")
+        with holding():
+            detail("four")
+            say("five")
+        with (tmp_path / "log").open("w+") as log, holding(log):
+            detail("six")
+    assert terminal.getvalue() == "agentsight-rx: one\nagentsight-rx: three\nagentsight-rx: five\n"
+    assert (tmp_path / "log").read_text() == "agentsight-rx: six\n"
+
+
+def test_what_is_no_terminal_gets_the_details(monkeypatch: pytest.MonkeyPatch) -> None:
+    file = io.StringIO()
+    monkeypatch.setattr("sys.stderr", file)
+    with brief(), holding():
+        detail("one")
+    assert file.getvalue() == "agentsight-rx: one\n"

@@ -24,7 +24,7 @@ from ..graphs import RECORD_HTTP_FILTERS, TraceOptions
 from ..graphs import trace as trace_graph
 from ..launch import Launch, exit_status, forwarding, invoking_user
 from ..runtime import Run, Summary
-from ..say import holding, say
+from ..say import brief, detail, holding, say
 from ..sinks import Lent
 from ..sources import Target
 from ..sources.hold import group
@@ -199,7 +199,7 @@ def record(
         who = ", ".join(attached.comms) or f"process {pid}"
         print_closing(summary, store=store, who=who, filters=bool(ssl_filter or http_filter))
         return 0
-    with group() as own:
+    with brief(), group() as own:
         launch = Launch.fork(command, env={**os.environ, "PATH": search_path(os.environ)})
         store = new_store(db)
         absent = [path for path in (store, Path(f"{store}-lock")) if not os.path.lexists(path)]
@@ -302,7 +302,7 @@ def _candidates_of(command: Sequence[str]) -> tuple[str, ...]:
     except AgentsightError:
         return ()  # the launch reports what is wrong with the command
     candidates = tls_candidates(*resolved.chain, *resolved.others)
-    say(describe(resolved, candidates))
+    detail(describe(resolved, candidates))
     return tuple(candidates)
 
 

@@ -21,7 +21,7 @@ from ..core.stream import Stream, origin
 from ..errors import CaptureError
 from ..events import Loss, Origin, Readline, Tick, time_of
 from ..loss import Reason
-from ..say import say
+from ..say import detail, say
 from .kernel.probes import Probes, Site
 from .kernel.program import Program, text_of
 from .names import Names
@@ -57,16 +57,19 @@ def readline(options: ReadlineOptions = ReadlineOptions()) -> Stream[Readline | 
     The lines typed into every bash of the target, without empty ones. Of a bash that waits for a line when the trace begins the
     first line is missed. Where no bash has the function there are no events, and a message says so.
     """
-    return origin("readline", lambda: ReadlineReader(options), time_of=time_of, live=True, options=str(options))
+    return origin("readline", lambda: ReadlineReader(options, note=detail), time_of=time_of, live=True, options=str(options))
 
 
 class ReadlineReader:
-    """A Reader. `say` gets a sentence for each file in which lines are read, or if there is none."""
+    """A Reader. `note`, or without it `say`, gets a sentence for each file in which lines are read; `say` if there is none."""
 
-    def __init__(self, options: ReadlineOptions, say: Callable[[str], None] = say) -> None:
+    def __init__(
+        self, options: ReadlineOptions, say: Callable[[str], None] = say, note: Callable[[str], None] | None = None
+    ) -> None:
         self._options = options
         self.names = Names(options.target.comms)
         self._say = say
+        self._note = note or say
         self._program: Program[_Line | int] | None = None
         self._probes: Probes | None = None
         self._looked_at: set[FileId] = set()
@@ -127,7 +130,7 @@ class ReadlineReader:
             self._say(f"{path}: lines typed into it are not seen: {error}")
             return
         self._attached += 1
-        self._say(f"reading lines typed into {path}")
+        self._note(f"reading lines typed into {path}")
 
     def poll(self, timeout: float, /) -> Sequence[_Line] | None:
         assert self._program is not None

@@ -11,7 +11,7 @@ import msgspec
 from ...core.stream import Stream, origin
 from ...errors import CaptureError
 from ...events import Loss, TlsEvent, time_of
-from ...say import say
+from ...say import detail, say
 from ..containers.contents import inside, libraries_in, members
 from ..containers.references import Container
 from ..hold import held
@@ -87,15 +87,18 @@ class TlsOptions(msgspec.Struct, frozen=True, omit_defaults=True):
 
 def tls(options: TlsOptions = TlsOptions()) -> Stream[TlsEvent]:  # noqa: B008 (frozen)
     """Plaintext of SSL_read and SSL_write, in order per connection and direction, with gaps marked."""
-    return origin("tls", lambda: TlsReader(options), time_of=time_of, live=True, options=str(options))
+    return origin("tls", lambda: TlsReader(options, note=detail), time_of=time_of, live=True, options=str(options))
 
 
 class TlsReader:
-    """A Reader. `say` gets a sentence for each library that is probed or cannot be."""
+    """A Reader. `say` gets a sentence for each library that cannot be probed, `note` (else `say` too) for each that is."""
 
-    def __init__(self, options: TlsOptions, say: Callable[[str], None] = say) -> None:
+    def __init__(
+        self, options: TlsOptions, say: Callable[[str], None] = say, note: Callable[[str], None] | None = None
+    ) -> None:
         self._options = options
         self._say = say
+        self._note = note or say
         self._scope = Scope(options.target)
         self.names = Names()
         self._program: Program[TlsEvent] | None = None
@@ -172,7 +175,7 @@ class TlsReader:
             self._finder.attempt(str(path))
         together, self._together = self._together, None
         if together:
-            self._say(f"watching TLS in {', '.join(together)}")
+            self._note(f"watching TLS in {', '.join(together)}")
 
     def _look_into_named(self, paths: Sequence[str]) -> tuple[str, ...]:
         """The paths that are probed now. A failure is reported; CaptureError where all of them fail."""
@@ -231,7 +234,7 @@ class TlsReader:
             self._together.append(library.path)
             return
         found = [f"{finding.stack}, by {finding.method}" for finding in probed if not finding.exact]
-        self._say(f"watching TLS in {library.path}" + (f" ({'; '.join(found)})" if found else ""))
+        self._note(f"watching TLS in {library.path}" + (f" ({'; '.join(found)})" if found else ""))
 
     # -- records of the kernel --------------------------------------------------------------------------------------
 
