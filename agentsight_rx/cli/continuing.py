@@ -7,10 +7,11 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from ..errors import UsageError
+from ..errors import StoreError, UsageError
 from ..graphs import TraceOptions
 from ..sinks import stored_key
-from ..state import LmdbStore
+from ..sinks.label_key import HOSTS
+from ..state import META, LmdbStore
 from ..view.checkpoints import Checkpoints
 from ..view.ids import EXCHANGES_A_RUN
 from ..view.log import resume
@@ -37,6 +38,8 @@ def keyed(options: TraceOptions, store: Path | None) -> TraceOptions:
         return options
     kept = LmdbStore.open(store, readonly=True)
     try:
+        if kept.get(META, HOSTS) is not None:
+            raise StoreError(f"{store} holds what several hosts recorded, and a run cannot go on from that: give another --db")
         runs = kept.scan(RUNS, reverse=True, limit=1)
         earlier = runs[0][1].number if runs else 0
         return replace(options, resumed=resume(kept), first_exchange=earlier * EXCHANGES_A_RUN)

@@ -39,7 +39,7 @@ from ..view.tables import (
 )
 from ..view.tally import Tally
 from ..view.upgrades import UPGRADES
-from .label_key import KEY
+from .label_key import HOSTS, KEY
 from .lent import Lent
 
 __all__ = ["memory", "store"]
@@ -152,6 +152,8 @@ class _StoreWriter:
         try:
             if self._key is not None and store.get(META, KEY) is None:
                 store.commit([Put(META, KEY, self._key.hex())])
+            if self._host and store.get(META, HOSTS) is None:
+                store.commit([Put(META, HOSTS, "several")])
             runs = store.scan(RUNS, reverse=True, limit=1)
             number = runs[0][1].number + 1 if runs else 1
             recording = replace(self._recording, number=number, committed_ms=milliseconds(time.time_ns()))

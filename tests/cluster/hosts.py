@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from agentsight_rx.cluster import Settings, Task, plan_of, settings_of
 from agentsight_rx.cluster.place import LocalPlace
+from agentsight_rx.cluster.settings import SETTINGS
 from agentsight_rx.events import Event, HttpRequest, HttpResponse, Origin, SseMessage, Tick
 from agentsight_rx.spool import Header, encode_segment, segment_name
 from benchmarks.recording import traffic
@@ -78,13 +79,12 @@ def spool_at(folder: Path, *, hosts: Sequence[str] = HOSTS, turns: int = 3, size
 def tasks_of(spool: Path, out: Path) -> list[Task]:
     """What is to be done, host by host."""
     place = LocalPlace(str(out))
-    settings = settings_of(place, redaction_key=b"k" * 32) if out.exists() else given(out)
-    return [task for tasks in plan_of(LocalPlace(str(spool)), place, settings).tasks.values() for task in tasks]
+    return [task for tasks in plan_of(LocalPlace(str(spool)), place, given(out)).tasks.values() for task in tasks]
 
 
 def given(out: Path) -> Settings:
-    """The same settings in every place, so that results can be compared."""
-    return settings_of(LocalPlace(str(out)), redaction_key=b"k" * 32)
+    """The same settings in every place that has none, so that results can be compared."""
+    return settings_of(LocalPlace(str(out)), redaction_key=None if (out / SETTINGS).exists() else b"k" * 32)
 
 
 def contents(out: Path) -> dict[str, bytes]:

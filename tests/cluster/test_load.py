@@ -109,3 +109,12 @@ def test_nothing_is_left_where_there_is_nothing_to_load(tmp_path: Path) -> None:
     with pytest.raises(SpoolError, match="no committed segments"):
         load(LocalPlace(str(tmp_path / "out")), tmp_path / "cluster.lmdb")
     assert ["out"] == [each.name for each in tmp_path.iterdir()]
+
+
+def test_no_run_goes_on_in_a_store_of_several_hosts(out: Path, tmp_path: Path) -> None:
+    path = tmp_path / "cluster.lmdb"
+    load(LocalPlace(str(out)), path)
+    (tmp_path / "run.jsonl").write_bytes(b"")
+    done = CliRunner().invoke(app, ["replay", str(tmp_path / "run.jsonl"), "--db", str(path)], standalone_mode=False)
+    assert isinstance(done.exception, StoreError)
+    assert "several hosts" in str(done.exception)
