@@ -22,6 +22,7 @@ from agentsight_rx.events import Loss, Origin
 from agentsight_rx.loss import Reason
 
 from .component import Case, Law, check
+from .hash_seeds import differing
 from .strategies import START_NS
 
 LONGEST = 4
@@ -345,9 +346,7 @@ def test_a_key_that_knows_of_another_is_rejected() -> None:
     """One machine for all keys, which is not said."""
     with pytest.raises(AssertionError, match="a key depends on the events of another one"):
         check(
-            msgspec.structs.replace(
-                of_lines(lambda: each(KnowsTheNewestKey, name="lines"), forgets=True), key=lambda piece: piece.key
-            ),
+            msgspec.structs.replace(of_lines(lambda: each(KnowsTheNewestKey, name="lines"), forgets=True), key=key_of),
             examples=200,
             shrink=False,
         )
@@ -475,3 +474,37 @@ KERNELS: dict[type[Upper], str] = {
 def test_a_broken_kernel_is_rejected(kernel: type[Upper], promise: str) -> None:
     with pytest.raises(AssertionError, match=promise):
         check(of_kernel(kernel), examples=200, shrink=False)
+
+
+# -- what depends on the seed of hashes --------------------------------------------------------------------------------
+
+
+class SpeaksInTheOrderOfASet(Lines):
+    def made(self, text: str) -> Out:
+        return Line(self.key, "".join({text, f"{text}a", f"{text}b", f"{text}c"}))
+
+
+class Words(Struct):
+    words: set[str]
+
+
+class KeepsASet(Machine[Piece, Out], Checkpointed[Words]):
+    """Its state has the same words in another order."""
+
+    def __init__(self) -> None:
+        self.state = Words(set())
+
+    def feed(self, piece: Piece, /) -> Iterable[Out]:
+        self.state.words |= {piece.text, f"{piece.text}a", f"{piece.text}b", f"{piece.text}c"}
+        return ()
+
+
+SEEDED: dict[str, Case[Any, Any]] = {
+    "same": of_lines(lambda: lines(Lines)),
+    "output": of_lines(lambda: lines(SpeaksInTheOrderOfASet)),
+    "state": of_lines(lambda: lines(KeepsASet)),
+}
+
+
+def test_what_depends_on_the_seed_of_hashes_is_found() -> None:
+    assert {"output", "state"} == differing(__name__, "SEEDED")

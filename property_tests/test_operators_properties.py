@@ -41,6 +41,7 @@ from agentsight_rx.view import Row
 
 from .coding_strategies import coded_events
 from .component import Case, Law, check
+from .hash_seeds import differing
 from .strategies import (
     START_NS,
     http_events,
@@ -385,6 +386,10 @@ OPTIONS: dict[str, Case[Any, Any]] = {
         key=connection_of, aside=is_progress,
     ),
 }  # fmt: skip
+
+
+def test_no_output_and_no_state_depends_on_the_seed_of_hashes() -> None:
+    assert set() == differing(__name__, "CASES")
 
 
 def test_no_operator_is_missing() -> None:
