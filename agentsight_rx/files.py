@@ -11,11 +11,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-__all__ = ["NO_SPACE", "create_new", "create_private", "refusal", "reserve", "why", "written_whole"]
+__all__ = ["NO_LINKS", "NO_SPACE", "create_new", "create_private", "refusal", "reserve", "why", "written_whole"]
 
 NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
 _NO_FALLOCATE = frozenset({errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL})  # file systems that cannot reserve space
-_NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
+NO_LINKS = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
 
 
 def create_private(path: Path, owner: tuple[int, int] | None = None) -> int:
@@ -88,7 +88,7 @@ def _place(part: Path, path: Path, *, replace: bool) -> None:
         try:
             os.link(part, path)
         except OSError as error:
-            if error.errno not in _NO_LINKS:
+            if error.errno not in NO_LINKS:
                 raise
             if path.exists():
                 raise FileExistsError(errno.EEXIST, "it is there already") from error

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any, Generic, Literal, TypeVar
 
 from hypothesis import HealthCheck, Phase, given, settings
@@ -22,6 +22,7 @@ from agentsight_rx.core.stream import Operator, of
 from agentsight_rx.events import time_of
 from agentsight_rx.loss import Entry, Reason
 
+from .driven import Driven
 from .strategies import START_NS, batches_of
 
 __all__ = ["Case", "Law", "check"]
@@ -49,6 +50,8 @@ class Case(Struct, Generic[A, B], frozen=True):
     An operator that hands on what it takes in has a `law`; one that only computes something from it has none.
     `poison(time_ns)` is an event at which the operator raises, of a key that no other event has; None: no event makes it raise.
     `joined` makes outputs comparable of an operator that may emit one event for several, depending on how its input was cut.
+    `key` tells which events the operator knows together; None: all of them. What it makes of one key depends on no other.
+    `aside` finds the output that says what was known at a moment: it depends on the ticks, and is compared without it.
     `forgets` says that such a bug costs the operator its state of other events too, since it has one machine for all.
     """
 
@@ -57,6 +60,8 @@ class Case(Struct, Generic[A, B], frozen=True):
     law: Law[A, B] | None = None
     poison: Callable[[int], A] | None = None
     forgets: bool = False
+    key: Callable[[A], Hashable] | None = None
+    aside: Callable[[B], bool] = lambda _: False
     joined: Callable[[list[B]], list[B]] = list
     time_of: Callable[[Any], int] = time_of
 
@@ -82,6 +87,11 @@ def check(case: Case[A, B], *, examples: int = 40, shrink: bool = True) -> None:
         trial.nothing_vanishes(batches)
         trial.it_touches_nothing_but_its_own_state(batches)
         trial.two_subscriptions_share_nothing()
+        driven = Driven(case, events, trial.operator)
+        driven.a_key_knows_only_its_own_events()
+        driven.the_number_of_ticks_is_no_news(data.draw(st.randoms(use_true_random=False), "ticks"))
+        driven.no_clock_and_no_chance_are_asked()
+        driven.the_end_is_said_and_comes_once()
         if case.poison is not None:
             trial.it_goes_on_behind_a_bug(case.poison, data.draw(st.integers(0, len(events)), "place of the bug"))
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import random
+import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar, TypeAlias
 
+import msgspec
 import pytest
 from hypothesis import strategies as st
 from msgspec import Struct
@@ -18,6 +22,7 @@ from agentsight_rx.events import Loss, Origin
 from agentsight_rx.loss import Reason
 
 from .component import Case, Law, check
+from .hash_seeds import differing
 from .strategies import START_NS
 
 LONGEST = 4
@@ -119,6 +124,10 @@ def weighable(piece: object) -> bool:
     return isinstance(getattr(piece, "text", None), str)
 
 
+def key_of(piece: Piece) -> int:
+    return piece.key
+
+
 def of_lines(operator: Callable[[], Operator[Piece, Out]], *, forgets: bool = False) -> Case[Piece, Out]:
     return Case(
         operator,
@@ -126,6 +135,7 @@ def of_lines(operator: Callable[[], Operator[Piece, Out]], *, forgets: bool = Fa
         law=Law("bytes", weigh, weigh),
         poison=trap,
         forgets=forgets,
+        key=None if forgets else key_of,
         time_of=lambda piece: piece.time_ns,
     )
 
@@ -256,6 +266,52 @@ class RepeatsItselfAtEveryTick(Lines):
         return [Line(self.key, "")] if now_ns - self.last_ns > SILENCE_NS else ()
 
 
+class KnowsTheNewestKey(Lines):
+    """Of all keys together it keeps the text of the newest."""
+
+
+class SaysWhenItTicked(Lines):
+    """Its output has the time of the tick, not that at which it was due."""
+
+    def tick(self, now_ns: int, /) -> Iterable[Out]:
+        return [Line(self.key, f"{now_ns}") for _ in self.finish()] if now_ns - self.last_ns > SILENCE_NS else ()
+
+
+class WaitsFromTheTick(Lines):
+    """Its wait begins at the first tick that it sees."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.new = False
+
+    def feed(self, piece: Piece, /) -> Iterable[Out]:
+        self.new = True
+        return super().feed(piece)
+
+    def tick(self, now_ns: int, /) -> Iterable[Out]:
+        if self.new:
+            self.new, self.last_ns = False, now_ns
+        return super().tick(now_ns)
+
+
+class AsksTheClock(Lines):
+    def feed(self, piece: Piece, /) -> Iterable[Out]:
+        time.monotonic()
+        return super().feed(piece)
+
+
+class ThrowsDice(Lines):
+    def finish(self) -> Iterable[Out]:
+        random.random()
+        return super().finish()
+
+
+class DrawsBytes(Lines):
+    def tick(self, now_ns: int, /) -> Iterable[Out]:
+        os.urandom(1)
+        return super().tick(now_ns)
+
+
 # Each, and the promise that it breaks
 MACHINES: dict[type[Lines], str] = {
     KeepsItsStateInTheClass: "one event a batch",
@@ -271,7 +327,12 @@ MACHINES: dict[type[Lines], str] = {
     SwallowsExceptions: "a bug is counted",
     CountsTicks: "a tick with nothing due changes nothing",
     CountsTicksInSecret: "a second tick at the same time|restored from a snapshot",
-    RepeatsItselfAtEveryTick: "a second tick at the same time",
+    RepeatsItselfAtEveryTick: "a second tick at the same time|more ticks, another output",
+    SaysWhenItTicked: "more ticks, another output",
+    WaitsFromTheTick: "restored from a snapshot|more ticks, another output",
+    AsksTheClock: "a clock or a random number was asked",
+    ThrowsDice: "a clock or a random number was asked",
+    DrawsBytes: "a clock or a random number was asked",
 }
 
 
@@ -279,6 +340,16 @@ MACHINES: dict[type[Lines], str] = {
 def test_a_broken_machine_is_rejected(machine: type[Lines], promise: str) -> None:
     with pytest.raises(AssertionError, match=promise):
         check(of_lines(lambda: lines(machine)), examples=200, shrink=False)
+
+
+def test_a_key_that_knows_of_another_is_rejected() -> None:
+    """One machine for all keys, which is not said."""
+    with pytest.raises(AssertionError, match="a key depends on the events of another one"):
+        check(
+            msgspec.structs.replace(of_lines(lambda: each(KnowsTheNewestKey, name="lines"), forgets=True), key=key_of),
+            examples=200,
+            shrink=False,
+        )
 
 
 def test_a_machine_for_all_subscriptions_is_rejected() -> None:
@@ -371,6 +442,19 @@ class CountsWhatItPassesOn(Upper):
         return out
 
 
+class EndsTwice(Upper):
+    ended = False
+
+    def finish(self) -> Sequence[Piece]:
+        again, self.ended = self.ended, True
+        return [Piece(0, 0, "end")] if again else ()
+
+
+class EndsWhereNothingComes(Upper):
+    def feed(self, batch: Sequence[Piece], /) -> Sequence[Piece]:
+        return super().feed(batch) if batch else [Piece(0, 0, "end")]
+
+
 # Each, and the promise that it breaks
 KERNELS: dict[type[Upper], str] = {
     DropsTheTailOfABatch: "one event a batch|the events around",
@@ -381,6 +465,8 @@ KERNELS: dict[type[Upper], str] = {
     NeverRaises: "where the engine is strict a bug is raised",
     FiltersWithoutCounting: "in - out == lost",
     CountsWhatItPassesOn: "in - out == lost",
+    EndsTwice: "an end comes once",
+    EndsWhereNothingComes: "no event is no end",
 }
 
 
@@ -388,3 +474,37 @@ KERNELS: dict[type[Upper], str] = {
 def test_a_broken_kernel_is_rejected(kernel: type[Upper], promise: str) -> None:
     with pytest.raises(AssertionError, match=promise):
         check(of_kernel(kernel), examples=200, shrink=False)
+
+
+# -- what depends on the seed of hashes --------------------------------------------------------------------------------
+
+
+class SpeaksInTheOrderOfASet(Lines):
+    def made(self, text: str) -> Out:
+        return Line(self.key, "".join({text, f"{text}a", f"{text}b", f"{text}c"}))
+
+
+class Words(Struct):
+    words: set[str]
+
+
+class KeepsASet(Machine[Piece, Out], Checkpointed[Words]):
+    """Its state has the same words in another order."""
+
+    def __init__(self) -> None:
+        self.state = Words(set())
+
+    def feed(self, piece: Piece, /) -> Iterable[Out]:
+        self.state.words |= {piece.text, f"{piece.text}a", f"{piece.text}b", f"{piece.text}c"}
+        return ()
+
+
+SEEDED: dict[str, Case[Any, Any]] = {
+    "same": of_lines(lambda: lines(Lines)),
+    "output": of_lines(lambda: lines(SpeaksInTheOrderOfASet)),
+    "state": of_lines(lambda: lines(KeepsASet)),
+}
+
+
+def test_what_depends_on_the_seed_of_hashes_is_found() -> None:
+    assert {"output", "state"} == differing(__name__, "SEEDED")

@@ -14,6 +14,7 @@ from agentsight_rx.core.compose import compose
 from agentsight_rx.core.machine import Bounded, Checkpointed
 from agentsight_rx.core.stream import Operator
 from agentsight_rx.events import (
+    AnswerProgress,
     BodyPart,
     Channel,
     Connection,
@@ -40,6 +41,7 @@ from agentsight_rx.view import Row
 
 from .coding_strategies import coded_events
 from .component import Case, Law, check
+from .hash_seeds import differing
 from .strategies import (
     START_NS,
     http_events,
@@ -275,6 +277,23 @@ def _two(one: BodyPart, other: BodyPart) -> BodyPart:
     return replace(other, data=one.data + other.data, size=one.size + other.size, cuts=cuts[0] + cuts[1])
 
 
+def connection_of(event: Any) -> Any:
+    """What an operator of connections, pipes or processes knows an event by, or something coarser."""
+    return event.origin.connection or getattr(event, "channel", None) or event.origin.pid
+
+
+def process_of(event: Any) -> Any:
+    return event.origin.connection.pid if event.origin.connection else event.origin.pid
+
+
+def is_tick(out: Any) -> bool:
+    return isinstance(out, Tick)
+
+
+def is_progress(out: Any) -> bool:
+    return isinstance(out, AnswerProgress)
+
+
 CASES: dict[str, Case[Any, Any]] = {
     "change": Case(
         lambda: op.change(lambda item: replace(item, data=item.data[::-1])),
@@ -291,48 +310,58 @@ CASES: dict[str, Case[Any, Any]] = {
     "per_key": Case(
         lambda: op.per_key(lambda item: item.key, Pairs, name="pairs", key_type=int, limit=4),
         items, law=Law("bytes", item_size, item_size), poison=item_trap, forgets=True, time_of=item_time,
+        key=lambda item: item.key,
     ),
-    "normalize": Case(normalize, anything(), law=Law("events", one, one), poison=wall_trap),
+    "normalize": Case(normalize, anything(), law=Law("events", one, one), poison=wall_trap, key=connection_of),
     "filter_tls": Case(
         lambda: op.filter_tls("len>10 | data~HTTP", "pid=1 & function=READ/RECV"),
         tls_events(), law=Law("events", one, one), poison=chunk_trap,
+        key=connection_of,
     ),
     "parse_http": Case(
         lambda: op.parse_http(body_limit=20),
         tls_events(), law=Law("bytes", wire_bytes, wire_bytes), poison=chunk_trap, joined=parts_joined,
+        key=connection_of,
     ),
     "parse_http of streamed answers": Case(
         op.parse_http, streamed_records(), law=Law("bytes", wire_bytes, wire_bytes), poison=chunk_trap, joined=parts_joined,
+        key=connection_of,
     ),
-    "read_http of streamed answers": Case(op.read_http, streamed_records(), poison=chunk_trap),
-    "read_http": Case(lambda: op.read_http(body_limit=20), tls_events(), poison=chunk_trap),
+    "read_http of streamed answers": Case(op.read_http, streamed_records(), poison=chunk_trap, key=connection_of),
+    "read_http": Case(lambda: op.read_http(body_limit=20), tls_events(), poison=chunk_trap, key=connection_of),
     "parse_jsonrpc": Case(
         op.parse_jsonrpc, stdio_events(),
         law=Law("bytes", stdio_bytes, stdio_bytes, frozenset({Reason.TRUNCATED})), poison=stdio_trap, forgets=True,
     ),
-    "find_blind_spots": Case(lambda: op.find_blind_spots(wait=0.05), traffic_events(), poison=traffic_trap),
-    "drop_marked": Case(op.drop_marked, http_events(), law=Law("events", one, one), poison=marked_trap),
+    "find_blind_spots": Case(lambda: op.find_blind_spots(wait=0.05), traffic_events(), poison=traffic_trap, key=process_of),
+    "drop_marked": Case(op.drop_marked, http_events(), law=Law("events", one, one), poison=marked_trap, key=connection_of),
     "merge_sse": Case(
         op.merge_sse, streamed_events(), law=Law("bytes", body_bytes, body_bytes), poison=part_trap,
+        key=connection_of,
     ),
     "filter_http": Case(
         lambda: op.filter_http("request.method=GET", "response.status_code=4xx | /files"),
         http_events(), law=Law("events", one, one), poison=request_trap,
+        key=connection_of,
     ),
     "remove_auth": Case(
         lambda: op.remove_auth(key=b"k"), anything(), law=Law("events", one, one), poison=request_trap,
+        key=connection_of,
     ),
     "decode_content": Case(
         lambda: op.decode_content(limit=20_000), coded_events(),
         law=Law("bytes", wire_bytes, wire_bytes), poison=coded_trap, joined=parts_joined,
+        key=connection_of,
     ),
-    "merge_mcp": Case(op.merge_mcp, rpc_events(), law=Law("bytes", wire_bytes, wire_bytes), poison=rpc_trap),
+    "merge_mcp": Case(op.merge_mcp, rpc_events(), law=Law("bytes", wire_bytes, wire_bytes), poison=rpc_trap, key=connection_of),
     "merge_websocket": Case(
         op.merge_websocket, socket_events(),
         law=Law("bytes", wire_bytes, told_bytes), poison=message_trap, forgets=True,
+        key=connection_of,
     ),
     "mark_ticks": Case(
         op.mark_ticks, anything(), law=Law("events", one, event_not_tick),
+        aside=is_tick,
     ),
     "materialize": Case(
         op.materialize, model_events(), law=Law("events", one, event_not_row), poison=request_trap, forgets=True,
@@ -345,15 +374,22 @@ OPTIONS: dict[str, Case[Any, Any]] = {
     "merge_sse, progress": Case(
         lambda: op.merge_sse(progress=True),
         streamed_events(), law=Law("bytes", body_bytes, body_bytes), poison=part_trap,
+        key=connection_of, aside=is_progress,
     ),
     "merge_websocket, progress": Case(
         lambda: op.merge_websocket(progress=True), socket_events(),
         law=Law("bytes", wire_bytes, told_bytes), poison=message_trap, forgets=True,
+        key=connection_of, aside=is_progress,
     ),
     "remove_auth behind progress": Case(
         lambda: compose("shown", op.merge_sse(progress=True), op.remove_auth(key=b"k")), streamed_events(), poison=part_trap,
+        key=connection_of, aside=is_progress,
     ),
 }  # fmt: skip
+
+
+def test_no_output_and_no_state_depends_on_the_seed_of_hashes() -> None:
+    assert set() == differing(__name__, "CASES")
 
 
 def test_no_operator_is_missing() -> None:

@@ -10,7 +10,7 @@ from .shipping import Shipper, ShipRefused
 
 __all__ = ["follow"]
 
-_EVERY_S = 2.0  # a look at the spool takes 0.1 ms; nothing is asked of the other place without a new segment
+_EVERY_S = 2.0  # a look at a spool that did not change takes 0.1 ms; nothing is asked of the other place without a new segment
 _FIRST_S, _LONGEST_S = 1.0, 60.0
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ..errors import SpoolError
-from ..files import create_new, why
+from ..files import NO_LINKS, create_new, why
 
 __all__ = ["LocalPlace", "Place", "place_of"]
 
@@ -83,7 +83,7 @@ class LocalPlace:
 
     def create(self, name: str, content: bytes, /) -> bool:
         try:
-            self._write(name, content, os.link)
+            self._write(name, content, _link)
         except FileExistsError:
             return False
         return True
@@ -183,6 +183,17 @@ class _Refusing:
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         if isinstance(error, Exception) and not isinstance(error, SpoolError):
             raise SpoolError(f"{self._text}: {error}") from error
+
+
+def _link(part: Path, path: Path) -> None:
+    """Give a name that is free: of two writers the first has it."""
+    try:
+        os.link(part, path)
+    except OSError as error:
+        if error.errno in NO_LINKS:
+            reason = "its file system has no hard links, which decide who was first: give another folder, or an object store"
+            raise OSError(error.errno, reason) from error
+        raise
 
 
 def _sync(folder: Path) -> None:

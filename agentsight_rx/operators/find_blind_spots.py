@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ..core.machine import Checkpointed, Kernel, Machine
+from ..core.engine import Site
+from ..core.machine import Checkpointed, Kernel, Machine, encode_state
 from ..core.per_key import per_key
 from ..core.stream import Operator
 from ..events import BlindSpot, Connection, Loss, TcpTraffic, TlsChunk, TlsClose, TlsEvent, TlsOpen, UnreadTls
@@ -37,10 +39,26 @@ def find_blind_spots(*, wait: float = 0.0) -> Operator[TlsEvent, TlsEvent]:
     later: for so long its bytes are not judged.
     """
     wait_ns = int(wait * 1e9)
-    by_process = per_key(
-        _process, lambda: _Account(wait_ns), name="find_blind_spots", key_type=tuple[int, int], limit=_PROCESSES_MOST
-    )
-    return Operator("find_blind_spots", lambda site: _Quick(by_process.kernel(site)), f"wait={wait}" if wait else "")
+
+    def kernel(site: Site) -> Kernel[TlsEvent, TlsEvent]:
+        time = _Time()
+        by_process = per_key(
+            _process, lambda: _Account(wait_ns, time), name="find_blind_spots", key_type=tuple[int, int], limit=_PROCESSES_MOST
+        )
+        return _Quick(by_process.kernel(site), time)
+
+    return Operator("find_blind_spots", kernel, f"wait={wait}" if wait else "")
+
+
+class _Time(Struct):
+    """What the last tick said: a wait begins then, or at the time of its event."""
+
+    now_ns: int = 0
+
+
+class _Saved(Struct, array_like=True):
+    now_ns: int
+    accounts: bytes
 
 
 class _Quick(Kernel[TlsEvent, TlsEvent]):
@@ -49,8 +67,9 @@ class _Quick(Kernel[TlsEvent, TlsEvent]):
     costs one look-up and not a call.
     """
 
-    def __init__(self, accounts: Kernel[TlsEvent, TlsEvent]) -> None:
+    def __init__(self, accounts: Kernel[TlsEvent, TlsEvent], time: _Time) -> None:
         self._accounts = accounts
+        self._time = time
         self._read: set[Connection] = set()  # some of those that the accounts know; never one that they do not
         self._processes: set[Process] = set()  # that were seen since then
 
@@ -77,18 +96,21 @@ class _Quick(Kernel[TlsEvent, TlsEvent]):
                 self._read.discard(connection)
 
     def tick(self, now_ns: int, /) -> Sequence[TlsEvent]:
+        self._time.now_ns = now_ns
         return self._accounts.tick(now_ns)
 
     def finish(self) -> Sequence[TlsEvent]:
         return self._accounts.finish()
 
     def snapshot(self) -> bytes:
-        return self._accounts.snapshot()
+        return encode_state(_Saved(self._time.now_ns, self._accounts.snapshot()))
 
     def restore(self, state: bytes, /) -> None:
         self._read.clear()
         self._processes.clear()
-        self._accounts.restore(state)
+        saved = msgspec.msgpack.decode(state, type=_Saved)
+        self._time.now_ns = saved.now_ns
+        self._accounts.restore(saved.accounts)
 
     def held(self) -> int:
         return self._accounts.held()
@@ -117,24 +139,25 @@ class _State(Struct):
     peers: list[str] = []
     files: list[str] = []
     looks_like: list[str] = []
-    waiting: list[tuple[int, TcpTraffic]] = []  # not judged yet, and since which tick
-    came: list[TcpTraffic] = []  # of these: since the last tick
+    waiting: list[tuple[int, TcpTraffic]] = []  # not judged yet, and since when
     carried: dict[int, TcpTraffic] = {}  # the newest of each connection that has not ended, by number
 
 
 class _Account(Machine[TlsEvent, TlsEvent], Checkpointed[_State]):
     """The connections of one process, and what was read of them."""
 
-    def __init__(self, wait_ns: int) -> None:
+    def __init__(self, wait_ns: int, time: _Time) -> None:
         self.state = _State()
         self._wait_ns = wait_ns
+        self._time = time
 
     def feed(self, event: TlsEvent, /) -> Iterable[TlsEvent]:
         state = self.state
         if isinstance(event, TcpTraffic):
             if not self._wait_ns:
                 return self._judged(event)
-            state.came.append(event)
+            before_ns = state.waiting[-1][0] if state.waiting else 0  # they are judged in their order
+            state.waiting.append((max(self._time.now_ns, event.origin.time_ns, before_ns), event))
             return ()
         if isinstance(event, UnreadTls):
             if event.path not in state.files and len(state.files) < _FILES_MOST:
@@ -152,9 +175,6 @@ class _Account(Machine[TlsEvent, TlsEvent], Checkpointed[_State]):
 
     def tick(self, now_ns: int, /) -> Iterable[TlsEvent]:
         state = self.state
-        if state.came:
-            state.waiting += [(now_ns, traffic) for traffic in state.came]
-            state.came = []
         if not state.waiting or now_ns - state.waiting[0][0] < self._wait_ns:
             return ()
         due = [traffic for since_ns, traffic in state.waiting if now_ns - since_ns >= self._wait_ns]
@@ -163,8 +183,8 @@ class _Account(Machine[TlsEvent, TlsEvent], Checkpointed[_State]):
 
     def finish(self) -> Iterable[TlsEvent]:
         state = self.state
-        due = [*(traffic for _, traffic in state.waiting), *state.came]
-        state.waiting, state.came = [], []
+        due = [traffic for _, traffic in state.waiting]
+        state.waiting = []
         found = [event for traffic in due for event in self._judged(traffic)]
         open_ones = [replace(traffic, judged=True) for traffic in state.carried.values()]
         state.carried.clear()

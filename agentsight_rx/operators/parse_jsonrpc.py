@@ -1,9 +1,14 @@
-"""StdioChunk -> RpcMessage: lines put together from both ends of each channel, requests paired with their answers."""
+"""
+StdioChunk -> RpcMessage: lines put together from both ends of each channel, requests paired with their answers.
+
+Longer than 300 lines because a request and its answer are on two channels, so that all of them share one state.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from operator import itemgetter
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -32,6 +37,7 @@ _CHANNELS_MOST = 1024  # an agent with tens of servers has three for each
 # bytes, 75,000 lines of two
 _MESSAGE_COSTS, _TEXT_COSTS = 256, 16
 _FLOOD_MOST = 1 << 20
+_DUE = itemgetter(0)
 _HELD_MOST = 64 << 20  # bytes of all channels: four lines of the longest kind
 
 
@@ -122,21 +128,30 @@ class _Conversations(Bounded[StdioEvent, StdioEvent], Checkpointed[_State]):
         return out
 
     def tick(self, now_ns: int, /) -> list[StdioEvent]:
+        """What is due is done in its order and as of the time when it was due, so that the number of ticks is no news."""
         out: list[StdioEvent] = []
-        for channel in list(self._waiting):
-            conversation = self._conversations[channel]
-            joined = conversation.joined
-            if now_ns - joined.waiting_since_ns >= _PATIENCE_NS:
+        while (due := self._next_due()) is not None and due[0] <= now_ns:
+            due_ns, channel, pid = due
+            if channel is not None:
+                conversation = self._conversations[channel]
+                joined = conversation.joined
                 joined.waiting_since_ns = 0
                 give_up = 1 if joined.lead else 0
                 joined.lead = joined.lead or "out"
-                self._read(conversation, now_ns, out, give_up=give_up)
-        for pid, since_ns in list(self._ending.items()):
-            if now_ns - since_ns >= _PATIENCE_NS:
+                self._read(conversation, due_ns, out, give_up=give_up)
+            else:
                 del self._ending[pid]
-                self._end_process(pid, now_ns, out)
+                self._end_process(pid, due_ns, out)
         self._report_repeated()
         return out
+
+    def _next_due(self) -> tuple[int, Channel | None, int] | None:
+        """When the next wait ends, and whose it is: a channel's or a process's."""
+        waits: list[tuple[int, Channel | None, int]] = [
+            (self._conversations[channel].joined.waiting_since_ns + _PATIENCE_NS, channel, 0) for channel in self._waiting
+        ]
+        waits += [(since_ns + _PATIENCE_NS, None, pid) for pid, since_ns in self._ending.items()]
+        return min(waits, key=_DUE, default=None)
 
     def _end_process(self, pid: int, now_ns: int, out: list[StdioEvent]) -> None:
         """Nothing more comes from it: what it wrote is taken though it was not read, what it was asked has no answer."""

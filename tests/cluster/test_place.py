@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import errno
+import os
 import stat
 import threading
 from collections.abc import Callable
@@ -77,6 +79,16 @@ def test_a_place_that_cannot_be_used_is_a_sentence(tmp_path: Path) -> None:
         place_of(str(tmp_path / "file")).put("a/one", b"1")
     with pytest.raises(SpoolError, match="cannot be opened"):
         place_of("nosuch://bucket/place")
+
+
+def test_a_folder_without_hard_links_is_a_sentence_that_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(_: Path, __: Path) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refused)
+    with pytest.raises(SpoolError, match="has no hard links"):
+        place_of(str(tmp_path)).create("web1/a", b"x")
+    assert list((tmp_path / "web1").iterdir()) == []
 
 
 def test_a_run_into_an_object_store_gives_what_a_folder_has(tmp_path: Path) -> None:

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from agentsight_rx.cluster import Place, Shipper, ShipRefused, place_of, plan_of, run_here, settings_of
+from agentsight_rx.cluster import Place, Shipper, ShipRefused, place_of, plan_of, run_here, settings_of, shipping
 from agentsight_rx.cluster.place import LocalPlace
 from agentsight_rx.errors import SpoolError
 from agentsight_rx.events import Origin, Tick
-from agentsight_rx.spool import Header, encode_segment, segment_name
+from agentsight_rx.spool import Header, encode_segment, folders, segment_name
 
 from .hosts import contents, spool_at
 
@@ -120,6 +120,37 @@ def test_what_is_still_open_stays(tmp_path: Path) -> None:
     target = Target(tmp_path / "to")
     Shipper(spool, target).run()
     assert [path.name for path in (tmp_path / "to" / "web1").iterdir()] == [segment_name(1)]
+
+
+def test_a_spool_that_did_not_change_is_not_listed_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spool, target = spool_of(tmp_path / "spool", 1), Target(tmp_path / "to")
+    shipper = Shipper(spool, target, now_s=lambda: 1e12)
+    listed: list[Path] = []
+
+    def listing(path: Path, *, empty: bool) -> dict[str, Path]:
+        listed.append(path)
+        return folders(path, empty=empty)
+
+    monkeypatch.setattr(shipping, "folders", listing)
+    for _ in range(5):
+        shipper.run()
+    assert len(listed) == 2, "once more behind the note that it wrote itself"
+    spool_of(tmp_path / "spool", 2)
+    shipper.run()
+    assert target.stored == [f"web1/{segment_name(number)}" for number in (1, 2)]
+
+
+def test_a_spool_that_has_just_changed_is_listed_again(tmp_path: Path) -> None:
+    """Two changes may have the same time."""
+    spool, target = spool_of(tmp_path / "spool", 1), Target(tmp_path / "to")
+    shipper = Shipper(spool, target)
+    shipper.run()
+    shipper.run()
+    seen = (spool / "web1").stat()
+    spool_of(tmp_path / "spool", 2)
+    os.utime(spool / "web1", ns=(seen.st_atime_ns, seen.st_mtime_ns))
+    shipper.run()
+    assert target.stored == [f"web1/{segment_name(number)}" for number in (1, 2)]
 
 
 def test_a_host_that_was_away_catches_up_in_order(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from agentsight_rx.events import (
 from agentsight_rx.loss import Reason
 from agentsight_rx.operators import find_blind_spots
 
-from . import run
+from . import MS, Running, run
 
 START = 7
 
@@ -112,6 +112,27 @@ def test_a_connection_may_be_recognised_after_its_bytes_were_counted() -> None:
     assert isinstance(spot, BlindSpot)
     assert isinstance(loss, Loss)
     assert (spot.connections, loss.count, spot.size) == (1, 1, 30)
+
+
+def test_a_wait_begins_with_its_bytes_however_many_ticks_follow() -> None:
+    counts: list[int] = []
+    for ticks in (range(20 * MS, 4000 * MS + 1, 20 * MS), [4000 * MS]):
+        trial = Running(find_blind_spots(wait=2.0))
+        trial.tick(20 * MS)
+        made = trial.feed(tcp(1))
+        made += [each for now_ns in ticks for each in trial.tick(now_ns)]
+        made += trial.feed(TlsOpen(plain(1))) + trial.finish()
+        counts.append(len([each for each in made if isinstance(each, BlindSpot)]))
+    assert counts == [1, 1]
+
+
+def test_a_wait_goes_on_behind_a_snapshot() -> None:
+    before, after = Running(find_blind_spots(wait=2.0)), Running(find_blind_spots(wait=2.0))
+    before.tick(5000 * MS)
+    after.restore(before.snapshot())
+    after.feed(tcp(1))
+    assert after.tick(6999 * MS) == []
+    assert any(isinstance(each, BlindSpot) for each in after.tick(7000 * MS))
 
 
 def test_everything_else_passes() -> None:

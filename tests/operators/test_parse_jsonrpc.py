@@ -54,9 +54,13 @@ def exits(pid: int) -> StdioClose:
     return StdioClose(origin(pid))
 
 
+def _from_zero() -> None:
+    Pipe.now_ns = 0
+
+
 @pytest.fixture(autouse=True)
 def _from_the_beginning() -> None:
-    Pipe.now_ns = 0
+    _from_zero()
 
 
 def pair() -> tuple[Pipe, Pipe]:
@@ -365,6 +369,22 @@ def test_a_hole_that_neither_end_fills_is_counted_when_time_is_up() -> None:
         (message.kind, message.complete, message.reason, message.lost) for message in rpc(made)
     ]
     assert [] == trial.tick(SECOND + 2 * MS)
+
+
+def test_waits_end_in_their_order_however_many_ticks_there_are() -> None:
+    made: list[list[StdioEvent]] = []
+    for ticks in (range(20 * MS, 4 * SECOND, 20 * MS), [4 * SECOND]):
+        _from_zero()
+        pipe, other = Pipe(1), Pipe(2)
+        words = notification("a", '"' + "x" * 300 + '"')
+        trial = Trial()
+        out = trial.feed([pipe.reads(words[:50], lost=len(words) - 50), pipe.reads(notification("b"))])
+        out += trial.feed([other.writes(notification("d"))])
+        out += trial.feed([pipe.reads(words[:50], lost=len(words) - 50), pipe.reads(notification("c"))])
+        made.append([*out, *(each for now_ns in ticks for each in trial.tick(now_ns))])
+    fine, coarse = made
+    assert fine == coarse
+    assert [message.method for message in rpc(fine) if message.kind == "notification"] == ["b", "d", "c"]
 
 
 def test_an_answer_ends_the_wait_for_its_request() -> None:
