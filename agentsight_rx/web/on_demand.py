@@ -36,8 +36,9 @@ class OnDemand:
 
     def _wait(self) -> None:
         """Also a client that came just before the end is served."""
-        ready, _, _ = select.select([self._listener, self._ended], [], [])
-        if self._listener not in ready:
+        client = self._listener.fileno()
+        ready, _, _ = select.select([client, self._ended], [], [])
+        if client not in ready:
             return
         try:
             self._served = self._serve()
