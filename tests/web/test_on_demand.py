@@ -17,7 +17,7 @@ def _listener() -> socket.socket:
 def test_without_a_client_nothing_is_made_and_the_port_is_free_again() -> None:
     made: list[int] = []
     listener = _listener()
-    page = OnDemand(listener, lambda: made.append(1))  # type: ignore[arg-type, return-value, func-returns-value]
+    page = OnDemand(listener, lambda: made.append(1))  # type: ignore[arg-type, return-value]
     assert page.served() is None
     assert page.served() is None
     assert made == []
