@@ -9,16 +9,17 @@ from collections.abc import Callable, Iterable
 from errno import ENOENT
 from pathlib import Path
 from struct import pack
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from msgspec import Struct
-from rich.markup import escape
-from rich.table import Table
 
 from .errors import CaptureError
 from .sources.kernel.cache import Cache, default_directory
 from .sources.kernel.compiler import REMEDY, compiled, compiler_identity
 from .sources.tls.libraries import system_libraries
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 __all__ = ["Check", "checks", "render", "require_capture"]
 
@@ -56,6 +57,9 @@ def require_capture() -> None:
 
 def render(found: Iterable[Check]) -> Table:
     """A table for people: one row a check; its purpose and remedy only where it failed."""
+    from rich.markup import escape  # takes 15 ms, which a capture must not pay
+    from rich.table import Table
+
     table = Table(box=None, show_header=False, pad_edge=False)
     for check in found:
         mark, more = ("[green]ok[/]", "") if check.ok else ("[red]--[/]", f"\nfor {check.needed_for}: {check.remedy}")

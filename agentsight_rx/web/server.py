@@ -17,6 +17,7 @@ from ..say import say
 from ..sinks import Lent, memory
 from ..sinks.web import Feed
 from ..view import Output
+from .on_demand import OnDemand
 from .place import Place, WebOptions
 from .serving import Serving
 
@@ -76,17 +77,22 @@ class _Opening:
             return _NoPage()
 
     def _serve(self, ledger: Ledger) -> Writer[Output]:
-        from .api import Api  # takes 0.1 s, which a run without a page must not pay
-        from .app import Access, application
-        from .recordings import LiveRecording
-
         listener = self.place.bind()
         feed = Feed(ledger)
         lent = self._lent or Lent()
         kept = memory(lent).open(ledger) if self._lent is None else _NoPage()
-        api = Api(LiveRecording(lent, lambda: feed.ended), _prices(), feed=feed)
-        app = application(api, Access(self.place.token, self.place.listen), ledger.meter("web page"))
-        return _Page(feed, kept, api, Serving(app, listener, self._limits))
+        meter = ledger.meter("web page")
+
+        def serve() -> tuple[Api, Serving]:
+            from .api import Api
+            from .app import Access, application
+            from .recordings import LiveRecording
+
+            api = Api(LiveRecording(lent, lambda: feed.ended), _prices(), feed=feed)
+            app = application(api, Access(self.place.token, self.place.listen), meter)
+            return api, Serving(app, listener, self._limits)
+
+        return _Page(feed, kept, OnDemand(listener, serve))
 
 
 def _prices() -> Prices:
@@ -109,11 +115,10 @@ class _NoPage:
 class _Page:
     """The writer: rows go to the feed, and where the run has no store into one in memory; requests are answered from both."""
 
-    def __init__(self, feed: Feed, kept: Writer[Output], api: Api, serving: Serving) -> None:
+    def __init__(self, feed: Feed, kept: Writer[Output], page: OnDemand) -> None:
         self._feed = feed
         self._kept = kept
-        self._api = api
-        self._serving = serving
+        self._page = page
 
     def write(self, batch: Sequence[Output], /) -> None:
         self._feed.write(batch)
@@ -126,11 +131,15 @@ class _Page:
         """Send open pages the end of the capture, then end the server."""
         self._kept.close()
         self._feed.close()
+        served = self._page.served()
+        if served is None:
+            return
+        api, serving = served
         deadline = time.monotonic() + _LAST_LOOK_S
-        while self._api.stopped.open and time.monotonic() < deadline:  # pages that are open read what came last
+        while api.stopped.open and time.monotonic() < deadline:  # pages that are open read what came last
             time.sleep(0.02)
-        self._serving.end()
-        self._api.close()
+        serving.end()
+        api.close()
 
 
 def serve_stored(

@@ -50,6 +50,17 @@ def test_a_command_loads_none_of_the_others(name: str) -> None:
     assert not loaded & others
 
 
+def test_a_recording_loads_neither_what_serves_the_page_nor_what_exports() -> None:
+    run = subprocess.run(
+        [sys.executable, "-c", "import sys, agentsight_rx.cli.record; print(*sys.modules)"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    late = {"uvicorn", "starlette", "sse_starlette", "opentelemetry", "urllib.request", "rich.table", "pydantic"}
+    assert not late & set(run.stdout.split())
+
+
 def test_the_help_of_all_commands_loads_none_of_them() -> None:
     assert not _loaded("--help") & {f"agentsight_rx.cli.{each}" for each in _COMMANDS}
 

@@ -39,6 +39,7 @@ def message(number: int, size: int) -> bytes:
 def main() -> None:
     before, behind, size, gate = int(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), Path(sys.argv[4])
     client, server = connected()
+    (gate / "ready").touch()
     wait_for(gate / "go")
     for number in range(before + behind):
         if number == before:

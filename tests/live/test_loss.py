@@ -49,6 +49,7 @@ class _Stalled:
 def test_seen_and_lost_add_up_to_what_was_sent(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "tests.live.load", str(BEFORE), str(BEHIND), str(SIZE), str(tmp_path)]
     with started(command) as load:
+        until((tmp_path / "ready").exists)  # the records of the handshake would be more
         stalled = _Stalled(TlsReader(TlsOptions(Target(load.pid), ring_size=64 << 10)))
         source: Stream[TlsEvent] = origin("tls", lambda: stalled, time_of=time_of, live=True)
         graph: Stream[HttpEvent] = source.pipe(op.normalize(), op.parse_http())

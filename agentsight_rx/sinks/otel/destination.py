@@ -7,7 +7,6 @@ import re
 from collections.abc import Mapping
 from typing import Literal
 from urllib.parse import SplitResult, urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 from msgspec import Struct
 
@@ -40,6 +39,8 @@ class Destination(Struct, frozen=True):
         """Host and port, to ask whether anything listens there; None where a proxy stands between."""
         parts = urlsplit(self.traces)
         host = parts.hostname or ""
+        from urllib.request import getproxies, proxy_bypass  # takes 10 ms, which a run without an export must not pay
+
         if parts.scheme in getproxies() and not proxy_bypass(host):
             return None
         return host, parts.port or (443 if parts.scheme == "https" else 80)

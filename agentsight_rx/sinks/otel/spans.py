@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 from ...view import BlindSpotRow
@@ -153,6 +152,8 @@ def resource_of(service_name: str | None, instance: str | None = None) -> Resour
 
 
 def _version() -> str:
+    from importlib import metadata
+
     try:
         return metadata.version("agentsight-rx")
     except metadata.PackageNotFoundError:  # run from a directory where it is not installed

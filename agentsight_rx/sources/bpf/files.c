@@ -392,7 +392,8 @@ static inline u32 numbers_of(struct room_t *space, u64 file, u64 task)
     FIELD(most, table, fdtable_max_fds);
     FIELD(slots, table, fdtable_fd);
 #pragma clang loop unroll(disable)
-    for (u32 first = 0; first < SLOTS_MOST; first += SLOTS) {
+    for (TURNS(part, SLOTS_MOST / SLOTS)) {
+        u32 first = part * SLOTS;
         if (first >= most)
             break;
         if (bpf_probe_read_kernel(space->slots, sizeof(space->slots), (void *)slots + 8 * (u64)first))

@@ -401,7 +401,7 @@ int on_batch(struct call_t *call)
         return 0;
     FIELD(sock, socket, socket_sk);
 #pragma clang loop unroll(disable)
-    for (u32 message = 0; message < MESSAGES_MOST; message++) {
+    for (TURNS(message, MESSAGES_MOST)) {
         if (message >= messages)
             return 0;
         struct {

@@ -346,7 +346,7 @@ static inline void copy(struct call_t *call, struct room_t *room, struct side_t 
     struct chunk_t *chunk = &room->chunk;
     u32 again = 1;
 #pragma clang loop unroll(disable)
-    for (int i = 0; i < STEPS; i++) {
+    for (TURNS(i, STEPS)) {
         /* kept in memory and read again: the verifier would follow every value that they can have together */
         u64 left = *(volatile u64 *)&room->left, space = *(volatile u64 *)&room->space;
         u32 fill = *(volatile u32 *)&room->fill;

@@ -79,7 +79,7 @@ static inline void walk_cwd(struct room_t *room, u64 task)
     bpf_probe_read_kernel(&root, 8, (void *)fs + O_fs_struct_root + O_path_dentry);
     bpf_probe_read_kernel(&root_mnt, 8, (void *)fs + O_fs_struct_root + O_path_mnt);
 #pragma clang loop unroll(disable)
-    for (int i = 0; i < 64; i++) {
+    for (TURNS(i, 64)) {
         if (dentry == root && mnt == root_mnt)
             return;
         FIELD(top, mnt, vfsmount_mnt_root);

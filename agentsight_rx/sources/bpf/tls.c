@@ -334,7 +334,7 @@ static inline void send_segments(struct pt_regs *ctx, struct process_t *process,
     chunk->library = rest->library;
     chunk->sock = rest->sock;
 #pragma clang loop unroll(disable)
-    for (int i = 0; i < segments; i++) {
+    for (TURNS(i, segments)) {
         if (!left)
             break;
         u64 part = left;

@@ -56,7 +56,7 @@ struct settings_t {
     u32 session; /* of BY_SESSION */
     u32 uid;     /* of BY_UID */
     u32 closed;  /* nothing is watched any more */
-    u32 pad;
+    u32 zero;    /* always */
 };
 
 BPF_ARRAY(settings, struct settings_t, 1);
@@ -76,6 +76,36 @@ static inline void count(int which)
     if (found)
         __sync_fetch_and_add(found, 1); /* a uprobe may be preempted by another on its CPU */
 }
+
+/* `for (TURNS(i, most))` has `most` turns at most, i = 0, 1, …
+ *
+ * The verifier looks at each turn of a loop: at 128 times the branches of walk(). With MAY_GOTO the kernel has an instruction
+ * that may leave a loop (after 8 million turns, or a quarter of a second; ours have at most hundreds), and so the verifier is
+ * done once a turn begins like one before. For that `i` must be no number that it knows: it begins as a zero from a map. */
+#ifdef MAY_GOTO
+static inline u32 first_turn(void)
+{
+    int first = 0;
+    struct settings_t *set = settings.lookup(&first);
+    return set ? set->zero : -1; /* without the settings nothing is watched, and no turn needed */
+}
+
+/* may_goto: operation, registers, offset (to the label, counted in instructions from the next one), no value. */
+#define GOES_ON()                                                                                                  \
+    ({                                                                                                             \
+        __label__ out, on;                                                                                         \
+        int goes_on = 1;                                                                                           \
+        asm volatile goto("1: .byte 0xe5, 0; .long ((%l[out] - 1b - 8) / 8) & 0xffff; .short 0" : : : : out);      \
+        goto on;                                                                                                   \
+    out:                                                                                                           \
+        goes_on = 0;                                                                                               \
+    on:                                                                                                            \
+        goes_on;                                                                                                   \
+    })
+#define TURNS(i, most) u32 i = first_turn(); GOES_ON() && i < (most); i++
+#else
+#define TURNS(i, most) u32 i = 0; i < (most); i++
+#endif
 
 static inline int is_own(u32 tgid)
 {
@@ -366,7 +396,7 @@ static inline int walk(u32 *at, char *text, struct place_t place, u64 task)
     FIELD(fs, task, task_struct_fs);
     struct place_t root = place_at(fs + O_fs_struct_root);
 #pragma clang loop unroll(disable)
-    for (int i = 0; i < DEPTH_MOST; i++) {
+    for (TURNS(i, DEPTH_MOST)) {
         if (place.dentry == root.dentry && place.mnt == root.mnt)
             return 1;
         FIELD(top, place.mnt, vfsmount_mnt_root);

@@ -6,9 +6,13 @@ import os
 import subprocess
 from collections.abc import Sequence
 from contextlib import suppress
-from threading import Thread
+from threading import Lock, Thread
 
 __all__ = ["leave"]
+
+# Between its fork and its start a child has copies of all our descriptors. If another thread gave its own away and its child
+# ended meanwhile, these copies would be the last, and our child would take that time, with us waiting for its start.
+_ONE_AT_A_TIME = Lock()
 
 
 def leave(descriptors: Sequence[int]) -> None:
@@ -19,12 +23,14 @@ def leave(descriptors: Sequence[int]) -> None:
     if not descriptors:
         return
     child = None
-    with suppress(OSError):  # without a child it takes longer
-        nowhere = subprocess.DEVNULL
-        child = subprocess.Popen(["/bin/cat"], pass_fds=descriptors, stdin=subprocess.PIPE, stdout=nowhere, stderr=nowhere)
-    for fd in descriptors:
-        os.close(fd)
+    with _ONE_AT_A_TIME:
+        with suppress(OSError):  # without a child it takes longer
+            nowhere = subprocess.DEVNULL
+            child = subprocess.Popen(["/bin/cat"], pass_fds=descriptors, stdin=subprocess.PIPE, stdout=nowhere, stderr=nowhere)
+        for fd in descriptors:
+            os.close(fd)
+        if child is not None:
+            assert child.stdin is not None
+            child.stdin.close()  # its end of input
     if child is not None:
-        assert child.stdin is not None
-        child.stdin.close()  # its end of input
         Thread(target=child.wait, name="detach", daemon=True).start()

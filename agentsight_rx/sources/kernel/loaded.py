@@ -13,6 +13,7 @@ from .tables import Table, type_of
 
 __all__ = ["Loaded"]
 
+_ENDS = "_exit"
 _RAW_PREFIX = "raw_tracepoint__"  # what BCC's RAW_TRACEPOINT_PROBE(name) calls its function
 
 
@@ -82,8 +83,12 @@ class Loaded:
         return True
 
     def attach_raw(self) -> list[int]:
-        """Run each function for a raw tracepoint at the one that it is named for, until its descriptor is closed."""
+        """
+        Run each function for a raw tracepoint at the one that it is named for, until its descriptor is closed. The ends of
+        processes come first: who is forked and ends before they are seen would stay in the tables.
+        """
         names = [each.name for each in self._image.functions if each.name.startswith(_RAW_PREFIX)]
+        names.sort(key=lambda name: not name.endswith(_ENDS))
         programs = [(self.load(name, RAW_TRACEPOINT), name.removeprefix(_RAW_PREFIX)) for name in names]
         attached: list[int] = []
         try:

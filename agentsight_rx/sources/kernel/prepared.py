@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
+from ...errors import CaptureError
 from .btf import defines
 from .cache import Cache, default_directory, kernel_identity, key_of
 from .compiler import compiled, compiler_identity
 from .image import Image
 from .shim import HEADERS
+from .turns import has_may_goto
 
 __all__ = ["Source", "prepared"]
 
+_MAY_GOTO = "-DMAY_GOTO"  # of bpf/track.h
 _TEXTS = Path(__file__).parent.parent / "bpf"
 
 
@@ -32,10 +35,20 @@ class Source(Struct, frozen=True):
 
 def prepared(source: Source, cache: Cache | None = None) -> tuple[Image, Callable[[], Image | None] | None]:
     """
-    The Image, and how to get another one where the kernel refuses it: only if it came from the cache. Raises CaptureError
-    where BCC cannot compile it, or this kernel lacks a field.
+    The Image, and how to get another one where the kernel refuses it: only if it came from the cache, or has an instruction
+    that older programs do without. Raises CaptureError where BCC cannot compile it, or this kernel lacks a field.
     """
     kept = cache or Cache(default_directory())
+    if has_may_goto():
+        try:
+            image, _ = _prepared(structs.replace(source, flags=(*source.flags, _MAY_GOTO)), kept)
+        except CaptureError:  # a compiler that does not take it
+            return _prepared(source, kept)
+        return image, lambda: _prepared(source, kept)[0]
+    return _prepared(source, kept)
+
+
+def _prepared(source: Source, kept: Cache) -> tuple[Image, Callable[[], Image | None] | None]:
     text = source.text
     headers = [part for header in HEADERS.items() for part in header]
     key = key_of([text, source.fields, source.flags, kernel_identity(), compiler_identity(), headers])

@@ -37,7 +37,15 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     monkeypatch.setattr(module, "kernel_identity", lambda: ("x86_64", "6.1", "#1", "types"))
     monkeypatch.setattr(module, "compiler_identity", lambda: ["bcc 1"])
     monkeypatch.setattr(module, "defines", offsets)
+    monkeypatch.setattr(module, "has_may_goto", lambda: False)
     return calls
+
+
+@pytest.fixture
+def may_goto(monkeypatch: pytest.MonkeyPatch, asked: list[list[str]]) -> list[list[str]]:
+    """The same on a kernel that has may_goto."""
+    monkeypatch.setattr(module, "has_may_goto", lambda: True)
+    return asked
 
 
 def test_the_second_start_compiles_nothing(asked: list[list[str]], tmp_path: Path) -> None:
@@ -76,6 +84,32 @@ def test_a_cold_start_offers_no_other_image_and_a_warm_one_does(asked: list[list
     assert warm[1] is not None
     warm[1]()
     assert len(asked) == 2
+
+
+def test_a_kernel_with_may_goto_gets_programs_with_it(may_goto: list[list[str]], tmp_path: Path) -> None:
+    cache = Cache(tmp_path / "programs")
+    prepared(_SOURCE, cache)
+    prepared(_SOURCE, cache)
+    assert may_goto == [["-DO_task_struct_pid=8", "-DALL", "-DMAY_GOTO"]]
+
+
+def test_what_such_a_kernel_refuses_is_replaced_by_the_program_without_it(may_goto: list[list[str]], tmp_path: Path) -> None:
+    _, anew = prepared(_SOURCE, Cache(tmp_path / "programs"))
+    assert anew is not None
+    assert anew() == _IMAGE
+    assert may_goto[1:] == [["-DO_task_struct_pid=8", "-DALL"]]
+
+
+def test_a_compiler_that_does_not_take_may_goto_compiles_without_it(
+    may_goto: list[list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def old(_text: str, flags: list[str]) -> Image:
+        if "-DMAY_GOTO" in flags:
+            raise CaptureError("error: invalid operand")
+        return _IMAGE
+
+    monkeypatch.setattr(module, "compiled", old)
+    assert prepared(_SOURCE, Cache(tmp_path / "programs")) == (_IMAGE, None)
 
 
 # --- in the kernel ---
