@@ -60,3 +60,14 @@ def test_every_room_is_in_the_architecture() -> None:
     files = [each for each in PACKAGE.glob("*.py") if not each.name.startswith("__")]
     assert [] == [each.name for each in rooms if f"`{each.name}/`" not in text]
     assert [] == [each.name for each in files if f"`{each.name}`" not in text]
+
+
+def test_what_threads_decode_has_its_decoder_beforehand() -> None:
+    """
+    Two threads that use a type of msgspec first at the same time end the process. Sources are opened by threads, tables are
+    read by those of sinks and of the page.
+    """
+    by_type = re.compile(r"msgspec\.(?:json|msgpack)\.(?:decode\([^)]*type=|Decoder\()|msgspec\.convert\(")
+    files = [*(PACKAGE / "sources").rglob("*.py"), PACKAGE / "state" / "table.py"]
+    found = [str(each.relative_to(PACKAGE)) for each in files if by_type.search(each.read_text())]
+    assert sorted(found) == ["sources/replay/original_lines.py"], "it is opened by the thread that decodes alone"

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from hashlib import sha256
 from types import UnionType
-from typing import Any, Generic, TypeAlias, TypeVar, cast
+from typing import Any, Generic, TypeAlias, TypeVar
 
 import msgspec
 
+from ..decoders import msgpack_decoder
 from ..errors import StoreError
 
 __all__ = ["KEPT", "LONGEST_KEY", "Key", "Part", "Table", "decode_key", "encode_key", "shorten"]
@@ -54,7 +55,7 @@ class Table(Generic[V]):
 
     @cached_property
     def _decoder(self) -> msgspec.msgpack.Decoder[V]:
-        return msgspec.msgpack.Decoder(cast("builtins.type[V]", self.type))
+        return msgpack_decoder(self.type)
 
     def key(self, key: Key, /) -> bytes:
         """`key` as bytes that sort like it; no key of another table begins with them."""

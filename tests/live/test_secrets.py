@@ -646,7 +646,7 @@ def test_a_recording_holds_no_secret(tmp_path: Path) -> None:
         (tmp_path / "go").touch()
         words = ["record", "--no-server", "--stdio-max-bytes", "65536", "--db", str(store), "--", *plan.write(tmp_path, port)]
         subprocess.run([*PROGRAM, *words], stdout=said, stderr=said, timeout=PATIENCE_S, check=True)
-    assert "complete: nothing lost" in out.read_text()
+    assert "nothing is missing" in out.read_text()
     read = [tmp_path / name for name in ("run.jsonl", "run.json")]  # what is compressed in the store, as events and as rows
     for file in read:
         subprocess.run([*PROGRAM, "report", "export", "--db", str(store), "-o", str(file)], timeout=PATIENCE_S, check=True)

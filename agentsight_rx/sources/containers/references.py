@@ -12,6 +12,7 @@ from typing import Any, TypeAlias, cast
 import msgspec
 from msgspec import Struct
 
+from ...decoders import json_decoder
 from ...errors import CaptureError, UsageError
 from .control_groups import Group, group_of, is_first, pids, started
 
@@ -227,12 +228,15 @@ class _CrictlAnswer(Struct):
     containers: list[_CrictlContainer] = []
 
 
+_decode_crictl = json_decoder(_CrictlAnswer).decode
+
+
 def _containers_of(namespace: str, pod: str, running: _Running) -> Iterator[tuple[str, str]]:
     """(name, id) of the running ones. The sandbox of the pod, which only holds its namespaces, has no name and no log."""
     labels = ["--label", f"io.kubernetes.pod.name={pod}", "--label", f"io.kubernetes.pod.namespace={namespace}"]
     answer = _ask(running.host, ["crictl", "ps", "--state", "Running", *labels, "-o", "json"])
     try:
-        listed = msgspec.json.decode(answer, type=_CrictlAnswer).containers
+        listed = _decode_crictl(answer).containers
     except msgspec.DecodeError:
         listed = []
     for entry in listed:

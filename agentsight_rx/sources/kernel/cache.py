@@ -20,6 +20,7 @@ from threading import Lock
 
 import msgspec
 
+from ...decoders import msgpack_decoder
 from ...errors import CaptureError
 from ..own_folder import own_folder
 from .image import Image
@@ -42,6 +43,9 @@ class _Kept(msgspec.Struct, frozen=True):
     image: Image
 
 
+_decode = msgpack_decoder(_Kept).decode  # each source is opened by a thread
+
+
 def default_directory() -> Path | None:
     folder = own_folder()
     return None if folder is None else folder / _NAME
@@ -61,7 +65,7 @@ class Cache:
             return None
         try:
             content = _read(place, key + _SUFFIX)
-            kept = msgspec.msgpack.decode(content, type=_Kept)
+            kept = _decode(content)
             if kept.key != key:
                 return None
             with suppress(OSError):

@@ -7,6 +7,7 @@ from glob import glob
 
 import msgspec
 
+from ...decoders import json_decoder
 from ...errors import CaptureError
 from .image import Function, Image, Map
 from .workers import WORKERS
@@ -27,6 +28,9 @@ class _Compiled(msgspec.Struct, frozen=True):
     functions: tuple[_Function, ...]
 
 
+_decode = json_decoder(_Compiled | None).decode  # each source is opened by a thread
+
+
 class _Function(msgspec.Struct, frozen=True):
     name: str
     code: str
@@ -42,7 +46,7 @@ def compiled(text: str, flags: list[str]) -> Image:
         raise CaptureError(f"BCC cannot be started: {error}") from error
     if not answer and "libbcc" in words and "error:" not in words:
         raise CaptureError(f"BCC does not start ({words.strip()[:_WORDS_MOST]}); {REMEDY}")
-    found = msgspec.json.decode(answer or b"null", type=_Compiled | None)
+    found = _decode(answer or b"null")
     if found is None:
         raise CaptureError(f"BCC did not compile it: {_reason(words)}")
     return Image(found.maps, tuple(Function(each.name, bytes.fromhex(each.code), each.uses) for each in found.functions))

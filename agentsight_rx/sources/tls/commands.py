@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from ...decoders import json_decoder
 from ...errors import CaptureError, UsageError
 
 __all__ = ["Resolved", "resolve", "search_path"]
@@ -231,6 +232,9 @@ class _Package(Struct):
     optional: dict[str, Any] = msgspec.field(name="optionalDependencies", default_factory=dict[str, Any])
 
 
+_decode = json_decoder(_Package).decode
+
+
 def _native_programs(script: Path) -> list[str]:
     """Machine code in the package of a script, and in the packages for this platform beside it or inside it."""
     root = next((up for up in islice(script.parents, _ANCESTORS) if (up / "package.json").is_file()), None)
@@ -248,7 +252,7 @@ def _native_programs(script: Path) -> list[str]:
 
 def _package(file: Path) -> _Package:
     try:
-        return msgspec.json.decode(file.read_bytes(), type=_Package)
+        return _decode(file.read_bytes())
     except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return _Package()
 

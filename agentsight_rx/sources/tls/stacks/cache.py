@@ -17,6 +17,7 @@ from typing import BinaryIO
 
 import msgspec
 
+from ....decoders import json_decoder
 from ....files import create_new
 from ...own_folder import own_folder
 from .finding import Finding
@@ -35,6 +36,9 @@ class _Cache(msgspec.Struct):
 
     finder: str
     entries: dict[str, tuple[Finding, ...]]
+
+
+_decode = json_decoder(_Cache).decode
 
 
 def find_stacks_cached(file: BinaryIO, name: str, *, folder: Path | None = None) -> tuple[Finding, ...]:
@@ -91,7 +95,7 @@ def _read(path: Path) -> _Cache:
             seen = os.fstat(fd)
             ours = stat.S_ISREG(seen.st_mode) and seen.st_uid == os.geteuid() and not seen.st_mode & 0o022
             if ours and seen.st_size <= _SIZE_MOST:
-                kept = msgspec.json.decode(file.read(_SIZE_MOST), type=_Cache)
+                kept = _decode(file.read(_SIZE_MOST))
                 if kept.finder == _finder():
                     return kept
     return _Cache(_finder(), {})
