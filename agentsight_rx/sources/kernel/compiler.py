@@ -28,13 +28,13 @@ class _Compiled(msgspec.Struct, frozen=True):
     functions: tuple[_Function, ...]
 
 
-_decode = json_decoder(_Compiled | None).decode  # each source is opened by a thread
-
-
 class _Function(msgspec.Struct, frozen=True):
     name: str
     code: str
     uses: tuple[tuple[int, int], ...]
+
+
+_decode = json_decoder(_Compiled | None).decode  # each source is opened by a thread
 
 
 def compiled(text: str, flags: list[str]) -> Image:
