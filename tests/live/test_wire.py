@@ -364,7 +364,7 @@ def _replay(recording: Path) -> list[Any]:
 
 def _is_said(line: Any) -> bool:
     """False of what depends on how it was sent: how many bytes a connection carried, what is reported of the run."""
-    return line["source"] != "diagnostic" and line["data"]["event_type"] != "tcp_traffic"
+    return bool(line["source"] != "diagnostic" and line["data"]["event_type"] != "tcp_traffic")
 
 
 def _masked(line: Any) -> Any:

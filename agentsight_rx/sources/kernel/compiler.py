@@ -34,7 +34,7 @@ class _Function(msgspec.Struct, frozen=True):
     uses: tuple[tuple[int, int], ...]
 
 
-_decode = json_decoder(_Compiled | None).decode  # each source is opened by a thread
+_decode = json_decoder(_Compiled).decode  # each source is opened by a thread
 
 
 def compiled(text: str, flags: list[str]) -> Image:
@@ -46,9 +46,9 @@ def compiled(text: str, flags: list[str]) -> Image:
         raise CaptureError(f"BCC cannot be started: {error}") from error
     if not answer and "libbcc" in words and "error:" not in words:
         raise CaptureError(f"BCC does not start ({words.strip()[:_WORDS_MOST]}); {REMEDY}")
-    found = _decode(answer or b"null")
-    if found is None:
+    if answer.strip() in (b"", b"null"):
         raise CaptureError(f"BCC did not compile it: {_reason(words)}")
+    found = _decode(answer)
     return Image(found.maps, tuple(Function(each.name, bytes.fromhex(each.code), each.uses) for each in found.functions))
 
 
