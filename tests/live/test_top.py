@@ -22,10 +22,11 @@ class Terminal:
 
     def __init__(self, folder: Path) -> None:
         self._tmux = ["tmux", "-S", str(folder / "tmux"), "-f", "/dev/null"]
-        self._run("new-session", "-d", "-x", "220", "-y", "40", "sh")
+        self._run("new-session", "-d", "-x", "140", "-y", "40", "sh")
 
     def _run(self, *words: str) -> str:
-        environment = {**os.environ, "PS1": "$ ", "ENV": ""}
+        environment = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
+        environment |= {"PS1": "$ ", "ENV": ""}  # the size is that of the window
         return subprocess.run([*self._tmux, *words], capture_output=True, text=True, check=True, env=environment).stdout
 
     def type(self, text: str) -> None:
