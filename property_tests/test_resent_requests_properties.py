@@ -69,7 +69,7 @@ def _written(draw: st.DrawFn, field: str, said: Sequence[Any]) -> bytes:
 def test_what_is_read_is_the_same_with_what_was_sent_before(provider: Provider, sent: list[bytes]) -> None:
     least, resent._LEAST = resent._LEAST, 0  # pyright: ignore[reportPrivateUsage]
     try:
-        known = Resent()
+        known = Resent(at_once=True)
         path = "/"
         found = [provider.asked(body, path, resent=known) for body in (*sent, *sent)]
     finally:

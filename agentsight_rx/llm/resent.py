@@ -28,6 +28,7 @@ T = TypeVar("T")
 
 _LEAST = 16 << 10  # bytes of a body: a shorter one is decoded in 20 us
 _BODIES_MOST = 16  # conversations
+_BEGIN = 256  # bytes by which a beginning is known again
 _BYTES_MOST = 8 << 20  # of their bodies; what was made of them takes as much again
 _CHANGED_MOST = 2  # elements at the end that the next turn may change: the last one loses its mark for the cache
 
@@ -70,8 +71,10 @@ class Resent:
     it is no state, and a new one does the same.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, at_once: bool = False) -> None:
+        self._at_once = at_once  # keep the first body of a beginning too
         self._bodies: Recent[tuple[str, int], _Body] = Recent(_BODIES_MOST)
+        self._begun: Recent[tuple[str, bytes], bool] = Recent(_BODIES_MOST)
         self._bytes = 0
         self._count = 0
 
@@ -86,6 +89,16 @@ class Resent:
             if count > most:
                 best = _Found(key, each, count)
         return best
+
+    def is_first(self, name: str, body: bytes, /) -> bool:
+        """
+        True for the first body with this beginning: it may be the only one, and to place its elements takes twice as long as to
+        decode it.
+        """
+        begin = (name, body[:_BEGIN])
+        is_first = self._begun.use(begin) is None
+        self._begun.put(begin, True)
+        return is_first and not self._at_once
 
     def keep(self, name: str, body: _Body, /, *, instead: tuple[str, int] | None) -> None:
         """Remember a body, and forget the one that it goes on from."""
@@ -120,6 +133,8 @@ class Elements(Generic[S, E, T]):
         if len(body) < _LEAST:
             return None
         found = resent.known(self._name, body)
+        if found is None and resent.is_first(self._name, body):
+            return None
         rest, at = (body, 0) if found is None else _without(body, found)
         if rest is None or (len(body) > LONG and _values(found) + value_count(rest) > VALUES_MOST):
             return None

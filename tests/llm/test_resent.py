@@ -33,7 +33,7 @@ def asked(dialect: str, body: bytes, resent: Resent | None = None) -> Asked:
 
 def both(dialect: str, *bodies: bytes) -> list[Asked]:
     """What is read with what was sent before in mind, which is what is read without."""
-    resent = Resent()
+    resent = Resent(at_once=True)
     found = [asked(dialect, body, resent) for body in bodies]
     assert [asked(dialect, body) for body in bodies] == found
     return found
@@ -130,7 +130,7 @@ def test_values_that_are_known_count_too() -> None:
 
 
 def test_the_bodies_that_are_kept_are_limited() -> None:
-    resent = Resent()
+    resent = Resent(at_once=True)
     big = {"role": "user", "content": "x" * (3 << 20)}
     bodies = [body_of("anthropic", [said(number), big]) for number in range(4)]
     first = asked("anthropic", bodies[0], resent)
@@ -138,3 +138,8 @@ def test_the_bodies_that_are_kept_are_limited() -> None:
         asked("anthropic", body, resent)
     assert asked("anthropic", bodies[0], resent).messages[0] is not first.messages[0]
     assert asked("anthropic", bodies[0], resent) == first
+
+
+def test_the_first_body_of_a_beginning_is_left_to_the_way_that_takes_every_body() -> None:
+    resent = Resent()
+    assert [resent.is_first("x", body) for body in (b"one", b"one", b"two")] == [True, False, True]
