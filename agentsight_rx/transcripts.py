@@ -21,7 +21,7 @@ from msgspec.structs import replace
 from .agents.matching import Located
 from .agents.registry import AGENTS, Agent
 from .agents.transcripts import OpencodeDatabase, Transcript, opencode, parser_of
-from .core.bounded import Recent
+from .core.bounded import Weighed
 from .redaction.redactor import Redactor
 
 __all__ = ["Found", "Home", "TranscriptFiles", "home_of_user"]
@@ -90,8 +90,9 @@ class TranscriptFiles:
         self._home = home
         self._redactor = redactor
         self._agents = tuple(agent for agent in agents if agent.sessions and agent.session_files)
-        self._known: Recent[str, tuple[_Version, Transcript]] = Recent(_READ_MOST)
-        self._weight = 0  # of what is known
+        self._known: Weighed[str, tuple[_Version, Transcript]] = Weighed(
+            _READ_MOST, _WEIGHT_MOST, lambda read: read[1].weight, least=1
+        )
 
     def newest(self, most: int = _SHOWN_MOST, *, first: Callable[[str], bool] | None = None) -> Found:
         """
@@ -129,16 +130,8 @@ class TranscriptFiles:
             return known[1]
         found = databases.read(file, self._redactor) if file.session else _read(file, self._home, self._redactor)
         if found is not None:
-            self._keep(file.path, found)
+            self._known.put(file.path, found)
         return found[1] if found is not None else None
-
-    def _keep(self, path: str, found: tuple[_Version, Transcript]) -> None:
-        before = self._known.get(path)
-        pushed = self._known.put(path, found)
-        gone = [before, pushed[1] if pushed is not None else None]
-        self._weight += found[1].weight - sum(each[1].weight for each in gone if each is not None)
-        while self._weight > _WEIGHT_MOST and len(self._known) > 1:
-            self._weight -= self._known.pop_oldest()[1][1].weight
 
 
 def _read(file: _File, home: Home, redactor: Redactor) -> tuple[_Version, Transcript] | None:

@@ -1,11 +1,12 @@
-"""A dict of limited size: the entries not used for longest make room."""
+"""Dicts of limited size and weight: the entries not used for longest make room."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import TypeVar
+from collections.abc import Callable, Iterator
+from typing import Generic, TypeVar
 
-__all__ = ["Recent"]
+__all__ = ["Recent", "Weighed"]
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -45,3 +46,52 @@ class Recent(OrderedDict[K, V]):
     def oldest(self) -> V | None:
         """The value of the oldest entry."""
         return next(iter(self.values()), None)
+
+
+class Weighed(Generic[K, V]):
+    """
+    At most `most` entries that together weigh at most `heaviest`, as `weigh` says of each value, which does not change. The
+    newest `least` stay, whatever they weigh.
+    """
+
+    def __init__(self, most: int, heaviest: int, weigh: Callable[[V], int], *, least: int = 0) -> None:
+        self._entries: Recent[K, V] = Recent(most)
+        self._heaviest = heaviest
+        self._weigh = weigh
+        self._least = least
+        self._weight = 0
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def get(self, key: K, /) -> V | None:
+        """The value of `key`; None where it has none. That is no use."""
+        return self._entries.get(key)
+
+    def use(self, key: K, /) -> V | None:
+        """The value of `key`, which is the newest from now on; None where it has none."""
+        return self._entries.use(key)
+
+    def newest_first(self) -> Iterator[tuple[K, V]]:
+        """All entries, the one used last first."""
+        return reversed(self._entries.items())
+
+    def put(self, key: K, value: V, /) -> None:
+        """Set the newest entry; older ones make room."""
+        self.pop(key)
+        self._weight += self._weigh(value)
+        pushed = self._entries.put(key, value)
+        if pushed is not None:
+            self._weight -= self._weigh(pushed[1])
+        while self._weight > self._heaviest and len(self._entries) > self._least:
+            self._weight -= self._weigh(self._entries.pop_oldest()[1])
+
+    def pop(self, key: K, /) -> None:
+        """Remove an entry, if it is there."""
+        value = self._entries.pop(key, None)
+        if value is not None:
+            self._weight -= self._weigh(value)
+
+    def clear(self) -> None:
+        self._entries.clear()
+        self._weight = 0

@@ -16,7 +16,7 @@ from typing import Any, Generic, TypeVar, cast
 import msgspec
 from msgspec import Raw, Struct
 
-from ..core.bounded import Recent
+from ..core.bounded import Recent, Weighed
 from ..core.common import common_front
 from .decode import BROKEN, LONG, VALUES_MOST, value_count
 
@@ -73,15 +73,14 @@ class Resent:
 
     def __init__(self, *, at_once: bool = False) -> None:
         self._at_once = at_once  # keep the first body of a beginning too
-        self._bodies: Recent[tuple[str, int], _Body] = Recent(_BODIES_MOST)
+        self._bodies: Weighed[tuple[str, int], _Body] = Weighed(_BODIES_MOST, _BYTES_MOST, lambda body: len(body.body))
         self._begun: Recent[tuple[str, bytes], bool] = Recent(_BODIES_MOST)
-        self._bytes = 0
         self._count = 0
 
     def known(self, name: str, body: bytes, /) -> _Found | None:
         """The body that has most elements in common with this one."""
         best: _Found | None = None
-        for key, each in reversed(self._bodies.items()):
+        for key, each in self._bodies.newest_first():
             most = best.count if best else 0
             if key[0] != name or len(each.ends) <= most:
                 continue
@@ -103,13 +102,9 @@ class Resent:
     def keep(self, name: str, body: _Body, /, *, instead: tuple[str, int] | None) -> None:
         """Remember a body, and forget the one that it goes on from."""
         if instead is not None:
-            self._bytes -= len(self._bodies.pop(instead).body)
+            self._bodies.pop(instead)
         self._count += 1
-        self._bytes += len(body.body)
-        gone = self._bodies.put((name, self._count), body)
-        self._bytes -= len(gone[1].body) if gone else 0
-        while self._bytes > _BYTES_MOST:
-            self._bytes -= len(self._bodies.pop_oldest()[1].body)
+        self._bodies.put((name, self._count), body)
 
 
 class Elements(Generic[S, E, T]):

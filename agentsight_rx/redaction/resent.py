@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from ..core.bounded import Recent
+from ..core.bounded import Weighed
 from ..core.common import common_front
 from .find import find_secrets
 from .shapes import Secret
@@ -47,8 +47,7 @@ class Resent:
 
     def __init__(self, *, least: int = _LEAST) -> None:
         self._least = least
-        self._known: Recent[bytes, _Known] = Recent(_CONVERSATIONS)
-        self._size = 0
+        self._known: Weighed[bytes, _Known] = Weighed(_CONVERSATIONS, _KEPT_MOST, lambda known: len(known.body))
 
     def find(self, body: bytes, /) -> Sequence[Secret]:
         """As `find_secrets(body)`."""
@@ -59,16 +58,8 @@ class Resent:
         known = None if before is None else _continued(before, body)
         if known is None:
             known = _Known(body, find_secrets(body))
-        self._keep(name, known, before)
+        self._known.put(name, known)
         return known.found
-
-    def _keep(self, name: bytes, new: _Known, before: _Known | None) -> None:
-        dropped = self._known.put(name, new)
-        self._size += len(new.body) - (0 if before is None else len(before.body))
-        if dropped is not None:
-            self._size -= len(dropped[1].body)
-        while self._size > _KEPT_MOST:
-            self._size -= len(self._known.pop_oldest()[1].body)
 
 
 def _continued(known: _Known, body: bytes) -> _Known | None:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from ..core.bounded import Recent
+from ..core.bounded import Weighed
 from ..core.common import common_back, common_front
 from .cutting import AHEAD
 
@@ -65,8 +65,7 @@ class Sent:
     """The contents that came last. It is no state: without it the same pieces are found by their names."""
 
     def __init__(self) -> None:
-        self._contents: Recent[int, _Content] = Recent(_MOST)
-        self._bytes = 0
+        self._contents: Weighed[int, _Content] = Weighed(_MOST, _BYTES_MOST, lambda each: len(each.content))
         self._count = 0
 
     def begun(self, content: bytes, /) -> Begun | None:
@@ -74,7 +73,7 @@ class Sent:
         if len(content) < _LEAST:
             return None
         best, most = 0, 0
-        for key, each in reversed(self._contents.items()):
+        for key, each in self._contents.newest_first():
             if len(each.content) > most and (front := common_front(each.content, content)) > most:
                 best, most = key, front
         before = self._contents.get(best)
@@ -97,18 +96,13 @@ class Sent:
         if len(content) < _LEAST:
             return
         if begun is not None and 2 * begun.start > len(begun.before.content):
-            self._bytes -= len(self._contents.pop(begun.key).content)
+            self._contents.pop(begun.key)
         self._count += 1
-        self._bytes += len(content)
-        gone = self._contents.put(self._count, _Content(content, ends, tuple(ranges)))
-        self._bytes -= len(gone[1].content) if gone else 0
-        while self._bytes > _BYTES_MOST:
-            self._bytes -= len(self._contents.pop_oldest()[1].content)
+        self._contents.put(self._count, _Content(content, ends, tuple(ranges)))
 
     def clear(self) -> None:
         """What is kept has changed."""
         self._contents.clear()
-        self._bytes = 0
 
 
 def add_range(ranges: list[int], place: Sequence[int]) -> None:

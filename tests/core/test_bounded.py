@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agentsight_rx.core.bounded import Recent
+from agentsight_rx.core.bounded import Recent, Weighed
 
 
 def table(*keys: str, most: int = 3) -> Recent[str, int]:
@@ -49,3 +49,52 @@ def test_it_holds_the_keys_used_last(steps: list[tuple[bool, int]], most: int) -
         elif some.use(key) is not None:
             order = [*(other for other in order if other != key), key]
         assert list(some) == order
+
+
+def weights(table: Weighed[str, int]) -> list[tuple[str, int]]:
+    return list(table.newest_first())[::-1]
+
+
+def test_older_entries_make_way_for_weight_and_for_number() -> None:
+    some: Weighed[str, int] = Weighed(3, 10, int)
+    for key, weight in (("a", 2), ("b", 3), ("c", 4)):
+        some.put(key, weight)
+    assert some.use("a") == 2
+    some.put("d", 1)
+    assert weights(some) == [("c", 4), ("a", 2), ("d", 1)]
+    some.put("e", 8)
+    assert weights(some) == [("d", 1), ("e", 8)]
+    assert (some.get("d"), some.get("c"), some.use("c"), len(some)) == (1, None, None, 2)
+
+
+def test_the_newest_may_stay_whatever_it_weighs() -> None:
+    strict: Weighed[str, int] = Weighed(3, 10, int)
+    mild: Weighed[str, int] = Weighed(3, 10, int, least=1)
+    for some in (strict, mild):
+        some.put("a", 1)
+        some.put("b", 11)
+    assert (weights(strict), weights(mild)) == ([], [("b", 11)])
+
+
+@given(st.lists(st.tuples(st.sampled_from(["put", "pop", "use", "clear"]), st.integers(0, 4), st.integers(0, 9))))
+def test_its_weight_is_that_of_its_entries(steps: list[tuple[str, int, int]]) -> None:
+    some: Weighed[int, int] = Weighed(3, 12, lambda value: value + 1)
+    known: list[tuple[int, int]] = []  # the oldest first
+    for step, key, value in steps:
+        found = [pair for pair in known if pair[0] == key]
+        rest = [pair for pair in known if pair[0] != key]
+        if step == "put":
+            some.put(key, value)
+            known = [*rest, (key, value)][-3:]
+            while sum(weight + 1 for _, weight in known) > 12:
+                known.pop(0)
+        elif step == "pop":
+            some.pop(key)
+            known = rest
+        elif step == "use":
+            some.use(key)
+            known = rest + found
+        else:
+            some.clear()
+            known = []
+        assert list(some.newest_first()) == known[::-1]
