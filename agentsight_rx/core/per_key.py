@@ -123,24 +123,33 @@ class _PerKey(Kernel[A, B], Generic[A, B, K]):
         While the table stays at most half full, in the fastest way: a batch without a key passes whole, and a machine that
         takes runs gets all its events of the batch at once.
         """
-        keys = self._keys(batch)
-        if keys is not None and all(key is None for key in keys):
+        batch, keys = self._keyed(batch)
+        if all(key is None for key in keys):
             out += cast("Sequence[Any]", batch)
-        elif keys is not None and self._runs and len(batch) > 1 and self._fits(keys):
+        elif self._runs and len(batch) > 1 and self._fits(keys):
             self._take_runs(batch, keys, out)
         else:
-            events = iter(batch)
+            events = zip(batch, keys, strict=True)
             if len(self._machines) <= self._half:
                 self._take_roomy(events, out)
             if len(self._machines) > self._half:
                 self._take_crowded(events, out)
 
-    def _keys(self, batch: Sequence[A]) -> list[K | None] | None:
-        """The key of each event; None where a bug left one of them without: it is found again, and counted, at its event."""
+    def _keyed(self, batch: Sequence[A]) -> tuple[Sequence[A], list[K | None]]:
+        """The events and their keys, without those at which the key function raises."""
         try:
-            return list(map(self._key, batch))
+            return batch, list(map(self._key, batch))
         except Exception:
-            return None
+            pass
+        events: list[A] = []
+        keys: list[K | None] = []
+        for event in batch:
+            try:
+                keys.append(self._key(event))
+                events.append(event)
+            except Exception as error:
+                self._site.bug(error)
+        return events, keys
 
     def _fits(self, keys: list[K | None]) -> bool:
         """True if the table is at most half full behind these."""
@@ -189,18 +198,16 @@ class _PerKey(Kernel[A, B], Generic[A, B, K]):
             if out:
                 made.append((at[start - 1], out))
 
-    def _take_roomy(self, events: Iterator[A], out: list[B]) -> None:
+    def _take_roomy(self, events: Iterator[tuple[A, K | None]], out: list[B]) -> None:
         """Up to the event that fills the table more than half."""
-        key_of, half = self._key, self._half
+        half = self._half
         find = self._machines.get
         pass_on: Callable[[Any], None] = out.append
-        for event in events:
-            key = None
+        for event, key in events:
+            if key is None:
+                pass_on(event)
+                continue
             try:
-                key = key_of(event)
-                if key is None:
-                    pass_on(event)
-                    continue
                 machine = find(key)
                 if machine is None:
                     machine = self._new(key, out)
@@ -213,15 +220,13 @@ class _PerKey(Kernel[A, B], Generic[A, B, K]):
             except Exception as error:
                 self._fail(key, error)
 
-    def _take_crowded(self, events: Iterator[A], out: list[B]) -> None:
+    def _take_crowded(self, events: Iterator[tuple[A, K | None]], out: list[B]) -> None:
         """Each use moves a key behind the others."""
-        for event in events:
-            key = None
+        for event, key in events:
+            if key is None:
+                cast("list[Any]", out).append(event)
+                continue
             try:
-                key = self._key(event)
-                if key is None:
-                    cast("list[Any]", out).append(event)
-                    continue
                 machine = self._machines.use(key)
                 if machine is None:
                     machine = self._new(key, out)
