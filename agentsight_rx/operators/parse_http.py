@@ -91,15 +91,8 @@ class _Wire(Bounded[TlsEvent, HttpEvent], TakesRuns[TlsEvent, HttpEvent], Checkp
 
     def feed(self, event: TlsEvent, /) -> Iterable[HttpEvent]:
         if type(event) is TlsChunk:
-            side = self._sides[event.origin.direction or "in"]
-            if event.offset == side.offset and event.seq == side.seq and not event.lost:
-                part = self._session.whole_part(side, event)
-                if part is not None:
-                    side.last = event.origin
-                    side.offset += len(event.data)
-                    side.seq += 1
-                    return (part,)
-            return self._chunk(event)
+            _, part = self._session.whole_parts(self._sides[event.origin.direction or "in"], (event,), 0)
+            return self._chunk(event) if part is None else (part,)
         return self._close(event) if type(event) is TlsClose else (event,)
 
     def feed_run(self, events: Sequence[TlsEvent], start: int, /) -> tuple[int, Sequence[HttpEvent]]:

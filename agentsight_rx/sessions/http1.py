@@ -74,18 +74,11 @@ class Http1Session(Session):
         self._answered.append((asked, sure))
         return asked.method if asked and sure else None
 
-    def whole_part(self, side: Side, chunk: TlsChunk) -> BodyPart | None:
-        """The common case of a streamed answer: the record is exactly one chunk."""
-        message = self._messages[side.direction]
-        if message is None or not message.streaming:
-            return None
-        data = self._decoders[side.direction].whole_chunk(chunk.data)
-        if data is None:
-            return None
-        return BodyPart(chunk.origin, message.exchange, data, size=len(chunk.data), encoding=message.encoding)
-
     def whole_parts(self, side: Side, chunks: Sequence[TlsEvent], start: int) -> tuple[int, BodyPart | None]:
-        """One loop for the position and the framing of each record: two take half as long again."""
+        """
+        The common case of a streamed answer: each record is exactly one chunk. One loop for the position and the framing of
+        each: two take half as long again.
+        """
         direction, offset, seq = side.direction, side.offset, side.seq
         message = self._messages[direction]
         if message is None or not message.streaming or not self._decoders[direction].between:

@@ -46,12 +46,11 @@ class Session:
         self.handed: list[TlsChunk] = []
         self.work = 0  # of frames and fields, since the caller last set it to 0: see flood.py
 
-    def whole_part(self, side: Side, chunk: TlsChunk) -> BodyPart | None:
-        """A fast path: the part of a streamed body, where `chunk` holds exactly one and no byte is missing; else None."""
-        return None
-
     def whole_parts(self, side: Side, chunks: Sequence[TlsEvent], start: int) -> tuple[int, BodyPart | None]:
-        """The same for all chunks from `start` on of which this is true, as one part; and where it stopped."""
+        """
+        A fast path: the part of a streamed body that the chunks from `start` on hold, as long as each holds exactly one and no
+        byte is missing; and where that stopped. None where the first one does not.
+        """
         return start, None
 
     def feed(self, side: Side, chunk: TlsChunk, out: list[HttpEvent]) -> None:
