@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import trustme
 
-__all__ = ["IN_AN_ANSWER", "Ends", "in_memory", "main", "records_of"]
+__all__ = ["IN_AN_ANSWER", "Ends", "connected", "in_memory", "main", "records_of"]
 
 IN_AN_ANSWER = 200  # records, each an event
 _PART = 64  # records between two looks at the clock, at a rate
@@ -58,8 +58,8 @@ def _over_loopback() -> Ends:
     return Ends(client.send, server.recv, server.send, client.recv)
 
 
-def in_memory() -> Ends:
-    """Without sockets: the fastest that Python makes records."""
+def connected() -> tuple[ssl.SSLObject, ssl.SSLObject]:
+    """The client's and the server's end of a TLS connection in memory, after the handshake."""
     inside, outside = _contexts()
     there, back = ssl.MemoryBIO(), ssl.MemoryBIO()
     client = outside.wrap_bio(back, there, server_hostname="localhost")
@@ -72,6 +72,12 @@ def in_memory() -> Ends:
                 done.add(end)
             except ssl.SSLWantReadError:
                 pass
+    return client, server
+
+
+def in_memory() -> Ends:
+    """Without sockets: the fastest that Python makes records."""
+    client, server = connected()
     return Ends(client.write, server.read, server.write, client.read)
 
 

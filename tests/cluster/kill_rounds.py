@@ -11,7 +11,7 @@ import pytest
 from agentsight_rx.cluster import segment
 
 from .hosts import contents, spool_at, tasks_of
-from .killing import Kill, attempts
+from .killing import Kill, check_hit
 from .rounds import external, random_kills, run_once
 
 
@@ -27,12 +27,6 @@ def reference(spool: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str
     for task in tasks_of(spool, out):
         segment(task)
     return contents(out)
-
-
-def check_hit(record: Path, kills: int) -> None:
-    found = attempts(record)
-    assert kills == found.kills, "a kill of the plan was not done"
-    assert found.hit >= kills, "a kill hit no attempt that had begun and was not committed"
 
 
 def test_a_driver_that_dies_goes_on_when_it_is_run_again(spool: Path, tmp_path: Path, reference: dict[str, bytes]) -> None:

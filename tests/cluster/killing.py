@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from agentsight_rx.cluster import Done, Task, segment
 
-__all__ = ["RECORD", "Attempts", "Kill", "attempts", "job", "plan", "started_by_us"]
+__all__ = ["RECORD", "Attempts", "Kill", "attempts", "check_hit", "job", "plan", "started_by_us"]
 
 RECORD = "AGENTSIGHT_TEST_KILLS"
 
@@ -78,6 +78,13 @@ def job(task: Task) -> Done:
     done = segment(task, partial(_at, record, task))
     (record / f"ended-{attempt}").write_bytes(b"")
     return done
+
+
+def check_hit(record: Path, kills: int) -> None:
+    """The kills of the plan were done, and each hit an attempt in the middle."""
+    found = attempts(record)
+    assert kills == found.kills, "a kill of the plan was not done"
+    assert found.hit >= kills, "a kill hit no attempt that had begun and was not committed"
 
 
 def _at(record: Path, task: Task, where: str, count: int) -> None:

@@ -15,7 +15,7 @@ from agentsight_rx.cluster.place import LocalPlace
 from agentsight_rx.sinks import redaction_key
 
 from .hosts import contents, spool_at, tasks_of
-from .killing import Kill, attempts
+from .killing import Kill, check_hit
 from .rounds import PLACES, run_once
 
 REPORTS = ("summary", "calls", "prompts", "tools", "files", "processes", "http", "timeline", "audit", "sessions", "tokens")
@@ -43,12 +43,6 @@ def reference(spool: Path, single: Path, tmp_path_factory: pytest.TempPathFactor
     for task in tasks_of(spool, out):
         segment(task)
     return contents(out)
-
-
-def check_hit(record: Path, kills: int) -> None:
-    found = attempts(record)
-    assert kills == found.kills, "a kill of the plan was not done"
-    assert found.hit >= kills, "a kill hit no attempt that had begun and was not committed"
 
 
 class Killed(Struct, frozen=True):

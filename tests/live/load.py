@@ -2,33 +2,12 @@
 
 from __future__ import annotations
 
-import ssl
 import sys
 from pathlib import Path
 
-import trustme
+from benchmarks.tls_worker import connected
 
 from .gate import wait_for
-
-
-def connected() -> tuple[ssl.SSLObject, ssl.SSLObject]:
-    """The two ends of a TLS connection in memory, after the handshake."""
-    authority = trustme.CA()
-    inside, outside = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
-    authority.issue_cert("localhost").configure_cert(inside)  # pyright: ignore[reportUnknownMemberType]
-    authority.configure_trust(outside)  # pyright: ignore[reportUnknownMemberType]
-    there, back = ssl.MemoryBIO(), ssl.MemoryBIO()
-    client = outside.wrap_bio(back, there, server_hostname="localhost")
-    server = inside.wrap_bio(there, back, server_side=True)
-    done: set[ssl.SSLObject] = set()
-    while len(done) < 2:
-        for end in (client, server):
-            try:
-                end.do_handshake()
-                done.add(end)
-            except ssl.SSLWantReadError:
-                pass
-    return client, server
 
 
 def message(number: int, size: int) -> bytes:

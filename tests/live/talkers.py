@@ -6,8 +6,9 @@ import sys
 from pathlib import Path
 from threading import Thread
 
+from benchmarks.tls_worker import connected
+
 from .gate import wait_for
-from .load import connected
 
 THREADS, RECORDS = 7, 101
 # From a byte to more than one program of the kernel's side copies; a length over 16 KiB is read in several calls

@@ -40,7 +40,7 @@ wait("go")
 ctypes.CDLL(library, mode=ctypes.RTLD_GLOBAL)
 (gate / f"loaded-{{name}}").touch()
 wait("on")
-from tests.live.load import connected
+from benchmarks.tls_worker import connected
 client, server = connected()
 for number in range({MESSAGES}):
     data = f"{{name}} {{number}};".encode()

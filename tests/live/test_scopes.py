@@ -38,7 +38,7 @@ WORK = """
 import os, socket, sys, time
 from pathlib import Path
 gate, notes = map(Path, sys.argv[1:3])
-from tests.live.load import connected
+from benchmarks.tls_worker import connected
 (notes / str(os.getpid())).touch()
 while not (gate / "go").exists():
     time.sleep(0.01)
