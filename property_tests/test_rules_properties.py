@@ -439,7 +439,11 @@ def test_the_filter_of_exchanges_keeps_the_promises_of_all_operators() -> None:
         "path=/b & request.method=HEAD",
     )
     case: Case[HttpEvent, HttpEvent] = Case(
-        lambda: filter_http(*rules), exchange_events(), law=Law("bytes", wire_size, wire_size), poison=poison
+        lambda: filter_http(*rules),
+        exchange_events(),
+        law=Law("bytes", wire_size, wire_size),
+        poison=poison,
+        key=lambda event: event.origin.connection,
     )
     check(case, examples=60)
 

@@ -74,6 +74,7 @@ export function begin(source: Source): void {
       stale.value = 0;
       unseen.value = 0;
       ended.value = false;
+      over = false;
       newestVersion = 0;
       forget();
     });
@@ -223,8 +224,10 @@ function announce(before: Head | null, after: Head): void {
 const RAIL_MS = 2000; // a new session is in the rail after so long
 let railed = 0;
 let railSoon: ReturnType<typeof setTimeout> | undefined;
+let over = false; // the last look has begun: behind it the server is gone, so nothing is asked for later
 
 function soonRail(): Promise<void> | undefined {
+  if (over) return undefined;
   const at = place.value;
   const rows = rail.value?.sessions ?? [];
   const unnamed = at.session === "-" && (head.value?.turns ?? 0) > 0 && rows.some((row) => row.id === "-" && row.recording === at.recording);
@@ -243,7 +246,7 @@ let again = false;
 
 // At most ten times a second, and no more than a fifth of the time: a large recording takes a while to look through.
 function refresh(): void {
-  if (waiting !== undefined) return;
+  if (over || waiting !== undefined) return;
   if (busy) {
     again = true;
     return;
@@ -269,6 +272,10 @@ function refresh(): void {
 
 // The run has ended: what came last is asked for at once, since the server ends too.
 async function lastLook(): Promise<void> {
+  over = true;
+  clearTimeout(railSoon);
+  clearTimeout(waiting);
+  railSoon = waiting = undefined;
   await loadHead();
   await Promise.all([reload(), loadRail()]);
   ended.value = true;

@@ -82,7 +82,7 @@ def opened(browser: Browser, url: str, **more: Any) -> Generator[Shown]:
     try:
         shown = Shown(context.new_page(), url)
         yield shown
-        assert [] == shown.wrong
+        assert [] == shown.wrong, shown.wrong
         assert [] == shown.foreign, "the page asks nobody else"
     finally:
         context.close()

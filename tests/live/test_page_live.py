@@ -146,6 +146,7 @@ def test_prompt_and_first_words_are_there_before_the_answer_ends(browser: Browse
         assert SECRET[20:] not in shown
         assert SECRET[14:20] not in shown
         page.page.screenshot(path=tmp_path / "answering.png")
+        page.has("document.querySelector('h1')")  # not while it changes to the session that has a name by now
         assert [] == problems(page.page)
         model.steps[2].set()
         page.see("and it has seven lines.", within="#turn-1 .say")

@@ -22,7 +22,7 @@ class Terminal:
 
     def __init__(self, folder: Path) -> None:
         self._tmux = ["tmux", "-S", str(folder / "tmux"), "-f", "/dev/null"]
-        self._run("new-session", "-d", "-x", "140", "-y", "40", "sh")
+        self._run("new-session", "-d", "-x", "220", "-y", "40", "sh")
 
     def _run(self, *words: str) -> str:
         environment = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
