@@ -3,7 +3,10 @@
 set -euo pipefail
 
 source "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/scripts/setup.sh"
-set_up run
+case ${1-} in
+  cluster | ship) set_up run-cluster --editable "$ROOT[cluster]" ;; # Dask and fsspec
+  *) set_up run ;;
+esac
 
 (($#)) || set -- demo
 # The commands that serve or save the page; the others do not wait for it.
