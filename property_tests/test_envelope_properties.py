@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agentsight_rx.envelope import decode_envelope, encode_envelope, encode_line
-from agentsight_rx.events import Event
+from agentsight_rx.events import Event, TlsChunk
+from agentsight_rx.sources.replay.own_lines import OwnLines
 
 KINDS: tuple[type[msgspec.Struct], ...] = tuple(dict.fromkeys(get_args(Event)))
 
@@ -98,3 +99,45 @@ def test_a_damaged_envelope_is_an_event_of_the_right_types_or_refused(kind: type
         assert decode_envelope(encode_envelope(made)) == made
 
     is_sound()
+
+
+def _general(line: bytes) -> Any:
+    try:
+        return decode_envelope(msgspec.json.decode(line))
+    except (msgspec.ValidationError, ValueError, KeyError):
+        return None
+
+
+def _in_one_go(line: bytes) -> Any:
+    try:
+        return OwnLines().usual(line)
+    except (msgspec.MsgspecError, ValueError):
+        return None
+
+
+@given(st.lists(EVENTS[TlsChunk], max_size=6))
+@settings(max_examples=200, deadline=None)
+def test_tls_chunks_decoded_in_one_go_are_the_same(events: list[Any]) -> None:
+    lines = OwnLines()
+    for event in events:
+        line = encode_line(event)
+        usual = event.origin.connection is not None and event.origin.direction is not None
+        assert (lines.usual(line) if usual else _in_one_go(line)) == (event if usual else None)
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_what_is_decoded_in_one_go_is_what_the_general_way_makes(kind: type[msgspec.Struct]) -> None:
+    @given(EVENTS[kind], st.data())
+    @settings(max_examples=100, deadline=None)
+    def is_the_same(event: Any, data: st.DataObject) -> None:
+        envelope: dict[str, Json] = msgspec.json.decode(encode_line(event))
+        part = data.draw(st.sampled_from([envelope, envelope["data"]]))
+        name = data.draw(st.sampled_from([*sorted(part), "data_hex", "connection_pid", "bytes_lost", "filtered", "new"]))
+        if data.draw(st.booleans()):
+            part.pop(name, None)
+        else:
+            part[name] = data.draw(VALUES)
+        line = msgspec.json.encode(envelope)
+        assert _in_one_go(line) in (None, _general(line))
+
+    is_the_same()

@@ -70,4 +70,6 @@ def test_what_threads_decode_has_its_decoder_beforehand() -> None:
     by_type = re.compile(r"msgspec\.(?:json|msgpack)\.(?:decode\([^)]*type=|Decoder\()|msgspec\.convert\(")
     files = [*(PACKAGE / "sources").rglob("*.py"), PACKAGE / "state" / "table.py"]
     found = [str(each.relative_to(PACKAGE)) for each in files if by_type.search(each.read_text())]
-    assert sorted(found) == ["sources/replay/original_lines.py"], "it is opened by the thread that decodes alone"
+    assert sorted(found) == ["sources/replay/original_lines.py", "sources/replay/own_lines.py"], (
+        "a replay is decoded by one thread"
+    )

@@ -18,6 +18,7 @@ from ...say import say
 from ...state import LmdbStore, is_lmdb
 from ...view.log import read_events
 from .original_lines import OriginalLines
+from .own_lines import OwnLines
 
 __all__ = ["ReplayOptions", "replay"]
 
@@ -88,9 +89,9 @@ class _ReplayReader:
                 yield batch
 
     def _of_lines(self, name: str, file: BinaryIO, last: Origin) -> Iterator[list[Event]]:
-        """A usual line of the original is decoded in one go, any other one by one in the general way."""
+        """A line that holds bytes of TLS, ours or the original's, is decoded in one go, any other one in the general way."""
         original = OriginalLines()
-        usual = original.usual
+        usual, other = OwnLines().usual, original.usual
         number = 0
         for lines, end in _blocks(file):
             batch: list[Event] = []
@@ -101,6 +102,12 @@ class _ReplayReader:
                 except _BROKEN:
                     if not line.strip():
                         continue
+                    try:
+                        batch.append(other(line))
+                        usual, other = other, usual
+                        continue
+                    except _BROKEN:
+                        pass
                     try:
                         batch += _events_of(line, original)
                     except _BROKEN as error:
