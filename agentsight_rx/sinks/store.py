@@ -46,7 +46,7 @@ __all__ = ["memory", "store"]
 
 _RETAIN_S = 60.0
 _ITEMS_MOST = 2048  # of one commit: each page of an index is written once for all of them
-_WEIGHT_MOST = 8 << 20  # bytes of their content
+_WEIGHT_MOST = 1 << 20  # bytes of their content: it is compressed while the graph goes on
 _WITH_CONTENT = frozenset({HttpRequest, HttpResponse, SseMessage, BodyPart, TlsChunk, StdioChunk})
 _MEMORY_MOST = 256 << 20  # bytes of rows and contents, compressed
 

@@ -14,6 +14,7 @@ __all__ = ["AHEAD", "cut", "cut_ends", "pieces_between"]
 _ENDS = re.compile(rb'[\\\]}".\n][n, ](?=[a-g{\\])')
 _ANY_END = re.compile(rb'[\\\]}".\n][n, ]')
 _LEAST, _MOST = 256, 4096  # bytes of a piece
+_END = 2  # bytes of such a place; no two overlap
 # Where nothing was found for so long, the same begin stands behind every end, or there is none. There the bytes around each
 # decide, which takes four times as long
 _LONG = 2048
@@ -37,13 +38,12 @@ def cut_ends(content: bytes, start: int = 0, /) -> Iterator[int]:
     the same again. What has no such place for long, as an image, is also cut where it begins.
     """
     last = start
-    for found in _ENDS.finditer(content, start):
+    while found := _ENDS.search(content, last + _LEAST - _END):
         end = found.end()
-        if end - last >= _LEAST:
-            if end - last > _LONG:
-                yield from _within(content, last, end)
-            yield end
-            last = end
+        if end - last > _LONG:
+            yield from _within(content, last, end)
+        yield end
+        last = end
     if len(content) - last > _LONG:
         yield from _within(content, last, len(content))
     if len(content) > last:

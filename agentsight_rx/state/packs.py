@@ -133,23 +133,30 @@ class PackWriter:
         return self._open.number
 
     def _place(self, piece: bytes) -> tuple[int, int, int]:
-        name = blake2b(piece, digest_size=16).digest()
-        known = self._known.use(name)
-        if known is not None:
-            return _placed(known)
+        known, name, size = self._known, blake2b(piece, digest_size=16).digest(), len(piece)
+        at = known.use(name)
+        if at is not None:
+            return _placed(at)
         pack = self._open
-        if pack.size + len(piece) > _PACK:
+        if pack.size + size > pack.full_at:
+            pack = self._make_room(size)
+        begin = pack.size
+        pack.pieces.append(piece)
+        pack.size = begin + size
+        known.put(name, _packed(pack.number, begin, size))
+        self._added.append(name)
+        return pack.number, begin, size
+
+    def _make_room(self, size: int) -> _Open:
+        """The open pack, with a part in which there is room for so many bytes."""
+        pack = self._open
+        if pack.size + size > _PACK:
             self._full += pack.whole_writes()
             self._open = pack = _Open(pack.number + 1)
-        elif pack.size - pack.part_start + len(piece) > _PART:
+        else:
             self._full.append(pack.part_write())
             pack.begin_part()
-        place = pack.number, pack.size, len(piece)
-        pack.pieces.append(piece)
-        pack.size += len(piece)
-        self._known.put(name, _packed(*place))
-        self._added.append(name)
-        return place
+        return pack
 
     def _learn(self, store: Store) -> None:
         """What an earlier run has written last."""
@@ -171,13 +178,13 @@ class _Open(Struct):
     size: int = 0
     part: int = 0
     part_first: int = 0  # piece
-    part_start: int = 0  # byte
+    full_at: int = _PART  # bytes
 
     def copy(self) -> _Open:
         return replace(self, pieces=self.pieces.copy())
 
     def begin_part(self) -> None:
-        self.part, self.part_first, self.part_start = self.part + 1, len(self.pieces), self.size
+        self.part, self.part_first, self.full_at = self.part + 1, len(self.pieces), min(self.size + _PART, _PACK)
 
     def part_write(self) -> Write:
         key = (self.number, self.part) if self.part else self.number
