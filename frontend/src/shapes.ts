@@ -66,8 +66,8 @@ export interface FileLine {
   last_ms?: number; by?: string; turn?: number; tool?: string;
 }
 export interface HostLine {
-  kind: "host" | "peer" | "unread"; name: string; count?: number; errors?: number; error?: string; calls?: number; sent?: number;
-  received?: number; paths?: string[]; names?: string[]; by?: string; turn?: number; last_ms?: number;
+  kind: "host" | "peer" | "unread"; name: string; count?: number; errors?: number; error?: string; calls?: number; sent?: number | null;
+  received?: number | null; paths?: string[]; names?: string[]; by?: string; turn?: number; last_ms?: number;
 }
 export interface McpLine {
   id: string; start_ms: number; server: string; method: string; tool?: string; outcome?: string; ms?: number | null; params?: string;

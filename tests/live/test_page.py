@@ -307,6 +307,21 @@ def test_a_session_in_one_file_shows_every_tab_with_the_network_off(browser: Bro
         page.has("location.hash.startsWith('#/s/parcel/')")
 
 
+def test_bytes_that_were_not_measured_are_no_zero_and_no_empty_cell(browser: Browser, exported: Path) -> None:
+    with opened(browser, exported.as_uri(), offline=True, viewport=WIDE) as page:
+        page.page.locator("#tab-network").click()
+        rows = page.page.locator(".pane tr")
+        sent, received = 4, 5  # columns
+        connected = rows.filter(has_text="160.79.104.10:443").locator("td")
+        assert ["?", "?"] == [connected.nth(each).inner_text() for each in (sent, received)]
+        cells = rows.locator("td.n").all_inner_texts()
+        assert "0" in cells
+        page.page.locator("#tab-http").click()
+        rows.nth(1).wait_for()
+        for row in rows.filter(has=page.page.locator("td")).all():
+            assert all(cell.inner_text() for cell in row.locator("td").all()[sent + 1 : received + 2])
+
+
 def test_texts_diffs_rules_and_search_of_a_session_in_one_file_need_no_server(browser: Browser, exported: Path) -> None:
     with opened(browser, exported.as_uri(), offline=True) as page:
         page.see("Edited 3 files", within="h1")

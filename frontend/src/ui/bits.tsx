@@ -3,7 +3,7 @@
 import type { ComponentChildren, JSX } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { go, href, type Place } from "../address";
-import { clean } from "../words";
+import { clean, size } from "../words";
 
 // The one sign: unbroken, nothing is missing; broken, something is.
 export function Mark({ cut, title }: { cut?: boolean; title?: string }): JSX.Element {
@@ -48,6 +48,12 @@ export function Go(props: { to: Partial<Place>; add?: boolean; class?: string; t
       {props.children}
     </a>
   );
+}
+
+// Bytes that were measured, none too; null: they were not.
+export function Bytes({ n = 0 }: { n?: number | null | undefined }): JSX.Element {
+  if (n === null) return <span class="soft" title="was not measured">?</span>;
+  return n ? <>{size(n)}</> : <span class="faint">0</span>;
 }
 
 export function Turn({ n }: { n: number | undefined }): JSX.Element | null {

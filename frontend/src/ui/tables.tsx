@@ -5,8 +5,8 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { go, place } from "../address";
 import type { FileLine, HostLine, HttpLine, McpLine, ProcessLine, Rows } from "../shapes";
 import { askHere, head, inFile, version } from "../state";
-import { clock, count, size, took, within } from "../words";
-import { Go, Mark, Note, T, Turn } from "./bits";
+import { clock, count, took, within } from "../words";
+import { Bytes, Go, Mark, Note, T, Turn } from "./bits";
 
 const COUNT = 200;
 
@@ -126,8 +126,8 @@ export function Files(): JSX.Element {
             <td><span class="path"><T code text={within(row.path, folder)} />{row.target ? <> → <T code text={within(row.target, folder)} /></> : null}</span>{row.error ? <span class={row.kind === "refused" ? "bad small" : "soft small"}> {row.error}{(row.errors ?? 0) > 1 ? `, ${row.errors} times` : ""}</span> : null}</td>
             <td class="soft"><T text={row.by ?? ""} /></td>
             <td class="nowrap">{row.turn ? <Turn n={row.turn} /> : null}</td>
-            <td class="n">{row.written ? size(row.written) : ""}</td>
-            <td class="n">{row.read ? size(row.read) : ""}</td>
+            <td class="n"><Bytes n={row.written} /></td>
+            <td class="n"><Bytes n={row.read} /></td>
             <td class="n">{clock(row.last_ms ?? 0)}</td>
           </tr>
         </>
@@ -152,8 +152,8 @@ export function Network(): JSX.Element {
             <td class="soft"><T text={row.by ?? ""} /></td>
             <td class="n">{count(row.count ?? 0)}{row.calls ? <span class="soft"> ({row.calls} calls)</span> : null}</td>
             <td class={row.errors ? "n bad" : "n"}>{row.errors ? `${count(row.errors)}` : ""}</td>
-            <td class="n">{row.sent ? size(row.sent) : ""}</td>
-            <td class="n">{row.received ? size(row.received) : ""}</td>
+            <td class="n"><Bytes n={row.sent} /></td>
+            <td class="n"><Bytes n={row.received} /></td>
             <td><Mark cut={row.kind === "unread"} /></td>
           </tr>
         </>
@@ -201,8 +201,8 @@ export function Http(): JSX.Element {
             <td class="nowrap">{row.turn ? <Turn n={row.turn} /> : null}</td>
             <td class="n">{clock(row.start_ms)}</td>
             <td class="n">{took(row.ms)}</td>
-            <td class="n">{row.sent ? size(row.sent) : ""}</td>
-            <td class="n">{row.received ? size(row.received) : ""}</td>
+            <td class="n"><Bytes n={row.sent} /></td>
+            <td class="n"><Bytes n={row.received} /></td>
             <td class={(row.status ?? 0) >= 400 ? "n bad" : "n"}>{row.status ?? (row.state === "pending" ? "…" : row.state)}</td>
             <td><Mark cut={cut} /></td>
           </tr>
