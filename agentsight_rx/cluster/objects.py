@@ -34,6 +34,7 @@ class ObjectPlace:
             self._files, self._root = core.url_to_fs(self.url)
         except (ImportError, ValueError) as error:
             raise SpoolError(f"{url} cannot be opened: {error}") from error
+        self._kind: Any = self._files.__class__
 
     def folders(self) -> list[str]:
         return self._listed(self._root, "directory")
@@ -64,8 +65,7 @@ class ObjectPlace:
 
     def create(self, name: str, content: bytes, /) -> bool:
         """A conditional write: `if-none-match` of S3, `if-generation-match` of GCS."""
-        own: Any = type(self._files)
-        if not own.async_impl and own.pipe_file is _base().pipe_file:
+        if not self._files.async_impl and self._kind.pipe_file is _base().pipe_file:
             raise SpoolError(f"{self.url} {_NO_CONDITION}")
         with self._refusing("written", name):
             created = self._created(name, content)

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Generator
 from pathlib import Path
 from typing import Any, ClassVar
 from uuid import uuid4
@@ -23,8 +22,6 @@ class Store(MemoryFileSystem):
 
     protocol = "odd"
     cachable = False
-    store: ClassVar[dict[str, Any]] = {}  # not that of memory://
-    pseudo_dirs: ClassVar[list[str]] = [""]
     answers: ClassVar[list[OSError]] = []
     before: bytes | None = None
     conditional = True
@@ -41,11 +38,10 @@ class Store(MemoryFileSystem):
 
 
 @pytest.fixture
-def url() -> Generator[str]:
+def url() -> str:
     fsspec.register_implementation("odd", Store, clobber=True)
     Store.answers, Store.before, Store.conditional, Store.writes = [], None, True, 0
-    yield f"odd://{uuid4().hex}"
-    Store.store.clear()
+    return f"odd://{uuid4().hex}"
 
 
 def test_the_first_that_is_created_is_created_twice_to_see_that_the_second_is_refused(url: str) -> None:
