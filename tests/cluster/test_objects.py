@@ -39,9 +39,11 @@ class Store(MemoryFileSystem):
 
 @pytest.fixture
 def url() -> str:
-    fsspec.register_implementation("odd", Store, clobber=True)
+    """Of a store that nothing is known about yet."""
+    name = uuid4().hex
+    fsspec.register_implementation("odd", type(f"Store{name}", (Store,), {}), clobber=True)
     Store.answers, Store.before, Store.conditional, Store.writes = [], None, True, 0
-    return f"odd://{uuid4().hex}"
+    return f"odd://{name}"
 
 
 def test_the_first_that_is_created_is_created_twice_to_see_that_the_second_is_refused(url: str) -> None:
