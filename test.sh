@@ -24,6 +24,7 @@ environment() {
     step "making the environment of $label" "$PYTHON" -I -m venv --clear "$own"
     step "installing $label" "$own/bin/python" -I -m pip install --disable-pip-version-check --requirement "$wanted" "$@"
     printf '%s\n' "$stamp" >"$own/stamp"
+    ((EUID)) || chown --recursive --no-dereference --reference="$ROOT" "$own"
   fi
 }
 
