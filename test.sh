@@ -8,10 +8,25 @@
 # ./test.sh --secrets: how many secrets of each kind leak at each place, through the whole graph into every sink.
 # ./test.sh --agents [NAME…]: run real agents, by default all, against a fake model, and print for each whether every byte was
 #   seen (2 GB of packages, kept in .setup/agents). Without NAME it also records agents, and counts what short runs miss.
-# ./test.sh --cluster [ROUNDS]: drivers, schedulers and workers of a cluster run are killed, workers in so many rounds (5).
+# ./test.sh --cluster [ROUNDS]: drivers, schedulers and workers of a cluster run are killed, workers in so many rounds (5); spool
+#   and result in S3 (the server of moto), with shippers that are killed; the recipe for Spark as docs/cluster.md prints it. Both
+#   have an environment of their own (1 GB, kept in .setup/cluster).
 set -euo pipefail
 
 source "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/scripts/setup.sh"
+
+# environment NAME LABEL REQUIREMENTS [PIP-ARGUMENT…]: packages that the project itself does without, in .setup/NAME.
+environment() {
+  local own=$ROOT/.setup/$1 label=$2 wanted=$3 stamp
+  shift 3
+  stamp=$(cat "$wanted" && (($# == 0)) || cat "$ROOT/pyproject.toml")
+  if [[ ! -r $own/stamp || $(<"$own/stamp") != "$stamp" ]]; then
+    step "making the environment of $label" "$PYTHON" -I -m venv --clear "$own"
+    step "installing $label" "$own/bin/python" -I -m pip install --disable-pip-version-check --requirement "$wanted" "$@"
+    printf '%s\n' "$stamp" >"$own/stamp"
+    ((EUID)) || chown --recursive --no-dereference --reference="$ROOT" "$own"
+  fi
+}
 
 if [[ ${1-} == --fuzz ]]; then
   shift
@@ -36,20 +51,16 @@ if [[ ${1-} == --secrets ]]; then
 fi
 
 if [[ ${1-} == --cluster ]]; then
-  set_up cluster --group "$ROOT/pyproject.toml:test"
+  set_up cluster --group "$ROOT/pyproject.toml:test" -- default-jre-headless # for Spark
+  environment cluster "S3 and Spark" "$ROOT/tests/cluster/requirements.txt" --editable "$ROOT[cluster]"
   cd "$ROOT"
   export AGENTSIGHT_ROUNDS=${2:-5}
-  exec "$VENV/bin/python" -m pytest tests/cluster/kill_rounds.py
+  exec "$VENV/bin/python" -m pytest tests/cluster/s3_rounds.py tests/cluster/spark_rounds.py tests/cluster/kill_rounds.py
 fi
 
 if [[ ${1-} == --phoenix ]]; then
   set_up test --group "$ROOT/pyproject.toml:dev"
-  phoenix=$ROOT/.setup/phoenix wanted=$ROOT/tests/phoenix/requirements.txt
-  if ! cmp --silent "$wanted" "$phoenix/requirements.txt"; then
-    step "making the environment of Phoenix" "$PYTHON" -I -m venv --clear "$phoenix"
-    step "installing Phoenix" "$phoenix/bin/python" -I -m pip install --disable-pip-version-check --requirement "$wanted"
-    cp "$wanted" "$phoenix/requirements.txt"
-  fi
+  environment phoenix Phoenix "$ROOT/tests/phoenix/requirements.txt"
   cd "$ROOT"
   exec "$VENV/bin/python" -m pytest -n0 tests/phoenix/test_phoenix.py
 fi

@@ -58,6 +58,8 @@ def run(
     if plan.late:
         say(f"{plan.late} segments came after later ones of their host were analysed: they are NOT in the result")
     say(f"{plan.left} segments of {len(plan.tasks)} hosts to analyse")
+    for key in plan.tasks:
+        results.tidy(key)
     report = _reporter(say)
     if plan.left and (workers == 0 and scheduler is None):
         done = run_here(plan, report)

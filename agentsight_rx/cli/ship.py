@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from ..cluster import Shipped, Shipper, follow, place_of
+from ..cluster import Shipped, Shipper, follow, forget, place_of
 from ..say import say
 from ..signals import asking_to_end
 from .cluster import often
@@ -27,6 +27,10 @@ def ship(
         str | None,
         typer.Option("--delete-after", help="Remove what is shipped and so old; 0: at once.", metavar="TIME"),
     ] = None,
+    forgotten: Annotated[
+        list[str] | None,
+        typer.Option("--forget", help="Wait no longer for this place of an earlier --to.", metavar="URL"),
+    ] = None,
     unredacted: Annotated[bool, typer.Option("--unredacted", help="Also of --disable-auth-removal.")] = False,
 ) -> None:
     """
@@ -40,6 +44,8 @@ def ship(
     def ask(_: str) -> None:
         end.set()
 
+    for url in forgotten or ():
+        forget(spool, url)
     shipper = Shipper(spool, place_of(to), unredacted=unredacted, keep_s=keep_s, report=_reporter(say), ended=end.is_set)
     try:
         with asking_to_end(ask):

@@ -5,10 +5,11 @@ from .driver import Progress, run_here, run_on_dask
 from .following import follow
 from .job import Done, Task, segment
 from .load import load
+from .notes import ShipRefused, forget
 from .place import Place, place_of
 from .plan import Plan, plan_of
 from .settings import Settings, settings_of
-from .shipping import Shipped, Shipper, ShipRefused
+from .shipping import Shipped, Shipper
 
 __all__ = [
     "Commit",
@@ -23,6 +24,7 @@ __all__ = [
     "Shipper",
     "Task",
     "follow",
+    "forget",
     "load",
     "place_of",
     "plan_of",

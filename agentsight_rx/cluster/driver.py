@@ -148,6 +148,7 @@ def _started(dask: Any, workers: int) -> Any:
                 processes=True,
                 host="127.0.0.1",
                 dashboard_address=None,
+                scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},  # it serves its state all the same; else 8787, once
                 silence_logs=logging.CRITICAL,
             )
         except Exception as error:  # RuntimeError, OSError, TimeoutError and errors of Dask's own

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 from ..errors import SpoolError
 from ..say import say
-from .shipping import Shipper, ShipRefused
+from .notes import ShipRefused
+from .shipping import Shipper
 
 __all__ = ["follow"]
 

@@ -1,5 +1,5 @@
 """
-A path or URL -> where files are read and written: a folder of this machine or a shared one, or an object store by fsspec.
+A path or URL -> where files are read and written: a folder of this machine or a shared one, or an object store (`objects`).
 
 Two ways to write: `put` what has the name of its content, which any number of attempts may write at once, and `create` what
 only the first may write.
@@ -7,20 +7,23 @@ only the first may write.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import secrets
 from collections.abc import Callable
 from contextlib import suppress
-from importlib import import_module
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from ..errors import SpoolError
 from ..files import NO_LINKS, create_new, why
+from .objects import ObjectPlace
 
 __all__ = ["LocalPlace", "Place", "place_of"]
 
 At = Callable[[str, int], None]
+
+_PART = ".part"
 
 
 def ignore(_: str, __: int) -> None:
@@ -38,6 +41,7 @@ class Place(Protocol):
     def put(self, name: str, content: bytes, /) -> None: ...
     def create(self, name: str, content: bytes, /) -> bool: ...  # False: it is there already
     def remove(self, name: str, /) -> None: ...
+    def tidy(self, folder: str, /) -> int: ...  # remove what writers that were killed left of unfinished files: so many
 
 
 def place_of(url: str, at: At = ignore) -> Place:
@@ -45,7 +49,7 @@ def place_of(url: str, at: At = ignore) -> Place:
     protocol, found, rest = url.partition("://")
     if not found or protocol == "file":
         return LocalPlace(rest if found else url, at)
-    return _ObjectPlace(url)
+    return ObjectPlace(url)
 
 
 class LocalPlace:
@@ -90,17 +94,17 @@ class LocalPlace:
 
     def _write(self, name: str, content: bytes, give_name: Callable[[Path, Path], None]) -> None:
         path = self._root / name
-        part = path.parent / f".{secrets.token_hex(8)}.part"
+        part = path.parent / f".{secrets.token_hex(8)}{_PART}"
         try:
             path.parent.mkdir(parents=True, mode=0o700, exist_ok=True)
-            with os.fdopen(create_new(part), "wb") as file:
+            with os.fdopen(_created(part), "wb") as file:
                 file.write(content[: len(content) // 2])
                 file.flush()
                 self._at("part", len(content) // 2)
                 file.write(content[len(content) // 2 :])
                 file.flush()
                 os.fsync(file.fileno())
-            give_name(part, path)
+                give_name(part, path)  # while it is locked, see `tidy`
             _sync(path.parent)
         except FileExistsError:
             raise
@@ -114,75 +118,40 @@ class LocalPlace:
         with suppress(OSError):
             (self._root / name).unlink()
 
-
-class _ObjectPlace:
-    def __init__(self, url: str) -> None:
-        self.url = url.rstrip("/")
-        try:
-            core: Any = import_module("fsspec.core")
-        except ImportError as error:
-            raise SpoolError(f"{url} needs fsspec: install agentsight-rx[cluster]") from error
-        try:
-            self._files, self._root = core.url_to_fs(self.url)
-        except (ImportError, ValueError) as error:
-            raise SpoolError(f"{url} cannot be opened: {error}") from error
-
-    def folders(self) -> list[str]:
-        return self._listed(self._root, "directory")
-
-    def names(self, folder: str, /) -> list[str]:
-        return self._listed(f"{self._root}/{folder}", "file")
-
-    def _listed(self, path: str, kind: str) -> list[str]:
-        with self._refusing("read", path):
-            self._files.invalidate_cache()
-            try:
-                found: list[dict[str, Any]] = self._files.ls(path, detail=True)
-            except FileNotFoundError:
-                return []
-        return sorted(str(each["name"]).rstrip("/").rpartition("/")[2] for each in found if each["type"] == kind)
-
-    def read(self, name: str, /) -> bytes | None:
-        with self._refusing("read", name):
-            try:
-                content: bytes = self._files.cat_file(f"{self._root}/{name}")
-            except FileNotFoundError:
-                return None
-        return content
-
-    def put(self, name: str, content: bytes, /) -> None:
-        with self._refusing("written", name):
-            self._files.pipe_file(f"{self._root}/{name}", content)
-
-    def create(self, name: str, content: bytes, /) -> bool:
-        """A conditional write, which the store has to know: `if-none-match` of S3, `if-generation-match` of GCS."""
-        with self._refusing("written", name):
-            try:
-                self._files.pipe_file(f"{self._root}/{name}", content, mode="create")
-            except FileExistsError:
-                return False
-        return True
-
-    def remove(self, name: str, /) -> None:
+    def tidy(self, folder: str, /) -> int:
+        """A writer locks its unfinished file: one that can be locked is of a writer that was killed."""
+        removed = 0
         with suppress(OSError):
-            self._files.rm_file(f"{self._root}/{name}")
+            for part in [each for each in (self._root / folder).iterdir() if _is_part(each.name)]:
+                with suppress(OSError):  # of a living writer, gone by now, of another user, or no locks here: it stays
+                    removed += _removed(part)
+        return removed
 
-    def _refusing(self, done: str, name: str) -> _Refusing:
-        return _Refusing(f"{self.url}: {name} cannot be {done}")
+
+def _is_part(name: str) -> bool:
+    return name.startswith(".") and name.endswith(_PART)
 
 
-class _Refusing:
-    """Turns every error of a store, of which each kind has its own, into a sentence."""
+def _created(part: Path) -> int:
+    """A new file that is locked as long as it is open, where the file system has locks."""
+    while True:
+        descriptor = create_new(part)
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if part.exists():
+            return descriptor
+        os.close(descriptor)  # `tidy` came between the two
 
-    def __init__(self, text: str) -> None:
-        self._text = text
 
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
-        if isinstance(error, Exception) and not isinstance(error, SpoolError):
-            raise SpoolError(f"{self._text}: {error}") from error
+def _removed(part: Path) -> bool:
+    """Raises BlockingIOError where its writer lives."""
+    descriptor = os.open(part, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        part.unlink()
+    finally:
+        os.close(descriptor)
+    return True
 
 
 def _link(part: Path, path: Path) -> None:

@@ -1,39 +1,31 @@
 """
 The closed segments of a spool -> the same files at another place, each once and in order, read back and compared.
 
-How far each folder is shipped stands beside its segments (`.shipped`); it is written behind the comparison. Wherever a shipper
-is killed, the next one finds the segment at the other place, compares it, and goes on.
+How far each folder is shipped is noted (`notes`) behind the comparison. Wherever a shipper is killed, the next one finds the
+segment at the other place, compares it, and goes on.
 """
 
 from __future__ import annotations
 
-import fcntl
 import os
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
-import msgspec
 from msgspec import Struct
 
 from ..errors import SpoolError
-from ..files import create_new, why, written_whole
+from ..files import why
 from ..say import say
 from ..spool import Header, SegmentBroken, folders, read_header, segment_name, sequence_of
+from .notes import Notes, ShipRefused, noted
 from .place import At, LocalPlace, Place, ignore
 
-__all__ = ["ShipRefused", "Shipped", "Shipper"]
+__all__ = ["Shipped", "Shipper"]
 
-_SHIPPED = ".shipped"  # {URL: number of the last segment that is there}
-_LOCK = ".shipping"
 _SETTLED_NS = 3_000_000_000  # the coarsest times of a file system, those of FAT, are 2 s
 _REMOVAL_S = 60.0  # between two looks for what is old
 _TRIES = 3  # of one segment whose stored bytes differ
-
-
-class ShipRefused(SpoolError):
-    """What no later attempt mends: whoever runs the hosts must act."""
 
 
 class Shipped(Struct):
@@ -76,8 +68,8 @@ class Shipper:
         self._report, self._say, self._ended, self._now_s, self._at = report, say, ended, now_s, at
         self._times_seen: dict[str, int] = {}  # of the last look that left nothing
         self._removed_s = 0.0
-        self._locks = ExitStack()
-        self._locked: set[Path] = set()
+        self._notes = Notes(self._target.url, self._say)
+        self._waited: set[str] = set()  # other places of which it was said that they hold up the removal
         self._said: set[Path] = set()  # segments that were reported as broken, at most as many as lie there
         if isinstance(target, LocalPlace) and Path(target.url).resolve().is_relative_to(self._spool.resolve()):
             raise ShipRefused(f"--to {target.url} is in the spool {self._spool} itself: give another folder")
@@ -103,11 +95,16 @@ class Shipper:
     def _all_shipped(self) -> bool:
         """False where the end was asked for before."""
         found = {key: (folder, _numbers(folder)) for key, folder in folders(self._spool, empty=True).items()}
-        for folder, _ in found.values():
-            self._lock(folder)
-        left = {key: (folder, [n for n in numbers if n > self._until(folder)]) for key, (folder, numbers) in found.items()}
+        for key, (folder, _) in found.items():
+            if self._notes.lock(folder):
+                self._target.tidy(key)
+        left = {
+            key: (folder, [n for n in numbers if n > self._notes.until(folder)]) for key, (folder, numbers) in found.items()
+        }
         self._said &= {folder / segment_name(number) for folder, numbers in left.values() for number in numbers}
         self.done.waiting = sum(len(numbers) for _, numbers in left.values())
+        if self._keep_s is not None:
+            self._say_what_waits(found.values())
         for key, (folder, numbers) in left.items():
             for number in numbers:
                 if self._ended():
@@ -115,8 +112,10 @@ class Shipper:
                 self._ship(key, folder, number)
                 self.done.waiting -= 1
                 self._report(self.done)
-        for folder, numbers in found.values():
-            self._remove(folder, numbers)
+        if self._keep_s is not None:
+            places = self._places()
+            for folder, numbers in found.values():
+                self._remove(folder, numbers, places, self._keep_s)
         self._removed_s = self._now_s()
         return True
 
@@ -134,8 +133,7 @@ class Shipper:
 
     def close(self) -> None:
         """Let another shipper have the spool."""
-        self._locks.close()
-        self._locked.clear()
+        self._notes.close()
 
     # -- one segment ---------------------------------------------------------------------------------------------------
 
@@ -154,7 +152,7 @@ class Shipper:
         self._at("stored", number)
         self._compare(name, content, None if created else header)
         self._at("compared", number)
-        self._note(folder, number)
+        self._notes.note(folder, number)
         self._at("noted", number)
         if created:
             self.done.sent += 1
@@ -208,48 +206,30 @@ class Shipper:
                 "made anew): give this machine a name of its own by --spool-host, or another place by --to"
             )
 
-    # -- what stands beside the segments ---------------------------------------------------------------------------------
+    # -- what is removed here --------------------------------------------------------------------------------------------
 
-    def _lock(self, folder: Path) -> None:
-        if folder in self._locked:
-            return
-        path = folder / _LOCK
-        if not path.exists():
-            os.close(create_new(path, _owner(folder)))
-        lock = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(lock)
-            raise ShipRefused(f"{folder} is shipped by another process: end that one first") from None
-        self._locks.callback(os.close, lock)
-        self._locked.add(folder)
+    def _places(self) -> set[str]:
+        """All to which something of this spool was shipped."""
+        return {url for folder in noted(self._spool) for url in self._notes.read(folder)}
 
-    def _shipped(self, folder: Path) -> dict[str, int]:
-        try:
-            return msgspec.json.decode((folder / _SHIPPED).read_bytes(), type=dict[str, int])
-        except FileNotFoundError:
-            return {}
-        except msgspec.MsgspecError:
-            self._say(f"{folder / _SHIPPED} cannot be read: all segments are compared with what is stored")
-            return {}
-
-    def _until(self, folder: Path) -> int:
-        return self._shipped(folder).get(self._target.url, 0)
-
-    def _note(self, folder: Path, number: int) -> None:
-        until = self._shipped(folder) | {self._target.url: number}
-        with written_whole(folder / _SHIPPED, _owner(folder), replace=True) as file:
-            file.write(msgspec.json.encode(until))
-
-    def _remove(self, folder: Path, numbers: list[int]) -> None:
-        if self._keep_s is None:
-            return
-        until = min(self._shipped(folder).values(), default=0)  # to all places that it is shipped to
+    def _remove(self, folder: Path, numbers: list[int], places: set[str], keep_s: float) -> None:
+        notes = self._notes.read(folder)
+        until = min((notes.get(url, 0) for url in places), default=0)
         for path in (folder / segment_name(number) for number in numbers if number <= until):
-            if self._now_s() - path.stat().st_mtime >= self._keep_s:
+            if self._now_s() - path.stat().st_mtime >= keep_s:
                 path.unlink()
                 self.done.removed += 1
+
+    def _say_what_waits(self, found: Collection[tuple[Path, list[int]]]) -> None:
+        """A place that is no longer used would hold up the removal for ever, unseen: said once for each."""
+        for url in sorted(self._places() - {self._target.url} - self._waited):
+            count = sum(number > self._notes.read(folder).get(url, 0) for folder, numbers in found for number in numbers)
+            if count:
+                self._waited.add(url)
+                self._say(
+                    f"{count} segments are NOT removed here before they are at {url} too, where earlier ones were shipped: "
+                    f"ship there again, or give --forget {url} once if that place is no longer used"
+                )
 
 
 def _numbers(folder: Path) -> list[int]:
@@ -261,11 +241,3 @@ def _sequences(folder: Path) -> Iterator[int]:
         number = sequence_of(path.name)
         if number is not None:
             yield number
-
-
-def _owner(folder: Path) -> tuple[int, int] | None:
-    """Root writes beside the segments of a user as that user."""
-    if os.geteuid() != 0:
-        return None
-    seen = folder.stat()
-    return seen.st_uid, seen.st_gid

@@ -45,6 +45,20 @@ def test_zero_removes_at_once(text: str, tmp_path: Path, capsys: pytest.CaptureF
     assert "1 removed here" in capsys.readouterr().err
 
 
+def test_a_place_that_is_forgotten_is_not_waited_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    spool, old, new = spool_of(tmp_path / "spool", 1), tmp_path / "old", tmp_path / "new"
+    for folder in (old, new):
+        folder.mkdir()
+    ship(spool, str(old), once=True)
+    spool_of(spool, 2)
+    ship(spool, str(new), once=True, delete_after="0")
+    assert f"1 segments are NOT removed here before they are at {old} too" in capsys.readouterr().err
+    assert list(files(spool)) == [f"web1/{segment_name(2)}"]
+    ship(spool, str(new), once=True, delete_after="0", forgotten=[str(old)])
+    assert f"{old} is forgotten" in capsys.readouterr().err
+    assert files(spool) == {}
+
+
 def test_a_time_that_is_none_is_a_usage_error(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="--delete-after 'soon'"):
         ship(spool_of(tmp_path / "spool", 1), str(tmp_path), once=True, delete_after="soon")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import stat
 import threading
@@ -65,6 +66,45 @@ def test_what_is_removed_is_gone_also_twice(place: Place) -> None:
     place.remove("a/one")
     place.remove("a/one")
     assert place.read("a/one") is None
+
+
+def test_what_killed_writers_left_is_removed_beside_a_living_one(tmp_path: Path) -> None:
+    living: list[str] = []
+
+    def hidden() -> list[str]:
+        return sorted(path.name for path in (tmp_path / "a").iterdir() if path.name.startswith("."))
+
+    def at(_: str, __: int) -> None:
+        """In the middle of a write."""
+        living.extend(hidden())
+        for name in (".0a.part", ".0b.part", ".open", "own.part"):
+            (tmp_path / "a" / name).write_bytes(b"half")
+        assert 2 == place_of(str(tmp_path)).tidy("a")
+        assert sorted([*living, ".open"]) == hidden()
+
+    assert place_of(str(tmp_path), at).create("a/one", b"whole")
+    assert 1 == len(living)
+    assert {"one": b"whole", ".open": b"half", "own.part": b"half"} == {
+        path.name: path.read_bytes() for path in (tmp_path / "a").iterdir()
+    }
+    assert 0 == place_of(str(tmp_path)).tidy("nosuch")
+
+
+def test_a_writer_whose_file_is_removed_before_it_is_locked_makes_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    locked, removed = fcntl.flock, list[int]()
+
+    def lock(descriptor: int, operation: int) -> None:
+        if not removed:
+            removed.append(descriptor)
+            assert 1 == place_of(str(tmp_path)).tidy("a")
+        locked(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", lock)
+    assert place_of(str(tmp_path)).create("a/one", b"whole")
+    assert removed
+    assert ["one"] == [path.name for path in (tmp_path / "a").iterdir()]
 
 
 def test_files_and_folders_are_private(tmp_path: Path) -> None:

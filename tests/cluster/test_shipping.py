@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from agentsight_rx.cluster import Place, Shipper, ShipRefused, place_of, plan_of, run_here, settings_of, shipping
+from agentsight_rx.cluster import Place, Shipper, ShipRefused, forget, place_of, plan_of, run_here, settings_of, shipping
 from agentsight_rx.cluster.place import LocalPlace
 from agentsight_rx.errors import SpoolError
 from agentsight_rx.events import Origin, Tick
@@ -182,6 +182,7 @@ def test_a_shipper_killed_anywhere_is_gone_on_from(steps: int, tmp_path: Path) -
     assert files(spool) == files(to)
     noted, stored = steps // STEPS, (steps + STEPS - 2) // STEPS
     assert (shipper.done.sent, shipper.done.there, shipper.done.again) == (3 - stored, stored - noted, 0)
+    assert [path for folder in (spool, to) for path in folder.rglob("*.part")] == []
 
 
 # -- what is stored differs ------------------------------------------------------------------------------------------
@@ -331,6 +332,45 @@ def test_what_a_second_place_does_not_have_yet_is_not_removed(tmp_path: Path) ->
     first.close()
     Shipper(spool, places[1], keep_s=0.0, now_s=lambda: 1e12).run()
     assert files(spool) == {}
+
+
+def shipped_to(spool: Path, place: Place, *, keep_s: float | None = None) -> list[str]:
+    """What a shipper says of all that is in the spool."""
+    said: list[str] = []
+    shipper = Shipper(spool, place, keep_s=keep_s, now_s=lambda: 1e12, say=said.append)
+    shipper.run()
+    shipper.run()
+    shipper.close()
+    return said
+
+
+def test_a_place_that_holds_up_the_removal_is_named_once_and_can_be_forgotten(tmp_path: Path) -> None:
+    spool = spool_of(spool_of(tmp_path / "spool", 1), 1, key="web1+1of2")
+    old, new = Target(tmp_path / "old"), Target(tmp_path / "new")
+    assert shipped_to(spool, old, keep_s=0.0) == []
+    spool_of(spool_of(spool, 2), 2, key="db1")  # db1 has no note of the old place
+    assert shipped_to(spool, new) == [], "nothing is removed, so nothing waits"
+    (line,) = shipped_to(spool, new, keep_s=0.0)
+    assert line.startswith(f"2 segments are NOT removed here before they are at {old.url} too")
+    assert f"--forget {old.url} once" in line
+    assert sorted(files(spool)) == [f"db1/{segment_name(2)}", f"web1/{segment_name(2)}"]
+    said: list[str] = []
+    forget(spool, f"{tmp_path}/old/", said.append)
+    assert said == [f"{tmp_path}/old/ is forgotten: segments are removed without being there"]
+    assert shipped_to(spool, new, keep_s=0.0) == []
+    assert files(spool) == {}
+    with pytest.raises(SpoolError, match=f"shipped to {old.url}: it was to {new.url}"):
+        forget(spool, old.url)
+
+
+def test_nothing_is_forgotten_beside_a_shipper(tmp_path: Path) -> None:
+    spool, target = spool_of(tmp_path / "spool", 1), Target(tmp_path / "to")
+    shipper = Shipper(spool, target)
+    shipper.run()
+    with pytest.raises(ShipRefused, match="another process"):
+        forget(spool, target.url)
+    shipper.close()
+    forget(spool, target.url)
 
 
 def test_a_spool_of_which_all_was_removed_is_no_error(tmp_path: Path) -> None:
