@@ -13,7 +13,7 @@ from .places import places
 from .scan import has_rare, may_hold_base64, scan
 from .shapes import RUNS, Secret, find_shapes, kind_of
 
-__all__ = ["PEM_MOST", "SMALL", "find_parameters", "find_secrets", "hinted", "hinted_behind", "is_frame"]
+__all__ = ["PEM_MOST", "SMALL", "find_parameters", "find_secrets", "hinted", "is_frame"]
 
 # RFC 7468, and the armour of PGP. In JSON its lines end with the two characters \n. A mention in prose has no base64 after it.
 _PEM_BEGIN = re.compile(rb"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
@@ -34,33 +34,27 @@ _DEPTH_MOST = 3  # Base64 in Base64, or percent-encoded three times
 SMALL = 1000  # characters; in less, `hinted` is the faster first check
 
 
-def hinted(text: str, /) -> bool:
+def hinted(text: str, new: str = "", /) -> bool:
     """
-    False: this short text contains no beginning of a secret.
+    False: this short text contains no beginning of a secret. `new`: what it ends with, where what comes before is a frame.
 
     A search takes 20 ns, one for a single letter 8. So each letter is searched for before the texts that contain it.
     """
-    return hinted_behind(text, text)
-
-
-def hinted_behind(text: str, new: str, /) -> bool:
-    """The same, where `text` ends with `new`, and what comes before it is a frame."""
-    return (
+    new = new or text
+    if (
         ("\\" in new and "\\u00" in new)
         or ("_" in new and _UNDERSCORE(text, len(text) - len(new)) is not None)
         or (":" in new and _MEMBER(text, len(text) - len(new)) is not None)
-        or ((len(new) > _FEW or _RARER(new) is not None) and _hinted_by_rarer(text, new))
-    )
-
-
-def _hinted_by_rarer(text: str, new: str) -> bool:
-    start = len(text) - len(new)
+    ):
+        return True
+    if len(new) < _FEW and _RARER(new) is None:
+        return False
     return (
         ("@" in new and "://" in text)
         or ("?" in new and _QUERY(text) is not None)
         or ("%" in new and _OCTET(new) is not None)
-        or ("-" in new and _HYPHEN(text, start) is not None)
-        or ("=" in new and _VARIABLE(text, start) is not None)
+        or ("-" in new and _HYPHEN(text, len(text) - len(new)) is not None)
+        or ("=" in new and _VARIABLE(text, len(text) - len(new)) is not None)
         or (
             ("J" in new or "I" in new or "z" in new or "B" in new or "9" in new or "K" in new or "Z" in new)
             and (_has_known(text) or may_hold_base64(text))

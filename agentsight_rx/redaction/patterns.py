@@ -88,7 +88,8 @@ _BEGINS_WORD = r"(?<![^\s\"'\\nt(=`]-.)"  # what stands before the two is no let
 _LONG_FLAG = rf"-(?=[A-Za-z][A-Za-z0-9_.-]{{0,30}}?(?:{_SECRET_NAME})){_BEGINS_WORD}"
 _SHORT_FLAG = rf"[ub](?=[ \t\"'\\]){_BEGINS_WORD}"
 _FIELD = r"[kKtTsSpPaA](?=ey:|EY:|oken:|OKEN:|ecret:|ECRET:|assword:|ASSWORD:|uth:|UTH:)"
-HYPHEN = rf"-(?:{_LONG_FLAG}|{_SHORT_FLAG}|{_FIELD}|(?<=(sk-))|(?<=(xox[a-z]-))|(?<=(glpat-)))"
+_KEY = r"(?<=[a-z]-)(?:(?<=(sk-))|(?<=(xox[a-z]-))|(?<=(glpat-)))"
+HYPHEN = rf"-(?:{_LONG_FLAG}|{_SHORT_FLAG}|{_FIELD}|{_KEY})"
 UNDERSCORE = (
     r"_(?<=[hpasS][pousrfmtS]_)(?:(?<=(gh[pousr]_))|(?<=(hf_))|(?<=(npm_))|(?<=(secret_access_))|(?<=(SECRET_ACCESS_))"
     r"|(?<=(github_pat_)))"

@@ -6,7 +6,7 @@ import hmac
 import re
 from collections.abc import Iterable
 
-from .find import SMALL, find_secrets, hinted, hinted_behind, is_frame
+from .find import SMALL, find_secrets, hinted, is_frame
 from .shapes import SPECIAL, Secret
 
 __all__ = ["Redactor", "settled"]
@@ -42,7 +42,7 @@ class Redactor:
         """The same without secrets; `text` itself if there are none."""
         if not cut and len(text) < SMALL:
             new = text.removeprefix(self._frame)
-            if not hinted_behind(text, new):
+            if not hinted(text, new):
                 if new is text and _OPENS_TEXT in text:
                     self._learn(text)
                 return text

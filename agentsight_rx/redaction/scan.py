@@ -192,6 +192,8 @@ def may_hold_base64(text: str, /) -> bool:
 
 # Also in lines, as of PEM and of the program base64
 _RUN = re.compile(rb"(?:[A-Za-z0-9+/_-]{60,}+(?:\r?\n|(?:\\+r)?\\+n))*[A-Za-z0-9+/_-]*")
+_LINE = re.compile(rb"[A-Za-z0-9+/_-]*")
+_BEGIN_BREAK = (b"\n", b"\r", b"\\")
 _BEFORE_MOST = 256  # bytes of a run before the first rare letter
 _AT_END_LEAST = 8  # bytes of a run that may go on
 
@@ -215,8 +217,12 @@ def _find_runs(data: bytes, cut: bool, near: list[int], frequent: list[tuple[_Le
 
 def _run_at(data: bytes, at: int, first: int) -> Span:
     first = max(first, at - _BEFORE_MOST)
-    end = _RUN.match(data, at)
-    return first + len(data[first:at].rstrip(DIGITS)), max(end.end() if end else 0, at + 1)
+    line = _LINE.match(data, at)
+    end = line.end() if line else at
+    if data[end : end + 1] in _BEGIN_BREAK:
+        lines = _RUN.match(data, at)
+        end = lines.end() if lines else end
+    return first + len(data[first:at].rstrip(DIGITS)), max(end, at + 1)
 
 
 def _more_runs(data: bytes, letter: _Letter, at: int, runs: list[Span]) -> list[Span]:
