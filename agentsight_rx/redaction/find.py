@@ -45,6 +45,8 @@ def hinted(text: str, new: str = "", /) -> bool:
         ("\\" in new and "\\u00" in new)
         or ("_" in new and _UNDERSCORE(text, len(text) - len(new)) is not None)
         or (":" in new and _MEMBER(text, len(text) - len(new)) is not None)
+        or ("=" in new and _VARIABLE(text, len(text) - len(new)) is not None)
+        or ("-" in new and _HYPHEN(text, len(text) - len(new)) is not None)
     ):
         return True
     if len(new) < _FEW and _RARER(new) is None:
@@ -53,8 +55,6 @@ def hinted(text: str, new: str = "", /) -> bool:
         ("@" in new and "://" in text)
         or ("?" in new and _QUERY(text) is not None)
         or ("%" in new and _OCTET(new) is not None)
-        or ("-" in new and _HYPHEN(text, len(text) - len(new)) is not None)
-        or ("=" in new and _VARIABLE(text, len(text) - len(new)) is not None)
         or (
             ("J" in new or "I" in new or "z" in new or "B" in new or "9" in new or "K" in new or "Z" in new)
             and (_has_known(text) or may_hold_base64(text))
@@ -72,7 +72,7 @@ def is_frame(text: str, /) -> bool:
 
 
 _FEW = 60  # characters; in fewer, one search for all these letters is faster than one for each
-_RARER = re.compile(r"[@?%\-=JIzB9KZVW]").search
+_RARER = re.compile(r"[@?%JIzB9KZVW]").search
 
 
 def _has_known(text: str) -> bool:
