@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Callable, Sequence
 from functools import partial
+from random import Random
 
 from agentsight_rx import operators as op
 from agentsight_rx.core.engine import Engine
@@ -30,12 +32,14 @@ def rows(rounds: int, scale: float = 1.0, /) -> list[Row]:
     chunks = traffic(flows)
     batches = cut(chunks, _BATCH)
     bodies = [request_body(flow) for flow in range(flows)]
+    images = [_image(flow) for flow in range(max(1, flows // 8))]
     deltas = [event.decode() for flow in range(max(1, flows // 8)) for event in answer(200, flow)]
     without = "graph without redaction"
     cases = [
         Case(without, partial(_graph, batches, _read), len(chunks)),
         Case("graph with redaction", partial(_graph, batches, _redacted), len(chunks), floor=without, target=_MOST),
         Case("a body of 60 KB", partial(_bodies, bodies), len(bodies), sum(map(len, bodies))),
+        Case("a body with an image of 300 KB", partial(_bodies, images), len(images), sum(map(len, images))),
         Case("a delta", partial(_deltas, deltas), len(deltas), sum(map(len, deltas))),
     ]
     return measure("redaction", cases, rounds)
@@ -69,6 +73,12 @@ def _graph(batches: Sequence[Sequence[TlsEvent]], make: Callable[[Stream[TlsEven
     engine = Engine()
     make(of(*batches, time_of=time_of, name="tls")).attach(engine, _Counted())
     return engine.run_inline
+
+
+def _image(flow: int) -> bytes:
+    """A request with nothing but an image in Base64."""
+    data = b64encode(Random(flow).randbytes(300_000))
+    return b'{"messages":[{"role":"user","content":[{"type":"image","data":"%b"}]}]}' % data
 
 
 def _bodies(bodies: Sequence[bytes]) -> Work:

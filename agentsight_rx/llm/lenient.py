@@ -19,13 +19,13 @@ from msgspec import Raw, Struct, inspect
 
 from .decode import decoded, repaired
 
-__all__ = ["Fields", "Found"]
+__all__ = ["SHORT", "Fields", "Found"]
 
 T = TypeVar("T")
 
 _UNKNOWN_MOST = 32  # names of fields that one body may report
 _DEPTH_MOST = 24  # levels that are decoded one by one, each of which costs a pass over what is in it; real bodies have ten
-_SHORT = 16_384  # bytes: too few for too many values
+SHORT = 16_384  # bytes: too few for too many values
 _MAYBE_OBJECT = "{ \t\r\n"
 _INTEGER_MOST = 20  # characters of a number in a string
 
@@ -58,7 +58,7 @@ class Fields(Generic[T]):
     def noting(self, body: str, note: Callable[[Sequence[str]], None], /) -> T | None:
         """As `read`, for the events of a stream, which nearly all fit: `note` is called only where fields could not be read."""
         try:
-            if len(body) <= _SHORT:
+            if len(body) <= SHORT:
                 return self.strict.decode(body)
         except (msgspec.DecodeError, UnicodeError, RecursionError):
             pass
@@ -72,7 +72,7 @@ class Fields(Generic[T]):
     def read(self, body: bytes | str | Raw, /) -> Found[T] | None:
         """The body; None if it is not JSON, or not an object with what the type requires."""
         try:
-            if len(body) <= _SHORT:  # most are events of streams
+            if len(body) <= SHORT:  # most are events of streams
                 return Found(self.strict.decode(body))
         except (msgspec.DecodeError, UnicodeError, RecursionError):
             pass

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from itertools import repeat
 from typing import Any, TypeAlias, cast
 
 from msgspec import Struct
@@ -74,7 +75,7 @@ def without_frames(datas: Sequence[str], /) -> str:
         part = datas[start : start + size]
         frame = _frame(part[len(part) // 2 - 1], part[len(part) // 2]) if len(part) > 1 else ""
         found.append(frame)
-        found += [data.removeprefix(frame) for data in part] if frame else part
+        found += map(str.removeprefix, part, repeat(frame)) if frame else part
     return "\n".join(found)
 
 

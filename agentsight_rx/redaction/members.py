@@ -17,7 +17,8 @@ from collections.abc import Callable, Iterator
 from .commands import FLAG_KIND
 from .fields import SCHEME, SCHEMES
 from .names import Meaning, NameKind, is_secret_flag, is_secret_header, meaning_of, name_kind
-from .scan import HYPHENATED, Marks, Span
+from .patterns import HYPHENATED
+from .scan import Marks, Span
 from .shapes import TOKEN, Secret, is_basic, kind_of
 from .strings import end_of_string, open_string, opening
 from .tool_commands import Commands

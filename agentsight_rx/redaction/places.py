@@ -5,9 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-__all__ = ["matches", "places"]
+__all__ = ["matches", "matches_looking_back", "places"]
 
 _FEW = 16  # hits; then the letter is not rare, and `re` is faster
+_NEAR, _GROWS, _FAR = (
+    256,
+    4,
+    64 << 10,
+)  # bytes of a stretch that `re` searches: the first one, how the next ones grow, up to here
 _WINDOW = 29_000  # bytes; in less than 30,000, CPython finds 6 bytes and more up to four times as fast
 
 
@@ -23,6 +28,24 @@ def matches(data: bytes, letter: bytes, pattern: re.Pattern[bytes], /) -> Iterat
         at = data.find(letter, at + 1)
     if at >= 0:
         yield from pattern.finditer(data, at)
+
+
+def matches_looking_back(data: bytes, letter: bytes, pattern: re.Pattern[bytes], /) -> Iterator[re.Match[bytes]]:
+    """
+    The matches of a pattern that begins with `letter` and looks at nothing behind it.
+
+    `re` searches the stretches with the letter, and `find` passes over those without it 20 times as fast.
+    """
+    size = _NEAR
+    at = data.find(letter)
+    while at >= 0:
+        stop = at + size
+        hit = pattern.search(data, at, stop)
+        while hit is not None:
+            yield hit
+            hit = pattern.search(data, hit.end(), stop)
+        at = data.find(letter, stop)
+        size = min(size * _GROWS, _FAR) if at < stop + _NEAR else _NEAR
 
 
 def places(data: bytes, text: bytes, start: int = 0) -> Iterator[int]:

@@ -6,7 +6,7 @@ import hmac
 import re
 from collections.abc import Iterable
 
-from .find import SMALL, find_secrets, hinted
+from .find import SMALL, find_secrets, hinted, is_frame
 from .shapes import SPECIAL, Secret
 
 __all__ = ["Redactor", "settled"]
@@ -20,6 +20,8 @@ class Redactor:
 
     def __init__(self, key: bytes) -> None:
         self._key = key
+        self._frame = ""  # what the last events of a stream began with, up to their text
+        self._before = ""  # the last text that began otherwise
 
     def label(self, kind: str, secret: bytes, /) -> bytes:
         """With 8 hexadecimal digits of HMAC-SHA256 (RFC 2104). Line breaks in a private key do not change it."""
@@ -38,11 +40,22 @@ class Redactor:
 
     def text(self, text: str, /, *, cut: bool = False) -> str:
         """The same without secrets; `text` itself if there are none."""
-        if not cut and len(text) < SMALL and not hinted(text):
-            return text
+        if not cut and len(text) < SMALL:
+            new = text.removeprefix(self._frame)
+            if not hinted(text, new):
+                if new is text and _OPENS_TEXT in text:
+                    self._learn(text)
+                return text
         data = text.encode("utf-8", "surrogatepass")
         made = self.data(data, cut=cut)
         return text if made is data else made.decode("utf-8", "surrogatepass")
+
+    def _learn(self, text: str) -> None:
+        """Events of a stream begin alike, mostly with all but their text: that is searched once."""
+        frame = text[: text.rindex(_OPENS_TEXT) + len(_OPENS_TEXT)]
+        if self._before.startswith(frame) and is_frame(frame):
+            self._frame = frame
+        self._before = text
 
     def replaced(self, data: bytes, found: Iterable[Secret], /) -> bytes:
         """`data` with a label in the place of each secret; `data` itself if nothing changes."""
@@ -57,6 +70,7 @@ class Redactor:
         return b"".join([*parts, data[done:]])
 
 
+_OPENS_TEXT = '":"'  # between a name and its text
 _WITHOUT_BREAKS = re.compile(rb"\\[nrt]|[\s\\]")
 
 

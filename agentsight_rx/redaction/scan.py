@@ -12,17 +12,16 @@ import re
 from bisect import bisect_right
 from typing import NamedTuple, TypeAlias
 
-from .names import NAME_ENDINGS
-from .places import matches, places
+from .patterns import HYPHEN, MEMBER, UNDERSCORE, VARIABLE
+from .places import matches, matches_looking_back, places
 
 __all__ = [
     "DIGITS",
-    "HYPHENATED",
     "OF_TEXT",
-    "PATTERNS",
     "SHORT_TEXT",
     "Marks",
     "Span",
+    "has_rare",
     "may_hold_base64",
     "scan",
 ]
@@ -44,75 +43,6 @@ class Marks:
         self.escapes: list[int] = []  # a member whose quotes are written \u0022
         self.runs: list[Span] = []  # many digits of Base64
 
-
-# -- names -----------------------------------------------------------------------------------------------------------------
-
-
-def _either_case(text: str) -> str:
-    return "".join(f"[{letter}{letter.upper()}]" for letter in text)
-
-
-def _last(place: int) -> str:
-    """Any letter that an ending has at this place from its end."""
-    letters = {ending[-place] for ending in NAME_ENDINGS}
-    return f"[{''.join(sorted(letters | {letter.upper() for letter in letters}))}]"
-
-
-def _name(behind: str) -> str:
-    """
-    A name with one of the endings stands before `behind`, which ends here. A class for each of three letters refuses nearly
-    all other names at once.
-    """
-    lengths = sorted({len(ending) for ending in NAME_ENDINGS})
-    exact = "|".join(
-        f"(?<=(?:{'|'.join(_either_case(ending) for ending in NAME_ENDINGS if len(ending) == length)}){behind})"
-        for length in lengths
-    )
-    return f"(?<={_last(3)}{_last(2)}{_last(1)}{behind})(?:{exact})"
-
-
-_QUOTE = r"[\"']"
-
-
-def _member() -> str:
-    """
-    A colon behind a name in quotes with one of the endings: `"token":`, `"token" :`, `\\"token\\":`; or behind any name in a
-    string that is escaped twice or more; or behind `Cookie`.
-    """
-    escaped = rf"\\{_QUOTE}"
-    rare = f"{_name(f'{escaped}:')}|{_name(f'{_QUOTE} :')}|(?<=\\\\{escaped}:)|(?<=\\\\u002[27]:)|(?<=[kK][iI][eE]:)"
-    behind = r"[\"' 27eE]"
-    return rf":(?<={behind}:)(?<={_before(behind)}:)(?:{_name(f'{_QUOTE}:')}|(?<=[\\\"'2iI]{behind}:)(?:{rare}))"
-
-
-def _before(behind: str) -> str:
-    """
-    Any four letters that may stand before a colon of `_member`, the last of them in `behind`: most are refused here, by a look
-    at one or two of them.
-    """
-    one, two, three = (_last(place)[1:-1] for place in (1, 2, 3))
-    return rf"[{three}{two}\\0oO][{two}{one}\\0kK][{one}\\\"'2iI]{behind}"
-
-
-def _variable() -> str:
-    """An equals sign behind such a name: `TOKEN=`, `token =`, `"token" =>`."""
-    spaced = f"(?<=[{_last(3)[1:-1]}{_last(2)[1:-1]}][{_last(2)[1:-1]}{_last(1)[1:-1]}][{_last(1)[1:-1]}\"'] =)"
-    return f"=(?:{_name('=')}|{spaced}(?:{_name(' =')}|{_name(f'{_QUOTE} =')}))"
-
-
-# -- hyphens and underscores -----------------------------------------------------------------------------------------------
-
-_SECRET_NAME = "[oO]ken|OKEN|[eE]cret|ECRET|[pP]ass|PASS|[kK]ey|KEY|[cC]redential|[bB]earer|auth|pwd|user|cookie"
-_BEGINS_WORD = r"(?<![^\s\"'\\nt(=`]-.)"  # what stands before the two is no letter of a word
-_LONG_FLAG = rf"-(?=[A-Za-z][A-Za-z0-9_.-]{{0,30}}?(?:{_SECRET_NAME})){_BEGINS_WORD}"
-_SHORT_FLAG = rf"[ub](?=[ \t\"'\\]){_BEGINS_WORD}"
-_FIELD = r"[kKtTsSpPaA](?=ey:|EY:|oken:|OKEN:|ecret:|ECRET:|assword:|ASSWORD:|uth:|UTH:)"
-_HYPHEN = rf"-(?:{_LONG_FLAG}|{_SHORT_FLAG}|{_FIELD}|(?<=(sk-))|(?<=(xox[a-z]-))|(?<=(glpat-)))"
-_UNDERSCORE = (
-    r"_(?<=[hpasS][pousrfmtS]_)(?:(?<=(gh[pousr]_))|(?<=(hf_))|(?<=(npm_))|(?<=(secret_access_))|(?<=(SECRET_ACCESS_))"
-    r"|(?<=(github_pat_)))"
-)
-HYPHENATED = re.compile(rb"-[A-Za-z]{2,8}:")  # the end of a field's name
 
 # -- letters ---------------------------------------------------------------------------------------------------------------
 
@@ -166,31 +96,30 @@ def _letter(letter: str) -> _Letter:
     )
 
 
-_LETTERS = tuple(map(_letter, _RARE))
-PATTERNS = (_member(), _variable(), _HYPHEN, _UNDERSCORE)
-_MEMBER_PATTERN, _VARIABLE_PATTERN, _HYPHEN_PATTERN, _UNDERSCORE_PATTERN = (re.compile(each.encode()) for each in PATTERNS)
+_LETTERS = tuple((letter.byte, letter) for letter in map(_letter, _RARE))
+_MEMBER, _VARIABLE, _HYPHEN, _UNDERSCORE = (re.compile(each.encode()) for each in (MEMBER, VARIABLE, HYPHEN, UNDERSCORE))
 
 
 def scan(data: bytes, cut: bool, /) -> Marks:
     """Where secrets may begin. With `cut`, `data` may continue: a short run at its end counts."""
     marks = Marks()
-    for hit in matches(data, b"-", _HYPHEN_PATTERN):
+    for hit in matches(data, b"-", _HYPHEN):
         if hit.lastindex:
             marks.shapes.append(hit.start(hit.lastindex))
         else:
             marks.hyphens.append(hit.start())
-    marks.shapes += [hit.start(hit.lastindex or 0) for hit in _UNDERSCORE_PATTERN.finditer(data)]
-    for hit in _MEMBER_PATTERN.finditer(data):
+    marks.shapes += [hit.start(hit.lastindex or 0) for hit in matches_looking_back(data, b"_", _UNDERSCORE)]
+    for hit in matches_looking_back(data, b":", _MEMBER):
         at = hit.start()
         if data[at - 6 : at - 1] == b"\\u002":
             marks.escapes.append(at - 6)
         else:
             marks.names.append(at)
-    marks.names += [hit.start() for hit in matches(data, b"=", _VARIABLE_PATTERN)]
+    marks.names += [hit.start() for hit in matches_looking_back(data, b"=", _VARIABLE)]
     near: list[int] = []
     frequent: list[tuple[_Letter, int]] = []
-    for letter in _LETTERS:
-        at = data.find(letter.byte)
+    for byte, letter in _LETTERS:
+        at = data.find(byte)
         if at >= 0:
             at = _look_around(data, letter, at, marks, near)
             if at >= 0:
@@ -247,6 +176,11 @@ _AROUND = 64  # characters
 _LOOKS_MOST = 4
 
 
+def has_rare(text: str, /) -> bool:
+    """Is there a rare letter at which `may_hold_base64` looks for text?"""
+    return _NEAR_RARE.search(text) is not None
+
+
 def may_hold_base64(text: str, /) -> bool:
     """False: this short text contains no text in Base64."""
     for looks, hit in enumerate(_NEAR_RARE.finditer(text)):
@@ -258,6 +192,8 @@ def may_hold_base64(text: str, /) -> bool:
 
 # Also in lines, as of PEM and of the program base64
 _RUN = re.compile(rb"(?:[A-Za-z0-9+/_-]{60,}+(?:\r?\n|(?:\\+r)?\\+n))*[A-Za-z0-9+/_-]*")
+_LINE = re.compile(rb"[A-Za-z0-9+/_-]*")
+_BEGIN_BREAK = (b"\n", b"\r", b"\\")
 _BEFORE_MOST = 256  # bytes of a run before the first rare letter
 _AT_END_LEAST = 8  # bytes of a run that may go on
 
@@ -281,8 +217,12 @@ def _find_runs(data: bytes, cut: bool, near: list[int], frequent: list[tuple[_Le
 
 def _run_at(data: bytes, at: int, first: int) -> Span:
     first = max(first, at - _BEFORE_MOST)
-    end = _RUN.match(data, at)
-    return first + len(data[first:at].rstrip(DIGITS)), max(end.end() if end else 0, at + 1)
+    line = _LINE.match(data, at)
+    end = line.end() if line else at
+    if data[end : end + 1] in _BEGIN_BREAK:
+        lines = _RUN.match(data, at)
+        end = lines.end() if lines else end
+    return first + len(data[first:at].rstrip(DIGITS)), max(end, at + 1)
 
 
 def _more_runs(data: bytes, letter: _Letter, at: int, runs: list[Span]) -> list[Span]:

@@ -19,6 +19,7 @@ _BOM = b"\xef\xbb\xbf"
 _BLOCKS = re.compile(r"(?:event: ?+(.*+)\n)?data: ?+(.*+)\n\n|((?:.++\n)*+\n)").findall  # (type, data, any other block)
 
 
+_LF = ord("\n")
 _EMPTY_LINES = re.compile(r"\n{3,}")
 
 
@@ -72,13 +73,10 @@ class SseDecoder:
         state, head = self._state, self._head
         if state.after_cr or data.find(b"\r") >= 0:  # `in` takes eight times as long for bytes
             data = self._with_lf(data)
-        if (
-            state.between
-            and data.startswith(head)
-            and data.endswith(b"\n\n")
-            and data.find(b"\n", len(head)) == len(data) - 2 <= self._longest
-        ):
-            return [SseEvent(self._kind, str(data[len(head) : -2], "utf-8", "replace"), state.id)]
+        if state.between and data.startswith(head):
+            start, end = len(head), len(data) - 2
+            if data.find(b"\n", start) == end <= self._longest and data[-1] == _LF:
+                return [SseEvent(self._kind, str(data[start:end], "utf-8", "replace"), state.id)]
         events: list[SseEvent] = []
         if not state.between:
             begun, mark, data = data.partition(b"\n\n")

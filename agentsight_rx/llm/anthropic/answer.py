@@ -10,8 +10,8 @@ from msgspec import Raw, Struct
 
 from ...events import SseEvent, Usage
 from ..canonical import ReasoningPart, TextPart
-from ..decode import Count, Failure, decoded_all, failure_text
-from ..lenient import Fields
+from ..decode import BROKEN, Count, Failure, decoded_all, failure_text
+from ..lenient import SHORT, Fields
 from ..provider import IdentifyingFields, Provider
 from ..reader import Draft, Place
 from ..usage import take_usage
@@ -105,21 +105,37 @@ class _Event(Struct, gc=False):
 
 
 _EVENT = Fields(_Event)
+_decode = _EVENT.strict.decode
 _MESSAGE = Fields(_Message)
 _USAGE = Fields(_Usage)
 
 
 def _take(draft: Draft, event: SseEvent) -> bool | None:
-    said = _EVENT.noting(event.data, draft.note)
-    if said is None:
-        return None
+    data = event.data
+    if len(data) > SHORT:
+        return _take_other(draft, data)
+    try:
+        said = _decode(data)
+    except BROKEN:
+        return _take_other(draft, data)
     delta = said.delta
-    if delta is not None and delta.text and said.type == "content_block_delta":  # nearly all events
+    if delta is not None and said.type == "content_block_delta":  # nearly all events
         block = draft.blocks.get((said.index or 0, 0, 0))
-        if block is not None and block.kind == "text":
-            block.parts.append(delta.text)
-            return True
+        if block is not None:
+            if text := delta.text:
+                if block.kind == "text":
+                    block.parts.append(text)
+                    return True
+            elif (text := delta.partial_json) and block.kind == "call":
+                block.parts.append(text)
+                return True
     return _take_event(draft, said)
+
+
+def _take_other(draft: Draft, data: str) -> bool | None:
+    """An event that is long, or does not fit."""
+    said = _EVENT.noting(data, draft.note)
+    return None if said is None else _take_event(draft, said)
 
 
 def _take_all(draft: Draft, events: Sequence[SseEvent]) -> int | None:

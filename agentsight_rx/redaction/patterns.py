@@ -1,0 +1,98 @@
+"""
+Names of secrets, and beginnings of keys -> expressions for their places, for texts and, encoded, for bytes.
+
+Each begins with the one letter by which it is found, and looks back from it: that is what `re` does fastest.
+"""
+
+from __future__ import annotations
+
+import re
+from string import ascii_lowercase
+
+from .names import NAME_ENDINGS
+
+__all__ = ["HYPHEN", "HYPHENATED", "MEMBER", "UNDERSCORE", "VARIABLE"]
+
+
+# -- names -----------------------------------------------------------------------------------------------------------------
+
+
+def _either_case(text: str) -> str:
+    return "".join(f"[{letter}{letter.upper()}]" for letter in text)
+
+
+def _last(place: int) -> str:
+    """Any letter that an ending has at this place from its end."""
+    letters = {ending[-place] for ending in NAME_ENDINGS}
+    return f"[{''.join(sorted(letters | {letter.upper() for letter in letters}))}]"
+
+
+def _name(behind: str) -> str:
+    """
+    A name with one of the endings stands before `behind`, which ends here. A class for each of three letters refuses nearly
+    all other names at once.
+    """
+    return f"(?<={_last(3)}{_last(2)}{_last(1)}{behind})(?:{_exact(behind)})"
+
+
+def _exact(behind: str) -> str:
+    """The same, for few names."""
+    lengths = sorted({len(ending) for ending in NAME_ENDINGS})
+    return "|".join(
+        f"(?<=(?:{'|'.join(_either_case(ending) for ending in NAME_ENDINGS if len(ending) == length)}){behind})"
+        for length in lengths
+    )
+
+
+def _not_before_others(letter: str) -> str:
+    """Any letter that no ending has before its last one, unless the last one is `letter`."""
+    before = {ending[-2] for ending in NAME_ENDINGS if ending[-1] != letter}
+    return "".join(each + each.upper() for each in ascii_lowercase if each not in before)
+
+
+_QUOTE = r"[\"']"
+# Before a quote, most endings refuse these two letters, and so they do in `content` and `role`, which each message has
+_NO_ENDING = rf"(?<![{_not_before_others('s')}][A-RT-Za-rt-z]{_QUOTE}:)"
+
+
+def _member() -> str:
+    """
+    A colon behind a name in quotes with one of the endings: `"token":`, `"token" :`, `\\"token\\":`; or behind any name in a
+    string that is escaped twice or more; or behind `Cookie`.
+    """
+    escaped = rf"\\{_QUOTE}"
+    rare = f"{_name(f'{escaped}:')}|{_name(f'{_QUOTE} :')}|(?<=\\\\{escaped}:)|(?<=\\\\u002[27]:)|(?<=[oO][kK][iI][eE]:)"
+    behind = r"[\"' 27eE]"
+    return rf":(?<={_before(behind)}:){_NO_ENDING}(?:{_exact(f'{_QUOTE}:')}|(?<=[\\\"'2iI]{behind}:)(?:{rare}))"
+
+
+def _before(behind: str) -> str:
+    """
+    Any four letters that may stand before a colon of `_member`, the last of them in `behind`: most are refused here, by a look
+    at one or two of them.
+    """
+    one, two, three = (_last(place)[1:-1] for place in (1, 2, 3))
+    return rf"[{three}{two}\\0oO][{two}{one}\\0kK][{one}\\\"'2iI]{behind}"
+
+
+def _variable() -> str:
+    """An equals sign behind such a name: `TOKEN=`, `token =`, `"token" =>`."""
+    spaced = f"(?<=[{_last(3)[1:-1]}{_last(2)[1:-1]}][{_last(2)[1:-1]}{_last(1)[1:-1]}][{_last(1)[1:-1]}\"'] =)"
+    return f"=(?:{_name('=')}|{spaced}(?:{_name(' =')}|{_name(f'{_QUOTE} =')}))"
+
+
+# -- hyphens and underscores -----------------------------------------------------------------------------------------------
+
+_SECRET_NAME = "[oO]ken|OKEN|[eE]cret|ECRET|[pP]ass|PASS|[kK]ey|KEY|[cC]redential|[bB]earer|auth|pwd|user|cookie"
+_BEGINS_WORD = r"(?<![^\s\"'\\nt(=`]-.)"  # what stands before the two is no letter of a word
+_LONG_FLAG = rf"-(?=[A-Za-z][A-Za-z0-9_.-]{{0,30}}?(?:{_SECRET_NAME})){_BEGINS_WORD}"
+_SHORT_FLAG = rf"[ub](?=[ \t\"'\\]){_BEGINS_WORD}"
+_FIELD = r"[kKtTsSpPaA](?=ey:|EY:|oken:|OKEN:|ecret:|ECRET:|assword:|ASSWORD:|uth:|UTH:)"
+_KEY = r"(?<=[a-z]-)(?:(?<=(sk-))|(?<=(xox[a-z]-))|(?<=(glpat-)))"
+HYPHEN = rf"-(?:{_LONG_FLAG}|{_SHORT_FLAG}|{_FIELD}|{_KEY})"
+UNDERSCORE = (
+    r"_(?<=[hpasS][pousrfmtS]_)(?:(?<=(gh[pousr]_))|(?<=(hf_))|(?<=(npm_))|(?<=(secret_access_))|(?<=(SECRET_ACCESS_))"
+    r"|(?<=(github_pat_)))"
+)
+HYPHENATED = re.compile(rb"-[A-Za-z]{2,8}:")  # the end of a field's name
+MEMBER, VARIABLE = _member(), _variable()
