@@ -15,6 +15,7 @@ from ..core.stream import Stream, origin
 from ..events import PLAIN, Connection, Loss, Origin, TlsChunk, TlsClose, TlsEvent, TlsOpen, time_of
 from ..loss import Reason
 from .kernel.program import CALL_FIELDS, Program
+from .kernel.reader import ProgramReader
 from .kernel.syscall import possible_cpus
 from .names import Names
 from .target import Target
@@ -73,11 +74,10 @@ def plain_http(options: PlainHttpOptions = PlainHttpOptions()) -> Stream[TlsEven
     return origin(_STAGE, lambda: PlainHttpReader(options), time_of=time_of, live=True, options=str(options))
 
 
-class PlainHttpReader:
+class PlainHttpReader(ProgramReader[TlsEvent]):
     def __init__(self, options: PlainHttpOptions) -> None:
         self._options = options
         self.names = Names(options.target.comms)
-        self._program: Program[TlsEvent] | None = None
         self._connections: dict[int, Connection] = {}
         self._more: list[TlsEvent] = []
         self._comms: dict[bytes, str] = {}
@@ -113,9 +113,6 @@ class PlainHttpReader:
         if not self._program.wait(timeout):
             return None if over else ()
         return self._with_more(self._program.read())
-
-    def lost(self) -> Sequence[TlsEvent]:
-        return self._program.lost() if self._program else ()
 
     def close(self) -> Sequence[TlsEvent]:
         if self._program is None:

@@ -24,6 +24,7 @@ from ..loss import Reason
 from ..say import detail, say
 from .kernel.probes import Probes, Site
 from .kernel.program import Program, text_of
+from .kernel.reader import ProgramReader
 from .names import Names
 from .target import Target, seeds
 from .tls.libraries import FileId
@@ -39,6 +40,7 @@ _RECORD = Layout("<QQIIII16sII")
 _STARTED_KIND = 2
 _LINE_MOST = 8192
 
+_LOOK_S = 0.1
 _LOAD_S = 2.0  # how long a new bash is inspected again, until its libraries are mapped
 
 _Line: TypeAlias = Readline | Loss | Tick
@@ -60,7 +62,7 @@ def readline(options: ReadlineOptions = ReadlineOptions()) -> Stream[Readline | 
     return origin("readline", lambda: ReadlineReader(options, note=detail), time_of=time_of, live=True, options=str(options))
 
 
-class ReadlineReader:
+class ReadlineReader(ProgramReader["_Line | int"]):
     """A Reader. `note`, or without it `say`, gets a sentence for each file in which lines are read; `say` if there is none."""
 
     def __init__(
@@ -70,7 +72,6 @@ class ReadlineReader:
         self.names = Names(options.target.comms)
         self._say = say
         self._note = note or say
-        self._program: Program[_Line | int] | None = None
         self._probes: Probes | None = None
         self._looked_at: set[FileId] = set()
         self._attached = 0
@@ -135,7 +136,7 @@ class ReadlineReader:
     def poll(self, timeout: float, /) -> Sequence[_Line] | None:
         assert self._program is not None
         over = self._program.over()
-        ready = self._program.wait(timeout)
+        ready = self._program.wait(min(timeout, _LOOK_S) if self._young else timeout)
         lines = self._lines(self._program.read()) if ready else []
         for pid, until in list(self._young.items()):
             if self._look_into_processes([pid]) or time.monotonic() > until:
@@ -153,9 +154,6 @@ class ReadlineReader:
                 note = "a line of more than 8 KiB"
                 lines.append(Loss(each.origin, "readline", Reason.TRUNCATED, 1, note=note))
         return lines
-
-    def lost(self) -> Sequence[_Line]:
-        return self._program.lost() if self._program else ()
 
     def close(self) -> Sequence[_Line]:
         if self._program is None:

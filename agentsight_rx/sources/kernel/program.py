@@ -196,10 +196,13 @@ class Program(Generic[E]):
     def wait(self, timeout: float) -> bool:
         return self._ring.wait(timeout)
 
+    def wake(self) -> None:
+        self._ring.wake()
+
     def over(self) -> bool:
         """
         True once all processes have ended that are watched or may come to be, so that the ring has the last records. Checked
-        four times a second.
+        four times a second at most.
         """
         if not self._target.ends:
             return False
