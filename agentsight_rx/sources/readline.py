@@ -11,11 +11,6 @@ from struct import Struct as Layout
 from typing import TypeAlias
 
 import msgspec
-from elftools.common.exceptions import ELFError
-from elftools.elf.dynamic import DynamicSection
-from elftools.elf.elffile import ELFFile
-from elftools.elf.hash import ELFHashSection, GNUHashSection
-from elftools.elf.sections import StringTableSection
 
 from ..core.stream import Stream, origin
 from ..errors import CaptureError
@@ -29,6 +24,7 @@ from .names import Names
 from .target import Target, seeds
 from .tls.libraries import FileId
 from .tls.mapped import executables_of
+from .tls.stacks.elf import Image
 
 __all__ = ["ReadlineOptions", "readline"]
 
@@ -186,18 +182,15 @@ def _is_bash(pid: int) -> bool:
 
 
 def function_offset(path: str, name: str) -> int | None:
-    """The offset in the file `path` of its exported function `name`; None if it has none or is not an ELF file."""
+    """The offset in the file `path` of its function `name`; None if it has none or is not an ELF file."""
     try:
         with Path(path).open("rb") as file:
-            elf = ELFFile(file)
-            table = elf.get_section_by_name(".gnu.hash") or elf.get_section_by_name(".hash")
-            symbol = table.get_symbol(name) if isinstance(table, GNUHashSection | ELFHashSection) else None
-            address = 0 if symbol is None or symbol["st_shndx"] == "SHN_UNDEF" else symbol["st_value"]
-            for segment in elf.iter_segments() if address else ():
-                start = segment["p_vaddr"]
-                if segment["p_type"] == "PT_LOAD" and start <= address < start + segment["p_filesz"]:
-                    return int(address - start + segment["p_offset"])
-    except ELFError:
+            image = Image(file, path)
+            for symbols in image.symbols():
+                for address, _ in symbols.named(name):
+                    if (offset := image.offset_of(address)) is not None:
+                        return offset
+    except CaptureError:
         pass
     return None
 
@@ -218,10 +211,6 @@ def _shared(programs: Sequence[str]) -> list[str]:
 def _needed(path: str) -> list[str]:
     try:
         with Path(path).open("rb") as file:
-            elf = ELFFile(file)
-            section, names = elf.get_section_by_name(".dynamic"), elf.get_section_by_name(".dynstr")
-            if isinstance(section, DynamicSection) and isinstance(names, StringTableSection):
-                return [names.get_string(tag["d_val"]) for tag in section.iter_tags("DT_NEEDED")]
-    except (OSError, ELFError):
-        pass
-    return []
+            return Image(file, path).needed()
+    except (OSError, CaptureError):
+        return []

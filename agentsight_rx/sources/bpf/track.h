@@ -102,7 +102,8 @@ static inline u32 first_turn(void)
     on:                                                                                                            \
         goes_on;                                                                                                   \
     })
-/* The compiler may not compute it from something else that it counts, with a number at its begin that the verifier knows. */
+/* The compiler may not compute it from something else that it counts, with a number at its begin that the verifier knows. It has
+ * 64 bits, as only so the verifier learns from the comparison how large it is. */
 #define AS_IT_IS(value) ({ asm volatile("" : "+r"(value)); value; })
 #define TURNS(i, most) u64 i = first_turn(); GOES_ON() && AS_IT_IS(i) < (most); i++
 #else
