@@ -167,7 +167,8 @@ def found(target: Target, others: Set[int] = frozenset()) -> list[Found]:
         own[pid] = sum(bit for bit, is_met in fitting if is_met)
         names[pid] = name
     all_bits = {pid: _with_ancestors(pid, own, parents) for pid in own} if target.children else own
-    return [Found(pid, parents[pid], all_bits[pid], names[pid]) for pid in sorted(own) if all_bits[pid] or target.everything]
+    everything = target.everything
+    return [Found(pid, parents[pid], all_bits[pid], names[pid]) for pid in sorted(own) if all_bits[pid] or everything]
 
 
 def _with_ancestors(pid: int, own: dict[int, int], parents: dict[int, int]) -> int:
