@@ -297,6 +297,8 @@ class Run:
             if dropped:
                 rest.append(_queue_full(dropped))
             self._inbox.put_anyway([*rest, _END], sender=hub)
+            for reading in self._readers:  # where all that is watched has ended, theirs has too
+                reading.hub.wake()
 
     def _batches(self, hub: Hub[Any]) -> Iterator[Sequence[Any]]:
         """What a source reads, until its end, that of the run, or a failure, which is noted."""

@@ -194,7 +194,7 @@ class Program(Generic[E]):
                 del table[key]
 
     def wait(self, timeout: float) -> bool:
-        return self._ring.wait(timeout)
+        return self._ring.wait(0 if self._over else timeout)
 
     def wake(self) -> None:
         self._ring.wake()
