@@ -16,7 +16,7 @@ from msgspec import Struct
 from reactivex import Observable
 
 from .core.engine import Engine, Site
-from .core.hub import Hub
+from .core.hub import Hub, Wakes
 from .core.mailbox import Mailbox, Overflow, inbox
 from .core.reading import Patience, Reading, open_all
 from .core.sink import Sink
@@ -34,10 +34,10 @@ __all__ = ["Run", "Summary", "run"]
 
 E = TypeVar("E")
 
-_POLL_S = 0.05  # how long a reader may wait before it checks whether to stop
-_IDLE_S = 0.01  # how long the engine waits for events before it advances time
-_QUIET_POLL_S, _QUIET_IDLE_S = 0.1, 0.05  # the same once nothing has come for a while
-_COUNTED_S = 0.25  # how often the kernel is asked what it lost while nothing comes
+_POLL_S, _QUIET_POLL_S = 0.05, 0.1  # how long a reader may wait before it checks whether to stop; once nothing came for a while
+_ASLEEP_S = 0.25, 1.0  # the same for a reader that can be woken; so often the kernel is asked what it lost
+_IDLE_S, _QUIET_IDLE_S = 0.01, 0.1  # how long the engine waits for events, at least, before it advances time
+_COUNTED_S = 0.25  # how often the kernel is asked at most while nothing comes
 _DRAIN_S = 10.0  # how long sinks may take to write what they hold at the end
 _PART = 128 << 10  # bytes of a batch: compressed, they may become 128 MiB
 _ROOM = 0.25  # a recorded source waits while the box of any sink is fuller than this
@@ -142,8 +142,9 @@ class Run:
         only = self._readers[0] if len(self._readers) == 1 else None
         if only is not None and not only.hub.live:
             self._polled_here = only  # it can wait, so nothing is gained by a thread and a box before the engine
+        opened_here = tuple(self._readers)  # the engine opens others, and starts their threads, from its start on
         self._engine_thread.start()
-        for reading in self._readers:
+        for reading in opened_here:
             if reading is not self._polled_here:
                 reading.thread.start()
         return self
@@ -171,6 +172,8 @@ class Run:
             return self._summary
         reason = "caller" if self._reasons.empty() else self._reasons.get_nowait()
         self._stopping.set()
+        for reading in self._readers:
+            reading.hub.wake()
         for reading in self._readers:
             if reading is not self._polled_here:
                 reading.thread.join()
@@ -216,7 +219,7 @@ class Run:
                 if self._polled_here is not None:
                     self._poll_here(self._polled_here.hub)
                 while not self._graph_done and any(not reading.hub.ended for reading in self._readers):
-                    item = box.get(patience.seconds())
+                    item = box.get(self._idle_s(patience) if live else patience.seconds())
                     if item is None:
                         if live:
                             engine.idle(time.monotonic_ns())
@@ -231,6 +234,11 @@ class Run:
                     raise
             finally:
                 self._reasons.put("graph" if self._graph_done else "end of input")
+
+    def _idle_s(self, patience: Patience) -> float:
+        """For how long event time need not advance, in s, if no event comes."""
+        due_ns = self._engine.due_ns
+        return patience.seconds() if due_ns is None else max(patience.seconds(), (due_ns - time.monotonic_ns()) / 1e9)
 
     def _take(self, sender: object, batch: Sequence[Any]) -> None:
         """What a thread has read."""
@@ -289,11 +297,14 @@ class Run:
             if dropped:
                 rest.append(_queue_full(dropped))
             self._inbox.put_anyway([*rest, _END], sender=hub)
+            for reading in self._readers:  # where all that is watched has ended, theirs has too
+                reading.hub.wake()
 
     def _batches(self, hub: Hub[Any]) -> Iterator[Sequence[Any]]:
         """What a source reads, until its end, that of the run, or a failure, which is noted."""
         reader = hub.reader
-        patience, counted_s = Patience(_POLL_S, _QUIET_POLL_S), time.monotonic()
+        patience = Patience(*(_ASLEEP_S if isinstance(reader, Wakes) else (_POLL_S, _QUIET_POLL_S)))
+        counted_s = time.monotonic()
         try:
             while not self._stopping.is_set() and hub.wanted:
                 if not hub.live and self._crowded():

@@ -112,12 +112,12 @@ def _wait_for_child(record: subprocess.Popen[bytes]) -> None:
     """Until its command runs."""
     while record.poll() is None:
         for task in Path(f"/proc/{record.pid}/task").iterdir():
-            for child in (task / "children").read_text().split():
-                try:
+            try:
+                for child in (task / "children").read_text().split():
                     if Path(f"/proc/{child}/comm").read_text() == "sleep\n":
                         return
-                except OSError:
-                    continue
+            except OSError:  # the thread or the child has ended
+                continue
         time.sleep(0.02)
     raise RuntimeError(f"record ended with {record.returncode}")
 

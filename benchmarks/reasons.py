@@ -21,7 +21,7 @@ _OF_GROUPS = {
     "wire": "frames are taken apart in Python, a few steps each.",
     "operators": "the floor is a bare loop over the same functions, without counters and without safety against exceptions.",
     "start": "Python imports the program, eight sources open their programs, and each probe takes the kernel some ms.",
-    "idle": "time advances in steps, and every reader looks into its ring, also while nothing happens.",
+    "idle": "every two seconds a sample is taken, behind which time advances in fine steps for a second.",
     "memory": "tables are limited in entries, and fill up.",
     "growth": "caches of the processor hold less of what is larger.",
     "hostile": "each frame or line costs a step of Python before its flood is recognised.",

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from agentsight_rx import run, sinks
+from agentsight_rx.core.engine import Engine
 from agentsight_rx.core.sink import Sink
-from agentsight_rx.core.stream import of
+from agentsight_rx.core.stream import Stream, of, origin
 from agentsight_rx.events import AnswerProgress, Origin, Readline
 from agentsight_rx.loss import Entry, Ledger, Reason
+from agentsight_rx.runtime import Run
 from agentsight_rx.state import LmdbStore
 from agentsight_rx.view.report import read_report
 
@@ -88,3 +90,51 @@ def test_what_answers_say_before_their_end_reaches_only_sinks_that_want_it() -> 
     assert shown.items == [*EVENTS, said, said]
     assert kept.items == EVENTS
     assert summary.complete
+
+
+class _Asleep:
+    """A live source without an event, whose reader waits until it is woken. `waited` has how each wait ended."""
+
+    def __init__(self) -> None:
+        self.reads = threading.Event()
+        self.waited: list[bool] = []
+        self.woken = threading.Event()
+
+    def open(self) -> None: ...
+
+    def poll(self, timeout: float, /) -> Sequence[Readline] | None:
+        self.reads.set()
+        self.waited.append(self.woken.wait(3600))
+        self.woken.clear()
+        return ()
+
+    def wake(self) -> None:
+        self.woken.set()
+
+    def lost(self) -> Sequence[Readline]:
+        return ()
+
+    def close(self) -> Sequence[Readline]:
+        return ()
+
+
+def _source(reader: Callable[[], _Asleep]) -> Stream[Readline]:
+    return origin("asleep", reader, time_of=lambda event: event.origin.time_ns, live=True)
+
+
+def test_at_the_end_of_a_run_a_reader_that_waits_is_woken() -> None:
+    asleep = _Asleep()
+    with Run(_source(lambda: asleep)) as running:
+        assert asleep.reads.wait(30)
+        running.stop()
+    assert asleep.waited == [True]
+
+
+def test_a_reader_that_is_no_longer_wanted_is_woken() -> None:
+    asleep, engine = _Asleep(), Engine()
+    stream = _source(lambda: asleep)
+    first, second = stream.subscribe(scheduler=engine), stream.subscribe(scheduler=engine)
+    first.dispose()
+    assert not asleep.woken.is_set()
+    second.dispose()
+    assert asleep.woken.is_set()

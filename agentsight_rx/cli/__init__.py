@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import sys
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
@@ -116,4 +117,14 @@ def _every_command(
 def main() -> None:
     """The program `agentsight-rx`."""
     argv = sys.argv[1:]
-    sys.exit(flushed(shown(lambda: _program(_named(argv))(argv, prog_name="agentsight-rx", standalone_mode=False), argv)))
+    sys.exit(flushed(shown(lambda: _loaded(argv)(argv, prog_name="agentsight-rx", standalone_mode=False), argv)))
+
+
+def _loaded(argv: Sequence[str]) -> Callable[..., int | None]:
+    """The command, with all that it imports: that stays to the end, so it is not searched for garbage meanwhile."""
+    gc.disable()
+    try:
+        return typer.main.get_command(_program(_named(argv)))
+    finally:
+        gc.freeze()
+        gc.enable()

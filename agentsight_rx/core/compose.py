@@ -65,6 +65,10 @@ class _Sequence(Kernel[A_contra, B_co]):
             batch = kernel.feed(batch)
         return batch
 
+    @property
+    def ticks(self) -> bool:
+        return any(kernel.ticks for kernel in self._kernels)
+
     def tick(self, now_ns: int, /) -> Sequence[B_co]:
         out: list[B_co] = []
         for place, kernel in enumerate(self._kernels, 1):

@@ -240,6 +240,11 @@ class Engine(PeriodicScheduler):
         if self._next_ns is not None and clock_ns - SLACK_NS >= self._next_ns:
             self._advance(clock_ns - SLACK_NS)
 
+    @property
+    def due_ns(self) -> int | None:
+        """By the clock: when `idle` has something to do, if no event comes."""
+        return None if self._next_ns is None else self._next_ns + SLACK_NS
+
     def _advance(self, until_ns: int) -> None:
         while self._next_ns is not None and self._next_ns <= until_ns:
             now_ns = self._next_ns
@@ -257,7 +262,13 @@ class Engine(PeriodicScheduler):
         self._now_ns = now_ns
         self._settle()
         for ticker in tuple(self._tickers):
-            self._step(partial(ticker.tick, now_ns))
+            self._stepping = True  # as in _step, which takes as long as most ticks
+            try:
+                ticker.tick(now_ns)
+            finally:
+                self._stepping = False
+            if self._later:
+                self._settle()
 
     def _deliver(self, hub: Hub[E], batch: Sequence[E]) -> None:
         self._step(partial(hub.on_batch, batch))

@@ -10,7 +10,7 @@ from reactivex.disposable import Disposable
 
 from ..loss import Meter
 
-__all__ = ["Hub", "Outlet", "Reader", "Saved", "Ticker"]
+__all__ = ["Hub", "Outlet", "Reader", "Saved", "Ticker", "Wakes"]
 
 E = TypeVar("E")
 E_co = TypeVar("E_co", covariant=True)
@@ -24,6 +24,13 @@ class Reader(Protocol[E_co]):
     def poll(self, timeout: float, /) -> Sequence[E_co] | None: ...
     def lost(self) -> Sequence[E_co]: ...  # `Loss` events since the last call
     def close(self) -> Sequence[E_co]: ...  # detach, then return the events that were still under way
+
+
+@runtime_checkable
+class Wakes(Protocol):
+    """A Reader whose `poll` another thread can end before its time, also one that has not begun: it may be given longer."""
+
+    def wake(self) -> None: ...
 
 
 class Outlet(Protocol[E_contra]):
@@ -74,6 +81,13 @@ class Hub(Generic[E]):
     def _leave(self, outlet: Outlet[E]) -> None:
         if outlet in self._outlets:
             self._outlets.remove(outlet)
+            if not self._outlets:
+                self.wake()
+
+    def wake(self) -> None:
+        """Have the thread of the reader look whether it is still wanted."""
+        if isinstance(self.reader, Wakes):
+            self.reader.wake()
 
     def on_batch(self, batch: Sequence[E]) -> None:
         for outlet in tuple(self._outlets):

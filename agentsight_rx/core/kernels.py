@@ -97,6 +97,10 @@ class _Each(Kernel[A, B]):
         self._site.meter.lose(Reason.MALFORMED, 1, broken.lost)
         self._machine = self._make()
 
+    @property
+    def ticks(self) -> bool:
+        return type(self._machine).tick is not Machine[Any, Any].tick
+
     def tick(self, now_ns: int, /) -> Sequence[B]:
         return self._guarded(lambda: self._machine.tick(now_ns))
 
@@ -146,7 +150,7 @@ def resume(machine: Machine[Any, Any], state: bytes | Raw) -> None:
 
 def count_losses(site: Site, out: Sequence[Any], fed: Sequence[Any] = ()) -> None:
     """Enter the losses that machines emit into the ledger. One that they were fed was counted where it arose."""
-    if Loss in set(map(type, out)):
+    if out and Loss in set(map(type, out)):
         losses = [event for event in out if type(event) is Loss]
         known = [event for event in fed if type(event) is Loss]
         for loss in losses:

@@ -120,6 +120,11 @@ class Kernel(Generic[A_contra, B_co]):
     def tick(self, now_ns: int, /) -> Sequence[B_co]:
         return ()
 
+    @property
+    def ticks(self) -> bool:
+        """Whether `tick` may do anything; it stays so. Time advances far more often than anything is due."""
+        return type(self).tick is not Kernel[Any, Any].tick
+
     def finish(self) -> Sequence[B_co]:
         return ()
 

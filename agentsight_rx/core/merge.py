@@ -119,6 +119,12 @@ class _Merging(Generic[E]):
         self._emit(ready, times)
 
     def tick(self, now_ns: int, /) -> None:
+        for source in self.inputs:
+            if source.waiting:
+                break
+        else:
+            self.held = 0
+            return
         latest_ns = now_ns - STEP_NS
         ready: list[E] = []
         ready_times: list[int] = []

@@ -16,6 +16,7 @@ from .sink import Sink, Unwritten, Writer
 __all__ = ["SinkThread"]
 
 _FLUSH_S = 0.25
+_QUIET_S = 1.0  # between two flushes while nothing comes: a sink may do by them what time alone brings
 _FLUSH_SIZE = 8 << 20  # bytes of content after which a sink is flushed earlier, so that it holds no more
 
 
@@ -70,10 +71,11 @@ class SinkThread:
     def _write(self) -> None:
         writer = self._writer
         assert writer is not None
-        flushed, size = time.monotonic(), 0
+        flushed, size, waits = time.monotonic(), 0, False  # whether something was written since the last flush
         while True:
-            item = self._box.get(_FLUSH_S)
+            item = self._box.get(_FLUSH_S if waits else _QUIET_S)
             if item is not None:
+                waits = True
                 self._in_hand = item[1]
                 size += self._box.taken
                 self._meter.seen += len(self._in_hand)
@@ -83,7 +85,7 @@ class SinkThread:
                 break
             if time.monotonic() - flushed >= _FLUSH_S or size >= _FLUSH_SIZE:
                 self._try(writer.flush)
-                flushed, size = time.monotonic(), 0
+                flushed, size, waits = time.monotonic(), 0, False
         self._try(writer.close)
 
     def _try(self, act: Callable[[], None]) -> None:

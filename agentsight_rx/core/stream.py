@@ -274,6 +274,7 @@ class Chain(Generic[A_contra]):
         self._outlet = outlet
         sites = [Site(engine, f"{root}/{stage.name}") for stage in stages]
         self._steps = [(stage.kernel(site), site) for stage, site in zip(stages, sites, strict=True)]
+        self._ticking = [(index, *step) for index, step in enumerate(self._steps) if step[0].ticks]
         self._done = False
 
     def on_batch(self, batch: Sequence[A_contra], /) -> None:
@@ -296,7 +297,7 @@ class Chain(Generic[A_contra]):
     def tick(self, now_ns: int, /) -> None:
         if self._done:
             return
-        for index, (kernel, site) in enumerate(self._steps):
+        for index, kernel, site in self._ticking:
             try:
                 batch = kernel.tick(now_ns)
             except Exception as error:

@@ -1,14 +1,19 @@
 """Where events go: each sink is a noun, a function of its options; `run` gets the result."""
 
+from typing import TYPE_CHECKING
+
+from ..deferred import deferred
 from .console import console
 from .jsonl import jsonl
 from .label_key import redaction_key, redaction_key_in, stored_key
 from .lent import Lent
-from .otel.replayed import send_recorded, write_recorded
 from .otel.sink import OtelOptions, otel
 from .readable import readable
 from .spool import spool
 from .store import memory, store
+
+if TYPE_CHECKING:
+    from .otel.replayed import send_recorded, write_recorded
 
 __all__ = [
     "Lent",
@@ -26,3 +31,5 @@ __all__ = [
     "stored_key",
     "write_recorded",
 ]
+
+__getattr__ = deferred(__name__, {".otel.replayed": ("send_recorded", "write_recorded")}, {})

@@ -144,6 +144,7 @@ class _StoreWriter:
         self._pending = 0  # items since the last commit
         self._weight = 0  # bytes of content in them
         self._unsynced = 0  # committed since the disk last confirmed
+        self._changed = False  # since then, by events or by what was removed
         self._counts: dict[str, StageCount] = {}  # as committed
 
     def begin(self) -> LmdbStore | MemoryStore:
@@ -228,6 +229,7 @@ class _StoreWriter:
         due = self._retained_s is None or now_s - self._retained_s >= _RETAIN_S
         limits = self._retention if due else replace(self._retention, keep_ms=None)
         self._retained_s = now_s if due else self._retained_s
+        self._changed = True
         try:
             retain(self._store, limits, self._log, now_ms=milliseconds(time.time_ns()))
         except StoreError as error:
@@ -254,6 +256,7 @@ class _StoreWriter:
             ]
             totals = Put(TOTALS, recording.number, self._tally.totals)
             stages = self._stages(recording.number)
+            self._changed = True
             store.commit([*segments, *rows, *losses, *stages, totals, Put(RUNS, recording.number, recording)])
         except Exception as error:
             if self._log is not None:
@@ -272,8 +275,9 @@ class _StoreWriter:
     def _sync(self) -> None:
         unsynced, self._unsynced = self._unsynced, 0
         try:
-            if self._store is not None:
+            if self._store is not None and self._changed:
                 self._store.sync()
+                self._changed = False
         except StoreError as error:
             raise Unwritten(str(error), count=unsynced) from error
 

@@ -14,6 +14,7 @@ from ..core.stream import Stream, origin
 from ..events import FileEvent, Loss, Origin, Tick, time_of
 from ..loss import Reason
 from .kernel.program import CALL_FIELDS, Program, lexical_path, text_of, walked_path
+from .kernel.reader import ProgramReader
 from .kernel.repeats import Repeats
 from .names import Names
 from .target import Target
@@ -66,11 +67,10 @@ def files(options: FileOptions = FileOptions()) -> Stream[FileEvent | Loss | Tic
     return origin("files", lambda: _FileReader(options), time_of=time_of, live=True, options=str(options))
 
 
-class _FileReader:
+class _FileReader(ProgramReader["Operation"]):
     def __init__(self, options: FileOptions) -> None:
         self._options = options
         self.names = Names(options.target.comms)
-        self._program: Program[Operation] | None = None
         self._account = Account(self._take_bytes)
         self._flushed = time.monotonic()
         self._swept = 0.0
@@ -97,6 +97,8 @@ class _FileReader:
         assert self._program is not None
         events: list[_FileReading] = []
         over = self._program.over()
+        if self._account.repeats.open:
+            timeout = min(timeout, max(0.0, self._flushed + _FLUSH_S - time.monotonic()))
         if self._program.wait(timeout):
             over = False
             events += self._account.take(self._program.read())
@@ -203,7 +205,7 @@ class Account:
 
     def __init__(self, take_bytes: Callable[[bytes], tuple[int, int]]) -> None:
         self._take_bytes = take_bytes
-        self._repeats: Repeats[FileEvent] = Repeats(_join)
+        self.repeats: Repeats[FileEvent] = Repeats(_join)
         self._open: dict[tuple[int, int], dict[bytes, str]] = {}  # (pid, start) -> file -> path
         self._last: dict[tuple[int, int], Origin] = {}
 
@@ -248,18 +250,18 @@ class Account:
     def _add(self, event: FileEvent) -> list[FileEvent]:
         process = event.origin.pid, event.start_ns
         key: Hashable = (event.action, event.path, event.target, event.flags, event.error, event.lexical, event.origin.comm)
-        return self._repeats.add(process, key, event)
+        return self.repeats.add(process, key, event)
 
     def _end(self, process: tuple[int, int], source: Origin) -> list[FileEvent]:
         events: list[FileEvent] = []
         for file, path in self._open.pop(process, {}).items():
             events += self._closed(process, source, path, *self._take_bytes(file))
         self._last.pop(process, None)
-        return [*events, *self._repeats.end(process)]
+        return [*events, *self.repeats.end(process)]
 
     def flush(self) -> list[FileEvent]:
         """The repeats that were held back."""
-        return self._repeats.flush()
+        return self.repeats.flush()
 
     def sweep(self, living: Set[int]) -> list[FileEvent]:
         """Close the files of processes whose end was not seen: those that started at none of the times in `living`."""

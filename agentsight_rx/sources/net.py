@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from ..core.stream import Stream, origin
 from ..events import Loss, NetEvent, Origin, Tick, time_of
 from .kernel.program import CALL_FIELDS, Program, lexical_path, text_of, walked_path
+from .kernel.reader import ProgramReader
 from .kernel.repeats import Repeats
 from .names import Names
 from .target import Target
@@ -81,11 +82,10 @@ def net(options: NetOptions = NetOptions()) -> Stream[NetEvent | Loss | Tick]:  
     return origin("net", lambda: _NetReader(options), time_of=time_of, live=True, options=str(options))
 
 
-class _NetReader:
+class _NetReader(ProgramReader[NetEvent | int]):
     def __init__(self, options: NetOptions) -> None:
         self._options = options
         self.names = Names(options.target.comms)
-        self._program: Program[NetEvent | int] | None = None
         self._repeats: Repeats[NetEvent] = Repeats(_join)
         self._flushed = time.monotonic()
 
@@ -110,6 +110,8 @@ class _NetReader:
         assert self._program is not None
         events: list[_NetReading] = []
         over = self._program.over()
+        if self._repeats.open:
+            timeout = min(timeout, max(0.0, self._flushed + _FLUSH_S - time.monotonic()))
         if self._program.wait(timeout):
             over = False
             events += self._fold(self._program.read())
@@ -126,9 +128,6 @@ class _NetReader:
             else:  # the start of a process that ended
                 events += self._repeats.end(each)
         return events
-
-    def lost(self) -> Sequence[_NetReading]:
-        return self._program.lost() if self._program else ()
 
     def close(self) -> Sequence[_NetReading]:
         if self._program is None:

@@ -13,6 +13,7 @@ from ..core.stream import Stream, origin
 from ..events import Origin, ProcessEvent, ProcessExec, ProcessExit, ProcessFork, time_of
 from .containers.control_groups import Memory
 from .kernel.program import Program, text_of, walked_path
+from .kernel.reader import ProgramReader
 from .names import Names
 from .running import running
 from .target import Target, fits, seeds
@@ -68,11 +69,10 @@ def process(options: ProcessOptions = ProcessOptions()) -> Stream[ProcessEvent]:
     return origin("process", lambda: _ProcessReader(options), time_of=time_of, live=True, options=str(options))
 
 
-class _ProcessReader:
+class _ProcessReader(ProgramReader[ProcessEvent]):
     def __init__(self, options: ProcessOptions) -> None:
         self._options = options
         self.names = Names(options.target.comms)
-        self._program: Program[ProcessEvent] | None = None
         self._containers = Memory()
         self._seen: list[ProcessEvent] = []
         self._began: Recent[tuple[int, int], int] = Recent(_MOST)  # (pid, start) -> when its first program began
@@ -102,9 +102,6 @@ class _ProcessReader:
         if self._program.wait(timeout):
             return self._program.read()
         return None if over else ()
-
-    def lost(self) -> Sequence[ProcessEvent]:
-        return self._program.lost() if self._program else ()
 
     def close(self) -> Sequence[ProcessEvent]:
         if self._program is None:

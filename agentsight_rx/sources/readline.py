@@ -11,11 +11,6 @@ from struct import Struct as Layout
 from typing import TypeAlias
 
 import msgspec
-from elftools.common.exceptions import ELFError
-from elftools.elf.dynamic import DynamicSection
-from elftools.elf.elffile import ELFFile
-from elftools.elf.hash import ELFHashSection, GNUHashSection
-from elftools.elf.sections import StringTableSection
 
 from ..core.stream import Stream, origin
 from ..errors import CaptureError
@@ -24,10 +19,12 @@ from ..loss import Reason
 from ..say import detail, say
 from .kernel.probes import Probes, Site
 from .kernel.program import Program, text_of
+from .kernel.reader import ProgramReader
 from .names import Names
 from .target import Target, seeds
 from .tls.libraries import FileId
 from .tls.mapped import executables_of
+from .tls.stacks.elf import Image
 
 __all__ = ["ReadlineOptions", "readline"]
 
@@ -39,6 +36,7 @@ _RECORD = Layout("<QQIIII16sII")
 _STARTED_KIND = 2
 _LINE_MOST = 8192
 
+_LOOK_S = 0.1
 _LOAD_S = 2.0  # how long a new bash is inspected again, until its libraries are mapped
 
 _Line: TypeAlias = Readline | Loss | Tick
@@ -60,7 +58,7 @@ def readline(options: ReadlineOptions = ReadlineOptions()) -> Stream[Readline | 
     return origin("readline", lambda: ReadlineReader(options, note=detail), time_of=time_of, live=True, options=str(options))
 
 
-class ReadlineReader:
+class ReadlineReader(ProgramReader["_Line | int"]):
     """A Reader. `note`, or without it `say`, gets a sentence for each file in which lines are read; `say` if there is none."""
 
     def __init__(
@@ -70,7 +68,6 @@ class ReadlineReader:
         self.names = Names(options.target.comms)
         self._say = say
         self._note = note or say
-        self._program: Program[_Line | int] | None = None
         self._probes: Probes | None = None
         self._looked_at: set[FileId] = set()
         self._attached = 0
@@ -135,7 +132,7 @@ class ReadlineReader:
     def poll(self, timeout: float, /) -> Sequence[_Line] | None:
         assert self._program is not None
         over = self._program.over()
-        ready = self._program.wait(timeout)
+        ready = self._program.wait(min(timeout, _LOOK_S) if self._young else timeout)
         lines = self._lines(self._program.read()) if ready else []
         for pid, until in list(self._young.items()):
             if self._look_into_processes([pid]) or time.monotonic() > until:
@@ -153,9 +150,6 @@ class ReadlineReader:
                 note = "a line of more than 8 KiB"
                 lines.append(Loss(each.origin, "readline", Reason.TRUNCATED, 1, note=note))
         return lines
-
-    def lost(self) -> Sequence[_Line]:
-        return self._program.lost() if self._program else ()
 
     def close(self) -> Sequence[_Line]:
         if self._program is None:
@@ -188,18 +182,15 @@ def _is_bash(pid: int) -> bool:
 
 
 def function_offset(path: str, name: str) -> int | None:
-    """The offset in the file `path` of its exported function `name`; None if it has none or is not an ELF file."""
+    """The offset in the file `path` of its function `name`; None if it has none or is not an ELF file."""
     try:
         with Path(path).open("rb") as file:
-            elf = ELFFile(file)
-            table = elf.get_section_by_name(".gnu.hash") or elf.get_section_by_name(".hash")
-            symbol = table.get_symbol(name) if isinstance(table, GNUHashSection | ELFHashSection) else None
-            address = 0 if symbol is None or symbol["st_shndx"] == "SHN_UNDEF" else symbol["st_value"]
-            for segment in elf.iter_segments() if address else ():
-                start = segment["p_vaddr"]
-                if segment["p_type"] == "PT_LOAD" and start <= address < start + segment["p_filesz"]:
-                    return int(address - start + segment["p_offset"])
-    except ELFError:
+            image = Image(file, path)
+            for symbols in image.symbols():
+                for address, _ in symbols.named(name):
+                    if (offset := image.offset_of(address)) is not None:
+                        return offset
+    except CaptureError:
         pass
     return None
 
@@ -220,10 +211,6 @@ def _shared(programs: Sequence[str]) -> list[str]:
 def _needed(path: str) -> list[str]:
     try:
         with Path(path).open("rb") as file:
-            elf = ELFFile(file)
-            section, names = elf.get_section_by_name(".dynamic"), elf.get_section_by_name(".dynstr")
-            if isinstance(section, DynamicSection) and isinstance(names, StringTableSection):
-                return [names.get_string(tag["d_val"]) for tag in section.iter_tags("DT_NEEDED")]
-    except (OSError, ELFError):
-        pass
-    return []
+            return Image(file, path).needed()
+    except (OSError, CaptureError):
+        return []

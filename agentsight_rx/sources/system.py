@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
@@ -51,6 +52,7 @@ class _SystemReader:
         self._options = options
         self._proc = proc
         self._due_ns = 0
+        self._woken = threading.Event()
         self._families: dict[tuple[int, int], _Family] = {}
         target = options.target
         self._whole = target.everything and target.uid is None and target.cgroup is None
@@ -63,7 +65,8 @@ class _SystemReader:
     def poll(self, timeout: float, /) -> Sequence[SystemEvent] | None:
         wait_s = (self._due_ns - time.monotonic_ns()) / 1e9
         if wait_s > timeout:
-            time.sleep(timeout)
+            self._woken.wait(timeout)
+            self._woken.clear()
             return ()
         time.sleep(max(0.0, wait_s))
         now_ns = time.monotonic_ns()
@@ -94,6 +97,9 @@ class _SystemReader:
             else:
                 samples.append(sample)
         return samples
+
+    def wake(self) -> None:
+        self._woken.set()
 
     def lost(self) -> Sequence[SystemEvent]:
         return ()

@@ -12,7 +12,6 @@ import os
 import platform
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from importlib.metadata import version
 from pathlib import Path
 from typing import BinaryIO
 
@@ -117,7 +116,7 @@ class PartWriter:
             sequence=self._sequence,
             first=self._first,
             run=self._run,
-            product=version("agentsight-rx"),
+            product=_version(),
             python=platform.python_version(),
             redacted=options.redacted,
             wall_offset_ns=self._offset(),
@@ -248,3 +247,9 @@ def _locked(folder: Path, owner: tuple[int, int] | None) -> int:
             f"{folder} is written by another recorder: give this one another folder by --spool, or a name by --spool-host"
         ) from error
     return counter
+
+
+def _version() -> str:
+    from importlib.metadata import version  # takes longer to import than all else here
+
+    return version("agentsight-rx")

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from threading import Thread
 from typing import TYPE_CHECKING
 
-from ..errors import SinkError
 from ..say import say
 
 if TYPE_CHECKING:
@@ -42,7 +41,8 @@ class OnDemand:
             return
         try:
             self._served = self._serve()
-        except SinkError as error:
+        except Exception as error:  # whatever it is, no client shall wait for an answer that does not come
+            self._listener.close()
             say(f"going on without the page: {error}")
 
     def served(self) -> tuple[Api, Serving] | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import time
 from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,7 @@ __all__ = ["StoredPage", "WebOptions", "WebSink", "serve_stored", "web"]
 
 
 _LAST_LOOK_S = 2.5
+_NEEDED = ("uvicorn", "starlette", "sse_starlette")  # imported at the first client, and looked for before a capture
 
 
 def web(options: WebOptions | None = None, *, limits: Limits | None = None, lent: Lent | None = None) -> WebSink:
@@ -37,7 +39,7 @@ def web(options: WebOptions | None = None, *, limits: Limits | None = None, lent
     Show the capture on a web page while it runs. `lent` gets the store of the run; without it the page keeps one in memory.
 
     Raises UsageError where the address is not valid, or where other machines can reach it and that was not allowed. Opening
-    the sink raises SinkError where the port is taken and the page is required.
+    the sink raises SinkError where the port is taken, or a package that serves the page is missing, and the page is required.
     """
     options = options or WebOptions()
     opening = _Opening(Place(options), options, limits, lent)
@@ -77,6 +79,9 @@ class _Opening:
             return _NoPage()
 
     def _serve(self, ledger: Ledger) -> Writer[Output]:
+        missing = [name for name in _NEEDED if find_spec(name) is None]
+        if missing:
+            raise SinkError(f"the web page needs {', '.join(missing)}, not installed here")
         listener = self.place.bind()
         feed = Feed(ledger)
         lent = self._lent or Lent()

@@ -47,14 +47,23 @@ class Serving:
                 log_level="critical",  # bugs are counted by the application itself
             )
         )
-        self._thread = Thread(target=lambda: asyncio.run(self._serve(listener)), name="web", daemon=True)
+        self._failure: Exception | None = None
+        self._thread = Thread(target=self._run, args=(listener,), name="web", daemon=True)
         self._thread.start()
         deadline = time.monotonic() + _START_S
         while not self._server.started:
-            if not self._thread.is_alive() or time.monotonic() > deadline:
+            late = time.monotonic() > deadline
+            if late or not self._thread.is_alive():
                 listener.close()
-                raise SinkError(f"the web page did not start within {_START_S:.0f} s")
+                why = f" within {_START_S:.0f} s" if late else f": {self._failure or 'its server ended'}"
+                raise SinkError(f"the web page did not start{why}") from self._failure
             time.sleep(0.005)
+
+    def _run(self, listener: socket.socket) -> None:
+        try:
+            asyncio.run(self._serve(listener))
+        except Exception as error:
+            self._failure = error
 
     async def _serve(self, listener: socket.socket) -> None:
         await self._server.serve([listener])

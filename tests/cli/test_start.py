@@ -57,7 +57,7 @@ def test_a_recording_loads_neither_what_serves_the_page_nor_what_exports() -> No
         text=True,
         check=True,
     )
-    late = {"uvicorn", "starlette", "sse_starlette", "opentelemetry", "urllib.request", "rich.table", "pydantic"}
+    late = {"uvicorn", "starlette", "sse_starlette", "opentelemetry", "urllib.request", "rich.table", "pydantic", "elftools"}
     assert not late & set(run.stdout.split())
 
 

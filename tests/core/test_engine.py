@@ -199,8 +199,28 @@ def test_an_event_that_is_late_when_idle_makes_no_tick_but_steps_are_fine_again(
     assert live.seen[-4:] == [3000, "late", 3020, 3040]
 
 
+@pytest.mark.parametrize("clock_ms", [0, 500, 3050, 70_000])
+def test_before_it_is_due_time_does_not_advance_and_then_it_does(clock_ms: int) -> None:
+    live = Live(0)
+    live.idle(clock_ms)
+    before, due_ns = list(live.seen), live.engine.due_ns
+    assert due_ns is not None
+    live.engine.idle(due_ns - 1)
+    assert live.seen == before
+    live.engine.idle(due_ns)
+    assert live.seen[:-1] == before
+
+
+def test_an_event_makes_time_due_earlier() -> None:
+    live = Live(0)
+    live.idle(3600)
+    live.push((3510, "b"))
+    assert live.engine.due_ns == 3620 * MS
+
+
 def test_before_the_first_event_and_the_clock_there_is_no_time() -> None:
     engine = Engine()
+    assert engine.due_ns is None
     engine.idle(5000 * MS)
     assert engine.now_ns == 0
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import signal
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Callable, Set
 from pathlib import Path
 
 import pytest
@@ -15,6 +18,8 @@ from agentsight_rx import operators as op
 from agentsight_rx import sources
 from agentsight_rx.events import ProcessExec, ProcessExit, ProcessFork
 from agentsight_rx.sources import ProcessOptions, Target
+from agentsight_rx.sources.kernel import program as loading
+from agentsight_rx.sources.target import Found
 
 from .capture import PATIENCE_S, needs_root, running, started, until, workload
 
@@ -166,6 +171,60 @@ def test_a_capture_that_begins_among_forks_misses_none_and_doubles_none(tmp_path
         seen = Counter(event.origin.pid for event in kept.of(kind))
         assert [1] * len(pids) == [seen[pid] for pid in pids]
         assert set(seen.values()) == {1}
+
+
+def _once_listed(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
+    """Do this the first time that /proc was listed, before anything of the list is watched."""
+    listed, done = loading.found, list[object]()
+
+    def found(target: Target, others: Set[int] = frozenset()) -> list[Found]:
+        processes = listed(target, others)
+        if not done:
+            done.append(act())
+        return processes
+
+    monkeypatch.setattr(loading, "found", found)
+
+
+def test_a_child_that_is_forked_behind_the_list_of_processes_is_watched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go, forked = tmp_path / "go", tmp_path / "forked"
+    script = f"until [ -e {go} ]; do sleep 0.01; done; sleep 3600 & echo $! > {forked}.new; mv {forked}.new {forked}; wait"
+    with started(["/bin/sh", "-c", script]) as shell:
+
+        def fork() -> None:
+            go.touch()
+            until(forked.exists)
+
+        _once_listed(monkeypatch, fork)
+        with running(sources.process(ProcessOptions(Target(shell.pid)))) as (run, kept):
+            child = int(forked.read_text())
+            os.kill(child, signal.SIGKILL)
+            shell.wait(PATIENCE_S)
+            run.wait()
+            run.stop()
+    assert [(child, signal.SIGKILL)] == [
+        (event.origin.pid, event.signal) for event in kept.of(ProcessExit) if event.origin.pid == child
+    ]
+
+
+def test_a_program_that_begins_behind_the_list_of_processes_is_watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    go, late = tmp_path / "go", tmp_path / "begins-late"
+    shutil.copy("/bin/sleep", late)
+    with started(["/bin/sh", "-c", f"until [ -e {go} ]; do sleep 0.01; done; exec {late} 3600"]) as shell:
+
+        def execute() -> None:
+            go.touch()
+            until(lambda: Path(f"/proc/{shell.pid}/comm").read_text() == "begins-late\n")
+
+        _once_listed(monkeypatch, execute)
+        with running(sources.process(ProcessOptions(Target(comms=("begins-late",))))) as (run, kept):
+            shell.kill()
+            until(lambda: kept.of(ProcessExit))
+            run.stop()
+    assert [shell.pid] == [event.origin.pid for event in kept.of(ProcessExit)]
+    assert [(str(late), "3600")] == [event.argv for event in kept.of(ProcessExec)]
 
 
 def test_a_process_whose_ancestors_have_ended_is_still_followed(tmp_path: Path) -> None:

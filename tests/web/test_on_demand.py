@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import socket
+from contextlib import suppress
 from typing import Any
+
+import pytest
 
 from agentsight_rx.errors import SinkError
 from agentsight_rx.web.on_demand import OnDemand
@@ -33,11 +36,15 @@ def test_a_client_that_came_just_before_the_end_is_served() -> None:
     listener.close()
 
 
-def test_a_server_that_does_not_start_ends_no_capture(capsys: Any) -> None:
+@pytest.mark.parametrize("kind", [SinkError, ImportError, ValueError])
+def test_a_server_that_does_not_start_ends_no_capture_and_lets_no_client_wait(capsys: Any, kind: type[Exception]) -> None:
     def fails() -> Any:
-        raise SinkError("the web page did not start")
+        raise kind("the web page did not start")
 
     listener = _listener()
-    with socket.create_connection(listener.getsockname()):
-        assert OnDemand(listener, fails).served() is None
+    with socket.create_connection(listener.getsockname()) as client:
+        page = OnDemand(listener, fails)
+        with suppress(ConnectionResetError):
+            assert client.recv(1) == b""
+        assert page.served() is None
     assert "going on without the page: the web page did not start" in capsys.readouterr().err

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import sys
 import threading
 import time
 from collections.abc import Generator, Iterator
@@ -12,6 +13,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from starlette.applications import Starlette
 
 from agentsight_rx.core.sink import Writer
 from agentsight_rx.core.stream import of
@@ -24,6 +26,7 @@ from agentsight_rx.view import CallRow, Output, SessionRow
 from agentsight_rx.view.ids import call_id
 from agentsight_rx.web import WebOptions, WebSink, web
 from agentsight_rx.web.connections import Limits
+from agentsight_rx.web.serving import Serving
 
 ANY = WebOptions(port=0)
 EXEC = ProcessExec(Origin(10, 7, wall_ns=5_000_000, comm="sh"), 1, 3, "/bin/sh", ("sh", "-c", "true"), "/")
@@ -244,6 +247,27 @@ def test_a_page_that_is_not_required_does_not_stop_the_run(capsys: pytest.Captur
     assert not sink.is_served
     said = capsys.readouterr().err
     assert said.startswith(f"agentsight-rx: going on without the page: port {port} on 127.0.0.1 is taken; give another")
+
+
+@pytest.mark.parametrize("required", [True, False])
+def test_a_package_that_is_missing_is_said_before_anything_is_captured(
+    required: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "sse_starlette", None)
+    opening = web(WebOptions(port=0, required=required)).open
+    if required:
+        with pytest.raises(SinkError, match="the web page needs sse_starlette, not installed here"):
+            opening(Ledger())
+    else:
+        opening(Ledger()).close()
+        assert "going on without the page: the web page needs sse_starlette" in capsys.readouterr().err
+
+
+def test_a_server_that_fails_says_why() -> None:
+    listener = socket.create_server(("127.0.0.1", 0))
+    listener.close()
+    with pytest.raises(SinkError, match=r"the web page did not start: .*[Bb]ad file descriptor"):
+        Serving(Starlette(), listener)
 
 
 # -- strangers ---------------------------------------------------------------------------------------------------------

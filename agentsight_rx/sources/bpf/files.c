@@ -91,7 +91,7 @@ static inline int send(void *record, u32 size)
 static inline struct record_t *begin(struct room_t *space, u32 kind, struct process_t *process, u64 task)
 {
     struct record_t *record = &space->record;
-    fill_head(&record->head, kind, process);
+    fill_head_slowly(&record->head, kind, process);
     __builtin_memset((char *)record + sizeof(record->head), 0, offsetof(struct record_t, text) - sizeof(record->head));
     *(volatile u32 *)&space->at = 0;
     return record;
@@ -164,7 +164,7 @@ static inline s32 errno_of(s64 result)
 }
 
 /* What the process gave, if anything, and the directory that it starts at. Returns the size of the former. */
-static inline u32 read_name(struct room_t *space, u64 name, struct place_t *from, s32 directory, u64 task)
+static inline u32 read_name(struct room_t *space, u64 name, struct place_t *from, s32 directory, u64 task, u64 files)
 {
     char *text = space->record.text;
     u32 at = *(volatile u32 *)&space->at;
@@ -182,7 +182,7 @@ static inline u32 read_name(struct room_t *space, u64 name, struct place_t *from
         FIELD(fs, task, task_struct_fs);
         *from = place_at(fs + O_fs_struct_pwd);
     } else {
-        u64 file = file_of(task, directory);
+        u64 file = file_in(files, directory);
         if (file)
             *from = place_at(file + O_file_f_path);
     }
@@ -199,7 +199,7 @@ int on_names(struct call_t *call)
     struct room_t *space = room.lookup(&zero);
     if (!space)
         return 0;
-    u64 task = (u64)bpf_get_current_task_btf(), registers = bpf_task_pt_regs((void *)task);
+    u64 task = (u64)bpf_get_current_task_btf(), registers = bpf_task_pt_regs((void *)task), files = files_of(task);
     u64 a = ARGUMENT(registers, di), b = ARGUMENT(registers, si), c = ARGUMENT(registers, dx), d = ARGUMENT(registers, r10);
     u64 name = a, second_name = 0, file = 0, flags = 0;
     s32 directory = CURRENT_DIRECTORY, second_directory = CURRENT_DIRECTORY;
@@ -244,20 +244,20 @@ int on_names(struct call_t *call)
         kind = TRUNCATE;
         break;
     case 77: /* ftruncate */
-        kind = TRUNCATE, file = file_of(task, a), name = 0;
+        kind = TRUNCATE, file = file_in(files, a), name = 0;
         break;
     case 80: /* chdir */
         kind = CHDIR;
         break;
     case 81: /* fchdir */
-        kind = CHDIR, file = file_of(task, a), name = 0;
+        kind = CHDIR, file = file_in(files, a), name = 0;
         break;
     default:
         return 0;
     }
     u32 mode = 0;
     if (kind == OPEN && result >= 0) {
-        file = file_of(task, result);
+        file = file_in(files, result);
         mode = mode_of(file);
         if (mode != REGULAR && mode != DIRECTORY && mode != CHARACTERS && mode != BLOCKS)
             return 0;
@@ -280,7 +280,7 @@ int on_names(struct call_t *call)
         FIELD(fs, task, task_struct_fs);
         from = place_at(fs + O_fs_struct_pwd);
     } else if (name) {
-        record->given = read_name(space, name, &from, directory, task);
+        record->given = read_name(space, name, &from, directory, task, files);
     }
     u32 begun = *(volatile u32 *)&space->at;
     if (from.dentry)
@@ -289,7 +289,7 @@ int on_names(struct call_t *call)
     record->above = at - begun;
     if (has_second) {
         struct place_t second = {};
-        u32 size = read_name(space, second_name, &second, second_directory, task);
+        u32 size = read_name(space, second_name, &second, second_directory, task, files);
         begun = at + size;
         record->second_given = size;
         if (second.dentry)
@@ -340,7 +340,7 @@ int on_bytes(struct call_t *call)
     struct process_t *process = wanted();
     if (!process)
         return 0;
-    u64 task = (u64)bpf_get_current_task_btf(), registers = bpf_task_pt_regs((void *)task);
+    u64 task = (u64)bpf_get_current_task_btf(), registers = bpf_task_pt_regs((void *)task), files = files_of(task);
     s32 source = -1, drain = -1;
     switch (call->number) {
     case 0:   /* read */
@@ -367,7 +367,7 @@ int on_bytes(struct call_t *call)
         s32 number = turn ? drain : source;
         if (number < 0)
             continue;
-        u64 file = file_of(task, number);
+        u64 file = file_in(files, number);
         if (!file || mode_of(file) != REGULAR)
             continue;
         struct file_t key = {};
@@ -412,7 +412,7 @@ int on_close(struct call_t *call)
     struct process_t *process = wanted();
     if (!process)
         return 0;
-    u64 task = (u64)bpf_get_current_task_btf(), registers = bpf_task_pt_regs((void *)task);
+    u64 task = (u64)bpf_get_current_task_btf(), registers = bpf_task_pt_regs((void *)task), files = files_of(task);
     u32 zero = 0, number = ARGUMENT(registers, di);
     if (call->number != 3) {
         u32 onto = ARGUMENT(registers, si);
@@ -420,7 +420,7 @@ int on_close(struct call_t *call)
             return 0;
         number = onto;
     }
-    u64 file = file_of(task, number);
+    u64 file = file_in(files, number);
     if (!file)
         return 0;
     struct file_t key = {};

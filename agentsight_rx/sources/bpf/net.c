@@ -149,7 +149,7 @@ int on_begin(struct call_t *call)
     if (wait.net.protocol == TCP && wait.net.type == STREAM && wait.net.family != UNIX) {
         if (state != 1) /* SS_UNCONNECTED: it asks how an earlier one is going */
             return 0;
-        fill_head(&wait.net.head, CONNECT, process);
+        fill_head_slowly(&wait.net.head, CONNECT, process);
         wait.net.error = 115; /* EINPROGRESS, until the outcome is known */
         wait.begun_ns = now;
         if (waiting.update(&sock, &wait))
@@ -273,7 +273,7 @@ static inline void begin(struct room_t *space, u64 sock, u32 kind, s64 result, s
     __builtin_memset(net, 0, sizeof(*net));
     *(volatile u32 *)&space->at = 0;
     describe(net, sock);
-    fill_head(&net->head, kind, process);
+    fill_head_slowly(&net->head, kind, process);
     net->error = result < 0 ? -result : 0;
     if (net->family != UNIX)
         read_local(&net->local, sock, net->family);
@@ -302,8 +302,9 @@ int on_end(struct call_t *call)
     struct process_t *process = wanted();
     if (!process)
         return 0;
-    u64 task = (u64)bpf_get_current_task_btf(), registers = bpf_task_pt_regs((void *)task), sock = 0, latency_ns = 0;
+    u64 task = (u64)bpf_get_current_task_btf(), registers = bpf_task_pt_regs((void *)task), files = files_of(task);
     u64 address = ARGUMENT(registers, si), size = ARGUMENT(registers, dx), id = bpf_get_current_pid_tgid();
+    u64 sock = 0, latency_ns = 0;
     u32 zero = 0, kind = 0, number = ARGUMENT(registers, di);
     switch (call->number) {
     case 42: { /* connect */
@@ -345,7 +346,7 @@ int on_end(struct call_t *call)
     }
     if (kind == SEND && (!address || RESTARTED(result)))
         return 0;
-    u64 socket = socket_of(task, number);
+    u64 socket = socket_in(files, number);
     struct room_t *space = room.lookup(&zero);
     if (!socket || !space)
         return 0;

@@ -185,7 +185,7 @@ static inline int is_new(u64 sock, u64 did, int direction)
 
 static inline void begin_connection(struct connection_t *fresh, struct process_t *process, u64 sock)
 {
-    fill_head(&fresh->head, 0, process);
+    fill_head_slowly(&fresh->head, 0, process);
     /* a CPU gives no time twice */
     fresh->id = fresh->head.time_ns << 8 | (bpf_get_smp_processor_id() & 0xff);
     u16 local = 0, peer = 0;

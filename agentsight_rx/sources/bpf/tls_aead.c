@@ -46,10 +46,11 @@ static inline u32 type_inside(u64 at, u64 *size)
     u64 left = *size;
     u8 last = 0;
 #pragma clang loop unroll(disable)
-    for (int i = 0; i < 64; i++) {
+    for (TURNS(i, 64)) {
         if (!left)
             return 0;
         left--;
+        asm volatile("" : "+r"(left)); /* or the compiler counts the turns in it, and each begins with another number */
         bpf_probe_read_user(&last, 1, (void *)(at + left));
         if (last)
             break;

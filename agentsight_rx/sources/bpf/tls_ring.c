@@ -82,9 +82,9 @@ static inline int of_tls(u64 first, u64 size)
 static inline u64 find_place(struct ring_t *ring, u64 offset, u64 *structs, const int count, u32 direction)
 {
 #pragma clang loop unroll(disable)
-    for (int i = 0; i < count; i++) {
+    for (TURNS(i, count)) {
 #pragma clang loop unroll(disable)
-        for (int word = 0; word < WORDS - 1; word++) {
+        for (TURNS(word, WORDS - 1)) {
             struct slice_t pair = {};
             u64 first = 0, before = 1;
             if (bpf_probe_read_user(&pair, sizeof(pair), (void *)structs[i] + word * 8))
@@ -196,7 +196,7 @@ static inline int ring_begins(struct pt_regs *ctx, u64 cookie)
     if (window.end < window.start || left > SEGMENT)
         goto lost;
 #pragma clang loop unroll(disable)
-    for (int i = 0; i < SLICES_MOST; i++) {
+    for (TURNS(i, SLICES_MOST)) {
         if (!left || i >= window.count || bpf_probe_read_user(&piece, sizeof(piece), (void *)pieces + i * 16))
             break;
         if (skip >= piece.size) {
@@ -209,6 +209,7 @@ static inline int ring_begins(struct pt_regs *ctx, u64 cookie)
         seal(ctx, library, piece.at + skip, part, APPLICATION_DATA);
         skip = 0;
         left -= part;
+        asm volatile("" : "+r"(skip), "+r"(left));
     }
     if (!left)
         return 0;

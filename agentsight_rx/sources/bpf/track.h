@@ -102,7 +102,10 @@ static inline u32 first_turn(void)
     on:                                                                                                            \
         goes_on;                                                                                                   \
     })
-#define TURNS(i, most) u32 i = first_turn(); GOES_ON() && i < (most); i++
+/* The compiler may not compute it from something else that it counts, with a number at its begin that the verifier knows. It has
+ * 64 bits, as only so the verifier learns from the comparison how large it is. */
+#define AS_IT_IS(value) ({ asm volatile("" : "+r"(value)); value; })
+#define TURNS(i, most) u64 i = first_turn(); GOES_ON() && AS_IT_IS(i) < (most); i++
 #else
 #define TURNS(i, most) u32 i = 0; i < (most); i++
 #endif
@@ -326,6 +329,13 @@ static inline void fill_head_of(struct head_t *head, u32 kind, struct process_t 
     bpf_probe_read_kernel(&head->comm, sizeof(head->comm), (void *)leader + O_task_struct_comm);
 }
 
+/* The current process, in a program that makes few records, and has many ways to one: at each of them, what is loaded from the
+ * task takes the verifier a millisecond, as it searches all types of the kernel by name. */
+static inline void fill_head_slowly(struct head_t *head, u32 kind, struct process_t *process)
+{
+    fill_head_of(head, kind, process, leader_of((u64)bpf_get_current_task()));
+}
+
 /* Did the last thread of a tracked process end? Then its head is filled, and it is tracked no more. */
 static inline int gone(struct head_t *head, u32 kind, u64 task)
 {
@@ -426,21 +436,32 @@ static inline int walk(u32 *at, char *text, struct place_t place, u64 task)
     return 0;
 }
 
-/* The open file behind a number of the current process, `task` from bpf_get_current_task_btf(); 0 if there is none. */
-static inline u64 file_of(u64 task, u32 fd)
+/* The open file behind a number of the process with these `files`; 0 if there is none. */
+static inline u64 file_in(u64 files, u32 fd)
 {
-    u64 table = LOAD(LOAD(task, task_struct_files), files_struct_fdt), file = 0;
+    u64 table = LOAD(files, files_struct_fdt), file = 0;
     u32 most = *(u32 *)(table + O_fdtable_max_fds);
     if (fd < most)
         bpf_probe_read_kernel(&file, sizeof(file), (void *)LOAD(table, fdtable_fd) + 8 * (u64)fd);
     return file;
 }
 
-#ifdef O_file_private_data
-/* The struct socket behind a number of the current process; 0 if there is none. */
-static inline u64 socket_of(u64 task, u32 number)
+/* The files of the current process, `task` from bpf_get_current_task_btf(). To be loaded once, before the ways part. */
+static inline u64 files_of(u64 task)
 {
-    u64 file = file_of(task, number), inode = 0, socket = 0;
+    return LOAD(task, task_struct_files);
+}
+
+static inline u64 file_of(u64 task, u32 fd)
+{
+    return file_in(files_of(task), fd);
+}
+
+#ifdef O_file_private_data
+/* The struct socket behind a number of the process with these `files`; 0 if there is none. */
+static inline u64 socket_in(u64 files, u32 number)
+{
+    u64 file = file_in(files, number), inode = 0, socket = 0;
     u16 mode = 0;
     if (!file)
         return 0;
@@ -450,6 +471,11 @@ static inline u64 socket_of(u64 task, u32 number)
         return 0;
     FIELD(socket, file, file_private_data);
     return socket;
+}
+
+static inline u64 socket_of(u64 task, u32 number)
+{
+    return socket_in(files_of(task), number);
 }
 #endif
 

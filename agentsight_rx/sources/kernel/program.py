@@ -194,12 +194,15 @@ class Program(Generic[E]):
                 del table[key]
 
     def wait(self, timeout: float) -> bool:
-        return self._ring.wait(timeout)
+        return self._ring.wait(0 if self._over else timeout)
+
+    def wake(self) -> None:
+        self._ring.wake()
 
     def over(self) -> bool:
         """
         True once all processes have ended that are watched or may come to be, so that the ring has the last records. Checked
-        four times a second.
+        four times a second at most.
         """
         if not self._target.ends:
             return False

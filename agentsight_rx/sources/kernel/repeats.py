@@ -35,6 +35,11 @@ class Repeats(Generic[E]):
         self._count += 1
         return [*early, event]
 
+    @property
+    def open(self) -> bool:
+        """Whether a flush changes anything."""
+        return self._count > 0
+
     def flush(self) -> list[E]:
         """The joined events of all processes."""
         held = [event for seen in self._by_process.values() for event in seen.values() if event is not None]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import mmap
 import select
 import time
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
+from ...core.bell import Bell
 from ...core.capacity import share_of_memory
 from ...errors import UsageError
 
@@ -59,18 +61,26 @@ class Ring(Generic[E]):
         self._words = self._view.cast("I")
         self._poll = select.poll()
         self._poll.register(fd, select.POLLIN)
+        self._bell = Bell()
+        self._poll.register(self._bell.fd, select.POLLIN)
 
     def wait(self, timeout: float) -> bool:
-        """True once there is something to read; waits at most `timeout` s."""
+        """True once there is something to read; waits at most `timeout` s, or until `wake`."""
         at = self._consumer[0]
         waiting = self._producer[0] - at
         stuck, self._waited_at = at == self._waited_at, at
         if waiting >= self._enough and not stuck:
             return True
-        if not waiting and not self._poll.poll(int(timeout * 1000)):
-            return False
+        if not waiting:
+            ready = self._poll.poll(math.ceil(timeout * 1000))
+            if not ready or (len(ready) == 1 and self._bell.heard()):
+                return False
         time.sleep(_GATHER_S)
         return True
+
+    def wake(self) -> None:
+        """End the `wait` of another thread, or its next one."""
+        self._bell.ring()
 
     @property
     def fill(self) -> float:
@@ -116,6 +126,7 @@ class Ring(Generic[E]):
         return out
 
     def close(self) -> None:
+        self._bell.close()
         self._consumer.release()
         self._producer.release()
         self._words.release()

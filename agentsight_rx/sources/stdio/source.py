@@ -16,6 +16,7 @@ from ...errors import UsageError
 from ...events import Channel, Loss, Origin, StdioChunk, StdioClose, StdioEvent, time_of
 from ...loss import Reason
 from ..kernel.program import Program
+from ..kernel.reader import ProgramReader
 from ..kernel.syscall import possible_cpus
 from ..names import Names
 from ..target import Target, seeds
@@ -89,11 +90,10 @@ def stdio(options: StdioOptions) -> Stream[StdioEvent]:
     return origin("stdio", lambda: StdioReader(options), time_of=time_of, live=True, options=str(options))
 
 
-class StdioReader:
+class StdioReader(ProgramReader[Seen]):
     def __init__(self, options: StdioOptions) -> None:
         self._options = options
         self.names = Names(options.target.comms)
-        self._program: Program[Seen] | None = None
         self._comms: dict[bytes, str] = {}
         self._pids: set[int] = set()  # that used a channel and have not ended
         self._unmatched = Unmatched()

@@ -17,6 +17,7 @@ from ..containers.references import Container
 from ..hold import held
 from ..kernel.probes import Probes
 from ..kernel.program import CALL_FIELDS, Program
+from ..kernel.reader import ProgramReader
 from ..names import Names
 from ..target import Target
 from .attacher import Attacher
@@ -90,7 +91,7 @@ def tls(options: TlsOptions = TlsOptions()) -> Stream[TlsEvent]:  # noqa: B008 (
     return origin("tls", lambda: TlsReader(options, note=detail), time_of=time_of, live=True, options=str(options))
 
 
-class TlsReader:
+class TlsReader(ProgramReader[TlsEvent]):
     """A Reader. `say` gets a sentence for each library that cannot be probed, `note` (else `say` too) for each that is."""
 
     def __init__(
@@ -101,7 +102,6 @@ class TlsReader:
         self._note = note or say
         self._scope = Scope(options.target)
         self.names = Names()
-        self._program: Program[TlsEvent] | None = None
         self._attacher: Attacher | None = None
         self._holding = ExitStack()
         self._held_until_s = 0.0
@@ -275,9 +275,6 @@ class TlsReader:
             self._held_until_s = 0.0
             self._holding.close()
             self._say(f"a search for TLS code takes longer than {_HELD_S:g} s: what is sent meanwhile is not read")
-
-    def lost(self) -> Sequence[TlsEvent]:
-        return self._program.lost() if self._program else ()
 
     def close(self) -> Sequence[TlsEvent]:
         if self._program is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mmap
 import os
+import threading
 from collections.abc import Generator
 from struct import pack
 
@@ -12,12 +13,14 @@ import pytest
 from agentsight_rx.doctor import require_capture
 from agentsight_rx.errors import UsageError
 from agentsight_rx.sources.kernel.ring import Ring, size_of_ring
+from agentsight_rx.sources.kernel.syscall import create_map
 
 from .torn import flood
 
 PAGE = mmap.PAGESIZE
 SIZE = 16 * PAGE
 BUSY, DISCARD = 1 << 31, 1 << 30
+_RINGBUF = 27  # BPF_MAP_TYPE_RINGBUF of linux/bpf.h
 RECORDS = 1_000_000  # `python -m tests.sources.kernel.torn 10000000` takes more of them
 
 
@@ -112,6 +115,50 @@ def test_its_fill_is_what_was_not_read(memory: Memory, ring: Ring[bytes]) -> Non
     assert ring.fill == 0.25
     ring.read()
     assert ring.fill == 0
+
+
+@pytest.fixture
+def empty() -> Generator[Ring[bytes]]:
+    """A ring of the kernel, into which nothing is written."""
+    require_capture()
+    fd = create_map("empty", _RINGBUF, (0, 0), entries=SIZE)
+    made: Ring[bytes] = Ring(fd, SIZE, lambda view, at, size: bytes(view[at : at + size]))
+    yield made
+    made.close()
+    os.close(fd)
+
+
+def test_who_waits_is_woken_by_another_thread(empty: Ring[bytes]) -> None:
+    found: list[bool] = []
+    waits = threading.Thread(target=lambda: found.append(empty.wait(3600)))
+    waits.start()
+    empty.wake()
+    waits.join()
+    assert found == [False]
+
+
+def test_a_wake_before_the_wait_counts_and_only_once(empty: Ring[bytes]) -> None:
+    empty.wake()
+    empty.wake()
+    assert not empty.wait(3600)
+    assert not empty.wait(0)
+
+
+def test_a_wake_hides_no_record(memory: Memory, ring: Ring[bytes]) -> None:
+    ring.wake()
+    memory.put(b"one")
+    assert ring.wait(0)
+    assert ring.read() == [b"one"]
+
+
+def test_after_the_end_a_wake_touches_no_file_that_came_since(memory: Memory) -> None:
+    made: Ring[bytes] = Ring(memory.fd, SIZE, lambda view, at, size: bytes(view[at : at + size]))
+    made.close()
+    later = os.eventfd(0, os.EFD_NONBLOCK)
+    made.wake()
+    with pytest.raises(BlockingIOError):
+        os.eventfd_read(later)
+    os.close(later)
 
 
 @pytest.mark.parametrize("size", [4096, 8191, 12_288, -8192])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from functools import cached_property
+from itertools import islice
 from struct import Struct as Layout
 from typing import BinaryIO
 
@@ -12,18 +13,23 @@ from msgspec import Struct
 
 from ....errors import CaptureError
 
-__all__ = ["EXECUTE", "READ", "WRITE", "Image", "Segment", "Symbols"]
+__all__ = ["EXECUTE", "READ", "WRITE", "Bounds", "Image", "Segment", "Symbols"]
+
+Bounds = tuple[int, int]  # address and size of a function
 
 READ, WRITE, EXECUTE = 4, 2, 1  # p_flags
 _HEADER = Layout("<16sHHIQQQIHHHHHH")  # Elf64_Ehdr
 _PROGRAM = Layout("<IIQQQQQQ")  # Elf64_Phdr
 _SECTION = Layout("<IIQQQQIIQQ")  # Elf64_Shdr
 _DYNAMIC = Layout("<QQ")
+_SYMBOL = Layout("<IBBHQQ")  # Elf64_Sym: name, info, other, section, value, size
+_UNDEFINED = 0
+_NAMES_MOST, _PLACES_MOST = 16, 4096  # of one name: the linker keeps it once
 _IDENT = b"\x7fELF\x02\x01\x01"  # 64 bits, little endian, version 1
 _X86_64 = 62
 _LOAD, _DYNAMIC_SEGMENT, _EH_FRAME, _RELRO = 1, 2, 0x6474E550, 0x6474E552
 _SYMTAB, _DYNSYM = 2, 11  # sh_type
-_DT_HASH, _DT_STRTAB, _DT_SYMTAB, _DT_RELA, _DT_RELASZ, _DT_STRSZ = 4, 5, 6, 7, 8, 10
+_DT_NEEDED, _DT_HASH, _DT_STRTAB, _DT_SYMTAB, _DT_RELA, _DT_RELASZ, _DT_STRSZ = 1, 4, 5, 6, 7, 8, 10
 _TABLE_MOST = 256 << 20
 _HEADERS_MOST = 4096  # a program has 4 to 15 segments, a library with a section for each function has some thousand
 
@@ -46,6 +52,28 @@ class Symbols(Struct, frozen=True):
 
     table: bytes
     names: bytes
+
+    def named(self, name: str) -> list[Bounds]:
+        """
+        Address and size of what has this name. The symbol table is searched for the offset of the name: 1 ms for 100,000
+        symbols; decoding each would take 1 s.
+        """
+        found: list[Bounds] = []
+        # also as the end of a longer name, which linkers share
+        for place in islice(_places(name.encode() + b"\0", self.names), _NAMES_MOST):
+            for at in islice(_places(place.to_bytes(4, "little"), self.table), _PLACES_MOST):
+                if at % _SYMBOL.size == 0 and at + _SYMBOL.size <= len(self.table):
+                    _, _, _, section, value, size = _SYMBOL.unpack_from(self.table, at)
+                    if section != _UNDEFINED and value:
+                        found.append((value, size))
+        return found
+
+
+def _places(part: bytes, whole: bytes) -> Iterator[int]:
+    at = whole.find(part)
+    while at >= 0:
+        yield at
+        at = whole.find(part, at + 1)
 
 
 class Image:
@@ -181,10 +209,18 @@ class Image:
     @cached_property
     def _tags(self) -> dict[int, int]:
         """The dynamic section: numbers by their tags."""
-        if self._dynamic is None:
-            return {}
-        table = self.read(self._dynamic.offset, min(self._dynamic.size, 1 << 16))
-        return dict(_DYNAMIC.iter_unpack(table[: len(table) // _DYNAMIC.size * _DYNAMIC.size]))
+        return dict(self._entries())
+
+    def _entries(self) -> Iterator[tuple[int, int]]:
+        if self._dynamic is not None:
+            table = self.read(self._dynamic.offset, min(self._dynamic.size, 1 << 16))
+            yield from _DYNAMIC.iter_unpack(table[: len(table) // _DYNAMIC.size * _DYNAMIC.size])
+
+    def needed(self) -> list[str]:
+        """The names of the shared libraries that the dynamic linker loads for it."""
+        names = self.at(self._tags.get(_DT_STRTAB, 0), min(self._tags.get(_DT_STRSZ, 0), _TABLE_MOST))
+        starts = [value for tag, value in self._entries() if tag == _DT_NEEDED]
+        return [names[start : names.find(b"\0", start)].decode(errors="replace") for start in starts if start < len(names)]
 
     def relocations(self) -> bytes:
         """The table of Elf64_Rela that the dynamic linker works through."""

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import islice
-from struct import Struct as Layout
-
 from msgspec import Struct
 
-from .elf import Image, Symbols
+from .elf import Bounds, Image, Symbols
 from .finding import Finding
 from .placement import with_work
 from .scan import Scan, hook
 
 __all__ = ["EXPORTED", "Exported", "by_symbols"]
-
-Bounds = tuple[int, int]  # address and size of a function
 
 _METHOD = "symbols"
 
@@ -84,7 +78,7 @@ def by_symbols(scan: Scan) -> list[Finding]:
             scan.check()
             if exported.name in found or not any(_has(symbols, group[-1]) for group in exported.needed):
                 continue
-            places = {name: place for name in exported.functions for place in _symbols(name, symbols)[:1]}
+            places = {name: place for name in exported.functions for place in symbols.named(name)[:1]}
             made = _finding(scan.image, exported, places)
             if made is not None:
                 found[exported.name] = made
@@ -108,34 +102,5 @@ def _finding(image: Image, exported: Exported, places: dict[str, Bounds]) -> Fin
     )
 
 
-_SYMBOL = Layout("<IBBHQQ")  # Elf64_Sym: name, info, other, section, value, size
-_UNDEFINED = 0
-_NAMES_MOST, _PLACES_MOST = 16, 4096  # of one name: the linker keeps it once
-
-
 def _has(symbols: Symbols, name: str) -> bool:
     return name.encode() + b"\0" in symbols.names
-
-
-def _symbols(name: str, symbols: Symbols) -> list[Bounds]:
-    """
-    Address and size of what has this name. The symbol table is searched for the offset of the name: 1 ms for 100,000 symbols;
-    decoding each would take 1 s.
-    """
-    found: list[Bounds] = []
-    for place in islice(
-        _places(name.encode() + b"\0", symbols.names), _NAMES_MOST
-    ):  # also as the end of a longer name, which linkers share
-        for at in islice(_places(place.to_bytes(4, "little"), symbols.table), _PLACES_MOST):
-            if at % _SYMBOL.size == 0 and at + _SYMBOL.size <= len(symbols.table):
-                _, _, _, section, value, size = _SYMBOL.unpack_from(symbols.table, at)
-                if section != _UNDEFINED and value:
-                    found.append((value, size))
-    return found
-
-
-def _places(part: bytes, whole: bytes) -> Iterator[int]:
-    at = whole.find(part)
-    while at >= 0:
-        yield at
-        at = whole.find(part, at + 1)
