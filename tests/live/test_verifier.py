@@ -1,0 +1,95 @@
+"""How much the kernel's verifier looks at before a program may run: a command of `record` waits for it."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from collections.abc import Callable
+from struct import unpack_from
+from typing import Any
+
+import pytest
+
+from agentsight_rx.core.engine import Engine
+from agentsight_rx.core.stream import Stream
+from agentsight_rx.sources import (
+    FileOptions,
+    NetOptions,
+    PlainHttpOptions,
+    ProcessOptions,
+    StdioOptions,
+    Target,
+    TlsOptions,
+    files,
+    net,
+    plain_http,
+    process,
+    stdio,
+    tls,
+)
+from agentsight_rx.sources.kernel.loaded import Loaded
+from agentsight_rx.sources.kernel.syscall import KPROBE, bpf
+from agentsight_rx.sources.kernel.turns import has_may_goto
+
+from .capture import needs_root
+
+pytestmark = [pytest.mark.live, needs_root]
+
+_MOST = 40_000  # instructions; with loops that are looked at turn by turn there were 204,000
+_OF_RECORDS = ("on_ring_begins", "on_ring_ends", "on_aead_begins", "on_aead_ends")  # loaded with the first such file
+_MULTI = 48  # BPF_TRACE_UPROBE_MULTI of linux/bpf.h
+_OBJ_GET_INFO_BY_FD, _INFO_SIZE, _VERIFIED_AT = 15, 224, 216  # struct bpf_prog_info: verified_insns
+
+
+class _Asked(ctypes.Structure):
+    _fields_ = (("fd", ctypes.c_uint32), ("size", ctypes.c_uint32), ("info", ctypes.c_uint64))
+
+
+def _looked_at(program: int) -> int:
+    info = ctypes.create_string_buffer(_INFO_SIZE)
+    bpf(_OBJ_GET_INFO_BY_FD, _Asked(program, _INFO_SIZE, ctypes.addressof(info)))
+    found: int = unpack_from("<I", info, _VERIFIED_AT)[0]
+    return found
+
+
+def _loads(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
+    """The programs that are loaded from now on, and how much of each was looked at."""
+    seen: dict[str, int] = {}
+    load = Loaded.load
+
+    def loading(self: Loaded, name: str, *words: Any, **options: Any) -> int:
+        program = load(self, name, *words, **options)
+        seen[name] = _looked_at(program)
+        return program
+
+    monkeypatch.setattr(Loaded, "load", loading)
+    return seen
+
+
+_SOURCES: dict[str, Callable[[Target], Stream[Any]]] = {
+    "files": lambda target: files(FileOptions(target)),
+    "net": lambda target: net(NetOptions(target)),
+    "plain_http": lambda target: plain_http(PlainHttpOptions(target)),
+    "process": lambda target: process(ProcessOptions(target)),
+    "stdio": lambda target: stdio(StdioOptions(target)),
+    "tls": lambda target: tls(TlsOptions(target)),
+}
+
+
+@pytest.mark.parametrize("name", _SOURCES)
+def test_no_program_is_looked_at_for_long(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not has_may_goto():
+        pytest.skip("this kernel looks at each turn of a loop")
+    seen = _loads(monkeypatch)
+    engine = Engine()
+    _SOURCES[name](Target(os.getpid())).subscribe(scheduler=engine)
+    (hub,) = engine.hubs
+    reader: Any = hub.reader
+    reader.open()
+    try:
+        for function in _OF_RECORDS if name == "tls" else ():
+            reader._program.bpf.load(function, KPROBE, attach_type=_MULTI)
+    finally:
+        reader.close()
+    assert seen
+    assert {} == {function: count for function, count in seen.items() if not 0 < count <= _MOST}
