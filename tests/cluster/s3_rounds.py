@@ -8,6 +8,7 @@ import signal
 import subprocess
 from collections import Counter
 from collections.abc import Generator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -121,11 +122,16 @@ def test_a_spool_that_is_shipped_is_shipped_by_no_other(s3: S3, copy: Path) -> N
     finished(first)
 
 
+def _is_noted(shipper: subprocess.Popen[str], spool: Path, segments: int) -> bool:
+    """Also where the shipper ended before."""
+    return shipper.poll() is not None or noted(spool) >= segments
+
+
 def test_a_shipper_that_is_killed_is_gone_on_from_and_all_is_removed_here(s3: S3, copy: Path) -> None:
     before = segments(copy)
     for kills in range(1, 4):
         shipper = ship(s3, copy, "killed")
-        until(lambda shipper=shipper, kills=kills: shipper.poll() is not None or noted(copy) >= 4 * kills)
+        until(partial(_is_noted, shipper, copy, 4 * kills))
         shipper.kill()
         finished(shipper, -signal.SIGKILL)
         assert 4 * kills <= noted(copy) < len(before), "it was killed on its way"

@@ -17,7 +17,7 @@ from agentsight_rx.cluster import place_of
 from agentsight_rx.errors import SpoolError
 
 
-class Store(MemoryFileSystem):
+class Store(MemoryFileSystem):  # type: ignore[misc]  # fsspec has no types
     """`answers` come instead of what is asked for; `before` is written by another one first."""
 
     protocol = "odd"

@@ -20,6 +20,7 @@ from agentsight_rx.events import ProcessExec, ProcessExit, ProcessFork
 from agentsight_rx.sources import ProcessOptions, Target
 from agentsight_rx.sources.kernel import program as loading
 from agentsight_rx.sources.target import Found
+from agentsight_rx.sources.target import found as all_found
 
 from .capture import PATIENCE_S, needs_root, running, started, until, workload
 
@@ -175,7 +176,7 @@ def test_a_capture_that_begins_among_forks_misses_none_and_doubles_none(tmp_path
 
 def _once_listed(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
     """Do this the first time that /proc was listed, before anything of the list is watched."""
-    listed, done = loading.found, list[object]()
+    listed, done = all_found, list[object]()
 
     def found(target: Target, others: Set[int] = frozenset()) -> list[Found]:
         processes = listed(target, others)
