@@ -17,7 +17,7 @@ from typing import Any, Generic, TypeVar, cast
 import msgspec
 from msgspec import Raw, Struct, inspect
 
-from .decode import decoded, repaired
+from .decode import BROKEN, decoded, repaired
 
 __all__ = ["SHORT", "Fields", "Found"]
 
@@ -60,9 +60,13 @@ class Fields(Generic[T]):
         try:
             if len(body) <= SHORT:
                 return self.strict.decode(body)
-        except (msgspec.DecodeError, UnicodeError, RecursionError):
+        except BROKEN:
             pass
-        found = self.read(body)
+        return self.noting_odd(body, note)
+
+    def noting_odd(self, body: str, note: Callable[[Sequence[str]], None], /) -> T | None:
+        """The same for a body that is long, or that `strict` does not decode."""
+        found = self._read_odd(body)
         if found is None:
             return None
         if found.unknown:
@@ -74,8 +78,11 @@ class Fields(Generic[T]):
         try:
             if len(body) <= SHORT:  # most are events of streams
                 return Found(self.strict.decode(body))
-        except (msgspec.DecodeError, UnicodeError, RecursionError):
+        except BROKEN:
             pass
+        return self._read_odd(body)
+
+    def _read_odd(self, body: bytes | str | Raw) -> Found[T] | None:
         if self._needs_object and type(body) is str and body[:1] not in _MAYBE_OBJECT:
             return None
         value = decoded(self.strict, body)

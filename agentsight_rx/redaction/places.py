@@ -8,11 +8,7 @@ from collections.abc import Iterator
 __all__ = ["matches", "matches_looking_back", "places"]
 
 _FEW = 16  # hits; then the letter is not rare, and `re` is faster
-_NEAR, _GROWS, _FAR = (
-    256,
-    4,
-    64 << 10,
-)  # bytes of a stretch that `re` searches: the first one, how the next ones grow, up to here
+_NEAR, _GROWS, _FAR = 256, 8, 256 << 10  # bytes of a stretch that `re` searches: the first, by how much they grow, the longest
 _WINDOW = 29_000  # bytes; in less than 30,000, CPython finds 6 bytes and more up to four times as fast
 
 

@@ -41,7 +41,7 @@ class Redactor:
     def text(self, text: str, /, *, cut: bool = False) -> str:
         """The same without secrets; `text` itself if there are none."""
         if not cut and len(text) < SMALL:
-            new = text.removeprefix(self._frame)
+            new = text.removeprefix(self._frame) if self._frame else text
             if not hinted(text, new):
                 if new is text and _OPENS_TEXT in text:
                     self._learn(text)

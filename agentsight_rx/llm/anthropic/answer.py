@@ -134,7 +134,7 @@ def _take(draft: Draft, event: SseEvent) -> bool | None:
 
 def _take_other(draft: Draft, data: str) -> bool | None:
     """An event that is long, or does not fit."""
-    said = _EVENT.noting(data, draft.note)
+    said = _EVENT.noting_odd(data, draft.note)
     return None if said is None else _take_event(draft, said)
 
 
