@@ -21,8 +21,9 @@ _RECORDS = {200: 20_000, 4096: 10_000}  # size -> how many are written in a roun
 _TLS_CALLS = 2  # that write and read a record
 _AROUND = 3  # records around an answer
 _SECONDS = 1.5  # of a rate
-_SLOWER = 0.7  # the next rate that is tried, of the last one
-_RATES_MOST = 5
+_SLOWER = 0.7  # the next rate that is tried, of the last one, or nearer to it where little was lost there
+_A_LITTLE = 0.05
+_RATES_MOST = 7
 _ARRIVED = (Reason.KERNEL_LOST, Reason.QUEUE_FULL)  # records that did not reach the engine
 
 # size -> (target of the slowdown, the original's, ours before), (target of the rate, the original's, ours before)
@@ -140,8 +141,9 @@ def _rate(load: _Load, record: int, size: Size) -> Figure:
             lost = _missing(run.stop(), records)
         arrived = _TLS_CALLS * records / took
         if lost:
-            tried.append(f"{lost / records / _TLS_CALLS:.0%} lost at {arrived:,.0f}/s")
-            rate = int(arrived / _TLS_CALLS * _SLOWER)
+            share = lost / records / _TLS_CALLS
+            tried.append(f"{share:.1%} lost at {arrived:,.0f}/s")
+            rate = int(arrived / _TLS_CALLS * max(_SLOWER, 1 - 2 * share - _A_LITTLE))
     value = arrived if record < 1000 else arrived * record / 1e6
     return Figure(
         group="tls",
