@@ -21,7 +21,20 @@ __all__ = ["IN_AN_ANSWER", "Ends", "connected", "in_memory", "main", "records_of
 IN_AN_ANSWER = 200  # records, each an event
 _PART = 64  # records between two looks at the clock, at a rate
 _ASK = b"POST /v1/messages HTTP/1.1\r\nHost: load\r\nContent-Length: 2\r\n\r\n{}"
-_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+_BEGIN = (
+    b'event: message_start\ndata: {"type":"message_start","message":{"id":"msg_1","model":"claude-sonnet-4-5"}}\n\n'
+    b'event: content_block_start\ndata: {"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}\n\n'
+)
+_STOP = (
+    b'event: content_block_stop\ndata: {"type":"content_block_stop","index":0}\n\n'
+    b'event: message_delta\ndata: {"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":200}}\n\n'
+    b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
+)
+_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n" % (
+    len(_BEGIN),
+    _BEGIN,
+)
+_END = b"%x\r\n%b\r\n0\r\n\r\n" % (len(_STOP), _STOP)
 _EVENT = (
     b'event: content_block_delta\ndata: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"%b"}}\n\n'
 )
@@ -116,8 +129,8 @@ def _exchange(ends: Ends, answer: list[bytes], *, records: int, rate: int) -> fl
                 read(most)
             if rate:
                 time.sleep(max(0.0, began + (sent + at) / rate - time.perf_counter()))
-        write(b"0\r\n\r\n")
-        read(6)
+        write(_END)
+        read(len(_END) + 1)
         sent += len(answer)
     return time.perf_counter() - began
 
