@@ -41,8 +41,8 @@ _OF_FIGURES = {
     ),
 }
 _RATE = (
-    "the engine needs 5 µs an event of 200 bytes, a whole core at 200,000 events a second; the load has the other core, and "
-    "the kernel takes some of both. What was lost above this rate is counted to the last record."
+    "the engine needs a whole core at this rate, 15 µs for a record of 4 KB; the load has the other core, and the kernel takes "
+    "some of both. What was lost above it is counted to the last record."
 )
 _OF_GROUPS = {
     "replay": (
