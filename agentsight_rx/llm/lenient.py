@@ -104,7 +104,7 @@ class Fields(Generic[T]):
         value = decoded(self.strict, body)
         if value is not None:
             return value
-        found = self.read(body)
+        found = self._read_odd(body)
         return None if found is None else found.value
 
 

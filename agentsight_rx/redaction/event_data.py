@@ -9,7 +9,7 @@ from typing import Any, TypeAlias, cast
 
 from msgspec import Struct
 
-from .find import find_secrets
+from .find import OPENS_TEXT, find_secrets
 from .names import NAME_ENDINGS
 from .redactor import Redactor, settled
 
@@ -58,9 +58,6 @@ def mask_events(datas: Sequence[str], redactor: Redactor, /, *, cut: bool = Fals
     return [redactor.text(data) for data in made]
 
 
-_OPENS_TEXT = '":"'  # between a name and its text
-
-
 _PARTS = 4  # of an answer, which often goes over from text to the input of a tool
 
 
@@ -83,10 +80,10 @@ def _frame(one: str, other: str) -> str:
     """What both begin with, up to the beginning of a text. Empty if there is none, or if its name makes that text a secret."""
     end = len(one)
     for _ in range(_MEMBERS_MOST):
-        end = one.rfind(_OPENS_TEXT, 0, end)
+        end = one.rfind(OPENS_TEXT, 0, end)
         if end < 0:
             return ""
-        frame = one[: end + len(_OPENS_TEXT)]
+        frame = one[: end + len(OPENS_TEXT)]
         if other.startswith(frame):
             name = one[one.rfind('"', 0, end) + 1 : end]
             return "" if name.lower().endswith(_NAMES) else frame

@@ -13,7 +13,7 @@ from .places import places
 from .scan import has_rare, may_hold_base64, scan
 from .shapes import RUNS, Secret, find_shapes, kind_of
 
-__all__ = ["PEM_MOST", "SMALL", "find_parameters", "find_secrets", "hinted", "is_frame"]
+__all__ = ["OPENS_TEXT", "PEM_MOST", "SMALL", "find_parameters", "find_secrets", "hinted", "is_frame"]
 
 # RFC 7468, and the armour of PGP. In JSON its lines end with the two characters \n. A mention in prose has no base64 after it.
 _PEM_BEGIN = re.compile(rb"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
@@ -61,6 +61,9 @@ def hinted(text: str, new: str = "", /) -> bool:
         )
         or (("V" in new or "W" in new) and may_hold_base64(text))
     )
+
+
+OPENS_TEXT = '":"'  # between a name and its text
 
 
 def is_frame(text: str, /) -> bool:

@@ -6,7 +6,7 @@ import hmac
 import re
 from collections.abc import Iterable
 
-from .find import SMALL, find_secrets, hinted, is_frame
+from .find import OPENS_TEXT, SMALL, find_secrets, hinted, is_frame
 from .shapes import SPECIAL, Secret
 
 __all__ = ["Redactor", "settled"]
@@ -43,7 +43,7 @@ class Redactor:
         if not cut and len(text) < SMALL:
             new = text.removeprefix(self._frame) if self._frame else text
             if not hinted(text, new):
-                if new is text and _OPENS_TEXT in text:
+                if new is text and OPENS_TEXT in text:
                     self._learn(text)
                 return text
         data = text.encode("utf-8", "surrogatepass")
@@ -52,7 +52,7 @@ class Redactor:
 
     def _learn(self, text: str) -> None:
         """Events of a stream begin alike, mostly with all but their text: that is searched once."""
-        frame = text[: text.rindex(_OPENS_TEXT) + len(_OPENS_TEXT)]
+        frame = text[: text.rindex(OPENS_TEXT) + len(OPENS_TEXT)]
         if self._before.startswith(frame) and is_frame(frame):
             self._frame = frame
         self._before = text
@@ -70,7 +70,6 @@ class Redactor:
         return b"".join([*parts, data[done:]])
 
 
-_OPENS_TEXT = '":"'  # between a name and its text
 _WITHOUT_BREAKS = re.compile(rb"\\[nrt]|[\s\\]")
 
 

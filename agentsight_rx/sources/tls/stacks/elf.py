@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from ....errors import CaptureError
 
-__all__ = ["EXECUTE", "READ", "WRITE", "Bounds", "Image", "Segment", "Symbols"]
+__all__ = ["EXECUTE", "READ", "WRITE", "Bounds", "Image", "Segment", "Symbols", "occurrences"]
 
 Bounds = tuple[int, int]  # address and size of a function
 
@@ -60,8 +60,8 @@ class Symbols(Struct, frozen=True):
         """
         found: list[Bounds] = []
         # also as the end of a longer name, which linkers share
-        for place in islice(_places(name.encode() + b"\0", self.names), _NAMES_MOST):
-            for at in islice(_places(place.to_bytes(4, "little"), self.table), _PLACES_MOST):
+        for place in islice(occurrences(name.encode() + b"\0", self.names), _NAMES_MOST):
+            for at in islice(occurrences(place.to_bytes(4, "little"), self.table), _PLACES_MOST):
                 if at % _SYMBOL.size == 0 and at + _SYMBOL.size <= len(self.table):
                     _, _, _, section, value, size = _SYMBOL.unpack_from(self.table, at)
                     if section != _UNDEFINED and value:
@@ -69,7 +69,8 @@ class Symbols(Struct, frozen=True):
         return found
 
 
-def _places(part: bytes, whole: bytes) -> Iterator[int]:
+def occurrences(part: bytes, whole: bytes, /) -> Iterator[int]:
+    """Where `part` is in `whole`; they may overlap."""
     at = whole.find(part)
     while at >= 0:
         yield at

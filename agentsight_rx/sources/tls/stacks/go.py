@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
-from .elf import EXECUTE, Image
+from .elf import EXECUTE, Image, occurrences
 from .finding import Finding, Hook
 from .instructions import Instruction, decode
 from .paths import behind_begin
@@ -107,7 +107,7 @@ def _table(scan: Scan, place: int) -> _Table | None:
     load = next(load for load in image.loads if load.address <= place < load.end)
     begin = max(load.address, place - _NAMES_MOST)
     before = image.at(begin, place - begin)
-    for start in sorted({at for magic in _MAGICS for at in _all(before, magic)}, reverse=True):
+    for start in sorted({at for magic in _MAGICS for at in occurrences(magic, before)}, reverse=True):
         scan.check()
         address = begin + start
         raw = image.at(address, _HEADER.size)
@@ -125,13 +125,6 @@ def _table(scan: Scan, place: int) -> _Table | None:
             continue
         return _Table(address, text, names=address + names, functions=address + functions, entries=entries, details=details)
     return None
-
-
-def _all(content: bytes, part: bytes) -> Iterator[int]:
-    at = content.find(part)
-    while at >= 0:
-        yield at
-        at = content.find(part, at + 1)
 
 
 def _function(scan: Scan, table: _Table, name: bytes) -> tuple[int, int] | None:
@@ -190,7 +183,7 @@ def _near_pointers(scan: Scan, address: int) -> Iterator[int]:
         if load.flags & EXECUTE:
             continue
         content = scan.image.read(load.offset, min(load.size, _NAMES_MOST))
-        for at in _all(content, address.to_bytes(8, "little")):
+        for at in occurrences(address.to_bytes(8, "little"), content):
             for word in range(at, min(at + 64 * 8, len(content) - 8), 8):
                 value = int.from_bytes(content[word : word + 8], "little")
                 if scan.image.is_code(value):
