@@ -74,7 +74,7 @@ static inline int seal(struct pt_regs *ctx, u32 library, u64 in, u64 size, u32 t
         type = type_inside(in, &size);
     if (!process || type != APPLICATION_DATA || !size)
         return 0;
-    u64 id = bpf_get_current_pid_tgid();
+    u64 id = current_key();
     u32 tid = id;
     struct sealed_t fresh = {}, *before = sealed.lookup_or_try_init(&tid, &fresh);
     struct room_t *room = enter_room();
@@ -119,7 +119,7 @@ static inline int aead_begins(struct pt_regs *ctx, u64 cookie)
 {
     if (!wanted())
         return 0;
-    u32 function = cookie & 0xff, tid = bpf_get_current_pid_tgid();
+    u32 function = cookie & 0xff, tid = current_key();
     u64 sp = PT_REGS_SP(ctx), *around = outermost.lookup(&tid), stack[7] = {};
     u64 out = PT_REGS_PARM2(ctx), third = PT_REGS_PARM3(ctx), sixth = PT_REGS_PARM6(ctx);
     asm volatile("" : "+r"(third), "+r"(sixth));
@@ -152,7 +152,7 @@ static inline int aead_ends(struct pt_regs *ctx, u64 cookie)
     struct process_t *process = wanted();
     if (!process)
         return 0;
-    u32 function = cookie & 0xff, tid = bpf_get_current_pid_tgid();
+    u32 function = cookie & 0xff, tid = current_key();
     struct call_key_t key = {.sp = PT_REGS_SP(ctx), .tid = tid};
     struct opening_t *found = openings.lookup(&key);
     if (!found)

@@ -153,7 +153,7 @@ static inline int ring_begins(struct pt_regs *ctx, u64 cookie)
     struct process_t *process = wanted();
     if (!process)
         return 0;
-    u32 library = cookie >> 8 & 0xffff, key = library << 1 | OUT, tid = bpf_get_current_pid_tgid();
+    u32 library = cookie >> 8 & 0xffff, key = library << 1 | OUT, tid = current_key();
     struct ring_t *ring = rings.lookup(&key);
     if (!ring)
         return 0;
@@ -229,7 +229,7 @@ static inline int ring_ends(struct pt_regs *ctx, u64 cookie)
     struct process_t *process = wanted();
     if (!process)
         return 0;
-    u32 library = cookie >> 8 & 0xffff, key = library << 1 | IN, tid = bpf_get_current_pid_tgid();
+    u32 library = cookie >> 8 & 0xffff, key = library << 1 | IN, tid = current_key();
     struct ring_t *ring = rings.lookup(&key);
     if (!ring)
         return 0;

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
 from threading import Lock
 
 from ...errors import CaptureError
 
-__all__ = ["Btf", "defines"]
+__all__ = ["Btf", "defines", "offsets"]
 
 _HEADER = struct.Struct("<HBBIIIII")
 _TYPE = struct.Struct("<III")
@@ -135,16 +135,21 @@ def _running() -> Btf:
     return Btf()
 
 
-def defines(fields: Iterable[str], btf: Btf | None = None) -> list[str]:
+def offsets(fields: Sequence[str], btf: Btf | None = None) -> list[int]:
     """
-    Compiler flags `-DO_task_struct_pid=1264` for each "struct.field".
+    Of each "struct.field", in bytes.
 
     Raises CaptureError with the fields that this kernel does not have: a program must not run with a wrong layout.
     """
     with _ONE_READER:
         types = btf or _running()
-        offsets = {field: types.offset(field) for field in fields}
-    missing = [field for field, offset in offsets.items() if offset is None]
+        found = [types.offset(field) for field in fields]
+    missing = [field for field, offset in zip(fields, found, strict=True) if offset is None]
     if missing:
         raise CaptureError(f"this kernel has no {', '.join(missing)}: its process events cannot be read with this version")
-    return [f"-DO_{field.replace('.', '_')}={offset}" for field, offset in offsets.items()]
+    return [offset for offset in found if offset is not None]
+
+
+def defines(fields: Sequence[str], btf: Btf | None = None) -> list[str]:
+    """Compiler flags `-DO_task_struct_pid=1264` for each "struct.field". Raises CaptureError as `offsets` does."""
+    return [f"-DO_{field.replace('.', '_')}={offset}" for field, offset in zip(fields, offsets(fields, btf), strict=True)]
