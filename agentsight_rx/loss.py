@@ -28,6 +28,7 @@ class Reason(StrEnum):
     EVICTED = "evicted"
     SINK_FAILED = "sink_failed"
     UNREADABLE = "unreadable"
+    UNSEEN = "unseen"  # a command that we started, and of which the kernel reported nothing
     BUG = "bug"
 
     @property

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from ..loss import Entry, Reason, RuleCounts
 from ..view import BlindSpotRow, TlsUseRow
 from ..view.blind_spots import advice_of, sentence_of
+from ..view.gaps import UNSEEN
 from ..view.tally import Totals
 from ..view.tls_uses import use_line
 
@@ -114,6 +115,9 @@ def completeness(
     for entry in losses:
         if entry.reason is Reason.UNREADABLE and blind:
             continue  # said above, with names
+        if entry.reason is Reason.UNSEEN:
+            lines.append(f"  {UNSEEN}")
+            continue
         size = f", {entry.size} bytes" if entry.size else ""
         lines.append(f"  {entry.stage}: {entry.count} {entry.reason.value}{size}")
     lines += [f"  no orderly end: nothing is known after {_clock(moment)} (killed, or still running)" for moment in cut_off]

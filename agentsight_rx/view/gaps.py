@@ -10,7 +10,9 @@ from ..loss import Entry, Reason
 from .rows import BlindSpotRow
 from .words import plural
 
-__all__ = ["Missing", "missing_things"]
+__all__ = ["UNSEEN", "Missing", "missing_things"]
+
+UNSEEN = "the recorded command was not seen to run"
 
 
 class Missing(Struct, frozen=True):
@@ -35,7 +37,9 @@ def missing_things(
         yield Missing(f"{plural(calls_cut, 'call')} {'is' if calls_cut == 1 else 'are'} not whole")
     for entry in losses:
         unread = entry.reason is Reason.UNREADABLE and blind_spots  # said above, with names
-        if not entry.reason.intended and not unread:
+        if entry.reason is Reason.UNSEEN:
+            yield Missing(UNSEEN)
+        elif not entry.reason.intended and not unread:
             yield Missing(f"{entry.count:,} lost at {entry.stage} ({entry.reason.value.replace('_', ' ')})")
     for _ in range(unended):
         yield Missing("the recording has no orderly end")

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from ...loss import Reason
 from ...view.blind_spots import advice_of, sentence_of
+from ...view.gaps import UNSEEN
 from ...view.queries.health import Health, read_health
 from ..text import tls_lines
 from .ask import Ask
@@ -49,6 +50,9 @@ def gaps_of(found: Health, screen: Screen, /) -> Iterator[tuple[str, str]]:
     if found.calls_cut:
         yield f"{plural(found.calls_cut, 'call')} cut: not all of their bytes are here", "report calls --failed"
     for entry in found.losses:
+        if entry.reason is Reason.UNSEEN:
+            yield UNSEEN, "the kernel reported nothing of it; see agentsight-rx doctor"
+            continue
         lost = f", {size(entry.size)}" if entry.size else ""
         yield f"{entry.stage}: {count(entry.count)} {entry.reason.value.replace('_', ' ')}{lost}", _WHY.get(entry.reason, "")
     for run in found.unended:

@@ -20,6 +20,7 @@ WHY = {
     Reason.EVICTED: "Too much was under way at once.",
     Reason.SINK_FAILED: "It could not be written.",
     Reason.UNREADABLE: "Its TLS could not be read.",
+    Reason.UNSEEN: "The recorded command ran, and the kernel reported nothing of it.",
     Reason.BUG: "An error in this program: please report it.",
 }
 _SOURCES = frozenset({"tls", "plain_http", "process", "files", "net", "readline", "stdio", "system", "replay"})
@@ -50,7 +51,7 @@ def place_of(entry: Entry, /) -> str:
     name = _name(entry.stage)
     if entry.by_filter:
         return "filters"
-    if entry.reason is Reason.KERNEL_LOST:
+    if entry.reason in (Reason.KERNEL_LOST, Reason.UNSEEN):
         return "kernel"
     if entry.reason is Reason.UNREADABLE:
         return "connections"

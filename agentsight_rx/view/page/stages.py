@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from ...loss import Reason
 from ..blind_spots import advice_of, sentence_of
+from ..gaps import UNSEEN
 from ..queries.health import Health
 from ..tables import STAGES
 from ..words import plural
@@ -23,6 +24,7 @@ _DO = {
     Reason.QUEUE_FULL: "Record fewer programs, or leave out what you do not need.",
     Reason.SINK_FAILED: "Make room on the disk, or limit the store by --max-size.",
     Reason.UNREADABLE: "agentsight-rx doctor says what it finds in the program.",
+    Reason.UNSEEN: "agentsight-rx doctor says what can be captured here.",
 }
 _ROWS_MOST = 200
 
@@ -93,7 +95,7 @@ def _missing(health: Health) -> Iterator[Missing]:
     for each in health.losses:
         size = f", {each.size:,} bytes" if each.size else ""
         yield Missing(
-            f"{each.count:,} lost at {each.stage}{size}",
+            UNSEEN[:1].upper() + UNSEEN[1:] if each.reason is Reason.UNSEEN else f"{each.count:,} lost at {each.stage}{size}",
             WHY.get(each.reason, each.reason.value),
             place_of(each),
             _DO.get(each.reason, ""),
