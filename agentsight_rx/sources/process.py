@@ -58,8 +58,8 @@ _PAGE = resource.getpagesize()
 
 class ProcessOptions(msgspec.Struct, frozen=True, omit_defaults=True):
     """
-    What the process source watches. `launched`: the pid of `target` is a command that we start; it is a loss if that is not seen
-    to run. `ring_size` is in bytes, a power of two.
+    What the process source watches. `launched`: the pid of `target` is a command that we start; not to see it run is a loss.
+    `ring_size` is in bytes, a power of two.
     """
 
     target: Target = Target()

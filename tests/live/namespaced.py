@@ -1,6 +1,6 @@
 """
-FOLDER NUMBER [WORDS] -> in a PID namespace: a program with this number, which works as the one outside does that has the same; a
-trace with these WORDS, whose lines are printed. Files in FOLDER say when the trace captures and when each program is done.
+FOLDER NUMBER [WORDS] -> in a PID namespace: a program with this number, which works as one outside with the same number does,
+and a trace with these WORDS, whose lines are printed. Files in FOLDER say when the programs may begin and which one is done.
 """
 
 from __future__ import annotations

@@ -206,7 +206,7 @@ static inline int ring_begins(struct pt_regs *ctx, u64 cookie)
         u64 part = piece.size - skip;
         if (part > left)
             part = left;
-        seal(ctx, library, piece.at + skip, part, APPLICATION_DATA);
+        seal(ctx, process, library, piece.at + skip, part, APPLICATION_DATA);
         skip = 0;
         left -= part;
         asm volatile("" : "+r"(skip), "+r"(left));

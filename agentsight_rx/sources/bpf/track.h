@@ -33,6 +33,8 @@ enum { LISTED = 1, NAMED = 2, WATCHED = 4 };
 struct process_t {
     u64 start_ns; /* CLOCK_BOOTTIME at its start: with the pid, the identity of the process; 0 = not looked up yet */
     u64 peak;     /* only of process.c: pages that the kernel counted as the most before its newest program began */
+    u32 pid;      /* its key */
+    u32 pad;
 };
 
 struct comm_t {
@@ -128,23 +130,24 @@ static inline u64 current_key(void)
 #ifdef IN_NAMESPACE
 #define UPID_SIZE (O_upid_ns + 8)
 
-/* Of a struct pid: it has a number in its namespace and in each one above that. */
+/* Of a struct pid: it has a number in its namespace and in each one above that. The conditions are masks, or the verifier would
+ * look twice at all that follows each of them: then it looks at five times as much of some programs. */
 static inline u32 number_of(u64 pid)
 {
     int first = 0;
     u32 level = 0, inode = 0, number = 0;
     u64 namespace = 0;
     struct settings_t *set = settings.lookup(&first);
-    FIELD(level, pid, pid_level);
-    if (!set || level < set->depth)
+    if (!set)
         return 0;
+    FIELD(level, pid, pid_level);
     u64 place = pid + O_pid_numbers + (u64)set->depth * UPID_SIZE;
     FIELD(namespace, place, upid_ns);
     FIELD(inode, namespace, pid_namespace_ns_inum);
-    if (inode != set->inode)
-        return 0;
     FIELD(number, place, upid_nr);
-    return number;
+    s64 deep = (s64)level - set->depth, other = inode ^ set->inode;
+    asm volatile("" : "+r"(deep), "+r"(other));
+    return number & ~(deep >> 63) & ((other - 1) >> 63);
 }
 #else
 static inline u32 number_of(u64 pid)
@@ -248,7 +251,7 @@ static inline int session_fits(u64 task)
 
 static inline void track(u32 tgid, u64 leader)
 {
-    struct process_t process = {};
+    struct process_t process = {.pid = tgid};
     FIELD(process.start_ns, leader, task_struct_start_boottime);
     if (tracked.update(&tgid, &process))
         count(UNTRACKED);
@@ -379,12 +382,12 @@ static inline u64 own_leader(void)
     return LOAD(bpf_get_current_task_btf(), task_struct_group_leader);
 }
 
-static inline void fill_place(struct head_t *head, u32 kind, u64 time_ns)
+static inline void fill_place(struct head_t *head, u32 kind, struct process_t *process, u64 time_ns)
 {
     head->time_ns = time_ns;
     head->kind = kind;
 #ifdef IN_NAMESPACE
-    head->pid = current_tgid();
+    head->pid = process->pid;
     head->tid = current_tid();
 #else
     u64 id = bpf_get_current_pid_tgid();
@@ -400,7 +403,7 @@ static inline void fill_head_at(struct head_t *head, u32 kind, struct process_t 
     u64 leader = own_leader();
     if (!process->start_ns)
         process->start_ns = LOAD(leader, task_struct_start_boottime);
-    fill_place(head, kind, time_ns);
+    fill_place(head, kind, process, time_ns);
     head->start_ns = process->start_ns;
     ((u64 *)head->comm)[0] = LOAD(leader, task_struct_comm);
     ((u64 *)head->comm)[1] = LOAD(leader + 8, task_struct_comm);
@@ -411,12 +414,12 @@ static inline void fill_head(struct head_t *head, u32 kind, struct process_t *pr
     fill_head_at(head, kind, process, bpf_ktime_get_ns());
 }
 
-/* By the current process, about the one with this leader. */
+/* By the current thread, about the process with this leader. */
 static inline void fill_head_of(struct head_t *head, u32 kind, struct process_t *process, u64 leader)
 {
     if (!process->start_ns)
         FIELD(process->start_ns, leader, task_struct_start_boottime);
-    fill_place(head, kind, bpf_ktime_get_ns());
+    fill_place(head, kind, process, bpf_ktime_get_ns());
     head->start_ns = process->start_ns;
     bpf_probe_read_kernel(&head->comm, sizeof(head->comm), (void *)leader + O_task_struct_comm);
 }

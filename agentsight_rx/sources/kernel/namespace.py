@@ -1,8 +1,8 @@
 """
 /proc and the kernel -> the PID namespace that we run in.
 
-Whatever a program of the kernel and we say to each other about a process is its number in our namespace, see bpf/track.h. That is
-its number in /proc too, but only where /proc belongs to our namespace: else we are refused, as a number would mean another process.
+A program of the kernel and we call a process by its number in our namespace, see bpf/track.h. /proc has the same number, but only
+where it belongs to our namespace: elsewhere nothing is captured, as a number there means another process.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ FIRST_INODE = 0xEFFFFFFC  # of the first one: PROC_PID_INIT_INO, include/linux/p
 _PROC = Path("/proc")
 _THREAD_PID, _LEVEL = "task_struct.thread_pid", "pid.level"
 
-# Instructions: operation, registers (source << 4 | target), offset, value (Documentation/bpf/standardization/instruction-set.rst)
+# Instructions: operation, registers (source << 4 | target), offset, value: bpf/standardization/instruction-set.rst
 _SET, _COPY, _ADD, _LOAD_64, _LOAD_32, _CALL, _EXIT = 0xB7, 0xBF, 0x07, 0x79, 0x61, 0x85, 0x95
 _CURRENT_TASK, _READ_KERNEL = 35, 113  # helpers: enum bpf_func_id, include/uapi/linux/bpf.h
 _Step: TypeAlias = tuple[int, int, int, int]
@@ -69,7 +69,7 @@ def _refuse_foreign(proc: Path) -> None:
     try:
         status = (proc / "self/status").read_text(errors="replace")
     except OSError as error:
-        numbers, seen = [], f"we are process {os.getpid()}, and {proc}/self/status cannot be read ({error.strerror})"
+        numbers, seen = list[str](), f"we are process {os.getpid()}, and {proc}/self/status cannot be read ({error.strerror})"
     else:
         # of the namespace that /proc belongs to and of each one below, down to ours (proc_pid_status(5))
         found = re.search(r"^NSpid:((?:\s+\d+)+)$", status, re.MULTILINE)
@@ -77,9 +77,9 @@ def _refuse_foreign(proc: Path) -> None:
         seen = f"we are process {os.getpid()}, and {proc} calls us {numbers[0]}"
     if len(numbers) != 1:
         raise CaptureError(
-            f"{seen}: {proc} is that of another PID namespace, where a number means another process; "
-            f"mount that of this one (mount -t proc proc {proc}, or start with unshare --mount-proc), "
-            "or run in that of the host (docker run --pid=host)"
+            f"{seen}: {proc} is not of the PID namespace that we run in, so a number there means another process; "
+            f"mount it anew (mount -t proc proc {proc}, or start with unshare --mount-proc), "
+            "or run in the namespace of the host (docker run --pid=host)"
         )
 
 
@@ -99,7 +99,7 @@ def _refuse_other_clocks(proc: Path) -> None:
 
 @cache
 def _depth() -> int:
-    """How many namespaces ours is below: only the kernel knows, so a program that runs in this thread reads `level` of its pid."""
+    """How many namespaces ours is below. Only the kernel knows: a program that runs in this thread reads `level` of its pid."""
     pid, level = offsets((_THREAD_PID, _LEVEL))
     steps = ((_CALL, 0, 0, _CURRENT_TASK), *_read_at(pid, _LOAD_64, 8), *_read_at(level, _LOAD_32, 4), (_EXIT, 0, 0, 0))
     try:
@@ -111,7 +111,7 @@ def _depth() -> int:
     except OSError as error:
         raise CaptureError(
             f"we run in a PID namespace, and the kernel did not say how deep it is ({str(error)[:200]}); "
-            "run in that of the host (docker run --pid=host)"
+            "run in the namespace of the host (docker run --pid=host)"
         ) from error
 
 

@@ -186,7 +186,7 @@ class Program(Generic[E]):
         if key in table:
             return
         if watched:
-            table[key] = table.Leaf(0)
+            table[key] = table.Leaf(pid=pid)
         else:
             table = self.bpf["partly"]
             table[key] = ctypes.c_uint32(met | (int(table[key].value) if key in table else 0))
