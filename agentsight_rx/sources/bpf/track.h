@@ -115,6 +115,9 @@ static inline u32 first_turn(void)
 #define TURNS(i, most) u32 i = 0; i < (most); i++
 #endif
 
+/* The verifier knows what the current task is, so its fields are plain loads: a call to read from any address takes 20 ns. */
+#define LOAD(from, name) (*(u64 *)((u64)(from) + O_##name))
+
 /* Which process and thread the current one is, for tables that only these programs use: its numbers in the first namespace. */
 static inline u64 current_key(void)
 {
@@ -128,26 +131,45 @@ static inline u64 current_key(void)
 #define SID 3
 
 #ifdef IN_NAMESPACE
-#define UPID_SIZE (O_upid_ns + 8)
+
+struct upid_t { /* struct upid */
+    u32 number;
+    u32 pad;
+    u64 namespace;
+};
+
+#if O_upid_nr != 0 || O_upid_ns != 8
+#error "struct upid is not as expected"
+#endif
 
 /* Of a struct pid: it has a number in its namespace and in each one above that. The conditions are masks, or the verifier would
  * look twice at all that follows each of them: then it looks at five times as much of some programs. */
-static inline u32 number_of(u64 pid)
+static inline u32 number_at(u64 pid, u32 level)
 {
     int first = 0;
-    u32 level = 0, inode = 0, number = 0;
-    u64 namespace = 0;
+    u32 inode = 0;
+    struct upid_t found = {};
     struct settings_t *set = settings.lookup(&first);
-    if (!set)
+    if (!set || level < set->depth)
         return 0;
+    bpf_probe_read_kernel(&found, sizeof(found), (void *)pid + O_pid_numbers + sizeof(found) * (u64)set->depth);
+    FIELD(inode, found.namespace, pid_namespace_ns_inum);
+    s64 other = inode ^ set->inode;
+    asm volatile("" : "+r"(other));
+    return found.number & ((other - 1) >> 63);
+}
+
+static inline u32 number_of(u64 pid)
+{
+    u32 level = 0;
     FIELD(level, pid, pid_level);
-    u64 place = pid + O_pid_numbers + (u64)set->depth * UPID_SIZE;
-    FIELD(namespace, place, upid_ns);
-    FIELD(inode, namespace, pid_namespace_ns_inum);
-    FIELD(number, place, upid_nr);
-    s64 deep = (s64)level - set->depth, other = inode ^ set->inode;
-    asm volatile("" : "+r"(deep), "+r"(other));
-    return number & ~(deep >> 63) & ((other - 1) >> 63);
+    return number_at(pid, level);
+}
+
+/* Of one that was loaded from the current task. Where there is none, the kernel lets a load give 0. */
+static inline u32 number_in_task(u64 pid)
+{
+    return number_at(pid, *(u32 *)(pid + O_pid_level));
 }
 #else
 static inline u32 number_of(u64 pid)
@@ -186,7 +208,7 @@ static inline u32 session_of(u64 signal)
 static inline u32 current_tgid(void)
 {
 #ifdef IN_NAMESPACE
-    return tgid_of((u64)bpf_get_current_task());
+    return number_in_task(LOAD(LOAD(bpf_get_current_task_btf(), task_struct_signal) + TGID * 8, signal_struct_pids));
 #else
     return bpf_get_current_pid_tgid() >> 32;
 #endif
@@ -195,9 +217,7 @@ static inline u32 current_tgid(void)
 static inline u32 current_tid(void)
 {
 #ifdef IN_NAMESPACE
-    u64 pid = 0;
-    FIELD(pid, bpf_get_current_task(), task_struct_thread_pid);
-    return number_of(pid);
+    return number_in_task(LOAD(bpf_get_current_task_btf(), task_struct_thread_pid));
 #else
     return bpf_get_current_pid_tgid();
 #endif
@@ -373,9 +393,6 @@ static inline struct process_t *leaving(u64 task)
 #endif
     return process && ended(task) ? process : 0;
 }
-
-/* The verifier knows what the current task is, so its fields are plain loads: a call to read from any address takes 20 ns. */
-#define LOAD(from, name) (*(u64 *)((u64)(from) + O_##name))
 
 static inline u64 own_leader(void)
 {

@@ -1,7 +1,7 @@
 """
 /proc and the kernel -> the PID namespace that we run in.
 
-Programs of the kernel and we call a process by its number in our namespace (bpf/track.h). /proc has the same number, but only
+A program of the kernel and we call a process by its number in our namespace, see bpf/track.h. So does /proc, but only
 where it belongs to our namespace: elsewhere nothing is captured, as a number there means another process.
 """
 
