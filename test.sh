@@ -93,6 +93,8 @@ if [[ ${1-} == --fast ]]; then
   shift
 fi
 
+((${#chosen[@]})) || "$ROOT/scripts/llvm14.sh" || true
+
 pictures=0
 if [[ ${1-} == --pictures ]]; then
   pictures=1

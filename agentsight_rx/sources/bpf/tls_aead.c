@@ -91,14 +91,9 @@ static inline int seal(struct pt_regs *ctx, u32 library, u64 in, u64 size, u32 t
     chunk->sock = 0;
     chunk->direction = OUT;
     chunk->library = library;
-    u64 part = size;
-    if (part > SEGMENT)
-        part = SEGMENT;
+    u64 part = AT_MOST(size, SEGMENT);
     chunk->lost = size - part;
     chunk->size = part;
-    asm volatile("" : "+r"(part));
-    if (part > SEGMENT)
-        goto out;
     if (bpf_probe_read_user(chunk->data, part, (void *)in)) {
         count(SEEN);
         count(LOST);
