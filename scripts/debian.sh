@@ -70,14 +70,11 @@ fetch_packages() {
   )
 }
 
-# make_base SUITE DIRECTORY [PACKAGE…]: a new Debian in DIRECTORY, with nothing but what it cannot be without and these packages. As root.
+# make_base SUITE DIRECTORY: a new Debian in DIRECTORY, with nothing but what it cannot be without. As root.
 make_base() {
-  local suite=$1 directory=$2
-  shift 2
-  rm -rf --one-file-system "$directory.new"
-  unshare --mount debootstrap --variant=minbase ${1+"--include=$(IFS=,; printf '%s' "$*")"} \
-    "$suite" "$directory.new" "$(mirror_of "$suite")"
-  mv "$directory.new" "$directory"
+  rm -rf --one-file-system "$2.new"
+  unshare --mount debootstrap --variant=minbase "$1" "$2.new" "$(mirror_of "$1")"
+  mv "$2.new" "$2"
 }
 
 # share_network DIRECTORY: a machine below DIRECTORY reaches its mirrors as this one does, by apt's settings, pip's, and the
