@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # ./test.sh [--fast] [PYTEST-ARGS…]: every check, up to the first that fails. --fast leaves out the tests that trace programs.
-# ./test.sh --bare [DIRECTORY]: the two commands of the README on a new Debian 13, whose tree is kept in DIRECTORY (.setup/bare).
+# ./test.sh --bare [12|13] [DIRECTORY]: the two commands of the README on a new Debian 12 or 13 (13), whose tree is kept in
+#   DIRECTORY (.setup/bare).
 # ./test.sh --fuzz [SECONDS] [TARGET…]: fuzz these parsers, by default all, for SECONDS (60) each.
 # ./test.sh --pictures: make the pictures of the README again, of a real run of the demo.
 # ./test.sh --phoenix: send a recording to Arize Phoenix, in an environment of its own (900 MB, kept in .setup/phoenix), and check
@@ -91,6 +92,8 @@ if [[ ${1-} == --fast ]]; then
   chosen=(-m "not live")
   shift
 fi
+
+((${#chosen[@]})) || "$ROOT/scripts/llvm14.sh" || true
 
 pictures=0
 if [[ ${1-} == --pictures ]]; then

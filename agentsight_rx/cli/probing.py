@@ -10,8 +10,8 @@ from pathlib import Path
 import msgspec
 
 from ..errors import AgentsightError, CaptureError, UsageError
+from ..sources.kernel.perf_events import try_uprobe
 from ..sources.kernel.probes import ProbeRefused
-from ..sources.kernel.syscall import try_uprobe
 from ..sources.tls.candidates import tls_candidates
 from ..sources.tls.commands import resolve
 from ..sources.tls.libraries import findings_of, system_libraries

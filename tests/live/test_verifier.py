@@ -37,7 +37,7 @@ from .capture import needs_root
 
 pytestmark = [pytest.mark.live, needs_root]
 
-_MOST = 40_000  # instructions; with loops that are looked at turn by turn there were 204,000
+_MOST = 70_000  # instructions; LLVM 14 needs 60,400, newer ones 19,100; with loops looked at turn by turn it was 204,000
 _OF_RECORDS = ("on_ring_begins", "on_ring_ends", "on_aead_begins", "on_aead_ends")  # loaded with the first such file
 _MULTI = 48  # BPF_TRACE_UPROBE_MULTI of linux/bpf.h
 _OBJ_GET_INFO_BY_FD, _INFO_SIZE, _VERIFIED_AT = 15, 224, 216  # struct bpf_prog_info: verified_insns

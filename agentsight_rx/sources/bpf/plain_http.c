@@ -135,7 +135,7 @@ static inline struct process_t *wanted(void)
     return process && !is_own(tgid) && fits_now() ? process : 0;
 }
 
-static inline void send(struct chunk_t *chunk, u32 size)
+static inline void send(struct chunk_t *chunk, u64 size)
 {
     count(SEEN);
     if (chunks.ringbuf_output(chunk, size, 0))
@@ -258,13 +258,8 @@ static inline u32 look(struct move_t *move, u64 did, u64 *word)
         at = buffer.at;
         size = buffer.size;
     }
-    u64 got = size < did ? size : did;
-    if (got > sizeof(*word))
-        got = sizeof(*word);
-    asm volatile("" : "+r"(got));
-    if (got - 1 > 7 || bpf_probe_read_user(word, got, (void *)at))
-        return 0;
-    return got;
+    u64 got = AT_MOST(size < did ? size : did, sizeof(*word));
+    return bpf_probe_read_user(word, got, (void *)at) ? 0 : got;
 }
 
 static inline void send_mark(u32 kind, struct connection_t *connection, u64 gap, u64 lost)
@@ -380,10 +375,8 @@ static inline void copy(struct call_t *call, struct room_t *room, struct side_t 
         u64 part = left < space ? left : space;
         if (part > SEGMENT - fill)
             part = SEGMENT - fill;
-        asm volatile("" : "+r"(part), "+r"(fill));
-        if (part > SEGMENT || fill >= SEGMENT)
-            break;
-        if (bpf_probe_read_user(chunk->data + fill, part, (void *)room->from)) {
+        part = AT_MOST(part, SEGMENT);
+        if (bpf_probe_read_user(chunk->data + AT_MOST(fill, SEGMENT), part, (void *)room->from)) {
             again = 0;
             break;
         }
@@ -396,9 +389,7 @@ static inline void copy(struct call_t *call, struct room_t *room, struct side_t 
         room->rounds++;
         next_programs.call(call, 0);
     }
-    u32 fill = *(volatile u32 *)&room->fill;
-    if (fill > SEGMENT)
-        return;
+    u64 fill = AT_MOST(*(volatile u32 *)&room->fill, SEGMENT);
     chunk->size = fill;
     chunk->lost = room->left + room->over;
     chunk->seq = __sync_fetch_and_add(&side->seq, 1);

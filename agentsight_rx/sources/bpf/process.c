@@ -43,7 +43,7 @@ static inline u32 parent_of(u64 leader)
     return tgid_of(parent);
 }
 
-static inline void send(void *record, u32 size)
+static inline void send(void *record, u64 size)
 {
     count(SEEN);
     if (events.ringbuf_output(record, size, 0))
@@ -124,10 +124,8 @@ RAW_TRACEPOINT_PROBE(sched_process_exec)
     record->sid = session_of(signal);
 
     FIELD(filename, binprm, linux_binprm_filename);
-    int size = bpf_probe_read_kernel_str(record->text, 1024, (void *)filename);
-    if (size < 0)
-        size = 0;
-    size &= 2047;
+    int read = bpf_probe_read_kernel_str(record->text, 1024, (void *)filename);
+    u64 size = AT_MOST(read < 0 ? 0 : read, 1024);
     record->filename_size = size;
 
     FIELD(mm, task, task_struct_mm);
@@ -137,8 +135,7 @@ RAW_TRACEPOINT_PROBE(sched_process_exec)
     record->pad = 0;
     u64 whole = arg_end - arg_start;
     record->argv_whole = whole;
-    u32 part = whole > PART_MOST - 1 ? PART_MOST - 1 : whole;
-    part &= PART_MOST - 1;
+    u64 part = AT_MOST(whole, PART_MOST - 1);
     if (bpf_probe_read_user(record->text + size, part, (void *)arg_start))
         part = 0;
     record->argv_size = part;
@@ -147,9 +144,7 @@ RAW_TRACEPOINT_PROBE(sched_process_exec)
     walk_cwd(space, task);
     u32 at = *(volatile u32 *)&space->at;
     record->cwd_size = at - size - part;
-    if (at > TEXT_MOST)
-        at = TEXT_MOST;
-    send(record, (sizeof(*record) - sizeof(record->text) + at) & (2 * TEXT_MOST - 1));
+    send(record, sizeof(*record) - sizeof(record->text) + AT_MOST(at, TEXT_MOST));
     return 0;
 }
 

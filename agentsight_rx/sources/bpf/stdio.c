@@ -269,7 +269,7 @@ static inline int look_up(struct call_t *call, u64 number, int direction)
     return !(flags & PEEK) && fd_fits(fd) && identify(call, fd, direction);
 }
 
-static inline void send(struct chunk_t *chunk, u32 size)
+static inline void send(struct chunk_t *chunk, u64 size)
 {
     count(SEEN);
     if (chunks.ringbuf_output(chunk, size, 0))
@@ -376,19 +376,15 @@ static inline void send_data(struct room_t *room, struct call_t *call, struct si
         u64 part = left < space ? left : space;
         if (part > SEGMENT - fill)
             part = SEGMENT - fill;
-        asm volatile("" : "+r"(part), "+r"(fill));
-        if (part > SEGMENT || fill >= SEGMENT)
-            break;
-        if (bpf_probe_read_user(chunk->data + fill, part, (void *)room->from))
+        part = AT_MOST(part, SEGMENT);
+        if (bpf_probe_read_user(chunk->data + AT_MOST(fill, SEGMENT), part, (void *)room->from))
             break;
         room->from += part;
         *(volatile u64 *)&room->left = left - part;
         *(volatile u64 *)&room->space = space - part;
         *(volatile u32 *)&room->fill = fill + part;
     }
-    u32 fill = *(volatile u32 *)&room->fill;
-    if (fill > SEGMENT)
-        return;
+    u64 fill = AT_MOST(*(volatile u32 *)&room->fill, SEGMENT);
     if (call->datagram && !room->more && !room->space) { /* MSG_TRUNC again: there was no room for the rest */
         __sync_fetch_and_add(&side->offset, -room->left);
         room->left = 0;

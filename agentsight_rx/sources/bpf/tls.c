@@ -148,7 +148,7 @@ struct room_t {
 
 BPF_ARRAY(rooms, struct room_t, ROOMS);
 
-static inline void send(struct chunk_t *chunk, u32 size)
+static inline void send(struct chunk_t *chunk, u64 size)
 {
     count(SEEN);
     if (chunks.ringbuf_output(chunk, size, 0))
@@ -338,18 +338,14 @@ static inline void send_segments(struct pt_regs *ctx, struct process_t *process,
     for (TURNS(i, segments)) {
         if (!left)
             break;
-        u64 part = left;
-        if (part > SEGMENT)
-            part = SEGMENT;
+        u64 part = left < SEGMENT ? left : SEGMENT; /* first, or what is `left` is another range at each turn of the loop */
+        part = AT_MOST(part, SEGMENT);
         chunk->offset = side->offset;
         chunk->seq = side->seq;
         left -= part;
         u64 lost = i == segments - 1 && !again ? left : 0;
         chunk->lost = lost;
         chunk->size = part;
-        asm volatile("" : "+r"(part));
-        if (part > SEGMENT)
-            break;
         if (bpf_probe_read_user(chunk->data, part, (void *)from)) {
             count(SEEN);
             count(LOST);

@@ -90,14 +90,9 @@ static inline int seal(struct pt_regs *ctx, struct process_t *process, u32 libra
     chunk->sock = 0;
     chunk->direction = OUT;
     chunk->library = library;
-    u64 part = size;
-    if (part > SEGMENT)
-        part = SEGMENT;
+    u64 part = AT_MOST(size, SEGMENT);
     chunk->lost = size - part;
     chunk->size = part;
-    asm volatile("" : "+r"(part));
-    if (part > SEGMENT)
-        goto out;
     if (bpf_probe_read_user(chunk->data, part, (void *)in)) {
         count(SEEN);
         count(LOST);

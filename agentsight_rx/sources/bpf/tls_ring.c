@@ -119,11 +119,8 @@ static inline void send_sample(struct process_t *process, u64 place, u64 at, str
     chunk->direction = direction;
     chunk->library = library;
     chunk->size = WORDS * 8 + SAMPLED;
-    u64 size = piece->size;
-    if (size > SAMPLED)
-        size = SAMPLED;
     bpf_probe_read_user(chunk->data, WORDS * 8, (void *)at);
-    bpf_probe_read_user(chunk->data + WORDS * 8, size, (void *)piece->at);
+    bpf_probe_read_user(chunk->data + WORDS * 8, AT_MOST(piece->size, SAMPLED), (void *)piece->at);
     send(chunk, sizeof(*chunk) - SEGMENT + WORDS * 8 + SAMPLED);
     leave_room(room);
 }

@@ -82,6 +82,16 @@ static inline void count(int which)
         __sync_fetch_and_add(found, 1); /* a uprobe may be preempted by another on its CPU */
 }
 
+/* A number of bytes for a helper: `size`, but `most` where it is more. The verifier must know the limit of the very register that
+ * the helper gets, and a compiler may compare a copy of it, or a copy less two. So the instructions are written here. The usual
+ * way comes first: what the verifier saw of it holds for `most` too, and it looks at the rest once. */
+#define AT_MOST(size, most)                                                                                        \
+    ({                                                                                                             \
+        u64 limited = (size);                                                                                      \
+        asm volatile("if %0 > %1 goto +1; goto +1; %0 = %1" : "+r"(limited) : "i"(most));                          \
+        limited;                                                                                                   \
+    })
+
 /* `for (TURNS(i, most))` has `most` turns at most, i = 0, 1, …
  *
  * The verifier looks at each turn of a loop: at 128 times the branches of walk(). With MAY_GOTO the kernel has an instruction

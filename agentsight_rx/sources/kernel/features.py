@@ -25,18 +25,9 @@ from ..hold import group
 from .btf import known_offsets
 from .compiler import REMEDY, compiled, compiler_identity
 from .detach import leave
+from .perf_events import at_tracepoint, try_uprobe
 from .rights import Call, own_rights, refusal
-from .syscall import (
-    KPROBE,
-    RAW_TRACEPOINT,
-    TRACEPOINT,
-    at_raw_tracepoint,
-    at_tracepoint,
-    at_uprobes,
-    create_map,
-    load_program,
-    try_uprobe,
-)
+from .syscall import KPROBE, RAW_TRACEPOINT, TRACEPOINT, at_raw_tracepoint, at_uprobes, create_map, load_program
 from .tracepoints import number_of
 
 __all__ = [

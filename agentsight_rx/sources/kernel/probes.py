@@ -11,8 +11,9 @@ from ...errors import Unavailable
 from .detach import leave
 from .features import TRACE_UPROBE_MULTI
 from .loaded import Loaded
+from .perf_events import at_uprobe
 from .rights import Call, refusal
-from .syscall import KPROBE, at_uprobe, at_uprobes
+from .syscall import KPROBE, at_uprobes
 
 __all__ = ["Attached", "ProbeRefused", "Probes", "Site"]
 

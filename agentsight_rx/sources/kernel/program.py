@@ -19,10 +19,10 @@ from ..target import Target, found, is_alive
 from .detach import leave
 from .loaded import Loaded
 from .namespace import Namespace, own_namespace
+from .perf_events import at_tracepoint
 from .prepared import Source, prepared
 from .rights import Call, refusal
 from .ring import Ring, size_of_ring
-from .syscall import at_tracepoint
 from .tracepoints import number_of
 
 __all__ = ["CALL_FIELDS", "Program", "lexical_path", "text_of", "walked_path"]
