@@ -155,20 +155,17 @@ def test_the_kernel_takes_every_function(stage: str, compiler: str, monkeypatch:
 
 
 def _refusals(image: Image, source: Source) -> dict[str, str]:
-    """Each function, and why the kernel refuses it, if it does."""
+    """Each function, and why the kernel refuses it, if it does: as a perf uprobe (0) or for links of many, where it is a probe."""
     structs_of = dict(_FUNCTION.findall(source.text))
     reasons: dict[str, str] = {}
-    with closing(Loaded(image)) as loaded:
-        for name in (each.name for each in image.functions):
-            reasons[name] = ""
-            try:
-                if name.startswith(_RAW):
-                    loaded.load(name, RAW_TRACEPOINT)
-                elif structs_of[name] == "pt_regs":
-                    for attach_type in (0, TRACE_UPROBE_MULTI):  # as perf uprobes, and for links of many
-                        loaded.load(name, KPROBE, attach_type=attach_type)
-                else:
-                    loaded.load(name, TRACEPOINT)
-            except OSError as error:
-                reasons[name] = str(error)
+    for attach_type in (0, TRACE_UPROBE_MULTI):  # programs that go on in each other have the same one, as in a capture
+        with closing(Loaded(image)) as loaded:
+            for name in (each.name for each in image.functions):
+                is_probe = not name.startswith(_RAW) and structs_of[name] == "pt_regs"
+                kind = KPROBE if is_probe else RAW_TRACEPOINT if name.startswith(_RAW) else TRACEPOINT
+                try:
+                    loaded.load(name, kind, attach_type=attach_type if is_probe else 0)
+                    reasons.setdefault(name, "")
+                except OSError as error:
+                    reasons[name] = str(error)
     return reasons
