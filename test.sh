@@ -83,9 +83,9 @@ if [[ ${1-} == --agents ]]; then
   exit "$status"
 fi
 
-# The OpenTelemetry collector in the package rotel needs libpython. Of the programs that start podman's containers, runc also
-# knows machines that have both versions of control groups.
-set_up test --group "$ROOT/pyproject.toml:dev" -- curl chromium fonts-dejavu-core libpython3-dev podman runc tmux
+# The OpenTelemetry collector in the package rotel needs libpython, the driver of browsers in the package playwright libatomic. Of
+# the programs that start podman's containers, runc also knows machines that have both versions of control groups.
+set_up test --group "$ROOT/pyproject.toml:dev" -- curl chromium fonts-dejavu-core libatomic1 libpython3-dev podman runc tmux
 
 chosen=()
 if [[ ${1-} == --fast ]]; then
