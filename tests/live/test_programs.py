@@ -155,7 +155,7 @@ def test_the_kernel_takes_every_function(stage: str, compiler: str, monkeypatch:
 
 
 def _refusals(image: Image, source: Source) -> dict[str, str]:
-    """Each function, and why the kernel refuses it, if it does: as a perf uprobe (0) or for links of many, where it is a probe."""
+    """Each function, and why the kernel refuses it: a probe is loaded as a perf uprobe, and for links of many."""
     structs_of = dict(_FUNCTION.findall(source.text))
     reasons: dict[str, str] = {}
     for attach_type in (0, TRACE_UPROBE_MULTI):  # programs that go on in each other have the same one, as in a capture
