@@ -56,7 +56,9 @@ def do(name: str, directory: Path) -> tuple[Verdict, str]:
 
             return with_rights(words[0], words[1], directory)
         case "refused":
-            command = ("doctor",) if words[0] == "doctor" else ("record", "--db", str(directory / "run.lmdb"), "--", "/bin/true")
+            command = (
+                ("doctor",) if words[0] == "doctor" else ("record", "--db", str(directory / "run.lmdb"), "--", "/bin/true")
+            )
             return judged(_program(*command))
         case _:
             raise ValueError(f"no check is called {name}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import subprocess
 from pathlib import Path
 
@@ -41,8 +42,8 @@ def _package(name: str) -> str:
 
 
 def _llvm() -> str:
-    found = sorted(Path("/usr/lib/x86_64-linux-gnu").glob("libLLVM*.so*"))
-    return ", ".join(dict.fromkeys(file.name.removeprefix("libLLVM").strip("-.so").partition(".so")[0] for file in found)) or "?"
+    found = [re.search(r"libLLVM-(\d+)\.so", file.name) for file in Path("/usr/lib/x86_64-linux-gnu").glob("libLLVM*.so*")]
+    return next((match[1] for match in found if match), "?")
 
 
 def has_uprobe_multi() -> bool:

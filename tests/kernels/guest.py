@@ -77,7 +77,7 @@ def _done(check: Check) -> Outcome:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """Kill it and its descendants, which may have sessions of their own: all processes of this guest but this one's ancestors."""
+    """Kill it and its descendants, which may have sessions of their own."""
     ours = {os.getpid(), *_ancestors(os.getpid())}
     for entry in Path("/proc").glob("[0-9]*"):
         pid = int(entry.name)

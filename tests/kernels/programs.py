@@ -27,6 +27,7 @@ from agentsight_rx.sources import (
 from agentsight_rx.sources.kernel.image import Image
 from agentsight_rx.sources.kernel.loaded import Loaded
 from agentsight_rx.sources.kernel.syscall import KPROBE, RAW_TRACEPOINT, TRACEPOINT
+from agentsight_rx.sources.kernel.turns import has_may_goto
 
 __all__ = ["refused_functions"]
 
@@ -55,8 +56,8 @@ class _Compiled(Exception):
 
 def refused_functions(*, multi: bool, turns: bool) -> tuple[int, list[str]]:
     """
-    How many functions there are, and a sentence for each that is refused. `multi`: those for uprobe_multi, else those for probes
-    one by one. `turns`: loops are verified turn by turn, as on kernels without may_goto.
+    How many functions there are, and a sentence for each that is refused. `multi`: those for uprobe_multi, else those for
+    probes one by one. `turns`: loops are verified turn by turn, as on kernels without may_goto.
     """
     count, refused = 0, list[str]()
     for name, source in _SOURCES.items():
@@ -78,7 +79,7 @@ def _image(source: Stream[Any], *, turns: bool) -> Image:
     source.subscribe(scheduler=engine)
     (hub,) = engine.hubs
     reader: Any = hub.reader
-    asked = (lambda: False) if turns else preparing.has_may_goto
+    asked = (lambda: False) if turns else has_may_goto
     with patch.object(Loaded, "__init__", stop), patch.object(preparing, "has_may_goto", asked):
         try:
             reader.open()

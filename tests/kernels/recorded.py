@@ -1,7 +1,7 @@
 """
-A client of the agents tier, recorded by `agentsight-rx record` against the fake server -> whether the recording has every byte.
+A client of the agents tier, recorded by `agentsight-rx record` -> whether the recording has every byte that the server logged.
 
-The events of a streamed answer are compared, since a recording keeps those and not their framing; every other body byte for byte.
+The events of a streamed answer are compared, since a recording keeps no framing of theirs; other bodies byte by byte.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,16 +20,16 @@ from tests.agents.agent import Agent, Place
 from tests.agents.agents import agent_named
 from tests.agents.compare import Said, differences, of_capture, of_server
 from tests.live.capture import PROGRAM
-from tests.live.peers import Client, client_named, WIRE_CLIENTS, wire_server
+from tests.live.peers import WIRE_CLIENTS, Client, client_named, wire_server
 
 from .sentences import Done
 
-__all__ = ["RECORDED", "recorded", "record", "whole"]
+__all__ = ["RECORDED", "record", "recorded", "whole"]
 
 _ROOT = Path(__file__).parents[2]
 LANES, CALLS, SIZE = 2, 6, 20_011  # of the clients that take them: a guest without KVM is slow
-# primp breaks off an answer of very many small frames ("too_many_data_frames") that it cannot read in time. The first five calls
-# have none.
+# primp breaks off an answer of very many small frames ("too_many_data_frames") that it cannot read in time. The first five
+# calls have none.
 _SIZES = {"rustls": (1, 5, SIZE)}
 
 # Name of a check -> an entry of the agents tier, or of the clients of the wire server
@@ -125,7 +124,8 @@ def _as_bodies(events: Iterable[Any]) -> list[Any]:
             case _:
                 pass
     return kept + [
-        BodyPart(message.origin, message.exchange, _joined(each.data for each in message.events)) for message in streams.values()
+        BodyPart(message.origin, message.exchange, _joined(each.data for each in message.events))
+        for message in streams.values()
     ]
 
 

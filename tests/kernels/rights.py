@@ -26,8 +26,8 @@ _PARANOID = Path("/proc/sys/kernel/perf_event_paranoid")
 
 def with_rights(paranoid: str, what: str, directory: Path) -> tuple[Verdict, str]:
     """
-    `what`: doctor, record, or without-X, which is record without the capability X of the four. Where the four are enough it must
-    work: with uprobe_multi, and tracepoints for who has CAP_PERFMON. Elsewhere a sentence must name what is missing.
+    `what`: doctor, record, or without-X, which is record without the capability X of the four. It must work where the four are
+    enough: with uprobe_multi, and tracepoints for who has CAP_PERFMON. Elsewhere a sentence must name what is missing.
     """
     without = what.removeprefix("without-") if what.startswith("without-") else None
     capabilities = [name for name in _FOUR if name != without]
