@@ -13,8 +13,9 @@ source "$SCRIPTS/debian.sh"
 
 DIRECTORY=$ROOT/.setup/kernels
 RESULTS=$DIRECTORY/results
+JOBS=()
 CODE=/srv/agentsight-rx # in a guest
-GUEST_MINUTES=40        # a guest that takes longer is ended; its results so far count
+GUEST_MINUTES=60        # a guest that takes longer is ended; its results so far count
 KVM_SECONDS=60          # a guest that says nothing for so long does not boot with KVM here
 
 # NAME RELEASE EXPECTED SUITE…: a kernel of these suites, the newest there, on this Debian; it "works", or is "refused".
@@ -47,13 +48,12 @@ main() {
   git -C "$ROOT" archive --output "$DIRECTORY/code.tar" HEAD
   trap leave EXIT
   trap 'exit 130' INT TERM HUP
-  ACCELERATOR=tcg,thread=multi
-  [[ ! -w /dev/kvm ]] || ACCELERATOR=kvm
-  rm -f "$RESULTS"/*
   for line in "${CHOSEN[@]}"; do
     make_kernel $line
-    run_kernel $line
   done
+  rm -f "$RESULTS"/*
+  choose_accelerator ${CHOSEN[0]}
+  run_kernels
   judge
 }
 
@@ -209,39 +209,77 @@ INIT
   rm -rf "$tree" "$1/files" "$1/order"
 }
 
-# run_kernel NAME RELEASE EXPECTED …: results/NAME.jsonl has what the guest found, results/NAME.console what its kernel printed.
-run_kernel() {
-  say "booting kernel $1 on Debian $2 ($(<"$DIRECTORY/$1/names"))" | tr '\n' ' '
-  boot "$@"
-  if [[ $ACCELERATOR == kvm && ! -s $RESULTS/$1.jsonl ]]; then
-    say "it does not boot with KVM here; going on without"
-    ACCELERATOR=tcg,thread=multi
-    boot "$@"
-  fi
+# choose_accelerator NAME RELEASE EXPECTED …: KVM, if this kernel says something with it. It may be there and stop a stock kernel.
+choose_accelerator() {
+  local waited=0
+  ACCELERATOR=tcg,thread=multi
+  [[ -w /dev/kvm ]] || return 0
+  ACCELERATOR=kvm
+  boot "$@" &
+  JOBS=("$!")
+  until [[ -s $RESULTS/$1.jsonl ]] || ((++waited > KVM_SECONDS)) || ! kill -0 "$!" 2>/dev/null; do
+    sleep 1
+  done
+  [[ -s $RESULTS/$1.jsonl ]] || ACCELERATOR=tcg,thread=multi
+  stop_guests
+  say "the guests run with ${ACCELERATOR%,*}"
 }
 
-boot() {
-  local results=$RESULTS/$1.jsonl status
+# Results/NAME.jsonl has what each guest found, results/NAME.console what its kernel printed. As many run at once as there are
+# processors: most of what they do is one thread.
+run_kernels() {
+  local line most
+  most=$(nproc)
+  for line in "${CHOSEN[@]}"; do
+    ((${#JOBS[@]} < most)) || wait_for_one
+    run_kernel $line &
+    JOBS+=("$!")
+  done
+  while ((${#JOBS[@]})); do
+    wait_for_one
+  done
+}
+
+wait_for_one() {
+  local pid running=()
+  wait -n "${JOBS[@]}" || true
+  for pid in "${JOBS[@]}"; do
+    ! kill -0 "$pid" 2>/dev/null || running+=("$pid")
+  done
+  JOBS=("${running[@]}")
+}
+
+run_kernel() {
+  local status=0 results=$RESULTS/$1.jsonl guest
+  say "booting $1 on Debian $2: $(tr '\n' ' ' <"$DIRECTORY/$1/names")"
   : >"$results"
-  timeout $((GUEST_MINUTES * 60)) qemu-system-x86_64 -machine q35 -accel "$ACCELERATOR" -cpu max -smp 2 -m 3G \
+  boot "$@" &
+  guest=$!
+  trap 'kill "$guest" 2>/dev/null || true; exit 130' TERM
+  tail --lines=+1 --follow --pid="$guest" "$results" | (cd "$ROOT" && "$VENV/bin/python" -m tests.kernels.progress "$1") &
+  wait "$guest" || status=$?
+  wait "$!" || true
+  ((status == 0)) || say "QEMU ended with status $status: see $RESULTS/$1.qemu and $RESULTS/$1.console"
+}
+
+# boot NAME RELEASE EXPECTED …: this process becomes the guest.
+boot() {
+  exec timeout $((GUEST_MINUTES * 60)) qemu-system-x86_64 -machine q35 -accel "$ACCELERATOR" -cpu max -smp 2 -m 3G \
     -kernel "$DIRECTORY/$1/vmlinuz" -initrd "$DIRECTORY/$1/initrd" \
     -append "console=ttyS0 quiet loglevel=4 panic=-1 kernels_name=$1 kernels_expected=$3" \
     -drive "file=$DIRECTORY/root-$2.img,format=raw,if=virtio,snapshot=on" \
     -drive "file=$DIRECTORY/code.tar,format=raw,if=virtio,readonly=on" \
-    -serial "file:$RESULTS/$1.console" -serial "file:$results" \
-    -display none -monitor none -nic none -no-reboot -device virtio-rng-pci </dev/null >"$RESULTS/$1.qemu" 2>&1 8<&- &
-  JOB=$!
-  if [[ $ACCELERATOR == kvm ]]; then
-    local waited=0
-    until [[ -s $results ]] || ((++waited > KVM_SECONDS)) || ! kill -0 "$JOB" 2>/dev/null; do
-      sleep 1
-    done
-    [[ -s $results ]] || kill "$JOB" 2>/dev/null || true
-  fi
-  tail --lines=+1 --follow --pid="$JOB" "$results" | (cd "$ROOT" && "$VENV/bin/python" -m tests.kernels.progress "$1") || true
-  { wait "$JOB" && status=0 || status=$?; } 2>/dev/null
-  ((status == 0)) || [[ $ACCELERATOR == kvm ]] || say "QEMU ended with status $status: see $RESULTS/$1.qemu and $RESULTS/$1.console"
-  unset JOB
+    -serial "file:$RESULTS/$1.console" -serial "file:$RESULTS/$1.jsonl" \
+    -display none -monitor none -nic none -no-reboot -device virtio-rng-pci </dev/null >"$RESULTS/$1.qemu" 2>&1 8<&-
+}
+
+stop_guests() {
+  local pid
+  for pid in "${JOBS[@]}"; do
+    kill "$pid" 2>/dev/null || true
+  done
+  { wait "${JOBS[@]}" || true; } 2>/dev/null
+  JOBS=()
 }
 
 judge() {
@@ -251,7 +289,7 @@ judge() {
 
 leave() {
   trap '' INT TERM HUP
-  [[ ! -v JOB ]] || kill "$JOB" 2>/dev/null || true
+  stop_guests
 }
 
 main "$@"

@@ -8,9 +8,10 @@ from types import MappingProxyType
 
 import pytest
 
+from tests.agents.compare import Said
 from tests.kernels import progress
 from tests.kernels.checks import CHECKS, REFUSED, Check, checks_for
-from tests.kernels.recorded import RECORDED
+from tests.kernels.recorded import RECORDED, without_framing
 from tests.kernels.results import End, Head, Line, Outcome, Run, Verdict, encoded, read_run, run_of
 from tests.kernels.sentences import Done, judged
 from tests.kernels.table import BEGIN, END, failures, in_page, markdown
@@ -173,3 +174,20 @@ def test_a_recording_that_goes_on_without_a_part_says_so() -> None:
 
 def test_of_the_table_of_doctor_the_whole_cell_is_the_sentence() -> None:
     assert "-- rights user 1 without CAP_BPF for every capture: start it as root" == judged(Done(1, DOCTOR))[1]
+
+
+# -- what a stream said ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("kind", "sent", "said"),
+    [
+        ("text/event-stream; charset=utf-8", b'event: a\ndata: {"x":1}\n\ndata: [DONE]\n\n', b'{"x":1}\n[DONE]'),
+        ("text/event-stream", b"data: one\ndata: two\n\n", b"one\ntwo"),
+        ("application/x-ndjson", b'{"x":1}\n{"x":2}\n', b'{"x":1}\n{"x":2}'),
+        ("application/json", b'{"data: 1":2}\n', b'{"data: 1":2}\n'),
+        ("", b"\xff", b"\xff"),
+    ],
+)
+def test_of_a_stream_the_events_are_compared_and_of_the_rest_each_byte(kind: str, sent: bytes, said: bytes) -> None:
+    assert Said("GET /", 200, b"", said) == without_framing(Said("GET /", 200, b"", sent), kind)

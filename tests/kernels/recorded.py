@@ -24,7 +24,7 @@ from tests.live.peers import WIRE_CLIENTS, Client, client_named, wire_server
 
 from .sentences import Done
 
-__all__ = ["RECORDED", "record", "recorded", "whole"]
+__all__ = ["RECORDED", "record", "recorded", "whole", "without_framing"]
 
 _ROOT = Path(__file__).parents[2]
 LANES, CALLS, SIZE = 2, 6, 20_011  # of the clients that take them: a guest without KVM is slow
@@ -64,7 +64,8 @@ def recorded(name: str, directory: Path) -> str:
         else:
             command, env, least = client.command(peer, LANES * CALLS, SIZE), client.env(peer, home), LANES * CALLS
         done = record(directory / "run.lmdb", command, home, env)
-    served = [_without_framing(said) for said in of_server(peer)]
+    kinds = [exchange.response_headers.get("content-type", "") for exchange in peer.exchanges()]
+    served = [without_framing(said, kind) for said, kind in zip(of_server(peer), kinds, strict=True)]
     assert not done.status, f"`record` ended with {done.status}: {done.last}"
     assert len(served) >= least, f"the client made {len(served)} of {least} calls"
     seen, unended = whole(directory / "run.lmdb")
@@ -129,12 +130,17 @@ def _as_bodies(events: Iterable[Any]) -> list[Any]:
     ]
 
 
-def _without_framing(said: Said) -> Said:
-    if not said.answered.startswith((b"data: ", b"event: ")):
+def without_framing(said: Said, kind: str) -> Said:
+    """Of an answer that is a stream, by its content type, the events' data alone."""
+    text = said.answered.decode() if "stream" in kind or "ndjson" in kind else ""
+    if "ndjson" in kind:
+        parts = [line for line in text.split("\n") if line]
+    elif "event-stream" in kind:
+        blocks = (block.split("\n") for block in text.split("\n\n") if block)
+        parts = ["\n".join(line[6:] for line in lines if line.startswith("data: ")) for lines in blocks]
+    else:
         return said
-    blocks = said.answered.decode().split("\n\n")
-    data = ("\n".join(line[6:] for line in block.split("\n") if line.startswith("data: ")) for block in blocks if block)
-    return Said(said.what, said.status, said.sent, _joined(data))
+    return Said(said.what, said.status, said.sent, _joined(parts))
 
 
 def _joined(parts: Iterable[str]) -> bytes:
