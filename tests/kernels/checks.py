@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Literal
 
 from msgspec import Struct
@@ -23,6 +24,8 @@ class Check(Struct, frozen=True):
 
 _EITHER: tuple[Verdict, ...] = ("works", "refused")  # what does not work says what to do
 _HERE: tuple[Verdict, ...] = ("works", "absent")  # a kernel that lacks it takes the other way
+
+_RIGHTS = Path(__file__).parents[1] / "live" / "test_rights.py"
 
 CHECKS: tuple[Check, ...] = (
     Check("doctor", "`doctor` says that all is well"),
@@ -46,10 +49,10 @@ CHECKS: tuple[Check, ...] = (
     Check("test:process", "processes: arguments, ends, exit codes"),
     Check("test:files", "files: every operation with path and bytes"),
     Check("test:net", "network: every operation with addresses and outcome"),
-    Check("test:stdio", "pipes: MCP of a client and a server"),
+    Check("test:stdio", "pipes: MCP of a client and a server", deadline_s=500),
     Check("test:readline", "lines typed into bash"),
     Check("test:single", "TLS and lines without uprobe_multi", deadline_s=500),
-    Check("test:rights", "the project's own test of rights", deadline_s=900),
+    *([Check("test:rights", "the project's own test of rights", deadline_s=900)] if _RIGHTS.exists() else []),
     Check("rights:2:doctor", "four capabilities, `perf_event_paranoid` 2: `doctor`", _EITHER),
     Check("rights:2:record", "four capabilities, `perf_event_paranoid` 2: `record -- curl`", _EITHER),
     Check("rights:3:doctor", "four capabilities, `perf_event_paranoid` 3: `doctor`", _EITHER),
