@@ -217,6 +217,7 @@ choose_accelerator() {
   ACCELERATOR=kvm
   boot "$@" &
   JOBS=("$!")
+  disown # bash reports no job that QEMU aborts
   until [[ -s $RESULTS/$1.jsonl ]] || ((++waited > KVM_SECONDS)) || ! kill -0 "$!" 2>/dev/null; do
     sleep 1
   done
@@ -278,7 +279,9 @@ stop_guests() {
   for pid in "${JOBS[@]}"; do
     kill "$pid" 2>/dev/null || true
   done
-  { wait "${JOBS[@]}" || true; } 2>/dev/null
+  for pid in "${JOBS[@]}"; do
+    timeout 20 tail --pid="$pid" --follow /dev/null || true
+  done
   JOBS=()
 }
 
