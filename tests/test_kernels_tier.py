@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -14,7 +15,7 @@ from tests.kernels.checks import CHECKS, REFUSED, Check, checks_for
 from tests.kernels.recorded import RECORDED, without_framing
 from tests.kernels.results import End, Head, Line, Outcome, Run, Verdict, encoded, read_run, run_of
 from tests.kernels.sentences import Done, judged
-from tests.kernels.table import BEGIN, END, failures, in_page, markdown
+from tests.kernels.table import BEGIN, END, failures, in_page, kinds_missing, markdown
 
 PAGE = Path(__file__).parents[1] / "docs" / "kernels.md"
 HEAD = Head("6.1", "works", {"kernel": "6.1.0", "system": "Debian 12", "uprobe_multi": "no"})
@@ -83,6 +84,17 @@ def test_what_a_kernel_prints_between_is_left_out(tmp_path: Path) -> None:
     assert [] == failures(read_run("6.1", path))
 
 
+def test_a_whole_run_has_kernels_of_both_kinds_and_one_that_is_strict() -> None:
+    def with_facts(**facts: str) -> Run:
+        return run_of("x", guest(Head("x", "works", facts)))
+
+    old = with_facts(uprobe_multi="no", perf_event_paranoid="2")
+    new = with_facts(uprobe_multi="yes", perf_event_paranoid="3")
+    assert [] == kinds_missing([old, new])
+    assert 2 == len(kinds_missing([old]))
+    assert 1 == len(kinds_missing([new, Run("did not boot", None, {}, None)]))
+
+
 # -- the table ---------------------------------------------------------------------------------------------------------
 
 
@@ -118,6 +130,13 @@ def test_the_table_is_put_between_its_marks() -> None:
     assert (page.partition(BEGIN)[0], page.partition(END)[2]) == (again.partition(BEGIN)[0], again.partition(END)[2])
     with pytest.raises(ValueError, match="no place"):
         in_page("nothing", "| a |")
+
+
+def test_the_page_names_every_kernel_that_the_script_boots() -> None:
+    script = (PAGE.parents[1] / "scripts" / "kernels.sh").read_text()
+    names = re.findall(r'^  "(\S+) \d+ (?:works|refused) ', script, re.MULTILINE)
+    assert len(names) == 4
+    assert names == re.findall(r"^\| `(\S+)` \|", PAGE.read_text(), re.MULTILINE)
 
 
 def test_every_client_that_is_known_is_a_check() -> None:

@@ -1,5 +1,7 @@
 """
-Names of kernels, whose results are there -> the table on standard output, and in a page; exit status 1 if anything fails.
+Names of kernels, whose results are there -> the table on standard output, and in a page where all kernels ran.
+
+The exit status is 1 if anything fails.
 
     python -m tests.kernels --results DIRECTORY [--page FILE] NAME…
 """
@@ -13,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from .results import Run, read_run
-from .table import failures, in_page, markdown
+from .table import failures, in_page, kinds_missing, markdown
 
 __all__ = ["main"]
 
@@ -25,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(table)
     if options.page:
         options.page.write_text(in_page(options.page.read_text(), table))
-    found = [sentence for run in runs for sentence in failures(run)]
+    found = [sentence for run in runs for sentence in failures(run)] + (kinds_missing(runs) if options.page else [])
     print()
     for sentence in found:
         print(f"failed: {sentence}")
@@ -33,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for outcome in run.outcomes.values():
             if outcome.more:
                 print(f"\n== {run.name}: {outcome.check} printed ==\n{outcome.more}", file=sys.stderr)
-    print(f"{_counts(runs, found)}")
+    print(_counts(runs, found))
     return 1 if found else 0
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from .checks import CHECKS, REFUSED, Check, checks_for
 from .results import Outcome, Run
 
-__all__ = ["BEGIN", "END", "failures", "in_page", "markdown"]
+__all__ = ["BEGIN", "END", "failures", "in_page", "kinds_missing", "markdown"]
 
 BEGIN, END = "<!-- table of ./test.sh --kernels: begin -->", "<!-- table of ./test.sh --kernels: end -->"
 _FACTS = ("system", "Python", "BCC", "LLVM", "uprobe_multi", "may_goto", "perf_event_paranoid")
@@ -28,6 +28,17 @@ def failures(run: Run) -> list[str]:
     if run.end is None:
         found.append(f"{run.name}: the guest did not come to its end")
     return found
+
+
+def kinds_missing(runs: Sequence[Run]) -> list[str]:
+    """Kinds of kernels that a whole run must have, since the product goes another way on them."""
+    every = [run.head.facts for run in runs if run.head]
+    kinds = {
+        "no kernel without uprobe_multi was among them": any(facts.get("uprobe_multi") == "no" for facts in every),
+        "no kernel with uprobe_multi was among them": any(facts.get("uprobe_multi") == "yes" for facts in every),
+        "none of them had perf_event_paranoid 3": any(facts.get("perf_event_paranoid") == "3" for facts in every),
+    }
+    return [sentence for sentence, there in kinds.items() if not there]
 
 
 def markdown(runs: Sequence[Run], date: str) -> str:
