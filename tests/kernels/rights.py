@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -67,12 +68,23 @@ def _record(directory: Path, capabilities: Sequence[str]) -> Done:
     home = _home(directory)
     with wire_server(directory / "server") as peer:
         place = Place(peer, home)
-        return record(home / "run.lmdb", COMMANDS["curl"](place), home, place.env, by=_as_user(capabilities))
+        return record(_free(home / "run.lmdb"), COMMANDS["curl"](place), home, place.env, by=_as_user(capabilities))
+
+
+def _free(store: Path) -> Path:
+    """Without the recording before."""
+    store.unlink(missing_ok=True)
+    store.with_name(f"{store.name}-lock").unlink(missing_ok=True)
+    return store
 
 
 def _home(directory: Path) -> Path:
+    """The user's own, which keeps programs that were compiled; below `directory` on a machine that does not have the user."""
     directory.chmod(0o755)
-    home = directory / "home"
-    home.mkdir()
-    os.chown(home, USER, USER)
+    try:
+        home = Path(pwd.getpwuid(USER).pw_dir)
+    except KeyError:
+        home = directory / "home"
+        home.mkdir()
+        os.chown(home, USER, USER)
     return home
