@@ -98,6 +98,7 @@ settle() {
   local settings
   share_network "$1"
   mkdir -p "$1$CODE/.setup/agents"
+  find "$1$CODE" -mindepth 1 -maxdepth 1 ! -name .venv ! -name .setup -exec rm -rf {} +
   git -C "$ROOT" archive HEAD | tar --extract --directory "$1$CODE"
   rm -rf "$1$CODE/.setup/agents/go"
   cp --archive "$ROOT/.setup/agents/go" "$1$CODE/.setup/agents/"
@@ -144,18 +145,20 @@ make_image() {
 # make_kernel NAME RELEASE EXPECTED SUITE…: DIRECTORY/NAME has `vmlinuz` and `initrd` of the newest kernel of these suites. Where
 # the mirror has no newer one, nothing changes; where it cannot be asked, what is there is good enough.
 make_kernel() {
-  local directory=$DIRECTORY/$1 apt=$DIRECTORY/apt-$1 suites=("${@:4}") package=linux-image-cloud-amd64 names
+  local directory=$DIRECTORY/$1 apt=$DIRECTORY/apt-$1 suites=("${@:4}") package=linux-image-cloud-amd64 names stamp
   mkdir -p "$apt"
   step "asking for the newest kernel of ${suites[*]}" apt_for "$apt" "${suites[@]}" -- apt-get update
   # The package that names the newest one depends on it, since 7.x by way of two others.
   [[ $4 != *-backports ]] || package+=/$4 # apt takes nothing from there by itself
   names=$(apt_for "$apt" "${suites[@]}" -- apt-get install --no-install-recommends --print-uris -qq "$package")
   names=$(grep --only-matching --perl-regexp '\K(linux-(image|binary|modules)-[0-9][^_]*)(?=_[^ ]*\.deb )' <<<"$names" | sort --unique)
-  [[ ! -r $directory/names || $(<"$directory/names") != "$names" ]] || return 0
+  stamp=$names$(declare -f make_initrd | sha256sum)
+  [[ ! -r $directory/stamp || $(<"$directory/stamp") != "$stamp" ]] || return 0
   rm -rf "$directory"
   step "fetching ${names//$'\n'/, }" fetch_kernel "$apt" "$directory" "$names" "${suites[@]}"
   step "making its initrd" make_initrd "$directory"
   printf '%s\n' "$names" >"$directory/names"
+  printf '%s\n' "$stamp" >"$directory/stamp"
 }
 
 # fetch_kernel APT DIRECTORY NAMES SUITE…
@@ -199,6 +202,7 @@ make_initrd() {
 /bin/busybox mount -t devtmpfs dev /dev
 for module in \$(/bin/busybox cat /modules/order); do /bin/busybox insmod /modules/\$module; done
 /bin/busybox mount -t ext4 /dev/vda /root || /bin/busybox poweroff -f
+/bin/busybox find /root$CODE -mindepth 1 -maxdepth 1 ! -name .venv ! -name .setup -exec /bin/busybox rm -rf {} +
 /bin/busybox tar -x -f /dev/vdb -C /root$CODE
 /bin/busybox mount --move /dev /root/dev
 /bin/busybox umount /proc
