@@ -83,6 +83,7 @@ def _demo() -> tuple[Verdict, str]:
     print(done.printed)
     missing = [words for words in _DEMO if words not in done.printed]
     if done.status or missing:
+        print(_program("report", "tools").printed, _program("report", "processes").printed, sep="\n\n")
         return "fails", f"exit status {done.status}" + (f", not printed: {', '.join(missing)}" if missing else "")
     return "works", "2 calls, 1 tool with its process and exit code"
 
