@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -57,7 +58,7 @@ _NOT_ASKED = (errno.EPERM, errno.EACCES, errno.ENOENT)
 def _refused(place: str, finding: Finding) -> Finding:
     for hook in finding.placed("cheap"):
         try:
-            try_uprobe(place, hook.offset)
+            os.close(try_uprobe(place, hook.offset))
         except OSError as error:
             if error.errno in _NOT_ASKED:
                 return finding

@@ -9,12 +9,14 @@ from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from ..say import say
 from .target import mounts_of_cgroup2
 
 __all__ = ["Group", "group", "held"]
 
 _FROZEN_S = 0.1  # the longest wait for the kernel to say that every process stopped; it takes 0.3 ms where none is in a call
 _STEP_S = 0.0005
+_EMPTY_S = 2.0  # the longest wait for processes that are ending
 
 # Waits until we end, however that happens, and lets the processes go on. The shell ends at once: what it leaves is no child of
 # ours.
@@ -49,13 +51,22 @@ class Group:
             (self.path / "cgroup.freeze").write_text("0")
         os.close(self._end)
         above = self.path.parent / "cgroup.procs"
-        for _ in range(3):  # a process that forks meanwhile leaves a child behind
+        until = time.monotonic() + _EMPTY_S
+        while True:
             with suppress(OSError):
                 for pid in (self.path / "cgroup.procs").read_text().split():
                     with suppress(OSError):
                         above.write_text(pid)
-            with suppress(OSError):
+            try:
                 self.path.rmdir()
+            except FileNotFoundError:
+                return
+            except OSError:  # a process forked meanwhile, or one that ends is not gone yet
+                if time.monotonic() > until:
+                    say(f"the control group {self.path} is still in use; remove it later by: rmdir {self.path}")
+                    return
+                time.sleep(_STEP_S)
+            else:
                 return
 
 

@@ -10,7 +10,8 @@ import msgspec
 
 from ..core.bounded import Recent
 from ..core.stream import Stream, origin
-from ..events import Origin, ProcessEvent, ProcessExec, ProcessExit, ProcessFork, time_of
+from ..events import Loss, Origin, ProcessEvent, ProcessExec, ProcessExit, ProcessFork, time_of
+from ..loss import Reason
 from .containers.control_groups import Memory
 from .kernel.program import Program, text_of, walked_path
 from .kernel.reader import ProgramReader
@@ -48,7 +49,7 @@ _FIELDS = (
 # struct head_t, small_t and exec_t of bpf/track.h and bpf/process.c
 _HEAD = Layout("<QQIIII16s")
 _SMALL = Layout("<IIQQQ").unpack_from
-_EXEC = Layout("<IIIIII").unpack_from
+_EXEC = Layout("<IIIIIIII")
 _FORK_KIND, _EXEC_KIND, _EXIT_KIND = 1, 2, 3
 _MOST = 65_536  # live processes
 _PAGE = resource.getpagesize()
@@ -111,8 +112,14 @@ class _ProcessReader(ProgramReader[ProcessEvent]):
         program.close()
         return rest
 
-    def _decode(self, view: memoryview, at: int, size: int) -> ProcessEvent | None:
-        event = decode(view, at, size)
+    def _decode(self, view: memoryview, at: int, size: int) -> ProcessEvent | list[ProcessEvent] | None:
+        event = self._completed(decode(view, at, size))
+        if isinstance(event, ProcessExec) and _is_narrow(view, at):
+            note = f"{event.filename} is a 32-bit program: its files, connections and pipes are not seen"
+            return [event, Loss(event.origin, "process", Reason.OTHER_ABI, 1, note=note)]
+        return event
+
+    def _completed(self, event: ProcessEvent | None) -> ProcessEvent | None:
         if isinstance(event, ProcessExit):
             began_ns = self._began.pop((event.origin.pid, event.start_ns), None)
             if began_ns is None:  # what its memory was before its program began is not known, or is that of its parent
@@ -128,14 +135,19 @@ class _ProcessReader(ProgramReader[ProcessEvent]):
         return event
 
 
+def _is_narrow(view: memoryview, at: int) -> bool:
+    """Whether the program of an exec record has 32 bits."""
+    return bool(_EXEC.unpack_from(view, at + _HEAD.size)[6])
+
+
 def decode(view: memoryview, at: int, size: int) -> ProcessEvent | None:
     """One record of ring `events`."""
     time_ns, start_ns, kind, pid, tid, uid, comm = _HEAD.unpack_from(view, at)
     source = Origin(time_ns, pid, tid=tid, uid=uid, comm=text_of(comm.partition(b"\0")[0]))
     body = at + _HEAD.size
     if kind == _EXEC_KIND:
-        ppid, sid, whole, filename_size, argv_size, cwd_size = _EXEC(view, body)
-        start = body + 24
+        ppid, sid, whole, filename_size, argv_size, cwd_size, _, _ = _EXEC.unpack_from(view, body)
+        start = body + _EXEC.size
         text = bytes(view[start : start + filename_size + argv_size + cwd_size])
         filename = text[:filename_size].partition(b"\0")[0]
         argv = text[filename_size : filename_size + argv_size]

@@ -86,8 +86,8 @@ def test_where_nothing_was_stored_all_that_is_missing_is_listed() -> None:
     assert lines == [
         "sh, 3 m 29 s: nothing that can be read was stored",
         "incomplete:",
-        "  store: 9 sink_failed",
-        "  tls: 1 kernel_lost",
+        "  9 lost at store (sink failed)",
+        "  1 lost at tls (kernel lost)",
     ]
 
 

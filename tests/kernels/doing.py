@@ -12,11 +12,11 @@ import tempfile
 import traceback
 from pathlib import Path
 
-from agentsight_rx.sources.kernel.turns import has_may_goto
+from agentsight_rx.sources.kernel.features import has_may_goto
 from tests.live.capture import PROGRAM
 
 from .results import Verdict
-from .sentences import Done, judged
+from .sentences import ALL_CAPTURED, ALL_SEEN, Done, judged
 from .statuses import STATUSES
 
 __all__ = ["do", "main"]
@@ -34,7 +34,7 @@ _TESTS: dict[str, tuple[str, ...]] = {
     # The rights that are enough by its own account; what is missing without each of them is asked by `rights`
     "rights": ("test_rights.py::test_a_user_with_the_named_capabilities_records_all_of_it",),
 }
-_DEMO = ("2 calls · ", "Ran 1 command.", "→ exit 0", "nothing is missing")
+_DEMO = ("2 calls · ", "Ran 1 command.", "→ exit 0", ALL_CAPTURED)
 
 
 def do(name: str, directory: Path) -> tuple[Verdict, str]:
@@ -74,7 +74,7 @@ def _doctor() -> tuple[Verdict, str]:
     print(done.printed)
     lines = [line for line in done.printed.splitlines() if line.startswith(("ok ", "-- "))]
     lacking = [" ".join(line[3:].split("  ")[0].split()) for line in lines if line.startswith("--")]
-    verdict, said = judged(done)
+    verdict, said = judged(done, complete=ALL_SEEN)
     return verdict, f"{len(lines)} lines, not there: {', '.join(lacking) or 'nothing'}" if verdict == "works" else said
 
 

@@ -8,10 +8,9 @@ import re
 import subprocess
 from pathlib import Path
 
-from agentsight_rx.doctor import checks
-from agentsight_rx.sources.kernel.turns import has_may_goto
+from agentsight_rx.sources.kernel.features import has_may_goto, has_uprobe_multi
 
-__all__ = ["facts", "has_uprobe_multi"]
+__all__ = ["facts"]
 
 
 def facts() -> dict[str, str]:
@@ -44,8 +43,3 @@ def _package(name: str) -> str:
 def _llvm() -> str:
     found = [re.search(r"libLLVM-(\d+)\.so", file.name) for file in Path("/usr/lib/x86_64-linux-gnu").glob("libLLVM*.so*")]
     return next((match[1] for match in found if match), "?")
-
-
-def has_uprobe_multi() -> bool:
-    """As root."""
-    return any(check.ok for check in checks() if check.name == "uprobe_multi links")

@@ -24,15 +24,14 @@ from agentsight_rx.sources import (
     Target,
     TlsOptions,
 )
+from agentsight_rx.sources.kernel.features import TRACE_UPROBE_MULTI, has_may_goto
 from agentsight_rx.sources.kernel.image import Image
 from agentsight_rx.sources.kernel.loaded import Loaded
 from agentsight_rx.sources.kernel.syscall import KPROBE, RAW_TRACEPOINT, TRACEPOINT
-from agentsight_rx.sources.kernel.turns import has_may_goto
 
 __all__ = ["refused_functions"]
 
 _BPF = Path(sources.__file__).parent / "bpf"
-_MULTI = 48  # BPF_TRACE_UPROBE_MULTI of linux/bpf.h
 _RAW = "raw_tracepoint__"
 
 _SOURCES: dict[str, Callable[[Target, bool], Stream[Any]]] = {
@@ -67,7 +66,7 @@ def refused_functions(*, multi: bool, turns: bool) -> tuple[int, list[str]]:
             refused.append(str(error))
             continue
         count += len(image.functions)
-        refused += _refused(name, image, attach_type=_MULTI if multi else 0)
+        refused += _refused(name, image, attach_type=TRACE_UPROBE_MULTI if multi else 0)
     return count, refused
 
 

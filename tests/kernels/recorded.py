@@ -22,7 +22,7 @@ from tests.agents.compare import Said, differences, of_capture, of_server
 from tests.live.capture import PROGRAM
 from tests.live.peers import WIRE_CLIENTS, Client, client_named, wire_server
 
-from .sentences import Done
+from .sentences import ALL_CAPTURED, Done
 
 __all__ = ["RECORDED", "record", "recorded", "whole", "without_framing"]
 
@@ -70,7 +70,7 @@ def recorded(name: str, directory: Path) -> str:
     assert len(served) >= least, f"the client made {len(served)} of {least} calls"
     seen, unended = whole(directory / "run.lmdb")
     assert not (found := differences(served, seen)), f"{len(found)} of {len(served)} calls differ: {found[0]}"
-    assert "nothing is missing" in done.printed, f"it does not say that nothing is missing: {done.last}"
+    assert ALL_CAPTURED in done.printed, f"it does not say that nothing is missing: {done.last}"
     assert not unended, f"no exit code of {unended[0]}"
     return f"{len(served)} calls, {sum(len(said.sent) + len(said.answered) for said in served):,} bytes"
 

@@ -8,15 +8,15 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+from agentsight_rx.sources.kernel.features import has_uprobe_multi
 from tests.agents.agent import Place
 from tests.agents.short_runs import COMMANDS
 from tests.live.capture import PROGRAM
 from tests.live.peers import wire_server
 
-from .facts import has_uprobe_multi
 from .recorded import record
 from .results import Verdict
-from .sentences import Done, judged
+from .sentences import ALL_CAPTURED, ALL_SEEN, Done, judged
 
 __all__ = ["USER", "with_rights"]
 
@@ -44,7 +44,7 @@ def with_rights(paranoid: str, what: str, directory: Path) -> tuple[Verdict, str
     finally:
         _PARANOID.write_text(before)
     print(done.printed)
-    complete = "" if what == "doctor" else "nothing is missing"
+    complete = ALL_SEEN if what == "doctor" else ALL_CAPTURED
     verdict, said = judged(done, held={f"CAP_{name.upper()}" for name in capabilities}, complete=complete, wanted=missing)
     if verdict == "refused" and not missing:
         return "fails", f"these rights are enough here: {said}"

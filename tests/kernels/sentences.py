@@ -10,7 +10,10 @@ from itertools import takewhile
 
 from .results import Verdict
 
-__all__ = ["Done", "judged"]
+__all__ = ["ALL_CAPTURED", "ALL_SEEN", "Done", "judged"]
+
+ALL_SEEN = "starts here, and sees everything"  # what `doctor` says
+ALL_CAPTURED = "nothing is missing"  # what `record` says
 
 _CAPABILITY = re.compile(r"CAP_[A-Z_]+")
 # A sentence that says what to do has one of these
@@ -41,7 +44,7 @@ def judged(done: Done, *, held: Collection[str] = (), complete: str = "", wanted
     if "Traceback (most recent call last)" in done.printed:
         return "fails", f"a traceback: {done.last}"
     if done.status == 0 and complete in done.printed:
-        return "works", done.last
+        return "works", complete or done.last
     sentence = _sentence(done.printed, wanted)
     if sentence is None:
         return "fails", f"exit status {done.status} without a sentence that says what to do: {done.last}"

@@ -27,9 +27,9 @@ from agentsight_rx.sources import (
     stdio,
     tls,
 )
+from agentsight_rx.sources.kernel.features import has_may_goto
 from agentsight_rx.sources.kernel.loaded import Loaded
 from agentsight_rx.sources.kernel.syscall import KPROBE, bpf
-from agentsight_rx.sources.kernel.turns import has_may_goto
 
 from .capture import needs_root
 

@@ -22,6 +22,8 @@ struct exec_t {
     u32 filename_size;
     u32 argv_size;
     u32 cwd_size; /* names of the directories, innermost first, NUL behind each */
+    u32 narrow;   /* it has 32 bits, so its system calls pass no tracepoint */
+    u32 pad;
     char text[TEXT_MOST + PART_MOST];
 };
 
@@ -135,6 +137,8 @@ RAW_TRACEPOINT_PROBE(sched_process_exec)
     FIELD(mm, task, task_struct_mm);
     FIELD(arg_start, mm, mm_struct_arg_start);
     FIELD(arg_end, mm, mm_struct_arg_end);
+    record->narrow = arg_start >> 32 == 0; /* on the stack, which in 64 bits is far above */
+    record->pad = 0;
     u64 whole = arg_end - arg_start;
     record->argv_whole = whole;
     u32 part = whole > PART_MOST - 1 ? PART_MOST - 1 : whole;

@@ -48,11 +48,7 @@ static inline int leave(struct pt_regs *ctx)
     return 0;
 }
 
-#ifdef MULTI
 int on_leave(struct pt_regs *ctx) { return leave(ctx); }
-#else
-int on_leave_1(struct pt_regs *ctx) { return leave(ctx); }
-#endif
 
 FOLLOW_FORKS
 

@@ -448,31 +448,9 @@ static inline int leave(struct pt_regs *ctx, u64 cookie)
 
 int on_more(struct pt_regs *ctx) { return go_on(ctx); }
 
-#ifdef MULTI
 int on_enter(struct pt_regs *ctx) { return enter(ctx, bpf_get_attach_cookie(ctx)); }
 int on_leave(struct pt_regs *ctx) { return leave(ctx, bpf_get_attach_cookie(ctx)); }
 
-#else
-int on_enter_1(struct pt_regs *ctx) { return enter(ctx, 1); }
-int on_enter_2(struct pt_regs *ctx) { return enter(ctx, 2); }
-int on_enter_3(struct pt_regs *ctx) { return enter(ctx, 3); }
-int on_enter_4(struct pt_regs *ctx) { return enter(ctx, 4); }
-int on_enter_5(struct pt_regs *ctx) { return enter(ctx, 5); }
-int on_enter_6(struct pt_regs *ctx) { return enter(ctx, 6); }
-int on_enter_7(struct pt_regs *ctx) { return enter(ctx, 7); }
-int on_leave_1(struct pt_regs *ctx) { return leave(ctx, 1); }
-int on_leave_2(struct pt_regs *ctx) { return leave(ctx, 2); }
-int on_leave_3(struct pt_regs *ctx) { return leave(ctx, 3); }
-int on_leave_4(struct pt_regs *ctx) { return leave(ctx, 4); }
-int on_leave_5(struct pt_regs *ctx) { return leave(ctx, 5); }
-int on_leave_6(struct pt_regs *ctx) { return leave(ctx, 6); }
-int on_enter_14(struct pt_regs *ctx) { return enter(ctx, 14); }
-int on_enter_15(struct pt_regs *ctx) { return enter(ctx, 15); }
-int on_enter_16(struct pt_regs *ctx) { return enter(ctx, 16); }
-int on_leave_14(struct pt_regs *ctx) { return leave(ctx, 14); }
-int on_leave_15(struct pt_regs *ctx) { return leave(ctx, 15); }
-int on_leave_16(struct pt_regs *ctx) { return leave(ctx, 16); }
-#endif
 
 FOLLOW_FORKS
 

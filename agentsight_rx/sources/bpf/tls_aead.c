@@ -179,16 +179,5 @@ static inline int aead_ends(struct pt_regs *ctx, u64 cookie)
     return 0;
 }
 
-#ifdef MULTI
 int on_aead_begins(struct pt_regs *ctx) { return aead_begins(ctx, bpf_get_attach_cookie(ctx)); }
 int on_aead_ends(struct pt_regs *ctx) { return aead_ends(ctx, bpf_get_attach_cookie(ctx)); }
-#else
-int on_aead_begins_8(struct pt_regs *ctx) { return aead_begins(ctx, 8); }
-int on_aead_begins_9(struct pt_regs *ctx) { return aead_begins(ctx, 9); }
-int on_aead_begins_10(struct pt_regs *ctx) { return aead_begins(ctx, 10); }
-int on_aead_begins_11(struct pt_regs *ctx) { return aead_begins(ctx, 11); }
-int on_aead_ends_8(struct pt_regs *ctx) { return aead_ends(ctx, 8); }
-int on_aead_ends_9(struct pt_regs *ctx) { return aead_ends(ctx, 9); }
-int on_aead_ends_10(struct pt_regs *ctx) { return aead_ends(ctx, 10); }
-int on_aead_ends_11(struct pt_regs *ctx) { return aead_ends(ctx, 11); }
-#endif

@@ -6,8 +6,6 @@
  *
  * A cookie holds: offset in the file << 24 | number of the library << 8 | shape. */
 
-#ifdef MULTI
-
 enum { SAMPLE = 11 };
 enum { LEARNING = 0, TYPED = 1, UNTYPED = 2 };
 
@@ -268,5 +266,3 @@ static inline int ring_ends(struct pt_regs *ctx, u64 cookie)
 
 int on_ring_begins(struct pt_regs *ctx) { return ring_begins(ctx, bpf_get_attach_cookie(ctx)); }
 int on_ring_ends(struct pt_regs *ctx) { return ring_ends(ctx, bpf_get_attach_cookie(ctx)); }
-
-#endif

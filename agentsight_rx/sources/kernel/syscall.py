@@ -31,7 +31,7 @@ _BPF, _PERF_EVENT_OPEN = 321, 298  # the numbers of the calls on x86-64
 _MAP_CREATE, _PROG_LOAD, _RAW_TRACEPOINT_OPEN, _LINK_CREATE = 0, 5, 17, 28
 KPROBE, TRACEPOINT, RAW_TRACEPOINT = 2, 5, 17
 _RING = 27
-_TRACE_UPROBE_MULTI = 48
+_PERF_EVENT, _TRACE_UPROBE_MULTI = 41, 48  # types of attachment
 _NAME_MOST = 15
 
 # include/uapi/linux/perf_event.h
@@ -40,7 +40,8 @@ _SAMPLE_RAW = 1 << 10
 _CLOSE_ON_EXEC = 1 << 3
 _ENABLE, _SET_BPF = 0x2400, 0x40042408
 
-_LOG_SIZE = 1 << 16
+# Of the verifier's log. Kernels before 6.4 keep its beginning, and the reason stands at its end: so it must fit whole.
+_LOG_SIZE = (16 << 20) - 1
 
 
 class _Map(ctypes.Structure):
@@ -99,6 +100,18 @@ class _Link(ctypes.Structure):
         ("multi_flags", ctypes.c_uint32),
         ("pid", ctypes.c_uint32),
         ("pad", ctypes.c_uint32),
+    )
+
+
+class _PerfLink(ctypes.Structure):
+    """For BPF_LINK_CREATE with a perf event."""
+
+    _fields_ = (
+        ("program", ctypes.c_uint32),
+        ("event", ctypes.c_uint32),
+        ("attach_type", ctypes.c_uint32),
+        ("flags", ctypes.c_uint32),
+        ("cookie", ctypes.c_uint64),
     )
 
 
@@ -161,8 +174,11 @@ def create_map(name: str, kind: int, sizes: tuple[int, int], *, entries: int, fl
     return bpf(_MAP_CREATE, wanted)
 
 
-def load_program(name: str, kind: int, code: bytes, *, attach_type: int = 0) -> int:
-    """Have the kernel verify and translate a program. Raises OSError, with the last words of the verifier."""
+def load_program(name: str, kind: int, code: bytes, *, attach_type: int = 0, explain: bool = True) -> int:
+    """
+    Have the kernel verify and translate a program. Raises OSError, with the last words of the verifier where we may see them;
+    without `explain` the kernel is not asked for them.
+    """
     instructions, license_name = ctypes.create_string_buffer(code, len(code)), ctypes.create_string_buffer(b"GPL")
 
     wanted = _Program(
@@ -176,6 +192,8 @@ def load_program(name: str, kind: int, code: bytes, *, attach_type: int = 0) -> 
     try:
         return bpf(_PROG_LOAD, wanted)
     except OSError as refusal:
+        if not explain:
+            raise
         log = ctypes.create_string_buffer(_LOG_SIZE)
         wanted.log_level, wanted.log_size, wanted.log = 1, len(log), ctypes.addressof(log)
         try:
@@ -199,16 +217,26 @@ def at_tracepoint(program: int, number: int) -> int:
     return _perf(program, _Event(kind=_PERF_TRACEPOINT, config=number, samples=_SAMPLE_RAW))
 
 
-def at_uprobe(program: int, path: str, offset: int, *, at_return: bool) -> int:
-    """Run a program where the code at an offset of a file runs, or returns; for kernels without uprobe_multi."""
+def at_uprobe(program: int, path: str, offset: int, *, cookie: int, at_return: bool) -> int:
+    """
+    Run a program where the code at an offset of a file runs, or returns; for kernels without uprobe_multi links. A program gets
+    the cookie of a perf event through a link (Linux 5.15), which keeps the event.
+    """
     event, _file = _uprobe(path, offset, at_return=at_return)
-    return _perf(program, event)
+    opened = _perf_event(event)
+    try:
+        return bpf(_LINK_CREATE, _PerfLink(program=program, event=opened, attach_type=_PERF_EVENT, cookie=cookie))
+    finally:
+        os.close(opened)
 
 
-def try_uprobe(path: str, offset: int) -> None:
-    """Raise OSError where the kernel refuses a probe there. A program that runs there meanwhile pays for it once."""
+def try_uprobe(path: str, offset: int) -> int:
+    """
+    A probe there, without a program; the caller closes it. Raises OSError where the kernel refuses. A program that runs there
+    meanwhile pays for it once.
+    """
     event, _file = _uprobe(path, offset, at_return=False)
-    os.close(_perf_event(event))
+    return _perf_event(event)
 
 
 def _uprobe(path: str, offset: int, *, at_return: bool) -> tuple[_Event, ctypes.Array[ctypes.c_char]]:
