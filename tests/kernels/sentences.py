@@ -67,6 +67,6 @@ def _sentence(printed: str, wanted: Collection[str]) -> str | None:
 def _failed_checks(lines: list[str]) -> Iterable[str]:
     """Of the table of `doctor`, where a line that begins with a space goes on with the one before."""
     for at, line in enumerate(lines):
-        if line.startswith("--"):
+        if line.startswith(("--", "··")):
             more = takewhile(lambda each: each.startswith(" "), lines[at + 1 :])
             yield " ".join(" ".join((line, *more)).split())
