@@ -152,8 +152,8 @@ def test_a_line_for_a_person_names_what_fails() -> None:
 REMEDY = "Error: cannot capture: rights: user 1 without CAP_BPF. What to do: start it as root"
 DOCTOR = """\
 ok  system   Linux
---  rights   user 1 without CAP_BPF
-             for every capture: start it
+··  rights   user 1 without CAP_BPF
+             what to do: start it
              as root
 ok  BPF"""
 
@@ -192,7 +192,7 @@ def test_a_recording_that_goes_on_without_a_part_says_so() -> None:
 
 
 def test_of_the_table_of_doctor_the_whole_cell_is_the_sentence() -> None:
-    assert "-- rights user 1 without CAP_BPF for every capture: start it as root" == judged(Done(1, DOCTOR))[1]
+    assert "·· rights user 1 without CAP_BPF what to do: start it as root" == judged(Done(1, DOCTOR))[1]
 
 
 # -- what a stream said ------------------------------------------------------------------------------------------------

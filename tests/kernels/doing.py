@@ -60,7 +60,9 @@ def do(name: str, directory: Path) -> tuple[Verdict, str]:
             command = (
                 ("doctor",) if words[0] == "doctor" else ("record", "--db", str(directory / "run.lmdb"), "--", "/bin/true")
             )
-            return judged(_program(*command))
+            done = _program(*command)
+            print(done.printed)
+            return judged(done)
         case _:
             raise ValueError(f"no check is called {name}")
 
@@ -72,8 +74,8 @@ def _program(*words: str) -> Done:
 def _doctor() -> tuple[Verdict, str]:
     done = _program("doctor")
     print(done.printed)
-    lines = [line for line in done.printed.splitlines() if line.startswith(("ok ", "-- "))]
-    lacking = [" ".join(line[3:].split("  ")[0].split()) for line in lines if line.startswith("--")]
+    lines = [line for line in done.printed.splitlines() if line.startswith(("ok ", "-- ", "·· "))]
+    lacking = [" ".join(line[3:].split("  ")[0].split()) for line in lines if not line.startswith("ok")]
     verdict, said = judged(done, complete=ALL_SEEN)
     return verdict, f"{len(lines)} lines, not there: {', '.join(lacking) or 'nothing'}" if verdict == "works" else said
 
