@@ -15,7 +15,7 @@ DIRECTORY=$ROOT/.setup/kernels
 RESULTS=$DIRECTORY/results
 JOBS=()
 CODE=/srv/agentsight-rx # in a guest
-GUEST_MINUTES=60        # a guest that takes longer is ended; its results so far count
+GUEST_MINUTES=120       # a guest that takes longer is ended; its results so far count
 KVM_SECONDS=60          # a guest that says nothing for so long does not boot with KVM here
 
 # NAME RELEASE EXPECTED SUITE…: a kernel of these suites, the newest there, on this Debian; it "works", or is "refused".
