@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Annotated, Any, TextIO
 
 import typer
+from msgspec.structs import replace
 
 from .. import sinks
 from ..core.sink import Sink
@@ -260,6 +261,8 @@ def record_command(
     Without `require_store` the command also runs where the disk of the store is full.
     """
     require_kernel()
+    if options.process is not None:
+        options = replace(options, process=replace(options.process, launched=True))
     options = keyed(options, store)
     kept = _kept(store, options, required=require_store, retention=retention, lent=lent)
     destinations = [kept, *others]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+import time
 from collections.abc import Sequence
 from struct import Struct as Layout
 
@@ -56,9 +57,13 @@ _PAGE = resource.getpagesize()
 
 
 class ProcessOptions(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What the process source watches. `ring_size` is in bytes, a power of two."""
+    """
+    What the process source watches. `launched`: the pid of `target` is a command that we start; not to see it run is a loss.
+    `ring_size` is in bytes, a power of two.
+    """
 
     target: Target = Target()
+    launched: bool = False
     ring_size: int = 4 << 20  # 0.5 s of 1,000 execs with full argv
 
 
@@ -76,6 +81,7 @@ class _ProcessReader(ProgramReader[ProcessEvent]):
         self.names = Names(options.target.comms)
         self._containers = Memory()
         self._seen: list[ProcessEvent] = []
+        self._awaited = options.target.pid if options.launched else None
         self._began: Recent[tuple[int, int], int] = Recent(_MOST)  # (pid, start) -> when its first program began
 
     def open(self) -> None:
@@ -109,6 +115,9 @@ class _ProcessReader(ProgramReader[ProcessEvent]):
             return ()
         program, self._program = self._program, None
         rest = [*program.rest(), *program.lost()]
+        if self._awaited is not None:
+            note = "the command ran, and the kernel reported nothing of it"
+            rest.append(Loss(Origin(time.monotonic_ns(), self._awaited), "process", Reason.UNSEEN, 1, note=note))
         program.close()
         return rest
 
@@ -120,6 +129,8 @@ class _ProcessReader(ProgramReader[ProcessEvent]):
         return event
 
     def _completed(self, event: ProcessEvent | None) -> ProcessEvent | None:
+        if event is not None and event.origin.pid == self._awaited:
+            self._awaited = None
         if isinstance(event, ProcessExit):
             began_ns = self._began.pop((event.origin.pid, event.start_ns), None)
             if began_ns is None:  # what its memory was before its program began is not known, or is that of its parent

@@ -28,6 +28,7 @@ _WHY = {
     Reason.SINK_FAILED: "it could not be written",
     Reason.UNREADABLE: "its TLS could not be read",
     Reason.NOT_OPENED: "the kernel did not allow it: `agentsight-rx doctor` says why and what to do",
+    Reason.UNSEEN: "it ran, and the kernel reported nothing of it: `agentsight-rx doctor` says what is captured here",
     Reason.OTHER_ABI: "the kernel's tracepoints do not show the system calls of 32-bit programs",
     Reason.BUG: "an error in this program; please report it",
 }
@@ -48,6 +49,8 @@ def lost_words(entry: Entry, /) -> str:
     """What was lost, without why."""
     if entry.reason is Reason.NOT_OPENED:
         return f"not captured: {SOURCES.get(entry.stage, entry.stage)}"
+    if entry.reason is Reason.UNSEEN:
+        return "the recorded command was not seen to run"
     if entry.reason is Reason.OTHER_ABI:
         return f"{plural(entry.count, '32-bit program')}: files, connections and pipes not seen"
     return f"{entry.count:,} lost at {entry.stage} ({entry.reason.value.replace('_', ' ')})"

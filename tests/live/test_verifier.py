@@ -27,8 +27,10 @@ from agentsight_rx.sources import (
     stdio,
     tls,
 )
+from agentsight_rx.sources.kernel import program
 from agentsight_rx.sources.kernel.features import has_may_goto
 from agentsight_rx.sources.kernel.loaded import Loaded
+from agentsight_rx.sources.kernel.namespace import FIRST_INODE, Namespace
 from agentsight_rx.sources.kernel.syscall import KPROBE, bpf
 
 from .capture import needs_root
@@ -76,10 +78,16 @@ _SOURCES: dict[str, Callable[[Target], Stream[Any]]] = {
 }
 
 
+# The first one as if it were one of the others: then the programs translate numbers
+_NAMESPACES = {"first": Namespace(), "translated": Namespace(FIRST_INODE, 0)}
+
+
+@pytest.mark.parametrize("here", _NAMESPACES)
 @pytest.mark.parametrize("name", _SOURCES)
-def test_no_program_is_looked_at_for_long(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_program_is_looked_at_for_long(name: str, here: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if not has_may_goto():
         pytest.skip("this kernel looks at each turn of a loop")
+    monkeypatch.setattr(program, "own_namespace", lambda: _NAMESPACES[here])
     seen = _loads(monkeypatch)
     engine = Engine()
     _SOURCES[name](Target(os.getpid())).subscribe(scheduler=engine)

@@ -70,7 +70,7 @@ BPF_PERCPU_ARRAY(room, struct room_t, 1);
 
 static inline struct process_t *wanted(void)
 {
-    u32 tgid = bpf_get_current_pid_tgid() >> 32;
+    u32 tgid = current_tgid();
 #ifdef ALL
     if (is_own(tgid))
         return 0;

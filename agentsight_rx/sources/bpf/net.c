@@ -64,7 +64,7 @@ BPF_PERCPU_ARRAY(room, struct room_t, 1);
 
 static inline struct process_t *wanted(void)
 {
-    u32 tgid = bpf_get_current_pid_tgid() >> 32;
+    u32 tgid = current_tgid();
     struct process_t *process = tracked.lookup(&tgid);
     return process && fits_now() ? process : 0;
 }
@@ -137,7 +137,7 @@ int on_begin(struct call_t *call)
     if (!process)
         return 0;
     u64 task = (u64)bpf_get_current_task_btf(), registers = bpf_task_pt_regs((void *)task), sock = 0;
-    u64 id = bpf_get_current_pid_tgid(), now = bpf_ktime_get_ns();
+    u64 id = current_key(), now = bpf_ktime_get_ns();
     u64 socket = socket_of(task, ARGUMENT(registers, di));
     u32 state = 0;
     if (!socket)
@@ -303,7 +303,7 @@ int on_end(struct call_t *call)
     if (!process)
         return 0;
     u64 task = (u64)bpf_get_current_task_btf(), registers = bpf_task_pt_regs((void *)task), files = files_of(task);
-    u64 address = ARGUMENT(registers, si), size = ARGUMENT(registers, dx), id = bpf_get_current_pid_tgid();
+    u64 address = ARGUMENT(registers, si), size = ARGUMENT(registers, dx), id = current_key();
     u64 sock = 0, latency_ns = 0;
     u32 zero = 0, kind = 0, number = ARGUMENT(registers, di);
     switch (call->number) {

@@ -130,7 +130,7 @@ BPF_PROG_ARRAY(next_programs, 1);
 
 static inline struct process_t *wanted(void)
 {
-    u32 tgid = bpf_get_current_pid_tgid() >> 32;
+    u32 tgid = current_tgid();
     struct process_t *process = tracked.lookup(&tgid);
     return process && !is_own(tgid) && fits_now() ? process : 0;
 }
@@ -561,7 +561,7 @@ int on_write_begin(struct call_t *call)
     if (!wanted())
         return 0;
     u64 task = (u64)bpf_get_current_task_btf(), registers = bpf_task_pt_regs((void *)task);
-    u32 tid = bpf_get_current_pid_tgid(), number = call->number;
+    u32 tid = current_key(), number = call->number;
     struct move_t move = {.sock = tcp_of(task, ARGUMENT(registers, di)), .at = ARGUMENT(registers, si)};
     if (!move.sock)
         return 0;
@@ -578,7 +578,7 @@ int on_write_begin(struct call_t *call)
 
 int on_write_end(struct call_t *call)
 {
-    u32 tid = bpf_get_current_pid_tgid();
+    u32 tid = current_key();
     struct move_t *found = moves.lookup(&tid);
     if (!found)
         return 0;
@@ -664,7 +664,7 @@ RAW_TRACEPOINT_PROBE(inet_sock_set_state)
             count(UNTRACKED);
         return 0;
     }
-    if (after == LISTENING && is_own(bpf_get_current_pid_tgid() >> 32)) {
+    if (after == LISTENING && is_own(current_tgid())) {
         u8 one = 1;
         FIELD(port, sock, sock_common_skc_num);
         own_ports.update(&port, &one);
@@ -697,7 +697,7 @@ FOLLOW_EXECS
 
 RAW_TRACEPOINT_PROBE(sched_process_exit)
 {
-    u32 tid = bpf_get_current_pid_tgid(), tgid = bpf_get_current_pid_tgid() >> 32;
+    u32 tid = current_key(), tgid = current_tgid();
     if (tracked.lookup(&tgid))
         moves.delete(&tid);
     if (leaving(ctx->args[0]))

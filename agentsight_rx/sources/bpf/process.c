@@ -39,10 +39,8 @@ BPF_PERCPU_ARRAY(room, struct room_t, 1);
 static inline u32 parent_of(u64 leader)
 {
     u64 parent = 0;
-    u32 tgid = 0;
     FIELD(parent, leader, task_struct_real_parent);
-    FIELD(tgid, parent, task_struct_tgid);
-    return tgid;
+    return tgid_of(parent);
 }
 
 static inline void send(void *record, u32 size)
@@ -55,10 +53,9 @@ static inline void send(void *record, u32 size)
 RAW_TRACEPOINT_PROBE(sched_process_fork)
 {
     u64 child = ctx->args[1];
-    u32 tgid = 0;
     if (!follow_fork(ctx->args[0], child) || !fits_now())
         return 0;
-    FIELD(tgid, child, task_struct_tgid);
+    u32 tgid = tgid_of(child);
     struct process_t *process = tracked.lookup(&tgid);
     if (!process)
         return 0;
@@ -110,8 +107,8 @@ static inline void walk_cwd(struct room_t *room, u64 task)
 RAW_TRACEPOINT_PROBE(sched_process_exec)
 {
     u64 task = ctx->args[0], binprm = ctx->args[2];
-    u64 leader, mm = 0, arg_start = 0, arg_end = 0, filename = 0, signal = 0, session = 0;
-    u32 zero = 0, tgid = bpf_get_current_pid_tgid() >> 32;
+    u64 leader, mm = 0, arg_start = 0, arg_end = 0, filename = 0, signal = 0;
+    u32 zero = 0, tgid = current_tgid();
     if (!follow_exec(task) || !fits_now())
         return 0;
     struct process_t *process = tracked.lookup(&tgid);
@@ -124,8 +121,7 @@ RAW_TRACEPOINT_PROBE(sched_process_exec)
     record->ppid = parent_of(leader);
     FIELD(signal, task, task_struct_signal);
     FIELD(process->peak, signal, signal_struct_maxrss); /* the memory of the program before, perhaps that of its parent */
-    bpf_probe_read_kernel(&session, 8, (void *)signal + O_signal_struct_pids + 3 * 8);
-    FIELD(record->sid, session, pid_numbers);
+    record->sid = session_of(signal);
 
     FIELD(filename, binprm, linux_binprm_filename);
     int size = bpf_probe_read_kernel_str(record->text, 1024, (void *)filename);
@@ -160,7 +156,7 @@ RAW_TRACEPOINT_PROBE(sched_process_exec)
 RAW_TRACEPOINT_PROBE(sched_process_exit)
 {
     u64 task = ctx->args[0], leader, signal = 0, part = 0, before = 0;
-    u32 flags = 0, tgid = bpf_get_current_pid_tgid() >> 32;
+    u32 flags = 0, tgid = current_tgid();
     struct small_t record = {};
     struct process_t *process = tracked.lookup(&tgid);
     if (process)

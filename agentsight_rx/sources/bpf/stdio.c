@@ -129,7 +129,7 @@ BPF_ARRAY(rooms, struct room_t, CPUS);
 
 static inline struct process_t *wanted(void)
 {
-    u32 tgid = bpf_get_current_pid_tgid() >> 32;
+    u32 tgid = current_tgid();
     struct process_t *process = tracked.lookup(&tgid);
     return process && !is_own(tgid) && fits_now() ? process : 0;
 }
@@ -221,7 +221,7 @@ static inline int enter(struct enter_t *args, int direction, int form, u64 flags
 {
     if (!wanted() || flags & PEEK)
         return 0;
-    u32 fd = args->arguments[0], tid = bpf_get_current_pid_tgid();
+    u32 fd = args->arguments[0], tid = current_tid();
     struct call_t call = {};
     if (!fd_fits(fd) || !identify(&call, fd, direction))
         return 0;
@@ -316,7 +316,7 @@ static inline struct channel_t *channel_of(struct call_t *call, int direction)
 /* True where a process talks to itself and no other was ever seen here: to wake up its own event loop. */
 static inline int talks_to_itself(struct channel_t *channel, int direction)
 {
-    u32 tgid = bpf_get_current_pid_tgid() >> 32;
+    u32 tgid = current_tgid();
     u32 before = direction == IN ? channel->reader : channel->writer;
     u32 other = direction == IN ? channel->writer : channel->reader;
     if (direction == IN)
@@ -401,7 +401,7 @@ static inline void send_data(struct room_t *room, struct call_t *call, struct si
 
 static inline int leave(struct leave_t *args, int direction)
 {
-    u32 tid = bpf_get_current_pid_tgid(), cpu = bpf_get_smp_processor_id();
+    u32 tid = current_tid(), cpu = bpf_get_smp_processor_id();
     struct call_t *found = calls.lookup(&tid);
     if (!found)
         return 0;
@@ -466,7 +466,7 @@ FOLLOW_EXECS
 
 RAW_TRACEPOINT_PROBE(sched_process_exit)
 {
-    u32 tid = bpf_get_current_pid_tgid(), tgid = bpf_get_current_pid_tgid() >> 32;
+    u32 tid = current_tid(), tgid = current_tgid();
     struct {
         struct head_t head;
         u64 nothing[(EMPTY - sizeof(struct head_t)) / 8];

@@ -67,14 +67,13 @@ static inline u32 type_behind(u64 at)
     return type;
 }
 
-static inline int seal(struct pt_regs *ctx, u32 library, u64 in, u64 size, u32 type)
+static inline int seal(struct pt_regs *ctx, struct process_t *process, u32 library, u64 in, u64 size, u32 type)
 {
-    struct process_t *process = wanted();
     if (type == INSIDE)
         type = type_inside(in, &size);
-    if (!process || type != APPLICATION_DATA || !size)
+    if (type != APPLICATION_DATA || !size)
         return 0;
-    u64 id = bpf_get_current_pid_tgid();
+    u64 id = current_key();
     u32 tid = id;
     struct sealed_t fresh = {}, *before = sealed.lookup_or_try_init(&tid, &fresh);
     struct room_t *room = enter_room();
@@ -117,9 +116,10 @@ out:
 
 static inline int aead_begins(struct pt_regs *ctx, u64 cookie)
 {
-    if (!wanted())
+    struct process_t *process = wanted();
+    if (!process)
         return 0;
-    u32 function = cookie & 0xff, tid = bpf_get_current_pid_tgid();
+    u32 function = cookie & 0xff, tid = current_key();
     u64 sp = PT_REGS_SP(ctx), *around = outermost.lookup(&tid), stack[7] = {};
     u64 out = PT_REGS_PARM2(ctx), third = PT_REGS_PARM3(ctx), sixth = PT_REGS_PARM6(ctx);
     asm volatile("" : "+r"(third), "+r"(sixth));
@@ -135,9 +135,9 @@ static inline int aead_begins(struct pt_regs *ctx, u64 cookie)
     struct call_key_t key = {.sp = sp + 8, .tid = tid};
     struct opening_t call = {.out = out, .time_ns = bpf_ktime_get_ns(), .type = type};
     if (function == SEAL)
-        seal(ctx, cookie >> 8, stack[0], stack[1], type);
+        seal(ctx, process, cookie >> 8, stack[0], stack[1], type);
     else if (scatter)
-        seal(ctx, cookie >> 8, stack[1], stack[2], stack[4] == 1 ? type_behind(stack[3]) : type);
+        seal(ctx, process, cookie >> 8, stack[1], stack[2], stack[4] == 1 ? type_behind(stack[3]) : type);
     else if (function == OPEN)
         call.size_at = third;
     else
@@ -152,7 +152,7 @@ static inline int aead_ends(struct pt_regs *ctx, u64 cookie)
     struct process_t *process = wanted();
     if (!process)
         return 0;
-    u32 function = cookie & 0xff, tid = bpf_get_current_pid_tgid();
+    u32 function = cookie & 0xff, tid = current_key();
     struct call_key_t key = {.sp = PT_REGS_SP(ctx), .tid = tid};
     struct opening_t *found = openings.lookup(&key);
     if (!found)

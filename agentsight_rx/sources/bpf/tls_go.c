@@ -6,7 +6,7 @@
 
 static inline struct call_key_t goroutine_of(struct pt_regs *ctx)
 {
-    struct call_key_t key = {.sp = ctx->r14, .tid = bpf_get_current_pid_tgid() >> 32, .pad = 1};
+    struct call_key_t key = {.sp = ctx->r14, .tid = current_key() >> 32, .pad = 1};
     return key;
 }
 

@@ -151,7 +151,7 @@ static inline int ring_begins(struct pt_regs *ctx, u64 cookie)
     struct process_t *process = wanted();
     if (!process)
         return 0;
-    u32 library = cookie >> 8 & 0xffff, key = library << 1 | OUT, tid = bpf_get_current_pid_tgid();
+    u32 library = cookie >> 8 & 0xffff, key = library << 1 | OUT, tid = current_key();
     struct ring_t *ring = rings.lookup(&key);
     if (!ring)
         return 0;
@@ -204,7 +204,7 @@ static inline int ring_begins(struct pt_regs *ctx, u64 cookie)
         u64 part = piece.size - skip;
         if (part > left)
             part = left;
-        seal(ctx, library, piece.at + skip, part, APPLICATION_DATA);
+        seal(ctx, process, library, piece.at + skip, part, APPLICATION_DATA);
         skip = 0;
         left -= part;
         asm volatile("" : "+r"(skip), "+r"(left));
@@ -227,7 +227,7 @@ static inline int ring_ends(struct pt_regs *ctx, u64 cookie)
     struct process_t *process = wanted();
     if (!process)
         return 0;
-    u32 library = cookie >> 8 & 0xffff, key = library << 1 | IN, tid = bpf_get_current_pid_tgid();
+    u32 library = cookie >> 8 & 0xffff, key = library << 1 | IN, tid = current_key();
     struct ring_t *ring = rings.lookup(&key);
     if (!ring)
         return 0;

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
 from threading import Lock
 
 from ...errors import Unavailable
 
-__all__ = ["Btf", "defines", "offsets"]
+__all__ = ["Btf", "defines", "known_offsets", "offsets"]
 
 _HEADER = struct.Struct("<HBBIIIII")
 _TYPE = struct.Struct("<III")
@@ -135,21 +135,26 @@ def _running() -> Btf:
     return Btf()
 
 
-def offsets(fields: Iterable[str], btf: Btf | None = None) -> dict[str, int | None]:
+def known_offsets(fields: Iterable[str], btf: Btf | None = None) -> dict[str, int | None]:
     """Of each "struct.field"; None: this kernel has no such field. Raises Unavailable where nothing is known of its types."""
     with _ONE_READER:
         types = btf or _running()
         return {field: types.offset(field) for field in fields}
 
 
-def defines(fields: Iterable[str], btf: Btf | None = None) -> list[str]:
+def offsets(fields: Iterable[str], btf: Btf | None = None) -> list[int]:
     """
-    Compiler flags `-DO_task_struct_pid=1264` for each "struct.field".
+    Of each "struct.field", in bytes.
 
     Raises Unavailable with the fields that this kernel does not have: a program must not run with a wrong layout.
     """
-    found = offsets(fields, btf)
+    found = known_offsets(fields, btf)
     missing = [field for field, offset in found.items() if offset is None]
     if missing:
         raise Unavailable(f"this kernel has no {', '.join(missing)}; use another kernel, or report this one")
-    return [f"-DO_{field.replace('.', '_')}={offset}" for field, offset in found.items()]
+    return [offset for offset in found.values() if offset is not None]
+
+
+def defines(fields: Sequence[str], btf: Btf | None = None) -> list[str]:
+    """Compiler flags `-DO_task_struct_pid=1264` for each "struct.field". Raises Unavailable as `offsets` does."""
+    return [f"-DO_{field.replace('.', '_')}={offset}" for field, offset in zip(fields, offsets(fields, btf), strict=True)]

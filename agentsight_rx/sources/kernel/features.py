@@ -22,7 +22,7 @@ from msgspec import Struct
 
 from ...errors import CaptureError, Unavailable
 from ..hold import group
-from .btf import offsets
+from .btf import known_offsets
 from .compiler import REMEDY, compiled, compiler_identity
 from .detach import leave
 from .rights import Call, own_rights, refusal
@@ -203,7 +203,7 @@ _BTF = Path("/sys/kernel/btf/vmlinux")
 
 def _types() -> Finding:
     try:
-        found = offsets(("task_struct.pid", "task_struct.tgid"))
+        found = known_offsets(("task_struct.pid", "task_struct.tgid"))
     except CaptureError as error:
         return Finding(False, str(error), "use a kernel built with CONFIG_DEBUG_INFO_BTF=y, as Debian's are")
     ok = all(offset is not None for offset in found.values())

@@ -18,6 +18,7 @@ from ..names import Names
 from ..target import Target, found, is_alive
 from .detach import leave
 from .loaded import Loaded
+from .namespace import Namespace, own_namespace
 from .prepared import Source, prepared
 from .rights import Call, refusal
 from .ring import Ring, size_of_ring
@@ -29,7 +30,6 @@ __all__ = ["CALL_FIELDS", "Program", "lexical_path", "text_of", "walked_path"]
 E = TypeVar("E")
 
 _TRACK_FIELDS = (
-    "task_struct.pid",
     "task_struct.tgid",
     "task_struct.group_leader",
     "task_struct.start_boottime",
@@ -87,18 +87,19 @@ class Program(Generic[E]):
         target.check()
         self._stage = stage
         self._target = target
+        here = own_namespace()
         self._reported = {_LOST: 0, _UNTRACKED: 0}
         source = Source(
             files=("track.h", f"{stage}.c", *parts),
-            fields=(*_TRACK_FIELDS, *fields),
-            flags=(*target.flags(), *switches),
+            fields=(*_TRACK_FIELDS, *here.fields, *fields),
+            flags=(*target.flags(), *here.flags, *switches),
         )
         image, anew = prepared(source)
         try:
             self.bpf = Loaded(image, anew, entries={ring: size})
         except OSError as error:
             raise _refused(f"the tables of the {stage} program", "map", error) from error
-        self._settle()
+        self._settle(here)
         for comm in target.comms:
             self.bpf["comms"][self._comm_key(comm)] = ctypes.c_uint8(_LISTED)
         for group in (group for container in target.containers for group in control_groups(container)):
@@ -115,12 +116,12 @@ class Program(Generic[E]):
             self.close()
             raise _refused(f"the {stage} program", "raw tracepoint", error) from error
 
-    def _settle(self) -> None:
+    def _settle(self, here: Namespace) -> None:
         """What differs from run to run is no part of the program, or each run would need one of its own."""
         target, settings = self._target, self.bpf["settings"]
         group, level = target.control_group or (0, 0)
-        session, uid = target.session or 0, target.uid or 0
-        settings[ctypes.c_int(0)] = settings.Leaf(group=group, level=level, own=os.getpid(), session=session, uid=uid)
+        chosen = {"session": target.session or 0, "uid": target.uid or 0, "group": group, "level": level}
+        settings[ctypes.c_int(0)] = settings.Leaf(own=os.getpid(), inode=here.inode, depth=here.depth, **chosen)
 
     def quiet(self) -> None:
         """No process counts as watched from now on, so that no record and no loss follows what is in the ring."""
@@ -180,7 +181,7 @@ class Program(Generic[E]):
         if key in table:
             return
         if watched:
-            table[key] = table.Leaf(0)
+            table[key] = table.Leaf(pid=pid)
         else:
             table = self.bpf["partly"]
             table[key] = ctypes.c_uint32(met | (int(table[key].value) if key in table else 0))

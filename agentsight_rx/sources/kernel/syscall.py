@@ -22,13 +22,14 @@ __all__ = [
     "create_map",
     "load_program",
     "possible_cpus",
+    "run_once",
     "try_uprobe",
 ]
 
 _BPF, _PERF_EVENT_OPEN = 321, 298  # the numbers of the calls on x86-64
 
 # include/uapi/linux/bpf.h: commands, types of programs
-_MAP_CREATE, _PROG_LOAD, _RAW_TRACEPOINT_OPEN, _LINK_CREATE = 0, 5, 17, 28
+_MAP_CREATE, _PROG_LOAD, _PROG_TEST_RUN, _RAW_TRACEPOINT_OPEN, _LINK_CREATE = 0, 5, 10, 17, 28
 KPROBE, TRACEPOINT, RAW_TRACEPOINT = 2, 5, 17
 _RING = 27
 _PERF_EVENT, _TRACE_UPROBE_MULTI = 41, 48  # types of attachment
@@ -76,6 +77,12 @@ class _Program(ctypes.Structure):
         ("device", ctypes.c_uint32),
         ("attach_type", ctypes.c_uint32),
     )
+
+
+class _TestRun(ctypes.Structure):
+    """For BPF_PROG_TEST_RUN, up to what a program for raw tracepoints needs."""
+
+    _fields_ = (("program", ctypes.c_uint32), ("result", ctypes.c_uint32), ("rest", ctypes.c_uint64 * 8))
 
 
 class _RawTracepoint(ctypes.Structure):
@@ -204,6 +211,14 @@ def load_program(name: str, kind: int, code: bytes, *, attach_type: int = 0, exp
             ]
             reason = f"{os.strerror(refusal.errno or 0)}, errno {refusal.errno}"
             raise OSError(refusal.errno, f"{reason}: {words[-1]}" if words else reason) from refusal
+
+
+def run_once(program: int) -> int:
+    """Run a program for raw tracepoints, without arguments, in this thread; returns its result."""
+    asked = _TestRun(program=program)
+    bpf_at_once(_PROG_TEST_RUN, asked)
+    result: int = asked.result
+    return result
 
 
 def at_raw_tracepoint(program: int, name: str) -> int:

@@ -40,7 +40,7 @@ def place_of(entry: Entry, /) -> str:
     name = _name(entry.stage)
     if entry.by_filter:
         return "filters"
-    if entry.reason in (Reason.KERNEL_LOST, Reason.NOT_OPENED):
+    if entry.reason in (Reason.KERNEL_LOST, Reason.NOT_OPENED, Reason.UNSEEN):
         return "kernel"
     if entry.reason is Reason.UNREADABLE:
         return "connections"
