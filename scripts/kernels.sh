@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# ./test.sh --kernels [NAME…]: run the product on other kernels in QEMU, by default all of KERNELS below, and print a table.
+# ./test.sh --kernels [NAME…] [-- CHECK…]: run the product on other kernels in QEMU, by default all of KERNELS below, and print a
+# table. CHECKs are names of tests/kernels/checks.py, by default all.
 #
 # Each kernel is Debian's own, started with a root file system of Debian 12 or 13 in which the project is set up. Kernels and file
 # systems are made once and kept in .setup/kernels; a run changes none of them, and brings the code of HEAD along. What a guest
@@ -57,17 +58,20 @@ main() {
   judge
 }
 
-# choose NAME…: CHOSEN becomes these lines of KERNELS, all without a name; WHOLE says whether all are there.
+# choose NAME… [-- CHECK…]: CHOSEN becomes these lines of KERNELS, all without a name, and CHECKS these checks with commas between
+# them; WHOLE says whether all of both are there.
 choose() {
   local line name
   WHOLE=
-  CHOSEN=("${KERNELS[@]}")
-  if (($# == 0)); then
-    WHOLE=yes
-    return
-  fi
+  (($#)) || WHOLE=yes
+  CHECKS=
   CHOSEN=()
   for name; do
+    shift
+    if [[ $name == -- ]]; then
+      CHECKS=$(IFS=,; printf '%s' "$*")
+      break
+    fi
     for line in "${KERNELS[@]}"; do
       if [[ ${line%% *} == "$name" ]]; then
         CHOSEN+=("$line")
@@ -77,6 +81,7 @@ choose() {
     say "no kernel is called $name, only: $(printf '%s\n' "${KERNELS[@]}" | cut --delimiter ' ' --fields 1 | xargs)"
     exit 2
   done
+  ((${#CHOSEN[@]})) || CHOSEN=("${KERNELS[@]}")
 }
 
 # make_root RELEASE: root-RELEASE.img, an ext4 file system of that Debian with the project set up. Debian itself is made once; a
@@ -271,7 +276,7 @@ run_kernel() {
 boot() {
   exec timeout $((GUEST_MINUTES * 60)) qemu-system-x86_64 -machine q35 -accel "$ACCELERATOR" -cpu max -smp 2 -m 3G \
     -kernel "$DIRECTORY/$1/vmlinuz" -initrd "$DIRECTORY/$1/initrd" \
-    -append "console=ttyS0 quiet loglevel=4 panic=-1 kernels_name=$1 kernels_expected=$3" \
+    -append "console=ttyS0 quiet loglevel=4 panic=-1 kernels_name=$1 kernels_expected=$3 kernels_checks=$CHECKS" \
     -drive "file=$DIRECTORY/root-$2.img,format=raw,if=virtio,snapshot=on" \
     -drive "file=$DIRECTORY/code.tar,format=raw,if=virtio,readonly=on" \
     -serial "file:$RESULTS/$1.console" -serial "file:$RESULTS/$1.jsonl" \

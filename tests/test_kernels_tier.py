@@ -61,6 +61,14 @@ def test_a_guest_that_was_cut_off_anywhere_fails(kept: int) -> None:
     assert expected == len(failures(run_of("6.1", guest()[:kept])))
 
 
+def test_of_chosen_checks_the_others_are_no_failure() -> None:
+    head = Head("6.1", "works", {}, ("demo", "record:uv"))
+    lines = [line for line in guest(head) if not isinstance(line, Outcome) or line.check in head.chosen]
+    assert 4 == len(lines)
+    assert [] == failures(run_of("6.1", lines))
+    assert 1 == len(failures(run_of("6.1", [line for line in lines if line != lines[1]])))
+
+
 def test_no_file_is_a_kernel_that_did_not_boot(tmp_path: Path) -> None:
     run = read_run("6.1", tmp_path / "6.1.jsonl")
     assert Run("6.1", None, {}, None) == run

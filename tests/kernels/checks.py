@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -69,5 +69,7 @@ REFUSED: tuple[Check, ...] = (
 )
 
 
-def checks_for(expected: Literal["works", "refused"]) -> Sequence[Check]:
-    return CHECKS if expected == "works" else REFUSED
+def checks_for(expected: Literal["works", "refused"], chosen: Collection[str] = ()) -> Sequence[Check]:
+    """In order; `chosen` are their names, none means all."""
+    every = CHECKS if expected == "works" else REFUSED
+    return [check for check in every if not chosen or check.name in chosen]

@@ -1,7 +1,7 @@
 """
 FILE -> the checks of this guest, one after the other; FILE, a serial port, gets a line for each result at once.
 
-    python -m tests.kernels.guest FILE [CHECK…]
+    python -m tests.kernels.guest FILE
 
 Each check runs in a process of its own, which is killed with all that it started when its time is over.
 """
@@ -30,17 +30,17 @@ _MORE_MOST = 3000  # bytes of output that are passed on where a check fails
 
 
 def main(arguments: Sequence[str]) -> int:
-    path, *names = arguments
+    (path,) = arguments
     out = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOCTTY)
     if os.isatty(out):
         tty.setraw(out, termios.TCSANOW)
     begin = time.monotonic()
     said = _said_to_kernel()
     expected: Literal["works", "refused"] = "refused" if said.get("kernels_expected") == "refused" else "works"
-    _write(out, Head(said.get("kernels_name", "here"), expected, facts()))
-    for check in checks_for(expected):
-        if not names or check.name in names:
-            _write(out, _done(check))
+    chosen = tuple(filter(None, said.get("kernels_checks", "").split(",")))
+    _write(out, Head(said.get("kernels_name", "here"), expected, facts(), chosen))
+    for check in checks_for(expected, chosen):
+        _write(out, _done(check))
     _write(out, End(time.monotonic() - begin))
     if os.isatty(out):
         termios.tcdrain(out)

@@ -20,6 +20,7 @@ class Head(msgspec.Struct, frozen=True, tag="head"):
     name: str
     expected: Literal["works", "refused"]
     facts: dict[str, str]
+    chosen: tuple[str, ...] = ()  # names of checks; none means all
 
 
 class Outcome(msgspec.Struct, frozen=True, tag="outcome"):

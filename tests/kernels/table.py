@@ -19,7 +19,7 @@ def failures(run: Run) -> list[str]:
     if run.head is None:
         return [f"{run.name}: the guest said nothing: it did not boot, or its set-up is broken"]
     found: list[str] = []
-    for check in checks_for(run.head.expected):
+    for check in checks_for(run.head.expected, run.head.chosen):
         outcome = run.outcomes.get(check.name)
         if outcome is None:
             found.append(f"{run.name}: {check.title}: it did not run")
@@ -60,7 +60,7 @@ def _line(cells: Sequence[str]) -> str:
 
 
 def _cell(check: Check, run: Run, reasons: list[str]) -> str:
-    if run.head is None or check not in checks_for(run.head.expected):
+    if run.head is None or check not in checks_for(run.head.expected, run.head.chosen):
         return ""
     outcome = run.outcomes.get(check.name, Outcome(check.name, "fails", "it did not run", 0))
     word = _CELLS[outcome.verdict] if outcome.verdict in check.good else _CELLS["fails"]
