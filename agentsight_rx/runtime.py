@@ -132,6 +132,11 @@ class Run:
     def tally(self) -> Tally:
         return self._tally
 
+    @property
+    def unavailable(self) -> dict[str, str]:
+        """The sources that this machine does not allow, and why."""
+        return dict(self._unavailable)
+
     def __enter__(self) -> Run:
         opened: list[SinkThread] = []
 

@@ -65,6 +65,8 @@ def _of_source(outcome: Outcome) -> tuple[str, str, str]:
         return _YES, name, _SEEN[outcome.source]
     if not outcome.opened:
         return _NO, name, f"NOT captured: {outcome.why}"
+    if outcome.why:
+        return _OTHERWISE, name, outcome.why
     return _NO, name, "the kernel allows it, but nothing of our own program was seen: please report it, with this page"
 
 

@@ -25,6 +25,7 @@ from ..hold import group
 from .btf import known_offsets
 from .compiler import REMEDY, compiled, compiler_identity
 from .detach import leave
+from .namespace import own_namespace
 from .perf_events import at_tracepoint, try_uprobe
 from .rights import Call, own_rights, refusal
 from .syscall import KPROBE, RAW_TRACEPOINT, TRACEPOINT, at_raw_tracepoint, at_uprobes, create_map, load_program
@@ -201,6 +202,17 @@ def _types() -> Finding:
     return Finding(ok, f"{_BTF}, {_BTF.stat().st_size:,} bytes", "use another kernel: this one does not describe its tasks")
 
 
+def _namespace() -> Finding:
+    try:
+        here = own_namespace()
+    except CaptureError as error:
+        seen, _, remedy = str(error).partition("; ")
+        return Finding(False, seen, remedy)
+    if not here.inode:
+        return Finding(True, "that of the machine")
+    return Finding(True, f"{here.inode}, {here.depth} below the machine's: its processes alone are watched; --pid=host for all")
+
+
 def _raw_tracepoints() -> Finding:
     program = None
     try:
@@ -318,6 +330,14 @@ FEATURES: tuple[Feature, ...] = (
         purpose=_EVERY,
         without="no capture",
         ask=_types,
+        first=True,
+    ),
+    Feature(
+        "PID namespace",
+        since="3.8",
+        purpose=_EVERY,
+        without="no capture: a number of a process means another one",
+        ask=_namespace,
         first=True,
     ),
     Feature(
