@@ -30,8 +30,8 @@ HANGING = re.compile(
     r"\b(?:those (?:that|which|of|who|whose|in|from|with|where|for)|that (?:of|which)|what (?:is|was|are|were)|(?:is|are) none\b)",
     re.IGNORECASE,
 )
-_END = re.compile(r"(?<=[.!?])[)\"”']*\s+(?=[\"“(`'A-Z0-9…-])")
-_CODES = re.compile(r"CODE(?:(?:, and |, or | and | or |, |; | · )CODE)+")
+_END = re.compile(r"(?<=[.!?])[)\"”']*\s+(?=[\"“(`'A-Z0-9…✓–-]|\w+\.md)")
+_CODES = re.compile(r"CODE(?:(?:, and |, or | and | or |, | · )CODE)+")
 _WORD = re.compile(r"[^\W_]")
 
 
