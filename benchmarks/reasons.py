@@ -21,7 +21,8 @@ _OF_FIGURES = {
         "The target is older than runs of records, which made 10 connections three times and 1,000 a third faster."
     ),
     "operators: graph with redaction, to: graph without redaction": (
-        "Every text is searched for secrets of many kinds, for their names and encodings. The graph without redaction is also faster."
+        "Every text is searched for secrets of many kinds, for their names and encodings. "
+        "The graph without redaction is also faster."
     ),
     "operators: SseDecoder + reader, to: find the data, decode it": (
         "Here each event is decoded alone. A graph hands over many at once."

@@ -1,11 +1,11 @@
 """
 The words of the project -> how many of its sentences are long, or point at a noun that is not there.
 
-`python -m scripts.house` prints both shares for each kind of text; `--worst N` names the worst N sentences of each (20), `--kind docs`
-looks at one kind. `tests/test_sentences.py` holds the goals.
+`python -m scripts.house` prints both shares for each kind of text. `--worst N` names the worst N sentences of each (20), and
+`--kind docs` looks at one kind. `tests/test_sentences.py` holds the goals.
 
-A sentence ends at `.`, `!` or `?`, at the end of a list item, of a paragraph and of a table cell. Code counts as one word, a list of code
-as one word too. Headings, blocks of code and fragments of fewer than five words are no sentences.
+A sentence ends at `.`, `!` or `?`, and at the end of a list item, a paragraph or a table cell. Code counts as one word, and so
+does a list of code. Headings, blocks of code and fragments of fewer than five words are not counted.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["KINDS", "Sentence", "Shares", "sentences", "shares", "sentences_of_text"]
+__all__ = ["KINDS", "Sentence", "Shares", "sentences", "sentences_of_text", "shares"]
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "agentsight_rx"
@@ -27,7 +27,8 @@ WORDS_MOST = 35
 
 # A pronoun in the place of a noun: the reader has to look back for what it stands for.
 HANGING = re.compile(
-    r"\b(?:those (?:that|which|of|who|whose|in|from|with|where|for)|that (?:of|which)|what (?:is|was|are|were)|(?:is|are) none\b)",
+    r"\b(?:those (?:that|which|of|who|whose|in|from|with|where|for)|that (?:of|which)|what (?:is|was|are|were)"
+    r"|(?:is|are) none\b)",
     re.IGNORECASE,
 )
 _END = re.compile(r"(?<=[.!?])[)\"”']*\s+(?=[\"“(`'A-Z0-9…✓–-]|\w+\.md)")
@@ -140,7 +141,9 @@ def _messages() -> Iterator[Sentence]:
 def _strings(tree: ast.Module) -> Iterator[ast.Constant | ast.JoinedStr]:
     """Every literal text that is no docstring; of an f-string the whole, with a word for each value."""
     docs = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
-    parts = {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in ast.walk(node) if part is not node}
+    parts = {
+        id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in ast.walk(node) if part is not node
+    }
     for node in ast.walk(tree):
         if id(node) in docs or id(node) in parts:
             continue

@@ -101,15 +101,18 @@ def _named(argv: Sequence[str]) -> Collection[str]:
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        from importlib.metadata import version  # takes as long to import as typer
+        from .version import version_line
 
-        print(f"agentsight-rx {version('agentsight-rx')}")
+        print(version_line())
         raise typer.Exit
 
 
 def _every_command(
     show_version: Annotated[
-        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
+        bool,
+        typer.Option(
+            "--version", help="Print the version, and the commit where it is known.", callback=_print_version, is_eager=True
+        ),
     ] = False,
 ) -> None:
     """What holds for every command."""
