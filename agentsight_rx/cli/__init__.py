@@ -30,12 +30,12 @@ _COMMANDS = {
     "serve": (
         "serve",
         "serve",
-        "Serve a page that shows recordings, the newest first; also those that are being written. It changes none of them.",
+        "Serve a page that shows recordings, the newest first, also unfinished ones. It changes none of them.",
     ),
     "filter": (
         "filter",
         "filter_command",
-        "Try a filter rule on a recording: prints what it would drop, by which conditions, and the totals.",
+        "Try a filter rule on a recording: prints the events that it would drop, the matching conditions, and the totals.",
     ),
     "doctor": (
         "doctor",

@@ -33,7 +33,7 @@ def probe_lines(target: str) -> tuple[list[str], bool]:
     shown = own or [*files[:1], *(each for each in files[1:] if each[1])]
     lines: list[str] = []
     for name, findings, problem in shown:
-        said = [line for finding in findings for line in _said(finding)] or [problem or "no TLS code that is known"]
+        said = [line for finding in findings for line in _said(finding)] or [problem or "no known TLS code"]
         lines += [name, *(f"  {line}" for line in said)]
     return lines, any(finding.hooks or finding.candidates for _, findings, _ in shown for finding in findings)
 

@@ -64,7 +64,7 @@ class Notes:
         except FileNotFoundError:
             return {}
         except msgspec.MsgspecError:
-            self._say(f"{folder / _SHIPPED} cannot be read: all segments are compared with what is stored")
+            self._say(f"{folder / _SHIPPED} cannot be read: all segments are compared with the stored ones")
             return {}
 
     def until(self, folder: Path) -> int:

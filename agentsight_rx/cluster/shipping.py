@@ -187,12 +187,12 @@ class Shipper:
                 self._refuse_other(name, stored, own)
             size = "nothing is" if stored is None else f"{len(stored)} bytes are"
             self._say(
-                f"{self._target.url}/{name} differs from what was sent ({size} there, {len(content)} expected): sent again"
+                f"{self._target.url}/{name} differs from the sent segment ({size} there, {len(content)} expected): sent again"
             )
             self.done.again += 1
             self._target.put(name, content)
         if self._target.read(name) != content:
-            raise SpoolError(f"{self._target.url}/{name} differs from what was sent, {_TRIES} times: check what stores it")
+            raise SpoolError(f"{self._target.url}/{name} differs from the sent segment, {_TRIES} times: check the storage")
 
     def _refuse_other(self, name: str, stored: bytes, own: Header) -> None:
         """Never write over the recording of another machine that has the same name."""

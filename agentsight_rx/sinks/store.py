@@ -233,7 +233,7 @@ class _StoreWriter:
         try:
             retain(self._store, limits, self._log, now_ms=milliseconds(time.time_ns()))
         except StoreError as error:
-            raise Unwritten(f"what is older cannot be removed: {error}", count=0) from error
+            raise Unwritten(f"older data cannot be removed: {error}", count=0) from error
 
     def _commit(self, *, ended: bool = False) -> None:
         """Raises Unwritten where nothing of it was kept."""

@@ -22,9 +22,9 @@ SOURCES = {
 _WHY = {
     Reason.KERNEL_LOST: "the kernel's buffer was full",
     Reason.QUEUE_FULL: "more came than could be handled",
-    Reason.TRUNCATED: "it is longer than what is kept",
+    Reason.TRUNCATED: "it is longer than the limit",
     Reason.MALFORMED: "it is not as its protocol has it",
-    Reason.EVICTED: "too much was under way at once",
+    Reason.EVICTED: "too much was open at once",
     Reason.SINK_FAILED: "it could not be written",
     Reason.UNREADABLE: "its TLS could not be read",
     Reason.NOT_OPENED: "the kernel did not allow it: `agentsight-rx doctor` says why and what to do",

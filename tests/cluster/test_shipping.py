@@ -204,7 +204,7 @@ def test_a_place_that_stores_wrongly_each_time_is_an_error_and_nothing_is_noted(
     target = Target(tmp_path / "to")
     target.spoils = 100
     shipper = Shipper(spool_of(tmp_path / "spool", 1), target, say=lambda _: None)
-    with pytest.raises(SpoolError, match="3 times: check what stores it"):
+    with pytest.raises(SpoolError, match="3 times: check the storage"):
         shipper.run()
     target.spoils = 0
     shipper.run()

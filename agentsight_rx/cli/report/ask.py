@@ -91,7 +91,7 @@ class Ask:
         if not path.exists():
             raise StoreError(
                 f"{path} does not exist; make a recording with `agentsight-rx record --db {path} -- COMMAND`, "
-                "or see those that there are with `agentsight-rx report list`"
+                "or list the recordings with `agentsight-rx report list`"
             )
         return path
 

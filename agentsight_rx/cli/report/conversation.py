@@ -48,7 +48,7 @@ def answer_lines(call: LlmCall, /) -> Iterator[Line]:
     ended = f", ended by {', '.join(answer.finish_reasons)}" if answer.finish_reasons else ""
     yield Span(f"answer of {answer.model or call.model or 'unknown model'}{ended}", "title")
     if call.reason:
-        yield Span(f"  not whole: {call.reason.replace('_', ' ')}", "missing")
+        yield Span(f"  incomplete: {call.reason.replace('_', ' ')}", "missing")
     if answer.error:
         yield Span(f"  {answer.error}", "failed")
     yield from _parts(answer.parts)

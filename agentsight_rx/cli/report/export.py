@@ -58,16 +58,18 @@ class _Format(NamedTuple):
 
 def export(
     ask: Ask,
-    output: Annotated[str, typer.Option("-o", "--output", help="Where to; - is standard output.", metavar="FILE")] = "-",
+    output: Annotated[
+        str, typer.Option("-o", "--output", help="The file to write; - is standard output.", metavar="FILE")
+    ] = "-",
     form: Annotated[
         str | None,
         typer.Option(
             "--format",
-            help="jsonl, snapshot, html, har, perfetto, atif, csv or otlp; without it by the ending of FILE.",
+            help="jsonl, snapshot, html, har, perfetto, atif, csv or otlp; by default the ending of FILE decides.",
             metavar="FORMAT",
         ),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace the file if it is there.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
     audit_limit: Annotated[
         int, typer.Option("--audit-limit", help="Rows of the audit trail in a snapshot.", metavar="N", min=0)
     ] = AUDIT_DEFAULT,

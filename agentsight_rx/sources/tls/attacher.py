@@ -157,8 +157,8 @@ class Attacher:
                 probed.probes.close()
             finding = probed.finding
             self._records.traffic.unreadable(probed.library, finding.stack)
-            taken = f"what was taken for {finding.stack} (by {finding.method})"
-            self._say(f"{probed.library.path}: {taken} is something else; it is no longer watched")
+            taken = f"the functions taken for {finding.stack} (by {finding.method})"
+            self._say(f"{probed.library.path}: {taken} are something else; they are no longer watched")
 
     def close(self) -> None:
         self._probes.close()

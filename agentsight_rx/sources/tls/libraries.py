@@ -114,8 +114,8 @@ def unreadable(path: str | Path) -> str:
         why = "; ".join(finding.failure for finding in failures)
         return f"{path} has no TLS functions that could be probed (it looks like {seems}): its TLS cannot be read: {why}"
     return (
-        f"{path} has no TLS functions that could be probed, and no other known TLS code: "
-        "its TLS may be in a library that it loads; name that library, or watch the process with --pid or --comm"
+        f"{path} has no TLS functions that could be probed, and no other known TLS code. "
+        "Its TLS may be in a library that it loads: name that library, or watch the process with --pid or --comm"
     )
 
 

@@ -274,7 +274,7 @@ class TlsReader(ProgramReader[TlsEvent]):
         elif self._held_until_s and time.monotonic() > self._held_until_s:
             self._held_until_s = 0.0
             self._holding.close()
-            self._say(f"a search for TLS code takes longer than {_HELD_S:g} s: what is sent meanwhile is not read")
+            self._say(f"a search for TLS code takes longer than {_HELD_S:g} s: traffic is not read meanwhile")
 
     def close(self) -> Sequence[TlsEvent]:
         if self._program is None:

@@ -143,7 +143,7 @@ def _condition(name: str, value: str) -> Callable[[Event], bool]:
     if name == "comm":
         return lambda event: event.origin.comm == value
     if value not in SOURCES:
-        raise RuleError(f"source={value} is none: give one of {', '.join(SOURCES)}")
+        raise RuleError(f"source={value} does not exist: give one of {', '.join(SOURCES)}")
     return lambda event: source_of(event) == value
 
 

@@ -69,12 +69,12 @@ def places_of(entries: Sequence[Entry], counts: Sequence[StageCount], /) -> Iter
         "others": _seen(counts, {each.stage for each in counts if each.stage.startswith("to ")} - {"to store", "to memory"}),
     }
     way = (
-        ("kernel", "Kernel", "records taken out of the buffers of the probes"),
-        ("queue", "Reading", "records handed to the engine in time"),
-        ("protocols", "Protocols", "records whose bytes could be followed"),
-        ("filters", "Filters", "messages that you asked for"),
+        ("kernel", "Kernel", "records read from the kernel"),
+        ("queue", "Reading", "records that reached the engine in time"),
+        ("protocols", "Protocols", "records that could be parsed"),
+        ("filters", "Filters", "messages that the filters let pass"),
         ("store", "Store", "events and rows written to this recording"),
-        ("others", "Other destinations", "events and rows that each was handed"),
+        ("others", "Other destinations", "events and rows handed to each"),
     )
     for id, name, what in way:
         if id != "others" or gone.get(id):

@@ -9,7 +9,7 @@ from msgspec import Struct
 from ..queries.findings import Finding
 from ..rows import AuditRow, ToolRow
 from ..tool_words import asked_for
-from ..words import cut, plural, times_said
+from ..words import cut, error_said, plural, times_said
 from .picture import Work
 
 __all__ = ["Signal", "signals_of"]
@@ -58,15 +58,17 @@ def _of_findings(findings: Sequence[Finding], work: Work) -> Iterator[Signal]:
             case "repeated":
                 yield Signal("Same request sent again", f"{plural(each.amount, 'request')} unchanged.{cost}", turns=seen)
             case "retried":
-                yield Signal("Retries", f"{plural(each.amount, 'retry', 'retries')} behind a failure.{cost}", turns=seen)
+                yield Signal("Retries", f"{plural(each.amount, 'retry', 'retries')} after a failure.{cost}", turns=seen)
             case "failed":
                 yield Signal(
-                    "The model did not answer", f"{plural(each.amount, 'call')} failed.", each.what, turns=seen, bad=True
+                    "The model did not answer",
+                    f"{plural(each.amount, 'call')} failed.",
+                    error_said(each.what),
+                    turns=seen,
+                    bad=True,
                 )
             case "limit":
-                yield Signal(
-                    "Ended at a limit", f"{plural(each.amount, 'answer')} ended where the limit of tokens was.", turns=seen
-                )
+                yield Signal("Ended at a limit", f"{plural(each.amount, 'answer')} ended at the limit of tokens.", turns=seen)
             case "uncached":
                 diff = by_turn.get(seen[0], "") if seen else ""
                 yield Signal(

@@ -13,7 +13,7 @@ from ..queries.file_fates import Lives, kinds_of
 from ..rows import AuditRow, ProcessRow, ToolRow
 from ..tables import AUDIT, PROCESSES
 from ..tool_words import asked_for
-from ..words import cut, plural
+from ..words import cut, error_said, plural
 from .cards import Mark, Program, SubAgent, Text, ToolCard, TurnCard, Turns
 from .picture import Picture
 from .threads import Thread, Threads, threads_of
@@ -227,19 +227,20 @@ def _error(call: PricedCall) -> str:
     if call.status != "error":
         return ""
     status = f"HTTP {call.status_code}" if call.status_code and call.status_code >= 400 else ""
-    return ": ".join(filter(None, (status, call.error_type or call.reason or ""))) or "the call failed"
+    error = error_said(call.error_type or call.reason or "")
+    return ": ".join(dict.fromkeys(filter(None, (status, error)))) or "the call failed"
 
 
 def _tied(row: ToolRow) -> str:
     match row.link:
         case "argv":
-            return "tied to the tool call by its arguments"
+            return "matched with the tool call by its arguments"
         case "time":
             return "the only program that started then"
         case None:
             return "" if row.related_pid else "no process found: the agent did it itself, or its process was not seen"
         case other:
-            return f"tied by {other}"
+            return f"matched by {other}"
 
 
 def _files(lines: Sequence[AuditRow], lives: Lives) -> tuple[list[Mark], int]:

@@ -11,6 +11,7 @@ from ...state import Store
 from ..report import rows_of
 from ..rows import NetworkRow, ProcessRow, ResourceRow, SessionRow, ToolRow
 from ..tables import NETWORK, PROCESSES, RESOURCES, RUNS
+from ..words import error_said
 from .calls import read_calls
 from .causes import Causes
 from .costs import summed
@@ -84,7 +85,7 @@ class _Seen:
         cpu, rss, processes = self._load(session.pid, newest=runs)
         broken = [f"{tool.tool_name} {tool.input}: {_end(tool)}" for tool in tools if has_failed(tool)]
         broken += [
-            f"{call.model or 'call'}: {call.error_type or call.reason or call.status}"
+            f"{call.model or 'call'}: {error_said(call.error_type or call.reason or call.status)}"
             for call in calls
             if call.status == "error"
         ]
