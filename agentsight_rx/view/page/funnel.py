@@ -110,7 +110,7 @@ def _place(id: str, name: str, what: str, *, entries: Sequence[Entry], before: i
         asked=gone if id == "filters" else 0,
         size=sum(each.size for each in entries),
         why=tuple(
-            f"{each.count:,} at {each.stage}. {'Left out on request, not lost.' if each.by_filter else sentence_why(each.reason)}"
+            f"{each.count:,} at {each.stage}. {'Left out on request.' if each.by_filter else sentence_why(each.reason)}"
             for each in entries[:_SHOWN]
         ),
     )
