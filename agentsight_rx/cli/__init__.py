@@ -93,7 +93,7 @@ def _program(names: Collection[str]) -> typer.Typer:
 
 
 def _named(argv: Sequence[str]) -> Collection[str]:
-    """The command that is asked for; none for the help, which has their names and meanings; all of them for what is none."""
+    """The command that is asked for; none for the help, which has their names and meanings; all of them for an unknown name."""
     if not argv or argv[0] in _ALONE:
         return ()
     return argv[:1] if argv[0] in _COMMANDS else _COMMANDS

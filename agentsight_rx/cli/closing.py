@@ -1,4 +1,4 @@
-"""The summary of a recording, its store -> the lines behind it: what it did, in numbers, what is missing, where to look."""
+"""The summary of a recording, its store -> the lines behind it: what it did, in numbers, its gaps, and where to look."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ def _findings(place: str) -> tuple[tuple[Finding, ...], str]:
 
 
 def _tried(place: str, findings: tuple[Finding, ...], problem: str) -> tuple[tuple[Finding, ...], str]:
-    """The findings, those whose functions the kernel refuses to probe as failures."""
+    """The findings. If the kernel refuses to probe the functions of one, it is a failure."""
     return tuple(_refused(place, finding) for finding in findings), problem
 
 

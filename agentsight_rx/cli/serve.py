@@ -1,4 +1,4 @@
-"""agentsight-rx serve: the page of what was recorded, until Ctrl-C."""
+"""agentsight-rx serve: the page of recordings, until Ctrl-C."""
 
 from __future__ import annotations
 

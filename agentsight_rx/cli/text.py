@@ -107,7 +107,7 @@ def completeness(
     blind_spots: Iterable[BlindSpotRow] = (),
     calls_cut: int = 0,
 ) -> list[str]:
-    """`complete: nothing lost`, or what is missing and where."""
+    """`complete: nothing lost`, or the gaps and their places."""
     lines = [f"  {failure}" for failure in failures]
     blind = list(blind_spots)
     for spot in blind:

@@ -1,4 +1,4 @@
-"""agentsight-rx report call N: one call, what was new in it, what was said, and what its tools did."""
+"""agentsight-rx report call N: one call, its new messages, its answer, and its tools."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def _head(found: WholeCall) -> Line:
 
 
 def _new(found: WholeCall) -> Iterator[str]:
-    """What the request added: results of tools, then what the user typed; never what was sent before."""
+    """What the request added: results of tools, then what the user typed; never a message that was sent before."""
     row = found.call
     if row.repeat:
         yield f"{'a retry of' if row.retry else 'the same as'} {row.repeat_of}"

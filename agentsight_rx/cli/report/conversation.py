@@ -85,7 +85,7 @@ def _parts(parts: Iterable[Part]) -> Iterator[Line]:
 
 
 def _pretty(text: str) -> str:
-    """JSON indented; text that is none as it is. Texts in it keep their line breaks as escapes."""
+    """JSON indented; other text as it is. Texts in it keep their line breaks as escapes."""
     try:
         return msgspec.json.format(text, indent=2) if text else ""
     except (msgspec.DecodeError, RecursionError):

@@ -106,7 +106,7 @@ def _show_runs(ask: Ask, first: RunFacts, second: RunFacts) -> None:
 
 
 def _runs(found: Runs, ask: Ask) -> Iterator[Line]:
-    """Numbers, then kind by kind what is only in one, then what both have, how many are equal, and how to see all."""
+    """Numbers, then kind by kind the entries of only one, then of both, how many are equal, and how to see all."""
     hidden = 0
     for kind, group in groupby(found.differences, key=lambda each: each.kind):
         rows = list(group)

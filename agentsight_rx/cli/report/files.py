@@ -1,4 +1,4 @@
-"""agentsight-rx report files: what was done to which path, by whom, and for which tool."""
+"""agentsight-rx report files: the operations on each path, with the process and the tool."""
 
 from __future__ import annotations
 

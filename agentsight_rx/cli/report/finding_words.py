@@ -1,4 +1,4 @@
-"""Finding -> the line that says what is worth a look, with its turns and its cost."""
+"""Finding -> its line, with its turns and its cost."""
 
 from __future__ import annotations
 

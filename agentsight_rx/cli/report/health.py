@@ -1,4 +1,4 @@
-"""agentsight-rx report health: what is missing from a recording, why, and how what is there was read."""
+"""agentsight-rx report health: the gaps of a recording, why, and how TLS was read."""
 
 from __future__ import annotations
 

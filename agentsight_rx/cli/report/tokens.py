@@ -41,7 +41,7 @@ def tokens(
 
 
 def columns_of(kind: Grouping) -> tuple[Column, ...]:
-    """The columns, the first one named by what is grouped."""
+    """The columns, the first one named by the group."""
     return (
         Column(kind, flexible=True, middle=kind == "dir"),
         Column("calls", right=True),
