@@ -62,8 +62,8 @@ _Saved: TypeAlias = tuple[list[tuple[Raw, Raw]], list[tuple[Raw, bytes]], int, i
 
 class _PerKey(Kernel[A, B], Generic[A, B, K]):
     """
-    The order of use is kept only while the table is more than half full: until then a hit costs one look-up, and every key
-    used between half full and full moves behind those that are not.
+    The order of use is kept only while the table is more than half full: until then a hit costs one look-up, and every key used
+    between half full and full moves behind the unused keys.
     """
 
     def __init__(
