@@ -15,7 +15,7 @@ _GRACE_MS = 30_000  # between the last line of a session and the start of the pr
 
 
 class Located(Struct, frozen=True):
-    """A session file: its absolute path, and what is in it."""
+    """A session file: its absolute path and its content."""
 
     path: str
     transcript: Transcript
@@ -51,8 +51,8 @@ class Match(Struct, frozen=True, kw_only=True):
 
 def matches(sessions: Sequence[Located], trees: Sequence[Tree], *, before: Iterable[Match] = ()) -> list[Match]:
     """
-    The best match of each tree and of each file; those that fit nothing are left out. A tree without an agent matches none, and
-    one whose calls name sessions matches all files of these: a session has a file for each sub-agent, a process many sessions.
+    The best match of each tree and of each file; unmatched ones are left out. A tree without an agent matches none, and one
+    whose calls name sessions matches all files of these: a session has a file for each sub-agent, a process many sessions.
 
     `before`: matches of the last time, which hold while nothing better is known.
     """

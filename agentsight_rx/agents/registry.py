@@ -167,10 +167,11 @@ def agent_named(name: str, /) -> Agent | None:
 
 def agent_of(comm: str | None, argv: Sequence[str], /) -> str | None:
     """
-    The id of the agent that a process is; None: it is none that is known. `comm` is cut to 15 bytes by the kernel.
+    The id of the agent that a process is; None if it is no known agent. `comm` is cut to 15 bytes by the kernel.
 
-    The name of the process decides, then argv[0], then what a launcher runs (`node /opt/npm/bin/codex`): an argument with a
-    slash, before those of the script. `python x.py --model claude-sonnet` and `docker run img bash -c claude` are none.
+    The name of the process decides, then argv[0], then the program that a launcher runs (`node /opt/npm/bin/codex`): an
+    argument with a slash, before those of the script. `python x.py --model claude-sonnet` and `docker run img bash -c claude`
+    are none.
     """
     program = argv[0] if argv else ""
     launched = _LAUNCHER.match(_base(program)) is not None

@@ -2,8 +2,8 @@
 Lines of ~/.codex/sessions/**/rollout-*.jsonl -> Transcript.
 
 A line is `{"timestamp", "type", "payload"}`. Tokens are in `token_count` events: `total_token_usage` is the sum of the session
-so far, `last_token_usage` what the last call added. The event comes again without a call in between, so one whose sum has not
-changed is none. Older files have the payload as the line.
+so far, `last_token_usage` what the last call added. The event comes again without a call in between, so an event whose sum has
+not changed is not a call. Older files have the payload as the line.
 """
 
 from __future__ import annotations

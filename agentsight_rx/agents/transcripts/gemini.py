@@ -93,7 +93,7 @@ def _usage(tokens: Mapping[str, object]) -> Usage:
 
 
 def _tool(draft: Draft, tool: Mapping[str, object], time_ms: int) -> None:
-    """The time of a tool is that of its end, the time of its message that of its begin."""
+    """The time of a tool is the time of its end; the time of its message is the time of its begin."""
     identity = text(tool.get("id"))
     given = tool.get("args")
     draft.tool(TranscriptTool(id=identity, name=text(tool.get("name")), input=shown(given), time_ms=time_ms))

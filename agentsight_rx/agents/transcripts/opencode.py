@@ -2,7 +2,7 @@
 ~/.local/share/opencode/opencode.db -> its sessions, and of each the lines that give a Transcript.
 
 The database (opencode 1.2 and later) has the tables `session`, `message` and `part`; the last two keep JSON in `data`. A
-message has its role and the model, its parts what was said, each tool with its state, and as `step-finish` the tokens of a
+message has its role and the model, its parts have the text, each tool with its state, and as `step-finish` the tokens of a
 call. As lines they are objects with one member, named as the table: so the parser is one of lines like the others.
 """
 

@@ -87,7 +87,7 @@ def display_id(agent: str, path: str, /) -> str:
 
 def together(parts: list[Transcript], /) -> Transcript:
     """
-    The files of one session as one, such as those of its sub-agents: what is in several of them is there once. The first one
+    The files of one session as one, such as the files of its sub-agents: an entry of several files is there once. The first one
     has the title and the prompt.
     """
     first = parts[0]
