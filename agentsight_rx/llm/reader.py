@@ -80,7 +80,9 @@ class Draft(Struct, array_like=True):
         return block
 
     def add(self, kind: str, text: str) -> None:
-        """Add to the newest piece, or begin a new one where it has another kind: the order of arrival is that of the answer."""
+        """
+        Add to the newest piece, or begin a new one where it has another kind: the order of arrival is the order of the answer.
+        """
         last = len(self.blocks)
         block = self.blocks.get((last - 1, 0, 0))
         if block is None or block.kind != kind:

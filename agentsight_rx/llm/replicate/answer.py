@@ -24,7 +24,7 @@ __all__ = ["REPLICATE"]
 
 
 class _Input(Struct):
-    """Each model has its own names; these are those of most language models."""
+    """Each model has its own names; these are the names of most language models."""
 
     prompt: str | None = None
     system_prompt: str | None = None
