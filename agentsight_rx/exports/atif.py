@@ -152,7 +152,7 @@ class _Trajectory:
         yield from self._numbered({"source": "user", "message": typed} if typed else None, time)
 
     def _take_results(self, results: Sequence[ToolResultPart]) -> list[_Json]:
-        """Give the step that waits its results; those that are of none of its tools come back, without the id."""
+        """Give the step that waits its results; results of other tools come back, without the id."""
         asked = {each["tool_call_id"] for each in (self._waiting or {}).get("tool_calls", ())}
         mine = [_result(each) | {"source_call_id": each.id} for each in results if each.id in asked]
         if mine and self._waiting is not None:
