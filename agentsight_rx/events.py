@@ -171,9 +171,9 @@ class UnreadTls(Struct, frozen=True, gc=False, tag="unread_tls"):
 
 class TlsUse(Struct, frozen=True, tag="tls_use"):
     """
-    What was read of one process through one TLS implementation in one file: `method` says how its functions were found,
-    `proven` whether a connection began as HTTP does, or its functions were found by name. A later one of the same process, file
-    and stack includes what an earlier one said.
+    The reading of one process through one TLS implementation in one file: `method` says how its functions were found, `proven`
+    whether a connection began as HTTP does, or its functions were found by name. A later one of the same process, file and
+    stack includes what an earlier one said.
     """
 
     origin: Origin
@@ -280,8 +280,8 @@ class WebSocketMessage(Struct, frozen=True, tag="websocket_message"):
     """
     One message of a WebSocket (RFC 6455), its fragments joined, unmasked and decompressed; or one control frame.
 
-    `exchange` is a number of its own on the connection, as requests have one; `upgrade` that of the request that opened the
-    WebSocket, 0 where it was not seen. `data` of a text is UTF-8; of a close it is the reason and `code` the status code.
+    `exchange` is a number of its own on the connection, as requests have one; `upgrade` the number of the request that opened
+    the WebSocket, 0 where it was not seen. `data` of a text is UTF-8; of a close it is the reason and `code` the status code.
     """
 
     origin: Origin  # of its first byte
@@ -532,7 +532,7 @@ class StdioClose(Struct, frozen=True, gc=False, tag="stdio_close"):
 
 class RpcMessage(Struct, frozen=True, tag="rpc_message"):
     """
-    One JSON-RPC request with its answer, or a notification, or a line that is none; seen once, whoever was watched.
+    One JSON-RPC request with its answer, or a notification, or another line; seen once, whoever was watched.
 
     `outcome`: ok, tool_error (MCP `isError`), rpc_error, unknown (it came, and the part that would say is missing), cancelled,
     no_answer, or sent for what wants no answer.

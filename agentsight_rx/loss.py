@@ -1,4 +1,4 @@
-"""What was lost and why: a closed list of reasons, and the ledger that counts them."""
+"""Losses and why: a closed list of reasons, and the ledger that counts them."""
 
 from __future__ import annotations
 
