@@ -1,7 +1,7 @@
 """
 The events of one streamed answer -> SseMessage: its content so far, whether that is complete, and why not.
 
-Longer than 300 lines because what was taken, what was read, what is missing and why are one account of the same bytes.
+Longer than 300 lines because the bytes that were taken, read or missing, and why, are one account.
 """
 
 from __future__ import annotations
