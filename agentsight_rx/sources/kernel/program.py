@@ -123,7 +123,7 @@ class Program(Generic[E]):
         settings[ctypes.c_int(0)] = settings.Leaf(group=group, level=level, own=os.getpid(), session=session, uid=uid)
 
     def quiet(self) -> None:
-        """No process counts as watched from now on, so that no record and no loss follows what is in the ring."""
+        """No process counts as watched from now on, so that no record and no loss follows the records in the ring."""
         settings, first = self.bpf["settings"], ctypes.c_int(0)
         leaf = settings[first]
         leaf.closed = 1
@@ -280,5 +280,5 @@ def lexical_path(given: bytes, directory: str | None) -> str:
 
 
 def text_of(raw: bytes) -> str:
-    """Names may be any bytes; what is not UTF-8 becomes \\xNN."""
+    """Names may be any bytes; other bytes than UTF-8 become \\xNN."""
     return raw.decode("utf-8", "backslashreplace")

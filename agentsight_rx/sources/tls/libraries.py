@@ -120,7 +120,7 @@ def unreadable(path: str | Path) -> str:
 
 
 def findings_of(path: str | Path) -> tuple[Finding, ...]:
-    """Every TLS implementation of a file, also those whose functions were not found. Raises CaptureError."""
+    """Every TLS implementation of a file, also implementations whose functions were not found. Raises CaptureError."""
     with open_file(path) as file:
         return find_stacks_cached(file, str(path))
 
