@@ -150,7 +150,7 @@ def _leaf(condition: Condition, text: str, language: Language) -> Leaf:
 
 def expression(rule: Resolved, leaf: Callable[[Leaf, bool], str], *, negated: bool = False) -> str:
     """
-    `rule` as a Python expression. `leaf(condition, negated)` returns that of a condition; "True" or "False" if it is known.
+    `rule` as a Python expression. `leaf(condition, negated)` returns the code of a condition; "True" or "False" if it is known.
     """
     if isinstance(rule, Leaf):
         return leaf(rule, negated)
