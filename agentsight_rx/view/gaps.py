@@ -1,4 +1,4 @@
-"""What is missing of a recording, in counts -> a few words for each thing, the worst first."""
+"""The gaps of a recording, in counts -> a few words for each, the worst first."""
 
 from __future__ import annotations
 

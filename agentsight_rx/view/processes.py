@@ -81,7 +81,7 @@ class Processes:
         return [row, audit]
 
     def seen(self, event: ProcessSeen) -> list[Row]:
-        """A process that ran already. One whose parent is not watched is the root of what is shown."""
+        """A process that ran already. A process whose parent is not watched is a root of the shown tree."""
         origin = event.origin
         parent = self._live.get(event.ppid)
         row = ProcessRow(

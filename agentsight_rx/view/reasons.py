@@ -1,4 +1,4 @@
-"""What was lost -> in words: what it was, and why."""
+"""A loss -> in words: the lost thing, and why."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _WHY = {
 
 
 def why(reason: Reason, /) -> str:
-    """A phrase; "" for what was left out on purpose."""
+    """A phrase; "" for an intended loss."""
     return _WHY.get(reason, "")
 
 
@@ -45,7 +45,7 @@ def sentence_why(reason: Reason, /) -> str:
 
 
 def lost_words(entry: Entry, /) -> str:
-    """What was lost, without why."""
+    """The lost thing, without why."""
     if entry.reason is Reason.NOT_OPENED:
         return f"not captured: {SOURCES.get(entry.stage, entry.stage)}"
     if entry.reason is Reason.OTHER_ABI:

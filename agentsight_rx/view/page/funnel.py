@@ -52,7 +52,7 @@ def place_of(entry: Entry, /) -> str:
 
 
 def places_of(entries: Sequence[Entry], counts: Sequence[StageCount], /) -> Iterator[Stage]:
-    """Of all runs of a recording. One of an older release has no counts: what was lost is known, and not of how much."""
+    """Of all runs of a recording. A recording of an older release has no counts: its losses are known, but not their share."""
     lost: dict[str, list[Entry]] = {}
     for entry in entries:
         if entry.by_filter or not entry.reason.intended:

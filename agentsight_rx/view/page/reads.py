@@ -1,4 +1,4 @@
-"""A recording -> what is read of each program: its TLS and how, its HTTP without TLS, or why not and what to do."""
+"""A recording -> how each program is read: its TLS and how, its HTTP without TLS, or why not and what to do."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _HOSTS_SHOWN = 3
 
 
 class Read(Struct, frozen=True, omit_defaults=True):
-    """What is read of one program. `state`: proven, trying, not."""
+    """How one program is read. `state`: proven, trying, not."""
 
     state: str
     title: str

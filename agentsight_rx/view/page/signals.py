@@ -1,4 +1,4 @@
-"""What a session did -> what is worth a look, each with the turns that show it."""
+"""The findings of a session -> its signals, each with the turns that show it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Signal(Struct, frozen=True, omit_defaults=True):
 def signals_of(
     work: Work, findings: Sequence[Finding], refused: Sequence[AuditRow], turns: dict[str, int], /
 ) -> tuple[Signal, ...]:
-    """What is worth a look, the worst first."""
+    """The signals, the worst first."""
     found = [*_of_findings(findings, work), *_refused(refused, work, turns), *_slow(work.tools, turns)]
     return tuple(sorted(found, key=lambda each: not each.bad)[:_SIGNALS_MOST])
 

@@ -1,4 +1,4 @@
-"""The health of a recording -> what is missing with its reason and what to do, and the way from the kernel to this page."""
+"""The health of a recording -> its gaps with reasons and advice, and the way from the kernel to this page."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class HealthPage(Struct, frozen=True, omit_defaults=True):
 
 
 def health_of(picture: Picture, /) -> HealthPage:
-    """Of the whole recording: what was lost in it may be of any session."""
+    """Of the whole recording: a loss in it may concern any session."""
     health = picture.health
     return HealthPage(
         wholeness_of(health),

@@ -1,4 +1,7 @@
-"""A session, some of its turns -> their cards: what was new, what was thought and said, tools with what really ran for them."""
+"""
+A session, some of its turns -> their cards: new messages, thoughts and answers, tools with the programs that really ran for
+them.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,7 @@ _SIGNS = {"written": "+", "removed": "−", "moved": "→", "refused": "!", "tem
 
 
 class _Effects(Struct):
-    """What was done for each tool."""
+    """The programs and files of each tool."""
 
     programs: dict[str, list[ProcessRow]]
     used: dict[str, tuple[int, int]]  # ms of processors, and the most bytes of one process

@@ -44,7 +44,7 @@ _REASONS = {
 
 
 class Gap(Struct, frozen=True, omit_defaults=True):
-    """What is missing, why, since when, and what to do; `stage` is its row in Health."""
+    """The missing part, why, since when, and what to do; `stage` is its row in Health."""
 
     what: str
     why: str
@@ -99,7 +99,7 @@ def context_of(call: CallRow, /) -> int:
 
 
 def gap_of_call(call: PricedCall | CallRow, /) -> Gap | None:
-    """What is missing of a call; None of one that is whole, failed or still open."""
+    """The missing part of a call; None if the call is whole, failed or still open."""
     if call.status not in ("partial", "aborted"):
         return None
     why, do = _REASONS.get(call.reason or "", ((call.reason or "not all of it was seen").replace("_", " "), ""))

@@ -35,8 +35,8 @@ def selected(
     kind: str | None = None,
 ) -> Iterator[R]:
     """
-    The rows of a selection for which `where` holds, oldest first; the newest ones where it has a limit. `kind` is that of lines
-    of the audit trail, which has an index of it.
+    The rows of a selection for which `where` holds, oldest first; the newest ones where it has a limit. `kind` is the type of
+    lines of the audit trail, which has an index of it.
     """
     newest = selection.limit is not None
     rows = _ordered(store, table, selection, kind=kind, reverse=newest)
@@ -101,7 +101,7 @@ def newest_of_kind(store: Store, kind: str, selection: Selection, /, *, most: in
 
 
 def newest_session(store: Store, /) -> SessionRow | None:
-    """The session that was used last, of those that no other one started."""
+    """The session that was used last and that no other one started."""
     rows = [row for _, row in store.scan(SESSIONS, reverse=True, limit=_PAGE)]
     return max(
         rows, key=lambda row: (row.parent_session_id is None, row.end_timestamp_ms or row.start_timestamp_ms), default=None
@@ -110,7 +110,7 @@ def newest_session(store: Store, /) -> SessionRow | None:
 
 def sessions_named(store: Store, /, *, session: str | None, agent: str | None) -> list[SessionRow]:
     """
-    The sessions whose id begins with `session`, and which that `agent` had, by its known name or that of its process.
+    The sessions whose id begins with `session`, and which that `agent` had, by its known name or the name of its process.
     `newest` is the one that was used last.
     """
     if session == "newest":

@@ -1,4 +1,7 @@
-"""Store, session files with their sessions -> what is only on the wire, what is only in the files, and tokens that differ."""
+"""
+Store, session files with their sessions -> the entries that only the wire or only the files have, and different counts of
+tokens.
+"""
 
 from __future__ import annotations
 

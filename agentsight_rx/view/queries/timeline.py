@@ -50,8 +50,8 @@ def timeline_of(
     idle_ms: int = 5000,
 ) -> tuple[Moment, ...]:
     """
-    All of it in order of time. Of files only what was written, removed or moved, each path once a process; reads are with the
-    files. An `idle` moment stands where for `idle_ms` no call, tool or program was under way; a program that lasts to the end,
+    All of it in order of time. Of files only writes, removals and moves, each path once a process; the report of files has the
+    reads. An `idle` moment stands where for `idle_ms` no call, tool or program was under way; a program that lasts to the end,
     such as the agent itself, does not count as under way.
     """
     moments: list[Moment] = []

@@ -136,7 +136,7 @@ def _breakdown(seen: Transcript, family: Family | None) -> dict[str, dict[str, i
 
 def _cost(seen: Transcript, prices: Prices) -> float | None:
     """
-    None where a price of any of its models is not known, and where the calls are not all in the file: prices of long prompts
+    None where the price of one of its models is not known, and where the calls are not all in the file: prices of long prompts
     are higher, so that a sum of tokens has no price.
     """
     sums: dict[str, Usage] = {}

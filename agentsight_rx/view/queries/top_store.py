@@ -34,8 +34,8 @@ _TEXT = 200  # characters
 
 def saved_rows(store: Store, prices: Prices, /, *, now_ms: int, being_written: bool = False) -> list[TopRow]:
     """
-    A row a session, of the newest 100; where there is none, one row of the whole recording. Files are those of the newest
-    10,000 lines of the audit trail.
+    A row a session, of the newest 100; where there is none, one row of the whole recording. Files come from the newest 10,000
+    lines of the audit trail.
     """
     seen = _Seen(store, prices, now_ms=now_ms, being_written=being_written)
     sessions = list(read_sessions(store, Selection(limit=_SESSIONS_MOST)))
@@ -43,7 +43,7 @@ def saved_rows(store: Store, prices: Prices, /, *, now_ms: int, being_written: b
 
 
 class _Seen:
-    """What the rows of a store say of each session. The key None has what is of no session."""
+    """What the rows of a store say of each session. The key None has the rows without a session."""
 
     def __init__(self, store: Store, prices: Prices, *, now_ms: int, being_written: bool) -> None:
         self._store, self._prices, self._now_ms, self._being_written = store, prices, now_ms, being_written
