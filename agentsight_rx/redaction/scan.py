@@ -226,7 +226,7 @@ def _run_at(data: bytes, at: int, first: int) -> Span:
 
 
 def _more_runs(data: bytes, letter: _Letter, at: int, runs: list[Span]) -> list[Span]:
-    """The letters that hold a frequent letter and are not known."""
+    """The runs that hold a frequent letter and are not known."""
     found: list[Span] = []
     hit = letter.near.search(data, at)
     while hit is not None:
