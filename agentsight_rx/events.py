@@ -260,7 +260,7 @@ class BodyPart(Struct, frozen=True, gc=False, tag="body_part"):
     Bytes of a streamed response body, as they arrive, transfer coding removed. The part with `last` ends it and may be empty.
 
     `encoding` is the content coding that `data` still has, as the head named it; `decode_content` removes it. Where `data` came
-    in several records, `origin` is that of the last one, and `cuts` has the size and the time of the part of each.
+    in several records, `origin` is the origin of the last one, and `cuts` has the size and the time of the part of each.
     """
 
     origin: Origin
@@ -374,7 +374,7 @@ class SseMessage(Struct, frozen=True, tag="sse_message"):
 
 
 class AnswerPiece(Struct, frozen=True, gc=False):
-    """New text of one part of an answer. `block` numbers the parts as they began; `name` is that of a tool."""
+    """New text of one part of an answer. `block` numbers the parts as they began; `name` is the name of a tool."""
 
     block: int
     kind: Literal["text", "reasoning", "call"]

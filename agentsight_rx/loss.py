@@ -60,7 +60,7 @@ class Entry(Struct, frozen=True):
 
 
 class RuleCounts(Struct):
-    """One filter in one run. `seen` counts the events that its rules apply to, `dropped` those that a rule matched."""
+    """One filter in one run. `seen` counts the events that its rules apply to, `dropped` the events that a rule matched."""
 
     name: str  # SSLFilter, HTTPFilter
     seen: int = 0

@@ -28,7 +28,7 @@ WORDS_MOST = 35
 # A pronoun in the place of a noun: the reader has to look back for what it stands for.
 HANGING = re.compile(
     r"\b(?:those (?:that|which|of|who|whose|in|from|with|where|for)|that (?:of|which)|what (?:is|was|are|were)"
-    r"|(?<!there )(?:is|are) none\b)",
+    r"|(?<!there )(?:is|are) (?-i:none)\b)",
     re.IGNORECASE,
 )
 _END = re.compile(r"(?<=[.!?])[)\"”']*\s+(?=[\"“(`'A-Z0-9…✓–-]|\w+\.md)")

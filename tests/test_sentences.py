@@ -10,7 +10,7 @@ HANGING_MOST = 0.01
 LONG_MOST = 0.02
 
 
-@pytest.mark.parametrize("kind", ["docs"])
+@pytest.mark.parametrize("kind", ["docs", "messages", "docstrings"])
 def test_few_sentences_are_long_or_point_at_a_noun_that_is_not_there(kind: str) -> None:
     found = shares(sentences(kind))
     assert found.total > 100, "the count finds the texts"
@@ -29,6 +29,11 @@ def test_few_sentences_are_long_or_point_at_a_noun_that_is_not_there(kind: str) 
 )
 def test_a_hanging_pronoun_is_found(text: str) -> None:
     assert [True] == [each.hanging for each in sentences_of_text(text, "")]
+
+
+def test_plain_english_with_none_is_no_riddle() -> None:
+    found = list(sentences_of_text("It returns None where there is none. The value is None at first.", ""))
+    assert [False, False] == [each.hanging for each in found]
 
 
 def test_a_pronoun_with_its_noun_is_no_riddle() -> None:

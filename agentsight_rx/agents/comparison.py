@@ -110,7 +110,7 @@ def compare(
     captured: Sequence[tuple[int, int]] | None = None,
 ) -> Comparison[C, T]:
     """
-    `calls` and `tools`: those of the captured session. A call matches by the id of its answer, else by its request id, which
+    `calls` and `tools` belong to the captured session. A call matches by the id of its answer, else by its request id, which
     `request_ids` has for ids of calls, else by model, tokens and time. Each call matches one at most.
 
     `captured`: the first and the last millisecond of each capture; what the file has of other times is not missing on the wire.

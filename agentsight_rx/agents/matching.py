@@ -23,8 +23,8 @@ class Located(Struct, frozen=True):
 
 class Tree(Struct, frozen=True, kw_only=True):
     """
-    An agent's process with its descendants. `id` is that of its ProcessRow. `session_ids` are those in its calls, `files` the
-    paths that a capture saw it use, `open_files` those that /proc showed. `end_ms` 0: it runs.
+    An agent's process with its descendants. `id` is the id of its ProcessRow. `session_ids` are the ids in its calls, `files`
+    the paths that a capture saw it use, `open_files` the paths that /proc showed. `end_ms` 0: it runs.
     """
 
     id: str
@@ -39,7 +39,7 @@ class Tree(Struct, frozen=True, kw_only=True):
 
 class Match(Struct, frozen=True, kw_only=True):
     """
-    The session file at `path` is that of the tree `tree_id`. `method`: session_id (its calls name it), file (a capture saw it
+    The session file at `path` belongs to the tree `tree_id`. `method`: session_id (its calls name it), file (a capture saw it
     use the file), open_file (/proc showed it), before (as in an earlier match), cwd (the same directory at the same time).
     """
 

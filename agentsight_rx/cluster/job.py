@@ -37,7 +37,7 @@ __all__ = ["Done", "Task", "segment"]
 
 
 class Task(Struct, frozen=True, kw_only=True):
-    """Segment `sequence` of `key`, behind the committed segment `before` (0: none is). `pins` are those of the driver."""
+    """Segment `sequence` of `key`, behind the committed segment `before` (0: none is). `pins` come from the driver."""
 
     spool: str
     out: str

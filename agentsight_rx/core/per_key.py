@@ -45,8 +45,8 @@ def per_key(
     """
     One machine a key, at most `limit` of them: the one not used for longest is evicted and, if it held bytes, counted.
 
-    Events whose key is None pass unchanged. Where all machines together keep more than `budget` bytes, of those that `weigh`
-    finds in a batch, the ones not used for longest are evicted, are counted and go on empty.
+    Events whose key is None pass unchanged. All machines together keep at most `budget` bytes. Over that, the least recently
+    used machines among the ones that `weigh` finds in a batch are evicted, are counted and go on empty.
     """
     return Operator(
         name,

@@ -24,7 +24,7 @@ _UNKNOWN_MOST = 32
 class Block(Struct, array_like=True):
     """
     An unfinished piece of an answer. `kind`: text, reasoning, call, result or media. Of a call, `whole` is its input if that
-    came in one piece, and `parts` override it. Of a result, `id` is that of its call.
+    came in one piece, and `parts` override it. Of a result, `id` is the id of its call.
     """
 
     kind: str

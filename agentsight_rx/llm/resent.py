@@ -67,8 +67,8 @@ class _Found(Struct):
 
 class Resent:
     """
-    The bodies that were read last, so that what comes again is known. It changes how long reading takes and never what is read:
-    it is no state, and a new one does the same.
+    The bodies that were read last, so that what comes again is known. It changes the time of reading and never the result: it
+    is no state, and a new one does the same.
     """
 
     def __init__(self, *, at_once: bool = False) -> None:

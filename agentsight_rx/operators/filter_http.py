@@ -24,7 +24,7 @@ def filter_http(*rules: str, compat: bool = False) -> Operator[HttpEvent, HttpEv
     Drop the messages that one of `rules` matches; they are counted as filtered. Everything else passes unchanged.
 
     A rule with a field of `exchange.` drops a request and its answer together, and all that follows; a request then waits for
-    its answer where the rule asks about it. docs/filters.md describes the language, with `compat` exactly that of the original.
+    its answer where the rule asks about it. docs/filters.md describes the language, with `compat` exactly as in the original.
     Raises UsageError.
     """
     compiled = compile_http(rules, compat=compat)

@@ -33,8 +33,8 @@ def merge_websocket(*, timeout: float = 30.0, progress: bool = False) -> Operato
         [            merge_websocket()            ]
         --Request----------------Message----ping--|
 
-    A call that gets no more events for `timeout` seconds is emitted as partial, and once more if it goes on.
-    `progress` is that of `merge_sse`.
+    A call that gets no more events for `timeout` seconds is emitted as partial, and once more if it goes on. `progress` has the
+    same meaning as in `merge_sse`.
     """
     silence_ns = round(timeout * 1e9)
     return per_key(

@@ -176,7 +176,7 @@ def negation(test: str) -> str:
 
 
 def hoisted(test: str, paths: Iterable[str]) -> tuple[list[str], str]:
-    """Lines that store in locals those of `paths` that `test` reads more than once, and `test` with these locals."""
+    """Lines that store in locals the members of `paths` that `test` reads more than once, and `test` with these locals."""
     lines: list[str] = []
     for path in paths:
         if len(re.findall(rf"\b{re.escape(path)}\b", test)) > 1:

@@ -42,7 +42,7 @@ class About(Struct, frozen=True):
 
 
 class EventStreamState(Struct, array_like=True):
-    """What `EventStream.snapshot` keeps; the names are those of its attributes, decoder and reader are msgpack."""
+    """The state in `EventStream.snapshot`; its fields have the names of the attributes, decoder and reader are msgpack."""
 
     about: About
     decoder: bytes

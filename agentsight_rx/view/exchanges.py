@@ -22,7 +22,7 @@ class Exchanges:
         self._open: Recent[str, HttpRow] = Recent(_OPEN_MOST)
 
     def request(self, event: HttpRequest, id: str, call: CallRow | None) -> list[Row]:
-        """A request; `id`: that of a call in this exchange, `call`: the call of a model that it begins."""
+        """A request; `id`: the id of a call in this exchange, `call`: the call of a model that it begins."""
         origin = event.origin
         row = HttpRow(
             http_id(id),

@@ -159,7 +159,7 @@ class Processes:
         return found
 
     def nearest(self, pid: int, known: Mapping[str, str]) -> str | None:
-        """What is `known` of the process, else of its nearest ancestor that has something there."""
+        """The entry of the process in `known`, else the entry of its nearest ancestor that has one."""
         for _ in range(_DEPTH_MOST if known else 0):
             row = self._live.get(pid)
             if row is None:

@@ -102,7 +102,7 @@ _RESULTS = frozenset({"function_call_output", "custom_tool_call_output", "local_
 
 
 def _usage(usage: Mapping[str, object]) -> Usage:
-    """OpenAI's `input_tokens` has the cached tokens, and its `output_tokens` those of reasoning."""
+    """OpenAI's `input_tokens` has the cached tokens, and its `output_tokens` the tokens of reasoning."""
     cached = count(usage.get("cached_input_tokens"))
     return Usage(
         max(0, count(usage.get("input_tokens")) - cached),

@@ -135,7 +135,7 @@ def _call(draft: Draft, key: str, message: Mapping[str, object], tokens: Mapping
 
 
 def _usage(tokens: Mapping[str, object]) -> Usage:
-    """`input` has no cached tokens. Whether `output` has those of reasoning depends on the release: the sum shows it."""
+    """`input` has no cached tokens. Whether `output` has the tokens of reasoning depends on the release: the sum shows it."""
     asked, output, thought = (count(tokens.get(name)) for name in ("input", "output", "reasoning"))
     read, written = (count(mapping(tokens.get("cache")).get(name)) for name in ("read", "write"))
     beside = count(tokens.get("total")) == asked + output + thought + read + written or thought > output

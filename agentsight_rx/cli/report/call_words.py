@@ -19,7 +19,7 @@ def is_whole(call: CallRow, /) -> bool:
 
 
 def state_of_call(call: CallRow, /) -> Span:
-    """`whole`, or what is wrong with it."""
+    """`whole`, or the defect."""
     match call.status:
         case "complete":
             return Span("whole")

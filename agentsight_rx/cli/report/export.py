@@ -81,9 +81,10 @@ def export(
     otel_capture_content: OtelContent = False,
 ) -> None:
     """
-    Write the recording as a file: every event, one a line, which replay reads (jsonl), one JSON value (snapshot), a page to
-    read (html), HTTP exchanges (har), a trace for ui.perfetto.dev (perfetto), the trajectory of a session (atif), a table
-    (csv), or OpenTelemetry spans as lines of OTLP JSON (otlp). With --otel-endpoint, the spans go to that collector instead.
+    Write the recording as a file. The formats are: every event, one a line, which replay reads (jsonl); one JSON value
+    (snapshot); the page of a session (html); HTTP exchanges (har). Further formats are a trace for ui.perfetto.dev (perfetto),
+    the trajectory of a session (atif), a table (csv), and OpenTelemetry spans as lines of OTLP JSON (otlp). With
+    --otel-endpoint, the spans go to that collector instead.
 
     A file appears once all of it is written, readable by its owner only. Nothing is left out and nothing more is hidden than in
     the recording: prompts and answers are in it. Only spans have none, unless --otel-capture-content is given.

@@ -56,7 +56,7 @@ class _Metrics(Struct):
 
 
 class _Answer(Struct):
-    """`detail` is that of an answer that is no prediction."""
+    """`detail` comes from an answer that is no prediction."""
 
     id: str | None = None
     model: str | None = None

@@ -69,7 +69,8 @@ def newest_as(
     rows_known: int | None = None,
 ) -> list[T]:
     """
-    What is `made` of the newest rows of a selection, oldest first: so only that is kept of each. None of it is left out.
+    The results of `made` for the newest rows of a selection, oldest first: only the result is kept of each row. None of it is
+    left out.
 
     `rows_known`: about how many rows the table has. Where it is at most `most`, a table with an index of time is read as it
     lies and sorted behind that, which takes a third of the time that the index takes.
@@ -89,8 +90,8 @@ def newest_as(
 
 def newest_of_kind(store: Store, kind: str, selection: Selection, /, *, most: int) -> tuple[list[AuditRow], bool]:
     """
-    Of the newest `most` lines of a kind in the audit trail those of the selection, oldest first, and whether there are no
-    others: so it takes the same time for a store of any size.
+    The lines of the selection among the newest `most` lines of a kind in the audit trail, oldest first, and whether these are
+    all. It takes the same time for a store of any size.
     """
     looked, found = 0, list[AuditRow]()
     for row in islice(_ordered(store, AUDIT, selection, kind=kind, reverse=True), most):

@@ -40,7 +40,7 @@ class CallPair(Struct, frozen=True, kw_only=True):
 class SessionComparison(Struct, frozen=True, kw_only=True):
     """
     A session of the recording and its session files; no `sessions`: no call of the agent was seen. `outside` counts calls and
-    tools of the files that are not of the time of the recording, `tools` those that both have.
+    tools of the files from before or after the recording, `tools` the tools that both have.
     """
 
     sessions: tuple[str, ...]

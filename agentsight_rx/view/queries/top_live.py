@@ -23,7 +23,7 @@ _METHODS = {"open_file": "fd", "before": "linked", "cwd": "cwd", "file": "file",
 class Family(Struct, frozen=True, kw_only=True):
     """
     A process of a known agent with its descendants, as /proc shows them. `cpu_percent` is None at the first look. `commands`
-    counts its descendants by name, `open_files` are those of its own that may be session files.
+    counts its descendants by name, `open_files` are its own open files that may be session files.
     """
 
     pid: int
