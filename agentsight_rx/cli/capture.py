@@ -1,4 +1,4 @@
-"""A graph and sinks on the command line: run until the end, then report what was seen and what is missing."""
+"""A graph and sinks on the command line: run until the end, then report the seen and the missing data."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def page_of(sinks: Iterable[Sink[Output]]) -> list[str]:
 
 
 def print_summary(summary: Summary, *, verb: str, store: Path | None, since_ms: int | None = None) -> None:
-    """Of a trace or a replay: what went by, whose TLS was read, what is missing; with a store also what was done since then."""
+    """Of a trace or a replay: the events, whose TLS was read, and the gaps; with a store also the actions since then."""
     from .closing import outcome_of  # reports and prices are loaded at the end, so that a run begins sooner
 
     store = _stored(store)
@@ -68,7 +68,7 @@ def print_summary(summary: Summary, *, verb: str, store: Path | None, since_ms: 
 
 
 def print_closing(summary: Summary, *, store: Path, who: str, filters: bool = False) -> None:
-    """Of a recording: what it did, what it cost, what is missing, and where to look."""
+    """Of a recording: its actions, its cost, its gaps, and where to look."""
     from .closing import closing_lines
 
     show("\n".join([*summary.notes, *closing_lines(summary, _stored(store), who=who, filters=filters)]))

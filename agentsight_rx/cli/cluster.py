@@ -26,9 +26,9 @@ _EACH_TERMINAL_S = 1.0
 cluster = typer.Typer(cls=Group, help="Analyse the spools of many hosts, on one machine or on many.", no_args_is_help=True)
 
 SpoolUrl = Annotated[str, typer.Option("--spool", help="Segments: a folder, or a URL of fsspec.", metavar="URL")]
-OutUrl = Annotated[str, typer.Option("--out", help="Where results and states go.", metavar="URL")]
+OutUrl = Annotated[str, typer.Option("--out", help="The place of results and states.", metavar="URL")]
 Store = Annotated[Path | None, typer.Option("--store", help="Then make one store of all results.", metavar="PATH")]
-Replace = Annotated[bool, typer.Option("--replace", help="Take the place of a store that is there.")]
+Replace = Annotated[bool, typer.Option("--replace", help="Replace an existing store.")]
 
 
 @cluster.command("run", cls=Command)
@@ -48,7 +48,7 @@ def run(
     store: Store = None,
     replace: Replace = False,
 ) -> None:
-    """Analyse what is not analysed yet; run again after any end, it goes on behind what is committed."""
+    """Analyse new segments. Run it again after any end: it continues after the committed segments."""
     began = time.monotonic()
     spools, results = place_of(spool), place_of(out)
     settings = settings_of(results, redaction_key=_key(key_of, redaction_key_file))
@@ -75,7 +75,7 @@ def run(
 
 @cluster.command("load", cls=Command)
 def load_store(
-    out: Annotated[str, typer.Option("--from", help="What `cluster run` made.", metavar="URL")],
+    out: Annotated[str, typer.Option("--from", help="The output of `cluster run`.", metavar="URL")],
     store: Annotated[Path, typer.Option("--store", help="The store to make.", metavar="PATH")],
     replace: Replace = False,
 ) -> None:

@@ -83,5 +83,5 @@ Config = Annotated[
 ]
 SaveConfig = Annotated[
     Path | None,
-    typer.Option("--save-config", metavar="FILE", help="Write the given flags to it, and exit.", rich_help_panel=OUT),
+    typer.Option("--save-config", metavar="FILE", help="Write the given flags to a file, and exit.", rich_help_panel=OUT),
 ]

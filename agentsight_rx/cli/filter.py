@@ -45,7 +45,7 @@ def filter_command(
     tls: Annotated[bool, typer.Option("--tls", help="The rule is for TLS records, not for HTTP messages.")] = False,
     compat_filters: CompatFilters = False,
 ) -> None:
-    """Try a filter rule on a recording: prints what it would drop, by which conditions, and the totals."""
+    """Try a filter rule on a recording: prints the events that it would drop, the matching conditions, and the totals."""
     recorded = sources.replay(ReplayOptions((file,)))
     tried = _Tried(RuleCounts("SSLFilter" if tls else "HTTPFilter"))
     if tls:

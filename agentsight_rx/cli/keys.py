@@ -26,7 +26,7 @@ RedactionKey = Annotated[
     Path | None,
     typer.Option(
         "--redaction-key",
-        help="Labels as on all hosts with this key.",
+        help="Make the same labels as all hosts with this key.",
         metavar="FILE",
         rich_help_panel=FILTERS,
     ),

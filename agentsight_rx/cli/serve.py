@@ -1,4 +1,4 @@
-"""agentsight-rx serve: the page of what was recorded, until Ctrl-C."""
+"""agentsight-rx serve: the page of recordings, until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = ["serve"]
 
 def serve(
     stores: Annotated[
-        list[Path] | None, typer.Argument(metavar="[STORE]...", help="These recordings; without it all in your data directory.")
+        list[Path] | None, typer.Argument(metavar="[STORE]...", help="The recordings; by default all in your data directory.")
     ] = None,
     listen: Listen = "127.0.0.1",
     server_port: ServerPort = None,
@@ -32,7 +32,7 @@ def serve(
         Path | None, typer.Option("--prices", metavar="FILE", help="Prices of models, before the published ones.")
     ] = None,
 ) -> None:
-    """Serve a page that shows recordings, the newest first; also those that are being written. It changes none of them."""
+    """Serve a page that shows recordings, the newest first, also unfinished ones. It changes none of them."""
     given = [path.absolute() for path in stores or ()]
     for path in given:
         if not path.exists():

@@ -19,19 +19,20 @@ from .values import bytes_of, seconds_of
 __all__ = ["Spool", "SpoolHost", "SpoolParts", "SpoolSeconds", "SpoolSize", "Spooled", "spool_of", "spooled_in", "ticked"]
 
 Spool = Annotated[
-    Path | None, typer.Option("--spool", help="Closed segments for a cluster, below this.", metavar="DIR", rich_help_panel=OUT)
+    Path | None, typer.Option("--spool", help="Write closed segments below this folder.", metavar="DIR", rich_help_panel=OUT)
 ]
 SpoolHost = Annotated[
-    str | None, typer.Option("--spool-host", help="The name of this host there.", metavar="NAME", rich_help_panel=OUT)
+    str | None, typer.Option("--spool-host", help="The name of this host in it.", metavar="NAME", rich_help_panel=OUT)
 ]
 SpoolSeconds = Annotated[
     str, typer.Option("--spool-seconds", help="Close a segment after this time.", metavar="TIME", rich_help_panel=OUT)
 ]
 SpoolSize = Annotated[
-    str, typer.Option("--spool-size", help="Or at this size, not compressed.", metavar="SIZE", rich_help_panel=OUT)
+    str, typer.Option("--spool-size", help="Or at this size before compression.", metavar="SIZE", rich_help_panel=OUT)
 ]
 SpoolParts = Annotated[
-    int, typer.Option("--spool-parts", help="So many parts, for a busy host.", metavar="N", min=1, max=256, rich_help_panel=OUT)
+    int,
+    typer.Option("--spool-parts", help="Number of parts, for a busy host.", metavar="N", min=1, max=256, rich_help_panel=OUT),
 ]
 
 

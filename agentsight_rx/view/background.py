@@ -48,7 +48,7 @@ class Background:
         self._polls: Recent[str, str] = Recent(_MOST)
 
     def put(self, call: OpenCall, id: str) -> list[OpenCall]:
-        """Keep a call until its answer comes, whatever becomes of its connection; returns those that had to make room."""
+        """Keep a call until its answer comes, whatever becomes of its connection; returns the calls that had to make room."""
         call.row = replace(call.row, response_id=id, match_method="id")
         evicted: list[OpenCall] = []
         while len(self._calls) >= _MOST:

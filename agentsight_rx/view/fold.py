@@ -56,7 +56,7 @@ class FoldState(Struct, array_like=True):
 
 
 class Fold:
-    """Keeps what is live or unfinished. What has ended is only in the rows."""
+    """Keeps live and unfinished items. What has ended is only in the rows."""
 
     def __init__(self) -> None:
         self._readers: dict[type[Any], Callable[[Any], list[Row]]] = {  # of each kind of event; others give no rows

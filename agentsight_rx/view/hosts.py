@@ -52,7 +52,7 @@ def at_host(host: str, id: str, /) -> str:
 
 
 def of_host(host: str, row: Row, /) -> Row:
-    """The row as that of this host."""
+    """The row as a row of this host."""
     changed: dict[str, Any] = {"id": at_host(host, row.id)}
     for name in _REFERENCES.get(type(row), ()):
         value: str | None = getattr(row, name)

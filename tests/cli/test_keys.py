@@ -67,7 +67,7 @@ def test_the_key_is_that_of_the_graph_and_of_a_new_store(tmp_path: Path) -> None
 
 def test_a_store_with_labels_of_another_key_is_refused(tmp_path: Path) -> None:
     store(tmp_path / "run.lmdb", key=b"x" * 32).open(Ledger()).close()
-    with pytest.raises(UsageError, match="with another key than that of --redaction-key: give another --db"):
+    with pytest.raises(UsageError, match="with another key than the one of --redaction-key: give another --db"):
         keyed(shared(TraceOptions(), file(tmp_path, KEY)), tmp_path / "run.lmdb")
 
 

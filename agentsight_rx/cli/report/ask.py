@@ -53,7 +53,7 @@ class Flags(Struct, frozen=True):
     prices: Path | None = None
 
     def over(self, others: Flags) -> Flags:
-        """These flags, and of `others` those that are not given here."""
+        """These flags, and of `others` the flags that are not given here."""
         return Flags(**{name: getattr(self, name) or getattr(others, name) for name in self.__struct_fields__})
 
 
@@ -91,7 +91,7 @@ class Ask:
         if not path.exists():
             raise StoreError(
                 f"{path} does not exist; make a recording with `agentsight-rx record --db {path} -- COMMAND`, "
-                "or see those that there are with `agentsight-rx report list`"
+                "or list the recordings with `agentsight-rx report list`"
             )
         return path
 

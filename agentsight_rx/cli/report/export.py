@@ -58,16 +58,18 @@ class _Format(NamedTuple):
 
 def export(
     ask: Ask,
-    output: Annotated[str, typer.Option("-o", "--output", help="Where to; - is standard output.", metavar="FILE")] = "-",
+    output: Annotated[
+        str, typer.Option("-o", "--output", help="The file to write; - is standard output.", metavar="FILE")
+    ] = "-",
     form: Annotated[
         str | None,
         typer.Option(
             "--format",
-            help="jsonl, snapshot, html, har, perfetto, atif, csv or otlp; without it by the ending of FILE.",
+            help="jsonl, snapshot, html, har, perfetto, atif, csv or otlp; by default the ending of FILE decides.",
             metavar="FORMAT",
         ),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace the file if it is there.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
     audit_limit: Annotated[
         int, typer.Option("--audit-limit", help="Rows of the audit trail in a snapshot.", metavar="N", min=0)
     ] = AUDIT_DEFAULT,
@@ -79,9 +81,10 @@ def export(
     otel_capture_content: OtelContent = False,
 ) -> None:
     """
-    Write the recording as a file: every event, one a line, which replay reads (jsonl), one JSON value (snapshot), a page to
-    read (html), HTTP exchanges (har), a trace for ui.perfetto.dev (perfetto), the trajectory of a session (atif), a table
-    (csv), or OpenTelemetry spans as lines of OTLP JSON (otlp). With --otel-endpoint, the spans go to that collector instead.
+    Write the recording as a file. The formats are: every event, one a line, which replay reads (jsonl); one JSON value
+    (snapshot); the page of a session (html); HTTP exchanges (har). Further formats are a trace for ui.perfetto.dev (perfetto),
+    the trajectory of a session (atif), a table (csv), and OpenTelemetry spans as lines of OTLP JSON (otlp). With
+    --otel-endpoint, the spans go to that collector instead.
 
     A file appears once all of it is written, readable by its owner only. Nothing is left out and nothing more is hidden than in
     the recording: prompts and answers are in it. Only spans have none, unless --otel-capture-content is given.

@@ -44,7 +44,7 @@ Command: TypeAlias = Callable[..., None]
 
 def reported(report: Callable[..., None]) -> Command:
     """
-    A command that has the shared flags behind those of `report`, which gets them as its first argument, an open `Ask`.
+    A command that has the shared flags behind the flags of `report`, which gets them as its first argument, an open `Ask`.
 
     A flag of `agentsight-rx report` counts for the report behind it too.
     """

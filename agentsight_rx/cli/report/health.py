@@ -1,4 +1,4 @@
-"""agentsight-rx report health: what is missing from a recording, why, and how what is there was read."""
+"""agentsight-rx report health: the gaps of a recording, why, and how TLS was read."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["gaps_of", "health", "missing_said"]
 
 
 def health(ask: Ask) -> None:
-    """What is missing: traffic that could not be read, losses, unknown fields; and how what is there was read."""
+    """Missing data: traffic that could not be read, losses, unknown fields; and how TLS was read."""
     found = read_health(ask.store, being_written=ask.being_written)
     if ask.as_json:
         ask.write([found])
@@ -36,7 +36,7 @@ def gaps_of(found: Health, screen: Screen, /) -> Iterator[tuple[str, str]]:
     for spot in found.blind_spots:
         yield f"could not be read: {sentence_of(spot)}", advice_of(spot)
     if found.calls_cut:
-        yield f"{plural(found.calls_cut, 'call')} cut: not all of their bytes are here", "report calls --failed"
+        yield f"{plural(found.calls_cut, 'call')} cut: some of their bytes are missing", "report calls --failed"
     for entry in found.losses:
         lost = f", {size(entry.size)}" if entry.size else ""
         yield f"{lost_words(entry)}{lost}", why(entry.reason)

@@ -31,14 +31,14 @@ WHICH, HOW = "what to show", "how to show it"
 
 def top(
     db: Annotated[
-        Path | None, typer.Option("--db", help="A recording, also one under way.", metavar="PATH", rich_help_panel=WHICH)
+        Path | None, typer.Option("--db", help="A recording, also an unfinished one.", metavar="PATH", rich_help_panel=WHICH)
     ] = None,
     pid: Annotated[
-        int | None, typer.Option("-p", "--pid", help="This process alone.", metavar="PID", min=1, rich_help_panel=WHICH)
+        int | None, typer.Option("-p", "--pid", help="Only this process.", metavar="PID", min=1, rich_help_panel=WHICH)
     ] = None,
     comm: Annotated[
         str | None,
-        typer.Option("-c", "--comm", help="This agent alone, such as claude.", metavar="NAME", rich_help_panel=WHICH),
+        typer.Option("-c", "--comm", help="Only this agent, such as claude.", metavar="NAME", rich_help_panel=WHICH),
     ] = None,
     sort: Annotated[str, typer.Option("--sort", help=f"{', '.join(SORTS)}.", metavar="WHAT", rich_help_panel=HOW)] = "cpu",
     view: Annotated[
@@ -56,13 +56,13 @@ def top(
     ] = False,
     count: Annotated[
         int | None,
-        typer.Option("-n", "--count", help="So many looks with --batch or --json.", metavar="N", min=1, rich_help_panel=HOW),
+        typer.Option("-n", "--count", help="Number of looks with --batch or --json.", metavar="N", min=1, rich_help_panel=HOW),
     ] = None,
     json_lines: Annotated[
         bool,
-        typer.Option("--json", help="As JSON, a session a line: one look, or those of --batch or -n.", rich_help_panel=HOW),
+        typer.Option("--json", help="As JSON, a session a line: one look, or the looks of --batch or -n.", rich_help_panel=HOW),
     ] = False,
-    plain: Annotated[bool, typer.Option("--plain", help="On a terminal a table without keys.", rich_help_panel=HOW)] = False,
+    plain: Annotated[bool, typer.Option("--plain", help="A table without keys on a terminal.", rich_help_panel=HOW)] = False,
     prices: Annotated[
         Path | None,
         typer.Option("--prices", help="Prices of models, before the published ones.", metavar="FILE", rich_help_panel=HOW),

@@ -1,8 +1,8 @@
 """
 Rows, in any order and more than once -> the spans of each session, one a row, once each has ended.
 
-A trace is a session with those that run within it: `invoke_agent` -> `chat` -> `execute_tool` -> the processes of the tool. The
-id of a span is a hash of the id of its row, so that a span can name its parent before that one is sent.
+A trace is a session with the sessions that run within it: `invoke_agent` -> `chat` -> `execute_tool` -> the processes of the
+tool. The id of a span is a hash of the id of its row, so that a span can name its parent before that one is sent.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Call(Struct, frozen=True):
 
 
 class Tree:
-    """What has not ended yet, bounded: what is evicted is sent as it is."""
+    """Spans that have not ended yet, bounded: an evicted one is sent as it is."""
 
     def __init__(self, *, capture_content: bool) -> None:
         self._captured = capture_content

@@ -15,7 +15,7 @@ __all__ = ["control_groups", "inside", "libraries_in", "members"]
 
 
 def members(containers: Iterable[Container], proc: Path = Path("/proc")) -> set[int]:
-    """The processes of containers, also those that entered one later and do not descend from its first process."""
+    """The processes of containers, also processes that entered one later and do not descend from its first process."""
     first = {container.id: container.init_pid for container in containers}
     if not first:
         return set()

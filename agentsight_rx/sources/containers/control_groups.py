@@ -59,7 +59,7 @@ def container_of(pid: int, proc: Path = Path("/proc")) -> Inside | None:
 
 class Memory:
     """
-    `container_of` for processes that may be gone already. Then the answer is what was known of the process, or the container
+    `container_of` for processes that may be gone already. Then the answer is the earlier one of the process, or the container
     of its parent, without `ns_pid`.
     """
 

@@ -61,7 +61,7 @@ _NOTHING = _SET_0 + _EXIT
 
 
 class Finding(Struct, frozen=True):
-    """Whether something is there, what was seen, and what to do where it is not."""
+    """Whether something is there, the evidence, and what to do where it is missing."""
 
     ok: bool
     seen: str
@@ -164,12 +164,12 @@ def _tried(call: Call, done: Callable[[], int], seen: str, *, close: Callable[[i
 
 
 def _behind_us(fd: int) -> None:
-    """The kernel takes 0.1 s to close what is attached."""
+    """The kernel takes 0.1 s to close an attached program."""
     leave([fd])
 
 
 def _split(text: str) -> tuple[str, str]:
-    """(what was seen, what to do) of "why; what to do"."""
+    """(evidence, what to do) of "why; what to do"."""
     why, _, remedy = text.partition("; ")
     return f"the kernel refuses it: {why}", remedy
 
