@@ -5,10 +5,10 @@ from __future__ import annotations
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ..core.bounded import Recent
 from ..events import HttpRequest, HttpResponse, Reply, SseMessage
 from ..llm import PROVIDERS, Provider, provider_named
 from .ids import call_id
+from .past import Changes, Past
 from .rows import CallRow
 
 __all__ = ["Background", "BackgroundState", "OpenCall", "is_background"]
@@ -17,7 +17,7 @@ _MOST = 256
 _POLLED = tuple(provider for provider in PROVIDERS if provider.poll is not None)
 
 
-class OpenCall(Struct):
+class OpenCall(Struct, frozen=True):
     """A call that has no answer yet, or a part of one."""
 
     row: CallRow
@@ -43,18 +43,18 @@ def is_background(provider: Provider | None, /) -> bool:
 class Background:
     """The calls by dialect and id of the answer, and the requests that ask how far it is."""
 
-    def __init__(self) -> None:
-        self._calls: Recent[str, OpenCall] = Recent(_MOST)
-        self._polls: Recent[str, str] = Recent(_MOST)
+    def __init__(self, changes: Changes) -> None:
+        self._calls: Past[str, OpenCall] = Past(_MOST, changes)
+        self._polls: Past[str, str] = Past(_MOST, changes)
 
-    def put(self, call: OpenCall, id: str) -> list[OpenCall]:
-        """Keep a call until its answer comes, whatever becomes of its connection; returns those that had to make room."""
-        call.row = replace(call.row, response_id=id, match_method="id")
+    def put(self, call: OpenCall, id: str) -> tuple[OpenCall, list[OpenCall]]:
+        """Keep a call until its answer comes, whatever becomes of its connection; and those that had to make room for it."""
+        call = replace(call, row=replace(call.row, response_id=id, match_method="id"))
         evicted: list[OpenCall] = []
         while len(self._calls) >= _MOST:
             evicted.append(self._calls.pop_oldest()[1])
         self._calls.put(f"{call.row.call_kind} {id}", call)
-        return evicted
+        return call, evicted
 
     def asks(self, event: HttpRequest) -> None:
         """A GET: perhaps it asks for one of the answers."""
@@ -71,10 +71,10 @@ class Background:
 
     def answered(self, exchange: str, event: HttpResponse | SseMessage) -> tuple[OpenCall, Reply] | None:
         """The call that has ended, with its answer; None while that is still being made."""
-        name = self._polls.pop(exchange)
-        call = self._calls.get(name)
+        name = self._polls.take(exchange)
+        call = self._calls.get(name) if name else None
         provider = provider_named(call.row.call_kind) if call else None
-        if call is None or provider is None:
+        if name is None or call is None or provider is None:
             return None
         reply = event.reply if isinstance(event, SseMessage) else Reply()
         if isinstance(event, HttpResponse):
@@ -82,14 +82,12 @@ class Background:
             if draft.pending or event.status >= 400:  # a GET that failed does not end the call
                 return None
             reply = draft.reply()
-        del self._calls[name]
+        self._calls.take(name)
         return call, reply
 
     def stop(self) -> list[OpenCall]:
         """The calls that are left."""
-        left = list(self._calls.values())
-        self._calls.clear()
-        return left
+        return [call for _, call in self._calls.take_all()]
 
     def snapshot(self) -> BackgroundState:
         return BackgroundState(list(self._calls.items()), list(self._polls.items()))

@@ -18,8 +18,9 @@ from ..wire.http1 import field
 from .background import Background, BackgroundState, OpenCall, is_background
 from .call_rows import asked_row, asked_rows, ended_row, ended_rows, unasked_row
 from .ids import connection_id
+from .past import Changes, Past
 from .repeats import Repeats, RepeatsState
-from .rows import CallRow, Row
+from .rows import AuditRow, CallRow, Row, RowGone
 from .sessions import Sessions
 from .unknown_fields import UnknownFields
 
@@ -30,6 +31,7 @@ _END = 4096  # bytes of a body
 _EARLY_MOST = 256
 _MAYBE_MOST = 16  # requests, and bytes of each, that become calls where their answers are streams of a model
 _MAYBE_BYTES = 256 << 10
+_READ_MOST = 8  # requests that are parsed once where they are read again and again
 _LABELS = {provider.name: provider.label for provider in PROVIDERS if provider.path is not None}
 
 
@@ -49,6 +51,15 @@ class Outcome(Struct, frozen=True):
 _NOTHING = Outcome([])
 
 
+class _Read(Struct, frozen=True):
+    """What a request says by itself: a digest of it, and the tool results in it too."""
+
+    event: HttpRequest
+    row: CallRow
+    digest: bytes
+    results: tuple[ToolResult, ...]
+
+
 class CallsState(Struct, array_like=True):
     """What `Calls.snapshot` keeps."""
 
@@ -63,19 +74,21 @@ class CallsState(Struct, array_like=True):
 class Calls:
     """The calls that have not ended."""
 
-    def __init__(self, sessions: Sessions, unknown: UnknownFields) -> None:
+    def __init__(self, sessions: Sessions, unknown: UnknownFields, changes: Changes) -> None:
         self._sessions = sessions
         self._unknown = unknown
-        self._repeats = Repeats()
-        self._open: Recent[str, OpenCall] = Recent(_OPEN_MOST)
+        self._repeats = Repeats(changes)
+        self._open: Past[str, OpenCall] = Past(_OPEN_MOST, changes)
         # open calls of servers whose clients were not seen to ask, and perhaps some that have ended
-        self._serving: Recent[str, None] = Recent(_OPEN_MOST)
-        self._done: Recent[str, None] = Recent(_OPEN_MOST)  # calls whose answer was complete
+        self._serving: Past[str, None] = Past(_OPEN_MOST, changes)
+        self._done: Past[str, None] = Past(_OPEN_MOST, changes)  # calls whose answer was complete
         # answers that came before their requests had ended
-        self._early: Recent[str, HttpResponse | SseMessage] = Recent(_EARLY_MOST)
-        self._maybe: Recent[str, HttpRequest] = Recent(_MAYBE_MOST)
-        self._background = Background()
-        self._resent = Resent()  # no state: what is read is the same without it
+        self._early: Past[str, HttpResponse | SseMessage] = Past(_EARLY_MOST, changes)
+        self._maybe: Past[str, HttpRequest] = Past(_MAYBE_MOST, changes)
+        self._background = Background(changes)
+        self._resent = Resent()  # no state: what is read is the same without it, and without `_newest`
+        self._newest: Recent[str, _Read] = Recent(_READ_MOST)
+        self.again = False  # what comes now was read before, and may be read once more
 
     def request(self, event: HttpRequest, id: str) -> Outcome:
         """A request; `id`: that of the call that it may begin."""
@@ -92,13 +105,12 @@ class Calls:
 
     def _begin(self, event: HttpRequest, provider: Provider, id: str) -> Outcome:
         origin = event.origin
-        asked = provider.asked(event.body, event.target, resent=self._resent)
-        row = asked_row(event, id, provider, asked)
+        read = self._read(event, provider, id)
+        row, results, digest, served = read.row, read.results, read.digest, b""
         evicted: list[Row] = []
         while len(self._open) >= _OPEN_MOST:
             evicted += self._abort(next(iter(self._open)), "evicted", None)
-        self._done.pop(row.id, None)  # a later capture counts the exchanges of a connection from 1 again
-        digest, served = _asked(event.target, event.body), b""
+        self._done.take(row.id)  # a later capture counts the exchanges of a connection from 1 again
         if origin.direction == "in":
             row = replace(row, twin=self._client_of(digest, origin.pid))
             digest, served = b"", b"" if row.twin else digest
@@ -108,32 +120,42 @@ class Calls:
             sessions += begun
         if served:
             self._serving.put(id, None)
-        self._open[id] = OpenCall(row, origin.time_ns, connection_id(origin), digest, served)
+        self._open.put(id, OpenCall(row, origin.time_ns, connection_id(origin), digest, served))
         rows = [*evicted, *asked_rows(row, event), *sessions]
-        results = _results(asked)
-        early = self._early.pop(row.id, None)
+        early = self._early.take(row.id)
         if early is None:
             return Outcome(rows, begun=row, results=results)
         ended = self.stream(early, id) if isinstance(early, SseMessage) else self.response(early, id)
         return Outcome([*rows, *ended.rows], ended.call, ended.reply, begun=row, results=results)
 
+    def _read(self, event: HttpRequest, provider: Provider, id: str) -> _Read:
+        known = self._newest.get(id) if self.again else None
+        if known is not None and known.event is event:
+            return known
+        asked = provider.asked(event.body, event.target, resent=self._resent)
+        read = _Read(event, asked_row(event, id, provider, asked), _asked(event.target, event.body), _results(asked))
+        if self.again:
+            self._newest.put(id, read)
+        return read
+
     def _client_of(self, asked: bytes, server: int) -> str | None:
-        """The open call of a client that asked just this of a server in the same tree."""
-        return next((key for key, each in self._open.items() if each.asked == asked and each.row.pid != server), None)
+        """The open call of a client that asked just this of a server in the same tree, the oldest of them."""
+        found = [(each.start_ns, key) for key, each in self._open.items() if each.asked == asked and each.row.pid != server]
+        return min(found)[1] if found else None
 
     def _served_before(self, asked: bytes, client: CallRow) -> list[Row]:
         """
         A server may be seen to read a request before its client is seen to have written it: then the server's row was there
         first, and becomes the twin of the client's.
         """
-        for key in list(self._serving):
+        for key in sorted(self._serving, key=lambda key: self._open[key].start_ns if key in self._open else 0):
             each = self._open.get(key)
             if each is None or not each.served:
-                del self._serving[key]
+                self._serving.take(key)
             elif each.served == asked and each.row.pid != client.pid:
-                counted, each.served = each.row, b""
-                each.row = replace(counted, twin=client.id, turn=0)
-                return [each.row, *self._sessions.uncount(counted)]
+                row = replace(each.row, twin=client.id, turn=0)
+                self._open.change(key, replace(each, row=row, served=b""))
+                return [row, *self._sessions.uncount(each.row)]
         return []
 
     def response(self, event: HttpResponse, key: str) -> Outcome:
@@ -143,7 +165,7 @@ class Calls:
         if key in self._background:
             return self._polled(key, event)
         if open_call is None:
-            self._maybe.pop(key, None)
+            self._maybe.take(key)
             self._keep_early(key, event)
             return _NOTHING
         if not event.status:  # the stream was reset before an answer
@@ -151,9 +173,10 @@ class Calls:
         provider = provider_named(open_call.row.call_kind)
         draft = provider.answers(event.body) if provider else Draft()
         if draft.pending and draft.id and is_background(provider):
-            evicted = self._background.put(self._open.pop(key), draft.id)
+            self._open.take(key)
+            kept, evicted = self._background.put(open_call, draft.id)
             rows = [row for each in evicted for row in self._aborted(each, "evicted", None)]
-            return Outcome([*rows, open_call.row])
+            return Outcome([*rows, kept.row])
         return self._end(event, key, draft.reply())
 
     def _polled(self, key: str, event: HttpResponse | SseMessage) -> Outcome:
@@ -175,7 +198,7 @@ class Calls:
         if key in self._background and event.reason != "timeout":
             return self._polled(key, event)
         provider = provider_named(event.dialect)
-        asked = self._maybe.pop(key, None)
+        asked = self._maybe.take(key)
         if provider is None or provider.name not in _LABELS or self._keep_early(key, event):
             return _NOTHING
         if asked is not None:  # the path did not say that it is a call, and the answer does
@@ -189,22 +212,29 @@ class Calls:
     def _unasked(self, event: SseMessage, key: str) -> Outcome:
         """An answer whose request was not seen."""
         row, sessions = self._sessions.begin(unasked_row(event, key, _LABELS[event.dialect]), ())
-        self._open[row.id] = OpenCall(row, event.origin.time_ns, connection_id(event.origin))
+        self._open.put(row.id, OpenCall(row, event.origin.time_ns, connection_id(event.origin)))
         ended = self._end(event, key, event.reply)
         return replace(ended, rows=[*sessions, *ended.rows])
 
     def _end(self, event: HttpResponse | SseMessage, key: str, reply: Reply) -> Outcome:
         """The answer of a call, or the part of it that came before the stream fell silent."""
         more = isinstance(event, SseMessage) and event.reason == "timeout"
-        open_call = self._open[key] if more else self._open.pop(key)
-        if event.complete and not more:
+        open_call = self._open[key]
+        ended = self._ended_by(open_call, event, reply, more=more)
+        if more:
+            self._open.change(key, replace(open_call, partial=ended.call))
+            return ended
+        self._open.take(key)
+        if event.complete:
             self._done.put(key, None)
-        return self._ended_by(open_call, event, reply, more=more)
+        return ended
 
     def _ended_by(self, open_call: OpenCall, event: HttpResponse | SseMessage, reply: Reply, *, more: bool) -> Outcome:
         row = ended_row(open_call.row, event, reply, start_ns=open_call.start_ns, more=more)
-        before, open_call.partial = open_call.partial, row if more else None
-        rows = [*ended_rows(row), *self._ended(row, before, open_call.asked)]
+        before = open_call.partial
+        # a line of the audit trail stands at its time, and that of the earlier part was another one
+        gone = [RowGone(line) for line in ended_rows(before) if isinstance(line, AuditRow)] if before else []
+        rows = [*gone, *ended_rows(row), *self._ended(row, before, open_call.asked)]
         return Outcome(rows, row, reply)
 
     def _ended(self, row: CallRow, before: CallRow | None, asked: bytes) -> list[Row]:
@@ -219,7 +249,7 @@ class Calls:
         """The connection is closed: the calls on it get no answer."""
         gone = connection_id(event.origin)
         for key in [key for key, each in self._maybe.items() if connection_id(each.origin) == gone]:
-            del self._maybe[key]
+            self._maybe.take(key)
         rows = self._unasked_rows([key for key, each in self._early.items() if connection_id(each.origin) == gone])
         for key in [key for key, each in self._open.items() if each.connection == gone]:
             rows += self._abort(key, "closed", event.origin.wall_ns)
@@ -236,11 +266,12 @@ class Calls:
 
     def _unasked_rows(self, keys: list[str]) -> list[Row]:
         """Answers that were kept for requests which never came."""
-        early = [(key, self._early.pop(key)) for key in keys]
+        early = [(key, self._early.take(key)) for key in keys]
         return [row for key, event in early if isinstance(event, SseMessage) for row in self._unasked(event, key).rows]
 
     def _abort(self, key: str, reason: str, end_ns: int | None) -> list[Row]:
-        return self._aborted(self._open.pop(key), reason, end_ns)
+        open_call = self._open.take(key)
+        return [] if open_call is None else self._aborted(open_call, reason, end_ns)
 
     def _aborted(self, open_call: OpenCall, reason: str, end_ns: int | None) -> list[Row]:
         if open_call.partial:
@@ -250,6 +281,11 @@ class Calls:
         reason = row.reason or reason
         row = replace(row, status="aborted", complete=False, reason=reason, end_timestamp_ms=end_ms, end_ns=end_ns or 0)
         return [row, *self._ended(row, None, open_call.asked)]
+
+    def get(self, id: str) -> CallRow | None:
+        """The row of an open call."""
+        found = self._open.get(id)
+        return found.row if found is not None else None
 
     def snapshot(self) -> CallsState:
         return CallsState(

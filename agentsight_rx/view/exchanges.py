@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from ..core.bounded import Recent
 from ..events import BodyPart, HttpRequest, HttpResponse, SseMessage, TlsClose, milliseconds
 from ..wire.http1 import field
 from .ids import http_id, http_ids, process_of, scheme_of
+from .past import Changes, Past
 from .rows import CallRow, HttpRow, Row
 
 __all__ = ["Exchanges"]
@@ -18,8 +18,8 @@ _OPEN_MOST = 4096
 class Exchanges:
     """The exchanges whose answer has not ended."""
 
-    def __init__(self) -> None:
-        self._open: Recent[str, HttpRow] = Recent(_OPEN_MOST)
+    def __init__(self, changes: Changes) -> None:
+        self._open: Past[str, HttpRow] = Past(_OPEN_MOST, changes)
 
     def request(self, event: HttpRequest, id: str, call: CallRow | None) -> list[Row]:
         """A request; `id`: that of a call in this exchange, `call`: the call of a model that it begins."""
@@ -62,7 +62,7 @@ class Exchanges:
         if event.streaming:
             self._open.put(key, row)
             return []
-        self._open.pop(key, None)
+        self._open.take(key)
         if not event.status:
             return [_aborted(row, row.reason or "reset", event)]
         return [_ended(row, event, row.response_bytes, row.status_code)]
@@ -77,7 +77,7 @@ class Exchanges:
         if not event.last:
             self._open.put(key, replace(row, response_bytes=size))
             return []
-        del self._open[key]
+        self._open.take(key)
         return [_ended(row, event, size, row.status_code)]
 
     def stream(self, event: SseMessage, id: str) -> list[Row]:
@@ -90,18 +90,22 @@ class Exchanges:
         if event.reason == "timeout":
             self._open.put(key, replace(row, response_bytes=size, status_code=status))
             return []
-        del self._open[key]
+        self._open.take(key)
         return [_ended(row, event, size, status)]
 
     def close(self, event: TlsClose) -> list[Row]:
         """The connection is closed: what is open on it gets no answer."""
         gone = http_ids(event.origin)
-        return [_aborted(self._open.pop(key), "closed", event) for key in [key for key in self._open if key.startswith(gone)]]
+        ended = [(key, row) for key, row in self._open.items() if key.startswith(gone)]
+        for key, _ in ended:
+            self._open.take(key)
+        return [_aborted(row, "closed", event) for _, row in ended]
 
     def finish(self) -> list[Row]:
-        rows: list[Row] = [_aborted(row, "capture_end", None) for row in self._open.values()]
-        self._open.clear()
-        return rows
+        return [_aborted(row, "capture_end", None) for _, row in self._open.take_all()]
+
+    def get(self, id: str) -> HttpRow | None:
+        return self._open.get(id)
 
     def snapshot(self) -> list[HttpRow]:
         return list(self._open.values())

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from msgspec.structs import replace
 
 from ..agents.registry import agent_of
-from ..core.bounded import Recent
 from ..events import ProcessExec, ProcessExit, ProcessFork, ProcessSeen, milliseconds
+from .past import Changes, Past
 from .rows import AuditRow, ProcessRow, Row, process_id
 
 __all__ = ["Processes"]
@@ -20,8 +20,8 @@ _MOST = 65_536  # live processes; a machine has at most 4 million pids and some 
 class Processes:
     """The live processes. One that has ended is forgotten once its row is emitted."""
 
-    def __init__(self) -> None:
-        self._live: Recent[int, ProcessRow] = Recent(_MOST)
+    def __init__(self, changes: Changes) -> None:
+        self._live: Past[int, ProcessRow] = Past(_MOST, changes)
 
     def fork(self, event: ProcessFork) -> list[Row]:
         origin = event.origin
@@ -102,7 +102,7 @@ class Processes:
 
     def exit(self, event: ProcessExit, event_id: str) -> tuple[ProcessRow, list[Row]]:
         origin = event.origin
-        known = self._live.pop(origin.pid, None)
+        known = self._live.take(origin.pid)
         if known is None or known.id != process_id(origin.pid, event.start_ns):
             known = ProcessRow(process_id(origin.pid, event.start_ns), origin.pid, ppid=event.ppid, comm=origin.comm)
         ended = "killed" if event.signal else "success" if event.exit_code == 0 else "failure"

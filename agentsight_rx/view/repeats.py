@@ -7,7 +7,7 @@ from hashlib import blake2b
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ..core.bounded import Recent
+from .past import Changes, Past
 from .rows import CallRow, ToolRow
 
 __all__ = ["Repeats", "RepeatsState", "ToolRepeats", "ToolRepeatsState"]
@@ -15,7 +15,7 @@ __all__ = ["Repeats", "RepeatsState", "ToolRepeats", "ToolRepeatsState"]
 _MOST = 4096  # requests, and tool calls, that a later one is compared with
 
 
-class _Before(Struct, array_like=True):
+class _Before(Struct, array_like=True, frozen=True):
     first: str  # id of the first one
     count: int
     failed: bool = False
@@ -30,8 +30,8 @@ class RepeatsState(Struct, array_like=True):
 class Repeats:
     """The requests so far, by digest. A client that retries sends the same bytes again."""
 
-    def __init__(self) -> None:
-        self._asked: Recent[bytes, _Before] = Recent(_MOST)
+    def __init__(self, changes: Changes) -> None:
+        self._asked: Past[bytes, _Before] = Past(_MOST, changes)
 
     def begin(self, row: CallRow, asked: bytes) -> CallRow:
         """The row, marked where the same was asked before."""
@@ -46,8 +46,9 @@ class Repeats:
 
     def end(self, row: CallRow, asked: bytes) -> None:
         before = self._asked.get(asked) if asked else None
-        if before is not None:
-            before.failed = row.status in ("error", "aborted", "partial")
+        failed = row.status in ("error", "aborted", "partial")
+        if before is not None and before.failed != failed:
+            self._asked.change(asked, replace(before, failed=failed))
 
     def snapshot(self) -> RepeatsState:
         return RepeatsState(list(self._asked.items()))
@@ -66,9 +67,9 @@ class ToolRepeatsState(Struct, array_like=True):
 class ToolRepeats:
     """The tool calls so far, by session, name and input."""
 
-    def __init__(self) -> None:
-        self._asked: Recent[bytes, _Before] = Recent(_MOST)
-        self._last: Recent[str, bytes] = Recent(_MOST)  # of each agent in a session
+    def __init__(self, changes: Changes) -> None:
+        self._asked: Past[bytes, _Before] = Past(_MOST, changes)
+        self._last: Past[str, bytes] = Past(_MOST, changes)  # of each agent in a session
 
     def mark(self, row: ToolRow) -> ToolRow:
         """The row, marked where the same was asked before; a loop where it was asked right before."""

@@ -23,6 +23,7 @@ __all__ = [
     "ProcessRow",
     "ResourceRow",
     "Row",
+    "RowGone",
     "SessionRow",
     "TlsUseRow",
     "TokenRow",
@@ -376,6 +377,32 @@ class TlsUseRow(AnyRow, frozen=True, tag="tls_use", omit_defaults=True):
     view_source: str = "view"
 
 
+class RowGone(AnyRow, frozen=True, tag="gone"):
+    """
+    A row that was emitted is not true: what came late shows that it stood in another place, such as the session of a program
+    that was not known yet. Whoever keeps rows removes it; another row may follow under the same id.
+    """
+
+    row: (
+        CallRow
+        | TokenRow
+        | ToolRow
+        | SessionRow
+        | ProcessRow
+        | AuditRow
+        | NetworkRow
+        | HttpRow
+        | ResourceRow
+        | BlindSpotRow
+        | TlsUseRow
+        | UnknownRow
+    )
+
+    @property
+    def id(self) -> str:
+        return self.row.id
+
+
 Row: TypeAlias = (
     CallRow
     | TokenRow
@@ -389,6 +416,7 @@ Row: TypeAlias = (
     | BlindSpotRow
     | TlsUseRow
     | UnknownRow
+    | RowGone
 )
 
 # What the graphs of the product emit

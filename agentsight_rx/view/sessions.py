@@ -5,9 +5,9 @@ from __future__ import annotations
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ..core.bounded import Recent
 from ..events import Headers
 from .named_ids import NamedIds, named_ids
+from .past import Changes, Past
 from .processes import Processes
 from .rows import CallRow, ProcessRow, Row, SessionRow, ToolRow
 
@@ -36,12 +36,12 @@ class SessionsState(Struct, array_like=True):
 class Sessions:
     """The sessions so far, and which process and which response belongs to which."""
 
-    def __init__(self, processes: Processes) -> None:
+    def __init__(self, processes: Processes, changes: Changes) -> None:
         self._processes = processes
-        self._rows: Recent[str, SessionRow] = Recent(_MOST)
-        self._of_process: Recent[str, str] = Recent(_PROCESSES_MOST)  # the newest session of each
-        self._of_response: Recent[str, str] = Recent(_RESPONSES_MOST)
-        self._agents: Recent[str, None] = Recent(_AGENTS_MOST)  # session and id of each sub-agent
+        self._rows: Past[str, SessionRow] = Past(_MOST, changes)
+        self._of_process: Past[str, str] = Past(_PROCESSES_MOST, changes)  # the newest session of each
+        self._of_response: Past[str, str] = Past(_RESPONSES_MOST, changes)
+        self._agents: Past[str, None] = Past(_AGENTS_MOST, changes)  # session and id of each sub-agent
 
     def begin(self, row: CallRow, headers: Headers) -> tuple[CallRow, list[Row]]:
         """A call begins: the row with its session, and that session."""
@@ -172,6 +172,9 @@ class Sessions:
     def of(self, pid: int) -> str | None:
         """The session that a process belongs to: its own, else that of the nearest ancestor that has one."""
         return self._processes.nearest(pid, self._of_process)
+
+    def get(self, id: str) -> SessionRow | None:
+        return self._rows.get(id)
 
     def snapshot(self) -> SessionsState:
         return SessionsState(

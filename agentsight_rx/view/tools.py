@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ..core.bounded import Recent
 from ..events import ProcessExec, ToolCall, milliseconds
 from ..llm import ToolResult
 from .needles import contained, file_name, runs, strings_in
+from .past import Changes, Past
 from .processes import Processes
 from .repeats import ToolRepeats, ToolRepeatsState
 from .rows import CallRow, ProcessRow, Row, ToolRow
@@ -23,7 +23,7 @@ _CANDIDATES_MOST = 8
 _BY_ARGV, _BY_PART, _BY_TIME = 0.95, 0.8, 0.5  # confidence
 
 
-class _Candidate(Struct, array_like=True):
+class _Candidate(Struct, array_like=True, frozen=True):
     """A program that the agent itself started while the tool was open."""
 
     pid: int
@@ -36,12 +36,13 @@ class _Candidate(Struct, array_like=True):
     signal: int | None = None
 
 
-class OpenTool(Struct):
-    """A tool call whose result has not been seen."""
+class OpenTool(Struct, frozen=True):
+    """A tool call whose result has not been seen; its answer asked for `place` others before it."""
 
     row: ToolRow
-    needles: list[str]
-    candidates: list[_Candidate] = []
+    needles: tuple[str, ...]
+    candidates: tuple[_Candidate, ...] = ()
+    place: int = 0
 
 
 class ToolsState(Struct, array_like=True):
@@ -54,12 +55,12 @@ class ToolsState(Struct, array_like=True):
 class Tools:
     """The tool calls that may still be linked to a process or get a result."""
 
-    def __init__(self, processes: Processes) -> None:
+    def __init__(self, processes: Processes, changes: Changes) -> None:
         self._processes = processes
-        self._repeats = ToolRepeats()
-        self._open: Recent[str, OpenTool] = Recent(_OPEN_MOST)
+        self._repeats = ToolRepeats(changes)
+        self._open: Past[str, OpenTool] = Past(_OPEN_MOST, changes)
         # last part of a path in an input -> the open tools with it, the newest last; a tool has at most 16 texts
-        self._names: dict[str, dict[str, None]] = {}
+        self._names: Past[str, tuple[str, ...]] = Past(16 * _OPEN_MOST, changes)
 
     def asked(self, call: CallRow, tools: Iterable[ToolCall], time_ms: int) -> list[ToolRow]:
         """The tools that an answer asks for, which were not known yet."""
@@ -83,7 +84,7 @@ class Tools:
                 agent_id=call.agent_id,
             )
             row = self._repeats.mark(row)
-            self._keep(OpenTool(row, strings_in(tool.input)))
+            self._keep(OpenTool(row, tuple(strings_in(tool.input)), place=index))
             rows.append(row)
         return rows
 
@@ -93,16 +94,19 @@ class Tools:
             self._unname(evicted[1])
         for name in map(file_name, tool.needles):
             if name is not None:
-                self._names.setdefault(name, {})[tool.row.id] = None
+                others = (each for each in self._names.get(name, ()) if each != tool.row.id)
+                self._names.put(name, (*others, tool.row.id))
 
     def _unname(self, tool: OpenTool) -> None:
         """It is not open any more: its paths lead to an earlier tool, or to none."""
         for name in map(file_name, tool.needles):
             named = self._names.get(name) if name is not None else None
-            if name is not None and named is not None:
-                named.pop(tool.row.id, None)
-                if not named:
-                    del self._names[name]
+            if name is None or named is None:
+                continue
+            if left := tuple(each for each in named if each != tool.row.id):
+                self._names.put(name, left)
+            else:
+                self._names.take(name)
 
     def started(self, event: ProcessExec, event_id: str) -> list[Row]:
         """A program started: is it the command of an open tool call of one of its ancestors?"""
@@ -113,7 +117,8 @@ class Tools:
         if process is None or process.tool_call_id is not None:  # it belongs to the tool of an ancestor
             return []
         ancestors = self._processes.ancestors(pid)
-        mine = [each for each in reversed(self._open.values()) if each.row.pid in ancestors]
+        mine = [each for each in self._open.values() if each.row.pid in ancestors]
+        mine.sort(key=_asked_last)
         for matches, confidence in ((runs, _BY_ARGV), (contained, _BY_PART)):
             for tool in mine:
                 if tool.row.related_pid is None and any(matches(event.argv, needle) for needle in tool.needles):
@@ -127,7 +132,7 @@ class Tools:
     def _linked(
         self, tool: OpenTool, process: ProcessRow, event: ProcessExec, event_id: str, confidence: float, /
     ) -> list[Row]:
-        tool.row = replace(
+        row = replace(
             tool.row,
             related_pid=process.pid,
             related_event_id=event_id,
@@ -137,29 +142,31 @@ class Tools:
             confidence=confidence,
             start_timestamp_ms=milliseconds(event.origin.wall_ns),
         )
-        return [tool.row, *self._processes.linked(process.pid, tool.row.id)]
+        self._open.change(row.id, replace(tool, row=row))
+        return [row, *self._processes.linked(process.pid, row.id)]
 
     def _consider(self, tool: OpenTool, process: ProcessRow, event: ProcessExec, event_id: str) -> None:
         """Remember what the agent itself starts: if it is the only one until the result comes, it ran the tool."""
-        known = next((each for each in tool.candidates if each.process == process.id), None)
         if process.ppid != tool.row.pid or len(tool.candidates) >= _CANDIDATES_MOST:
             return
         made = _Candidate(process.pid, process.id, event_id, argv=event.argv, start_ms=milliseconds(event.origin.wall_ns))
-        if known is None:
-            tool.candidates.append(made)
+        if any(each.process == process.id for each in tool.candidates):
+            found = [replace(each, argv=event.argv) if each.process == process.id else each for each in tool.candidates]
         else:
-            known.argv = event.argv
+            found = [*tool.candidates, made]
+        self._open.change(tool.row.id, replace(tool, candidates=tuple(found)))
 
     def ended(self, process: ProcessRow) -> list[Row]:
         """A process ended: it gives the exit code of the tool that it ran."""
         rows: list[Row] = []
-        for tool in self._open.values():
+        for tool in sorted(self._open.values(), key=_asked_last) if self._open else ():
             if tool.row.process_id == process.id and tool.row.exit_code is None:
-                tool.row = replace(tool.row, exit_code=process.exit_code, signal=process.signal)
-                rows.append(tool.row)
-            for each in tool.candidates:
-                if each.process == process.id:
-                    each.ended, each.exit_code, each.signal = True, process.exit_code, process.signal
+                row = replace(tool.row, exit_code=process.exit_code, signal=process.signal)
+                self._open.change(row.id, replace(tool, row=row))
+                rows.append(row)
+            elif any(each.process == process.id for each in tool.candidates):
+                found = tuple(_ended(each, process) for each in tool.candidates)
+                self._open.change(tool.row.id, replace(tool, candidates=found))
         return rows
 
     def answered(self, results: Iterable[ToolResult], call: CallRow) -> list[ToolRow]:
@@ -175,7 +182,8 @@ class Tools:
                 key = waiting.pop((call.pid, result.made_up_id), None)
             if key is None:
                 continue
-            tool = self._open.pop(key)
+            tool = self._open[key]
+            self._open.take(key)
             self._unname(tool)
             row = self._by_time(tool)
             rows.append(
@@ -216,16 +224,32 @@ class Tools:
             return None
         name = path.rpartition("/")[2]
         named = self._names.get(name) if name else None
-        tool = self._open.get(next(reversed(named))) if named else None
+        tool = self._open.get(named[-1]) if named else None
         if tool is None or tool.row.pid != pid:
             return None
         is_its = any(path == needle or path.endswith("/" + needle.removeprefix("./")) for needle in tool.needles)
         return tool.row.id if is_its else None
 
+    def get(self, id: str) -> ToolRow | None:
+        """The row of an open tool."""
+        found = self._open.get(id)
+        return found.row if found is not None else None
+
     def snapshot(self) -> ToolsState:
         return ToolsState(list(self._open.items()), self._repeats.snapshot())
 
     def restore(self, state: ToolsState) -> None:
-        for _, tool in state.open:
+        for tool in sorted((tool for _, tool in state.open), key=_asked_last, reverse=True):
             self._keep(tool)
         self._repeats.restore(state.repeats)
+
+
+def _asked_last(tool: OpenTool) -> tuple[int, str, int]:
+    """The tools that were asked for last come first."""
+    return -tool.row.timestamp_ms, tool.row.llm_call_id, -tool.place
+
+
+def _ended(candidate: _Candidate, process: ProcessRow) -> _Candidate:
+    if candidate.process != process.id:
+        return candidate
+    return replace(candidate, ended=True, exit_code=process.exit_code, signal=process.signal)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from msgspec.structs import replace
 
-from ..core.bounded import Recent
+from .past import Changes, Past
 from .rows import CallRow, Row, UnknownRow
 
 __all__ = ["UnknownFields"]
@@ -17,8 +17,8 @@ _MOST = 1024  # the names are those of our own types, but an array of arrays mak
 class UnknownFields:
     """How often each field could not be read."""
 
-    def __init__(self) -> None:
-        self._rows: Recent[str, UnknownRow] = Recent(_MOST)
+    def __init__(self, changes: Changes) -> None:
+        self._rows: Past[str, UnknownRow] = Past(_MOST, changes)
 
     def note(self, call: CallRow, fields: Iterable[str]) -> list[Row]:
         rows: list[Row] = []
@@ -33,6 +33,9 @@ class UnknownFields:
             self._rows.put(key, row)
             rows.append(row)
         return rows
+
+    def get(self, id: str) -> UnknownRow | None:
+        return self._rows.get(id)
 
     def snapshot(self) -> list[UnknownRow]:
         return list(self._rows.values())
