@@ -23,6 +23,7 @@ from .rows import (
     ProcessRow,
     ResourceRow,
     Row,
+    RowGone,
     SessionRow,
     TlsUseRow,
     TokenRow,
@@ -144,6 +145,28 @@ class View:
                     self.saw(item.start_timestamp_ms, item.end_timestamp_ms)
                 case BlindSpotRow() | TlsUseRow() | HttpRow() | UnknownRow():
                     self.saw(item.timestamp_ms)
+                case RowGone():
+                    self._remove(item.row)
+
+    def _remove(self, row: Row) -> None:
+        match row:
+            case CallRow():
+                self._calls.remove(row.id)
+            case TokenRow():
+                if (before := self._tokens.remove(row.id)) is not None:
+                    self._group(before).add(before, -1)
+            case ToolRow():
+                self._tools.remove(row.id)
+            case ProcessRow():
+                self._processes.remove(row.id)
+            case AuditRow():
+                self._audit.remove(row.id)
+            case NetworkRow():
+                self._targets.remove(row.id)
+            case SessionRow():
+                self._sessions.remove(row.id)
+            case _:
+                pass
 
     def saw(self, *times_ms: int | None) -> None:
         """Something was at these times (Unix time, ms); None: unknown."""

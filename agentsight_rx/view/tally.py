@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from msgspec import Struct
 
 from ..core.bounded import Recent
-from .rows import AuditRow, BlindSpotRow, CallRow, ProcessRow, SessionRow, TlsUseRow, TokenRow, ToolRow, UnknownRow
+from .rows import AuditRow, BlindSpotRow, CallRow, ProcessRow, Row, RowGone, SessionRow, TlsUseRow, TokenRow, ToolRow, UnknownRow
 
 __all__ = ["Tally", "Totals"]
 
@@ -95,8 +95,38 @@ class Tally:
                 case SessionRow():
                     self.totals.sessions += item.id not in self._sessions
                     self._sessions.put(item.id, None)
+                case RowGone():
+                    self._gone(item.row)
                 case _:
                     pass
+
+    def _gone(self, row: Row) -> None:
+        """Take back what a row has added."""
+        totals = self.totals
+        match row:
+            case CallRow() if (state := self._calls.pop(row.id, None)) is not None:
+                totals.calls -= 1
+                totals.calls_unfinished -= state in ("pending", "unfinished")
+                totals.calls_cut -= state == "cut"
+                if state != "pending":
+                    _count_less(totals.models, row.model or "unknown")
+            case TokenRow() if (tokens := self._tokens.pop(row.id, None)) is not None:
+                totals.input_tokens -= tokens[0]
+                totals.output_tokens -= tokens[1]
+                totals.cached_tokens -= tokens[2]
+            case ToolRow() if (linked := self._tools.pop(row.id, None)) is not None:
+                totals.tools -= 1
+                totals.tools_linked -= linked
+            case ProcessRow() if (program := self._programs.pop(row.id, None)) is not None:
+                totals.processes -= 1
+                totals.programs -= program
+            case SessionRow() if row.id in self._sessions:
+                del self._sessions[row.id]
+                totals.sessions -= 1
+            case AuditRow():
+                _count_less(totals.audits, row.audit_type)
+            case _:
+                pass
 
     def know(self, row: object) -> None:
         """An earlier run counted this row: only what changes from it on is counted here."""
@@ -167,6 +197,12 @@ class Tally:
         program = bool(row.command)
         self.totals.programs += program and not before
         self._programs.put(row.id, program)
+
+
+def _count_less(counts: dict[str, int], name: str) -> None:
+    counts[name] = counts.get(name, 0) - 1
+    if not counts[name]:
+        del counts[name]
 
 
 _NO_TOKENS = (0, 0, 0)
