@@ -138,9 +138,7 @@ def traced(opened: Inputs, options: TraceOptions) -> Stream[Output]:
         inputs.append(_tls(wires, options))
     if opened.process is not None:
         inputs.append(_process(opened.process, options.shortest_ms))
-    for source in (opened.files, opened.net, opened.readline):
-        if source is not None:
-            inputs.append(source.pipe(op.normalize()))
+    inputs += [source.pipe(op.normalize()) for source in (opened.files, opened.net, opened.readline) if source is not None]
     if opened.stdio is not None:
         inputs.append(_stdio(opened.stdio, raw=options.stdio_raw))
     if opened.system is not None:

@@ -1,8 +1,8 @@
 """
-An agent at work, as each source of a capture sees it: raw records of TLS and of plain HTTP, processes, files, connections, pipes.
+An agent at work, as each source of a capture sees it: raw records of TLS, plain HTTP and pipes, processes, files, connections.
 
-A shell starts the agent. It asks a model over TLS, a local one without TLS and a server of MCP, runs the commands that the model
-asks for, one of them through a wrapper, and edits a file itself. How long each step takes is drawn.
+A shell starts the agent. It asks a model over TLS, a local one without TLS and a server of MCP, runs the commands that the
+model asks for, one of them through a wrapper, and edits a file itself. How long each step takes is drawn.
 """
 
 from __future__ import annotations

@@ -17,7 +17,8 @@ from agentsight_rx.sources import PlainHttpOptions, TlsOptions
 from agentsight_rx.view import AnyRow, Fold, Output, Row
 from agentsight_rx.view.fold import FoldState
 
-from .agent_scene import Scene, scenes as agent_scenes
+from .agent_scene import Scene
+from .agent_scene import scenes as agent_scenes
 from .fold_strategies import fold_events, side_by_side
 from .lanes import delayed, final_rows, lane_of, schedules
 

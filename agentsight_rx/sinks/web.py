@@ -92,8 +92,9 @@ class Feed:
         """The losses so far (from the ledger), the processes of which traffic was not read, and the calls that are cut."""
         with self._lock:
             tally = self._view.tally
-            blind_spots, cut = list(tally.blind_spots.values()), tally.totals.calls_cut
-        return completeness(self._ledger.entries(), blind_spots=blind_spots, calls_cut=cut)
+            blind_spots = list(tally.blind_spots.values())
+            cut, unseen = tally.totals.calls_cut, tally.totals.commands_unseen
+        return completeness(self._ledger.entries(), blind_spots=blind_spots, calls_cut=cut, commands_unseen=unseen)
 
     def snapshot(self, *, audit_limit: int = AUDIT_DEFAULT) -> Snapshot:
         with self._lock:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from msgspec import Struct
 from msgspec.structs import replace
 
+from ..core.bounded import Recent
 from ..events import HttpRequest, HttpResponse, Reply, SseMessage
 from ..llm import PROVIDERS, Provider, provider_named
 from .ids import call_id
-from .past import Changes, Past
 from .rows import CallRow
 
 __all__ = ["Background", "BackgroundState", "OpenCall", "is_background"]
@@ -43,9 +43,9 @@ def is_background(provider: Provider | None, /) -> bool:
 class Background:
     """The calls by dialect and id of the answer, and the requests that ask how far it is."""
 
-    def __init__(self, changes: Changes) -> None:
-        self._calls: Past[str, OpenCall] = Past(_MOST, changes)
-        self._polls: Past[str, str] = Past(_MOST, changes)
+    def __init__(self) -> None:
+        self._calls: Recent[str, OpenCall] = Recent(_MOST)
+        self._polls: Recent[str, str] = Recent(_MOST)
 
     def put(self, call: OpenCall, id: str) -> tuple[OpenCall, list[OpenCall]]:
         """Keep a call until its answer comes, whatever becomes of its connection; and those that had to make room for it."""
@@ -71,10 +71,10 @@ class Background:
 
     def answered(self, exchange: str, event: HttpResponse | SseMessage) -> tuple[OpenCall, Reply] | None:
         """The call that has ended, with its answer; None while that is still being made."""
-        name = self._polls.take(exchange)
-        call = self._calls.get(name) if name else None
+        name = self._polls.pop(exchange)
+        call = self._calls.get(name)
         provider = provider_named(call.row.call_kind) if call else None
-        if name is None or call is None or provider is None:
+        if call is None or provider is None:
             return None
         reply = event.reply if isinstance(event, SseMessage) else Reply()
         if isinstance(event, HttpResponse):
@@ -82,16 +82,20 @@ class Background:
             if draft.pending or event.status >= 400:  # a GET that failed does not end the call
                 return None
             reply = draft.reply()
-        self._calls.take(name)
+        del self._calls[name]
         return call, reply
 
     def stop(self) -> list[OpenCall]:
         """The calls that are left."""
-        return [call for _, call in self._calls.take_all()]
+        left = list(self._calls.values())
+        self._calls.clear()
+        return left
 
     def snapshot(self) -> BackgroundState:
         return BackgroundState(list(self._calls.items()), list(self._polls.items()))
 
     def restore(self, state: BackgroundState) -> None:
+        self._calls.clear()
         self._calls.update(state.calls)
+        self._polls.clear()
         self._polls.update(state.polls)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hashlib import blake2b
+from typing import TypeAlias
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -18,7 +19,6 @@ from ..wire.http1 import field
 from .background import Background, BackgroundState, OpenCall, is_background
 from .call_rows import asked_row, asked_rows, ended_row, ended_rows, unasked_row
 from .ids import connection_id
-from .past import Changes, Past
 from .repeats import Repeats, RepeatsState
 from .rows import AuditRow, CallRow, Row, RowGone
 from .sessions import Sessions
@@ -51,13 +51,8 @@ class Outcome(Struct, frozen=True):
 _NOTHING = Outcome([])
 
 
-class _Read(Struct, frozen=True):
-    """What a request says by itself: a digest of it, and the tool results in it too."""
-
-    event: HttpRequest
-    row: CallRow
-    digest: bytes
-    results: tuple[ToolResult, ...]
+# What a request says by itself: its row, a digest of it, and the tool results in it
+_Read: TypeAlias = tuple[CallRow, bytes, tuple[ToolResult, ...]]
 
 
 class CallsState(Struct, array_like=True):
@@ -74,20 +69,20 @@ class CallsState(Struct, array_like=True):
 class Calls:
     """The calls that have not ended."""
 
-    def __init__(self, sessions: Sessions, unknown: UnknownFields, changes: Changes) -> None:
+    def __init__(self, sessions: Sessions, unknown: UnknownFields) -> None:
         self._sessions = sessions
         self._unknown = unknown
-        self._repeats = Repeats(changes)
-        self._open: Past[str, OpenCall] = Past(_OPEN_MOST, changes)
+        self._repeats = Repeats()
+        self._open: Recent[str, OpenCall] = Recent(_OPEN_MOST)
         # open calls of servers whose clients were not seen to ask, and perhaps some that have ended
-        self._serving: Past[str, None] = Past(_OPEN_MOST, changes)
-        self._done: Past[str, None] = Past(_OPEN_MOST, changes)  # calls whose answer was complete
+        self._serving: Recent[str, None] = Recent(_OPEN_MOST)
+        self._done: Recent[str, None] = Recent(_OPEN_MOST)  # calls whose answer was complete
         # answers that came before their requests had ended
-        self._early: Past[str, HttpResponse | SseMessage] = Past(_EARLY_MOST, changes)
-        self._maybe: Past[str, HttpRequest] = Past(_MAYBE_MOST, changes)
-        self._background = Background(changes)
+        self._early: Recent[str, HttpResponse | SseMessage] = Recent(_EARLY_MOST)
+        self._maybe: Recent[str, HttpRequest] = Recent(_MAYBE_MOST)
+        self._background = Background()
         self._resent = Resent()  # no state: what is read is the same without it, and without `_newest`
-        self._newest: Recent[str, _Read] = Recent(_READ_MOST)
+        self._newest: Recent[str, tuple[HttpRequest, _Read]] = Recent(_READ_MOST)
         self.again = False  # what comes now was read before, and may be read once more
 
     def request(self, event: HttpRequest, id: str) -> Outcome:
@@ -105,12 +100,12 @@ class Calls:
 
     def _begin(self, event: HttpRequest, provider: Provider, id: str) -> Outcome:
         origin = event.origin
-        read = self._read(event, provider, id)
-        row, results, digest, served = read.row, read.results, read.digest, b""
+        row, digest, results = self._read_again(event, provider, id) if self.again else self._read(event, provider, id)
+        served = b""
         evicted: list[Row] = []
         while len(self._open) >= _OPEN_MOST:
             evicted += self._abort(next(iter(self._open)), "evicted", None)
-        self._done.take(row.id)  # a later capture counts the exchanges of a connection from 1 again
+        self._done.pop(row.id, None)  # a later capture counts the exchanges of a connection from 1 again
         if origin.direction == "in":
             row = replace(row, twin=self._client_of(digest, origin.pid))
             digest, served = b"", b"" if row.twin else digest
@@ -120,41 +115,41 @@ class Calls:
             sessions += begun
         if served:
             self._serving.put(id, None)
-        self._open.put(id, OpenCall(row, origin.time_ns, connection_id(origin), digest, served))
+        self._open[id] = OpenCall(row, origin.time_ns, connection_id(origin), digest, served)
         rows = [*evicted, *asked_rows(row, event), *sessions]
-        early = self._early.take(row.id)
+        early = self._early.pop(row.id, None)
         if early is None:
             return Outcome(rows, begun=row, results=results)
         ended = self.stream(early, id) if isinstance(early, SseMessage) else self.response(early, id)
         return Outcome([*rows, *ended.rows], ended.call, ended.reply, begun=row, results=results)
 
     def _read(self, event: HttpRequest, provider: Provider, id: str) -> _Read:
-        known = self._newest.get(id) if self.again else None
-        if known is not None and known.event is event:
-            return known
         asked = provider.asked(event.body, event.target, resent=self._resent)
-        read = _Read(event, asked_row(event, id, provider, asked), _asked(event.target, event.body), _results(asked))
-        if self.again:
-            self._newest.put(id, read)
-        return read
+        return asked_row(event, id, provider, asked), _asked(event.target, event.body), _results(asked)
+
+    def _read_again(self, event: HttpRequest, provider: Provider, id: str) -> _Read:
+        known = self._newest.get(id)
+        if known is None or known[0] is not event:
+            known = event, self._read(event, provider, id)
+            self._newest.put(id, known)
+        return known[1]
 
     def _client_of(self, asked: bytes, server: int) -> str | None:
-        """The open call of a client that asked just this of a server in the same tree, the oldest of them."""
-        found = [(each.start_ns, key) for key, each in self._open.items() if each.asked == asked and each.row.pid != server]
-        return min(found)[1] if found else None
+        """The open call of a client that asked just this of a server in the same tree."""
+        return next((key for key, each in self._open.items() if each.asked == asked and each.row.pid != server), None)
 
     def _served_before(self, asked: bytes, client: CallRow) -> list[Row]:
         """
         A server may be seen to read a request before its client is seen to have written it: then the server's row was there
         first, and becomes the twin of the client's.
         """
-        for key in sorted(self._serving, key=lambda key: self._open[key].start_ns if key in self._open else 0):
+        for key in list(self._serving):
             each = self._open.get(key)
             if each is None or not each.served:
-                self._serving.take(key)
+                del self._serving[key]
             elif each.served == asked and each.row.pid != client.pid:
                 row = replace(each.row, twin=client.id, turn=0)
-                self._open.change(key, replace(each, row=row, served=b""))
+                self._open[key] = replace(each, row=row, served=b"")
                 return [row, *self._sessions.uncount(each.row)]
         return []
 
@@ -165,7 +160,7 @@ class Calls:
         if key in self._background:
             return self._polled(key, event)
         if open_call is None:
-            self._maybe.take(key)
+            self._maybe.pop(key, None)
             self._keep_early(key, event)
             return _NOTHING
         if not event.status:  # the stream was reset before an answer
@@ -173,7 +168,7 @@ class Calls:
         provider = provider_named(open_call.row.call_kind)
         draft = provider.answers(event.body) if provider else Draft()
         if draft.pending and draft.id and is_background(provider):
-            self._open.take(key)
+            del self._open[key]
             kept, evicted = self._background.put(open_call, draft.id)
             rows = [row for each in evicted for row in self._aborted(each, "evicted", None)]
             return Outcome([*rows, kept.row])
@@ -198,7 +193,7 @@ class Calls:
         if key in self._background and event.reason != "timeout":
             return self._polled(key, event)
         provider = provider_named(event.dialect)
-        asked = self._maybe.take(key)
+        asked = self._maybe.pop(key, None)
         if provider is None or provider.name not in _LABELS or self._keep_early(key, event):
             return _NOTHING
         if asked is not None:  # the path did not say that it is a call, and the answer does
@@ -212,7 +207,7 @@ class Calls:
     def _unasked(self, event: SseMessage, key: str) -> Outcome:
         """An answer whose request was not seen."""
         row, sessions = self._sessions.begin(unasked_row(event, key, _LABELS[event.dialect]), ())
-        self._open.put(row.id, OpenCall(row, event.origin.time_ns, connection_id(event.origin)))
+        self._open[row.id] = OpenCall(row, event.origin.time_ns, connection_id(event.origin))
         ended = self._end(event, key, event.reply)
         return replace(ended, rows=[*sessions, *ended.rows])
 
@@ -222,9 +217,9 @@ class Calls:
         open_call = self._open[key]
         ended = self._ended_by(open_call, event, reply, more=more)
         if more:
-            self._open.change(key, replace(open_call, partial=ended.call))
+            self._open[key] = replace(open_call, partial=ended.call)
             return ended
-        self._open.take(key)
+        del self._open[key]
         if event.complete:
             self._done.put(key, None)
         return ended
@@ -249,7 +244,7 @@ class Calls:
         """The connection is closed: the calls on it get no answer."""
         gone = connection_id(event.origin)
         for key in [key for key, each in self._maybe.items() if connection_id(each.origin) == gone]:
-            self._maybe.take(key)
+            del self._maybe[key]
         rows = self._unasked_rows([key for key, each in self._early.items() if connection_id(each.origin) == gone])
         for key in [key for key, each in self._open.items() if each.connection == gone]:
             rows += self._abort(key, "closed", event.origin.wall_ns)
@@ -266,12 +261,11 @@ class Calls:
 
     def _unasked_rows(self, keys: list[str]) -> list[Row]:
         """Answers that were kept for requests which never came."""
-        early = [(key, self._early.take(key)) for key in keys]
+        early = [(key, self._early.pop(key)) for key in keys]
         return [row for key, event in early if isinstance(event, SseMessage) for row in self._unasked(event, key).rows]
 
     def _abort(self, key: str, reason: str, end_ns: int | None) -> list[Row]:
-        open_call = self._open.take(key)
-        return [] if open_call is None else self._aborted(open_call, reason, end_ns)
+        return self._aborted(self._open.pop(key), reason, end_ns)
 
     def _aborted(self, open_call: OpenCall, reason: str, end_ns: int | None) -> list[Row]:
         if open_call.partial:
@@ -298,6 +292,8 @@ class Calls:
         )
 
     def restore(self, state: CallsState) -> None:
+        for mine in (self._open, self._serving, self._early, self._done, self._maybe):
+            mine.clear()
         self._open.update(state.open)
         self._serving.update({key: None for key, each in state.open if each.served})
         self._early.update(state.early)

@@ -7,8 +7,8 @@ import os
 from msgspec import Struct
 from msgspec.structs import replace
 
+from ..core.bounded import Recent
 from ..events import FileEvent, HttpResponse, NetEvent, Origin, Readline, RpcMessage, SystemSample, TcpTraffic, milliseconds
-from .past import Changes, Past
 from .processes import Processes
 from .rows import AuditRow, NetworkRow, ResourceRow, Row
 from .sessions import Sessions
@@ -30,11 +30,11 @@ class _Cause(Struct, frozen=True):
 class Effects:
     """What processes did outside themselves. Keeps only the counts of each network target."""
 
-    def __init__(self, processes: Processes, sessions: Sessions, tools: Tools, changes: Changes) -> None:
+    def __init__(self, processes: Processes, sessions: Sessions, tools: Tools) -> None:
         self._processes = processes
         self._sessions = sessions
         self._tools = tools
-        self._targets: Past[str, NetworkRow] = Past(_TARGETS_MOST, changes)
+        self._targets: Recent[str, NetworkRow] = Recent(_TARGETS_MOST)
 
     def _cause(self, origin: Origin, path: str | None = None) -> _Cause:
         """Whose effect it is: the process, its session, and the tool that it ran for."""
@@ -210,6 +210,7 @@ class Effects:
         return list(self._targets.values())
 
     def restore(self, state: list[NetworkRow]) -> None:
+        self._targets.clear()
         self._targets.update({row.id: row for row in state})
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from ..core.bounded import Recent
 from ..events import BodyPart, HttpRequest, HttpResponse, SseMessage, TlsClose, milliseconds
 from ..wire.http1 import field
 from .ids import http_id, http_ids, process_of, scheme_of
-from .past import Changes, Past
 from .rows import CallRow, HttpRow, Row
 
 __all__ = ["Exchanges"]
@@ -18,8 +18,8 @@ _OPEN_MOST = 4096
 class Exchanges:
     """The exchanges whose answer has not ended."""
 
-    def __init__(self, changes: Changes) -> None:
-        self._open: Past[str, HttpRow] = Past(_OPEN_MOST, changes)
+    def __init__(self) -> None:
+        self._open: Recent[str, HttpRow] = Recent(_OPEN_MOST)
 
     def request(self, event: HttpRequest, id: str, call: CallRow | None) -> list[Row]:
         """A request; `id`: that of a call in this exchange, `call`: the call of a model that it begins."""
@@ -60,9 +60,9 @@ class Exchanges:
             response_bytes=row.response_bytes if event.streaming else len(event.body) + event.body_lost,
         )
         if event.streaming:
-            self._open.put(key, row)
+            self._open[key] = row
             return []
-        self._open.take(key)
+        self._open.pop(key, None)
         if not event.status:
             return [_aborted(row, row.reason or "reset", event)]
         return [_ended(row, event, row.response_bytes, row.status_code)]
@@ -75,9 +75,9 @@ class Exchanges:
             return []
         size = row.response_bytes + len(event.data) + max(0, event.lost)
         if not event.last:
-            self._open.put(key, replace(row, response_bytes=size))
+            self._open[key] = replace(row, response_bytes=size)
             return []
-        self._open.take(key)
+        del self._open[key]
         return [_ended(row, event, size, row.status_code)]
 
     def stream(self, event: SseMessage, id: str) -> list[Row]:
@@ -88,21 +88,20 @@ class Exchanges:
             return []
         size, status = row.response_bytes + event.size, row.status_code or event.status or None
         if event.reason == "timeout":
-            self._open.put(key, replace(row, response_bytes=size, status_code=status))
+            self._open[key] = replace(row, response_bytes=size, status_code=status)
             return []
-        self._open.take(key)
+        del self._open[key]
         return [_ended(row, event, size, status)]
 
     def close(self, event: TlsClose) -> list[Row]:
         """The connection is closed: what is open on it gets no answer."""
         gone = http_ids(event.origin)
-        ended = [(key, row) for key, row in self._open.items() if key.startswith(gone)]
-        for key, _ in ended:
-            self._open.take(key)
-        return [_aborted(row, "closed", event) for _, row in ended]
+        return [_aborted(self._open.pop(key), "closed", event) for key in [key for key in self._open if key.startswith(gone)]]
 
     def finish(self) -> list[Row]:
-        return [_aborted(row, "capture_end", None) for _, row in self._open.take_all()]
+        rows: list[Row] = [_aborted(row, "capture_end", None) for row in self._open.values()]
+        self._open.clear()
+        return rows
 
     def get(self, id: str) -> HttpRow | None:
         return self._open.get(id)
@@ -111,6 +110,7 @@ class Exchanges:
         return list(self._open.values())
 
     def restore(self, state: list[HttpRow]) -> None:
+        self._open.clear()
         self._open.update({row.id: row for row in state})
 
 

@@ -2,8 +2,8 @@
 Event -> rows, as if all events had come in the order of time: what comes late amends the rows of what is later than it.
 
 Readers are threads, and their records pass each other: on a slow machine the start of a program comes seconds behind the call
-that asked for it. So the events of the last seconds are kept. Where one comes late, the views are taken back to its time, it and
-all that is later is read again in order, and the rows that are different now are emitted again.
+that asked for it. So the events of the last seconds are kept. Where one comes late, the views are taken back to its time, it
+and all that is later is read again in order, and the rows that are different now are emitted again.
 """
 
 from __future__ import annotations
@@ -19,18 +19,20 @@ from msgspec.structs import replace
 from ..core.bounded import Recent
 from ..events import Connection, Event
 from ..state import Key
-from .rows import AuditRow, Row, RowGone
+from .rows import AuditRow, KeptRow, Row, RowGone
 from .tables import has_moved, place_of
-from .views import Reader, Views, ViewsState
+from .views import Reader, Size, Views, ViewsState
 from .window import Window
 
 __all__ = ["Fold", "FoldState"]
 
 _WINDOW_NS = 6_000_000_000  # how long rows may still be amended: sources that are 5 s behind others, and what merge holds
 _LATE_MOST = 4096  # events that wait
-_FREE = 1024  # events that are read again at any time; further ones cost as many that are read for the first time
+_FREE = 2048  # events that are read again at any time; further ones cost as many that are read for the first time
 _TOLD_MOST = 1024  # connections
 _STRANGE = 64  # events one after the other from before the window: the clock has started again, as after a reboot
+_NEVER = 1 << 64
+_SMALL = 1024  # bytes: content that is not counted, since _MOST events with it are as heavy as the heaviest window
 
 _Timed: TypeAlias = tuple[int, Event]
 _Rows: TypeAlias = dict[tuple[str, Key], Row]  # the newest of each table and key; a RowGone where it was removed
@@ -38,12 +40,11 @@ _MOMENT = itemgetter(0)
 
 
 class FoldState(Struct, array_like=True):
-    """What `Fold.snapshot` keeps: the views before the window, what is in it, what is late, and how far time is."""
+    """What `Fold.snapshot` keeps: the views before the window, what is in it, and what is late."""
 
     views: ViewsState
     window: list[_Timed] = []
     late: list[_Timed] = []
-    newest_ns: int = 0
     horizon_ns: int = 0
     credit: int = 0
     strange: int = 0
@@ -56,10 +57,12 @@ class Fold:
     def __init__(self) -> None:
         self._views = Views()
         self._readers = self._views.readers
-        self._window = Window(self._views.changes)
-        self._same: list[Row] = []  # the rows of the newest moment
+        self._window = Window(self._state)
+        self._events, self._moments = self._window.events, self._window.moments
+        self._put_event, self._put_moment = self._events.append, self._moments.append
+        self._bar_ns = -1  # what is later is read as it comes: that of the newest event, _NEVER while something waits
+        self._same: list[Row] = []  # the rows of the newest time
         self._late: list[_Timed] = []
-        self._newest_ns = 0
         self._horizon_ns = 0  # what is older is too late
         self._looked = 0  # events that had been read when the views were taken back last
         self._ticked = 0
@@ -73,74 +76,118 @@ class Fold:
         reader = self._readers.get(type(event))
         if reader is None:
             return []
-        when = reader.moment
+        read, when, size_of = reader
         if when is None:
-            return reader.read(event)
-        moment_ns = when(event)
-        if self._told and event.origin.connection is not None:
-            moment_ns = max(moment_ns, self._told.get(event.origin.connection, 0))
-        if moment_ns < self._newest_ns:
-            return self._past(event, moment_ns)
-        if self._late and (amended := self._look_back()):
-            return amended + self._next(event, moment_ns, reader)
-        return self._next(event, moment_ns, reader)
+            return read(event)
+        moment_ns = when(event) or event.origin.time_ns
+        bar_ns = self._bar_ns
+        if moment_ns < bar_ns:
+            return self._not_later(event, moment_ns, reader)
+        rows = read(event)  # as in _next, whose call would take as long as all of this
+        if moment_ns != bar_ns:
+            self._bar_ns, self._same = moment_ns, rows
+        else:
+            self._at_once(rows, size_of)
+        self._put_event(event)
+        self._put_moment(moment_ns)
+        if size_of is not None and (size := size_of(event)) > _SMALL:
+            self._window.weigh(size)
+        if len(self._events) >= self._window.full:
+            self._go_on()
+        return rows
 
     def _next(self, event: Event, moment_ns: int, reader: Reader) -> list[Row]:
         """Read what is not earlier than all before it."""
         rows = reader.read(event)
-        window = self._window
-        window.events.append(event)
-        window.moments.append(moment_ns)
-        if reader.size is not None:
-            window.weigh(reader.size(event))
-        if moment_ns == self._newest_ns:
-            if reader.size is None:
-                _number(rows, self._same)
-            self._same = [*self._same, *rows]
+        if moment_ns != self._newest_ns:
+            self._same = rows
         else:
-            self._newest_ns, self._same = moment_ns, rows
-        if len(window.events) >= window.full:
-            self._horizon_ns = max(self._horizon_ns, window.go_on(moment_ns - _WINDOW_NS))
+            self._at_once(rows, reader.size)
+        self._put_event(event)
+        self._put_moment(moment_ns)
+        if reader.size is not None and (size := reader.size(event)) > _SMALL:
+            self._window.weigh(size)
+        if len(self._events) >= self._window.full:
+            self._go_on()
         return rows
+
+    def _at_once(self, rows: list[Row], size_of: Size | None) -> None:
+        """Number equal ids of the audit trail at one time: the second is `…-2`."""
+        same = self._same
+        if size_of is None:
+            for place, row in enumerate(rows):
+                if type(row) is AuditRow:
+                    rows[place] = _numbered(row, same)
+        self._same = same + rows
+
+    @property
+    def _newest_ns(self) -> int:
+        return self._moments[-1] if self._moments else -1
+
+    def _go_on(self) -> None:
+        old_ns = self._newest_ns - _WINDOW_NS
+        self._horizon_ns = max(self._horizon_ns, self._window.go_on(old_ns))
+        if self._told:
+            for connection in [each for each, told_ns in self._told.items() if told_ns < old_ns]:
+                del self._told[connection]
+            self._set_bar()
+
+    def _set_bar(self) -> None:
+        self._bar_ns = _NEVER if self._late or self._told else self._newest_ns
+
+    def _state(self) -> tuple[ViewsState, int]:
+        state = self._views.snapshot()
+        return state, state.entries
 
     # -- what comes late -----------------------------------------------------------------------------------------------
 
-    def _past(self, event: Event, moment_ns: int) -> list[Row]:
-        """Something is known that is later. It waits until the next one, since late ones come together."""
-        if moment_ns >= max(self._horizon_ns, self._newest_ns - _WINDOW_NS):
+    def _not_later(self, event: Event, moment_ns: int, reader: Reader) -> list[Row]:
+        """Something is known that is later, or waits: late ones come together, so that they are read together."""
+        rows: list[Row] = []
+        newest_ns = self._newest_ns
+        if self._told and event.origin.connection is not None:
+            moment_ns = max(moment_ns, self._told.get(event.origin.connection, 0))
+        if moment_ns >= newest_ns:
+            rows = self._look_back()
+        elif moment_ns >= max(self._horizon_ns, newest_ns - _WINDOW_NS):
             self._strange = 0
             self._late.append((moment_ns, event))
+            self._set_bar()
             return self._look_back(at_once=True) if len(self._late) >= _LATE_MOST else []
-        rows = self._look_back(at_once=True)
-        self.too_late += 1
-        self._strange += 1
-        if self._strange < _STRANGE:
-            if event.origin.connection is not None:  # what follows on it stays behind
-                self._told.put(event.origin.connection, self._newest_ns)
-            return rows + self._next(event, self._newest_ns, self._readers[type(event)])
-        self._forget()
-        return rows + self._next(event, moment_ns, self._readers[type(event)])
+        else:
+            rows = self._look_back(at_once=True)
+            self.too_late += 1
+            self._strange += 1
+            if self._strange >= _STRANGE:
+                self._forget()
+            else:
+                moment_ns = newest_ns
+                if event.origin.connection is not None:  # what follows on it stays behind
+                    self._told.put(event.origin.connection, newest_ns)
+        read = self._next(event, moment_ns, reader)
+        self._set_bar()
+        return rows + read if rows else read
 
     def _look_back(self, *, at_once: bool = False) -> list[Row]:
         """Read what is late and all that is later again, in order; the rows that are amended by it."""
         if not self._late:
             return []
         late = sorted(self._late, key=_MOMENT)
-        block = self._window.block_of(late[0][0])
-        before = self._window.since(block)
+        part = self._window.part_of(late[0][0])
+        before = self._window.since(part)
         if not at_once and 2 * len(before) > _FREE + self._window.count - self._looked:
             return []
         self._late = []
-        was, _ = self._read_again(block, before)
-        now, failed = self._read_again(block, sorted(chain(before, late), key=_MOMENT))  # behind what has the same time
+        was, _ = self._read_again(part, before)
+        now, failed = self._read_again(part, sorted(chain(before, late), key=_MOMENT))  # behind what has the same time
         self._looked = self._window.count
         if failed is not None:
             raise failed
         return list(self._amended(was, now))
 
-    def _read_again(self, block: int, events: Iterable[_Timed]) -> tuple[_Rows, Exception | None]:
+    def _read_again(self, part: int, events: Iterable[_Timed]) -> tuple[_Rows, Exception | None]:
         """The newest rows, and why an event could not be read, which is left out."""
-        self._newest_ns, self._same = self._window.take_back(block), []
+        self._take_back(part)
         self._window.keeps_all = True
         self._views.reading_again(True)
         found: _Rows = {}
@@ -153,11 +200,18 @@ class Fold:
                 failed = failed or error
         self._views.reading_again(False)
         self._window.keeps_all = False
+        self._set_bar()
         return found, failed
+
+    def _take_back(self, part: int) -> ViewsState:
+        state = self._window.take_back(part)
+        self._same = []
+        self._views.restore(state)
+        return state
 
     def _amended(self, was: _Rows, now: _Rows) -> Iterator[Row]:
         for place, row in was.items():
-            if place not in now and not isinstance(row, RowGone):
+            if not isinstance(row, RowGone) and place not in now:
                 known = self._views.known(row)
                 if known is None or place_of(known) != place:
                     yield RowGone(row)
@@ -185,43 +239,41 @@ class Fold:
 
     def _forget(self) -> None:
         self._window.clear()
-        self._newest_ns = self._horizon_ns = self._strange = 0
+        self._horizon_ns = self._strange = 0
         self._same, self._looked = [], self._window.count
         self._told.clear()
+        self._set_bar()
 
     def finish(self) -> list[Row]:
         return self.settle() + self._views.finish()
 
     def snapshot(self) -> FoldState:
-        window, newest_ns, same = self._window.since(0), self._newest_ns, self._same
-        credit = self._window.count - self._looked
-        self._window.take_back(0)
-        views = self._views.snapshot()
+        window, credit = self._window.since(0), self._window.count - self._looked
+        views = self._take_back(0)
         self._read_again(0, window)
-        self._newest_ns, self._same, self._looked = newest_ns, same, self._window.count - credit
-        late, told = list(self._late), list(self._told.items())
-        return FoldState(views, window, late, newest_ns, self._horizon_ns, credit, self._strange, told)
+        self._looked = self._window.count - credit
+        return FoldState(views, window, list(self._late), self._horizon_ns, credit, self._strange, list(self._told.items()))
 
     def restore(self, state: FoldState) -> None:
         self._views.restore(state.views)
         self._window.clear()
         self._read_again(0, state.window)
-        self._late = list(state.late)
-        self._newest_ns, self._horizon_ns, self._strange = state.newest_ns, state.horizon_ns, state.strange
+        self._late, self._horizon_ns, self._strange = list(state.late), state.horizon_ns, state.strange
         self._looked = self._window.count - state.credit
         self._told.update(state.told)
+        self._set_bar()
 
 
-def _number(rows: list[Row], same: Sequence[Row]) -> None:
-    """Of equal ids of the audit trail at one time the second is `…-2`."""
-    ids = {row.id for row in same if type(row) is AuditRow}
-    for place, row in enumerate(rows):
-        if type(row) is AuditRow and row.id in ids:
-            number = next(number for number in range(2, len(ids) + 2) if f"{row.id}-{number}" not in ids)
-            rows[place] = replace(row, id=f"{row.id}-{number}")
+def _numbered(row: AuditRow, same: Sequence[Row]) -> AuditRow:
+    id, number = row.id, 1
+    for other in same:
+        if type(other) is AuditRow and other.id == id:
+            number += 1
+            id = f"{row.id}-{number}"
+    return row if number == 1 else replace(row, id=id)
 
 
-def _instead(old: Row, row: Row) -> Iterator[Row]:
+def _instead(old: KeptRow, row: KeptRow) -> Iterator[Row]:
     """A row replaces that of its id. The old one goes first where it is found by what is not true any more, or is counted."""
     if isinstance(row, AuditRow) or has_moved(old, row):
         yield RowGone(old)

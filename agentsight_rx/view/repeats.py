@@ -7,7 +7,7 @@ from hashlib import blake2b
 from msgspec import Struct
 from msgspec.structs import replace
 
-from .past import Changes, Past
+from ..core.bounded import Recent
 from .rows import CallRow, ToolRow
 
 __all__ = ["Repeats", "RepeatsState", "ToolRepeats", "ToolRepeatsState"]
@@ -24,14 +24,14 @@ class _Before(Struct, array_like=True, frozen=True):
 class RepeatsState(Struct, array_like=True):
     """What `Repeats.snapshot` keeps."""
 
-    asked: list[tuple[bytes, _Before]]
+    asked: tuple[list[bytes], list[_Before]]
 
 
 class Repeats:
     """The requests so far, by digest. A client that retries sends the same bytes again."""
 
-    def __init__(self, changes: Changes) -> None:
-        self._asked: Past[bytes, _Before] = Past(_MOST, changes)
+    def __init__(self) -> None:
+        self._asked: Recent[bytes, _Before] = Recent(_MOST)
 
     def begin(self, row: CallRow, asked: bytes) -> CallRow:
         """The row, marked where the same was asked before."""
@@ -48,28 +48,28 @@ class Repeats:
         before = self._asked.get(asked) if asked else None
         failed = row.status in ("error", "aborted", "partial")
         if before is not None and before.failed != failed:
-            self._asked.change(asked, replace(before, failed=failed))
+            self._asked[asked] = replace(before, failed=failed)
 
     def snapshot(self) -> RepeatsState:
-        return RepeatsState(list(self._asked.items()))
+        return RepeatsState(self._asked.columns)
 
     def restore(self, state: RepeatsState) -> None:
-        self._asked.update(state.asked)
+        self._asked.fill(state.asked)
 
 
 class ToolRepeatsState(Struct, array_like=True):
     """What `ToolRepeats.snapshot` keeps."""
 
-    asked: list[tuple[bytes, _Before]]
-    last: list[tuple[str, bytes]]
+    asked: tuple[list[bytes], list[_Before]]
+    last: tuple[list[str], list[bytes]]
 
 
 class ToolRepeats:
     """The tool calls so far, by session, name and input."""
 
-    def __init__(self, changes: Changes) -> None:
-        self._asked: Past[bytes, _Before] = Past(_MOST, changes)
-        self._last: Past[str, bytes] = Past(_MOST, changes)  # of each agent in a session
+    def __init__(self) -> None:
+        self._asked: Recent[bytes, _Before] = Recent(_MOST)
+        self._last: Recent[str, bytes] = Recent(_MOST)  # of each agent in a session
 
     def mark(self, row: ToolRow) -> ToolRow:
         """The row, marked where the same was asked before; a loop where it was asked right before."""
@@ -85,8 +85,8 @@ class ToolRepeats:
         return replace(row, repeat=before.count, repeat_of=before.first, loop=last == key)
 
     def snapshot(self) -> ToolRepeatsState:
-        return ToolRepeatsState(list(self._asked.items()), list(self._last.items()))
+        return ToolRepeatsState(self._asked.columns, self._last.columns)
 
     def restore(self, state: ToolRepeatsState) -> None:
-        self._asked.update(state.asked)
-        self._last.update(state.last)
+        self._asked.fill(state.asked)
+        self._last.fill(state.last)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from msgspec import Struct
 from msgspec.structs import replace
 
+from ..core.bounded import Recent
 from ..events import Headers
 from .named_ids import NamedIds, named_ids
-from .past import Changes, Past
 from .processes import Processes
 from .rows import CallRow, ProcessRow, Row, SessionRow, ToolRow
 
@@ -28,20 +28,20 @@ class SessionsState(Struct, array_like=True):
     """What `Sessions.snapshot` keeps."""
 
     rows: list[SessionRow]
-    of_process: list[tuple[str, str]]
-    of_response: list[tuple[str, str]]
-    agents: list[tuple[str, None]]
+    of_process: tuple[list[str], list[str]]
+    of_response: tuple[list[str], list[str]]
+    agents: list[str]
 
 
 class Sessions:
     """The sessions so far, and which process and which response belongs to which."""
 
-    def __init__(self, processes: Processes, changes: Changes) -> None:
+    def __init__(self, processes: Processes) -> None:
         self._processes = processes
-        self._rows: Past[str, SessionRow] = Past(_MOST, changes)
-        self._of_process: Past[str, str] = Past(_PROCESSES_MOST, changes)  # the newest session of each
-        self._of_response: Past[str, str] = Past(_RESPONSES_MOST, changes)
-        self._agents: Past[str, None] = Past(_AGENTS_MOST, changes)  # session and id of each sub-agent
+        self._rows: Recent[str, SessionRow] = Recent(_MOST)  # the one whose newest call began first goes first
+        self._of_process: Recent[str, str] = Recent(_PROCESSES_MOST)  # the newest session of each
+        self._of_response: Recent[str, str] = Recent(_RESPONSES_MOST)
+        self._agents: Recent[str, None] = Recent(_AGENTS_MOST)  # session and id of each sub-agent
 
     def begin(self, row: CallRow, headers: Headers) -> tuple[CallRow, list[Row]]:
         """A call begins: the row with its session, and that session."""
@@ -86,7 +86,7 @@ class Sessions:
         if session is None:
             return []
         session = replace(session, calls=session.calls - 1, repeated_calls=session.repeated_calls - (row.repeat > 0))
-        self._rows.put(session.id, session)
+        self._rows[session.id] = session
         return [session]
 
     def _id(self, row: CallRow, named: NamedIds, root: str | None) -> str:
@@ -138,7 +138,7 @@ class Sessions:
             model_ms=session.model_ms + _took(row) - _took(old),
             end_timestamp_ms=max(session.end_timestamp_ms or 0, row.end_timestamp_ms or 0),
         )
-        self._rows.put(session.id, session)
+        self._rows[session.id] = session
         return [session]
 
     def asked(self, session_id: str | None, count: int) -> list[Row]:
@@ -147,7 +147,7 @@ class Sessions:
         if session is None:
             return []
         session = replace(session, tools=session.tools + count)
-        self._rows.put(session.id, session)
+        self._rows[session.id] = session
         return [session]
 
     def answered(self, tool: ToolRow) -> list[Row]:
@@ -156,7 +156,7 @@ class Sessions:
         if session is None or tool.status != "failed":
             return []
         session = replace(session, failed_tools=session.failed_tools + 1)
-        self._rows.put(session.id, session)
+        self._rows[session.id] = session
         return [session]
 
     def ended(self, process: ProcessRow) -> list[Row]:
@@ -166,7 +166,7 @@ class Sessions:
         if session is None or session.process_id != process.id:
             return []
         session = replace(session, status="ended", end_timestamp_ms=process.end_timestamp_ms)
-        self._rows.put(session.id, session)
+        self._rows[session.id] = session
         return [session]
 
     def of(self, pid: int) -> str | None:
@@ -179,16 +179,18 @@ class Sessions:
     def snapshot(self) -> SessionsState:
         return SessionsState(
             rows=list(self._rows.values()),
-            of_process=list(self._of_process.items()),
-            of_response=list(self._of_response.items()),
-            agents=list(self._agents.items()),
+            of_process=self._of_process.columns,
+            of_response=self._of_response.columns,
+            agents=list(self._agents),
         )
 
     def restore(self, state: SessionsState) -> None:
+        self._rows.clear()
         self._rows.update({row.id: row for row in state.rows})
-        self._of_process.update(state.of_process)
-        self._of_response.update(state.of_response)
-        self._agents.update(state.agents)
+        self._of_process.fill(state.of_process)
+        self._of_response.fill(state.of_response)
+        self._agents.clear()
+        self._agents.update(dict.fromkeys(state.agents))
 
 
 def _is_partial(row: CallRow) -> bool:

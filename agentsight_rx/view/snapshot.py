@@ -86,6 +86,7 @@ def read_snapshot(store: Store, *, now_ms: int, audit_limit: int = AUDIT_DEFAULT
         cut_off=sum(not run.ended for run in runs),
         blind_spots=view.tally.blind_spots.values(),
         calls_cut=view.tally.totals.calls_cut,
+        commands_unseen=view.tally.totals.commands_unseen,
     )
     return view.snapshot(losses, now_ms=now_ms, audit_limit=audit_limit)
 

@@ -256,7 +256,7 @@ def _time(row: _Timed) -> int:
 
 
 # A row that comes again under its key replaces the earlier one. A new kind of row is one line here
-_KINDS: dict[type[Row], _Kind[Any]] = {
+_KINDS: dict[type[AnyRow], _Kind[Any]] = {
     CallRow: _Kind(CALLS, _by_start, _start, "key"),
     TokenRow: _Kind(TOKENS, _by_id, _time, "time"),
     ToolRow: _Kind(TOOLS, _by_id, _time, "time"),

@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from msgspec import Struct
 from msgspec.structs import replace
 
+from ..core.bounded import Recent
 from ..events import ProcessExec, ToolCall, milliseconds
 from ..llm import ToolResult
 from .needles import contained, file_name, runs, strings_in
-from .past import Changes, Past
 from .processes import Processes
 from .repeats import ToolRepeats, ToolRepeatsState
 from .rows import CallRow, ProcessRow, Row, ToolRow
@@ -37,12 +37,11 @@ class _Candidate(Struct, array_like=True, frozen=True):
 
 
 class OpenTool(Struct, frozen=True):
-    """A tool call whose result has not been seen; its answer asked for `place` others before it."""
+    """A tool call whose result has not been seen."""
 
     row: ToolRow
     needles: tuple[str, ...]
     candidates: tuple[_Candidate, ...] = ()
-    place: int = 0
 
 
 class ToolsState(Struct, array_like=True):
@@ -50,17 +49,19 @@ class ToolsState(Struct, array_like=True):
 
     open: list[tuple[str, OpenTool]]
     repeats: ToolRepeatsState
+    running: list[tuple[str, ToolRow]] = []
 
 
 class Tools:
     """The tool calls that may still be linked to a process or get a result."""
 
-    def __init__(self, processes: Processes, changes: Changes) -> None:
+    def __init__(self, processes: Processes) -> None:
         self._processes = processes
-        self._repeats = ToolRepeats(changes)
-        self._open: Past[str, OpenTool] = Past(_OPEN_MOST, changes)
+        self._repeats = ToolRepeats()
+        self._open: Recent[str, OpenTool] = Recent(_OPEN_MOST)
+        self._running: Recent[str, ToolRow] = Recent(_OPEN_MOST)  # by process: the result came, and it has not ended
         # last part of a path in an input -> the open tools with it, the newest last; a tool has at most 16 texts
-        self._names: Past[str, tuple[str, ...]] = Past(16 * _OPEN_MOST, changes)
+        self._names: dict[str, dict[str, None]] = {}
 
     def asked(self, call: CallRow, tools: Iterable[ToolCall], time_ms: int) -> list[ToolRow]:
         """The tools that an answer asks for, which were not known yet."""
@@ -84,7 +85,7 @@ class Tools:
                 agent_id=call.agent_id,
             )
             row = self._repeats.mark(row)
-            self._keep(OpenTool(row, tuple(strings_in(tool.input)), place=index))
+            self._keep(OpenTool(row, tuple(strings_in(tool.input))))
             rows.append(row)
         return rows
 
@@ -94,19 +95,16 @@ class Tools:
             self._unname(evicted[1])
         for name in map(file_name, tool.needles):
             if name is not None:
-                others = (each for each in self._names.get(name, ()) if each != tool.row.id)
-                self._names.put(name, (*others, tool.row.id))
+                self._names.setdefault(name, {})[tool.row.id] = None
 
     def _unname(self, tool: OpenTool) -> None:
         """It is not open any more: its paths lead to an earlier tool, or to none."""
         for name in map(file_name, tool.needles):
             named = self._names.get(name) if name is not None else None
-            if name is None or named is None:
-                continue
-            if left := tuple(each for each in named if each != tool.row.id):
-                self._names.put(name, left)
-            else:
-                self._names.take(name)
+            if name is not None and named is not None:
+                named.pop(tool.row.id, None)
+                if not named:
+                    del self._names[name]
 
     def started(self, event: ProcessExec, event_id: str) -> list[Row]:
         """A program started: is it the command of an open tool call of one of its ancestors?"""
@@ -117,8 +115,7 @@ class Tools:
         if process is None or process.tool_call_id is not None:  # it belongs to the tool of an ancestor
             return []
         ancestors = self._processes.ancestors(pid)
-        mine = [each for each in self._open.values() if each.row.pid in ancestors]
-        mine.sort(key=_asked_last)
+        mine = [each for each in reversed(self._open.values()) if each.row.pid in ancestors]
         for matches, confidence in ((runs, _BY_ARGV), (contained, _BY_PART)):
             for tool in mine:
                 if tool.row.related_pid is None and any(matches(event.argv, needle) for needle in tool.needles):
@@ -142,7 +139,7 @@ class Tools:
             confidence=confidence,
             start_timestamp_ms=milliseconds(event.origin.wall_ns),
         )
-        self._open.change(row.id, replace(tool, row=row))
+        self._open[row.id] = replace(tool, row=row)
         return [row, *self._processes.linked(process.pid, row.id)]
 
     def _consider(self, tool: OpenTool, process: ProcessRow, event: ProcessExec, event_id: str) -> None:
@@ -154,19 +151,24 @@ class Tools:
             found = [replace(each, argv=event.argv) if each.process == process.id else each for each in tool.candidates]
         else:
             found = [*tool.candidates, made]
-        self._open.change(tool.row.id, replace(tool, candidates=tuple(found)))
+        self._open[tool.row.id] = replace(tool, candidates=tuple(found))
 
     def ended(self, process: ProcessRow) -> list[Row]:
         """A process ended: it gives the exit code of the tool that it ran."""
         rows: list[Row] = []
-        for tool in sorted(self._open.values(), key=_asked_last) if self._open else ():
+        if not self._open and not self._running:
+            return rows
+        answered = self._running.pop(process.id, None)
+        if answered is not None:
+            rows.append(replace(answered, exit_code=process.exit_code, signal=process.signal))
+        for tool in list(self._open.values()):
             if tool.row.process_id == process.id and tool.row.exit_code is None:
                 row = replace(tool.row, exit_code=process.exit_code, signal=process.signal)
-                self._open.change(row.id, replace(tool, row=row))
+                self._open[row.id] = replace(tool, row=row)
                 rows.append(row)
             elif any(each.process == process.id for each in tool.candidates):
                 found = tuple(_ended(each, process) for each in tool.candidates)
-                self._open.change(tool.row.id, replace(tool, candidates=found))
+                self._open[tool.row.id] = replace(tool, candidates=found)
         return rows
 
     def answered(self, results: Iterable[ToolResult], call: CallRow) -> list[ToolRow]:
@@ -182,20 +184,20 @@ class Tools:
                 key = waiting.pop((call.pid, result.made_up_id), None)
             if key is None:
                 continue
-            tool = self._open[key]
-            self._open.take(key)
+            tool = self._open.pop(key)
             self._unname(tool)
             row = self._by_time(tool)
-            rows.append(
-                replace(
-                    row,
-                    end_timestamp_ms=time_ms,
-                    duration_ms=time_ms - (row.start_timestamp_ms or time_ms),
-                    status="failed" if result.is_error else "completed",
-                    output=result.output[:_OUTPUT_MOST],
-                    result_call_id=call.id,
-                )
+            row = replace(
+                row,
+                end_timestamp_ms=time_ms,
+                duration_ms=time_ms - (row.start_timestamp_ms or time_ms),
+                status="failed" if result.is_error else "completed",
+                output=result.output[:_OUTPUT_MOST],
+                result_call_id=call.id,
             )
+            if row.process_id is not None and row.exit_code is None and row.signal is None:
+                self._running.put(row.process_id, row)
+            rows.append(row)
         return rows
 
     def _by_time(self, tool: OpenTool) -> ToolRow:
@@ -224,29 +226,27 @@ class Tools:
             return None
         name = path.rpartition("/")[2]
         named = self._names.get(name) if name else None
-        tool = self._open.get(named[-1]) if named else None
+        tool = self._open.get(next(reversed(named))) if named else None
         if tool is None or tool.row.pid != pid:
             return None
         is_its = any(path == needle or path.endswith("/" + needle.removeprefix("./")) for needle in tool.needles)
         return tool.row.id if is_its else None
 
     def get(self, id: str) -> ToolRow | None:
-        """The row of an open tool."""
+        """The row of a tool that may change."""
         found = self._open.get(id)
-        return found.row if found is not None else None
+        return found.row if found is not None else next((row for row in self._running.values() if row.id == id), None)
 
     def snapshot(self) -> ToolsState:
-        return ToolsState(list(self._open.items()), self._repeats.snapshot())
+        return ToolsState(list(self._open.items()), self._repeats.snapshot(), list(self._running.items()))
 
     def restore(self, state: ToolsState) -> None:
-        for tool in sorted((tool for _, tool in state.open), key=_asked_last, reverse=True):
+        for mine in (self._open, self._names, self._running):
+            mine.clear()
+        for _, tool in state.open:
             self._keep(tool)
         self._repeats.restore(state.repeats)
-
-
-def _asked_last(tool: OpenTool) -> tuple[int, str, int]:
-    """The tools that were asked for last come first."""
-    return -tool.row.timestamp_ms, tool.row.llm_call_id, -tool.place
+        self._running.update(state.running)
 
 
 def _ended(candidate: _Candidate, process: ProcessRow) -> _Candidate:

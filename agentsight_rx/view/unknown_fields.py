@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from msgspec.structs import replace
 
-from .past import Changes, Past
+from ..core.bounded import Recent
 from .rows import CallRow, Row, UnknownRow
 
 __all__ = ["UnknownFields"]
@@ -17,8 +17,8 @@ _MOST = 1024  # the names are those of our own types, but an array of arrays mak
 class UnknownFields:
     """How often each field could not be read."""
 
-    def __init__(self, changes: Changes) -> None:
-        self._rows: Past[str, UnknownRow] = Past(_MOST, changes)
+    def __init__(self) -> None:
+        self._rows: Recent[str, UnknownRow] = Recent(_MOST)
 
     def note(self, call: CallRow, fields: Iterable[str]) -> list[Row]:
         rows: list[Row] = []
@@ -41,4 +41,5 @@ class UnknownFields:
         return list(self._rows.values())
 
     def restore(self, state: list[UnknownRow]) -> None:
+        self._rows.clear()
         self._rows.update({row.id: row for row in state})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from msgspec import Struct
 
@@ -33,15 +33,14 @@ from .calls import Calls, CallsState, Outcome
 from .effects import Effects
 from .exchanges import Exchanges
 from .ids import call_id
-from .past import Changes
 from .processes import Processes
-from .rows import CallRow, HttpRow, NetworkRow, ProcessRow, Row, SessionRow, ToolRow, UnknownRow
+from .rows import CallRow, HttpRow, KeptRow, NetworkRow, ProcessRow, Row, SessionRow, ToolRow, UnknownRow
 from .sessions import Sessions, SessionsState
 from .tls_uses import row_of_use
 from .tools import Tools, ToolsState
 from .unknown_fields import UnknownFields
 
-__all__ = ["Reader", "Views", "ViewsState"]
+__all__ = ["Reader", "Size", "Views", "ViewsState"]
 
 
 class ViewsState(Struct, array_like=True):
@@ -55,22 +54,44 @@ class ViewsState(Struct, array_like=True):
     unknown: list[UnknownRow]
     targets: list[NetworkRow]
 
+    @property
+    def entries(self) -> int:
+        """How much is known, roughly."""
+        sessions, calls = self.sessions, self.calls
+        lists = (
+            self.processes,
+            sessions.of_process[0],
+            sessions.of_response[0],
+            calls.done,
+            calls.repeats.asked[0],
+            self.tools.repeats.asked[0],
+            self.targets,
+        )
+        return sum(map(len, lists))
+
+
+Size: TypeAlias = Callable[[Any], int]  # Any: an event of the kind that it stands for
+
 
 class Reader(NamedTuple):
     """
-    How an event is read: the rows that it adds, when it was over, in kernel ns, and its bytes of content. Without a moment it
-    needs nothing that the views know. The rows of the audit trail of an event without content are numbered where there are
+    How an event is read: the rows that it adds, when it was over, in kernel ns (0: at its own time), and its bytes of content.
+    Without a moment it needs nothing that the views know. The rows of the audit trail of an event without content are numbered where there are
     equal ones at its moment.
     """
 
-    read: Callable[[Any], list[Row]]  # Any: an event of the kind that it stands for
+    read: Callable[[Any], list[Row]]
     moment: Callable[[Any], int] | None = None
-    size: Callable[[Any], int] | None = None
+    size: Size | None = None
 
 
-def _ended(event: HttpRequest | HttpResponse | SseMessage | RpcMessage) -> int:
-    """A message came with its last byte."""
-    return event.end_ns or event.origin.time_ns
+# A message was over with its last byte
+_ended: Callable[[HttpRequest | HttpResponse | SseMessage | RpcMessage], int] = attrgetter("end_ns")
+_size: Callable[[SseMessage | BodyPart], int] = attrgetter("size")
+
+
+def _nothing(_: TlsClose) -> int:
+    return 0
 
 
 def _body(event: HttpRequest | HttpResponse) -> int:
@@ -79,19 +100,19 @@ def _body(event: HttpRequest | HttpResponse) -> int:
 
 class Views:
     """
-    Keeps what is live or unfinished. What has ended is only in the rows. All that it knows is in dicts that note each change in
-    `changes`, so that what the last events did can be taken back.
+    Keeps what is live or unfinished. What has ended is only in the rows. What it keeps does not change, it is replaced: so a
+    snapshot stays what it was, and costs only the lists of it.
     """
 
     def __init__(self) -> None:
         self.readers: dict[type[Any], Reader] = {  # of each kind of event; others give no rows
             HttpRequest: Reader(self._request, _ended, _body),
             HttpResponse: Reader(self._response, _ended, _body),
-            SseMessage: Reader(self._stream, _ended, attrgetter("size")),
-            BodyPart: Reader(self._part, time_of, lambda event: len(event.data)),
-            TlsClose: Reader(self._close, time_of, lambda _: 0),
-            BlindSpot: Reader(lambda event: [row_of(event)]),
-            TlsUse: Reader(lambda event: [row_of_use(event)]),
+            SseMessage: Reader(self._stream, _ended, _size),
+            BodyPart: Reader(self._part, time_of, _size),
+            TlsClose: Reader(self._close, time_of, _nothing),
+            BlindSpot: Reader(lambda event: [row_of(event)]),  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
+            TlsUse: Reader(lambda event: [row_of_use(event)]),  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
             ProcessFork: Reader(self._fork, time_of),
             ProcessSeen: Reader(self._seen, time_of),
             ProcessExec: Reader(self._exec, time_of),
@@ -103,14 +124,13 @@ class Views:
             Readline: Reader(self._readline, time_of),
             SystemSample: Reader(self._sample),
         }
-        self.changes: Changes = []
-        self._processes = Processes(self.changes)
-        self._tools = Tools(self._processes, self.changes)
-        self._sessions = Sessions(self._processes, self.changes)
-        self._unknown = UnknownFields(self.changes)
-        self._calls = Calls(self._sessions, self._unknown, self.changes)
-        self._exchanges = Exchanges(self.changes)
-        self._effects = Effects(self._processes, self._sessions, self._tools, self.changes)
+        self._processes = Processes()
+        self._tools = Tools(self._processes)
+        self._sessions = Sessions(self._processes)
+        self._unknown = UnknownFields()
+        self._calls = Calls(self._sessions, self._unknown)
+        self._exchanges = Exchanges()
+        self._effects = Effects(self._processes, self._sessions, self._tools)
 
     # -- calls and exchanges -------------------------------------------------------------------------------------------
 
@@ -184,7 +204,7 @@ class Views:
         """Say whether events come that were read before."""
         self._calls.again = again
 
-    def known(self, row: Row) -> Row | None:
+    def known(self, row: Row) -> KeptRow | None:
         """What is known now of what a row is about, where that is not over."""
         match row:
             case ProcessRow():
@@ -227,7 +247,6 @@ class Views:
         self._exchanges.restore(state.exchanges)
         self._unknown.restore(state.unknown)
         self._effects.restore(state.targets)
-        self.changes.clear()
 
 
 def _event_id(kind: str, event: ProcessExec | ProcessExit) -> str:

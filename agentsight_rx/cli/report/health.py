@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from ...loss import Reason
 from ...view.blind_spots import advice_of, sentence_of
+from ...view.gaps import UNSEEN_WHY, unseen_said
 from ...view.queries.health import Health, read_health
 from ..text import tls_lines
 from .ask import Ask
@@ -48,6 +49,8 @@ def gaps_of(found: Health, screen: Screen, /) -> Iterator[tuple[str, str]]:
         yield f"could not be read: {sentence_of(spot)}", advice_of(spot)
     if found.calls_cut:
         yield f"{plural(found.calls_cut, 'call')} cut: not all of their bytes are here", "report calls --failed"
+    if found.commands_unseen:
+        yield unseen_said(found.commands_unseen), UNSEEN_WHY
     for entry in found.losses:
         lost = f", {size(entry.size)}" if entry.size else ""
         yield f"{entry.stage}: {count(entry.count)} {entry.reason.value.replace('_', ' ')}{lost}", _WHY.get(entry.reason, "")

@@ -35,7 +35,9 @@ class Finder:
         self._refused = refused
         self._probed: set[FileId] = set()
         self._others: set[FileId] = set()
-        self.refused_places: set[tuple[int, int]] = set()  # device and inode of mapped files that have TLS code and cannot be probed
+        self.refused_places: set[tuple[int, int]] = (
+            set()
+        )  # device and inode of mapped files that have TLS code and cannot be probed
         self._thread: ThreadPoolExecutor | None = None
         self._searches: list[tuple[BinaryIO, FileId, Future[Library | None]]] = []
 
