@@ -76,8 +76,8 @@ Size: TypeAlias = Callable[[Any], int]  # Any: an event of the kind that it stan
 class Reader(NamedTuple):
     """
     How an event is read: the rows that it adds, when it was over, in kernel ns (0: at its own time), and its bytes of content.
-    Without a moment it needs nothing that the views know. The rows of the audit trail of an event without content are numbered where there are
-    equal ones at its moment.
+    Without a moment it needs nothing that the views know. The rows of the audit trail of an event without content are numbered
+    where there are equal ones at its moment.
     """
 
     read: Callable[[Any], list[Row]]
