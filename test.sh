@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # ./test.sh [--fast] [PYTEST-ARGS…]: every check, up to the first that fails. --fast leaves out the tests that trace programs.
-# ./test.sh --bare [DIRECTORY]: the two commands of the README on a new Debian 13, whose tree is kept in DIRECTORY (.setup/bare).
+# ./test.sh --bare [12|13] [DIRECTORY]: the two commands of the README on a new Debian 12 or 13 (13), whose tree is kept in
+#   DIRECTORY (.setup/bare).
 # ./test.sh --fuzz [SECONDS] [TARGET…]: fuzz these parsers, by default all, for SECONDS (60) each.
 # ./test.sh --pictures: make the pictures of the README again, of a real run of the demo.
 # ./test.sh --phoenix: send a recording to Arize Phoenix, in an environment of its own (900 MB, kept in .setup/phoenix), and check
@@ -82,15 +83,17 @@ if [[ ${1-} == --agents ]]; then
   exit "$status"
 fi
 
-# The OpenTelemetry collector in the package rotel needs libpython. Of the programs that start podman's containers, runc also
-# knows machines that have both versions of control groups.
-set_up test --group "$ROOT/pyproject.toml:dev" -- curl chromium fonts-dejavu-core libpython3-dev podman runc tmux
+# The OpenTelemetry collector in the package rotel needs libpython, the driver of browsers in the package playwright libatomic. Of
+# the programs that start podman's containers, runc also knows machines that have both versions of control groups.
+set_up test --group "$ROOT/pyproject.toml:dev" -- curl chromium fonts-dejavu-core libatomic1 libpython3-dev podman runc tmux
 
 chosen=()
 if [[ ${1-} == --fast ]]; then
   chosen=(-m "not live")
   shift
 fi
+
+((${#chosen[@]})) || "$ROOT/scripts/llvm14.sh" || true
 
 pictures=0
 if [[ ${1-} == --pictures ]]; then

@@ -1,6 +1,15 @@
 """Every error a person can meet, named for who must act. The message says what was seen, what was expected, what to do."""
 
-__all__ = ["AgentsightError", "CaptureError", "NoSpaceError", "SinkError", "SpoolError", "StoreError", "UsageError"]
+__all__ = [
+    "AgentsightError",
+    "CaptureError",
+    "NoSpaceError",
+    "SinkError",
+    "SpoolError",
+    "StoreError",
+    "Unavailable",
+    "UsageError",
+]
 
 
 class AgentsightError(Exception):
@@ -17,6 +26,10 @@ class UsageError(AgentsightError):
 
 class CaptureError(AgentsightError):
     """This machine, or this process, cannot be captured as asked: whoever runs the machine must act."""
+
+
+class Unavailable(CaptureError):
+    """The kernel, its rights or its settings do not let a source be read here; other sources may go on without it."""
 
 
 class StoreError(AgentsightError):

@@ -22,6 +22,7 @@ __all__ = ["Launch", "exit_status", "forwarding", "invoking_user"]
 
 _NEVER_RAN, _NOT_EXECUTABLE, _NOT_FOUND = 125, 126, 127  # the exit statuses of env(1), nohup(1) and timeout(1)
 _SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER, linux/prctl.h
+_CAP_AMBIENT, _CLEAR_ALL = 47, 4  # PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL
 _IGNORED_BY_PYTHON = {signal.SIGPIPE, signal.SIGXFSZ}  # from its start, whatever the invoker did
 _CANNOT_BE_SET = {signal.SIGKILL, signal.SIGSTOP}
 
@@ -234,6 +235,7 @@ def _run(command: _Command, start: int, barrier: int, reporter: int) -> NoReturn
         for number in signal.valid_signals() - _CANNOT_BE_SET:
             signal.signal(number, signal.SIG_IGN if number in command.ignored else signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
+        _drop_ambient_capabilities()
         if command.user:
             _become(command.user, command.gid)
         if _may_start(start, barrier):
@@ -244,6 +246,11 @@ def _run(command: _Command, start: int, barrier: int, reporter: int) -> NoReturn
         os.write(reporter, f"{status} cannot start {command.argv[0]!r}{user}: {error}".encode())
     finally:
         os._exit(status)
+
+
+def _drop_ambient_capabilities() -> None:
+    """What lets a service user capture (capabilities(7), "ambient") is not for its command."""
+    ctypes.CDLL(None).prctl(_CAP_AMBIENT, *map(ctypes.c_ulong, (_CLEAR_ALL, 0, 0, 0)))
 
 
 def _may_start(start: int, barrier: int) -> bool:

@@ -28,6 +28,9 @@ class Reason(StrEnum):
     EVICTED = "evicted"
     SINK_FAILED = "sink_failed"
     UNREADABLE = "unreadable"
+    NOT_OPENED = "not_opened"  # a source that the kernel did not allow: all that it would have seen
+    OTHER_ABI = "other_abi"  # what 32-bit programs do: the tracepoints of system calls do not show it
+    UNSEEN = "unseen"  # a command that we started, and of which the kernel reported nothing
     BUG = "bug"
 
     @property

@@ -9,7 +9,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from msgspec import Struct
@@ -23,17 +23,20 @@ from .core.sink import Sink
 from .core.sink_thread import SinkThread
 from .core.stream import as_stream
 from .core.weight import weights_of
-from .errors import AgentsightError
+from .errors import AgentsightError, Unavailable
 from .events import AnswerProgress, Loss, Origin, Tick
 from .loss import Ledger, Reason, RuleCounts
+from .say import say
 from .signals import asking_to_end
 from .sources.names import unseen_names
+from .view.reasons import SOURCES
 from .view.tally import Tally
 
 __all__ = ["Run", "Summary", "run"]
 
 E = TypeVar("E")
 
+_BESIDE = frozenset({"system"})  # sources that need nothing of the kernel but /proc: alone they show no agent
 _POLL_S, _QUIET_POLL_S = 0.05, 0.1  # how long a reader may wait before it checks whether to stop; once nothing came for a while
 _ASLEEP_S = 0.25, 1.0  # the same for a reader that can be woken; so often the kernel is asked what it lost
 _IDLE_S, _QUIET_IDLE_S = 0.01, 0.1  # how long the engine waits for events, at least, before it advances time
@@ -54,6 +57,7 @@ class Summary(Struct):
     seconds: float
     ended_by: str
     failures: tuple[str, ...] = ()
+    unavailable: dict[str, str] = {}  # source -> why this machine does not allow it
     notes: tuple[str, ...] = ()  # what else the person should know, a sentence each
 
     @property
@@ -73,15 +77,18 @@ def run(
     *,
     duration: float | None = None,
     ready: Callable[[], None] | None = None,
+    required: Collection[str] | None = None,
     strict: bool = False,
 ) -> Summary:
     """
     Run `graph` into `sinks` until its sources end, `duration` seconds passed, or SIGINT, SIGTERM or SIGHUP comes.
 
     `ready` is called once everything is attached. `strict` raises bugs in operators instead of counting them. Raises
-    CaptureError, SinkError or StoreError where something cannot be opened, before anything is captured.
+    CaptureError, SinkError or StoreError where something cannot be opened, before anything is captured. `required` are the
+    names of sources without which there is no run; None: all. Another one that this machine does not allow is logged and
+    counted.
     """
-    with Run(graph, sinks, strict=strict) as running, asking_to_end(running.end):
+    with Run(graph, sinks, required=required, strict=strict) as running, asking_to_end(running.end):
         if ready is not None:
             ready()
         running.wait(duration)
@@ -91,7 +98,16 @@ def run(
 class Run:
     """A run in steps, for callers that do more than wait: enter, `wait` or do other things, `stop`."""
 
-    def __init__(self, graph: Observable[E], sinks: Iterable[Sink[E]] = (), *, strict: bool = False) -> None:
+    def __init__(
+        self,
+        graph: Observable[E],
+        sinks: Iterable[Sink[E]] = (),
+        *,
+        required: Collection[str] | None = None,
+        strict: bool = False,
+    ) -> None:
+        self._required = None if required is None else frozenset(required)
+        self._unavailable: dict[str, str] = {}
         self._graph = as_stream(graph)
         self._engine = Engine(strict=strict)
         self._engine.attached = self._attached
@@ -128,7 +144,8 @@ class Run:
         try:
             with self._engine:
                 self._graph.attach(self._engine, self)
-            open_all(self._readers, open_sinks)
+            closed = open_all(self._readers, open_sinks)
+            self._do_without(closed)
         except BaseException:
             for reading in self._readers:
                 if reading.opened:
@@ -146,9 +163,26 @@ class Run:
         opened_here = tuple(self._readers)  # the engine opens others, and starts their threads, from its start on
         self._engine_thread.start()
         for reading in opened_here:
-            if reading is not self._polled_here:
+            if reading in closed:
+                loss = Loss(Origin(time.monotonic_ns(), 0), reading.hub.name, Reason.NOT_OPENED, 1, note=str(reading.failure))
+                self._inbox.put_anyway([loss, _END], sender=reading.hub)
+            elif reading is not self._polled_here:
                 reading.thread.start()
         return self
+
+    def _do_without(self, readings: Sequence[Reading]) -> None:
+        """The machine does not allow these sources: log and count them. Raises Unavailable where the run needs one of them."""
+        by_reason: dict[str, list[Reading]] = {}
+        for reading in readings:
+            by_reason.setdefault(str(reading.failure), []).append(reading)
+        witnesses = [each for each in self._readers if each.opened and each.hub.name not in _BESIDE]
+        for why, some in by_reason.items():
+            names = [each.hub.name for each in some]
+            said = f"NOT captured: {', '.join(SOURCES.get(name, name) for name in names)}: {why}"
+            if self._required is None or not witnesses or not self._required.isdisjoint(names):
+                raise Unavailable(said)
+            say(said)
+            self._unavailable.update(dict.fromkeys(names, why))
 
     def __exit__(self, *_: object) -> None:
         if self._running:
@@ -176,7 +210,7 @@ class Run:
         for reading in self._readers:
             reading.hub.wake()
         for reading in self._readers:
-            if reading is not self._polled_here:
+            if reading.opened and reading is not self._polled_here:
                 reading.thread.join()
         self._engine_thread.join()
         self._ledger.end()
@@ -195,6 +229,7 @@ class Run:
             seconds=self._ledger.seconds,
             ended_by=reason,
             failures=failures,
+            unavailable=self._unavailable,
             notes=unseen_names(reading.hub.reader for reading in self._readers),
         )
         return self._summary

@@ -7,9 +7,31 @@ import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
-__all__ = ["asking_to_end"]
+__all__ = ["asking_to_end", "stopped_in_order"]
 
 _ASKING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@contextmanager
+def stopped_in_order() -> Generator[None]:
+    """
+    Inside, SIGTERM and SIGHUP raise SystemExit in the main thread, as SIGINT raises KeyboardInterrupt, so that what was made
+    until then is removed. The exit status is that of a program which the signal ended. What the invoker ignores stays ignored.
+    """
+
+    def stop(number: int, _: object) -> None:
+        raise SystemExit(128 + number)
+
+    before = {
+        number: signal.signal(number, stop)
+        for number in (signal.SIGTERM, signal.SIGHUP)
+        if signal.getsignal(number) is signal.SIG_DFL
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager

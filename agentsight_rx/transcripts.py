@@ -51,7 +51,14 @@ def home_of_user(env: Mapping[str, str] | None = None) -> Home:
         with suppress(KeyError):
             user = pwd.getpwnam(name)
             return Home(user.pw_dir, user.pw_uid)
-    return Home(env.get("HOME") or str(Path.home()), os.geteuid())
+    return Home(env.get("HOME") or _home_of_passwd(os.geteuid()), os.geteuid())
+
+
+def _home_of_passwd(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_dir
+    except KeyError:
+        return os.devnull  # a user without an entry, as in containers: nothing lies below it
 
 
 class Found(Struct, frozen=True, kw_only=True):

@@ -12,6 +12,7 @@ from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
 
 from agentsight_rx.sources import Target
+from agentsight_rx.sources.kernel.features import has_uprobe_multi
 from agentsight_rx.sources.kernel.probes import Probes, Site
 from agentsight_rx.sources.kernel.program import Program
 from agentsight_rx.sources.tls.libraries import system_libraries
@@ -28,11 +29,9 @@ def main() -> int:
     library = next(iter(system_libraries()))
     sites = [Site("on_leave", offset, _NOTHING, at_return=True) for offset in islice(_functions(library), _FUNCTIONS)]
     # A small program that watches a process which uses none of the functions
-    program: Program[int] = Program(
-        "readline", Target(1), ring="lines", ring_size=1 << 16, decode=lambda view, at, size: None, switches=["-DMULTI"]
-    )
+    program: Program[int] = Program("readline", Target(1), ring="lines", ring_size=1 << 16, decode=lambda view, at, size: None)
     try:
-        probes = Probes(program.bpf, first="on_leave")
+        probes = Probes(program.bpf, multi=has_uprobe_multi())
         times = [_once(probes, str(library), sites) for _ in range(_ROUNDS)]
     finally:
         program.close()

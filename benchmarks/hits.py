@@ -19,6 +19,7 @@ from typing import get_args
 from agentsight_rx import sources
 from agentsight_rx.runtime import Run
 from agentsight_rx.sources import Target, TlsOptions
+from agentsight_rx.sources.kernel.features import has_uprobe_multi
 from agentsight_rx.sources.kernel.probes import Probes, Site
 from agentsight_rx.sources.kernel.program import Program
 from agentsight_rx.sources.tls.stacks.finding import Placement
@@ -111,14 +112,12 @@ def main(count: int = _CALLS) -> int:
 
 def _by_instruction(count: int, rounds: int = _ROUNDS) -> Generator[tuple[str, float, float, float]]:
     code = b"".join(_code(bytes.fromhex(each)) for each in _FUNCTIONS.values())
-    program: Program[int] = Program(
-        "readline", Target(1), ring="lines", ring_size=1 << 16, decode=lambda view, at, size: None, switches=["-DMULTI"]
-    )
+    program: Program[int] = Program("readline", Target(1), ring="lines", ring_size=1 << 16, decode=lambda view, at, size: None)
     try:
         with tempfile.NamedTemporaryFile() as file, _process(_CALLER, file.name) as ask:
             file.write(code)
             file.flush()
-            probes = Probes(program.bpf, first="on_leave")
+            probes = Probes(program.bpf, multi=has_uprobe_multi())
             for number, name in enumerate(_FUNCTIONS):
                 loop = number * _APART
                 here, back = (Site("on_leave", loop + _APART // 2, 0, at_return=each) for each in (False, True))

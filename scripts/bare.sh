@@ -1,21 +1,27 @@
 #!/usr/bin/env bash
-# ./test.sh --bare [DIRECTORY]: run the two commands of the README on a new Debian 13, in a fresh clone of HEAD.
+# ./test.sh --bare [12|13] [DIRECTORY]: run the two commands of the README on a new Debian 12 or 13 (13), in a fresh clone of HEAD.
 #
-# It fails if a command fails or a test is skipped. DIRECTORY (.setup/bare) keeps the Debian that debootstrap made, and each
+# It fails if a command fails or a test is skipped. DIRECTORY (.setup/bare) keeps each Debian that debootstrap made, and each
 # run works on a copy of it. The copy becomes / of a mount namespace (pivot_root, because containers do not start in a chroot),
 # so its mounts end with its processes. It has the kernel, the network and the control groups of this machine, and how this
 # machine reaches its package mirrors; nothing else.
 set -euo pipefail
 
-source "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/setup.sh"
+SCRIPTS=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
+source "$SCRIPTS/setup.sh"
+source "$SCRIPTS/debian.sh"
 
-SUITE=trixie
+RELEASE=13
+if [[ ${1-} =~ ^[0-9]+$ ]]; then
+  RELEASE=$1
+  shift
+fi
+SUITE=$(suite_of "$RELEASE")
 DIRECTORY=$(readlink --canonicalize-missing "${1-$ROOT/.setup/bare}")
-BASE=$DIRECTORY/base
+BASE=$DIRECTORY/$SUITE
 MACHINE=$DIRECTORY/machine
 OUTPUT=$DIRECTORY/output
 NAMESPACE=$DIRECTORY/namespace
-CERTIFICATES=etc/ssl/certs/ca-certificates.crt
 
 main() {
   ((EUID == 0)) || {
@@ -30,7 +36,7 @@ main() {
   }
   PACKAGES=(debootstrap git mount util-linux)
   install_packages
-  [[ -d $BASE ]] || step "making a bare Debian in $BASE (a minute)" make_base
+  [[ -d $BASE ]] || step "making a bare Debian $RELEASE in $BASE (a minute)" make_base "$SUITE" "$BASE"
   trap leave EXIT
   trap 'exit 130' INT TERM HUP
   step "copying it to $MACHINE" make_machine
@@ -38,45 +44,18 @@ main() {
   judge
 }
 
-make_base() {
-  local mirror
-  mirror=$(apt-get indextargets --format '$(REPO_URI)' "Release: $SUITE" | grep --max-count 1 '^http')
-  rm -rf --one-file-system "$BASE.new"
-  unshare --mount debootstrap --variant=minbase "$SUITE" "$BASE.new" "$mirror"
-  mv "$BASE.new" "$BASE"
-}
-
 make_machine() {
   rm -rf --one-file-system "$MACHINE"
   cp --archive --reflink=auto "$BASE" "$MACHINE"
-  cp --dereference /etc/resolv.conf /etc/hosts "$MACHINE/etc/"
-  [[ ! -e /etc/pip.conf ]] || cp --dereference /etc/pip.conf "$MACHINE/etc/"
-  # How this machine reaches its mirrors: apt's settings, and the authorities that it trusts besides Debian's.
-  apt-config dump | grep -E '^Acquire::(Check-|https?)' >"$MACHINE/etc/apt/apt.conf.d/90machine" || true
-  if [[ -e /$CERTIFICATES ]]; then
-    mkdir -p "$MACHINE/usr/local/share/ca-certificates"
-    cp "/$CERTIFICATES" "$MACHINE/usr/local/share/ca-certificates/machine.crt"
-  fi
+  share_network "$MACHINE"
   git clone --quiet --depth 1 "file://$ROOT" "$MACHINE/root/agentsight-rx"
   declare -f inside >"$MACHINE/root/inside"
-}
-
-# Only settings of pip and npm and of proxies come along; a file of certificates is that of the machine itself.
-environment() {
-  local name
-  for name in {,PIP_,NPM_CONFIG_}{{http,https,no}_proxy,{HTTP,HTTPS,NO}_PROXY} \
-    PIP_{INDEX_URL,EXTRA_INDEX_URL,TRUSTED_HOST,DEFAULT_TIMEOUT} {npm_config_registry,NPM_CONFIG_REGISTRY}; do
-    [[ ! -v $name ]] || printf '%s=%s\n' "$name" "${!name}"
-  done
-  for name in PIP_CERT NODE_EXTRA_CA_CERTS; do
-    [[ ! -v $name ]] || printf '%s=%s\n' "$name" "/$CERTIFICATES"
-  done
 }
 
 # As a job with a process group of its own: it gets Ctrl-C from `leave` only, and `wait` can be interrupted.
 run_commands() {
   local carried
-  mapfile -t carried < <(environment)
+  mapfile -t carried < <(network_settings)
   : >"$OUTPUT" # before it is followed
   set -m
   unshare --mount --propagation private -- \

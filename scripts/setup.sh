@@ -103,14 +103,19 @@ stamp() {
   { readlink -f "$PYTHON" && echo "$ROOT" && cat "$ROOT/pyproject.toml"; } | sha256sum
 }
 
+# Debian 12's pip knows no --group; one that is new enough stays as it is.
+install_packages_of_python() {
+  local pip=("$VENV/bin/python" -I -m pip install --disable-pip-version-check)
+  "${pip[@]}" 'pip >= 25.1' && "${pip[@]}" --editable "$ROOT" "$@"
+}
+
 # install_python NAME [PIP-ARGUMENT…]
 install_python() {
   local name=$1
   shift
   "$VENV/bin/python" -I -m pip --version >/dev/null 2>&1 ||
     step "making the Python environment" "$PYTHON" -I -m venv --clear "$VENV"
-  step "installing the Python packages ($name)" \
-    "$VENV/bin/python" -I -m pip install --disable-pip-version-check --editable "$ROOT" "$@"
+  step "installing the Python packages ($name)" install_packages_of_python "$@"
   stamp >"$VENV/$name.stamp"
   # After sudo the files belong to the owner of the checkout, so that the next change needs no root.
   ((EUID)) || {

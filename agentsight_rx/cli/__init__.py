@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import typer
 
+from ..signals import stopped_in_order
 from .errors import flushed, shown
 from .help import Command, Group
 
@@ -39,7 +40,7 @@ _COMMANDS = {
     "doctor": (
         "doctor",
         "doctor",
-        "Show what can be captured here, what cannot, and what to do about it; exits with 1 if no capture is possible.",
+        "Show what can be captured here, what cannot, and what to do about it; exits with 1 if `record` would not start.",
     ),
     "bench": ("bench", "bench", "Measure what this program costs here, with targets. Each ratio is of one run."),
     "demo": ("demo", "demo", "Record a small real agent that talks to a fake model over TLS, all on this machine."),
@@ -117,7 +118,9 @@ def _every_command(
 def main() -> None:
     """The program `agentsight-rx`."""
     argv = sys.argv[1:]
-    sys.exit(flushed(shown(lambda: _loaded(argv)(argv, prog_name="agentsight-rx", standalone_mode=False), argv)))
+    with stopped_in_order():
+        status = flushed(shown(lambda: _loaded(argv)(argv, prog_name="agentsight-rx", standalone_mode=False), argv))
+    sys.exit(status)
 
 
 def _loaded(argv: Sequence[str]) -> Callable[..., int | None]:

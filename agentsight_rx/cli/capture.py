@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from ..core.sink import Sink
 from ..core.stream import Stream
-from ..doctor import require_capture
 from ..graphs import explain
 from ..runtime import Summary, run
 from ..say import say, show
+from ..sources.kernel.features import require_kernel
 from ..view import Output
 from ..web import WebSink
 from .text import summary_lines
@@ -23,10 +23,14 @@ def capture(
     sinks: Iterable[Sink[Output]],
     *,
     duration: float | None = None,
+    required: Collection[str] = (),
     keeps_auth: bool = False,
 ) -> Summary:
-    """Capture from the kernel until SIGINT, SIGTERM, SIGHUP or `duration` s. The summary is for the caller to print."""
-    require_capture()
+    """
+    Capture from the kernel until SIGINT, SIGTERM, SIGHUP or `duration` s: what this machine allows, and all of the `required`
+    sources. The summary is for the caller to print.
+    """
+    require_kernel()
     if keeps_auth:
         say("credentials are NOT removed: they go to every sink")
     destinations = list(sinks)
@@ -37,7 +41,7 @@ def capture(
         cut = "; lines are cut to fit, --json has all" if any(sink.name == "terminal" for sink in destinations) else ""
         say(f"capturing{limit}; stop with Ctrl-C{cut}")
 
-    return run(graph, destinations, duration=duration, ready=ready)
+    return run(graph, destinations, duration=duration, ready=ready, required=required)
 
 
 def print_places(sinks: Iterable[Sink[Output]]) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from ..doctor import checks, render
+from ..doctor import can_record, can_try, machine_checks, render, try_sources
 from .probing import probe_lines
 
 __all__ = ["doctor"]
@@ -20,7 +20,9 @@ def doctor(
     ] = None,
 ) -> int:
     """
-    Show what can be captured here, what cannot, and what to do about it; exits with 1 if no capture is possible.
+    Show what can be captured here, what cannot, and what to do about it; exits with 1 if `record` would not start.
+
+    It loads what a capture loads, and captures a small program of its own.
 
     With --probe it looks into one program instead: exits with 1 if its TLS cannot be read.
     """
@@ -28,6 +30,7 @@ def doctor(
         lines, readable = probe_lines(probe)
         typer.echo("\n".join(lines))
         return 0 if readable else 1
-    found = checks()
-    Console(highlight=False).print(render(found))
-    return 0 if all(check.ok for check in found if check.needed_for == "every capture") else 1
+    machine = machine_checks()
+    outcomes = try_sources() if can_try(machine) else []
+    Console(highlight=False).print(render(machine, outcomes))
+    return 0 if can_record(outcomes) else 1

@@ -48,6 +48,7 @@ __all__ = [
     "ProbePlacement",
     "Process",
     "Quiet",
+    "Require",
     "RequireStore",
     "Server",
     "ServerOrNot",
@@ -145,6 +146,10 @@ Keep = Annotated[str | None, _flag(OUT, "--keep", "Remove from the store what is
 MaxSize = Annotated[str | None, _flag(OUT, "--max-size", "Remove the oldest where the store is larger: 2GB.", "SIZE")]
 Jsonl = Annotated[Path | None, _flag(OUT, "--jsonl", "Every event into this file.", "PATH")]
 Log = Annotated[Path | None, _flag(OUT, "--log", "Messages into this file at once, not at the end.", "FILE")]
+Require = Annotated[
+    list[str] | None,
+    _flag(WATCH, "--require", "Do not start without this source (or all).", "SOURCE"),
+]
 RequireStore = Annotated[bool, _flag(OUT, "--require-store", "Do not start where the store cannot be written.")]
 Otel = Annotated[bool, _flag(OUT, "--otel", "Agents, calls and tools as OpenTelemetry spans.")]
 OtelEndpoint = Annotated[str | None, _flag(OUT, "--otel-endpoint", "The collector; without it as OTEL_* say, or local.", "URL")]

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 
 from ..errors import AgentsightError, CaptureError, UsageError
+from ..sources.kernel.perf_events import try_uprobe
 from ..sources.kernel.probes import ProbeRefused
-from ..sources.kernel.syscall import try_uprobe
 from ..sources.tls.candidates import tls_candidates
 from ..sources.tls.commands import resolve
 from ..sources.tls.libraries import findings_of, system_libraries
@@ -57,7 +58,7 @@ _NOT_ASKED = (errno.EPERM, errno.EACCES, errno.ENOENT)
 def _refused(place: str, finding: Finding) -> Finding:
     for hook in finding.placed("cheap"):
         try:
-            try_uprobe(place, hook.offset)
+            os.close(try_uprobe(place, hook.offset))
         except OSError as error:
             if error.errno in _NOT_ASKED:
                 return finding

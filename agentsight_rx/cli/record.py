@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Collection, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, TextIO
 
 import typer
+from msgspec.structs import replace
 
 from .. import sinks
 from ..core.sink import Sink
-from ..doctor import require_capture
 from ..errors import AgentsightError, SinkError, UsageError
 from ..files import create_private
 from ..graphs import RECORD_HTTP_FILTERS, TraceOptions
@@ -28,6 +28,7 @@ from ..say import brief, detail, holding, say
 from ..sinks import Lent
 from ..sources import Target
 from ..sources.hold import group
+from ..sources.kernel.features import require_kernel
 from ..sources.tls.candidates import describe, tls_candidates
 from ..sources.tls.commands import resolve, search_path
 from ..view import Output
@@ -58,6 +59,7 @@ from .flags import (
     OtelProtocol,
     Pid,
     ProbePlacement,
+    Require,
     RequireStore,
     ServerOrNot,
     ServerPort,
@@ -69,7 +71,7 @@ from .keys import RedactionKey, shared
 from .listening import Listening
 from .spooling import Spool, SpoolHost, SpoolParts, SpoolSeconds, SpoolSize, spool_of, ticked
 from .stores import new_store
-from .values import comms_of, placement_of, retention_of
+from .values import comms_of, placement_of, required_of, retention_of
 
 __all__ = ["record", "record_command"]
 
@@ -95,6 +97,7 @@ def record(
     net: Annotated[bool, _source("net", "Connections.")] = True,
     stdio: Annotated[bool, _source("stdio", "Pipes, sockets and standard streams (MCP).")] = True,
     system: Annotated[bool, _source("system", "Processor and memory use.")] = True,
+    require: Require = None,
     wait_all: Annotated[
         bool,
         typer.Option("--wait-all", help="Go on until all that it left running has ended.", rich_help_panel=WATCH),
@@ -165,7 +168,7 @@ def record(
         )
         return shared(listening.options(), redaction_key)
 
-    retention = retention_of(keep, max_size)
+    retention, required = retention_of(keep, max_size), required_of(require)
     spooling = spool_of(
         spool,
         host=spool_host,
@@ -195,7 +198,12 @@ def record(
         chosen = ticked(keyed(options(attached), store), spooling)
         kept = _kept(store, chosen, required=require_store, retention=retention, lent=lent)
         destinations = [kept, *others]
-        summary = capture(trace_graph(with_previews(chosen, destinations)), destinations, keeps_auth=disable_auth_removal)
+        summary = capture(
+            trace_graph(with_previews(chosen, destinations)),
+            destinations,
+            required=required,
+            keeps_auth=disable_auth_removal,
+        )
         who = ", ".join(attached.comms) or f"process {pid}"
         print_closing(summary, store=store, who=who, filters=bool(ssl_filter or http_filter))
         return 0
@@ -215,6 +223,7 @@ def record(
                 name=os.path.basename(command[0]),
                 wait_all=wait_all,
                 log=log,
+                required=required,
                 require_store=require_store,
                 retention=retention,
                 lent=lent,
@@ -236,6 +245,7 @@ def record_command(
     name: str,
     wait_all: bool = False,
     log: Path | None = None,
+    required: Collection[str] = (),
     require_store: bool = True,
     retention: Retention | None = None,
     lent: Lent | None = None,
@@ -246,15 +256,18 @@ def record_command(
 
     From its start to its end nothing is written to the terminal: messages come behind it, or go to `log` at once.
     `name` is what the person calls the command. `lent` gets the open store, for a page among `others`.
+    What this machine does not allow is left out and logged, except the `required` sources.
     A capture that `stays` goes on behind the command, with its page, until a signal.
     Without `require_store` the command also runs where the disk of the store is full.
     """
-    require_capture()
+    require_kernel()
+    if options.process is not None:
+        options = replace(options, process=replace(options.process, launched=True))
     options = keyed(options, store)
     kept = _kept(store, options, required=require_store, retention=retention, lent=lent)
     destinations = [kept, *others]
     graph = trace_graph(with_previews(options, destinations))
-    with Run(graph, destinations) as running, forwarding(launch):
+    with Run(graph, destinations, required=required) as running, forwarding(launch):
         places = "".join(f" · page {url}" for url in page_of(destinations))
         say(f"recording {name} ({launch.pid}){places} · Ctrl-C ends both")
         with _opened(log) as file, holding(file):

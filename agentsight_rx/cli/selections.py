@@ -28,5 +28,5 @@ SELECTIONS = (
         "its TLS is read in this file too",
         "without --pid and --session, TLS is read only of processes that use the file, whatever --comm says",
     ),
-    ("none of these", "every process is", ""),
+    ("none of these", "every process is", "in a container without --pid=host: every process of the container"),
 )

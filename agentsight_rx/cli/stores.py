@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from ..errors import StoreError
@@ -66,15 +67,27 @@ def is_being_written(path: Path) -> bool:
 def _folder() -> Path:
     uid, _ = invoking_user()
     base = os.environ.get("XDG_DATA_HOME") if uid == os.getuid() else None
-    home = Path(base) if base else Path(pwd.getpwuid(uid).pw_dir) / ".local" / "share"
-    return home / "agentsight-rx"
+    return (Path(base) if base else _home(uid) / ".local" / "share") / "agentsight-rx"
+
+
+def _home(uid: int) -> Path:
+    """$HOME of our own user, else that of passwd, where a user of a container may be missing. Raises StoreError without one."""
+    named = os.environ.get("HOME", "") if uid == os.getuid() else ""
+    if not named.startswith("/"):
+        with suppress(KeyError):
+            named = pwd.getpwuid(uid).pw_dir
+    if not named.startswith("/"):
+        raise StoreError(
+            f"user {uid} has no home directory here, so there is no place for recordings: give --db, or set XDG_DATA_HOME"
+        )
+    return Path(named)
 
 
 def _make_private(folder: Path) -> None:
     """Make the folder and missing folders above it, owned by the invoking user."""
     uid, gid = invoking_user()
-    missing = [each for each in (folder, *folder.parents) if not each.exists()]
     try:
+        missing = [each for each in (folder, *folder.parents) if not each.exists()]
         folder.mkdir(parents=True, mode=0o700, exist_ok=True)
         for made in missing:
             os.chown(made, uid, gid)

@@ -12,6 +12,7 @@ from ..loss import Entry, Reason, RuleCounts
 from ..view import BlindSpotRow, TlsUseRow
 from ..view.blind_spots import advice_of, sentence_of
 from ..view.gaps import UNSEEN_WHY, unseen_said
+from ..view.reasons import lost_words
 from ..view.tally import Totals
 from ..view.tls_uses import use_line
 
@@ -54,6 +55,8 @@ def filter_line(counts: RuleCounts) -> str:
 
 def empty_sources(summary: Summary) -> list[str]:
     """Reasons why a source saw nothing."""
+    if not {"tls", "plain_http", "process"}.isdisjoint(summary.unavailable):
+        return []  # that was said, and is a reason
     seen = {meter.stage: meter.seen for meter in summary.ledger}
     lines: list[str] = []
     read = seen.get("tls/parse_http", seen.get("tls"))  # the first stage that gets plaintext alone
@@ -120,7 +123,7 @@ def completeness(
         if entry.reason is Reason.UNREADABLE and blind:
             continue  # said above, with names
         size = f", {entry.size} bytes" if entry.size else ""
-        lines.append(f"  {entry.stage}: {entry.count} {entry.reason.value}{size}")
+        lines.append(f"  {lost_words(entry)}{size}")
     lines += [f"  no orderly end: nothing is known after {_clock(moment)} (killed, or still running)" for moment in cut_off]
     return ["incomplete:", *lines] if lines else ["complete: nothing lost"]
 

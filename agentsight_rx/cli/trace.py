@@ -42,6 +42,7 @@ from .flags import (
     ProbePlacement,
     Process,
     Quiet,
+    Require,
     Server,
     ServerPort,
     Session,
@@ -65,7 +66,7 @@ from .flags import (
 from .keys import RedactionKey, shared
 from .listening import Listening, descriptors_of
 from .spooling import Spool, SpoolHost, SpoolParts, SpoolSeconds, SpoolSize, spool_of, ticked
-from .values import comms_of, placement_of, retention_of, seconds_of
+from .values import comms_of, placement_of, required_of, retention_of, seconds_of
 
 __all__ = ["trace"]
 
@@ -85,6 +86,7 @@ def trace(
     cgroup: Cgroup = None,
     uid: Uid = None,
     children: Children = True,
+    require: Require = None,
     mode: Mode = None,
     duration: Duration = None,
     ssl_uid: TlsUid = None,
@@ -168,7 +170,7 @@ def trace(
     )
     options = shared(listening.options(), redaction_key)
     graph = trace_graph(options)  # reports a wrong filter before anything is opened
-    limit = seconds_of(for_time, "--for")
+    limit, required = seconds_of(for_time, "--for"), required_of(require)
     retention = retention_of(keep, max_size, stored=db is not None)
     spooling = spool_of(
         spool,
@@ -203,5 +205,5 @@ def trace(
     options = ticked(keyed(options, db), spooling)
     chosen = destinations.sinks(options)
     options = with_previews(options, chosen)
-    summary = capture(trace_graph(options), chosen, duration=limit, keeps_auth=disable_auth_removal)
+    summary = capture(trace_graph(options), chosen, duration=limit, required=required, keeps_auth=disable_auth_removal)
     print_summary(summary, verb="Traced", store=db, since_ms=summary.ledger.began_ms)

@@ -9,7 +9,7 @@ from ..errors import UsageError
 from ..sources.tls.stacks.finding import Placement
 from ..view.retention import Retention
 
-__all__ = ["bytes_of", "comms_of", "numbers_of", "placement_of", "retention_of", "seconds_of"]
+__all__ = ["bytes_of", "comms_of", "numbers_of", "placement_of", "required_of", "retention_of", "seconds_of"]
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)?")
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
@@ -62,6 +62,28 @@ def placement_of(text: str) -> Placement:
         if each == text:
             return each  # type: ignore[no-any-return]  # get_args knows no types
     raise UsageError(f"--probe-placement {text!r} is no placement; give {' or '.join(get_args(Placement))}")
+
+
+# What a person calls a source -> its name in a run
+_SOURCES = {
+    "ssl": "tls",
+    "plain-http": "plain_http",
+    "process": "process",
+    "readline": "readline",
+    "files": "files",
+    "net": "net",
+    "stdio": "stdio",
+    "system": "system",
+}
+
+
+def required_of(given: list[str] | None) -> frozenset[str]:
+    """The sources that --require names, which may be given several times, or with commas."""
+    names = [name.strip() for text in given or () for name in text.split(",")]
+    for name in names:
+        if name not in (*_SOURCES, "all"):
+            raise UsageError(f"--require {name!r} is no source; give {', '.join(_SOURCES)} or all")
+    return frozenset(_SOURCES.values()) if "all" in names else frozenset(_SOURCES[name] for name in names)
 
 
 def retention_of(keep: str | None, most: str | None, *, stored: bool = True) -> Retention | None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from msgspec import Struct
 
+from ..errors import Unavailable
 from ..say import passing
 from .hub import Hub
 
@@ -45,22 +47,24 @@ class Reading(Struct):
     failure: BaseException | None = None
 
     def open(self) -> None:
-        """An exception is kept as `failure`."""
+        """An exception is kept as `failure`, and what was opened before it is closed."""
         try:
             self.hub.reader.open()
             self.opened = True
         except BaseException as error:
             self.failure = error
+            with suppress(Exception):  # what it had under way is of no use
+                self.hub.reader.close()
 
     def opener(self) -> threading.Thread:
         return threading.Thread(target=self.open, name=f"open:{self.hub.name}", daemon=True)
 
 
-def open_all(readings: Sequence[Reading], meanwhile: Callable[[], None] = lambda: None) -> None:
+def open_all(readings: Sequence[Reading], meanwhile: Callable[[], None] = lambda: None) -> list[Reading]:
     """
     Open them, and do something else `meanwhile`. The kernel takes its time for each live one, so every one of these has a
-    thread. On return, also by an exception, none is being opened any more. Raises what `meanwhile` raises, else the first
-    failure, in the order of `readings`.
+    thread. On return, also by an exception, none is being opened any more. Returns those that the machine does not allow
+    (Unavailable). Raises what `meanwhile` raises, else the first other failure, in the order of `readings`.
     """
     opening = [(each, each.opener()) for each in readings if each.hub.live]
     for _, thread in opening:
@@ -78,9 +82,11 @@ def open_all(readings: Sequence[Reading], meanwhile: Callable[[], None] = lambda
     finally:
         for _, thread in opening:
             thread.join()
-    for reading in readings:
-        if reading.failure is not None:
+    failed = [reading for reading in readings if reading.failure is not None]
+    for reading in failed:
+        if reading.failure is not None and not isinstance(reading.failure, Unavailable):
             raise reading.failure
+    return failed
 
 
 def _show_what_is_waited_for(opening: Sequence[tuple[Reading, threading.Thread]]) -> None:

@@ -29,7 +29,7 @@ _MEDIA_LEAST = 1024  # bytes: shorter ones may as well stay
 
 # Base64 of sound and images, as a value of these names or as a URL. A quote inside of a string is escaped: no text matches
 _MEDIA = re.compile(
-    rb'(?P<name>"(?:audio|data)"\s*+:\s*+)?+"(?P<url>data:[^",\\]{1,100}?;base64,)?+(?P<coded>(?:[A-Za-z0-9+/_=-]++|\\/)++)"'
+    rb'(?P<name>"(?:audio|data)"\s*+:\s*+)?"(?P<url>data:[^",\\]{1,100}?;base64,)?(?P<coded>(?:[A-Za-z0-9+/_=-]++|\\/)++)"'
 )
 
 

@@ -8,13 +8,17 @@ import time
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from secrets import token_hex
 
+from ..say import say
 from .target import mounts_of_cgroup2
 
 __all__ = ["Group", "group", "held"]
 
 _FROZEN_S = 0.1  # the longest wait for the kernel to say that every process stopped; it takes 0.3 ms where none is in a call
 _STEP_S = 0.0005
+_EMPTY_S = 2.0  # the longest wait for processes that are ending
+_FIRST = 1  # the pid of the first process of a PID namespace, as the command of a container is
 
 # Waits until we end, however that happens, and lets the processes go on. The shell ends at once: what it leaves is no child of
 # ours.
@@ -26,6 +30,9 @@ class Group:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._end: int | None = None
+        if os.getpid() == _FIRST:
+            return  # all other processes of our PID namespace end with us; the guard would be a child of ours all the time
         alive, self._end = os.pipe()  # the guard reads `alive`; the other end closes when we end
         try:
             subprocess.run(["/bin/sh", "-c", _GUARD, "sh", str(path)], stdin=alive, check=True)
@@ -47,15 +54,25 @@ class Group:
         """Give what still runs back to the group above."""
         with suppress(OSError):
             (self.path / "cgroup.freeze").write_text("0")
-        os.close(self._end)
+        if self._end is not None:
+            os.close(self._end)
         above = self.path.parent / "cgroup.procs"
-        for _ in range(3):  # a process that forks meanwhile leaves a child behind
+        until = time.monotonic() + _EMPTY_S
+        while True:
             with suppress(OSError):
                 for pid in (self.path / "cgroup.procs").read_text().split():
                     with suppress(OSError):
                         above.write_text(pid)
-            with suppress(OSError):
+            try:
                 self.path.rmdir()
+            except FileNotFoundError:
+                return
+            except OSError:  # a process forked meanwhile, or one that ends is not gone yet
+                if time.monotonic() > until:
+                    say(f"the control group {self.path} is still in use; remove it later by: rmdir {self.path}")
+                    return
+                time.sleep(_STEP_S)
+            else:
                 return
 
 
@@ -77,7 +94,9 @@ def _make() -> Group | None:
     try:
         lines = Path("/proc/self/cgroup").read_text().splitlines()
         inside = next(line.removeprefix("0::/") for line in lines if line.startswith("0::"))
-        path = Path(next(iter(mounts_of_cgroup2().values())), inside, f"agentsight-rx-{os.getpid()}")
+        if ".." in Path(inside).parts:
+            return None  # our group is outside of what we see of the groups (cgroup_namespaces(7))
+        path = Path(next(iter(mounts_of_cgroup2().values())), inside, f"agentsight-rx-{os.getpid()}-{token_hex(4)}")
         path.mkdir()
     except (OSError, StopIteration):
         return None

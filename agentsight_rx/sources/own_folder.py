@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import pwd
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 __all__ = ["own_folder"]
@@ -16,9 +18,11 @@ def own_folder() -> Path | None:
     In the cache directory of the effective user. Under sudo that is root's: who can write to it chooses what runs in the
     kernel, and where programs of other users are probed.
     """
-    base = os.environ.get("XDG_CACHE_HOME") if "SUDO_UID" not in os.environ else None
-    try:
-        home = Path(base) if base else Path(pwd.getpwuid(os.geteuid()).pw_dir) / ".cache"
-    except KeyError:
-        return None
-    return home / _NAME
+    ours: Mapping[str, str] = {} if "SUDO_UID" in os.environ else os.environ
+    if base := ours.get("XDG_CACHE_HOME"):
+        return Path(base) / _NAME
+    home = ours.get("HOME", "")
+    if not home.startswith("/"):
+        with suppress(KeyError):  # a user of a container may have no entry
+            home = pwd.getpwuid(os.geteuid()).pw_dir
+    return Path(home) / ".cache" / _NAME if home.startswith("/") else None

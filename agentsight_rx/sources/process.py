@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+import time
 from collections.abc import Sequence
 from struct import Struct as Layout
 
@@ -10,7 +11,8 @@ import msgspec
 
 from ..core.bounded import Recent
 from ..core.stream import Stream, origin
-from ..events import Origin, ProcessEvent, ProcessExec, ProcessExit, ProcessFork, time_of
+from ..events import Loss, Origin, ProcessEvent, ProcessExec, ProcessExit, ProcessFork, time_of
+from ..loss import Reason
 from .containers.control_groups import Memory
 from .kernel.program import Program, text_of, walked_path
 from .kernel.reader import ProgramReader
@@ -48,16 +50,20 @@ _FIELDS = (
 # struct head_t, small_t and exec_t of bpf/track.h and bpf/process.c
 _HEAD = Layout("<QQIIII16s")
 _SMALL = Layout("<IIQQQ").unpack_from
-_EXEC = Layout("<IIIIII").unpack_from
+_EXEC = Layout("<IIIIIIII")
 _FORK_KIND, _EXEC_KIND, _EXIT_KIND = 1, 2, 3
 _MOST = 65_536  # live processes
 _PAGE = resource.getpagesize()
 
 
 class ProcessOptions(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What the process source watches. `ring_size` is in bytes, a power of two."""
+    """
+    What the process source watches. `launched`: the pid of `target` is a command that we start; not to see it run is a loss.
+    `ring_size` is in bytes, a power of two.
+    """
 
     target: Target = Target()
+    launched: bool = False
     ring_size: int = 4 << 20  # 0.5 s of 1,000 execs with full argv
 
 
@@ -75,6 +81,7 @@ class _ProcessReader(ProgramReader[ProcessEvent]):
         self.names = Names(options.target.comms)
         self._containers = Memory()
         self._seen: list[ProcessEvent] = []
+        self._awaited = options.target.pid if options.launched else None
         self._began: Recent[tuple[int, int], int] = Recent(_MOST)  # (pid, start) -> when its first program began
 
     def open(self) -> None:
@@ -108,11 +115,22 @@ class _ProcessReader(ProgramReader[ProcessEvent]):
             return ()
         program, self._program = self._program, None
         rest = [*program.rest(), *program.lost()]
+        if self._awaited is not None:
+            note = "the command ran, and the kernel reported nothing of it"
+            rest.append(Loss(Origin(time.monotonic_ns(), self._awaited), "process", Reason.UNSEEN, 1, note=note))
         program.close()
         return rest
 
-    def _decode(self, view: memoryview, at: int, size: int) -> ProcessEvent | None:
-        event = decode(view, at, size)
+    def _decode(self, view: memoryview, at: int, size: int) -> ProcessEvent | list[ProcessEvent] | None:
+        event = self._completed(decode(view, at, size))
+        if isinstance(event, ProcessExec) and _is_narrow(view, at):
+            note = f"{event.filename} is a 32-bit program: its files, connections and pipes are not seen"
+            return [event, Loss(event.origin, "process", Reason.OTHER_ABI, 1, note=note)]
+        return event
+
+    def _completed(self, event: ProcessEvent | None) -> ProcessEvent | None:
+        if event is not None and event.origin.pid == self._awaited:
+            self._awaited = None
         if isinstance(event, ProcessExit):
             began_ns = self._began.pop((event.origin.pid, event.start_ns), None)
             if began_ns is None:  # what its memory was before its program began is not known, or is that of its parent
@@ -128,14 +146,19 @@ class _ProcessReader(ProgramReader[ProcessEvent]):
         return event
 
 
+def _is_narrow(view: memoryview, at: int) -> bool:
+    """Whether the program of an exec record has 32 bits."""
+    return bool(_EXEC.unpack_from(view, at + _HEAD.size)[6])
+
+
 def decode(view: memoryview, at: int, size: int) -> ProcessEvent | None:
     """One record of ring `events`."""
     time_ns, start_ns, kind, pid, tid, uid, comm = _HEAD.unpack_from(view, at)
     source = Origin(time_ns, pid, tid=tid, uid=uid, comm=text_of(comm.partition(b"\0")[0]))
     body = at + _HEAD.size
     if kind == _EXEC_KIND:
-        ppid, sid, whole, filename_size, argv_size, cwd_size = _EXEC(view, body)
-        start = body + 24
+        ppid, sid, whole, filename_size, argv_size, cwd_size, _, _ = _EXEC.unpack_from(view, body)
+        start = body + _EXEC.size
         text = bytes(view[start : start + filename_size + argv_size + cwd_size])
         filename = text[:filename_size].partition(b"\0")[0]
         argv = text[filename_size : filename_size + argv_size]

@@ -13,10 +13,11 @@ from typing import TypeAlias
 import msgspec
 
 from ..core.stream import Stream, origin
-from ..errors import CaptureError
+from ..errors import CaptureError, Unavailable
 from ..events import Loss, Origin, Readline, Tick, time_of
 from ..loss import Reason
 from ..say import detail, say
+from .kernel.features import has_uprobe_multi, uprobes_refused
 from .kernel.probes import Probes, Site
 from .kernel.program import Program, text_of
 from .kernel.reader import ProgramReader
@@ -43,7 +44,8 @@ _Line: TypeAlias = Readline | Loss | Tick
 
 
 class ReadlineOptions(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The processes whose lines are read. `ring_size` is in bytes, a power of two; `multi=False` is for kernels before 6.6."""
+    """The processes whose lines are read. `ring_size` is in bytes, a power of two; `multi=False` attaches
+    as kernels without uprobe_multi links need it."""
 
     target: Target = Target()
     ring_size: int = 1 << 20
@@ -74,7 +76,7 @@ class ReadlineReader(ProgramReader["_Line | int"]):
         self._young: dict[int, float] = {}  # pid of a new bash -> until when its libraries are looked for
 
     def open(self) -> None:
-        self._load(multi=self._options.multi)
+        self._load()
         for path in (*_SYSTEM, *_shared(_SYSTEM)):
             self._look_into(path)
         if not self._options.target.everything:
@@ -84,22 +86,19 @@ class ReadlineReader(ProgramReader["_Line | int"]):
         assert self._program is not None
         self._program.seed()
 
-    def _load(self, *, multi: bool) -> None:
+    def _load(self) -> None:
+        multi = self._options.multi and has_uprobe_multi()
+        if not multi and (refused := uprobes_refused()):
+            raise Unavailable(f"the kernel takes no probe: {refused}")
         program: Program[_Line | int] = Program(
             "readline",
             self._options.target,
             ring="lines",
             ring_size=self._options.ring_size,
             decode=decode,
-            switches=["-DMULTI"] if multi else [],
             names=self.names,
         )
-        probes = Probes(program.bpf, first="on_leave", multi=multi)
-        if multi and not probes.multi:  # a kernel before 6.6
-            program.close()
-            self._load(multi=False)
-            return
-        self._program, self._probes = program, probes
+        self._program, self._probes = program, Probes(program.bpf, multi=multi)
 
     def _look_into_processes(self, pids: Iterable[int]) -> bool:
         before = self._attached

@@ -13,6 +13,7 @@ from msgspec import Struct
 from ..errors import CaptureError
 from .containers.contents import members
 from .containers.references import Container
+from .kernel.namespace import own_namespace
 
 __all__ = ["MEMBER", "Found", "Target", "fits", "fits_now", "found", "is_alive", "mounts_of_cgroup2", "roots", "seeds"]
 
@@ -96,7 +97,8 @@ class Target(Struct, frozen=True, omit_defaults=True):
         return None if self.cgroup is None else _control_group(self.cgroup)
 
     def check(self) -> None:
-        """Raises CaptureError where the chosen pid or control group does not exist."""
+        """Raises CaptureError where numbers in /proc are not those here, or the chosen pid or control group does not exist."""
+        own_namespace()
         if self.pid is not None and not (_PROC / str(self.pid)).exists():
             raise CaptureError(f"there is no process {self.pid}; look up its number again, for example with: pgrep -a NAME")
         if self.cgroup is not None:

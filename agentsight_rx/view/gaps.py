@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from msgspec import Struct
 
 from ..loss import Entry, Reason
+from .reasons import lost_words
 from .rows import BlindSpotRow
 from .words import plural
 
@@ -53,7 +54,7 @@ def missing_things(
     for entry in losses:
         unread = entry.reason is Reason.UNREADABLE and blind_spots  # said above, with names
         if not entry.reason.intended and not unread:
-            yield Missing(f"{entry.count:,} lost at {entry.stage} ({entry.reason.value.replace('_', ' ')})")
+            yield Missing(lost_words(entry))
     for _ in range(unended):
         yield Missing("the recording has no orderly end")
 

@@ -17,13 +17,16 @@ LONGEST_VALUE = 16 * 1024 * 1024  # bytes, as for an SSE event: a whole answer w
 
 _BOM = b"\xef\xbb\xbf"
 _BETWEEN = re.compile(rb"[ \t\r\n,\x1e]*+")  # RFC 7464 has an RS before each value
+# It never matches. As the last way to go on it takes a possessive repeat back to where the others began: before Python 3.11.5
+# such a repeat stays where they gave up (https://github.com/python/cpython/issues/106052)
+_BACK = rb"(?!)"
 _IN_STRING = rb'[^"\\]*+(?:\\.[^"\\]*+)*+'
 _IN_NONE = rb'[^"{}\[\]]*+'
 
 
 def _skippable(depth: int) -> bytes:
     """Pattern of whole strings, and of whole objects and arrays of `depth` levels: most JSON in one step instead of thirty."""
-    inner = rb"|[{\[]" + _skippable(depth - 1) + rb"[}\]]" if depth else b""
+    inner = rb"|[{\[]" + _skippable(depth - 1) + rb"[}\]]|" + _BACK if depth else b""
     return _IN_NONE + rb'(?:(?:"' + _IN_STRING + rb'"' + inner + rb")" + _IN_NONE + rb")*+"
 
 

@@ -62,6 +62,13 @@ def test_two_things_that_are_missing_are_named_and_where_to_see_all(tmp_path: Pa
     ]
 
 
+def test_a_command_that_was_not_seen_to_run_is_missing(tmp_path: Path) -> None:
+    lost, said = ("process", Reason.UNSEEN, 1), "the recorded command was not seen to run"
+    lines = closed(recorded(tmp_path / "run.lmdb", Story()), summed(Story(), lost))
+    assert f"1 thing is missing: {said}" in lines
+    assert ["incomplete:", f"  {said}"] == closed(None, summed(Story(), lost))[-2:]
+
+
 def test_a_destination_that_failed_is_named_whatever_else_is_missing(tmp_path: Path) -> None:
     store = recorded(tmp_path / "run.lmdb", small_story())
     failures = ("sink otel: refused", "sink jsonl: full", "sink web: gone")
@@ -86,8 +93,8 @@ def test_where_nothing_was_stored_all_that_is_missing_is_listed() -> None:
     assert lines == [
         "sh, 3 m 29 s: nothing that can be read was stored",
         "incomplete:",
-        "  store: 9 sink_failed",
-        "  tls: 1 kernel_lost",
+        "  9 lost at store (sink failed)",
+        "  1 lost at tls (kernel lost)",
     ]
 
 

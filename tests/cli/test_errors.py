@@ -75,7 +75,7 @@ def test_a_broken_line_is_reported_with_its_number_and_the_rest_is_read(tmp_path
     assert len(done.stdout.splitlines()) == 3  # two exits and the loss
     assert f"{path} line 2" in done.stderr
     assert "incomplete:" in done.stderr
-    assert "replay: 1 malformed" in done.stderr
+    assert "1 lost at replay (malformed)" in done.stderr
 
 
 @pytest.mark.parametrize("command", ["replay", "report"])

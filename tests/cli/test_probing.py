@@ -18,8 +18,8 @@ from ..sources.tls import make_program
 def _no_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
     """A kernel that takes every probe."""
 
-    def taken(_: str, __: int) -> None:
-        pass
+    def taken(_: str, __: int) -> int:
+        return os.open(os.devnull, os.O_RDONLY)
 
     monkeypatch.setattr(probing, "try_uprobe", taken)
 
@@ -78,9 +78,10 @@ def test_a_function_that_the_kernel_refuses_to_probe_cannot_be_read(
     program = make_program(tmp_path / "agent")
     finding = Finding("OpenSSL", "symbols", hooks=(Hook("SSL_read", 0x100), Hook("SSL_write", 0x200)))
 
-    def refuse(place: str, offset: int) -> None:
+    def refuse(place: str, offset: int) -> int:
         if offset == 0x200:
             raise OSError(number, os.strerror(number))
+        return os.open(os.devnull, os.O_RDONLY)
 
     def found_in(place: str) -> tuple[Finding, ...]:
         return (finding,) if place == program else ()

@@ -17,6 +17,7 @@ import pytest
 from agentsight_rx import operators as op
 from agentsight_rx import sources
 from agentsight_rx.events import ProcessExec, ProcessExit, ProcessFork
+from agentsight_rx.loss import Entry, Reason
 from agentsight_rx.sources import ProcessOptions, Target
 from agentsight_rx.sources.kernel import program as loading
 from agentsight_rx.sources.target import Found
@@ -50,6 +51,18 @@ def test_fork_exec_and_exit_of_each_process_are_exact(tmp_path: Path) -> None:
             assert execs[pid].cwd == os.getcwd()
             assert execs[pid].start_ns == forks[pid].start_ns == exits[pid].start_ns
     assert exits[program.pid].exit_code == 0
+
+
+@pytest.mark.parametrize("user", [None, 54321], ids=["seen", "unseen"])
+def test_a_command_that_we_start_is_seen_or_is_a_loss(user: int | None, tmp_path: Path) -> None:
+    """Here what hides it is a condition that it does not meet; every cause that is counted nowhere else has the same end."""
+    with workload("process_workload", tmp_path) as program:
+        options = ProcessOptions(Target(program.pid, uid=user), launched=True)
+        with running(sources.process(options)) as (run, kept):
+            program.run()
+            ledger = run.stop().ledger
+    assert (user is not None) == (not kept.of(ProcessExit))
+    assert ledger.unintended() == ([] if user is None else [Entry("process", Reason.UNSEEN, 1)])
 
 
 def test_arguments_beyond_4_kib_are_counted(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from elftools.elf.elffile import ELFFile
 
-from agentsight_rx.sources.kernel import syscall
+from agentsight_rx.sources.kernel import perf_events
 from agentsight_rx.sources.tls.libraries import inspect, system_libraries
 
 from .capture import PROGRAM, needs_root
@@ -41,9 +41,9 @@ def another_tool_at(library: Path) -> Generator[None]:
         section = ELFFile(file).get_section_by_name(".data")
         assert section is not None
         counter: int = section["sh_offset"]
-    event, _file = syscall._uprobe(str(library), found.findings[0].placed("cheap")[0].offset, at_return=False)  # pyright: ignore[reportPrivateUsage]
+    event, _file = perf_events._uprobe(str(library), found.findings[0].placed("cheap")[0].offset, at_return=False)  # pyright: ignore[reportPrivateUsage]
     event.config |= counter << 32
-    opened = syscall._perf_event(event)  # pyright: ignore[reportPrivateUsage]
+    opened = perf_events._perf_event(event)  # pyright: ignore[reportPrivateUsage]
     try:
         yield
     finally:

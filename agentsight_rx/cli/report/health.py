@@ -4,27 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from ...loss import Reason
 from ...view.blind_spots import advice_of, sentence_of
 from ...view.gaps import UNSEEN_WHY, unseen_said
 from ...view.queries.health import Health, read_health
+from ...view.reasons import lost_words, why
 from ..text import tls_lines
 from .ask import Ask
 from .screen import Line, Prose, Screen, Span
-from .words import count, moment, plural, size
+from .words import moment, plural, size
 
 __all__ = ["gaps_of", "health", "missing_said"]
-
-_WHY = {
-    Reason.KERNEL_LOST: "the kernel's buffer was full",
-    Reason.QUEUE_FULL: "more came than could be handled",
-    Reason.TRUNCATED: "longer than what is kept",
-    Reason.MALFORMED: "not as its protocol has it",
-    Reason.EVICTED: "too much at once was under way",
-    Reason.SINK_FAILED: "it could not be written",
-    Reason.UNREADABLE: "its TLS could not be read",
-    Reason.BUG: "an error in this program; please report it",
-}
 
 
 def health(ask: Ask) -> None:
@@ -53,17 +42,17 @@ def gaps_of(found: Health, screen: Screen, /) -> Iterator[tuple[str, str]]:
         yield unseen_said(found.commands_unseen), UNSEEN_WHY
     for entry in found.losses:
         lost = f", {size(entry.size)}" if entry.size else ""
-        yield f"{entry.stage}: {count(entry.count)} {entry.reason.value.replace('_', ' ')}{lost}", _WHY.get(entry.reason, "")
+        yield f"{lost_words(entry)}{lost}", why(entry.reason)
     for run in found.unended:
         yield f"no orderly end: nothing is known after {moment(run.committed_ms, screen.now_ms)}", "it was killed"
 
 
 def _lines(found: Health, screen: Screen) -> Iterable[Line]:
     yield missing_said(found)
-    for what, why in gaps_of(found, screen):
+    for what, advice in gaps_of(found, screen):
         yield Prose(what, mark="  ! ")
-        if why:
-            yield Prose(why, mark="    ")
+        if advice:
+            yield Prose(advice, mark="    ")
     unread = [
         f"{row.provider}: {row.field}, in {plural(row.count, 'call')}, first in {row.first_call_id}"
         for row in found.unknown_fields

@@ -70,7 +70,7 @@ BPF_PERCPU_ARRAY(room, struct room_t, 1);
 
 static inline struct process_t *wanted(void)
 {
-    u32 tgid = bpf_get_current_pid_tgid() >> 32;
+    u32 tgid = current_tgid();
 #ifdef ALL
     if (is_own(tgid))
         return 0;
@@ -79,7 +79,7 @@ static inline struct process_t *wanted(void)
     return process && fits_now() ? process : 0;
 }
 
-static inline int send(void *record, u32 size)
+static inline int send(void *record, u64 size)
 {
     count(SEEN);
     if (!events.ringbuf_output(record, size, 0))
@@ -99,10 +99,7 @@ static inline struct record_t *begin(struct room_t *space, u32 kind, struct proc
 
 static inline int finish(struct room_t *space)
 {
-    u32 at = *(volatile u32 *)&space->at;
-    if (at > TEXT_MOST)
-        at = TEXT_MOST;
-    return send(&space->record, offsetof(struct record_t, text) + at);
+    return send(&space->record, offsetof(struct record_t, text) + AT_MOST(*(volatile u32 *)&space->at, TEXT_MOST));
 }
 
 static inline u32 mode_of(u64 file)

@@ -64,12 +64,12 @@ BPF_PERCPU_ARRAY(room, struct room_t, 1);
 
 static inline struct process_t *wanted(void)
 {
-    u32 tgid = bpf_get_current_pid_tgid() >> 32;
+    u32 tgid = current_tgid();
     struct process_t *process = tracked.lookup(&tgid);
     return process && fits_now() ? process : 0;
 }
 
-static inline void send(void *record, u32 size)
+static inline void send(void *record, u64 size)
 {
     count(SEEN);
     if (events.ringbuf_output(record, size, 0))
@@ -137,7 +137,7 @@ int on_begin(struct call_t *call)
     if (!process)
         return 0;
     u64 task = (u64)bpf_get_current_task_btf(), registers = bpf_task_pt_regs((void *)task), sock = 0;
-    u64 id = bpf_get_current_pid_tgid(), now = bpf_ktime_get_ns();
+    u64 id = current_key(), now = bpf_ktime_get_ns();
     u64 socket = socket_of(task, ARGUMENT(registers, di));
     u32 state = 0;
     if (!socket)
@@ -200,15 +200,13 @@ RAW_TRACEPOINT_PROBE(inet_sock_set_state)
 /* -- the end of a call -- */
 
 /* What stands in a struct sockaddr of the process -> `end`, or the text of the record. Returns 1 for a relative path. */
-static inline int read_address(struct room_t *space, struct end_t *end, u64 from, u32 size)
+static inline int read_address(struct room_t *space, struct end_t *end, u64 from, u32 given)
 {
     u8 *raw = space->address;
     u32 address = 0;
     u16 family = 0, port = 0;
-    if (size > ADDRESS_MOST)
-        size = ADDRESS_MOST;
-    asm volatile("" : "+r"(size));
-    if (size < 2 || size > ADDRESS_MOST)
+    u64 size = AT_MOST(given, ADDRESS_MOST);
+    if (size < 2)
         return 0;
     __builtin_memset(raw, 0, ADDRESS_MOST);
     if (bpf_probe_read_user(raw, size, (void *)from))
@@ -237,19 +235,14 @@ static inline struct place_t read_bound(struct room_t *space, u64 sock)
 {
     struct place_t nowhere = {};
     u64 address = 0;
-    u32 size = 0;
+    u32 whole = 0;
     FIELD(address, sock, unix_sock_addr);
     if (!address)
         return nowhere;
-    FIELD(size, address, unix_address_len);
-    if (size <= 2)
+    FIELD(whole, address, unix_address_len);
+    if (whole <= 2)
         return nowhere;
-    size -= 2;
-    if (size > ADDRESS_MOST)
-        size = ADDRESS_MOST;
-    asm volatile("" : "+r"(size));
-    if (size > ADDRESS_MOST)
-        return nowhere;
+    u64 size = AT_MOST(whole - 2, ADDRESS_MOST);
     bpf_probe_read_kernel(space->text, size, (void *)address + O_unix_address_name + 2);
     if (space->text[0])
         return place_at(sock + O_unix_sock_path);
@@ -260,10 +253,7 @@ static inline struct place_t read_bound(struct room_t *space, u64 sock)
 
 static inline void finish(struct room_t *space)
 {
-    u32 at = *(volatile u32 *)&space->at;
-    if (at > TEXT_MOST)
-        at = TEXT_MOST;
-    send(&space->net, sizeof(space->net) + at);
+    send(&space->net, sizeof(space->net) + AT_MOST(*(volatile u32 *)&space->at, TEXT_MOST));
 }
 
 /* What is the same for every record: the socket, who asked, how it ended. */
@@ -303,7 +293,7 @@ int on_end(struct call_t *call)
     if (!process)
         return 0;
     u64 task = (u64)bpf_get_current_task_btf(), registers = bpf_task_pt_regs((void *)task), files = files_of(task);
-    u64 address = ARGUMENT(registers, si), size = ARGUMENT(registers, dx), id = bpf_get_current_pid_tgid();
+    u64 address = ARGUMENT(registers, si), size = ARGUMENT(registers, dx), id = current_key();
     u64 sock = 0, latency_ns = 0;
     u32 zero = 0, kind = 0, number = ARGUMENT(registers, di);
     switch (call->number) {

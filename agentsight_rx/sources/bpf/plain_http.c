@@ -130,12 +130,12 @@ BPF_PROG_ARRAY(next_programs, 1);
 
 static inline struct process_t *wanted(void)
 {
-    u32 tgid = bpf_get_current_pid_tgid() >> 32;
+    u32 tgid = current_tgid();
     struct process_t *process = tracked.lookup(&tgid);
     return process && !is_own(tgid) && fits_now() ? process : 0;
 }
 
-static inline void send(struct chunk_t *chunk, u32 size)
+static inline void send(struct chunk_t *chunk, u64 size)
 {
     count(SEEN);
     if (chunks.ringbuf_output(chunk, size, 0))
@@ -258,13 +258,8 @@ static inline u32 look(struct move_t *move, u64 did, u64 *word)
         at = buffer.at;
         size = buffer.size;
     }
-    u64 got = size < did ? size : did;
-    if (got > sizeof(*word))
-        got = sizeof(*word);
-    asm volatile("" : "+r"(got));
-    if (got - 1 > 7 || bpf_probe_read_user(word, got, (void *)at))
-        return 0;
-    return got;
+    u64 got = AT_MOST(size < did ? size : did, sizeof(*word));
+    return bpf_probe_read_user(word, got, (void *)at) ? 0 : got;
 }
 
 static inline void send_mark(u32 kind, struct connection_t *connection, u64 gap, u64 lost)
@@ -380,10 +375,8 @@ static inline void copy(struct call_t *call, struct room_t *room, struct side_t 
         u64 part = left < space ? left : space;
         if (part > SEGMENT - fill)
             part = SEGMENT - fill;
-        asm volatile("" : "+r"(part), "+r"(fill));
-        if (part > SEGMENT || fill >= SEGMENT)
-            break;
-        if (bpf_probe_read_user(chunk->data + fill, part, (void *)room->from)) {
+        part = AT_MOST(part, SEGMENT);
+        if (bpf_probe_read_user(chunk->data + AT_MOST(fill, SEGMENT), part, (void *)room->from)) {
             again = 0;
             break;
         }
@@ -396,9 +389,7 @@ static inline void copy(struct call_t *call, struct room_t *room, struct side_t 
         room->rounds++;
         next_programs.call(call, 0);
     }
-    u32 fill = *(volatile u32 *)&room->fill;
-    if (fill > SEGMENT)
-        return;
+    u64 fill = AT_MOST(*(volatile u32 *)&room->fill, SEGMENT);
     chunk->size = fill;
     chunk->lost = room->left + room->over;
     chunk->seq = __sync_fetch_and_add(&side->seq, 1);
@@ -561,7 +552,7 @@ int on_write_begin(struct call_t *call)
     if (!wanted())
         return 0;
     u64 task = (u64)bpf_get_current_task_btf(), registers = bpf_task_pt_regs((void *)task);
-    u32 tid = bpf_get_current_pid_tgid(), number = call->number;
+    u32 tid = current_key(), number = call->number;
     struct move_t move = {.sock = tcp_of(task, ARGUMENT(registers, di)), .at = ARGUMENT(registers, si)};
     if (!move.sock)
         return 0;
@@ -578,7 +569,7 @@ int on_write_begin(struct call_t *call)
 
 int on_write_end(struct call_t *call)
 {
-    u32 tid = bpf_get_current_pid_tgid();
+    u32 tid = current_key();
     struct move_t *found = moves.lookup(&tid);
     if (!found)
         return 0;
@@ -664,7 +655,7 @@ RAW_TRACEPOINT_PROBE(inet_sock_set_state)
             count(UNTRACKED);
         return 0;
     }
-    if (after == LISTENING && is_own(bpf_get_current_pid_tgid() >> 32)) {
+    if (after == LISTENING && is_own(current_tgid())) {
         u8 one = 1;
         FIELD(port, sock, sock_common_skc_num);
         own_ports.update(&port, &one);
@@ -697,7 +688,7 @@ FOLLOW_EXECS
 
 RAW_TRACEPOINT_PROBE(sched_process_exit)
 {
-    u32 tid = bpf_get_current_pid_tgid(), tgid = bpf_get_current_pid_tgid() >> 32;
+    u32 tid = current_key(), tgid = current_tgid();
     if (tracked.lookup(&tgid))
         moves.delete(&tid);
     if (leaving(ctx->args[0]))

@@ -22,6 +22,8 @@ struct exec_t {
     u32 filename_size;
     u32 argv_size;
     u32 cwd_size; /* names of the directories, innermost first, NUL behind each */
+    u32 narrow;   /* it has 32 bits, so its system calls pass no tracepoint */
+    u32 pad;
     char text[TEXT_MOST + PART_MOST];
 };
 
@@ -37,13 +39,11 @@ BPF_PERCPU_ARRAY(room, struct room_t, 1);
 static inline u32 parent_of(u64 leader)
 {
     u64 parent = 0;
-    u32 tgid = 0;
     FIELD(parent, leader, task_struct_real_parent);
-    FIELD(tgid, parent, task_struct_tgid);
-    return tgid;
+    return tgid_of(parent);
 }
 
-static inline void send(void *record, u32 size)
+static inline void send(void *record, u64 size)
 {
     count(SEEN);
     if (events.ringbuf_output(record, size, 0))
@@ -53,10 +53,9 @@ static inline void send(void *record, u32 size)
 RAW_TRACEPOINT_PROBE(sched_process_fork)
 {
     u64 child = ctx->args[1];
-    u32 tgid = 0;
     if (!follow_fork(ctx->args[0], child) || !fits_now())
         return 0;
-    FIELD(tgid, child, task_struct_tgid);
+    u32 tgid = tgid_of(child);
     struct process_t *process = tracked.lookup(&tgid);
     if (!process)
         return 0;
@@ -108,8 +107,8 @@ static inline void walk_cwd(struct room_t *room, u64 task)
 RAW_TRACEPOINT_PROBE(sched_process_exec)
 {
     u64 task = ctx->args[0], binprm = ctx->args[2];
-    u64 leader, mm = 0, arg_start = 0, arg_end = 0, filename = 0, signal = 0, session = 0;
-    u32 zero = 0, tgid = bpf_get_current_pid_tgid() >> 32;
+    u64 leader, mm = 0, arg_start = 0, arg_end = 0, filename = 0, signal = 0;
+    u32 zero = 0, tgid = current_tgid();
     if (!follow_exec(task) || !fits_now())
         return 0;
     struct process_t *process = tracked.lookup(&tgid);
@@ -122,23 +121,21 @@ RAW_TRACEPOINT_PROBE(sched_process_exec)
     record->ppid = parent_of(leader);
     FIELD(signal, task, task_struct_signal);
     FIELD(process->peak, signal, signal_struct_maxrss); /* the memory of the program before, perhaps that of its parent */
-    bpf_probe_read_kernel(&session, 8, (void *)signal + O_signal_struct_pids + 3 * 8);
-    FIELD(record->sid, session, pid_numbers);
+    record->sid = session_of(signal);
 
     FIELD(filename, binprm, linux_binprm_filename);
-    int size = bpf_probe_read_kernel_str(record->text, 1024, (void *)filename);
-    if (size < 0)
-        size = 0;
-    size &= 2047;
+    int read = bpf_probe_read_kernel_str(record->text, 1024, (void *)filename);
+    u64 size = AT_MOST(read < 0 ? 0 : read, 1024);
     record->filename_size = size;
 
     FIELD(mm, task, task_struct_mm);
     FIELD(arg_start, mm, mm_struct_arg_start);
     FIELD(arg_end, mm, mm_struct_arg_end);
+    record->narrow = arg_start >> 32 == 0; /* on the stack, which in 64 bits is far above */
+    record->pad = 0;
     u64 whole = arg_end - arg_start;
     record->argv_whole = whole;
-    u32 part = whole > PART_MOST - 1 ? PART_MOST - 1 : whole;
-    part &= PART_MOST - 1;
+    u64 part = AT_MOST(whole, PART_MOST - 1);
     if (bpf_probe_read_user(record->text + size, part, (void *)arg_start))
         part = 0;
     record->argv_size = part;
@@ -147,16 +144,14 @@ RAW_TRACEPOINT_PROBE(sched_process_exec)
     walk_cwd(space, task);
     u32 at = *(volatile u32 *)&space->at;
     record->cwd_size = at - size - part;
-    if (at > TEXT_MOST)
-        at = TEXT_MOST;
-    send(record, (sizeof(*record) - sizeof(record->text) + at) & (2 * TEXT_MOST - 1));
+    send(record, sizeof(*record) - sizeof(record->text) + AT_MOST(at, TEXT_MOST));
     return 0;
 }
 
 RAW_TRACEPOINT_PROBE(sched_process_exit)
 {
     u64 task = ctx->args[0], leader, signal = 0, part = 0, before = 0;
-    u32 flags = 0, tgid = bpf_get_current_pid_tgid() >> 32;
+    u32 flags = 0, tgid = current_tgid();
     struct small_t record = {};
     struct process_t *process = tracked.lookup(&tgid);
     if (process)

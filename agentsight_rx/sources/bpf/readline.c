@@ -24,7 +24,7 @@ static inline int is_bash(void)
 
 static inline int leave(struct pt_regs *ctx)
 {
-    u32 tgid = bpf_get_current_pid_tgid() >> 32;
+    u32 tgid = current_tgid();
     u64 text = PT_REGS_RC(ctx);
     struct process_t *process = tracked.lookup(&tgid);
     if (!process || !fits_now() || !text || !is_bash())
@@ -48,18 +48,14 @@ static inline int leave(struct pt_regs *ctx)
     return 0;
 }
 
-#ifdef MULTI
 int on_leave(struct pt_regs *ctx) { return leave(ctx); }
-#else
-int on_leave_1(struct pt_regs *ctx) { return leave(ctx); }
-#endif
 
 FOLLOW_FORKS
 
 RAW_TRACEPOINT_PROBE(sched_process_exec)
 {
     u64 task = ctx->args[0];
-    u32 tgid = bpf_get_current_pid_tgid() >> 32;
+    u32 tgid = current_tgid();
     if (!follow_exec(task) || !fits_now() || !is_bash())
         return 0;
     struct process_t *process = tracked.lookup(&tgid);
@@ -79,7 +75,7 @@ RAW_TRACEPOINT_PROBE(sched_process_exec)
 RAW_TRACEPOINT_PROBE(sched_process_exit)
 {
     u64 task = ctx->args[0];
-    u32 tgid = bpf_get_current_pid_tgid() >> 32;
+    u32 tgid = current_tgid();
     if (leaving(task))
         tracked.delete(&tgid);
     return 0;

@@ -129,7 +129,7 @@ BPF_ARRAY(rooms, struct room_t, CPUS);
 
 static inline struct process_t *wanted(void)
 {
-    u32 tgid = bpf_get_current_pid_tgid() >> 32;
+    u32 tgid = current_tgid();
     struct process_t *process = tracked.lookup(&tgid);
     return process && !is_own(tgid) && fits_now() ? process : 0;
 }
@@ -221,7 +221,7 @@ static inline int enter(struct enter_t *args, int direction, int form, u64 flags
 {
     if (!wanted() || flags & PEEK)
         return 0;
-    u32 fd = args->arguments[0], tid = bpf_get_current_pid_tgid();
+    u32 fd = args->arguments[0], tid = current_tid();
     struct call_t call = {};
     if (!fd_fits(fd) || !identify(&call, fd, direction))
         return 0;
@@ -269,7 +269,7 @@ static inline int look_up(struct call_t *call, u64 number, int direction)
     return !(flags & PEEK) && fd_fits(fd) && identify(call, fd, direction);
 }
 
-static inline void send(struct chunk_t *chunk, u32 size)
+static inline void send(struct chunk_t *chunk, u64 size)
 {
     count(SEEN);
     if (chunks.ringbuf_output(chunk, size, 0))
@@ -316,7 +316,7 @@ static inline struct channel_t *channel_of(struct call_t *call, int direction)
 /* True where a process talks to itself and no other was ever seen here: to wake up its own event loop. */
 static inline int talks_to_itself(struct channel_t *channel, int direction)
 {
-    u32 tgid = bpf_get_current_pid_tgid() >> 32;
+    u32 tgid = current_tgid();
     u32 before = direction == IN ? channel->reader : channel->writer;
     u32 other = direction == IN ? channel->writer : channel->reader;
     if (direction == IN)
@@ -376,19 +376,15 @@ static inline void send_data(struct room_t *room, struct call_t *call, struct si
         u64 part = left < space ? left : space;
         if (part > SEGMENT - fill)
             part = SEGMENT - fill;
-        asm volatile("" : "+r"(part), "+r"(fill));
-        if (part > SEGMENT || fill >= SEGMENT)
-            break;
-        if (bpf_probe_read_user(chunk->data + fill, part, (void *)room->from))
+        part = AT_MOST(part, SEGMENT);
+        if (bpf_probe_read_user(chunk->data + AT_MOST(fill, SEGMENT), part, (void *)room->from))
             break;
         room->from += part;
         *(volatile u64 *)&room->left = left - part;
         *(volatile u64 *)&room->space = space - part;
         *(volatile u32 *)&room->fill = fill + part;
     }
-    u32 fill = *(volatile u32 *)&room->fill;
-    if (fill > SEGMENT)
-        return;
+    u64 fill = AT_MOST(*(volatile u32 *)&room->fill, SEGMENT);
     if (call->datagram && !room->more && !room->space) { /* MSG_TRUNC again: there was no room for the rest */
         __sync_fetch_and_add(&side->offset, -room->left);
         room->left = 0;
@@ -401,7 +397,7 @@ static inline void send_data(struct room_t *room, struct call_t *call, struct si
 
 static inline int leave(struct leave_t *args, int direction)
 {
-    u32 tid = bpf_get_current_pid_tgid(), cpu = bpf_get_smp_processor_id();
+    u32 tid = current_tid(), cpu = bpf_get_smp_processor_id();
     struct call_t *found = calls.lookup(&tid);
     if (!found)
         return 0;
@@ -466,7 +462,7 @@ FOLLOW_EXECS
 
 RAW_TRACEPOINT_PROBE(sched_process_exit)
 {
-    u32 tid = bpf_get_current_pid_tgid(), tgid = bpf_get_current_pid_tgid() >> 32;
+    u32 tid = current_tid(), tgid = current_tgid();
     struct {
         struct head_t head;
         u64 nothing[(EMPTY - sizeof(struct head_t)) / 8];

@@ -114,6 +114,7 @@ struct tcp_t {
     u32 ended;
     u16 family, port;
     u8 peer[16]; /* IPv4 in its first four bytes */
+    u64 process; /* in the keys of `sides` */
 };
 
 BPF_HASH(connections, u64, struct tcp_t, 65536);
@@ -147,7 +148,7 @@ struct room_t {
 
 BPF_ARRAY(rooms, struct room_t, ROOMS);
 
-static inline void send(struct chunk_t *chunk, u32 size)
+static inline void send(struct chunk_t *chunk, u64 size)
 {
     count(SEEN);
     if (chunks.ringbuf_output(chunk, size, 0))
@@ -156,7 +157,7 @@ static inline void send(struct chunk_t *chunk, u32 size)
 
 static inline struct process_t *wanted(void)
 {
-    u32 tgid = bpf_get_current_pid_tgid() >> 32;
+    u32 tgid = current_tgid();
     struct process_t *process = tracked.lookup(&tgid);
     return process && fits_now() ? process : 0;
 }
@@ -164,7 +165,7 @@ static inline struct process_t *wanted(void)
 /* A room for the current thread, with what the thread before left there: its claimer fills in each field. */
 static inline struct room_t *enter_room(void)
 {
-    u32 tid = bpf_get_current_pid_tgid();
+    u32 tid = current_key();
 #pragma clang loop unroll(disable)
     for (u32 i = 0; i < TRIES; i++) {
         u32 place = (tid + i) % ROOMS;
@@ -204,7 +205,7 @@ static inline void send_mark(u32 kind, struct process_t *process, u64 ssl, u32 l
  * traffic that was not read. */
 static inline void meet(struct process_t *process, u64 ssl, u32 library)
 {
-    struct side_key_t in = {.ssl = ssl, .pid = bpf_get_current_pid_tgid() >> 32, .direction = IN};
+    struct side_key_t in = {.ssl = ssl, .pid = current_key() >> 32, .direction = IN};
     struct side_key_t out = {.ssl = ssl, .pid = in.pid, .direction = OUT};
     struct side_t fresh = {};
     if (sides.lookup(&in) || sides.lookup(&out))
@@ -224,7 +225,7 @@ static inline u64 leave_side(struct side_key_t *key)
 /* The object is gone: its place in memory may become another connection. */
 static inline void forget(struct process_t *process, u64 ssl, u32 library)
 {
-    struct side_key_t in = {.ssl = ssl, .pid = bpf_get_current_pid_tgid() >> 32, .direction = IN};
+    struct side_key_t in = {.ssl = ssl, .pid = current_key() >> 32, .direction = IN};
     struct side_key_t out = {.ssl = ssl, .pid = in.pid, .direction = OUT};
     if (!sides.lookup(&in) && !sides.lookup(&out))
         return;
@@ -275,7 +276,7 @@ static inline int end_call(struct call_key_t *key, u32 function, struct ssl_call
 /* A thread ends, perhaps inside a call. */
 static inline void forget_call(void)
 {
-    u32 tid = bpf_get_current_pid_tgid();
+    u32 tid = current_key();
     struct inside_t *place = place_of(tid);
     if (place && place->tid == tid)
         *(volatile u64 *)&place->tid = 0;
@@ -286,7 +287,7 @@ static inline int enter(struct pt_regs *ctx, u64 cookie)
     struct process_t *process = wanted();
     if (!process)
         return 0;
-    u64 id = bpf_get_current_pid_tgid();
+    u64 id = current_key();
     u32 function = cookie & 0xff;
     /* all at once: the verifier allows no computed access to the registers, and a choice between two would become one */
     u64 ssl = PT_REGS_PARM1(ctx), buffer = PT_REGS_PARM2(ctx), fourth = PT_REGS_PARM4(ctx), fifth = PT_REGS_PARM5(ctx);
@@ -312,7 +313,7 @@ static inline int enter(struct pt_regs *ctx, u64 cookie)
 /* Segments from `rest->from` on, at most `segments`; then the next program goes on, if there may be one. */
 static inline void send_segments(struct pt_regs *ctx, struct process_t *process, struct rest_t *rest, const int segments)
 {
-    u64 id = bpf_get_current_pid_tgid();
+    u64 id = current_key();
     u32 tid = id, again = segments == SEGMENTS && rest->rounds + 1 < ROUNDS;
     struct side_key_t key = {.ssl = rest->ssl, .pid = id >> 32, .direction = rest->direction};
     struct side_t fresh = {}, *side = sides.lookup_or_try_init(&key, &fresh);
@@ -337,18 +338,14 @@ static inline void send_segments(struct pt_regs *ctx, struct process_t *process,
     for (TURNS(i, segments)) {
         if (!left)
             break;
-        u64 part = left;
-        if (part > SEGMENT)
-            part = SEGMENT;
+        u64 part = left < SEGMENT ? left : SEGMENT; /* first, or what is `left` is another range at each turn of the loop */
+        part = AT_MOST(part, SEGMENT);
         chunk->offset = side->offset;
         chunk->seq = side->seq;
         left -= part;
         u64 lost = i == segments - 1 && !again ? left : 0;
         chunk->lost = lost;
         chunk->size = part;
-        asm volatile("" : "+r"(part));
-        if (part > SEGMENT)
-            break;
         if (bpf_probe_read_user(chunk->data, part, (void *)from)) {
             count(SEEN);
             count(LOST);
@@ -379,7 +376,7 @@ out:
 static inline void send_data(struct pt_regs *ctx, struct process_t *process, struct ssl_call_t *call, u64 did, u32 direction,
                              u32 library, const int segments)
 {
-    u32 tid = bpf_get_current_pid_tgid();
+    u32 tid = current_key();
     u64 *sock = direction == IN ? received.lookup(&tid) : 0, now = bpf_ktime_get_ns();
     struct rest_t rest = {
         .ssl = call->ssl,
@@ -397,7 +394,7 @@ static inline void send_data(struct pt_regs *ctx, struct process_t *process, str
 /* The program that goes on. */
 static inline int go_on(struct pt_regs *ctx)
 {
-    u32 tid = bpf_get_current_pid_tgid();
+    u32 tid = current_key();
     struct rest_t *found = rests.lookup(&tid);
     struct process_t *process = wanted();
     if (!found)
@@ -412,7 +409,7 @@ static inline int go_on(struct pt_regs *ctx)
 static inline int leave(struct pt_regs *ctx, u64 cookie)
 {
     struct process_t *process = wanted();
-    u64 id = bpf_get_current_pid_tgid();
+    u64 id = current_key();
     struct call_key_t key = {.sp = PT_REGS_SP(ctx), .tid = id};
     struct ssl_call_t call;
     u32 function = cookie & 0xff;
@@ -448,31 +445,9 @@ static inline int leave(struct pt_regs *ctx, u64 cookie)
 
 int on_more(struct pt_regs *ctx) { return go_on(ctx); }
 
-#ifdef MULTI
 int on_enter(struct pt_regs *ctx) { return enter(ctx, bpf_get_attach_cookie(ctx)); }
 int on_leave(struct pt_regs *ctx) { return leave(ctx, bpf_get_attach_cookie(ctx)); }
 
-#else
-int on_enter_1(struct pt_regs *ctx) { return enter(ctx, 1); }
-int on_enter_2(struct pt_regs *ctx) { return enter(ctx, 2); }
-int on_enter_3(struct pt_regs *ctx) { return enter(ctx, 3); }
-int on_enter_4(struct pt_regs *ctx) { return enter(ctx, 4); }
-int on_enter_5(struct pt_regs *ctx) { return enter(ctx, 5); }
-int on_enter_6(struct pt_regs *ctx) { return enter(ctx, 6); }
-int on_enter_7(struct pt_regs *ctx) { return enter(ctx, 7); }
-int on_leave_1(struct pt_regs *ctx) { return leave(ctx, 1); }
-int on_leave_2(struct pt_regs *ctx) { return leave(ctx, 2); }
-int on_leave_3(struct pt_regs *ctx) { return leave(ctx, 3); }
-int on_leave_4(struct pt_regs *ctx) { return leave(ctx, 4); }
-int on_leave_5(struct pt_regs *ctx) { return leave(ctx, 5); }
-int on_leave_6(struct pt_regs *ctx) { return leave(ctx, 6); }
-int on_enter_14(struct pt_regs *ctx) { return enter(ctx, 14); }
-int on_enter_15(struct pt_regs *ctx) { return enter(ctx, 15); }
-int on_enter_16(struct pt_regs *ctx) { return enter(ctx, 16); }
-int on_leave_14(struct pt_regs *ctx) { return leave(ctx, 14); }
-int on_leave_15(struct pt_regs *ctx) { return leave(ctx, 15); }
-int on_leave_16(struct pt_regs *ctx) { return leave(ctx, 16); }
-#endif
 
 FOLLOW_FORKS
 
@@ -501,8 +476,8 @@ static inline int is_chosen(struct file_t *file)
 
 static inline void choose(void)
 {
-    u32 tgid = bpf_get_current_pid_tgid() >> 32;
-    if (!tracked.lookup(&tgid))
+    u32 tgid = current_tgid();
+    if (tgid && !tracked.lookup(&tgid))
         track(tgid, leader_of(bpf_get_current_task()));
 }
 
@@ -559,6 +534,7 @@ RAW_TRACEPOINT_PROBE(inet_sock_set_state)
         struct tcp_t fresh = {};
         fill_head(&fresh.head, TCP, process);
         fresh.sock = sock;
+        fresh.process = current_key() >> 32;
         FIELD(fresh.family, sock, sock_common_skc_family);
         FIELD(fresh.port, sock, sock_common_skc_dport);
         fresh.port = __builtin_bswap16(fresh.port);
@@ -568,8 +544,8 @@ RAW_TRACEPOINT_PROBE(inet_sock_set_state)
             bpf_probe_read_kernel(fresh.peer, 4, (void *)sock + O_sock_common_skc_daddr);
         if (connections.update(&sock, &fresh))
             count(UNTRACKED);
-        struct side_key_t in = {.ssl = sock, .pid = fresh.head.pid, .direction = IN};
-        struct side_key_t out = {.ssl = sock, .pid = fresh.head.pid, .direction = OUT};
+        struct side_key_t in = {.ssl = sock, .pid = fresh.process, .direction = IN};
+        struct side_key_t out = {.ssl = sock, .pid = fresh.process, .direction = OUT};
         sides.delete(&in);
         sides.delete(&out);
         send_traffic(&fresh);
@@ -586,8 +562,8 @@ RAW_TRACEPOINT_PROBE(inet_sock_set_state)
     read_bytes(sock, &ended.sent, &ended.received);
     if (before == 8 && ended.received) /* TCP_CLOSE_WAIT: the kernel counts the other side's end as one byte */
         ended.received--;
-    struct side_key_t in = {.ssl = sock, .pid = ended.head.pid, .direction = IN};
-    struct side_key_t out = {.ssl = sock, .pid = ended.head.pid, .direction = OUT};
+    struct side_key_t in = {.ssl = sock, .pid = ended.process, .direction = IN};
+    struct side_key_t out = {.ssl = sock, .pid = ended.process, .direction = OUT};
     struct side_t *in_side = sides.lookup(&in), *out_side = sides.lookup(&out);
     ended.in_offset = in_side ? in_side->offset : 0;
     ended.out_offset = out_side ? out_side->offset : 0;
@@ -600,9 +576,9 @@ RAW_TRACEPOINT_PROBE(inet_sock_set_state)
 /* At the end of mmap: now the file shows in the maps of the process. */
 int on_mapped(struct call_t *call)
 {
-    u32 first = 0, asker = bpf_get_current_pid_tgid();
+    u32 first = 0;
     struct question_t *asked = question.lookup(&first);
-    if (asked && asked->thread == asker) {
+    if (asked && asked->thread && asked->thread == current_tid()) {
         u32 written = 0, read = 0;
         read_bytes(asked->sock, &asked->sent, &asked->received);
         FIELD(written, asked->sock, tcp_sock_write_seq);
@@ -622,9 +598,9 @@ int on_mapped(struct call_t *call)
     if (!identify(file_of(task, number), &file))
         return 0;
 #ifdef BY_FILE
-    u32 zero = 0, tid = bpf_get_current_pid_tgid(), *who = teacher.lookup(&zero);
+    u32 zero = 0, *who = teacher.lookup(&zero);
     u8 one = 1;
-    if (who && *who == tid) {
+    if (who && *who && *who == current_tid()) {
         chosen.update(&file, &one);
         return 0;
     }
@@ -638,7 +614,7 @@ int on_mapped(struct call_t *call)
 RAW_TRACEPOINT_PROBE(sched_process_exit)
 {
     u64 task = ctx->args[0];
-    u32 tgid = bpf_get_current_pid_tgid() >> 32;
+    u32 tgid = current_tgid();
     forget_call();
     struct process_t *process = leaving(task);
     if (!process)

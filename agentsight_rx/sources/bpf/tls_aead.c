@@ -67,14 +67,13 @@ static inline u32 type_behind(u64 at)
     return type;
 }
 
-static inline int seal(struct pt_regs *ctx, u32 library, u64 in, u64 size, u32 type)
+static inline int seal(struct pt_regs *ctx, struct process_t *process, u32 library, u64 in, u64 size, u32 type)
 {
-    struct process_t *process = wanted();
     if (type == INSIDE)
         type = type_inside(in, &size);
-    if (!process || type != APPLICATION_DATA || !size)
+    if (type != APPLICATION_DATA || !size)
         return 0;
-    u64 id = bpf_get_current_pid_tgid();
+    u64 id = current_key();
     u32 tid = id;
     struct sealed_t fresh = {}, *before = sealed.lookup_or_try_init(&tid, &fresh);
     struct room_t *room = enter_room();
@@ -91,14 +90,9 @@ static inline int seal(struct pt_regs *ctx, u32 library, u64 in, u64 size, u32 t
     chunk->sock = 0;
     chunk->direction = OUT;
     chunk->library = library;
-    u64 part = size;
-    if (part > SEGMENT)
-        part = SEGMENT;
+    u64 part = AT_MOST(size, SEGMENT);
     chunk->lost = size - part;
     chunk->size = part;
-    asm volatile("" : "+r"(part));
-    if (part > SEGMENT)
-        goto out;
     if (bpf_probe_read_user(chunk->data, part, (void *)in)) {
         count(SEEN);
         count(LOST);
@@ -117,9 +111,10 @@ out:
 
 static inline int aead_begins(struct pt_regs *ctx, u64 cookie)
 {
-    if (!wanted())
+    struct process_t *process = wanted();
+    if (!process)
         return 0;
-    u32 function = cookie & 0xff, tid = bpf_get_current_pid_tgid();
+    u32 function = cookie & 0xff, tid = current_key();
     u64 sp = PT_REGS_SP(ctx), *around = outermost.lookup(&tid), stack[7] = {};
     u64 out = PT_REGS_PARM2(ctx), third = PT_REGS_PARM3(ctx), sixth = PT_REGS_PARM6(ctx);
     asm volatile("" : "+r"(third), "+r"(sixth));
@@ -135,9 +130,9 @@ static inline int aead_begins(struct pt_regs *ctx, u64 cookie)
     struct call_key_t key = {.sp = sp + 8, .tid = tid};
     struct opening_t call = {.out = out, .time_ns = bpf_ktime_get_ns(), .type = type};
     if (function == SEAL)
-        seal(ctx, cookie >> 8, stack[0], stack[1], type);
+        seal(ctx, process, cookie >> 8, stack[0], stack[1], type);
     else if (scatter)
-        seal(ctx, cookie >> 8, stack[1], stack[2], stack[4] == 1 ? type_behind(stack[3]) : type);
+        seal(ctx, process, cookie >> 8, stack[1], stack[2], stack[4] == 1 ? type_behind(stack[3]) : type);
     else if (function == OPEN)
         call.size_at = third;
     else
@@ -152,7 +147,7 @@ static inline int aead_ends(struct pt_regs *ctx, u64 cookie)
     struct process_t *process = wanted();
     if (!process)
         return 0;
-    u32 function = cookie & 0xff, tid = bpf_get_current_pid_tgid();
+    u32 function = cookie & 0xff, tid = current_key();
     struct call_key_t key = {.sp = PT_REGS_SP(ctx), .tid = tid};
     struct opening_t *found = openings.lookup(&key);
     if (!found)
@@ -179,16 +174,5 @@ static inline int aead_ends(struct pt_regs *ctx, u64 cookie)
     return 0;
 }
 
-#ifdef MULTI
 int on_aead_begins(struct pt_regs *ctx) { return aead_begins(ctx, bpf_get_attach_cookie(ctx)); }
 int on_aead_ends(struct pt_regs *ctx) { return aead_ends(ctx, bpf_get_attach_cookie(ctx)); }
-#else
-int on_aead_begins_8(struct pt_regs *ctx) { return aead_begins(ctx, 8); }
-int on_aead_begins_9(struct pt_regs *ctx) { return aead_begins(ctx, 9); }
-int on_aead_begins_10(struct pt_regs *ctx) { return aead_begins(ctx, 10); }
-int on_aead_begins_11(struct pt_regs *ctx) { return aead_begins(ctx, 11); }
-int on_aead_ends_8(struct pt_regs *ctx) { return aead_ends(ctx, 8); }
-int on_aead_ends_9(struct pt_regs *ctx) { return aead_ends(ctx, 9); }
-int on_aead_ends_10(struct pt_regs *ctx) { return aead_ends(ctx, 10); }
-int on_aead_ends_11(struct pt_regs *ctx) { return aead_ends(ctx, 11); }
-#endif

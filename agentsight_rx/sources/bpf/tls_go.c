@@ -6,7 +6,7 @@
 
 static inline struct call_key_t goroutine_of(struct pt_regs *ctx)
 {
-    struct call_key_t key = {.sp = ctx->r14, .tid = bpf_get_current_pid_tgid() >> 32, .pad = 1};
+    struct call_key_t key = {.sp = ctx->r14, .tid = current_key() >> 32, .pad = 1};
     return key;
 }
 
@@ -48,13 +48,5 @@ static inline int go_ends(struct pt_regs *ctx, u64 cookie)
     return 0;
 }
 
-#ifdef MULTI
 int on_go_begins(struct pt_regs *ctx) { return go_begins(ctx, bpf_get_attach_cookie(ctx)); }
 int on_go_ends(struct pt_regs *ctx) { return go_ends(ctx, bpf_get_attach_cookie(ctx)); }
-#else
-int on_go_begins_12(struct pt_regs *ctx) { return go_begins(ctx, 12); }
-int on_go_begins_13(struct pt_regs *ctx) { return go_begins(ctx, 13); }
-int on_go_begins_17(struct pt_regs *ctx) { return go_begins(ctx, 17); }
-int on_go_ends_12(struct pt_regs *ctx) { return go_ends(ctx, 12); }
-int on_go_ends_13(struct pt_regs *ctx) { return go_ends(ctx, 13); }
-#endif

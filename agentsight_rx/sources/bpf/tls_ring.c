@@ -6,8 +6,6 @@
  *
  * A cookie holds: offset in the file << 24 | number of the library << 8 | shape. */
 
-#ifdef MULTI
-
 enum { SAMPLE = 11 };
 enum { LEARNING = 0, TYPED = 1, UNTYPED = 2 };
 
@@ -121,11 +119,8 @@ static inline void send_sample(struct process_t *process, u64 place, u64 at, str
     chunk->direction = direction;
     chunk->library = library;
     chunk->size = WORDS * 8 + SAMPLED;
-    u64 size = piece->size;
-    if (size > SAMPLED)
-        size = SAMPLED;
     bpf_probe_read_user(chunk->data, WORDS * 8, (void *)at);
-    bpf_probe_read_user(chunk->data + WORDS * 8, size, (void *)piece->at);
+    bpf_probe_read_user(chunk->data + WORDS * 8, AT_MOST(piece->size, SAMPLED), (void *)piece->at);
     send(chunk, sizeof(*chunk) - SEGMENT + WORDS * 8 + SAMPLED);
     leave_room(room);
 }
@@ -153,7 +148,7 @@ static inline int ring_begins(struct pt_regs *ctx, u64 cookie)
     struct process_t *process = wanted();
     if (!process)
         return 0;
-    u32 library = cookie >> 8 & 0xffff, key = library << 1 | OUT, tid = bpf_get_current_pid_tgid();
+    u32 library = cookie >> 8 & 0xffff, key = library << 1 | OUT, tid = current_key();
     struct ring_t *ring = rings.lookup(&key);
     if (!ring)
         return 0;
@@ -206,7 +201,7 @@ static inline int ring_begins(struct pt_regs *ctx, u64 cookie)
         u64 part = piece.size - skip;
         if (part > left)
             part = left;
-        seal(ctx, library, piece.at + skip, part, APPLICATION_DATA);
+        seal(ctx, process, library, piece.at + skip, part, APPLICATION_DATA);
         skip = 0;
         left -= part;
         asm volatile("" : "+r"(skip), "+r"(left));
@@ -229,7 +224,7 @@ static inline int ring_ends(struct pt_regs *ctx, u64 cookie)
     struct process_t *process = wanted();
     if (!process)
         return 0;
-    u32 library = cookie >> 8 & 0xffff, key = library << 1 | IN, tid = bpf_get_current_pid_tgid();
+    u32 library = cookie >> 8 & 0xffff, key = library << 1 | IN, tid = current_key();
     struct ring_t *ring = rings.lookup(&key);
     if (!ring)
         return 0;
@@ -268,5 +263,3 @@ static inline int ring_ends(struct pt_regs *ctx, u64 cookie)
 
 int on_ring_begins(struct pt_regs *ctx) { return ring_begins(ctx, bpf_get_attach_cookie(ctx)); }
 int on_ring_ends(struct pt_regs *ctx) { return ring_ends(ctx, bpf_get_attach_cookie(ctx)); }
-
-#endif

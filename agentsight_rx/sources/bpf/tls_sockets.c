@@ -8,7 +8,7 @@ static inline u64 tcp_of_call(void)
 
 int on_received(struct call_t *call)
 {
-    u32 tid = bpf_get_current_pid_tgid();
+    u32 tid = current_key();
     if (call->result <= 0 || !wanted())
         return 0;
     u64 sock = tcp_of_call(), *before = received.lookup(&tid);
@@ -22,7 +22,7 @@ int on_received(struct call_t *call)
 /* The records that the thread sealed go to this socket. Whether all of them are taken now is no matter: the rest goes there too. */
 int on_sent(struct call_t *call)
 {
-    u64 id = bpf_get_current_pid_tgid();
+    u64 id = current_key();
     u32 tid = id;
     struct process_t *process = wanted();
     if (!process)

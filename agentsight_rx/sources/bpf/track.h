@@ -2,8 +2,9 @@
  *
  * Compile-time switches: ALL (every process), else NEEDED (the bits that a process must fit, 0: none is watched for them);
  * MEMBERS (who is in a control group of `groups` is watched besides); TREE (what a process fits, its children fit);
- * BY_SESSION; as further conditions BY_UID and BY_CGROUP; CALLS (the source looks at system calls). O_struct_field are byte
- * offsets of this kernel, from its BTF. What differs from run to run is in `settings`: a compiled program is used again. */
+ * BY_SESSION; as further conditions BY_UID and BY_CGROUP; CALLS (the source looks at system calls); IN_NAMESPACE (user space
+ * runs in a PID namespace below the first one). O_struct_field are byte offsets of this kernel, from its BTF. What differs from
+ * run to run is in `settings`: a compiled program is used again. */
 
 #include <linux/types.h>
 
@@ -32,6 +33,8 @@ enum { LISTED = 1, NAMED = 2, WATCHED = 4 };
 struct process_t {
     u64 start_ns; /* CLOCK_BOOTTIME at its start: with the pid, the identity of the process; 0 = not looked up yet */
     u64 peak;     /* only of process.c: pages that the kernel counted as the most before its newest program began */
+    u32 pid;      /* its key */
+    u32 pad;
 };
 
 struct comm_t {
@@ -57,6 +60,8 @@ struct settings_t {
     u32 uid;     /* of BY_UID */
     u32 closed;  /* nothing is watched any more */
     u32 zero;    /* always */
+    u32 inode;   /* of IN_NAMESPACE: of the PID namespace, and how deep it is below the first one */
+    u32 depth;
 };
 
 BPF_ARRAY(settings, struct settings_t, 1);
@@ -76,6 +81,16 @@ static inline void count(int which)
     if (found)
         __sync_fetch_and_add(found, 1); /* a uprobe may be preempted by another on its CPU */
 }
+
+/* A number of bytes for a helper: `size`, but `most` where it is more. The verifier must know the limit of the very register that
+ * the helper gets, and a compiler may compare a copy of it, or a copy less two. So the instructions are written here. The usual
+ * way comes first: what the verifier saw of it holds for `most` too, and it looks at the rest once. */
+#define AT_MOST(size, most)                                                                                        \
+    ({                                                                                                             \
+        u64 limited = (size);                                                                                      \
+        asm volatile("if %0 > %1 goto +1; goto +1; %0 = %1" : "+r"(limited) : "i"(most));                          \
+        limited;                                                                                                   \
+    })
 
 /* `for (TURNS(i, most))` has `most` turns at most, i = 0, 1, …
  *
@@ -109,6 +124,114 @@ static inline u32 first_turn(void)
 #else
 #define TURNS(i, most) u32 i = 0; i < (most); i++
 #endif
+
+/* The verifier knows what the current task is, so its fields are plain loads: a call to read from any address takes 20 ns. */
+#define LOAD(from, name) (*(u64 *)((u64)(from) + O_##name))
+
+/* Which process and thread the current one is, for tables that only these programs use: its numbers in the first namespace. */
+static inline u64 current_key(void)
+{
+    return bpf_get_current_pid_tgid();
+}
+
+/* Every number of a process, a thread or a session that user space reads or writes is that of its own PID namespace: /proc has
+ * the same there. A process outside of it has the number 0, and is never watched. */
+
+#define TGID 1 /* enum pid_type: places in signal_struct.pids */
+#define SID 3
+
+#ifdef IN_NAMESPACE
+
+struct upid_t { /* struct upid */
+    u32 number;
+    u32 pad;
+    u64 namespace;
+};
+
+#if O_upid_nr != 0 || O_upid_ns != 8
+#error "struct upid is not as expected"
+#endif
+
+/* Of a struct pid: it has a number in its namespace and in each one above that. The conditions are masks, or the verifier would
+ * look twice at all that follows each of them: then it looks at five times as much of some programs. */
+static inline u32 number_at(u64 pid, u32 level)
+{
+    int first = 0;
+    u32 inode = 0;
+    struct upid_t found = {};
+    struct settings_t *set = settings.lookup(&first);
+    if (!set || level < set->depth)
+        return 0;
+    bpf_probe_read_kernel(&found, sizeof(found), (void *)pid + O_pid_numbers + sizeof(found) * (u64)set->depth);
+    FIELD(inode, found.namespace, pid_namespace_ns_inum);
+    s64 other = inode ^ set->inode;
+    asm volatile("" : "+r"(other));
+    return found.number & ((other - 1) >> 63);
+}
+
+static inline u32 number_of(u64 pid)
+{
+    u32 level = 0;
+    FIELD(level, pid, pid_level);
+    return number_at(pid, level);
+}
+
+/* Of one that was loaded from the current task. Where there is none, the kernel lets a load give 0. */
+static inline u32 number_in_task(u64 pid)
+{
+    return number_at(pid, *(u32 *)(pid + O_pid_level));
+}
+#else
+static inline u32 number_of(u64 pid)
+{
+    u32 number = 0;
+    FIELD(number, pid, pid_numbers);
+    return number;
+}
+#endif
+
+static inline u64 pid_in(u64 signal, u32 kind)
+{
+    u64 pid = 0;
+    bpf_probe_read_kernel(&pid, sizeof(pid), (void *)signal + O_signal_struct_pids + kind * 8);
+    return pid;
+}
+
+static inline u32 tgid_of(u64 task)
+{
+#ifdef IN_NAMESPACE
+    u64 signal = 0;
+    FIELD(signal, task, task_struct_signal);
+    return number_of(pid_in(signal, TGID));
+#else
+    u32 tgid = 0;
+    FIELD(tgid, task, task_struct_tgid);
+    return tgid;
+#endif
+}
+
+static inline u32 session_of(u64 signal)
+{
+    return number_of(pid_in(signal, SID));
+}
+
+static inline u32 current_tgid(void)
+{
+#ifdef IN_NAMESPACE
+    return number_in_task(LOAD(LOAD(bpf_get_current_task_btf(), task_struct_signal) + TGID * 8, signal_struct_pids));
+#else
+    return bpf_get_current_pid_tgid() >> 32;
+#endif
+}
+
+static inline u32 current_tid(void)
+{
+#ifdef IN_NAMESPACE
+    return number_in_task(LOAD(bpf_get_current_task_btf(), task_struct_thread_pid));
+#else
+    return bpf_get_current_pid_tgid();
+#endif
+}
 
 static inline int is_own(u32 tgid)
 {
@@ -146,14 +269,11 @@ static inline u64 leader_of(u64 task)
 static inline int session_fits(u64 task)
 {
 #ifdef BY_SESSION
-    u64 signal = 0, session = 0;
-    u32 number = 0;
+    u64 signal = 0;
     int first = 0;
     struct settings_t *set = settings.lookup(&first);
     FIELD(signal, task, task_struct_signal);
-    bpf_probe_read_kernel(&session, sizeof(session), (void *)signal + O_signal_struct_pids + 3 * 8);
-    FIELD(number, session, pid_numbers);
-    return set && number == set->session;
+    return set && session_of(signal) == set->session;
 #else
     return 0;
 #endif
@@ -161,7 +281,7 @@ static inline int session_fits(u64 task)
 
 static inline void track(u32 tgid, u64 leader)
 {
-    struct process_t process = {};
+    struct process_t process = {.pid = tgid};
     FIELD(process.start_ns, leader, task_struct_start_boottime);
     if (tracked.update(&tgid, &process))
         count(UNTRACKED);
@@ -210,11 +330,9 @@ static inline u32 met_so_far(u32 tgid)
 /* In the parent, before the child can run. */
 static inline int follow_fork(u64 parent, u64 child)
 {
-    u32 tgid = 0, tid = 0, parent_tgid = 0, met = 0;
-    FIELD(tgid, child, task_struct_tgid);
-    FIELD(tid, child, task_struct_pid);
-    if (tgid != tid)
-        return 0; /* a thread */
+    u32 tgid = tgid_of(child), parent_tgid = 0, met = 0;
+    if (!tgid || leader_of(child) != child) /* outside, or a thread */
+        return 0;
 #ifdef ALL
     track(tgid, child);
     return 1;
@@ -224,7 +342,7 @@ static inline int follow_fork(u64 parent, u64 child)
     if (group_is_chosen()) /* a child begins in the group of its parent */
         met |= MEMBER;
 #ifdef TREE
-    FIELD(parent_tgid, parent, task_struct_tgid);
+    parent_tgid = tgid_of(parent);
     if (tracked.lookup(&parent_tgid)) {
         track(tgid, child);
         return 1;
@@ -238,7 +356,9 @@ static inline int follow_fork(u64 parent, u64 child)
 /* At exec the process may become interesting by its new name, its session or its control group. */
 static inline int follow_exec(u64 task)
 {
-    u32 tgid = bpf_get_current_pid_tgid() >> 32;
+    u32 tgid = current_tgid();
+    if (!tgid)
+        return 0;
 #ifdef ALL
     if (!tracked.lookup(&tgid))
         track(tgid, leader_of(task));
@@ -275,7 +395,7 @@ static inline int ended(u64 task)
 /* At the exit of a thread: the process, if it is watched and this was its last one. The caller deletes it from `tracked`. */
 static inline struct process_t *leaving(u64 task)
 {
-    u32 tgid = bpf_get_current_pid_tgid() >> 32;
+    u32 tgid = current_tgid();
     struct process_t *process = tracked.lookup(&tgid);
 #ifdef SEVERAL
     if (!process && partly.lookup(&tgid) && ended(task))
@@ -284,21 +404,23 @@ static inline struct process_t *leaving(u64 task)
     return process && ended(task) ? process : 0;
 }
 
-/* The verifier knows what the current task is, so its fields are plain loads: a call to read from any address takes 20 ns. */
-#define LOAD(from, name) (*(u64 *)((u64)(from) + O_##name))
-
 static inline u64 own_leader(void)
 {
     return LOAD(bpf_get_current_task_btf(), task_struct_group_leader);
 }
 
-static inline void fill_place(struct head_t *head, u32 kind, u64 time_ns)
+static inline void fill_place(struct head_t *head, u32 kind, struct process_t *process, u64 time_ns)
 {
-    u64 id = bpf_get_current_pid_tgid();
     head->time_ns = time_ns;
     head->kind = kind;
+#ifdef IN_NAMESPACE
+    head->pid = process->pid;
+    head->tid = current_tid();
+#else
+    u64 id = bpf_get_current_pid_tgid();
     head->pid = id >> 32;
     head->tid = id;
+#endif
     head->uid = bpf_get_current_uid_gid();
 }
 
@@ -308,7 +430,7 @@ static inline void fill_head_at(struct head_t *head, u32 kind, struct process_t 
     u64 leader = own_leader();
     if (!process->start_ns)
         process->start_ns = LOAD(leader, task_struct_start_boottime);
-    fill_place(head, kind, time_ns);
+    fill_place(head, kind, process, time_ns);
     head->start_ns = process->start_ns;
     ((u64 *)head->comm)[0] = LOAD(leader, task_struct_comm);
     ((u64 *)head->comm)[1] = LOAD(leader + 8, task_struct_comm);
@@ -319,12 +441,12 @@ static inline void fill_head(struct head_t *head, u32 kind, struct process_t *pr
     fill_head_at(head, kind, process, bpf_ktime_get_ns());
 }
 
-/* By the current process, about the one with this leader. */
+/* By the current thread, about the process with this leader. */
 static inline void fill_head_of(struct head_t *head, u32 kind, struct process_t *process, u64 leader)
 {
     if (!process->start_ns)
         FIELD(process->start_ns, leader, task_struct_start_boottime);
-    fill_place(head, kind, bpf_ktime_get_ns());
+    fill_place(head, kind, process, bpf_ktime_get_ns());
     head->start_ns = process->start_ns;
     bpf_probe_read_kernel(&head->comm, sizeof(head->comm), (void *)leader + O_task_struct_comm);
 }
@@ -339,7 +461,7 @@ static inline void fill_head_slowly(struct head_t *head, u32 kind, struct proces
 /* Did the last thread of a tracked process end? Then its head is filled, and it is tracked no more. */
 static inline int gone(struct head_t *head, u32 kind, u64 task)
 {
-    u32 tgid = bpf_get_current_pid_tgid() >> 32;
+    u32 tgid = current_tgid();
     struct process_t *process = leaving(task);
     if (!process)
         return 0;

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
 from threading import Lock
 
-from ...errors import CaptureError
+from ...errors import Unavailable
 
-__all__ = ["Btf", "defines"]
+__all__ = ["Btf", "defines", "known_offsets", "offsets"]
 
 _HEADER = struct.Struct("<HBBIIIII")
 _TYPE = struct.Struct("<III")
@@ -32,15 +32,15 @@ class Btf:
         try:
             data = path.read_bytes()
         except OSError as error:
-            raise CaptureError(
+            raise Unavailable(
                 f"the kernel's type information cannot be read ({path}: {error.strerror}): "
                 "a kernel built with CONFIG_DEBUG_INFO_BTF=y is needed"
             ) from error
         if len(data) < _HEADER.size:
-            raise CaptureError(f"{path} is not BTF ({len(data)} bytes)")
+            raise Unavailable(f"{path} is not BTF ({len(data)} bytes)")
         magic, _, _, header, type_at, type_size, text_at, text_size = _HEADER.unpack_from(data)
         if magic != _MAGIC:
-            raise CaptureError(f"{path} is not BTF (magic {magic:#x}, expected {_MAGIC:#x}, little-endian)")
+            raise Unavailable(f"{path} is not BTF (magic {magic:#x}, expected {_MAGIC:#x}, little-endian)")
         self._types = memoryview(data)[header + type_at : header + type_at + type_size]
         self._text = data[header + text_at : header + text_at + text_size]
         self._path = path
@@ -50,8 +50,8 @@ class Btf:
         except struct.error as error:
             raise self._broken(error) from error
 
-    def _broken(self, error: Exception) -> CaptureError:
-        return CaptureError(f"{self._path} is cut or broken: {error}")
+    def _broken(self, error: Exception) -> Unavailable:
+        return Unavailable(f"{self._path} is cut or broken: {error}")
 
     def _index(self) -> None:
         types, at, end = self._types, 0, len(self._types)
@@ -135,16 +135,26 @@ def _running() -> Btf:
     return Btf()
 
 
-def defines(fields: Iterable[str], btf: Btf | None = None) -> list[str]:
-    """
-    Compiler flags `-DO_task_struct_pid=1264` for each "struct.field".
-
-    Raises CaptureError with the fields that this kernel does not have: a program must not run with a wrong layout.
-    """
+def known_offsets(fields: Iterable[str], btf: Btf | None = None) -> dict[str, int | None]:
+    """Of each "struct.field"; None: this kernel has no such field. Raises Unavailable where nothing is known of its types."""
     with _ONE_READER:
         types = btf or _running()
-        offsets = {field: types.offset(field) for field in fields}
-    missing = [field for field, offset in offsets.items() if offset is None]
+        return {field: types.offset(field) for field in fields}
+
+
+def offsets(fields: Iterable[str], btf: Btf | None = None) -> list[int]:
+    """
+    Of each "struct.field", in bytes.
+
+    Raises Unavailable with the fields that this kernel does not have: a program must not run with a wrong layout.
+    """
+    found = known_offsets(fields, btf)
+    missing = [field for field, offset in found.items() if offset is None]
     if missing:
-        raise CaptureError(f"this kernel has no {', '.join(missing)}: its process events cannot be read with this version")
-    return [f"-DO_{field.replace('.', '_')}={offset}" for field, offset in offsets.items()]
+        raise Unavailable(f"this kernel has no {', '.join(missing)}; use another kernel, or report this one")
+    return [offset for offset in found.values() if offset is not None]
+
+
+def defines(fields: Sequence[str], btf: Btf | None = None) -> list[str]:
+    """Compiler flags `-DO_task_struct_pid=1264` for each "struct.field". Raises Unavailable as `offsets` does."""
+    return [f"-DO_{field.replace('.', '_')}={offset}" for field, offset in zip(fields, offsets(fields, btf), strict=True)]

@@ -103,7 +103,7 @@ class Cache:
     def state(self) -> tuple[bool, str]:
         """(whether it is used, where it is and how much is in it, or why it is not used)."""
         if self._directory is None:
-            return False, "none"
+            return False, f"user {os.geteuid()} has no home directory: set XDG_CACHE_HOME"
         try:
             place = self._open()
         except FileNotFoundError:

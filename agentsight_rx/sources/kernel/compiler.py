@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import nullcontext
 from glob import glob
 
 import msgspec
@@ -10,7 +11,7 @@ import msgspec
 from ...decoders import json_decoder
 from ...errors import CaptureError
 from .image import Function, Image, Map
-from .workers import WORKERS
+from .workers import WORKERS, Worker
 
 __all__ = ["REMEDY", "compiled", "compiler_identity"]
 
@@ -37,10 +38,13 @@ class _Function(msgspec.Struct, frozen=True):
 _decode = json_decoder(_Compiled).decode  # each source is opened by a thread
 
 
-def compiled(text: str, flags: list[str]) -> Image:
-    """Raises CaptureError, with the first error of clang, or what to do where BCC is missing."""
+def compiled(text: str, flags: list[str], *, by: Worker | None = None) -> Image:
+    """
+    `by` is asked, or else one of the processes that all share. Raises CaptureError, with the first error of clang, or what to
+    do where BCC is missing.
+    """
     try:
-        with WORKERS.one() as worker:
+        with WORKERS.one() if by is None else nullcontext(by) as worker:
             answer, words = worker.ask(text, [*flags, _QUIET])
     except OSError as error:
         raise CaptureError(f"BCC cannot be started: {error}") from error

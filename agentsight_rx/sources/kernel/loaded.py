@@ -55,17 +55,14 @@ class Loaded:
             )
         return self._tables[name]
 
-    def load(self, name: str, kind: int = TRACEPOINT, *, attach_type: int = 0, optional: bool = False) -> int:
-        """
-        The descriptor of a program. Raises OSError where the kernel refuses it; with `optional` that is no reason to doubt the
-        Image.
-        """
+    def load(self, name: str, kind: int = TRACEPOINT, *, attach_type: int = 0) -> int:
+        """The descriptor of a program. Raises OSError where the kernel refuses it, also one of an Image that was made anew."""
         wanted = name, kind, attach_type
         if wanted not in self._programs:
             try:
                 self._programs[wanted] = self._load(name, kind, attach_type)
             except OSError:
-                if optional or not self._renew():
+                if not self._renew():
                     raise
                 self._programs[wanted] = self._load(name, kind, attach_type)
         return self._programs[wanted]

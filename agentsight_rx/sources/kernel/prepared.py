@@ -11,9 +11,9 @@ from ...errors import CaptureError
 from .btf import defines
 from .cache import Cache, default_directory, kernel_identity, key_of
 from .compiler import compiled, compiler_identity
+from .features import has_may_goto
 from .image import Image
 from .shim import HEADERS
-from .turns import has_may_goto
 
 __all__ = ["Source", "prepared"]
 

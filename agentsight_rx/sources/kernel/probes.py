@@ -3,30 +3,22 @@
 from __future__ import annotations
 
 import ctypes
-import errno
 import os
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
-from ...errors import CaptureError
+from ...errors import Unavailable
 from .detach import leave
+from .features import TRACE_UPROBE_MULTI
 from .loaded import Loaded
-from .syscall import KPROBE, at_uprobe, at_uprobes
+from .perf_events import at_uprobe
+from .rights import Call, refusal
+from .syscall import KPROBE, at_uprobes
 
 __all__ = ["Attached", "ProbeRefused", "Probes", "Site"]
 
-_TRACE_UPROBE_MULTI = 48
 _ON_RETURN = 1
 _SITES_MOST = 1 << 20  # of one link, in the kernel (MAX_UPROBE_MULTI_CNT)
-
-
-# The kernel has one reference counter for a place: who comes with another one, or with none, is refused (uprobe_register)
-_REMEDIES = {
-    errno.EINVAL: "another tool may have a probe with a reference counter (USDT) at the same place: end it, then start again",
-    errno.EPERM: "it needs root, or CAP_BPF with CAP_PERFMON: `agentsight-rx doctor` shows what is missing",
-    errno.EACCES: "it needs root, or CAP_BPF with CAP_PERFMON: `agentsight-rx doctor` shows what is missing",
-}
-_REMEDY = "`agentsight-rx doctor` shows what is missing"
 
 
 class Site(NamedTuple):
@@ -38,36 +30,30 @@ class Site(NamedTuple):
     at_return: bool = False
 
 
-class ProbeRefused(CaptureError):
+class ProbeRefused(Unavailable):
     """The kernel does not take a probe: why, and what to do. `path` is not named: it may be that of an open file."""
 
-    def __init__(self, error: OSError) -> None:
-        reason = f"{error.strerror or error}, errno {error.errno}"
-        super().__init__(f"the kernel refused a probe ({reason}); {_REMEDIES.get(error.errno or 0, _REMEDY)}")
+    def __init__(self, error: OSError, call: Call = "perf uprobe") -> None:
+        super().__init__(f"the kernel refused a probe ({refusal(call, error).replace('; ', '); ', 1)}")
         self.reason = error.strerror or str(error)
 
 
 class Probes:
-    """The user probes of one BPF object. `multi=False` attaches them one by one, as on kernels before 6.6."""
+    """The user probes of one BPF object: many a link with `multi`, else one by one, as on kernels without such links."""
 
-    def __init__(self, bpf: Loaded, *, first: str, multi: bool = True) -> None:
+    def __init__(self, bpf: Loaded, *, multi: bool) -> None:
         self._bpf = bpf
         self._attached: list[Attached] = []
         self._multi = multi
-        if multi:
-            try:
-                self._program(first, optional=True)
-            except OSError:
-                self._multi = False
 
     @property
     def multi(self) -> bool:
-        """Whether the kernel has uprobe_multi, asked with the program `first`."""
+        """Whether a link carries many probes."""
         return self._multi
 
-    def _program(self, name: str, *, optional: bool = False) -> int:
+    def _program(self, name: str) -> int:
         """Loaded when it is needed: the verifier takes its time for each."""
-        return self._bpf.load(name, KPROBE, attach_type=_TRACE_UPROBE_MULTI if self._multi else 0, optional=optional)
+        return self._bpf.load(name, KPROBE, attach_type=TRACE_UPROBE_MULTI if self._multi else 0)
 
     def follow(self, table: str, name: str) -> None:
         """Have programs go on in this one, by the first slot of a table of programs."""
@@ -92,12 +78,12 @@ class Probes:
             attached.sites = groups
         except OSError as error:
             attached.close()
-            raise ProbeRefused(error) from error
+            raise ProbeRefused(error, "uprobe_multi link" if self._multi else "perf uprobe") from error
         return attached
 
     def _perf(self, path: str, site: Site) -> int:
-        """The program that has the cookie in its name: without multi it cannot ask for it."""
-        return at_uprobe(self._program(f"{site.program}_{site.cookie & 0xFF}"), path, site.offset, at_return=site.at_return)
+        program = self._program(site.program)
+        return at_uprobe(program, path, site.offset, cookie=site.cookie, at_return=site.at_return)
 
     def close(self) -> None:
         """Take out all of them, behind us: see `leave`."""

@@ -8,10 +8,9 @@ import os
 import posixpath
 import time
 from collections.abc import Callable, Iterable, Sequence, Set
-from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from ...errors import CaptureError
+from ...errors import Unavailable
 from ...events import Loss, Origin
 from ...loss import Reason
 from ..containers.contents import control_groups
@@ -19,16 +18,18 @@ from ..names import Names
 from ..target import Target, found, is_alive
 from .detach import leave
 from .loaded import Loaded
+from .namespace import Namespace, own_namespace
+from .perf_events import at_tracepoint
 from .prepared import Source, prepared
+from .rights import Call, refusal
 from .ring import Ring, size_of_ring
-from .syscall import at_tracepoint
+from .tracepoints import number_of
 
 __all__ = ["CALL_FIELDS", "Program", "lexical_path", "text_of", "walked_path"]
 
 E = TypeVar("E")
 
 _TRACK_FIELDS = (
-    "task_struct.pid",
     "task_struct.tgid",
     "task_struct.group_leader",
     "task_struct.start_boottime",
@@ -59,7 +60,6 @@ CALL_FIELDS = (
     "dentry.d_parent",
     "dentry.d_name.name",
 )
-_TRACEPOINTS = (Path("/sys/kernel/tracing/events"), Path("/sys/kernel/debug/tracing/events"))
 _LOST, _UNTRACKED = 1, 2
 _LISTED, _NAMED, _WATCHED = 1, 2, 4  # the marks of bpf/track.h for a name
 
@@ -87,20 +87,19 @@ class Program(Generic[E]):
         target.check()
         self._stage = stage
         self._target = target
+        here = own_namespace()
         self._reported = {_LOST: 0, _UNTRACKED: 0}
         source = Source(
             files=("track.h", f"{stage}.c", *parts),
-            fields=(*_TRACK_FIELDS, *fields),
-            flags=(*target.flags(), *switches),
+            fields=(*_TRACK_FIELDS, *here.fields, *fields),
+            flags=(*target.flags(), *here.flags, *switches),
         )
+        image, anew = prepared(source)
         try:
-            image, anew = prepared(source)
             self.bpf = Loaded(image, anew, entries={ring: size})
-        except CaptureError as error:
-            raise CaptureError(f"{stage}: {error}") from error
         except OSError as error:
-            raise _refused(f"the {stage} program", error) from error
-        self._settle()
+            raise _refused(f"the tables of the {stage} program", "map", error) from error
+        self._settle(here)
         for comm in target.comms:
             self.bpf["comms"][self._comm_key(comm)] = ctypes.c_uint8(_LISTED)
         for group in (group for container in target.containers for group in control_groups(container)):
@@ -115,14 +114,14 @@ class Program(Generic[E]):
             self._attached += self.bpf.attach_raw()
         except OSError as error:
             self.close()
-            raise _refused(f"the {stage} program", error) from error
+            raise _refused(f"the {stage} program", "raw tracepoint", error) from error
 
-    def _settle(self) -> None:
+    def _settle(self, here: Namespace) -> None:
         """What differs from run to run is no part of the program, or each run would need one of its own."""
         target, settings = self._target, self.bpf["settings"]
         group, level = target.control_group or (0, 0)
-        session, uid = target.session or 0, target.uid or 0
-        settings[ctypes.c_int(0)] = settings.Leaf(group=group, level=level, own=os.getpid(), session=session, uid=uid)
+        chosen = {"session": target.session or 0, "uid": target.uid or 0, "group": group, "level": level}
+        settings[ctypes.c_int(0)] = settings.Leaf(own=os.getpid(), inode=here.inode, depth=here.depth, **chosen)
 
     def quiet(self) -> None:
         """No process counts as watched from now on, so that no record and no loss follows what is in the ring."""
@@ -133,25 +132,22 @@ class Program(Generic[E]):
 
     def attach(self, function: str, tracepoints: Iterable[str]) -> None:
         """Run `function` at each of `tracepoints` ("category:name") that this kernel has."""
-        places = [place for place in _TRACEPOINTS if place.exists()]
-        if not places:
-            raise CaptureError(f"{_TRACEPOINTS[0]} is not there: mount tracefs, or give a container the host's /sys/kernel")
+        numbers = [(tracepoint, number_of(tracepoint)) for tracepoint in tracepoints]
         loaded = self._load(function)
-        for tracepoint in tracepoints:
-            number = _number_of(tracepoint)
+        for tracepoint, number in numbers:
             if number is None:
                 continue
             try:
                 self._attached.append(at_tracepoint(loaded, number))
             except OSError as error:
-                raise _refused(f"{function} at {tracepoint}", error) from error
+                raise _refused(f"{function} at {tracepoint}", "tracepoint", error) from error
 
     def _load(self, function: str) -> int:
         """The descriptor of a program for tracepoints."""
         try:
             return self.bpf.load(function)
         except OSError as error:
-            raise _refused(f"{function} of the {self._stage} program", error) from error
+            raise _refused(f"{function} of the {self._stage} program", "program", error) from error
 
     def follow(self, table: str, function: str) -> None:
         """Have programs for tracepoints go on in this one, by the first slot of a table of programs."""
@@ -185,7 +181,7 @@ class Program(Generic[E]):
         if key in table:
             return
         if watched:
-            table[key] = table.Leaf(0)
+            table[key] = table.Leaf(pid=pid)
         else:
             table = self.bpf["partly"]
             table[key] = ctypes.c_uint32(met | (int(table[key].value) if key in table else 0))
@@ -261,16 +257,8 @@ class Program(Generic[E]):
                 self._names.saw(comm, watched=bool(marks & _WATCHED))
 
 
-def _refused(what: str, error: Exception) -> CaptureError:
-    return CaptureError(f"the kernel did not take {what} ({str(error)[:200]}); `agentsight-rx doctor` shows what is missing")
-
-
-def _number_of(tracepoint: str) -> int | None:
-    """Of "category:name", for perf_event_open(2). None: this kernel has no such tracepoint."""
-    for place in _TRACEPOINTS:
-        with contextlib.suppress(OSError):
-            return int((place / tracepoint.replace(":", "/") / "id").read_text())
-    return None
+def _refused(what: str, call: Call, error: OSError) -> Unavailable:
+    return Unavailable(f"the kernel did not take {what}: {refusal(call, error)}")
 
 
 def walked_path(names: bytes, *, cut: bool) -> str:

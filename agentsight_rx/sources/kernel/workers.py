@@ -20,9 +20,10 @@ _MOST = min(4, os.cpu_count() or 1)  # at once; each takes 100 MB
 
 
 class Worker:
-    """One process. It reads the headers of `shim_tree`."""
+    """One process. It reads the headers of `shim_tree`. BCC and LLVM in the directory `libraries` come before the system's."""
 
-    def __init__(self) -> None:
+    def __init__(self, libraries: str = "") -> None:
+        found_first = {"LD_LIBRARY_PATH": libraries} if libraries else {}
         self._said = 0  # bytes that it wrote to standard error so far
         with ExitStack() as stack:
             tree = stack.enter_context(shim_tree())
@@ -33,7 +34,7 @@ class Worker:
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=self._words,
-                    env={**os.environ, "BCC_KERNEL_SOURCE": str(tree)},
+                    env={**os.environ, **found_first, "BCC_KERNEL_SOURCE": str(tree)},
                 )
             )
             self._open = stack.pop_all()

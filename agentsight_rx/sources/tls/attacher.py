@@ -51,7 +51,7 @@ class Attacher:
         self._say = say
         self._placement: Placement = placement
         self._sockets = False  # socket calls are watched
-        records.calibration = self._calibration = Calibration(program.bpf["rings"]) if probes.multi else None
+        records.calibration = self._calibration = Calibration(program.bpf["rings"])
         self.losses: list[Loss] = []  # of what the kernel refused, until they are taken
         self._silence = Silence(records.traffic, records.connections.plaintext)
 
@@ -63,9 +63,7 @@ class Attacher:
         probed: list[Finding] = []
         refusals: list[str] = []
         for finding in library.findings:
-            if self._calibration is None and needs_layout(finding):
-                self._say(f"{library.path}: {finding.stack} is not read: that needs uprobe_multi (Linux 6.6)")
-            elif finding.hooks or finding.candidates:
+            if finding.hooks or finding.candidates:
                 try:
                     self._probe(library, finding, place)
                     probed.append(finding)
@@ -91,7 +89,7 @@ class Attacher:
             self._sockets = True
         probed = Probed(library, finding, by_socket=by_socket)
         number = self._records.add(probed)
-        if self._calibration and needs_layout(finding):
+        if needs_layout(finding):
             self._calibration.begin(number, finding)
             with open_file(place) as file:
                 probed.identity = identity_of(file)

@@ -93,5 +93,5 @@ def _show(program: Program[Any], path: str) -> None:
         teacher[here] = ctypes.c_uint32(0)
     if not len(program.bpf["chosen"]):
         raise CaptureError(
-            f"the kernel did not see us map {path}: we run in a pid namespace; start this in that of the host (--pid=host)"
+            f"the kernel did not report that we mapped {path}, so its users are not known; choose them by --pid or --comm"
         )

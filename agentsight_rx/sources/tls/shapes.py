@@ -46,7 +46,7 @@ def needs_sockets(finding: Finding) -> bool:
 
 
 def needs_layout(finding: Finding) -> bool:
-    """Whether only a run shows, or has shown, where its plaintext is: that needs cookies, so uprobe_multi."""
+    """Whether only a run shows, or has shown, where its plaintext is."""
     return bool(finding.candidates) or any(hook.shape in _RING for hook in finding.hooks)
 
 

@@ -9,12 +9,13 @@ from contextlib import ExitStack
 import msgspec
 
 from ...core.stream import Stream, origin
-from ...errors import CaptureError
+from ...errors import CaptureError, Unavailable
 from ...events import Loss, TlsEvent, time_of
 from ...say import detail, say
 from ..containers.contents import inside, libraries_in, members
 from ..containers.references import Container
 from ..hold import held
+from ..kernel.features import has_uprobe_multi, uprobes_refused
 from ..kernel.probes import Probes
 from ..kernel.program import CALL_FIELDS, Program
 from ..kernel.reader import ProgramReader
@@ -72,8 +73,8 @@ class TlsOptions(msgspec.Struct, frozen=True, omit_defaults=True):
     `placement` is where the probes of a function are: "cheap" where the kernel emulates the instruction and reading the code
     proves that the same calls are seen, "entry" where the function begins.
 
-    `ring_size` is in bytes, a power of two, 0 for one by the memory that is free; `multi=False` attaches as kernels before 6.6
-    need it.
+    `ring_size` is in bytes, a power of two, 0 for one by the memory that is free; `multi=False` attaches as kernels without
+    uprobe_multi links need it.
     """
 
     target: Target = Target()
@@ -117,8 +118,8 @@ class TlsReader(ProgramReader[TlsEvent]):
     def open(self) -> None:
         self._scope = scope_of(self._options.target, self._options.binaries)
         self.names = Names(self._scope.target.comms)
-        self._load(multi=self._options.multi)
         try:
+            self._load()
             self._look_around()
         except BaseException:
             self.close()
@@ -142,7 +143,10 @@ class TlsReader(ProgramReader[TlsEvent]):
         if not self._records.connections.probed:  # also of those that the kernel refused: that was said
             self._say("no OpenSSL library found yet; programs with one of their own are inspected when they start")
 
-    def _load(self, *, multi: bool) -> None:
+    def _load(self) -> None:
+        multi = self._options.multi and has_uprobe_multi()
+        if not multi and (refused := uprobes_refused()):
+            raise Unavailable(f"the kernel takes no probe: {refused}")
         program: Program[TlsEvent] = Program(
             "tls",
             self._scope.target,
@@ -150,21 +154,17 @@ class TlsReader(ProgramReader[TlsEvent]):
             ring_size=self._options.ring_size,
             decode=self._records.decode,
             fields=_FIELDS,
-            switches=["-DCALLS", *self._scope.switches, *(["-DMULTI"] if multi else [])],
+            switches=["-DCALLS", *self._scope.switches],
             parts=("tls_aead.c", "tls_sockets.c", "tls_go.c", "tls_ring.c"),
             names=self.names,
         )
-        probes = Probes(program.bpf, first="on_enter", multi=multi)
-        if multi and not probes.multi:  # a kernel before 6.6
-            program.close()
-            self._load(multi=False)
-            return
-        probes.follow("next_programs", "on_more")
-        program.attach("on_mapped", ["syscalls:sys_exit_mmap"])
+        probes = Probes(program.bpf, multi=multi)
         self._program, self._attacher = (
             program,
             Attacher(program, probes, self._records, self._say, placement=self._options.placement),
         )
+        probes.follow("next_programs", "on_more")
+        program.attach("on_mapped", ["syscalls:sys_exit_mmap"])
         self._records.traffic.ask = asker(program.bpf)
 
     # -- which files -----------------------------------------------------------------------------------------------

@@ -7,21 +7,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from msgspec import Struct
 
 from ...loss import Entry, Reason
+from ..reasons import sentence_why
 from ..tables import StageCount
 
-__all__ = ["WHY", "Stage", "place_of", "places_of", "records_of", "survived"]
+__all__ = ["Stage", "place_of", "places_of", "records_of", "survived"]
 
-# Why something was lost, in a sentence
-WHY = {
-    Reason.KERNEL_LOST: "The buffer in the kernel was full.",
-    Reason.QUEUE_FULL: "More came than could be handled.",
-    Reason.TRUNCATED: "It is longer than what is kept.",
-    Reason.MALFORMED: "It is not as its protocol has it.",
-    Reason.EVICTED: "Too much was under way at once.",
-    Reason.SINK_FAILED: "It could not be written.",
-    Reason.UNREADABLE: "Its TLS could not be read.",
-    Reason.BUG: "An error in this program: please report it.",
-}
 _SOURCES = frozenset({"tls", "plain_http", "process", "files", "net", "readline", "stdio", "system", "replay"})
 _STORES = ("store", "memory")
 _SHOWN = 6
@@ -50,7 +40,7 @@ def place_of(entry: Entry, /) -> str:
     name = _name(entry.stage)
     if entry.by_filter:
         return "filters"
-    if entry.reason is Reason.KERNEL_LOST:
+    if entry.reason in (Reason.KERNEL_LOST, Reason.NOT_OPENED, Reason.UNSEEN):
         return "kernel"
     if entry.reason is Reason.UNREADABLE:
         return "connections"
@@ -120,7 +110,7 @@ def _place(id: str, name: str, what: str, *, entries: Sequence[Entry], before: i
         asked=gone if id == "filters" else 0,
         size=sum(each.size for each in entries),
         why=tuple(
-            f"{each.count:,} at {each.stage}. {'Asked for, not lost.' if each.by_filter else WHY.get(each.reason, '')}"
+            f"{each.count:,} at {each.stage}. {'Asked for, not lost.' if each.by_filter else sentence_why(each.reason)}"
             for each in entries[:_SHOWN]
         ),
     )

@@ -10,9 +10,10 @@ from ...loss import Reason
 from ..blind_spots import advice_of, sentence_of
 from ..gaps import UNSEEN_WHY, unseen_said
 from ..queries.health import Health
+from ..reasons import lost_words, sentence_why
 from ..tables import STAGES
 from ..words import plural
-from .funnel import WHY, Stage, place_of, places_of, survived
+from .funnel import Stage, place_of, places_of, survived
 from .head import Wholeness, wholeness_of
 from .picture import Picture
 from .reads import Read, reads_of
@@ -24,6 +25,8 @@ _DO = {
     Reason.QUEUE_FULL: "Record fewer programs, or leave out what you do not need.",
     Reason.SINK_FAILED: "Make room on the disk, or limit the store by --max-size.",
     Reason.UNREADABLE: "agentsight-rx doctor says what it finds in the program.",
+    Reason.NOT_OPENED: "agentsight-rx doctor says what this machine needs.",
+    Reason.UNSEEN: "agentsight-rx doctor says what can be captured here.",
 }
 _ROWS_MOST = 200
 
@@ -97,8 +100,8 @@ def _missing(health: Health) -> Iterator[Missing]:
     for each in health.losses:
         size = f", {each.size:,} bytes" if each.size else ""
         yield Missing(
-            f"{each.count:,} lost at {each.stage}{size}",
-            WHY.get(each.reason, each.reason.value),
+            f"{lost_words(each)}{size}",
+            sentence_why(each.reason) or each.reason.value,
             place_of(each),
             _DO.get(each.reason, ""),
         )

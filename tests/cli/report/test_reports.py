@@ -237,15 +237,17 @@ def test_health_names_each_gap_and_what_to_do(folder: Path) -> None:
     story.events.append(spot)
     ledger.meter("tls").lose(Reason.KERNEL_LOST, 41, 1200)
     ledger.meter("tls/find_blind_spots").lose(Reason.UNREADABLE, 3)
+    ledger.meter("process").lose(Reason.UNSEEN, 1)
     path = recorded(folder / "gaps.lmdb", story, ledger=ledger)
     lines = said("health", "--db", path)
-    assert lines[0] == "2 things are missing"
+    assert lines[0] == "3 things are missing"
     assert any(line.startswith("  ! could not be read: uv (rustls with aws-lc), process 71: 3 connections") for line in lines)
-    assert "  ! tls: 41 kernel lost, 1.2 kB" in lines
+    assert "  ! 41 lost at tls (kernel lost), 1.2 kB" in lines
+    assert "  ! the recorded command was not seen to run" in lines
     (found,) = values("health", "--db", path)
-    assert (found["complete"], found["missing"]) == (False, 2)
+    assert (found["complete"], found["missing"]) == (False, 3)
     first = said("--db", path)
-    assert f"all of it: report health --db {path}" == first[first.index("2 things are missing") + 1]
+    assert f"all of it: report health --db {path}" == first[first.index("3 things are missing") + 1]
 
 
 def test_a_recording_that_did_not_end_says_so(folder: Path) -> None:

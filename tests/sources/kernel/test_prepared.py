@@ -8,11 +8,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from agentsight_rx.doctor import require_capture
 from agentsight_rx.errors import CaptureError
 from agentsight_rx.sources.kernel import prepared as module
 from agentsight_rx.sources.kernel.cache import Cache
 from agentsight_rx.sources.kernel.compiler import compiled
+from agentsight_rx.sources.kernel.features import require_kernel
 from agentsight_rx.sources.kernel.image import Function, Image
 from agentsight_rx.sources.kernel.loaded import Loaded
 from agentsight_rx.sources.kernel.prepared import Source, prepared
@@ -119,7 +119,7 @@ _TEXT = "BPF_ARRAY(seen, u64, 3);\nint it(void *ctx) { int first = 0; return see
 
 @pytest.mark.live
 def test_an_image_that_the_kernel_refuses_is_replaced_and_its_maps_stay() -> None:
-    require_capture()
+    require_kernel()
     image = compiled(_TEXT, [])
     broken = Image(image.maps, tuple(Function(each.name, each.code[:-8], each.uses) for each in image.functions))
     loaded = Loaded(broken, lambda: image)
@@ -131,14 +131,14 @@ def test_an_image_that_the_kernel_refuses_is_replaced_and_its_maps_stay() -> Non
 
 @pytest.mark.live
 def test_the_same_source_gives_the_same_image() -> None:
-    require_capture()
+    require_kernel()
     assert compiled(_TEXT, []) == compiled(_TEXT + "\n", [])
     assert any(each.uses for each in compiled(_TEXT, []).functions)
 
 
 @pytest.mark.live
 def test_what_stays_refused_is_an_error_with_the_words_of_the_verifier() -> None:
-    require_capture()
+    require_kernel()
     image = compiled("int it(void *ctx) { return *(int *)0; }", [])
     loaded = Loaded(image, lambda: image)
     with pytest.raises(OSError, match="errno"):
@@ -147,6 +147,6 @@ def test_what_stays_refused_is_an_error_with_the_words_of_the_verifier() -> None
 
 
 def test_an_error_of_clang_is_in_the_message() -> None:
-    require_capture()
+    require_kernel()
     with pytest.raises(CaptureError, match="error: use of undeclared identifier 'nowhere'"):
         compiled("int it(void *ctx) { return nowhere; }", [])

@@ -10,8 +10,8 @@ from struct import pack
 
 import pytest
 
-from agentsight_rx.doctor import require_capture
 from agentsight_rx.errors import UsageError
+from agentsight_rx.sources.kernel.features import require_kernel
 from agentsight_rx.sources.kernel.ring import Ring, size_of_ring
 from agentsight_rx.sources.kernel.syscall import create_map
 
@@ -120,7 +120,7 @@ def test_its_fill_is_what_was_not_read(memory: Memory, ring: Ring[bytes]) -> Non
 @pytest.fixture
 def empty() -> Generator[Ring[bytes]]:
     """A ring of the kernel, into which nothing is written."""
-    require_capture()
+    require_kernel()
     fd = create_map("empty", _RINGBUF, (0, 0), entries=SIZE)
     made: Ring[bytes] = Ring(fd, SIZE, lambda view, at, size: bytes(view[at : at + size]))
     yield made
@@ -175,7 +175,7 @@ def test_a_size_that_is_not_asked_for_is_chosen() -> None:
 
 @pytest.mark.live
 def test_of_a_million_records_none_is_torn_and_each_was_read_or_counted() -> None:
-    require_capture()
+    require_kernel()
     found = flood(RECORDS)
     assert found.torn == 0
     assert found.whole >= RECORDS

@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 
-from agentsight_rx.doctor import require_capture
 from agentsight_rx.sources.kernel.compiler import compiled
+from agentsight_rx.sources.kernel.features import require_kernel
 from agentsight_rx.sources.kernel.loaded import Loaded
+from agentsight_rx.sources.kernel.perf_events import at_tracepoint, at_uprobe
 from agentsight_rx.sources.kernel.ring import Ring
 from agentsight_rx.sources.kernel.shim import shim_tree
-from agentsight_rx.sources.kernel.syscall import KPROBE, at_tracepoint, at_uprobe, at_uprobes
+from agentsight_rx.sources.kernel.syscall import KPROBE, at_uprobes
 from agentsight_rx.sources.readline import function_offset
 
 
@@ -72,7 +73,7 @@ _Seen = tuple[int, int, int]
 
 @pytest.fixture
 def machine() -> None:
-    require_capture()
+    require_kernel()
 
 
 def _program(text: str) -> Loaded:
@@ -114,10 +115,12 @@ def test_uprobes_read_arguments_and_results(multi: bool) -> None:
             at_uprobes(leave, path, [(offset, 6)], flags=1),
         ]
     else:
-        attached = [at_uprobe(enter, path, offset, at_return=False), at_uprobe(leave, path, offset, at_return=True)]
-    first, second = (5, 6) if multi else (0, 0)
+        attached = [
+            at_uprobe(enter, path, offset, cookie=5, at_return=False),
+            at_uprobe(leave, path, offset, cookie=6, at_return=True),
+        ]
     seen = _seen_while(program, attached, lambda: function(7_000_003, 1_000), times=7)
-    assert seen == [(first, 7_000_003, 1_000), (second, 7_000, 0)] * 7
+    assert seen == [(5, 7_000_003, 1_000), (6, 7_000, 0)] * 7
 
 
 @pytest.mark.live

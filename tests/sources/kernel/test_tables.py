@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from agentsight_rx.doctor import require_capture
+from agentsight_rx.sources.kernel.features import require_kernel
 from agentsight_rx.sources.kernel.image import Image, Map
 from agentsight_rx.sources.kernel.loaded import Loaded
 from agentsight_rx.sources.kernel.tables import Table, type_of
@@ -57,7 +57,7 @@ def _map(kind: int, key: Any, leaf: Any, *, entries: int) -> Map:
 
 
 def _table(kind: int, key: Any, leaf: Any, *, entries: int) -> Generator[Table]:
-    require_capture()
+    require_kernel()
     loaded = Loaded(Image((_map(kind, key, leaf, entries=entries),), ()))
     yield loaded["it"]
     loaded.close()
@@ -120,7 +120,7 @@ def test_a_value_for_each_cpu_is_summed() -> None:
 
 @pytest.mark.live
 def test_a_map_may_have_other_entries_than_it_was_compiled_with() -> None:
-    require_capture()
+    require_kernel()
     loaded = Loaded(Image((_map(_HASH, "unsigned int", "unsigned int", entries=2),), ()), entries={"it": 5})
     table = loaded["it"]
     for number in range(5):

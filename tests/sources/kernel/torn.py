@@ -12,8 +12,8 @@ from pathlib import Path
 
 from agentsight_rx.sources.kernel.compiler import compiled
 from agentsight_rx.sources.kernel.loaded import Loaded
+from agentsight_rx.sources.kernel.perf_events import at_tracepoint
 from agentsight_rx.sources.kernel.ring import Ring
-from agentsight_rx.sources.kernel.syscall import at_tracepoint
 
 __all__ = ["Found", "flood"]
 

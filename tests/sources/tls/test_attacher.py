@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -21,8 +22,6 @@ from agentsight_rx.sources.tls.stacks.finding import Finding, Hook
 class Kernel:
     """Probes that refuse the places in `taken`."""
 
-    multi = False
-
     def __init__(self, taken: set[int]) -> None:
         self.taken = taken
 
@@ -37,7 +36,9 @@ class Kernel:
 
 def attacher(taken: set[int], said: list[str]) -> tuple[Attacher, Records]:
     records = Records(handshakes=False)
-    return Attacher(cast("Any", None), cast("Probes", Kernel(taken)), records, said.append), records
+    return Attacher(
+        cast("Any", SimpleNamespace(bpf={"rings": None})), cast("Probes", Kernel(taken)), records, said.append
+    ), records
 
 
 def library(libssl: Path) -> Library:

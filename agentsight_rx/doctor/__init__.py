@@ -1,0 +1,7 @@
+"""This machine -> what can be captured here, what cannot, and what to do about that."""
+
+from .checks import Check, can_try, machine_checks
+from .report import render
+from .trial import Outcome, can_record, try_sources
+
+__all__ = ["Check", "Outcome", "can_record", "can_try", "machine_checks", "render", "try_sources"]

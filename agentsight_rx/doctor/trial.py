@@ -1,0 +1,135 @@
+"""A small program of our own, captured as any other -> which sources work here, and why others do not."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from io import StringIO
+from pathlib import Path
+
+from msgspec import Struct
+
+from .. import sources
+from ..core.merge import merge
+from ..core.sink import Sink
+from ..errors import Unavailable
+from ..events import (
+    Event,
+    FileEvent,
+    NetEvent,
+    ProcessExec,
+    Readline,
+    StdioChunk,
+    SystemSample,
+    SystemWide,
+    TlsChunk,
+)
+from ..loss import Ledger
+from ..runtime import Run
+from ..say import holding
+from ..view.reasons import SOURCES
+
+__all__ = ["Outcome", "can_record", "try_sources"]
+
+_PROGRAM = Path(__file__).with_name("program.py")
+_PATIENCE_S = 30.0  # until its program has done everything
+_SAMPLES_S = 0.2
+
+
+class Outcome(Struct, frozen=True):
+    """Of one source: whether what its program did was seen, `opened` or not; else why, and what to do."""
+
+    source: str
+    opened: bool
+    seen: bool
+    why: str = ""
+
+
+def can_record(outcomes: Sequence[Outcome]) -> bool:
+    """Whether `record` starts: something that the kernel shows is captured; the rest is said to be missing."""
+    return any(each.opened and each.source != "system" for each in outcomes)
+
+
+def _proof(word: str) -> dict[str, Callable[[Event], bool]]:
+    """What of its program each source must show."""
+    text = word.encode()
+    return {
+        "tls": lambda event: isinstance(event, TlsChunk) and not _is_plain(event) and text in event.data,
+        "plain_http": lambda event: isinstance(event, TlsChunk) and _is_plain(event) and text in event.data,
+        "process": lambda event: isinstance(event, ProcessExec) and word in event.argv,
+        "files": lambda event: isinstance(event, FileEvent) and word in event.path,
+        "net": lambda event: isinstance(event, NetEvent),
+        "readline": lambda event: isinstance(event, Readline) and word in event.command,
+        "stdio": lambda event: isinstance(event, StdioChunk) and text in event.data,
+        "system": lambda event: isinstance(event, SystemSample | SystemWide),
+    }
+
+
+def _is_plain(chunk: TlsChunk) -> bool:
+    connection = chunk.origin.connection
+    return connection is not None and connection.plain
+
+
+class _Seen:
+    """A sink that notes which proofs came, and when all are there."""
+
+    def __init__(self, word: str) -> None:
+        self._wanted = _proof(word)
+        self.names: set[str] = set()
+
+    def open(self, _: Ledger) -> _Seen:
+        return self
+
+    def write(self, batch: Sequence[Event], /) -> None:
+        for event in batch:
+            found = [name for name, is_proof in self._wanted.items() if is_proof(event)]
+            self.names.update(found)
+
+    def flush(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+def try_sources() -> list[Outcome]:
+    """Capture a program that does a little of everything, as `record` would; nothing else of the machine is watched."""
+    word = f"agentsight-rx-trial-{secrets.token_hex(4)}"
+    seen = _Seen(word)
+    program = subprocess.Popen(
+        [sys.executable, "-I", "-S", str(_PROGRAM), word],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        missing = _watch(program, seen)
+    except Unavailable as error:  # none of them can be opened
+        missing = dict.fromkeys(SOURCES, str(error))
+    finally:
+        program.kill()
+        program.communicate()
+    return [Outcome(name, name not in missing, name in seen.names, missing.get(name, "")) for name in SOURCES]
+
+
+def _watch(program: subprocess.Popen[bytes], seen: _Seen) -> dict[str, str]:
+    """The sources that could not be opened, and why."""
+    target = sources.Target(program.pid)
+    watched = (
+        sources.tls(sources.TlsOptions(target)),
+        sources.plain_http(sources.PlainHttpOptions(target)),
+        sources.process(sources.ProcessOptions(target)),
+        sources.files(sources.FileOptions(target)),
+        sources.net(sources.NetOptions(target)),
+        sources.readline(sources.ReadlineOptions(target)),
+        sources.stdio(sources.StdioOptions(target)),
+        sources.system(sources.SystemOptions(target, _SAMPLES_S)),
+    )
+    graph = merge(*watched)
+    sink = Sink("seen", lambda _: seen, events=1 << 16, size=64 << 20)
+    with holding(StringIO()), Run(graph, [sink], required=()) as run:
+        assert program.stdin is not None
+        os.write(program.stdin.fileno(), b"begin\n")
+        run.wait(_PATIENCE_S)
+        return run.stop().unavailable

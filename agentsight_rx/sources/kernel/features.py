@@ -1,0 +1,402 @@
+"""
+What this kernel and this compiler can do, asked by doing it -> a table that doctor, the sources and docs/kernels.md read.
+
+No other place tests a version: a version is what a vendor says, and kernels of vendors have features of newer ones.
+
+Longer than 300 lines because the table is one place, and each of its rows has the question beside it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import re
+import struct
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from struct import pack
+
+from msgspec import Struct
+
+from ...errors import CaptureError, Unavailable
+from ..hold import group
+from .btf import known_offsets
+from .compiler import REMEDY, compiled, compiler_identity
+from .detach import leave
+from .perf_events import at_tracepoint, try_uprobe
+from .rights import Call, own_rights, refusal
+from .syscall import KPROBE, RAW_TRACEPOINT, TRACEPOINT, at_raw_tracepoint, at_uprobes, create_map, load_program
+from .tracepoints import number_of
+
+__all__ = [
+    "FEATURES",
+    "TRACE_UPROBE_MULTI",
+    "Feature",
+    "Finding",
+    "has_may_goto",
+    "has_uprobe_multi",
+    "require_kernel",
+    "uprobes_refused",
+]
+
+TRACE_UPROBE_MULTI = 48  # the attach type of programs for uprobe_multi links, include/uapi/linux/bpf.h
+_RING = 27  # BPF_MAP_TYPE_RINGBUF
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+
+# Instructions: operation, registers, offset, value (Documentation/bpf/standardization/instruction-set.rst)
+_SET_0 = pack("<BBhi", 0xB7, 0, 0, 0)
+_MAY_GOTO = pack("<BBhi", 0xE5, 0, 1, 0)
+_EXIT = pack("<BBhi", 0x95, 0, 0, 0)
+_ATTACH_COOKIE, _CURRENT_TASK_BTF = 174, 158  # numbers of helpers, include/uapi/linux/bpf.h
+
+
+def _calling(helper: int) -> bytes:
+    return pack("<BBhi", 0x85, 0, 0, helper) + _SET_0 + _EXIT
+
+
+_NOTHING = _SET_0 + _EXIT
+
+
+class Finding(Struct, frozen=True):
+    """Whether something is there, what was seen, and what to do where it is not."""
+
+    ok: bool
+    seen: str
+    remedy: str = ""
+
+
+class Feature(Struct, frozen=True):
+    """Something of the kernel or the compiler that a capture uses. `since` is the first Linux that has it, for people."""
+
+    name: str
+    since: str
+    purpose: str
+    without: str  # what happens where it is missing
+    ask: Callable[[], Finding]
+    first: bool = False  # asked before each capture, since nothing can be captured without it and it costs nothing to ask
+
+
+# --- asked by sources, so that they choose the other way ---
+
+
+@cache
+def has_uprobe_multi() -> bool:
+    """
+    Whether one link carries many probes. A kernel without such links takes a program for them; a link on something that is no
+    file tells: EBADF where there are links, EINVAL where there are none.
+    """
+    try:
+        program = load_program("nothing", KPROBE, _NOTHING, attach_type=TRACE_UPROBE_MULTI)
+    except OSError:
+        return False
+    try:
+        os.close(at_uprobes(program, "/", [(0, 0)], flags=0))
+    except OSError as error:
+        return error.errno == errno.EBADF
+    finally:
+        os.close(program)
+    return True
+
+
+@cache
+def has_may_goto() -> bool:
+    """Whether the verifier looks at one turn of a loop instead of at each: by an instruction that may leave a loop."""
+    return _loads(_SET_0 + _MAY_GOTO + _SET_0 + _EXIT, TRACEPOINT)
+
+
+def uprobes_refused() -> str:
+    """Why no probe can be set in a program, and what to do; "" where one can."""
+    if has_uprobe_multi():
+        return ""
+    try:
+        load = load_program("nothing", KPROBE, _NOTHING)
+    except OSError as error:
+        return refusal("program", error)
+    os.close(load)
+    try:
+        leave([try_uprobe(*_own_libc())])
+    except OSError as error:
+        return refusal("perf uprobe", error)
+    return ""
+
+
+def _loads(code: bytes, kind: int) -> bool:
+    try:
+        os.close(load_program("asked", kind, code, explain=False))
+    except OSError:
+        return False
+    return True
+
+
+def _own_libc() -> tuple[str, int]:
+    """The libc of this process, and the offset of a function in it that is rarely used."""
+    address = ctypes.cast(ctypes.CDLL(None).a64l, ctypes.c_void_p).value or 0
+    for line in Path("/proc/self/maps").read_text().splitlines():
+        span, _, offset, _, _, *path = line.split(maxsplit=5)
+        start, end = (int(number, 16) for number in span.split("-"))
+        if path and start <= address < end:
+            return path[0], address - start + int(offset, 16)
+    raise OSError(errno.ENOENT, f"no file is mapped at {address:#x}")
+
+
+# --- asked by doctor ---
+
+_OLDEST = (5, 15)
+
+
+def _system() -> Finding:
+    name = os.uname()
+    numbers = tuple(int(number) for number in re.findall(r"\d+", name.release)[:2])
+    ok = (name.sysname, name.machine) == ("Linux", "x86_64") and numbers >= _OLDEST
+    return Finding(ok, f"{name.sysname} {name.release} on {name.machine}", "use a machine with Linux 5.15 or newer on x86-64")
+
+
+def _tried(call: Call, done: Callable[[], int], seen: str, *, close: Callable[[int], None] = os.close) -> Finding:
+    """`done` returns a descriptor, which `close` closes."""
+    try:
+        close(done())
+    except OSError as error:
+        return Finding(False, *_split(refusal(call, error)))
+    return Finding(True, seen)
+
+
+def _behind_us(fd: int) -> None:
+    """The kernel takes 0.1 s to close what is attached."""
+    leave([fd])
+
+
+def _split(text: str) -> tuple[str, str]:
+    """(what was seen, what to do) of "why; what to do"."""
+    why, _, remedy = text.partition("; ")
+    return f"the kernel refuses it: {why}", remedy
+
+
+def _programs() -> Finding:
+    return _tried("program", lambda: load_program("nothing", KPROBE, _NOTHING), "the kernel takes a program")
+
+
+def _ring() -> Finding:
+    return _tried("map", lambda: create_map("ring", _RING, (0, 0), entries=_PAGE), "one was made")
+
+
+def _cookies() -> Finding:
+    return _tried("program", lambda: load_program("cookie", KPROBE, _calling(_ATTACH_COOKIE)), "a program may ask for it")
+
+
+def _tasks() -> Finding:
+    return _tried("program", lambda: load_program("task", KPROBE, _calling(_CURRENT_TASK_BTF)), "a program may ask for it")
+
+
+_BTF = Path("/sys/kernel/btf/vmlinux")
+
+
+def _types() -> Finding:
+    try:
+        found = known_offsets(("task_struct.pid", "task_struct.tgid"))
+    except CaptureError as error:
+        return Finding(False, str(error), "use a kernel built with CONFIG_DEBUG_INFO_BTF=y, as Debian's are")
+    ok = all(offset is not None for offset in found.values())
+    return Finding(ok, f"{_BTF}, {_BTF.stat().st_size:,} bytes", "use another kernel: this one does not describe its tasks")
+
+
+def _raw_tracepoints() -> Finding:
+    program = None
+    try:
+        program = load_program("nothing", RAW_TRACEPOINT, _NOTHING)
+        return _tried(
+            "raw tracepoint", lambda: at_raw_tracepoint(program, "sched_process_exec"), "one was attached", close=_behind_us
+        )
+    except OSError as error:
+        return Finding(False, *_split(refusal("program", error)))
+    finally:
+        if program is not None:
+            os.close(program)
+
+
+_QUIET = "syscalls:sys_exit_mmap"
+
+
+def _tracepoints() -> Finding:
+    try:
+        number = number_of(_QUIET)
+    except CaptureError as error:
+        why, _, remedy = str(error).partition("; ")
+        return Finding(False, why, remedy)
+    if number is None:
+        return Finding(False, f"this kernel has no {_QUIET}", "use a kernel with CONFIG_FTRACE_SYSCALLS=y, as Debian's are")
+    program = None
+    try:
+        program = load_program("nothing", TRACEPOINT, _NOTHING)
+        return _tried("tracepoint", lambda: at_tracepoint(program, number), f"one was attached at {_QUIET}", close=_behind_us)
+    except OSError as error:
+        return Finding(False, *_split(refusal("program", error)))
+    finally:
+        if program is not None:
+            os.close(program)
+
+
+def _many_probes() -> Finding:
+    if has_uprobe_multi():
+        return Finding(True, "the kernel has them")
+    return Finding(False, "the kernel has none", "Linux 6.6 has them")
+
+
+def _perf_probes() -> Finding:
+    try:
+        leave([try_uprobe(*_own_libc())])
+    except OSError as error:
+        return Finding(False, *_split(refusal("perf uprobe", error)))
+    return Finding(True, "one was set in a function of libc")
+
+
+def _other_users() -> Finding:
+    ok = "CAP_SYS_PTRACE" in own_rights().capabilities
+    return Finding(
+        ok, "/proc shows their programs" if ok else "CAP_SYS_PTRACE is missing", "start it as root, or with CAP_SYS_PTRACE"
+    )
+
+
+def _loops() -> Finding:
+    return Finding(has_may_goto(), "the kernel has it" if has_may_goto() else "the kernel does not have it", "Linux 6.9 has it")
+
+
+def _freezer() -> Finding:
+    with group() as made:
+        if made is None:
+            return Finding(
+                False,
+                "no control group (version 2) can be made below our own",
+                "run it as root where cgroup2 is mounted to write",
+            )
+        ok = (made.path / "cgroup.freeze").exists()
+    return Finding(ok, "a control group was made, which can be held" if ok else "control groups cannot be held")
+
+
+def _compiler() -> Finding:
+    """The program returns the version of clang, which its first instruction then has."""
+    try:
+        image = compiled("int clang_version(void *ctx) { return __clang_major__; }", [])
+    except CaptureError as error:
+        return Finding(False, str(error), REMEDY)
+    (version,) = struct.unpack_from("<i", image.functions[0].code, 4)
+    where = ", ".join(text.split()[0] for text in compiler_identity()) or "found by the dynamic linker"
+    return Finding(True, f"it compiles without kernel headers, with clang {version}: {where}")
+
+
+_EVERY = "every capture"
+
+FEATURES: tuple[Feature, ...] = (
+    Feature(
+        "system",
+        since="5.15",
+        purpose=_EVERY,
+        without="no capture",
+        ask=_system,
+        first=True,
+    ),
+    Feature(
+        "BPF programs",
+        since="5.15",
+        purpose=_EVERY,
+        without="no capture",
+        ask=_programs,
+        first=True,
+    ),
+    Feature(
+        "BPF ring buffers",
+        since="5.8",
+        purpose=_EVERY,
+        without="no capture",
+        ask=_ring,
+        first=True,
+    ),
+    Feature(
+        "kernel types (BTF)",
+        since="5.2",
+        purpose=_EVERY,
+        without="no capture",
+        ask=_types,
+        first=True,
+    ),
+    Feature(
+        "the current task in BPF",
+        since="5.11",
+        purpose=_EVERY,
+        without="no capture",
+        ask=_tasks,
+    ),
+    Feature(
+        "raw tracepoints",
+        since="4.17",
+        purpose=_EVERY,
+        without="no capture",
+        ask=_raw_tracepoints,
+    ),
+    Feature(
+        "tracepoints of system calls",
+        since="4.7",
+        purpose="files, connections, pipes, HTTP without TLS, late libraries",
+        without="these are not captured",
+        ask=_tracepoints,
+    ),
+    Feature(
+        "uprobe_multi links",
+        since="6.6",
+        purpose="TLS and typed lines",
+        without="perf uprobes, which need CAP_SYS_ADMIN and are slower to remove",
+        ask=_many_probes,
+    ),
+    Feature(
+        "perf uprobes",
+        since="4.17",
+        purpose="TLS and typed lines where there are no uprobe_multi links",
+        without="nothing where there are such links; else TLS and typed lines are not captured",
+        ask=_perf_probes,
+    ),
+    Feature(
+        "cookies of probes",
+        since="5.15",
+        purpose="knowing which function of TLS was called",
+        without="no TLS",
+        ask=_cookies,
+    ),
+    Feature(
+        "may_goto",
+        since="6.9",
+        purpose="loops that are quick to verify",
+        without="programs without it, which take 0.3 s longer to load",
+        ask=_loops,
+    ),
+    Feature(
+        "processes of other users",
+        since="",
+        purpose="TLS in their programs, names of theirs",
+        without="only our own are looked into",
+        ask=_other_users,
+    ),
+    Feature(
+        "freezer",
+        since="5.2",
+        purpose="holding a command of record while its TLS code is searched",
+        without="its first calls may be missed, which is counted",
+        ask=_freezer,
+    ),
+    Feature(
+        "BCC",
+        since="",
+        purpose="programs that are not compiled yet",
+        without="only programs that the cache has",
+        ask=_compiler,
+    ),
+)
+
+
+def require_kernel() -> None:
+    """Raise Unavailable for the first feature without which nothing can be captured. It takes no time."""
+    for feature in FEATURES:
+        if feature.first:
+            found = feature.ask()
+            if not found.ok:
+                raise Unavailable(f"cannot capture: {feature.name}: {found.seen}. What to do: {found.remedy}")

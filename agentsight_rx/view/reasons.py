@@ -1,0 +1,56 @@
+"""What was lost -> in words: what it was, and why."""
+
+from __future__ import annotations
+
+from ..loss import Entry, Reason
+from .words import plural
+
+__all__ = ["SOURCES", "lost_words", "sentence_why", "why"]
+
+# What a source captures
+SOURCES = {
+    "tls": "TLS",
+    "plain_http": "HTTP without TLS",
+    "process": "processes",
+    "files": "files",
+    "net": "connections",
+    "readline": "typed lines",
+    "stdio": "pipes and standard streams",
+    "system": "processor and memory use",
+}
+
+_WHY = {
+    Reason.KERNEL_LOST: "the kernel's buffer was full",
+    Reason.QUEUE_FULL: "more came than could be handled",
+    Reason.TRUNCATED: "it is longer than what is kept",
+    Reason.MALFORMED: "it is not as its protocol has it",
+    Reason.EVICTED: "too much was under way at once",
+    Reason.SINK_FAILED: "it could not be written",
+    Reason.UNREADABLE: "its TLS could not be read",
+    Reason.NOT_OPENED: "the kernel did not allow it: `agentsight-rx doctor` says why and what to do",
+    Reason.UNSEEN: "it ran, and the kernel reported nothing of it: `agentsight-rx doctor` says what is captured here",
+    Reason.OTHER_ABI: "the kernel's tracepoints do not show the system calls of 32-bit programs",
+    Reason.BUG: "an error in this program; please report it",
+}
+
+
+def why(reason: Reason, /) -> str:
+    """A phrase; "" for what was left out on purpose."""
+    return _WHY.get(reason, "")
+
+
+def sentence_why(reason: Reason, /) -> str:
+    """The same as a sentence."""
+    said = why(reason)
+    return f"{said[0].upper()}{said[1:]}." if said else ""
+
+
+def lost_words(entry: Entry, /) -> str:
+    """What was lost, without why."""
+    if entry.reason is Reason.NOT_OPENED:
+        return f"not captured: {SOURCES.get(entry.stage, entry.stage)}"
+    if entry.reason is Reason.UNSEEN:
+        return "the recorded command was not seen to run"
+    if entry.reason is Reason.OTHER_ABI:
+        return f"{plural(entry.count, '32-bit program')}: files, connections and pipes not seen"
+    return f"{entry.count:,} lost at {entry.stage} ({entry.reason.value.replace('_', ' ')})"

@@ -1,0 +1,102 @@
+# Sourced by scripts that need packages or a whole system of a certain Debian, whichever Debian this machine has:
+# `suite_of`, `mirror_of`, `apt_for` and `fetch_packages`; `make_base`, `share_network` and `network_settings`.
+#
+# Everything comes from the mirror that this machine's own apt uses, with its settings. Nothing is installed on this machine.
+
+CERTIFICATES=etc/ssl/certs/ca-certificates.crt # below / of any machine
+
+# suite_of 12|13: the name under which a mirror has this Debian.
+suite_of() {
+  case $1 in
+    12) printf 'bookworm\n' ;;
+    13) printf 'trixie\n' ;;
+    *)
+      say "Debian $1 is not known here, only 12 and 13"
+      return 1
+      ;;
+  esac
+}
+
+# mirror_of SUITE: where SUITE comes from, as apt writes it. Security updates (bookworm-security) have a place of their own.
+mirror_of() {
+  local label=Debian known
+  [[ $1 != *-security ]] || label=Debian-Security
+  known=$(apt-get indextargets --format '$(REPO_URI)' "Origin: Debian" "Label: $label" 2>/dev/null | grep --max-count 1 '^http') || true
+  if [[ -z $known ]]; then # apt has read no list yet, or has only others
+    known=http://deb.debian.org/debian
+    [[ $label == Debian ]] || known+=-security
+  fi
+  printf '%s\n' "$known"
+}
+
+# apt_for DIRECTORY SUITE… -- PROGRAM ARGUMENT…: apt-get or apt-cache for these suites, as if nothing were installed. What it
+# knows is in DIRECTORY; `update` comes first.
+apt_for() {
+  local directory suite program
+  directory=$(readlink --canonicalize-missing "$1")
+  shift
+  mkdir -p "$directory/lists/partial" "$directory/cache/archives/partial"
+  : >"$directory/status"
+  : >"$directory/sources"
+  for suite; do
+    shift
+    [[ $suite != -- ]] || break
+    printf 'deb %s %s main\n' "$(mirror_of "$suite")" "$suite" >>"$directory/sources"
+  done
+  program=$1
+  shift
+  "$program" --option Dir::Etc::SourceList="$directory/sources" --option Dir::Etc::SourceParts=/dev/null \
+    --option Dir::State="$directory" --option Dir::State::Status="$directory/status" \
+    --option Dir::Cache="$directory/cache" --option APT::Sandbox::User=root --option Acquire::Retries=1 "$@"
+}
+
+# fetch_packages SUITE DIRECTORY PACKAGE…: their files below DIRECTORY, as dpkg would put them below /, without those that they depend on.
+fetch_packages() {
+  local suite=$1 directory=$2 work file
+  shift 2
+  work=$(mktemp --directory)
+  (
+    trap 'rm -rf "$work"' EXIT
+    apt_for "$work/apt" "$suite" -- apt-get update
+    cd "$work"
+    apt_for "$work/apt" "$suite" -- apt-get download "$@"
+    rm -rf "$directory.new"
+    mkdir -p "$directory.new"
+    for file in "$work"/*.deb; do
+      dpkg-deb --extract "$file" "$directory.new"
+    done
+    rm -rf "$directory"
+    mv "$directory.new" "$directory"
+  )
+}
+
+# make_base SUITE DIRECTORY: a new Debian in DIRECTORY, with nothing but what it cannot be without. As root.
+make_base() {
+  rm -rf --one-file-system "$2.new"
+  unshare --mount debootstrap --variant=minbase "$1" "$2.new" "$(mirror_of "$1")"
+  mv "$2.new" "$2"
+}
+
+# share_network DIRECTORY: a machine below DIRECTORY reaches its mirrors as this one does, by apt's settings, pip's, and the
+# authorities that this machine trusts besides Debian's.
+share_network() {
+  cp --dereference /etc/resolv.conf /etc/hosts "$1/etc/"
+  [[ ! -e /etc/pip.conf ]] || cp --dereference /etc/pip.conf "$1/etc/"
+  apt-config dump | grep -E '^Acquire::(Check-|https?)' >"$1/etc/apt/apt.conf.d/90machine" || true
+  if [[ -e /$CERTIFICATES ]]; then
+    mkdir -p "$1/usr/local/share/ca-certificates"
+    cp "/$CERTIFICATES" "$1/usr/local/share/ca-certificates/machine.crt"
+  fi
+}
+
+# NAME=VALUE lines of the environment: settings of pip, npm and proxies. A file of certificates is the other machine's own.
+network_settings() {
+  local name
+  for name in {,PIP_,NPM_CONFIG_}{{http,https,no}_proxy,{HTTP,HTTPS,NO}_PROXY} \
+    PIP_{INDEX_URL,EXTRA_INDEX_URL,TRUSTED_HOST,DEFAULT_TIMEOUT} {npm_config_registry,NPM_CONFIG_REGISTRY}; do
+    [[ ! -v $name ]] || printf '%s=%s\n' "$name" "${!name}"
+  done
+  for name in PIP_CERT NODE_EXTRA_CA_CERTS; do
+    [[ ! -v $name ]] || printf '%s=%s\n' "$name" "/$CERTIFICATES"
+  done
+}

@@ -1,0 +1,171 @@
+"""
+Every function of every C source, with every switch, as each compiler at hand makes it: the kernel takes all of them.
+
+What one version of LLVM makes of a comparison the verifier may refuse, and then a source cannot start where this version is
+installed. scripts/llvm14.sh fetches Debian 12's; without it only the machine's own compiler is tried. Images are kept, by the
+text that they were made of.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing, suppress
+from functools import partial
+from itertools import combinations, product
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec import structs
+
+from agentsight_rx.core.engine import Engine
+from agentsight_rx.core.stream import Stream
+from agentsight_rx.sources import (
+    FileOptions,
+    NetOptions,
+    PlainHttpOptions,
+    ProcessOptions,
+    ReadlineOptions,
+    StdioOptions,
+    Target,
+    TlsOptions,
+    files,
+    net,
+    plain_http,
+    process,
+    readline,
+    stdio,
+    tls,
+)
+from agentsight_rx.sources.containers.references import Container
+from agentsight_rx.sources.kernel import prepared as preparing
+from agentsight_rx.sources.kernel import program
+from agentsight_rx.sources.kernel.cache import Cache
+from agentsight_rx.sources.kernel.compiler import compiled, compiler_identity
+from agentsight_rx.sources.kernel.features import TRACE_UPROBE_MULTI, has_may_goto
+from agentsight_rx.sources.kernel.image import Image
+from agentsight_rx.sources.kernel.loaded import Loaded
+from agentsight_rx.sources.kernel.prepared import Source, prepared
+from agentsight_rx.sources.kernel.syscall import KPROBE, RAW_TRACEPOINT, TRACEPOINT
+from agentsight_rx.sources.kernel.workers import Worker
+
+from .capture import needs_root
+
+pytestmark = [pytest.mark.live, needs_root]
+
+_SETUP = Path(__file__).parents[2] / ".setup"
+_LLVM_14 = next(iter((_SETUP / "llvm14").glob("usr/lib/*/libbcc.so.0")), None)
+_COMPILERS = {"own": None} | ({"llvm14": _LLVM_14} if _LLVM_14 else {})
+
+_RAW = "raw_tracepoint__"
+_FUNCTION = re.compile(r"^int (\w+)\(struct (\w+) \*", re.MULTILINE)
+
+_ME = Target(os.getpid())
+_WHERE = Container("docker:none", "0" * 64, "docker", 1)
+_NARROW = Target(1, ("sh",), 1, uid=1, cgroup="/", containers=(_WHERE,))
+_SELECTIONS = (Target(), _NARROW)
+_ALL_SELECTIONS = (
+    *_SELECTIONS,
+    Target(containers=(_WHERE,), children=False),
+    Target(1, children=False),
+    Target(comms=("sh",), uid=1),
+    Target(session=1, cgroup="/", children=False),
+    Target(1, ("sh",), children=False, cgroup="/"),
+)
+
+# Of each source: the options that choose its own switches.
+_SOURCES: dict[str, Sequence[Callable[[], Stream[Any]]]] = {
+    "files": [lambda: files(FileOptions(_ME))],
+    "net": [lambda: net(NetOptions(_ME))],
+    "plain_http": [lambda: plain_http(PlainHttpOptions(_ME))],
+    "process": [lambda: process(ProcessOptions(_ME))],
+    "readline": [lambda: readline(ReadlineOptions(_ME))],
+    "stdio": [lambda: stdio(StdioOptions(_ME)), lambda: stdio(StdioOptions(_ME, fds=(3, 70), tty=True))],
+    "tls": [
+        lambda: tls(TlsOptions(_ME)),
+        lambda: tls(TlsOptions(Target(), binaries=("/bin/true",))),
+    ],
+}
+
+
+class _Asked(Exception):
+    """Instead of a program: the text that it would be made of."""
+
+
+def _source(graph: Stream[Any], monkeypatch: pytest.MonkeyPatch) -> Source:
+    """What the source of this graph asks for, without the switches of its target."""
+    asked: list[Source] = []
+
+    def ask(source: Source) -> None:
+        asked.append(source)
+        raise _Asked
+
+    engine = Engine()
+    graph.subscribe(scheduler=engine)
+    (hub,) = engine.hubs
+    reader: Any = hub.reader
+    with monkeypatch.context() as patch, suppress(_Asked):
+        patch.setattr(program, "prepared", ask)
+        reader.open()
+    chosen = {*_ME.flags(), *Target().flags()}
+    return structs.replace(asked[0], flags=tuple(flag for flag in asked[0].flags if flag not in chosen))
+
+
+def _pairs(*choices: Sequence[Any]) -> list[tuple[Any, ...]]:
+    """Rows in which each two choices meet: a refusal has one cause, or two that act together."""
+    rows = list(product(*(range(len(each)) for each in choices)))
+    missing = {pair for row in rows for pair in combinations(enumerate(row), 2)}
+    chosen: list[tuple[int, ...]] = []
+    while missing:
+        best = max(rows, key=lambda row: len(missing.intersection(combinations(enumerate(row), 2))))
+        missing.difference_update(combinations(enumerate(best), 2))
+        chosen.append(best)
+    return [tuple(each[number] for each, number in zip(choices, row, strict=True)) for row in chosen]
+
+
+@pytest.fixture
+def compiler(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Generator[str]:
+    """The name of one of the compilers. From now on it is the one that programs are compiled by."""
+    name: str = request.param
+    library = _COMPILERS[name]
+    with closing(Worker(str(library.parent) if library else "")) as worker:
+        identity = [str(library), str(library.stat().st_size)] if library else compiler_identity()
+        monkeypatch.setattr(preparing, "compiled", partial(compiled, by=worker))
+        monkeypatch.setattr(preparing, "compiler_identity", lambda: identity)
+        yield name
+
+
+@pytest.mark.parametrize("compiler", _COMPILERS, indirect=True)
+@pytest.mark.parametrize("stage", _SOURCES)
+def test_the_kernel_takes_every_function(stage: str, compiler: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    sources = [_source(graph(), monkeypatch) for graph in _SOURCES[stage]]
+    turns = (True, False) if has_may_goto() else (False,)
+    selections = _ALL_SELECTIONS if stage == "readline" else _SELECTIONS  # the selection is the same text in all of them
+    cache = Cache(_SETUP / "programs" / compiler)
+    refused: list[tuple[object, ...]] = []
+    for source, target, may_goto in _pairs(sources, selections, turns):
+        monkeypatch.setattr(preparing, "has_may_goto", lambda may_goto=may_goto: may_goto)
+        image, _ = prepared(structs.replace(source, flags=(*target.flags(), *source.flags)), cache)
+        functions = _refusals(image, source)
+        assert functions
+        refused += [(target.flags(), source.flags, may_goto, name, why) for name, why in functions.items() if why]
+    assert [] == refused
+
+
+def _refusals(image: Image, source: Source) -> dict[str, str]:
+    """Each function, and why the kernel refuses it: a probe is loaded as a perf uprobe, and for links of many."""
+    structs_of = dict(_FUNCTION.findall(source.text))
+    reasons: dict[str, str] = {}
+    for attach_type in (0, TRACE_UPROBE_MULTI):  # programs that go on in each other have the same one, as in a capture
+        with closing(Loaded(image)) as loaded:
+            for name in (each.name for each in image.functions):
+                is_probe = not name.startswith(_RAW) and structs_of[name] == "pt_regs"
+                kind = KPROBE if is_probe else RAW_TRACEPOINT if name.startswith(_RAW) else TRACEPOINT
+                try:
+                    loaded.load(name, kind, attach_type=attach_type if is_probe else 0)
+                    reasons.setdefault(name, "")
+                except OSError as error:
+                    reasons[name] = str(error)
+    return reasons

@@ -1,0 +1,124 @@
+"""Why the kernel refused a call, by our rights."""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agentsight_rx.sources.kernel.rights import NEEDED, Call, Rights, own_rights, refusal
+
+ROOT = Rights(
+    uid=0,
+    capabilities=frozenset({"CAP_BPF", "CAP_PERFMON", "CAP_SYS_ADMIN", "CAP_SYS_PTRACE", "CAP_DAC_READ_SEARCH"}),
+    paranoid=2,
+)
+SERVICE = Rights(
+    uid=990,
+    capabilities=frozenset({"CAP_BPF", "CAP_PERFMON", "CAP_SYS_PTRACE", "CAP_DAC_READ_SEARCH"}),
+    paranoid=2,
+)
+
+
+def error(number: int) -> OSError:
+    return OSError(number, os.strerror(number))
+
+
+def changed(rights: Rights, **fields: object) -> Rights:
+    return Rights(**({name: getattr(rights, name) for name in rights.__struct_fields__} | fields))  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize(
+    ("call", "number", "rights", "said"),
+    [
+        (
+            "program",
+            errno.EPERM,
+            changed(SERVICE, capabilities=frozenset({"CAP_PERFMON"})),
+            "Operation not permitted, errno 1; CAP_BPF is missing: start it as root, or a container with --privileged, "
+            "or with CAP_BPF",
+        ),
+        (
+            "tracepoint",
+            errno.EACCES,
+            changed(SERVICE, paranoid=3),
+            "Permission denied, errno 13; kernel.perf_event_paranoid is 3: as root: sysctl kernel.perf_event_paranoid=2, "
+            "or start it with CAP_SYS_ADMIN too",
+        ),
+        (
+            "perf uprobe",
+            errno.EACCES,
+            SERVICE,
+            "Permission denied, errno 13; CAP_SYS_ADMIN is missing: only kernels with uprobe_multi links (Linux 6.6 and newer) "
+            "take probes with less; start it as root, or a container with --privileged",
+        ),
+        (
+            "tracepoint",
+            errno.EPERM,
+            changed(SERVICE, filtered=True),
+            "Operation not permitted, errno 1; a seccomp filter refuses perf_event_open(2): start the container with "
+            "--privileged or --security-opt seccomp=unconfined",
+        ),
+        (
+            "program",
+            errno.EPERM,
+            changed(ROOT, in_user_namespace=True),
+            "Operation not permitted, errno 1; we are in a user namespace, whose root has no rights on the kernel: start it "
+            "outside, or in a container that root started with --privileged",
+        ),
+        (
+            "program",
+            errno.EPERM,
+            changed(ROOT, lockdown="confidentiality"),
+            "Operation not permitted, errno 1; kernel lockdown (confidentiality) lets no program read the kernel: boot with "
+            "lockdown=integrity, or without",
+        ),
+    ],
+)
+def test_the_reason_is_named_with_what_to_do(call: Call, number: int, rights: Rights, said: str) -> None:
+    assert refusal(call, error(number), rights) == said
+
+
+def test_a_capability_is_named_only_where_it_is_missing() -> None:
+    admin = changed(SERVICE, capabilities=frozenset({"CAP_SYS_ADMIN"}))  # it implies CAP_BPF and CAP_PERFMON
+    for call in get_args(Call):
+        assert admin.lacking(call) == []
+        assert "CAP_" not in refusal(call, error(errno.EPERM), admin)
+
+
+def test_the_words_of_the_verifier_stay() -> None:
+    words = OSError(errno.EACCES, "Permission denied, errno 13: R2 min value is negative")
+    assert refusal("program", words, ROOT).startswith("Permission denied, errno 13: R2 min value is negative; ")
+
+
+@given(
+    call=st.sampled_from(get_args(Call)),
+    number=st.sampled_from(sorted(errno.errorcode)),
+    rights=st.builds(
+        Rights,
+        uid=st.integers(0, 65535),
+        capabilities=st.frozensets(st.sampled_from(["CAP_BPF", "CAP_PERFMON", "CAP_SYS_ADMIN", "CAP_SYS_PTRACE"])),
+        paranoid=st.integers(-1, 4),
+        filtered=st.booleans(),
+        in_user_namespace=st.booleans(),
+        lockdown=st.sampled_from(["none", "integrity", "confidentiality"]),
+    ),
+)
+def test_every_refusal_says_why_and_what_to_do(call: Call, number: int, rights: Rights) -> None:
+    why, mark, remedy = refusal(call, error(number), rights).partition("; ")
+    assert why == f"{os.strerror(number)}, errno {number}"
+    assert mark
+    assert remedy
+    for name in NEEDED[call]:
+        assert f"{name} is missing" not in remedy or name in rights.lacking(call)
+
+
+def test_our_own_rights_are_those_of_the_kernel() -> None:
+    rights = own_rights()
+    assert rights.uid == os.geteuid()
+    assert (os.geteuid() != 0) or "CAP_DAC_READ_SEARCH" in rights.capabilities
+    assert f"user {os.geteuid()} with " in rights.summary
