@@ -58,16 +58,8 @@ class ViewsState(Struct, array_like=True):
     def entries(self) -> int:
         """How much is known, roughly."""
         sessions, calls = self.sessions, self.calls
-        lists = (
-            self.processes,
-            sessions.of_process[0],
-            sessions.of_response[0],
-            calls.done,
-            calls.repeats.asked[0],
-            self.tools.repeats.asked[0],
-            self.targets,
-        )
-        return sum(map(len, lists))
+        known = len(self.processes) + len(self.targets) + len(sessions.of_process[0]) + len(sessions.of_response[0])
+        return known + len(calls.done) + len(calls.repeats.asked[0]) + len(self.tools.repeats.asked[0])
 
 
 Size: TypeAlias = Callable[[Any], int]  # Any: an event of the kind that it stands for
