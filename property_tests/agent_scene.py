@@ -170,8 +170,8 @@ def _streamed(number: int, tools: Sequence[dict[str, Any]]) -> bytes:
         {"type": "content_block_stop", "index": 0},
     ]
     for place, tool in enumerate(tools, 1):
-        head = {"type": "tool_use", "id": tool["id"], "name": tool["name"], "input": {}}
-        events.append({"type": "content_block_start", "index": place, "content_block": head})
+        block: dict[str, Any] = {"type": "tool_use", "id": tool["id"], "name": tool["name"], "input": {}}
+        events.append({"type": "content_block_start", "index": place, "content_block": block})
         delta = {"type": "input_json_delta", "partial_json": json.dumps(tool["input"])}
         events.append({"type": "content_block_delta", "index": place, "delta": delta})
         events.append({"type": "content_block_stop", "index": place})

@@ -8,11 +8,13 @@ from typing import Any
 import msgspec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from agentsight_rx.core.engine import Engine
 from agentsight_rx.core.stream import origin
 from agentsight_rx.events import Event, time_of
 from agentsight_rx.graphs import Inputs, TraceOptions, traced
+from agentsight_rx.sinks.otel.tree import Call, Tree
 from agentsight_rx.sources import PlainHttpOptions, TlsOptions
 from agentsight_rx.view import AnyRow, Fold, Output, Row
 from agentsight_rx.view.fold import FoldState
@@ -32,9 +34,7 @@ def moment_of(event: Event) -> int:
 def apart(events: Sequence[Event]) -> list[Event]:
     """No two things happen in one nanosecond."""
     return [
-        msgspec.structs.replace(
-            event, origin=msgspec.structs.replace(event.origin, time_ns=event.origin.time_ns + place), **_end(event, place)
-        )
+        replace(event, origin=replace(event.origin, time_ns=event.origin.time_ns + place), **_end(event, place))
         for place, event in enumerate(events)
     ]
 
@@ -48,7 +48,7 @@ def folded(events: Sequence[Event]) -> list[Row]:
     return [row for event in events for row in fold.add(event)] + fold.finish()
 
 
-def differing(expected: dict[Any, Row], actual: dict[Any, Row]) -> dict[Any, Any]:
+def differing(expected: dict[Any, Any], actual: dict[Any, Any]) -> dict[Any, Any]:
     """The fields that differ, by place."""
     found: dict[Any, Any] = {}
     for place in expected.keys() | actual.keys():
@@ -57,8 +57,14 @@ def differing(expected: dict[Any, Row], actual: dict[Any, Row]) -> dict[Any, Any
             found[place] = one, other
         elif one != other:
             names = [name for name in one.__struct_fields__ if getattr(one, name) != getattr(other, name)]
-            found[place] = {name: (getattr(one, name), getattr(other, name)) for name in names}
+            found[place] = {name: _apart(getattr(one, name), getattr(other, name)) for name in names}
     return found
+
+
+def _apart(one: Any, other: Any) -> Any:
+    if isinstance(one, dict) and isinstance(other, dict):
+        return {key: (one.get(key), other.get(key)) for key in one.keys() | other.keys() if one.get(key) != other.get(key)}
+    return one, other
 
 
 scenes = st.one_of(fold_events(), side_by_side().map(lambda scene: scene.events)).map(apart)
@@ -107,17 +113,17 @@ class Taken:
     """The end of the graph."""
 
     def __init__(self) -> None:
-        self.rows: list[Row] = []
+        self.outputs: list[Output] = []
 
     def on_batch(self, batch: Sequence[Output], /) -> None:
-        self.rows += [item for item in batch if isinstance(item, AnyRow)]
+        self.outputs += batch
 
     def on_completed(self) -> None: ...
     def on_error(self, error: Exception, /) -> None:
         raise error
 
 
-def traced_rows(scene: Scene, delays: dict[Any, list[int]]) -> list[Row]:
+def outputs_of(scene: Scene, delays: dict[Any, list[int]]) -> list[Output]:
     """What the graph makes of it where each source is so late; while nothing comes, time goes on by the clock."""
     sources, engine, taken = scene.sources, Engine(strict=True), Taken()
     streams = {name: origin(name, Sourceless, time_of=time_of, live=True) for name in sources}
@@ -132,7 +138,11 @@ def traced_rows(scene: Scene, delays: dict[Any, list[int]]) -> list[Row]:
         for hub in hubs.values():
             engine.end(hub)
         engine.linger()
-    return taken.rows
+    return taken.outputs
+
+
+def traced_rows(scene: Scene, delays: dict[Any, list[int]]) -> list[Row]:
+    return [item for item in outputs_of(scene, delays) if isinstance(item, AnyRow)]
 
 
 @settings(SOME, max_examples=150)
@@ -140,3 +150,20 @@ def traced_rows(scene: Scene, delays: dict[Any, list[int]]) -> list[Row]:
 def test_however_late_a_source_is_the_graph_gives_the_same_rows_in_the_end(scene: Scene, data: st.DataObject) -> None:
     delays = data.draw(schedules(scene.sources), "delays")
     assert differing(final_rows(traced_rows(scene, {})), final_rows(traced_rows(scene, delays))) == {}
+
+
+def spans_of(outputs: Sequence[Output]) -> dict[int, Any]:
+    """By id: place, times, attributes, events."""
+    tree = Tree(capture_content=True)
+    ended = [each for item in outputs for each in tree.add(item)] + tree.close()
+    spans = [each.span if isinstance(each, Call) else each for each in ended]
+    assert len(spans) == len({span.id for span in spans})
+    return {span.id: replace(span, events=tuple(sorted(span.events, key=str))) for span in spans}
+
+
+@settings(SOME, max_examples=100)
+@given(agent_scenes(), st.data())
+def test_however_late_a_source_is_the_spans_are_the_same(scene: Scene, data: st.DataObject) -> None:
+    delays = data.draw(schedules(scene.sources), "delays")
+    expected, actual = spans_of(outputs_of(scene, {})), spans_of(outputs_of(scene, delays))
+    assert differing(expected, actual) == {}

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from hashlib import blake2b
-from typing import TypeAlias
-
 from msgspec import Struct
 from msgspec.structs import replace
 
 from ..core.bounded import Recent
 from ..events import HttpRequest, HttpResponse, Reply, SseMessage, TlsClose, milliseconds
-from ..llm import PROVIDERS, Asked, Provider, ToolResult, find, provider_named
-from ..llm.by_order import new_results
-from ..llm.canonical import ToolResultPart
+from ..llm import PROVIDERS, Provider, ToolResult, find, provider_named
 from ..llm.reader import Draft
-from ..llm.resent import Resent
 from ..wire.http1 import field
 from .background import Background, BackgroundState, OpenCall, is_background
-from .call_rows import asked_row, asked_rows, ended_row, ended_rows, unasked_row
+from .call_rows import asked_rows, ended_row, ended_rows, unasked_row
 from .ids import connection_id
 from .repeats import Repeats, RepeatsState
+from .requests import Requests
 from .rows import AuditRow, CallRow, Row, RowGone
 from .sessions import Sessions
 from .unknown_fields import UnknownFields
@@ -27,11 +22,9 @@ from .unknown_fields import UnknownFields
 __all__ = ["Calls", "CallsState", "Outcome"]
 
 _OPEN_MOST = 4096
-_END = 4096  # bytes of a body
 _EARLY_MOST = 256
 _MAYBE_MOST = 16  # requests, and bytes of each, that become calls where their answers are streams of a model
 _MAYBE_BYTES = 256 << 10
-_READ_MOST = 8  # requests that are parsed once where they are read again and again
 _LABELS = {provider.name: provider.label for provider in PROVIDERS if provider.path is not None}
 
 
@@ -49,10 +42,6 @@ class Outcome(Struct, frozen=True):
 
 
 _NOTHING = Outcome([])
-
-
-# What a request says by itself: its row, a digest of it, and the tool results in it
-_Read: TypeAlias = tuple[CallRow, bytes, tuple[ToolResult, ...]]
 
 
 class CallsState(Struct, array_like=True):
@@ -81,9 +70,7 @@ class Calls:
         self._early: Recent[str, HttpResponse | SseMessage] = Recent(_EARLY_MOST)
         self._maybe: Recent[str, HttpRequest] = Recent(_MAYBE_MOST)
         self._background = Background()
-        self._resent = Resent()  # no state: what is read is the same without it, and without `_newest`
-        self._newest: Recent[str, tuple[HttpRequest, _Read]] = Recent(_READ_MOST)
-        self.again = False  # what comes now was read before, and may be read once more
+        self.requests = Requests()
 
     def request(self, event: HttpRequest, id: str) -> Outcome:
         """A request; `id`: that of the call that it may begin."""
@@ -100,7 +87,7 @@ class Calls:
 
     def _begin(self, event: HttpRequest, provider: Provider, id: str) -> Outcome:
         origin = event.origin
-        row, digest, results = self._read_again(event, provider, id) if self.again else self._read(event, provider, id)
+        row, digest, results = self.requests.read(event, provider, id)
         served = b""
         evicted: list[Row] = []
         while len(self._open) >= _OPEN_MOST:
@@ -122,17 +109,6 @@ class Calls:
             return Outcome(rows, begun=row, results=results)
         ended = self.stream(early, id) if isinstance(early, SseMessage) else self.response(early, id)
         return Outcome([*rows, *ended.rows], ended.call, ended.reply, begun=row, results=results)
-
-    def _read(self, event: HttpRequest, provider: Provider, id: str) -> _Read:
-        asked = provider.asked(event.body, event.target, resent=self._resent)
-        return asked_row(event, id, provider, asked), _asked(event.target, event.body), _results(asked)
-
-    def _read_again(self, event: HttpRequest, provider: Provider, id: str) -> _Read:
-        known = self._newest.get(id)
-        if known is None or known[0] is not event:
-            known = event, self._read(event, provider, id)
-            self._newest.put(id, known)
-        return known[1]
 
     def _client_of(self, asked: bytes, server: int) -> str | None:
         """The open call of a client that asked just this of a server in the same tree."""
@@ -301,15 +277,3 @@ class Calls:
         self._maybe.update(state.maybe)
         self._repeats.restore(state.repeats)
         self._background.restore(state.background)
-
-
-def _results(asked: Asked) -> tuple[ToolResult, ...]:
-    new = {id(result): made_up for result, made_up in new_results(asked.messages)}
-    parts = [part for message in asked.messages for part in message.parts if type(part) is ToolResultPart]
-    return tuple([ToolResult(part.id, part.output, part.is_error, new.get(id(part), "")) for part in parts])
-
-
-def _asked(target: str, body: bytes) -> bytes:
-    """What both ends of a call have in common. Of a long body its ends and length: all of 60 kB would take 90 us."""
-    ends = body if len(body) <= 2 * _END else body[:_END] + body[-_END:]
-    return blake2b(f"{target}\n{len(body)}\n".encode() + ends, digest_size=16).digest()

@@ -29,7 +29,7 @@ __all__ = ["Fold", "FoldState"]
 _WINDOW_NS = 6_000_000_000  # how long rows may still be amended: sources that are 5 s behind others, and what merge holds
 _LATE_MOST = 4096  # events that wait
 _FREE = 2048  # events that are read again at any time; further ones cost as many that are read for the first time
-_TOLD_MOST = 1024  # connections
+_STAYING_MOST = 1024  # connections
 _STRANGE = 64  # events one after the other from before the window: the clock has started again, as after a reboot
 _NEVER = 1 << 64
 _SMALL = 1024  # bytes: content that is not counted, since _MOST events with it are as heavy as the heaviest window
@@ -48,7 +48,7 @@ class FoldState(Struct, array_like=True):
     horizon_ns: int = 0
     credit: int = 0
     strange: int = 0
-    told: list[tuple[Connection, int]] = []
+    staying: list[tuple[Connection, int]] = []
 
 
 class Fold:
@@ -67,9 +67,9 @@ class Fold:
         self._looked = 0  # events that had been read when the views were taken back last
         self._ticked = 0
         self._strange = 0
-        # events from before the window are read as if they had happened when they came: an answer that has been silent for long
+        # events from before the window are read as if they had happened when they came: an answer that was silent for long
         self.too_late = 0
-        self._told: Recent[Connection, int] = Recent(_TOLD_MOST)  # and when that was, of connections
+        self._staying: Recent[Connection, int] = Recent(_STAYING_MOST)  # what comes on it later stays behind that time
 
     def add(self, event: Event) -> list[Row]:
         """The rows that it adds or amends. Those of one that is late may come with the next event, or at a tick."""
@@ -127,13 +127,13 @@ class Fold:
     def _go_on(self) -> None:
         old_ns = self._newest_ns - _WINDOW_NS
         self._horizon_ns = max(self._horizon_ns, self._window.go_on(old_ns))
-        if self._told:
-            for connection in [each for each, told_ns in self._told.items() if told_ns < old_ns]:
-                del self._told[connection]
+        if self._staying:
+            for connection in [each for each, since_ns in self._staying.items() if since_ns < old_ns]:
+                del self._staying[connection]
             self._set_bar()
 
     def _set_bar(self) -> None:
-        self._bar_ns = _NEVER if self._late or self._told else self._newest_ns
+        self._bar_ns = _NEVER if self._late or self._staying else self._newest_ns
 
     def _state(self) -> tuple[ViewsState, int]:
         state = self._views.snapshot()
@@ -145,8 +145,8 @@ class Fold:
         """Something is known that is later, or waits: late ones come together, so that they are read together."""
         rows: list[Row] = []
         newest_ns = self._newest_ns
-        if self._told and event.origin.connection is not None:
-            moment_ns = max(moment_ns, self._told.get(event.origin.connection, 0))
+        if self._staying and event.origin.connection is not None:
+            moment_ns = max(moment_ns, self._staying.get(event.origin.connection, 0))
         if moment_ns >= newest_ns:
             rows = self._look_back()
         elif moment_ns >= max(self._horizon_ns, newest_ns - _WINDOW_NS):
@@ -162,8 +162,8 @@ class Fold:
                 self._forget()
             else:
                 moment_ns = newest_ns
-                if event.origin.connection is not None:  # what follows on it stays behind
-                    self._told.put(event.origin.connection, newest_ns)
+                if event.origin.connection is not None:
+                    self._staying.put(event.origin.connection, newest_ns)
         read = self._next(event, moment_ns, reader)
         self._set_bar()
         return rows + read if rows else read
@@ -241,7 +241,7 @@ class Fold:
         self._window.clear()
         self._horizon_ns = self._strange = 0
         self._same, self._looked = [], self._window.count
-        self._told.clear()
+        self._staying.clear()
         self._set_bar()
 
     def finish(self) -> list[Row]:
@@ -252,7 +252,7 @@ class Fold:
         views = self._take_back(0)
         self._read_again(0, window)
         self._looked = self._window.count - credit
-        return FoldState(views, window, list(self._late), self._horizon_ns, credit, self._strange, list(self._told.items()))
+        return FoldState(views, window, list(self._late), self._horizon_ns, credit, self._strange, list(self._staying.items()))
 
     def restore(self, state: FoldState) -> None:
         self._views.restore(state.views)
@@ -260,7 +260,7 @@ class Fold:
         self._read_again(0, state.window)
         self._late, self._horizon_ns, self._strange = list(state.late), state.horizon_ns, state.strange
         self._looked = self._window.count - state.credit
-        self._told.update(state.told)
+        self._staying.update(state.staying)
         self._set_bar()
 
 

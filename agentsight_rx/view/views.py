@@ -194,7 +194,7 @@ class Views:
 
     def reading_again(self, again: bool, /) -> None:
         """Say whether events come that were read before."""
-        self._calls.again = again
+        self._calls.requests.again = again
 
     def known(self, row: Row) -> KeptRow | None:
         """What is known now of what a row is about, where that is not over."""

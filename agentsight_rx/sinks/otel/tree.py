@@ -3,6 +3,8 @@ Rows, in any order and more than once -> the spans of each session, one a row, o
 
 A trace is a session with those that run within it: `invoke_agent` -> `chat` -> `execute_tool` -> the processes of the tool. The
 id of a span is a hash of the id of its row, so that a span can name its parent before that one is sent.
+
+Longer than 300 lines because what a span waits for is in the spans around it.
 """
 
 from __future__ import annotations
@@ -32,6 +34,7 @@ _SESSIONS_MOST = 1024
 _TOOLS_MOST = 512
 _PROCESSES_MOST = 4096
 _CALLS_MOST = 1024
+_DEPTH_MOST = 16  # sessions in sessions
 _NAMES_MOST = 65_536  # ids that are remembered after their span was sent
 _DUE_MOST = 8192  # ends whose time has not come; after a jump of the clock the others are sent once evicted, or at the end
 # What belongs to a span may come after its end, by the time of the rows: events of files are collected, and the view amends
@@ -62,15 +65,17 @@ class Tree:
         self._now_ms = 0
         self._due: deque[tuple[int, str, str]] = deque(maxlen=_DUE_MOST)  # when, kind, id
         self._sent: Recent[str, None] = Recent(_NAMES_MOST)
-        self._roots: Recent[str, str] = Recent(_NAMES_MOST)  # session -> the session at the root of its trace
+        self._above: Recent[str, str] = Recent(_NAMES_MOST)  # session -> the session around it
         self._sessions: Recent[str, AgentSession] = Recent(_SESSIONS_MOST)
         self._calls: Recent[str, _OpenCall] = Recent(_CALLS_MOST)  # that ended
         self._tools: Recent[str, OpenTool] = Recent(_TOOLS_MOST)
-        self._tool_traces: Recent[str, int] = Recent(_NAMES_MOST)
+        self._asked: Recent[str, tuple[str | None, str]] = Recent(_NAMES_MOST)  # tool -> its session, and the call that asked
         self._tool_of: Recent[str, str] = Recent(_NAMES_MOST)  # process -> tool
         self._running: Recent[str, OpenProcess] = Recent(_PROCESSES_MOST)
         self._stopped: Recent[str, OpenProcess] = Recent(_PROCESSES_MOST)  # that ended
-        self._untrue: Recent[str, None] = Recent(_NAMES_MOST)  # tools and sessions whose rows are gone, unless they come again
+        self._untrue: Recent[str, None] = Recent(
+            _NAMES_MOST
+        )  # calls, tools and sessions whose rows are gone, unless they come again
         self._waiting: Recent[str, list[OpenProcess]] = Recent(_TOOLS_MOST)  # that ended before the row of their tool came
         self._of_pid: Recent[int, OpenProcess] = Recent(_PROCESSES_MOST)
         self._ended: Recent[str, ProcessRow] = Recent(_PROCESSES_MOST)  # a session or a tool may turn out to be of one
@@ -145,9 +150,7 @@ class Tree:
     def _gone(self, row: KeptRow) -> list[Planned | Call]:
         """A row is not true. It often comes again, with another session."""
         match row:
-            case CallRow():
-                self._calls.pop(row.id, None)
-            case ToolRow() | SessionRow():
+            case CallRow() | ToolRow() | SessionRow():
                 self._untrue.put(row.id, None)
             case AuditRow() if row.tool_id is not None and (tool := self._tools.get(row.tool_id)) is not None:
                 tool.events.remove(row)
@@ -160,12 +163,16 @@ class Tree:
     def _trace(self, session: str | None, *otherwise: str | None) -> int:
         """One trace for each session, else for each process, so that related calls are in one trace."""
         if session:
-            return trace_id(f"session {self._roots.get(session, session)}")
+            for _ in range(_DEPTH_MOST):
+                session = self._above.get(session) or session
+            return trace_id(f"session {session}")
         return trace_id(next(filter(None, otherwise), ""))
 
     def _session(self, row: SessionRow) -> list[Planned | Call]:
         self._at(row.end_timestamp_ms or row.start_timestamp_ms)
         self._untrue.pop(row.id, None)
+        if row.parent_session_id:
+            self._above.put(row.id, row.parent_session_id)
         session = self._sessions.use(row.id)
         if session is not None:
             was_live = session.row.status != "ended"
@@ -173,10 +180,7 @@ class Tree:
         elif f"session {row.id}" in self._sent:
             return []
         else:
-            above = row.parent_session_id
-            if row.id not in self._roots:
-                self._roots.put(row.id, self._roots.get(above, above) if above else row.id)
-            session, was_live = AgentSession(row, self._trace(row.id)), True
+            session, was_live = AgentSession(row), True
             evicted = self._sessions.put(row.id, session)
             if evicted:
                 return self._plan_session(evicted[1])
@@ -188,11 +192,15 @@ class Tree:
     def _plan_session(self, session: AgentSession) -> list[Planned | Call]:
         """Below the tool that ran it, which may be known only after its process ended, else below the session around it."""
         row = session.row
+        session.trace = self._trace(row.id)
+        its = [id for id, call in self._calls.items() if call.row.session_id == row.id]
+        found = [each for id in its for each in self._plan_call(self._calls.pop(id), session)]
         if row.id in self._untrue or not self._is_first(f"session {row.id}"):
-            return []
+            return found
         tool = self._tool_of.get(row.process_id) if row.process_id else None
         around = row.parent_session_id
-        return [*planned_agents(session, (span_id(tool) if tool else agent_span_id(around, None)) if around else 0)]
+        parent = (span_id(tool) if tool else agent_span_id(around, None)) if around else 0
+        return [*found, *planned_agents(session, parent)]
 
     # -- calls ---------------------------------------------------------------------------------------------------------
 
@@ -206,19 +214,22 @@ class Tree:
             return []
         if row.end_timestamp_ms is None or row.more or row.id in self._sent:
             return []
+        self._untrue.pop(row.id, None)
         known = self._calls.get(row.id)
         if known is None:
             self._end("call", row.id)
         evicted = self._calls.put(row.id, _OpenCall(row, self._content.of(row) if known is None else known.content))
         return self._plan_call(evicted[1]) if evicted else []
 
-    def _plan_call(self, call: _OpenCall) -> list[Planned | Call]:
+    def _plan_call(self, call: _OpenCall, session: AgentSession | None = None) -> list[Planned | Call]:
+        """`session`: that of it, where that is not kept any more."""
         row = call.row
-        if not self._is_first(row.id):
+        if row.id in self._untrue or not self._is_first(row.id):
             return []
         found: list[Planned | Call] = []
-        session = self._sessions.use(row.session_id) if row.session_id else None
+        session = session or (self._sessions.use(row.session_id) if row.session_id else None)
         if session is not None and (evicted := session.called(row)) is not None:
+            session.trace = self._trace(session.row.id)
             found.append(planned_agent(session, evicted, 0))
         fields = fields_of_call(row) | call.content
         start_ns, end_ns = call_times(row)
@@ -243,12 +254,10 @@ class Tree:
             return []
         found: list[Planned | Call] = []
         self._untrue.pop(row.id, None)
-        tool, trace = self._tools.use(row.id), self._trace(row.session_id, row.llm_call_id)
-        self._tool_traces.put(row.id, trace)
-        if tool is not None:
-            tool.trace = trace
-        else:
-            tool = OpenTool(row, trace)
+        self._asked.put(row.id, (row.session_id, row.llm_call_id))
+        tool = self._tools.use(row.id)
+        if tool is None:
+            tool = OpenTool(row)
             if evicted := self._tools.put(row.id, tool):
                 found = self._plan_tool(evicted[1])
             found += self._plan_processes(self._waiting.pop(row.id, []))
@@ -271,6 +280,7 @@ class Tree:
     def _plan_tool(self, tool: OpenTool) -> list[Planned | Call]:
         if tool.row.id in self._untrue or not self._is_first(tool.row.id):
             return []
+        tool.trace = self._trace(tool.row.session_id, tool.row.llm_call_id)
         description = self._content.description(tool.row.tool_name)
         return [planned_tool(tool, description=description, now_ms=self._now_ms, with_content=self._captured)]
 
@@ -285,6 +295,7 @@ class Tree:
             return []
         process = self._opened(row, tool)
         self._tool_of.put(row.id, tool)
+        self._of_pid.put(row.pid, process)
         if row.status != "running":
             self._running.pop(row.id, None)
             if row.id in self._sent:
@@ -294,7 +305,6 @@ class Tree:
             evicted = self._stopped.put(row.id, process)
             return self._placed(evicted[1]) if evicted else []
         evicted = self._running.put(row.id, process)
-        self._of_pid.put(row.pid, process)
         return self._plan_process(evicted[1]) if evicted else []
 
     def _opened(self, row: ProcessRow, tool: str) -> OpenProcess:
@@ -314,7 +324,7 @@ class Tree:
     def _placed(self, process: OpenProcess) -> list[Planned | Call]:
         """One that ended, once the row of its tool was there."""
         tool = self._tool_of.get(process.row.id, "")
-        return self._plan_process(process) if tool in self._tool_traces else self._wait(process, tool)
+        return self._plan_process(process) if tool in self._asked else self._wait(process, tool)
 
     def _wait(self, process: OpenProcess, tool: str) -> list[Planned | Call]:
         waiting = self._waiting.get(tool, [])
@@ -337,7 +347,7 @@ class Tree:
             tool.processes += 1
             if tool.processes > PROCESSES_MOST:
                 return []
-        return [planned_process(process, self._tool_traces.get(id) or trace_id(id), now_ms=self._now_ms)]
+        return [planned_process(process, self._trace(*self._asked.get(id, (None, id))), now_ms=self._now_ms)]
 
     # -- files and connections -----------------------------------------------------------------------------------------
 
