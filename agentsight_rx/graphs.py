@@ -13,14 +13,18 @@ from .core.stream import Node, Stream
 from .errors import UsageError
 from .events import (
     Event,
+    FileEvent,
     HttpEvent,
     Loss,
+    NetEvent,
     ProcessEvent,
     ProcessExec,
     ProcessExit,
     ProcessFork,
+    Readline,
     RpcMessage,
     StdioEvent,
+    SystemEvent,
     TcpTraffic,
     Tick,
     TlsChunk,
@@ -44,11 +48,22 @@ from .view import Output
 from .view.checkpoints import Checkpoints
 from .view.log import Resumed
 
-__all__ = ["RECORD_HTTP_FILTERS", "TraceOptions", "explain", "http_messages", "recorded", "replay", "trace", "unredacted"]
+__all__ = [
+    "RECORD_HTTP_FILTERS",
+    "Inputs",
+    "TraceOptions",
+    "explain",
+    "http_messages",
+    "recorded",
+    "replay",
+    "trace",
+    "traced",
+    "unredacted",
+]
 
 NO_SOURCE = "At least one monitoring type must be enabled (--ssl, --process, --stdio, or --system)"
 
-_BOTH_READ_S = 2.0  # by then both readers of a busy machine have emitted what the kernel saw at one time
+_BOTH_READ_S = 6.0  # by then both readers of a slow machine have emitted what the kernel saw at one time
 
 # What a recording of an agent leaves out: its telemetry, accepted uploads, connection warm-ups
 RECORD_HTTP_FILTERS = ("request.path_prefix=/v1/rgstr | response.status_code=202 | request.method=HEAD",)
@@ -83,47 +98,68 @@ class TraceOptions(Struct, frozen=True):
     host: str = ""  # in the ids of rows
 
 
+class Inputs(Struct, frozen=True):
+    """What the sources emit; None where one is off."""
+
+    tls: Stream[TlsEvent] | None = None
+    plain_http: Stream[TlsEvent] | None = None
+    process: Stream[ProcessEvent] | None = None
+    files: Stream[FileEvent | Loss | Tick] | None = None
+    net: Stream[NetEvent | Loss | Tick] | None = None
+    readline: Stream[Readline | Loss | Tick] | None = None
+    stdio: Stream[StdioEvent] | None = None
+    system: Stream[SystemEvent] | None = None
+
+
 def trace(options: TraceOptions) -> Stream[Output]:
     """
     What an agent said to models and tools, what it ran, read, wrote, reached and used.
 
     Raises UsageError where nothing is asked for or a filter is wrong.
     """
+    opened = Inputs(
+        tls=None if options.tls is None else sources.tls(options.tls),
+        plain_http=None if options.plain_http is None else sources.plain_http(options.plain_http),
+        process=None if options.process is None else sources.process(options.process),
+        files=None if options.files is None else sources.files(options.files),
+        net=None if options.net is None else sources.net(options.net),
+        readline=None if options.readline is None else sources.readline(options.readline),
+        stdio=None if options.stdio is None else sources.stdio(options.stdio),
+        system=None if options.system is None else sources.system(options.system),
+    )
+    return traced(opened, options)
+
+
+def traced(opened: Inputs, options: TraceOptions) -> Stream[Output]:
+    """The same over what other sources emit."""
     inputs: list[Stream[Event]] = []
-    wires = _wires(options)
+    wires = _wires(opened)
     if wires is not None:
         inputs.append(_tls(wires, options))
-    if options.process is not None:
-        inputs.append(_process(options.process, options.shortest_ms))
-    if options.files is not None:
-        inputs.append(sources.files(options.files).pipe(op.normalize()))
-    if options.net is not None:
-        inputs.append(sources.net(options.net).pipe(op.normalize()))
-    if options.readline is not None:
-        inputs.append(sources.readline(options.readline).pipe(op.normalize()))
-    if options.stdio is not None:
-        inputs.append(_stdio(options.stdio, raw=options.stdio_raw))
-    if options.system is not None:
-        inputs.append(sources.system(options.system).pipe(op.normalize()))
+    if opened.process is not None:
+        inputs.append(_process(opened.process, options.shortest_ms))
+    inputs += [source.pipe(op.normalize()) for source in (opened.files, opened.net, opened.readline) if source is not None]
+    if opened.stdio is not None:
+        inputs.append(_stdio(opened.stdio, raw=options.stdio_raw))
+    if opened.system is not None:
+        inputs.append(opened.system.pipe(op.normalize()))
     if not inputs:
         raise UsageError(NO_SOURCE)
     return _viewed(merge(*inputs), options)
 
 
-def _wires(options: TraceOptions) -> Stream[TlsEvent] | None:
+def _wires(opened: Inputs) -> Stream[TlsEvent] | None:
     """
     What carries HTTP, on one stream: whether a connection was read takes both sources to know. Plain HTTP is ordered by time
     even alone, since a write comes after its answer where it returned later.
     """
-    read = None if options.tls is None else sources.tls(options.tls)
-    if options.plain_http is None:
-        return read
-    plain = sources.plain_http(options.plain_http)
-    return merge(plain) if read is None else merge(read, plain)
+    if opened.plain_http is None:
+        return opened.tls
+    return merge(opened.plain_http) if opened.tls is None else merge(opened.tls, opened.plain_http)
 
 
-def _stdio(options: StdioOptions, *, raw: bool) -> Stream[Event]:
-    calls = sources.stdio(options).pipe(op.normalize())
+def _stdio(source: Stream[StdioEvent], *, raw: bool) -> Stream[Event]:
+    calls = source.pipe(op.normalize())
     if not raw:
         return calls.pipe(op.parse_jsonrpc())
     calls = calls.share()
@@ -147,8 +183,8 @@ def _redacted(events: Stream[Event], options: TraceOptions) -> Stream[Event]:
     return events.pipe(op.remove_auth(key=options.redaction_key)) if options.remove_auth else events
 
 
-def _process(options: ProcessOptions, shortest_ms: int | None) -> Stream[Event]:
-    ran = sources.process(options).pipe(op.normalize())
+def _process(source: Stream[ProcessEvent], shortest_ms: int | None) -> Stream[Event]:
+    ran = source.pipe(op.normalize())
     if shortest_ms is None:
         return ran
     return ran.pipe(op.keep(partial(_lived, shortest_ms), name="keep_long_lived", options=f"shortest_ms={shortest_ms}"))

@@ -67,7 +67,8 @@ class Summary(Struct):
 
     @property
     def complete(self) -> bool:
-        return self.ledger.complete and not self.failures and not self.tally.totals.calls_cut
+        totals = self.tally.totals
+        return self.ledger.complete and not self.failures and not totals.calls_cut and not totals.commands_unseen
 
 
 def run(

@@ -33,6 +33,7 @@ _PROCESSES = 5_000
 _CALLS = 5_000
 _TURNS = 30
 _STEP_NS = 10_000_000
+_APART_NS = 1_000_000
 _WALL_NS = 1_800_000_000_000_000_000
 _AGENT = 4000
 _HEADERS = (("host", "api.anthropic.com"), ("content-type", "application/json"), ("user-agent", "agent/1.0"))
@@ -66,17 +67,17 @@ def _loaded(lines: Sequence[bytes]) -> Work:
 
 
 def _folded(events: Sequence[Event]) -> Work:
-    fold = Fold()
-
     def work() -> None:
+        fold = Fold()  # a new one each time, since time does not begin again in a run
         for event in events:
             fold.add(event)
 
     return work
 
 
-def _origin(number: int, pid: int, connection: Connection | None = None) -> Origin:
-    time_ns = number * _STEP_NS
+def _origin(number: int, pid: int, connection: Connection | None = None, *, place: int = 0) -> Origin:
+    """The event at that `place` of a step: no two things happen in one nanosecond."""
+    time_ns = number * _STEP_NS + place * _APART_NS
     return Origin(time_ns, pid, pid, 1000, "claude", _WALL_NS + time_ns, connection)
 
 
@@ -85,18 +86,19 @@ def _processes(count: int) -> Iterator[Event]:
     yield ProcessExec(_origin(0, _AGENT), 1, 0, "/bin/claude", ("claude",), "/src")
     for number in range(1, count + 1):
         pid, start_ns = _AGENT + number, number * _STEP_NS
-        origin = _origin(number, pid)
-        yield ProcessFork(origin, _AGENT, start_ns)
-        yield ProcessExec(origin, _AGENT, start_ns, "/bin/ls", ("ls", "-l", "src"), "/src")
-        yield FileEvent(origin, start_ns, "open", f"/src/file-{number}")
-        yield ProcessExit(origin, _AGENT, start_ns, 0, duration_ns=_STEP_NS)
+        forks, runs, opens, ends = (_origin(number, pid, place=place) for place in range(4))
+        yield ProcessFork(forks, _AGENT, start_ns)
+        yield ProcessExec(runs, _AGENT, start_ns, "/bin/ls", ("ls", "-l", "src"), "/src")
+        yield FileEvent(opens, start_ns, "open", f"/src/file-{number}")
+        yield ProcessExit(ends, _AGENT, start_ns, 0, duration_ns=_STEP_NS)
 
 
 def _calls(count: int) -> Iterator[Event]:
     """Short calls, each a request, the head of its answer and the streamed answer."""
     connection = Connection(_AGENT, 0, "/usr/lib/libssl.so.3", 0x7F00)
     for number in range(1, count + 1):
-        origin = _origin(number, _AGENT, connection)
+        origin, answer = (_origin(number, _AGENT, connection, place=place) for place in range(2))
+        end_ns = answer.time_ns + _APART_NS
         asked = {
             "model": "claude",
             "max_tokens": 999,
@@ -104,7 +106,7 @@ def _calls(count: int) -> Iterator[Event]:
             "messages": [{"role": "user", "content": f"go {number}"}],
         }
         body = msgspec.json.encode(asked)
-        yield HttpRequest(origin, number, "POST", "/v1/messages", "HTTP/1.1", _HEADERS, body)
-        yield HttpResponse(origin, number, 200, "OK", "HTTP/1.1", _HEADERS[1:2], streaming=True)
+        yield HttpRequest(origin, number, "POST", "/v1/messages", "HTTP/1.1", _HEADERS, body, end_ns=origin.time_ns)
+        yield HttpResponse(answer, number, 200, "OK", "HTTP/1.1", _HEADERS[1:2], streaming=True, end_ns=answer.time_ns)
         reply = Reply(f"msg_{number}", "claude", "hi there", usage=Usage(10, 5))
-        yield SseMessage(origin, number, "anthropic", reply, (), origin.time_ns, status=200)
+        yield SseMessage(answer, number, "anthropic", reply, (), end_ns, status=200)

@@ -71,6 +71,7 @@ def test_a_restart_at_any_event_gives_equal_rows(scene: tuple[list[Event], list[
     assert folded(events) == rows + fold.finish()
 
 
+@settings(deadline=None)
 @given(fold_events())
 def test_a_restart_behind_every_event_gives_equal_rows(events: list[Event]) -> None:
     fold, rows = Fold(), list[Row]()

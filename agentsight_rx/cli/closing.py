@@ -74,7 +74,12 @@ def _missing(summary: Summary, given: str) -> Iterator[str]:
     """Nothing, or how many things, with the first of them; what went wrong with a destination is whole: no report has it."""
     tally, ledger = summary.tally, summary.ledger
     things = [*summary.failures]
-    found = missing_things(list(tally.blind_spots.values()), ledger.unintended(), calls_cut=tally.totals.calls_cut)
+    found = missing_things(
+        list(tally.blind_spots.values()),
+        ledger.unintended(),
+        calls_cut=tally.totals.calls_cut,
+        commands_unseen=tally.totals.commands_unseen,
+    )
     things += [each.said for each in found]
     if not things:
         yield "nothing is missing"

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from ..loss import Entry, Reason, RuleCounts
 from ..view import BlindSpotRow, TlsUseRow
 from ..view.blind_spots import advice_of, sentence_of
+from ..view.gaps import UNSEEN_WHY, unseen_said
 from ..view.reasons import lost_words
 from ..view.tally import Totals
 from ..view.tls_uses import use_line
@@ -43,6 +44,7 @@ def completeness_of(summary: Summary) -> list[str]:
         summary.failures,
         blind_spots=summary.tally.blind_spots.values(),
         calls_cut=summary.tally.totals.calls_cut,
+        commands_unseen=summary.tally.totals.commands_unseen,
     )
 
 
@@ -106,6 +108,7 @@ def completeness(
     cut_off: Sequence[int] = (),
     blind_spots: Iterable[BlindSpotRow] = (),
     calls_cut: int = 0,
+    commands_unseen: int = 0,
 ) -> list[str]:
     """`complete: nothing lost`, or the gaps and their places."""
     lines = [f"  {failure}" for failure in failures]
@@ -114,6 +117,8 @@ def completeness(
         lines += [f"  could not be read: {sentence_of(spot)}", f"    {advice_of(spot)}"]
     if calls_cut:
         lines.append(f"  {_plural(calls_cut, 'call')} cut: some of their bytes are missing")
+    if commands_unseen:
+        lines += [f"  {unseen_said(commands_unseen)}", f"    {UNSEEN_WHY}"]
     for entry in losses:
         if entry.reason is Reason.UNREADABLE and blind:
             continue  # said above, with names

@@ -47,6 +47,16 @@ class Recent(OrderedDict[K, V]):
         """The value of the oldest entry."""
         return next(iter(self.values()), None)
 
+    @property
+    def columns(self) -> tuple[list[K], list[V]]:
+        """The keys and the values, the oldest first: a quarter of the time that pairs of them take."""
+        return list(self), list(self.values())
+
+    def fill(self, columns: tuple[list[K], list[V]], /) -> None:
+        """Have these entries and no others."""
+        self.clear()
+        self.update(zip(*columns, strict=True))
+
 
 class Weighed(Generic[K, V]):
     """

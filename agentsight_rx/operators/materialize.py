@@ -20,7 +20,8 @@ def materialize(
     *, resumed: FoldState | None = None, checkpoints: Checkpoints | None = None, host: str = ""
 ) -> Operator[Event, Event | Row]:
     """
-    Fold the merged events into rows: calls, tokens, tools tied to processes, process nodes, the audit trail, losses. It goes on
+    Fold the merged events into rows: calls, tokens, tools tied to processes, process nodes, the audit trail, losses. An event
+    that comes up to 5 s behind later ones amends their rows: a row replaces that of its id, or a RowGone removes it. It goes on
     from `resumed`, the state behind the events of an earlier run, and leaves its own in `checkpoints`. The ids of rows contain
     `host`, where that is given.
     """
@@ -40,6 +41,9 @@ class _Materializer(Machine[Event, Event | Row], Checkpointed[FoldState]):
         if self._checkpoints is not None:
             self._checkpoints.folded(event, self._fold)
         return [event, *self._named(rows)]
+
+    def tick(self, now_ns: int, /) -> Iterable[Event | Row]:
+        return self._named(self._fold.tick())
 
     def finish(self) -> Iterable[Event | Row]:
         return self._named(self._fold.finish())

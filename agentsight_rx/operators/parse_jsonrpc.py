@@ -27,10 +27,10 @@ from ..wire.lines import is_binary
 
 __all__ = ["parse_jsonrpc"]
 
-# How long, in the time of events: what was written waits for the end that reads; a hole waits for the other end to fill it
-# (a big write returns only when most of it was read); an answer may still be on its way when its process has ended. Threads
-# of a busy machine are late by some 100 ms.
-_PATIENCE_NS = 1_000_000_000
+# How long, from when it came: what was written waits for the end that reads; a hole waits for the other end to fill it (a big
+# write returns only when most of it was read); an answer may still be on its way when its process has ended. A reader of a
+# busy machine is late by some 100 ms, one of a slow machine by seconds: then its records come behind the time of the others.
+_PATIENCE_NS = 6_000_000_000
 
 _CHANNELS_MOST = 1024  # an agent with tens of servers has three for each
 # Bytes that a message and a line of text usually have at least, and what may be missing to that at once: 4,000 messages of 40
@@ -64,7 +64,7 @@ def _kernel(site: Site) -> Kernel[StdioEvent, StdioEvent]:
 
 
 class _State(Struct):
-    now_ns: int = 0  # time of the newest event
+    now_ns: int = 0  # time of the newest event, or of the newest tick
     held: int = 0
     repeated_count: int = 0
     repeated_size: int = 0
@@ -142,6 +142,7 @@ class _Conversations(Bounded[StdioEvent, StdioEvent], Checkpointed[_State]):
             else:
                 del self._ending[pid]
                 self._end_process(pid, due_ns, out)
+        self._now_ns = max(self._now_ns, now_ns)
         self._report_repeated()
         return out
 

@@ -42,7 +42,6 @@ from ..events import (
 )
 from ..llm import PROVIDERS, find
 from ..view import CallRow
-from ..view.ids import call_id
 from ..wire.http1 import field
 
 __all__ = ["EventLines", "Line"]
@@ -69,19 +68,19 @@ class Line(Struct, frozen=True):
 
 class EventLines:
     """
-    The messages of a call of a model are shown by its rows. Keeps when other requests began, to say how long they took, and
-    how many tools an answer asked for until its row comes.
+    The messages of a call of a model are shown by its rows; one that is amended and says the same is not shown again. Keeps
+    when other requests began, to say how long they took.
     """
 
     def __init__(self) -> None:
         self._begun: Recent[tuple[object, int, int], int] = Recent(_REQUESTS_MOST)
-        self._tools: Recent[str, int] = Recent(_REQUESTS_MOST)
+        self._calls: Recent[str, Line] = Recent(_REQUESTS_MOST)  # the newest line of each
 
     def of(self, item: object) -> Line | None:
         """None for other rows, and for events that are of use to programs alone."""
         match item:
             case CallRow():
-                return _call(item, self._tools.pop(item.id, 0))
+                return self._new(item.id, _call(item))
             case HttpRequest():
                 if _is_call(item.method, field(item.headers, "host"), item.target):
                     return None
@@ -93,11 +92,15 @@ class EventLines:
                 begun_ns = self._begun.pop(_key(item.origin, item.exchange), None)
                 return _response(item, None if begun_ns is None else item.origin.time_ns - begun_ns)
             case SseMessage():
-                self._tools.put(call_id(item.origin, item.exchange), len(item.reply.tool_calls))
                 return None if _is_call(item.method, item.host, item.target) or item.dialect in _DIALECTS else _sse(item)
             case _:
                 make = _LINES.get(type(item))
                 return make(item) if make is not None else None
+
+    def _new(self, call: str, line: Line) -> Line | None:
+        is_new = self._calls.get(call) != line
+        self._calls.put(call, line)
+        return line if is_new else None
 
 
 def _is_call(method: str | None, host: str | None, target: str | None) -> bool:
@@ -115,7 +118,7 @@ def _line(origin: Origin, sign: str, what: str, text: str = "", **more: Any) -> 
 # -- calls of models, HTTP ---------------------------------------------------------------------------------------------
 
 
-def _call(row: CallRow, tools: int) -> Line:
+def _call(row: CallRow) -> Line:
     who = f"{row.comm} {row.pid}"
     if row.status == "pending":
         said = [row.model or "", quoted(row.prompt)]
@@ -130,7 +133,11 @@ def _call(row: CallRow, tools: int) -> Line:
         if row.total_tokens
         else "",
         f"{tokens(row.output_tokens)} out" if row.total_tokens else "",
-        f"{tools} tool{'s' if tools > 1 else ''}" if tools else "tools" if "tool" in (row.finish_reason or "") else "",
+        f"{row.tools} tool{'s' if row.tools > 1 else ''}"
+        if row.tools
+        else "tools"
+        if "tool" in (row.finish_reason or "")
+        else "",
         quoted(row.text),
     ]
     what = f"{row.status_code or 'no answer'}{f' in {took}' if took else ''}"

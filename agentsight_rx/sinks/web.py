@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from ..events import AnswerProgress, milliseconds
 from ..loss import Ledger
-from ..view import CallRow, Output, ProcessRow, ResourceRow, ToolRow
+from ..view import CallRow, Output, ProcessRow, ResourceRow, RowGone, ToolRow
 from ..view.kept import weight_of
 from ..view.snapshot import AUDIT_DEFAULT, View
 from ..view.snapshot_schema import Completeness, Snapshot, completeness
@@ -23,7 +23,7 @@ from .open_answers import OpenAnswers, Said
 __all__ = ["Feed", "LiveRow", "Stretch"]
 
 # Rows sent live. The audit trail, tokens and network targets come with a snapshot: a build touches thousands of files a second
-LiveRow: TypeAlias = CallRow | ToolRow | ProcessRow | ResourceRow
+LiveRow: TypeAlias = CallRow | ToolRow | ProcessRow | ResourceRow | RowGone
 _LIVE = (CallRow, ToolRow, ProcessRow, ResourceRow)
 
 _RING_MOST = 20_000  # rows: 3 s of an agent that starts 2,000 processes a second, with a row for each fork, exec and exit
@@ -59,7 +59,7 @@ class Feed:
         self._ended = False
 
     def write(self, batch: Sequence[Output], /) -> None:
-        live = [item for item in batch if isinstance(item, _LIVE)]
+        live = [item for item in batch if isinstance(item, _LIVE) or (type(item) is RowGone and isinstance(item.row, _LIVE))]
         kept = [item for item in batch if type(item) is not AnswerProgress]
         with self._lock:
             self._view.add(kept)
@@ -92,8 +92,9 @@ class Feed:
         """The losses so far (from the ledger), the processes of which traffic was not read, and the calls that are cut."""
         with self._lock:
             tally = self._view.tally
-            blind_spots, cut = list(tally.blind_spots.values()), tally.totals.calls_cut
-        return completeness(self._ledger.entries(), blind_spots=blind_spots, calls_cut=cut)
+            blind_spots = list(tally.blind_spots.values())
+            cut, unseen = tally.totals.calls_cut, tally.totals.commands_unseen
+        return completeness(self._ledger.entries(), blind_spots=blind_spots, calls_cut=cut, commands_unseen=unseen)
 
     def snapshot(self, *, audit_limit: int = AUDIT_DEFAULT) -> Snapshot:
         with self._lock:

@@ -17,7 +17,7 @@ _MOST = 256
 _POLLED = tuple(provider for provider in PROVIDERS if provider.poll is not None)
 
 
-class OpenCall(Struct):
+class OpenCall(Struct, frozen=True):
     """A call that has no answer yet, or a part of one."""
 
     row: CallRow
@@ -47,14 +47,14 @@ class Background:
         self._calls: Recent[str, OpenCall] = Recent(_MOST)
         self._polls: Recent[str, str] = Recent(_MOST)
 
-    def put(self, call: OpenCall, id: str) -> list[OpenCall]:
-        """Keep a call until its answer comes, whatever becomes of its connection; returns the calls that had to make room."""
-        call.row = replace(call.row, response_id=id, match_method="id")
+    def put(self, call: OpenCall, id: str) -> tuple[OpenCall, list[OpenCall]]:
+        """Keep a call until its answer comes, whatever becomes of its connection; and the calls that made room for it."""
+        call = replace(call, row=replace(call.row, response_id=id, match_method="id"))
         evicted: list[OpenCall] = []
         while len(self._calls) >= _MOST:
             evicted.append(self._calls.pop_oldest()[1])
         self._calls.put(f"{call.row.call_kind} {id}", call)
-        return evicted
+        return call, evicted
 
     def asks(self, event: HttpRequest) -> None:
         """A GET: perhaps it asks for one of the answers."""
@@ -95,5 +95,7 @@ class Background:
         return BackgroundState(list(self._calls.items()), list(self._polls.items()))
 
     def restore(self, state: BackgroundState) -> None:
+        self._calls.clear()
         self._calls.update(state.calls)
+        self._polls.clear()
         self._polls.update(state.polls)

@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-from hashlib import blake2b
-
 from msgspec import Struct
 from msgspec.structs import replace
 
 from ..core.bounded import Recent
 from ..events import HttpRequest, HttpResponse, Reply, SseMessage, TlsClose, milliseconds
-from ..llm import PROVIDERS, Asked, Provider, ToolResult, find, provider_named
-from ..llm.by_order import new_results
-from ..llm.canonical import ToolResultPart
+from ..llm import PROVIDERS, Provider, ToolResult, find, provider_named
 from ..llm.reader import Draft
-from ..llm.resent import Resent
 from ..wire.http1 import field
 from .background import Background, BackgroundState, OpenCall, is_background
-from .call_rows import asked_row, asked_rows, ended_row, ended_rows, unasked_row
+from .call_rows import asked_rows, ended_row, ended_rows, unasked_row
 from .ids import connection_id
 from .repeats import Repeats, RepeatsState
-from .rows import CallRow, Row
+from .requests import Requests
+from .rows import AuditRow, CallRow, Row, RowGone
 from .sessions import Sessions
 from .unknown_fields import UnknownFields
 
 __all__ = ["Calls", "CallsState", "Outcome"]
 
 _OPEN_MOST = 4096
-_END = 4096  # bytes of a body
 _EARLY_MOST = 256
 _MAYBE_MOST = 16  # requests, and bytes of each, that become calls where their answers are streams of a model
 _MAYBE_BYTES = 256 << 10
@@ -75,7 +70,7 @@ class Calls:
         self._early: Recent[str, HttpResponse | SseMessage] = Recent(_EARLY_MOST)
         self._maybe: Recent[str, HttpRequest] = Recent(_MAYBE_MOST)
         self._background = Background()
-        self._resent = Resent()  # no state: what is read is the same without it
+        self.requests = Requests()
 
     def request(self, event: HttpRequest, id: str) -> Outcome:
         """A request; `id` is the id of the call that it may begin."""
@@ -92,13 +87,12 @@ class Calls:
 
     def _begin(self, event: HttpRequest, provider: Provider, id: str) -> Outcome:
         origin = event.origin
-        asked = provider.asked(event.body, event.target, resent=self._resent)
-        row = asked_row(event, id, provider, asked)
+        row, digest, results = self.requests.read(event, provider, id)
+        served = b""
         evicted: list[Row] = []
         while len(self._open) >= _OPEN_MOST:
             evicted += self._abort(next(iter(self._open)), "evicted", None)
         self._done.pop(row.id, None)  # a later capture counts the exchanges of a connection from 1 again
-        digest, served = _asked(event.target, event.body), b""
         if origin.direction == "in":
             row = replace(row, twin=self._client_of(digest, origin.pid))
             digest, served = b"", b"" if row.twin else digest
@@ -110,7 +104,6 @@ class Calls:
             self._serving.put(id, None)
         self._open[id] = OpenCall(row, origin.time_ns, connection_id(origin), digest, served)
         rows = [*evicted, *asked_rows(row, event), *sessions]
-        results = _results(asked)
         early = self._early.pop(row.id, None)
         if early is None:
             return Outcome(rows, begun=row, results=results)
@@ -131,9 +124,9 @@ class Calls:
             if each is None or not each.served:
                 del self._serving[key]
             elif each.served == asked and each.row.pid != client.pid:
-                counted, each.served = each.row, b""
-                each.row = replace(counted, twin=client.id, turn=0)
-                return [each.row, *self._sessions.uncount(counted)]
+                row = replace(each.row, twin=client.id, turn=0)
+                self._open[key] = replace(each, row=row, served=b"")
+                return [row, *self._sessions.uncount(each.row)]
         return []
 
     def response(self, event: HttpResponse, key: str) -> Outcome:
@@ -151,9 +144,10 @@ class Calls:
         provider = provider_named(open_call.row.call_kind)
         draft = provider.answers(event.body) if provider else Draft()
         if draft.pending and draft.id and is_background(provider):
-            evicted = self._background.put(self._open.pop(key), draft.id)
+            del self._open[key]
+            kept, evicted = self._background.put(open_call, draft.id)
             rows = [row for each in evicted for row in self._aborted(each, "evicted", None)]
-            return Outcome([*rows, open_call.row])
+            return Outcome([*rows, kept.row])
         return self._end(event, key, draft.reply())
 
     def _polled(self, key: str, event: HttpResponse | SseMessage) -> Outcome:
@@ -196,15 +190,22 @@ class Calls:
     def _end(self, event: HttpResponse | SseMessage, key: str, reply: Reply) -> Outcome:
         """The answer of a call, or the part of it that came before the stream fell silent."""
         more = isinstance(event, SseMessage) and event.reason == "timeout"
-        open_call = self._open[key] if more else self._open.pop(key)
-        if event.complete and not more:
+        open_call = self._open[key]
+        ended = self._ended_by(open_call, event, reply, more=more)
+        if more:
+            self._open[key] = replace(open_call, partial=ended.call)
+            return ended
+        del self._open[key]
+        if event.complete:
             self._done.put(key, None)
-        return self._ended_by(open_call, event, reply, more=more)
+        return ended
 
     def _ended_by(self, open_call: OpenCall, event: HttpResponse | SseMessage, reply: Reply, *, more: bool) -> Outcome:
         row = ended_row(open_call.row, event, reply, start_ns=open_call.start_ns, more=more)
-        before, open_call.partial = open_call.partial, row if more else None
-        rows = [*ended_rows(row), *self._ended(row, before, open_call.asked)]
+        before = open_call.partial
+        # a line of the audit trail stands at its time, and that of the earlier part was another one
+        gone = [RowGone(line) for line in ended_rows(before) if isinstance(line, AuditRow)] if before else []
+        rows = [*gone, *ended_rows(row), *self._ended(row, before, open_call.asked)]
         return Outcome(rows, row, reply)
 
     def _ended(self, row: CallRow, before: CallRow | None, asked: bytes) -> list[Row]:
@@ -251,6 +252,11 @@ class Calls:
         row = replace(row, status="aborted", complete=False, reason=reason, end_timestamp_ms=end_ms, end_ns=end_ns or 0)
         return [row, *self._ended(row, None, open_call.asked)]
 
+    def get(self, id: str) -> CallRow | None:
+        """The row of an open call."""
+        found = self._open.get(id)
+        return found.row if found is not None else None
+
     def snapshot(self) -> CallsState:
         return CallsState(
             open=list(self._open.items()),
@@ -262,6 +268,8 @@ class Calls:
         )
 
     def restore(self, state: CallsState) -> None:
+        for mine in (self._open, self._serving, self._early, self._done, self._maybe):
+            mine.clear()
         self._open.update(state.open)
         self._serving.update({key: None for key, each in state.open if each.served})
         self._early.update(state.early)
@@ -269,15 +277,3 @@ class Calls:
         self._maybe.update(state.maybe)
         self._repeats.restore(state.repeats)
         self._background.restore(state.background)
-
-
-def _results(asked: Asked) -> tuple[ToolResult, ...]:
-    new = {id(result): made_up for result, made_up in new_results(asked.messages)}
-    parts = [part for message in asked.messages for part in message.parts if type(part) is ToolResultPart]
-    return tuple([ToolResult(part.id, part.output, part.is_error, new.get(id(part), "")) for part in parts])
-
-
-def _asked(target: str, body: bytes) -> bytes:
-    """What both ends of a call have in common. Of a long body its ends and length: all of 60 kB would take 90 us."""
-    ends = body if len(body) <= 2 * _END else body[:_END] + body[-_END:]
-    return blake2b(f"{target}\n{len(body)}\n".encode() + ends, digest_size=16).digest()

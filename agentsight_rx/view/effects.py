@@ -202,10 +202,15 @@ class Effects:
             )
         ]
 
+    def get(self, id: str) -> NetworkRow | None:
+        """The row of a network target."""
+        return self._targets.get(id)
+
     def snapshot(self) -> list[NetworkRow]:
         return list(self._targets.values())
 
     def restore(self, state: list[NetworkRow]) -> None:
+        self._targets.clear()
         self._targets.update({row.id: row for row in state})
 
 

@@ -60,7 +60,7 @@ class Exchanges:
             response_bytes=row.response_bytes if event.streaming else len(event.body) + event.body_lost,
         )
         if event.streaming:
-            self._open.put(key, row)
+            self._open[key] = row
             return []
         self._open.pop(key, None)
         if not event.status:
@@ -75,7 +75,7 @@ class Exchanges:
             return []
         size = row.response_bytes + len(event.data) + max(0, event.lost)
         if not event.last:
-            self._open.put(key, replace(row, response_bytes=size))
+            self._open[key] = replace(row, response_bytes=size)
             return []
         del self._open[key]
         return [_ended(row, event, size, row.status_code)]
@@ -88,7 +88,7 @@ class Exchanges:
             return []
         size, status = row.response_bytes + event.size, row.status_code or event.status or None
         if event.reason == "timeout":
-            self._open.put(key, replace(row, response_bytes=size, status_code=status))
+            self._open[key] = replace(row, response_bytes=size, status_code=status)
             return []
         del self._open[key]
         return [_ended(row, event, size, status)]
@@ -103,10 +103,14 @@ class Exchanges:
         self._open.clear()
         return rows
 
+    def get(self, id: str) -> HttpRow | None:
+        return self._open.get(id)
+
     def snapshot(self) -> list[HttpRow]:
         return list(self._open.values())
 
     def restore(self, state: list[HttpRow]) -> None:
+        self._open.clear()
         self._open.update({row.id: row for row in state})
 
 

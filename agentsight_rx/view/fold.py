@@ -1,193 +1,280 @@
-"""Event -> rows: calls, tools, processes, effects."""
+"""
+Event -> rows, as if all events had come in the order of time: what comes late amends the rows of what is later than it.
+
+Readers are threads, and their records pass each other: on a slow machine the start of a program comes seconds behind the call
+that asked for it. So the events of the last seconds are kept. Where one comes late, the views are taken back to its time, it
+and all that is later is read again in order, and the rows that are different now are emitted again.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
+from operator import itemgetter
+from typing import TypeAlias
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from ..events import (
-    BlindSpot,
-    BodyPart,
-    Event,
-    FileEvent,
-    HttpRequest,
-    HttpResponse,
-    NetEvent,
-    ProcessExec,
-    ProcessExit,
-    ProcessFork,
-    ProcessSeen,
-    Readline,
-    RpcMessage,
-    SseMessage,
-    SystemSample,
-    TcpTraffic,
-    TlsClose,
-    TlsUse,
-)
-from .blind_spots import row_of
-from .calls import Calls, CallsState, Outcome
-from .effects import Effects
-from .exchanges import Exchanges
-from .ids import Ids, IdsState, call_id
-from .processes import Processes
-from .rows import HttpRow, NetworkRow, ProcessRow, Row, UnknownRow
-from .sessions import Sessions, SessionsState
-from .tls_uses import row_of_use
-from .tools import Tools, ToolsState
-from .unknown_fields import UnknownFields
+from ..core.bounded import Recent
+from ..events import Connection, Event
+from ..state import Key
+from .rows import AuditRow, KeptRow, Row, RowGone
+from .tables import has_moved, place_of
+from .views import Reader, Size, Views, ViewsState
+from .window import Window
 
 __all__ = ["Fold", "FoldState"]
 
+_WINDOW_NS = 6_000_000_000  # how long rows may still be amended: sources that are 5 s behind others, and what merge holds
+_LATE_MOST = 4096  # events that wait
+_FREE = 2048  # events that are read again at any time; further ones cost as many that are read for the first time
+_STAYING_MOST = 1024  # connections
+_STRANGE = 64  # events one after the other from before the window: the clock has started again, as after a reboot
+_NEVER = 1 << 64
+_SMALL = 1024  # bytes: content that is not counted, since _MOST events with it are as heavy as the heaviest window
+
+_Timed: TypeAlias = tuple[int, Event]
+_Rows: TypeAlias = dict[tuple[str, Key], Row]  # the newest of each table and key; a RowGone where it was removed
+_MOMENT = itemgetter(0)
+
 
 class FoldState(Struct, array_like=True):
-    """What `Fold.snapshot` keeps."""
+    """What `Fold.snapshot` keeps: the views before the window, what is in it, and what is late."""
 
-    processes: list[ProcessRow]
-    tools: ToolsState
-    sessions: SessionsState
-    calls: CallsState
-    exchanges: list[HttpRow]
-    unknown: list[UnknownRow]
-    targets: list[NetworkRow]
-    ids: IdsState
+    views: ViewsState
+    window: list[_Timed] = []
+    late: list[_Timed] = []
+    horizon_ns: int = 0
+    credit: int = 0
+    strange: int = 0
+    staying: list[tuple[Connection, int]] = []
 
 
 class Fold:
-    """Keeps live and unfinished items. What has ended is only in the rows."""
+    """Keeps live and unfinished items, and the last seconds. What has ended is only in the rows."""
 
     def __init__(self) -> None:
-        self._readers: dict[type[Any], Callable[[Any], list[Row]]] = {  # of each kind of event; others give no rows
-            HttpRequest: self._request,
-            HttpResponse: self._response,
-            SseMessage: self._stream,
-            BodyPart: self._part,
-            TlsClose: self._close,
-            BlindSpot: lambda event: [row_of(event)],
-            TlsUse: lambda event: [row_of_use(event)],
-            ProcessFork: self._fork,
-            ProcessSeen: self._seen,
-            ProcessExec: self._exec,
-            ProcessExit: self._exit,
-            FileEvent: self._file,
-            NetEvent: self._net,
-            TcpTraffic: self._traffic,
-            RpcMessage: self._rpc,
-            Readline: self._readline,
-            SystemSample: self._sample,
-        }
-        self._processes = Processes()
-        self._tools = Tools(self._processes)
-        self._sessions = Sessions(self._processes)
-        self._unknown = UnknownFields()
-        self._calls = Calls(self._sessions, self._unknown)
-        self._exchanges = Exchanges()
-        self._effects = Effects(self._processes, self._sessions, self._tools)
-        self._ids = Ids()
+        self._views = Views()
+        self._readers = self._views.readers
+        self._window = Window(self._state)
+        self._events, self._moments = self._window.events, self._window.moments
+        self._put_event, self._put_moment = self._events.append, self._moments.append
+        self._bar_ns = -1  # what is later is read as it comes: that of the newest event, _NEVER while something waits
+        self._same: list[Row] = []  # the rows of the newest time
+        self._late: list[_Timed] = []
+        self._horizon_ns = 0  # what is older is too late
+        self._looked = 0  # events that had been read when the views were taken back last
+        self._ticked = 0
+        self._strange = 0
+        # events from before the window are read as if they had happened when they came: an answer that was silent for long
+        self.too_late = 0
+        self._staying: Recent[Connection, int] = Recent(_STAYING_MOST)  # what comes on it later stays behind that time
 
     def add(self, event: Event) -> list[Row]:
-        read = self._readers.get(type(event))
-        return read(event) if read is not None else []
-
-    # -- calls and exchanges -------------------------------------------------------------------------------------------
-
-    def _request(self, event: HttpRequest) -> list[Row]:
-        id = call_id(event.origin, event.exchange)
-        outcome = self._calls.request(event, id)
-        return self._with_tools(outcome) + self._exchanges.request(event, id, outcome.begun)
-
-    def _response(self, event: HttpResponse) -> list[Row]:
-        id = call_id(event.origin, event.exchange)
-        rows = self._with_tools(self._calls.response(event, id))
-        return rows + self._exchanges.response(event, id) + self._effects.exchange(event)
-
-    def _stream(self, event: SseMessage) -> list[Row]:
-        id = call_id(event.origin, event.exchange)
-        return self._with_tools(self._calls.stream(event, id)) + self._exchanges.stream(event, id)
-
-    def _part(self, event: BodyPart) -> list[Row]:
-        return self._exchanges.part(event, call_id(event.origin, event.exchange))
-
-    def _close(self, event: TlsClose) -> list[Row]:
-        return self._calls.close(event) + self._exchanges.close(event)
-
-    def _with_tools(self, outcome: Outcome) -> list[Row]:
-        """The rows of a call, and of the tools whose results it sent and that its answer asked for."""
-        rows, begun = outcome.rows, outcome.begun
-        if begun is not None and outcome.results and begun.twin is None:
-            answered = self._tools.answered(outcome.results, begun)
-            rows = [*rows, *answered, *(row for tool in answered for row in self._sessions.answered(tool))]
-        call, reply = outcome.call, outcome.reply
-        if call is not None and reply is not None and reply.tool_calls and call.twin is None:
-            asked = self._tools.asked(call, reply.tool_calls, call.end_timestamp_ms or call.start_timestamp_ms)
-            rows = [*rows, *asked, *self._sessions.asked(call.session_id, len(asked))]
+        """The rows that it adds or amends. Those of one that is late may come with the next event, or at a tick."""
+        reader = self._readers.get(type(event))
+        if reader is None:
+            return []
+        read, when, size_of = reader
+        if when is None:
+            return read(event)
+        moment_ns = when(event) or event.origin.time_ns
+        bar_ns = self._bar_ns
+        if moment_ns < bar_ns:
+            return self._not_later(event, moment_ns, reader)
+        rows = read(event)  # as in _next, whose call would take as long as all of this
+        if moment_ns != bar_ns:
+            self._bar_ns, self._same = moment_ns, rows
+        else:
+            self._at_once(rows, size_of)
+        self._put_event(event)
+        self._put_moment(moment_ns)
+        if size_of is not None and (size := size_of(event)) > _SMALL:
+            self._window.weigh(size)
+        if len(self._events) >= self._window.full:
+            self._go_on()
         return rows
 
-    # -- what processes did, apart from calls of models ----------------------------------------------------------------
+    def _next(self, event: Event, moment_ns: int, reader: Reader) -> list[Row]:
+        """Read what is not earlier than all before it."""
+        rows = reader.read(event)
+        if moment_ns != self._newest_ns:
+            self._same = rows
+        else:
+            self._at_once(rows, reader.size)
+        self._put_event(event)
+        self._put_moment(moment_ns)
+        if reader.size is not None and (size := reader.size(event)) > _SMALL:
+            self._window.weigh(size)
+        if len(self._events) >= self._window.full:
+            self._go_on()
+        return rows
 
-    def _fork(self, event: ProcessFork) -> list[Row]:
-        return self._processes.fork(event)
+    def _at_once(self, rows: list[Row], size_of: Size | None) -> None:
+        """Number equal ids of the audit trail at one time: the second is `…-2`."""
+        same = self._same
+        if size_of is None:
+            for place, row in enumerate(rows):
+                if type(row) is AuditRow:
+                    rows[place] = _numbered(row, same)
+        self._same = same + rows
 
-    def _seen(self, event: ProcessSeen) -> list[Row]:
-        return self._processes.seen(event)
+    @property
+    def _newest_ns(self) -> int:
+        return self._moments[-1] if self._moments else -1
 
-    def _exec(self, event: ProcessExec) -> list[Row]:
-        event_id = _event_id("exec", event)
-        return self._unique(event, self._processes.exec(event, event_id) + self._tools.started(event, event_id))
+    def _go_on(self) -> None:
+        old_ns = self._newest_ns - _WINDOW_NS
+        self._horizon_ns = max(self._horizon_ns, self._window.go_on(old_ns))
+        if self._staying:
+            for connection in [each for each, since_ns in self._staying.items() if since_ns < old_ns]:
+                del self._staying[connection]
+            self._set_bar()
 
-    def _exit(self, event: ProcessExit) -> list[Row]:
-        process, rows = self._processes.exit(event, _event_id("exit", event))
-        return self._unique(event, rows + self._tools.ended(process) + self._sessions.ended(process))
+    def _set_bar(self) -> None:
+        self._bar_ns = _NEVER if self._late or self._staying else self._newest_ns
 
-    def _file(self, event: FileEvent) -> list[Row]:
-        return self._unique(event, self._effects.file(event))
+    def _state(self) -> tuple[ViewsState, int]:
+        state = self._views.snapshot()
+        return state, state.entries
 
-    def _net(self, event: NetEvent) -> list[Row]:
-        return self._unique(event, self._effects.net(event))
+    # -- what comes late -----------------------------------------------------------------------------------------------
 
-    def _traffic(self, event: TcpTraffic) -> list[Row]:
-        return self._unique(event, self._effects.traffic(event))
+    def _not_later(self, event: Event, moment_ns: int, reader: Reader) -> list[Row]:
+        """Something is known that is later, or waits: late ones come together, so that they are read together."""
+        rows: list[Row] = []
+        newest_ns = self._newest_ns
+        if self._staying and event.origin.connection is not None:
+            moment_ns = max(moment_ns, self._staying.get(event.origin.connection, 0))
+        if moment_ns >= newest_ns:
+            rows = self._look_back()
+        elif moment_ns >= max(self._horizon_ns, newest_ns - _WINDOW_NS):
+            self._strange = 0
+            self._late.append((moment_ns, event))
+            self._set_bar()
+            return self._look_back(at_once=True) if len(self._late) >= _LATE_MOST else []
+        else:
+            rows = self._look_back(at_once=True)
+            self.too_late += 1
+            self._strange += 1
+            if self._strange >= _STRANGE:
+                self._forget()
+            else:
+                moment_ns = newest_ns
+                if event.origin.connection is not None:
+                    self._staying.put(event.origin.connection, newest_ns)
+        read = self._next(event, moment_ns, reader)
+        self._set_bar()
+        return rows + read if rows else read
 
-    def _rpc(self, event: RpcMessage) -> list[Row]:
-        return self._unique(event, self._effects.rpc(event))
+    def _look_back(self, *, at_once: bool = False) -> list[Row]:
+        """Read what is late and all that is later again, in order; the rows that are amended by it."""
+        if not self._late:
+            return []
+        late = sorted(self._late, key=_MOMENT)
+        part = self._window.part_of(late[0][0])
+        before = self._window.since(part)
+        if not at_once and 2 * len(before) > _FREE + self._window.count - self._looked:
+            return []
+        self._late = []
+        was, _ = self._read_again(part, before)
+        now, failed = self._read_again(part, sorted(chain(before, late), key=_MOMENT))  # behind what has the same time
+        self._looked = self._window.count
+        if failed is not None:
+            raise failed
+        return list(self._amended(was, now))
 
-    def _readline(self, event: Readline) -> list[Row]:
-        return self._unique(event, self._effects.readline(event))
+    def _read_again(self, part: int, events: Iterable[_Timed]) -> tuple[_Rows, Exception | None]:
+        """The newest rows, and why an event could not be read, which is left out."""
+        self._take_back(part)
+        self._window.keeps_all = True
+        self._views.reading_again(True)
+        found: _Rows = {}
+        failed: Exception | None = None
+        for moment_ns, event in events:
+            try:
+                for row in self._next(event, moment_ns, self._readers[type(event)]):
+                    found[place_of(row)] = row
+            except Exception as error:
+                failed = failed or error
+        self._views.reading_again(False)
+        self._window.keeps_all = False
+        self._set_bar()
+        return found, failed
 
-    def _sample(self, event: SystemSample) -> list[Row]:
-        return self._effects.sample(event)
+    def _take_back(self, part: int) -> ViewsState:
+        state = self._window.take_back(part)
+        self._same = []
+        self._views.restore(state)
+        return state
 
-    def _unique(self, event: Event, rows: list[Row]) -> list[Row]:
-        return self._ids.unique(rows, event.origin.time_ns)
+    def _amended(self, was: _Rows, now: _Rows) -> Iterator[Row]:
+        for place, row in was.items():
+            if not isinstance(row, RowGone) and place not in now:
+                known = self._views.known(row)
+                if known is None or place_of(known) != place:
+                    yield RowGone(row)
+                elif known != row:
+                    yield from _instead(row, known)
+        for place, row in now.items():
+            old = was.get(place)
+            if old is None or isinstance(old, RowGone) or isinstance(row, RowGone):
+                yield row
+            elif old != row:
+                yield from _instead(old, row)
+
+    def tick(self) -> list[Row]:
+        """Time goes on: what is late waits no longer than until nothing else comes."""
+        if not self._late:
+            return []
+        ticked, self._ticked = self._ticked, self._window.count + len(self._late)
+        return self._look_back(at_once=ticked == self._ticked)
+
+    def settle(self) -> list[Row]:
+        """What is late waits no longer, and later events amend nothing from before."""
+        rows = self._look_back(at_once=True)
+        self._forget()
+        return rows
+
+    def _forget(self) -> None:
+        self._window.clear()
+        self._horizon_ns = self._strange = 0
+        self._same, self._looked = [], self._window.count
+        self._staying.clear()
+        self._set_bar()
 
     def finish(self) -> list[Row]:
-        return self._calls.finish() + self._exchanges.finish()
+        return self.settle() + self._views.finish()
 
     def snapshot(self) -> FoldState:
-        return FoldState(
-            processes=self._processes.snapshot(),
-            tools=self._tools.snapshot(),
-            sessions=self._sessions.snapshot(),
-            calls=self._calls.snapshot(),
-            exchanges=self._exchanges.snapshot(),
-            unknown=self._unknown.snapshot(),
-            targets=self._effects.snapshot(),
-            ids=self._ids.snapshot(),
-        )
+        window, credit = self._window.since(0), self._window.count - self._looked
+        views = self._take_back(0)
+        self._read_again(0, window)
+        self._looked = self._window.count - credit
+        return FoldState(views, window, list(self._late), self._horizon_ns, credit, self._strange, list(self._staying.items()))
 
     def restore(self, state: FoldState) -> None:
-        self._processes.restore(state.processes)
-        self._tools.restore(state.tools)
-        self._sessions.restore(state.sessions)
-        self._calls.restore(state.calls)
-        self._exchanges.restore(state.exchanges)
-        self._unknown.restore(state.unknown)
-        self._effects.restore(state.targets)
-        self._ids.restore(state.ids)
+        self._views.restore(state.views)
+        self._window.clear()
+        self._read_again(0, state.window)
+        self._late, self._horizon_ns, self._strange = list(state.late), state.horizon_ns, state.strange
+        self._looked = self._window.count - state.credit
+        self._staying.update(state.staying)
+        self._set_bar()
 
 
-def _event_id(kind: str, event: ProcessExec | ProcessExit) -> str:
-    """The same in every replay: made of the pid and the kernel's time."""
-    return f"{kind}-{event.origin.pid}-{event.origin.time_ns:x}"
+def _numbered(row: AuditRow, same: Sequence[Row]) -> AuditRow:
+    id, number = row.id, 1
+    for other in same:
+        if type(other) is AuditRow and other.id == id:
+            number += 1
+            id = f"{row.id}-{number}"
+    return row if number == 1 else replace(row, id=id)
+
+
+def _instead(old: KeptRow, row: KeptRow) -> Iterator[Row]:
+    """A row replaces that of its id. The old one goes first where it is found by what is not true any more, or is counted."""
+    if isinstance(row, AuditRow) or has_moved(old, row):
+        yield RowGone(old)
+    yield row

@@ -11,7 +11,13 @@ from .reasons import lost_words
 from .rows import BlindSpotRow
 from .words import plural
 
-__all__ = ["Missing", "missing_things"]
+__all__ = ["UNSEEN_WHY", "Missing", "missing_things", "unseen_said"]
+
+# Why a command has no process, and what to do
+UNSEEN_WHY = (
+    "a shell of the agent may have run it without a program, or it ran in another place, such as a container; else its process "
+    "started in a way that was not followed: report tools has its input, report processes what ran"
+)
 
 
 class Missing(Struct, frozen=True):
@@ -26,17 +32,33 @@ class Missing(Struct, frozen=True):
 
 
 def missing_things(
-    blind_spots: Sequence[BlindSpotRow], losses: Iterable[Entry], /, *, calls_cut: int = 0, unended: int = 0
+    blind_spots: Sequence[BlindSpotRow],
+    losses: Iterable[Entry],
+    /,
+    *,
+    calls_cut: int = 0,
+    commands_unseen: int = 0,
+    unended: int = 0,
 ) -> Iterator[Missing]:
-    """Programs that could not be read, calls that were cut, losses that no filter was to make, runs without an orderly end."""
+    """
+    Programs that could not be read, calls that were cut, commands whose processes were not found, losses that no filter was to
+    make, runs without an orderly end.
+    """
     for spot in blind_spots:
         why = " and ".join(dict.fromkeys(spot.looks_like)) or "no known TLS code"
         yield Missing(f"{spot.comm} {spot.pid} could not be read", why)
     if calls_cut:
         yield Missing(f"{plural(calls_cut, 'call')} {'is' if calls_cut == 1 else 'are'} incomplete")
+    if commands_unseen:
+        yield Missing(unseen_said(commands_unseen))
     for entry in losses:
         unread = entry.reason is Reason.UNREADABLE and blind_spots  # said above, with names
         if not entry.reason.intended and not unread:
             yield Missing(lost_words(entry))
     for _ in range(unended):
         yield Missing("the recording has no orderly end")
+
+
+def unseen_said(commands: int, /) -> str:
+    """Of so many commands of a model no process was found."""
+    return f"{plural(commands, 'command')} came back and no process of {'it' if commands == 1 else 'them'} was seen"

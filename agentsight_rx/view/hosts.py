@@ -16,6 +16,7 @@ from .rows import (
     NetworkRow,
     ProcessRow,
     Row,
+    RowGone,
     SessionRow,
     TlsUseRow,
     TokenRow,
@@ -53,6 +54,8 @@ def at_host(host: str, id: str, /) -> str:
 
 def of_host(host: str, row: Row, /) -> Row:
     """The row as a row of this host."""
+    if isinstance(row, RowGone):
+        return replace(row, row=of_host(host, row.row))
     changed: dict[str, Any] = {"id": at_host(host, row.id)}
     for name in _REFERENCES.get(type(row), ()):
         value: str | None = getattr(row, name)

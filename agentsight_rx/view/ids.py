@@ -1,17 +1,14 @@
-"""The ids of rows: of calls and connections, and numbers for equal ones at one time."""
+"""The ids of rows: of calls and connections."""
 
 from __future__ import annotations
 
 from functools import lru_cache
 from typing import NamedTuple
 
-from msgspec import Struct
-from msgspec.structs import replace
-
 from ..events import Connection, Origin
-from .rows import AuditRow, Row, process_id
+from .rows import process_id
 
-__all__ = ["EXCHANGES_A_RUN", "Ids", "IdsState", "call_id", "connection_id", "http_id", "http_ids", "process_of", "scheme_of"]
+__all__ = ["EXCHANGES_A_RUN", "call_id", "connection_id", "http_id", "http_ids", "process_of", "scheme_of"]
 
 _CALL, _HTTP = "llm-", "http-"
 _CONNECTIONS = 1024  # whose texts are made once, not for each event
@@ -19,37 +16,6 @@ _CONNECTIONS = 1024  # whose texts are made once, not for each event
 # Each run of a store has so many numbers for the exchanges of a connection, which may live through several runs: so the ids of
 # their rows differ, and stay the same in a replay, since the number is in the event. At 1,000 a second they last 11 days.
 EXCHANGES_A_RUN = 1_000_000_000
-
-
-class IdsState(Struct, array_like=True):
-    """The ids of audit rows at `time_ns`, and how often each occurred."""
-
-    time_ns: int = 0
-    counts: dict[str, int] = {}
-
-
-class Ids:
-    """Numbers equal ids of audit rows at one time: the second is `…-2`. A replay gives the same numbers."""
-
-    def __init__(self) -> None:
-        self._time_ns = 0
-        self._counts: dict[str, int] = {}
-
-    def unique(self, rows: list[Row], time_ns: int) -> list[Row]:
-        if time_ns != self._time_ns:
-            self._time_ns, self._counts = time_ns, {}
-        return [self._numbered(row) if type(row) is AuditRow else row for row in rows]
-
-    def snapshot(self) -> IdsState:
-        return IdsState(self._time_ns, dict(self._counts))
-
-    def restore(self, state: IdsState) -> None:
-        self._time_ns, self._counts = state.time_ns, dict(state.counts)
-
-    def _numbered(self, row: AuditRow) -> AuditRow:
-        counts = self._counts
-        count = counts[row.id] = counts.get(row.id, 0) + 1
-        return row if count == 1 else replace(row, id=f"{row.id}-{count}")
 
 
 class _Named(NamedTuple):

@@ -22,6 +22,7 @@ class Kept(Generic[R]):
         self._text = text
         self._rows: dict[str, R] = {}
         self._order: deque[str] = deque()  # a dict finds its first key only by walking over all deleted ones
+        self._removed: set[str] = set()  # ids that `_order` still has
         self._held = 0  # characters
         self.seen = 0
         self.gone = 0
@@ -31,15 +32,33 @@ class Kept(Generic[R]):
         before = self._rows.get(row.id)
         self._rows[row.id] = row
         self._held += weight_of(row)
-        if before is None:
-            self._order.append(row.id)
-            self.seen += 1
-        else:
+        if before is not None:
             self._held -= weight_of(before)
+        else:
+            self.seen += 1
+            if row.id in self._removed:
+                self._removed.remove(row.id)
+            else:
+                self._order.append(row.id)
         while len(self._rows) > 1 and (len(self._rows) > self._most or self._held > self._text):
-            self._held -= weight_of(self._rows.pop(self._order.popleft()))
-            self.gone += 1
+            self._evict(self._order.popleft())
         return before
+
+    def _evict(self, id: str) -> None:
+        if id in self._removed:
+            self._removed.remove(id)
+        else:
+            self._held -= weight_of(self._rows.pop(id))
+            self.gone += 1
+
+    def remove(self, id: str) -> R | None:
+        """The row of that id is not true; returns it where it is kept."""
+        row = self._rows.pop(id, None)
+        if row is not None:
+            self._removed.add(id)
+            self._held -= weight_of(row)
+            self.seen -= 1
+        return row
 
     def copy(self) -> Kept[R]:
         """A copy that is only read."""

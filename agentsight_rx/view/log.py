@@ -104,9 +104,11 @@ def resume(store: Store) -> Resumed | None:
         fold.restore(checkpoint.state)
     for event in read_events(store, segment=checkpoint.segment if checkpoint else 0):
         rows, seen = fold.add(event), True
+    rows = [*rows, *fold.settle()]
     return Resumed(_for_new_run(fold.snapshot()), tuple(rows)) if seen else None
 
 
 def _for_new_run(state: FoldState) -> FoldState:
     """What ended in the old run says nothing of this one: a run that sends the same events again has the same numbers."""
-    return replace(state, calls=replace(state.calls, done=[]))
+    views = state.views
+    return replace(state, views=replace(views, calls=replace(views.calls, done=[])))

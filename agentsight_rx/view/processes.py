@@ -41,15 +41,16 @@ class Processes:
 
     def exec(self, event: ProcessExec, event_id: str) -> list[Row]:
         origin = event.origin
-        known = self._live.get(origin.pid)
-        if known is None or known.id != process_id(origin.pid, event.start_ns):
+        time_ms = milliseconds(origin.wall_ns)
+        known, id = self._live.get(origin.pid), process_id(origin.pid, event.start_ns)
+        if known is None or known.id != id:
             parent = self._live.get(event.ppid)
             known = ProcessRow(
-                process_id(origin.pid, event.start_ns),
+                id,
                 origin.pid,
                 ppid=event.ppid,
                 root_pid=parent.root_pid if parent else origin.pid,
-                start_timestamp_ms=milliseconds(origin.wall_ns),
+                start_timestamp_ms=time_ms,
             )
         row = replace(
             known,
@@ -64,7 +65,7 @@ class Processes:
         self._keep(row)
         audit = AuditRow(
             f"audit-{event_id}",
-            milliseconds(origin.wall_ns),
+            time_ms,
             audit_type="process",
             pid=origin.pid,
             comm=origin.comm,
@@ -102,13 +103,14 @@ class Processes:
 
     def exit(self, event: ProcessExit, event_id: str) -> tuple[ProcessRow, list[Row]]:
         origin = event.origin
-        known = self._live.pop(origin.pid, None)
-        if known is None or known.id != process_id(origin.pid, event.start_ns):
-            known = ProcessRow(process_id(origin.pid, event.start_ns), origin.pid, ppid=event.ppid, comm=origin.comm)
+        time_ms = milliseconds(origin.wall_ns)
+        known, id = self._live.pop(origin.pid, None), process_id(origin.pid, event.start_ns)
+        if known is None or known.id != id:
+            known = ProcessRow(id, origin.pid, ppid=event.ppid, comm=origin.comm)
         ended = "killed" if event.signal else "success" if event.exit_code == 0 else "failure"
         row = replace(
             known,
-            end_timestamp_ms=milliseconds(origin.wall_ns),
+            end_timestamp_ms=time_ms,
             exit_code=event.exit_code,
             signal=event.signal or None,
             status=ended,
@@ -119,7 +121,7 @@ class Processes:
         how = f"killed by signal {event.signal}" if event.signal else f"exit code {event.exit_code}"
         audit = AuditRow(
             f"audit-{event_id}",
-            milliseconds(origin.wall_ns),
+            time_ms,
             audit_type="process",
             pid=origin.pid,
             comm=origin.comm,
@@ -192,4 +194,5 @@ class Processes:
         return list(self._live.values())
 
     def restore(self, state: list[ProcessRow]) -> None:
+        self._live.clear()
         self._live.update({row.pid: row for row in state})

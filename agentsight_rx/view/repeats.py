@@ -15,7 +15,7 @@ __all__ = ["Repeats", "RepeatsState", "ToolRepeats", "ToolRepeatsState"]
 _MOST = 4096  # requests, and tool calls, that a later one is compared with
 
 
-class _Before(Struct, array_like=True):
+class _Before(Struct, array_like=True, frozen=True):
     first: str  # id of the first one
     count: int
     failed: bool = False
@@ -24,7 +24,7 @@ class _Before(Struct, array_like=True):
 class RepeatsState(Struct, array_like=True):
     """What `Repeats.snapshot` keeps."""
 
-    asked: list[tuple[bytes, _Before]]
+    asked: tuple[list[bytes], list[_Before]]
 
 
 class Repeats:
@@ -46,21 +46,22 @@ class Repeats:
 
     def end(self, row: CallRow, asked: bytes) -> None:
         before = self._asked.get(asked) if asked else None
-        if before is not None:
-            before.failed = row.status in ("error", "aborted", "partial")
+        failed = row.status in ("error", "aborted", "partial")
+        if before is not None and before.failed != failed:
+            self._asked[asked] = replace(before, failed=failed)
 
     def snapshot(self) -> RepeatsState:
-        return RepeatsState(list(self._asked.items()))
+        return RepeatsState(self._asked.columns)
 
     def restore(self, state: RepeatsState) -> None:
-        self._asked.update(state.asked)
+        self._asked.fill(state.asked)
 
 
 class ToolRepeatsState(Struct, array_like=True):
     """What `ToolRepeats.snapshot` keeps."""
 
-    asked: list[tuple[bytes, _Before]]
-    last: list[tuple[str, bytes]]
+    asked: tuple[list[bytes], list[_Before]]
+    last: tuple[list[str], list[bytes]]
 
 
 class ToolRepeats:
@@ -84,8 +85,8 @@ class ToolRepeats:
         return replace(row, repeat=before.count, repeat_of=before.first, loop=last == key)
 
     def snapshot(self) -> ToolRepeatsState:
-        return ToolRepeatsState(list(self._asked.items()), list(self._last.items()))
+        return ToolRepeatsState(self._asked.columns, self._last.columns)
 
     def restore(self, state: ToolRepeatsState) -> None:
-        self._asked.update(state.asked)
-        self._last.update(state.last)
+        self._asked.fill(state.asked)
+        self._last.fill(state.last)

@@ -62,7 +62,8 @@ class Report(Struct, frozen=True):
 
     @property
     def complete(self) -> bool:
-        return not self.losses and not self.cut_off and not self.totals.calls_cut
+        missing = self.totals.calls_cut or self.totals.commands_unseen
+        return not self.losses and not self.cut_off and not missing
 
 
 def read_report(store: Store, *, newest: int | None = None) -> Report:

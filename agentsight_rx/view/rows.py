@@ -6,6 +6,7 @@ Longer than 300 lines because all kinds stand side by side, as a reader of a cap
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TypeAlias
 
 from msgspec import Struct
@@ -18,11 +19,13 @@ __all__ = [
     "BlindSpotRow",
     "CallRow",
     "HttpRow",
+    "KeptRow",
     "NetworkRow",
     "Output",
     "ProcessRow",
     "ResourceRow",
     "Row",
+    "RowGone",
     "SessionRow",
     "TlsUseRow",
     "TokenRow",
@@ -376,7 +379,7 @@ class TlsUseRow(AnyRow, frozen=True, tag="tls_use", omit_defaults=True):
     view_source: str = "view"
 
 
-Row: TypeAlias = (
+KeptRow: TypeAlias = (
     CallRow
     | TokenRow
     | ToolRow
@@ -391,13 +394,31 @@ Row: TypeAlias = (
     | UnknownRow
 )
 
+
+class RowGone(AnyRow, frozen=True, tag="gone"):
+    """
+    A row that was emitted is not true: what came late shows that it stood in another place, such as the session of a program
+    that was not known yet. Whoever keeps rows removes it; another row may follow under the same id.
+    """
+
+    row: KeptRow
+
+    @property
+    def id(self) -> str:
+        return self.row.id
+
+
+Row: TypeAlias = KeptRow | RowGone
+
 # What the graphs of the product emit
 Output: TypeAlias = Event | Row
 
 
 _TICK_NS = 10_000_000  # of /proc, in which the start of a process that ran already is known
+_PROCESSES = 4096  # whose ids are made once, and not for each event
 
 
+@lru_cache(_PROCESSES)
 def process_id(pid: int, start_ns: int, /) -> str:
     """The id of the ProcessRow of a process: a pid is used again, a pid with its start is not."""
     return f"process-{pid}-{start_ns // _TICK_NS:x}"

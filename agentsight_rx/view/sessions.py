@@ -28,9 +28,9 @@ class SessionsState(Struct, array_like=True):
     """What `Sessions.snapshot` keeps."""
 
     rows: list[SessionRow]
-    of_process: list[tuple[str, str]]
-    of_response: list[tuple[str, str]]
-    agents: list[tuple[str, None]]
+    of_process: tuple[list[str], list[str]]
+    of_response: tuple[list[str], list[str]]
+    agents: list[str]
 
 
 class Sessions:
@@ -38,7 +38,7 @@ class Sessions:
 
     def __init__(self, processes: Processes) -> None:
         self._processes = processes
-        self._rows: Recent[str, SessionRow] = Recent(_MOST)
+        self._rows: Recent[str, SessionRow] = Recent(_MOST)  # the one whose newest call began first goes first
         self._of_process: Recent[str, str] = Recent(_PROCESSES_MOST)  # the newest session of each
         self._of_response: Recent[str, str] = Recent(_RESPONSES_MOST)
         self._agents: Recent[str, None] = Recent(_AGENTS_MOST)  # session and id of each sub-agent
@@ -86,7 +86,7 @@ class Sessions:
         if session is None:
             return []
         session = replace(session, calls=session.calls - 1, repeated_calls=session.repeated_calls - (row.repeat > 0))
-        self._rows.put(session.id, session)
+        self._rows[session.id] = session
         return [session]
 
     def _id(self, row: CallRow, named: NamedIds, root: str | None) -> str:
@@ -141,7 +141,7 @@ class Sessions:
             model_ms=session.model_ms + _took(row) - _took(old),
             end_timestamp_ms=max(session.end_timestamp_ms or 0, row.end_timestamp_ms or 0),
         )
-        self._rows.put(session.id, session)
+        self._rows[session.id] = session
         return [session]
 
     def asked(self, session_id: str | None, count: int) -> list[Row]:
@@ -150,7 +150,7 @@ class Sessions:
         if session is None:
             return []
         session = replace(session, tools=session.tools + count)
-        self._rows.put(session.id, session)
+        self._rows[session.id] = session
         return [session]
 
     def answered(self, tool: ToolRow) -> list[Row]:
@@ -159,7 +159,7 @@ class Sessions:
         if session is None or tool.status != "failed":
             return []
         session = replace(session, failed_tools=session.failed_tools + 1)
-        self._rows.put(session.id, session)
+        self._rows[session.id] = session
         return [session]
 
     def ended(self, process: ProcessRow) -> list[Row]:
@@ -169,26 +169,31 @@ class Sessions:
         if session is None or session.process_id != process.id:
             return []
         session = replace(session, status="ended", end_timestamp_ms=process.end_timestamp_ms)
-        self._rows.put(session.id, session)
+        self._rows[session.id] = session
         return [session]
 
     def of(self, pid: int) -> str | None:
         """The session that a process belongs to: its own, else the session of the nearest ancestor that has one."""
         return self._processes.nearest(pid, self._of_process)
 
+    def get(self, id: str) -> SessionRow | None:
+        return self._rows.get(id)
+
     def snapshot(self) -> SessionsState:
         return SessionsState(
             rows=list(self._rows.values()),
-            of_process=list(self._of_process.items()),
-            of_response=list(self._of_response.items()),
-            agents=list(self._agents.items()),
+            of_process=self._of_process.columns,
+            of_response=self._of_response.columns,
+            agents=list(self._agents),
         )
 
     def restore(self, state: SessionsState) -> None:
+        self._rows.clear()
         self._rows.update({row.id: row for row in state.rows})
-        self._of_process.update(state.of_process)
-        self._of_response.update(state.of_response)
-        self._agents.update(state.agents)
+        self._of_process.fill(state.of_process)
+        self._of_response.fill(state.of_response)
+        self._agents.clear()
+        self._agents.update(dict.fromkeys(state.agents))
 
 
 def _is_partial(row: CallRow) -> bool:

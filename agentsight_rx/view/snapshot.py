@@ -23,6 +23,7 @@ from .rows import (
     ProcessRow,
     ResourceRow,
     Row,
+    RowGone,
     SessionRow,
     TlsUseRow,
     TokenRow,
@@ -85,6 +86,7 @@ def read_snapshot(store: Store, *, now_ms: int, audit_limit: int = AUDIT_DEFAULT
         cut_off=sum(not run.ended for run in runs),
         blind_spots=view.tally.blind_spots.values(),
         calls_cut=view.tally.totals.calls_cut,
+        commands_unseen=view.tally.totals.commands_unseen,
     )
     return view.snapshot(losses, now_ms=now_ms, audit_limit=audit_limit)
 
@@ -144,6 +146,28 @@ class View:
                     self.saw(item.start_timestamp_ms, item.end_timestamp_ms)
                 case BlindSpotRow() | TlsUseRow() | HttpRow() | UnknownRow():
                     self.saw(item.timestamp_ms)
+                case RowGone():
+                    self._remove(item.row)
+
+    def _remove(self, row: Row) -> None:
+        match row:
+            case CallRow():
+                self._calls.remove(row.id)
+            case TokenRow():
+                if (before := self._tokens.remove(row.id)) is not None:
+                    self._group(before).add(before, -1)
+            case ToolRow():
+                self._tools.remove(row.id)
+            case ProcessRow():
+                self._processes.remove(row.id)
+            case AuditRow():
+                self._audit.remove(row.id)
+            case NetworkRow():
+                self._targets.remove(row.id)
+            case SessionRow():
+                self._sessions.remove(row.id)
+            case _:
+                pass
 
     def saw(self, *times_ms: int | None) -> None:
         """Something was at these times (Unix time, ms); None: unknown."""

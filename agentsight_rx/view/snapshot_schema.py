@@ -119,7 +119,7 @@ class Completeness(Struct, frozen=True):
     """
     Whether anything is missing. `cut_off` counts the recordings without an orderly end: what they miss is unknown.
     `blind_spots` has a sentence for each process of which traffic was not read. `calls_cut` counts the calls of which bytes
-    are missing.
+    are missing, `commands_unseen` the commands of a model that came back and whose processes were not found.
     """
 
     complete: bool
@@ -127,6 +127,7 @@ class Completeness(Struct, frozen=True):
     cut_off: int = 0
     blind_spots: tuple[str, ...] = ()
     calls_cut: int = 0
+    commands_unseen: int = 0
 
 
 class Snapshot(Struct, frozen=True):
@@ -154,7 +155,12 @@ class Snapshot(Struct, frozen=True):
 
 
 def completeness(
-    entries: Iterable[Entry], *, cut_off: int = 0, blind_spots: Iterable[BlindSpotRow] = (), calls_cut: int = 0
+    entries: Iterable[Entry],
+    *,
+    cut_off: int = 0,
+    blind_spots: Iterable[BlindSpotRow] = (),
+    calls_cut: int = 0,
+    commands_unseen: int = 0,
 ) -> Completeness:
     """Entries of one or more ledgers -> whether anything is missing that was not left out on purpose."""
     sums: dict[tuple[str, Reason], tuple[int, int]] = {}
@@ -163,8 +169,8 @@ def completeness(
         sums[entry.stage, entry.reason] = (count + entry.count, size + entry.size)
     losses = tuple(LossEntry(stage, reason, *sums[stage, reason], reason.intended) for stage, reason in sums)
     sentences = tuple(map(sentence_of, blind_spots))
-    complete = not cut_off and not calls_cut and all(entry.intended for entry in losses)
-    return Completeness(complete, losses, cut_off, sentences, calls_cut)
+    complete = not cut_off and not calls_cut and not commands_unseen and all(entry.intended for entry in losses)
+    return Completeness(complete, losses, cut_off, sentences, calls_cut, commands_unseen)
 
 
 def value_of(row: AnyRow) -> Value:

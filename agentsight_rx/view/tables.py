@@ -14,8 +14,9 @@ from msgspec.structs import replace
 
 from ..events import Event
 from ..loss import Entry
-from ..state import Key, Put, Store, Table, Write, by_index, pages
+from ..state import Delete, Key, Put, Store, Table, Write, by_index, pages
 from .rows import (
+    AnyRow,
     AuditRow,
     BlindSpotRow,
     CallRow,
@@ -24,6 +25,7 @@ from .rows import (
     ProcessRow,
     ResourceRow,
     Row,
+    RowGone,
     SessionRow,
     TlsUseRow,
     TokenRow,
@@ -62,7 +64,9 @@ __all__ = [
     "Removed",
     "Segment",
     "StageCount",
+    "has_moved",
     "key_of",
+    "place_of",
     "preview",
     "put",
     "rows_before",
@@ -252,7 +256,7 @@ def _time(row: _Timed) -> int:
 
 
 # A row that comes again under its key replaces the earlier one. A new kind of row is one line here
-_KINDS: dict[type[Row], _Kind[Any]] = {
+_KINDS: dict[type[AnyRow], _Kind[Any]] = {
     CallRow: _Kind(CALLS, _by_start, _start, "key"),
     TokenRow: _Kind(TOKENS, _by_id, _time, "time"),
     ToolRow: _Kind(TOOLS, _by_id, _time, "time"),
@@ -288,7 +292,9 @@ def _begun_before(store: Store, kind: _Kind[Any], time_ms: int) -> Iterator[tupl
 
 
 def put(row: Row) -> Write:
-    """The write that stores a row, with its texts cut to previews."""
+    """The write that stores a row, with its texts cut to previews, or removes it."""
+    if isinstance(row, RowGone):
+        return Delete(table_of(row.row), key_of(row.row), preview(row.row))
     kind = _KINDS[type(row)]
     return Put(kind.table, kind.key(row), preview(row))
 
@@ -299,6 +305,18 @@ def table_of(row: Row) -> Table[Any]:
 
 def key_of(row: Row) -> Key:
     return _KINDS[type(row)].key(row)
+
+
+def place_of(row: Row, /) -> tuple[str, Key]:
+    """The table and the key of a row; of one that is gone those that it had."""
+    row = row.row if isinstance(row, RowGone) else row
+    kind = _KINDS[type(row)]
+    return kind.table.name, kind.key(row)
+
+
+def has_moved(old: AnyRow, row: AnyRow, /) -> bool:
+    """Is the newer row of a key found by something else than the one before, so that it would be found by both?"""
+    return any(by(old) != by(row) for by in _KINDS[type(row)].table.indexes.values())
 
 
 def preview(row: Row) -> Row:

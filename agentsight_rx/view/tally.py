@@ -7,7 +7,20 @@ from collections.abc import Iterable
 from msgspec import Struct
 
 from ..core.bounded import Recent
-from .rows import AuditRow, BlindSpotRow, CallRow, ProcessRow, SessionRow, TlsUseRow, TokenRow, ToolRow, UnknownRow
+from .rows import (
+    AuditRow,
+    BlindSpotRow,
+    CallRow,
+    ProcessRow,
+    Row,
+    RowGone,
+    SessionRow,
+    TlsUseRow,
+    TokenRow,
+    ToolRow,
+    UnknownRow,
+)
+from .tool_words import is_command
 
 __all__ = ["Tally", "Totals"]
 
@@ -36,11 +49,17 @@ class Totals(Struct):
     cached_tokens: int = 0
     tools: int = 0
     tools_linked: int = 0
+    commands_alone: int = 0  # that came back, and no process of theirs was found
     processes: int = 0
     programs: int = 0
     sessions: int = 0
     models: dict[str, int] = {}
     audits: dict[str, int] = {}  # by type: llm, process, file, network, mcp
+
+    @property
+    def commands_unseen(self) -> int:
+        """Commands of a model whose process should be known: others were seen, so processes were watched."""
+        return self.commands_alone if self.processes else 0
 
     @property
     def total_tokens(self) -> int:
@@ -68,7 +87,7 @@ class Tally:
         self._sessions: Recent[str, None] = Recent(_MOST)
         self._calls: Recent[str, str] = Recent(_MOST)
         self._tokens: Recent[str, tuple[int, int, int]] = Recent(_MOST)
-        self._tools: Recent[str, bool] = Recent(_MOST)
+        self._tools: Recent[str, tuple[bool, bool]] = Recent(_MOST)  # whether it has a process, and should have one
         self._programs: Recent[str, bool] = Recent(_PROCESSES_MOST)
 
     def add(self, items: Iterable[object]) -> None:
@@ -95,8 +114,39 @@ class Tally:
                 case SessionRow():
                     self.totals.sessions += item.id not in self._sessions
                     self._sessions.put(item.id, None)
+                case RowGone():
+                    self._gone(item.row)
                 case _:
                     pass
+
+    def _gone(self, row: Row) -> None:
+        """Take back what a row has added."""
+        totals = self.totals
+        match row:
+            case CallRow() if (state := self._calls.pop(row.id, None)) is not None:
+                totals.calls -= 1
+                totals.calls_unfinished -= state in ("pending", "unfinished")
+                totals.calls_cut -= state == "cut"
+                if state != "pending":
+                    _count_less(totals.models, row.model or "unknown")
+            case TokenRow() if (tokens := self._tokens.pop(row.id, None)) is not None:
+                totals.input_tokens -= tokens[0]
+                totals.output_tokens -= tokens[1]
+                totals.cached_tokens -= tokens[2]
+            case ToolRow() if (before := self._tools.pop(row.id, None)) is not None:
+                totals.tools -= 1
+                totals.tools_linked -= before[0]
+                totals.commands_alone -= before[1]
+            case ProcessRow() if (program := self._programs.pop(row.id, None)) is not None:
+                totals.processes -= 1
+                totals.programs -= program
+            case SessionRow() if row.id in self._sessions:
+                del self._sessions[row.id]
+                totals.sessions -= 1
+            case AuditRow():
+                _count_less(totals.audits, row.audit_type)
+            case _:
+                pass
 
     def know(self, row: object) -> None:
         """An earlier run counted this row: only what changes from it on is counted here."""
@@ -106,7 +156,7 @@ class Tally:
             case TokenRow():
                 self._tokens.put(row.id, _tokens_of(row))
             case ToolRow():
-                self._tools.put(row.id, row.related_pid is not None)
+                self._tools.put(row.id, _process_of(row))
             case ProcessRow():
                 self._programs.put(row.id, bool(row.command))
             case SessionRow():
@@ -156,10 +206,12 @@ class Tally:
 
     def _tool(self, row: ToolRow) -> None:
         before = self._tools.get(row.id)
-        linked = row.related_pid is not None
+        linked, alone = now = _process_of(row)
+        was_linked, was_alone = before or (False, False)
         self.totals.tools += before is None
-        self.totals.tools_linked += linked - bool(before)
-        self._tools.put(row.id, linked)
+        self.totals.tools_linked += linked - was_linked
+        self.totals.commands_alone += alone - was_alone
+        self._tools.put(row.id, now)
 
     def _process(self, row: ProcessRow) -> None:
         before = self._programs.get(row.id)
@@ -167,6 +219,18 @@ class Tally:
         program = bool(row.command)
         self.totals.programs += program and not before
         self._programs.put(row.id, program)
+
+
+def _process_of(row: ToolRow) -> tuple[bool, bool]:
+    """Whether its process is known, and whether it should be and is not."""
+    linked = row.related_pid is not None
+    return linked, not linked and row.status == "completed" and is_command(row)
+
+
+def _count_less(counts: dict[str, int], name: str) -> None:
+    counts[name] = counts.get(name, 0) - 1
+    if not counts[name]:
+        del counts[name]
 
 
 _NO_TOKENS = (0, 0, 0)

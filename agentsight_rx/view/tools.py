@@ -23,7 +23,7 @@ _CANDIDATES_MOST = 8
 _BY_ARGV, _BY_PART, _BY_TIME = 0.95, 0.8, 0.5  # confidence
 
 
-class _Candidate(Struct, array_like=True):
+class _Candidate(Struct, array_like=True, frozen=True):
     """A program that the agent itself started while the tool was open."""
 
     pid: int
@@ -36,12 +36,12 @@ class _Candidate(Struct, array_like=True):
     signal: int | None = None
 
 
-class OpenTool(Struct):
+class OpenTool(Struct, frozen=True):
     """A tool call whose result has not been seen."""
 
     row: ToolRow
-    needles: list[str]
-    candidates: list[_Candidate] = []
+    needles: tuple[str, ...]
+    candidates: tuple[_Candidate, ...] = ()
 
 
 class ToolsState(Struct, array_like=True):
@@ -49,6 +49,7 @@ class ToolsState(Struct, array_like=True):
 
     open: list[tuple[str, OpenTool]]
     repeats: ToolRepeatsState
+    running: list[tuple[str, ToolRow]] = []
 
 
 class Tools:
@@ -58,6 +59,7 @@ class Tools:
         self._processes = processes
         self._repeats = ToolRepeats()
         self._open: Recent[str, OpenTool] = Recent(_OPEN_MOST)
+        self._running: Recent[str, ToolRow] = Recent(_OPEN_MOST)  # by process: the result came, and it has not ended
         # last part of a path in an input -> the open tools with it, the newest last; a tool has at most 16 texts
         self._names: dict[str, dict[str, None]] = {}
 
@@ -83,7 +85,7 @@ class Tools:
                 agent_id=call.agent_id,
             )
             row = self._repeats.mark(row)
-            self._keep(OpenTool(row, strings_in(tool.input)))
+            self._keep(OpenTool(row, tuple(strings_in(tool.input))))
             rows.append(row)
         return rows
 
@@ -127,7 +129,7 @@ class Tools:
     def _linked(
         self, tool: OpenTool, process: ProcessRow, event: ProcessExec, event_id: str, confidence: float, /
     ) -> list[Row]:
-        tool.row = replace(
+        row = replace(
             tool.row,
             related_pid=process.pid,
             related_event_id=event_id,
@@ -137,29 +139,36 @@ class Tools:
             confidence=confidence,
             start_timestamp_ms=milliseconds(event.origin.wall_ns),
         )
-        return [tool.row, *self._processes.linked(process.pid, tool.row.id)]
+        self._open[row.id] = replace(tool, row=row)
+        return [row, *self._processes.linked(process.pid, row.id)]
 
     def _consider(self, tool: OpenTool, process: ProcessRow, event: ProcessExec, event_id: str) -> None:
         """Remember what the agent itself starts: if it is the only one until the result comes, it ran the tool."""
-        known = next((each for each in tool.candidates if each.process == process.id), None)
         if process.ppid != tool.row.pid or len(tool.candidates) >= _CANDIDATES_MOST:
             return
         made = _Candidate(process.pid, process.id, event_id, argv=event.argv, start_ms=milliseconds(event.origin.wall_ns))
-        if known is None:
-            tool.candidates.append(made)
+        if any(each.process == process.id for each in tool.candidates):
+            found = [replace(each, argv=event.argv) if each.process == process.id else each for each in tool.candidates]
         else:
-            known.argv = event.argv
+            found = [*tool.candidates, made]
+        self._open[tool.row.id] = replace(tool, candidates=tuple(found))
 
     def ended(self, process: ProcessRow) -> list[Row]:
         """A process ended: it gives the exit code of the tool that it ran."""
         rows: list[Row] = []
-        for tool in self._open.values():
+        if not self._open and not self._running:
+            return rows
+        answered = self._running.pop(process.id, None)
+        if answered is not None:
+            rows.append(replace(answered, exit_code=process.exit_code, signal=process.signal))
+        for tool in list(self._open.values()):
             if tool.row.process_id == process.id and tool.row.exit_code is None:
-                tool.row = replace(tool.row, exit_code=process.exit_code, signal=process.signal)
-                rows.append(tool.row)
-            for each in tool.candidates:
-                if each.process == process.id:
-                    each.ended, each.exit_code, each.signal = True, process.exit_code, process.signal
+                row = replace(tool.row, exit_code=process.exit_code, signal=process.signal)
+                self._open[row.id] = replace(tool, row=row)
+                rows.append(row)
+            elif any(each.process == process.id for each in tool.candidates):
+                found = tuple(_ended(each, process) for each in tool.candidates)
+                self._open[tool.row.id] = replace(tool, candidates=found)
         return rows
 
     def answered(self, results: Iterable[ToolResult], call: CallRow) -> list[ToolRow]:
@@ -178,16 +187,17 @@ class Tools:
             tool = self._open.pop(key)
             self._unname(tool)
             row = self._by_time(tool)
-            rows.append(
-                replace(
-                    row,
-                    end_timestamp_ms=time_ms,
-                    duration_ms=time_ms - (row.start_timestamp_ms or time_ms),
-                    status="failed" if result.is_error else "completed",
-                    output=result.output[:_OUTPUT_MOST],
-                    result_call_id=call.id,
-                )
+            row = replace(
+                row,
+                end_timestamp_ms=time_ms,
+                duration_ms=time_ms - (row.start_timestamp_ms or time_ms),
+                status="failed" if result.is_error else "completed",
+                output=result.output[:_OUTPUT_MOST],
+                result_call_id=call.id,
             )
+            if row.process_id is not None and row.exit_code is None and row.signal is None:
+                self._running.put(row.process_id, row)
+            rows.append(row)
         return rows
 
     def _by_time(self, tool: OpenTool) -> ToolRow:
@@ -222,10 +232,24 @@ class Tools:
         is_its = any(path == needle or path.endswith("/" + needle.removeprefix("./")) for needle in tool.needles)
         return tool.row.id if is_its else None
 
+    def get(self, id: str) -> ToolRow | None:
+        """The row of a tool that may change."""
+        found = self._open.get(id)
+        return found.row if found is not None else next((row for row in self._running.values() if row.id == id), None)
+
     def snapshot(self) -> ToolsState:
-        return ToolsState(list(self._open.items()), self._repeats.snapshot())
+        return ToolsState(list(self._open.items()), self._repeats.snapshot(), list(self._running.items()))
 
     def restore(self, state: ToolsState) -> None:
+        for mine in (self._open, self._names, self._running):
+            mine.clear()
         for _, tool in state.open:
             self._keep(tool)
         self._repeats.restore(state.repeats)
+        self._running.update(state.running)
+
+
+def _ended(candidate: _Candidate, process: ProcessRow) -> _Candidate:
+    if candidate.process != process.id:
+        return candidate
+    return replace(candidate, ended=True, exit_code=process.exit_code, signal=process.signal)

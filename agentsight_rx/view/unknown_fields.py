@@ -34,8 +34,12 @@ class UnknownFields:
             rows.append(row)
         return rows
 
+    def get(self, id: str) -> UnknownRow | None:
+        return self._rows.get(id)
+
     def snapshot(self) -> list[UnknownRow]:
         return list(self._rows.values())
 
     def restore(self, state: list[UnknownRow]) -> None:
+        self._rows.clear()
         self._rows.update({row.id: row for row in state})

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from agentsight_rx.cli.snapshot_schema import schema, schema_text
+from agentsight_rx.view import RowGone
 from agentsight_rx.view.snapshot import View
 from agentsight_rx.view.snapshot_schema import Completeness
 
@@ -55,7 +56,7 @@ def test_a_field_that_is_left_out_does_not_fit(name: str) -> None:
     "name", ["network_targets", "process_nodes", "audit_events", "resource_samples", "tool_calls", "llm_calls"]
 )
 def test_every_kind_of_row_is_checked(name: str) -> None:
-    value = snapshot(*OUTPUTS)
+    value = snapshot(*(each for each in OUTPUTS if not isinstance(each, RowGone)))
     assert len(value[name]) == 1
     value[name][0]["id"] = 7
     with pytest.raises(jsonschema.ValidationError):

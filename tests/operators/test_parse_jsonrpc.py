@@ -311,13 +311,13 @@ def test_written_bytes_wait_for_the_reading_end_and_are_taken_when_time_is_up() 
     there, _ = pair()
     trial = Trial()
     assert [] == trial.feed([there.writes(notification("a"))])
-    assert [] == trial.tick(1000 * MS)
-    assert ["a"] == [message.method for message in rpc(trial.tick(1001 * MS))]
+    assert [] == trial.tick(6000 * MS)
+    assert ["a"] == [message.method for message in rpc(trial.tick(6001 * MS))]
     assert ["b"] == [message.method for message in rpc(trial.feed([there.writes(notification("b"))]))]
     assert [] == trial.feed([there.reads(notification("a") + notification("b"))])  # it was only slow
     made = rpc(trial.feed([there.writes(notification("c")), there.reads(notification("c"))]))
     assert [("c", "in")] == [(message.method, message.origin.direction) for message in made]
-    trial.tick(2 * SECOND)
+    trial.tick(7 * SECOND)
     assert len(notification("a")) * 3 == trial.repeated
 
 
@@ -325,7 +325,7 @@ def test_a_request_taken_from_the_writing_end_gets_its_reader_later() -> None:
     there, back = pair()
     trial = Trial()
     trial.feed([there.writes(request(1))])
-    trial.tick(2 * SECOND)
+    trial.tick(7 * SECOND)
     read = there.reads(request(1))
     (message,) = rpc(trial.feed([read, *back.passes(result(1))]))
     assert (read.origin, CLIENT, SERVER) == (message.origin, message.writer_pid, message.reader_pid)
@@ -361,19 +361,19 @@ def test_a_hole_that_neither_end_fills_is_counted_when_time_is_up() -> None:
     words = notification("a", '"' + "x" * 300 + '"')
     trial = Trial()
     assert [] == trial.feed([pipe.reads(words[:50], lost=len(words) - 50), pipe.reads(notification("b"))])
-    assert [] == trial.tick(SECOND)
-    loss, *made = trial.tick(SECOND + 2 * MS)
+    assert [] == trial.tick(6 * SECOND)
+    loss, *made = trial.tick(6 * SECOND + 2 * MS)
     assert isinstance(loss, Loss)
     assert (Reason.TRUNCATED, 1, len(words) - 50) == (loss.reason, loss.count, loss.size)
     assert [("text", False, "lost", len(words) - 50), ("notification", True, None, 0)] == [
         (message.kind, message.complete, message.reason, message.lost) for message in rpc(made)
     ]
-    assert [] == trial.tick(SECOND + 2 * MS)
+    assert [] == trial.tick(6 * SECOND + 2 * MS)
 
 
 def test_waits_end_in_their_order_however_many_ticks_there_are() -> None:
     made: list[list[StdioEvent]] = []
-    for ticks in (range(20 * MS, 4 * SECOND, 20 * MS), [4 * SECOND]):
+    for ticks in (range(20 * MS, 14 * SECOND, 20 * MS), [14 * SECOND]):
         _from_zero()
         pipe, other = Pipe(1), Pipe(2)
         words = notification("a", '"' + "x" * 300 + '"')
@@ -443,8 +443,8 @@ def test_an_answer_may_be_read_after_the_server_has_ended() -> None:
         [*there.passes(call(1, "a") + call(2, "b")), back.writes(result(1)), exits(SERVER), back.reads(result(1))]
     )
     assert [("1", "ok")] == outcomes(rpc(made))
-    assert [] == trial.tick(1000 * MS)
-    made = trial.tick(1004 * MS)
+    assert [] == trial.tick(6000 * MS)
+    made = trial.tick(6004 * MS)
     assert [("2", "no_answer", "process_ended")] == [(each.id, each.outcome, each.reason) for each in rpc(made)]
 
 
@@ -454,14 +454,14 @@ def test_an_answer_that_is_written_and_never_read_counts() -> None:
     trial.feed(
         [*there.passes(call(1, "a")), back.writes(b"hello\n"), back.reads(b"hello\n"), back.writes(result(1)), exits(SERVER)]
     )
-    assert [("1", "ok")] == outcomes(rpc(trial.tick(2 * SECOND)))
+    assert [("1", "ok")] == outcomes(rpc(trial.tick(7 * SECOND)))
 
 
 def test_a_request_stays_open_when_its_writer_ends() -> None:
     there, back = Pipe(1, TEE, SERVER), Pipe(2, SERVER, CLIENT)
     trial = Trial()
     trial.feed([*there.passes(call(1, "a")), exits(TEE)])
-    assert [] == trial.tick(2 * SECOND)
+    assert [] == trial.tick(7 * SECOND)
     assert [("1", "ok")] == outcomes(rpc(trial.feed(back.passes(result(1)))))
 
 

@@ -42,7 +42,7 @@ from agentsight_rx.llm import PROVIDERS
 from agentsight_rx.loss import Entry, Ledger, Meter, Reason
 from agentsight_rx.runtime import run
 from agentsight_rx.sinks import OtelOptions, otel
-from agentsight_rx.view import BlindSpotRow, CallRow, Fold, Output, ProcessRow
+from agentsight_rx.view import AuditRow, BlindSpotRow, CallRow, Fold, Output, ProcessRow
 
 from ..llm.cases import case_of
 from ..provider_component import ProviderCase
@@ -675,9 +675,9 @@ def test_spans_for_which_there_is_no_room_are_counted() -> None:
         collector.open.clear()
         writer = otel(OtelOptions(collector.url, deadline_s=60)).open(ledger)
         some = rows(512 + 2048 + 300)
-        writer.write(some[:512])
+        writer.write([*some[:512], later(10)])
         assert collector.asked.wait(30)
-        writer.write(some[512:])
+        writer.write([*some[512:], later(20)])
         assert [Entry("otel", Reason.QUEUE_FULL, 300)] == ledger.entries()
         collector.open.set()
         writer.close()
@@ -702,6 +702,13 @@ def test_content_is_bounded_in_bytes_too() -> None:
 
 def test_a_sink_without_spans_sends_no_request() -> None:
     assert [] == sent([]).requests
+
+
+def later(seconds: int) -> AuditRow:
+    """Time goes on: what ended before is not amended any more."""
+    end_ms = ROW.end_timestamp_ms
+    assert end_ms is not None
+    return AuditRow(f"audit-{seconds}", end_ms + 1000 * seconds, "file")
 
 
 def rows(count: int) -> list[CallRow]:

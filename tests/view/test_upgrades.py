@@ -12,7 +12,7 @@ from agentsight_rx.events import Event
 from agentsight_rx.loss import Ledger
 from agentsight_rx.sinks import store
 from agentsight_rx.state import META, SCHEMA_VERSION, LmdbStore, Put, Table, by_index
-from agentsight_rx.view import CallRow, Fold, Row
+from agentsight_rx.view import CallRow, Fold, Row, RowGone
 from agentsight_rx.view.log import read_events, read_exchange, resume
 from agentsight_rx.view.queries import Selection
 from agentsight_rx.view.queries.reading import selected
@@ -37,7 +37,7 @@ from .test_log import EVENTS, TEXT, request, stream
 
 LOGGED: list[Event] = [*EVENTS, request(5, b"x" * 5000), stream(5, TEXT[:150])]
 LONG: list[Event] = [*LOGGED[:-1], stream(5)]
-ROWS: list[Row] = [row for row in OUTPUTS if not hasattr(row, "origin")]
+ROWS: list[Row] = [row for row in OUTPUTS if not hasattr(row, "origin") and not isinstance(row, RowGone)]
 
 
 def old(path: Path, events: list[Event] = LOGGED) -> list[Row]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from ...view.blind_spots import advice_of, sentence_of
+from ...view.gaps import UNSEEN_WHY, unseen_said
 from ...view.queries.health import Health, read_health
 from ...view.reasons import lost_words, why
 from ..text import tls_lines
@@ -37,6 +38,8 @@ def gaps_of(found: Health, screen: Screen, /) -> Iterator[tuple[str, str]]:
         yield f"could not be read: {sentence_of(spot)}", advice_of(spot)
     if found.calls_cut:
         yield f"{plural(found.calls_cut, 'call')} cut: some of their bytes are missing", "report calls --failed"
+    if found.commands_unseen:
+        yield unseen_said(found.commands_unseen), UNSEEN_WHY
     for entry in found.losses:
         lost = f", {size(entry.size)}" if entry.size else ""
         yield f"{lost_words(entry)}{lost}", why(entry.reason)

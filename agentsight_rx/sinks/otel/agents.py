@@ -49,9 +49,9 @@ class Agent(Struct):
 class AgentSession:
     """The part of a session that is kept until its span is sent."""
 
-    def __init__(self, row: SessionRow, trace: int) -> None:
+    def __init__(self, row: SessionRow) -> None:
         self.row = row
-        self.trace = trace
+        self.trace = 0  # known once its span is sent
         self.main = Agent()
         self.within: Recent[str, Agent] = Recent(_AGENTS_MOST)
         self.program: ProcessRow | None = None  # once it ended

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["Content"]
 
 _CONTENT_MOST = 65_536  # characters of one attribute, and of one text in it
+_EVENTS_MOST = 32  # that may come before their rows
 _ASKED_MOST = 256  # open calls whose messages are kept, so 16 MiB; agents have a handful open
 _STOPS_MOST = 16
 _DESCRIPTIONS_MOST = 512
@@ -68,25 +69,28 @@ class _Kept(Struct, frozen=True):
 
 class Content:
     """
-    The fields that a row does not have, from its event, which comes right before it: the parameters of a request, and, where
+    The fields that a row does not have, from its event, which comes shortly before it: the parameters of a request, and, where
     they are captured, the messages of both sides, the system instructions and the definitions of tools, as JSON text in the
     schema of the conventions.
     """
 
     def __init__(self, *, capture: bool) -> None:
         self._capture = capture
-        self._event: HttpRequest | HttpResponse | SseMessage | None = None
+        self._requests: Recent[str, HttpRequest] = Recent(_EVENTS_MOST)
+        self._answers: Recent[str, HttpResponse | SseMessage] = Recent(_EVENTS_MOST)
         self._asked: Recent[str, _Kept] = Recent(_ASKED_MOST)
         self._descriptions: Recent[str, str] = Recent(_DESCRIPTIONS_MOST)  # of the newest tool of each name
 
     def see(self, item: Output) -> None:
-        if isinstance(item, HttpRequest | HttpResponse | SseMessage):
-            self._event = item
+        if isinstance(item, HttpRequest):
+            self._requests.put(_id_of(item), item)
+        elif isinstance(item, HttpResponse | SseMessage):
+            self._answers.put(_id_of(item), item)
 
     def asked(self, row: CallRow) -> None:
         """A call began: keep what its request says until it ends."""
-        event, provider = self._event, provider_named(row.call_kind)
-        if provider is None or not isinstance(event, HttpRequest) or _id_of(event) != row.id:
+        event, provider = self._requests.pop(row.id, None), provider_named(row.call_kind)
+        if provider is None or event is None:
             return
         asked = provider.asked(event.body, event.target)
         if self._capture:
@@ -100,6 +104,7 @@ class Content:
 
     def of(self, row: CallRow) -> _Fields:
         """The fields of a call that has ended. Where there is only the row, the last user text and the text of the answer."""
+        self.asked(row)  # where the request came late, its row comes with the answer
         kept = self._asked.pop(row.id, None)
         if not self._capture:
             return kept.parameters if kept else {}
@@ -112,8 +117,8 @@ class Content:
         return {**kept.parameters, **kept.content, "output_messages": _json(answer if parts else [])}
 
     def _answer(self, row: CallRow) -> Answer:
-        event, provider = self._event, provider_named(row.call_kind)
-        if isinstance(event, HttpResponse | SseMessage) and provider is not None and _id_of(event) == row.id:
+        event, provider = self._answers.pop(row.id, None), provider_named(row.call_kind)
+        if event is not None and provider is not None:
             return answer_of(provider, event)
         failed = (row.status_code or 0) >= 400  # then the text is an error message
         thought = (ReasoningPart(row.thinking),) if row.thinking else ()

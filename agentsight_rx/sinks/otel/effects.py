@@ -35,6 +35,14 @@ class EventList:
         self._seen.add(key)
         self.kept.append(_event(row))
 
+    def remove(self, row: AuditRow) -> None:
+        """It was not of this span."""
+        key = row.action, row.target, row.status
+        event = _event(row)
+        if key in self._seen and event in self.kept:
+            self._seen.remove(key)
+            self.kept.remove(event)
+
 
 def _event(row: AuditRow) -> PlannedEvent:
     kind = f"agentsight.{row.audit_type}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["Carrier", "OtelOptions", "OtelWriter", "otel"]
 
 _BLIND_SPOTS_MOST = 1000  # processes
+_QUIET_S = 6.0  # without rows, after which what has ended is sent: as long as the view may amend them
 
 
 class OtelOptions(Struct, frozen=True):
@@ -85,9 +87,11 @@ class OtelWriter:
         self._deadline_s = options.deadline_s
         self._meter: Meter = ledger.meter("otel")
         self._reported = False
+        self._wrote_s = time.monotonic()
         self._blind_spots: Recent[str, BlindSpotRow] = Recent(_BLIND_SPOTS_MOST)
 
     def write(self, batch: Sequence[Output], /) -> None:
+        self._wrote_s = time.monotonic()
         for item in batch:
             if isinstance(item, BlindSpotRow):
                 self._blind_spots.put(item.id, item)
@@ -109,6 +113,8 @@ class OtelWriter:
                 meter.lose(Reason.QUEUE_FULL, dropped.count, dropped.size)
 
     def flush(self) -> None:
+        if time.monotonic() - self._wrote_s >= _QUIET_S:
+            self._send(self._tree.idle())
         self._settle()
 
     def close(self) -> None:

@@ -21,9 +21,9 @@ _CONTENT_MOST = 65_536  # characters
 class OpenTool:
     """The part of a tool that is kept until its span is sent."""
 
-    def __init__(self, row: ToolRow, trace: int) -> None:
+    def __init__(self, row: ToolRow) -> None:
         self.row = row
-        self.trace = trace
+        self.trace = 0  # known once its span is sent
         self.events = EventList()
         self.processes = 0  # that ended
 

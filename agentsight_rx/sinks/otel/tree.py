@@ -3,17 +3,19 @@ Rows, in any order and more than once -> the spans of each session, one a row, o
 
 A trace is a session with the sessions that run within it: `invoke_agent` -> `chat` -> `execute_tool` -> the processes of the
 tool. The id of a span is a hash of the id of its row, so that a span can name its parent before that one is sent.
+
+Longer than 300 lines because a span waits for parts of the spans around it.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec import Struct
 
 from ...core.bounded import Recent
-from ...view import AuditRow, CallRow, Output, ProcessRow, SessionRow, ToolRow
+from ...view import AuditRow, CallRow, KeptRow, Output, ProcessRow, RowGone, SessionRow, ToolRow
 from .agents import AgentSession, agent_span_id, planned_agent, planned_agents
 from .chat import call_times, failure_of, fields_of_call
 from .content import Content
@@ -31,10 +33,13 @@ __all__ = ["Call", "Tree"]
 _SESSIONS_MOST = 1024
 _TOOLS_MOST = 512
 _PROCESSES_MOST = 4096
+_CALLS_MOST = 1024
+_DEPTH_MOST = 16  # sessions in sessions
 _NAMES_MOST = 65_536  # ids that are remembered after their span was sent
 _DUE_MOST = 8192  # ends whose time has not come; after a jump of the clock the others are sent once evicted, or at the end
-# What belongs to a span may come after its end, by the time of the rows: events of files are collected, calls end late
-_GRACE_MS = 2000
+# What belongs to a span may come after its end, by the time of the rows: events of files are collected, and the view amends
+# rows for as long as a source may be behind the others
+_GRACE_MS = 6000
 
 
 class Call(Struct, frozen=True):
@@ -44,8 +49,15 @@ class Call(Struct, frozen=True):
     fields: dict[str, AttributeValue | None]
 
 
+class _OpenCall(NamedTuple):
+    """A call that has ended, and what its events said."""
+
+    row: CallRow
+    content: dict[str, AttributeValue | None]
+
+
 class Tree:
-    """Spans that have not ended yet, bounded: an evicted one is sent as it is."""
+    """Spans that have not ended yet, or that may still be amended, bounded: an evicted one is sent as it is."""
 
     def __init__(self, *, capture_content: bool) -> None:
         self._captured = capture_content
@@ -53,12 +65,17 @@ class Tree:
         self._now_ms = 0
         self._due: deque[tuple[int, str, str]] = deque(maxlen=_DUE_MOST)  # when, kind, id
         self._sent: Recent[str, None] = Recent(_NAMES_MOST)
-        self._roots: Recent[str, str] = Recent(_NAMES_MOST)  # session -> the session at the root of its trace
+        self._above: Recent[str, str] = Recent(_NAMES_MOST)  # session -> the session around it
         self._sessions: Recent[str, AgentSession] = Recent(_SESSIONS_MOST)
+        self._calls: Recent[str, _OpenCall] = Recent(_CALLS_MOST)  # that ended
         self._tools: Recent[str, OpenTool] = Recent(_TOOLS_MOST)
-        self._tool_traces: Recent[str, int] = Recent(_NAMES_MOST)
+        self._asked: Recent[str, tuple[str | None, str]] = Recent(_NAMES_MOST)  # tool -> its session, and the call that asked
         self._tool_of: Recent[str, str] = Recent(_NAMES_MOST)  # process -> tool
         self._running: Recent[str, OpenProcess] = Recent(_PROCESSES_MOST)
+        self._stopped: Recent[str, OpenProcess] = Recent(_PROCESSES_MOST)  # that ended
+        self._untrue: Recent[str, None] = Recent(
+            _NAMES_MOST
+        )  # calls, tools and sessions whose rows are gone, unless they come again
         self._waiting: Recent[str, list[OpenProcess]] = Recent(_TOOLS_MOST)  # that ended before the row of their tool came
         self._of_pid: Recent[int, OpenProcess] = Recent(_PROCESSES_MOST)
         self._ended: Recent[str, ProcessRow] = Recent(_PROCESSES_MOST)  # a session or a tool may turn out to be of one
@@ -76,6 +93,8 @@ class Tree:
                 found = self._process(item)
             case AuditRow():
                 found = self._effect(item)
+            case RowGone():
+                found = self._gone(item.row)
             case _:
                 self._content.see(item)
                 return []
@@ -83,7 +102,11 @@ class Tree:
 
     def close(self) -> list[Planned | Call]:
         """What has not ended, as it is."""
-        found: list[Planned | Call] = []
+        found = self.idle()
+        while self._calls:
+            found += self._plan_call(self._calls.pop_oldest()[1])
+        while self._stopped:
+            found += self._placed(self._stopped.pop_oldest()[1])
         while self._running:
             found += self._plan_process(self._running.pop_oldest()[1])
         for waiting in self._waiting.values():
@@ -94,10 +117,18 @@ class Tree:
             found += self._plan_session(self._sessions.pop_oldest()[1])
         return found
 
-    def _ripe(self) -> list[Planned | Call]:
+    def idle(self) -> list[Planned | Call]:
+        """Nothing came for as long as a row may be amended: all that has ended."""
+        return self._ripe(at_once=True)
+
+    def _ripe(self, *, at_once: bool = False) -> list[Planned | Call]:
         found: list[Planned | Call] = []
-        while self._due and self._due[0][0] <= self._now_ms:
+        while self._due and (at_once or self._due[0][0] <= self._now_ms):
             _, kind, id = self._due.popleft()
+            if kind == "call" and (call := self._calls.pop(id, None)) is not None:
+                found += self._plan_call(call)
+            if kind == "process" and (process := self._stopped.pop(id, None)) is not None:
+                found += self._placed(process)
             if kind == "tool" and (tool := self._tools.pop(id, None)) is not None:
                 found += self._plan_tool(tool)
             if kind == "session" and (session := self._sessions.get(id)) is not None and session.row.status == "ended":
@@ -116,16 +147,32 @@ class Tree:
         self._sent.put(id, None)
         return True
 
+    def _gone(self, row: KeptRow) -> list[Planned | Call]:
+        """A row is not true. It often comes again, with another session."""
+        match row:
+            case CallRow() | ToolRow() | SessionRow():
+                self._untrue.put(row.id, None)
+            case AuditRow() if row.tool_id is not None and (tool := self._tools.get(row.tool_id)) is not None:
+                tool.events.remove(row)
+            case _:
+                pass
+        return []
+
     # -- sessions ------------------------------------------------------------------------------------------------------
 
     def _trace(self, session: str | None, *otherwise: str | None) -> int:
         """One trace for each session, else for each process, so that related calls are in one trace."""
         if session:
-            return trace_id(f"session {self._roots.get(session, session)}")
+            for _ in range(_DEPTH_MOST):
+                session = self._above.get(session) or session
+            return trace_id(f"session {session}")
         return trace_id(next(filter(None, otherwise), ""))
 
     def _session(self, row: SessionRow) -> list[Planned | Call]:
         self._at(row.end_timestamp_ms or row.start_timestamp_ms)
+        self._untrue.pop(row.id, None)
+        if row.parent_session_id:
+            self._above.put(row.id, row.parent_session_id)
         session = self._sessions.use(row.id)
         if session is not None:
             was_live = session.row.status != "ended"
@@ -133,10 +180,7 @@ class Tree:
         elif f"session {row.id}" in self._sent:
             return []
         else:
-            above = row.parent_session_id
-            if row.id not in self._roots:
-                self._roots.put(row.id, self._roots.get(above, above) if above else row.id)
-            session, was_live = AgentSession(row, self._trace(row.id)), True
+            session, was_live = AgentSession(row), True
             evicted = self._sessions.put(row.id, session)
             if evicted:
                 return self._plan_session(evicted[1])
@@ -148,11 +192,15 @@ class Tree:
     def _plan_session(self, session: AgentSession) -> list[Planned | Call]:
         """Below the tool that ran it, which may be known only after its process ended, else below the session around it."""
         row = session.row
-        if not self._is_first(f"session {row.id}"):
-            return []
+        session.trace = self._trace(row.id)
+        its = [id for id, call in self._calls.items() if call.row.session_id == row.id]
+        found = [each for id in its for each in self._plan_call(self._calls.pop(id), session)]
+        if row.id in self._untrue or not self._is_first(f"session {row.id}"):
+            return found
         tool = self._tool_of.get(row.process_id) if row.process_id else None
         around = row.parent_session_id
-        return [*planned_agents(session, (span_id(tool) if tool else agent_span_id(around, None)) if around else 0)]
+        parent = (span_id(tool) if tool else agent_span_id(around, None)) if around else 0
+        return [*found, *planned_agents(session, parent)]
 
     # -- calls ---------------------------------------------------------------------------------------------------------
 
@@ -161,13 +209,29 @@ class Tree:
         if row.status == "pending":
             self._content.asked(row)
             return []
-        if row.end_timestamp_ms is None or row.more or row.twin is not None or not self._is_first(row.id):
+        if row.twin is not None:
+            self._calls.pop(row.id, None)
+            return []
+        if row.end_timestamp_ms is None or row.more or row.id in self._sent:
+            return []
+        self._untrue.pop(row.id, None)
+        known = self._calls.get(row.id)
+        if known is None:
+            self._end("call", row.id)
+        evicted = self._calls.put(row.id, _OpenCall(row, self._content.of(row) if known is None else known.content))
+        return self._plan_call(evicted[1]) if evicted else []
+
+    def _plan_call(self, call: _OpenCall, session: AgentSession | None = None) -> list[Planned | Call]:
+        """`session`: that of it, where that is not kept any more."""
+        row = call.row
+        if row.id in self._untrue or not self._is_first(row.id):
             return []
         found: list[Planned | Call] = []
-        session = self._sessions.use(row.session_id) if row.session_id else None
+        session = session or (self._sessions.use(row.session_id) if row.session_id else None)
         if session is not None and (evicted := session.called(row)) is not None:
+            session.trace = self._trace(session.row.id)
             found.append(planned_agent(session, evicted, 0))
-        fields = fields_of_call(row) | self._content.of(row)
+        fields = fields_of_call(row) | call.content
         start_ns, end_ns = call_times(row)
         span = Planned(
             " ".join(filter(None, (row.operation, row.model))),
@@ -189,10 +253,11 @@ class Tree:
         if row.id in self._sent:
             return []
         found: list[Planned | Call] = []
+        self._untrue.pop(row.id, None)
+        self._asked.put(row.id, (row.session_id, row.llm_call_id))
         tool = self._tools.use(row.id)
         if tool is None:
-            tool = OpenTool(row, self._trace(row.session_id, row.llm_call_id))
-            self._tool_traces.put(row.id, tool.trace)
+            tool = OpenTool(row)
             if evicted := self._tools.put(row.id, tool):
                 found = self._plan_tool(evicted[1])
             found += self._plan_processes(self._waiting.pop(row.id, []))
@@ -213,8 +278,9 @@ class Tree:
         return self._plan_process(self._opened(ended, row.id))
 
     def _plan_tool(self, tool: OpenTool) -> list[Planned | Call]:
-        if not self._is_first(tool.row.id):
+        if tool.row.id in self._untrue or not self._is_first(tool.row.id):
             return []
+        tool.trace = self._trace(tool.row.session_id, tool.row.llm_call_id)
         description = self._content.description(tool.row.tool_name)
         return [planned_tool(tool, description=description, now_ms=self._now_ms, with_content=self._captured)]
 
@@ -227,19 +293,24 @@ class Tree:
         tool = row.tool_call_id or self._tool_of.get(row.id)
         if tool is None:
             return []
-        self._tool_of.put(row.id, tool)
         process = self._opened(row, tool)
+        self._tool_of.put(row.id, tool)
+        self._of_pid.put(row.pid, process)
         if row.status != "running":
             self._running.pop(row.id, None)
-            return self._plan_process(process) if tool in self._tool_traces else self._wait(process, tool)
+            if row.id in self._sent:
+                return []
+            if row.id not in self._stopped:
+                self._end("process", row.id)
+            evicted = self._stopped.put(row.id, process)
+            return self._placed(evicted[1]) if evicted else []
         evicted = self._running.put(row.id, process)
-        self._of_pid.put(row.pid, process)
         return self._plan_process(evicted[1]) if evicted else []
 
     def _opened(self, row: ProcessRow, tool: str) -> OpenProcess:
         """The process with its place: below the one that forked it where both are of one tool, else below the tool."""
-        known = self._running.get(row.id)
-        if known is not None:
+        known = self._running.get(row.id) or self._stopped.get(row.id)
+        if known is not None and self._tool_of.get(row.id) == tool:
             known.row = row
         else:
             above = self._of_pid.get(row.ppid) if row.ppid is not None else None
@@ -249,6 +320,11 @@ class Tree:
         if row.command:
             known.span = process_span_id(row)
         return known
+
+    def _placed(self, process: OpenProcess) -> list[Planned | Call]:
+        """One that ended, once the row of its tool was there."""
+        tool = self._tool_of.get(process.row.id, "")
+        return self._plan_process(process) if tool in self._asked else self._wait(process, tool)
 
     def _wait(self, process: OpenProcess, tool: str) -> list[Planned | Call]:
         waiting = self._waiting.get(tool, [])
@@ -271,7 +347,7 @@ class Tree:
             tool.processes += 1
             if tool.processes > PROCESSES_MOST:
                 return []
-        return [planned_process(process, self._tool_traces.get(id) or trace_id(id), now_ms=self._now_ms)]
+        return [planned_process(process, self._trace(*self._asked.get(id, (None, id))), now_ms=self._now_ms)]
 
     # -- files and connections -----------------------------------------------------------------------------------------
 
@@ -283,6 +359,8 @@ class Tree:
         tool = self._tools.get(row.tool_id)
         if tool is not None:
             tool.events.add(row)
-        elif row.process_id is not None and (process := self._running.get(row.process_id)) is not None:
-            process.events.add(row)
+        elif row.process_id is not None:
+            process = self._running.get(row.process_id) or self._stopped.get(row.process_id)
+            if process is not None:
+                process.events.add(row)
         return []

@@ -15,6 +15,7 @@ from .mapped import Mapped
 __all__ = ["Finder"]
 
 _OTHERS_MOST = 65_536  # files without TLS that are remembered; a build keeps making new programs
+_REFUSED_MOST = 1024
 _LARGE = 4 << 20  # bytes; a smaller file is searched in less than 50 ms
 
 
@@ -34,6 +35,9 @@ class Finder:
         self._refused = refused
         self._probed: set[FileId] = set()
         self._others: set[FileId] = set()
+        self.refused_places: set[tuple[int, int]] = (
+            set()
+        )  # device and inode of mapped files that have TLS code and cannot be probed
         self._thread: ThreadPoolExecutor | None = None
         self._searches: list[tuple[BinaryIO, FileId, Future[Library | None]]] = []
 
@@ -41,7 +45,12 @@ class Finder:
         """Whether it is probed now. Raises CaptureError where it cannot be read or probed."""
         identity = file_id(file)
         if self._new(identity):
-            self._found(file, identity, inspect_open(file, _text(name)))
+            try:
+                self._found(file, identity, inspect_open(file, _text(name)))
+            except _Refused:
+                if isinstance(name, Mapped) and len(self.refused_places) < _REFUSED_MOST:
+                    self.refused_places.add((name.device, name.inode))
+                raise
         return identity in self._probed
 
     def _new(self, identity: FileId) -> bool:

@@ -103,6 +103,7 @@ class Records:
         if kind == _SENT:
             return connections.send(origin, (start_ns, ssl, latency_ns), offset=offset, seq=seq)
         if kind == _GONE:
+            self.traffic.gone(pid)
             return connections.gone(origin)
         known = connections.of(origin, start_ns, ssl, number)
         source = on(origin, known)

@@ -217,9 +217,12 @@ class TlsReader(ProgramReader[TlsEvent]):
         """Inspect files that this process uses and that are new; the kernel's program does not report them again."""
         places = {(file.device, file.inode) for file in files}
         mapped = list(mapped_files((pid,)))
+        if mapped:
+            self._records.traffic.maps(pid, mapped)
         used = [one for one in mapped if (one.device, one.inode) in places]
         # none of them: an older kernel, where overlayfs has other numbers in the maps of a process
         seen = {(one.device, one.inode) for one in used or mapped if self._finder.begin(one.place, one)}
+        seen -= self._finder.refused_places  # so that each process that uses one is known by it
         known = program.bpf["known"]
         for file in files:
             if (file.device, file.inode) in seen:

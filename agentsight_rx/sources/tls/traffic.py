@@ -9,9 +9,9 @@ import mmap
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from struct import Struct as Layout
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from msgspec import Struct
 
@@ -19,7 +19,7 @@ from ...core.bounded import Recent
 from ...errors import CaptureError
 from ...events import Origin, TcpTraffic, UnreadTls
 from .libraries import FileId, Library, file_id, looks_like, open_file
-from .mapped import mapped_files
+from .mapped import Mapped, mapped_files
 
 __all__ = ["RECORD", "Carried", "Tcp", "Traffic", "asker"]
 
@@ -57,6 +57,9 @@ class Carried(NamedTuple):
     moved: int
 
 
+Files: TypeAlias = tuple[tuple[str, str], ...]  # (path, a place that opens the file)
+
+
 class _Open(Struct):
     """A connection that has not ended. `sock` is the address of its socket in the kernel."""
 
@@ -76,7 +79,7 @@ class _Process(Struct):
     connections: int = 0
     first_ns: int = 0  # when the first one was opened
     read: int = 0
-    files: tuple[tuple[str, str], ...] = ()  # (path, a place that opens the file)
+    files: Files = ()
     named: bool = False  # its unread TLS code was reported
 
 
@@ -91,6 +94,7 @@ class Traffic:
         self._open: dict[int, _Open] = {}  # by the address of the socket
         self._processes: Recent[tuple[int, int], _Process] = Recent(_PROCESSES_MOST)
         self._looks: Recent[FileId, str] = Recent(_PROCESSES_MOST)
+        self._mapped: Recent[int, Files] = Recent(_PROCESSES_MOST)  # what living processes had mapped when they began to use it
         self._number = 0
         self._asked_s = 0.0
 
@@ -111,6 +115,14 @@ class Traffic:
         """Whether this process was seen to open a connection before this time."""
         process = self._processes.get((pid, start_ns))
         return process is not None and 0 < process.first_ns < time_ns
+
+    def maps(self, pid: int, mapped: Iterable[Mapped]) -> None:
+        """A process has these files mapped as code."""
+        self._mapped.put(pid, _files_of(mapped))
+
+    def gone(self, pid: int) -> None:
+        """Its number may be that of another process from now on."""
+        self._mapped.pop(pid, None)
 
     def plaintext(self, pid: int, start_ns: int) -> None:
         """A TLS object of this process is in use: its traffic is read."""
@@ -140,8 +152,8 @@ class Traffic:
         process = self._process(tcp.origin.pid, tcp.start_ns)
         process.connections += 1
         process.first_ns = process.first_ns or tcp.origin.time_ns
-        if not process.files:
-            process.files = tuple((mapped.name, mapped.place) for mapped in mapped_files((tcp.origin.pid,)))
+        if not process.files:  # one that lived for some milliseconds may be gone, and was asked before
+            process.files = _files_of(mapped_files((tcp.origin.pid,))) or self._mapped.get(tcp.origin.pid, ())
         self._number += 1
         self._open[tcp.sock] = _Open(
             tcp.origin, tcp.start_ns, number=self._number, peer=tcp.peer, port=tcp.port, opened_s=time.monotonic()
@@ -217,6 +229,10 @@ class Traffic:
             found = _Process()
             self._processes.put((pid, start_ns), found)
         return found
+
+
+def _files_of(mapped: Iterable[Mapped]) -> Files:
+    return tuple((each.name, each.place) for each in mapped)
 
 
 def _address(family: int, raw: bytes) -> str:

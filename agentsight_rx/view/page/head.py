@@ -190,7 +190,13 @@ def wholeness_of(health: Health, /) -> Wholeness:
     """Of the whole recording, since a loss in it may concern any of its sessions."""
     if not health.missing:
         return Wholeness("so_far" if health.live else "whole")
-    things = missing_things(health.blind_spots, health.losses, calls_cut=health.calls_cut, unended=len(health.unended))
+    things = missing_things(
+        health.blind_spots,
+        health.losses,
+        calls_cut=health.calls_cut,
+        commands_unseen=health.commands_unseen,
+        unended=len(health.unended),
+    )
     return Wholeness("not_whole", health.missing, tuple(each.what for each in islice(things, _FIRST_SAID)))
 
 

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from ...loss import Reason
 from ..blind_spots import advice_of, sentence_of
+from ..gaps import UNSEEN_WHY, unseen_said
 from ..queries.health import Health
 from ..reasons import lost_words, sentence_why
 from ..tables import STAGES
@@ -93,6 +94,9 @@ def _missing(health: Health) -> Iterator[Missing]:
         yield Missing(
             what, "Some of the bytes were not captured, so texts or counts may be short.", "calls", tab="conversation"
         )
+    if health.commands_unseen:
+        why = UNSEEN_WHY[:1].upper() + UNSEEN_WHY[1:] + "."
+        yield Missing(unseen_said(health.commands_unseen), why, "process", tab="processes")
     for each in health.losses:
         size = f", {each.size:,} bytes" if each.size else ""
         yield Missing(

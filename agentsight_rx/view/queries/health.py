@@ -21,7 +21,9 @@ class Health(Struct, frozen=True):
     """
 
     complete: bool
-    missing: int  # how many things: blind spots, kinds of losses, calls that were cut, ends that were not seen
+    missing: (
+        int  # how many things: blind spots, kinds of losses, cut calls, commands without processes, ends that were not seen
+    )
     calls: int
     calls_cut: int
     calls_unfinished: int
@@ -34,6 +36,7 @@ class Health(Struct, frozen=True):
     tls_uses: tuple[TlsUseRow, ...]
     recordings: tuple[Recording, ...]
     removed: Removed | None = None  # what retention took out, since it was older or too much
+    commands_unseen: int = 0  # that came back, and whose processes were not found though processes were watched
 
 
 def read_health(store: Store, /, *, being_written: bool = False) -> Health:
@@ -46,7 +49,10 @@ def read_health(store: Store, /, *, being_written: bool = False) -> Health:
     losses = tuple(each for each in entries if not each.reason.intended and not (blind and each.reason is Reason.UNREADABLE))
     live = tuple(run for run in runs[-1:] if being_written and not run.ended)
     unended = tuple(run for run in runs if not run.ended and run not in live)
-    missing = sum(1 for _ in missing_things(blind, losses, calls_cut=totals.calls_cut, unended=len(unended)))
+    things = missing_things(
+        blind, losses, calls_cut=totals.calls_cut, commands_unseen=totals.commands_unseen, unended=len(unended)
+    )
+    missing = sum(1 for _ in things)
     return Health(
         not missing,
         missing,
@@ -62,4 +68,5 @@ def read_health(store: Store, /, *, being_written: bool = False) -> Health:
         tls_uses=tuple(row for _, row in store.scan(TLS_USES)),
         recordings=runs,
         removed=store.get(REMOVED, 0),
+        commands_unseen=totals.commands_unseen,
     )

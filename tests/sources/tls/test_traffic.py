@@ -1,0 +1,62 @@
+"""What is known of TCP connections by the time they are looked at."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from agentsight_rx.events import Origin, TcpTraffic, UnreadTls
+from agentsight_rx.sources.tls.libraries import inspect, system_libraries
+from agentsight_rx.sources.tls.mapped import mapped_files
+from agentsight_rx.sources.tls.traffic import Tcp, Traffic
+
+START_NS = 7
+MAPS = "import ctypes, sys; ctypes.CDLL(sys.argv[1]); print('mapped', flush=True); sys.stdin.read()"
+REFUSED = "OpenSSL, of which the kernel refused a probe: Invalid argument"
+
+
+def tcp(pid: int, *, ended: bool) -> Tcp:
+    carried = 100 if ended else 0
+    return Tcp(
+        Origin(1, pid, comm="python3"),
+        START_NS,
+        0xFF00,
+        peer="10.0.0.1",
+        port=443,
+        sent=carried,
+        received=carried,
+        in_offset=0,
+        out_offset=0,
+        ended=ended,
+    )
+
+
+def test_the_tls_code_of_a_process_that_is_gone_by_then_is_known(tmp_path: Path) -> None:
+    """The records of one that lives for some milliseconds are read behind its end, on a slow machine."""
+    path = tmp_path / "libssl.so.3"
+    shutil.copy(next(each for each in system_libraries() if each.name.startswith("libssl.so.3")), path)
+    library, traffic = inspect(path), Traffic()
+    assert library is not None
+    traffic.unreadable(library, REFUSED)
+    with subprocess.Popen([sys.executable, "-c", MAPS, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdin is not None
+        assert process.stdout.readline() == b"mapped\n"
+        traffic.maps(process.pid, list(mapped_files((process.pid,))))
+        process.stdin.close()
+    traffic.begin(tcp(process.pid, ended=False))
+    *named, carried = traffic.end(tcp(process.pid, ended=True))
+    assert isinstance(carried, TcpTraffic)
+    assert REFUSED in [each.looks_like for each in named if isinstance(each, UnreadTls) and each.path == str(path)]
+
+
+def test_another_process_with_its_number_has_not_its_files() -> None:
+    traffic = Traffic()
+    gone = 2**22 + 1  # no process has it
+    traffic.maps(gone, list(mapped_files((os.getpid(),))))
+    traffic.gone(gone)
+    traffic.begin(tcp(gone, ended=False))
+    assert [type(each) for each in traffic.end(tcp(gone, ended=True))] == [TcpTraffic]
