@@ -127,6 +127,8 @@ class _World:
         self.scene.process.append(ProcessSeen(self.origin(pid), ppid, self._starts[pid], argv[0], tuple(argv), "/src"))
 
     def forks(self, pid: int, ppid: int) -> None:
+        if pid in self._starts:  # a pid is used again after a round of all others, and starts are known to 10 ms
+            self._now_ns += 20 * MS
         origin = self.origin(pid)
         self._starts[pid], self._comms[pid] = origin.time_ns, self._comms[ppid]
         self.scene.process.append(ProcessFork(origin, ppid, origin.time_ns))

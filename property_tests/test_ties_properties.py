@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
 
 import msgspec
 from hypothesis import HealthCheck, given, settings
@@ -62,8 +62,9 @@ def differing(expected: dict[Any, Any], actual: dict[Any, Any]) -> dict[Any, Any
 
 
 def _apart(one: Any, other: Any) -> Any:
-    if isinstance(one, dict) and isinstance(other, dict):
-        return {key: (one.get(key), other.get(key)) for key in one.keys() | other.keys() if one.get(key) != other.get(key)}
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        before, after = cast("Mapping[str, Any]", one), cast("Mapping[str, Any]", other)
+        return {key: (before.get(key), after.get(key)) for key in {**before, **after} if before.get(key) != after.get(key)}
     return one, other
 
 

@@ -43,7 +43,7 @@ class _Materializer(Machine[Event, Event | Row], Checkpointed[FoldState]):
         return [event, *self._named(rows)]
 
     def tick(self, now_ns: int, /) -> Iterable[Event | Row]:
-        return self._named(self._fold.tick())
+        return self._named(self._fold.tick(now_ns))
 
     def finish(self) -> Iterable[Event | Row]:
         return self._named(self._fold.finish())

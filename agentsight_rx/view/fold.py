@@ -8,7 +8,7 @@ and all that is later is read again in order, and the rows that are different no
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import chain
 from operator import itemgetter
 from typing import TypeAlias
@@ -18,9 +18,8 @@ from msgspec.structs import replace
 
 from ..core.bounded import Recent
 from ..events import Connection, Event
-from ..state import Key
-from .rows import AuditRow, KeptRow, Row, RowGone
-from .tables import has_moved, place_of
+from .amended import Rows, amended, place_of
+from .rows import AuditRow, Row
 from .views import Reader, Size, Views, ViewsState
 from .window import Window
 
@@ -28,14 +27,15 @@ __all__ = ["Fold", "FoldState"]
 
 _WINDOW_NS = 6_000_000_000  # how long rows may still be amended: sources that are 5 s behind others, and what merge holds
 _LATE_MOST = 4096  # events that wait
-_FREE = 2048  # events that are read again at any time; further ones cost as many that are read for the first time
+# Events that may be read again, which takes 3 us: as many as are read for the first time, and besides so many a second. What is
+# not used is kept up to the most.
+_AGAIN_A_SECOND, _AGAIN_MOST = 4_000, 32_768
 _STAYING_MOST = 1024  # connections
 _STRANGE = 64  # events one after the other from before the window: the clock has started again, as after a reboot
 _NEVER = 1 << 64
 _SMALL = 1024  # bytes: content that is not counted, since _MOST events with it are as heavy as the heaviest window
 
 _Timed: TypeAlias = tuple[int, Event]
-_Rows: TypeAlias = dict[tuple[str, Key], Row]  # the newest of each table and key; a RowGone where it was removed
 _MOMENT = itemgetter(0)
 
 
@@ -46,7 +46,9 @@ class FoldState(Struct, array_like=True):
     window: list[_Timed] = []
     late: list[_Timed] = []
     horizon_ns: int = 0
-    credit: int = 0
+    credit: int = _AGAIN_MOST
+    fresh: int = 0
+    looked_ns: int = 0
     strange: int = 0
     staying: list[tuple[Connection, int]] = []
 
@@ -63,9 +65,10 @@ class Fold:
         self._bar_ns = -1  # what is later is read as it comes: that of the newest event, _NEVER while something waits
         self._same: list[Row] = []  # the rows of the newest time
         self._late: list[_Timed] = []
+        self._oldest_ns = _NEVER  # of these
         self._horizon_ns = 0  # what is older is too late
-        self._looked = 0  # events that had been read when the views were taken back last
-        self._ticked = 0
+        self._looked, self._looked_ns = 0, 0  # events that had been read when the views were taken back last, and when that was
+        self._credit = _AGAIN_MOST  # events that could be read again then
         self._strange = 0
         # events from before the window are read as if they had happened when they came: an answer that was silent for long
         self.too_late = 0
@@ -152,6 +155,7 @@ class Fold:
         elif moment_ns >= max(self._horizon_ns, newest_ns - _WINDOW_NS):
             self._strange = 0
             self._late.append((moment_ns, event))
+            self._oldest_ns = min(self._oldest_ns, moment_ns)
             self._set_bar()
             return self._look_back(at_once=True) if len(self._late) >= _LATE_MOST else []
         else:
@@ -168,29 +172,32 @@ class Fold:
         self._set_bar()
         return rows + read if rows else read
 
-    def _look_back(self, *, at_once: bool = False) -> list[Row]:
+    def _look_back(self, *, now_ns: int = 0, at_once: bool = False) -> list[Row]:
         """Read what is late and all that is later again, in order; the rows that are amended by it."""
         if not self._late:
             return []
-        late = sorted(self._late, key=_MOMENT)
-        part = self._window.part_of(late[0][0])
-        before = self._window.since(part)
-        if not at_once and 2 * len(before) > _FREE + self._window.count - self._looked:
+        part, again = self._window.part_of(self._oldest_ns)
+        now_ns = max(now_ns, self._newest_ns)
+        credit = self._credit + self._window.count - self._looked
+        credit = min(_AGAIN_MOST, credit + max(0, now_ns - self._looked_ns) * _AGAIN_A_SECOND // 10**9)
+        if not at_once and again > credit:
             return []
-        self._late = []
+        self._credit, self._looked_ns = max(0, credit - again), now_ns
+        late, self._late, self._oldest_ns = self._late, [], _NEVER
+        before = self._window.since(part)
         was, _ = self._read_again(part, before)
-        now, failed = self._read_again(part, sorted(chain(before, late), key=_MOMENT))  # behind what has the same time
+        now, failed = self._read_again(part, sorted(chain(before, late), key=_MOMENT))  # a late one behind its equals
         self._looked = self._window.count
         if failed is not None:
             raise failed
-        return list(self._amended(was, now))
+        return list(amended(was, now, self._views.known))
 
-    def _read_again(self, part: int, events: Iterable[_Timed]) -> tuple[_Rows, Exception | None]:
+    def _read_again(self, part: int, events: Iterable[_Timed]) -> tuple[Rows, Exception | None]:
         """The newest rows, and why an event could not be read, which is left out."""
         self._take_back(part)
         self._window.keeps_all = True
         self._views.reading_again(True)
-        found: _Rows = {}
+        found: Rows = {}
         failed: Exception | None = None
         for moment_ns, event in events:
             try:
@@ -209,27 +216,9 @@ class Fold:
         self._views.restore(state)
         return state
 
-    def _amended(self, was: _Rows, now: _Rows) -> Iterator[Row]:
-        for place, row in was.items():
-            if not isinstance(row, RowGone) and place not in now:
-                known = self._views.known(row)
-                if known is None or place_of(known) != place:
-                    yield RowGone(row)
-                elif known != row:
-                    yield from _instead(row, known)
-        for place, row in now.items():
-            old = was.get(place)
-            if old is None or isinstance(old, RowGone) or isinstance(row, RowGone):
-                yield row
-            elif old != row:
-                yield from _instead(old, row)
-
-    def tick(self) -> list[Row]:
-        """Time goes on: what is late waits no longer than until nothing else comes."""
-        if not self._late:
-            return []
-        ticked, self._ticked = self._ticked, self._window.count + len(self._late)
-        return self._look_back(at_once=ticked == self._ticked)
+    def tick(self, now_ns: int) -> list[Row]:
+        """Time goes on: what is late need not wait for another event."""
+        return self._look_back(now_ns=now_ns) if self._late else []
 
     def settle(self) -> list[Row]:
         """What is late waits no longer, and later events amend nothing from before."""
@@ -240,7 +229,7 @@ class Fold:
     def _forget(self) -> None:
         self._window.clear()
         self._horizon_ns = self._strange = 0
-        self._same, self._looked = [], self._window.count
+        self._same, self._looked, self._looked_ns, self._credit = [], self._window.count, 0, _AGAIN_MOST
         self._staying.clear()
         self._set_bar()
 
@@ -248,18 +237,30 @@ class Fold:
         return self.settle() + self._views.finish()
 
     def snapshot(self) -> FoldState:
-        window, credit = self._window.since(0), self._window.count - self._looked
+        window, fresh = self._window.since(0), self._window.count - self._looked
         views = self._take_back(0)
         self._read_again(0, window)
-        self._looked = self._window.count - credit
-        return FoldState(views, window, list(self._late), self._horizon_ns, credit, self._strange, list(self._staying.items()))
+        self._looked = self._window.count - fresh
+        return FoldState(
+            views,
+            window,
+            late=list(self._late),
+            horizon_ns=self._horizon_ns,
+            credit=self._credit,
+            fresh=fresh,
+            looked_ns=self._looked_ns,
+            strange=self._strange,
+            staying=list(self._staying.items()),
+        )
 
     def restore(self, state: FoldState) -> None:
         self._views.restore(state.views)
         self._window.clear()
         self._read_again(0, state.window)
         self._late, self._horizon_ns, self._strange = list(state.late), state.horizon_ns, state.strange
-        self._looked = self._window.count - state.credit
+        self._oldest_ns = min(map(_MOMENT, self._late), default=_NEVER)
+        self._looked, self._looked_ns = self._window.count - state.fresh, state.looked_ns
+        self._credit = state.credit
         self._staying.update(state.staying)
         self._set_bar()
 
@@ -271,10 +272,3 @@ def _numbered(row: AuditRow, same: Sequence[Row]) -> AuditRow:
             number += 1
             id = f"{row.id}-{number}"
     return row if number == 1 else replace(row, id=id)
-
-
-def _instead(old: KeptRow, row: KeptRow) -> Iterator[Row]:
-    """A row replaces that of its id. The old one goes first where it is found by what is not true any more, or is counted."""
-    if isinstance(row, AuditRow) or has_moved(old, row):
-        yield RowGone(old)
-    yield row

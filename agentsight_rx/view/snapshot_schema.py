@@ -170,7 +170,7 @@ def completeness(
     losses = tuple(LossEntry(stage, reason, *sums[stage, reason], reason.intended) for stage, reason in sums)
     sentences = tuple(map(sentence_of, blind_spots))
     complete = not cut_off and not calls_cut and not commands_unseen and all(entry.intended for entry in losses)
-    return Completeness(complete, losses, cut_off, sentences, calls_cut, commands_unseen)
+    return Completeness(complete, losses, cut_off, sentences, calls_cut=calls_cut, commands_unseen=commands_unseen)
 
 
 def value_of(row: AnyRow) -> Value:

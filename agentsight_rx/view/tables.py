@@ -64,9 +64,7 @@ __all__ = [
     "Removed",
     "Segment",
     "StageCount",
-    "has_moved",
     "key_of",
-    "place_of",
     "preview",
     "put",
     "rows_before",
@@ -305,18 +303,6 @@ def table_of(row: Row) -> Table[Any]:
 
 def key_of(row: Row) -> Key:
     return _KINDS[type(row)].key(row)
-
-
-def place_of(row: Row, /) -> tuple[str, Key]:
-    """The table and the key of a row; of one that is gone those that it had."""
-    row = row.row if isinstance(row, RowGone) else row
-    kind = _KINDS[type(row)]
-    return kind.table.name, kind.key(row)
-
-
-def has_moved(old: AnyRow, row: AnyRow, /) -> bool:
-    """Is the newer row of a key found by something else than the one before, so that it would be found by both?"""
-    return any(by(old) != by(row) for by in _KINDS[type(row)].table.indexes.values())
 
 
 def preview(row: Row) -> Row:

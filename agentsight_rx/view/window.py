@@ -15,6 +15,7 @@ S = TypeVar("S")
 _MOST = 32_768  # events, 20 MB; with more the window is shorter
 _HEAVIEST = 32 << 20  # bytes of their content
 _PART = 512  # events between two states, if what is known is not much
+_SHORT = 32  # and while something comes late now and then: what is before it is read again too
 _PART_HEAVIEST = 1 << 20  # bytes of content in them
 
 
@@ -30,6 +31,7 @@ class Window(Generic[S]):
         self.events: list[Event] = []
         self.moments: list[int] = []
         self.full = _PART  # with so many events the newest part is full
+        self._part = _PART
         self.keeps_all = False
         self._state = state  # of what is known now, and how many entries it has
         self._gone = 0  # events that are not kept any more
@@ -73,7 +75,9 @@ class Window(Generic[S]):
         self._starts.append(self.count)
         self._states.append(state)
         self._sizes.append(0)
-        self.full = len(self.events) + max(_PART, entries)
+        self.full = len(self.events) + max(self._part, entries)
+        if not self.keeps_all:
+            self._part = min(_PART, 2 * self._part)
 
     def _last_ns(self, part: int) -> int:
         return self.moments[self._starts[part + 1] - self._gone - 1]
@@ -86,13 +90,16 @@ class Window(Generic[S]):
             self._gone += events
             self.full -= events
 
-    def part_of(self, moment_ns: int) -> int:
-        """The part in which an event of that time has its place. What is of one time is never parted."""
+    def part_of(self, moment_ns: int) -> tuple[int, int]:
+        """
+        The part in which an event of that time has its place, and how many events there are from there on. What is of one time
+        is never parted.
+        """
         first = bisect_left(self.moments, moment_ns)
         part = len(self._starts) - 1
         while part and (self._starts[part] - self._gone > first or self._is_parted(part)):
             part -= 1
-        return part
+        return part, self.count - self._starts[part]
 
     def _is_parted(self, part: int) -> bool:
         start = self._starts[part] - self._gone
@@ -109,7 +116,8 @@ class Window(Generic[S]):
         del self.events[start:], self.moments[start:]
         del self._starts[part + 1 :], self._states[part + 1 :], self._sizes[part:]
         self._sizes.append(0)
-        self.full = start + _PART
+        self._part = _SHORT
+        self.full = start + _SHORT
         return self._states[part]
 
     def clear(self) -> None:

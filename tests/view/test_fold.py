@@ -7,8 +7,9 @@ from typing import Any
 
 from agentsight_rx.events import Event, FileEvent
 from agentsight_rx.view import AuditRow, CallRow, Fold, ProcessRow, Row, RowGone, SessionRow, ToolRow
-from agentsight_rx.view.tables import place_of
+from agentsight_rx.view.tables import key_of, table_of
 
+from ..operators import MS
 from .scenes import AGENT, execs, exits, forks, origin
 from .test_tools import bash, gives, wants, wrote
 
@@ -20,9 +21,9 @@ def kept(rows: Iterable[Row]) -> list[Row]:
     found: dict[Any, Row] = {}
     for row in rows:
         if isinstance(row, RowGone):
-            found.pop(place_of(row), None)
+            found.pop((table_of(row.row).name, key_of(row.row)), None)
         else:
-            found[place_of(row)] = row
+            found[table_of(row).name, key_of(row)] = row
     return list(found.values())
 
 
@@ -36,7 +37,7 @@ def one(kind: type[Any], rows: Iterable[Row], **named: object) -> Any:
     return found
 
 
-RAN = [forks(10, 42), execs(11, 42, "sh", "-c", "make all", start=10), exits(20, 42, 2, start=10)]
+RAN: list[Event] = [forks(10, 42), execs(11, 42, "sh", "-c", "make all", start=10), exits(20, 42, 2, start=10)]
 
 
 def test_the_program_of_a_tool_is_found_where_it_comes_behind_the_result() -> None:
@@ -81,8 +82,8 @@ def test_late_ones_that_come_together_are_read_together() -> None:
     fold = Fold()
     fold.add(wrote(40, AGENT, "/x"))
     assert [[], [], []] == [fold.add(event) for event in RAN]
-    assert {42} == {row.pid for row in fold.tick() if isinstance(row, ProcessRow)}
-    assert [] == fold.tick()
+    assert {42} == {row.pid for row in fold.tick(50 * MS) if isinstance(row, ProcessRow)}
+    assert [] == fold.tick(50 * MS)
 
 
 def test_what_is_too_late_is_read_as_it_comes_and_counted() -> None:

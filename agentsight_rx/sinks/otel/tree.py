@@ -71,6 +71,7 @@ class Tree:
         self._tools: Recent[str, OpenTool] = Recent(_TOOLS_MOST)
         self._asked: Recent[str, tuple[str | None, str]] = Recent(_NAMES_MOST)  # tool -> its session, and the call that asked
         self._tool_of: Recent[str, str] = Recent(_NAMES_MOST)  # process -> tool
+        self._by_time: Recent[str, str] = Recent(_NAMES_MOST)  # the same, where only the row of the tool says so
         self._running: Recent[str, OpenProcess] = Recent(_PROCESSES_MOST)
         self._stopped: Recent[str, OpenProcess] = Recent(_PROCESSES_MOST)  # that ended
         self._untrue: Recent[str, None] = Recent(
@@ -262,8 +263,11 @@ class Tree:
                 found = self._plan_tool(evicted[1])
             found += self._plan_processes(self._waiting.pop(row.id, []))
         was_open = tool.row.end_timestamp_ms is None or tool.row is row
+        if tool.row.process_id and tool.row.process_id != row.process_id:
+            self._by_time.pop(tool.row.process_id, None)
+            self._unlinked(tool.row.process_id)
         tool.row = row
-        if row.process_id and row.process_id not in self._tool_of:
+        if row.process_id:
             found += self._linked(row, row.process_id)
         if row.status in ("completed", "failed") and was_open:
             self._end("tool", row.id)
@@ -272,10 +276,16 @@ class Tree:
     def _linked(self, row: ToolRow, process: str) -> list[Planned | Call]:
         """The process of a tool is known: one that was found by time has ended before, and its row does not say so."""
         self._tool_of.put(process, row.id)
-        ended = self._ended.get(process)
-        if row.link != "time" or ended is None or ended.tool_call_id is not None:
+        if row.link != "time" or self._by_time.get(process) == row.id:
             return []
-        return self._plan_process(self._opened(ended, row.id))
+        self._by_time.put(process, row.id)
+        ended = self._ended.get(process)
+        return [] if ended is None else self._process(ended)
+
+    def _unlinked(self, process: str) -> None:
+        """It is not known any more that it ran a tool."""
+        for known in (self._tool_of, self._stopped, self._running):
+            known.pop(process, None)
 
     def _plan_tool(self, tool: OpenTool) -> list[Planned | Call]:
         if tool.row.id in self._untrue or not self._is_first(tool.row.id):
@@ -290,8 +300,9 @@ class Tree:
         self._at(row.end_timestamp_ms or row.start_timestamp_ms)
         if row.status != "running":
             self._ended.put(row.id, row)
-        tool = row.tool_call_id or self._tool_of.get(row.id)
+        tool = row.tool_call_id or self._by_time.get(row.id)
         if tool is None:
+            self._unlinked(row.id)
             return []
         process = self._opened(row, tool)
         self._tool_of.put(row.id, tool)
