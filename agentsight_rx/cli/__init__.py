@@ -12,6 +12,7 @@ import typer
 
 from ..signals import stopped_in_order
 from .errors import flushed, shown
+from .flags.group import flattened
 from .help import Command, Group
 
 __all__ = ["app", "main"]
@@ -88,7 +89,7 @@ def _program(names: Collection[str]) -> typer.Typer:
         if isinstance(found, typer.Typer):
             made.add_typer(found, name=name)
         else:
-            made.command(name, cls=Command)(found)
+            made.command(name, cls=Command)(flattened(found))
     return made
 
 
