@@ -12,7 +12,6 @@ import typer
 
 from ..signals import stopped_in_order
 from .errors import flushed, shown
-from .flags.group import flattened
 from .help import Command, Group
 
 __all__ = ["app", "main"]
@@ -84,6 +83,8 @@ def _program(names: Collection[str]) -> typer.Typer:
     )
     made.callback()(_every_command)
     for name in names:
+        from .flags.group import flattened  # the help of all commands needs no groups
+
         module, attribute, _ = _COMMANDS[name]
         found = getattr(import_module(f".{module}", __name__), attribute)
         if isinstance(found, typer.Typer):

@@ -1,7 +1,5 @@
 """The flags of standard output -> its sink."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import sys

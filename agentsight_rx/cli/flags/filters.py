@@ -1,7 +1,5 @@
 """The flags of filters and of the removal of secrets -> what a graph drops and replaces."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated, ClassVar
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import wraps
-from typing import Annotated, Any, ClassVar, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
+from functools import cache, wraps
+from typing import Annotated, Any, ClassVar, NamedTuple, TypeVar, get_args, get_origin
 
 import typer
 from msgspec import Struct
@@ -135,13 +135,19 @@ def _group_of(parameter: inspect.Parameter) -> Group | None:
 
 
 def _flags(group: Group) -> Iterator[_Flag]:
-    hints = get_type_hints(type(group), include_extras=True)
+    hints = _hints(type(group))
     for name in group.__struct_fields__:
         value = getattr(group, name)
         if isinstance(value, Group):
             yield from _flags(value)
         else:
             yield _Flag(name, hints[name], value, type(group))
+
+
+@cache
+def _hints(group: type[Group]) -> Mapping[str, Any]:
+    """The annotations of its fields, also those of the groups that it inherits from."""
+    return {name: hint for kind in group.__mro__[::-1] for name, hint in inspect.get_annotations(kind, eval_str=True).items()}
 
 
 def _wanted(flags: list[_Flag], hint: Any) -> list[_Flag]:

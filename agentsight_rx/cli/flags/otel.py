@@ -1,7 +1,5 @@
 """The flags of OpenTelemetry -> its sink."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from ... import sinks

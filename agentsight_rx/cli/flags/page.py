@@ -1,7 +1,5 @@
 """The flags of the page -> where it is served, and its sink."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from ...core.sink import Sink

@@ -1,7 +1,5 @@
 """The flags of a spool -> its sink."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 

@@ -1,7 +1,5 @@
 """The flags of standard streams -> the options of their source."""
 
-from __future__ import annotations
-
 from typing import Annotated, ClassVar
 
 from msgspec.structs import replace

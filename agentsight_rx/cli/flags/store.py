@@ -1,7 +1,5 @@
 """The flags of the files that a run writes -> their sinks."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 

@@ -1,7 +1,5 @@
 """The flags of processor and memory use -> the options of their source."""
 
-from __future__ import annotations
-
 from typing import Annotated, ClassVar
 
 from ...sources import SystemOptions, Target

@@ -1,7 +1,5 @@
 """The flags of TLS -> the options of its source."""
 
-from __future__ import annotations
-
 from typing import Annotated, ClassVar
 
 from msgspec.structs import replace

@@ -1,7 +1,5 @@
 """The flags that choose sources, and the processes that these watch -> the sources of a graph."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from ...errors import UsageError
