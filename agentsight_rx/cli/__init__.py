@@ -83,12 +83,14 @@ def _program(names: Collection[str]) -> typer.Typer:
     )
     made.callback()(_every_command)
     for name in names:
+        from .flags.group import flattened  # the help of all commands needs no groups
+
         module, attribute, _ = _COMMANDS[name]
         found = getattr(import_module(f".{module}", __name__), attribute)
         if isinstance(found, typer.Typer):
             made.add_typer(found, name=name)
         else:
-            made.command(name, cls=Command)(found)
+            made.command(name, cls=Command)(flattened(found))
     return made
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from pathlib import Path
+from typing import Annotated
 
 from ..core.sink import Sink
 from ..core.stream import Stream
@@ -13,9 +14,12 @@ from ..say import say, show
 from ..sources.kernel.features import require_kernel
 from ..view import Output
 from ..web import WebSink
+from .flags.group import OUT, flag
 from .text import summary_lines
 
-__all__ = ["capture", "page_of", "print_closing", "print_graph", "print_places", "print_summary"]
+__all__ = ["Explain", "capture", "page_of", "print_closing", "print_graph", "print_places", "print_summary"]
+
+Explain = Annotated[bool, flag(OUT, "--explain", "Print the graph, and do not run it.")]
 
 
 def capture(

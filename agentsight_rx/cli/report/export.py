@@ -11,6 +11,7 @@ from typing import Annotated, BinaryIO, NamedTuple
 
 import msgspec
 import typer
+from msgspec.structs import replace
 
 from ...envelope import encode_line
 from ...errors import SinkError, StoreError, UsageError
@@ -29,7 +30,8 @@ from ...view.queries.reading import newest_session, sessions_named
 from ...view.rows import SessionRow
 from ...view.snapshot import AUDIT_DEFAULT, read_snapshot
 from ...web.assets import bundle, single_file
-from ..flags import OtelContent, OtelEndpoint, OtelProtocol
+from ..flags.group import Only
+from ..flags.otel import Otel
 from .ask import Ask
 from .words import plural
 
@@ -58,6 +60,7 @@ class _Format(NamedTuple):
 
 def export(
     ask: Ask,
+    *,
     output: Annotated[
         str, typer.Option("-o", "--output", help="The file to write; - is standard output.", metavar="FILE")
     ] = "-",
@@ -76,9 +79,7 @@ def export(
     table: Annotated[
         str, typer.Option("--table", help=f"What a csv has: {', '.join(CSV_TABLES)}.", metavar="TABLE")
     ] = CSV_TABLES[0],
-    otel_endpoint: OtelEndpoint = None,
-    otel_protocol: OtelProtocol = None,
-    otel_capture_content: OtelContent = False,
+    otel: Annotated[Otel, Only("otel_endpoint", "otel_protocol", "otel_capture_content")],
 ) -> None:
     """
     Write the recording as a file. The formats are: every event, one a line, which replay reads (jsonl); one JSON value
@@ -90,13 +91,11 @@ def export(
     the recording: prompts and answers are in it. Only spans have none, unless --otel-capture-content is given.
     """
     chosen = form or _by_ending(output)
-    if otel_endpoint and (chosen != _SPANS or output != "-"):
+    if otel.otel_endpoint and (chosen != _SPANS or output != "-"):
         raise UsageError("--otel-endpoint sends spans: give it with --format otlp, and without -o FILE")
     if chosen == _SPANS:
         _refuse_parts(ask, chosen, _Format(_jsonl, ()))
-        spans = OtelOptions(
-            otel_endpoint, protocol=otel_protocol, capture_content=otel_capture_content, deadline_s=_DEADLINE_S, patient=True
-        )
+        spans = replace(otel.options(patient=True), deadline_s=_DEADLINE_S)
         _export_spans(ask, output, spans, force=force)
         return
     how = _FORMATS.get(chosen)
