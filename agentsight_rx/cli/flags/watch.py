@@ -67,6 +67,7 @@ class Watch(Group, frozen=True):
         given), 2 only of the chosen ones; mode 1 shows files and connections of the chosen ones only.
         """
         target = tls.widened(self.target())
+        of_tls, of_stdio = tls.options(target), stdio.options(target)  # a wrong flag is an error also where its source is off
         if self.mode == 2 and target.everything:
             raise UsageError("mode 2 shows chosen processes only: choose some with --pid, --comm or --session")
         if self.stdio and target.pid is None:
@@ -74,7 +75,6 @@ class Watch(Group, frozen=True):
         everyone = Target(uid=target.uid, cgroup=target.cgroup)
         seen = everyone if self.mode in (0, 1) else target
         touched = everyone if self.mode == 0 else target
-        of_tls, of_stdio = tls.options(target), stdio.options(target)  # a wrong flag is an error also where its source is off
         return TraceOptions(
             tls=of_tls if self.ssl else None,
             plain_http=PlainHttpOptions(target) if self.plain_http else None,
