@@ -14,7 +14,7 @@ from agentsight_rx.runtime import Summary
 from agentsight_rx.view.queries import outcome
 from agentsight_rx.view.tally import Tally
 
-from .report.story import BEGAN_MS, Story, items, recorded, small_story, text
+from .report.story import BEGAN_MS, Story, items, recorded, result, small_story, text, tool
 
 
 def summed(story: Story, *lost: tuple[str, Reason, int], failures: tuple[str, ...] = ()) -> Summary:
@@ -67,6 +67,24 @@ def test_a_command_that_was_not_seen_to_run_is_missing(tmp_path: Path) -> None:
     lines = closed(recorded(tmp_path / "run.lmdb", Story()), summed(Story(), lost))
     assert f"1 thing is missing: {said}" in lines
     assert ["incomplete:", f"  {said}"] == closed(None, summed(Story(), lost))[-2:]
+
+
+def test_a_command_of_the_model_without_a_process_is_missing(tmp_path: Path) -> None:
+    """Others were seen, so that its process should be known."""
+    story = small_story()
+    story.asks(text("again"), answer=[tool("t9", "Bash", command="make release")])
+    story.asks(result("t9", "released"), answer=[text("Done.")])
+    lines = closed(recorded(tmp_path / "run.lmdb", story), summed(story))
+    said = "1 command came back and no process of it was seen"
+    assert f"1 thing is missing: {said}" in lines
+    assert f"  {said}" in closed(None, summed(story))
+
+
+def test_a_tool_that_is_no_command_needs_no_process(tmp_path: Path) -> None:
+    story = small_story()
+    story.asks(text("again"), answer=[tool("t9", "WebSearch", query="rounding")])
+    story.asks(result("t9", "found"), answer=[text("Done.")])
+    assert "nothing is missing" in closed(recorded(tmp_path / "run.lmdb", story), summed(story))
 
 
 def test_a_destination_that_failed_is_named_whatever_else_is_missing(tmp_path: Path) -> None:

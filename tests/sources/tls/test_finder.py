@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import shutil
 import threading
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 from agentsight_rx.errors import CaptureError
 from agentsight_rx.sources.tls.finder import Finder
 from agentsight_rx.sources.tls.libraries import Library
+from agentsight_rx.sources.tls.mapped import Mapped
 
 from . import TRUE
 
@@ -40,6 +42,15 @@ def test_a_refusal_of_the_kernel_is_no_error_and_is_reported_once(libssl: Path) 
     assert finder.attempt(str(libssl)) is False
     assert finder.attempt(str(libssl)) is False
     assert said == ["the kernel refused the probes"]
+
+
+def test_a_mapped_file_that_the_kernel_refused_is_known_by_its_place(libssl: Path) -> None:
+    """So that the source goes on to note which processes map it."""
+    found = os.stat(libssl)
+    mapped = Mapped(os.getpid(), str(libssl), str(libssl), device=found.st_dev, inode=found.st_ino)
+    finder = Finder(refuse, lambda _: None)
+    finder.begin(mapped.place, mapped)
+    assert finder.refused_places == {(mapped.device, mapped.inode)}
 
 
 def test_a_refusal_for_a_file_that_a_thread_searched_is_reported_too(libssl: Path, tmp_path: Path) -> None:
