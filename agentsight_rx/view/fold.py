@@ -217,8 +217,11 @@ class Fold:
         return state
 
     def tick(self, now_ns: int) -> list[Row]:
-        """Time goes on: what is late need not wait for another event."""
-        return self._look_back(now_ns=now_ns) if self._late else []
+        """Time goes on: what is late need not wait for another event, and what is old is not kept."""
+        if self._late:
+            return self._look_back(now_ns=now_ns)
+        self._window.forget(now_ns - _WINDOW_NS)
+        return []
 
     def settle(self) -> list[Row]:
         """What is late waits no longer, and later events amend nothing from before."""

@@ -70,6 +70,13 @@ class Window(Generic[S]):
         self._drop(surplus)
         return dropped_ns
 
+    def forget(self, old_ns: int) -> None:
+        """Drop the parts that are older than `old_ns`, where nothing new comes."""
+        if self.moments and self.moments[-1] < old_ns:
+            self.clear()
+        elif len(self._starts) > 2 and self._last_ns(0) < old_ns:
+            self._drop(1)
+
     def _begin(self) -> None:
         state, entries = self._state()
         self._starts.append(self.count)

@@ -154,7 +154,7 @@ def _left(records: list[TlsEvent]) -> int:
             left = tracemalloc.get_traced_memory()[0]
 
     last = time_of(records[-1])
-    origin = Origin(last + 5_000_000_000, 1)
+    origin = Origin(last + 10_000_000_000, 1)  # the view keeps what came in the last six seconds
     source = of([*records, ProcessExit(origin, 1, 1, 0)], time_of=time_of).pipe(normalize(offset=lambda: EPOCH_NS))
     http_messages(source, TraceOptions()).pipe(remove_auth(key=bytes(32)), materialize()).subscribe(look, scheduler=engine)  # type: ignore[arg-type]
     tracemalloc.start()
