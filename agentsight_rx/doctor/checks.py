@@ -35,14 +35,14 @@ def machine_checks() -> list[Check]:
     found = [_rights()]
     for feature in FEATURES:
         found.append(_asked(feature))
-        if feature.first and not found[-1].ok:
+        if feature.at_start is not None and not found[-1].ok:
             return found
     return [*found, _cache(), _openssl(), _leftovers()]
 
 
 def can_try(machine: Iterable[Check], /) -> bool:
     """Whether something may be captured: nothing is missing without which nothing can be."""
-    needed = {feature.name for feature in FEATURES if feature.first}
+    needed = {feature.name for feature in FEATURES if feature.at_start is not None}
     return all(check.ok for check in machine if check.name in needed)
 
 

@@ -31,7 +31,7 @@ def test_where_nothing_can_be_captured_the_reason_is_the_last_check(monkeypatch:
 
 
 def test_what_has_another_way_does_not_end_the_checks() -> None:
-    others = [each.name for each in FEATURES if not each.first]
+    others = [each.name for each in FEATURES if each.at_start is None]
     assert can_try([Check(name, False, "none", "another way", "nothing") for name in others])
     assert not can_try([Check("BPF programs", False, "none", "nothing", "rights")])
 

@@ -10,7 +10,9 @@ from threading import Lock
 
 from ...errors import Unavailable
 
-__all__ = ["Btf", "defines", "known_offsets", "offsets"]
+__all__ = ["TYPES", "Btf", "defines", "known_offsets", "offsets", "read_types"]
+
+TYPES = Path("/sys/kernel/btf/vmlinux")
 
 _HEADER = struct.Struct("<HBBIIIII")
 _TYPE = struct.Struct("<III")
@@ -25,17 +27,22 @@ _ONE_READER = Lock()  # sources open side by side
 _DEEPEST = 64  # typedefs of typedefs; the kernel has a few
 
 
+def read_types(path: Path = TYPES) -> bytes:
+    """All of them, 5 MB. Raises Unavailable where they cannot be read."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise Unavailable(
+            f"the kernel's type information cannot be read ({path}: {error.strerror}): "
+            "a kernel built with CONFIG_DEBUG_INFO_BTF=y is needed"
+        ) from error
+
+
 class Btf:
     """The struct layouts of one kernel. Reads only the type records; about 30 ms for a distribution kernel."""
 
-    def __init__(self, path: Path = Path("/sys/kernel/btf/vmlinux")) -> None:
-        try:
-            data = path.read_bytes()
-        except OSError as error:
-            raise Unavailable(
-                f"the kernel's type information cannot be read ({path}: {error.strerror}): "
-                "a kernel built with CONFIG_DEBUG_INFO_BTF=y is needed"
-            ) from error
+    def __init__(self, path: Path = TYPES) -> None:
+        data = read_types(path)
         if len(data) < _HEADER.size:
             raise Unavailable(f"{path} is not BTF ({len(data)} bytes)")
         magic, _, _, header, type_at, type_size, text_at, text_size = _HEADER.unpack_from(data)

@@ -21,8 +21,8 @@ from threading import Lock
 import msgspec
 
 from ...decoders import msgpack_decoder
-from ...errors import CaptureError
 from ..own_folder import own_folder
+from .btf import read_types
 from .image import Image
 
 __all__ = ["Cache", "default_directory", "kernel_identity", "key_of"]
@@ -33,7 +33,6 @@ _NAME = "programs"
 _SUFFIX = ".program"
 _ENTRIES_MOST = 64  # 0.2 MB each; a command needs seven
 _SIZE_MOST = 8 << 20
-_TYPES = Path("/sys/kernel/btf/vmlinux")
 _ONE_READER = Lock()  # sources open side by side: the types are 5 MB
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
@@ -203,7 +202,10 @@ def key_of(parts: Sequence[str | Sequence[str]]) -> str:
 
 
 def kernel_identity() -> tuple[str, ...]:
-    """The running kernel: its release, its build and its types, which say where the fields of its structs are."""
+    """
+    The running kernel: its release, its build and its types, which say where the fields of its structs are. Raises Unavailable
+    where these cannot be read.
+    """
     name = os.uname()
     with _ONE_READER:
         return name.machine, name.release, name.version, _hash_of_types()
@@ -211,10 +213,4 @@ def kernel_identity() -> tuple[str, ...]:
 
 @cache
 def _hash_of_types() -> str:
-    try:
-        return sha256(_TYPES.read_bytes()).hexdigest()
-    except OSError as error:
-        raise CaptureError(
-            f"the kernel's type information cannot be read ({_TYPES}: {error.strerror}): "
-            "a kernel built with CONFIG_DEBUG_INFO_BTF=y is needed"
-        ) from error
+    return sha256(read_types()).hexdigest()

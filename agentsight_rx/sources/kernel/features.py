@@ -22,7 +22,8 @@ from msgspec import Struct
 
 from ...errors import CaptureError, Unavailable
 from ..hold import group
-from .btf import known_offsets
+from .btf import TYPES, known_offsets
+from .cache import kernel_identity
 from .compiler import REMEDY, compiled, compiler_identity
 from .detach import leave
 from .namespace import own_namespace
@@ -76,7 +77,8 @@ class Feature(Struct, frozen=True):
     purpose: str
     without: str  # what happens where it is missing
     ask: Callable[[], Finding]
-    first: bool = False  # asked before each capture, since nothing can be captured without it and it costs nothing to ask
+    # Asked before each capture, where nothing can be captured without it: the same, or less where `ask` takes time
+    at_start: Callable[[], Finding] | None = None
 
 
 # --- asked by sources, so that they choose the other way ---
@@ -190,16 +192,26 @@ def _tasks() -> Finding:
     return _tried("program", lambda: load_program("task", KPROBE, _calling(_CURRENT_TASK_BTF)), "a program may ask for it")
 
 
-_BTF = Path("/sys/kernel/btf/vmlinux")
-
-
 def _types() -> Finding:
+    readable = _types_are_readable()
+    if not readable.ok:
+        return readable
     try:
         found = known_offsets(("task_struct.pid", "task_struct.tgid"))
-    except CaptureError as error:
-        return Finding(False, str(error), "use a kernel built with CONFIG_DEBUG_INFO_BTF=y, as Debian's are")
+    except Unavailable as error:
+        return Finding(False, str(error), readable.remedy)
     ok = all(offset is not None for offset in found.values())
-    return Finding(ok, f"{_BTF}, {_BTF.stat().st_size:,} bytes", "use another kernel: this one does not describe its tasks")
+    return Finding(ok, readable.seen, "use another kernel: this one does not describe its tasks")
+
+
+def _types_are_readable() -> Finding:
+    """Not more: a look into them takes 30 ms and 10 MB, which a capture with kept programs saves; it needs the hash anyway."""
+    remedy = "use a kernel built with CONFIG_DEBUG_INFO_BTF=y, as Debian's are"
+    try:
+        kernel_identity()
+    except Unavailable as error:
+        return Finding(False, str(error), remedy)
+    return Finding(True, f"{TYPES}, {TYPES.stat().st_size:,} bytes", remedy)
 
 
 def _namespace() -> Finding:
@@ -306,7 +318,7 @@ FEATURES: tuple[Feature, ...] = (
         purpose=_EVERY,
         without="no capture",
         ask=_system,
-        first=True,
+        at_start=_system,
     ),
     Feature(
         "BPF programs",
@@ -314,7 +326,7 @@ FEATURES: tuple[Feature, ...] = (
         purpose=_EVERY,
         without="no capture",
         ask=_programs,
-        first=True,
+        at_start=_programs,
     ),
     Feature(
         "BPF ring buffers",
@@ -322,7 +334,7 @@ FEATURES: tuple[Feature, ...] = (
         purpose=_EVERY,
         without="no capture",
         ask=_ring,
-        first=True,
+        at_start=_ring,
     ),
     Feature(
         "kernel types (BTF)",
@@ -330,7 +342,7 @@ FEATURES: tuple[Feature, ...] = (
         purpose=_EVERY,
         without="no capture",
         ask=_types,
-        first=True,
+        at_start=_types_are_readable,
     ),
     Feature(
         "PID namespace",
@@ -338,7 +350,7 @@ FEATURES: tuple[Feature, ...] = (
         purpose=_EVERY,
         without="no capture: a number of a process means another one",
         ask=_namespace,
-        first=True,
+        at_start=_namespace,
     ),
     Feature(
         "the current task in BPF",
@@ -416,7 +428,7 @@ FEATURES: tuple[Feature, ...] = (
 def require_kernel() -> None:
     """Raise Unavailable for the first feature without which nothing can be captured. It takes no time."""
     for feature in FEATURES:
-        if feature.first:
-            found = feature.ask()
+        if feature.at_start is not None:
+            found = feature.at_start()
             if not found.ok:
                 raise Unavailable(f"cannot capture: {feature.name}: {found.seen}. What to do: {found.remedy}")
