@@ -13,11 +13,11 @@ from typing import TypeAlias
 import msgspec
 
 from ..core.stream import Stream, origin
-from ..errors import CaptureError, Unavailable
+from ..errors import CaptureError
 from ..events import Loss, Origin, Readline, Tick, time_of
 from ..loss import Reason
 from ..say import detail, say
-from .kernel.features import has_uprobe_multi, uprobes_refused
+from .kernel.features import takes_links
 from .kernel.probes import Probes, Site
 from .kernel.program import Program, text_of
 from .kernel.reader import ProgramReader
@@ -87,9 +87,7 @@ class ReadlineReader(ProgramReader["_Line | int"]):
         self._program.seed()
 
     def _load(self) -> None:
-        multi = self._options.multi and has_uprobe_multi()
-        if not multi and (refused := uprobes_refused()):
-            raise Unavailable(f"the kernel takes no probe: {refused}")
+        multi = takes_links(wanted=self._options.multi)
         program: Program[_Line | int] = Program(
             "readline",
             self._options.target,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -24,15 +23,15 @@ from agentsight_rx.sources import (
     Target,
     TlsOptions,
 )
-from agentsight_rx.sources.kernel.features import TRACE_UPROBE_MULTI, has_may_goto
+from agentsight_rx.sources.kernel.features import has_may_goto
 from agentsight_rx.sources.kernel.image import Image
 from agentsight_rx.sources.kernel.loaded import Loaded
-from agentsight_rx.sources.kernel.syscall import KPROBE, RAW_TRACEPOINT, TRACEPOINT
+from agentsight_rx.sources.kernel.syscall import TRACE_UPROBE_MULTI
+from tests.live.functions import refusals
 
 __all__ = ["refused_functions"]
 
 _BPF = Path(sources.__file__).parent / "bpf"
-_RAW = "raw_tracepoint__"
 
 _SOURCES: dict[str, Callable[[Target, bool], Stream[Any]]] = {
     "files": lambda target, _: sources.files(FileOptions(target)),
@@ -88,16 +87,6 @@ def _image(source: Stream[Any], *, turns: bool) -> Image:
 
 
 def _refused(source: str, image: Image, *, attach_type: int) -> Iterable[str]:
-    texts = "".join(file.read_text() for file in _BPF.glob(f"{source}*.c"))
-    probes = set(re.findall(r"^int (\w+)\(struct pt_regs \*", texts, re.MULTILINE))
-    loaded = Loaded(image)
-    try:
-        for function in image.functions:
-            raw, probe = function.name.startswith(_RAW), function.name in probes
-            kind = RAW_TRACEPOINT if raw else KPROBE if probe else TRACEPOINT
-            try:
-                loaded.load(function.name, kind, attach_type=attach_type if probe else 0)
-            except OSError as error:
-                yield f"{function.name} of {source}: {str(error.args[-1])[:200]}"
-    finally:
-        loaded.close()
+    text = "".join(file.read_text() for file in _BPF.glob(f"{source}*.c"))
+    reasons = refusals(image, text, attach_type=attach_type)
+    return [f"{name} of {source}: {why[:200]}" for name, why in reasons.items() if why]

@@ -9,7 +9,6 @@ text that they were made of.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing, suppress
 from functools import partial
@@ -44,14 +43,14 @@ from agentsight_rx.sources.kernel import prepared as preparing
 from agentsight_rx.sources.kernel import program
 from agentsight_rx.sources.kernel.cache import Cache
 from agentsight_rx.sources.kernel.compiler import compiled, compiler_identity
-from agentsight_rx.sources.kernel.features import TRACE_UPROBE_MULTI, has_may_goto
+from agentsight_rx.sources.kernel.features import has_may_goto
 from agentsight_rx.sources.kernel.image import Image
-from agentsight_rx.sources.kernel.loaded import Loaded
 from agentsight_rx.sources.kernel.prepared import Source, prepared
-from agentsight_rx.sources.kernel.syscall import KPROBE, RAW_TRACEPOINT, TRACEPOINT
+from agentsight_rx.sources.kernel.syscall import TRACE_UPROBE_MULTI
 from agentsight_rx.sources.kernel.workers import Worker
 
 from .capture import needs_root
+from .functions import refusals
 
 pytestmark = [pytest.mark.live, needs_root]
 
@@ -59,8 +58,6 @@ _SETUP = Path(__file__).parents[2] / ".setup"
 _LLVM_14 = next(iter((_SETUP / "llvm14").glob("usr/lib/*/libbcc.so.0")), None)
 _COMPILERS = {"own": None} | ({"llvm14": _LLVM_14} if _LLVM_14 else {})
 
-_RAW = "raw_tracepoint__"
-_FUNCTION = re.compile(r"^int (\w+)\(struct (\w+) \*", re.MULTILINE)
 
 _ME = Target(os.getpid())
 _WHERE = Container("docker:none", "0" * 64, "docker", 1)
@@ -156,16 +153,5 @@ def test_the_kernel_takes_every_function(stage: str, compiler: str, monkeypatch:
 
 def _refusals(image: Image, source: Source) -> dict[str, str]:
     """Each function, and why the kernel refuses it: a probe is loaded as a perf uprobe, and for links of many."""
-    structs_of = dict(_FUNCTION.findall(source.text))
-    reasons: dict[str, str] = {}
-    for attach_type in (0, TRACE_UPROBE_MULTI):  # programs that go on in each other have the same one, as in a capture
-        with closing(Loaded(image)) as loaded:
-            for name in (each.name for each in image.functions):
-                is_probe = not name.startswith(_RAW) and structs_of[name] == "pt_regs"
-                kind = KPROBE if is_probe else RAW_TRACEPOINT if name.startswith(_RAW) else TRACEPOINT
-                try:
-                    loaded.load(name, kind, attach_type=attach_type if is_probe else 0)
-                    reasons.setdefault(name, "")
-                except OSError as error:
-                    reasons[name] = str(error)
-    return reasons
+    single, multi = (refusals(image, source.text, attach_type=each) for each in (0, TRACE_UPROBE_MULTI))
+    return {name: why or multi[name] for name, why in single.items()}

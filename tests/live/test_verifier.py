@@ -31,7 +31,7 @@ from agentsight_rx.sources.kernel import program
 from agentsight_rx.sources.kernel.features import has_may_goto
 from agentsight_rx.sources.kernel.loaded import Loaded
 from agentsight_rx.sources.kernel.namespace import FIRST_INODE, Namespace
-from agentsight_rx.sources.kernel.syscall import KPROBE, bpf
+from agentsight_rx.sources.kernel.syscall import KPROBE, TRACE_UPROBE_MULTI, bpf
 
 from .capture import needs_root
 
@@ -39,7 +39,6 @@ pytestmark = [pytest.mark.live, needs_root]
 
 _MOST = 70_000  # instructions; LLVM 14 needs 60,400, newer ones 19,100; with loops looked at turn by turn it was 204,000
 _OF_RECORDS = ("on_ring_begins", "on_ring_ends", "on_aead_begins", "on_aead_ends")  # loaded with the first such file
-_MULTI = 48  # BPF_TRACE_UPROBE_MULTI of linux/bpf.h
 _OBJ_GET_INFO_BY_FD, _INFO_SIZE, _VERIFIED_AT = 15, 224, 216  # struct bpf_prog_info: verified_insns
 
 
@@ -96,7 +95,7 @@ def test_no_program_is_looked_at_for_long(name: str, here: str, monkeypatch: pyt
     reader.open()
     try:
         for function in _OF_RECORDS if name == "tls" else ():
-            reader._program.bpf.load(function, KPROBE, attach_type=_MULTI)
+            reader._program.bpf.load(function, KPROBE, attach_type=TRACE_UPROBE_MULTI)
     finally:
         reader.close()
     assert seen

@@ -29,22 +29,29 @@ from .detach import leave
 from .namespace import own_namespace
 from .perf_events import at_tracepoint, try_uprobe
 from .rights import Call, own_rights, refusal
-from .syscall import KPROBE, RAW_TRACEPOINT, TRACEPOINT, at_raw_tracepoint, at_uprobes, create_map, load_program
+from .syscall import (
+    KPROBE,
+    RAW_TRACEPOINT,
+    RINGBUF,
+    TRACE_UPROBE_MULTI,
+    TRACEPOINT,
+    at_raw_tracepoint,
+    at_uprobes,
+    create_map,
+    load_program,
+)
 from .tracepoints import number_of
 
 __all__ = [
     "FEATURES",
-    "TRACE_UPROBE_MULTI",
     "Feature",
     "Finding",
     "has_may_goto",
     "has_uprobe_multi",
     "require_kernel",
-    "uprobes_refused",
+    "takes_links",
 ]
 
-TRACE_UPROBE_MULTI = 48  # the attach type of programs for uprobe_multi links, include/uapi/linux/bpf.h
-_RING = 27  # BPF_MAP_TYPE_RINGBUF
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 # Instructions: operation, registers, offset, value (Documentation/bpf/standardization/instruction-set.rst)
@@ -106,31 +113,28 @@ def has_uprobe_multi() -> bool:
 @cache
 def has_may_goto() -> bool:
     """Whether the verifier looks at one turn of a loop instead of at each: by an instruction that may leave a loop."""
-    return _loads(_SET_0 + _MAY_GOTO + _SET_0 + _EXIT, TRACEPOINT)
-
-
-def uprobes_refused() -> str:
-    """Why no probe can be set in a program, and what to do; "" where one can."""
-    if has_uprobe_multi():
-        return ""
     try:
-        load = load_program("nothing", KPROBE, _NOTHING)
-    except OSError as error:
-        return refusal("program", error)
-    os.close(load)
-    try:
-        leave([try_uprobe(*_own_libc())])
-    except OSError as error:
-        return refusal("perf uprobe", error)
-    return ""
-
-
-def _loads(code: bytes, kind: int) -> bool:
-    try:
-        os.close(load_program("asked", kind, code, explain=False))
+        os.close(load_program("asked", TRACEPOINT, _SET_0 + _MAY_GOTO + _SET_0 + _EXIT, explain=False))
     except OSError:
         return False
     return True
+
+
+def takes_links(*, wanted: bool) -> bool:
+    """
+    Whether probes are set by links of many: where that is `wanted` and the kernel has them, else one by one. Raises Unavailable
+    where the kernel takes neither.
+    """
+    if has_uprobe_multi():
+        return wanted
+    call: Call = "program"
+    try:
+        os.close(load_program("nothing", KPROBE, _NOTHING))
+        call = "perf uprobe"
+        leave([try_uprobe(*_own_libc())])
+    except OSError as error:
+        raise Unavailable(f"the kernel takes no probe: {refusal(call, error)}") from error
+    return False
 
 
 def _own_libc() -> tuple[str, int]:
@@ -161,8 +165,20 @@ def _tried(call: Call, done: Callable[[], int], seen: str, *, close: Callable[[i
     try:
         close(done())
     except OSError as error:
-        return Finding(False, *_split(refusal(call, error)))
+        return _missing(f"the kernel refuses it: {refusal(call, error)}")
     return Finding(True, seen)
+
+
+def _attached(kind: int, call: Call, place: Callable[[int], int], seen: str) -> Finding:
+    """A program of this kind, run at a `place`."""
+    try:
+        program = load_program("nothing", kind, _NOTHING)
+    except OSError as error:
+        return _missing(f"the kernel refuses it: {refusal('program', error)}")
+    try:
+        return _tried(call, lambda: place(program), seen, close=_behind_us)
+    finally:
+        os.close(program)
 
 
 def _behind_us(fd: int) -> None:
@@ -170,10 +186,10 @@ def _behind_us(fd: int) -> None:
     leave([fd])
 
 
-def _split(text: str) -> tuple[str, str]:
-    """(evidence, what to do) of "why; what to do"."""
+def _missing(text: str) -> Finding:
+    """Of "why; what to do"."""
     why, _, remedy = text.partition("; ")
-    return f"the kernel refuses it: {why}", remedy
+    return Finding(False, why, remedy)
 
 
 def _programs() -> Finding:
@@ -181,7 +197,7 @@ def _programs() -> Finding:
 
 
 def _ring() -> Finding:
-    return _tried("map", lambda: create_map("ring", _RING, (0, 0), entries=_PAGE), "one was made")
+    return _tried("map", lambda: create_map("ring", RINGBUF, (0, 0), entries=_PAGE), "one was made")
 
 
 def _cookies() -> Finding:
@@ -218,25 +234,16 @@ def _namespace() -> Finding:
     try:
         here = own_namespace()
     except CaptureError as error:
-        seen, _, remedy = str(error).partition("; ")
-        return Finding(False, seen, remedy)
+        return _missing(str(error))
     if not here.inode:
         return Finding(True, "that of the machine")
     return Finding(True, f"{here.inode}, {here.depth} below the machine's: its processes alone are watched; --pid=host for all")
 
 
 def _raw_tracepoints() -> Finding:
-    program = None
-    try:
-        program = load_program("nothing", RAW_TRACEPOINT, _NOTHING)
-        return _tried(
-            "raw tracepoint", lambda: at_raw_tracepoint(program, "sched_process_exec"), "one was attached", close=_behind_us
-        )
-    except OSError as error:
-        return Finding(False, *_split(refusal("program", error)))
-    finally:
-        if program is not None:
-            os.close(program)
+    return _attached(
+        RAW_TRACEPOINT, "raw tracepoint", lambda program: at_raw_tracepoint(program, "sched_process_exec"), "one was attached"
+    )
 
 
 _QUIET = "syscalls:sys_exit_mmap"
@@ -246,19 +253,11 @@ def _tracepoints() -> Finding:
     try:
         number = number_of(_QUIET)
     except CaptureError as error:
-        why, _, remedy = str(error).partition("; ")
-        return Finding(False, why, remedy)
+        return _missing(str(error))
     if number is None:
         return Finding(False, f"this kernel has no {_QUIET}", "use a kernel with CONFIG_FTRACE_SYSCALLS=y, as Debian's are")
-    program = None
-    try:
-        program = load_program("nothing", TRACEPOINT, _NOTHING)
-        return _tried("tracepoint", lambda: at_tracepoint(program, number), f"one was attached at {_QUIET}", close=_behind_us)
-    except OSError as error:
-        return Finding(False, *_split(refusal("program", error)))
-    finally:
-        if program is not None:
-            os.close(program)
+    seen = f"one was attached at {_QUIET}"
+    return _attached(TRACEPOINT, "tracepoint", lambda program: at_tracepoint(program, number), seen)
 
 
 def _many_probes() -> Finding:
@@ -268,11 +267,7 @@ def _many_probes() -> Finding:
 
 
 def _perf_probes() -> Finding:
-    try:
-        leave([try_uprobe(*_own_libc())])
-    except OSError as error:
-        return Finding(False, *_split(refusal("perf uprobe", error)))
-    return Finding(True, "one was set in a function of libc")
+    return _tried("perf uprobe", lambda: try_uprobe(*_own_libc()), "one was set in a function of libc", close=_behind_us)
 
 
 def _other_users() -> Finding:
@@ -283,7 +278,8 @@ def _other_users() -> Finding:
 
 
 def _loops() -> Finding:
-    return Finding(has_may_goto(), "the kernel has it" if has_may_goto() else "the kernel does not have it", "Linux 6.9 has it")
+    has = has_may_goto()
+    return Finding(has, "the kernel has it" if has else "the kernel does not have it", "Linux 6.9 has it")
 
 
 def _freezer() -> Finding:

@@ -9,11 +9,10 @@ from typing import NamedTuple
 
 from ...errors import Unavailable
 from .detach import leave
-from .features import TRACE_UPROBE_MULTI
 from .loaded import Loaded
 from .perf_events import at_uprobe
 from .rights import Call, refusal
-from .syscall import KPROBE, at_uprobes
+from .syscall import KPROBE, TRACE_UPROBE_MULTI, at_uprobes
 
 __all__ = ["Attached", "ProbeRefused", "Probes", "Site"]
 
@@ -45,11 +44,6 @@ class Probes:
         self._bpf = bpf
         self._attached: list[Attached] = []
         self._multi = multi
-
-    @property
-    def multi(self) -> bool:
-        """Whether a link carries many probes."""
-        return self._multi
 
     def _program(self, name: str) -> int:
         """Loaded when it is needed: the verifier takes its time for each."""

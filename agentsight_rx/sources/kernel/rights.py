@@ -131,15 +131,13 @@ def _why(call: Call, number: int, rights: Rights) -> str:
     return f"we have the rights for {name}, so a security module or a container forbids it: its log, or dmesg, may name it"
 
 
+# The kernel has one reference counter for a place: who comes with another one, or with none, is refused (uprobe_register)
+_COUNTED = "another tool may have a probe with a reference counter (USDT) at the same place: end it, then start again"
+
 # What else the kernel says, by call
 _OTHERWISE: dict[tuple[Call, int], str] = {
-    # The kernel has one reference counter for a place: who comes with another one, or with none, is refused (uprobe_register)
-    ("uprobe_multi link", errno.EINVAL): (
-        "another tool may have a probe with a reference counter (USDT) at the same place: end it, then start again"
-    ),
-    ("perf uprobe", errno.EINVAL): (
-        "another tool may have a probe with a reference counter (USDT) at the same place: end it, then start again"
-    ),
+    ("uprobe_multi link", errno.EINVAL): _COUNTED,
+    ("perf uprobe", errno.EINVAL): _COUNTED,
     ("map", errno.EINVAL): "the kernel may be too old for it: Linux 5.15 or newer is needed",
     **{
         (

@@ -12,7 +12,9 @@ __all__ = [
     "KPROBE",
     "LINK_CREATE",
     "RAW_TRACEPOINT",
+    "RINGBUF",
     "TRACEPOINT",
+    "TRACE_UPROBE_MULTI",
     "at_raw_tracepoint",
     "at_uprobes",
     "bpf",
@@ -29,8 +31,8 @@ _BPF = 321  # its number on x86-64
 # include/uapi/linux/bpf.h: commands, types of programs
 _MAP_CREATE, _PROG_LOAD, _PROG_TEST_RUN, _RAW_TRACEPOINT_OPEN, LINK_CREATE = 0, 5, 10, 17, 28
 KPROBE, TRACEPOINT, RAW_TRACEPOINT = 2, 5, 17
-_RING = 27
-_TRACE_UPROBE_MULTI = 48
+RINGBUF = 27  # a type of maps
+TRACE_UPROBE_MULTI = 48  # the attach type of programs for uprobe_multi links
 _NAME_MOST = 15
 
 # Of the verifier's log. Kernels before 6.4 keep its beginning, and the reason stands at its end: so it must fit whole.
@@ -84,7 +86,7 @@ class _RawTracepoint(ctypes.Structure):
 
 
 class _Link(ctypes.Structure):
-    """For BPFLINK_CREATE with uprobe_multi."""
+    """For BPF_LINK_CREATE with uprobe_multi."""
 
     _fields_ = (
         ("program", ctypes.c_uint32),
@@ -138,7 +140,7 @@ def _name(text: str) -> bytes:
 
 def create_map(name: str, kind: int, sizes: tuple[int, int], *, entries: int, flags: int = 0) -> int:
     """A new map with keys and values of these `sizes`."""
-    key, value = (0, 0) if kind == _RING else sizes
+    key, value = (0, 0) if kind == RINGBUF else sizes
     wanted = _Map(kind=kind, key_size=key, value_size=value, entries=entries, flags=flags, name=_name(name))
     return bpf(_MAP_CREATE, wanted)
 
@@ -197,7 +199,7 @@ def at_uprobes(program: int, path: str, sites: Sequence[tuple[int, int]], *, fla
     file = ctypes.create_string_buffer(os.fsencode(path))
     wanted = _Link(
         program=program,
-        attach_type=_TRACE_UPROBE_MULTI,
+        attach_type=TRACE_UPROBE_MULTI,
         path=ctypes.addressof(file),
         offsets=ctypes.addressof(offsets),
         cookies=ctypes.addressof(cookies),

@@ -9,13 +9,13 @@ from contextlib import ExitStack
 import msgspec
 
 from ...core.stream import Stream, origin
-from ...errors import CaptureError, Unavailable
+from ...errors import CaptureError
 from ...events import Loss, TlsEvent, time_of
 from ...say import detail, say
 from ..containers.contents import inside, libraries_in, members
 from ..containers.references import Container
 from ..hold import held
-from ..kernel.features import has_uprobe_multi, uprobes_refused
+from ..kernel.features import takes_links
 from ..kernel.probes import Probes
 from ..kernel.program import CALL_FIELDS, Program
 from ..kernel.reader import ProgramReader
@@ -144,9 +144,7 @@ class TlsReader(ProgramReader[TlsEvent]):
             self._say("no OpenSSL library found yet; programs with one of their own are inspected when they start")
 
     def _load(self) -> None:
-        multi = self._options.multi and has_uprobe_multi()
-        if not multi and (refused := uprobes_refused()):
-            raise Unavailable(f"the kernel takes no probe: {refused}")
+        multi = takes_links(wanted=self._options.multi)
         program: Program[TlsEvent] = Program(
             "tls",
             self._scope.target,
