@@ -30,7 +30,7 @@ from .say import say
 from .signals import asking_to_end
 from .sources.names import unseen_names
 from .view.reasons import SOURCES
-from .view.tally import Tally
+from .view.rows.tally import Tally
 
 __all__ = ["Run", "Summary", "run"]
 

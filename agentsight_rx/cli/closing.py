@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ..errors import StoreError
 from ..prices import Prices
 from ..state import LmdbStore
-from ..view.gaps import missing_things
+from ..view.queries.gaps import missing_things
 from ..view.queries.outcome import Outcome, read_outcome
 from ..view.words import plural
 from .prices import load_prices

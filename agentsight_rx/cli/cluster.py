@@ -12,12 +12,12 @@ import typer
 
 from ..cluster import Progress, load, place_of, plan_of, run_here, run_on_dask, settings_of
 from ..errors import UsageError
-from ..launch import invoking_user
 from ..say import say
 from ..sinks import redaction_key
 from .flags.filters import Filters
 from .flags.group import Only, flattened
 from .help import Command, Group
+from .launch import invoking_user
 
 __all__ = ["cluster", "often"]
 

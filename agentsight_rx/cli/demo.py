@@ -14,11 +14,10 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from ..errors import CaptureError
-from ..launch import Launch, invoking_user
 from ..runtime import Summary
 from ..say import say
 from ..state import LmdbStore
-from ..view.report import read_totals
+from ..view.queries.reading import read_totals
 from .capture import print_closing
 from .destinations import Destinations
 from .flags.console import Console
@@ -28,6 +27,7 @@ from .flags.stdio import Stdio
 from .flags.system import System
 from .flags.tls import Tls
 from .flags.watch import Watch
+from .launch import Launch, invoking_user
 from .record import record_command
 from .report.screen import Screen
 from .report.summary import summary_text

@@ -16,7 +16,6 @@ from ..errors import AgentsightError, SinkError, UsageError
 from ..files import create_private
 from ..graphs import TraceOptions
 from ..graphs import trace as trace_graph
-from ..launch import Launch, exit_status, forwarding, invoking_user
 from ..runtime import Run, Summary
 from ..say import brief, detail, holding, say
 from ..sources.hold import group
@@ -34,6 +33,7 @@ from .flags.store import Store
 from .flags.system import System
 from .flags.tls import Tls
 from .flags.watch import Watch
+from .launch import Launch, exit_status, forwarding, invoking_user
 from .stores import new_store
 
 __all__ = ["record", "record_command"]

@@ -10,12 +10,12 @@ from typing import Annotated
 import typer
 
 from ..errors import StoreError
-from ..launch import invoking_user
 from ..say import say
 from ..signals import asking_to_end
 from ..web import serve_stored
 from .flags.group import Only
 from .flags.page import Page
+from .launch import invoking_user
 from .prices import load_prices
 from .stores import is_being_written, recorded, search_index
 

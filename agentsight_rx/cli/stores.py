@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from ..errors import StoreError
-from ..launch import invoking_user
+from .launch import invoking_user
 
 __all__ = ["is_being_written", "new_store", "newest_store", "recorded", "search_index"]
 

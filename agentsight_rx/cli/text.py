@@ -10,11 +10,11 @@ from msgspec.structs import replace
 
 from ..loss import Entry, Reason, RuleCounts
 from ..view import BlindSpotRow, TlsUseRow
-from ..view.blind_spots import advice_of, sentence_of
-from ..view.gaps import UNSEEN_WHY, unseen_said
+from ..view.fold.tls_uses import use_line
+from ..view.queries.gaps import UNSEEN_WHY, unseen_said
 from ..view.reasons import lost_words
-from ..view.tally import Totals
-from ..view.tls_uses import use_line
+from ..view.rows.blind_spots import advice_of, sentence_of
+from ..view.rows.tally import Totals
 
 if TYPE_CHECKING:  # a report has nothing that runs
     from ..runtime import Summary

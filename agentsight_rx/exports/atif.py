@@ -15,13 +15,13 @@ from ..llm import call_of, new_in
 from ..llm.canonical import Answer, LlmCall, ReasoningPart, TextPart, ToolCallPart, ToolResultPart
 from ..prices import Prices
 from ..state import Store, pages
-from ..view.log import read_exchange
+from ..view.log.reading import read_exchange
 from ..view.queries import Selection
 from ..view.queries.calls import read_calls
 from ..view.queries.costs import PricedCall
 from ..view.queries.tools import tools_of
-from ..view.rows import CallRow, SessionRow, ToolRow
-from ..view.tables import SESSIONS
+from ..view.rows.kinds import CallRow, SessionRow, ToolRow
+from ..view.rows.tables import SESSIONS
 from ..wire.http1 import field
 
 __all__ = ["atif"]

@@ -11,8 +11,8 @@ import msgspec
 from ..core.bounded import Recent
 from ..events import BodyPart, Event, HttpRequest, HttpResponse, SseMessage, TlsClose, WebSocketMessage
 from ..state import Store
-from ..view.ids import call_id, connection_id
-from ..view.log import read_event_count, read_events
+from ..view.log.reading import read_event_count, read_events
+from ..view.rows.ids import call_id, connection_id
 from .har_entry import Exchange, entry_of
 
 __all__ = ["har"]

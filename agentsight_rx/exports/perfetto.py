@@ -9,8 +9,8 @@ from ..core.bounded import Recent
 from ..state import Store, pages
 from ..view.queries.file_fates import effect_of
 from ..view.queries.tools import has_failed, tools_of
-from ..view.rows import AuditRow, CallRow, ProcessRow, ResourceRow, ToolRow
-from ..view.tables import AUDIT, CALLS, PROCESSES, RESOURCES, TOOLS
+from ..view.rows.kinds import AuditRow, CallRow, ProcessRow, ResourceRow, ToolRow
+from ..view.rows.tables import AUDIT, CALLS, PROCESSES, RESOURCES, TOOLS
 from .perfetto_packets import Lanes, counter, counter_track, instant, process_track, slice_of, track
 
 __all__ = ["perfetto"]

@@ -49,7 +49,7 @@ __all__ = ["EventLines", "Line"]
 State: TypeAlias = Literal["", "failed", "missing"]
 
 _REQUESTS_MOST = 4096  # without an answer, whose time is kept
-_DIALECTS = frozenset(provider.name for provider in PROVIDERS if provider.path is not None)  # as in view/calls.py
+_DIALECTS = frozenset(provider.name for provider in PROVIDERS if provider.path is not None)  # as in view/fold/calls.py
 _PREVIEW_MOST = 2000  # characters or bytes: more than any line shows
 
 

@@ -21,12 +21,13 @@ from ..loss import Ledger
 from ..say import say
 from ..state import META, LmdbStore, MemoryStore, Put, Write
 from ..view import AnyRow, AuditRow, Output, Row
-from ..view.checkpoints import CHECKPOINT, CHECKPOINT_ENCODED, Checkpoint, Checkpoints, EncodedCheckpoint
-from ..view.dictionary import dictionary
-from ..view.log import Resumed
-from ..view.log_parts import LogWriter
-from ..view.retention import Retention, retain
-from ..view.tables import (
+from ..view.log.checkpoints import CHECKPOINT, CHECKPOINT_ENCODED, Checkpoint, Checkpoints, EncodedCheckpoint
+from ..view.log.dictionary import dictionary
+from ..view.log.parts import LogWriter
+from ..view.log.reading import Resumed
+from ..view.log.retention import Retention, retain
+from ..view.log.upgrades import UPGRADES
+from ..view.rows.tables import (
     LOSSES,
     RUNS,
     STAGES,
@@ -37,8 +38,7 @@ from ..view.tables import (
     put,
     table_of,
 )
-from ..view.tally import Tally
-from ..view.upgrades import UPGRADES
+from ..view.rows.tally import Tally
 from .label_key import HOSTS, KEY
 from .lent import Lent
 

@@ -14,13 +14,13 @@ from typing import Any
 
 from agentsight_rx.events import BodyPart, HttpRequest, HttpResponse, SseMessage
 from agentsight_rx.state import LmdbStore
-from agentsight_rx.view.log import read_events
-from agentsight_rx.view.report import read_report
+from agentsight_rx.view.log.reading import read_events
 from tests.agents.agent import Agent, Place
 from tests.agents.agents import agent_named
 from tests.agents.compare import Said, differences, of_capture, of_server
 from tests.live.capture import PROGRAM
 from tests.live.peers import WIRE_CLIENTS, Client, client_named, wire_server
+from tests.reports import read_report
 
 from .sentences import ALL_CAPTURED, Done
 

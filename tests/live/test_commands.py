@@ -17,8 +17,8 @@ import pytest
 
 from agentsight_rx.events import ProcessExec, ProcessExit, SseMessage, SystemSample
 from agentsight_rx.state import LmdbStore
-from agentsight_rx.view.log import read_events
-from agentsight_rx.view.report import Report, read_report
+from agentsight_rx.view.log.reading import read_events
+from tests.reports import Report, read_report
 
 from .capture import PATIENCE_S, PROGRAM, needs_root, started, tracing, until
 from .peers import CLIENTS, WIRE_CLIENTS, Peer, client_named, fake_llm, read_calls, wire_server

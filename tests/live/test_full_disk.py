@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from agentsight_rx.state import LmdbStore
-from agentsight_rx.view.log import read_events
+from agentsight_rx.view.log.reading import read_events
 
 from ..disks import fill, needs_mount, small_disk
 from .capture import needs_root

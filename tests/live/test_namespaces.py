@@ -17,9 +17,9 @@ import pytest
 
 from agentsight_rx.sources.own_folder import own_folder
 from agentsight_rx.state import LmdbStore
-from agentsight_rx.view.log import read_exchange
-from agentsight_rx.view.report import read_report
-from agentsight_rx.view.tables import CALLS, PROCESSES
+from agentsight_rx.view.log.reading import read_exchange
+from agentsight_rx.view.rows.tables import CALLS, PROCESSES
+from tests.reports import read_report
 
 from .capture import PATIENCE_S, PROGRAM, needs_root
 from .namespaced import worker

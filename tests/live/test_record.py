@@ -18,7 +18,7 @@ import pytest
 
 from agentsight_rx.sources.tls.libraries import system_libraries
 from agentsight_rx.state import LmdbStore
-from agentsight_rx.view.report import read_report
+from tests.reports import read_report
 
 from .capture import PATIENCE_S, PROGRAM, needs_root, started, until
 

@@ -21,7 +21,7 @@ from agentsight_rx.events import (
 )
 from agentsight_rx.operators import materialize, merge_sse, parse_http
 from agentsight_rx.view import AuditRow, CallRow, ProcessRow, Row, SessionRow, TokenRow, ToolRow
-from agentsight_rx.view.tally import Tally
+from agentsight_rx.view.rows.tally import Tally
 
 from ..view.scenes import (
     AGENT,

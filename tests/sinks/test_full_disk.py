@@ -18,7 +18,7 @@ from agentsight_rx.events import Origin, TlsChunk
 from agentsight_rx.loss import Ledger, Reason
 from agentsight_rx.sinks import console, jsonl, store
 from agentsight_rx.state import LmdbStore
-from agentsight_rx.view.log import read_events
+from agentsight_rx.view.log.reading import read_events
 
 from ..disks import fill, free, needs_mount, small_disk
 

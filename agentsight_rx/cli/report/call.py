@@ -12,7 +12,7 @@ from ...llm.canonical import ReasoningPart, TextPart
 from ...view import CallRow
 from ...view.queries.call import ToolWork, WholeCall, find_calls, read_call
 from ...view.queries.costs import asked_tokens
-from ...view.tool_words import asked_for
+from ...view.rows.tool_words import asked_for
 from .ask import Ask
 from .call_words import state_of_call
 from .conversation import answer_lines, request_lines

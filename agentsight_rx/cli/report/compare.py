@@ -9,12 +9,12 @@ import typer
 
 from ...agents.transcripts import TranscriptCall, TranscriptTool
 from ...errors import UsageError
-from ...transcripts import home_of_user
 from ...view import CallRow, ToolRow
 from ...view.queries import sessions_named
 from ...view.queries.costs import asked_tokens
 from ...view.queries.session_compare import CallPair, SessionComparison
-from ...view.tool_words import asked_for
+from ...view.rows.tool_words import asked_for
+from ..session_files import home_of_user
 from .ask import Ask
 from .call_words import state_of_call
 from .lacking import compared

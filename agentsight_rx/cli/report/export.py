@@ -18,20 +18,20 @@ from ...errors import SinkError, StoreError, UsageError
 from ...events import Event
 from ...exports import CSV_TABLES, CsvTable, atif, csv_lines, har, perfetto
 from ...files import why, written_whole
-from ...launch import invoking_user
 from ...loss import Ledger
 from ...say import say
 from ...sinks import OtelOptions, send_recorded, write_recorded
 from ...state import Store
-from ...view.log import read_event_count, read_events
+from ...view.log.reading import read_event_count, read_events
 from ...view.page import Picture, embedded
 from ...view.page.picture import WHOLE
 from ...view.queries.reading import newest_session, sessions_named
-from ...view.rows import SessionRow
-from ...view.snapshot import AUDIT_DEFAULT, read_snapshot
+from ...view.rows.kinds import SessionRow
+from ...view.snapshot.snapshot import AUDIT_DEFAULT, read_snapshot
 from ...web.assets import bundle, single_file
 from ..flags.group import Only
 from ..flags.otel import Otel
+from ..launch import invoking_user
 from .ask import Ask
 from .words import plural
 

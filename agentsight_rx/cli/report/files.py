@@ -12,7 +12,7 @@ from ...errors import UsageError
 from ...view.queries.causes import Causes, within
 from ...view.queries.file_fates import KINDS, Lives
 from ...view.queries.files import FileUse, file_uses
-from ...view.tables import AUDIT
+from ...view.rows.tables import AUDIT
 from .ask import Ask
 from .cause_words import causes_said, who_said
 from .leading import show_first, unlimited

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from ...view.blind_spots import advice_of, sentence_of
-from ...view.gaps import UNSEEN_WHY, unseen_said
+from ...view.queries.gaps import UNSEEN_WHY, unseen_said
 from ...view.queries.health import Health, read_health
 from ...view.reasons import lost_words, why
+from ...view.rows.blind_spots import advice_of, sentence_of
 from ..text import tls_lines
 from .ask import Ask
 from .screen import Line, Prose, Screen, Span

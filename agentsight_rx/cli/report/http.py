@@ -12,7 +12,7 @@ from ...view import HttpRow
 from ...view.queries.causes import Causes, within
 from ...view.queries.http import Exchange, exchanges_of
 from ...view.queries.matching import is_matched
-from ...view.tables import HTTP
+from ...view.rows.tables import HTTP
 from .ask import Ask
 from .screen import Cell, Column, Line, Screen, Span, table
 from .words import clock, size, took

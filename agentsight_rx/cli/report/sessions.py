@@ -7,7 +7,7 @@ from typing import Annotated
 
 from ...view import SessionRow
 from ...view.queries.sessions import read_sessions
-from ...view.snapshot_schema import value_of
+from ...view.snapshot.schema import value_of
 from .ask import Ask
 from .lacking import WITH_FILES, compared, in_file_only, lacking_said
 from .screen import Column, Line, Screen, Span, table

@@ -14,7 +14,7 @@ from ...view import ProcessRow, SessionRow
 from ...view.queries import Selection
 from ...view.queries.costs import asked_tokens
 from ...view.queries.summary import Summary, Turn, read_summary
-from ...view.tool_words import asked_for
+from ...view.rows.tool_words import asked_for
 from .ask import Ask
 from .call_words import is_whole, new_in_call, numbers_said, state_of_call
 from .finding_words import finding_said

@@ -13,15 +13,15 @@ from msgspec import Struct
 
 from ...agents.matching import Match
 from ...errors import StoreError
-from ...families import Families
 from ...prices import Prices
 from ...redaction.redactor import Redactor
 from ...state import LmdbStore
-from ...transcripts import Home, TranscriptFiles, home_of_user
 from ...view.queries.top import TopRow
 from ...view.queries.top_live import live_rows
 from ...view.queries.top_store import saved_rows
+from ..session_files import Home, TranscriptFiles, home_of_user
 from ..stores import is_being_written
+from .families import Families
 from .wanted import Wanted
 
 __all__ = ["Live", "Look", "Looks", "Saved"]

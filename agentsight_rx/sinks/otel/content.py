@@ -26,7 +26,7 @@ from ...llm.canonical import (
     ToolResultPart,
 )
 from ...view import CallRow, Output
-from ...view.ids import call_id
+from ...view.rows.ids import call_id
 
 if TYPE_CHECKING:
     from opentelemetry.util.types import AttributeValue

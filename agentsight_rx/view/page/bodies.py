@@ -8,11 +8,11 @@ from msgspec import Struct
 from ...llm import call_of
 from ...llm.canonical import Asked, LlmCall, MediaPart, Message, Part, ReasoningPart, TextPart, ToolCallPart, ToolResultPart
 from ...state import by_index
-from ..log import read_exchange
+from ..log.reading import read_exchange
 from ..queries.costs import priced
 from ..queries.diff_calls import diff_calls
-from ..rows import CallRow, ToolRow
-from ..tables import CALLS, TOOLS
+from ..rows.kinds import CallRow, ToolRow
+from ..rows.tables import CALLS, TOOLS
 from .picture import Picture
 
 __all__ = ["Body", "CallBody", "DiffBody", "DiffLine", "Said", "body_of_call", "body_of_tool", "diff_of"]

@@ -11,17 +11,17 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ...agents.registry import agent_named
-from ..gaps import missing_things
 from ..queries.costs import CostSum, PricedCall, summed
 from ..queries.effects import files_touched
 from ..queries.file_fates import effect_of
 from ..queries.findings import find
+from ..queries.gaps import missing_things
 from ..queries.health import Health
+from ..queries.reading import read_totals
 from ..queries.tools import has_failed
-from ..report import read_totals
-from ..rows import SessionRow
-from ..tables import STAGES
-from ..verdict import Clause, deeds_of, verdict_of
+from ..queries.verdict import Clause, deeds_of, verdict_of
+from ..rows.kinds import SessionRow
+from ..rows.tables import STAGES
 from .counts import counts_of
 from .funnel import records_of
 from .picture import WHOLE, Picture, Work

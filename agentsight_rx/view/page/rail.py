@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from msgspec import Struct
 
 from ..queries.costs import CostSum, summed
-from ..rows import SessionRow
+from ..rows.kinds import SessionRow
 from ..words import cut
 from .head import agent_title, head_of, wholeness_of
 from .picture import WHOLE, Picture

@@ -13,9 +13,9 @@ from msgspec import Struct
 from ...state import by_index
 from ..queries.costs import PricedCall, summed
 from ..queries.file_fates import Lives, kinds_of
-from ..rows import AuditRow, ProcessRow, ToolRow
-from ..tables import AUDIT, PROCESSES
-from ..tool_words import asked_for
+from ..rows.kinds import AuditRow, ProcessRow, ToolRow
+from ..rows.tables import AUDIT, PROCESSES
+from ..rows.tool_words import asked_for
 from ..words import cut, error_said, plural
 from .cards import Mark, Program, SubAgent, Text, ToolCard, TurnCard, Turns
 from .picture import Picture

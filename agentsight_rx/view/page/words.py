@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from ..queries.costs import PricedCall
 from ..queries.tools import has_failed
-from ..rows import CallRow, ProcessRow, ToolRow
+from ..rows.kinds import CallRow, ProcessRow, ToolRow
 
 __all__ = [
     "Gap",

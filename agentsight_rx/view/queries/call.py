@@ -12,9 +12,9 @@ from ...llm import New, call_of, new_in
 from ...llm.canonical import LlmCall
 from ...prices import Prices
 from ...state import Store, by_index, pages
-from ..log import read_exchange
-from ..rows import AuditRow, CallRow, ProcessRow, ToolRow
-from ..tables import AUDIT, CALLS, PROCESSES, TOOLS
+from ..log.reading import read_exchange
+from ..rows.kinds import AuditRow, CallRow, ProcessRow, ToolRow
+from ..rows.tables import AUDIT, CALLS, PROCESSES, TOOLS
 from .costs import PricedCall, priced
 from .file_fates import FateKind, Lives, kinds_of
 from .reading import newest_session, selected

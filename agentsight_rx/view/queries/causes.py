@@ -9,11 +9,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ...state import Store, Table
-from ..hosts import host_of_process
-from ..report import rows_of
-from ..rows import AnyRow, AuditRow, CallRow, ProcessRow
-from ..tables import CALLS, PROCESSES, SESSIONS, TOOLS
-from .reading import newest_first, selected
+from ..rows.hosts import host_of_process
+from ..rows.kinds import AnyRow, AuditRow, CallRow, ProcessRow
+from ..rows.tables import CALLS, PROCESSES, SESSIONS, TOOLS
+from .reading import newest_first, rows_of, selected
 from .selection import Selection
 
 __all__ = ["Actor", "Cause", "Causes", "newest_within", "within"]

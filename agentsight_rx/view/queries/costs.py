@@ -12,7 +12,7 @@ from msgspec.structs import asdict
 from ...core.bounded import Recent
 from ...events import Usage
 from ...prices import Cost, Prices
-from ..rows import CallRow
+from ..rows.kinds import CallRow
 
 __all__ = ["CostSum", "Costs", "PricedCall", "asked_tokens", "cost_of_call", "models_of", "priced", "summed"]
 

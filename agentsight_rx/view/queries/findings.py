@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
-from ..rows import CallRow, ToolRow
+from ..rows.kinds import CallRow, ToolRow
 from .costs import PricedCall
 from .tools import has_failed
 

@@ -6,16 +6,15 @@ from msgspec import Struct
 
 from ...prices import Prices
 from ...state import Store
-from ..report import read_totals
-from ..rows import SessionRow
-from ..tables import CALLS, SESSIONS, TOOLS
-from ..verdict import Verdict, deeds_of, verdict_of
+from ..rows.kinds import SessionRow
+from ..rows.tables import CALLS, SESSIONS, TOOLS
 from .costs import CostSum, asked_tokens, models_of, summed
 from .effects import files_touched
 from .file_fates import Lives
-from .reading import newest_as, newest_first, newest_of_kind
+from .reading import newest_as, newest_first, newest_of_kind, read_totals
 from .selection import Selection
 from .short_rows import short_call, short_tool
+from .verdict import Verdict, deeds_of, verdict_of
 
 __all__ = ["Outcome", "read_outcome"]
 

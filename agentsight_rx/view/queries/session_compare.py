@@ -12,9 +12,9 @@ from msgspec import Struct
 from ...agents.comparison import Comparison, Pair, compare
 from ...agents.transcripts import Transcript, TranscriptCall, TranscriptTool, together
 from ...state import Store
-from ..log import read_exchange
-from ..rows import CallRow, SessionRow, ToolRow
-from ..tables import CALLS, REMOVED, RUNS, TOOLS
+from ..log.reading import read_exchange
+from ..rows.kinds import CallRow, SessionRow, ToolRow
+from ..rows.tables import CALLS, REMOVED, RUNS, TOOLS
 from .reading import selected
 from .selection import Selection
 from .session_files import Matched

@@ -10,10 +10,10 @@ from ...agents.matching import Located, Match, Tree, matches
 from ...agents.transcripts import Transcript, display_id
 from ...events import Usage
 from ...state import Store, by_index
-from ..report import rows_of
-from ..rows import ProcessRow, SessionRow
-from ..tables import AUDIT, PROCESSES, SESSIONS
+from ..rows.kinds import ProcessRow, SessionRow
+from ..rows.tables import AUDIT, PROCESSES, SESSIONS
 from .causes import Causes
+from .reading import rows_of
 
 __all__ = ["Matched", "SessionFile", "is_of_recording", "match_files", "session_file"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from ...prices import Prices
-from ..rows import CallRow, ToolRow
+from ..rows.kinds import CallRow, ToolRow
 from .costs import PricedCall, cost_of_call
 
 __all__ = ["short_call", "short_tool"]

@@ -10,20 +10,19 @@ from msgspec.structs import replace
 
 from ...prices import Prices
 from ...state import Store, by_index, pages
-from ..report import read_totals
-from ..rows import NetworkRow, ProcessRow, SessionRow, ToolRow
-from ..tables import CALLS, NETWORK, PROCESSES, SESSIONS, TOOLS
-from ..tally import Totals
-from ..verdict import Verdict, deeds_of, verdict_of
+from ..rows.kinds import NetworkRow, ProcessRow, SessionRow, ToolRow
+from ..rows.tables import CALLS, NETWORK, PROCESSES, SESSIONS, TOOLS
+from ..rows.tally import Totals
 from .costs import CostSum, PricedCall, asked_tokens, models_of, priced, summed
 from .effects import FilesTouched, McpUse, Peer, files_touched, mcp_uses, peers_of
 from .file_fates import Lives
 from .findings import Finding, Run, find
 from .health import Health, read_health
-from .reading import newest_as, newest_of_kind, newest_session, selected
+from .reading import newest_as, newest_of_kind, newest_session, read_totals, selected
 from .selection import Selection
 from .short_rows import short_call, short_tool
 from .tools import has_failed, tools_of
+from .verdict import Verdict, deeds_of, verdict_of
 
 __all__ = ["Summary", "Turn", "read_summary"]
 

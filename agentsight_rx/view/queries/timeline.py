@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ..rows import AuditRow, CallRow, ProcessRow, ToolRow
+from ..rows.kinds import AuditRow, CallRow, ProcessRow, ToolRow
 from ..words import error_said
 from .causes import Causes
 

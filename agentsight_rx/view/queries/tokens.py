@@ -11,8 +11,8 @@ from msgspec import Struct
 from ...core.bounded import Recent
 from ...prices import Prices
 from ...state import Store
-from ..rows import CallRow
-from ..tables import PROCESSES, SESSIONS
+from ..rows.kinds import CallRow
+from ..rows.tables import PROCESSES, SESSIONS
 from .calls import read_calls
 from .costs import Costs, CostSum, PricedCall
 from .selection import Selection

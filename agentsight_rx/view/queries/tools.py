@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ...state import Store
-from ..rows import ToolRow
-from ..tables import TOOLS
+from ..rows.kinds import ToolRow
+from ..rows.tables import TOOLS
 from .reading import selected
 from .selection import Selection
 

@@ -8,15 +8,14 @@ from os.path import basename
 
 from ...prices import Prices
 from ...state import Store
-from ..report import rows_of
-from ..rows import NetworkRow, ProcessRow, ResourceRow, SessionRow, ToolRow
-from ..tables import NETWORK, PROCESSES, RESOURCES, RUNS
+from ..rows.kinds import NetworkRow, ProcessRow, ResourceRow, SessionRow, ToolRow
+from ..rows.tables import NETWORK, PROCESSES, RESOURCES, RUNS
 from ..words import error_said
 from .calls import read_calls
 from .causes import Causes
 from .costs import summed
 from .file_fates import effect_of
-from .reading import newest_first, newest_of_kind
+from .reading import newest_first, newest_of_kind, rows_of
 from .selection import Selection
 from .sessions import read_sessions
 from .tools import has_failed, read_tools

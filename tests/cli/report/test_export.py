@@ -17,9 +17,9 @@ from agentsight_rx.runtime import run
 from agentsight_rx.sinks import store as store_sink
 from agentsight_rx.sources import ReplayOptions
 from agentsight_rx.state import LmdbStore
-from agentsight_rx.view.log import read_events
-from agentsight_rx.view.report import rows_of
-from agentsight_rx.view.tables import ROW_TABLES
+from agentsight_rx.view.log.reading import read_events
+from agentsight_rx.view.queries.reading import rows_of
+from agentsight_rx.view.rows.tables import ROW_TABLES
 from agentsight_rx.web.assets import Bundle
 
 from ...sinks.test_otel import collecting

@@ -18,7 +18,7 @@ from agentsight_rx.cli.errors import shown
 from agentsight_rx.events import BlindSpot, Origin
 from agentsight_rx.loss import Ledger, Reason
 from agentsight_rx.state import LmdbStore, Put
-from agentsight_rx.view.tables import RUNS
+from agentsight_rx.view.rows.tables import RUNS
 
 from ..test_errors import PROGRAM
 from .story import AGENT, Story, recorded, result, small_story, text, tool

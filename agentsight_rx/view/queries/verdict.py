@@ -1,0 +1,154 @@
+"""Calls, tools, files of a session -> what it did in one sentence, in clauses that each name the place of their evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from ..rows.kinds import ToolRow
+from ..rows.tool_words import asked_for, is_command, is_edit
+from ..words import cut, plural, times_said
+from .costs import PricedCall
+from .effects import FilesTouched
+from .findings import Run, longest_failure
+from .tools import has_failed
+
+__all__ = ["Clause", "Deeds", "Verdict", "deeds_of", "verdict_of"]
+
+_NAME = 60  # characters of a command
+
+
+class Clause(Struct, frozen=True, omit_defaults=True):
+    """A part of the sentence. `tab` and `turn` are where its evidence is; without a tab it is plain text."""
+
+    text: str
+    tab: str = ""
+    turn: int = 0
+
+
+class Deeds(Struct, frozen=True, kw_only=True):
+    """What a session did, in numbers. Tools are commands, edits or others; `edits` are the ones that did not fail."""
+
+    calls: int
+    failed_calls: int
+    prompts: int  # of the user
+    tools: int
+    commands: int
+    edits: int
+    others: int
+    failed_tools: int
+    files: FilesTouched
+    programs: int  # of the whole recording
+    failed_in_a_row: Run | None = None
+    failed_tool: str = ""  # the call that asked for the first tool that failed
+    failed_call: str = ""  # the last call that failed
+
+
+class Verdict(Struct, frozen=True):
+    """
+    `did` is the sentence about the actions, `trouble` the worst finding. `turn`: the session goes on in that turn.
+    """
+
+    did: tuple[Clause, ...] = ()
+    trouble: tuple[Clause, ...] = ()
+    turn: int = 0
+
+    @property
+    def clauses(self) -> tuple[Clause, ...]:
+        """`Edited 3 files, ran 14 commands, 5 failed. pytest failed three times in a row.`, with the words between them."""
+        if not self.did:
+            return ()
+        first, *others = self.did
+        begin = (Clause(f"Working on turn {self.turn}, so far "), first) if self.turn else (_capital(first),)
+        found = [*begin, *_listed(others), Clause(".")]
+        if self.trouble:
+            first, *others = self.trouble
+            found += [Clause(" "), first, *_listed(others), Clause(".")]
+        return tuple(found)
+
+    @property
+    def sentence(self) -> str:
+        return "".join(clause.text for clause in self.clauses)
+
+    @property
+    def line(self) -> str:
+        """As a part of a line: `edited 3 files, ran 14 commands, 5 failed; pytest failed three times in a row`."""
+        return "; ".join(", ".join(each.text for each in part) for part in (self.did, self.trouble) if part)
+
+
+def _capital(clause: Clause) -> Clause:
+    return replace(clause, text=f"{clause.text[:1].upper()}{clause.text[1:]}")
+
+
+def _listed(clauses: Sequence[Clause]) -> Iterator[Clause]:
+    return chain.from_iterable((Clause(", "), clause) for clause in clauses)
+
+
+def deeds_of(calls: Sequence[PricedCall], tools: Sequence[ToolRow], files: FilesTouched, /, *, programs: int = 0) -> Deeds:
+    """Calls and tools in the order of time."""
+    failed = [tool for tool in tools if has_failed(tool)]
+    failed_calls = [call for call in calls if call.status == "error"]
+    commands, edits = sum(map(is_command, tools)), sum(is_edit(tool) and not has_failed(tool) for tool in tools)
+    return Deeds(
+        calls=len(calls),
+        failed_calls=len(failed_calls),
+        prompts=sum(bool(call.prompt) and call.agent_id is None for call in calls),
+        tools=len(tools),
+        commands=commands,
+        edits=edits,
+        others=len(tools) - commands - edits,
+        failed_tools=len(failed),
+        files=files,
+        programs=programs,
+        failed_in_a_row=longest_failure(tools),
+        failed_tool=failed[0].llm_call_id if failed else "",
+        failed_call=failed_calls[-1].id if failed_calls else "",
+    )
+
+
+def verdict_of(deeds: Deeds, turns: Mapping[str, int], /, *, live: bool = False) -> Verdict:
+    """`turns` has the number of the turn of each call."""
+    turn = max(turns.values(), default=1) if live and deeds.calls else 0
+    return Verdict(tuple(_did(deeds, turns)), tuple(_trouble(deeds, turns)), turn)
+
+
+def _did(deeds: Deeds, turns: Mapping[str, int]) -> Iterator[Clause]:
+    done = list(_done(deeds))
+    yield from done
+    if deeds.failed_tools:
+        yield Clause(f"{deeds.failed_tools:,} failed", "conversation", turns.get(deeds.failed_tool, 0))
+    if not deeds.calls and deeds.programs:
+        ran = f"{plural(deeds.programs, 'program')} ran"
+        yield Clause(f"{ran}, and no call of a model was seen" if not done else ran, "processes")
+    elif not deeds.calls and not done:
+        yield Clause("nothing was seen")
+    elif not done:
+        answered = f"answered {plural(deeds.prompts, 'prompt')}" if deeds.prompts else f"made {plural(deeds.calls, 'call')}"
+        yield Clause(f"{answered}, changed nothing")
+
+
+def _done(deeds: Deeds) -> Iterator[Clause]:
+    files = deeds.files
+    if files.edited:
+        yield Clause(f"edited {plural(files.edited, 'file')}", "files")
+    elif deeds.edits:  # what was written was not seen: it is the agent that says so
+        yield Clause(f"asked for {plural(deeds.edits, 'edit')}", "conversation")
+    if files.erased:
+        yield Clause(f"removed {plural(files.erased, 'file')}", "files")
+    if deeds.commands:
+        yield Clause(f"ran {plural(deeds.commands, 'command')}", "processes")
+    elif deeds.others:
+        yield Clause(f"used {plural(deeds.others, 'other tool' if deeds.edits else 'tool')}", "conversation")
+
+
+def _trouble(deeds: Deeds, turns: Mapping[str, int]) -> Iterator[Clause]:
+    run = deeds.failed_in_a_row
+    if run is not None:
+        what = cut(asked_for(run.tool.input) or run.tool.tool_name, _NAME)
+        yield Clause(f"{what} failed {times_said(run.times)} in a row", "conversation", turns.get(run.tool.llm_call_id, 0))
+    if deeds.failed_calls:
+        said = f"{plural(deeds.failed_calls, 'call')} of the model failed"
+        yield Clause(said, "conversation", turns.get(deeds.failed_call, 0))
