@@ -1,9 +1,15 @@
-"""Build of a wheel or an sdist -> with the web page in it. An editable install builds nothing: scripts/page.sh does."""
+"""
+Build of a wheel or an sdist -> with the web page and the name of the commit in it.
+
+An editable install builds nothing: scripts/page.sh does.
+"""
 
 from __future__ import annotations
 
+import runpy
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +23,8 @@ class PageHook(BuildHookInterface[Any]):
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         root = Path(self.root)
+        if version != "editable":
+            self._include_commit(root / "agentsight_rx", build_data)
         if version == "editable" or (root / "agentsight_rx" / "web" / "dist" / "index.html").exists():
             return
         npm = shutil.which("npm")
@@ -26,3 +34,19 @@ class PageHook(BuildHookInterface[Any]):
             )
         subprocess.run([npm, "ci", "--no-fund", "--no-audit"], cwd=root / "frontend", check=True)
         subprocess.run([npm, "run", "build"], cwd=root / "frontend", check=True)
+
+    def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
+        if self._folder is not None:
+            self._folder.cleanup()
+
+    _folder: tempfile.TemporaryDirectory[str] | None = None
+
+    def _include_commit(self, package: Path, build_data: dict[str, Any]) -> None:
+        """A checkout knows its commit by its .git. An sdist has the file already; where neither is, the commit is unknown."""
+        known = runpy.run_path(str(package / "cli" / "version.py"))
+        commit = known["commit_of"](package)
+        if commit and not (package / known["COMMIT"]).exists():
+            self._folder = tempfile.TemporaryDirectory()
+            written = Path(self._folder.name) / known["COMMIT"]
+            written.write_text(f"{commit}\n")
+            build_data["force_include"][str(written)] = f"agentsight_rx/{known['COMMIT']}"

@@ -2,6 +2,8 @@
 # ./test.sh [--fast] [PYTEST-ARGS…]: every check, up to the first that fails. --fast leaves out the tests that trace programs.
 # ./test.sh --bare [12|13] [DIRECTORY]: the two commands of the README on a new Debian 12 or 13 (13), whose tree is kept in
 #   DIRECTORY (.setup/bare).
+# ./test.sh --kernels [NAME…] [-- CHECK…]: the product on other kernels in QEMU, by default all: 6.1, 6.12, the newest, 5.10
+#   (6 GB, kept in .setup/kernels).
 # ./test.sh --fuzz [SECONDS] [TARGET…]: fuzz these parsers, by default all, for SECONDS (60) each.
 # ./test.sh --pictures: make the pictures of the README again, of a real run of the demo.
 # ./test.sh --phoenix: send a recording to Arize Phoenix, in an environment of its own (900 MB, kept in .setup/phoenix), and check
@@ -43,6 +45,10 @@ fi
 
 if [[ ${1-} == --bare ]]; then
   exec "$ROOT/scripts/bare.sh" "${@:2}"
+fi
+
+if [[ ${1-} == --kernels ]]; then
+  exec "$ROOT/scripts/kernels.sh" "${@:2}"
 fi
 
 if [[ ${1-} == --secrets ]]; then

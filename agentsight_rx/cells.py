@@ -29,7 +29,7 @@ def harmless(text: str) -> str:
 
 
 def fit(text: str, cells: int, *, middle: bool = False) -> str:
-    """At most so many cells: what is longer ends in `…`, or has it in the `middle`, where a path is known by both ends."""
+    """At most so many cells: a longer text ends in `…`, or has it in the `middle`, where a path is known by both ends."""
     if cell_len(text) <= cells:
         return text
     if cells < 2:

@@ -15,7 +15,7 @@ def deferred(package: str, places: Mapping[str, Sequence[str]], modules: Mapping
     `places`: the names in each module of `package`; `modules`: names that are modules themselves.
 
     A capture needs most of the program, and takes most of a second to import it; a report needs little of it. No name may be
-    that of a module in `package` unless it means that module: to import the module sets the name.
+    the name of a module in `package` unless it means that module: to import the module sets the name.
     """
     place_of = {name: place for place, names in places.items() for name in names}
 

@@ -1,4 +1,6 @@
-"""Every error a person can meet, named for who must act. The message says what was seen, what was expected, what to do."""
+"""
+Every error a person can meet, named for who must act. The message names the seen value, the expected value, and the next step.
+"""
 
 __all__ = [
     "AgentsightError",
@@ -45,4 +47,4 @@ class SinkError(AgentsightError):
 
 
 class SpoolError(AgentsightError):
-    """A segment of a spool, or what was made of one, cannot be used as asked."""
+    """A segment of a spool, or its output, cannot be used as asked."""

@@ -171,9 +171,9 @@ class UnreadTls(Struct, frozen=True, gc=False, tag="unread_tls"):
 
 class TlsUse(Struct, frozen=True, tag="tls_use"):
     """
-    What was read of one process through one TLS implementation in one file: `method` says how its functions were found,
-    `proven` whether a connection began as HTTP does, or its functions were found by name. A later one of the same process, file
-    and stack includes what an earlier one said.
+    The reading of one process through one TLS implementation in one file: `method` says how its functions were found, `proven`
+    whether a connection began as HTTP does, or its functions were found by name. A later one of the same process, file and
+    stack includes what an earlier one said.
     """
 
     origin: Origin
@@ -260,7 +260,7 @@ class BodyPart(Struct, frozen=True, gc=False, tag="body_part"):
     Bytes of a streamed response body, as they arrive, transfer coding removed. The part with `last` ends it and may be empty.
 
     `encoding` is the content coding that `data` still has, as the head named it; `decode_content` removes it. Where `data` came
-    in several records, `origin` is that of the last one, and `cuts` has the size and the time of the part of each.
+    in several records, `origin` is the origin of the last one, and `cuts` has the size and the time of the part of each.
     """
 
     origin: Origin
@@ -280,8 +280,8 @@ class WebSocketMessage(Struct, frozen=True, tag="websocket_message"):
     """
     One message of a WebSocket (RFC 6455), its fragments joined, unmasked and decompressed; or one control frame.
 
-    `exchange` is a number of its own on the connection, as requests have one; `upgrade` that of the request that opened the
-    WebSocket, 0 where it was not seen. `data` of a text is UTF-8; of a close it is the reason and `code` the status code.
+    `exchange` is a number of its own on the connection, as requests have one; `upgrade` the number of the request that opened
+    the WebSocket, 0 where it was not seen. `data` of a text is UTF-8; of a close it is the reason and `code` the status code.
     """
 
     origin: Origin  # of its first byte
@@ -374,7 +374,7 @@ class SseMessage(Struct, frozen=True, tag="sse_message"):
 
 
 class AnswerPiece(Struct, frozen=True, gc=False):
-    """New text of one part of an answer. `block` numbers the parts as they began; `name` is that of a tool."""
+    """New text of one part of an answer. `block` numbers the parts as they began; `name` is the name of a tool."""
 
     block: int
     kind: Literal["text", "reasoning", "call"]
@@ -532,7 +532,7 @@ class StdioClose(Struct, frozen=True, gc=False, tag="stdio_close"):
 
 class RpcMessage(Struct, frozen=True, tag="rpc_message"):
     """
-    One JSON-RPC request with its answer, or a notification, or a line that is none; seen once, whoever was watched.
+    One JSON-RPC request with its answer, or a notification, or another line; seen once, whoever was watched.
 
     `outcome`: ok, tool_error (MCP `isError`), rpc_error, unknown (it came, and the part that would say is missing), cancelled,
     no_answer, or sent for what wants no answer.

@@ -135,7 +135,7 @@ class Families:
         return next((int(line.split()[1]) * 1000 for line in lines if line.startswith("btime ")), 0)
 
     def _open_files(self, pids: list[int]) -> tuple[str, ...]:
-        """Those that may be session files. A launcher has none: the agent below it does."""
+        """The open files that may be session files. A launcher has none: the agent below it does."""
         return tuple(sorted({path for pid in pids for path in self._files(pid) if _may_be_session(path)}))
 
     def _files(self, pid: int) -> list[str]:

@@ -225,7 +225,7 @@ def _parsed(event: HttpEvent | RpcMessage) -> bool:
 
 
 def http_messages(source: Stream[TlsEvent], options: TraceOptions) -> Stream[HttpEvent]:
-    """The HTTP messages that the rules leave, and what is not HTTP. Their time of day is set here: records are many more."""
+    """The HTTP messages that the rules leave, and all other events. Their time of day is set here: records are many more."""
     read_http = op.read_http(timeout=options.sse_timeout, progress=options.progress, first_exchange=options.first_exchange)
     read = source.pipe(read_http).pipe(op.normalize())
     if options.tls_filters:

@@ -1,4 +1,4 @@
-"""What was lost and why: a closed list of reasons, and the ledger that counts them."""
+"""Losses and why: a closed list of reasons, and the ledger that counts them."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Entry(Struct, frozen=True):
 
 
 class RuleCounts(Struct):
-    """One filter in one run. `seen` counts the events that its rules apply to, `dropped` those that a rule matched."""
+    """One filter in one run. `seen` counts the events that its rules apply to, `dropped` the events that a rule matched."""
 
     name: str  # SSLFilter, HTTPFilter
     seen: int = 0

@@ -133,6 +133,11 @@ class Run:
     def tally(self) -> Tally:
         return self._tally
 
+    @property
+    def unavailable(self) -> dict[str, str]:
+        """The sources that this machine does not allow, and why."""
+        return dict(self._unavailable)
+
     def __enter__(self) -> Run:
         opened: list[SinkThread] = []
 
@@ -202,7 +207,7 @@ class Run:
         return reason
 
     def stop(self) -> Summary:
-        """Stop the readers, finish what is open as partial, drain the sinks, close. A second call returns the same summary."""
+        """Stop the readers, finish open items as partial, drain the sinks, close. A second call returns the same summary."""
         if self._summary is not None:
             return self._summary
         reason = "caller" if self._reasons.empty() else self._reasons.get_nowait()
@@ -337,7 +342,7 @@ class Run:
                 reading.hub.wake()
 
     def _batches(self, hub: Hub[Any]) -> Iterator[Sequence[Any]]:
-        """What a source reads, until its end, that of the run, or a failure, which is noted."""
+        """The events of a source, until its end, the end of the run, or a failure, which is noted."""
         reader = hub.reader
         patience = Patience(*(_ASLEEP_S if isinstance(reader, Wakes) else (_POLL_S, _QUIET_POLL_S)))
         counted_s = time.monotonic()
@@ -369,7 +374,7 @@ class Run:
             return []
 
     def _hand_over(self, hub: Hub[Any], batch: Sequence[Any], owed: Overflow) -> Overflow:
-        """Put `batch` after a Loss for what was dropped before; returns the drops that are not reported yet."""
+        """Put `batch` after a Loss for events that were dropped before; returns the drops that are not reported yet."""
         if not batch:
             return owed
         if owed:

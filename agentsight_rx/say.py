@@ -64,8 +64,8 @@ def holding(log: TextIO | None = None) -> Generator[None]:
 @contextmanager
 def passing() -> Generator[Callable[[str], None]]:
     """
-    Inside, a line of what is under way: each call replaces it, other messages come above it, and at the end it is gone. On a
-    terminal alone; elsewhere, and on one that cannot clear a line, nothing is written.
+    Inside, a line about the work under way: each call replaces it, other messages come above it, and at the end it is gone. On
+    a terminal alone; elsewhere, and on one that cannot clear a line, nothing is written.
     """
     terminal = sys.stderr
     if not terminal.isatty() or os.environ.get("TERM", "dumb") in ("", "dumb"):

@@ -15,8 +15,8 @@ _ASKING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 @contextmanager
 def stopped_in_order() -> Generator[None]:
     """
-    Inside, SIGTERM and SIGHUP raise SystemExit in the main thread, as SIGINT raises KeyboardInterrupt, so that what was made
-    until then is removed. The exit status is that of a program which the signal ended. What the invoker ignores stays ignored.
+    Inside, SIGTERM and SIGHUP raise SystemExit in the main thread, as SIGINT raises KeyboardInterrupt, so that temporary things
+    are removed. The exit status is the one of a program which the signal ended. What the invoker ignores stays ignored.
     """
 
     def stop(number: int, _: object) -> None:

@@ -64,7 +64,7 @@ def _home_of_passwd(uid: int) -> str:
 class Found(Struct, frozen=True, kw_only=True):
     """
     The sessions of one look, the newest first. `older` counts files that were not read since others were before them, `skipped`
-    those that could not be read or are not the user's own regular files.
+    files that could not be read or are not the user's own regular files.
     """
 
     sessions: tuple[Located, ...] = ()
@@ -104,7 +104,7 @@ class TranscriptFiles:
     def newest(self, most: int = _SHOWN_MOST, *, first: Callable[[str], bool] | None = None) -> Found:
         """
         At most so many sessions (1 to 25), of all agents together. Files whose path is `first` are read before newer ones, such
-        as those that belong to an old recording.
+        as files that belong to an old recording.
         """
         most = min(max(most, 1), _SHOWN_MOST)
         listing = _Listing(self._home)
@@ -142,7 +142,7 @@ class TranscriptFiles:
 
 
 def _read(file: _File, home: Home, redactor: Redactor) -> tuple[_Version, Transcript] | None:
-    """What is in a file, and which content that is; None: it cannot be read."""
+    """The content of a file, and its version; None: it cannot be read."""
     parser = parser_of(file.agent, file.path)
     if parser is None:
         return None
@@ -162,7 +162,7 @@ def _read(file: _File, home: Home, redactor: Redactor) -> tuple[_Version, Transc
 
 
 class _Databases:
-    """The databases of one look: each is read once, whole, within the limit of a file; what is in one is as a file each."""
+    """The databases of one look: each is read once, whole, within the limit of a file; each session in it counts as a file."""
 
     def __init__(self, home: Home) -> None:
         self._home = home

@@ -58,7 +58,7 @@ def _missed(figures: Sequence[Figure]) -> str:
     if not figures:
         return "None.\n"
     lines = (
-        f"- **{figure.name}** ({shown(figure)}, target {_escaped(target_of(figure))}): {reason_for(figure)}"
+        f"- **{figure.name}** ({shown(figure)}, target {_escaped(target_of(figure))}). {reason_for(figure)}"
         for figure in figures
     )
     return "\n".join([*lines, ""])

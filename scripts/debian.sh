@@ -19,13 +19,17 @@ suite_of() {
 
 # mirror_of SUITE: where SUITE comes from, as apt writes it. Security updates (bookworm-security) have a place of their own.
 mirror_of() {
-  local label=Debian known
-  [[ $1 != *-security ]] || label=Debian-Security
+  local label=Debian chosen=(--invert-match) known
+  [[ $1 != *-security ]] || label=Debian-Security chosen=()
   known=$(apt-get indextargets --format '$(REPO_URI)' "Origin: Debian" "Label: $label" 2>/dev/null | grep --max-count 1 '^http') || true
-  if [[ -z $known ]]; then # apt has read no list yet, or has only others
-    known=http://deb.debian.org/debian
-    [[ $label == Debian ]] || known+=-security
+  if [[ -z $known ]]; then # apt has read no list yet: its sources say where it would read one
+    known=$(sed -nE 's/^(URIs:|deb( \[[^]]*\])?) +(https?:[^ ]+).*/\3/p' /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null |
+      grep "${chosen[@]}" -e -security | head -n 1) || true
   fi
+  [[ -n $known ]] || {
+    say "apt knows no mirror of Debian here; run once: apt-get update"
+    return 1
+  }
   printf '%s\n' "$known"
 }
 

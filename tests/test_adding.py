@@ -37,6 +37,11 @@ PART_TESTS = (
     "tests/test_fuzz_targets.py::test_the_seeds_of_a_target_and_their_beginnings_break_nothing[parrot_stream]",
     "tests/test_parts_of_the_page.py::test_models_are_counted",
     "tests/test_parts_of_the_page.py::test_lines_of_a_log_are_counted_by_kind",
+    "tests/test_parts_of_the_page.py::test_the_flag_reaches_its_source",
+    "tests/test_docs.py::test_cli_md_is_what_the_program_says",
+    "tests/cli/test_flags.py::test_a_flag_is_one_value_of_its_command[trace stdio_ring_size]",
+    "tests/cli/test_help.py::test_each_flag_is_one_line[trace]",
+    "tests/cli/test_help.py::test_each_flag_is_one_line[debug stdio]",
 )
 HOUSE_TESTS = "tests/test_house.py"
 
@@ -44,7 +49,10 @@ HOUSE_TESTS = "tests/test_house.py"
 PARTS_WORK = """
 from pathlib import Path
 
+from typer.testing import CliRunner
+
 from agentsight_rx import Run, op, sinks, sources
+from agentsight_rx.cli import app
 from agentsight_rx.core.stream import of
 from agentsight_rx.events import Origin, Reply, SseMessage
 from agentsight_rx.operators.count_models import ModelCount
@@ -66,6 +74,15 @@ def test_lines_of_a_log_are_counted_by_kind(tmp_path: Path) -> None:
     assert counts.read_text() == "LogLine 3\\nLoss 1\\n"
     (entry,) = summary.ledger.entries()
     assert (entry.stage, entry.reason, entry.count, entry.size) == ("log", "truncated", 1, 70_000 - 65_536)
+
+
+def test_the_flag_reaches_its_source() -> None:
+    for command in (["trace", "--stdio"], ["debug", "stdio"]):
+        shown = CliRunner().invoke(app, [*command, "-p", "1", "--stdio-ring-size", "65536", "--explain"]).output
+        assert "ring_size=65536" in shown
+    for command in (["record"], ["debug", "system"]):
+        done = CliRunner().invoke(app, [*command, "-p", "1", "--stdio-ring-size", "65536", "--explain"])
+        assert done.exit_code == 2
 """
 
 
@@ -120,6 +137,13 @@ def check(root: Path, *words: str) -> None:
     assert code == 0, output
 
 
+def write_reference(root: Path) -> None:
+    """docs/cli.md as the page says to make it."""
+    code, output = said(root, "agentsight_rx.cli.reference")
+    assert code == 0, output
+    (root / "docs" / "cli.md").write_text(output)
+
+
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
     root = tmp_path / "project"
@@ -137,6 +161,7 @@ def test_the_parts_of_the_page_pass_the_shared_tests_and_the_checkers(copy: Path
     for change in made:
         apply(change, copy)
     (copy / "tests" / "test_parts_of_the_page.py").write_text(PARTS_WORK)
+    write_reference(copy)
     new = [change.path for change in made if change.line is None]
     changed = sorted({change.path for change in made})
     with ThreadPoolExecutor() as pool:

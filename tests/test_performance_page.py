@@ -72,7 +72,7 @@ def test_a_page_is_filled_again_from_another_report(report: Report, tmp_path: Pa
     assert main([str(tmp_path)]) == 0
     page = (tmp_path / "performance.md").read_text()
     assert r"| graph to parse only \| 64 | 9.00x | &lt;= 4.50x | no |  |  |" in page
-    assert "- **fastest rate** (150.0 MB/s, target &gt;= 300.0 MB/s): the engine needs" in page
+    assert "- **fastest rate** (150.0 MB/s, target &gt;= 300.0 MB/s). The engine needs" in page
     assert "| processor | not measured | &lt;= 0.50% |  | needs root |" in page
     assert "small sizes (`--quick`)" in page
     assert page.startswith("# Performance\n")

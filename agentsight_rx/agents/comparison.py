@@ -1,5 +1,5 @@
 """
-A session file and the calls on the wire -> what is in both, what is only on the wire, what is only in the file.
+A session file and the calls on the wire -> the calls and tools in both, only on the wire, and only in the file.
 
 Only on the wire are, for example, requests for a title or with another model, which agents do not write down; only in the file
 are calls that the capture did not see.
@@ -23,7 +23,7 @@ __all__ = ["Comparison", "Pair", "WireCall", "WireTool", "compare"]
 
 
 class WireCall(Protocol):
-    """What is asked of a CallRow."""
+    """The fields that are read of a CallRow."""
 
     @property
     def id(self) -> str: ...
@@ -50,7 +50,7 @@ class WireCall(Protocol):
 
 
 class WireTool(Protocol):
-    """What is asked of a ToolRow."""
+    """The fields that are read of a ToolRow."""
 
     @property
     def tool_call_id(self) -> str: ...
@@ -110,7 +110,7 @@ def compare(
     captured: Sequence[tuple[int, int]] | None = None,
 ) -> Comparison[C, T]:
     """
-    `calls` and `tools`: those of the captured session. A call matches by the id of its answer, else by its request id, which
+    `calls` and `tools` belong to the captured session. A call matches by the id of its answer, else by its request id, which
     `request_ids` has for ids of calls, else by model, tokens and time. Each call matches one at most.
 
     `captured`: the first and the last millisecond of each capture; what the file has of other times is not missing on the wire.
@@ -186,7 +186,7 @@ def _pair_by_key(
     file_key: Callable[[F], str],
     lists: tuple[list[W], list[F], list[Pair[W, F]]],
 ) -> None:
-    """Move what has the same key out of the first two lists into the third; an empty key is none."""
+    """Move items with the same key out of the first two lists into the third; an empty key matches nothing."""
     mine, theirs, pairs = lists
     known = {key: one for one in reversed(theirs) if (key := file_key(one))}
     rest: list[W] = []

@@ -15,7 +15,7 @@ _GRACE_MS = 30_000  # between the last line of a session and the start of the pr
 
 
 class Located(Struct, frozen=True):
-    """A session file: its absolute path, and what is in it."""
+    """A session file: its absolute path and its content."""
 
     path: str
     transcript: Transcript
@@ -23,8 +23,8 @@ class Located(Struct, frozen=True):
 
 class Tree(Struct, frozen=True, kw_only=True):
     """
-    An agent's process with its descendants. `id` is that of its ProcessRow. `session_ids` are those in its calls, `files` the
-    paths that a capture saw it use, `open_files` those that /proc showed. `end_ms` 0: it runs.
+    An agent's process with its descendants. `id` is the id of its ProcessRow. `session_ids` are the ids in its calls, `files`
+    the paths that a capture saw it use, `open_files` the paths that /proc showed. `end_ms` 0: it runs.
     """
 
     id: str
@@ -39,7 +39,7 @@ class Tree(Struct, frozen=True, kw_only=True):
 
 class Match(Struct, frozen=True, kw_only=True):
     """
-    The session file at `path` is that of the tree `tree_id`. `method`: session_id (its calls name it), file (a capture saw it
+    The session file at `path` belongs to the tree `tree_id`. `method`: session_id (its calls name it), file (a capture saw it
     use the file), open_file (/proc showed it), before (as in an earlier match), cwd (the same directory at the same time).
     """
 
@@ -51,8 +51,8 @@ class Match(Struct, frozen=True, kw_only=True):
 
 def matches(sessions: Sequence[Located], trees: Sequence[Tree], *, before: Iterable[Match] = ()) -> list[Match]:
     """
-    The best match of each tree and of each file; those that fit nothing are left out. A tree without an agent matches none, and
-    one whose calls name sessions matches all files of these: a session has a file for each sub-agent, a process many sessions.
+    The best match of each tree and of each file; unmatched ones are left out. A tree without an agent matches none, and one
+    whose calls name sessions matches all files of these: a session has a file for each sub-agent, a process many sessions.
 
     `before`: matches of the last time, which hold while nothing better is known.
     """

@@ -13,9 +13,9 @@ __all__ = ["AGENTS", "Agent", "agent_named", "agent_of"]
 
 class Agent(Struct, frozen=True, kw_only=True):
     """
-    One agent. `names` are those of its programs, `prefixes` begin such names, `packages` are parts of the path of its package.
-    `sessions` is the directory of its own session files below the home directory; `session_files` are patterns of their paths
-    in there, and none where no parser here reads them. `capture` is the command that captures it.
+    One agent. `names` are the names of its programs, `prefixes` begin such names, `packages` are parts of the path of its
+    package. `sessions` is the directory of its own session files below the home directory; `session_files` are patterns of
+    their paths in there, and none where no parser here reads them. `capture` is the command that captures it.
     """
 
     id: str
@@ -167,10 +167,11 @@ def agent_named(name: str, /) -> Agent | None:
 
 def agent_of(comm: str | None, argv: Sequence[str], /) -> str | None:
     """
-    The id of the agent that a process is; None: it is none that is known. `comm` is cut to 15 bytes by the kernel.
+    The id of the agent that a process is; None if it is no known agent. `comm` is cut to 15 bytes by the kernel.
 
-    The name of the process decides, then argv[0], then what a launcher runs (`node /opt/npm/bin/codex`): an argument with a
-    slash, before those of the script. `python x.py --model claude-sonnet` and `docker run img bash -c claude` are none.
+    The name of the process decides, then argv[0], then the program that a launcher runs (`node /opt/npm/bin/codex`): an
+    argument with a slash, before the arguments of the script. `python x.py --model claude-sonnet` and `docker run img bash -c
+    claude` are not agents.
     """
     program = argv[0] if argv else ""
     launched = _LAUNCHER.match(_base(program)) is not None

@@ -30,12 +30,12 @@ _COMMANDS = {
     "serve": (
         "serve",
         "serve",
-        "Serve a page that shows recordings, the newest first; also those that are being written. It changes none of them.",
+        "Serve a page that shows recordings, the newest first, also unfinished ones. It changes none of them.",
     ),
     "filter": (
         "filter",
         "filter_command",
-        "Try a filter rule on a recording: prints what it would drop, by which conditions, and the totals.",
+        "Try a filter rule on a recording: prints the events that it would drop, the matching conditions, and the totals.",
     ),
     "doctor": (
         "doctor",
@@ -83,17 +83,19 @@ def _program(names: Collection[str]) -> typer.Typer:
     )
     made.callback()(_every_command)
     for name in names:
+        from .flags.group import flattened  # the help of all commands needs no groups
+
         module, attribute, _ = _COMMANDS[name]
         found = getattr(import_module(f".{module}", __name__), attribute)
         if isinstance(found, typer.Typer):
             made.add_typer(found, name=name)
         else:
-            made.command(name, cls=Command)(found)
+            made.command(name, cls=Command)(flattened(found))
     return made
 
 
 def _named(argv: Sequence[str]) -> Collection[str]:
-    """The command that is asked for; none for the help, which has their names and meanings; all of them for what is none."""
+    """The command that is asked for; none for the help, which has their names and meanings; all of them for an unknown name."""
     if not argv or argv[0] in _ALONE:
         return ()
     return argv[:1] if argv[0] in _COMMANDS else _COMMANDS
@@ -101,15 +103,18 @@ def _named(argv: Sequence[str]) -> Collection[str]:
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        from importlib.metadata import version  # takes as long to import as typer
+        from .version import version_line
 
-        print(f"agentsight-rx {version('agentsight-rx')}")
+        print(version_line())
         raise typer.Exit
 
 
 def _every_command(
     show_version: Annotated[
-        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
+        bool,
+        typer.Option(
+            "--version", help="Print the version, and the commit where it is known.", callback=_print_version, is_eager=True
+        ),
     ] = False,
 ) -> None:
     """What holds for every command."""

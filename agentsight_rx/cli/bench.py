@@ -22,11 +22,9 @@ _PLACES = {
 
 
 def bench(
-    names: Annotated[list[str] | None, typer.Argument(metavar="NAME...", help="Which to run; without it all.")] = None,
+    names: Annotated[list[str] | None, typer.Argument(metavar="NAME...", help="The groups to run; by default all.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
-    quick: Annotated[
-        bool, typer.Option("--quick", help="Small sizes: a minute; shows that it runs, and large changes.")
-    ] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Small sizes, in a minute; shows only large changes.")] = False,
     baseline: Annotated[
         Path | None,
         typer.Option("--baseline", metavar="FILE", help="Exit with 1 if a ratio is 1.5 times worse than in this report."),

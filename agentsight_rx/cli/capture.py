@@ -1,9 +1,10 @@
-"""A graph and sinks on the command line: run until the end, then report what was seen and what is missing."""
+"""A graph and sinks on the command line: run until the end, then report the seen and the missing data."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from pathlib import Path
+from typing import Annotated
 
 from ..core.sink import Sink
 from ..core.stream import Stream
@@ -13,9 +14,12 @@ from ..say import say, show
 from ..sources.kernel.features import require_kernel
 from ..view import Output
 from ..web import WebSink
+from .flags.group import OUT, flag
 from .text import summary_lines
 
-__all__ = ["capture", "page_of", "print_closing", "print_graph", "print_places", "print_summary"]
+__all__ = ["Explain", "capture", "page_of", "print_closing", "print_graph", "print_places", "print_summary"]
+
+Explain = Annotated[bool, flag(OUT, "--explain", "Print the graph, and do not run it.")]
 
 
 def capture(
@@ -56,7 +60,7 @@ def page_of(sinks: Iterable[Sink[Output]]) -> list[str]:
 
 
 def print_summary(summary: Summary, *, verb: str, store: Path | None, since_ms: int | None = None) -> None:
-    """Of a trace or a replay: what went by, whose TLS was read, what is missing; with a store also what was done since then."""
+    """Of a trace or a replay: the events, whose TLS was read, and the gaps; with a store also the actions since then."""
     from .closing import outcome_of  # reports and prices are loaded at the end, so that a run begins sooner
 
     store = _stored(store)
@@ -68,7 +72,7 @@ def print_summary(summary: Summary, *, verb: str, store: Path | None, since_ms: 
 
 
 def print_closing(summary: Summary, *, store: Path, who: str, filters: bool = False) -> None:
-    """Of a recording: what it did, what it cost, what is missing, and where to look."""
+    """Of a recording: its actions, its cost, its gaps, and where to look."""
     from .closing import closing_lines
 
     show("\n".join([*summary.notes, *closing_lines(summary, _stored(store), who=who, filters=filters)]))

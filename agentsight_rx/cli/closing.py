@@ -1,4 +1,4 @@
-"""The summary of a recording, its store -> the lines behind it: what it did, in numbers, what is missing, where to look."""
+"""The summary of a recording, its store -> the lines behind it: what it did, in numbers, its gaps, and where to look."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ _COLUMN = 38  # where the second hint of the last line begins
 
 def closing_lines(summary: Summary, store: Path | None, /, *, who: str, filters: bool = False) -> Iterator[str]:
     """
-    `store`: None where nothing was stored; then all that is missing is listed, since no report can be asked. `who` is what was
-    recorded, in the words of the person, for where no agent is known. `filters`: the user gave rules.
+    `store`: None where nothing was stored; then all that is missing is listed, since no report can be asked. `who` names the
+    recorded program, in the words of the person, where no agent is known. `filters`: the user gave rules.
     """
     yield from map(filter_line, summary.filters if filters else ())
     outcome = None if store is None else outcome_of(store, since_ms=summary.ledger.began_ms)

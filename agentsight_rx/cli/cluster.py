@@ -15,8 +15,9 @@ from ..errors import UsageError
 from ..launch import invoking_user
 from ..say import say
 from ..sinks import redaction_key
+from .flags.filters import Filters
+from .flags.group import Only, flattened
 from .help import Command, Group
-from .keys import RedactionKey, key_in
 
 __all__ = ["cluster", "often"]
 
@@ -26,13 +27,15 @@ _EACH_TERMINAL_S = 1.0
 cluster = typer.Typer(cls=Group, help="Analyse the spools of many hosts, on one machine or on many.", no_args_is_help=True)
 
 SpoolUrl = Annotated[str, typer.Option("--spool", help="Segments: a folder, or a URL of fsspec.", metavar="URL")]
-OutUrl = Annotated[str, typer.Option("--out", help="Where results and states go.", metavar="URL")]
+OutUrl = Annotated[str, typer.Option("--out", help="The place of results and states.", metavar="URL")]
 Store = Annotated[Path | None, typer.Option("--store", help="Then make one store of all results.", metavar="PATH")]
-Replace = Annotated[bool, typer.Option("--replace", help="Take the place of a store that is there.")]
+Replace = Annotated[bool, typer.Option("--replace", help="Replace an existing store.")]
 
 
 @cluster.command("run", cls=Command)
+@flattened
 def run(
+    *,
     spool: SpoolUrl,
     out: OutUrl,
     scheduler: Annotated[
@@ -44,14 +47,14 @@ def run(
     key_of: Annotated[
         Path | None, typer.Option("--key-of", help="Labels of secrets as in this store.", metavar="STORE")
     ] = None,
-    redaction_key_file: RedactionKey = None,
+    filters: Annotated[Filters, Only("redaction_key")],
     store: Store = None,
     replace: Replace = False,
 ) -> None:
-    """Analyse what is not analysed yet; run again after any end, it goes on behind what is committed."""
+    """Analyse new segments. Run it again after any end: it continues after the committed segments."""
     began = time.monotonic()
     spools, results = place_of(spool), place_of(out)
-    settings = settings_of(results, redaction_key=_key(key_of, redaction_key_file))
+    settings = settings_of(results, redaction_key=_key(key_of, filters))
     plan = plan_of(spools, results, settings)
     if plan.done:
         say(f"{plan.done} segments are analysed already")
@@ -75,7 +78,7 @@ def run(
 
 @cluster.command("load", cls=Command)
 def load_store(
-    out: Annotated[str, typer.Option("--from", help="What `cluster run` made.", metavar="URL")],
+    out: Annotated[str, typer.Option("--from", help="The output of `cluster run`.", metavar="URL")],
     store: Annotated[Path, typer.Option("--store", help="The store to make.", metavar="PATH")],
     replace: Replace = False,
 ) -> None:
@@ -83,10 +86,10 @@ def load_store(
     _load(out, store, replace=replace)
 
 
-def _key(store: Path | None, file: Path | None) -> bytes | None:
-    if store is not None and file is not None:
+def _key(store: Path | None, filters: Filters) -> bytes | None:
+    if store is not None and filters.redaction_key is not None:
         raise UsageError("--key-of and --redaction-key do not go together: give one of them")
-    return key_in(file) if file is not None else redaction_key(store) if store is not None else None
+    return filters.key() if store is None else redaction_key(store)
 
 
 def _load(out: str, store: Path, *, replace: bool) -> None:

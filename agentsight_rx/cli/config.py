@@ -13,7 +13,7 @@ import typer
 
 from ..errors import UsageError
 from ..files import create_private
-from .flags import OUT
+from .flags.group import OUT, flag
 
 __all__ = ["Config", "SaveConfig", "save_config"]
 
@@ -70,18 +70,5 @@ def _toml(value: Any) -> str:
     return json.dumps(str(value), ensure_ascii=False)
 
 
-Config = Annotated[
-    Path | None,
-    typer.Option(
-        "--config",
-        metavar="FILE",
-        callback=_load,
-        is_eager=True,
-        help="Read flags from this TOML file.",
-        rich_help_panel=OUT,
-    ),
-]
-SaveConfig = Annotated[
-    Path | None,
-    typer.Option("--save-config", metavar="FILE", help="Write the given flags to it, and exit.", rich_help_panel=OUT),
-]
+Config = Annotated[Path | None, flag(OUT, "--config", "Read flags from this TOML file.", "FILE", callback=_load, is_eager=True)]
+SaveConfig = Annotated[Path | None, flag(OUT, "--save-config", "Write the given flags to a file, and exit.", "FILE")]

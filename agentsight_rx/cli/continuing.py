@@ -28,8 +28,8 @@ def keyed(options: TraceOptions, store: Path | None) -> TraceOptions:
     key, stored = options.redaction_key, stored_key(store)
     if key is not None and stored is not None and key != stored:
         raise UsageError(
-            f"the labels of secrets in {store} were made with another key than that of --redaction-key: give another --db, or "
-            "leave the key out"
+            f"the labels of secrets in {store} were made with another key than the one of --redaction-key: "
+            "give another --db, or leave the key out"
         )
     options = replace(
         options, redaction_key=key or stored or os.urandom(32), checkpoints=None if store is None else Checkpoints()

@@ -11,21 +11,23 @@ from collections.abc import Generator, Sequence
 from contextlib import chdir, contextmanager
 from pathlib import Path
 
-from ..core.sink import Sink
+from msgspec.structs import replace
+
 from ..errors import CaptureError
-from ..graphs import RECORD_HTTP_FILTERS, TraceOptions
 from ..launch import Launch, invoking_user
 from ..runtime import Summary
 from ..say import say
-from ..sinks import Lent
-from ..sources import Target
 from ..state import LmdbStore
-from ..view import Output
 from ..view.report import read_totals
-from ..web import WebOptions, web
 from .capture import print_closing
-from .flags import AllowRemote, Listen, Server, ServerPort
-from .listening import Listening
+from .destinations import Destinations
+from .flags.console import Console
+from .flags.filters import Filters
+from .flags.page import Page
+from .flags.stdio import Stdio
+from .flags.system import System
+from .flags.tls import Tls
+from .flags.watch import Watch
 from .record import record_command
 from .report.screen import Screen
 from .report.summary import summary_text
@@ -49,11 +51,10 @@ _LONG = (
     "rm notes.tmp  # It passes. My notes can go.",
 )
 _EVENT_MS = 25
+_SILENT = Destinations(console=Console(quiet=True))
 
 
-def demo(
-    server: Server = False, listen: Listen = "127.0.0.1", server_port: ServerPort = None, allow_remote: AllowRemote = False
-) -> int:
+def demo(*, page: Page) -> int:
     """
     Record a small real agent that talks to a fake model over TLS, all on this machine.
 
@@ -62,7 +63,7 @@ def demo(
     with tempfile.TemporaryDirectory(prefix="agentsight-rx-demo-") as name:
         folder = Path(name)
         os.chown(folder, *invoking_user())
-        return _long(folder, WebOptions(listen, server_port, allow_remote)) if server else _short(folder)
+        return _long(folder, page) if page.server else _short(folder)
 
 
 @contextmanager
@@ -105,11 +106,10 @@ def _agent(folder: Path, port: int, prompt: str) -> Launch:
         return Launch.fork([sys.executable, "-m", "agentsight_rx.demo.agent", prompt], env=environment)
 
 
-def _recorded(
-    launch: Launch, options: TraceOptions, path: Path, *page: Sink[Output], lent: Lent | None = None
-) -> tuple[int, Summary]:
+def _recorded(launch: Launch, watch: Watch, out: Destinations) -> tuple[int, Summary]:
+    options = Filters(default_filters=True).over(watch.options(Tls(), Stdio(stdio_all_fds=True), System()))
     try:
-        return record_command(launch, options, path, *page, name="the demo", lent=lent, stays=bool(page))
+        return record_command(launch, options, out, name="the demo", stays=bool(out.page.server))
     except BaseException:
         launch.abandon()
         raise
@@ -120,8 +120,7 @@ def _short(folder: Path) -> int:
     path = folder / "demo.lmdb"
     with _model(folder, (_TOOL,)) as port:
         launch = _agent(folder, port, _PROMPT)
-        options = Listening(Target(launch.pid), ssl=True, process=True, http_filters=RECORD_HTTP_FILTERS).options()
-        status, summary = _recorded(launch, options, path)
+        status, summary = _recorded(launch, Watch(pid=launch.pid, ssl=True, process=True), _SILENT.into(path))
     store = LmdbStore.open(path, readonly=True)
     try:
         totals = read_totals(store)
@@ -133,23 +132,14 @@ def _short(folder: Path) -> int:
     return status if status or as_planned else 1
 
 
-def _long(folder: Path, options: WebOptions) -> int:
+def _long(folder: Path, page: Page) -> int:
     """A task of several turns, kept in the data directory as any recording."""
-    lent, store = Lent(), new_store(None)
-    page = web(options, lent=lent)
+    page.sinks()  # reports a wrong address before anything starts
+    store = new_store(None)
     with _model(folder, _LONG, event_ms=_EVENT_MS) as port:
         launch = _agent(folder, port, _LONG_PROMPT)
-        watched = Listening(
-            Target(launch.pid),
-            ssl=True,
-            process=True,
-            files=True,
-            net=True,
-            stdio=True,
-            system=True,
-            http_filters=RECORD_HTTP_FILTERS,
-        )
+        watch = Watch(pid=launch.pid, ssl=True, process=True, files=True, net=True, stdio=True, system=True)
         say("the page stays until Ctrl-C")
-        status, summary = _recorded(launch, watched.options(), store, page, lent=lent)
+        status, summary = _recorded(launch, watch, replace(_SILENT, page=page).into(store))
     print_closing(summary, store=store, who="the demo")
     return status

@@ -16,7 +16,11 @@ __all__ = ["doctor"]
 def doctor(
     probe: Annotated[
         str | None,
-        typer.Option("--probe", metavar="FILE|PID|COMMAND", help="Show where its TLS is read, how that was found, or why not."),
+        typer.Option(
+            "--probe",
+            metavar="FILE|PID|COMMAND",
+            help="Show where its TLS is read, how the place was found, or why it is not read.",
+        ),
     ] = None,
 ) -> int:
     """

@@ -52,8 +52,8 @@ def shown(run: Callable[[], int | None], argv: Sequence[str]) -> int:
 
 def flushed(status: int) -> int:
     """
-    Write out what is still buffered, and return the exit status. A reader or a terminal that went away changes nothing; any
-    other failure, as of a full disk, is an error of its own. Left to the interpreter, all of them would be exit status 120.
+    Write out buffered output, and return the exit status. A reader or a terminal that went away changes nothing; any other
+    failure, as of a full disk, is an error of its own. Left to the interpreter, all of them would be exit status 120.
     """
     for stream in (sys.stdout, sys.stderr):
         try:

@@ -30,7 +30,8 @@ from ..operators.judge_http import HttpMessage, Rejected, judge_http
 from ..rules.http import HttpRules, compile_http
 from ..rules.tls import TlsRules, compile_tls
 from ..sources import ReplayOptions
-from .flags import CompatFilters
+from .flags.filters import Filters
+from .flags.group import Only
 from .text import filter_line
 
 __all__ = ["filter_command"]
@@ -40,20 +41,21 @@ _MESSAGES = (HttpRequest, HttpResponse, BodyPart, SseMessage, WebSocketMessage)
 
 
 def filter_command(
+    *,
     rule: Annotated[str, typer.Argument(metavar="RULE", help="The rule, as for --http-filter or --ssl-filter.")],
     file: Annotated[str, typer.Argument(metavar="FILE", help="JSONL of ours or of the original; - reads stdin.")],
     tls: Annotated[bool, typer.Option("--tls", help="The rule is for TLS records, not for HTTP messages.")] = False,
-    compat_filters: CompatFilters = False,
+    filters: Annotated[Filters, Only("compat_filters")],
 ) -> None:
-    """Try a filter rule on a recording: prints what it would drop, by which conditions, and the totals."""
+    """Try a filter rule on a recording: prints the events that it would drop, the matching conditions, and the totals."""
     recorded = sources.replay(ReplayOptions((file,)))
     tried = _Tried(RuleCounts("SSLFilter" if tls else "HTTPFilter"))
     if tls:
-        records = compile_tls([rule], compat=compat_filters)
+        records = compile_tls([rule], compat=filters.compat_filters)
         _print_rule(records.shown)
         _run(recorded, lambda event: tried.record(event, records))
     else:
-        messages = compile_http([rule], compat=compat_filters)
+        messages = compile_http([rule], compat=filters.compat_filters)
         _print_rule(messages.shown)
         # events of other sources pass unchanged, as in a replay
         parsed = http_messages(cast("Stream[TlsEvent]", recorded), TraceOptions())

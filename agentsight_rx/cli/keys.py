@@ -6,40 +6,15 @@ import os
 import re
 import stat
 from pathlib import Path
-from typing import Annotated
-
-import typer
-from msgspec.structs import replace
 
 from ..errors import UsageError
-from ..graphs import TraceOptions
-from .flags import FILTERS
 
-__all__ = ["RedactionKey", "key_in", "shared"]
+__all__ = ["key_in"]
 
 _BYTES = 32
 _MAKE = "make one by: (umask 077; openssl rand -hex 32 > FILE)"
 _HEX = re.compile(rb"\s*([0-9A-Fa-f]{64})\s*")
 _MOST = 256  # bytes that are read: no form of a key is longer
-
-RedactionKey = Annotated[
-    Path | None,
-    typer.Option(
-        "--redaction-key",
-        help="Labels as on all hosts with this key.",
-        metavar="FILE",
-        rich_help_panel=FILTERS,
-    ),
-]
-
-
-def shared(options: TraceOptions, path: Path | None) -> TraceOptions:
-    """The options with the key in this file, where one is given. Raises UsageError as `key_in`."""
-    if path is None:
-        return options
-    if not options.remove_auth:
-        raise UsageError("--redaction-key and --disable-auth-removal do not go together: without removal there are no labels")
-    return replace(options, redaction_key=key_in(path))
 
 
 def key_in(path: Path) -> bytes:

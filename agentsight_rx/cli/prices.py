@@ -15,7 +15,7 @@ _LARGEST = 1 << 20  # bytes; 20,000 models
 
 def load_prices(file: Path | None) -> Prices:
     """
-    The published prices, behind those in `file` where it is given. Raises UsageError where it is not usable.
+    The published prices, behind the prices in `file` where it is given. Raises UsageError where it is not usable.
 
     Nothing is loaded from the network; the published prices are loaded when the first cost is asked for.
     """

@@ -33,7 +33,7 @@ def probe_lines(target: str) -> tuple[list[str], bool]:
     shown = own or [*files[:1], *(each for each in files[1:] if each[1])]
     lines: list[str] = []
     for name, findings, problem in shown:
-        said = [line for finding in findings for line in _said(finding)] or [problem or "no TLS code that is known"]
+        said = [line for finding in findings for line in _said(finding)] or [problem or "no known TLS code"]
         lines += [name, *(f"  {line}" for line in said)]
     return lines, any(finding.hooks or finding.candidates for _, findings, _ in shown for finding in findings)
 
@@ -47,7 +47,7 @@ def _findings(place: str) -> tuple[tuple[Finding, ...], str]:
 
 
 def _tried(place: str, findings: tuple[Finding, ...], problem: str) -> tuple[tuple[Finding, ...], str]:
-    """The findings, those whose functions the kernel refuses to probe as failures."""
+    """The findings. If the kernel refuses to probe the functions of one, it is a failure."""
     return tuple(_refused(place, finding) for finding in findings), problem
 
 

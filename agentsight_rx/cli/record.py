@@ -1,8 +1,4 @@
-"""
-agentsight-rx record: run a command, or attach to running processes, and keep everything in a store.
-
-Longer than 300 lines because half of it is the flags, which belong to one command.
-"""
+"""agentsight-rx record: run a command, or attach to running processes, and keep everything in a store."""
 
 from __future__ import annotations
 
@@ -16,261 +12,150 @@ from typing import Annotated, Any, TextIO
 import typer
 from msgspec.structs import replace
 
-from .. import sinks
-from ..core.sink import Sink
 from ..errors import AgentsightError, SinkError, UsageError
 from ..files import create_private
-from ..graphs import RECORD_HTTP_FILTERS, TraceOptions
+from ..graphs import TraceOptions
 from ..graphs import trace as trace_graph
 from ..launch import Launch, exit_status, forwarding, invoking_user
 from ..runtime import Run, Summary
 from ..say import brief, detail, holding, say
-from ..sinks import Lent
-from ..sources import Target
 from ..sources.hold import group
 from ..sources.kernel.features import require_kernel
 from ..sources.tls.candidates import describe, tls_candidates
 from ..sources.tls.commands import resolve, search_path
-from ..view import Output
-from ..view.retention import Retention
-from ..web import WebOptions, web
-from .capture import capture, page_of, print_closing, print_graph
-from .continuing import keyed
+from .capture import Explain, capture, page_of, print_closing, print_graph
 from .destinations import Destinations, with_previews
-from .flags import (
-    WATCH,
-    AllowRemote,
-    Binaries,
-    Cgroup,
-    Comm,
-    CompatFilters,
-    Db,
-    DefaultFilters,
-    Explain,
-    HttpFilters,
-    Keep,
-    KeepAuth,
-    Listen,
-    Log,
-    MaxSize,
-    Otel,
-    OtelContent,
-    OtelEndpoint,
-    OtelProtocol,
-    Pid,
-    ProbePlacement,
-    Require,
-    RequireStore,
-    ServerOrNot,
-    ServerPort,
-    StdioMaxBytes,
-    SystemInterval,
-    TlsFilters,
-)
-from .keys import RedactionKey, shared
-from .listening import Listening
-from .spooling import Spool, SpoolHost, SpoolParts, SpoolSeconds, SpoolSize, spool_of, ticked
+from .flags.console import Console
+from .flags.filters import Filters
+from .flags.group import PAGE, WATCH, Only, Without, flag
+from .flags.page import Page
+from .flags.stdio import Stdio
+from .flags.store import Store
+from .flags.system import System
+from .flags.tls import Tls
+from .flags.watch import Watch
 from .stores import new_store
-from .values import comms_of, placement_of, required_of, retention_of
 
 __all__ = ["record", "record_command"]
 
 _LINGER_S = 2.0  # how long processes that the command left running are still watched
 
 
-def _source(name: str, help: str) -> Any:
-    return typer.Option(f"--{name}/--no-{name}", help=help, rich_help_panel=WATCH)
+def _switch(name: str, help: str, title: str = WATCH, kind: Any = bool) -> Any:
+    """A flag of something that is on here unless --no-NAME is given."""
+    return Annotated[kind, flag(title, f"--{name}/--no-{name}", help)]
+
+
+_SOURCES = {
+    "ssl": _switch("ssl", "TLS, and the calls of models in it."),
+    "plain_http": _switch("plain-http", "HTTP without TLS, and the calls of models in it."),
+    "process": _switch("process", "Processes."),
+    "files": _switch("files", "Files."),
+    "net": _switch("net", "Connections."),
+    "stdio": _switch("stdio", "Pipes, sockets and standard streams (MCP)."),
+    "system": _switch("system", "Processor and memory use."),
+}
+_ALL = Watch(ssl=True, plain_http=True, process=True, files=True, net=True, stdio=True, system=True)
+_STREAMS = Stdio(stdio_all_fds=True, stdio_max_bytes=65_536)
+_FILTERS = Filters(default_filters=True)
+_STORED = Destinations(console=Console(quiet=True), store=Store(require_store=False), page=Page(server=None))
+_SERVER = _switch("server", "Serve a page that shows it live. [on]", PAGE, bool | None)
 
 
 def record(
+    *,
     command: Annotated[
         list[str] | None,
         typer.Argument(metavar="-- COMMAND [ARGS]...", help="Run this command and record it.", rich_help_panel=WATCH),
     ] = None,
-    pid: Pid = None,
-    comm: Comm = None,
-    cgroup: Cgroup = None,
-    ssl: Annotated[bool, _source("ssl", "TLS, and the calls of models in it.")] = True,
-    plain_http: Annotated[bool, _source("plain-http", "HTTP without TLS, and the calls of models in it.")] = True,
-    process: Annotated[bool, _source("process", "Processes.")] = True,
-    files: Annotated[bool, _source("files", "Files.")] = True,
-    net: Annotated[bool, _source("net", "Connections.")] = True,
-    stdio: Annotated[bool, _source("stdio", "Pipes, sockets and standard streams (MCP).")] = True,
-    system: Annotated[bool, _source("system", "Processor and memory use.")] = True,
-    require: Require = None,
-    wait_all: Annotated[
-        bool,
-        typer.Option("--wait-all", help="Go on until all that it left running has ended.", rich_help_panel=WATCH),
-    ] = False,
-    binary_path: Binaries = None,
-    probe_placement: ProbePlacement = "cheap",
-    stdio_max_bytes: StdioMaxBytes = 65_536,
-    system_interval: SystemInterval = 2.0,
-    ssl_filter: TlsFilters = None,
-    http_filter: HttpFilters = None,
-    compat_filters: CompatFilters = False,
-    default_filters: DefaultFilters = True,
-    disable_auth_removal: KeepAuth = False,
-    redaction_key: RedactionKey = None,
-    db: Db = None,
-    keep: Keep = None,
-    max_size: MaxSize = None,
-    log: Log = None,
-    require_store: RequireStore = False,
-    spool: Spool = None,
-    spool_host: SpoolHost = None,
-    spool_seconds: SpoolSeconds = "60s",
-    spool_size: SpoolSize = "64MB",
-    spool_parts: SpoolParts = 1,
-    otel: Otel = False,
-    otel_endpoint: OtelEndpoint = None,
-    otel_protocol: OtelProtocol = None,
-    otel_capture_content: OtelContent = False,
+    watch: Annotated[Watch, Only("pid", "comm", "cgroup", *_SOURCES, "require", **_SOURCES)] = _ALL,
+    wait_all: Annotated[bool, flag(WATCH, "--wait-all", "Go on until all that it left running has ended.")] = False,
+    tls: Annotated[Tls, Only("binary_path", "probe_placement")],
+    stdio: Annotated[Stdio, Only("stdio_max_bytes")] = _STREAMS,
+    system: Annotated[System, Only("system_interval")],
+    filters: Filters = _FILTERS,
+    out: Annotated[Destinations, Without(Console, "jsonl", server=_SERVER)] = _STORED,
     explain: Explain = False,
-    server: ServerOrNot = None,
-    listen: Listen = "127.0.0.1",
-    server_port: ServerPort = None,
-    allow_remote: AllowRemote = False,
 ) -> int:
     """
     Record a command, or running processes with --pid or --comm.
 
     The command runs as you, on this terminal; record exits with its exit status.
     """
-    ways = [name for name, given in (("a command", command), ("--pid", pid), ("--comm", comm)) if given]
+    ways = [name for name, given in (("a command", command), ("--pid", watch.pid), ("--comm", watch.comm)) if given]
     if not ways:
         raise UsageError("nothing to record: give a command after --, or --pid PID, or --comm NAME")
     if command and len(ways) > 1:
         raise UsageError(f"{' and '.join(ways)} do not go together: give one of them")
-    if log is not None and not command:
+    if out.store.log is not None and not command:
         raise UsageError("--log is for a command that owns the terminal: without one, messages are written at once anyway")
 
-    def options(target: Target, candidates: tuple[str, ...] = (), place: str = "") -> TraceOptions:
-        listening = Listening(
-            target,
-            ssl=ssl,
-            plain_http=plain_http,
-            process=process,
-            files=files,
-            net=net,
-            stdio=stdio and target.pid is not None,
-            system=system,
-            binaries=tuple(binary_path or ()),
-            placement=placement_of(probe_placement),
-            candidates=candidates,
-            group=place,
-            tls_filters=tuple(ssl_filter or ()),
-            http_filters=(*(RECORD_HTTP_FILTERS if default_filters else ()), *(http_filter or ())),
-            compat_filters=compat_filters,
-            remove_auth=not disable_auth_removal,
-            stdio_max_bytes=stdio_max_bytes,
-            system_interval=system_interval,
-        )
-        return shared(listening.options(), redaction_key)
+    def options(pid: int | None) -> TraceOptions:
+        watched = replace(watch, pid=pid, stdio=watch.stdio and pid is not None)
+        return filters.over(watched.options(tls, stdio, system))
 
-    retention, required = retention_of(keep, max_size), required_of(require)
-    spooling = spool_of(
-        spool,
-        host=spool_host,
-        seconds=spool_seconds,
-        size=spool_size,
-        parts=spool_parts,
-        redacted=not disable_auth_removal,
-    )
-    attached = Target(pid, comms_of(comm), cgroup=cgroup)
+    attached, required = options(watch.pid), watch.required()
+    graph = trace_graph(attached)  # reports a wrong filter before anything starts
+    out.check(attached, stored=True)
     if explain:
-        print_graph(trace_graph(options(attached)))
+        print_graph(graph)
         return 0
-    trace_graph(options(attached))  # reports a wrong filter before anything starts
-    lent = Lent()
-    page = [] if server is False else [web(WebOptions(listen, server_port, allow_remote, required=bool(server)), lent=lent)]
-    spans = Destinations(
-        quiet=True,
-        spool=spooling,
-        otel=otel,
-        otel_endpoint=otel_endpoint,
-        otel_protocol=otel_protocol,
-        otel_capture_content=otel_capture_content,
-    )
-    others = [*page, *spans.segments(), *spans.spans()]
+    out.page.sinks()  # reports a wrong address
     if not command:
-        store = new_store(db)
-        chosen = ticked(keyed(options(attached), store), spooling)
-        kept = _kept(store, chosen, required=require_store, retention=retention, lent=lent)
-        destinations = [kept, *others]
-        summary = capture(
-            trace_graph(with_previews(chosen, destinations)),
-            destinations,
-            required=required,
-            keeps_auth=disable_auth_removal,
-        )
-        who = ", ".join(attached.comms) or f"process {pid}"
-        print_closing(summary, store=store, who=who, filters=bool(ssl_filter or http_filter))
+        store = new_store(out.store.db)
+        out = out.into(store)
+        attached = out.prepared(attached)
+        chosen = out.sinks(attached)
+        graph = trace_graph(with_previews(attached, chosen))
+        summary = capture(graph, chosen, required=required, keeps_auth=not attached.remove_auth)
+        who = ", ".join(watch.target().comms) or f"process {watch.pid}"
+        print_closing(summary, store=store, who=who, filters=filters.given)
         return 0
+    name = os.path.basename(command[0])
     with brief(), group() as own:
         launch = Launch.fork(command, env={**os.environ, "PATH": search_path(os.environ)})
-        store = new_store(db)
+        store = new_store(out.store.db)
         absent = [path for path in (store, Path(f"{store}-lock")) if not os.path.lexists(path)]
         try:
-            target = Target(launch.pid, cgroup=cgroup)
             place = str(own.path) if own is not None and own.add(launch.pid) else ""
-            chosen = ticked(options(target, _candidates_of(command), place), spooling)
-            status, summary = record_command(
-                launch,
-                chosen,
-                store,
-                *others,
-                name=os.path.basename(command[0]),
-                wait_all=wait_all,
-                log=log,
-                required=required,
-                require_store=require_store,
-                retention=retention,
-                lent=lent,
-            )
+            started = _found_early(options(launch.pid), _candidates_of(command), place)
+            status, summary = record_command(launch, started, out.into(store), name=name, wait_all=wait_all, required=required)
         except BaseException:
             launch.abandon()
             for path in absent:  # the command never ran: leave no empty recording
                 path.unlink(missing_ok=True)
             raise
-    print_closing(summary, store=store, who=os.path.basename(command[0]), filters=bool(ssl_filter or http_filter))
+    print_closing(summary, store=store, who=name, filters=filters.given)
     return status
 
 
 def record_command(
     launch: Launch,
     options: TraceOptions,
-    store: Path,
-    *others: Sink[Output],
+    out: Destinations,
+    *,
     name: str,
     wait_all: bool = False,
-    log: Path | None = None,
     required: Collection[str] = (),
-    require_store: bool = True,
-    retention: Retention | None = None,
-    lent: Lent | None = None,
     stays: bool = False,
 ) -> tuple[int, Summary]:
     """
     Attach everything, let the command start, wait for its end; returns its exit status and the summary.
 
-    From its start to its end nothing is written to the terminal: messages come behind it, or go to `log` at once.
-    `name` is what the person calls the command. `lent` gets the open store, for a page among `others`.
-    What this machine does not allow is left out and logged, except the `required` sources.
-    A capture that `stays` goes on behind the command, with its page, until a signal.
-    Without `require_store` the command also runs where the disk of the store is full.
+    From its start to its end nothing is written to the terminal: messages come behind it, or go to the log of `out` at once.
+    `name` is what the person calls the command. What this machine does not allow is left out and logged, except the `required`
+    sources. A capture that `stays` goes on behind the command, with its page, until a signal.
     """
     require_kernel()
     if options.process is not None:
         options = replace(options, process=replace(options.process, launched=True))
-    options = keyed(options, store)
-    kept = _kept(store, options, required=require_store, retention=retention, lent=lent)
-    destinations = [kept, *others]
+    options = out.prepared(options)
+    destinations = out.sinks(options)
     graph = trace_graph(with_previews(options, destinations))
     with Run(graph, destinations, required=required) as running, forwarding(launch):
         places = "".join(f" · page {url}" for url in page_of(destinations))
         say(f"recording {name} ({launch.pid}){places} · Ctrl-C ends both")
-        with _opened(log) as file, holding(file):
+        with _opened(out.store.log) as file, holding(file):
             launch.release()
             while (wait_status := launch.wait()) is None and not launch.hurry:
                 pass
@@ -279,21 +164,6 @@ def record_command(
                 time.sleep(0.1)
             summary = running.stop()
     return exit_status(wait_status) if wait_status is not None else 143, summary
-
-
-def _kept(
-    store: Path, options: TraceOptions, *, required: bool, retention: Retention | None, lent: Lent | None
-) -> Sink[Output]:
-    return sinks.store(
-        store,
-        owner=invoking_user(),
-        key=options.redaction_key,
-        required=required,
-        resumed=options.resumed,
-        checkpoints=options.checkpoints,
-        retention=retention,
-        lent=lent,
-    )
 
 
 def _watch_the_rest(launch: Launch, limit: float | None) -> None:
@@ -306,6 +176,12 @@ def _watch_the_rest(launch: Launch, limit: float | None) -> None:
         except ChildProcessError:
             return
         time.sleep(0.02)
+
+
+def _found_early(options: TraceOptions, candidates: tuple[str, ...], group: str) -> TraceOptions:
+    """The options with what is known of the command before it starts: files that may have TLS, and its control group."""
+    tls = None if options.tls is None else replace(options.tls, candidates=candidates, group=group)
+    return replace(options, tls=tls)
 
 
 def _candidates_of(command: Sequence[str]) -> tuple[str, ...]:

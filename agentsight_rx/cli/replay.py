@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,99 +13,57 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ..core.stream import Stream
+from ..errors import UsageError
 from ..graphs import TraceOptions, recorded
 from ..graphs import replay as replay_graph
 from ..runtime import run
 from ..sources import ReplayOptions, spooled
+from ..spool import Recorded, folders, is_spool, recordings
 from ..view import Output
-from .capture import print_graph, print_summary
-from .continuing import keyed
+from .capture import Explain, print_graph, print_summary
 from .destinations import Destinations
-from .flags import (
-    CompatFilters,
-    Db,
-    Explain,
-    HttpFilters,
-    Json,
-    KeepAuth,
-    Otel,
-    OtelContent,
-    OtelEndpoint,
-    OtelProtocol,
-    Quiet,
-    TlsFilters,
-    TlsHttp,
-)
-from .keys import RedactionKey, shared
-from .spooling import Spool, Spooled, SpoolHost, SpoolParts, SpoolSeconds, SpoolSize, spool_of, spooled_in, ticked
+from .flags.console import Console
+from .flags.filters import Filters
+from .flags.group import Only, Without
+from .flags.otel import Otel
+from .flags.spool import Spool
+from .flags.tls import Tls
 
 __all__ = ["replay"]
 
 
 def replay(
+    *,
     files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Stores, JSONL of ours or the original, spools.")],
-    ssl_http: TlsHttp = True,
-    ssl_filter: TlsFilters = None,
-    http_filter: HttpFilters = None,
-    compat_filters: CompatFilters = False,
-    disable_auth_removal: KeepAuth = False,
-    redaction_key: RedactionKey = None,
-    db: Db = None,
-    json_lines: Json = False,
-    quiet: Quiet = False,
-    spool: Spool = None,
-    spool_host: SpoolHost = None,
-    spool_seconds: SpoolSeconds = "60s",
-    spool_size: SpoolSize = "64MB",
-    spool_parts: SpoolParts = 1,
-    otel: Otel = False,
-    otel_endpoint: OtelEndpoint = None,
-    otel_protocol: OtelProtocol = None,
-    otel_capture_content: OtelContent = False,
+    tls: Annotated[Tls, Only("ssl_http")],
+    filters: Annotated[Filters, Without("default_filters")],
+    out: Annotated[Destinations, Only("db", Console, Spool, Otel)],
     explain: Explain = False,
 ) -> None:
     """Run recorded events through the same graph; needs no privileges."""
-    options = shared(
-        TraceOptions(
-            http=ssl_http,
-            tls_filters=tuple(ssl_filter or ()),
-            http_filters=tuple(http_filter or ()),
-            compat_filters=compat_filters,
-            remove_auth=not disable_auth_removal,
-        ),
-        redaction_key,
-    )
-    spooling = spool_of(
-        spool,
-        host=spool_host,
-        seconds=spool_seconds,
-        size=spool_size,
-        parts=spool_parts,
-        redacted=not disable_auth_removal,
-    )
-    found = [] if explain else spooled_in(files)
+    options = filters.over(TraceOptions(http=tls.ssl_http))
+    out.check(options, stored=out.store.db is not None)
+    found = [] if explain else _spooled_in(files)
     inputs = [_Input(each.host, partial(_of_spool, each)) for each in found] or [_Input("", partial(_of_files, tuple(files)))]
     graph = inputs[0].graph(options)  # reports a wrong filter before anything is opened
     if explain:
         print_graph(graph)
         return
-    options = ticked(keyed(options, db), spooling)
+    options = out.prepared(options)
     if found:  # the recordings of other hosts are not what a run goes on from
         options = replace(options, resumed=None)
-    destinations = Destinations(
-        quiet=quiet,
-        json_lines=json_lines,
-        db=db,
-        spool=spooling,
-        otel=otel,
-        otel_endpoint=otel_endpoint,
-        otel_protocol=otel_protocol,
-        otel_capture_content=otel_capture_content,
-    )
     for each in inputs:
-        summary = run(each.graph(replace(options, host=each.host)), replace(destinations, host=each.host).replayed(options))
+        options = replace(options, host=each.host)
+        summary = run(each.graph(options), out.sinks(options, patient=True))
         sys.stdout.flush()
-        print_summary(summary, verb=f"Replayed {each.host}".rstrip(), store=db)
+        print_summary(summary, verb=f"Replayed {each.host}".rstrip(), store=out.store.db)
+
+
+class _Spooled(Struct, frozen=True):
+    """One recording to replay; `host` is in the ids of its rows, "" where it is replayed alone."""
+
+    recorded: Recorded
+    host: str
 
 
 class _Input(Struct, frozen=True):
@@ -114,9 +73,24 @@ class _Input(Struct, frozen=True):
     graph: Callable[[TraceOptions], Stream[Output]]
 
 
-def _of_spool(each: Spooled, options: TraceOptions) -> Stream[Output]:
+def _of_spool(each: _Spooled, options: TraceOptions) -> Stream[Output]:
     return recorded(spooled(each.recorded), options)
 
 
 def _of_files(files: tuple[str, ...], options: TraceOptions) -> Stream[Output]:
     return replay_graph(ReplayOptions(files), options)
+
+
+def _spooled_in(paths: Sequence[str]) -> list[_Spooled]:
+    """The recordings in these folders, in order; none where files are given. Raises UsageError for both together."""
+    are_folders = [path != "-" and is_spool(path) for path in paths]
+    if not any(are_folders):
+        return []
+    if not all(are_folders):
+        raise UsageError("folders of segments and other recordings do not go together: replay one, then the other")
+    found: list[_Spooled] = []
+    for path in paths:
+        for key, folder in folders(path).items():
+            host = "" if folder == Path(path) else key
+            found += [_Spooled(recorded, host) for recorded in recordings(folder, key)]
+    return found

@@ -21,7 +21,7 @@ SELECTIONS = (
     (
         "--binary-path docker://NAME",
         "it is in this container (podman://, k8s:// too)",
-        "watched by every source, besides those that --pid, --comm and --session choose",
+        "watched by every source, besides the processes that --pid, --comm and --session choose",
     ),
     (
         "--binary-path FILE",

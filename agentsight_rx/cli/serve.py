@@ -1,4 +1,4 @@
-"""agentsight-rx serve: the page of what was recorded, until Ctrl-C."""
+"""agentsight-rx serve: the page of recordings, until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from ..errors import StoreError
 from ..launch import invoking_user
 from ..say import say
 from ..signals import asking_to_end
-from ..web import WebOptions, serve_stored
-from .flags import AllowRemote, Listen, ServerPort
+from ..web import serve_stored
+from .flags.group import Only
+from .flags.page import Page
 from .prices import load_prices
 from .stores import is_being_written, recorded, search_index
 
@@ -22,17 +23,16 @@ __all__ = ["serve"]
 
 
 def serve(
+    *,
     stores: Annotated[
-        list[Path] | None, typer.Argument(metavar="[STORE]...", help="These recordings; without it all in your data directory.")
+        list[Path] | None, typer.Argument(metavar="[STORE]...", help="The recordings; by default all in your data directory.")
     ] = None,
-    listen: Listen = "127.0.0.1",
-    server_port: ServerPort = None,
-    allow_remote: AllowRemote = False,
+    page: Annotated[Page, Only("listen", "server_port", "allow_remote")],
     prices: Annotated[
         Path | None, typer.Option("--prices", metavar="FILE", help="Prices of models, before the published ones.")
     ] = None,
 ) -> None:
-    """Serve a page that shows recordings, the newest first; also those that are being written. It changes none of them."""
+    """Serve a page that shows recordings, the newest first, also unfinished ones. It changes none of them."""
     given = [path.absolute() for path in stores or ()]
     for path in given:
         if not path.exists():
@@ -41,8 +41,8 @@ def serve(
     def paths() -> Sequence[Path]:
         return given or recorded()
 
-    page = serve_stored(
-        WebOptions(listen, server_port, allow_remote),
+    served = serve_stored(
+        page.options(),
         paths,
         is_being_written=is_being_written,
         prices=load_prices(prices),
@@ -52,6 +52,6 @@ def serve(
     ended = threading.Event()
     with asking_to_end(lambda _: ended.set()):
         count = len(paths())
-        say(f"{count} recording{'' if count == 1 else 's'}: {page.url}; stop with Ctrl-C")
+        say(f"{count} recording{'' if count == 1 else 's'}: {served.url}; stop with Ctrl-C")
         ended.wait()
-    page.close()
+    served.close()

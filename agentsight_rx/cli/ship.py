@@ -21,17 +21,17 @@ __all__ = ["ship"]
 
 def ship(
     spool: Annotated[Path, typer.Option("--spool", help="The folder of --spool of record or trace.", metavar="DIR")],
-    to: Annotated[str, typer.Option("--to", help="A folder that is there, or a URL of fsspec.", metavar="URL")],
-    once: Annotated[bool, typer.Option("--once", help="Ship what is there, then end; 1 where that fails.")] = False,
+    to: Annotated[str, typer.Option("--to", help="An existing folder, or a URL of fsspec.", metavar="URL")],
+    once: Annotated[bool, typer.Option("--once", help="Ship all closed segments, then end; exit 1 if that fails.")] = False,
     delete_after: Annotated[
         str | None,
-        typer.Option("--delete-after", help="Remove what is shipped and so old; 0: at once.", metavar="TIME"),
+        typer.Option("--delete-after", help="Remove shipped segments of this age; 0: at once.", metavar="TIME"),
     ] = None,
     forgotten: Annotated[
         list[str] | None,
-        typer.Option("--forget", help="Wait no longer for this place of an earlier --to.", metavar="URL"),
+        typer.Option("--forget", help="Stop waiting for this place of an earlier --to.", metavar="URL"),
     ] = None,
-    unredacted: Annotated[bool, typer.Option("--unredacted", help="Also of --disable-auth-removal.")] = False,
+    unredacted: Annotated[bool, typer.Option("--unredacted", help="Also ship recordings with --disable-auth-removal.")] = False,
 ) -> None:
     """
     Ship the segments of a spool to a shared folder or an object store, for `cluster run`, until Ctrl-C.

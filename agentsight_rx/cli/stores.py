@@ -46,7 +46,7 @@ def recorded(given: Path | None = None) -> list[Path]:
 
 
 def search_index() -> Path | None:
-    """The file of what is searched in all recordings; None where there is no directory for it."""
+    """The search index of all recordings; None where there is no directory for it."""
     folder = _folder()
     return folder / "search.sqlite3" if folder.is_dir() else None
 
@@ -71,7 +71,9 @@ def _folder() -> Path:
 
 
 def _home(uid: int) -> Path:
-    """$HOME of our own user, else that of passwd, where a user of a container may be missing. Raises StoreError without one."""
+    """
+    $HOME of our own user, else the home in passwd, where a user of a container may be missing. Raises StoreError without one.
+    """
     named = os.environ.get("HOME", "") if uid == os.getuid() else ""
     if not named.startswith("/"):
         with suppress(KeyError):

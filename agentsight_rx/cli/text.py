@@ -64,7 +64,7 @@ def empty_sources(summary: Summary) -> list[str]:
     if plain is not None:
         read = seen.get("merge/parse_http", (seen.get("tls") or 0) + plain)
         if read == 0:
-            lines.append("no HTTP was read, with or without TLS: no watched process spoke it in a way that can be read")
+            lines.append("no HTTP was read, with or without TLS: no watched process used it in a readable way")
         elif not summary.tally.totals.calls:
             lines.append("HTTP was seen, but no call of a known model API")
     elif read == 0:
@@ -86,7 +86,7 @@ def totals(tally: Totals) -> str:
     parts = [
         f"{_plural(tally.calls, 'API call')}{_states(tally)}",
         f"{_count(tally.total_tokens)} tokens ({tokens})",
-        f"{_plural(tally.tools, 'tool call')}{f' ({tally.tools_linked} tied to a process)' if tally.tools else ''}",
+        f"{_plural(tally.tools, 'tool call')}{f' ({tally.tools_linked} matched with a process)' if tally.tools else ''}",
         f"{_plural(tally.programs, 'program')} in {_plural(tally.processes, 'process', 'processes')}",
     ]
     for kind, name in (("file", "file event"), ("network", "network event"), ("mcp", "MCP request")):
@@ -110,13 +110,13 @@ def completeness(
     calls_cut: int = 0,
     commands_unseen: int = 0,
 ) -> list[str]:
-    """`complete: nothing lost`, or what is missing and where."""
+    """`complete: nothing lost`, or the gaps and their places."""
     lines = [f"  {failure}" for failure in failures]
     blind = list(blind_spots)
     for spot in blind:
         lines += [f"  could not be read: {sentence_of(spot)}", f"    {advice_of(spot)}"]
     if calls_cut:
-        lines.append(f"  {_plural(calls_cut, 'call')} cut: not all of their bytes are here")
+        lines.append(f"  {_plural(calls_cut, 'call')} cut: some of their bytes are missing")
     if commands_unseen:
         lines += [f"  {unseen_said(commands_unseen)}", f"    {UNSEEN_WHY}"]
     for entry in losses:

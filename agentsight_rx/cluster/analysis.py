@@ -19,7 +19,7 @@ __all__ = ["Analysis"]
 
 class Analysis:
     """
-    One recording, or a stretch of it. Time is that of its own events, whatever other hosts do. `emit` gets what the graph
+    One recording, or a stretch of it. Time is the time of its own events, whatever other hosts do. `emit` gets what the graph
     emits.
     """
 
@@ -41,7 +41,7 @@ class Analysis:
         self._engine.push(self._hub, batch)
 
     def end(self) -> None:
-        """There is no more: what is open comes out as partial."""
+        """The input has ended: open items come out as partial."""
         self._engine.end(self._hub)
         self._engine.linger()
 
@@ -49,7 +49,7 @@ class Analysis:
         return self._engine.snapshot()
 
     def losses(self) -> Losses:
-        """What was lost and counted here; in a stretch that goes on from a state, in that stretch."""
+        """The losses that were counted here; in a stretch that continues from a state, only its own."""
         ledger = self._engine.ledger
         return Losses(tuple(ledger.entries()), tuple(StageCount(meter.stage, meter.seen, meter.passed) for meter in ledger))
 

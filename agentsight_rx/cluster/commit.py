@@ -77,7 +77,7 @@ def commit_name(key: str, sequence: int) -> str:
 
 
 def content_name(key: str, sequence: int, content: bytes, kind: str) -> str:
-    """A file has the name of what is in it, so that two attempts can only write the same under the same name."""
+    """A file is named by its content, so that two attempts can only write the same under the same name."""
     return f"{key}/{sequence:010}-{blake2b(content, digest_size=8).hexdigest()}.{kind}"
 
 
@@ -97,7 +97,7 @@ def decode_state(packed: bytes, name: str) -> State:
 
 
 def decode_commit(content: bytes, name: str, *, pins: Pins | None = None) -> Commit:
-    """Raises SpoolError where it is none, or was made by another release or Python than `pins`."""
+    """Raises SpoolError where it is no state, or was made by another release or Python than `pins`."""
     try:
         found = msgspec.msgpack.decode(content, type=Commit)
     except msgspec.MsgspecError as error:

@@ -36,7 +36,7 @@ _QUIET = ("distributed", "distributed.nanny", "distributed.worker", "distributed
 
 
 class Progress(Struct):
-    """How far a run is; `seconds` are those of the processors of the workers."""
+    """How far a run is; `seconds` are the seconds of the workers' processors."""
 
     total: int
     done: int = 0
@@ -65,8 +65,8 @@ def run_on_dask(
 ) -> Progress:
     """
     On `scheduler` (an address), else on so many workers of this machine: processes that are started anew when one dies. A task
-    whose worker dies is given to another one. Raises SpoolError where the scheduler or too many workers die; what is committed
-    then is not done again.
+    whose worker dies is given to another one. Raises SpoolError where the scheduler or too many workers die; committed segments
+    are not done again.
     """
     progress = Progress(plan.left)
     dask = _dask()

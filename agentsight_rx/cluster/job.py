@@ -37,7 +37,7 @@ __all__ = ["Done", "Task", "segment"]
 
 
 class Task(Struct, frozen=True, kw_only=True):
-    """Segment `sequence` of `key`, behind the committed segment `before` (0: none is). `pins` are those of the driver."""
+    """Segment `sequence` of `key`, behind the committed segment `before` (0: none is). `pins` come from the driver."""
 
     spool: str
     out: str
@@ -95,7 +95,7 @@ def _done(commit: Commit, *, fresh: bool, seconds: float = 0.0) -> Done:
 
 
 class _Work:
-    """One attempt, from the state before to what is to be written."""
+    """One attempt, from the state before to the files to write."""
 
     def __init__(self, task: Task, at: At) -> None:
         self._task, self._at = task, at

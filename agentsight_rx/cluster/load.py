@@ -26,7 +26,7 @@ _TO_STORE = ("to store", "store")  # stages of a run that come behind its graph
 
 
 class Loaded(Struct):
-    """What is in the store."""
+    """The content of the store."""
 
     hosts: int = 0
     segments: int = 0
@@ -42,8 +42,8 @@ def load(
     progress: Callable[[Loaded], None] = lambda _: None,
 ) -> Loaded:
     """
-    Make the store at `path` of what is committed in `out`, all of it or nothing. Each recording of a host is a run of the
-    store. Raises StoreError where there is a file already, unless it is to `replace` it.
+    Make the store at `path` of the commits in `out`, all of it or nothing. Each recording of a host is a run of the store.
+    Raises StoreError where there is a file already, unless it is to `replace` it.
     """
     if path.exists() and not replace:
         raise StoreError(f"{path} is there already: give another path by --store, or --replace")

@@ -25,7 +25,7 @@ class ShipRefused(SpoolError):
 
 
 class Notes:
-    """Those of the place `url`, and the ones beside them. Every method raises OSError where a folder cannot be used."""
+    """The notes of the place `url`, and the notes beside them. Every method raises OSError where a folder cannot be used."""
 
     def __init__(self, url: str, say: Callable[[str], None] = say) -> None:
         self._url, self._say = url, say
@@ -64,7 +64,7 @@ class Notes:
         except FileNotFoundError:
             return {}
         except msgspec.MsgspecError:
-            self._say(f"{folder / _SHIPPED} cannot be read: all segments are compared with what is stored")
+            self._say(f"{folder / _SHIPPED} cannot be read: all segments are compared with the stored ones")
             return {}
 
     def until(self, folder: Path) -> int:

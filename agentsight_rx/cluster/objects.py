@@ -111,7 +111,7 @@ class ObjectPlace:
 
 
 _NO_CONDITION = (
-    "cannot create a file only where there is none, which decides who of two is first: give an object store that knows "
+    "cannot create a file only if it does not exist, so two writers could both succeed: give an object store with "
     "conditional writes, or a folder"
 )
 

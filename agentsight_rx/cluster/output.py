@@ -1,7 +1,7 @@
 """
-Events and rows of one segment <-> the bytes of its output: numbered, with what was lost, and where a recording ended.
+Events and rows of one segment <-> the bytes of its output: numbered, with the losses, and where a recording ended.
 
-The frame is that of a segment; its records are H (header), B (items), L (losses), R (a recording ended here), F (footer).
+The frame is the frame of a segment; its records are H (header), B (items), L (losses), R (a recording ended here), F (footer).
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class _Block(Struct, frozen=True, array_like=True):
 
 
 class Losses(Struct, frozen=True):
-    """What was lost of the recording, and what its stages took in and handed on, since the last Losses of it."""
+    """The losses of the recording, and the counts that its stages took in and handed on, since its last Losses."""
 
     entries: tuple[Entry, ...]
     stages: tuple[StageCount, ...] = ()
@@ -117,7 +117,7 @@ def pack_output(content: bytes) -> bytes:
 
 
 def read_output(packed: bytes, name: str) -> tuple[OutputHeader, Iterator[Piece]]:
-    """Its header, and its pieces in order. Raises SpoolError where the bytes are not those of a whole output."""
+    """Its header, and its pieces in order. Raises SpoolError where the bytes are not a whole output."""
     try:
         found = list(records(decompressed(packed, _LARGEST)))
         if len(found) < 2 or found[0][0] != b"H" or found[-1][0] != b"F":

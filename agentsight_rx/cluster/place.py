@@ -27,7 +27,7 @@ _PART = ".part"
 
 
 def ignore(_: str, __: int) -> None:
-    """The default of what is called on the way."""
+    """The default callback: it does nothing."""
 
 
 class Place(Protocol):

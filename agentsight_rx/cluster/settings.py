@@ -30,7 +30,7 @@ class Settings(Struct, frozen=True, kw_only=True):
 
 
 def settings_of(out: Place, *, redaction_key: bytes | None = None) -> Settings:
-    """Those of an earlier run, else new ones. Raises SpoolError where the place has something else, or another key."""
+    """The settings of an earlier run, else new ones. Raises SpoolError where the place has something else, or another key."""
     kept = out.read(SETTINGS)
     if kept is None:
         made = Settings(redaction_key=(redaction_key or os.urandom(32)).hex())

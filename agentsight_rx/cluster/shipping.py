@@ -30,7 +30,7 @@ _TRIES = 3  # of one segment whose stored bytes differ
 
 class Shipped(Struct):
     """
-    What a shipper did so far, in segments. `again` were sent another time, since what was stored differed; `there` were stored
+    What a shipper did so far, in segments. `again` were sent another time, since the stored bytes differed; `there` were stored
     by an earlier shipper that was ended; `broken` have no header that can be read, and stay; `waiting` are still to go.
     """
 
@@ -45,8 +45,8 @@ class Shipped(Struct):
 
 class Shipper:
     """
-    Ships what is in `spool` at each call of `run`. Segments that are shipped and older than `keep_s` are removed; None: none.
-    `ended` is asked between two segments, and `at` is called on the way: a test ends us there.
+    Ships the segments in `spool` at each call of `run`. Segments that are shipped and older than `keep_s` are removed; None:
+    none. `ended` is asked between two segments, and `at` is called on the way: a test ends us there.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class Shipper:
 
     def run(self) -> None:
         """
-        Ship what is closed now. Raises SpoolError where the spool cannot be read or the other place not be used, ShipRefused
+        Ship the closed segments. Raises SpoolError where the spool cannot be read or the other place not be used, ShipRefused
         where to try again is useless.
         """
         if isinstance(self._target, LocalPlace) and not Path(self._target.url).is_dir():
@@ -178,7 +178,7 @@ class Shipper:
         return header
 
     def _compare(self, name: str, content: bytes, own: Header | None) -> None:
-        """Read back what is stored, and store it again where it differs. `own`: it was there already."""
+        """Read back the stored segment, and store it again where it differs. `own`: it was there already."""
         for _ in range(_TRIES):
             stored = self._target.read(name)
             if stored == content:
@@ -187,12 +187,12 @@ class Shipper:
                 self._refuse_other(name, stored, own)
             size = "nothing is" if stored is None else f"{len(stored)} bytes are"
             self._say(
-                f"{self._target.url}/{name} differs from what was sent ({size} there, {len(content)} expected): sent again"
+                f"{self._target.url}/{name} differs from the sent segment ({size} there, {len(content)} expected): sent again"
             )
             self.done.again += 1
             self._target.put(name, content)
         if self._target.read(name) != content:
-            raise SpoolError(f"{self._target.url}/{name} differs from what was sent, {_TRIES} times: check what stores it")
+            raise SpoolError(f"{self._target.url}/{name} differs from the sent segment, {_TRIES} times: check the storage")
 
     def _refuse_other(self, name: str, stored: bytes, own: Header) -> None:
         """Never write over the recording of another machine that has the same name."""

@@ -48,5 +48,5 @@ def share_of(size: int, part: int, *, least: int, most: int) -> int:
 
 
 def share_of_memory(part: int, *, least: int, most: int) -> int:
-    """The same of what is available now."""
+    """The same for the available memory."""
     return share_of(available(), part, least=least, most=most)

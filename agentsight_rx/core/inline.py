@@ -81,7 +81,7 @@ class _Inline:
 
 
 class _Batch:
-    """What was read of one source, and where in it the next event stands."""
+    """The batch that was read of one source, and the place of its next event."""
 
     def __init__(self, events: Sequence[Any], time_of: Callable[[Any], int] | None) -> None:
         self.events = events

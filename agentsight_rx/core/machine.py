@@ -30,7 +30,7 @@ class Machine(Generic[A_contra, B_co]):
     """An analysis. One is born per subscription, or per key of one; time comes from events and ticks alone."""
 
     def feed(self, event: A_contra, /) -> Iterable[B_co]:
-        """Take one event; return what is known now."""
+        """Take one event; return the events that are known now."""
         raise NotImplementedError
 
     def tick(self, now_ns: int, /) -> Iterable[B_co]:
@@ -38,7 +38,7 @@ class Machine(Generic[A_contra, B_co]):
         return ()
 
     def finish(self) -> Iterable[B_co]:
-        """No more input: return what is left, marked as partial."""
+        """No more input: return the rest, marked as partial."""
         return ()
 
 
@@ -49,7 +49,7 @@ class TakesRuns(Machine[A_contra, B_co]):
         """
         Take events from `start` on as long as they are of the usual kind; return the place of the first that was not taken, and
         what those before it make. It may be less in number than `feed` would return, such as one part of a body in the place of
-        several, and has to say the same. What is not taken is given to `feed`.
+        several, and has to say the same. The rest is given to `feed`.
         """
         raise NotImplementedError
 
@@ -70,7 +70,7 @@ class Bounded(Machine[A_contra, B_co]):
         return 0
 
     def evict(self) -> Iterable[B_co]:
-        """Give up what is held because memory is short: return it as at the end, and go on empty."""
+        """Give up held events because memory is short: return it as at the end, and go on empty."""
         return self.finish()
 
     def idle(self) -> bool:

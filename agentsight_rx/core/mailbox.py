@@ -138,7 +138,7 @@ class Mailbox(Generic[E]):
         return max(self._events / self._most_events, self._size / self._most_size)
 
     def close(self) -> None:
-        """Take no more batches; `get` still returns those inside."""
+        """Take no more batches; `get` still returns the batches inside."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()

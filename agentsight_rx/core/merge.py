@@ -77,7 +77,7 @@ class _Input(Generic[E]):
             run.release()
 
     def take(self, latest_ns: int) -> tuple[list[E], list[int]]:
-        """What is not later than this, and its times; the rest goes on waiting."""
+        """The events up to this time, and their times; the rest goes on waiting."""
         waiting, times = self.waiting, self.times
         if max(times) <= latest_ns:
             self.waiting, self.times = [], []

@@ -45,8 +45,8 @@ def per_key(
     """
     One machine a key, at most `limit` of them: the one not used for longest is evicted and, if it held bytes, counted.
 
-    Events whose key is None pass unchanged. Where all machines together keep more than `budget` bytes, of those that `weigh`
-    finds in a batch, the ones not used for longest are evicted, are counted and go on empty.
+    Events whose key is None pass unchanged. All machines together keep at most `budget` bytes. Over that, the least recently
+    used machines among the ones that `weigh` finds in a batch are evicted, are counted and go on empty.
     """
     return Operator(
         name,
@@ -62,8 +62,8 @@ _Saved: TypeAlias = tuple[list[tuple[Raw, Raw]], list[tuple[Raw, bytes]], int, i
 
 class _PerKey(Kernel[A, B], Generic[A, B, K]):
     """
-    The order of use is kept only while the table is more than half full: until then a hit costs one look-up, and every key
-    used between half full and full moves behind those that are not.
+    The order of use is kept only while the table is more than half full: until then a hit costs one look-up, and every key used
+    between half full and full moves behind the unused keys.
     """
 
     def __init__(

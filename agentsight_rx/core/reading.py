@@ -47,7 +47,7 @@ class Reading(Struct):
     failure: BaseException | None = None
 
     def open(self) -> None:
-        """An exception is kept as `failure`, and what was opened before it is closed."""
+        """An exception is kept as `failure`, and anything that was opened before it is closed."""
         try:
             self.hub.reader.open()
             self.opened = True
@@ -63,7 +63,7 @@ class Reading(Struct):
 def open_all(readings: Sequence[Reading], meanwhile: Callable[[], None] = lambda: None) -> list[Reading]:
     """
     Open them, and do something else `meanwhile`. The kernel takes its time for each live one, so every one of these has a
-    thread. On return, also by an exception, none is being opened any more. Returns those that the machine does not allow
+    thread. On return, also by an exception, none is being opened any more. Returns the sources that the machine does not allow
     (Unavailable). Raises what `meanwhile` raises, else the first other failure, in the order of `readings`.
     """
     opening = [(each, each.opener()) for each in readings if each.hub.live]

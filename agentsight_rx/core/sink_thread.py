@@ -102,7 +102,7 @@ class SinkThread:
         self._meter.passed += len(self._in_hand) - lost
 
     def close(self) -> None:
-        """No more batches: the thread writes what is in the box and ends."""
+        """No more batches: the thread empties the box and ends."""
         self._box.close()
 
     def end(self, timeout: float) -> None:

@@ -37,7 +37,7 @@ def weight_of_all(events: Sequence[object], /) -> int:
 
 
 def weights_of(events: Sequence[object], /) -> list[int]:
-    """The weight of each. Where all are of one type, as those of a source mostly are, it costs a fourth."""
+    """The weight of each. Where all are of one type, as the events of a source mostly are, it costs a fourth."""
     kinds = set(map(type, events))
     if len(kinds) == 1:
         weigher = _weighers[kinds.pop()]

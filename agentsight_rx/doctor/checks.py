@@ -18,7 +18,7 @@ __all__ = ["Check", "can_try", "machine_checks"]
 
 
 class Check(Struct, frozen=True):
-    """One thing that was looked at: what was found; where it is missing, what is different then, and what to do."""
+    """One check: its result, and where the thing is missing, the consequences and what to do."""
 
     name: str
     ok: bool

@@ -1,6 +1,6 @@
 """
-A program of its own, for `trial.py`: once a line comes on its input, it does a little of everything that a capture sees. Each
-thing carries the word that is its argument. Plain Python, since it starts without packages.
+A program of its own, for `trial.py`: once a line comes on its input, it does a little of everything that a capture sees, and
+ends with its input. Each thing carries the word that is its argument. Plain Python, since it starts without packages.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ import sys
 import tempfile
 from contextlib import suppress
 
-__all__: list[str] = []
+__all__ = ["BASH"]
 
-_BASH = "/bin/bash"
+BASH = "/bin/bash"
 
 
 def _speak_tls(word: bytes) -> None:
@@ -55,7 +55,7 @@ def _type_line(word: bytes) -> None:
     """Into a bash on a terminal, which says when it is ready."""
     pid, terminal = pty.fork()
     if not pid:
-        os.execve(_BASH, [_BASH, "--norc", "--noprofile", "-i"], {"PS1": "ready>", "HISTFILE": "/dev/null", "TERM": "dumb"})
+        os.execve(BASH, [BASH, "--norc", "--noprofile", "-i"], {"PS1": "ready>", "HISTFILE": "/dev/null", "TERM": "dumb"})
     seen = b""
     while b"ready>" not in seen:
         seen += os.read(terminal, 4096)
@@ -73,12 +73,13 @@ def _main(word: str) -> None:
     with tempfile.NamedTemporaryFile(prefix=word) as file:
         file.write(text)
     for deed in (_speak_http, _speak_tls, _type_line):
-        if deed is not _type_line or os.path.exists(_BASH):
+        if deed is not _type_line or os.path.exists(BASH):
             try:
                 deed(text)
             except (OSError, ValueError) as error:  # what cannot be done here is not seen
                 print(f"{deed.__name__}: {error}", file=sys.stderr)
     print(word, flush=True)
+    sys.stdin.read()  # until what it did was seen
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What was found of this machine, and of each source -> tables for people."""
+"""The findings about this machine, and about each source -> tables for people."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _SEEN = {
 
 
 def render(machine: Iterable[Check], outcomes: Iterable[Outcome]) -> Group:
-    """The machine, then what was seen of a program of our own, a line for each source, then whether `record` starts."""
+    """The machine, then the capture of a program of our own, a line for each source, then whether `record` starts."""
     from rich.console import Group  # takes 15 ms, which a capture must not pay
     from rich.text import Text
 
@@ -65,6 +65,8 @@ def _of_source(outcome: Outcome) -> tuple[str, str, str]:
         return _YES, name, _SEEN[outcome.source]
     if not outcome.opened:
         return _NO, name, f"NOT captured: {outcome.why}"
+    if outcome.why:
+        return _OTHERWISE, name, outcome.why
     return _NO, name, "the kernel allows it, but nothing of our own program was seen: please report it, with this page"
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import secrets
+import select
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Collection, Sequence
 from io import StringIO
 from pathlib import Path
 
@@ -31,12 +33,16 @@ from ..loss import Ledger
 from ..runtime import Run
 from ..say import holding
 from ..view.reasons import SOURCES
+from .program import BASH
 
 __all__ = ["Outcome", "can_record", "try_sources"]
 
 _PROGRAM = Path(__file__).with_name("program.py")
-_PATIENCE_S = 30.0  # until its program has done everything
+_DONE_S = 60.0  # until its program has done everything
+_SEEN_S = 10.0  # until that was seen: a slow machine takes seconds for what others do in milliseconds
 _SAMPLES_S = 0.2
+# What the program cannot do here: no proof of it comes
+_NOT_HERE = {} if os.path.exists(BASH) else {"readline": f"there is no {BASH}, so no line was typed"}
 
 
 class Outcome(Struct, frozen=True):
@@ -79,6 +85,14 @@ class _Seen:
     def __init__(self, word: str) -> None:
         self._wanted = _proof(word)
         self.names: set[str] = set()
+        self.missing: set[str] = set(self._wanted)
+        self.all = threading.Event()
+
+    def wait(self, names: Collection[str], timeout_s: float) -> None:
+        """For the proofs of these sources."""
+        self.missing &= set(names)
+        if self.missing:
+            self.all.wait(timeout_s)
 
     def open(self, _: Ledger) -> _Seen:
         return self
@@ -87,6 +101,9 @@ class _Seen:
         for event in batch:
             found = [name for name, is_proof in self._wanted.items() if is_proof(event)]
             self.names.update(found)
+        self.missing -= self.names
+        if not self.missing:
+            self.all.set()
 
     def flush(self) -> None: ...
 
@@ -97,20 +114,17 @@ def try_sources() -> list[Outcome]:
     """Capture a program that does a little of everything, as `record` would; nothing else of the machine is watched."""
     word = f"agentsight-rx-trial-{secrets.token_hex(4)}"
     seen = _Seen(word)
-    program = subprocess.Popen(
-        [sys.executable, "-I", "-S", str(_PROGRAM), word],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        missing = _watch(program, seen)
-    except Unavailable as error:  # none of them can be opened
-        missing = dict.fromkeys(SOURCES, str(error))
-    finally:
-        program.kill()
-        program.communicate()
-    return [Outcome(name, name not in missing, name in seen.names, missing.get(name, "")) for name in SOURCES]
+    words = [sys.executable, "-I", "-S", str(_PROGRAM), word]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as program:
+        try:
+            missing = _watch(program, seen)
+        except Unavailable as error:  # none of them can be opened
+            missing = dict.fromkeys(SOURCES, str(error))
+        finally:
+            program.kill()
+    return [
+        Outcome(name, name not in missing, name in seen.names, missing.get(name, _NOT_HERE.get(name, ""))) for name in SOURCES
+    ]
 
 
 def _watch(program: subprocess.Popen[bytes], seen: _Seen) -> dict[str, str]:
@@ -130,6 +144,10 @@ def _watch(program: subprocess.Popen[bytes], seen: _Seen) -> dict[str, str]:
     sink = Sink("seen", lambda _: seen, events=1 << 16, size=64 << 20)
     with holding(StringIO()), Run(graph, [sink], required=()) as run:
         assert program.stdin is not None
+        assert program.stdout is not None
         os.write(program.stdin.fileno(), b"begin\n")
-        run.wait(_PATIENCE_S)
+        select.select([program.stdout], [], [], _DONE_S)
+        seen.wait(SOURCES.keys() - run.unavailable.keys() - _NOT_HERE.keys(), _SEEN_S)
+        program.stdin.close()
+        run.wait(_SEEN_S)
         return run.stop().unavailable

@@ -38,8 +38,8 @@ def atif(store: Store, session: SessionRow, prices: Prices, /) -> Iterator[bytes
     One JSON value, a step a piece. Texts are whole: they are read from the log call by call. Sub-agents, and sessions that this
     one started, are trajectories of their own inside of it.
 
-    What was seen and the format has no field for is in `extra`: the process that ran for a tool and how it ended, a call that
-    failed or is not whole.
+    Facts for which the format has no field are in `extra`: the process that ran for a tool and how it ended, a call that failed
+    or is not whole.
     """
     yield from _Trajectory(store, session, prices).pieces()
     yield b"\n"
@@ -64,7 +64,7 @@ class _Sums(Struct):
 
 
 class _Trajectory:
-    """That of the calls of one agent of a session: `agent_id` None is the main one, which has the others inside."""
+    """The trajectory of the calls of one agent of a session: `agent_id` None is the main one, which has the others inside."""
 
     def __init__(
         self, store: Store, session: SessionRow, prices: Prices, *, agent_id: str | None = None, above: tuple[str, ...] = ()
@@ -152,7 +152,7 @@ class _Trajectory:
         yield from self._numbered({"source": "user", "message": typed} if typed else None, time)
 
     def _take_results(self, results: Sequence[ToolResultPart]) -> list[_Json]:
-        """Give the step that waits its results; those that are of none of its tools come back, without the id."""
+        """Give the step that waits its results; results of other tools come back, without the id."""
         asked = {each["tool_call_id"] for each in (self._waiting or {}).get("tool_calls", ())}
         mine = [_result(each) | {"source_call_id": each.id} for each in results if each.id in asked]
         if mine and self._waiting is not None:

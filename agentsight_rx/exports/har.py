@@ -28,8 +28,8 @@ _HEAD: _Json = {"version": "1.2", "creator": {"name": "agentsight-rx", "version"
 
 def har(store: Store, *, held_most: int = _HELD_MOST, messages_most: int = _MESSAGES_MOST) -> Iterator[bytes]:
     """
-    One JSON value, an entry a piece, in the order in which the exchanges ended. What is open at the same time is held, at most
-    `held_most` bytes of it; of one WebSocket at most `messages_most`.
+    One JSON value, an entry a piece, in the order in which the exchanges ended. Open exchanges are held, at most `held_most`
+    bytes of it; of one WebSocket at most `messages_most`.
 
     An entry of which something is missing says what in `comment`. Fields of our own begin with `_`, as the format wants:
     `_id` of the row in other reports, `_process`, and Chrome's `_webSocketMessages`.

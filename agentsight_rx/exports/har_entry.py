@@ -20,7 +20,7 @@ _OPCODES = {"text": 1, "binary": 2, "close": 8, "ping": 9, "pong": 10}  # RFC 64
 
 
 class Exchange:
-    """What was seen of one exchange so far. `weight`: about how many bytes it holds."""
+    """The seen parts of one exchange so far. `weight`: about how many bytes it holds."""
 
     def __init__(self, id: str, origin: Origin, *, request: HttpRequest | None = None) -> None:
         self.id, self.origin, self.request = id, origin, request
@@ -73,7 +73,7 @@ def entry_of(exchange: Exchange, /) -> _Json:
 
 
 def _missing(exchange: Exchange) -> Iterator[str]:
-    """What is not there, in words."""
+    """The missing parts, in words."""
     request, response, stream = exchange.request, exchange.response, exchange.stream
     if request is None:
         yield "the request was not captured, or is in an entry before this one"

@@ -26,7 +26,7 @@ _NUMBER = re.compile(r"\d{1,6}")
 def new_results(messages: Sequence[Message], /) -> list[tuple[ToolResultPart, str]]:
     """
     The results behind the newest answer of the model, each with the id that its call has if the API gave it none: a client may
-    give such a call an id of its own where it sends it back. Empty where the call is not among those of the answer.
+    give such a call an id of its own where it sends it back. Empty where the answer does not have the call.
     """
     said = [at for at, each in enumerate(messages) if each.role == "assistant"]
     end = said[-1] + 1 if said else len(messages)

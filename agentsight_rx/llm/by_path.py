@@ -23,7 +23,7 @@ _Tree: TypeAlias = dict[str, Any] | list[Any]
 def json_at(paths: Iterable[str], values: Iterable[str], /) -> str:
     """
     The object as JSON text. `values` are JSON texts; strings at one path are parts of one string. `$` stands for the object
-    itself. What has a path that is none, or that does not fit what is there, is left out.
+    itself. A value is left out if its path cannot be read, or does not fit the object.
     """
     root: dict[str, Any] = {}
     pieces: dict[tuple[str | int, ...], list[str]] = {}  # of strings: they are joined once
@@ -87,7 +87,7 @@ def _empty(step: str | int) -> _Tree:
 
 
 def _at(place: _Tree, step: str | int) -> Any:
-    """What is there; None if nothing is."""
+    """The value at the place; None if it has none."""
     if isinstance(place, list):
         return place[step] if isinstance(step, int) and step < len(place) else None
     return place.get(step) if isinstance(step, str) else None

@@ -1,4 +1,4 @@
-"""Bodies of several vendors at one path -> requests and answers: what is in a body says which vendor reads it."""
+"""Bodies of several vendors at one path -> requests and answers: the content of a body says which vendor reads it."""
 
 from __future__ import annotations
 

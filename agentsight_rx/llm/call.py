@@ -44,7 +44,7 @@ def call_of(
 
 
 def answer_of(provider: Provider, answer: HttpResponse | SseMessage, /) -> Answer:
-    """What was answered, its parts in the order of the model. Of a very long stream the order of its parts is lost."""
+    """The answer, its parts in the order of the model. Of a very long stream the order of its parts is lost."""
     if isinstance(answer, HttpResponse):
         return provider.answer(answer.body)
     if answer.events_lost or not answer.events:

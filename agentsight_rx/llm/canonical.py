@@ -1,4 +1,4 @@
-"""What is said to a model and what it answers, in one shape for every provider: messages made of parts."""
+"""Requests to a model and its answers, in one shape for every provider: messages made of parts."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ class Answer(Struct, frozen=True):
 
 
 class LlmCall(Struct, frozen=True):
-    """One call of a model: what was asked, what was answered, and how it went. The only shape that reports and exports read."""
+    """One call of a model: the request, the answer, and how it went. The only shape that reports and exports read."""
 
     dialect: str  # name of the `Provider` that read it
     provider: str  # `gen_ai.provider.name` of OpenTelemetry

@@ -2,7 +2,7 @@
 JSON -> a Struct, field by field: what does not fit is left out and named, and what stands beside it is kept.
 
 The usual body fits its type and is decoded in one step. Only where it does not, each field is decoded by itself: a list loses
-the elements that do not fit, an object the fields, and a field without a default is one that its object cannot do without.
+the elements that do not fit, an object the fields, and without a field that has no default, its object is left out.
 """
 
 from __future__ import annotations

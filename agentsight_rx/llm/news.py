@@ -20,7 +20,7 @@ _KINDS: dict[str, _Kind] = {"text": "text", "reasoning": "reasoning", "call": "c
 
 
 class _Block(Struct, array_like=True):
-    """What was reported of one part: so many of its pieces, and so many characters. `number` is its place among the parts."""
+    """The reported amount of one part: pieces and characters. `number` is its place among the parts."""
 
     number: int
     pieces: int = 0
@@ -29,13 +29,13 @@ class _Block(Struct, array_like=True):
 
 
 class Reported(Struct, array_like=True):
-    """What was reported of an answer."""
+    """The reported amount of an answer."""
 
     blocks: dict[Place, _Block] = {}
 
 
 def news(draft: Draft, reported: Reported, /) -> tuple[AnswerPiece, ...]:
-    """What `draft` says besides what was reported, which from here on is all of it."""
+    """What `draft` says besides the reported text. From here on all of it is reported."""
     return tuple(_of_parts(draft, reported))
 
 

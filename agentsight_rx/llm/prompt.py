@@ -12,7 +12,7 @@ __all__ = ["New", "Prompt", "ToolResult", "new_in", "prompt_of"]
 
 
 class ToolResult(Struct, frozen=True):
-    """The output of a tool. `id` is that of its `ToolCall`; `made_up_id` the one that this has if the API gave it none."""
+    """The output of a tool. `id` is the id of its `ToolCall`; `made_up_id` the one that this has if the API gave it none."""
 
     id: str
     output: str

@@ -98,8 +98,8 @@ class Provider(Struct, frozen=True):
 
     def asked(self, body: bytes, target: str, /, *, resent: Resent | None = None) -> Asked:
         """
-        A request, whole; the path may name a model that the body does not. Never raises. `resent` keeps what is read, so that
-        it is not read again where it is sent again.
+        A request, whole; the path may name a model that the body does not. Never raises. `resent` keeps the decoded messages,
+        so that they are not decoded again where they are sent again.
         """
         again = self.asks_again
         asked = self.asks(body) if again is None or resent is None else again(body, resent)

@@ -24,7 +24,7 @@ _UNKNOWN_MOST = 32
 class Block(Struct, array_like=True):
     """
     An unfinished piece of an answer. `kind`: text, reasoning, call, result or media. Of a call, `whole` is its input if that
-    came in one piece, and `parts` override it. Of a result, `id` is that of its call.
+    came in one piece, and `parts` override it. Of a result, `id` is the id of its call.
     """
 
     kind: str
@@ -80,7 +80,9 @@ class Draft(Struct, array_like=True):
         return block
 
     def add(self, kind: str, text: str) -> None:
-        """Add to the newest piece, or begin a new one where it has another kind: the order of arrival is that of the answer."""
+        """
+        Add to the newest piece, or begin a new one where it has another kind: the order of arrival is the order of the answer.
+        """
         last = len(self.blocks)
         block = self.blocks.get((last - 1, 0, 0))
         if block is None or block.kind != kind:

@@ -1,9 +1,9 @@
 """
-The body of a request -> its fields and its messages, of which those that were sent before are not decoded again.
+The body of a request -> its fields and its messages, without decoding messages again that were sent before.
 
-An agent sends the whole conversation with each turn, so a body begins like one before. Its elements that end within what both
-have in common are left out of what is decoded, and what was made of them is taken again. The rest is decoded strictly; a body
-for which anything of this does not hold is left to the way that takes every body.
+An agent sends the whole conversation with each turn, so a body begins like one before. Elements that end within the common part
+are not decoded, and their earlier results are taken again. The rest is decoded strictly; a body for which anything of this does
+not hold is left to the way that takes every body.
 """
 
 from __future__ import annotations
@@ -60,15 +60,15 @@ class _Found(Struct):
         return self.count >= len(self.before.ends) - _CHANGED_MOST
 
     def begun(self, body: bytes) -> _Body:
-        """What is known of the other one."""
+        """The knowledge about the other one."""
         before, count = self.before, self.count
         return _Body(body, before.start, before.ends[:count], before.values[:count], before.made[:count])
 
 
 class Resent:
     """
-    The bodies that were read last, so that what comes again is known. It changes how long reading takes and never what is read:
-    it is no state, and a new one does the same.
+    The bodies that were read last, so that what comes again is known. It changes the time of reading and never the result: it
+    is no state, and a new one does the same.
     """
 
     def __init__(self, *, at_once: bool = False) -> None:
@@ -108,7 +108,7 @@ class Resent:
 
 
 class Elements(Generic[S, E, T]):
-    """The list of messages in the requests of one dialect: its field, and what is made of an element by itself."""
+    """The list of messages in the requests of one dialect: its field, and the result of an element by itself."""
 
     def __init__(self, field: str, request: type[S], *, element: type[E], made: Callable[[E], T]) -> None:
         self._field = field
@@ -122,8 +122,8 @@ class Elements(Generic[S, E, T]):
 
     def read(self, body: bytes, resent: Resent, /) -> tuple[S, list[T]] | None:
         """
-        The request without its elements, and what is made of all of these; None where the body is short, has anything that
-        does not fit its type, or has too many values.
+        The request without its elements, and the results of all of them; None where the body is short, has anything that does
+        not fit its type, or has too many values.
         """
         if len(body) < _LEAST:
             return None
@@ -150,7 +150,7 @@ class Elements(Generic[S, E, T]):
         return asked, made
 
     def _placed(self, body: bytes, at: int, sent: list[bytes], *, found: _Found | None) -> _Body | None:
-        """Where the list is and what was known of it, with the elements from `at` on; None where that is not certain."""
+        """Where the list is, its known elements, with the elements from `at` on; None where that is not certain."""
         if found is None:
             key = self._key.search(body)
             if key is None or not sent:

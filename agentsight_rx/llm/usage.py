@@ -1,4 +1,4 @@
-"""The counts of an event -> those of the answer: of each count, what was said last is right."""
+"""The counts of an event -> the counts of the answer: the last statement of each count is right."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""HTTP messages -> the same without those that a rule matches."""
+"""HTTP messages -> the messages that no rule matches."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def filter_http(*rules: str, compat: bool = False) -> Operator[HttpEvent, HttpEv
     Drop the messages that one of `rules` matches; they are counted as filtered. Everything else passes unchanged.
 
     A rule with a field of `exchange.` drops a request and its answer together, and all that follows; a request then waits for
-    its answer where the rule asks about it. The language is that of docs/filters.md, with `compat` exactly that of the
-    original. Raises UsageError.
+    its answer where the rule asks about it. docs/filters.md describes the language, with `compat` exactly as in the original.
+    Raises UsageError.
     """
     compiled = compile_http(rules, compat=compat)
     if compiled.exchanges is None:
@@ -56,7 +56,7 @@ def _messages(batch: Sequence[HttpEvent]) -> int:
 
 
 class _Judged(Kernel[HttpEvent, HttpEvent]):
-    """The filter that holds requests: takes out what was dropped, and counts it."""
+    """The filter that holds requests: takes out dropped events, and counts them."""
 
     def __init__(self, site: Site, judge: Kernel[HttpEvent, HttpEvent | Rejected]) -> None:
         self._site = site

@@ -21,7 +21,7 @@ def filter_tls(*rules: str, compat: bool = False) -> Operator[TlsEvent, TlsEvent
     Mark the TLS records that one of `rules` matches; `drop_marked` drops them behind the reassembly, which needs them all.
     Handshakes that match are dropped and counted as filtered here, since nothing needs them.
 
-    The language is that of docs/filters.md, with `compat` exactly that of the original. Raises UsageError.
+    docs/filters.md describes the language, with `compat` exactly as in the original. Raises UsageError.
     """
     compiled = compile_tls(rules, compat=compat)
     return Operator("filter_tls", lambda site: _Mark(site, compiled), " | ".join(rules))

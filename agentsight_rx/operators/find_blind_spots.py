@@ -26,8 +26,8 @@ Process = tuple[int, int]  # pid and start, since a pid is used again
 
 def find_blind_spots(*, wait: float = 0.0) -> Operator[TlsEvent, TlsEvent]:
     """
-    Report processes of which traffic was not read. Everything else passes unchanged; of the evidence only what a connection has
-    carried in all, at its end or at that of the stream, marked as judged, so that a replay does not judge it again.
+    Report processes of which traffic was not read. Everything else passes unchanged; of the evidence only the total of a
+    connection passes, at its end or at the end of the stream, marked as judged, so that a replay does not judge it again.
 
         --Chunk--TcpTraffic--UnreadTls-----TcpTraffic----------------------|
         [                find_blind_spots()                                ]
@@ -127,7 +127,7 @@ def _process(event: TlsEvent) -> Process | None:
 
 
 class _State(Struct):
-    """What is known of one process."""
+    """The facts about one process."""
 
     read: int = 0  # TLS objects that were in use
     live: set[int] = set()  # of these: the addresses of those that were not freed
@@ -144,7 +144,7 @@ class _State(Struct):
 
 
 class _Account(Machine[TlsEvent, TlsEvent], Checkpointed[_State]):
-    """The connections of one process, and what was read of them."""
+    """The connections of one process, and the plaintext of them."""
 
     def __init__(self, wait_ns: int, time: _Time) -> None:
         self.state = _State()

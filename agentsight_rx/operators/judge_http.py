@@ -180,7 +180,7 @@ class _Exchanges(Bounded[HttpEvent, HttpEvent | Rejected], Checkpointed[_State])
         *,
         both: bool = False,
     ) -> list[HttpEvent | Rejected]:
-        """`both`: request and answer are known, so that what is kept need not be remembered."""
+        """`both`: request and answer are known, so that a kept exchange need not be remembered."""
         if drop or not both:
             self._verdicts.put(exchange, _DROPPED if drop else _KEPT)
         return [Rejected(event, cause) for event in events] if drop else [*events]

@@ -23,15 +23,15 @@ _MARK = b'"jsonrpc"'
 
 def merge_mcp(*, text_limit: int = 1 << 20) -> Operator[HttpEvent, HttpEvent | RpcMessage]:
     """
-    Emit what is said in JSON-RPC over HTTP as it comes over pipes: each request with its answer, each notification
-    (modelcontextprotocol.io, transports). The HTTP messages themselves pass unchanged.
+    Emit JSON-RPC over HTTP as it comes over pipes: each request with its answer, each notification (modelcontextprotocol.io,
+    transports). The HTTP messages themselves pass unchanged.
 
         --Request(tools/call)--Response or SseMessage--------------|
         [                   merge_mcp()                            ]
         --Request--------------Response or SseMessage--RpcMessage--|
 
     Of `params` and `result` the first `text_limit` characters are kept. In a recording that has both, the HTTP messages and
-    what was made of them, that is not made a second time.
+    their requests, the requests are not made a second time.
     """
     return per_key(
         _connection, lambda: _Calls(text_limit), name="merge_mcp", key_type=Connection, options=f"text_limit={text_limit}"
@@ -60,7 +60,7 @@ class _State(Struct, array_like=True):
 
 
 class _Calls(Bounded[HttpEvent, HttpEvent | RpcMessage], Checkpointed[_State]):
-    """What was asked on one connection. The server is known by what it answered to `initialize` there."""
+    """The open requests of one connection. The server is known by what it answered to `initialize` there."""
 
     def __init__(self, text_limit: int) -> None:
         self._most = text_limit

@@ -1,4 +1,4 @@
-"""WebSocketMessage -> the same, and HttpRequest and SseMessage where what is said is a call of a model."""
+"""WebSocketMessage -> the same, and HttpRequest and SseMessage where messages are a call of a model."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def merge_websocket(*, timeout: float = 30.0, progress: bool = False) -> Operato
         [            merge_websocket()            ]
         --Request----------------Message----ping--|
 
-    A call that gets no more events for `timeout` seconds is emitted as partial, and once more if it goes on.
-    `progress` is that of `merge_sse`.
+    A call that gets no more events for `timeout` seconds is emitted as partial, and once more if it goes on. `progress` has the
+    same meaning as in `merge_sse`.
     """
     silence_ns = round(timeout * 1e9)
     return per_key(
@@ -121,13 +121,13 @@ class _Calls(Bounded[HttpEvent, HttpEvent], Checkpointed[_State]):
         return self._talk
 
     def _damage(self, streams: list[EventStream], reason: str | None) -> None:
-        """What is missing may have been part of these answers."""
+        """Missing messages may have been part of these answers."""
         for stream in streams:
             stream.damage = stream.damage or reason or "lost"
         self._missed = self._missed and not streams
 
     def _begun(self, message: WebSocketMessage, talk: Talk, event: ServerEvent) -> list[HttpEvent]:
-        """Where an answer with a key begins: that of the call that waits for longest, or one that was not asked for."""
+        """Where an answer with a key begins: it answers the call that waits for longest, or no call."""
         if not event.begins or self._named(event) is not None:
             return []
         made: list[HttpEvent] = []

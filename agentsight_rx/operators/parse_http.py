@@ -34,11 +34,11 @@ def parse_http(*, body_limit: int = 8 << 20, budget: int = _BUDGET, first_exchan
 
     Neighbouring records of a streamed body that come in one batch make one part (`BodyPart.cuts`).
 
-    A message with a hole in it is emitted with `complete=False` and the next one on the connection parses again. Of a body
-    of more than `body_limit` bytes the beginning and the end are kept, what was between is counted in `body_lost`. The body
-    of an event stream is emitted as it arrives. All connections together keep at most `budget` bytes: over that, those not
-    used for longest end as partial, and are counted. A connection that makes far more work than its bytes allow is skipped for
-    some seconds, and its bytes are counted as malformed.
+    A message with a hole in it is emitted with `complete=False` and the next one on the connection parses again. Of a body of
+    more than `body_limit` bytes the beginning and the end are kept, the bytes between are counted in `body_lost`. The body of
+    an event stream is emitted as it arrives. All connections together keep at most `budget` bytes: over that, those not used
+    for longest end as partial, and are counted. A connection that makes far more work than its bytes allow is skipped for some
+    seconds, and its bytes are counted as malformed.
 
     The exchanges of a connection are numbered from the one behind `first_exchange`: a run that goes on in a store begins behind
     the numbers of the runs before it, since a connection may live through several.
@@ -138,7 +138,7 @@ class _Wire(Bounded[TlsEvent, HttpEvent], TakesRuns[TlsEvent, HttpEvent], Checkp
         return True
 
     def _pay(self, chunk: TlsChunk, made: list[HttpEvent]) -> None:
-        """Enter what was made of the chunk. One event a record costs no more than the record; parts of bodies are frames."""
+        """Enter the results of the chunk. One event a record costs no more than the record; parts of bodies are frames."""
         work, self._session.work = self._session.work, 0
         if len(made) > 1:
             work += EVENT * (sum([type(event) is not BodyPart for event in made]) - 1)
@@ -187,7 +187,7 @@ class _Wire(Bounded[TlsEvent, HttpEvent], TakesRuns[TlsEvent, HttpEvent], Checkp
         return self._give_up("evicted")
 
     def _give_up(self, reason: str) -> list[HttpEvent]:
-        """End what is open, and go on in the middle of messages that are unknown."""
+        """End open messages, and go on in the middle of unknown messages."""
         out = self._stop(reason)
         session = Http1Session(self._context)
         session.enter_unseen()

@@ -52,7 +52,7 @@ def parse_jsonrpc() -> Operator[StdioEvent, StdioEvent]:
         [                     parse_jsonrpc()                     ]
         ----------------------------------------------RpcMessage---
 
-    What was read at one end of a channel is what was written at the other, and is reported once: from the end that reads, as
+    Bytes that are read at one end of a channel were written at the other, and are reported once: from the end that reads, as
     soon as it is captured, otherwise from the other. That one also fills holes; what it repeats is counted as repeated.
     """
     return Operator("parse_jsonrpc", _kernel)
@@ -128,7 +128,7 @@ class _Conversations(Bounded[StdioEvent, StdioEvent], Checkpointed[_State]):
         return out
 
     def tick(self, now_ns: int, /) -> list[StdioEvent]:
-        """What is due is done in its order and as of the time when it was due, so that the number of ticks is no news."""
+        """Due work is done in its order and as of the time when it was due, so that the number of ticks changes nothing."""
         out: list[StdioEvent] = []
         while (due := self._next_due()) is not None and due[0] <= now_ns:
             due_ns, channel, pid = due

@@ -26,8 +26,8 @@ def read_http(
         ------------------HttpRequest--HttpResponse-------SseMessage--|
 
     Of a body of more than `body_limit` bytes the beginning and the end are kept. A stream that is silent for `timeout` seconds
-    is emitted as partial. `progress`: what an answer of a model says is emitted as it comes too. `first_exchange` is
-    that of `parse_http`.
+    is emitted as partial. `progress`: what an answer of a model says is emitted as it comes too. `first_exchange` has the same
+    meaning as in `parse_http`.
     """
     return compose(
         "read_http",

@@ -65,10 +65,10 @@ _BodyKey = tuple[Connection | None, int, int]
 def remove_auth(*, key: bytes | None = None) -> Operator[E, E]:
     """
     Put `[redacted:KIND:HMAC]` into the place of every secret: fields of heads, cookies, parameters and passwords of URLs,
-    arguments of commands, and what has the shape of a known key, wherever it stands and also where it is cut.
+    arguments of commands, and any text in the shape of a known key, wherever it stands and also where it is cut.
 
-    The HMAC is made with `key`, so that equal secrets have equal labels; without a key it is another one each time. Raw
-    records and what is cut are overwritten by `*`, so that lengths and offsets stay true.
+    The HMAC is made with `key`, so that equal secrets have equal labels; without a key it is another one each time. Raw records
+    and cut secrets are overwritten by `*`, so that lengths and offsets stay true.
 
     An event at which this fails goes no further: it is counted as a bug and not shown with what it may hold.
     """

@@ -1,4 +1,6 @@
-"""What a call of a model costs, by the user's prices and those of the genai-prices package. Nothing here uses the network."""
+"""
+The cost of a call of a model, by the user's prices and the prices of the genai-prices package. Nothing here uses the network.
+"""
 
 from .cost import Cost, Prices
 from .own import OwnPrice, own_prices

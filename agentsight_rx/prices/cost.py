@@ -55,7 +55,7 @@ class Prices:
     def cost_of(self, provider: str | None, model: str | None, usage: Usage, /, *, time_ms: int) -> Cost | None:
         """
         `provider` is a label of `llm.provider_label`: a name such as `openai`, or the host. Of an unknown one, such as a proxy,
-        the model alone decides: the price is that of its maker. `time_ms`: when the call was made, since prices change.
+        the model alone decides: the price is its maker's price. `time_ms`: when the call was made, since prices change.
         """
         if not model:
             return None

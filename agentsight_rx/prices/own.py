@@ -52,7 +52,7 @@ def own_prices(text: str, /, *, name: str) -> tuple[OwnPrice, ...]:
         cache_read = 0.125     # both as input where they are not given
         cache_write = 1.25
 
-    Raises UsageError, which says what is wrong.
+    Raises UsageError, which names the mistake.
     """
     values = _parsed(text, name)
     as_of = _date(values.pop(_AS_OF, None), name)

@@ -94,7 +94,7 @@ class Published(Struct, frozen=True):
         )
 
     def _plain_cost(self, price: ModelPrice, usage: Usage, today: datetime.date | None) -> Cost | None:
-        """The same sum as that of the package, in a tenth of its time: a report has thousands of calls."""
+        """The same sum as the package makes, in a tenth of its time: a report has thousands of calls."""
         base, output, cache_read, cache_write = (getattr(price, key, None) for key in _PLAIN)
         asked = usage.input + usage.cache_read + usage.cache_creation
         if (asked and base is None) or (usage.output and output is None):
@@ -126,7 +126,7 @@ _UNCOUNTED = re.compile(r"_|.*(?:audio|image|video|search|_1h)")
 
 
 def _is_plain(price: ModelPrice) -> bool:
-    """True where of what is counted only the tokens have a price, and not the request besides."""
+    """True where only tokens have a price, and not the request besides."""
     return all(key in _PLAIN or _is_uncounted(key) for key, value in price.__dict__.items() if value is not None)
 
 
@@ -171,7 +171,7 @@ def _at(provider: Provider, model: str) -> Published | None:
 
 
 def _anywhere(model: str) -> Published | None:
-    """Names with a slash are those of OpenRouter, and some with a dot those of Bedrock."""
+    """Names with a slash come from OpenRouter, and some names with a dot from Bedrock."""
     providers = get_snapshot().providers
     if _OF_BEDROCK.match(model):
         return next((_at(each, model) for each in providers if each.id == "aws"), None)

@@ -1,4 +1,4 @@
-"""Answers that go on -> the new text of each without secrets, also those that are cut between two pieces."""
+"""Answers that go on -> the new text of each without secrets, also secrets that are cut between two pieces."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bytes -> the secrets in what is percent-encoded, written with escapes of JSON, or in Base64."""
+"""Bytes -> the secrets in text that is percent-encoded, written with escapes of JSON, or in Base64."""
 
 from __future__ import annotations
 

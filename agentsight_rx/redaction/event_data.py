@@ -35,8 +35,8 @@ class _Text(Struct):
 
 def mask_events(datas: Sequence[str], redactor: Redactor, /, *, cut: bool = False) -> list[str]:
     """
-    The data of each event, JSON or not. Texts at the same place in several events are searched as one: those of one block, and
-    those of all blocks, since a reader may join these too. Then each event is searched alone.
+    The data of each event, JSON or not. Texts at the same place in several events are searched as one: the texts of one block,
+    and the texts of all blocks, since a reader may join these too. Then each event is searched alone.
 
     A label replaces a secret where it begins; the rest of the secret is removed from the later events. JSON is encoded again
     only if it held such a secret. `cut`: events are missing after these or between them.

@@ -138,7 +138,7 @@ def _find(data: bytes, cut: bool, depth: int) -> list[Secret]:
 
 
 def _inside(said: bytes, cut: bool, depth: int) -> Sequence[Secret]:
-    """The secrets of what was encoded: often little, and many times."""
+    """The secrets of encoded text: often little, and many times."""
     if not cut and len(said) < SMALL and b"&" not in said and not hinted(said.decode("latin-1")):
         return ()
     return _find(said, cut, depth)

@@ -1,5 +1,5 @@
 """
-Bytes -> the places where secrets may begin, for those who know how they go on.
+Bytes -> the places where secrets may begin, for readers that know how they go on.
 
 A long text is searched a few times, each time for one letter, because that is what CPython does fastest. In 60 KB of text, a
 search for one byte takes 1 µs, and 0.1 µs for each hit; `re` for one byte with look-behinds takes 15 µs, and 0.01 to 0.05 µs
@@ -226,7 +226,7 @@ def _run_at(data: bytes, at: int, first: int) -> Span:
 
 
 def _more_runs(data: bytes, letter: _Letter, at: int, runs: list[Span]) -> list[Span]:
-    """Those that hold a frequent letter and are not known."""
+    """The runs that hold a frequent letter and are not known."""
     found: list[Span] = []
     hit = letter.near.search(data, at)
     while hit is not None:

@@ -54,7 +54,7 @@ class _Shape(NamedTuple):
 
     If it does not match, no later beginning in the same run (of a dotted one: up to its first dot) matches either. So each run
     is tried once, however many keys seem to begin in it. `named`: `begin` is a name before the secret, not a part of it.
-    `check`: what is asked besides; with True the secret may continue.
+    `check`: a further condition; with True the secret may continue.
     """
 
     kind: str

@@ -73,7 +73,7 @@ class Connections:
 
 
 def clean_record(stream: SecretStream, event: TlsChunk | StdioChunk) -> bytes:
-    """The bytes of a raw record without secrets; a gap before or behind them ends what was begun."""
+    """The bytes of a raw record without secrets; a gap before or behind them ends a secret that was begun."""
     if stream.offset not in (-1, event.offset):
         stream.gap()
     stream.offset = event.offset + len(event.data) + event.lost

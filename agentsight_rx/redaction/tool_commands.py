@@ -54,7 +54,7 @@ class Commands:
     def _name_before(self, at: int) -> int:
         """
         Where the last name of a command in the 4 KiB before `at` begins; -1: there is none. Places come in order, so that only
-        what is behind the one before is searched.
+        the text behind the one before is searched.
         """
         data, first = self._data, max(0, at - _BEFORE_MOST)
         searched_from, searched_to, found = self._before

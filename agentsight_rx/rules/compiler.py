@@ -150,7 +150,7 @@ def _leaf(condition: Condition, text: str, language: Language) -> Leaf:
 
 def expression(rule: Resolved, leaf: Callable[[Leaf, bool], str], *, negated: bool = False) -> str:
     """
-    `rule` as a Python expression. `leaf(condition, negated)` returns that of a condition; "True" or "False" if it is known.
+    `rule` as a Python expression. `leaf(condition, negated)` returns the code of a condition; "True" or "False" if it is known.
     """
     if isinstance(rule, Leaf):
         return leaf(rule, negated)
@@ -176,7 +176,7 @@ def negation(test: str) -> str:
 
 
 def hoisted(test: str, paths: Iterable[str]) -> tuple[list[str], str]:
-    """Lines that store in locals those of `paths` that `test` reads more than once, and `test` with these locals."""
+    """Lines that store in locals the members of `paths` that `test` reads more than once, and `test` with these locals."""
     lines: list[str] = []
     for path in paths:
         if len(re.findall(rf"\b{re.escape(path)}\b", test)) > 1:

@@ -224,7 +224,7 @@ def _one(code: int) -> frozenset[int]:
 
 
 def _any_case(codes: frozenset[int]) -> frozenset[int]:
-    """`codes` and their other case; that of i, k and s may be outside ASCII."""
+    """`codes` and their other case; the other case of i, k and s may be outside ASCII."""
     letters = {chr(code) for code in codes if code < 128}
     other = {ord(char.swapcase()) for char in letters} | ({128} if letters & set("ikIKsS") else set[int]())
     return codes | other

@@ -1,1 +1,1 @@
-"""What is spoken on one connection: HTTP/1, HTTP/2 or WebSocket. One file a protocol, one interface."""
+"""The protocol of one connection: HTTP/1, HTTP/2 or WebSocket. One file a protocol, one interface."""

@@ -21,7 +21,7 @@ _EVERY_NS = 200_000_000
 
 
 class Progress(Struct, array_like=True):
-    """What was reported of one stream: when, at which `heard` of the stream, the number of the last event, and which text."""
+    """The reported part of one stream: when, at which `heard` of the stream, the number of the last event, and which text."""
 
     at_ns: int = 0
     heard: int = 0

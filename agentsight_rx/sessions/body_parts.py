@@ -26,7 +26,7 @@ def pieces(part: BodyPart, /) -> list[BodyPart]:
 
 
 def joined(parts: Sequence[BodyPart], /) -> list[BodyPart]:
-    """Neighbouring parts of one body as one, where nothing but bytes is in them; what is more than that stays alone."""
+    """Neighbouring parts of one body as one, where they have nothing but bytes; a part with more stays alone."""
     made: list[BodyPart] = []
     run: list[BodyPart] = []
     for part in parts:

@@ -48,7 +48,7 @@ class _Call(Struct, array_like=True):
 
 
 class _ChannelEnd(Struct, array_like=True):
-    """What was captured at one end of a channel."""
+    """The captured bytes of one end of a channel."""
 
     end: int = 0  # all bytes before this offset were captured here, or are known to be missing
     seq: int = 0  # of the next chunk; 0 = nothing was captured here
@@ -229,7 +229,7 @@ class JoinedChannel(Struct):
         return lost
 
     def _hand_on(self, now_ns: int) -> Iterator[ChannelLine | StdioChunk]:
-        """It carries no text, perhaps not any more: the line that has not ended, then the chunks, or what is left of them."""
+        """It carries no text, perhaps not any more: the line that has not ended, then the chunks, or the rest of them."""
         yield from self.end_line(now_ns, "binary")
         chunks, self.reader.chunks, self.writer.chunks = [*self.reader.chunks, *self.writer.chunks], [], []
         for chunk in sorted(chunks, key=_time):

@@ -1,7 +1,7 @@
 """
 The events of one streamed answer -> SseMessage: its content so far, whether that is complete, and why not.
 
-Longer than 300 lines because what was taken, what was read, what is missing and why are one account of the same bytes.
+Longer than 300 lines because the bytes that were taken, read or missing, and why, are one account.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class About(Struct, frozen=True):
 
 
 class EventStreamState(Struct, array_like=True):
-    """What `EventStream.snapshot` keeps; the names are those of its attributes, decoder and reader are msgpack."""
+    """The state in `EventStream.snapshot`; its fields have the names of the attributes, decoder and reader are msgpack."""
 
     about: About
     decoder: bytes

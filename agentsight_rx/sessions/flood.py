@@ -60,7 +60,7 @@ class Flood(Struct, array_like=True):
         self.at_ns = max(now_ns, self.at_ns)
 
     def loss(self, origin: Origin | None, *, least: int = 1) -> list[Loss]:
-        """What was skipped, if that is at least `least` bytes."""
+        """The skipped bytes, if they are at least `least` bytes."""
         if origin is None or self.skipped < least:
             return []
         size, self.skipped = self.skipped, 0

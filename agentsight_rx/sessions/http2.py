@@ -295,7 +295,7 @@ class Http2Session(Session):
             self._break(reset.stream, stream, reason="cancelled" if reset.code == _CANCEL else "reset", origin=origin, out=out)
 
     def _break(self, number: int, stream: _Stream, reason: str, origin: Origin, out: list[HttpEvent]) -> None:
-        """Nothing more comes on this stream: what is open ends, and a request without any answer gets one that says so."""
+        """Nothing more comes on this stream: open messages end, and a request without any answer gets one that says so."""
         for way in list(stream.messages):
             self._end(stream, way, reason=reason, origin=origin, out=out, number=number)
         if stream.asked is not None and not stream.answered:

@@ -18,7 +18,7 @@ _OPEN_MOST = 1024  # requests without an answer on one channel; clients have ten
 
 
 class Conversation(Struct):
-    """One channel, and what is known of the JSON-RPC on it."""
+    """One channel, and the JSON-RPC on it so far."""
 
     joined: JoinedChannel
     spoken: bool = False  # JSON-RPC was seen

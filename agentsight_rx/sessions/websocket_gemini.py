@@ -16,7 +16,7 @@ _NAME_MOST = 100  # characters of a media type or an id
 
 
 class _Content(Struct):
-    """Names are those of Google's JSON, which may also be spelled as in its protocol buffers."""
+    """Names come from Google's JSON, which may also be spelled as in its protocol buffers."""
 
     turns: Raw = Raw()
     turn_complete: bool | None = None
@@ -92,7 +92,7 @@ _NAMES = msgspec.json.Decoder(list[_Named] | _Named)
 
 class GeminiLiveTalk(Talk):
     """
-    A request is `{"setup": …, "contents": […], "toolResponses": […]}`: what was said since the request before, media as their
+    A request is `{"setup": …, "contents": […], "toolResponses": […]}`: the messages since the request before, media as their
     size alone. An answer is one turn of the model, or what it says up to a call of tools.
     """
 

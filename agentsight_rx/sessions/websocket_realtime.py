@@ -150,7 +150,7 @@ class RealtimeTalk(Talk):
                 pass
 
     def _settle(self, session: Raw, *, whole: bool) -> None:
-        """The server says all settings, the client those that it changes."""
+        """The server states all settings, the client only changes."""
         text = bytes(session)
         if not text.startswith(b"{") or len(text) > _SESSION_MOST:
             return

@@ -44,8 +44,8 @@ class ServerEvent(Struct, frozen=True):
     """
     What a message of the server is, as an event of an answer. `kind` is the type of the event; "": of no answer.
 
-    `key` names the answer among those that are open. An answer that is not open may begin with it: never (""), only if one is
-    waited for ("asked"), or also without that ("unasked"). `late`: then its beginning is missing.
+    `key` names the answer among the open ones. An answer that is not open may begin with it: never (""), only if one is waited
+    for ("asked"), or also without that ("unasked"). `late`: then its beginning is missing.
     """
 
     kind: str

@@ -36,8 +36,8 @@ class _Answer(Struct):
 
 class OpenAnswers:
     """
-    Calls whose answer is still to come: only what is said for these is kept, so that what a filter left out is not shown. One
-    thread at a time may use it.
+    Calls whose answer is still to come: only their text is kept, so that a filtered text is not shown. One thread at a time may
+    use it.
     """
 
     def __init__(self) -> None:
@@ -76,7 +76,7 @@ class OpenAnswers:
         self._size -= size
 
     def after(self, seen: Mapping[str, int], /) -> list[Said]:
-        """What is new to a reader that has seen the pieces of each call up to these numbers."""
+        """The news for a reader that has seen the pieces of each call up to these numbers."""
         found: list[Said] = []
         for call, answer in self._answers.items():
             first = max(seen.get(call, 0), answer.gone)

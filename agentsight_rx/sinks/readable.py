@@ -28,8 +28,8 @@ _PLAIN = "\x1b[0m"
 def readable(*, width: int, colour: bool, to: BinaryIO | None = None) -> Sink[object]:
     """
     Print a line for each event to `to` (standard output), flushed a batch at a time: when, which process, what. A call of a
-    model is two lines, its request and its answer. Text is cut at `width`, and control characters in it do nothing.
-    With `colour` what failed is red and what is missing yellow.
+    model is two lines, its request and its answer. Text is cut at `width`, and control characters in it do nothing. With
+    `colour` failures are red and gaps yellow.
     """
     cells = max(width, _NARROWEST)
 

@@ -17,8 +17,8 @@ __all__ = ["spool"]
 
 def spool(options: SpoolOptions, *, owner: tuple[int, int] | None = None) -> Sink[Output]:
     """
-    Write every event, without rows, to `options.folder`. It wants the Ticks: the graph has to mark them
-    (`TraceOptions.ticks`). What was flushed survives a kill of this process; a flush comes every 250 ms.
+    Write every event, without rows, to `options.folder`. It wants the Ticks: the graph has to mark them (`TraceOptions.ticks`).
+    Flushed events survive a kill of this process; a flush comes every 250 ms.
     """
     return Sink("spool", lambda _: _SpoolSink(options, owner), wants=frozenset({Tick}))
 

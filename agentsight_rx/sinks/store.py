@@ -75,13 +75,13 @@ def store(
     host: str = "",
 ) -> Sink[Output]:
     """
-    Keep everything in the LMDB file at `path`. What was flushed survives a kill of this process; a flush comes every 250 ms.
+    Keep everything in the LMDB file at `path`. Flushed events survive a kill of this process; a flush comes every 250 ms.
 
     `key` is stored too, for `redaction_key`; `resumed` is what `resume` made of the store, from which the run goes on,
-    `checkpoints` has the state of the view now and then, `retention` limits what is kept, and `lent` gets the open store.
-    With a `host` the events are logged as its own.
-    Raises StoreError on opening where the file is not a store of a version that is known, or another process writes it. Where
-    the disk is full it raises NoSpaceError, or, if the store is not `required`, counts what it cannot keep until there is room.
+    `checkpoints` has the state of the view now and then, `retention` limits the stored data, and `lent` gets the open store.
+    With a `host` the events are logged as its own. Raises StoreError on opening where the file is not a store of a version that
+    is known, or another process writes it. Where the disk is full it raises NoSpaceError, or, if the store is not `required`,
+    counts what it cannot keep until there is room.
     """
 
     def opened(ledger: Ledger) -> _StoreWriter:
@@ -233,7 +233,7 @@ class _StoreWriter:
         try:
             retain(self._store, limits, self._log, now_ms=milliseconds(time.time_ns()))
         except StoreError as error:
-            raise Unwritten(f"what is older cannot be removed: {error}", count=0) from error
+            raise Unwritten(f"older data cannot be removed: {error}", count=0) from error
 
     def _commit(self, *, ended: bool = False) -> None:
         """Raises Unwritten where nothing of it was kept."""

@@ -264,7 +264,7 @@ class Account:
         return self.repeats.flush()
 
     def sweep(self, living: Set[int]) -> list[FileEvent]:
-        """Close the files of processes whose end was not seen: those that started at none of the times in `living`."""
+        """Close the files of processes whose end was not seen: processes that started at none of the times in `living`."""
         ended = [process for process in self._open if process[1] not in living]
         return [event for process in ended for event in self._end(process, self._last[process])]
 

@@ -1,4 +1,4 @@
-"""Names of processes -> the sentences about those that no process had, beside the names that come near."""
+"""Names of processes -> the sentences about names that no process had, beside the names that come near."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Where the user that we run as keeps what is made once and used again: programs of the kernel, places of TLS functions."""
+"""
+Where the user that we run as keeps things that are made once and used again: programs of the kernel, places of TLS functions.
+"""
 
 from __future__ import annotations
 

@@ -263,9 +263,14 @@ def _processes() -> Iterator[tuple[int, str, int, int]]:
 
 def is_alive(pid: int) -> bool:
     """Whether a thread of it runs: a process that ended stays in /proc until its parent has waited for it."""
-    for stat in (_PROC / str(pid) / "task").glob("*/stat"):
+    place = _PROC / str(pid) / "task"
+    try:
+        threads = os.listdir(place)
+    except OSError:
+        return False  # nothing is left of it
+    for thread in threads:
         try:
-            if stat.read_text(errors="replace").rpartition(")")[2].split()[0] not in _DEAD:
+            if (place / thread / "stat").read_text(errors="replace").rpartition(")")[2].split()[0] not in _DEAD:
                 return True
         except OSError:
             continue  # it ended while we looked

@@ -159,7 +159,7 @@ class PartWriter:
         self._dirty = False
 
     def _abandon(self, unwritten: int) -> None:
-        """The open segment cannot be finished: what is in it is lost, and the next event begins it anew."""
+        """The open segment cannot be finished: its events are lost, and the next event begins it anew."""
         self._lost += self._count + unwritten
         if self._file is not None:
             with suppress(OSError):

@@ -12,7 +12,7 @@ _ROOTS = 2  # init and kthreadd begin families and belong to none
 
 
 class Parts:
-    """A process belongs to the part of its parent, and one without a known parent to that of its number."""
+    """A process belongs to the part of its parent, and a process without a known parent to the part of its number."""
 
     def __init__(self, parts: int) -> None:
         self._parts = parts

@@ -56,7 +56,7 @@ _HEADER, _EVENTS, _FOOTER = b"H", b"E", b"F"
 
 
 class SegmentBroken(Exception):
-    """The bytes are not those of a whole segment. It is skipped and counted, since no later attempt can read it."""
+    """The bytes are not a whole segment. It is skipped and counted, since no later attempt can read it."""
 
 
 class Header(Struct, frozen=True, kw_only=True):
@@ -81,8 +81,8 @@ class Header(Struct, frozen=True, kw_only=True):
 
 class Footer(Struct, frozen=True, kw_only=True):
     """
-    What is in a segment; `events` includes the Ticks. `ended`: the recording ended behind it. `cut`: its recorder was killed,
-    and the next one closed it.
+    The content of a segment; `events` includes the Ticks. `ended`: the recording ended behind it. `cut`: its recorder was
+    killed, and the next one closed it.
     """
 
     events: int
@@ -114,7 +114,7 @@ class Segment:
         self._blocks = blocks
 
     def batches(self) -> Iterator[list[Event]]:
-        """Its events in order, those without a wall-clock time with that of the header."""
+        """Its events in order. An event without a wall-clock time gets the one of the header."""
         for block in self._blocks:
             yield [_timed(event, self.header.wall_offset_ns) for event in _events.decode(block)]
 
@@ -212,7 +212,7 @@ def read_header(content: bytes, /) -> Header:
 
 
 def salvaged(content: bytes, /) -> tuple[Header, list[list[Event]]]:
-    """What is whole of a segment that was never closed. Raises SegmentBroken where there is not even a header."""
+    """The whole records of a segment that was never closed. Raises SegmentBroken where there is not even a header."""
     reader = zstandard.ZstdDecompressor().stream_reader(io.BytesIO(content))
     found = bytearray()
     try:
@@ -249,7 +249,7 @@ def records(content: bytes, *, whole: bool = True) -> Iterator[tuple[bytes, memo
 
 
 def decompressed(content: bytes, largest: int = _LARGEST) -> bytes:
-    """Raises SegmentBroken for what is no whole frame, or a larger one."""
+    """Raises SegmentBroken for a frame that is cut or too large."""
     if not content:
         raise SegmentBroken("it is empty")
     frame = zstandard.ZstdDecompressor().decompressobj()
@@ -293,7 +293,7 @@ def _decoded(decoder: msgspec.msgpack.Decoder[T], body: memoryview, name: str) -
 
 
 def _timed(event: Event, offset_ns: int) -> Event:
-    """With a wall-clock time in any case: without one, an analysis would take that of its own clock."""
+    """With a wall-clock time in any case: without one, an analysis would take its own clock."""
     origin = event.origin
     if origin.wall_ns:
         return event

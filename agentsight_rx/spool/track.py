@@ -34,7 +34,7 @@ class Track(Struct, array_like=True):
         return self._loss(1, f"the recording before segment {header.first} of {header.host} has no end")
 
     def gap(self, header: Header) -> list[Loss]:
-        """The segments that are missing before this one; before the first that is read, only those of its own recording."""
+        """The segments that are missing before this one; before the first one, only segments of its own recording."""
         missing = header.sequence - (self.sequence or header.first - 1) - 1
         if missing <= 0:
             return []

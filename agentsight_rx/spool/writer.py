@@ -69,7 +69,7 @@ class SpoolWriter:
             raise errors[0]
 
     def flush(self) -> None:
-        """What was written survives the end of this process; a segment that is old enough is closed."""
+        """Written events survive the end of this process; a segment that is old enough is closed."""
         for writer in self._writers:
             writer.flush()
 
@@ -78,7 +78,7 @@ class SpoolWriter:
         return sum(writer.take_lost() for writer in self._writers)
 
     def close(self, *, ended: bool = True) -> None:
-        """Close what is open; `ended`: as the end of the recording."""
+        """Close the open segment; `ended`: as the end of the recording."""
         try:
             for writer in self._writers:
                 writer.close(ended=ended)

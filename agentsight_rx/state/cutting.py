@@ -51,7 +51,7 @@ def cut_ends(content: bytes, start: int = 0, /) -> Iterator[int]:
 
 
 def _within(content: bytes, start: int, stop: int) -> Iterator[int]:
-    """Where what is long is cut."""
+    """Where a long content is cut."""
     last, ends = start, [found.end() for found in _ANY_END.finditer(content, start, stop)]
     for end, after in pairwise((*ends, stop)):
         if after - end > _MOST or (
@@ -63,5 +63,5 @@ def _within(content: bytes, start: int, stop: int) -> Iterator[int]:
 
 
 def pieces_between(content: bytes, start: int, end: int, /) -> Iterator[bytes]:
-    """What is between two places at which it is cut, at most so many bytes each."""
+    """The pieces between two cuts, at most so many bytes each."""
     return (content[at : min(at + _MOST, end)] for at in range(start, end, _MOST))

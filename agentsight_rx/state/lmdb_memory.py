@@ -1,8 +1,8 @@
 """
 The map of a file that is only read -> its pages given back, so that reading a large store takes little memory.
 
-LMDB reads through a memory map, and with each page the kernel maps those around it (64 KiB): ten thousand rows that lie apart
-are 640 MB of resident memory, although none of it is held.
+LMDB reads through a memory map, and with each page the kernel maps the pages around it (64 KiB): ten thousand rows that lie
+apart are 640 MB of resident memory, although none of it is held.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class _Madvise(Protocol):
 
 
 class MappedFile:
-    """Counts what is read of a file, and gives its pages back from time to time."""
+    """Counts the bytes that are read of a file, and gives its pages back from time to time."""
 
     def __init__(self, path: str) -> None:
         found = os.stat(path)

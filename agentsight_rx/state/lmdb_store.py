@@ -262,7 +262,7 @@ class LmdbStore:
         return version
 
     def _upgrade(self, upgrades: Mapping[int, Upgrade], dictionary: bytes | None) -> None:
-        """One transaction: what is on disk is of one version at any time."""
+        """One transaction: the disk has one version at any time."""
         steps = [upgrades.get(version) for version in range(self._version, SCHEMA_VERSION)]
         if None in steps:
             raise StoreError(

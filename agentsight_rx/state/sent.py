@@ -38,8 +38,8 @@ class Rest(Struct, frozen=True):
 
 class Begun(Struct):
     """
-    What is known of a content: it is cut at `ends` up to `start`, and kept in `ranges` up to there. From `tail` on it ends as
-    the one before, whose end is `moved` bytes further in front.
+    The knowledge about a content: it is cut at `ends` up to `start`, and kept in `ranges` up to there. From `tail` on it ends
+    as the one before, whose end is `moved` bytes further in front.
     """
 
     key: int
@@ -101,7 +101,7 @@ class Sent:
         self._contents.put(self._count, _Content(content, ends, tuple(ranges)))
 
     def clear(self) -> None:
-        """What is kept has changed."""
+        """The kept contents have changed."""
         self._contents.clear()
 
 

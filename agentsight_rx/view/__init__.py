@@ -1,4 +1,4 @@
-"""The rows of a capture, how events become rows, and what is read from the rows: reports and snapshots."""
+"""The rows of a capture, how events become rows, and how rows are read: reports and snapshots."""
 
 from typing import TYPE_CHECKING
 

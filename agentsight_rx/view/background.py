@@ -48,7 +48,7 @@ class Background:
         self._polls: Recent[str, str] = Recent(_MOST)
 
     def put(self, call: OpenCall, id: str) -> tuple[OpenCall, list[OpenCall]]:
-        """Keep a call until its answer comes, whatever becomes of its connection; and those that had to make room for it."""
+        """Keep a call until its answer comes, whatever becomes of its connection; and the calls that made room for it."""
         call = replace(call, row=replace(call.row, response_id=id, match_method="id"))
         evicted: list[OpenCall] = []
         while len(self._calls) >= _MOST:

@@ -30,8 +30,8 @@ def row_of(event: BlindSpot) -> BlindSpotRow:
 
 
 def sentence_of(row: BlindSpotRow) -> str:
-    """Which process, what was not read, and why: `uv (rustls with aws-lc), process 71: 3 connections, 15018 bytes to …`."""
-    seems = " and ".join(dict.fromkeys(row.looks_like)) or "no TLS code that is known"
+    """The process, its unread traffic, and why: `uv (rustls with aws-lc), process 71: 3 connections, 15018 bytes to …`."""
+    seems = " and ".join(dict.fromkeys(row.looks_like)) or "no known TLS code"
     connections = "1 connection" if row.connections == 1 else f"{row.connections} connections"
     return f"{row.comm} ({seems}), process {row.pid}: {connections}, {row.size} bytes to {_some(row.peers)}"
 

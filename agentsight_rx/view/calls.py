@@ -73,7 +73,7 @@ class Calls:
         self.requests = Requests()
 
     def request(self, event: HttpRequest, id: str) -> Outcome:
-        """A request; `id`: that of the call that it may begin."""
+        """A request; `id` is the id of the call that it may begin."""
         if event.method == "GET":
             self._background.asks(event)
         if event.method != "POST":

@@ -35,7 +35,7 @@ CHECKPOINT_ENCODED = Table(CHECKPOINT.name, EncodedCheckpoint)
 class Checkpoints:
     """
     Shared by what folds the events and by the store that keeps them, each in its thread: an event, and the state behind it. The
-    store knows the event when it comes by: what was dropped between the two does not move the place.
+    store knows the event when it comes by: events that were dropped between the two do not move the place.
     """
 
     def __init__(self, every: int = EVERY) -> None:

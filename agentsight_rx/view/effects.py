@@ -94,7 +94,7 @@ class Effects:
         return rows
 
     def traffic(self, event: TcpTraffic) -> list[Row]:
-        """The bytes of a connection, all of them: one line, at its end or at that of the capture."""
+        """All bytes of a connection: one line, at its end or at the end of the capture."""
         endpoint = _endpoint(event.peer, event.port)
         return [
             _audit(

@@ -22,7 +22,7 @@ class Exchanges:
         self._open: Recent[str, HttpRow] = Recent(_OPEN_MOST)
 
     def request(self, event: HttpRequest, id: str, call: CallRow | None) -> list[Row]:
-        """A request; `id`: that of a call in this exchange, `call`: the call of a model that it begins."""
+        """A request; `id`: the id of a call in this exchange, `call`: the call of a model that it begins."""
         origin = event.origin
         row = HttpRow(
             http_id(id),
@@ -94,7 +94,7 @@ class Exchanges:
         return [_ended(row, event, size, status)]
 
     def close(self, event: TlsClose) -> list[Row]:
-        """The connection is closed: what is open on it gets no answer."""
+        """The connection is closed: open requests on it get no answer."""
         gone = http_ids(event.origin)
         return [_aborted(self._open.pop(key), "closed", event) for key in [key for key in self._open if key.startswith(gone)]]
 

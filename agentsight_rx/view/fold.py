@@ -54,7 +54,7 @@ class FoldState(Struct, array_like=True):
 
 
 class Fold:
-    """Keeps what is live or unfinished, and the last seconds. What has ended is only in the rows."""
+    """Keeps live and unfinished items, and the last seconds. What has ended is only in the rows."""
 
     def __init__(self) -> None:
         self._views = Views()

@@ -1,4 +1,4 @@
-"""What is missing of a recording, in counts -> a few words for each thing, the worst first."""
+"""The gaps of a recording, in counts -> a few words for each, the worst first."""
 
 from __future__ import annotations
 
@@ -45,10 +45,10 @@ def missing_things(
     make, runs without an orderly end.
     """
     for spot in blind_spots:
-        why = " and ".join(dict.fromkeys(spot.looks_like)) or "no TLS code that is known"
+        why = " and ".join(dict.fromkeys(spot.looks_like)) or "no known TLS code"
         yield Missing(f"{spot.comm} {spot.pid} could not be read", why)
     if calls_cut:
-        yield Missing(f"{plural(calls_cut, 'call')} {'is' if calls_cut == 1 else 'are'} not whole")
+        yield Missing(f"{plural(calls_cut, 'call')} {'is' if calls_cut == 1 else 'are'} incomplete")
     if commands_unseen:
         yield Missing(unseen_said(commands_unseen))
     for entry in losses:

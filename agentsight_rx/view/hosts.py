@@ -53,7 +53,7 @@ def at_host(host: str, id: str, /) -> str:
 
 
 def of_host(host: str, row: Row, /) -> Row:
-    """The row as that of this host."""
+    """The row as a row of this host."""
     if isinstance(row, RowGone):
         return replace(row, row=of_host(host, row.row))
     changed: dict[str, Any] = {"id": at_host(host, row.id)}

@@ -1,4 +1,6 @@
-"""A store -> the events of its log, all, one, or those of an exchange; and the view after them, to go on from."""
+"""
+A store -> the events of its log, all, one, or the events of an exchange; and the view after them, from which a run continues.
+"""
 
 from __future__ import annotations
 
@@ -92,7 +94,7 @@ def _messages(store: Store, call: str) -> Iterator[tuple[str, Event | None]]:
 
 
 def resume(store: Store) -> Resumed | None:
-    """The view after what is in the log, folded from the last checkpoint on; None where nothing is."""
+    """The view after the events of the log, folded from the last checkpoint on; None for an empty log."""
     try:
         checkpoint = store.get(CHECKPOINT, 0)
     except StoreError:  # of a release whose view keeps something else: all of the log says the same

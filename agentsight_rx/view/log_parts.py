@@ -110,7 +110,7 @@ class LogWriter:
         return [*self._packs.writes(), *writes]
 
     def closed(self) -> list[Write]:
-        """What is open as it stays where nothing more is appended: a later run begins new ones."""
+        """The open segment and pack, as they stay where nothing more is appended: a later run begins new ones."""
         return [*self._packs.closed(), *(self._tail.writes(full=True) if self._tail.events else [])]
 
     def seal(self) -> int:

@@ -82,7 +82,7 @@ class Processes:
         return [row, audit]
 
     def seen(self, event: ProcessSeen) -> list[Row]:
-        """A process that ran already. One whose parent is not watched is the root of what is shown."""
+        """A process that ran already. A process whose parent is not watched is a root of the shown tree."""
         origin = event.origin
         parent = self._live.get(event.ppid)
         row = ProcessRow(
@@ -161,7 +161,7 @@ class Processes:
         return found
 
     def nearest(self, pid: int, known: Mapping[str, str]) -> str | None:
-        """What is `known` of the process, else of its nearest ancestor that has something there."""
+        """The entry of the process in `known`, else the entry of its nearest ancestor that has one."""
         for _ in range(_DEPTH_MOST if known else 0):
             row = self._live.get(pid)
             if row is None:

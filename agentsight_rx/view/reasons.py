@@ -1,4 +1,4 @@
-"""What was lost -> in words: what it was, and why."""
+"""A loss -> in words: the lost thing, and why."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ SOURCES = {
 _WHY = {
     Reason.KERNEL_LOST: "the kernel's buffer was full",
     Reason.QUEUE_FULL: "more came than could be handled",
-    Reason.TRUNCATED: "it is longer than what is kept",
+    Reason.TRUNCATED: "it is longer than the limit",
     Reason.MALFORMED: "it is not as its protocol has it",
-    Reason.EVICTED: "too much was under way at once",
+    Reason.EVICTED: "too much was open at once",
     Reason.SINK_FAILED: "it could not be written",
     Reason.UNREADABLE: "its TLS could not be read",
     Reason.NOT_OPENED: "the kernel did not allow it: `agentsight-rx doctor` says why and what to do",
@@ -35,7 +35,7 @@ _WHY = {
 
 
 def why(reason: Reason, /) -> str:
-    """A phrase; "" for what was left out on purpose."""
+    """A phrase; "" for an intended loss."""
     return _WHY.get(reason, "")
 
 
@@ -46,7 +46,7 @@ def sentence_why(reason: Reason, /) -> str:
 
 
 def lost_words(entry: Entry, /) -> str:
-    """What was lost, without why."""
+    """The lost thing, without why."""
     if entry.reason is Reason.NOT_OPENED:
         return f"not captured: {SOURCES.get(entry.stage, entry.stage)}"
     if entry.reason is Reason.UNSEEN:

@@ -1,4 +1,4 @@
-"""A store and limits of age and size -> the store without what is older, and a note of what was removed."""
+"""A store and limits of age and size -> the store without older data, and a note of the removed data."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Retention(Struct, frozen=True):
 
 def retain(store: Store, retention: Retention, log: LogWriter, *, now_ms: int) -> bool:
     """
-    Remove what is over the limits, oldest first: segments of the event log, rows that were over by then, and contents that no
+    Remove data over the limits, oldest first: segments of the event log, rows that were over by then, and contents that no
     segment names any more. True if anything was. The segment and the pack that are open stay.
 
     It is done in transactions of limited size, each of which leaves a store that can be read.

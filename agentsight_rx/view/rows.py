@@ -43,14 +43,14 @@ class CallRow(AnyRow, frozen=True, tag="llm_call", omit_defaults=True):
     """
     One call of a model. `status`: pending, complete, partial (something is missing, `reason` says what), error, aborted.
 
-    `twin`: a server in the watched tree received this call; the row of the client that made it is named here, and tokens and
-    tools are those of the client's row alone.
+    `twin`: a server in the watched tree received this call; the row of the client that made it is named here, and only the
+    client's row has tokens and tools.
 
     Tokens are in normal form: `input_tokens` excludes tokens read from or written to a cache. `more`: the answer fell silent
     in the middle and may go on; then a later row of the same id follows.
 
     `prompt` is what the user typed that this request sent for the first time; `new_results` counts the tool results that it
-    sent, which later turns of an agent consist of. `session_id` is that of a SessionRow: the one that the client named in its
+    sent, which later turns of an agent consist of. `session_id` is the id of a SessionRow: the one that the client named in its
     request or head, else one made of the process. A request equal to an earlier one has `repeat` 1, 2, … and names the first;
     it is a `retry` where the one before had failed.
     """
@@ -360,7 +360,7 @@ class BlindSpotRow(AnyRow, frozen=True, tag="blind_spot", omit_defaults=True):
 
 class TlsUseRow(AnyRow, frozen=True, tag="tls_use", omit_defaults=True):
     """
-    What was read of a process through one TLS implementation in one file; `method` says how its functions were found. Not
+    The reading of a process through one TLS implementation in one file; `method` says how its functions were found. Not
     `proven`: no connection began as HTTP does, so it is not certain that these are the functions.
     """
 

@@ -90,7 +90,10 @@ class Sessions:
         return [session]
 
     def _id(self, row: CallRow, named: NamedIds, root: str | None) -> str:
-        """As the client named it, else that of the response it goes on from, else the newest of its process, else a new one."""
+        """
+        The session that the client named, else the session of the response that it continues, else the newest of its process,
+        else a new one.
+        """
         before = self._of_response.get(row.previous_response_id) if row.previous_response_id else None
         known = self._of_process.get(row.process_id) if row.process_id else None
         return row.session_id or named.session or before or known or f"session-{root or row.pid}"
@@ -170,7 +173,7 @@ class Sessions:
         return [session]
 
     def of(self, pid: int) -> str | None:
-        """The session that a process belongs to: its own, else that of the nearest ancestor that has one."""
+        """The session that a process belongs to: its own, else the session of the nearest ancestor that has one."""
         return self._processes.nearest(pid, self._of_process)
 
     def get(self, id: str) -> SessionRow | None:

@@ -132,7 +132,7 @@ class Completeness(Struct, frozen=True):
 
 class Snapshot(Struct, frozen=True):
     """
-    Schema version 1; the fields after `tool_calls` are additions of ours. No field is left out; what is unknown is null.
+    Schema version 1; the fields after `tool_calls` are additions of ours. No field is left out; an unknown value is null.
 
     `not_kept` counts the rows of each kind that were evicted from the view; a store has them. `last_event_id` is the number
     of the newest row in here, after which a stream of rows goes on.

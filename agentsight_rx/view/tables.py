@@ -86,7 +86,7 @@ class Segment(Struct, frozen=True):
 
 
 class Head(Struct, frozen=True, array_like=True):
-    """What is in a segment of the log: so many events, of this time (Unix time, ms), with contents in these packs."""
+    """The content of a segment of the log: so many events, of this time (Unix time, ms), with contents in these packs."""
 
     events: int
     first_ms: int
@@ -281,7 +281,7 @@ def rows_before(store: Store, time_ms: int) -> Iterator[tuple[Table[Any], Key, A
 
 
 def _begun_before(store: Store, kind: _Kind[Any], time_ms: int) -> Iterator[tuple[Key, Any]]:
-    """Those that began before it, or all of a kind that has no such order."""
+    """The rows that began before it, or all rows of a kind that has no such order."""
     if kind.order == "key":
         return pages(store, kind.table, stop=time_ms)
     if kind.order:
@@ -331,7 +331,7 @@ def _new_name(row: AuditRow) -> str | None:
 
 
 def _number(value: int | None) -> int | None:
-    """A number as a key has it; None for one that is none."""
+    """A number as a key has it; None for a text that is not a number."""
     return value if value is not None and 0 <= value <= _MOST else None
 
 

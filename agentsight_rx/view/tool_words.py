@@ -1,4 +1,4 @@
-"""A tool that a model asked for -> what was asked for in a few words, and whether it runs a command or changes a file."""
+"""A tool that a model asked for -> its input in a few words, and whether it runs a command or changes a file."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ class Clause(Struct, frozen=True, omit_defaults=True):
 
 
 class Deeds(Struct, frozen=True, kw_only=True):
-    """What a session did, in numbers. Tools are commands, edits or others; `edits` are those that did not fail."""
+    """What a session did, in numbers. Tools are commands, edits or others; `edits` are the ones that did not fail."""
 
     calls: int
     failed_calls: int
@@ -48,7 +48,9 @@ class Deeds(Struct, frozen=True, kw_only=True):
 
 
 class Verdict(Struct, frozen=True):
-    """`did` is what was done, `trouble` the worst of what is worth a look. `turn`: the session goes on in that turn."""
+    """
+    `did` is the sentence about the actions, `trouble` the worst finding. `turn`: the session goes on in that turn.
+    """
 
     did: tuple[Clause, ...] = ()
     trouble: tuple[Clause, ...] = ()

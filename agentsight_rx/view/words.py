@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-__all__ = ["CUT", "cut", "plural", "times_said"]
+__all__ = ["CUT", "cut", "error_said", "plural", "times_said"]
 
 CUT = "…"
+_HTTP = "http_"
 _TIMES = {2: "twice", 3: "three times", 4: "four times", 5: "five times", 6: "six times"}
 
 
@@ -21,3 +22,8 @@ def plural(count: int, name: str, many: str | None = None, /) -> str:
 def times_said(count: int, /) -> str:
     """`twice`, `three times`, `12 times`."""
     return _TIMES.get(count, f"{count:,} times")
+
+
+def error_said(kind: str, /) -> str:
+    """`HTTP 529` for the error type `http_529`; the name that the provider gives an error stays as it is."""
+    return f"HTTP {kind.removeprefix(_HTTP)}" if kind.startswith(_HTTP) else kind

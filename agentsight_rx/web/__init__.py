@@ -1,4 +1,4 @@
-"""The web page: of a run while it goes on, and of what was recorded, for clients with the token."""
+"""The web page: of a run while it goes on, and of recordings, for clients with the token."""
 
 from .server import StoredPage, WebOptions, WebSink, serve_stored, web
 

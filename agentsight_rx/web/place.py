@@ -67,7 +67,7 @@ def _address(options: WebOptions) -> str:
         raise UsageError(f"--server-port {options.port} is not a port: give 1 to 65535, or 0 for any free one")
     if not address.is_loopback and not options.allow_remote:
         raise UsageError(
-            f"--listen {listen} would let other machines read what was captured, over plain HTTP: "
+            f"--listen {listen} would let other machines read captured data over plain HTTP: "
             "stay on 127.0.0.1 and tunnel (ssh -L), or add --allow-remote"
         )
     return str(address)

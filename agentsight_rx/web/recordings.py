@@ -72,7 +72,7 @@ class LiveRecording:
 
 
 class StoredRecordings:
-    """Files. `paths` gives those that there are now, the newest last; a file that was replaced is opened again."""
+    """Files. `paths` gives the existing files, the newest last; a file that was replaced is opened again."""
 
     def __init__(self, paths: Callable[[], Sequence[Path]], is_being_written: Callable[[Path], bool]) -> None:
         self._paths = paths

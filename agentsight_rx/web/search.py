@@ -115,7 +115,7 @@ def _hit(row: tuple[str, str, int, str, int, str, str]) -> Hit:
 
 
 def _opened(path: Path | None, owner: tuple[int, int] | None) -> sqlite3.Connection:
-    """Another version, and what is no index, is removed. Where it cannot be written, it is in memory."""
+    """An index of another version, or a file that is not an index, is removed. Where it cannot be written, it is in memory."""
     if path is not None:
         for _ in range(2):
             try:

@@ -1,4 +1,4 @@
-"""WebOptions -> a sink that shows the capture on a web page while it runs, and a server of what was recorded."""
+"""WebOptions -> a sink that shows the capture on a web page while it runs, and a server of recordings."""
 
 from __future__ import annotations
 
@@ -157,8 +157,8 @@ def serve_stored(
     owner: tuple[int, int] | None,
 ) -> StoredPage:
     """
-    Show recordings: `paths` are those that there are now, the newest last. `index` is the file of what is searched, of `owner`;
-    None: in memory. Raises UsageError and SinkError as `web` does.
+    Show recordings: `paths` are the existing files, the newest last. `index` is the file of the search index, of `owner`; None:
+    in memory. Raises UsageError and SinkError as `web` does.
     """
     from .api import Api
     from .app import Access, application

@@ -61,8 +61,8 @@ async def rows(feed: Feed, after: int) -> AsyncIterator[ServerSentEvent]:
 async def changes(pictures: Pictures, feed: Feed | None, stopped: Stopped, *, open_now: str) -> AsyncIterator[ServerSentEvent]:
     """
     `changed` where a commit came into the recording that is open, with its version as id; `list` where there are others; `gone`
-    where it cannot be read, `end` where the run has ended. What is new is then asked for by the page, as much as it shows.
-    `answer` has what a call that goes on said meanwhile. Behind `end` it stays open while the page reads what came last.
+    where it cannot be read, `end` where the run has ended. The page then requests the news, as much as it shows. `answer` has
+    what a call that goes on said meanwhile. Behind `end` it stays open while the page reads what came last.
     """
     stopped.open += 1
     try:

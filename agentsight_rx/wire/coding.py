@@ -132,10 +132,10 @@ class ContentDecoder:
 
     def _decode_again(self, data: bytes, out: list[bytes]) -> str | None:
         """
-        Decode what was kept and then `data`; slices that fail go byte by byte, since a library that fails returns nothing.
+        Decode the kept bytes and then `data`; slices that fail go byte by byte, since a library that fails returns nothing.
 
         Byte by byte, a step may pass more to the next one, or may not fail at all: brotli refuses padding only in one piece
-        with the end. So each round adds one slice to those that go byte by byte.
+        with the end. So each round adds one slice that goes byte by byte.
 
         Returns why decoding ended early: a string, since an exception that is kept keeps the output alive by its traceback.
         """

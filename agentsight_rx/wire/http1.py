@@ -211,7 +211,7 @@ class Http1Decoder:
         self._on("switch" if self._http2 else "lost track")
 
     def _flush(self, out: list[Item]) -> None:
-        """Emit what is held as unparsed bytes."""
+        """Emit held bytes as unparsed."""
         held = bytes(self._buffer) + (self._body.unfinished() if self._body else b"")
         self._buffer.clear()
         self._sure = False

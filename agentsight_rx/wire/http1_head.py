@@ -105,7 +105,7 @@ _REWRITTEN = re.compile(rb"\n(?:transfer-encoding:|content-length:(?:[^\n]*,|.*\
 
 
 def _by_h11(role: type[h11.CLIENT] | type[h11.SERVER], raw: bytes) -> object:
-    """The head as h11 reads it; None if h11 refuses it or would change what was sent."""
+    """The head as h11 reads it; None if h11 refuses it or would change it."""
     if _REWRITTEN.search(raw):
         return None
     connection = h11.Connection(role, max_incomplete_event_size=2 * LONGEST_HEAD)

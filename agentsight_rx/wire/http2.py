@@ -270,7 +270,7 @@ class Http2Decoder:
         self._fields.lose()
 
     def _flush(self, at: int, out: list[Item], rest: bytes = b"") -> None:
-        """Emit what is held, and `rest`, as unparsed bytes."""
+        """Emit held bytes, and `rest`, as unparsed bytes."""
         held = (bytes(self._block.raw) if self._block else b"") + self._buffer + rest
         self._block = None
         self._buffer.clear()
@@ -462,7 +462,7 @@ class Http2Decoder:
         return out
 
     def finish(self) -> list[Item]:
-        """No more bytes. What is held is emitted, parsed or not."""
+        """No more bytes. Held bytes are emitted, parsed or not."""
         out: list[Item] = []
         if self._state == _DATA:
             self._give(b"", False, out)

@@ -1,4 +1,4 @@
-"""A line -> the JSON-RPC 2.0 messages in it, as MCP sends them over a stream; what is left of one that has a gap in it."""
+"""A line -> the JSON-RPC 2.0 messages in it, as MCP sends them over a stream; the rest of a message that has a gap in it."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ class Line(Struct, frozen=True):
     """
     One line without its end. With a gap in it, `head` are the bytes before the gap and `tail` those after it.
 
-    `size` counts its captured bytes, `lost` those that were not captured or not kept. `ended` is False if the stream ended
+    `size` counts its captured bytes, `lost` the bytes that were not captured or not kept. `ended` is False if the stream ended
     before the line did.
     """
 

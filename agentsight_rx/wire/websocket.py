@@ -238,7 +238,7 @@ class WebSocketDecoder:
         return out
 
     def _break(self, reason: str, out: list[SocketMessage | Unparsed]) -> None:
-        """Emit what is open as incomplete. From here on the place of the next frame and the context are unknown."""
+        """Emit open messages as incomplete. From here on the place of the next frame and the context are unknown."""
         for part in (self._control, self._message):
             if part is not None:
                 part.reason = part.reason or reason

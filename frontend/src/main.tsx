@@ -136,9 +136,9 @@ function Problem(): JSX.Element {
 }
 
 const COMMANDS: [string, string][] = [
-  ["agentsight-rx record -- claude", "Records a command, with all that it starts."],
-  ["agentsight-rx record --comm claude", "Records what runs already."],
-  ["agentsight-rx doctor", "Says what can be seen on this machine, and what to do."],
+  ["agentsight-rx record -- claude", "Records a command and every program that it starts."],
+  ["agentsight-rx record --comm claude", "Records running programs."],
+  ["agentsight-rx doctor", "Shows what this machine can capture, and what to do."],
 ];
 
 function Waiting(): JSX.Element {
@@ -147,7 +147,7 @@ function Waiting(): JSX.Element {
   return (
     <div class="center">
       <h1>No recording yet</h1>
-      <p>One of these makes the first; this page shows it by itself.</p>
+      <p>One of these commands makes the first recording, and this page then shows it.</p>
       <ul class="cmds">
         {COMMANDS.map(([command, what]) => (
           <li key={command}><span><code>{command}</code><small>{what}</small></span><Copy text={command} /></li>

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from agentsight_rx.cli import app
 from agentsight_rx.cli.help import spec_of
 from agentsight_rx.cli.selections import SELECTIONS
+from agentsight_rx.cli.version import version_line
 
 from .test_errors import PROGRAM
 
@@ -100,7 +101,7 @@ def test_a_flag_of_another_source_is_an_error() -> None:
 
 
 def test_the_version_is_that_of_the_package() -> None:
-    assert [f"agentsight-rx {version('agentsight-rx')}"] == shown("--version")
+    assert [version_line()] == shown("--version")
     assert re.fullmatch(r"\d+\.\d+\.\d+", version("agentsight-rx"))
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from agentsight_rx.cli.continuing import keyed
-from agentsight_rx.cli.keys import key_in, shared
+from agentsight_rx.cli.flags.filters import Filters
+from agentsight_rx.cli.keys import key_in
 from agentsight_rx.errors import UsageError
 from agentsight_rx.graphs import TraceOptions
 from agentsight_rx.loss import Ledger
@@ -22,6 +23,10 @@ def file(folder: Path, content: bytes, mode: int = 0o600) -> Path:
     path.write_bytes(content)
     path.chmod(mode)
     return path
+
+
+def shared(folder: Path) -> TraceOptions:
+    return Filters(redaction_key=file(folder, KEY)).over(TraceOptions())
 
 
 @pytest.mark.parametrize("content", [KEY, KEY.hex().encode(), KEY.hex().upper().encode() + b"\n", b" " + KEY.hex().encode()])
@@ -58,7 +63,7 @@ def test_what_is_no_file_is_refused_and_never_waited_for(tmp_path: Path) -> None
 
 
 def test_the_key_is_that_of_the_graph_and_of_a_new_store(tmp_path: Path) -> None:
-    options = keyed(shared(TraceOptions(), file(tmp_path, KEY)), tmp_path / "run.lmdb")
+    options = keyed(shared(tmp_path), tmp_path / "run.lmdb")
     assert options.redaction_key == KEY
     store(tmp_path / "run.lmdb", key=options.redaction_key).open(Ledger()).close()
     assert stored_key(tmp_path / "run.lmdb") == KEY
@@ -67,10 +72,10 @@ def test_the_key_is_that_of_the_graph_and_of_a_new_store(tmp_path: Path) -> None
 
 def test_a_store_with_labels_of_another_key_is_refused(tmp_path: Path) -> None:
     store(tmp_path / "run.lmdb", key=b"x" * 32).open(Ledger()).close()
-    with pytest.raises(UsageError, match="with another key than that of --redaction-key: give another --db"):
-        keyed(shared(TraceOptions(), file(tmp_path, KEY)), tmp_path / "run.lmdb")
+    with pytest.raises(UsageError, match="with another key than the one of --redaction-key: give another --db"):
+        keyed(shared(tmp_path), tmp_path / "run.lmdb")
 
 
 def test_without_removal_there_are_no_labels(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="do not go together"):
-        shared(TraceOptions(remove_auth=False), file(tmp_path, KEY))
+        Filters(redaction_key=file(tmp_path, KEY), disable_auth_removal=True).over(TraceOptions())

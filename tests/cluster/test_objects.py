@@ -56,13 +56,13 @@ def test_the_first_that_is_created_is_created_twice_to_see_that_the_second_is_re
 
 def test_a_store_that_ignores_the_condition_is_refused(url: str) -> None:
     Store.conditional = False
-    with pytest.raises(SpoolError, match="cannot create a file only where there is none"):
+    with pytest.raises(SpoolError, match="cannot create a file only if it does not exist"):
         place_of(url).create("a/one", b"1")
 
 
 def test_a_store_that_looks_before_it_writes_is_refused(tmp_path: Path) -> None:
     """As most of fsspec do, here that of files: of two that look at once, both write."""
-    with pytest.raises(SpoolError, match="cannot create a file only where there is none"):
+    with pytest.raises(SpoolError, match="cannot create a file only if it does not exist"):
         place_of(f"local://{tmp_path}").create("one", b"1")
     assert [] == list(tmp_path.iterdir())
 

@@ -197,14 +197,14 @@ def test_what_is_stored_wrongly_is_said_and_sent_again(tmp_path: Path) -> None:
     assert files(tmp_path / "spool") == files(tmp_path / "to")
     assert (shipper.done.sent, shipper.done.again) == (1, 2)
     assert len(said) == 2
-    assert "differs from what was sent" in said[0]
+    assert "differs from the sent segment" in said[0]
 
 
 def test_a_place_that_stores_wrongly_each_time_is_an_error_and_nothing_is_noted(tmp_path: Path) -> None:
     target = Target(tmp_path / "to")
     target.spoils = 100
     shipper = Shipper(spool_of(tmp_path / "spool", 1), target, say=lambda _: None)
-    with pytest.raises(SpoolError, match="3 times: check what stores it"):
+    with pytest.raises(SpoolError, match="3 times: check the storage"):
         shipper.run()
     target.spoils = 0
     shipper.run()

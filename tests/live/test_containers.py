@@ -107,10 +107,7 @@ def _container(image: str, log: Path, *command: str) -> Generator[str]:
     """The name of a container that runs `command`, with `log` as /log; removed at the end."""
     log.mkdir(exist_ok=True)
     name = f"agentsight-rx-test-{os.getpid()}-{log.name}"
-    limits = [
-        "--ulimit=nofile=1024:1024",
-        "--ulimit=nproc=1000:1000",
-    ]  # podman 4 raises them, for which root may lack the right
+    limits = ["--ulimit=nofile=1024:1024", "--ulimit=nproc=1000:1000"]  # else podman 4 raises them; root may lack the right
     options = ["--detach", "--name", name, "--network=none", *limits, "--volume", f"{log}:/log"]
     _podman("run", *options, image, *command)
     try:

@@ -162,7 +162,7 @@ def test_the_first_process_waits_for_what_is_left_running(tmp_path: Path) -> Non
     [
         (
             ("--fork", "--pid"),
-            "not of the PID namespace that we run in, so a number there means another process; mount it anew",
+            "not of the PID namespace that we run in, so a number there means another process. What to do: mount it anew",
         ),
         ((*BELOW[1:], "--time", "--boottime", "100"), "whose clocks differ from the kernel's (boottime +100 s)"),
     ],

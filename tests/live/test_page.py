@@ -380,7 +380,7 @@ def test_a_file_that_is_without_a_part_says_so(browser: Browser, tmp_path: Path)
     file.write_bytes(single_file(built, embedded(picture, "parcel", SESSION, most=10_000)))
     with opened(browser, file.as_uri(), offline=True) as page:
         page.see("Edited 3 files", within="h1")
-        page.see("This file has not all of the session.", within=".banner")
+        page.see("This file does not contain the whole session.", within=".banner")
         page.page.locator("#turn-1").wait_for()
         page.press("w")
         page.see("this file does not have it", within="[role=alert]")

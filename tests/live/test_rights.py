@@ -21,8 +21,9 @@ from .users import CAPABILITIES, NOBODY, PROGRAM_THERE, as_user, home_of_nobody
 pytestmark = [pytest.mark.live, needs_root]
 
 
-@pytest.fixture(name="home")
+@pytest.fixture(name="home", scope="module")
 def _home() -> Generator[Path]:
+    """One for all tests: what they compile is kept in it."""
     with home_of_nobody() as home:
         yield home
 
@@ -75,7 +76,7 @@ def test_without_the_rights_on_bpf_nothing_starts_and_the_right_is_named(dropped
 
 def test_without_the_right_to_read_tracefs_processes_are_captured_and_the_rest_is_said(home: Path) -> None:
     left = [name for name in enough() if name != "CAP_DAC_READ_SEARCH"]
-    store = home / "x.lmdb"
+    store = home / "partly.lmdb"
     done = as_user([*PROGRAM_THERE, "record", "--no-server", "--db", str(store), "--", "/bin/echo", "ran"], left, home)
     assert (done.returncode, done.stdout) == (0, "ran\n")
     assert "NOT captured: " in done.stderr

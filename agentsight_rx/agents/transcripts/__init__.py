@@ -27,7 +27,7 @@ __all__ = [
 
 
 class Parser(Protocol):
-    """The bytes of a file -> what is in it, without secrets. `name`: of the file without its suffix."""
+    """The bytes of a file -> its content, without secrets. `name`: of the file without its suffix."""
 
     def __call__(self, chunks: Iterable[bytes], /, *, name: str, redactor: Redactor) -> Transcript: ...
 

@@ -70,7 +70,7 @@ def _assistant(draft: Draft, line: Mapping[str, object], time_ms: int) -> None:
 
 
 def _usage(usage: Mapping[str, object]) -> Usage:
-    """Anthropic's `input_tokens` has no cached tokens, and its `output_tokens` has those of thinking."""
+    """Anthropic's `input_tokens` has no cached tokens, and its `output_tokens` has the tokens of thinking."""
     return Usage(
         count(usage.get("input_tokens")),
         count(usage.get("output_tokens")),

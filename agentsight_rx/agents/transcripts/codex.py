@@ -2,8 +2,8 @@
 Lines of ~/.codex/sessions/**/rollout-*.jsonl -> Transcript.
 
 A line is `{"timestamp", "type", "payload"}`. Tokens are in `token_count` events: `total_token_usage` is the sum of the session
-so far, `last_token_usage` what the last call added. The event comes again without a call in between, so one whose sum has not
-changed is none. Older files have the payload as the line.
+so far, `last_token_usage` what the last call added. The event comes again without a call in between, so an event whose sum has
+not changed is not a call. Older files have the payload as the line.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ _RESULTS = frozenset({"function_call_output", "custom_tool_call_output", "local_
 
 
 def _usage(usage: Mapping[str, object]) -> Usage:
-    """OpenAI's `input_tokens` has the cached tokens, and its `output_tokens` those of reasoning."""
+    """OpenAI's `input_tokens` has the cached tokens, and its `output_tokens` the tokens of reasoning."""
     cached = count(usage.get("cached_input_tokens"))
     return Usage(
         max(0, count(usage.get("input_tokens")) - cached),

@@ -77,7 +77,7 @@ class Draft:
             self._unfinished = True
 
     def whole(self, chunks: Iterable[bytes]) -> Mapping[str, object]:
-        """The JSON object that a file is; an empty one, counted, where it is none."""
+        """The JSON object that a file is; an empty one, counted, where it is not JSON."""
         value = decoded(_JSON, b"".join(chunks))
         if isinstance(value, dict):
             return cast("dict[str, object]", value)
@@ -142,7 +142,7 @@ class Draft:
             self.prompt = self._text(text.strip(), _PROMPT_MOST)
 
     def total(self, model: str, usage: Usage) -> None:
-        """Tokens in the agent's own sums, which come before those of its calls."""
+        """Tokens in the agent's own sums, which count more than the sums of its calls."""
         name = self._text(model, _NAME_MOST)
         if name in self._sums or len(self._sums) < _MODELS_MOST:
             self._sums[name] = plus(self._sums.get(name, Usage()), usage)
@@ -179,7 +179,7 @@ class Draft:
     # -- texts ---------------------------------------------------------------------------------------------------------
 
     def _text(self, text: str, longest: int) -> str:
-        """Without secrets, and then at most so long. A secret that the cut divides is known by what is behind the cut."""
+        """Without secrets, and then at most so long. The text behind the cut shows a secret that the cut divides."""
         if not text:
             return ""
         kept = text[: longest + _BEHIND]

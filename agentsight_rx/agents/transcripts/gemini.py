@@ -1,9 +1,9 @@
 """
 ~/.gemini/tmp/**/chats/*.json and *.jsonl -> Transcript.
 
-A .json file is one object with `messages`. A .jsonl file has one record a line: what is known of the session, messages, of
-which a later one with the same id takes the place of the earlier one, `$set` with new values, and `$rewindTo` with the id of
-the message to which the user went back.
+A .json file is one object with `messages`. A .jsonl file has one record a line: the facts about the session, messages, of which
+a later one with the same id replaces the earlier one, `$set` with new values, and `$rewindTo` with the id of the message to
+which the user went back.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def _message(draft: Draft, message: Mapping[str, object], number: int) -> None:
 
 
 def _usage(tokens: Mapping[str, object]) -> Usage:
-    """Gemini's `input` has the cached tokens but not those of its own tools, and its `output` has no thoughts."""
+    """Gemini's `input` has the cached tokens but not the tokens of its own tools, and its `output` has no thoughts."""
     cached, thoughts = count(tokens.get("cached")), count(tokens.get("thoughts"))
     return Usage(
         max(0, count(tokens.get("input")) + count(tokens.get("tool")) - cached),
@@ -93,7 +93,7 @@ def _usage(tokens: Mapping[str, object]) -> Usage:
 
 
 def _tool(draft: Draft, tool: Mapping[str, object], time_ms: int) -> None:
-    """The time of a tool is that of its end, the time of its message that of its begin."""
+    """The time of a tool is the time of its end; the time of its message is the time of its begin."""
     identity = text(tool.get("id"))
     given = tool.get("args")
     draft.tool(TranscriptTool(id=identity, name=text(tool.get("name")), input=shown(given), time_ms=time_ms))

@@ -2,7 +2,7 @@
 ~/.local/share/opencode/opencode.db -> its sessions, and of each the lines that give a Transcript.
 
 The database (opencode 1.2 and later) has the tables `session`, `message` and `part`; the last two keep JSON in `data`. A
-message has its role and the model, its parts what was said, each tool with its state, and as `step-finish` the tokens of a
+message has its role and the model, its parts have the text, each tool with its state, and as `step-finish` the tokens of a
 call. As lines they are objects with one member, named as the table: so the parser is one of lines like the others.
 """
 
@@ -135,7 +135,7 @@ def _call(draft: Draft, key: str, message: Mapping[str, object], tokens: Mapping
 
 
 def _usage(tokens: Mapping[str, object]) -> Usage:
-    """`input` has no cached tokens. Whether `output` has those of reasoning depends on the release: the sum shows it."""
+    """`input` has no cached tokens. Whether `output` has the tokens of reasoning depends on the release: the sum shows it."""
     asked, output, thought = (count(tokens.get(name)) for name in ("input", "output", "reasoning"))
     read, written = (count(mapping(tokens.get("cache")).get(name)) for name in ("read", "write"))
     beside = count(tokens.get("total")) == asked + output + thought + read + written or thought > output

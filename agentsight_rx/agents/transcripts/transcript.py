@@ -11,8 +11,8 @@ __all__ = ["Transcript", "TranscriptCall", "TranscriptTool", "display_id", "minu
 
 class TranscriptCall(Struct, frozen=True, kw_only=True):
     """
-    One call of a model. `id` is that of the model's answer, `request_id` that of the HTTP answer; an agent that writes neither
-    leaves them empty. `time_ms` is when the answer was written down; 0: unknown.
+    One call of a model. `id` is the id of the model's answer, `request_id` the id of the HTTP answer; an agent that writes
+    neither leaves them empty. `time_ms` is when the answer was written down; 0: unknown.
     """
 
     id: str = ""
@@ -38,7 +38,7 @@ class TranscriptTool(Struct, frozen=True, kw_only=True):
 class Transcript(Struct, frozen=True, kw_only=True):
     """
     One session file, without secrets. `totals` are the tokens of each model: the agent's own sums where it writes them, else
-    those of the calls. `project` is what an agent writes in place of `cwd`: its SHA-256, in hexadecimal digits.
+    the sums of the calls. `project` is what an agent writes in place of `cwd`: its SHA-256, in hexadecimal digits.
 
     `unreadable` counts lines that are not JSON objects or are too long, `dropped` calls, tools and texts that were one too
     many, `unread` bytes in the middle of a file that is too large. `unfinished`: the file ended within a line, as it is being
@@ -87,7 +87,7 @@ def display_id(agent: str, path: str, /) -> str:
 
 def together(parts: list[Transcript], /) -> Transcript:
     """
-    The files of one session as one, such as those of its sub-agents: what is in several of them is there once. The first one
+    The files of one session as one, such as the files of its sub-agents: an entry of several files is there once. The first one
     has the title and the prompt.
     """
     first = parts[0]

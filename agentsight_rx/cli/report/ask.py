@@ -11,11 +11,10 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 import msgspec
 import typer
-from msgspec import Struct
 from msgspec.structs import replace
 
 from ...errors import StoreError, UsageError
@@ -23,6 +22,7 @@ from ...prices import Prices
 from ...state import LmdbStore, Store
 from ...view.queries import Selection
 from ..colour import has_colour
+from ..flags.group import HOW, WHICH, Group, flag
 from ..prices import load_prices
 from ..stores import is_being_written, newest_store
 from .plain import plain
@@ -37,23 +37,23 @@ _WIDTH = 100  # cells, where there is no terminal
 _NARROWEST = 40
 
 
-class Flags(Struct, frozen=True):
+class Flags(Group, frozen=True):
     """The flags that every report has, as given."""
 
-    db: Path | None = None
-    since: str | None = None
-    until: str | None = None
-    session: str | None = None
-    agent: str | None = None
-    pid: int | None = None
-    limit: int | None = None
-    show_all: bool = False
-    json_lines: bool = False
-    text: bool = False
-    prices: Path | None = None
+    db: Annotated[Path | None, flag(WHICH, "--db", "The store; without it the newest recording.", "PATH")] = None
+    since: Annotated[str | None, flag(WHICH, "--since", "From then on: 2h, today, 14:30, 2026-11-27T18:00Z.", "TIME")] = None
+    until: Annotated[str | None, flag(WHICH, "--until", "Before then, written in the same ways.", "TIME")] = None
+    session: Annotated[str | None, flag(WHICH, "--session", "This session (begin of its id), or newest.", "ID")] = None
+    agent: Annotated[str | None, flag(WHICH, "--agent", "The sessions of this agent, such as claude.", "NAME")] = None
+    pid: Annotated[int | None, flag(WHICH, "-p --pid", "What this process did.", "PID", min=1)] = None
+    limit: Annotated[int | None, flag(WHICH, "-n --limit", "The newest so many.", "N", min=1)] = None
+    show_all: Annotated[bool, flag(WHICH, "--all", "All of it, not only the newest.")] = False
+    json_lines: Annotated[bool, flag(HOW, "--json", "JSON, a value a line; so it is without a terminal.")] = False
+    text: Annotated[bool, flag(HOW, "--text", "Text, also where there is no terminal.")] = False
+    prices: Annotated[Path | None, flag(HOW, "--prices", "Prices of models, before the published ones.", "FILE")] = None
 
     def over(self, others: Flags) -> Flags:
-        """These flags, and of `others` those that are not given here."""
+        """These flags, and of `others` the flags that are not given here."""
         return Flags(**{name: getattr(self, name) or getattr(others, name) for name in self.__struct_fields__})
 
 
@@ -91,7 +91,7 @@ class Ask:
         if not path.exists():
             raise StoreError(
                 f"{path} does not exist; make a recording with `agentsight-rx record --db {path} -- COMMAND`, "
-                "or see those that there are with `agentsight-rx report list`"
+                "or list the recordings with `agentsight-rx report list`"
             )
         return path
 

@@ -1,4 +1,4 @@
-"""agentsight-rx report call N: one call, what was new in it, what was said, and what its tools did."""
+"""agentsight-rx report call N: one call, its new messages, its answer, and its tools."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ _SIGNS = {"written": "+", "removed": "-", "moved": "→", "refused": "!", "tempo
 def call(
     ask: Ask,
     wanted: Annotated[str, typer.Argument(metavar="N|ID", help="Its turn in the newest session (or --session), or its id.")],
-    request: Annotated[bool, typer.Option("--request", help="The whole request, to read.")] = False,
-    answer: Annotated[bool, typer.Option("--answer", help="The whole answer, to read.")] = False,
+    request: Annotated[bool, typer.Option("--request", help="Print the whole request.")] = False,
+    answer: Annotated[bool, typer.Option("--answer", help="Print the whole answer.")] = False,
 ) -> None:
-    """One call whole: what was new in it, what was thought and said, its tools with processes and files."""
+    """One whole call: new messages, thoughts, answer, and its tools with processes and files."""
     found = read_call(ask.store, _the_one(ask, wanted), ask.prices)
     if ask.as_json:
         ask.write([found])
@@ -54,7 +54,7 @@ def call(
 def _the_one(ask: Ask, wanted: str) -> CallRow:
     rows = find_calls(ask.store, wanted, ask.selection)
     if not rows:
-        raise UsageError(f"no call is {wanted}; see those that there are with `agentsight-rx {ask.other('report calls')}`")
+        raise UsageError(f"no call is {wanted}; list the calls with `agentsight-rx {ask.other('report calls')}`")
     if len({row.id for row in rows}) > 1:
         ids = ", ".join(row.id for row in rows[:4])
         raise UsageError(f"{wanted} may be {len(rows)} calls: {ids}{', …' if len(rows) > 4 else ''}; give more of the id")
@@ -90,7 +90,7 @@ def _head(found: WholeCall) -> Line:
 
 
 def _new(found: WholeCall) -> Iterator[str]:
-    """What the request added: results of tools, then what the user typed; never what was sent before."""
+    """What the request added: results of tools, then what the user typed; never a message that was sent before."""
     row = found.call
     if row.repeat:
         yield f"{'a retry of' if row.retry else 'the same as'} {row.repeat_of}"
@@ -129,7 +129,7 @@ def _tool(work: ToolWork, screen: Screen) -> Iterator[Line]:
     room = max(20, screen.width - len(name) - len(end.text))
     asked = asked_for(tool.input)
     yield (name, asked if len(asked) <= room else asked[: room - 1] + "…", end)
-    tied = f"  tied by {tool.link}" if tool.link else ""
+    tied = f"  matched by {tool.link}" if tool.link else ""
     for at, process in enumerate(work.processes[:_PROCESSES_SHOWN]):
         label = "process" if not at else ""
         yield f"{'':<11}{label:<8} {process.pid} {' '.join(process.argv) or process.command}{tied if not at else ''}"

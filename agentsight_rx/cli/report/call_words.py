@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from ...view import CallRow
 from ...view.queries.costs import CostSum
+from ...view.words import error_said
 from .screen import Span
 from .words import amount, count, listed, money, plural
 
@@ -18,16 +19,16 @@ def is_whole(call: CallRow, /) -> bool:
 
 
 def state_of_call(call: CallRow, /) -> Span:
-    """`whole`, or what is wrong with it."""
+    """`whole`, or the defect."""
     match call.status:
         case "complete":
             return Span("whole")
         case "error":
-            return Span(f"failed: {call.error_type or call.status_code or 'unknown'}", "failed")
+            return Span(f"failed: {error_said(call.error_type or '') or call.status_code or 'unknown'}", "failed")
         case "pending":
             return Span("no answer yet", "missing")
         case _:
-            return Span(f"not whole: {(call.reason or call.status).replace('_', ' ')}", "missing")
+            return Span(f"incomplete: {(call.reason or call.status).replace('_', ' ')}", "missing")
 
 
 def new_in_call(call: CallRow, /) -> str:

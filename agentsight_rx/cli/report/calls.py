@@ -38,13 +38,13 @@ COLUMNS = (
 
 def calls(
     ask: Ask,
-    failed: Annotated[bool, typer.Option("--failed", help="Only those that failed, or of which something is missing.")] = False,
+    failed: Annotated[bool, typer.Option("--failed", help="Only failed or incomplete calls.")] = False,
     model: Annotated[
-        str | None, typer.Option("--model", help="Only of this model, or models that begin so.", metavar="NAME")
+        str | None, typer.Option("--model", help="Only models whose name begins with this.", metavar="NAME")
     ] = None,
-    rule: Annotated[str | None, typer.Option("--filter", help="Only exchanges that this rule matches.", metavar="RULE")] = None,
+    rule: Annotated[str | None, typer.Option("--filter", help="Only calls that this rule matches.", metavar="RULE")] = None,
 ) -> None:
-    """The calls of models, one line each: time, tokens, cost, what was new, what was answered."""
+    """The calls of models, one line each: time, tokens, cost, new messages and answer."""
 
     rules = None if rule is None else compile_http([rule])
 

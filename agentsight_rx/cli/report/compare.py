@@ -55,10 +55,10 @@ def compare(
     ask: Ask,
     wanted: Annotated[
         str | None,
-        typer.Argument(metavar="SESSION", help="Begin of its id, in the recording or in its file; without it the newest."),
+        typer.Argument(metavar="SESSION", help="Start of its id, in the recording or in its file; by default the newest."),
     ] = None,
 ) -> None:
-    """What only the wire has and what only the agent's own session file has: calls, tools, and tokens that differ."""
+    """Differences between the wire and the agent's own session file: calls, tools and tokens."""
     found = list(_chosen(ask, wanted))
     if not found:
         raise UsageError(_none_is(ask, wanted))
@@ -82,8 +82,8 @@ def _chosen(ask: Ask, wanted: str | None) -> Iterator[SessionComparison]:
 def _none_is(ask: Ask, wanted: str | None) -> str:
     what = f"of session {wanted}" if wanted else "of a session of this recording"
     return (
-        f"no session file {what} was found in {home_of_user().path}; expected one of Claude Code, Codex CLI or Gemini CLI. See "
-        "those that there are with `agentsight-rx report transcripts`, and sessions with `agentsight-rx report sessions`"
+        f"no session file {what} was found in {home_of_user().path}; expected one of Claude Code, Codex CLI or Gemini CLI. "
+        "List session files with `agentsight-rx report transcripts`, and sessions with `agentsight-rx report sessions`"
     )
 
 

@@ -48,7 +48,7 @@ def answer_lines(call: LlmCall, /) -> Iterator[Line]:
     ended = f", ended by {', '.join(answer.finish_reasons)}" if answer.finish_reasons else ""
     yield Span(f"answer of {answer.model or call.model or 'unknown model'}{ended}", "title")
     if call.reason:
-        yield Span(f"  not whole: {call.reason.replace('_', ' ')}", "missing")
+        yield Span(f"  incomplete: {call.reason.replace('_', ' ')}", "missing")
     if answer.error:
         yield Span(f"  {answer.error}", "failed")
     yield from _parts(answer.parts)
@@ -85,7 +85,7 @@ def _parts(parts: Iterable[Part]) -> Iterator[Line]:
 
 
 def _pretty(text: str) -> str:
-    """JSON indented; text that is none as it is. Texts in it keep their line breaks as escapes."""
+    """JSON indented; other text as it is. Texts in it keep their line breaks as escapes."""
     try:
         return msgspec.json.format(text, indent=2) if text else ""
     except (msgspec.DecodeError, RecursionError):

@@ -46,9 +46,9 @@ _TITLES = {
 def diff(
     ask: Ask,
     first: Annotated[
-        str, typer.Argument(metavar="A", help="A recording, a session (begin of its id), or a call (its turn or id).")
+        str, typer.Argument(metavar="A", help="A recording, a session (start of its id), or a call (its turn or id).")
     ],
-    second: Annotated[str, typer.Argument(metavar="B", help="What to compare it with, of the same kind.")],
+    second: Annotated[str, typer.Argument(metavar="B", help="Another one of the same kind.")],
 ) -> None:
     """
     What two runs of one task did differently, or what one call of a model says that another did not.
@@ -106,7 +106,7 @@ def _show_runs(ask: Ask, first: RunFacts, second: RunFacts) -> None:
 
 
 def _runs(found: Runs, ask: Ask) -> Iterator[Line]:
-    """Numbers, then kind by kind what is only in one, then what both have, how many are equal, and how to see all."""
+    """Numbers, then kind by kind the entries of only one, then of both, how many are equal, and how to see all."""
     hidden = 0
     for kind, group in groupby(found.differences, key=lambda each: each.kind):
         rows = list(group)

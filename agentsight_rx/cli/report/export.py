@@ -11,6 +11,7 @@ from typing import Annotated, BinaryIO, NamedTuple
 
 import msgspec
 import typer
+from msgspec.structs import replace
 
 from ...envelope import encode_line
 from ...errors import SinkError, StoreError, UsageError
@@ -29,7 +30,8 @@ from ...view.queries.reading import newest_session, sessions_named
 from ...view.rows import SessionRow
 from ...view.snapshot import AUDIT_DEFAULT, read_snapshot
 from ...web.assets import bundle, single_file
-from ..flags import OtelContent, OtelEndpoint, OtelProtocol
+from ..flags.group import Only
+from ..flags.otel import Otel
 from .ask import Ask
 from .words import plural
 
@@ -58,42 +60,42 @@ class _Format(NamedTuple):
 
 def export(
     ask: Ask,
-    output: Annotated[str, typer.Option("-o", "--output", help="Where to; - is standard output.", metavar="FILE")] = "-",
+    *,
+    output: Annotated[
+        str, typer.Option("-o", "--output", help="The file to write; - is standard output.", metavar="FILE")
+    ] = "-",
     form: Annotated[
         str | None,
         typer.Option(
             "--format",
-            help="jsonl, snapshot, html, har, perfetto, atif, csv or otlp; without it by the ending of FILE.",
+            help="jsonl, snapshot, html, har, perfetto, atif, csv or otlp; by default the ending of FILE decides.",
             metavar="FORMAT",
         ),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace the file if it is there.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
     audit_limit: Annotated[
         int, typer.Option("--audit-limit", help="Rows of the audit trail in a snapshot.", metavar="N", min=0)
     ] = AUDIT_DEFAULT,
     table: Annotated[
         str, typer.Option("--table", help=f"What a csv has: {', '.join(CSV_TABLES)}.", metavar="TABLE")
     ] = CSV_TABLES[0],
-    otel_endpoint: OtelEndpoint = None,
-    otel_protocol: OtelProtocol = None,
-    otel_capture_content: OtelContent = False,
+    otel: Annotated[Otel, Only("otel_endpoint", "otel_protocol", "otel_capture_content")],
 ) -> None:
     """
-    Write the recording as a file: every event, one a line, which replay reads (jsonl), one JSON value (snapshot), a page to
-    read (html), HTTP exchanges (har), a trace for ui.perfetto.dev (perfetto), the trajectory of a session (atif), a table
-    (csv), or OpenTelemetry spans as lines of OTLP JSON (otlp). With --otel-endpoint, the spans go to that collector instead.
+    Write the recording as a file. The formats are: every event, one a line, which replay reads (jsonl); one JSON value
+    (snapshot); the page of a session (html); HTTP exchanges (har). Further formats are a trace for ui.perfetto.dev (perfetto),
+    the trajectory of a session (atif), a table (csv), and OpenTelemetry spans as lines of OTLP JSON (otlp). With
+    --otel-endpoint, the spans go to that collector instead.
 
     A file appears once all of it is written, readable by its owner only. Nothing is left out and nothing more is hidden than in
     the recording: prompts and answers are in it. Only spans have none, unless --otel-capture-content is given.
     """
     chosen = form or _by_ending(output)
-    if otel_endpoint and (chosen != _SPANS or output != "-"):
+    if otel.otel_endpoint and (chosen != _SPANS or output != "-"):
         raise UsageError("--otel-endpoint sends spans: give it with --format otlp, and without -o FILE")
     if chosen == _SPANS:
         _refuse_parts(ask, chosen, _Format(_jsonl, ()))
-        spans = OtelOptions(
-            otel_endpoint, protocol=otel_protocol, capture_content=otel_capture_content, deadline_s=_DEADLINE_S, patient=True
-        )
+        spans = replace(otel.options(patient=True), deadline_s=_DEADLINE_S)
         _export_spans(ask, output, spans, force=force)
         return
     how = _FORMATS.get(chosen)

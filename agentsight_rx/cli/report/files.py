@@ -1,4 +1,4 @@
-"""agentsight-rx report files: what was done to which path, by whom, and for which tool."""
+"""agentsight-rx report files: the operations on each path, with the process and the tool."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ def files(
         str | None,
         typer.Option("--kind", help="Only written, removed, moved, temporary, refused, read, failed, device.", metavar="KIND"),
     ] = None,
-    path: Annotated[str | None, typer.Option("--path", help="Only paths that begin so.", metavar="PATH")] = None,
+    path: Annotated[str | None, typer.Option("--path", help="Only paths that begin with this.", metavar="PATH")] = None,
 ) -> None:
-    """Files by path: writes and removals first, then what was refused, then reads; by whom, and for which tool."""
+    """Files by path: writes and removals first, then refusals, then reads; with the process and the tool."""
     if kind is not None and kind not in KINDS:
         raise UsageError(f"--kind {kind} is not known; there are {', '.join(KINDS)}")
     causes = Causes(ask.store)

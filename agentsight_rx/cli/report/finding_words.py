@@ -1,10 +1,10 @@
-"""Finding -> the line that says what is worth a look, with its turns and its cost."""
+"""Finding -> its line, with its turns and its cost."""
 
 from __future__ import annotations
 
 from ...view.queries.findings import Finding
 from ...view.tool_words import asked_for
-from ...view.words import times_said
+from ...view.words import error_said, times_said
 from .words import amount, money, plural
 
 __all__ = ["finding_said"]
@@ -23,9 +23,9 @@ def finding_said(finding: Finding, /) -> str:
         case "repeated":
             return f"{plural(finding.amount, 'request')} sent again unchanged{where}"
         case "retried":
-            return f"{plural(finding.amount, 'retry', 'retries')} behind a failure{where}"
+            return f"{plural(finding.amount, 'retry', 'retries')} after a failure{where}"
         case "failed":
-            return f"{plural(finding.amount, 'call')} failed by {finding.what}{where}"
+            return f"{plural(finding.amount, 'call')} failed: {error_said(finding.what)}{where}"
         case "limit":
             return f"{plural(finding.amount, 'answer')} ended at the limit of tokens{where}"
         case "uncached":

@@ -1,4 +1,4 @@
-"""agentsight-rx report health: what is missing from a recording, why, and how what is there was read."""
+"""agentsight-rx report health: the gaps of a recording, why, and how TLS was read."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["gaps_of", "health", "missing_said"]
 
 
 def health(ask: Ask) -> None:
-    """What is missing: traffic that could not be read, losses, unknown fields; and how what is there was read."""
+    """Missing data: traffic that could not be read, losses, unknown fields; and how TLS was read."""
     found = read_health(ask.store, being_written=ask.being_written)
     if ask.as_json:
         ask.write([found])
@@ -37,7 +37,7 @@ def gaps_of(found: Health, screen: Screen, /) -> Iterator[tuple[str, str]]:
     for spot in found.blind_spots:
         yield f"could not be read: {sentence_of(spot)}", advice_of(spot)
     if found.calls_cut:
-        yield f"{plural(found.calls_cut, 'call')} cut: not all of their bytes are here", "report calls --failed"
+        yield f"{plural(found.calls_cut, 'call')} cut: some of their bytes are missing", "report calls --failed"
     if found.commands_unseen:
         yield unseen_said(found.commands_unseen), UNSEEN_WHY
     for entry in found.losses:

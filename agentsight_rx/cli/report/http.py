@@ -37,11 +37,11 @@ COLUMNS = (
 
 def http(
     ask: Ask,
-    host: Annotated[str | None, typer.Option("--host", help="Only of this host.", metavar="NAME")] = None,
-    failed: Annotated[bool, typer.Option("--failed", help="Only those that failed, or of which something is missing.")] = False,
+    host: Annotated[str | None, typer.Option("--host", help="Only exchanges with this host.", metavar="NAME")] = None,
+    failed: Annotated[bool, typer.Option("--failed", help="Only failed or incomplete exchanges.")] = False,
     rule: Annotated[str | None, typer.Option("--filter", help="Only exchanges that this rule matches.", metavar="RULE")] = None,
 ) -> None:
-    """HTTP exchanges: time, method, host, path, status, sizes, duration, what is missing, and the call that each is."""
+    """HTTP exchanges: time, method, host, path, status, sizes, duration, missing parts, and the call of a model."""
     causes = Causes(ask.store)
     rules = None if rule is None else compile_http([rule])
 

@@ -32,5 +32,5 @@ def show_first(ask: Ask, values: Sequence[T], lines: Callable[[Sequence[T], Scre
 
 
 def unlimited(ask: Ask) -> Selection:
-    """What was selected, all of it: the limit is for what is made of it."""
+    """The whole selection: the limit is for the rows that are made of it."""
     return replace(ask.selection, limit=None)

@@ -33,8 +33,10 @@ COLUMNS = (
 
 def mcp(
     ask: Ask,
-    server: Annotated[str | None, typer.Option("--server", help="Only servers whose name begins so.", metavar="NAME")] = None,
-    failed: Annotated[bool, typer.Option("--failed", help="Only requests that did not end well.")] = False,
+    server: Annotated[
+        str | None, typer.Option("--server", help="Only servers whose name begins with this.", metavar="NAME")
+    ] = None,
+    failed: Annotated[bool, typer.Option("--failed", help="Only failed or unanswered requests.")] = False,
 ) -> None:
     """MCP requests by server and tool: outcome, duration, input, result, and the processes at both ends."""
     causes = Causes(ask.store)

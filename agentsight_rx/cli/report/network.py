@@ -43,7 +43,7 @@ _HOSTS = (
 
 
 def network(ask: Ask) -> None:
-    """Peers with their names where those are known, HTTP hosts with their paths, and what could not be read."""
+    """Peers with their known names, HTTP hosts with their paths, and processes that could not be read."""
     store, causes, selection = ask.store, Causes(ask.store), unlimited(ask)
     found = network_of(
         within(store, AUDIT, selection, causes, kind="network"),

@@ -33,8 +33,8 @@ COLUMNS = (
 
 def processes(
     ask: Ask,
-    flat: Annotated[bool, typer.Option("--flat", help="In order of time, not below those that started them.")] = False,
-    failed: Annotated[bool, typer.Option("--failed", help="Only those that failed or were killed; implies --flat.")] = False,
+    flat: Annotated[bool, typer.Option("--flat", help="In order of time, not below their parents.")] = False,
+    failed: Annotated[bool, typer.Option("--failed", help="Only failed or killed processes; implies --flat.")] = False,
 ) -> None:
     """Processes as a tree: command, exit, duration, agent, session, and the tool and prompt that started them."""
     causes = Causes(ask.store)

@@ -23,7 +23,7 @@ COLUMNS = (
 
 
 def prompts(ask: Ask) -> None:
-    """What the users typed, each prompt once: without tool results and the notes that agents add."""
+    """The users' prompts, each once, without tool results and the notes that agents add."""
     ask.show(lambda selection: read_prompts(ask.store, selection, ask.prices), _lines, newest=_NEWEST)
 
 

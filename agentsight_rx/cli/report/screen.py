@@ -1,4 +1,4 @@
-"""Lines and tables -> text of a width, aligned, without boxes; what is captured cannot do anything to a terminal."""
+"""Lines and tables -> text of a width, aligned, without boxes; captured text cannot do anything to a terminal."""
 
 from __future__ import annotations
 

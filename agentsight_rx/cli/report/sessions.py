@@ -32,7 +32,7 @@ COLUMNS = (
 
 
 def sessions(ask: Ask, transcripts: Annotated[bool, WITH_FILES] = False) -> None:
-    """The sessions of agents: how long, what they asked, what it took."""
+    """The sessions of agents: duration, first prompt, calls, tokens and tools."""
     files = compared(ask) if transcripts else []
     if ask.as_json and transcripts:
         rows = read_sessions(ask.store, ask.selection)

@@ -1,4 +1,4 @@
-"""agentsight-rx report: the first screen: what it did in one sentence, what is missing, its turns, what they did."""
+"""agentsight-rx report: the first screen: one sentence about the session, its gaps, its turns with their actions."""
 
 from __future__ import annotations
 

@@ -36,11 +36,9 @@ _COLUMNS = (
 
 def timeline(
     ask: Ask,
-    idle: Annotated[
-        str, typer.Option("--idle", help="Show where nothing was under way for so long.", metavar="DURATION")
-    ] = "5s",
+    idle: Annotated[str, typer.Option("--idle", help="Mark pauses of this length.", metavar="DURATION")] = "5s",
 ) -> None:
-    """One list in time of prompts, answers, tools, programs, files written, connections, and where nothing happened."""
+    """Prompts, answers, tools, programs, changed files, connections and pauses, in order of time."""
     store, causes = ask.store, Causes(ask.store)
     idle_ms = round((seconds_of(idle, "--idle") or 5.0) * 1000)
 

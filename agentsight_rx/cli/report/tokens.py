@@ -25,7 +25,7 @@ def tokens(
         str, typer.Option("--group-by", help="model, provider, session, agent, comm, pid, dir, day.", metavar="KIND")
     ] = "model",
 ) -> None:
-    """Tokens and costs, summed by model or by another --group-by, most first."""
+    """Tokens and costs, summed by model or by another --group-by, the largest first."""
     if group_by not in GROUPINGS:
         raise UsageError(f"--group-by {group_by!r} is unknown; expected one of {', '.join(GROUPINGS)}")
     groups = read_tokens(ask.store, replace(ask.selection, limit=None), ask.prices, group_by=group_by)
@@ -41,7 +41,7 @@ def tokens(
 
 
 def columns_of(kind: Grouping) -> tuple[Column, ...]:
-    """The columns, the first one named by what is grouped."""
+    """The columns, the first one named by the group."""
     return (
         Column(kind, flexible=True, middle=kind == "dir"),
         Column("calls", right=True),

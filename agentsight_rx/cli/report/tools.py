@@ -26,13 +26,13 @@ COLUMNS = (
     Column("ended", flexible=True),
     Column("took", right=True),
     Column("process", right=True),
-    Column("tied by"),
+    Column("matched by"),
 )
 
 
 def tools(
     ask: Ask,
-    failed: Annotated[bool, typer.Option("--failed", help="Only those that failed.")] = False,
+    failed: Annotated[bool, typer.Option("--failed", help="Only failed tools.")] = False,
     name: Annotated[str | None, typer.Option("--name", help="Only tools of this name.", metavar="NAME")] = None,
 ) -> None:
     """Tools that models asked for, the process that ran each, and how it ended."""

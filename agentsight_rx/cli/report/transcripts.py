@@ -32,7 +32,7 @@ COLUMNS = (
 
 
 def transcripts(ask: Ask) -> None:
-    """The session files that agents on this machine wrote, newest first, and which session of the recording each is."""
+    """The session files that agents on this machine wrote, newest first, each with its session of the recording."""
     found, files = find_files(ask)
     chosen = [file for file in files if _is_chosen(ask, file)]
     limit = None if ask.flags.show_all else ask.flags.limit

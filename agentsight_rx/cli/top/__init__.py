@@ -15,6 +15,7 @@ import typer
 from ...errors import UsageError
 from ...view.queries.top import SORTS, VIEWS, Sort, View
 from ..colour import has_colour
+from ..flags.group import HOW, WHICH, flag
 from ..prices import load_prices
 from ..report.screen import Screen, render
 from .looks import Live, Look, Looks, Saved
@@ -26,47 +27,24 @@ __all__ = ["top"]
 _WIDTH = 200  # cells, where there is no terminal
 _ROWS_MOST = 100
 _INTERVAL_LEAST = 0.2
-WHICH, HOW = "what to show", "how to show it"
 
 
 def top(
-    db: Annotated[
-        Path | None, typer.Option("--db", help="A recording, also one under way.", metavar="PATH", rich_help_panel=WHICH)
-    ] = None,
-    pid: Annotated[
-        int | None, typer.Option("-p", "--pid", help="This process alone.", metavar="PID", min=1, rich_help_panel=WHICH)
-    ] = None,
-    comm: Annotated[
-        str | None,
-        typer.Option("-c", "--comm", help="This agent alone, such as claude.", metavar="NAME", rich_help_panel=WHICH),
-    ] = None,
-    sort: Annotated[str, typer.Option("--sort", help=f"{', '.join(SORTS)}.", metavar="WHAT", rich_help_panel=HOW)] = "cpu",
-    view: Annotated[
-        str, typer.Option("--view", help=f"Which activity: {', '.join(VIEWS)}.", metavar="WHAT", rich_help_panel=HOW)
-    ] = "all",
-    rows: Annotated[
-        int, typer.Option("--rows", help="Sessions at most.", metavar="N", min=1, max=_ROWS_MOST, rich_help_panel=HOW)
-    ] = 10,
-    interval: Annotated[
-        float, typer.Option("-i", "--interval", help="Seconds between two looks.", metavar="S", rich_help_panel=HOW)
-    ] = 2.0,
-    once: Annotated[bool, typer.Option("--once", help="One look, as text or JSON.", rich_help_panel=HOW)] = False,
-    batch: Annotated[
-        bool, typer.Option("--batch", help="Look after look, as text or JSON, until Ctrl-C or -n.", rich_help_panel=HOW)
-    ] = False,
-    count: Annotated[
-        int | None,
-        typer.Option("-n", "--count", help="So many looks with --batch or --json.", metavar="N", min=1, rich_help_panel=HOW),
-    ] = None,
+    db: Annotated[Path | None, flag(WHICH, "--db", "A recording, also an unfinished one.", "PATH")] = None,
+    pid: Annotated[int | None, flag(WHICH, "-p --pid", "Only this process.", "PID", min=1)] = None,
+    comm: Annotated[str | None, flag(WHICH, "-c --comm", "Only this agent, such as claude.", "NAME")] = None,
+    sort: Annotated[str, flag(HOW, "--sort", f"{', '.join(SORTS)}.", "WHAT")] = "cpu",
+    view: Annotated[str, flag(HOW, "--view", f"Which activity: {', '.join(VIEWS)}.", "WHAT")] = "all",
+    rows: Annotated[int, flag(HOW, "--rows", "Sessions at most.", "N", min=1, max=_ROWS_MOST)] = 10,
+    interval: Annotated[float, flag(HOW, "-i --interval", "Seconds between two looks.", "S")] = 2.0,
+    once: Annotated[bool, flag(HOW, "--once", "One look, as text or JSON.")] = False,
+    batch: Annotated[bool, flag(HOW, "--batch", "Look after look, as text or JSON, until Ctrl-C or -n.")] = False,
+    count: Annotated[int | None, flag(HOW, "-n --count", "Number of looks with --batch or --json.", "N", min=1)] = None,
     json_lines: Annotated[
-        bool,
-        typer.Option("--json", help="As JSON, a session a line: one look, or those of --batch or -n.", rich_help_panel=HOW),
+        bool, flag(HOW, "--json", "As JSON, a session a line: one look, or the looks of --batch or -n.")
     ] = False,
-    plain: Annotated[bool, typer.Option("--plain", help="On a terminal a table without keys.", rich_help_panel=HOW)] = False,
-    prices: Annotated[
-        Path | None,
-        typer.Option("--prices", help="Prices of models, before the published ones.", metavar="FILE", rich_help_panel=HOW),
-    ] = None,
+    plain: Annotated[bool, flag(HOW, "--plain", "A table without keys on a terminal.")] = False,
+    prices: Annotated[Path | None, flag(HOW, "--prices", "Prices of models, before the published ones.", "FILE")] = None,
 ) -> None:
     """
     Show what each agent does now: processor, memory, tokens, cost, tools, failures.

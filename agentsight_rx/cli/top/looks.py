@@ -31,7 +31,7 @@ _READING_MOST = 0.2  # of the time: a store that takes long to read is read less
 
 
 class Look(Struct, frozen=True):
-    """What was seen at one time, and from what: in words, with what is not known."""
+    """The rows of one time, and their source in words, with the unknown parts."""
 
     rows: tuple[TopRow, ...]
     now_ms: int

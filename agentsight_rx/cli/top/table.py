@@ -1,4 +1,4 @@
-"""A look -> the lines of its table, and of what is done most."""
+"""A look -> the lines of its table, and of the most frequent activities."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _WORDS: dict[str, str] = {"processes": "execs", "files": "events", "network": "e
 
 
 def screen_lines(look: Look, wanted: Wanted, screen: Screen) -> Iterator[Line]:
-    """All of it: what it is from, the table, what is done most, the newest failures."""
+    """All of it: its source, the table, the most frequent activities, the newest failures."""
     rows = wanted.all_of(look.rows)
     shown = rows[: wanted.rows]
     yield heading(look, rows)
@@ -99,7 +99,7 @@ def health(row: TopRow) -> str:
 
 
 def done(row: TopRow) -> str:
-    """`2 proc, 5 tool, 1 exec, 1 fail, 3 file, 2 net`: what is known and not 0."""
+    """`2 proc, 5 tool, 1 exec, 1 fail, 3 file, 2 net`: the known values that are not 0."""
     numbers = (
         (row.processes, "proc"),
         (row.tools, "tool"),
@@ -124,7 +124,7 @@ def since(age_s: int | None) -> str:
 
 
 def activity_lines(rows: Sequence[TopRow], view: View) -> Iterator[Line]:
-    """A line a kind: what is done most."""
+    """A line a kind: the most frequent activities."""
     found = activity(rows, view)
     width = max((len(each.view) for each in found), default=0)
     for each in found:

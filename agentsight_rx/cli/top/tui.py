@@ -219,7 +219,7 @@ class TopApp(App[None]):
 
 
 class _Kept(logging.Handler):
-    """What is logged while the screen is up."""
+    """The messages that are logged while the screen is up."""
 
     def __init__(self, kept: deque[str]) -> None:
         super().__init__(logging.WARNING)

@@ -24,5 +24,5 @@ class Wanted(Struct, frozen=True, kw_only=True):
         return self.all_of(rows)[: self.rows]
 
     def all_of(self, rows: Iterable[TopRow]) -> list[TopRow]:
-        """Also those that do not fit."""
+        """Also processes that do not fit."""
         return sorted_rows(meant(rows, pid=self.pid, name=self.name), self.sort)

@@ -45,8 +45,9 @@ def _counted(before: Usage | None, usage: _Usage) -> Usage | None:
     """
     The counts of a whole answer, or those so far in a stream: a later event states again what it has, and leaves out the rest.
 
-    `input_tokens` excludes cached ones. With `iterations`, the fields above them leave out those of a compaction, so their sum
-    is the answer's. A 0 in place of an earlier count of the request is how some vendors leave it out: a request is never empty.
+    `input_tokens` excludes cached ones. With `iterations`, the fields above them leave out the tokens of a compaction, so their
+    sum is the answer's. A 0 in place of an earlier count of the request is how some vendors leave it out: a request is never
+    empty.
     """
     old = before or Usage()
     details = usage.output_tokens_details or _Details()

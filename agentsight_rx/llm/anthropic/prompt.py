@@ -59,7 +59,7 @@ _MESSAGES = Elements("messages", _Request, element=_Message, made=_message)
 
 
 def request(body: bytes, resent: Resent | None = None, /) -> Asked:
-    """Never raises: a body that is not such a request gives an empty Asked. `resent` has what was asked before."""
+    """Never raises: a body that is not such a request gives an empty Asked. `resent` has the messages of the request before."""
     again = None if resent is None else _MESSAGES.read(body, resent)
     unknown: tuple[str, ...] = ()
     if again is not None:

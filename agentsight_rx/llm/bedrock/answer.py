@@ -1,5 +1,5 @@
 """
-InvokeModel of Amazon Bedrock (docs.aws.amazon.com/bedrock/latest/APIReference): the body is that of the model's vendor.
+InvokeModel of Amazon Bedrock (docs.aws.amazon.com/bedrock/latest/APIReference): the body has the form of the model's vendor.
 
 A stream is one of `vnd.amazon.eventstream`, each of whose chunks is an event of the vendor's stream.
 """

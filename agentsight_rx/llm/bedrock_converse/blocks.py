@@ -85,7 +85,7 @@ class Block(Struct, rename="camel"):
 
 
 def parts_of(blocks: list[Block] | None, /) -> list[Part]:
-    """The parts of a message, in order; blocks that say nothing, as those that mark a cache, are left out."""
+    """The parts of a message, in order; blocks without content, such as marks of a cache, are left out."""
     return [part for block in blocks or () if (part := part_of(block)) is not None]
 
 

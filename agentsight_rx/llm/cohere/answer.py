@@ -24,7 +24,7 @@ class _Tokens(Struct, gc=False):
 
 
 class CohereUsage(Struct, gc=False):
-    """Counts of tokens; those that are billed leave out what Cohere adds to a request."""
+    """Counts of tokens. The billed counts leave out the tokens that Cohere adds to a request."""
 
     tokens: _Tokens | None = None
     billed_units: _Tokens | None = None

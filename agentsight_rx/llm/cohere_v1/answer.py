@@ -27,7 +27,7 @@ class _Call(Struct, gc=False):
 
 
 class _Answer(Struct, gc=False):
-    """`message` is that of an error."""
+    """`message` is the message of an error."""
 
     response_id: str | None = None
     generation_id: str | None = None

@@ -47,7 +47,7 @@ _USAGE = Fields(_Usage)
 
 
 def take_usage(draft: Draft, usage: Raw, /) -> None:
-    """Take the counts of a chunk: those that it leaves out stay as they were."""
+    """Take the counts of a chunk: counts that it leaves out stay as they were."""
     usage_of_event(draft, usage, _USAGE, _Usage.normal, name="usageMetadata")
 
 

@@ -84,7 +84,7 @@ def _add_medium(draft: Draft, medium: MediaPart) -> None:
 
 
 def _newest(draft: Draft) -> Block | None:
-    """The last piece that came; what is spoken in the Live API stands before all, and is none of them."""
+    """The last piece that came; speech in the Live API stands before all of them, and is not a piece."""
     return next((block for place, block in reversed(draft.blocks.items()) if place[0] >= 0), None)
 
 

@@ -46,7 +46,7 @@ class _Format(Struct):
 
 
 class _Request(RequestFields):
-    """A run goes on from a thread that the server has: the messages here are those that it adds."""
+    """A run goes on from a thread that the server has: the messages here are only the new ones."""
 
     instructions: str | None = None
     additional_instructions: str | None = None

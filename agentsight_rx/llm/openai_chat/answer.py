@@ -47,7 +47,7 @@ class _Call(Struct, gc=False):
 
 
 class _Detail(Struct, gc=False):
-    """A piece of the reasoning as OpenRouter has it; what is encrypted has none of both."""
+    """A piece of the reasoning as OpenRouter has it; an encrypted piece has neither."""
 
     text: str | None = None
     summary: str | None = None
@@ -74,7 +74,7 @@ class _Message(Struct, gc=False):
     function_call: _Function | None = None
 
     def pieces(self) -> tuple[str, str]:
-        """What a message with a list of pieces says, and what was thought."""
+        """The text of a message with a list of pieces, and its thoughts."""
         if not self.content:
             return "", ""
         parts = [part for part in self.content if isinstance(part, _Part)]

@@ -124,7 +124,7 @@ _REQUEST = Fields(_Request)
 
 
 def request(body: bytes, resent: Resent | None = None, /) -> Asked:
-    """Never raises: a body that is not such a request gives an empty Asked. `resent` has what was asked before."""
+    """Never raises: a body that is not such a request gives an empty Asked. `resent` has the messages of the request before."""
     again = None if resent is None else _MESSAGES.read(body, resent)
     unknown: tuple[str, ...] = ()
     if again is not None:

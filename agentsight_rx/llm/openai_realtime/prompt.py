@@ -15,7 +15,7 @@ __all__ = ["request"]
 
 
 class _Options(Struct):
-    """Of the session, or of one response, which then go before those of the session."""
+    """Of the session, or of one response, which then go before the settings of the session."""
 
     model: str = ""
     instructions: str | None = None

@@ -83,7 +83,7 @@ _ANSWER = Fields(_Answer)
 
 
 def take(draft: Draft, event: SseEvent, /) -> bool | None:
-    """Add a whole answer or a chunk of a streamed one. True if it carried content; None if it is none."""
+    """Add a whole answer or a chunk of a streamed one. True if it carried content; None if it is not an event of this API."""
     found = _ANSWER.read(event.data)
     if found is None:
         return None

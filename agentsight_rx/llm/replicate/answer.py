@@ -24,7 +24,7 @@ __all__ = ["REPLICATE"]
 
 
 class _Input(Struct):
-    """Each model has its own names; these are those of most language models."""
+    """Each model has its own names; these are the names of most language models."""
 
     prompt: str | None = None
     system_prompt: str | None = None
@@ -56,7 +56,7 @@ class _Metrics(Struct):
 
 
 class _Answer(Struct):
-    """`detail` is that of an answer that is no prediction."""
+    """`detail` comes from an answer that is no prediction."""
 
     id: str | None = None
     model: str | None = None

@@ -1,5 +1,5 @@
 """
-InvokeEndpoint of Amazon SageMaker (docs.aws.amazon.com/sagemaker/latest/APIReference): the body is that of the container.
+InvokeEndpoint of Amazon SageMaker (docs.aws.amazon.com/sagemaker/latest/APIReference): the body has the form of the container.
 
 Containers are text-generation-inference, or servers that speak OpenAI's chat, among others. Their streams are
 lines of JSON or of an event stream.

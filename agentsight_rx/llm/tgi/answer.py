@@ -62,7 +62,7 @@ def _take(draft: Draft, event: SseEvent) -> bool | None:
 
 
 def _take_answer(draft: Draft, answer: _Answer) -> bool:
-    """The last event has the whole text too, without what was cut off as a stop sequence."""
+    """The last event has the whole text too, without the stop sequence that was cut off."""
     draft.choices.setdefault(0, None)
     if answer.error:
         draft.error, draft.ended = ": ".join(part for part in (answer.error_type, answer.error) if part), True

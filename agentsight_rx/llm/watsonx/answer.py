@@ -1,4 +1,4 @@
-"""Text generation of IBM's watsonx.ai (cloud.ibm.com/apidocs/watsonx-ai); its chats are those of Chat Completions."""
+"""Text generation of IBM's watsonx.ai (cloud.ibm.com/apidocs/watsonx-ai); its chats are Chat Completions."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ _FIELDS = (_DATA, b"event:", b"id:", b"retry:", b":")
 
 
 class PayloadState(Struct, array_like=True):
-    """What a Payload needs to go on from a checkpoint. It contains no secret: names come from what was masked."""
+    """What a Payload needs to go on from a checkpoint. It contains no secret: names come from masked text."""
 
     whole: bytes
     streams: list[tuple[bytes, bytes]]
@@ -45,8 +45,8 @@ class PayloadState(Struct, array_like=True):
 class Payload:
     """
     Masks bytes in place. Besides their order on the wire, the values of JSON that have the same name in several events are
-    searched as one text, those of one block or choice and those of all: a model's answer is cut so. Lines of an event stream
-    that are no JSON are one text too.
+    searched as one text, the values of one block or choice and the values of all: a model's answer is cut so. Lines of an event
+    stream that are no JSON are one text too.
     """
 
     def __init__(self) -> None:

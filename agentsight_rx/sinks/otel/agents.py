@@ -47,7 +47,7 @@ class Agent(Struct):
 
 
 class AgentSession:
-    """What is kept of a session until its span is sent."""
+    """The part of a session that is kept until its span is sent."""
 
     def __init__(self, row: SessionRow) -> None:
         self.row = row
@@ -72,7 +72,7 @@ def agent_span_id(session: str | None, agent: str | None) -> int:
 
 
 def planned_agents(session: AgentSession, parent: int) -> list[Planned]:
-    """The spans of a session: those of the agents within it, and its own, which is below `parent`."""
+    """The spans of a session: the spans of the agents within it, and its own, which is below `parent`."""
     agents = *session.within.values(), session.main
     return [planned_agent(session, agent, parent) for agent in agents]
 

@@ -61,7 +61,7 @@ _ROLES = {"developer": "system", "function": "tool"}
 
 
 class _Kept(Struct, frozen=True):
-    """What is kept of a request until its answer ends."""
+    """The part of a request that is kept until its answer ends."""
 
     parameters: _Fields
     content: _Fields
@@ -69,9 +69,9 @@ class _Kept(Struct, frozen=True):
 
 class Content:
     """
-    What a row does not have, of the event that it was made of, which comes shortly before it: the parameters of a request, and,
-    where they are captured, the messages of both sides, the system instructions and the definitions of tools, as JSON text in
-    the schema of the conventions.
+    The fields that a row does not have, from its event, which comes shortly before it: the parameters of a request, and, where
+    they are captured, the messages of both sides, the system instructions and the definitions of tools, as JSON text in the
+    schema of the conventions.
     """
 
     def __init__(self, *, capture: bool) -> None:
@@ -131,7 +131,7 @@ def _id_of(event: HttpRequest | HttpResponse | SseMessage) -> str:
 
 
 def _parameters(asked: Parameters) -> _Fields:
-    """Parameters of a request that a row does not have. What was not sent is left out."""
+    """Parameters of a request that a row does not have. Fields that were not sent are left out."""
     known: dict[str, AttributeValue | None] = {
         "top_k": asked.top_k,
         "frequency_penalty": asked.frequency_penalty,
@@ -145,7 +145,7 @@ def _parameters(asked: Parameters) -> _Fields:
 
 
 def _said(asked: Asked, provider: Provider) -> _Fields:
-    """What was sent: instructions that stand apart, the newest messages, as many as fit and at least one, and the tools."""
+    """The sent content: instructions that stand apart, the newest messages, as many as fit and at least one, and the tools."""
     messages = list(asked.messages)
     apart: list[Message] = []
     while messages and not provider.system_in_messages and messages[0].role in ("system", "developer"):
@@ -197,7 +197,7 @@ def _part(part: Part) -> _Part:
 
 
 def _medium(part: MediaPart) -> _Part:
-    """A file by its URL or id; of what was sent along only the kind, the type and the size."""
+    """A file by its URL or id; of sent data only the kind, the type and the size."""
     if "://" in part.reference:
         return {"type": "uri", "modality": part.kind, "uri": part.reference[:_CONTENT_MOST]}
     if part.reference:

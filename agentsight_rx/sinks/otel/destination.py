@@ -23,7 +23,7 @@ _PATHS = {"traces": "/v1/traces", "metrics": "/v1/metrics"}
 
 
 class Destination(Struct, frozen=True):
-    """A collector. What is None is not sent."""
+    """A collector. A field that is None is not sent."""
 
     protocol: Protocol
     traces: str
@@ -50,8 +50,8 @@ def destination_of(endpoint: str | None, protocol: str | None, env: Mapping[str,
     """
     The flags before the variables of a signal before the general ones before the defaults of OpenTelemetry.
 
-    A variable that names the endpoint of traces alone says that there is none for metrics. Raises SinkError where an endpoint
-    is not a URL or the protocol is not supported.
+    A variable that names only the endpoint of traces means that metrics have no endpoint. Raises SinkError where an endpoint is
+    not a URL or the protocol is not supported.
     """
     chosen = _protocol(protocol, env)
     general = endpoint or env.get("OTEL_EXPORTER_OTLP_ENDPOINT")

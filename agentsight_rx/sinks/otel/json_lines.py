@@ -22,7 +22,8 @@ _LINE_SPANS = 256
 
 class JsonLines:
     """
-    The carrier of a file. It has no metrics: their times are those of the sending, and the same recording gives the same file.
+    The carrier of a file. It has no metrics: their times are the times of the sending, and the same recording gives the same
+    file.
     """
 
     metrics: Metrics | None = None

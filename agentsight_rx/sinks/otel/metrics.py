@@ -56,7 +56,7 @@ class Metrics:
     Counts calls, on the thread of the writer, and gives the histograms to the thread that sends. `exporter` says whether it
     wants all so far or what came since the last time (OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE).
 
-    Their times are those of the sending, also in a replay, since that is when they were counted.
+    Their times are the times of the sending, also in a replay, since they were counted then.
     """
 
     def __init__(self, resource: Resource, exporter: MetricExporter) -> None:

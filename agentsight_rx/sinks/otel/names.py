@@ -2,7 +2,7 @@
 The names of the GenAI conventions, in one table: each attribute of each span, its level, and the field that it is made of.
 
 OpenTelemetry semantic conventions v1.41.1 ("Generative AI", "OpenAI", "CLI programs"), the last version that holds them. An
-attribute of the conventions that a capture cannot know is not in the table. What is unknown of one span is left out of it: zero
+attribute of the conventions that a capture cannot know is not in the table. An unknown value is left out of its span: zero
 would be a value.
 """
 

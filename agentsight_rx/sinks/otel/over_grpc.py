@@ -66,7 +66,7 @@ class KeepingStub:
 
 
 def _words(error: Any) -> str:
-    """Such as `gRPC UNAVAILABLE: Connection refused`. The details repeat the address; what is wrong stands at their end."""
+    """Such as `gRPC UNAVAILABLE: Connection refused`. The details repeat the address; the mistake stands at their end."""
     code, details = getattr(error, "code", None), getattr(error, "details", None)
     if code is None or details is None:
         return type(error).__name__

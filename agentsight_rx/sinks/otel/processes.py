@@ -22,7 +22,7 @@ _ARGV_CHARACTERS = 16_384
 
 
 class OpenProcess:
-    """A process of a tool that has not ended. `span`: its own, or where it ran no program that of the one that forked it."""
+    """A process of a tool that has not ended. `span`: its own, or where it ran no program the program of its parent."""
 
     def __init__(self, row: ProcessRow, parent: int) -> None:
         self.row = row

@@ -23,7 +23,7 @@ _BATCH = 512
 
 
 def send_recorded(events: Iterable[Event], options: OtelOptions) -> Ledger:
-    """Send the spans of `events`, in the order of their time, to a collector; what was lost is in the ledger."""
+    """Send the spans of `events`, in the order of their time, to a collector; losses are in the ledger."""
     ledger = Ledger()
     writer = otel(options).open(ledger)
     try:

@@ -39,7 +39,7 @@ _LONG = 1024  # characters from which on a value counts as content
 
 
 class Result(Struct, frozen=True):
-    """The result of one batch. Of what is not spans only a failure is reported."""
+    """The result of one batch. For anything but spans only a failure is reported."""
 
     taken: int = 0
     lost: int = 0
@@ -94,7 +94,7 @@ class Sender:
             return None
 
     def close(self, deadline_s: float) -> str:
-        """Send what is in the box for at most `deadline_s` seconds; returns why the newest request failed, if it did."""
+        """Send the content of the box for at most `deadline_s` seconds; returns why the newest request failed, if it did."""
         self._box.close()
         self._thread.join(deadline_s)
         self._patient = False
@@ -155,7 +155,7 @@ class Sender:
         return Result(len(batch) - lost, lost, answer.why)
 
     def _send_metrics(self) -> None:
-        """What was not sent is in the next sum."""
+        """A sum that was not sent is in the next sum."""
         self._next_metrics = time.monotonic() + self._metrics_s
         found = self.metrics.collect() if self.metrics else None
         if found is None or self._metrics is None:

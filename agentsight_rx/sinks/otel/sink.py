@@ -33,7 +33,7 @@ _QUIET_S = 6.0  # without rows, after which what has ended is sent: as long as t
 
 
 class OtelOptions(Struct, frozen=True):
-    """Where spans go. What is None comes from the OTEL_* variables, else from the defaults of OpenTelemetry."""
+    """Where spans go. A field that is None comes from the OTEL_* variables, else from the defaults of OpenTelemetry."""
 
     endpoint: str | None = None  # of the collector; over HTTP /v1/traces and /v1/metrics are added where they are missing
     service_name: str | None = None
@@ -118,7 +118,7 @@ class OtelWriter:
         self._settle()
 
     def close(self) -> None:
-        """Send what is left, until the deadline. Spans that the collector has not taken by then are lost."""
+        """Send the rest, until the deadline. Spans that the collector has not taken by then are lost."""
         self._send(self._tree.close())
         # now, since each row includes what earlier ones of its process said
         self._send([planned_blind_spot(row) for row in self._blind_spots.values()])

@@ -19,7 +19,7 @@ _CONTENT_MOST = 65_536  # characters
 
 
 class OpenTool:
-    """What is kept of a tool until its span is sent."""
+    """The part of a tool that is kept until its span is sent."""
 
     def __init__(self, row: ToolRow) -> None:
         self.row = row

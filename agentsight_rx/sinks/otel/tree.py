@@ -1,10 +1,10 @@
 """
 Rows, in any order and more than once -> the spans of each session, one a row, once each has ended.
 
-A trace is a session with those that run within it: `invoke_agent` -> `chat` -> `execute_tool` -> the processes of the tool. The
-id of a span is a hash of the id of its row, so that a span can name its parent before that one is sent.
+A trace is a session with the sessions that run within it: `invoke_agent` -> `chat` -> `execute_tool` -> the processes of the
+tool. The id of a span is a hash of the id of its row, so that a span can name its parent before that one is sent.
 
-Longer than 300 lines because what a span waits for is in the spans around it.
+Longer than 300 lines because a span waits for parts of the spans around it.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class _OpenCall(NamedTuple):
 
 
 class Tree:
-    """What has not ended yet, or may still be amended, bounded: what is evicted is sent as it is."""
+    """Spans that have not ended yet, or that may still be amended, bounded: an evicted one is sent as it is."""
 
     def __init__(self, *, capture_content: bool) -> None:
         self._captured = capture_content

@@ -80,7 +80,7 @@ static inline int of_tls(u64 first, u64 size)
 static inline u64 find_place(struct ring_t *ring, u64 offset, u64 *structs, const int count, u32 direction)
 {
 #pragma clang loop unroll(disable)
-    for (TURNS(i, count)) {
+    for (u32 i = 0; i < count; i++) { /* no TURNS: the verifier of Linux 6.12 comes to no end where one is in another */
 #pragma clang loop unroll(disable)
         for (TURNS(word, WORDS - 1)) {
             struct slice_t pair = {};

@@ -8,14 +8,14 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ...errors import CaptureError
-from .control_groups import group_of, pids, read
+from .control_groups import group_of, matches, pids, read
 from .references import HERE, Container, Host
 
 __all__ = ["control_groups", "inside", "libraries_in", "members"]
 
 
 def members(containers: Iterable[Container], proc: Path = Path("/proc")) -> set[int]:
-    """The processes of containers, also those that entered one later and do not descend from its first process."""
+    """The processes of containers, also processes that entered one later and do not descend from its first process."""
     first = {container.id: container.init_pid for container in containers}
     if not first:
         return set()
@@ -76,7 +76,7 @@ def libraries_in(container: Container, proc: Path = Path("/proc")) -> list[Path]
     """Every libssl in the library directories of a container, in use or not."""
     root = proc / str(container.init_pid) / "root"
     places = (inside(container, place, proc) for place in _LIBRARY_PLACES)
-    files = (file for place in places for file in sorted(place.glob("libssl*.so*")))
+    files = (file for place in places for file in sorted(matches(place, "libssl*.so*")))
     return list(dict.fromkeys(inside(container, str(file.relative_to(root)), proc) for file in files))
 
 

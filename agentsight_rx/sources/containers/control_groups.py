@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from glob import glob
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ["Group", "Inside", "Memory", "container_of", "group_of", "is_first", "pids", "read", "started"]
+__all__ = ["Group", "Inside", "Memory", "container_of", "group_of", "is_first", "matches", "pids", "read", "started"]
 
 
 class Inside(NamedTuple):
@@ -59,7 +60,7 @@ def container_of(pid: int, proc: Path = Path("/proc")) -> Inside | None:
 
 class Memory:
     """
-    `container_of` for processes that may be gone already. Then the answer is what was known of the process, or the container
+    `container_of` for processes that may be gone already. Then the answer is the earlier one of the process, or the container
     of its parent, without `ns_pid`.
     """
 
@@ -98,6 +99,11 @@ def read(path: Path) -> str:
         return path.read_text(errors="replace")
     except OSError:
         return ""
+
+
+def matches(place: Path, pattern: str) -> Iterator[Path]:
+    """As `Path.glob`, which raises before Python 3.13 where a directory goes away meanwhile, as those of containers do."""
+    return (place / name for name in glob(pattern, root_dir=place, include_hidden=True))
 
 
 def group_of(proc: Path, pid: int) -> Group | None:

@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from ...decoders import json_decoder
 from ...errors import CaptureError, UsageError
-from .control_groups import Group, group_of, is_first, pids, started
+from .control_groups import Group, group_of, is_first, matches, pids, started
 
 __all__ = ["HERE", "Container", "Host", "is_reference", "resolve_reference"]
 
@@ -156,13 +156,13 @@ def _ask(host: Host, command: list[str]) -> str:
 
 
 def _docker_state(host: Host) -> Iterator[tuple[str, list[str]]]:
-    for file in host.root.glob("var/lib/docker/containers/*/config.v2.json"):
+    for file in matches(host.root, "var/lib/docker/containers/*/config.v2.json"):
         yield file.parent.name, [str(_json(file, dict).get("Name", "")).lstrip("/")]
 
 
 def _podman_state(host: Host) -> Iterator[tuple[str, list[str]]]:
     for place in ("var/lib/containers", "home/*/.local/share/containers", "root/.local/share/containers"):
-        for file in host.root.glob(f"{place}/storage/*-containers/containers.json"):
+        for file in matches(host.root, f"{place}/storage/*-containers/containers.json"):
             for entry in _json(file, list) or ():
                 if isinstance(entry, dict):
                     known = cast("dict[str, Any]", entry)
@@ -186,7 +186,7 @@ _NOTES = (
 def _noted_pid(host: Host, id: str) -> int:
     """The first process of a container whose control groups lack its id; 0 where unknown, or where the pid was reused."""
     for pattern, key in _NOTES:
-        for file in host.root.glob(pattern.format(id=id)):
+        for file in matches(host.root, pattern.format(id=id)):
             noted = _json(file, dict if key else int)
             pid, start = (noted.get(key), noted.get("init_process_start")) if key else (noted, None)
             if isinstance(pid, int) and is_first(host.proc, pid) and start in (None, started(host.proc, pid)):
@@ -244,7 +244,7 @@ def _containers_of(namespace: str, pod: str, running: _Running) -> Iterator[tupl
     if listed:
         return
     # kubelet's own list, without a tool: links POD_NAMESPACE_NAME-ID.log
-    for log in (running.host.root / "var/log/containers").glob(f"{pod}_{namespace}_*.log"):
+    for log in matches(running.host.root / "var/log/containers", f"{pod}_{namespace}_*.log"):
         name, _, id = log.stem.removeprefix(f"{pod}_{namespace}_").rpartition("-")
         if id in running.pids:
             yield name, id

@@ -1,9 +1,9 @@
 """
 A key -> the Image that was kept under it, in a directory that only we can write.
 
-What is in there becomes code of the kernel. So the directory and each file must belong to the user that we run as, with no
-rights for others (0700, 0600), and be what they seem: no links, the right length and hash, written for this key. Anything
-else is not used, and made anew.
+A file in there becomes code of the kernel. So the directory and each file must belong to the user that we run as, with no
+rights for others (0700, 0600), and be what they seem: no links, the right length and hash, written for this key. Anything else
+is not used, and made anew.
 """
 
 from __future__ import annotations
@@ -187,7 +187,7 @@ def _write(place: int, name: str, whole: bytes) -> None:
 
 
 def _make_room(place: int) -> None:
-    """Delete what was not used for longest."""
+    """Delete the least recently used files."""
     used: list[tuple[float, str]] = []
     for name in _names(place):
         with suppress(FileNotFoundError):  # another capture makes room, too

@@ -1,4 +1,4 @@
-"""Descriptors of what is attached in the kernel -> closed by a child that ends behind us, since the kernel takes its time."""
+"""Descriptors of attached programs -> closed by a child that ends behind us, since the kernel takes its time."""
 
 from __future__ import annotations
 

@@ -25,6 +25,7 @@ from ..hold import group
 from .btf import known_offsets
 from .compiler import REMEDY, compiled, compiler_identity
 from .detach import leave
+from .namespace import own_namespace
 from .perf_events import at_tracepoint, try_uprobe
 from .rights import Call, own_rights, refusal
 from .syscall import KPROBE, RAW_TRACEPOINT, TRACEPOINT, at_raw_tracepoint, at_uprobes, create_map, load_program
@@ -60,7 +61,7 @@ _NOTHING = _SET_0 + _EXIT
 
 
 class Finding(Struct, frozen=True):
-    """Whether something is there, what was seen, and what to do where it is not."""
+    """Whether something is there, the evidence, and what to do where it is missing."""
 
     ok: bool
     seen: str
@@ -163,12 +164,12 @@ def _tried(call: Call, done: Callable[[], int], seen: str, *, close: Callable[[i
 
 
 def _behind_us(fd: int) -> None:
-    """The kernel takes 0.1 s to close what is attached."""
+    """The kernel takes 0.1 s to close an attached program."""
     leave([fd])
 
 
 def _split(text: str) -> tuple[str, str]:
-    """(what was seen, what to do) of "why; what to do"."""
+    """(evidence, what to do) of "why; what to do"."""
     why, _, remedy = text.partition("; ")
     return f"the kernel refuses it: {why}", remedy
 
@@ -199,6 +200,17 @@ def _types() -> Finding:
         return Finding(False, str(error), "use a kernel built with CONFIG_DEBUG_INFO_BTF=y, as Debian's are")
     ok = all(offset is not None for offset in found.values())
     return Finding(ok, f"{_BTF}, {_BTF.stat().st_size:,} bytes", "use another kernel: this one does not describe its tasks")
+
+
+def _namespace() -> Finding:
+    try:
+        here = own_namespace()
+    except CaptureError as error:
+        seen, _, remedy = str(error).partition("; ")
+        return Finding(False, seen, remedy)
+    if not here.inode:
+        return Finding(True, "that of the machine")
+    return Finding(True, f"{here.inode}, {here.depth} below the machine's: its processes alone are watched; --pid=host for all")
 
 
 def _raw_tracepoints() -> Finding:
@@ -318,6 +330,14 @@ FEATURES: tuple[Feature, ...] = (
         purpose=_EVERY,
         without="no capture",
         ask=_types,
+        first=True,
+    ),
+    Feature(
+        "PID namespace",
+        since="3.8",
+        purpose=_EVERY,
+        without="no capture: a number of a process means another one",
+        ask=_namespace,
         first=True,
     ),
     Feature(

@@ -98,7 +98,7 @@ class Loaded:
         return attached
 
     def close(self) -> None:
-        """Give up programs and maps; what is still attached keeps its own."""
+        """Give up programs and maps; attached programs keep their own."""
         descriptors = [*self._programs.values(), *self._maps]
         self._programs, self._maps, self._tables = {}, [], {}
         for fd in descriptors:

@@ -31,7 +31,7 @@ class Site(NamedTuple):
 
 
 class ProbeRefused(Unavailable):
-    """The kernel does not take a probe: why, and what to do. `path` is not named: it may be that of an open file."""
+    """The kernel does not take a probe: why, and what to do. `path` is not named: it may be the number of an open file."""
 
     def __init__(self, error: OSError, call: Call = "perf uprobe") -> None:
         super().__init__(f"the kernel refused a probe ({refusal(call, error).replace('; ', '); ', 1)}")

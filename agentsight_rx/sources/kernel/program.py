@@ -124,7 +124,7 @@ class Program(Generic[E]):
         settings[ctypes.c_int(0)] = settings.Leaf(own=os.getpid(), inode=here.inode, depth=here.depth, **chosen)
 
     def quiet(self) -> None:
-        """No process counts as watched from now on, so that no record and no loss follows what is in the ring."""
+        """No process counts as watched from now on, so that no record and no loss follows the records in the ring."""
         settings, first = self.bpf["settings"], ctypes.c_int(0)
         leaf = settings[first]
         leaf.closed = 1
@@ -281,5 +281,5 @@ def lexical_path(given: bytes, directory: str | None) -> str:
 
 
 def text_of(raw: bytes) -> str:
-    """Names may be any bytes; what is not UTF-8 becomes \\xNN."""
+    """Names may be any bytes; other bytes than UTF-8 become \\xNN."""
     return raw.decode("utf-8", "backslashreplace")

@@ -1,4 +1,4 @@
-"""Events -> the first of each kind at once, and one for those that are equal to it."""
+"""Events -> the first of each kind at once, and one for all equal ones."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ E = TypeVar("E")
 
 class Repeats(Generic[E]):
     """
-    Folds equal events: the first is emitted at once, those that follow are joined into one until `flush`.
+    Folds equal events: the first is emitted at once, later ones are joined into one until `flush`.
 
     With more than `most` keys everything is emitted earlier; nothing is dropped.
     """

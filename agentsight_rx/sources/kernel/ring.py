@@ -114,7 +114,7 @@ class Ring(Generic[E]):
         return out
 
     def rest(self) -> list[E]:
-        """All records that are in the ring now; what is written meanwhile is left."""
+        """All records that are in the ring now; later records are left."""
         out: list[E] = []
         end, until = self._producer[0], time.monotonic() + _UNFINISHED_S
         while (before := self._consumer[0]) < end:

@@ -1,1 +1,1 @@
-"""Recordings: stores, recorded lines of our own, and those of the original."""
+"""Recordings: stores, recorded lines of our own, and lines of the original."""

@@ -230,7 +230,7 @@ def _content(data: dict[str, Any]) -> bytes:
 
 
 def _as_utf8(error: UnicodeError) -> tuple[bytes, int]:
-    """Characters beyond U+00FF were whole in the record: their bytes are those of UTF-8."""
+    """Characters beyond U+00FF were whole in the record: they have their bytes in UTF-8."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
     return error.object[error.start : error.end].encode(), error.end

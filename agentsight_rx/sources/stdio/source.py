@@ -65,8 +65,8 @@ class StdioOptions(msgspec.Struct, frozen=True, omit_defaults=True):
     What the stdio source watches: of each call the first `max_bytes`; the rest is counted. `fds` limits it to these file
     descriptors (a program may have moved its standard input to another one); empty: all. Regular files only where they are
     standard input, output or error, and only calls that pass the process: what the kernel copies by itself, as for
-    copy_file_range, is not seen. `tty`: also what is written to terminals; what is typed there is never read. `ring_size` is
-    in bytes, a power of two; 0 is chosen by the memory that is free.
+    copy_file_range, is not seen. `tty`: also output to terminals; typed input is never read. `ring_size` is in bytes, a power
+    of two; 0 is chosen by the memory that is free.
     """
 
     target: Target

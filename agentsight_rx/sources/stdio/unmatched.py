@@ -45,8 +45,8 @@ class Unmatched:
     """
     The chunks that are held back.
 
-    A first write waits for a first read, for `HOLD_NS` at most: where the writer itself reads, the channel is left out. What
-    is written to a socket before it is accepted waits for the inode of the accepting end, which names its channel.
+    A first write waits for a first read, for `HOLD_NS` at most: where the writer itself reads, the channel is left out. Data
+    that is written to a socket before it is accepted waits for the inode of the accepting end, which names its channel.
     """
 
     def __init__(self) -> None:
@@ -126,7 +126,7 @@ class Unmatched:
         return out
 
     def finish(self) -> list[StdioEvent]:
-        """No more comes: first writes are events; what was written to sockets that were not accepted is lost."""
+        """No more comes: first writes are events; data in sockets that were not accepted is lost."""
         rest: list[StdioEvent] = [chunk for chunks in self._held.values() for chunk in chunks]
         self._held.clear()
         for chunks in self._early.values():

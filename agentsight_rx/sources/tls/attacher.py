@@ -1,4 +1,4 @@
-"""What was found in files -> attached probes; those that are gone are put back, those that are wrong are taken out."""
+"""Findings of files -> attached probes; lost probes are put back, wrong ones are taken out."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Attacher:
 
     def attach(self, library: Library, place: str) -> list[Finding]:
         """
-        Probe all that was found in the file, which `place` opens. Returns what is probed now; raises CaptureError where the
+        Probe all that was found in the file, which `place` opens. Returns the probed libraries; raises CaptureError where the
         kernel refused all of it. What it refused is a Loss, and the TLS code of each process that connects with it.
         """
         probed: list[Finding] = []
@@ -105,7 +105,7 @@ class Attacher:
         probed.probes = self._probes.attach(place, trial, together=_TOGETHER)
 
     def settle(self) -> None:
-        """Take the candidates out whose place is now known to be with others, and keep what was learnt."""
+        """Take the candidates out whose place is now known to be with others, and keep the findings."""
         learnt, self._records.learnt = self._records.learnt, []
         for number, hooks in learnt:
             probed = self._records.connections.probed[number]
@@ -150,15 +150,15 @@ class Attacher:
         return losses
 
     def drop_wrong(self) -> None:
-        """Take out functions that were taken for those of TLS and are not."""
+        """Take out functions that were wrongly taken for TLS functions."""
         wrong, self._records.connections.wrong = self._records.connections.wrong, []
         for probed in wrong:
             if probed.probes is not None:
                 probed.probes.close()
             finding = probed.finding
             self._records.traffic.unreadable(probed.library, finding.stack)
-            taken = f"what was taken for {finding.stack} (by {finding.method})"
-            self._say(f"{probed.library.path}: {taken} is something else; it is no longer watched")
+            taken = f"the functions taken for {finding.stack} (by {finding.method})"
+            self._say(f"{probed.library.path}: {taken} are something else; they are no longer watched")
 
     def close(self) -> None:
         self._probes.close()

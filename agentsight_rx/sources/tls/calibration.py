@@ -139,7 +139,7 @@ class Calibration:
         self._trials: dict[tuple[int, int], Trial] = {}
 
     def begin(self, number: int, finding: Finding) -> None:
-        """What is known of the library with this number: its layout, or nothing yet."""
+        """The knowledge about the library with this number: its layout, or nothing yet."""
         known = {hook.shape: hook for hook in finding.hooks}
         for direction, shape in enumerate(_SHAPES):
             hook = known.get(shape)

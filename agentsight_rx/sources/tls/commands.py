@@ -54,8 +54,8 @@ _IN_HOME = (
 
 def search_path(env: Mapping[str, str], home: Path | None = None) -> str:
     """
-    PATH of the invoking user: that of `env` and, under sudo, which does not keep theirs, the usual directories in their home.
-    `home` is by default looked up where `env` comes from sudo.
+    PATH of the invoking user: the one of `env` and, under sudo, which does not keep theirs, the usual directories in their
+    home. `home` is by default looked up where `env` comes from sudo.
     """
     home = home or _home_behind_sudo(env)
     own = env.get("PATH", os.defpath)

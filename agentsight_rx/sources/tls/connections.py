@@ -41,7 +41,7 @@ class Known(Struct):
 
 
 class Sealed(NamedTuple):
-    """A TLS record that a thread encrypted: its place among those that go out with one send, and its plaintext."""
+    """A TLS record that a thread encrypted: its place among the records of one send, and its plaintext."""
 
     epoch: int
     offset: int
@@ -87,8 +87,8 @@ class Connections:
 
     def begins(self, known: Known, data: bytes) -> list[TlsEvent]:
         """
-        The first plaintext of a connection. Says what is read of its process where that is new, and where the beginning of a
-        connection that we saw open was missed.
+        The first plaintext of a connection. Reports which TLS of its process is read where that is new, and where the beginning
+        of a connection that we saw open was missed.
         """
         use, probed = known.use, known.probed
         known.silent = False
@@ -148,7 +148,7 @@ class Connections:
         return [*before, chunk] if before else chunk
 
     def socket_began(self, pid: int, sock: int) -> None:
-        """The socket is new: what was at its address is no more."""
+        """The socket is new: the earlier socket at its address is gone."""
         self._ended.pop(sock, None)
         self.open.pop((pid, sock), None)
 

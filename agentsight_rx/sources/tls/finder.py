@@ -130,7 +130,7 @@ class Finder:
                 self._found(file, identity, future.result())
 
     def close(self) -> None:
-        """Give up what is being searched."""
+        """Give up the current search."""
         if self._thread is not None:
             self._thread.shutdown(cancel_futures=True)
         for file, _, _ in self._searches:

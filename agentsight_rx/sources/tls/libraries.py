@@ -114,13 +114,13 @@ def unreadable(path: str | Path) -> str:
         why = "; ".join(finding.failure for finding in failures)
         return f"{path} has no TLS functions that could be probed (it looks like {seems}): its TLS cannot be read: {why}"
     return (
-        f"{path} has no TLS functions that could be probed, and no other known TLS code: "
-        "its TLS may be in a library that it loads; name that library, or watch the process with --pid or --comm"
+        f"{path} has no TLS functions that could be probed, and no other known TLS code. "
+        "Its TLS may be in a library that it loads: name that library, or watch the process with --pid or --comm"
     )
 
 
 def findings_of(path: str | Path) -> tuple[Finding, ...]:
-    """Every TLS implementation of a file, also those whose functions were not found. Raises CaptureError."""
+    """Every TLS implementation of a file, also implementations whose functions were not found. Raises CaptureError."""
     with open_file(path) as file:
         return find_stacks_cached(file, str(path))
 

@@ -1,4 +1,4 @@
-"""What is probed, and whether the bytes it gave prove that it is what it was taken for."""
+"""A probed implementation, and whether its bytes prove that its functions were found."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ class Records:
         self._comms: dict[bytes, str] = {}
 
     def add(self, probed: Probed) -> int:
-        """The number of what is probed in the records."""
+        """The number of the probed library in the records."""
         self.connections.probed.append(probed)
         return len(self.connections.probed) - 1
 

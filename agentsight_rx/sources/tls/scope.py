@@ -23,7 +23,7 @@ __all__ = ["Scope", "scope_of"]
 
 
 class _NoProcess(Target, frozen=True):
-    """A target that chooses nothing by itself but what is in its containers: the users of files are watched besides."""
+    """A target that chooses nothing by itself but the processes of its containers: the users of files are watched besides."""
 
     @property
     def everything(self) -> bool:
@@ -35,7 +35,7 @@ class _NoProcess(Target, frozen=True):
 
 
 class Scope(Struct, frozen=True):
-    """The processes of `target` and, with `by_file`, those that use one of `files`."""
+    """The processes of `target` and, with `by_file`, the processes that use one of `files`."""
 
     target: Target
     files: tuple[str, ...] = ()
@@ -58,7 +58,7 @@ class Scope(Struct, frozen=True):
         return users_of(self.files) if self.by_file else frozenset()
 
     def choose(self, program: Program[Any]) -> None:
-        """Have the kernel's program watch: first processes that start later, then those that run already."""
+        """Have the kernel's program watch: first processes that start later, then running ones."""
         if self.by_file:
             for path in self.files:
                 _show(program, path)

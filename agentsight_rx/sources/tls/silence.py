@@ -58,7 +58,7 @@ class Silence:
         self._watched: dict[tuple[int, int], _Watched] = {}
 
     def look(self) -> list[Silent]:
-        """Once a second: those that have been silent too long, as of now."""
+        """Once a second: the processes that have been silent too long, as of now."""
         now_s = self._clock()
         if now_s - self._looked_s < _EVERY_S:
             return []

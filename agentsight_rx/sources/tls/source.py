@@ -64,9 +64,9 @@ class TlsOptions(msgspec.Struct, frozen=True, omit_defaults=True):
     What the TLS source watches. It probes the system's libssl, files that the target has mapped, `binaries`, which must have
     TLS, and `candidates`, which may. A binary is a file or a container, as docker://NAME[/PATH] (see containers/).
 
-    Where the target has neither a pid nor a session, files choose the processes: those that run or map one of them, and with
-    `children` their descendants. Then `comms` does not count. The processes of containers are watched besides, as those of
-    `target.containers`.
+    Where the target has neither a pid nor a session, files choose the processes, which run or map one of them, and with
+    `children` their descendants. Then `comms` does not count. The processes of containers are watched besides, as the processes
+    of `target.containers`.
 
     `group` is the directory of a control group that has the target: while a large file that is new is searched, it is held.
 
@@ -112,7 +112,7 @@ class TlsReader(ProgramReader[TlsEvent]):
 
     @property
     def probed(self) -> Sequence[Probed]:
-        """What is probed so far."""
+        """The probed libraries so far."""
         return [each for each in self._records.connections.probed if each.probes is not None]
 
     def open(self) -> None:
@@ -277,7 +277,7 @@ class TlsReader(ProgramReader[TlsEvent]):
         elif self._held_until_s and time.monotonic() > self._held_until_s:
             self._held_until_s = 0.0
             self._holding.close()
-            self._say(f"a search for TLS code takes longer than {_HELD_S:g} s: what is sent meanwhile is not read")
+            self._say(f"a search for TLS code takes longer than {_HELD_S:g} s: traffic is not read meanwhile")
 
     def close(self) -> Sequence[TlsEvent]:
         if self._program is None:

@@ -1,4 +1,6 @@
-"""TCP connections of watched processes -> TcpTraffic and UnreadTls: what was carried, and by which code it may be encrypted."""
+"""
+TCP connections of watched processes -> TcpTraffic and UnreadTls: the carried bytes, and the code that may have encrypted them.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +50,7 @@ class Tcp(NamedTuple):
 
 
 class Carried(NamedTuple):
-    """Bytes of a socket as the kernel counts them; `moved` are those that the process has written and read, modulo 2^32."""
+    """Bytes of a socket as the kernel counts them; `moved` are the bytes that the process has written and read, modulo 2^32."""
 
     sent: int
     received: int
@@ -218,7 +220,7 @@ class Traffic:
         return ""
 
     def unreadable(self, library: Library, stack: str) -> None:
-        """What was taken for the functions of this stack is not."""
+        """The functions that were taken for this stack are others."""
         self._looks.put(library.id, stack)
 
     def _process(self, pid: int, start_ns: int) -> _Process:

@@ -21,7 +21,7 @@ _COUNT_MOST = 500
 
 
 class PageError(ValueError):
-    """What was asked for is not there, or cannot be read; `status` is that of HTTP."""
+    """The requested thing does not exist, or cannot be read; `status` is the status of HTTP."""
 
     def __init__(self, text: str, status: int = 404) -> None:
         super().__init__(text)

@@ -78,7 +78,10 @@ class Parameter(Struct, frozen=True):
 
 
 class DiffBody(Struct, frozen=True, omit_defaults=True):
-    """What the request of call `b` says that that of `a` did not. `uncached`: tokens that were read from the cache before."""
+    """
+    The additions in the request of call `b`, compared with the request of `a`. `uncached`: tokens that were read from the cache
+    before.
+    """
 
     a: str
     b: str

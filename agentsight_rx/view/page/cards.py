@@ -1,4 +1,6 @@
-"""The shapes of a turn as the page shows it: what was said, the tools with what ran for them, the sub-agents below it."""
+"""
+The shapes of a turn as the page shows it: the texts, the tools with the programs that ran for them, the sub-agents below it.
+"""
 
 from __future__ import annotations
 

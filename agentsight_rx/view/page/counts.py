@@ -10,7 +10,7 @@ __all__ = ["counts_of"]
 
 
 def counts_of(picture: Picture, session: str, /) -> dict[str, int]:
-    """By tab. Files and MCP requests are those of the newest 50,000 lines of the audit trail."""
+    """By tab. Files and MCP requests come from the newest 50,000 lines of the audit trail."""
     known = picture.counted.get(session)
     if known is None:
         files, peers, mcp = (picture.audits(session, kind)[0] for kind in ("file", "network", "mcp"))

@@ -115,7 +115,7 @@ class _File:
         self._put("sessions", {"sessions": rows[:1], "next": "", "recordings": 1, "unreadable": []}, "the list of sessions")
         self._put(self._here, _shorter(self._head, len(turns)), "the head")
         self._put(f"{self._here}/turns", {"start": 0, "total": len(turns), "cards": turns}, "the turns")
-        self._put(f"{self._base}/health", health_of(picture), "what is known about losses")
+        self._put(f"{self._base}/health", health_of(picture), "the losses")
         for kind in KINDS:
             self._table(kind)
         self._put(f"{self._here}/timeline?width={_WIDE}", lanes_of(picture, session, width=_WIDE), "the timeline")

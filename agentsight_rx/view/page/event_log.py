@@ -1,4 +1,6 @@
-"""The event log of a recording, a rule -> a page of its lines: all, those of a session, or those that the rule is about."""
+"""
+The event log of a recording, a rule -> a page of its lines: all, the lines of a session, or the lines that the rule matches.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,7 @@ _RULE = re.compile(r"[=~<>]")
 
 
 class RuleError(ValueError):
-    """What was typed is not a rule; the text says why."""
+    """The typed text is not a rule; the message says why."""
 
 
 class Line(Struct, frozen=True, omit_defaults=True):
@@ -143,12 +145,12 @@ def _condition(name: str, value: str) -> Callable[[Event], bool]:
     if name == "comm":
         return lambda event: event.origin.comm == value
     if value not in SOURCES:
-        raise RuleError(f"source={value} is none: give one of {', '.join(SOURCES)}")
+        raise RuleError(f"source={value} does not exist: give one of {', '.join(SOURCES)}")
     return lambda event: source_of(event) == value
 
 
 def _compiled(rule: str) -> Callable[[Event], bool]:
-    """The rules of --http-filter; what they drop there is what is shown here."""
+    """The rules of --http-filter; they show here the events that they drop there."""
     try:
         rules = compile_http([rule])
     except Exception as error:
@@ -169,7 +171,7 @@ def _compiled(rule: str) -> Callable[[Event], bool]:
 
 
 def short_events_of(picture: Picture, places: Iterable[str], /, *, most: int) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Of events at places of the log, in its order, the envelopes of those with at most `most` bytes of content."""
+    """Of events at places of the log, in its order, the envelopes of events with at most `most` bytes of content."""
     reader, segment, events = LogReader(picture.store), -1, list[Event | None]()
     for at in places:
         number, _, place = at.partition(".")

@@ -106,7 +106,7 @@ def _line(event: Event) -> tuple[str, bool]:
                 event.error
             )
         case TcpTraffic():
-            return f"carried tcp {event.peer}:{event.port}, {_size(event.sent)} out, {_size(event.received)} in", False
+            return f"tcp {event.peer}:{event.port} sent {_size(event.sent)}, received {_size(event.received)}", False
         case RpcMessage():
             return f"{event.method} {event.tool} {event.outcome}: {event.params[:_BODY]}", event.outcome in (
                 "tool_error",
@@ -134,7 +134,7 @@ _SIGNALS = {each.value for each in signal.Signals}
 
 
 def _part(event: HttpResponse | SseMessage) -> str:
-    return "" if event.complete or (isinstance(event, HttpResponse) and event.streaming) else f", not whole ({event.reason})"
+    return "" if event.complete or (isinstance(event, HttpResponse) and event.streaming) else f", incomplete ({event.reason})"
 
 
 def _size(count: int) -> str:

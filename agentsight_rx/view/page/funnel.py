@@ -52,7 +52,7 @@ def place_of(entry: Entry, /) -> str:
 
 
 def places_of(entries: Sequence[Entry], counts: Sequence[StageCount], /) -> Iterator[Stage]:
-    """Of all runs of a recording. One of an older release has no counts: what was lost is known, and not of how much."""
+    """Of all runs of a recording. A recording of an older release has no counts: its losses are known, but not their share."""
     lost: dict[str, list[Entry]] = {}
     for entry in entries:
         if entry.by_filter or not entry.reason.intended:
@@ -69,12 +69,12 @@ def places_of(entries: Sequence[Entry], counts: Sequence[StageCount], /) -> Iter
         "others": _seen(counts, {each.stage for each in counts if each.stage.startswith("to ")} - {"to store", "to memory"}),
     }
     way = (
-        ("kernel", "Kernel", "records taken out of the buffers of the probes"),
-        ("queue", "Reading", "records handed to the engine in time"),
-        ("protocols", "Protocols", "records whose bytes could be followed"),
-        ("filters", "Filters", "messages that you asked for"),
+        ("kernel", "Kernel", "records read from the kernel"),
+        ("queue", "Reading", "records that reached the engine in time"),
+        ("protocols", "Protocols", "records that could be parsed"),
+        ("filters", "Filters", "messages that the filters let pass"),
         ("store", "Store", "events and rows written to this recording"),
-        ("others", "Other destinations", "events and rows that each was handed"),
+        ("others", "Other destinations", "events and rows handed to each"),
     )
     for id, name, what in way:
         if id != "others" or gone.get(id):
@@ -110,7 +110,7 @@ def _place(id: str, name: str, what: str, *, entries: Sequence[Entry], before: i
         asked=gone if id == "filters" else 0,
         size=sum(each.size for each in entries),
         why=tuple(
-            f"{each.count:,} at {each.stage}. {'Asked for, not lost.' if each.by_filter else sentence_why(each.reason)}"
+            f"{each.count:,} at {each.stage}. {'Left out on request.' if each.by_filter else sentence_why(each.reason)}"
             for each in entries[:_SHOWN]
         ),
     )

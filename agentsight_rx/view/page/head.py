@@ -1,4 +1,6 @@
-"""A session -> the head of the page: verdict, completeness, the strip of turns, numbers, signals, plan, what is read."""
+"""
+A session -> the head of the page: verdict, completeness, the strip of turns, numbers, signals, plan, and how programs are read.
+"""
 
 from __future__ import annotations
 
@@ -185,7 +187,7 @@ def _times(picture: Picture, row: SessionRow | None, work: Work) -> tuple[int, i
 
 
 def wholeness_of(health: Health, /) -> Wholeness:
-    """Of the recording, since what was lost in it may be of any of its sessions."""
+    """Of the whole recording, since a loss in it may concern any of its sessions."""
     if not health.missing:
         return Wholeness("so_far" if health.live else "whole")
     things = missing_things(

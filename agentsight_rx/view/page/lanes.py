@@ -156,7 +156,7 @@ def _merged(spans: Iterable[_Span], pixel: int) -> list[_Span]:
 
 
 def _families(picture: Picture, programs: Sequence[ProcessRow], start: int, end: int) -> list[tuple[str, list[_Span]]]:
-    """Programs by their name; those that ran longest in all have a lane of their own."""
+    """Programs by their name; the programs that ran longest in all have a lane of their own."""
     by_name: dict[str, list[_Span]] = {}
     for row in programs:
         begin = (row.start_timestamp_ms or start) - start

@@ -38,7 +38,7 @@ _SESSIONS_MOST = 4  # of which calls and tools are kept
 
 
 class Work(Struct, frozen=True):
-    """The calls of a session with those of its sub-agents, and their tools, oldest first. `cut`: older ones are not in it."""
+    """The calls of a session and of its sub-agents, and their tools, oldest first. `cut`: older ones are not in it."""
 
     calls: tuple[PricedCall, ...]
     tools: tuple[ToolRow, ...]
@@ -97,7 +97,7 @@ class Picture:
         return sorted(found, key=lambda row: (row.start_timestamp_ms, row.id), reverse=True)
 
     def family(self, session: str) -> frozenset[str] | None:
-        """The session and those that it started; None: all of the recording. Raises KeyError for an unknown one."""
+        """The session and the sessions that it started; None: all of the recording. Raises KeyError for an unknown one."""
         if session == WHOLE:
             return None
         found = [self.sessions[session].id]
@@ -124,8 +124,8 @@ class Picture:
 
     def audits(self, session: str, kind: str) -> tuple[list[AuditRow], bool]:
         """
-        Of the newest 50,000 lines of a kind those of the session and of its processes, oldest first, and whether there are no
-        others.
+        The lines of the session and of its processes, of the newest 50,000 lines of a kind, oldest first, and whether there are
+        no others.
         """
         key = f"{kind} {session}"
         known = self._audits.use(key)

@@ -59,7 +59,7 @@ def rail_of(picture: Picture, recording: str, /) -> Iterator[RailRow]:
 
 
 def row_of(picture: Picture, row: SessionRow, recording: str, /) -> RailRow:
-    """That of one session."""
+    """The rail of one session."""
     work = picture.work(row.id)
     threads = threads_of(row.id, work)
     last = next((call for call in reversed(threads.main) if call.total_tokens), None)

@@ -1,4 +1,4 @@
-"""A recording -> what is read of each program: its TLS and how, its HTTP without TLS, or why not and what to do."""
+"""A recording -> how each program is read: its TLS and how, its HTTP without TLS, or why not and what to do."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _HOSTS_SHOWN = 3
 
 
 class Read(Struct, frozen=True, omit_defaults=True):
-    """What is read of one program. `state`: proven, trying, not."""
+    """How one program is read. `state`: proven, trying, not."""
 
     state: str
     title: str
@@ -62,7 +62,7 @@ def _tls(uses: Sequence[TlsUseRow]) -> Read:
     connections = sum(each.connections for each in uses)
     how = f"{use.stack} in {use.path}, found by {use.method.replace('_', ' ')}."
     if not use.proven:
-        how += " No connection began as HTTP does yet, so it is not certain that these are its functions."
+        how += " No connection has begun as HTTP yet, so these functions are not proven."
     elif use.midway:
         how += f" {plural(use.midway, 'connection')} had begun before."
     state = "proven" if use.proven else "trying"
@@ -74,7 +74,7 @@ def _plain(rows: Sequence[HttpRow]) -> Read:
     first = rows[0]
     hosts = list(dict.fromkeys(row.host or "a host without a name" for row in rows))
     more = f" and {len(hosts) - _HOSTS_SHOWN} more" if len(hosts) > _HOSTS_SHOWN else ""
-    text = f"HTTP without TLS, read where its sockets are: {', '.join(hosts[:_HOSTS_SHOWN])}{more}."
+    text = f"HTTP without TLS, read at its sockets: {', '.join(hosts[:_HOSTS_SHOWN])}{more}."
     title = f"reading HTTP of {first.comm} ({first.pid}): proven"
     return Read("proven", title, text, side=plural(len(rows), "request"), pid=first.pid)
 
@@ -85,7 +85,7 @@ def _silent(row: ProcessRow) -> Read:
 
 
 def _unread(spot: BlindSpotRow) -> Read:
-    seems = " and ".join(dict.fromkeys(spot.looks_like)) or "no TLS code that is known"
+    seems = " and ".join(dict.fromkeys(spot.looks_like)) or "no known TLS code"
     advice = advice_of(spot)
     text = f"{seems}. {advice[:1].upper()}{advice[1:]}."
     return Read(

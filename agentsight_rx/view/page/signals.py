@@ -1,4 +1,4 @@
-"""What a session did -> what is worth a look, each with the turns that show it."""
+"""The findings of a session -> its signals, each with the turns that show it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from msgspec import Struct
 from ..queries.findings import Finding
 from ..rows import AuditRow, ToolRow
 from ..tool_words import asked_for
-from ..words import cut, plural, times_said
+from ..words import cut, error_said, plural, times_said
 from .picture import Work
 
 __all__ = ["Signal", "signals_of"]
@@ -35,7 +35,7 @@ class Signal(Struct, frozen=True, omit_defaults=True):
 def signals_of(
     work: Work, findings: Sequence[Finding], refused: Sequence[AuditRow], turns: dict[str, int], /
 ) -> tuple[Signal, ...]:
-    """What is worth a look, the worst first."""
+    """The signals, the worst first."""
     found = [*_of_findings(findings, work), *_refused(refused, work, turns), *_slow(work.tools, turns)]
     return tuple(sorted(found, key=lambda each: not each.bad)[:_SIGNALS_MOST])
 
@@ -58,15 +58,17 @@ def _of_findings(findings: Sequence[Finding], work: Work) -> Iterator[Signal]:
             case "repeated":
                 yield Signal("Same request sent again", f"{plural(each.amount, 'request')} unchanged.{cost}", turns=seen)
             case "retried":
-                yield Signal("Retries", f"{plural(each.amount, 'retry', 'retries')} behind a failure.{cost}", turns=seen)
+                yield Signal("Retries", f"{plural(each.amount, 'retry', 'retries')} after a failure.{cost}", turns=seen)
             case "failed":
                 yield Signal(
-                    "The model did not answer", f"{plural(each.amount, 'call')} failed.", each.what, turns=seen, bad=True
+                    "The model did not answer",
+                    f"{plural(each.amount, 'call')} failed.",
+                    error_said(each.what),
+                    turns=seen,
+                    bad=True,
                 )
             case "limit":
-                yield Signal(
-                    "Ended at a limit", f"{plural(each.amount, 'answer')} ended where the limit of tokens was.", turns=seen
-                )
+                yield Signal("Ended at a limit", f"{plural(each.amount, 'answer')} ended at the limit of tokens.", turns=seen)
             case "uncached":
                 diff = by_turn.get(seen[0], "") if seen else ""
                 yield Signal(

@@ -1,4 +1,4 @@
-"""The health of a recording -> what is missing with its reason and what to do, and the way from the kernel to this page."""
+"""The health of a recording -> its gaps with reasons and advice, and the way from the kernel to this page."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class HealthPage(Struct, frozen=True, omit_defaults=True):
 
 
 def health_of(picture: Picture, /) -> HealthPage:
-    """Of the whole recording: what was lost in it may be of any session."""
+    """Of the whole recording: a loss in it may concern any session."""
     health = picture.health
     return HealthPage(
         wholeness_of(health),
@@ -83,14 +83,14 @@ def _missing(health: Health) -> Iterator[Missing]:
         advice = advice_of(spot)
         yield Missing(
             f"{spot.comm} {spot.pid}: could not be read",
-            f"{sentence_of(spot)}. What it asked its model and what came back is not here; its processes, files and hosts are.",
+            f"{sentence_of(spot)}. Its requests and answers are not in the recording; its processes, files and hosts are.",
             "connections",
             advice[:1].upper() + advice[1:] + ".",
             since_ms=spot.timestamp_ms,
             pid=spot.pid,
         )
     if health.calls_cut:
-        what = f"{plural(health.calls_cut, 'call')} {'is' if health.calls_cut == 1 else 'are'} not whole"
+        what = f"{plural(health.calls_cut, 'call')} {'is' if health.calls_cut == 1 else 'are'} incomplete"
         yield Missing(
             what, "Some of the bytes were not captured, so texts or counts may be short.", "calls", tab="conversation"
         )
@@ -108,7 +108,7 @@ def _missing(health: Health) -> Iterator[Missing]:
     for run in health.unended:
         yield Missing(
             "The recording has no orderly end",
-            "It was killed: nothing is known of what came after.",
+            "It was killed: later events are unknown.",
             "store",
             since_ms=run.committed_ms,
         )

@@ -1,4 +1,6 @@
-"""The calls of a session -> the thread of its main agent, and those of its sub-agents, each under the turn that began it."""
+"""
+The calls of a session -> the thread of its main agent, and the threads of its sub-agents, each under the turn that began it.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,10 @@ class Threads(Struct):
 
 
 def threads_of(session: str, work: Work, /) -> Threads:
-    """Calls of one program agent in another's session are a thread of their own, and so are those of a session it started."""
+    """
+    Calls of one program agent in another's session are a thread of their own, and so are the calls of a session that it
+    started.
+    """
     main: list[PricedCall] = []
     others: dict[str, Thread] = {}
     for call in work.calls:

@@ -1,4 +1,7 @@
-"""A session, some of its turns -> their cards: what was new, what was thought and said, tools with what really ran for them."""
+"""
+A session, some of its turns -> their cards: new messages, thoughts and answers, tools with the programs that really ran for
+them.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from ..queries.file_fates import Lives, kinds_of
 from ..rows import AuditRow, ProcessRow, ToolRow
 from ..tables import AUDIT, PROCESSES
 from ..tool_words import asked_for
-from ..words import cut, plural
+from ..words import cut, error_said, plural
 from .cards import Mark, Program, SubAgent, Text, ToolCard, TurnCard, Turns
 from .picture import Picture
 from .threads import Thread, Threads, threads_of
@@ -33,7 +36,7 @@ _SIGNS = {"written": "+", "removed": "−", "moved": "→", "refused": "!", "tem
 
 
 class _Effects(Struct):
-    """What was done for each tool."""
+    """The programs and files of each tool."""
 
     programs: dict[str, list[ProcessRow]]
     used: dict[str, tuple[int, int]]  # ms of processors, and the most bytes of one process
@@ -227,19 +230,20 @@ def _error(call: PricedCall) -> str:
     if call.status != "error":
         return ""
     status = f"HTTP {call.status_code}" if call.status_code and call.status_code >= 400 else ""
-    return ": ".join(filter(None, (status, call.error_type or call.reason or ""))) or "the call failed"
+    error = error_said(call.error_type or call.reason or "")
+    return ": ".join(dict.fromkeys(filter(None, (status, error)))) or "the call failed"
 
 
 def _tied(row: ToolRow) -> str:
     match row.link:
         case "argv":
-            return "tied to the tool call by its arguments"
+            return "matched with the tool call by its arguments"
         case "time":
             return "the only program that started then"
         case None:
             return "" if row.related_pid else "no process found: the agent did it itself, or its process was not seen"
         case other:
-            return f"tied by {other}"
+            return f"matched by {other}"
 
 
 def _files(lines: Sequence[AuditRow], lives: Lives) -> tuple[list[Mark], int]:

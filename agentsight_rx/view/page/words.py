@@ -32,10 +32,10 @@ _DONE = frozenset({"completed", "done", "complete"})
 _REASONS = {
     "gap": ("bytes inside it were not captured", "Look at Health for the place where they were lost."),
     "midway": ("the connection had begun before the capture", "Start the agent under `agentsight-rx record`."),
-    "too_large": ("it is longer than what is kept", ""),
-    "evicted": ("too much was under way at once", "Record fewer programs at a time."),
-    "timeout": ("the answer fell silent and no end was seen", ""),
-    "no_end_mark": ("its end was not marked, so there may be more", ""),
+    "too_large": ("it is longer than the limit", ""),
+    "evicted": ("too much was open at once", "Record fewer programs at a time."),
+    "timeout": ("the answer stopped, and its end was not seen", ""),
+    "no_end_mark": ("it has no end mark, so there may be more", ""),
     "capture_end": ("the capture ended before the answer did", ""),
     "no_answer": ("no answer was seen", ""),
     "closed": ("the connection was closed before the answer ended", ""),
@@ -44,7 +44,7 @@ _REASONS = {
 
 
 class Gap(Struct, frozen=True, omit_defaults=True):
-    """What is missing, why, since when, and what to do; `stage` is its row in Health."""
+    """The missing part, why, since when, and what to do; `stage` is its row in Health."""
 
     what: str
     why: str
@@ -99,7 +99,7 @@ def context_of(call: CallRow, /) -> int:
 
 
 def gap_of_call(call: PricedCall | CallRow, /) -> Gap | None:
-    """What is missing of a call; None of one that is whole, failed or still open."""
+    """The missing part of a call; None if the call is whole, failed or still open."""
     if call.status not in ("partial", "aborted"):
         return None
     why, do = _REASONS.get(call.reason or "", ((call.reason or "not all of it was seen").replace("_", " "), ""))

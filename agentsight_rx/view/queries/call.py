@@ -1,4 +1,4 @@
-"""Store, number or id -> one call whole: what was asked and answered, its cost, its tools with their processes and files."""
+"""Store, number or id -> one call whole: its request and answer, its cost, its tools with their processes and files."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ class ToolWork(Struct, frozen=True):
 
 class WholeCall(Struct, frozen=True):
     """
-    One call. `exchange` is what was asked and answered, whole; None where the events of it are not in the store. `new` is what
-    the request added to the conversation, and `results_of` names the tools whose results it sent, by the ids of their calls.
+    One call. `exchange` is the whole request and answer; None where the events of it are not in the store. `new` is what the
+    request added to the conversation, and `results_of` names the tools whose results it sent, by the ids of their calls.
     """
 
     call: PricedCall
@@ -59,7 +59,7 @@ class WholeCall(Struct, frozen=True):
 
 def find_calls(store: Store, wanted: str, selection: Selection, /) -> list[CallRow]:
     """
-    The calls that `wanted` may mean: a number is that of the turn in the newest session, or in those of the selection; else it
+    The calls that `wanted` may mean: a number is the turn in the newest session, or in the sessions of the selection; else it
     is an id, or the begin of one.
     """
     if wanted.isdecimal() and len(wanted) <= 9:
@@ -110,7 +110,7 @@ def _tools_before(store: Store, row: CallRow) -> Iterator[ToolRow]:
 
 
 def _uncached(store: Store, row: CallRow) -> int:
-    """Of the call before it, of the same agent: what was in the cache then and was not read from it now."""
+    """The tokens that were in the cache at the call before it, of the same agent, and were not read from it now."""
     if row.session_id is None or not row.total_tokens:
         return 0
     before = Selection(sessions=frozenset({row.session_id}), until_ms=row.start_timestamp_ms, limit=1)

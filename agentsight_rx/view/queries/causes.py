@@ -47,7 +47,7 @@ class Actor(Struct, frozen=True):
 
 
 class Causes:
-    """What is known of processes, tools and calls, to look up by their ids."""
+    """Processes, tools and calls, to look up by their ids."""
 
     def __init__(self, store: Store) -> None:
         self._processes = {row.id: row for row in rows_of(store, PROCESSES)}
@@ -116,7 +116,7 @@ class Causes:
         return next((found for found in above if found), None)
 
     def session_of_row(self, row: AnyRow) -> str | None:
-        """The session of a row, or that of the process which did what it says."""
+        """The session of a row, or of the process that did it."""
         if isinstance(row, ProcessRow):
             return self.session_of(row.id)
         session: str | None = getattr(row, "session_id", None)
@@ -133,8 +133,8 @@ class Causes:
 
     def parent(self, row: ProcessRow) -> ProcessRow | None:
         """
-        The process that started this one: of those with its pid, the newest that began before. In one millisecond the lower pid
-        began first, so that no two processes are each other's parents.
+        The process that started this one: of the processes with its pid, the newest that began before. In one millisecond the
+        lower pid began first, so that no two processes are each other's parents.
         """
         same = self._by_pid.get((host_of_process(row.id), row.ppid or 0), ())
         return max((each for each in same if _began(each) < _began(row)), key=_began, default=None)

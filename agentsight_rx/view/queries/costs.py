@@ -29,7 +29,7 @@ class PricedCall(CallRow, frozen=True, tag="llm_call", omit_defaults=True):
 
 class CostSum(Struct, frozen=True):
     """
-    US dollars of some calls. `usd` is what is known of it, None where nothing is; `unknown_calls` used tokens of
+    US dollars of some calls. `usd` is the known part of it, None where nothing is known; `unknown_calls` used tokens of
     `unknown_models`, which have no price. `as_of` is the date of the newest price that was used, `by` the lists.
     """
 

@@ -1,4 +1,4 @@
-"""Two recordings, or sessions, of one task -> what is only in one, and what differs."""
+"""Two recordings, or sessions, of one task -> the entries of only one, and the differences."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ _PATHS_MOST = 20_000
 class FilesTouched(Struct, frozen=True):
     """
     Paths by what became of them, in the order of their first touch; of `written` and `removed` those first that are not in a
-    hidden or temporary directory. `passing` are those that were made and removed again within the recording.
+    hidden or temporary directory. `passing` are files that were made and removed again within the recording.
     """
 
     written: tuple[str, ...] = ()
@@ -100,7 +100,7 @@ def _is_address(host: str) -> bool:
 
 
 def mcp_uses(rows: Iterable[AuditRow], /) -> tuple[McpUse, ...]:
-    """Of lines about MCP: each server, and what was asked of it."""
+    """Of lines about MCP: each server, and its requests."""
     servers: dict[str, dict[str, int]] = {}
     for row in rows:
         counts = servers.setdefault(row.subject or "unknown server", {})

@@ -86,12 +86,12 @@ class Fate(Struct):
         self.opened |= row.action not in ("unlink", "rmdir", "rename", "mkdir", "truncate")
 
     def follow(self, old: Fate) -> None:
-        """A file got this name: what was written under the old one is here now."""
+        """A file got this name: bytes that were written under the old one are here now."""
         self.written, self.gone = True, None
         self.made = bool(old.made) if self.made is None else self.made
 
     def kind(self, lives: Lives | None = None) -> FateKind:
-        """`lives` knows what other lines of the recording say; without it, those that were noted are all."""
+        """`lives` knows what other lines of the recording say; without it, the noted ones are all."""
         if self.path.startswith("/dev/") and not self.path.startswith("/dev/shm/"):
             return "device"
         if self.written and self.path.startswith(("/proc/", "/sys/")):
@@ -106,14 +106,14 @@ class Fate(Struct):
 
 
 class Fates:
-    """The fates of many paths, at most so many; those that are touched first are kept."""
+    """The fates of many paths, at most so many; the first ones are kept."""
 
     def __init__(self, most: int) -> None:
         self._most = most
         self._paths: dict[str, Fate] = {}
 
     def note(self, row: AuditRow) -> tuple[Fate, Fate | None] | None:
-        """The path of a line, and that of its new name where it was moved; None: one path too many, it is not noted."""
+        """The path of a line, and its new path where it was moved; None: one path too many, it is not noted."""
         path = row.target or ""
         fate = self._of(path)
         if fate is None:

@@ -1,4 +1,4 @@
-"""The audit trail of files -> one value a path: what was done to it, by whom, and for which tool."""
+"""The audit trail of files -> one value a path: its operations, with the process and the tool."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ _SYSTEM = ("/usr/", "/lib/", "/lib64/", "/etc/", "/proc/", "/sys/", "/run/")  # 
 class FileUse(Struct, frozen=True):
     """
     One path. `kind`: written (also made new), removed, moved (its new name is `target`), refused (not permitted), temporary
-    (made and removed or moved again within the recording), read, failed (it is not there, and other errors), device (also what
-    was written to /proc and /sys). `count` has all operations, `errors` those of them that failed.
+    (made and removed or moved again within the recording), read, failed (it is not there, and other errors), device (also files
+    in /proc and /sys that were written). `count` has all operations, `errors` the failed ones.
     """
 
     path: str
@@ -40,7 +40,7 @@ class FileUse(Struct, frozen=True):
 
 
 class FileUses(Struct, frozen=True):
-    """Writes and removals first, then what was refused, then reads. `uncounted` operations are of paths beyond the limit."""
+    """Writes and removals first, then refusals, then reads. `uncounted` operations are of paths beyond the limit."""
 
     files: tuple[FileUse, ...]
     uncounted: int = 0
@@ -50,7 +50,7 @@ class FileUses(Struct, frozen=True):
 
 
 class _Use(Struct):
-    """What is summed up of one path, beside its fate."""
+    """The sums of one path, beside its fate."""
 
     fate: Fate
     count: int = 0
@@ -109,7 +109,7 @@ def _note(use: _Use, row: AuditRow, causes: Causes) -> None:
 
 
 def _moved(new: _Use, old: _Use, row: AuditRow) -> None:
-    """A file has a new name: what was written under the old one is there now."""
+    """A file has a new name: bytes that were written under the old one are there now."""
     new.count += 1
     new.last_ms = row.timestamp_ms
     new.written_bytes += old.written_bytes

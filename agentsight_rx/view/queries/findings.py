@@ -1,4 +1,4 @@
-"""Calls and tools of a session -> what is worth a look: repeats, loops, failures, a growing context, a lost cache."""
+"""Calls and tools of a session -> findings: repeats, loops, failures, a growing context, a lost cache."""
 
 from __future__ import annotations
 

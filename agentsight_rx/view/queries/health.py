@@ -1,4 +1,4 @@
-"""Store -> what is missing from it, and how what is there was read."""
+"""Store -> its gaps, and how its TLS was read."""
 
 from __future__ import annotations
 

@@ -24,8 +24,8 @@ _OUT = frozenset({"connect", "send"})
 class Peer(Struct, frozen=True):
     """
     One end of connections, as `address:port` or the path of a socket. `actions`: connect, send, accept, bind, listen, how often
-    each. `names`: the hosts that were asked over it, where that is certain: its processes asked one host alone at that port. Of
-    what was not measured, such as a connection that was accepted, the bytes are not known.
+    each. `names`: the hosts that were asked over it, where that is certain: its processes asked one host alone at that port.
+    The bytes of an unmeasured connection, such as an accepted one, are not known.
     """
 
     peer: str
@@ -43,7 +43,7 @@ class Peer(Struct, frozen=True):
 
 
 class Path(Struct, frozen=True):
-    """The exchanges with one path of a host, its query left out. Bytes are those of bodies."""
+    """The exchanges with one path of a host, its query left out. Bytes are the bytes of bodies."""
 
     path: str
     count: int = 0

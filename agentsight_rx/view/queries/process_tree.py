@@ -26,7 +26,7 @@ class Process(ProcessRow, frozen=True, tag="process_node", omit_defaults=True):
 
 
 def process_tree(rows: Iterable[ProcessRow], causes: Causes) -> Iterator[Process]:
-    """The processes, each behind the one that started it. Roots are those whose parent is not among them."""
+    """The processes, each behind the one that started it. Roots are processes whose parent is not among them."""
     chosen = sorted(rows, key=_began)
     known = {row.id for row in chosen}
     below: dict[str, list[ProcessRow]] = {}

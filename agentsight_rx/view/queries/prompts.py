@@ -1,4 +1,4 @@
-"""Store, selection -> what the users typed, and what was answered in the end."""
+"""Store, selection -> the users' prompts, and the final answers."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class PromptLine(Struct, frozen=True):
 
 
 def read_prompts(store: Store, selection: Selection, prices: Prices, /) -> Iterator[PromptLine]:
-    """The prompts, oldest first. A request that sends nothing but tool results, or what was sent before, has none."""
+    """The prompts, oldest first. A request that sends only tool results, or only earlier messages, has no prompt."""
     calls = read_calls(store, selection, prices, where=lambda row: bool(row.prompt) and not row.repeat)
     return map(_line, calls)
 

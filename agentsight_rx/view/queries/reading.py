@@ -35,8 +35,8 @@ def selected(
     kind: str | None = None,
 ) -> Iterator[R]:
     """
-    The rows of a selection for which `where` holds, oldest first; the newest ones where it has a limit. `kind` is that of lines
-    of the audit trail, which has an index of it.
+    The rows of a selection for which `where` holds, oldest first; the newest ones where it has a limit. `kind` is the type of
+    lines of the audit trail, which has an index of it.
     """
     newest = selection.limit is not None
     rows = _ordered(store, table, selection, kind=kind, reverse=newest)
@@ -69,7 +69,8 @@ def newest_as(
     rows_known: int | None = None,
 ) -> list[T]:
     """
-    What is `made` of the newest rows of a selection, oldest first: so only that is kept of each. None of it is left out.
+    The results of `made` for the newest rows of a selection, oldest first: only the result is kept of each row. None of it is
+    left out.
 
     `rows_known`: about how many rows the table has. Where it is at most `most`, a table with an index of time is read as it
     lies and sorted behind that, which takes a third of the time that the index takes.
@@ -89,8 +90,8 @@ def newest_as(
 
 def newest_of_kind(store: Store, kind: str, selection: Selection, /, *, most: int) -> tuple[list[AuditRow], bool]:
     """
-    Of the newest `most` lines of a kind in the audit trail those of the selection, oldest first, and whether there are no
-    others: so it takes the same time for a store of any size.
+    The lines of the selection among the newest `most` lines of a kind in the audit trail, oldest first, and whether these are
+    all. It takes the same time for a store of any size.
     """
     looked, found = 0, list[AuditRow]()
     for row in islice(_ordered(store, AUDIT, selection, kind=kind, reverse=True), most):
@@ -101,7 +102,7 @@ def newest_of_kind(store: Store, kind: str, selection: Selection, /, *, most: in
 
 
 def newest_session(store: Store, /) -> SessionRow | None:
-    """The session that was used last, of those that no other one started."""
+    """The session that was used last and that no other one started."""
     rows = [row for _, row in store.scan(SESSIONS, reverse=True, limit=_PAGE)]
     return max(
         rows, key=lambda row: (row.parent_session_id is None, row.end_timestamp_ms or row.start_timestamp_ms), default=None
@@ -110,7 +111,7 @@ def newest_session(store: Store, /) -> SessionRow | None:
 
 def sessions_named(store: Store, /, *, session: str | None, agent: str | None) -> list[SessionRow]:
     """
-    The sessions whose id begins with `session`, and which that `agent` had, by its known name or that of its process.
+    The sessions whose id begins with `session`, and which that `agent` had, by its known name or the name of its process.
     `newest` is the one that was used last.
     """
     if session == "newest":

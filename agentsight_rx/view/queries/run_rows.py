@@ -1,4 +1,4 @@
-"""A store, a selection -> the facts of one run, to compare with those of another."""
+"""A store, a selection -> the facts of one run, to compare with another run."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["read_facts"]
 
 
 def read_facts(store: Store, selection: Selection, prices: Prices) -> RunFacts:
-    """What was done in a selection. The cost is unknown where a price of any of its calls is."""
+    """The actions in a selection. The cost is unknown where a price of any of its calls is."""
     causes = Causes(store)
     calls = list(within(store, CALLS, selection, causes, where=_is_client))
     costs = summed(priced(call, prices) for call in calls)

@@ -1,4 +1,7 @@
-"""Store, session files with their sessions -> what is only on the wire, what is only in the files, and tokens that differ."""
+"""
+Store, session files with their sessions -> the entries that only the wire or only the files have, and different counts of
+tokens.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +40,7 @@ class CallPair(Struct, frozen=True, kw_only=True):
 class SessionComparison(Struct, frozen=True, kw_only=True):
     """
     A session of the recording and its session files; no `sessions`: no call of the agent was seen. `outside` counts calls and
-    tools of the files that are not of the time of the recording, `tools` those that both have.
+    tools of the files from before or after the recording, `tools` the tools that both have.
     """
 
     sessions: tuple[str, ...]

@@ -32,8 +32,8 @@ class Matched(Struct, frozen=True):
 
 class SessionFile(Struct, frozen=True, kw_only=True):
     """
-    What is in a session file, in short: counts, and tokens in normal form. `sessions` are ids of the recording; `method` and
-    `confidence` say how they are known to be the same, see `agents.matching`.
+    The content of a session file, in short: counts, and tokens in normal form. `sessions` are ids of the recording; `method`
+    and `confidence` say how they are known to be the same, see `agents.matching`.
     """
 
     path: str
@@ -115,7 +115,7 @@ def match_files(store: Store, files: Sequence[Located]) -> list[Matched]:
 
 
 def _matched(file: Located, match: Match | None, sessions: dict[str, list[SessionRow]], named: set[str]) -> Matched:
-    """Of a process with many sessions, those that the file is: the ones it names, else those that no other file names."""
+    """The sessions of the file, of a process with many: the ones that it names, else the ones that no other file names."""
     if match is None:
         return Matched(file)
     rows = sessions.get(match.tree_id, [])
@@ -129,7 +129,7 @@ def _names(row: SessionRow) -> list[str]:
 
 
 def _trees(store: Store, files: Sequence[Located]) -> tuple[list[Tree], dict[str, list[SessionRow]]]:
-    """The processes of agents: those that have a session, and those of which no call was seen."""
+    """The processes of agents, with a session or without a seen call."""
     causes = Causes(store)
     sessions: dict[str, list[SessionRow]] = {}
     for row in rows_of(store, SESSIONS):

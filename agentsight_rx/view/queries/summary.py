@@ -1,4 +1,4 @@
-"""Store, selection -> the first screen: what a session did, what it cost, what is worth a look, what is missing."""
+"""Store, selection -> the first screen: a session's actions, cost, findings and gaps."""
 
 from __future__ import annotations
 
@@ -43,7 +43,8 @@ class Turn(Struct, frozen=True):
 
 class Summary(Struct, frozen=True):
     """
-    What one session did; where there is none, what the recording has. `turns` are those shown, `calls` how many there are.
+    The actions of one session; where there is none, the content of the recording. `turns` are those shown, `calls` how many
+    there are.
 
     `partial`: of `effects` only the newest were looked at, since there are more than 5,000.
     """
@@ -148,7 +149,7 @@ def _times(session: SessionRow | None, calls: Sequence[PricedCall], part: Select
 
 
 def _shown(calls: Sequence[PricedCall], tools: Sequence[ToolRow], most: int | None) -> Sequence[PricedCall]:
-    """The first one, the newest ones, and between them those that say most: not whole, with failed tools, dear."""
+    """The first one, the newest ones, and between them the most telling ones: incomplete, with failed tools, expensive."""
     if most is None or len(calls) <= most:
         return calls
     failed = {tool.llm_call_id for tool in tools if has_failed(tool)}

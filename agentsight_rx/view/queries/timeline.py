@@ -9,6 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ..rows import AuditRow, CallRow, ProcessRow, ToolRow
+from ..words import error_said
 from .causes import Causes
 
 __all__ = ["Moment", "timeline_of"]
@@ -49,8 +50,8 @@ def timeline_of(
     idle_ms: int = 5000,
 ) -> tuple[Moment, ...]:
     """
-    All of it in order of time. Of files only what was written, removed or moved, each path once a process; reads are with the
-    files. An `idle` moment stands where for `idle_ms` no call, tool or program was under way; a program that lasts to the end,
+    All of it in order of time. Of files only writes, removals and moves, each path once a process; the report of files has the
+    reads. An `idle` moment stands where for `idle_ms` no call, tool or program was under way; a program that lasts to the end,
     such as the agent itself, does not count as under way.
     """
     moments: list[Moment] = []
@@ -76,7 +77,7 @@ def _call(row: CallRow) -> list[Moment]:
         row.model or "unknown model",
         duration_ms=None if end_ms is None else max(0, end_ms - row.start_timestamp_ms),
         status=status,
-        detail=tokens if status == "ok" else row.reason or row.error_type or tokens,
+        detail=tokens if status == "ok" else row.reason or error_said(row.error_type or "") or tokens,
         turn=row.turn,
         pid=row.pid,
         comm=row.comm,

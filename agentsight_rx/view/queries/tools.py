@@ -14,7 +14,7 @@ __all__ = ["has_failed", "read_tools", "tools_of"]
 
 
 def read_tools(store: Store, selection: Selection, /, *, failed: bool = False, name: str | None = None) -> Iterator[ToolRow]:
-    """The tools, oldest first: all, or those that failed, or those of a name."""
+    """The tools, oldest first: all, or the failed ones, or the ones of a name."""
     return selected(
         store, TOOLS, selection, where=lambda row: (not failed or has_failed(row)) and (name is None or row.tool_name == name)
     )

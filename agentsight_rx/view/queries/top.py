@@ -1,4 +1,4 @@
-"""TopRows -> those that are meant, in order, and what they do most; a row is what one session of an agent does now."""
+"""TopRows -> the selected ones, in order, and their main activities; a row shows one session of an agent now."""
 
 from __future__ import annotations
 
@@ -97,8 +97,8 @@ _NUMBERS: dict[Sort, Callable[[TopRow], float | None]] = {
 
 def sorted_rows(rows: Iterable[TopRow], sort: Sort, /) -> list[TopRow]:
     """
-    The largest first; what is not known is less than 0. Ties: processor, memory, those that run, the newest, the name. By
-    `agent` it is the name first.
+    The largest first; an unknown value is less than 0. Ties: processor, memory, running first, the newest, the name. By `agent`
+    it is the name first.
     """
     number = _NUMBERS.get(sort)
 

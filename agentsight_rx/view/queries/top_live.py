@@ -23,7 +23,7 @@ _METHODS = {"open_file": "fd", "before": "linked", "cwd": "cwd", "file": "file",
 class Family(Struct, frozen=True, kw_only=True):
     """
     A process of a known agent with its descendants, as /proc shows them. `cpu_percent` is None at the first look. `commands`
-    counts its descendants by name, `open_files` are those of its own that may be session files.
+    counts its descendants by name, `open_files` are its own open files that may be session files.
     """
 
     pid: int
@@ -136,7 +136,7 @@ def _breakdown(seen: Transcript, family: Family | None) -> dict[str, dict[str, i
 
 def _cost(seen: Transcript, prices: Prices) -> float | None:
     """
-    None where a price of any of its models is not known, and where the calls are not all in the file: prices of long prompts
+    None where the price of one of its models is not known, and where the calls are not all in the file: prices of long prompts
     are higher, so that a sum of tokens has no price.
     """
     sums: dict[str, Usage] = {}

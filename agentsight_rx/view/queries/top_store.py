@@ -11,6 +11,7 @@ from ...state import Store
 from ..report import rows_of
 from ..rows import NetworkRow, ProcessRow, ResourceRow, SessionRow, ToolRow
 from ..tables import NETWORK, PROCESSES, RESOURCES, RUNS
+from ..words import error_said
 from .calls import read_calls
 from .causes import Causes
 from .costs import summed
@@ -33,8 +34,8 @@ _TEXT = 200  # characters
 
 def saved_rows(store: Store, prices: Prices, /, *, now_ms: int, being_written: bool = False) -> list[TopRow]:
     """
-    A row a session, of the newest 100; where there is none, one row of the whole recording. Files are those of the newest
-    10,000 lines of the audit trail.
+    A row a session, of the newest 100; where there is none, one row of the whole recording. Files come from the newest 10,000
+    lines of the audit trail.
     """
     seen = _Seen(store, prices, now_ms=now_ms, being_written=being_written)
     sessions = list(read_sessions(store, Selection(limit=_SESSIONS_MOST)))
@@ -42,7 +43,7 @@ def saved_rows(store: Store, prices: Prices, /, *, now_ms: int, being_written: b
 
 
 class _Seen:
-    """What the rows of a store say of each session. The key None has what is of no session."""
+    """What the rows of a store say of each session. The key None has the rows without a session."""
 
     def __init__(self, store: Store, prices: Prices, *, now_ms: int, being_written: bool) -> None:
         self._store, self._prices, self._now_ms, self._being_written = store, prices, now_ms, being_written
@@ -84,7 +85,7 @@ class _Seen:
         cpu, rss, processes = self._load(session.pid, newest=runs)
         broken = [f"{tool.tool_name} {tool.input}: {_end(tool)}" for tool in tools if has_failed(tool)]
         broken += [
-            f"{call.model or 'call'}: {call.error_type or call.reason or call.status}"
+            f"{call.model or 'call'}: {error_said(call.error_type or call.reason or call.status)}"
             for call in calls
             if call.status == "error"
         ]

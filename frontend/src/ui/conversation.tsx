@@ -27,7 +27,7 @@ export function Conversation(): JSX.Element {
         <ol class="thread" aria-label="Turns">
           {Array.from({ length: pages }, (_, page) => <Page key={page} page={page} total={total} />)}
         </ol>
-        {total === 0 ? <p class="soft">{running.value ? "No turn yet: the first request to a model will be here." : "No call of a model was seen."}</p> : null}
+        {total === 0 ? <p class="soft">{running.value ? "No turn yet. The first request to a model will appear here." : "No call of a model was seen."}</p> : null}
         <End total={total} />
       </div>
       <Side head={found} />

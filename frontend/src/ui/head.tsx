@@ -38,7 +38,7 @@ export function Banner(): JSX.Element | null {
     return (
       <p class="banner" role="alert">
         <b>The recording cannot be read.</b>
-        <span><T text={`${gone.value}. What you see is what had arrived before; the page looks again by itself.`} /></span>
+        <span><T text={`${gone.value}. You see the data that had arrived before. The page tries again by itself.`} /></span>
         <button class="btn" onClick={retry}>Look now</button>
       </p>
     );
@@ -55,7 +55,7 @@ export function Banner(): JSX.Element | null {
   if (leftOut.value.length) {
     return (
       <p class="banner quiet">
-        <b>This file has not all of the session.</b>
+        <b>This file does not contain the whole session.</b>
         <span>It is without <T text={leftOut.value.join("; ")} />. The recording has them: agentsight-rx serve.</span>
       </p>
     );
@@ -93,7 +93,7 @@ export function Whole({ head }: { head: Head }): JSX.Element {
   return (
     <p class="whole">
       <Mark />
-      <span><b>{live ? "Nothing lost so far." : "Nothing is missing."}</b> {live ? soFar(head.numbers) : whole.records ? `All ${count(whole.records)} records of the kernel arrived, and every program that spoke was read.` : "Every stage counted what came and what left, and none lost anything."}</span>
+      <span><b>{live ? "Nothing lost so far." : "Nothing is missing."}</b> {live ? soFar(head.numbers) : whole.records ? `All ${count(whole.records)} records of the kernel arrived, and every program with traffic was read.` : "Every stage counted its input and its output, and none lost anything."}</span>
     </p>
   );
 }
@@ -245,7 +245,7 @@ export function Reads({ head }: { head: Head }): JSX.Element {
         {reads.length ? null : (
           <li>
             <span class="ok" aria-hidden="true">…</span>
-            <div><b>no traffic yet</b><p>The programs and their libraries are probed; what they send is shown from their first connection on.</p></div>
+            <div><b>no traffic yet</b><p>The programs and their libraries are probed. The page shows their traffic from the first connection on.</p></div>
           </li>
         )}
         <li>

@@ -46,7 +46,7 @@ export function Health(): JSX.Element {
                 <span class="s">{each.side ?? ""}</span>
               </li>
             ))}
-            {found.reads.length ? null : <li><span /><p class="soft">Nothing that a program sent was read in this recording.</p></li>}
+            {found.reads.length ? null : <li><span /><p class="soft">No traffic of a program was read in this recording.</p></li>}
           </ul>
         </section>
         <section aria-labelledby="h-rest">
@@ -55,7 +55,7 @@ export function Health(): JSX.Element {
             <dt>fields not known</dt>
             <dd>{found.unknown.length ? found.unknown.map((each) => <p key={each.provider + each.field}><T code text={`${each.provider}: ${each.field}`} /> in {plural(each.count, "call")}, <Go to={{ call: each.call }}>the first</Go></p>) : "none"}</dd>
             <dt>filters</dt>
-            <dd>{found.filters.length ? found.filters.map((each) => <p key={each}><T text={each} />. Asked for, not lost.</p>) : "none left anything out"}</dd>
+            <dd>{found.filters.length ? found.filters.map((each) => <p key={each}><T text={each} />. Left out on request.</p>) : "no stage left anything out"}</dd>
             <dt>runs</dt>
             <dd>{found.runs.map(([start, end, done]) => <p key={start}>{day(start)} {clock(start)} to {clock(end)}{done ? "" : ", no end yet"}</p>)}</dd>
             {found.removed_before_ms ? <><dt>removed</dt><dd>what was before {day(found.removed_before_ms)} {clock(found.removed_before_ms)}, as --keep and --max-size ask</dd></> : null}

@@ -47,7 +47,7 @@ export function Log(): JSX.Element {
           const on = rule.includes(`source=${each}`);
           return <button key={each} class="chip" aria-pressed={on} onClick={() => put(on ? rule.replace(`source=${each}`, "").trim() : `source=${each} ${rule.replace(/source=\S+\s*/, "")}`.trim())}>{each}</button>;
         })}
-        {rule ? null : <span class="faint small">The rule says what is shown. In a filter of a recording the same rule says what is dropped.</span>}
+        {rule ? null : <span class="faint small">The rule selects the events to show. In a filter of a recording the same rule selects the events to drop.</span>}
       </p>
       <Note error={error} />
       {rule || own ? <Matches key={path + rule} {...props} /> : <Virtual key={path} {...props} />}

@@ -79,7 +79,7 @@ function Differences({ found }: { found: DiffBody }): JSX.Element {
   return (
     <>
       {(found.uncached ?? 0) >= 1000 ? <p class="note calm"><span><b>The cache was lost.</b> {amount(found.uncached ?? 0)} tokens that were in the cache were paid again.</span></p> : null}
-      {!parameters.length && !tools.length && !changed.length ? <p class="soft">Nothing changed: both ask the same.</p> : null}
+      {!parameters.length && !tools.length && !changed.length ? <p class="soft">Nothing changed: both requests are the same.</p> : null}
       {parameters.length ? (
         <>
           <h3 class="h">Parameters</h3>
@@ -192,7 +192,7 @@ function Call(): JSX.Element {
 function Exchange({ found }: { found: CallBody }): JSX.Element {
   return (
     <>
-      {found.missing ? <p class="note"><T text={`Not whole: ${found.missing}`} /></p> : null}
+      {found.missing ? <p class="note"><T text={`Incomplete: ${found.missing}`} /></p> : null}
       <dl class="pairs">
         <dt>model</dt><dd><T text={found.model ?? ""} />{found.answered_by ? <> (answered by <T text={found.answered_by} />)</> : null} at <T text={found.host || found.provider || "?"} /></dd>
         <dt>parameters</dt><dd><T code text={Object.entries(found.parameters ?? {}).filter(([name]) => name !== "model").map(([name, value]) => `${name}=${value}`).join("  ") || "none"} /></dd>
@@ -268,7 +268,7 @@ function Find(): JSX.Element {
         ))}
         {asked && found && !found.hits.length ? <p class="soft pad">Nothing in {plural(found.recordings, "recording")}.</p> : null}
         {asked && !found && !error ? <p class="soft pad">looking …</p> : null}
-        {!asked && !shown.length ? <p class="soft pad">Type what you look for: every word must be there.</p> : null}
+        {!asked && !shown.length ? <p class="soft pad">Type words to search for. A result has all of them.</p> : null}
         <Note error={error} />
       </div>
       <p class="pf"><span>↑ ↓ choose</span><span>↵ open</span><span>esc close</span>{found ? <span class="end">{count(found.searched)} of {plural(found.recordings, "recording")} searched</span> : null}</p>

@@ -34,12 +34,20 @@ trap 'rm -rf "$work"' EXIT
 number=0
 while [ "$number" -lt "$calls" ]; do
     request "$number" >"$work/request-$number"
-    transfer "$number"
+    transfer "$number" >"$work/transfer-$number"
     number=$((number + 1))
-done >"$work/transfers"
+done
+cat "$work"/transfer-* >"$work/transfers"
 sed -i 1d "$work/transfers" # "next" stands between transfers
 wait_for_gate
-curl --parallel --silent --show-error --config "$work/transfers"
+case $protocol$(curl --version) in
+    http2-prior-knowledge"curl 7."*) # it sends no second request on such a connection
+        for transfer in "$work"/transfer-*; do
+            sed 1d "$transfer" | curl --silent --show-error --config -
+        done
+        ;;
+    *) curl --parallel --silent --show-error --config "$work/transfers" ;;
+esac
 number=0
 while [ "$number" -lt "$calls" ]; do
     line "$work/request-$number" "$work/response-$number"

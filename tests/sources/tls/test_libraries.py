@@ -38,7 +38,7 @@ def test_a_file_without_symbols_is_recognised_by_its_bytes(tmp_path: Path, mark:
 def test_a_file_without_tls_gets_another_message(tmp_path: Path) -> None:
     program = make_program(tmp_path / "agent")
     assert looks_like(program) == ""
-    assert "its TLS may be in a library that it loads; name that library, or watch the process with --pid" in unreadable(
+    assert "Its TLS may be in a library that it loads: name that library, or watch the process with --pid" in unreadable(
         program
     )
 

@@ -103,7 +103,7 @@ def test_what_is_missing_is_named_in_the_head_and_in_health() -> None:
     whole = here()["whole"]
     assert ("not_whole", "codex 12612 could not be read") == (whole["state"], whole["said"][0])
     missing = asked("health")["missing"]
-    assert ["codex 12612: could not be read", "1 call is not whole", "The recording has no orderly end"] == [
+    assert ["codex 12612: could not be read", "1 call is incomplete", "The recording has no orderly end"] == [
         each["what"] for each in missing
     ]
     assert "doctor --probe /usr/bin/codex" in missing[0]["do"]
@@ -138,7 +138,7 @@ def test_a_tool_has_the_command_that_really_ran_and_how_it_ended() -> None:
     (program,) = tool["programs"]
     assert "/bin/bash -c 'pytest -q tests/test_rounding.py'" == program["argv"]
     assert ("exit 1", "/home/ada/code/parcel") == (program["end"], tool["cwd"])
-    assert "tied to the tool call by its arguments" == tool["tied"]
+    assert "matched with the tool call by its arguments" == tool["tied"]
 
 
 def test_a_tool_has_the_files_that_were_written_for_it() -> None:
@@ -268,7 +268,7 @@ def test_conditions_on_the_source_come_before_words() -> None:
 
 
 def test_a_rule_that_is_none_says_why() -> None:
-    with pytest.raises(PageError, match="source=nothing is none: give one of http") as raised:
+    with pytest.raises(PageError, match="source=nothing does not exist: give one of http") as raised:
         log(rule="source=nothing")
     assert 400 == raised.value.status
     with pytest.raises(PageError) as raised:

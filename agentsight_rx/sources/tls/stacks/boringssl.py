@@ -28,8 +28,8 @@ def _search(scan: Scan) -> Finding:
     def roles_of(function_of: FunctionOf) -> Roles:
         """
         SSL_write and ssl_read_impl check the state of the object, and only SSL_write checks a length. SSL_read and SSL_peek
-        call ssl_read_impl and have one error more, that of a call on a QUIC connection. SSL_read does all that SSL_peek does,
-        and then gives up the record. A function of the program that has SSL_peek inlined calls many more.
+        call ssl_read_impl and have one more error, for a call on a QUIC connection. SSL_read does all that SSL_peek does, and
+        then gives up the record. A function of the program that has SSL_peek inlined calls many more.
         """
         found = reporters(scan, references, function_of)
         inner = {each.address for each in found if each.reasons >= _STATE and _BAD_LENGTH not in each.reasons}

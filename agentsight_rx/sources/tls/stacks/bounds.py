@@ -57,7 +57,7 @@ class Frames:
         return np.frombuffer(raw[: len(raw) // 8 * 8], dtype="<i4").astype(np.int64).reshape(-1, 2) + segment.address
 
     def starts_around(self, first: int, last: int, *, more: int) -> list[int]:
-        """Where the functions begin in [first, last], and those of some `more` on both sides."""
+        """Where the functions begin in [first, last], and the places of some `more` on both sides."""
         import numpy as np
 
         starts = self._table[:, 0]

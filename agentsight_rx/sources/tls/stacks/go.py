@@ -1,8 +1,8 @@
 """
 Go's crypto/tls: (*Conn).Write, Read and Close, by the table of functions that each Go program carries for its stack traces.
 
-The table (pclntab) is described in src/internal/abi/symtab.go and src/debug/gosym/pclntab.go of Go; this layout is that of Go
-1.18 and later.
+The table (pclntab) is described in src/internal/abi/symtab.go and src/debug/gosym/pclntab.go of Go; this layout is in use since
+Go 1.18.
 """
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
@@ -177,7 +177,10 @@ def _texts(scan: Scan, table: _Table) -> Iterator[int]:
 
 
 def _near_pointers(scan: Scan, address: int) -> Iterator[int]:
-    """The pointers to code in the data behind a pointer to the table: one of them is that of runtime.moduledata to the text."""
+    """
+    The pointers to code in the data behind a pointer to the table: one of them is the pointer of runtime.moduledata to the
+    text.
+    """
     for load in scan.image.loads:
         scan.check()
         if load.flags & EXECUTE:

@@ -1,9 +1,9 @@
 """
 Machine code of a function -> its paths: which functions it calls on each, with what in registers, and what it returns.
 
-What registers and the stack hold is followed through the instructions that x86_code.py knows. Anything else, a jump to where
-is not known and a stack pointer that is not known end the attempt: what is said here is right for every call of the function,
-as far as all code keeps to the ABI.
+What registers and the stack hold is followed through the instructions that x86_code.py knows. Anything else, a jump to where is
+not known and a stack pointer that is not known end the attempt: the result is right for every call of the function, as far as
+all code keeps to the ABI.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ Slots: TypeAlias = frozenset[tuple[int, Value | None]]
 
 class _Known(NamedTuple):
     """
-    What is known at a place: what registers hold, and what this function stored on its stack, by bytes from where the stack
-    pointer was first. `shared`: others may know an address of this stack, and so write to it.
+    The knowledge at a place: the contents of registers, and the values that this function stored on its stack, by bytes from
+    where the stack pointer was first. `shared`: others may know an address of this stack, and so write to it.
     """
 
     registers: Registers
@@ -65,7 +65,7 @@ class _Known(NamedTuple):
         return base.number + memory.offset if base is not None and base.kind == "stack" else None
 
     def stored(self, place: int, value: Value | None) -> _Known:
-        """With 8 bytes stored there; value None for what is not known, or fewer bytes."""
+        """With 8 bytes stored there; value None where it is not known, or fewer bytes."""
         others = {(at, None if abs(at - place) < _WORD else held) for at, held in self.slots if at != place}
         shared = self.shared or (value is not None and value.kind == "stack")
         return self._replace(slots=frozenset({*others, (place, value)}), shared=shared)
@@ -195,7 +195,7 @@ def _after_call(target: int, known: _Known) -> _Known | None:
 
 
 def _after(one: Instruction, known: _Known) -> _Known | None:
-    """What is known behind any other instruction; None where the stack pointer is not."""
+    """The knowledge behind any other instruction; None where the stack pointer is not."""
     stack = known.registers[Register.SP]
     if stack is None or (one.to == Register.SP and one.name not in ("add", "sub")):
         return None

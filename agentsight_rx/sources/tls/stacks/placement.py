@@ -91,8 +91,8 @@ _TOGETHER = (
 
 def with_work(image: Image, hooks: Mapping[str, Hook], bounds: Mapping[str, tuple[int, int]]) -> dict[str, Hook]:
     """
-    The hooks of OpenSSL by the names of their functions, those of one direction with the function that does the work of all of
-    them in `instead`. `bounds` are the addresses and sizes of the functions. All or none: a call would be seen twice.
+    The hooks of OpenSSL by the names of their functions, the hooks of one direction with the function that does the work of all
+    of them in `instead`. `bounds` are the addresses and sizes of the functions. All or none: a call would be seen twice.
     """
     made = dict(hooks)
     for shapes, by_register in _TOGETHER:

@@ -50,7 +50,9 @@ def _finding(scan: Scan, stack: str, method: str, roles: Roles, way: str) -> Fin
 
 
 def with_callers(scan: Scan, found: Mapping[int, str]) -> Mapping[int, str]:
-    """Of several candidates those that are called at all: a linker may keep functions that the program does not use."""
+    """
+    The candidates that are called at all, if there are several: a linker may keep functions that the program does not use.
+    """
     if len(found) < 2:
         return found
     return {address: why for address, why in found.items() if scan.code.has_callers(address)}

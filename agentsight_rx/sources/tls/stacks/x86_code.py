@@ -1,5 +1,5 @@
 """
-Machine code of x86-64 -> an instruction, of those that functions mostly begin and end with; None for any other.
+Machine code of x86-64 -> an instruction with which functions mostly begin and end; None for any other.
 
 Encoding: Intel 64 and IA-32 Architectures Software Developer's Manual, volume 2, chapter 2 and appendix A. Capstone is not
 asked: its import takes 33 ms, and the functions of libssl are read at each start.
@@ -40,9 +40,9 @@ Operand = int | Memory | None  # a register by its number, or a place in memory
 
 class Instruction(Struct, frozen=True, kw_only=True):
     """
-    `size` is in bytes. `name` is that of the manual; jumps and moves on a condition are `j` and `cmov`, and `condition` is s,
-    ns, le or g, or empty for any other. `number` is a constant operand. `target` is where a jump or call goes, counted as the
-    place of the instruction is.
+    `size` is in bytes. `name` is the name in the manual; jumps and moves on a condition are `j` and `cmov`, and `condition` is
+    s, ns, le or g, or empty for any other. `number` is a constant operand. `target` is where a jump or call goes, counted as
+    the place of the instruction is.
     """
 
     size: int

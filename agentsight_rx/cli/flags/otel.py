@@ -1,0 +1,39 @@
+"""The flags of OpenTelemetry -> its sink."""
+
+from typing import Annotated
+
+from ... import sinks
+from ...core.sink import Sink
+from ...sinks import OtelOptions
+from ...view import Output
+from .group import OUT, Group, flag
+
+__all__ = ["Otel"]
+
+
+class Otel(Group, frozen=True):
+    """Where spans go, and what they have."""
+
+    otel: Annotated[bool, flag(OUT, "--otel", "Agents, calls and tools as OpenTelemetry spans.")] = False
+    otel_endpoint: Annotated[
+        str | None, flag(OUT, "--otel-endpoint", "The collector; without it as OTEL_* say, or local.", "URL")
+    ] = None
+    otel_protocol: Annotated[
+        str | None, flag(OUT, "--otel-protocol", "http/protobuf or grpc; without it as OTEL_* say.", "NAME")
+    ] = None
+    otel_capture_content: Annotated[
+        bool, flag(OUT, "--otel-capture-content", "Prompts, answers, input and output of tools too.")
+    ] = False
+
+    def options(self, *, patient: bool) -> OtelOptions:
+        """The options of the sink. `patient`: of a recording, which waits for a slow collector."""
+        return OtelOptions(
+            self.otel_endpoint,
+            protocol=self.otel_protocol,
+            capture_content=self.otel_capture_content,
+            patient=patient,
+        )
+
+    def sinks(self, *, patient: bool = False) -> list[Sink[Output]]:
+        """The sink, where it is asked for."""
+        return [sinks.otel(self.options(patient=patient))] if self.otel or self.otel_endpoint else []

@@ -1,0 +1,103 @@
+"""Every BPF function of every source, offered to this kernel -> the functions that it refuses, with its reasons."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import agentsight_rx.sources.kernel.prepared as preparing
+from agentsight_rx import sources
+from agentsight_rx.core.engine import Engine
+from agentsight_rx.core.stream import Stream
+from agentsight_rx.errors import CaptureError
+from agentsight_rx.sources import (
+    FileOptions,
+    NetOptions,
+    PlainHttpOptions,
+    ProcessOptions,
+    ReadlineOptions,
+    StdioOptions,
+    Target,
+    TlsOptions,
+)
+from agentsight_rx.sources.kernel.features import TRACE_UPROBE_MULTI, has_may_goto
+from agentsight_rx.sources.kernel.image import Image
+from agentsight_rx.sources.kernel.loaded import Loaded
+from agentsight_rx.sources.kernel.syscall import KPROBE, RAW_TRACEPOINT, TRACEPOINT
+
+__all__ = ["refused_functions"]
+
+_BPF = Path(sources.__file__).parent / "bpf"
+_RAW = "raw_tracepoint__"
+
+_SOURCES: dict[str, Callable[[Target, bool], Stream[Any]]] = {
+    "files": lambda target, _: sources.files(FileOptions(target)),
+    "net": lambda target, _: sources.net(NetOptions(target)),
+    "plain_http": lambda target, _: sources.plain_http(PlainHttpOptions(target)),
+    "process": lambda target, _: sources.process(ProcessOptions(target)),
+    "readline": lambda target, multi: sources.readline(ReadlineOptions(target, multi=multi)),
+    "stdio": lambda target, _: sources.stdio(StdioOptions(target)),
+    "tls": lambda target, multi: sources.tls(TlsOptions(target, multi=multi)),
+}
+
+
+class _Compiled(Exception):
+    """A source is about to load this Image: that is all that is wanted of it."""
+
+    def __init__(self, image: Image) -> None:
+        super().__init__()
+        self.image = image
+
+
+def refused_functions(*, multi: bool, turns: bool) -> tuple[int, list[str]]:
+    """
+    How many functions there are, and a sentence for each that is refused. `multi`: those for uprobe_multi, else those for
+    probes one by one. `turns`: loops are verified turn by turn, as on kernels without may_goto.
+    """
+    count, refused = 0, list[str]()
+    for name, source in _SOURCES.items():
+        try:
+            image = _image(source(Target(os.getpid()), multi), turns=turns)
+        except CaptureError as error:
+            refused.append(str(error))
+            continue
+        count += len(image.functions)
+        refused += _refused(name, image, attach_type=TRACE_UPROBE_MULTI if multi else 0)
+    return count, refused
+
+
+def _image(source: Stream[Any], *, turns: bool) -> Image:
+    def stop(_: Loaded, image: Image, *words: object, **options: object) -> None:
+        raise _Compiled(image)
+
+    engine = Engine()
+    source.subscribe(scheduler=engine)
+    (hub,) = engine.hubs
+    reader: Any = hub.reader
+    asked = (lambda: False) if turns else has_may_goto
+    with patch.object(Loaded, "__init__", stop), patch.object(preparing, "has_may_goto", asked):
+        try:
+            reader.open()
+        except _Compiled as compiled:
+            return compiled.image
+    raise AssertionError("the source loaded nothing")
+
+
+def _refused(source: str, image: Image, *, attach_type: int) -> Iterable[str]:
+    texts = "".join(file.read_text() for file in _BPF.glob(f"{source}*.c"))
+    probes = set(re.findall(r"^int (\w+)\(struct pt_regs \*", texts, re.MULTILINE))
+    loaded = Loaded(image)
+    try:
+        for function in image.functions:
+            raw, probe = function.name.startswith(_RAW), function.name in probes
+            kind = RAW_TRACEPOINT if raw else KPROBE if probe else TRACEPOINT
+            try:
+                loaded.load(function.name, kind, attach_type=attach_type if probe else 0)
+            except OSError as error:
+                yield f"{function.name} of {source}: {str(error.args[-1])[:200]}"
+    finally:
+        loaded.close()
