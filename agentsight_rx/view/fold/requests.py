@@ -32,17 +32,13 @@ class Requests:
 
     def read(self, event: HttpRequest, provider: Provider, id: str) -> Said:
         """`id`: of the call."""
-        if not self.again:
-            return self._read(event, provider, id)
-        known = self._newest.get(id)
-        if known is None or known[0] is not event:
-            known = event, self._read(event, provider, id)
-            self._newest.put(id, known)
-        return known[1]
-
-    def _read(self, event: HttpRequest, provider: Provider, id: str) -> Said:
+        if self.again and (known := self._newest.get(id)) is not None and known[0] is event:
+            return known[1]
         asked = provider.asked(event.body, event.target, resent=self._resent)
-        return asked_row(event, id, provider, asked), _digest(event.target, event.body), _results(asked)
+        said = asked_row(event, id, provider, asked), _digest(event.target, event.body), _results(asked)
+        if self.again:
+            self._newest.put(id, (event, said))
+        return said
 
 
 def _results(asked: Asked) -> tuple[ToolResult, ...]:

@@ -133,8 +133,11 @@ class Views:
 
     def _response(self, event: HttpResponse) -> list[Row]:
         id = call_id(event.origin, event.exchange)
-        rows = self._with_tools(self._calls.response(event, id))
-        return rows + self._exchanges.response(event, id) + self._effects.exchange(event)
+        rows = self._exchanges.response(event, id)
+        rows += self._effects.exchange(event)
+        if not event.streaming:  # else it is the head of an answer that ends the call
+            rows = self._with_tools(self._calls.response(event, id)) + rows
+        return rows
 
     def _stream(self, event: SseMessage) -> list[Row]:
         id = call_id(event.origin, event.exchange)
@@ -168,11 +171,15 @@ class Views:
 
     def _exec(self, event: ProcessExec) -> list[Row]:
         event_id = _event_id("exec", event)
-        return self._processes.exec(event, event_id) + self._tools.started(event, event_id)
+        rows = self._processes.exec(event, event_id)
+        rows += self._tools.started(event, event_id)
+        return rows
 
     def _exit(self, event: ProcessExit) -> list[Row]:
         process, rows = self._processes.exit(event, _event_id("exit", event))
-        return rows + self._tools.ended(process) + self._sessions.ended(process)
+        rows += self._tools.ended(process)
+        rows += self._sessions.ended(process)
+        return rows
 
     def _file(self, event: FileEvent) -> list[Row]:
         return self._effects.file(event)

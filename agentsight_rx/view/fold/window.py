@@ -16,7 +16,7 @@ _MOST = 32_768  # events, 20 MB; with more the window is shorter
 _HEAVIEST = 32 << 20  # bytes of their content
 _PART = 512  # events between two states, if what is known is not much
 _SHORT = 32  # and while something comes late now and then: what is before it is read again too
-_PART_HEAVIEST = 1 << 20  # bytes of content in them
+_PART_HEAVIEST = 4 << 20  # bytes of content in them
 
 
 class Window(Generic[S]):
