@@ -11,9 +11,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ..events import BodyPart, Headers, HttpEvent, Loss, Origin, Reply, SseEvent, SseMessage
-from ..llm import Provider, StreamReader, dialect_of, find, provider_named
+from ..llm import Provider, Reported, StreamReader, dialect_of, find, provider_named
 from ..loss import Reason
-from .answer_progress import Progress
 from .stream_kinds import KINDS, UNKNOWN, StreamDecoder, kind_by_begin
 
 __all__ = ["About", "EventStream", "EventStreamState", "restored"]
@@ -39,6 +38,15 @@ class About(Struct, frozen=True):
     host: str | None
     kind: str = ""
     inferred: bool = False
+
+
+class Progress(Struct, array_like=True):
+    """The reported part of one stream: when, at which `heard` of the stream, the number of the last event, and which text."""
+
+    at_ns: int = 0
+    heard: int = 0
+    number: int = 0
+    reported: Reported = msgspec.field(default_factory=Reported)
 
 
 class EventStreamState(Struct, array_like=True):

@@ -14,7 +14,7 @@ from ...events import Usage
 from ...llm.decode import decoded
 from ...redaction.redactor import Redactor
 from ...wire.lines import Line, LineDecoder
-from .transcript import Transcript, TranscriptCall, TranscriptTool, most, plus
+from .transcript import Transcript, TranscriptCall, TranscriptTool
 
 __all__ = ["Draft"]
 
@@ -103,7 +103,7 @@ class Draft:
             self.drop()
             return
         if before is not None:
-            found = replace(before, usage=most(before.usage, found.usage), time_ms=max(before.time_ms, found.time_ms))
+            found = replace(before, usage=before.usage.largest(found.usage), time_ms=max(before.time_ms, found.time_ms))
         else:
             ids = {name: self._text(getattr(found, name), _NAME_MOST) for name in ("id", "request_id", "model")}
             found = replace(found, **ids)
@@ -145,7 +145,7 @@ class Draft:
         """Tokens in the agent's own sums, which count more than the sums of its calls."""
         name = self._text(model, _NAME_MOST)
         if name in self._sums or len(self._sums) < _MODELS_MOST:
-            self._sums[name] = plus(self._sums.get(name, Usage()), usage)
+            self._sums[name] = self._sums.get(name, Usage()) + usage
 
     def drop(self) -> None:
         """Something was one too many."""
@@ -156,7 +156,7 @@ class Draft:
         if not sums:
             for call in self._calls.values():
                 if call.usage.total:
-                    sums[call.model] = plus(sums.get(call.model, Usage()), call.usage)
+                    sums[call.model] = sums.get(call.model, Usage()) + call.usage
         return Transcript(
             agent=self._agent,
             session_id=self._text(self.session_id or self._name, _NAME_MOST),

@@ -11,7 +11,6 @@ from ...errors import UsageError
 from ...llm.canonical import ReasoningPart, TextPart
 from ...view import CallRow
 from ...view.queries.call import ToolWork, WholeCall, find_calls, read_call
-from ...view.queries.costs import asked_tokens
 from ...view.rows.tool_words import asked_for
 from .ask import Ask
 from .call_words import state_of_call
@@ -76,7 +75,7 @@ def _head(found: WholeCall) -> Line:
     took_ms = None if row.end_timestamp_ms is None else row.end_timestamp_ms - row.start_timestamp_ms
     first = row.time_to_first_chunk_ms
     when = [clock(row.start_timestamp_ms), took(took_ms), f"first word after {took(first)}" if first is not None else ""]
-    tokens = f"{amount(asked_tokens(row))} in ({amount(row.cache_read_tokens)} cached), {amount(row.output_tokens)} out"
+    tokens = f"{amount(row.asked_tokens)} in ({amount(row.cache_read_tokens)} cached), {amount(row.output_tokens)} out"
     if row.reasoning_tokens:
         tokens += f" ({amount(row.reasoning_tokens)} to think)"
     model = row.model or "unknown model"

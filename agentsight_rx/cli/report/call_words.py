@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from ...view import CallRow
 from ...view.queries.costs import CostSum
-from ...view.words import error_said
+from ...view.words import error_said, ordinal
 from .screen import Span
 from .words import amount, count, listed, money, plural
 
@@ -33,7 +33,9 @@ def state_of_call(call: CallRow, /) -> Span:
 
 def new_in_call(call: CallRow, /) -> str:
     """What its request added to the conversation: never the first prompt again."""
-    parts = [f"the same again ({call.repeat + 1}th time)" if call.repeat > 1 else "the same again"] if call.repeat else []
+    parts = (
+        [f"the same again ({ordinal(call.repeat + 1)} time)" if call.repeat > 1 else "the same again"] if call.repeat else []
+    )
     if call.retry:
         parts = ["a retry"]
     if not call.repeat and call.new_results:

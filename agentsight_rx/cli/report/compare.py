@@ -11,7 +11,6 @@ from ...agents.transcripts import TranscriptCall, TranscriptTool
 from ...errors import UsageError
 from ...view import CallRow, ToolRow
 from ...view.queries import sessions_named
-from ...view.queries.costs import asked_tokens
 from ...view.queries.session_compare import CallPair, SessionComparison
 from ...view.rows.tool_words import asked_for
 from ..session_files import home_of_user
@@ -132,7 +131,7 @@ def _call(row: CallRow) -> tuple[Cell, ...]:
     return (
         clock(row.start_timestamp_ms),
         str(row.turn or ""),
-        amount(asked_tokens(row)),
+        amount(row.asked_tokens),
         amount(row.output_tokens),
         row.response_model or row.model or "",
         state_of_call(row),
@@ -142,7 +141,7 @@ def _call(row: CallRow) -> tuple[Cell, ...]:
 
 def _file_call(row: TranscriptCall) -> tuple[Cell, ...]:
     usage = row.usage
-    asked = usage.input + usage.cache_creation + usage.cache_read
+    asked = usage.asked
     return (clock(row.time_ms), amount(asked), amount(usage.output), row.model, row.id or row.request_id)
 
 

@@ -191,4 +191,4 @@ def _marked(sign: str, lines: Iterable[str]) -> Iterator[str]:
 
 
 def _asked(row: CallRow) -> int:
-    return row.input_tokens + row.cache_read_tokens + row.cache_creation_tokens
+    return row.asked_tokens

@@ -11,7 +11,7 @@ from ...view.rows.blind_spots import advice_of, sentence_of
 from ..text import tls_lines
 from .ask import Ask
 from .screen import Line, Prose, Screen, Span
-from .words import moment, plural, size
+from .words import data_size, moment, plural
 
 __all__ = ["gaps_of", "health", "missing_said"]
 
@@ -41,7 +41,7 @@ def gaps_of(found: Health, screen: Screen, /) -> Iterator[tuple[str, str]]:
     if found.commands_unseen:
         yield unseen_said(found.commands_unseen), UNSEEN_WHY
     for entry in found.losses:
-        lost = f", {size(entry.size)}" if entry.size else ""
+        lost = f", {data_size(entry.size)}" if entry.size else ""
         yield f"{lost_words(entry)}{lost}", why(entry.reason)
     for run in found.unended:
         yield f"no orderly end: nothing is known after {moment(run.committed_ms, screen.now_ms)}", "it was killed"

@@ -15,7 +15,7 @@ from ...view.queries.matching import is_matched
 from ...view.rows.tables import HTTP
 from .ask import Ask
 from .screen import Cell, Column, Line, Screen, Span, table
-from .words import clock, size, took
+from .words import clock, data_size, took
 
 __all__ = ["COLUMNS", "http"]
 
@@ -72,8 +72,8 @@ def _cells(row: Exchange) -> tuple[Cell, ...]:
         row.host or "unknown",
         row.path,
         Span(status, "failed" if (row.status_code or 0) >= 400 else ""),
-        size(row.request_bytes),
-        size(row.response_bytes),
+        data_size(row.request_bytes),
+        data_size(row.response_bytes),
         took(row.duration_ms),
         str(row.turn or ("served" if row.call_id else "")),
         Span(state.replace("_", " "), "missing"),

@@ -14,7 +14,7 @@ from ...view.queries.recordings import Held, read_held
 from ..stores import is_being_written, recorded
 from .ask import Ask
 from .screen import Column, Line, Screen, Span, Whole, table
-from .words import amount, listed, moment, size
+from .words import amount, data_size, listed, moment
 
 __all__ = ["COLUMNS", "Recorded", "recordings"]
 
@@ -86,7 +86,7 @@ def _cells(row: Recorded, screen: Screen) -> tuple[str | Span, ...]:
             moment(row.changed_ms, screen.now_ms),
             "",
             "",
-            size(row.bytes),
+            data_size(row.bytes),
             Span(_error(row), "failed"),
             PurePath(row.path).name,
         )
@@ -96,7 +96,7 @@ def _cells(row: Recorded, screen: Screen) -> tuple[str | Span, ...]:
         moment(held.started_ms or row.changed_ms, screen.now_ms),
         str(held.calls),
         amount(held.tokens),
-        size(row.bytes),
+        data_size(row.bytes),
         what + state,
         PurePath(row.path).name,
     )

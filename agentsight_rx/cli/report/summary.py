@@ -12,7 +12,6 @@ from ...prices import Prices
 from ...state import Store
 from ...view import ProcessRow, SessionRow
 from ...view.queries import Selection
-from ...view.queries.costs import asked_tokens
 from ...view.queries.summary import Summary, Turn, read_summary
 from ...view.rows.tool_words import asked_for
 from .ask import Ask
@@ -118,7 +117,7 @@ def _turn(turn: Turn) -> tuple[Cell, ...]:
     return (
         str(call.turn or ""),
         took(lasted),
-        amount(asked_tokens(call)) if has_tokens else "",
+        amount(call.asked_tokens) if has_tokens else "",
         amount(call.cache_read_tokens) if has_tokens else "",
         out,
         money(call.cost_usd) if has_tokens else "",

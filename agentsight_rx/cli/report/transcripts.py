@@ -78,7 +78,7 @@ def _cells(row: SessionFile, screen: Screen) -> tuple[Cell, ...]:
         moment(row.end_timestamp_ms or 0, screen.now_ms, short=True),
         row.name,
         str(row.calls),
-        amount(row.input_tokens + row.cache_read_tokens + row.cache_creation_tokens + row.output_tokens),
+        amount(row.asked_tokens + row.output_tokens),
         row.sessions[0] if row.sessions else Span("no call seen", "missing") if row.method else "",
         f"{row.method} {row.confidence:.2f}" if row.method else Span("not recorded", "quiet"),
         _near_home(row.cwd or ""),

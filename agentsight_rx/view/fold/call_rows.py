@@ -6,6 +6,7 @@ from msgspec.structs import replace
 
 from ...events import HttpRequest, HttpResponse, Reply, SseMessage, milliseconds
 from ...llm import Asked, New, Provider, new_in, provider_label
+from ...tokens import Usage, counts_of
 from ...wire.http1 import field
 from ..rows.ids import process_of, scheme_of
 from ..rows.kinds import AuditRow, CallRow, Row, TokenRow
@@ -99,7 +100,6 @@ def ended_row(asked: CallRow, event: HttpResponse | SseMessage, reply: Reply, *,
     """The row with its answer, or with the part that came before the stream fell silent. `start_ns`: kernel's time."""
     origin, status, end_ns = event.origin, event.status, event.end_ns
     first_ns = event.first_chunk_ns if isinstance(event, SseMessage) else 0
-    usage = reply.usage
     failed = status >= 400 or reply.error is not None
     whole = event.complete and asked.complete
     to_wall = origin.wall_ns - origin.time_ns
@@ -113,17 +113,12 @@ def ended_row(asked: CallRow, event: HttpResponse | SseMessage, reply: Reply, *,
         reason=asked.reason or event.reason,
         error_type=_error_type(status, reply.error) if failed else None,
         finish_reason=reply.finish_reason,
-        input_tokens=usage.input if usage else 0,
-        output_tokens=usage.output if usage else 0,
-        cache_creation_tokens=usage.cache_creation if usage else 0,
-        cache_read_tokens=usage.cache_read if usage else 0,
-        total_tokens=usage.total if usage else 0,
+        **counts_of(reply.usage or Usage()),
         time_to_first_chunk_ms=milliseconds(first_ns - start_ns) if first_ns else None,
         text=(reply.text or reply.error or "")[:_TEXT_MOST],
         thinking=reply.thinking[:_TEXT_MOST],
         response_id=reply.id or None,
         response_model=reply.model or None,
-        reasoning_tokens=usage.reasoning if usage else 0,
         first_chunk_ns=first_ns + to_wall if first_ns else 0,
         end_ns=end_ns + to_wall,
         more=more,
@@ -152,12 +147,7 @@ def ended_rows(row: CallRow) -> list[Row]:
                 comm=row.comm,
                 provider=row.provider,
                 model=row.model,
-                input_tokens=row.input_tokens,
-                output_tokens=row.output_tokens,
-                cache_creation_tokens=row.cache_creation_tokens,
-                cache_read_tokens=row.cache_read_tokens,
-                total_tokens=row.total_tokens,
-                reasoning_tokens=row.reasoning_tokens,
+                **counts_of(row.usage),
             )
         )
     rows.append(

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from ...core.bounded import Recent
 from ...events import Headers
+from ...tokens import counts_of
 from ..rows.kinds import CallRow, ProcessRow, Row, SessionRow, ToolRow
 from .named_ids import NamedIds, named_ids
 from .processes import Processes
@@ -132,11 +133,7 @@ class Sessions:
             models=_with(session.models, row.model),
             failed_calls=session.failed_calls + (row.status == "error") - (old.status == "error"),
             partial_calls=session.partial_calls + _is_partial(row) - _is_partial(old),
-            input_tokens=session.input_tokens + row.input_tokens - old.input_tokens,
-            output_tokens=session.output_tokens + row.output_tokens - old.output_tokens,
-            cache_creation_tokens=session.cache_creation_tokens + row.cache_creation_tokens - old.cache_creation_tokens,
-            cache_read_tokens=session.cache_read_tokens + row.cache_read_tokens - old.cache_read_tokens,
-            total_tokens=session.total_tokens + row.total_tokens - old.total_tokens,
+            **counts_of(session.usage + row.usage - old.usage),
             repeated_tokens=session.repeated_tokens + repeated,
             model_ms=session.model_ms + _took(row) - _took(old),
             end_timestamp_ms=max(session.end_timestamp_ms or 0, row.end_timestamp_ms or 0),

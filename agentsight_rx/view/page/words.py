@@ -95,7 +95,7 @@ def _unescaped(text: str) -> str:
 
 def context_of(call: CallRow, /) -> int:
     """Tokens that the request had."""
-    return call.input_tokens + call.cache_read_tokens + call.cache_creation_tokens
+    return call.asked_tokens
 
 
 def gap_of_call(call: PricedCall | CallRow, /) -> Gap | None:

@@ -119,7 +119,7 @@ def _uncached(store: Store, row: CallRow) -> int:
         return other.agent_id == row.agent_id and other.model == row.model and other.id != row.id and other.total_tokens > 0
 
     last = next(iter(selected(store, CALLS, before, where=is_like)), None)
-    return 0 if last is None else max(0, last.cache_read_tokens + last.cache_creation_tokens - row.cache_read_tokens)
+    return 0 if last is None else max(0, last.cached_tokens - row.cache_read_tokens)
 
 
 def _work(store: Store, tool: ToolRow, lives: Lives) -> ToolWork:

@@ -106,7 +106,7 @@ def _uncached(calls: Sequence[PricedCall]) -> Iterator[Finding]:
         key = call.agent_id, call.model
         last = before.get(key)
         before[key] = call
-        lost = last.cache_read_tokens + last.cache_creation_tokens - call.cache_read_tokens if last else 0
+        lost = last.cached_tokens - call.cache_read_tokens if last else 0
         if lost >= _UNCACHED:
             yield Finding("uncached", (call.turn,), lost)
 
@@ -114,9 +114,7 @@ def _uncached(calls: Sequence[PricedCall]) -> Iterator[Finding]:
 def _growth(calls: Sequence[PricedCall]) -> Iterator[Finding]:
     """Of the main agent: how much longer each of its requests is than the one before."""
     sizes = [
-        (call.turn, call.input_tokens + call.cache_read_tokens + call.cache_creation_tokens)
-        for call in calls
-        if call.agent_id is None and call.total_tokens and call.messages > 1
+        (call.turn, call.asked_tokens) for call in calls if call.agent_id is None and call.total_tokens and call.messages > 1
     ]
     if len(sizes) < _GROWS_TURNS:
         return

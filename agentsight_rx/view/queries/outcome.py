@@ -8,7 +8,7 @@ from ...prices import Prices
 from ...state import Store
 from ..rows.kinds import SessionRow
 from ..rows.tables import CALLS, SESSIONS, TOOLS
-from .costs import CostSum, asked_tokens, models_of, summed
+from .costs import CostSum, models_of, summed
 from .effects import files_touched
 from .file_fates import Lives
 from .reading import newest_as, newest_first, newest_of_kind, read_totals
@@ -48,7 +48,7 @@ def read_outcome(store: Store, prices: Prices, /, *, since_ms: int) -> Outcome:
         session=next(newest_first(store, SESSIONS, part, where=lambda row: row.parent_session_id is None), None),
         verdict=verdict_of(deeds, {call.id: call.turn for call in calls}),
         calls=len(calls),
-        asked_tokens=sum(map(asked_tokens, calls)),
+        asked_tokens=sum(call.asked_tokens for call in calls),
         cached_tokens=sum(call.cache_read_tokens for call in calls),
         output_tokens=sum(call.output_tokens for call in calls),
         cost=summed(calls),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from ...prices import Prices
+from ...tokens import counts_of
 from ..rows.kinds import CallRow, ToolRow
 from .costs import PricedCall, cost_of_call
 
@@ -26,11 +27,7 @@ def short_call(call: CallRow, prices: Prices) -> PricedCall | None:
         status=sys.intern(row.status),
         error_type=row.error_type,
         finish_reason=sys.intern(row.finish_reason) if row.finish_reason else None,
-        input_tokens=row.input_tokens,
-        output_tokens=row.output_tokens,
-        cache_creation_tokens=row.cache_creation_tokens,
-        cache_read_tokens=row.cache_read_tokens,
-        total_tokens=row.total_tokens,
+        **counts_of(row.usage),
         agent_id=row.agent_id,
         prompt=row.prompt[:1],  # that there is one
         turn=row.turn,

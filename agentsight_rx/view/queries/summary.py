@@ -13,7 +13,7 @@ from ...state import Store, by_index, pages
 from ..rows.kinds import NetworkRow, ProcessRow, SessionRow, ToolRow
 from ..rows.tables import CALLS, NETWORK, PROCESSES, SESSIONS, TOOLS
 from ..rows.tally import Totals
-from .costs import CostSum, PricedCall, asked_tokens, models_of, priced, summed
+from .costs import CostSum, PricedCall, models_of, priced, summed
 from .effects import FilesTouched, McpUse, Peer, files_touched, mcp_uses, peers_of
 from .file_fates import Lives
 from .findings import Finding, Run, find
@@ -104,7 +104,7 @@ def read_summary(
         duration_ms=max(0, end - start),
         calls=len(calls),
         failed_calls=deeds.failed_calls,
-        input_tokens=sum(map(asked_tokens, calls)),
+        input_tokens=sum(call.asked_tokens for call in calls),
         cached_tokens=sum(call.cache_read_tokens for call in calls),
         output_tokens=sum(call.output_tokens for call in calls),
         models=models_of(calls),

@@ -70,7 +70,7 @@ def timeline_of(
 def _call(row: CallRow) -> list[Moment]:
     end_ms = row.end_timestamp_ms
     status = {"complete": "ok", "error": "failed", "pending": "open"}.get(row.status, "missing")
-    tokens = f"{row.input_tokens + row.cache_read_tokens + row.cache_creation_tokens} in, {row.output_tokens} out"
+    tokens = f"{row.asked_tokens} in, {row.output_tokens} out"
     called = Moment(
         row.start_timestamp_ms,
         "call",

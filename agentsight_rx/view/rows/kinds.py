@@ -12,6 +12,7 @@ from typing import TypeAlias
 from msgspec import Struct
 
 from ...events import Event
+from ...tokens import Counts
 
 __all__ = [
     "AnyRow",
@@ -39,7 +40,7 @@ class AnyRow(Struct, frozen=True, gc=False):
     """The common type of all rows. They hold numbers and texts alone, so the garbage collector need not look for cycles."""
 
 
-class CallRow(AnyRow, frozen=True, tag="llm_call", omit_defaults=True):
+class CallRow(Counts, AnyRow, frozen=True, tag="llm_call", omit_defaults=True):
     """
     One call of a model. `status`: pending, complete, partial (something is missing, `reason` says what), error, aborted.
 
@@ -73,11 +74,6 @@ class CallRow(AnyRow, frozen=True, tag="llm_call", omit_defaults=True):
     finish_reason: str | None = None
     session_id: str | None = None
     conversation_id: str | None = None
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cache_creation_tokens: int = 0
-    cache_read_tokens: int = 0
-    total_tokens: int = 0
     time_to_first_chunk_ms: int | None = None
     prompt: str = ""
     text: str = ""
@@ -88,7 +84,6 @@ class CallRow(AnyRow, frozen=True, tag="llm_call", omit_defaults=True):
     confidence: float = 1.0
     process_id: str | None = None  # of its ProcessRow
     response_model: str | None = None
-    reasoning_tokens: int = 0  # part of output_tokens
     stream: bool = False
     max_tokens: int | None = None
     temperature: float | None = None
@@ -114,7 +109,7 @@ class CallRow(AnyRow, frozen=True, tag="llm_call", omit_defaults=True):
     unknown: tuple[str, ...] = ()  # fields that could not be read, as `choices[].delta`
 
 
-class TokenRow(AnyRow, frozen=True, tag="token_usage", omit_defaults=True):
+class TokenRow(Counts, AnyRow, frozen=True, tag="token_usage", omit_defaults=True):
     """What one call cost."""
 
     id: str
@@ -124,12 +119,6 @@ class TokenRow(AnyRow, frozen=True, tag="token_usage", omit_defaults=True):
     comm: str | None = None
     provider: str | None = None
     model: str | None = None
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cache_creation_tokens: int = 0
-    cache_read_tokens: int = 0
-    total_tokens: int = 0
-    reasoning_tokens: int = 0
     source: str = "response_usage"
     view_source: str = "view"
     confidence: float = 1.0
@@ -275,7 +264,7 @@ class HttpRow(AnyRow, frozen=True, tag="http_exchange", omit_defaults=True):
     view_source: str = "view"
 
 
-class SessionRow(AnyRow, frozen=True, tag="session", omit_defaults=True):
+class SessionRow(Counts, AnyRow, frozen=True, tag="session", omit_defaults=True):
     """
     What one agent did from its start to its end, as far as it was seen. `id`: as the client named it (`named`), else made of
     the agent's process. `status`: live, ended. Tokens are in normal form, as in CallRow. `title` is the first prompt.
@@ -302,11 +291,6 @@ class SessionRow(AnyRow, frozen=True, tag="session", omit_defaults=True):
     sub_agents: int = 0
     parent_session_id: str | None = None
     conversation_id: str | None = None
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cache_creation_tokens: int = 0
-    cache_read_tokens: int = 0
-    total_tokens: int = 0
     repeated_calls: int = 0
     repeated_tokens: int = 0  # that repeated requests cost
     model_ms: int = 0  # time in which a model was asked, calls at the same time added up

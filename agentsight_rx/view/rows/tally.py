@@ -238,7 +238,7 @@ _NO_TOKENS = (0, 0, 0)
 
 def _tokens_of(row: TokenRow) -> tuple[int, int, int]:
     """Input, output and cached ones."""
-    return row.input_tokens, row.output_tokens, row.cache_creation_tokens + row.cache_read_tokens
+    return row.input_tokens, row.output_tokens, row.cached_tokens
 
 
 def _state(row: CallRow) -> str:

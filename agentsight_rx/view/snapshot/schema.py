@@ -10,8 +10,9 @@ from msgspec import Struct
 from msgspec.structs import asdict
 
 from ...loss import Entry, Reason
+from ...tokens import Counts
 from ..rows.blind_spots import sentence_of
-from ..rows.kinds import AnyRow, BlindSpotRow, SessionRow, TokenRow, ToolRow
+from ..rows.kinds import AnyRow, BlindSpotRow, SessionRow, ToolRow
 
 __all__ = [
     "Completeness",
@@ -44,23 +45,12 @@ class Summary(Struct, frozen=True):
     audit_limit: int
 
 
-class TokenGroup(Struct):
-    group: str
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cache_creation_tokens: int = 0
-    cache_read_tokens: int = 0
-    total_tokens: int = 0
-    calls: int = 0
-    sessions: int = 0
+class TokenGroup(Counts, frozen=True, omit_defaults=False):
+    """The tokens of the calls of one model."""
 
-    def add(self, row: TokenRow, sign: int = 1) -> None:
-        self.input_tokens += sign * row.input_tokens
-        self.output_tokens += sign * row.output_tokens
-        self.cache_creation_tokens += sign * row.cache_creation_tokens
-        self.cache_read_tokens += sign * row.cache_read_tokens
-        self.total_tokens += sign * row.total_tokens
-        self.calls += sign
+    group: str
+    calls: int
+    sessions: int
 
 
 class Session(Struct):

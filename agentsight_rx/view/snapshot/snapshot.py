@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from copy import copy
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from msgspec import Struct
 
 from ...events import Event, milliseconds
 from ...state import Store, pages
+from ...tokens import Usage, counts_of
 from ..log.reading import read_event_count
 from ..rows.kinds import (
     AnyRow,
@@ -107,7 +108,7 @@ class View:
         self._samples = Kept[ResourceRow](bounds.samples, bounds.text)
         self._sessions = Kept[SessionRow](bounds.calls, bounds.text)
         self.tally = Tally()
-        self._models: dict[str, TokenGroup] = {}
+        self._models: dict[str, tuple[Usage, int]] = {}  # with the number of calls
         self._start_ms: int | None = None
         self._end_ms: int | None = None
 
@@ -155,7 +156,7 @@ class View:
                 self._calls.remove(row.id)
             case TokenRow():
                 if (before := self._tokens.remove(row.id)) is not None:
-                    self._group(before).add(before, -1)
+                    self._add(before, -1)
             case ToolRow():
                 self._tools.remove(row.id)
             case ProcessRow():
@@ -179,14 +180,15 @@ class View:
     def _count(self, row: TokenRow) -> None:
         before = self._tokens.put(row)
         if before is not None:
-            self._group(before).add(before, -1)
-        self._group(row).add(row)
+            self._add(before, -1)
+        self._add(row, 1)
 
-    def _group(self, row: TokenRow) -> TokenGroup:
+    def _add(self, row: TokenRow, calls: Literal[1, -1]) -> None:
         name = row.model or "unknown"
         if name not in self._models and len(self._models) >= _MODELS_MOST:
             name = "other"
-        return self._models.setdefault(name, TokenGroup(name))
+        usage, count = self._models.get(name, (Usage(), 0))
+        self._models[name] = (usage + row.usage if calls > 0 else usage - row.usage), count + calls
 
     def copy(self) -> View:
         """
@@ -197,7 +199,7 @@ class View:
         twin._calls, twin._tokens, twin._tools = self._calls.copy(), self._tokens.copy(), self._tools.copy()
         twin._processes, twin._targets = self._processes.copy(), self._targets.copy()
         twin._audit, twin._samples, twin._sessions = self._audit.copy(), self._samples.copy(), self._sessions.copy()
-        twin._models = {name: copy(group) for name, group in self._models.items()}
+        twin._models = self._models.copy()
         return twin
 
     def snapshot(self, losses: Completeness, *, now_ms: int, audit_limit: int = AUDIT_DEFAULT) -> Snapshot:
@@ -229,7 +231,7 @@ class View:
         )
 
     def _summary(self, sessions: int, audit_limit: int) -> Summary:
-        groups = self._models.values()
+        usage = sum((usage for usage, _ in self._models.values()), Usage())
         return Summary(
             self._source,
             self.events,
@@ -237,9 +239,9 @@ class View:
             token_usage_rows=self._tokens.seen,
             audit_events=self._audit.seen,
             sessions=sessions,
-            input_tokens=sum(group.input_tokens for group in groups),
-            output_tokens=sum(group.output_tokens for group in groups),
-            total_tokens=sum(group.total_tokens for group in groups),
+            input_tokens=usage.input,
+            output_tokens=usage.output,
+            total_tokens=usage.total,
             start_timestamp_ms=self._start_ms,
             end_timestamp_ms=self._end_ms,
             audit_limit=audit_limit,
@@ -250,9 +252,11 @@ class View:
         for call in calls:
             if call.session_id is not None:
                 sessions.setdefault(call.model or "unknown", set()).add(call.session_id)
-        groups = [copy(group) for group in self._models.values() if group.calls]
-        for group in groups:
-            group.sessions = len(sessions.get(group.group, ()))
+        groups = [
+            TokenGroup(name, count, len(sessions.get(name, ())), **counts_of(usage))
+            for name, (usage, count) in self._models.items()
+            if count
+        ]
         return sorted(groups, key=lambda group: (-group.total_tokens, group.group))
 
 

@@ -11,6 +11,7 @@ import pytest
 from agentsight_rx.events import Origin, Readline
 from agentsight_rx.loss import Entry, Reason
 from agentsight_rx.state import MemoryStore, Put
+from agentsight_rx.tokens import Usage, counts_of
 from agentsight_rx.view import (
     AuditRow,
     CallRow,
@@ -31,7 +32,7 @@ NOW_MS = 1_782_295_200_000
 EVENT = Readline(Origin(1, 7, wall_ns=900_000_000), "ls")
 ROWS: list[Row] = [
     CallRow("llm-1", 1200, 1700, 42, "claude", "anthropic", "sonnet", session_id="s-1", input_tokens=10, output_tokens=5),
-    TokenRow("token-llm-1", "llm-1", 1700, 42, "claude", "anthropic", "sonnet", 10, 5, 2, 3, 20),
+    TokenRow("token-llm-1", "llm-1", 1700, 42, "claude", "anthropic", "sonnet", **counts_of(Usage(10, 5, 2, 3))),
     ToolRow("tool-1", 1700, "llm-1", "t-1", "Bash", input='{"command": "ls"}', output="a b", related_pid=43, exit_code=0),
     ProcessRow("process-43", 43, 42, 42, 1750, 1760, "ls", "/bin/ls", ("ls",), exit_code=0, status="success"),
     AuditRow("audit-1", 1200, "llm", 42, "claude", "sonnet", "request", "api/v1", "observed", "LLM request", {"a": 1}),
@@ -130,7 +131,10 @@ def test_without_rows_every_list_is_there_and_empty() -> None:
 
 def test_a_row_that_comes_again_replaces_the_earlier_one() -> None:
     pending, complete = CallRow("llm-1", 1000), CallRow("llm-1", 1000, 2000, status="complete")
-    first, better = TokenRow("t", "llm-1", 1, model="m", total_tokens=7), TokenRow("t", "llm-1", 2, model="m", total_tokens=9)
+    first, better = (
+        TokenRow("t", "llm-1", 1, model="m", **counts_of(Usage(7))),
+        TokenRow("t", "llm-1", 2, model="m", **counts_of(Usage(9))),
+    )
     made = encoded(filled([pending, first, complete, better]))
     assert ["complete"] == [call["status"] for call in made["llm_calls"]]
     assert [(9, 1)] == [(group["total_tokens"], group["calls"]) for group in made["token_summary"]]
@@ -141,9 +145,9 @@ def test_the_orders() -> None:
     made = encoded(
         filled(
             [
-                TokenRow("t1", "c1", 1, model="b", total_tokens=5),
-                TokenRow("t2", "c2", 1, model="a", total_tokens=5),
-                TokenRow("t3", "c3", 1, model="c", total_tokens=6),
+                TokenRow("t1", "c1", 1, model="b", **counts_of(Usage(5))),
+                TokenRow("t2", "c2", 1, model="a", **counts_of(Usage(5))),
+                TokenRow("t3", "c3", 1, model="c", **counts_of(Usage(6))),
                 NetworkRow("n1", 1, "b", "/", count=1),
                 NetworkRow("n2", 1, "a", "/2", count=1),
                 NetworkRow("n3", 1, "a", "/1", count=1),
@@ -198,7 +202,7 @@ def test_text_is_bounded_too() -> None:
 
 
 def test_tokens_of_evicted_calls_still_count() -> None:
-    rows: list[Output] = [TokenRow(f"t{number}", f"c{number}", 1, model="m", total_tokens=2) for number in range(5)]
+    rows: list[Output] = [TokenRow(f"t{number}", f"c{number}", 1, model="m", **counts_of(Usage(2))) for number in range(5)]
     made = encoded(filled(rows, Bounds(calls=2)))
     assert [("m", 10, 5)] == [(group["group"], group["total_tokens"], group["calls"]) for group in made["token_summary"]]
 
@@ -223,7 +227,14 @@ def test_a_copy_does_not_change_with_the_view() -> None:
     view = filled(list(ROWS))
     before = encoded(view)
     twin = view.copy()
-    view.add([EVENT, CallRow("llm-2", 1), TokenRow("t2", "llm-2", 1, model="sonnet", total_tokens=9), AuditRow("a2", 1, "llm")])
+    view.add(
+        [
+            EVENT,
+            CallRow("llm-2", 1),
+            TokenRow("t2", "llm-2", 1, model="sonnet", **counts_of(Usage(9))),
+            AuditRow("a2", 1, "llm"),
+        ]
+    )
     assert before == encoded(twin)
     assert 2 == encoded(view)["summary"]["llm_calls"]
 
