@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from agentsight_rx.events import BodyPart, HttpRequest, HttpResponse, SseMessage
+from agentsight_rx.sources.own_folder import own_folder
 from agentsight_rx.state import LmdbStore
 from agentsight_rx.view.log.reading import read_events
 from tests.agents.agent import Agent, Place
@@ -87,11 +88,13 @@ def _smaller(command: Sequence[str], url: str, sizes: tuple[int, int, int]) -> l
 def record(store: Path, command: Sequence[str], home: Path, env: dict[str, str], *, by: Sequence[str] = ()) -> Done:
     """Record it, by the program `by`, such as setpriv with its arguments."""
     path = os.pathsep.join(filter(None, (str(_ROOT), env.get("PYTHONPATH"))))
+    cache = None if by else own_folder()  # programs are compiled once a guest: it takes a minute without KVM
+    kept = {"XDG_CACHE_HOME": str(cache.parent)} if cache else {}
     return Done.of(
         subprocess.run(
             [*by, *PROGRAM, "record", "--no-server", "--db", str(store), "--", *command],
             cwd=home,
-            env=env | {"PYTHONPATH": path},
+            env=env | kept | {"PYTHONPATH": path},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
