@@ -5,7 +5,7 @@ set -euo pipefail
 source "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/scripts/setup.sh"
 case ${1-} in
   cluster | ship) set_up run-cluster --editable "$ROOT[cluster]" ;; # Dask and fsspec
-  *) set_up run ;;
+  *) set_up run --editable "$ROOT[demo]" ;; # so that one environment serves every command
 esac
 
 (($#)) || set -- demo

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
+from ..demo import require_demo
 from ..errors import CaptureError
 from ..runtime import Summary
 from ..say import say
@@ -60,6 +61,7 @@ def demo(*, page: Page) -> int:
 
     With --server it does a longer task, a page shows it live until Ctrl-C, and the recording is kept, so that serve shows it.
     """
+    require_demo()
     with tempfile.TemporaryDirectory(prefix="agentsight-rx-demo-") as name:
         folder = Path(name)
         os.chown(folder, *invoking_user())
