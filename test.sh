@@ -2,6 +2,8 @@
 # ./test.sh [--fast] [PYTEST-ARGS…]: every check, up to the first that fails. --fast leaves out the tests that trace programs.
 # ./test.sh --bare [12|13] [DIRECTORY]: the two commands of the README on a new Debian 12 or 13 (13), whose tree is kept in
 #   DIRECTORY (.setup/bare).
+# ./test.sh --release [12|13] [DIRECTORY]: build the wheel and the sdist twice and compare them, look into them, and install the
+#   wheel by pipx on a new Debian 12 or 13 (13).
 # ./test.sh --kernels [NAME…] [-- CHECK…]: the product on other kernels in QEMU, by default all: 6.1, 6.12, the newest, 5.10
 #   (6 GB, kept in .setup/kernels).
 # ./test.sh --fuzz [SECONDS] [TARGET…]: fuzz these parsers, by default all, for SECONDS (60) each.
@@ -45,6 +47,12 @@ fi
 
 if [[ ${1-} == --bare ]]; then
   exec "$ROOT/scripts/bare.sh" "${@:2}"
+fi
+
+if [[ ${1-} == --release ]]; then
+  set_up test --group "$ROOT/pyproject.toml:dev"
+  environment release "the package build" "$ROOT/tests/release/requirements.txt"
+  exec "$ROOT/scripts/release.sh" "${@:2}"
 fi
 
 if [[ ${1-} == --kernels ]]; then
@@ -91,7 +99,7 @@ fi
 
 # The OpenTelemetry collector in the package rotel needs libpython, the driver of browsers in the package playwright libatomic. Of
 # the programs that start podman's containers, runc also knows machines that have both versions of control groups.
-set_up test --group "$ROOT/pyproject.toml:dev" -- curl chromium fonts-dejavu-core libatomic1 libpython3-dev podman runc tmux
+set_up test --group "$ROOT/pyproject.toml:dev" -- curl chromium fonts-dejavu-core groff-base libatomic1 libpython3-dev podman runc tmux
 
 chosen=()
 if [[ ${1-} == --fast ]]; then
