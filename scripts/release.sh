@@ -27,8 +27,8 @@ fill() {
 
 inside() {
   export DEBIAN_FRONTEND=noninteractive PATH=/root/.local/bin:$PATH
-  local output package status
-  trap 'printf "== failed: line %d ==\n" "$LINENO"' ERR
+  local output package status server recorder documented
+  trap 'printf "== failed: %s ==\n" "$BASH_COMMAND"' ERR
   mount -t tracefs tracefs /sys/kernel/tracing # as systemd does
   apt-get update -qq
   apt-get install -qq --no-install-recommends pipx curl >/dev/null
@@ -54,9 +54,11 @@ inside() {
   python3 -m http.server --bind 127.0.0.1 --directory /root/site 8471 >/dev/null 2>&1 &
   server=$!
   curl --silent --retry 20 --retry-connrefused --retry-delay 1 --output /dev/null http://127.0.0.1:8471/
-  output=$(agentsight-rx record -- curl --silent http://127.0.0.1:8471/words.txt)
+  agentsight-rx record -- curl --silent http://127.0.0.1:8471/words.txt >/root/said &
+  recorder=$!
+  wait "$recorder"
   kill "$server"
-  [[ $output == *"plain words"* ]]
+  [[ $(</root/said) == "plain words" ]]
   output=$(agentsight-rx report http)
   printf '%s\n' "$output"
   [[ $output == */words.txt* && $output == *200* ]]
@@ -73,8 +75,8 @@ inside() {
   documented=$(sed -n 's#^| `~/\([^`]*\)/`.*#/root/\1#p' /root/install.md | sort)
   output=$(find / -xdev -path /proc -prune -o -name '*agentsight*' -not -name '*.whl' -print -prune | sort)
   printf 'what stays:\n%s\n' "$output"
-  [[ $output == "$documented" ]] # all of it is documented, and this run made all that is
-  [[ -z $(find /sys/fs/cgroup -name 'agentsight-rx-*') ]]
+  [[ $output == "$documented" ]]
+  [[ -z $(find /sys/fs/cgroup -name "agentsight-rx-$recorder-*") ]]
   printf '== done ==\n'
 }
 
