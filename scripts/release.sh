@@ -26,7 +26,7 @@ fill() {
 }
 
 inside() {
-  export DEBIAN_FRONTEND=noninteractive PATH=/root/.local/bin:$PATH
+  export DEBIAN_FRONTEND=noninteractive COLUMNS=200 PATH=/root/.local/bin:$PATH
   local output package status server recorder documented
   trap 'printf "== failed: %s ==\n" "$BASH_COMMAND"' ERR
   mount -t tracefs tracefs /sys/kernel/tracing # as systemd does
