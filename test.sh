@@ -1,5 +1,10 @@
 #!/usr/bin/env bash
-# ./test.sh [--fast] [PYTEST-ARGS…]: every check, up to the first that fails. --fast leaves out the tests that trace programs.
+# ./test.sh [--fast] [PYTEST-ARGS…]: every check, up to the first that fails. --fast leaves out the tests that trace programs and
+#   the tests that are marked as slow, and runs a fifth of the examples of each property (4 minutes).
+# ./test.sh --changed [COMMIT]: the checks and tests of the files that changed since COMMIT (where HEAD left main), in a minute, and
+#   what this leaves out.
+# ./test.sh --coverage [FILE…]: whether the own tests of each file of the product, run alone, run every line of it; what is not so
+#   is listed in tests/individual_coverage.txt, which may only shrink.
 # ./test.sh --bare [12|13] [DIRECTORY]: the two commands of the README on a new Debian 12 or 13 (13), whose tree is kept in
 #   DIRECTORY (.setup/bare).
 # ./test.sh --release [12|13] [DIRECTORY]: build the wheel and the sdist twice and compare them, look into them, and install the
@@ -101,9 +106,16 @@ fi
 # the programs that start podman's containers, runc also knows machines that have both versions of control groups.
 set_up test --group "$ROOT/pyproject.toml:dev" -- curl chromium fonts-dejavu-core groff-base libatomic1 libpython3-dev podman runc tmux
 
+cd "$ROOT"
+export PATH=$VENV/bin:$PATH
+case ${1-} in
+  --changed) exec python -m scripts.changed "${@:2}" ;;
+  --coverage) exec python -m scripts.individual_coverage "${@:2}" ;;
+esac
+
 chosen=()
 if [[ ${1-} == --fast ]]; then
-  chosen=(-m "not live")
+  chosen=(--quick -m "not live")
   shift
 fi
 
@@ -114,23 +126,34 @@ if [[ ${1-} == --pictures ]]; then
   pictures=1
 fi
 
+# check TITLE COMMAND…
 check() {
-  printf '== %s ==\n' "$1"
+  printf '== %s (%d s) ==\n' "$1" "$SECONDS"
   "${@:2}" || {
     printf '== failed: %s ==\n' "$1" >&2
     exit 1
   }
 }
 
-cd "$ROOT"
-export PATH=$VENV/bin:$PATH
+# Each uses one processor. The words of mypy wait for the end of pyright's.
+both_checkers() {
+  local status=0 words
+  words=$(mktemp)
+  mypy >"$words" 2>&1 &
+  pyright || status=1
+  wait "$!" || status=1
+  cat "$words"
+  rm "$words"
+  return "$status"
+}
+
 check "web page" "$ROOT/scripts/page.sh"
 if ((pictures)); then
   AGENTSIGHT_PICTURES=1 exec pytest -n0 tests/live/test_demo_page.py
 fi
 check "ruff format" ruff format --check
 check "ruff check" ruff check
-check "mypy" mypy
-check "pyright" pyright
 check "import layers" lint-imports
+check "mypy and pyright" both_checkers
 check "pytest" pytest -n 2 --dist loadgroup "${chosen[@]}" "$@"
+printf '== all green (%d s) ==\n' "$SECONDS"
