@@ -85,6 +85,22 @@ def test_the_wheel_has_every_file_of_the_package(wheel: zipfile.ZipFile, clone: 
     }
 
 
+def test_the_sdist_has_every_file_of_the_commit_and_what_is_made(unpacked: Path, clone: Path) -> None:
+    tracked = subprocess.run(["git", "ls-files"], cwd=clone, capture_output=True, text=True, check=True).stdout.split()
+    packed = {each.relative_to(unpacked).as_posix() for each in unpacked.rglob("*") if each.is_file()}
+    assert set() == set(tracked) - packed
+    assert packed - set(tracked) == {
+        "PKG-INFO",
+        "agentsight_rx/commit.txt",
+        "agentsight_rx/web/dist/index.html",
+        "agentsight_rx/web/dist/sources.sha256",
+        "agentsight_rx/web/dist/assets/app.js",
+        "agentsight_rx/web/dist/assets/app.css",
+        "share/sources.sha256",
+        "share/man/man1/agentsight-rx.1",
+    }
+
+
 def test_licence_types_commit_and_man_page_are_in_the_wheel(wheel: zipfile.ZipFile, clone: Path) -> None:
     assert (clone / "LICENSE").read_bytes() == of_metadata(wheel, "licenses/LICENSE")
     assert "agentsight_rx/py.typed" in wheel.namelist()
