@@ -32,7 +32,7 @@ environment() {
   stamp=$(cat "$wanted" && (($# == 0)) || cat "$ROOT/pyproject.toml")
   if [[ ! -r $own/stamp || $(<"$own/stamp") != "$stamp" ]]; then
     step "making the environment of $label" "$PYTHON" -I -m venv --clear "$own"
-    step "installing $label" "$own/bin/python" -I -m pip install --disable-pip-version-check --requirement "$wanted" "$@"
+    HATCH_BUILD_NO_HOOKS=true step "installing $label" "$own/bin/python" -I -m pip install --disable-pip-version-check --requirement "$wanted" "$@"
     printf '%s\n' "$stamp" >"$own/stamp"
     ((EUID)) || chown --recursive --no-dereference --reference="$ROOT" "$own"
   fi

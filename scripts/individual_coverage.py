@@ -44,7 +44,7 @@ exclude_also =
     if __name__ == .__main__.:
     ^\\s*\\.\\.\\.$
 """
-_PLUGINS = ("-p", "no:cacheprovider", "-p", "_hypothesis_pytestplugin")
+_PLUGINS = ("-p", "no:cacheprovider", "-p", "_hypothesis_pytestplugin", "-p", "xdist.plugin")
 _NO_TEST_CHOSEN = 5  # exit status of pytest: all own tests are live
 
 
