@@ -13,6 +13,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -56,11 +57,22 @@ def plan(changed: Iterable[str], root: Path = ROOT) -> Plan:
     for file in changed:
         _add(found, file, root)
     found.tests = sorted(set(found.tests))
+    for folder in _tiers(root):
+        apart = [each for each in found.tests if each.startswith(folder)]
+        found.tests = [each for each in found.tests if each not in apart]
+        found.left_out += [f"{each} is of a tier of its own: ./test.sh --{Path(folder).name}" for each in apart]
     live = [each for each in found.tests if each.startswith("tests/live/")]
     if live:
         found.tests = [each for each in found.tests if each not in live]
         found.left_out.append(f"tests that trace programs: sudo .venv/bin/pytest -n0 {' '.join(live)}")
     return found
+
+
+def _tiers(root: Path) -> list[str]:
+    """The folders of tests that pytest does not look into by itself."""
+    with (root / "pyproject.toml").open("rb") as file:
+        unseen: list[str] = tomllib.load(file)["tool"]["pytest"]["ini_options"]["norecursedirs"]
+    return [f"{folder}/" for folder in unseen if folder.startswith("tests/")]
 
 
 def _add(found: Plan, file: str, root: Path) -> None:
@@ -115,7 +127,9 @@ def _of_name(stem: str, root: Path) -> list[str]:
 def _importers(file: str, root: Path) -> tuple[list[str], int]:
     """The test files that import a product file and few others, and how many more import it."""
     module = file.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
-    every = [(_imported(each, root), each) for each in (root / "tests").rglob("test_*.py") if "live" not in each.parts]
+    files = [each for each in (root / "tests").rglob("test_*.py") if "live" not in each.parts]
+    tiers = tuple(str(root / folder) for folder in _tiers(root))
+    every = [(_imported(each, root), each) for each in files if not str(each).startswith(tiers)]
     users = sorted(((len(modules), each) for modules, each in every if module in modules), key=lambda user: user[0])
     return [each.relative_to(root).as_posix() for _, each in users[:_IMPORTERS_MOST]], max(0, len(users) - _IMPORTERS_MOST)
 

