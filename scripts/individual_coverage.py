@@ -1,9 +1,9 @@
 """
 Each file of the product -> whether its own tests, run alone, run every line of it.
 
-    python -m scripts.individual_coverage [FILE…]    # measures these files (all), and prints the lines that no own test runs
-    python -m scripts.individual_coverage --write    # measures all, and writes the list
-    python -m scripts.individual_coverage --moved    # measures nothing: writes the list after files were moved
+    python -m scripts.individual_coverage [FILE…]            # measures these files (all), and prints the lines left out
+    python -m scripts.individual_coverage --write [FILE…]    # writes what it measured into the list
+    python -m scripts.individual_coverage --moved            # measures nothing: writes the list after files were moved
 
 tests/individual_coverage.txt lists the files that have no tests of their own (`without`), and the files whose own tests leave
 out lines (`partly`). A measured file must be in the list as it is. The list may not grow.
@@ -31,7 +31,7 @@ LIST = ROOT / "tests" / "individual_coverage.txt"
 WITHOUT, PARTLY = "without", "partly"
 _HEAD = """\
 # `without`: a file that has no tests of its own. `partly`: its own tests, run alone, leave out lines.
-# This list may only shrink. python -m scripts.individual_coverage --write measures all files and writes it.
+# This list may only shrink. python -m scripts.individual_coverage --write measures the files and writes it.
 """
 _SETTINGS = f"""\
 [run]
@@ -118,7 +118,7 @@ def _run(tests: Sequence[str], settings: Path, data: Path) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m scripts.individual_coverage")
     parser.add_argument("files", nargs="*", metavar="FILE")
-    parser.add_argument("--write", action="store_true", help="measure all files, and write the list")
+    parser.add_argument("--write", action="store_true", help="write what was measured into the list")
     parser.add_argument("--moved", action="store_true", help="measure nothing; write the list after files were moved")
     asked = parser.parse_args()
     files = asked.files or product_files()
@@ -133,7 +133,8 @@ def main() -> int:
     lines = uncovered(groups)
     found = {file: WITHOUT if not tests else PARTLY for file, tests in owned.items() if not tests or lines[file]}
     if asked.write:
-        return _write(found, known)
+        others = {file: kind for file, kind in known.items() if file not in owned and (ROOT / file).exists()}
+        return _write(others | found, known)
     for file in files:
         if lines.get(file):
             print(f"{file}: {', '.join(map(str, lines[file]))}")

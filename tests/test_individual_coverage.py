@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,21 @@ def test_a_moved_file_keeps_its_place_in_the_list() -> None:
     known = {"old/a.py": PARTLY, "old/b.py": WITHOUT, "c.py": WITHOUT, "d.py": PARTLY}
     owned = {"new/a.py": ["t"], "new/b.py": [], "c.py": ["t"], "d.py": ["t"], "whole.py": ["t"]}
     assert {"new/a.py": PARTLY, "new/b.py": WITHOUT, "c.py": PARTLY, "d.py": PARTLY} == moved(known, list(owned), owned)
+
+
+def test_files_that_were_not_measured_stay_in_the_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`agentsight_rx/gone.py` is not there any more, and the measured file is covered."""
+
+    def nothing(groups: Mapping[tuple[str, ...], Sequence[str]]) -> dict[str, list[int]]:
+        return {file: list[int]() for files in groups.values() for file in files}
+
+    monkeypatch.setattr(individual_coverage, "LIST", tmp_path / "list.txt")
+    monkeypatch.setattr(individual_coverage, "uncovered", nothing)
+    files = ["agentsight_rx/gone.py", "agentsight_rx/launch.py", "agentsight_rx/state/table.py"]
+    individual_coverage.LIST.write_text("".join(f"{file} {PARTLY}\n" for file in files))
+    monkeypatch.setattr(sys, "argv", ["individual_coverage", "--write", "agentsight_rx/state/table.py"])
+    assert 0 == main()
+    assert {"agentsight_rx/launch.py": PARTLY} == listed()
 
 
 @pytest.mark.parametrize(
