@@ -1,7 +1,14 @@
 #!/usr/bin/env bash
-# ./test.sh [--fast] [PYTEST-ARGS…]: every check, up to the first that fails. --fast leaves out the tests that trace programs.
+# ./test.sh [--fast] [PYTEST-ARGS…]: every check, up to the first that fails. --fast leaves out the tests that trace programs and
+#   the tests that are marked as slow, and runs a fifth of the examples of each property (4 minutes).
+# ./test.sh --changed [COMMIT]: the checks and tests of the files that changed since COMMIT (where HEAD left main), in a minute, and
+#   what this leaves out.
+# ./test.sh --coverage [FILE…]: whether the own tests of each file of the product, run alone, run every line of it; what is not so
+#   is listed in tests/individual_coverage.txt, which may only shrink.
 # ./test.sh --bare [12|13] [DIRECTORY]: the two commands of the README on a new Debian 12 or 13 (13), whose tree is kept in
 #   DIRECTORY (.setup/bare).
+# ./test.sh --release [12|13] [DIRECTORY]: build the wheel and the sdist twice and compare them, look into them, and install the
+#   wheel by pipx on a new Debian 12 or 13 (13).
 # ./test.sh --kernels [NAME…] [-- CHECK…]: the product on other kernels in QEMU, by default all: 6.1, 6.12, the newest, 5.10
 #   (6 GB, kept in .setup/kernels).
 # ./test.sh --fuzz [SECONDS] [TARGET…]: fuzz these parsers, by default all, for SECONDS (60) each.
@@ -25,7 +32,7 @@ environment() {
   stamp=$(cat "$wanted" && (($# == 0)) || cat "$ROOT/pyproject.toml")
   if [[ ! -r $own/stamp || $(<"$own/stamp") != "$stamp" ]]; then
     step "making the environment of $label" "$PYTHON" -I -m venv --clear "$own"
-    step "installing $label" "$own/bin/python" -I -m pip install --disable-pip-version-check --requirement "$wanted" "$@"
+    HATCH_BUILD_NO_HOOKS=true step "installing $label" "$own/bin/python" -I -m pip install --disable-pip-version-check --requirement "$wanted" "$@"
     printf '%s\n' "$stamp" >"$own/stamp"
     ((EUID)) || chown --recursive --no-dereference --reference="$ROOT" "$own"
   fi
@@ -45,6 +52,12 @@ fi
 
 if [[ ${1-} == --bare ]]; then
   exec "$ROOT/scripts/bare.sh" "${@:2}"
+fi
+
+if [[ ${1-} == --release ]]; then
+  set_up test --group "$ROOT/pyproject.toml:dev"
+  environment release "the package build" "$ROOT/tests/release/requirements.txt"
+  exec "$ROOT/scripts/release.sh" "${@:2}"
 fi
 
 if [[ ${1-} == --kernels ]]; then
@@ -91,11 +104,18 @@ fi
 
 # The OpenTelemetry collector in the package rotel needs libpython, the driver of browsers in the package playwright libatomic. Of
 # the programs that start podman's containers, runc also knows machines that have both versions of control groups.
-set_up test --group "$ROOT/pyproject.toml:dev" -- curl chromium fonts-dejavu-core libatomic1 libpython3-dev podman runc tmux
+set_up test --group "$ROOT/pyproject.toml:dev" -- curl chromium fonts-dejavu-core groff-base libatomic1 libpython3-dev podman runc tmux
+
+cd "$ROOT"
+export PATH=$VENV/bin:$PATH
+case ${1-} in
+  --changed) exec python -m scripts.changed "${@:2}" ;;
+  --coverage) exec python -m scripts.individual_coverage "${@:2}" ;;
+esac
 
 chosen=()
 if [[ ${1-} == --fast ]]; then
-  chosen=(-m "not live")
+  chosen=(--quick -m "not live")
   shift
 fi
 
@@ -106,23 +126,34 @@ if [[ ${1-} == --pictures ]]; then
   pictures=1
 fi
 
+# check TITLE COMMAND…
 check() {
-  printf '== %s ==\n' "$1"
+  printf '== %s (%d s) ==\n' "$1" "$SECONDS"
   "${@:2}" || {
     printf '== failed: %s ==\n' "$1" >&2
     exit 1
   }
 }
 
-cd "$ROOT"
-export PATH=$VENV/bin:$PATH
+# Each uses one processor. The words of mypy wait for the end of pyright's.
+both_checkers() {
+  local status=0 words
+  words=$(mktemp)
+  mypy >"$words" 2>&1 &
+  pyright || status=1
+  wait "$!" || status=1
+  cat "$words"
+  rm "$words"
+  return "$status"
+}
+
 check "web page" "$ROOT/scripts/page.sh"
 if ((pictures)); then
   AGENTSIGHT_PICTURES=1 exec pytest -n0 tests/live/test_demo_page.py
 fi
 check "ruff format" ruff format --check
 check "ruff check" ruff check
-check "mypy" mypy
-check "pyright" pyright
 check "import layers" lint-imports
+check "mypy and pyright" both_checkers
 check "pytest" pytest -n 2 --dist loadgroup "${chosen[@]}" "$@"
+printf '== all green (%d s) ==\n' "$SECONDS"

@@ -23,9 +23,12 @@ from agentsight_rx.events import time_of
 from agentsight_rx.loss import Entry, Reason
 
 from .driven import Driven
+from .quick import fewer
 from .strategies import START_NS, batches_of
 
 __all__ = ["Case", "Law", "check"]
+
+_EXAMPLES = 40
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -66,12 +69,12 @@ class Case(Struct, Generic[A, B], frozen=True):
     time_of: Callable[[Any], int] = time_of
 
 
-def check(case: Case[A, B], *, examples: int = 40, shrink: bool = True) -> None:
+def check(case: Case[A, B], *, examples: int | None = None, shrink: bool = True) -> None:
     """Raise an AssertionError that shows a small input for which `case.operator` breaks a promise."""
     phases = [Phase.explicit, Phase.reuse, Phase.generate, *([Phase.shrink] if shrink else [])]
 
     @settings(
-        max_examples=examples,
+        max_examples=fewer(_EXAMPLES) if examples is None else examples,
         deadline=None,
         database=None,
         phases=phases,

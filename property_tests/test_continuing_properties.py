@@ -12,6 +12,7 @@ from random import Random
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -55,6 +56,7 @@ def test_cut_off_or_ended_anywhere_and_continued_gives_the_same_store(
         assert uninterrupted(TURNS) == contents(path)
 
 
+@pytest.mark.slow
 def test_killed_at_random_moments_50_times_no_committed_row_is_lost_and_the_end_is_the_same(tmp_path: Path) -> None:
     turns, dice, path = 60, Random(1), tmp_path / "run.lmdb"
     events = events_of(turns)

@@ -7,6 +7,7 @@ from pathlib import Path
 from struct import pack
 from tempfile import TemporaryDirectory
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -72,6 +73,7 @@ def mutated(draw: st.DrawFn) -> bytes:
     return bytes(content[: draw(st.one_of(st.just(len(content)), st.integers(min_value=0, max_value=len(content))))])
 
 
+@pytest.mark.slow
 @given(mutated())
 @checked
 def test_a_changed_program_is_searched_or_refused(content: bytes) -> None:

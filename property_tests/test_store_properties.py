@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TypeAlias
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
@@ -193,6 +194,7 @@ def write_until_killed(path: str, seed: int) -> None:
     sys.stdin.read()
 
 
+@pytest.mark.slow
 @settings(max_examples=7, deadline=None)
 @given(seed=st.integers(0, 2**32), said=st.integers(1, 499))
 def test_a_killed_writer_leaves_a_whole_number_of_commits_and_no_fewer_than_it_said(seed: int, said: int) -> None:

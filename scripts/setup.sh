@@ -103,10 +103,10 @@ stamp() {
   { readlink -f "$PYTHON" && echo "$ROOT" && cat "$ROOT/pyproject.toml"; } | sha256sum
 }
 
-# Debian 12's pip knows no --group; one that is new enough stays as it is.
+# Debian 12's pip knows no --group; one that is new enough stays as it is. An editable install builds nothing (hatch_build.py).
 install_packages_of_python() {
   local pip=("$VENV/bin/python" -I -m pip install --disable-pip-version-check)
-  "${pip[@]}" 'pip >= 25.1' && "${pip[@]}" --editable "$ROOT" "$@"
+  "${pip[@]}" 'pip >= 25.1' && HATCH_BUILD_NO_HOOKS=true "${pip[@]}" --editable "$ROOT" "$@"
 }
 
 # install_python NAME [PIP-ARGUMENT…]

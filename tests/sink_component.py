@@ -28,6 +28,7 @@ from agentsight_rx.events import AnswerProgress, Event, Tick
 from agentsight_rx.loss import Ledger, Meter, Reason
 from agentsight_rx.runtime import Run, Summary
 from agentsight_rx.view import CallRow, Fold, Output
+from property_tests.quick import fewer
 from property_tests.strategies import batches_of, model_events
 
 from .samples import OUTPUTS, sample
@@ -116,7 +117,7 @@ class _Trial:
 
     def any_cutting_gives_the_same(self) -> None:
         @settings(
-            max_examples=_EXAMPLES,
+            max_examples=fewer(_EXAMPLES),
             deadline=None,
             database=None,
             phases=[Phase.generate],

@@ -156,6 +156,7 @@ def copy(tmp_path: Path) -> Path:
     return root
 
 
+@pytest.mark.slow
 def test_the_parts_of_the_page_pass_the_shared_tests_and_the_checkers(copy: Path) -> None:
     made = list(changes())
     for change in made:

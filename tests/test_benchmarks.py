@@ -32,6 +32,7 @@ def row(ratio: float | None, target: float | None, *, at_least: bool = False) ->
     return Row("some", "thing", 1.0, 1e6, None, "floor", ratio, 10.0, target, at_least)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(BENCHMARKS.keys() - IN_A_GROUP))
 def test_every_benchmark_without_a_figure_runs(name: str) -> None:
     rows = BENCHMARKS[name](1, 0.01)
@@ -191,6 +192,7 @@ def groups() -> Iterator[object]:
         yield pytest.param(name, marks=[pytest.mark.live, as_root] if group.needs_root else [])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", list(groups()))
 def test_every_group_gives_its_figures(name: str) -> None:
     figures = {figure.key: figure for figure in measured(name, TINY)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
 from importlib import import_module
@@ -53,7 +54,9 @@ _COMMANDS = {
     ),
     "debug": ("debug", "debug", "Watch one source alone, through its own chain."),
 }
-_ALONE = ("-h", "--help", "--version")  # need none of the commands
+_ALONE = ("-h", "--help", "--version", "--install-completion", "--show-completion")  # need none of the commands
+_COMPLETE = "_AGENTSIGHT_RX_COMPLETE"  # set by the shell's completion, with the words of the line in one of these
+_WORDS_OF_THE_LINE = ("COMP_WORDS", "_TYPER_COMPLETE_ARGS")
 
 if TYPE_CHECKING:
     app: typer.Typer
@@ -77,7 +80,7 @@ def _program(names: Collection[str]) -> typer.Typer:
         cls=_Program,
         help="Shows what AI agents really do on this machine, from outside: no SDK, no proxy.",
         no_args_is_help=True,
-        add_completion=False,
+        add_completion=True,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
@@ -101,6 +104,12 @@ def _named(argv: Sequence[str]) -> Collection[str]:
     return argv[:1] if argv[0] in _COMMANDS else _COMMANDS
 
 
+def _completed_words() -> list[str]:
+    """The words that a shell asks to complete, without the program; one empty word is the first of a line."""
+    line = next((os.environ[name] for name in _WORDS_OF_THE_LINE if name in os.environ), "")
+    return line.split()[1:] or [""]
+
+
 def _print_version(wanted: bool) -> None:
     if wanted:
         from .version import version_line
@@ -122,7 +131,7 @@ def _every_command(
 
 def main() -> None:
     """The program `agentsight-rx`."""
-    argv = sys.argv[1:]
+    argv = sys.argv[1:] if _COMPLETE not in os.environ else _completed_words()
     with stopped_in_order():
         status = flushed(shown(lambda: _loaded(argv)(argv, prog_name="agentsight-rx", standalone_mode=False), argv))
     sys.exit(status)

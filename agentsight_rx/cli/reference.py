@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Collection, Iterator
+from typing import Any, NamedTuple
 
 import typer
 
@@ -11,7 +11,7 @@ from . import app
 from .help import groups_of, meaning_of, spec_of
 from .selections import SELECTIONS
 
-__all__ = ["reference"]
+__all__ = ["described", "reference"]
 
 
 def reference() -> str:
@@ -31,19 +31,34 @@ def _lines() -> Iterator[str]:
     yield "| --- | --- | --- |"
     for given, who, together in SELECTIONS:
         yield f"| `{given}` | {who} | {together} |"
-    for name, command in program.commands.items():
-        yield from _command(f"agentsight-rx {name}", command)
-        for inner, subcommand in getattr(command, "commands", {}).items():
-            yield from _command(f"agentsight-rx {name} {inner}", subcommand, within=command)
+    for command in described(program):
+        yield from ("", f"## {command.name}", "", command.meaning)
+        if command.within:
+            yield from ("", f"It also has the flags of `{command.within}`.")
+        yield from _flags(command)
 
 
-def _command(name: str, command: Any, *, within: Any = None) -> Iterator[str]:
-    """The flags that all commands of a group have are described with the group."""
-    shared = [] if within is None else [spec_of(each) for each in within.params]
-    yield from ("", f"## {name}", "", " ".join(str(command.help).split()))
-    if shared:
-        yield from ("", f"It also has the flags of `{name.rpartition(' ')[0]}`.")
-    for group, parameters in groups_of(each for each in command.params if spec_of(each) not in shared):
+class Described(NamedTuple):
+    """A command in words. `groups` has its own flags and arguments; `within` is the command whose flags it has too, or ""."""
+
+    name: str
+    meaning: str
+    within: str
+    groups: list[tuple[str, list[Any]]]
+
+
+def described(program: Any, name: str = "agentsight-rx", shared: Collection[str] = ()) -> Iterator[Described]:
+    """Every command below `program`, and the commands below it."""
+    for word, command in program.commands.items():
+        whole = f"{name} {word}"
+        own = [each for each in command.params if spec_of(each) not in shared]
+        yield Described(whole, " ".join(str(command.help).split()), name if shared else "", groups_of(own))
+        if hasattr(command, "commands"):
+            yield from described(command, whole, {spec_of(each) for each in command.params})
+
+
+def _flags(command: Described) -> Iterator[str]:
+    for group, parameters in command.groups:
         yield from ("", f"| {group} | |", "| --- | --- |")
         for parameter in parameters:
             yield f"| `{_escaped(spec_of(parameter))}` | {_escaped(meaning_of(parameter))} |"

@@ -17,7 +17,7 @@ from msgspec import Struct
 from .. import sources
 from ..core.merge import merge
 from ..core.sink import Sink
-from ..errors import Unavailable
+from ..errors import CaptureError
 from ..events import (
     Event,
     FileEvent,
@@ -118,7 +118,7 @@ def try_sources() -> list[Outcome]:
     with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as program:
         try:
             missing = _watch(program, seen)
-        except Unavailable as error:  # none of them can be opened
+        except CaptureError as error:  # none of them can be opened
             missing = dict.fromkeys(SOURCES, str(error))
         finally:
             program.kill()

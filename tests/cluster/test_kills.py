@@ -18,6 +18,8 @@ from .hosts import contents, spool_at, tasks_of
 from .killing import Kill, check_hit
 from .rounds import PLACES, run_once
 
+pytestmark = pytest.mark.slow
+
 REPORTS = ("summary", "calls", "prompts", "tools", "files", "processes", "http", "timeline", "audit", "sessions", "tokens")
 
 

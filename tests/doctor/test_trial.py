@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from agentsight_rx.doctor import Outcome, can_record, trial, try_sources
 from agentsight_rx.errors import Unavailable
+from agentsight_rx.sources.kernel.compiler import REMEDY
 from agentsight_rx.sources.tls.source import TlsReader
 from agentsight_rx.view.reasons import SOURCES
 
@@ -35,6 +38,24 @@ def test_what_is_seen_is_told_from_what_is_open(tmp_path: Path, monkeypatch: pyt
     found = try_sources()
     assert all(each.opened for each in found)
     assert {each.source for each in found if each.seen} <= {"system"}
+
+
+# In a mount namespace, so that nothing else on the machine misses the library
+_WITHOUT_BCC = """
+for library in /usr/lib/*/libbcc.so.0; do mount --bind /dev/null "$(readlink -f "$library")"; done
+exec "$@"
+"""
+
+
+def test_doctor_names_the_package_of_a_missing_compiler(tmp_path: Path) -> None:
+    alone = ["unshare", "--mount", "--propagation", "private", "bash", "-c", _WITHOUT_BCC, "bash"]
+    environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path), "COLUMNS": "500"}
+    command = [*alone, sys.executable, "-m", "agentsight_rx", "doctor"]
+    run = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert (run.returncode, run.stderr) == (1, "")
+    assert f"what to do: {REMEDY}" in run.stdout
+    assert len(SOURCES) - 1 <= run.stdout.count("NOT captured: BCC does not start")
+    assert "`agentsight-rx record` does not start here." in run.stdout
 
 
 def _refused(_: TlsReader) -> None:

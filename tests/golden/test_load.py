@@ -76,6 +76,7 @@ def numbered(text: str) -> bool:
     return text == "".join(f"{number} " for number in range(MANY))
 
 
+@pytest.mark.slow
 def test_e14_a_hundred_thousand_deltas_are_one_answer() -> None:
     made = traced(one_stream(MANY))
     (message,) = only(SseMessage, made)
@@ -165,6 +166,7 @@ def _left(records: list[TlsEvent]) -> int:
         tracemalloc.stop()
 
 
+@pytest.mark.slow
 def test_e14_memory_under_churn_is_reported_apart_from_the_map_of_the_store() -> None:
     *_, first, last = churned(6000)  # the first 4,096 fill tables of a fixed size
     assert (first.connections, last.connections) == (4800, 6000)

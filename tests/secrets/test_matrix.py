@@ -10,6 +10,8 @@ from .kinds import KINDS
 from .matrix import Matrix, measured
 from .places import CANNOT, PLACES
 
+pytestmark = pytest.mark.xdist_group("the matrix of secrets")  # two workers would measure it twice
+
 DOCS = Path(__file__).parents[2] / "docs" / "redaction.md"
 BEGIN, END = "<!-- places -->\n", "<!-- end of places -->\n"
 

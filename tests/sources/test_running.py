@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 from pathlib import Path
+from subprocess import PIPE
 
 from agentsight_rx.sources.running import running
 
@@ -12,9 +13,13 @@ WORDS = ["/bin/cat", "-", "", "a b"]
 
 
 def test_a_process_is_as_it_was_started(tmp_path: Path) -> None:
-    with subprocess.Popen(WORDS, cwd=tmp_path, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL) as child:
-        (seen,) = running([child.pid])
+    with subprocess.Popen(WORDS, cwd=tmp_path, stdin=PIPE, stdout=PIPE, stderr=subprocess.DEVNULL) as child:
         assert child.stdin is not None
+        assert child.stdout is not None
+        child.stdin.write(b"up\n")
+        child.stdin.flush()
+        assert child.stdout.readline() == b"up\n"  # Popen returns a moment before the kernel has the arguments
+        (seen,) = running([child.pid])
         child.stdin.close()
     assert (seen.origin.pid, seen.ppid, seen.origin.uid, seen.origin.comm) == (child.pid, os.getpid(), os.getuid(), "cat")
     assert (seen.argv, seen.filename, seen.cwd) == (tuple(WORDS), os.path.realpath("/bin/cat"), str(tmp_path))

@@ -8,7 +8,7 @@ and all that is later is read again in order, and the rows that are different no
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from itertools import chain
 from operator import itemgetter
 from typing import TypeAlias
@@ -63,7 +63,9 @@ class Fold:
         self._events, self._moments = self._window.events, self._window.moments
         self._put_event, self._put_moment = self._events.append, self._moments.append
         self._bar_ns = -1  # what is later is read as it comes: that of the newest event, _NEVER while something waits
-        self._same: list[Row] = []  # the rows of the newest time
+        self._same: list[Row] = []  # the rows of the first event at the newest time
+        self._ids_of: list[Row] | None = None  # the `_same` that `_ids` is about
+        self._ids: dict[str, int] = {}  # ids of the audit trail at the newest time, each with the last number that it was given
         self._late: list[_Timed] = []
         self._oldest_ns = _NEVER  # of these
         self._horizon_ns = 0  # what is older is too late
@@ -116,12 +118,15 @@ class Fold:
 
     def _at_once(self, rows: list[Row], size_of: Size | None) -> None:
         """Number equal ids of the audit trail at one time: the second is `…-2`."""
-        same = self._same
-        if size_of is None:
-            for place, row in enumerate(rows):
-                if type(row) is AuditRow:
-                    rows[place] = _numbered(row, same)
-        self._same = same + rows
+        ids = self._ids
+        if self._ids_of is not self._same:
+            self._ids_of = self._same
+            self._ids = ids = {row.id: 1 for row in self._same if type(row) is AuditRow}
+        for place, row in enumerate(rows):
+            if type(row) is AuditRow:
+                if size_of is None:
+                    rows[place] = row = _numbered(row, ids)
+                ids.setdefault(row.id, 1)
 
     @property
     def _newest_ns(self) -> int:
@@ -268,10 +273,12 @@ class Fold:
         self._set_bar()
 
 
-def _numbered(row: AuditRow, same: Sequence[Row]) -> AuditRow:
-    id, number = row.id, 1
-    for other in same:
-        if type(other) is AuditRow and other.id == id:
-            number += 1
-            id = f"{row.id}-{number}"
-    return row if number == 1 else replace(row, id=id)
+def _numbered(row: AuditRow, ids: dict[str, int]) -> AuditRow:
+    id, number = row.id, ids.get(row.id, 1)
+    while id in ids:
+        number += 1
+        id = f"{row.id}-{number}"
+    if id == row.id:
+        return row
+    ids[row.id] = number
+    return replace(row, id=id)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
-from typing import Any
+from types import FrameType
+from typing import TYPE_CHECKING, Any
 
 from agentsight_rx.events import Event, FileEvent
 from agentsight_rx.view import AuditRow, CallRow, Fold, ProcessRow, Row, RowGone, SessionRow, ToolRow
@@ -12,6 +14,9 @@ from agentsight_rx.view.rows.tables import key_of, table_of
 from ...operators import MS
 from ..scenes import AGENT, execs, exits, forks, origin
 from .test_tools import bash, gives, wants, wrote
+
+if TYPE_CHECKING:
+    from _typeshed import TraceFunction
 
 SECOND = 1000
 
@@ -112,6 +117,29 @@ def test_what_is_kept_is_bounded_and_later_ones_are_too_late_then() -> None:
     for number in range(40_000):
         fold.add(FileEvent(origin(1, AGENT, None), 0, "open", f"/{number}"))
     assert len(fold.snapshot().window) <= 33_000
+
+
+def lines_of(count: int) -> int:
+    """How many lines of code read so many events of one time."""
+    fold, lines = Fold(), 0
+
+    def trace(frame: FrameType, event: str, argument: object) -> TraceFunction:
+        nonlocal lines
+        lines += event == "line"
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        for number in range(count):
+            fold.add(FileEvent(origin(1, AGENT, None), 0, "open", f"/{number % 7}"))
+    finally:
+        sys.settrace(before)
+    return lines
+
+
+def test_an_event_costs_the_same_however_many_have_its_time() -> None:
+    assert lines_of(800) < 2.2 * lines_of(400)
 
 
 def test_equal_lines_at_one_time_are_numbered_in_any_order() -> None:

@@ -326,6 +326,7 @@ def test_a_recording_without_calls_has_one_row_for_all_of_it() -> None:
     assert "2 programs ran, and no call of a model was seen." == sentence(asked("session/-", picture))
 
 
+@pytest.mark.slow
 def test_a_session_of_a_thousand_turns_opens_with_less_than_200_kb() -> None:
     story = Story()
     for _ in range(1000):

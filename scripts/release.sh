@@ -1,0 +1,96 @@
+#!/usr/bin/env bash
+# ./test.sh --release [12|13] [DIRECTORY]: build wheel and sdist of HEAD twice and look into them; then install the wheel by pipx on a
+# new Debian 12 or 13 (13), do what `doctor` says, record a command, and remove it again, as docs/install.md says.
+#
+# .setup/builds/1/dist has what was built. scripts/machine.sh says what the new Debian has.
+set -euo pipefail
+
+SCRIPTS=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
+source "$SCRIPTS/setup.sh"
+source "$SCRIPTS/machine.sh"
+
+BUILDS=$ROOT/.setup/builds
+BUILDER=$ROOT/.setup/release/bin/python
+
+# build NUMBER UMASK: in a clone whose place, rights and times differ from those of the other one.
+build() {
+  local clone=$BUILDS/$1
+  umask "$2"
+  rm -rf "$clone"
+  git clone --quiet --depth 1 "file://$ROOT" "$clone"
+  "$BUILDER" -m build "$clone"
+}
+
+fill() {
+  cp "$BUILDS"/1/dist/*.whl "$ROOT/docs/install.md" "$MACHINE/root/"
+}
+
+inside() {
+  export DEBIAN_FRONTEND=noninteractive COLUMNS=200 PATH=/root/.local/bin:$PATH
+  local output package status server recorder documented
+  trap 'printf "== failed: %s ==\n" "$BASH_COMMAND"' ERR
+  mount -t tracefs tracefs /sys/kernel/tracing # as systemd does
+  apt-get update -qq
+  apt-get install -qq --no-install-recommends pipx curl >/dev/null
+
+  printf '== pipx install ==\n'
+  pipx install /root/*.whl
+  agentsight-rx --version
+
+  printf '== doctor ==\n'
+  status=0
+  output=$(agentsight-rx doctor 2>&1) || status=$?
+  printf '%s\n' "$output"
+  ((status == 1)) # nothing can be captured yet, and it is no crash
+  package=$(grep --only-matching --extended-regexp 'apt-get install [a-z0-9-]+bpfcc' <<<"$output" | head -n 1 | cut -d ' ' -f 3)
+  printf '== doctor names %s ==\n' "$package"
+  [[ $package ]]
+  apt-get install -qq --no-install-recommends "$package" >/dev/null
+  agentsight-rx doctor
+
+  printf '== record ==\n'
+  mkdir /root/site
+  printf 'plain words\n' >/root/site/words.txt
+  python3 -m http.server --bind 127.0.0.1 --directory /root/site 8471 >/dev/null 2>&1 &
+  server=$!
+  curl --silent --retry 20 --retry-connrefused --retry-delay 1 --output /dev/null http://127.0.0.1:8471/
+  agentsight-rx record -- curl --silent http://127.0.0.1:8471/words.txt >/root/said &
+  recorder=$!
+  wait "$recorder"
+  kill "$server"
+  [[ $(</root/said) == "plain words" ]]
+  output=$(agentsight-rx report http)
+  printf '%s\n' "$output"
+  [[ $output == */words.txt* && $output == *200* ]]
+  agentsight-rx report health
+  agentsight-rx report export -o /root/run.html
+
+  printf '== man page and completion ==\n'
+  grep --quiet '^.TH AGENTSIGHT' "$(dirname "$(readlink -f "$(command -v agentsight-rx)")")/../share/man/man1/agentsight-rx.1"
+  output=$(bash -c 'agentsight-rx --show-completion; true')
+  [[ $output == *complete*agentsight-rx* ]]
+
+  printf '== pipx uninstall ==\n'
+  pipx uninstall agentsight-rx
+  documented=$(sed -n 's#^| `~/\([^`]*\)/`.*#/root/\1#p' /root/install.md | sort)
+  output=$(find / -xdev -path /proc -prune -o -name '*agentsight*' -not -name '*.whl' -print -prune | sort)
+  printf 'what stays:\n%s\n' "$output"
+  [[ $output == "$documented" ]]
+  [[ -z $(find /sys/fs/cgroup -name "agentsight-rx-$recorder-*") ]]
+  printf '== done ==\n'
+}
+
+judge() {
+  if ! grep --quiet --line-regexp '== done ==' "$OUTPUT"; then
+    KEEP=yes
+    say "look into $MACHINE and $OUTPUT"
+    exit 1
+  fi
+  say "Debian $RELEASE: $(grep '^== doctor names' "$OUTPUT" | tr -d =), it records, and docs/install.md names all that stays"
+}
+
+mkdir -p "$BUILDS"
+step "building HEAD" build 1 022
+step "building HEAD again" build 2 077
+AGENTSIGHT_BUILDS=$BUILDS/1:$BUILDS/2 AGENTSIGHT_BUILDER=$BUILDER "$VENV/bin/python" -m pytest -n0 tests/release
+run_on_machine --release "$@"
