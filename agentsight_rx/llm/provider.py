@@ -77,11 +77,12 @@ class Provider(Struct, frozen=True):
     poll: re.Pattern[str] | None = None
     # The same as `asks`, where what was asked before may save reading it again
     asks_again: Callable[[bytes, Resent], Asked] | None = None
+    has_mark: bool = True  # False: its streams have no end mark, and an answer ends with its last finish reason
     anywhere: bool = True  # False: such a path is common, and a call only at `hosts`
 
     def reader(self) -> StreamReader:
         """A reader for one streamed answer."""
-        return StreamReader(self.take, self.take_all)
+        return StreamReader(self.take, self.take_all, has_mark=self.has_mark)
 
     def is_call(self, target: str, /) -> bool:
         """True if a request for `target` (path, perhaps with a query) is a call to a model."""

@@ -164,17 +164,21 @@ TakeAll: TypeAlias = Callable[[Draft, Sequence[SseEvent]], int | None]
 class StreamReader:
     """Reads the events of one answer. It never raises."""
 
-    __slots__ = ("_draft", "_take", "_take_all")
+    __slots__ = ("_draft", "_has_mark", "_take", "_take_all")
 
-    def __init__(self, take: Take, take_all: TakeAll | None = None) -> None:
+    def __init__(self, take: Take, take_all: TakeAll | None = None, *, has_mark: bool = True) -> None:
         self._take = take
         self._take_all = take_all
+        self._has_mark = has_mark
         self._draft = Draft()
 
     @property
     def ended(self) -> bool:
-        """True once the stream had its own end mark or an error."""
-        return self._draft.ended
+        """
+        True once the answer has ended: with the end mark of its dialect or an error; without such a mark, once every choice has
+        its finish reason. More events may follow.
+        """
+        return self._draft.ended or (not self._has_mark and self.finished_choices)
 
     @property
     def finished_choices(self) -> bool:

@@ -24,11 +24,16 @@ _MEMORY = 36  # bytes of memory for a byte of the body, at most: an empty event 
 
 def merge_sse(*, timeout: float = 30.0, budget: int = 256 << 20, progress: bool = False) -> Operator[HttpEvent, HttpEvent]:
     """
-    Decode each event stream as it arrives and emit one SseMessage at its end. The head passes unchanged, the parts do not.
+    Decode each event stream as it arrives and emit one SseMessage where its answer ends. Heads pass unchanged, parts do not.
 
-        --Response--Part--Part--Part(last)----|
-        [            merge_sse()              ]
-        --Response--------------SseMessage----|
+        --Response--Part--Part--Part(end mark)----Part(last)----|
+        [                     merge_sse()                       ]
+        --Response----------------------------SseMessage--------|
+
+    The dialect says where an answer ends (`StreamReader.ended`): a client acts then, whatever becomes of the body. It is
+    noticed within a step of time, and the message has the time of the end. An answer without an end mark ends with its body.
+    If bytes behind the end say more, a later revision has all. If the body does not end as it should behind the end of the
+    answer, as where a client hangs up, its last part passes without data.
 
     A stream that is silent for `timeout` seconds is emitted as partial, and once more if it goes on. Other kinds of streamed
     bodies are read in the same way (`sessions/stream_kinds.py`): a JSON value or a frame is an event. All open streams together
@@ -107,9 +112,7 @@ class _EventStreams(Bounded[HttpEvent, HttpEvent], Checkpointed[_State]):
         if not event.last:
             return ()
         del self._open[event.exchange]
-        if stream.emitted and stream.whole:
-            return stream.cut("closed")
-        return [stream.message(stream.reason_at_end(event)), *stream.loss()]
+        return stream.end(event)
 
     def _skip(self, part: BodyPart) -> Iterable[HttpEvent]:
         """The message was emitted as incomplete; a second one would hold less than the first."""
@@ -135,12 +138,12 @@ class _EventStreams(Bounded[HttpEvent, HttpEvent], Checkpointed[_State]):
     def tick(self, now_ns: int, /) -> Iterable[HttpEvent]:
         if not self._open:
             return ()
-        silent: list[HttpEvent] = [
+        made: list[HttpEvent] = [
             stream.message(stream.reason_in_silence())
             for stream in self._open.values()
-            if not stream.emitted and now_ns - stream.last_ns > self._silence_ns
+            if stream.is_due() or (not stream.emitted and now_ns - stream.last_ns > self._silence_ns)
         ]
-        return [*progress_of(self._open.values(), now_ns), *silent] if self._progress else silent
+        return [*progress_of(self._open.values(), now_ns), *made] if self._progress else made
 
     def finish(self) -> Iterable[HttpEvent]:
         return self._stop("capture_end")

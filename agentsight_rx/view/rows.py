@@ -14,6 +14,7 @@ from msgspec import Struct
 from ..events import Event
 
 __all__ = [
+    "HUNG_UP",
     "AnyRow",
     "AuditRow",
     "BlindSpotRow",
@@ -33,6 +34,9 @@ __all__ = [
     "UnknownRow",
     "process_id",
 ]
+
+
+HUNG_UP = "the client hung up after the end"
 
 
 class AnyRow(Struct, frozen=True, gc=False):
@@ -112,6 +116,7 @@ class CallRow(AnyRow, frozen=True, tag="llm_call", omit_defaults=True):
     repeat_of: str | None = None
     retry: bool = False
     unknown: tuple[str, ...] = ()  # fields that could not be read, as `choices[].delta`
+    note: str | None = None  # what else there is to say of a call that is whole
 
 
 class TokenRow(AnyRow, frozen=True, tag="token_usage", omit_defaults=True):

@@ -165,4 +165,5 @@ GEMINI = Provider(
     answers=_answer,
     take=_take,
     operation="generate_content",
+    has_mark=False,
 )
