@@ -14,7 +14,7 @@ from ..events import Reply
 from .canonical import Answer, Asked
 from .decode import Failure
 from .prompt import Prompt, prompt_of
-from .reader import Draft, StreamReader, Take, TakeAll
+from .reader import BODY, Draft, StreamReader, Take, TakeAll
 from .resent import Resent
 
 __all__ = ["IdentifyingFields", "Provider"]
@@ -123,13 +123,20 @@ class Provider(Struct, frozen=True):
         """A request in short, of its body alone. Never raises."""
         return prompt_of(self.asks(body))
 
+    def read(self, body: bytes, /) -> Draft:
+        """An answer that is not streamed. A body of which nothing was understood is named as unknown. Never raises."""
+        draft = self.answers(body)
+        if not draft.understood and body.strip():
+            draft.note([BODY])
+        return draft
+
     def response(self, body: bytes, /) -> Reply:
         """An answer that is not streamed, in short. Never raises."""
         return self.answers(body).reply()
 
     def answer(self, body: bytes, /) -> Answer:
         """An answer that is not streamed, whole. Never raises."""
-        return self.answers(body).answer()
+        return self.read(body).answer()
 
     def _found(self, target: str) -> re.Match[str] | None:
         if self.path is None:

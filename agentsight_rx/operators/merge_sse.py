@@ -11,10 +11,11 @@ from ..core.machine import Bounded, Checkpointed, encode_state
 from ..core.per_key import per_key
 from ..core.stream import Operator
 from ..events import BodyPart, Connection, HttpEvent, HttpResponse, Loss, Origin, SseMessage
+from ..llm import find
 from ..loss import Reason
 from ..sessions.answer_progress import progress_of
 from ..sessions.event_stream import About, EventStream, EventStreamState, restored
-from ..sessions.stream_kinds import kind_by_head
+from ..sessions.stream_kinds import kind_by_head, kind_of_body
 
 __all__ = ["merge_sse"]
 
@@ -55,9 +56,16 @@ def merge_sse(*, timeout: float = 30.0, budget: int = 256 << 20, progress: bool 
 
 def _connection(event: HttpEvent) -> Connection | None:
     kind = type(event)
-    if kind is BodyPart or kind is SseMessage or (isinstance(event, HttpResponse) and event.streaming):
+    if kind is BodyPart or kind is SseMessage or (isinstance(event, HttpResponse) and (event.streaming or _kind_of(event))):
         return event.origin.connection
     return None
+
+
+def _kind_of(event: HttpResponse) -> str:
+    """The kind of the stream that the body of an answer to a call is, although its head and its begin did not show it."""
+    if event.method != "POST" or event.target is None or not event.body or find(event.host or "", event.target) is None:
+        return ""
+    return kind_of_body(event.body[: len(event.body) - event.tail])
 
 
 def _size(events: Sequence[HttpEvent]) -> int:
@@ -124,6 +132,8 @@ class _EventStreams(Bounded[HttpEvent, HttpEvent], Checkpointed[_State]):
         return rest.loss()
 
     def _other(self, event: HttpEvent) -> Iterable[HttpEvent]:
+        if type(event) is HttpResponse and not event.streaming:
+            return _read_whole(event)
         if type(event) is HttpResponse:
             before = self._open.pop(event.exchange, None)
             rest = self._evicted.pop(event.exchange, None)
@@ -186,6 +196,22 @@ class _EventStreams(Bounded[HttpEvent, HttpEvent], Checkpointed[_State]):
     def restore(self, state: _State, /) -> None:
         self._evicted = dict(state.evicted)
         self._open = {stream.about.exchange: stream for stream in map(restored, state.streams)}
+
+
+def _read_whole(event: HttpResponse) -> list[HttpEvent]:
+    """A body that is a stream and came whole, as one behind a content coding that gave nothing before its end."""
+    about, now = msgspec.structs.replace(_about(event), kind=_kind_of(event)), event.origin
+    stream, whole = EventStream(about), event.body[: len(event.body) - event.tail]
+    stream.take(BodyPart(now, event.exchange, whole, size=len(whole)))
+    if event.body_lost or event.tail:
+        stream.take(BodyPart(now, event.exchange, event.body[len(whole) :], lost=event.body_lost or -1, size=event.tail))
+    stream.last_ns = max(event.end_ns, now.time_ns)
+    last = BodyPart(now, event.exchange, b"", last=True, complete=event.complete, reason=event.reason)
+    made = [
+        msgspec.structs.replace(each, end_ns=stream.last_ns, first_chunk_ns=0) if type(each) is SseMessage else each
+        for each in stream.end(last)
+    ]
+    return [msgspec.structs.replace(event, body=b"", streaming=True, body_lost=0, tail=0), *made]
 
 
 def _about(head: HttpResponse) -> About:

@@ -6,15 +6,17 @@ Longer than 300 lines because the bytes that were taken, read or missing, and wh
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
 from ..events import BodyPart, Headers, HttpEvent, Loss, Origin, Reply, SseEvent, SseMessage
-from ..llm import Provider, StreamReader, dialect_of, find, provider_named
+from ..llm import NOT_UNDERSTOOD, Provider, StreamReader, dialect_of, find, plain_answer, provider_named
 from ..loss import Reason
 from .answer_progress import Progress
-from .stream_kinds import KINDS, UNKNOWN, StreamDecoder, kind_by_begin
+from .stream_kinds import KINDS, UNKNOWN, StreamDecoder, kind_in_fact
 
 __all__ = ["About", "EventStream", "EventStreamState", "restored"]
 
@@ -62,6 +64,7 @@ class EventStreamState(Struct, array_like=True):
     progress: Progress
     ended_ns: int
     reason: str | None
+    opened: bool
 
 
 class EventStream:
@@ -75,6 +78,7 @@ class EventStream:
     def __init__(self, about: About) -> None:
         self.about = about
         self.decoder: StreamDecoder = KINDS.get(about.kind, UNKNOWN).decoder()
+        self.opened = False  # the first bytes were read
         self.events: list[SseEvent] = []
         self._pending: list[bytes] = []  # bytes not read yet
         self._cuts: list[tuple[int, int]] = []  # their records: bytes, time
@@ -173,8 +177,10 @@ class EventStream:
         cuts, self._cuts = self._cuts, []
         self._pending.clear()
         self._drained = self.size
-        if not self.about.kind and data:
+        if not self.opened and data.strip():
+            self.opened = True
             self._choose_decoder(data)
+        state = self.decoder.snapshot() if len(cuts) > 1 and self.decoder.held() < _PENDING_MOST else None
         events, heard, chunks = self.decoder.feed(data), self.heard, self.chunks
         if events:
             self._hear(events)
@@ -184,20 +190,19 @@ class EventStream:
         if self.decoder.lost:
             self._damaged(KINDS.get(self.about.kind, UNKNOWN).lost)
         if events and self.reader is not None and self.reader.ended and (not self.ended or self.chunks > chunks):
-            self.ended_ns = self._time_of_end(data, events, cuts)
+            self.ended_ns = self._time_of_end(data, events, cuts, state)
 
-    def _time_of_end(self, data: bytes, events: list[SseEvent], cuts: list[tuple[int, int]]) -> int:
-        """
-        When the record came whose bytes complete the event that ended the answer. `data` may begin inside of an event, so the
-        events are counted from the last one; that first event ends in the first record.
-        """
-        behind = len(events) - 1 - self._place_of_end(events)
-        made, times = KINDS.get(self.about.kind, UNKNOWN).decoder(), list[int]()
+    def _time_of_end(self, data: bytes, events: list[SseEvent], cuts: list[tuple[int, int]], state: Any) -> int:
+        """When the record came whose bytes complete the event that ended the answer; `state` of the decoder before `data`."""
+        if state is None:
+            return cuts[-1][1]
+        decoder, times = KINDS.get(self.about.kind, UNKNOWN).decoder(), list[int]()
+        decoder.restore(state)
         at = 0
         for size, time_ns in cuts:
-            times += [time_ns] * len(made.feed(data[at : at + size]))
+            times += [time_ns] * len(decoder.feed(data[at : at + size]))
             at += size
-        return times[-1 - behind] if behind < len(times) else cuts[0][1]
+        return times[self._place_of_end(events)]
 
     def _place_of_end(self, events: list[SseEvent]) -> int:
         assert self.provider is not None
@@ -211,9 +216,10 @@ class EventStream:
         return place
 
     def _choose_decoder(self, begun: bytes) -> None:
-        kind = kind_by_begin(begun) or "text/event-stream"
-        self.about = replace(self.about, kind=kind)
-        self.decoder = KINDS[kind].decoder()
+        kind = kind_in_fact(self.about.kind, begun)
+        if kind != self.about.kind:
+            self.about = replace(self.about, kind=kind)
+            self.decoder = KINDS[kind].decoder()
 
     def _pay(self, data: bytes, events: int) -> None:
         """Enter what the lines of `data` cost, against its bytes."""
@@ -261,7 +267,7 @@ class EventStream:
             about.origin,
             about.exchange,
             dialect=self.provider.name if self.provider else "",
-            reply=self.reader.reply() if self.reader else Reply(),
+            reply=self._reply(),
             events=tuple(self.events),
             end_ns=self.ended_ns if self.ended else self.last_ns,
             first_chunk_ns=self.first_chunk_ns,
@@ -285,6 +291,13 @@ class EventStream:
         self.reason = reason
         return made
 
+    def _reply(self) -> Reply:
+        """What was read, and in a call of a model the names of the events that were not."""
+        if self.reader is None or self.provider is None:
+            return Reply()
+        reply, unread = self.reader.reply(), self.reader.unread if self.provider.path is not None else ()
+        return replace(reply, unknown=(*reply.unknown, *unread)) if unread else reply
+
     @property
     def ended(self) -> bool:
         """The end of the answer was read."""
@@ -300,7 +313,14 @@ class EventStream:
     def reason_in_silence(self) -> str | None:
         """Why it is not complete where nothing comes any more."""
         self.drain()
-        return self.damage if self.ended else "timeout"
+        return self._reason_if_ended() if self.ended else "timeout"
+
+    def _reason_if_ended(self) -> str | None:
+        """Why an answer that has ended is not complete: bytes are missing, or nothing in it was understood."""
+        reader, provider = self.reader, self.provider
+        if self.damage or reader is None or provider is None or provider.path is None:
+            return self.damage
+        return None if reader.understood else NOT_UNDERSTOOD
 
     def loss(self) -> list[HttpEvent]:
         """The bytes that the decoder dropped, once the stream has ended: no message accounts for them."""
@@ -313,8 +333,16 @@ class EventStream:
         """The rest of a stream whose end was not captured."""
         self.drain()
         self.decoder.finish()
-        rest: list[HttpEvent] = [] if self.emitted else [self.message(self.damage if self.ended else reason)]
+        rest: list[HttpEvent] = [] if self.emitted else [self.message(self._reason_if_ended() if self.ended else reason)]
         return rest + self.loss()
+
+    def _read_plain(self) -> None:
+        """What was announced as a stream may be one plain answer."""
+        if self.provider is not None and self.reader is not None and not self.events_lost:
+            plain = plain_answer(self.provider, self.reader, self.events)
+            if plain is not None:
+                self.reader.take_whole(plain)
+                self.ended_ns = self.last_ns
 
     def end(self, last: BodyPart) -> list[HttpEvent]:
         """
@@ -323,7 +351,8 @@ class EventStream:
         """
         self.drain()
         cut = self.decoder.finish()
-        reason = self.damage if self.ended else self._reason_at_end(last, cut=cut)
+        self._read_plain()
+        reason = self._reason_if_ended() if self.ended else self._reason_at_end(last, cut=cut)
         is_new = not self.emitted or reason != self.reason
         said: list[HttpEvent] = [self.message(reason)] if is_new else []
         if self.ended and last.reason:
@@ -366,6 +395,7 @@ class EventStream:
             progress=self.progress,
             ended_ns=self.ended_ns,
             reason=self.reason,
+            opened=self.opened,
         )
 
 
@@ -381,7 +411,7 @@ def restored(state: EventStreamState) -> EventStream:
     stream.size, stream.trailers, stream.status, stream.last_ns = state.size, state.trailers, state.status, state.last_ns
     stream.first_chunk_ns, stream.chunks, stream.revision = state.first_chunk_ns, state.chunks, state.revision
     stream.damage, stream.emitted, stream.progress = state.damage, state.emitted, state.progress
-    stream.ended_ns, stream.reason = state.ended_ns, state.reason
+    stream.ended_ns, stream.reason, stream.opened = state.ended_ns, state.reason, state.opened
     stream.events_lost, stream.heard, stream.debt, stream.skipped = state.events_lost, state.heard, state.debt, state.skipped
     return stream
 

@@ -78,7 +78,7 @@ class Background:
             return None
         reply = event.reply if isinstance(event, SseMessage) else Reply()
         if isinstance(event, HttpResponse):
-            draft = provider.answers(event.body)
+            draft = provider.read(event.body)
             if draft.pending or event.status >= 400:  # a GET that failed does not end the call
                 return None
             reply = draft.reply()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from ..events import HttpRequest, HttpResponse, Reply, SseMessage, milliseconds
-from ..llm import Asked, New, Provider, new_in, provider_label
+from ..llm import BODY, NOT_UNDERSTOOD, Asked, New, Provider, new_in, provider_label
 from ..wire.http1 import field
 from .ids import process_of, scheme_of
 from .rows import AuditRow, CallRow, Row, TokenRow
@@ -101,7 +101,8 @@ def ended_row(asked: CallRow, event: HttpResponse | SseMessage, reply: Reply, *,
     first_ns = event.first_chunk_ns if isinstance(event, SseMessage) else 0
     usage = reply.usage
     failed = status >= 400 or reply.error is not None
-    whole = event.complete and asked.complete
+    is_read = BODY not in reply.unknown
+    whole = event.complete and asked.complete and is_read
     to_wall = origin.wall_ns - origin.time_ns
     return replace(
         asked,
@@ -110,7 +111,7 @@ def ended_row(asked: CallRow, event: HttpResponse | SseMessage, reply: Reply, *,
         status_code=status or None,
         status="error" if failed else "complete" if whole else "partial",
         complete=whole,
-        reason=asked.reason or event.reason,
+        reason=asked.reason or event.reason or (None if is_read or failed else NOT_UNDERSTOOD),
         error_type=_error_type(status, reply.error) if failed else None,
         finish_reason=reply.finish_reason,
         input_tokens=usage.input if usage else 0,

@@ -145,7 +145,7 @@ class Calls:
         if not event.status:  # the stream was reset before an answer
             return Outcome(self._abort(key, event.reason or "reset", event.origin.wall_ns))
         provider = provider_named(open_call.row.call_kind)
-        draft = provider.answers(event.body) if provider else Draft()
+        draft = provider.read(event.body) if provider else Draft()
         if draft.pending and draft.id and is_background(provider):
             del self._open[key]
             kept, evicted = self._background.put(open_call, draft.id)

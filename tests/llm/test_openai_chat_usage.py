@@ -54,7 +54,7 @@ def read(*chunks: dict[str, Any]) -> StreamReader:
 @pytest.mark.parametrize("vendor", USAGES)
 def test_counts_of_every_vendor_have_one_form(vendor: str) -> None:
     usage, expected = USAGES[vendor]
-    answer = OPENAI_CHAT.answer(json.dumps({"choices": [], "usage": usage}).encode())
+    answer = OPENAI_CHAT.answer(json.dumps({"choices": [{"finish_reason": "stop"}], "usage": usage}).encode())
     assert (answer.usage, answer.unknown) == (expected, ())
     assert read({"choices": [], "usage": usage}).answer().usage == expected
 

@@ -7,10 +7,9 @@ from collections.abc import Iterable
 from msgspec import Struct, field
 
 from ...events import SseEvent, Usage
-from ...wire.json_stream import JsonStreamDecoder
 from ..decode import Count, Failure, failure_text
 from ..lenient import Fields
-from ..reader import Draft
+from ..reader import Draft, read_values
 
 __all__ = ["answers", "take"]
 
@@ -108,10 +107,7 @@ def take(draft: Draft, event: SseEvent, /) -> bool | None:
 
 def answers(body: bytes, /) -> Draft:
     """One answer, a list with one, or the chunks of a stream in a row. Never raises."""
-    draft = Draft()
-    for value in JsonStreamDecoder(longest=len(body)).feed(body):
-        take(draft, value)
-    return draft
+    return read_values(body, take)
 
 
 def _text_of(piece: _Piece) -> str | None:
