@@ -6,7 +6,7 @@ from .news import Reported, news
 from .prompt import New, Prompt, ToolResult, new_in, prompt_of
 from .provider import Provider
 from .reader import BODY, NOT_UNDERSTOOD, StreamReader
-from .table import PROVIDERS, dialect_of, find, provider_label, provider_named
+from .table import PROVIDERS, dialect_of, find, provider_at, provider_label, provider_named
 
 __all__ = [
     "BODY",
@@ -28,6 +28,7 @@ __all__ = [
     "news",
     "plain_answer",
     "prompt_of",
+    "provider_at",
     "provider_label",
     "provider_named",
 ]

@@ -10,7 +10,7 @@ from ..events import HttpRequest, HttpResponse, Reply, SseEvent, SseMessage
 from .canonical import Answer, Asked, LlmCall, ReasoningPart, TextPart, ToolCallPart
 from .provider import Provider
 from .reader import BODY, NOT_UNDERSTOOD, Draft, StreamReader
-from .table import find, provider_label, provider_named
+from .table import find, provider_at, provider_named
 
 __all__ = ["answer_of", "call_of", "plain_answer"]
 
@@ -35,7 +35,7 @@ def call_of(
     to_wall = either.origin.wall_ns - either.origin.time_ns
     return LlmCall(
         provider.name,
-        provider_label(host or "") or provider.label,
+        provider_at(host, provider),
         operation=asked.operation or provider.operation,
         asked=asked,
         answer=said,
@@ -53,7 +53,7 @@ def call_of(
 def answer_of(provider: Provider, answer: HttpResponse | SseMessage, /) -> Answer:
     """The answer, its parts in the order of the model. Of a very long stream the order of its parts is lost."""
     if isinstance(answer, HttpResponse):
-        return provider.answer(answer.body)
+        return provider.read(answer.body, answer.headers).answer()
     if answer.events_lost or not answer.events:
         return _of_reply(answer.reply)
     reader = provider.reader()

@@ -133,7 +133,7 @@ class Draft(Struct, array_like=True):
             thinking=self.gap.join([text for block in blocks if block.kind == "reasoning" and (text := block.text())]),
             tool_calls=tuple(ToolCall(each.id, each.name, each.text()) for each in blocks if each.kind == "call"),
             usage=self.usage,
-            finish_reason=self.choices.get(0),
+            finish_reason=self.choices.get(0) or None,
             error=self.error,
             unknown=tuple(self.unknown),
         )
@@ -142,7 +142,7 @@ class Draft(Struct, array_like=True):
         """A model that said nothing and ended has said an empty text."""
         parts = tuple(block.part() for block in self._in_order() if block.kind != "text" or block.text())
         reasons = tuple(reason for _, reason in sorted(self.choices.items()) if reason)
-        said_nothing = not self.error and bool(reasons or (self.ended and (self.id or self.model)))
+        said_nothing = bool(reasons) and not self.error
         return Answer(
             id=self.id,
             model=self.model,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from ..events import HttpRequest, HttpResponse, Reply, SseMessage, milliseconds
-from ..llm import BODY, NOT_UNDERSTOOD, Asked, New, Provider, new_in, provider_label
+from ..llm import BODY, NOT_UNDERSTOOD, Asked, New, Provider, new_in, provider_at
 from ..wire.http1 import field
 from .ids import process_of, scheme_of
 from .rows import AuditRow, CallRow, Row, TokenRow
@@ -27,7 +27,7 @@ def asked_row(event: HttpRequest, id: str, provider: Provider, asked: Asked) -> 
         milliseconds(origin.wall_ns),
         pid=origin.pid,
         comm=origin.comm,
-        provider=provider_label(host or "") or provider.label,
+        provider=provider_at(host, provider),
         model=asked.model or None,
         call_kind=provider.name,
         host=host,
@@ -72,15 +72,15 @@ def asked_rows(row: CallRow, event: HttpRequest) -> list[Row]:
     return [row, audit]
 
 
-def unasked_row(event: SseMessage, id: str, label: str) -> CallRow:
-    """The row of an answer whose request was not seen. `label`: the provider where the host does not say it."""
+def unasked_row(event: SseMessage, id: str, provider: Provider) -> CallRow:
+    """The row of an answer whose request was not seen."""
     origin = event.origin
     return CallRow(
         id,
         milliseconds(origin.wall_ns),
         pid=origin.pid,
         comm=origin.comm,
-        provider=provider_label(event.host) if event.host else label,
+        provider=provider_at(event.host, provider),
         call_kind=event.dialect,
         host=event.host,
         path=event.target,

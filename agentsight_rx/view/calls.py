@@ -26,7 +26,7 @@ _OPEN_MOST = 4096
 _EARLY_MOST = 256
 _MAYBE_MOST = 16  # requests, and bytes of each, that become calls where their answers are streams of a model
 _MAYBE_BYTES = 256 << 10
-_LABELS = {provider.name: provider.label for provider in PROVIDERS if provider.path is not None}
+_CALLED = {provider.name: provider for provider in PROVIDERS if provider.path is not None}
 
 
 class Outcome(Struct, frozen=True):
@@ -81,9 +81,9 @@ class Calls:
         if event.method != "POST":
             return _NOTHING
         provider = find(field(event.headers, "host") or "", event.target)
-        if provider is not None:
+        if provider is not None and (provider.embeds is None or not provider.embeds(event.body)):
             return self._begin(event, provider, id)
-        if len(event.body) <= _MAYBE_BYTES and event.body.lstrip()[:1] == b"{":
+        if provider is None and len(event.body) <= _MAYBE_BYTES and event.body.lstrip()[:1] == b"{":
             self._maybe.put(id, event)
         return _NOTHING
 
@@ -145,12 +145,12 @@ class Calls:
         if not event.status:  # the stream was reset before an answer
             return Outcome(self._abort(key, event.reason or "reset", event.origin.wall_ns))
         provider = provider_named(open_call.row.call_kind)
-        draft = provider.read(event.body) if provider else Draft()
+        draft = provider.read(event.body, event.headers) if provider else Draft()
         if draft.pending and draft.id and is_background(provider):
             del self._open[key]
-            kept, evicted = self._background.put(open_call, draft.id)
-            rows = [row for each in evicted for row in self._aborted(each, "evicted", None)]
-            return Outcome([*rows, kept.row])
+            row = replace(open_call.row, status_code=event.status, response_id=draft.id, match_method="id")
+            self._background.put(replace(open_call, row=row), draft.id)
+            return Outcome([row])
         return self._end(event, key, draft.reply())
 
     def _polled(self, key: str, event: HttpResponse | SseMessage) -> Outcome:
@@ -175,7 +175,7 @@ class Calls:
             return self._polled(key, event)
         provider = provider_named(event.dialect)
         asked = self._maybe.pop(key, None)
-        if provider is None or provider.name not in _LABELS or self._keep_early(key, event):
+        if provider is None or provider.name not in _CALLED or self._keep_early(key, event):
             return _NOTHING
         if asked is not None:  # the path did not say that it is a call, and the answer does
             begun = self._begin(asked, provider, key)
@@ -187,7 +187,7 @@ class Calls:
 
     def _unasked(self, event: SseMessage, key: str) -> Outcome:
         """An answer whose request was not seen."""
-        row, sessions = self._sessions.begin(unasked_row(event, key, _LABELS[event.dialect]), ())
+        row, sessions = self._sessions.begin(unasked_row(event, key, _CALLED[event.dialect]), ())
         self._open[row.id] = OpenCall(row, event.origin.time_ns, connection_id(event.origin))
         ended = self._end(event, key, event.reply)
         return replace(ended, rows=[*sessions, *ended.rows])
@@ -250,9 +250,7 @@ class Calls:
         rows = self._unasked_rows(list(self._early))
         for key in list(self._open):
             rows += self._abort(key, "capture_end", None)
-        for open_call in self._background.stop():
-            rows += self._aborted(open_call, "capture_end", None)
-        return rows
+        return rows  # an answer that is made in the background stays pending until a client fetches it
 
     def _unasked_rows(self, keys: list[str]) -> list[Row]:
         """Answers that were kept for requests which never came."""
