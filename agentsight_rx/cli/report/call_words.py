@@ -22,7 +22,7 @@ def state_of_call(call: CallRow, /) -> Span:
     """`whole`, or the defect."""
     match call.status:
         case "complete":
-            return Span("whole")
+            return Span(f"whole; {call.note}" if call.note else "whole")
         case "error":
             return Span(f"failed: {error_said(call.error_type or '') or call.status_code or 'unknown'}", "failed")
         case "pending":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from ...core.bounded import Recent
 from ...events import HttpRequest, HttpResponse, Reply, SseMessage
@@ -47,14 +46,9 @@ class Background:
         self._calls: Recent[str, OpenCall] = Recent(_MOST)
         self._polls: Recent[str, str] = Recent(_MOST)
 
-    def put(self, call: OpenCall, id: str) -> tuple[OpenCall, list[OpenCall]]:
-        """Keep a call until its answer comes, whatever becomes of its connection; and the calls that made room for it."""
-        call = replace(call, row=replace(call.row, response_id=id, match_method="id"))
-        evicted: list[OpenCall] = []
-        while len(self._calls) >= _MOST:
-            evicted.append(self._calls.pop_oldest()[1])
+    def put(self, call: OpenCall, id: str) -> None:
+        """Keep a call until its answer comes, whatever becomes of its connection. The oldest makes room, and stays pending."""
         self._calls.put(f"{call.row.call_kind} {id}", call)
-        return call, evicted
 
     def asks(self, event: HttpRequest) -> None:
         """A GET: perhaps it asks for one of the answers."""
@@ -78,18 +72,12 @@ class Background:
             return None
         reply = event.reply if isinstance(event, SseMessage) else Reply()
         if isinstance(event, HttpResponse):
-            draft = provider.answers(event.body)
+            draft = provider.read(event.body, event.headers)
             if draft.pending or event.status >= 400:  # a GET that failed does not end the call
                 return None
             reply = draft.reply()
         del self._calls[name]
         return call, reply
-
-    def stop(self) -> list[OpenCall]:
-        """The calls that are left."""
-        left = list(self._calls.values())
-        self._calls.clear()
-        return left
 
     def snapshot(self) -> BackgroundState:
         return BackgroundState(list(self._calls.items()), list(self._polls.items()))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from ...events import HttpRequest, HttpResponse, Reply, SseMessage, milliseconds
-from ...llm import Asked, New, Provider, new_in, provider_label
+from ...llm import BODY, NOT_UNDERSTOOD, Asked, New, Provider, new_in, provider_at
 from ...tokens import Usage, counts_of
 from ...wire.http1 import field
 from ..rows.ids import process_of, scheme_of
@@ -28,7 +28,7 @@ def asked_row(event: HttpRequest, id: str, provider: Provider, asked: Asked) -> 
         milliseconds(origin.wall_ns),
         pid=origin.pid,
         comm=origin.comm,
-        provider=provider_label(host or "") or provider.label,
+        provider=provider_at(host, provider),
         model=asked.model or None,
         call_kind=provider.name,
         host=host,
@@ -73,15 +73,15 @@ def asked_rows(row: CallRow, event: HttpRequest) -> list[Row]:
     return [row, audit]
 
 
-def unasked_row(event: SseMessage, id: str, label: str) -> CallRow:
-    """The row of an answer whose request was not seen. `label`: the provider where the host does not say it."""
+def unasked_row(event: SseMessage, id: str, provider: Provider) -> CallRow:
+    """The row of an answer whose request was not seen."""
     origin = event.origin
     return CallRow(
         id,
         milliseconds(origin.wall_ns),
         pid=origin.pid,
         comm=origin.comm,
-        provider=provider_label(event.host) if event.host else label,
+        provider=provider_at(event.host, provider),
         call_kind=event.dialect,
         host=event.host,
         path=event.target,
@@ -101,7 +101,8 @@ def ended_row(asked: CallRow, event: HttpResponse | SseMessage, reply: Reply, *,
     origin, status, end_ns = event.origin, event.status, event.end_ns
     first_ns = event.first_chunk_ns if isinstance(event, SseMessage) else 0
     failed = status >= 400 or reply.error is not None
-    whole = event.complete and asked.complete
+    is_read = BODY not in reply.unknown
+    whole = event.complete and asked.complete and is_read
     to_wall = origin.wall_ns - origin.time_ns
     return replace(
         asked,
@@ -110,7 +111,7 @@ def ended_row(asked: CallRow, event: HttpResponse | SseMessage, reply: Reply, *,
         status_code=status or None,
         status="error" if failed else "complete" if whole else "partial",
         complete=whole,
-        reason=asked.reason or event.reason,
+        reason=asked.reason or event.reason or (None if is_read or failed else NOT_UNDERSTOOD),
         error_type=_error_type(status, reply.error) if failed else None,
         finish_reason=reply.finish_reason,
         **counts_of(reply.usage or Usage()),

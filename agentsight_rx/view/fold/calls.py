@@ -6,13 +6,14 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ...core.bounded import Recent
-from ...events import HttpRequest, HttpResponse, Reply, SseMessage, TlsClose, milliseconds
+from ...events import BodyPart, HttpRequest, HttpResponse, Reply, SseMessage, TlsClose, milliseconds
 from ...llm import PROVIDERS, Provider, ToolResult, find, provider_named
 from ...llm.reader import Draft
 from ...wire.http1 import field
 from ..rows.ids import connection_id
 from ..rows.kinds import AuditRow, CallRow, Row, RowGone
 from .background import Background, BackgroundState, OpenCall, is_background
+from .behind import Behind
 from .call_rows import asked_rows, ended_row, ended_rows, unasked_row
 from .repeats import Repeats, RepeatsState
 from .requests import Requests
@@ -25,7 +26,7 @@ _OPEN_MOST = 4096
 _EARLY_MOST = 256
 _MAYBE_MOST = 16  # requests, and bytes of each, that become calls where their answers are streams of a model
 _MAYBE_BYTES = 256 << 10
-_LABELS = {provider.name: provider.label for provider in PROVIDERS if provider.path is not None}
+_CALLED = {provider.name: provider for provider in PROVIDERS if provider.path is not None}
 
 
 class Outcome(Struct, frozen=True):
@@ -53,6 +54,7 @@ class CallsState(Struct, array_like=True):
     maybe: list[tuple[str, HttpRequest]]
     repeats: RepeatsState
     background: BackgroundState
+    behind: list[tuple[str, OpenCall]] = []
 
 
 class Calls:
@@ -66,8 +68,8 @@ class Calls:
         # open calls of servers whose clients were not seen to ask, and perhaps some that have ended
         self._serving: Recent[str, None] = Recent(_OPEN_MOST)
         self._done: Recent[str, None] = Recent(_OPEN_MOST)  # calls whose answer was complete
-        # answers that came before their requests had ended
-        self._early: Recent[str, HttpResponse | SseMessage] = Recent(_EARLY_MOST)
+        self._behind = Behind()
+        self._early: Recent[str, HttpResponse | SseMessage] = Recent(_EARLY_MOST)  # they came before their requests had ended
         self._maybe: Recent[str, HttpRequest] = Recent(_MAYBE_MOST)
         self._background = Background()
         self.requests = Requests()
@@ -79,9 +81,9 @@ class Calls:
         if event.method != "POST":
             return _NOTHING
         provider = find(field(event.headers, "host") or "", event.target)
-        if provider is not None:
+        if provider is not None and (provider.embeds is None or not provider.embeds(event.body)):
             return self._begin(event, provider, id)
-        if len(event.body) <= _MAYBE_BYTES and event.body.lstrip()[:1] == b"{":
+        if provider is None and len(event.body) <= _MAYBE_BYTES and event.body.lstrip()[:1] == b"{":
             self._maybe.put(id, event)
         return _NOTHING
 
@@ -92,6 +94,7 @@ class Calls:
         evicted: list[Row] = []
         while len(self._open) >= _OPEN_MOST:
             evicted += self._abort(next(iter(self._open)), "evicted", None)
+        self._behind.pop(row.id, None)
         self._done.pop(row.id, None)  # a later capture counts the exchanges of a connection from 1 again
         if origin.direction == "in":
             row = replace(row, twin=self._client_of(digest, origin.pid))
@@ -142,12 +145,12 @@ class Calls:
         if not event.status:  # the stream was reset before an answer
             return Outcome(self._abort(key, event.reason or "reset", event.origin.wall_ns))
         provider = provider_named(open_call.row.call_kind)
-        draft = provider.answers(event.body) if provider else Draft()
+        draft = provider.read(event.body, event.headers) if provider else Draft()
         if draft.pending and draft.id and is_background(provider):
             del self._open[key]
-            kept, evicted = self._background.put(open_call, draft.id)
-            rows = [row for each in evicted for row in self._aborted(each, "evicted", None)]
-            return Outcome([*rows, kept.row])
+            row = replace(open_call.row, status_code=event.status, response_id=draft.id, match_method="id")
+            self._background.put(replace(open_call, row=row), draft.id)
+            return Outcome([row])
         return self._end(event, key, draft.reply())
 
     def _polled(self, key: str, event: HttpResponse | SseMessage) -> Outcome:
@@ -162,7 +165,9 @@ class Calls:
         return True
 
     def stream(self, event: SseMessage, key: str) -> Outcome:
-        if key in self._done:  # after its end mark an answer has nothing new
+        if key in self._behind:
+            return self._amend(event, key)
+        if key in self._done:
             return _NOTHING
         if key in self._open:
             return self._end(event, key, event.reply)
@@ -170,7 +175,7 @@ class Calls:
             return self._polled(key, event)
         provider = provider_named(event.dialect)
         asked = self._maybe.pop(key, None)
-        if provider is None or provider.name not in _LABELS or self._keep_early(key, event):
+        if provider is None or provider.name not in _CALLED or self._keep_early(key, event):
             return _NOTHING
         if asked is not None:  # the path did not say that it is a call, and the answer does
             begun = self._begin(asked, provider, key)
@@ -182,7 +187,7 @@ class Calls:
 
     def _unasked(self, event: SseMessage, key: str) -> Outcome:
         """An answer whose request was not seen."""
-        row, sessions = self._sessions.begin(unasked_row(event, key, _LABELS[event.dialect]), ())
+        row, sessions = self._sessions.begin(unasked_row(event, key, _CALLED[event.dialect]), ())
         self._open[row.id] = OpenCall(row, event.origin.time_ns, connection_id(event.origin))
         ended = self._end(event, key, event.reply)
         return replace(ended, rows=[*sessions, *ended.rows])
@@ -198,7 +203,20 @@ class Calls:
         del self._open[key]
         if event.complete:
             self._done.put(key, None)
+            if isinstance(event, SseMessage):
+                self._behind.put(key, replace(open_call, partial=ended.call))
         return ended
+
+    def _amend(self, event: SseMessage, key: str) -> Outcome:
+        """Something came behind the end mark, such as the counts. Tools that are known already are not asked for again."""
+        open_call = self._behind[key]
+        ended = self._ended_by(open_call, event, event.reply, more=False)
+        self._behind[key] = replace(open_call, partial=ended.call)
+        known = open_call.partial is not None and open_call.partial.tools == len(event.reply.tool_calls)
+        return Outcome(ended.rows) if known else ended
+
+    def part(self, event: BodyPart, key: str) -> list[Row]:
+        return [*self._behind.ended(key, event.reason)] if event.last else []
 
     def _ended_by(self, open_call: OpenCall, event: HttpResponse | SseMessage, reply: Reply, *, more: bool) -> Outcome:
         row = ended_row(open_call.row, event, reply, start_ns=open_call.start_ns, more=more)
@@ -219,6 +237,7 @@ class Calls:
     def close(self, event: TlsClose) -> list[Row]:
         """The connection is closed: the calls on it get no answer."""
         gone = connection_id(event.origin)
+        self._behind.close(gone)
         for key in [key for key, each in self._maybe.items() if connection_id(each.origin) == gone]:
             del self._maybe[key]
         rows = self._unasked_rows([key for key, each in self._early.items() if connection_id(each.origin) == gone])
@@ -231,9 +250,7 @@ class Calls:
         rows = self._unasked_rows(list(self._early))
         for key in list(self._open):
             rows += self._abort(key, "capture_end", None)
-        for open_call in self._background.stop():
-            rows += self._aborted(open_call, "capture_end", None)
-        return rows
+        return rows  # an answer that is made in the background stays pending until a client fetches it
 
     def _unasked_rows(self, keys: list[str]) -> list[Row]:
         """Answers that were kept for requests which never came."""
@@ -253,9 +270,9 @@ class Calls:
         return [row, *self._ended(row, None, open_call.asked)]
 
     def get(self, id: str) -> CallRow | None:
-        """The row of an open call."""
+        """The row of an open call, or of one whose body goes on."""
         found = self._open.get(id)
-        return found.row if found is not None else None
+        return found.row if found is not None else self._behind.row(id)
 
     def snapshot(self) -> CallsState:
         return CallsState(
@@ -265,15 +282,17 @@ class Calls:
             maybe=list(self._maybe.items()),
             repeats=self._repeats.snapshot(),
             background=self._background.snapshot(),
+            behind=list(self._behind.items()),
         )
 
     def restore(self, state: CallsState) -> None:
-        for mine in (self._open, self._serving, self._early, self._done, self._maybe):
+        for mine in (self._open, self._serving, self._early, self._done, self._maybe, self._behind):
             mine.clear()
         self._open.update(state.open)
         self._serving.update({key: None for key, each in state.open if each.served})
         self._early.update(state.early)
         self._done.update(dict.fromkeys(state.done))
         self._maybe.update(state.maybe)
+        self._behind.update(state.behind)
         self._repeats.restore(state.repeats)
         self._background.restore(state.background)

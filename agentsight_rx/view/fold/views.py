@@ -144,7 +144,8 @@ class Views:
         return self._with_tools(self._calls.stream(event, id)) + self._exchanges.stream(event, id)
 
     def _part(self, event: BodyPart) -> list[Row]:
-        return self._exchanges.part(event, call_id(event.origin, event.exchange))
+        id = call_id(event.origin, event.exchange)
+        return self._calls.part(event, id) + self._exchanges.part(event, id)
 
     def _close(self, event: TlsClose) -> list[Row]:
         return self._calls.close(event) + self._exchanges.close(event)

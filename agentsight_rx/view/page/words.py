@@ -38,6 +38,7 @@ _REASONS = {
     "no_end_mark": ("it has no end mark, so there may be more", ""),
     "capture_end": ("the capture ended before the answer did", ""),
     "no_answer": ("no answer was seen", ""),
+    "not_understood": ("the body of the answer is not as its API has it", ""),
     "closed": ("the connection was closed before the answer ended", ""),
     "process_ended": ("the process ended before the answer did", ""),
 }

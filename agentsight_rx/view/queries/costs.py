@@ -10,10 +10,11 @@ from msgspec import Struct
 from msgspec.structs import asdict
 
 from ...core.bounded import Recent
+from ...llm import provider_label
 from ...prices import Cost, Prices
 from ..rows.kinds import CallRow
 
-__all__ = ["CostSum", "Costs", "PricedCall", "cost_of_call", "models_of", "priced", "summed"]
+__all__ = ["CostSum", "Costs", "PricedCall", "cost_of_call", "models_of", "priced", "seller_of", "summed"]
 
 _MODELS_MOST = 64  # names that a sum has
 
@@ -44,13 +45,18 @@ def models_of(calls: Iterable[CallRow], /) -> dict[str, int]:
     return dict(Counter(call.model or "unknown" for call in calls))
 
 
+def seller_of(call: CallRow | PricedCall, /) -> str | None:
+    """Whose price is asked for: the host's, since what is spoken there does not say who sells it."""
+    return provider_label(call.host) if call.host else call.provider
+
+
 def cost_of_call(call: CallRow, prices: Prices, /) -> Cost | None:
     """None where it used no token, or no price of its model is known."""
     if not call.total_tokens:
         return None
-    usage = call.usage
-    return prices.cost_of(call.provider, call.response_model or call.model, usage, time_ms=call.start_timestamp_ms) or (
-        prices.cost_of(call.provider, call.model, usage, time_ms=call.start_timestamp_ms) if call.response_model else None
+    usage, seller = call.usage, seller_of(call)
+    return prices.cost_of(seller, call.response_model or call.model, usage, time_ms=call.start_timestamp_ms) or (
+        prices.cost_of(seller, call.model, usage, time_ms=call.start_timestamp_ms) if call.response_model else None
     )
 
 

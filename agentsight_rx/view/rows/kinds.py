@@ -15,6 +15,7 @@ from ...events import Event
 from ...tokens import Counts
 
 __all__ = [
+    "HUNG_UP",
     "AnyRow",
     "AuditRow",
     "BlindSpotRow",
@@ -34,6 +35,9 @@ __all__ = [
     "UnknownRow",
     "process_id",
 ]
+
+
+HUNG_UP = "the client hung up after the end"
 
 
 class AnyRow(Struct, frozen=True, gc=False):
@@ -107,6 +111,7 @@ class CallRow(Counts, AnyRow, frozen=True, tag="llm_call", omit_defaults=True):
     repeat_of: str | None = None
     retry: bool = False
     unknown: tuple[str, ...] = ()  # fields that could not be read, as `choices[].delta`
+    note: str | None = None  # what else there is to say of a call that is whole
 
 
 class TokenRow(Counts, AnyRow, frozen=True, tag="token_usage", omit_defaults=True):
