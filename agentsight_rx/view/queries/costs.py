@@ -10,7 +10,6 @@ from msgspec import Struct
 from msgspec.structs import asdict
 
 from ...core.bounded import Recent
-from ...llm import provider_label
 from ...prices import Cost, Prices
 from ..rows.kinds import CallRow
 
@@ -47,7 +46,11 @@ def models_of(calls: Iterable[CallRow], /) -> dict[str, int]:
 
 def seller_of(call: CallRow | PricedCall, /) -> str | None:
     """Whose price is asked for: the host's, since what is spoken there does not say who sells it."""
-    return provider_label(call.host) if call.host else call.provider
+    if not call.host:
+        return call.provider
+    from ...llm import provider_label  # with it come all providers, and most reports show no cost
+
+    return provider_label(call.host)
 
 
 def cost_of_call(call: CallRow, prices: Prices, /) -> Cost | None:
