@@ -11,6 +11,7 @@ out.
 from __future__ import annotations
 
 import ast
+import os
 import subprocess
 import sys
 import tomllib
@@ -161,7 +162,8 @@ def _git(root: Path, *words: str) -> list[str]:
 
 def _check(title: str, command: Sequence[str]) -> None:
     print(f"== {title} ==", flush=True)
-    if subprocess.run(command, cwd=ROOT, check=False).returncode:
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"  # the tools of this environment
+    if subprocess.run(["env", f"PATH={path}", *command], cwd=ROOT, check=False).returncode:
         raise SystemExit(f"== failed: {title} ==")
 
 
