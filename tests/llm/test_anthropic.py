@@ -245,7 +245,7 @@ def streamed(*blocks: dict[str, Any]) -> Answer:
     [
         ({"type": "redacted_thinking", "data": "Eq"}, ReasoningPart("")),
         ({"type": "thinking", "thinking": "", "signature": "Eq"}, ReasoningPart("")),
-        ({"type": "compaction", "content": "So far."}, ReasoningPart("So far.")),
+        ({"type": "compaction", "content": "So far."}, ReasoningPart("So far.", compacted=True)),
         ({"type": "container_upload", "file_id": "file_1"}, MediaPart("file", reference="file_1")),
         (
             {"type": "text", "text": "a", "citations": [{"type": "char_location", "cited_text": "b", "document_index": 0}]},

@@ -99,6 +99,7 @@ def planned_agent(session: AgentSession, agent: Agent, parent: int) -> Planned:
         "input_tokens": tokens[0],
         "output_tokens": tokens[1],
         "cache_read_tokens": tokens[2] or None,
+        "cache_write_tokens": tokens[3] or None,
         "cache_creation_tokens": tokens[3] or None,
         "session": row.id,
         "calls": agent.calls,
