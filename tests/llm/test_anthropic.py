@@ -365,3 +365,10 @@ def test_vertex_names_the_model_in_its_path() -> None:
     assert ANTHROPIC.prompt(body, path) == Prompt(model="claude-x@1", stream=True, last_user_text="Hi", text="Hi", max_tokens=9)
     plain = ANTHROPIC.asked(b'{"messages":[]}', path.replace("streamRawPredict", "rawPredict"))
     assert (plain.model, plain.stream) == ("claude-x@1", False)
+
+
+@pytest.mark.parametrize(("kind", "compacted"), [("compaction", True), ("thinking", False), ("text", False)])
+def test_a_request_with_a_compaction_is_one_of_a_compacted_conversation(kind: str, *, compacted: bool) -> None:
+    blocks = [{"type": kind, "content": "So far.", "thinking": "Hm", "text": "Hi"}]
+    body = {"messages": [{"role": "assistant", "content": blocks}, {"role": "user", "content": "go on"}]}
+    assert ANTHROPIC.asks(json.dumps(body).encode()).compacted is compacted

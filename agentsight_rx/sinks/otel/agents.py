@@ -98,6 +98,7 @@ def planned_agent(session: AgentSession, agent: Agent, parent: int) -> Planned:
         "input_tokens": min(usage.asked, INT_MOST) if counted else None,
         "output_tokens": min(usage.output, INT_MOST) if counted else None,
         "cache_read_tokens": min(usage.cache_read, INT_MOST) or None,
+        "cache_write_tokens": min(usage.cache_creation, INT_MOST) or None,
         "cache_creation_tokens": min(usage.cache_creation, INT_MOST) or None,
         "session": row.id,
         "calls": agent.calls,

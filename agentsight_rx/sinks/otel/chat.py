@@ -44,6 +44,7 @@ def fields_of_call(row: CallRow) -> dict[str, AttributeValue | None]:
         "input_tokens": min(row.asked_tokens, INT_MOST) if counted else None,
         "output_tokens": row.output_tokens if counted else None,
         "cache_read_tokens": row.cache_read_tokens or None,
+        "cache_write_tokens": row.cache_creation_tokens or None,
         "cache_creation_tokens": row.cache_creation_tokens or None,
         "reasoning_tokens": row.reasoning_tokens or None,
         "api": api if provider in _OPENAI else None,
