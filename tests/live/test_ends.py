@@ -48,7 +48,7 @@ link.close()
 
 
 def anthropic() -> list[dict[str, object] | str]:
-    tool = {"type": "tool_use", "id": "toolu_1", "name": "bash", "input": {}}
+    tool: dict[str, object] = {"type": "tool_use", "id": "toolu_1", "name": "bash", "input": {}}
     said = {"type": "input_json_delta", "partial_json": json.dumps({"command": COMMAND})}
     return [
         {"type": "message_start", "message": {"id": "msg_1", "model": "m-1", "usage": {"input_tokens": 9, "output_tokens": 1}}},
