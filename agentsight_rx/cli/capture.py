@@ -71,7 +71,7 @@ def print_summary(summary: Summary, *, verb: str, store: Path | None, since_ms: 
     show("\n".join([*summary.notes, *did, *lines]))
 
 
-def print_closing(summary: Summary, *, store: Path, who: str, filters: bool = False) -> None:
+def print_closing(summary: Summary, *, store: Path | None, who: str, filters: bool = False) -> None:
     """Of a recording: its actions, its cost, its gaps, and where to look."""
     from .closing import closing_lines
 

@@ -8,7 +8,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from ..errors import StoreError
+from ..errors import StoreError, UnwritableError
 from .launch import invoking_user
 
 __all__ = ["is_being_written", "new_store", "newest_store", "recorded", "search_index"]
@@ -17,7 +17,10 @@ _VARIABLE = "AGENTSIGHT_DB_PATH"
 
 
 def new_store(given: Path | None) -> Path:
-    """The path of a new recording: `given`, else $AGENTSIGHT_DB_PATH, else a file named by the time."""
+    """
+    The path of a new recording: `given`, else $AGENTSIGHT_DB_PATH, else a file named by the time. Raises UnwritableError where
+    its folder can be neither found nor made.
+    """
     if given is not None:
         return given
     if named := os.environ.get(_VARIABLE):
@@ -72,14 +75,15 @@ def _folder() -> Path:
 
 def _home(uid: int) -> Path:
     """
-    $HOME of our own user, else the home in passwd, where a user of a container may be missing. Raises StoreError without one.
+    $HOME of our own user, else the home in passwd, where a user of a container may be missing. Raises UnwritableError without
+    one.
     """
     named = os.environ.get("HOME", "") if uid == os.getuid() else ""
     if not named.startswith("/"):
         with suppress(KeyError):
             named = pwd.getpwuid(uid).pw_dir
     if not named.startswith("/"):
-        raise StoreError(
+        raise UnwritableError(
             f"user {uid} has no home directory here, so there is no place for recordings: give --db, or set XDG_DATA_HOME"
         )
     return Path(named)
@@ -94,4 +98,4 @@ def _make_private(folder: Path) -> None:
         for made in missing:
             os.chown(made, uid, gid)
     except OSError as error:
-        raise StoreError(f"{folder} cannot be made: {error.strerror}; give another path with --db") from error
+        raise UnwritableError(f"{folder} cannot be made: {error.strerror}; give another path with --db") from error
