@@ -14,6 +14,7 @@ import typer
 from ..signals import stopped_in_order
 from .errors import flushed, shown
 from .help import Command, Group
+from .streams import mend_streams
 
 __all__ = ["app", "main"]
 
@@ -131,6 +132,7 @@ def _every_command(
 
 def main() -> None:
     """The program `agentsight-rx`."""
+    mend_streams()
     argv = sys.argv[1:] if _COMPLETE not in os.environ else _completed_words()
     with stopped_in_order():
         status = flushed(shown(lambda: _loaded(argv)(argv, prog_name="agentsight-rx", standalone_mode=False), argv))

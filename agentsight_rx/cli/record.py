@@ -110,7 +110,7 @@ def record(
         summary = _with(failure, capture(graph, chosen, required=required, keeps_auth=not attached.remove_auth))
         who = ", ".join(watch.target().comms) or f"process {watch.pid}"
         print_closing(summary, store=store, who=who, filters=filters.given)
-        return 0
+        return summary.exit_status
     name = os.path.basename(command[0])
     with brief(), group() as own:
         launch = Launch.fork(command, env={**os.environ, "PATH": search_path(os.environ)})
@@ -143,7 +143,7 @@ def _place(out: Destinations) -> tuple[Path | None, str]:
 
 def _with(failure: str, summary: Summary) -> Summary:
     """The summary of a run that could have no store for this reason, if there is one."""
-    return replace(summary, failures=(failure, *summary.failures)) if failure else summary
+    return replace(summary, failures=(failure, *summary.failures), exit_status=1) if failure else summary
 
 
 def record_command(

@@ -80,8 +80,8 @@ def store(
     `key` is stored too, for `redaction_key`; `resumed` is what `resume` made of the store, from which the run goes on,
     `checkpoints` has the state of the view now and then, `retention` limits the stored data, and `lent` gets the open store.
     With a `host` the events are logged as its own. Raises StoreError on opening where the file is not a store of a version that
-    is known, or another process writes it. Where nothing can be written there it raises UnwritableError, or, if the store is not
-    `required`, counts what it cannot keep until that changes.
+    is known, or another process writes it. Where nothing can be written there it raises UnwritableError; a store that is not
+    `required` counts what it cannot keep until that changes.
     """
 
     def opened(ledger: Ledger) -> _StoreWriter:
