@@ -139,10 +139,22 @@ def _spans_of(ledger: Ledger) -> str:
 
 
 def _by_ending(output: str) -> str:
-    """The format whose longest ending the name of the file has."""
+    """
+    The format whose longest ending the name of the file has; a snapshot for standard output and for a name without an ending.
+    Raises UsageError for an ending that no format has.
+    """
     name = Path(output).name
     found = [(len(ending), form) for form, how in _FORMATS.items() for ending in how.endings if name.endswith(ending)]
-    return max(found)[1] if found else "snapshot"
+    if found:
+        return max(found)[1]
+    before, _, ending = name.rpartition(".")
+    if not before:
+        return "snapshot"
+    known = "; ".join(f"{', '.join(how.endings)} ({form})" for form, how in _FORMATS.items())
+    raise UsageError(
+        f"-o {output}: no format has the ending .{ending}. There are {known}. "
+        f"Give one of these endings, or --format; spans (--format {_SPANS}) have no ending of their own"
+    )
 
 
 def _refuse_parts(ask: Ask, chosen: str, how: _Format) -> None:
