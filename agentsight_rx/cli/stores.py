@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 import pwd
+import shlex
 import time
 from contextlib import suppress
 from pathlib import Path
 
 from ..errors import StoreError, UnwritableError
+from ..say import program
 from .launch import invoking_user
 
-__all__ = ["is_being_written", "new_store", "newest_store", "recorded", "search_index"]
+__all__ = ["given_store", "is_being_written", "new_demo_store", "new_store", "newest_store", "recorded", "search_index"]
 
 _VARIABLE = "AGENTSIGHT_DB_PATH"
+_DEMO = "agentsight-demo"
 
 
 def new_store(given: Path | None) -> Path:
@@ -30,6 +33,18 @@ def new_store(given: Path | None) -> Path:
     return folder / time.strftime("agentsight-%Y%m%d-%H%M%S.lmdb")
 
 
+def new_demo_store() -> Path:
+    """The path of the recording of a demo, which takes the place of the one before. Raises UnwritableError."""
+    folder = _folder()
+    _make_private(folder)
+    for before in folder.glob(f"{_DEMO}-*.lmdb"):
+        if not is_being_written(before):
+            for path in (before, Path(f"{before}-lock")):
+                with suppress(OSError):
+                    path.unlink()
+    return folder / time.strftime(f"{_DEMO}-%Y%m%d-%H%M%S.lmdb")
+
+
 def newest_store(given: Path | None) -> Path:
     """The store to report on. Raises StoreError where there is none."""
     if given is not None:
@@ -38,8 +53,17 @@ def newest_store(given: Path | None) -> Path:
         return Path(named)
     found = recorded()
     if not found:
-        raise StoreError(f"no recording found in {_folder()}; make one with `agentsight-rx record -- COMMAND`, or give --db")
+        raise StoreError(f"no recording found in {_folder()}; make one with `{program()} record -- COMMAND`, or give --db")
     return found[-1]
+
+
+def given_store(store: Path) -> str:
+    """The store as an argument; "" where the other commands find it themselves."""
+    try:
+        newest = newest_store(None)
+    except StoreError:
+        return shlex.quote(str(store))
+    return "" if newest == store else shlex.quote(str(store))
 
 
 def recorded(given: Path | None = None) -> list[Path]:

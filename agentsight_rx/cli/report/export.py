@@ -19,7 +19,7 @@ from ...events import Event
 from ...exports import CSV_TABLES, CsvTable, atif, csv_lines, har, perfetto
 from ...files import why, written_whole
 from ...loss import Ledger
-from ...say import say
+from ...say import program, say
 from ...sinks import OtelOptions, send_recorded, write_recorded
 from ...state import Store
 from ...view.log.reading import read_event_count, read_events
@@ -228,7 +228,7 @@ def _session(ask: Ask) -> SessionRow:
         return found[0]
     names = ", ".join(row.id for row in found[:5])
     seen = f"{len(found)} sessions are meant: {names}" if found else "no session is meant"
-    raise UsageError(f"{seen}; give the id of one with --session, as `agentsight-rx report sessions` shows it")
+    raise UsageError(f"{seen}; give the id of one with --session, as `{program()} report sessions` shows it")
 
 
 _ONE_SESSION = ("--session", "--agent")
