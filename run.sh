@@ -15,4 +15,4 @@ case $1 in
   record | trace | serve) "$ROOT/scripts/page.sh" --if-never-tried || true ;;
   report) [[ " $* " != *" export "*htm* ]] || "$ROOT/scripts/page.sh" --if-never-tried || true ;;
 esac
-exec "$VENV/bin/agentsight-rx" "$@"
+AGENTSIGHT_TYPED=$0 exec "$VENV/bin/agentsight-rx" "$@" # hints name it as it was typed

@@ -13,6 +13,7 @@ import typer
 from ..signals import stopped_in_order
 from .errors import flushed, shown
 from .lazy import lazy_group
+from .streams import mend_streams
 
 __all__ = ["app", "main"]
 
@@ -107,6 +108,8 @@ app.callback()(_every_command)
 
 def main() -> None:
     """The program `agentsight-rx`."""
+    mend_streams()
+    sys.argv[0] = os.environ.pop("AGENTSIGHT_TYPED", sys.argv[0])  # run.sh stands before us
     argv = sys.argv[1:] if _COMPLETE not in os.environ else _completed_words()
     with stopped_in_order():
         status = flushed(shown(lambda: _loaded(argv)(argv, prog_name="agentsight-rx", standalone_mode=False), argv))

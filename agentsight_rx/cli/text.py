@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from ..loss import Entry, Reason, RuleCounts
+from ..say import program
 from ..view import BlindSpotRow, TlsUseRow
 from ..view.fold.tls_uses import use_line
 from ..view.queries.gaps import UNSEEN_WHY, unseen_said
@@ -69,9 +70,7 @@ def empty_sources(summary: Summary) -> list[str]:
         elif not summary.tally.totals.calls:
             lines.append("HTTP was seen, but no call of a known model API")
     elif read == 0:
-        lines.append(
-            "no TLS traffic was read: no watched process used an OpenSSL that can be read (see `agentsight-rx doctor`)"
-        )
+        lines.append(f"no TLS traffic was read: no watched process used an OpenSSL that can be read (see `{program()} doctor`)")
     elif read and not summary.tally.totals.calls:
         lines.append("TLS traffic was seen, but no call of a known model API")
     if seen.get("process") == 0:

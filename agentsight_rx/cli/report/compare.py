@@ -9,6 +9,7 @@ import typer
 
 from ...agents.transcripts import TranscriptCall, TranscriptTool
 from ...errors import UsageError
+from ...say import program
 from ...view import CallRow, ToolRow
 from ...view.queries import sessions_named
 from ...view.queries.session_compare import CallPair, SessionComparison
@@ -68,7 +69,7 @@ def compare(
     for number, each in enumerate(shown):
         ask.write_lines([*([""] if number else []), *_lines(each, ask)])
     if len(shown) < len(found):
-        ask.write_lines(["", f"{plural(len(found) - len(shown), 'other session')} with a file: report compare --all"])
+        ask.write_lines(["", f"{plural(len(found) - len(shown), 'other session')} with a file: {ask.other('compare')} --all"])
 
 
 def _chosen(ask: Ask, wanted: str | None) -> Iterator[SessionComparison]:
@@ -82,7 +83,7 @@ def _none_is(ask: Ask, wanted: str | None) -> str:
     what = f"of session {wanted}" if wanted else "of a session of this recording"
     return (
         f"no session file {what} was found in {home_of_user().path}; expected one of Claude Code, Codex CLI or Gemini CLI. "
-        "List session files with `agentsight-rx report transcripts`, and sessions with `agentsight-rx report sessions`"
+        f"List session files with `{program()} report transcripts`, and sessions with `{program()} report sessions`"
     )
 
 

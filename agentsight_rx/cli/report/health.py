@@ -9,7 +9,7 @@ from ...view.queries.health import Health, read_health
 from ...view.reasons import lost_words, why
 from ...view.rows.blind_spots import advice_of, sentence_of
 from ..text import tls_lines
-from .ask import Ask
+from .ask import Ask, report_called
 from .screen import Line, Prose, Screen, Span
 from .words import data_size, moment, plural
 
@@ -37,7 +37,7 @@ def gaps_of(found: Health, screen: Screen, /) -> Iterator[tuple[str, str]]:
     for spot in found.blind_spots:
         yield f"could not be read: {sentence_of(spot)}", advice_of(spot)
     if found.calls_cut:
-        yield f"{plural(found.calls_cut, 'call')} cut: some of their bytes are missing", "report calls --failed"
+        yield f"{plural(found.calls_cut, 'call')} cut: some of their bytes are missing", f"{report_called('calls')} --failed"
     if found.commands_unseen:
         yield unseen_said(found.commands_unseen), UNSEEN_WHY
     for entry in found.losses:

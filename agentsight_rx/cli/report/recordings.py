@@ -9,6 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ...errors import StoreError
+from ...say import program
 from ...state import LmdbStore
 from ...view.queries.recordings import Held, read_held
 from ..stores import is_being_written, recorded
@@ -54,9 +55,9 @@ def recordings(ask: Ask) -> None:
         ask.write_lines([Whole(f"in {files[0].parent}")])
     ask.write_lines(_lines(rows, ask.screen))
     if not rows:
-        ask.write_lines(["no recording; make one with `agentsight-rx record -- COMMAND`"])
+        ask.write_lines([f"no recording; make one with `{program()} record -- COMMAND`"])
     elif len(shown) < len(files):
-        ask.write_lines(["", f"the newest {len(shown)}; all of them: report list --all"])
+        ask.write_lines(["", f"the newest {len(shown)}; all of them: {program()} report list --all"])
 
 
 def _recorded(path: Path) -> Recorded:

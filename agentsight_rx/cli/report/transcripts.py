@@ -8,6 +8,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from ...redaction.redactor import Redactor
+from ...say import program
 from ...view.queries import sessions_named
 from ...view.queries.session_files import Matched, SessionFile, is_of_recording, match_files, session_file
 from ..session_files import Found, TranscriptFiles, home_of_user
@@ -93,7 +94,7 @@ def _near_home(path: str) -> str:
 
 def _left_out(found: Found, hidden: int) -> Iterable[Line]:
     if hidden > 0:
-        yield f"{count(hidden)} more; all of them: report transcripts --all"
+        yield f"{count(hidden)} more; all of them: {program()} report transcripts --all"
     if found.older:
         yield f"{plural(found.older, 'older file')} not read"
     if found.skipped:

@@ -15,6 +15,7 @@ from ...agents.matching import Match
 from ...errors import StoreError
 from ...prices import Prices
 from ...redaction.redactor import Redactor
+from ...say import program
 from ...state import LmdbStore
 from ...view.queries.top import TopRow
 from ...view.queries.top_live import live_rows
@@ -82,7 +83,7 @@ class Saved:
 
     def __init__(self, path: Path, prices: Prices) -> None:
         if not path.exists():
-            raise StoreError(f"{path} does not exist; `agentsight-rx report list` shows the recordings that there are")
+            raise StoreError(f"{path} does not exist; `{program()} report list` shows the recordings that there are")
         self._path, self._prices = path, prices
         self._store = LmdbStore.open(path, readonly=True)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ...events import BlindSpot, milliseconds
+from ...say import program
 from .kinds import BlindSpotRow, process_id
 
 __all__ = ["advice_of", "row_of", "sentence_of"]
@@ -44,7 +45,7 @@ def _some(peers: Sequence[str]) -> str:
 def advice_of(row: BlindSpotRow) -> str:
     """What to do about it."""
     if row.files:
-        ways = ", ".join(f"agentsight-rx doctor --probe {file}" for file in row.files)
+        ways = ", ".join(f"{program()} doctor --probe {file}" for file in row.files)
         return f"the TLS functions of {', '.join(row.files)} are not found or cannot be probed; why: {ways}"
     return (
         "it may speak without TLS, which --plain-http reads, or with a TLS library that is not known; "

@@ -93,6 +93,15 @@ def test_the_ending_of_the_file_says_what_is_written(
     assert made.stat().st_mode == stat.S_IFREG | 0o600
 
 
+@pytest.mark.parametrize("name", ["x.hra", "run.otlp", "x.jsonl.gz", "x.json.", "x.HAR", "a.json/x.y"])
+def test_an_ending_that_no_format_has_is_refused_with_the_list(store: Path, tmp_path: Path, name: str) -> None:
+    with pytest.raises(UsageError, match="no format has the ending") as refusal:
+        export(store, "-o", str(tmp_path / name))
+    assert [] == list(tmp_path.iterdir())
+    said = str(refusal.value)
+    assert all(ending in said for ending in (".jsonl", ".json", ".html", ".har", ".pftrace", ".atif.json", ".csv", "otlp"))
+
+
 def test_standard_output_has_the_same_bytes(store: Path, tmp_path: Path) -> None:
     export(store, "-o", str(tmp_path / "x.jsonl"))
     assert export(store, "-o", "-", "--format", "jsonl") == (tmp_path / "x.jsonl").read_bytes()
