@@ -9,6 +9,7 @@ from ...core.bounded import Recent
 from ...events import Headers
 from ...tokens import counts_of
 from ..rows.kinds import CallRow, ProcessRow, Row, SessionRow, ToolRow
+from ..rows.tool_outcome import has_failed
 from .named_ids import NamedIds, named_ids
 from .processes import Processes
 
@@ -150,10 +151,10 @@ class Sessions:
         self._rows[session.id] = session
         return [session]
 
-    def answered(self, tool: ToolRow) -> list[Row]:
-        """The result of a tool went to the model."""
+    def judged(self, tool: ToolRow, before: ToolRow) -> list[Row]:
+        """The result of a tool went to the model, or its process ended."""
         session = self._rows.get(tool.session_id) if tool.session_id else None
-        if session is None or tool.status != "failed":
+        if session is None or not has_failed(tool) or has_failed(before):
             return []
         session = replace(session, failed_tools=session.failed_tools + 1)
         self._rows[session.id] = session

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TypeAlias
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -42,6 +43,9 @@ class OpenTool(Struct, frozen=True):
     row: ToolRow
     needles: tuple[str, ...]
     candidates: tuple[_Candidate, ...] = ()
+
+
+Changed: TypeAlias = tuple[ToolRow, ToolRow]  # as it is, and as it was
 
 
 class ToolsState(Struct, array_like=True):
@@ -153,30 +157,30 @@ class Tools:
             found = [*tool.candidates, made]
         self._open[tool.row.id] = replace(tool, candidates=tuple(found))
 
-    def ended(self, process: ProcessRow) -> list[Row]:
+    def ended(self, process: ProcessRow) -> list[Changed]:
         """A process ended: it gives the exit code of the tool that it ran."""
-        rows: list[Row] = []
+        rows: list[Changed] = []
         if not self._open and not self._running:
             return rows
         answered = self._running.pop(process.id, None)
         if answered is not None:
-            rows.append(replace(answered, exit_code=process.exit_code, signal=process.signal))
+            rows.append((replace(answered, exit_code=process.exit_code, signal=process.signal), answered))
         for tool in list(self._open.values()):
             if tool.row.process_id == process.id and tool.row.exit_code is None:
                 row = replace(tool.row, exit_code=process.exit_code, signal=process.signal)
                 self._open[row.id] = replace(tool, row=row)
-                rows.append(row)
+                rows.append((row, tool.row))
             elif any(each.process == process.id for each in tool.candidates):
                 found = tuple(_ended(each, process) for each in tool.candidates)
                 self._open[tool.row.id] = replace(tool, candidates=found)
         return rows
 
-    def answered(self, results: Iterable[ToolResult], call: CallRow) -> list[ToolRow]:
+    def answered(self, results: Iterable[ToolResult], call: CallRow) -> list[Changed]:
         """Tool results in a request. Each request carries the whole conversation, so most of them are known already."""
         if not self._open:
             return []
         waiting = {(each.row.pid, each.row.tool_call_id): key for key, each in self._open.items()}
-        rows: list[ToolRow] = []
+        rows: list[Changed] = []
         time_ms = call.start_timestamp_ms
         for result in results:
             key = waiting.pop((call.pid, result.id), None)
@@ -197,7 +201,7 @@ class Tools:
             )
             if row.process_id is not None and row.exit_code is None and row.signal is None:
                 self._running.put(row.process_id, row)
-            rows.append(row)
+            rows.append((row, tool.row))
         return rows
 
     def _by_time(self, tool: OpenTool) -> ToolRow:

@@ -8,8 +8,8 @@ from typing import Literal, TypeAlias
 from msgspec import Struct
 
 from ..rows.kinds import CallRow, ToolRow
+from ..rows.tool_outcome import has_failed
 from .costs import PricedCall
-from .tools import has_failed
 
 __all__ = ["Finding", "FindingKind", "Run", "find", "longest_failure"]
 

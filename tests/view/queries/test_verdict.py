@@ -74,6 +74,16 @@ def test_a_program_of_an_edit_makes_it_no_command() -> None:
     assert (0, 1, 0) == (deeds.commands, deeds.edits, deeds.others)
 
 
+def test_commands_that_no_process_shows_were_asked_for() -> None:
+    tools = [tool(1, "Bash"), *(tool(at, "Bash", exit_code=None) for at in (2, 3))]
+    refused = ToolRow("tool-9", 9, "llm-1", "9", "Bash", status="failed", output="rejected by user")
+    deeds = deeds_of([call(1)], [*tools, refused], FilesTouched())
+    assert "Ran 1 command, asked for 2 more, 1 refused." == judged(deeds).sentence
+    assert "Asked for 2 commands." == judged(deeds_of([call(1)], tools[1:], FilesTouched())).sentence
+    alone = deeds_of([call(1, prompt="rm it")], [refused], FilesTouched())
+    assert "Answered 1 prompt, changed nothing, 1 refused." == judged(alone).sentence
+
+
 def test_without_a_call_the_programs_are_what_is_known() -> None:
     assert "2 programs ran, and no call of a model was seen." == judged(deeds_of([], [], FilesTouched(), programs=2)).sentence
     written = FilesTouched(("/a",), edited=1)
