@@ -32,6 +32,8 @@ def short_call(call: CallRow, prices: Prices) -> PricedCall | None:
         prompt=row.prompt[:1],  # that there is one
         turn=row.turn,
         messages=row.messages,
+        tools=row.tools,
+        aside=row.aside,
         repeat=row.repeat,
         retry=row.retry,
         cost_usd=None if cost is None else float(cost.usd),

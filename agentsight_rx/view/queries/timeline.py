@@ -86,7 +86,7 @@ def _call(row: CallRow) -> list[Moment]:
         session_id=row.session_id,
     )
     said = replace(called, duration_ms=None, detail="")
-    found = [replace(said, kind="prompt", text=row.prompt[:_TEXT], status="ok")] if row.prompt else []
+    found = [replace(said, kind="prompt", text=row.prompt[:_TEXT], status="ok")] if row.is_prompted else []
     found.append(called)
     if end_ms is not None and row.text:
         found.append(replace(said, timestamp_ms=end_ms, kind="answer", text=row.text[:_TEXT]))

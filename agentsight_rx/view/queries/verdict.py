@@ -37,7 +37,8 @@ class Deeds(Struct, frozen=True, kw_only=True):
 
     calls: int
     failed_calls: int
-    prompts: int  # of the user
+    prompts: int  # that a person typed
+    answered: int  # of these
     tools: int
     commands: int
     commands_unseen: int
@@ -104,7 +105,8 @@ def deeds_of(calls: Sequence[PricedCall], tools: Sequence[ToolRow], files: Files
     return Deeds(
         calls=len(calls),
         failed_calls=len(failed_calls),
-        prompts=sum(bool(call.prompt) and call.agent_id is None for call in calls),
+        prompts=sum(call.is_prompted for call in calls),
+        answered=_answered(calls),
         tools=len(tools),
         commands=ran,
         commands_unseen=len(commands) - ran - sum(map(is_command, refused)),
@@ -136,8 +138,7 @@ def _did(deeds: Deeds, turns: Mapping[str, int]) -> Iterator[Clause]:
     elif not deeds.calls and not done:
         yield Clause("nothing was seen")
     elif not done:
-        answered = f"answered {plural(deeds.prompts, 'prompt')}" if deeds.prompts else f"made {plural(deeds.calls, 'call')}"
-        yield Clause(f"{answered}, changed nothing")
+        yield Clause(f"{_talked(deeds)}, changed nothing")
     if deeds.failed_tools:
         yield Clause(f"{deeds.failed_tools:,} failed", "conversation", turns.get(deeds.failed_tool, 0))
     if deeds.refused_tools:
@@ -169,3 +170,25 @@ def _trouble(deeds: Deeds, turns: Mapping[str, int]) -> Iterator[Clause]:
     if deeds.failed_calls:
         said = f"{plural(deeds.failed_calls, 'call')} of the model failed"
         yield Clause(said, "conversation", turns.get(deeds.failed_call, 0))
+
+
+def _talked(deeds: Deeds) -> str:
+    if not deeds.prompts:
+        return f"made {plural(deeds.calls, 'call')}"
+    if not deeds.answered:
+        return f"got no answer to {plural(deeds.prompts, 'prompt')}"
+    if deeds.answered < deeds.prompts:
+        return f"answered {deeds.answered:,} of {plural(deeds.prompts, 'prompt')}"
+    return f"answered {plural(deeds.prompts, 'prompt')}"
+
+
+def _answered(calls: Sequence[PricedCall]) -> int:
+    """The prompts behind which a call of the main agent came to its end without asking for a tool."""
+    waiting, found = False, 0
+    for call in calls:
+        if call.agent_id is not None or (call.aside and call.aside != "retry"):
+            continue
+        waiting = waiting or call.is_prompted
+        if waiting and call.status == "complete" and not call.tools:
+            waiting, found = False, found + 1
+    return found

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from agentsight_rx.view.queries.costs import PricedCall
 from agentsight_rx.view.queries.effects import FilesTouched
 from agentsight_rx.view.queries.verdict import Clause, Deeds, Verdict, deeds_of, verdict_of
@@ -56,6 +58,21 @@ def test_a_session_that_goes_on_is_judged_so_far() -> None:
 def test_a_session_without_effects_answered_the_prompts_of_the_user() -> None:
     calls = [call(1, prompt="hello"), call(2, prompt="its task", agent_id="sub")]
     assert "Answered 1 prompt, changed nothing." == judged(deeds_of(calls, [], FilesTouched())).sentence
+
+
+def test_only_a_call_that_came_to_its_end_answers_a_prompt() -> None:
+    cut = [call(number, prompt="hello", status="partial") for number in (1, 2, 3, 4)]
+    assert "Got no answer to 4 prompts, changed nothing." == judged(deeds_of(cut, [], FilesTouched())).sentence
+    half = [call(1, prompt="one"), call(2, prompt="two", status="aborted")]
+    assert "Answered 1 of 2 prompts, changed nothing." == judged(deeds_of(half, [], FilesTouched())).sentence
+    tools = [replace(call(1, prompt="one"), tools=1), call(2)]
+    assert (1, 1) == ((deeds := deeds_of(tools, [], FilesTouched())).prompts, deeds.answered)
+    assert 0 == deeds_of(tools[:1], [], FilesTouched()).answered
+
+
+def test_what_an_agent_asks_for_itself_is_no_prompt() -> None:
+    asked = [replace(call(1, prompt="name it"), aside="title"), call(2, prompt="fix it"), replace(call(3), aside="summary")]
+    assert (1, 1) == ((deeds := deeds_of(asked, [], FilesTouched())).prompts, deeds.answered)
 
 
 def test_calls_without_a_prompt_are_not_answered_prompts() -> None:
