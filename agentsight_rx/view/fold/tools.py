@@ -35,6 +35,7 @@ class _Candidate(Struct, array_like=True, frozen=True):
     ended: bool = False
     exit_code: int | None = None
     signal: int | None = None
+    end_ms: int = 0
 
 
 class OpenTool(Struct, frozen=True):
@@ -43,6 +44,7 @@ class OpenTool(Struct, frozen=True):
     row: ToolRow
     needles: tuple[str, ...]
     candidates: tuple[_Candidate, ...] = ()
+    ended_ms: int = 0  # when its newest process ended; 0: none did
 
 
 Changed: TypeAlias = tuple[ToolRow, ToolRow]  # as it is, and as it was
@@ -165,6 +167,9 @@ class Tools:
         answered = self._running.pop(process.id, None)
         if answered is not None:
             rows.append((replace(answered, exit_code=process.exit_code, signal=process.signal), answered))
+        mine = self._open.get(process.tool_call_id) if process.tool_call_id else None
+        if mine is not None:
+            self._open[mine.row.id] = replace(mine, ended_ms=max(mine.ended_ms, process.end_timestamp_ms or 0))
         for tool in list(self._open.values()):
             if tool.row.process_id == process.id and tool.row.exit_code is None:
                 row = replace(tool.row, exit_code=process.exit_code, signal=process.signal)
@@ -190,11 +195,13 @@ class Tools:
                 continue
             tool = self._open.pop(key)
             self._unname(tool)
-            row = self._by_time(tool)
+            row, ended_ms = self._by_time(tool)
+            over_ms = min(ended_ms or time_ms, time_ms)
             row = replace(
                 row,
                 end_timestamp_ms=time_ms,
-                duration_ms=time_ms - (row.start_timestamp_ms or time_ms),
+                duration_ms=max(0, over_ms - (row.start_timestamp_ms or over_ms)),
+                pause_ms=time_ms - over_ms if ended_ms else None,
                 status="failed" if result.is_error else "completed",
                 output=result.output[:_OUTPUT_MOST],
                 result_call_id=call.id,
@@ -204,14 +211,17 @@ class Tools:
             rows.append((row, tool.row))
         return rows
 
-    def _by_time(self, tool: OpenTool) -> ToolRow:
-        """The row, linked to the only program that the agent started while this was its only open tool."""
+    def _by_time(self, tool: OpenTool) -> tuple[ToolRow, int]:
+        """
+        The row, linked to the only program that the agent started while this was its only open tool, and when the last of its
+        processes ended (0: none did).
+        """
         row = tool.row
         others = any(each.row.pid == row.pid for each in self._open.values())
         if row.related_pid is not None or others or len(tool.candidates) != 1 or not tool.candidates[0].ended:
-            return row
+            return row, tool.ended_ms
         found = tool.candidates[0]
-        return replace(
+        linked = replace(
             row,
             related_pid=found.pid,
             related_event_id=found.event,
@@ -223,6 +233,7 @@ class Tools:
             exit_code=found.exit_code,
             signal=found.signal,
         )
+        return linked, found.end_ms
 
     def of_path(self, pid: int, path: str) -> str | None:
         """The open tool of this process whose input names the file: a tool that the agent runs itself, such as Edit."""
@@ -256,4 +267,5 @@ class Tools:
 def _ended(candidate: _Candidate, process: ProcessRow) -> _Candidate:
     if candidate.process != process.id:
         return candidate
-    return replace(candidate, ended=True, exit_code=process.exit_code, signal=process.signal)
+    end_ms = process.end_timestamp_ms or 0
+    return replace(candidate, ended=True, exit_code=process.exit_code, signal=process.signal, end_ms=end_ms)

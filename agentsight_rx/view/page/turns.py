@@ -190,6 +190,7 @@ class _Maker:
             repeat=row.repeat,
             cpu_ms=cpu_ms,
             memory=memory,
+            pause_ms=row.pause_ms,
         )
 
     def _program(self, row: ProcessRow, first: ProcessRow) -> Program:

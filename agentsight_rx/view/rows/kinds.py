@@ -142,7 +142,11 @@ class ToolRow(AnyRow, frozen=True, tag="tool_call", omit_defaults=True):
     that process was found, and `confidence` how sure that is: `argv` (its arguments contain the command, or the command
     contains them), `time` (the only program that the agent started between the call and its result).
 
-    A call equal to earlier ones of its session has `repeat` 1, 2, …; `loop` where nothing else was asked for in between.
+    `duration_ms` is the time of its processes, from the first to the end of the last that ended before the result; `pause_ms`
+    is the agent's own, from there to the request with the result. Without a process all of it is `duration_ms`.
+
+    A call that executes the same as earlier ones of its session has `repeat` 1, 2, …; `loop` where nothing else was asked for
+    in between.
     """
 
     id: str
@@ -174,6 +178,7 @@ class ToolRow(AnyRow, frozen=True, tag="tool_call", omit_defaults=True):
     repeat_of: str | None = None
     loop: bool = False
     result_call_id: str | None = None  # the call that sent the result to the model
+    pause_ms: int | None = None
 
 
 class ProcessRow(AnyRow, frozen=True, tag="process_node", omit_defaults=True):

@@ -239,6 +239,34 @@ def test_equal_tool_calls_are_marked_and_a_loop_where_nothing_stands_in_between(
     assert [row.tools for row in last(SessionRow, made)] == [4]
 
 
+ABOUT = st.dictionaries(
+    st.sampled_from(["description", "timeout", "tool_call_id", "request_id", "timestamp", "_meta"]), st.text(max_size=5)
+)
+
+
+@given(st.lists(ABOUT, min_size=2, max_size=5), st.sampled_from([{"command": "pytest"}, {"query": "x"}, {"cmd": ["ls", "-l"]}]))
+def test_a_call_that_executes_the_same_is_a_loop_whatever_is_said_about_it(
+    about: list[dict[str, str]], given_input: dict[str, Any]
+) -> None:
+    events: list[Event] = []
+    for at, more in enumerate(about):
+        reply = Reply(tool_calls=(ToolCall(f"t{at}", "Bash", json.dumps({**more, **given_input})),))
+        asked = asks(2 * at + 1, at + 1, messages=[{"role": "user", "content": str(at)}])
+        events += [asked, streams(2 * at + 2, reply, at + 1)]
+    rows = last(ToolRow, emitted(*events))
+    assert [(row.repeat, row.loop) for row in rows] == [(at, at > 0) for at in range(len(about))]
+
+
+def test_calls_that_execute_something_else_are_no_loop() -> None:
+    other = ({"command": "ls"}, {"command": "ls", "workdir": "/a"}, {"path": "a", "offset": 1}, {"path": "a", "offset": 2}, {})
+    events: list[Event] = []
+    for at, given_input in enumerate(other):
+        reply = Reply(tool_calls=(ToolCall(f"t{at}", "Bash", json.dumps(given_input)),))
+        asked = asks(2 * at + 1, at + 1, messages=[{"role": "user", "content": str(at)}])
+        events += [asked, streams(2 * at + 2, reply, at + 1)]
+    assert [row.repeat for row in last(ToolRow, emitted(*events))] == [0] * len(other)
+
+
 # -- fields that cannot be read --------------------------------------------------------------------------------------------
 
 

@@ -6,8 +6,10 @@ from msgspec.structs import replace
 
 from agentsight_rx.view.queries.costs import PricedCall
 from agentsight_rx.view.queries.effects import FilesTouched
+from agentsight_rx.view.queries.findings import find
 from agentsight_rx.view.queries.verdict import Clause, Deeds, Verdict, deeds_of, verdict_of
 from agentsight_rx.view.rows.kinds import ToolRow
+from agentsight_rx.view.rows.tool_words import steady
 
 
 def call(number: int, *, prompt: str = "", status: str = "complete", agent_id: str | None = None) -> PricedCall:
@@ -112,3 +114,19 @@ def test_a_long_command_is_cut() -> None:
     tools = [tool(at, "Bash", "x" * 99, exit_code=1) for at in (1, 2)]
     (clause,) = judged(deeds_of([call(1)], tools, FilesTouched())).trouble
     assert Clause("x" * 59 + "… failed twice in a row", "conversation", 1) == clause
+
+
+def test_a_command_that_is_described_anew_failed_in_a_row() -> None:
+    tools = [tool(at, "Bash", f'{{"description":"try {at}","command":"make"}}', exit_code=2) for at in (1, 2, 3)]
+    assert "make failed three times in a row" in judged(deeds_of([call(1)], tools, FilesTouched())).sentence
+
+
+def test_results_that_differ_in_times_alone_are_the_same() -> None:
+    made = [f"1 failed in 0.{at}2s at 2026-11-29T10:0{at}:00Z" for at in (1, 2, 3)]
+    tools = [
+        ToolRow(f"t{at}", at, "llm-1", str(at), "Bash", output=text, loop=at > 0, repeat_of="t0" if at else None)
+        for at, text in enumerate(made)
+    ]
+    (found,) = find([call(1)], tools)
+    assert ("loop", 3) == (found.kind, found.amount)
+    assert steady("5 failed, 3 passed in 2s") != steady("3 failed, 5 passed in 2s")
