@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 import msgspec
 from msgspec import Struct
 
+from ..agents.said import typed
 from ..core.bounded import Recent
 from ..llm import call_of, new_in
 from ..llm.canonical import Answer, LlmCall, ReasoningPart, TextPart, ToolCallPart, ToolResultPart
@@ -145,8 +146,8 @@ class _Trajectory:
             yield from self._numbered({"source": "system", "message": text} if text else None, time)
         if rest:  # the step that asked for them was not seen
             yield from self._numbered({"source": "system", "message": "", "observation": {"results": rest}}, time)
-        typed = new.text if new else call.prompt
-        yield from self._numbered({"source": "user", "message": typed} if typed else None, time)
+        text = typed(new.text) if new else call.prompt
+        yield from self._numbered({"source": "user", "message": text} if text else None, time)
 
     def _take_results(self, results: Sequence[ToolResultPart]) -> list[_Json]:
         """Give the step that waits its results; results of other tools come back, without the id."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-__all__ = ["CUT", "amount", "count", "cut", "data_size", "error_said", "ordinal", "plural", "times_said", "took"]
+__all__ = ["CUT", "amount", "aside_said", "count", "cut", "data_size", "error_said", "ordinal", "plural", "times_said", "took"]
 
 CUT = "…"
 _HTTP = "http_"
+_ASIDES = {"retry": "a retry", "other": "a question of the agent itself"}
 _TIMES = {2: "twice", 3: "three times", 4: "four times", 5: "five times", 6: "six times"}
 
 
@@ -67,3 +68,8 @@ def took(ms: int | None, /) -> str:
         return f"{ms / 1000:.1f} s"
     minutes, seconds = divmod(round(ms / 1000), 60)
     return f"{minutes} m {seconds:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} m"
+
+
+def aside_said(kind: str, /) -> str:
+    """What a request is that no person typed: `a title, for the agent itself`."""
+    return _ASIDES.get(kind, f"a {kind}, for the agent itself")

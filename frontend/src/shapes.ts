@@ -32,6 +32,7 @@ export interface ToolCard {
   id: string; name: string; asked: string; how: string; state: "ok" | "failed" | "running"; start_ms: number; ms?: number | null;
   tied?: string; sure?: number; cwd?: string; programs?: Program[]; more_programs?: number; files?: { sign: string; path: string }[];
   more_files?: number; read?: number; hosts?: string[]; result?: Text | null; repeat?: number; gap?: Gap | null; cpu_ms?: number; memory?: number;
+  pause_ms?: number | null;
 }
 export interface SubAgent {
   id: string; name: string; turns: number; start_ms: number; ms: number; tokens_in: number; tool?: string; cost?: number | null;

@@ -14,6 +14,7 @@ from ...events import Usage
 from ...llm.decode import decoded
 from ...redaction.redactor import Redactor
 from ...wire.lines import Line, LineDecoder
+from ..said import typed
 from .transcript import Transcript, TranscriptCall, TranscriptTool
 
 __all__ = ["Draft"]
@@ -138,8 +139,8 @@ class Draft:
 
     def prompted(self, text: str) -> None:
         """What the user may have typed; the first that no program wrote is kept."""
-        if not self.prompt and text.strip() and not _NOTE.match(text):
-            self.prompt = self._text(text.strip(), _PROMPT_MOST)
+        if not self.prompt and (said := typed(text)):
+            self.prompt = self._text(said, _PROMPT_MOST)
 
     def total(self, model: str, usage: Usage) -> None:
         """Tokens in the agent's own sums, which count more than the sums of its calls."""
@@ -195,10 +196,3 @@ class Draft:
 
 # Files of the agents themselves and of caches
 _NOISE = re.compile(r"/\.(?:claude|codex|gemini|git|npm|cache)/|/node_modules/|(?:\A|/)(?:CLAUDE|AGENTS|GEMINI)\.md\Z")
-
-# What Claude Code, Codex and Gemini CLI put in the place of, or in front of, what a user typed
-_NOTE = re.compile(
-    r"\s*(?:<(?:command-[a-z]+|local-command-[a-z]+|bash-[a-z]+|system-reminder|environment_context|user_instructions"
-    r"|session_context|turn_aborted|user_shell_command|permissions instructions|INSTRUCTIONS)>"
-    r"|# AGENTS\.md instructions|Caveat: The messages below|\[Request interrupted)"
-)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from ...view import CallRow
 from ...view.queries.costs import CostSum
-from ...view.words import error_said, ordinal
+from ...view.words import aside_said, error_said, ordinal
 from .screen import Span
 from .words import amount, count, listed, money, plural
 
@@ -38,9 +38,11 @@ def new_in_call(call: CallRow, /) -> str:
     )
     if call.retry:
         parts = ["a retry"]
+    if call.aside:
+        parts.append(aside_said(call.aside))
     if not call.repeat and call.new_results:
         parts.append(plural(call.new_results, "tool result"))
-    if not call.repeat and call.prompt:
+    if not call.repeat and call.prompt and call.aside != "retry":
         parts.append(f"“{call.prompt}”")
     who = f"sub-agent {call.agent_id[:8]}: " if call.agent_id else ""
     return who + (", ".join(parts) or ("no new message" if call.messages else ""))

@@ -117,7 +117,7 @@ def _turn(turn: Turn) -> tuple[Cell, ...]:
         amount(call.cache_read_tokens) if has_tokens else "",
         out,
         money(call.cost_usd) if has_tokens else "",
-        "your prompt" if call.turn == 1 and call.prompt and not call.agent_id else new_in_call(call),
+        "your prompt" if call.turn == 1 and call.is_prompted else new_in_call(call),
         _tools(turn),
     )
 

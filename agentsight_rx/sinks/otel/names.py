@@ -140,6 +140,7 @@ _EXECUTE_TOOL = (
     Name("gen_ai.tool.call.result", "content", "result"),
     _CONVERSATION,
     Name("agentsight.tool.id", "ours", "id"),
+    Name("agentsight.tool.outcome", "ours", "outcome"),
     Name("agentsight.call.id", "ours", "call"),
     _SESSION,
     Name("agentsight.tool.link", "ours", "link"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from ...agents.said import aside_of, typed
 from ...events import HttpRequest, HttpResponse, Reply, SseMessage, milliseconds
 from ...llm import BODY, NOT_UNDERSTOOD, Asked, New, Provider, new_in, provider_at
 from ...tokens import Usage, counts_of
@@ -22,6 +23,8 @@ def asked_row(event: HttpRequest, id: str, provider: Provider, asked: Asked) -> 
     """The row of a call that has begun."""
     origin, host = event.origin, field(event.headers, "host")
     new: New = new_in(asked)
+    prompt = typed(new.text)
+    instructions = "\n".join(text for each in asked.messages if each.role in ("system", "developer") for text in each.texts())
     parameters = asked.parameters
     return CallRow(
         id,
@@ -37,7 +40,8 @@ def asked_row(event: HttpRequest, id: str, provider: Provider, asked: Asked) -> 
         reason=event.reason,
         session_id=asked.session_id,
         conversation_id=asked.conversation_id,
-        prompt=new.text[:_TEXT_MOST],
+        prompt=prompt[:_TEXT_MOST],
+        aside=aside_of(instructions, prompt, tools=len(asked.tools)) if prompt else "",
         process_id=process_of(origin),
         stream=asked.stream,
         max_tokens=parameters.max_tokens if 0 <= (parameters.max_tokens or 0) <= _COUNT_MOST else None,

@@ -89,7 +89,7 @@ class Calls:
 
     def _begin(self, event: HttpRequest, provider: Provider, id: str) -> Outcome:
         origin = event.origin
-        row, digest, results = self.requests.read(event, provider, id)
+        row, digest, results, tools = self.requests.read(event, provider, id)
         served = b""
         evicted: list[Row] = []
         while len(self._open) >= _OPEN_MOST:
@@ -101,8 +101,9 @@ class Calls:
             digest, served = b"", b"" if row.twin else digest
         sessions: list[Row] = self._served_before(digest, row) if digest and self._serving else []
         if row.twin is None:
-            row, begun = self._sessions.begin(self._repeats.begin(row, digest), event.headers)
+            row, begun = self._sessions.begin(self._repeats.begin(row, digest), event.headers, tools=tools)
             sessions += begun
+            self._judged(begun)
         if served:
             self._serving.put(id, None)
         self._open[id] = OpenCall(row, origin.time_ns, connection_id(origin), digest, served)
@@ -112,6 +113,16 @@ class Calls:
             return Outcome(rows, begun=row, results=results)
         ended = self.stream(early, id) if isinstance(early, SseMessage) else self.response(early, id)
         return Outcome([*rows, *ended.rows], ended.call, ended.reply, begun=row, results=results)
+
+    def _judged(self, rows: list[Row]) -> None:
+        """Calls that go on are asides, as a later one shows."""
+        for row in rows:
+            if type(row) is CallRow:
+                for mine in (self._open, self._behind):
+                    if row.id in mine:
+                        each = mine[row.id]
+                        partial = each.partial and replace(each.partial, aside=row.aside)
+                        mine[row.id] = replace(each, row=replace(each.row, aside=row.aside), partial=partial)
 
     def _client_of(self, asked: bytes, server: int) -> str | None:
         """The open call of a client that asked just this of a server in the same tree."""
@@ -216,7 +227,10 @@ class Calls:
         return Outcome(ended.rows) if known else ended
 
     def part(self, event: BodyPart, key: str) -> list[Row]:
-        return [*self._behind.ended(key, event.reason)] if event.last else []
+        rows = self._behind.ended(key, event.reason) if event.last else []
+        for row in rows:
+            self._sessions.noted(row)
+        return [*rows]
 
     def _ended_by(self, open_call: OpenCall, event: HttpResponse | SseMessage, reply: Reply, *, more: bool) -> Outcome:
         row = ended_row(open_call.row, event, reply, start_ns=open_call.start_ns, more=more)
@@ -272,7 +286,7 @@ class Calls:
     def get(self, id: str) -> CallRow | None:
         """The row of an open call, or of one whose body goes on."""
         found = self._open.get(id)
-        return found.row if found is not None else self._behind.row(id)
+        return found.row if found is not None else self._behind.row(id) or self._sessions.call(id)
 
     def snapshot(self) -> CallsState:
         return CallsState(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from msgspec.structs import replace
 
+from ...agents.programs import is_client, is_launcher, is_prompt, is_worker
 from ...agents.registry import agent_of
 from ...core.bounded import Recent
 from ...events import ProcessExec, ProcessExit, ProcessFork, ProcessSeen, milliseconds
@@ -151,41 +152,43 @@ class Processes:
 
     def ancestors(self, pid: int) -> set[int]:
         """The parent, the parent's parent, … of `pid`, as far as they are known."""
-        found: set[int] = set()
-        for _ in range(_DEPTH_MOST):
-            row = self._live.get(pid)
-            if row is None or row.ppid is None:
-                break
-            pid = row.ppid
-            found.add(pid)
-        return found
+        return {row.ppid for row in self._lineage(pid) if row.ppid is not None}
 
     def nearest(self, pid: int, known: Mapping[str, str]) -> str | None:
         """The entry of the process in `known`, else the entry of its nearest ancestor that has one."""
-        for _ in range(_DEPTH_MOST if known else 0):
-            row = self._live.get(pid)
-            if row is None:
-                return None
-            found = known.get(row.id)
-            if found is not None or row.ppid is None:
-                return found
-            pid = row.ppid
-        return None
+        found = (known.get(row.id) for row in self._lineage(pid)) if known else ()
+        return next((each for each in found if each is not None), None)
 
     def program(self, pid: int) -> ProcessRow | None:
         """
-        The process whose session one belongs to: itself where it is a known agent, else the one that the nearest known agent
-        above it started, else the first of its tree.
+        The process whose session the calls of a process belong to: the one that started the program that calls. A process that
+        forked without a program of its own, or that its parent started from its own program, is a worker of that one. Of a
+        client such as curl it is the program or script that started it, where no known agent stands in between.
         """
         found: ProcessRow | None = None
+        for row in self._lineage(pid):
+            if found is not None and (found.agent or not (_is_fork(found) or is_worker(row.argv, found.argv))):
+                break
+            found = row
+        if found is None or found.agent or not is_client(found.argv):
+            return found
+        for row in self._lineage(found.ppid or 0):
+            if row.agent or is_prompt(row.argv):
+                break
+            if not _is_fork(row) and not is_launcher(row.argv):
+                return self.program(row.pid)
+        return found
+
+    def _lineage(self, pid: int) -> Iterator[ProcessRow]:
+        """The process, its parent, the parent's parent, … as far as they are known."""
         for _ in range(_DEPTH_MOST):
             row = self._live.get(pid)
-            if row is None or (row.agent and found is not None):
-                return found
-            if row.agent or row.ppid is None:
-                return row
-            found, pid = row, row.ppid
-        return found
+            if row is None:
+                return
+            yield row
+            if row.ppid is None:
+                return
+            pid = row.ppid
 
     def _keep(self, row: ProcessRow) -> None:
         self._live.put(row.pid, row)
@@ -196,3 +199,8 @@ class Processes:
     def restore(self, state: list[ProcessRow]) -> None:
         self._live.clear()
         self._live.update({row.pid: row for row in state})
+
+
+def _is_fork(row: ProcessRow) -> bool:
+    """It runs the program of its parent."""
+    return not row.command and not row.argv

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from ...core.bounded import Recent
 from ..rows.kinds import CallRow, ToolRow
+from ..rows.tool_words import executed
 
 __all__ = ["Repeats", "RepeatsState", "ToolRepeats", "ToolRepeatsState"]
 
@@ -65,7 +66,7 @@ class ToolRepeatsState(Struct, array_like=True):
 
 
 class ToolRepeats:
-    """The tool calls so far, by session, name and input."""
+    """The tool calls so far, by session, name and what they execute."""
 
     def __init__(self) -> None:
         self._asked: Recent[bytes, _Before] = Recent(_MOST)
@@ -74,7 +75,7 @@ class ToolRepeats:
     def mark(self, row: ToolRow) -> ToolRow:
         """The row, marked where the same was asked before; a loop where it was asked right before."""
         agent = f"{row.session_id or row.pid}/{row.agent_id or ''}"
-        text = f"{agent}\n{row.tool_name}\n{row.input}"
+        text = f"{agent}\n{row.tool_name}\n{executed(row.input)}"
         key = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
         before, last = self._asked.get(key), self._last.get(agent)
         self._last.put(agent, key)

@@ -1,4 +1,4 @@
-"""HttpRequest of a model -> what it says by itself: its row, a digest of it, and the tool results in it."""
+"""HttpRequest of a model -> what it says by itself: its row, a digest, the tool results in it, and how many tools it offers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["Requests"]
 _END = 4096  # bytes of a body
 _READ_MOST = 8  # requests that are parsed once where they are read again and again
 
-Said: TypeAlias = tuple[CallRow, bytes, tuple[ToolResult, ...]]
+Said: TypeAlias = tuple[CallRow, bytes, tuple[ToolResult, ...], int]
 
 
 class Requests:
@@ -35,7 +35,7 @@ class Requests:
         if self.again and (known := self._newest.get(id)) is not None and known[0] is event:
             return known[1]
         asked = provider.asked(event.body, event.target, resent=self._resent)
-        said = asked_row(event, id, provider, asked), _digest(event.target, event.body), _results(asked)
+        said = asked_row(event, id, provider, asked), _digest(event.target, event.body), _results(asked), len(asked.tools)
         if self.again:
             self._newest.put(id, (event, said))
         return said

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from ...core.bounded import Recent
 from ...events import Headers
 from ...tokens import counts_of
 from ..rows.kinds import CallRow, ProcessRow, Row, SessionRow, ToolRow
+from ..rows.tool_outcome import has_failed
+from .asides import Asides, AsidesState
 from .named_ids import NamedIds, named_ids
 from .processes import Processes
 
@@ -32,6 +34,7 @@ class SessionsState(Struct, array_like=True):
     of_process: tuple[list[str], list[str]]
     of_response: tuple[list[str], list[str]]
     agents: list[str]
+    asides: AsidesState = field(default_factory=AsidesState)
 
 
 class Sessions:
@@ -43,9 +46,13 @@ class Sessions:
         self._of_process: Recent[str, str] = Recent(_PROCESSES_MOST)  # the newest session of each
         self._of_response: Recent[str, str] = Recent(_RESPONSES_MOST)
         self._agents: Recent[str, None] = Recent(_AGENTS_MOST)  # session and id of each sub-agent
+        self._asides = Asides()
 
-    def begin(self, row: CallRow, headers: Headers) -> tuple[CallRow, list[Row]]:
-        """A call begins: the row with its session, and that session."""
+    def begin(self, row: CallRow, headers: Headers, *, tools: int = 0) -> tuple[CallRow, list[Row]]:
+        """
+        A call begins that may use so many tools: its row with its session, that session, and rows of earlier calls of which
+        more is known now.
+        """
         named = named_ids(headers)
         program = self._processes.program(row.pid or 0)
         root = program.id if program else row.process_id
@@ -57,10 +64,14 @@ class Sessions:
             self._of_process.put(root, id)
         if row.process_id is not None and row.process_id != root:
             self._of_process.put(row.process_id, id)
+        row = replace(row, session_id=id, agent_id=named.agent)
+        row, asides = self._asides.begin(row, tools)
+        if any(each.prompt[:_TITLE] == session.title for each in asides):
+            session = replace(session, title="")
         session = replace(
             session,
             status="live",
-            title=session.title or row.prompt[:_TITLE],
+            title=session.title or (row.prompt[:_TITLE] if row.is_prompted else ""),
             model=row.model or session.model,
             models=_with(session.models, row.model),
             calls=session.calls + 1,
@@ -72,17 +83,17 @@ class Sessions:
         self._rows.put(id, session)
         called = replace(
             row,
-            session_id=id,
             agent=session.agent,
-            agent_id=named.agent,
             parent_agent_id=named.parent_agent,
             conversation_id=row.conversation_id or named.conversation,
             turn=session.calls,
         )
-        return called, [session]
+        self._asides.seen(called)
+        return called, [session, *asides]
 
     def uncount(self, row: CallRow) -> list[Row]:
         """A call that had begun is the server's end of another one, which counts."""
+        self._asides.forget(row.id)
         session = self._rows.get(row.session_id) if row.session_id else None
         if session is None:
             return []
@@ -120,6 +131,7 @@ class Sessions:
 
     def end(self, row: CallRow, before: CallRow | None) -> list[Row]:
         """A call ended, or has an answer in part; `before` is the row with an earlier part, which this one replaces."""
+        self._asides.seen(row)
         session = self._rows.get(row.session_id) if row.session_id else None
         if session is None:
             return []
@@ -150,10 +162,10 @@ class Sessions:
         self._rows[session.id] = session
         return [session]
 
-    def answered(self, tool: ToolRow) -> list[Row]:
-        """The result of a tool went to the model."""
+    def judged(self, tool: ToolRow, before: ToolRow) -> list[Row]:
+        """The result of a tool went to the model, or its process ended."""
         session = self._rows.get(tool.session_id) if tool.session_id else None
-        if session is None or tool.status != "failed":
+        if session is None or not has_failed(tool) or has_failed(before):
             return []
         session = replace(session, failed_tools=session.failed_tools + 1)
         self._rows[session.id] = session
@@ -173,6 +185,14 @@ class Sessions:
         """The session that a process belongs to: its own, else the session of the nearest ancestor that has one."""
         return self._processes.nearest(pid, self._of_process)
 
+    def noted(self, row: CallRow) -> None:
+        """There is more to say of a call that has ended."""
+        self._asides.seen(row)
+
+    def call(self, id: str) -> CallRow | None:
+        """The row of a call of which more may be known later."""
+        return self._asides.get(id)
+
     def get(self, id: str) -> SessionRow | None:
         return self._rows.get(id)
 
@@ -182,6 +202,7 @@ class Sessions:
             of_process=self._of_process.columns,
             of_response=self._of_response.columns,
             agents=list(self._agents),
+            asides=self._asides.snapshot(),
         )
 
     def restore(self, state: SessionsState) -> None:
@@ -191,6 +212,7 @@ class Sessions:
         self._of_response.fill(state.of_response)
         self._agents.clear()
         self._agents.update(dict.fromkeys(state.agents))
+        self._asides.restore(state.asides)
 
 
 def _is_partial(row: CallRow) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TypeAlias
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -34,6 +35,7 @@ class _Candidate(Struct, array_like=True, frozen=True):
     ended: bool = False
     exit_code: int | None = None
     signal: int | None = None
+    end_ms: int = 0
 
 
 class OpenTool(Struct, frozen=True):
@@ -42,6 +44,10 @@ class OpenTool(Struct, frozen=True):
     row: ToolRow
     needles: tuple[str, ...]
     candidates: tuple[_Candidate, ...] = ()
+    ended_ms: int = 0  # when its newest process ended; 0: none did
+
+
+Changed: TypeAlias = tuple[ToolRow, ToolRow]  # as it is, and as it was
 
 
 class ToolsState(Struct, array_like=True):
@@ -153,30 +159,33 @@ class Tools:
             found = [*tool.candidates, made]
         self._open[tool.row.id] = replace(tool, candidates=tuple(found))
 
-    def ended(self, process: ProcessRow) -> list[Row]:
+    def ended(self, process: ProcessRow) -> list[Changed]:
         """A process ended: it gives the exit code of the tool that it ran."""
-        rows: list[Row] = []
+        rows: list[Changed] = []
         if not self._open and not self._running:
             return rows
         answered = self._running.pop(process.id, None)
         if answered is not None:
-            rows.append(replace(answered, exit_code=process.exit_code, signal=process.signal))
+            rows.append((replace(answered, exit_code=process.exit_code, signal=process.signal), answered))
+        mine = self._open.get(process.tool_call_id) if process.tool_call_id else None
+        if mine is not None:
+            self._open[mine.row.id] = replace(mine, ended_ms=max(mine.ended_ms, process.end_timestamp_ms or 0))
         for tool in list(self._open.values()):
             if tool.row.process_id == process.id and tool.row.exit_code is None:
                 row = replace(tool.row, exit_code=process.exit_code, signal=process.signal)
                 self._open[row.id] = replace(tool, row=row)
-                rows.append(row)
+                rows.append((row, tool.row))
             elif any(each.process == process.id for each in tool.candidates):
                 found = tuple(_ended(each, process) for each in tool.candidates)
                 self._open[tool.row.id] = replace(tool, candidates=found)
         return rows
 
-    def answered(self, results: Iterable[ToolResult], call: CallRow) -> list[ToolRow]:
+    def answered(self, results: Iterable[ToolResult], call: CallRow) -> list[Changed]:
         """Tool results in a request. Each request carries the whole conversation, so most of them are known already."""
         if not self._open:
             return []
         waiting = {(each.row.pid, each.row.tool_call_id): key for key, each in self._open.items()}
-        rows: list[ToolRow] = []
+        rows: list[Changed] = []
         time_ms = call.start_timestamp_ms
         for result in results:
             key = waiting.pop((call.pid, result.id), None)
@@ -186,28 +195,33 @@ class Tools:
                 continue
             tool = self._open.pop(key)
             self._unname(tool)
-            row = self._by_time(tool)
+            row, ended_ms = self._by_time(tool)
+            over_ms = min(ended_ms or time_ms, time_ms)
             row = replace(
                 row,
                 end_timestamp_ms=time_ms,
-                duration_ms=time_ms - (row.start_timestamp_ms or time_ms),
+                duration_ms=max(0, over_ms - (row.start_timestamp_ms or over_ms)),
+                pause_ms=time_ms - over_ms if ended_ms else None,
                 status="failed" if result.is_error else "completed",
                 output=result.output[:_OUTPUT_MOST],
                 result_call_id=call.id,
             )
             if row.process_id is not None and row.exit_code is None and row.signal is None:
                 self._running.put(row.process_id, row)
-            rows.append(row)
+            rows.append((row, tool.row))
         return rows
 
-    def _by_time(self, tool: OpenTool) -> ToolRow:
-        """The row, linked to the only program that the agent started while this was its only open tool."""
+    def _by_time(self, tool: OpenTool) -> tuple[ToolRow, int]:
+        """
+        The row, linked to the only program that the agent started while this was its only open tool, and when the last of its
+        processes ended (0: none did).
+        """
         row = tool.row
         others = any(each.row.pid == row.pid for each in self._open.values())
         if row.related_pid is not None or others or len(tool.candidates) != 1 or not tool.candidates[0].ended:
-            return row
+            return row, tool.ended_ms
         found = tool.candidates[0]
-        return replace(
+        linked = replace(
             row,
             related_pid=found.pid,
             related_event_id=found.event,
@@ -219,6 +233,7 @@ class Tools:
             exit_code=found.exit_code,
             signal=found.signal,
         )
+        return linked, found.end_ms
 
     def of_path(self, pid: int, path: str) -> str | None:
         """The open tool of this process whose input names the file: a tool that the agent runs itself, such as Edit."""
@@ -252,4 +267,5 @@ class Tools:
 def _ended(candidate: _Candidate, process: ProcessRow) -> _Candidate:
     if candidate.process != process.id:
         return candidate
-    return replace(candidate, ended=True, exit_code=process.exit_code, signal=process.signal)
+    end_ms = process.end_timestamp_ms or 0
+    return replace(candidate, ended=True, exit_code=process.exit_code, signal=process.signal, end_ms=end_ms)

@@ -37,7 +37,7 @@ from .exchanges import Exchanges
 from .processes import Processes
 from .sessions import Sessions, SessionsState
 from .tls_uses import row_of_use
-from .tools import Tools, ToolsState
+from .tools import Changed, Tools, ToolsState
 from .unknown_fields import UnknownFields
 
 __all__ = ["Reader", "Size", "Views", "ViewsState"]
@@ -154,13 +154,17 @@ class Views:
         """The rows of a call, and of the tools whose results it sent and that its answer asked for."""
         rows, begun = outcome.rows, outcome.begun
         if begun is not None and outcome.results and begun.twin is None:
-            answered = self._tools.answered(outcome.results, begun)
-            rows = [*rows, *answered, *(row for tool in answered for row in self._sessions.answered(tool))]
+            rows = [*rows, *self._judged(self._tools.answered(outcome.results, begun))]
         call, reply = outcome.call, outcome.reply
         if call is not None and reply is not None and reply.tool_calls and call.twin is None:
             asked = self._tools.asked(call, reply.tool_calls, call.end_timestamp_ms or call.start_timestamp_ms)
             rows = [*rows, *asked, *self._sessions.asked(call.session_id, len(asked))]
         return rows
+
+    def _judged(self, tools: list[Changed]) -> list[Row]:
+        """The rows of tools of which more is known, and of their sessions."""
+        rows: list[Row] = [tool for tool, _ in tools]
+        return rows + [row for tool, before in tools for row in self._sessions.judged(tool, before)]
 
     # -- what processes did, apart from calls of models ----------------------------------------------------------------
 
@@ -178,7 +182,7 @@ class Views:
 
     def _exit(self, event: ProcessExit) -> list[Row]:
         process, rows = self._processes.exit(event, _event_id("exit", event))
-        rows += self._tools.ended(process)
+        rows += self._judged(self._tools.ended(process))
         rows += self._sessions.ended(process)
         return rows
 

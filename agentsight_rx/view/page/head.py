@@ -18,10 +18,10 @@ from ..queries.findings import find
 from ..queries.gaps import missing_things
 from ..queries.health import Health
 from ..queries.reading import read_totals
-from ..queries.tools import has_failed
 from ..queries.verdict import Clause, deeds_of, verdict_of
 from ..rows.kinds import SessionRow
 from ..rows.tables import STAGES
+from ..rows.tool_outcome import has_failed
 from .counts import counts_of
 from .funnel import records_of
 from .picture import WHOLE, Picture, Work

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from msgspec import Struct
 
 from ..queries.file_fates import effect_of
-from ..queries.tools import has_failed
 from ..rows.kinds import CallRow, ProcessRow, ResourceRow
 from ..rows.tables import PROCESSES, RESOURCES
+from ..rows.tool_outcome import has_failed
 from ..rows.tool_words import asked_for
 from ..words import cut
 from .picture import Picture

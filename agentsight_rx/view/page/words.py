@@ -9,8 +9,8 @@ import msgspec
 from msgspec import Struct
 
 from ..queries.costs import PricedCall
-from ..queries.tools import has_failed
 from ..rows.kinds import CallRow, ProcessRow, ToolRow
+from ..rows.tool_outcome import outcome_of, outcome_said
 
 __all__ = [
     "Gap",
@@ -56,13 +56,10 @@ class Gap(Struct, frozen=True, omit_defaults=True):
 
 def how_tool_ended(row: ToolRow, /) -> tuple[str, str]:
     """(words, state); the state is ok, failed, or running where no result was seen."""
-    if row.signal:
-        return f"signal {row.signal}", "failed"
-    if row.exit_code is not None:
-        return f"exit {row.exit_code}", "failed" if has_failed(row) else "ok"
-    if row.status == "failed":
-        return "failed", "failed"
-    return ("done", "ok") if row.status == "completed" else ("no result yet", "running")
+    outcome = outcome_of(row)
+    if outcome == "asked":
+        return "no result yet", "running"
+    return outcome_said(row), "failed" if outcome in ("failed", "refused") else "ok"
 
 
 def plan_of(row: ToolRow, /) -> list[tuple[str, str]]:

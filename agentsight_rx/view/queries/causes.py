@@ -59,7 +59,7 @@ class Causes:
         for call in rows_of(store, CALLS):
             if call.twin is not None:
                 continue
-            newest[call.session_id] = call.prompt[:_PROMPT] or newest.get(call.session_id, "")
+            newest[call.session_id] = (call.prompt[:_PROMPT] if call.is_prompted else "") or newest.get(call.session_id, "")
             prompts[call.id], self.turns[call.id] = newest[call.session_id], call.turn
         self._tools = {
             tool.id: Cause(

@@ -36,8 +36,11 @@ class PromptLine(Counts, frozen=True, omit_defaults=False):
 
 
 def read_prompts(store: Store, selection: Selection, prices: Prices, /) -> Iterator[PromptLine]:
-    """The prompts, oldest first. A request that sends only tool results, or only earlier messages, has no prompt."""
-    calls = read_calls(store, selection, prices, where=lambda row: bool(row.prompt) and not row.repeat)
+    """
+    What people typed, oldest first. A request has no prompt that sends only tool results or earlier messages, or that an agent
+    makes for itself.
+    """
+    calls = read_calls(store, selection, prices, where=lambda row: row.is_prompted)
     return map(_line, calls)
 
 

@@ -7,6 +7,7 @@ import sys
 from ...prices import Prices
 from ...tokens import counts_of
 from ..rows.kinds import CallRow, ToolRow
+from ..rows.tool_words import executed, steady
 from .costs import PricedCall, cost_of_call
 
 __all__ = ["short_call", "short_tool"]
@@ -32,6 +33,8 @@ def short_call(call: CallRow, prices: Prices) -> PricedCall | None:
         prompt=row.prompt[:1],  # that there is one
         turn=row.turn,
         messages=row.messages,
+        tools=row.tools,
+        aside=row.aside,
         repeat=row.repeat,
         retry=row.retry,
         cost_usd=None if cost is None else float(cost.usd),
@@ -48,8 +51,8 @@ def short_tool(row: ToolRow) -> ToolRow:
         tool_call_id="",
         tool_name=sys.intern(row.tool_name),
         status=sys.intern(row.status),
-        input=row.input[:_COMPARED],
-        output=row.output[:_COMPARED],
+        input=executed(row.input)[:_COMPARED],
+        output=steady(row.output[: 2 * _COMPARED])[:_COMPARED],
         related_pid=row.related_pid,
         exit_code=row.exit_code,
         signal=row.signal,

@@ -9,12 +9,12 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ..rows.kinds import ToolRow
+from ..rows.tool_outcome import has_failed, has_process, outcome_of
 from ..rows.tool_words import asked_for, is_command, is_edit
 from ..words import cut, plural, times_said
 from .costs import PricedCall
 from .effects import FilesTouched
 from .findings import Run, longest_failure
-from .tools import has_failed
 
 __all__ = ["Clause", "Deeds", "Verdict", "deeds_of", "verdict_of"]
 
@@ -30,20 +30,27 @@ class Clause(Struct, frozen=True, omit_defaults=True):
 
 
 class Deeds(Struct, frozen=True, kw_only=True):
-    """What a session did, in numbers. Tools are commands, edits or others; `edits` are the ones that did not fail."""
+    """
+    What a session did, in numbers. Tools are commands, edits or others. `commands` are the ones whose process was seen, which
+    ran; `commands_unseen` were asked for, and neither seen nor refused. `edits` did not fail and were not refused.
+    """
 
     calls: int
     failed_calls: int
-    prompts: int  # of the user
+    prompts: int  # that a person typed
+    answered: int  # of these
     tools: int
     commands: int
+    commands_unseen: int
     edits: int
     others: int
     failed_tools: int
+    refused_tools: int
     files: FilesTouched
     programs: int  # of the whole recording
     failed_in_a_row: Run | None = None
     failed_tool: str = ""  # the call that asked for the first tool that failed
+    refused_tool: str = ""
     failed_call: str = ""  # the last call that failed
 
 
@@ -91,20 +98,27 @@ def deeds_of(calls: Sequence[PricedCall], tools: Sequence[ToolRow], files: Files
     """Calls and tools in the order of time."""
     failed = [tool for tool in tools if has_failed(tool)]
     failed_calls = [call for call in calls if call.status == "error"]
-    commands, edits = sum(map(is_command, tools)), sum(is_edit(tool) and not has_failed(tool) for tool in tools)
+    refused = [tool for tool in tools if outcome_of(tool) == "refused"]
+    commands = [tool for tool in tools if is_command(tool)]
+    ran = sum(map(has_process, commands))
+    edits = sum(is_edit(tool) and outcome_of(tool) not in ("failed", "refused") for tool in tools)
     return Deeds(
         calls=len(calls),
         failed_calls=len(failed_calls),
-        prompts=sum(bool(call.prompt) and call.agent_id is None for call in calls),
+        prompts=sum(call.is_prompted for call in calls),
+        answered=_answered(calls),
         tools=len(tools),
-        commands=commands,
+        commands=ran,
+        commands_unseen=len(commands) - ran - sum(map(is_command, refused)),
         edits=edits,
-        others=len(tools) - commands - edits,
+        others=len(tools) - len(commands) - edits,
         failed_tools=len(failed),
+        refused_tools=len(refused),
         files=files,
         programs=programs,
         failed_in_a_row=longest_failure(tools),
         failed_tool=failed[0].llm_call_id if failed else "",
+        refused_tool=refused[0].llm_call_id if refused else "",
         failed_call=failed_calls[-1].id if failed_calls else "",
     )
 
@@ -118,16 +132,17 @@ def verdict_of(deeds: Deeds, turns: Mapping[str, int], /, *, live: bool = False)
 def _did(deeds: Deeds, turns: Mapping[str, int]) -> Iterator[Clause]:
     done = list(_done(deeds))
     yield from done
-    if deeds.failed_tools:
-        yield Clause(f"{deeds.failed_tools:,} failed", "conversation", turns.get(deeds.failed_tool, 0))
     if not deeds.calls and deeds.programs:
         ran = f"{plural(deeds.programs, 'program')} ran"
         yield Clause(f"{ran}, and no call of a model was seen" if not done else ran, "processes")
     elif not deeds.calls and not done:
         yield Clause("nothing was seen")
     elif not done:
-        answered = f"answered {plural(deeds.prompts, 'prompt')}" if deeds.prompts else f"made {plural(deeds.calls, 'call')}"
-        yield Clause(f"{answered}, changed nothing")
+        yield Clause(f"{_talked(deeds)}, changed nothing")
+    if deeds.failed_tools:
+        yield Clause(f"{deeds.failed_tools:,} failed", "conversation", turns.get(deeds.failed_tool, 0))
+    if deeds.refused_tools:
+        yield Clause(f"{deeds.refused_tools:,} refused", "conversation", turns.get(deeds.refused_tool, 0))
 
 
 def _done(deeds: Deeds) -> Iterator[Clause]:
@@ -140,7 +155,10 @@ def _done(deeds: Deeds) -> Iterator[Clause]:
         yield Clause(f"removed {plural(files.erased, 'file')}", "files")
     if deeds.commands:
         yield Clause(f"ran {plural(deeds.commands, 'command')}", "processes")
-    elif deeds.others:
+    if deeds.commands_unseen:  # the agent says so, and no process of them was seen
+        asked = f"{deeds.commands_unseen:,} more" if deeds.commands else plural(deeds.commands_unseen, "command")
+        yield Clause(f"asked for {asked}", "conversation")
+    if deeds.others and not deeds.commands and not deeds.commands_unseen:
         yield Clause(f"used {plural(deeds.others, 'other tool' if deeds.edits else 'tool')}", "conversation")
 
 
@@ -152,3 +170,25 @@ def _trouble(deeds: Deeds, turns: Mapping[str, int]) -> Iterator[Clause]:
     if deeds.failed_calls:
         said = f"{plural(deeds.failed_calls, 'call')} of the model failed"
         yield Clause(said, "conversation", turns.get(deeds.failed_call, 0))
+
+
+def _talked(deeds: Deeds) -> str:
+    if not deeds.prompts:
+        return f"made {plural(deeds.calls, 'call')}"
+    if not deeds.answered:
+        return f"got no answer to {plural(deeds.prompts, 'prompt')}"
+    if deeds.answered < deeds.prompts:
+        return f"answered {deeds.answered:,} of {plural(deeds.prompts, 'prompt')}"
+    return f"answered {plural(deeds.prompts, 'prompt')}"
+
+
+def _answered(calls: Sequence[PricedCall]) -> int:
+    """The prompts behind which a call of the main agent came to its end without asking for a tool."""
+    waiting, found = False, 0
+    for call in calls:
+        if call.agent_id is not None or (call.aside and call.aside != "retry"):
+            continue
+        waiting = waiting or call.is_prompted
+        if waiting and call.status == "complete" and not call.tools:
+            waiting, found = False, found + 1
+    return found

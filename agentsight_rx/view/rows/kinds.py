@@ -54,10 +54,11 @@ class CallRow(Counts, AnyRow, frozen=True, tag="llm_call", omit_defaults=True):
     Tokens are in normal form: `input_tokens` excludes tokens read from or written to a cache. `more`: the answer fell silent
     in the middle and may go on; then a later row of the same id follows.
 
-    `prompt` is what the user typed that this request sent for the first time; `new_results` counts the tool results that it
-    sent, which later turns of an agent consist of. `session_id` is the id of a SessionRow: the one that the client named in its
-    request or head, else one made of the process. A request equal to an earlier one has `repeat` 1, 2, … and names the first;
-    it is a `retry` where the one before had failed.
+    `prompt` is what this request sent for the first time beside tool results, without the notes that programs add. A person
+    typed it, or, where `aside` is set, an agent asks for itself: retry, title, summary, check, other, …. `new_results` counts
+    the tool results that it sent, which later turns of an agent consist of. `session_id` is the id of a SessionRow: the one
+    that the client named in its request or head, else one made of the process. A request equal to an earlier one has `repeat`
+    1, 2, … and names the first; it is a `retry` where the one before had failed.
     """
 
     id: str
@@ -112,6 +113,12 @@ class CallRow(Counts, AnyRow, frozen=True, tag="llm_call", omit_defaults=True):
     retry: bool = False
     unknown: tuple[str, ...] = ()  # fields that could not be read, as `choices[].delta`
     note: str | None = None  # what else there is to say of a call that is whole
+    aside: str = ""
+
+    @property
+    def is_prompted(self) -> bool:
+        """A person typed what it sent, for the first time."""
+        return bool(self.prompt) and not (self.aside or self.repeat) and self.agent_id is None
 
 
 class TokenRow(Counts, AnyRow, frozen=True, tag="token_usage", omit_defaults=True):
@@ -135,7 +142,11 @@ class ToolRow(AnyRow, frozen=True, tag="tool_call", omit_defaults=True):
     that process was found, and `confidence` how sure that is: `argv` (its arguments contain the command, or the command
     contains them), `time` (the only program that the agent started between the call and its result).
 
-    A call equal to earlier ones of its session has `repeat` 1, 2, …; `loop` where nothing else was asked for in between.
+    `duration_ms` is the time of its processes, from the first to the end of the last that ended before the result; `pause_ms`
+    is the agent's own, from there to the request with the result. Without a process all of it is `duration_ms`.
+
+    A call that executes the same as earlier ones of its session has `repeat` 1, 2, …; `loop` where nothing else was asked for
+    in between.
     """
 
     id: str
@@ -167,6 +178,7 @@ class ToolRow(AnyRow, frozen=True, tag="tool_call", omit_defaults=True):
     repeat_of: str | None = None
     loop: bool = False
     result_call_id: str | None = None  # the call that sent the result to the model
+    pause_ms: int | None = None
 
 
 class ProcessRow(AnyRow, frozen=True, tag="process_node", omit_defaults=True):

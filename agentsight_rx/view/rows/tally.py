@@ -20,7 +20,7 @@ from .kinds import (
     ToolRow,
     UnknownRow,
 )
-from .tool_words import is_command
+from .tool_outcome import has_process, outcome_of
 
 __all__ = ["Tally", "Totals"]
 
@@ -223,8 +223,7 @@ class Tally:
 
 def _process_of(row: ToolRow) -> tuple[bool, bool]:
     """Whether its process is known, and whether it should be and is not."""
-    linked = row.related_pid is not None
-    return linked, not linked and row.status == "completed" and is_command(row)
+    return has_process(row), outcome_of(row) == "unknown"
 
 
 def _count_less(counts: dict[str, int], name: str) -> None:

@@ -10,7 +10,7 @@ import msgspec
 
 from .kinds import ToolRow
 
-__all__ = ["asked_for", "is_command", "is_edit"]
+__all__ = ["asked_for", "executed", "is_command", "is_edit", "steady"]
 
 # The member of an input that says most, in the order of preference
 _MAIN = ("command", "cmd", "file_path", "path", "pattern", "query", "url", "description", "prompt", "subject", "code", "input")
@@ -47,6 +47,52 @@ def asked_for(text: str, /) -> str:
     if isinstance(main, list):
         main = " ".join(map(str, cast("list[object]", main)))
     return str(main) if main else ", ".join(f"{name} {_short(each)}" for name, each in members.items())
+
+
+# Members of an input that change nothing of what is executed, in lower case without `_` and `-`
+_ABOUT = frozenset(
+    {
+        "description", "explanation", "justification", "reasoning", "thought", "thinking", "intent", "toolcallid", "tooluseid",
+        "callid", "requestid", "uuid", "nonce", "timestamp", "timeout", "timeoutms", "timeoutseconds", "yieldtimems",
+        "maxoutputtokens", "securityrisk", "meta", "taskprogress", "waitforprevious",
+    }
+)  # fmt: skip
+_COMMANDS = ("command", "cmd", "script")
+_PLACES = ("cwd", "workdir", "working_directory", "directory", "dir", "dir_path")
+
+
+def executed(text: str, /) -> str:
+    """The input of a tool without what changes nothing of what is executed: descriptions, ids, times. Equal calls are equal."""
+    try:
+        value: object = msgspec.json.decode(text) if text.lstrip()[:1] == "{" else None
+    except (msgspec.DecodeError, RecursionError):
+        return asked_for(text)
+    if not isinstance(value, dict):
+        return text.strip()
+    members = cast("Mapping[str, object]", value)
+    if any(members.get(name) for name in _COMMANDS):
+        kept = {name: each for name, each in members.items() if name in _COMMANDS or name in _PLACES}
+    else:
+        kept = {name: each for name, each in members.items() if _plain(name) not in _ABOUT}
+    return msgspec.json.encode(kept or members, order="sorted").decode()
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("_", "").replace("-", "")
+
+
+# Parts of a result that differ each time: dates and times of day, durations, UUIDs, addresses in memory
+_VARIES = re.compile(
+    r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d)?(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?|\b\d\d:\d\d:\d\d(?:[.,]\d+)?\b"
+    r"|\b\d+(?:\.\d+)? ?(?:ms|[mµn]?s|secs?|seconds?|minutes?)\b"
+    r"|\b[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b|\b0x[0-9a-f]+\b",
+    re.IGNORECASE,
+)
+
+
+def steady(result: str, /) -> str:
+    """A result without the parts of it that differ each time that the same happens."""
+    return _VARIES.sub("~", result)
 
 
 def _short(value: object) -> str:

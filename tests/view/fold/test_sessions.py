@@ -4,6 +4,8 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from agentsight_rx.events import Event, Headers, HttpRequest, ProcessExec, ProcessExit, Reply, ToolCall, Usage
@@ -111,7 +113,13 @@ def test_an_agent_that_an_agent_starts_is_a_session_of_its_own_below_it() -> Non
     assert (outer.agent, nested.agent, nested.pid, nested.parent_session_id) == ("claude", "codex", 77, outer.id)
 
 
-def test_a_program_that_is_no_known_agent_belongs_to_what_its_agent_started() -> None:
+def speaks(ms: int, pid: int, exchange: int = 1) -> HttpRequest:
+    """A request of this process."""
+    mine = replace(OTHER, pid=pid, start_ns=ROOT)
+    return replace(named(ms, exchange, body={"x": ms}), origin=scenes.origin(ms, pid, mine))
+
+
+def test_a_program_that_an_agent_started_is_a_session_of_its_own_and_not_of_the_shell() -> None:
     child = replace(OTHER, pid=77, start_ns=ROOT)
     inner = replace(asks(9, connection=child, messages=[]), origin=scenes.origin(9, 77, child))
     made = emitted(
@@ -119,7 +127,57 @@ def test_a_program_that_is_no_known_agent_belongs_to_what_its_agent_started() ->
         starts(6, 77, "python", "a.py", ppid=70), inner,
     )  # fmt: skip
     outer, nested = last(SessionRow, made)
-    assert (nested.pid, nested.agent, nested.parent_session_id) == (70, None, outer.id)
+    assert (nested.pid, nested.agent, nested.parent_session_id) == (77, None, outer.id)
+
+
+def test_two_unknown_agents_below_one_shell_are_two_sessions() -> None:
+    made = emitted(
+        starts(1, 70, "sh", "-c", "python a.py & python b.py"), starts(2, 77, "python", "a.py", ppid=70),
+        starts(3, 78, "python", "b.py", ppid=70), speaks(4, 77), speaks(5, 78), speaks(6, 77, 2),
+    )  # fmt: skip
+    assert [(row.pid, row.calls) for row in last(SessionRow, made)] == [(77, 2), (78, 1)]
+    assert [(row.pid, row.turn) for row in last(CallRow, made)] == [(77, 1), (78, 1), (77, 2)]
+
+
+@pytest.mark.parametrize(
+    ("above", "program", "caller"),
+    [
+        (("sh", "-c", "pi"), 77, ("node", "/usr/bin/pi")),
+        (("sudo", "python", "a.py"), 77, ("python", "a.py")),
+        (("make", "eval"), 77, ("python", "a.py")),
+        (("python", "run.py"), 77, ("python", "a.py")),
+        (("sh", "-c", "curl x"), 77, ("curl", "x")),
+        (("bash",), 77, ("curl", "x")),
+        (("bash", "agent.sh"), 70, ("curl", "x")),
+        (("python", "a.py"), 70, ("curl", "x")),
+        (("python", "a.py"), 70, ("python", "-c", "from multiprocessing.spawn import spawn_main", "--multiprocessing-fork")),
+        (("node", "a.js"), 70, ("node", "a.js")),
+        (("/opt/cursor/cursor",), 70, ("/opt/cursor/cursor", "--type=utility")),
+        (("claude",), 77, ("claude", "-p", "x")),
+        (("claude",), 77, ("curl", "x")),
+    ],
+)
+def test_the_program_that_calls_is_the_agent_and_its_workers_and_clients_are_part_of_it(
+    above: tuple[str, ...], program: int, caller: tuple[str, ...]
+) -> None:
+    made = emitted(starts(1, 70, *above), starts(2, 77, *caller, ppid=70), speaks(3, 77))
+    assert [row.pid for row in last(SessionRow, made)] == [program]
+
+
+def test_a_process_that_only_forked_is_part_of_the_program_of_its_parent() -> None:
+    fork = replace(scenes.forks(2, 77, 70), start_ns=ROOT)
+    made = emitted(starts(1, 70, "claude"), fork, speaks(3, 77))
+    assert [(row.pid, row.agent) for row in last(SessionRow, made)] == [(70, "claude")]
+
+
+@given(
+    st.lists(st.sampled_from([("sh", "-c", "x"), ("env", "x"), ("sudo", "x"), ("bash", "-lc", "x"), ("-bash",)]), max_size=6)
+)
+def test_whatever_launched_a_program_is_not_the_agent(launchers: list[tuple[str, ...]]) -> None:
+    started = [starts(ms, 70 + ms, *argv, ppid=69 + ms) for ms, argv in enumerate(launchers, 1)]
+    pid = 71 + len(launchers)
+    made = emitted(*started, starts(20, pid, "python", "a.py", ppid=pid - 1), speaks(21, pid))
+    assert [row.pid for row in last(SessionRow, made)] == [pid]
 
 
 def test_a_session_ends_with_its_process() -> None:
@@ -179,6 +237,34 @@ def test_equal_tool_calls_are_marked_and_a_loop_where_nothing_stands_in_between(
     assert [(row.repeat, row.loop) for row in rows] == [(0, False), (1, True), (0, False), (2, False)]
     assert rows[3].repeat_of == rows[0].id
     assert [row.tools for row in last(SessionRow, made)] == [4]
+
+
+ABOUT = st.dictionaries(
+    st.sampled_from(["description", "timeout", "tool_call_id", "request_id", "timestamp", "_meta"]), st.text(max_size=5)
+)
+
+
+@given(st.lists(ABOUT, min_size=2, max_size=5), st.sampled_from([{"command": "pytest"}, {"query": "x"}, {"cmd": ["ls", "-l"]}]))
+def test_a_call_that_executes_the_same_is_a_loop_whatever_is_said_about_it(
+    about: list[dict[str, str]], given_input: dict[str, Any]
+) -> None:
+    events: list[Event] = []
+    for at, more in enumerate(about):
+        reply = Reply(tool_calls=(ToolCall(f"t{at}", "Bash", json.dumps({**more, **given_input})),))
+        asked = asks(2 * at + 1, at + 1, messages=[{"role": "user", "content": str(at)}])
+        events += [asked, streams(2 * at + 2, reply, at + 1)]
+    rows = last(ToolRow, emitted(*events))
+    assert [(row.repeat, row.loop) for row in rows] == [(at, at > 0) for at in range(len(about))]
+
+
+def test_calls_that_execute_something_else_are_no_loop() -> None:
+    other = ({"command": "ls"}, {"command": "ls", "workdir": "/a"}, {"path": "a", "offset": 1}, {"path": "a", "offset": 2}, {})
+    events: list[Event] = []
+    for at, given_input in enumerate(other):
+        reply = Reply(tool_calls=(ToolCall(f"t{at}", "Bash", json.dumps(given_input)),))
+        asked = asks(2 * at + 1, at + 1, messages=[{"role": "user", "content": str(at)}])
+        events += [asked, streams(2 * at + 2, reply, at + 1)]
+    assert [row.repeat for row in last(ToolRow, emitted(*events))] == [0] * len(other)
 
 
 # -- fields that cannot be read --------------------------------------------------------------------------------------------
