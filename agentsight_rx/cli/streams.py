@@ -8,7 +8,7 @@ import locale
 import os
 import sys
 from collections.abc import Mapping
-from typing import TextIO
+from typing import TextIO, cast
 
 __all__ = ["mend_streams"]
 
@@ -41,10 +41,16 @@ def _mended(number: int, stream: TextIO | None, mode: str) -> TextIO:
     except OSError:
         os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)  # gets the lowest free number, which is this one
         stream = None
-    made = stream or open(number, mode, encoding="utf-8", closefd=False)  # noqa: SIM115 - for the life of the program
-    if mode == "w" and isinstance(made, io.TextIOWrapper):
-        made.reconfigure(errors=__name__)
-    return made
+    if stream is None:
+        stream = cast("TextIO", open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115 - it lives as long as we
+    if mode == "w":
+        _never_refusing(stream)
+    return stream
+
+
+def _never_refusing(stream: TextIO) -> None:
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors=__name__)
 
 
 def _in_ascii(error: UnicodeError) -> tuple[str, int]:

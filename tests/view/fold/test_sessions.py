@@ -258,7 +258,13 @@ def test_a_call_that_executes_the_same_is_a_loop_whatever_is_said_about_it(
 
 
 def test_calls_that_execute_something_else_are_no_loop() -> None:
-    other = ({"command": "ls"}, {"command": "ls", "workdir": "/a"}, {"path": "a", "offset": 1}, {"path": "a", "offset": 2}, {})
+    other: tuple[dict[str, object], ...] = (
+        {"command": "ls"},
+        {"command": "ls", "workdir": "/a"},
+        {"path": "a", "offset": 1},
+        {"path": "a", "offset": 2},
+        {},
+    )
     events: list[Event] = []
     for at, given_input in enumerate(other):
         reply = Reply(tool_calls=(ToolCall(f"t{at}", "Bash", json.dumps(given_input)),))

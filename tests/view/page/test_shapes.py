@@ -26,7 +26,7 @@ from agentsight_rx.view.queries.verdict import Clause
 
 PAGE = (Path(__file__).parents[3] / "frontend" / "src" / "shapes.ts").read_text()
 
-_OTHER_NAMES = {CostSum: "Cost", Wholeness: "Whole", Line: "LogLine", Lines: "LogPage", Table: "Rows"}
+_OTHER_NAMES: dict[type[Struct], str] = {CostSum: "Cost", Wholeness: "Whole", Line: "LogLine", Lines: "LogPage", Table: "Rows"}
 _ANSWERS: tuple[type[Struct], ...] = (
     Body, CallBody, Clause, CostSum, DiffBody, DiffLine, FileLine, Gap, Head, HealthPage, HostLine, HttpLine, Lane, Lanes, Line,
     Lines, McpLine, Missing, Numbers, ProcessLine, Program, RailRow, Read, Signal, Stage, Step, Strip, SubAgent, Table, Text,
