@@ -1,4 +1,8 @@
-"""HttpRequest, HttpResponse, SseMessage of models -> calls, paired by connection and exchange."""
+"""
+HttpRequest, HttpResponse, SseMessage of models -> calls, paired by connection and exchange.
+
+Longer than 300 lines because a call begins, ends and is amended in one state.
+"""
 
 from __future__ import annotations
 
