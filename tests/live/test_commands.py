@@ -47,7 +47,11 @@ def test_the_demo_reports_calls_tokens_and_tools(tmp_path: Path) -> None:
 def test_the_hints_of_the_demo_work_as_printed_and_it_keeps_one_recording(tmp_path: Path, other_store: bool) -> None:
     """Also where the other commands use a store of the environment."""
     typed = str(Path(sys.executable).with_name("agentsight-rx"))
-    env = {**os.environ, "XDG_DATA_HOME": str(tmp_path)}
+    env = {
+        **os.environ,
+        "XDG_DATA_HOME": str(tmp_path),
+        "PATH": os.defpath,
+    }  # where the program is not, so it has to be typed whole
     if other_store:
         env["AGENTSIGHT_DB_PATH"] = str(tmp_path / "other.lmdb")
     kept, printed = list[Path](), ""
