@@ -49,7 +49,9 @@ SCHEMA = 1  # of the events: counts up where an older release would read an even
 BLOCK = 512  # events in one record
 _LEVEL = 3
 _LARGEST = 512 << 20  # bytes of a whole segment: it is cut at 64 MiB, behind one batch of events of at most 64 MiB
-_STEP = 4096  # bytes to unpack at once: at most some MiB come of them
+_RECORD_MOST = 80 << 20  # bytes of a record: events of at most 64 MiB, encoded. A reader holds one at a time
+_STEP = 256  # bytes to unpack at once: at most 8 MiB come of them, 128 KiB of each block of 4 bytes (RFC 8878, section 3.1.1.2)
+_WINDOW_MOST = 8 << 20  # bytes that a frame may look back; the level of ours looks back 2 MiB
 _HEADERS = 4096  # bytes that a header surely fits in
 _FRAME = struct.Struct(">cI")
 _HEADER, _EVENTS, _FOOTER = b"H", b"E", b"F"
@@ -106,17 +108,18 @@ _encode = msgspec.msgpack.Encoder().encode
 
 
 class Segment:
-    """A segment that was read and found whole."""
+    """A segment that was read and found whole. It keeps the bytes as they are, and unpacks a block of events at a time."""
 
-    def __init__(self, header: Header, blocks: list[memoryview], footer: Footer) -> None:
+    def __init__(self, header: Header, content: bytes, footer: Footer) -> None:
         self.header = header
         self.footer = footer
-        self._blocks = blocks
+        self._content = content
 
     def batches(self) -> Iterator[list[Event]]:
         """Its events in order. An event without a wall-clock time gets the one of the header."""
-        for block in self._blocks:
-            yield [_timed(event, self.header.wall_offset_ns) for event in _events.decode(block)]
+        for kind, body in _unpacked_records(self._content):
+            if kind == _EVENTS:
+                yield [_timed(event, self.header.wall_offset_ns) for event in _events.decode(body)]
 
 
 def key_of(host: str, part: int, parts: int) -> str:
@@ -170,24 +173,26 @@ def read_segment(content: bytes, /, key: str = "", sequence: int | None = None) 
     The segment of these bytes, every event checked, of this folder and number where they are given. Raises SegmentBroken where
     they are cut, wrong or of another segment, SpoolError where a newer release wrote them.
     """
-    found = list(records(_decompressed(content)))
-    if not found or found[0][0] != _HEADER:
+    found = _unpacked_records(content)
+    kind, body = next(found, (b"", b""))
+    if kind != _HEADER:
         raise SegmentBroken("it does not begin with a header")
-    header = _read_header(found[0][1])
+    header = _read_header(body)
     _check_place(header, key, sequence)
-    if len(found) < 2 or found[-1][0] != _FOOTER:
-        raise SegmentBroken("it is cut: the record at its end is missing")
-    footer = _decoded(_footer, found[-1][1], "footer")
-    blocks: list[memoryview] = []
+    footer: Footer | None = None
     count = 0
-    for kind, body in found[1:-1]:
-        if kind != _EVENTS:
+    for kind, body in found:
+        if kind not in (_EVENTS, _FOOTER) or footer is not None:
             raise SegmentBroken(f"a record of the kind {kind!r} stands among its events")
-        blocks.append(body)
-        count += len(_decoded(_events, body, "events"))
+        if kind == _FOOTER:
+            footer = _decoded(_footer, body, "footer")
+        else:
+            count += len(_decoded(_events, body, "events"))
+    if footer is None:
+        raise SegmentBroken("it is cut: the record at its end is missing")
     if count != footer.events:
         raise SegmentBroken(f"it has {count} events, and {footer.events} were written")
-    return Segment(header, blocks, footer)
+    return Segment(header, content, footer)
 
 
 def _check_place(header: Header, key: str, sequence: int | None) -> None:
@@ -201,7 +206,7 @@ def _check_place(header: Header, key: str, sequence: int | None) -> None:
 def read_header(content: bytes, /) -> Header:
     """The header alone, of the first bytes of a segment. Raises as `read_segment`."""
     try:
-        begin = zstandard.ZstdDecompressor().stream_reader(io.BytesIO(content)).read(_HEADERS)
+        begin = _unpacker().stream_reader(io.BytesIO(content)).read(_HEADERS)
     except zstandard.ZstdError as error:
         raise SegmentBroken(f"it is no zstd frame ({error})") from error
     for kind, body in records(begin, whole=False):
@@ -213,10 +218,10 @@ def read_header(content: bytes, /) -> Header:
 
 def salvaged(content: bytes, /) -> tuple[Header, list[list[Event]]]:
     """The whole records of a segment that was never closed. Raises SegmentBroken where there is not even a header."""
-    reader = zstandard.ZstdDecompressor().stream_reader(io.BytesIO(content))
+    reader = _unpacker().stream_reader(io.BytesIO(content))
     found = bytearray()
     try:
-        while piece := reader.read(1 << 20):
+        while len(found) < _LARGEST and (piece := reader.read(1 << 20)):
             found += piece
     except zstandard.ZstdError:
         pass  # what came before is usable
@@ -250,32 +255,60 @@ def records(content: bytes, *, whole: bool = True) -> Iterator[tuple[bytes, memo
 
 def decompressed(content: bytes, largest: int = _LARGEST) -> bytes:
     """Raises SegmentBroken for a frame that is cut or too large."""
+    return b"".join(_unpacked(content, largest))
+
+
+def _unpacked_records(content: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """As `records`, of a frame that is unpacked meanwhile. Raises SegmentBroken also for a record that is too large."""
+    rest = bytearray()
+    for piece in _unpacked(content, _LARGEST):
+        rest += piece
+        at = 0
+        while len(rest) - at >= _FRAME.size:
+            kind, length = _FRAME.unpack_from(rest, at)
+            if length > _RECORD_MOST:
+                raise SegmentBroken(f"a record of {length >> 20} MiB is larger than {_RECORD_MOST >> 20} MiB")
+            end = at + _FRAME.size + length
+            if end > len(rest):
+                break
+            with memoryview(rest) as view:
+                body = bytes(view[at + _FRAME.size : end])
+            yield kind, body
+            at = end
+        del rest[:at]
+    if rest:
+        raise SegmentBroken("it is cut inside a record")
+
+
+def _unpacker() -> zstandard.ZstdDecompressor:
+    return zstandard.ZstdDecompressor(max_window_size=_WINDOW_MOST)
+
+
+def _unpacked(content: bytes, largest: int) -> Iterator[bytes]:
     if not content:
         raise SegmentBroken("it is empty")
-    frame = zstandard.ZstdDecompressor().decompressobj()
-    pieces: list[bytes] = []
+    frame = _unpacker().decompressobj()
     size = 0
     try:
+        if zstandard.frame_content_size(content) > largest:
+            raise SegmentBroken(f"its head says that it is larger than {largest >> 20} MiB")
         for at in range(0, len(content), _STEP):
             if frame.eof:
                 raise SegmentBroken("bytes stand behind its end")
-            pieces.append(frame.decompress(content[at : at + _STEP]))
-            size += len(pieces[-1])
+            piece = frame.decompress(content[at : at + _STEP])
+            size += len(piece)
             if size > largest:
                 raise SegmentBroken(f"it is larger than {largest >> 20} MiB")
+            yield piece
     except zstandard.ZstdError as error:
         raise SegmentBroken(f"its bytes are wrong ({error})") from error
     if not frame.eof:
         raise SegmentBroken("it is cut")
     if frame.unused_data:
         raise SegmentBroken("bytes stand behind its end")
-    return b"".join(pieces)
 
 
-_decompressed = decompressed
-
-
-def _read_header(body: memoryview) -> Header:
+def _read_header(body: bytes | memoryview) -> Header:
     found = _decoded(_format, body, "header")
     if found.format > FORMAT or found.schema > SCHEMA:
         raise SpoolError(
@@ -285,7 +318,7 @@ def _read_header(body: memoryview) -> Header:
     return _decoded(_header, body, "header")
 
 
-def _decoded(decoder: msgspec.msgpack.Decoder[T], body: memoryview, name: str) -> T:
+def _decoded(decoder: msgspec.msgpack.Decoder[T], body: bytes | memoryview, name: str) -> T:
     try:
         return decoder.decode(body)
     except msgspec.MsgspecError as error:

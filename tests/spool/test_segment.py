@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import tracemalloc
+from contextlib import suppress
+
 import pytest
 import zstandard
 
@@ -109,6 +112,49 @@ def test_a_newer_format_is_refused_and_not_skipped(newer: dict[str, int]) -> Non
 def test_more_than_a_segment_can_hold_is_not_unpacked() -> None:
     with pytest.raises(SegmentBroken, match="larger than"):
         decompressed(zstandard.compress(bytes(5 << 20)), 2 << 20)
+
+
+def bomb(begin: bytes, repeated: bytes = b"\0", mib: int = 1024, *, window: int = 0x58) -> bytes:
+    """A zstd frame (RFC 8878, section 3.1.1) of `begin` and so much of one byte, in 4 bytes for each 128 KiB."""
+    head = zstandard.MAGIC_NUMBER.to_bytes(4, "little") + bytes((0, window))
+    first = (len(begin) << 3).to_bytes(3, "little") + begin
+    runs = [((131_072 << 3) + 2 + (at == 8 * mib - 1)).to_bytes(3, "little") + repeated for at in range(8 * mib)]
+    return head + first + b"".join(runs)
+
+
+BEGIN = record(b"H", HEADER)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        bomb(b""),
+        bomb(BEGIN),
+        bomb(BEGIN, b"E"),
+        bomb(BEGIN + b"E" + (60 << 20).to_bytes(4, "big"), b"\xc0"),
+        bomb(BEGIN + b"E" + (900 << 20).to_bytes(4, "big"), b"\xc0"),
+        bomb(BEGIN + b"E" + (60 << 20).to_bytes(4, "big") + b"\x91\xc6" + (60 << 20).to_bytes(4, "big")),
+        bomb(BEGIN, window=0x88),  # 128 MiB
+        zstandard.compress(bytes(600 << 20)),  # its head names the size
+    ],
+    ids=["zeros", "header", "kinds", "nulls", "long record", "long event", "window", "size"],
+)
+def test_a_bomb_is_refused_before_it_takes_memory(content: bytes) -> None:
+    tracemalloc.start()
+    try:
+        with pytest.raises(SegmentBroken):
+            read_segment(content)
+        with suppress(SegmentBroken):
+            read_header(content)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 200 << 20
+
+
+def test_a_bomb_that_this_makes_is_a_zstd_frame() -> None:
+    found = zstandard.ZstdDecompressor().decompressobj().decompress(bomb(b"begin", b"x", 1))
+    assert b"begin" + b"x" * (1 << 20) == found
 
 
 def test_of_a_segment_that_was_not_closed_the_whole_blocks_are_salvaged() -> None:
