@@ -56,6 +56,7 @@ _COMMANDS = {
     "debug": ("debug", "debug", "Watch one source alone, through its own chain."),
 }
 _ALONE = ("-h", "--help", "--version", "--install-completion", "--show-completion")  # need none of the commands
+_GROUPS = ("report", "cluster", "debug")  # have commands of their own
 _COMPLETE = "_AGENTSIGHT_RX_COMPLETE"  # set by the shell's completion, with the words of the line in one of these
 _WORDS_OF_THE_LINE = ("COMP_WORDS", "_TYPER_COMPLETE_ARGS")
 
@@ -105,6 +106,12 @@ def _named(argv: Sequence[str]) -> Collection[str]:
     return argv[:1] if argv[0] in _COMMANDS else _COMMANDS
 
 
+def _without_help(argv: list[str]) -> list[str]:
+    """`help COMMAND` and `GROUP help COMMAND` are `COMMAND --help`."""
+    at = 1 if argv[:1] and argv[0] in _GROUPS else 0
+    return [*argv[:at], *argv[at + 1 :], "--help"] if argv[at : at + 1] == ["help"] else argv
+
+
 def _completed_words() -> list[str]:
     """The words that a shell asks to complete, without the program; one empty word is the first of a line."""
     line = next((os.environ[name] for name in _WORDS_OF_THE_LINE if name in os.environ), "")
@@ -134,7 +141,7 @@ def main() -> None:
     """The program `agentsight-rx`."""
     mend_streams()
     sys.argv[0] = os.environ.pop("AGENTSIGHT_TYPED", sys.argv[0])  # run.sh stands before us
-    argv = sys.argv[1:] if _COMPLETE not in os.environ else _completed_words()
+    argv = _without_help(sys.argv[1:]) if _COMPLETE not in os.environ else _completed_words()
     with stopped_in_order():
         status = flushed(shown(lambda: _loaded(argv)(argv, prog_name="agentsight-rx", standalone_mode=False), argv))
     sys.exit(status)

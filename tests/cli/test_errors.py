@@ -33,6 +33,8 @@ def test_an_unknown_flag_is_marked() -> None:
     ("words", "status", "said"),
     [
         (["trace"], 2, "At least one monitoring type must be enabled (--ssl, --process, --stdio, or --system)"),
+        (["trace"], 2, "all of them: --ssl, --plain-http, --process, --files, --net, --stdio, --system"),
+        (["help", "nonsense"], 2, "nonsense"),
         (["trace", "--stdio"], 2, "stdio capture currently requires --pid"),
         (["trace", "--ssl", "--comm", ", "], 2, "names no process"),
         (["trace", "--ssl", "--pid", "many"], 2, "--pid"),
