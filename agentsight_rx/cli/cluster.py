@@ -100,7 +100,7 @@ def _key(store: Path | None, filters: Filters) -> bytes | None:
 def _load(out: str, store: Path, *, replace: bool) -> None:
     loaded = load(place_of(out), store, owner=invoking_user(), replace=replace)
     say(f"{loaded.items} events and rows of {loaded.segments} segments of {loaded.hosts} hosts are in {store}")
-    say(f"Run: {program()} report --db {store}")
+    say(f"report: {program()} report --db {store}")
 
 
 def often(clock: Callable[[], float] = time.monotonic) -> Callable[[], bool]:

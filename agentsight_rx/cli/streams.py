@@ -8,7 +8,7 @@ import locale
 import os
 import sys
 from collections.abc import Mapping
-from typing import TextIO
+from typing import Literal, TextIO
 
 __all__ = ["mend_streams"]
 
@@ -35,7 +35,7 @@ def mend_streams() -> None:
     sys.stderr = _mended(2, sys.stderr, "w")
 
 
-def _mended(number: int, stream: TextIO | None, mode: str) -> TextIO:
+def _mended(number: int, stream: TextIO | None, mode: Literal["r", "w"]) -> TextIO:
     try:
         os.fstat(number)
     except OSError:

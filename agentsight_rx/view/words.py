@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["CUT", "amount", "count", "cut", "data_size", "error_said", "ordinal", "plural", "times_said", "took"]
+__all__ = ["CUT", "amount", "count", "cut", "data_size", "error_said", "ordinal", "plural", "times_said", "tokens_said", "took"]
 
 CUT = "…"
 _HTTP = "http_"
@@ -67,3 +67,9 @@ def took(ms: int | None, /) -> str:
         return f"{ms / 1000:.1f} s"
     minutes, seconds = divmod(round(ms / 1000), 60)
     return f"{minutes} m {seconds:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} m"
+
+
+def tokens_said(asked: int, cached: int, out: int, /) -> str:
+    """`879.0 k in (85 % cached) · 9.8 k out`: `in` is all that was sent, and `cached` was read from a cache."""
+    share = f" ({cached * 100 // asked} % cached)" if asked else ""
+    return f"{amount(asked)} in{share} · {amount(out)} out"

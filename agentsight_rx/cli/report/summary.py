@@ -99,7 +99,7 @@ def _head(found: Summary, screen: Screen) -> Line:
 
 
 def _numbers(found: Summary) -> str:
-    tokens = found.input_tokens, found.cached_tokens, found.output_tokens
+    tokens = found.asked_tokens, found.cached_tokens, found.output_tokens
     return numbers_said(found.calls, tokens, found.cost, found.models)
 
 
