@@ -41,7 +41,7 @@ def _mended(number: int, stream: TextIO | None, mode: Literal["r", "w"]) -> Text
     except OSError:
         os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)  # gets the lowest free number, which is this one
         stream = None
-    made = stream or open(number, mode, encoding="utf-8", closefd=False)  # noqa: SIM115 - for the life of the program
+    made: TextIO = stream or open(number, mode, encoding="utf-8", closefd=False)  # noqa: SIM115 - for the life of the program
     if mode == "w" and isinstance(made, io.TextIOWrapper):
         made.reconfigure(errors=__name__)
     return made

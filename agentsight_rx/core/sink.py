@@ -24,7 +24,7 @@ class Unwritten(SinkError):
 
 
 class ReaderLeft(Unwritten):
-    """Nobody reads any more, as of a closed pipe: the items are lost, and nothing is wrong with the run."""
+    """The reader went away, as of a closed pipe: the items are lost, and nothing is wrong with the run."""
 
 
 class Writer(Protocol[E_contra]):

@@ -34,7 +34,7 @@ class SinkThread:
         self._in_hand: Sequence[Any] = ()
         self.name = sink.name
         self.failure: str | None = None  # the first one
-        self.reader_left = False  # the failure is that nobody reads any more
+        self.reader_left = False  # that is the failure
 
     def open(self) -> None:
         self._writer = self._sink.open(self._ledger)

@@ -3,7 +3,8 @@
 from .folder import HOST, Recorded, folders, is_segment, is_spool, recordings, segment_name, sequence_of
 from .options import SpoolOptions, host_of_machine
 from .parts import Parts
-from .segment import FORMAT, SCHEMA, Footer, Header, Segment, SegmentBroken, encode_segment, key_of, read_header, read_segment
+from .records import SegmentBroken
+from .segment import FORMAT, SCHEMA, Footer, Header, Segment, encode_segment, key_of, read_header, read_segment
 from .track import Track
 from .writer import SpoolWriter
 

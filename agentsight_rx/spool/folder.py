@@ -9,7 +9,8 @@ from pathlib import Path
 from msgspec import Struct
 
 from ..errors import SpoolError
-from .segment import Header, SegmentBroken, read_header
+from .records import SegmentBroken
+from .segment import Header, read_header
 
 __all__ = ["HOST", "Recorded", "folders", "is_segment", "is_spool", "recordings", "segment_name", "sequence_of"]
 

@@ -8,7 +8,6 @@ The header is the first record and the footer the last, so a segment that was cu
 from __future__ import annotations
 
 import io
-import struct
 from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
@@ -19,6 +18,7 @@ from msgspec.structs import replace
 
 from ..errors import SpoolError
 from ..events import Event
+from .records import LARGEST, SegmentBroken, compressor, record, records, unpacked_records, unpacker
 
 __all__ = [
     "BLOCK",
@@ -27,9 +27,6 @@ __all__ = [
     "Footer",
     "Header",
     "Segment",
-    "SegmentBroken",
-    "compressor",
-    "decompressed",
     "encode_segment",
     "events_record",
     "footer_record",
@@ -37,8 +34,6 @@ __all__ = [
     "key_of",
     "read_header",
     "read_segment",
-    "record",
-    "records",
     "salvaged",
 ]
 
@@ -47,18 +42,8 @@ T = TypeVar("T")
 FORMAT = 1  # of the frame and its records
 SCHEMA = 1  # of the events: counts up where an older release would read an event wrongly
 BLOCK = 512  # events in one record
-_LEVEL = 3
-_LARGEST = 512 << 20  # bytes of a whole segment: it is cut at 64 MiB, behind one batch of events of at most 64 MiB
-_RECORD_MOST = 80 << 20  # bytes of a record: events of at most 64 MiB, encoded. A reader holds one at a time
-_STEP = 256  # bytes to unpack at once: at most 8 MiB come of them, 128 KiB of each block of 4 bytes (RFC 8878, section 3.1.1.2)
-_WINDOW_MOST = 8 << 20  # bytes that a frame may look back; the level of ours looks back 2 MiB
 _HEADERS = 4096  # bytes that a header surely fits in
-_FRAME = struct.Struct(">cI")
 _HEADER, _EVENTS, _FOOTER = b"H", b"E", b"F"
-
-
-class SegmentBroken(Exception):
-    """The bytes are not a whole segment. It is skipped and counted, since no later attempt can read it."""
 
 
 class Header(Struct, frozen=True, kw_only=True):
@@ -104,7 +89,6 @@ _header = msgspec.msgpack.Decoder(Header)
 _footer = msgspec.msgpack.Decoder(Footer)
 _format = msgspec.msgpack.Decoder(_Format)
 _events: msgspec.msgpack.Decoder[list[Event]] = msgspec.msgpack.Decoder(list[Event])
-_encode = msgspec.msgpack.Encoder().encode
 
 
 class Segment:
@@ -117,7 +101,7 @@ class Segment:
 
     def batches(self) -> Iterator[list[Event]]:
         """Its events in order. An event without a wall-clock time gets the one of the header."""
-        for kind, body in _unpacked_records(self._content):
+        for kind, body in unpacked_records(self._content):
             if kind == _EVENTS:
                 yield [_timed(event, self.header.wall_offset_ns) for event in _events.decode(body)]
 
@@ -125,12 +109,6 @@ class Segment:
 def key_of(host: str, part: int, parts: int) -> str:
     """The name of a host's folder: each part has one of its own. It is the key of all that is made of it."""
     return host if parts == 1 else f"{host}+{part}of{parts}"
-
-
-def record(kind: bytes, body: object) -> bytes:
-    """One record of a segment or of an output."""
-    encoded = _encode(body)
-    return _FRAME.pack(kind, len(encoded)) + encoded
 
 
 def header_record(header: Header) -> bytes:
@@ -143,10 +121,6 @@ def events_record(events: Sequence[Event]) -> bytes:
 
 def footer_record(footer: Footer) -> bytes:
     return record(_FOOTER, footer)
-
-
-def compressor() -> zstandard.ZstdCompressor:
-    return zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True)
 
 
 def encode_segment(header: Header, events: Sequence[Event], *, ended: bool = False, block: int = BLOCK) -> bytes:
@@ -173,7 +147,7 @@ def read_segment(content: bytes, /, key: str = "", sequence: int | None = None) 
     The segment of these bytes, every event checked, of this folder and number where they are given. Raises SegmentBroken where
     they are cut, wrong or of another segment, SpoolError where a newer release wrote them.
     """
-    found = _unpacked_records(content)
+    found = unpacked_records(content)
     kind, body = next(found, (b"", b""))
     if kind != _HEADER:
         raise SegmentBroken("it does not begin with a header")
@@ -206,7 +180,7 @@ def _check_place(header: Header, key: str, sequence: int | None) -> None:
 def read_header(content: bytes, /) -> Header:
     """The header alone, of the first bytes of a segment. Raises as `read_segment`."""
     try:
-        begin = _unpacker().stream_reader(io.BytesIO(content)).read(_HEADERS)
+        begin = unpacker().stream_reader(io.BytesIO(content)).read(_HEADERS)
     except zstandard.ZstdError as error:
         raise SegmentBroken(f"it is no zstd frame ({error})") from error
     for kind, body in records(begin, whole=False):
@@ -218,10 +192,10 @@ def read_header(content: bytes, /) -> Header:
 
 def salvaged(content: bytes, /) -> tuple[Header, list[list[Event]]]:
     """The whole records of a segment that was never closed. Raises SegmentBroken where there is not even a header."""
-    reader = _unpacker().stream_reader(io.BytesIO(content))
+    reader = unpacker().stream_reader(io.BytesIO(content))
     found = bytearray()
     try:
-        while len(found) < _LARGEST and (piece := reader.read(1 << 20)):
+        while len(found) < LARGEST and (piece := reader.read(1 << 20)):
             found += piece
     except zstandard.ZstdError:
         pass  # what came before is usable
@@ -237,75 +211,6 @@ def salvaged(content: bytes, /) -> tuple[Header, list[list[Event]]]:
     if header is None:
         raise SegmentBroken("it has no header")
     return header, batches
-
-
-def records(content: bytes, *, whole: bool = True) -> Iterator[tuple[bytes, memoryview]]:
-    """The records of a frame; not `whole`: up to one that is cut."""
-    view, at = memoryview(content), 0
-    while at < len(content):
-        begin = at + _FRAME.size
-        kind, length = _FRAME.unpack_from(content, at) if begin <= len(content) else (b"", len(content))
-        if begin + length > len(content):
-            if whole:
-                raise SegmentBroken("it is cut inside a record")
-            return
-        at = begin + length
-        yield kind, view[begin:at]
-
-
-def decompressed(content: bytes, largest: int = _LARGEST) -> bytes:
-    """Raises SegmentBroken for a frame that is cut or too large."""
-    return b"".join(_unpacked(content, largest))
-
-
-def _unpacked_records(content: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """As `records`, of a frame that is unpacked meanwhile. Raises SegmentBroken also for a record that is too large."""
-    rest = bytearray()
-    for piece in _unpacked(content, _LARGEST):
-        rest += piece
-        at = 0
-        while len(rest) - at >= _FRAME.size:
-            kind, length = _FRAME.unpack_from(rest, at)
-            if length > _RECORD_MOST:
-                raise SegmentBroken(f"a record of {length >> 20} MiB is larger than {_RECORD_MOST >> 20} MiB")
-            end = at + _FRAME.size + length
-            if end > len(rest):
-                break
-            with memoryview(rest) as view:
-                body = bytes(view[at + _FRAME.size : end])
-            yield kind, body
-            at = end
-        del rest[:at]
-    if rest:
-        raise SegmentBroken("it is cut inside a record")
-
-
-def _unpacker() -> zstandard.ZstdDecompressor:
-    return zstandard.ZstdDecompressor(max_window_size=_WINDOW_MOST)
-
-
-def _unpacked(content: bytes, largest: int) -> Iterator[bytes]:
-    if not content:
-        raise SegmentBroken("it is empty")
-    frame = _unpacker().decompressobj()
-    size = 0
-    try:
-        if zstandard.frame_content_size(content) > largest:
-            raise SegmentBroken(f"its head says that it is larger than {largest >> 20} MiB")
-        for at in range(0, len(content), _STEP):
-            if frame.eof:
-                raise SegmentBroken("bytes stand behind its end")
-            piece = frame.decompress(content[at : at + _STEP])
-            size += len(piece)
-            if size > largest:
-                raise SegmentBroken(f"it is larger than {largest >> 20} MiB")
-            yield piece
-    except zstandard.ZstdError as error:
-        raise SegmentBroken(f"its bytes are wrong ({error})") from error
-    if not frame.eof:
-        raise SegmentBroken("it is cut")
-    if frame.unused_data:
-        raise SegmentBroken("bytes stand behind its end")
 
 
 def _read_header(body: bytes | memoryview) -> Header:

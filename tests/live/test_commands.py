@@ -50,13 +50,14 @@ def test_the_hints_of_the_demo_work_as_printed_and_it_keeps_one_recording(tmp_pa
     env = {**os.environ, "XDG_DATA_HOME": str(tmp_path)}
     if other_store:
         env["AGENTSIGHT_DB_PATH"] = str(tmp_path / "other.lmdb")
-    kept: list[Path] = []
+    kept, last = list[Path](), ""
     for _ in range(2 - other_store):
         done = subprocess.run([typed, "demo"], capture_output=True, text=True, timeout=PATIENCE_S, check=False, env=env)
         assert done.returncode == 0, done.stderr
+        last = done.stdout.splitlines()[-1]
         before, kept = kept, list((tmp_path / "agentsight-rx").glob("*.lmdb"))
         assert (len(kept), kept == before) == (1, False)
-    hints = done.stdout.splitlines()[-1].removeprefix("next: ").split(" · ")
+    hints = last.removeprefix("next: ").split(" · ")
     assert [hint.split()[:2] for hint in hints] == [[typed, "report"]] * len(hints) != []
     for hint in hints:
         assert subprocess.run(["/bin/sh", "-c", hint], capture_output=True, check=False, env=env).returncode == 0, hint

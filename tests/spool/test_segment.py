@@ -9,7 +9,10 @@ import zstandard
 from agentsight_rx.errors import SpoolError
 from agentsight_rx.events import Event, Origin, ProcessExit, ProcessFork, Tick
 from agentsight_rx.spool import Header, SegmentBroken, encode_segment, read_header, read_segment
-from agentsight_rx.spool.segment import decompressed, record, records, salvaged
+from agentsight_rx.spool.records import decompressed, record
+from agentsight_rx.spool.segment import salvaged
+
+from .test_records import bomb
 
 HEADER = Header(host="web1", sequence=7, first=3, run="r", product="1.0", python="3.13.1", wall_offset_ns=1000)
 EVENTS: list[Event] = [
@@ -109,19 +112,6 @@ def test_a_newer_format_is_refused_and_not_skipped(newer: dict[str, int]) -> Non
         read_header(content)
 
 
-def test_more_than_a_segment_can_hold_is_not_unpacked() -> None:
-    with pytest.raises(SegmentBroken, match="larger than"):
-        decompressed(zstandard.compress(bytes(5 << 20)), 2 << 20)
-
-
-def bomb(begin: bytes, repeated: bytes = b"\0", mib: int = 1024, *, window: int = 0x58) -> bytes:
-    """A zstd frame (RFC 8878, section 3.1.1) of `begin` and so much of one byte, in 4 bytes for each 128 KiB."""
-    head = zstandard.MAGIC_NUMBER.to_bytes(4, "little") + bytes((0, window))
-    first = (len(begin) << 3).to_bytes(3, "little") + begin
-    runs = [((131_072 << 3) + 2 + (at == 8 * mib - 1)).to_bytes(3, "little") + repeated for at in range(8 * mib)]
-    return head + first + b"".join(runs)
-
-
 BEGIN = record(b"H", HEADER)
 
 
@@ -152,11 +142,6 @@ def test_a_bomb_is_refused_before_it_takes_memory(content: bytes) -> None:
     assert most < 200 << 20
 
 
-def test_a_bomb_that_this_makes_is_a_zstd_frame() -> None:
-    found = zstandard.ZstdDecompressor().decompressobj().decompress(bomb(b"begin", b"x", 1))
-    assert b"begin" + b"x" * (1 << 20) == found
-
-
 def test_of_a_segment_that_was_not_closed_the_whole_blocks_are_salvaged() -> None:
     inside = decompressed(WHOLE)
     cut = zstandard.compress(inside[:-200])  # inside the last block
@@ -170,10 +155,3 @@ def test_nothing_is_salvaged_without_a_header() -> None:
         salvaged(b"")
     with pytest.raises(SegmentBroken):
         salvaged(frame(record(b"E", EVENTS[:1])))
-
-
-def test_records_are_cut_alike_whole_and_byte_by_byte() -> None:
-    content = b"".join((record(b"H", 1), record(b"E", [2, 3]), record(b"F", None)))
-    for length in range(len(content)):
-        found = [(kind, bytes(body)) for kind, body in records(content[:length], whole=False)]
-        assert found == [(kind, bytes(body)) for kind, body in records(content)][: len(found)]
