@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import io
 import locale
 import os
 import sys
@@ -42,8 +41,9 @@ def _mended(number: int, stream: TextIO | None, mode: Literal["r", "w"]) -> Text
         os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)  # gets the lowest free number, which is this one
         stream = None
     made: TextIO = stream or open(number, mode, encoding="utf-8", closefd=False)  # noqa: SIM115 - for the life of the program
-    if mode == "w" and isinstance(made, io.TextIOWrapper):
-        made.reconfigure(errors=__name__)
+    reconfigure = getattr(made, "reconfigure", None)  # io.TextIOWrapper, as all three are but in tests
+    if mode == "w" and reconfigure is not None:
+        reconfigure(errors=__name__)
     return made
 
 
