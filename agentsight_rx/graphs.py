@@ -61,7 +61,10 @@ __all__ = [
     "unredacted",
 ]
 
-NO_SOURCE = "At least one monitoring type must be enabled (--ssl, --process, --stdio, or --system)"
+NO_SOURCE = (
+    "At least one monitoring type must be enabled (--ssl, --process, --stdio, or --system); "
+    "all of them: --ssl, --plain-http, --process, --files, --net, --stdio, --system"
+)
 
 _BOTH_READ_S = 6.0  # by then both readers of a slow machine have emitted what the kernel saw at one time
 

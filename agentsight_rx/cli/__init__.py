@@ -54,6 +54,7 @@ _COMMANDS = {
     ),
     "debug": ("debug", "debug", "Watch one source alone, through its own chain."),
 }
+_GROUPS = ("report", "cluster", "debug")  # have commands of their own
 _COMPLETE = "_AGENTSIGHT_RX_COMPLETE"  # set by the shell's completion, with the words of the line in one of these
 _WORDS_OF_THE_LINE = ("COMP_WORDS", "_TYPER_COMPLETE_ARGS")
 
@@ -62,6 +63,12 @@ def _flattened(found: Any) -> Any:
     from .flags.group import flattened  # the help of all commands needs no groups
 
     return flattened(found)
+
+
+def _without_help(argv: list[str]) -> list[str]:
+    """`help COMMAND` and `GROUP help COMMAND` are `COMMAND --help`."""
+    at = 1 if argv[:1] and argv[0] in _GROUPS else 0
+    return [*argv[:at], *argv[at + 1 :], "--help"] if argv[at : at + 1] == ["help"] else argv
 
 
 def _completed_words() -> list[str]:
@@ -110,7 +117,7 @@ def main() -> None:
     """The program `agentsight-rx`."""
     mend_streams()
     sys.argv[0] = os.environ.pop("AGENTSIGHT_TYPED", sys.argv[0])  # run.sh stands before us
-    argv = sys.argv[1:] if _COMPLETE not in os.environ else _completed_words()
+    argv = _without_help(sys.argv[1:]) if _COMPLETE not in os.environ else _completed_words()
     with stopped_in_order():
         status = flushed(shown(lambda: _loaded(argv)(argv, prog_name="agentsight-rx", standalone_mode=False), argv))
     sys.exit(status)

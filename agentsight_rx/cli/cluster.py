@@ -23,6 +23,7 @@ __all__ = ["cluster", "often"]
 
 _EACH_S = 10.0  # between two lines of progress
 _EACH_TERMINAL_S = 1.0
+_SKIPPED_MOST = 20  # segments that are named
 
 cluster = typer.Typer(cls=Group, help="Analyse the spools of many hosts, on one machine or on many.", no_args_is_help=True)
 
@@ -72,6 +73,10 @@ def run(
         done = Progress(0)
     took = f"{time.monotonic() - began:.1f} s, {done.seconds:.1f} s of the processors"
     say(f"{done.done} segments analysed in {took}")
+    for each in done.skipped[:_SKIPPED_MOST]:
+        say(f"SKIPPED {each}")
+    if len(done.skipped) > _SKIPPED_MOST:
+        say(f"and {len(done.skipped) - _SKIPPED_MOST} more; the losses in the report have all of them")
     if store is not None:
         _load(out, store, replace=replace)
 
@@ -95,7 +100,7 @@ def _key(store: Path | None, filters: Filters) -> bytes | None:
 def _load(out: str, store: Path, *, replace: bool) -> None:
     loaded = load(place_of(out), store, owner=invoking_user(), replace=replace)
     say(f"{loaded.items} events and rows of {loaded.segments} segments of {loaded.hosts} hosts are in {store}")
-    say(f"Run: {program()} report --db {store}")
+    say(f"report: {program()} report --db {store}")
 
 
 def often(clock: Callable[[], float] = time.monotonic) -> Callable[[], bool]:

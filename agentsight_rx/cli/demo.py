@@ -29,6 +29,7 @@ from .flags.system import System
 from .flags.tls import Tls
 from .flags.watch import Watch
 from .launch import Launch, invoking_user
+from .prices import load_prices
 from .record import record_command
 from .report.screen import Screen
 from .report.summary import summary_text
@@ -126,7 +127,9 @@ def _short(folder: Path) -> int:
     store = LmdbStore.open(path, readonly=True)
     try:
         totals = read_totals(store)
-        lines = summary_text(store, Screen(now_ms=time.time_ns() // 1_000_000), given=given_store(path))
+        lines = summary_text(
+            store, Screen(now_ms=time.time_ns() // 1_000_000), prices=load_prices(None), given=given_store(path)
+        )
     finally:
         store.close()
     print("\n".join(lines))

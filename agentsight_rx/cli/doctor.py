@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 
 from ..doctor import can_record, can_try, machine_checks, render, try_sources
+from ..say import passing
 from .probing import probe_lines
 
 __all__ = ["doctor"]
@@ -34,7 +35,10 @@ def doctor(
         lines, readable = probe_lines(probe)
         typer.echo("\n".join(lines))
         return 0 if readable else 1
-    machine = machine_checks()
-    outcomes = try_sources() if can_try(machine) else []
+    with passing() as show:
+        show("looking at this machine …")
+        machine = machine_checks()
+        show("trying each source; the first time on a kernel its programs are compiled …")
+        outcomes = try_sources() if can_try(machine) else []
     Console(highlight=False).print(render(machine, outcomes))
     return 0 if can_record(outcomes) else 1

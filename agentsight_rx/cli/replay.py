@@ -18,7 +18,7 @@ from ..graphs import TraceOptions, recorded
 from ..graphs import replay as replay_graph
 from ..runtime import run
 from ..sources import ReplayOptions, spooled
-from ..spool import Recorded, folders, is_spool, recordings
+from ..spool import Recorded, folders, is_segment, is_spool, recordings
 from ..view import Output
 from .capture import Explain, print_graph, print_summary
 from .destinations import Destinations
@@ -86,6 +86,9 @@ def _of_files(files: tuple[str, ...], options: TraceOptions) -> Stream[Output]:
 
 def _spooled_in(paths: Sequence[str]) -> list[_Spooled]:
     """The recordings in these folders, in order; none where files are given. Raises UsageError for both together."""
+    for path in paths:
+        if path != "-" and is_segment(path):
+            raise UsageError(f"{path} is a segment of a spool, a part of a recording: give the folder that it is in")
     are_folders = [path != "-" and is_spool(path) for path in paths]
     if not any(are_folders):
         return []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import io
 import locale
 import os
 import sys
@@ -35,7 +34,7 @@ def mend_streams() -> None:
     sys.stderr = _mended(2, sys.stderr, "w")
 
 
-def _mended(number: int, stream: TextIO | None, mode: str) -> TextIO:
+def _mended(number: int, stream: TextIO | None, mode: Literal["r", "w"]) -> TextIO:
     try:
         os.fstat(number)
     except OSError:

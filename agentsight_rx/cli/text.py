@@ -16,7 +16,7 @@ from ..view.queries.gaps import UNSEEN_WHY, unseen_said
 from ..view.reasons import lost_words
 from ..view.rows.blind_spots import advice_of, sentence_of
 from ..view.rows.tally import Totals
-from ..view.words import amount, plural, took
+from ..view.words import plural, tokens_said, took
 
 if TYPE_CHECKING:  # a report has nothing that runs
     from ..runtime import Summary
@@ -35,7 +35,7 @@ def summary_lines(summary: Summary, *, verb: str, store: str | None, hint: str |
     lines += empty_sources(summary)
     lines += completeness_of(summary)
     if hint:
-        lines.append(f"Run: {hint}")
+        lines.append(f"report: {hint}")
     return lines
 
 
@@ -80,12 +80,9 @@ def empty_sources(summary: Summary) -> list[str]:
 
 def totals(tally: Totals) -> str:
     """Calls, tokens, tools, processes in one line."""
-    tokens = f"{amount(tally.input_tokens)} in, {amount(tally.output_tokens)} out"
-    if tally.cached_tokens:
-        tokens += f", {amount(tally.cached_tokens)} cached"
     parts = [
         f"{plural(tally.calls, 'API call')}{_states(tally)}",
-        f"{amount(tally.total_tokens)} tokens ({tokens})",
+        tokens_said(tally.asked_tokens, tally.cache_read_tokens, tally.output_tokens),
         f"{plural(tally.tools, 'tool call')}{f' ({tally.tools_linked} matched with a process)' if tally.tools else ''}",
         f"{plural(tally.programs, 'program')} in {plural(tally.processes, 'process', 'processes')}",
     ]

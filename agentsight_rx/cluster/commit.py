@@ -13,7 +13,7 @@ from msgspec import Struct
 from ..core.engine import EngineState
 from ..errors import SpoolError
 from ..spool import SegmentBroken, Track
-from ..spool.segment import decompressed
+from ..spool.records import decompressed
 from .place import Place
 
 __all__ = [

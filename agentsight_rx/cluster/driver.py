@@ -11,6 +11,7 @@ from typing import Any
 from msgspec import Struct
 
 from ..errors import AgentsightError, SpoolError, UsageError
+from ..spool import segment_name
 from .job import Done, Task, segment
 from .plan import Plan
 
@@ -43,11 +44,14 @@ class Progress(Struct):
     doubled: int = 0  # another attempt had committed it
     items: int = 0
     seconds: float = 0.0
+    skipped: list[str] = []  # segments of which nothing was read, with the reasons
 
     def add(self, done: Done) -> None:
         self.done += 1
         self.doubled += not done.fresh
         self.seconds += done.seconds
+        if done.skipped:
+            self.skipped.append(f"{done.key}/{segment_name(done.sequence)}: {done.skipped}")
 
 
 def run_here(plan: Plan, report: Callable[[Progress], None], *, job: Job = segment) -> Progress:

@@ -12,6 +12,7 @@ from time import process_time
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ..errors import SpoolError
 from ..events import Event
@@ -49,13 +50,17 @@ class Task(Struct, frozen=True, kw_only=True):
 
 
 class Done(Struct, frozen=True, kw_only=True):
-    """A segment is committed; `fresh`: by this attempt. `items` counts all outputs of the key so far."""
+    """
+    A segment is committed; `fresh`: by this attempt. `items` counts all outputs of the key so far. `skipped`: why nothing of it
+    is in them.
+    """
 
     key: str
     sequence: int
     items: int
     fresh: bool
     seconds: float = 0.0  # of the processor
+    skipped: str = ""
 
 
 def segment(task: Task, at: At = ignore) -> Done:
@@ -87,11 +92,11 @@ def segment(task: Task, at: At = ignore) -> Done:
         first = read_commit(out, task.key, task.sequence, pins=own)
         return _done(first or kept, fresh=False)
     work.forget()
-    return _done(kept, fresh=True, seconds=process_time() - began)
+    return replace(_done(kept, fresh=True), seconds=process_time() - began, skipped=work.skipped)
 
 
-def _done(commit: Commit, *, fresh: bool, seconds: float = 0.0) -> Done:
-    return Done(key=commit.key, sequence=commit.sequence, items=commit.items, fresh=fresh, seconds=seconds)
+def _done(commit: Commit, *, fresh: bool) -> Done:
+    return Done(key=commit.key, sequence=commit.sequence, items=commit.items, fresh=fresh)
 
 
 class _Work:
@@ -112,6 +117,7 @@ class _Work:
             )
         )
         self._count = 0
+        self.skipped = ""
         self._analysis: Analysis | None = None
         if state.engine is not None:
             self._analysis = Analysis(self._options, self._writer.add, state.engine)
@@ -154,6 +160,7 @@ class _Work:
         try:
             found = read_segment(content, task.key, task.sequence)
         except SegmentBroken as error:
+            self.skipped = str(error)
             self._push([self._track.skipped(task.sequence, size=len(content), why=str(error))])
             return
         self._read(found)

@@ -16,7 +16,7 @@ from ..errors import SpoolError
 from ..events import Event
 from ..loss import Entry
 from ..spool import SegmentBroken
-from ..spool.segment import compressor, decompressed, record, records
+from ..spool.records import compressor, decompressed, record, records
 from ..view import AnyRow, Output, Row
 from ..view.rows.tables import StageCount
 

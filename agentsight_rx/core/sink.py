@@ -10,7 +10,7 @@ from msgspec import Struct
 from ..errors import SinkError
 from ..loss import Ledger
 
-__all__ = ["Sink", "Unwritten", "Writer"]
+__all__ = ["ReaderLeft", "Sink", "Unwritten", "Writer"]
 
 E_contra = TypeVar("E_contra", contravariant=True)
 
@@ -21,6 +21,10 @@ class Unwritten(SinkError):
     def __init__(self, message: str, *, count: int) -> None:
         super().__init__(message)
         self.count = count
+
+
+class ReaderLeft(Unwritten):
+    """The reader went away, as of a closed pipe: the items are lost, and nothing is wrong with the run."""
 
 
 class Writer(Protocol[E_contra]):

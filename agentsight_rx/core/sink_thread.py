@@ -8,11 +8,10 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..files import READER_GONE
 from ..loss import Ledger, Reason
 from ..say import say
 from .mailbox import Mailbox
-from .sink import Sink, Unwritten, Writer
+from .sink import ReaderLeft, Sink, Unwritten, Writer
 
 __all__ = ["SinkThread"]
 
@@ -100,7 +99,7 @@ class SinkThread:
             self._meter.lose(Reason.SINK_FAILED, lost)
             if self.failure is None:
                 self.failure = str(error)
-                self.reader_left = isinstance(error.__cause__, OSError) and error.__cause__.errno in READER_GONE
+                self.reader_left = isinstance(error, ReaderLeft)
                 say(f"sink {self.name} failed, what it cannot take is counted: {error}")
         self._meter.passed += len(self._in_hand) - lost
 

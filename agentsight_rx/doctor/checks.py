@@ -84,7 +84,10 @@ def _leftovers() -> Check:
     BCC uses them on kernels without perf uprobes; their names are …_bcc_PID.
     """
     lists = (place / "uprobe_events" for place in _TRACEFS_PLACES)
-    text = next((file.read_text() for file in lists if os.access(file, os.R_OK, effective_ids=True)), "")
+    file = next((each for each in lists if os.access(each, os.R_OK, effective_ids=True)), None)
+    if file is None and os.geteuid() != 0:
+        return Check("left-over probes", True, f"not known: {_TRACEFS} cannot be read by user {os.geteuid()}")
+    text = file.read_text() if file is not None else ""
     dead = [name for name, pid in _named_probes(text) if not Path("/proc", pid).exists()]
     if not dead:
         return Check("left-over probes", True, "none")

@@ -7,8 +7,8 @@ import select
 import stat
 from collections.abc import Sequence
 
-from ..core.sink import Unwritten
-from ..files import why
+from ..core.sink import ReaderLeft, Unwritten
+from ..files import READER_GONE, why
 
 __all__ = ["LineFile"]
 
@@ -39,7 +39,8 @@ class LineFile:
             whole = text.count(b"\n", 0, written)  # JSON has no LF inside
             whole += self._tear(written - text.rfind(b"\n", 0, written) - 1) and text.startswith(b"\n", written)
             reason = why(error, f"/proc/self/fd/{self._fd}")
-            raise Unwritten(f"{self._name} cannot be written: {reason}", count=len(lines) - whole) from error
+            kind = ReaderLeft if error.errno in READER_GONE else Unwritten
+            raise kind(f"{self._name} cannot be written: {reason}", count=len(lines) - whole) from error
 
     def _put(self, text: bytes) -> int:
         while True:

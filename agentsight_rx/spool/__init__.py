@@ -1,9 +1,10 @@
 """Events <-> closed segments in folders, one a host: what leaves a machine. docs/cluster.md has the format."""
 
-from .folder import HOST, Recorded, folders, is_spool, recordings, segment_name, sequence_of
+from .folder import HOST, Recorded, folders, is_segment, is_spool, recordings, segment_name, sequence_of
 from .options import SpoolOptions, host_of_machine
 from .parts import Parts
-from .segment import FORMAT, SCHEMA, Footer, Header, Segment, SegmentBroken, encode_segment, key_of, read_header, read_segment
+from .records import SegmentBroken
+from .segment import FORMAT, SCHEMA, Footer, Header, Segment, encode_segment, key_of, read_header, read_segment
 from .track import Track
 from .writer import SpoolWriter
 
@@ -23,6 +24,7 @@ __all__ = [
     "encode_segment",
     "folders",
     "host_of_machine",
+    "is_segment",
     "is_spool",
     "key_of",
     "read_header",

@@ -9,9 +9,10 @@ from pathlib import Path
 from msgspec import Struct
 
 from ..errors import SpoolError
-from .segment import Header, SegmentBroken, read_header
+from .records import SegmentBroken
+from .segment import Header, read_header
 
-__all__ = ["HOST", "Recorded", "folders", "is_spool", "recordings", "segment_name", "sequence_of"]
+__all__ = ["HOST", "Recorded", "folders", "is_segment", "is_spool", "recordings", "segment_name", "sequence_of"]
 
 HOST = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")  # the name of a host, and of its folder
 _FOLDER = re.compile(rf"({HOST.pattern})(?:\+(\d+)of(\d+))?")
@@ -44,6 +45,12 @@ def sequence_of(name: str) -> int | None:
 def is_spool(path: str | Path) -> bool:
     """A folder is read as a spool, or as the folder of one host of it."""
     return Path(path).is_dir()
+
+
+def is_segment(path: str | Path) -> bool:
+    """A file that is named as a segment or begins as one does."""
+    found = Path(path)
+    return found.is_file() and (sequence_of(found.name) is not None or _header(found) is not None)
 
 
 def folders(path: str | Path, *, empty: bool = False) -> dict[str, Path]:

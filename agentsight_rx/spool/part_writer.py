@@ -23,12 +23,11 @@ from ..files import create_new, why
 from ..say import say
 from .folder import segment_name, sequence_of
 from .options import SpoolOptions
+from .records import SegmentBroken, compressor
 from .segment import (
     BLOCK,
     Footer,
     Header,
-    SegmentBroken,
-    compressor,
     events_record,
     footer_record,
     header_record,

@@ -8,7 +8,6 @@ The header is the first record and the footer the last, so a segment that was cu
 from __future__ import annotations
 
 import io
-import struct
 from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
@@ -19,6 +18,7 @@ from msgspec.structs import replace
 
 from ..errors import SpoolError
 from ..events import Event
+from .records import LARGEST, SegmentBroken, compressor, record, records, unpacked_records, unpacker
 
 __all__ = [
     "BLOCK",
@@ -27,9 +27,6 @@ __all__ = [
     "Footer",
     "Header",
     "Segment",
-    "SegmentBroken",
-    "compressor",
-    "decompressed",
     "encode_segment",
     "events_record",
     "footer_record",
@@ -37,8 +34,6 @@ __all__ = [
     "key_of",
     "read_header",
     "read_segment",
-    "record",
-    "records",
     "salvaged",
 ]
 
@@ -47,16 +42,8 @@ T = TypeVar("T")
 FORMAT = 1  # of the frame and its records
 SCHEMA = 1  # of the events: counts up where an older release would read an event wrongly
 BLOCK = 512  # events in one record
-_LEVEL = 3
-_LARGEST = 512 << 20  # bytes of a whole segment: it is cut at 64 MiB, behind one batch of events of at most 64 MiB
-_STEP = 4096  # bytes to unpack at once: at most some MiB come of them
 _HEADERS = 4096  # bytes that a header surely fits in
-_FRAME = struct.Struct(">cI")
 _HEADER, _EVENTS, _FOOTER = b"H", b"E", b"F"
-
-
-class SegmentBroken(Exception):
-    """The bytes are not a whole segment. It is skipped and counted, since no later attempt can read it."""
 
 
 class Header(Struct, frozen=True, kw_only=True):
@@ -102,32 +89,26 @@ _header = msgspec.msgpack.Decoder(Header)
 _footer = msgspec.msgpack.Decoder(Footer)
 _format = msgspec.msgpack.Decoder(_Format)
 _events: msgspec.msgpack.Decoder[list[Event]] = msgspec.msgpack.Decoder(list[Event])
-_encode = msgspec.msgpack.Encoder().encode
 
 
 class Segment:
-    """A segment that was read and found whole."""
+    """A segment that was read and found whole. It keeps the bytes as they are, and unpacks a block of events at a time."""
 
-    def __init__(self, header: Header, blocks: list[memoryview], footer: Footer) -> None:
+    def __init__(self, header: Header, content: bytes, footer: Footer) -> None:
         self.header = header
         self.footer = footer
-        self._blocks = blocks
+        self._content = content
 
     def batches(self) -> Iterator[list[Event]]:
         """Its events in order. An event without a wall-clock time gets the one of the header."""
-        for block in self._blocks:
-            yield [_timed(event, self.header.wall_offset_ns) for event in _events.decode(block)]
+        for kind, body in unpacked_records(self._content):
+            if kind == _EVENTS:
+                yield [_timed(event, self.header.wall_offset_ns) for event in _events.decode(body)]
 
 
 def key_of(host: str, part: int, parts: int) -> str:
     """The name of a host's folder: each part has one of its own. It is the key of all that is made of it."""
     return host if parts == 1 else f"{host}+{part}of{parts}"
-
-
-def record(kind: bytes, body: object) -> bytes:
-    """One record of a segment or of an output."""
-    encoded = _encode(body)
-    return _FRAME.pack(kind, len(encoded)) + encoded
 
 
 def header_record(header: Header) -> bytes:
@@ -140,10 +121,6 @@ def events_record(events: Sequence[Event]) -> bytes:
 
 def footer_record(footer: Footer) -> bytes:
     return record(_FOOTER, footer)
-
-
-def compressor() -> zstandard.ZstdCompressor:
-    return zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True)
 
 
 def encode_segment(header: Header, events: Sequence[Event], *, ended: bool = False, block: int = BLOCK) -> bytes:
@@ -170,24 +147,26 @@ def read_segment(content: bytes, /, key: str = "", sequence: int | None = None) 
     The segment of these bytes, every event checked, of this folder and number where they are given. Raises SegmentBroken where
     they are cut, wrong or of another segment, SpoolError where a newer release wrote them.
     """
-    found = list(records(_decompressed(content)))
-    if not found or found[0][0] != _HEADER:
+    found = unpacked_records(content)
+    kind, body = next(found, (b"", b""))
+    if kind != _HEADER:
         raise SegmentBroken("it does not begin with a header")
-    header = _read_header(found[0][1])
+    header = _read_header(body)
     _check_place(header, key, sequence)
-    if len(found) < 2 or found[-1][0] != _FOOTER:
-        raise SegmentBroken("it is cut: the record at its end is missing")
-    footer = _decoded(_footer, found[-1][1], "footer")
-    blocks: list[memoryview] = []
+    footer: Footer | None = None
     count = 0
-    for kind, body in found[1:-1]:
-        if kind != _EVENTS:
+    for kind, body in found:
+        if kind not in (_EVENTS, _FOOTER) or footer is not None:
             raise SegmentBroken(f"a record of the kind {kind!r} stands among its events")
-        blocks.append(body)
-        count += len(_decoded(_events, body, "events"))
+        if kind == _FOOTER:
+            footer = _decoded(_footer, body, "footer")
+        else:
+            count += len(_decoded(_events, body, "events"))
+    if footer is None:
+        raise SegmentBroken("it is cut: the record at its end is missing")
     if count != footer.events:
         raise SegmentBroken(f"it has {count} events, and {footer.events} were written")
-    return Segment(header, blocks, footer)
+    return Segment(header, content, footer)
 
 
 def _check_place(header: Header, key: str, sequence: int | None) -> None:
@@ -201,7 +180,7 @@ def _check_place(header: Header, key: str, sequence: int | None) -> None:
 def read_header(content: bytes, /) -> Header:
     """The header alone, of the first bytes of a segment. Raises as `read_segment`."""
     try:
-        begin = zstandard.ZstdDecompressor().stream_reader(io.BytesIO(content)).read(_HEADERS)
+        begin = unpacker().stream_reader(io.BytesIO(content)).read(_HEADERS)
     except zstandard.ZstdError as error:
         raise SegmentBroken(f"it is no zstd frame ({error})") from error
     for kind, body in records(begin, whole=False):
@@ -213,10 +192,10 @@ def read_header(content: bytes, /) -> Header:
 
 def salvaged(content: bytes, /) -> tuple[Header, list[list[Event]]]:
     """The whole records of a segment that was never closed. Raises SegmentBroken where there is not even a header."""
-    reader = zstandard.ZstdDecompressor().stream_reader(io.BytesIO(content))
+    reader = unpacker().stream_reader(io.BytesIO(content))
     found = bytearray()
     try:
-        while piece := reader.read(1 << 20):
+        while len(found) < LARGEST and (piece := reader.read(1 << 20)):
             found += piece
     except zstandard.ZstdError:
         pass  # what came before is usable
@@ -234,48 +213,7 @@ def salvaged(content: bytes, /) -> tuple[Header, list[list[Event]]]:
     return header, batches
 
 
-def records(content: bytes, *, whole: bool = True) -> Iterator[tuple[bytes, memoryview]]:
-    """The records of a frame; not `whole`: up to one that is cut."""
-    view, at = memoryview(content), 0
-    while at < len(content):
-        begin = at + _FRAME.size
-        kind, length = _FRAME.unpack_from(content, at) if begin <= len(content) else (b"", len(content))
-        if begin + length > len(content):
-            if whole:
-                raise SegmentBroken("it is cut inside a record")
-            return
-        at = begin + length
-        yield kind, view[begin:at]
-
-
-def decompressed(content: bytes, largest: int = _LARGEST) -> bytes:
-    """Raises SegmentBroken for a frame that is cut or too large."""
-    if not content:
-        raise SegmentBroken("it is empty")
-    frame = zstandard.ZstdDecompressor().decompressobj()
-    pieces: list[bytes] = []
-    size = 0
-    try:
-        for at in range(0, len(content), _STEP):
-            if frame.eof:
-                raise SegmentBroken("bytes stand behind its end")
-            pieces.append(frame.decompress(content[at : at + _STEP]))
-            size += len(pieces[-1])
-            if size > largest:
-                raise SegmentBroken(f"it is larger than {largest >> 20} MiB")
-    except zstandard.ZstdError as error:
-        raise SegmentBroken(f"its bytes are wrong ({error})") from error
-    if not frame.eof:
-        raise SegmentBroken("it is cut")
-    if frame.unused_data:
-        raise SegmentBroken("bytes stand behind its end")
-    return b"".join(pieces)
-
-
-_decompressed = decompressed
-
-
-def _read_header(body: memoryview) -> Header:
+def _read_header(body: bytes | memoryview) -> Header:
     found = _decoded(_format, body, "header")
     if found.format > FORMAT or found.schema > SCHEMA:
         raise SpoolError(
@@ -285,7 +223,7 @@ def _read_header(body: memoryview) -> Header:
     return _decoded(_header, body, "header")
 
 
-def _decoded(decoder: msgspec.msgpack.Decoder[T], body: memoryview, name: str) -> T:
+def _decoded(decoder: msgspec.msgpack.Decoder[T], body: bytes | memoryview, name: str) -> T:
     try:
         return decoder.decode(body)
     except msgspec.MsgspecError as error:

@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-__all__ = ["CUT", "amount", "aside_said", "count", "cut", "data_size", "error_said", "ordinal", "plural", "times_said", "took"]
+__all__ = [
+    "CUT",
+    "amount",
+    "aside_said",
+    "count",
+    "cut",
+    "data_size",
+    "error_said",
+    "ordinal",
+    "plural",
+    "times_said",
+    "tokens_said",
+    "took",
+]
 
 CUT = "…"
 _HTTP = "http_"
@@ -73,3 +86,9 @@ def took(ms: int | None, /) -> str:
 def aside_said(kind: str, /) -> str:
     """What a request is that no person typed: `a title, for the agent itself`."""
     return _ASIDES.get(kind, f"a {kind}, for the agent itself")
+
+
+def tokens_said(asked: int, cached: int, out: int, /) -> str:
+    """`879.0 k in (85 % cached) · 9.8 k out`: `in` is all that was sent, and `cached` was read from a cache."""
+    share = f" ({cached * 100 // asked} % cached)" if asked else ""
+    return f"{amount(asked)} in{share} · {amount(out)} out"

@@ -24,7 +24,7 @@ class Limits(Struct, frozen=True):
     """
 
     strangers: int = 32  # one more takes the place of the oldest
-    owners: int = 64  # of those who sent the token; one more gets 503
+    owners: int = 64  # of those who sent the token; one more takes the place of the one that has asked nothing for longest
     head_s: float = 10.0  # for a whole head of a request
     stranger_s: float = 30.0  # of a stranger in all, whatever it does: 60 kB, the page, over 20 kbit/s
     idle_s: int = 5  # between two requests
@@ -41,26 +41,29 @@ class _Gate:
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self._strangers: dict[_Connection, None] = {}  # the oldest first
-        self._owners: set[_Connection] = set()
+        self._owners: dict[_Connection, None] = {}  # the one that asked last is last
 
     def enter(self, connection: _Connection) -> None:
-        self._strangers[connection] = None
-        while len(self._strangers) > self.limits.strangers:
-            oldest = next(iter(self._strangers))
-            del self._strangers[oldest]
-            oldest.cut()
+        _last(self._strangers, connection, self.limits.strangers)
 
-    def welcome(self, connection: _Connection) -> bool:
-        """It has sent the token. False where the owner has too many connections."""
-        if connection not in self._owners and len(self._owners) >= self.limits.owners:
-            return False
+    def welcome(self, connection: _Connection) -> None:
+        """It has sent the token."""
         self._strangers.pop(connection, None)
-        self._owners.add(connection)
-        return True
+        _last(self._owners, connection, self.limits.owners)
 
     def leave(self, connection: _Connection) -> None:
         self._strangers.pop(connection, None)
-        self._owners.discard(connection)
+        self._owners.pop(connection, None)
+
+
+def _last(connections: dict[_Connection, None], connection: _Connection, most: int) -> None:
+    """Put it at the end; where there are too many, cut those at the begin."""
+    connections.pop(connection, None)
+    connections[connection] = None
+    while len(connections) > most:
+        oldest = next(iter(connections))
+        del connections[oldest]
+        oldest.cut()
 
 
 class _Connection(H11Protocol):
@@ -105,8 +108,7 @@ class _Connection(H11Protocol):
             self._head.cancel()
         self._head = self.loop.call_later(self._gate.limits.head_s, self.cut)
 
-    def _welcome(self) -> bool:
-        welcome = self._gate.welcome(self)
-        if welcome and self._life is not None:
+    def _welcome(self) -> None:
+        self._gate.welcome(self)
+        if self._life is not None:
             self._life.cancel()
-        return welcome

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from agentsight_rx.spool import Header, encode_segment
 from agentsight_rx.state import LmdbStore, Put
 from agentsight_rx.state.lmdb_store import META
 
@@ -32,6 +33,8 @@ def test_an_unknown_flag_is_marked() -> None:
     ("words", "status", "said"),
     [
         (["trace"], 2, "At least one monitoring type must be enabled (--ssl, --process, --stdio, or --system)"),
+        (["trace"], 2, "all of them: --ssl, --plain-http, --process, --files, --net, --stdio, --system"),
+        (["help", "nonsense"], 2, "nonsense"),
         (["trace", "--stdio"], 2, "stdio capture currently requires --pid"),
         (["trace", "--ssl", "--comm", ", "], 2, "names no process"),
         (["trace", "--ssl", "--pid", "many"], 2, "--pid"),
@@ -90,6 +93,29 @@ def test_a_store_of_another_version_is_refused_and_stays_as_it_is(command: str, 
     assert done.returncode == 1
     assert "schema version 99" in done.stderr
     assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["0000000001.seg", ".open", "renamed"])
+def test_a_segment_alone_is_refused_with_what_it_is(tmp_path: Path, name: str) -> None:
+    header = Header(host="web1", sequence=1, first=1, run="r", product="1.0", python="3.13")
+    (tmp_path / name).write_bytes(encode_segment(header, []))
+    done = run("replay", str(tmp_path / name))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert (
+        done.stderr
+        == f"Error: {tmp_path / name} is a segment of a spool, a part of a recording: give the folder that it is in\n"
+    )
+
+
+def test_segments_that_cannot_be_read_are_named(tmp_path: Path) -> None:
+    folder = tmp_path / "spool" / "web1"
+    folder.mkdir(parents=True)
+    header = Header(host="web1", sequence=1, first=1, run="r", product="1.0", python="3.13")
+    (folder / "0000000001.seg").write_bytes(encode_segment(header, []))
+    (folder / "0000000002.seg").write_bytes(b"no frame")
+    done = run("cluster", "run", "--spool", str(folder.parent), "--out", str(tmp_path / "out"), "--workers", "0")
+    assert done.returncode == 0
+    assert "agentsight-rx: SKIPPED web1/0000000002.seg: its bytes are wrong" in done.stderr
 
 
 def test_graphs_are_printed_without_rights() -> None:

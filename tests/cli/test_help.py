@@ -111,3 +111,24 @@ def test_without_a_command_the_help_is_no_error_message(words: list[str]) -> Non
     assert done.returncode == 2
     assert "Error" not in done.stderr
     assert "commands" in done.stderr.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("words", "as_flag"),
+    [
+        ("help", "--help"),
+        ("help record", "record --help"),
+        ("help report calls", "report calls --help"),
+        ("report help", "report --help"),
+        ("report help calls", "report calls --help"),
+    ],
+)
+def test_help_is_a_word_too(words: str, as_flag: str) -> None:
+    given, flagged = (subprocess.run([*PROGRAM, *line.split()], capture_output=True, check=False) for line in (words, as_flag))
+    assert (given.returncode, given.stdout) == (0, flagged.stdout)
+    assert len(given.stdout) > 500
+
+
+def test_help_behind_another_command_is_an_argument() -> None:
+    done = subprocess.run([*PROGRAM, "replay", "help"], capture_output=True, check=False)
+    assert (done.returncode, b"help cannot be read" in done.stderr) == (1, True)

@@ -36,7 +36,7 @@ from agentsight_rx.sinks import OtelOptions, console, jsonl, otel, spool, store
 from agentsight_rx.sinks.web import Feed
 from agentsight_rx.sources import FileOptions, NetOptions, ProcessOptions, ReadlineOptions, StdioOptions, Target, TlsOptions
 from agentsight_rx.spool import SpoolOptions
-from agentsight_rx.spool.segment import decompressed
+from agentsight_rx.spool.records import decompressed
 from agentsight_rx.state import LmdbStore
 from agentsight_rx.view.log.reading import read_events
 from agentsight_rx.view.snapshot.snapshot import read_snapshot

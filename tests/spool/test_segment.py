@@ -1,12 +1,18 @@
 from __future__ import annotations
 
+import tracemalloc
+from contextlib import suppress
+
 import pytest
 import zstandard
 
 from agentsight_rx.errors import SpoolError
 from agentsight_rx.events import Event, Origin, ProcessExit, ProcessFork, Tick
 from agentsight_rx.spool import Header, SegmentBroken, encode_segment, read_header, read_segment
-from agentsight_rx.spool.segment import decompressed, record, records, salvaged
+from agentsight_rx.spool.records import decompressed, record
+from agentsight_rx.spool.segment import salvaged
+
+from .test_records import bomb
 
 HEADER = Header(host="web1", sequence=7, first=3, run="r", product="1.0", python="3.13.1", wall_offset_ns=1000)
 EVENTS: list[Event] = [
@@ -106,9 +112,34 @@ def test_a_newer_format_is_refused_and_not_skipped(newer: dict[str, int]) -> Non
         read_header(content)
 
 
-def test_more_than_a_segment_can_hold_is_not_unpacked() -> None:
-    with pytest.raises(SegmentBroken, match="larger than"):
-        decompressed(zstandard.compress(bytes(5 << 20)), 2 << 20)
+BEGIN = record(b"H", HEADER)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        bomb(b""),
+        bomb(BEGIN),
+        bomb(BEGIN, b"E"),
+        bomb(BEGIN + b"E" + (60 << 20).to_bytes(4, "big"), b"\xc0"),
+        bomb(BEGIN + b"E" + (900 << 20).to_bytes(4, "big"), b"\xc0"),
+        bomb(BEGIN + b"E" + (60 << 20).to_bytes(4, "big") + b"\x91\xc6" + (60 << 20).to_bytes(4, "big")),
+        bomb(BEGIN, window=0x88),  # 128 MiB
+        zstandard.compress(bytes(600 << 20)),  # its head names the size
+    ],
+    ids=["zeros", "header", "kinds", "nulls", "long record", "long event", "window", "size"],
+)
+def test_a_bomb_is_refused_before_it_takes_memory(content: bytes) -> None:
+    tracemalloc.start()
+    try:
+        with pytest.raises(SegmentBroken):
+            read_segment(content)
+        with suppress(SegmentBroken):
+            read_header(content)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 200 << 20
 
 
 def test_of_a_segment_that_was_not_closed_the_whole_blocks_are_salvaged() -> None:
@@ -124,10 +155,3 @@ def test_nothing_is_salvaged_without_a_header() -> None:
         salvaged(b"")
     with pytest.raises(SegmentBroken):
         salvaged(frame(record(b"E", EVENTS[:1])))
-
-
-def test_records_are_cut_alike_whole_and_byte_by_byte() -> None:
-    content = b"".join((record(b"H", 1), record(b"E", [2, 3]), record(b"F", None)))
-    for length in range(len(content)):
-        found = [(kind, bytes(body)) for kind, body in records(content[:length], whole=False)]
-        assert found == [(kind, bytes(body)) for kind, body in records(content)][: len(found)]

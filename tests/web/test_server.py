@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 import httpx2
@@ -333,11 +333,18 @@ def test_a_stranger_that_goes_on_asking_is_cut_off_and_the_owner_is_not() -> Non
         assert "rows" == next(received)[0]
 
 
-def test_the_owner_may_have_so_many_connections_and_no_more() -> None:
-    with opened(limits=Limits(owners=2)) as (sink, _):
-        clients = [browser(sink) for _ in range(3)]
-        try:
-            assert [200, 200, 503] == [client.get("/api/v1/snapshot").status_code for client in clients]
-        finally:
-            for client in clients:
-                client.close()
+def test_one_connection_of_the_owner_too_many_takes_the_place_of_the_one_that_asked_nothing_for_longest() -> None:
+    with opened(limits=Limits(owners=3)) as (sink, writer), ExitStack() as stack:
+        asks, *clients = [stack.enter_context(browser(sink)) for _ in range(4)]
+        assert asks.get("/api/v1/snapshot").status_code == 200
+        live = [stack.enter_context(client.stream("GET", "/api/v1/live")) for client in clients[:2]]
+        streams = [messages(answer.iter_lines()) for answer in live]
+        assert [answer.status_code for answer in live] == [200, 200]
+        for stream in streams:
+            next(stream)
+        assert asks.get("/api/v1/snapshot").status_code == 200  # so it is the older stream that goes
+        assert clients[2].get("/api/v1/snapshot").status_code == 200
+        with pytest.raises(httpx2.TransportError):
+            list(streams[0])
+        writer.write([CallRow("llm-1", 1)])
+        assert "rows" == next(streams[1])[0]

@@ -13,7 +13,7 @@ from ...view import CallRow
 from ...view.queries.call import ToolWork, WholeCall, find_calls, read_call
 from ...view.rows.tool_words import asked_for
 from .ask import Ask, report_called
-from .call_words import state_of_call
+from .call_words import prices_said, state_of_call
 from .conversation import answer_lines, request_lines
 from .screen import Line, Screen, Span, Whole
 from .tool_words import tool_said
@@ -46,8 +46,9 @@ def call(
         ask.write_lines([*([""] if request else []), *answer_lines(found.exchange)])
     if not request and not answer:
         ask.write_lines(_lines(found, ask.screen))
-        dated = f"prices of {found.call.cost_as_of.isoformat()} · " if found.call.cost_as_of else ""
-        ask.write_lines(["", Whole(f"{dated}whole: {ask.other(f'call {wanted}')} --request, --answer")])
+        lists = [found.call.cost_by.rpartition(", ")[2]] if found.call.cost_by else []
+        dated = prices_said(found.call.cost_as_of, lists)
+        ask.write_lines(["", Whole(f"{dated and f'{dated} · '}whole: {ask.other(f'call {wanted}')} --request, --answer")])
 
 
 def _the_one(ask: Ask, wanted: str) -> CallRow:

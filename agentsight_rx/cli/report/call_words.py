@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import datetime
+from collections.abc import Iterable, Mapping
 
 from ...view import CallRow
 from ...view.queries.costs import CostSum
-from ...view.words import aside_said, error_said, ordinal
+from ...view.words import aside_said, error_said, ordinal, tokens_said
 from .screen import Span
-from .words import amount, count, listed, money, plural
+from .words import count, listed, money, plural
 
-__all__ = ["cost_said", "is_whole", "new_in_call", "numbers_said", "state_of_call"]
+__all__ = ["cost_said", "is_whole", "new_in_call", "numbers_said", "prices_said", "state_of_call"]
 
 
 def is_whole(call: CallRow, /) -> bool:
@@ -48,9 +49,15 @@ def new_in_call(call: CallRow, /) -> str:
     return who + (", ".join(parts) or ("no new message" if call.messages else ""))
 
 
+def prices_said(as_of: datetime.date | None, by: Iterable[str], /) -> str:
+    """The one name of a list of prices: `prices of 2026-11-09`, where it has no date `prices of my-prices.toml`, or ""."""
+    name = as_of.isoformat() if as_of else ", ".join(by)
+    return f"prices of {name}" if name else ""
+
+
 def cost_said(cost: CostSum, /) -> str:
     """`$0.87 (prices of 2026-11-09)`; where a part has no price it says so."""
-    dated = f" (prices of {cost.as_of.isoformat()})" if cost.as_of else f" (prices of {', '.join(cost.by)})" if cost.by else ""
+    dated = f" ({said})" if (said := prices_said(cost.as_of, cost.by)) else ""
     if not cost.unknown_calls:
         return f"{money(cost.usd)}{dated}" if cost.by else money(cost.usd)
     lacking = f"no price of {listed(cost.unknown_models, 2)}"
@@ -61,9 +68,5 @@ def cost_said(cost: CostSum, /) -> str:
 
 def numbers_said(calls: int, tokens: tuple[int, int, int], cost: CostSum, models: Mapping[str, int], /) -> str:
     """`23 calls · 879.0 k in (85 % cached) · 9.8 k out · $0.87 · a-model`; `tokens` are in, of them cached, out."""
-    asked, cached, out = tokens
-    share = f" ({cached * 100 // asked} % cached)" if asked else ""
     named = [f"{name} ×{count(times)}" if len(models) > 1 else name for name, times in models.items()]
-    return " · ".join(
-        (plural(calls, "call"), f"{amount(asked)} in{share}", f"{amount(out)} out", cost_said(cost), listed(named, 3))
-    )
+    return " · ".join((plural(calls, "call"), tokens_said(*tokens), cost_said(cost), listed(named, 3)))

@@ -12,6 +12,7 @@ from ...view import CallRow
 from ...view.queries.calls import read_calls
 from ...view.queries.costs import PricedCall, summed
 from ...view.queries.matching import is_matched
+from ...view.words import tokens_said
 from .ask import Ask
 from .call_words import cost_said, new_in_call, state_of_call
 from .screen import Cell, Column, Line, Prose, Screen, table
@@ -60,9 +61,11 @@ def _lines(rows: Sequence[PricedCall], screen: Screen) -> Iterable[Line]:
     models = {row.model or "unknown" for row in rows}
     yield from table(COLUMNS, (_cells(row, screen, one_model=len(models) == 1) for row in rows), screen)
     if rows:
-        tokens = f"{amount(sum(row.asked_tokens for row in rows))} in, {amount(sum(row.output_tokens for row in rows))} out"
+        sums = (sum(getattr(row, f"{kind}_tokens") for row in rows) for kind in ("asked", "cache_read", "output"))
         yield ""
-        yield Prose(f"{plural(len(rows), 'call')} · {tokens} · {cost_said(summed(rows))} · {listed(sorted(models), 3)}")
+        yield Prose(
+            f"{plural(len(rows), 'call')} · {tokens_said(*sums)} · {cost_said(summed(rows))} · {listed(sorted(models), 3)}"
+        )
 
 
 def _cells(row: PricedCall, screen: Screen, *, one_model: bool) -> tuple[Cell, ...]:

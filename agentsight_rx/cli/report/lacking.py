@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from ...say import program
 from .ask import Ask
-from .screen import Line, Whole
+from .screen import Line, Span, Whole
 from .words import plural
 
 if TYPE_CHECKING:
@@ -31,14 +30,15 @@ def compared(ask: Ask) -> list[SessionComparison]:
     return [each for each in found if chosen is None or chosen & set(each.sessions)]
 
 
-def lacking_said(rows: Iterable[SessionComparison]) -> Iterator[Line]:
-    """One line for each session of which the wire lacks something, where it is sure that the file is its own."""
+def lacking_said(rows: Iterable[SessionComparison], ask: Ask) -> Iterator[Line]:
+    """What the wire lacks of a session, and how to see it, where it is sure that the file is of the session."""
     for row in (row for row in rows if row.confidence >= _SURE):
         numbers = (len(row.calls_only_file), "call"), (len(row.tools_only_file), "tool")
         what = " and ".join(plural(number, name) for number, name in numbers if number)
         if what:
             said = f"the session file of {row.name} has {what} that the wire does not have"
-            yield Whole(f"{said}: {program()} report compare {row.name}")
+            yield Span(said, "missing")
+            yield Whole(f"    {ask.other(f'compare {row.name}')}")
 
 
 def in_file_only(rows: Iterable[SessionComparison], session: str) -> dict[str, int] | None:

@@ -53,7 +53,7 @@ def summary(ask: Ask, transcripts: Annotated[bool, WITH_FILES] = False) -> None:
         ask.write([{**asdict(found), "only_in_file": in_file_only(files, session)} if transcripts else found])
         return
     ask.write_lines(summary_lines(found, ask.screen, ask.other))
-    ask.write_lines(lacking_said(files))
+    ask.write_lines(lacking_said(files, ask))
 
 
 def summary_text(store: Store, screen: Screen, *, prices: Prices | None = None, given: str = "") -> list[str]:
@@ -99,7 +99,7 @@ def _head(found: Summary, screen: Screen) -> Line:
 
 
 def _numbers(found: Summary) -> str:
-    tokens = found.input_tokens, found.cached_tokens, found.output_tokens
+    tokens = found.asked_tokens, found.cached_tokens, found.output_tokens
     return numbers_said(found.calls, tokens, found.cost, found.models)
 
 

@@ -83,7 +83,7 @@ def facts_of(
             "tools": len(asked),
             "failed tools": sum(row.status == "failed" for row in asked),
             "programs": len(ran),
-            "input tokens": sum(call.input_tokens for call in called),
+            "input tokens": sum(call.asked_tokens for call in called),
             "cached tokens": sum(call.cached_tokens for call in called),
             "output tokens": sum(call.output_tokens for call in called),
             "cost": cost,

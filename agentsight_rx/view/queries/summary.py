@@ -56,7 +56,7 @@ class Summary(Struct, frozen=True):
     duration_ms: int
     calls: int
     failed_calls: int
-    input_tokens: int  # cached or not
+    asked_tokens: int  # cached or not
     cached_tokens: int
     output_tokens: int
     models: dict[str, int]
@@ -107,7 +107,7 @@ def read_summary(
         duration_ms=max(0, end - start),
         calls=len(calls),
         failed_calls=deeds.failed_calls,
-        input_tokens=sum(call.asked_tokens for call in calls),
+        asked_tokens=sum(call.asked_tokens for call in calls),
         cached_tokens=sum(call.cache_read_tokens for call in calls),
         output_tokens=sum(call.output_tokens for call in calls),
         models=models_of(calls),

@@ -46,7 +46,8 @@ class Totals(Struct):
     calls_cut: int = 0  # bytes of them were lost
     input_tokens: int = 0
     output_tokens: int = 0
-    cached_tokens: int = 0
+    cached_tokens: int = 0  # read from a cache or written to it
+    cache_read_tokens: int = 0
     tools: int = 0
     tools_linked: int = 0
     commands_alone: int = 0  # that came back, and no process of theirs was found
@@ -62,8 +63,13 @@ class Totals(Struct):
         return self.commands_alone if self.processes else 0
 
     @property
+    def asked_tokens(self) -> int:
+        """All that was sent, cached or not."""
+        return self.input_tokens + self.cached_tokens
+
+    @property
     def total_tokens(self) -> int:
-        return self.input_tokens + self.output_tokens + self.cached_tokens
+        return self.asked_tokens + self.output_tokens
 
     def include(self, other: Totals) -> None:
         """Add the numbers of another tally."""
@@ -86,7 +92,7 @@ class Tally:
         self.unknown: Recent[str, UnknownRow] = Recent(_BLIND_SPOTS_MOST)
         self._sessions: Recent[str, None] = Recent(_MOST)
         self._calls: Recent[str, str] = Recent(_MOST)
-        self._tokens: Recent[str, tuple[int, int, int]] = Recent(_MOST)
+        self._tokens: Recent[str, tuple[int, int, int, int]] = Recent(_MOST)
         self._tools: Recent[str, tuple[bool, bool]] = Recent(_MOST)  # whether it has a process, and should have one
         self._programs: Recent[str, bool] = Recent(_PROCESSES_MOST)
 
@@ -133,6 +139,7 @@ class Tally:
                 totals.input_tokens -= tokens[0]
                 totals.output_tokens -= tokens[1]
                 totals.cached_tokens -= tokens[2]
+                totals.cache_read_tokens -= tokens[3]
             case ToolRow() if (before := self._tools.pop(row.id, None)) is not None:
                 totals.tools -= 1
                 totals.tools_linked -= before[0]
@@ -202,6 +209,7 @@ class Tally:
         totals.input_tokens += now[0] - before[0]
         totals.output_tokens += now[1] - before[1]
         totals.cached_tokens += now[2] - before[2]
+        totals.cache_read_tokens += now[3] - before[3]
         self._tokens.put(row.id, now)
 
     def _tool(self, row: ToolRow) -> None:
@@ -232,12 +240,12 @@ def _count_less(counts: dict[str, int], name: str) -> None:
         del counts[name]
 
 
-_NO_TOKENS = (0, 0, 0)
+_NO_TOKENS = (0, 0, 0, 0)
 
 
-def _tokens_of(row: TokenRow) -> tuple[int, int, int]:
-    """Input, output and cached ones."""
-    return row.input_tokens, row.output_tokens, row.cached_tokens
+def _tokens_of(row: TokenRow) -> tuple[int, int, int, int]:
+    """Input, output, cached ones, and of these those that were read."""
+    return row.input_tokens, row.output_tokens, row.cached_tokens, row.cache_read_tokens
 
 
 def _state(row: CallRow) -> str:

@@ -144,7 +144,7 @@ def test_calls_are_lines_with_a_sum_and_values_with_costs(store: Path) -> None:
     lines = said("calls", "--db", store)
     assert lines[0].split() == ["turn", "time", "took", "in", "cached", "out", "cost", "tools", "what", "was", "new"]
     assert lines[1].split()[2:10] == ["6.2", "s", "18.2", "k", "12.0", "k", "640", "$0.032"]
-    assert lines[-1].startswith("4 calls · 78.4 k in, 1.7 k out · $0.096 (prices of 20")
+    assert lines[-1].startswith("4 calls · 78.4 k in (78 % cached) · 1.7 k out · $0.096 (prices of 20")
     rows = values("calls", "--db", store)
     assert [row["turn"] for row in rows] == [1, 2, 3, 4]
     assert round(sum(row["cost_usd"] for row in rows), 5) == 0.09576

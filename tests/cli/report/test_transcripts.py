@@ -191,9 +191,9 @@ def test_a_session_without_a_file_is_an_error_that_says_where_to_look(home: Path
 def test_the_sessions_and_the_first_screen_say_in_a_line_what_the_wire_lacks(home: Path, store: Path) -> None:
     write(home)
     line = f"the session file of {SESSION} has 1 call and 1 tool that the wire does not have"
-    line += f": agentsight-rx report compare {SESSION}"
+    hint = f"    agentsight-rx report compare {SESSION} --db {store}"
     for report in ("sessions", "summary"):
-        assert text(store, report, "--transcripts")[-1] == line
+        assert text(store, report, "--transcripts")[-2:] == [line, hint]
         assert line not in text(store, report)
         assert the_one(values(store, report, "--transcripts"))["only_in_file"] == {"calls": 1, "tools": 1}
         assert "only_in_file" not in the_one(values(store, report))
