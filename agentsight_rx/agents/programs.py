@@ -52,7 +52,7 @@ def is_launcher(argv: Sequence[str], /) -> bool:
 
 
 def is_prompt(argv: Sequence[str], /) -> bool:
-    """A shell that reads what somebody types."""
+    """A shell that reads what a person types."""
     return bool(argv) and _SHELLS.match(base_name(argv[0])) is not None and all(word[:1] == "-" for word in argv[1:])
 
 

@@ -149,5 +149,5 @@ _REFUSED_MOST = 300  # characters
 
 
 def says_refused(result: str, /) -> bool:
-    """Whether the result of a tool says that it did not run, because somebody or something refused it."""
+    """Whether the result of a tool says that it did not run, since a person, a rule or a hook refused it."""
     return _IS_REFUSED.match(result, 0, _REFUSED_MOST) is not None

@@ -18,8 +18,8 @@ from pathlib import Path
 from msgspec import Struct
 from msgspec.structs import replace
 
+from ..agents.known import AGENTS, Agent
 from ..agents.matching import Located
-from ..agents.registry import AGENTS, Agent
 from ..agents.transcripts import OpencodeDatabase, Transcript, opencode, parser_of
 from ..core.bounded import Weighed
 from ..redaction.redactor import Redactor

@@ -5,6 +5,8 @@ from __future__ import annotations
 from msgspec import Struct, field
 from msgspec.structs import replace
 
+from ...agents.naming import product_of, program_name
+from ...agents.registry import agent_of_product
 from ...core.bounded import Recent
 from ...events import Headers
 from ...tokens import counts_of
@@ -68,6 +70,7 @@ class Sessions:
         row, asides = self._asides.begin(row, tools)
         if any(each.prompt[:_TITLE] == session.title for each in asides):
             session = replace(session, title="")
+        session = _named(session, headers)
         session = replace(
             session,
             status="live",
@@ -83,7 +86,7 @@ class Sessions:
         self._rows.put(id, session)
         called = replace(
             row,
-            agent=session.agent,
+            agent=session.agent or session.program or None,
             parent_agent_id=named.parent_agent,
             conversation_id=row.conversation_id or named.conversation,
             turn=session.calls,
@@ -125,6 +128,7 @@ class Sessions:
             process_id=program.id if program else row.process_id,
             comm=program.comm if program else row.comm,
             cwd=program.cwd if program else None,
+            program=program_name(program.comm, program.argv) if program and not program.agent else "",
             named=is_named,
             parent_session_id=self.of(program.ppid) if program and program.ppid else None,
         )
@@ -185,9 +189,10 @@ class Sessions:
         """The session that a process belongs to: its own, else the session of the nearest ancestor that has one."""
         return self._processes.nearest(pid, self._of_process)
 
-    def noted(self, row: CallRow) -> None:
+    def noted(self, row: CallRow) -> CallRow:
         """There is more to say of a call that has ended."""
         self._asides.seen(row)
+        return row
 
     def call(self, id: str) -> CallRow | None:
         """The row of a call of which more may be known later."""
@@ -213,6 +218,15 @@ class Sessions:
         self._agents.clear()
         self._agents.update(dict.fromkeys(state.agents))
         self._asides.restore(state.asides)
+
+
+def _named(session: SessionRow, headers: Headers) -> SessionRow:
+    """A program that is no known agent is named by the head of its request, else by its package."""
+    product = "" if session.agent else product_of(headers)
+    if not product:
+        return session
+    known = agent_of_product(product)
+    return replace(session, agent=known, program="" if known else product)
 
 
 def _is_partial(row: CallRow) -> bool:
