@@ -127,7 +127,7 @@ def _closes(connection: Connection) -> At:
 
 
 def _asked(messages: Sequence[Any], model: str = "claude", *, tools: bool = False) -> bytes:
-    offered = {"tools": [{"name": "Bash", "input_schema": {}}]} if tools else {}
+    offered: dict[str, list[dict[str, Any]]] = {"tools": [{"name": "Bash", "input_schema": {}}]} if tools else {}
     return json.dumps({"model": model, "messages": messages, **offered}).encode()
 
 

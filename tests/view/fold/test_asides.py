@@ -15,7 +15,7 @@ from agentsight_rx.view import CallRow, SessionRow
 from ..scenes import AGENT, answers, emitted, execs, last
 from .test_sessions import named
 
-TOOLS = [{"name": "Bash", "input_schema": {}}]
+TOOLS: list[dict[str, Any]] = [{"name": "Bash", "input_schema": {}}]
 PROMPT = "find the bug in a.py"
 
 

@@ -63,9 +63,13 @@ def test_an_ordinary_result_is_not_refused(result: str) -> None:
     assert not says_refused(result)
 
 
+def _tool(name: str, status: str, pid: int | None, exit_code: int | None, output: str) -> ToolRow:
+    return tool(name, status=status, related_pid=pid, exit_code=exit_code, output=output)
+
+
 TOOLS = st.lists(
     st.builds(
-        lambda name, status, pid, code, output: tool(name, status=status, related_pid=pid, exit_code=code, output=output),
+        _tool,
         st.sampled_from(["Bash", "exec_command", "Read", "Edit", "Task"]),
         st.sampled_from(["observed", "completed", "failed"]),
         st.sampled_from([None, 7]),
