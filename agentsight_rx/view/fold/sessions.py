@@ -61,37 +61,35 @@ class Sessions:
         id = self._id(row, named, root)
         session = self._rows.get(id)
         if session is None:
-            session = self._new(id, row, program, is_named=bool(row.session_id or named.session))
+            session = _named(self._new(id, row, program, is_named=bool(row.session_id or named.session)), headers)
         if root is not None:
             self._of_process.put(root, id)
         if row.process_id is not None and row.process_id != root:
             self._of_process.put(row.process_id, id)
-        row = replace(row, session_id=id, agent_id=named.agent)
-        row, asides = self._asides.begin(row, tools)
-        if any(each.prompt[:_TITLE] == session.title for each in asides):
-            session = replace(session, title="")
-        session = _named(session, headers)
+        called = replace(
+            row,
+            session_id=id,
+            agent=session.agent or session.program or None,
+            agent_id=named.agent,
+            parent_agent_id=named.parent_agent,
+            conversation_id=row.conversation_id or named.conversation,
+            turn=session.calls + 1,
+        )
+        called, asides = self._asides.begin(called, tools)
+        title = "" if any(each.prompt[:_TITLE] == session.title for each in asides) else session.title
         session = replace(
             session,
             status="live",
-            title=session.title or (row.prompt[:_TITLE] if row.is_prompted else ""),
+            title=title or (row.prompt[:_TITLE] if called.is_prompted else ""),
             model=row.model or session.model,
             models=_with(session.models, row.model),
             calls=session.calls + 1,
             repeated_calls=session.repeated_calls + (row.repeat > 0),
             sub_agents=session.sub_agents + self._is_new_agent(id, named.agent),
-            conversation_id=session.conversation_id or row.conversation_id or named.conversation,
+            conversation_id=session.conversation_id or called.conversation_id,
             end_timestamp_ms=max(session.end_timestamp_ms or 0, row.start_timestamp_ms),
         )
         self._rows.put(id, session)
-        called = replace(
-            row,
-            agent=session.agent or session.program or None,
-            parent_agent_id=named.parent_agent,
-            conversation_id=row.conversation_id or named.conversation,
-            turn=session.calls,
-        )
-        self._asides.seen(called)
         return called, [session, *asides]
 
     def uncount(self, row: CallRow) -> list[Row]:
