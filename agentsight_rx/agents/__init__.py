@@ -1,5 +1,6 @@
 """The agents themselves: how a process is known as one, what they write down of a session, what of it was captured."""
 
-from .registry import AGENTS, Agent, agent_named, agent_of
+from .known import AGENTS, Agent
+from .registry import agent_named, agent_of
 
 __all__ = ["AGENTS", "Agent", "agent_named", "agent_of"]

@@ -7,6 +7,7 @@ A new shape is one line here; prompts, titles, verdicts and session files read t
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 __all__ = ["aside_of", "says_refused", "typed"]
 
@@ -86,9 +87,8 @@ _ASIDES = {
     ),
     "page": r"\A\s*web page content:|perform a web search for the query",
     "suggestion": r"\[suggestion mode|predict what the user (?:will|would|might) (?:type|say)",
-    "warm-up": r"\A\s*(?:quota|warmup|count|foo|ping)\s*\Z",
 }
-_IS_ASIDE = re.compile("|".join(f"(?P<{kind.replace('-', '_')}>{shape})" for kind, shape in _ASIDES.items()), re.IGNORECASE)
+_IS_ASIDE = re.compile("|".join(f"(?P<{kind}>{shape})" for kind, shape in _ASIDES.items()), re.IGNORECASE)
 # The same in the instructions of an agent that is not known, where it can use no tool
 _GENERIC = re.compile(
     r"(?P<title>\b(?:generate|write|create|provide|produce|come up with)\b[^.\n]{0,60}"
@@ -96,7 +96,10 @@ _GENERIC = re.compile(
     r"|(?P<summary>\b(?:summari[sz]|compact|compress|condens)\w*\b[^.\n]{0,80}\b(?:conversation|history|session|chat|transcript)\b)",
     re.IGNORECASE,
 )
-_LOOKED = 4096  # characters of a text
+_LOOKED, _TEXT_LOOKED = 4096, 1000  # characters of instructions, and of a text
+_SHORTEST = 24  # characters: what a person types is often shorter than any shape
+_WARM_UPS = frozenset({"quota", "warmup", "foo", "ping"})
+_KNOWN_MOST = 64  # instructions whose kind is remembered
 
 
 def aside_of(instructions: str, text: str, /, *, tools: int) -> str:
@@ -104,10 +107,20 @@ def aside_of(instructions: str, text: str, /, *, tools: int) -> str:
     What an agent asks of a model for itself and no person typed: title, summary, check, page, suggestion, warm-up; "": a prompt
     of a person, as far as the request says. `instructions` are the system's, `tools` is how many the model may use.
     """
-    found = _IS_ASIDE.search(text[:_LOOKED]) if text else None
-    if found is None and not tools:
-        found = _IS_ASIDE.search(instructions[:_LOOKED]) or _GENERIC.search(instructions[:_LOOKED])
-    return (found.lastgroup or "").replace("_", "-") if found else ""
+    if text.strip().lower() in _WARM_UPS:
+        return "warm-up"
+    kind = _kind(_IS_ASIDE.search(text, 0, _TEXT_LOOKED)) if len(text) >= _SHORTEST else ""
+    return kind if kind or tools else _instructed(instructions[:_LOOKED])
+
+
+@lru_cache(_KNOWN_MOST)
+def _instructed(begin: str) -> str:
+    """An agent gives the same instructions again and again."""
+    return _kind(_IS_ASIDE.search(begin) or _GENERIC.search(begin))
+
+
+def _kind(found: re.Match[str] | None) -> str:
+    return (found.lastgroup or "") if found else ""
 
 
 # -- results ----------------------------------------------------------------------------------------------------------------

@@ -61,7 +61,7 @@ def outcome_of(store: Path, /, *, since_ms: int, prices: Prices | None = None) -
 
 def _name(outcome: Outcome) -> str:
     session = outcome.session
-    return (session.agent or session.comm or "") if session else ""
+    return (session.agent or session.program or session.comm or "") if session else ""
 
 
 def _numbers(outcome: Outcome) -> Iterator[str]:

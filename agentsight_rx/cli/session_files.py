@@ -9,27 +9,30 @@ from __future__ import annotations
 import errno
 import os
 import pwd
+import sqlite3
 import stat
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, suppress
 from fnmatch import fnmatchcase
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from ..agents.known import AGENTS, Agent
 from ..agents.matching import Located
-from ..agents.registry import AGENTS, Agent
 from ..agents.transcripts import OpencodeDatabase, Transcript, opencode, parser_of
 from ..core.bounded import Weighed
 from ..redaction.redactor import Redactor
 
-__all__ = ["Found", "Home", "TranscriptFiles", "home_of_user"]
+__all__ = ["Found", "Home", "TranscriptFiles", "home_of_user", "with_log"]
 
 _SHOWN_MOST = 25  # sessions of one look
 _READ_FEWEST, _READ_MOST = 10, 75  # files that are read for them: some are empty
 _ENTRIES_MOST = 50_000  # of an agent's directory
 _DEPTH_MOST = 8  # of directories in it; Codex has 3, sub-agents of Claude Code 2
+_TRIES = 3  # to read a database and its log while neither changes
 _FILE_MOST = 64 << 20  # bytes that are read of one file
 _BEGIN = 1 << 20  # bytes of them that are from its begin
 _CHUNK = 1 << 20
@@ -174,20 +177,39 @@ class _Databases:
         if not file.inside.endswith(".db"):
             return [file]
         try:
-            opened = _Opened(file, self._home)
-        except OSError:
-            self.skipped += 1
-            return []
-        try:
-            if opened.size > _FILE_MOST:
-                raise ValueError("too large")
-            database = self._open[file.path] = OpencodeDatabase(b"".join(opened.chunks()))
+            version, data = self._whole(file)
+            database = self._open[file.path] = OpencodeDatabase(data)
         except (OSError, ValueError):
             self.skipped += 1
             return []
+        changed = {id: ms * 1_000_000 for id, ms in database.sessions.items()}
+        return [replace(file, session=id, version=version, changed_ns=at_ns) for id, at_ns in changed.items()]
+
+    def _whole(self, file: _File) -> tuple[_Version, bytes]:
+        """
+        The database with what is still in its write-ahead log alone. Where one of both changes while they are read, they may
+        not fit: then both are read again, and at last the database alone.
+        """
+        log = replace(file, inside=f"{file.inside}-wal")
+        for _ in range(_TRIES):
+            logged, behind = self._bytes(log)
+            version, data = self._bytes(file)
+            if (self._bytes(log, version_only=True)[0], self._bytes(file, version_only=True)[0]) == (logged, version):
+                return (*version[:2], version[2] + logged[2], max(version[3], logged[3])), with_log(data, behind)
+        return self._bytes(file)
+
+    def _bytes(self, file: _File, *, version_only: bool = False) -> tuple[_Version, bytes]:
+        """A file that is not there is empty. Raises ValueError for one that is too large."""
+        try:
+            opened = _Opened(file, self._home)
+        except FileNotFoundError:
+            return (0, 0, 0, 0), b""
+        try:
+            if opened.size > _FILE_MOST:
+                raise ValueError("too large")
+            return opened.version, b"" if version_only else b"".join(opened.chunks())
         finally:
             opened.close()
-        return [replace(file, session=id, changed_ns=ms * 1_000_000) for id, ms in database.sessions.items()]
 
     def read(self, file: _File, redactor: Redactor) -> tuple[_Version, Transcript]:
         lines = self._open[os.path.join(file.root, file.inside)].lines(file.session)
@@ -196,6 +218,22 @@ class _Databases:
     def close(self) -> None:
         for database in self._open.values():
             database.close()
+
+
+def with_log(database: bytes, log: bytes) -> bytes:
+    """A database of SQLite with what its write-ahead log has committed: SQLite itself joins copies of both."""
+    if not log:
+        return database
+    with TemporaryDirectory(prefix="agentsight-rx-") as folder:  # only the user may look into it
+        path = Path(folder, "copy.db")
+        path.write_bytes(database)
+        path.with_name("copy.db-wal").write_bytes(log)
+        try:
+            with closing(sqlite3.connect(path)) as rows:
+                rows.execute("pragma wal_checkpoint(truncate)")
+        except sqlite3.Error:
+            return database
+        return path.read_bytes()
 
 
 class _Listing:

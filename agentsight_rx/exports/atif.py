@@ -100,7 +100,7 @@ class _Trajectory:
         request = read_exchange(self._store, first.id).request if first else None
         product = _PRODUCT.search(field(request.headers, "user-agent") or "") if request else None
         found: _Json = {
-            "name": self._session.agent or self._session.comm or "unknown",
+            "name": self._session.who,
             "version": product[1] if product else "unknown",
         }
         return found | _without_none({"model_name": self._session.model})

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentsight_rx.agents import AGENTS, Agent, agent_named, agent_of
+from agentsight_rx.agents.registry import agent_of_product
 
 
 @pytest.mark.parametrize(
@@ -28,6 +29,16 @@ from agentsight_rx.agents import AGENTS, Agent, agent_named, agent_of
         ("", ["copilot"], "copilot"),
         (None, ["/usr/bin/opencode", "run"], "opencode"),
         ("goose", [], "goose"),
+        ("node", ["node", "/usr/bin/pi", "-p", "hi"], "pi"),
+        ("MainThread", ["node", "/usr/lib/node_modules/@mariozechner/pi-coding-agent/dist/cli.js"], "pi"),
+        ("vibe-rs", ["/home/me/.local/share/vibe-rs", "app-server"], "vibe"),
+        ("python3", ["/opt/uv/tools/mistral-vibe/bin/python3", "/root/.local/bin/vibe"], "vibe"),
+        ("node", ["node", "/usr/lib/node_modules/cline/dist/cli.mjs"], "cline"),
+        ("node", ["node", "/usr/lib/node_modules/@ampcode/cli/dist/main.js"], "amp"),
+        ("node", ["node", "/usr/lib/node_modules/@kilocode/cli/index.js"], "kilocode"),
+        ("node", ["node", "/usr/lib/node_modules/@letta-ai/letta-code/letta.js"], "letta"),
+        ("python3", ["/usr/bin/python3", "/root/.local/bin/gptme", "hi"], "gptme"),
+        ("python3", ["python3", "/venv/lib/python3.13/site-packages/minisweagent/run/mini.py"], "mini"),
     ],
 )
 def test_a_process_of_an_agent_is_known(comm: str | None, argv: list[str], agent: str) -> None:
@@ -64,6 +75,14 @@ def test_the_kernel_cuts_the_name_of_a_program(agent: Agent) -> None:
 def test_no_two_agents_share_a_name() -> None:
     names = [name for agent in AGENTS for name in agent.names]
     assert sorted(set(names)) == sorted(names)
+
+
+def test_no_two_agents_share_a_product_and_each_is_found_by_its_own() -> None:
+    products = [product for agent in AGENTS for product in agent.products]
+    assert sorted(set(products)) == sorted(products)
+    found = [agent_of_product(product.upper()) for agent in AGENTS for product in agent.products]
+    assert [agent.id for agent in AGENTS for _ in agent.products] == found
+    assert agent_of_product("curl") is None
 
 
 def test_an_agent_is_found_by_its_id() -> None:

@@ -93,10 +93,14 @@ def _usage(tokens: Mapping[str, object]) -> Usage:
 
 
 def _tool(draft: Draft, tool: Mapping[str, object], time_ms: int) -> None:
-    """The time of a tool is the time of its end; the time of its message is the time of its begin."""
-    identity = text(tool.get("id"))
+    """
+    The time of a tool is the time of its end; the time of its message is the time of its begin. An id of the API stands behind
+    the name of the tool: `read_file__call_1`.
+    """
+    name = text(tool.get("name"))
+    identity = text(tool.get("id")).removeprefix(f"{name}__")
     given = tool.get("args")
-    draft.tool(TranscriptTool(id=identity, name=text(tool.get("name")), input=shown(given), time_ms=time_ms))
+    draft.tool(TranscriptTool(id=identity, name=name, input=shown(given), time_ms=time_ms))
     draft.file(text(mapping(given).get("file_path")) or text(mapping(given).get("absolute_path")))
     status = text(tool.get("status"))
     if identity and status in ("success", "error", "cancelled"):

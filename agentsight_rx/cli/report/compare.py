@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from ...agents.known import AGENTS
 from ...agents.transcripts import TranscriptCall, TranscriptTool
 from ...errors import UsageError
 from ...say import program
@@ -19,11 +20,12 @@ from .ask import Ask
 from .call_words import state_of_call
 from .lacking import compared
 from .screen import Cell, Column, Line, Screen, Span, Whole, table
-from .words import amount, clock, count, plural
+from .words import amount, clock, count, listed, plural
 
 __all__ = ["compare"]
 
 _MOST = 20  # lines of one kind
+_READ = [agent.title for agent in AGENTS if agent.session_files]
 _CALLS = (
     Column("time"),
     Column("turn", right=True),
@@ -82,7 +84,7 @@ def _chosen(ask: Ask, wanted: str | None) -> Iterator[SessionComparison]:
 def _none_is(ask: Ask, wanted: str | None) -> str:
     what = f"of session {wanted}" if wanted else "of a session of this recording"
     return (
-        f"no session file {what} was found in {home_of_user().path}; expected one of Claude Code, Codex CLI or Gemini CLI. "
+        f"no session file {what} was found in {home_of_user().path}; expected one of {listed(_READ, len(_READ))}. "
         f"List session files with `{program()} report transcripts`, and sessions with `{program()} report sessions`"
     )
 

@@ -52,7 +52,7 @@ def selection_of(flags: Chosen, store: Store, /, *, now_ms: int) -> Selection:
 def _none_is(flags: Chosen, store: Store) -> str:
     wanted = [f"--{name} {value}" for name, value in (("session", flags.session), ("agent", flags.agent)) if value]
     rows = sessions_named(store, session=None, agent=None)
-    known = dict.fromkeys((row.agent or row.comm or "unknown") if flags.agent else row.id for row in rows)
+    known = dict.fromkeys(row.who if flags.agent else row.id for row in rows)
     there = f"there are {', '.join(list(known)[-5:])}" if known else "there is no session in the store"
     return f"no session fits {' and '.join(wanted)}; {there} ({program()} report sessions)"
 

@@ -52,7 +52,7 @@ def _cells(row: SessionRow, screen: Screen) -> tuple[str | Span, ...]:
     return (
         moment(row.start_timestamp_ms, screen.now_ms, short=True),
         "live" if row.status == "live" else took((row.end_timestamp_ms or row.start_timestamp_ms) - row.start_timestamp_ms),
-        f"{row.agent or row.comm or 'unknown'} {row.pid or ''}".strip(),
+        f"{row.who} {row.pid or ''}".strip(),
         str(row.calls),
         amount(row.asked_tokens),
         amount(row.cache_read_tokens),

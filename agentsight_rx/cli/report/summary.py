@@ -93,7 +93,7 @@ def _head(found: Summary, screen: Screen) -> Line:
     when = f"{moment(found.started_ms, screen.now_ms)}, {took(found.duration_ms)}"
     if session is None:
         return when
-    who = f"{session.agent or session.comm or 'unknown program'} {session.pid or ''}".strip()
+    who = f"{session.who} {session.pid or ''}".strip()
     live = ", still running" if session.status == "live" and found.health.live else ""
     return " · ".join(filter(None, (who, session.cwd or "", when + live)))
 

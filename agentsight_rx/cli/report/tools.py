@@ -51,7 +51,7 @@ def _cells(row: ToolRow) -> tuple[str | Span, ...]:
         asked_for(row.input),
         tool_said(row),
         took(row.duration_ms),
-        took(row.pause_ms),
+        took(row.pause_ms or None),
         str(row.related_pid or ""),
         row.link or "",
     )

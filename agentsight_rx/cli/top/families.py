@@ -8,7 +8,8 @@ from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
-from ...agents.registry import AGENTS, agent_of
+from ...agents.known import AGENTS
+from ...agents.registry import agent_of
 from ...core.bounded import Recent
 from ...view.queries.top_live import Family
 

@@ -84,7 +84,7 @@ def planned_agent(session: AgentSession, agent: Agent, parent: int) -> Planned:
     start_ns = _earliest(row.start_timestamp_ms * 1_000_000 if is_main else 0, agent.start_ns)
     program_ns = (session.program.end_timestamp_ms or 0) * 1_000_000 if session.program and is_main else 0
     row_ns = (row.end_timestamp_ms or 0) * 1_000_000 if is_main else 0
-    name = row.agent or row.comm
+    name = row.agent or row.program or row.comm
     error = exit_error(session.program) if session.program and is_main else None
     usage, counted = agent.usage, agent.usage.total > 0
     fields: dict[str, AttributeValue | None] = {

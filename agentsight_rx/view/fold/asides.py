@@ -55,7 +55,7 @@ class Asides:
             self._talks.put(session, replace(talk, last=last))
             return self._without_tools(row, talk), []
         self._talks.put(session, _Talk(row.model, (*talk.typed, begin)[-_TYPED_MOST:], last))
-        return row, self._wrapping(session, begin)
+        return row, [] if talk.typed else self._wrapping(session, begin)
 
     def _without_tools(self, row: CallRow, talk: _Talk) -> CallRow:
         if talk.typed:

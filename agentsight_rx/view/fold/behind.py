@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, MutableMapping
+
 from msgspec.structs import replace
 
 from ...core.bounded import Recent
-from ..rows.kinds import HUNG_UP, CallRow
+from ..rows.kinds import HUNG_UP, CallRow, Row
 from .background import OpenCall
 
-__all__ = ["Behind"]
+__all__ = ["Behind", "judge"]
 
 _MOST = 64
 _HANG_UPS = frozenset({"closed", "reset", "cancelled"})
@@ -33,3 +35,12 @@ class Behind(Recent[str, OpenCall]):
     def close(self, connection: str) -> None:
         for key in [key for key, each in self.items() if each.connection == connection]:
             del self[key]
+
+
+def judge(rows: Iterable[Row], *tables: MutableMapping[str, OpenCall]) -> None:
+    """Calls that go on are asides, as the row of a later one shows."""
+    for row in rows:
+        for table in tables:
+            if type(row) is CallRow and (each := table.get(row.id)) is not None:
+                partial = each.partial and replace(each.partial, aside=row.aside)
+                table[row.id] = replace(each, row=replace(each.row, aside=row.aside), partial=partial)

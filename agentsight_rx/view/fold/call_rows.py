@@ -24,7 +24,6 @@ def asked_row(event: HttpRequest, id: str, provider: Provider, asked: Asked) -> 
     origin, host = event.origin, field(event.headers, "host")
     new: New = new_in(asked)
     prompt = typed(new.text)
-    instructions = "\n".join(text for each in asked.messages if each.role in ("system", "developer") for text in each.texts())
     parameters = asked.parameters
     return CallRow(
         id,
@@ -41,7 +40,7 @@ def asked_row(event: HttpRequest, id: str, provider: Provider, asked: Asked) -> 
         session_id=asked.session_id,
         conversation_id=asked.conversation_id,
         prompt=prompt[:_TEXT_MOST],
-        aside=aside_of(instructions, prompt, tools=len(asked.tools)) if prompt else "",
+        aside=aside_of(_instructions(asked), prompt, tools=len(asked.tools)) if prompt else "",
         process_id=process_of(origin),
         stream=asked.stream,
         max_tokens=parameters.max_tokens if 0 <= (parameters.max_tokens or 0) <= _COUNT_MOST else None,
@@ -55,6 +54,10 @@ def asked_row(event: HttpRequest, id: str, provider: Provider, asked: Asked) -> 
         messages=len(asked.messages),
         unknown=asked.unknown,
     )
+
+
+def _instructions(asked: Asked) -> str:
+    return "\n".join(text for each in asked.messages if each.role in ("system", "developer") for text in each.texts())
 
 
 def asked_rows(row: CallRow, event: HttpRequest) -> list[Row]:

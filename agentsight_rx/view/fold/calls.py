@@ -17,7 +17,7 @@ from ...wire.http1 import field
 from ..rows.ids import connection_id
 from ..rows.kinds import AuditRow, CallRow, Row, RowGone
 from .background import Background, BackgroundState, OpenCall, is_background
-from .behind import Behind
+from .behind import Behind, judge
 from .call_rows import asked_rows, ended_row, ended_rows, unasked_row
 from .repeats import Repeats, RepeatsState
 from .requests import Requests
@@ -107,7 +107,7 @@ class Calls:
         if row.twin is None:
             row, begun = self._sessions.begin(self._repeats.begin(row, digest), event.headers, tools=tools)
             sessions += begun
-            self._judged(begun)
+            judge(begun, self._open, self._behind)
         if served:
             self._serving.put(id, None)
         self._open[id] = OpenCall(row, origin.time_ns, connection_id(origin), digest, served)
@@ -117,16 +117,6 @@ class Calls:
             return Outcome(rows, begun=row, results=results)
         ended = self.stream(early, id) if isinstance(early, SseMessage) else self.response(early, id)
         return Outcome([*rows, *ended.rows], ended.call, ended.reply, begun=row, results=results)
-
-    def _judged(self, rows: list[Row]) -> None:
-        """Calls that go on are asides, as a later one shows."""
-        for row in rows:
-            if type(row) is CallRow:
-                for mine in (self._open, self._behind):
-                    if row.id in mine:
-                        each = mine[row.id]
-                        partial = each.partial and replace(each.partial, aside=row.aside)
-                        mine[row.id] = replace(each, row=replace(each.row, aside=row.aside), partial=partial)
 
     def _client_of(self, asked: bytes, server: int) -> str | None:
         """The open call of a client that asked just this of a server in the same tree."""
@@ -231,10 +221,7 @@ class Calls:
         return Outcome(ended.rows) if known else ended
 
     def part(self, event: BodyPart, key: str) -> list[Row]:
-        rows = self._behind.ended(key, event.reason) if event.last else []
-        for row in rows:
-            self._sessions.noted(row)
-        return [*rows]
+        return [self._sessions.noted(row) for row in self._behind.ended(key, event.reason)] if event.last else []
 
     def _ended_by(self, open_call: OpenCall, event: HttpResponse | SseMessage, reply: Reply, *, more: bool) -> Outcome:
         row = ended_row(open_call.row, event, reply, start_ns=open_call.start_ns, more=more)

@@ -156,8 +156,15 @@ class Processes:
 
     def nearest(self, pid: int, known: Mapping[str, str]) -> str | None:
         """The entry of the process in `known`, else the entry of its nearest ancestor that has one."""
-        found = (known.get(row.id) for row in self._lineage(pid)) if known else ()
-        return next((each for each in found if each is not None), None)
+        for _ in range(_DEPTH_MOST if known else 0):  # a loop, since it is asked for with each event
+            row = self._live.get(pid)
+            if row is None:
+                return None
+            found = known.get(row.id)
+            if found is not None or row.ppid is None:
+                return found
+            pid = row.ppid
+        return None
 
     def program(self, pid: int) -> ProcessRow | None:
         """

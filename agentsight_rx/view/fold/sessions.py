@@ -5,6 +5,8 @@ from __future__ import annotations
 from msgspec import Struct, field
 from msgspec.structs import replace
 
+from ...agents.naming import product_of, program_name
+from ...agents.registry import agent_of_product
 from ...core.bounded import Recent
 from ...events import Headers
 from ...tokens import counts_of
@@ -59,36 +61,35 @@ class Sessions:
         id = self._id(row, named, root)
         session = self._rows.get(id)
         if session is None:
-            session = self._new(id, row, program, is_named=bool(row.session_id or named.session))
+            session = _named(self._new(id, row, program, is_named=bool(row.session_id or named.session)), headers)
         if root is not None:
             self._of_process.put(root, id)
         if row.process_id is not None and row.process_id != root:
             self._of_process.put(row.process_id, id)
-        row = replace(row, session_id=id, agent_id=named.agent)
-        row, asides = self._asides.begin(row, tools)
-        if any(each.prompt[:_TITLE] == session.title for each in asides):
-            session = replace(session, title="")
+        called = replace(
+            row,
+            session_id=id,
+            agent=session.agent or session.program or None,
+            agent_id=named.agent,
+            parent_agent_id=named.parent_agent,
+            conversation_id=row.conversation_id or named.conversation,
+            turn=session.calls + 1,
+        )
+        called, asides = self._asides.begin(called, tools)
+        title = "" if any(each.prompt[:_TITLE] == session.title for each in asides) else session.title
         session = replace(
             session,
             status="live",
-            title=session.title or (row.prompt[:_TITLE] if row.is_prompted else ""),
+            title=title or (row.prompt[:_TITLE] if called.is_prompted else ""),
             model=row.model or session.model,
             models=_with(session.models, row.model),
             calls=session.calls + 1,
             repeated_calls=session.repeated_calls + (row.repeat > 0),
             sub_agents=session.sub_agents + self._is_new_agent(id, named.agent),
-            conversation_id=session.conversation_id or row.conversation_id or named.conversation,
+            conversation_id=session.conversation_id or called.conversation_id,
             end_timestamp_ms=max(session.end_timestamp_ms or 0, row.start_timestamp_ms),
         )
         self._rows.put(id, session)
-        called = replace(
-            row,
-            agent=session.agent,
-            parent_agent_id=named.parent_agent,
-            conversation_id=row.conversation_id or named.conversation,
-            turn=session.calls,
-        )
-        self._asides.seen(called)
         return called, [session, *asides]
 
     def uncount(self, row: CallRow) -> list[Row]:
@@ -125,6 +126,7 @@ class Sessions:
             process_id=program.id if program else row.process_id,
             comm=program.comm if program else row.comm,
             cwd=program.cwd if program else None,
+            program=program_name(program.comm, program.argv) if program and not program.agent else "",
             named=is_named,
             parent_session_id=self.of(program.ppid) if program and program.ppid else None,
         )
@@ -185,9 +187,10 @@ class Sessions:
         """The session that a process belongs to: its own, else the session of the nearest ancestor that has one."""
         return self._processes.nearest(pid, self._of_process)
 
-    def noted(self, row: CallRow) -> None:
+    def noted(self, row: CallRow) -> CallRow:
         """There is more to say of a call that has ended."""
         self._asides.seen(row)
+        return row
 
     def call(self, id: str) -> CallRow | None:
         """The row of a call of which more may be known later."""
@@ -213,6 +216,15 @@ class Sessions:
         self._agents.clear()
         self._agents.update(dict.fromkeys(state.agents))
         self._asides.restore(state.asides)
+
+
+def _named(session: SessionRow, headers: Headers) -> SessionRow:
+    """A program that is no known agent is named by the head of its request, else by its package."""
+    product = "" if session.agent else product_of(headers)
+    if not product:
+        return session
+    known = agent_of_product(product)
+    return replace(session, agent=known, program="" if known else product)
 
 
 def _is_partial(row: CallRow) -> bool:

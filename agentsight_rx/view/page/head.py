@@ -172,7 +172,7 @@ def agent_title(row: SessionRow | None, /) -> str:
     if row is None:
         return "All processes"
     known = agent_named(row.agent) if row.agent else None
-    return known.title if known else row.agent or row.comm or "unknown program"
+    return known.title if known else row.who
 
 
 def _times(picture: Picture, row: SessionRow | None, work: Work) -> tuple[int, int]:

@@ -142,7 +142,7 @@ def newest_session(store: Store, /) -> SessionRow | None:
 
 def sessions_named(store: Store, /, *, session: str | None, agent: str | None) -> list[SessionRow]:
     """
-    The sessions whose id begins with `session`, and which that `agent` had, by its known name or the name of its process.
+    The sessions whose id begins with `session`, and which that `agent` had: by its known name, its own, or that of its process.
     `newest` is the one that was used last.
     """
     if session == "newest":
@@ -150,7 +150,7 @@ def sessions_named(store: Store, /, *, session: str | None, agent: str | None) -
         rows: Iterable[SessionRow] = [newest] if newest else []
     else:
         rows = (row for _, row in pages(store, SESSIONS) if session is None or row.id.startswith(session))
-    return [row for row in rows if agent is None or agent in (row.agent, row.comm)]
+    return [row for row in rows if agent is None or agent in (row.agent, row.program, row.comm)]
 
 
 def _ordered(store: Store, table: Table[R], selection: Selection, *, kind: str | None, reverse: bool) -> Iterator[R]:

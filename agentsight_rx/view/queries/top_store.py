@@ -92,7 +92,7 @@ class _Seen:
         end_ms = self._now_ms if runs else session.end_timestamp_ms or session.start_timestamp_ms
         return TopRow(
             session=session.id,
-            agent=session.agent or session.comm or "unknown",
+            agent=session.who,
             state=state_of(runs=runs, failures=failures, saved=True),
             evidence=("db",),
             pid=session.pid,

@@ -100,7 +100,7 @@ class CallRow(Counts, AnyRow, frozen=True, tag="llm_call", omit_defaults=True):
     twin: str | None = None
     scheme: str = "https"  # of the URL: http without TLS
     operation: str = "chat"  # `gen_ai.operation.name` of OpenTelemetry
-    agent: str | None = None  # the program that made it, by its known name
+    agent: str | None = None  # the program that made it, by its known name or the one that it gives itself
     agent_id: str | None = None  # of an agent within the program, as the client named it; None: the main one
     parent_agent_id: str | None = None
     previous_response_id: str | None = None  # the response that this request went on from
@@ -313,6 +313,12 @@ class SessionRow(Counts, AnyRow, frozen=True, tag="session", omit_defaults=True)
     model_ms: int = 0  # time in which a model was asked, calls at the same time added up
     view_source: str = "view"
     confidence: float = 1.0
+    program: str = ""  # what the client or the package calls itself, where it is no known agent
+
+    @property
+    def who(self) -> str:
+        """The name of the agent: its known one, else the one that it gives itself, else the name of its process."""
+        return self.agent or self.program or self.comm or "unknown"
 
 
 class UnknownRow(AnyRow, frozen=True, tag="unknown_field", omit_defaults=True):

@@ -74,7 +74,7 @@ def session_of(row: SessionRow) -> Session:
     """The session of a row."""
     return Session(
         row.id,
-        row.agent or row.comm,
+        row.agent or row.program or row.comm,
         row.start_timestamp_ms,
         end_timestamp_ms=row.end_timestamp_ms,
         status=row.status,

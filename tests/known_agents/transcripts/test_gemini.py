@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from agentsight_rx.agents.transcripts import Parser
@@ -40,6 +42,12 @@ def test_tools_have_their_results(parser: Parser, content: bytes) -> None:
         (tool.name, tool.output, tool.is_error, tool.end_ms - tool.time_ms) for tool in found.tools
     ]
     assert ("/work/shop/prices.py",) == found.files
+
+
+def test_an_id_of_the_api_stands_behind_the_name_of_the_tool() -> None:
+    tools: list[dict[str, object]] = [{"id": id, "name": "run", "args": {}} for id in ("run__call_1", "run-2", "other__call_3")]
+    content = json.dumps({"sessionId": "s", "messages": [{"type": "gemini", "id": "m", "model": "g", "toolCalls": tools}]})
+    assert ["call_1", "run-2", "other__call_3"] == [tool.id for tool in read(gemini_json, content.encode()).tools]
 
 
 def test_a_message_that_comes_again_is_one_call() -> None:

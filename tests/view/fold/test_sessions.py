@@ -164,6 +164,24 @@ def test_the_program_that_calls_is_the_agent_and_its_workers_and_clients_are_par
     assert [row.pid for row in last(SessionRow, made)] == [program]
 
 
+@pytest.mark.parametrize(
+    ("program", "headers", "who"),
+    [
+        (("node", "/lib/node_modules/my-bot/index.js"), (), "my-bot"),
+        (("python", "a.py"), (("user-agent", "my-bot/1"),), "my-bot"),
+        (("python", "a.py"), (("user-agent", "OpenAI/Python 3"),), "a.py"),
+        (("python", "a.py"), (("user-agent", "GeminiCLI/0.61"),), "gemini"),
+        (("claude",), (("user-agent", "my-bot/1"),), "claude"),
+    ],
+)
+def test_an_unknown_agent_has_the_name_of_its_requests_or_of_its_package(
+    program: tuple[str, ...], headers: Headers, who: str
+) -> None:
+    made = emitted(starts(1, AGENT, *program), named(2, headers=headers))
+    assert [row.who for row in last(SessionRow, made)] == [who]
+    assert [row.agent for row in last(CallRow, made)] == [who]
+
+
 def test_a_process_that_only_forked_is_part_of_the_program_of_its_parent() -> None:
     fork = replace(scenes.forks(2, 77, 70), start_ns=ROOT)
     made = emitted(starts(1, 70, "claude"), fork, speaks(3, 77))

@@ -1,0 +1,57 @@
+"""The head of a request, the arguments of a process -> the name of the program that made it, where it is no known agent."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from .programs import LAUNCHER, base_name, script_of
+
+__all__ = ["product_of", "program_name"]
+
+_LONGEST = 64  # characters
+_PRODUCT = re.compile(r"[A-Za-z][\w.@+ -]{0,63}")
+# Products that are libraries or runtimes, which say nothing of the program: SDKs of providers, clients of HTTP
+_LIBRARIES = re.compile(
+    r"(?:(?:async|azure|sync)?(?:openai|anthropic)(?:[ -/].*)?|(?:async)?anthropic(?:bedrock|vertex)?|groq|mistral-client.*"
+    r"|cohere.*|ollama.*|google-(?:genai|api|cloud|auth).*|gl-.*|genai.*|boto.*|aws-.*|ai|ai-sdk.*|litellm.*|langchain.*"
+    r"|lang(?:graph|smith).*|llama.?index.*|runtime|node|nodejs|node-fetch.*|undici|axios.*|got|ky|superagent|bun|deno|python.*|aiohttp|httpx.*|requests"
+    r"|urllib.*|reqwest|hyper.*|ureq|go-http-client|go|fasthttp|okhttp.*|java.*|jetty.*|apache.*|curl|wget|libcurl|mozilla|chrome"
+    r"|safari|electron|dart|rust|ruby|php|perl|lwp.*|libwww.*|stainless.*|connect-.*|grpc.*|client|test|agent|sdk|js|typescript)\Z",
+    re.IGNORECASE,
+)
+_TITLES = ("x-title", "x-openrouter-title")  # of a program, in requests to a gateway
+_INTERPRETED = re.compile(r"(?:MainThread|node|nodejs|python[\d.]*|pypy[\d.]*|bun|deno|tsx|ruby|perl|php|java|uv|npx)\Z")
+_PACKAGE = re.compile(r".*/(?:node_modules|site-packages|dist-packages)/((?:@[^/]+/)?[^/]+)")
+_USUAL = frozenset({"index", "main", "__main__", "cli", "app", "start", "run", "server", "bin", "entry", "bundle"})
+_FOLDERS = frozenset({"dist", "src", "bin", "lib", "build", "out", "app", ".", ""})
+
+
+def product_of(headers: Iterable[tuple[str, str]], /) -> str:
+    """The program that the head of a request names; "": none, or only libraries."""
+    agent = title = ""
+    for name, value in headers:
+        if name == "user-agent":
+            agent = agent or value
+        elif name in _TITLES:
+            title = title or value
+    product = agent.partition("/")[0].strip()
+    if "/" in agent and _PRODUCT.fullmatch(product) and not _LIBRARIES.match(product):
+        return product[:_LONGEST]
+    return title.strip()[:_LONGEST] if _PRODUCT.fullmatch(title.strip()) else ""
+
+
+def program_name(comm: str | None, argv: Sequence[str], /) -> str:
+    """The package, the module or the script that an interpreter runs; "" where the name of the process says what it is."""
+    program = base_name(argv[0]) if argv else ""
+    if not (_INTERPRETED.match(program or comm or "") or LAUNCHER.match(program)):
+        return ""
+    script = script_of(argv)
+    if not script:
+        return ""
+    if (package := _PACKAGE.match(script)) is not None and package[1] != ".bin":
+        return package[1][:_LONGEST]
+    *folders, name = script.split("/")
+    if name.rpartition(".")[0] in _USUAL or name in _USUAL:
+        name = next((folder for folder in reversed(folders) if folder not in _FOLDERS), name)
+    return name[:_LONGEST]

@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agentsight_rx.agents.naming import product_of, program_name
+
+
+@pytest.mark.parametrize(
+    ("headers", "product"),
+    [
+        ([("user-agent", "my-bot/1.2 (linux; x64)")], "my-bot"),
+        ([("user-agent", "claude-cli/2.1.331 (external, cli)")], "claude-cli"),
+        ([("user-agent", "Anthropic/JS 0.71")], ""),
+        ([("user-agent", "AsyncOpenAI/Python 3.57")], ""),
+        ([("user-agent", "python-httpx/0.28")], ""),
+        ([("user-agent", "node")], ""),
+        ([("user-agent", "google-genai-sdk/3.6 gl-python/3.13")], ""),
+        ([("user-agent", "Mozilla/5.0 (X11)")], ""),
+        ([("user-agent", "OpenAI/JS 6"), ("x-title", "Cline")], "Cline"),
+        ([("user-agent", "<b>/1")], ""),
+        ([("host", "my-bot/1.2")], ""),
+        ([], ""),
+    ],
+)
+def test_the_head_of_a_request_may_name_its_program(headers: list[tuple[str, str]], product: str) -> None:
+    assert product == product_of(headers)
+
+
+@pytest.mark.parametrize(
+    ("comm", "line", "name"),
+    [
+        ("node", "node /usr/lib/node_modules/my-bot/dist/index.js", "my-bot"),
+        ("MainThread", "node /usr/lib/node_modules/@me/bot/cli.js", "@me/bot"),
+        ("python3", "python3 -m my_bot --fast", "my_bot"),
+        ("python3", "/venv/bin/python3 /venv/bin/bot", "bot"),
+        ("python3", "python3 /src/bot/main.py", "bot"),
+        ("python3", "python a.py", "a.py"),
+        ("bash", "bash agent.sh", "agent.sh"),
+        ("python3", "python3 -c x", ""),
+        ("node", "node", ""),
+        ("my-bot", "/opt/my-bot a b", ""),
+        ("", "", ""),
+    ],
+)
+def test_a_program_of_an_interpreter_is_named_by_its_package_or_script(comm: str, line: str, name: str) -> None:
+    assert name == program_name(comm, line.split())
+
+
+@given(st.text(max_size=80), st.lists(st.text(max_size=30), max_size=5))
+def test_any_head_and_any_arguments_give_a_short_name(value: str, argv: list[str]) -> None:
+    assert len(product_of([("user-agent", value), ("x-title", value)])) <= 64
+    assert len(program_name("node", argv)) <= 64
