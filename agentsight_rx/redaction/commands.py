@@ -6,19 +6,21 @@ HTTP clients. A member with a command, such as the input of a tool, has the secr
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from .fields import secrets_of_cookies, secrets_of_field
 from .names import is_secret_flag, is_secret_header
+from .programs import flag_of_word, is_program, secrets_of_programs
 from .secret import FLAG_KIND, Secret
 from .strings import end_of_string, opening
 from .views import View, unescaped
 
-__all__ = ["CLIENTS", "Commands", "secrets_of_command", "secrets_of_word"]
+__all__ = ["Commands", "program_of_command", "secrets_of_command", "secrets_of_word"]
 
 CLIENTS = (b"curl", b"wget", b"http", b"https", b"xh")
 _TRIES_MOST = 16  # names in one word whose values are no secrets
+_PROGRAM_MOST = 4  # words before which a program stands
 _LOOKS_MOST = 256  # bytes of a value
 
 _FLAG = re.compile(rb"--?[A-Za-z][A-Za-z0-9_.-]{0,63}")
@@ -43,8 +45,22 @@ _NO_VALUE = re.compile(
 )
 
 
-def secrets_of_word(before: bytes, word: bytes, client: bool) -> Iterator[Secret]:
-    """The secrets that a word of a command has by its place. `before`: the word before it; `client`: of a client of HTTP."""
+def program_of_command(words: Sequence[bytes]) -> bytes:
+    """The first of the first words that is a client of HTTP, or a program that takes a password: `sudo mysql`."""
+    for word in words[:_PROGRAM_MOST]:
+        name = word.rsplit(b"/", 1)[-1]
+        if name in CLIENTS or is_program(name, words):
+            return name
+    return b""
+
+
+def secrets_of_word(before: bytes, word: bytes, program: bytes) -> Iterator[Secret]:
+    """The secrets that a word of a command has by its place. `before`: the word before; `program`: by program_of_command."""
+    client = program in CLIENTS
+    start = flag_of_word(program, before, word) if program and not client else -1
+    if start >= 0:
+        yield Secret(start, len(word), FLAG_KIND)
+        return
     if _FLAG.fullmatch(before) and is_secret_flag(before.lstrip(b"-")) and not word.startswith(b"--"):
         yield Secret(0, len(word), FLAG_KIND)
         return
@@ -77,6 +93,7 @@ def secrets_of_command(data: bytes) -> Iterator[Secret]:
             tries = tries + 1 if word.end() == word_end else 1
             word_end = word.end()
             done = word_end if tries == _TRIES_MOST else done
+    yield from secrets_of_programs(data)
     done = 0
     for field in _FIELD.finditer(data):
         header = field[1].decode().lower()
@@ -197,9 +214,9 @@ class Commands:
         if len(views) == 1:
             self._add(views[0], secrets_of_command(views[0].data))
             return
-        client = views[0].data.rsplit(b"/", 1)[-1] in CLIENTS
+        program = program_of_command([view.data for view in views])
         for before, view in zip([View(b"", [0], [0]), *views], views, strict=False):
-            self._add(view, secrets_of_word(before.data, view.data, client))
+            self._add(view, secrets_of_word(before.data, view.data, program))
 
     def _add(self, view: View, secrets: Iterable[Secret]) -> None:
         for secret in secrets:

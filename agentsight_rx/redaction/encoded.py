@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import binascii
 import re
+import zlib
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, TypeAlias
 
+from .kinds import COMPRESSED
 from .places import matches
 from .scan import OF_TEXT, SHORT_TEXT, Marks, Span
 from .secret import Secret
@@ -115,6 +117,9 @@ _BREAK = re.compile(rb"\n|\r\n|\\\\*(?:r\\+)?n")  # each begins with a letter, b
 
 def _find_in_run(data: bytes, span: Span, cut: bool, found: list[Secret], inner: Finder) -> None:
     start, end = span
+    packed = _COMPRESSED.search(data, start, min(end, start + _FIRST_MOST))
+    if packed is not None:
+        _find_in_compressed(data, (packed.start(1), end), cut, found, inner)
     breaks: list[Span] = []
     if end - start > _LINE_LEAST and (data.find(b"\n", start, end) >= 0 or data.find(b"\\", start, end) >= 0):
         breaks = [hit.span() for hit in _BREAK.finditer(data, start, end)]
@@ -144,3 +149,23 @@ def _find_in_run(data: bytes, span: Span, cut: bool, found: list[Secret], inner:
 
 _RUN_LEAST = 20  # digits: `Bearer` and eight characters
 _LINE_LEAST = 60  # digits of a line that is followed by another
+
+# -- compressed ------------------------------------------------------------------------------------------------------------
+
+_COMPRESSED = re.compile(rf"(?:(?<![A-Za-z0-9+_-])|(?<=\\[nrt]))({COMPRESSED})".encode())  # also as a part of a path
+_SAID_LEAST, _SAID_TIMES = 4096, 32  # bytes that are decompressed, and as multiple of the compressed ones: a bomb says no more
+_NO_DIGIT = re.compile(rb"[^A-Za-z0-9+/]+")
+_ESCAPED_BREAK = re.compile(rb"\\+[nr]")
+
+
+def _find_in_compressed(data: bytes, span: Span, cut: bool, found: list[Secret], inner: Finder) -> None:
+    """A secret in compressed text hides all of it, since no part of it can be written again. So does one that may go on."""
+    start, end = span
+    digits = _NO_DIGIT.sub(b"", _ESCAPED_BREAK.sub(b"", data[start:end]).translate(_TO_STANDARD))
+    compressed = binascii.a2b_base64(digits[: len(digits) & ~3])
+    try:
+        said = zlib.decompressobj(zlib.MAX_WBITS | 32).decompress(compressed, _SAID_LEAST + _SAID_TIMES * len(compressed))
+    except zlib.error:
+        return
+    if cut or inner(said, True):
+        found.append(Secret(start, end, "compressed", "base64" if cut else ""))

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
-from .names import SCHEME, is_secret_header
+from .names import SCHEME, NameKind, is_secret_header
 from .secret import RUNS, Secret
+from .values import is_basic, is_random, is_value
 
-__all__ = ["find_fields", "secrets_of_cookies", "secrets_of_field"]
+__all__ = [
+    "find_fields",
+    "kind_of_name",
+    "secrets_of_cookies",
+    "secrets_of_field",
+    "secrets_of_pairs",
+    "secrets_of_value",
+]
 
 _CREDENTIALS = ("authorization", "authentication", "x-auth")
 _SCHEME_ALONE = re.compile(rb"(?i)(?:basic|bearer|digest|negotiate|ntlm)[ \t]*")
@@ -69,3 +77,55 @@ def find_fields(data: bytes, /) -> list[Secret]:
             goes_on = end >= len(data) - 1  # nothing but a line end may follow in `data`: the next line may be folded
             found.append(Secret(field.end(), end, name, "line" if goes_on else ""))
     return found
+
+
+# -- values in a text -----------------------------------------------------------------------------------------------------
+
+_COOKIE = re.compile(rb"[ \t]*([^\s=;,\"'\\<>]{1,256})=([^\s;,\"'\\<>`]*)(;?)")
+_ATTRIBUTES = (b"path", b"domain", b"expires", b"max-age", b"samesite", b"version")
+
+
+def secrets_of_value(
+    kind: NameKind, name: bytes, data: bytes, span: tuple[int, int], *, check: Callable[[bytes], bool]
+) -> Iterator[Secret]:
+    """The secrets of a whole value."""
+    start, end = span
+    value = data[start:end]
+    if kind == "cookie":
+        pairs = list(secrets_of_pairs(name, data, start, end))
+        yield from pairs
+        if not pairs and is_random(value):
+            yield Secret(start, end, "cookie")
+    elif kind == "credentials":
+        scheme = SCHEME.match(data, start, end)
+        start = scheme.end() if scheme else start
+        token = data[start:end]
+        if check(token) if scheme else is_random(token):
+            yield Secret(start, end, "authorization")
+    elif check(value) or is_basic(value):
+        yield Secret(start, end, kind_of_name(name, value))
+
+
+def secrets_of_pairs(name: bytes, data: bytes, start: int, end: int) -> Iterator[Secret]:
+    """The values of `name=value; …`. In Set-Cookie the first is the cookie and the others are its attributes."""
+    while True:
+        pair = _COOKIE.match(data, start, end)
+        if pair is None:
+            return
+        if pair[1].lower() not in _ATTRIBUTES and pair[2] and is_value(pair[2]):
+            yield Secret(pair.start(2), pair.end(2), "cookie")
+        if not pair[3] or name.lower().startswith(b"set"):
+            return
+        start = pair.end()
+
+
+def kind_of_name(name: bytes, value: bytes) -> str:
+    """What the label of a value with this name says."""
+    lower = name.lower()
+    if _AWS_NAME.search(lower) and _AWS_SECRET.fullmatch(value):
+        return "aws-secret"
+    return "password" if b"pass" in lower or b"pwd" in lower else "member"
+
+
+_AWS_NAME = re.compile(rb"secret[_-]?access[_-]?key")
+_AWS_SECRET = re.compile(rb"[A-Za-z0-9+/]{40}")

@@ -9,11 +9,12 @@ from .commands import Commands
 from .encoded import find_encoded
 from .members import find_members
 from .names import is_secret_parameter
-from .patterns import HYPHEN, MEMBER, UNDERSCORE, VARIABLE
+from .patterns import MARKUP, MEMBER, VARIABLE
 from .places import places
-from .scan import has_rare, may_hold_base64, scan
+from .scan import HYPHEN, UNDERSCORE, has_rare, may_hold_base64, may_hold_key, scan
 from .secret import RUNS, Secret
 from .shapes import find_shapes
+from .values import is_value
 
 __all__ = ["OPENS_TEXT", "PEM_MOST", "SMALL", "find_parameters", "find_secrets", "hinted", "is_frame"]
 
@@ -25,7 +26,7 @@ _PEM_END = re.compile(rb"-----END[A-Z0-9 ]{0,50}(?:-----)?")
 PEM_MOST = 65_536
 
 _USERINFO = re.compile(rb"://[^\s/:@\"'<>\\?#]{0,256}:([^\s/\"'<>\\?#]{1,512})@")
-_USERINFO_CUT = re.compile(rb"://[^\s/:@\"'<>\\?#]{1,256}:(?![0-9]{1,5}\Z)([^\s/@\"'<>\\?#]{0,512})\Z")
+_USERINFO_CUT = re.compile(rb"://[^\s/:@\"'<>\\?#]{0,256}:(?![0-9]{1,5}\Z)([^\s/@\"'<>\\?#]{0,512})\Z")
 
 _QUERY_END = re.compile(rb"[^\s\"'<>]*")
 _PARAMETER = re.compile(rb"(?:[?&]|\\u0026)([A-Za-z0-9_.-]{1,64})(?:=|\\u003[dD])")
@@ -48,7 +49,10 @@ def hinted(text: str, new: str = "", /) -> bool:
         or ("_" in new and _UNDERSCORE(text, len(text) - len(new)) is not None)
         or (":" in new and _MEMBER(text, len(text) - len(new)) is not None)
         or ("=" in new and _VARIABLE(text, len(text) - len(new)) is not None)
+        or ("~" in new and "Q~" in text)
+        or (">" in new and _MARKUP(text, len(text) - len(new)) is not None)
         or ("-" in new and _HYPHEN(text, len(text) - len(new)) is not None)
+        or ("w" in new and _IN_PASSWORD in new and _NETRC_TEXT(text) is not None)
     ):
         return True
     if len(new) < _FEW and _RARER(new) is None:
@@ -59,9 +63,9 @@ def hinted(text: str, new: str = "", /) -> bool:
         or ("%" in new and _OCTET(new) is not None)
         or (
             ("J" in new or "I" in new or "z" in new or "B" in new or "9" in new or "K" in new or "Z" in new)
-            and (_has_known(text) or may_hold_base64(text))
+            and (_has_known(text) or may_hold_base64(text) or may_hold_key(text))
         )
-        or (("V" in new or "W" in new) and may_hold_base64(text))
+        or (("V" in new or "W" in new or "5" in new or "7" in new) and (may_hold_base64(text) or may_hold_key(text)))
     )
 
 
@@ -73,11 +77,11 @@ def is_frame(text: str, /) -> bool:
     The beginning of a text that is not hinted, up to a `":"`: does it say nothing about a secret, whatever follows instead?
     Nothing that `hinted` looks for has such an end within it, but `://` before `@`, parameters of URLs, and text in Base64.
     """
-    return "@" not in text and "?" not in text and not has_rare(text)
+    return "@" not in text and "?" not in text and "machine" not in text and "default" not in text and not has_rare(text)
 
 
 _FEW = 60  # characters; in fewer, one search for all these letters is faster than one for each
-_RARER = re.compile(r"[@?%JIzB9KZVW]").search
+_RARER = re.compile(r"[@?%JIzB9KZVW57]").search
 
 
 def _has_known(text: str) -> bool:
@@ -92,6 +96,7 @@ def _has_known(text: str) -> bool:
         or "Bearer" in text
         or "Basic" in text
         or "-----BEGIN" in text
+        or "PRIVATE KEY" in text
         or "ya29." in text
         or "ecretAccessKey" in text
     )
@@ -101,7 +106,9 @@ _QUERY = re.compile(
     r"(?i)[?&][a-z0-9_.-]{0,60}?(?:key|token|sig|signature|secret|password|passwd|pwd|credential|jwt|assertion)(?:=|\\u003d)"
 ).search
 _OCTET = re.compile(r"%[0-9A-Fa-f]{2}").search
-_MEMBER, _VARIABLE, _HYPHEN, _UNDERSCORE = (re.compile(each).search for each in (MEMBER, VARIABLE, HYPHEN, UNDERSCORE))
+_MARKUP, _MEMBER, _VARIABLE, _HYPHEN, _UNDERSCORE = (
+    re.compile(each).search for each in (MARKUP, MEMBER, VARIABLE, HYPHEN, UNDERSCORE)
+)
 
 
 def find_secrets(data: bytes, *, cut: bool = False) -> Sequence[Secret]:
@@ -119,13 +126,14 @@ def find_secrets(data: bytes, *, cut: bool = False) -> Sequence[Secret]:
 def _find(data: bytes, cut: bool, depth: int) -> list[Secret]:
     found: list[Secret] = []
     marks = scan(data, cut)
-    if marks.shapes:
+    if marks.shapes or cut:
         find_shapes(data, cut, marks.shapes, found)
     if marks.names or marks.authorizations or marks.hyphens:
         find_members(data, cut, marks, found, Commands(data, found).cover)
     if marks.pems:
         _find_pem(data, cut, marks.pems, found)
     _find_userinfo(data, found)
+    _find_netrc(data, cut, found)
     if cut:
         _find_open_userinfo(data, found)
     if cut or depth:
@@ -161,6 +169,7 @@ def _find_pem(data: bytes, cut: bool, begins: list[int], found: list[Secret]) ->
     for place in sorted(begins):
         begin = _PEM_BEGIN.match(data, place) if place >= done else None
         if begin is None:
+            done = max(done, _find_end_of_pem(data, place, done, found))
             continue
         body = _PEM_BODY.match(data, begin.end())
         if body is None and not (cut and _PEM_BODY_BEGUN.match(data, begin.end())):
@@ -176,6 +185,27 @@ def _find_pem(data: bytes, cut: bool, begins: list[int], found: list[Secret]) ->
             found.append(Secret(begin.start(), done, "private-key"))
 
 
+_PEM_LAST = re.compile(rb"-----END [A-Z0-9 ]{0,40}\Z")
+_PEM_DIGITS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=\r\n\\"
+_PEM_LINE = re.compile(rb"[a-z]{0,64}[A-Z0-9+/][A-Za-z0-9+/]*")  # no word
+
+
+def _find_end_of_pem(data: bytes, place: int, done: int, found: list[Secret]) -> int:
+    """A private key whose beginning is missing: the lines before `-----END PRIVATE KEY`. Returns where they end."""
+    if not data.startswith(b"PRIVATE KEY", place):
+        return 0
+    last = _PEM_LAST.search(data, max(done, place - 60), place)
+    if last is None:
+        return 0
+    first = max(done, last.start() - PEM_MOST)
+    first += len(data[first : last.start()].rstrip(_PEM_DIGITS))
+    line = _PEM_LINE.search(data, first, last.start())
+    if line is not None:
+        escaped = data[line.start() - 1 : line.start()] == b"\\"  # the n of a line break
+        found.append(Secret(line.start() + escaped, last.start(), "private-key"))
+    return last.end()
+
+
 def _find_userinfo(data: bytes, found: list[Secret]) -> None:
     if data.find(b"@") < 0:
         return
@@ -183,6 +213,25 @@ def _find_userinfo(data: bytes, found: list[Secret]) -> None:
         whole = _USERINFO.match(data, place)
         if whole is not None:
             found.append(Secret(whole.start(1), whole.end(1), "password"))
+
+
+# In a netrc file neither a colon nor an equals sign stands behind a name. Of its words, CPython finds this part fastest
+_IN_PASSWORD = "passw"
+_BLANKS = rb"(?:[ \t\r\n]|\\+[nrt]){1,8}"
+_NETRC = re.compile(
+    rb"(?:machine" + _BLANKS + rb"[^\s\"'\\]{1,128}|default)" + _BLANKS
+    + rb"(?:(?:login|account)" + _BLANKS + rb"[^\s\"'\\]{1,128}" + _BLANKS + rb"){1,2}\Z"
+)  # fmt: skip
+_NETRC_VALUE = re.compile(rb"password" + _BLANKS + rb"([^\s\"'\\]{1,128})")
+_NETRC_MOST = 300  # bytes before the password
+_NETRC_TEXT = re.compile(r"(?:machine|default)[ \t\r\n\\].*password[ \t\r\n\\]", re.DOTALL).search
+
+
+def _find_netrc(data: bytes, cut: bool, found: list[Secret]) -> None:
+    for place in places(data, _IN_PASSWORD.encode()):
+        value = _NETRC_VALUE.match(data, place)
+        if value is not None and is_value(value[1]) and _NETRC.search(data[max(0, place - _NETRC_MOST) : place]):
+            found.append(Secret(value.start(1), value.end(1), "password", "bare" if cut and value.end() == len(data) else ""))
 
 
 def _find_open_userinfo(data: bytes, found: list[Secret]) -> None:
@@ -208,6 +257,7 @@ def _parameters_of_urls(data: bytes) -> list[Secret]:
     return found
 
 
+_OF_CODE = re.compile(rb"[A-Za-z_]{1,2}\.")  # `a?b.key=c:d` in a small program
 _NO_QUERY = (b"", b" ", b"\n", b"\r", b'"', b"'", b"\\", b"?", b")", b"<")
 
 
@@ -215,7 +265,7 @@ def _parameters(data: bytes, start: int, end: int, cut: bool) -> list[Secret]:
     found: list[Secret] = []
     done = start
     for name in _PARAMETER.finditer(data, start, end):
-        if name.start() >= done and is_secret_parameter(name[1]):
+        if name.start() >= done and is_secret_parameter(name[1]) and not _OF_CODE.match(name[1]):
             value = RUNS["parameter"].match(data, name.end(), end)
             done = value.end() if value else name.end()
             run = "parameter" if cut and done == len(data) else ""

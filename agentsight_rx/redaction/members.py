@@ -6,30 +6,31 @@ In a text a name is followed by many things, so what a value must look like depe
     "token": "…"           a member of JSON, escaped any number of times: every secret, and a token that looks random
     token = "…"            a literal of source code: what looks random
     Authorization: …       a field, also x-api-key and Cookie: credentials with a scheme, pairs, what looks random
-    TOKEN=…  --token …     in a command every value, as in arguments; elsewhere what looks random
+    token: …  TOKEN=…      without quotes: see bare.py; in a command every value, as in arguments
+    <token>…</token>       an element of XML, as a member
+    "name": "token", "value": "…"   a name and its value apart
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
+from .bare import Place, end_of_bare, may_begin_bare
+from .fields import kind_of_name, secrets_of_pairs, secrets_of_value
 from .names import SCHEME, SCHEMES, Meaning, NameKind, is_secret_flag, is_secret_header, meaning_of, name_kind
 from .patterns import HYPHENATED
-from .scan import Marks, Span
+from .programs import secret_of_program
+from .scan import Marks
 from .secret import FLAG_KIND, Secret
-from .shapes import TOKEN, is_basic
-from .strings import end_of_string, open_string, opening
-from .values import begins_random, is_no_words, is_random, is_value, is_very_random
+from .shapes import TOKEN
+from .strings import end_of_string, name_before, open_string, opening
+from .values import begins_random, is_basic, is_literal_password, is_no_words, is_one_mixed_word, is_random, is_value
 
 __all__ = ["find_members"]
 
 
 _AUTHORIZATION = re.compile(rb"(?i:rization)(\\*[\"'])?[ \t]{0,4}(?::|=|,(?<=[\"'],))")
-_NAME_LETTERS = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-"
-_NAME_MOST = 64
-_QUOTE_MOST = 256  # bytes: of a string in a string, eight deep
-_ESCAPE_BEFORE = re.compile(rb"u[0-9A-Fa-f]{4}|[abefnrtv]")
 
 _BLANK = rb"(?:[ \t\r\n]|\\+[nrt]){0,16}"
 _TO_MEMBER = re.compile(rb">?" + _BLANK + rb"(\[?)" + _BLANK)
@@ -75,7 +76,7 @@ class _Text:
     def separator(self, at: int) -> None:
         """A name and the value after its `:` or `=`."""
         data = self._data
-        name, quote = _name_before(data, at)
+        name, quote = name_before(data, at)
         meaning = self._meanings.get(name)
         if meaning is None:
             meaning = self._meanings[name] = meaning_of(name)
@@ -83,27 +84,70 @@ class _Text:
         if quote:
             if kind:
                 self._members(kind, plain, at + 1, quote)
+            elif plain == b"value":
+                self._pair(at, at - len(name) - len(quote) - (data[at - 1 : at] == b" "))
             return
-        if not is_secret or self._in_command(at):
+        if not is_secret:
+            if plain.lower() == b"value":
+                self._pair(at, at - len(name) - len(quote) - (data[at - 1 : at] == b" "))
+            elif data[at : at + 1] == b":" and not kind:
+                self._pgpass(at)
             return
-        start = at + 1
-        if data[start : at + 2] in _BEFORE_BARE:
-            start = _end(_TO_BARE, data, start)
+        if self._in_command(at) and kind in ("", "token") and data[at : at + 1] == b"=":
+            return
+        if data[at : at + 1] == b">":
+            if data[at - len(name) - 1 : at - len(name)] in _BEFORE_ELEMENT:
+                self._element(kind, plain, at + 1)
+            return
+        self._assigned(meaning, at, name)
+
+    def _assigned(self, meaning: Meaning, at: int, name: bytes) -> None:
+        """What is behind a name without quotes: a literal of code, or what no quote begins."""
+        data, kind, plain = self._data, meaning.kind, meaning.plain
+        is_colon = data[at : at + 1] == b":"
+        start = _end(_TO_BARE, data, at + 1) if data[at + 1 : at + 2] in _BEFORE_BARE else at + 1
+        typed = _TYPED.match(data, start) if is_colon and kind not in ("credentials", "cookie") else None
+        opened = opening(data, typed.end() if typed else _end(_PREFIX, data, start))
+        if opened:
+            start = (typed.end() if typed else _end(_PREFIX, data, start)) + len(opened)
+            if not data[start : start + 1].isspace():  # else its quote ends a string: `grep 'key|token=' file`
+                self._string(kind, plain, start, opened, _LITERALS.get(kind, is_random))
+        elif kind in ("credentials", "cookie") and (is_colon or SCHEME.match(data, start)):
+            self._field(kind, plain, start)
+        elif data[at + 1 : at + 2] != b"=" and (not is_colon or start > at + 1 or is_secret_header(plain.decode().lower())):
+            is_variable = plain.isupper() or plain != name or (is_colon and is_secret_header(plain.decode().lower()))
+            self._bare(plain, Place(data.rfind(name, 0, at), at, _end(_TO_BLOCK, data, start), kind, is_variable))
+
+    def _pair(self, at: int, name: int) -> None:
+        """The name of a value is that of a member before: `{"name": "DB_PASSWORD", "value": "…"}`."""
+        data = self._data
+        named = _NAMED.search(data[max(0, name - _NAMED_MOST) : name])
+        kind = name_kind(named[1]) if named else ""
+        if not named or not kind:
+            return
+        start = _end(_TO_BARE, data, at + 1)
         opened = opening(data, start)
         if opened:
-            if not data[
-                start + len(opened) : start + len(opened) + 1
-            ].isspace():  # else its quote ends a string: `grep 'key|token=' file`
-                self._string(kind, plain, start + len(opened), opened, is_random)
-        elif data[at : at + 1] != b":":
-            if kind == "credentials" and SCHEME.match(data, start):
-                self._field(kind, plain, start)
-            else:
-                self._bare(plain, start, is_random if plain.isupper() or plain != name else is_very_random)
-        elif kind in ("credentials", "cookie"):
-            self._field(kind, plain, start)
-        elif is_secret_header(plain.decode().lower()):
-            self._bare(plain, start, is_random)
+            check = is_value if kind == "password" else _LITERALS.get(kind, is_random)
+            self._string(kind, named[1], start + len(opened), opened, check)
+        else:
+            self._bare(named[1], Place(name, at, start, kind, is_variable=True))
+
+    def _pgpass(self, at: int) -> None:
+        line = _PGPASS.match(self._data, at)
+        if line is not None and is_value(line[1]):
+            self._add([Secret(line.start(1), line.end(1), "password")], "bare")
+
+    def _element(self, kind: NameKind, name: bytes, start: int) -> None:
+        """The text of an element of XML."""
+        data = self._data
+        end = _end(_TEXT, data, start)
+        if self._cut and data[end:] in (b"", b"<"):
+            if end > start:
+                self._found.append(Secret(start, end, kind_of_name(name, b""), "markup" if end == len(data) else ""))
+        elif data[end : end + 2] == b"</":
+            for secret in secrets_of_value(kind, name, data, (start, end), check=_ELEMENTS.get(kind, is_random)):
+                self._found.append(secret)
 
     # -- strings -------------------------------------------------------------------------------------------------------
 
@@ -118,8 +162,7 @@ class _Text:
             opened = opening(data, at)
             if not opened or opened[:-1] != quote[:-1]:
                 return
-            check = _CHECKS.get(kind, is_value)
-            end = self._string(kind, name, at + len(opened), opened, check)
+            end = self._string(kind, name, at + len(opened), opened, _CHECKS.get(kind, is_value))
             following = _TO_NEXT.match(data, end + len(opened)) if end >= 0 else None
             if following is None:
                 return
@@ -131,10 +174,10 @@ class _Text:
         end = end_of_string(data, start, quote)
         is_open = end < 0 and self._cut
         stop = end if end >= 0 else len(data) if is_open else _end(_BARE, data, start)
-        for secret in _in_value(kind, name, data, (start, stop), check=check):
-            self._found.append(secret)
+        if data.find(b"\n", start, stop) < 0 or data.find(b"-----", start, stop) >= 0:  # no string of JSON, and of no program
+            self._found += secrets_of_value(kind, name, data, (start, stop), check=check)
         if is_open:
-            self._found.append(Secret(start, stop, _kind(name, b""), open_string(data, start, quote)))
+            self._found.append(Secret(start, stop, kind_of_name(name, b""), open_string(data, start, quote)))
         return end
 
     # -- outside of strings --------------------------------------------------------------------------------------------
@@ -143,14 +186,19 @@ class _Text:
         """Credentials or cookies in the line of a field."""
         data = self._data
         if kind == "cookie":
-            found = list(_pairs(name, data, start, len(data)))
+            found = list(secrets_of_pairs(name, data, start, len(data)))
             self._add(found, "cookies")
             return
         scheme = SCHEME.match(data, start)
         start = scheme.end() if scheme else start
         end = _end(_WORD, data, start)
         if scheme and not _ONE_WORD.match(scheme[0]):
-            end = max(end, _end(_PARAMETERS, data, start))
+            parameters = _end(_PARAMETERS, data, start)
+            if (
+                parameters > end or data.find(b"=", start, end) > 0 or (self._cut and end == len(data))
+            ):  # as of Digest: any of them may be what is signed
+                self._add([Secret(start, max(end, parameters), "authorization")], "parameters")
+                return
         token = data[start:end]
         may_go_on = self._cut and end == len(data)
         if may_go_on and not scheme and any(name.startswith(token.lower()) for name in SCHEMES):
@@ -158,21 +206,23 @@ class _Text:
         if is_basic(token, may_go_on) or is_random(token) or _TOKEN.fullmatch(token) or (may_go_on and begins_random(token)):
             self._add([Secret(start, end, "authorization")], "token")
 
-    def _bare(self, name: bytes, start: int, check: Callable[[bytes], bool]) -> None:
+    def _bare(self, name: bytes, place: Place) -> None:
         """A value without quotes."""
-        data = self._data
+        data, start = self._data, place.start
         if self._hidden[0] <= start < self._hidden[1]:
             return
         if not self._bare_word[0] <= start <= self._bare_word[1]:
             self._bare_word, self._tries = (start, _end(_BARE, data, start)), 0
         self._tries += 1
-        if self._tries > _TRIES_MOST:
+        if self._tries > _TRIES_MOST or start == len(data):
             return
-        end = self._bare_word[1]
-        value = data[start:end]
-        may_go_on = self._cut and end == len(data)
-        if data[end : end + 1] not in (b"(", b"[", b"{") and (check(value) or (may_go_on and begins_random(value))):
-            self._add([Secret(start, end, _kind(name, value))], "token")
+        end = end_of_bare(data, place, self._bare_word[1])
+        if self._cut and self._bare_word[1] == len(data) and (end >= 0 or may_begin_bare(data, place)):
+            end = len(data)
+        if end > start:
+            self._add(
+                [Secret(start, end, kind_of_name(name, data[start:end]))], "bare" if place.kind == "password" else "token"
+            )
             self._hidden = (start, end)
 
     def _add(self, found: list[Secret], run: str) -> None:
@@ -185,22 +235,25 @@ class _Text:
 
     def flag(self, at: int) -> None:
         """A flag of a command: in a member with commands, or anywhere in a text."""
-        data = self._data
-        flag = _FLAG.match(data, at)
+        data, flag = self._data, _FLAG.match(self._data, at)
         name = flag[1] if flag else b""
-        if flag and (is_secret_flag(name) or name_kind(name) in ("secret", "key", "token")):
+        kind = name_kind(name)
+        used = secret_of_program(data, at)
+        if used is not None:
             if not self._in_command(at):
-                opened = opening(data, flag.end())
-                if opened:
-                    self._string("token", name, flag.end() + len(opened), opened, is_random)
+                self._add([used], "bare")
+        elif flag and (is_secret_flag(name) or kind in ("password", "secret", "key", "token")):
+            if not self._in_command(at):
+                if opened := opening(data, flag.end()):
+                    self._string("token", name, flag.end() + len(opened), opened, _LITERALS.get(kind, is_random))
                 else:
-                    self._bare(name, flag.end(), is_random)
+                    self._bare(name, Place(at, flag.end(), flag.end(), kind, is_variable=True))
         elif _CLIENT_FLAG.match(data, at) and not self._in_command(at) and self._is_of_client(at):
             user, cookies = _USER.match(data, at), _COOKIES.match(data, at)
             if user and not user[1].isdigit():
                 self._add([Secret(user.start(1), user.end(1), FLAG_KIND)], "token")
             if cookies:
-                self._add(list(_pairs(b"cookie", data, cookies.end(), len(data))), "cookies")
+                self._add(list(secrets_of_pairs(b"cookie", data, cookies.end(), len(data))), "cookies")
 
     def _is_of_client(self, at: int) -> bool:
         """Is this a flag of curl or wget?"""
@@ -209,86 +262,37 @@ class _Text:
         return client >= 0 and _NEXT_COMMAND.search(self._data, client, at) is None
 
 
-# -- names ---------------------------------------------------------------------------------------------------------------
-
-
-def _name_before(data: bytes, at: int) -> tuple[bytes, bytes]:
-    """The name that ends before the separator at `at`, and the quote after it."""
-    end = at - (data[at - 1 : at] == b" ")
-    quote = b""
-    if data[end - 1 : end] in _QUOTE_ENDS:
-        before = data[max(0, end - _QUOTE_MOST) : end - 1]
-        quote = data[end - 1 - len(before) + len(before.rstrip(b"\\")) : end]
-        end -= len(quote)
-    window = data[max(0, end - _NAME_MOST) : end]
-    name = window[len(window.rstrip(_NAME_LETTERS)) :]
-    if data[end - len(name) - 1 : end - len(name)] == b"\\":
-        escape = _ESCAPE_BEFORE.match(name)
-        name = name[escape.end() :] if escape else name
-    return name, quote
-
-
-_QUOTE_ENDS = (b'"', b"'")
-
-
-def _kind(name: bytes, value: bytes) -> str:
-    """What the label of a value with this name says."""
-    lower = name.lower()
-    if _AWS_NAME.search(lower) and _AWS_SECRET.fullmatch(value):
-        return "aws-secret"
-    return "password" if b"pass" in lower or b"pwd" in lower else "member"
-
-
-_AWS_NAME = re.compile(rb"secret[_-]?access[_-]?key")
-_AWS_SECRET = re.compile(rb"[A-Za-z0-9+/]{40}")
-
 # -- values --------------------------------------------------------------------------------------------------------------
 
 _TOKEN = re.compile(TOKEN.encode())
 _WORD = re.compile(rb"[^\s\"'\\,;<>`]*")
 _ONE_WORD = re.compile(rb"(?i)basic|bearer|token")
-_PARAMETERS = re.compile(rb"(?:[A-Za-z][\w-]*=(?:\\*\"[^\"\\]*\\*\"|[^\s,\"'\\]+),?[ \t]*)*")
-_PAIR = re.compile(rb"[ \t]*([^\s=;,\"'\\<>]{1,256})=([^\s;,\"'\\<>`]*)(;?)")
-_ATTRIBUTES = (b"path", b"domain", b"expires", b"max-age", b"samesite", b"version")
+_PARAMETERS = re.compile(rb"(?:[A-Za-z][\w-]*=(?:\\*\"[^\"\\]*(?:\\*\"|\Z)|[^\s,\"'\\]+),?[ \t]*)*(?:[A-Za-z][\w-]*=?\Z)?")
 _FLAG = re.compile(rb"--?([A-Za-z][A-Za-z0-9_.-]{0,63})(?:[ \t]{1,8}(?!-)|\\*[\"'],[ \t\r\n]{0,8}(?=\\*[\"']))")
 _CLIENT_FLAG = re.compile(rb"-[ub]|--user|--proxy-user|--cookie")
 _USER = re.compile(rb"(?:-u|-U|--user|--proxy-user|-a|--auth)[ \t=]{0,8}(?:\\*[\"'])?[^\s:\"'\\]{0,256}:([^\s\"'\\]+)")
 _COOKIES = re.compile(rb"(?:-b|--cookie)[ \t=]{0,8}(?:\\*[\"'])?(?=[^\s=;\"'\\]{1,256}=)")
 _CLIENT_MOST = 500  # bytes between `curl` and one of its flags
 _NEXT_COMMAND = re.compile(rb"[;|]|&&")
-_CHECKS = {"token": is_random, "key": is_no_words}
-
-
-def _in_value(kind: NameKind, name: bytes, data: bytes, span: Span, *, check: Callable[[bytes], bool]) -> Iterator[Secret]:
-    """The secrets of a whole value."""
-    start, end = span
-    value = data[start:end]
-    if kind == "cookie":
-        pairs = list(_pairs(name, data, start, end))
-        yield from pairs
-        if not pairs and is_random(value):
-            yield Secret(start, end, "cookie")
-    elif kind == "credentials":
-        scheme = SCHEME.match(data, start, end)
-        start = scheme.end() if scheme else start
-        token = data[start:end]
-        if check(token) if scheme else is_random(token):
-            yield Secret(start, end, "authorization")
-    elif check(value) or is_basic(value):
-        yield Secret(start, end, _kind(name, value))
-
-
-def _pairs(name: bytes, data: bytes, start: int, end: int) -> Iterator[Secret]:
-    """The values of `name=value; …`. In Set-Cookie the first is the cookie and the others are its attributes."""
-    while True:
-        pair = _PAIR.match(data, start, end)
-        if pair is None:
-            return
-        if pair[1].lower() not in _ATTRIBUTES and pair[2] and is_value(pair[2]):
-            yield Secret(pair.start(2), pair.end(2), "cookie")
-        if not pair[3] or name.lower().startswith(b"set"):
-            return
-        start = pair.end()
+_CHECKS = {"token": is_random, "key": is_no_words}  # of members: other kinds need is_value
+_ELEMENTS = {"password": is_literal_password, "secret": is_no_words, "key": is_no_words, "credentials": is_value}
+_LITERALS: dict[str, Callable[[bytes], bool]] = {
+    "password": lambda value: is_random(value) or is_literal_password(value),
+    **dict.fromkeys(("secret", "key"), lambda value: is_random(value) or is_one_mixed_word(value)),
+}
+_PREFIX = re.compile(rb"(?:[bBfFrRuU]{1,2}(?=\\*[\"']))?")
+_TYPED = re.compile(rb"[&\w.<>\[\]|: ]{1,40}?[ \t]=[ \t]*[bBfFrRuU]{0,2}(?=\\*[\"'])")
+_TO_BLOCK = re.compile(rb"(?:[|>][+-]?[ \t]*(?:\r?\n|\\+n)[ \t]+)?")
+_BEFORE_ELEMENT = (b"<", b":")
+_TEXT = re.compile(rb"(?:[^<>\s\"'\\][^<>]{0,512})?")
+_PGPASS = re.compile(
+    rb"(?:(?<=:[56]4[0-9][0-9])|(?<=:\*)):[^:\s\"'\\]{1,64}:[^:\s\"'\\]{1,64}:([^\s\"'\\:*`][^\s\"'\\:`]{0,127})"
+)
+_NAMED = re.compile(
+    rb"(?i)(?:name|key|id|field|variable|header)\\*[\"']?[ \t]*[:=][ \t]*\\*[\"']?([a-z][\w.-]{1,60})\\*[\"']?"
+    rb"(?:,|[ \t\r\n]|\\[nrt])(?:[ \t\r\n]|\\[nrt]){0,16}\\*[\"']?\Z"
+)
+_NAMED_MOST = 120  # bytes
 
 
 def _end(pattern: re.Pattern[bytes], data: bytes, at: int) -> int:

@@ -94,28 +94,37 @@ _FLAG_ENDS = (
 
 # Members of JSON and other named values in a text: what the name means for its value
 #
-#   secret       any value is one
+#   password     any value is one, also in code and where nothing but a name says so
+#   secret       any value is one in a member; elsewhere one with a digit
 #   key          a value is one that is not just words
 #   token        a value that looks random is one: a tokenizer and a parser have tokens too
 #   credentials  the part after the scheme, as in the field Authorization
 #   cookie       the value of each cookie
-NameKind: TypeAlias = Literal["", "secret", "key", "token", "credentials", "cookie"]
+NameKind: TypeAlias = Literal["", "password", "secret", "key", "token", "credentials", "cookie"]
 
 # Without their separators. Each ending has to be in NAME_ENDINGS too
-_SECRET_ENDS = ("password", "passwd", "passphrase", "secret")
-_SECRET_NAMES = ("pwd", "pass")  # as the whole name, or after a separator
+_PASSWORD_ENDS = ("password", "passwd", "passphrase")
+_PASSWORD_NAMES = ("pwd",)  # as the whole name, or after a separator
+_SECRET_ENDS = ("secret",)
+_SECRET_NAMES = ("pass",)
 _KEY_ENDS = (
     "apikey", "accesskey", "secretkey", "privatekey", "signingkey", "encryptionkey", "masterkey", "accountkey", "licensekey",
     "authkey", "subscriptionkey", "functionskey", "applicationkey", "saskey",
 )  # fmt: skip
 _TOKEN_ENDS = ("token", "credential", "credentials", "bearer", "jwt")
 _TOKEN_NAMES = ("auth",)
+# Of whom or for what a token is: so it is none of a tokenizer
+_TOKEN_OF = re.compile(
+    r".*(?:access|auth|api|refresh|bearer|secret|session|csrf|xsrf|id|bot|app|deploy|personal|private|github|gitlab|slack|npm|"
+    r"pypi|hf|service|admin|oauth|jwt|push|device|webhook|registration|security|job|vault|web)[_.-]?token"
+)
 _CREDENTIALS_ENDS = ("authorization",)
 _COOKIE_ENDS = ("cookie",)
 # Positions in a list, which are no secret, and words of machine learning
 _NO_TOKEN = re.compile(
     r".*(?:page|next|prev|previous|continuation|sync)[_.-]?token|(?:bos|eos|pad|unk|mask|cls|sep|start|end|stop|special)[_.-]?token"
 )
+_DIRECTORIES = (b"PWD", b"OLDPWD")  # of a shell
 _SEPARATED = re.compile(r"[_.-]")
 _SEPARATORS = str.maketrans("", "", "_-.")
 
@@ -138,7 +147,7 @@ def is_secret_flag(name: bytes, /) -> bool:
 def name_kind(name: bytes, /) -> NameKind:
     """What a name in a text means for its value: `clientSecret`, `x-api-key`, `DB_PASSWORD`; "": nothing."""
     lower = name.decode("latin-1").lower()
-    if _NO_TOKEN.fullmatch(lower):
+    if _NO_TOKEN.fullmatch(lower) or name in _DIRECTORIES:
         return ""
     plain = lower.translate(_SEPARATORS)
     last = _SEPARATED.split(lower)[-1]
@@ -146,9 +155,11 @@ def name_kind(name: bytes, /) -> NameKind:
         return "cookie"
     if plain.endswith(_CREDENTIALS_ENDS):
         return "credentials"
+    if plain.endswith(_PASSWORD_ENDS) or last in _PASSWORD_NAMES or name.endswith(b"Pwd"):
+        return "password"
     if plain.endswith(_SECRET_ENDS) or last in _SECRET_NAMES:
         return "secret"
-    if plain.endswith(_KEY_ENDS) or ("-" in lower and is_secret_header(lower)):
+    if plain.endswith(_KEY_ENDS) or ("-" in lower and is_secret_header(lower)) or _TOKEN_OF.fullmatch(lower):
         return "key"
     if plain.endswith(_TOKEN_ENDS) or last in _TOKEN_NAMES or name.endswith(b"_KEY"):
         return "token"
@@ -167,4 +178,6 @@ def meaning_of(name: bytes, /) -> Meaning:
     """What a name in a text means, also one with the dashes of a flag."""
     plain = name.lstrip(b"-")
     kind = name_kind(plain)
-    return Meaning(plain, kind, bool(kind) or is_secret_flag(plain))
+    return Meaning(
+        plain, kind, bool(kind) or (is_secret_flag(plain) and not _NO_TOKEN.fullmatch(plain.decode("latin-1").lower()))
+    )

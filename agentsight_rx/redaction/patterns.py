@@ -9,11 +9,27 @@ from __future__ import annotations
 import re
 from string import ascii_lowercase
 
-__all__ = ["HYPHEN", "HYPHENATED", "MEMBER", "NAME_ENDINGS", "UNDERSCORE", "VARIABLE"]
+__all__ = ["HYPHENATED", "HYPHEN_OF_NAMES", "MARKUP", "MEMBER", "NAME_ENDINGS", "UNDERSCORE_OF_NAMES", "VARIABLE"]
 
 
 # By these endings names are found in a text, but for `authorization`, which has a rare letter
-NAME_ENDINGS = ("oken", "cret", "word", "sswd", "rase", "okie", "tial", "ials", "arer", "auth", "pass", "pwd", "key", "jwt")
+NAME_ENDINGS = (
+    "alue",
+    "oken",
+    "cret",
+    "word",
+    "sswd",
+    "rase",
+    "okie",
+    "tial",
+    "ials",
+    "arer",
+    "auth",
+    "pass",
+    "pwd",
+    "key",
+    "jwt",
+)
 
 # -- names -----------------------------------------------------------------------------------------------------------------
 
@@ -58,13 +74,14 @@ _NO_ENDING = rf"(?<![{_not_before_others('s')}][A-RT-Za-rt-z]{_QUOTE}:)"
 
 def _member() -> str:
     """
-    A colon behind a name in quotes with one of the endings: `"token":`, `"token" :`, `\\"token\\":`; or behind any name in a
-    string that is escaped twice or more; or behind `Cookie`.
+    A colon behind a name with one of the endings, in quotes or not: `"token":`, `"token" :`, `\\"token\\":`, `token:`; or
+    behind any name in a string that is escaped twice or more; or behind the port of a line of pgpass.
     """
     escaped = rf"\\{_QUOTE}"
-    rare = f"{_name(f'{escaped}:')}|{_name(f'{_QUOTE} :')}|(?<=\\\\{escaped}:)|(?<=\\\\u002[27]:)|(?<=[oO][kK][iI][eE]:)"
-    behind = r"[\"' 27eE]"
-    return rf":(?<={_before(behind)}:){_NO_ENDING}(?:{_exact(f'{_QUOTE}:')}|(?<=[\\\"'2iI]{behind}:)(?:{rare}))"
+    rare = f"{_name(f'{escaped}:')}|{_name(f'{_QUOTE} :')}|(?<=\\\\{escaped}:)|(?<=\\\\u002[27]:)"
+    behind = r"[\"' 27]"
+    quoted = rf"(?<={_before(behind)}:){_NO_ENDING}(?:{_exact(f'{_QUOTE}:')}|(?<=[\\\"'2]{behind}:)(?:{rare}))"
+    return rf":(?:{quoted}|(?<=[A-Za-z0-9*]:)(?:{_name(':')}|(?<=:[56]4[0-9][0-9]:)|(?<=:\*:)))"
 
 
 def _before(behind: str) -> str:
@@ -73,27 +90,32 @@ def _before(behind: str) -> str:
     at one or two of them.
     """
     one, two, three = (_last(place)[1:-1] for place in (1, 2, 3))
-    return rf"[{three}{two}\\0oO][{two}{one}\\0kK][{one}\\\"'2iI]{behind}"
+    return rf"[{three}{two}\\0][{two}{one}\\0][{one}\\\"'2]{behind}"
 
 
 def _variable() -> str:
     """An equals sign behind such a name: `TOKEN=`, `token =`, `"token" =>`."""
     spaced = f"(?<=[{_last(3)[1:-1]}{_last(2)[1:-1]}][{_last(2)[1:-1]}{_last(1)[1:-1]}][{_last(1)[1:-1]}\"'] =)"
-    return f"=(?:{_name('=')}|{spaced}(?:{_name(' =')}|{_name(f'{_QUOTE} =')}))"
+    walrus = f"(?<=:=)(?:{_name(':=')}|{_name(' :=')})"
+    return f"=(?:{_name('=')}|{walrus}|{spaced}(?:{_name(' =')}|{_name(f'{_QUOTE} =')}))"
+
+
+def _markup() -> str:
+    """The end of an element's opening tag with such a name: `<password>`."""
+    return f">(?:{_name('>')})"
 
 
 # -- hyphens and underscores -----------------------------------------------------------------------------------------------
 
 _SECRET_NAME = "[oO]ken|OKEN|[eE]cret|ECRET|[pP]ass|PASS|[kK]ey|KEY|[cC]redential|[bB]earer|auth|pwd|user|cookie"
 _BEGINS_WORD = r"(?<![^\s\"'\\nt(=`]-.)"  # what stands before the two is no letter of a word
-_LONG_FLAG = rf"-(?=[A-Za-z][A-Za-z0-9_.-]{{0,30}}?(?:{_SECRET_NAME})){_BEGINS_WORD}"
-_SHORT_FLAG = rf"[ub](?=[ \t\"'\\]){_BEGINS_WORD}"
+_LONG_FLAG = rf"-(?=[A-Za-z])(?=[A-Za-z0-9_.-]{{0,31}}?(?:{_SECRET_NAME})){_BEGINS_WORD}"
+_SHORT_FLAG = rf"(?:[ubaPwU](?=[ \t\"'\\])|p(?=[^\s-]|[ \t])){_BEGINS_WORD}"
 _FIELD = r"[kKtTsSpPaA](?=ey:|EY:|oken:|OKEN:|ecret:|ECRET:|assword:|ASSWORD:|uth:|UTH:)"
-_KEY = r"(?<=[a-z]-)(?:(?<=(sk-))|(?<=(xox[a-z]-))|(?<=(glpat-)))"
-HYPHEN = rf"-(?:{_LONG_FLAG}|{_SHORT_FLAG}|{_FIELD}|{_KEY})"
-UNDERSCORE = (
-    r"_(?<=[hpasS][pousrfmtS]_)(?:(?<=(gh[pousr]_))|(?<=(hf_))|(?<=(npm_))|(?<=(secret_access_))|(?<=(SECRET_ACCESS_))"
-    r"|(?<=(github_pat_)))"
+_KEY = r"(?<=[a-z]-)(?:(?<=(sk-))|(?<=(xox[a-z]-)))"
+HYPHEN_OF_NAMES = rf"{_LONG_FLAG}|{_SHORT_FLAG}|{_FIELD}|{_KEY}"
+UNDERSCORE_OF_NAMES = (
+    r"(?<=[sSL]_)(?:(?<=(secret_access_))|(?<=(SECRET_ACCESS_))|(?<=(access_))(?=token\$)|(?<=(WPL_))(?=AP[01]\.))"
 )
 HYPHENATED = re.compile(rb"-[A-Za-z]{2,8}:")  # the end of a field's name
-MEMBER, VARIABLE = _member(), _variable()
+MARKUP, MEMBER, VARIABLE = _markup(), _member(), _variable()

@@ -12,17 +12,21 @@ import re
 from bisect import bisect_right
 from typing import NamedTuple, TypeAlias
 
-from .patterns import HYPHEN, MEMBER, UNDERSCORE, VARIABLE
-from .places import matches, matches_looking_back, places
+from .kinds import AHEAD_MOST, HYPHEN_OF_KEYS, IN_RUN, UNDERSCORE_OF_KEYS
+from .patterns import HYPHEN_OF_NAMES, MARKUP, MEMBER, UNDERSCORE_OF_NAMES, VARIABLE
+from .places import matches, matches_around, places
 
 __all__ = [
     "DIGITS",
+    "HYPHEN",
     "OF_TEXT",
     "SHORT_TEXT",
+    "UNDERSCORE",
     "Marks",
     "Span",
     "has_rare",
     "may_hold_base64",
+    "may_hold_key",
     "scan",
 ]
 
@@ -47,11 +51,11 @@ class Marks:
 # -- letters ---------------------------------------------------------------------------------------------------------------
 
 DIGITS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_"  # of Base64, RFC 4648 4 and 5
-_NEAR = r"(?:(?=[A-Za-z0-9+/]{11})|(?<=[A-Za-z0-9+/]{12}))"  # many others stand beside this one
+_NEAR = r"(?:(?=[A-Za-z0-9+/_-]{11})|(?<=[A-Za-z0-9+/_-]{12}))"  # many others stand beside this one
 
 # No search for runs of Base64 is fast enough. These letters are rare in a text and one in six of the letters of Base64. One in
 # 5,000 keys of 20 bytes has none of them, and no longer one
-_RARE = "9BIJKVWZz"
+_RARE = "579BIJKVWZz"
 _FEW = 48  # hits; then the letter is not rare
 
 
@@ -77,6 +81,7 @@ _KNOWN = (
     _Known("ri", "z", "ation", "authorizations"),
     _Known("RI", "Z", "ATION", "authorizations"),
     _Known("-----", "B", "EGIN", "pems"),
+    _Known("PRI", "V", "ATE KEY", "pems"),
 )
 
 
@@ -96,8 +101,14 @@ def _letter(letter: str) -> _Letter:
     )
 
 
+HYPHEN = rf"-(?:{HYPHEN_OF_KEYS}|{HYPHEN_OF_NAMES})"
+UNDERSCORE = rf"_(?:{UNDERSCORE_OF_NAMES}|{UNDERSCORE_OF_KEYS})"
+
+_TILDE, _BEFORE_TILDE = re.compile(rb"~(?<=[0-9]Q~)"), 5  # in a secret of Azure
 _LETTERS = tuple((letter.byte, letter) for letter in map(_letter, _RARE))
-_MEMBER, _VARIABLE, _HYPHEN, _UNDERSCORE = (re.compile(each.encode()) for each in (MEMBER, VARIABLE, HYPHEN, UNDERSCORE))
+_MARKUP, _MEMBER, _VARIABLE, _HYPHEN, _UNDERSCORE = (
+    re.compile(each.encode()) for each in (MARKUP, MEMBER, VARIABLE, HYPHEN, UNDERSCORE)
+)
 
 
 def scan(data: bytes, cut: bool, /) -> Marks:
@@ -108,14 +119,16 @@ def scan(data: bytes, cut: bool, /) -> Marks:
             marks.shapes.append(hit.start(hit.lastindex))
         else:
             marks.hyphens.append(hit.start())
-    marks.shapes += [hit.start(hit.lastindex or 0) for hit in matches_looking_back(data, b"_", _UNDERSCORE)]
-    for hit in matches_looking_back(data, b":", _MEMBER):
+    marks.shapes += [hit.start(hit.lastindex or 0) for hit in matches_around(data, b"_", _UNDERSCORE, ahead=AHEAD_MOST)]
+    for hit in matches_around(data, b":", _MEMBER):
         at = hit.start()
         if data[at - 6 : at - 1] == b"\\u002":
             marks.escapes.append(at - 6)
         else:
             marks.names.append(at)
-    marks.names += [hit.start() for hit in matches_looking_back(data, b"=", _VARIABLE)]
+    marks.shapes += [hit.start() - _BEFORE_TILDE for hit in matches(data, b"~", _TILDE) if hit.start() >= _BEFORE_TILDE]
+    marks.names += [hit.start() for hit in matches_around(data, b"=", _VARIABLE)]
+    marks.names += [hit.start() for hit in matches_around(data, b">", _MARKUP)]
     near: list[int] = []
     frequent: list[tuple[_Letter, int]] = []
     for byte, letter in _LETTERS:
@@ -126,6 +139,8 @@ def scan(data: bytes, cut: bool, /) -> Marks:
                 frequent.append((letter, at))
     if near or frequent or cut:
         _find_runs(data, cut, near, frequent, marks)
+        for start, end in marks.runs:
+            _find_keys(data, start, min(end, start + _OF_RUN), marks.shapes)
     return marks
 
 
@@ -171,6 +186,7 @@ _GROUP = (
 OF_TEXT = re.compile(b"(?:" + _GROUP + b"){5}")
 SHORT_TEXT = re.compile(b"(?:" + _GROUP + b"){2}")
 _NEAR_RARE = re.compile(f"[{_RARE}]{_NEAR}")
+_IN_TEXT = re.compile(r"[9BIJKVWZz](?:(?=[A-Za-z0-9+/]{11})|(?<=[A-Za-z0-9+/]{12}))")  # fewer, since each is looked around
 _TEXT_AROUND = re.compile(OF_TEXT.pattern.decode())
 _AROUND = 64  # characters
 _LOOKS_MOST = 4
@@ -183,11 +199,47 @@ def has_rare(text: str, /) -> bool:
 
 def may_hold_base64(text: str, /) -> bool:
     """False: this short text contains no text in Base64."""
-    for looks, hit in enumerate(_NEAR_RARE.finditer(text)):
+    for looks, hit in enumerate(_IN_TEXT.finditer(text)):
         first = max(0, hit.start() - _AROUND)
         if looks == _LOOKS_MOST or _TEXT_AROUND.search(text, first, hit.start() + _AROUND):
             return True
     return False
+
+
+_IN_RUN, _IN_RUN_TEXT = re.compile(IN_RUN.encode()), re.compile(IN_RUN)
+_BEFORE_RUN, _OF_RUN = 36, 256  # bytes around the beginning of a run in which a key may begin
+
+
+def _find_keys(data: bytes, start: int, end: int, shapes: list[int]) -> None:
+    """The keys that begin in a run, or in front of its beginning: the run is what follows the dot of a key."""
+    if data.startswith(_SUM, start):
+        return
+    before = data[start - 1 : start]
+    if before in _ENDS_ESCAPE:  # the letters of an escape belong to the run
+        shapes += [start + size for size in _ESCAPES]
+    first = max(0, start - _BEFORE_RUN) if before in _IN_KEY else start
+    shapes += [hit.start() for hit in _IN_RUN.finditer(data, first, end)]
+
+
+_SUM = (b"sha512-", b"sha384-", b"sha256-", b"sha1-")  # of a file, in a lock file
+_ENDS_ESCAPE, _ESCAPES = (b"\\", b"%"), (1, 2, 3, 5)
+_IN_KEY = (b".", b":", b"~", b"$")
+
+
+def may_hold_key(text: str, /) -> bool:
+    """False: this short text contains no key that begins where a run of Base64 is."""
+    done = 0
+    for hit in _NEAR_RARE.finditer(text):
+        if hit.start() >= done:
+            run = _RUN_TEXT.match(text, hit.start())
+            done = run.end() if run else hit.end()
+            first = len(text[: hit.start()].rstrip(_DIGITS_TEXT)) - _BEFORE_RUN
+            if _IN_RUN_TEXT.search(text, max(0, first), done):
+                return True
+    return False
+
+
+_RUN_TEXT, _DIGITS_TEXT = re.compile(r"[A-Za-z0-9+/_-]*"), DIGITS.decode()
 
 
 # Also in lines, as of PEM and of the program base64

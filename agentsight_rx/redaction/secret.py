@@ -40,8 +40,15 @@ RUNS = {
         "password": rb"[^\s/\"'<>\\?#@]*",
         "parameter": rb"[^&#\s\"'<>\\]*",
         "pem": rb"[A-Za-z0-9+/=\s:,.()@_<>\\-]*",
+        "lines": rb"(?:[A-Za-z0-9+/=]|\r?\n[ \t]*|\\+[nr])*",
         "line": rb"[^\n]*(?:\n[ \t][^\n]*)*",
         "beside": rb"[A-Za-z0-9+/]*",
+        "dollar": rb"[a-z0-9$]*",
+        "percent": rb"[A-Za-z0-9%]*",
+        "tilde": rb"[A-Za-z0-9_~.-]*",
+        "bare": rb"[^\s\"'\\,;&|<>`(){}\[\]]*",
+        "parameters": rb"[^\r\n'<>`{}]*",
+        "markup": rb"[^<>]*",
         "cookies": rb"[^\r\n\"'\\<>`]*",
         "encoded": rb"[A-Za-z0-9%._~+/=\\-]*",  # a private key, percent-encoded, and what is written with escapes
     }.items()

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import binascii
 import re
 from collections.abc import Callable
 from typing import NamedTuple
 
+from .kinds import KEY_IN_BASE64, KINDS, LETTERS, Kind, by_first_letter
 from .secret import RUNS, Secret
+from .values import is_basic
 
-__all__ = ["BESIDE_MOST", "SPECIAL", "TOKEN", "find_beside", "find_shapes", "is_basic", "kind_of"]
+__all__ = ["BESIDE_MOST", "SPECIAL", "TOKEN", "find_beside", "find_shapes", "kind_of"]
 
 
 class _Shape(NamedTuple):
@@ -29,18 +30,29 @@ class _Shape(NamedTuple):
     check: Callable[[bytes, bool], bool] | None = None
 
 
-def is_basic(token: bytes, cut: bool = False) -> bool:
-    """Are these Base64 digits `user:password` (RFC 7617)? With `cut`, are they the beginning of it?"""
-    digits = token.rstrip(b"=").translate(_STANDARD)
-    digits = digits[: len(digits) & ~3] if cut else digits + b"=" * (-len(digits) % 4)
-    try:
-        text = binascii.a2b_base64(digits)
-        return len(digits) >= 4 and (cut or b":" in text[1:]) and text.decode().isprintable()
-    except ValueError:  # no Base64, or no text
-        return False
+# A key has a digit, or capitals that no word has. Behind a beginning that is a word it has a digit and letters of both cases
+_NO_NAME = r"(?=[A-Za-z_.+/$%-]*?(?:[0-9]|[a-z][A-Z]))"
+_RANDOM_IN_CASES = r"(?=[A-Za-z_.+/-]*+[0-9])(?=[a-z0-9_.+/-]*+[A-Z])(?=[A-Z0-9_.+/-]*+[a-z])"
+_RANDOM_IN_CASE = r"(?=[A-Za-z_.+/-]*+[0-9])(?=[0-9_.+/-]*+[A-Za-z])"
+_OF_ONE_WORD, _LONG_WORD = ("hex", "xhex", "lower", "plain", "capitals"), 20
+_ONE_CASE = ("hex", "lower", "capitals", "hexdash", "hexdot")
+_BEGUN_LEAST = 3  # letters behind the beginning, so that words that are cut stay
+_BEGUN_RANDOM = re.compile(rb"(?=.{6})(?=[^0-9]*[0-9])[^A-Za-z]*[A-Za-z]|(?=.{8})[A-Za-z0-9]*[a-z][A-Z]")
 
 
-_STANDARD = bytes.maketrans(b"-_", b"+/")  # RFC 4648 5 -> 4
+def _shape_of(kind: Kind) -> _Shape:
+    letters, run = LETTERS[kind.letters]
+    if not kind.is_word and kind.letters in _OF_ONE_WORD:
+        random = "" if kind.least >= _LONG_WORD else "(?=[a-z]*+[A-Z0-9])"
+    else:
+        random = _NO_NAME if not kind.is_word else _RANDOM_IN_CASE if kind.letters in _ONE_CASE else _RANDOM_IN_CASES
+    size = len(kind.begin)
+
+    def may_be(value: bytes, cut: bool) -> bool:
+        begun = len(value) - size if cut else _BEGUN_LEAST
+        return begun >= _BEGUN_LEAST and (not cut or not kind.is_word or _BEGUN_RANDOM.match(value, size) is not None)
+
+    return _Shape(kind.kind, kind.begin, rf"{random}{letters}{{{kind.least},}}(?<!\.)={{0,2}}", run, check=may_be)
 
 
 # With a digit, and with a capital letter or 16 characters without separators: so `sk-learn-v2-contrib-module` is no secret
@@ -56,21 +68,30 @@ _BLANK_OF_FORM = r"(?:\+|%20)"
 _TOKEN_OF_FORM = TOKEN.replace("~+", "~")  # there a plus sign is a blank
 _IS = r"[\"'\\]{0,4}[ \t]{0,8}[=:][ \t]{0,8}[\"'\\]{0,4}"  # between a name and its value, also in JSON in JSON
 
+_BREAK = r"(?:\r?\n|(?:\\+r)?\\+n)"
+
 _SHAPES = (
     _Shape("anthropic", "sk-ant-", rf"{_RANDOM}[A-Za-z0-9_-]{{13,}}", "key"),
     _Shape("openrouter", "sk-or-", rf"{_RANDOM}[A-Za-z0-9_-]{{14,}}", "key"),
     _Shape("openai", "sk-", rf"{_RANDOM}[A-Za-z0-9_-]{{17,}}", "key"),
     _Shape("google", "AIza", r"[A-Za-z0-9_-]{30,}", "key"),
     _Shape("google", r"ya29\.", r"[A-Za-z0-9_-]{20,}", "key"),
-    _Shape("github", "gh[pousr]_", r"[A-Za-z0-9_]{30,}", "word"),
-    _Shape("github", "github_pat_", r"[A-Za-z0-9_]{30,}", "word"),
     _Shape("aws", "AKIA", r"[A-Z0-9]{16}(?![A-Za-z0-9])", "capitals"),
     _Shape("aws", "ASIA", r"[A-Z0-9]{16}(?![A-Za-z0-9])", "capitals"),
     _Shape("jwt", "eyJ", r"[A-Za-z0-9_-]{12,}(?:\.[A-Za-z0-9_-]*){2,4}(?<=[A-Za-z0-9_-]{4})", "dotted"),
     _Shape("slack", "xox[a-z]-", r"(?=[A-Za-z-]*[0-9])[A-Za-z0-9-]{16,}", "dashed"),
-    _Shape("gitlab", "glpat-", r"[A-Za-z0-9_-]{20,}(?:\.[A-Za-z0-9_-]+)*", "dotted"),
-    _Shape("huggingface", "hf_", r"[A-Za-z0-9]{30,}", "plain"),
-    _Shape("npm", "npm_", r"[A-Za-z0-9]{30,}", "plain"),
+    _Shape(
+        "private-key",
+        f"(?:{KEY_IN_BASE64})",
+        rf"[A-Za-z0-9+/]{{24,}}(?:{_BREAK}[ \t]*[A-Za-z0-9+/]{{16,}})*(?:{_BREAK}[A-Za-z0-9+/]+=)?={{0,2}}",
+        "lines",
+    ),
+    _Shape("telegram", "(?:bot)?[0-9]{8,10}:AA", r"[A-Za-z0-9_-]{30,}", "key"),
+    _Shape("terraform", r"[A-Za-z0-9]{14}\.atlasv1\.", r"[A-Za-z0-9_-]{60,}", "key"),
+    _Shape("discord", r"[MNO][A-Za-z0-9_-]{22,27}\.[A-Za-z0-9_-]{6}\.", r"(?=[A-Za-z_-]*[0-9])[A-Za-z0-9_-]{27,}", "key"),
+    _Shape("azure", "[A-Za-z0-9_~.]{3}[0-9]Q~", r"[A-Za-z0-9_~.-]{30,}", "tilde"),
+    _Shape("slack", "services/T[A-Z0-9]{6,14}/B[A-Z0-9]{6,14}/", r"[A-Za-z0-9]{20,}", "plain", True),
+    _Shape("discord", "webhooks/[0-9]{17,20}/", r"[A-Za-z0-9_-]{60,}", "key", True),
     _Shape("authorization", rf"Bearer{_BLANK}", TOKEN, "token", True),
     _Shape("authorization", rf"Bearer{_BLANK_OF_FORM}", _TOKEN_OF_FORM, "token", True),
     _Shape(
@@ -81,15 +102,25 @@ _SHAPES = (
     _Shape("aws-secret", f"secretAccessKey{_IS}", _AWS_SECRET, "base64", True),
     _Shape("aws-secret", f"SecretAccessKey{_IS}", _AWS_SECRET, "base64", True),
 )
-_BEGINS = re.compile("|".join(f"({shape.begin})" for shape in _SHAPES).encode())
-_RESTS = [re.compile(shape.rest.encode()) for shape in _SHAPES]
+_NAMED, _UNNAMED = ([shape for shape in _SHAPES if shape.named == named] for named in (True, False))
+_ALL = [*_NAMED, *map(_shape_of, KINDS), *_UNNAMED]  # in this order, a longer beginning comes before a shorter one
+_BEGINS = re.compile(
+    "|".join(
+        [
+            *(f"({shape.begin})" for shape in _NAMED),
+            by_first_letter([kind.begin for kind in KINDS]),
+            *(f"({shape.begin})" for shape in _UNNAMED),
+        ]
+    ).encode()
+)
+_RESTS = [re.compile(shape.rest.encode()) for shape in _ALL]
 
 # Not inside a word. The last letter of an escape (\n, \u003c, %3D) or of a terminal colour is not part of a word.
 _BOUNDARY = re.compile(
     rb"(?:(?<![A-Za-z0-9])|(?<=\\[abefnrtv])|(?<=\\u[0-9A-Fa-f]{4})|(?<=\\x[0-9A-Fa-f]{2})|(?<=%[0-9A-Fa-f]{2})|(?<=[0-9\[]m))"
 )
 
-SPECIAL = frozenset(shape.kind for shape in _SHAPES)
+SPECIAL = frozenset(shape.kind for shape in _ALL)
 
 
 def kind_of(secret: bytes, /) -> str:
@@ -97,7 +128,7 @@ def kind_of(secret: bytes, /) -> str:
     begin = _BEGINS.match(secret)
     if begin is None or begin.lastindex is None:
         return ""
-    shape, rest = _SHAPES[begin.lastindex - 1], _RESTS[begin.lastindex - 1]
+    shape, rest = _ALL[begin.lastindex - 1], _RESTS[begin.lastindex - 1]
     return shape.kind if not shape.named and rest.fullmatch(secret, begin.end()) else ""
 
 
@@ -106,12 +137,14 @@ def find_shapes(data: bytes, cut: bool, places: list[int], found: list[Secret], 
     keys: list[int] = []  # the ends of AWS's key ids
     tried: dict[bytes, int] = {}  # by beginning: the end of its last run, of a dotted one the end of the first part
     ends: dict[bytes, int] = {}  # by beginning: the end of its last run
+    if cut:
+        places += _begun(data)
     for place in sorted(places):
         begin = _BEGINS.match(data, place)
         if begin is None:
             continue
         at, after = begin.span()
-        shape, rest = _SHAPES[(begin.lastindex or 1) - 1], _RESTS[(begin.lastindex or 1) - 1]
+        shape, rest = _ALL[(begin.lastindex or 1) - 1], _RESTS[(begin.lastindex or 1) - 1]
         if at < tried.get(begin[0], 0) or not (shape.named or _BOUNDARY.match(data, at)):
             continue
         if after > ends.get(begin[0], -1):
@@ -131,6 +164,17 @@ def find_shapes(data: bytes, cut: bool, places: list[int], found: list[Secret], 
                 keys.append(whole.end())
     if keys:
         find_beside(data, cut, keys, found)
+
+
+_OF_KEYS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.~$+:/-"
+_BEGUN_MOST = 80  # bytes: a beginning, and as much as `scan` wants to see behind it
+
+
+def _begun(data: bytes) -> list[int]:
+    """Where keys may begin in the last word, which may continue."""
+    first = max(0, len(data) - _BEGUN_MOST)
+    word = len(data[first:].rstrip(_OF_KEYS))
+    return [hit.start() for hit in _BEGINS.finditer(data, first + word)]
 
 
 BESIDE_MOST = 200  # bytes between a key id and its secret, in a table, a file of credentials or JSON

@@ -1,10 +1,19 @@
-"""Strings in quotes, however often they are escaped, and percent-encoded ones: where one ends, how far a cut one goes on."""
+"""Strings in quotes, however often they are escaped, and percent-encoded ones: where one ends; and names before them."""
 
 from __future__ import annotations
 
 import re
 
-__all__ = ["begun_octet", "continued", "end_of_string", "is_open_string", "open_encoded", "open_string", "opening"]
+__all__ = [
+    "begun_octet",
+    "continued",
+    "end_of_string",
+    "is_open_string",
+    "name_before",
+    "open_encoded",
+    "open_string",
+    "opening",
+]
 
 # The quote of a string in JSON has 0 backslashes, in JSON in JSON 1, then 3, 7 and so on: one for each that escapes it, and
 # those of the quote before. So a quote with `opening` backslashes ends at the next one whose number of backslashes is the same
@@ -91,3 +100,31 @@ def continued(run: str, data: bytes) -> tuple[int, str] | None:
 def _backslashes(data: bytes, start: int) -> int:
     text = data[start:]
     return len(text) - len(text.rstrip(b"\\"))
+
+
+# -- names -----------------------------------------------------------------------------------------------------------------
+
+_NAME_LETTERS = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-"
+_NAME_MOST = 64
+_QUOTE_MOST = 256  # bytes: of a string in a string, eight deep
+_ESCAPE_BEFORE = re.compile(rb"u[0-9A-Fa-f]{4}|[abefnrtv]")
+
+
+def name_before(data: bytes, at: int) -> tuple[bytes, bytes]:
+    """The name that ends before the separator at `at`, and the quote after it."""
+    end = at - (data[at - 1 : at] == b":" and data[at : at + 1] == b"=")  # Go's :=
+    end -= data[end - 1 : end] == b" "
+    quote = b""
+    if data[end - 1 : end] in _QUOTE_ENDS:
+        before = data[max(0, end - _QUOTE_MOST) : end - 1]
+        quote = data[end - 1 - len(before) + len(before.rstrip(b"\\")) : end]
+        end -= len(quote)
+    window = data[max(0, end - _NAME_MOST) : end]
+    name = window[len(window.rstrip(_NAME_LETTERS)) :]
+    if data[end - len(name) - 1 : end - len(name)] == b"\\":
+        escape = _ESCAPE_BEFORE.match(name)
+        name = name[escape.end() :] if escape else name
+    return name, quote
+
+
+_QUOTE_ENDS = (b'"', b"'")

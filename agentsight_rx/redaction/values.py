@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
+import binascii
 import re
 
-__all__ = ["begins_random", "is_no_words", "is_random", "is_value", "is_very_random"]
+__all__ = [
+    "begins_random",
+    "is_bare_password",
+    "is_basic",
+    "is_literal_password",
+    "is_mixed",
+    "is_name_in_code",
+    "is_no_words",
+    "is_one_mixed_word",
+    "is_random",
+    "is_said_word",
+    "is_value",
+    "is_very_random",
+]
 
 # What stands for a value: a reference, an example, a type, a word for it
 _NO_VALUE = re.compile(
-    rb"(?i)\$\{.*|\$\(.*|\{\{.*|<[^>]*>|%[a-z_]+%|\$[a-z_]+|(?:[x*.-]|\xe2\x80[\xa2\xa6])+|\[redacted.*|your[ _-].*|"
+    rb"(?i)\$\{.*|\$\(.*|\{\{.*|<[^>]*>(?::<[^>]*>)?|\[[a-z _-]+\]|%[a-z_]+%|\$[a-z_]+|(?:[x*.:-]|\xe2\x80[\xa2\xa6])+|"
+    rb"\[redacted.*|your[ _-].*|"
+    rb"[\w-]{0,40}?[x*]{4,}[\w-]{0,8}|"
     rb"(?:(?:my|the|some|api|access|auth|secret|client|private)[ _-]?)?"
     rb"(?:key|token|secret|password|passwd|passphrase|credentials?|string|str|text|value|here|example)|"
-    rb"null|none|nil|undefined|true|false|required|optional|redacted|hidden|masked|any|bytes|number|integer|boolean|object",
+    rb"null|none|nil|undefined|true|false|required|optional|redacted|hidden|masked|dummy|placeholder|any|bytes|number|integer|boolean|object",
     re.DOTALL,
 )
 _RANDOM = re.compile(
@@ -50,3 +66,93 @@ _WORDS = re.compile(rb"[a-z]+(?:[ _.-][a-z]+)+|[A-Z]+(?:[ _.-][A-Z]+)+")
 def begins_random(value: bytes) -> bool:
     """May this become random?"""
     return _BEGINS_RANDOM.fullmatch(value) is not None
+
+
+def is_basic(token: bytes, cut: bool = False) -> bool:
+    """Are these Base64 digits `user:password` (RFC 7617)? With `cut`, are they the beginning of it?"""
+    digits = token.rstrip(b"=").translate(_STANDARD)
+    digits = digits[: len(digits) & ~3] if cut else digits + b"=" * (-len(digits) % 4)
+    try:
+        text = binascii.a2b_base64(digits)
+        return len(digits) >= 4 and (cut or b":" in text[1:]) and text.decode().isprintable()
+    except ValueError:  # no Base64, or no text
+        return False
+
+
+_STANDARD = bytes.maketrans(b"-_", b"+/")  # RFC 4648 5 -> 4
+
+# -- passwords, which need not be random ---------------------------------------------------------------------------------
+
+_ABOUT = re.compile(rb"(?i)pass|pwd|secret|token|key|cred|auth|user")  # words about a secret are none
+_NUMBERED = re.compile(
+    rb"(?i)(?:arg|param|val|value|var|item|str|string|input|field|name|te?mp|sha|md|u?int|utf|base|row|col|data|result|text|"
+    rb"line|hash|test|[a-z]{1,2})_?[0-9]+"
+)
+_NAME_IN_CODE = re.compile(rb"[$@&*%:!?-]{0,2}[A-Za-z_][\w$]*(?:(?:\??\.|->|::|[:/=+*%?-])[\w$*%]*)*[.!?]?")
+_ONE_NAME = re.compile(rb"[A-Za-z_]\w*")
+_MIXED = re.compile(rb"(?=[^0-9]*[0-9])[^A-Za-z]*[A-Za-z]")
+_PLACE = re.compile(rb"(?:\w+:/)?[/~.]{1,2}/|[A-Za-z][\w+.-]*://|/\w")  # a path, or an address
+_SIGNS = re.compile(rb"[!#$%^&*@?~+]")
+_FORMAT = re.compile(rb"%[sdr]|%\(|\{|\$[\w({]|\\[dwsb(]|\.[*+]|\[\^")
+_PIN = re.compile(rb"[0-9]{4,}")
+_PASSWORD_LEAST, _MIXED_LEAST = 4, 6  # characters
+
+# A word alone behind `password:`, in a schema, a message or a form
+_SAID = frozenset(
+    b"bool char varchar nvarchar blob clob binary float double decimal date datetime timestamp uuid int long short byte "
+    b"array list map dict enum func function void self this inherit prompt ask askpass unset empty blank default "
+    b"invalid incorrect missing wrong unknown expired changed updated unchanged disabled enabled plain plaintext "
+    b"encrypted hashed bcrypt sha env stdin file input yes no on off ok new old same must may should can cannot was is "
+    b"are has not only".split()
+)
+
+
+def is_mixed(value: bytes) -> bool:
+    """Has this a digit and a letter, as `hunter2` has, and is it no name with a number, such as `arg2`?"""
+    return (
+        len(value) >= _MIXED_LEAST
+        and _MIXED.match(value) is not None
+        and not _ABOUT.search(value)
+        and not _NUMBERED.fullmatch(value)
+    )
+
+
+def is_one_mixed_word(value: bytes) -> bool:
+    """Is this such a word, in quotes?"""
+    return _ONE_WORD.fullmatch(value) is not None and is_mixed(value)
+
+
+_ONE_WORD = re.compile(rb"[\w.~+/=:!@#^&*%-]+")
+
+
+def is_name_in_code(value: bytes) -> bool:
+    """Is this a name, a member of one, or names that an operator joins: what a program may say for a value?"""
+    return _NAME_IN_CODE.fullmatch(value) is not None
+
+
+def is_said_word(value: bytes) -> bool:
+    """Is this one word in small letters, which may be a password where nothing but a value stands?"""
+    return (
+        len(value) >= _PASSWORD_LEAST and value.isalpha() and value.islower() and is_value(value)
+        and value not in _SAID and not _ABOUT.search(value)
+    )  # fmt: skip
+
+
+def is_bare_password(value: bytes) -> bool:
+    """Without quotes: more than a name, a number or an expression of code."""
+    if len(value) < _PASSWORD_LEAST or not is_value(value) or _PLACE.match(value):
+        return False
+    if _ONE_NAME.fullmatch(value):
+        return is_mixed(value)
+    if is_name_in_code(value):
+        return is_mixed(value) and _SIGNS.search(value, 1) is not None
+    return bool(_SIGNS.search(value) or _MIXED.match(value)) and (value[:1].isalnum() or _MIXED.match(value) is not None)
+
+
+def is_literal_password(value: bytes) -> bool:
+    """In quotes, in code: more than a text about a password, a path or a format."""
+    if not is_value(value) or len(value) < _PASSWORD_LEAST or _PLACE.match(value) or _FORMAT.search(value):
+        return False
+    if _PIN.fullmatch(value):
+        return True
+    return (bool(_MIXED.match(value)) or not _ABOUT.search(value)) and (b" " not in value or _MIXED.match(value) is not None)

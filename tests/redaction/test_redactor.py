@@ -397,7 +397,7 @@ def test_the_work_is_linear_in_the_size_of_the_data(data: bytes, monkeypatch: py
 
 @pytest.mark.parametrize("names", [b"token=" * 500, b"TOKEN=" * 500, b'{"command":"' + b"token=" * 500])
 def test_of_many_names_in_one_word_only_the_first_values_are_looked_at(names: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    from agentsight_rx.redaction import members
+    from agentsight_rx.redaction import bare
 
     looks: list[int] = []
 
@@ -405,8 +405,8 @@ def test_of_many_names_in_one_word_only_the_first_values_are_looked_at(names: by
         looks.append(len(value))
         return False
 
-    monkeypatch.setattr(members, "is_random", counted)
-    monkeypatch.setattr(members, "is_very_random", counted)
+    monkeypatch.setattr(bare, "is_random", counted)
+    monkeypatch.setattr(bare, "is_very_random", counted)
     find_secrets(names)
     assert len(looks) <= 16
 

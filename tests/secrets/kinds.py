@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import json
 import random
 import re
 import string
 import urllib.parse
 from collections.abc import Callable
+
+from .vendors import VENDORS, fresh_key
 
 __all__ = ["KINDS", "PARTS", "Parts", "shapes"]
 
@@ -128,6 +131,56 @@ def _commands(parts: Parts) -> str:
     )
 
 
+def _vendors(parts: Parts) -> str:
+    """Some keys of vendors: each cell has others."""
+    keys = [fresh_key(vendor) for vendor in _RANDOM.sample(sorted(VENDORS), 6)]
+    parts += [key[24:] for key in keys if re.search(rf"[A-Za-z0-9_-]{{{PARTS + 3}}}", key[24:])]
+    return " and ".join(keys) + " end"
+
+
+def _named(parts: Parts) -> str:
+    """Values that only a name shows to be secrets: YAML, INI, variables, TOML, code, XML, and a name apart from its value."""
+    made = [_new(parts, 20) for _ in range(11)]
+    return (
+        f"password: {made[0]}\ndb:\n  api_key: {made[1]}\n[db]\npassword = {made[2]}\nDB_PASSWORD={made[3]}\n"
+        f'secret = "{made[4]}"\n'
+        f"export API_TOKEN={made[5]}\nconst password = '{made[6]}';\n<password>{made[7]}</password>\nprivate_key: {made[8]}\n"
+        f'<add key="Password" value="{made[9]}"/>\n- name: DB_PASSWORD\n  value: {made[10]}\n'
+    )
+
+
+def _files(parts: Parts) -> str:
+    """Lines of netrc and of pgpass."""
+    return f"machine h.example\n  login me\n  password {_new(parts, 20)}\nlocalhost:5432:base:me:{_new(parts, 20)}\n"
+
+
+def _options(parts: Parts) -> str:
+    return (
+        f"mysql -u root -p{_new(parts, 20)} base && redis-cli -a {_new(parts, 20)} ping && sshpass -p {_new(parts, 20)} ssh h"
+        f" && docker login -u me -p {_new(parts, 20)} h && gh --token {_new(parts, 20)} x && db --password {_new(parts, 20)}"
+    )
+
+
+def _connections(parts: Parts) -> str:
+    return (
+        f"Server=h;User Id=sa;Password={_new(parts, 20)};Database=b and host=h user=me password={_new(parts, 20)} dbname=b and"
+        f" redis://:{_new(parts, 20)}@h:6379/0 and mongodb+srv://me:{_new(parts, 20)}@h/b and AccountKey={_new(parts, 40)}; end"
+    )
+
+
+def _digest(parts: Parts) -> str:
+    return f'Authorization: Digest username="me", realm="r", nonce="{_new(parts, 24)}", uri="/", response="{_new(parts, 32)}"'
+
+
+def _compressed(parts: Parts) -> str:
+    """Text in gzip and Base64, and in Base64 twice."""
+    texts = [make([]) for make in (_keys, _bearer, _named)]  # no output says what is in them
+    packed = [base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode() for text in texts]
+    parts += [text[20:] for text in packed]
+    twice = [base64.b64encode(base64.b64encode(make(parts).encode())).decode() for make in (_bearer, _passwords)]
+    return " ".join([*packed, *twice, "end"])
+
+
 # Columns of the table
 KINDS: dict[str, Kind] = {
     "keys": _keys,
@@ -145,5 +198,12 @@ KINDS: dict[str, Kind] = {
     "percent": _percent,
     "base64": _base64,
     "command": _commands,
+    "vendors": _vendors,
+    "named": _named,
+    "file": _files,
+    "option": _options,
+    "connection": _connections,
+    "digest": _digest,
+    "compressed": _compressed,
 }
 PARTS = 13  # so many characters of what is random in a secret are a leak

@@ -255,7 +255,9 @@ def _texts(blob: bytes) -> Iterator[bytes]:
     yield b"\n".join(bytes.fromhex(digits[0].decode()) for digits in _HEX.finditer(blob))
     yield urllib.parse.unquote_to_bytes(urllib.parse.unquote_to_bytes(blob))
     for shift in range(4):
-        yield b"\n".join(_decoded(digits[0][shift:]) for digits in _DIGITS.finditer(blob))
+        once = b"\n".join(_decoded(digits[0][shift:]) for digits in _DIGITS.finditer(blob))
+        yield once
+        yield b"\n".join(_decoded(digits[0]) for digits in _DIGITS.finditer(once))  # Base64 twice
 
 
 def _decoded(digits: bytes) -> bytes:
