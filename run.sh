@@ -5,7 +5,7 @@ set -euo pipefail
 source "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/scripts/setup.sh"
 case ${1-} in
   cluster | ship) set_up run-cluster --editable "$ROOT[cluster]" ;; # Dask and fsspec
-  *) set_up run ;;
+  *) set_up run --editable "$ROOT[demo]" ;; # so that one environment serves every command
 esac
 
 (($#)) || set -- demo
@@ -15,4 +15,4 @@ case $1 in
   record | trace | serve) "$ROOT/scripts/page.sh" --if-never-tried || true ;;
   report) [[ " $* " != *" export "*htm* ]] || "$ROOT/scripts/page.sh" --if-never-tried || true ;;
 esac
-exec "$VENV/bin/agentsight-rx" "$@"
+AGENTSIGHT_TYPED=$0 exec "$VENV/bin/agentsight-rx" "$@" # hints name it as it was typed

@@ -5,11 +5,11 @@ Every error a person can meet, named for who must act. The message names the see
 __all__ = [
     "AgentsightError",
     "CaptureError",
-    "NoSpaceError",
     "SinkError",
     "SpoolError",
     "StoreError",
     "Unavailable",
+    "UnwritableError",
     "UsageError",
 ]
 
@@ -38,8 +38,11 @@ class StoreError(AgentsightError):
     """A store cannot be opened, read or written."""
 
 
-class NoSpaceError(StoreError):
-    """A store cannot grow, since its disk or a quota is full: whoever runs the machine must make room."""
+class UnwritableError(StoreError):
+    """
+    The machine lets no store be written at a place: the disk or a quota is full, the file system is read-only, rights or a home
+    directory are missing. A run that can do without a store goes on.
+    """
 
 
 class SinkError(AgentsightError):

@@ -13,6 +13,7 @@ from typing import Literal, TypeAlias
 from msgspec import Struct
 
 from .loss import Reason
+from .tokens import Usage
 
 __all__ = [
     "PLAIN",
@@ -299,20 +300,6 @@ class WebSocketMessage(Struct, frozen=True, tag="websocket_message"):
     host: str | None = None
     missed: int = 0  # bytes of this direction that were not captured since the message before: others may be missing
     sender: Literal["client", "server"] = "client"  # who opened the WebSocket is the client
-
-
-class Usage(Struct, frozen=True, gc=False):
-    """Tokens of one call. `input` excludes what came from or went to a cache; `output` includes reasoning."""
-
-    input: int = 0
-    output: int = 0
-    cache_creation: int = 0
-    cache_read: int = 0
-    reasoning: int = 0
-
-    @property
-    def total(self) -> int:
-        return self.input + self.output + self.cache_creation + self.cache_read
 
 
 class ToolCall(Struct, frozen=True):

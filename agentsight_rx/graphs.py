@@ -45,8 +45,8 @@ from .sources import (
     TlsOptions,
 )
 from .view import Output
-from .view.checkpoints import Checkpoints
-from .view.log import Resumed
+from .view.log.checkpoints import Checkpoints
+from .view.log.reading import Resumed
 
 __all__ = [
     "RECORD_HTTP_FILTERS",

@@ -30,7 +30,7 @@ from .say import say
 from .signals import asking_to_end
 from .sources.names import unseen_names
 from .view.reasons import SOURCES
-from .view.tally import Tally
+from .view.rows.tally import Tally
 
 __all__ = ["Run", "Summary", "run"]
 
@@ -57,6 +57,7 @@ class Summary(Struct):
     seconds: float
     ended_by: str
     failures: tuple[str, ...] = ()
+    exit_status: int = 0  # 1: a destination did not take everything, and not because its reader went away
     unavailable: dict[str, str] = {}  # source -> why this machine does not allow it
     notes: tuple[str, ...] = ()  # what else the person should know, a sentence each
 
@@ -234,6 +235,7 @@ class Run:
             seconds=self._ledger.seconds,
             ended_by=reason,
             failures=failures,
+            exit_status=int(any(sink.failure and not sink.reader_left for sink in self._sinks)),
             unavailable=self._unavailable,
             notes=unseen_names(reading.hub.reader for reading in self._readers),
         )

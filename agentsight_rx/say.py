@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import io
 import os
+import shlex
+import shutil
 import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, redirect_stderr, suppress
 from threading import Lock
 from typing import TextIO
 
-__all__ = ["brief", "detail", "holding", "passing", "say", "show"]
+__all__ = ["brief", "detail", "holding", "passing", "program", "say", "show"]
 
+_NAME, _SCRIPT = "agentsight-rx", "run.sh"
 _LINES_MOST = 1000  # that are held; more only count
+
+
+def program() -> str:
+    """This program as the person typed it, for hints that can be typed too: its name where PATH finds it, else its path."""
+    typed = sys.argv[0]
+    if os.path.basename(typed) not in (_NAME, _SCRIPT):
+        return _NAME  # python -m, a test, a program that uses ours
+    return _NAME if shutil.which(_NAME) == typed else shlex.quote(typed)
 
 
 def say(text: str) -> None:

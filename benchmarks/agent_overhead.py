@@ -22,7 +22,7 @@ import msgspec
 from msgspec import Struct
 
 from agentsight_rx.state import LmdbStore
-from agentsight_rx.view.report import read_totals
+from agentsight_rx.view.queries.reading import read_totals
 
 from .apart import command, environment
 from .figures import Figure, Size, report_table

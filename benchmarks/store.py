@@ -14,7 +14,7 @@ from agentsight_rx.events import Event
 from agentsight_rx.loss import Ledger
 from agentsight_rx.sinks.store import store
 from agentsight_rx.state import LmdbStore, Put, Table
-from agentsight_rx.view.tables import SEGMENTS, Segment
+from agentsight_rx.view.rows.tables import SEGMENTS, Segment
 
 from .recording import traffic
 from .timing import Case, Row, Work, measure

@@ -24,7 +24,7 @@ from agentsight_rx.loss import Ledger
 from agentsight_rx.sinks.store import store
 from agentsight_rx.state import PACKS, LmdbStore, pages
 from agentsight_rx.view import Fold
-from agentsight_rx.view.tables import LOG
+from agentsight_rx.view.rows.tables import LOG
 
 from .conversation import conversation
 

@@ -14,6 +14,7 @@ from itertools import chain
 
 from msgspec import Struct
 
+from agentsight_rx.demo import require_demo
 from agentsight_rx.errors import AgentsightError
 
 from .figures import Figure, Report, Size
@@ -31,8 +32,11 @@ class Group(Struct, frozen=True):
     meaning: str
     parts: tuple[str, ...]
     needs_root: bool = False
+    needs_demo: bool = False  # the extra, for a server with a certificate
 
     def figures(self, size: Size) -> Iterable[Figure]:
+        if self.needs_demo:
+            require_demo()
         return chain.from_iterable(_part(name)(size) for name in self.parts)
 
 
@@ -54,10 +58,10 @@ GROUPS = {
     "growth": Group("exponents in events, deltas and connections", ("growth.figures",)),
     "hostile": Group("the worst of hostile traffic", ("cases.hostile_traffic",)),
     "churn": Group("memory while connections come and go", ("cases.churned",)),
-    "tls": Group("a loop of TLS records: slowdown, loss, the fastest rate without loss", ("tls_loop.figures",), True),
-    "stacks": Group("what a record costs clients of each TLS library; bcc's sslsniff", ("stacks.figures",), True),
-    "hits": Group("what a hit of a probe costs, by instruction and by placement", ("hits.figures",), True),
-    "agent": Group("a scripted agent with and without `record`", ("agent_overhead.figures",), True),
+    "tls": Group("a loop of TLS records: slowdown, loss, the fastest rate without loss", ("tls_loop.figures",), True, True),
+    "stacks": Group("what a record costs clients of each TLS library; bcc's sslsniff", ("stacks.figures",), True, True),
+    "hits": Group("what a hit of a probe costs, by instruction and by placement", ("hits.figures",), True, True),
+    "agent": Group("a scripted agent with and without `record`", ("agent_overhead.figures",), True, True),
 }
 
 

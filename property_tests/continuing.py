@@ -13,11 +13,11 @@ from agentsight_rx.loss import Ledger
 from agentsight_rx.sinks.store import store
 from agentsight_rx.state import LmdbStore
 from agentsight_rx.view import Fold, Output
-from agentsight_rx.view.checkpoints import Checkpoints
-from agentsight_rx.view.log import read_event_count, read_events, resume
-from agentsight_rx.view.report import read_report
-from agentsight_rx.view.tables import ROW_TABLES
+from agentsight_rx.view.log.checkpoints import Checkpoints
+from agentsight_rx.view.log.reading import read_event_count, read_events, resume
+from agentsight_rx.view.rows.tables import ROW_TABLES
 from benchmarks.conversation import conversation
+from tests.reports import read_report
 
 __all__ = ["Continued", "contents", "events_of", "kill_rounds"]
 

@@ -126,8 +126,9 @@ def _closes(connection: Connection) -> At:
     return lambda time_ns: TlsClose(origin_of(time_ns, connection.pid, connection))
 
 
-def _asked(messages: Sequence[Any], model: str = "claude") -> bytes:
-    return json.dumps({"model": model, "messages": messages}).encode()
+def _asked(messages: Sequence[Any], model: str = "claude", *, tools: bool = False) -> bytes:
+    offered: dict[str, Any] = {"tools": [{"name": "Bash", "input_schema": {}}]} if tools else {}
+    return json.dumps({"model": model, "messages": messages, **offered}).encode()
 
 
 # -- calls that must not mix -------------------------------------------------------------------------------------------
@@ -202,6 +203,7 @@ def _exits(pid: int, parent: int, start_ns: int) -> At:
 
 # -- whatever may come -------------------------------------------------------------------------------------------------
 
+_TYPED = ("list", "edit the files", "a title of: edit the files")  # the last is what an agent asks for itself
 _PATHS = ("/tmp/20-1", "/src/a.py")
 _INPUTS = [json.dumps({"command": "cat /tmp/20-1"}), json.dumps({"file_path": "/src/a.py"})]
 _small = st.integers(1, 3)
@@ -230,10 +232,11 @@ _results = st.lists(st.builds(_result, st.integers(1, 4), st.booleans()), max_si
 
 @st.composite
 def _bodies(draw: st.DrawFn) -> bytes:
-    messages: list[Any] = [{"role": "user", "content": draw(st.sampled_from(["list", "edit"]))}]
+    messages: list[Any] = [{"role": "user", "content": draw(st.sampled_from(_TYPED))}]
     if draw(st.booleans()):
         messages += [{"role": "assistant", "content": "…"}, {"role": "user", "content": draw(_results)}]
-    return draw(st.sampled_from([_asked(messages), _asked(messages), b"", b"\xff", b'{"messages":7}']))
+    asked = _asked(messages, draw(st.sampled_from(["claude", "small"])), tools=draw(st.booleans()))
+    return draw(st.sampled_from([asked, asked, asked, b"", b"\xff", b'{"messages":7}']))
 
 
 @st.composite

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agentsight_rx.state import LmdbStore
-from agentsight_rx.view.log import read_events
+from agentsight_rx.view.log.reading import read_events
 
 from .continuing import Continued, contents, events_of
 

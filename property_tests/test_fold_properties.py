@@ -23,8 +23,8 @@ from agentsight_rx.view import (
     SessionRow,
     TokenRow,
 )
-from agentsight_rx.view.fold import FoldState
-from agentsight_rx.view.rows import process_id
+from agentsight_rx.view.fold.fold import FoldState
+from agentsight_rx.view.rows.kinds import process_id
 
 from .cuts import batches_of
 from .fold_strategies import SideBySide, fold_events, side_by_side

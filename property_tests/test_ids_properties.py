@@ -15,9 +15,9 @@ from agentsight_rx.cli import app
 from agentsight_rx.envelope import encode_envelope
 from agentsight_rx.events import HttpRequest, TlsChunk
 from agentsight_rx.state import LmdbStore
-from agentsight_rx.view.ids import EXCHANGES_A_RUN, call_id
-from agentsight_rx.view.log import read_events, read_exchange
-from agentsight_rx.view.tables import CALLS, HTTP
+from agentsight_rx.view.log.reading import read_events, read_exchange
+from agentsight_rx.view.rows.ids import EXCHANGES_A_RUN, call_id
+from agentsight_rx.view.rows.tables import CALLS, HTTP
 from tests.operators import CONNECTION, Wire
 
 _LONG_NS = 3_600_000_000_000

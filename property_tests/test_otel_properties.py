@@ -13,7 +13,7 @@ from agentsight_rx.events import Event
 from agentsight_rx.sinks.otel.planned import Planned
 from agentsight_rx.sinks.otel.tree import Call, Tree
 from agentsight_rx.view import Fold, Output, SessionRow
-from agentsight_rx.view.rows import AnyRow
+from agentsight_rx.view.rows.kinds import AnyRow
 from tests.sinks.otel.recordings import everything, nested
 
 from .fold_strategies import SideBySide, fold_events, side_by_side

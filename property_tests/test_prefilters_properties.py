@@ -8,8 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agentsight_rx.redaction.find import SMALL, hinted, is_frame
-from agentsight_rx.redaction.names import NAME_ENDINGS
-from agentsight_rx.redaction.patterns import HYPHEN, MEMBER, UNDERSCORE, VARIABLE
+from agentsight_rx.redaction.patterns import HYPHEN, MEMBER, NAME_ENDINGS, UNDERSCORE, VARIABLE
 from agentsight_rx.redaction.places import matches_looking_back
 from agentsight_rx.redaction.redactor import Redactor
 from agentsight_rx.redaction.scan import may_hold_base64

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from agentsight_rx.redaction.find import find_secrets
 from agentsight_rx.redaction.resent import Resent
-from agentsight_rx.redaction.shapes import Secret
+from agentsight_rx.redaction.secret import Secret
 
 _KEY = "wJalrXUtnFEMIK7MDENGbPxRfiCYEXAMPLEKEYab"
 _PIECES = [

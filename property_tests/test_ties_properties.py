@@ -17,7 +17,7 @@ from agentsight_rx.graphs import Inputs, TraceOptions, traced
 from agentsight_rx.sinks.otel.tree import Call, Tree
 from agentsight_rx.sources import PlainHttpOptions, TlsOptions
 from agentsight_rx.view import AnyRow, Fold, Output, Row
-from agentsight_rx.view.fold import FoldState
+from agentsight_rx.view.fold.fold import FoldState
 
 from .agent_scene import Scene
 from .agent_scene import scenes as agent_scenes

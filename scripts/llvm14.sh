@@ -11,11 +11,11 @@ source "$SCRIPTS/debian.sh"
 
 PLACE=$ROOT/.setup/llvm14
 FETCH_LOG=$ROOT/.setup/llvm14.log
-# libbpfcc and what it needs, but the libraries of C and C++: any Debian that is not older has those.
-WANTED=(libbpfcc libbpf1 libclang-cpp14 libllvm14 libedit2 libelf1 libffi8 libtinfo6 libxml2 libz3-4 libbsd0 libicu72 liblzma5 libmd0)
+# BCC and what it needs, but Python and the libraries of C and C++: any Debian that is not older has those.
+WANTED=(python3-bpfcc libbpfcc libbpf1 libclang-cpp14 libllvm14 libedit2 libelf1 libffi8 libtinfo6 libxml2 libz3-4 libbsd0 libicu72 liblzma5 libmd0)
 
 main() {
-  [[ ! -d $PLACE ]] || return 0
+  [[ ! -d $PLACE/usr/lib/python3/dist-packages/bcc ]] || return 0
   if [[ $(dpkg-query --show --showformat '${Depends}' libbpfcc 2>/dev/null) == *libllvm14* ]]; then
     return 0 # this machine's own compiler is LLVM 14
   fi

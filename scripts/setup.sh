@@ -8,7 +8,7 @@ VENV=$ROOT/.venv
 LOG=$ROOT/.setup/log
 PYTHON=/usr/bin/python3 # by path: another python3 may come first on PATH
 TRACEFS=/sys/kernel/tracing
-PACKAGES=(python3 python3-venv ca-certificates libbpfcc) # no kernel headers: sources/kernel/shim.py is enough for BCC
+PACKAGES=(python3 python3-venv ca-certificates python3-bpfcc) # no kernel headers: sources/kernel/shim.py is enough for BCC
 
 # set_up NAME [PIP-ARGUMENT…] [-- PACKAGE…]
 # NAME names a set of Python packages. Each set has its stamp, so that a later start only compares two hashes.

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-__all__ = ["fill", "free", "needs_mount", "small_disk"]
+__all__ = ["fill", "free", "needs_mount", "read_only", "small_disk", "vanish"]
 
 needs_mount = pytest.mark.skipif(os.geteuid() != 0, reason="mounting a disk needs root")
 
@@ -27,7 +27,17 @@ def small_disk(folder: Path, *, size: str = "3m") -> Generator[Path, None, None]
     try:
         yield folder
     finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+        if folder.is_mount():
+            vanish(folder)
+
+
+def vanish(disk: Path) -> None:
+    """Take the file system away from under the files that are open on it."""
+    subprocess.run(["umount", "--lazy", str(disk)], check=True)
+
+
+def read_only(disk: Path) -> None:
+    subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
 
 
 def fill(disk: Path, *, leave: int = 0) -> None:

@@ -52,7 +52,8 @@ def test_what_is_left_out_is_said(file: str, said: str) -> None:
 
 
 def test_a_file_that_tests_share_brings_those_of_its_folder() -> None:
-    assert {"tests/view/test_fold.py", "tests/view/test_tools.py"} <= set(plan(["tests/view/scenes.py"]).tests)
+    found = set(plan(["tests/view/page/story.py"]).tests)
+    assert {"tests/view/page/test_answers.py", "tests/view/page/test_embedded.py"} <= found
 
 
 def git(root: Path, *words: str) -> None:

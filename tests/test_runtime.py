@@ -15,7 +15,7 @@ from agentsight_rx.events import AnswerProgress, Origin, Readline
 from agentsight_rx.loss import Entry, Ledger, Reason
 from agentsight_rx.runtime import Run
 from agentsight_rx.state import LmdbStore
-from agentsight_rx.view.report import read_report
+from tests.reports import read_report
 
 EVENTS = [Readline(Origin(number, 1, wall_ns=number), f"echo {number}") for number in range(1, 601)]
 

@@ -14,7 +14,7 @@ from agentsight_rx.errors import CaptureError, Unavailable
 from agentsight_rx.events import Loss, Origin, Readline
 from agentsight_rx.loss import Entry, Reason
 from agentsight_rx.state import LmdbStore
-from agentsight_rx.view.gaps import missing_things
+from agentsight_rx.view.queries.gaps import missing_things
 from agentsight_rx.view.queries.health import read_health
 
 from .live.capture import Kept

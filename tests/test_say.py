@@ -14,12 +14,31 @@ from pathlib import Path
 
 import pytest
 
-from agentsight_rx.say import brief, detail, holding, passing, say
+from agentsight_rx.say import brief, detail, holding, passing, program, say
 
 
 def test_a_message_is_one_line_on_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
     say("hello")
     assert capsys.readouterr() == ("", "agentsight-rx: hello\n")
+
+
+@pytest.mark.parametrize(
+    ("typed", "named"),
+    [
+        ("./run.sh", "./run.sh"),
+        ("/my work/run.sh", "'/my work/run.sh'"),
+        ("{0}/agentsight-rx", "agentsight-rx"),  # as PATH finds it
+        ("{0}/../elsewhere/agentsight-rx", "{0}/../elsewhere/agentsight-rx"),
+        ("/usr/lib/python3/site-packages/agentsight_rx/__main__.py", "agentsight-rx"),
+    ],
+)
+def test_hints_name_the_program_as_it_was_typed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, typed: str, named: str
+) -> None:
+    (tmp_path / "agentsight-rx").touch(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(sys, "argv", [typed.format(tmp_path), "report"])
+    assert named.format(tmp_path) == program()
 
 
 def test_what_is_said_meanwhile_comes_at_the_end(capsys: pytest.CaptureFixture[str]) -> None:

@@ -435,7 +435,14 @@ def test_vector_6_8_20_arguments_of_a_function_are_joined() -> None:
 def test_vector_6_8_20_the_message_keeps_host_path_and_status() -> None:
     talk = Talk()
     talk.asks(request(CHAT, host="api.openai.com"))
-    talk.answers(answer(data({"usage": {"prompt_tokens": 8, "completion_tokens": 2}}) + CHAT_END, SSE))
+    talk.answers(
+        answer(
+            chat([{"index": 0, "delta": {"content": "x"}}])
+            + data({"usage": {"prompt_tokens": 8, "completion_tokens": 2}})
+            + CHAT_END,
+            SSE,
+        )
+    )
     (message,) = only(SseMessage, traced(talk.records))
     shown = envelope(message)
     assert (shown["host"], shown["method"], shown["path"], shown["status_code"]) == ("api.openai.com", "POST", CHAT, 200)

@@ -38,13 +38,7 @@ class WireCall(Protocol):
     @property
     def end_timestamp_ms(self) -> int | None: ...
     @property
-    def input_tokens(self) -> int: ...
-    @property
-    def output_tokens(self) -> int: ...
-    @property
-    def cache_creation_tokens(self) -> int: ...
-    @property
-    def cache_read_tokens(self) -> int: ...
+    def usage(self) -> Usage: ...
     @property
     def twin(self) -> str | None: ...
 
@@ -205,16 +199,10 @@ def _pair_by_key(
 def _differing(one: object, other: object) -> tuple[str, ...]:
     if not isinstance(other, TranscriptCall):
         return ()
-    return tuple(name for name, field in _COUNTS.items() if getattr(one, name) != getattr(other.usage, field))
+    return tuple(f"{name}_tokens" for name in _COMPARED if getattr(one, f"{name}_tokens") != getattr(other.usage, name))
 
 
-# Field of a CallRow -> field of Usage
-_COUNTS = {
-    "input_tokens": "input",
-    "output_tokens": "output",
-    "cache_creation_tokens": "cache_creation",
-    "cache_read_tokens": "cache_read",
-}
+_COMPARED = ("input", "output", "cache_creation", "cache_read")  # most files do not count the tokens of reasoning
 
 
 def _pair_by_tokens(mine: list[C], theirs: list[TranscriptCall], pairs: list[Pair[C, TranscriptCall]]) -> None:
@@ -226,8 +214,7 @@ def _pair_by_tokens(mine: list[C], theirs: list[TranscriptCall], pairs: list[Pai
     taken: set[int] = set()
     rest: list[C] = []
     for one in sorted(mine, key=lambda call: call.start_timestamp_ms):
-        key = (one.input_tokens, one.output_tokens, one.cache_creation_tokens, one.cache_read_tokens)
-        alike = waiting.get(key, deque[TranscriptCall]())
+        alike = waiting.get(_tokens_of(one.usage), deque[TranscriptCall]())
         while alike and 0 < alike[0].time_ms < one.start_timestamp_ms - _EARLY_MS:
             alike.popleft()  # too early for the calls after this one too
         fitting = [other for other in islice(alike, _ALIKE_MOST) if _may_be_one(one, other)]
@@ -244,7 +231,7 @@ def _pair_by_tokens(mine: list[C], theirs: list[TranscriptCall], pairs: list[Pai
 
 
 def _tokens_of(usage: Usage) -> tuple[int, ...]:
-    return (usage.input, usage.output, usage.cache_creation, usage.cache_read)
+    return tuple(getattr(usage, name) for name in _COMPARED)
 
 
 def _may_be_one(one: WireCall, other: TranscriptCall) -> bool:

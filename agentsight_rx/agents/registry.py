@@ -8,6 +8,8 @@ from functools import lru_cache
 
 from msgspec import Struct
 
+from .programs import LAUNCHER, base_name
+
 __all__ = ["AGENTS", "Agent", "agent_named", "agent_of"]
 
 
@@ -150,11 +152,6 @@ _PACKAGES = {part: agent.id for agent in AGENTS for part in agent.packages}
 _PACKAGE = re.compile(f"({'|'.join(map(re.escape, _PACKAGES))})(?!(?:.*/)?(?:vendor|node_modules)/)")
 _SUFFIXES = (".js", ".mjs", ".cjs", ".py", ".exe")
 
-# Programs that run the file they are given. The arguments of any other program only name files: `git log /src/codex`
-_PYTHON = r"python[\d.]*|pypy[\d.]*"
-_LAUNCHER = re.compile(
-    rf"(?:{_PYTHON}|node|nodejs|bunx?|deno|tsx|uvx?|npx|pnpm|yarn|(?:ba|da|z|k|a)?sh|env|sudo|nohup|setsid)\Z"
-)
 _MODULE = "-m"  # of Python: the argument behind it is a program by its name
 _KNOWN_MOST = 1024  # programs: a build starts a few of them thousands of times
 _ARGUMENTS_MOST = 32  # in front of the script; the rest are its own
@@ -174,9 +171,9 @@ def agent_of(comm: str | None, argv: Sequence[str], /) -> str | None:
     claude` are not agents.
     """
     program = argv[0] if argv else ""
-    launched = _LAUNCHER.match(_base(program)) is not None
+    launched = LAUNCHER.match(base_name(program)) is not None
     found = (_of(comm) if comm else None) or (_of(program) if program and not launched else None)
-    if found or len(argv) < 2 or not (launched or (comm and _LAUNCHER.match(comm))):
+    if found or len(argv) < 2 or not (launched or (comm and LAUNCHER.match(comm))):
         return found
     return _first(_of(path) for path in _scripts(argv))
 
@@ -191,7 +188,7 @@ def _scripts(argv: Sequence[str]) -> Iterator[str]:
         option = before.startswith("-")  # this may be its value
         if before == _MODULE or ("/" in word and not _NO_PATH.search(word)):
             yield word
-        if not option and "=" not in word and not _LAUNCHER.match(_base(word)):
+        if not option and "=" not in word and not LAUNCHER.match(base_name(word)):
             return
         before = word
 
@@ -201,7 +198,7 @@ _NO_PATH = re.compile(r"[\s:]")  # the text of a shell, or a URL
 
 @lru_cache(_KNOWN_MOST)
 def _of(path: str) -> str | None:
-    base = _base(path)
+    base = base_name(path)
     found = _NAMES.get(base)
     if found:
         return found
@@ -215,10 +212,6 @@ def _of(path: str) -> str | None:
         return found
     hit = _PACKAGE.search(path)
     return _PACKAGES[hit[1]] if hit else None
-
-
-def _base(path: str) -> str:
-    return path.rpartition("/")[2]
 
 
 def _first(found: Iterable[str | None]) -> str | None:

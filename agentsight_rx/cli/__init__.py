@@ -5,15 +5,15 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from collections.abc import Callable, Collection, Mapping, Sequence
-from importlib import import_module
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any
 
 import typer
 
 from ..signals import stopped_in_order
 from .errors import flushed, shown
-from .help import Command, Group
+from .lazy import lazy_group
+from .streams import mend_streams
 
 __all__ = ["app", "main"]
 
@@ -54,54 +54,14 @@ _COMMANDS = {
     ),
     "debug": ("debug", "debug", "Watch one source alone, through its own chain."),
 }
-_ALONE = ("-h", "--help", "--version", "--install-completion", "--show-completion")  # need none of the commands
 _COMPLETE = "_AGENTSIGHT_RX_COMPLETE"  # set by the shell's completion, with the words of the line in one of these
 _WORDS_OF_THE_LINE = ("COMP_WORDS", "_TYPER_COMPLETE_ARGS")
 
-if TYPE_CHECKING:
-    app: typer.Typer
 
+def _flattened(found: Any) -> Any:
+    from .flags.group import flattened  # the help of all commands needs no groups
 
-def __getattr__(name: str) -> typer.Typer:
-    """`app`, with all commands, is made when it is asked for: they import a third of the program."""
-    if name != "app":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    globals()[name] = whole = _program(_COMMANDS)
-    return whole
-
-
-class _Program(Group):
-    meanings: ClassVar[Mapping[str, str]] = {name: meaning for name, (_, _, meaning) in _COMMANDS.items()}
-
-
-def _program(names: Collection[str]) -> typer.Typer:
-    made = typer.Typer(
-        name="agentsight-rx",
-        cls=_Program,
-        help="Shows what AI agents really do on this machine, from outside: no SDK, no proxy.",
-        no_args_is_help=True,
-        add_completion=True,
-        pretty_exceptions_enable=False,
-        context_settings={"help_option_names": ["-h", "--help"]},
-    )
-    made.callback()(_every_command)
-    for name in names:
-        from .flags.group import flattened  # the help of all commands needs no groups
-
-        module, attribute, _ = _COMMANDS[name]
-        found = getattr(import_module(f".{module}", __name__), attribute)
-        if isinstance(found, typer.Typer):
-            made.add_typer(found, name=name)
-        else:
-            made.command(name, cls=Command)(flattened(found))
-    return made
-
-
-def _named(argv: Sequence[str]) -> Collection[str]:
-    """The command that is asked for; none for the help, which has their names and meanings; all of them for an unknown name."""
-    if not argv or argv[0] in _ALONE:
-        return ()
-    return argv[:1] if argv[0] in _COMMANDS else _COMMANDS
+    return flattened(found)
 
 
 def _completed_words() -> list[str]:
@@ -129,8 +89,27 @@ def _every_command(
     """What holds for every command."""
 
 
+app = typer.Typer(
+    name="agentsight-rx",
+    cls=lazy_group(
+        __name__,
+        {name: (module, attribute) for name, (module, attribute, _) in _COMMANDS.items()},
+        wrapped=_flattened,
+        meanings={name: meaning for name, (_, _, meaning) in _COMMANDS.items()},
+    ),
+    help="Shows what AI agents really do on this machine, from outside: no SDK, no proxy.",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.callback()(_every_command)
+
+
 def main() -> None:
     """The program `agentsight-rx`."""
+    mend_streams()
+    sys.argv[0] = os.environ.pop("AGENTSIGHT_TYPED", sys.argv[0])  # run.sh stands before us
     argv = sys.argv[1:] if _COMPLETE not in os.environ else _completed_words()
     with stopped_in_order():
         status = flushed(shown(lambda: _loaded(argv)(argv, prog_name="agentsight-rx", standalone_mode=False), argv))
@@ -138,10 +117,13 @@ def main() -> None:
 
 
 def _loaded(argv: Sequence[str]) -> Callable[..., int | None]:
-    """The command, with all that it imports: that stays to the end, so it is not searched for garbage meanwhile."""
+    """The program, with all that its command imports: that stays to the end, so it is not searched for garbage meanwhile."""
     gc.disable()
     try:
-        return typer.main.get_command(_program(_named(argv)))
+        program: Any = typer.main.get_command(app)
+        program.commands.get(argv[0] if argv else "")
+        made: Callable[..., int | None] = program
+        return made
     finally:
         gc.freeze()
         gc.enable()

@@ -10,7 +10,7 @@ from ..core.sink import Sink
 from ..core.stream import Stream
 from ..graphs import explain
 from ..runtime import Summary, run
-from ..say import say, show
+from ..say import program, say, show
 from ..sources.kernel.features import require_kernel
 from ..view import Output
 from ..web import WebSink
@@ -64,14 +64,14 @@ def print_summary(summary: Summary, *, verb: str, store: Path | None, since_ms: 
     from .closing import outcome_of  # reports and prices are loaded at the end, so that a run begins sooner
 
     store = _stored(store)
-    hint = f"agentsight-rx report --db {store}" if store else None
+    hint = f"{program()} report --db {store}" if store else None
     lines = summary_lines(summary, verb=verb, store=str(store) if store else None, hint=hint)
     outcome = None if store is None or since_ms is None else outcome_of(store, since_ms=since_ms)
     did = [outcome.verdict.sentence] if outcome and outcome.calls else []
     show("\n".join([*summary.notes, *did, *lines]))
 
 
-def print_closing(summary: Summary, *, store: Path, who: str, filters: bool = False) -> None:
+def print_closing(summary: Summary, *, store: Path | None, who: str, filters: bool = False) -> None:
     """Of a recording: its actions, its cost, its gaps, and where to look."""
     from .closing import closing_lines
 

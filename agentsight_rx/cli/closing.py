@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import StoreError
 from ..prices import Prices
+from ..say import program
 from ..state import LmdbStore
-from ..view.gaps import missing_things
+from ..view.queries.gaps import missing_things
 from ..view.queries.outcome import Outcome, read_outcome
 from ..view.words import plural
 from .prices import load_prices
 from .report.call_words import numbers_said
 from .report.words import took
-from .stores import newest_store
+from .stores import given_store
 from .text import completeness_of, empty_sources, filter_line
 
 if TYPE_CHECKING:  # a report has nothing that runs
@@ -41,10 +41,10 @@ def closing_lines(summary: Summary, store: Path | None, /, *, who: str, filters:
         return
     yield f"{_name(outcome) or who}, {took(round(summary.seconds * 1000))}: {outcome.verdict.line}"
     yield from _numbers(outcome) if outcome.calls else empty_sources(summary)
-    given = _given(store)
+    given = given_store(store)
     yield from _missing(summary, given)
-    report = f"report: agentsight-rx report{given and f' --db {given}'}"
-    yield f"{report:<{_COLUMN}}  page: agentsight-rx serve{given and f' {given}'}"
+    report = f"report: {program()} report{given and f' --db {given}'}"
+    yield f"{report:<{_COLUMN}}  page: {program()} serve{given and f' {given}'}"
 
 
 def outcome_of(store: Path, /, *, since_ms: int, prices: Prices | None = None) -> Outcome | None:
@@ -86,13 +86,4 @@ def _missing(summary: Summary, given: str) -> Iterator[str]:
         return
     named = things[: max(_NAMED, len(summary.failures))]
     yield f"{plural(len(things), 'thing is', 'things are')} missing: {'; '.join(named)}"
-    yield f"all of it: agentsight-rx report health{given and f' --db {given}'}"
-
-
-def _given(store: Path) -> str:
-    """The store as an argument; "" where the other commands find it themselves."""
-    try:
-        newest = newest_store(None)
-    except StoreError:
-        return shlex.quote(str(store))
-    return "" if newest == store else shlex.quote(str(store))
+    yield f"all of it: {program()} report health{given and f' --db {given}'}"

@@ -12,12 +12,12 @@ import typer
 
 from ..cluster import Progress, load, place_of, plan_of, run_here, run_on_dask, settings_of
 from ..errors import UsageError
-from ..launch import invoking_user
-from ..say import say
+from ..say import program, say
 from ..sinks import redaction_key
 from .flags.filters import Filters
 from .flags.group import Only, flattened
 from .help import Command, Group
+from .launch import invoking_user
 
 __all__ = ["cluster", "often"]
 
@@ -95,7 +95,7 @@ def _key(store: Path | None, filters: Filters) -> bytes | None:
 def _load(out: str, store: Path, *, replace: bool) -> None:
     loaded = load(place_of(out), store, owner=invoking_user(), replace=replace)
     say(f"{loaded.items} events and rows of {loaded.segments} segments of {loaded.hosts} hosts are in {store}")
-    say(f"Run: agentsight-rx report --db {store}")
+    say(f"Run: {program()} report --db {store}")
 
 
 def often(clock: Callable[[], float] = time.monotonic) -> Callable[[], bool]:

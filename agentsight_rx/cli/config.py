@@ -56,7 +56,7 @@ def save_config(context: typer.Context, path: Path) -> None:
         source = context.get_parameter_source(parameter)
         if value is not None and source is not None and source.name != "DEFAULT":
             lines.append(f"{name} = {_toml(value)}\n")
-    with open(create_private(path), "w") as file:
+    with open(create_private(path), "w", encoding="utf-8") as file:
         file.writelines(lines)
 
 

@@ -12,10 +12,10 @@ from ..graphs import TraceOptions
 from ..sinks import stored_key
 from ..sinks.label_key import HOSTS
 from ..state import META, LmdbStore
-from ..view.checkpoints import Checkpoints
-from ..view.ids import EXCHANGES_A_RUN
-from ..view.log import resume
-from ..view.tables import RUNS
+from ..view.log.checkpoints import Checkpoints
+from ..view.log.reading import resume
+from ..view.rows.ids import EXCHANGES_A_RUN
+from ..view.rows.tables import RUNS
 
 __all__ = ["keyed"]
 

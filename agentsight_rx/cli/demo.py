@@ -13,12 +13,12 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from ..errors import CaptureError
-from ..launch import Launch, invoking_user
+from ..demo import require_demo
+from ..errors import CaptureError, UnwritableError
 from ..runtime import Summary
 from ..say import say
 from ..state import LmdbStore
-from ..view.report import read_totals
+from ..view.queries.reading import read_totals
 from .capture import print_closing
 from .destinations import Destinations
 from .flags.console import Console
@@ -28,10 +28,11 @@ from .flags.stdio import Stdio
 from .flags.system import System
 from .flags.tls import Tls
 from .flags.watch import Watch
+from .launch import Launch, invoking_user
 from .record import record_command
 from .report.screen import Screen
 from .report.summary import summary_text
-from .stores import new_store
+from .stores import given_store, new_demo_store
 
 __all__ = ["demo"]
 
@@ -58,8 +59,9 @@ def demo(*, page: Page) -> int:
     """
     Record a small real agent that talks to a fake model over TLS, all on this machine.
 
-    With --server it does a longer task, a page shows it live until Ctrl-C, and the recording is kept, so that serve shows it.
+    With --server it does a longer task, and a page shows it live until Ctrl-C. The recording is kept until the next demo.
     """
+    require_demo()
     with tempfile.TemporaryDirectory(prefix="agentsight-rx-demo-") as name:
         folder = Path(name)
         os.chown(folder, *invoking_user())
@@ -117,14 +119,14 @@ def _recorded(launch: Launch, watch: Watch, out: Destinations) -> tuple[int, Sum
 
 def _short(folder: Path) -> int:
     """One question with one tool; it fails where not all of it was seen."""
-    path = folder / "demo.lmdb"
+    path = _place(folder)
     with _model(folder, (_TOOL,)) as port:
         launch = _agent(folder, port, _PROMPT)
         status, summary = _recorded(launch, Watch(pid=launch.pid, ssl=True, process=True), _SILENT.into(path))
     store = LmdbStore.open(path, readonly=True)
     try:
         totals = read_totals(store)
-        lines = summary_text(store, Screen(now_ms=time.time_ns() // 1_000_000))
+        lines = summary_text(store, Screen(now_ms=time.time_ns() // 1_000_000), given=given_store(path))
     finally:
         store.close()
     print("\n".join(lines))
@@ -132,10 +134,19 @@ def _short(folder: Path) -> int:
     return status if status or as_planned else 1
 
 
+def _place(folder: Path) -> Path:
+    """Of the recording: the data directory, else this folder, which the demo removes."""
+    try:
+        return new_demo_store()
+    except UnwritableError as error:
+        say(f"NOTHING IS KEPT: {error}")
+        return folder / "demo.lmdb"
+
+
 def _long(folder: Path, page: Page) -> int:
-    """A task of several turns, kept in the data directory as any recording."""
+    """A task of several turns."""
     page.sinks()  # reports a wrong address before anything starts
-    store = new_store(None)
+    store = _place(folder)
     with _model(folder, _LONG, event_ms=_EVENT_MS) as port:
         launch = _agent(folder, port, _LONG_PROMPT)
         watch = Watch(pid=launch.pid, ssl=True, process=True, files=True, net=True, stdio=True, system=True)

@@ -37,8 +37,8 @@ class Destinations(Group, frozen=True):
     otel: Otel = Otel()
     page: Page = Page()
 
-    def into(self, store: Path) -> Destinations:
-        """The same with this store."""
+    def into(self, store: Path | None) -> Destinations:
+        """The same with this store, or with none."""
         return replace(self, store=replace(self.store, db=store))
 
     def check(self, options: TraceOptions, *, stored: bool) -> None:

@@ -11,10 +11,12 @@ from pathlib import Path
 import typer
 
 from ..errors import AgentsightError
+from ..files import NO_SPACE, READER_GONE, why
+from ..say import show
 
 __all__ = ["flushed", "shown"]
 
-_GONE = (errno.EPIPE, errno.EIO)  # the reader of a pipe or a terminal went away
+_FULL = NO_SPACE | {errno.EFBIG}
 
 # typer has its own click since 0.26; its public BadParameter leads to the classes of either
 _WrongUse = typer.BadParameter.__mro__[1]
@@ -30,12 +32,15 @@ def shown(run: Callable[[], int | None], argv: Sequence[str]) -> int:
     except typer.Abort:
         return 130
     except AgentsightError as error:
-        print(f"Error: {error}", file=sys.stderr)
+        show(f"Error: {error}")
         return error.exit_status
     except OSError as error:
-        if error.errno in _GONE:
+        if error.filename is not None:
+            show(f"Error: {error.filename} cannot be used: {why(error, error.filename)}")
+            return 1
+        if error.errno in READER_GONE:
             return 0
-        if error.errno != errno.ENOSPC:
+        if error.errno not in _FULL:
             raise
         return _failed(error)
     except KeyboardInterrupt:
@@ -44,9 +49,9 @@ def shown(run: Callable[[], int | None], argv: Sequence[str]) -> int:
         if not isinstance(error, _Failure):
             raise
         if type(error).__name__ == "NoArgsIsHelpError":
-            print(error, file=sys.stderr)
+            show(str(error))
             return 2
-        print(_message(error, argv), file=sys.stderr)
+        show(_message(error, argv))
         return 2 if isinstance(error, _WrongUse) else 1
 
 
@@ -61,13 +66,13 @@ def flushed(status: int) -> int:
         except OSError as error:
             with Path(os.devnull).open("wb") as nothing:
                 os.dup2(nothing.fileno(), stream.fileno())
-            if error.errno not in _GONE:
+            if error.errno not in READER_GONE:
                 status = status or _failed(error)
     return status
 
 
 def _failed(error: OSError) -> int:
-    print(f"Error: cannot write to the standard output: {error.strerror}", file=sys.stderr)
+    show(f"Error: cannot write to the standard output: {error.strerror}")
     return 1
 
 

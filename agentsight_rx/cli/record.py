@@ -5,18 +5,17 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Collection, Generator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any, TextIO
 
 import typer
 from msgspec.structs import replace
 
-from ..errors import AgentsightError, SinkError, UsageError
+from ..errors import AgentsightError, SinkError, UnwritableError, UsageError
 from ..files import create_private
 from ..graphs import TraceOptions
 from ..graphs import trace as trace_graph
-from ..launch import Launch, exit_status, forwarding, invoking_user
 from ..runtime import Run, Summary
 from ..say import brief, detail, holding, say
 from ..sources.hold import group
@@ -34,6 +33,7 @@ from .flags.store import Store
 from .flags.system import System
 from .flags.tls import Tls
 from .flags.watch import Watch
+from .launch import Launch, exit_status, forwarding, invoking_user
 from .stores import new_store
 
 __all__ = ["record", "record_command"]
@@ -102,20 +102,20 @@ def record(
         return 0
     out.page.sinks()  # reports a wrong address
     if not command:
-        store = new_store(out.store.db)
+        store, failure = _place(out)
         out = out.into(store)
         attached = out.prepared(attached)
         chosen = out.sinks(attached)
         graph = trace_graph(with_previews(attached, chosen))
-        summary = capture(graph, chosen, required=required, keeps_auth=not attached.remove_auth)
+        summary = _with(failure, capture(graph, chosen, required=required, keeps_auth=not attached.remove_auth))
         who = ", ".join(watch.target().comms) or f"process {watch.pid}"
         print_closing(summary, store=store, who=who, filters=filters.given)
-        return 0
+        return summary.exit_status
     name = os.path.basename(command[0])
     with brief(), group() as own:
         launch = Launch.fork(command, env={**os.environ, "PATH": search_path(os.environ)})
-        store = new_store(out.store.db)
-        absent = [path for path in (store, Path(f"{store}-lock")) if not os.path.lexists(path)]
+        store, failure = _place(out)
+        absent = [] if store is None else [path for path in (store, Path(f"{store}-lock")) if not os.path.lexists(path)]
         try:
             place = str(own.path) if own is not None and own.add(launch.pid) else ""
             started = _found_early(options(launch.pid), _candidates_of(command), place)
@@ -123,10 +123,27 @@ def record(
         except BaseException:
             launch.abandon()
             for path in absent:  # the command never ran: leave no empty recording
-                path.unlink(missing_ok=True)
+                with suppress(OSError):
+                    path.unlink()
             raise
-    print_closing(summary, store=store, who=name, filters=filters.given)
+    print_closing(_with(failure, summary), store=store, who=name, filters=filters.given)
     return status
+
+
+def _place(out: Destinations) -> tuple[Path | None, str]:
+    """The store; or none, and why, where there is no place for one and it is not required."""
+    try:
+        return new_store(out.store.db), ""
+    except UnwritableError as error:
+        if out.store.require_store:
+            raise
+        say(f"NOTHING IS STORED: {error}")
+        return None, f"NOTHING WAS STORED: {error}"
+
+
+def _with(failure: str, summary: Summary) -> Summary:
+    """The summary of a run that could have no store for this reason, if there is one."""
+    return replace(summary, failures=(failure, *summary.failures), exit_status=1) if failure else summary
 
 
 def record_command(

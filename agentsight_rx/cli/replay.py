@@ -39,7 +39,7 @@ def replay(
     filters: Annotated[Filters, Without("default_filters")],
     out: Annotated[Destinations, Only("db", Console, Spool, Otel)],
     explain: Explain = False,
-) -> None:
+) -> int:
     """Run recorded events through the same graph; needs no privileges."""
     options = filters.over(TraceOptions(http=tls.ssl_http))
     out.check(options, stored=out.store.db is not None)
@@ -48,15 +48,18 @@ def replay(
     graph = inputs[0].graph(options)  # reports a wrong filter before anything is opened
     if explain:
         print_graph(graph)
-        return
+        return 0
     options = out.prepared(options)
     if found:  # the recordings of other hosts are not what a run goes on from
         options = replace(options, resumed=None)
+    status = 0
     for each in inputs:
         options = replace(options, host=each.host)
         summary = run(each.graph(options), out.sinks(options, patient=True))
         sys.stdout.flush()
         print_summary(summary, verb=f"Replayed {each.host}".rstrip(), store=out.store.db)
+        status = status or summary.exit_status
+    return status
 
 
 class _Spooled(Struct, frozen=True):

@@ -10,12 +10,12 @@ from typing import Annotated
 import typer
 
 from ..errors import StoreError
-from ..launch import invoking_user
-from ..say import say
+from ..say import program, say
 from ..signals import asking_to_end
 from ..web import serve_stored
 from .flags.group import Only
 from .flags.page import Page
+from .launch import invoking_user
 from .prices import load_prices
 from .stores import is_being_written, recorded, search_index
 
@@ -36,7 +36,7 @@ def serve(
     given = [path.absolute() for path in stores or ()]
     for path in given:
         if not path.exists():
-            raise StoreError(f"{path} does not exist; the recordings that there are: agentsight-rx report list")
+            raise StoreError(f"{path} does not exist; the recordings that there are: {program()} report list")
 
     def paths() -> Sequence[Path]:
         return given or recorded()

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from ..view import AnyRow, AuditRow, CallRow, NetworkRow, ProcessRow, ResourceRow, ToolRow
-from ..view.snapshot_schema import Snapshot
+from ..view.snapshot.schema import Snapshot
 
 __all__ = ["schema", "schema_text"]
 

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import os
 import pwd
+import shlex
 import time
 from contextlib import suppress
 from pathlib import Path
 
-from ..errors import StoreError
-from ..launch import invoking_user
+from ..errors import StoreError, UnwritableError
+from ..say import program
+from .launch import invoking_user
 
-__all__ = ["is_being_written", "new_store", "newest_store", "recorded", "search_index"]
+__all__ = ["given_store", "is_being_written", "new_demo_store", "new_store", "newest_store", "recorded", "search_index"]
 
 _VARIABLE = "AGENTSIGHT_DB_PATH"
+_DEMO = "agentsight-demo"
 
 
 def new_store(given: Path | None) -> Path:
-    """The path of a new recording: `given`, else $AGENTSIGHT_DB_PATH, else a file named by the time."""
+    """
+    The path of a new recording: `given`, else $AGENTSIGHT_DB_PATH, else a file named by the time. Raises UnwritableError where
+    its folder can be neither found nor made.
+    """
     if given is not None:
         return given
     if named := os.environ.get(_VARIABLE):
@@ -25,6 +31,18 @@ def new_store(given: Path | None) -> Path:
     folder = _folder()
     _make_private(folder)
     return folder / time.strftime("agentsight-%Y%m%d-%H%M%S.lmdb")
+
+
+def new_demo_store() -> Path:
+    """The path of the recording of a demo, which takes the place of the one before. Raises UnwritableError."""
+    folder = _folder()
+    _make_private(folder)
+    for before in folder.glob(f"{_DEMO}-*.lmdb"):
+        if not is_being_written(before):
+            for path in (before, Path(f"{before}-lock")):
+                with suppress(OSError):
+                    path.unlink()
+    return folder / time.strftime(f"{_DEMO}-%Y%m%d-%H%M%S.lmdb")
 
 
 def newest_store(given: Path | None) -> Path:
@@ -35,8 +53,17 @@ def newest_store(given: Path | None) -> Path:
         return Path(named)
     found = recorded()
     if not found:
-        raise StoreError(f"no recording found in {_folder()}; make one with `agentsight-rx record -- COMMAND`, or give --db")
+        raise StoreError(f"no recording found in {_folder()}; make one with `{program()} record -- COMMAND`, or give --db")
     return found[-1]
+
+
+def given_store(store: Path) -> str:
+    """The store as an argument; "" where the other commands find it themselves."""
+    try:
+        newest = newest_store(None)
+    except StoreError:
+        return shlex.quote(str(store))
+    return "" if newest == store else shlex.quote(str(store))
 
 
 def recorded(given: Path | None = None) -> list[Path]:
@@ -72,14 +99,15 @@ def _folder() -> Path:
 
 def _home(uid: int) -> Path:
     """
-    $HOME of our own user, else the home in passwd, where a user of a container may be missing. Raises StoreError without one.
+    $HOME of our own user, else the home in passwd, where a user of a container may be missing. Raises UnwritableError without
+    one.
     """
     named = os.environ.get("HOME", "") if uid == os.getuid() else ""
     if not named.startswith("/"):
         with suppress(KeyError):
             named = pwd.getpwuid(uid).pw_dir
     if not named.startswith("/"):
-        raise StoreError(
+        raise UnwritableError(
             f"user {uid} has no home directory here, so there is no place for recordings: give --db, or set XDG_DATA_HOME"
         )
     return Path(named)
@@ -94,4 +122,4 @@ def _make_private(folder: Path) -> None:
         for made in missing:
             os.chown(made, uid, gid)
     except OSError as error:
-        raise StoreError(f"{folder} cannot be made: {error.strerror}; give another path with --db") from error
+        raise UnwritableError(f"{folder} cannot be made: {error.strerror}; give another path with --db") from error

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from ..loss import Entry, Reason, RuleCounts
+from ..say import program
 from ..view import BlindSpotRow, TlsUseRow
-from ..view.blind_spots import advice_of, sentence_of
-from ..view.gaps import UNSEEN_WHY, unseen_said
+from ..view.fold.tls_uses import use_line
+from ..view.queries.gaps import UNSEEN_WHY, unseen_said
 from ..view.reasons import lost_words
-from ..view.tally import Totals
-from ..view.tls_uses import use_line
+from ..view.rows.blind_spots import advice_of, sentence_of
+from ..view.rows.tally import Totals
+from ..view.words import amount, plural, took
 
 if TYPE_CHECKING:  # a report has nothing that runs
     from ..runtime import Summary
@@ -28,7 +30,7 @@ def summary_lines(summary: Summary, *, verb: str, store: str | None, hint: str |
     """The end of a run: its duration, the totals, and whether anything is missing. `filters`: the user gave rules."""
     where = f" to {store}" if store else ""
     counts = map(filter_line, summary.filters if filters else ())
-    lines = [*counts, f"{verb} {_seconds(summary.seconds)}{where}", totals(summary.tally.totals)]
+    lines = [*counts, f"{verb} {took(round(summary.seconds * 1000))}{where}", totals(summary.tally.totals)]
     lines += tls_lines(summary.tally.tls_uses.values())
     lines += empty_sources(summary)
     lines += completeness_of(summary)
@@ -68,9 +70,7 @@ def empty_sources(summary: Summary) -> list[str]:
         elif not summary.tally.totals.calls:
             lines.append("HTTP was seen, but no call of a known model API")
     elif read == 0:
-        lines.append(
-            "no TLS traffic was read: no watched process used an OpenSSL that can be read (see `agentsight-rx doctor`)"
-        )
+        lines.append(f"no TLS traffic was read: no watched process used an OpenSSL that can be read (see `{program()} doctor`)")
     elif read and not summary.tally.totals.calls:
         lines.append("TLS traffic was seen, but no call of a known model API")
     if seen.get("process") == 0:
@@ -80,18 +80,18 @@ def empty_sources(summary: Summary) -> list[str]:
 
 def totals(tally: Totals) -> str:
     """Calls, tokens, tools, processes in one line."""
-    tokens = f"{_count(tally.input_tokens)} in, {_count(tally.output_tokens)} out"
+    tokens = f"{amount(tally.input_tokens)} in, {amount(tally.output_tokens)} out"
     if tally.cached_tokens:
-        tokens += f", {_count(tally.cached_tokens)} cached"
+        tokens += f", {amount(tally.cached_tokens)} cached"
     parts = [
-        f"{_plural(tally.calls, 'API call')}{_states(tally)}",
-        f"{_count(tally.total_tokens)} tokens ({tokens})",
-        f"{_plural(tally.tools, 'tool call')}{f' ({tally.tools_linked} matched with a process)' if tally.tools else ''}",
-        f"{_plural(tally.programs, 'program')} in {_plural(tally.processes, 'process', 'processes')}",
+        f"{plural(tally.calls, 'API call')}{_states(tally)}",
+        f"{amount(tally.total_tokens)} tokens ({tokens})",
+        f"{plural(tally.tools, 'tool call')}{f' ({tally.tools_linked} matched with a process)' if tally.tools else ''}",
+        f"{plural(tally.programs, 'program')} in {plural(tally.processes, 'process', 'processes')}",
     ]
     for kind, name in (("file", "file event"), ("network", "network event"), ("mcp", "MCP request")):
         if tally.audits.get(kind):
-            parts.append(_plural(tally.audits[kind], name))
+            parts.append(plural(tally.audits[kind], name))
     return " · ".join(parts)
 
 
@@ -116,7 +116,7 @@ def completeness(
     for spot in blind:
         lines += [f"  could not be read: {sentence_of(spot)}", f"    {advice_of(spot)}"]
     if calls_cut:
-        lines.append(f"  {_plural(calls_cut, 'call')} cut: some of their bytes are missing")
+        lines.append(f"  {plural(calls_cut, 'call')} cut: some of their bytes are missing")
     if commands_unseen:
         lines += [f"  {unseen_said(commands_unseen)}", f"    {UNSEEN_WHY}"]
     for entry in losses:
@@ -140,23 +140,6 @@ def tls_lines(uses: Iterable[TlsUseRow]) -> list[str]:
     if len(alike) > _USES_SHOWN:
         lines.append(f"  and {len(alike) - _USES_SHOWN} more")
     return lines
-
-
-def _plural(count: int, name: str, many: str | None = None) -> str:
-    return f"{_count(count)} {name if count == 1 else many or name + 's'}"
-
-
-def _count(number: int) -> str:
-    if number < 10_000:
-        return str(number)
-    return f"{number / 1000:.1f}k" if number < 1_000_000 else f"{number / 1_000_000:.1f}M"
-
-
-def _seconds(seconds: float) -> str:
-    if seconds < 60:
-        return f"{seconds:.1f}s"
-    minutes, rest = divmod(int(seconds), 60)
-    return f"{minutes}m{rest:02d}s" if minutes < 60 else f"{minutes // 60}h{minutes % 60:02d}m"
 
 
 def _clock(ms: int) -> str:

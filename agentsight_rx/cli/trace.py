@@ -34,7 +34,7 @@ def trace(
     config: Config = None,
     save_to: SaveConfig = None,
     explain: Explain = False,
-) -> None:
+) -> int:
     """
     Watch running processes, and print a line for each event: readable on a terminal, JSON elsewhere and with --json.
 
@@ -46,12 +46,13 @@ def trace(
     out.check(options, stored=store is not None)
     if save_to is not None:
         save_config(context, save_to)
-        return
+        return 0
     if explain:
         print_graph(graph)
-        return
+        return 0
     options = out.prepared(options)
     chosen = out.sinks(options)
     graph = trace_graph(with_previews(options, chosen))
     summary = capture(graph, chosen, duration=limit, required=required, keeps_auth=not options.remove_auth)
     print_summary(summary, verb="Traced", store=store, since_ms=summary.ledger.began_ms)
+    return summary.exit_status

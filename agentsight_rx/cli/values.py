@@ -7,7 +7,7 @@ from typing import get_args
 
 from ..errors import UsageError
 from ..sources.tls.stacks.finding import Placement
-from ..view.retention import Retention
+from ..view.log.retention import Retention
 
 __all__ = ["bytes_of", "comms_of", "numbers_of", "placement_of", "required_of", "retention_of", "seconds_of"]
 

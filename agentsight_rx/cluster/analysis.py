@@ -11,7 +11,7 @@ from ..errors import SpoolError
 from ..events import Event, time_of
 from ..graphs import TraceOptions, recorded
 from ..view import Output
-from ..view.tables import StageCount
+from ..view.rows.tables import StageCount
 from .output import Losses
 
 __all__ = ["Analysis"]

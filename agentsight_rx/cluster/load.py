@@ -12,6 +12,7 @@ from ..core.sink import Unwritten, Writer
 from ..errors import SpoolError, StoreError
 from ..files import why
 from ..loss import Ledger
+from ..say import program
 from ..sinks import store as store_sink
 from ..view import Output
 from .commit import read_commit
@@ -54,7 +55,7 @@ def load(
         for host in out.folders():
             loaded.hosts += _load_host(_Recordings(part, host, key, owner), out, host, (loaded, progress))
         if not loaded.segments:
-            raise SpoolError(f"{out.url} has no committed segments: run `agentsight-rx cluster run` first")
+            raise SpoolError(f"{out.url} has no committed segments: run `{program()} cluster run` first")
         part.replace(path)
     except Unwritten as error:
         raise StoreError(f"{path} cannot be written: {error}") from error

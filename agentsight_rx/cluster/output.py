@@ -18,7 +18,7 @@ from ..loss import Entry
 from ..spool import SegmentBroken
 from ..spool.segment import compressor, decompressed, record, records
 from ..view import AnyRow, Output, Row
-from ..view.tables import StageCount
+from ..view.rows.tables import StageCount
 
 __all__ = ["Ended", "Losses", "OutputHeader", "OutputWriter", "read_output"]
 

@@ -34,7 +34,9 @@ class Recent(OrderedDict[K, V]):
     def put(self, key: K, value: V, /) -> tuple[K, V] | None:
         """Set the newest entry; return the oldest one where it had to make room."""
         if key in self:
+            self[key] = value
             self.move_to_end(key)
+            return None
         self[key] = value
         return self.popitem(last=False) if len(self) > self.most else None
 

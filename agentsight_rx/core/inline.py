@@ -4,19 +4,29 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from itertools import accumulate
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from .hub import Hub
 from .pace import STEP_NS
 
-if TYPE_CHECKING:
-    from .engine import Engine
-
 __all__ = ["run_inline"]
 
 
-def run_inline(engine: Engine) -> None:
+class Run(AbstractContextManager[object], Protocol):
+    """The parts of an engine that are needed here."""
+
+    @property
+    def hubs(self) -> list[Hub[Any]]: ...
+    @property
+    def now_ns(self) -> int: ...
+    def push(self, hub: Hub[Any], batch: Sequence[Any], /) -> None: ...
+    def end(self, hub: Hub[Any], /) -> None: ...
+    def linger(self, done: Callable[[], bool], /) -> None: ...
+
+
+def run_inline(engine: Run) -> None:
     """
     Read every source of `engine` to its end on this thread: event by event in order of time, then of sources. A source to which
     an operator subscribes on the way is opened between two steps of time. So the cutting into batches changes nothing.
@@ -26,7 +36,7 @@ def run_inline(engine: Engine) -> None:
 
 
 class _Inline:
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Run) -> None:
         self._engine = engine
         self._opened: dict[Hub[Any], None] = {}
         self._waiting: dict[Hub[Any], _Batch] = {}

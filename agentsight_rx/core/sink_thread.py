@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from ..files import READER_GONE
 from ..loss import Ledger, Reason
 from ..say import say
 from .mailbox import Mailbox
@@ -34,6 +35,7 @@ class SinkThread:
         self._in_hand: Sequence[Any] = ()
         self.name = sink.name
         self.failure: str | None = None  # the first one
+        self.reader_left = False  # the failure is that its reader is gone
 
     def open(self) -> None:
         self._writer = self._sink.open(self._ledger)
@@ -98,6 +100,7 @@ class SinkThread:
             self._meter.lose(Reason.SINK_FAILED, lost)
             if self.failure is None:
                 self.failure = str(error)
+                self.reader_left = isinstance(error.__cause__, OSError) and error.__cause__.errno in READER_GONE
                 say(f"sink {self.name} failed, what it cannot take is counted: {error}")
         self._meter.passed += len(self._in_hand) - lost
 

@@ -32,9 +32,9 @@ from pathlib import Path
 from socketserver import TCPServer, ThreadingMixIn
 from typing import Any, NamedTuple, TextIO
 
-import trustme
-
+from agentsight_rx.demo import require_demo
 from agentsight_rx.demo.answers import DIALECTS, Reply, error_reply, reply_to
+from agentsight_rx.errors import UsageError
 
 __all__ = ["main"]
 
@@ -44,6 +44,12 @@ _STOP_SIGNALS = {signal.SIGINT, signal.SIGTERM}
 
 def main() -> int:
     """Serve until SIGTERM, SIGINT or, if asked, the end of stdin."""
+    try:
+        require_demo()
+    except UsageError as error:
+        sys.exit(f"Error: {error}")
+    import trustme
+
     options = _options()
     directory: Path = options.dir
     directory.mkdir(parents=True, exist_ok=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from ..say import program
 from ..view.reasons import SOURCES
 from .checks import Check
 from .trial import Outcome, can_record
@@ -72,8 +73,8 @@ def _of_source(outcome: Outcome) -> tuple[str, str, str]:
 
 def _verdict(tried: list[Outcome]) -> str:
     if not can_record(tried):
-        return "`agentsight-rx record` does not start here."
+        return f"`{program()} record` does not start here."
     missing = [SOURCES[each.source] for each in tried if not each.seen]
     if not missing:
-        return "`agentsight-rx record` starts here, and sees everything."
-    return f"`agentsight-rx record` starts here, without: {', '.join(missing)}."
+        return f"`{program()} record` starts here, and sees everything."
+    return f"`{program()} record` starts here, without: {', '.join(missing)}."

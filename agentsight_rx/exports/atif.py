@@ -10,18 +10,20 @@ from typing import Any, TypeAlias
 import msgspec
 from msgspec import Struct
 
+from ..agents.said import typed
 from ..core.bounded import Recent
 from ..llm import call_of, new_in
 from ..llm.canonical import Answer, LlmCall, ReasoningPart, TextPart, ToolCallPart, ToolResultPart
 from ..prices import Prices
 from ..state import Store, pages
-from ..view.log import read_exchange
+from ..tokens import Usage
+from ..view.log.reading import read_exchange
 from ..view.queries import Selection
 from ..view.queries.calls import read_calls
 from ..view.queries.costs import PricedCall
 from ..view.queries.tools import tools_of
-from ..view.rows import CallRow, SessionRow, ToolRow
-from ..view.tables import SESSIONS
+from ..view.rows.kinds import CallRow, SessionRow, ToolRow
+from ..view.rows.tables import SESSIONS
 from ..wire.http1 import field
 
 __all__ = ["atif"]
@@ -48,15 +50,11 @@ def atif(store: Store, session: SessionRow, prices: Prices, /) -> Iterator[bytes
 class _Sums(Struct):
     """The tokens and the cost of the calls so far; `usd` is None where a price is not known."""
 
-    prompt: int = 0
-    completion: int = 0
-    cached: int = 0
+    usage: Usage = Usage()
     usd: float | None = 0.0
 
     def add(self, call: PricedCall) -> None:
-        self.prompt += call.input_tokens + call.cache_read_tokens + call.cache_creation_tokens
-        self.completion += call.output_tokens
-        self.cached += call.cache_read_tokens
+        self.usage += call.usage
         if call.cost_usd is None and call.total_tokens:
             self.usd = None
         elif self.usd is not None:
@@ -148,8 +146,8 @@ class _Trajectory:
             yield from self._numbered({"source": "system", "message": text} if text else None, time)
         if rest:  # the step that asked for them was not seen
             yield from self._numbered({"source": "system", "message": "", "observation": {"results": rest}}, time)
-        typed = new.text if new else call.prompt
-        yield from self._numbered({"source": "user", "message": typed} if typed else None, time)
+        text = typed(new.text) if new else call.prompt
+        yield from self._numbered({"source": "user", "message": text} if text else None, time)
 
     def _take_results(self, results: Sequence[ToolResultPart]) -> list[_Json]:
         """Give the step that waits its results; results of other tools come back, without the id."""
@@ -171,9 +169,9 @@ class _Trajectory:
     def _final(self) -> _Json:
         sums = self._sums
         found = {
-            "total_prompt_tokens": sums.prompt,
-            "total_completion_tokens": sums.completion,
-            "total_cached_tokens": sums.cached,
+            "total_prompt_tokens": sums.usage.asked,
+            "total_completion_tokens": sums.usage.output,
+            "total_cached_tokens": sums.usage.cache_read,
             "total_cost_usd": sums.usd,
             "total_steps": self._steps,
         }
@@ -206,7 +204,7 @@ def _metrics(call: PricedCall) -> _Json:
     more = {name: value for name in ("reasoning_tokens", "cache_creation_tokens") if (value := getattr(call, name))}
     return _without_none(
         {
-            "prompt_tokens": call.input_tokens + call.cache_read_tokens + call.cache_creation_tokens,
+            "prompt_tokens": call.asked_tokens,
             "completion_tokens": call.output_tokens,
             "cached_tokens": call.cache_read_tokens,
             "cost_usd": call.cost_usd,

@@ -11,13 +11,14 @@ import msgspec
 from ..core.bounded import Recent
 from ..events import BodyPart, Event, HttpRequest, HttpResponse, SseMessage, TlsClose, WebSocketMessage
 from ..state import Store
-from ..view.ids import call_id, connection_id
-from ..view.log import read_event_count, read_events
+from ..view.log.reading import read_event_count, read_events
+from ..view.rows.ids import call_id, connection_id
 from .har_entry import Exchange, entry_of
 
 __all__ = ["har"]
 
 _OPEN_MOST = 4096  # exchanges without an end
+_BEHIND_MOST = 16  # streamed answers that have ended, and may have more behind the end
 _HELD_MOST = 64 << 20  # bytes of their bodies and messages; over it the oldest ones are written as they are
 _MESSAGES_MOST = 8 << 20  # bytes of the messages of one WebSocket
 _CONVERSATION = "WebSocket"  # the version of a request that was put together from messages
@@ -74,6 +75,7 @@ class _Open:
         self._held_most, self._messages_most = held_most, messages_most
         self._all: Recent[str, Exchange] = Recent(_OPEN_MOST)
         self._left_out: Recent[str, None] = Recent(_OPEN_MOST)
+        self._behind: Recent[str, bool] = Recent(_BEHIND_MOST)
         self._held = 0
 
     def leave_out(self, id: str) -> None:
@@ -97,20 +99,26 @@ class _Open:
             yield self._end(exchange.id)
 
     def part(self, event: BodyPart) -> Iterator[Exchange]:
+        key = call_id(event.origin, event.exchange)
+        if self._behind.pop(key, False) and key in self._all:  # the end of a body behind the end of its answer
+            yield self._end(key)
+            return
         exchange = yield from self._of(event)
         self._add(exchange, event)
         if event.last:
             yield self._end(exchange.id)
 
     def stream(self, event: SseMessage) -> Iterator[Exchange]:
-        """One that fell silent may go on: then a later one says all that it says."""
+        """One that fell silent or has ended may go on: then a later one says all that it says."""
         key = call_id(event.origin, event.exchange)
         if key in self._left_out:
             return
         exchange = yield from self._of(event)
         self._add(exchange, event)
         if event.reason != "timeout":
-            yield self._end(exchange.id)
+            before = self._behind.put(exchange.id, True)
+            if before is not None and before[0] in self._all:
+                yield self._end(before[0])
 
     def message(self, event: WebSocketMessage) -> Iterator[Exchange]:
         key = call_id(event.origin, event.upgrade)

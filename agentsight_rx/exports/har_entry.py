@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 from urllib.parse import parse_qsl, urlsplit
 
 from ..events import BodyPart, HttpRequest, HttpResponse, Origin, SseMessage, WebSocketMessage
-from ..view.ids import connection_id, scheme_of
+from ..view.rows.ids import connection_id, scheme_of
 from ..wire.http1 import field
 
 __all__ = ["Exchange", "entry_of"]

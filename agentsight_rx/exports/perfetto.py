@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from ..core.bounded import Recent
 from ..state import Store, pages
 from ..view.queries.file_fates import effect_of
-from ..view.queries.tools import has_failed, tools_of
-from ..view.rows import AuditRow, CallRow, ProcessRow, ResourceRow, ToolRow
-from ..view.tables import AUDIT, CALLS, PROCESSES, RESOURCES, TOOLS
+from ..view.queries.tools import tools_of
+from ..view.rows.kinds import AuditRow, CallRow, ProcessRow, ResourceRow, ToolRow
+from ..view.rows.tables import AUDIT, CALLS, PROCESSES, RESOURCES, TOOLS
+from ..view.rows.tool_outcome import outcome_of
 from .perfetto_packets import Lanes, counter, counter_track, instant, process_track, slice_of, track
 
 __all__ = ["perfetto"]
@@ -100,7 +101,7 @@ class _Writer:
         start, end = start_ms * _MS, _end(start_ms, row.end_timestamp_ms)
         lane = self._lanes.lane(f"{owner} tools", start, end)
         yield from self._track(own := _number(f"tools {lane}", f"{owner}"), f"tools {lane}", owner)
-        status = "failed" if has_failed(row) else "open" if row.end_timestamp_ms is None else row.status
+        status = "open" if row.end_timestamp_ms is None else outcome_of(row)
         yield from slice_of(
             own,
             start,

@@ -1,14 +1,16 @@
 """Calls to models: JSON and streams of each provider -> requests and answers in one shape."""
 
-from .call import call_of
+from .call import call_of, plain_answer
 from .canonical import Answer, Asked, LlmCall
 from .news import Reported, news
 from .prompt import New, Prompt, ToolResult, new_in, prompt_of
 from .provider import Provider
-from .reader import StreamReader
-from .table import PROVIDERS, dialect_of, find, provider_label, provider_named
+from .reader import BODY, NOT_UNDERSTOOD, StreamReader
+from .table import PROVIDERS, dialect_of, find, provider_at, provider_label, provider_named
 
 __all__ = [
+    "BODY",
+    "NOT_UNDERSTOOD",
     "PROVIDERS",
     "Answer",
     "Asked",
@@ -24,7 +26,9 @@ __all__ = [
     "find",
     "new_in",
     "news",
+    "plain_answer",
     "prompt_of",
+    "provider_at",
     "provider_label",
     "provider_named",
 ]

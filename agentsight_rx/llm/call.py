@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from ..events import HttpRequest, HttpResponse, Reply, SseMessage
+from collections.abc import Sequence
+
+from msgspec.structs import replace
+
+from ..events import HttpRequest, HttpResponse, Reply, SseEvent, SseMessage
 from .canonical import Answer, Asked, LlmCall, ReasoningPart, TextPart, ToolCallPart
 from .provider import Provider
-from .table import find, provider_label, provider_named
+from .reader import BODY, NOT_UNDERSTOOD, Draft, StreamReader
+from .table import find, provider_at, provider_named
 
-__all__ = ["answer_of", "call_of"]
+__all__ = ["answer_of", "call_of", "plain_answer"]
 
 
 def call_of(
@@ -25,18 +30,20 @@ def call_of(
     host = _host_of(request) or (answer.host if answer else None)
     asked = provider.asked(request.body, request.target) if request else Asked()
     streamed = isinstance(answer, SseMessage)
+    said = answer_of(provider, answer) if answer else Answer()
+    is_read = BODY not in said.unknown
     to_wall = either.origin.wall_ns - either.origin.time_ns
     return LlmCall(
         provider.name,
-        provider_label(host or "") or provider.label,
+        provider_at(host, provider),
         operation=asked.operation or provider.operation,
         asked=asked,
-        answer=answer_of(provider, answer) if answer else Answer(),
+        answer=said,
         host=host,
         status=answer.status if answer else 0,
         streaming=streamed or asked.stream,
-        complete=(request is None or request.complete) and answer is not None and answer.complete,
-        reason=_reason_of(request, answer),
+        complete=(request is None or request.complete) and answer is not None and answer.complete and is_read,
+        reason=_reason_of(request, answer) or (None if is_read else NOT_UNDERSTOOD),
         start_ns=either.origin.wall_ns,
         first_chunk_ns=answer.first_chunk_ns + to_wall if isinstance(answer, SseMessage) and answer.first_chunk_ns else 0,
         end_ns=answer.end_ns + to_wall if answer and answer.end_ns else 0,
@@ -46,12 +53,23 @@ def call_of(
 def answer_of(provider: Provider, answer: HttpResponse | SseMessage, /) -> Answer:
     """The answer, its parts in the order of the model. Of a very long stream the order of its parts is lost."""
     if isinstance(answer, HttpResponse):
-        return provider.answer(answer.body)
+        return provider.read(answer.body, answer.headers).answer()
     if answer.events_lost or not answer.events:
         return _of_reply(answer.reply)
     reader = provider.reader()
     reader.feed_all(answer.events)
-    return reader.answer()
+    if plain := plain_answer(provider, reader, answer.events):
+        reader.take_whole(plain)
+    said = reader.answer()
+    return replace(said, unknown=(*said.unknown, *reader.unread)) if reader.unread else said
+
+
+def plain_answer(provider: Provider, reader: StreamReader, events: Sequence[SseEvent], /) -> Draft | None:
+    """Where a stream has only one event, of which its reader understood nothing: the plain answer that it is, if it is one."""
+    if len(events) != 1 or reader.understood:
+        return None
+    draft = provider.answers(events[0].data.encode())
+    return draft if draft.understood else None
 
 
 def _of_reply(reply: Reply) -> Answer:

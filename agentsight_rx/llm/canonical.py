@@ -31,10 +31,14 @@ class TextPart(Struct, frozen=True, tag="text"):
     text: str
 
 
-class ReasoningPart(Struct, frozen=True, tag="reasoning"):
-    """What a model thought before it answered, or a summary of it; "" where a provider sends it encrypted."""
+class ReasoningPart(Struct, frozen=True, tag="reasoning", omit_defaults=True):
+    """
+    What a model thought before it answered, or a summary of it; "" where a provider sends it encrypted. `compacted`: it stands
+    in place of the conversation before it.
+    """
 
     text: str
+    compacted: bool = False
 
 
 class ToolCallPart(Struct, frozen=True, tag="tool_call"):
@@ -125,6 +129,12 @@ class Asked(Struct, frozen=True):
     conversation_id: str | None = None  # as the client named it, never taken from a response
     previous_response_id: str | None = None  # the response that this request goes on from
     unknown: tuple[str, ...] = ()
+
+    @property
+    def compacted(self) -> bool:
+        """Does it send a summary in place of an earlier part of the conversation?"""
+        parts = (part for message in self.messages for part in message.parts)
+        return any(isinstance(part, ReasoningPart) and part.compacted for part in parts)
 
 
 class Answer(Struct, frozen=True):

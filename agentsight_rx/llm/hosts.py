@@ -54,6 +54,7 @@ _SUFFIXES = (
     ("minimax.io", "minimax"),
     ("minimaxi.com", "minimax"),
     ("ai21.com", "ai21"),
+    ("aleph-alpha.com", "aleph_alpha"),
     ("ollama.com", "ollama"),
     ("githubcopilot.com", "github_copilot"),
 )

@@ -10,11 +10,11 @@ from urllib.parse import unquote
 from msgspec import Raw, Struct, field
 from msgspec.structs import replace
 
-from ..events import Reply
+from ..events import Headers, Reply, Usage
 from .canonical import Answer, Asked
 from .decode import Failure
 from .prompt import Prompt, prompt_of
-from .reader import Draft, StreamReader, Take, TakeAll
+from .reader import BODY, Draft, StreamReader, Take, TakeAll
 from .resent import Resent
 
 __all__ = ["IdentifyingFields", "Provider"]
@@ -77,11 +77,14 @@ class Provider(Struct, frozen=True):
     poll: re.Pattern[str] | None = None
     # The same as `asks`, where what was asked before may save reading it again
     asks_again: Callable[[bytes, Resent], Asked] | None = None
+    counts: Callable[[Headers], Usage | None] | None = None  # of a plain answer that has none in its body
+    embeds: Callable[[bytes], bool] | None = None  # asks the body of a request for vectors, which is no call?
+    has_mark: bool = True  # False: its streams have no end mark, and an answer ends with its last finish reason
     anywhere: bool = True  # False: such a path is common, and a call only at `hosts`
 
     def reader(self) -> StreamReader:
         """A reader for one streamed answer."""
-        return StreamReader(self.take, self.take_all)
+        return StreamReader(self.take, self.take_all, has_mark=self.has_mark)
 
     def is_call(self, target: str, /) -> bool:
         """True if a request for `target` (path, perhaps with a query) is a call to a model."""
@@ -122,13 +125,22 @@ class Provider(Struct, frozen=True):
         """A request in short, of its body alone. Never raises."""
         return prompt_of(self.asks(body))
 
+    def read(self, body: bytes, headers: Headers = (), /) -> Draft:
+        """An answer that is not streamed. A body of which nothing was understood is named as unknown. Never raises."""
+        draft = self.answers(body)
+        if draft.usage is None and self.counts is not None:
+            draft.usage = self.counts(headers)
+        if not draft.understood and body.strip():
+            draft.note([BODY])
+        return draft
+
     def response(self, body: bytes, /) -> Reply:
         """An answer that is not streamed, in short. Never raises."""
         return self.answers(body).reply()
 
     def answer(self, body: bytes, /) -> Answer:
         """An answer that is not streamed, whole. Never raises."""
-        return self.answers(body).answer()
+        return self.read(body).answer()
 
     def _found(self, target: str) -> re.Match[str] | None:
         if self.path is None:

@@ -9,16 +9,19 @@ import msgspec
 from msgspec import Struct
 
 from ..events import Reply, SseEvent, ToolCall, Usage
+from ..wire.json_stream import JsonStreamDecoder
 from .by_path import json_at
 from .canonical import Answer, MediaPart, Part, ReasoningPart, TextPart, ToolCallPart, ToolResultPart
 from .lenient import Fields
 
-__all__ = ["Block", "Draft", "Place", "StreamReader", "Take", "TakeAll", "read_beside"]
+__all__ = ["BODY", "NOT_UNDERSTOOD", "Block", "Draft", "Place", "StreamReader", "Take", "TakeAll", "read_beside", "read_values"]
 
 T = TypeVar("T")
 
 Place: TypeAlias = tuple[int, int, int]  # of a piece of an answer; places sort in the order of the answer
 _UNKNOWN_MOST = 32
+NOT_UNDERSTOOD = "not_understood"  # why an answer with that is not complete
+BODY = "(body)"  # the unknown field of an answer of which nothing was understood
 
 
 class Block(Struct, array_like=True):
@@ -64,6 +67,7 @@ class Draft(Struct, array_like=True):
     error: str | None = None
     ended: bool = False
     unread: int = 0  # events that were ignored
+    unread_names: list[str] = []
     unknown: list[str] = []  # fields that could not be read
     items: dict[str, int] = {}  # output of each item, for events that only have the id of the item
     gap: str = ""  # stands between two pieces of reasoning in a reply
@@ -108,6 +112,12 @@ class Draft(Struct, array_like=True):
                 block = self.block(place, "text" if isinstance(part, TextPart) else "reasoning")
                 block.parts += [part.text] if part.text else []
 
+    @property
+    def understood(self) -> bool:
+        """Does it say anything? An answer without content has at least a finish reason."""
+        said = any(block.kind != "text" or block.text() for block in self.blocks.values())
+        return said or bool(self.error) or self.pending or any(self.choices.values())
+
     def note(self, unknown: Sequence[str]) -> None:
         """Fields that could not be read."""
         for name in unknown:
@@ -123,17 +133,21 @@ class Draft(Struct, array_like=True):
             thinking=self.gap.join([text for block in blocks if block.kind == "reasoning" and (text := block.text())]),
             tool_calls=tuple(ToolCall(each.id, each.name, each.text()) for each in blocks if each.kind == "call"),
             usage=self.usage,
-            finish_reason=self.choices.get(0),
+            finish_reason=self.choices.get(0) or None,
             error=self.error,
             unknown=tuple(self.unknown),
         )
 
     def answer(self) -> Answer:
+        """A model that said nothing and ended has said an empty text."""
+        parts = tuple(block.part() for block in self._in_order() if block.kind != "text" or block.text())
+        reasons = tuple(reason for _, reason in sorted(self.choices.items()) if reason)
+        said_nothing = bool(reasons) and not self.error
         return Answer(
             id=self.id,
             model=self.model,
-            parts=tuple(block.part() for block in self._in_order() if block.kind != "text" or block.text()),
-            finish_reasons=tuple(reason for _, reason in sorted(self.choices.items()) if reason),
+            parts=parts or ((TextPart(""),) if said_nothing else ()),
+            finish_reasons=reasons,
             usage=self.usage,
             raw_usage=self.raw_usage,
             error=self.error,
@@ -161,20 +175,34 @@ Take: TypeAlias = Callable[[Draft, SseEvent], bool | None]
 TakeAll: TypeAlias = Callable[[Draft, Sequence[SseEvent]], int | None]
 
 
+def read_values(body: bytes, take: Take, /) -> Draft:
+    """A plain body that is one JSON value or several in a row; one that is cut inside of a value is named as unknown."""
+    draft, decoder = Draft(), JsonStreamDecoder(longest=len(body))
+    for value in decoder.feed(body):
+        take(draft, value)
+    if draft.understood and (decoder.finish() or decoder.lost):
+        draft.note([BODY])
+    return draft
+
+
 class StreamReader:
     """Reads the events of one answer. It never raises."""
 
-    __slots__ = ("_draft", "_take", "_take_all")
+    __slots__ = ("_draft", "_has_mark", "_take", "_take_all")
 
-    def __init__(self, take: Take, take_all: TakeAll | None = None) -> None:
+    def __init__(self, take: Take, take_all: TakeAll | None = None, *, has_mark: bool = True) -> None:
         self._take = take
         self._take_all = take_all
+        self._has_mark = has_mark
         self._draft = Draft()
 
     @property
     def ended(self) -> bool:
-        """True once the stream had its own end mark or an error."""
-        return self._draft.ended
+        """
+        True once the answer has ended: with the end mark of its dialect or an error; without such a mark, once every choice has
+        its finish reason. More events may follow.
+        """
+        return self._draft.ended or (not self._has_mark and self.finished_choices)
 
     @property
     def finished_choices(self) -> bool:
@@ -187,9 +215,19 @@ class StreamReader:
         return bool(reasons) and None not in reasons
 
     @property
+    def understood(self) -> bool:
+        """True if anything of the answer was read: one that says nothing has at least a beginning."""
+        return self._draft.understood or bool(self._draft.id or self._draft.model)
+
+    @property
     def unknown(self) -> int:
         """How many events were ignored: invalid JSON, or unknown for this provider."""
         return self._draft.unread
+
+    @property
+    def unread(self) -> tuple[str, ...]:
+        """Their names, as `event ping`."""
+        return tuple(self._draft.unread_names)
 
     def feed(self, event: SseEvent, /) -> bool:
         """Take one event. True if it carried content: text, thinking or a tool's input."""
@@ -201,7 +239,15 @@ class StreamReader:
             self._draft.ended = True
         else:
             self._draft.unread += 1
+            name = f"event {event.event}"
+            if name not in self._draft.unread_names and len(self._draft.unread_names) < _UNKNOWN_MOST:
+                self._draft.unread_names.append(name)
         return False
+
+    def take_whole(self, answer: Draft, /) -> None:
+        """What was announced as a stream is one plain answer."""
+        self._draft = answer
+        self._draft.ended = True
 
     def feed_all(self, events: Sequence[SseEvent], /) -> int:
         """Take many events; return how many carried content."""

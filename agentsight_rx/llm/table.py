@@ -23,6 +23,7 @@ from .openai_assistants.answer import OPENAI_ASSISTANTS
 from .openai_chat.answer import OPENAI_CHAT
 from .openai_realtime.answer import OPENAI_REALTIME
 from .openai_responses.answer import OPENAI_RESPONSES
+from .plain_text.providers import ALEPH_ALPHA, ANTHROPIC_COMPLETE, COHERE_GENERATE, HUGGING_FACE
 from .provider import IdentifyingFields, Provider
 from .replicate.answer import REPLICATE
 from .sagemaker.answer import SAGEMAKER
@@ -30,7 +31,7 @@ from .tgi.answer import TGI
 from .vertex_chat.answer import VERTEX_CHAT
 from .watsonx.answer import WATSONX
 
-__all__ = ["PROVIDERS", "dialect_of", "find", "provider_label", "provider_named"]
+__all__ = ["PROVIDERS", "dialect_of", "find", "provider_at", "provider_label", "provider_named"]
 
 PROVIDERS: tuple[Provider, ...] = (
     ANTHROPIC,
@@ -50,6 +51,10 @@ PROVIDERS: tuple[Provider, ...] = (
     REPLICATE,
     SAGEMAKER,
     TGI,
+    HUGGING_FACE,
+    ANTHROPIC_COMPLETE,
+    COHERE_GENERATE,
+    ALEPH_ALPHA,
     VERTEX_CHAT,
     WATSONX,
     MCP,
@@ -70,8 +75,13 @@ def provider_named(name: str | None, /) -> Provider | None:
     return _BY_NAME.get(name) if name else None
 
 
+def provider_at(host: str | None, dialect: Provider, /) -> str:
+    """`gen_ai.provider.name` of OpenTelemetry: what the host says, else what is spoken there. The host stands beside it."""
+    return _label(host or "") or dialect.label
+
+
 def provider_label(host: str, /) -> str:
-    """`gen_ai.provider.name` of OpenTelemetry for a host; for an unknown one the host itself with its port."""
+    """Who sells what runs at a host; for an unknown one the host itself with its port."""
     return _label(host) or host
 
 

@@ -12,13 +12,20 @@ from ..events import Usage
 from .lenient import Fields
 from .reader import Draft
 
-__all__ = ["take_usage"]
+__all__ = ["counted", "take_usage"]
 
 C = TypeVar("C")
 
 _LONGEST = 16_384  # bytes; real ones have a few hundred, and each event may bring one
 _DIGITS = b"0123456789"
 _OBJECT = msgspec.json.Decoder(dict[str, Raw])
+
+
+def counted(asked: int, said: int, *, read: int = 0, written: int = 0, reasoning: int = 0) -> Usage:
+    """Counts of an API whose `asked` includes what came from a cache and went to it: no more than all of it can."""
+    read = min(read, asked)
+    written = min(written, asked - read)
+    return Usage(asked - read - written, said, cache_creation=written, cache_read=read, reasoning=reasoning)
 
 
 def take_usage(draft: Draft, raw: Raw, fields: Fields[C], normal: Callable[[C], Usage | None], *, name: str = "usage") -> None:

@@ -9,9 +9,9 @@ from ..core.machine import Checkpointed, Machine
 from ..core.stream import Operator
 from ..events import Event
 from ..view import Fold, Row
-from ..view.checkpoints import Checkpoints
-from ..view.fold import FoldState
-from ..view.hosts import of_host
+from ..view.fold.fold import FoldState
+from ..view.log.checkpoints import Checkpoints
+from ..view.rows.hosts import of_host
 
 __all__ = ["materialize"]
 

@@ -11,10 +11,11 @@ from ..core.machine import Bounded, Checkpointed, encode_state
 from ..core.per_key import per_key
 from ..core.stream import Operator
 from ..events import BodyPart, Connection, HttpEvent, HttpResponse, Loss, Origin, SseMessage
+from ..llm import find
 from ..loss import Reason
 from ..sessions.answer_progress import progress_of
 from ..sessions.event_stream import About, EventStream, EventStreamState, restored
-from ..sessions.stream_kinds import kind_by_head
+from ..sessions.stream_kinds import kind_by_head, kind_of_body
 
 __all__ = ["merge_sse"]
 
@@ -24,11 +25,16 @@ _MEMORY = 36  # bytes of memory for a byte of the body, at most: an empty event 
 
 def merge_sse(*, timeout: float = 30.0, budget: int = 256 << 20, progress: bool = False) -> Operator[HttpEvent, HttpEvent]:
     """
-    Decode each event stream as it arrives and emit one SseMessage at its end. The head passes unchanged, the parts do not.
+    Decode each event stream as it arrives and emit one SseMessage where its answer ends. Heads pass unchanged, parts do not.
 
-        --Response--Part--Part--Part(last)----|
-        [            merge_sse()              ]
-        --Response--------------SseMessage----|
+        --Response--Part--Part--Part(end mark)----Part(last)----|
+        [                     merge_sse()                       ]
+        --Response----------------------------SseMessage--------|
+
+    The dialect says where an answer ends (`StreamReader.ended`): a client acts then, whatever becomes of the body. It is
+    noticed within a step of time, and the message has the time of the end. An answer without an end mark ends with its body.
+    If bytes behind the end say more, a later revision has all. If the body does not end as it should behind the end of the
+    answer, as where a client hangs up, its last part passes without data.
 
     A stream that is silent for `timeout` seconds is emitted as partial, and once more if it goes on. Other kinds of streamed
     bodies are read in the same way (`sessions/stream_kinds.py`): a JSON value or a frame is an event. All open streams together
@@ -50,9 +56,16 @@ def merge_sse(*, timeout: float = 30.0, budget: int = 256 << 20, progress: bool 
 
 def _connection(event: HttpEvent) -> Connection | None:
     kind = type(event)
-    if kind is BodyPart or kind is SseMessage or (isinstance(event, HttpResponse) and event.streaming):
+    if kind is BodyPart or kind is SseMessage or (isinstance(event, HttpResponse) and (event.streaming or _kind_of(event))):
         return event.origin.connection
     return None
+
+
+def _kind_of(event: HttpResponse) -> str:
+    """The kind of the stream that the body of an answer to a call is, although its head and its begin did not show it."""
+    if event.method != "POST" or event.target is None or not event.body or find(event.host or "", event.target) is None:
+        return ""
+    return kind_of_body(event.body[: len(event.body) - event.tail])
 
 
 def _size(events: Sequence[HttpEvent]) -> int:
@@ -107,9 +120,7 @@ class _EventStreams(Bounded[HttpEvent, HttpEvent], Checkpointed[_State]):
         if not event.last:
             return ()
         del self._open[event.exchange]
-        if stream.emitted and stream.whole:
-            return stream.cut("closed")
-        return [stream.message(stream.reason_at_end(event)), *stream.loss()]
+        return stream.end(event)
 
     def _skip(self, part: BodyPart) -> Iterable[HttpEvent]:
         """The message was emitted as incomplete; a second one would hold less than the first."""
@@ -121,6 +132,8 @@ class _EventStreams(Bounded[HttpEvent, HttpEvent], Checkpointed[_State]):
         return rest.loss()
 
     def _other(self, event: HttpEvent) -> Iterable[HttpEvent]:
+        if type(event) is HttpResponse and not event.streaming:
+            return _read_whole(event)
         if type(event) is HttpResponse:
             before = self._open.pop(event.exchange, None)
             rest = self._evicted.pop(event.exchange, None)
@@ -135,12 +148,12 @@ class _EventStreams(Bounded[HttpEvent, HttpEvent], Checkpointed[_State]):
     def tick(self, now_ns: int, /) -> Iterable[HttpEvent]:
         if not self._open:
             return ()
-        silent: list[HttpEvent] = [
+        made: list[HttpEvent] = [
             stream.message(stream.reason_in_silence())
             for stream in self._open.values()
-            if not stream.emitted and now_ns - stream.last_ns > self._silence_ns
+            if stream.is_due() or (not stream.emitted and now_ns - stream.last_ns > self._silence_ns)
         ]
-        return [*progress_of(self._open.values(), now_ns), *silent] if self._progress else silent
+        return [*progress_of(self._open.values(), now_ns), *made] if self._progress else made
 
     def finish(self) -> Iterable[HttpEvent]:
         return self._stop("capture_end")
@@ -183,6 +196,22 @@ class _EventStreams(Bounded[HttpEvent, HttpEvent], Checkpointed[_State]):
     def restore(self, state: _State, /) -> None:
         self._evicted = dict(state.evicted)
         self._open = {stream.about.exchange: stream for stream in map(restored, state.streams)}
+
+
+def _read_whole(event: HttpResponse) -> list[HttpEvent]:
+    """A body that is a stream and came whole, as one behind a content coding that gave nothing before its end."""
+    about, now = msgspec.structs.replace(_about(event), kind=_kind_of(event)), event.origin
+    stream, whole = EventStream(about), event.body[: len(event.body) - event.tail]
+    stream.take(BodyPart(now, event.exchange, whole, size=len(whole)))
+    if event.body_lost or event.tail:
+        stream.take(BodyPart(now, event.exchange, event.body[len(whole) :], lost=event.body_lost or -1, size=event.tail))
+    stream.last_ns = max(event.end_ns, now.time_ns)
+    last = BodyPart(now, event.exchange, b"", last=True, complete=event.complete, reason=event.reason)
+    made = [
+        msgspec.structs.replace(each, end_ns=stream.last_ns, first_chunk_ns=0) if type(each) is SseMessage else each
+        for each in stream.end(last)
+    ]
+    return [msgspec.structs.replace(event, body=b"", streaming=True, body_lost=0, tail=0), *made]
 
 
 def _about(head: HttpResponse) -> About:

@@ -1,7 +1,7 @@
 """
 Provider and model -> the price in the data of the genai-prices package.
 
-The import takes 0.1 to 0.4 s, so only `cost` imports this file, when the first price is asked for. The data are part of the
+The import takes 0.1 to 0.4 s, so only `prices` imports this file, when the first price is asked for. The data are part of the
 package; its download of newer ones is never started.
 """
 
@@ -60,14 +60,13 @@ class Published(Struct, frozen=True):
     def cost(self, usage: Usage, /, *, time_ms: int, today: datetime.date | None = None) -> Cost | None:
         """None where the package has no price for tokens that were used."""
         when = datetime.datetime.fromtimestamp(min(max(time_ms, 0), _LAST_MS) / 1000, datetime.UTC)
-        asked = usage.input + usage.cache_read + usage.cache_creation
         price = self.model.get_prices(when)
         if min(usage.input, usage.output, usage.cache_read, usage.cache_creation) >= 0 and _is_plain(price):
             return self._plain_cost(price, usage, today)
         try:
             whole = self.model.calc_price(
                 genai_prices.Usage(
-                    input_tokens=asked,
+                    input_tokens=usage.asked,
                     output_tokens=usage.output,
                     cache_read_tokens=usage.cache_read,
                     cache_write_tokens=usage.cache_creation,
@@ -79,10 +78,10 @@ class Published(Struct, frozen=True):
         except ValueError:  # numbers that cannot be
             return None
         price = whole.model_price
-        if (asked and price.input_mtok is None) or (usage.output and price.output_mtok is None):
+        if (usage.asked and price.input_mtok is None) or (usage.output and price.output_mtok is None):
             return None
-        cache_read = _part(price, "cache_read_mtok", usage.cache_read, asked)
-        cache_write = _part(price, "cache_write_mtok", usage.cache_creation, asked)
+        cache_read = _part(price, "cache_read_mtok", usage.cache_read, usage.asked)
+        cache_write = _part(price, "cache_write_mtok", usage.cache_creation, usage.asked)
         return Cost(
             usd=whole.total_price,
             input=whole.input_price - cache_read - cache_write,
@@ -96,12 +95,11 @@ class Published(Struct, frozen=True):
     def _plain_cost(self, price: ModelPrice, usage: Usage, today: datetime.date | None) -> Cost | None:
         """The same sum as the package makes, in a tenth of its time: a report has thousands of calls."""
         base, output, cache_read, cache_write = (getattr(price, key, None) for key in _PLAIN)
-        asked = usage.input + usage.cache_read + usage.cache_creation
-        if (asked and base is None) or (usage.output and output is None):
+        if (usage.asked and base is None) or (usage.output and output is None):
             return None
 
         def of(rate: Decimal | TieredPrices | None, count: int) -> Decimal:
-            return calc_unit_price(rate, count, asked, 1_000_000) if count and rate is not None else _NOTHING
+            return calc_unit_price(rate, count, usage.asked, 1_000_000) if count and rate is not None else _NOTHING
 
         parts = {
             "input": of(base, usage.input),

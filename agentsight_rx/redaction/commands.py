@@ -1,18 +1,23 @@
-"""Words of a command, and command lines -> the secrets in them: values of flags and variables, users of HTTP clients."""
+"""
+Words of a command, command lines, and members with commands -> the secrets in them: values of flags and variables, users of
+HTTP clients. A member with a command, such as the input of a tool, has the secrets that the arguments of a process have.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 from .fields import secrets_of_cookies, secrets_of_field
 from .names import is_secret_flag, is_secret_header
-from .shapes import Secret, kind_of
+from .secret import FLAG_KIND, Secret
+from .strings import end_of_string, opening
+from .views import View, unescaped
 
-__all__ = ["CLIENTS", "FLAG_KIND", "secrets_of_command", "secrets_of_word"]
+__all__ = ["CLIENTS", "Commands", "secrets_of_command", "secrets_of_word"]
 
 CLIENTS = (b"curl", b"wget", b"http", b"https", b"xh")
-FLAG_KIND = "argument"
 _TRIES_MOST = 16  # names in one word whose values are no secrets
 _LOOKS_MOST = 256  # bytes of a value
 
@@ -41,7 +46,7 @@ _NO_VALUE = re.compile(
 def secrets_of_word(before: bytes, word: bytes, client: bool) -> Iterator[Secret]:
     """The secrets that a word of a command has by its place. `before`: the word before it; `client`: of a client of HTTP."""
     if _FLAG.fullmatch(before) and is_secret_flag(before.lstrip(b"-")) and not word.startswith(b"--"):
-        yield Secret(0, len(word), kind_of(word) or FLAG_KIND)
+        yield Secret(0, len(word), FLAG_KIND)
         return
     if client and _USER_FLAG.fullmatch(before) and b":" in word:
         yield Secret(word.index(b":") + 1, len(word), FLAG_KIND)
@@ -52,7 +57,7 @@ def secrets_of_word(before: bytes, word: bytes, client: bool) -> Iterator[Secret
         yield from _moved(secrets_of_field(field[1].decode().lower(), word[field.end() :]), field.end())
     name = None if _SCRIPT_FLAG.fullmatch(before) else _NAME.match(word)
     if name and word[name.end() - 1 : name.end()] == b"=" and is_secret_flag(name[1] or name[2]):
-        yield Secret(name.end(), len(word), kind_of(word[name.end() :]) or FLAG_KIND)
+        yield Secret(name.end(), len(word), FLAG_KIND)
     else:
         yield from secrets_of_command(word)
 
@@ -67,8 +72,7 @@ def secrets_of_command(data: bytes) -> Iterator[Secret]:
                 continue
             if _is_secret_value(data, name, word):
                 done = word.end(word.lastindex)
-                value = word[word.lastindex]
-                yield Secret(word.start(word.lastindex), done, kind_of(value) or FLAG_KIND)
+                yield Secret(word.start(word.lastindex), done, FLAG_KIND)
                 continue
             tries = tries + 1 if word.end() == word_end else 1
             word_end = word.end()
@@ -107,3 +111,103 @@ def _is_secret_value(data: bytes, name: re.Match[bytes], word: re.Match[bytes]) 
 def _moved(found: Iterator[Secret], by: int) -> Iterator[Secret]:
     for secret in found:
         yield secret._replace(start=secret.start + by, end=secret.end + by)
+
+
+# -- members of JSON ------------------------------------------------------------------------------------------------------
+
+_MEMBERS = (b"ommand", b"cmd", b"cript", b"shell")
+_MEMBER_MOST = max(map(len, _MEMBERS))
+_BLANK = rb"(?:[ \t\r\n]|\\+[nrt]){0,16}"
+_MEMBER = re.compile(rb"(?:ommand|cmd|cript|shell)\\*[\"'][ \t]{0,4}:" + _BLANK + rb"(\[?)" + _BLANK)
+_NEXT = re.compile(_BLANK + rb"," + _BLANK)
+_WORDS_MOST = 256  # of one command
+_BEFORE_MOST = 4096  # bytes of a command before a secret
+
+
+class _Part(NamedTuple):
+    start: int
+    end: int
+    quote: bytes
+
+
+class Commands:
+    """The commands of a text: a string, or a list of words."""
+
+    def __init__(self, data: bytes, found: list[Secret]) -> None:
+        self._data = data
+        self._found = found
+        self._spans: dict[int, tuple[int, int]] = {}  # by the place of its name: where a command begins and ends
+        self._searched: set[int] = set()
+        self._before = (0, 0, -1)  # of the last search: from here, to here, the last name in between
+
+    def cover(self, at: int) -> bool:
+        """Does a command cover this place? Then its secrets are added."""
+        begin = self._name_before(at)
+        if begin < 0:
+            return False
+        first, last = self._spans[begin] if begin in self._spans else self._span(begin)
+        if not first <= at <= last:
+            return False
+        if begin not in self._searched:
+            self._searched.add(begin)
+            self._search(self._words(begin))
+        return True
+
+    def _name_before(self, at: int) -> int:
+        """
+        Where the last name of a command in the 4 KiB before `at` begins; -1: there is none. Places come in order, so that only
+        the text behind the one before is searched.
+        """
+        data, first = self._data, max(0, at - _BEFORE_MOST)
+        searched_from, searched_to, found = self._before
+        goes_on = searched_from <= first <= searched_to <= at
+        start = max(first, searched_to - _MEMBER_MOST) if goes_on else first
+        begin = max([data.rfind(name, start, at) for name in _MEMBERS])
+        if begin < 0 and goes_on and found >= first:
+            begin = found
+        self._before = (first, at, begin)
+        return begin
+
+    def _span(self, begin: int) -> tuple[int, int]:
+        words = self._words(begin)
+        span = self._spans[begin] = (words[0].start, words[-1].end) if words else (-1, -1)
+        return span
+
+    def _words(self, begin: int) -> list[_Part]:
+        data, words = self._data, list[_Part]()
+        member = _MEMBER.match(data, begin)
+        if member is None:
+            return words
+        at = member.end()
+        while len(words) < _WORDS_MOST:
+            quote = opening(data, at)
+            if not quote or (words and quote != words[0].quote):
+                break
+            start = at + len(quote)
+            end = end_of_string(data, start, quote)
+            words.append(_Part(start, end if end >= 0 else len(data), quote))
+            following = _NEXT.match(data, end + len(quote)) if end >= 0 and member[1] else None
+            if following is None:
+                break
+            at = following.end()
+        return words
+
+    def _search(self, words: list[_Part]) -> None:
+        views = [_view(self._data, word) for word in words]
+        if len(views) == 1:
+            self._add(views[0], secrets_of_command(views[0].data))
+            return
+        client = views[0].data.rsplit(b"/", 1)[-1] in CLIENTS
+        for before, view in zip([View(b"", [0], [0]), *views], views, strict=False):
+            self._add(view, secrets_of_word(before.data, view.data, client))
+
+    def _add(self, view: View, secrets: Iterable[Secret]) -> None:
+        for secret in secrets:
+            start, end = view.raw(secret.start), view.raw(secret.end)
+            said = view.data[secret.start : secret.end]
+            self._found.append(Secret(start, end, secret.kind, value=said if end - start != len(said) else b""))
+
+
+def _view(data: bytes, word: _Part) -> View:
+    rounds = (word.quote.count(b"\\") + 1).bit_length()
+    return unescaped(data, word.start, word.end, rounds)

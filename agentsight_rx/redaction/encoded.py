@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeAlias
 
 from .places import matches
 from .scan import OF_TEXT, SHORT_TEXT, Marks, Span
-from .shapes import Secret
+from .secret import Secret
 from .strings import open_encoded
 from .views import View, unescaped, unquoted, unquoted_form
 

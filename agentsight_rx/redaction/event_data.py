@@ -10,7 +10,7 @@ from typing import Any, TypeAlias, cast
 from msgspec import Struct
 
 from .find import OPENS_TEXT, find_secrets
-from .names import NAME_ENDINGS
+from .patterns import NAME_ENDINGS
 from .redactor import Redactor, settled
 
 __all__ = ["mask_events", "without_frames"]

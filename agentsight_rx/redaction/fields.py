@@ -5,19 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from .names import is_secret_header
-from .scan import scan
-from .shapes import RUNS, Secret, find_shapes, kind_of
+from .names import SCHEME, is_secret_header
+from .secret import RUNS, Secret
 
-__all__ = ["SCHEME", "SCHEMES", "find_fields", "secrets_of_cookies", "secrets_of_field"]
+__all__ = ["find_fields", "secrets_of_cookies", "secrets_of_field"]
 
-# IANA's HTTP authentication schemes (RFC 9110 16.4.1) and those of clouds. Another value is secret as a whole
-SCHEMES = (
-    b"apikey", b"aws4-hmac-sha256", b"basic", b"bearer", b"concealed", b"digest", b"dpop", b"gnap", b"goog4-rsa-sha256",
-    b"hawk", b"hoba", b"key", b"mac", b"mutual", b"negotiate", b"ntlm", b"oauth", b"privatetoken", b"scram-sha-1",
-    b"scram-sha-256", b"sharedkey", b"sharedkeylite", b"token", b"vapid",
-)  # fmt: skip
-SCHEME = re.compile(rb"(?i)(?:%b)[ \t]+(?=\S)" % b"|".join(SCHEMES))
 _CREDENTIALS = ("authorization", "authentication", "x-auth")
 _SCHEME_ALONE = re.compile(rb"(?i)(?:basic|bearer|digest|negotiate|ntlm)[ \t]*")
 _PAIR = re.compile(rb"[ \t]*([^=;]*=)?[ \t]*\"?([^;\"]*)\"?")
@@ -40,14 +32,14 @@ def secrets_of_field(name: str, data: bytes) -> Iterator[Secret]:
             label = _PROTOCOL_NAME.match(data, protocol.start(), protocol.end())
             start = label.end() if label else protocol.start()
             value = data[start : protocol.end()]
-            if label or _holds_shape(value) or _LONG_PROTOCOL.fullmatch(value):
-                yield Secret(start, protocol.end(), kind_of(value) or name)
+            if label or _LONG_PROTOCOL.fullmatch(value):
+                yield Secret(start, protocol.end(), name)
     else:
         if name.endswith(_CREDENTIALS) and _SCHEME_ALONE.fullmatch(data):
             return
         scheme = SCHEME.match(data) if name.endswith(_CREDENTIALS) else None
         start = scheme.end() if scheme else len(data) - len(data.lstrip())
-        yield Secret(start, len(data.rstrip()), kind_of(data[start:].rstrip()) or name)
+        yield Secret(start, len(data.rstrip()), name)
 
 
 def secrets_of_cookies(data: bytes, *, first_only: bool) -> Iterator[Secret]:
@@ -77,9 +69,3 @@ def find_fields(data: bytes, /) -> list[Secret]:
             goes_on = end >= len(data) - 1  # nothing but a line end may follow in `data`: the next line may be folded
             found.append(Secret(field.end(), end, name, "line" if goes_on else ""))
     return found
-
-
-def _holds_shape(value: bytes) -> bool:
-    found: list[Secret] = []
-    find_shapes(value, False, scan(value, False).shapes, found)
-    return bool(found)

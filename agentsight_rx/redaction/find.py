@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from .commands import Commands
 from .encoded import find_encoded
 from .members import find_members
 from .names import is_secret_parameter
 from .patterns import HYPHEN, MEMBER, UNDERSCORE, VARIABLE
 from .places import places
 from .scan import has_rare, may_hold_base64, scan
-from .shapes import RUNS, Secret, find_shapes, kind_of
+from .secret import RUNS, Secret
+from .shapes import find_shapes
 
 __all__ = ["OPENS_TEXT", "PEM_MOST", "SMALL", "find_parameters", "find_secrets", "hinted", "is_frame"]
 
@@ -120,7 +122,7 @@ def _find(data: bytes, cut: bool, depth: int) -> list[Secret]:
     if marks.shapes:
         find_shapes(data, cut, marks.shapes, found)
     if marks.names or marks.authorizations or marks.hyphens:
-        find_members(data, cut, marks, found)
+        find_members(data, cut, marks, found, Commands(data, found).cover)
     if marks.pems:
         _find_pem(data, cut, marks.pems, found)
     _find_userinfo(data, found)
@@ -180,7 +182,7 @@ def _find_userinfo(data: bytes, found: list[Secret]) -> None:
     for place in places(data, b"://"):
         whole = _USERINFO.match(data, place)
         if whole is not None:
-            found.append(Secret(whole.start(1), whole.end(1), kind_of(whole[1]) or "password"))
+            found.append(Secret(whole.start(1), whole.end(1), "password"))
 
 
 def _find_open_userinfo(data: bytes, found: list[Secret]) -> None:
@@ -218,5 +220,5 @@ def _parameters(data: bytes, start: int, end: int, cut: bool) -> list[Secret]:
             done = value.end() if value else name.end()
             run = "parameter" if cut and done == len(data) else ""
             if done > name.end() or run:
-                found.append(Secret(name.end(), done, kind_of(data[name.end() : done]) or "parameter", run))
+                found.append(Secret(name.end(), done, "parameter", run))
     return found

@@ -13,7 +13,8 @@ __all__ = ["mask_command", "mask_field", "mask_words"]
 def mask_field(name: str, value: str, redactor: Redactor, /) -> str:
     """The value of a secret field, or of `sec-websocket-protocol`, with labels; the rest of its syntax stays."""
     data = value.encode("utf-8", "surrogatepass")
-    made = redactor.replaced(data, list(secrets_of_field(name, data)))
+    keys = find_secrets(data) if name == "sec-websocket-protocol" else ()
+    made = redactor.replaced(data, [*secrets_of_field(name, data), *keys])
     return value if made is data else made.decode("utf-8", "surrogatepass")
 
 

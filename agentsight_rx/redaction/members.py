@@ -14,14 +14,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
-from .commands import FLAG_KIND
-from .fields import SCHEME, SCHEMES
-from .names import Meaning, NameKind, is_secret_flag, is_secret_header, meaning_of, name_kind
+from .names import SCHEME, SCHEMES, Meaning, NameKind, is_secret_flag, is_secret_header, meaning_of, name_kind
 from .patterns import HYPHENATED
 from .scan import Marks, Span
-from .shapes import TOKEN, Secret, is_basic, kind_of
+from .secret import FLAG_KIND, Secret
+from .shapes import TOKEN, is_basic
 from .strings import end_of_string, open_string, opening
-from .tool_commands import Commands
 from .values import begins_random, is_no_words, is_random, is_value, is_very_random
 
 __all__ = ["find_members"]
@@ -43,11 +41,12 @@ _TRIES_MOST = 16  # names in one word without quotes
 _LIST_MOST = 64  # values of one name
 
 
-def find_members(data: bytes, cut: bool, marks: Marks, found: list[Secret], /) -> None:
+def find_members(data: bytes, cut: bool, marks: Marks, found: list[Secret], in_command: Callable[[int], bool], /) -> None:
     """
     Add the secrets that have a name to `found`. With `cut`, `data` may continue, and so may a value that reaches its end.
+    `in_command`: does a command cover this place? Then its secrets are added.
     """
-    text = _Text(data, cut, found)
+    text = _Text(data, cut, found, in_command)
     for at in marks.names:
         text.separator(at)
     for at in marks.authorizations:
@@ -63,11 +62,11 @@ def find_members(data: bytes, cut: bool, marks: Marks, found: list[Secret], /) -
 
 
 class _Text:
-    def __init__(self, data: bytes, cut: bool, found: list[Secret]) -> None:
+    def __init__(self, data: bytes, cut: bool, found: list[Secret], in_command: Callable[[int], bool]) -> None:
         self._data = data
         self._cut = cut
         self._found = found
-        self._commands = Commands(data, found)
+        self._in_command = in_command
         self._meanings: dict[bytes, Meaning] = {}  # of the names so far, which are few
         self._bare_word = (0, 0)  # the last one; the ends of later names in it are the same
         self._tries = 0  # names in it
@@ -85,7 +84,7 @@ class _Text:
             if kind:
                 self._members(kind, plain, at + 1, quote)
             return
-        if not is_secret or self._commands.cover(at):
+        if not is_secret or self._in_command(at):
             return
         start = at + 1
         if data[start : at + 2] in _BEFORE_BARE:
@@ -157,7 +156,7 @@ class _Text:
         if may_go_on and not scheme and any(name.startswith(token.lower()) for name in SCHEMES):
             return
         if is_basic(token, may_go_on) or is_random(token) or _TOKEN.fullmatch(token) or (may_go_on and begins_random(token)):
-            self._add([Secret(start, end, kind_of(token) or "authorization")], "token")
+            self._add([Secret(start, end, "authorization")], "token")
 
     def _bare(self, name: bytes, start: int, check: Callable[[bytes], bool]) -> None:
         """A value without quotes."""
@@ -190,13 +189,13 @@ class _Text:
         flag = _FLAG.match(data, at)
         name = flag[1] if flag else b""
         if flag and (is_secret_flag(name) or name_kind(name) in ("secret", "key", "token")):
-            if not self._commands.cover(at):
+            if not self._in_command(at):
                 opened = opening(data, flag.end())
                 if opened:
                     self._string("token", name, flag.end() + len(opened), opened, is_random)
                 else:
                     self._bare(name, flag.end(), is_random)
-        elif _CLIENT_FLAG.match(data, at) and not self._commands.cover(at) and self._is_of_client(at):
+        elif _CLIENT_FLAG.match(data, at) and not self._in_command(at) and self._is_of_client(at):
             user, cookies = _USER.match(data, at), _COOKIES.match(data, at)
             if user and not user[1].isdigit():
                 self._add([Secret(user.start(1), user.end(1), FLAG_KIND)], "token")
@@ -237,7 +236,7 @@ def _kind(name: bytes, value: bytes) -> str:
     lower = name.lower()
     if _AWS_NAME.search(lower) and _AWS_SECRET.fullmatch(value):
         return "aws-secret"
-    return kind_of(value) or ("password" if b"pass" in lower or b"pwd" in lower else "member")
+    return "password" if b"pass" in lower or b"pwd" in lower else "member"
 
 
 _AWS_NAME = re.compile(rb"secret[_-]?access[_-]?key")
@@ -274,7 +273,7 @@ def _in_value(kind: NameKind, name: bytes, data: bytes, span: Span, *, check: Ca
         start = scheme.end() if scheme else start
         token = data[start:end]
         if check(token) if scheme else is_random(token):
-            yield Secret(start, end, kind_of(token) or "authorization")
+            yield Secret(start, end, "authorization")
     elif check(value) or is_basic(value):
         yield Secret(start, end, _kind(name, value))
 

@@ -7,7 +7,8 @@ from typing import Literal, NamedTuple, TypeAlias
 
 __all__ = [
     "HEADER_ENDS",
-    "NAME_ENDINGS",
+    "SCHEME",
+    "SCHEMES",
     "SECRET_HEADERS",
     "Meaning",
     "NameKind",
@@ -68,6 +69,14 @@ SECRET_HEADERS = frozenset(
 )
 HEADER_ENDS = ("-token", "-api-key", "-apikey", "-secret", "-password", "-authorization", "-accesstoken", "-access-key")
 
+# IANA's HTTP authentication schemes (RFC 9110 16.4.1) and those of clouds. Another value is secret as a whole
+SCHEMES = (
+    b"apikey", b"aws4-hmac-sha256", b"basic", b"bearer", b"concealed", b"digest", b"dpop", b"gnap", b"goog4-rsa-sha256",
+    b"hawk", b"hoba", b"key", b"mac", b"mutual", b"negotiate", b"ntlm", b"oauth", b"privatetoken", b"scram-sha-1",
+    b"scram-sha-256", b"sharedkey", b"sharedkeylite", b"token", b"vapid",
+)  # fmt: skip
+SCHEME = re.compile(rb"(?i)(?:%b)[ \t]+(?=\S)" % b"|".join(SCHEMES))
+
 # Parameters of URLs and forms
 _PARAMETER_NAME = re.compile(
     rb"(?i)(?:[\w.-]*[_.-])?(?:api|access|auth|refresh|client|session|id)?"
@@ -109,9 +118,6 @@ _NO_TOKEN = re.compile(
 )
 _SEPARATED = re.compile(r"[_.-]")
 _SEPARATORS = str.maketrans("", "", "_-.")
-
-# By these endings names are found in a text, but for `authorization`, which has a rare letter
-NAME_ENDINGS = ("oken", "cret", "word", "sswd", "rase", "okie", "tial", "ials", "arer", "auth", "pass", "pwd", "key", "jwt")
 
 
 def is_secret_header(name: str, /) -> bool:

@@ -9,10 +9,11 @@ from __future__ import annotations
 import re
 from string import ascii_lowercase
 
-from .names import NAME_ENDINGS
+__all__ = ["HYPHEN", "HYPHENATED", "MEMBER", "NAME_ENDINGS", "UNDERSCORE", "VARIABLE"]
 
-__all__ = ["HYPHEN", "HYPHENATED", "MEMBER", "UNDERSCORE", "VARIABLE"]
 
+# By these endings names are found in a text, but for `authorization`, which has a rare letter
+NAME_ENDINGS = ("oken", "cret", "word", "sswd", "rase", "okie", "tial", "ials", "arer", "auth", "pass", "pwd", "key", "jwt")
 
 # -- names -----------------------------------------------------------------------------------------------------------------
 

@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterable
 
 from .find import OPENS_TEXT, SMALL, find_secrets, hinted, is_frame
-from .shapes import SPECIAL, Secret
+from .secret import Secret
+from .shapes import SPECIAL, kind_of
 
 __all__ = ["Redactor", "settled"]
 
@@ -24,7 +25,11 @@ class Redactor:
         self._before = ""  # the last text that began otherwise
 
     def label(self, kind: str, secret: bytes, /) -> bytes:
-        """With 8 hexadecimal digits of HMAC-SHA256 (RFC 2104). Line breaks in a private key do not change it."""
+        """
+        With 8 hexadecimal digits of HMAC-SHA256 (RFC 2104). Line breaks in a private key do not change it. A secret that has a
+        name or a place is of the kind that its own shape says.
+        """
+        kind = kind if kind == "cookie" else kind_of(secret) or kind
         named = "".join(letter for letter in kind if letter == "-" or "a" <= letter <= "z")[:40] or "secret"
         value = _WITHOUT_BREAKS.sub(b"", secret) if kind == "private-key" else secret
         return b"[redacted:%b:%b]" % (named.encode(), hmac.digest(self._key, value, "sha256").hex()[:8].encode())

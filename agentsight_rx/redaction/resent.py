@@ -14,7 +14,7 @@ from msgspec import Struct
 from ..core.bounded import Weighed
 from ..core.common import common_front
 from .find import find_secrets
-from .shapes import Secret
+from .secret import Secret
 
 __all__ = ["Resent"]
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from .fields import find_fields
 from .find import PEM_MOST, find_secrets
 from .redactor import Redactor, settled
-from .shapes import BESIDE_MOST, RUNS, Secret, find_beside
+from .secret import RUNS, Secret
+from .shapes import BESIDE_MOST, find_beside
 from .strings import begun_octet, continued, is_open_string
 
 __all__ = ["SecretStream"]

@@ -3,30 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
 
-import msgspec
-from msgspec import Struct
 from msgspec.structs import replace
 
 from ..events import AnswerProgress
-from ..llm import Reported, news
+from ..llm import news
+from .event_stream import EventStream
 
-if TYPE_CHECKING:
-    from .event_stream import EventStream
-
-__all__ = ["Progress", "progress_of"]
+__all__ = ["progress_of"]
 
 _EVERY_NS = 200_000_000
-
-
-class Progress(Struct, array_like=True):
-    """The reported part of one stream: when, at which `heard` of the stream, the number of the last event, and which text."""
-
-    at_ns: int = 0
-    heard: int = 0
-    number: int = 0
-    reported: Reported = msgspec.field(default_factory=Reported)
 
 
 def progress_of(streams: Iterable[EventStream], now_ns: int, /) -> Iterator[AnswerProgress]:

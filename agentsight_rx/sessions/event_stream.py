@@ -6,15 +6,16 @@ Longer than 300 lines because the bytes that were taken, read or missing, and wh
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
 from ..events import BodyPart, Headers, HttpEvent, Loss, Origin, Reply, SseEvent, SseMessage
-from ..llm import Provider, StreamReader, dialect_of, find, provider_named
+from ..llm import NOT_UNDERSTOOD, Provider, Reported, StreamReader, dialect_of, find, plain_answer, provider_named
 from ..loss import Reason
-from .answer_progress import Progress
-from .stream_kinds import KINDS, UNKNOWN, StreamDecoder, kind_by_begin
+from .stream_kinds import KINDS, UNKNOWN, StreamDecoder, kind_in_fact
 
 __all__ = ["About", "EventStream", "EventStreamState", "restored"]
 
@@ -23,9 +24,6 @@ _EVENTS_MOST = 16 << 20  # bytes of events that a message keeps; a long answer w
 _EVENT_COSTS = 100  # bytes of memory, whatever is in it
 _READ_MOST = 32 << 20  # bytes of events that are read; no answer of a model is longer
 _LINE_COSTS, _DEBT_MOST = 16, 1 << 20  # bytes of a usual line, and how many may be missing to that in all
-
-# Clients hang up at the stream's own end mark, before the last chunk of the body: the message is complete
-_UNREAD = frozenset({"closed", "capture_end", "process_ended", "reset", "cancelled"})
 
 
 class About(Struct, frozen=True):
@@ -39,6 +37,15 @@ class About(Struct, frozen=True):
     host: str | None
     kind: str = ""
     inferred: bool = False
+
+
+class Progress(Struct, array_like=True):
+    """The reported part of one stream: when, at which `heard` of the stream, the number of the last event, and which text."""
+
+    at_ns: int = 0
+    heard: int = 0
+    number: int = 0
+    reported: Reported = msgspec.field(default_factory=Reported)
 
 
 class EventStreamState(Struct, array_like=True):
@@ -56,7 +63,6 @@ class EventStreamState(Struct, array_like=True):
     revision: int
     damage: str | None
     emitted: bool
-    whole: bool
     status: int
     events_lost: int
     heard: int
@@ -64,16 +70,26 @@ class EventStreamState(Struct, array_like=True):
     debt: int
     skipped: int
     progress: Progress
+    ended_ns: int
+    reason: str | None
+    opened: bool
 
 
 class EventStream:
-    """One streamed answer. `take` reads bytes, `hear` takes an event that was decoded elsewhere."""
+    """
+    One streamed answer. `take` reads bytes, `hear` takes an event that was decoded elsewhere.
+
+    An answer ends where its reader says so, and its message is `due` then, whatever becomes of the body. Bytes behind the end
+    belong to the answer: a later revision has what they say.
+    """
 
     def __init__(self, about: About) -> None:
         self.about = about
         self.decoder: StreamDecoder = KINDS.get(about.kind, UNKNOWN).decoder()
+        self.opened = False  # the first bytes were read
         self.events: list[SseEvent] = []
         self._pending: list[bytes] = []  # bytes not read yet
+        self._cuts: list[tuple[int, int]] = []  # their records: bytes, time
         self._drained = 0  # `size` when they were last read
         self.events_lost = 0
         self.heard = 0  # bytes of memory that all events take
@@ -88,7 +104,8 @@ class EventStream:
         self.skipped = 0  # bytes of `size` that were not read, since the stream is a flood of tiny lines
         self.damage: str | None = None
         self.emitted = False  # everything so far was emitted
-        self.whole = False  # and complete
+        self.reason: str | None = None  # of the newest message
+        self.ended_ns = -1  # when the end of the answer came; -1: it has not
         self.progress = Progress()
 
     def take(self, part: BodyPart) -> None:
@@ -103,6 +120,7 @@ class EventStream:
         self.last_ns = part.origin.time_ns
         if part.trailers:
             self.trailers = part.trailers
+            self.emitted = False
         if self.debt > _DEBT_MOST:
             self.size += len(data)
             self.skipped += len(data)
@@ -110,6 +128,7 @@ class EventStream:
         if data:
             self.emitted = False
             self._pending.append(data)
+            self._cuts.append((len(data), self.last_ns))
             self.size += len(data)
         if not self.first_chunk_ns or self.size - self._drained >= _PENDING_MOST or part.lost:
             if part.lost:
@@ -127,6 +146,7 @@ class EventStream:
                 self.last_ns = part.origin.time_ns
                 return
             at += length
+            self._cuts.append((length, time_ns))
             if not self.first_chunk_ns or size + at - self._drained >= _PENDING_MOST:
                 self._pending.append(data[read:at])
                 self.emitted = False
@@ -144,41 +164,77 @@ class EventStream:
         """Bytes are missing in front of `behind`."""
         if behind:
             self._pending.pop()
+            self._cuts.pop()
         self.drain()
         self.emitted = False
-        self.damage = self.damage or "lost"
+        self._damaged("lost")
         self.decoder.finish()
         self._pending.append(behind)
+        self._cuts.append((len(behind), self.last_ns))
+
+    def _damaged(self, why: str) -> None:
+        """What is missing behind the end of the answer is no part of it."""
+        if not self.ended:
+            self.damage = self.damage or why
 
     def drain(self) -> None:
         """Read the pending bytes."""
         if not self._pending:
             return
         data = self._pending[0] if len(self._pending) == 1 else b"".join(self._pending)
+        cuts, self._cuts = self._cuts, []
         self._pending.clear()
         self._drained = self.size
-        if not self.about.kind and data:
+        if not self.opened and data.strip():
+            self.opened = True
             self._choose_decoder(data)
-        events, heard = self.decoder.feed(data), self.heard
+        state = self.decoder.snapshot() if len(cuts) > 1 and self.decoder.held() < _PENDING_MOST else None
+        events, heard, chunks = self.decoder.feed(data), self.heard, self.chunks
         if events:
             self._hear(events)
         text = self.heard - heard - _EVENT_COSTS * len(events)
         if 2 * text < len(data) or len(data) < 4 * _LINE_COSTS * len(events) or self.debt:  # not the usual events
             self._pay(data, len(events))
         if self.decoder.lost:
-            self.damage = self.damage or KINDS.get(self.about.kind, UNKNOWN).lost
+            self._damaged(KINDS.get(self.about.kind, UNKNOWN).lost)
+        if events and self.reader is not None and self.reader.ended and (not self.ended or self.chunks > chunks):
+            self.ended_ns = self._time_of_end(data, events, cuts, state)
+
+    def _time_of_end(self, data: bytes, events: list[SseEvent], cuts: list[tuple[int, int]], state: Any) -> int:
+        """When the record came whose bytes complete the event that ended the answer; `state` of the decoder before `data`."""
+        if state is None:
+            return cuts[-1][1]
+        decoder, times = KINDS.get(self.about.kind, UNKNOWN).decoder(), list[int]()
+        decoder.restore(state)
+        at = 0
+        for size, time_ns in cuts:
+            times += [time_ns] * len(decoder.feed(data[at : at + size]))
+            at += size
+        return times[self._place_of_end(events)]
+
+    def _place_of_end(self, events: list[SseEvent]) -> int:
+        assert self.provider is not None
+        reader = self.provider.reader()
+        place, ended = len(events) - 1, False
+        for at, event in enumerate(events):
+            content = reader.feed(event)
+            if reader.ended and (content or not ended):
+                place = at
+            ended = reader.ended
+        return place
 
     def _choose_decoder(self, begun: bytes) -> None:
-        kind = kind_by_begin(begun) or "text/event-stream"
-        self.about = replace(self.about, kind=kind)
-        self.decoder = KINDS[kind].decoder()
+        kind = kind_in_fact(self.about.kind, begun)
+        if kind != self.about.kind:
+            self.about = replace(self.about, kind=kind)
+            self.decoder = KINDS[kind].decoder()
 
     def _pay(self, data: bytes, events: int) -> None:
         """Enter what the lines of `data` cost, against its bytes."""
         lines = max(data.count(b"\n"), data.count(b"\r"), events)
         self.debt = max(0, self.debt + _LINE_COSTS * lines - len(data))
         if self.debt > _DEBT_MOST:
-            self.damage = self.damage or "stream_limit"
+            self._damaged("stream_limit")
 
     def hear(self, event: SseEvent, now_ns: int, size: int) -> None:
         """Take one event, which was `size` bytes on the wire."""
@@ -194,7 +250,7 @@ class EventStream:
         self.events += kept
         self.events_lost += len(events) - len(kept)
         if self.heard > _READ_MOST:
-            self.damage = self.damage or "stream_limit"
+            self._damaged("stream_limit")
             events = _first(events, _READ_MOST - before)
         reader = self.reader or self._recognise(events, kept)
         if reader is not None:
@@ -219,9 +275,9 @@ class EventStream:
             about.origin,
             about.exchange,
             dialect=self.provider.name if self.provider else "",
-            reply=self.reader.reply() if self.reader else Reply(),
+            reply=self._reply(),
             events=tuple(self.events),
-            end_ns=self.last_ns,
+            end_ns=self.ended_ns if self.ended else self.last_ns,
             first_chunk_ns=self.first_chunk_ns,
             chunks=self.chunks,
             complete=reason is None,
@@ -240,13 +296,39 @@ class EventStream:
         self.size -= size
         self._drained = self.size
         self.emitted = True
-        self.whole = made.complete
+        self.reason = reason
         return made
 
-    def reason_in_silence(self) -> str | None:
-        """Clients need not read past the end mark: then the message is complete although the body has not ended."""
+    def _reply(self) -> Reply:
+        """What was read, and in a call of a model the names of the events that were not."""
+        if self.reader is None or self.provider is None:
+            return Reply()
+        reply, unread = self.reader.reply(), self.reader.unread if self.provider.path is not None else ()
+        return replace(reply, unknown=(*reply.unknown, *unread)) if unread else reply
+
+    @property
+    def ended(self) -> bool:
+        """The end of the answer was read."""
+        return self.ended_ns >= 0
+
+    def is_due(self) -> bool:
+        """The answer has ended, and no message has said so."""
+        if self.revision:
+            return False
         self.drain()
-        return None if self.reader is not None and self.reader.ended and not self.damage else "timeout"
+        return self.ended
+
+    def reason_in_silence(self) -> str | None:
+        """Why it is not complete where nothing comes any more."""
+        self.drain()
+        return self._reason_if_ended() if self.ended else "timeout"
+
+    def _reason_if_ended(self) -> str | None:
+        """Why an answer that has ended is not complete: bytes are missing, or nothing in it was understood."""
+        reader, provider = self.reader, self.provider
+        if self.damage or reader is None or provider is None or provider.path is None:
+            return self.damage
+        return None if reader.understood else NOT_UNDERSTOOD
 
     def loss(self) -> list[HttpEvent]:
         """The bytes that the decoder dropped, once the stream has ended: no message accounts for them."""
@@ -259,22 +341,39 @@ class EventStream:
         """The rest of a stream whose end was not captured."""
         self.drain()
         self.decoder.finish()
-        rest: list[HttpEvent] = [] if self.emitted else [self.message(reason)]
+        rest: list[HttpEvent] = [] if self.emitted else [self.message(self._reason_if_ended() if self.ended else reason)]
         return rest + self.loss()
 
-    def reason_at_end(self, last: BodyPart) -> str | None:
-        """Why the message is not complete, if it is not: the body's own reason, a hole, or no end mark."""
+    def _read_plain(self) -> None:
+        """What was announced as a stream may be one plain answer."""
+        if self.provider is not None and self.reader is not None and not self.events_lost:
+            plain = plain_answer(self.provider, self.reader, self.events)
+            if plain is not None:
+                self.reader.take_whole(plain)
+                self.ended_ns = self.last_ns
+
+    def end(self, last: BodyPart) -> list[HttpEvent]:
+        """
+        The body has ended. Where the answer had ended before, nothing else needs to be said; but `last` is handed on where it
+        says that the body did not end as it should.
+        """
         self.drain()
         cut = self.decoder.finish()
+        self._read_plain()
+        reason = self._reason_if_ended() if self.ended else self._reason_at_end(last, cut=cut)
+        is_new = not self.emitted or reason != self.reason
+        said: list[HttpEvent] = [self.message(reason)] if is_new else []
+        if self.ended and last.reason:
+            said.append(replace(last, data=b"", lost=0, size=0, encoding="", trailers=(), cuts=()))
+        return said + self.loss()
+
+    def _reason_at_end(self, last: BodyPart, *, cut: bool) -> str | None:
+        """Why the message is not complete, if it is not: the body's own reason, a hole, or no end mark."""
         if self.damage:  # bytes that could not be decompressed are missing too, and that reason says more
             return last.reason if (last.reason or "").startswith("coding_") else self.damage
-        if self.reader is not None and self.reader.ended and last.reason in _UNREAD:
-            return None
         if last.reason:
             return last.reason
-        if self.reader is not None and not (self.reader.ended or self.reader.finished_choices):
-            return "no_end_mark"
-        return "no_end_mark" if cut and not (self.reader is not None and self.reader.ended) else None
+        return "no_end_mark" if cut or (self.reader is not None and not self.reader.finished_choices) else None
 
     def kept(self) -> int:
         """About how many bytes of memory: events are kept as they came and as their content."""
@@ -295,7 +394,6 @@ class EventStream:
             revision=self.revision,
             damage=self.damage,
             emitted=self.emitted,
-            whole=self.whole,
             status=self.status,
             events_lost=self.events_lost,
             heard=self.heard,
@@ -303,6 +401,9 @@ class EventStream:
             debt=self.debt,
             skipped=self.skipped,
             progress=self.progress,
+            ended_ns=self.ended_ns,
+            reason=self.reason,
+            opened=self.opened,
         )
 
 
@@ -317,7 +418,8 @@ def restored(state: EventStreamState) -> EventStream:
         stream.reader.restore(state.reader)
     stream.size, stream.trailers, stream.status, stream.last_ns = state.size, state.trailers, state.status, state.last_ns
     stream.first_chunk_ns, stream.chunks, stream.revision = state.first_chunk_ns, state.chunks, state.revision
-    stream.damage, stream.emitted, stream.whole, stream.progress = state.damage, state.emitted, state.whole, state.progress
+    stream.damage, stream.emitted, stream.progress = state.damage, state.emitted, state.progress
+    stream.ended_ns, stream.reason, stream.opened = state.ended_ns, state.reason, state.opened
     stream.events_lost, stream.heard, stream.debt, stream.skipped = state.events_lost, state.heard, state.debt, state.skipped
     return stream
 

@@ -17,7 +17,7 @@ from .flood import PART, work_of_head
 from .http2 import Http2Session
 from .message import Asked, OpenMessage
 from .session import Context, Session, Side, origin_of
-from .stream_kinds import LOOKED_AT, kind_by_head
+from .stream_kinds import kind_by_head
 from .websocket import WebSocketSession
 
 __all__ = ["Http1Session"]
@@ -220,8 +220,8 @@ class Http1Session(Session):
             part = message.body(body.data, body.lost, body.size, origin)
             if part is not None:
                 out.append(part)
-            elif before < LOOKED_AT:
-                out += message.begin_late()
+            else:
+                out += message.begin_late(before)
 
     def _end(self, side: Side, end: End, origin: Origin, out: list[HttpEvent]) -> None:
         message, self._messages[side.direction] = self._messages[side.direction], None

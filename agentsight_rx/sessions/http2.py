@@ -20,7 +20,7 @@ from ..wire.http2_frames import LONGEST_BLOCK
 from .flood import FRAME, work_of_head
 from .message import Asked, OpenMessage
 from .session import Context, Session, Side, origin_of
-from .stream_kinds import LOOKED_AT, kind_by_head
+from .stream_kinds import kind_by_head
 
 __all__ = ["Http2Session"]
 
@@ -140,8 +140,8 @@ class Http2Session(Session):
         part = message.body(data.data, data.lost, size, origin)
         if data.lost:
             message.damage = message.damage or self._hole
-        if part is None and before < LOOKED_AT:
-            out += message.begin_late()
+        if part is None:
+            out += message.begin_late(before)
         if part is not None and (part.data or part.lost or not data.end):
             out.append(part)
             part = None

@@ -7,10 +7,13 @@ from msgspec import Struct
 
 from ..events import BodyPart, Headers, HttpEvent, HttpRequest, HttpResponse, Origin
 from ..llm import find
+from ..wire.coding import ContentDecoder, codings_of
 from ..wire.http1_head import RequestHead, ResponseHead, field
-from .stream_kinds import kind_by_begin
+from .stream_kinds import LOOKED_AT, kind_by_begin
 
 __all__ = ["Asked", "OpenMessage"]
+
+_CODED_LOOKED_AT = 512  # the same with a content coding: the tables of a code stand before the first byte
 
 
 class Asked(Struct):
@@ -73,22 +76,29 @@ class OpenMessage(Struct):
             self._keep(data)
         return None
 
-    def begin_late(self) -> list[HttpEvent]:
+    def begin_late(self, before: int) -> list[HttpEvent]:
         """
         The head, and the body so far as its first part, where the head announced no stream and the body, which answers a call
-        of a model, begins like one nevertheless. Called while its first bytes come in.
+        of a model, begins like one nevertheless, without its content coding. `before`: how many bytes of it were there before
+        the newest came.
         """
         asked, head = self.asked, self.head
-        if asked is None or self.streaming or self.hole >= 0 or self.cut:
+        if asked is None or before >= _CODED_LOOKED_AT or self.streaming or self.hole >= 0 or self.cut:
             return []
-        if type(head) is not ResponseHead or head.status < 200 or field(head.headers, "content-encoding"):
+        if type(head) is not ResponseHead or head.status < 200 or find(asked.host or "", asked.target) is None:
             return []
-        if not kind_by_begin(self.begun) or find(asked.host or "", asked.target) is None:
+        begun, codings = bytes(self.begun[:_CODED_LOOKED_AT]), codings_of(head.headers)
+        if codings:
+            decoder = ContentDecoder(codings)
+            begun = decoder.feed(begun) if decoder.known else b""
+        elif before >= LOOKED_AT:
+            return []
+        if not kind_by_begin(begun):
             return []
         data = bytes(self.begun + self.ending)
         self.begun.clear()
         self.ending.clear()
-        return [self.begin_streaming(), BodyPart(self.origin, self.exchange, data)]
+        return [self.begin_streaming(), BodyPart(self.origin, self.exchange, data, encoding=self.encoding)]
 
     def break_off(self, reason: str) -> None:
         """Bytes may be missing here, an unknown number of them."""

@@ -14,7 +14,17 @@ from ..wire.http1_head import field
 from ..wire.json_stream import JsonStreamDecoder
 from ..wire.sse import SseDecoder
 
-__all__ = ["KINDS", "LOOKED_AT", "UNKNOWN", "Kind", "StreamDecoder", "kind_by_begin", "kind_by_head"]
+__all__ = [
+    "KINDS",
+    "LOOKED_AT",
+    "UNKNOWN",
+    "Kind",
+    "StreamDecoder",
+    "kind_by_begin",
+    "kind_by_head",
+    "kind_in_fact",
+    "kind_of_body",
+]
 
 LOOKED_AT = 16  # bytes of a body that show whether it begins like a stream
 
@@ -32,6 +42,7 @@ class StreamDecoder(Protocol):
 
 
 _EVENTS, _FRAMES, _JSON = "text/event-stream", "application/vnd.amazon.eventstream", "application/json"
+_NDJSON = "application/x-ndjson"
 
 
 class Kind(Struct, frozen=True):
@@ -46,7 +57,7 @@ KINDS = {
     _EVENTS: Kind(SseDecoder),
     _FRAMES: Kind(AwsEventStreamDecoder, lost="malformed"),  # Amazon Bedrock
     _JSON: Kind(JsonStreamDecoder),  # only where the method is one that streams
-    "application/x-ndjson": Kind(JsonStreamDecoder),  # Ollama
+    _NDJSON: Kind(JsonStreamDecoder),  # Ollama
     "application/ndjson": Kind(JsonStreamDecoder),
     "application/jsonl": Kind(JsonStreamDecoder),
     "application/x-jsonlines": Kind(JsonStreamDecoder),
@@ -57,7 +68,9 @@ KINDS = {
 
 UNKNOWN = KINDS[_EVENTS]
 
-_BEGINS_EVENTS = re.compile(rb"(?:\xef\xbb\xbf)?[\r\n]{0,4}(?:data:|event:|: )").match
+_NEXT_VALUE = re.compile(rb"\}[ \t]*\r?\n\s*\{").search  # in one JSON value a comma stands there, and no text has a line end
+_FIELDS_BEGIN = (b"d", b"e", b"i", b"r", b":")  # data, event, id, retry, and a comment
+_BEGINS_EVENTS = re.compile(rb"(?:\xef\xbb\xbf)?[\r\n]{0,4}(?:(?:data|event|id|retry):|: )").match
 
 
 def kind_by_head(headers: Headers, target: str) -> str:
@@ -78,3 +91,17 @@ def kind_by_begin(begun: bytes | bytearray) -> str:
     if _BEGINS_EVENTS(begun):
         return _EVENTS
     return _FRAMES if len(begun) >= PRELUDE and frame_size(begun) else ""
+
+
+def kind_in_fact(announced: str, begun: bytes) -> str:
+    """The media type of a stream of which the first bytes are known: what some servers call events is JSON, as their errors."""
+    first = begun.lstrip()[:1]
+    if first in (b"{", b"["):
+        return _NDJSON if announced in ("", _EVENTS) else announced
+    return _EVENTS if first in _FIELDS_BEGIN else _FRAMES if first == b"\0" else announced or _EVENTS
+
+
+def kind_of_body(body: bytes) -> str:
+    """The same for a whole body, without its content coding: lines of JSON are a stream too."""
+    begun = body[:PRELUDE].lstrip()
+    return kind_by_begin(body) or (_NDJSON if begun[:1] == b"{" and _NEXT_VALUE(body) else "")

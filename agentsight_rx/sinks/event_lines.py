@@ -42,6 +42,7 @@ from ..events import (
 )
 from ..llm import PROVIDERS, find
 from ..view import CallRow
+from ..view.words import amount, data_size
 from ..wire.http1 import field
 
 __all__ = ["EventLines", "Line"]
@@ -49,7 +50,7 @@ __all__ = ["EventLines", "Line"]
 State: TypeAlias = Literal["", "failed", "missing"]
 
 _REQUESTS_MOST = 4096  # without an answer, whose time is kept
-_DIALECTS = frozenset(provider.name for provider in PROVIDERS if provider.path is not None)  # as in view/calls.py
+_DIALECTS = frozenset(provider.name for provider in PROVIDERS if provider.path is not None)  # as in view/fold/calls.py
 _PREVIEW_MOST = 2000  # characters or bytes: more than any line shows
 
 
@@ -124,15 +125,13 @@ def _call(row: CallRow) -> Line:
         said = [row.model or "", quoted(row.prompt)]
         text = f"POST {row.path}  {', '.join(part for part in said if part)}"
         return Line(row.start_ns, who, "→", row.host or row.provider or "", text)
-    cached = row.cache_read_tokens + row.cache_creation_tokens
+    cached = row.cached_tokens
     took = duration(row.end_ns - row.start_ns) if row.end_ns else ""
     parts = [
         row.error_type or "",
         f"{row.reason or row.status}" if row.status in ("partial", "aborted") else "",
-        f"{tokens(row.input_tokens + cached)} in" + (f" ({tokens(cached)} cached)" if cached else "")
-        if row.total_tokens
-        else "",
-        f"{tokens(row.output_tokens)} out" if row.total_tokens else "",
+        f"{amount(row.asked_tokens)} in" + (f" ({amount(cached)} cached)" if cached else "") if row.total_tokens else "",
+        f"{amount(row.output_tokens)} out" if row.total_tokens else "",
         f"{row.tools} tool{'s' if row.tools > 1 else ''}"
         if row.tools
         else "tools"
@@ -350,14 +349,6 @@ def quoted(text: str) -> str:
 
 def preview(data: bytes) -> str:
     return data[:_PREVIEW_MOST].decode(errors="replace")
-
-
-def tokens(count: int) -> str:
-    return str(count) if count < 1000 else f"{count / 1000:.1f} k" if count < 1_000_000 else f"{count / 1e6:.1f} M"
-
-
-def data_size(size: int) -> str:
-    return f"{size} B" if size < 1000 else f"{size / 1000:.1f} kB" if size < 1_000_000 else f"{size / 1e6:.1f} MB"
 
 
 def duration(ns: int) -> str:

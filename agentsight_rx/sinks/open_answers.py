@@ -11,7 +11,7 @@ from msgspec import Struct
 from ..core.bounded import Recent
 from ..events import AnswerPiece, AnswerProgress
 from ..view import CallRow
-from ..view.ids import call_id
+from ..view.rows.ids import call_id
 
 __all__ = ["OpenAnswers", "Said"]
 

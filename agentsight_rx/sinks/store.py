@@ -15,18 +15,19 @@ from msgspec.structs import replace
 
 from ..core.sink import Sink, Unwritten
 from ..core.weight import weight
-from ..errors import NoSpaceError, StoreError
+from ..errors import StoreError, UnwritableError
 from ..events import BodyPart, Event, HttpRequest, HttpResponse, SseMessage, StdioChunk, TlsChunk, milliseconds
 from ..loss import Ledger
 from ..say import say
 from ..state import META, LmdbStore, MemoryStore, Put, Write
 from ..view import AnyRow, AuditRow, Output, Row
-from ..view.checkpoints import CHECKPOINT, CHECKPOINT_ENCODED, Checkpoint, Checkpoints, EncodedCheckpoint
-from ..view.dictionary import dictionary
-from ..view.log import Resumed
-from ..view.log_parts import LogWriter
-from ..view.retention import Retention, retain
-from ..view.tables import (
+from ..view.log.checkpoints import CHECKPOINT, CHECKPOINT_ENCODED, Checkpoint, Checkpoints, EncodedCheckpoint
+from ..view.log.dictionary import dictionary
+from ..view.log.parts import LogWriter
+from ..view.log.reading import Resumed
+from ..view.log.retention import Retention, retain
+from ..view.log.upgrades import UPGRADES
+from ..view.rows.tables import (
     LOSSES,
     RUNS,
     STAGES,
@@ -37,8 +38,7 @@ from ..view.tables import (
     put,
     table_of,
 )
-from ..view.tally import Tally
-from ..view.upgrades import UPGRADES
+from ..view.rows.tally import Tally
 from .label_key import HOSTS, KEY
 from .lent import Lent
 
@@ -80,8 +80,8 @@ def store(
     `key` is stored too, for `redaction_key`; `resumed` is what `resume` made of the store, from which the run goes on,
     `checkpoints` has the state of the view now and then, `retention` limits the stored data, and `lent` gets the open store.
     With a `host` the events are logged as its own. Raises StoreError on opening where the file is not a store of a version that
-    is known, or another process writes it. Where the disk is full it raises NoSpaceError, or, if the store is not `required`,
-    counts what it cannot keep until there is room.
+    is known, or another process writes it. Where nothing can be written there it raises UnwritableError; a store that is not
+    `required` counts what it cannot keep until that changes.
     """
 
     def opened(ledger: Ledger) -> _StoreWriter:
@@ -100,10 +100,10 @@ def store(
         )
         try:
             writer.begin()
-        except NoSpaceError as error:
+        except UnwritableError as error:
             if required:
                 raise
-            say(f"NOTHING IS STORED until there is room: {error}")
+            say(f"NOTHING IS STORED until that changes: {error}")
         return writer
 
     return Sink("store", opened, keeps_ledger=True)

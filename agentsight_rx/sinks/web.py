@@ -15,9 +15,9 @@ from msgspec.structs import replace
 from ..events import AnswerProgress, milliseconds
 from ..loss import Ledger
 from ..view import CallRow, Output, ProcessRow, ResourceRow, RowGone, ToolRow
-from ..view.kept import weight_of
-from ..view.snapshot import AUDIT_DEFAULT, View
-from ..view.snapshot_schema import Completeness, Snapshot, completeness
+from ..view.snapshot.kept import weight_of
+from ..view.snapshot.schema import Completeness, Snapshot, completeness
+from ..view.snapshot.snapshot import AUDIT_DEFAULT, View
 from .open_answers import OpenAnswers, Said
 
 __all__ = ["Feed", "LiveRow", "Stretch"]

@@ -11,6 +11,7 @@ from pathlib import Path
 from secrets import token_hex
 
 from ..say import say
+from .containers.control_groups import started
 from .target import mounts_of_cgroup2
 
 __all__ = ["Group", "group", "held"]
@@ -18,11 +19,25 @@ __all__ = ["Group", "group", "held"]
 _FROZEN_S = 0.1  # the longest wait for the kernel to say that every process stopped; it takes 0.3 ms where none is in a call
 _STEP_S = 0.0005
 _EMPTY_S = 2.0  # the longest wait for processes that are ending
+_PROC = Path("/proc")
 _FIRST = 1  # the pid of the first process of a PID namespace, as the command of a container is
 
-# Waits until we end, however that happens, and lets the processes go on. The shell ends at once: what it leaves is no child of
-# ours.
-_GUARD = 'exec 3<&0; (read -r _ <&3; echo 0 >"$1/cgroup.freeze") 2>/dev/null &'
+_NAME = "agentsight-rx"
+# Waits until we end, however that happens, lets the processes go on, and removes the group as `close` does, in 100 tries. The
+# shell ends at once: what it leaves is no child of ours.
+_GUARD = """
+exec 3<&0
+(
+  read -r _ <&3
+  echo 0 >"$1/cgroup.freeze"
+  tries=0
+  while [ -d "$1" ] && [ $tries -lt 100 ]; do
+    while read -r pid; do echo "$pid" >"$1/../cgroup.procs"; done <"$1/cgroup.procs"
+    rmdir "$1" || sleep 0.02
+    tries=$((tries + 1))
+  done
+) 2>/dev/null &
+"""
 
 
 class Group:
@@ -52,28 +67,50 @@ class Group:
 
     def close(self) -> None:
         """Give what still runs back to the group above."""
-        with suppress(OSError):
-            (self.path / "cgroup.freeze").write_text("0")
+        _dissolve(self.path)
         if self._end is not None:
             os.close(self._end)
-        above = self.path.parent / "cgroup.procs"
-        until = time.monotonic() + _EMPTY_S
-        while True:
-            with suppress(OSError):
-                for pid in (self.path / "cgroup.procs").read_text().split():
-                    with suppress(OSError):
-                        above.write_text(pid)
-            try:
-                self.path.rmdir()
-            except FileNotFoundError:
+
+
+def _dissolve(path: Path) -> None:
+    """Let the processes of a group go on, in the group above, and remove it."""
+    with suppress(OSError):
+        (path / "cgroup.freeze").write_text("0")
+    above = path.parent / "cgroup.procs"
+    until = time.monotonic() + _EMPTY_S
+    while True:
+        with suppress(OSError):
+            for pid in (path / "cgroup.procs").read_text().split():
+                with suppress(OSError):
+                    above.write_text(pid)
+        try:
+            path.rmdir()
+        except FileNotFoundError:
+            return
+        except OSError:  # a process forked meanwhile, or one that ends is not gone yet
+            if time.monotonic() > until:
+                say(f"the control group {path} is still in use; remove it later by: rmdir {path}")
                 return
-            except OSError:  # a process forked meanwhile, or one that ends is not gone yet
-                if time.monotonic() > until:
-                    say(f"the control group {self.path} is still in use; remove it later by: rmdir {self.path}")
-                    return
-                time.sleep(_STEP_S)
-            else:
-                return
+            time.sleep(_STEP_S)
+        else:
+            return
+
+
+def _name(pid: int) -> str:
+    """
+    Of the group of a recorder. A pid means something in its PID namespace only, and with its start no other process has it.
+    """
+    return f"{_NAME}-{os.stat('/proc/self/ns/pid').st_ino}-{pid}-{started(_PROC, pid)}"
+
+
+def _dissolve_left(top: Path) -> None:
+    """What recorders left below `top` that were killed together with their guard: their processes may still be stopped."""
+    ours = _name(0).split("-0-")[0]
+    for place, folders, _ in os.walk(top):
+        for folder in folders:
+            pid = folder.removeprefix(f"{ours}-").partition("-")[0]
+            if folder.startswith(f"{ours}-") and pid.isdecimal() and not folder.startswith(f"{_name(int(pid))}-"):
+                _dissolve(Path(place, folder))
 
 
 @contextmanager
@@ -96,7 +133,9 @@ def _make() -> Group | None:
         inside = next(line.removeprefix("0::/") for line in lines if line.startswith("0::"))
         if ".." in Path(inside).parts:
             return None  # our group is outside of what we see of the groups (cgroup_namespaces(7))
-        path = Path(next(iter(mounts_of_cgroup2().values())), inside, f"agentsight-rx-{os.getpid()}-{token_hex(4)}")
+        top = next(iter(mounts_of_cgroup2().values()))
+        _dissolve_left(Path(top))
+        path = Path(top, inside, f"{_name(os.getpid())}-{token_hex(4)}")
         path.mkdir()
     except (OSError, StopIteration):
         return None

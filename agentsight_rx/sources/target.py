@@ -21,6 +21,7 @@ _PROC = Path("/proc")
 _COMM_MOST = 15  # characters that the kernel keeps of a name
 _STAT_MOST = 4096  # bytes of proc_pid_stat(5): 52 numbers and a name of at most 64
 _DEAD = ("Z", "X")  # states of proc_pid_stat(5)
+_EXITING = 0x4  # PF_EXITING of include/linux/sched.h: set before the tracepoint of its end
 _TOP_GROUP = 1  # the inode of the root control group
 
 # What a process fits, as bits; bpf/track.h has the same numbers
@@ -262,7 +263,10 @@ def _processes() -> Iterator[tuple[int, str, int, int]]:
 
 
 def is_alive(pid: int) -> bool:
-    """Whether a thread of it runs: a process that ended stays in /proc until its parent has waited for it."""
+    """
+    Whether a thread of it runs: a process that ended stays in /proc until its parent has waited for it. A thread that is about
+    to end runs no more: the kernel may have said so already, and says it once.
+    """
     place = _PROC / str(pid) / "task"
     try:
         threads = os.listdir(place)
@@ -270,7 +274,8 @@ def is_alive(pid: int) -> bool:
         return False  # nothing is left of it
     for thread in threads:
         try:
-            if (place / thread / "stat").read_text(errors="replace").rpartition(")")[2].split()[0] not in _DEAD:
+            state, _, _, _, _, _, flags, *_ = (place / thread / "stat").read_text(errors="replace").rpartition(")")[2].split()
+            if state not in _DEAD and not int(flags) & _EXITING:
                 return True
         except OSError:
             continue  # it ended while we looked

@@ -10,12 +10,13 @@ from contextlib import suppress
 
 import lmdb
 
-from ..errors import NoSpaceError, StoreError
+from ..errors import StoreError, UnwritableError
 from ..files import NO_SPACE, create_new, refusal, reserve, why
 from .lmdb_pages import is_truncated
 
-__all__ = ["create", "environment", "failed", "lock_of", "only_writer", "remove", "size_of"]
+__all__ = ["create", "environment", "failed", "is_gone", "lock_of", "only_writer", "remove", "size_of"]
 
+_UNWRITABLE = NO_SPACE | {errno.EROFS, errno.EACCES, errno.EPERM}
 _LOCK_SIZE = 8192  # bytes of the lock file: 126 readers, the default of LMDB
 
 
@@ -75,6 +76,16 @@ def only_writer(path: str) -> int:
     return file
 
 
+def is_gone(path: str, file: int) -> bool:
+    """No path leads to the open file any more, neither `path` nor the one that the kernel has for it after a move."""
+    opened = os.fstat(file)
+    for name in (path, f"/proc/self/fd/{file}"):
+        with suppress(OSError):
+            if os.path.samestat(os.stat(os.path.realpath(name)), opened):
+                return False
+    return True
+
+
 def create(path: str, owner: tuple[int, int] | None) -> bool:
     """Make an empty private file unless there is one; True if there was none. An existing one is not opened: see below."""
     try:
@@ -118,14 +129,19 @@ def _reserve_lock(path: str) -> None:
 
 
 def _error(error: OSError, path: str, what: str) -> StoreError:
-    kind = NoSpaceError if error.errno in NO_SPACE else StoreError
+    kind = UnwritableError if error.errno in _UNWRITABLE else StoreError
     return kind(f"{path} cannot be {what}: {why(error, path)}")
 
 
 def failed(error: lmdb.Error, path: str, what: str) -> StoreError:
-    """What LMDB reports on a full disk is ENOSPC, or, where a write was cut short by it, EIO."""
+    """
+    What LMDB reports on a full disk is ENOSPC, or, where a write was cut short by it, EIO; on a read-only file system it is
+    EROFS.
+    """
     if isinstance(error, lmdb.DiskError) or (os.strerror(errno.EIO) in str(error) and _is_full(path)):
         return _error(OSError(errno.ENOSPC, ""), path, what)
+    if os.strerror(errno.EROFS) in str(error):
+        return _error(OSError(errno.EROFS, os.strerror(errno.EROFS)), path, what)
     return StoreError(f"{path} cannot be {what}: {error}")
 
 

@@ -11,7 +11,7 @@ from typing import TypeAlias, TypeVar
 import lmdb
 
 from ..errors import StoreError
-from .lmdb_files import create, environment, failed, lock_of, only_writer, remove, size_of
+from .lmdb_files import create, environment, failed, is_gone, lock_of, only_writer, remove, size_of
 from .lmdb_memory import MappedFile
 from .lmdb_rows import OpenStore, apply, encoded
 from .lmdb_values import DICTIONARY, Values
@@ -96,8 +96,8 @@ class LmdbStore:
         rows, to compress rows by it.
 
         Raises StoreError, and changes nothing, for a file that is not a store, is cut short, has a schema version that is not
-        known or has no upgrade, is open already, or, to append, where another process writes it; NoSpaceError where the disk
-        is full.
+        known or has no upgrade, is open already, or, to append, where another process writes it; UnwritableError where the
+        machine lets nothing be written there.
         """
         name, known = os.fspath(path), upgrades or {}
         if readonly:
@@ -179,8 +179,11 @@ class LmdbStore:
             raise failed(error, self._path, "read") from error
 
     def sync(self) -> None:
+        """Raises StoreError also where the file is gone: LMDB goes on writing into a file that has no name any more."""
         if self._readonly:
             return
+        if self._writing is not None and is_gone(self._path, self._writing):
+            raise StoreError(f"{self._path} is gone: it was removed, or its file system was unmounted")
         try:
             with self._using():
                 self._env.sync(True)

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from ..deferred import deferred
-from .rows import (
+from .rows.kinds import (
     AnyRow,
     AuditRow,
     BlindSpotRow,
@@ -24,7 +24,7 @@ from .rows import (
 )
 
 if TYPE_CHECKING:
-    from .fold import Fold
+    from .fold.fold import Fold
 
 __all__ = [
     "AnyRow",
@@ -48,4 +48,4 @@ __all__ = [
 ]
 
 if not TYPE_CHECKING:
-    __getattr__ = deferred(__name__, {".fold": ("Fold",)}, {})  # with it come all providers, which a report does not need
+    __getattr__ = deferred(__name__, {".fold.fold": ("Fold",)}, {})  # with it come all providers, which a report does not need

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..loss import Entry, Reason
+from ..say import program
 from .words import plural
 
 __all__ = ["SOURCES", "lost_words", "sentence_why", "why"]
@@ -36,7 +37,7 @@ _WHY = {
 
 def why(reason: Reason, /) -> str:
     """A phrase; "" for an intended loss."""
-    return _WHY.get(reason, "")
+    return _WHY.get(reason, "").replace("agentsight-rx", program())
 
 
 def sentence_why(reason: Reason, /) -> str:

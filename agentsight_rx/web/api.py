@@ -20,7 +20,7 @@ from ..events import milliseconds
 from ..prices import Prices
 from ..sinks.web import Feed
 from ..view.page import PageError
-from ..view.snapshot import AUDIT_DEFAULT, read_snapshot
+from ..view.snapshot.snapshot import AUDIT_DEFAULT, read_snapshot
 from .pictures import Pictures
 from .recordings import LIVE, Recordings
 from .search import SearchIndex

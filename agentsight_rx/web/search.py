@@ -15,8 +15,8 @@ from msgspec import Struct
 from ..errors import StoreError
 from ..state import Store, by_index, pages
 from ..view.page.words import program_of
-from ..view.tables import AUDIT, CALLS, HTTP, PROCESSES, TOOLS
-from ..view.tool_words import asked_for
+from ..view.rows.tables import AUDIT, CALLS, HTTP, PROCESSES, TOOLS
+from ..view.rows.tool_words import asked_for
 from .recordings import Listed, Recordings
 
 __all__ = ["Found", "Hit", "SearchIndex"]

@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 
 from ..sinks.web import Feed
 from ..view.page import PageError
-from ..view.snapshot_schema import Completeness, value_of
+from ..view.snapshot.schema import Completeness, value_of
 from .pictures import Pictures
 
 __all__ = ["Stopped", "changes", "rows"]

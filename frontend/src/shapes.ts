@@ -32,6 +32,7 @@ export interface ToolCard {
   id: string; name: string; asked: string; how: string; state: "ok" | "failed" | "running"; start_ms: number; ms?: number | null;
   tied?: string; sure?: number; cwd?: string; programs?: Program[]; more_programs?: number; files?: { sign: string; path: string }[];
   more_files?: number; read?: number; hosts?: string[]; result?: Text | null; repeat?: number; gap?: Gap | null; cpu_ms?: number; memory?: number;
+  pause_ms?: number | null;
 }
 export interface SubAgent {
   id: string; name: string; turns: number; start_ms: number; ms: number; tokens_in: number; tool?: string; cost?: number | null;
@@ -56,7 +57,7 @@ export interface DiffBody {
   a: string; b: string; turn_a?: number; turn_b?: number; parameters?: { name: string; first: string; second: string }[];
   lines?: DiffLine[]; tools_added?: string[]; tools_removed?: string[]; tools_changed?: string[]; uncached?: number; missing?: string;
 }
-export interface Rows<R> { kind: string; start: number; total: number; rows: R[]; folder?: string; partial?: boolean }
+export interface Rows<R> { kind: string; start: number; total: number; rows: R[]; folder: string; partial: boolean }
 export interface ProcessLine {
   id: string; pid: number; depth: number; argv: string; start_ms: number; ms?: number | null; end?: string; bad?: boolean; agent?: string;
   cwd?: string; turn?: number; tool?: string; kids?: number; starts?: boolean;

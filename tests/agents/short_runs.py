@@ -19,7 +19,7 @@ from pathlib import Path
 
 from agentsight_rx.events import HttpRequest
 from agentsight_rx.state import LmdbStore
-from agentsight_rx.view.log import read_events
+from agentsight_rx.view.log.reading import read_events
 from tests.live.capture import PATIENCE_S, PROGRAM
 from tests.live.peers import WirePeer, wire_server
 

@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 from agentsight_rx.state import LmdbStore
-from agentsight_rx.view.report import Report, read_report
 from tests.cli.report.asking import text, values
 from tests.live.capture import PATIENCE_S, PROGRAM
 from tests.live.counts import ANTHROPIC, GEMINI, OPENAI, RESPONSES, TOKENS, Counts
 from tests.live.peers import WirePeer, wire_server
+from tests.reports import Report, read_report
 
 from .agent import Place
 from .agents import PROMPT, agent_named

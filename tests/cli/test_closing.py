@@ -12,7 +12,7 @@ from agentsight_rx.loss import Ledger, Reason
 from agentsight_rx.prices import Prices
 from agentsight_rx.runtime import Summary
 from agentsight_rx.view.queries import outcome
-from agentsight_rx.view.tally import Tally
+from agentsight_rx.view.rows.tally import Tally
 
 from .report.story import BEGAN_MS, Story, items, recorded, result, small_story, text, tool
 

@@ -11,8 +11,8 @@ import pytest
 
 from agentsight_rx.cli.snapshot_schema import schema, schema_text
 from agentsight_rx.view import RowGone
-from agentsight_rx.view.snapshot import View
-from agentsight_rx.view.snapshot_schema import Completeness
+from agentsight_rx.view.snapshot.schema import Completeness
+from agentsight_rx.view.snapshot.snapshot import View
 
 from ..samples import OUTPUTS
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 import typer
@@ -65,13 +66,16 @@ def test_the_help_of_all_commands_loads_none_of_them() -> None:
     assert not _loaded("--help") & {f"agentsight_rx.cli.{each}" for each in _COMMANDS}
 
 
-def test_an_unknown_command_is_an_error_that_knows_all_of_them() -> None:
-    assert _loaded("reprot") >= {f"agentsight_rx.cli.{each}" for each in _COMMANDS}
+def test_an_unknown_command_is_an_error_that_knows_all_of_them(capfd: pytest.CaptureFixture[str]) -> None:
+    assert not _loaded("reprot") & {f"agentsight_rx.cli.{each}" for each in _COMMANDS}
+    subprocess.run([sys.executable, "-m", "agentsight_rx", "reprot"], check=False)
+    assert "'report'" in capfd.readouterr().err
 
 
 def test_the_app_has_all_commands() -> None:
-    named = [command.name for command in app.registered_commands] + [group.name for group in app.registered_groups]
-    assert sorted(map(str, named)) == sorted(_COMMANDS)
+    program: Any = typer.main.get_command(app)
+    assert [*program.commands] == list(_COMMANDS)
+    assert {name: command.name for name, command in program.commands.items()} == {name: name for name in _COMMANDS}
 
 
 def test_the_help_says_of_each_command_what_its_own_help_begins_with() -> None:

@@ -14,8 +14,8 @@ from agentsight_rx.events import HttpRequest
 from agentsight_rx.sinks import redaction_key
 from agentsight_rx.spool import segment_name
 from agentsight_rx.state import LmdbStore
-from agentsight_rx.view.log import read_events, read_exchange
-from agentsight_rx.view.tables import CALLS, LOSSES, ROW_TABLES, RUNS, STAGES, TOTALS
+from agentsight_rx.view.log.reading import read_events, read_exchange
+from agentsight_rx.view.rows.tables import CALLS, LOSSES, ROW_TABLES, RUNS, STAGES, TOTALS
 
 from .hosts import spool_at, tasks_of
 

@@ -13,8 +13,8 @@ from agentsight_rx.exports import atif
 from agentsight_rx.prices import Prices
 from agentsight_rx.state import Store
 from agentsight_rx.view.queries.reading import newest_session
-from agentsight_rx.view.rows import SessionRow
-from agentsight_rx.view.tables import SESSIONS
+from agentsight_rx.view.rows.kinds import SessionRow
+from agentsight_rx.view.rows.tables import SESSIONS
 from tests.cli.report.story import Story, recorded, small_story, text, tool
 from tests.cli.report.story import result as output
 

@@ -183,3 +183,25 @@ def test_any_target_gives_an_entry(tmp_path: Path, target: str) -> None:
 
 def test_a_recording_without_http_is_an_empty_file(tmp_path: Path) -> None:
     assert exported(tmp_path)["log"]["entries"] == []
+
+
+BEHIND = {
+    "nothing": [],
+    "a later revision": ["later"],
+    "a hang-up": ["last"],
+    "both": ["later", "last"],
+    "the end of the connection": ["close"],
+}
+
+
+@pytest.mark.parametrize("behind", BEHIND.values(), ids=list(BEHIND))
+def test_what_comes_behind_the_end_of_an_answer_makes_no_second_entry(tmp_path: Path, behind: list[str]) -> None:
+    said = SseEvent("message", "a"), SseEvent("message", "b")
+    stream = SseMessage(at(10, "in"), 1, dialect="openai", reply=Reply(text="a"), events=said[:1], end_ns=1)
+    events: dict[str, Event] = {
+        "later": SseMessage(at(10, "in"), 1, "openai", reply=Reply(text="a"), events=said, end_ns=1, revision=1),
+        "last": BodyPart(at(30, "in"), 1, b"", last=True, complete=False, reason="closed"),
+        "close": TlsClose(at(40)),
+    }
+    made = entry(tmp_path, asked(), answered(body=b"", streaming=True), stream, *(events[name] for name in behind))
+    assert made["response"]["content"]["text"] == ("a\nb\n" if "later" in behind else "a\n")

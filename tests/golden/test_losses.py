@@ -44,12 +44,14 @@ from .streams import (
     responses_reply,
 )
 
+LONG_ANSWER = ANSWER.replace(b"hi", b"hi" * 400)
+
 
 def http1(record: int = 200) -> tuple[list[TlsEvent], int, int]:
     """Three exchanges, and the places in the records where the first and the last begin."""
     talk = Talk(record=record)
     talk.asks(request("/v1/messages?1", PLAIN * 9))
-    talk.answers(answer(ANSWER * 9, JSON))
+    talk.answers(answer(LONG_ANSWER, JSON))
     talk.asks(request("/v1/messages?2", ASKED))
     talk.answers(streamed(*ANTHROPIC))
     last = len(talk.records)
@@ -62,7 +64,7 @@ def http2(record: int = 200) -> tuple[list[TlsEvent], int, int]:
     peers = Peers(Wire(), record=record)
     first = len(peers.records)
     stream = peers.asks("POST", "/v1/messages?1", [("content-type", "application/json")], PLAIN * 9)
-    peers.answers(stream, [("content-type", "application/json")], ANSWER * 9)
+    peers.answers(stream, [("content-type", "application/json")], LONG_ANSWER)
     stream = peers.asks("POST", "/v1/messages?2", [("x-app", "cli")], ASKED)
     peers.answers(stream, [("content-type", "text/event-stream")], b"".join(ANTHROPIC))
     last = len(peers.records)

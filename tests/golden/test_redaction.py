@@ -22,9 +22,9 @@ from agentsight_rx.runtime import run
 from agentsight_rx.sinks import console, jsonl, store
 from agentsight_rx.sources import ReplayOptions
 from agentsight_rx.state import LmdbStore
-from agentsight_rx.view.log import read_events
-from agentsight_rx.view.report import read_report
-from agentsight_rx.view.snapshot import read_snapshot
+from agentsight_rx.view.log.reading import read_events
+from agentsight_rx.view.snapshot.snapshot import read_snapshot
+from tests.reports import read_report
 
 from ..operators import Wire
 from ..operators.http2_peers import Peers

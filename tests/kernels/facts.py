@@ -19,7 +19,7 @@ def facts() -> dict[str, str]:
         "built": os.uname().version,
         "system": _system(),
         "Python": platform.python_version(),
-        "BCC": _package("libbpfcc"),
+        "BCC": _package("python3-bpfcc"),
         "LLVM": _llvm(),
         "uprobe_multi": "yes" if has_uprobe_multi() else "no",
         "may_goto": "yes" if has_may_goto() else "no",

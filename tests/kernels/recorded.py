@@ -13,14 +13,15 @@ from pathlib import Path
 from typing import Any
 
 from agentsight_rx.events import BodyPart, HttpRequest, HttpResponse, SseMessage
+from agentsight_rx.sources.own_folder import own_folder
 from agentsight_rx.state import LmdbStore
-from agentsight_rx.view.log import read_events
-from agentsight_rx.view.report import read_report
+from agentsight_rx.view.log.reading import read_events
 from tests.agents.agent import Agent, Place
 from tests.agents.agents import agent_named
 from tests.agents.compare import Said, differences, of_capture, of_server
 from tests.live.capture import PROGRAM
 from tests.live.peers import WIRE_CLIENTS, Client, client_named, wire_server
+from tests.reports import read_report
 
 from .sentences import ALL_CAPTURED, Done
 
@@ -70,7 +71,7 @@ def recorded(name: str, directory: Path) -> str:
     assert len(served) >= least, f"the client made {len(served)} of {least} calls"
     seen, unended = whole(directory / "run.lmdb")
     assert not (found := differences(served, seen)), f"{len(found)} of {len(served)} calls differ: {found[0]}"
-    assert ALL_CAPTURED in done.printed, f"it does not say that nothing is missing: {done.last}"
+    assert ALL_CAPTURED in done.printed, f"it does not say that nothing is missing: {done.printed[-1500:]}"
     assert not unended, f"no exit code of {unended[0]}"
     return f"{len(served)} calls, {sum(len(said.sent) + len(said.answered) for said in served):,} bytes"
 
@@ -87,11 +88,13 @@ def _smaller(command: Sequence[str], url: str, sizes: tuple[int, int, int]) -> l
 def record(store: Path, command: Sequence[str], home: Path, env: dict[str, str], *, by: Sequence[str] = ()) -> Done:
     """Record it, by the program `by`, such as setpriv with its arguments."""
     path = os.pathsep.join(filter(None, (str(_ROOT), env.get("PYTHONPATH"))))
+    cache = None if by else own_folder()  # programs are compiled once a guest: it takes a minute without KVM
+    kept = {"XDG_CACHE_HOME": str(cache.parent)} if cache else {}
     return Done.of(
         subprocess.run(
             [*by, *PROGRAM, "record", "--no-server", "--db", str(store), "--", *command],
             cwd=home,
-            env=env | {"PYTHONPATH": path},
+            env=env | kept | {"PYTHONPATH": path},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

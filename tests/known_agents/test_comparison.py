@@ -11,7 +11,7 @@ from agentsight_rx.agents.transcripts import Transcript, TranscriptCall, Transcr
 from agentsight_rx.agents.transcripts.claude import claude
 from agentsight_rx.agents.transcripts.codex import codex
 from agentsight_rx.events import Usage
-from agentsight_rx.view.rows import CallRow, ToolRow
+from agentsight_rx.view.rows.kinds import CallRow, ToolRow
 
 from .transcripts.reading import read
 from .transcripts.samples import CLAUDE, CODEX

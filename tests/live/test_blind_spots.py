@@ -17,8 +17,8 @@ from agentsight_rx.events import BlindSpot, HttpRequest
 from agentsight_rx.loss import Reason
 from agentsight_rx.sources import Target, TlsOptions
 from agentsight_rx.state import LmdbStore
-from agentsight_rx.view.log import read_events
-from agentsight_rx.view.report import read_report
+from agentsight_rx.view.log.reading import read_events
+from tests.reports import read_report
 
 from .capture import needs_root, running, started, until
 from .peers import Peer, client_named, fake_llm

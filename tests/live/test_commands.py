@@ -17,8 +17,8 @@ import pytest
 
 from agentsight_rx.events import ProcessExec, ProcessExit, SseMessage, SystemSample
 from agentsight_rx.state import LmdbStore
-from agentsight_rx.view.log import read_events
-from agentsight_rx.view.report import Report, read_report
+from agentsight_rx.view.log.reading import read_events
+from tests.reports import Report, read_report
 
 from .capture import PATIENCE_S, PROGRAM, needs_root, started, tracing, until
 from .peers import CLIENTS, WIRE_CLIENTS, Peer, client_named, fake_llm, read_calls, wire_server
@@ -28,12 +28,39 @@ pytestmark = [pytest.mark.live, needs_root]
 ROOT = Path(__file__).parents[2]
 
 
-def test_the_demo_reports_calls_tokens_and_tools() -> None:
-    done = subprocess.run([*PROGRAM, "demo"], capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+def test_the_demo_reports_calls_tokens_and_tools(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [*PROGRAM, "demo"],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
+        env={**os.environ, "XDG_DATA_HOME": str(tmp_path)},
+    )
     assert done.returncode == 0, done.stderr
     for said in ("2 calls · ", "claude-sonnet-4-5", " in (", " out", "Ran 1 command.", "→ exit 0", "nothing is missing"):
         assert said in done.stdout
     assert "wc -l < /etc/hostname → exit 0" in done.stdout
+
+
+@pytest.mark.parametrize("other_store", [False, True])
+def test_the_hints_of_the_demo_work_as_printed_and_it_keeps_one_recording(tmp_path: Path, other_store: bool) -> None:
+    """Also where the other commands use a store of the environment."""
+    typed = str(Path(sys.executable).with_name("agentsight-rx"))
+    env = {**os.environ, "XDG_DATA_HOME": str(tmp_path)}
+    if other_store:
+        env["AGENTSIGHT_DB_PATH"] = str(tmp_path / "other.lmdb")
+    kept, printed = list[Path](), ""
+    for _ in range(2 - other_store):
+        done = subprocess.run([typed, "demo"], capture_output=True, text=True, timeout=PATIENCE_S, check=False, env=env)
+        assert done.returncode == 0, done.stderr
+        printed = done.stdout
+        before, kept = kept, list((tmp_path / "agentsight-rx").glob("*.lmdb"))
+        assert (len(kept), kept == before) == (1, False)
+    hints = printed.splitlines()[-1].removeprefix("next: ").split(" · ")
+    assert [hint.split()[:2] for hint in hints] == [[typed, "report"]] * len(hints) != []
+    for hint in hints:
+        assert subprocess.run(["/bin/sh", "-c", hint], capture_output=True, check=False, env=env).returncode == 0, hint
 
 
 @pytest.mark.parametrize(("script", "status"), [("exit 7", 7), ("kill -TERM $$", 143), ("exit 0", 0)])

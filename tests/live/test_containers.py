@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -26,6 +25,7 @@ from agentsight_rx.sources.containers.contents import control_groups, libraries_
 from agentsight_rx.sources.containers.references import Container, Host, resolve_reference
 
 from .capture import PATIENCE_S, Kept, needs_root, running, tracing, until
+from .podman import podman
 
 pytestmark = [pytest.mark.live, needs_root]
 
@@ -58,10 +58,8 @@ os.wait()
 """
 
 
-def _podman(*arguments: str, input: bytes | None = None) -> str:
-    runc = ["--runtime", "runc"] if shutil.which("runc") else []
-    command = ["podman", *runc, "--cgroup-manager=cgroupfs", *arguments]
-    done = subprocess.run(command, input=input, capture_output=True, timeout=PATIENCE_S, check=False)
+def _podman(command: str, *words: str, input: bytes | None = None) -> str:
+    done = subprocess.run(podman(command, *words), input=input, capture_output=True, timeout=PATIENCE_S, check=False)
     assert done.returncode == 0, done.stderr.decode()
     return done.stdout.decode().strip()
 
@@ -107,8 +105,7 @@ def _container(image: str, log: Path, *command: str) -> Generator[str]:
     """The name of a container that runs `command`, with `log` as /log; removed at the end."""
     log.mkdir(exist_ok=True)
     name = f"agentsight-rx-test-{os.getpid()}-{log.name}"
-    limits = ["--ulimit=nofile=1024:1024", "--ulimit=nproc=1000:1000"]  # else podman 4 raises them; root may lack the right
-    options = ["--detach", "--name", name, "--network=none", *limits, "--volume", f"{log}:/log"]
+    options = ["--detach", "--name", name, "--network=none", "--volume", f"{log}:/log"]
     _podman("run", *options, image, *command)
     try:
         yield name

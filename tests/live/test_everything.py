@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from agentsight_rx.state import LmdbStore
-from agentsight_rx.view.report import read_report
+from tests.reports import read_report
 
 from .capture import PATIENCE_S, needs_root, started, tracing
 from .peers import CLIENTS, fake_llm

@@ -1,7 +1,8 @@
-"""`record` on a full disk: the command runs, what is missing is said, and the status is the command's."""
+"""`record` where nothing can be stored: the command runs, what is missing is said, and the status is the command's."""
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from agentsight_rx.state import LmdbStore
-from agentsight_rx.view.log import read_events
+from agentsight_rx.view.log.reading import read_events
 
-from ..disks import fill, needs_mount, small_disk
-from .capture import needs_root
+from ..disks import fill, needs_mount, read_only, small_disk, vanish
+from .capture import needs_root, until
 
 pytestmark = [pytest.mark.live, needs_root, needs_mount]
 
@@ -28,7 +29,7 @@ def test_the_command_runs_although_nothing_can_be_stored(tmp_path: Path) -> None
         fill(disk)
         done = record("--db", str(disk / "x.lmdb"), "--", "/bin/sh", "-c", "echo ran; exit 7")
         assert (done.returncode, done.stdout) == (7, "ran\n"), done.stderr
-        assert "NOTHING IS STORED until there is room" in done.stderr
+        assert "NOTHING IS STORED until that changes" in done.stderr
         assert f"no space left on {disk}" in done.stderr
         assert f"NOTHING WAS STORED in {disk}/x.lmdb" in done.stderr
         assert "nothing is missing" not in done.stderr
@@ -61,3 +62,49 @@ def test_recording_goes_on_where_the_command_fills_the_disk_and_makes_room(tmp_p
         finally:
             store.close()
         assert ("/bin/echo", "the", "end") in commands
+
+
+def told_nothing_was_stored(err: str) -> bool:
+    """In sentences: no traceback, no praise, and no hint at a report that cannot be made."""
+    wrong = ("Traceback", "nothing is missing", "complete: nothing lost", "report: ")
+    return not any(words in err for words in wrong) and "NOTHING" in err
+
+
+@pytest.mark.parametrize("place", ["--db", "XDG_DATA_HOME", "AGENTSIGHT_DB_PATH"])
+def test_the_command_runs_in_a_folder_that_is_read_only(tmp_path: Path, place: str) -> None:
+    with small_disk(tmp_path / "small") as disk:
+        read_only(disk)
+        path = f"{disk}/data" if place == "XDG_DATA_HOME" else f"{disk}/x.lmdb"
+        words = ["--db", path] if place == "--db" else []
+        env = os.environ | ({} if place == "--db" else {place: path})
+        command = [*RECORD, *words, "--", "/bin/sh", "-c", "echo ran; exit 7"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=disk, env=env)
+        assert (done.returncode, done.stdout) == (7, "ran\n"), done.stderr
+        assert "Read-only file system" in done.stderr
+        assert told_nothing_was_stored(done.stderr), done.stderr
+        refused = subprocess.run(
+            [*RECORD, "--require-store", *words, "--", "/bin/echo", "ran"],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=disk,
+            env=env,
+        )
+        assert (refused.returncode, refused.stdout) == (1, ""), refused.stderr
+        assert refused.stderr.splitlines()[-1].startswith("Error: ")
+        assert "Traceback" not in refused.stderr
+
+
+def test_a_store_whose_file_system_vanishes_is_said_at_the_end(tmp_path: Path) -> None:
+    runs, go = tmp_path / "runs", tmp_path / "go"
+    script = f"touch {runs}; until [ -e {go} ]; do sleep 0.05; done; exit 7"
+    with small_disk(tmp_path / "small") as disk:
+        command = [*RECORD, "--db", str(disk / "x.lmdb"), "--", "/bin/sh", "-c", script]
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as recorder:
+            until(runs.exists)
+            vanish(disk)
+            go.touch()
+            _, err = recorder.communicate()
+        assert recorder.returncode == 7
+        assert f"{disk}/x.lmdb is gone: it was removed, or its file system was unmounted" in err
+        assert told_nothing_was_stored(err), err

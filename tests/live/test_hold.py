@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -84,6 +85,7 @@ def test_at_the_end_processes_are_back_where_they_were_and_the_group_is_gone(tmp
 def test_what_we_held_goes_on_when_we_are_killed(tmp_path: Path) -> None:
     out = tmp_path / "out"
     with counting(out) as process:
+        before = Path(f"/proc/{process.pid}/cgroup").read_text()
         holder = subprocess.Popen([sys.executable, "-c", HOLDS, str(process.pid)], stdout=subprocess.PIPE, text=True)
         assert holder.stdout is not None
         path = Path(holder.stdout.readline().strip())
@@ -94,9 +96,28 @@ def test_what_we_held_goes_on_when_we_are_killed(tmp_path: Path) -> None:
         holder.wait()
         holder.stdout.close()
         assert goes_on(out)
-        for pid in (path / "cgroup.procs").read_text().split():
-            (path.parent / "cgroup.procs").write_text(pid)
-        os.rmdir(path)
+        until(lambda: not path.exists())
+        assert before == Path(f"/proc/{process.pid}/cgroup").read_text()
+
+
+def test_what_a_recorder_left_that_was_killed_with_its_guard_goes_on_at_the_next_run(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with counting(out) as process:
+        before = Path(f"/proc/{process.pid}/cgroup").read_text()
+        command = [sys.executable, "-c", HOLDS, str(process.pid)]
+        holder = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
+        assert holder.stdout is not None
+        path = Path(holder.stdout.readline().strip())
+        with grouped():
+            assert "frozen 1" in (path / "cgroup.events").read_text()  # its recorder lives
+        os.killpg(holder.pid, signal.SIGKILL)  # the guard is in its group
+        holder.wait()
+        holder.stdout.close()
+        assert "frozen 1" in (path / "cgroup.events").read_text()
+        with grouped():
+            assert not path.exists()
+        assert before == Path(f"/proc/{process.pid}/cgroup").read_text()
+        assert goes_on(out)
 
 
 def test_without_a_group_processes_run_on() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tarfile
@@ -17,13 +16,14 @@ import pytest
 
 from agentsight_rx.sources.own_folder import own_folder
 from agentsight_rx.state import LmdbStore
-from agentsight_rx.view.log import read_exchange
-from agentsight_rx.view.report import read_report
-from agentsight_rx.view.tables import CALLS, PROCESSES
+from agentsight_rx.view.log.reading import read_exchange
+from agentsight_rx.view.rows.tables import CALLS, PROCESSES
+from tests.reports import read_report
 
 from .capture import PATIENCE_S, PROGRAM, needs_root
 from .namespaced import worker
 from .peers import CLIENTS, fake_llm
+from .podman import podman
 from .test_everything import AGENT, SERVER
 
 pytestmark = [pytest.mark.live, needs_root]
@@ -32,11 +32,6 @@ ROOT = Path(__file__).parents[2]
 BELOW = ("unshare", "--fork", "--pid", "--mount-proc")
 
 Way: TypeAlias = Callable[[Path], list[str]]  # a directory -> the words before a command, which sees that directory
-
-
-def _podman(*words: str) -> list[str]:
-    runc = ["--runtime", "runc"] if shutil.which("runc") else []
-    return ["podman", *runc, "--cgroup-manager=cgroupfs", *words]
 
 
 @pytest.fixture(scope="module")
@@ -49,9 +44,9 @@ def image() -> Generator[str]:
             link.type, link.linkname = tarfile.SYMTYPE, f"usr/{name}"
             archive.addfile(link)
     name = f"localhost/agentsight-rx-namespaces-{os.getpid()}"
-    subprocess.run(_podman("import", "-", name), input=content.getvalue(), capture_output=True, timeout=PATIENCE_S, check=True)
+    subprocess.run(podman("import", "-", name), input=content.getvalue(), capture_output=True, timeout=PATIENCE_S, check=True)
     yield name
-    subprocess.run(_podman("rmi", "-f", name), capture_output=True, timeout=PATIENCE_S, check=True)
+    subprocess.run(podman("rmi", "-f", name), capture_output=True, timeout=PATIENCE_S, check=True)
 
 
 def _container(image: str, folder: Path, *options: str) -> list[str]:
@@ -61,7 +56,7 @@ def _container(image: str, folder: Path, *options: str) -> list[str]:
     shared = {ROOT, folder, cache, Path(sys.base_prefix), Path("/sys/kernel"), Path("/usr"), Path("/etc")}
     volumes = [word for place in sorted(shared) for word in ("--volume", f"{place}:{place}")]
     where = ["--workdir", str(ROOT), "--env", f"XDG_CACHE_HOME={cache.parent}"]
-    return _podman("run", "--rm", "--privileged", "--network=host", *volumes, *where, *options, image)
+    return podman("run", "--rm", "--privileged", "--network=host", *volumes, *where, *options, image)
 
 
 @pytest.fixture(params=["below", "twice below", "container", "container of the host's pids"])

@@ -19,9 +19,9 @@ import trustme
 
 from agentsight_rx.events import AnswerProgress
 from agentsight_rx.state import LmdbStore
-from agentsight_rx.view.log import read_events
-from agentsight_rx.view.report import read_report
+from agentsight_rx.view.log.reading import read_events
 from agentsight_rx.web.assets import bundle
+from tests.reports import read_report
 
 from .browsing import chromium, opened, problems
 from .capture import PATIENCE_S, PROGRAM, needs_root

@@ -36,7 +36,7 @@ def test_fork_exec_and_exit_of_each_process_are_exact(tmp_path: Path) -> None:
         with running(graph) as (run, kept):
             truth = [json.loads(line) for line in program.run()]
             summary = run.stop()
-    assert summary.complete
+    assert summary.complete, (summary.ledger.unintended(), summary.failures)
     assert len(truth) == PROCESSES
     forks = {event.origin.pid: event for event in kept.of(ProcessFork)}
     execs = {event.origin.pid: event for event in kept.of(ProcessExec)}
@@ -160,7 +160,7 @@ def test_two_thousand_short_processes_are_seen_once_each(tmp_path: Path) -> None
     ):
         pids = [int(line) for line in program.run()]
         summary = run.stop()
-    assert summary.complete
+    assert summary.complete, (summary.ledger.unintended(), summary.failures)
     assert len(pids) == 2010
     for kind, seen in ((ProcessFork, pids), (ProcessExit, [*pids, program.pid])):
         assert Counter(event.origin.pid for event in kept.of(kind)) == Counter(seen)
@@ -180,7 +180,7 @@ def test_a_capture_that_begins_among_forks_misses_none_and_doubles_none(tmp_path
             shell.wait(PATIENCE_S)
             summary = run.stop()
     pids = [int(line) for line in log.read_text().split()][before + 1 :]
-    assert summary.complete
+    assert summary.complete, (summary.ledger.unintended(), summary.failures)
     for kind in (ProcessFork, ProcessExit):
         seen = Counter(event.origin.pid for event in kept.of(kind))
         assert [1] * len(pids) == [seen[pid] for pid in pids]

@@ -56,6 +56,7 @@ pytestmark = [pytest.mark.live, needs_root]
 
 _SETUP = Path(__file__).parents[2] / ".setup"
 _LLVM_14 = next(iter((_SETUP / "llvm14").glob("usr/lib/*/libbcc.so.0")), None)
+_BCC_OF_LLVM_14 = _SETUP / "llvm14/usr/lib/python3/dist-packages"
 _COMPILERS = {"own": None} | ({"llvm14": _LLVM_14} if _LLVM_14 else {})
 
 
@@ -127,7 +128,7 @@ def compiler(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
     """The name of one of the compilers. From now on it is the one that programs are compiled by."""
     name: str = request.param
     library = _COMPILERS[name]
-    with closing(Worker(str(library.parent) if library else "")) as worker:
+    with closing(Worker(str(library.parent), str(_BCC_OF_LLVM_14)) if library else Worker()) as worker:
         identity = [str(library), str(library.stat().st_size)] if library else compiler_identity()
         monkeypatch.setattr(preparing, "compiled", partial(compiled, by=worker))
         monkeypatch.setattr(preparing, "compiler_identity", lambda: identity)

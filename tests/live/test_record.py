@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pty
 import re
+import shlex
 import shutil
 import signal
 import socket
@@ -18,7 +19,7 @@ import pytest
 
 from agentsight_rx.sources.tls.libraries import system_libraries
 from agentsight_rx.state import LmdbStore
-from agentsight_rx.view.report import read_report
+from tests.reports import read_report
 
 from .capture import PATIENCE_S, PROGRAM, needs_root, started, until
 
@@ -160,3 +161,17 @@ def test_a_trace_ends_in_order_when_its_terminal_goes_away(tmp_path: Path) -> No
     finally:
         kept.close()
     assert (len(report.runs), len(report.cut_off)) == (1, 0)
+
+
+@pytest.mark.parametrize("redirected", [">&-", ">&- 2>&-", ">/dev/full", ">/dev/full 2>/dev/full"])
+def test_the_exit_status_is_that_of_the_command_whatever_the_streams_are(tmp_path: Path, redirected: str) -> None:
+    """Nor does a file of ours get the number of a stream: the store is whole."""
+    store = tmp_path / "run.lmdb"
+    line = shlex.join([*PROGRAM, "record", "--no-server", "--db", str(store), "--", "/bin/sh", "-c", "echo x || exit 7"])
+    done = subprocess.run(["/bin/sh", "-c", f"{line} {redirected}"], capture_output=True, timeout=PATIENCE_S, check=False)
+    assert (done.returncode, b"Traceback" in done.stderr) == (7, False), done.stderr
+    kept = LmdbStore.open(store, readonly=True)
+    try:
+        assert not read_report(kept).cut_off
+    finally:
+        kept.close()

@@ -12,7 +12,7 @@ from agentsight_rx.sources.kernel.features import has_uprobe_multi
 from agentsight_rx.sources.kernel.rights import own_rights
 from agentsight_rx.state import LmdbStore
 from agentsight_rx.view.queries.health import read_health
-from agentsight_rx.view.tables import HTTP
+from agentsight_rx.view.rows.tables import HTTP
 
 from .capture import needs_root
 from .peers import fake_llm

@@ -66,7 +66,7 @@ def captured(program: Gated, *, messages: bool = False, max_bytes: int = MOST, *
     with running(graph) as (run, kept):
         program.run()
         summary = run.stop()
-    assert summary.complete
+    assert summary.complete, (summary.ledger.unintended(), summary.failures)
     return kept
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from agentsight_rx.state import LmdbStore
 from agentsight_rx.view import AuditRow, ToolRow
-from agentsight_rx.view.tables import AUDIT, TOOLS
+from agentsight_rx.view.rows.tables import AUDIT, TOOLS
 
 from .capture import needs_root
 from .peers import fake_llm

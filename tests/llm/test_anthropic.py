@@ -290,7 +290,7 @@ def test_each_type_of_block_is_a_part_whole_and_streamed(sent: dict[str, Any], p
 def test_blocks_of_an_unknown_type_and_null_texts_say_nothing() -> None:
     blocks: list[dict[str, Any]] = [{"type": "brand_new", "what": 1}, {"type": "text", "text": None}, {"type": None}]
     assert whole(*blocks).parts == streamed(*blocks).parts == ()
-    assert whole(*blocks).unknown == streamed(*blocks).unknown == ()
+    assert (whole(*blocks).unknown, streamed(*blocks).unknown) == (("(body)",), ())
 
 
 def test_citations_and_signatures_are_no_content() -> None:
@@ -365,3 +365,10 @@ def test_vertex_names_the_model_in_its_path() -> None:
     assert ANTHROPIC.prompt(body, path) == Prompt(model="claude-x@1", stream=True, last_user_text="Hi", text="Hi", max_tokens=9)
     plain = ANTHROPIC.asked(b'{"messages":[]}', path.replace("streamRawPredict", "rawPredict"))
     assert (plain.model, plain.stream) == ("claude-x@1", False)
+
+
+@pytest.mark.parametrize(("kind", "compacted"), [("compaction", True), ("thinking", False), ("text", False)])
+def test_a_request_with_a_compaction_is_one_of_a_compacted_conversation(kind: str, *, compacted: bool) -> None:
+    blocks = [{"type": kind, "content": "So far.", "thinking": "Hm", "text": "Hi"}]
+    body = {"messages": [{"role": "assistant", "content": blocks}, {"role": "user", "content": "go on"}]}
+    assert ANTHROPIC.asks(json.dumps(body).encode()).compacted is compacted

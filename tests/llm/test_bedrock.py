@@ -201,3 +201,46 @@ def test_the_counts_of_a_last_chunk_show_that_it_is_bedrock() -> None:
 def test_unknown_events_are_counted() -> None:
     reader = read(chunk({"what": 1}), SseEvent("chunk", "{"), SseEvent("initial-response", "{}"))
     assert (reader.unknown, reader.reply()) == (3, Reply())
+
+
+def test_the_counts_of_a_plain_answer_may_be_in_its_head() -> None:
+    body = b'{"generation":"Hi","stop_reason":"stop"}'
+    heads = (
+        ("x-amzn-bedrock-input-token-count", "12"),
+        ("x-amzn-bedrock-output-token-count", "3"),
+        ("x-amzn-bedrock-cache-read-input-token-count", "5"),
+        ("x-amzn-bedrock-invocation-latency", "900"),
+    )
+    assert BEDROCK.read(body, heads).usage == Usage(12, 3, cache_read=5)
+    assert BEDROCK.read(body, (("x-amzn-bedrock-output-token-count", "many"),)).usage is None
+    counted = b'{"generation":"Hi","prompt_token_count":1,"generation_token_count":2,"stop_reason":"stop"}'
+    assert BEDROCK.read(counted, heads).usage == Usage(1, 2)
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (b'{"texts":["a"],"input_type":"search_document"}', True),
+        (b'{"taskType":"SINGLE_EMBEDDING","singleEmbeddingParams":{}}', True),
+        (b'{"inputText":"a","normalize":true}', True),
+        (b'{"inputText":"a","textGenerationConfig":{}}', False),
+        (b'{"prompt":"a"}', False),
+        (b"no", False),
+    ],
+)
+def test_a_request_for_vectors_is_known_by_its_fields(body: bytes, *, expected: bool) -> None:
+    assert BEDROCK.embeds is not None
+    assert BEDROCK.embeds(body) is expected
+
+
+def test_an_answer_of_ai21_has_its_reason_in_an_object_and_a_number_as_its_id() -> None:
+    body = b'{"id":1234,"completions":[{"data":{"text":"Hi"},"finishReason":{"reason":"endoftext"}}]}'
+    reply = BEDROCK.response(body)
+    assert (reply.id, reply.text, reply.finish_reason) == ("1234", "Hi", "endoftext")
+
+
+def test_a_guardrail_that_intervened_ends_a_stream() -> None:
+    reader = BEDROCK.reader()
+    reader.feed(SseEvent("chunk", '{"outputText":"No.","index":0,"amazon-bedrock-guardrailAction":"INTERVENED"}'))
+    assert reader.finished_choices
+    assert (reader.reply().text, reader.reply().finish_reason) == ("No.", "guardrail_intervened")

@@ -82,7 +82,7 @@ ARRAY = b"[" + b"\n,\r\n".join(json.dumps(each).encode() for each in CHUNKS) + b
 def test_a_stream_and_a_plain_body_give_the_same_reply() -> None:
     reader = read(*CHUNKS)
     assert reader.reply() == WHOLE == GEMINI.response(WHOLE_BODY)
-    assert (reader.ended, reader.finished_choices, reader.unknown) == (False, True, 0)
+    assert (reader.ended, reader.finished_choices, reader.unknown) == (True, True, 0)
 
 
 def test_only_text_thinking_and_calls_are_content() -> None:

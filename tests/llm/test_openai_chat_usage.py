@@ -40,7 +40,11 @@ USAGES: dict[str, tuple[dict[str, Any], Usage]] = {
     "a total that is too small": ({**TOTAL, "total_tokens": 1}, Usage(100, 20)),
     "numbers with a point": ({"prompt_tokens": 3.0, "completion_tokens": 4.0}, Usage(3, 4)),
     "numbers in strings": ({"prompt_tokens": "3", "completion_tokens": "4"}, Usage(3, 4)),
-    "more cached than sent": ({"prompt_tokens": 1, "prompt_tokens_details": {"cached_tokens": 5}}, Usage(0, cache_read=5)),
+    "Mistral, sound": (
+        {"prompt_tokens": 4, "completion_tokens": 20, "total_tokens": 399, "prompt_audio_seconds": 15},
+        Usage(379, 20),
+    ),
+    "more cached than sent": ({"prompt_tokens": 1, "prompt_tokens_details": {"cached_tokens": 5}}, Usage(0, cache_read=1)),
 }
 
 
@@ -54,7 +58,7 @@ def read(*chunks: dict[str, Any]) -> StreamReader:
 @pytest.mark.parametrize("vendor", USAGES)
 def test_counts_of_every_vendor_have_one_form(vendor: str) -> None:
     usage, expected = USAGES[vendor]
-    answer = OPENAI_CHAT.answer(json.dumps({"choices": [], "usage": usage}).encode())
+    answer = OPENAI_CHAT.answer(json.dumps({"choices": [{"finish_reason": "stop"}], "usage": usage}).encode())
     assert (answer.usage, answer.unknown) == (expected, ())
     assert read({"choices": [], "usage": usage}).answer().usage == expected
 

@@ -120,3 +120,11 @@ def test_a_gap_to_fill_is_a_text_completion() -> None:
 def test_watsonx_names_the_model_in_its_own_field() -> None:
     assert OPENAI_CHAT.request(b'{"model_id":"granite","messages":[]}').model == "granite"
     assert OPENAI_CHAT.response(b'{"model_id":"granite","choices":[]}').model == "granite"
+
+
+def test_a_completion_of_writer_comes_as_values_and_ends_with_its_body() -> None:
+    reader = OPENAI_CHAT.reader()
+    for text in ("Hel", "lo"):
+        reader.feed(SseEvent("message", f'{{"value":"{text}"}}'))
+    assert (reader.ended, reader.finished_choices) == (False, True)
+    assert (reader.reply().text, reader.reply().finish_reason) == ("Hello", None)

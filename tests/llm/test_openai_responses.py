@@ -557,3 +557,9 @@ def test_no_events_of_such_shapes_raise(objects: list[tuple[str, dict[str, Any]]
         resumed = OPENAI_RESPONSES.reader()
         resumed.restore(reader.snapshot())
         assert resumed.reply() == reader.reply()
+
+
+def test_a_request_with_a_compaction_is_one_of_a_compacted_conversation() -> None:
+    said = {"role": "user", "content": "go on"}
+    for items, compacted in (([said], False), ([{"type": "compaction", "encrypted_content": "x"}, said], True)):
+        assert OPENAI_RESPONSES.asks(json.dumps({"input": items}).encode()).compacted is compacted

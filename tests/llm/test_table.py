@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agentsight_rx.events import Reply, SseEvent, Usage
-from agentsight_rx.llm import PROVIDERS, Prompt, StreamReader, dialect_of, find, provider_label
+from agentsight_rx.llm import PROVIDERS, Prompt, StreamReader, dialect_of, find, provider_at, provider_label
 
 HOSTS = {
     "api.anthropic.com": "anthropic",
@@ -48,6 +48,19 @@ HOSTS = {
 @pytest.mark.parametrize(("host", "label"), HOSTS.items())
 def test_a_host_has_a_label(host: str, label: str) -> None:
     assert provider_label(host) == label
+
+
+def test_a_provider_is_the_host_s_and_elsewhere_what_is_spoken_there() -> None:
+    anthropic, chat = PROVIDERS[0], next(each for each in PROVIDERS if each.name == "openai")
+    spoken = {
+        ("api.anthropic.com", anthropic): "anthropic",
+        ("bedrock-runtime.us-east-1.amazonaws.com", anthropic): "aws.bedrock",
+        ("127.0.0.1:8443", anthropic): "anthropic",
+        ("127.0.0.1:8443", chat): "openai",
+        ("api.groq.com", chat): "groq",
+        (None, chat): "openai",
+    }
+    assert spoken == {(host, dialect): provider_at(host, dialect) for host, dialect in spoken}
 
 
 PATHS = {

@@ -21,7 +21,7 @@ from agentsight_rx.events import (
 )
 from agentsight_rx.operators import materialize, merge_sse, parse_http
 from agentsight_rx.view import AuditRow, CallRow, ProcessRow, Row, SessionRow, TokenRow, ToolRow
-from agentsight_rx.view.tally import Tally
+from agentsight_rx.view.rows.tally import Tally
 
 from ..view.scenes import (
     AGENT,
@@ -316,7 +316,8 @@ def test_a_tool_call_is_tied_to_its_process_its_exit_code_and_its_result() -> No
     (tool,) = last(ToolRow, made)
     assert (tool.tool_name, tool.tool_call_id, tool.input, tool.link) == ("Bash", "toolu_1", BASH.input, "argv")
     assert (tool.related_pid, tool.related_argv, tool.exit_code) == (42, ("/bin/sh", "-c", "npm test"), 1)
-    assert (tool.status, tool.output, tool.start_timestamp_ms, tool.duration_ms) == ("completed", "1 passed", 1601, 399)
+    assert (tool.status, tool.output, tool.start_timestamp_ms) == ("completed", "1 passed", 1601)
+    assert (tool.duration_ms, tool.pause_ms) == (299, 100)  # of the process, and of the agent behind it
     assert [row.tool_call_id for row in last(ProcessRow, made)] == [tool.id]
     assert [row.llm_call_id for row in last(ToolRow, made)] == [last(CallRow, made)[0].id]
 

@@ -383,7 +383,88 @@ def test_behind_its_end_mark_a_stream_may_be_silent(reason: str | None) -> None:
     (message,) = running.tick(40 * S)
     assert isinstance(message, SseMessage)
     assert (message.complete, message.reason) == (True, None)
-    assert running.tick(90 * S) == running.feed(answer.end(reason, 91)) == running.finish() == []
+    last = answer.end(reason, 91)
+    assert running.feed(last) == ([last] if reason else [])
+    assert running.tick(90 * S) == running.finish() == []
+
+
+# -- the answer ends before the body does -------------------------------------------------------------------------------------
+
+
+MARKED = [
+    ("/v1/messages", START + says("a"), STOP),
+    ("/v1/chat/completions", chat_says("a", "stop"), DONE),
+    ("/v1/responses", b"", b'data: {"type":"response.completed","response":{"id":"r","status":"completed","output":[]}}\n\n'),
+    (
+        "/v1beta/models/m:streamGenerateContent?alt=sse",
+        b'data: {"candidates":[{"content":{"parts":[{"text":"a"}]}}]}\n\n',
+        b'data: {"candidates":[{"content":{"parts":[{"text":"b"}]},"finishReason":"STOP"}]}\n\n',
+    ),
+]
+
+
+@pytest.mark.parametrize(("target", "said", "mark"), MARKED)
+def test_an_answer_is_emitted_where_it_ends_while_its_body_goes_on(target: str, said: bytes, mark: bytes) -> None:
+    answer, running = Answer(target), Running(merge_sse())
+    assert running.feed(answer.head, answer.part(said, 1), answer.part(mark[:-1], 2)) == [answer.head]
+    assert running.tick(2 * S) == []
+    assert running.feed(answer.part(mark[-1:], 3), answer.part(b": behind it\n\n", 4)) == []
+    (message,) = running.tick(4 * S)
+    assert isinstance(message, SseMessage)
+    assert (message.complete, message.end_ns, message.revision) == (True, 3 * S, 0)
+
+
+@pytest.mark.parametrize("reason", ["closed", "reset", "process_ended", "lost", "malformed", None])
+@pytest.mark.parametrize("at_once", [True, False])
+def test_what_becomes_of_the_body_behind_the_end_does_not_change_the_answer(reason: str | None, *, at_once: bool) -> None:
+    answer, running = Answer(), Running(merge_sse())
+    made = running.feed(answer.head, answer.part(START + says("a") + STOP, 1))
+    made += [] if at_once else running.tick(2 * S)
+    made += running.feed(answer.end(reason, 3))
+    (message,) = only(SseMessage, made)
+    assert (message.complete, message.end_ns) == (True, 1 * S)
+    assert only(BodyPart, made) == ([answer.end(reason, 3)] if reason else [])
+
+
+def test_what_is_said_behind_the_end_is_in_a_later_revision() -> None:
+    answer, running = Answer("/v1/chat/completions"), Running(merge_sse())
+    made = running.feed(answer.head, answer.part(chat_says("a", "stop") + DONE, 1)) + running.tick(2 * S)
+    made += running.feed(answer.part(chat([], usage={"prompt_tokens": 3, "completion_tokens": 4}), 3)) + running.tick(4 * S)
+    made += running.feed(answer.end(at=5))
+    first, later = only(SseMessage, made)
+    assert (first.reply.usage, later.reply.usage) == (None, Usage(3, 4))
+    assert [(each.complete, each.end_ns, each.revision) for each in (first, later)] == [(True, S, 0), (True, S, 1)]
+
+
+def test_content_behind_the_end_moves_the_end() -> None:
+    answer, running = Answer("/v1beta/models/m:streamGenerateContent?alt=sse"), Running(merge_sse())
+    for at, text in enumerate("abc", 1):  # some models give a finish reason with each chunk
+        said = {"candidates": [{"content": {"parts": [{"text": text}]}, "finishReason": "STOP"}]}
+        running.feed(*([answer.head] if at == 1 else []), answer.part(f"data: {json.dumps(said)}\n\n".encode(), at))
+        running.tick(at * S)
+    (message,) = running.feed(answer.end(at=9))
+    assert isinstance(message, SseMessage)
+    assert (message.reply.text, message.end_ns, message.revision) == ("abc", 3 * S, 1)
+
+
+def test_the_end_has_the_time_of_its_record_where_many_records_are_one_part() -> None:
+    answer, running = Answer(), Running(merge_sse())
+    datas = [says("a"), says("b"), STOP, b": ping\n\n"]
+    cuts = tuple((len(data), at * S) for at, data in enumerate(datas, 2))
+    part = replace(answer.part(b"".join(datas), 5), cuts=cuts)
+    running.feed(answer.head, answer.part(START, 1), part)
+    (message,) = running.tick(6 * S)
+    assert isinstance(message, SseMessage)
+    assert message.end_ns == 4 * S
+
+
+def test_bytes_missing_in_front_of_the_end_stay_missing() -> None:
+    answer, running = Answer(), Running(merge_sse())
+    running.feed(answer.head, answer.part(START, 1), answer.part(STOP, 2, lost=7))
+    (message,) = running.tick(3 * S)
+    assert isinstance(message, SseMessage)
+    assert (message.complete, message.reason) == (False, "lost")
+    assert running.feed(answer.end(at=4)) == []
 
 
 def test_over_the_budget_the_stream_that_was_silent_for_longest_is_told_and_the_rest_of_it_counted() -> None:

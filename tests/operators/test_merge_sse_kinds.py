@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import zlib
-from typing import Any
+from collections.abc import Callable
+from typing import Any, cast
 
+import brotli  # type: ignore[import-untyped]  # it has no types
 import msgspec
 import pytest
+import zstandard
 
 from agentsight_rx.core.stream import Operator
 from agentsight_rx.events import HttpEvent, HttpRequest, HttpResponse, Loss, SseEvent, SseMessage
@@ -134,9 +138,8 @@ def test_bytes_that_are_missing_at_its_beginning_leave_it_whole() -> None:
         (b'{"id":"msg_1"}', "/v1/messages", ""),
         (b"dat", "/v1/messages", ""),
         (b'{"text":"0123456789"}data: x\n\n', "/v1/messages", ""),
-        (zlib.compress(SSE), "/v1/messages", "Content-Encoding: deflate\r\n"),
     ],
-    ids=["no model", "json", "short", "later", "coded"],
+    ids=["no model", "json", "short", "later"],
 )
 def test_any_other_body_stays_whole(body: bytes, target: str, fields: str) -> None:
     made = answered(body, "application/json", target=target, fields=fields, record=5)
@@ -144,6 +147,29 @@ def test_any_other_body_stays_whole(body: bytes, target: str, fields: str) -> No
     response = made[1]
     assert isinstance(response, HttpResponse)
     assert response.body == (SSE if fields else body)
+
+
+CODINGS: dict[str, Callable[[bytes], bytes]] = {
+    "deflate": zlib.compress,
+    "gzip": gzip.compress,
+    "br": cast("Callable[[bytes], bytes]", brotli.compress),  # pyright: ignore[reportUnknownMemberType]
+    "zstd": zstandard.compress,
+}
+
+
+@pytest.mark.parametrize("record", [1, 7, 16_384])
+@pytest.mark.parametrize("kind", ["text/plain", "application/json", "text/html; charset=utf-8", ""])
+@pytest.mark.parametrize("coding", CODINGS)
+def test_a_stream_is_recognised_without_its_coding(coding: str, kind: str, record: int) -> None:
+    body, fields = CODINGS[coding](SSE), f"Content-Encoding: {coding}\r\n"
+    message = message_of(answered(body, kind, target="/v1/messages", fields=fields, record=record))
+    assert (message.complete, message.reply.text, len(message.events)) == (True, "Hello", 4)
+
+
+def test_lines_of_json_are_a_stream_whatever_the_head_says() -> None:
+    lines = b'{"model":"m","message":{"content":"Hel"},"done":false}\n{"message":{"content":"lo"},"done":true}\n'
+    message = message_of(answered(lines, "application/json", target="/api/chat"))
+    assert (message.complete, message.reply.text, message.dialect) == (True, "Hello", "ollama")
 
 
 def test_going_on_from_a_checkpoint_changes_nothing() -> None:

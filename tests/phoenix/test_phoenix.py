@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from agentsight_rx.state import LmdbStore
-from agentsight_rx.view.report import rows_of
-from agentsight_rx.view.rows import CallRow, ToolRow
-from agentsight_rx.view.tables import CALLS, TOOLS
+from agentsight_rx.view.queries.reading import rows_of
+from agentsight_rx.view.rows.kinds import CallRow, ToolRow
+from agentsight_rx.view.rows.tables import CALLS, TOOLS
 
 from ..live.capture import PROGRAM, until
 from ..view.page.story import SESSION, parcel, recorded

@@ -38,9 +38,9 @@ from agentsight_rx.sources import FileOptions, NetOptions, ProcessOptions, Readl
 from agentsight_rx.spool import SpoolOptions
 from agentsight_rx.spool.segment import decompressed
 from agentsight_rx.state import LmdbStore
-from agentsight_rx.view.log import read_events
-from agentsight_rx.view.report import read_report
-from agentsight_rx.view.snapshot import read_snapshot
+from agentsight_rx.view.log.reading import read_events
+from agentsight_rx.view.snapshot.snapshot import read_snapshot
+from tests.reports import read_report
 
 from ..sinks.test_otel import collecting
 from .kinds import KINDS, PARTS, Parts

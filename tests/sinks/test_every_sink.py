@@ -19,8 +19,8 @@ from agentsight_rx.sinks import Lent, OtelOptions
 from agentsight_rx.sinks.web import Feed
 from agentsight_rx.spool import SpoolOptions, read_segment
 from agentsight_rx.state import LmdbStore, Table
-from agentsight_rx.view.log import read_events
-from agentsight_rx.view.tables import AUDIT, CALLS, NETWORK, PROCESSES, RESOURCES, RUNS, TOKENS, TOOLS
+from agentsight_rx.view.log.reading import read_events
+from agentsight_rx.view.rows.tables import AUDIT, CALLS, NETWORK, PROCESSES, RESOURCES, RUNS, TOKENS, TOOLS
 
 from ..sink_component import Place, SinkCase, check_sink, of_file
 from .test_otel import collecting

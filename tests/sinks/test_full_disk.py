@@ -13,12 +13,12 @@ import pytest
 
 from agentsight_rx.core.sink import Sink, Writer
 from agentsight_rx.core.sink_thread import SinkThread
-from agentsight_rx.errors import NoSpaceError
+from agentsight_rx.errors import UnwritableError
 from agentsight_rx.events import Origin, TlsChunk
 from agentsight_rx.loss import Ledger, Reason
 from agentsight_rx.sinks import console, jsonl, store
 from agentsight_rx.state import LmdbStore
-from agentsight_rx.view.log import read_events
+from agentsight_rx.view.log.reading import read_events
 
 from ..disks import fill, free, needs_mount, small_disk
 
@@ -153,13 +153,13 @@ def test_a_lock_file_with_a_hole_is_given_its_space(disk: Path) -> None:
 
 def test_a_store_that_is_not_required_begins_once_there_is_room(disk: Path, capsys: pytest.CaptureFixture[str]) -> None:
     fill(disk)
-    with pytest.raises(NoSpaceError):
+    with pytest.raises(UnwritableError):
         store(disk / "x.lmdb").open(Ledger())
     thread, ledger = run(store(disk / "x.lmdb", required=False), disk, 0)
     kept = kept_in_store(disk / "x.lmdb")
     assert len(kept) + lost(ledger, "store") == BATCHES * BATCH
     assert kept
     assert kept[-1] == BATCHES * BATCH - 1
-    assert f"NOTHING IS STORED until there is room: {disk}/x.lmdb" in capsys.readouterr().err
+    assert f"NOTHING IS STORED until that changes: {disk}/x.lmdb" in capsys.readouterr().err
     assert thread.failure is not None
     assert f"no space left on {disk}" in thread.failure

@@ -244,6 +244,7 @@ def test_a_streamed_call_is_a_span_with_all_that_is_known() -> None:
         "gen_ai.usage.input_tokens": 4310,
         "gen_ai.usage.output_tokens": 20,
         "gen_ai.usage.cache_read.input_tokens": 4000,
+        "gen_ai.usage.cache_write.input_tokens": 300,
         "gen_ai.usage.cache_creation.input_tokens": 300,
         "gen_ai.usage.reasoning.output_tokens": 5,
         "server.address": "api.anthropic.com",

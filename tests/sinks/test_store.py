@@ -16,15 +16,15 @@ from agentsight_rx.operators import remove_auth
 from agentsight_rx.sinks import redaction_key, store
 from agentsight_rx.state import LmdbStore
 from agentsight_rx.view import AuditRow, CallRow, Fold, Output
-from agentsight_rx.view.checkpoints import CHECKPOINT, Checkpoints
-from agentsight_rx.view.fold import FoldState
-from agentsight_rx.view.log import read_events, resume
-from agentsight_rx.view.report import read_report
-from agentsight_rx.view.retention import Retention
-from agentsight_rx.view.tables import CALLS, PREVIEW, REMOVED, RUNS
+from agentsight_rx.view.fold.fold import FoldState
+from agentsight_rx.view.log.checkpoints import CHECKPOINT, Checkpoints
+from agentsight_rx.view.log.reading import read_events, resume
+from agentsight_rx.view.log.retention import Retention
+from agentsight_rx.view.rows.tables import CALLS, PREVIEW, REMOVED, RUNS
 from benchmarks.stored import sizes
+from tests.reports import read_report
 
-from ..view.test_log import TEXT, request, stream
+from ..view.log.test_reading import TEXT, request, stream
 
 SECRET = "sk-ant-api03-Zk3uV9qLr7XwT2mB8nC4dF6gH1jK5pQs"
 

@@ -12,7 +12,7 @@ from agentsight_rx.loss import Reason
 from agentsight_rx.sources import spooled
 from agentsight_rx.spool import Header, Recorded, encode_segment, folders, recordings, segment_name
 from agentsight_rx.state import LmdbStore
-from agentsight_rx.view.tables import PROCESSES, ROW_TABLES
+from agentsight_rx.view.rows.tables import PROCESSES, ROW_TABLES
 from property_tests.continuing import events_of
 
 EVENTS: list[Event] = [

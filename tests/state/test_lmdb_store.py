@@ -333,3 +333,20 @@ def test_what_is_used_is_less_than_the_file(path: Path) -> None:
     store.commit([Delete(ROWS, number) for number in range(90)])
     assert store.used() < used / 5
     store.close()
+
+
+@pytest.mark.parametrize("moved", [True, False])
+def test_a_store_whose_file_is_gone_is_not_said_to_be_on_the_disk(path: Path, moved: bool) -> None:
+    store = LmdbStore.open(path)
+    store.commit([Put(ROWS, 1, b"row")])
+    if moved:
+        path.rename(path.with_name("elsewhere.lmdb"))
+        store.sync()
+        store.close()
+        assert LmdbStore.open(path.with_name("elsewhere.lmdb"), readonly=True).get(ROWS, 1) == b"row"
+        return
+    path.unlink()
+    path.write_bytes(b"another file")
+    for step in (store.sync, store.close):
+        with pytest.raises(StoreError, match="is gone: it was removed, or its file system was unmounted"):
+            step()

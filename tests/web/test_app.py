@@ -14,7 +14,7 @@ from agentsight_rx.sinks import Lent
 from agentsight_rx.sinks.web import Feed
 from agentsight_rx.state import MemoryStore
 from agentsight_rx.view import AuditRow, CallRow, ProcessRow, ToolRow
-from agentsight_rx.view.snapshot_schema import Snapshot
+from agentsight_rx.view.snapshot.schema import Snapshot
 from agentsight_rx.web.api import Api
 from agentsight_rx.web.app import Access, application
 from agentsight_rx.web.assets import Bundle

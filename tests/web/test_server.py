@@ -23,7 +23,7 @@ from agentsight_rx.loss import Ledger
 from agentsight_rx.operators import materialize
 from agentsight_rx.runtime import Run
 from agentsight_rx.view import CallRow, Output, SessionRow
-from agentsight_rx.view.ids import call_id
+from agentsight_rx.view.rows.ids import call_id
 from agentsight_rx.web import WebOptions, WebSink, web
 from agentsight_rx.web.connections import Limits
 from agentsight_rx.web.serving import Serving

@@ -18,7 +18,7 @@ from ...llm.decode import decoded
 from ...redaction.redactor import Redactor
 from .draft import Draft
 from .fields import count, mapping, moment, objects, shown, spoken, text
-from .transcript import Transcript, TranscriptCall, TranscriptTool, minus
+from .transcript import Transcript, TranscriptCall, TranscriptTool
 
 __all__ = ["codex"]
 
@@ -74,7 +74,7 @@ class _Reading:
         if not total.total or total == self._before:
             return
         # A sum that is smaller than the one before began anew
-        added = minus(total, self._before) if total.total > self._before.total else total
+        added = total.without(self._before) if total.total > self._before.total else total
         self._before = total
         self.draft.total(self._model, added)
         self._number += 1

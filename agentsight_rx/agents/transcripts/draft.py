@@ -14,7 +14,8 @@ from ...events import Usage
 from ...llm.decode import decoded
 from ...redaction.redactor import Redactor
 from ...wire.lines import Line, LineDecoder
-from .transcript import Transcript, TranscriptCall, TranscriptTool, most, plus
+from ..said import typed
+from .transcript import Transcript, TranscriptCall, TranscriptTool
 
 __all__ = ["Draft"]
 
@@ -103,7 +104,7 @@ class Draft:
             self.drop()
             return
         if before is not None:
-            found = replace(before, usage=most(before.usage, found.usage), time_ms=max(before.time_ms, found.time_ms))
+            found = replace(before, usage=before.usage.largest(found.usage), time_ms=max(before.time_ms, found.time_ms))
         else:
             ids = {name: self._text(getattr(found, name), _NAME_MOST) for name in ("id", "request_id", "model")}
             found = replace(found, **ids)
@@ -138,14 +139,14 @@ class Draft:
 
     def prompted(self, text: str) -> None:
         """What the user may have typed; the first that no program wrote is kept."""
-        if not self.prompt and text.strip() and not _NOTE.match(text):
-            self.prompt = self._text(text.strip(), _PROMPT_MOST)
+        if not self.prompt and (said := typed(text)):
+            self.prompt = self._text(said, _PROMPT_MOST)
 
     def total(self, model: str, usage: Usage) -> None:
         """Tokens in the agent's own sums, which count more than the sums of its calls."""
         name = self._text(model, _NAME_MOST)
         if name in self._sums or len(self._sums) < _MODELS_MOST:
-            self._sums[name] = plus(self._sums.get(name, Usage()), usage)
+            self._sums[name] = self._sums.get(name, Usage()) + usage
 
     def drop(self) -> None:
         """Something was one too many."""
@@ -156,7 +157,7 @@ class Draft:
         if not sums:
             for call in self._calls.values():
                 if call.usage.total:
-                    sums[call.model] = plus(sums.get(call.model, Usage()), call.usage)
+                    sums[call.model] = sums.get(call.model, Usage()) + call.usage
         return Transcript(
             agent=self._agent,
             session_id=self._text(self.session_id or self._name, _NAME_MOST),
@@ -195,10 +196,3 @@ class Draft:
 
 # Files of the agents themselves and of caches
 _NOISE = re.compile(r"/\.(?:claude|codex|gemini|git|npm|cache)/|/node_modules/|(?:\A|/)(?:CLAUDE|AGENTS|GEMINI)\.md\Z")
-
-# What Claude Code, Codex and Gemini CLI put in the place of, or in front of, what a user typed
-_NOTE = re.compile(
-    r"\s*(?:<(?:command-[a-z]+|local-command-[a-z]+|bash-[a-z]+|system-reminder|environment_context|user_instructions"
-    r"|session_context|turn_aborted|user_shell_command|permissions instructions|INSTRUCTIONS)>"
-    r"|# AGENTS\.md instructions|Caveat: The messages below|\[Request interrupted)"
-)

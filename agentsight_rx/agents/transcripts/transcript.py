@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from ...events import Usage
 
-__all__ = ["Transcript", "TranscriptCall", "TranscriptTool", "display_id", "minus", "most", "plus", "together"]
+__all__ = ["Transcript", "TranscriptCall", "TranscriptTool", "display_id", "together"]
 
 
 class TranscriptCall(Struct, frozen=True, kw_only=True):
@@ -125,40 +125,8 @@ def _sums(parts: list[Transcript]) -> dict[str, Usage]:
         again: dict[str, Usage] = {}
         for call in part.calls:
             if _call_key(call) in seen:
-                again[call.model] = plus(again.get(call.model, Usage()), call.usage)
+                again[call.model] = again.get(call.model, Usage()) + call.usage
             seen.add(_call_key(call))
         for model, usage in part.totals.items():
-            sums[model] = plus(sums.get(model, Usage()), minus(usage, again.get(model, Usage())))
+            sums[model] = sums.get(model, Usage()) + usage.without(again.get(model, Usage()))
     return sums
-
-
-def plus(one: Usage, other: Usage, /) -> Usage:
-    return Usage(
-        one.input + other.input,
-        one.output + other.output,
-        one.cache_creation + other.cache_creation,
-        one.cache_read + other.cache_read,
-        one.reasoning + other.reasoning,
-    )
-
-
-def minus(one: Usage, other: Usage, /) -> Usage:
-    """Never less than nothing."""
-    return Usage(
-        max(0, one.input - other.input),
-        max(0, one.output - other.output),
-        max(0, one.cache_creation - other.cache_creation),
-        max(0, one.cache_read - other.cache_read),
-        max(0, one.reasoning - other.reasoning),
-    )
-
-
-def most(one: Usage, other: Usage, /) -> Usage:
-    """Of each field the larger one: counts of one call grow while it is streamed."""
-    return Usage(
-        max(one.input, other.input),
-        max(one.output, other.output),
-        max(one.cache_creation, other.cache_creation),
-        max(one.cache_read, other.cache_read),
-        max(one.reasoning, other.reasoning),
-    )

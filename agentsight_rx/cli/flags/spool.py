@@ -7,9 +7,9 @@ from ... import sinks
 from ...core.sink import Sink
 from ...errors import UsageError
 from ...graphs import TraceOptions
-from ...launch import invoking_user
 from ...spool import SpoolOptions, host_of_machine
 from ...view import Output
+from ..launch import invoking_user
 from ..values import bytes_of, seconds_of
 from .group import OUT, Group, flag
 

@@ -6,10 +6,10 @@ from typing import Annotated
 from ... import sinks
 from ...core.sink import Sink
 from ...graphs import TraceOptions
-from ...launch import invoking_user
 from ...sinks import Lent
 from ...view import Output
-from ...view.retention import Retention
+from ...view.log.retention import Retention
+from ..launch import invoking_user
 from ..values import retention_of
 from .group import OUT, Group, flag
 

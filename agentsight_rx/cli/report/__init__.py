@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import typer
 
+from ..lazy import lazy_group
 from .flags import reported
-from .lazy import lazy_group
 from .summary import summary
 
 __all__ = ["report"]

@@ -19,6 +19,7 @@ from msgspec.structs import replace
 
 from ...errors import StoreError, UsageError
 from ...prices import Prices
+from ...say import program
 from ...state import LmdbStore, Store
 from ...view.queries import Selection
 from ..colour import has_colour
@@ -29,7 +30,7 @@ from .plain import plain
 from .screen import Line, Screen, Whole, render
 from .selection import selection_of
 
-__all__ = ["Ask", "Flags"]
+__all__ = ["Ask", "Flags", "report_called"]
 
 T = TypeVar("T")
 
@@ -90,8 +91,8 @@ class Ask:
         path = newest_store(self.flags.db)
         if not path.exists():
             raise StoreError(
-                f"{path} does not exist; make a recording with `agentsight-rx record --db {path} -- COMMAND`, "
-                "or list the recordings with `agentsight-rx report list`"
+                f"{path} does not exist; make a recording with `{program()} record --db {path} -- COMMAND`, "
+                f"or list the recordings with `{program()} report list`"
             )
         return path
 
@@ -156,12 +157,18 @@ class Ask:
     @property
     def command(self) -> str:
         """How this report was called, without what chooses how much of it is shown."""
-        return self.other(self._name)
+        return self.other(self._name.removeprefix("report").lstrip())
 
     def other(self, report: str) -> str:
-        """How to call another report of the same part of the same store."""
+        """How to call another report of the same part of the same store; "" is the first screen."""
         chosen = {name: getattr(self.flags, name) for name in ("db", "since", "until", "session", "agent", "pid")}
-        return " ".join([report, *(f"--{name} {shlex.quote(str(value))}" for name, value in chosen.items() if value)])
+        given = [f"--{name} {shlex.quote(str(value))}" for name, value in chosen.items() if value]
+        return " ".join([report_called(report), *given])
+
+
+def report_called(name: str) -> str:
+    """How a report is called; "" is the first screen."""
+    return f"{program()} report {name}".rstrip()
 
 
 def _print(line: str) -> None:

@@ -11,9 +11,8 @@ from ...errors import UsageError
 from ...llm.canonical import ReasoningPart, TextPart
 from ...view import CallRow
 from ...view.queries.call import ToolWork, WholeCall, find_calls, read_call
-from ...view.queries.costs import asked_tokens
-from ...view.tool_words import asked_for
-from .ask import Ask
+from ...view.rows.tool_words import asked_for
+from .ask import Ask, report_called
 from .call_words import state_of_call
 from .conversation import answer_lines, request_lines
 from .screen import Line, Screen, Span, Whole
@@ -48,13 +47,13 @@ def call(
     if not request and not answer:
         ask.write_lines(_lines(found, ask.screen))
         dated = f"prices of {found.call.cost_as_of.isoformat()} · " if found.call.cost_as_of else ""
-        ask.write_lines(["", Whole(f"{dated}whole: {ask.other(f'report call {wanted}')} --request, --answer")])
+        ask.write_lines(["", Whole(f"{dated}whole: {ask.other(f'call {wanted}')} --request, --answer")])
 
 
 def _the_one(ask: Ask, wanted: str) -> CallRow:
     rows = find_calls(ask.store, wanted, ask.selection)
     if not rows:
-        raise UsageError(f"no call is {wanted}; list the calls with `agentsight-rx {ask.other('report calls')}`")
+        raise UsageError(f"no call is {wanted}; list the calls with `{ask.other('calls')}`")
     if len({row.id for row in rows}) > 1:
         ids = ", ".join(row.id for row in rows[:4])
         raise UsageError(f"{wanted} may be {len(rows)} calls: {ids}{', …' if len(rows) > 4 else ''}; give more of the id")
@@ -76,7 +75,7 @@ def _head(found: WholeCall) -> Line:
     took_ms = None if row.end_timestamp_ms is None else row.end_timestamp_ms - row.start_timestamp_ms
     first = row.time_to_first_chunk_ms
     when = [clock(row.start_timestamp_ms), took(took_ms), f"first word after {took(first)}" if first is not None else ""]
-    tokens = f"{amount(asked_tokens(row))} in ({amount(row.cache_read_tokens)} cached), {amount(row.output_tokens)} out"
+    tokens = f"{amount(row.asked_tokens)} in ({amount(row.cache_read_tokens)} cached), {amount(row.output_tokens)} out"
     if row.reasoning_tokens:
         tokens += f" ({amount(row.reasoning_tokens)} to think)"
     model = row.model or "unknown model"
@@ -134,13 +133,13 @@ def _tool(work: ToolWork, screen: Screen) -> Iterator[Line]:
         label = "process" if not at else ""
         yield f"{'':<11}{label:<8} {process.pid} {' '.join(process.argv) or process.command}{tied if not at else ''}"
     if len(work.processes) > _PROCESSES_SHOWN:
-        yield f"{'':<20}and {count(len(work.processes) - _PROCESSES_SHOWN)} more: report processes"
+        yield f"{'':<20}and {count(len(work.processes) - _PROCESSES_SHOWN)} more: {report_called('processes')}"
     if not work.processes and tool.related_pid is not None:
         yield f"{'':<11}{'process':<8} {tool.related_pid} {' '.join(tool.related_argv)}{tied}"
     signs = {path: _SIGNS[kind] for path, kind in work.fates.items() if kind in _SIGNS}
     for at, (path, sign) in enumerate(list(signs.items())[:_FILES_SHOWN]):
         yield f"{'':<11}{'files' if not at else '':<8} {sign} {path}"
     if len(signs) > _FILES_SHOWN:
-        yield f"{'':<20}and {count(len(signs) - _FILES_SHOWN)} more: report files"
+        yield f"{'':<20}and {count(len(signs) - _FILES_SHOWN)} more: {report_called('files')}"
     if tool.output:
         yield f"{'':<11}{'result':<8} {tool.output}"

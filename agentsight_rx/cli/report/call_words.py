@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from ...view import CallRow
 from ...view.queries.costs import CostSum
-from ...view.words import error_said
+from ...view.words import aside_said, error_said, ordinal
 from .screen import Span
 from .words import amount, count, listed, money, plural
 
@@ -22,7 +22,7 @@ def state_of_call(call: CallRow, /) -> Span:
     """`whole`, or the defect."""
     match call.status:
         case "complete":
-            return Span("whole")
+            return Span(f"whole; {call.note}" if call.note else "whole")
         case "error":
             return Span(f"failed: {error_said(call.error_type or '') or call.status_code or 'unknown'}", "failed")
         case "pending":
@@ -33,12 +33,16 @@ def state_of_call(call: CallRow, /) -> Span:
 
 def new_in_call(call: CallRow, /) -> str:
     """What its request added to the conversation: never the first prompt again."""
-    parts = [f"the same again ({call.repeat + 1}th time)" if call.repeat > 1 else "the same again"] if call.repeat else []
+    parts = (
+        [f"the same again ({ordinal(call.repeat + 1)} time)" if call.repeat > 1 else "the same again"] if call.repeat else []
+    )
     if call.retry:
         parts = ["a retry"]
+    if call.aside:
+        parts.append(aside_said(call.aside))
     if not call.repeat and call.new_results:
         parts.append(plural(call.new_results, "tool result"))
-    if not call.repeat and call.prompt:
+    if not call.repeat and call.prompt and call.aside != "retry":
         parts.append(f"“{call.prompt}”")
     who = f"sub-agent {call.agent_id[:8]}: " if call.agent_id else ""
     return who + (", ".join(parts) or ("no new message" if call.messages else ""))

@@ -10,7 +10,7 @@ import typer
 from ...rules.http import compile_http
 from ...view import CallRow
 from ...view.queries.calls import read_calls
-from ...view.queries.costs import PricedCall, asked_tokens, summed
+from ...view.queries.costs import PricedCall, summed
 from ...view.queries.matching import is_matched
 from .ask import Ask
 from .call_words import cost_said, new_in_call, state_of_call
@@ -60,7 +60,7 @@ def _lines(rows: Sequence[PricedCall], screen: Screen) -> Iterable[Line]:
     models = {row.model or "unknown" for row in rows}
     yield from table(COLUMNS, (_cells(row, screen, one_model=len(models) == 1) for row in rows), screen)
     if rows:
-        tokens = f"{amount(sum(map(asked_tokens, rows)))} in, {amount(sum(row.output_tokens for row in rows))} out"
+        tokens = f"{amount(sum(row.asked_tokens for row in rows))} in, {amount(sum(row.output_tokens for row in rows))} out"
         yield ""
         yield Prose(f"{plural(len(rows), 'call')} · {tokens} · {cost_said(summed(rows))} · {listed(sorted(models), 3)}")
 
@@ -72,7 +72,7 @@ def _cells(row: PricedCall, screen: Screen, *, one_model: bool) -> tuple[Cell, .
         str(row.turn or ""),
         clock(row.start_timestamp_ms),
         took(None if row.end_timestamp_ms is None else row.end_timestamp_ms - row.start_timestamp_ms),
-        amount(asked_tokens(row)) if has_tokens else "",
+        amount(row.asked_tokens) if has_tokens else "",
         amount(row.cache_read_tokens) if has_tokens else "",
         amount(row.output_tokens) if has_tokens else "",
         money(row.cost_usd) if has_tokens else "",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ...view.queries.causes import Actor, Cause
-from ...view.tool_words import asked_for
+from ...view.rows.tool_words import asked_for
 
 __all__ = ["cause_said", "causes_said", "who_said"]
 

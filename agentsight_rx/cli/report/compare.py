@@ -9,12 +9,12 @@ import typer
 
 from ...agents.transcripts import TranscriptCall, TranscriptTool
 from ...errors import UsageError
-from ...transcripts import home_of_user
+from ...say import program
 from ...view import CallRow, ToolRow
 from ...view.queries import sessions_named
-from ...view.queries.costs import asked_tokens
 from ...view.queries.session_compare import CallPair, SessionComparison
-from ...view.tool_words import asked_for
+from ...view.rows.tool_words import asked_for
+from ..session_files import home_of_user
 from .ask import Ask
 from .call_words import state_of_call
 from .lacking import compared
@@ -69,7 +69,7 @@ def compare(
     for number, each in enumerate(shown):
         ask.write_lines([*([""] if number else []), *_lines(each, ask)])
     if len(shown) < len(found):
-        ask.write_lines(["", f"{plural(len(found) - len(shown), 'other session')} with a file: report compare --all"])
+        ask.write_lines(["", f"{plural(len(found) - len(shown), 'other session')} with a file: {ask.other('compare')} --all"])
 
 
 def _chosen(ask: Ask, wanted: str | None) -> Iterator[SessionComparison]:
@@ -83,7 +83,7 @@ def _none_is(ask: Ask, wanted: str | None) -> str:
     what = f"of session {wanted}" if wanted else "of a session of this recording"
     return (
         f"no session file {what} was found in {home_of_user().path}; expected one of Claude Code, Codex CLI or Gemini CLI. "
-        "List session files with `agentsight-rx report transcripts`, and sessions with `agentsight-rx report sessions`"
+        f"List session files with `{program()} report transcripts`, and sessions with `{program()} report sessions`"
     )
 
 
@@ -132,7 +132,7 @@ def _call(row: CallRow) -> tuple[Cell, ...]:
     return (
         clock(row.start_timestamp_ms),
         str(row.turn or ""),
-        amount(asked_tokens(row)),
+        amount(row.asked_tokens),
         amount(row.output_tokens),
         row.response_model or row.model or "",
         state_of_call(row),
@@ -142,7 +142,7 @@ def _call(row: CallRow) -> tuple[Cell, ...]:
 
 def _file_call(row: TranscriptCall) -> tuple[Cell, ...]:
     usage = row.usage
-    asked = usage.input + usage.cache_creation + usage.cache_read
+    asked = usage.asked
     return (clock(row.time_ms), amount(asked), amount(usage.output), row.model, row.id or row.request_id)
 
 

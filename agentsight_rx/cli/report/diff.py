@@ -14,13 +14,13 @@ from ...llm import call_of
 from ...llm.canonical import LlmCall
 from ...state import LmdbStore
 from ...view import CallRow
-from ...view.log import read_exchange
+from ...view.log.reading import read_exchange
 from ...view.queries import Selection, sessions_named
 from ...view.queries.call import find_calls
 from ...view.queries.diff_calls import CallDiff, diff_calls
 from ...view.queries.diff_runs import Difference, RunFacts, Runs, difference_of
 from ...view.queries.run_rows import read_facts
-from ...view.tool_words import asked_for
+from ...view.rows.tool_words import asked_for
 from .ask import Ask
 from .message_words import message_said
 from .screen import Cell, Column, Line, Screen, Span, table
@@ -191,4 +191,4 @@ def _marked(sign: str, lines: Iterable[str]) -> Iterator[str]:
 
 
 def _asked(row: CallRow) -> int:
-    return row.input_tokens + row.cache_read_tokens + row.cache_creation_tokens
+    return row.asked_tokens

@@ -18,20 +18,20 @@ from ...errors import SinkError, StoreError, UsageError
 from ...events import Event
 from ...exports import CSV_TABLES, CsvTable, atif, csv_lines, har, perfetto
 from ...files import why, written_whole
-from ...launch import invoking_user
 from ...loss import Ledger
-from ...say import say
+from ...say import program, say
 from ...sinks import OtelOptions, send_recorded, write_recorded
 from ...state import Store
-from ...view.log import read_event_count, read_events
+from ...view.log.reading import read_event_count, read_events
 from ...view.page import Picture, embedded
 from ...view.page.picture import WHOLE
 from ...view.queries.reading import newest_session, sessions_named
-from ...view.rows import SessionRow
-from ...view.snapshot import AUDIT_DEFAULT, read_snapshot
+from ...view.rows.kinds import SessionRow
+from ...view.snapshot.snapshot import AUDIT_DEFAULT, read_snapshot
 from ...web.assets import bundle, single_file
 from ..flags.group import Only
 from ..flags.otel import Otel
+from ..launch import invoking_user
 from .ask import Ask
 from .words import plural
 
@@ -139,10 +139,22 @@ def _spans_of(ledger: Ledger) -> str:
 
 
 def _by_ending(output: str) -> str:
-    """The format whose longest ending the name of the file has."""
+    """
+    The format whose longest ending the name of the file has; a snapshot for standard output and for a name without an ending.
+    Raises UsageError for an ending that no format has.
+    """
     name = Path(output).name
     found = [(len(ending), form) for form, how in _FORMATS.items() for ending in how.endings if name.endswith(ending)]
-    return max(found)[1] if found else "snapshot"
+    if found:
+        return max(found)[1]
+    before, _, ending = name.rpartition(".")
+    if not before:
+        return "snapshot"
+    known = "; ".join(f"{', '.join(how.endings)} ({form})" for form, how in _FORMATS.items())
+    raise UsageError(
+        f"-o {output}: no format has the ending .{ending}. There are {known}. "
+        f"Give one of these endings, or --format; spans (--format {_SPANS}) have no ending of their own"
+    )
 
 
 def _refuse_parts(ask: Ask, chosen: str, how: _Format) -> None:
@@ -216,7 +228,7 @@ def _session(ask: Ask) -> SessionRow:
         return found[0]
     names = ", ".join(row.id for row in found[:5])
     seen = f"{len(found)} sessions are meant: {names}" if found else "no session is meant"
-    raise UsageError(f"{seen}; give the id of one with --session, as `agentsight-rx report sessions` shows it")
+    raise UsageError(f"{seen}; give the id of one with --session, as `{program()} report sessions` shows it")
 
 
 _ONE_SESSION = ("--session", "--agent")

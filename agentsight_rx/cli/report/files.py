@@ -12,12 +12,12 @@ from ...errors import UsageError
 from ...view.queries.causes import Causes, within
 from ...view.queries.file_fates import KINDS, Lives
 from ...view.queries.files import FileUse, file_uses
-from ...view.tables import AUDIT
+from ...view.rows.tables import AUDIT
 from .ask import Ask
 from .cause_words import causes_said, who_said
 from .leading import show_first, unlimited
 from .screen import Cell, Column, Span, State, table
-from .words import count, size
+from .words import count, data_size
 
 __all__ = ["COLUMNS", "files"]
 
@@ -69,8 +69,8 @@ def _cells(use: FileUse, folder: str) -> tuple[Cell, ...]:
     return (
         Span(use.kind, refused),
         (_below(use.path, folder) or "(path not known)") + target,
-        size(use.written_bytes) if use.written_bytes else "",
-        size(use.read_bytes) if use.read_bytes else "",
+        data_size(use.written_bytes) if use.written_bytes else "",
+        data_size(use.read_bytes) if use.read_bytes else "",
         Span(count(use.count) + failed, refused),
         who_said(use.by),
         causes_said(use.causes),

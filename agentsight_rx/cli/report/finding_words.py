@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...view.queries.findings import Finding
-from ...view.tool_words import asked_for
+from ...view.rows.tool_words import asked_for
 from ...view.words import error_said, times_said
 from .words import amount, money, plural
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from ...view.blind_spots import advice_of, sentence_of
-from ...view.gaps import UNSEEN_WHY, unseen_said
+from ...view.queries.gaps import UNSEEN_WHY, unseen_said
 from ...view.queries.health import Health, read_health
 from ...view.reasons import lost_words, why
+from ...view.rows.blind_spots import advice_of, sentence_of
 from ..text import tls_lines
-from .ask import Ask
+from .ask import Ask, report_called
 from .screen import Line, Prose, Screen, Span
-from .words import moment, plural, size
+from .words import data_size, moment, plural
 
 __all__ = ["gaps_of", "health", "missing_said"]
 
@@ -37,11 +37,11 @@ def gaps_of(found: Health, screen: Screen, /) -> Iterator[tuple[str, str]]:
     for spot in found.blind_spots:
         yield f"could not be read: {sentence_of(spot)}", advice_of(spot)
     if found.calls_cut:
-        yield f"{plural(found.calls_cut, 'call')} cut: some of their bytes are missing", "report calls --failed"
+        yield f"{plural(found.calls_cut, 'call')} cut: some of their bytes are missing", f"{report_called('calls')} --failed"
     if found.commands_unseen:
         yield unseen_said(found.commands_unseen), UNSEEN_WHY
     for entry in found.losses:
-        lost = f", {size(entry.size)}" if entry.size else ""
+        lost = f", {data_size(entry.size)}" if entry.size else ""
         yield f"{lost_words(entry)}{lost}", why(entry.reason)
     for run in found.unended:
         yield f"no orderly end: nothing is known after {moment(run.committed_ms, screen.now_ms)}", "it was killed"

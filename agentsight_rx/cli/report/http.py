@@ -12,10 +12,10 @@ from ...view import HttpRow
 from ...view.queries.causes import Causes, within
 from ...view.queries.http import Exchange, exchanges_of
 from ...view.queries.matching import is_matched
-from ...view.tables import HTTP
+from ...view.rows.tables import HTTP
 from .ask import Ask
 from .screen import Cell, Column, Line, Screen, Span, table
-from .words import clock, size, took
+from .words import clock, data_size, took
 
 __all__ = ["COLUMNS", "http"]
 
@@ -72,8 +72,8 @@ def _cells(row: Exchange) -> tuple[Cell, ...]:
         row.host or "unknown",
         row.path,
         Span(status, "failed" if (row.status_code or 0) >= 400 else ""),
-        size(row.request_bytes),
-        size(row.response_bytes),
+        data_size(row.request_bytes),
+        data_size(row.response_bytes),
         took(row.duration_ms),
         str(row.turn or ("served" if row.call_id else "")),
         Span(state.replace("_", " "), "missing"),

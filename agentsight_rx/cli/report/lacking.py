@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from ...say import program
 from .ask import Ask
-from .screen import Line, Span
+from .screen import Line, Whole
 from .words import plural
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def lacking_said(rows: Iterable[SessionComparison]) -> Iterator[Line]:
         what = " and ".join(plural(number, name) for number, name in numbers if number)
         if what:
             said = f"the session file of {row.name} has {what} that the wire does not have"
-            yield (Span(said, "missing"), f": report compare {row.name}")
+            yield Whole(f"{said}: {program()} report compare {row.name}")
 
 
 def in_file_only(rows: Iterable[SessionComparison], session: str) -> dict[str, int] | None:

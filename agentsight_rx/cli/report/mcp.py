@@ -9,7 +9,7 @@ import typer
 
 from ...view.queries.causes import Causes, within
 from ...view.queries.mcp import McpRequest, McpTool, mcp_of
-from ...view.tables import AUDIT
+from ...view.rows.tables import AUDIT
 from .ask import Ask
 from .leading import unlimited
 from .mcp_words import arguments_said, result_said

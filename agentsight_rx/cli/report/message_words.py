@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from ...cells import clean
 from ...llm.canonical import MediaPart, Message, Part, ReasoningPart, TextPart, ToolCallPart
-from ...view.tool_words import asked_for
+from ...view.rows.tool_words import asked_for
 from .words import count, plural
 
 __all__ = ["message_said"]

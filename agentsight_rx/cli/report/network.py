@@ -6,15 +6,14 @@ from collections.abc import Iterable, Sequence
 
 from ...view.queries.causes import Causes, within
 from ...view.queries.network import Host, Network, Path, Peer, network_of
-from ...view.queries.reading import selected
-from ...view.report import rows_of
-from ...view.tables import AUDIT, BLIND_SPOTS, HTTP
+from ...view.queries.reading import rows_of, selected
+from ...view.rows.tables import AUDIT, BLIND_SPOTS, HTTP
 from .ask import Ask
 from .cause_words import causes_said, who_said
 from .leading import unlimited
 from .plain import plain
 from .screen import Cell, Column, Line, Span, Whole, table
-from .words import count, plural, size
+from .words import count, data_size, plural
 
 __all__ = ["network"]
 
@@ -98,7 +97,7 @@ def _peer(peer: Peer) -> tuple[Cell, ...]:
 
 def _known(number: int | None) -> str:
     """Bytes; `?` where they were not measured."""
-    return "?" if number is None else size(number)
+    return "?" if number is None else data_size(number)
 
 
 def _rows(hosts: Sequence[Host], paths: int | None) -> Iterable[tuple[Cell, ...]]:
@@ -115,6 +114,6 @@ def _numbers(each: Host | Path, cut: int) -> tuple[Cell, ...]:
         count(each.calls) if each.calls else "",
         Span(count(each.errors) if each.errors else "", "failed"),
         Span(count(cut) if cut else "", "missing"),
-        size(each.sent_bytes),
-        size(each.received_bytes),
+        data_size(each.sent_bytes),
+        data_size(each.received_bytes),
     )

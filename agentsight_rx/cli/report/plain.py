@@ -10,7 +10,7 @@ from typing import cast
 from msgspec import Struct
 
 from ...view import AnyRow
-from ...view.snapshot_schema import value_of
+from ...view.snapshot.schema import value_of
 
 __all__ = ["plain"]
 

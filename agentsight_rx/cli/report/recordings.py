@@ -9,12 +9,13 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ...errors import StoreError
+from ...say import program
 from ...state import LmdbStore
 from ...view.queries.recordings import Held, read_held
 from ..stores import is_being_written, recorded
 from .ask import Ask
 from .screen import Column, Line, Screen, Span, Whole, table
-from .words import amount, listed, moment, size
+from .words import amount, data_size, listed, moment
 
 __all__ = ["COLUMNS", "Recorded", "recordings"]
 
@@ -54,9 +55,9 @@ def recordings(ask: Ask) -> None:
         ask.write_lines([Whole(f"in {files[0].parent}")])
     ask.write_lines(_lines(rows, ask.screen))
     if not rows:
-        ask.write_lines(["no recording; make one with `agentsight-rx record -- COMMAND`"])
+        ask.write_lines([f"no recording; make one with `{program()} record -- COMMAND`"])
     elif len(shown) < len(files):
-        ask.write_lines(["", f"the newest {len(shown)}; all of them: report list --all"])
+        ask.write_lines(["", f"the newest {len(shown)}; all of them: {program()} report list --all"])
 
 
 def _recorded(path: Path) -> Recorded:
@@ -86,7 +87,7 @@ def _cells(row: Recorded, screen: Screen) -> tuple[str | Span, ...]:
             moment(row.changed_ms, screen.now_ms),
             "",
             "",
-            size(row.bytes),
+            data_size(row.bytes),
             Span(_error(row), "failed"),
             PurePath(row.path).name,
         )
@@ -96,7 +97,7 @@ def _cells(row: Recorded, screen: Screen) -> tuple[str | Span, ...]:
         moment(held.started_ms or row.changed_ms, screen.now_ms),
         str(held.calls),
         amount(held.tokens),
-        size(row.bytes),
+        data_size(row.bytes),
         what + state,
         PurePath(row.path).name,
     )

@@ -7,6 +7,7 @@ import re
 from typing import Protocol
 
 from ...errors import UsageError
+from ...say import program
 from ...state import Store
 from ...view.queries import Selection, sessions_named
 
@@ -53,7 +54,7 @@ def _none_is(flags: Chosen, store: Store) -> str:
     rows = sessions_named(store, session=None, agent=None)
     known = dict.fromkeys((row.agent or row.comm or "unknown") if flags.agent else row.id for row in rows)
     there = f"there are {', '.join(list(known)[-5:])}" if known else "there is no session in the store"
-    return f"no session fits {' and '.join(wanted)}; {there} (agentsight-rx report sessions)"
+    return f"no session fits {' and '.join(wanted)}; {there} ({program()} report sessions)"
 
 
 def moment_of(text: str | None, flag: str, /, *, now_ms: int) -> int | None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from ...view import SessionRow
 from ...view.queries.sessions import read_sessions
-from ...view.snapshot_schema import value_of
+from ...view.snapshot.schema import value_of
 from .ask import Ask
 from .lacking import WITH_FILES, compared, in_file_only, lacking_said
 from .screen import Column, Line, Screen, Span, table
@@ -54,7 +54,7 @@ def _cells(row: SessionRow, screen: Screen) -> tuple[str | Span, ...]:
         "live" if row.status == "live" else took((row.end_timestamp_ms or row.start_timestamp_ms) - row.start_timestamp_ms),
         f"{row.agent or row.comm or 'unknown'} {row.pid or ''}".strip(),
         str(row.calls),
-        amount(row.input_tokens + row.cache_read_tokens + row.cache_creation_tokens),
+        amount(row.asked_tokens),
         amount(row.cache_read_tokens),
         amount(row.output_tokens),
         str(row.tools) if row.tools else "",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import PurePosixPath
 from typing import Annotated
 
@@ -12,10 +12,9 @@ from ...prices import Prices
 from ...state import Store
 from ...view import ProcessRow, SessionRow
 from ...view.queries import Selection
-from ...view.queries.costs import asked_tokens
 from ...view.queries.summary import Summary, Turn, read_summary
-from ...view.tool_words import asked_for
-from .ask import Ask
+from ...view.rows.tool_words import asked_for
+from .ask import Ask, report_called
 from .call_words import is_whole, new_in_call, numbers_said, state_of_call
 from .finding_words import finding_said
 from .health import missing_said
@@ -53,18 +52,19 @@ def summary(ask: Ask, transcripts: Annotated[bool, WITH_FILES] = False) -> None:
         session = found.session.id if found.session else ""
         ask.write([{**asdict(found), "only_in_file": in_file_only(files, session)} if transcripts else found])
         return
-    ask.write_lines(summary_lines(found, ask.screen, ask=ask))
+    ask.write_lines(summary_lines(found, ask.screen, ask.other))
     ask.write_lines(lacking_said(files))
 
 
-def summary_text(store: Store, screen: Screen, *, prices: Prices | None = None) -> list[str]:
-    """The first screen of a store as it is written."""
+def summary_text(store: Store, screen: Screen, *, prices: Prices | None = None, given: str = "") -> list[str]:
+    """The first screen of a store as it is written. `given` is the store as an argument of the hints, where they need it."""
     found = read_summary(store, Selection(), prices or Prices(), most_turns=_TURNS)
-    return [render(line, screen) for line in summary_lines(found, screen)]
+    chosen = f" --db {given}" if given else ""
+    return [render(line, screen) for line in summary_lines(found, screen, lambda name: f"{report_called(name)}{chosen}")]
 
 
-def summary_lines(found: Summary, screen: Screen, *, ask: Ask | None = None) -> Iterator[Line]:
-    """The first screen. With `ask` its hints have the flags that were given."""
+def summary_lines(found: Summary, screen: Screen, call: Callable[[str], str]) -> Iterator[Line]:
+    """The first screen. `call` says how another report of the same is called, "" this one."""
     session = found.session
     title = session.title if session and session.title else ""
     if title:
@@ -73,24 +73,19 @@ def summary_lines(found: Summary, screen: Screen, *, ask: Ask | None = None) -> 
     yield Prose(found.verdict.sentence)
     yield missing_said(found.health)
     if found.health.missing:
-        yield Whole(f"all of it: {_call(ask, 'health')}")
+        yield Whole(f"all of it: {call('health')}")
     if found.calls:
         yield ""
         yield Prose(_numbers(found))
         yield from table(COLUMNS, map(_turn, found.turns), screen)
         if len(found.turns) < found.calls:
-            yield Whole(f"    …  {count(found.calls - len(found.turns))} more: {_call(ask, '')} --all")
-    yield from _effects(found, session)
+            yield Whole(f"    …  {count(found.calls - len(found.turns))} more: {call('')} --all")
+    yield from _effects(found, session, call)
     yield from _programs(found.programs)
     yield ""
     if found.sessions > 1:
-        yield Whole(f"{plural(found.sessions - 1, 'other session')}: {_call(ask, 'sessions')}")
-    yield f"next: {' · '.join(_next(found))}"
-
-
-def _call(ask: Ask | None, report: str) -> str:
-    name = f"report {report}".strip()
-    return ask.other(name) if ask else name
+        yield Whole(f"{plural(found.sessions - 1, 'other session')}: {call('sessions')}")
+    yield Whole(f"next: {' · '.join(map(call, _next(found)))}")
 
 
 def _head(found: Summary, screen: Screen) -> Line:
@@ -118,11 +113,11 @@ def _turn(turn: Turn) -> tuple[Cell, ...]:
     return (
         str(call.turn or ""),
         took(lasted),
-        amount(asked_tokens(call)) if has_tokens else "",
+        amount(call.asked_tokens) if has_tokens else "",
         amount(call.cache_read_tokens) if has_tokens else "",
         out,
         money(call.cost_usd) if has_tokens else "",
-        "your prompt" if call.turn == 1 and call.prompt and not call.agent_id else new_in_call(call),
+        "your prompt" if call.turn == 1 and call.is_prompted else new_in_call(call),
         _tools(turn),
     )
 
@@ -139,7 +134,7 @@ def _tools(turn: Turn) -> Cell:
     return Span(f"{first.tool_name} {asked} → {end}{lasted}{more}", said.state)
 
 
-def _effects(found: Summary, session: SessionRow | None) -> Iterator[Line]:
+def _effects(found: Summary, session: SessionRow | None, call: Callable[[str], str]) -> Iterator[Line]:
     files, lines = found.files, list[tuple[str, Line]]()
     home = session.cwd if session else None
     for paths, word, state in (
@@ -164,7 +159,7 @@ def _effects(found: Summary, session: SessionRow | None) -> Iterator[Line]:
         yield (f" {name if name != before else '':<8} ", *(line if isinstance(line, tuple) else (str(line),)))
         before = name
     if found.partial:
-        yield f" {'':<8} of files and MCP only the newest 5,000 lines: report audit"
+        yield f" {'':<8} of files and MCP only the newest 5,000 lines: {call('audit')}"
     for at, finding in enumerate(found.findings[:_FINDINGS]):
         yield (f" {'worth a look' if not at else '':<21} ", finding_said(finding))
 
@@ -196,11 +191,11 @@ def _next(found: Summary) -> Iterator[str]:
     turns = [turn for turn in found.turns if turn.call.turn]
     if turns:
         notable = next((turn for turn in turns if any(tool_said(tool).state for tool in turn.tools)), turns[-1])
-        yield f"report call {notable.call.turn}"
+        yield f"call {notable.call.turn}"
     if found.calls:
-        yield "report calls"
+        yield "calls"
     if found.tools:
-        yield "report tools"
-    yield "report files" if found.files.written or found.files.removed else "report processes"
+        yield "tools"
+    yield "files" if found.files.written or found.files.removed else "processes"
     if len(turns) > 1:
-        yield f"report diff {turns[-2].call.turn} {turns[-1].call.turn}"
+        yield f"diff {turns[-2].call.turn} {turns[-1].call.turn}"

@@ -11,8 +11,8 @@ from msgspec.structs import replace
 from ...view.queries import Selection
 from ...view.queries.causes import Causes, within
 from ...view.queries.timeline import Moment, timeline_of
-from ...view.tables import AUDIT, CALLS, PROCESSES, TOOLS
-from ...view.tool_words import asked_for
+from ...view.rows.tables import AUDIT, CALLS, PROCESSES, TOOLS
+from ...view.rows.tool_words import asked_for
 from ..values import seconds_of
 from .ask import Ask
 from .screen import Cell, Column, Line, Screen, Span, State, table

@@ -62,7 +62,7 @@ def _lines(groups: Sequence[TokenGroup], screen: Screen, kind: Grouping) -> Iter
         (
             group.group,
             str(group.calls),
-            amount(group.input_tokens + group.cache_read_tokens + group.cache_creation_tokens),
+            amount(group.asked_tokens),
             amount(group.cache_read_tokens),
             amount(group.cache_creation_tokens),
             amount(group.output_tokens),

@@ -9,7 +9,7 @@ import typer
 
 from ...view import ToolRow
 from ...view.queries.tools import read_tools
-from ...view.tool_words import asked_for
+from ...view.rows.tool_words import asked_for
 from .ask import Ask
 from .screen import Column, Line, Screen, Span, table
 from .tool_words import tool_said
@@ -25,6 +25,7 @@ COLUMNS = (
     Column("input", flexible=True),
     Column("ended", flexible=True),
     Column("took", right=True),
+    Column("pause", right=True),
     Column("process", right=True),
     Column("matched by"),
 )
@@ -50,6 +51,7 @@ def _cells(row: ToolRow) -> tuple[str | Span, ...]:
         asked_for(row.input),
         tool_said(row),
         took(row.duration_ms),
+        took(row.pause_ms),
         str(row.related_pid or ""),
         row.link or "",
     )

@@ -8,9 +8,10 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from ...redaction.redactor import Redactor
-from ...transcripts import Found, TranscriptFiles, home_of_user
+from ...say import program
 from ...view.queries import sessions_named
 from ...view.queries.session_files import Matched, SessionFile, is_of_recording, match_files, session_file
+from ..session_files import Found, TranscriptFiles, home_of_user
 from .ask import Ask
 from .screen import Cell, Column, Line, Screen, Span, table
 from .selection import selection_of
@@ -78,7 +79,7 @@ def _cells(row: SessionFile, screen: Screen) -> tuple[Cell, ...]:
         moment(row.end_timestamp_ms or 0, screen.now_ms, short=True),
         row.name,
         str(row.calls),
-        amount(row.input_tokens + row.cache_read_tokens + row.cache_creation_tokens + row.output_tokens),
+        amount(row.asked_tokens + row.output_tokens),
         row.sessions[0] if row.sessions else Span("no call seen", "missing") if row.method else "",
         f"{row.method} {row.confidence:.2f}" if row.method else Span("not recorded", "quiet"),
         _near_home(row.cwd or ""),
@@ -93,7 +94,7 @@ def _near_home(path: str) -> str:
 
 def _left_out(found: Found, hidden: int) -> Iterable[Line]:
     if hidden > 0:
-        yield f"{count(hidden)} more; all of them: report transcripts --all"
+        yield f"{count(hidden)} more; all of them: {program()} report transcripts --all"
     if found.older:
         yield f"{plural(found.older, 'older file')} not read"
     if found.skipped:

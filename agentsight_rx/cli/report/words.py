@@ -5,43 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from ...view.words import plural
+from ...view.words import amount, count, data_size, plural, took
 
-__all__ = ["amount", "clock", "count", "day", "listed", "moment", "money", "plural", "size", "took"]
-
-
-def count(number: int, /) -> str:
-    """With commas: 1,204."""
-    return f"{number:,}"
-
-
-def amount(number: int, /) -> str:
-    """Short, as of tokens: 640, 18.2 k, 1.4 M."""
-    if abs(number) < 1000:
-        return str(number)
-    return f"{number / 1000:.1f} k" if abs(number) < 999_950 else f"{number / 1_000_000:.1f} M"
-
-
-def size(number: int, /) -> str:
-    """Bytes: 412 B, 1.2 kB, 3.4 MB."""
-    if abs(number) < 1000:
-        return f"{number} B"
-    for unit, least in (("GB", 999_950_000), ("MB", 999_950), ("kB", 0)):
-        if abs(number) >= least:
-            return f"{number / {'GB': 1e9, 'MB': 1e6, 'kB': 1e3}[unit]:.1f} {unit}"
-    return str(number)
-
-
-def took(ms: int | None, /) -> str:
-    """A duration: 340 ms, 6.2 s, 3 m 29 s, 2 h 05 m. Empty where it is unknown."""
-    if ms is None:
-        return ""
-    if ms < 1000:
-        return f"{ms} ms"
-    if ms < 59_950:
-        return f"{ms / 1000:.1f} s"
-    minutes, seconds = divmod(round(ms / 1000), 60)
-    return f"{minutes} m {seconds:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} m"
+__all__ = ["amount", "clock", "count", "data_size", "day", "listed", "moment", "money", "plural", "took"]
 
 
 def clock(ms: int, /) -> str:

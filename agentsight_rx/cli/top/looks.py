@@ -13,15 +13,16 @@ from msgspec import Struct
 
 from ...agents.matching import Match
 from ...errors import StoreError
-from ...families import Families
 from ...prices import Prices
 from ...redaction.redactor import Redactor
+from ...say import program
 from ...state import LmdbStore
-from ...transcripts import Home, TranscriptFiles, home_of_user
 from ...view.queries.top import TopRow
 from ...view.queries.top_live import live_rows
 from ...view.queries.top_store import saved_rows
+from ..session_files import Home, TranscriptFiles, home_of_user
 from ..stores import is_being_written
+from .families import Families
 from .wanted import Wanted
 
 __all__ = ["Live", "Look", "Looks", "Saved"]
@@ -82,7 +83,7 @@ class Saved:
 
     def __init__(self, path: Path, prices: Prices) -> None:
         if not path.exists():
-            raise StoreError(f"{path} does not exist; `agentsight-rx report list` shows the recordings that there are")
+            raise StoreError(f"{path} does not exist; `{program()} report list` shows the recordings that there are")
         self._path, self._prices = path, prices
         self._store = LmdbStore.open(path, readonly=True)
 

@@ -71,7 +71,7 @@ def part_of(block: Block, /) -> Part | None:
     if kind.endswith("thinking"):  # also redacted_thinking
         return ReasoningPart(block.thinking or "")
     if kind == "compaction":  # what the model wrote in place of the conversation before it
-        return ReasoningPart("\n".join(_texts(_blocks(block.content))))
+        return ReasoningPart("\n".join(_texts(_blocks(block.content))), compacted=True)
     if kind == "container_upload":
         return MediaPart("file", reference=block.file_id or "")
     if isinstance(block.source, _Source):

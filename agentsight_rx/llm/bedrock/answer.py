@@ -10,7 +10,7 @@ import re
 
 from msgspec import Raw, Struct, field
 
-from ...events import SseEvent
+from ...events import Headers, SseEvent, Usage
 from ..aws import exception_of, take_exception
 from ..bedrock_converse.answer import take_usage
 from ..by_shape import answers, asks, take
@@ -25,7 +25,21 @@ class _Metrics(Struct, gc=False):
     metrics: Raw = field(default=Raw(), name="amazon-bedrock-invocationMetrics")
 
 
+class _Embedding(Struct, gc=False):
+    """Fields that only requests for vectors have: of Cohere, Nova and Titan."""
+
+    texts: Raw = Raw()
+    input_type: Raw = Raw()
+    task: Raw = field(default=Raw(), name="taskType")
+    config: Raw = field(default=Raw(), name="embeddingConfig")
+    types: Raw = field(default=Raw(), name="embeddingTypes")
+    normalize: Raw = Raw()
+
+
 _METRICS = Fields(_Metrics)
+_EMBEDDING = Fields(_Embedding)
+_NUMBER = re.compile(r"\d{1,15}").fullmatch
+_COUNTED = ("input", "output", "cache-read-input", "cache-write-input")
 
 
 def _take(draft: Draft, event: SseEvent) -> bool | None:
@@ -54,6 +68,20 @@ def _answer(body: bytes) -> Draft:
     return draft
 
 
+def _counts(headers: Headers) -> Usage | None:
+    """The counts of a plain answer, which the bodies of most vendors do not have."""
+    found = {name: int(value) for name, value in headers if name.startswith("x-amzn-bedrock-") and _NUMBER(value)}
+    asked, said, read, written = (found.get(f"x-amzn-bedrock-{what}-token-count") for what in _COUNTED)
+    if asked is None and said is None:
+        return None
+    return Usage(asked or 0, said or 0, cache_creation=written or 0, cache_read=read or 0)
+
+
+def _embeds(body: bytes) -> bool:
+    asked = _EMBEDDING.value(body)
+    return asked is not None and any((asked.texts and asked.input_type, asked.task, asked.config, asked.types, asked.normalize))
+
+
 def _speaks(fields: IdentifyingFields) -> bool:
     return bool(fields.message_start or fields.content_block_delta or fields.invocation_metrics)
 
@@ -68,4 +96,6 @@ BEDROCK = Provider(
     asks=asks,
     answers=_answer,
     take=_take,
+    counts=_counts,
+    embeds=_embeds,
 )

@@ -12,7 +12,7 @@ from ..decode import Count
 from ..lenient import Fields
 from ..provider import IdentifyingFields, Provider
 from ..reader import Draft
-from ..usage import take_usage
+from ..usage import counted, take_usage
 from .prompt import request
 
 __all__ = ["COHERE", "CohereUsage"]
@@ -36,7 +36,7 @@ class CohereUsage(Struct, gc=False):
         if counts is None or (counts.input_tokens, counts.output_tokens) == (None, None):
             return None
         cached = self.cached_tokens or 0
-        return Usage(input=max(0, _whole(counts.input_tokens) - cached), output=_whole(counts.output_tokens), cache_read=cached)
+        return counted(_whole(counts.input_tokens), _whole(counts.output_tokens), read=cached)
 
 
 class _Function(Struct, gc=False):

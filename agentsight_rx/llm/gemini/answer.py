@@ -7,11 +7,10 @@ import re
 from msgspec import Raw, Struct, field
 
 from ...events import SseEvent
-from ...wire.json_stream import JsonStreamDecoder
 from ..decode import Count, Failure, failure_text
 from ..lenient import Fields
 from ..provider import IdentifyingFields, Provider
-from ..reader import Draft
+from ..reader import Draft, read_values
 from .counts import take_usage
 from .parts import Content
 from .prompt import request
@@ -135,11 +134,7 @@ def _error(failure: _Failure | str) -> str | None:
 
 def _answer(body: bytes) -> Draft:
     """One answer, or an array with the chunks of one, perhaps cut."""
-    draft = Draft()
-    decoder = JsonStreamDecoder(longest=len(body))
-    for chunk in decoder.feed(body):
-        _take(draft, chunk)
-    return draft
+    return read_values(body, _take)
 
 
 def _speaks(fields: IdentifyingFields) -> bool:
@@ -165,4 +160,5 @@ GEMINI = Provider(
     answers=_answer,
     take=_take,
     operation="generate_content",
+    has_mark=False,
 )

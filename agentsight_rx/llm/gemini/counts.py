@@ -8,6 +8,7 @@ from ...events import Usage
 from ..decode import Count
 from ..lenient import Fields
 from ..reader import Draft
+from ..usage import counted
 from ..usage import take_usage as usage_of_event
 
 __all__ = ["take_usage"]
@@ -35,12 +36,7 @@ class _Usage(Struct, rename="camel"):
             return None
         tools = _first(self.tool_use_prompt_token_count, self.snake_tools) or 0
         cached = _first(self.cached_content_token_count, self.snake_cached) or 0
-        return Usage(
-            input=max(0, (prompt or 0) + tools - cached),
-            output=(said or 0) + (thoughts or 0),
-            cache_read=cached,
-            reasoning=thoughts or 0,
-        )
+        return counted((prompt or 0) + tools, (said or 0) + (thoughts or 0), read=cached, reasoning=thoughts or 0)
 
 
 _USAGE = Fields(_Usage)

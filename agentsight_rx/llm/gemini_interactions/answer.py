@@ -14,7 +14,7 @@ from ..lenient import Fields
 from ..provider import IdentifyingFields, Provider
 from ..reader import Draft, Place
 from ..request_fields import text_of
-from ..usage import take_usage
+from ..usage import counted, take_usage
 from .prompt import request
 from .steps import Step, parts_of
 
@@ -34,12 +34,8 @@ class _Usage(Struct, gc=False):
         if (self.total_input_tokens, self.total_output_tokens) == (None, None):
             return None
         thoughts, cached = self.total_thought_tokens or self.total_reasoning_tokens or 0, self.total_cached_tokens or 0
-        return Usage(
-            input=max(0, (self.total_input_tokens or 0) + (self.total_tool_use_tokens or 0) - cached),
-            output=(self.total_output_tokens or 0) + thoughts,
-            cache_read=cached,
-            reasoning=thoughts,
-        )
+        asked = (self.total_input_tokens or 0) + (self.total_tool_use_tokens or 0)
+        return counted(asked, (self.total_output_tokens or 0) + thoughts, read=cached, reasoning=thoughts)
 
 
 class _Interaction(Struct):

@@ -11,7 +11,6 @@ import re
 from msgspec import Raw, Struct, field
 
 from ...events import SseEvent
-from ...wire.json_stream import JsonStreamDecoder
 from ..canonical import Asked, Message, ToolResultPart
 from ..decode import Failure, failure_text
 from ..gemini.counts import take_usage
@@ -20,7 +19,7 @@ from ..gemini.prompt import messages_of, tools_of, with_config
 from ..gemini.take_parts import take_call, take_parts
 from ..lenient import Fields
 from ..provider import IdentifyingFields, Provider
-from ..reader import Draft
+from ..reader import Draft, read_values
 from ..request_fields import RequestFields, asked_of
 
 __all__ = ["GEMINI_LIVE"]
@@ -140,10 +139,7 @@ def _take_content(draft: Draft, said: _Content) -> bool:
 
 def _answer(body: bytes) -> Draft:
     """The messages of one turn in a row."""
-    draft = Draft()
-    for message in JsonStreamDecoder(longest=len(body)).feed(body):
-        _take(draft, message)
-    return draft
+    return read_values(body, _take)
 
 
 def _speaks(fields: IdentifyingFields) -> bool:

@@ -8,13 +8,12 @@ import msgspec
 from msgspec import Raw, Struct
 
 from ...events import SseEvent, Usage
-from ...wire.json_stream import JsonStreamDecoder
 from ..by_order import made_up_id
 from ..canonical import MediaPart
 from ..decode import Count
 from ..lenient import Fields
 from ..provider import IdentifyingFields, Provider
-from ..reader import Draft
+from ..reader import Draft, read_values
 from ..request_fields import text_of
 from ..usage import take_usage
 from .prompt import request
@@ -110,10 +109,7 @@ def _take_message(draft: Draft, message: _Message) -> bool:
 
 def _answer(body: bytes) -> Draft:
     """One answer, or the chunks of a stream in a row."""
-    draft = Draft()
-    for chunk in JsonStreamDecoder(longest=len(body)).feed(body):
-        _take(draft, chunk)
-    return draft
+    return read_values(body, _take)
 
 
 def _speaks(fields: IdentifyingFields) -> bool:

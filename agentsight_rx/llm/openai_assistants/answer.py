@@ -15,7 +15,7 @@ from ..decode import Count, Failure, failure_text
 from ..lenient import Fields
 from ..provider import IdentifyingFields, Provider
 from ..reader import Block, Draft, Place
-from ..usage import take_usage
+from ..usage import counted, take_usage
 from .prompt import request
 
 __all__ = ["OPENAI_ASSISTANTS"]
@@ -116,7 +116,7 @@ def _normal(usage: _Usage) -> Usage | None:
     if usage.prompt_tokens is None and usage.completion_tokens is None:
         return None
     cached = (usage.prompt_token_details and usage.prompt_token_details.cached_tokens) or 0
-    return Usage(max(0, (usage.prompt_tokens or 0) - cached), usage.completion_tokens or 0, cache_read=cached)
+    return counted(usage.prompt_tokens or 0, usage.completion_tokens or 0, read=cached)
 
 
 def _take(draft: Draft, event: SseEvent) -> bool | None:

@@ -111,6 +111,7 @@ class _Answer(Struct, gc=False, rename={"kind": "object"}):
     choices: list[_Choice] | None = None
     usage: Raw = Raw()
     x_groq: _Groq | None = None
+    value: str | None = None  # a chunk of Writer's /v1/completions, whose streams have no mark and no finish reason
     error: Failure | str | None = None
     kind: str | None = None
     type: str | None = None
@@ -125,7 +126,7 @@ class _Answer(Struct, gc=False, rename={"kind": "object"}):
         return self.x_groq.error if self.x_groq else None
 
     def is_known(self) -> bool:
-        return self.choices is not None or bool(self.usage) or self.failure() is not None
+        return self.choices is not None or bool(self.usage) or self.value is not None or self.failure() is not None
 
 
 _ANSWER = Fields(_Answer)
@@ -164,6 +165,9 @@ def _take_answer(draft: Draft, answer: _Answer) -> bool:
     if not draft.model:
         draft.model = answer.model or answer.model_id or ""
     content = False
+    if answer.value is not None:
+        draft.choices.setdefault(0, "")
+        content = _add(draft, _TEXT, answer.value)
     for position, choice in enumerate(answer.choices or ()):
         if _take_choice(draft, position if choice.index is None else choice.index, choice):
             content = True

@@ -8,7 +8,7 @@ from ...events import Usage
 from ..decode import Count
 from ..lenient import Fields
 from ..reader import Draft
-from ..usage import take_usage
+from ..usage import counted, take_usage
 
 __all__ = ["take_chat_usage"]
 
@@ -32,6 +32,7 @@ class _Usage(Struct, gc=False):
     num_cached_tokens: Count | None = None  # Mistral
     prompt_cache_hit_tokens: Count | None = None  # DeepSeek
     reasoning_tokens: Count | None = None  # Perplexity and others
+    prompt_audio_seconds: float | None = None  # Mistral: its tokens are in the total alone
 
 
 _USAGE = Fields(_Usage)
@@ -46,7 +47,7 @@ def take_chat_usage(draft: Draft, raw: Raw, /) -> None:
 def _normal(usage: _Usage) -> Usage | None:
     """
     `prompt_tokens` includes what came from a cache and went to it. `completion_tokens` includes the reasoning for most vendors;
-    xAI and Google leave it out, but not of `total_tokens`.
+    xAI and Google leave it out, but not of `total_tokens`. Mistral does so with the sound of a request.
     """
     if usage.prompt_tokens is None and usage.completion_tokens is None:
         return None
@@ -58,10 +59,7 @@ def _normal(usage: _Usage) -> Usage | None:
     read = read or usage.prompt_cache_hit_tokens or 0
     written = into.cache_write_tokens or into.cache_creation_tokens or 0
     apart = max(0, (usage.total_tokens or 0) - asked - said)
-    return Usage(
-        input=max(0, asked - read - written),
-        output=said + apart,
-        cache_creation=written,
-        cache_read=read,
-        reasoning=out.reasoning_tokens or usage.reasoning_tokens or apart,
-    )
+    reasoning = out.reasoning_tokens or usage.reasoning_tokens or 0
+    if usage.prompt_audio_seconds is not None:
+        return counted(asked + apart, said, read=read, written=written, reasoning=reasoning)
+    return counted(asked, said + apart, read=read, written=written, reasoning=reasoning or apart)

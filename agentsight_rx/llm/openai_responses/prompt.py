@@ -206,6 +206,8 @@ def message_of(item: RequestItem, /) -> Message:
         return Message(
             "assistant", tuple(ReasoningPart(part.text or "") for part in item.summary or ()) or (ReasoningPart(""),)
         )
+    if item.type in ("compaction", "compaction_summary"):
+        return Message("assistant", (ReasoningPart("", compacted=True),))
     content = item.content if item.role else None
     parts = [TextPart(content)] if isinstance(content, str) else map(_part, content or ())
     return Message(item.role or "", tuple(part for part in parts if part is not None))

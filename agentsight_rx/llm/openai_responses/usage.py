@@ -8,7 +8,7 @@ from ...events import Usage
 from ..decode import Count
 from ..lenient import Fields
 from ..reader import Draft
-from ..usage import take_usage
+from ..usage import counted, take_usage
 
 __all__ = ["take_response_usage"]
 
@@ -36,13 +36,8 @@ def _normal(usage: _Usage) -> Usage | None:
     into = usage.input_tokens_details or usage.input_token_details or _Details()
     out = usage.output_tokens_details or usage.output_token_details or _Details()
     created, read = into.cache_write_tokens or 0, into.cached_tokens or 0
-    return Usage(
-        input=max(0, (usage.input_tokens or 0) - created - read),
-        output=usage.output_tokens or 0,
-        cache_creation=created,
-        cache_read=read,
-        reasoning=out.reasoning_tokens or 0,
-    )
+    reasoning = out.reasoning_tokens or 0
+    return counted(usage.input_tokens or 0, usage.output_tokens or 0, read=read, written=created, reasoning=reasoning)
 
 
 _USAGE = Fields(_Usage)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from msgspec import Struct, field
+from msgspec import Raw, Struct, field
 
 from ...events import SseEvent, Usage
-from ...wire.json_stream import JsonStreamDecoder
+from ..cohere.answer import CohereUsage
 from ..decode import Count, Failure, failure_text
 from ..lenient import Fields
-from ..reader import Draft
+from ..reader import Draft, read_values
 
 __all__ = ["answers", "take"]
 
@@ -31,23 +31,34 @@ class _Piece(Struct, rename={"output_text": "outputText", "completion_reason": "
     data: _Data | None = None
     stop_reason: str | None = None
     finish_reason: str | _Reason | None = None
+    ai21_reason: str | _Reason | None = field(default=None, name="finishReason")
+    completion: str | None = None
     completion_reason: str | None = None
     count: Count | None = None
 
 
+_INTERVENED = "INTERVENED"
+
+
 class _Answer(_Piece):
-    id: str | None = None
+    id: str | int | None = None
+    model: str | None = None
+    model_version: str | None = None  # Aleph Alpha
     generation: str | None = None  # Llama
     prompt_token_count: Count | None = None
     generation_token_count: Count | None = None
-    completion: str | None = None
     outputs: list[_Piece] | None = None  # Mistral
     results: list[_Piece] | None = None  # Titan
     titan_asked: Count | None = field(default=None, name="inputTextTokenCount")
     titan_said: Count | None = field(default=None, name="totalOutputTextTokenCount")
     generations: list[_Piece] | None = None  # Cohere
     is_finished: bool | None = None
-    completions: list[_Piece] | None = None  # AI21
+    response: Raw = Raw()  # Cohere's whole answer behind its pieces
+    meta: CohereUsage | None = None
+    completions: list[_Piece] | None = None  # AI21, Aleph Alpha
+    aleph_asked: Count | None = field(default=None, name="num_tokens_prompt_total")
+    aleph_said: Count | None = field(default=None, name="num_tokens_generated")
+    guardrail: str | None = field(default=None, name="amazon-bedrock-guardrailAction")
     error: Failure | str | None = None
 
     def pieces(self) -> list[_Piece]:
@@ -58,22 +69,25 @@ class _Answer(_Piece):
         pieces = self.pieces()
         if pieces:
             return _text_of(pieces[0]) or ""
-        for text in (self.generation, self.completion, _text_of(self)):
+        for text in (self.generation, _text_of(self)):
             if text is not None:
                 return text
-        return "" if self.is_finished is not None else None
+        return "" if self.is_finished is not None or self.guardrail == _INTERVENED else None
 
     def reason(self) -> str | None:
         for piece in (self, *self.pieces()[:1]):
-            reason = piece.finish_reason.reason if isinstance(piece.finish_reason, _Reason) else piece.finish_reason
+            given = piece.finish_reason or piece.ai21_reason
+            reason = given.reason if isinstance(given, _Reason) else given
             if piece.stop_reason or reason or piece.completion_reason:
                 return piece.stop_reason or reason or piece.completion_reason
-        return None
+        return "guardrail_intervened" if self.guardrail == _INTERVENED else None
 
     def usage(self) -> Usage | None:
-        said = [self.generation_token_count, self.titan_said]
+        if self.meta is not None:
+            return self.meta.normal()
+        said = [self.generation_token_count, self.titan_said, self.aleph_said]
         said += [piece.count for piece in self.results or ()]
-        asked = (self.prompt_token_count, self.titan_asked)
+        asked = (self.prompt_token_count, self.titan_asked, self.aleph_asked)
         if all(count is None for count in (*asked, *said)):
             return None
         return Usage(input=_first(asked), output=_first(said))
@@ -92,7 +106,12 @@ def take(draft: Draft, event: SseEvent, /) -> bool | None:
     if text is None and answer.error is None:
         return None
     draft.note(found.unknown)
-    draft.id = draft.id or answer.id or ""
+    draft.id = draft.id or ("" if answer.id is None else str(answer.id))
+    draft.model = draft.model or answer.model or answer.model_version or ""
+    whole = _ANSWER.value(answer.response) if answer.response else None
+    if whole is not None:  # it repeats the pieces, and has the counts
+        draft.id = draft.id or ("" if whole.id is None else str(whole.id))
+        answer.meta = whole.meta
     draft.choices[0] = answer.reason() or draft.choices.get(0)
     usage = answer.usage()
     if usage is not None:
@@ -108,16 +127,13 @@ def take(draft: Draft, event: SseEvent, /) -> bool | None:
 
 def answers(body: bytes, /) -> Draft:
     """One answer, a list with one, or the chunks of a stream in a row. Never raises."""
-    draft = Draft()
-    for value in JsonStreamDecoder(longest=len(body)).feed(body):
-        take(draft, value)
-    return draft
+    return read_values(body, take)
 
 
 def _text_of(piece: _Piece) -> str | None:
     if piece.data is not None:
         return piece.data.text
-    return piece.output_text if piece.text is None else piece.text
+    return next((text for text in (piece.text, piece.output_text, piece.completion) if text is not None), None)
 
 
 def _first(counts: Iterable[int | None]) -> int:

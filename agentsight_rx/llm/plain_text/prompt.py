@@ -19,6 +19,7 @@ class _Parameters(Struct):
     max_gen_len: Whole | None = None
     max_tokens_to_sample: Whole | None = None
     camel_tokens: Whole | None = field(default=None, name="maxTokens")
+    maximum_tokens: Whole | None = None
     max_token_count: Whole | None = field(default=None, name="maxTokenCount")
     temperature: float | None = None
     top_p: float | None = None
@@ -32,7 +33,7 @@ class _Parameters(Struct):
     camel_stop: list[str] | None = field(default=None, name="stopSequences")
 
     def normal(self) -> Parameters:
-        most = (self.max_tokens, self.max_gen_len, self.max_tokens_to_sample)
+        most = (self.max_tokens, self.max_gen_len, self.max_tokens_to_sample, self.maximum_tokens)
         stop = self.stop or self.stop_sequences or self.camel_stop or ()
         return Parameters(
             max_tokens=next((each for each in (*most, self.camel_tokens, self.max_token_count) if each is not None), None),
@@ -44,8 +45,14 @@ class _Parameters(Struct):
         )
 
 
+class _Item(Struct):
+    """A piece of a prompt of Aleph Alpha."""
+
+    data: str | None = None
+
+
 class _Request(RequestFields):
-    prompt: str | list[str] | None = None
+    prompt: str | list[str | _Item] | None = None
     input_text: str | None = field(default=None, name="inputText")
     config: _Parameters | None = field(default=None, name="textGenerationConfig")
 
@@ -60,8 +67,9 @@ def request(body: bytes, /) -> Asked:
     if found is None:
         return Asked()
     asked = found.value
-    texts = asked.prompt or asked.input_text or []
-    parts = tuple(map(TextPart, [texts] if isinstance(texts, str) else texts))
+    given = asked.prompt or asked.input_text or []
+    texts = [given] if isinstance(given, str) else [each if isinstance(each, str) else each.data for each in given]
+    parts = tuple(TextPart(text) for text in texts if text)
     parameters = asked.config or _PARAMETERS.value(body) or _Parameters()
     return asked_of(
         asked,

@@ -121,4 +121,5 @@ TGI = Provider(
     answers=_answer,
     take=_take,
     operation="text_completion",
+    has_mark=False,
 )

@@ -107,4 +107,5 @@ WATSONX = Provider(
     answers=_answer,
     take=_take,
     operation="text_completion",
+    has_mark=False,
 )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from ...core.bounded import Recent
+from ...tokens import Usage
 from ...view import CallRow, ProcessRow, SessionRow
 from .chat import INT_MOST, call_times, provider_of
 from .names import SPANS, attributes_of
@@ -32,7 +33,7 @@ class Agent(Struct):
     end_ns: int = 0
     calls: int = 0
     tools: int = 0
-    tokens: list[int] = []  # input with the cached ones, output, read from a cache, written to a cache
+    usage: Usage = Usage()
 
     def called(self, row: CallRow) -> None:
         start_ns, end_ns = call_times(row)
@@ -41,9 +42,7 @@ class Agent(Struct):
         self.provider, self.model = provider_of(row), row.model or self.model
         self.calls += 1
         self.tools += row.tools
-        cached = row.cache_read_tokens, row.cache_creation_tokens
-        now = (row.input_tokens + sum(cached), row.output_tokens, *cached)
-        self.tokens = [before + more for before, more in zip(self.tokens or [0] * 4, now, strict=True)]
+        self.usage += row.usage
 
 
 class AgentSession:
@@ -87,7 +86,7 @@ def planned_agent(session: AgentSession, agent: Agent, parent: int) -> Planned:
     row_ns = (row.end_timestamp_ms or 0) * 1_000_000 if is_main else 0
     name = row.agent or row.comm
     error = exit_error(session.program) if session.program and is_main else None
-    tokens = [min(each, INT_MOST) for each in agent.tokens] if any(agent.tokens) else [None] * 4
+    usage, counted = agent.usage, agent.usage.total > 0
     fields: dict[str, AttributeValue | None] = {
         "operation": "invoke_agent",
         "provider": agent.provider or "unknown",
@@ -96,10 +95,11 @@ def planned_agent(session: AgentSession, agent: Agent, parent: int) -> Planned:
         "agent_id": agent.id,
         "conversation": row.conversation_id or row.id,
         "model": agent.model or row.model,
-        "input_tokens": tokens[0],
-        "output_tokens": tokens[1],
-        "cache_read_tokens": tokens[2] or None,
-        "cache_creation_tokens": tokens[3] or None,
+        "input_tokens": min(usage.asked, INT_MOST) if counted else None,
+        "output_tokens": min(usage.output, INT_MOST) if counted else None,
+        "cache_read_tokens": min(usage.cache_read, INT_MOST) or None,
+        "cache_write_tokens": min(usage.cache_creation, INT_MOST) or None,
+        "cache_creation_tokens": min(usage.cache_creation, INT_MOST) or None,
         "session": row.id,
         "calls": agent.calls,
         "tools": agent.tools,

@@ -27,7 +27,6 @@ def fields_of_call(row: CallRow) -> dict[str, AttributeValue | None]:
     provider = provider_of(row)
     address, port = _server(row.host, row.scheme)
     request_seen, counted = row.match_method != "none", row.total_tokens > 0
-    input_tokens = row.input_tokens + row.cache_creation_tokens + row.cache_read_tokens
     return {
         "operation": row.operation,
         "provider": provider,
@@ -42,9 +41,10 @@ def fields_of_call(row: CallRow) -> dict[str, AttributeValue | None]:
         "response_model": row.response_model,
         "finish_reasons": (row.finish_reason,) if row.finish_reason else None,
         "first_chunk_s": _first_chunk_s(row) if request_seen else None,
-        "input_tokens": min(input_tokens, INT_MOST) if counted else None,
+        "input_tokens": min(row.asked_tokens, INT_MOST) if counted else None,
         "output_tokens": row.output_tokens if counted else None,
         "cache_read_tokens": row.cache_read_tokens or None,
+        "cache_write_tokens": row.cache_creation_tokens or None,
         "cache_creation_tokens": row.cache_creation_tokens or None,
         "reasoning_tokens": row.reasoning_tokens or None,
         "api": api if provider in _OPENAI else None,

@@ -17,7 +17,6 @@ from ...llm.canonical import (
     Asked,
     MediaPart,
     Message,
-    Parameters,
     Part,
     ReasoningPart,
     TextPart,
@@ -26,7 +25,7 @@ from ...llm.canonical import (
     ToolResultPart,
 )
 from ...view import CallRow, Output
-from ...view.ids import call_id
+from ...view.rows.ids import call_id
 
 if TYPE_CHECKING:
     from opentelemetry.util.types import AttributeValue
@@ -96,7 +95,7 @@ class Content:
         if self._capture:
             for tool in asked.tools:
                 self._descriptions.put(tool.name, tool.description[:_DESCRIPTION])
-        self._asked.put(row.id, _Kept(_parameters(asked.parameters), _said(asked, provider) if self._capture else {}))
+        self._asked.put(row.id, _Kept(_parameters(asked), _said(asked, provider) if self._capture else {}))
 
     def description(self, tool: str) -> str | None:
         """What the newest request says that a tool does."""
@@ -130,8 +129,9 @@ def _id_of(event: HttpRequest | HttpResponse | SseMessage) -> str:
     return call_id(event.origin, event.exchange)
 
 
-def _parameters(asked: Parameters) -> _Fields:
+def _parameters(request: Asked) -> _Fields:
     """Parameters of a request that a row does not have. Fields that were not sent are left out."""
+    asked = request.parameters
     known: dict[str, AttributeValue | None] = {
         "top_k": asked.top_k,
         "frequency_penalty": asked.frequency_penalty,
@@ -139,6 +139,9 @@ def _parameters(asked: Parameters) -> _Fields:
         "seed": asked.seed if asked.seed is not None and abs(asked.seed) < 1 << 63 else None,
         "stop": asked.stop[:_STOPS_MOST] or None,
         "choices": asked.choices if asked.choices and 1 < asked.choices < 1 << 63 else None,
+        "reasoning_level": asked.reasoning or None,
+        "previous_response": request.previous_response_id or None,
+        "compacted": request.compacted or None,
         "output_type": asked.output_type if asked.output_type in ("text", "json", "image", "speech") else None,
     }
     return {name: value for name, value in known.items() if value is not None}

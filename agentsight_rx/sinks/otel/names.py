@@ -1,9 +1,10 @@
 """
 The names of the GenAI conventions, in one table: each attribute of each span, its level, and the field that it is made of.
 
-OpenTelemetry semantic conventions v1.41.1 ("Generative AI", "OpenAI", "CLI programs"), the last version that holds them. An
-attribute of the conventions that a capture cannot know is not in the table. An unknown value is left out of its span: zero
-would be a value.
+OpenTelemetry semantic conventions v1.41.1 ("Generative AI", "OpenAI", "CLI programs"), the last version that holds them, and
+what their own repository (semantic-conventions-genai) has added since. It renames `cache_creation` to `cache_write`: both are
+sent for a release. An attribute of the conventions that a capture cannot know is not in the table. An unknown value is left out
+of its span: zero would be a value.
 """
 
 from __future__ import annotations
@@ -62,7 +63,8 @@ _USAGE = (
     Name("gen_ai.usage.input_tokens", "recommended", "input_tokens"),  # cached ones too, as the conventions count
     Name("gen_ai.usage.output_tokens", "recommended", "output_tokens"),
     Name("gen_ai.usage.cache_read.input_tokens", "recommended", "cache_read_tokens"),
-    Name("gen_ai.usage.cache_creation.input_tokens", "recommended", "cache_creation_tokens"),
+    Name("gen_ai.usage.cache_write.input_tokens", "recommended", "cache_write_tokens"),
+    Name("gen_ai.usage.cache_creation.input_tokens", "recommended", "cache_creation_tokens"),  # the older name
 )
 
 _CHAT = (
@@ -76,6 +78,9 @@ _CHAT = (
     Name("gen_ai.request.seed", "conditional", "seed"),
     Name("gen_ai.request.stream", "conditional", "stream"),
     _PORT,
+    Name("gen_ai.conversation.compacted", "conditional", "compacted"),  # only ever true
+    Name("gen_ai.request.previous_response.id", "conditional", "previous_response"),
+    Name("gen_ai.request.reasoning.level", "conditional", "reasoning_level"),
     Name("gen_ai.request.max_tokens", "recommended", "max_tokens"),
     Name("gen_ai.request.temperature", "recommended", "temperature"),
     Name("gen_ai.request.top_p", "recommended", "top_p"),
@@ -135,6 +140,7 @@ _EXECUTE_TOOL = (
     Name("gen_ai.tool.call.result", "content", "result"),
     _CONVERSATION,
     Name("agentsight.tool.id", "ours", "id"),
+    Name("agentsight.tool.outcome", "ours", "outcome"),
     Name("agentsight.call.id", "ours", "call"),
     _SESSION,
     Name("agentsight.tool.link", "ours", "link"),

@@ -6,7 +6,7 @@ import socket
 from typing import TYPE_CHECKING, Any
 
 from ...view import BlindSpotRow
-from ...view.blind_spots import sentence_of
+from ...view.rows.blind_spots import sentence_of
 from .chat import INT_MOST
 from .names import SCHEMA, SPANS, Attributes, attributes_of
 from .planned import Planned, span_id, trace_id

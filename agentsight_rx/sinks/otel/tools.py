@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ...view import ToolRow
+from ...view.rows.tool_outcome import outcome_of
 from .effects import EventList
 from .names import SPANS, attributes_of
 from .planned import Planned, span_id
@@ -34,7 +35,8 @@ def planned_tool(tool: OpenTool, *, description: str | None, now_ms: int, with_c
     start_ms = row.start_timestamp_ms if row.start_timestamp_ms is not None else row.timestamp_ms
     end_ms = row.end_timestamp_ms if row.end_timestamp_ms is not None else now_ms
     answered = row.status in ("completed", "failed")
-    error = "tool_error" if row.status == "failed" else None
+    outcome = outcome_of(row)
+    error = {"failed": "tool_error", "refused": "tool_refused"}.get(outcome)
     dropped = tool.processes - PROCESSES_MOST
     fields: dict[str, AttributeValue | None] = {
         "operation": "execute_tool",
@@ -47,6 +49,7 @@ def planned_tool(tool: OpenTool, *, description: str | None, now_ms: int, with_c
         "result": row.output[:_CONTENT_MOST] or None,
         "conversation": row.conversation_id or row.session_id,
         "id": row.id,
+        "outcome": outcome,
         "call": row.llm_call_id,
         "session": row.session_id,
         "link": row.link,

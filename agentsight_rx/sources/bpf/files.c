@@ -186,7 +186,7 @@ static inline u32 read_name(struct room_t *space, u64 name, struct place_t *from
     return size;
 }
 
-int on_names(struct call_t *call)
+static inline int names(struct call_t *call)
 {
     s64 result = call->result;
     struct process_t *process = wanted();
@@ -305,6 +305,14 @@ int on_names(struct call_t *call)
     return 0;
 }
 
+int on_names(struct call_t *call)
+{
+    HOLD_CPU();
+    names(call);
+    RELEASE_CPU();
+    return 0;
+}
+
 /* -- bytes -- */
 
 static inline struct bytes_t *found(struct file_t *key, u64 file, struct process_t *process, u64 task)
@@ -329,7 +337,7 @@ static inline struct bytes_t *found(struct file_t *key, u64 file, struct process
     return bytes;
 }
 
-int on_bytes(struct call_t *call)
+static inline int bytes(struct call_t *call)
 {
     s64 result = call->result;
     if (result <= 0)
@@ -376,6 +384,14 @@ int on_bytes(struct call_t *call)
     return 0;
 }
 
+int on_bytes(struct call_t *call)
+{
+    HOLD_CPU();
+    bytes(call);
+    RELEASE_CPU();
+    return 0;
+}
+
 /* -- close -- */
 
 /* How many numbers of this process, of the first SLOTS_MOST, stand for `file`. */
@@ -404,7 +420,7 @@ static inline u32 numbers_of(struct room_t *space, u64 file, u64 task)
 }
 
 /* close, and dup2 and dup3 onto a number that is in use: at the begin, while the number still stands for the file. */
-int on_close(struct call_t *call)
+static inline int close(struct call_t *call)
 {
     struct process_t *process = wanted();
     if (!process)
@@ -426,6 +442,14 @@ int on_close(struct call_t *call)
     if (!space || !open_files.lookup(&key) || numbers_of(space, file, task) > 1)
         return 0;
     tell_closed(space, &key, process, task);
+    return 0;
+}
+
+int on_close(struct call_t *call)
+{
+    HOLD_CPU();
+    close(call);
+    RELEASE_CPU();
     return 0;
 }
 

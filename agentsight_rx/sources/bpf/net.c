@@ -286,7 +286,7 @@ static inline int comes_later(u64 sock, struct room_t *space, s64 result)
     return 1;
 }
 
-int on_end(struct call_t *call)
+static inline int end(struct call_t *call)
 {
     s64 result = call->result;
     struct process_t *process = wanted();
@@ -377,8 +377,16 @@ int on_end(struct call_t *call)
     return 0;
 }
 
+int on_end(struct call_t *call)
+{
+    HOLD_CPU();
+    end(call);
+    RELEASE_CPU();
+    return 0;
+}
+
 /* sendmmsg: an array of struct mmsghdr, 64 bytes each, of which `result` were sent. */
-int on_batch(struct call_t *call)
+static inline int batch(struct call_t *call)
 {
     s64 result = call->result;
     struct process_t *process = wanted();
@@ -415,6 +423,14 @@ int on_batch(struct call_t *call)
         count(SEEN);
         count(LOST);
     }
+    return 0;
+}
+
+int on_batch(struct call_t *call)
+{
+    HOLD_CPU();
+    batch(call);
+    RELEASE_CPU();
     return 0;
 }
 

@@ -124,8 +124,14 @@ BPF_HASH(moves, u32, struct move_t, 16384); /* writes by thread; 16384 threads m
 BPF_HASH(connections, u64, struct connection_t, 65536);
 BPF_HASH(own_ports, u16, u8, 64); /* where this program serves its page: its readers would be events of themselves */
 
-/* One a CPU: the kernel runs these programs with preemption off. A map of the per-CPU kind takes 32 KiB at most. */
+/* One a CPU, which is held meanwhile. A map of the per-CPU kind takes 32 KiB at most. */
 BPF_ARRAY(rooms, struct room_t, CPUS);
+
+struct rest_t { /* of a room, while no CPU is held: all but the data */
+    char bytes[offsetof(struct room_t, chunk.data)];
+};
+
+BPF_TABLE("lru_hash", u32, struct rest_t, rests, 1024); /* by thread */
 BPF_PROG_ARRAY(next_programs, 1);
 
 static inline struct process_t *wanted(void)
@@ -335,11 +341,11 @@ other:
 
 /* -- bytes -- */
 
-/* Segments from where the room stands; what is left when the steps are used up, the next program copies. */
-static inline void copy(struct call_t *call, struct room_t *room, struct side_t *side)
+/* Segments from where the room stands; 1 where something is left when the steps are used up: the next program copies it. */
+static inline int copy(struct room_t *room, struct side_t *side)
 {
     struct chunk_t *chunk = &room->chunk;
-    u32 again = 1;
+    u32 again = 1, tid = current_key();
 #pragma clang loop unroll(disable)
     for (TURNS(i, STEPS)) {
         /* kept in memory and read again: the verifier would follow every value that they can have together */
@@ -385,19 +391,38 @@ static inline void copy(struct call_t *call, struct room_t *room, struct side_t 
         *(volatile u64 *)&room->space = space - part;
         *(volatile u32 *)&room->fill = fill + part;
     }
-    if (again && room->rounds < ROUNDS) {
-        room->rounds++;
-        next_programs.call(call, 0);
-    }
     u64 fill = AT_MOST(*(volatile u32 *)&room->fill, SEGMENT);
+    again = again && room->rounds < ROUNDS;
     chunk->size = fill;
-    chunk->lost = room->left + room->over;
+    chunk->lost = again ? 0 : room->left + room->over;
     chunk->seq = __sync_fetch_and_add(&side->seq, 1);
     send(chunk, EMPTY + fill);
+    if (!again)
+        return 0;
+    chunk->offset += fill;
+    chunk->gap = 0;
+    room->rounds++;
+    *(volatile u32 *)&room->fill = 0;
+    if (!rests.update(&tid, (struct rest_t *)room))
+        return 1;
+    count(SEEN);
+    count(LOST);
+    return 0;
+}
+
+/* The CPU is not held: the kernel takes no call of another program meanwhile. */
+static inline int go_on(struct call_t *call, int is_left)
+{
+    if (is_left) {
+        next_programs.call(call, 0);
+        count(SEEN);
+        count(LOST);
+    }
+    return 0;
 }
 
 /* The bytes that the call moved, out of as many buffers as they lie in, into as few segments as they fit. */
-static inline void send_data(struct call_t *call, struct room_t *room, struct move_t *move, struct side_t *side, u64 did)
+static inline int send_data(struct room_t *room, struct move_t *move, struct side_t *side, u64 did)
 {
     struct chunk_t *chunk = &room->chunk;
     if (move->form == HIDDEN) {
@@ -421,7 +446,7 @@ static inline void send_data(struct call_t *call, struct room_t *room, struct mo
         room->next = message.buffers;
         room->more = message.buffers_count;
     }
-    copy(call, room, side);
+    return copy(room, side);
 }
 
 /* Bytes that moved since the last call before the `did` of this one. A connection that ends has its FIN counted as one. */
@@ -439,14 +464,15 @@ static inline u64 advance(struct side_t *side, u64 sock, u64 did, int direction)
     return gap;
 }
 
-static inline void moved(struct call_t *call, struct process_t *process, struct move_t *move, u64 did, int direction)
+/* 1 where the next program has to go on. */
+static inline int moved(struct process_t *process, struct move_t *move, u64 did, int direction)
 {
     u32 cpu = bpf_get_smp_processor_id();
     u64 sock = move->sock, time_ns = bpf_ktime_get_ns();
     struct room_t *room = rooms.lookup(&cpu);
     struct connection_t *connection = connections.lookup(&sock);
     if (!room)
-        return;
+        return 0;
     if (!connection) {
         struct connection_t fresh = {};
         begin_connection(&fresh, process, sock);
@@ -455,16 +481,16 @@ static inline void moved(struct call_t *call, struct process_t *process, struct 
     }
     if (!connection) {
         count(UNTRACKED);
-        return;
+        return 0;
     }
     struct side_t *side = direction == IN ? &connection->in : &connection->out;
     if (move->many) {
         if (!side->started)
-            return;
+            return 0;
         did = (u32)(counter_of(sock, direction) - side->at);
     }
     if (!did || !passes(connection, side, move, did, direction))
-        return;
+        return 0;
     u64 gap = advance(side, sock, did, direction);
     struct chunk_t *chunk = &room->chunk;
     fill_head(&chunk->head, CHUNK, process);
@@ -484,21 +510,30 @@ static inline void moved(struct call_t *call, struct process_t *process, struct 
     chunk->offset = __sync_fetch_and_add(&side->offset, gap + did) + gap;
     room->sock = sock;
     room->direction = direction;
-    send_data(call, room, move, side, did);
+    return send_data(room, move, side, did);
 }
 
-/* The program that goes on: on the same CPU, so in the same room. */
-int on_more(struct call_t *call)
+static inline int more(void)
 {
-    u32 cpu = bpf_get_smp_processor_id();
+    u32 cpu = bpf_get_smp_processor_id(), tid = current_key();
     struct room_t *room = rooms.lookup(&cpu);
-    if (!room)
+    struct rest_t *rest = rests.lookup(&tid);
+    if (!room || !rest)
         return 0;
+    __builtin_memcpy(room, rest, sizeof(*rest));
+    rests.delete(&tid);
     u64 sock = room->sock;
     struct connection_t *connection = connections.lookup(&sock);
-    if (connection)
-        copy(call, room, room->direction == IN ? &connection->in : &connection->out);
-    return 0;
+    return connection ? copy(room, room->direction == IN ? &connection->in : &connection->out) : 0;
+}
+
+/* The program that goes on with what its thread left. */
+int on_more(struct call_t *call)
+{
+    HOLD_CPU();
+    int is_left = more();
+    RELEASE_CPU();
+    return go_on(call, is_left);
 }
 
 /* -- calls; the numbers are those of arch/x86/entry/syscalls/syscall_64.tbl -- */
@@ -521,7 +556,7 @@ static inline int form_of(u32 number)
     return HIDDEN; /* recvmmsg, sendmmsg, sendfile, splice */
 }
 
-int on_read(struct call_t *call)
+static inline int read_call(struct call_t *call)
 {
     struct process_t *process = wanted();
     s64 result = call->result;
@@ -543,8 +578,15 @@ int on_read(struct call_t *call)
     if (flags & MSG_TRUNC) /* the bytes are thrown away */
         move.form = HIDDEN;
     move.many = number == 299;
-    moved(call, process, &move, result, IN);
-    return 0;
+    return moved(process, &move, result, IN);
+}
+
+int on_read(struct call_t *call)
+{
+    HOLD_CPU();
+    int is_left = read_call(call);
+    RELEASE_CPU();
+    return go_on(call, is_left);
 }
 
 int on_write_begin(struct call_t *call)
@@ -567,7 +609,7 @@ int on_write_begin(struct call_t *call)
     return 0;
 }
 
-int on_write_end(struct call_t *call)
+static inline int end_write(struct call_t *call)
 {
     u32 tid = current_key();
     struct move_t *found = moves.lookup(&tid);
@@ -577,13 +619,19 @@ int on_write_end(struct call_t *call)
     moves.delete(&tid);
     s64 result = call->result;
     struct process_t *process = wanted();
-    if (process && result > 0)
-        moved(call, process, &move, result, OUT);
-    return 0;
+    return process && result > 0 ? moved(process, &move, result, OUT) : 0;
+}
+
+int on_write_end(struct call_t *call)
+{
+    HOLD_CPU();
+    int is_left = end_write(call);
+    RELEASE_CPU();
+    return go_on(call, is_left);
 }
 
 /* sendfile(to, from, …) and splice(from, …, to, …): the kernel copies, the process has no bytes. */
-int on_copy(struct call_t *call)
+static inline int copy_call(struct call_t *call)
 {
     struct process_t *process = wanted();
     s64 result = call->result;
@@ -602,9 +650,15 @@ int on_copy(struct call_t *call)
             direction = IN;
         }
     }
-    if (move.sock)
-        moved(call, process, &move, result, direction);
-    return 0;
+    return move.sock ? moved(process, &move, result, direction) : 0;
+}
+
+int on_copy(struct call_t *call)
+{
+    HOLD_CPU();
+    int is_left = copy_call(call);
+    RELEASE_CPU();
+    return go_on(call, is_left);
 }
 
 /* -- begin and end -- */

@@ -104,9 +104,8 @@ static inline void walk_cwd(struct room_t *room, u64 task)
     }
 }
 
-RAW_TRACEPOINT_PROBE(sched_process_exec)
+static inline int executed(u64 task, u64 binprm)
 {
-    u64 task = ctx->args[0], binprm = ctx->args[2];
     u64 leader, mm = 0, arg_start = 0, arg_end = 0, filename = 0, signal = 0;
     u32 zero = 0, tgid = current_tgid();
     if (!follow_exec(task) || !fits_now())
@@ -145,6 +144,14 @@ RAW_TRACEPOINT_PROBE(sched_process_exec)
     u32 at = *(volatile u32 *)&space->at;
     record->cwd_size = at - size - part;
     send(record, sizeof(*record) - sizeof(record->text) + AT_MOST(at, TEXT_MOST));
+    return 0;
+}
+
+RAW_TRACEPOINT_PROBE(sched_process_exec)
+{
+    HOLD_CPU();
+    executed(ctx->args[0], ctx->args[2]);
+    RELEASE_CPU();
     return 0;
 }
 

@@ -124,7 +124,7 @@ BPF_RINGBUF_OUTPUT(chunks, RING_PAGES);
 BPF_HASH(calls, u32, struct call_t, 16384); /* by thread; 16384 threads may wait at once */
 BPF_TABLE("lru_hash", struct key_t, struct channel_t, channels, 16384);
 
-/* One a CPU: the kernel runs these programs with preemption off. A map of the per-CPU kind takes 32 KiB at most. */
+/* One a CPU, which is held meanwhile. A map of the per-CPU kind takes 32 KiB at most. */
 BPF_ARRAY(rooms, struct room_t, CPUS);
 
 static inline struct process_t *wanted(void)
@@ -454,8 +454,21 @@ static inline int leave(struct leave_t *args, int direction)
     return 0;
 }
 
-int leave_in(struct leave_t *args) { return leave(args, IN); }
-int leave_out(struct leave_t *args) { return leave(args, OUT); }
+int leave_in(struct leave_t *args)
+{
+    HOLD_CPU();
+    leave(args, IN);
+    RELEASE_CPU();
+    return 0;
+}
+
+int leave_out(struct leave_t *args)
+{
+    HOLD_CPU();
+    leave(args, OUT);
+    RELEASE_CPU();
+    return 0;
+}
 
 FOLLOW_FORKS
 FOLLOW_EXECS

@@ -76,32 +76,41 @@ static inline int of_tls(u64 first, u64 size)
            length_in(first) + 4 <= size;
 }
 
-/* The place of the first pair (pointer, length) in one of these structs whose bytes begin as this direction does. */
+/* The place of the first pair (pointer, length) in one of these structs whose bytes begin as this direction does. It is one loop
+ * for all structs and words, since the verifier of Linux 6.12 comes to no end where one loop with TURNS is in another. */
 static inline u64 find_place(struct ring_t *ring, u64 offset, u64 *structs, const int count, u32 direction)
 {
 #pragma clang loop unroll(disable)
-    for (u32 i = 0; i < count; i++) { /* no TURNS: the verifier of Linux 6.12 comes to no end where one is in another */
-#pragma clang loop unroll(disable)
-        for (TURNS(word, WORDS - 1)) {
-            struct slice_t pair = {};
-            u64 first = 0, before = 1;
-            if (bpf_probe_read_user(&pair, sizeof(pair), (void *)structs[i] + word * 8))
-                break;
-            if (pair.at < 4096 || pair.at >> 47 || pair.size < 6 || pair.size > SEGMENT)
-                continue;
-            if (bpf_probe_read_user(&first, sizeof(first), (void *)pair.at))
-                continue;
-            if (!(direction == OUT ? begins_out(first, pair.size) : begins_in(first, pair.size)))
-                continue;
-            if (word)
-                bpf_probe_read_user(&before, sizeof(before), (void *)structs[i] + word * 8 - 8);
-            u64 place = offset << 24 | (u64)i << 16 | (u64)word << 8 | (before ? 0 : ONE_PIECE);
-            if (place == ring->banned[0] || place == ring->banned[1] || place == ring->banned[2] || place == ring->banned[3])
-                continue;
-            return place;
-        }
+    for (TURNS(turn, count * WORDS)) {
+        u64 number = turn / WORDS, word = turn % WORDS, before = 1, first = 0;
+        struct slice_t pair = {};
+        if (word == WORDS - 1) /* there is no pair behind the last word */
+            continue;
+        u64 at = structs[count == 1 ? 0 : number] + word * 8;
+        if (bpf_probe_read_user(&pair, sizeof(pair), (void *)at))
+            continue;
+        if (pair.at < 4096 || pair.at >> 47 || pair.size < 6 || pair.size > SEGMENT)
+            continue;
+        if (bpf_probe_read_user(&first, sizeof(first), (void *)pair.at))
+            continue;
+        if (!(direction == OUT ? begins_out(first, pair.size) : begins_in(first, pair.size)))
+            continue;
+        if (word)
+            bpf_probe_read_user(&before, sizeof(before), (void *)at - 8);
+        u64 place = offset << 24 | number << 16 | word << 8 | (before ? 0 : ONE_PIECE);
+        if (place == ring->banned[0] || place == ring->banned[1] || place == ring->banned[2] || place == ring->banned[3])
+            continue;
+        return place;
     }
     return 0;
+}
+
+/* The place, read back: the verifier knows each value that find_place() may return, and would look at the rest for each. */
+static inline u64 keep_place(struct ring_t *ring, u64 place)
+{
+    if (place)
+        ring->place = place;
+    return *(volatile u64 *)&ring->place;
 }
 
 /* The struct of a record and its first bytes, for user space to learn the layout. */
@@ -161,10 +170,9 @@ static inline int ring_begins(struct pt_regs *ctx, u64 cookie)
     asm volatile("" : "+r"(four), "+r"(five), "+r"(six));
     u64 structs[6] = {one, two, three, four, five, six};
     if (!place) {
-        place = find_place(ring, cookie >> 24, structs, 6, OUT);
+        place = keep_place(ring, find_place(ring, cookie >> 24, structs, 6, OUT));
         if (!place)
             return 0;
-        ring->place = place;
     }
     u32 argument = place >> 16 & 7, word = place >> 8 & 7;
     u64 at = argument == 0 ? one : argument == 1 ? two : argument == 2 ? three : argument == 3 ? four : argument == 4 ? five : six;
@@ -232,10 +240,9 @@ static inline int ring_ends(struct pt_regs *ctx, u64 cookie)
     if (place && place >> 24 != cookie >> 24)
         return 0;
     if (!place) {
-        place = find_place(ring, cookie >> 24, &at, 1, IN);
+        place = keep_place(ring, find_place(ring, cookie >> 24, &at, 1, IN));
         if (!place)
             return 0;
-        ring->place = place;
     }
     struct slice_t piece = {};
     if (bpf_probe_read_user(&piece, sizeof(piece), (void *)at + (place >> 8 & 7) * 8))

@@ -125,6 +125,19 @@ static inline u32 first_turn(void)
 #define TURNS(i, most) u32 i = 0; i < (most); i++
 #endif
 
+/* Newer kernels may preempt a program at a tracepoint, and then another on its CPU begins in the middle of it. Between these two
+ * nothing else runs on this CPU, so what belongs to a CPU belongs to one program. They are functions of the kernel: the calls get
+ * their numbers once they are compiled (kernel/prepared.py). A kernel without them does not preempt these programs. */
+#ifdef HOLDS_CPU
+static void (*hold_cpu)(void) = (void *)0x70000001;
+static void (*release_cpu)(void) = (void *)0x70000002;
+#define HOLD_CPU() hold_cpu()
+#define RELEASE_CPU() release_cpu()
+#else
+#define HOLD_CPU()
+#define RELEASE_CPU()
+#endif
+
 /* The verifier knows what the current task is, so its fields are plain loads: a call to read from any address takes 20 ns. */
 #define LOAD(from, name) (*(u64 *)((u64)(from) + O_##name))
 

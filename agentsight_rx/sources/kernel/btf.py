@@ -10,7 +10,7 @@ from threading import Lock
 
 from ...errors import Unavailable
 
-__all__ = ["TYPES", "Btf", "defines", "known_offsets", "offsets", "read_types"]
+__all__ = ["TYPES", "Btf", "defines", "known_functions", "known_offsets", "offsets", "read_types"]
 
 TYPES = Path("/sys/kernel/btf/vmlinux")
 
@@ -22,7 +22,7 @@ _MAGIC = 0xEB9F
 # kind -> bytes after the 12-byte type record: fixed, or for each of the vlen items (Documentation/bpf/btf.rst)
 _FIXED = {1: 4, 3: 12, 14: 4, 17: 4}  # INT, ARRAY, VAR, DECL_TAG
 _ITEM = {4: 12, 5: 12, 6: 8, 13: 8, 15: 12, 19: 12}  # STRUCT, UNION, ENUM, FUNC_PROTO, DATASEC, ENUM64
-_STRUCT, _UNION = 4, 5
+_STRUCT, _UNION, _FUNCTION = 4, 5, 12
 _ONE_READER = Lock()  # sources open side by side
 _DEEPEST = 64  # typedefs of typedefs; the kernel has a few
 
@@ -79,6 +79,17 @@ class Btf:
             name_at, info, _ = _TYPE.unpack_from(self._types, at)
             if name_at == wanted and (info >> 24 & 0x1F) in (_STRUCT, _UNION):
                 yield at
+
+    def function(self, name: str) -> int | None:
+        """The number of the type of a function, by which a program may call it; None if this kernel has no such function."""
+        found = self._text.find(b"\0" + name.encode() + b"\0")
+        if found < 0:
+            return None
+        for number, at in enumerate(self._at[1:], 1):
+            name_at, info, _ = _TYPE.unpack_from(self._types, at)
+            if name_at == found + 1 and (info >> 24 & 0x1F) == _FUNCTION:
+                return number
+        return None
 
     def offset(self, path: str) -> int | None:
         """Byte offset of `struct.field` or `struct.field.inner`; None if this kernel has no such field."""
@@ -147,6 +158,13 @@ def known_offsets(fields: Iterable[str], btf: Btf | None = None) -> dict[str, in
     with _ONE_READER:
         types = btf or _running()
         return {field: types.offset(field) for field in fields}
+
+
+def known_functions(names: Iterable[str], btf: Btf | None = None) -> list[int | None]:
+    """The numbers of their types. Raises Unavailable where nothing is known of the kernel's types."""
+    with _ONE_READER:
+        types = btf or _running()
+        return [types.function(name) for name in names]
 
 
 def offsets(fields: Iterable[str], btf: Btf | None = None) -> list[int]:

@@ -3,7 +3,8 @@ A program of its own, for `workers.py`: each line of its input is {"text", "flag
 a line, or null where that does not compile. The words of the compiler go to standard error.
 
 BCC compiles in here and not in the capture: clang and LLVM take 100 MB, their modules may not be freed by two threads at once,
-and BCC changes the working directory while it compiles. Plain Python, since a start without packages takes 0.03 s.
+and BCC changes the working directory while it compiles. The package `bcc` is Debian's python3-bpfcc; `bcc` on PyPI is another
+project. The arguments are the places that are searched for it, instead of the usual ones.
 """
 
 from __future__ import annotations
@@ -12,51 +13,41 @@ import ctypes
 import json
 import struct
 import sys
+from glob import glob
+from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 __all__: list[str] = []
 
-_LIBRARY = "libbcc.so.0"
+# Where systems put packages of their own Python. BCC's is plain Python: any version reads it. Debian's place comes first.
+_PLACES = ("/usr/lib/python3/dist-packages", "/usr/lib/python3*/site-packages", "/usr/local/lib/python3*/*-packages")
 _LOAD_IMMEDIATE, _MAP = 0x18, 1  # BPF_LD | BPF_IMM | BPF_DW, and the source register that stands for a map
 
 
-def _library() -> ctypes.CDLL:
-    library = ctypes.CDLL(_LIBRARY)
-    words, address, size, number = ctypes.c_char_p, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_uint64
-    library.bpf_module_create_c_from_string.restype = address
-    text, debug, flags, count, allow_rlimit, device = (
-        words,
-        ctypes.c_uint,
-        ctypes.POINTER(words),
-        ctypes.c_int,
-        ctypes.c_bool,
-        words,
-    )
-    library.bpf_module_create_c_from_string.argtypes = [text, debug, flags, count, allow_rlimit, device]
-    results: dict[str, tuple[Any, list[Any]]] = {
-        "bpf_num_functions": (size, []),
-        "bpf_function_name": (words, [size]),
-        "bpf_function_start": (address, [words]),
-        "bpf_function_size": (size, [words]),
-        "bpf_num_tables": (size, []),
-        "bpf_table_name": (words, [size]),
-        "bpf_table_fd_id": (ctypes.c_int, [size]),
-        "bpf_table_type_id": (ctypes.c_int, [size]),
-        "bpf_table_key_size_id": (size, [size]),
-        "bpf_table_leaf_size_id": (size, [size]),
-        "bpf_table_max_entries_id": (number, [size]),
-        "bpf_table_flags_id": (ctypes.c_int, [size]),
-        "bpf_table_key_desc_id": (words, [size]),
-        "bpf_table_leaf_desc_id": (words, [size]),
-    }
-    for name, (result, arguments) in results.items():
-        function = getattr(library, name)
-        function.restype, function.argtypes = result, [address, *arguments]
-    return library
+def _library(places: list[str]) -> Any:
+    """libbcc, as the package `bcc` opens it. Raises ImportError where no place has the package."""
+    folders = [Path(folder) for place in places for folder in sorted(glob(f"{place}/bcc"))]
+    found = next((folder for folder in folders if (folder / "libbcc.py").exists()), None)
+    if found is None:
+        others = ", ".join(map(str, folders))
+        raise ImportError(
+            f"{others} is another project named bcc, without libbcc.py of the BPF Compiler Collection"
+            if others
+            else f"no package bcc of the BPF Compiler Collection in {', '.join(places)}"
+        )
+    sys.path.append(str(found.parent))
+    lib = import_module("bcc.libbcc").lib
+    address, number, text = ctypes.c_void_p, ctypes.c_ulonglong, ctypes.c_char_p
+    # four functions that the package does not declare, since it asks for each map by its name
+    lib.bpf_num_tables.restype, lib.bpf_num_tables.argtypes = number, [address]
+    lib.bpf_table_name.restype, lib.bpf_table_name.argtypes = text, [address, number]
+    for size in (lib.bpf_table_key_size_id, lib.bpf_table_leaf_size_id):
+        size.restype, size.argtypes = ctypes.c_size_t, [address, number]
+    return lib
 
 
-def _compiled(text: str, flags: list[str]) -> dict[str, object] | None:
-    lib = _library()
+def _compiled(lib: Any, text: str, flags: list[str]) -> dict[str, object] | None:
     given = (ctypes.c_char_p * len(flags))(*[flag.encode() for flag in flags])
     module = lib.bpf_module_create_c_from_string(text.encode(), 0, given, len(flags), False, None)
     if not module:
@@ -64,17 +55,18 @@ def _compiled(text: str, flags: list[str]) -> dict[str, object] | None:
     maps: list[dict[str, object]] = []
     numbers: dict[int, int] = {}  # descriptor -> number of a map
     for number in range(lib.bpf_num_tables(module)):
-        numbers[lib.bpf_table_fd_id(module, number)] = number
+        name = lib.bpf_table_name(module, number)
+        numbers[lib.bpf_table_fd(module, name)] = number
         maps.append(
             {
-                "name": lib.bpf_table_name(module, number).decode(),
+                "name": name.decode(),
                 "kind": lib.bpf_table_type_id(module, number),
                 "key_size": lib.bpf_table_key_size_id(module, number),
                 "leaf_size": lib.bpf_table_leaf_size_id(module, number),
                 "entries": lib.bpf_table_max_entries_id(module, number),
                 "flags": lib.bpf_table_flags_id(module, number),
-                "key_type": lib.bpf_table_key_desc_id(module, number).decode(),
-                "leaf_type": lib.bpf_table_leaf_desc_id(module, number).decode(),
+                "key_type": lib.bpf_table_key_desc(module, name).decode(),
+                "leaf_type": lib.bpf_table_leaf_desc(module, name).decode(),
             }
         )
     functions: list[dict[str, object]] = []
@@ -102,13 +94,13 @@ def _uses(code: bytearray, numbers: dict[int, int]) -> list[tuple[int, int]]:
 
 
 def _main() -> None:
+    try:
+        lib = _library(sys.argv[1:] or [*_PLACES])
+    except (ImportError, OSError, AttributeError) as error:  # the package, its library, a library of another release
+        sys.exit(f"bcc: {error}")
     for line in sys.stdin:
         asked = json.loads(line)
-        try:
-            answer = _compiled(asked["text"], asked["flags"])
-        except OSError as error:  # of ctypes, for a missing libbcc
-            sys.exit(f"{_LIBRARY}: {error}")
-        print(json.dumps(answer), flush=True)
+        print(json.dumps(_compiled(lib, asked["text"], asked["flags"])), flush=True)
 
 
 if __name__ == "__main__":

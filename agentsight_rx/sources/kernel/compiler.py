@@ -15,9 +15,10 @@ from .workers import WORKERS, Worker
 
 __all__ = ["REMEDY", "compiled", "compiler_identity"]
 
-REMEDY = "install BCC: apt-get install libbpfcc"
+REMEDY = "install BCC: apt-get install python3-bpfcc (the package bcc on PyPI is another project)"
 
 _LIBRARIES = ("/usr/lib/*/libbcc.so.0", "/usr/lib/libbcc.so.0", "/usr/lib64/libbcc.so.0", "/usr/local/lib*/libbcc.so.0")
+_NO_START = "bcc: "  # so begins the last sentence of `clang.py` where it cannot use the package
 _QUIET = "-Wno-everything"
 _WORDS_MOST = 300
 
@@ -48,8 +49,8 @@ def compiled(text: str, flags: list[str], *, by: Worker | None = None) -> Image:
             answer, words = worker.ask(text, [*flags, _QUIET])
     except OSError as error:
         raise CaptureError(f"BCC cannot be started: {error}") from error
-    if not answer and "libbcc" in words and "error:" not in words:
-        raise CaptureError(f"BCC does not start ({words.strip()[:_WORDS_MOST]}); {REMEDY}")
+    if not answer and words.startswith(_NO_START):
+        raise CaptureError(f"BCC does not start ({words.removeprefix(_NO_START).strip()[:_WORDS_MOST]}); {REMEDY}")
     if answer.strip() in (b"", b"null"):
         raise CaptureError(f"BCC did not compile it: {_reason(words)}")
     found = _decode(answer)

@@ -22,7 +22,7 @@ from msgspec import Struct
 
 from ...errors import CaptureError, Unavailable
 from ..hold import group
-from .btf import TYPES, known_offsets
+from .btf import TYPES, known_functions, known_offsets
 from .cache import kernel_identity
 from .compiler import REMEDY, compiled, compiler_identity
 from .detach import leave
@@ -48,6 +48,7 @@ __all__ = [
     "Finding",
     "has_may_goto",
     "has_uprobe_multi",
+    "holds_cpu",
     "require_kernel",
     "takes_links",
 ]
@@ -63,6 +64,10 @@ _ATTACH_COOKIE, _CURRENT_TASK_BTF = 174, 158  # numbers of helpers, include/uapi
 
 def _calling(helper: int) -> bytes:
     return pack("<BBhi", 0x85, 0, 0, helper) + _SET_0 + _EXIT
+
+
+def _calling_kernel(function: int) -> bytes:
+    return pack("<BBhi", 0x85, 2 << 4, 0, function)  # BPF_PSEUDO_KFUNC_CALL
 
 
 _NOTHING = _SET_0 + _EXIT
@@ -118,6 +123,22 @@ def has_may_goto() -> bool:
     except OSError:
         return False
     return True
+
+
+@cache
+def holds_cpu() -> tuple[int, int] | None:
+    """
+    The functions by which a program keeps others off its CPU and lets them on it again, as numbers of types; None where the
+    kernel has none. It reads the kernel's types, so only who compiles a program asks.
+    """
+    hold, release = known_functions(("bpf_preempt_disable", "bpf_preempt_enable"))
+    if hold is None or release is None:
+        return None
+    try:
+        os.close(load_program("held", TRACEPOINT, _calling_kernel(hold) + _calling_kernel(release) + _NOTHING, explain=False))
+    except OSError:
+        return None
+    return hold, release
 
 
 def takes_links(*, wanted: bool) -> bool:
@@ -282,6 +303,14 @@ def _loops() -> Finding:
     return Finding(has, "the kernel has it" if has else "the kernel does not have it", "Linux 6.9 has it")
 
 
+def _holds() -> Finding:
+    try:
+        has = holds_cpu() is not None
+    except Unavailable as error:
+        return Finding(False, str(error))
+    return Finding(has, "the kernel has it" if has else "the kernel does not have it", "Linux 6.10 has it")
+
+
 def _freezer() -> Finding:
     with group() as made:
         if made is None:
@@ -396,6 +425,13 @@ FEATURES: tuple[Feature, ...] = (
         purpose="loops that are quick to verify",
         without="programs without it, which take 0.3 s longer to load",
         ask=_loops,
+    ),
+    Feature(
+        "holding a CPU",
+        since="6.10",
+        purpose="whole records where programs at tracepoints may be preempted (seen with 7.3)",
+        without="nothing on kernels that do not preempt them",
+        ask=_holds,
     ),
     Feature(
         "processes of other users",

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from struct import pack_into
+from collections.abc import Callable, Mapping
+from struct import iter_unpack, pack, pack_into
 
 import msgspec
 
 __all__ = ["Function", "Image", "Map"]
 
 _INSTRUCTION = 8  # bytes; the number of a map is the last four of them
+_CALL = 0x85  # an operation; the upper half of its registers says of what
+_OF_KERNEL = 2  # BPF_PSEUDO_KFUNC_CALL; 0 is a helper
 
 
 class Map(msgspec.Struct, frozen=True):
@@ -49,3 +51,17 @@ class Image(msgspec.Struct, frozen=True):
         for place, number in function.uses:
             pack_into("<i", code, place * _INSTRUCTION + 4, descriptor(number))
         return bytes(code)
+
+    def calling(self, numbers: Mapping[int, int]) -> Image:
+        """Calls of helpers with these numbers, which do not exist, become calls of the kernel's functions with these types."""
+
+        def called(code: bytes) -> bytes:
+            return b"".join(
+                pack("<BBhi", op, _OF_KERNEL << 4, 0, numbers[value])
+                if op == _CALL and not registers and value in numbers
+                else pack("<BBhi", op, registers, offset, value)
+                for op, registers, offset, value in iter_unpack("<BBhi", code)
+            )
+
+        functions = (msgspec.structs.replace(each, code=called(each.code)) for each in self.functions)
+        return msgspec.structs.replace(self, functions=tuple(functions))

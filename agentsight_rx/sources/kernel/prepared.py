@@ -11,13 +11,17 @@ from ...errors import CaptureError
 from .btf import defines
 from .cache import Cache, default_directory, kernel_identity, key_of
 from .compiler import compiled, compiler_identity
-from .features import has_may_goto
+from .features import has_may_goto, holds_cpu
 from .image import Image
 from .shim import HEADERS
 
 __all__ = ["Source", "prepared"]
 
 _MAY_GOTO = "-DMAY_GOTO"  # of bpf/track.h
+_HOLDS_CPU, _CALLS = "-DHOLDS_CPU", (0x70000001, 0x70000002)  # of bpf/track.h: the numbers of two calls, until they get others
+_CALL = (
+    0x85  # operation; in the upper half of its registers: 0 of a helper, 2 of a function of the kernel (BPF_PSEUDO_KFUNC_CALL)
+)
 _TEXTS = Path(__file__).parent.parent / "bpf"
 
 
@@ -54,7 +58,10 @@ def _prepared(source: Source, kept: Cache) -> tuple[Image, Callable[[], Image | 
     key = key_of([text, source.fields, source.flags, kernel_identity(), compiler_identity(), headers])
 
     def anew() -> Image:
-        image = compiled(text, [*defines(source.fields), *source.flags])
+        functions = holds_cpu()
+        image = compiled(text, [*defines(source.fields), *([_HOLDS_CPU] if functions else []), *source.flags])
+        if functions:
+            image = image.calling(dict(zip(_CALLS, functions, strict=True)))
         kept.put(key, image)
         return image
 

@@ -9,6 +9,8 @@ from typing import Literal
 
 from msgspec import Struct
 
+from ...say import program
+
 __all__ = ["NEEDED", "Call", "Rights", "own_rights", "refusal"]
 
 # What is asked of the kernel. The kernel checks each in another place, so each has its own rule.
@@ -99,7 +101,7 @@ def refusal(call: Call, error: OSError, rights: Rights | None = None) -> str:
 
 def _why(call: Call, number: int, rights: Rights) -> str:
     if number not in _REFUSED:
-        return _OTHERWISE.get((call, number), "`agentsight-rx doctor` shows what this machine can do")
+        return _OTHERWISE.get((call, number), f"`{program()} doctor` shows what this machine can do")
     if rights.in_user_namespace:
         return (
             "we are in a user namespace, whose root has no rights on the kernel: "

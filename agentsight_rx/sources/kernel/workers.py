@@ -1,4 +1,4 @@
-"""Requests to compile -> a few processes of `clang.py`, each used again while others wait: to load LLVM takes it 0.2 s."""
+"""Requests to compile -> a few processes of `clang.py`, each used again while others wait: a start takes 0.2 s."""
 
 from __future__ import annotations
 
@@ -15,14 +15,20 @@ from .shim import shim_tree
 
 __all__ = ["WORKERS", "Worker", "Workers"]
 
+# Without the packages of this environment. It leaves no compiled files in the system's folders, and a newer Python than the
+# system's has warnings about the package `bcc` there.
+_PYTHON = (sys.executable, "-I", "-S", "-B", "-W", "ignore")
 _PROGRAM = Path(__file__).with_name("clang.py")
 _MOST = min(4, os.cpu_count() or 1)  # at once; each takes 100 MB
 
 
 class Worker:
-    """One process. It reads the headers of `shim_tree`. BCC and LLVM in the directory `libraries` come before the system's."""
+    """
+    One process. It reads the headers of `shim_tree`. BCC and LLVM in the directory `libraries` come before the system's, and
+    the package `bcc` in the directory `packages` comes instead of the system's.
+    """
 
-    def __init__(self, libraries: str = "") -> None:
+    def __init__(self, libraries: str = "", packages: str = "") -> None:
         found_first = {"LD_LIBRARY_PATH": libraries} if libraries else {}
         self._said = 0  # bytes that it wrote to standard error so far
         with ExitStack() as stack:
@@ -30,7 +36,7 @@ class Worker:
             self._words = stack.enter_context((tree / "messages").open("w+b"))
             self._process = stack.enter_context(
                 subprocess.Popen(
-                    [sys.executable, "-I", "-S", str(_PROGRAM)],
+                    [*_PYTHON, str(_PROGRAM), *([packages] if packages else [])],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=self._words,

@@ -16,7 +16,7 @@ from ...events import Event, Loss, Origin, Tick, time_of
 from ...loss import Reason
 from ...say import say
 from ...state import LmdbStore, is_lmdb
-from ...view.log import read_events
+from ...view.log.reading import read_events
 from .original_lines import OriginalLines
 from .own_lines import OwnLines
 

@@ -8,11 +8,11 @@ from msgspec import Struct
 from ...llm import call_of
 from ...llm.canonical import Asked, LlmCall, MediaPart, Message, Part, ReasoningPart, TextPart, ToolCallPart, ToolResultPart
 from ...state import by_index
-from ..log import read_exchange
+from ..log.reading import read_exchange
 from ..queries.costs import priced
 from ..queries.diff_calls import diff_calls
-from ..rows import CallRow, ToolRow
-from ..tables import CALLS, TOOLS
+from ..rows.kinds import CallRow, ToolRow
+from ..rows.tables import CALLS, TOOLS
 from .picture import Picture
 
 __all__ = ["Body", "CallBody", "DiffBody", "DiffLine", "Said", "body_of_call", "body_of_tool", "diff_of"]
@@ -212,7 +212,7 @@ def diff_of(picture: Picture, a: str, b: str, /) -> DiffBody:
     """Raises KeyError for an unknown call."""
     first, second = _call(picture, a), _call(picture, b)
     before, after = _exchange(picture, first), _exchange(picture, second)
-    lost = first.cache_read_tokens + first.cache_creation_tokens - second.cache_read_tokens
+    lost = first.cached_tokens - second.cache_read_tokens
     known = DiffBody(a, b, turn_a=first.turn, turn_b=second.turn, uncached=max(0, lost) if second.total_tokens else 0)
     if before is None or after is None:
         return msgspec.structs.replace(known, missing=_NOT_KEPT)

@@ -60,6 +60,7 @@ class ToolCard(Struct, frozen=True, omit_defaults=True):
     gap: Gap | None = None
     cpu_ms: int = 0  # of all its programs that ended
     memory: int = 0  # the most bytes that one of them had
+    pause_ms: int | None = None  # of the agent, behind the end of its processes
 
 
 class TurnCard(Struct, frozen=True, omit_defaults=True):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ..log import read_event_count
-from ..tables import HTTP, PROCESSES
+from ..log.reading import read_event_count
+from ..rows.tables import HTTP, PROCESSES
 from .picture import WHOLE, Picture
 
 __all__ = ["counts_of"]

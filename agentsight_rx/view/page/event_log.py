@@ -15,9 +15,9 @@ from ...envelope import encode_envelope
 from ...events import Event, HttpRequest, HttpResponse, WebSocketMessage, milliseconds
 from ...rules.http import compile_http
 from ...state import pages
-from ..log import event_at, read_events
-from ..log_parts import LogReader
-from ..tables import HEADS, LOG, PROCESSES, Position
+from ..log.parts import LogReader
+from ..log.reading import event_at, read_events
+from ..rows.tables import HEADS, LOG, PROCESSES, Position
 from .event_words import SOURCES, line_of, source_of
 from .picture import WHOLE, Picture
 

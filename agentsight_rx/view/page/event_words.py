@@ -31,7 +31,7 @@ from ...events import (
     WebSocketMessage,
 )
 from ...wire.http1 import field
-from ..words import cut
+from ..words import cut, data_size
 
 __all__ = ["SOURCES", "line_of", "source_of"]
 
@@ -67,12 +67,14 @@ def _line(event: Event) -> tuple[str, bool]:
     match event:
         case HttpRequest():
             return (
-                f"{event.method} {field(event.headers, 'host') or ''}{event.target} {_size(len(event.body) + event.body_lost)}",
+                f"{event.method} {field(event.headers, 'host') or ''}{event.target} "
+                f"{data_size(len(event.body) + event.body_lost)}",
                 False,
             )
         case HttpResponse():
             return (
-                f"{event.status} {event.phrase} {event.host or ''}{event.target or ''} {_size(len(event.body))}{_part(event)}",
+                f"{event.status} {event.phrase} {event.host or ''}{event.target or ''} "
+                f"{data_size(len(event.body))}{_part(event)}",
                 event.status >= 400,
             )
         case SseMessage():
@@ -106,7 +108,7 @@ def _line(event: Event) -> tuple[str, bool]:
                 event.error
             )
         case TcpTraffic():
-            return f"tcp {event.peer}:{event.port} sent {_size(event.sent)}, received {_size(event.received)}", False
+            return f"tcp {event.peer}:{event.port} sent {data_size(event.sent)}, received {data_size(event.received)}", False
         case RpcMessage():
             return f"{event.method} {event.tool} {event.outcome}: {event.params[:_BODY]}", event.outcome in (
                 "tool_error",
@@ -115,7 +117,7 @@ def _line(event: Event) -> tuple[str, bool]:
         case StdioChunk():
             return f"descriptor {event.fd}: {_shown(event.data)}", False
         case TlsChunk():
-            return f"{event.origin.direction} {_size(len(event.data))}: {_shown(event.data)}", False
+            return f"{event.origin.direction} {data_size(len(event.data))}: {_shown(event.data)}", False
         case TlsUse():
             return f"{event.stack} in {event.path}, {'proven' if event.proven else 'not proven'}", False
         case BlindSpot():
@@ -135,10 +137,6 @@ _SIGNALS = {each.value for each in signal.Signals}
 
 def _part(event: HttpResponse | SseMessage) -> str:
     return "" if event.complete or (isinstance(event, HttpResponse) and event.streaming) else f", incomplete ({event.reason})"
-
-
-def _size(count: int) -> str:
-    return f"{count / 1000:.1f} kB" if count >= 1000 else f"{count} B"
 
 
 def _shown(data: bytes) -> str:

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from ...loss import Entry, Reason
 from ..reasons import sentence_why
-from ..tables import StageCount
+from ..rows.tables import StageCount
 
 __all__ = ["Stage", "place_of", "places_of", "records_of", "survived"]
 

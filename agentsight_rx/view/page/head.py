@@ -11,17 +11,17 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ...agents.registry import agent_named
-from ..gaps import missing_things
-from ..queries.costs import CostSum, PricedCall, summed
+from ..queries.costs import CostSum, PricedCall, seller_of, summed
 from ..queries.effects import files_touched
 from ..queries.file_fates import effect_of
 from ..queries.findings import find
+from ..queries.gaps import missing_things
 from ..queries.health import Health
-from ..queries.tools import has_failed
-from ..report import read_totals
-from ..rows import SessionRow
-from ..tables import STAGES
-from ..verdict import Clause, deeds_of, verdict_of
+from ..queries.reading import read_totals
+from ..queries.verdict import Clause, deeds_of, verdict_of
+from ..rows.kinds import SessionRow
+from ..rows.tables import STAGES
+from ..rows.tool_outcome import has_failed
 from .counts import counts_of
 from .funnel import records_of
 from .picture import WHOLE, Picture, Work
@@ -135,7 +135,7 @@ def head_of(picture: Picture, session: str, /, *, recording: str, from_turn: int
     start, end = _times(picture, row, work)
     main = threads.main
     last = next((call for call in reversed(main) if call.total_tokens), None)
-    window = picture.prices.window_of(last.provider, last.response_model or last.model) if last else None
+    window = picture.prices.window_of(seller_of(last), last.response_model or last.model) if last else None
     programs = 0 if work.calls else read_totals(picture.store).programs
     deeds = deeds_of(work.calls, work.tools, files_touched(files, picture.lives), programs=programs)
     refused = [each for each in files if effect_of(each) == "refused"]

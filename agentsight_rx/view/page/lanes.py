@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 from msgspec import Struct
 
 from ..queries.file_fates import effect_of
-from ..queries.tools import has_failed
-from ..rows import CallRow, ProcessRow, ResourceRow
-from ..tables import PROCESSES, RESOURCES
-from ..tool_words import asked_for
+from ..rows.kinds import CallRow, ProcessRow, ResourceRow
+from ..rows.tables import PROCESSES, RESOURCES
+from ..rows.tool_outcome import has_failed
+from ..rows.tool_words import asked_for
 from ..words import cut
 from .picture import Picture
 from .threads import threads_of

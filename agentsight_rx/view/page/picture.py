@@ -18,11 +18,10 @@ from ..queries.causes import Causes, within
 from ..queries.costs import PricedCall
 from ..queries.file_fates import Lives
 from ..queries.health import Health, read_health
-from ..queries.reading import newest_of_kind, selected
+from ..queries.reading import newest_of_kind, rows_of, selected
 from ..queries.selection import Selection
-from ..report import rows_of
-from ..rows import AnyRow, AuditRow, SessionRow, ToolRow
-from ..tables import LOSSES, SESSIONS, TOOLS
+from ..rows.kinds import AnyRow, AuditRow, SessionRow, ToolRow
+from ..rows.tables import LOSSES, SESSIONS, TOOLS
 
 __all__ = ["WHOLE", "Picture", "Work"]
 

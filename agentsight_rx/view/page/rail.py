@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
-from ..queries.costs import CostSum, summed
-from ..rows import SessionRow
+from ..queries.costs import CostSum, seller_of, summed
+from ..rows.kinds import SessionRow
 from ..words import cut
 from .head import agent_title, head_of, wholeness_of
 from .picture import WHOLE, Picture
@@ -63,7 +63,7 @@ def row_of(picture: Picture, row: SessionRow, recording: str, /) -> RailRow:
     work = picture.work(row.id)
     threads = threads_of(row.id, work)
     last = next((call for call in reversed(threads.main) if call.total_tokens), None)
-    window = picture.prices.window_of(last.provider, last.response_model or last.model) if last else None
+    window = picture.prices.window_of(seller_of(last), last.response_model or last.model) if last else None
     steps = newest_plan(work.tools)
     doing = next((at for at, (_, state) in enumerate(steps) if state == "doing"), len(steps) - 1)
     return RailRow(

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from msgspec import Struct
 
 from ...state import by_index
-from ..blind_spots import advice_of
-from ..rows import BlindSpotRow, HttpRow, ProcessRow, TlsUseRow
-from ..tables import HTTP, PROCESSES
+from ..rows.blind_spots import advice_of
+from ..rows.kinds import BlindSpotRow, HttpRow, ProcessRow, TlsUseRow
+from ..rows.tables import HTTP, PROCESSES
 from ..words import plural
 from .picture import Picture
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from msgspec import Struct
 
 from ..queries.findings import Finding
-from ..rows import AuditRow, ToolRow
-from ..tool_words import asked_for
+from ..rows.kinds import AuditRow, ToolRow
+from ..rows.tool_words import asked_for
 from ..words import cut, error_said, plural, times_said
 from .picture import Work
 

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from msgspec import Struct
 
 from ...loss import Reason
-from ..blind_spots import advice_of, sentence_of
-from ..gaps import UNSEEN_WHY, unseen_said
+from ..queries.gaps import UNSEEN_WHY, unseen_said
 from ..queries.health import Health
 from ..reasons import lost_words, sentence_why
-from ..tables import STAGES
+from ..rows.blind_spots import advice_of, sentence_of
+from ..rows.tables import STAGES
 from ..words import plural
 from .funnel import Stage, place_of, places_of, survived
 from .head import Wholeness, wholeness_of

@@ -12,7 +12,7 @@ from ..queries.http import Exchange, exchanges_of
 from ..queries.mcp import mcp_of
 from ..queries.network import network_of
 from ..queries.process_tree import Process, process_tree
-from ..tables import BLIND_SPOTS, HTTP, PROCESSES
+from ..rows.tables import BLIND_SPOTS, HTTP, PROCESSES
 from ..words import cut
 from .lines import FileLine, HostLine, HttpLine, McpLine, ProcessLine
 from .picture import Picture

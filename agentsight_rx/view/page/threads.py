@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from ..queries.costs import PricedCall
-from ..rows import ToolRow
+from ..rows.kinds import ToolRow
 from .picture import WHOLE, Work
 
 __all__ = ["Thread", "Threads", "threads_of"]

@@ -13,10 +13,10 @@ from msgspec import Struct
 from ...state import by_index
 from ..queries.costs import PricedCall, summed
 from ..queries.file_fates import Lives, kinds_of
-from ..rows import AuditRow, ProcessRow, ToolRow
-from ..tables import AUDIT, PROCESSES
-from ..tool_words import asked_for
-from ..words import cut, error_said, plural
+from ..rows.kinds import AuditRow, ProcessRow, ToolRow
+from ..rows.tables import AUDIT, PROCESSES
+from ..rows.tool_words import asked_for
+from ..words import aside_said, cut, error_said, plural
 from .cards import Mark, Program, SubAgent, Text, ToolCard, TurnCard, Turns
 from .picture import Picture
 from .threads import Thread, Threads, threads_of
@@ -190,6 +190,7 @@ class _Maker:
             repeat=row.repeat,
             cpu_ms=cpu_ms,
             memory=memory,
+            pause_ms=row.pause_ms,
         )
 
     def _program(self, row: ProcessRow, first: ProcessRow) -> Program:
@@ -219,7 +220,9 @@ def _new(call: PricedCall) -> tuple[str, ...]:
     found: list[str] = []
     if call.repeat:
         found.append("a retry of an earlier request" if call.retry else "the same request again")
-    if call.prompt and not call.repeat:
+    if call.aside and not call.repeat:
+        found.append(aside_said(call.aside))
+    elif call.prompt and not call.repeat:
         found.append("your prompt" if call.agent_id is None else "its task")
     if call.new_results:
         found.append(plural(call.new_results, "tool result"))

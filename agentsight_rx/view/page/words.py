@@ -9,8 +9,8 @@ import msgspec
 from msgspec import Struct
 
 from ..queries.costs import PricedCall
-from ..queries.tools import has_failed
-from ..rows import CallRow, ProcessRow, ToolRow
+from ..rows.kinds import CallRow, ProcessRow, ToolRow
+from ..rows.tool_outcome import outcome_of, outcome_said
 
 __all__ = [
     "Gap",
@@ -38,6 +38,7 @@ _REASONS = {
     "no_end_mark": ("it has no end mark, so there may be more", ""),
     "capture_end": ("the capture ended before the answer did", ""),
     "no_answer": ("no answer was seen", ""),
+    "not_understood": ("the body of the answer is not as its API has it", ""),
     "closed": ("the connection was closed before the answer ended", ""),
     "process_ended": ("the process ended before the answer did", ""),
 }
@@ -55,13 +56,10 @@ class Gap(Struct, frozen=True, omit_defaults=True):
 
 def how_tool_ended(row: ToolRow, /) -> tuple[str, str]:
     """(words, state); the state is ok, failed, or running where no result was seen."""
-    if row.signal:
-        return f"signal {row.signal}", "failed"
-    if row.exit_code is not None:
-        return f"exit {row.exit_code}", "failed" if has_failed(row) else "ok"
-    if row.status == "failed":
-        return "failed", "failed"
-    return ("done", "ok") if row.status == "completed" else ("no result yet", "running")
+    outcome = outcome_of(row)
+    if outcome == "asked":
+        return "no result yet", "running"
+    return outcome_said(row), "failed" if outcome in ("failed", "refused") else "ok"
 
 
 def plan_of(row: ToolRow, /) -> list[tuple[str, str]]:
@@ -95,7 +93,7 @@ def _unescaped(text: str) -> str:
 
 def context_of(call: CallRow, /) -> int:
     """Tokens that the request had."""
-    return call.input_tokens + call.cache_read_tokens + call.cache_creation_tokens
+    return call.asked_tokens
 
 
 def gap_of_call(call: PricedCall | CallRow, /) -> Gap | None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ...state import Store
-from ..rows import AuditRow
-from ..tables import AUDIT
+from ..rows.kinds import AuditRow
+from ..rows.tables import AUDIT
 from .causes import Causes, newest_within
 from .reading import newest_first
 from .selection import Selection

@@ -12,9 +12,9 @@ from ...llm import New, call_of, new_in
 from ...llm.canonical import LlmCall
 from ...prices import Prices
 from ...state import Store, by_index, pages
-from ..log import read_exchange
-from ..rows import AuditRow, CallRow, ProcessRow, ToolRow
-from ..tables import AUDIT, CALLS, PROCESSES, TOOLS
+from ..log.reading import read_exchange
+from ..rows.kinds import AuditRow, CallRow, ProcessRow, ToolRow
+from ..rows.tables import AUDIT, CALLS, PROCESSES, TOOLS
 from .costs import PricedCall, priced
 from .file_fates import FateKind, Lives, kinds_of
 from .reading import newest_session, selected
@@ -119,7 +119,7 @@ def _uncached(store: Store, row: CallRow) -> int:
         return other.agent_id == row.agent_id and other.model == row.model and other.id != row.id and other.total_tokens > 0
 
     last = next(iter(selected(store, CALLS, before, where=is_like)), None)
-    return 0 if last is None else max(0, last.cache_read_tokens + last.cache_creation_tokens - row.cache_read_tokens)
+    return 0 if last is None else max(0, last.cached_tokens - row.cache_read_tokens)
 
 
 def _work(store: Store, tool: ToolRow, lives: Lives) -> ToolWork:

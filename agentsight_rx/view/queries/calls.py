@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 
 from ...prices import Prices
 from ...state import Store
-from ..rows import CallRow
-from ..tables import CALLS
+from ..rows.kinds import CallRow
+from ..rows.tables import CALLS
 from .costs import PricedCall, priced
 from .reading import selected
 from .selection import Selection

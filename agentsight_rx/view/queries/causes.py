@@ -9,11 +9,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ...state import Store, Table
-from ..hosts import host_of_process
-from ..report import rows_of
-from ..rows import AnyRow, AuditRow, CallRow, ProcessRow
-from ..tables import CALLS, PROCESSES, SESSIONS, TOOLS
-from .reading import newest_first, selected
+from ..rows.hosts import host_of_process
+from ..rows.kinds import AnyRow, AuditRow, CallRow, ProcessRow
+from ..rows.tables import CALLS, PROCESSES, SESSIONS, TOOLS
+from .reading import newest_first, rows_of, selected
 from .selection import Selection
 
 __all__ = ["Actor", "Cause", "Causes", "newest_within", "within"]
@@ -60,7 +59,7 @@ class Causes:
         for call in rows_of(store, CALLS):
             if call.twin is not None:
                 continue
-            newest[call.session_id] = call.prompt[:_PROMPT] or newest.get(call.session_id, "")
+            newest[call.session_id] = (call.prompt[:_PROMPT] if call.is_prompted else "") or newest.get(call.session_id, "")
             prompts[call.id], self.turns[call.id] = newest[call.session_id], call.turn
         self._tools = {
             tool.id: Cause(

@@ -10,11 +10,10 @@ from msgspec import Struct
 from msgspec.structs import asdict
 
 from ...core.bounded import Recent
-from ...events import Usage
 from ...prices import Cost, Prices
-from ..rows import CallRow
+from ..rows.kinds import CallRow
 
-__all__ = ["CostSum", "Costs", "PricedCall", "asked_tokens", "cost_of_call", "models_of", "priced", "summed"]
+__all__ = ["CostSum", "Costs", "PricedCall", "cost_of_call", "models_of", "priced", "seller_of", "summed"]
 
 _MODELS_MOST = 64  # names that a sum has
 
@@ -40,29 +39,27 @@ class CostSum(Struct, frozen=True):
     by: tuple[str, ...] = ()
 
 
-def asked_tokens(call: CallRow, /) -> int:
-    """All that was sent, cached or not."""
-    return call.input_tokens + call.cache_read_tokens + call.cache_creation_tokens
-
-
 def models_of(calls: Iterable[CallRow], /) -> dict[str, int]:
     """How many calls each model had, in the order in which they were first used."""
     return dict(Counter(call.model or "unknown" for call in calls))
+
+
+def seller_of(call: CallRow | PricedCall, /) -> str | None:
+    """Whose price is asked for: the host's, since what is spoken there does not say who sells it."""
+    if not call.host:
+        return call.provider
+    from ...llm import provider_label  # with it come all providers, and most reports show no cost
+
+    return provider_label(call.host)
 
 
 def cost_of_call(call: CallRow, prices: Prices, /) -> Cost | None:
     """None where it used no token, or no price of its model is known."""
     if not call.total_tokens:
         return None
-    usage = Usage(
-        call.input_tokens,
-        call.output_tokens,
-        cache_creation=call.cache_creation_tokens,
-        cache_read=call.cache_read_tokens,
-        reasoning=call.reasoning_tokens,
-    )
-    return prices.cost_of(call.provider, call.response_model or call.model, usage, time_ms=call.start_timestamp_ms) or (
-        prices.cost_of(call.provider, call.model, usage, time_ms=call.start_timestamp_ms) if call.response_model else None
+    usage, seller = call.usage, seller_of(call)
+    return prices.cost_of(seller, call.response_model or call.model, usage, time_ms=call.start_timestamp_ms) or (
+        prices.cost_of(seller, call.model, usage, time_ms=call.start_timestamp_ms) if call.response_model else None
     )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
 
-from ..rows import AuditRow, CallRow, HttpRow, ProcessRow, ToolRow
+from ..rows.kinds import AuditRow, CallRow, HttpRow, ProcessRow, ToolRow
 from .causes import Causes
 from .file_fates import Lives
 from .files import file_uses
@@ -84,7 +84,7 @@ def facts_of(
             "failed tools": sum(row.status == "failed" for row in asked),
             "programs": len(ran),
             "input tokens": sum(call.input_tokens for call in called),
-            "cached tokens": sum(call.cache_read_tokens + call.cache_creation_tokens for call in called),
+            "cached tokens": sum(call.cached_tokens for call in called),
             "output tokens": sum(call.output_tokens for call in called),
             "cost": cost,
             "duration ms": max(times) - min(times) if times else 0,

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
-from ..rows import AuditRow, NetworkRow
+from ..rows.kinds import AuditRow, NetworkRow
 from .file_fates import KINDS, FateKind, Fates, Lives
 
 __all__ = ["FilesTouched", "McpUse", "Peer", "files_touched", "mcp_uses", "peers_of"]

@@ -13,8 +13,8 @@ from msgspec import Struct
 
 from ...core.bounded import Recent
 from ...state import Store, by_index, pages
-from ..rows import AuditRow
-from ..tables import AUDIT
+from ..rows.kinds import AuditRow
+from ..rows.tables import AUDIT
 
 __all__ = ["KINDS", "Effect", "Fate", "FateKind", "Fates", "Lives", "effect_of", "kinds_of", "number_of"]
 

@@ -7,9 +7,10 @@ from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
-from ..rows import CallRow, ToolRow
+from ..rows.kinds import CallRow, ToolRow
+from ..rows.tool_outcome import has_failed
+from ..rows.tool_words import executed, steady
 from .costs import PricedCall
-from .tools import has_failed
 
 __all__ = ["Finding", "FindingKind", "Run", "find", "longest_failure"]
 
@@ -51,7 +52,7 @@ def longest_failure(tools: Sequence[ToolRow], /) -> Run | None:
         before = last.pop(agent, None)
         if not has_failed(tool):
             continue
-        same = before is not None and (before.tool.tool_name, before.tool.input) == (tool.tool_name, tool.input)
+        same = before is not None and _executed(before.tool) == _executed(tool)
         run = last[agent] = Run(tool, before.times + 1 if same and before else 1)
         if run.times > max(1, best.times if best else 1):
             best = run
@@ -66,11 +67,11 @@ def find(calls: Sequence[PricedCall], tools: Sequence[ToolRow], /) -> tuple[Find
 
 
 def _loops(tools: Sequence[ToolRow], calls: Mapping[str, PricedCall]) -> Iterator[Finding]:
-    """The same tool with the same input and the same result, with nothing else in between."""
+    """The same tool executes the same with the same result, with nothing else in between."""
     groups: dict[str, list[ToolRow]] = {}
-    outputs = {tool.id: tool.output for tool in tools}
+    outputs = {tool.id: steady(tool.output) for tool in tools}
     for tool in tools:
-        if tool.loop and tool.repeat_of is not None and tool.output == outputs.get(tool.repeat_of, tool.output):
+        if tool.loop and tool.repeat_of is not None and outputs[tool.id] == outputs.get(tool.repeat_of, outputs[tool.id]):
             groups.setdefault(tool.repeat_of, []).append(tool)
     for rows in groups.values():
         again = list({call.id: call for row in rows if (call := calls.get(row.llm_call_id)) is not None}.values())
@@ -106,7 +107,7 @@ def _uncached(calls: Sequence[PricedCall]) -> Iterator[Finding]:
         key = call.agent_id, call.model
         last = before.get(key)
         before[key] = call
-        lost = last.cache_read_tokens + last.cache_creation_tokens - call.cache_read_tokens if last else 0
+        lost = last.cached_tokens - call.cache_read_tokens if last else 0
         if lost >= _UNCACHED:
             yield Finding("uncached", (call.turn,), lost)
 
@@ -114,9 +115,7 @@ def _uncached(calls: Sequence[PricedCall]) -> Iterator[Finding]:
 def _growth(calls: Sequence[PricedCall]) -> Iterator[Finding]:
     """Of the main agent: how much longer each of its requests is than the one before."""
     sizes = [
-        (call.turn, call.input_tokens + call.cache_read_tokens + call.cache_creation_tokens)
-        for call in calls
-        if call.agent_id is None and call.total_tokens and call.messages > 1
+        (call.turn, call.asked_tokens) for call in calls if call.agent_id is None and call.total_tokens and call.messages > 1
     ]
     if len(sizes) < _GROWS_TURNS:
         return
@@ -132,6 +131,10 @@ def _turns(calls: Sequence[CallRow]) -> tuple[int, ...]:
 def _cost(calls: Sequence[PricedCall]) -> float | None:
     known = [call.cost_usd for call in calls if call.cost_usd is not None]
     return sum(known) if known else None
+
+
+def _executed(tool: ToolRow) -> tuple[str, str]:
+    return tool.tool_name, executed(tool.input)
 
 
 def _what(tool: ToolRow) -> str:

@@ -6,10 +6,10 @@ from msgspec import Struct
 
 from ...loss import Entry, Reason
 from ...state import Store
-from ..gaps import missing_things
-from ..report import read_totals
-from ..rows import BlindSpotRow, TlsUseRow, UnknownRow
-from ..tables import BLIND_SPOTS, LOSSES, REMOVED, RUNS, TLS_USES, UNKNOWN, Recording, Removed
+from ..rows.kinds import BlindSpotRow, TlsUseRow, UnknownRow
+from ..rows.tables import BLIND_SPOTS, LOSSES, REMOVED, RUNS, TLS_USES, UNKNOWN, Recording, Removed
+from .gaps import missing_things
+from .reading import read_totals
 
 __all__ = ["Health", "read_health"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ...rules.http import HttpRules
 from ...state import Store
-from ..log import read_exchange
+from ..log.reading import read_exchange
 
 __all__ = ["is_matched"]
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
-from ..rows import AuditRow
+from ..rows.kinds import AuditRow
 from .causes import Cause, Causes
 
 __all__ = ["Mcp", "McpRequest", "McpTool", "mcp_of"]

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
-from ..blind_spots import sentence_of
-from ..rows import AuditRow, BlindSpotRow, HttpRow
+from ..rows.blind_spots import sentence_of
+from ..rows.kinds import AuditRow, BlindSpotRow, HttpRow
 from .causes import Actor, Cause, Causes
 
 __all__ = ["Host", "Network", "Path", "Peer", "Unread", "network_of"]

@@ -6,16 +6,15 @@ from msgspec import Struct
 
 from ...prices import Prices
 from ...state import Store
-from ..report import read_totals
-from ..rows import SessionRow
-from ..tables import CALLS, SESSIONS, TOOLS
-from ..verdict import Verdict, deeds_of, verdict_of
-from .costs import CostSum, asked_tokens, models_of, summed
+from ..rows.kinds import SessionRow
+from ..rows.tables import CALLS, SESSIONS, TOOLS
+from .costs import CostSum, models_of, summed
 from .effects import files_touched
 from .file_fates import Lives
-from .reading import newest_as, newest_first, newest_of_kind
+from .reading import newest_as, newest_first, newest_of_kind, read_totals
 from .selection import Selection
 from .short_rows import short_call, short_tool
+from .verdict import Verdict, deeds_of, verdict_of
 
 __all__ = ["Outcome", "read_outcome"]
 
@@ -49,7 +48,7 @@ def read_outcome(store: Store, prices: Prices, /, *, since_ms: int) -> Outcome:
         session=next(newest_first(store, SESSIONS, part, where=lambda row: row.parent_session_id is None), None),
         verdict=verdict_of(deeds, {call.id: call.turn for call in calls}),
         calls=len(calls),
-        asked_tokens=sum(map(asked_tokens, calls)),
+        asked_tokens=sum(call.asked_tokens for call in calls),
         cached_tokens=sum(call.cache_read_tokens for call in calls),
         output_tokens=sum(call.output_tokens for call in calls),
         cost=summed(calls),

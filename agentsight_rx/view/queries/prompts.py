@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from msgspec import Struct
-
 from ...prices import Prices
 from ...state import Store
+from ...tokens import Counts, counts_of
 from .calls import read_calls
 from .costs import PricedCall
 from .selection import Selection
@@ -15,7 +14,7 @@ from .selection import Selection
 __all__ = ["PromptLine", "read_prompts"]
 
 
-class PromptLine(Struct, frozen=True):
+class PromptLine(Counts, frozen=True, omit_defaults=False):
     """
     One prompt, in the first call that sent it, with the tokens and the cost of that call. `prompt` and `answer` are as much as
     rows keep; `report call ID` has all of both.
@@ -30,11 +29,6 @@ class PromptLine(Struct, frozen=True):
     pid: int | None
     provider: str | None
     model: str | None
-    input_tokens: int
-    output_tokens: int
-    cache_creation_tokens: int
-    cache_read_tokens: int
-    total_tokens: int
     cost_usd: float | None
     status: str
     prompt: str
@@ -42,8 +36,11 @@ class PromptLine(Struct, frozen=True):
 
 
 def read_prompts(store: Store, selection: Selection, prices: Prices, /) -> Iterator[PromptLine]:
-    """The prompts, oldest first. A request that sends only tool results, or only earlier messages, has no prompt."""
-    calls = read_calls(store, selection, prices, where=lambda row: bool(row.prompt) and not row.repeat)
+    """
+    What people typed, oldest first. A request has no prompt that sends only tool results or earlier messages, or that an agent
+    makes for itself.
+    """
+    calls = read_calls(store, selection, prices, where=lambda row: row.is_prompted)
     return map(_line, calls)
 
 
@@ -58,11 +55,7 @@ def _line(call: PricedCall) -> PromptLine:
         pid=call.pid,
         provider=call.provider,
         model=call.model,
-        input_tokens=call.input_tokens,
-        output_tokens=call.output_tokens,
-        cache_creation_tokens=call.cache_creation_tokens,
-        cache_read_tokens=call.cache_read_tokens,
-        total_tokens=call.total_tokens,
+        **counts_of(call.usage),
         cost_usd=call.cost_usd,
         status=call.status,
         prompt=call.prompt,

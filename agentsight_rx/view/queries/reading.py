@@ -1,4 +1,4 @@
-"""Store, table, selection -> the rows in the order of time, by the index that leads to them, a page at a time."""
+"""Store, table, selection -> the rows in the order of time, by the index that leads to them, a page at a time; and the sums."""
 
 from __future__ import annotations
 
@@ -8,14 +8,25 @@ from operator import itemgetter
 from typing import Any, TypeVar
 
 from ...state import Key, Store, Table, by_index, pages
-from ..rows import AnyRow, AuditRow, SessionRow
-from ..tables import AUDIT, CALLS, HTTP, RESOURCES, SESSIONS, TOOLS
+from ..rows.kinds import AnyRow, AuditRow, SessionRow
+from ..rows.tables import AUDIT, CALLS, HTTP, RESOURCES, ROW_TABLES, RUNS, SESSIONS, TOOLS, TOTALS
+from ..rows.tally import Tally, Totals
 from .selection import Selection, began
 
-__all__ = ["newest_as", "newest_first", "newest_of_kind", "newest_session", "selected", "sessions_named"]
+__all__ = [
+    "newest_as",
+    "newest_first",
+    "newest_of_kind",
+    "newest_session",
+    "read_totals",
+    "rows_of",
+    "selected",
+    "sessions_named",
+]
 
 R = TypeVar("R", bound=AnyRow)
 T = TypeVar("T")
+V = TypeVar("V")
 
 _PAGE = 125  # rows that are read at once: with each, the kernel may map 64 KiB of the file
 
@@ -23,6 +34,26 @@ _PAGE = 125  # rows that are read at once: with each, the kernel may map 64 KiB 
 _BY_TIME: frozenset[str] = frozenset(table.name for table in (CALLS, AUDIT, HTTP, RESOURCES))
 _BY_START: frozenset[str] = _BY_TIME | {SESSIONS.name}
 _MOMENTS: frozenset[str] = _BY_TIME | {TOOLS.name}  # of one time, that at which they began
+
+
+def rows_of(store: Store, table: Table[V]) -> Iterator[V]:
+    """The rows of a table, a page at a time."""
+    return (row for _, row in pages(store, table))
+
+
+def read_totals(store: Store) -> Totals:
+    """The sums of all recordings. A store of an earlier release has none, so its rows are counted."""
+    runs = store.scan(RUNS)
+    kept = [row for _, row in store.scan(TOTALS)]
+    if len(kept) < len(runs):
+        tally = Tally()
+        for table in ROW_TABLES:
+            tally.add(rows_of(store, table))
+        return tally.totals
+    totals = Totals()
+    for each in kept:
+        totals.include(each)
+    return totals
 
 
 def selected(

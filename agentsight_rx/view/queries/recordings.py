@@ -5,9 +5,8 @@ from __future__ import annotations
 from msgspec import Struct
 
 from ...state import Store
-from ..report import read_totals
-from ..tables import RUNS
-from .reading import newest_session
+from ..rows.tables import RUNS
+from .reading import newest_session, read_totals
 
 __all__ = ["Held", "read_held"]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from ...prices import Prices
 from ...state import Store
-from ..rows import CallRow
-from ..tables import AUDIT, CALLS, HTTP, PROCESSES, TOOLS
+from ..rows.kinds import CallRow
+from ..rows.tables import AUDIT, CALLS, HTTP, PROCESSES, TOOLS
 from .causes import Causes, within
 from .costs import priced, summed
 from .diff_runs import RunFacts, facts_of

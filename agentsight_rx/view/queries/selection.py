@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from ..rows import AnyRow, CallRow, NetworkRow, ProcessRow, SessionRow, ToolRow
+from ..rows.kinds import AnyRow, CallRow, NetworkRow, ProcessRow, SessionRow, ToolRow
 
 __all__ = ["Selection", "began"]
 

@@ -12,9 +12,10 @@ from msgspec import Struct
 from ...agents.comparison import Comparison, Pair, compare
 from ...agents.transcripts import Transcript, TranscriptCall, TranscriptTool, together
 from ...state import Store
-from ..log import read_exchange
-from ..rows import CallRow, SessionRow, ToolRow
-from ..tables import CALLS, REMOVED, RUNS, TOOLS
+from ...tokens import counts_of
+from ..log.reading import read_exchange
+from ..rows.kinds import CallRow, SessionRow, ToolRow
+from ..rows.tables import CALLS, REMOVED, RUNS, TOOLS
 from .reading import selected
 from .selection import Selection
 from .session_files import Matched
@@ -23,7 +24,6 @@ __all__ = ["CallPair", "SessionComparison", "compare_sessions"]
 
 _LOOKED_UP_MOST = 1000  # calls whose request id is taken from the event log
 _REQUEST_IDS = ("request-id", "x-request-id")  # of Anthropic, of OpenAI
-_TOKENS = ("input_tokens", "output_tokens", "cache_creation_tokens", "cache_read_tokens")
 
 
 class CallPair(Struct, frozen=True, kw_only=True):
@@ -150,10 +150,7 @@ def _request_id(store: Store, call: str) -> str:
 
 
 def _pair(pair: Pair[CallRow, TranscriptCall]) -> CallPair:
-    row, usage = pair.wire, pair.file.usage
-    theirs: dict[str, int] = dict(
-        zip(_TOKENS, (usage.input, usage.output, usage.cache_creation, usage.cache_read), strict=True)
-    )
+    row, theirs = pair.wire, counts_of(pair.file.usage)
     return CallPair(
         id=row.id,
         turn=row.turn,

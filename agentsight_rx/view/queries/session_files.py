@@ -8,12 +8,12 @@ from msgspec import Struct
 
 from ...agents.matching import Located, Match, Tree, matches
 from ...agents.transcripts import Transcript, display_id
-from ...events import Usage
 from ...state import Store, by_index
-from ..report import rows_of
-from ..rows import ProcessRow, SessionRow
-from ..tables import AUDIT, PROCESSES, SESSIONS
+from ...tokens import Counts, Usage, counts_of
+from ..rows.kinds import ProcessRow, SessionRow
+from ..rows.tables import AUDIT, PROCESSES, SESSIONS
 from .causes import Causes
+from .reading import rows_of
 
 __all__ = ["Matched", "SessionFile", "is_of_recording", "match_files", "session_file"]
 
@@ -30,7 +30,7 @@ class Matched(Struct, frozen=True):
         return self.located.transcript
 
 
-class SessionFile(Struct, frozen=True, kw_only=True):
+class SessionFile(Counts, frozen=True, kw_only=True, omit_defaults=False):
     """
     The content of a session file, in short: counts, and tokens in normal form. `sessions` are ids of the recording; `method`
     and `confidence` say how they are known to be the same, see `agents.matching`.
@@ -48,10 +48,6 @@ class SessionFile(Struct, frozen=True, kw_only=True):
     end_timestamp_ms: int | None = None
     calls: int = 0
     tools: int = 0
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cache_creation_tokens: int = 0
-    cache_read_tokens: int = 0
     unreadable: int = 0  # lines
     dropped: int = 0  # calls, tools and texts that were one too many
     unread_bytes: int = 0
@@ -80,10 +76,7 @@ def session_file(matched: Matched) -> SessionFile:
         end_timestamp_ms=found.end_ms or None,
         calls=len(found.calls),
         tools=len(found.tools),
-        input_tokens=_sum(usages, "input"),
-        output_tokens=_sum(usages, "output"),
-        cache_creation_tokens=_sum(usages, "cache_creation"),
-        cache_read_tokens=_sum(usages, "cache_read"),
+        **counts_of(sum(usages, Usage())),
         unreadable=found.unreadable,
         dropped=found.dropped,
         unread_bytes=found.unread,
@@ -94,10 +87,6 @@ def session_file(matched: Matched) -> SessionFile:
         method=match.method if match else None,
         confidence=match.confidence if match else None,
     )
-
-
-def _sum(usages: Sequence[Usage], field: str) -> int:
-    return sum(int(getattr(usage, field)) for usage in usages)
 
 
 def is_of_recording(store: Store) -> Callable[[str], bool]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ...state import Store
-from ..rows import SessionRow
-from ..tables import SESSIONS
+from ..rows.kinds import SessionRow
+from ..rows.tables import SESSIONS
 from .reading import selected
 from .selection import Selection
 

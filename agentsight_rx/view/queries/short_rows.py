@@ -5,7 +5,9 @@ from __future__ import annotations
 import sys
 
 from ...prices import Prices
-from ..rows import CallRow, ToolRow
+from ...tokens import counts_of
+from ..rows.kinds import CallRow, ToolRow
+from ..rows.tool_words import executed, steady
 from .costs import PricedCall, cost_of_call
 
 __all__ = ["short_call", "short_tool"]
@@ -26,15 +28,13 @@ def short_call(call: CallRow, prices: Prices) -> PricedCall | None:
         status=sys.intern(row.status),
         error_type=row.error_type,
         finish_reason=sys.intern(row.finish_reason) if row.finish_reason else None,
-        input_tokens=row.input_tokens,
-        output_tokens=row.output_tokens,
-        cache_creation_tokens=row.cache_creation_tokens,
-        cache_read_tokens=row.cache_read_tokens,
-        total_tokens=row.total_tokens,
+        **counts_of(row.usage),
         agent_id=row.agent_id,
         prompt=row.prompt[:1],  # that there is one
         turn=row.turn,
         messages=row.messages,
+        tools=row.tools,
+        aside=row.aside,
         repeat=row.repeat,
         retry=row.retry,
         cost_usd=None if cost is None else float(cost.usd),
@@ -51,8 +51,8 @@ def short_tool(row: ToolRow) -> ToolRow:
         tool_call_id="",
         tool_name=sys.intern(row.tool_name),
         status=sys.intern(row.status),
-        input=row.input[:_COMPARED],
-        output=row.output[:_COMPARED],
+        input=executed(row.input)[:_COMPARED],
+        output=steady(row.output[: 2 * _COMPARED])[:_COMPARED],
         related_pid=row.related_pid,
         exit_code=row.exit_code,
         signal=row.signal,

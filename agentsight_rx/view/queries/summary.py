@@ -10,20 +10,20 @@ from msgspec.structs import replace
 
 from ...prices import Prices
 from ...state import Store, by_index, pages
-from ..report import read_totals
-from ..rows import NetworkRow, ProcessRow, SessionRow, ToolRow
-from ..tables import CALLS, NETWORK, PROCESSES, SESSIONS, TOOLS
-from ..tally import Totals
-from ..verdict import Verdict, deeds_of, verdict_of
-from .costs import CostSum, PricedCall, asked_tokens, models_of, priced, summed
+from ..rows.kinds import NetworkRow, ProcessRow, SessionRow, ToolRow
+from ..rows.tables import CALLS, NETWORK, PROCESSES, SESSIONS, TOOLS
+from ..rows.tally import Totals
+from ..rows.tool_outcome import has_failed
+from .costs import CostSum, PricedCall, models_of, priced, summed
 from .effects import FilesTouched, McpUse, Peer, files_touched, mcp_uses, peers_of
 from .file_fates import Lives
 from .findings import Finding, Run, find
 from .health import Health, read_health
-from .reading import newest_as, newest_of_kind, newest_session, selected
+from .reading import newest_as, newest_of_kind, newest_session, read_totals, selected
 from .selection import Selection
 from .short_rows import short_call, short_tool
-from .tools import has_failed, tools_of
+from .tools import tools_of
+from .verdict import Verdict, deeds_of, verdict_of
 
 __all__ = ["Summary", "Turn", "read_summary"]
 
@@ -63,7 +63,9 @@ class Summary(Struct, frozen=True):
     cost: CostSum
     turns: tuple[Turn, ...]
     tools: int
-    commands: int  # of the tools: those that ran in a shell or a process
+    commands: int  # of the tools: commands whose process was seen
+    commands_unseen: int  # and commands that were asked for, of which none was
+    refused_tools: int
     failed_tools: int
     edits: int  # of the tools: those that change a file
     failed_in_a_row: Run | None
@@ -105,7 +107,7 @@ def read_summary(
         duration_ms=max(0, end - start),
         calls=len(calls),
         failed_calls=deeds.failed_calls,
-        input_tokens=sum(map(asked_tokens, calls)),
+        input_tokens=sum(call.asked_tokens for call in calls),
         cached_tokens=sum(call.cache_read_tokens for call in calls),
         output_tokens=sum(call.output_tokens for call in calls),
         models=models_of(calls),
@@ -113,6 +115,8 @@ def read_summary(
         turns=tuple(_turn(store, call, prices) for call in _shown(calls, tools, most_turns)),
         tools=len(tools),
         commands=deeds.commands,
+        commands_unseen=deeds.commands_unseen,
+        refused_tools=deeds.refused_tools,
         failed_tools=deeds.failed_tools,
         edits=deeds.edits,
         failed_in_a_row=deeds.failed_in_a_row,

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ..rows import AuditRow, CallRow, ProcessRow, ToolRow
+from ..rows.kinds import AuditRow, CallRow, ProcessRow, ToolRow
+from ..rows.tool_outcome import outcome_of
 from ..words import error_said
 from .causes import Causes
 
@@ -70,7 +71,7 @@ def timeline_of(
 def _call(row: CallRow) -> list[Moment]:
     end_ms = row.end_timestamp_ms
     status = {"complete": "ok", "error": "failed", "pending": "open"}.get(row.status, "missing")
-    tokens = f"{row.input_tokens + row.cache_read_tokens + row.cache_creation_tokens} in, {row.output_tokens} out"
+    tokens = f"{row.asked_tokens} in, {row.output_tokens} out"
     called = Moment(
         row.start_timestamp_ms,
         "call",
@@ -85,7 +86,7 @@ def _call(row: CallRow) -> list[Moment]:
         session_id=row.session_id,
     )
     said = replace(called, duration_ms=None, detail="")
-    found = [replace(said, kind="prompt", text=row.prompt[:_TEXT], status="ok")] if row.prompt else []
+    found = [replace(said, kind="prompt", text=row.prompt[:_TEXT], status="ok")] if row.is_prompted else []
     found.append(called)
     if end_ms is not None and row.text:
         found.append(replace(said, timestamp_ms=end_ms, kind="answer", text=row.text[:_TEXT]))
@@ -93,14 +94,14 @@ def _call(row: CallRow) -> list[Moment]:
 
 
 def _tool(row: ToolRow, causes: Causes) -> Moment:
-    failed = row.status == "failed" or bool(row.exit_code) or bool(row.signal)
+    outcome = outcome_of(row)
     return Moment(
         row.timestamp_ms,
         "tool",
         f"{row.tool_name} {row.input}"[:_TEXT],
         duration_ms=None if row.end_timestamp_ms is None else max(0, row.end_timestamp_ms - row.timestamp_ms),
-        status="failed" if failed else "open" if row.status == "observed" else "ok",
-        detail=_ended(row.exit_code, row.signal),
+        status="failed" if outcome in ("failed", "refused") else "open" if row.status == "observed" else "ok",
+        detail=_ended(row.exit_code, row.signal) or (outcome if outcome == "refused" else ""),
         turn=causes.turn(row.llm_call_id),
         pid=row.related_pid or row.pid,
         id=row.id,

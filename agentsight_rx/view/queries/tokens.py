@@ -6,13 +6,12 @@ from collections.abc import Callable
 from datetime import datetime, tzinfo
 from typing import Literal, TypeAlias, get_args
 
-from msgspec import Struct
-
 from ...core.bounded import Recent
 from ...prices import Prices
 from ...state import Store
-from ..rows import CallRow
-from ..tables import PROCESSES, SESSIONS
+from ...tokens import Counts, Usage, counts_of
+from ..rows.kinds import CallRow
+from ..rows.tables import PROCESSES, SESSIONS
 from .calls import read_calls
 from .costs import Costs, CostSum, PricedCall
 from .selection import Selection
@@ -25,16 +24,10 @@ GROUPINGS: tuple[Grouping, ...] = get_args(Grouping)
 _PROCESSES_MOST = 16_384  # of which the directory is remembered
 
 
-class TokenGroup(Struct, frozen=True):
+class TokenGroup(Counts, frozen=True, omit_defaults=False):
     """The tokens of the calls of one group, in normal form, and their cost."""
 
     group: str
-    input_tokens: int
-    output_tokens: int
-    cache_creation_tokens: int
-    cache_read_tokens: int
-    reasoning_tokens: int  # part of the output
-    total_tokens: int
     calls: int
     sessions: int
     repeated_calls: int
@@ -55,19 +48,15 @@ def read_tokens(
     return sorted(found, key=lambda group: (-group.total_tokens, group.group))
 
 
-_SUMMED = ("input_tokens", "output_tokens", "cache_creation_tokens", "cache_read_tokens", "reasoning_tokens", "total_tokens")
-
-
 class _Group:
     def __init__(self) -> None:
-        self._sums = dict.fromkeys(_SUMMED, 0)
+        self._usage = Usage()
         self._calls = self._repeated = 0
         self._sessions: set[str] = set()
         self._costs = Costs()
 
     def add(self, call: PricedCall) -> None:
-        for name in _SUMMED:
-            self._sums[name] += getattr(call, name)
+        self._usage += call.usage
         self._calls += 1
         self._repeated += call.repeat > 0
         if call.session_id:
@@ -77,7 +66,12 @@ class _Group:
     def total(self, name: str) -> TokenGroup:
         sessions = len(self._sessions)
         return TokenGroup(
-            name, calls=self._calls, sessions=sessions, repeated_calls=self._repeated, cost=self._costs.total(), **self._sums
+            name,
+            calls=self._calls,
+            sessions=sessions,
+            repeated_calls=self._repeated,
+            cost=self._costs.total(),
+            **counts_of(self._usage),
         )
 
 
@@ -88,8 +82,7 @@ def _grouped_by(store: Store, group_by: Grouping, zone: tzinfo | None) -> Callab
         return _directories(store)
     if group_by == "session":
         return lambda call: call.session_id or "unknown"
-    name = "agent" if group_by == "agent" else group_by
-    return lambda call: str(getattr(call, name) or "unknown")
+    return lambda call: str(getattr(call, group_by) or "unknown")
 
 
 def _directories(store: Store) -> Callable[[CallRow], str]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ...state import Store
-from ..rows import ToolRow
-from ..tables import TOOLS
+from ..rows.kinds import ToolRow
+from ..rows.tables import TOOLS
+from ..rows.tool_outcome import has_failed
 from .reading import selected
 from .selection import Selection
 
-__all__ = ["has_failed", "read_tools", "tools_of"]
+__all__ = ["read_tools", "tools_of"]
 
 
 def read_tools(store: Store, selection: Selection, /, *, failed: bool = False, name: str | None = None) -> Iterator[ToolRow]:
@@ -24,8 +25,3 @@ def tools_of(store: Store, call: str, /) -> tuple[ToolRow, ...]:
     """The tools that a call asked for, whose ids begin with its own."""
     begin = f"tool-{call}-"
     return tuple(row for _, row in store.scan(TOOLS, start=begin, stop=begin[:-1] + "."))
-
-
-def has_failed(row: ToolRow, /) -> bool:
-    """Its process says so, or the agent did to the model."""
-    return row.status == "failed" or bool(row.exit_code) or bool(row.signal)

@@ -8,7 +8,6 @@ from msgspec import Struct
 
 from ...agents.matching import Located, Match, Tree, matches
 from ...agents.transcripts import Transcript, TranscriptTool, display_id
-from ...agents.transcripts.transcript import plus
 from ...events import Usage
 from ...prices import Prices
 from .top import TopRow, leading, state_of
@@ -144,7 +143,7 @@ def _cost(seen: Transcript, prices: Prices) -> float | None:
     for call in seen.calls:
         if not call.usage.total:
             continue
-        sums[call.model] = plus(sums.get(call.model, Usage()), call.usage)
+        sums[call.model] = sums.get(call.model, Usage()) + call.usage
         cost = prices.cost_of(None, call.model, call.usage, time_ms=call.time_ms or seen.end_ms)
         if cost is None:
             return None

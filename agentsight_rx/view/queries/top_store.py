@@ -8,18 +8,18 @@ from os.path import basename
 
 from ...prices import Prices
 from ...state import Store
-from ..report import rows_of
-from ..rows import NetworkRow, ProcessRow, ResourceRow, SessionRow, ToolRow
-from ..tables import NETWORK, PROCESSES, RESOURCES, RUNS
+from ..rows.kinds import NetworkRow, ProcessRow, ResourceRow, SessionRow, ToolRow
+from ..rows.tables import NETWORK, PROCESSES, RESOURCES, RUNS
+from ..rows.tool_outcome import has_failed, outcome_said
 from ..words import error_said
 from .calls import read_calls
 from .causes import Causes
 from .costs import summed
 from .file_fates import effect_of
-from .reading import newest_first, newest_of_kind
+from .reading import newest_first, newest_of_kind, rows_of
 from .selection import Selection
 from .sessions import read_sessions
-from .tools import has_failed, read_tools
+from .tools import read_tools
 from .top import TopRow, leading, state_of
 
 __all__ = ["saved_rows"]
@@ -167,9 +167,7 @@ class _Seen:
 
 
 def _end(row: ToolRow) -> str:
-    if row.signal:
-        return f"signal {row.signal}"
-    return f"exit {row.exit_code}" if row.exit_code else row.output or "failed"
+    return outcome_said(row) if row.exit_code or row.signal else row.output or outcome_said(row)
 
 
 def _line(text: str) -> str:

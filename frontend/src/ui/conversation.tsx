@@ -273,7 +273,7 @@ function Tool({ tool }: { tool: ToolCard }): JSX.Element {
         <span class="name"><T text={tool.name} /></span>
         <span class="cmd"><T text={within(tool.asked, folder)} /></span>
         <span class={tool.state === "failed" ? "how bad" : live ? "how now" : "how"}>{live ? "running" : <T text={tool.how} />}</span>
-        <span class="took">{live ? took(Math.max(0, now.value - tool.start_ms)) : took(tool.ms)}</span>
+        <span class="took" title={tool.pause_ms ? `then ${took(tool.pause_ms)} until the agent sent the result` : undefined}>{live ? took(Math.max(0, now.value - tool.start_ms)) : took(tool.ms)}</span>
         <Mark cut={Boolean(tool.gap)} />
       </summary>
       <dl class="in">

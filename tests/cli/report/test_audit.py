@@ -24,7 +24,7 @@ KINDS = ("llm", "process", "file", "network", "mcp")
 def test_the_newest_comes_first(store: Path) -> None:
     lines = text(store, "audit", "--limit", "3")
     assert [line.split()[1] for line in lines[1:4]] == ["process", "llm", "network"]
-    assert lines[-1] == f"the newest 3; all of them: report audit --db {store} --all"
+    assert lines[-1] == f"the newest 3; all of them: agentsight-rx report audit --db {store} --all"
     assert "exit code 0" in lines[1]
 
 

@@ -17,9 +17,9 @@ from agentsight_rx.runtime import run
 from agentsight_rx.sinks import store as store_sink
 from agentsight_rx.sources import ReplayOptions
 from agentsight_rx.state import LmdbStore
-from agentsight_rx.view.log import read_events
-from agentsight_rx.view.report import rows_of
-from agentsight_rx.view.tables import ROW_TABLES
+from agentsight_rx.view.log.reading import read_events
+from agentsight_rx.view.queries.reading import rows_of
+from agentsight_rx.view.rows.tables import ROW_TABLES
 from agentsight_rx.web.assets import Bundle
 
 from ...sinks.test_otel import collecting
@@ -91,6 +91,15 @@ def test_the_ending_of_the_file_says_what_is_written(
     (made,) = tmp_path.iterdir()
     assert made.read_bytes().startswith(begin)
     assert made.stat().st_mode == stat.S_IFREG | 0o600
+
+
+@pytest.mark.parametrize("name", ["x.hra", "run.otlp", "x.jsonl.gz", "x.json.", "x.HAR", "a.json/x.y"])
+def test_an_ending_that_no_format_has_is_refused_with_the_list(store: Path, tmp_path: Path, name: str) -> None:
+    with pytest.raises(UsageError, match="no format has the ending") as refusal:
+        export(store, "-o", str(tmp_path / name))
+    assert [] == list(tmp_path.iterdir())
+    said = str(refusal.value)
+    assert all(ending in said for ending in (".jsonl", ".json", ".html", ".har", ".pftrace", ".atif.json", ".csv", "otlp"))
 
 
 def test_standard_output_has_the_same_bytes(store: Path, tmp_path: Path) -> None:

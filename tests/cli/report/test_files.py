@@ -49,7 +49,7 @@ def test_one_kind_or_the_paths_below_one(store: Path) -> None:
 def test_a_limit_is_of_paths_and_the_last_line_names_how_to_see_all(store: Path) -> None:
     assert [value["kind"] for value in values(store, "files", "--limit", "2")] == ["written", "written"]
     lines = text(store, "files", "--limit", "2")
-    assert (len(lines), lines[-1]) == (7, f"5 more; all of them: report files --db {store} --all")
+    assert (len(lines), lines[-1]) == (7, f"5 more; all of them: agentsight-rx report files --db {store} --all")
     assert len(text(store, "files", "--all")) == 10
 
 

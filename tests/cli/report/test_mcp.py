@@ -43,7 +43,10 @@ def test_one_server_or_those_that_failed(store: Path) -> None:
 
 
 def test_a_limit_is_of_each_tool(store: Path) -> None:
-    assert text(store, "mcp", "--limit", "1")[-1] == f"the newest 1 of each; all of them: report mcp --db {store} --all"
+    assert (
+        text(store, "mcp", "--limit", "1")[-1]
+        == f"the newest 1 of each; all of them: agentsight-rx report mcp --db {store} --all"
+    )
     assert [value["tool"] for value in values(store, "mcp", "--limit", "1")] == ["list_tables"]
 
 

@@ -39,7 +39,10 @@ def test_json_says_of_each_what_it_is(store: Path) -> None:
 
 def test_a_limit_is_of_each_kind(store: Path) -> None:
     assert [value["kind"] for value in values(store, "network", "-n", "1")] == ["peer", "host", "unread"]
-    assert text(store, "network", "-n", "1")[-1] == f"3 peers, 1 host; all of them: report network --db {store} --all"
+    assert (
+        text(store, "network", "-n", "1")[-1]
+        == f"3 peers, 1 host; all of them: agentsight-rx report network --db {store} --all"
+    )
 
 
 def test_what_there_is_nothing_of_is_said(store: Path) -> None:

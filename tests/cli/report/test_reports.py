@@ -18,7 +18,7 @@ from agentsight_rx.cli.errors import shown
 from agentsight_rx.events import BlindSpot, Origin
 from agentsight_rx.loss import Ledger, Reason
 from agentsight_rx.state import LmdbStore, Put
-from agentsight_rx.view.tables import RUNS
+from agentsight_rx.view.rows.tables import RUNS
 
 from ..test_errors import PROGRAM
 from .story import AGENT, Story, recorded, result, small_story, text, tool
@@ -64,7 +64,7 @@ def test_the_first_screen_says_what_it_did_and_what_is_missing(store: Path) -> N
     assert "          1 refused   .env" in lines
     assert " network  2 peers     api.anthropic.com ×4, 127.0.0.1:5432 ×1" in lines
     assert any(line.startswith(" worth a look          same call, same result, twice (turn 2: $0.018)") for line in lines)
-    assert lines[-1].startswith("next: report call 1 · ")
+    assert lines[-1].startswith(f"next: agentsight-rx report call 1 --db {store} · agentsight-rx report calls --db {store}")
 
 
 def test_a_file_that_a_child_made_before_the_first_call_is_temporary_everywhere(folder: Path) -> None:
@@ -105,7 +105,7 @@ def test_a_call_names_its_tool_the_process_its_files_and_the_result(store: Path)
         "           files    + /home/ada/code/parcel/.pytest_cache/lastfailed",
         "           result   FAILED tests/test_invoice.py::test_discounted_total - assert 99.99 == 100.00",
     ]
-    assert lines[-1].endswith(f"whole: report call 1 --db {store} --request, --answer")
+    assert lines[-1].endswith(f"whole: agentsight-rx report call 1 --db {store} --request, --answer")
 
 
 def test_the_whole_request_and_the_whole_answer_can_be_read(folder: Path) -> None:
@@ -206,6 +206,8 @@ def test_tools_name_how_they_ended_and_can_be_chosen(store: Path) -> None:
         "1",
         "3.2",
         "s",
+        "0",
+        "ms",
         "12401",
         "argv",
     ]
@@ -222,7 +224,7 @@ def test_sessions_are_lines_and_the_newest_is_that_of_the_first_screen(folder: P
     assert [row["id"] for row in values("sessions", "--db", path)] == ["5e5510", "0ther"]
     lines = said("--db", path)
     assert lines[0] == "Another task"
-    assert f"1 other session: report sessions --db {path}" in lines
+    assert f"1 other session: agentsight-rx report sessions --db {path}" in lines
     assert said("--db", path, "--session", "5e")[0].startswith("Invoice totals")
     assert [row["session_id"] for row in values("calls", "--db", path, "--session", "newest")] == ["0ther"]
     assert [row["comm"] for row in values("prompts", "--db", path, "--pid", 777)] == ["codex"]
@@ -247,7 +249,7 @@ def test_health_names_each_gap_and_what_to_do(folder: Path) -> None:
     (found,) = values("health", "--db", path)
     assert (found["complete"], found["missing"]) == (False, 3)
     first = said("--db", path)
-    assert f"all of it: report health --db {path}" == first[first.index("3 things are missing") + 1]
+    assert f"all of it: agentsight-rx report health --db {path}" == first[first.index("3 things are missing") + 1]
 
 
 def test_a_recording_that_did_not_end_says_so(folder: Path) -> None:
@@ -312,7 +314,7 @@ def test_hostile_texts_are_shown_harmlessly(folder: Path, words: tuple[str, ...]
 def test_more_than_the_newest_names_how_to_see_all(store: Path) -> None:
     lines = said("tools", "--db", store, "--limit", 1)
     assert "Edit" in lines[1]
-    assert lines[-1] == f"the newest 1; all of them: report tools --db {store} --all"
+    assert lines[-1] == f"the newest 1; all of them: agentsight-rx report tools --db {store} --all"
     assert len(values("tools", "--db", store, "--all")) == 3
 
 

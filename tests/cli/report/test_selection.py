@@ -15,7 +15,7 @@ from agentsight_rx.state import MemoryStore
 from agentsight_rx.view import CallRow, ProcessRow, SessionRow, ToolRow
 from agentsight_rx.view.queries import Selection
 from agentsight_rx.view.queries.reading import selected
-from agentsight_rx.view.tables import CALLS, PROCESSES, TOOLS, put
+from agentsight_rx.view.rows.tables import CALLS, PROCESSES, TOOLS, put
 
 NOW = datetime.fromisoformat("2026-11-27T18:30:00+01:00")
 NOW_MS = round(NOW.timestamp() * 1000)

@@ -52,7 +52,7 @@ def test_a_limit_is_of_the_newest_and_the_time_still_counts_from_the_start(store
     assert values(store, "timeline", "--limit", "3") == values(store, "timeline")[-3:]
     lines = text(store, "timeline", "--limit", "1")
     assert (lines[0], lines[3].split()[:3]) == ("from 2025-11-27 18:00:04", ["0:18.500", "4", "answer"])
-    assert lines[-1] == f"the newest 1; all of them: report timeline --db {store} --all"
+    assert lines[-1] == f"the newest 1; all of them: agentsight-rx report timeline --db {store} --all"
 
 
 def test_a_wrong_duration_is_an_error(store: Path) -> None:

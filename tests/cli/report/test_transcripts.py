@@ -190,7 +190,8 @@ def test_a_session_without_a_file_is_an_error_that_says_where_to_look(home: Path
 
 def test_the_sessions_and_the_first_screen_say_in_a_line_what_the_wire_lacks(home: Path, store: Path) -> None:
     write(home)
-    line = f"the session file of {SESSION} has 1 call and 1 tool that the wire does not have: report compare {SESSION}"
+    line = f"the session file of {SESSION} has 1 call and 1 tool that the wire does not have"
+    line += f": agentsight-rx report compare {SESSION}"
     for report in ("sessions", "summary"):
         assert text(store, report, "--transcripts")[-1] == line
         assert line not in text(store, report)

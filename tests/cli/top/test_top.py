@@ -9,10 +9,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from agentsight_rx.cli.session_files import Home
 from agentsight_rx.cli.top import looks
+from agentsight_rx.cli.top.families import Families
 from agentsight_rx.errors import StoreError, UsageError
-from agentsight_rx.families import Families
-from agentsight_rx.transcripts import Home
 from agentsight_rx.view.queries.top import TopRow
 from tests.cli.report.story import recorded, small_story
 from tests.fake_proc import FakeProc

@@ -38,6 +38,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     monkeypatch.setattr(module, "compiler_identity", lambda: ["bcc 1"])
     monkeypatch.setattr(module, "defines", offsets)
     monkeypatch.setattr(module, "has_may_goto", lambda: False)
+    monkeypatch.setattr(module, "holds_cpu", lambda: None)
     return calls
 
 

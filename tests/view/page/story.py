@@ -33,9 +33,9 @@ from agentsight_rx.loss import Ledger, Reason
 from agentsight_rx.operators import materialize
 from agentsight_rx.state import MemoryStore, Put
 from agentsight_rx.view import AnyRow, Output
-from agentsight_rx.view.log_parts import LogWriter
-from agentsight_rx.view.tables import RUNS, TOTALS, Recording, put
-from agentsight_rx.view.tally import Tally
+from agentsight_rx.view.log.parts import LogWriter
+from agentsight_rx.view.rows.tables import RUNS, TOTALS, Recording, put
+from agentsight_rx.view.rows.tally import Tally
 
 from ...operators import run
 

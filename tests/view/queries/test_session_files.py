@@ -11,7 +11,7 @@ from agentsight_rx.state import MemoryStore, Put
 from agentsight_rx.view import CallRow, ProcessRow, Row, SessionRow
 from agentsight_rx.view.queries.session_compare import SessionComparison, compare_sessions
 from agentsight_rx.view.queries.session_files import is_of_recording, match_files
-from agentsight_rx.view.tables import REMOVED, RUNS, Recording, Removed
+from agentsight_rx.view.rows.tables import REMOVED, RUNS, Recording, Removed
 
 from .rows import AGENT, SHELL, did, stored
 

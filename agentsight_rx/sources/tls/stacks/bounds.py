@@ -1,21 +1,14 @@
 """An address in code -> the function around it, in three ways: unwind tables, targets of calls, reading instructions."""
 
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
-# numpy's own types are not known in full
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable
 from functools import cached_property
 from struct import Struct as Layout
-from typing import TYPE_CHECKING
 
 from .instructions import ENDS, PADDING, Instruction, decode
 from .scan import Scan
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 __all__ = ["WAYS", "Frames", "Function", "FunctionOf", "from_calls", "from_frames", "from_reading"]
 
@@ -42,36 +35,36 @@ class Frames:
         self._image = scan.image
 
     @cached_property
-    def _table(self) -> NDArray[np.int64]:
-        """Rows of (start of a function, address of its FDE), sorted by start."""
-        import numpy as np
-
+    def _table(self) -> tuple[memoryview[int], memoryview[int]]:
+        """Where functions begin, in order, and where the FDE of each is, both from the address of .eh_frame_hdr."""
         segment = self._image.frames
-        empty = np.zeros((0, 2), dtype=np.int64)
+        empty = memoryview(b"").cast("i"), memoryview(b"").cast("i")
         if segment is None or segment.size < _FRAMES_HEADER.size:
             return empty
         version, _, count_as, table_as, _, count = _FRAMES_HEADER.unpack(self._image.read(segment.offset, _FRAMES_HEADER.size))
         if (version, count_as, table_as) != _SORTED_TABLE:
             return empty
         raw = self._image.read(segment.offset + _FRAMES_HEADER.size, min(count * 8, segment.size - _FRAMES_HEADER.size))
-        return np.frombuffer(raw[: len(raw) // 8 * 8], dtype="<i4").astype(np.int64).reshape(-1, 2) + segment.address
+        numbers = memoryview(raw)[: len(raw) // 8 * 8].cast("i")
+        return numbers[::2], numbers[1::2]
+
+    @property
+    def _from(self) -> int:
+        return self._image.frames.address if self._image.frames else 0
 
     def starts_around(self, first: int, last: int, *, more: int) -> list[int]:
         """Where the functions begin in [first, last], and the places of some `more` on both sides."""
-        import numpy as np
-
-        starts = self._table[:, 0]
-        low, high = np.searchsorted(starts, [first, last + 1])
-        return [int(start) for start in starts[max(0, int(low) - more) : int(high) + more]]
+        starts, _ = self._table
+        low, high = (bisect_left(starts, each - self._from) for each in (first, last + 1))
+        return [self._from + start for start in starts[max(0, low - more) : high + more]]
 
     def function_of(self, address: int) -> Function | None:
         """The function around this address."""
-        import numpy as np
-
-        row = int(np.searchsorted(self._table[:, 0], address, side="right")) - 1
+        starts, entries = self._table
+        row = bisect_right(starts, address - self._from) - 1
         if row < 0:
             return None
-        start, entry = (int(each) for each in self._table[row])
+        start, entry = self._from + starts[row], self._from + entries[row]
         raw = self._image.at(entry, _ENTRY.size)
         if len(raw) < _ENTRY.size:
             return None

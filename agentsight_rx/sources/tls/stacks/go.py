@@ -5,14 +5,12 @@ The table (pclntab) is described in src/internal/abi/symtab.go and src/debug/gos
 Go 1.18.
 """
 
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
-# numpy's own types are not known in full
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import islice
+from operator import le
 from struct import Struct as Layout
-from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -23,10 +21,6 @@ from .instructions import Instruction, decode
 from .paths import behind_begin
 from .scan import Scan, Stack
 from .x86_code import Register, is_emulated
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 __all__ = ["GO"]
 
@@ -58,8 +52,8 @@ class _Table(Struct, frozen=True):
     text: int  # 0 since Go 1.26
     names: int  # address
     functions: int
-    entries: NDArray[np.int64]  # offsets in the text, sorted, with the end of the last function
-    details: NDArray[np.int64]  # where the description of each function is, from `functions`
+    entries: memoryview[int]  # offsets in the text, sorted, with the end of the last function
+    details: memoryview[int]  # where the description of each function is, from `functions`
 
 
 def _search(scan: Scan) -> Finding | None:
@@ -101,8 +95,6 @@ def _in_table(scan: Scan, table: _Table) -> Finding:
 
 def _table(scan: Scan, place: int) -> _Table | None:
     """The table that has the name at this place: its header is before the names."""
-    import numpy as np
-
     image = scan.image
     load = next(load for load in image.loads if load.address <= place < load.end)
     begin = max(load.address, place - _NAMES_MOST)
@@ -119,9 +111,9 @@ def _table(scan: Scan, place: int) -> _Table | None:
         rows = image.at(address + functions, count * 8 + 4)
         if len(rows) < count * 8 + 4:
             continue
-        words = np.frombuffer(rows, dtype="<u4").astype(np.int64)
+        words = memoryview(rows).cast("I")
         entries, details = words[::2], words[1::2]
-        if bool((entries[1:] < entries[:-1]).any()):
+        if not all(map(le, entries, entries[1:])):
             continue
         return _Table(address, text, names=address + names, functions=address + functions, entries=entries, details=details)
     return None
@@ -134,23 +126,17 @@ def _function(scan: Scan, table: _Table, name: bytes) -> tuple[int, int] | None:
     if at < 0:
         return None
     for index in _described_by(scan, table, at):
-        return int(table.entries[index]), int(table.entries[index + 1])
+        return table.entries[index], table.entries[index + 1]
     return None
 
 
 def _described_by(scan: Scan, table: _Table, name_at: int) -> Iterator[int]:
     """The functions whose description has this name: its second word is the offset of the name."""
-    import numpy as np
-
-    size = min(int(np.max(table.details)) + 8, _DETAILS_MOST)
-    raw = np.frombuffer(scan.image.at(table.functions, size), dtype=np.uint8)
-    details = table.details[table.details + 8 <= len(raw)]
-    if len(details) != len(table.details):
-        return
-    found = np.ones(len(details), dtype=bool)
-    for index, byte in enumerate(name_at.to_bytes(4, "little")):
-        found &= raw[details + 4 + index] == byte
-    yield from (int(index) for index in np.flatnonzero(found))
+    size = max(table.details) + 8
+    raw = scan.image.at(table.functions, min(size, _DETAILS_MOST))
+    if len(raw) == size:
+        name = name_at.to_bytes(4, "little")
+        yield from (index for index, at in enumerate(table.details) if raw[at + 4 : at + 8] == name)
 
 
 def _text(scan: Scan, table: _Table) -> int | None:
@@ -199,7 +185,7 @@ def _agreement(scan: Scan, table: _Table, text: int) -> float:
     image = scan.image
     entries = table.entries[1:-1]
     step = max(1, len(entries) // _VOTES)
-    chosen = [int(each) for each in entries[::step][:_VOTES]]
+    chosen = entries[::step][:_VOTES].tolist()
     if not chosen or not image.is_code(text + chosen[0]):
         return 0.0
     return sum(image.at(text + each - 1, 1) == bytes((_INT3,)) for each in chosen) / len(chosen)

@@ -6,14 +6,13 @@ that refers to a position in rustls' `crypto/ring/tls13.rs` was compiled from th
 a unit next to each other. Which of them takes or gives plaintext, and in which argument, only a run can say.
 """
 
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
-# numpy's own types are not known in full
 from __future__ import annotations
 
 from collections.abc import Iterator
+from struct import Struct as Layout
 
 from .bounds import Frames
-from .elf import EXECUTE
+from .elf import EXECUTE, occurrences
 from .finding import Finding
 from .scan import Scan, Stack
 
@@ -22,6 +21,7 @@ __all__ = ["RING"]
 _FILE = b"crypto/ring/tls13.rs"
 _METHOD = "source positions of panics"
 _PATH_MOST = 512
+_RELOCATION, _ADDEND = Layout("<qqq"), 16  # Elf64_Rela: address, kind, addend
 _DATA_MOST = 64 << 20
 _MORE = 8  # functions before the first and behind the last one: those of the unit that cannot panic
 _CANDIDATES_MOST = 128  # uv 0.5.0 has 28
@@ -54,27 +54,31 @@ def _positions(scan: Scan, place: int) -> Iterator[int]:
 
 def _relocated(scan: Scan, place: int) -> Iterator[tuple[int, int]]:
     """(address, pointer) of the pointers near the text that the dynamic linker fills in from a table (Elf64_Rela)."""
-    import numpy as np
-
-    raw = scan.image.relocations()
-    table = np.frombuffer(raw[: len(raw) // 24 * 24], dtype="<i8").reshape(-1, 3)
-    for row in np.flatnonzero((table[:, 2] > place - _PATH_MOST) & (table[:, 2] <= place)):
-        yield int(table[row, 0]), int(table[row, 2])
+    table = scan.image.relocations()
+    for at, pointer in _pointers(table, place):
+        if at % _RELOCATION.size == _ADDEND:
+            yield _RELOCATION.unpack_from(table, at - _ADDEND)[0], pointer
 
 
 def _in_place(scan: Scan, place: int) -> Iterator[tuple[int, int]]:
     """(address, pointer) of the pointers near the text that are in the data themselves."""
-    import numpy as np
-
     for load in scan.image.loads:
         scan.check()
         if load.flags & EXECUTE:
             continue
         skip = -load.address % 8
         raw = scan.image.read(load.offset + skip, min(load.size - skip, _DATA_MOST))
-        words = np.frombuffer(raw[: len(raw) // 8 * 8], dtype="<i8")
-        for index in np.flatnonzero((words > place - _PATH_MOST) & (words <= place)):
-            yield load.address + skip + int(index) * 8, int(words[index])
+        yield from ((load.address + skip + at, pointer) for at, pointer in _pointers(raw, place) if at % 8 == 0)
+
+
+def _pointers(raw: bytes, place: int) -> Iterator[tuple[int, int]]:
+    """(offset, pointer) of the pointers to at most _PATH_MOST bytes before this place, by their upper seven bytes."""
+    low = max(0, place - _PATH_MOST + 1)
+    for upper in range(low >> 8, (place >> 8) + 1):
+        for at in occurrences(upper.to_bytes(7, "little"), raw):
+            pointer = upper << 8 | raw[at - 1]
+            if at and low <= pointer <= place:
+                yield at - 1, pointer
 
 
 RING = Stack("rustls with ring", texts=(_FILE,), search=_search)

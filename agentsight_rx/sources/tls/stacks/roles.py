@@ -55,4 +55,5 @@ def with_callers(scan: Scan, found: Mapping[int, str]) -> Mapping[int, str]:
     """
     if len(found) < 2:
         return found
-    return {address: why for address, why in found.items() if scan.code.has_callers(address)}
+    called = scan.code.called(found)
+    return {address: why for address, why in found.items() if address in called}

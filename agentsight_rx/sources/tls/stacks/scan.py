@@ -78,7 +78,7 @@ class Scan:
 
     @cached_property
     def code(self) -> Code:
-        """Its machine code. With the first use come numpy and capstone."""
+        """Its machine code."""
         return Code(self.image, self.check)
 
     def text_at(self, place: int, longest: int = 512) -> tuple[int, str]:

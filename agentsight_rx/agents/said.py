@@ -1,0 +1,153 @@
+"""
+Texts of prompts, requests and results -> which of them agents wrote themselves, and no person. One table of all shapes.
+
+A new shape is one line here; prompts, titles, verdicts and session files read the same tables.
+"""
+
+from __future__ import annotations
+
+import re
+
+__all__ = ["aside_of", "says_refused", "typed"]
+
+# -- what stands in a prompt beside the words of a person -------------------------------------------------------------------
+
+# Tags around what a program wrote: Claude Code, Codex, Gemini CLI, opencode, Copilot, cline, Kimi, vibe, gptme, mini-swe-agent
+_NOTES = (
+    r"command-[a-z]+|local-command-[a-z]+|bash-[a-z]+|system-reminder|system_reminder|environment_context|environment_details"
+    r"|user_instructions|turn_aborted|session_context|user_shell_command|user-prompt-submit-hook|[a-z-]*hook[a-z_-]*"
+    r"|permissions instructions|INSTRUCTIONS|skills_instructions|subagent_notification|task-notification|current_datetime"
+    r"|reminder|reminderInstructions|environment_info|workspace_info|context|attachments|editorContext|ide_[a-z_]+"
+    r"|available_skills|system_info|project_layout|git_status|vibe_[a-z_]+|system|system_notification|returncode|output"
+    r"|memory_metadata|file_content|open_and_recently_viewed_files|rules|explicit_instructions"
+)
+# Tags around what a person typed
+_WRAPS = r"user_query|user_message|userRequest|user_request|task|feedback|session|answer|user_input|prompt"
+_OPEN = re.compile(rf"^[ \t]*<({_NOTES})(?:\s[^<>]*)?>", re.MULTILINE)
+_WRAPPED = re.compile(rf"\s*<({_WRAPS})>(.*)</\1>\s*\Z", re.DOTALL)
+# The begin of a whole message that a program wrote
+_WRITTEN = re.compile(
+    r"\s*(?:# AGENTS\.md instructions|Caveat: The messages below|\[Request interrupted|This session is being continued from"
+    r"|Another language model started to solve this problem|(?:Stop|PreToolUse|PostToolUse|SubagentStop|UserPromptSubmit)"
+    r" hook |API Error:|\[SUGGESTION MODE|\[[a-z_]+(?: for '[^']*')?\] Result:|\[ERROR\] You did not use a tool|Observation:"
+    r"|No tool calls found in the response|Your last response had no tool call|Please continue\.\s*\Z|System: Please continue"
+    r"|The above file content|The user opened the file|\{\"type\": ?\"(?:heartbeat|login|system_alert)\")"
+)
+_LONG = 1 << 20  # characters; what is longer is a document
+
+
+def typed(text: str, /) -> str:
+    """What a person typed of the text of a prompt: without the notes of programs and the tags around it; "": nothing."""
+    if len(text) > _LONG or ("<" not in text and not _WRITTEN.match(text)):
+        return text.strip()
+    rest = _without_notes(text).strip()
+    while (inner := _WRAPPED.match(rest)) is not None:
+        rest = _without_notes(inner[2]).strip()
+    return "" if _WRITTEN.match(rest) else rest
+
+
+def _without_notes(text: str) -> str:
+    kept: list[str] = []
+    at, open_ones = 0, set[str]()
+    for found in _OPEN.finditer(text):
+        tag = found[1]
+        if found.start() < at or tag in open_ones:
+            continue
+        end = text.find(f"</{tag}>", found.end())
+        if end < 0:  # a person wrote about it
+            open_ones.add(tag)
+            continue
+        kept.append(text[at : found.start()])
+        at = end + len(tag) + 3
+    return "".join((*kept, text[at:]))
+
+
+# -- what an agent asks for itself ------------------------------------------------------------------------------------------
+
+# Shapes of the text or the instructions of such a request -> what it is for
+_ASIDES = {
+    "title": (
+        r"isnewtopic|indicates a new conversation topic|you are a title generator|generate a title for this conversation"
+        r"|generate a concise, sentence-case title|write a 5-10 word title|coding conversation in under \d+ characters"
+        r"|generate a short title based on the first message|concise description of this session|description in four words"
+        r"|summarize the user's primary intent or goal in this conversation|coming up with a succinct title"
+    ),
+    "summary": (
+        r"your task is to create a detailed summary of the conversation|component that summarizes internal chat history"
+        r"|prompt for continuing our conversation above|context checkpoint compaction|anchored context summarization"
+        r"|summariz(?:e|ing) (?:the|this|our) (?:conversation|chat|session)[^.\n]{0,60}(?:so far|above|history)"
+        r"|compress the (?:conversation|history)|context window is (?:almost )?(?:full|exceeded)"
+    ),
+    "check": (
+        r"process bash commands that an ai coding agent wants to run|command_injection_detected|<policy_spec>"
+        r"|extract any file paths that this command reads|unproductive conversational states|next_speaker"
+        r"|immediately preceding response|task routing ai|correct the provided old_string|you are judging one planned"
+        r"|evaluate (?:whether|if) (?:this|the) (?:command|tool call|action) is safe|is_safe|risk_level"
+    ),
+    "page": r"\A\s*web page content:|perform a web search for the query",
+    "suggestion": r"\[suggestion mode|predict what the user (?:will|would|might) (?:type|say)",
+    "warm-up": r"\A\s*(?:quota|warmup|count|foo|ping)\s*\Z",
+}
+_IS_ASIDE = re.compile("|".join(f"(?P<{kind.replace('-', '_')}>{shape})" for kind, shape in _ASIDES.items()), re.IGNORECASE)
+# The same in the instructions of an agent that is not known, where it can use no tool
+_GENERIC = re.compile(
+    r"(?P<title>\b(?:generate|write|create|provide|produce|come up with)\b[^.\n]{0,60}"
+    r"\b(?:title|(?:session|thread|branch) name)\b)"
+    r"|(?P<summary>\b(?:summari[sz]|compact|compress|condens)\w*\b[^.\n]{0,80}\b(?:conversation|history|session|chat|transcript)\b)",
+    re.IGNORECASE,
+)
+_LOOKED = 4096  # characters of a text
+
+
+def aside_of(instructions: str, text: str, /, *, tools: int) -> str:
+    """
+    What an agent asks of a model for itself and no person typed: title, summary, check, page, suggestion, warm-up; "": a prompt
+    of a person, as far as the request says. `instructions` are the system's, `tools` is how many the model may use.
+    """
+    found = _IS_ASIDE.search(text[:_LOOKED]) if text else None
+    if found is None and not tools:
+        found = _IS_ASIDE.search(instructions[:_LOOKED]) or _GENERIC.search(instructions[:_LOOKED])
+    return (found.lastgroup or "").replace("_", "-") if found else ""
+
+
+# -- results ----------------------------------------------------------------------------------------------------------------
+
+# The begin of a result that says that a tool did not run: a person, a rule or a hook refused it
+_REFUSED = (
+    # Claude Code
+    r"the user doesn't want to (?:proceed with this tool use|take this action)",
+    r"permission to use \S+ (?:with|has been denied)",
+    r"claude requested permissions? (?:to|for) ",
+    r"this command requires approval",
+    r"request interrupted by user for tool use",
+    r"(?:hook )?pretooluse:\S+ (?:hook error|hook blocked|denied)",
+    r"\w+ operation blocked by hook",
+    # Codex
+    r"(?:exec command |command |patch )?rejected by user",
+    r"approval denied",
+    # Gemini CLI, Qwen Code
+    r"operation cancelled",
+    r"tool execution (?:denied|not permitted|for \S+ denied)",
+    r"user did not allow tool call",
+    # opencode, Kilo Code
+    r"the user rejected permission to use this",
+    r"the user has specified a rule which prevents",
+    # Copilot, cline, goose, mini-swe-agent, letta, vibe, Kimi
+    r"the tool call required approval from the user, but",
+    r"permission denied and could not request permission",
+    r"the user (?:has )?(?:denied|declined|rejected)\b",
+    r"command not executed\. the user rejected",
+    r"request to call tool denied",
+    r"(?:the )?tool call (?:is|was) rejected by the user",
+    r"user_cancellation",
+)
+# In front of it may stand JSON, a tag or a word: `{"error": "…"}`, `<tool_use_error>…`, `Error: …`
+_IS_REFUSED = re.compile(
+    rf"\W*(?:(?:error|output|result|tool_use_error|content|text)\W+)*(?:{'|'.join(_REFUSED)})", re.IGNORECASE
+)
+_REFUSED_MOST = 300  # characters
+
+
+def says_refused(result: str, /) -> bool:
+    """Whether the result of a tool says that it did not run, because a person or a rule refused it."""
+    return _IS_REFUSED.match(result, 0, _REFUSED_MOST) is not None

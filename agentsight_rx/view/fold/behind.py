@@ -1,0 +1,35 @@
+"""Calls whose answer has ended while their body goes on: what comes behind the end still belongs to them."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from ...core.bounded import Recent
+from ..rows.kinds import HUNG_UP, CallRow
+from .background import OpenCall
+
+__all__ = ["Behind"]
+
+_MOST = 64
+_HANG_UPS = frozenset({"closed", "reset", "cancelled"})
+
+
+class Behind(Recent[str, OpenCall]):
+    """By the id of the call; `OpenCall.partial` is its row."""
+
+    def __init__(self) -> None:
+        super().__init__(_MOST)
+
+    def row(self, key: str) -> CallRow | None:
+        found = self.get(key)
+        return found.partial if found is not None else None
+
+    def ended(self, key: str, reason: str | None) -> list[CallRow]:
+        """The body has ended, not as it should: the row with a note where the client hung up."""
+        row = self.row(key)
+        self.pop(key, None)
+        return [replace(row, note=HUNG_UP)] if row is not None and reason in _HANG_UPS else []
+
+    def close(self, connection: str) -> None:
+        for key in [key for key, each in self.items() if each.connection == connection]:
+            del self[key]

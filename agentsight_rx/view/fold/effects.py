@@ -1,0 +1,249 @@
+"""Files, network, JSON-RPC, typed lines, resources, HTTP exchanges -> audit trail, network targets, resource samples."""
+
+from __future__ import annotations
+
+import os
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from ...core.bounded import Recent
+from ...events import FileEvent, HttpResponse, NetEvent, Origin, Readline, RpcMessage, SystemSample, TcpTraffic, milliseconds
+from ..rows.kinds import AuditRow, NetworkRow, ResourceRow, Row
+from .processes import Processes
+from .sessions import Sessions
+from .tools import Tools
+
+__all__ = ["Effects"]
+
+_RPC_MOST = 4096  # characters of the input and of the result of a request; the event log has all
+_TARGETS_MOST = 4096  # (process, host, path) triples with a running count; an older one starts a new count
+
+
+class _Cause(Struct, frozen=True):
+    process_id: str | None = None
+    session_id: str | None = None
+    tool_id: str | None = None
+    link: str | None = None
+
+
+class Effects:
+    """What processes did outside themselves. Keeps only the counts of each network target."""
+
+    def __init__(self, processes: Processes, sessions: Sessions, tools: Tools) -> None:
+        self._processes = processes
+        self._sessions = sessions
+        self._tools = tools
+        self._targets: Recent[str, NetworkRow] = Recent(_TARGETS_MOST)
+
+    def _cause(self, origin: Origin, path: str | None = None) -> _Cause:
+        """Whose effect it is: the process, its session, and the tool that it ran for."""
+        pid = origin.pid
+        process = self._processes.get(pid)
+        tool = process.tool_call_id if process else None
+        link = "lineage" if tool else None
+        if tool is None and path is not None:
+            tool = self._tools.of_path(pid, path)
+            link = "path" if tool else None
+        return _Cause(process.id if process else None, self._sessions.of(pid), tool, link)
+
+    def file(self, event: FileEvent) -> list[Row]:
+        return [
+            _audit(
+                event.origin,
+                "file",
+                self._cause(event.origin, event.path),
+                action=event.action,
+                target=event.path,
+                error=event.error,
+                summary=f"{event.action} {event.path} {event.target}" if event.target else f"{event.action} {event.path}",
+                details={
+                    "target": event.target or None,
+                    "flags": event.flags,
+                    "count": event.count,
+                    "read_bytes": event.read_bytes,
+                    "written_bytes": event.written_bytes,
+                    "lexical": event.lexical,
+                },
+            )
+        ]
+
+    def net(self, event: NetEvent) -> list[Row]:
+        endpoint = _endpoint(event.peer or event.local, event.port)
+        cause = self._cause(event.origin)
+        rows: list[Row] = [
+            _audit(
+                event.origin,
+                "network",
+                cause,
+                action=event.action,
+                target=endpoint,
+                error=event.error,
+                summary=f"{event.action} {event.protocol} {endpoint}",
+                details={
+                    "family": event.family,
+                    "protocol": event.protocol,
+                    "local": event.local,
+                    "count": event.count,
+                    "bytes": event.size,
+                },
+            )
+        ]
+        if event.action in ("connect", "send"):
+            rows.append(self._target(event.origin, endpoint, "", event.count, cause=cause, failed=event.error != 0))
+        return rows
+
+    def traffic(self, event: TcpTraffic) -> list[Row]:
+        """All bytes of a connection: one line, at its end or at the end of the capture."""
+        endpoint = _endpoint(event.peer, event.port)
+        return [
+            _audit(
+                event.origin,
+                "network",
+                self._cause(event.origin),
+                action="carried",
+                target=endpoint,
+                error=0,
+                summary=f"carried tcp {endpoint}, {event.sent} bytes out, {event.received} bytes in",
+                details={
+                    "family": "ipv6" if ":" in event.peer else "ipv4",
+                    "protocol": "tcp",
+                    "bytes": event.sent,
+                    "received_bytes": event.received,
+                    "ended": event.ended,
+                },
+            )
+        ]
+
+    def exchange(self, event: HttpResponse) -> list[Row]:
+        """A response whose request was seen: the request has the host and the path."""
+        if event.host is None or event.target is None or event.status < 200:
+            return []
+        path = event.target.partition("?")[0]
+        cause = self._cause(event.origin)
+        return [self._target(event.origin, event.host, path, 1, cause=cause, failed=event.status >= 400)]
+
+    def _target(self, origin: Origin, host: str, path: str, count: int, *, cause: _Cause, failed: bool) -> NetworkRow:
+        key = f"net-{origin.pid}-{len(host)}-{host}-{path}"
+        now_ms = milliseconds(origin.wall_ns)
+        known = self._targets.get(key)
+        if known is None:
+            known = NetworkRow(key, origin.pid, host=host, path=path, comm=origin.comm, first_timestamp_ms=now_ms)
+        row = replace(
+            known,
+            count=known.count + count,
+            error_count=known.error_count + (count if failed else 0),
+            last_timestamp_ms=now_ms,
+            process_id=cause.process_id,
+            session_id=cause.session_id,
+        )
+        self._targets.put(key, row)
+        return row
+
+    def rpc(self, event: RpcMessage) -> list[Row]:
+        if event.kind != "request":
+            return []
+        origin = event.origin
+        cause = self._cause(origin)
+        what = f"{event.method} {event.tool}".strip()
+        return [
+            AuditRow(
+                f"audit-rpc-{event.channel.inode}-{origin.time_ns:x}-{event.id}",
+                milliseconds(origin.wall_ns),
+                audit_type="mcp",
+                pid=origin.pid,
+                comm=origin.comm,
+                subject=event.server or None,
+                action=event.method,
+                target=event.tool or None,
+                status={"ok": "success", "no_answer": "partial", "unknown": "partial"}.get(event.outcome, "failure"),
+                summary=f"{what}: {event.outcome}",
+                details={
+                    "params": event.params[:_RPC_MOST],
+                    "result": event.result[:_RPC_MOST],
+                    "outcome": event.outcome,
+                    "duration_ms": milliseconds(event.end_ns - origin.time_ns) if event.end_ns else None,
+                    "client_pid": event.writer_pid,
+                    "server_pid": event.reader_pid,
+                },
+                process_id=cause.process_id,
+                session_id=cause.session_id,
+                tool_id=cause.tool_id,
+                link=cause.link,
+            )
+        ]
+
+    def readline(self, event: Readline) -> list[Row]:
+        return [
+            _audit(
+                event.origin,
+                "process",
+                self._cause(event.origin),
+                action="readline",
+                target=event.command,
+                error=0,
+                summary=f"typed {event.command}",
+                details={},
+            )
+        ]
+
+    def sample(self, event: SystemSample) -> list[Row]:
+        origin = event.origin
+        return [
+            ResourceRow(
+                f"resource-{origin.pid}-{origin.time_ns:x}",
+                milliseconds(origin.wall_ns),
+                pid=origin.pid,
+                comm=origin.comm,
+                cpu_percent=event.cpu_percent,
+                rss_mb=event.rss_bytes >> 20,
+                processes=event.processes,
+                alert=event.alert,
+            )
+        ]
+
+    def get(self, id: str) -> NetworkRow | None:
+        """The row of a network target."""
+        return self._targets.get(id)
+
+    def snapshot(self) -> list[NetworkRow]:
+        return list(self._targets.values())
+
+    def restore(self, state: list[NetworkRow]) -> None:
+        self._targets.clear()
+        self._targets.update({row.id: row for row in state})
+
+
+def _endpoint(where: str, port: int) -> str:
+    return f"[{where}]:{port}" if ":" in where else f"{where}:{port}" if port else where
+
+
+def _audit(
+    origin: Origin,
+    kind: str,
+    cause: _Cause,
+    *,
+    action: str,
+    target: str,
+    error: int,
+    summary: str,
+    details: dict[str, str | int | bool | None],
+) -> AuditRow:
+    return AuditRow(
+        # the time in front: a store sorts what happened in one millisecond by its id
+        f"audit-{kind}-{origin.time_ns:016x}-{action}-{origin.pid}-{target[-64:]}",
+        milliseconds(origin.wall_ns),
+        audit_type=kind,
+        pid=origin.pid,
+        comm=origin.comm,
+        subject=origin.comm,
+        action=action,
+        target=target,
+        status="failure" if error else "success",
+        summary=f"{summary}: {os.strerror(error)}" if error else summary,
+        details={**details, "errno": error} if error else details,
+        process_id=cause.process_id,
+        session_id=cause.session_id,
+        tool_id=cause.tool_id,
+        link=cause.link,
+    )

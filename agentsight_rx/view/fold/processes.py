@@ -1,0 +1,206 @@
+"""ProcessFork, ProcessExec, ProcessExit -> ProcessRow and AuditRow, and which process descends from which."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from msgspec.structs import replace
+
+from ...agents.programs import is_client, is_launcher, is_prompt, is_worker
+from ...agents.registry import agent_of
+from ...core.bounded import Recent
+from ...events import ProcessExec, ProcessExit, ProcessFork, ProcessSeen, milliseconds
+from ..rows.kinds import AuditRow, ProcessRow, Row, process_id
+
+__all__ = ["Processes"]
+
+_DEPTH_MOST = 64  # ancestors that are looked at
+_MOST = 65_536  # live processes; a machine has at most 4 million pids and some hundred processes
+
+
+class Processes:
+    """The live processes. One that has ended is forgotten once its row is emitted."""
+
+    def __init__(self) -> None:
+        self._live: Recent[int, ProcessRow] = Recent(_MOST)
+
+    def fork(self, event: ProcessFork) -> list[Row]:
+        origin = event.origin
+        parent = self._live.get(event.ppid)
+        row = ProcessRow(
+            process_id(origin.pid, event.start_ns),
+            origin.pid,
+            ppid=event.ppid,
+            root_pid=parent.root_pid if parent else event.ppid,
+            start_timestamp_ms=milliseconds(origin.wall_ns),
+            comm=origin.comm,
+            cwd=parent.cwd if parent else None,
+            tool_call_id=parent.tool_call_id if parent else None,
+        )
+        self._keep(row)
+        return [row]
+
+    def exec(self, event: ProcessExec, event_id: str) -> list[Row]:
+        origin = event.origin
+        time_ms = milliseconds(origin.wall_ns)
+        known, id = self._live.get(origin.pid), process_id(origin.pid, event.start_ns)
+        if known is None or known.id != id:
+            parent = self._live.get(event.ppid)
+            known = ProcessRow(
+                id,
+                origin.pid,
+                ppid=event.ppid,
+                root_pid=parent.root_pid if parent else origin.pid,
+                start_timestamp_ms=time_ms,
+            )
+        row = replace(
+            known,
+            ppid=event.ppid,
+            comm=origin.comm,
+            command=event.filename,
+            argv=event.argv,
+            argv_lost=event.argv_lost,
+            cwd=event.cwd,
+            agent=agent_of(origin.comm, event.argv),
+        )
+        self._keep(row)
+        audit = AuditRow(
+            f"audit-{event_id}",
+            time_ms,
+            audit_type="process",
+            pid=origin.pid,
+            comm=origin.comm,
+            subject=origin.comm,
+            action="exec",
+            target=event.filename,
+            status="observed",
+            summary=f"exec {' '.join(event.argv) or event.filename}",
+            details={"cwd": event.cwd, "ppid": event.ppid, "argv_lost": event.argv_lost},
+            process_id=row.id,
+            tool_id=row.tool_call_id,
+            link="lineage" if row.tool_call_id else None,
+        )
+        return [row, audit]
+
+    def seen(self, event: ProcessSeen) -> list[Row]:
+        """A process that ran already. A process whose parent is not watched is a root of the shown tree."""
+        origin = event.origin
+        parent = self._live.get(event.ppid)
+        row = ProcessRow(
+            process_id(origin.pid, event.start_ns),
+            origin.pid,
+            ppid=event.ppid,
+            root_pid=parent.root_pid if parent else origin.pid,
+            start_timestamp_ms=milliseconds(origin.wall_ns - origin.time_ns + event.start_ns),
+            comm=origin.comm,
+            command=event.filename or None,
+            argv=event.argv,
+            cwd=event.cwd or None,
+            view_source="seed",
+            agent=agent_of(origin.comm, event.argv),
+        )
+        self._keep(row)
+        return [row]
+
+    def exit(self, event: ProcessExit, event_id: str) -> tuple[ProcessRow, list[Row]]:
+        origin = event.origin
+        time_ms = milliseconds(origin.wall_ns)
+        known, id = self._live.pop(origin.pid, None), process_id(origin.pid, event.start_ns)
+        if known is None or known.id != id:
+            known = ProcessRow(id, origin.pid, ppid=event.ppid, comm=origin.comm)
+        ended = "killed" if event.signal else "success" if event.exit_code == 0 else "failure"
+        row = replace(
+            known,
+            end_timestamp_ms=time_ms,
+            exit_code=event.exit_code,
+            signal=event.signal or None,
+            status=ended,
+            duration_ms=milliseconds(event.duration_ns),
+            cpu_ms=milliseconds(event.cpu_ns) if event.cpu_ns else None,
+            peak_bytes=event.peak_bytes or None,
+        )
+        how = f"killed by signal {event.signal}" if event.signal else f"exit code {event.exit_code}"
+        audit = AuditRow(
+            f"audit-{event_id}",
+            time_ms,
+            audit_type="process",
+            pid=origin.pid,
+            comm=origin.comm,
+            subject=origin.comm,
+            action="exit",
+            target=row.command,
+            status="success" if ended == "success" else "failure",
+            summary=f"{how} ({row.duration_ms}ms)",
+            details={"exit_code": event.exit_code, "signal": event.signal, "core_dumped": event.core_dumped},
+            process_id=row.id,
+            tool_id=row.tool_call_id,
+            link="lineage" if row.tool_call_id else None,
+        )
+        return row, [row, audit]
+
+    def linked(self, pid: int, tool_call_id: str) -> list[Row]:
+        """Remember that this live process runs a tool."""
+        known = self._live.get(pid)
+        if known is None:
+            return []
+        row = replace(known, tool_call_id=tool_call_id)
+        self._keep(row)
+        return [row]
+
+    def get(self, pid: int) -> ProcessRow | None:
+        return self._live.get(pid)
+
+    def ancestors(self, pid: int) -> set[int]:
+        """The parent, the parent's parent, … of `pid`, as far as they are known."""
+        return {row.ppid for row in self._lineage(pid) if row.ppid is not None}
+
+    def nearest(self, pid: int, known: Mapping[str, str]) -> str | None:
+        """The entry of the process in `known`, else the entry of its nearest ancestor that has one."""
+        found = (known.get(row.id) for row in self._lineage(pid)) if known else ()
+        return next((each for each in found if each is not None), None)
+
+    def program(self, pid: int) -> ProcessRow | None:
+        """
+        The process whose session the calls of a process belong to: the one that started the program that calls. A process that
+        forked without a program of its own, or that its parent started from its own program, is a worker of that one. Of a
+        client such as curl it is the program or script that started it, where no known agent stands in between.
+        """
+        found: ProcessRow | None = None
+        for row in self._lineage(pid):
+            if found is not None and (found.agent or not (_is_fork(found) or is_worker(row.argv, found.argv))):
+                break
+            found = row
+        if found is None or found.agent or not is_client(found.argv):
+            return found
+        for row in self._lineage(found.ppid or 0):
+            if row.agent or is_prompt(row.argv):
+                break
+            if not _is_fork(row) and not is_launcher(row.argv):
+                return self.program(row.pid)
+        return found
+
+    def _lineage(self, pid: int) -> Iterator[ProcessRow]:
+        """The process, its parent, the parent's parent, … as far as they are known."""
+        for _ in range(_DEPTH_MOST):
+            row = self._live.get(pid)
+            if row is None:
+                return
+            yield row
+            if row.ppid is None:
+                return
+            pid = row.ppid
+
+    def _keep(self, row: ProcessRow) -> None:
+        self._live.put(row.pid, row)
+
+    def snapshot(self) -> list[ProcessRow]:
+        return list(self._live.values())
+
+    def restore(self, state: list[ProcessRow]) -> None:
+        self._live.clear()
+        self._live.update({row.pid: row for row in state})
+
+
+def _is_fork(row: ProcessRow) -> bool:
+    """It runs the program of its parent."""
+    return not row.command and not row.argv

@@ -1,0 +1,258 @@
+"""Event -> rows: calls, tools, processes, effects, each event as it comes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from operator import attrgetter
+from typing import Any, NamedTuple, TypeAlias
+
+from msgspec import Struct
+
+from ...events import (
+    BlindSpot,
+    BodyPart,
+    FileEvent,
+    HttpRequest,
+    HttpResponse,
+    NetEvent,
+    ProcessExec,
+    ProcessExit,
+    ProcessFork,
+    ProcessSeen,
+    Readline,
+    RpcMessage,
+    SseMessage,
+    SystemSample,
+    TcpTraffic,
+    TlsClose,
+    TlsUse,
+    time_of,
+)
+from ..rows.blind_spots import row_of
+from ..rows.ids import call_id
+from ..rows.kinds import CallRow, HttpRow, KeptRow, NetworkRow, ProcessRow, Row, SessionRow, ToolRow, UnknownRow
+from .calls import Calls, CallsState, Outcome
+from .effects import Effects
+from .exchanges import Exchanges
+from .processes import Processes
+from .sessions import Sessions, SessionsState
+from .tls_uses import row_of_use
+from .tools import Changed, Tools, ToolsState
+from .unknown_fields import UnknownFields
+
+__all__ = ["Reader", "Size", "Views", "ViewsState"]
+
+
+class ViewsState(Struct, array_like=True):
+    """What `Views.snapshot` keeps."""
+
+    processes: list[ProcessRow]
+    tools: ToolsState
+    sessions: SessionsState
+    calls: CallsState
+    exchanges: list[HttpRow]
+    unknown: list[UnknownRow]
+    targets: list[NetworkRow]
+
+    @property
+    def entries(self) -> int:
+        """How much is known, roughly."""
+        sessions, calls = self.sessions, self.calls
+        known = len(self.processes) + len(self.targets) + len(sessions.of_process[0]) + len(sessions.of_response[0])
+        return known + len(calls.done) + len(calls.repeats.asked[0]) + len(self.tools.repeats.asked[0])
+
+
+Size: TypeAlias = Callable[[Any], int]  # Any: an event of the kind that it stands for
+
+
+class Reader(NamedTuple):
+    """
+    How an event is read: the rows that it adds, when it was over, in kernel ns (0: at its own time), and its bytes of content.
+    Without a moment it needs nothing that the views know. The rows of the audit trail of an event without content are numbered
+    where there are equal ones at its moment.
+    """
+
+    read: Callable[[Any], list[Row]]
+    moment: Callable[[Any], int] | None = None
+    size: Size | None = None
+
+
+# A message was over with its last byte
+_ended: Callable[[HttpRequest | HttpResponse | SseMessage | RpcMessage], int] = attrgetter("end_ns")
+_size: Callable[[SseMessage | BodyPart], int] = attrgetter("size")
+
+
+def _nothing(_: TlsClose) -> int:
+    return 0
+
+
+def _body(event: HttpRequest | HttpResponse) -> int:
+    return len(event.body)
+
+
+class Views:
+    """
+    Keeps what is live or unfinished. What has ended is only in the rows. What it keeps does not change, it is replaced: so a
+    snapshot stays what it was, and costs only the lists of it.
+    """
+
+    def __init__(self) -> None:
+        self.readers: dict[type[Any], Reader] = {  # of each kind of event; others give no rows
+            HttpRequest: Reader(self._request, _ended, _body),
+            HttpResponse: Reader(self._response, _ended, _body),
+            SseMessage: Reader(self._stream, _ended, _size),
+            BodyPart: Reader(self._part, time_of, _size),
+            TlsClose: Reader(self._close, time_of, _nothing),
+            BlindSpot: Reader(lambda event: [row_of(event)]),  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
+            TlsUse: Reader(lambda event: [row_of_use(event)]),  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
+            ProcessFork: Reader(self._fork, time_of),
+            ProcessSeen: Reader(self._seen, time_of),
+            ProcessExec: Reader(self._exec, time_of),
+            ProcessExit: Reader(self._exit, time_of),
+            FileEvent: Reader(self._file, time_of),
+            NetEvent: Reader(self._net, time_of),
+            TcpTraffic: Reader(self._traffic, time_of),
+            RpcMessage: Reader(self._rpc, _ended),
+            Readline: Reader(self._readline, time_of),
+            SystemSample: Reader(self._sample),
+        }
+        self._processes = Processes()
+        self._tools = Tools(self._processes)
+        self._sessions = Sessions(self._processes)
+        self._unknown = UnknownFields()
+        self._calls = Calls(self._sessions, self._unknown)
+        self._exchanges = Exchanges()
+        self._effects = Effects(self._processes, self._sessions, self._tools)
+
+    # -- calls and exchanges -------------------------------------------------------------------------------------------
+
+    def _request(self, event: HttpRequest) -> list[Row]:
+        id = call_id(event.origin, event.exchange)
+        outcome = self._calls.request(event, id)
+        return self._with_tools(outcome) + self._exchanges.request(event, id, outcome.begun)
+
+    def _response(self, event: HttpResponse) -> list[Row]:
+        id = call_id(event.origin, event.exchange)
+        rows = self._exchanges.response(event, id)
+        rows += self._effects.exchange(event)
+        if not event.streaming:  # else it is the head of an answer that ends the call
+            rows = self._with_tools(self._calls.response(event, id)) + rows
+        return rows
+
+    def _stream(self, event: SseMessage) -> list[Row]:
+        id = call_id(event.origin, event.exchange)
+        return self._with_tools(self._calls.stream(event, id)) + self._exchanges.stream(event, id)
+
+    def _part(self, event: BodyPart) -> list[Row]:
+        id = call_id(event.origin, event.exchange)
+        return self._calls.part(event, id) + self._exchanges.part(event, id)
+
+    def _close(self, event: TlsClose) -> list[Row]:
+        return self._calls.close(event) + self._exchanges.close(event)
+
+    def _with_tools(self, outcome: Outcome) -> list[Row]:
+        """The rows of a call, and of the tools whose results it sent and that its answer asked for."""
+        rows, begun = outcome.rows, outcome.begun
+        if begun is not None and outcome.results and begun.twin is None:
+            rows = [*rows, *self._judged(self._tools.answered(outcome.results, begun))]
+        call, reply = outcome.call, outcome.reply
+        if call is not None and reply is not None and reply.tool_calls and call.twin is None:
+            asked = self._tools.asked(call, reply.tool_calls, call.end_timestamp_ms or call.start_timestamp_ms)
+            rows = [*rows, *asked, *self._sessions.asked(call.session_id, len(asked))]
+        return rows
+
+    def _judged(self, tools: list[Changed]) -> list[Row]:
+        """The rows of tools of which more is known, and of their sessions."""
+        rows: list[Row] = [tool for tool, _ in tools]
+        return rows + [row for tool, before in tools for row in self._sessions.judged(tool, before)]
+
+    # -- what processes did, apart from calls of models ----------------------------------------------------------------
+
+    def _fork(self, event: ProcessFork) -> list[Row]:
+        return self._processes.fork(event)
+
+    def _seen(self, event: ProcessSeen) -> list[Row]:
+        return self._processes.seen(event)
+
+    def _exec(self, event: ProcessExec) -> list[Row]:
+        event_id = _event_id("exec", event)
+        rows = self._processes.exec(event, event_id)
+        rows += self._tools.started(event, event_id)
+        return rows
+
+    def _exit(self, event: ProcessExit) -> list[Row]:
+        process, rows = self._processes.exit(event, _event_id("exit", event))
+        rows += self._judged(self._tools.ended(process))
+        rows += self._sessions.ended(process)
+        return rows
+
+    def _file(self, event: FileEvent) -> list[Row]:
+        return self._effects.file(event)
+
+    def _net(self, event: NetEvent) -> list[Row]:
+        return self._effects.net(event)
+
+    def _traffic(self, event: TcpTraffic) -> list[Row]:
+        return self._effects.traffic(event)
+
+    def _rpc(self, event: RpcMessage) -> list[Row]:
+        return self._effects.rpc(event)
+
+    def _readline(self, event: Readline) -> list[Row]:
+        return self._effects.readline(event)
+
+    def _sample(self, event: SystemSample) -> list[Row]:
+        return self._effects.sample(event)
+
+    def reading_again(self, again: bool, /) -> None:
+        """Say whether events come that were read before."""
+        self._calls.requests.again = again
+
+    def known(self, row: Row) -> KeptRow | None:
+        """What is known now of what a row is about, where that is not over."""
+        match row:
+            case ProcessRow():
+                found = self._processes.get(row.pid)
+                return found if found is not None and found.id == row.id else None
+            case SessionRow():
+                return self._sessions.get(row.id)
+            case ToolRow():
+                return self._tools.get(row.id)
+            case CallRow():
+                return self._calls.get(row.id)
+            case HttpRow():
+                return self._exchanges.get(row.id)
+            case NetworkRow():
+                return self._effects.get(row.id)
+            case UnknownRow():
+                return self._unknown.get(row.id)
+            case _:
+                return None
+
+    def finish(self) -> list[Row]:
+        return self._calls.finish() + self._exchanges.finish()
+
+    def snapshot(self) -> ViewsState:
+        return ViewsState(
+            processes=self._processes.snapshot(),
+            tools=self._tools.snapshot(),
+            sessions=self._sessions.snapshot(),
+            calls=self._calls.snapshot(),
+            exchanges=self._exchanges.snapshot(),
+            unknown=self._unknown.snapshot(),
+            targets=self._effects.snapshot(),
+        )
+
+    def restore(self, state: ViewsState) -> None:
+        self._processes.restore(state.processes)
+        self._tools.restore(state.tools)
+        self._sessions.restore(state.sessions)
+        self._calls.restore(state.calls)
+        self._exchanges.restore(state.exchanges)
+        self._unknown.restore(state.unknown)
+        self._effects.restore(state.targets)
+
+
+def _event_id(kind: str, event: ProcessExec | ProcessExit) -> str:
+    """The same in every replay: made of the pid and the kernel's time."""
+    return f"{kind}-{event.origin.pid}-{event.origin.time_ns:x}"

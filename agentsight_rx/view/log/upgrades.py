@@ -1,0 +1,30 @@
+"""A store of an earlier schema version -> the same rows as the next one has them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ...state import Delete, Store, Upgrade
+from ..rows.tables import ROW_TABLES, SEGMENTS, put
+from .parts import LogWriter
+
+__all__ = ["UPGRADES"]
+
+_PAGE = 1000  # rows that are read at once
+
+
+def _indexed(store: Store) -> None:
+    """1 -> 2: rows get indexes and are cut to previews, each content is kept once."""
+    for table in ROW_TABLES:
+        page = store.scan(table, limit=_PAGE)
+        while page:
+            store.commit([put(row) for _, row in page])
+            page = store.scan(table, start=(*page[-1][0], 0), limit=_PAGE)
+    log = LogWriter(store)
+    while found := store.scan(SEGMENTS, limit=1):
+        key, segment = found[0]
+        store.commit([*log.append(segment.events), Delete(SEGMENTS, key)])
+        log.keep()
+
+
+UPGRADES: Mapping[int, Upgrade] = {1: _indexed}

@@ -1,0 +1,53 @@
+"""BlindSpot -> BlindSpotRow: traffic that was not read, in the words of a report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ...events import BlindSpot, milliseconds
+from ...say import program
+from .kinds import BlindSpotRow, process_id
+
+__all__ = ["advice_of", "row_of", "sentence_of"]
+
+_PEERS_SHOWN = 3
+
+
+def row_of(event: BlindSpot) -> BlindSpotRow:
+    """The row of a process; it comes again under the same id as more is known."""
+    origin = event.origin
+    return BlindSpotRow(
+        f"blind-{origin.pid}-{event.start_ns:x}",
+        milliseconds(origin.wall_ns),
+        pid=origin.pid,
+        comm=origin.comm,
+        process_id=process_id(origin.pid, event.start_ns),
+        connections=event.connections,
+        size=event.size,
+        peers=event.peers,
+        files=event.files,
+        looks_like=event.looks_like,
+    )
+
+
+def sentence_of(row: BlindSpotRow) -> str:
+    """The process, its unread traffic, and why: `uv (rustls with aws-lc), process 71: 3 connections, 15018 bytes to …`."""
+    seems = " and ".join(dict.fromkeys(row.looks_like)) or "no known TLS code"
+    connections = "1 connection" if row.connections == 1 else f"{row.connections} connections"
+    return f"{row.comm} ({seems}), process {row.pid}: {connections}, {row.size} bytes to {_some(row.peers)}"
+
+
+def _some(peers: Sequence[str]) -> str:
+    more = len(peers) - _PEERS_SHOWN
+    return ", ".join(peers[:_PEERS_SHOWN]) + (f" and {more} more" if more > 0 else "")
+
+
+def advice_of(row: BlindSpotRow) -> str:
+    """What to do about it."""
+    if row.files:
+        ways = ", ".join(f"{program()} doctor --probe {file}" for file in row.files)
+        return f"the TLS functions of {', '.join(row.files)} are not found or cannot be probed; why: {ways}"
+    return (
+        "it may speak without TLS, which --plain-http reads, or with a TLS library that is not known; "
+        "its connections are in the audit trail"
+    )

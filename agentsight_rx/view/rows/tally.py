@@ -1,0 +1,252 @@
+"""Rows -> the totals of a summary, without keeping the rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from msgspec import Struct
+
+from ...core.bounded import Recent
+from .kinds import (
+    AuditRow,
+    BlindSpotRow,
+    CallRow,
+    ProcessRow,
+    Row,
+    RowGone,
+    SessionRow,
+    TlsUseRow,
+    TokenRow,
+    ToolRow,
+    UnknownRow,
+)
+from .tool_outcome import has_process, outcome_of
+
+__all__ = ["Tally", "Totals"]
+
+# Ids that are remembered, so that a row that comes again counts once: four times as many as the view has open at most
+_MOST = 16_384
+_PROCESSES_MOST = 65_536  # as the view has
+
+
+_BLIND_SPOTS_MOST = 1000
+
+
+# Why a call is not whole where nothing was lost: a peer, a process or the capture ended it
+_ENDED = frozenset(
+    {"closed", "process_ended", "capture_end", "timeout", "no_end_mark", "reset", "cancelled", "goaway", "upgraded"}
+)
+
+
+class Totals(Struct):
+    """The numbers of a tally."""
+
+    calls: int = 0
+    calls_unfinished: int = 0  # no answer, or not to its end
+    calls_cut: int = 0  # bytes of them were lost
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_tokens: int = 0
+    tools: int = 0
+    tools_linked: int = 0
+    commands_alone: int = 0  # that came back, and no process of theirs was found
+    processes: int = 0
+    programs: int = 0
+    sessions: int = 0
+    models: dict[str, int] = {}
+    audits: dict[str, int] = {}  # by type: llm, process, file, network, mcp
+
+    @property
+    def commands_unseen(self) -> int:
+        """Commands of a model whose process should be known: others were seen, so processes were watched."""
+        return self.commands_alone if self.processes else 0
+
+    @property
+    def total_tokens(self) -> int:
+        return self.input_tokens + self.output_tokens + self.cached_tokens
+
+    def include(self, other: Totals) -> None:
+        """Add the numbers of another tally."""
+        for name in self.__struct_fields__:
+            here, there = getattr(self, name), getattr(other, name)
+            if isinstance(here, int):
+                setattr(self, name, here + there)
+            else:
+                for key, count in there.items():
+                    here[key] = here.get(key, 0) + count
+
+
+class Tally:
+    """Counts by id: a later row of the same id replaces what the earlier one added."""
+
+    def __init__(self) -> None:
+        self.totals = Totals()
+        self.blind_spots: Recent[str, BlindSpotRow] = Recent(_BLIND_SPOTS_MOST)
+        self.tls_uses: Recent[str, TlsUseRow] = Recent(_BLIND_SPOTS_MOST)
+        self.unknown: Recent[str, UnknownRow] = Recent(_BLIND_SPOTS_MOST)
+        self._sessions: Recent[str, None] = Recent(_MOST)
+        self._calls: Recent[str, str] = Recent(_MOST)
+        self._tokens: Recent[str, tuple[int, int, int]] = Recent(_MOST)
+        self._tools: Recent[str, tuple[bool, bool]] = Recent(_MOST)  # whether it has a process, and should have one
+        self._programs: Recent[str, bool] = Recent(_PROCESSES_MOST)
+
+    def add(self, items: Iterable[object]) -> None:
+        """Add the rows among `items`; the rest is skipped."""
+        for item in items:
+            match item:
+                case CallRow():
+                    self._call(item)
+                case TokenRow():
+                    self._token(item)
+                case ToolRow():
+                    self._tool(item)
+                case ProcessRow():
+                    self._process(item)
+                case AuditRow():
+                    audits = self.totals.audits
+                    audits[item.audit_type] = audits.get(item.audit_type, 0) + 1
+                case BlindSpotRow():
+                    self.blind_spots.put(item.id, item)
+                case TlsUseRow():
+                    self.tls_uses.put(item.id, item)
+                case UnknownRow():
+                    self.unknown.put(item.id, item)
+                case SessionRow():
+                    self.totals.sessions += item.id not in self._sessions
+                    self._sessions.put(item.id, None)
+                case RowGone():
+                    self._gone(item.row)
+                case _:
+                    pass
+
+    def _gone(self, row: Row) -> None:
+        """Take back what a row has added."""
+        totals = self.totals
+        match row:
+            case CallRow() if (state := self._calls.pop(row.id, None)) is not None:
+                totals.calls -= 1
+                totals.calls_unfinished -= state in ("pending", "unfinished")
+                totals.calls_cut -= state == "cut"
+                if state != "pending":
+                    _count_less(totals.models, row.model or "unknown")
+            case TokenRow() if (tokens := self._tokens.pop(row.id, None)) is not None:
+                totals.input_tokens -= tokens[0]
+                totals.output_tokens -= tokens[1]
+                totals.cached_tokens -= tokens[2]
+            case ToolRow() if (before := self._tools.pop(row.id, None)) is not None:
+                totals.tools -= 1
+                totals.tools_linked -= before[0]
+                totals.commands_alone -= before[1]
+            case ProcessRow() if (program := self._programs.pop(row.id, None)) is not None:
+                totals.processes -= 1
+                totals.programs -= program
+            case SessionRow() if row.id in self._sessions:
+                del self._sessions[row.id]
+                totals.sessions -= 1
+            case AuditRow():
+                _count_less(totals.audits, row.audit_type)
+            case _:
+                pass
+
+    def know(self, row: object) -> None:
+        """An earlier run counted this row: only what changes from it on is counted here."""
+        match row:
+            case CallRow() if row.twin is None:
+                self._calls.put(row.id, _state(row))
+            case TokenRow():
+                self._tokens.put(row.id, _tokens_of(row))
+            case ToolRow():
+                self._tools.put(row.id, _process_of(row))
+            case ProcessRow():
+                self._programs.put(row.id, bool(row.command))
+            case SessionRow():
+                self._sessions.put(row.id, None)
+            case _:
+                pass
+
+    def knows(self, row: object) -> bool:
+        """False for the first row of its id, of a kind that is counted by id."""
+        match row:
+            case CallRow():
+                return row.id in self._calls
+            case TokenRow():
+                return row.id in self._tokens
+            case ToolRow():
+                return row.id in self._tools
+            case ProcessRow():
+                return row.id in self._programs
+            case SessionRow():
+                return row.id in self._sessions
+            case _:
+                return True
+
+    def _call(self, row: CallRow) -> None:
+        totals, before = self.totals, self._calls.get(row.id)
+        if row.twin is not None:
+            if before is not None:  # counted before its client was seen
+                del self._calls[row.id]
+                totals.calls -= 1
+                totals.calls_unfinished -= before in ("pending", "unfinished")
+            return
+        state = _state(row)
+        totals.calls += before is None
+        totals.calls_unfinished += (state in ("pending", "unfinished")) - (before in ("pending", "unfinished"))
+        totals.calls_cut += (state == "cut") - (before == "cut")
+        self._calls.put(row.id, state)
+        if before in (None, "pending") and state != "pending":
+            model = row.model or "unknown"
+            totals.models[model] = totals.models.get(model, 0) + 1
+
+    def _token(self, row: TokenRow) -> None:
+        before, totals, now = self._tokens.get(row.id, _NO_TOKENS), self.totals, _tokens_of(row)
+        totals.input_tokens += now[0] - before[0]
+        totals.output_tokens += now[1] - before[1]
+        totals.cached_tokens += now[2] - before[2]
+        self._tokens.put(row.id, now)
+
+    def _tool(self, row: ToolRow) -> None:
+        before = self._tools.get(row.id)
+        linked, alone = now = _process_of(row)
+        was_linked, was_alone = before or (False, False)
+        self.totals.tools += before is None
+        self.totals.tools_linked += linked - was_linked
+        self.totals.commands_alone += alone - was_alone
+        self._tools.put(row.id, now)
+
+    def _process(self, row: ProcessRow) -> None:
+        before = self._programs.get(row.id)
+        self.totals.processes += before is None
+        program = bool(row.command)
+        self.totals.programs += program and not before
+        self._programs.put(row.id, program)
+
+
+def _process_of(row: ToolRow) -> tuple[bool, bool]:
+    """Whether its process is known, and whether it should be and is not."""
+    return has_process(row), outcome_of(row) == "unknown"
+
+
+def _count_less(counts: dict[str, int], name: str) -> None:
+    counts[name] = counts.get(name, 0) - 1
+    if not counts[name]:
+        del counts[name]
+
+
+_NO_TOKENS = (0, 0, 0)
+
+
+def _tokens_of(row: TokenRow) -> tuple[int, int, int]:
+    """Input, output and cached ones."""
+    return row.input_tokens, row.output_tokens, row.cached_tokens
+
+
+def _state(row: CallRow) -> str:
+    """
+    `cut` where bytes were lost, `unfinished` where it ended before its answer did. One whose request was not seen has its
+    whole answer: its request was sent before the capture began, or is not one of a model.
+    """
+    if row.status == "pending":
+        return "pending"
+    if row.status not in ("partial", "aborted") or row.reason == "request_unseen":
+        return "ended"
+    return "unfinished" if row.status == "aborted" or row.reason in _ENDED else "cut"

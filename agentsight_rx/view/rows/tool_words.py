@@ -1,0 +1,99 @@
+"""A tool that a model asked for -> its input in a few words, and whether it runs a command or changes a file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import cast
+
+import msgspec
+
+from .kinds import ToolRow
+
+__all__ = ["asked_for", "executed", "is_command", "is_edit", "steady"]
+
+# The member of an input that says most, in the order of preference
+_MAIN = ("command", "cmd", "file_path", "path", "pattern", "query", "url", "description", "prompt", "subject", "code", "input")
+_BEGUN = re.compile(r'"(?:' + "|".join(_MAIN) + r')"\s*:\s*"((?:[^"\\]|\\.)*)')  # in JSON of which a row has the begin
+
+# Names of tools that change a file, and of those that run a command, in lower case
+_EDITS = frozenset(
+    {"edit", "multiedit", "write", "notebookedit", "apply_patch", "write_file", "replace", "edit_file", "str_replace_editor"}
+)
+_SHELLS = frozenset({"bash", "shell", "local_shell", "exec_command", "run_shell_command", "execute", "terminal", "run_command"})
+
+
+def is_edit(tool: ToolRow, /) -> bool:
+    """It changes a file."""
+    return tool.tool_name.lower() in _EDITS
+
+
+def is_command(tool: ToolRow, /) -> bool:
+    """It runs in a shell, or a process was found for it."""
+    return not is_edit(tool) and (tool.related_pid is not None or tool.tool_name.lower() in _SHELLS)
+
+
+def asked_for(text: str, /) -> str:
+    """The input of a tool: its command, path or query where it has one, else its members."""
+    try:
+        value: object = msgspec.json.decode(text) if text else None
+    except (msgspec.DecodeError, RecursionError):
+        found = _BEGUN.search(text) if text.startswith("{") else None
+        return found[1].replace("\\n", " ").replace('\\"', '"') if found else text
+    if not isinstance(value, dict):
+        return text
+    members = cast("Mapping[str, object]", value)
+    main = next((members[name] for name in _MAIN if isinstance(members.get(name), str | list) and members[name]), None)
+    if isinstance(main, list):
+        main = " ".join(map(str, cast("list[object]", main)))
+    return str(main) if main else ", ".join(f"{name} {_short(each)}" for name, each in members.items())
+
+
+# Members of an input that change nothing of what is executed, in lower case without `_` and `-`
+_ABOUT = frozenset(
+    {
+        "description", "explanation", "justification", "reasoning", "thought", "thinking", "intent", "toolcallid", "tooluseid",
+        "callid", "requestid", "uuid", "nonce", "timestamp", "timeout", "timeoutms", "timeoutseconds", "yieldtimems",
+        "maxoutputtokens", "securityrisk", "meta", "taskprogress", "waitforprevious",
+    }
+)  # fmt: skip
+_COMMANDS = ("command", "cmd", "script")
+_PLACES = ("cwd", "workdir", "working_directory", "directory", "dir", "dir_path")
+
+
+def executed(text: str, /) -> str:
+    """The input of a tool without what changes nothing of what is executed: descriptions, ids, times. Equal calls are equal."""
+    try:
+        value: object = msgspec.json.decode(text) if text.lstrip()[:1] == "{" else None
+    except (msgspec.DecodeError, RecursionError):
+        return asked_for(text)
+    if not isinstance(value, dict):
+        return text.strip()
+    members = cast("Mapping[str, object]", value)
+    if any(members.get(name) for name in _COMMANDS):
+        kept = {name: each for name, each in members.items() if name in _COMMANDS or name in _PLACES}
+    else:
+        kept = {name: each for name, each in members.items() if _plain(name) not in _ABOUT}
+    return msgspec.json.encode(kept or members, order="sorted").decode()
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("_", "").replace("-", "")
+
+
+# Parts of a result that differ each time: dates and times of day, durations, UUIDs, addresses in memory
+_VARIES = re.compile(
+    r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d)?(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?|\b\d\d:\d\d:\d\d(?:[.,]\d+)?\b"
+    r"|\b\d+(?:\.\d+)? ?(?:ms|[mµn]?s|secs?|seconds?|minutes?)\b"
+    r"|\b[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b|\b0x[0-9a-f]+\b",
+    re.IGNORECASE,
+)
+
+
+def steady(result: str, /) -> str:
+    """A result without the parts of it that differ each time that the same happens."""
+    return _VARIES.sub("~", result)
+
+
+def _short(value: object) -> str:
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()

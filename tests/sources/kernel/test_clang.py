@@ -1,0 +1,65 @@
+"""The process that compiles: which package `bcc` it uses, and what it says where there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+from agentsight_rx.errors import CaptureError
+from agentsight_rx.sources.kernel.compiler import REMEDY, compiled
+from agentsight_rx.sources.kernel.workers import Worker
+
+_TEXT = "int first(void *ctx) { return 7; } int second(void *ctx) { return 11; }"
+
+
+@contextmanager
+def _worker_with(packages: Path) -> Generator[Worker]:
+    with closing(Worker(packages=str(packages))) as worker:
+        yield worker
+
+
+def _refusal(packages: Path) -> str:
+    with _worker_with(packages) as worker, pytest.raises(CaptureError) as caught:
+        compiled(_TEXT, [], by=worker)
+    return str(caught.value)
+
+
+def test_functions_are_compiled_in_their_order_and_a_mistake_ends_nothing() -> None:
+    with closing(Worker()) as worker:
+        with pytest.raises(CaptureError, match=r"BCC did not compile it: .*error: .*'nowhere'"):
+            compiled("int f(void *ctx) { return nowhere; }", [], by=worker)
+        assert ["first", "second"] == [function.name for function in compiled(_TEXT, [], by=worker).functions]
+
+
+def test_where_the_package_is_missing_the_error_says_where_it_was_looked_for(tmp_path: Path) -> None:
+    expected = f"BCC does not start (no package bcc of the BPF Compiler Collection in {tmp_path}); {REMEDY}"
+    assert expected == _refusal(tmp_path)
+
+
+def test_another_project_of_the_same_name_is_named_and_never_imported(tmp_path: Path) -> None:
+    package = tmp_path / "bcc"
+    package.mkdir()
+    (package / "__init__.py").write_text("raise SystemExit('imported')\n")
+    assert f"({package} is another project named bcc, " in _refusal(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "seen"),
+    [
+        ("import ctypes\nlib = ctypes.CDLL('libbcc.so.none')\n", "libbcc.so.none: cannot open shared object file"),
+        ("import ctypes\nlib = ctypes.CDLL(None)\nlib.bpf_num_functions\n", "undefined symbol: bpf_num_functions"),
+    ],
+    ids=["no library", "a library of another release"],
+)
+def test_a_package_that_does_not_fit_its_library_is_reported(text: str, seen: str, tmp_path: Path) -> None:
+    package = tmp_path / "bcc"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "libbcc.py").write_text(text)
+    refusal = _refusal(tmp_path)
+    assert refusal.startswith("BCC does not start (")
+    assert seen in refusal
+    assert refusal.endswith(REMEDY)

@@ -1,0 +1,116 @@
+"""A store of schema version 1: every report reads it as it is, and the first run into it brings it to the present one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agentsight_rx.errors import StoreError
+from agentsight_rx.events import Event
+from agentsight_rx.loss import Ledger
+from agentsight_rx.sinks import store
+from agentsight_rx.state import META, SCHEMA_VERSION, LmdbStore, Put, Table, by_index
+from agentsight_rx.view import CallRow, Fold, Row, RowGone
+from agentsight_rx.view.log.reading import read_events, read_exchange, resume
+from agentsight_rx.view.log.upgrades import UPGRADES
+from agentsight_rx.view.queries import Selection
+from agentsight_rx.view.queries.reading import selected
+from agentsight_rx.view.rows.tables import (
+    CALLS,
+    PREVIEW,
+    PROCESSES,
+    ROW_TABLES,
+    RUNS,
+    SEGMENTS,
+    Recording,
+    Segment,
+    key_of,
+    table_of,
+)
+from agentsight_rx.view.snapshot.snapshot import read_snapshot
+from tests.reports import read_report
+
+from ...samples import OUTPUTS
+from .test_reading import EVENTS, TEXT, request, stream
+
+LOGGED: list[Event] = [*EVENTS, request(5, b"x" * 5000), stream(5, TEXT[:150])]
+LONG: list[Event] = [*LOGGED[:-1], stream(5)]
+ROWS: list[Row] = [row for row in OUTPUTS if not hasattr(row, "origin") and not isinstance(row, RowGone)]
+
+
+def old(path: Path, events: list[Event] = LOGGED) -> list[Row]:
+    """A store as version 1 wrote it: whole texts, no indexes, the log in segments."""
+    fold = Fold()
+    rows = [*ROWS, *(row for event in events for row in fold.add(event))]
+    kept = LmdbStore.open(path)
+    segments = [Put(SEGMENTS, number, Segment((event,))) for number, event in enumerate(events)]
+    plain: dict[str, Table[Any]] = {table.name: Table(table.name, table.type) for table in ROW_TABLES}
+    kept.commit([Put(plain[table_of(row).name], key_of(row), row) for row in rows])
+    kept.commit([*segments, Put(RUNS, 1, Recording(1, 0, ended=True)), Put(META, "schema_version", 1)])
+    kept.close()
+    return rows
+
+
+def said(kept: LmdbStore) -> list[Any]:
+    """What all queries say."""
+    call = next(row.id for _, row in kept.scan(CALLS) if row.id.startswith("llm-7"))
+    return [
+        list(read_events(kept)),
+        read_report(kept, newest=3),
+        list(selected(kept, CALLS, Selection())),
+        list(selected(kept, PROCESSES, Selection())),
+        read_snapshot(kept, now_ms=0),
+        read_exchange(kept, call),
+        list(by_index(kept, CALLS, "model", prefix="m")),
+        list(by_index(kept, PROCESSES, "program", reverse=True)),
+        resume(kept),
+    ]
+
+
+def test_every_query_reads_it_and_changes_nothing_and_says_the_same_once_it_is_upgraded(tmp_path: Path) -> None:
+    path = tmp_path / "run.lmdb"
+    old(path)
+    before = path.read_bytes()
+    kept = LmdbStore.open(path, readonly=True)
+    then = said(kept)
+    kept.close()
+    assert before == path.read_bytes()
+    kept = LmdbStore.open(path, upgrades=UPGRADES)
+    assert (kept.get(META, "schema_version"), kept.scan(SEGMENTS)) == (SCHEMA_VERSION, [])
+    assert then == said(kept)
+    kept.close()
+
+
+def test_long_texts_become_previews_and_the_log_has_them_whole(tmp_path: Path) -> None:
+    path = tmp_path / "run.lmdb"
+    longest = max(len(row.text) for row in old(path, LONG) if isinstance(row, CallRow))
+    assert longest > 2 * PREVIEW
+    kept = LmdbStore.open(path, upgrades=UPGRADES)
+    (call,) = (row for _, row in kept.scan(CALLS) if row.id.startswith("llm-7"))
+    answer = read_exchange(kept, call.id).stream
+    assert answer is not None
+    assert (answer.reply.text[:PREVIEW], longest) == (call.text, len(answer.reply.text))
+    kept.close()
+
+
+def test_a_run_into_it_goes_on_from_it(tmp_path: Path) -> None:
+    path = tmp_path / "run.lmdb"
+    old(path)
+    writer = store(path).open(Ledger())
+    writer.write([request(6)])
+    writer.close()
+    kept = LmdbStore.open(path, readonly=True)
+    assert [*LOGGED, request(6)] == list(read_events(kept))
+    assert [1, 2] == [run.number for _, run in kept.scan(RUNS)]
+    kept.close()
+
+
+def test_without_the_upgrade_it_is_not_written(tmp_path: Path) -> None:
+    path = tmp_path / "run.lmdb"
+    old(path)
+    before = path.read_bytes()
+    with pytest.raises(StoreError, match="schema version 1"):
+        LmdbStore.open(path)
+    assert before == path.read_bytes()

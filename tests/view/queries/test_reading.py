@@ -1,0 +1,97 @@
+"""What a store holds, whole and in part, and what the summary of a run says is missing."""
+
+from __future__ import annotations
+
+import pytest
+
+from agentsight_rx.cli.text import completeness, totals
+from agentsight_rx.loss import Entry, Reason
+from agentsight_rx.state import MemoryStore, Put
+from agentsight_rx.view import CallRow, ProcessRow, Row, ToolRow
+from agentsight_rx.view.queries import Selection
+from agentsight_rx.view.queries.health import read_health
+from agentsight_rx.view.queries.reading import read_totals, selected
+from agentsight_rx.view.rows.tables import CALLS, LOSSES, PROCESSES, REMOVED, RUNS, TOTALS, Recording, Removed, put
+from agentsight_rx.view.rows.tally import Tally, Totals
+
+
+def call(number: int, **fields: str | bool | None) -> CallRow:
+    known = {"status": "complete"} | fields
+    return CallRow(f"llm-{number}", number, number + 1, 1, "agent", "anthropic", "m", **known)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+def tool(number: int, name: str = "a") -> ToolRow:
+    return ToolRow(f"tool-llm-{number}-{name}", number, f"llm-{number}", name, "Bash")
+
+
+def program(number: int) -> ProcessRow:
+    return ProcessRow(f"process-{number}", number, 1, start_timestamp_ms=number, command=f"/bin/{number}", argv=(f"p{number}",))
+
+
+def stored(*rows: Row, totals: bool = True) -> MemoryStore:
+    store, tally = MemoryStore(), Tally()
+    tally.add(rows)
+    store.commit([*map(put, rows), Put(RUNS, 1, Recording(1, 0, 9_000, ended=True, seconds=2.0))])
+    if totals:
+        store.commit([Put(TOTALS, 1, tally.totals)])
+    return store
+
+
+ROWS = [row for number in range(1, 31) for row in (call(number), tool(number), tool(number, "b"), program(number))]
+
+
+@pytest.mark.parametrize("limit", [None, 4, 100])
+def test_rows_come_in_the_order_of_time_page_by_page(monkeypatch: pytest.MonkeyPatch, limit: int | None) -> None:
+    for module in ("agentsight_rx.state.indexes._PAGE", "agentsight_rx.view.queries.reading._PAGE"):
+        monkeypatch.setattr(module, 7)
+    store = stored(*ROWS)
+    numbers = list(range(1, 31))[-limit if limit else 0 :]
+    assert [row.start_timestamp_ms for row in selected(store, CALLS, Selection(limit=limit))] == numbers
+    assert [row.pid for row in selected(store, PROCESSES, Selection(limit=limit))] == numbers
+
+
+def test_a_store_without_totals_is_counted() -> None:
+    assert read_totals(stored(*ROWS, totals=False)) == read_totals(stored(*ROWS))
+
+
+def test_the_totals_of_two_recordings_add_up() -> None:
+    one, other = Totals(calls=1, models={"a": 1}), Totals(calls=2, models={"a": 1, "b": 1})
+    one.include(other)
+    assert (one.calls, one.models) == (3, {"a": 2, "b": 1})
+
+
+def test_what_a_filter_left_out_is_not_what_a_pipe_repeated() -> None:
+    store = stored(call(1))
+    for number, (stage, reason) in enumerate(
+        [("tls/filter_http", Reason.FILTERED), ("stdio/parse_jsonrpc", Reason.REPEATED), ("tls/keep_parsed", Reason.FILTERED)]
+    ):
+        store.commit([Put(LOSSES, number, Entry(stage, reason, 5))])
+    assert read_health(store).filtered == 5
+
+
+@pytest.mark.parametrize(
+    ("row", "says", "whole"),
+    [
+        (call(1), "1 API call ·", True),
+        (call(1, status="aborted", reason="closed"), "1 API call (1 unfinished)", True),
+        (call(1, status="pending"), "1 API call (1 unfinished)", True),
+        (call(1, status="partial", reason="no_end_mark"), "1 API call (1 unfinished)", True),
+        (call(1, status="partial", reason="request_unseen"), "1 API call ·", True),
+        (call(1, status="partial", reason="body_limit"), "1 API call (1 cut)", False),
+    ],
+)
+def test_a_cut_call_and_a_complete_capture_never_stand_together(row: CallRow, says: str, whole: bool) -> None:
+    store = stored(row)
+    assert says in totals(read_totals(store))
+    assert whole == read_health(store).complete
+
+
+def test_nothing_missing_is_one_line() -> None:
+    assert completeness(()) == ["complete: nothing lost"]
+
+
+def test_what_retention_removed_is_said() -> None:
+    store = stored(call(1))
+    store.commit([Put(REMOVED, 0, Removed(1_800_000_000_000, 7))])
+    found = read_health(store)
+    assert (found.removed, found.complete) == (Removed(1_800_000_000_000, 7), True)

@@ -1,0 +1,61 @@
+"""A row that is gone takes back what it added, whatever came between."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agentsight_rx.view import AuditRow, CallRow, ProcessRow, Row, RowGone, SessionRow, TokenRow, ToolRow
+from agentsight_rx.view.rows.tally import Tally, Totals
+from agentsight_rx.view.snapshot.kept import Kept
+
+TOKENS: dict[str, Any] = {"input_tokens": 3, "output_tokens": 4, "total_tokens": 7}
+ROWS: list[Row] = [
+    CallRow("llm-1", 1, status="complete", model="m"),
+    CallRow("llm-2", 1, status="partial", reason="lost"),
+    CallRow("llm-3", 1),
+    TokenRow("token-1", "llm-1", 1, **TOKENS),
+    ToolRow("tool-1", 1, "llm-1", "t1", tool_name="Bash", related_pid=7),
+    ToolRow("tool-2", 1, "llm-1", "t2", tool_name="Bash", status="completed"),
+    ProcessRow("process-1", 7, command="/bin/sh"),
+    SessionRow("s", 1),
+    AuditRow("audit-1", 1, "file"),
+]
+
+
+@given(st.permutations(ROWS), st.sets(st.integers(0, len(ROWS) - 1)))
+def test_what_is_gone_does_not_count(rows: list[Row], gone: set[int]) -> None:
+    whole, expected = Tally(), Tally()
+    whole.add([*rows, *(RowGone(rows[place]) for place in gone if not isinstance(rows[place], RowGone))])  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    expected.add(row for place, row in enumerate(rows) if place not in gone)
+    assert expected.totals == whole.totals
+
+
+def test_a_row_that_never_came_is_gone_without_a_trace() -> None:
+    tally = Tally()
+    tally.add(RowGone(row) for row in ROWS if not isinstance(row, AuditRow | RowGone))
+    assert Totals() == tally.totals
+
+
+def test_a_row_that_is_removed_and_comes_again_keeps_its_place() -> None:
+    kept: Kept[SessionRow] = Kept(most=2, text=1000)
+    first, second, third = (SessionRow(id, 1) for id in "abc")
+    kept.put(first)
+    kept.put(second)
+    assert (first, None) == (kept.remove("a"), kept.remove("a"))
+    assert [second] == list(kept)
+    kept.put(first)
+    kept.put(third)
+    assert ({"b", "c"}, 3, 1) == ({row.id for row in kept}, kept.seen, kept.gone)
+
+
+def test_a_row_that_stays_removed_makes_no_room() -> None:
+    kept: Kept[SessionRow] = Kept(most=2, text=1000)
+    for id in "ab":
+        kept.put(SessionRow(id, 1))
+    kept.remove("a")
+    for id in "cd":
+        kept.put(SessionRow(id, 1))
+    assert (["c", "d"], 1) == ([row.id for row in kept], kept.gone)
