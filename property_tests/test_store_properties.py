@@ -20,6 +20,8 @@ import agentsight_rx.state
 from agentsight_rx.state import Delete, Key, LmdbStore, MemoryStore, Part, Put, Store, Table, Write
 from agentsight_rx.state.table import KEPT, LONGEST_KEY, decode_key, encode_key, shorten
 
+from .quick import fewer
+
 Parts: TypeAlias = tuple[Part, ...]
 
 
@@ -166,7 +168,7 @@ class StoresAgree(RuleBasedStateMachine):
 
 
 TestStoresAgree = StoresAgree.TestCase
-TestStoresAgree.settings = settings(max_examples=100, stateful_step_count=25, deadline=None)
+TestStoresAgree.settings = settings(max_examples=fewer(100), stateful_step_count=25, deadline=None)
 
 
 def as_parts(key: Key) -> Parts:

@@ -131,6 +131,7 @@ def test_e14_memory_of_a_long_stream_stays_in_its_budget() -> None:
     assert peak < _BUDGET // 2
 
 
+@pytest.mark.slow
 def test_e14_memory_of_many_connections_grows_only_with_those_open() -> None:
     """Each call holds its 2 KiB of events, twice while they are joined, and the state of its machines."""
     peak, complete = _peak(many_connections(1000))
@@ -138,6 +139,7 @@ def test_e14_memory_of_many_connections_grows_only_with_those_open() -> None:
     assert peak < 1000 * 32 * 1024
 
 
+@pytest.mark.slow
 def test_e14_memory_of_connections_that_are_over_is_given_up() -> None:
     """What stays is what they were called, in tables of limited size. The machines of one take 9 KB."""
     few, many = (_left(many_connections(count)) for count in (500, 1500))

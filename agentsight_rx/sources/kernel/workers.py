@@ -30,6 +30,7 @@ class Worker:
 
     def __init__(self, libraries: str = "", packages: str = "") -> None:
         found_first = {"LD_LIBRARY_PATH": libraries} if libraries else {}
+        self.ended = False
         self._said = 0  # bytes that it wrote to standard error so far
         with ExitStack() as stack:
             tree = stack.enter_context(shim_tree())
@@ -56,7 +57,10 @@ class Worker:
             self._process.stdin.flush()
             answer = self._process.stdout.readline()
         if not answer:
+            self.ended = True
             self._process.wait()
+            with suppress(BrokenPipeError):  # of text that it did not read
+                self._process.stdin.close()
         self._said = os.fstat(self._words.fileno()).st_size
         return answer, os.pread(self._words.fileno(), self._said - begin, begin).decode(errors="replace")
 
@@ -77,7 +81,7 @@ class Workers:
 
     @contextmanager
     def one(self) -> Generator[Worker]:
-        """Waits until one is free or may be started. After an exception it is not used again."""
+        """Waits until one is free or may be started. After an exception or its end it is not used again."""
         with self._change:
             self.waiting += 1
             self._change.wait_for(lambda: self._idle or self._running < self._most)
@@ -91,7 +95,7 @@ class Workers:
             reusable = True
         finally:
             with self._change:
-                if reusable and self.waiting > len(self._idle) and free is not None:
+                if reusable and self.waiting > len(self._idle) and free is not None and not free.ended:
                     self._idle.append(free)
                     free = None
                 else:

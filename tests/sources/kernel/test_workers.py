@@ -87,3 +87,25 @@ def test_a_worker_that_dies_answers_nothing_and_its_words_are_there(program: Pat
     program.write_text("import sys\nsys.exit('libbcc.so.0: not here')\n")
     with Workers(1).one() as worker:
         assert worker.ask("", []) == (b"", "libbcc.so.0: not here\n")
+
+
+def test_each_of_many_that_wait_has_the_words_of_a_worker_that_died(program: Path) -> None:
+    """A dead process is not asked again, and more text than a pipe holds does not hide its words."""
+    program.write_text("import sys\nsys.exit('bcc: not here')\n")
+    workers = Workers(1)
+    answers: list[tuple[bytes, str]] = []
+
+    def ask() -> None:
+        with workers.one() as worker:
+            answers.append(worker.ask("x" * 1_000_000, []))
+
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    with workers.one() as first:
+        for thread in threads:
+            thread.start()
+        while workers.waiting < len(threads):
+            os.sched_yield()
+        answers.append(first.ask("", []))
+    for thread in threads:
+        thread.join()
+    assert answers == [(b"", "bcc: not here\n")] * 5
