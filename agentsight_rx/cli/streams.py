@@ -7,7 +7,7 @@ import locale
 import os
 import sys
 from collections.abc import Mapping
-from typing import TextIO, cast
+from typing import Literal, TextIO
 
 __all__ = ["mend_streams"]
 
@@ -40,16 +40,11 @@ def _mended(number: int, stream: TextIO | None, mode: Literal["r", "w"]) -> Text
     except OSError:
         os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)  # gets the lowest free number, which is this one
         stream = None
-    if stream is None:
-        stream = cast("TextIO", open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115 - it lives as long as we
-    if mode == "w":
-        _never_refusing(stream)
-    return stream
-
-
-def _never_refusing(stream: TextIO) -> None:
-    if isinstance(stream, io.TextIOWrapper):
-        stream.reconfigure(errors=__name__)
+    made: TextIO = stream or open(number, mode, encoding="utf-8", closefd=False)  # noqa: SIM115 - for the life of the program
+    reconfigure = getattr(made, "reconfigure", None)  # io.TextIOWrapper, as all three are but in tests
+    if mode == "w" and reconfigure is not None:
+        reconfigure(errors=__name__)
+    return made
 
 
 def _in_ascii(error: UnicodeError) -> tuple[str, int]:
