@@ -65,7 +65,10 @@ def hinted(text: str, new: str = "", /) -> bool:
             ("J" in new or "I" in new or "z" in new or "B" in new or "9" in new or "K" in new or "Z" in new)
             and (_has_known(text) or may_hold_base64(text) or may_hold_key(text))
         )
-        or (("V" in new or "W" in new or "5" in new or "7" in new) and (may_hold_base64(text) or may_hold_key(text)))
+        or (
+            ("V" in new or "W" in new or "5" in new or "7" in new or "8" in new)
+            and (may_hold_base64(text) or may_hold_key(text))
+        )
     )
 
 
@@ -81,7 +84,7 @@ def is_frame(text: str, /) -> bool:
 
 
 _FEW = 60  # characters; in fewer, one search for all these letters is faster than one for each
-_RARER = re.compile(r"[@?%JIzB9KZVW57]").search
+_RARER = re.compile(r"[@?%JIzB9KZVW578]").search
 
 
 def _has_known(text: str) -> bool:

@@ -56,8 +56,8 @@ def _next(data: bytes, text: bytes, start: int) -> int:
     """`data.find(text, start)`, window by window."""
     size, more = len(data), len(text) - 1
     while start < size:
-        at = data.find(text, start, start + _WINDOW)
+        at = data[start : start + _WINDOW].find(text)
         if at >= 0:
-            return at
+            return start + at
         start += _WINDOW - more
     return -1

@@ -18,7 +18,7 @@ from agentsight_rx.redaction.redactor import settled
 TEXTS = 10_000
 ROOT = Path(agentsight_rx.__file__).parents[1]
 # Here secrets are said on purpose
-SAID = ("redaction.md", "test_", "secrets", "known_agents", "fake", "agents", "demo")
+SAID = ("redaction.md", "test_", "secrets", "known_agents", "fake", "agents", "demo", "recording.py")
 PIECE = 4000  # characters of a file that are one text
 _RANDOM = random.Random(23)
 _NAMES = ("token", "key", "value", "secret", "password", "data", "name", "index", "next", "user", "auth", "state", "session")

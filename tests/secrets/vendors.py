@@ -12,7 +12,7 @@ import re
 import string
 import uuid
 
-__all__ = ["VENDORS", "fresh_key"]
+__all__ = ["RANDOM", "VENDORS", "fresh_key"]
 
 _ALNUM = string.ascii_letters + string.digits
 LETTERS = {
@@ -215,7 +215,7 @@ VENDORS = {
     "Mapbox": "sk.eyJ<A80>.<K22>",
     "Frame.io": "fio-u-<K64>",
 }
-_RANDOM = random.Random(22)  # the same ones in each run
+RANDOM = random.Random(22)  # the same ones in each run
 _PART = re.compile(r"<(?:([A-Z])([0-9]+)|U)>")
 
 
@@ -224,10 +224,10 @@ def fresh_key(vendor: str) -> str:
 
     def part(of: re.Match[str]) -> str:
         if of[1] is None:
-            return str(uuid.UUID(int=_RANDOM.getrandbits(128), version=4))
+            return str(uuid.UUID(int=RANDOM.getrandbits(128), version=4))
         letters = LETTERS[of[1]]
         while True:
-            made = "".join(_RANDOM.choices(letters, k=int(of[2])))
+            made = "".join(RANDOM.choices(letters, k=int(of[2])))
             wanted = [
                 kind for kind in (string.digits, string.ascii_lowercase, string.ascii_uppercase) if set(kind) & set(letters)
             ]

@@ -206,8 +206,6 @@ def test_tools_name_how_they_ended_and_can_be_chosen(store: Path) -> None:
         "1",
         "3.2",
         "s",
-        "0",
-        "ms",
         "12401",
         "argv",
     ]
