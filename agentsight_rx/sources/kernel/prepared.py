@@ -15,9 +15,9 @@ from .features import has_may_goto, holds_cpu, preempts_programs
 from .image import HOLD_CPU, RELEASE_CPU, Image
 from .shim import HEADERS
 
-__all__ = ["Source", "prepared"]
+__all__ = ["TWICE", "Source", "prepared"]
 
-_MAY_GOTO, _HOLDS_CPU, _TWICE = "-DMAY_GOTO", "-DHOLDS_CPU", "-DTWICE"  # of bpf/track.h
+_MAY_GOTO, _HOLDS_CPU, TWICE = "-DMAY_GOTO", "-DHOLDS_CPU", "-DTWICE"  # of bpf/track.h
 _TEXTS = Path(__file__).parent.parent / "bpf"
 
 
@@ -55,7 +55,7 @@ def _prepared(source: Source, kept: Cache) -> tuple[Image, Callable[[], Image | 
 
     def anew() -> Image:
         functions, twice = holds_cpu(), preempts_programs()
-        switches = [*([_HOLDS_CPU] if functions else []), *([_TWICE] if twice else [])]
+        switches = [*([_HOLDS_CPU] if functions else []), *([TWICE] if twice else [])]
         image = compiled(text, [*defines(source.fields), *switches, *source.flags])
         if functions:
             image = image.calling(dict(zip((HOLD_CPU, RELEASE_CPU), functions, strict=True)))
