@@ -45,7 +45,7 @@ from agentsight_rx.sources.kernel.cache import Cache
 from agentsight_rx.sources.kernel.compiler import compiled, compiler_identity
 from agentsight_rx.sources.kernel.features import has_may_goto
 from agentsight_rx.sources.kernel.image import Image
-from agentsight_rx.sources.kernel.prepared import TWICE, Source, prepared
+from agentsight_rx.sources.kernel.prepared import RUNS, Source, prepared
 from agentsight_rx.sources.kernel.syscall import TRACE_UPROBE_MULTI
 from agentsight_rx.sources.kernel.workers import Worker
 
@@ -143,11 +143,11 @@ def test_the_kernel_takes_every_function(stage: str, compiler: str, monkeypatch:
     selections = _ALL_SELECTIONS if stage == "readline" else _SELECTIONS  # the selection is the same text in all of them
     cache = Cache(_SETUP / "programs" / compiler)
     refused: list[tuple[object, ...]] = []
-    for source, target, may_goto, twice in _pairs(sources, selections, turns, ((), (TWICE,))):
+    for source, target, may_goto, runs in _pairs(sources, selections, turns, (1, RUNS)):
         monkeypatch.setattr(preparing, "has_may_goto", lambda may_goto=may_goto: may_goto)
-        flags = (*target.flags(), *source.flags, *twice)
+        flags = (*target.flags(), *source.flags, *([f"-DRUNS={runs}"] if runs > 1 else []))
         image, _ = prepared(structs.replace(source, flags=flags), cache)
-        functions = _refusals(structs.replace(image, twice=bool(twice)), source)
+        functions = _refusals(structs.replace(image, runs=runs), source)
         assert functions
         refused += [(flags, may_goto, name, why) for name, why in functions.items() if why]
     assert [] == refused

@@ -142,21 +142,23 @@ static void (*release_cpu)(void) = (void *)0x70000002;
 #define HELD(call) (call)
 #endif
 
-/* A kernel that preempts programs does not run one while the same one is preempted on its CPU. With TWICE each program is loaded
- * and attached twice: the second run does what a first one could not. Most programs need no more, as a second run finds nothing
- * left to do, or does the same again. The others ask here, once in each run and in the same thread: 0 in a second run behind a
- * first one. `place` keeps programs apart of which one may interrupt the other. */
-#ifdef TWICE
-static u64 (*is_second_run)(void) = (void *)0x70000003; /* becomes a number when the program is loaded */
-BPF_HASH(done, u64, u8, 16384); /* first runs whose second one is to come */
+/* A kernel that preempts programs does not run one while the same one is preempted on its CPU. With RUNS each program is loaded and
+ * attached so many times: the first run that is not skipped does the work. Most programs need no more for that, as the next runs
+ * find nothing left to do, or do the same again. The others ask here, once in each run and in the same thread: 0 behind a run
+ * that did the work. `place` keeps programs apart of which one may interrupt the other. */
+#ifdef RUNS
+static u64 (*this_run)(void) = (void *)0x70000003; /* becomes a number when the program is loaded, from 0 on */
+BPF_HASH(done, u64, u8, 16384); /* in these threads the work is done, and the last run is to come */
 #endif
 static inline int is_to_do(u32 place)
 {
-#ifdef TWICE
-    u64 key = (u32)bpf_get_current_pid_tgid() | (u64)place << 32;
+#ifdef RUNS
+    u64 key = (u32)bpf_get_current_pid_tgid() | (u64)place << 32, run = this_run();
     u8 one = 1;
-    if (is_second_run())
+    if (run == RUNS - 1)
         return done.delete(&key) != 0;
+    if (run && done.lookup(&key))
+        return 0;
     if (done.update(&key, &one))
         count(UNTRACKED);
 #endif

@@ -16,7 +16,7 @@ _CALL, _SET = 0x85, 0xB7  # operations: call what the upper half of its register
 _OF_KERNEL = 2  # BPF_PSEUDO_KFUNC_CALL; 0 is a helper
 
 # Calls of bpf/track.h that become something else; no helper has these numbers
-HOLD_CPU, RELEASE_CPU, IS_SECOND_RUN = 0x70000001, 0x70000002, 0x70000003
+HOLD_CPU, RELEASE_CPU, THIS_RUN = 0x70000001, 0x70000002, 0x70000003
 
 
 class Map(msgspec.Struct, frozen=True):
@@ -46,22 +46,22 @@ def calling_kernel(function: int) -> bytes:
 
 
 class Image(msgspec.Struct, frozen=True):
-    """All maps and programs of one source. With `twice` its programs for tracepoints are attached twice, for two runs."""
+    """All maps and programs of one source. Its programs for tracepoints are attached several times, for so many `runs`."""
 
     maps: tuple[Map, ...]
     functions: tuple[Function, ...]
-    twice: bool = False
+    runs: int = 1
 
     def function(self, name: str) -> Function:
         return next(each for each in self.functions if each.name == name)
 
-    def linked(self, name: str, descriptor: Callable[[int], int], *, second: bool = False) -> bytes:
-        """The instructions of a program, for a first or a `second` run; `descriptor(number)` is for each map that they use."""
+    def linked(self, name: str, descriptor: Callable[[int], int], *, run: int = 0) -> bytes:
+        """The instructions of a program, for one of its runs, with `descriptor(number)` for each map that they use."""
         function = self.function(name)
         code = bytearray(function.code)
         for place, number in function.uses:
             pack_into("<i", code, place * _INSTRUCTION + 4, descriptor(number))
-        return _replaced(bytes(code), {IS_SECOND_RUN: _STEP.pack(_SET, 0, 0, second)}) if self.twice else bytes(code)
+        return _replaced(bytes(code), {THIS_RUN: _STEP.pack(_SET, 0, 0, run)}) if self.runs > 1 else bytes(code)
 
     def calling(self, numbers: Mapping[int, int]) -> Image:
         """Calls of helpers with these numbers, which do not exist, become calls of the kernel's functions with these types."""

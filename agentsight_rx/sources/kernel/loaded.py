@@ -24,7 +24,7 @@ class Loaded:
     program need not be compiled anew for another size. Where the kernel refuses a program, `anew` may give another Image of
     the same source, once: the one at hand may be from a file.
 
-    A program for tracepoints may be needed twice: the runs of an Image with `twice` are 0 and 1, of others 0 alone.
+    A program for tracepoints is loaded for each of the Image's runs.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class Loaded:
     @property
     def runs(self) -> range:
         """Of a program for tracepoints; they are attached in this order."""
-        return range(2 if self._image.twice else 1)
+        return range(self._image.runs)
 
     def load(self, name: str, kind: int = TRACEPOINT, *, attach_type: int = 0, run: int = 0) -> int:
         """The descriptor of a program. Raises OSError where the kernel refuses it, also one of an Image that was made anew."""
@@ -76,13 +76,12 @@ class Loaded:
         return self._programs[wanted]
 
     def _load(self, name: str, kind: int, attach_type: int, run: int) -> int:
-        code = self._image.linked(name, self._maps.__getitem__, second=run > 0)
+        code = self._image.linked(name, self._maps.__getitem__, run=run)
         return load_program(name, kind, code, attach_type=attach_type)
 
     def skipped(self) -> int:
         """
-        How many events no program looked at, at most, because their CPU was in the middle of the same program. Of two runs
-        both must have been skipped.
+        How many events no program looked at, at most, because their CPU was in the middle of the same program in each run.
         """
         fewest: dict[str, int] = {}
         for (name, *_), program in self._programs.items():
@@ -92,7 +91,7 @@ class Loaded:
     def _renew(self) -> bool:
         anew, self._anew = self._anew, None
         image = anew() if anew is not None else None
-        if image is None or (image.maps, image.twice) != (self._image.maps, self._image.twice):
+        if image is None or (image.maps, image.runs) != (self._image.maps, self._image.runs):
             return False
         self._image = image
         return True

@@ -15,9 +15,12 @@ from .features import has_may_goto, holds_cpu, preempts_programs
 from .image import HOLD_CPU, RELEASE_CPU, Image
 from .shim import HEADERS
 
-__all__ = ["TWICE", "Source", "prepared"]
+__all__ = ["RUNS", "Source", "prepared"]
 
-_MAY_GOTO, _HOLDS_CPU, TWICE = "-DMAY_GOTO", "-DHOLDS_CPU", "-DTWICE"  # of bpf/track.h
+_MAY_GOTO, _HOLDS_CPU = "-DMAY_GOTO", "-DHOLDS_CPU"  # of bpf/track.h
+
+# Where programs may be preempted: as many threads would have to be preempted on a CPU, each in another run of a program
+RUNS = 4
 _TEXTS = Path(__file__).parent.parent / "bpf"
 
 
@@ -54,12 +57,12 @@ def _prepared(source: Source, kept: Cache) -> tuple[Image, Callable[[], Image | 
     key = key_of([text, source.fields, source.flags, kernel_identity(), compiler_identity(), headers])
 
     def anew() -> Image:
-        functions, twice = holds_cpu(), preempts_programs()
-        switches = [*([_HOLDS_CPU] if functions else []), *([TWICE] if twice else [])]
+        functions, runs = holds_cpu(), RUNS if preempts_programs() else 1
+        switches = [*([_HOLDS_CPU] if functions else []), *([f"-DRUNS={runs}"] if runs > 1 else [])]
         image = compiled(text, [*defines(source.fields), *switches, *source.flags])
         if functions:
             image = image.calling(dict(zip((HOLD_CPU, RELEASE_CPU), functions, strict=True)))
-        image = structs.replace(image, twice=twice)
+        image = structs.replace(image, runs=runs)
         kept.put(key, image)
         return image
 
