@@ -19,6 +19,8 @@ from agentsight_rx.loss import Ledger
 from agentsight_rx.runtime import Run
 from agentsight_rx.view import Output
 
+from .gate import waits_at
+
 __all__ = ["PATIENCE_S", "PROGRAM", "Gated", "Kept", "needs_root", "running", "started", "tracing", "until", "workload"]
 
 PATIENCE_S = 120.0  # a wait that takes longer has failed; a busy machine needs much of it
@@ -95,6 +97,7 @@ def workload(name: str, directory: Path, *arguments: str) -> Generator[Gated]:
     command = [sys.executable, "-m", f"tests.live.{name}", str(gate), *arguments]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
         try:
+            until(lambda: waits_at(gate).exists() or process.poll() is not None)
             yield Gated(process, gate)
         finally:
             process.kill()

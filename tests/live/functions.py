@@ -26,8 +26,9 @@ def refusals(image: Image, text: str, *, attach_type: int) -> dict[str, str]:
         for name in (each.name for each in image.functions):
             kind = RAW_TRACEPOINT if name.startswith(_RAW) else KPROBE if name in probes else TRACEPOINT
             reasons[name] = ""
-            try:
-                loaded.load(name, kind, attach_type=attach_type if kind == KPROBE else 0)
-            except OSError as error:
-                reasons[name] = str(error)
+            for run in loaded.runs:
+                try:
+                    loaded.load(name, kind, attach_type=attach_type if kind == KPROBE else 0, run=run)
+                except OSError as error:
+                    reasons[name] = str(error)
     return reasons

@@ -41,6 +41,7 @@ def test_fork_exec_and_exit_of_each_process_are_exact(tmp_path: Path) -> None:
     forks = {event.origin.pid: event for event in kept.of(ProcessFork)}
     execs = {event.origin.pid: event for event in kept.of(ProcessExec)}
     exits = {event.origin.pid: event for event in kept.of(ProcessExit)}
+    assert [len(forks), len(execs), len(exits)] == [len(kept.of(kind)) for kind in (ProcessFork, ProcessExec, ProcessExit)]
     for pid, status, argv in truth:
         assert forks[pid].ppid == program.pid
         assert exits[pid].exit_code == (os.waitstatus_to_exitcode(status) if os.WIFEXITED(status) else None)

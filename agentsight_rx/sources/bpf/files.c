@@ -190,7 +190,7 @@ static inline int names(struct call_t *call)
 {
     s64 result = call->result;
     struct process_t *process = wanted();
-    if (!process || RESTARTED(result))
+    if (!process || RESTARTED(result) || !is_to_do(0))
         return 0;
     u32 zero = 0, number = call->number;
     struct room_t *space = room.lookup(&zero);
@@ -305,13 +305,7 @@ static inline int names(struct call_t *call)
     return 0;
 }
 
-int on_names(struct call_t *call)
-{
-    HOLD_CPU();
-    names(call);
-    RELEASE_CPU();
-    return 0;
-}
+int on_names(struct call_t *call) { return HELD(names(call)); }
 
 /* -- bytes -- */
 
@@ -343,7 +337,7 @@ static inline int bytes(struct call_t *call)
     if (result <= 0)
         return 0;
     struct process_t *process = wanted();
-    if (!process)
+    if (!process || !is_to_do(0))
         return 0;
     u64 task = (u64)bpf_get_current_task_btf(), registers = bpf_task_pt_regs((void *)task), files = files_of(task);
     s32 source = -1, drain = -1;
@@ -384,13 +378,7 @@ static inline int bytes(struct call_t *call)
     return 0;
 }
 
-int on_bytes(struct call_t *call)
-{
-    HOLD_CPU();
-    bytes(call);
-    RELEASE_CPU();
-    return 0;
-}
+int on_bytes(struct call_t *call) { return HELD(bytes(call)); }
 
 /* -- close -- */
 
@@ -445,23 +433,19 @@ static inline int close(struct call_t *call)
     return 0;
 }
 
-int on_close(struct call_t *call)
-{
-    HOLD_CPU();
-    close(call);
-    RELEASE_CPU();
-    return 0;
-}
+int on_close(struct call_t *call) { return HELD(close(call)); }
 
 /* -- processes -- */
 
 FOLLOW_FORKS
 FOLLOW_EXECS
 
-RAW_TRACEPOINT_PROBE(sched_process_exit)
+static inline int ends(u64 task)
 {
     struct head_t head = {};
-    if (gone(&head, GONE, ctx->args[0]))
+    if (gone(&head, GONE, task))
         send(&head, sizeof(head));
     return 0;
 }
+
+RAW_TRACEPOINT_PROBE(sched_process_exit) { return HELD(ends(ctx->args[0])); }

@@ -131,7 +131,7 @@ static inline int known_family(u16 family)
 
 /* -- connect -- */
 
-int on_begin(struct call_t *call)
+static inline int begins(struct call_t *call)
 {
     struct process_t *process = wanted();
     if (!process)
@@ -159,6 +159,8 @@ int on_begin(struct call_t *call)
     return 0;
 }
 
+int on_begin(struct call_t *call) { return HELD(begins(call)); }
+
 /* The entry is copied before it is deleted: its memory is used again at once. */
 static inline void decide(u64 sock, struct wait_t *wait, struct net_t *copy)
 {
@@ -167,16 +169,15 @@ static inline void decide(u64 sock, struct wait_t *wait, struct net_t *copy)
         send(copy, sizeof(*copy));
 }
 
-RAW_TRACEPOINT_PROBE(inet_sock_set_state)
+static inline int changes(u64 sock, int before, int after)
 {
-    u64 sock = ctx->args[0];
-    int before = ctx->args[1], after = ctx->args[2], error = 0;
+    int error = 0;
     if (before != 2 && before != 3) /* TCP_SYN_SENT; TCP_SYN_RECV where both sides connected at once */
         return 0;
     if (after != 1 && after != 7) /* TCP_ESTABLISHED, TCP_CLOSE */
         return 0;
     struct wait_t *wait = waiting.lookup(&sock);
-    if (!wait)
+    if (!wait || wait->done)
         return 0;
     if (after == 7) {
         FIELD(error, sock, sock_sk_err);
@@ -196,6 +197,8 @@ RAW_TRACEPOINT_PROBE(inet_sock_set_state)
     }
     return 0;
 }
+
+RAW_TRACEPOINT_PROBE(inet_sock_set_state) { return HELD(changes(ctx->args[0], ctx->args[1], ctx->args[2])); }
 
 /* -- the end of a call -- */
 
@@ -290,7 +293,7 @@ static inline int end(struct call_t *call)
 {
     s64 result = call->result;
     struct process_t *process = wanted();
-    if (!process)
+    if (!process || !is_to_do(0))
         return 0;
     u64 task = (u64)bpf_get_current_task_btf(), registers = bpf_task_pt_regs((void *)task), files = files_of(task);
     u64 address = ARGUMENT(registers, si), size = ARGUMENT(registers, dx), id = current_key();
@@ -377,20 +380,14 @@ static inline int end(struct call_t *call)
     return 0;
 }
 
-int on_end(struct call_t *call)
-{
-    HOLD_CPU();
-    end(call);
-    RELEASE_CPU();
-    return 0;
-}
+int on_end(struct call_t *call) { return HELD(end(call)); }
 
 /* sendmmsg: an array of struct mmsghdr, 64 bytes each, of which `result` were sent. */
 static inline int batch(struct call_t *call)
 {
     s64 result = call->result;
     struct process_t *process = wanted();
-    if (!process || RESTARTED(result))
+    if (!process || RESTARTED(result) || !is_to_do(0))
         return 0;
     u64 task = (u64)bpf_get_current_task_btf(), registers = bpf_task_pt_regs((void *)task), sock = 0;
     u64 batch = ARGUMENT(registers, si), socket = socket_of(task, ARGUMENT(registers, di));
@@ -426,23 +423,19 @@ static inline int batch(struct call_t *call)
     return 0;
 }
 
-int on_batch(struct call_t *call)
-{
-    HOLD_CPU();
-    batch(call);
-    RELEASE_CPU();
-    return 0;
-}
+int on_batch(struct call_t *call) { return HELD(batch(call)); }
 
 /* -- processes -- */
 
 FOLLOW_FORKS
 FOLLOW_EXECS
 
-RAW_TRACEPOINT_PROBE(sched_process_exit)
+static inline int ends(u64 task)
 {
     struct head_t head = {};
-    if (gone(&head, GONE, ctx->args[0]))
+    if (gone(&head, GONE, task))
         send(&head, sizeof(head));
     return 0;
 }
+
+RAW_TRACEPOINT_PROBE(sched_process_exit) { return HELD(ends(ctx->args[0])); }

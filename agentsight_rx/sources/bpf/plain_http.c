@@ -431,7 +431,7 @@ static inline int send_data(struct room_t *room, struct move_t *move, struct sid
         chunk->hidden = 1;
         chunk->seq = __sync_fetch_and_add(&side->seq, 1);
         send(chunk, EMPTY);
-        return;
+        return 0;
     }
     room->over = did > MOST ? did - MOST : 0;
     room->left = did - room->over;
@@ -528,13 +528,7 @@ static inline int more(void)
 }
 
 /* The program that goes on with what its thread left. */
-int on_more(struct call_t *call)
-{
-    HOLD_CPU();
-    int is_left = more();
-    RELEASE_CPU();
-    return go_on(call, is_left);
-}
+int on_more(struct call_t *call) { return go_on(call, HELD(more())); }
 
 /* -- calls; the numbers are those of arch/x86/entry/syscalls/syscall_64.tbl -- */
 
@@ -560,7 +554,7 @@ static inline int read_call(struct call_t *call)
 {
     struct process_t *process = wanted();
     s64 result = call->result;
-    if (!process || result <= 0)
+    if (!process || result <= 0 || !is_to_do(0))
         return 0;
     u64 task = (u64)bpf_get_current_task_btf(), registers = bpf_task_pt_regs((void *)task), flags = 0;
     u32 number = call->number;
@@ -581,15 +575,9 @@ static inline int read_call(struct call_t *call)
     return moved(process, &move, result, IN);
 }
 
-int on_read(struct call_t *call)
-{
-    HOLD_CPU();
-    int is_left = read_call(call);
-    RELEASE_CPU();
-    return go_on(call, is_left);
-}
+int on_read(struct call_t *call) { return go_on(call, HELD(read_call(call))); }
 
-int on_write_begin(struct call_t *call)
+static inline int begin_write(struct call_t *call)
 {
     if (!wanted())
         return 0;
@@ -609,6 +597,8 @@ int on_write_begin(struct call_t *call)
     return 0;
 }
 
+int on_write_begin(struct call_t *call) { return HELD(begin_write(call)); }
+
 static inline int end_write(struct call_t *call)
 {
     u32 tid = current_key();
@@ -622,20 +612,14 @@ static inline int end_write(struct call_t *call)
     return process && result > 0 ? moved(process, &move, result, OUT) : 0;
 }
 
-int on_write_end(struct call_t *call)
-{
-    HOLD_CPU();
-    int is_left = end_write(call);
-    RELEASE_CPU();
-    return go_on(call, is_left);
-}
+int on_write_end(struct call_t *call) { return go_on(call, HELD(end_write(call))); }
 
 /* sendfile(to, from, …) and splice(from, …, to, …): the kernel copies, the process has no bytes. */
 static inline int copy_call(struct call_t *call)
 {
     struct process_t *process = wanted();
     s64 result = call->result;
-    if (!process || result <= 0)
+    if (!process || result <= 0 || !is_to_do(0))
         return 0;
     u64 task = (u64)bpf_get_current_task_btf(), registers = bpf_task_pt_regs((void *)task);
     u32 first = ARGUMENT(registers, di), third = ARGUMENT(registers, dx);
@@ -653,13 +637,7 @@ static inline int copy_call(struct call_t *call)
     return move.sock ? moved(process, &move, result, direction) : 0;
 }
 
-int on_copy(struct call_t *call)
-{
-    HOLD_CPU();
-    int is_left = copy_call(call);
-    RELEASE_CPU();
-    return go_on(call, is_left);
-}
+int on_copy(struct call_t *call) { return go_on(call, HELD(copy_call(call))); }
 
 /* -- begin and end -- */
 
@@ -692,15 +670,13 @@ static inline void end(u64 sock, int with_rest)
         send_mark(CLOSE, &last, last.other, lost);
 }
 
-RAW_TRACEPOINT_PROBE(inet_sock_set_state)
+static inline int changes(u64 sock, int after)
 {
-    u64 sock = ctx->args[0];
-    int after = ctx->args[2];
     u16 protocol = 0, port = 0;
     if (after == SYN_SENT) {
         struct process_t *process = wanted();
         FIELD(protocol, sock, sock_sk_protocol);
-        if (!process || protocol != IPPROTO_TCP)
+        if (!process || protocol != IPPROTO_TCP || !is_to_do(1))
             return 0;
         end(sock, 0);
         struct connection_t fresh = {.opened = 1};
@@ -731,21 +707,27 @@ RAW_TRACEPOINT_PROBE(inet_sock_set_state)
     return 0;
 }
 
-RAW_TRACEPOINT_PROBE(tcp_destroy_sock)
+RAW_TRACEPOINT_PROBE(inet_sock_set_state) { return HELD(changes(ctx->args[0], ctx->args[2])); }
+
+static inline int is_destroyed(u64 sock)
 {
-    end(ctx->args[0], 0);
+    end(sock, 0);
     return 0;
 }
+
+RAW_TRACEPOINT_PROBE(tcp_destroy_sock) { return HELD(is_destroyed(ctx->args[0])); }
 
 FOLLOW_FORKS
 FOLLOW_EXECS
 
-RAW_TRACEPOINT_PROBE(sched_process_exit)
+static inline int ends(u64 task)
 {
     u32 tid = current_key(), tgid = current_tgid();
     if (tracked.lookup(&tgid))
         moves.delete(&tid);
-    if (leaving(ctx->args[0]))
+    if (leaving(task))
         tracked.delete(&tgid);
     return 0;
 }
+
+RAW_TRACEPOINT_PROBE(sched_process_exit) { return HELD(ends(ctx->args[0])); }

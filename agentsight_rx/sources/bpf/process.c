@@ -50,14 +50,13 @@ static inline void send(void *record, u64 size)
         count(LOST);
 }
 
-RAW_TRACEPOINT_PROBE(sched_process_fork)
+static inline int forked(u64 parent, u64 child)
 {
-    u64 child = ctx->args[1];
-    if (!follow_fork(ctx->args[0], child) || !fits_now())
+    if (!follow_fork(parent, child) || !fits_now())
         return 0;
     u32 tgid = tgid_of(child);
     struct process_t *process = tracked.lookup(&tgid);
-    if (!process)
+    if (!process || !is_to_do(0))
         return 0;
     struct small_t record = {};
     fill_head_of(&record.head, FORK, process, child);
@@ -67,6 +66,8 @@ RAW_TRACEPOINT_PROBE(sched_process_fork)
     send(&record, sizeof(record));
     return 0;
 }
+
+RAW_TRACEPOINT_PROBE(sched_process_fork) { return HELD(forked(ctx->args[0], ctx->args[1])); }
 
 /* Names from the working directory up to the root of the process, across mounts. */
 static inline void walk_cwd(struct room_t *room, u64 task)
@@ -112,7 +113,7 @@ static inline int executed(u64 task, u64 binprm)
         return 0;
     struct process_t *process = tracked.lookup(&tgid);
     struct room_t *space = room.lookup(&zero);
-    if (!process || !space)
+    if (!process || !space || !is_to_do(0))
         return 0;
     struct exec_t *record = &space->exec;
     leader = leader_of(task);
@@ -147,17 +148,11 @@ static inline int executed(u64 task, u64 binprm)
     return 0;
 }
 
-RAW_TRACEPOINT_PROBE(sched_process_exec)
-{
-    HOLD_CPU();
-    executed(ctx->args[0], ctx->args[2]);
-    RELEASE_CPU();
-    return 0;
-}
+RAW_TRACEPOINT_PROBE(sched_process_exec) { return HELD(executed(ctx->args[0], ctx->args[2])); }
 
-RAW_TRACEPOINT_PROBE(sched_process_exit)
+static inline int ends(u64 task)
 {
-    u64 task = ctx->args[0], leader, signal = 0, part = 0, before = 0;
+    u64 leader, signal = 0, part = 0, before = 0;
     u32 flags = 0, tgid = current_tgid();
     struct small_t record = {};
     struct process_t *process = tracked.lookup(&tgid);
@@ -186,3 +181,5 @@ RAW_TRACEPOINT_PROBE(sched_process_exit)
     send(&record, sizeof(record));
     return 0;
 }
+
+RAW_TRACEPOINT_PROBE(sched_process_exit) { return HELD(ends(ctx->args[0])); }

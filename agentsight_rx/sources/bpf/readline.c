@@ -52,14 +52,13 @@ int on_leave(struct pt_regs *ctx) { return leave(ctx); }
 
 FOLLOW_FORKS
 
-RAW_TRACEPOINT_PROBE(sched_process_exec)
+static inline int executed(u64 task)
 {
-    u64 task = ctx->args[0];
     u32 tgid = current_tgid();
     if (!follow_exec(task) || !fits_now() || !is_bash())
         return 0;
     struct process_t *process = tracked.lookup(&tgid);
-    if (!process)
+    if (!process || !is_to_do(0))
         return 0;
     struct {
         struct head_t head;
@@ -72,11 +71,14 @@ RAW_TRACEPOINT_PROBE(sched_process_exec)
     return 0;
 }
 
-RAW_TRACEPOINT_PROBE(sched_process_exit)
+RAW_TRACEPOINT_PROBE(sched_process_exec) { return HELD(executed(ctx->args[0])); }
+
+static inline int ends(u64 task)
 {
-    u64 task = ctx->args[0];
     u32 tgid = current_tgid();
     if (leaving(task))
         tracked.delete(&tgid);
     return 0;
 }
+
+RAW_TRACEPOINT_PROBE(sched_process_exit) { return HELD(ends(ctx->args[0])); }

@@ -235,14 +235,14 @@ static inline int enter(struct enter_t *args, int direction, int form, u64 flags
     return 0;
 }
 
-int enter_read(struct enter_t *args) { return enter(args, IN, PLAIN, 0); }
-int enter_write(struct enter_t *args) { return enter(args, OUT, PLAIN, 0); }
-int enter_readv(struct enter_t *args) { return enter(args, IN, VECTOR, 0); }
-int enter_writev(struct enter_t *args) { return enter(args, OUT, VECTOR, 0); }
-int enter_recvfrom(struct enter_t *args) { return enter(args, IN, PLAIN, args->arguments[3]); }
-int enter_sendto(struct enter_t *args) { return enter(args, OUT, PLAIN, 0); }
-int enter_recvmsg(struct enter_t *args) { return enter(args, IN, MESSAGE, args->arguments[2]); }
-int enter_sendmsg(struct enter_t *args) { return enter(args, OUT, MESSAGE, 0); }
+int enter_read(struct enter_t *args) { return HELD(enter(args, IN, PLAIN, 0)); }
+int enter_write(struct enter_t *args) { return HELD(enter(args, OUT, PLAIN, 0)); }
+int enter_readv(struct enter_t *args) { return HELD(enter(args, IN, VECTOR, 0)); }
+int enter_writev(struct enter_t *args) { return HELD(enter(args, OUT, VECTOR, 0)); }
+int enter_recvfrom(struct enter_t *args) { return HELD(enter(args, IN, PLAIN, args->arguments[3])); }
+int enter_sendto(struct enter_t *args) { return HELD(enter(args, OUT, PLAIN, 0)); }
+int enter_recvmsg(struct enter_t *args) { return HELD(enter(args, IN, MESSAGE, args->arguments[2])); }
+int enter_sendmsg(struct enter_t *args) { return HELD(enter(args, OUT, MESSAGE, 0)); }
 
 /* A process that waits for input when it is first watched is in the middle of a call, and that is how it will get its first
  * message. The numbers are those of arch/x86/entry/syscalls/syscall_64.tbl. */
@@ -454,26 +454,13 @@ static inline int leave(struct leave_t *args, int direction)
     return 0;
 }
 
-int leave_in(struct leave_t *args)
-{
-    HOLD_CPU();
-    leave(args, IN);
-    RELEASE_CPU();
-    return 0;
-}
-
-int leave_out(struct leave_t *args)
-{
-    HOLD_CPU();
-    leave(args, OUT);
-    RELEASE_CPU();
-    return 0;
-}
+int leave_in(struct leave_t *args) { return HELD(leave(args, IN)); }
+int leave_out(struct leave_t *args) { return HELD(leave(args, OUT)); }
 
 FOLLOW_FORKS
 FOLLOW_EXECS
 
-RAW_TRACEPOINT_PROBE(sched_process_exit)
+static inline int ends(u64 task)
 {
     u32 tid = current_tid(), tgid = current_tgid();
     struct {
@@ -482,10 +469,12 @@ RAW_TRACEPOINT_PROBE(sched_process_exit)
     } mark = {};
     if (tracked.lookup(&tgid))
         calls.delete(&tid);
-    if (!gone(&mark.head, GONE, ctx->args[0]) || !fits_now() || is_own(tgid))
+    if (!gone(&mark.head, GONE, task) || !fits_now() || is_own(tgid))
         return 0;
     count(SEEN);
     if (chunks.ringbuf_output(&mark, sizeof(mark), 0))
         count(LOST);
     return 0;
 }
+
+RAW_TRACEPOINT_PROBE(sched_process_exit) { return HELD(ends(ctx->args[0])); }

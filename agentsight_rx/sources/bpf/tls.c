@@ -485,13 +485,13 @@ static inline void choose(void)
 static inline void report_file(u32 kind, struct file_t *file)
 {
     struct process_t *process = wanted();
-    if (process && !known.lookup(file))
+    if (process && is_to_do(0) && !known.lookup(file))
         send_mark(kind, process, file->inode, 0, file->size, (u64)file->device << 32 | file->generation);
 }
 
-RAW_TRACEPOINT_PROBE(sched_process_exec)
+static inline int executed(u64 task, u64 binprm)
 {
-    u64 task = ctx->args[0], binprm = ctx->args[2], opened = 0;
+    u64 opened = 0;
     struct file_t file = {};
     FIELD(opened, binprm, linux_binprm_file);
     identify(opened, &file);
@@ -501,6 +501,8 @@ RAW_TRACEPOINT_PROBE(sched_process_exec)
         report_file(STARTED, &file);
     return 0;
 }
+
+RAW_TRACEPOINT_PROBE(sched_process_exec) { return HELD(executed(ctx->args[0], ctx->args[2])); }
 
 /* -- what connections carry -- */
 
@@ -521,15 +523,13 @@ static inline void send_traffic(struct tcp_t *traffic)
 }
 
 /* In connect() the process is the current one; later it may be any, so the connection is known by the socket. */
-RAW_TRACEPOINT_PROBE(inet_sock_set_state)
+static inline int changes(u64 sock, int before, int after)
 {
-    u64 sock = ctx->args[0];
-    int before = ctx->args[1], after = ctx->args[2];
     u16 protocol = 0;
     if (after == 2) { /* TCP_SYN_SENT */
         struct process_t *process = wanted();
         FIELD(protocol, sock, sock_sk_protocol);
-        if (!process || protocol != IPPROTO_TCP)
+        if (!process || protocol != IPPROTO_TCP || !is_to_do(1))
             return 0;
         struct tcp_t fresh = {};
         fill_head(&fresh.head, TCP, process);
@@ -573,8 +573,10 @@ RAW_TRACEPOINT_PROBE(inet_sock_set_state)
     return 0;
 }
 
+RAW_TRACEPOINT_PROBE(inet_sock_set_state) { return HELD(changes(ctx->args[0], ctx->args[1], ctx->args[2])); }
+
 /* At the end of mmap: now the file shows in the maps of the process. */
-int on_mapped(struct call_t *call)
+static inline int maps(struct call_t *call)
 {
     u32 first = 0;
     struct question_t *asked = question.lookup(&first);
@@ -611,9 +613,10 @@ int on_mapped(struct call_t *call)
     return 0;
 }
 
-RAW_TRACEPOINT_PROBE(sched_process_exit)
+int on_mapped(struct call_t *call) { return HELD(maps(call)); }
+
+static inline int ends(u64 task)
 {
-    u64 task = ctx->args[0];
     u32 tgid = current_tgid();
     forget_call();
     struct process_t *process = leaving(task);
@@ -624,3 +627,5 @@ RAW_TRACEPOINT_PROBE(sched_process_exit)
     tracked.delete(&tgid);
     return 0;
 }
+
+RAW_TRACEPOINT_PROBE(sched_process_exit) { return HELD(ends(ctx->args[0])); }

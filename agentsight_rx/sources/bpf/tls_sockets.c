@@ -6,7 +6,7 @@ static inline u64 tcp_of_call(void)
     return tcp_of(task, ARGUMENT(registers, di));
 }
 
-int on_received(struct call_t *call)
+static inline int receives(struct call_t *call)
 {
     u32 tid = current_key();
     if (call->result <= 0 || !wanted())
@@ -19,8 +19,10 @@ int on_received(struct call_t *call)
     return 0;
 }
 
+int on_received(struct call_t *call) { return HELD(receives(call)); }
+
 /* The records that the thread sealed go to this socket. Whether all of them are taken now is no matter: the rest goes there too. */
-int on_sent(struct call_t *call)
+static inline int sends(struct call_t *call)
 {
     u64 id = current_key();
     u32 tid = id;
@@ -62,3 +64,5 @@ int on_sent(struct call_t *call)
     found->epoch++;
     return 0;
 }
+
+int on_sent(struct call_t *call) { return HELD(sends(call)); }

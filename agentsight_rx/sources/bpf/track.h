@@ -125,18 +125,45 @@ static inline u32 first_turn(void)
 #define TURNS(i, most) u32 i = 0; i < (most); i++
 #endif
 
-/* Newer kernels may preempt a program at a tracepoint, and then another on its CPU begins in the middle of it. Between these two
- * nothing else runs on this CPU, so what belongs to a CPU belongs to one program. They are functions of the kernel: the calls get
- * their numbers once they are compiled (kernel/prepared.py). A kernel without them does not preempt these programs. */
+/* Newer kernels may preempt a program at a tracepoint, and then another on its CPU begins in the middle of it. While a CPU is held
+ * nothing else runs on it, so what belongs to a CPU belongs to one program. These are functions of the kernel: the calls get
+ * their numbers once they are compiled (kernel/image.py). A kernel without them does not preempt these programs. */
 #ifdef HOLDS_CPU
 static void (*hold_cpu)(void) = (void *)0x70000001;
 static void (*release_cpu)(void) = (void *)0x70000002;
-#define HOLD_CPU() hold_cpu()
-#define RELEASE_CPU() release_cpu()
+#define HELD(call)         \
+    ({                     \
+        hold_cpu();        \
+        int held = (call); \
+        release_cpu();     \
+        held;              \
+    })
 #else
-#define HOLD_CPU()
-#define RELEASE_CPU()
+#define HELD(call) (call)
 #endif
+
+/* A kernel that preempts programs does not run one while the same one is preempted on its CPU. With RUNS each program is loaded and
+ * attached so many times: the first run that is not skipped does the work. Most programs need no more for that, as the next runs
+ * find nothing left to do, or do the same again. The others ask here, once in each run and in the same thread: 0 behind a run
+ * that did the work. `place` keeps programs apart of which one may interrupt the other. */
+#ifdef RUNS
+static u64 (*this_run)(void) = (void *)0x70000003; /* becomes a number when the program is loaded, from 0 on */
+BPF_HASH(done, u64, u8, 16384); /* in these threads the work is done, and the last run is to come */
+#endif
+static inline int is_to_do(u32 place)
+{
+#ifdef RUNS
+    u64 key = (u32)bpf_get_current_pid_tgid() | (u64)place << 32, run = this_run();
+    u8 one = 1;
+    if (run == RUNS - 1)
+        return done.delete(&key) != 0;
+    if (run && done.lookup(&key))
+        return 0;
+    if (done.update(&key, &one))
+        count(UNTRACKED);
+#endif
+    return 1;
+}
 
 /* The verifier knows what the current task is, so its fields are plain loads: a call to read from any address takes 20 ns. */
 #define LOAD(from, name) (*(u64 *)((u64)(from) + O_##name))
@@ -484,16 +511,16 @@ static inline int gone(struct head_t *head, u32 kind, u64 task)
 }
 
 /* The probes of a source that follows its processes without a record for each. */
-#define FOLLOW_FORKS                             \
-    RAW_TRACEPOINT_PROBE(sched_process_fork)     \
-    {                                            \
-        follow_fork(ctx->args[0], ctx->args[1]); \
-        return 0;                                \
+#define FOLLOW_FORKS                                         \
+    RAW_TRACEPOINT_PROBE(sched_process_fork)                 \
+    {                                                        \
+        HELD(follow_fork(ctx->args[0], ctx->args[1]));       \
+        return 0;                                            \
     }
 #define FOLLOW_EXECS                         \
     RAW_TRACEPOINT_PROBE(sched_process_exec) \
     {                                        \
-        follow_exec(ctx->args[0]);           \
+        HELD(follow_exec(ctx->args[0]));     \
         return 0;                            \
     }
 

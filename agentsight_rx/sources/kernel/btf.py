@@ -10,7 +10,7 @@ from threading import Lock
 
 from ...errors import Unavailable
 
-__all__ = ["TYPES", "Btf", "defines", "known_functions", "known_offsets", "offsets", "read_types"]
+__all__ = ["TYPES", "Btf", "defines", "has_any", "known_functions", "known_offsets", "offsets", "read_types"]
 
 TYPES = Path("/sys/kernel/btf/vmlinux")
 
@@ -22,7 +22,7 @@ _MAGIC = 0xEB9F
 # kind -> bytes after the 12-byte type record: fixed, or for each of the vlen items (Documentation/bpf/btf.rst)
 _FIXED = {1: 4, 3: 12, 14: 4, 17: 4}  # INT, ARRAY, VAR, DECL_TAG
 _ITEM = {4: 12, 5: 12, 6: 8, 13: 8, 15: 12, 19: 12}  # STRUCT, UNION, ENUM, FUNC_PROTO, DATASEC, ENUM64
-_STRUCT, _UNION, _FUNCTION = 4, 5, 12
+_STRUCT, _UNION, _FUNCTION, _VARIABLE = 4, 5, 12, 14
 _ONE_READER = Lock()  # sources open side by side
 _DEEPEST = 64  # typedefs of typedefs; the kernel has a few
 
@@ -69,33 +69,29 @@ class Btf:
             kind = info >> 24 & 0x1F
             at += 12 + _FIXED.get(kind, 0) + _ITEM.get(kind, 0) * (info & 0xFFFF)
 
-    def _structs(self, name: str) -> Iterable[int]:
-        """Positions of the struct or union definitions called `name`."""
+    def _called(self, name: str, kinds: tuple[int, ...]) -> Iterable[int]:
+        """The numbers of the types of these kinds with this name."""
         found = self._text.find(b"\0" + name.encode() + b"\0")
         if found < 0:
             return
-        wanted = found + 1
-        for at in self._at[1:]:
+        for number, at in enumerate(self._at[1:], 1):
             name_at, info, _ = _TYPE.unpack_from(self._types, at)
-            if name_at == wanted and (info >> 24 & 0x1F) in (_STRUCT, _UNION):
-                yield at
+            if name_at == found + 1 and (info >> 24 & 0x1F) in kinds:
+                yield number
 
     def function(self, name: str) -> int | None:
         """The number of the type of a function, by which a program may call it; None if this kernel has no such function."""
-        found = self._text.find(b"\0" + name.encode() + b"\0")
-        if found < 0:
-            return None
-        for number, at in enumerate(self._at[1:], 1):
-            name_at, info, _ = _TYPE.unpack_from(self._types, at)
-            if name_at == found + 1 and (info >> 24 & 0x1F) == _FUNCTION:
-                return number
-        return None
+        return next(iter(self._called(name, (_FUNCTION,))), None)
+
+    def has(self, name: str) -> bool:
+        """Whether the kernel has a function, or a variable of each CPU, with this name."""
+        return any(True for _ in self._called(name, (_FUNCTION, _VARIABLE)))
 
     def offset(self, path: str) -> int | None:
         """Byte offset of `struct.field` or `struct.field.inner`; None if this kernel has no such field."""
         name, *fields = path.split(".")
         try:
-            found = (self._walk(at, fields) for at in self._structs(name))
+            found = (self._walk(self._at[number], fields) for number in self._called(name, (_STRUCT, _UNION)))
             return next((total for total in found if total is not None), None)
         except (struct.error, IndexError, ValueError, RecursionError) as error:
             raise self._broken(error) from error
@@ -165,6 +161,13 @@ def known_functions(names: Iterable[str], btf: Btf | None = None) -> list[int | 
     with _ONE_READER:
         types = btf or _running()
         return [types.function(name) for name in names]
+
+
+def has_any(names: Iterable[str], btf: Btf | None = None) -> bool:
+    """Whether the kernel has one of these functions and variables. Raises Unavailable where nothing is known of its types."""
+    with _ONE_READER:
+        types = btf or _running()
+        return any(types.has(name) for name in names)
 
 
 def offsets(fields: Iterable[str], btf: Btf | None = None) -> list[int]:

@@ -22,10 +22,11 @@ from msgspec import Struct
 
 from ...errors import CaptureError, Unavailable
 from ..hold import group
-from .btf import TYPES, known_functions, known_offsets
+from .btf import TYPES, has_any, known_functions, known_offsets
 from .cache import kernel_identity
 from .compiler import REMEDY, compiled, compiler_identity
 from .detach import leave
+from .image import calling_kernel
 from .namespace import own_namespace
 from .perf_events import at_tracepoint, try_uprobe
 from .rights import Call, own_rights, refusal
@@ -49,6 +50,7 @@ __all__ = [
     "has_may_goto",
     "has_uprobe_multi",
     "holds_cpu",
+    "preempts_programs",
     "require_kernel",
     "takes_links",
 ]
@@ -64,10 +66,6 @@ _ATTACH_COOKIE, _CURRENT_TASK_BTF = 174, 158  # numbers of helpers, include/uapi
 
 def _calling(helper: int) -> bytes:
     return pack("<BBhi", 0x85, 0, 0, helper) + _SET_0 + _EXIT
-
-
-def _calling_kernel(function: int) -> bytes:
-    return pack("<BBhi", 0x85, 2 << 4, 0, function)  # BPF_PSEUDO_KFUNC_CALL
 
 
 _NOTHING = _SET_0 + _EXIT
@@ -135,10 +133,18 @@ def holds_cpu() -> tuple[int, int] | None:
     if hold is None or release is None:
         return None
     try:
-        os.close(load_program("held", TRACEPOINT, _calling_kernel(hold) + _calling_kernel(release) + _NOTHING, explain=False))
+        os.close(load_program("held", TRACEPOINT, calling_kernel(hold) + calling_kernel(release) + _NOTHING, explain=False))
     except OSError:
         return None
     return hold, release
+
+
+def preempts_programs() -> bool:
+    """
+    Whether a program at a tracepoint may be preempted, and is then skipped where another thread on its CPU comes to the same
+    place. Such kernels protect tracepoints by SRCU, or run the programs of system calls in a function of its own.
+    """
+    return has_any(("tracepoint_srcu_srcu_data", "trace_call_bpf_faultable"))
 
 
 def takes_links(*, wanted: bool) -> bool:

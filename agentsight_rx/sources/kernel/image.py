@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from struct import iter_unpack, pack, pack_into
+from struct import Struct, pack_into
 
 import msgspec
 
-__all__ = ["Function", "Image", "Map"]
+__all__ = ["HOLD_CPU", "RELEASE_CPU", "Function", "Image", "Map", "calling_kernel"]
 
 _INSTRUCTION = 8  # bytes; the number of a map is the last four of them
-_CALL = 0x85  # an operation; the upper half of its registers says of what
+# Instructions: operation, registers, offset, value (Documentation/bpf/standardization/instruction-set.rst)
+_STEP = Struct("<BBhi")
+_CALL, _SET = 0x85, 0xB7  # operations: call what the upper half of its registers says; set a register
 _OF_KERNEL = 2  # BPF_PSEUDO_KFUNC_CALL; 0 is a helper
+
+# Calls of bpf/track.h that become something else; no helper has these numbers
+HOLD_CPU, RELEASE_CPU, THIS_RUN = 0x70000001, 0x70000002, 0x70000003
 
 
 class Map(msgspec.Struct, frozen=True):
@@ -35,33 +40,41 @@ class Function(msgspec.Struct, frozen=True):
     uses: tuple[tuple[int, int], ...]
 
 
+def calling_kernel(function: int) -> bytes:
+    """The instruction that calls the function of the kernel with this type."""
+    return _STEP.pack(_CALL, _OF_KERNEL << 4, 0, function)
+
+
 class Image(msgspec.Struct, frozen=True):
-    """All maps and programs of one source."""
+    """All maps and programs of one source. Its programs for tracepoints are attached several times, for so many `runs`."""
 
     maps: tuple[Map, ...]
     functions: tuple[Function, ...]
+    runs: int = 1
 
     def function(self, name: str) -> Function:
         return next(each for each in self.functions if each.name == name)
 
-    def linked(self, name: str, descriptor: Callable[[int], int]) -> bytes:
-        """The instructions of a program, with `descriptor(number)` for each map that they use."""
+    def linked(self, name: str, descriptor: Callable[[int], int], *, run: int = 0) -> bytes:
+        """The instructions of a program, for one of its runs, with `descriptor(number)` for each map that they use."""
         function = self.function(name)
         code = bytearray(function.code)
         for place, number in function.uses:
             pack_into("<i", code, place * _INSTRUCTION + 4, descriptor(number))
-        return bytes(code)
+        return _replaced(bytes(code), {THIS_RUN: _STEP.pack(_SET, 0, 0, run)}) if self.runs > 1 else bytes(code)
 
     def calling(self, numbers: Mapping[int, int]) -> Image:
         """Calls of helpers with these numbers, which do not exist, become calls of the kernel's functions with these types."""
-
-        def called(code: bytes) -> bytes:
-            return b"".join(
-                pack("<BBhi", op, _OF_KERNEL << 4, 0, numbers[value])
-                if op == _CALL and not registers and value in numbers
-                else pack("<BBhi", op, registers, offset, value)
-                for op, registers, offset, value in iter_unpack("<BBhi", code)
-            )
-
-        functions = (msgspec.structs.replace(each, code=called(each.code)) for each in self.functions)
+        steps = {number: calling_kernel(function) for number, function in numbers.items()}
+        functions = (msgspec.structs.replace(each, code=_replaced(each.code, steps)) for each in self.functions)
         return msgspec.structs.replace(self, functions=tuple(functions))
+
+
+def _replaced(code: bytes, steps: Mapping[int, bytes]) -> bytes:
+    """With an instruction of `steps` for each call of a helper with its number."""
+    return b"".join(
+        steps.get(value, b"") or _STEP.pack(op, registers, offset, value)
+        if op == _CALL and not registers
+        else _STEP.pack(op, registers, offset, value)
+        for op, registers, offset, value in _STEP.iter_unpack(code)
+    )

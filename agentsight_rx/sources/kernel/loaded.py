@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from .image import Image
-from .syscall import RAW_TRACEPOINT, TRACEPOINT, at_raw_tracepoint, create_map, load_program
+from .syscall import RAW_TRACEPOINT, TRACEPOINT, at_raw_tracepoint, create_map, load_program, skipped_runs
 from .tables import Table, type_of
 
 __all__ = ["Loaded"]
@@ -22,6 +23,8 @@ class Loaded:
     `loaded["name"]` is a table. `entries` of maps, by their names, may differ from what they were compiled with, so that a
     program need not be compiled anew for another size. Where the kernel refuses a program, `anew` may give another Image of
     the same source, once: the one at hand may be from a file.
+
+    A program for tracepoints is loaded for each of the Image's runs.
     """
 
     def __init__(
@@ -36,7 +39,7 @@ class Loaded:
         self._entries = entries
         self._maps: list[int] = []
         self._tables: dict[str, Table] = {}
-        self._programs: dict[tuple[str, int, int], int] = {}
+        self._programs: dict[tuple[str, int, int, int], int] = {}
         try:
             for each in image.maps:
                 sizes = each.key_size, each.leaf_size
@@ -55,26 +58,40 @@ class Loaded:
             )
         return self._tables[name]
 
-    def load(self, name: str, kind: int = TRACEPOINT, *, attach_type: int = 0) -> int:
+    @property
+    def runs(self) -> range:
+        """Of a program for tracepoints; they are attached in this order."""
+        return range(self._image.runs)
+
+    def load(self, name: str, kind: int = TRACEPOINT, *, attach_type: int = 0, run: int = 0) -> int:
         """The descriptor of a program. Raises OSError where the kernel refuses it, also one of an Image that was made anew."""
-        wanted = name, kind, attach_type
+        wanted = name, kind, attach_type, run
         if wanted not in self._programs:
             try:
-                self._programs[wanted] = self._load(name, kind, attach_type)
+                self._programs[wanted] = self._load(*wanted)
             except OSError:
                 if not self._renew():
                     raise
-                self._programs[wanted] = self._load(name, kind, attach_type)
+                self._programs[wanted] = self._load(*wanted)
         return self._programs[wanted]
 
-    def _load(self, name: str, kind: int, attach_type: int) -> int:
-        code = self._image.linked(name, self._maps.__getitem__)
+    def _load(self, name: str, kind: int, attach_type: int, run: int) -> int:
+        code = self._image.linked(name, self._maps.__getitem__, run=run)
         return load_program(name, kind, code, attach_type=attach_type)
+
+    def skipped(self) -> int:
+        """
+        How many events no program looked at, at most, because their CPU was in the middle of the same program in each run.
+        """
+        fewest: dict[str, int] = {}
+        for (name, *_), program in self._programs.items():
+            fewest[name] = min(fewest.get(name, sys.maxsize), skipped_runs(program))
+        return sum(fewest.values())
 
     def _renew(self) -> bool:
         anew, self._anew = self._anew, None
         image = anew() if anew is not None else None
-        if image is None or image.maps != self._image.maps:
+        if image is None or (image.maps, image.runs) != (self._image.maps, self._image.runs):
             return False
         self._image = image
         return True
@@ -86,7 +103,9 @@ class Loaded:
         """
         names = [each.name for each in self._image.functions if each.name.startswith(_RAW_PREFIX)]
         names.sort(key=lambda name: not name.endswith(_ENDS))
-        programs = [(self.load(name, RAW_TRACEPOINT), name.removeprefix(_RAW_PREFIX)) for name in names]
+        programs = [
+            (self.load(name, RAW_TRACEPOINT, run=run), name.removeprefix(_RAW_PREFIX)) for name in names for run in self.runs
+        ]
         attached: list[int] = []
         try:
             for program, place in programs:

@@ -11,17 +11,16 @@ from ...errors import CaptureError
 from .btf import defines
 from .cache import Cache, default_directory, kernel_identity, key_of
 from .compiler import compiled, compiler_identity
-from .features import has_may_goto, holds_cpu
-from .image import Image
+from .features import has_may_goto, holds_cpu, preempts_programs
+from .image import HOLD_CPU, RELEASE_CPU, Image
 from .shim import HEADERS
 
-__all__ = ["Source", "prepared"]
+__all__ = ["RUNS", "Source", "prepared"]
 
-_MAY_GOTO = "-DMAY_GOTO"  # of bpf/track.h
-_HOLDS_CPU, _CALLS = "-DHOLDS_CPU", (0x70000001, 0x70000002)  # of bpf/track.h: the numbers of two calls, until they get others
-_CALL = (
-    0x85  # operation; in the upper half of its registers: 0 of a helper, 2 of a function of the kernel (BPF_PSEUDO_KFUNC_CALL)
-)
+_MAY_GOTO, _HOLDS_CPU = "-DMAY_GOTO", "-DHOLDS_CPU"  # of bpf/track.h
+
+# Where programs may be preempted: as many threads would have to be preempted on a CPU, each in another run of a program
+RUNS = 4
 _TEXTS = Path(__file__).parent.parent / "bpf"
 
 
@@ -58,10 +57,12 @@ def _prepared(source: Source, kept: Cache) -> tuple[Image, Callable[[], Image | 
     key = key_of([text, source.fields, source.flags, kernel_identity(), compiler_identity(), headers])
 
     def anew() -> Image:
-        functions = holds_cpu()
-        image = compiled(text, [*defines(source.fields), *([_HOLDS_CPU] if functions else []), *source.flags])
+        functions, runs = holds_cpu(), RUNS if preempts_programs() else 1
+        switches = [*([_HOLDS_CPU] if functions else []), *([f"-DRUNS={runs}"] if runs > 1 else [])]
+        image = compiled(text, [*defines(source.fields), *switches, *source.flags])
         if functions:
-            image = image.calling(dict(zip(_CALLS, functions, strict=True)))
+            image = image.calling(dict(zip((HOLD_CPU, RELEASE_CPU), functions, strict=True)))
+        image = structs.replace(image, runs=runs)
         kept.put(key, image)
         return image
 

@@ -60,7 +60,8 @@ CALL_FIELDS = (
     "dentry.d_parent",
     "dentry.d_name.name",
 )
-_LOST, _UNTRACKED = 1, 2
+_LOST, _UNTRACKED = 1, 2  # places in `counts` of bpf/track.h
+_LOSSES = "the ring was full", "a table in the kernel was full", "the kernel skipped a program, perhaps for another process"
 _LISTED, _NAMED, _WATCHED = 1, 2, 4  # the marks of bpf/track.h for a name
 
 
@@ -88,7 +89,7 @@ class Program(Generic[E]):
         self._stage = stage
         self._target = target
         here = own_namespace()
-        self._reported = {_LOST: 0, _UNTRACKED: 0}
+        self._reported = dict[str, int]()
         source = Source(
             files=("track.h", f"{stage}.c", *parts),
             fields=(*_TRACK_FIELDS, *here.fields, *fields),
@@ -106,7 +107,7 @@ class Program(Generic[E]):
             self.bpf["groups"][ctypes.c_uint64(group)] = ctypes.c_uint8(1)
         self._names = names or Names()
         self._ring: Ring[E] = Ring(self.bpf[ring].fd, size, decode)
-        self._final: tuple[int, int] | None = None
+        self._final: tuple[int, int, int] | None = None
         self._over = False
         self._looked = time.monotonic()
         self._attached: list[int] = []
@@ -133,19 +134,20 @@ class Program(Generic[E]):
     def attach(self, function: str, tracepoints: Iterable[str]) -> None:
         """Run `function` at each of `tracepoints` ("category:name") that this kernel has."""
         numbers = [(tracepoint, number_of(tracepoint)) for tracepoint in tracepoints]
-        loaded = self._load(function)
-        for tracepoint, number in numbers:
-            if number is None:
-                continue
-            try:
-                self._attached.append(at_tracepoint(loaded, number))
-            except OSError as error:
-                raise _refused(f"{function} at {tracepoint}", "tracepoint", error) from error
+        for run in self.bpf.runs:
+            loaded = self._load(function, run)
+            for tracepoint, number in numbers:
+                if number is None:
+                    continue
+                try:
+                    self._attached.append(at_tracepoint(loaded, number))
+                except OSError as error:
+                    raise _refused(f"{function} at {tracepoint}", "tracepoint", error) from error
 
-    def _load(self, function: str) -> int:
+    def _load(self, function: str, run: int = 0) -> int:
         """The descriptor of a program for tracepoints."""
         try:
-            return self.bpf.load(function)
+            return self.bpf.load(function, run=run)
         except OSError as error:
             raise _refused(f"{function} of the {self._stage} program", "program", error) from error
 
@@ -220,25 +222,22 @@ class Program(Generic[E]):
     def rest(self) -> list[E]:
         return self._ring.rest()
 
-    def counts(self) -> tuple[int, int]:
-        """(records lost, processes or calls that did not fit in a table) since the start."""
+    def counts(self) -> tuple[int, int, int]:
+        """(records lost, processes or calls that did not fit in a table, events that the kernel showed no program), so far."""
         if self._final is not None:
             return self._final
         table = self.bpf["counts"]
-        return table.sum(_LOST), table.sum(_UNTRACKED)
+        return table.sum(_LOST), table.sum(_UNTRACKED), self.bpf.skipped()
 
     def lost(self) -> list[Loss]:
-        """The records and processes that the kernel lost since the last call."""
-        lost, untracked = self.counts()
+        """The records, processes and events that the kernel lost since the last call."""
         losses: list[Loss] = []
-        for which, total, note in (
-            (_LOST, lost, "the ring was full"),
-            (_UNTRACKED, untracked, "a table in the kernel was full"),
-        ):
-            if total > self._reported[which]:
+        for note, total in zip(_LOSSES, self.counts(), strict=True):
+            before = self._reported.get(note, 0)
+            if total > before:
                 origin = Origin(time.monotonic_ns(), 0)
-                losses.append(Loss(origin, self._stage, Reason.KERNEL_LOST, total - self._reported[which], note=note))
-                self._reported[which] = total
+                losses.append(Loss(origin, self._stage, Reason.KERNEL_LOST, total - before, note=note))
+                self._reported[note] = total
         return losses
 
     def close(self) -> None:

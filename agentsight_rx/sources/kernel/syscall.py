@@ -24,16 +24,18 @@ __all__ = [
     "load_program",
     "possible_cpus",
     "run_once",
+    "skipped_runs",
 ]
 
 _BPF = 321  # its number on x86-64
 
 # include/uapi/linux/bpf.h: commands, types of programs
-_MAP_CREATE, _PROG_LOAD, _PROG_TEST_RUN, _RAW_TRACEPOINT_OPEN, LINK_CREATE = 0, 5, 10, 17, 28
+_MAP_CREATE, _PROG_LOAD, _PROG_TEST_RUN, _GET_INFO, _RAW_TRACEPOINT_OPEN, LINK_CREATE = 0, 5, 10, 15, 17, 28
 KPROBE, TRACEPOINT, RAW_TRACEPOINT = 2, 5, 17
 RINGBUF = 27  # a type of maps
 TRACE_UPROBE_MULTI = 48  # the attach type of programs for uprobe_multi links
 _NAME_MOST = 15
+_INFO_WORDS = 27  # of 8 bytes: struct bpf_prog_info up to `recursion_misses`, which kernels before 5.12 leave 0
 
 # Of the verifier's log. Kernels before 6.4 keep its beginning, and the reason stands at its end: so it must fit whole.
 _LOG_SIZE = (16 << 20) - 1
@@ -77,6 +79,12 @@ class _TestRun(ctypes.Structure):
     """For BPF_PROG_TEST_RUN, up to what a program for raw tracepoints needs."""
 
     _fields_ = (("program", ctypes.c_uint32), ("result", ctypes.c_uint32), ("rest", ctypes.c_uint64 * 8))
+
+
+class _Info(ctypes.Structure):
+    """For BPF_OBJ_GET_INFO_BY_FD."""
+
+    _fields_ = (("fd", ctypes.c_uint32), ("size", ctypes.c_uint32), ("info", ctypes.c_uint64))
 
 
 class _RawTracepoint(ctypes.Structure):
@@ -183,6 +191,14 @@ def run_once(program: int) -> int:
     bpf_at_once(_PROG_TEST_RUN, asked)
     result: int = asked.result
     return result
+
+
+def skipped_runs(program: int) -> int:
+    """How often the kernel did not run a program, because its CPU was in the middle of the same one."""
+    info = (ctypes.c_uint64 * _INFO_WORDS)()
+    bpf_at_once(_GET_INFO, _Info(fd=program, size=ctypes.sizeof(info), info=ctypes.addressof(info)))
+    skipped: int = info[-1]
+    return skipped
 
 
 def at_raw_tracepoint(program: int, name: str) -> int:
