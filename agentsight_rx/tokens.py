@@ -6,10 +6,13 @@ A new kind of count is a field of `Usage` and of `Counts`; sums, differences, ro
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from functools import cache
+from operator import attrgetter
 from typing import Any, Self
 
 from msgspec import Struct
+from msgspec.structs import astuple
 
 __all__ = ["Counts", "Usage", "counts_of"]
 
@@ -40,10 +43,6 @@ class Usage(Struct, frozen=True, gc=False):
     def total(self) -> int:
         return self.asked + self.output
 
-    def __iter__(self) -> Iterator[int]:
-        """The counts in the order of the fields."""
-        return (getattr(self, name) for name in self.__struct_fields__)
-
     def __add__(self, other: Usage, /) -> Self:
         return self._with(other, int.__add__)
 
@@ -59,7 +58,7 @@ class Usage(Struct, frozen=True, gc=False):
         return self._with(other, max)
 
     def _with(self, other: Usage, made: Callable[[int, int], int]) -> Self:
-        return type(self)(*map(made, self, other))
+        return type(self)(*map(made, astuple(self), astuple(other)))
 
 
 class Counts(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
@@ -74,7 +73,7 @@ class Counts(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
 
     @property
     def usage(self) -> Usage:
-        return Usage(*(getattr(self, f"{name}_tokens") for name in Usage.__struct_fields__))
+        return Usage(*_counts(self))
 
     @property
     def cached_tokens(self) -> int:
@@ -88,4 +87,14 @@ class Counts(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
 
 def counts_of(usage: Usage, /) -> dict[str, Any]:
     """The fields of a `Counts`, by name; the values are int, and Any lets them stand beside other fields of a row."""
-    return {f"{name}_tokens": getattr(usage, name) for name in usage.__struct_fields__} | {"total_tokens": usage.total}
+    fields: dict[str, Any] = dict(zip(_names(type(usage)), astuple(usage), strict=True))
+    fields["total_tokens"] = usage.total
+    return fields
+
+
+@cache
+def _names(kind: type[Usage]) -> tuple[str, ...]:
+    return tuple(f"{name}_tokens" for name in kind.__struct_fields__)
+
+
+_counts: Callable[[Counts], tuple[int, ...]] = attrgetter(*_names(Usage))

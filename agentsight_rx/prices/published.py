@@ -95,11 +95,12 @@ class Published(Struct, frozen=True):
     def _plain_cost(self, price: ModelPrice, usage: Usage, today: datetime.date | None) -> Cost | None:
         """The same sum as the package makes, in a tenth of its time: a report has thousands of calls."""
         base, output, cache_read, cache_write = (getattr(price, key, None) for key in _PLAIN)
-        if (usage.asked and base is None) or (usage.output and output is None):
+        asked = usage.asked
+        if (asked and base is None) or (usage.output and output is None):
             return None
 
         def of(rate: Decimal | TieredPrices | None, count: int) -> Decimal:
-            return calc_unit_price(rate, count, usage.asked, 1_000_000) if count and rate is not None else _NOTHING
+            return calc_unit_price(rate, count, asked, 1_000_000) if count and rate is not None else _NOTHING
 
         parts = {
             "input": of(base, usage.input),

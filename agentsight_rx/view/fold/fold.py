@@ -188,17 +188,21 @@ class Fold:
         if not at_once and again > credit:
             return []
         self._credit, self._looked_ns = max(0, credit - again), now_ns
-        late, self._late, self._oldest_ns = self._late, [], _NEVER
+        late, self._late = self._late, []
+        since_ns, self._oldest_ns = self._oldest_ns, _NEVER
         before = self._window.since(part)
-        was, _ = self._read_again(part, before)
-        now, failed = self._read_again(part, sorted(chain(before, late), key=_MOMENT))  # a late one behind its equals
+        was, _ = self._read_again(part, before, since_ns)
+        now, failed = self._read_again(part, sorted(chain(before, late), key=_MOMENT), since_ns)  # a late one behind its equals
         self._looked = self._window.count
         if failed is not None:
             raise failed
         return list(amended(was, now, self._views.known))
 
-    def _read_again(self, part: int, events: Iterable[_Timed]) -> tuple[Rows, Exception | None]:
-        """The newest rows, and why an event could not be read, which is left out."""
+    def _read_again(self, part: int, events: Iterable[_Timed], since_ns: int = _NEVER) -> tuple[Rows, Exception | None]:
+        """
+        The newest rows of the events from `since_ns` on: what is before that says the same again. And why an event could not be
+        read, which is left out.
+        """
         self._take_back(part)
         self._window.keeps_all = True
         self._views.reading_again(True)
@@ -206,8 +210,9 @@ class Fold:
         failed: Exception | None = None
         for moment_ns, event in events:
             try:
-                for row in self._next(event, moment_ns, self._readers[type(event)]):
-                    found[place_of(row)] = row
+                rows = self._next(event, moment_ns, self._readers[type(event)])
+                if moment_ns >= since_ns:
+                    found.update((place_of(row), row) for row in rows)
             except Exception as error:
                 failed = failed or error
         self._views.reading_again(False)
