@@ -317,6 +317,14 @@ def _holds() -> Finding:
     return Finding(has, "the kernel has it" if has else "the kernel does not have it", "Linux 6.10 has it")
 
 
+def _preemption() -> Finding:
+    try:
+        preempts = preempts_programs()
+    except Unavailable as error:
+        return Finding(False, str(error))
+    return Finding(not preempts, "the kernel may preempt them" if preempts else "the kernel does not preempt them")
+
+
 def _freezer() -> Finding:
     with group() as made:
         if made is None:
@@ -438,6 +446,13 @@ FEATURES: tuple[Feature, ...] = (
         purpose="whole records where programs at tracepoints may be preempted (seen with 7.3)",
         without="nothing on kernels that do not preempt them",
         ask=_holds,
+    ),
+    Feature(
+        "programs without preemption",
+        since="",
+        purpose="every event at a tracepoint in one run of a program",
+        without="each program is attached four times, since the kernel skips one while it is preempted (7.3), and counted",
+        ask=_preemption,
     ),
     Feature(
         "processes of other users",

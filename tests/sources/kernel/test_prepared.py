@@ -15,7 +15,7 @@ from agentsight_rx.sources.kernel.compiler import compiled
 from agentsight_rx.sources.kernel.features import require_kernel
 from agentsight_rx.sources.kernel.image import Function, Image
 from agentsight_rx.sources.kernel.loaded import Loaded
-from agentsight_rx.sources.kernel.prepared import Source, prepared
+from agentsight_rx.sources.kernel.prepared import RUNS, Source, prepared
 
 _IMAGE = Image((), (Function("it", bytes(16), ()),))
 _SOURCE = Source(("track.h",), ("task_struct.pid",), ("-DALL",))
@@ -39,6 +39,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     monkeypatch.setattr(module, "defines", offsets)
     monkeypatch.setattr(module, "has_may_goto", lambda: False)
     monkeypatch.setattr(module, "holds_cpu", lambda: None)
+    monkeypatch.setattr(module, "preempts_programs", lambda: False)
     return calls
 
 
@@ -54,6 +55,15 @@ def test_the_second_start_compiles_nothing(asked: list[list[str]], tmp_path: Pat
     cold, warm = prepared(_SOURCE, cache), prepared(_SOURCE, cache)
     assert (cold[0], warm[0]) == (_IMAGE, _IMAGE)
     assert asked == [["-DO_task_struct_pid=8", "-DALL"]]
+
+
+def test_where_programs_are_preempted_each_has_several_runs(
+    asked: list[list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "preempts_programs", lambda: True)
+    cache = Cache(tmp_path / "programs")
+    assert [prepared(_SOURCE, cache)[0].runs for _ in range(2)] == [RUNS, RUNS]
+    assert asked == [["-DO_task_struct_pid=8", f"-DRUNS={RUNS}", "-DALL"]]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,62 @@
+"""A program that the kernel skips, since its CPU is in the middle of the same one: it is counted, on the real kernel."""
+
+from __future__ import annotations
+
+import os
+from contextlib import closing
+from struct import pack
+
+import pytest
+
+from agentsight_rx.sources.kernel.image import THIS_RUN, Function, Image
+from agentsight_rx.sources.kernel.loaded import Loaded
+from agentsight_rx.sources.kernel.syscall import RAW_TRACEPOINT, run_once
+
+NAME = "raw_tracepoint__bpf_trace_printk"
+
+
+def printing(runs: int) -> bytes:
+    """r1 = the text "\\n" on the stack, r2 = 2; call bpf_trace_printk, which itself is a tracepoint; return this_run()."""
+    last = (0x85, 0, 0, THIS_RUN) if runs > 1 else (0xB7, 0, 0, 0)
+    steps = [
+        (0x7A, 10, -8, 10), (0xBF, 10 << 4 | 1, 0, 0), (0x07, 1, 0, -8), (0xB7, 2, 0, 2), (0x85, 0, 0, 6), last, (0x95, 0, 0, 0)
+    ]  # fmt: skip
+    return b"".join(pack("<BBhi", *step) for step in steps)
+
+
+class Model:
+    """What the kernel does where each run of a program comes to its own tracepoint again, which it allows three times."""
+
+    def __init__(self, runs: int) -> None:
+        self.skipped, self.active, self.lost = [0] * runs, [False] * runs, 0
+
+    def happens(self) -> None:
+        seen = False
+        for run, active in enumerate(self.active):
+            if active:
+                self.skipped[run] += 1
+                continue
+            self.active[run] = seen = True
+            self.happens()
+            self.active[run] = False
+        self.lost += not seen
+
+
+@pytest.mark.live
+@pytest.mark.skipif(os.geteuid() != 0, reason="loading BPF programs needs root")
+@pytest.mark.parametrize("runs", [1, 2])
+def test_an_event_that_no_run_of_a_program_saw_is_counted(runs: int) -> None:
+    code, model = printing(runs), Model(runs)
+    image = Image((), (Function(NAME, code, ()), Function("prints", code, ())), runs)
+    with closing(Loaded(image)) as loaded:
+        triggers = [loaded.load("prints", RAW_TRACEPOINT, run=run) for run in loaded.runs]
+        assert [run_once(trigger) for trigger in triggers] == [*range(runs)]
+        attached = loaded.attach_raw()
+        try:
+            assert loaded.skipped() == 0
+            run_once(triggers[0])
+            model.happens()
+            assert loaded.skipped() == min(model.skipped) >= model.lost > 0
+        finally:
+            for fd in attached:
+                os.close(fd)
