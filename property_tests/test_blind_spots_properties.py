@@ -59,11 +59,11 @@ def stories(draw: st.DrawFn) -> tuple[list[Real], list[TlsEvent]]:
     return reals, events
 
 
-@given(stories())
-def test_as_many_as_were_not_read_and_no_other_is_named(made: tuple[list[Real], list[TlsEvent]]) -> None:
+@given(stories(), st.sampled_from([0.0, 2.0]))
+def test_as_many_as_were_not_read_and_no_other_is_named(made: tuple[list[Real], list[TlsEvent]], wait: float) -> None:
     reals, events = made
     unread = {f"10.0.0.{number}:443": real.size for number, real in enumerate(reals, 1) if not real.read}
-    out = run(find_blind_spots(), events)
+    out = run(find_blind_spots(wait=wait), events)
     spots = [event for event in out if isinstance(event, BlindSpot)]
     for spot in spots:
         assert spot.connections <= len(unread)

@@ -56,19 +56,20 @@ class Unread(Struct):
 
     def receives(self, handle: int, event: TlsOpen) -> None:
         """An object and the connection that it receives from; a doubtful one that two objects have is of neither."""
-        ports = _ports(event.local_port, event.port)
-        self._forget(handle)
-        other = self.below.get(ports)
-        if ports and not event.sure and other is not None and other in self.live:
-            if other in self.doubtful:
-                self._forget(other)
-            return
-        if not ports:
+        ports, before = _ports(event.local_port, event.port), self.live.get(handle, 0)
+        other = self.below.get(ports, handle)
+        twice = ports and not event.sure and other != handle and other in self.live
+        if not ports or twice or (event.sure and handle in self.doubtful and ports != before):
+            self._forget(handle)  # else what it received from before was its own too, and has ended
+        if twice and other in self.doubtful:
+            self._forget(other)
+        if not ports or twice:
             return
         if len(self.below) >= _BELOW_MOST:
             self._forget_oldest()
+        self.loose -= not self.live[handle]
         self.live[handle] = ports
-        self.loose -= 1
+        self.doubtful.discard(handle)
         if not event.sure:
             self.doubtful.add(handle)
         if ports > 0:

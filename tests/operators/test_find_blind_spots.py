@@ -179,6 +179,18 @@ def test_a_connection_may_be_recognised_after_its_bytes_were_counted() -> None:
     assert (spot.connections, loss.count, spot.size) == (1, 1, 30)
 
 
+def test_what_an_object_received_from_before_was_its_own_too() -> None:
+    first, second = tcp(1, local_port=50_001), tcp(2, local_port=50_002)
+    moved: list[TlsEvent] = [on_port(50_001, 1), first, on_port(50_002, 1), second, on_port(-1, 1)]
+    assert run(find_blind_spots(wait=2.0), moved) == [replace(each, judged=True) for each in (first, second)]
+
+
+def test_a_sure_connection_replaces_a_doubtful_one() -> None:
+    doubtful, sure = on_port(50_001, 1, sure=False), on_port(50_002, 1)
+    spots, *_ = found(doubtful, sure, tcp(1, 7, local_port=50_001), tcp(2, local_port=50_002))
+    assert [(spot.connections, spot.among, spot.size) for spot in spots] == [(1, 0, 7)]
+
+
 def test_a_wait_begins_with_its_bytes_however_many_ticks_follow() -> None:
     counts: list[int] = []
     for ticks in (range(20 * MS, 4000 * MS + 1, 20 * MS), [4000 * MS]):

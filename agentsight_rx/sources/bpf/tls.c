@@ -226,10 +226,11 @@ static inline void meet(struct process_t *process, u64 ssl, u32 library)
     send_mark(OPENED, process, ssl, library, 0, 0);
 }
 
-enum { DOUBTFUL = 1, SURE = 2, MIXED = 3 };
+enum { DOUBTFUL = 1, SURE = 2, MIXED = 3, ENDED = 4 };
 
 /* Which socket an object receives from: the one that its thread received from during this call is SURE. Where the object is fed
- * by its user, the one that the thread received from before is DOUBTFUL, and MIXED once it is another that has not ended. */
+ * by its user, the one that the thread received from before is DOUBTFUL, and MIXED once it is another that has not ended. One
+ * that has ENDED is learnt again only where another connection is at its address. */
 static inline void learn_socket(struct process_t *process, u64 ssl, u32 library, u64 since_ns)
 {
     u64 id = current_key();
@@ -241,7 +242,7 @@ static inline void learn_socket(struct process_t *process, u64 ssl, u32 library,
         return;
     u64 sock = last->sock;
     u32 sure = ssl == sock || last->time_ns >= since_ns ? SURE : DOUBTFUL;
-    if (side->sock == sock && side->sure >= sure)
+    if (side->sock == sock && side->sure >= sure && (side->sure != ENDED || !connections.lookup(&sock)))
         return;
     u64 before = side->sock;
     if (before && before != sock && sure == DOUBTFUL && connections.lookup(&before)) {
@@ -651,8 +652,8 @@ RAW_TRACEPOINT_PROBE(inet_sock_set_state)
     struct side_t *in_side = sides.lookup(&in), *out_side = sides.lookup(&out);
     struct side_key_t user = {.ssl = ended.ssl, .pid = ended.process, .direction = IN};
     struct side_t *user_side = ended.ssl ? sides.lookup(&user) : 0;
-    if (user_side && user_side->sock == sock) /* another socket may come to this address */
-        user_side->sock = user_side->sure = 0;
+    if (user_side && user_side->sock == sock)
+        user_side->sure = ENDED;
     ended.in_offset = in_side ? in_side->offset : 0;
     ended.out_offset = out_side ? out_side->offset : 0;
     ended.ended = 1;
