@@ -465,6 +465,7 @@ class FileEvent(Struct, frozen=True, gc=False, tag="file"):
     read_bytes: int = 0
     written_bytes: int = 0
     lexical: bool = False
+    existed: bool = False  # of an open that would have made the file: it was there
 
 
 class NetEvent(Struct, frozen=True, gc=False, tag="net"):
